@@ -1,0 +1,60 @@
+/** What went wrong, as a word a program can test. */
+export type ErrorCode =
+  | 'malformed' // the bytes are not a valid ONNX model
+  | 'unsupported' // valid, but something we do not do
+  | 'limit' // larger or deeper than a named limit
+  | 'io' // the file system, a pipe or the terminal
+  | 'exists' // the output is already there
+  | 'options' // an option has a value it cannot have
+  | 'nothing_to_do' // no weight could be changed
+  | 'internal'; // a promise we made to ourselves was broken
+
+/** Facts that go with an error beside its sentence. */
+export interface ErrorDetails {
+  /** One line that says what to do. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+/**
+ * The one error class of this package. Its message has the form `<where>: <found and expected>`, e.g.
+ * `model.onnx, graph.initializer[12] 'fc.weight': raw_data has 40 bytes; float32 [4, 4] needs 64`.
+ */
+export class CompressError extends Error {
+  override readonly name = 'CompressError';
+  readonly code: ErrorCode;
+  /** File, tensor or option the error is about. */
+  readonly where: string;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, where: string, fact: string, details: ErrorDetails = {}) {
+    super(where === '' ? fact : `${where}: ${fact}`, details.cause === undefined ? {} : { cause: details.cause });
+    this.code = code;
+    this.where = where;
+    this.hint = details.hint;
+  }
+}
+
+/** Turns whatever was thrown by the file system into a {@link CompressError} that names `where`. */
+export function ioError(where: string, cause: unknown): CompressError {
+  if (cause instanceof CompressError) return cause;
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  const sentence = code === undefined ? undefined : SENTENCES[code];
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new CompressError('io', where, sentence ?? message, { cause });
+}
+
+const SENTENCES: Record<string, string> = {
+  ENOENT: 'no such file or folder',
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EISDIR: 'is a folder, not a file',
+  ENOTDIR: 'a part of the path is not a folder',
+  ENOSPC: 'no space left on the disk',
+  EDQUOT: 'the disk quota is used up',
+  EROFS: 'the file system is read-only',
+  EMFILE: 'too many open files',
+  ENAMETOOLONG: 'the file name is too long',
+  EIO: 'the disk reports an input/output error',
+  EPIPE: 'the command that reads our output has stopped',
+};

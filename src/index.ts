@@ -1,0 +1,13 @@
+export { CompressError, type ErrorCode } from './errors.ts';
+export { bytesSink, fileSink, type Sink, streamSink } from './io/sink.ts';
+export { bytesSource, fileSource, type Source } from './io/source.ts';
+export { spool } from './io/spool.ts';
+export type { DType } from './ir/dtype.ts';
+export { Graph, type ValueInfo } from './ir/graph.ts';
+export { Model } from './ir/model.ts';
+export { attribute, createNode, type Node } from './ir/node.ts';
+export { print } from './ir/print.ts';
+export { constant, derived, type SparseTensor, type Tensor } from './ir/tensor.ts';
+export { type DataMode, type ModelPlan, planModel } from './onnx/plan.ts';
+export { readModel } from './onnx/read.ts';
+export { type WriteOptions, type Written, writeModel } from './onnx/write.ts';

@@ -1,0 +1,160 @@
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { type FileHandle, open, rename, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Writable } from 'node:stream';
+import { CompressError, ioError } from '../errors.ts';
+
+/** Where a model is written. Nothing is visible to others before `finish()`; `abort()` leaves nothing. */
+export interface Sink {
+  readonly label: string;
+  write(chunk: Uint8Array): Promise<void>;
+  finish(): Promise<void>;
+  abort(): Promise<void>;
+}
+
+/** Small chunks are gathered into one write of about this many bytes. */
+const GATHER = 1 << 20;
+
+/** Temporary files that exist now, so that a signal handler can remove them. */
+const temporaries = new Set<string>();
+
+/** Removes every unfinished output file at once, for a process that is about to end. */
+export function removeTemporaries(): void {
+  for (const path of temporaries) rmSync(path, { force: true });
+  temporaries.clear();
+}
+
+/**
+ * A sink that appears under `path` only when it is complete: bytes go to a temporary file in the same folder, which is
+ * renamed by `finish()`.
+ * @throws CompressError `exists` when `path` is there and `overwrite` is not set, `io` when the folder is not.
+ */
+export async function fileSink(path: string, options: { overwrite?: boolean } = {}): Promise<Sink> {
+  await refuseExisting(path, options.overwrite ?? false);
+  const temporary = join(dirname(path), `.${basename(path).slice(0, 80)}.${randomBytes(6).toString('hex')}.tmp`);
+  const handle = await open(temporary, 'wx').catch((cause: unknown) => {
+    throw folderError(path, cause);
+  });
+  temporaries.add(temporary);
+  const gather = new Gatherer((bytes) => writeAll(handle, bytes, path));
+  const discard = (): void => {
+    rmSync(temporary, { force: true });
+    temporaries.delete(temporary);
+  };
+  return {
+    label: path,
+    write: (chunk) => gather.add(chunk),
+    async finish() {
+      await gather.flush();
+      try {
+        await handle.close();
+        await refuseExisting(path, options.overwrite ?? false);
+        await rename(temporary, path);
+        temporaries.delete(temporary);
+      } catch (cause) {
+        discard();
+        throw ioError(path, cause);
+      }
+    },
+    async abort() {
+      await handle.close().catch(() => {});
+      discard();
+    },
+  };
+}
+
+/** A sink over a stream such as `process.stdout`, waiting whenever the reader is slower than we are. */
+export function streamSink(stream: Writable, label = '<stdout>'): Sink {
+  let failure: unknown;
+  const onError = (cause: unknown): void => {
+    failure ??= cause;
+  };
+  stream.on('error', onError);
+  const send = (bytes: Uint8Array): Promise<void> =>
+    new Promise((resolve, reject) => {
+      if (failure !== undefined) return reject(ioError(label, failure));
+      stream.write(bytes, (cause) => (cause ? reject(ioError(label, cause)) : resolve()));
+    });
+  const gather = new Gatherer(send);
+  return {
+    label,
+    write: (chunk) => gather.add(chunk),
+    finish: () => gather.flush(),
+    async abort() {},
+  };
+}
+
+/** A sink that keeps everything in memory; `bytes()` gives it after `finish()`. */
+export function bytesSink(): Sink & { bytes(): Uint8Array } {
+  const chunks: Uint8Array[] = [];
+  return {
+    label: '<bytes>',
+    async write(chunk) {
+      chunks.push(Uint8Array.prototype.slice.call(chunk));
+    },
+    async finish() {},
+    async abort() {
+      chunks.length = 0;
+    },
+    bytes: () => Buffer.concat(chunks),
+  };
+}
+
+/** Gathers small chunks; a large chunk passes through uncopied once what came before it is out. */
+class Gatherer {
+  readonly #send: (bytes: Uint8Array) => Promise<void>;
+  #buffer: Uint8Array = new Uint8Array(0);
+  #used = 0;
+
+  constructor(send: (bytes: Uint8Array) => Promise<void>) {
+    this.#send = send;
+  }
+
+  async add(chunk: Uint8Array): Promise<void> {
+    if (chunk.byteLength >= GATHER) {
+      await this.flush();
+      return this.#send(chunk);
+    }
+    if (this.#used + chunk.byteLength > GATHER) await this.flush();
+    // A fresh buffer each time: the last one may still be on its way through a stream.
+    if (this.#used === 0) this.#buffer = new Uint8Array(GATHER);
+    this.#buffer.set(chunk, this.#used);
+    this.#used += chunk.byteLength;
+  }
+
+  async flush(): Promise<void> {
+    if (this.#used === 0) return;
+    const bytes = this.#buffer.subarray(0, this.#used);
+    this.#used = 0;
+    await this.#send(bytes);
+  }
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array, label: string): Promise<void> {
+  let done = 0;
+  while (done < bytes.byteLength) {
+    const { bytesWritten } = await handle
+      .write(bytes, done, Math.min(bytes.byteLength - done, 1 << 30))
+      .catch((cause) => {
+        throw ioError(label, cause);
+      });
+    done += bytesWritten;
+  }
+}
+
+async function refuseExisting(path: string, overwrite: boolean): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return;
+  if (found.isDirectory()) throw new CompressError('io', path, 'is a folder, not a file');
+  if (!found.isFile()) throw new CompressError('io', path, 'is not a regular file');
+  if (!overwrite) {
+    throw new CompressError('exists', path, 'the file already exists', { hint: 'Use --force to replace it.' });
+  }
+}
+
+function folderError(path: string, cause: unknown): CompressError {
+  const error = ioError(path, cause);
+  if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') return error;
+  return new CompressError('io', path, `the folder ${dirname(path)} does not exist`, { cause });
+}

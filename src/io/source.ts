@@ -1,0 +1,87 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { CompressError, ioError } from '../errors.ts';
+
+/** Bytes somewhere: a file, memory, a spooled pipe. Reads may happen at any position and in parallel. */
+export interface Source {
+  /** What error messages call it: a path, or `<stdin>`. */
+  readonly label: string;
+  /** Size in bytes, fixed for the life of the source. */
+  readonly byteLength: number;
+  /**
+   * Reads the bytes `start` (inclusive) to `end` (exclusive).
+   * @throws CompressError `malformed` when the range is outside the source, `io` when the file has become shorter.
+   */
+  read(start: number, end: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** Node refuses single reads of 2 GiB and more, so longer ones are cut into pieces of this size. */
+const MAX_READ = 1 << 30;
+
+/** A source over bytes already in memory. Reads are views, not copies. */
+export function bytesSource(bytes: Uint8Array, label = '<bytes>'): Source {
+  return {
+    label,
+    byteLength: bytes.byteLength,
+    async read(start, end) {
+      checkRange(label, start, end, bytes.byteLength);
+      return bytes.subarray(start, end);
+    },
+    async close() {},
+  };
+}
+
+/**
+ * A source over a regular file.
+ * @throws CompressError `io` when the path cannot be opened or is not a regular file (a folder, FIFO or device).
+ */
+export async function fileSource(path: string, label: string = path): Promise<Source> {
+  let handle: FileHandle;
+  try {
+    // O_NONBLOCK: opening a FIFO nobody writes to would otherwise hang before we can see that it is one.
+    handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  } catch (cause) {
+    throw ioError(label, cause);
+  }
+  try {
+    return await handleSource(handle, label);
+  } catch (cause) {
+    await handle.close();
+    throw ioError(label, cause);
+  }
+}
+
+/** A source over an open file handle; `close()` closes the handle. */
+export async function handleSource(handle: FileHandle, label: string): Promise<Source> {
+  const stat = await handle.stat();
+  if (stat.isDirectory()) throw new CompressError('io', label, 'is a folder, not a file');
+  if (!stat.isFile()) throw new CompressError('io', label, 'is not a regular file');
+  const byteLength = stat.size;
+  return {
+    label,
+    byteLength,
+    async read(start, end) {
+      checkRange(label, start, end, byteLength);
+      const bytes = Buffer.allocUnsafe(end - start);
+      let done = 0;
+      while (done < bytes.length) {
+        const want = Math.min(bytes.length - done, MAX_READ);
+        const { bytesRead } = await handle.read(bytes, done, want, start + done).catch((cause: unknown) => {
+          throw ioError(label, cause);
+        });
+        if (bytesRead === 0) {
+          throw new CompressError('io', label, `became shorter while it was read: ${byteLength} bytes at first`);
+        }
+        done += bytesRead;
+      }
+      return bytes;
+    },
+    close: () => handle.close(),
+  };
+}
+
+function checkRange(label: string, start: number, end: number, byteLength: number): void {
+  if (start >= 0 && start <= end && end <= byteLength) return;
+  throw new CompressError('malformed', label, `bytes ${start} to ${end} were asked for; the file has ${byteLength}`);
+}

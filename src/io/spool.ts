@@ -1,0 +1,69 @@
+import { randomUUID } from 'node:crypto';
+import { fstatSync } from 'node:fs';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CompressError, ioError } from '../errors.ts';
+import { bytesSource, handleSource, type Source } from './source.ts';
+
+/** A pipe with less than this stays in memory; a longer one goes to a temporary file. */
+const IN_MEMORY = 32 * 1024 * 1024;
+
+/**
+ * Reads a stream to its end so that it can be read at any position, as a pipe cannot.
+ * The temporary file is removed from its folder as soon as it is open, so no signal can leave it behind.
+ * @throws CompressError `malformed` when nothing arrives.
+ */
+export async function spool(stream: AsyncIterable<Uint8Array>, label = '<stdin>'): Promise<Source> {
+  const held: Uint8Array[] = [];
+  let byteLength = 0;
+  let file: FileHandle | undefined;
+  try {
+    for await (const chunk of stream) {
+      byteLength += chunk.byteLength;
+      if (file === undefined) held.push(chunk);
+      if (file === undefined && byteLength > IN_MEMORY) {
+        file = await openTemporary();
+        for (const early of held.splice(0)) await writeAll(file, early);
+      } else if (file !== undefined) {
+        await writeAll(file, chunk);
+      }
+    }
+  } catch (cause) {
+    await file?.close();
+    throw ioError(label, cause);
+  }
+  if (byteLength === 0) {
+    throw new CompressError('malformed', label, 'nothing arrived; a model was expected', {
+      hint: 'Did the command before the pipe fail?',
+    });
+  }
+  return file === undefined ? bytesSource(Buffer.concat(held), label) : handleSource(file, label);
+}
+
+/** Standard input as a source: read in place when it is a redirected file, spooled when it is a pipe. */
+export async function stdinSource(stdin: NodeJS.ReadStream): Promise<Source> {
+  if (fstatSync(0).isFile() && process.platform === 'linux') {
+    // /proc/self/fd/0 opens the same file anew, at position 0 and with a handle of its own.
+    const handle = await open('/proc/self/fd/0', 'r').catch(() => undefined);
+    if (handle !== undefined) {
+      const source = await handleSource(handle, '<stdin>');
+      if (source.byteLength > 0) return source;
+      await source.close();
+    }
+  }
+  return spool(stdin as AsyncIterable<Uint8Array>);
+}
+
+async function openTemporary(): Promise<FileHandle> {
+  const path = join(tmpdir(), `onnx-compress-${process.pid}-${randomUUID()}`);
+  const handle = await open(path, 'wx+', 0o600);
+  // On Windows an open file cannot be unlinked: there it stays in the temporary folder until the process ends.
+  await unlink(path).catch(() => {});
+  return handle;
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < chunk.byteLength) done += (await file.write(chunk, done)).bytesWritten;
+}

@@ -1,0 +1,262 @@
+import type { DType } from './dtype.ts';
+import { bodiesOf, isOp, type Node } from './node.ts';
+import { NodeList } from './nodelist.ts';
+import { constant as constantTensor, type SparseTensor, type Tensor } from './tensor.ts';
+
+/** A named value with its type: a graph input, a graph output, or an intermediate one. Dims may be symbols or unknown. */
+export interface ValueInfo {
+  readonly name: string;
+  readonly dtype?: DType;
+  /** Undefined where the rank is not known; an entry is undefined where that dim is not. */
+  readonly dims?: readonly (number | string | undefined)[];
+}
+
+/** One place that reads a value. `node` undefined: the value is an output of `graph`. */
+export interface Use {
+  readonly graph: Graph;
+  readonly node: Node | undefined;
+  /** Position among the node's inputs, or among the graph's outputs. */
+  readonly index: number;
+}
+
+/** A tensor the model holds under a name, and where: an initializer, or the Constant node `node`. */
+export interface Held {
+  readonly tensor: Tensor;
+  readonly graph: Graph;
+  readonly node: Node | undefined;
+}
+
+/** What a graph is made from; `kind` tells a function of `ModelProto.functions`, which has no initializers. */
+export interface GraphFields {
+  readonly kind?: 'graph' | 'function';
+  readonly name?: string;
+  readonly nodes?: readonly Node[];
+  readonly initializers?: readonly Tensor[];
+  readonly sparseInitializers?: readonly SparseTensor[];
+  readonly inputs?: readonly ValueInfo[];
+  readonly outputs?: readonly ValueInfo[];
+  readonly valueInfo?: readonly ValueInfo[];
+}
+
+/** A graph, the body of an If, Loop or Scan, or a function. Changes only through its methods. */
+export class Graph {
+  readonly kind: 'graph' | 'function';
+  readonly name: string;
+  /** The graph whose node this one is a body of. */
+  parent: Graph | undefined;
+  readonly sparseInitializers: readonly SparseTensor[];
+  readonly outputs: readonly ValueInfo[];
+  readonly valueInfo: readonly ValueInfo[];
+  readonly #inputs: Map<string, ValueInfo>;
+  #types: Map<string, ValueInfo> | undefined;
+  readonly #nodes: NodeList;
+  readonly #initializers = new Map<string, Tensor>();
+  readonly #producers = new Map<string, Node>();
+  readonly #uses = new Map<string, Use[]>();
+  readonly #bodies = new Set<Graph>();
+  #names: Set<string> | undefined;
+
+  constructor(fields: GraphFields) {
+    this.kind = fields.kind ?? 'graph';
+    this.name = fields.name ?? '';
+    this.#inputs = new Map((fields.inputs ?? []).map((one) => [one.name, one]));
+    this.outputs = fields.outputs ?? [];
+    this.valueInfo = fields.valueInfo ?? [];
+    this.sparseInitializers = fields.sparseInitializers ?? [];
+    for (const tensor of fields.initializers ?? []) this.#initializers.set(tensor.name, tensor);
+    this.#nodes = new NodeList(fields.nodes ?? []);
+    for (const node of this.nodes) this.#index(node);
+    this.outputs.forEach((output, index) => {
+      this.#addUse(output.name, { graph: this, node: undefined, index });
+    });
+  }
+
+  get nodes(): readonly Node[] {
+    return this.#nodes.toArray();
+  }
+
+  get inputs(): readonly ValueInfo[] {
+    return [...this.#inputs.values()];
+  }
+
+  /** Initializers by name, in the order of the file; new ones at the end. */
+  get initializers(): ReadonlyMap<string, Tensor> {
+    return this.#initializers;
+  }
+
+  /** Graphs inside this one's nodes. */
+  get bodies(): ReadonlySet<Graph> {
+    return this.#bodies;
+  }
+
+  /** The node of this graph whose output the value is. */
+  producer(value: string): Node | undefined {
+    return this.#producers.get(value);
+  }
+
+  /** Whether the value gets its meaning in this graph itself, not in one around it. */
+  defines(value: string): boolean {
+    return (
+      this.#initializers.has(value) ||
+      this.#producers.has(value) ||
+      this.#inputs.has(value) ||
+      this.sparseInitializers.some((one) => one.name === value)
+    );
+  }
+
+  /** Everything that reads a value of this graph, captures by bodies of If, Loop and Scan included. */
+  uses(value: string): readonly Use[] {
+    const own = this.#uses.get(value) ?? [];
+    if (this.#bodies.size === 0) return own;
+    const captured = [...this.#bodies].flatMap((body) => (body.defines(value) ? [] : body.uses(value)));
+    return captured.length === 0 ? own : [...own, ...captured];
+  }
+
+  /** Whether the graph lists the value among its inputs, so that a caller may feed another one. */
+  isInput(value: string): boolean {
+    return this.#inputs.has(value);
+  }
+
+  /** The weight behind a name as a node of this graph sees it: looks outwards through the graphs around. */
+  held(value: string): Held | undefined {
+    if (value === '') return undefined;
+    const tensor = this.#initializers.get(value);
+    if (tensor !== undefined) return { tensor, graph: this, node: undefined };
+    const node = this.#producers.get(value);
+    if (node !== undefined) {
+      const inside = isOp(node, 'Constant') ? constantOf(node) : undefined;
+      return inside === undefined ? undefined : { tensor: inside, graph: this, node };
+    }
+    if (this.isInput(value)) return undefined;
+    return this.parent?.held(value);
+  }
+
+  /** The type of a value as the file states it, without looking at whether that is true. */
+  typeOf(value: string): ValueInfo | undefined {
+    this.#types ??= new Map([...this.valueInfo, ...this.outputs].map((one) => [one.name, one]));
+    const found = this.#inputs.get(value) ?? this.#types.get(value) ?? this.#initializers.get(value);
+    return found ?? this.parent?.typeOf(value);
+  }
+
+  /** Adds a tensor, or replaces the one of the same name in its place. */
+  setInitializer(tensor: Tensor): void {
+    if (this.kind === 'function') throw new RangeError('a function holds its weights in Constant nodes');
+    this.#initializers.set(tensor.name, tensor);
+    this.#root().#names?.add(tensor.name);
+  }
+
+  removeInitializer(name: string): void {
+    this.#initializers.delete(name);
+  }
+
+  removeInput(name: string): void {
+    this.#inputs.delete(name);
+  }
+
+  removeNode(node: Node): void {
+    this.#nodes.remove(node);
+    this.#unindex(node);
+  }
+
+  /** Puts `next` where `old` was. */
+  replaceNode(old: Node, ...next: readonly Node[]): void {
+    for (const node of next) this.#nodes.insert(node, old);
+    this.removeNode(old);
+    for (const node of next) this.#index(node);
+  }
+
+  insertBefore(anchor: Node, ...nodes: readonly Node[]): void {
+    for (const node of nodes) {
+      this.#nodes.insert(node, anchor);
+      this.#index(node);
+    }
+  }
+
+  /** Puts nodes before all others, as a Constant that many read must stand. */
+  insertFirst(...nodes: readonly Node[]): void {
+    const first = this.nodes[0];
+    for (const node of nodes) {
+      this.#nodes.insert(node, first);
+      this.#index(node);
+    }
+  }
+
+  /** `base`, or `base_1`, `base_2`, … : a name nothing in the model has yet, reserved from now on. */
+  uniqueName(base: string): string {
+    const root = this.#root();
+    root.#names ??= root.#collectNames(new Set());
+    let name = base;
+    for (let count = 1; root.#names.has(name); count++) name = `${base}_${count}`;
+    root.#names.add(name);
+    return name;
+  }
+
+  #root(): Graph {
+    let graph: Graph = this;
+    while (graph.parent !== undefined) graph = graph.parent;
+    return graph;
+  }
+
+  #collectNames(names: Set<string>): Set<string> {
+    for (const list of [this.inputs, this.outputs, this.valueInfo, this.sparseInitializers]) {
+      for (const one of list) names.add(one.name);
+    }
+    for (const name of this.#initializers.keys()) names.add(name);
+    for (const node of this.nodes) {
+      names.add(node.name);
+      for (const value of node.inputs) names.add(value);
+      for (const value of node.outputs) names.add(value);
+    }
+    for (const body of this.#bodies) body.#collectNames(names);
+    return names;
+  }
+
+  #addUse(value: string, use: Use): void {
+    const uses = this.#uses.get(value);
+    if (uses === undefined) this.#uses.set(value, [use]);
+    else uses.push(use);
+  }
+
+  #index(node: Node): void {
+    for (const output of node.outputs) if (output !== '') this.#producers.set(output, node);
+    node.inputs.forEach((value, index) => {
+      if (value !== '') this.#addUse(value, { graph: this, node, index });
+    });
+    for (const body of bodiesOf(node)) {
+      body.parent = this;
+      this.#bodies.add(body);
+    }
+  }
+
+  #unindex(node: Node): void {
+    for (const output of node.outputs) {
+      if (this.#producers.get(output) === node) this.#producers.delete(output);
+    }
+    for (const value of new Set(node.inputs)) {
+      const left = this.#uses.get(value)?.filter((use) => use.node !== node) ?? [];
+      if (left.length === 0) this.#uses.delete(value);
+      else this.#uses.set(value, left);
+    }
+    for (const body of bodiesOf(node)) this.#bodies.delete(body);
+  }
+}
+
+/** The tensor a Constant node stands for, or undefined for strings and sparse values. */
+function constantOf(node: Node): Tensor | undefined {
+  const [one] = node.attributes.filter((attribute) => attribute.name.startsWith('value'));
+  const name = node.outputs[0] ?? '';
+  switch (one?.type) {
+    case 'tensor':
+      return one.value;
+    case 'float':
+      return constantTensor(name, 'float32', [], Float32Array.of(one.value));
+    case 'floats':
+      return constantTensor(name, 'float32', [one.value.length], Float32Array.from(one.value));
+    case 'int':
+      return constantTensor(name, 'int64', [], BigInt64Array.of(one.value));
+    case 'ints':
+      return constantTensor(name, 'int64', [one.value.length], BigInt64Array.from(one.value));
+    default:
+      return undefined;
+  }
+}

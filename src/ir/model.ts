@@ -1,0 +1,80 @@
+import type { Graph } from './graph.ts';
+import type { Node } from './node.ts';
+
+/** One `opset_import` entry: which version of a domain's operators the model speaks. */
+export interface OpsetImport {
+  /** `''` is the standard domain, `ai.onnx`. */
+  readonly domain: string;
+  readonly version: number;
+}
+
+export interface ModelFields {
+  readonly irVersion: number;
+  readonly opsets: readonly OpsetImport[];
+  readonly graph: Graph;
+  readonly functions?: readonly Graph[];
+  /** Names that `training_info` refers to; those weights must stay under their names. */
+  readonly trainingNames?: ReadonlySet<string>;
+  /** Gives back files the model still reads from. */
+  readonly release?: () => Promise<void>;
+}
+
+/** A whole model: its main graph, its functions and the versions it is written in. */
+export class Model {
+  readonly graph: Graph;
+  readonly functions: readonly Graph[];
+  readonly trainingNames: ReadonlySet<string>;
+  #irVersion: number;
+  #opsets: readonly OpsetImport[];
+  readonly #release: () => Promise<void>;
+
+  constructor(fields: ModelFields) {
+    this.graph = fields.graph;
+    this.functions = fields.functions ?? [];
+    this.trainingNames = fields.trainingNames ?? new Set();
+    this.#irVersion = fields.irVersion;
+    this.#opsets = fields.opsets;
+    this.#release = fields.release ?? (async () => {});
+  }
+
+  get irVersion(): number {
+    return this.#irVersion;
+  }
+
+  get opsets(): readonly OpsetImport[] {
+    return this.#opsets;
+  }
+
+  /** Version of the standard domain; 0 where the model imports none. */
+  get opset(): number {
+    return this.#opsets.find((one) => one.domain === '' || one.domain === 'ai.onnx')?.version ?? 0;
+  }
+
+  /** States that the model now speaks version `version` of the standard domain. Changes no node. */
+  setOpset(version: number): void {
+    const standard = (one: OpsetImport): boolean => one.domain === '' || one.domain === 'ai.onnx';
+    if (!this.#opsets.some(standard)) this.#opsets = [...this.#opsets, { domain: '', version }];
+    else this.#opsets = this.#opsets.map((one) => (standard(one) ? { ...one, version } : one));
+  }
+
+  setIrVersion(version: number): void {
+    this.#irVersion = version;
+  }
+
+  /** Every graph of the model: the main one, functions, and the bodies inside them, outer before inner. */
+  graphs(): readonly Graph[] {
+    const all: Graph[] = [this.graph, ...this.functions];
+    for (let index = 0; index < all.length; index++) all.push(...(all[index] as Graph).bodies);
+    return all;
+  }
+
+  /** Every node with the graph it is in. */
+  *nodes(): Generator<{ readonly graph: Graph; readonly node: Node }> {
+    for (const graph of this.graphs()) for (const node of graph.nodes) yield { graph, node };
+  }
+
+  /** Closes the files the model reads its weights from. Nothing can be loaded afterwards. */
+  close(): Promise<void> {
+    return this.#release();
+  }
+}

@@ -1,0 +1,62 @@
+import type { Graph, ValueInfo } from './graph.ts';
+import type { Model } from './model.ts';
+import type { Attribute, Node } from './node.ts';
+
+/**
+ * The model as text, a line a node, without the weights' values: for golden tests and for reading.
+ * The form follows ONNX's own text syntax where that is short.
+ */
+export function print(model: Model): string {
+  const opsets = model.opsets.map((one) => `"${one.domain}" : ${one.version}`).join(', ');
+  const head = `<ir_version: ${model.irVersion}, opset_import: [${opsets}]>`;
+  const functions = model.functions.map((one) => `function ${printGraph(one, '')}`);
+  return `${[head, printGraph(model.graph, ''), ...functions].join('\n')}\n`;
+}
+
+function printGraph(graph: Graph, indent: string): string {
+  const inner = `${indent}  `;
+  const signature = `${graph.name} (${graph.inputs.map(printValue).join(', ')}) => (${graph.outputs.map(printValue).join(', ')})`;
+  const weights = [...graph.initializers.values()].map((one) => `${inner}${one.dtype}[${one.dims}] ${one.name}`);
+  const sparse = graph.sparseInitializers.map(
+    (one) => `${inner}sparse ${one.dtype}[${one.dims}] ${one.name} (${one.stored} stored)`,
+  );
+  const nodes = graph.nodes.map((node) => `${inner}${printNode(node, inner)}`);
+  return `${[`${signature} {`, ...weights, ...sparse, ...nodes, `${indent}}`].join('\n')}`;
+}
+
+function printValue(value: ValueInfo): string {
+  if (value.dtype === undefined) return value.name;
+  const dims = value.dims === undefined ? '…' : value.dims.map((dim) => dim ?? '?').join(',');
+  return `${value.dtype}[${dims}] ${value.name}`;
+}
+
+function printNode(node: Node, indent: string): string {
+  const domain = node.domain === '' || node.domain === 'ai.onnx' ? '' : `${node.domain}.`;
+  const attributes = node.attributes.map((one) => `${one.name} = ${printAttribute(one, indent)}`).join(', ');
+  const between = attributes === '' ? '' : ` <${attributes}>`;
+  return `${node.outputs.join(', ')} = ${domain}${node.opType}${between} (${node.inputs.join(', ')})`;
+}
+
+function printAttribute(attribute: Attribute, indent: string): string {
+  switch (attribute.type) {
+    case 'tensor':
+      return `${attribute.value.dtype}[${attribute.value.dims}]`;
+    case 'sparse_tensor':
+      return `sparse ${attribute.value.dtype}[${attribute.value.dims}]`;
+    case 'graph':
+      return printGraph(attribute.value, indent);
+    case 'graphs':
+      return `[${attribute.value.map((one) => printGraph(one, indent)).join(', ')}]`;
+    case 'string':
+      return JSON.stringify(attribute.value);
+    case 'strings':
+      return `[${attribute.value.map((one) => JSON.stringify(one)).join(', ')}]`;
+    case 'floats':
+    case 'ints':
+      return `[${attribute.value.join(', ')}]`;
+    case 'opaque':
+      return '…';
+    default:
+      return String(attribute.value);
+  }
+}

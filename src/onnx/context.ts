@@ -1,0 +1,50 @@
+import type { Folder } from '../io/folder.ts';
+import type { Source } from '../io/source.ts';
+import type { Blob } from '../ir/tensor.ts';
+import { origins } from './origin.ts';
+import { type Field, Segment, type Skimmer } from './wire.ts';
+
+/** What every reading function needs. */
+export interface ReadContext {
+  readonly skim: Skimmer;
+  readonly folder: Folder | undefined;
+  readonly dataFiles: Map<string, Source>;
+}
+
+/** Remembers where a leaf stands in the file. */
+export function remember<T extends object>(context: ReadContext, leaf: T, field: Field): T {
+  const { source } = context.skim;
+  origins.set(leaf, {
+    field: field.number,
+    whole: new Segment(source, field.tagStart, field.end),
+    payload: new Segment(source, field.start, field.end),
+  });
+  return leaf;
+}
+
+/** The field with its tag. */
+export function wholeOf(context: ReadContext, field: Field): Segment {
+  return new Segment(context.skim.source, field.tagStart, field.end);
+}
+
+/** Several ranges of the file, one after the other: the fields of a message that we do not model. */
+export class Ranges implements Blob {
+  readonly segments: Segment[] = [];
+
+  get byteLength(): number {
+    return this.segments.reduce((sum, one) => sum + one.byteLength, 0);
+  }
+
+  add(segment: Segment): void {
+    Segment.append(this.segments, segment);
+  }
+
+  async load(): Promise<Uint8Array> {
+    return Buffer.concat(await Promise.all(this.segments.map((one) => one.load())));
+  }
+
+  /** This, or undefined where nothing was added: what an optional `extra` wants. */
+  orNone(): { extra: Ranges } | Record<string, never> {
+    return this.segments.length === 0 ? {} : { extra: this };
+  }
+}

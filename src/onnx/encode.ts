@@ -1,0 +1,241 @@
+import protobuf from 'protobufjs/minimal.js';
+import { CompressError } from '../errors.ts';
+import { dtypeNumber } from '../ir/dtype.ts';
+import type { Graph } from '../ir/graph.ts';
+import type { Model } from '../ir/model.ts';
+import { type Attribute, bodiesOf, type Node } from '../ir/node.ts';
+import type { Tensor } from '../ir/tensor.ts';
+import { ATTRIBUTE, ATTRIBUTE_TYPES, ENTRY, FIXED32, FUNCTION, GRAPH, MODEL, NODE, OPSET, TENSOR } from './fields.ts';
+import { containers, externalNodes, externals, modelOrigins, origins, stored } from './origin.ts';
+import { Parts, tag } from './parts.ts';
+import { leavesOf } from './readGraph.ts';
+
+/** Where a tensor's elements go when they do not stay in the model file. */
+export interface Place {
+  readonly location: string;
+  readonly offset: number;
+  readonly checksum: string | undefined;
+}
+
+/** Decides about a tensor of an initializer; undefined embeds it. */
+export type Placement = (tensor: Tensor) => Place | undefined;
+
+/** What encoding needs beside the map. `keepExternal`: the data files stay as they are, so references to them hold. */
+export interface EncodeOptions {
+  readonly place: Placement;
+  readonly keepExternal: boolean;
+}
+
+/** Whether nothing in the model differs from the file it was read from. */
+export function isUntouchedModel(model: Model): boolean {
+  const origin = containers.get(model);
+  if (origin === undefined || modelOrigins.get(model)?.irVersion !== model.irVersion) return false;
+  return same(origin.leaves, [...model.opsets]) && [model.graph, ...model.functions].every(isUntouched);
+}
+
+/** Encodes the whole model. */
+export function encodeModel(model: Model, options: EncodeOptions): Parts {
+  const parts = new Parts();
+  const write: Record<number, () => void> = {
+    [MODEL.irVersion]: () => parts.int(MODEL.irVersion, model.irVersion),
+    [MODEL.graph]: () => encodeGraphField(parts, MODEL.graph, model.graph, options),
+    [MODEL.opsetImport]: () => {
+      for (const one of model.opsets) {
+        encodeLeaf(parts, MODEL.opsetImport, one, () =>
+          new Parts().text(OPSET.domain, one.domain).int(OPSET.version, one.version),
+        );
+      }
+    },
+    [MODEL.functions]: () => {
+      for (const one of model.functions) encodeGraphField(parts, MODEL.functions, one, options);
+    },
+  };
+  encodeContainer(parts, model, write);
+  return parts;
+}
+
+/** Writes a container's fields in the order the file had; kinds the file did not have follow at the end. */
+function encodeContainer(parts: Parts, container: Graph | Model, write: Record<number, () => void>): void {
+  const outline = containers.get(container)?.outline ?? [];
+  for (const entry of outline) {
+    if (typeof entry === 'number') write[entry]?.();
+    else parts.segment(entry);
+  }
+  for (const [field, encode] of Object.entries(write)) if (!outline.includes(Number(field))) encode();
+}
+
+function encodeGraphField(parts: Parts, field: number, graph: Graph, options: EncodeOptions): void {
+  const origin = containers.get(graph);
+  if (origin !== undefined && isUntouched(graph) && (options.keepExternal || !holdsExternal(graph))) {
+    const payload = new Parts().segment(origin.payload);
+    const whole = origins.get(graph);
+    if (whole?.field === field) parts.segment(whole.whole);
+    else parts.message(field, payload);
+    return;
+  }
+  parts.message(field, graph.kind === 'function' ? encodeFunction(graph, options) : encodeGraph(graph, options));
+}
+
+function encodeGraph(graph: Graph, options: EncodeOptions): Parts {
+  const parts = new Parts();
+  if (!containers.has(graph)) parts.text(GRAPH.name, graph.name);
+  const leaf = (field: number, leaves: readonly object[]): (() => void) => {
+    return () => {
+      for (const one of leaves) encodeLeaf(parts, field, one, () => cannot(graph, field));
+    };
+  };
+  encodeContainer(parts, graph, {
+    [GRAPH.node]: () => {
+      for (const node of graph.nodes) encodeNode(parts, GRAPH.node, node, options);
+    },
+    [GRAPH.initializer]: () => {
+      for (const tensor of graph.initializers.values()) encodeTensor(parts, GRAPH.initializer, tensor, options);
+    },
+    [GRAPH.input]: leaf(GRAPH.input, graph.inputs),
+    [GRAPH.output]: leaf(GRAPH.output, graph.outputs),
+    [GRAPH.valueInfo]: leaf(GRAPH.valueInfo, graph.valueInfo),
+    [GRAPH.sparseInitializer]: leaf(GRAPH.sparseInitializer, graph.sparseInitializers),
+  });
+  return parts;
+}
+
+function encodeFunction(graph: Graph, options: EncodeOptions): Parts {
+  const parts = new Parts();
+  encodeContainer(parts, graph, {
+    [FUNCTION.node]: () => {
+      for (const node of graph.nodes) encodeNode(parts, FUNCTION.node, node, options);
+    },
+  });
+  return parts;
+}
+
+function encodeNode(parts: Parts, field: number, node: Node, options: EncodeOptions): void {
+  const origin = origins.get(node);
+  const settled = bodiesOf(node).every((body) => isUntouched(body) && (options.keepExternal || !holdsExternal(body)));
+  if (origin?.field === field && settled && (options.keepExternal || !externalNodes.has(node))) {
+    parts.segment(origin.whole);
+    return;
+  }
+  const inner = new Parts();
+  for (const input of node.inputs) inner.text(NODE.input, input);
+  for (const output of node.outputs) inner.text(NODE.output, output);
+  if (node.name !== '') inner.text(NODE.name, node.name);
+  inner.text(NODE.opType, node.opType);
+  for (const one of node.attributes) encodeAttribute(inner, one, options);
+  if (node.domain !== '') inner.text(NODE.domain, node.domain);
+  if (node.overload !== '') inner.text(NODE.overload, node.overload);
+  parts.message(field, inner.blob(node.extra));
+}
+
+function encodeAttribute(parts: Parts, one: Attribute, options: EncodeOptions): void {
+  const origin = origins.get(one);
+  const bodies = one.type === 'graph' ? [one.value] : one.type === 'graphs' ? one.value : [];
+  const settled = bodies.every((body) => isUntouched(body) && (options.keepExternal || !holdsExternal(body)));
+  const external = one.type === 'tensor' && externals.has(one.value) && !options.keepExternal;
+  if (origin?.field === NODE.attribute && settled && !external) {
+    parts.segment(origin.whole);
+    return;
+  }
+  if (one.type === 'opaque')
+    throw new CompressError('internal', one.name, 'an attribute we do not model cannot be encoded');
+  const inner = new Parts().text(ATTRIBUTE.name, one.name);
+  switch (one.type) {
+    case 'float':
+      inner.bytes(protobuf.Writer.create().uint32(tag(ATTRIBUTE.f, FIXED32)).float(one.value).finish());
+      break;
+    case 'int':
+      inner.int(ATTRIBUTE.i, one.value);
+      break;
+    case 'string':
+      inner.text(ATTRIBUTE.s, one.value);
+      break;
+    case 'tensor':
+      encodeTensor(inner, ATTRIBUTE.t, one.value, { ...options, place: () => undefined });
+      break;
+    case 'graph':
+      encodeGraphField(inner, ATTRIBUTE.g, one.value, options);
+      break;
+    case 'sparse_tensor':
+      encodeLeaf(inner, ATTRIBUTE.sparseTensor, one.value, () => cannot(undefined, ATTRIBUTE.sparseTensor));
+      break;
+    case 'floats': {
+      const writer = protobuf.Writer.create();
+      for (const value of one.value) writer.uint32(tag(ATTRIBUTE.floats, FIXED32)).float(value);
+      inner.bytes(writer.finish());
+      break;
+    }
+    case 'ints':
+      for (const value of one.value) inner.int(ATTRIBUTE.ints, value);
+      break;
+    case 'strings':
+      for (const value of one.value) inner.text(ATTRIBUTE.strings, value);
+      break;
+    case 'graphs':
+      for (const body of one.value) encodeGraphField(inner, ATTRIBUTE.graphs, body, options);
+      break;
+  }
+  parts.message(NODE.attribute, inner.int(ATTRIBUTE.type, ATTRIBUTE_TYPES[one.type]));
+}
+
+function encodeTensor(parts: Parts, field: number, tensor: Tensor, options: EncodeOptions): void {
+  const place = options.place(tensor);
+  const origin = origins.get(tensor);
+  const external = externals.has(tensor) && !options.keepExternal;
+  if (origin !== undefined && place === undefined && !external) {
+    if (origin.field === field) parts.segment(origin.whole);
+    else parts.message(field, new Parts().segment(origin.payload));
+    return;
+  }
+  if (tensor.dtype === 'string')
+    throw new CompressError('internal', tensor.name, 'a string tensor cannot be encoded anew');
+  const inner = new Parts()
+    .ints(TENSOR.dims, tensor.dims)
+    .int(TENSOR.dataType, dtypeNumber(tensor.dtype))
+    .text(TENSOR.name, tensor.name);
+  if (place === undefined) {
+    const data = dataParts(tensor);
+    inner.message(TENSOR.rawData, data);
+  } else {
+    const entry = (key: string, value: string): Parts =>
+      inner.message(TENSOR.externalData, new Parts().text(ENTRY.key, key).text(ENTRY.value, value));
+    entry('location', place.location);
+    entry('offset', String(place.offset));
+    entry('length', String(tensor.byteLength));
+    if (place.checksum !== undefined) entry('checksum', place.checksum);
+    inner.int(TENSOR.dataLocation, 1);
+  }
+  parts.message(field, inner.blob(tensor.extra));
+}
+
+/** The elements of a tensor: copied where they lie as raw bytes already, loaded or computed otherwise. */
+export function dataParts(tensor: Tensor): Parts {
+  const segment = stored.get(tensor);
+  return segment === undefined ? new Parts().tensor(tensor) : new Parts().segment(segment);
+}
+
+/** Copies a leaf from the file it came from, or encodes it. */
+function encodeLeaf(parts: Parts, field: number, leaf: object, encode: () => Parts): void {
+  const origin = origins.get(leaf);
+  if (origin?.field === field) parts.segment(origin.whole);
+  else parts.message(field, encode());
+}
+
+function isUntouched(graph: Graph): boolean {
+  const origin = containers.get(graph);
+  if (origin === undefined || !same(origin.leaves, leavesOf(graph))) return false;
+  return [...graph.bodies].every(isUntouched);
+}
+
+/** Whether some tensor of the graph has its bytes outside the model file. */
+export function holdsExternal(graph: Graph): boolean {
+  for (const tensor of graph.initializers.values()) if (externals.has(tensor)) return true;
+  return graph.nodes.some((node) => externalNodes.has(node)) || [...graph.bodies].some(holdsExternal);
+}
+
+function same(a: readonly object[], b: readonly object[]): boolean {
+  return a.length === b.length && a.every((one, index) => one === b[index]);
+}
+
+function cannot(graph: Graph | undefined, field: number): never {
+  throw new CompressError('internal', graph?.name ?? '', `field ${field} cannot be encoded anew`);
+}

@@ -1,0 +1,94 @@
+/** Field numbers of `onnx.proto` (IR 3 to 14). Fields not named here are carried along unread. */
+export const MODEL = { irVersion: 1, graph: 7, opsetImport: 8, trainingInfo: 20, functions: 25 } as const;
+export const OPSET = { domain: 1, version: 2 } as const;
+export const GRAPH = {
+  node: 1,
+  name: 2,
+  initializer: 5,
+  input: 11,
+  output: 12,
+  valueInfo: 13,
+  sparseInitializer: 15,
+} as const;
+export const FUNCTION = { name: 1, input: 4, output: 5, node: 7, opsetImport: 9, domain: 10, valueInfo: 12 } as const;
+export const NODE = {
+  input: 1,
+  output: 2,
+  name: 3,
+  opType: 4,
+  attribute: 5,
+  docString: 6,
+  domain: 7,
+  overload: 8,
+} as const;
+export const ATTRIBUTE = {
+  name: 1,
+  f: 2,
+  i: 3,
+  s: 4,
+  t: 5,
+  g: 6,
+  floats: 7,
+  ints: 8,
+  strings: 9,
+  graphs: 11,
+  type: 20,
+  refAttrName: 21,
+  sparseTensor: 22,
+} as const;
+export const TENSOR = {
+  dims: 1,
+  dataType: 2,
+  segment: 3,
+  floatData: 4,
+  int32Data: 5,
+  stringData: 6,
+  int64Data: 7,
+  name: 8,
+  rawData: 9,
+  doubleData: 10,
+  uint64Data: 11,
+  externalData: 13,
+  dataLocation: 14,
+} as const;
+export const SPARSE = { values: 1, indices: 2, dims: 3 } as const;
+export const ENTRY = { key: 1, value: 2 } as const;
+export const VALUE_INFO = { name: 1, type: 2 } as const;
+export const TYPE = { tensor: 1 } as const;
+export const TENSOR_TYPE = { elemType: 1, shape: 2 } as const;
+export const SHAPE = { dim: 1 } as const;
+export const DIM = { value: 1, param: 2 } as const;
+export const TRAINING = { initialization: 1, algorithm: 2, initializationBinding: 3, updateBinding: 4 } as const;
+
+/** `AttributeProto.AttributeType` by number. */
+export const ATTRIBUTE_TYPES = {
+  float: 1,
+  int: 2,
+  string: 3,
+  tensor: 4,
+  graph: 5,
+  floats: 6,
+  ints: 7,
+  strings: 8,
+  graphs: 10,
+  sparse_tensor: 11,
+} as const;
+
+/** Protobuf wire types. */
+export const VARINT = 0;
+export const FIXED64 = 1;
+export const LENGTH = 2;
+export const GROUP = 3;
+export const END_GROUP = 4;
+export const FIXED32 = 5;
+
+/** protobuf-js and protobuf's C++ stop at 100 nested messages; an attack nests thousands to exhaust the stack. */
+export const MAX_DEPTH = 100;
+/** A name, symbol or domain. Real ones have tens of bytes; an attack writes gigabytes to fill the memory. */
+export const MAX_TEXT: number = 1 << 20;
+/** Elements of a list we keep in memory (attribute ints, floats; dims have their own bound). */
+export const MAX_LIST: number = 1 << 24;
+/** Dimensions of a tensor: ONNX Runtime takes far fewer. */
+export const MAX_RANK = 64;
+/** A protobuf file, and each message in it, ends below 2 GiB: ONNX Runtime and every protobuf library refuse more. */
+export const MAX_MESSAGE: number = 2 ** 31 - 1;

@@ -1,0 +1,80 @@
+import type { Folder } from '../io/folder.ts';
+import type { Source } from '../io/source.ts';
+import type { Graph } from '../ir/graph.ts';
+import type { Model } from '../ir/model.ts';
+import type { Node } from '../ir/node.ts';
+import type { Tensor } from '../ir/tensor.ts';
+import { Segment } from './wire.ts';
+
+/**
+ * Where the leaves of a map stand in the file they were read from. A leaf that is still in the map when it is written
+ * is copied from there; there are no dirty flags.
+ */
+export interface Origin {
+  /** Number of the field the leaf was read as. */
+  readonly field: number;
+  /** The leaf with the tag and length before it. */
+  readonly whole: Segment;
+  /** The leaf alone. */
+  readonly payload: Segment;
+}
+
+/** The fields of a message in the order of their first appearance: numbers of repeated leaves, or bytes to copy. */
+export type Outline = readonly (number | Segment)[];
+
+/** A graph, function or model as it was read. */
+export interface ContainerOrigin {
+  readonly payload: Segment;
+  readonly outline: Outline;
+  /** Every leaf the container held, to see whether it still holds the same ones. */
+  readonly leaves: readonly object[];
+}
+
+/** Where a tensor's bytes lie outside the model file. */
+export interface ExternalRange {
+  readonly source: Source;
+  readonly location: string;
+  readonly start: number;
+  readonly end: number;
+  readonly checksum: string | undefined;
+}
+
+export const origins: WeakMap<object, Origin> = new WeakMap();
+export const containers: WeakMap<Graph | Model, ContainerOrigin> = new WeakMap();
+export const externals: WeakMap<Tensor, ExternalRange> = new WeakMap();
+/** Where the elements of a tensor lie as `raw_data` has them, in whatever file: they can be copied without loading. */
+export const stored: WeakMap<Tensor, Segment> = new WeakMap();
+/** Nodes with a tensor attribute whose bytes lie outside the model file. */
+export const externalNodes: WeakSet<Node> = new WeakSet();
+
+/** Facts about a whole read model that the writer needs. */
+export interface ModelOrigin {
+  readonly irVersion: number;
+  readonly source: Source;
+  readonly folder: Folder | undefined;
+  /** Data files by location. */
+  readonly dataFiles: ReadonlyMap<string, Source>;
+}
+export const modelOrigins: WeakMap<Model, ModelOrigin> = new WeakMap();
+
+/** Collects the outline of a message while it is walked. */
+export class OutlineBuilder {
+  readonly #outline: (number | Segment)[] = [];
+  readonly #seen = new Set<number>();
+
+  /** A repeated leaf: its group stands where its first member stood. */
+  leaf(field: number): void {
+    if (this.#seen.has(field)) return;
+    this.#seen.add(field);
+    this.#outline.push(field);
+  }
+
+  /** Bytes to copy as they are; neighbours are merged. */
+  copy(segment: Segment): void {
+    Segment.append(this.#outline, segment);
+  }
+
+  done(): Outline {
+    return this.#outline;
+  }
+}

@@ -1,0 +1,137 @@
+import protobuf from 'protobufjs/minimal.js';
+import { CompressError } from '../errors.ts';
+import type { Sink } from '../io/sink.ts';
+import type { Source } from '../io/source.ts';
+import type { Blob, Tensor } from '../ir/tensor.ts';
+import { Ranges } from './context.ts';
+import { LENGTH } from './fields.ts';
+import { encodeText } from './text.ts';
+import { Segment } from './wire.ts';
+
+/** A piece of a file to write: bytes we encoded, a range we copy, or a tensor computed while it is written. */
+export type Part = Uint8Array | Segment | Tensor;
+
+/** Pieces of a message in order, their total length always known. */
+export class Parts {
+  readonly list: Part[] = [];
+  #byteLength = 0;
+
+  get byteLength(): number {
+    return this.#byteLength;
+  }
+
+  bytes(bytes: Uint8Array): this {
+    this.list.push(bytes);
+    this.#byteLength += bytes.byteLength;
+    return this;
+  }
+
+  segment(segment: Segment): this {
+    Segment.append(this.list, segment);
+    this.#byteLength += segment.byteLength;
+    return this;
+  }
+
+  tensor(tensor: Tensor): this {
+    this.list.push(tensor);
+    this.#byteLength += tensor.byteLength;
+    return this;
+  }
+
+  /** Fields somebody else encoded: segments of the file, as reading made them. */
+  blob(blob: Blob | undefined): this {
+    if (blob instanceof Ranges) for (const segment of blob.segments) this.segment(segment);
+    else if (blob instanceof Segment) this.segment(blob);
+    return this;
+  }
+
+  /** A nested message as field `number`: tag, length, payload. */
+  message(number: number, payload: Parts): this {
+    this.bytes(protobuf.Writer.create().uint32(tag(number, LENGTH)).uint32(payload.byteLength).finish());
+    for (const part of payload.list) {
+      if (part instanceof Segment) Segment.append(this.list, part);
+      else this.list.push(part);
+    }
+    this.#byteLength += payload.byteLength;
+    return this;
+  }
+
+  text(number: number, value: string): this {
+    return this.bytes(protobuf.Writer.create().uint32(tag(number, LENGTH)).bytes(encodeText(value)).finish());
+  }
+
+  int(number: number, value: bigint | number): this {
+    return this.bytes(varints(protobuf.Writer.create().uint32(tag(number, 0)), [BigInt(value)]).finish());
+  }
+
+  /** A packed list of integers; nothing where it is empty. */
+  ints(number: number, values: readonly (bigint | number)[]): this {
+    if (values.length === 0) return this;
+    const writer = protobuf.Writer.create().uint32(tag(number, LENGTH)).fork();
+    return this.bytes(varints(writer, values.map(BigInt)).ldelim().finish());
+  }
+}
+
+/** The number before a field: its own number and its wire type. */
+export function tag(number: number, wireType: number): number {
+  return ((number << 3) | wireType) >>> 0;
+}
+
+/** Appends 64-bit varints; protobufjs takes them as two halves. */
+function varints(writer: protobuf.Writer, values: readonly bigint[]): protobuf.Writer {
+  for (const value of values) {
+    const bits = BigInt.asUintN(64, value);
+    writer.uint64({ low: Number(bits & 0xffffffffn) | 0, high: Number(bits >> 32n) | 0, unsigned: true } as never);
+  }
+  return writer;
+}
+
+/** Copies go through memory in pieces of this size. */
+const CHUNK = 1 << 20;
+/** Segments shorter than this are read together with what follows them in the file. */
+const SMALL = 1 << 16;
+
+/** Writes the parts in order; a part that does not give the bytes it promised is an `internal` error. */
+export async function writeParts(parts: readonly Part[], sink: Pick<Sink, 'write'>): Promise<void> {
+  const ahead = new ReadAhead();
+  for (const part of parts) {
+    if (part instanceof Uint8Array) {
+      await sink.write(part);
+    } else if (part instanceof Segment) {
+      if (part.byteLength <= SMALL) await sink.write(await ahead.read(part));
+      else
+        for (let at = part.start; at < part.end; at += CHUNK)
+          await sink.write(await part.source.read(at, Math.min(at + CHUNK, part.end)));
+    } else {
+      const bytes = await part.load();
+      if (bytes.byteLength !== part.byteLength) {
+        throw new CompressError(
+          'internal',
+          part.name,
+          `${bytes.byteLength} bytes were computed; ${part.byteLength} were planned`,
+        );
+      }
+      await sink.write(bytes);
+    }
+  }
+}
+
+/** Many small copies from one region of a file cost one read. */
+class ReadAhead {
+  #source: Source | undefined;
+  #start = 0;
+  #bytes: Uint8Array = new Uint8Array(0);
+
+  async read(segment: Segment): Promise<Uint8Array> {
+    const held = segment.source === this.#source && segment.start >= this.#start;
+    if (!held || segment.end > this.#start + this.#bytes.byteLength) {
+      this.#source = segment.source;
+      this.#start = segment.start;
+      this.#bytes = await segment.source.read(
+        segment.start,
+        Math.min(segment.start + SMALL, segment.source.byteLength),
+      );
+    }
+    return this.#bytes.subarray(segment.start - this.#start, segment.end - this.#start);
+  }
+}

@@ -1,0 +1,102 @@
+import { CompressError } from '../errors.ts';
+import { type Folder, modelFolder } from '../io/folder.ts';
+import { bytesSource, fileSource, type Source } from '../io/source.ts';
+import type { Graph } from '../ir/graph.ts';
+import { Model, type OpsetImport } from '../ir/model.ts';
+import { type ReadContext, remember, wholeOf } from './context.ts';
+import { LENGTH, MAX_MESSAGE, MODEL, OPSET } from './fields.ts';
+import { containers, modelOrigins, OutlineBuilder } from './origin.ts';
+import { readFunction, readGraph, readTrainingNames } from './readGraph.ts';
+import { sniff } from './sniff.ts';
+import { type Field, Skimmer } from './wire.ts';
+
+/**
+ * Opens a model: nodes, types and metadata are read, weights stay where they are until somebody loads them.
+ * The model keeps its files open; `model.close()` gives them back.
+ *
+ * @param input - a path, the bytes of a file, or any {@link Source}. Only a path can have external data.
+ * @throws CompressError `malformed`, `limit` or `unsupported`, naming the file, the place and the fact
+ */
+export async function readModel(input: string | Uint8Array | Source): Promise<Model> {
+  const source =
+    typeof input === 'string' ? await fileSource(input) : input instanceof Uint8Array ? bytesSource(input) : input;
+  const folder = typeof input === 'string' ? await modelFolder(input) : undefined;
+  const release = async (): Promise<void> => {
+    await source.close();
+    await folder?.close();
+  };
+  try {
+    return await read(source, folder, release);
+  } catch (cause) {
+    await release();
+    throw cause;
+  }
+}
+
+async function read(source: Source, folder: Folder | undefined, release: () => Promise<void>): Promise<Model> {
+  if (source.byteLength === 0) throw new CompressError('malformed', source.label, 'is empty; a model was expected');
+  const known = sniff(await source.read(0, Math.min(source.byteLength, 512)));
+  if (known !== undefined) throw new CompressError('malformed', source.label, known.fact, { hint: known.hint });
+  if (source.byteLength > MAX_MESSAGE) {
+    throw new CompressError('limit', source.label, `has ${source.byteLength} bytes; an ONNX file ends below 2 GiB`, {
+      hint: 'Larger models keep their weights in external data files.',
+    });
+  }
+
+  const skim = new Skimmer(source);
+  const context: ReadContext = { skim, folder, dataFiles: new Map() };
+  const outline = new OutlineBuilder();
+  const opsets: OpsetImport[] = [];
+  const functions: Graph[] = [];
+  const trainingNames = new Set<string>();
+  let irVersion: number | undefined;
+  let graph: Graph | undefined;
+  const visit = async (field: Field): Promise<void> => {
+    switch (field.number) {
+      case MODEL.irVersion:
+        skim.expect(field, 0);
+        irVersion = Number(field.value);
+        break;
+      case MODEL.graph:
+        if (graph !== undefined) throw skim.error(field.tagStart, 'the model has a second graph');
+        graph = remember(context, await readGraph(context, field, 'graph'), field);
+        break;
+      case MODEL.opsetImport:
+        opsets.push(await readOpset(context, field));
+        break;
+      case MODEL.functions:
+        functions.push(remember(context, await readFunction(context, field, `functions[${functions.length}]`), field));
+        break;
+      default:
+        if (field.number === MODEL.trainingInfo) await readTrainingNames(context, field, trainingNames);
+        outline.copy(wholeOf(context, field));
+        return;
+    }
+    outline.leaf(field.number);
+  };
+  await skim.walk(0, source.byteLength, visit).catch((cause: unknown) => {
+    const plain = cause instanceof CompressError && cause.code === 'malformed' && cause.hint === undefined;
+    if (!plain || graph !== undefined || irVersion !== undefined) throw cause;
+    throw new CompressError('malformed', '', cause.message, { hint: 'Is it an ONNX model?', cause });
+  });
+  if (graph === undefined || irVersion === undefined) {
+    throw new CompressError('malformed', source.label, `has no ${graph === undefined ? 'graph' : 'ir_version'}`, {
+      hint: 'Is it an ONNX model?',
+    });
+  }
+  const model = new Model({ irVersion, opsets, graph, functions, trainingNames, release });
+  containers.set(model, { payload: skim.segment(0, source.byteLength), outline: outline.done(), leaves: [...opsets] });
+  modelOrigins.set(model, { irVersion, source, folder, dataFiles: context.dataFiles });
+  return model;
+}
+
+async function readOpset(context: ReadContext, field: Field): Promise<OpsetImport> {
+  let domain = '';
+  let version = 0;
+  context.skim.expect(field, LENGTH);
+  await context.skim.walk(field.start, field.end, async (one) => {
+    if (one.number === OPSET.domain) domain = await context.skim.text(one);
+    else if (one.number === OPSET.version) version = Number(BigInt.asIntN(64, one.value));
+  });
+  return remember(context, { domain, version }, field);
+}

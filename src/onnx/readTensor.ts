@@ -1,0 +1,157 @@
+import { byteLengthOf, DTYPES, type DType, elementCount } from '../ir/dtype.ts';
+import type { SparseTensor, Tensor } from '../ir/tensor.ts';
+import { Ranges, type ReadContext, remember, wholeOf } from './context.ts';
+import { readEntry, resolveExternal } from './external.ts';
+import { LENGTH, MAX_RANK, SPARSE, TENSOR, VARINT } from './fields.ts';
+import { externals, stored } from './origin.ts';
+import { checkPacked, loadTyped, type TypedRun } from './typed.ts';
+import { type Field, Segment } from './wire.ts';
+
+const TYPED_FIELDS: ReadonlySet<number> = new Set([
+  TENSOR.floatData,
+  TENSOR.int32Data,
+  TENSOR.int64Data,
+  TENSOR.doubleData,
+  TENSOR.uint64Data,
+]);
+
+/**
+ * Reads a TensorProto, its elements left where they are.
+ * @param where - what errors call it, e.g. `initializer[3]`; the tensor's name is added
+ * @throws CompressError `malformed` when dims, dtype and stored bytes do not fit together
+ */
+export async function readTensor(context: ReadContext, field: Field, where: string): Promise<Tensor> {
+  const { skim } = context;
+  let name = '';
+  let dtype = 'undefined' as DType;
+  const dims: number[] = [];
+  let raw: Segment | undefined;
+  const typed: TypedRun[] = [];
+  const strings = { count: 0, bytes: 0 };
+  const entries = new Map<string, string>();
+  let external = false;
+  let segmented = false;
+  const extra = new Ranges();
+  skim.expect(field, LENGTH);
+  await skim.walk(field.start, field.end, async (one) => {
+    switch (one.number) {
+      case TENSOR.name:
+        name = await skim.text(one);
+        break;
+      case TENSOR.dataType:
+        skim.expect(one, VARINT);
+        dtype = DTYPES[Number(one.value)] ?? unknownType(one);
+        break;
+      case TENSOR.dims:
+        for (const dim of await skim.ints(one, MAX_RANK)) dims.push(Number(dim));
+        break;
+      case TENSOR.rawData:
+        skim.expect(one, LENGTH);
+        raw = skim.segment(one.start, one.end);
+        break;
+      case TENSOR.stringData:
+        skim.expect(one, LENGTH);
+        strings.count++;
+        strings.bytes += one.end - one.start;
+        break;
+      case TENSOR.externalData: {
+        const [key, value] = await readEntry(context, one);
+        entries.set(key, value);
+        break;
+      }
+      case TENSOR.dataLocation:
+        external = one.value === 1n;
+        break;
+      case TENSOR.segment:
+        segmented = true;
+        break;
+      default:
+        if (TYPED_FIELDS.has(one.number)) addRun(typed, one, skim.segment(one.tagStart, one.end));
+        else extra.add(wholeOf(context, one));
+    }
+  });
+
+  const fail = (fact: string): Error => skim.error(field.tagStart, `${where} '${name}': ${fact}`);
+  function unknownType(one: Field): never {
+    throw fail(`data type ${one.value} is not known`);
+  }
+  const count = checkDims(dims, fail);
+  const shape = `${dtype} [${dims.join(', ')}]`;
+  if (segmented) throw fail('is stored in segments, which ONNX Runtime does not read either');
+  const sources = [raw !== undefined && raw.byteLength > 0, typed.length > 0, external, strings.count > 0].filter(
+    Boolean,
+  ).length;
+  if (sources > 1) throw fail('has its data in more than one place');
+
+  if (dtype === 'string') {
+    if (strings.count !== count) throw fail(`string_data has ${strings.count} strings; ${shape} needs ${count}`);
+    const load = async (): Promise<never> => {
+      throw fail('a string tensor cannot be loaded as numbers');
+    };
+    return remember(context, { name, dtype, dims, byteLength: strings.bytes, load, ...extra.orNone() }, field);
+  }
+  const byteLength = byteLengthOf(dtype, count);
+  const tensor = (load: () => Promise<Uint8Array>): Tensor =>
+    remember(context, { name, dtype, dims, byteLength, load, ...extra.orNone() }, field);
+
+  if (external) {
+    const range = await resolveExternal(context, entries, byteLength, `${where} '${name}'`, fail);
+    const made = tensor(() => range.source.read(range.start, range.end));
+    externals.set(made, range);
+    stored.set(made, new Segment(range.source, range.start, range.end));
+    return made;
+  }
+  if (raw !== undefined && (raw.byteLength > 0 || typed.length === 0)) {
+    const bytes: Segment = raw;
+    if (bytes.byteLength !== byteLength)
+      throw fail(`raw_data has ${bytes.byteLength} bytes; ${shape} needs ${byteLength}`);
+    const made = tensor(() => bytes.load());
+    stored.set(made, bytes);
+    return made;
+  }
+  if (typed.length === 0 && byteLength > 0) throw fail(`holds no data; ${shape} needs ${byteLength} bytes`);
+  checkPacked(typed, dtype, count, shape, fail);
+  return tensor(() => loadTyped(skim.source, typed, dtype, byteLength, shape, fail));
+}
+
+/** Reads a SparseTensorProto's header; its values and indices stay where they are. */
+export async function readSparse(context: ReadContext, field: Field, where: string): Promise<SparseTensor> {
+  const { skim } = context;
+  let values: Tensor | undefined;
+  const dims: number[] = [];
+  skim.expect(field, LENGTH);
+  await skim.walk(field.start, field.end, async (one) => {
+    if (one.number === SPARSE.values) values = await readTensor(context, one, `${where} values`);
+    else if (one.number === SPARSE.indices) await readTensor(context, one, `${where} indices`);
+    else if (one.number === SPARSE.dims) for (const dim of await skim.ints(one, MAX_RANK)) dims.push(Number(dim));
+  });
+  const fail = (fact: string): Error => skim.error(field.tagStart, `${where} '${values?.name ?? ''}': ${fact}`);
+  const count = checkDims(dims, fail);
+  if (values === undefined) throw fail('has no values');
+  const stored = values.dims[0] ?? 0;
+  if (values.dims.length !== 1 || stored > count)
+    throw fail(`has ${stored} values; [${dims.join(', ')}] holds ${count}`);
+  return remember(context, { name: values.name, dtype: values.dtype, dims, stored }, field);
+}
+
+function checkDims(dims: readonly number[], fail: (fact: string) => Error): number {
+  if (dims.length > MAX_RANK) throw fail(`has ${dims.length} dimensions; at most ${MAX_RANK} are taken`);
+  const negative = dims.find((dim) => dim < 0);
+  if (negative !== undefined) throw fail(`has the dimension ${negative}`);
+  // The largest possible count must stay exact in a double, times the 16 bytes of complex128.
+  const count = elementCount(dims);
+  if (!(count <= Number.MAX_SAFE_INTEGER / 16)) throw fail(`has the impossible shape [${dims.join(', ')}]`);
+  return count;
+}
+
+/** Adds a typed field to the runs: a packed one stands alone, unpacked elements that follow each other are one run. */
+function addRun(runs: TypedRun[], field: Field, segment: Segment): void {
+  const packed = field.wireType === LENGTH;
+  const last = runs.at(-1);
+  if (!packed && last !== undefined && !last.packed && last.field === field.number && last.end === segment.start) {
+    runs[runs.length - 1] = { ...last, end: segment.end, elements: last.elements + 1 };
+  } else {
+    const start = packed ? field.start : segment.start;
+    runs.push({ field: field.number, packed, start, end: field.end, elements: packed ? 0 : 1 });
+  }
+}

@@ -1,0 +1,34 @@
+/** What a file is when it is not an ONNX model, by how it begins; undefined where nothing known shows. */
+export function sniff(head: Uint8Array): { readonly fact: string; readonly hint: string } | undefined {
+  const text = new TextDecoder('latin1').decode(head.subarray(0, 256));
+  const starts = (...bytes: number[]): boolean => bytes.every((byte, index) => head[index] === byte);
+  if (text.startsWith('version https://git-lfs')) {
+    return { fact: 'is a git-lfs pointer, not the model it points to', hint: 'Fetch the file itself: git lfs pull.' };
+  }
+  if (/^\s*<(!doctype|html|\?xml)/i.test(text)) {
+    return { fact: 'is a web page, not a model', hint: 'Was a link to a page downloaded instead of the file?' };
+  }
+  if (starts(0x1f, 0x8b)) return { fact: 'is compressed with gzip', hint: 'Unpack it first: gunzip.' };
+  if (starts(0x28, 0xb5, 0x2f, 0xfd)) return { fact: 'is compressed with zstd', hint: 'Unpack it first: unzstd.' };
+  if (starts(0x50, 0x4b, 0x03, 0x04)) {
+    return {
+      fact: 'is a zip archive (PyTorch saves .pt files so)',
+      hint: 'Export the model to ONNX: torch.onnx.export.',
+    };
+  }
+  if (starts(0x80, 0x02) || starts(0x80, 0x04)) {
+    return { fact: 'is a Python pickle (an old PyTorch file?)', hint: 'Export the model to ONNX: torch.onnx.export.' };
+  }
+  if (text.startsWith('GGUF'))
+    return { fact: 'is a GGUF file (llama.cpp), not ONNX', hint: 'Look for the ONNX export.' };
+  if (/^.{4}TFL3/s.test(text)) return { fact: 'is a TensorFlow Lite model, not ONNX', hint: 'Convert it: tf2onnx.' };
+  if (/^.{4}ORTM/s.test(text))
+    return { fact: 'is in the ORT format, not ONNX', hint: 'Compress the .onnx it was made from.' };
+  if (starts(0x89, 0x48, 0x44, 0x46))
+    return { fact: 'is an HDF5 file (Keras?), not ONNX', hint: 'Convert it: tf2onnx.' };
+  if (head[8] === 0x7b && /^.{8}\{\s*"/s.test(text)) {
+    return { fact: 'is a safetensors file, which holds weights without a graph', hint: 'Export the model to ONNX.' };
+  }
+  if (/^\s*[{[]\s*["[{\]}]/.test(text)) return { fact: 'is JSON, not a model', hint: 'Give the .onnx file.' };
+  return undefined;
+}

@@ -1,0 +1,118 @@
+import type { Source } from '../io/source.ts';
+import { bitsOf, type DType } from '../ir/dtype.ts';
+import { FIXED32, FIXED64, TENSOR, VARINT } from './fields.ts';
+import { readVarint } from './wire.ts';
+
+/**
+ * Elements of a tensor in one of the typed fields (`float_data`, `int32_data`, …): a packed list, or a run of single
+ * elements each with its tag.
+ */
+export interface TypedRun {
+  readonly field: number;
+  readonly packed: boolean;
+  readonly start: number;
+  readonly end: number;
+  /** Elements of an unpacked run; 0 where the list is packed and must be read to be counted. */
+  readonly elements: number;
+}
+
+/** The field in which ONNX keeps a dtype that is not in `raw_data`. */
+function fieldOf(dtype: DType): number {
+  switch (dtype) {
+    case 'float32':
+    case 'complex64':
+      return TENSOR.floatData;
+    case 'float64':
+    case 'complex128':
+      return TENSOR.doubleData;
+    case 'int64':
+      return TENSOR.int64Data;
+    case 'uint32':
+    case 'uint64':
+      return TENSOR.uint64Data;
+    default:
+      return TENSOR.int32Data;
+  }
+}
+
+/** Bytes one stored number stands for: half floats and small integers are stored one an int32, 4-bit pairs one a byte. */
+function unitBytes(dtype: DType): number {
+  if (dtype === 'complex64') return 4;
+  if (dtype === 'complex128') return 8;
+  return Math.max(1, bitsOf(dtype) / 8);
+}
+
+/** Refuses what can be seen to be wrong without reading: the wrong field, or a packed float list of another length. */
+export function checkPacked(
+  runs: readonly TypedRun[],
+  dtype: DType,
+  count: number,
+  shape: string,
+  fail: (fact: string) => Error,
+): void {
+  const field = fieldOf(dtype);
+  const foreign = runs.find((run) => run.field !== field);
+  if (foreign !== undefined)
+    throw fail(`${shape} has its data in field ${foreign.field}; ONNX keeps it in field ${field}`);
+  if (field !== TENSOR.floatData && field !== TENSOR.doubleData) return;
+  const size = field === TENSOR.floatData ? 4 : 8;
+  const numbers = runs.reduce((sum, run) => sum + (run.packed ? (run.end - run.start) / size : run.elements), 0);
+  const needed = count * (dtype.startsWith('complex') ? 2 : 1);
+  if (numbers !== needed) throw fail(`has ${numbers} numbers; ${shape} needs ${needed}`);
+}
+
+/** Reads typed fields into the bytes `raw_data` would have. */
+export async function loadTyped(
+  source: Source,
+  runs: readonly TypedRun[],
+  dtype: DType,
+  byteLength: number,
+  shape: string,
+  fail: (fact: string) => Error,
+): Promise<Uint8Array> {
+  const [only] = runs;
+  const floats = only?.field === TENSOR.floatData || only?.field === TENSOR.doubleData;
+  // A packed list of floats is the same bytes as raw_data.
+  if (only !== undefined && runs.length === 1 && only.packed && floats) return source.read(only.start, only.end);
+  const out = new Uint8Array(byteLength);
+  const unit = unitBytes(dtype);
+  let at = 0;
+  const put = (value: bigint): void => {
+    if (at + unit > byteLength) throw fail(`has more numbers than ${shape} needs`);
+    if (unit <= 4)
+      for (let index = 0, bits = Number(BigInt.asUintN(32, value)); index < unit; index++)
+        out[at + index] = bits >>> (8 * index);
+    else new DataView(out.buffer).setBigUint64(at, BigInt.asUintN(64, value), true);
+    at += unit;
+  };
+  for (const run of runs) {
+    const bytes = await source.read(run.start, run.end);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const bad = (): Error => fail('has a list of numbers that is broken');
+    const varint = (from: number): [bigint, number] => {
+      const found = readVarint(bytes, from, bytes.length);
+      if (found === undefined) throw bad();
+      return found;
+    };
+    for (let next = 0; next < bytes.length; ) {
+      let wireType = floats ? (only?.field === TENSOR.floatData ? FIXED32 : FIXED64) : VARINT;
+      if (!run.packed) {
+        const [tag, after] = varint(next);
+        wireType = Number(tag & 7n);
+        next = after;
+      }
+      if (wireType === VARINT) {
+        const [value, after] = varint(next);
+        put(value);
+        next = after;
+      } else {
+        const size = wireType === FIXED32 ? 4 : 8;
+        if (next + size > bytes.length) throw bad();
+        put(size === 4 ? BigInt(view.getUint32(next, true)) : view.getBigUint64(next, true));
+        next += size;
+      }
+    }
+  }
+  if (at !== byteLength) throw fail(`has ${at / unit} numbers; ${shape} needs ${byteLength / unit}`);
+  return out;
+}

@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import { mkdir, stat } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { fileSink, type Sink } from '../io/sink.ts';
+import type { Model } from '../ir/model.ts';
+import { modelOrigins } from './origin.ts';
+import { writeParts } from './parts.ts';
+import { type DataMode, type ModelPlan, planModel } from './plan.ts';
+import { Segment } from './wire.ts';
+
+export interface WriteOptions {
+  /** Where weights go; see {@link DataMode}. */
+  readonly data?: DataMode;
+  /** Replace files that exist. */
+  readonly overwrite?: boolean;
+}
+
+/** What was written: sizes in bytes, and the data files beside the model file. */
+export interface Written {
+  readonly byteLength: number;
+  readonly dataByteLength: number;
+  readonly dataFiles: readonly string[];
+}
+
+/**
+ * Writes a model: untouched bytes are copied, changed tensors computed one at a time.
+ * A file appears under its name only when it is complete; after an error nothing new is there.
+ *
+ * @param target - a path, or a sink (a pipe, memory) for models that fit one file
+ * @throws CompressError `exists`, `io`, `limit`
+ */
+export async function writeModel(model: Model, target: string | Sink, options: WriteOptions = {}): Promise<Written> {
+  const mode = options.data ?? 'auto';
+  if (typeof target !== 'string') {
+    const plan = planModel(model, { mode });
+    await guarded([target], () => writeParts(plan.parts, target));
+    return { byteLength: plan.byteLength, dataByteLength: 0, dataFiles: [] };
+  }
+  const dataName = `${basename(target)}.data`;
+  const plan = planModel(model, { mode, dataName });
+  const overwrite = options.overwrite ?? false;
+  // Both sinks are opened before a byte is written: a refusal then costs nothing.
+  const main = await fileSink(target, { overwrite });
+  const sinks = [main];
+  const dataFiles: string[] = [];
+  await guarded(sinks, async () => {
+    if (plan.keepsDataFiles) dataFiles.push(...(await copyDataFiles(model, dirname(target), overwrite, sinks)));
+    const data = plan.data;
+    if (data === undefined) return writeParts(plan.parts, main);
+    const path = resolve(dirname(target), data.location);
+    const sink = await fileSink(path, { overwrite });
+    sinks.unshift(sink);
+    dataFiles.push(path);
+    if (!data.carriesChecksum) {
+      await writeParts(data.parts, sink);
+      return writeParts(plan.parts, main);
+    }
+    const hash = createHash('sha1');
+    await writeParts(data.parts, {
+      write: (chunk) => {
+        hash.update(chunk);
+        return sink.write(chunk);
+      },
+    });
+    const final = planModel(model, { mode, dataName, checksum: hash.digest('hex') });
+    return writeParts(final.parts, main);
+  });
+  return { byteLength: plan.byteLength, dataByteLength: dataLength(model, plan), dataFiles };
+}
+
+/** Runs the work, then finishes every sink in order; whatever fails, all are aborted. */
+async function guarded(sinks: readonly Sink[], work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+    for (const sink of sinks) await sink.finish();
+  } catch (cause) {
+    for (const sink of sinks) await sink.abort();
+    throw cause;
+  }
+}
+
+/** Copies the data files of an untouched model to the folder it goes to, unless they lie there already. */
+async function copyDataFiles(model: Model, folder: string, overwrite: boolean, sinks: Sink[]): Promise<string[]> {
+  const origin = modelOrigins.get(model);
+  const copied: string[] = [];
+  for (const [location, source] of origin?.dataFiles ?? []) {
+    const path = resolve(folder, location);
+    const there = await stat(path).catch(() => undefined);
+    const own = origin?.folder === undefined ? undefined : await stat(resolve(origin.folder.path, location));
+    if (there !== undefined && there.ino === own?.ino && there.dev === own.dev) continue;
+    await mkdir(dirname(path), { recursive: true });
+    const sink = await fileSink(path, { overwrite });
+    sinks.unshift(sink);
+    await writeParts([new Segment(source, 0, source.byteLength)], sink);
+    copied.push(path);
+  }
+  return copied;
+}
+
+function dataLength(model: Model, plan: ModelPlan): number {
+  if (plan.data !== undefined) return plan.data.byteLength;
+  if (!plan.keepsDataFiles) return 0;
+  const files = modelOrigins.get(model)?.dataFiles.values() ?? [];
+  return [...files].reduce((sum, source) => sum + source.byteLength, 0);
+}
