@@ -1,11 +1,14 @@
 import type { Graph } from './graph.ts';
 import type { Node } from './node.ts';
+import type { Blob } from './tensor.ts';
 
 /** One `opset_import` entry: which version of a domain's operators the model speaks. */
 export interface OpsetImport {
   /** `''` is the standard domain, `ai.onnx`. */
   readonly domain: string;
   readonly version: number;
+  /** Fields of the file we do not model, carried along unread. */
+  readonly extra?: Blob;
 }
 
 export interface ModelFields {

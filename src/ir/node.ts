@@ -16,7 +16,11 @@ export type AttributeValue =
   /** Kinds no pass looks into (tensors, sparse_tensors, type_proto, type_protos, references inside functions). */
   | { readonly type: 'opaque' };
 
-export type Attribute = { readonly name: string } & AttributeValue;
+export type Attribute = {
+  readonly name: string;
+  /** Fields of the file we do not model (doc_string, unknown ones). */
+  readonly extra?: Blob;
+} & AttributeValue;
 
 /** One operator of a graph: immutable. `''` in `inputs` or `outputs` is an omitted optional one. */
 export interface Node {

@@ -2,7 +2,8 @@ import type { Folder } from '../io/folder.ts';
 import type { Source } from '../io/source.ts';
 import type { Blob } from '../ir/tensor.ts';
 import { origins } from './origin.ts';
-import { type Field, Segment, type Skimmer } from './wire.ts';
+import { Segment } from './segment.ts';
+import type { Field, Skimmer } from './wire.ts';
 
 /** What every reading function needs. */
 export interface ReadContext {

@@ -6,7 +6,7 @@ import type { Model } from '../ir/model.ts';
 import { type Attribute, bodiesOf, type Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { ATTRIBUTE, ATTRIBUTE_TYPES, ENTRY, FIXED32, FUNCTION, GRAPH, MODEL, NODE, OPSET, TENSOR } from './fields.ts';
-import { containers, externalNodes, externals, modelOrigins, origins, stored } from './origin.ts';
+import { containers, externalNodes, externals, holdsExternal, modelOrigins, origins, stored } from './origin.ts';
 import { Parts, tag } from './parts.ts';
 import { leavesOf } from './readGraph.ts';
 
@@ -37,12 +37,16 @@ export function isUntouchedModel(model: Model): boolean {
 export function encodeModel(model: Model, options: EncodeOptions): Parts {
   const parts = new Parts();
   const write: Record<number, () => void> = {
-    [MODEL.irVersion]: () => parts.int(MODEL.irVersion, model.irVersion),
+    [MODEL.irVersion]: () => {
+      const origin = modelOrigins.get(model);
+      if (origin?.irVersion === model.irVersion) parts.segment(origin.irVersionField);
+      else parts.int(MODEL.irVersion, model.irVersion);
+    },
     [MODEL.graph]: () => encodeGraphField(parts, MODEL.graph, model.graph, options),
     [MODEL.opsetImport]: () => {
       for (const one of model.opsets) {
         encodeLeaf(parts, MODEL.opsetImport, one, () =>
-          new Parts().text(OPSET.domain, one.domain).int(OPSET.version, one.version),
+          new Parts().text(OPSET.domain, one.domain).int(OPSET.version, one.version).blob(one.extra),
         );
       }
     },
@@ -174,7 +178,7 @@ function encodeAttribute(parts: Parts, one: Attribute, options: EncodeOptions): 
       for (const body of one.value) encodeGraphField(inner, ATTRIBUTE.graphs, body, options);
       break;
   }
-  parts.message(NODE.attribute, inner.int(ATTRIBUTE.type, ATTRIBUTE_TYPES[one.type]));
+  parts.message(NODE.attribute, inner.int(ATTRIBUTE.type, ATTRIBUTE_TYPES[one.type]).blob(one.extra));
 }
 
 function encodeTensor(parts: Parts, field: number, tensor: Tensor, options: EncodeOptions): void {
@@ -224,12 +228,6 @@ function isUntouched(graph: Graph): boolean {
   const origin = containers.get(graph);
   if (origin === undefined || !same(origin.leaves, leavesOf(graph))) return false;
   return [...graph.bodies].every(isUntouched);
-}
-
-/** Whether some tensor of the graph has its bytes outside the model file. */
-export function holdsExternal(graph: Graph): boolean {
-  for (const tensor of graph.initializers.values()) if (externals.has(tensor)) return true;
-  return graph.nodes.some((node) => externalNodes.has(node)) || [...graph.bodies].some(holdsExternal);
 }
 
 function same(a: readonly object[], b: readonly object[]): boolean {

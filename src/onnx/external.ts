@@ -1,19 +1,28 @@
 import { CompressError } from '../errors.ts';
 import type { ReadContext } from './context.ts';
-import { ENTRY } from './fields.ts';
+import { ENTRY, LENGTH } from './fields.ts';
 import type { ExternalRange } from './origin.ts';
+import { type Reading, wait } from './reading.ts';
 import type { Field } from './wire.ts';
 
 /** Reads a StringStringEntryProto. */
-export async function readEntry(context: ReadContext, field: Field): Promise<[key: string, value: string]> {
+export function* readEntry(context: ReadContext, field: Field): Reading<[key: string, value: string]> {
   const { skim } = context;
+  skim.expect(field, LENGTH);
   let key = '';
   let value = '';
-  await skim.walk(field.start, field.end, async (one) => {
-    if (one.number === ENTRY.key) key = await skim.text(one);
-    else if (one.number === ENTRY.value) value = await skim.text(one);
+  yield* skim.walk(field.start, field.end, function* (one) {
+    if (one.number === ENTRY.key) key = yield* skim.text(one);
+    else if (one.number === ENTRY.value) value = yield* skim.text(one);
   });
   return [key, value];
+}
+
+/** The error for data files of tensors that we copy without looking into them: they could not follow a move. */
+export function refuseExternal(context: ReadContext, where: string): CompressError {
+  return new CompressError('unsupported', `${context.skim.source.label}, ${where}`, 'its data lies in another file', {
+    hint: 'External data is taken for initializers and Constant nodes only.',
+  });
 }
 
 /**
@@ -21,13 +30,13 @@ export async function readEntry(context: ReadContext, field: Field): Promise<[ke
  * @throws CompressError `malformed` when the range is not in the file or not of the tensor's size, `io` when there is no
  * such file, `unsupported` when the model came through a pipe and so has no folder
  */
-export async function resolveExternal(
+export function* resolveExternal(
   context: ReadContext,
   entries: ReadonlyMap<string, string>,
   byteLength: number,
   name: string,
   fail: (fact: string) => Error,
-): Promise<ExternalRange> {
+): Reading<ExternalRange> {
   const location = entries.get('location') ?? '';
   if (context.folder === undefined) {
     throw new CompressError(
@@ -39,14 +48,14 @@ export async function resolveExternal(
       },
     );
   }
-  const source = await context.folder.open(location, `${context.skim.source.label}, ${name}`);
+  const source = yield* wait(context.folder.open(location, `${context.skim.source.label}, ${name}`));
   context.dataFiles.set(location, source);
   const number = (key: string): number | undefined => {
     const text = entries.get(key);
     if (text === undefined) return undefined;
     const value = Number(text);
     if (!/^\d{1,16}$/.test(text) || !Number.isSafeInteger(value))
-      throw fail(`external data has the ${key} ${JSON.stringify(text.slice(0, 40))}`);
+      throw fail(`external data has the ${key} ${JSON.stringify(text.slice(0, 40))}, which is no number of bytes`);
     return value;
   };
   const start = number('offset') ?? 0;

@@ -31,6 +31,7 @@ export const ATTRIBUTE = {
   floats: 7,
   ints: 8,
   strings: 9,
+  tensors: 10,
   graphs: 11,
   type: 20,
   refAttrName: 21,

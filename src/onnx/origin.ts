@@ -4,7 +4,7 @@ import type { Graph } from '../ir/graph.ts';
 import type { Model } from '../ir/model.ts';
 import type { Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
-import { Segment } from './wire.ts';
+import { Segment } from './segment.ts';
 
 /**
  * Where the leaves of a map stand in the file they were read from. A leaf that is still in the map when it is written
@@ -47,9 +47,17 @@ export const stored: WeakMap<Tensor, Segment> = new WeakMap();
 /** Nodes with a tensor attribute whose bytes lie outside the model file. */
 export const externalNodes: WeakSet<Node> = new WeakSet();
 
+/** Whether some tensor of the graph has its bytes outside the model file. */
+export function holdsExternal(graph: Graph): boolean {
+  for (const tensor of graph.initializers.values()) if (externals.has(tensor)) return true;
+  return graph.nodes.some((node) => externalNodes.has(node)) || [...graph.bodies].some(holdsExternal);
+}
+
 /** Facts about a whole read model that the writer needs. */
 export interface ModelOrigin {
   readonly irVersion: number;
+  /** The field that said so. */
+  readonly irVersionField: Segment;
   readonly source: Source;
   readonly folder: Folder | undefined;
   /** Data files by location. */

@@ -5,8 +5,8 @@ import type { Source } from '../io/source.ts';
 import type { Blob, Tensor } from '../ir/tensor.ts';
 import { Ranges } from './context.ts';
 import { LENGTH } from './fields.ts';
+import { Segment } from './segment.ts';
 import { encodeText } from './text.ts';
-import { Segment } from './wire.ts';
 
 /** A piece of a file to write: bytes we encoded, a range we copy, or a tensor computed while it is written. */
 export type Part = Uint8Array | Segment | Tensor;

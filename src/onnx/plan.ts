@@ -1,11 +1,11 @@
 import { CompressError } from '../errors.ts';
 import type { Model } from '../ir/model.ts';
 import type { Tensor } from '../ir/tensor.ts';
-import { dataParts, encodeModel, holdsExternal, isUntouchedModel, type Place } from './encode.ts';
+import { dataParts, encodeModel, isUntouchedModel, type Place } from './encode.ts';
 import { MAX_MESSAGE } from './fields.ts';
-import { externals, modelOrigins } from './origin.ts';
+import { externals, holdsExternal, modelOrigins } from './origin.ts';
 import { type Part, Parts } from './parts.ts';
-import { Segment } from './wire.ts';
+import { Segment } from './segment.ts';
 
 /**
  * Where weights go: `auto` keeps them in the model file unless it came with external data or would pass 2 GiB;
@@ -45,14 +45,15 @@ export interface PlanOptions {
  */
 export function planModel(model: Model, options: PlanOptions = {}): ModelPlan {
   const mode = options.mode ?? 'auto';
+  if (mode === 'external' && options.dataName === undefined) {
+    throw new CompressError('options', '', 'weights cannot go to a data file when the model goes to a stream', {
+      hint: 'Write it with -o: the data file then lies beside the model.',
+    });
+  }
   const hasExternal = [model.graph, ...model.functions].some(holdsExternal);
   const origin = modelOrigins.get(model);
-  if (
-    mode === 'auto' &&
-    isUntouchedModel(model) &&
-    origin !== undefined &&
-    !(hasExternal && options.dataName === undefined)
-  ) {
+  const keeps = hasExternal ? mode === 'auto' && options.dataName !== undefined : mode !== 'external';
+  if (keeps && origin !== undefined && isUntouchedModel(model)) {
     const whole = new Segment(origin.source, 0, origin.source.byteLength);
     return { byteLength: whole.byteLength, parts: [whole], data: undefined, keepsDataFiles: hasExternal };
   }
@@ -82,7 +83,7 @@ function planExternal(model: Model, location: string, checksum: string | undefin
   const carriesChecksum = allTensors(model).some((tensor) => externals.get(tensor)?.checksum !== undefined);
   const sum = carriesChecksum ? (checksum ?? '0'.repeat(40)) : undefined;
   for (const tensor of allTensors(model)) {
-    if (tensor.byteLength < MIN_EXTERNAL || tensor.dtype === 'string') continue;
+    if (tensor.byteLength < MIN_EXTERNAL || tensor.dtype === 'string' || places.has(tensor)) continue;
     const gap = -data.byteLength & (ALIGNMENT - 1);
     // -x & mask works on 32 bits, which is enough: only the low twelve matter.
     if (gap > 0) data.bytes(new Uint8Array(gap));

@@ -3,10 +3,13 @@ import { type Folder, modelFolder } from '../io/folder.ts';
 import { bytesSource, fileSource, type Source } from '../io/source.ts';
 import type { Graph } from '../ir/graph.ts';
 import { Model, type OpsetImport } from '../ir/model.ts';
-import { type ReadContext, remember, wholeOf } from './context.ts';
+import { Ranges, type ReadContext, remember, wholeOf } from './context.ts';
 import { LENGTH, MAX_MESSAGE, MODEL, OPSET } from './fields.ts';
 import { containers, modelOrigins, OutlineBuilder } from './origin.ts';
-import { readFunction, readGraph, readTrainingNames } from './readGraph.ts';
+import { readFunction, readGraph } from './readGraph.ts';
+import { drive, type Reading } from './reading.ts';
+import { readTrainingNames } from './readTraining.ts';
+import type { Segment } from './segment.ts';
 import { sniff } from './sniff.ts';
 import { type Field, Skimmer } from './wire.ts';
 
@@ -20,12 +23,13 @@ import { type Field, Skimmer } from './wire.ts';
 export async function readModel(input: string | Uint8Array | Source): Promise<Model> {
   const source =
     typeof input === 'string' ? await fileSource(input) : input instanceof Uint8Array ? bytesSource(input) : input;
-  const folder = typeof input === 'string' ? await modelFolder(input) : undefined;
+  let folder: Folder | undefined;
   const release = async (): Promise<void> => {
     await source.close();
     await folder?.close();
   };
   try {
+    folder = typeof input === 'string' ? await modelFolder(input) : undefined;
     return await read(source, folder, release);
   } catch (cause) {
     await release();
@@ -50,53 +54,59 @@ async function read(source: Source, folder: Folder | undefined, release: () => P
   const functions: Graph[] = [];
   const trainingNames = new Set<string>();
   let irVersion: number | undefined;
+  let irVersionField: Segment | undefined;
   let graph: Graph | undefined;
-  const visit = async (field: Field): Promise<void> => {
+  const visit = function* (field: Field): Reading<void> {
     switch (field.number) {
       case MODEL.irVersion:
-        skim.expect(field, 0);
-        irVersion = Number(field.value);
+        irVersion = skim.int(field);
+        irVersionField = wholeOf(context, field);
         break;
       case MODEL.graph:
         if (graph !== undefined) throw skim.error(field.tagStart, 'the model has a second graph');
-        graph = remember(context, await readGraph(context, field, 'graph'), field);
+        graph = remember(context, yield* readGraph(context, field, 'graph'), field);
         break;
       case MODEL.opsetImport:
-        opsets.push(await readOpset(context, field));
+        opsets.push(yield* readOpset(context, field));
         break;
       case MODEL.functions:
-        functions.push(remember(context, await readFunction(context, field, `functions[${functions.length}]`), field));
+        functions.push(remember(context, yield* readFunction(context, field, `functions[${functions.length}]`), field));
         break;
       default:
-        if (field.number === MODEL.trainingInfo) await readTrainingNames(context, field, trainingNames);
+        if (field.number === MODEL.trainingInfo) yield* readTrainingNames(context, field, trainingNames);
         outline.copy(wholeOf(context, field));
         return;
     }
     outline.leaf(field.number);
   };
-  await skim.walk(0, source.byteLength, visit).catch((cause: unknown) => {
+  await drive(skim.walk(0, source.byteLength, visit)).catch((cause: unknown) => {
     const plain = cause instanceof CompressError && cause.code === 'malformed' && cause.hint === undefined;
     if (!plain || graph !== undefined || irVersion !== undefined) throw cause;
-    throw new CompressError('malformed', '', cause.message, { hint: 'Is it an ONNX model?', cause });
+    throw new CompressError('malformed', source.label, cause.message.slice(source.label.length + 2), {
+      hint: 'Is it an ONNX model?',
+      cause,
+    });
   });
-  if (graph === undefined || irVersion === undefined) {
+  if (graph === undefined || irVersion === undefined || irVersionField === undefined) {
     throw new CompressError('malformed', source.label, `has no ${graph === undefined ? 'graph' : 'ir_version'}`, {
       hint: 'Is it an ONNX model?',
     });
   }
   const model = new Model({ irVersion, opsets, graph, functions, trainingNames, release });
   containers.set(model, { payload: skim.segment(0, source.byteLength), outline: outline.done(), leaves: [...opsets] });
-  modelOrigins.set(model, { irVersion, source, folder, dataFiles: context.dataFiles });
+  modelOrigins.set(model, { irVersion, irVersionField, source, folder, dataFiles: context.dataFiles });
   return model;
 }
 
-async function readOpset(context: ReadContext, field: Field): Promise<OpsetImport> {
+function* readOpset(context: ReadContext, field: Field): Reading<OpsetImport> {
   let domain = '';
   let version = 0;
+  const extra = new Ranges();
   context.skim.expect(field, LENGTH);
-  await context.skim.walk(field.start, field.end, async (one) => {
-    if (one.number === OPSET.domain) domain = await context.skim.text(one);
-    else if (one.number === OPSET.version) version = Number(BigInt.asIntN(64, one.value));
+  yield* context.skim.walk(field.start, field.end, function* (one) {
+    if (one.number === OPSET.domain) domain = yield* context.skim.text(one);
+    else if (one.number === OPSET.version) version = context.skim.int(one);
+    else extra.add(wholeOf(context, one));
   });
-  return remember(context, { domain, version }, field);
+  return remember(context, { domain, version, ...extra.orNone() }, field);
 }

@@ -1,11 +1,15 @@
+import { CompressError } from '../errors.ts';
 import { byteLengthOf, DTYPES, type DType, elementCount } from '../ir/dtype.ts';
 import type { SparseTensor, Tensor } from '../ir/tensor.ts';
 import { Ranges, type ReadContext, remember, wholeOf } from './context.ts';
-import { readEntry, resolveExternal } from './external.ts';
-import { LENGTH, MAX_RANK, SPARSE, TENSOR, VARINT } from './fields.ts';
+import { readEntry, refuseExternal, resolveExternal } from './external.ts';
+import { LENGTH, MAX_RANK, SPARSE, TENSOR } from './fields.ts';
 import { externals, stored } from './origin.ts';
-import { checkPacked, loadTyped, type TypedRun } from './typed.ts';
-import { type Field, Segment } from './wire.ts';
+import type { Reading } from './reading.ts';
+
+import { Segment } from './segment.ts';
+import { checkPacked, loadTyped, type TypedRun, wireTypeOf } from './typed.ts';
+import type { Field } from './wire.ts';
 
 const TYPED_FIELDS: ReadonlySet<number> = new Set([
   TENSOR.floatData,
@@ -20,10 +24,10 @@ const TYPED_FIELDS: ReadonlySet<number> = new Set([
  * @param where - what errors call it, e.g. `initializer[3]`; the tensor's name is added
  * @throws CompressError `malformed` when dims, dtype and stored bytes do not fit together
  */
-export async function readTensor(context: ReadContext, field: Field, where: string): Promise<Tensor> {
+export function* readTensor(context: ReadContext, field: Field, where: string): Reading<Tensor> {
   const { skim } = context;
   let name = '';
-  let dtype = 'undefined' as DType;
+  let dataType = 0;
   const dims: number[] = [];
   let raw: Segment | undefined;
   const typed: TypedRun[] = [];
@@ -33,17 +37,16 @@ export async function readTensor(context: ReadContext, field: Field, where: stri
   let segmented = false;
   const extra = new Ranges();
   skim.expect(field, LENGTH);
-  await skim.walk(field.start, field.end, async (one) => {
+  yield* skim.walk(field.start, field.end, function* (one) {
     switch (one.number) {
       case TENSOR.name:
-        name = await skim.text(one);
+        name = yield* skim.text(one);
         break;
       case TENSOR.dataType:
-        skim.expect(one, VARINT);
-        dtype = DTYPES[Number(one.value)] ?? unknownType(one);
+        dataType = skim.int(one);
         break;
       case TENSOR.dims:
-        for (const dim of await skim.ints(one, MAX_RANK)) dims.push(Number(dim));
+        for (const dim of yield* skim.ints(one, MAX_RANK)) dims.push(Number(dim));
         break;
       case TENSOR.rawData:
         skim.expect(one, LENGTH);
@@ -55,26 +58,24 @@ export async function readTensor(context: ReadContext, field: Field, where: stri
         strings.bytes += one.end - one.start;
         break;
       case TENSOR.externalData: {
-        const [key, value] = await readEntry(context, one);
+        const [key, value] = yield* readEntry(context, one);
         entries.set(key, value);
         break;
       }
       case TENSOR.dataLocation:
-        external = one.value === 1n;
+        external = skim.int(one) === 1;
         break;
       case TENSOR.segment:
         segmented = true;
         break;
       default:
-        if (TYPED_FIELDS.has(one.number)) addRun(typed, one, skim.segment(one.tagStart, one.end));
+        if (TYPED_FIELDS.has(one.number)) addRun(context, typed, one);
         else extra.add(wholeOf(context, one));
     }
   });
 
-  const fail = (fact: string): Error => skim.error(field.tagStart, `${where} '${name}': ${fact}`);
-  function unknownType(one: Field): never {
-    throw fail(`data type ${one.value} is not known`);
-  }
+  const fail = failure(context, where, name);
+  const dtype: DType = DTYPES[dataType] ?? unknownType(dataType, fail);
   const count = checkDims(dims, fail);
   const shape = `${dtype} [${dims.join(', ')}]`;
   if (segmented) throw fail('is stored in segments, which ONNX Runtime does not read either');
@@ -95,7 +96,7 @@ export async function readTensor(context: ReadContext, field: Field, where: stri
     remember(context, { name, dtype, dims, byteLength, load, ...extra.orNone() }, field);
 
   if (external) {
-    const range = await resolveExternal(context, entries, byteLength, `${where} '${name}'`, fail);
+    const range = yield* resolveExternal(context, entries, byteLength, `${where} '${name}'`, fail);
     const made = tensor(() => range.source.read(range.start, range.end));
     externals.set(made, range);
     stored.set(made, new Segment(range.source, range.start, range.end));
@@ -115,17 +116,17 @@ export async function readTensor(context: ReadContext, field: Field, where: stri
 }
 
 /** Reads a SparseTensorProto's header; its values and indices stay where they are. */
-export async function readSparse(context: ReadContext, field: Field, where: string): Promise<SparseTensor> {
+export function* readSparse(context: ReadContext, field: Field, where: string): Reading<SparseTensor> {
   const { skim } = context;
   let values: Tensor | undefined;
   const dims: number[] = [];
   skim.expect(field, LENGTH);
-  await skim.walk(field.start, field.end, async (one) => {
-    if (one.number === SPARSE.values) values = await readTensor(context, one, `${where} values`);
-    else if (one.number === SPARSE.indices) await readTensor(context, one, `${where} indices`);
-    else if (one.number === SPARSE.dims) for (const dim of await skim.ints(one, MAX_RANK)) dims.push(Number(dim));
+  yield* skim.walk(field.start, field.end, function* (one) {
+    if (one.number === SPARSE.values) values = yield* readSparsePart(context, one, `${where} values`);
+    else if (one.number === SPARSE.indices) yield* readSparsePart(context, one, `${where} indices`);
+    else if (one.number === SPARSE.dims) for (const dim of yield* skim.ints(one, MAX_RANK)) dims.push(Number(dim));
   });
-  const fail = (fact: string): Error => skim.error(field.tagStart, `${where} '${values?.name ?? ''}': ${fact}`);
+  const fail = failure(context, where, values?.name ?? '');
   const count = checkDims(dims, fail);
   if (values === undefined) throw fail('has no values');
   const stored = values.dims[0] ?? 0;
@@ -134,10 +135,25 @@ export async function readSparse(context: ReadContext, field: Field, where: stri
   return remember(context, { name: values.name, dtype: values.dtype, dims, stored }, field);
 }
 
+function* readSparsePart(context: ReadContext, field: Field, where: string): Reading<Tensor> {
+  const tensor = yield* readTensor(context, field, where);
+  if (externals.has(tensor)) throw refuseExternal(context, `${where} '${tensor.name}'`);
+  return tensor;
+}
+
+/** Errors about one tensor, e.g. `model.onnx, graph.initializer[12] 'fc.weight': raw_data has 40 bytes; …`. */
+function failure(context: ReadContext, where: string, name: string): (fact: string) => CompressError {
+  return (fact) => new CompressError('malformed', `${context.skim.source.label}, ${where} '${name}'`, fact);
+}
+
+function unknownType(number: number, fail: (fact: string) => Error): never {
+  throw fail(`has the data type ${number}, which is not known`);
+}
+
 function checkDims(dims: readonly number[], fail: (fact: string) => Error): number {
   if (dims.length > MAX_RANK) throw fail(`has ${dims.length} dimensions; at most ${MAX_RANK} are taken`);
-  const negative = dims.find((dim) => dim < 0);
-  if (negative !== undefined) throw fail(`has the dimension ${negative}`);
+  const impossible = dims.find((dim) => !(dim >= 0 && Number.isSafeInteger(dim)));
+  if (impossible !== undefined) throw fail(`has the dimension ${impossible}`);
   // The largest possible count must stay exact in a double, times the 16 bytes of complex128.
   const count = elementCount(dims);
   if (!(count <= Number.MAX_SAFE_INTEGER / 16)) throw fail(`has the impossible shape [${dims.join(', ')}]`);
@@ -145,13 +161,16 @@ function checkDims(dims: readonly number[], fail: (fact: string) => Error): numb
 }
 
 /** Adds a typed field to the runs: a packed one stands alone, unpacked elements that follow each other are one run. */
-function addRun(runs: TypedRun[], field: Field, segment: Segment): void {
+function addRun(context: ReadContext, runs: TypedRun[], field: Field): void {
   const packed = field.wireType === LENGTH;
+  if (!packed) context.skim.expect(field, wireTypeOf(field.number));
   const last = runs.at(-1);
-  if (!packed && last !== undefined && !last.packed && last.field === field.number && last.end === segment.start) {
-    runs[runs.length - 1] = { ...last, end: segment.end, elements: last.elements + 1 };
+  if (packed && field.end === field.start) return;
+  if (!packed && last !== undefined && !last.packed && last.field === field.number && last.end === field.tagStart) {
+    last.end = field.end;
+    last.elements += 1;
   } else {
-    const start = packed ? field.start : segment.start;
+    const start = packed ? field.start : field.tagStart;
     runs.push({ field: field.number, packed, start, end: field.end, elements: packed ? 0 : 1 });
   }
 }

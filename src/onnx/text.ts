@@ -3,6 +3,7 @@
  * turned back into that byte by {@link encodeText} (the idea of Python's PEP 383).
  */
 export function decodeText(bytes: Uint8Array): string {
+  if (isAscii(bytes)) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
   try {
     return strict.decode(bytes);
   } catch {
@@ -26,27 +27,44 @@ const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 const ESCAPED = /[\udc80-\udcff]/;
 
-function escapeInvalid(bytes: Uint8Array): string {
-  let text = '';
-  for (let start = 0; start < bytes.length; ) {
-    const length = sequenceLength(bytes[start] as number);
-    const slice = bytes.subarray(start, start + length);
-    try {
-      if (length === 0 || slice.length < length) throw new RangeError();
-      text += strict.decode(slice);
-      start += length;
-    } catch {
-      text += String.fromCharCode(0xdc00 + (bytes[start] as number));
-      start += 1;
-    }
-  }
-  return text;
+function isAscii(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at++) if ((bytes[at] as number) >= 0x80) return false;
+  return true;
 }
 
-/** Bytes of a UTF-8 sequence by its first byte; 0 where no sequence begins so. */
-function sequenceLength(first: number): number {
+/** Decodes what is valid and escapes the rest, in one pass: a name full of wrong bytes costs no more than another. */
+function escapeInvalid(bytes: Uint8Array): string {
+  const pieces: string[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const length = sequenceLength(bytes, at);
+    if (length === 0) {
+      pieces.push(String.fromCharCode(0xdc00 + (bytes[at] as number)));
+      at += 1;
+    } else {
+      pieces.push(String.fromCodePoint(codePoint(bytes, at, length)));
+      at += length;
+    }
+  }
+  return pieces.join('');
+}
+
+/** Bytes of the valid UTF-8 sequence that begins at `at`; 0 where none does. */
+function sequenceLength(bytes: Uint8Array, at: number): number {
+  const first = bytes[at] as number;
   if (first < 0x80) return 1;
-  if (first >= 0xc2 && first < 0xe0) return 2;
-  if (first >= 0xe0 && first < 0xf0) return 3;
-  return first >= 0xf0 && first < 0xf5 ? 4 : 0;
+  const length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  for (let index = 1; index < length; index++) {
+    if (((bytes[at + index] ?? 0) & 0xc0) !== 0x80) return 0;
+  }
+  // Overlong forms, surrogates and what lies past U+10FFFF show in the second byte.
+  const second = bytes[at + 1] ?? 0;
+  if ((first === 0xe0 && second < 0xa0) || (first === 0xed && second > 0x9f)) return 0;
+  if ((first === 0xf0 && second < 0x90) || (first === 0xf4 && second > 0x8f)) return 0;
+  return length;
+}
+
+function codePoint(bytes: Uint8Array, at: number, length: number): number {
+  let code = (bytes[at] as number) & (length === 1 ? 0x7f : 0xff >> (length + 1));
+  for (let index = 1; index < length; index++) code = (code << 6) | ((bytes[at + index] as number) & 0x3f);
+  return code;
 }

@@ -1,7 +1,7 @@
 import type { Source } from '../io/source.ts';
 import { bitsOf, type DType } from '../ir/dtype.ts';
 import { FIXED32, FIXED64, TENSOR, VARINT } from './fields.ts';
-import { readVarint } from './wire.ts';
+import { VarintReader } from './varint.ts';
 
 /**
  * Elements of a tensor in one of the typed fields (`float_data`, `int32_data`, …): a packed list, or a run of single
@@ -11,9 +11,9 @@ export interface TypedRun {
   readonly field: number;
   readonly packed: boolean;
   readonly start: number;
-  readonly end: number;
+  end: number;
   /** Elements of an unpacked run; 0 where the list is packed and must be read to be counted. */
-  readonly elements: number;
+  elements: number;
 }
 
 /** The field in which ONNX keeps a dtype that is not in `raw_data`. */
@@ -33,6 +33,12 @@ function fieldOf(dtype: DType): number {
     default:
       return TENSOR.int32Data;
   }
+}
+
+/** How one unpacked element of a typed field is written. */
+export function wireTypeOf(field: number): number {
+  if (field === TENSOR.floatData) return FIXED32;
+  return field === TENSOR.doubleData ? FIXED64 : VARINT;
 }
 
 /** Bytes one stored number stands for: half floats and small integers are stored one an int32, 4-bit pairs one a byte. */
@@ -75,40 +81,38 @@ export async function loadTyped(
   // A packed list of floats is the same bytes as raw_data.
   if (only !== undefined && runs.length === 1 && only.packed && floats) return source.read(only.start, only.end);
   const out = new Uint8Array(byteLength);
+  const target = new DataView(out.buffer);
   const unit = unitBytes(dtype);
+  const wireType = wireTypeOf(fieldOf(dtype));
+  const varint = new VarintReader();
   let at = 0;
-  const put = (value: bigint): void => {
+  const put = (low: number, high: number): void => {
     if (at + unit > byteLength) throw fail(`has more numbers than ${shape} needs`);
-    if (unit <= 4)
-      for (let index = 0, bits = Number(BigInt.asUintN(32, value)); index < unit; index++)
-        out[at + index] = bits >>> (8 * index);
-    else new DataView(out.buffer).setBigUint64(at, BigInt.asUintN(64, value), true);
+    if (unit === 1) out[at] = low;
+    else if (unit === 2) target.setUint16(at, low, true);
+    else {
+      target.setUint32(at, low, true);
+      if (unit === 8) target.setUint32(at + 4, high, true);
+    }
     at += unit;
   };
   for (const run of runs) {
     const bytes = await source.read(run.start, run.end);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const bad = (): Error => fail('has a list of numbers that is broken');
-    const varint = (from: number): [bigint, number] => {
-      const found = readVarint(bytes, from, bytes.length);
-      if (found === undefined) throw bad();
-      return found;
+    const readVarint = (from: number): number => {
+      const next = varint.read(bytes, from, bytes.length);
+      if (next < 0) throw fail('has a list of numbers that is broken');
+      return next;
     };
     for (let next = 0; next < bytes.length; ) {
-      let wireType = floats ? (only?.field === TENSOR.floatData ? FIXED32 : FIXED64) : VARINT;
-      if (!run.packed) {
-        const [tag, after] = varint(next);
-        wireType = Number(tag & 7n);
-        next = after;
-      }
+      if (!run.packed) next = readVarint(next);
       if (wireType === VARINT) {
-        const [value, after] = varint(next);
-        put(value);
-        next = after;
+        next = readVarint(next);
+        put(varint.low, varint.high);
       } else {
         const size = wireType === FIXED32 ? 4 : 8;
-        if (next + size > bytes.length) throw bad();
-        put(size === 4 ? BigInt(view.getUint32(next, true)) : view.getBigUint64(next, true));
+        if (next + size > bytes.length) throw fail('has a list of numbers that is broken');
+        put(view.getUint32(next, true), size === 8 ? view.getUint32(next + 4, true) : 0);
         next += size;
       }
     }

@@ -1,39 +1,10 @@
 import { CompressError } from '../errors.ts';
 import type { Source } from '../io/source.ts';
-import type { Blob } from '../ir/tensor.ts';
 import { END_GROUP, FIXED32, FIXED64, GROUP, LENGTH, MAX_DEPTH, MAX_TEXT, VARINT } from './fields.ts';
+import type { Reading } from './reading.ts';
+import { Segment } from './segment.ts';
 import { decodeText } from './text.ts';
-
-/** A range of a source: bytes that stay where they are. */
-export class Segment implements Blob {
-  readonly source: Source;
-  readonly start: number;
-  readonly end: number;
-
-  constructor(source: Source, start: number, end: number) {
-    this.source = source;
-    this.start = start;
-    this.end = end;
-  }
-
-  get byteLength(): number {
-    return this.end - this.start;
-  }
-
-  load(): Promise<Uint8Array> {
-    return this.source.read(this.start, this.end);
-  }
-
-  /** Adds a segment to a list, merged with the last one where it follows it directly. */
-  static append<T>(list: (T | Segment)[], next: Segment): void {
-    const last = list.at(-1);
-    if (last instanceof Segment && last.source === next.source && last.end === next.start) {
-      list[list.length - 1] = new Segment(last.source, last.start, next.end);
-    } else {
-      list.push(next);
-    }
-  }
-}
+import { signed, signedBigint, VarintReader } from './varint.ts';
 
 /** One field of a message, its payload not yet read. */
 export interface Field {
@@ -41,11 +12,12 @@ export interface Field {
   readonly wireType: number;
   /** Where its tag begins. */
   readonly tagStart: number;
-  /** Where its payload begins and ends (for a varint: the varint itself). */
+  /** Where its payload begins and ends (for a varint: the varint itself; for a group: its end marker included). */
   readonly start: number;
   readonly end: number;
-  /** The value of a varint or fixed32/64, as an unsigned 64-bit number; 0 for the others. */
-  readonly value: bigint;
+  /** The lower and upper 32 bits of a varint or fixed32/64, unsigned; 0 for the others. */
+  readonly low: number;
+  readonly high: number;
 }
 
 /** After a jump, read this much; double it at each further read on, up to MAX_AHEAD. */
@@ -61,9 +33,11 @@ const HEADER = 20;
 export class Skimmer {
   readonly source: Source;
   #window: Uint8Array = new Uint8Array(0);
+  #view = new DataView(this.#window.buffer);
   #windowStart = 0;
   #ahead = MIN_AHEAD;
   #depth = 0;
+  readonly #varint = new VarintReader();
 
   constructor(source: Source) {
     this.source = source;
@@ -73,59 +47,65 @@ export class Skimmer {
    * Calls `visit` for every field of the message in `[start, end)`, in order.
    * @throws CompressError `malformed` when a field does not fit its message, `limit` when messages nest too deep.
    */
-  async walk(start: number, end: number, visit: (field: Field) => Promise<void> | void): Promise<void> {
+  *walk(start: number, end: number, visit: (field: Field) => Reading<void> | void): Reading<void> {
     if (++this.#depth > MAX_DEPTH) {
-      throw new CompressError('limit', this.source.label, `messages nest deeper than ${MAX_DEPTH} at byte ${start}`);
+      throw this.error(start, `messages nest deeper than ${MAX_DEPTH}`, 'limit');
     }
-    let position = start;
-    while (position < end) {
-      await this.#see(position, end);
+    for (let position = start; position < end; ) {
+      if (!this.#seesHeader(position, end)) yield this.#fill(position, Math.min(position + HEADER, end));
       let field = this.#field(position, end);
-      if (field.wireType === GROUP) field = { ...field, end: await this.#skipGroup(field, end) };
-      const done = visit(field);
-      if (done !== undefined) await done;
+      if (field.wireType === GROUP) field = { ...field, end: yield* this.#skipGroup(field, end) };
+      const reading = visit(field);
+      if (reading !== undefined) yield* reading;
       position = field.end;
     }
     this.#depth--;
   }
 
   /** The payload bytes of a range; a copy the caller may keep. */
-  async bytes(start: number, end: number): Promise<Uint8Array> {
-    if (end - start > MAX_AHEAD) return this.source.read(start, end);
-    if (!this.#holds(start, end)) await this.#fill(start, end);
+  *bytes(start: number, end: number): Reading<Uint8Array> {
+    if (!this.#holds(start, end)) yield this.#fill(start, end);
     return Uint8Array.prototype.slice.call(this.#window, start - this.#windowStart, end - this.#windowStart);
   }
 
   /** A string field: a name, a domain, a symbol. */
-  async text(field: Field): Promise<string> {
+  *text(field: Field): Reading<string> {
     this.expect(field, LENGTH);
-    if (field.end - field.start > MAX_TEXT) {
-      throw this.error(
-        field.tagStart,
-        `a name of ${field.end - field.start} bytes; at most ${MAX_TEXT} are taken`,
-        'limit',
-      );
+    const length = field.end - field.start;
+    if (length > MAX_TEXT) {
+      throw this.error(field.tagStart, `a name of ${length} bytes; at most ${MAX_TEXT} are taken`, 'limit');
     }
-    if (!this.#holds(field.start, field.end)) await this.#fill(field.start, field.end);
+    if (!this.#holds(field.start, field.end)) yield this.#fill(field.start, field.end);
     return decodeText(this.#window.subarray(field.start - this.#windowStart, field.end - this.#windowStart));
   }
 
+  /** An integer field as a signed number, exact within ±2^53. */
+  int(field: Field): number {
+    this.expect(field, VARINT);
+    return signed(field.low, field.high);
+  }
+
+  /** An integer field as a signed 64-bit integer. */
+  bigint(field: Field): bigint {
+    this.expect(field, VARINT);
+    return signedBigint(field.low, field.high);
+  }
+
   /** The varints of a repeated integer field, packed or not, as signed 64-bit integers. */
-  async ints(field: Field, limit: number): Promise<bigint[]> {
-    if (field.wireType === VARINT) return [BigInt.asIntN(64, field.value)];
+  *ints(field: Field, limit: number): Reading<bigint[]> {
+    if (field.wireType === VARINT) return [this.bigint(field)];
     this.expect(field, LENGTH);
-    if (field.end - field.start > limit * 10) {
-      throw this.error(
-        field.tagStart,
-        `a list of ${field.end - field.start} bytes; at most ${limit} numbers are taken`,
-        'limit',
-      );
+    const length = field.end - field.start;
+    if (length > limit * 10) {
+      throw this.error(field.tagStart, `a list of ${length} bytes; at most ${limit} numbers are taken`, 'limit');
     }
-    const bytes = await this.bytes(field.start, field.end);
+    const bytes = yield* this.bytes(field.start, field.end);
+    const varint = new VarintReader();
     const values: bigint[] = [];
     for (let at = 0; at < bytes.length; ) {
-      const [value, next] = readVarint(bytes, at, bytes.length) ?? this.#badVarint(field.start + at);
-      values.push(BigInt.asIntN(64, value));
+      const next = varint.read(bytes, at, bytes.length);
+      if (next < 0) this.#badVarint(field.start + at);
+      values.push(signedBigint(varint.low, varint.high));
       at = next;
     }
     return values;
@@ -148,59 +128,66 @@ export class Skimmer {
     return new Segment(this.source, start, end);
   }
 
+  /** The field at `position`, whose header the window holds. */
   #field(position: number, end: number): Field {
-    const window = this.#window;
     const base = this.#windowStart;
-    const limit = Math.min(end - base, window.length);
-    const [tag, afterTag] = readVarint(window, position - base, limit) ?? this.#badVarint(position);
-    const number = Number(tag >> 3n);
-    const wireType = Number(tag & 7n);
-    if (number === 0 || number >= 2 ** 29) throw this.error(position, `field number ${number} is not possible`);
-    const field = (start: number, stop: number, value: bigint): Field => {
-      if (stop > end) {
-        const fact = `field ${number} needs ${stop - start} bytes; ${Math.max(0, end - start)} are left`;
-        const hint =
-          end === this.source.byteLength ? 'The file ends too early: was it cut off on its way here?' : undefined;
-        throw this.error(position, fact, 'malformed', hint);
-      }
-      return { number, wireType, tagStart: position, start, end: stop, value };
-    };
-    const at = base + afterTag;
+    const afterTag = this.#readVarint(position, end);
+    if (this.#varint.unsigned >= 2 ** 32) this.#badTag(position);
+    const number = this.#varint.low >>> 3;
+    const wireType = this.#varint.low & 7;
+    if (number === 0) this.#badTag(position);
+    let low = 0;
+    let high = 0;
+    let start = afterTag;
+    let stop = afterTag;
     switch (wireType) {
-      case VARINT: {
-        const [value, next] = readVarint(window, afterTag, limit) ?? this.#badVarint(at);
-        return field(at, base + next, value);
-      }
+      case VARINT:
+        stop = this.#readVarint(afterTag, end);
+        ({ low, high } = this.#varint);
+        break;
       case FIXED32:
-        return field(at, at + 4, at + 4 <= end ? BigInt(view(window).getUint32(afterTag, true)) : 0n);
+        stop = afterTag + 4;
+        if (stop <= end) low = this.#view.getUint32(afterTag - base, true);
+        break;
       case FIXED64:
-        return field(at, at + 8, at + 8 <= end ? view(window).getBigUint64(afterTag, true) : 0n);
-      case LENGTH: {
-        const [length, next] = readVarint(window, afterTag, limit) ?? this.#badVarint(at);
-        if (length > BigInt(Number.MAX_SAFE_INTEGER))
-          throw this.error(position, `field ${number} claims ${length} bytes`);
-        return field(base + next, base + next + Number(length), 0n);
-      }
+        stop = afterTag + 8;
+        if (stop <= end) {
+          low = this.#view.getUint32(afterTag - base, true);
+          high = this.#view.getUint32(afterTag - base + 4, true);
+        }
+        break;
+      case LENGTH:
+        start = this.#readVarint(afterTag, end);
+        stop = start + this.#varint.unsigned;
+        break;
       case GROUP:
-        return field(at, at, 0n);
+        break;
       default:
         throw this.error(position, `wire type ${wireType} is not possible here`);
     }
+    if (stop > end) this.#tooLong(position, number, stop - start, Math.max(0, end - start), end);
+    return { number, wireType, tagStart: position, start, end: stop, low, high };
+  }
+
+  #tooLong(position: number, number: number, needed: number, left: number, end: number): never {
+    const cut = end === this.source.byteLength;
+    const hint = cut ? 'The file ends too early: was it cut off on its way here?' : undefined;
+    throw this.error(position, `field ${number} needs ${needed} bytes; ${left} are left`, 'malformed', hint);
   }
 
   /** Where a group ends, its end marker included (proto2's old nested messages, which ONNX never writes). */
-  async #skipGroup(group: Field, end: number): Promise<number> {
+  *#skipGroup(group: Field, end: number): Reading<number> {
     const open = [group.number];
     let position = group.end;
     while (open.length > 0) {
       if (position >= end) throw this.error(group.tagStart, `group ${group.number} has no end`);
-      await this.#see(position, end);
-      const base = this.#windowStart;
-      const limit = Math.min(end - base, this.#window.length);
-      const [tag, next] = readVarint(this.#window, position - base, limit) ?? this.#badVarint(position);
-      if (Number(tag & 7n) === END_GROUP) {
-        if (open.pop() !== Number(tag >> 3n)) throw this.error(position, 'a group ends that is not open');
-        position = base + next;
+      if (!this.#seesHeader(position, end)) yield this.#fill(position, Math.min(position + HEADER, end));
+      const next = this.#readVarint(position, end);
+      if ((this.#varint.low & 7) === END_GROUP) {
+        if (this.#varint.unsigned !== (open.pop() as number) * 8 + END_GROUP) {
+          throw this.error(position, 'a group ends that is not open');
+        }
+        position = next;
         continue;
       }
       const field = this.#field(position, end);
@@ -212,48 +199,36 @@ export class Skimmer {
     return position;
   }
 
+  /** Reads a varint that the window holds; gives the position after it. */
+  #readVarint(position: number, end: number): number {
+    const base = this.#windowStart;
+    const next = this.#varint.read(this.#window, position - base, Math.min(end - base, this.#window.length));
+    return next < 0 ? this.#badVarint(position) : base + next;
+  }
+
   #badVarint(position: number): never {
     throw this.error(position, 'a number has no end within its message, or more than 64 bits');
+  }
+
+  #badTag(position: number): never {
+    throw this.error(position, `field number ${Math.floor(this.#varint.unsigned / 8)} is not possible`);
   }
 
   #holds(start: number, end: number): boolean {
     return start >= this.#windowStart && end <= this.#windowStart + this.#window.length;
   }
 
-  /** Makes sure the window holds the header of the field at `position`. */
-  #see(position: number, end: number): Promise<void> | undefined {
-    const stop = Math.min(position + HEADER, end);
-    return this.#holds(position, stop) ? undefined : this.#fill(position, stop);
+  /** Whether the window holds the header of the field at `position`. */
+  #seesHeader(position: number, end: number): boolean {
+    return this.#holds(position, Math.min(position + HEADER, end));
   }
 
   async #fill(start: number, end: number): Promise<void> {
     const onward = start >= this.#windowStart && start <= this.#windowStart + this.#window.length;
     this.#ahead = onward ? Math.min(this.#ahead * 2, MAX_AHEAD) : MIN_AHEAD;
-    const stop = Math.min(Math.max(end, start + this.#ahead), this.source.byteLength);
+    const stop = Math.min(start + this.#ahead, this.source.byteLength);
     this.#window = await this.source.read(start, Math.max(stop, end));
+    this.#view = new DataView(this.#window.buffer, this.#window.byteOffset, this.#window.byteLength);
     this.#windowStart = start;
   }
-}
-
-function view(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/** Reads a varint at `at`: its value and where it ends; undefined where it does not end before `limit`. */
-export function readVarint(bytes: Uint8Array, at: number, limit: number): [bigint, number] | undefined {
-  let low = 0;
-  for (let index = 0; index < 4; index++) {
-    if (at + index >= limit) return undefined;
-    const byte = bytes[at + index] as number;
-    low |= (byte & 0x7f) << (7 * index);
-    if (byte < 0x80) return [BigInt(low), at + index + 1];
-  }
-  let value = BigInt(low);
-  for (let index = 4; index < 10; index++) {
-    if (at + index >= limit) return undefined;
-    const byte = bytes[at + index] as number;
-    value |= BigInt(byte & 0x7f) << BigInt(7 * index);
-    if (byte < 0x80) return value < 2n ** 64n ? [value, at + index + 1] : undefined;
-  }
-  return undefined;
 }

@@ -6,7 +6,7 @@ import type { Model } from '../ir/model.ts';
 import { modelOrigins } from './origin.ts';
 import { writeParts } from './parts.ts';
 import { type DataMode, type ModelPlan, planModel } from './plan.ts';
-import { Segment } from './wire.ts';
+import { Segment } from './segment.ts';
 
 export interface WriteOptions {
   /** Where weights go; see {@link DataMode}. */

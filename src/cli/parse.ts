@@ -1,0 +1,48 @@
+import { CompressError } from '../errors.ts';
+
+/**
+ * Reads an amount as `torch.nn.utils.prune` takes it: `0.4` is a fraction of the weights, `5000` a number of weights.
+ * @throws CompressError `options`
+ */
+export function parseAmount(option: string, text: string): number {
+  const value = Number(text);
+  const bad = (fact: string): CompressError =>
+    new CompressError('options', `--${option}`, fact, {
+      hint: `Give a fraction between 0 and 1 (--${option} 0.4) or a whole number of weights (--${option} 5000).`,
+    });
+  if (text.trim() === '' || !Number.isFinite(value)) throw bad(`'${text}' is not a number`);
+  if (value <= 0) throw bad(`${text} would prune nothing`);
+  if (value < 1) return value;
+  if (!/^\d+$/.test(text.trim())) throw bad(`${text} is neither a fraction below 1 nor a whole number`);
+  if (!Number.isSafeInteger(value)) throw bad(`${text} is larger than any tensor`);
+  return value;
+}
+
+/** Reads a whole number that may be 0. */
+export function parseWhole(option: string, text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text.trim()) && Number.isSafeInteger(value)) return value;
+  throw new CompressError('options', `--${option}`, `'${text}' is not a whole number`);
+}
+
+/** Reads regular expressions. */
+export function parsePatterns(option: string, texts: readonly string[]): RegExp[] {
+  return texts.map((text) => {
+    try {
+      return new RegExp(text, 'u');
+    } catch (cause) {
+      const fact = `'${text}' is not a regular expression: ${(cause as Error).message.replace(/^.*?: /, '')}`;
+      throw new CompressError('options', `--${option}`, fact, {
+        hint: 'For example: --exclude "lm_head|layers\\.0\\."',
+      });
+    }
+  });
+}
+
+/** Splits `Gemm,MatMul` and repeated options into one list. */
+export function parseList(texts: readonly string[]): string[] {
+  return texts
+    .flatMap((text) => text.split(','))
+    .map((text) => text.trim())
+    .filter((text) => text !== '');
+}

@@ -1,0 +1,17 @@
+import type { Pass } from '../passes/pass.ts';
+import type { CommonArguments } from './arguments.ts';
+import { pipe, type Streams } from './pipe.ts';
+import { render } from './render.ts';
+
+/** Runs a verb: makes its passes from the arguments, pipes the model through them and reports. */
+export type Run = (args: CommonArguments, passes: () => readonly Pass[], allowUnchanged: boolean) => Promise<void>;
+
+/** A {@link Run} that reports on these streams. */
+export function runner(streams: Streams, color: boolean): Run {
+  return async (args, passes, allowUnchanged) => {
+    const report = await pipe(args, streams, passes(), allowUnchanged);
+    if (args.json) streams.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+    if (args.quiet) return;
+    streams.stderr.write(render(report, { color, verbose: args.verbose, columns: streams.stderr.columns ?? 100 }));
+  };
+}

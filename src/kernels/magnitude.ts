@@ -1,0 +1,116 @@
+/**
+ * Magnitudes of floats as integers: without its sign bit, the bit pattern of an IEEE float orders like its absolute
+ * value. `words` are the 16-bit words of the elements, little-endian; `width` words make one element (2: float32, 4: float64).
+ */
+export interface Magnitudes {
+  readonly words: Uint16Array;
+  readonly width: number;
+}
+
+/** Elements whose magnitude is below `key` (16-bit digits, most significant first) are pruned, and `ties` of the equal ones. */
+export interface Threshold {
+  readonly key: readonly number[];
+  ties: number;
+}
+
+/**
+ * Finds the threshold below which exactly `count` elements lie, over any number of tensors: a radix selection, one pass
+ * over the data for each 16 bits of an element (two for float32), in memory that does not depend on the data.
+ *
+ * @param passes - called once a digit; yields all tensors, each time in the same order
+ * @param count - how many elements to prune, at least 1 and at most all there are
+ */
+export async function selectThreshold(
+  passes: () => AsyncIterable<Magnitudes>,
+  width: number,
+  count: number,
+): Promise<Threshold> {
+  const key: number[] = [];
+  let left = count;
+  for (let digit = 0; digit < width; digit++) {
+    const histogram = new Float64Array(1 << 16);
+    for await (const magnitudes of passes()) addDigits(histogram, magnitudes, key);
+    let bin = 0;
+    while (left > (histogram[bin] as number)) left -= histogram[bin++] as number;
+    key.push(bin);
+  }
+  return { key, ties: left };
+}
+
+/** Counts the next digit of every element whose digits so far are `prefix`. */
+function addDigits(histogram: Float64Array, { words, width }: Magnitudes, prefix: readonly number[]): void {
+  const digit = width - 1 - prefix.length;
+  const mask = prefix.length === 0 ? 0x7fff : 0xffff;
+  if (prefix.length === 0) {
+    for (let at = width - 1; at < words.length; at += width) {
+      const bin = (words[at] as number) & mask;
+      histogram[bin] = (histogram[bin] as number) + 1;
+    }
+    return;
+  }
+  const top = prefix[0] as number;
+  for (let at = 0; at < words.length; at += width) {
+    if (((words[at + width - 1] as number) & 0x7fff) !== top) continue;
+    let matches = true;
+    for (let index = 1; index < prefix.length; index++) matches &&= words[at + width - 1 - index] === prefix[index];
+    if (!matches) continue;
+    const bin = words[at + digit] as number;
+    histogram[bin] = (histogram[bin] as number) + 1;
+  }
+}
+
+/**
+ * Marks what lies below the threshold, and of the elements equal to it the first `threshold.ties`, which is counted
+ * down so that the next tensor goes on where this one ended.
+ * @param zero - called with the index of every element to set to zero
+ */
+export function belowThreshold(
+  { words, width }: Magnitudes,
+  threshold: Threshold,
+  zero: (index: number) => void,
+): void {
+  const { key } = threshold;
+  const top = key[0] as number;
+  for (let at = 0, index = 0; at < words.length; at += width, index++) {
+    const first = (words[at + width - 1] as number) & 0x7fff;
+    if (first > top) continue;
+    let order = first - top;
+    for (let digit = 1; order === 0 && digit < width; digit++) {
+      order = (words[at + width - 1 - digit] as number) - (key[digit] as number);
+    }
+    if (order < 0) zero(index);
+    else if (order === 0 && threshold.ties > 0) {
+      threshold.ties--;
+      zero(index);
+    }
+  }
+}
+
+/** Whether some element is NaN: its magnitude is above that of infinity. */
+export function hasNaN({ words, width }: Magnitudes): boolean {
+  const infinity = width === 2 ? 0x7f80 : 0x7ff0;
+  for (let at = width - 1; at < words.length; at += width) {
+    const top = (words[at] as number) & 0x7fff;
+    if (top < infinity) continue;
+    let rest = top - infinity;
+    for (let digit = 1; digit < width; digit++) rest |= words[at - digit] as number;
+    if (rest !== 0) return true;
+  }
+  return false;
+}
+
+/** Number of elements that are zero, of either sign. */
+export function countZeros({ words, width }: Magnitudes): number {
+  let zeros = 0;
+  const held = { words, width };
+  for (let index = 0; index * width < words.length; index++) if (isZero(held, index)) zeros++;
+  return zeros;
+}
+
+/** Whether the element at `index` is zero, of either sign. */
+export function isZero({ words, width }: Magnitudes, index: number): boolean {
+  const at = index * width;
+  let bits = (words[at + width - 1] as number) & 0x7fff;
+  for (let digit = 0; digit < width - 1; digit++) bits |= words[at + digit] as number;
+  return bits === 0;
+}

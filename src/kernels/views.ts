@@ -1,0 +1,71 @@
+/** Formats a kernel can read real numbers from. */
+export type FloatFormat = 'float32' | 'float16' | 'bfloat16' | 'float64';
+
+/**
+ * The elements of a float tensor as float32: a view where they are float32 and aligned, a converted copy otherwise.
+ * float16 and bfloat16 convert exactly; float64 is rounded to nearest.
+ * @param bytes - little-endian elements, as in `raw_data`
+ */
+export function toFloat32(bytes: Uint8Array, format: FloatFormat): Float32Array {
+  switch (format) {
+    case 'float32':
+      return floats(bytes);
+    case 'float64':
+      return Float32Array.from(
+        new Float64Array(aligned(bytes, 8).buffer, aligned(bytes, 8).byteOffset, bytes.byteLength / 8),
+      );
+    case 'bfloat16':
+      return fromBfloat16(halves(bytes));
+    case 'float16':
+      return fromFloat16(halves(bytes));
+  }
+}
+
+/** The bytes as float32, copied only where they do not start at a multiple of four. */
+export function floats(bytes: Uint8Array): Float32Array {
+  const at = aligned(bytes, 4);
+  return new Float32Array(at.buffer, at.byteOffset, at.byteLength >>> 2);
+}
+
+/** The bytes as 16-bit words, copied only where they do not start at a multiple of two. */
+export function halves(bytes: Uint8Array): Uint16Array {
+  const at = aligned(bytes, 2);
+  return new Uint16Array(at.buffer, at.byteOffset, at.byteLength >>> 1);
+}
+
+/** The bytes themselves, or a copy that starts at a multiple of `size`. */
+export function aligned(bytes: Uint8Array, size: number): Uint8Array {
+  return bytes.byteOffset % size === 0 ? bytes : Uint8Array.from(bytes);
+}
+
+/** bfloat16 is the upper half of float32. */
+function fromBfloat16(words: Uint16Array): Float32Array {
+  const out = new Float32Array(words.length);
+  const bits = new Uint32Array(out.buffer);
+  for (let index = 0; index < words.length; index++) bits[index] = (words[index] as number) << 16;
+  return out;
+}
+
+/**
+ * IEEE 754 binary16 to binary32, subnormals and NaN payloads included.
+ * The exponent is rebased by multiplying with 2^112, which also normalizes subnormals.
+ */
+function fromFloat16(words: Uint16Array): Float32Array {
+  const out = new Float32Array(words.length);
+  const bits = new Uint32Array(out.buffer);
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] as number;
+    const sign = (word & 0x8000) << 16;
+    if ((word & 0x7c00) === 0x7c00) {
+      bits[index] = sign | 0x7f800000 | ((word & 0x3ff) << 13);
+    } else {
+      bits[index] = (word & 0x7fff) << 13;
+      out[index] = (out[index] as number) * REBASE;
+      bits[index] = (bits[index] as number) | sign;
+    }
+  }
+  return out;
+}
+
+/** The difference of the exponent biases, 127 − 15, as a factor. */
+const REBASE = 2 ** 112;

@@ -1,0 +1,33 @@
+import type { Source } from '../io/source.ts';
+import type { Blob } from '../ir/tensor.ts';
+
+/** A range of a source: bytes that stay where they are. */
+export class Segment implements Blob {
+  readonly source: Source;
+  readonly start: number;
+  readonly end: number;
+
+  constructor(source: Source, start: number, end: number) {
+    this.source = source;
+    this.start = start;
+    this.end = end;
+  }
+
+  get byteLength(): number {
+    return this.end - this.start;
+  }
+
+  load(): Promise<Uint8Array> {
+    return this.source.read(this.start, this.end);
+  }
+
+  /** Adds a segment to a list, merged with the last one where it follows it directly. */
+  static append<T>(list: (T | Segment)[], next: Segment): void {
+    const last = list.at(-1);
+    if (last instanceof Segment && last.source === next.source && last.end === next.start) {
+      list[list.length - 1] = new Segment(last.source, last.start, next.end);
+    } else {
+      list.push(next);
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import type { Graph, Held } from '../ir/graph.ts';
+import { attribute } from '../ir/node.ts';
+import type { Tensor } from '../ir/tensor.ts';
+
+/** Puts `tensor` where the weight was: the initializer of that name, or the value of its Constant node. */
+export function replaceHeld(held: Held, tensor: Tensor): void {
+  const { graph, node } = held;
+  if (node === undefined) {
+    graph.setInitializer(tensor);
+    return;
+  }
+  const kept = node.attributes.filter((one) => !one.name.startsWith('value'));
+  graph.replaceNode(node, { ...node, attributes: [...kept, attribute.tensor('value', tensor)] });
+}
+
+/** The name a weight is known by: of its initializer, or of the value its Constant node makes. */
+export function heldName(held: Held): string {
+  return held.node?.outputs[0] ?? held.tensor.name;
+}
+
+/** Removes a weight nothing reads any more, its entry among the graph inputs included. Tells whether it did. */
+export function dropUnused(held: Held, keep: ReadonlySet<string>): boolean {
+  const name = heldName(held);
+  const { graph, node } = held;
+  if (graph.uses(name).length > 0 || keep.has(name)) return false;
+  if (node === undefined) {
+    if (graph.initializers.get(name) !== held.tensor) return false;
+    graph.removeInitializer(name);
+    if (graph.isInput(name)) graph.removeInput(name);
+  } else {
+    if (graph.producer(name) !== node) return false;
+    graph.removeNode(node);
+  }
+  return true;
+}
+
+/** Adds a tensor the graph's nodes can read, under its own name. */
+export function addConstant(graph: Graph, tensor: Tensor): string {
+  graph.setInitializer(tensor);
+  return tensor.name;
+}

@@ -1,0 +1,64 @@
+import type { DType } from '../../ir/dtype.ts';
+import type { Graph } from '../../ir/graph.ts';
+import type { Attribute, Node } from '../../ir/node.ts';
+import { constant, type Tensor } from '../../ir/tensor.ts';
+import type { ValueFacts } from './infer.ts';
+
+/** What an adapter gives: the nodes that say the same in the new version, or the reason why there are none. */
+export type Adapted = { readonly nodes: readonly Node[] } | { readonly refused: string };
+
+/**
+ * Says what a node of one version of its operator says, in the next version. Changes nothing: new tensors go through
+ * the {@link Scope}, and enter the graph only when the whole model can be raised.
+ */
+export type Adapter = (node: Node, scope: Scope) => Adapted | Promise<Adapted>;
+
+/** What an adapter may ask about the graph a node is in, and how it adds tensors and names. */
+export class Scope {
+  readonly graph: Graph;
+  /** The node as it stands in the file, before adapters of lower versions rewrote it. */
+  readonly original: Node;
+  readonly facts: ValueFacts;
+  readonly #tensors: Tensor[] = [];
+
+  constructor(graph: Graph, original: Node, facts: ValueFacts) {
+    this.graph = graph;
+    this.original = original;
+    this.facts = facts;
+  }
+
+  /** Tensors the adapters asked for; the caller makes them initializers of the graph. */
+  get tensors(): readonly Tensor[] {
+    return this.#tensors;
+  }
+
+  /** A name for a new value that belongs to the node, e.g. `conv1_axes`. */
+  name(suffix: string): string {
+    const base = this.original.name || this.original.outputs.find((one) => one !== '') || this.original.opType;
+    return this.graph.uniqueName(`${base}_${suffix}`);
+  }
+
+  /** A new constant that belongs to the node; returns its name. */
+  add(suffix: string, dtype: DType, dims: readonly number[], data: ArrayBufferView): string {
+    const name = this.name(suffix);
+    this.#tensors.push(constant(name, dtype, dims, data));
+    return name;
+  }
+
+  /** A new int64 constant, e.g. axes: [n], or a scalar where `values` is one number. Returns its name. */
+  addInts(suffix: string, values: number | readonly number[]): string {
+    const list = typeof values === 'number' ? [values] : values;
+    const dims = typeof values === 'number' ? [] : [list.length];
+    return this.add(suffix, 'int64', dims, BigInt64Array.from(list.map(BigInt)));
+  }
+}
+
+/** The node with other inputs, outputs or attributes; what is not named stays the same object. */
+export function rewritten(node: Node, change: Partial<Node>): Adapted {
+  return { nodes: [{ ...node, ...change }] };
+}
+
+/** The node's attributes except those of these names. */
+export function without(node: Node, ...names: readonly string[]): readonly Attribute[] {
+  return node.attributes.filter((one) => !names.includes(one.name));
+}

@@ -1,0 +1,148 @@
+import type { Graph } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import { isOp, type Node } from '../../ir/node.ts';
+import type { Tensor } from '../../ir/tensor.ts';
+import { Scope } from './adapter.ts';
+import { ValueFacts } from './infer.ts';
+import { changesAt, entryOf, existsAt } from './table.ts';
+
+/** How many nodes of an operator were rewritten. */
+export interface AdaptedOperator {
+  readonly opType: string;
+  readonly count: number;
+}
+
+/** What {@link raiseOpset} did, or the sentence why it could not. */
+export type RaiseResult =
+  | { readonly raised: true; readonly from: number; readonly to: number; readonly adapted: readonly AdaptedOperator[] }
+  | { readonly raised: false; readonly reason: string };
+
+/** The lowest opset whose operators we know. */
+export const LOWEST_OPSET = 7;
+/** The highest opset whose changes we have compared with the schemas. */
+export const HIGHEST_OPSET = 21;
+
+/** The first IR version that goes with an opset (`onnx.helper.VERSION_TABLE`), as [opset, irVersion] from the highest. */
+const IR_VERSIONS = [
+  [21, 10],
+  [19, 9],
+  [15, 8],
+  [12, 7],
+  [11, 6],
+  [10, 5],
+  // Opsets 7 and 8 go with IR 3, where every initializer must be a graph input; ours are not.
+  [LOWEST_OPSET, 4],
+] as const;
+
+/** One node to replace. */
+interface Edit {
+  readonly graph: Graph;
+  readonly node: Node;
+  readonly nodes: readonly Node[];
+  readonly tensors: readonly Tensor[];
+}
+
+/**
+ * Rewrites a model for a higher version of the standard operators, so that it computes what it did:
+ * ```
+ * opset 9:  Clip <min = 0, max = 6> (x)         opset 13:  Clip (x, clip_min, clip_max)
+ * ```
+ * Every operator that changed on the way is either known to mean the same or has an adapter. First everything is
+ * checked, and only then changed: a model that cannot be raised stays as it is. Bodies of If, Loop and Scan are
+ * adapted too. Nodes of other domains are left alone. A model at `target` or above is left as it is.
+ *
+ * Raises the IR version where the opset needs it. Up to IR 3 initializers are listed as graph inputs too, which in
+ * later versions would mean that a caller may replace them: those inputs are removed.
+ *
+ * It does not touch functions, whose opsets are their own: where an operator inside one changed, the model is refused,
+ * since ONNX wants function and model to agree on every operator's version.
+ * @param target opset to reach, at most {@link HIGHEST_OPSET}.
+ * @see https://github.com/onnx/onnx/blob/main/docs/Changelog.md
+ */
+export async function raiseOpset(model: Model, target: number): Promise<RaiseResult> {
+  const from = model.opset;
+  if (from >= target) return { raised: true, from, to: from, adapted: [] };
+  if (from < LOWEST_OPSET) return refuse(`the model speaks opset ${from}, and we know ${LOWEST_OPSET} and later`);
+  if (target > HIGHEST_OPSET) return refuse(`we know opsets up to ${HIGHEST_OPSET}, and ${target} was asked for`);
+
+  const facts = new ValueFacts();
+  const edits: Edit[] = [];
+  for (const { graph, node } of model.nodes()) {
+    if (!isOp(node, node.opType)) continue;
+    const edit = await planNode(new Scope(graph, node, facts), from, target);
+    if (typeof edit === 'string') return refuse(edit);
+    if (edit !== undefined) edits.push(edit);
+  }
+
+  for (const { graph, node, nodes, tensors } of edits) {
+    for (const tensor of tensors) graph.setInitializer(tensor);
+    graph.replaceNode(node, ...nodes);
+  }
+  raiseIrVersion(model, target);
+  model.setOpset(target);
+  return { raised: true, from, to: target, adapted: count(edits) };
+}
+
+/** Takes one node through every version on the way; undefined where it stays, a sentence where it cannot. */
+async function planNode(scope: Scope, from: number, target: number): Promise<Edit | string | undefined> {
+  const { graph, original } = scope;
+  if (!existsAt(original.opType, from)) return `${labelOf(original)} is not an operator of opset ${from}`;
+  const inFunction = isInFunction(graph);
+  let nodes: readonly Node[] = [original];
+  for (let version = from + 1; version <= target; version++) {
+    const next: Node[] = [];
+    for (const node of nodes) {
+      if (!changesAt(node.opType, version)) {
+        next.push(node);
+        continue;
+      }
+      if (inFunction)
+        return `${labelOf(original)} is in function '${nameOfRoot(graph)}' and changed in opset ${version}`;
+      const entry = entryOf(node.opType, version);
+      if (entry === undefined) return `${labelOf(original)}: no adapter for opset ${version}`;
+      const adapted = entry === 'same' ? { nodes: [node] } : await entry(node, scope);
+      if ('refused' in adapted) return `${labelOf(original)}: no adapter for opset ${version}, as ${adapted.refused}`;
+      next.push(...adapted.nodes);
+    }
+    nodes = next;
+  }
+  const same = nodes.length === 1 && nodes[0] === original;
+  return same ? undefined : { graph, node: original, nodes, tensors: scope.tensors };
+}
+
+function raiseIrVersion(model: Model, opset: number): void {
+  const needed = IR_VERSIONS.find(([first]) => first <= opset)?.[1] ?? model.irVersion;
+  if (model.irVersion >= needed) return;
+  const { graph } = model;
+  if (model.irVersion < 4) for (const name of graph.initializers.keys()) graph.removeInput(name);
+  model.setIrVersion(needed);
+}
+
+function count(edits: readonly Edit[]): AdaptedOperator[] {
+  const counts = new Map<string, number>();
+  for (const { node } of edits) counts.set(node.opType, (counts.get(node.opType) ?? 0) + 1);
+  return [...counts].map(([opType, times]) => ({ opType, count: times }));
+}
+
+function rootOf(graph: Graph): Graph {
+  let root = graph;
+  while (root.parent !== undefined) root = root.parent;
+  return root;
+}
+
+function isInFunction(graph: Graph): boolean {
+  return rootOf(graph).kind === 'function';
+}
+
+function nameOfRoot(graph: Graph): string {
+  return rootOf(graph).name;
+}
+
+/** `Clip 'clip1'`, by the node's first output where it has no name. */
+function labelOf(node: Node): string {
+  return `${node.opType} '${node.name || (node.outputs.find((one) => one !== '') ?? '')}'`;
+}
+
+function refuse(reason: string): RaiseResult {
+  return { raised: false, reason };
+}

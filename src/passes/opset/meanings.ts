@@ -1,0 +1,48 @@
+import { findAttribute, intAttribute, stringAttribute } from '../../ir/node.ts';
+import { type Adapter, rewritten, without } from './adapter.ts';
+
+/** Statistics per activation (`spatial = 0`) are gone. */
+export const batchNormalizationTo9: Adapter = (node) => {
+  if (intAttribute(node, 'spatial', 1) === 0) return { refused: 'its attribute spatial = 0 is gone in opset 9' };
+  if (findAttribute(node, 'spatial') === undefined) return { nodes: [node] };
+  return rewritten(node, { attributes: without(node, 'spatial') });
+};
+
+/** Up to opset 13 further outputs meant training; from 14 on an attribute does, and they mean something else. */
+export const batchNormalizationTo14: Adapter = (node) => {
+  if (node.outputs.slice(1).some((one) => one !== '')) {
+    return { refused: 'it has outputs for training, which opset 14 defines differently' };
+  }
+  return node.outputs.length === 1 ? { nodes: [node] } : rewritten(node, { outputs: node.outputs.slice(0, 1) });
+};
+
+/** Scatter is deprecated; ScatterElements does the same. */
+export const scatterTo11: Adapter = (node) => rewritten(node, { opType: 'ScatterElements' });
+
+/**
+ * Opset 1 gives the odd pixel of automatic padding to one side, opset 11 to the other. With explicit pads there is no
+ * automatic padding and the meaning stays.
+ */
+export const convTransposeTo11: Adapter = (node) => {
+  const auto = stringAttribute(node, 'auto_pad', 'NOTSET');
+  if (auto.startsWith('SAME') || findAttribute(node, 'output_shape') !== undefined) {
+    return {
+      refused: 'it pads automatically (auto_pad or output_shape), and opset 11 swapped which side gets the odd pixel',
+    };
+  }
+  return { nodes: [node] };
+};
+
+/** Erf lost the integers. */
+export const erfTo13: Adapter = (node, scope) => {
+  const dtype = scope.facts.dtype(scope.graph, node.inputs[0] ?? '');
+  // An unknown type passes: no runtime we know has an integer Erf, and GELU often stands behind untyped values.
+  return dtype?.includes('int')
+    ? { refused: `it computes on ${dtype}, and opset 13 takes floats only` }
+    : { nodes: [node] };
+};
+
+/** An operator whose change nothing in the newer version can express. */
+export function gone(why: string): Adapter {
+  return () => ({ refused: why });
+}

@@ -1,0 +1,73 @@
+import type { DType } from '../ir/dtype.ts';
+import type { Model } from '../ir/model.ts';
+
+/** Why a weight was left as it was. */
+export type SkipReason =
+  | 'excluded_by_user' // --include, --exclude or --op-types leave it out
+  | 'not_float' // its elements are integers, strings or 8-bit floats
+  | 'already_quantized' // it comes out of a DequantizeLinear, or its operator is an integer one
+  | 'below_min_elements' // smaller than --min-elements
+  | 'amount_exceeds_size' // fewer weights than --l1/--l2/--random COUNT asks to prune
+  | 'non_finite' // it holds NaN or infinity
+  | 'graph_input' // it is no constant: a graph input without a value
+  | 'needs_calibration' // fast int8 needs the range of its activations
+  | 'not_fused' // ONNX Runtime would run it slower than float
+  | 'unsupported_op' // no form for this operator
+  | 'unsupported_rank' // no form for a weight of this rank
+  | 'unknown_rank' // the form needs the rank of the input, which the file does not tell
+  | 'mixed_dtype' // one global threshold cannot span float64 and smaller floats
+  | 'in_function' // inside a local function
+  | 'sparse' // stored as a sparse tensor
+  | 'used_in_training' // training_info refers to it by name
+  | 'opset_too_old'; // the model's opset has no operator for it and could not be raised
+
+/** One weight that was left as it was. */
+export interface Skip {
+  readonly weight: string;
+  readonly node: string;
+  readonly opType: string;
+  readonly elements: number;
+  readonly reason: SkipReason;
+  /** The reason as a sentence, with the fact. */
+  readonly detail: string;
+}
+
+/** One weight that was changed. */
+export interface Change {
+  readonly weight: string;
+  /** Names of the nodes that use it, and their operators. */
+  readonly nodes: readonly string[];
+  readonly opType: string;
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  readonly elements: number;
+  /** Bytes of the weight before and after. */
+  readonly before: number;
+  readonly after: number;
+  /** prune: how many weights are zero now. */
+  readonly zeros?: number;
+  /** quantize: what was written in its place, e.g. `dynamic int8 per-channel`. */
+  readonly form?: string;
+}
+
+/** What a pass did, and what it did not do and why. */
+export interface PassReport {
+  readonly pass: string;
+  readonly changes: readonly Change[];
+  readonly skips: readonly Skip[];
+  /** Facts about the whole model, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** A rewrite of the map. Weights it changes are computed later, while the model is written. */
+export interface Pass {
+  readonly name: string;
+  run(model: Model): Promise<PassReport>;
+}
+
+/** Runs passes in order over one model. */
+export async function transform(model: Model, ...passes: readonly Pass[]): Promise<PassReport[]> {
+  const reports: PassReport[] = [];
+  for (const pass of passes) reports.push(await pass.run(model));
+  return reports;
+}

@@ -1,0 +1,268 @@
+import { CompressError } from '../errors.ts';
+import { elementCount, isFloat } from '../ir/dtype.ts';
+import type { Held } from '../ir/graph.ts';
+import type { Model } from '../ir/model.ts';
+import { derived, type Tensor } from '../ir/tensor.ts';
+import { roundHalfEven } from '../kernels/linear.ts';
+import {
+  belowThreshold,
+  countZeros,
+  hasNaN,
+  isZero,
+  type Magnitudes,
+  selectThreshold,
+  type Threshold,
+} from '../kernels/magnitude.ts';
+import { aligned, type FloatFormat, halves, toFloat32 } from '../kernels/views.ts';
+import { heldName, replaceHeld } from './held.ts';
+import type { Change, Pass, PassReport, Skip } from './pass.ts';
+import { selectRandom } from './random.ts';
+import { checkOpTypes, isExcluded, notFloat, type Selection, skipUse, type WeightUse, weightUses } from './select.ts';
+
+/** Operators whose weights can be pruned. */
+export const PRUNABLE_OPS = ['Gemm', 'MatMul', 'Conv', 'ConvTranspose'] as const;
+
+export interface PruneOptions extends Selection {
+  /** What makes a weight unimportant: its magnitude (for single weights l1 and l2 order alike), or chance. */
+  readonly method: 'l1' | 'l2' | 'random';
+  /** A fraction between 0 and 1 of the weights, or, from 1 on, a whole number of weights: of each tensor, or of all. */
+  readonly amount: number;
+  /** `tensor`: every weight tensor loses `amount` of its own. `global`: the least important ones of all together. */
+  readonly scope?: 'tensor' | 'global';
+  /** For `random`: the same seed prunes the same weights on every machine. */
+  readonly seed?: number;
+}
+
+export const PRUNE_DEFAULTS: Required<Pick<PruneOptions, 'scope' | 'seed' | 'opTypes'>> = {
+  scope: 'tensor',
+  seed: 0,
+  opTypes: PRUNABLE_OPS,
+};
+
+/** A weight tensor that will be pruned, and the nodes that use it. */
+interface Target {
+  readonly held: Held;
+  readonly uses: readonly WeightUse[];
+  readonly elements: number;
+}
+
+/**
+ * Sets the least important weights to zero, as `torch.nn.utils.prune` followed by `prune.remove` does: the file holds
+ * the pruned weights, no mask is left.
+ *
+ * Exactly `round(amount · n)` weights become zero (half to even, as Python rounds); among equal magnitudes the one with
+ * the lower index goes first. Doing it again changes nothing. Zeros alone neither shrink a dense file nor speed it up.
+ *
+ * ```
+ * before  W = [ 0.9 -0.1  0.4 -0.7 ]    y = MatMul(x, W)
+ * after   W = [ 0.9  0.0  0.0 -0.7 ]    y = MatMul(x, W)      l1, amount 0.5
+ * ```
+ *
+ * @throws CompressError `options` when the amount or an operator type cannot be
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.prune.l1_unstructured.html
+ */
+export function prune(options: PruneOptions): Pass {
+  const { amount } = options;
+  if (!(amount > 0) || !Number.isFinite(amount) || (amount >= 1 && !Number.isSafeInteger(amount))) {
+    throw new CompressError(
+      'options',
+      'amount',
+      `${amount} is neither a fraction between 0 and 1 nor a whole number of weights`,
+    );
+  }
+  checkOpTypes(options.opTypes ?? [], PRUNABLE_OPS);
+  return { name: 'prune', run: (model) => run(model, { ...PRUNE_DEFAULTS, ...options }) };
+}
+
+type Settled = PruneOptions & Required<Pick<PruneOptions, 'scope' | 'seed' | 'opTypes'>>;
+
+async function run(model: Model, options: Settled): Promise<PassReport> {
+  const { targets, skips } = select(model, options);
+  const changes =
+    options.scope === 'global' ? await pruneGlobal(targets, options, skips) : await pruneEach(targets, options, skips);
+  return { pass: 'prune', changes, skips, notes: [] };
+}
+
+/** The weights to prune, each once however many nodes share it. */
+function select(model: Model, options: Settled): { targets: Target[]; skips: Skip[] } {
+  const { uses, skips } = weightUses(model, PRUNABLE_OPS);
+  const groups = new Map<Tensor, WeightUse[]>();
+  const left = new Map<Tensor, WeightUse>();
+  for (const use of uses) {
+    const reason = notFloat(use);
+    if (reason !== undefined) skips.push(reason);
+    else if (!options.opTypes.includes(use.node.opType) || isExcluded(use, options)) left.set(use.held.tensor, use);
+    else groups.set(use.held.tensor, [...(groups.get(use.held.tensor) ?? []), use]);
+  }
+  for (const [tensor, use] of left) {
+    if (!groups.has(tensor))
+      skips.push(skipUse(use, 'excluded_by_user', 'left out by --op-types, --include or --exclude'));
+  }
+  const targets = [...groups.values()].map((list): Target => {
+    const { held } = list[0] as WeightUse;
+    return { held, uses: list, elements: elementCount(held.tensor.dims) };
+  });
+  return { targets: targets.filter((one) => one.elements > 0), skips };
+}
+
+/** How many of `elements` weights an amount means. */
+function countOf(amount: number, elements: number): number {
+  return amount < 1 ? roundHalfEven(amount * elements) : Math.min(amount, elements);
+}
+
+async function pruneEach(targets: readonly Target[], options: Settled, skips: Skip[]): Promise<Change[]> {
+  const changes: Change[] = [];
+  for (const target of targets) {
+    const [use] = target.uses as [WeightUse];
+    const { tensor } = target.held;
+    const { elements } = target;
+    if (options.amount > elements) {
+      skips.push(skipUse(use, 'amount_exceeds_size', `it has ${elements} weights, fewer than ${options.amount}`));
+      continue;
+    }
+    const held = await magnitudes(tensor);
+    const count = countOf(options.amount, elements);
+    const zeros = countZeros(held);
+    if (options.method === 'random') {
+      const choose = (zero: (index: number) => void): void =>
+        selectRandom(elements, count, options.seed, heldName(target.held), zero);
+      let lost = 0;
+      choose((index) => {
+        if (!isZero(held, index)) lost++;
+      });
+      changes.push(apply(target, zeros, lost, (bytes) => choose(zeroing(bytes, tensor))));
+    } else if (hasNaN(held)) {
+      skips.push(skipUse(use, 'non_finite', NAN));
+    } else if (zeros >= count) {
+      changes.push(apply(target, zeros, 0, () => {}));
+    } else {
+      const threshold = await selectThreshold(() => once(held), held.width, count);
+      changes.push(apply(target, zeros, count - zeros, pruneBelow(tensor, threshold)));
+    }
+  }
+  return changes;
+}
+
+const NAN = 'it holds NaN, which has no magnitude';
+
+async function* once<T>(value: T): AsyncGenerator<T> {
+  yield value;
+}
+
+async function pruneGlobal(targets: readonly Target[], options: Settled, skips: Skip[]): Promise<Change[]> {
+  const usable: (Target & { readonly zeros: number })[] = [];
+  const wide = targets.some((one) => one.held.tensor.dtype !== 'float64');
+  for (const target of targets) {
+    const [use] = target.uses as [WeightUse];
+    const held = await magnitudes(target.held.tensor);
+    if (wide && held.width === 4) {
+      skips.push(skipUse(use, 'mixed_dtype', 'it is float64 beside smaller floats under one threshold'));
+    } else if (options.method !== 'random' && hasNaN(held)) {
+      skips.push(skipUse(use, 'non_finite', NAN));
+    } else {
+      usable.push({ ...target, zeros: countZeros(held) });
+    }
+  }
+  const total = usable.reduce((sum, one) => sum + one.elements, 0);
+  const count = countOf(options.amount, total);
+  if (count === 0) return usable.map((target) => apply(target, target.zeros, 0, () => {}));
+  return options.method === 'random'
+    ? globalRandom(usable, total, count, options.seed)
+    : globalThreshold(usable, count);
+}
+
+async function globalRandom(
+  targets: readonly (Target & { readonly zeros: number })[],
+  total: number,
+  count: number,
+  seed: number,
+): Promise<Change[]> {
+  const changes: Change[] = [];
+  let start = 0;
+  for (const target of targets) {
+    const [first, last] = [start, start + target.elements];
+    const choose = (zero: (index: number) => void): void =>
+      selectRandom(total, count, seed, '', (index) => {
+        if (index >= first && index < last) zero(index - first);
+      });
+    const held = await magnitudes(target.held.tensor);
+    let lost = 0;
+    choose((index) => {
+      if (!isZero(held, index)) lost++;
+    });
+    changes.push(apply(target, target.zeros, lost, (bytes) => choose(zeroing(bytes, target.held.tensor))));
+    start = last;
+  }
+  return changes;
+}
+
+async function globalThreshold(
+  targets: readonly (Target & { readonly zeros: number })[],
+  count: number,
+): Promise<Change[]> {
+  const tensors = targets.map((one) => one.held.tensor);
+  async function* pass(): AsyncGenerator<Magnitudes> {
+    for (const tensor of tensors) yield await magnitudes(tensor);
+  }
+  const threshold = await selectThreshold(pass, tensors[0]?.dtype === 'float64' ? 4 : 2, count);
+  const changes: Change[] = [];
+  for (const target of targets) {
+    // Ties are given to the tensors in order: each remembers how many were left when its turn came.
+    const mine = { ...threshold };
+    const held = await magnitudes(target.held.tensor);
+    let lost = 0;
+    belowThreshold(held, threshold, (index) => {
+      if (!isZero(held, index)) lost++;
+    });
+    changes.push(apply(target, target.zeros, lost, pruneBelow(target.held.tensor, mine)));
+  }
+  return changes;
+}
+
+function pruneBelow(tensor: Tensor, threshold: Threshold): (bytes: Uint8Array) => void {
+  // A copy each time: the count of ties runs down, and a weight may be computed more than once.
+  return (bytes) => belowThreshold(words(bytes, tensor), { ...threshold }, zeroing(bytes, tensor));
+}
+
+/** Replaces the weight by one that is pruned when it is asked for, unless nothing would change, and reports it. */
+function apply(target: Target, zeros: number, lost: number, zero: (bytes: Uint8Array) => void): Change {
+  const { held, uses } = target;
+  const { tensor } = held;
+  const compute = async (): Promise<Uint8Array> => {
+    const bytes = Uint8Array.from(await tensor.load());
+    zero(bytes);
+    return bytes;
+  };
+  if (lost > 0) replaceHeld(held, derived(tensor.name, tensor.dtype, tensor.dims, compute, tensor.extra));
+  return {
+    weight: heldName(held),
+    nodes: uses.map((use) => use.node.name || (use.node.outputs[0] ?? '')),
+    opType: [...new Set(uses.map((use) => use.node.opType))].join(', '),
+    dtype: tensor.dtype,
+    dims: tensor.dims,
+    elements: target.elements,
+    before: tensor.byteLength,
+    after: tensor.byteLength,
+    zeros: zeros + lost,
+  };
+}
+
+async function magnitudes(tensor: Tensor): Promise<Magnitudes> {
+  return words(await tensor.load(), tensor);
+}
+
+/** The elements as 16-bit words; half floats as the float32 they stand for, so that one order holds for all. */
+function words(bytes: Uint8Array, tensor: Tensor): Magnitudes {
+  if (tensor.dtype === 'float64') return { words: halves(aligned(bytes, 8)), width: 4 };
+  if (!isFloat(tensor.dtype)) throw new RangeError(`${tensor.name} is ${tensor.dtype}`);
+  const data = toFloat32(bytes, tensor.dtype satisfies FloatFormat);
+  return { words: new Uint16Array(data.buffer, data.byteOffset, data.length * 2), width: 2 };
+}
+
+/** Sets one element of the tensor to +0. */
+function zeroing(bytes: Uint8Array, tensor: Tensor): (index: number) => void {
+  const size = tensor.byteLength / elementCount(tensor.dims);
+  return (index) => {
+    bytes.fill(0, index * size, (index + 1) * size);
+  };
+}

@@ -1,0 +1,176 @@
+import type { DType } from '../../ir/dtype.ts';
+import type { Graph } from '../../ir/graph.ts';
+import { intAttribute, isOp, type Node } from '../../ir/node.ts';
+import type { Tensor } from '../../ir/tensor.ts';
+import { heldName } from '../held.ts';
+import type { Skip } from '../pass.ts';
+import { skipUse, type WeightUse } from '../select.ts';
+import { addTensors, type Emitter } from './emit.ts';
+import { gemmParts, scaledBefore, transposeBefore, transposeNode } from './gemm.ts';
+import type { QuantizeOptions } from './options.ts';
+import type { DistinctScales } from './scales.ts';
+import { paramsOf, type QuantizedWeight, quantizedBytes, quantizedWeight, type WeightShape } from './weight.ts';
+
+/** One use rewritten: bytes it added to the model, and what it is now in a few words. */
+export interface Rewritten {
+  readonly added: number;
+  readonly form: string;
+}
+
+/** Decides the form for each operator and has it emitted. */
+export class Forms {
+  readonly #emitter: Emitter;
+  readonly #options: Required<QuantizeOptions>;
+  readonly #opset: number;
+  readonly #scales: DistinctScales;
+  readonly #made = new Map<Tensor, Map<string, QuantizedWeight>>();
+
+  constructor(emitter: Emitter, options: Required<QuantizeOptions>, opset: number, scales: DistinctScales) {
+    this.#emitter = emitter;
+    this.#options = options;
+    this.#opset = opset;
+    this.#scales = scales;
+  }
+
+  /** Rewrites the node of one use, or tells why not; then nothing has changed. */
+  apply(use: WeightUse): Promise<Rewritten | Skip> {
+    if (use.node.opType === 'Gather') return this.#gather(use);
+    if (use.node.opType === 'MatMul' || use.node.opType === 'Gemm') return this.#linear(use);
+    return this.#conv(use);
+  }
+
+  async #linear(use: WeightUse): Promise<Rewritten | Skip> {
+    const { graph, node } = use;
+    const { tensor } = use.held;
+    if (tensor.dims.length !== 2) {
+      return skipUse(use, 'unsupported_rank', `its weight is [${tensor.dims.join(', ')}]; matrices are quantized`);
+    }
+    const gemm = isOp(node, 'Gemm') ? gemmParts(node) : undefined;
+    if (gemm !== undefined && use.index === 0)
+      return skipUse(use, 'unsupported_op', 'a Gemm with its weight on the left');
+    if (gemm !== undefined && (gemm.alpha === 0 || !Number.isFinite(gemm.alpha))) {
+      return skipUse(use, 'unsupported_op', `a Gemm with alpha ${gemm.alpha}`);
+    }
+    const left = use.index === 0;
+    const x = node.inputs[left ? 1 : 0] ?? '';
+    const rank = left ? graph.typeOf(x)?.dims?.length : undefined;
+    if (left && (rank === undefined || rank === 0)) {
+      return skipUse(use, 'unknown_rank', `its weight is on the left, and the file does not tell the rank of '${x}'`);
+    }
+    const transposed = use.transposed !== (gemm?.transB ?? left);
+    const made = await this.#weight(use, { transposed, axis: 1, factor: gemm?.alpha ?? 1 });
+    if ('reason' in made) return made;
+    const { weight, added } = made;
+    const { dtype } = tensor;
+    if (gemm !== undefined) {
+      const a = gemm.transA ? transposeBefore(graph, node, x, 2) : x;
+      let c = gemm.c === undefined ? undefined : this.#emitter.toFloat(graph, node, gemm.c, dtype);
+      if (c !== undefined && gemm.beta !== 1) c = scaledBefore(graph, node, c, gemm.beta);
+      this.#product(graph, node, a, weight, dtype, { added: c });
+    } else if (left && (rank as number) > 1) {
+      const swapped = transposeBefore(graph, node, x, rank as number);
+      const y = graph.uniqueName(`${node.outputs[0]}_swapped`);
+      this.#product(graph, node, swapped, weight, dtype, { output: y }, [
+        transposeNode(graph, y, node.outputs[0] as string, rank as number),
+      ]);
+    } else {
+      this.#product(graph, node, x, weight, dtype, {
+        add: dtype === 'float32' ? followingAdd(graph, node) : undefined,
+      });
+    }
+    return { added, form: this.#form(weight) };
+  }
+
+  #product(
+    graph: Graph,
+    node: Node,
+    x: string,
+    weight: QuantizedWeight,
+    dtype: DType,
+    how: { added?: string | undefined; output?: string; add?: FollowingAdd | undefined },
+    after: readonly Node[] = [],
+  ): void {
+    const { format, weightsOnly } = this.#options;
+    const { add } = how;
+    const added = add?.other ?? how.added;
+    const output = add?.node.outputs[0] ?? how.output;
+    const product = this.#emitter.product(graph, node, x, weight, { format, weightsOnly, dtype, added, output });
+    if (add === undefined) {
+      graph.replaceNode(node, ...product.main, ...product.end, ...after);
+    } else {
+      graph.replaceNode(node, ...product.main);
+      graph.replaceNode(add.node, ...product.end);
+    }
+  }
+
+  async #gather(use: WeightUse): Promise<Rewritten | Skip> {
+    const { graph, node } = use;
+    const { dims, dtype } = use.held.tensor;
+    const rank = dims.length;
+    const axis = (intAttribute(node, 'axis', 0) + rank) % rank;
+    const last = axis === rank - 1 || this.#opset < 13;
+    const made = await this.#weight(use, { transposed: use.transposed, axis: rank - 1, factor: 1 }, last);
+    if ('reason' in made) return made;
+    graph.replaceNode(node, ...this.#emitter.embedding(graph, node, made.weight, dtype));
+    return { added: made.added, form: `${this.#options.dtype} table` };
+  }
+
+  async #conv(use: WeightUse): Promise<Rewritten | Skip> {
+    const { graph, node } = use;
+    if (use.transposed) return skipUse(use, 'unsupported_op', 'its weight is transposed on its way');
+    const made = await this.#weight(use, { transposed: false, axis: isOp(node, 'ConvTranspose') ? 1 : 0, factor: 1 });
+    if ('reason' in made) return made;
+    const value = this.#emitter.dequantized(graph, node, made.weight, use.held.tensor.dtype);
+    const inputs = node.inputs.map((input, index) => (index === use.index ? value : input));
+    graph.replaceNode(node, { ...node, inputs });
+    return { added: made.added, form: this.#form(made.weight) };
+  }
+
+  /** The integers of a weight, made once for all uses that can share them. */
+  async #weight(
+    use: WeightUse,
+    shape: WeightShape,
+    perTensor = false,
+  ): Promise<{ weight: QuantizedWeight; added: number } | Skip> {
+    const { held, graph } = use;
+    const { weightsOnly, dtype, reduceRange } = this.#options;
+    const scheme = { dtype, reduceRange, perTensor: perTensor || this.#options.perTensor };
+    const key = [shape.transposed, shape.axis, shape.factor, scheme.perTensor].join();
+    const made = this.#made.get(held.tensor) ?? new Map<string, QuantizedWeight>();
+    const found = made.get(key);
+    if (found !== undefined) return { weight: found, added: 0 };
+    const params = await paramsOf(held.tensor, shape, scheme);
+    if (params === undefined) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
+    // Weights-only: ONNX Runtime fuses a weight only if nobody else has it, and needs it in the graph of its node.
+    const home = weightsOnly ? graph : held.graph;
+    const base = heldName(held);
+    const name = (part: string): string => home.uniqueName(`${base}_${part}`);
+    const names = { data: name('quantized'), scale: name('scale'), zeroPoint: name('zero_point') };
+    if (weightsOnly) this.#scales.settle(params.scale, scheme.perTensor ? 0 : 1);
+    const weight = quantizedWeight(held.tensor, shape, scheme, params, names);
+    addTensors(home, weight);
+    if (!weightsOnly) this.#made.set(held.tensor, made.set(key, weight));
+    return { weight, added: quantizedBytes(weight) };
+  }
+
+  #form(weight: QuantizedWeight): string {
+    const { dtype, weightsOnly, format } = this.#options;
+    const kind = weightsOnly ? 'weights only' : format === 'qdq' ? 'dynamic' : 'dynamic, MatMulInteger';
+    return `${dtype} ${weight.axis === undefined ? 'per tensor' : 'per channel'}, ${kind}`;
+  }
+}
+
+/** An Add that is all that reads a product, and its other side. */
+interface FollowingAdd {
+  readonly node: Node;
+  readonly other: string;
+}
+
+function followingAdd(graph: Graph, node: Node): FollowingAdd | undefined {
+  const y = node.outputs[0] as string;
+  const uses = graph.uses(y);
+  const [use] = uses;
+  if (uses.length !== 1 || use?.graph !== graph || use.node === undefined || !isOp(use.node, 'Add')) return undefined;
+  const other = use.node.inputs[1 - use.index];
+  return other === undefined || other === y ? undefined : { node: use.node, other };
+}

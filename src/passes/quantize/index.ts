@@ -1,0 +1,176 @@
+import { elementCount, isFloat } from '../../ir/dtype.ts';
+import type { Graph } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Node } from '../../ir/node.ts';
+import { dropUnused, heldName } from '../held.ts';
+import { raiseOpset } from '../opset/index.ts';
+import type { Change, Pass, PassReport, Skip } from '../pass.ts';
+import { isExcluded, notFloat, skipUse, type WeightUse, weightUses } from '../select.ts';
+import { Emitter } from './emit.ts';
+import { Forms } from './forms.ts';
+import { QUANTIZABLE_OPS, type QuantizeOptions, settle } from './options.ts';
+import { unsupportedWeights } from './rest.ts';
+import { DistinctScales } from './scales.ts';
+
+export { QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions } from './options.ts';
+
+/** Version of the standard domain from which DequantizeLinear takes a scale per channel. */
+const PER_AXIS_OPSET = 13;
+/** Gather tables smaller than this are look-ups of shapes and positions, not embeddings. */
+const MIN_TABLE = 1024;
+
+/**
+ * Quantizes weights to 8 bits without data, as `torch.quantization.quantize_dynamic` does for Linear layers: weights
+ * become integers in the file, activations are quantized when the model runs.
+ *
+ * ```
+ * before  x ── MatMul(W) ── Add(b) ── y
+ *
+ * after   x ── DynamicQuantizeLinear ── DequantizeLinear ─┐
+ *                  W_quantized ── DequantizeLinear(axis 1) ── MatMul ── Sum(b) ── y
+ * ```
+ *
+ * ONNX Runtime fuses the lower graph to one integer kernel (DynamicQuantizeMatMul); `weightsOnly` leaves x as it is and
+ * becomes MatMulNBits. Gemm is written as MatMul, its alpha and transB folded into the weight. Embedding tables become
+ * `Gather(W_quantized) ── DequantizeLinear`. Conv stays float unless `weightsOnly`: without calibrated activations
+ * ONNX Runtime runs it no faster.
+ *
+ * int8: `q = clamp(roundHalfEven(w / scale), −127, 127)`, `scale = max|w| / 127` for each output channel.
+ *
+ * @throws CompressError `options` when options contradict each other
+ * @see https://onnx.ai/onnx/operators/onnx__DynamicQuantizeLinear.html
+ */
+export function quantize(options: QuantizeOptions = {}): Pass {
+  const settled = settle(options);
+  return { name: 'quantize', run: (model) => run(model, settled) };
+}
+
+type Settled = Required<QuantizeOptions>;
+
+async function run(model: Model, options: Settled): Promise<PassReport> {
+  const notes: string[] = [];
+  let selected = select(model, options);
+  const dynamic = !options.weightsOnly && selected.uses.some((use) => use.node.opType !== 'Gather');
+  const needed = dynamic && options.format === 'qoperator' ? 11 : PER_AXIS_OPSET;
+  if (selected.uses.length > 0 && model.opset < needed) {
+    const raised = await raiseOpset(model, PER_AXIS_OPSET);
+    if (raised.raised) {
+      notes.push(`opset raised from ${raised.from} to ${raised.to}, which 8-bit weights with a scale per channel need`);
+      // Raising replaces nodes: the ones found before may be gone.
+      selected = select(model, options);
+    } else {
+      notes.push(`opset stays ${model.opset}: ${raised.reason}`);
+    }
+  }
+  const { settled, note } = withinOpset(model, options);
+  if (note !== undefined && selected.uses.length > 0) notes.push(note);
+  const skips = [...selected.skips];
+  const forms = new Forms(new Emitter(), settled, model.opset, await DistinctScales.of(model));
+  const changes = model.opset < 10 ? [] : await rewrite(model, selected.uses, forms, skips);
+  if (model.opset < 10) {
+    const detail = `opset ${model.opset} has no DequantizeLinear`;
+    skips.push(...selected.uses.map((use) => skipUse(use, 'opset_too_old', detail)));
+  }
+  if (changes.length > 0) dropInputs(model);
+  const seen = new Set([...changes, ...skips].map((one) => one.weight));
+  skips.push(...unsupportedWeights(model, seen, options.minElements));
+  return { pass: 'quantize', changes, skips, notes };
+}
+
+/** The best the model's opset allows, and a note where that is less than asked for. */
+function withinOpset(model: Model, options: Settled): { settled: Settled; note?: string } {
+  if (model.opset >= PER_AXIS_OPSET || model.opset < 10) return { settled: options };
+  if (model.opset >= 11 && !options.weightsOnly) {
+    if (options.format === 'qoperator') return { settled: options };
+    return {
+      settled: { ...options, format: 'qoperator' },
+      note: `opset ${model.opset}: written with MatMulInteger instead of QDQ`,
+    };
+  }
+  const note = `opset ${model.opset}: weights only, one scale a tensor, which is less exact; ONNX Runtime may not run it faster`;
+  return { settled: { ...options, weightsOnly: true, perTensor: true, format: 'qdq' }, note };
+}
+
+/** The weights to quantize, in the order of the nodes, and what is left with its reason. */
+function select(model: Model, options: Settled): { uses: WeightUse[]; skips: Skip[] } {
+  const found = weightUses(model, QUANTIZABLE_OPS);
+  const uses: WeightUse[] = [];
+  const { skips } = found;
+  const functions = new Set(model.functions.flatMap((one) => [one, ...one.bodies]));
+  for (const use of found.uses) {
+    const { tensor } = use.held;
+    const elements = elementCount(tensor.dims);
+    const table = use.node.opType === 'Gather';
+    // Gather also looks up shapes and positions: those are no weights.
+    if (table && (!isFloat(tensor.dtype) || tensor.dims.length < 2)) continue;
+    const no = notFloat(use);
+    const minimum = Math.max(options.minElements, table ? MIN_TABLE : 1);
+    if (no !== undefined) skips.push(no);
+    else if (!options.opTypes.includes(use.node.opType) || isExcluded(use, options)) {
+      skips.push(skipUse(use, 'excluded_by_user', 'left out by --op-types, --include or --exclude'));
+    } else if (elements < minimum) {
+      skips.push(skipUse(use, 'below_min_elements', `it has ${elements} elements; ${minimum} are the least quantized`));
+    } else if (functions.has(use.graph)) {
+      skips.push(skipUse(use, 'in_function', 'inside a local function'));
+    } else if (model.trainingNames.has(heldName(use.held))) {
+      skips.push(skipUse(use, 'used_in_training', 'training_info refers to it by name'));
+    } else if (!options.weightsOnly && use.node.opType.startsWith('Conv')) {
+      skips.push(skipUse(use, 'needs_calibration', `${use.node.opType} gains nothing without calibrated activations`));
+    } else {
+      uses.push(use);
+    }
+  }
+  return { uses, skips };
+}
+
+/** Rewrites every use, then drops the float weights nothing reads any more. */
+async function rewrite(model: Model, uses: readonly WeightUse[], forms: Forms, skips: Skip[]): Promise<Change[]> {
+  const done = new Map<string, { uses: WeightUse[]; after: number; form: string }>();
+  const keys = new Map<Graph, number>();
+  const keyOf = ({ held }: WeightUse): string => {
+    if (!keys.has(held.graph)) keys.set(held.graph, keys.size);
+    return `${keys.get(held.graph)} ${heldName(held)}`;
+  };
+  for (const use of uses) {
+    const result = await forms.apply(use);
+    if ('reason' in result) {
+      skips.push(result);
+      continue;
+    }
+    const entry = done.get(keyOf(use)) ?? { uses: [], after: 0, form: result.form };
+    entry.uses.push(use);
+    entry.after += result.added;
+    if (!entry.form.includes(result.form)) entry.form += `, ${result.form}`;
+    done.set(keyOf(use), entry);
+  }
+  return [...done.values()].map(({ uses: users, after, form }): Change => {
+    const [{ held }] = users as [WeightUse];
+    for (const use of users) for (const node of use.via) dropIfUnread(model, node);
+    const dropped = dropUnused(held, model.trainingNames);
+    const { tensor } = held;
+    return {
+      weight: heldName(held),
+      nodes: users.map((use) => use.node.name || (use.node.outputs[0] ?? '')),
+      opType: [...new Set(users.map((use) => use.node.opType))].join(', '),
+      dtype: tensor.dtype,
+      dims: tensor.dims,
+      elements: elementCount(tensor.dims),
+      before: tensor.byteLength,
+      after: after + (dropped ? 0 : tensor.byteLength),
+      form: dropped ? form : `${form}; the float weight stays, something else reads it`,
+    };
+  });
+}
+
+/** Removes an Identity or Transpose whose output nothing reads any more. */
+function dropIfUnread(model: Model, node: Node): void {
+  const graph = model.graphs().find((one) => one.producer(node.outputs[0] ?? '') === node);
+  if (graph !== undefined && graph.uses(node.outputs[0] ?? '').length === 0) graph.removeNode(node);
+}
+
+/** Before IR 4 every initializer is a graph input too, and is still a constant: from IR 4 on the entry would make it a variable. */
+function dropInputs(model: Model): void {
+  if (model.irVersion >= 4) return;
+  model.setIrVersion(4);
+  for (const name of model.graph.initializers.keys()) model.graph.removeInput(name);
+}

@@ -1,0 +1,47 @@
+import { CompressError } from '../../errors.ts';
+import { checkOpTypes, type Selection } from '../select.ts';
+import type { Format } from './emit.ts';
+
+/** Operators whose weights can be quantized; Conv and ConvTranspose only with `weightsOnly`. */
+export const QUANTIZABLE_OPS = ['MatMul', 'Gemm', 'Gather', 'Conv', 'ConvTranspose'] as const;
+
+export interface QuantizeOptions extends Selection {
+  /** Type of the weights: int8 is symmetric, uint8 asymmetric. */
+  readonly dtype?: 'int8' | 'uint8';
+  /** Float activations: smaller, not faster for Conv. Otherwise activations are quantized when the model runs. */
+  readonly weightsOnly?: boolean;
+  /** One scale a weight, not one an output channel. */
+  readonly perTensor?: boolean;
+  /** 7-bit weights, exact on x64 processors without VNNI. */
+  readonly reduceRange?: boolean;
+  /** Leave weights with fewer elements float. */
+  readonly minElements?: number;
+  /** `qdq`: QuantizeLinear and DequantizeLinear nodes. `qoperator`: MatMulInteger. */
+  readonly format?: Format;
+}
+
+export const QUANTIZE_DEFAULTS: Required<QuantizeOptions> = {
+  dtype: 'int8',
+  weightsOnly: false,
+  perTensor: false,
+  reduceRange: false,
+  minElements: 0,
+  format: 'qdq',
+  opTypes: QUANTIZABLE_OPS,
+  include: [],
+  exclude: [],
+};
+
+/** The options with defaults for what is missing or undefined. */
+export function settle(options: QuantizeOptions): Required<QuantizeOptions> {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const settled: Required<QuantizeOptions> = { ...QUANTIZE_DEFAULTS, ...given };
+  checkOpTypes(settled.opTypes, QUANTIZABLE_OPS);
+  if (!Number.isSafeInteger(settled.minElements) || settled.minElements < 0) {
+    throw new CompressError('options', 'min-elements', `${settled.minElements} is not a whole number of elements`);
+  }
+  if (settled.weightsOnly && settled.format === 'qoperator') {
+    throw new CompressError('options', 'format', 'qoperator needs integer activations; weights-only has float ones');
+  }
+  return settled;
+}

@@ -1,0 +1,51 @@
+import { elementCount } from '../../ir/dtype.ts';
+import type { Model } from '../../ir/model.ts';
+import { isOp } from '../../ir/node.ts';
+import { floats } from '../../kernels/views.ts';
+
+/**
+ * ONNX Runtime merges equal float constants of up to this many elements, and does not fuse a weight whose scale is
+ * shared (measured with 1.30).
+ */
+const MERGED_UP_TO = 8;
+
+/**
+ * Keeps small scales apart from every other constant of their shape in the model, so that ONNX Runtime does not merge
+ * them: a scale that is taken moves up by the smallest step a float32 can, at most a few parts in ten million.
+ */
+export class DistinctScales {
+  readonly #taken = new Set<string>();
+
+  /** Knows the small float constants of a model. */
+  static async of(model: Model): Promise<DistinctScales> {
+    const scales = new DistinctScales();
+    for (const graph of model.graphs()) {
+      const constants = graph.nodes
+        .filter((node) => isOp(node, 'Constant'))
+        .map((node) => graph.held(node.outputs[0] ?? '')?.tensor);
+      for (const tensor of [...graph.initializers.values(), ...constants]) {
+        if (tensor?.dtype !== 'float32' || elementCount(tensor.dims) > MERGED_UP_TO) continue;
+        scales.#taken.add(key(floats(await tensor.load()), tensor.dims.length));
+      }
+    }
+    return scales;
+  }
+
+  /** Changes the first scale until the list is unlike all others of its rank, and remembers it. */
+  settle(scale: Float32Array, rank: number): void {
+    if (scale.length > MERGED_UP_TO) return;
+    while (this.#taken.has(key(scale, rank))) scale[0] = nextUp(scale[0] as number);
+    this.#taken.add(key(scale, rank));
+  }
+}
+
+function key(values: Float32Array, rank: number): string {
+  return `${rank}:${values.join(',')}`;
+}
+
+/** The next larger float32 of a positive one. */
+function nextUp(value: number): number {
+  const bits = new Uint32Array(Float32Array.of(value).buffer);
+  bits[0] = (bits[0] as number) + 1;
+  return new Float32Array(bits.buffer)[0] as number;
+}

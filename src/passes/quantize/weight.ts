@@ -1,0 +1,97 @@
+import { elementCount, type FloatDType } from '../../ir/dtype.ts';
+import { constant, derived, type Tensor } from '../../ir/tensor.ts';
+import { channelLayout, transpose } from '../../kernels/layout.ts';
+import { type LinearParams, linearParams, quantizeLinear } from '../../kernels/linear.ts';
+import { rangeOf } from '../../kernels/range.ts';
+import { toFloat32 } from '../../kernels/views.ts';
+
+/** How weights are turned into integers. */
+export interface WeightScheme {
+  readonly dtype: 'int8' | 'uint8';
+  readonly perTensor: boolean;
+  /** 7 bits instead of 8, so that sums of two products fit 16 bits on x64 without VNNI. */
+  readonly reduceRange: boolean;
+}
+
+/** What a form needs of the float weight before it is quantized. */
+export interface WeightShape {
+  /** Swap the two axes of a matrix. */
+  readonly transposed: boolean;
+  /** Axis of the channels after that. */
+  readonly axis: number;
+  /** Factor folded into the weight: alpha of a Gemm. */
+  readonly factor: number;
+}
+
+/** A weight as integers with its scale, ready to be added to a graph. Nothing is computed before it is written. */
+export interface QuantizedWeight {
+  readonly data: Tensor;
+  readonly scale: Tensor;
+  /** Always there for uint8; for int8 it would be all zeros and is left out. */
+  readonly zeroPoint: Tensor | undefined;
+  /** Undefined for one scale of rank 0. */
+  readonly axis: number | undefined;
+}
+
+/** Largest q by type and range, as ONNX Runtime's quantizer has them. */
+function limitOf(scheme: WeightScheme): number {
+  if (scheme.dtype === 'int8') return scheme.reduceRange ? 64 : 127;
+  return scheme.reduceRange ? 127 : 255;
+}
+
+/** The scales and zero points of a weight; undefined where it holds NaN or infinity. Reads the weight once. */
+export async function paramsOf(
+  tensor: Tensor,
+  shape: WeightShape,
+  scheme: WeightScheme,
+): Promise<LinearParams | undefined> {
+  const data = scaled(toFloat32(await tensor.load(), tensor.dtype as FloatDType), shape.factor);
+  // The axis before the swap: ranges do not need the weight transposed.
+  const axis = scheme.perTensor ? undefined : shape.transposed ? 1 - shape.axis : shape.axis;
+  const range = rangeOf(data, channelLayout(tensor.dims, axis));
+  return range && linearParams(range, scheme.dtype === 'int8' ? 'symmetric' : 'asymmetric', limitOf(scheme));
+}
+
+/**
+ * The tensors that stand for a float weight: integers, scale and zero point. The integers are computed when the writer
+ * asks for them.
+ * @param names - of the three tensors, unused in the model
+ */
+export function quantizedWeight(
+  tensor: Tensor,
+  shape: WeightShape,
+  scheme: WeightScheme,
+  params: LinearParams,
+  names: { readonly data: string; readonly scale: string; readonly zeroPoint: string },
+): QuantizedWeight {
+  const [rows = 0, columns = 0] = tensor.dims;
+  const dims = shape.transposed ? [columns, rows] : tensor.dims;
+  const axis = scheme.perTensor ? undefined : shape.axis;
+  const compute = async (): Promise<Uint8Array> => {
+    const given = scaled(toFloat32(await tensor.load(), tensor.dtype as FloatDType), shape.factor);
+    const data = shape.transposed ? transpose(given, rows, columns) : given;
+    return quantizeLinear(data, channelLayout(dims, axis), params);
+  };
+  const paramDims = axis === undefined ? [] : [params.scale.length];
+  const zeroPoint = Uint8Array.from(params.zeroPoint);
+  return {
+    data: derived(names.data, scheme.dtype, dims, compute),
+    scale: constant(names.scale, 'float32', paramDims, params.scale),
+    zeroPoint: scheme.dtype === 'uint8' ? constant(names.zeroPoint, 'uint8', paramDims, zeroPoint) : undefined,
+    axis,
+  };
+}
+
+function scaled(data: Float32Array, factor: number): Float32Array {
+  return factor === 1 ? data : data.map((value) => value * factor);
+}
+
+/** Bytes of a quantized weight with what belongs to it. */
+export function quantizedBytes(weight: QuantizedWeight): number {
+  return weight.data.byteLength + weight.scale.byteLength + (weight.zeroPoint?.byteLength ?? 0);
+}
+
+/** Elements of a tensor. */
+export function elementsOf(tensor: Tensor): number {
+  return elementCount(tensor.dims);
+}

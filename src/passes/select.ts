@@ -1,0 +1,157 @@
+import { CompressError } from '../errors.ts';
+import { elementCount, isFloat } from '../ir/dtype.ts';
+import type { Graph, Held } from '../ir/graph.ts';
+import type { Model } from '../ir/model.ts';
+import { intsAttribute, isOp, type Node } from '../ir/node.ts';
+import type { Skip, SkipReason } from './pass.ts';
+
+/** Which weights a pass may touch. Expressions are matched against the node's name and the weight's. */
+export interface Selection {
+  readonly opTypes?: readonly string[];
+  readonly include?: readonly RegExp[];
+  readonly exclude?: readonly RegExp[];
+}
+
+/** A weight as one node uses it. */
+export interface WeightUse {
+  readonly graph: Graph;
+  readonly node: Node;
+  /** Which input of the node the weight is. */
+  readonly index: number;
+  readonly held: Held;
+  /** Nodes between the weight and its use (Identity, Transpose), the one next to the node first. */
+  readonly via: readonly Node[];
+  /** Whether these turn a matrix `[a, b]` into `[b, a]`. */
+  readonly transposed: boolean;
+}
+
+/** Operators with weights, and the inputs the weight may be, the usual one first. */
+const WEIGHT_INPUTS: Readonly<Record<string, readonly number[]>> = {
+  MatMul: [1, 0],
+  Gemm: [1, 0],
+  Conv: [1],
+  ConvTranspose: [1],
+  Gather: [0],
+};
+
+/** Operators whose weights are quantized already. */
+const INTEGER_OPS =
+  /^(QLinear|MatMulInteger|ConvInteger|QGemm|QAttention|DynamicQuantize|MatMulNBits|MatMulBnb4|GatherBlockQuantized|QMoE)/;
+
+/**
+ * Finds the weight of a node, through Identity and Transpose nodes between.
+ * @returns undefined for an operator without weights; a skip where its weight cannot be had
+ */
+export function weightOf(graph: Graph, node: Node): WeightUse | Skip | undefined {
+  if (INTEGER_OPS.test(node.opType) && node.opType !== 'DynamicQuantizeLinear') {
+    return skip(node, node.inputs[1] ?? '', 0, 'already_quantized', `${node.opType} runs on integers already`);
+  }
+  const indices = isOp(node, node.opType) ? WEIGHT_INPUTS[node.opType] : undefined;
+  if (indices === undefined) return undefined;
+  for (const index of indices) {
+    const use = resolve(graph, node, index);
+    if (use !== undefined) return use;
+  }
+  if (node.opType === 'Gather') return undefined;
+  return noWeight(graph, node, indices[0] as number);
+}
+
+function resolve(graph: Graph, node: Node, index: number): WeightUse | undefined {
+  const via: Node[] = [];
+  let transposed = false;
+  let name = node.inputs[index] ?? '';
+  for (let scope = graph; ; ) {
+    const held = scope.held(name);
+    if (held !== undefined) return { graph, node, index, held, via, transposed };
+    while (scope.parent !== undefined && !scope.defines(name)) scope = scope.parent;
+    const producer = scope.producer(name);
+    if (producer === undefined || via.length >= MAX_VIA) return undefined;
+    if (isOp(producer, 'Transpose')) {
+      const perm = intsAttribute(producer, 'perm');
+      const rank = scope.held(producer.inputs[0] ?? '')?.tensor.dims.length;
+      if (perm === undefined ? rank !== 2 : perm.length !== 2) return undefined;
+      if (perm === undefined || perm[0] === 1) transposed = !transposed;
+    } else if (!isOp(producer, 'Identity')) {
+      return undefined;
+    }
+    via.push(producer);
+    name = producer.inputs[0] ?? '';
+  }
+}
+
+/** Longest chain of Identity and Transpose followed: a cyclic graph has no end. */
+const MAX_VIA = 8;
+
+function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
+  const name = node.inputs[index] ?? '';
+  let scope = graph;
+  while (scope.parent !== undefined && !scope.defines(name)) scope = scope.parent;
+  const producer = scope.producer(name);
+  if (producer !== undefined && isOp(producer, 'DequantizeLinear')) {
+    return skip(node, name, 0, 'already_quantized', 'its weight comes out of a DequantizeLinear');
+  }
+  if (scope.sparseInitializers.some((one) => one.name === name)) {
+    return skip(node, name, 0, 'sparse', 'its weight is stored as a sparse tensor');
+  }
+  if (node.opType !== 'MatMul' && scope.isInput(name)) {
+    return skip(node, name, 0, 'graph_input', 'its weight is a graph input without a value');
+  }
+  // Two activations are multiplied: there is no weight to speak of.
+  return undefined;
+}
+
+/** Every weight use of the model with the operators in `opTypes`, and the skips that finding them gave. */
+export function weightUses(model: Model, opTypes: readonly string[]): { uses: WeightUse[]; skips: Skip[] } {
+  const uses: WeightUse[] = [];
+  const skips: Skip[] = [];
+  const wanted = new Set(opTypes);
+  for (const { graph, node } of model.nodes()) {
+    const found = weightOf(graph, node);
+    if (found === undefined) continue;
+    if ('reason' in found) skips.push(found);
+    else if (wanted.has(node.opType)) uses.push(found);
+  }
+  return { uses, skips };
+}
+
+/** Whether the user's expressions leave this use out. */
+export function isExcluded(use: WeightUse, selection: Selection): boolean {
+  const names = [use.node.name, use.held.tensor.name, use.node.inputs[use.index] ?? ''];
+  const matches = (list: readonly RegExp[]): boolean => list.some((one) => names.some((name) => one.test(name)));
+  if (selection.include !== undefined && selection.include.length > 0 && !matches(selection.include)) return true;
+  return matches(selection.exclude ?? []);
+}
+
+/** A skip for the weight of a use. */
+export function skipUse(use: WeightUse, reason: SkipReason, detail: string): Skip {
+  return skip(use.node, use.held.tensor.name, elementCount(use.held.tensor.dims), reason, detail);
+}
+
+/** A skip if the weight is nothing a float pass can work on. */
+export function notFloat(use: WeightUse): Skip | undefined {
+  const { dtype } = use.held.tensor;
+  return isFloat(dtype) ? undefined : skipUse(use, 'not_float', `its weight is ${dtype}`);
+}
+
+function skip(node: Node, weight: string, elements: number, reason: SkipReason, detail: string): Skip {
+  return {
+    weight,
+    node: node.name === '' ? (node.outputs[0] ?? '') : node.name,
+    opType: node.opType,
+    elements,
+    reason,
+    detail,
+  };
+}
+
+/**
+ * Refuses operator names a pass does not know.
+ * @throws CompressError `options`
+ */
+export function checkOpTypes(opTypes: readonly string[], known: readonly string[]): void {
+  const unknown = opTypes.find((one) => !known.includes(one));
+  if (unknown === undefined) return;
+  throw new CompressError('options', '--op-types', `'${unknown}' is not an operator whose weights are handled here`, {
+    hint: `Choose from ${known.join(', ')}.`,
+  });
+}

@@ -1,0 +1,47 @@
+/** Models as tests hold them: from bytes or a spec to a Model and back. */
+import { bytesSink, bytesSource, type Model, type Pass, type PassReport, readModel, writeModel } from '../../src/index.ts';
+import { buildModel, type ModelSpec } from './build.ts';
+
+/** A model read from bytes, or built from a spec. */
+export function modelOf(from: Uint8Array | ModelSpec): Promise<Model> {
+  return readModel(bytesSource(from instanceof Uint8Array ? from : buildModel(from)));
+}
+
+/** The bytes a model is written as. */
+export async function bytesOf(model: Model): Promise<Uint8Array> {
+  const sink = bytesSink();
+  await writeModel(model, sink, { data: 'embed' });
+  return sink.bytes();
+}
+
+/** What passes made of a model. */
+export interface Passed {
+  readonly model: Model;
+  /** Of the last pass. */
+  readonly report: PassReport;
+  /** What is written. */
+  readonly bytes: Uint8Array;
+}
+
+/** Runs passes over a model from bytes, from a spec or from a file, and writes it. */
+export async function pass(from: Uint8Array | ModelSpec | string, ...passes: readonly Pass[]): Promise<Passed> {
+  const model = typeof from === 'string' ? await readModel(from) : await modelOf(from);
+  let report: PassReport | undefined;
+  for (const one of passes) report = await one.run(model);
+  if (report === undefined) throw new Error('no pass');
+  return { model, report, bytes: await bytesOf(model) };
+}
+
+/** The bytes of the weight of that name, in whichever graph of the model it is. */
+export async function weightBytes(model: Model, name: string): Promise<Uint8Array> {
+  for (const graph of model.graphs()) {
+    const held = graph.initializers.get(name) ?? graph.held(name)?.tensor;
+    if (held !== undefined) return held.load();
+  }
+  throw new Error(`no weight '${name}'`);
+}
+
+/** The weight of that name as float32. */
+export async function weightFloats(model: Model, name: string): Promise<Float32Array> {
+  return new Float32Array(Uint8Array.from(await weightBytes(model, name)).buffer);
+}
