@@ -179,7 +179,7 @@ export function quantizeTransposed(
     for (let top = 0; top < rows; top += TILE_ROWS) {
       const height = rows - top < TILE_ROWS ? rows - top : TILE_ROWS;
       const from = data + ((<usize>top * <usize>stride + <usize>left) << 2);
-      const zero = zeroPoint == 0 ? 0 : zeroPoint + (<usize>top << 2);
+      const zero: usize = zeroPoint == 0 ? 0 : zeroPoint + (<usize>top << 2);
       quantizeRows(from, height, width, stride, scale + (<usize>top << 2), zero, min, max, SCRATCH, TILE_COLUMNS);
       const to = out + <usize>left * <usize>outStride + <usize>top;
       const full = height == TILE_ROWS ? width & ~15 : 0;
@@ -191,7 +191,7 @@ export function quantizeTransposed(
       for (let column = full; column < width; column++) {
         const line = to + <usize>column * <usize>outStride;
         for (let row = 0; row < height; row++) {
-          store<u8>(line + row, load<u8>(SCRATCH + <usize>row * TILE_COLUMNS + column));
+          store<u8>(line + <usize>row, load<u8>(SCRATCH + <usize>row * <usize>TILE_COLUMNS + <usize>column));
         }
       }
     }

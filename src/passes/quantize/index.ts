@@ -145,6 +145,7 @@ async function rewrite(model: Model, uses: readonly WeightUse[], forms: Forms, s
   }
   return [...done.values()].map(({ uses: users, after, form }): Change => {
     const [{ held }] = users as [WeightUse];
+    const input = held.graph.isInput(heldName(held));
     for (const use of users) for (const node of use.via) dropIfUnread(model, node);
     const dropped = dropUnused(held, model.trainingNames);
     const { tensor } = held;
@@ -157,7 +158,7 @@ async function rewrite(model: Model, uses: readonly WeightUse[], forms: Forms, s
       elements: elementCount(tensor.dims),
       before: tensor.byteLength,
       after: after + (dropped ? 0 : tensor.byteLength),
-      form: dropped ? form : `${form}; the float weight stays, something else reads it`,
+      form: dropped ? `${form}${input ? '; no longer a graph input' : ''}` : `${form}; the float weight stays too`,
     };
   });
 }

@@ -1,0 +1,108 @@
+import { CompressError } from '../../errors.ts';
+import { HEAP, type Kernels } from './kernels.ts';
+import { instantiate } from './load.ts';
+import { scalarKernels } from './scalar.ts';
+
+/** Allocations start at multiples of a cache line. */
+const ALIGNMENT = 64;
+/** WebAssembly memory grows by pages. */
+const PAGE = 65_536;
+/** Offsets are 32-bit integers in the module: beyond 2 GiB they would be negative. Chunks need a few MiB. */
+const MAX_BYTES: number = 2 ** 31 - PAGE;
+
+interface Memory {
+  readonly buffer: ArrayBuffer;
+  grow(pages: number): unknown;
+}
+
+/**
+ * Working memory that the kernels compute in, of fixed size however large a tensor is: files are read into its views,
+ * kernels take its offsets, results are written from its views. An arena is used by one computation at a time; several
+ * may exist.
+ *
+ * ```ts
+ * const arena = new Arena();
+ * const input = arena.allocate(4 << 20);
+ * const range = arena.allocate(8);
+ * await file.read(arena.bytes(input, length));
+ * const finite = arena.kernels.rangeRows(input, 1, length / 4, 0, range, range + 4) === 1;
+ * ```
+ */
+export class Arena {
+  /** The arithmetic: WebAssembly SIMD, or the same in TypeScript where that is missing or not wanted. */
+  readonly kernels: Kernels;
+  readonly simd: boolean;
+  readonly #memory: Memory;
+  #end = HEAP;
+
+  constructor() {
+    const module = instantiate();
+    this.simd = module !== undefined;
+    this.#memory = module?.memory ?? new PlainMemory();
+    this.kernels = module ?? scalarKernels(() => this.#memory.buffer);
+    this.#reserve(HEAP);
+  }
+
+  /**
+   * Room for `bytes` bytes, not cleared.
+   * **The memory may move: views made before are then empty.** So allocate first, and make views when they are needed.
+   * @returns its offset, a multiple of 64
+   * @throws CompressError `limit` beyond 2 GiB
+   */
+  allocate(bytes: number): number {
+    const offset = this.#end;
+    const end = Math.ceil((offset + bytes) / ALIGNMENT) * ALIGNMENT;
+    this.#reserve(end);
+    this.#end = end;
+    return offset;
+  }
+
+  /** Where the next allocation will be: give it to {@link release} to free all that is allocated from now on. */
+  mark(): number {
+    return this.#end;
+  }
+
+  /** Frees what was allocated since {@link mark}. The memory itself stays, for the next allocations. */
+  release(mark: number): void {
+    this.#end = mark;
+  }
+
+  /** Views, good until the next {@link allocate}. */
+  bytes(offset: number, length: number): Uint8Array {
+    return new Uint8Array(this.#memory.buffer, offset, length);
+  }
+
+  /** @param offset - a multiple of 4 */
+  floats(offset: number, length: number): Float32Array {
+    return new Float32Array(this.#memory.buffer, offset, length);
+  }
+
+  /** @param offset - a multiple of 4 */
+  int32s(offset: number, length: number): Int32Array {
+    return new Int32Array(this.#memory.buffer, offset, length);
+  }
+
+  /** @param offset - a multiple of 4 */
+  uint32s(offset: number, length: number): Uint32Array {
+    return new Uint32Array(this.#memory.buffer, offset, length);
+  }
+
+  #reserve(bytes: number): void {
+    if (bytes > MAX_BYTES) {
+      throw new CompressError('limit', 'arena', `${bytes} bytes of working memory; at most ${MAX_BYTES} are possible`);
+    }
+    const missing = bytes - this.#memory.buffer.byteLength;
+    if (missing > 0) this.#memory.grow(Math.ceil(missing / PAGE));
+  }
+}
+
+/** Grows like WebAssembly's memory does. */
+class PlainMemory implements Memory {
+  buffer: ArrayBuffer = new ArrayBuffer(0);
+
+  grow(pages: number): void {
+    const grown = new ArrayBuffer(this.buffer.byteLength + pages * PAGE);
+    new Uint8Array(grown).set(new Uint8Array(this.buffer));
+    this.buffer = grown;
+  }
+}

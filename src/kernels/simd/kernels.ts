@@ -1,0 +1,118 @@
+/**
+ * What the SIMD module and its scalar fallback both offer. Every function works inside one arena's memory: arrays are
+ * byte offsets from `Arena.allocate`, lengths, `rows` and `columns` are elements, and a `stride` is the distance of two
+ * rows in elements of the array it belongs to. Offsets are multiples of the element size (any number for bytes).
+ *
+ * All of them go on where the last call ended, so a tensor cut into chunks gives what it gives in one piece. Matrices
+ * are `[rows, columns]`, row-major; a window of columns is `data + 4·from`, `scale + 4·from` … with the whole row's
+ * stride. `Rows`: a scale (or range) for each row, which with one row is "per tensor". `Columns`: one for each column.
+ * Input and output must not overlap, except where it says "in place".
+ */
+export interface Kernels {
+  /**
+   * Widens `min[row]` and `max[row]` (float32, to begin with 0) to hold the row's elements.
+   * @returns 1, or 0 where an element is NaN or infinite; then `min` and `max` mean nothing
+   */
+  rangeRows(data: number, rows: number, columns: number, stride: number, min: number, max: number): number;
+
+  /** The same for `min[column]` and `max[column]`. */
+  rangeColumns(data: number, rows: number, columns: number, stride: number, min: number, max: number): number;
+
+  /**
+   * `q = clamp(roundHalfEven(x / scale) + zeroPoint, min, max)`, the division in float32: bit-equal to `quantizeLinear`.
+   * @param data - float32 [rows, columns], all finite
+   * @param scale - float32 [rows], normal numbers above 0
+   * @param zeroPoint - int32 [rows], in −32,768 … 32,767; or 0 (no array) where all are 0
+   * @param min - −128 or more
+   * @param max - 255 or less
+   * @param out - bytes [rows, columns], two's complement where q is negative
+   */
+  quantizeRows: Quantize;
+
+  /** The same with `scale` and `zeroPoint` of shape [columns]. */
+  quantizeColumns: Quantize;
+
+  /** {@link Kernels.quantizeRows} with `out` transposed: bytes [columns, rows], `outStride` (≥ rows) between columns. */
+  quantizeTransposed: Quantize;
+
+  /**
+   * `x = (q − zeroPoint) · scale` in float32.
+   * @param data - bytes [rows, columns], two's complement where `signed`
+   * @param scale - float32 [rows]
+   * @param zeroPoint - int32 [rows], or 0 (no array) where all are 0
+   * @param out - float32 [rows, columns]
+   */
+  dequantizeRows: Dequantize;
+
+  /** The same with `scale` and `zeroPoint` of shape [columns]. */
+  dequantizeColumns: Dequantize;
+
+  /**
+   * Counts the upper 16 bits, without the sign, of float32 elements into the arena's histogram; at {@link RESULT} the
+   * numbers of zeros and NaN in this call (u32 each). Called through `MagnitudeHistogram`.
+   */
+  countTop(data: number, length: number): void;
+
+  /** Counts the lower 16 bits of those elements whose upper ones, without the sign, are `top`. */
+  countLow(data: number, length: number, top: number): void;
+
+  /**
+   * In place: elements with a magnitude (bits without the sign) below `threshold` become 0, and of the equal ones the
+   * first `ties`. At {@link RESULT} the ties used and the elements that were not zero before (u32 each). Called through
+   * `zeroBelow`.
+   */
+  zeroBelow(data: number, length: number, threshold: number, ties: number): void;
+
+  /** float16 [length] to float32 [length], exact, NaN payloads included. */
+  halfToFloat(data: number, length: number, out: number): void;
+
+  /** bfloat16 [length] to float32 [length], exact. */
+  bfloatToFloat(data: number, length: number, out: number): void;
+
+  /**
+   * float32 [length] to float16 [length], rounded to nearest, ties to even: too large becomes infinity, NaN becomes a
+   * quiet NaN with the upper bits of its payload, as processors convert.
+   */
+  floatToHalf(data: number, length: number, out: number): void;
+
+  /** int8 [length] of −8 … 7 (or uint8 of 0 … 15) to two a byte, the first in the low nibble: [ceil(length / 2)]. */
+  packInt4(data: number, length: number, out: number): void;
+}
+
+/** See {@link Kernels.quantizeRows}. */
+export type Quantize = (
+  data: number,
+  rows: number,
+  columns: number,
+  stride: number,
+  scale: number,
+  zeroPoint: number,
+  min: number,
+  max: number,
+  out: number,
+  outStride: number,
+) => void;
+
+/** See {@link Kernels.dequantizeRows}. */
+export type Dequantize = (
+  data: number,
+  rows: number,
+  columns: number,
+  stride: number,
+  scale: number,
+  zeroPoint: number,
+  signed: boolean,
+  out: number,
+  outStride: number,
+) => void;
+
+// The first bytes of an arena, as assembly/area.ts has them.
+
+/** Two u32: the results of kernels that have more than one. */
+export const RESULT = 16;
+/** The counters of an arena's one histogram: u32 [32768, 4], or u32 [65536]. */
+export const HISTOGRAM = 65_536;
+/** Bytes of the counters. */
+export const HISTOGRAM_BYTES: number = 32_768 * 4 * 4;
+/** Where allocations begin. */
+export const HEAP: number = HISTOGRAM + HISTOGRAM_BYTES;

@@ -1,0 +1,49 @@
+import { belowThreshold, countZeros, isZero } from '../magnitude.ts';
+import { HISTOGRAM, HISTOGRAM_BYTES, type Kernels, RESULT } from './kernels.ts';
+
+/** Bits of float32's positive infinity: larger magnitudes are NaN. */
+const INFINITY_BITS = 0x7f800000;
+
+/** The magnitude kernels in TypeScript. */
+export function scalarMagnitudes(buffer: () => ArrayBuffer): Pick<Kernels, 'countTop' | 'countLow' | 'zeroBelow'> {
+  const words = (at: number, length: number): Uint16Array => new Uint16Array(buffer(), at, 2 * length);
+  const counters = (): Uint32Array => new Uint32Array(buffer(), HISTOGRAM, HISTOGRAM_BYTES / 4);
+  const result = (first: number, second: number): void => new Uint32Array(buffer(), RESULT, 2).set([first, second]);
+
+  return {
+    countTop(data, length) {
+      const bits = new Int32Array(buffer(), data, length);
+      const counts = counters();
+      let nans = 0;
+      for (let index = 0; index < length; index++) {
+        const magnitude = (bits[index] as number) & 0x7fffffff;
+        if (magnitude > INFINITY_BITS) nans++;
+        // Four copies of each counter, of which this one uses the first.
+        const at = (magnitude >>> 16) << 2;
+        counts[at] = (counts[at] as number) + 1;
+      }
+      result(countZeros({ words: words(data, length), width: 2 }), nans);
+    },
+
+    countLow(data, length, top) {
+      const halves = words(data, length);
+      const counts = counters();
+      for (let at = 0; at < halves.length; at += 2) {
+        if (((halves[at + 1] as number) & 0x7fff) !== top) continue;
+        const bin = halves[at] as number;
+        counts[bin] = (counts[bin] as number) + 1;
+      }
+    },
+
+    zeroBelow(data, length, threshold, ties) {
+      const held = { words: words(data, length), width: 2 };
+      const left = { key: [threshold >>> 16, threshold & 0xffff], ties };
+      let lost = 0;
+      belowThreshold(held, left, (index) => {
+        if (!isZero(held, index)) lost++;
+        held.words.fill(0, 2 * index, 2 * index + 2);
+      });
+      result(ties - left.ties, lost);
+    },
+  };
+}
