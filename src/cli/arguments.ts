@@ -2,55 +2,43 @@ import type { Argv } from 'yargs';
 import { CompressError } from '../errors.ts';
 import { parseList, parsePatterns } from './parse.ts';
 
-/** Arguments every verb has. */
+/** What a lone `-` is in place of the model while yargs parses: it takes `-` for an empty text. No path has a NUL. */
+export const DASH = '\0-';
+
+/** Arguments every verb has; undefined where not given. */
 export interface CommonArguments {
   model: string | undefined;
   output: string | undefined;
-  force: boolean;
-  dryRun: boolean;
-  json: boolean;
-  quiet: boolean;
-  verbose: boolean;
+  force: boolean | undefined;
+  dryRun: boolean | undefined;
+  json: boolean | undefined;
+  quiet: boolean | undefined;
+  verbose: boolean | undefined;
   externalData: boolean | undefined;
   embed: boolean | undefined;
 }
 
-/** Adds the model, where to write, and how to report. */
-export function commonArguments(yargs: Argv): Argv<CommonArguments> {
+/** Adds the model, where to write, and how to report. Defaults are left to the passes, so that help stays short. */
+export function commonArguments<T>(yargs: Argv<T>): Argv<T & CommonArguments> {
+  const flag = { type: 'boolean' } as const;
   return yargs
     .positional('model', { type: 'string', describe: 'ONNX file to read; - or nothing reads standard input' })
     .option('output', {
-      alias: 'o',
-      type: 'string',
-      requiresArg: true,
+      ...({ alias: 'o', type: 'string', requiresArg: true } as const),
       describe: 'file to write; - or nothing writes standard output',
     })
-    .option('force', { alias: 'f', type: 'boolean', default: false, describe: 'replace files that exist' })
-    .option('dry-run', {
-      alias: 'n',
-      type: 'boolean',
-      default: false,
-      describe: 'report what would change and the size; write nothing',
-    })
-    .option('json', {
-      type: 'boolean',
-      default: false,
-      describe: 'report as JSON on standard output (needs -o FILE or --dry-run)',
-    })
-    .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'no report' })
-    .option('verbose', {
-      alias: 'v',
-      type: 'boolean',
-      default: false,
-      describe: 'every weight in the report; stack traces',
-    })
-    .option('external-data', { type: 'boolean', describe: 'weights go to FILE.data beside the model' })
-    .option('embed', { type: 'boolean', describe: 'weights go into the model file (up to 2 GiB)' })
+    .option('force', { ...flag, alias: 'f', describe: 'replace files that exist' })
+    .option('external-data', { ...flag, describe: 'weights go to FILE.data beside the model' })
+    .option('embed', { ...flag, describe: 'weights go into the model file (up to 2 GiB)' })
     .conflicts('external-data', 'embed')
-    .group(
-      ['output', 'force', 'external-data', 'embed', 'dry-run', 'json', 'quiet', 'verbose'],
-      'Files and report:',
-    ) as unknown as Argv<CommonArguments>;
+    .group(['output', 'force', 'external-data', 'embed'], 'Files:')
+    .option('dry-run', { ...flag, alias: 'n', describe: 'report what would change and the size; write nothing' })
+    .option('json', { ...flag, describe: 'report as JSON on standard output too (needs -o FILE or --dry-run)' })
+    .option('quiet', { ...flag, alias: 'q', describe: 'no report for people' })
+    .option('verbose', { ...flag, alias: 'v', describe: 'every weight in the report; stack traces of errors' })
+    .group(['dry-run', 'json', 'quiet', 'verbose', 'help', 'version'], 'Report:') as unknown as Argv<
+    T & CommonArguments
+  >;
 }
 
 /** Arguments of verbs that choose among weights. */
@@ -64,9 +52,9 @@ export interface SelectionArguments {
 export function selectionArguments<T>(yargs: Argv<T>, known: readonly string[]): Argv<T & SelectionArguments> {
   const list = { type: 'string', array: true, requiresArg: true, nargs: 1 } as const;
   return yargs
-    .option('op-types', { ...list, describe: `only weights of these operators, of ${known.join(', ')}` })
-    .option('include', { ...list, describe: 'only weights or nodes whose name matches this regular expression' })
-    .option('exclude', { ...list, describe: 'no weights or nodes whose name matches this regular expression' })
+    .option('op-types', { ...list, describe: `only weights of these operators: ${known.join(',')}` })
+    .option('include', { ...list, describe: 'only weights whose name, or whose node, matches this regular expression' })
+    .option('exclude', { ...list, describe: 'no weights whose name, or whose node, matches this regular expression' })
     .group(['op-types', 'include', 'exclude'], 'Which weights:') as unknown as Argv<T & SelectionArguments>;
 }
 

@@ -1,41 +1,58 @@
 import { readFileSync } from 'node:fs';
 import { Chalk } from 'chalk';
-import yargs from 'yargs';
+import yargs, { type Argv } from 'yargs';
 import { CompressError } from '../errors.ts';
 import { removeTemporaries } from '../io/sink.ts';
+import { DASH } from './arguments.ts';
 import { copyCommand } from './commands/copy.ts';
 import { pruneCommand } from './commands/prune.ts';
 import { quantizeCommand } from './commands/quantize.ts';
-import { printable } from './render.ts';
 import { runner } from './run.ts';
+import { printable, wrap } from './text.ts';
+import { examples, refuseRepeated, usageError, VERBS } from './usage.ts';
+
+/** Widest help: with more, lines are hard to read. */
+const HELP_COLUMNS = 98;
 
 /** The command line: parses the arguments, runs the verb and sets the exit code (0 done, 1 model or I/O, 2 usage). */
 export async function main(argv: readonly string[]): Promise<void> {
   const streams = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
   const color = useColor(process.env, process.stderr.isTTY);
   onSignals();
+  // A reader that stops (`--help | head -1`) ends the output, not the process with a stack trace.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => (process.exitCode ||= 1));
   const run = runner(streams, color);
-  const parser = yargs([...argv])
+  const parser = helpWithoutTypes(yargs(normalized(argv)))
     .scriptName('compress')
-    .usage('$0 <verb> [model.onnx] [options]\n\nMakes ONNX models small and fast, without Python.')
+    .usage('$0 <verb> [model.onnx|-] [-o out.onnx|-] [options]\n\nMakes ONNX models small and fast, without Python.')
     .command(pruneCommand(run))
     .command(quantizeCommand(run))
     .command(copyCommand(run))
     .completion('completion', 'print a completion script for bash or zsh')
-    .example('compress quantize --int8 model.onnx -o small.onnx', 'a quarter of the size')
-    .example('compress prune --l1 0.4 model.onnx | compress quantize --int8 > small.onnx', 'verbs form pipelines')
-    .epilog('Exit codes: 0 done, 1 the model or a file, 2 the command line.')
-    .demandCommand(1, 1, 'Which verb? prune, quantize or copy.', 'One verb at a time: join verbs with a pipe.')
+    .epilog(
+      examples([
+        ['a quarter of the size', 'compress quantize --int8 model.onnx -o small.onnx'],
+        ['verbs form pipelines', 'compress prune --l1 0.4 model.onnx | compress quantize --int8 > small.onnx'],
+        ['the options of a verb', 'compress quantize --help'],
+      ]),
+    )
+    .epilog('\nExit codes: 0 done, 1 the model or a file, 2 the command line.')
+    .demandCommand(1, 'no verb is given: prune, quantize or copy')
     .recommendCommands()
     .strict()
+    .check(refuseRepeated)
     .locale('en')
+    .updateStrings({ 'Positionals:': 'Input:' })
     .parserConfiguration({ 'boolean-negation': false, 'duplicate-arguments-array': true })
-    .version(version())
+    .version('version', 'show the version', version())
+    .help('help', 'show this help')
     .alias('help', 'h')
-    .wrap(Math.min(process.stdout.columns ?? 100, 120))
+    .wrap(Math.min(process.stdout.columns || HELP_COLUMNS, HELP_COLUMNS))
     .exitProcess(false)
     .fail((message, cause) => {
-      throw cause ?? new CompressError('options', '', message);
+      throw cause === undefined || cause.name === 'YError'
+        ? usageError((message || cause.message).replaceAll(DASH, '-'), argv)
+        : cause;
     });
   try {
     await parser.parseAsync();
@@ -49,17 +66,39 @@ function report(cause: unknown, argv: readonly string[], color: boolean): void {
   const verbose = argv.includes('--verbose') || argv.includes('-v');
   const known = cause instanceof CompressError;
   const message = cause instanceof Error ? cause.message : String(cause);
-  const lines = [`${chalk.red('error:')} ${message.split('\n').map(printable).join('\n')}`];
+  // Only this error has lines of its own, made safe where they are made; elsewhere a newline can come from a name.
+  const ours = known && cause.code === 'nothing_to_do';
+  const lines = `${chalk.red('error:')} ${ours ? message : printable(message)}`.split('\n');
   if (known && cause.hint !== undefined) lines.push(`  ${printable(cause.hint)}`);
   else if (known && cause.code === 'options') lines.push(`  See compress ${verbOf(argv)}--help.`);
   if (!known) lines.push('  This is a bug in onnx-compress: please report it, with --verbose.');
-  if (verbose && cause instanceof Error && cause.stack !== undefined) lines.push(cause.stack);
-  process.stderr.write(`${lines.join('\n')}\n`);
+  const columns = process.stderr.columns || Number.POSITIVE_INFINITY;
+  const shown = lines.flatMap((line) => wrap(line, columns));
+  if (verbose && cause instanceof Error) shown.push(...(cause.stack ?? '').split('\n').map(printable));
+  process.stderr.write(`${shown.join('\n')}\n`);
   process.exitCode = known && cause.code === 'options' ? 2 : 1;
 }
 
+/**
+ * Two things yargs does not do: it takes a lone `-` for an empty text, and does not give what follows `--` to the verb,
+ * which is a path even if it begins with a dash.
+ */
+function normalized(argv: readonly string[]): string[] {
+  const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
+  return argv.flatMap((one, index) => {
+    if (index > end) return /^-./.test(one) ? `./${one}` : one;
+    if (one === '-' && !/^(-\w*o|--output)$/.test(argv[index - 1] ?? '')) return DASH;
+    return index === end ? [] : one;
+  });
+}
+
+/** Help without `[string]` behind each option; @types/yargs does not know the method yet. */
+function helpWithoutTypes(parser: Argv): Argv {
+  return (parser as Argv & { usageConfiguration(options: object): Argv }).usageConfiguration({ 'hide-types': true });
+}
+
 function verbOf(argv: readonly string[]): string {
-  const verb = argv.find((one) => ['prune', 'quantize', 'copy'].includes(one));
+  const verb = VERBS.find((one) => one === argv.find((other) => !other.startsWith('-')));
   return verb === undefined ? '' : `${verb} `;
 }
 

@@ -1,16 +1,18 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { CompressError } from '../errors.ts';
-import { type Sink, streamSink } from '../io/sink.ts';
+import { checkTarget, type Sink, streamSink } from '../io/sink.ts';
 import { stdinSource } from '../io/spool.ts';
 import type { Model } from '../ir/model.ts';
-import { planModel } from '../onnx/plan.ts';
+import { type ModelPlan, planModel } from '../onnx/plan.ts';
 import { readModel } from '../onnx/read.ts';
 import { inputByteLength } from '../onnx/size.ts';
 import { type Written, writeModel } from '../onnx/write.ts';
 import { type Pass, type PassReport, transform } from '../passes/pass.ts';
-import type { CommonArguments } from './arguments.ts';
+import { type CommonArguments, DASH } from './arguments.ts';
 import { GzipEstimate, gzipEstimateOf } from './gzip.ts';
+import { skipLines } from './skips.ts';
+import { printable } from './text.ts';
 
 /** What a run did, for people and for programs. */
 export interface RunReport {
@@ -40,32 +42,40 @@ export async function pipe(
   allowUnchanged: boolean,
 ): Promise<RunReport> {
   const target = outputOf(args, streams);
-  const fromStdin = args.model === undefined || args.model === '-';
+  const fromStdin = args.model === undefined || args.model === DASH;
   if (fromStdin && streams.stdin.isTTY) {
-    throw new CompressError('options', 'model', 'no model is given, and standard input is a terminal', {
+    throw new CompressError('options', '', 'no model is given, and standard input is a terminal', {
       hint: 'Give the path of an .onnx file, or pipe one in.',
     });
   }
+  if (args.model === '') {
+    throw new CompressError('options', 'model', 'the file name is empty', {
+      hint: 'Is a variable of the script empty?',
+    });
+  }
   const input = fromStdin ? '<stdin>' : (args.model as string);
+  await refuseInput(args, fromStdin);
+  // Before the work, which may be long; the sink looks again.
+  if (target !== undefined && !args.dryRun) await checkTarget(target, args.force === true);
   const model = await open(args, streams, fromStdin);
   try {
     const before = inputByteLength(model);
     const reports = await transform(model, ...passes).catch((cause: unknown) => {
-      throw named(cause, input);
+      throw withFile(cause, input);
     });
-    for (const report of reports) if (!allowUnchanged) refuseUnchanged(report, input);
+    for (const report of reports) if (!allowUnchanged) refuseUnchanged(report, input, args.verbose === true);
     const mode = args.externalData ? 'external' : args.embed ? 'embed' : 'auto';
+    const named = dataName(args, streams, target);
+    const plan = planModel(model, { mode, ...(named === undefined ? {} : { dataName: named }) });
     if (args.dryRun) {
-      const plan = planModel(model, { mode, dataName: 'model.onnx.data' });
-      const after = plan.byteLength + (plan.data?.byteLength ?? 0);
+      const after = plan.byteLength + dataBytes(plan, model);
       return { input, output: undefined, before, after, dataFiles: [], gzip: undefined, passes: reports };
     }
-    const plan = planModel(model, { mode, ...(target === undefined ? {} : { dataName: `${basename(target)}.data` }) });
     const estimate = new GzipEstimate(plan.byteLength);
     const onto = target ?? tee(streamSink(streams.stdout), estimate);
-    const written: Written = await writeModel(model, onto, { data: mode, overwrite: args.force }).catch(
+    const written: Written = await writeModel(model, onto, { data: mode, overwrite: args.force === true }).catch(
       (cause: unknown) => {
-        throw named(cause, target ?? '<stdout>');
+        throw withFile(cause, target ?? '<stdout>');
       },
     );
     return {
@@ -89,15 +99,23 @@ export async function pipe(
 function outputOf(args: CommonArguments, streams: Streams): string | undefined {
   const toStdout = args.output === undefined || args.output === '-';
   if (args.dryRun) return toStdout ? undefined : args.output;
+  if (args.output === '') {
+    throw new CompressError('options', '--output', 'the file name is empty', { hint: 'Name a file: -o small.onnx.' });
+  }
   if (!toStdout) return args.output;
   if (streams.stdout.isTTY) {
-    throw new CompressError('options', 'output', 'standard output is a terminal, where a model cannot go', {
+    throw new CompressError('options', '', 'standard output is a terminal, where a model cannot go', {
       hint: 'Name a file with -o small.onnx, or redirect with > small.onnx.',
     });
   }
   if (args.json) {
     throw new CompressError('options', '--json', 'standard output carries the model', {
       hint: 'Write the model with -o FILE; the JSON then goes to standard output.',
+    });
+  }
+  if (args.externalData) {
+    throw new CompressError('options', '--external-data', 'standard output has no place for a data file', {
+      hint: 'Write the model with -o FILE; the weights then go to FILE.data.',
     });
   }
   return undefined;
@@ -114,13 +132,41 @@ async function open(args: CommonArguments, streams: Streams, fromStdin: boolean)
     });
   }
   const path = args.model as string;
-  const { output } = args;
-  if (output !== undefined && output !== '-' && !args.force && (await sameFile(path, output))) {
-    throw new CompressError('exists', output, 'is the input itself', {
-      hint: 'Use --force to replace it by the result.',
+  return readModel(path).catch(async (cause: unknown) => {
+    const fifo = await stat(path).then(
+      (found) => found.isFIFO(),
+      () => false,
+    );
+    if (!fifo) throw cause;
+    throw new CompressError('io', path, 'is a pipe, not a regular file', {
+      hint: `Read it as standard input: < ${path}`,
     });
-  }
-  return readModel(path);
+  });
+}
+
+/** Refuses to write over the input, whatever path leads to it, unless told to. */
+async function refuseInput(args: CommonArguments, fromStdin: boolean): Promise<void> {
+  const { model, output } = args;
+  if (args.force || args.dryRun || fromStdin || model === undefined || output === undefined || output === '-') return;
+  if (!(await sameFile(model, output))) return;
+  throw new CompressError('exists', output, 'is the input itself', {
+    hint: 'Use --force to replace it by the result.',
+  });
+}
+
+/** Name of the data file beside the output, where there can be one. */
+function dataName(args: CommonArguments, streams: Streams, target: string | undefined): string | undefined {
+  if (target !== undefined) return `${basename(target)}.data`;
+  // A dry run on a terminal foretells a run with -o: nothing else could follow.
+  const onlyStream = !args.dryRun || (!args.externalData && !args.json && !streams.stdout.isTTY);
+  if (onlyStream) return undefined;
+  return args.model === undefined || args.model === DASH ? 'model.onnx.data' : `${basename(args.model)}.data`;
+}
+
+/** Bytes that go to data files. */
+function dataBytes(plan: ModelPlan, model: Model): number {
+  if (plan.keepsDataFiles) return inputByteLength(model) - plan.byteLength;
+  return plan.data?.byteLength ?? 0;
 }
 
 async function sameFile(a: string, b: string): Promise<boolean> {
@@ -128,22 +174,19 @@ async function sameFile(a: string, b: string): Promise<boolean> {
   return one !== undefined && other !== undefined && one.ino === other.ino && one.dev === other.dev;
 }
 
-function refuseUnchanged(report: PassReport, input: string): void {
+function refuseUnchanged(report: PassReport, input: string, verbose: boolean): void {
   if (report.changes.length > 0) return;
-  const reasons = report.skips.slice(0, 20).map((one) => `  ${one.weight || one.node} (${one.opType}): ${one.detail}`);
-  const more = report.skips.length > 20 ? [`  … and ${report.skips.length - 20} more`] : [];
-  const list =
-    reasons.length === 0
-      ? ': it has no weights of the operators this works on'
-      : `:\n${[...reasons, ...more].join('\n')}`;
-  const notes = report.notes.map((note) => `\n  ${note}`).join('');
-  throw new CompressError('nothing_to_do', input, `${report.pass} found nothing to change${list}${notes}`, {
+  const why = skipLines(report.skips, verbose, (word) => word);
+  const notes = report.notes.map((note) => `  ${printable(note)}`);
+  const fact = why.length === 0 ? ': the model has no weights of the operators it works on' : '';
+  const first = `${report.pass} found nothing to change${fact}`;
+  throw new CompressError('nothing_to_do', printable(input), [first, ...why, ...notes].join('\n'), {
     hint: 'Use --allow-unchanged to pass such models through.',
   });
 }
 
 /** Errors of passes and of the planner do not know the file: this puts its name in front. */
-function named(cause: unknown, file: string): unknown {
+function withFile(cause: unknown, file: string): unknown {
   if (!(cause instanceof CompressError) || cause.where === file || cause.message.startsWith(file)) return cause;
   if (cause.code === 'options' || cause.code === 'io' || cause.code === 'exists') return cause;
   return new CompressError(

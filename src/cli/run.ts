@@ -3,6 +3,9 @@ import type { CommonArguments } from './arguments.ts';
 import { pipe, type Streams } from './pipe.ts';
 import { render } from './render.ts';
 
+/** Width of a report that does not go to a terminal. */
+const COLUMNS = 100;
+
 /** Runs a verb: makes its passes from the arguments, pipes the model through them and reports. */
 export type Run = (args: CommonArguments, passes: () => readonly Pass[], allowUnchanged: boolean) => Promise<void>;
 
@@ -12,6 +15,7 @@ export function runner(streams: Streams, color: boolean): Run {
     const report = await pipe(args, streams, passes(), allowUnchanged);
     if (args.json) streams.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
     if (args.quiet) return;
-    streams.stderr.write(render(report, { color, verbose: args.verbose, columns: streams.stderr.columns ?? 100 }));
+    const columns = streams.stderr.columns || COLUMNS;
+    streams.stderr.write(render(report, { color, verbose: args.verbose === true, columns }));
   };
 }

@@ -55,13 +55,15 @@ async function openInside(folder: string, location: string, where: string): Prom
   if (isAbsolute(location) || /^[a-zA-Z]:|^\\/.test(location)) throw refuse('is an absolute path');
   if (location.split(/[\\/]/).includes('..')) throw refuse("would leave the model's folder ('..')");
   const wanted = resolve(folder, location);
-  const real = await realpath(wanted).catch((cause: unknown) => {
-    const error = ioError(where, cause);
-    throw new CompressError('io', where, `external data ${shown}: ${error.message.slice(where.length + 2)}`, { cause });
-  });
+  const cannotOpen = (cause: unknown): never => {
+    const fact = ioError(wanted, cause).message.slice(`${wanted}: `.length);
+    throw new CompressError('io', where, `external data ${shown}: ${fact}`, { cause });
+  };
+  const real = await realpath(wanted).catch(cannotOpen);
   const inside = relative(folder, real);
-  if (inside === '' || inside.startsWith(`..${sep}`) || inside === '..' || isAbsolute(inside)) {
+  if (inside === '') throw refuse("is the model's folder itself");
+  if (inside.startsWith(`..${sep}`) || inside === '..' || isAbsolute(inside)) {
     throw refuse("would leave the model's folder (a symbolic link)");
   }
-  return fileSource(real, wanted);
+  return fileSource(real, wanted).catch(cannotOpen);
 }

@@ -32,12 +32,15 @@ export function removeTemporaries(): void {
  */
 export async function fileSink(path: string, options: { overwrite?: boolean } = {}): Promise<Sink> {
   await refuseExisting(path, options.overwrite ?? false);
-  const temporary = join(dirname(path), `.${basename(path).slice(0, 80)}.${randomBytes(6).toString('hex')}.tmp`);
-  const handle = await open(temporary, 'wx').catch((cause: unknown) => {
+  // 40 characters: even at four bytes each, the name stays below the 255 bytes that file systems take.
+  const temporary = join(dirname(path), `.${basename(path).slice(0, 40)}.${randomBytes(6).toString('hex')}.tmp`);
+  temporaries.add(temporary);
+  const handle = await open(temporary, 'wx', await modeOf(path)).catch((cause: unknown) => {
+    temporaries.delete(temporary);
     throw folderError(path, cause);
   });
-  temporaries.add(temporary);
   const gather = new Gatherer((bytes) => writeAll(handle, bytes, path));
+  let appeared = false;
   const discard = (): void => {
     rmSync(temporary, { force: true });
     temporaries.delete(temporary);
@@ -50,8 +53,10 @@ export async function fileSink(path: string, options: { overwrite?: boolean } = 
       try {
         await handle.close();
         await refuseExisting(path, options.overwrite ?? false);
+        const replaces = (await stat(path).catch(() => undefined)) !== undefined;
         await rename(temporary, path);
         temporaries.delete(temporary);
+        appeared = !replaces;
       } catch (cause) {
         discard();
         throw ioError(path, cause);
@@ -60,6 +65,8 @@ export async function fileSink(path: string, options: { overwrite?: boolean } = 
     async abort() {
       await handle.close().catch(() => {});
       discard();
+      // A file that belongs to this one could not be finished: together they leave nothing new.
+      if (appeared) rmSync(path, { force: true });
     },
   };
 }
@@ -76,7 +83,9 @@ export function streamSink(stream: Writable, label = '<stdout>'): Sink {
       if (failure !== undefined) return reject(ioError(label, failure));
       stream.write(bytes, (cause) => (cause ? reject(ioError(label, cause)) : resolve()));
     });
-  const gather = new Gatherer(send);
+  const gather = new Gatherer(async (bytes) => {
+    for (let at = 0; at < bytes.byteLength; at += GATHER) await send(bytes.subarray(at, at + GATHER));
+  });
   return {
     label,
     write: (chunk) => gather.add(chunk),
@@ -131,6 +140,12 @@ class Gatherer {
   }
 }
 
+/** Permissions for a new file: those of the file it replaces, so that a private one stays private. */
+async function modeOf(path: string): Promise<number> {
+  const found = await stat(path).catch(() => undefined);
+  return found === undefined ? 0o666 : found.mode & 0o777;
+}
+
 async function writeAll(handle: FileHandle, bytes: Uint8Array, label: string): Promise<void> {
   let done = 0;
   while (done < bytes.byteLength) {
@@ -141,6 +156,17 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array, label: string): P
       });
     done += bytesWritten;
   }
+}
+
+/**
+ * Checks that {@link fileSink} could write `path`, for a caller with long work before it.
+ * @throws CompressError `exists`, `io`
+ */
+export async function checkTarget(path: string, overwrite: boolean): Promise<void> {
+  await refuseExisting(path, overwrite);
+  await stat(dirname(path)).catch((cause: unknown) => {
+    throw folderError(path, cause);
+  });
 }
 
 async function refuseExisting(path: string, overwrite: boolean): Promise<void> {

@@ -63,7 +63,7 @@ export async function handleSource(handle: FileHandle, label: string): Promise<S
     byteLength,
     async read(start, end) {
       checkRange(label, start, end, byteLength);
-      const bytes = Buffer.allocUnsafe(end - start);
+      const bytes = allocate(end - start, label);
       let done = 0;
       while (done < bytes.length) {
         const want = Math.min(bytes.length - done, MAX_READ);
@@ -79,6 +79,14 @@ export async function handleSource(handle: FileHandle, label: string): Promise<S
     },
     close: () => handle.close(),
   };
+}
+
+function allocate(byteLength: number, label: string): Buffer {
+  try {
+    return Buffer.allocUnsafe(byteLength);
+  } catch (cause) {
+    throw new CompressError('limit', label, `${byteLength} bytes do not fit into memory at once`, { cause });
+  }
 }
 
 function checkRange(label: string, start: number, end: number, byteLength: number): void {

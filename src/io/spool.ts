@@ -9,6 +9,9 @@ import { bytesSource, handleSource, type Source } from './source.ts';
 /** A pipe with less than this stays in memory; a longer one goes to a temporary file. */
 const IN_MEMORY = 32 * 1024 * 1024;
 
+/** An ONNX file ends below 2 GiB; without a bound an endless pipe would fill the disk. */
+const MAX_SPOOL = 2 ** 31;
+
 /**
  * Reads a stream to its end so that it can be read at any position, as a pipe cannot.
  * The temporary file is removed from its folder as soon as it is open, so no signal can leave it behind.
@@ -21,6 +24,9 @@ export async function spool(stream: AsyncIterable<Uint8Array>, label = '<stdin>'
   try {
     for await (const chunk of stream) {
       byteLength += chunk.byteLength;
+      if (byteLength > MAX_SPOOL) {
+        throw new CompressError('limit', label, 'more than 2 GiB arrived; an ONNX file ends below that');
+      }
       if (file === undefined) held.push(chunk);
       if (file === undefined && byteLength > IN_MEMORY) {
         file = await openTemporary();
@@ -43,7 +49,9 @@ export async function spool(stream: AsyncIterable<Uint8Array>, label = '<stdin>'
 
 /** Standard input as a source: read in place when it is a redirected file, spooled when it is a pipe. */
 export async function stdinSource(stdin: NodeJS.ReadStream): Promise<Source> {
-  if (fstatSync(0).isFile() && process.platform === 'linux') {
+  const found = fstatSync(0);
+  if (found.isDirectory()) throw new CompressError('io', '<stdin>', 'is a folder, not a file');
+  if (found.isFile() && process.platform === 'linux') {
     // /proc/self/fd/0 opens the same file anew, at position 0 and with a handle of its own.
     const handle = await open('/proc/self/fd/0', 'r').catch(() => undefined);
     if (handle !== undefined) {

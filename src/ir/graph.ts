@@ -1,7 +1,9 @@
 import type { DType } from './dtype.ts';
+import { NameTable } from './names.ts';
 import { bodiesOf, isOp, type Node } from './node.ts';
 import { NodeList } from './nodelist.ts';
 import { constant as constantTensor, type SparseTensor, type Tensor } from './tensor.ts';
+import { UseTable } from './uses.ts';
 
 /** A named value with its type: a graph input, a graph output, or an intermediate one. Dims may be symbols or unknown. */
 export interface ValueInfo {
@@ -47,19 +49,22 @@ export class Graph {
   readonly sparseInitializers: readonly SparseTensor[];
   readonly outputs: readonly ValueInfo[];
   readonly valueInfo: readonly ValueInfo[];
-  readonly #inputs: Map<string, ValueInfo>;
+  #inputs: readonly ValueInfo[];
+  readonly #inputByName: Map<string, ValueInfo>;
   #types: Map<string, ValueInfo> | undefined;
   readonly #nodes: NodeList;
   readonly #initializers = new Map<string, Tensor>();
   readonly #producers = new Map<string, Node>();
-  readonly #uses = new Map<string, Use[]>();
-  readonly #bodies = new Set<Graph>();
-  #names: Set<string> | undefined;
+  readonly #uses = new UseTable();
+  /** Bodies, and how many nodes hold each. */
+  readonly #bodies = new Map<Graph, number>();
+  #names: NameTable | undefined;
 
   constructor(fields: GraphFields) {
     this.kind = fields.kind ?? 'graph';
     this.name = fields.name ?? '';
-    this.#inputs = new Map((fields.inputs ?? []).map((one) => [one.name, one]));
+    this.#inputs = [...(fields.inputs ?? [])];
+    this.#inputByName = new Map(this.#inputs.map((one) => [one.name, one]));
     this.outputs = fields.outputs ?? [];
     this.valueInfo = fields.valueInfo ?? [];
     this.sparseInitializers = fields.sparseInitializers ?? [];
@@ -67,7 +72,7 @@ export class Graph {
     this.#nodes = new NodeList(fields.nodes ?? []);
     for (const node of this.nodes) this.#index(node);
     this.outputs.forEach((output, index) => {
-      this.#addUse(output.name, { graph: this, node: undefined, index });
+      this.#uses.add(output.name, { graph: this, node: undefined, index });
     });
   }
 
@@ -76,7 +81,7 @@ export class Graph {
   }
 
   get inputs(): readonly ValueInfo[] {
-    return [...this.#inputs.values()];
+    return this.#inputs;
   }
 
   /** Initializers by name, in the order of the file; new ones at the end. */
@@ -86,7 +91,7 @@ export class Graph {
 
   /** Graphs inside this one's nodes. */
   get bodies(): ReadonlySet<Graph> {
-    return this.#bodies;
+    return new Set(this.#bodies.keys());
   }
 
   /** The node of this graph whose output the value is. */
@@ -99,22 +104,22 @@ export class Graph {
     return (
       this.#initializers.has(value) ||
       this.#producers.has(value) ||
-      this.#inputs.has(value) ||
-      this.sparseInitializers.some((one) => one.name === value)
+      this.#inputByName.has(value) ||
+      this.#isSparse(value)
     );
   }
 
   /** Everything that reads a value of this graph, captures by bodies of If, Loop and Scan included. */
   uses(value: string): readonly Use[] {
-    const own = this.#uses.get(value) ?? [];
+    const own = this.#uses.of(value);
     if (this.#bodies.size === 0) return own;
-    const captured = [...this.#bodies].flatMap((body) => (body.defines(value) ? [] : body.uses(value)));
+    const captured = [...this.#bodies.keys()].flatMap((body) => (body.defines(value) ? [] : body.uses(value)));
     return captured.length === 0 ? own : [...own, ...captured];
   }
 
   /** Whether the graph lists the value among its inputs, so that a caller may feed another one. */
   isInput(value: string): boolean {
-    return this.#inputs.has(value);
+    return this.#inputByName.has(value);
   }
 
   /** The weight behind a name as a node of this graph sees it: looks outwards through the graphs around. */
@@ -127,14 +132,14 @@ export class Graph {
       const inside = isOp(node, 'Constant') ? constantOf(node) : undefined;
       return inside === undefined ? undefined : { tensor: inside, graph: this, node };
     }
-    if (this.isInput(value)) return undefined;
+    if (this.isInput(value) || this.#isSparse(value)) return undefined;
     return this.parent?.held(value);
   }
 
   /** The type of a value as the file states it, without looking at whether that is true. */
   typeOf(value: string): ValueInfo | undefined {
     this.#types ??= new Map([...this.valueInfo, ...this.outputs].map((one) => [one.name, one]));
-    const found = this.#inputs.get(value) ?? this.#types.get(value) ?? this.#initializers.get(value);
+    const found = this.#inputByName.get(value) ?? this.#types.get(value) ?? this.#initializers.get(value);
     return found ?? this.parent?.typeOf(value);
   }
 
@@ -150,7 +155,8 @@ export class Graph {
   }
 
   removeInput(name: string): void {
-    this.#inputs.delete(name);
+    this.#inputs = this.#inputs.filter((one) => one.name !== name);
+    this.#inputByName.delete(name);
   }
 
   removeNode(node: Node): void {
@@ -174,7 +180,7 @@ export class Graph {
 
   /** Puts nodes before all others, as a Constant that many read must stand. */
   insertFirst(...nodes: readonly Node[]): void {
-    const first = this.nodes[0];
+    const first = this.#nodes.first;
     for (const node of nodes) {
       this.#nodes.insert(node, first);
       this.#index(node);
@@ -184,11 +190,8 @@ export class Graph {
   /** `base`, or `base_1`, `base_2`, … : a name nothing in the model has yet, reserved from now on. */
   uniqueName(base: string): string {
     const root = this.#root();
-    root.#names ??= root.#collectNames(new Set());
-    let name = base;
-    for (let count = 1; root.#names.has(name); count++) name = `${base}_${count}`;
-    root.#names.add(name);
-    return name;
+    root.#names ??= root.collectNames(new NameTable());
+    return root.#names.unique(base);
   }
 
   #root(): Graph {
@@ -197,48 +200,52 @@ export class Graph {
     return graph;
   }
 
-  #collectNames(names: Set<string>): Set<string> {
-    for (const list of [this.inputs, this.outputs, this.valueInfo, this.sparseInitializers]) {
-      for (const one of list) names.add(one.name);
-    }
-    for (const name of this.#initializers.keys()) names.add(name);
-    for (const node of this.nodes) {
-      names.add(node.name);
-      for (const value of node.inputs) names.add(value);
-      for (const value of node.outputs) names.add(value);
-    }
-    for (const body of this.#bodies) body.#collectNames(names);
-    return names;
-  }
-
-  #addUse(value: string, use: Use): void {
-    const uses = this.#uses.get(value);
-    if (uses === undefined) this.#uses.set(value, [use]);
-    else uses.push(use);
+  #isSparse(value: string): boolean {
+    return this.sparseInitializers.some((one) => one.name === value);
   }
 
   #index(node: Node): void {
     for (const output of node.outputs) if (output !== '') this.#producers.set(output, node);
     node.inputs.forEach((value, index) => {
-      if (value !== '') this.#addUse(value, { graph: this, node, index });
+      if (value !== '') this.#uses.add(value, { graph: this, node, index });
     });
     for (const body of bodiesOf(node)) {
       body.parent = this;
-      this.#bodies.add(body);
+      this.#bodies.set(body, (this.#bodies.get(body) ?? 0) + 1);
     }
+    const names = this.#root().#names;
+    if (names !== undefined) collectNodeNames(node, names);
   }
 
   #unindex(node: Node): void {
     for (const output of node.outputs) {
       if (this.#producers.get(output) === node) this.#producers.delete(output);
     }
-    for (const value of new Set(node.inputs)) {
-      const left = this.#uses.get(value)?.filter((use) => use.node !== node) ?? [];
-      if (left.length === 0) this.#uses.delete(value);
-      else this.#uses.set(value, left);
+    for (const value of node.inputs) this.#uses.remove(value, node);
+    for (const body of bodiesOf(node)) {
+      // A rewritten node may hold the body by now: the body goes with the last node that holds it.
+      const holders = this.#bodies.get(body) ?? 0;
+      if (holders > 1) this.#bodies.set(body, holders - 1);
+      else this.#bodies.delete(body);
     }
-    for (const body of bodiesOf(node)) this.#bodies.delete(body);
   }
+
+  /** Adds every name of the graph and its bodies to `names`. */
+  collectNames(names: NameTable): NameTable {
+    for (const list of [this.inputs, this.outputs, this.valueInfo, this.sparseInitializers]) {
+      for (const one of list) names.add(one.name);
+    }
+    for (const name of this.#initializers.keys()) names.add(name);
+    for (const node of this.nodes) collectNodeNames(node, names);
+    return names;
+  }
+}
+
+function collectNodeNames(node: Node, names: NameTable): void {
+  names.add(node.name);
+  for (const value of node.inputs) names.add(value);
+  for (const value of node.outputs) names.add(value);
+  for (const body of bodiesOf(node)) body.collectNames(names);
 }
 
 /** The tensor a Constant node stands for, or undefined for strings and sparse values. */

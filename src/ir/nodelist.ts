@@ -17,6 +17,10 @@ export class NodeList {
     for (const node of nodes) this.#link(node, undefined);
   }
 
+  get first(): Node | undefined {
+    return this.#first?.node;
+  }
+
   has(node: Node): boolean {
     return this.#links.has(node);
   }

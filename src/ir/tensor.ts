@@ -1,3 +1,4 @@
+import { CompressError } from '../errors.ts';
 import { byteLengthOf, type DType, elementCount } from './dtype.ts';
 
 /** Bytes that exist somewhere and are fetched only when asked for. */
@@ -62,7 +63,11 @@ export function derived(
       const data = await compute();
       const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       if (bytes.byteLength !== byteLength) {
-        throw new RangeError(`${name}: ${bytes.byteLength} bytes computed; ${byteLength} were promised`);
+        throw new CompressError(
+          'internal',
+          name,
+          `${bytes.byteLength} bytes were computed; ${byteLength} were promised`,
+        );
       }
       return bytes;
     },

@@ -35,7 +35,7 @@ export function halves(bytes: Uint8Array): Uint16Array {
 
 /** The bytes themselves, or a copy that starts at a multiple of `size`. */
 export function aligned(bytes: Uint8Array, size: number): Uint8Array {
-  return bytes.byteOffset % size === 0 ? bytes : Uint8Array.from(bytes);
+  return bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
 }
 
 /** bfloat16 is the upper half of float32. */

@@ -1,7 +1,7 @@
 import type { Folder } from '../io/folder.ts';
 import type { Source } from '../io/source.ts';
 import type { Blob } from '../ir/tensor.ts';
-import { origins } from './origin.ts';
+import { Origin, setOrigin } from './origin.ts';
 import { Segment } from './segment.ts';
 import type { Field, Skimmer } from './wire.ts';
 
@@ -14,12 +14,7 @@ export interface ReadContext {
 
 /** Remembers where a leaf stands in the file. */
 export function remember<T extends object>(context: ReadContext, leaf: T, field: Field): T {
-  const { source } = context.skim;
-  origins.set(leaf, {
-    field: field.number,
-    whole: new Segment(source, field.tagStart, field.end),
-    payload: new Segment(source, field.start, field.end),
-  });
+  setOrigin(leaf, new Origin(context.skim.source, field));
   return leaf;
 }
 

@@ -6,7 +6,7 @@ import type { Model } from '../ir/model.ts';
 import { type Attribute, bodiesOf, type Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { ATTRIBUTE, ATTRIBUTE_TYPES, ENTRY, FIXED32, FUNCTION, GRAPH, MODEL, NODE, OPSET, TENSOR } from './fields.ts';
-import { containers, externalNodes, externals, holdsExternal, modelOrigins, origins, stored } from './origin.ts';
+import { containers, externalNodes, externals, holdsExternal, modelOrigins, originOf, stored } from './origin.ts';
 import { Parts, tag } from './parts.ts';
 import { leavesOf } from './readGraph.ts';
 
@@ -70,9 +70,9 @@ function encodeContainer(parts: Parts, container: Graph | Model, write: Record<n
 
 function encodeGraphField(parts: Parts, field: number, graph: Graph, options: EncodeOptions): void {
   const origin = containers.get(graph);
-  if (origin !== undefined && isUntouched(graph) && (options.keepExternal || !holdsExternal(graph))) {
+  if (origin !== undefined && staysAsItWas(graph, options)) {
     const payload = new Parts().segment(origin.payload);
-    const whole = origins.get(graph);
+    const whole = originOf(graph);
     if (whole?.field === field) parts.segment(whole.whole);
     else parts.message(field, payload);
     return;
@@ -114,8 +114,8 @@ function encodeFunction(graph: Graph, options: EncodeOptions): Parts {
 }
 
 function encodeNode(parts: Parts, field: number, node: Node, options: EncodeOptions): void {
-  const origin = origins.get(node);
-  const settled = bodiesOf(node).every((body) => isUntouched(body) && (options.keepExternal || !holdsExternal(body)));
+  const origin = originOf(node);
+  const settled = bodiesOf(node).every((body) => staysAsItWas(body, options));
   if (origin?.field === field && settled && (options.keepExternal || !externalNodes.has(node))) {
     parts.segment(origin.whole);
     return;
@@ -132,9 +132,9 @@ function encodeNode(parts: Parts, field: number, node: Node, options: EncodeOpti
 }
 
 function encodeAttribute(parts: Parts, one: Attribute, options: EncodeOptions): void {
-  const origin = origins.get(one);
+  const origin = originOf(one);
   const bodies = one.type === 'graph' ? [one.value] : one.type === 'graphs' ? one.value : [];
-  const settled = bodies.every((body) => isUntouched(body) && (options.keepExternal || !holdsExternal(body)));
+  const settled = bodies.every((body) => staysAsItWas(body, options));
   const external = one.type === 'tensor' && externals.has(one.value) && !options.keepExternal;
   if (origin?.field === NODE.attribute && settled && !external) {
     parts.segment(origin.whole);
@@ -183,7 +183,7 @@ function encodeAttribute(parts: Parts, one: Attribute, options: EncodeOptions): 
 
 function encodeTensor(parts: Parts, field: number, tensor: Tensor, options: EncodeOptions): void {
   const place = options.place(tensor);
-  const origin = origins.get(tensor);
+  const origin = originOf(tensor);
   const external = externals.has(tensor) && !options.keepExternal;
   if (origin !== undefined && place === undefined && !external) {
     if (origin.field === field) parts.segment(origin.whole);
@@ -219,9 +219,20 @@ export function dataParts(tensor: Tensor): Parts {
 
 /** Copies a leaf from the file it came from, or encodes it. */
 function encodeLeaf(parts: Parts, field: number, leaf: object, encode: () => Parts): void {
-  const origin = origins.get(leaf);
+  const origin = originOf(leaf);
   if (origin?.field === field) parts.segment(origin.whole);
   else parts.message(field, encode());
+}
+
+/** Whether the bytes a graph was read from still say what is to be written: nothing changed, and no weight moves. */
+function staysAsItWas(graph: Graph, options: EncodeOptions): boolean {
+  return isUntouched(graph) && (options.keepExternal || !holdsExternal(graph)) && !movesOut(graph, options.place);
+}
+
+/** Whether some initializer of the graph goes to a data file. */
+function movesOut(graph: Graph, place: Placement): boolean {
+  for (const tensor of graph.initializers.values()) if (place(tensor) !== undefined) return true;
+  return [...graph.bodies].some((body) => movesOut(body, place));
 }
 
 function isUntouched(graph: Graph): boolean {

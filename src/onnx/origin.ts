@@ -5,18 +5,37 @@ import type { Model } from '../ir/model.ts';
 import type { Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { Segment } from './segment.ts';
+import type { Field } from './wire.ts';
 
 /**
- * Where the leaves of a map stand in the file they were read from. A leaf that is still in the map when it is written
- * is copied from there; there are no dirty flags.
+ * Where a leaf of a map stands in the file it was read from. A leaf that is still in the map when it is written is
+ * copied from there; there are no dirty flags.
  */
-export interface Origin {
+export class Origin {
+  readonly #source: Source;
   /** Number of the field the leaf was read as. */
   readonly field: number;
+  readonly #tagStart: number;
+  readonly #start: number;
+  readonly #end: number;
+
+  constructor(source: Source, field: Field) {
+    this.#source = source;
+    this.field = field.number;
+    this.#tagStart = field.tagStart;
+    this.#start = field.start;
+    this.#end = field.end;
+  }
+
   /** The leaf with the tag and length before it. */
-  readonly whole: Segment;
+  get whole(): Segment {
+    return new Segment(this.#source, this.#tagStart, this.#end);
+  }
+
   /** The leaf alone. */
-  readonly payload: Segment;
+  get payload(): Segment {
+    return new Segment(this.#source, this.#start, this.#end);
+  }
 }
 
 /** The fields of a message in the order of their first appearance: numbers of repeated leaves, or bytes to copy. */
@@ -39,7 +58,41 @@ export interface ExternalRange {
   readonly checksum: string | undefined;
 }
 
-export const origins: WeakMap<object, Origin> = new WeakMap();
+/** Gives its argument as `this` to a derived class, whose private fields then land on it. */
+class Same {
+  constructor(leaf: object) {
+    // biome-ignore lint/correctness/noConstructorReturn: that is the point
+    return leaf;
+  }
+}
+
+/**
+ * A private field on a leaf: like an entry of a WeakMap, invisible and left behind by `{ ...leaf }`, but a WeakMap of a
+ * large model's leaves takes the garbage collector longer than all the reading.
+ */
+class Stamp extends Same {
+  readonly #origin: Origin;
+
+  constructor(leaf: object, origin: Origin) {
+    super(leaf);
+    this.#origin = origin;
+  }
+
+  static of(leaf: object): Origin | undefined {
+    return #origin in leaf ? leaf.#origin : undefined;
+  }
+}
+
+/** The origin of a leaf; undefined for one that was made, not read. */
+export function originOf(leaf: object): Origin | undefined {
+  return Stamp.of(leaf);
+}
+
+/** Remembers where a leaf was read, once. */
+export function setOrigin(leaf: object, origin: Origin): void {
+  new Stamp(leaf, origin);
+}
+
 export const containers: WeakMap<Graph | Model, ContainerOrigin> = new WeakMap();
 export const externals: WeakMap<Tensor, ExternalRange> = new WeakMap();
 /** Where the elements of a tensor lie as `raw_data` has them, in whatever file: they can be copied without loading. */

@@ -2,14 +2,14 @@ import protobuf from 'protobufjs/minimal.js';
 import { CompressError } from '../errors.ts';
 import type { Sink } from '../io/sink.ts';
 import type { Source } from '../io/source.ts';
-import type { Blob, Tensor } from '../ir/tensor.ts';
+import type { Blob } from '../ir/tensor.ts';
 import { Ranges } from './context.ts';
 import { LENGTH } from './fields.ts';
 import { Segment } from './segment.ts';
 import { encodeText } from './text.ts';
 
-/** A piece of a file to write: bytes we encoded, a range we copy, or a tensor computed while it is written. */
-export type Part = Uint8Array | Segment | Tensor;
+/** A piece of a file to write: bytes we encoded, a range we copy, or a blob (a tensor) computed while it is written. */
+export type Part = Uint8Array | Segment | Blob;
 
 /** Pieces of a message in order, their total length always known. */
 export class Parts {
@@ -32,7 +32,8 @@ export class Parts {
     return this;
   }
 
-  tensor(tensor: Tensor): this {
+  /** Bytes to load or compute while they are written: a tensor. */
+  tensor(tensor: Blob): this {
     this.list.push(tensor);
     this.#byteLength += tensor.byteLength;
     return this;
@@ -42,6 +43,7 @@ export class Parts {
   blob(blob: Blob | undefined): this {
     if (blob instanceof Ranges) for (const segment of blob.segments) this.segment(segment);
     else if (blob instanceof Segment) this.segment(blob);
+    else if (blob !== undefined) this.tensor(blob);
     return this;
   }
 
@@ -99,20 +101,33 @@ export async function writeParts(parts: readonly Part[], sink: Pick<Sink, 'write
       await sink.write(part);
     } else if (part instanceof Segment) {
       if (part.byteLength <= SMALL) await sink.write(await ahead.read(part));
-      else
-        for (let at = part.start; at < part.end; at += CHUNK)
-          await sink.write(await part.source.read(at, Math.min(at + CHUNK, part.end)));
+      else await copy(part, sink);
     } else {
       const bytes = await part.load();
       if (bytes.byteLength !== part.byteLength) {
         throw new CompressError(
           'internal',
-          part.name,
+          'name' in part ? String(part.name) : '',
           `${bytes.byteLength} bytes were computed; ${part.byteLength} were planned`,
         );
       }
       await sink.write(bytes);
     }
+  }
+}
+
+/** Copies a long segment, reading the next piece while the last one is written. */
+async function copy(segment: Segment, sink: Pick<Sink, 'write'>): Promise<void> {
+  const read = (at: number): Promise<Uint8Array> => segment.source.read(at, Math.min(at + CHUNK, segment.end));
+  let next = read(segment.start);
+  for (let at = segment.start; at < segment.end; at += CHUNK) {
+    const chunk = await next;
+    if (at + CHUNK < segment.end) {
+      next = read(at + CHUNK);
+      // Should the write fail first, nobody waits for this read any more.
+      next.catch(() => {});
+    }
+    await sink.write(chunk);
   }
 }
 

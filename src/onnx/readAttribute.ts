@@ -2,22 +2,23 @@ import type { Graph } from '../ir/graph.ts';
 import type { Attribute, AttributeValue } from '../ir/node.ts';
 import { Ranges, type ReadContext, remember, wholeOf } from './context.ts';
 import { refuseExternal } from './external.ts';
-import { ATTRIBUTE, ATTRIBUTE_TYPES, FIXED32, LENGTH, MAX_LIST, MAX_TEXT } from './fields.ts';
+import { ATTRIBUTE, ATTRIBUTE_TYPES, FIXED32, LENGTH, MAX_LIST, MAX_TEXT, VARINT } from './fields.ts';
 import { externals } from './origin.ts';
-import type { Reading } from './reading.ts';
+import { after, into, type Pending, type Reading } from './reading.ts';
 import { readSparse, readTensor } from './readTensor.ts';
 import type { Field } from './wire.ts';
 
 /** How bodies are read: handed in, because graphs hold nodes hold attributes hold graphs. */
 export type ReadBody = (context: ReadContext, field: Field, where: string) => Reading<Graph>;
 
-/** Reads an AttributeProto; `where` is the node it belongs to. */
-export function* readAttribute(
+/** Reads an AttributeProto and hands it to `take`; `where` is the node it belongs to. */
+export function readAttribute(
   context: ReadContext,
   field: Field,
   where: string,
   readBody: ReadBody,
-): Reading<Attribute> {
+  take: (attribute: Attribute) => void,
+): Pending {
   const { skim } = context;
   let name = '';
   let type = 0;
@@ -29,69 +30,80 @@ export function* readAttribute(
   const graphs: Graph[] = [];
   const extra = new Ranges();
   skim.expect(field, LENGTH);
-  yield* skim.walk(field.start, field.end, function* (one) {
+  const visit = (one: Field): Pending => {
     switch (one.number) {
       case ATTRIBUTE.name:
-        name = yield* skim.text(one);
-        break;
+        return skim.textInto(one, (text) => {
+          name = text;
+        });
       case ATTRIBUTE.type:
         type = skim.int(one);
-        break;
+        return undefined;
       case ATTRIBUTE.f:
         skim.expect(one, FIXED32);
         found = { type: 'float', value: floatOf(one.low) };
-        break;
+        return undefined;
       case ATTRIBUTE.i:
         found = { type: 'int', value: skim.bigint(one) };
-        break;
+        return undefined;
       case ATTRIBUTE.s:
-        if (one.end - one.start > MAX_TEXT) opaque = true;
-        else found = { type: 'string', value: yield* skim.text(one) };
-        break;
-      case ATTRIBUTE.t:
-        found = { type: 'tensor', value: yield* readTensor(context, one, `${where}.${name}`) };
-        break;
-      case ATTRIBUTE.g:
-        found = { type: 'graph', value: yield* readBody(context, one, `${where}.${name}`) };
-        break;
-      case ATTRIBUTE.sparseTensor:
-        found = { type: 'sparse_tensor', value: yield* readSparse(context, one, `${where}.${name}`) };
-        break;
-      case ATTRIBUTE.floats:
-        yield* readFloats(context, one, floats);
-        break;
-      case ATTRIBUTE.ints:
-        for (const value of yield* skim.ints(one, MAX_LIST)) ints.push(value);
-        break;
       case ATTRIBUTE.strings:
-        if (one.end - one.start > MAX_TEXT) opaque = true;
-        else strings.push(yield* skim.text(one));
-        break;
+        if (one.end - one.start > MAX_TEXT) {
+          opaque = true;
+          return undefined;
+        }
+        return skim.textInto(one, (value) => {
+          if (one.number === ATTRIBUTE.s) found = { type: 'string', value };
+          else strings.push(value);
+        });
+      case ATTRIBUTE.t:
+        return into(readTensor(context, one, `${where}.${name}`), (value) => {
+          found = { type: 'tensor', value };
+        });
+      case ATTRIBUTE.g:
+        return into(readBody(context, one, `${where}.${name}`), (value) => {
+          found = { type: 'graph', value };
+        });
+      case ATTRIBUTE.sparseTensor:
+        return into(readSparse(context, one, `${where}.${name}`), (value) => {
+          found = { type: 'sparse_tensor', value };
+        });
+      case ATTRIBUTE.floats:
+        if (one.wireType !== FIXED32) return readFloats(context, one, floats);
+        floats.push(floatOf(one.low));
+        return undefined;
+      case ATTRIBUTE.ints:
+        if (one.wireType !== VARINT) {
+          return into(skim.ints(one, MAX_LIST), (list) => {
+            for (const value of list) ints.push(value);
+          });
+        }
+        ints.push(skim.bigint(one));
+        return undefined;
       case ATTRIBUTE.graphs:
-        graphs.push(yield* readBody(context, one, `${where}.${name}[${graphs.length}]`));
-        break;
-      case ATTRIBUTE.refAttrName:
+        return into(readBody(context, one, `${where}.${name}[${graphs.length}]`), (body) => graphs.push(body));
+      case ATTRIBUTE.tensors:
         opaque = true;
-        break;
-      case ATTRIBUTE.tensors: {
-        const tensor = yield* readTensor(context, one, `${where}.${name}`);
-        if (externals.has(tensor)) throw refuseExternal(context, `${where}.${name}`);
-        opaque = true;
-        break;
-      }
+        return into(readTensor(context, one, `${where}.${name}`), (tensor) => {
+          if (externals.has(tensor)) throw refuseExternal(context, `${where}.${name}`);
+        });
       default:
-        extra.add(wholeOf(context, one));
+        if (one.number === ATTRIBUTE.refAttrName) opaque = true;
+        else extra.add(wholeOf(context, one));
+        return undefined;
     }
+  };
+  return after(skim.scan(field.start, field.end, visit), () => {
+    const value = ((): AttributeValue => {
+      if (opaque) return { type: 'opaque' };
+      if (floats.length > 0) return { type: 'floats', value: floats };
+      if (ints.length > 0) return { type: 'ints', value: ints };
+      if (strings.length > 0) return { type: 'strings', value: strings };
+      if (graphs.length > 0) return { type: 'graphs', value: graphs };
+      return found ?? absentValue(type);
+    })();
+    take(remember(context, { name, ...value, ...extra.orNone() }, field));
   });
-  const value = ((): AttributeValue => {
-    if (opaque) return { type: 'opaque' };
-    if (floats.length > 0) return { type: 'floats', value: floats };
-    if (ints.length > 0) return { type: 'ints', value: ints };
-    if (strings.length > 0) return { type: 'strings', value: strings };
-    if (graphs.length > 0) return { type: 'graphs', value: graphs };
-    return found ?? absentValue(type);
-  })();
-  return remember(context, { name, ...value, ...extra.orNone() }, field);
 }
 
 /** What an attribute means that names its type and nothing else: proto3 writers leave out zeros and empty lists. */
@@ -114,16 +126,15 @@ function absentValue(type: number): AttributeValue {
   }
 }
 
+const scratch = new DataView(new ArrayBuffer(4));
+
 function floatOf(bits: number): number {
-  return new Float32Array(Uint32Array.of(bits).buffer)[0] as number;
+  scratch.setUint32(0, bits);
+  return scratch.getFloat32(0);
 }
 
-function* readFloats(context: ReadContext, field: Field, into: number[]): Reading<void> {
+function* readFloats(context: ReadContext, field: Field, list: number[]): Reading<void> {
   const { skim } = context;
-  if (field.wireType === FIXED32) {
-    into.push(floatOf(field.low));
-    return;
-  }
   skim.expect(field, LENGTH);
   const length = field.end - field.start;
   if (length % 4 !== 0) throw skim.error(field.tagStart, `a list of floats has ${length} bytes, not a multiple of 4`);
@@ -132,5 +143,5 @@ function* readFloats(context: ReadContext, field: Field, into: number[]): Readin
   }
   const bytes = yield* skim.bytes(field.start, field.end);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = 0; at < length; at += 4) into.push(view.getFloat32(at, true));
+  for (let at = 0; at < length; at += 4) list.push(view.getFloat32(at, true));
 }

@@ -113,31 +113,33 @@ function* readNode(context: ReadContext, field: Field, where: string): Reading<N
   let domain = '';
   let overload = '';
   skim.expect(field, LENGTH);
-  yield* skim.walk(field.start, field.end, function* (one) {
+  yield* skim.walk(field.start, field.end, (one) => {
     switch (one.number) {
       case NODE.input:
-        inputs.push(yield* skim.text(one));
-        break;
+        return skim.textInto(one, (text) => inputs.push(text));
       case NODE.output:
-        outputs.push(yield* skim.text(one));
-        break;
+        return skim.textInto(one, (text) => outputs.push(text));
       case NODE.name:
-        name = yield* skim.text(one);
-        break;
+        return skim.textInto(one, (text) => {
+          name = text;
+        });
       case NODE.opType:
-        opType = yield* skim.text(one);
-        break;
+        return skim.textInto(one, (text) => {
+          opType = text;
+        });
       case NODE.domain:
-        domain = yield* skim.text(one);
-        break;
+        return skim.textInto(one, (text) => {
+          domain = text;
+        });
       case NODE.overload:
-        overload = yield* skim.text(one);
-        break;
+        return skim.textInto(one, (text) => {
+          overload = text;
+        });
       case NODE.attribute:
-        attributes.push(yield* readAttribute(context, one, where, readGraph));
-        break;
+        return readAttribute(context, one, where, readGraph, (attribute) => attributes.push(attribute));
       default:
         extra.add(wholeOf(context, one));
+        return undefined;
     }
   });
   const node = remember(

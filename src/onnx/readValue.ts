@@ -2,7 +2,7 @@ import { DTYPES } from '../ir/dtype.ts';
 import type { ValueInfo } from '../ir/graph.ts';
 import { type ReadContext, remember } from './context.ts';
 import { DIM, LENGTH, MAX_RANK, SHAPE, TENSOR_TYPE, TYPE, VALUE_INFO } from './fields.ts';
-import type { Reading } from './reading.ts';
+import type { Pending, Reading } from './reading.ts';
 import type { Field } from './wire.ts';
 
 type Dims = (number | string | undefined)[];
@@ -13,45 +13,50 @@ export function* readValueInfo(context: ReadContext, field: Field): Reading<Valu
   const { skim } = context;
   const info: Info = { name: '' };
   skim.expect(field, LENGTH);
-  yield* skim.walk(field.start, field.end, function* (one) {
-    if (one.number === VALUE_INFO.name) info.name = yield* skim.text(one);
-    else if (one.number === VALUE_INFO.type) yield* readType(context, one, info);
+  yield* skim.walk(field.start, field.end, (one) => {
+    if (one.number === VALUE_INFO.type) return readType(context, one, info);
+    if (one.number !== VALUE_INFO.name) return undefined;
+    return skim.textInto(one, (text) => {
+      info.name = text;
+    });
   });
   return remember(context, info, field);
 }
 
-function* readType(context: ReadContext, field: Field, info: Info): Reading<void> {
+function readType(context: ReadContext, field: Field, info: Info): Pending {
   const { skim } = context;
   skim.expect(field, LENGTH);
-  yield* skim.walk(field.start, field.end, (type) => {
+  return skim.scan(field.start, field.end, (type) => {
     if (type.number !== TYPE.tensor) return undefined;
     skim.expect(type, LENGTH);
-    return skim.walk(type.start, type.end, (one) => {
+    return skim.scan(type.start, type.end, (one) => {
       if (one.number === TENSOR_TYPE.elemType) info.dtype = DTYPES[skim.int(one)] ?? 'undefined';
       return one.number === TENSOR_TYPE.shape ? readShape(context, one, info) : undefined;
     });
   });
 }
 
-function* readShape(context: ReadContext, field: Field, info: Info): Reading<void> {
+function readShape(context: ReadContext, field: Field, info: Info): Pending {
   const { skim } = context;
   const dims: Dims = [];
   info.dims = dims;
   skim.expect(field, LENGTH);
-  yield* skim.walk(field.start, field.end, function* (one) {
-    if (one.number !== SHAPE.dim) return;
+  return skim.scan(field.start, field.end, (one) => {
+    if (one.number !== SHAPE.dim) return undefined;
     if (dims.length >= MAX_RANK) throw skim.error(one.tagStart, `a value has more than ${MAX_RANK} dimensions`);
-    dims.push(yield* readDim(context, one));
+    return readDim(context, one, dims);
   });
 }
 
-function* readDim(context: ReadContext, field: Field): Reading<number | string | undefined> {
+function readDim(context: ReadContext, field: Field, dims: Dims): Pending {
   const { skim } = context;
-  let dim: number | string | undefined;
+  const index = dims.push(undefined) - 1;
   skim.expect(field, LENGTH);
-  yield* skim.walk(field.start, field.end, function* (one) {
-    if (one.number === DIM.value) dim = skim.int(one);
-    else if (one.number === DIM.param) dim = (yield* skim.text(one)) || undefined;
+  return skim.scan(field.start, field.end, (one) => {
+    if (one.number === DIM.value) dims[index] = skim.int(one);
+    if (one.number !== DIM.param) return undefined;
+    return skim.textInto(one, (text) => {
+      dims[index] = text === '' ? undefined : text;
+    });
   });
-  return dim;
 }

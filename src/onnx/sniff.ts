@@ -16,13 +16,16 @@ export function sniff(head: Uint8Array): { readonly fact: string; readonly hint:
       hint: 'Export the model to ONNX: torch.onnx.export.',
     };
   }
-  if (starts(0x80, 0x02) || starts(0x80, 0x04)) {
+  if (head[0] === 0x80 && (head[1] ?? 0) >= 2 && (head[1] ?? 0) <= 5) {
     return { fact: 'is a Python pickle (an old PyTorch file?)', hint: 'Export the model to ONNX: torch.onnx.export.' };
   }
   if (text.startsWith('GGUF'))
     return { fact: 'is a GGUF file (llama.cpp), not ONNX', hint: 'Look for the ONNX export.' };
-  if (/^.{4}TFL3/s.test(text)) return { fact: 'is a TensorFlow Lite model, not ONNX', hint: 'Convert it: tf2onnx.' };
-  if (/^.{4}ORTM/s.test(text))
+  // An ONNX file begins with ir_version and producer_name, which may say anything at byte 4 (`ORTModule`).
+  const onnx = head[0] === 0x08 && head[2] === 0x12;
+  if (!onnx && /^.{4}TFL3/s.test(text))
+    return { fact: 'is a TensorFlow Lite model, not ONNX', hint: 'Convert it: tf2onnx.' };
+  if (!onnx && /^.{4}ORTM/s.test(text))
     return { fact: 'is in the ORT format, not ONNX', hint: 'Compress the .onnx it was made from.' };
   if (starts(0x89, 0x48, 0x44, 0x46))
     return { fact: 'is an HDF5 file (Keras?), not ONNX', hint: 'Convert it: tf2onnx.' };

@@ -2,12 +2,14 @@
  * UTF-8 that survives being wrong: a byte that is not valid UTF-8 becomes a lone surrogate U+DC80 … U+DCFF and is
  * turned back into that byte by {@link encodeText} (the idea of Python's PEP 383).
  */
-export function decodeText(bytes: Uint8Array): string {
-  if (isAscii(bytes)) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+export function decodeText(bytes: Uint8Array, start = 0, end: number = bytes.length): string {
+  const ascii = end - start <= SHORT ? decodeAscii(bytes, start, end) : undefined;
+  if (ascii !== undefined) return ascii;
+  const text = bytes.subarray(start, end);
   try {
-    return strict.decode(bytes);
+    return strict.decode(text);
   } catch {
-    return escapeInvalid(bytes);
+    return escapeInvalid(text);
   }
 }
 
@@ -27,9 +29,17 @@ const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 const ESCAPED = /[\udc80-\udcff]/;
 
-function isAscii(bytes: Uint8Array): boolean {
-  for (let at = 0; at < bytes.length; at++) if ((bytes[at] as number) >= 0x80) return false;
-  return true;
+/** Most names are ASCII and shorter than this: then no decoder needs to be called. */
+const SHORT = 64;
+
+function decodeAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
+  let text = '';
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (byte >= 0x80) return undefined;
+    text += String.fromCharCode(byte);
+  }
+  return text;
 }
 
 /** Decodes what is valid and escapes the rest, in one pass: a name full of wrong bytes costs no more than another. */

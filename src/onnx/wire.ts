@@ -1,7 +1,7 @@
 import { CompressError } from '../errors.ts';
 import type { Source } from '../io/source.ts';
 import { END_GROUP, FIXED32, FIXED64, GROUP, LENGTH, MAX_DEPTH, MAX_TEXT, VARINT } from './fields.ts';
-import type { Reading } from './reading.ts';
+import { into, type Pending, type Reading } from './reading.ts';
 import { Segment } from './segment.ts';
 import { decodeText } from './text.ts';
 import { signed, signedBigint, VarintReader } from './varint.ts';
@@ -19,6 +19,9 @@ export interface Field {
   readonly low: number;
   readonly high: number;
 }
+
+/** What to do with a field. */
+export type Visit = (field: Field) => Pending;
 
 /** After a jump, read this much; double it at each further read on, up to MAX_AHEAD. */
 const MIN_AHEAD = 512;
@@ -47,16 +50,36 @@ export class Skimmer {
    * Calls `visit` for every field of the message in `[start, end)`, in order.
    * @throws CompressError `malformed` when a field does not fit its message, `limit` when messages nest too deep.
    */
-  *walk(start: number, end: number, visit: (field: Field) => Reading<void> | void): Reading<void> {
+  *walk(start: number, end: number, visit: Visit): Reading<void> {
+    const pending = this.scan(start, end, visit);
+    if (pending !== undefined) yield* pending;
+  }
+
+  /** Like {@link walk}, as far as it goes without waiting; gives the rest. */
+  scan(start: number, end: number, visit: Visit): Pending {
     if (++this.#depth > MAX_DEPTH) {
       throw this.error(start, `messages nest deeper than ${MAX_DEPTH}`, 'limit');
     }
     for (let position = start; position < end; ) {
+      if (!this.#seesHeader(position, end)) return this.#walkOn(position, end, visit);
+      const field = this.#field(position, end);
+      if (field.wireType === GROUP) return this.#walkOn(position, end, visit);
+      const pending = visit(field);
+      if (pending !== undefined) return this.#walkOn(field.end, end, visit, pending);
+      position = field.end;
+    }
+    this.#depth--;
+    return undefined;
+  }
+
+  *#walkOn(from: number, end: number, visit: Visit, first?: Reading<void>): Reading<void> {
+    if (first !== undefined) yield* first;
+    for (let position = from; position < end; ) {
       if (!this.#seesHeader(position, end)) yield this.#fill(position, Math.min(position + HEADER, end));
       let field = this.#field(position, end);
       if (field.wireType === GROUP) field = { ...field, end: yield* this.#skipGroup(field, end) };
-      const reading = visit(field);
-      if (reading !== undefined) yield* reading;
+      const pending = visit(field);
+      if (pending !== undefined) yield* pending;
       position = field.end;
     }
     this.#depth--;
@@ -70,13 +93,28 @@ export class Skimmer {
 
   /** A string field: a name, a domain, a symbol. */
   *text(field: Field): Reading<string> {
+    this.#expectText(field);
+    if (!this.#holds(field.start, field.end)) yield this.#fill(field.start, field.end);
+    return this.#decode(field);
+  }
+
+  /** Like {@link text}, at once where the window holds it. */
+  textInto(field: Field, take: (text: string) => void): Pending {
+    this.#expectText(field);
+    if (!this.#holds(field.start, field.end)) return into(this.text(field), take);
+    take(this.#decode(field));
+    return undefined;
+  }
+
+  #expectText(field: Field): void {
     this.expect(field, LENGTH);
     const length = field.end - field.start;
-    if (length > MAX_TEXT) {
-      throw this.error(field.tagStart, `a name of ${length} bytes; at most ${MAX_TEXT} are taken`, 'limit');
-    }
-    if (!this.#holds(field.start, field.end)) yield this.#fill(field.start, field.end);
-    return decodeText(this.#window.subarray(field.start - this.#windowStart, field.end - this.#windowStart));
+    if (length <= MAX_TEXT) return;
+    throw this.error(field.tagStart, `a name of ${length} bytes; at most ${MAX_TEXT} are taken`, 'limit');
+  }
+
+  #decode(field: Field): string {
+    return decodeText(this.#window, field.start - this.#windowStart, field.end - this.#windowStart);
   }
 
   /** An integer field as a signed number, exact within ±2^53. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
+import { CompressError, ioError } from '../errors.ts';
 import { fileSink, type Sink } from '../io/sink.ts';
 import type { Model } from '../ir/model.ts';
 import { modelOrigins } from './origin.ts';
@@ -44,7 +45,7 @@ export async function writeModel(model: Model, target: string | Sink, options: W
   const sinks = [main];
   const dataFiles: string[] = [];
   await guarded(sinks, async () => {
-    if (plan.keepsDataFiles) dataFiles.push(...(await copyDataFiles(model, dirname(target), overwrite, sinks)));
+    if (plan.keepsDataFiles) dataFiles.push(...(await copyDataFiles(model, target, overwrite, sinks)));
     const data = plan.data;
     if (data === undefined) return writeParts(plan.parts, main);
     const path = resolve(dirname(target), data.location);
@@ -80,15 +81,29 @@ async function guarded(sinks: readonly Sink[], work: () => Promise<void>): Promi
 }
 
 /** Copies the data files of an untouched model to the folder it goes to, unless they lie there already. */
-async function copyDataFiles(model: Model, folder: string, overwrite: boolean, sinks: Sink[]): Promise<string[]> {
+async function copyDataFiles(model: Model, target: string, overwrite: boolean, sinks: Sink[]): Promise<string[]> {
   const origin = modelOrigins.get(model);
   const copied: string[] = [];
+  const seen = new Set<string>();
+  const folder = dirname(target);
   for (const [location, source] of origin?.dataFiles ?? []) {
     const path = resolve(folder, location);
+    if (path === resolve(target)) {
+      throw new CompressError('exists', target, 'the model keeps its weights in a file of this name', {
+        hint: 'Give the output another name.',
+      });
+    }
+    if (seen.has(path)) continue;
+    seen.add(path);
     const there = await stat(path).catch(() => undefined);
-    const own = origin?.folder === undefined ? undefined : await stat(resolve(origin.folder.path, location));
-    if (there !== undefined && there.ino === own?.ino && there.dev === own.dev) continue;
-    await mkdir(dirname(path), { recursive: true });
+    const own =
+      origin?.folder === undefined
+        ? undefined
+        : await stat(resolve(origin.folder.path, location)).catch(() => undefined);
+    if (there !== undefined && own !== undefined && there.ino === own.ino && there.dev === own.dev) continue;
+    await mkdir(dirname(path), { recursive: true }).catch((cause: unknown) => {
+      throw ioError(path, cause);
+    });
     const sink = await fileSink(path, { overwrite });
     sinks.unshift(sink);
     await writeParts([new Segment(source, 0, source.byteLength)], sink);

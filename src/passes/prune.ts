@@ -3,16 +3,9 @@ import { elementCount, isFloat } from '../ir/dtype.ts';
 import type { Held } from '../ir/graph.ts';
 import type { Model } from '../ir/model.ts';
 import { derived, type Tensor } from '../ir/tensor.ts';
+import { magnitudeKernelsFor } from '../kernels/choose.ts';
 import { roundHalfEven } from '../kernels/linear.ts';
-import {
-  belowThreshold,
-  countZeros,
-  hasNaN,
-  isZero,
-  type Magnitudes,
-  selectThreshold,
-  type Threshold,
-} from '../kernels/magnitude.ts';
+import { belowThreshold, isZero, type Magnitudes, selectThreshold, type Threshold } from '../kernels/magnitude.ts';
 import { aligned, type FloatFormat, halves, toFloat32 } from '../kernels/views.ts';
 import { heldName, replaceHeld } from './held.ts';
 import type { Change, Pass, PassReport, Skip } from './pass.ts';
@@ -122,7 +115,8 @@ async function pruneEach(targets: readonly Target[], options: Settled, skips: Sk
     }
     const held = await magnitudes(tensor);
     const count = countOf(options.amount, elements);
-    const zeros = countZeros(held);
+    const kernels = await magnitudeKernelsFor(held.width, elements);
+    const { zeros, nans } = kernels.countSpecial(held);
     if (options.method === 'random') {
       const choose = (zero: (index: number) => void): void =>
         selectRandom(elements, count, options.seed, heldName(target.held), zero);
@@ -131,12 +125,12 @@ async function pruneEach(targets: readonly Target[], options: Settled, skips: Sk
         if (!isZero(held, index)) lost++;
       });
       changes.push(apply(target, zeros, lost, (bytes) => choose(zeroing(bytes, tensor))));
-    } else if (hasNaN(held)) {
+    } else if (nans > 0) {
       skips.push(skipUse(use, 'non_finite', NAN));
     } else if (zeros >= count) {
       changes.push(apply(target, zeros, 0, () => {}));
     } else {
-      const threshold = await selectThreshold(() => once(held), held.width, count);
+      const threshold = await selectThreshold(() => once(held), held.width, count, kernels.addDigits);
       changes.push(apply(target, zeros, count - zeros, pruneBelow(tensor, threshold)));
     }
   }
@@ -155,12 +149,13 @@ async function pruneGlobal(targets: readonly Target[], options: Settled, skips: 
   for (const target of targets) {
     const [use] = target.uses as [WeightUse];
     const held = await magnitudes(target.held.tensor);
+    const { zeros, nans } = (await magnitudeKernelsFor(held.width, target.elements)).countSpecial(held);
     if (wide && held.width === 4) {
       skips.push(skipUse(use, 'mixed_dtype', 'it is float64 beside smaller floats under one threshold'));
-    } else if (options.method !== 'random' && hasNaN(held)) {
+    } else if (options.method !== 'random' && nans > 0) {
       skips.push(skipUse(use, 'non_finite', NAN));
     } else {
-      usable.push({ ...target, zeros: countZeros(held) });
+      usable.push({ ...target, zeros });
     }
   }
   const total = usable.reduce((sum, one) => sum + one.elements, 0);
@@ -204,33 +199,40 @@ async function globalThreshold(
   async function* pass(): AsyncGenerator<Magnitudes> {
     for (const tensor of tensors) yield await magnitudes(tensor);
   }
-  const threshold = await selectThreshold(pass, tensors[0]?.dtype === 'float64' ? 4 : 2, count);
+  const width = tensors[0]?.dtype === 'float64' ? 4 : 2;
+  const largest = Math.max(...targets.map((one) => one.elements));
+  const { addDigits } = await magnitudeKernelsFor(width, largest);
+  const threshold = await selectThreshold(pass, width, count, addDigits);
   const changes: Change[] = [];
   for (const target of targets) {
     // Ties are given to the tensors in order: each remembers how many were left when its turn came.
     const mine = { ...threshold };
     const held = await magnitudes(target.held.tensor);
-    let lost = 0;
-    belowThreshold(held, threshold, (index) => {
-      if (!isZero(held, index)) lost++;
-    });
+    const copy = { words: held.words.slice(), width };
+    const lost = (await magnitudeKernelsFor(width, target.elements)).zeroInPlace(copy, threshold);
     changes.push(apply(target, target.zeros, lost, pruneBelow(target.held.tensor, mine)));
   }
   return changes;
 }
 
-function pruneBelow(tensor: Tensor, threshold: Threshold): (bytes: Uint8Array) => void {
-  // A copy each time: the count of ties runs down, and a weight may be computed more than once.
-  return (bytes) => belowThreshold(words(bytes, tensor), { ...threshold }, zeroing(bytes, tensor));
+function pruneBelow(tensor: Tensor, threshold: Threshold): (bytes: Uint8Array) => Promise<void> {
+  return async (bytes) => {
+    // A copy each time: the count of ties runs down, and a weight may be computed more than once.
+    const mine = { ...threshold };
+    const held = words(bytes, tensor);
+    // float32 and float64 are zeroed where they are; half floats are compared as float32, which is a copy.
+    if (held.words.buffer !== bytes.buffer) belowThreshold(held, mine, zeroing(bytes, tensor));
+    else (await magnitudeKernelsFor(held.width, held.words.length / held.width)).zeroInPlace(held, mine);
+  };
 }
 
 /** Replaces the weight by one that is pruned when it is asked for, unless nothing would change, and reports it. */
-function apply(target: Target, zeros: number, lost: number, zero: (bytes: Uint8Array) => void): Change {
+function apply(target: Target, zeros: number, lost: number, zero: (bytes: Uint8Array) => Promise<void> | void): Change {
   const { held, uses } = target;
   const { tensor } = held;
   const compute = async (): Promise<Uint8Array> => {
-    const bytes = Uint8Array.from(await tensor.load());
-    zero(bytes);
+    const bytes = new Uint8Array(await tensor.load());
+    await zero(bytes);
     return bytes;
   };
   if (lost > 0) replaceHeld(held, derived(tensor.name, tensor.dtype, tensor.dims, compute, tensor.extra));

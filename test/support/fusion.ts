@@ -1,11 +1,15 @@
+/** What ONNX Runtime's optimizer makes of a model, and what that computes. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { InferenceSession, type Tensor } from 'onnxruntime-node';
 import type { Model, Node } from '../../src/index.ts';
 import { modelOf } from './model.ts';
-import { type ModelRef, optimizedModel } from './ort.ts';
 
 const INTEGER_KERNELS = /^(DynamicQuantizeMatMul|MatMulIntegerToFloat|MatMulNBits|MatMulInteger|QGemm)$/;
 const FLOAT_KERNELS = /^(MatMul|Gemm|FusedGemm|FusedMatMul)$/;
 
-/** What ONNX Runtime's optimizer made of a model, bodies of If included. */
+/** Operators of an optimized graph, bodies of If included, and what it computed. */
 export interface Fusion {
   /** Operators that multiply integers, sorted. */
   readonly integer: readonly string[];
@@ -13,14 +17,36 @@ export interface Fusion {
   readonly float: readonly string[];
   /** DequantizeLinear nodes that read a constant: ONNX Runtime would compute the float weight at every run. */
   readonly dequantized: readonly string[];
+  readonly outputs: Readonly<Record<string, Tensor>>;
 }
 
-/** Reads the operators of the optimized graph. */
-export async function fusionOf(model: ModelRef): Promise<Fusion> {
-  const optimized = await modelOf(await optimizedModel(model));
-  const nodes = [...optimized.nodes()];
+/** Optimizes a model as far as ONNX Runtime can, runs it once, and reads which operators ran. */
+export async function runFused(model: Uint8Array, feeds: Readonly<Record<string, Tensor>>): Promise<Fusion> {
+  const folder = mkdtempSync(join(tmpdir(), 'onnx-compress-'));
+  try {
+    const path = join(folder, 'optimized.onnx');
+    const session = await InferenceSession.create(model, {
+      graphOptimizationLevel: 'all',
+      optimizedModelFilePath: path,
+      logSeverityLevel: 3,
+      intraOpNumThreads: 1,
+      executionProviders: ['cpu'],
+    });
+    const outputs = await session.run(feeds);
+    await session.release();
+    return { ...(await operatorsOf(readFileSync(path))), outputs };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function operatorsOf(optimized: Uint8Array): Promise<Omit<Fusion, 'outputs'>> {
+  const nodes = [...(await modelOf(optimized)).nodes()];
   const matching = (pattern: RegExp): string[] =>
-    nodes.filter(({ node }) => pattern.test(node.opType)).map(({ node }) => node.opType).sort();
+    nodes
+      .map(({ node }) => node.opType)
+      .filter((one) => pattern.test(one))
+      .sort();
   const constants = nodes.filter(
     ({ graph, node }) => node.opType === 'DequantizeLinear' && graph.held(node.inputs[0] ?? '') !== undefined,
   );

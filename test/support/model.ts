@@ -1,5 +1,13 @@
 /** Models as tests hold them: from bytes or a spec to a Model and back. */
-import { bytesSink, bytesSource, type Model, type Pass, type PassReport, readModel, writeModel } from '../../src/index.ts';
+import {
+  bytesSink,
+  bytesSource,
+  type Model,
+  type Pass,
+  type PassReport,
+  readModel,
+  writeModel,
+} from '../../src/index.ts';
 import { buildModel, type ModelSpec } from './build.ts';
 
 /** A model read from bytes, or built from a spec. */
@@ -29,7 +37,10 @@ export async function pass(from: Uint8Array | ModelSpec | string, ...passes: rea
   let report: PassReport | undefined;
   for (const one of passes) report = await one.run(model);
   if (report === undefined) throw new Error('no pass');
-  return { model, report, bytes: await bytesOf(model) };
+  const bytes = await bytesOf(model);
+  // The weights of a model from a file are only in `bytes` from here on.
+  if (typeof from === 'string') await model.close();
+  return { model, report, bytes };
 }
 
 /** The bytes of the weight of that name, in whichever graph of the model it is. */

@@ -17,7 +17,10 @@ function parseNpy(bytes: Uint8Array, name: string): Tensor {
   const end = start + (bytes[6] === 1 ? view.getUint16(8, true) : view.getUint32(8, true));
   const header = new TextDecoder('latin1').decode(bytes.subarray(start, end));
   const kind = /'descr': '([^']+)'/.exec(header)?.[1];
-  const dims = (/'shape': \(([^)]*)\)/.exec(header)?.[1] ?? '').split(',').filter((one) => one.trim() !== '').map(Number);
+  const dims = (/'shape': \(([^)]*)\)/.exec(header)?.[1] ?? '')
+    .split(',')
+    .filter((one) => one.trim() !== '')
+    .map(Number);
   if (/'fortran_order': True/.test(header)) throw new Error(`${name}: column-major`);
   const { buffer } = Uint8Array.from(bytes.subarray(end));
   switch (kind) {

@@ -1,16 +1,10 @@
 import type { Tensor } from 'onnxruntime-node';
+import { fromHalf } from './half.ts';
 
 /** Elements of an output as numbers; float16 comes as its bit patterns. */
 export function numbers(tensor: Tensor): Float64Array {
-  if (tensor.type === 'float16') return Float64Array.from(tensor.data as unknown as Uint16Array, half);
+  if (tensor.type === 'float16') return Float64Array.from(tensor.data as unknown as Uint16Array, fromHalf);
   return Float64Array.from(tensor.data as Float32Array, Number);
-}
-
-function half(word: number): number {
-  const exponent = (word >>> 10) & 0x1f;
-  const fraction = (word & 0x3ff) / 1024;
-  const size = exponent === 0 ? 2 ** -14 * fraction : 2 ** (exponent - 15) * (1 + fraction);
-  return word & 0x8000 ? -size : size;
 }
 
 /** Signal-to-quantization-noise ratio in dB over all outputs: `10 · log10(Σ reference² / Σ (reference − other)²)`. */

@@ -10,6 +10,7 @@ import {
 } from '../arguments.ts';
 import { parseAmount, parseWhole } from '../parse.ts';
 import type { Run } from '../run.ts';
+import { examples } from '../usage.ts';
 
 interface PruneArguments extends CommonArguments, SelectionArguments {
   l1: string | undefined;
@@ -17,7 +18,7 @@ interface PruneArguments extends CommonArguments, SelectionArguments {
   random: string | undefined;
   seed: string;
   scope: 'tensor' | 'global';
-  allowUnchanged: boolean;
+  allowUnchanged: boolean | undefined;
 }
 
 const METHODS = ['l1', 'l2', 'random'] as const;
@@ -29,35 +30,45 @@ export function pruneCommand(run: Run): CommandModule<object, PruneArguments> {
     describe: 'set the least important weights to zero, as torch.nn.utils.prune does',
     builder: (yargs) => {
       const amount = { type: 'string', requiresArg: true } as const;
-      return selectionArguments(commonArguments(yargs), PRUNABLE_OPS)
-        .option('l1', { ...amount, describe: 'prune this fraction (0.4) or number (5000) of weights, the smallest' })
-        .option('l2', { ...amount, describe: 'the same by squares; for single weights the same choice as --l1' })
-        .option('random', { ...amount, describe: 'prune this fraction or number of weights by chance' })
-        .option('seed', {
-          type: 'string',
-          requiresArg: true,
-          default: String(PRUNE_DEFAULTS.seed),
-          describe: 'chance of --random: the same on every machine',
+      const own = yargs
+        .usage(
+          '$0 prune --l1|--l2|--random AMOUNT [model.onnx|-] [-o out.onnx|-] [options]\n\nSets the least important weights to zero, as torch.nn.utils.prune does.',
+        )
+        .option('l1', {
+          ...amount,
+          describe: 'the smallest weights; AMOUNT is a fraction (0.4) or a number (5000)',
         })
+        .option('l2', {
+          ...amount,
+          describe: 'the smallest by their squares: for single weights the same choice as --l1',
+        })
+        .option('random', { ...amount, describe: 'weights chosen by chance' })
         .option('scope', {
           choices: ['tensor', 'global'] as const,
           default: PRUNE_DEFAULTS.scope,
-          describe: 'the amount is of each tensor, or of all weights under one threshold',
+          describe: 'tensor (the default): AMOUNT of each tensor; global: of all weights together',
         })
-        .option('allow-unchanged', {
-          type: 'boolean',
-          default: false,
-          describe: 'a model without weights to prune is no error',
+        .option('seed', {
+          ...amount,
+          default: String(PRUNE_DEFAULTS.seed),
+          describe: 'whole number that decides --random, the same on every machine',
         })
-        .group(['l1', 'l2', 'random', 'seed', 'scope', 'allow-unchanged'], 'How to prune:')
-        .example('compress prune --l1 0.4 model.onnx -o pruned.onnx', 'zero the 40 % smallest weights of each layer')
-        .example('compress prune --l1 0.6 --scope global model.onnx -o p.onnx', 'one threshold over all layers')
-        .example('compress prune --l1 0.4 model.onnx | compress quantize --int8 > small.onnx', 'prune, then quantize')
+        .option('allow-unchanged', { type: 'boolean', describe: 'a model without weights to prune is no error' })
+        .group(['l1', 'l2', 'random', 'scope', 'seed', 'allow-unchanged'], 'How to prune (one method is needed):');
+      return commonArguments(selectionArguments(own, PRUNABLE_OPS))
         .epilog(
-          'Zeros alone neither shrink a dense file nor make it faster; they let gzip and later steps save more.',
-        ) as never;
+          examples([
+            ['zero the 40 % smallest weights of each layer', 'compress prune --l1 0.4 model.onnx -o pruned.onnx'],
+            [
+              'one threshold over all layers but the first',
+              'compress prune --l1 0.6 --scope global --exclude fc1 model.onnx -o pruned.onnx',
+            ],
+            ['prune, then quantize', 'compress prune --l1 0.4 model.onnx | compress quantize --int8 > small.onnx'],
+          ]),
+        )
+        .epilog('\nZeros alone neither shrink a dense file nor make it faster; they let gzip save more.') as never;
     },
-    handler: (args) => run(args, () => [prune(readOptions(args))], args.allowUnchanged),
+    handler: (args) => run(args, () => [prune(readOptions(args))], args.allowUnchanged === true),
   };
 }
 

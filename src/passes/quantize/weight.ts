@@ -1,8 +1,8 @@
 import { elementCount, type FloatDType } from '../../ir/dtype.ts';
 import { constant, derived, type Tensor } from '../../ir/tensor.ts';
-import { channelLayout, transpose } from '../../kernels/layout.ts';
-import { type LinearParams, linearParams, quantizeLinear } from '../../kernels/linear.ts';
-import { rangeOf } from '../../kernels/range.ts';
+import { kernelsFor } from '../../kernels/choose.ts';
+import { channelLayout } from '../../kernels/layout.ts';
+import { type LinearParams, linearParams } from '../../kernels/linear.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 
 /** How weights are turned into integers. */
@@ -48,6 +48,7 @@ export async function paramsOf(
   const data = scaled(toFloat32(await tensor.load(), tensor.dtype as FloatDType), shape.factor);
   // The axis before the swap: ranges do not need the weight transposed.
   const axis = scheme.perTensor ? undefined : shape.transposed ? 1 - shape.axis : shape.axis;
+  const { rangeOf } = await kernelsFor(data.length);
   const range = rangeOf(data, channelLayout(tensor.dims, axis));
   return range && linearParams(range, scheme.dtype === 'int8' ? 'symmetric' : 'asymmetric', limitOf(scheme));
 }
@@ -69,8 +70,9 @@ export function quantizedWeight(
   const axis = scheme.perTensor ? undefined : shape.axis;
   const compute = async (): Promise<Uint8Array> => {
     const given = scaled(toFloat32(await tensor.load(), tensor.dtype as FloatDType), shape.factor);
-    const data = shape.transposed ? transpose(given, rows, columns) : given;
-    return quantizeLinear(data, channelLayout(dims, axis), params);
+    const { quantizeLinear, quantizeTransposed } = await kernelsFor(given.length);
+    if (shape.transposed) return quantizeTransposed(given, rows, columns, params);
+    return quantizeLinear(given, channelLayout(dims, axis), params);
   };
   const paramDims = axis === undefined ? [] : [params.scale.length];
   const zeroPoint = Uint8Array.from(params.zeroPoint);

@@ -1,0 +1,11 @@
+// Writes fixtures/**/<name>.txt, the printed form of every fixture that reads. Needs `npm run build`.
+import { readdirSync, writeFileSync } from 'node:fs';
+import { print, readModel } from '../dist/index.js';
+
+const fixtures = new URL('../fixtures/', import.meta.url).pathname;
+for (const name of readdirSync(fixtures, { recursive: true })) {
+  if (!name.endsWith('.onnx') || name.startsWith('malformed')) continue;
+  const model = await readModel(fixtures + name);
+  writeFileSync(fixtures + name.replace(/\.onnx$/, '.txt'), print(model));
+  await model.close();
+}

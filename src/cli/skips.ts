@@ -1,0 +1,54 @@
+import type { Skip, SkipReason } from '../passes/pass.ts';
+import { count, printable } from './text.ts';
+
+/** Weights named for each reason before the list is cut; --verbose names all. */
+const NAMED = 3;
+
+const REASONS: Record<SkipReason, string> = {
+  excluded_by_user: 'left out by --op-types, --include or --exclude',
+  not_float: 'not float',
+  already_quantized: 'quantized already',
+  below_min_elements: 'too small',
+  amount_exceeds_size: 'fewer weights than asked to prune',
+  non_finite: 'NaN or infinity among the weights',
+  graph_input: 'no constant but a graph input',
+  needs_calibration: 'fast int8 needs calibration data',
+  not_fused: 'ONNX Runtime would run it slower than float',
+  unsupported_op: 'no 8-bit form for this operator',
+  unsupported_rank: 'no form for this rank',
+  unknown_rank: 'the file does not tell the rank of the input',
+  mixed_dtype: 'float64 beside smaller floats under one threshold',
+  in_function: 'inside a local function',
+  sparse: 'stored as a sparse tensor',
+  used_in_training: 'training_info refers to it by name',
+  opset_too_old: 'the opset is too old',
+};
+
+/** What to do about a reason, where it is the same for every weight and naming the weights would say nothing. */
+const ADVICE: Partial<Record<SkipReason, string>> = {
+  needs_calibration:
+    'They stay float, as fast as they were. --weights-only makes them smaller now, not faster; static quantization with calibration data, which makes them fast, is to come.',
+};
+
+/**
+ * What was left as it was: a line a reason, then the largest weights with the facts. Lines are not wrapped; names are
+ * safe for a terminal.
+ * @param mark - how to print the word that opens a reason
+ */
+export function skipLines(skips: readonly Skip[], verbose: boolean, mark: (word: string) => string): string[] {
+  const reasons = new Map<SkipReason, Skip[]>();
+  for (const one of skips) reasons.set(one.reason, [...(reasons.get(one.reason) ?? []), one]);
+  return [...reasons].flatMap(([reason, list]) => {
+    const operators = [...new Set(list.map((one) => one.opType))].filter((one) => one !== '').join(', ');
+    const of = operators === '' ? '' : ` of ${printable(operators)}`;
+    const head = `  ${mark('skipped')} ${count(list.length, 'weight')}${of}: ${REASONS[reason]}`;
+    const advice = ADVICE[reason];
+    const lines = advice === undefined ? [head] : [`${head}. ${advice}`];
+    if (advice !== undefined && !verbose) return lines;
+    const sorted = [...list].sort((a, b) => b.elements - a.elements);
+    const shown = verbose ? sorted : sorted.slice(0, NAMED);
+    lines.push(...shown.map((one) => `    ${printable(one.weight || one.node)}: ${printable(one.detail)}`));
+    if (shown.length < list.length) lines.push(`    … and ${list.length - shown.length} more (--verbose)`);
+    return lines;
+  });
+}

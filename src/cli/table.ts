@@ -1,0 +1,57 @@
+import type { ChalkInstance } from 'chalk';
+import Table from 'cli-table3';
+import type { RenderOptions } from './render.ts';
+import { printable, shorten } from './text.ts';
+
+/** Rows of a table before it is cut; --verbose shows all. */
+const ROWS = 12;
+/** The first column, names, is never cut below this. */
+const MIN_NAME = 16;
+
+/** One column: its head, and whether its cells are numbers. */
+export interface Column {
+  readonly head: string;
+  readonly right?: boolean;
+  /** Left out first where the terminal is narrow. */
+  readonly optional?: boolean;
+}
+
+const NO_LINES = {
+  ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
+  ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
+  ...{ left: '  ', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' },
+};
+
+/** Rows under heads; names, the first column, are cut so that a row stays on one line. */
+export function table(
+  columns: readonly Column[],
+  rows: readonly string[][],
+  options: RenderOptions,
+  chalk: ChalkInstance,
+): string[] {
+  if (rows.length === 0) return [];
+  const cells = (options.verbose ? rows : rows.slice(0, ROWS)).map((row) => row.map(printable));
+  const widths = columns.map((one, index) => Math.max(one.head.length, ...cells.map((row) => row[index]?.length ?? 0)));
+  const room = (kept: readonly number[]): number =>
+    options.columns - kept.reduce((total, index) => total + 2 + (index === 0 ? 0 : (widths[index] ?? 0)), 0);
+  const all = columns.map((_, index) => index);
+  const tight = room(all) < Math.min(MIN_NAME, widths[0] ?? 0);
+  const kept = tight ? all.filter((index) => columns[index]?.optional !== true) : all;
+  const name = Math.max(MIN_NAME, room(kept));
+  const made = new Table({
+    head: kept.map((index) => chalk.dim(columns[index]?.head ?? '')),
+    chars: NO_LINES,
+    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
+    colAligns: kept.map((index) => (columns[index]?.right ? 'right' : 'left')),
+  });
+  for (const row of cells)
+    made.push(kept.map((index) => (index === 0 ? shorten(row[0] ?? '', name) : (row[index] ?? ''))));
+  const more = cells.length < rows.length ? [`  … and ${rows.length - cells.length} more (--verbose)`] : [];
+  return [
+    ...made
+      .toString()
+      .split('\n')
+      .map((line) => line.trimEnd()),
+    ...more,
+  ];
+}

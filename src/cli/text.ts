@@ -1,0 +1,42 @@
+/** Names come from the file: control characters must not reach the terminal. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, '\uFFFD');
+}
+
+/** Cuts the middle out of a text that is wider than `width`. */
+export function shorten(text: string, width: number): string {
+  if (text.length <= width) return text;
+  const head = Math.floor((width - 1) / 3);
+  return `${text.slice(0, head)}…${text.slice(text.length - (width - 1 - head))}`;
+}
+
+/** `1 weight`, `3 weights`. */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+const STYLE = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g'); // the colours of chalk
+
+/** Breaks a line between words so that none is wider than `columns`; what follows is indented a little more. */
+export function wrap(line: string, columns: number): string[] {
+  const indent = /^ */.exec(line)?.[0] ?? '';
+  const lines: string[] = [];
+  let current = '';
+  let width = 0;
+  for (const word of line.trimStart().split(' ')) {
+    const length = word.replace(STYLE, '').length;
+    if (width > 0 && width + 1 + length > columns) {
+      lines.push(current);
+      width = 0;
+    }
+    if (width === 0) {
+      const lead = lines.length === 0 ? indent : `${indent}  `;
+      current = lead + word;
+      width = lead.length + length;
+    } else {
+      current += ` ${word}`;
+      width += 1 + length;
+    }
+  }
+  return [...lines, current];
+}

@@ -1,0 +1,55 @@
+import { CompressError } from '../errors.ts';
+
+/** The verbs, as messages name them. */
+export const VERBS = ['prune', 'quantize', 'copy'] as const;
+
+/** Options that may be given more than once. */
+const LISTS = new Set(['_', 'op-types', 'opTypes', 'include', 'exclude']);
+
+/** Says in our words what yargs found wrong with the command line. */
+export function usageError(message: string, argv: readonly string[]): CompressError {
+  const wrong = (where: string, fact: string, hint?: string): CompressError =>
+    new CompressError('options', where, fact, hint === undefined ? {} : { hint });
+  const missing = /^Not enough arguments following: (.+)$/.exec(message)?.[1];
+  if (missing !== undefined) return wrong(`${missing.length === 1 ? '-' : '--'}${missing}`, 'a value must follow');
+  const choice = /^Invalid values:\n {2}Argument: (.+), Given: "(.*)", Choices: (.+)$/.exec(message);
+  if (choice !== null) return wrong(`--${choice[1]}`, `'${choice[2]}' is not one of ${choice[3]}`);
+  const both = /^Arguments (.+) and (.+) are mutually exclusive$/.exec(message);
+  if (both !== null)
+    return wrong('', `--${both[1]} and --${both[2]} cannot be used together`, 'Leave out one of the two.');
+  const meant = /^Did you mean (.+)\?$/.exec(message)?.[1];
+  const verb = argv.find((one) => !one.startsWith('-')) ?? '';
+  if (meant !== undefined)
+    return wrong('', `'${verb}' is not a verb. Did you mean ${meant}?`, `The verbs are ${VERBS.join(', ')}.`);
+  const unknown = /^Unknown (?:argument|command)s?: (.+)$/.exec(message)?.[1];
+  if (unknown !== undefined) return unknownArgument(unknown, argv, wrong);
+  return wrong('', message);
+}
+
+function unknownArgument(
+  list: string,
+  argv: readonly string[],
+  wrong: (where: string, fact: string, hint?: string) => CompressError,
+): CompressError {
+  const names = list.split(', ');
+  const option = argv.find((one) => one.startsWith('--') && names.includes(one.slice(2).split('=')[0] ?? ''));
+  if (option !== undefined) return wrong(option.split('=')[0] ?? option, 'there is no such option');
+  const [first = ''] = names;
+  if (!argv.includes(first)) return wrong(`-${first}`, 'there is no such option');
+  if (!argv.some((one) => (VERBS as readonly string[]).includes(one))) {
+    return wrong('', `'${first}' is not a verb`, `The verbs are ${VERBS.join(', ')}.`);
+  }
+  return wrong('', `'${first}' is one argument too many`, 'One model at a time; -o names the output.');
+}
+
+/** Refuses an option that is given twice, of which only one can be meant. */
+export function refuseRepeated(args: Record<string, unknown>): true {
+  const twice = Object.keys(args).find((key) => Array.isArray(args[key]) && !LISTS.has(key));
+  if (twice === undefined) return true;
+  throw new CompressError('options', `${twice.length === 1 ? '-' : '--'}${twice}`, 'it is given more than once');
+}
+
+/** Examples for the end of a help text, each a command under what it does; a table would break the commands. */
+export function examples(list: readonly (readonly [what: string, command: string])[]): string {
+  return `Examples:\n${list.map(([what, command]) => `  # ${what}\n  ${command}`).join('\n')}`;
+}

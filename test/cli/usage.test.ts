@@ -1,0 +1,98 @@
+import { readdirSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import { compressEach, fixture, folder, shell } from '../support/cli.ts';
+
+const M = fixture('mymodel.onnx');
+
+describe('a wrong command line exits 2 and says what to do', () => {
+  // Arguments, and what the message must say.
+  const CASES: readonly (readonly [string[], RegExp])[] = [
+    [['prune', '--l1', '1.4', M], /--l1: 1\.4 is neither a fraction below 1 nor a whole number\n {2}Give a fraction/],
+    [['prune', '--l1', '-1', M], /--l1: -1 would prune nothing\n {2}Give a fraction between 0 and 1/],
+    [['prune', '--l1', 'abc', M], /--l1: 'abc' is not a number\n {2}Give/],
+    [['prune', '--l1', '0', M], /--l1: 0 would prune nothing\n {2}Give/],
+    [['prune', '--l1', '1.0', M], /--l1: 1\.0 is neither/],
+    [['prune', M, '--l1'], /--l1: a value must follow\n {2}See compress prune --help/],
+    [['prune', '--l1', '0.4', '--l1', '0.5', M], /--l1: it is given more than once/],
+    [['prune', '--l1', '0.4', '--l2', '0.4', M], /--l1 and --l2 cannot be used together\n {2}Choose one/],
+    [['prune', M], /no method is given\n {2}Choose one: --l1 0\.4/],
+    [['prune', '--l1', '0.4', '--op-types', 'Foo', M], /'Foo' is not an operator.*\n {2}Choose from Gemm, MatMul/],
+    [['prune', '--l1', '0.4', '--op-types', ',', M], /--op-types: no operator is named/],
+    [['prune', '--l1', '0.4', '--include', '[', M], /--include: '\[' is not a regular expression/],
+    [['prune', '--l1', '0.4', '--seed', 'x', M], /--seed: 'x' is not a whole number/],
+    [['prune', '--l1', '0.4', '--scope', 'x', M], /--scope: 'x' is not one of "tensor", "global"/],
+    [['prune', '--l1', '0.4', '--bogus', M], /--bogus: there is no such option\n {2}See compress prune --help/],
+    [['prune', '--l1', '0.4', '-z', M], /-z: there is no such option/],
+    [['prune', '--l1', '0.4', M, 'two.onnx'], /'two\.onnx' is one argument too many\n {2}One model at a time/],
+    [
+      ['prune', '--l1', '0.4', '--json', M],
+      /--json: standard output carries the model\n {2}Write the model with -o FILE/,
+    ],
+    [['prune', '--l1', '0.4', M, '-o', ''], /--output: the file name is empty/],
+    [['prune', '--l1', '0.4', M, '-o', 'a', '-o', 'b'], /-o: it is given more than once/],
+    [['quantize', '--min-elements', '-3', M], /--min-elements: '-3' is not a whole number/],
+    [['quantize', '--int8', '--uint8', M], /--int8 and --uint8 cannot be used together/],
+    [
+      ['quantize', '--weights-only', '--format', 'qoperator', M],
+      /--format: qoperator has integer .*\n {2}Leave out one/,
+    ],
+    [['copy', '--embed', '--external-data', M], /--(embed|external-data) and --(embed|external-data) cannot be used/],
+    [
+      ['copy', '--external-data', M],
+      /--external-data: standard output has no place.*\n {2}Write the model with -o FILE/,
+    ],
+    [['copy', ''], /model: the file name is empty/],
+    [['copy', '-', M], /is one argument too many/],
+    [['quantise', M], /'quantise' is not a verb\. Did you mean quantize\?/],
+    [['frobnicate', M], /'frobnicate' is not a verb\n {2}The verbs are prune, quantize, copy/],
+    [[], /no verb is given: prune, quantize or copy\n {2}See compress --help/],
+  ];
+  const cwd = folder();
+  const results = compressEach(
+    CASES.map(([argv]) => argv),
+    { cwd },
+  );
+
+  test.each(results.map((one, index) => ({ ...one, says: CASES[index]?.[1] ?? /never/ })))('compress $line', (one) => {
+    expect(one.stderr).toMatch(one.says);
+    expect(one.stderr).toMatch(/^error: .*\n {2}.*\n$/);
+    expect(one.stdout.toString()).toBe('');
+    expect(one.code).toBe(2);
+  });
+
+  test('nothing is written', () => expect(readdirSync(cwd)).toEqual([]));
+});
+
+describe('help', () => {
+  const [all, prune, quantize, copy, version] = compressEach([
+    ...[['--help'], ['prune', '-h'], ['quantize', '--help'], ['copy', '--help']],
+    ['--version'],
+  ]);
+
+  test('fits 99 columns, goes to standard output and shows examples', () => {
+    for (const one of [all, prune, quantize, copy]) {
+      const text = one?.stdout.toString() ?? '';
+      expect(one).toMatchObject({ code: 0, stderr: '' });
+      expect(text).toContain('Examples:\n  # ');
+      for (const line of text.split('\n')) expect(line.length).toBeLessThan(100);
+    }
+  });
+
+  test('names what a verb takes, the verb itself first', () => {
+    expect(prune?.stdout.toString()).toMatch(/^compress prune --l1\|--l2\|--random AMOUNT \[model\.onnx\|-\]/);
+    expect(quantize?.stdout.toString()).toMatch(/How to quantize:[\s\S]*Which weights:[\s\S]*Files:[\s\S]*Report:/);
+    expect(copy?.stdout.toString()).not.toContain('--op-types');
+    expect(all?.stdout.toString()).toContain('Exit codes: 0 done, 1 the model or a file, 2 the command line.');
+  });
+
+  test('--version', () => expect(version?.stdout.toString()).toMatch(/^\d+\.\d+\.\d+\n$/));
+});
+
+test('shell completion completes verbs and options in bash', () => {
+  const line = (...words: string[]) =>
+    `COMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _compress_yargs_completions; echo "\${COMPREPLY[@]}"`;
+  const script = `source <(compress completion); ${line('compress', 'qu')}; ${line('compress', 'quantize', '--red')}`;
+  const done = shell(script, { env: { SHELL: '/bin/bash' } });
+  expect(done).toMatchObject({ code: 0, stderr: '' });
+  expect(done.stdout.toString()).toBe('quantize\n--reduce-range\n');
+});

@@ -1,0 +1,219 @@
+import { describe, expect, test } from '@jest/globals';
+import {
+  CompressError,
+  constant,
+  createNode,
+  Graph,
+  Model,
+  type QuantizeOptions,
+  quantize,
+} from '../../../src/index.ts';
+import { f32, type ModelSpec, type NodeSpec, type TensorSpec, type ValueSpec } from '../../support/build.ts';
+import { modelOf, pass, weightFloats } from '../../support/model.ts';
+import { randomFloats } from '../../support/random.ts';
+
+const matrix = (dims: readonly number[], seed = 1): TensorSpec => f32(dims, randomFloats(dims, seed));
+
+/** `head` over `body`; the weight `w0` of `body` is what the test is about. */
+function layers(w0: TensorSpec, body: Partial<NodeSpec> = {}, rest: Partial<ModelSpec> = {}): ModelSpec {
+  return {
+    opset: 17,
+    inputs: { x: f32() },
+    outputs: { y: f32() },
+    initializers: { w0, w1: matrix([4, 4], 2) },
+    nodes: [
+      { op: 'MatMul', in: ['x', 'w0'], out: ['p'], name: 'body', ...body },
+      { op: 'MatMul', in: ['p', 'w1'], out: ['y'], name: 'head' },
+    ],
+    ...rest,
+  };
+}
+
+async function outcome(spec: ModelSpec, options: QuantizeOptions = {}) {
+  const { report } = await pass(spec, quantize(options));
+  return {
+    changed: report.changes.map((one) => one.weight),
+    skipped: report.skips.map((one) => `${one.weight}: ${one.reason}`),
+    details: report.skips.map((one) => one.detail),
+    notes: report.notes,
+  };
+}
+
+describe('a case for every reason', () => {
+  const square = matrix([4, 4]);
+  const integers: TensorSpec = { dtype: 'int32', dims: [4, 4], data: new Int32Array(16) };
+  const nan = f32([4, 4], [Number.NaN, ...randomFloats([15])]);
+  const infinite = f32([4, 4], [...randomFloats([15]), Number.NEGATIVE_INFINITY]);
+  const left: ValueSpec = f32([4, 4]);
+  const cases: [string, ModelSpec, QuantizeOptions, string][] = [
+    ['not_float', layers(integers), {}, 'its weight is int32'],
+    ['non_finite', layers(nan), {}, 'it holds NaN or infinity'],
+    ['non_finite', layers(infinite), { weightsOnly: true }, 'it holds NaN or infinity'],
+    [
+      'below_min_elements',
+      layers(matrix([5, 3])),
+      { minElements: 16 },
+      'it has 15 elements; 16 are the least quantized',
+    ],
+    ['excluded_by_user', layers(square), { exclude: [/body/] }, 'left out by --op-types, --include or --exclude'],
+    ['excluded_by_user', layers(square), { include: [/^w1$/] }, 'left out by --op-types, --include or --exclude'],
+    [
+      'excluded_by_user',
+      layers(square, { op: 'Gemm' }),
+      { opTypes: ['MatMul'] },
+      'left out by --op-types, --include or --exclude',
+    ],
+    ['unsupported_rank', layers(matrix([2, 4, 4])), {}, 'its weight is [2, 4, 4]; matrices are quantized'],
+    [
+      'unknown_rank',
+      layers(square, { in: ['w0', 'x'] }),
+      {},
+      "its weight is on the left, and the file does not tell the rank of 'x'",
+    ],
+    [
+      'unsupported_op',
+      layers(square, { op: 'Gemm', in: ['w0', 'x'] }, { inputs: { x: left } }),
+      {},
+      'a Gemm with its weight on the left',
+    ],
+    ['unsupported_op', layers(square, { op: 'Gemm', attributes: { alpha: { float: 0 } } }), {}, 'a Gemm with alpha 0'],
+    [
+      'needs_calibration',
+      layers(matrix([4, 4, 1]), { op: 'Conv' }),
+      {},
+      'Conv gains nothing without calibrated activations',
+    ],
+    ['unsupported_op', layers(matrix([32, 32]), { op: 'Add' }), {}, 'Add has no 8-bit form for it'],
+  ];
+  test.each(cases)('%s %#', async (reason, spec, options, detail) => {
+    const { changed, skipped, details } = await outcome(spec, options);
+    expect([changed, skipped, details]).toEqual([['w1'], [`w0: ${reason}`], [detail]]);
+  });
+
+  test('graph_input', async () => {
+    const spec = layers(
+      square,
+      { op: 'Gemm' },
+      { inputs: { x: f32(), w0: f32([4, 4]) }, initializers: { w1: square } },
+    );
+    expect(await outcome(spec)).toMatchObject({ changed: ['w1'], skipped: ['w0: graph_input'] });
+  });
+
+  test('in_function', async () => {
+    const nodes: NodeSpec[] = [
+      { op: 'Constant', in: [], out: ['w0'], attributes: { value: square } },
+      { op: 'MatMul', in: ['a', 'w0'], out: ['b'] },
+    ];
+    const functions = [{ name: 'F', domain: 'own', opset: 17, inputs: ['a'], outputs: ['b'], nodes }];
+    const call = { op: 'F', domain: 'own', in: ['x'], out: ['p'] };
+    const spec = layers(square, call, { functions, domains: { own: 1 }, initializers: { w1: square } });
+    expect(await outcome(spec)).toMatchObject({ changed: ['w1'], details: ['inside a local function'] });
+  });
+
+  test('a product of two activations is no weight, and no skip', async () => {
+    const spec = layers(square, { in: ['x', 'x'] }, { initializers: { w1: square } });
+    expect(await outcome(spec)).toMatchObject({ changed: ['w1'], skipped: [] });
+  });
+
+  test('no float weight is left alone in silence', async () => {
+    const spec = layers(matrix([4, 2, 3, 3]), { op: 'Conv' });
+    expect((await outcome(spec, { weightsOnly: true })).changed).toEqual(['w0', 'w1']);
+    expect((await outcome(layers(matrix([3, 7]), { op: 'Add' }))).skipped).toEqual([]);
+  });
+});
+
+describe('what only some files have', () => {
+  /** `y = Gemm(x, w)`, with `w` as an initializer or as a sparse one. */
+  function model(sparse: boolean): Model {
+    const w = constant('w', 'float32', [4, 4], randomFloats([4, 4]));
+    const graph = new Graph({
+      nodes: [createNode({ opType: 'Gemm', inputs: ['x', 'w'], outputs: ['y'] })],
+      ...(sparse
+        ? { sparseInitializers: [{ name: 'w', dtype: 'float32', dims: [4, 4], stored: 3 }] }
+        : { initializers: [w] }),
+    });
+    return new Model({ irVersion: 8, opsets: [{ domain: '', version: 17 }], graph, trainingNames: new Set(['w']) });
+  }
+
+  test('used_in_training', async () => {
+    const given = model(false);
+    const { changes, skips } = await quantize().run(given);
+    expect(changes).toEqual([]);
+    expect(skips).toMatchObject([{ reason: 'used_in_training', detail: 'training_info refers to it by name' }]);
+    expect([...given.graph.initializers.keys()]).toEqual(['w']);
+  });
+
+  test('sparse', async () => {
+    const { changes, skips } = await quantize().run(model(true));
+    expect(changes).toEqual([]);
+    expect(skips).toMatchObject([{ weight: 'w', reason: 'sparse', detail: 'its weight is stored as a sparse tensor' }]);
+  });
+});
+
+describe('opsets', () => {
+  /** An operator no opset has keeps the model where it is. */
+  const stuck = (opset: number): ModelSpec => {
+    const spec = layers(matrix([4, 4]), {}, { opset });
+    return {
+      ...spec,
+      inputs: { x: f32(['n', 4]) },
+      nodes: [...spec.nodes, { op: 'Mystery', in: ['y'], out: ['unused'] }],
+    };
+  };
+
+  test('9 can be raised', async () => {
+    const { changed, notes } = await outcome(layers(matrix([4, 4]), {}, { opset: 9 }));
+    expect([changed, notes.length]).toEqual([['w0', 'w1'], 1]);
+    expect(notes[0]).toBe('opset raised from 9 to 13, which 8-bit weights with a scale per channel need');
+  });
+
+  test('11 that cannot be raised: integer operators', async () => {
+    const { model, report } = await pass(stuck(11), quantize());
+    expect(model.opset).toBe(11);
+    expect(report.changes.map((one) => one.form)).toEqual(Array(2).fill('int8 per channel, dynamic, MatMulInteger'));
+    expect(report.notes[0]).toMatch(/^opset stays 11: Mystery/);
+    expect(report.notes[1]).toBe('opset 11: written with MatMulInteger instead of QDQ');
+  });
+
+  test('11 asked for weights only, and 10: one scale a tensor', async () => {
+    for (const [opset, options] of [
+      [11, { weightsOnly: true }],
+      [10, {}],
+    ] as const) {
+      const { report } = await pass(stuck(opset), quantize(options));
+      expect(report.changes.map((one) => one.form)).toEqual(Array(2).fill('int8 per tensor, weights only'));
+    }
+  });
+
+  test('9: opset_too_old, and nothing changes', async () => {
+    const { changed, skipped, details } = await outcome(stuck(9));
+    expect([changed, skipped]).toEqual([[], ['w0: opset_too_old', 'w1: opset_too_old']]);
+    expect(details[0]).toBe('opset 9 has no DequantizeLinear');
+  });
+});
+
+describe('inputs and names', () => {
+  test('a weight that is a graph input too: its entry goes with it', async () => {
+    const spec = layers(matrix([4, 4]), {}, { inputs: { x: f32(), w0: f32([4, 4]) } });
+    const { bytes } = await pass(spec, quantize());
+    const written = await modelOf(bytes);
+    expect(written.graph.inputs.map((one) => one.name)).toEqual(['x']);
+    expect([...written.graph.initializers.keys()]).toEqual(['w0_quantized', 'w0_scale', 'w1_quantized', 'w1_scale']);
+  });
+
+  test('names that are taken get a number', async () => {
+    const spec = layers(matrix([4, 4]));
+    const taken = { ...spec.initializers, w0_quantized: f32([1], [7]) };
+    const { bytes } = await pass({ ...spec, initializers: taken }, quantize());
+    const written = await modelOf(bytes);
+    expect([...(await weightFloats(written, 'w0_quantized'))]).toEqual([7]);
+    expect(written.graph.initializers.get('w0_quantized_1')?.dtype).toBe('int8');
+  });
+
+  test('options that cannot be', () => {
+    expect(() => quantize({ minElements: -1 })).toThrow(CompressError);
+    expect(() => quantize({ minElements: 1.5 })).toThrow('not a whole number of elements');
+    expect(() => quantize({ weightsOnly: true, format: 'qoperator' })).toThrow('qoperator needs integer activations');
+    expect(() => quantize({ opTypes: ['LSTM'] })).toThrow("'LSTM' is not an operator");
+  });
+});
