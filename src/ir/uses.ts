@@ -1,36 +1,56 @@
 import type { Use } from './graph.ts';
 import type { Node } from './node.ts';
 
-/** Who reads which value, kept by node: a weight that 20,000 nodes share costs no more to rewire than 20,000 weights. */
+/** Lists up to this long are searched; longer ones are kept by node. Nearly every value has one reader. */
+const SHORT = 16;
+
+/** Who reads which value: a weight that 20,000 nodes share costs no more to rewire than 20,000 weights. */
 export class UseTable {
-  readonly #byValue = new Map<string, Map<Node | undefined, Use[]>>();
-  /** Lists given out, until their value changes. */
+  /** Values with few readers; a list is replaced, never changed, because it is given out. */
+  readonly #short = new Map<string, readonly Use[]>();
+  /** Values with many. */
+  readonly #long = new Map<string, Map<Node | undefined, readonly Use[]>>();
+  /** Lists of long ones given out, until their value changes. */
   readonly #lists = new Map<string, readonly Use[]>();
 
   of(value: string): readonly Use[] {
+    const long = this.#long.get(value);
+    if (long === undefined) return this.#short.get(value) ?? [];
     let list = this.#lists.get(value);
     if (list === undefined) {
-      list = [...(this.#byValue.get(value)?.values() ?? [])].flat();
+      list = [...long.values()].flat();
       this.#lists.set(value, list);
     }
     return list;
   }
 
   add(value: string, use: Use): void {
-    let byNode = this.#byValue.get(value);
-    if (byNode === undefined) {
-      byNode = new Map();
-      this.#byValue.set(value, byNode);
+    const long = this.#long.get(value);
+    if (long !== undefined) {
+      long.set(use.node, [...(long.get(use.node) ?? []), use]);
+      this.#lists.delete(value);
+      return;
     }
-    const uses = byNode.get(use.node);
-    if (uses === undefined) byNode.set(use.node, [use]);
-    else uses.push(use);
-    this.#lists.delete(value);
+    const list = [...(this.#short.get(value) ?? []), use];
+    if (list.length <= SHORT) {
+      this.#short.set(value, list);
+      return;
+    }
+    this.#short.delete(value);
+    this.#long.set(value, new Map());
+    for (const one of list) this.add(value, one);
   }
 
   /** Forgets every reading of the value by the node. */
   remove(value: string, node: Node): void {
-    this.#byValue.get(value)?.delete(node);
-    this.#lists.delete(value);
+    const long = this.#long.get(value);
+    if (long !== undefined) {
+      long.delete(node);
+      this.#lists.delete(value);
+      return;
+    }
+    const left = this.#short.get(value)?.filter((use) => use.node !== node) ?? [];
+    if (left.length === 0) this.#short.delete(value);
+    else this.#short.set(value, left);
   }
 }
