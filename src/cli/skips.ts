@@ -13,7 +13,6 @@ const REASONS: Record<SkipReason, string> = {
   non_finite: 'NaN or infinity among the weights',
   graph_input: 'no constant but a graph input',
   needs_calibration: 'fast int8 needs calibration data',
-  not_fused: 'ONNX Runtime would run it slower than float',
   unsupported_op: 'no 8-bit form for this operator',
   unsupported_rank: 'no form for this rank',
   unknown_rank: 'the file does not tell the rank of the input',

@@ -11,7 +11,6 @@ export type SkipReason =
   | 'non_finite' // it holds NaN or infinity
   | 'graph_input' // it is no constant: a graph input without a value
   | 'needs_calibration' // fast int8 needs the range of its activations
-  | 'not_fused' // ONNX Runtime would run it slower than float
   | 'unsupported_op' // no form for this operator
   | 'unsupported_rank' // no form for a weight of this rank
   | 'unknown_rank' // the form needs the rank of the input, which the file does not tell

@@ -9,6 +9,7 @@ import {
   writeModel,
 } from '../../src/index.ts';
 import { buildModel, type ModelSpec } from './build.ts';
+import { expectSame } from './oracle.ts';
 
 /** A model read from bytes, or built from a spec. */
 export function modelOf(from: Uint8Array | ModelSpec): Promise<Model> {
@@ -31,13 +32,14 @@ export interface Passed {
   readonly bytes: Uint8Array;
 }
 
-/** Runs passes over a model from bytes, from a spec or from a file, and writes it. */
+/** Runs passes over a model from bytes, from a spec or from a file, and writes it; onnx-proto must read it the same. */
 export async function pass(from: Uint8Array | ModelSpec | string, ...passes: readonly Pass[]): Promise<Passed> {
   const model = typeof from === 'string' ? await readModel(from) : await modelOf(from);
   let report: PassReport | undefined;
   for (const one of passes) report = await one.run(model);
   if (report === undefined) throw new Error('no pass');
   const bytes = await bytesOf(model);
+  await expectSame(bytes, model);
   // The weights of a model from a file are only in `bytes` from here on.
   if (typeof from === 'string') await model.close();
   return { model, report, bytes };
