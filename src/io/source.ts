@@ -16,8 +16,11 @@ export interface Source {
   close(): Promise<void>;
 }
 
-/** Node refuses single reads of 2 GiB and more, so longer ones are cut into pieces of this size. */
-const MAX_READ = 1 << 30;
+/**
+ * Long reads are cut into pieces of this size, which the system then serves side by side: filling fresh memory takes
+ * longer than finding the bytes. (Node also refuses single reads of 2 GiB and more.)
+ */
+const PIECE: number = 8 << 20;
 
 /** A source over bytes already in memory. Reads are views, not copies. */
 export function bytesSource(bytes: Uint8Array, label = '<bytes>'): Source {
@@ -58,23 +61,30 @@ export async function handleSource(handle: FileHandle, label: string): Promise<S
   if (stat.isDirectory()) throw new CompressError('io', label, 'is a folder, not a file');
   if (!stat.isFile()) throw new CompressError('io', label, 'is not a regular file');
   const byteLength = stat.size;
+  const fill = async (bytes: Uint8Array, position: number): Promise<void> => {
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesRead } = await handle
+        .read(bytes, done, bytes.length - done, position + done)
+        .catch((cause: unknown) => {
+          throw ioError(label, cause);
+        });
+      if (bytesRead === 0) {
+        throw new CompressError('io', label, `became shorter while it was read: ${byteLength} bytes at first`);
+      }
+      done += bytesRead;
+    }
+  };
   return {
     label,
     byteLength,
     async read(start, end) {
       checkRange(label, start, end, byteLength);
       const bytes = allocate(end - start, label);
-      let done = 0;
-      while (done < bytes.length) {
-        const want = Math.min(bytes.length - done, MAX_READ);
-        const { bytesRead } = await handle.read(bytes, done, want, start + done).catch((cause: unknown) => {
-          throw ioError(label, cause);
-        });
-        if (bytesRead === 0) {
-          throw new CompressError('io', label, `became shorter while it was read: ${byteLength} bytes at first`);
-        }
-        done += bytesRead;
-      }
+      const reads: Promise<void>[] = [];
+      for (let at = 0; at < bytes.length; at += PIECE) reads.push(fill(bytes.subarray(at, at + PIECE), start + at));
+      // All of them end before an error is passed on: the handle may be closed then.
+      const failed = (await Promise.allSettled(reads)).find((one) => one.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
       return bytes;
     },
     close: () => handle.close(),
