@@ -1,4 +1,4 @@
-import type { Graph, Held } from '../ir/graph.ts';
+import type { Held } from '../ir/graph.ts';
 import { attribute } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 
@@ -32,10 +32,4 @@ export function dropUnused(held: Held, keep: ReadonlySet<string>): boolean {
     graph.removeNode(node);
   }
   return true;
-}
-
-/** Adds a tensor the graph's nodes can read, under its own name. */
-export function addConstant(graph: Graph, tensor: Tensor): string {
-  graph.setInitializer(tensor);
-  return tensor.name;
 }

@@ -72,6 +72,9 @@ async function run(model: Model, options: Settled): Promise<PassReport> {
     skips.push(...selected.uses.map((use) => skipUse(use, 'opset_too_old', detail)));
   }
   if (changes.length > 0) dropInputs(model);
+  const convs = changes.filter((one) => one.opType.includes('Conv')).length;
+  if (convs > 0)
+    notes.push(`${convs} of them of Conv: ONNX Runtime has no integer kernel for these, they are smaller but slower`);
   const seen = new Set([...changes, ...skips].map((one) => one.weight));
   skips.push(...unsupportedWeights(model, seen, options.minElements));
   return { pass: 'quantize', changes, skips, notes };
@@ -96,7 +99,6 @@ function select(model: Model, options: Settled): { uses: WeightUse[]; skips: Ski
   const found = weightUses(model, QUANTIZABLE_OPS);
   const uses: WeightUse[] = [];
   const { skips } = found;
-  const functions = new Set(model.functions.flatMap((one) => [one, ...one.bodies]));
   for (const use of found.uses) {
     const { tensor } = use.held;
     const elements = elementCount(tensor.dims);
@@ -110,7 +112,7 @@ function select(model: Model, options: Settled): { uses: WeightUse[]; skips: Ski
       skips.push(skipUse(use, 'excluded_by_user', 'left out by --op-types, --include or --exclude'));
     } else if (elements < minimum) {
       skips.push(skipUse(use, 'below_min_elements', `it has ${elements} elements; ${minimum} are the least quantized`));
-    } else if (functions.has(use.graph)) {
+    } else if (isInFunction(use.graph)) {
       skips.push(skipUse(use, 'in_function', 'inside a local function'));
     } else if (model.trainingNames.has(heldName(use.held))) {
       skips.push(skipUse(use, 'used_in_training', 'training_info refers to it by name'));
@@ -121,6 +123,14 @@ function select(model: Model, options: Settled): { uses: WeightUse[]; skips: Ski
     }
   }
   return { uses, skips };
+}
+
+/** Whether the graph is a local function, or a body at any depth inside one. */
+function isInFunction(graph: Graph): boolean {
+  for (let scope: Graph | undefined = graph; scope !== undefined; scope = scope.parent) {
+    if (scope.kind === 'function') return true;
+  }
+  return false;
 }
 
 /** Rewrites every use, then drops the float weights nothing reads any more. */

@@ -1,4 +1,4 @@
-import { elementCount, type FloatDType } from '../../ir/dtype.ts';
+import type { FloatDType } from '../../ir/dtype.ts';
 import { constant, derived, type Tensor } from '../../ir/tensor.ts';
 import { kernelsFor } from '../../kernels/choose.ts';
 import { channelLayout } from '../../kernels/layout.ts';
@@ -91,9 +91,4 @@ function scaled(data: Float32Array, factor: number): Float32Array {
 /** Bytes of a quantized weight with what belongs to it. */
 export function quantizedBytes(weight: QuantizedWeight): number {
   return weight.data.byteLength + weight.scale.byteLength + (weight.zeroPoint?.byteLength ?? 0);
-}
-
-/** Elements of a tensor. */
-export function elementsOf(tensor: Tensor): number {
-  return elementCount(tensor.dims);
 }
