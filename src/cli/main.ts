@@ -5,6 +5,7 @@ import { CompressError } from '../errors.ts';
 import { removeTemporaries } from '../io/sink.ts';
 import { DASH } from './arguments.ts';
 import { copyCommand } from './commands/copy.ts';
+import { foldCommand } from './commands/fold.ts';
 import { pruneCommand } from './commands/prune.ts';
 import { quantizeCommand } from './commands/quantize.ts';
 import { runner } from './run.ts';
@@ -27,6 +28,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     .usage('$0 <verb> [model.onnx|-] [-o out.onnx|-] [options]\n\nMakes ONNX models small and fast, without Python.')
     .command(pruneCommand(run))
     .command(quantizeCommand(run))
+    .command(foldCommand(run))
     .command(copyCommand(run))
     .completion('completion', 'print a completion script for bash or zsh')
     .epilog(
@@ -37,7 +39,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       ]),
     )
     .epilog('\nExit codes: 0 done, 1 the model or a file, 2 the command line.')
-    .demandCommand(1, 'no verb is given: prune, quantize or copy')
+    .demandCommand(1, 'no verb is given: prune, quantize, fold or copy')
     .recommendCommands()
     .strict()
     .check(refuseRepeated)

@@ -29,7 +29,7 @@ export function render(report: RunReport, options: RenderOptions): string {
     ),
   );
   for (const pass of report.passes) {
-    const heads = pass.pass === 'prune' ? pruned(pass, options, chalk) : quantized(pass, options, chalk);
+    const heads = headsOf(pass, options, chalk);
     const rest = [
       ...pass.notes.map((note) => `  ${printable(note)}`),
       ...skipLines(pass.skips, options.verbose, chalk.yellow),
@@ -59,6 +59,19 @@ function pruned(pass: PassReport, options: RenderOptions, chalk: ChalkInstance):
   ];
   const head = `${chalk.green('prune')}: ${formatPercent(zeros, elements)} of ${elements} weights in ${count(pass.changes.length, 'tensor')} are zero`;
   return [...wrapped([head], options), ...table(columns, rows, options, chalk)];
+}
+
+function headsOf(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {
+  if (pass.pass === 'prune') return pruned(pass, options, chalk);
+  return pass.pass === 'fold' ? folded(pass, options, chalk) : quantized(pass, options, chalk);
+}
+
+function folded(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {
+  const rows = pass.changes.map((one) => [one.weight, one.opType, shapeOf(one), one.form ?? '']);
+  const columns = [{ head: 'weight' }, { head: 'operator', optional: true }, { head: 'shape', optional: true }];
+  if (rows.length === 0) return [`${chalk.green('fold')}: no weight changed`];
+  const head = `${chalk.green('fold')}: ${count(rows.length, 'weight')} took in what stood beside ${rows.length === 1 ? 'it' : 'them'}`;
+  return [...wrapped([head], options), ...table([...columns, { head: 'what' }], rows, options, chalk)];
 }
 
 function zerosAlone(report: RunReport): string {

@@ -44,8 +44,8 @@ describe('a wrong command line exits 2 and says what to do', () => {
     [['copy', ''], /model: the file name is empty/],
     [['copy', '-', M], /is one argument too many/],
     [['quantise', M], /'quantise' is not a verb\. Did you mean quantize\?/],
-    [['frobnicate', M], /'frobnicate' is not a verb\n {2}The verbs are prune, quantize, copy/],
-    [[], /no verb is given: prune, quantize or copy\n {2}See compress --help/],
+    [['frobnicate', M], /'frobnicate' is not a verb\n {2}The verbs are prune, quantize, fold, copy/],
+    [[], /no verb is given: prune, quantize, fold or copy\n {2}See compress --help/],
   ];
   const cwd = folder();
   const results = compressEach(
@@ -64,13 +64,13 @@ describe('a wrong command line exits 2 and says what to do', () => {
 });
 
 describe('help', () => {
-  const [all, prune, quantize, copy, version] = compressEach([
-    ...[['--help'], ['prune', '-h'], ['quantize', '--help'], ['copy', '--help']],
+  const [all, prune, quantize, copy, fold, version] = compressEach([
+    ...[['--help'], ['prune', '-h'], ['quantize', '--help'], ['copy', '--help'], ['fold', '--help']],
     ['--version'],
   ]);
 
   test('fits 99 columns, goes to standard output and shows examples', () => {
-    for (const one of [all, prune, quantize, copy]) {
+    for (const one of [all, prune, quantize, copy, fold]) {
       const text = one?.stdout.toString() ?? '';
       expect(one).toMatchObject({ code: 0, stderr: '' });
       expect(text).toContain('Examples:\n  # ');

@@ -1,0 +1,97 @@
+import { elementCount } from '../../ir/dtype.ts';
+import type { Graph } from '../../ir/graph.ts';
+import { intAttribute, isOp, type Node } from '../../ir/node.ts';
+import { type Folding, isAlive, outputOf } from './context.ts';
+import { canRedirect, redirect } from './rename.ts';
+
+/** What leaves the other operand as it is, and whether it may be the first one too. */
+const NEUTRAL: Readonly<Record<string, { readonly value: number; readonly commutes: boolean }>> = {
+  Add: { value: 0, commutes: true },
+  Sub: { value: 0, commutes: false },
+  Mul: { value: 1, commutes: true },
+  Div: { value: 1, commutes: false },
+};
+/** From this opset on, Dropout is told by an input whether it trains. */
+const DROPOUT_INPUTS = 12;
+
+/**
+ * Removes nodes whose output is their input: Identity, Dropout in inference, `x · 1`, `x / 1`, `x + 0` and `x − 0`.
+ * ```
+ * before  x ── Identity ── y ── Relu        after  x ── Relu
+ *         Conv ── c ── Identity ── output          Conv ── output
+ * ```
+ * The name of a graph output survives: what made the value is renamed. Where nothing can be renamed (the output is a
+ * graph input, a weight, or a second output), the node stays. A constant counts only where it cannot change the shape:
+ * one element, and no more dims than the other operand is known to have. (`−0 + 0` is `+0`: the sign of a zero is the
+ * one thing that may change.)
+ */
+export async function removeIdentities(folding: Folding): Promise<void> {
+  for (const graph of folding.graphs) {
+    // The first node on top: of a chain of Identity each takes what the one before it read.
+    const stack = [...graph.nodes].reverse();
+    for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+      if (!isAlive(graph, node)) continue;
+      const source = await passedOn(folding, graph, node);
+      if (source === undefined) continue;
+      const rewritten = bypass(folding, graph, node, source);
+      if (rewritten === undefined) continue;
+      folding.count(isOp(node, 'Identity') || isOp(node, 'Dropout') ? node.opType : labelOf(node));
+      for (const one of rewritten) if (one.graph === graph) stack.push(one.node);
+    }
+  }
+}
+
+function labelOf(node: Node): string {
+  return `${node.opType} by ${NEUTRAL[node.opType]?.value}`;
+}
+
+/** The value that the node gives out unchanged. */
+async function passedOn(folding: Folding, graph: Graph, node: Node): Promise<string | undefined> {
+  const [x = '', second] = node.inputs;
+  if (x === '' || node.outputs[0] === '') return undefined;
+  if (isOp(node, 'Identity')) return x;
+  if (isOp(node, 'Dropout')) return (await isInference(folding, graph, node)) ? x : undefined;
+  const neutral = isOp(node, node.opType) ? NEUTRAL[node.opType] : undefined;
+  if (neutral === undefined || second === undefined || folding.model.opset < 7) return undefined;
+  for (const index of neutral.commutes ? [1, 0] : [1]) {
+    const held = folding.constant(graph, node.inputs[index]);
+    if (held === undefined || elementCount(held.tensor.dims) !== 1) continue;
+    const other = node.inputs[1 - index] as string;
+    const scalar = await folding.scalar(graph, node.inputs[index]);
+    if (scalar?.value === neutral.value && folding.keepsShape(scalar.rank, graph, other)) return other;
+  }
+  return undefined;
+}
+
+/** Whether a Dropout does nothing: nobody reads its mask, and it is not told to train. */
+async function isInference(folding: Folding, graph: Graph, node: Node): Promise<boolean> {
+  const [, mask = ''] = node.outputs;
+  if (mask !== '' && graph.uses(mask).length > 0) return false;
+  const { opset } = folding.model;
+  if (opset < 7) return intAttribute(node, 'is_test', 0) === 1;
+  const [, , training = ''] = node.inputs;
+  if (opset < DROPOUT_INPUTS || training === '') return true;
+  const tensor = folding.constant(graph, training)?.tensor;
+  return tensor?.dtype === 'bool' && (await tensor.load()).every((one) => one === 0);
+}
+
+/** Takes the node out of the way of `source`. Gives the nodes it rewrote, or undefined where it must stay. */
+function bypass(folding: Folding, graph: Graph, node: Node, source: string) {
+  const y = outputOf(node);
+  const { trainingNames } = folding.model;
+  const isOutput = (name: string): boolean => graph.uses(name).some((use) => use.node === undefined);
+  if (trainingNames.has(y) || source === y) return undefined;
+  if (!isOutput(y)) {
+    if (!canRedirect(graph, y, source)) return undefined;
+    graph.removeNode(node);
+    return redirect(graph, y, source);
+  }
+  const producer = graph.producer(source);
+  if (producer === undefined || isOp(producer, 'Constant')) return undefined;
+  if (trainingNames.has(source) || !canRedirect(graph, source, y)) return undefined;
+  graph.removeNode(node);
+  const rewritten = redirect(graph, source, y);
+  const renamed = { ...producer, outputs: producer.outputs.map((one) => (one === source ? y : one)) };
+  graph.replaceNode(producer, renamed);
+  return [...rewritten, { graph, node: renamed }];
+}

@@ -1,0 +1,93 @@
+import type { Model } from '../../ir/model.ts';
+import type { Pass, PassReport } from '../pass.ts';
+import { foldChains } from './chains.ts';
+import { constantsToInitializers } from './constants.ts';
+import { Folding } from './context.ts';
+import { removeUnread } from './dead.ts';
+import { nameHardSwish } from './hardswish.ts';
+import { removeIdentities } from './identities.ts';
+import { doneNotes, leftovers } from './report.ts';
+import { FoldedWeights } from './weights.ts';
+
+/** What fold can do, in the order it does it. */
+export const FOLD_RULES = ['constants', 'identities', 'hard_swish', 'chains', 'unread'] as const;
+
+/**
+ * - `constants`: Constant nodes become initializers
+ * - `identities`: Identity, Dropout, `x · 1`, `x + 0` are removed
+ * - `hard_swish`: hard-swish and hard-sigmoid that were written out become HardSigmoid
+ * - `chains`: BatchNormalization, and constants that are added or multiplied, go into the weights beside them
+ * - `unread`: nodes and initializers that nothing reads are removed
+ */
+export type FoldRule = (typeof FOLD_RULES)[number];
+
+export interface FoldOptions {
+  /** The rules to follow; all where absent. */
+  readonly rules?: readonly FoldRule[];
+}
+
+export const FOLD_DEFAULTS: Required<FoldOptions> = { rules: FOLD_RULES };
+
+/** The oldest opset whose operators broadcast, normalize and drop out as the rules say. */
+const LOWEST_OPSET = 7;
+/** From this IR version on, an initializer need not be a graph input too. */
+const FREE_INITIALIZERS = 4;
+
+/**
+ * Rewrites a float model into one that computes the same with fewer nodes, and that quantizes better: a factor behind a
+ * Conv is a factor of its weight.
+ *
+ * ```
+ * before  x ── Conv(W, b) ── BatchNormalization(γ, β, μ, σ²) ── Dropout ── y
+ *
+ * after   x ── Conv(W', b') ── y         W' = W·γ/√(σ²+ε)     b' = (b−μ)·γ/√(σ²+ε) + β
+ * ```
+ *
+ * Weights are computed in float64 and rounded once, however many constants go into them, and not before they are
+ * written: only the constants that decide whether a rule holds are loaded. Doing it again changes nothing.
+ *
+ * Float32 and float64 weights are folded; float16 and bfloat16 ones are left, as a factor could push them out of range.
+ * Left are local functions, initializers that a caller may replace (graph inputs, from IR 4 on), and what
+ * training_info names. A name keeps its meaning: a value that is another one afterwards has a new name. Types and shapes
+ * that the file states for values that are gone stay in it and mean nothing.
+ *
+ * @see https://onnx.ai/onnx/operators/onnx__BatchNormalization.html
+ */
+export function fold(options: FoldOptions = {}): Pass {
+  const rules = new Set(options.rules ?? FOLD_DEFAULTS.rules);
+  return { name: 'fold', run: (model) => run(model, rules) };
+}
+
+async function run(model: Model, rules: ReadonlySet<FoldRule>): Promise<PassReport> {
+  const folding = new Folding(model);
+  const weights = new FoldedWeights();
+  if (rules.has('constants')) constantsToInitializers(folding);
+  if (rules.has('identities')) await removeIdentities(folding);
+  // Before the others too: a value that only a dead node reads besides is free to be folded.
+  if (rules.has('unread')) removeUnread(folding);
+  // Before the chains, which would take the 3 of a hard-sigmoid into a bias.
+  if (rules.has('hard_swish')) await nameHardSwish(folding);
+  const chains = rules.has('chains') && model.opset >= LOWEST_OPSET;
+  if (chains) await foldChains(folding, weights);
+  if (rules.has('unread')) removeUnread(folding);
+  const done = doneNotes(folding.counts);
+  if (done.length > 0) freeInitializers(folding);
+  const left = chains ? await leftovers(folding) : { skips: [], notes: [] };
+  const notes = [...(done.length === 0 ? ['nothing to fold'] : done), ...left.notes];
+  if (model.opset < LOWEST_OPSET)
+    notes.push(`opset ${model.opset}: operators before opset ${LOWEST_OPSET} are not folded`);
+  return { pass: 'fold', changes: weights.changes, skips: left.skips, notes };
+}
+
+/**
+ * Up to IR 3 every initializer must be a graph input, and no caller can replace one. Where new ones came, the model goes
+ * to IR 4 and the inputs go: with them the weights would be variables from then on.
+ */
+function freeInitializers(folding: Folding): void {
+  const { model } = folding;
+  if (model.irVersion >= FREE_INITIALIZERS) return;
+  const isNew = folding.graphs.some((graph) => [...graph.initializers.keys()].some((name) => !graph.isInput(name)));
+  if (!isNew) return;
+  model.setIrVersion(FREE_INITIALIZERS);
+  for (const name of model.graph.initializers.keys()) model.graph.removeInput(name);
+}

@@ -1,0 +1,101 @@
+import { elementCount } from '../../ir/dtype.ts';
+import type { Graph } from '../../ir/graph.ts';
+import { isOp, type Node } from '../../ir/node.ts';
+import type { Skip, SkipReason } from '../pass.ts';
+import { type Affine, affineOf, fitsChannels } from './affine.ts';
+import { type Folding, isAnyOp } from './context.ts';
+import { productBehind } from './product.ts';
+
+/** What was done, a sentence each; what was cleared away comes last. */
+export function doneNotes(counts: ReadonlyMap<string, number>): string[] {
+  const isClearing = ([what]: readonly [string, number]): boolean => what.startsWith('unread');
+  const all = [...counts];
+  const ordered = [...all.filter((one) => !isClearing(one)), ...all.filter(isClearing)];
+  return ordered.map(([what, count]) => sentence(what, count));
+}
+
+function sentence(what: string, count: number): string {
+  const several = (one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
+  switch (what) {
+    case 'constant':
+      return several('Constant node is an initializer now', 'Constant nodes are initializers now');
+    case 'hard-swish':
+      return `${count} hard-swish written as HardSigmoid and Mul`;
+    case 'hard-sigmoid':
+      return `${count} hard-sigmoid written as HardSigmoid`;
+    case 'unread node':
+      return several('node that nothing reads removed', 'nodes that nothing reads removed');
+    case 'unread initializer':
+      return several('initializer that nothing reads dropped', 'initializers that nothing reads dropped');
+    default:
+      return what.includes(' into ') ? `${count} ${what.replace(' into', ' folded into')}` : `${count} ${what} removed`;
+  }
+}
+
+/** The BatchNormalizations that stay, with their reasons where a weight is the reason, and what else was left. */
+export async function leftovers(folding: Folding): Promise<{ skips: Skip[]; notes: string[] }> {
+  const skips: Skip[] = [];
+  const notes: string[] = [];
+  let [half, alone] = [0, 0];
+  for (const graph of folding.graphs) {
+    for (const node of graph.nodes) {
+      const isHalf = isBesideHalf(folding, graph, node);
+      if (isHalf) half++;
+      if (isHalf || !isOp(node, 'BatchNormalization')) continue;
+      const skip = variable(folding, graph, node) ?? (await notFinite(folding, graph, node));
+      if (skip === undefined) alone++;
+      else skips.push(skip);
+    }
+  }
+  const stay = (count: number, what: string): string => `${count} ${what} ${count === 1 ? 'stays' : 'stay'}`;
+  if (half > 0) notes.push(`${stay(half, half === 1 ? 'node' : 'nodes')}: weights of 16-bit floats are not folded`);
+  if (alone > 0) {
+    notes.push(
+      `${stay(alone, 'BatchNormalization')}: no Conv, ConvTranspose, Gemm or MatMul before, or not only for it`,
+    );
+  }
+  const functions = folding.model.functions.length;
+  if (functions > 0)
+    notes.push(`${functions === 1 ? '1 local function is' : `${functions} local functions are`} left alone`);
+  return { skips, notes };
+}
+
+/** Whether only the type of the weight before keeps the node from being folded back. */
+function isBesideHalf(folding: Folding, graph: Graph, node: Node): boolean {
+  const affine = affineOf(folding, graph, node);
+  const producer = affine && graph.producer(affine.input);
+  if (!isAnyOp(producer, 'Conv', 'ConvTranspose', 'Gemm', 'MatMul')) return false;
+  const dtype = folding.constant(graph, producer.inputs[1])?.tensor.dtype;
+  // What is added behind a MatMul stays beside weights of any type.
+  const adds = isOp(producer, 'MatMul') && affine?.scales === false;
+  const isHalf = !adds && (dtype === 'float16' || dtype === 'bfloat16');
+  return isHalf && folding.onlyUse(graph, affine?.input) !== undefined;
+}
+
+/** A skip where a parameter is no constant. */
+function variable(folding: Folding, graph: Graph, node: Node): Skip | undefined {
+  const name = node.inputs.slice(1, 5).find((value) => {
+    const held = graph.held(value);
+    return held !== undefined && folding.isVariable(held);
+  });
+  if (name === undefined) return undefined;
+  if (folding.model.trainingNames.has(name)) {
+    return skipOf(graph, node, name, 'used_in_training', 'training_info refers to it by name');
+  }
+  return skipOf(graph, node, name, 'graph_input', 'it is a graph input, which a caller may feed');
+}
+
+/** A skip where the parameters give no finite factor. */
+async function notFinite(folding: Folding, graph: Graph, node: Node): Promise<Skip | undefined> {
+  const affine = affineOf(folding, graph, node);
+  const found = affine && productBehind(folding, graph, affine.input);
+  if (found === undefined || !fitsChannels(affine as Affine, found.channels, found.axis, found.rank)) return undefined;
+  if (folding.onlyUse(graph, affine?.input) === undefined || (await affine?.load()) !== undefined) return undefined;
+  const detail = 'its parameters give no finite factor: NaN, infinity, or a variance below 0';
+  return skipOf(graph, node, node.inputs[1] ?? '', 'non_finite', detail);
+}
+
+function skipOf(graph: Graph, node: Node, weight: string, reason: SkipReason, detail: string): Skip {
+  const elements = elementCount(graph.held(weight)?.tensor.dims ?? []);
+  return { weight, node: node.name || (node.outputs[0] ?? ''), opType: node.opType, elements, reason, detail };
+}

@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { compress, compressEach, fixture, folder } from '../support/cli.ts';
+
+const BN = fixture('digits-cnn-bn.onnx');
+
+test('fold says what went into which weight', () => {
+  const cwd = folder();
+  const [one] = compressEach([['fold', BN, '-o', 'f.onnx']], { cwd });
+  expect(one?.code).toBe(0);
+  expect(one?.stderr.replace(BN, 'BN')).toBe(`BN → f.onnx: 318 kB → 314 kB (98.7 %)
+fold: 6 weights took in what stood beside them
+  weight        operator  shape              what
+  conv1.bias    Conv      float32 32         BatchNormalization folded in
+  conv1.weight  Conv      float32 32×1×3×3   BatchNormalization folded in
+  conv2.bias    Conv      float32 64         BatchNormalization folded in
+  conv2.weight  Conv      float32 64×32×3×3  BatchNormalization folded in
+  conv3.bias    Conv      float32 96         BatchNormalization folded in
+  conv3.weight  Conv      float32 96×64×3×3  BatchNormalization folded in
+  3 BatchNormalization folded into Conv
+  12 initializers that nothing reads dropped
+`);
+});
+
+test('a model with nothing to fold is written as it is, and the report says so', () => {
+  const cwd = folder();
+  const one = compress(['fold', fixture('digits-mlp.onnx'), '-o', 'f.onnx'], { cwd });
+  expect(one.code).toBe(0);
+  expect(one.stderr).toMatch(/\nfold: no weight changed\n {2}nothing to fold\n$/);
+  expect(readFileSync(join(cwd, 'f.onnx')).equals(readFileSync(fixture('digits-mlp.onnx')))).toBe(true);
+});
