@@ -7,6 +7,9 @@ export type ErrorCode =
   | 'exists' // the output is already there
   | 'options' // an option has a value it cannot have
   | 'nothing_to_do' // no weight could be changed
+  | 'data' // input data for a model is missing, of the wrong shape or not finite
+  | 'runtime' // ONNX Runtime is not installed, or it refuses the model
+  | 'gate' // a comparison was made, and is worse than the user allows
   | 'internal'; // a promise we made to ourselves was broken
 
 /** Facts that go with an error beside its sentence. */

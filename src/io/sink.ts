@@ -4,6 +4,9 @@ import { type FileHandle, open, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { CompressError, ioError } from '../errors.ts';
+import { temporaries } from './temporary.ts';
+
+export { removeTemporaries } from './temporary.ts';
 
 /** Where a model is written. Nothing is visible to others before `finish()`; `abort()` leaves nothing. */
 export interface Sink {
@@ -15,15 +18,6 @@ export interface Sink {
 
 /** Small chunks are gathered into one write of about this many bytes. */
 const GATHER = 1 << 20;
-
-/** Temporary files that exist now, so that a signal handler can remove them. */
-const temporaries = new Set<string>();
-
-/** Removes every unfinished output file at once, for a process that is about to end. */
-export function removeTemporaries(): void {
-  for (const path of temporaries) rmSync(path, { force: true });
-  temporaries.clear();
-}
 
 /**
  * A sink that appears under `path` only when it is complete: bytes go to a temporary file in the same folder, which is

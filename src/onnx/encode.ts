@@ -1,10 +1,11 @@
 import protobuf from 'protobufjs/minimal.js';
 import { CompressError } from '../errors.ts';
 import { dtypeNumber } from '../ir/dtype.ts';
-import type { Graph } from '../ir/graph.ts';
+import type { Graph, ValueInfo } from '../ir/graph.ts';
 import type { Model } from '../ir/model.ts';
 import { type Attribute, bodiesOf, type Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
+import { encodeValueInfo } from './encodeValue.ts';
 import { ATTRIBUTE, ATTRIBUTE_TYPES, ENTRY, FIXED32, FUNCTION, GRAPH, MODEL, NODE, OPSET, TENSOR } from './fields.ts';
 import { containers, externalNodes, externals, holdsExternal, modelOrigins, originOf, stored } from './origin.ts';
 import { Parts, tag } from './parts.ts';
@@ -20,10 +21,19 @@ export interface Place {
 /** Decides about a tensor of an initializer; undefined embeds it. */
 export type Placement = (tensor: Tensor) => Place | undefined;
 
+/** What a file gets beside what the model holds; the model itself stays as it is. Outputs may be values of any name. */
+export interface Addition {
+  /** Put after the main graph's own nodes. */
+  readonly nodes?: readonly Node[];
+  /** Put after the main graph's own outputs. */
+  readonly outputs: readonly ValueInfo[];
+}
+
 /** What encoding needs beside the map. `keepExternal`: the data files stay as they are, so references to them hold. */
 export interface EncodeOptions {
   readonly place: Placement;
   readonly keepExternal: boolean;
+  readonly adding?: Addition | undefined;
 }
 
 /** Whether nothing in the model differs from the file it was read from. */
@@ -42,7 +52,10 @@ export function encodeModel(model: Model, options: EncodeOptions): Parts {
       if (origin?.irVersion === model.irVersion) parts.segment(origin.irVersionField);
       else parts.int(MODEL.irVersion, model.irVersion);
     },
-    [MODEL.graph]: () => encodeGraphField(parts, MODEL.graph, model.graph, options),
+    [MODEL.graph]: () => {
+      if (options.adding === undefined) encodeGraphField(parts, MODEL.graph, model.graph, options);
+      else parts.message(MODEL.graph, encodeGraph(model.graph, options, options.adding));
+    },
     [MODEL.opsetImport]: () => {
       for (const one of model.opsets) {
         encodeLeaf(parts, MODEL.opsetImport, one, () =>
@@ -80,7 +93,7 @@ function encodeGraphField(parts: Parts, field: number, graph: Graph, options: En
   parts.message(field, graph.kind === 'function' ? encodeFunction(graph, options) : encodeGraph(graph, options));
 }
 
-function encodeGraph(graph: Graph, options: EncodeOptions): Parts {
+function encodeGraph(graph: Graph, options: EncodeOptions, adding?: Addition): Parts {
   const parts = new Parts();
   if (!containers.has(graph)) parts.text(GRAPH.name, graph.name);
   const leaf = (field: number, leaves: readonly object[]): (() => void) => {
@@ -91,12 +104,17 @@ function encodeGraph(graph: Graph, options: EncodeOptions): Parts {
   encodeContainer(parts, graph, {
     [GRAPH.node]: () => {
       for (const node of graph.nodes) encodeNode(parts, GRAPH.node, node, options);
+      for (const node of adding?.nodes ?? []) encodeNode(parts, GRAPH.node, node, options);
     },
     [GRAPH.initializer]: () => {
       for (const tensor of graph.initializers.values()) encodeTensor(parts, GRAPH.initializer, tensor, options);
     },
     [GRAPH.input]: leaf(GRAPH.input, graph.inputs),
-    [GRAPH.output]: leaf(GRAPH.output, graph.outputs),
+    [GRAPH.output]: () => {
+      for (const one of [...graph.outputs, ...(adding?.outputs ?? [])]) {
+        encodeLeaf(parts, GRAPH.output, one, () => encodeValueInfo(one));
+      }
+    },
     [GRAPH.valueInfo]: leaf(GRAPH.valueInfo, graph.valueInfo),
     [GRAPH.sparseInitializer]: leaf(GRAPH.sparseInitializer, graph.sparseInitializers),
   });

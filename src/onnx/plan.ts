@@ -1,7 +1,7 @@
 import { CompressError } from '../errors.ts';
 import type { Model } from '../ir/model.ts';
 import type { Tensor } from '../ir/tensor.ts';
-import { dataParts, encodeModel, isUntouchedModel, type Place } from './encode.ts';
+import { type Addition, dataParts, encodeModel, isUntouchedModel, type Place } from './encode.ts';
 import { MAX_MESSAGE } from './fields.ts';
 import { externals, holdsExternal, modelOrigins } from './origin.ts';
 import { type Part, Parts } from './parts.ts';
@@ -37,6 +37,8 @@ export interface PlanOptions {
   readonly dataName?: string;
   /** SHA-1 of the data file, where the source carried checksums; planned as zeros before it is known. */
   readonly checksum?: string;
+  /** Nodes and outputs that the file has and the model has not. */
+  readonly adding?: Addition | undefined;
 }
 
 /**
@@ -53,13 +55,14 @@ export function planModel(model: Model, options: PlanOptions = {}): ModelPlan {
   const hasExternal = [model.graph, ...model.functions].some(holdsExternal);
   const origin = modelOrigins.get(model);
   const keeps = hasExternal ? mode === 'auto' && options.dataName !== undefined : mode !== 'external';
-  if (keeps && origin !== undefined && isUntouchedModel(model)) {
+  if (keeps && origin !== undefined && options.adding === undefined && isUntouchedModel(model)) {
     const whole = new Segment(origin.source, 0, origin.source.byteLength);
     return { byteLength: whole.byteLength, parts: [whole], data: undefined, keepsDataFiles: hasExternal };
   }
   const wantsExternal = mode === 'external' || (mode === 'auto' && hasExternal && options.dataName !== undefined);
+  const { adding } = options;
   if (!wantsExternal) {
-    const embedded = encodeModel(model, { place: () => undefined, keepExternal: false });
+    const embedded = encodeModel(model, { place: () => undefined, keepExternal: false, adding });
     if (embedded.byteLength <= MAX_MESSAGE) {
       return { byteLength: embedded.byteLength, parts: embedded.list, data: undefined, keepsDataFiles: false };
     }
@@ -74,10 +77,11 @@ export function planModel(model: Model, options: PlanOptions = {}): ModelPlan {
       );
     }
   }
-  return planExternal(model, options.dataName ?? '', options.checksum);
+  return planExternal(model, options);
 }
 
-function planExternal(model: Model, location: string, checksum: string | undefined): ModelPlan {
+function planExternal(model: Model, options: PlanOptions): ModelPlan {
+  const { dataName: location = '', checksum, adding } = options;
   const data = new Parts();
   const places = new Map<Tensor, Place>();
   const carriesChecksum = allTensors(model).some((tensor) => externals.get(tensor)?.checksum !== undefined);
@@ -93,7 +97,7 @@ function planExternal(model: Model, location: string, checksum: string | undefin
       else if (!(part instanceof Uint8Array)) data.tensor(part);
     }
   }
-  const main = encodeModel(model, { place: (tensor) => places.get(tensor), keepExternal: false });
+  const main = encodeModel(model, { place: (tensor) => places.get(tensor), keepExternal: false, adding });
   if (main.byteLength > MAX_MESSAGE) {
     throw new CompressError(
       'limit',

@@ -4,6 +4,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { CompressError, ioError } from '../errors.ts';
 import { fileSink, type Sink } from '../io/sink.ts';
 import type { Model } from '../ir/model.ts';
+import type { Addition } from './encode.ts';
 import { modelOrigins } from './origin.ts';
 import { writeParts } from './parts.ts';
 import { type DataMode, type ModelPlan, planModel } from './plan.ts';
@@ -14,6 +15,8 @@ export interface WriteOptions {
   readonly data?: DataMode;
   /** Replace files that exist. */
   readonly overwrite?: boolean;
+  /** Nodes and outputs that the file gets and the model has not, e.g. to look at what it computes inside. */
+  readonly adding?: Addition | undefined;
 }
 
 /** What was written: sizes in bytes, and the data files beside the model file. */
@@ -31,14 +34,14 @@ export interface Written {
  * @throws CompressError `exists`, `io`, `limit`
  */
 export async function writeModel(model: Model, target: string | Sink, options: WriteOptions = {}): Promise<Written> {
-  const mode = options.data ?? 'auto';
+  const planned = { mode: options.data ?? 'auto', adding: options.adding };
   if (typeof target !== 'string') {
-    const plan = planModel(model, { mode });
+    const plan = planModel(model, planned);
     await guarded([target], () => writeParts(plan.parts, target));
     return { byteLength: plan.byteLength, dataByteLength: 0, dataFiles: [] };
   }
   const dataName = `${basename(target)}.data`;
-  const plan = planModel(model, { mode, dataName });
+  const plan = planModel(model, { ...planned, dataName });
   const overwrite = options.overwrite ?? false;
   // Both sinks are opened before a byte is written: a refusal then costs nothing.
   const main = await fileSink(target, { overwrite });
@@ -63,7 +66,7 @@ export async function writeModel(model: Model, target: string | Sink, options: W
         return sink.write(chunk);
       },
     });
-    const final = planModel(model, { mode, dataName, checksum: hash.digest('hex') });
+    const final = planModel(model, { ...planned, dataName, checksum: hash.digest('hex') });
     return writeParts(final.parts, main);
   });
   return { byteLength: plan.byteLength, dataByteLength: dataLength(model, plan), dataFiles };

@@ -1,0 +1,90 @@
+import { entropyEnds } from './entropy.ts';
+import type { Extent } from './extent.ts';
+import { Histogram } from './histogram.ts';
+import { mseEnds } from './mse.ts';
+import { type Ends, percentileEnds } from './percentile.ts';
+
+/**
+ * How the range of an activation is chosen from what was seen of it.
+ * `minmax`: all of it. `moving-average`: the moving averages of each batch's smallest and largest value.
+ * `percentile`: all but the outermost elements. `entropy`: what loses least information. `mse`: what has the smallest
+ * squared error.
+ */
+export type ObserverKind = 'minmax' | 'moving-average' | 'percentile' | 'entropy' | 'mse';
+
+/** All observers, by the names the command line has for them. */
+export const OBSERVERS: readonly ObserverKind[] = ['minmax', 'moving-average', 'percentile', 'entropy', 'mse'];
+
+/** Percent of the elements that `percentile` keeps: ONNX Runtime's default. */
+export const PERCENTILE = 99.999;
+
+/** Bins for `entropy`, which tries every second one of them: as many on each side of 0 as TensorRT has half of. */
+const ENTROPY_BINS = 2048;
+
+/** A chosen range with what is known of the activation; the fields are those of `ActivationRange`. */
+export interface ObservedRange {
+  readonly min: number;
+  readonly max: number;
+  readonly observedMin: number;
+  readonly observedMax: number;
+  readonly power: number;
+  readonly clipError: number;
+  readonly zeros: number;
+}
+
+/**
+ * The empty histogram a second pass must fill for {@link chooseRange}; undefined where the first pass is enough.
+ * @param extent - of a first pass over all elements
+ */
+export function histogramFor(kind: ObserverKind, extent: Extent): Histogram | undefined {
+  if (kind === 'minmax' || extent.count === 0) return undefined;
+  if (kind !== 'entropy') return new Histogram(extent.min, extent.max);
+  const reach = Math.max(-extent.min, extent.max);
+  return new Histogram(-reach, reach, ENTROPY_BINS);
+}
+
+/**
+ * The range for 8 bits, always finite, holding 0 and within what was seen and 0.
+ * @param histogram - what {@link histogramFor} gave, filled
+ * @returns undefined where no finite element was seen
+ */
+export function chooseRange(
+  kind: ObserverKind,
+  extent: Extent,
+  histogram: Histogram | undefined,
+  percentile: number = PERCENTILE,
+): ObservedRange | undefined {
+  if (extent.count === 0) return undefined;
+  const zeros = extent.zeros / extent.count;
+  // Adding 0 makes 0 of −0.
+  const seen = { min: extent.min + 0, max: extent.max + 0 };
+  const ends = histogram === undefined ? seen : endsOf(kind, extent, histogram, percentile, zeros);
+  const min = Math.min(0, Math.max(ends.min, seen.min));
+  const max = Math.max(0, Math.min(ends.max, seen.max));
+  // A range that holds all that was seen clips nothing, whatever the bins' centres say.
+  const clips = min > seen.min || max < seen.max;
+  return {
+    min,
+    max,
+    observedMin: seen.min,
+    observedMax: seen.max,
+    power: extent.power,
+    clipError: clips && histogram !== undefined ? histogram.clipError(min, max) : 0,
+    zeros,
+  };
+}
+
+function endsOf(kind: ObserverKind, extent: Extent, histogram: Histogram, percentile: number, zeros: number): Ends {
+  switch (kind) {
+    case 'minmax':
+      return extent;
+    case 'moving-average':
+      return { min: extent.averageMin, max: extent.averageMax };
+    case 'percentile':
+      return percentileEnds(histogram, percentile);
+    case 'entropy':
+      return entropyEnds(histogram);
+    case 'mse':
+      return mseEnds(histogram, zeros);
+  }
+}

@@ -1,0 +1,28 @@
+import { dtypeNumber } from '../ir/dtype.ts';
+import type { ValueInfo } from '../ir/graph.ts';
+import { DIM, SHAPE, TENSOR_TYPE, TYPE, VALUE_INFO } from './fields.ts';
+import { Parts } from './parts.ts';
+
+/**
+ * Encodes a ValueInfoProto: the name, and as much of its tensor type as is known. A dim is a number, a symbol or
+ * undefined; an empty list of dims is a scalar, no list at all an unknown rank. Without a dtype there is no type at
+ * all, and whoever reads the file infers it.
+ */
+export function encodeValueInfo({ name, dtype, dims }: ValueInfo): Parts {
+  const parts = new Parts().text(VALUE_INFO.name, name);
+  if (dtype === undefined) return parts;
+  const tensor = new Parts().int(TENSOR_TYPE.elemType, dtypeNumber(dtype));
+  if (dims !== undefined) tensor.message(TENSOR_TYPE.shape, encodeShape(dims));
+  return parts.message(VALUE_INFO.type, new Parts().message(TYPE.tensor, tensor));
+}
+
+function encodeShape(dims: readonly (number | string | undefined)[]): Parts {
+  const shape = new Parts();
+  for (const dim of dims) {
+    const one = new Parts();
+    if (typeof dim === 'number') one.int(DIM.value, dim);
+    else if (dim !== undefined) one.text(DIM.param, dim);
+    shape.message(SHAPE.dim, one);
+  }
+  return shape;
+}

@@ -1,0 +1,130 @@
+import { readFile, stat } from 'node:fs/promises';
+import { CompressError, ioError } from '../errors.ts';
+import { fileSink } from '../io/sink.ts';
+import type { ActivationRange, ActivationRanges } from '../ir/ranges.ts';
+
+/** How ranges came about; kept beside them in their file. */
+export interface RangesMeta {
+  /** The observer that chose them. */
+  readonly observer: string;
+  /** How many samples were run. */
+  readonly samples: number;
+}
+
+/** What a ranges file holds. */
+export interface SavedRanges extends RangesMeta {
+  readonly ranges: ActivationRanges;
+}
+
+/** The one version of the format there is. */
+const VERSION = 1;
+
+/** A range takes some 200 bytes and a large model has thousands; an attack fills the memory. */
+const MAX_BYTES = 64 * 2 ** 20;
+
+const FIELDS = ['min', 'max', 'observedMin', 'observedMax', 'power', 'clipError', 'zeros'] as const;
+
+/**
+ * Writes ranges as JSON, `{ version: 1, observer, samples, values: { name: { min, max, … } } }`. The file appears when it
+ * is complete.
+ * @throws CompressError `exists` where the file is there and `overwrite` is not set, `io`
+ */
+export async function saveRanges(
+  path: string,
+  ranges: ActivationRanges,
+  meta: RangesMeta,
+  options: { readonly overwrite?: boolean } = {},
+): Promise<void> {
+  const values = Object.fromEntries([...ranges].map(([name, range]) => [name, plain(range)]));
+  const { observer, samples } = meta;
+  const text = `${JSON.stringify({ version: VERSION, observer, samples, values }, undefined, 2)}\n`;
+  const sink = await fileSink(path, options);
+  try {
+    await sink.write(new TextEncoder().encode(text));
+    await sink.finish();
+  } catch (cause) {
+    await sink.abort();
+    throw cause;
+  }
+}
+
+/** The fields of a range alone, in their order. */
+function plain(range: ActivationRange): Record<string, number> {
+  return Object.fromEntries(FIELDS.map((field) => [field, range[field]]));
+}
+
+/**
+ * Reads what {@link saveRanges} wrote, or a person edited; anything else is refused.
+ * @throws CompressError `data` that names the file, and the value where one is wrong; `limit`, `io`
+ */
+export async function loadRanges(path: string): Promise<SavedRanges> {
+  const found = await stat(path).catch((cause: unknown) => {
+    throw ioError(path, cause);
+  });
+  if (found.size > MAX_BYTES) {
+    throw new CompressError('limit', path, `has ${found.size} bytes; a ranges file has at most ${MAX_BYTES}`);
+  }
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw ioError(path, cause);
+  });
+  const { version, observer, samples, values, ...others } = objectOf(parse(path, text), path);
+  if (version !== VERSION) throw wrong(path, `version is ${shown(version)}; it must be ${VERSION}`);
+  noOthers(others, path);
+  if (typeof observer !== 'string') throw wrong(path, `observer is ${shown(observer)}; it must be a text`);
+  if (typeof samples !== 'number' || !Number.isSafeInteger(samples) || samples < 0) {
+    throw wrong(path, `samples is ${shown(samples)}; it must be a whole number from 0`);
+  }
+  const entries = Object.entries(objectOf(values, path, 'values')).map(([name, value]) => {
+    return [name, rangeOf(value, `${path}, ${shown(name)}`)] as const;
+  });
+  return { ranges: new Map(entries), observer, samples };
+}
+
+function parse(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new CompressError('data', path, 'is not JSON', { hint: RANGES_HINT, cause });
+  }
+}
+
+function rangeOf(value: unknown, where: string): ActivationRange {
+  const { min, max, observedMin, observedMax, power, clipError, zeros, ...others } = objectOf(value, where);
+  noOthers(others, where);
+  const fields = { min, max, observedMin, observedMax, power, clipError, zeros };
+  for (const field of FIELDS) {
+    if (typeof fields[field] === 'number' && Number.isFinite(fields[field])) continue;
+    throw wrong(where, `${field} is ${shown(fields[field])}; it must be a finite number`);
+  }
+  const range = fields as ActivationRange;
+  if (range.min > 0) throw wrong(where, `min is ${range.min}; it must be at most 0`);
+  if (range.max < 0) throw wrong(where, `max is ${range.max}; it must be at least 0`);
+  if (range.observedMin > range.observedMax) throw wrong(where, 'observedMin is above observedMax');
+  if (range.power < 0) throw wrong(where, `power is ${range.power}; it must be at least 0`);
+  if (range.clipError < 0) throw wrong(where, `clipError is ${range.clipError}; it must be at least 0`);
+  if (range.zeros < 0 || range.zeros > 1) throw wrong(where, `zeros is ${range.zeros}; it must be from 0 to 1`);
+  return range;
+}
+
+function objectOf(value: unknown, where: string, field?: string): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw wrong(where, `${field === undefined ? 'holds' : `${field} is`} ${shown(value)}; it must be an object`);
+}
+
+function noOthers(others: Record<string, unknown>, where: string): void {
+  const [first] = Object.keys(others);
+  if (first !== undefined) throw wrong(where, `has a field ${shown(first)} that ranges do not have`);
+}
+
+/** A JSON value as an error shows it; undefined for a field that is not there. */
+function shown(value: unknown): string {
+  if (value === undefined) return 'absent';
+  const text = JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+const RANGES_HINT = 'A ranges file is what --save-ranges writes.';
+
+function wrong(where: string, fact: string): CompressError {
+  return new CompressError('data', where, fact, { hint: RANGES_HINT });
+}
