@@ -11,6 +11,9 @@ export type SkipReason =
   | 'non_finite' // it holds NaN or infinity
   | 'graph_input' // it is no constant: a graph input without a value
   | 'needs_calibration' // fast int8 needs the range of its activations
+  | 'low_sqnr' // an activation loses more to 8 bits than --min-node-sqnr allows
+  | 'not_calibrated' // no range is known for an activation
+  | 'unfused_island' // integers would not pay there
   | 'unsupported_op' // no form for this operator
   | 'unsupported_rank' // no form for a weight of this rank
   | 'unknown_rank' // the form needs the rank of the input, which the file does not tell

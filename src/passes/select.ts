@@ -90,6 +90,9 @@ function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
   if (producer !== undefined && isOp(producer, 'DequantizeLinear')) {
     return skip(node, name, 0, 'already_quantized', 'its weight comes out of a DequantizeLinear');
   }
+  if (producer !== undefined && isStored(scope, producer)) {
+    return skip(node, name, 0, 'already_quantized', 'its weight is stored as integers');
+  }
   if (scope.sparseInitializers.some((one) => one.name === name)) {
     return skip(node, name, 0, 'sparse', 'its weight is stored as a sparse tensor');
   }
@@ -98,6 +101,15 @@ function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
   }
   // Two activations are multiplied: there is no weight to speak of.
   return undefined;
+}
+
+/** Whether a node is the Mul of `(Cast(integers) − zero point) · scale`. */
+function isStored(graph: Graph, node: Node): boolean {
+  if (!isOp(node, 'Mul')) return false;
+  let inner = graph.producer(node.inputs[0] ?? '');
+  if (inner !== undefined && isOp(inner, 'Sub')) inner = graph.producer(inner.inputs[0] ?? '');
+  const tensor = inner !== undefined && isOp(inner, 'Cast') ? graph.held(inner.inputs[0] ?? '')?.tensor : undefined;
+  return tensor?.dtype === 'int8' || tensor?.dtype === 'uint8';
 }
 
 /** Every weight use of the model with the operators in `opTypes`, and the skips that finding them gave. */

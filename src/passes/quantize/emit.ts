@@ -2,6 +2,7 @@ import type { DType } from '../../ir/dtype.ts';
 import { dtypeNumber } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { attribute, createNode, type Node } from '../../ir/node.ts';
+import type { Tensor } from '../../ir/tensor.ts';
 import type { QuantizedWeight } from './weight.ts';
 
 /** The graphs we write for a MatMul: `qdq` where the opset has per-axis DequantizeLinear, `qoperator` with integer operators. */
@@ -73,13 +74,42 @@ export class Emitter {
     return dtype === 'float32' ? x : this.#cast(graph, anchor, x);
   }
 
-  /** A float weight again, computed from the integers when ONNX Runtime runs: for operators without an integer form. */
-  dequantized(graph: Graph, anchor: Node, weight: QuantizedWeight, dtype: DType): string {
-    const value = this.#dequantizedWeight(graph, anchor, weight);
-    if (dtype === 'float32') return value;
-    const cast = graph.uniqueName(`${value}_cast`);
-    graph.insertBefore(anchor, castNode(graph, value, cast, dtype));
-    return cast;
+  /**
+   * A weight that is stored as integers and used as float: `(Cast(W_quantized) − zero point) · scale`, put before
+   * `anchor`. All of it is constant, and plain arithmetic: ONNX Runtime computes it once, when it loads the model. (A
+   * DequantizeLinear it would keep, and run each time.)
+   * @param dims - of the weight; its scale is spread along `weight.axis`
+   */
+  stored(graph: Graph, anchor: Node, weight: QuantizedWeight, dims: readonly number[], dtype: DType): string {
+    return this.#share(graph, `stored ${weight.data.name} ${dtype}`, () => {
+      const base = weight.data.name.replace(/_quantized(_\d+)?$/, '');
+      const spread = dims.map((_, axis) => (axis === weight.axis ? (dims[axis] as number) : 1));
+      const scale = reshaped(weight.scale, weight.axis === undefined ? [] : spread);
+      graph.setInitializer(weight.data);
+      graph.setInitializer(scale);
+      const name = (part: string): string => graph.uniqueName(`${base}_${part}`);
+      let value = name('cast');
+      graph.insertBefore(anchor, castNode(graph, weight.data.name, value, 'float32'));
+      const step = (opType: string, other: string, output: string): void => {
+        graph.insertBefore(
+          anchor,
+          createNode({ name: name(opType), opType, inputs: [value, other], outputs: [output] }),
+        );
+        value = output;
+      };
+      if (weight.zeroPoint !== undefined) {
+        const zeroPoint = reshaped(weight.zeroPoint, weight.axis === undefined ? [] : spread);
+        graph.setInitializer(zeroPoint);
+        const real = name('zero_point_cast');
+        graph.insertBefore(anchor, castNode(graph, zeroPoint.name, real, 'float32'));
+        step('Sub', real, name('centred'));
+      }
+      step('Mul', scale.name, name('dequantized'));
+      if (dtype === 'float32') return value;
+      const cast = name('dequantized_cast');
+      graph.insertBefore(anchor, castNode(graph, value, cast, dtype));
+      return cast;
+    });
   }
 
   /** Rows of an integer table, made real: Gather, then DequantizeLinear over the last axis. */
@@ -178,6 +208,11 @@ export class Emitter {
 export function addTensors(graph: Graph, weight: QuantizedWeight): void {
   for (const tensor of [weight.data, weight.scale, weight.zeroPoint])
     if (tensor !== undefined) graph.setInitializer(tensor);
+}
+
+/** The same elements under other dims. */
+function reshaped(tensor: Tensor, dims: readonly number[]): Tensor {
+  return { ...tensor, dims };
 }
 
 function castNode(graph: Graph, input: string, output: string, to: DType): Node {

@@ -120,7 +120,8 @@ export class Forms {
     if (use.transposed) return skipUse(use, 'unsupported_op', 'its weight is transposed on its way');
     const made = await this.#weight(use, { transposed: false, axis: isOp(node, 'ConvTranspose') ? 1 : 0, factor: 1 });
     if ('reason' in made) return made;
-    const value = this.#emitter.dequantized(graph, node, made.weight, use.held.tensor.dtype);
+    const { dims, dtype } = use.held.tensor;
+    const value = this.#emitter.stored(graph, node, made.weight, dims, dtype);
     const inputs = node.inputs.map((input, index) => (index === use.index ? value : input));
     graph.replaceNode(node, { ...node, inputs });
     return { added: made.added, form: this.#form(made.weight) };

@@ -110,12 +110,14 @@ export const OTHER_FORMS: readonly Form[] = [
     golden: `
       float32[4] b
       int8[4,2,3,3] w_quantized
-      float32[4] w_scale
+      float32[4,1,1,1] w_scale
       int8[4,3,2,2] v_quantized
-      float32[3] v_scale
-      w_dequantized = DequantizeLinear <axis = 0> (w_quantized, w_scale)
+      float32[1,3,1,1] v_scale
+      w_cast = Cast <to = 1> (w_quantized)
+      w_dequantized = Mul (w_cast, w_scale)
       h = Conv (x, w_dequantized, b)
-      v_dequantized = DequantizeLinear <axis = 1> (v_quantized, v_scale)
+      v_cast = Cast <to = 1> (v_quantized)
+      v_dequantized = Mul (v_cast, v_scale)
       y = ConvTranspose (h, v_dequantized)`,
   },
   {

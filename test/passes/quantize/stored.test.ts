@@ -1,0 +1,47 @@
+import { expect, test } from '@jest/globals';
+import { bytesSink, prune, quantize, readModel, transform, writeModel } from '../../../src/index.ts';
+import { fixture } from '../../support/cli.ts';
+import { readNpz } from '../../support/npz.ts';
+import { optimizedModel, runModel } from '../../support/ort.ts';
+import { sqnr } from '../../support/sqnr.ts';
+
+async function stored(dtype: 'int8' | 'uint8', perTensor = false): Promise<Uint8Array> {
+  const model = await readModel(fixture('digits-cnn-bn.onnx'));
+  await transform(model, quantize({ weightsOnly: true, dtype, perTensor, opTypes: ['Conv'] }));
+  const sink = bytesSink();
+  await writeModel(model, sink);
+  await model.close();
+  return sink.bytes();
+}
+
+test.each([
+  ['int8', false],
+  ['uint8', false],
+  ['uint8', true],
+] as const)(
+  '%s, per tensor %s: ONNX Runtime computes the weights of Conv when it loads, and folds BatchNormalization into them',
+  async (dtype, perTensor) => {
+    const bytes = await stored(dtype, perTensor);
+    const optimized = await readModel(await optimizedModel(bytes));
+    const left = optimized.graph.nodes.map((node) => node.opType);
+    expect(left.filter((op) => /^(Cast|Mul|Sub|DequantizeLinear|BatchNormalization)$/.test(op))).toEqual([]);
+    const { input } = await readNpz(fixture('digits-cnn-bn-test.npz'));
+    const feeds = { input: input as NonNullable<typeof input> };
+    const [expected, seen] = [await runModel(fixture('digits-cnn-bn.onnx'), feeds), await runModel(bytes, feeds)];
+    expect(sqnr(expected, seen)).toBeGreaterThan(perTensor ? 25 : 35);
+  },
+);
+
+test('weights stored so are known as quantized', async () => {
+  const model = await readModel(await stored('int8'));
+  const [again, pruned] = await transform(
+    model,
+    quantize({ weightsOnly: true, opTypes: ['Conv'] }),
+    prune({ method: 'l1', amount: 0.5, opTypes: ['Conv'] }),
+  );
+  for (const report of [again, pruned]) {
+    expect(report?.changes).toEqual([]);
+    const reasons = report?.skips.filter((one) => one.opType === 'Conv').map((one) => one.reason);
+    expect(reasons).toEqual(['already_quantized', 'already_quantized', 'already_quantized']);
+  }
+});
