@@ -1,5 +1,6 @@
 // Size, accuracy, signal-to-noise ratio and speed of what we write, in ONNX Runtime. Prints the table of the README.
 //   npm run build && node benchmarks/quality.js
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,7 +53,8 @@ async function linear1024() {
 
 function fixture(name) {
   const { __labels__: labels, ...inputs } = readNpz(join(root, 'fixtures', `${name}-test.npz`));
-  return { name, path: join(root, 'fixtures', `${name}.onnx`), inputs, labels: labels.data };
+  const [path, calibration] = [`${name}.onnx`, `${name}-calib.npz`].map((file) => join(root, 'fixtures', file));
+  return { name, path, calibration, inputs, labels: labels.data };
 }
 
 function ppocr() {
@@ -65,6 +67,7 @@ const RECIPES = [
   ['--int8', [quantize()]],
   ['prune --l1 0.4, --int8', [prune({ method: 'l1', amount: 0.4 }), quantize()]],
   ['--int8 --weights-only', [quantize({ weightsOnly: true })]],
+  ['--int8 --calibrate', 'calibrated'],
 ];
 
 /** The first `rows` rows of every input. */
@@ -133,10 +136,16 @@ for (const model of [
   const [, expected] = await once(float, all);
   for (const [recipe, passes] of RECIPES) {
     const path = join(folder, 'small.onnx');
-    const map = await readModel(model.path);
-    await transform(map, ...passes);
-    await writeModel(map, path, { overwrite: true });
-    await map.close();
+    if (passes === 'calibrated') {
+      if (model.calibration === undefined) continue;
+      const options = ['--calibrate', model.calibration, '-q', '--force', '-o', path];
+      execFileSync('node', [join(root, 'bin/compress.js'), 'quantize', ...options, model.path]);
+    } else {
+      const map = await readModel(model.path);
+      await transform(map, ...passes);
+      await writeModel(map, path, { overwrite: true });
+      await map.close();
+    }
     const small = await open(path);
     const [, output] = await once(small, all);
     const [before, after] = [model.path, path].map((file) => statSync(file).size);

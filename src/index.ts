@@ -7,7 +7,9 @@ export { Graph, type ValueInfo } from './ir/graph.ts';
 export { Model } from './ir/model.ts';
 export { attribute, createNode, type Node } from './ir/node.ts';
 export { print } from './ir/print.ts';
+export { type ActivationRange, type ActivationRanges, expectedSqnr } from './ir/ranges.ts';
 export { constant, derived, type SparseTensor, type Tensor } from './ir/tensor.ts';
+export { OBSERVERS, type ObserverKind } from './kernels/observe/choose.ts';
 export { type DataMode, type ModelPlan, planModel } from './onnx/plan.ts';
 export { readModel } from './onnx/read.ts';
 export { type WriteOptions, type Written, writeModel } from './onnx/write.ts';
@@ -15,3 +17,14 @@ export { FOLD_DEFAULTS, FOLD_RULES, type FoldOptions, type FoldRule, fold } from
 export { type Change, type Pass, type PassReport, type Skip, type SkipReason, transform } from './passes/pass.ts';
 export { PRUNABLE_OPS, PRUNE_DEFAULTS, type PruneOptions, prune } from './passes/prune.ts';
 export { QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions, quantize } from './passes/quantize/index.ts';
+export {
+  calibrationValues,
+  quantizeStatic,
+  STATIC_DEFAULTS,
+  type StaticOptions,
+} from './passes/quantize/static/index.ts';
+export type { ActivationDType } from './passes/quantize/static/qdq.ts';
+export { CALIBRATE_DEFAULTS, type CalibrateOptions, type Calibration, calibrate } from './runtime/calibrate.ts';
+export { type DataOptions, openData } from './runtime/data/open.ts';
+export type { DataSet, FeedData, FeedTensor, Sample } from './runtime/data/types.ts';
+export { loadRanges, saveRanges } from './runtime/rangesFile.ts';

@@ -29,7 +29,7 @@ const REASONS: Record<SkipReason, string> = {
 /** What to do about a reason, where it is the same for every weight and naming the weights would say nothing. */
 const ADVICE: Partial<Record<SkipReason, string>> = {
   needs_calibration:
-    'They stay float, as fast as they were. --weights-only makes them smaller now, not faster; static quantization with calibration data, which makes them fast, is to come.',
+    'They stay float, as fast as they were. --calibrate DATA makes them small and lets them run on integers; --weights-only makes them small, at the speed of float.',
 };
 
 /**

@@ -49,7 +49,7 @@ quantize: 3 weights now int8 per channel, dynamic: 202 kB → 52.0 kB
     );
     expect(one?.code).toBe(1);
     expect(one?.stderr).toMatch(/: quantize found nothing to change\n {2}skipped \d+ weights of Conv, ConvTranspose: /);
-    expect(one?.stderr).toContain('--weights-only makes them smaller now, not faster');
+    expect(one?.stderr).toContain('--weights-only makes them small, at the speed of float');
     expect(one?.stderr).toMatch(/\n {2}Use --allow-unchanged to pass such models through\.\n$/);
     expect(one?.stderr.split('\n').length).toBeLessThanOrEqual(5);
     expect(allowed?.code).toBe(0);

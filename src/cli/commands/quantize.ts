@@ -1,6 +1,11 @@
 import type { CommandModule } from 'yargs';
 import { CompressError } from '../../errors.ts';
+import { OBSERVERS, type ObserverKind } from '../../kernels/observe/choose.ts';
+import type { Pass } from '../../passes/pass.ts';
 import { QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions, quantize } from '../../passes/quantize/index.ts';
+import { STATIC_DEFAULTS } from '../../passes/quantize/static/index.ts';
+import type { ActivationDType } from '../../passes/quantize/static/qdq.ts';
+import { CALIBRATE_DEFAULTS } from '../../runtime/calibrate.ts';
 import {
   type CommonArguments,
   commonArguments,
@@ -8,6 +13,7 @@ import {
   type SelectionArguments,
   selectionArguments,
 } from '../arguments.ts';
+import { calibratedQuantize } from '../calibrated.ts';
 import { parseWhole } from '../parse.ts';
 import type { Run } from '../run.ts';
 import { examples } from '../usage.ts';
@@ -21,6 +27,14 @@ interface QuantizeArguments extends CommonArguments, SelectionArguments {
   minElements: string;
   format: 'qdq' | 'qoperator';
   allowUnchanged: boolean | undefined;
+  calibrate: string | undefined;
+  ranges: string | undefined;
+  saveRanges: string | undefined;
+  observer: ObserverKind;
+  samples: string | undefined;
+  batch: string | undefined;
+  activations: ActivationDType;
+  minNodeSqnr: string;
 }
 
 /** `compress quantize`: torch.quantization.quantize_dynamic on the file. */
@@ -39,7 +53,7 @@ export function quantizeCommand(run: Run): CommandModule<object, QuantizeArgumen
         .option('weights-only', {
           ...flag,
           alias: 'w',
-          describe: 'activations stay float; Conv is quantized too (smaller, not faster)',
+          describe: 'activations stay float; Conv is quantized too (smaller, at the speed of float)',
         })
         .option('per-tensor', {
           ...flag,
@@ -58,7 +72,42 @@ export function quantizeCommand(run: Run): CommandModule<object, QuantizeArgumen
           describe: 'qdq (the default): DequantizeLinear nodes, fused when run; qoperator: MatMulInteger',
         })
         .option('allow-unchanged', { ...flag, describe: 'a model without weights to quantize is no error' })
+        .option('calibrate', {
+          type: 'string',
+          requiresArg: true,
+          describe:
+            'a .npz or .npy with inputs of the model: Conv and Gemm run on integers too (needs onnxruntime-node)',
+        })
+        .option('samples', { type: 'string', requiresArg: true, describe: 'calibrate with the first N rows' })
+        .option('batch', { type: 'string', requiresArg: true, describe: 'feed N rows at once' })
+        .option('observer', {
+          choices: OBSERVERS,
+          default: CALIBRATE_DEFAULTS.observer,
+          describe: 'how a range is chosen from the values seen',
+        })
+        .option('activations', {
+          choices: ['uint8', 'int8'] as const,
+          default: STATIC_DEFAULTS.activations,
+          describe: 'type of quantized activations',
+        })
+        .option('min-node-sqnr', {
+          type: 'string',
+          requiresArg: true,
+          default: String(STATIC_DEFAULTS.minNodeSqnr),
+          describe: 'activations that would fall below this many dB stay float',
+        })
+        .option('save-ranges', { type: 'string', requiresArg: true, describe: 'write the calibrated ranges to a file' })
+        .option('ranges', { type: 'string', requiresArg: true, describe: 'use the ranges of an earlier run' })
         .conflicts('int8', 'uint8')
+        .conflicts('calibrate', 'ranges')
+        .conflicts('ranges', 'save-ranges')
+        .group(
+          [
+            ...['calibrate', 'samples', 'batch', 'observer', 'activations', 'min-node-sqnr'],
+            ...['save-ranges', 'ranges'],
+          ],
+          'Activations:',
+        )
         .group(
           ['int8', 'uint8', 'weights-only', 'per-tensor', 'reduce-range', 'min-elements', 'format', 'allow-unchanged'],
           'How to quantize:',
@@ -70,12 +119,64 @@ export function quantizeCommand(run: Run): CommandModule<object, QuantizeArgumen
             'compress quantize --int8 model.onnx -o small.onnx',
           ],
           ['the smallest file, Conv included', 'compress quantize --weights-only model.onnx -o small.onnx'],
+          [
+            'activations too, with samples of the data',
+            'compress quantize --calibrate calib.npz model.onnx -o small.onnx',
+          ],
           ['leave a layer float', 'compress quantize --exclude "lm_head" model.onnx -o small.onnx'],
           ['see what would change, and the size', 'compress quantize --int8 --dry-run model.onnx'],
         ]),
       ) as never;
     },
-    handler: (args) => run(args, () => [quantize(readOptions(args))], args.allowUnchanged === true),
+    handler: (args) => run(args, () => [passOf(args)], args.allowUnchanged === true),
+  };
+}
+
+function passOf(args: QuantizeArguments): Pass {
+  const options = readOptions(args);
+  const { calibrate, ranges, saveRanges } = args;
+  if (calibrate === undefined && ranges === undefined) {
+    if (saveRanges === undefined) return quantize(options);
+    throw new CompressError('options', '--save-ranges', 'nothing is calibrated', {
+      hint: 'Give data: --calibrate FILE.',
+    });
+  }
+  const clash = args.uint8 ? '--uint8' : args.weightsOnly ? '--weights-only' : undefined;
+  if (clash !== undefined) {
+    throw new CompressError('options', clash, 'calibrated models have int8 weights and integer activations', {
+      hint: `Leave out ${clash}, or --calibrate.`,
+    });
+  }
+  const minNodeSqnr = Number(args.minNodeSqnr);
+  if (args.minNodeSqnr.trim() === '' || Number.isNaN(minNodeSqnr)) {
+    throw new CompressError('options', '--min-node-sqnr', `'${args.minNodeSqnr}' is not a number of dB`);
+  }
+  const positive = (name: string, value: string | undefined): number | undefined => {
+    const number = value === undefined ? undefined : parseWhole(name, value);
+    if (number === 0) throw new CompressError('options', `--${name}`, '0 rows are none');
+    return number;
+  };
+  return calibratedQuantize(options, {
+    data: calibrate,
+    ranges,
+    saveRanges: args.dryRun ? undefined : saveRanges,
+    overwrite: args.force === true,
+    observer: args.observer,
+    samples: positive('samples', args.samples),
+    batch: positive('batch', args.batch),
+    activations: args.activations,
+    minNodeSqnr,
+    onProgress: progress('calibrating', args.quiet === true),
+  });
+}
+
+/** Shows on a terminal how far a long work is; elsewhere it is silent. */
+function progress(what: string, quiet: boolean): (done: number, total: number | undefined) => void {
+  const { stderr } = process;
+  if (quiet || !stderr.isTTY) return () => {};
+  return (done, total) => {
+    const finished = done === total;
+    stderr.write(finished ? '\r\x1b[K' : `\r${what}: run ${done}${total === undefined ? '' : ` of ${total}`}`);
   };
 }
 

@@ -1,0 +1,104 @@
+import type { Model } from '../ir/model.ts';
+import type { ActivationRanges } from '../ir/ranges.ts';
+import type { ObserverKind } from '../kernels/observe/choose.ts';
+import { fold } from '../passes/fold/index.ts';
+import { raiseOpset } from '../passes/opset/index.ts';
+import type { Change, Pass, PassReport, Skip } from '../passes/pass.ts';
+import { type QuantizeOptions, quantize } from '../passes/quantize/index.ts';
+import { calibrationValues, PER_AXIS_OPSET, quantizeStatic } from '../passes/quantize/static/index.ts';
+import type { ActivationDType } from '../passes/quantize/static/qdq.ts';
+import { calibrate } from '../runtime/calibrate.ts';
+import { openData } from '../runtime/data/open.ts';
+import { loadRanges, saveRanges } from '../runtime/rangesFile.ts';
+
+/** Where the ranges of activations come from, and what to do with them. */
+export interface CalibratedOptions {
+  /** Data to run the model on; or `ranges`, a file that an earlier run saved. */
+  readonly data?: string | undefined;
+  readonly ranges?: string | undefined;
+  readonly saveRanges?: string | undefined;
+  readonly overwrite: boolean;
+  readonly observer: ObserverKind;
+  readonly samples?: number | undefined;
+  readonly batch?: number | undefined;
+  readonly activations: ActivationDType;
+  readonly minNodeSqnr: number;
+  readonly onProgress: (done: number, total: number | undefined) => void;
+}
+
+/**
+ * Static quantization of a whole model: folds it, runs it on the data, quantizes Conv and Gemm with their activations, MatMul
+ * dynamically, and stores what is left of Conv as integers.
+ */
+export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: CalibratedOptions): Pass {
+  return {
+    name: 'quantize',
+    async run(model) {
+      const folded = await fold().run(model);
+      const notes = folded.notes[0] === 'nothing to fold' ? [] : [`folded first: ${folded.notes.join('; ')}`];
+      if (model.opset < PER_AXIS_OPSET) {
+        const raised = await raiseOpset(model, PER_AXIS_OPSET);
+        notes.push(
+          raised.raised
+            ? `opset raised from ${raised.from} to ${raised.to}, which 8-bit weights with a scale per channel need`
+            : `opset stays ${model.opset}, so no activation is quantized ahead: ${raised.reason}`,
+        );
+      }
+      const reports: PassReport[] = [];
+      if (model.opset >= PER_AXIS_OPSET) {
+        const { activations, minNodeSqnr } = options;
+        const found = await rangesOf(model, quantizeOptions, options);
+        notes.push(...found.notes);
+        const { ranges } = found;
+        reports.push(await quantizeStatic({ ...quantizeOptions, ranges, activations, minNodeSqnr }).run(model));
+      }
+      const wanted = quantizeOptions.opTypes;
+      const rest = (...opTypes: string[]): QuantizeOptions => ({
+        ...quantizeOptions,
+        opTypes: opTypes.filter((one) => wanted === undefined || wanted.includes(one)),
+      });
+      reports.push(await quantize(rest('MatMul', 'Gemm', 'Gather')).run(model));
+      reports.push(await quantize({ ...rest('Conv', 'ConvTranspose'), weightsOnly: true }).run(model));
+      return merged(reports, notes);
+    },
+  };
+}
+
+async function rangesOf(
+  model: Model,
+  quantizeOptions: QuantizeOptions,
+  options: CalibratedOptions,
+): Promise<{ ranges: ActivationRanges; notes: string[] }> {
+  if (options.ranges !== undefined) return { ranges: (await loadRanges(options.ranges)).ranges, notes: [] };
+  const constants = model.graph.initializers;
+  const inputs = model.graph.inputs.filter((one) => !constants.has(one.name));
+  const { batch, samples, observer, onProgress } = options;
+  const data = await openData(options.data ?? '', inputs, {
+    ...(batch === undefined ? {} : { batch }),
+    ...(samples === undefined ? {} : { samples }),
+  });
+  const found = await calibrate(model, calibrationValues(model, quantizeOptions), data, { observer, onProgress });
+  const notes = [`calibrated with ${data.description}, observer ${observer}`, ...found.notes];
+  if (options.saveRanges !== undefined) {
+    const meta = { observer, samples: found.samples };
+    await saveRanges(options.saveRanges, found.ranges, meta, { overwrite: options.overwrite });
+  }
+  return { ranges: found.ranges, notes };
+}
+
+/** One report of several: a weight that a later pass took is no skip of an earlier one. */
+function merged(reports: readonly PassReport[], notes: readonly string[]): PassReport {
+  const changes: Change[] = reports.flatMap((one) => one.changes);
+  const made = new Set(changes.flatMap((one) => [one.weight, `${one.weight}_quantized`]));
+  const seen = new Set<string>();
+  const skips: Skip[] = [];
+  for (const skip of reports.flatMap((one) => one.skips)) {
+    const key = `${skip.node} ${skip.weight}`;
+    const ours = skip.reason === 'already_quantized' || skip.reason === 'not_float';
+    if (seen.has(key) || (ours && [...made].some((name) => skip.weight.startsWith(name)))) continue;
+    if (skip.reason === 'excluded_by_user' && made.has(skip.weight)) continue;
+    seen.add(key);
+    skips.push(skip);
+  }
+  return { pass: 'quantize', changes, skips, notes: [...notes, ...reports.flatMap((one) => one.notes)] };
+}

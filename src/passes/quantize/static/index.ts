@@ -1,0 +1,213 @@
+import { CompressError } from '../../../errors.ts';
+import { elementCount } from '../../../ir/dtype.ts';
+import type { Graph } from '../../../ir/graph.ts';
+import type { Model } from '../../../ir/model.ts';
+import { attribute, createNode, intAttribute, isOp, type Node } from '../../../ir/node.ts';
+import { type ActivationRanges, expectedSqnr } from '../../../ir/ranges.ts';
+import { constant } from '../../../ir/tensor.ts';
+import { dropUnused } from '../../held.ts';
+import type { Change, Pass, PassReport, Skip } from '../../pass.ts';
+import { skipUse } from '../../select.ts';
+import { type QuantizeOptions, settle } from '../options.ts';
+import { paramsOf, quantizedBytes, quantizedWeight } from '../weight.ts';
+import { quantizeBias } from './bias.ts';
+import { type Candidate, staticCandidates } from './candidates.ts';
+import { type ActivationDType, QuantizedValues } from './qdq.ts';
+
+export interface StaticOptions extends QuantizeOptions {
+  /** What calibration measured, by the names of the folded model; see {@link calibrationValues}. */
+  readonly ranges: ActivationRanges;
+  /** Type of quantized activations. */
+  readonly activations?: ActivationDType;
+  /** A Conv or Gemm one of whose activations would fall below this signal-to-noise ratio, in dB, stays float. */
+  readonly minNodeSqnr?: number;
+}
+
+export const STATIC_DEFAULTS: { readonly activations: ActivationDType; readonly minNodeSqnr: number } = {
+  activations: 'uint8',
+  minNodeSqnr: 36,
+};
+
+/** Version of the standard domain from which DequantizeLinear takes a scale per channel. */
+export const PER_AXIS_OPSET = 13;
+
+/** The activations whose ranges {@link quantizeStatic} needs: what the Conv and Gemm it may rewrite read and make. */
+export function calibrationValues(model: Model, options: QuantizeOptions = {}): string[] {
+  const { candidates } = staticCandidates(model, settle(options));
+  return [...new Set(candidates.flatMap((one) => [one.x, one.y]))];
+}
+
+/**
+ * Quantizes Conv and Gemm with their activations, whose ranges were calibrated: static quantization.
+ *
+ * ```
+ * before  x ── Conv(W, b) ── Relu ── y
+ *
+ * after   x ── Q ── DQ ── Conv(W_quantized ── DQ, b_quantized ── DQ) ── Relu ── Q ── DQ ── y
+ * ```
+ *
+ * ONNX Runtime runs this as one QLinearConv (a Gemm as QGemm). Weights are int8, symmetric, a scale for each output
+ * channel; the bias is int32 with the scale `x_scale · w_scale`. A Conv needs a quantized output; a Gemm has one only
+ * where another quantized node reads it. MaxPool and operators that only move values pass the integers on. Graph inputs
+ * and outputs stay float. What it leaves is left for the dynamic and weights-only forms.
+ *
+ * @throws CompressError `options` for opsets under 13, which have no DequantizeLinear per channel
+ * @see https://arxiv.org/abs/1712.05877 Jacob et al. 2018, section 2
+ */
+export function quantizeStatic(options: StaticOptions): Pass {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const { activations, minNodeSqnr } = { ...STATIC_DEFAULTS, ...given };
+  const settled = settle(options);
+  return {
+    name: 'quantize',
+    async run(model) {
+      if (model.opset < PER_AXIS_OPSET) {
+        const fact = `the model has opset ${model.opset}; static quantization needs ${PER_AXIS_OPSET}`;
+        throw new CompressError('options', 'ranges', fact);
+      }
+      return new Rewriter(model, settled, options.ranges, activations, minNodeSqnr).run();
+    },
+  };
+}
+
+class Rewriter {
+  readonly #model: Model;
+  readonly #graph: Graph;
+  readonly #options: Required<QuantizeOptions>;
+  readonly #ranges: ActivationRanges;
+  readonly #floor: number;
+  readonly #values: QuantizedValues;
+  readonly #changes: Change[] = [];
+  readonly #skips: Skip[] = [];
+
+  constructor(
+    model: Model,
+    options: Required<QuantizeOptions>,
+    ranges: ActivationRanges,
+    activations: ActivationDType,
+    floor: number,
+  ) {
+    this.#model = model;
+    this.#graph = model.graph;
+    this.#options = options;
+    this.#ranges = ranges;
+    this.#floor = floor;
+    this.#values = new QuantizedValues(model.graph, ranges, activations);
+  }
+
+  async run(): Promise<PassReport> {
+    const { candidates, skips } = staticCandidates(this.#model, this.#options);
+    this.#skips.push(...skips);
+    const accepted = candidates.filter((one) => this.#accepts(one));
+    const read = this.#readByQuantized(accepted);
+    for (const one of accepted) await this.#rewrite(one, read);
+    return { pass: 'quantize', changes: this.#changes, skips: this.#skips, notes: [] };
+  }
+
+  /** Whether both activations keep enough of their signal in 8 bits. */
+  #accepts({ use, x, y }: Candidate): boolean {
+    for (const value of [x, y]) {
+      const range = this.#ranges.get(value);
+      if (range === undefined) {
+        this.#skips.push(skipUse(use, 'not_calibrated', `no range is known for '${value}'`));
+        return false;
+      }
+      const sqnr = expectedSqnr(range);
+      if (sqnr < this.#floor) {
+        const fact = `'${value}' would keep ${sqnr.toFixed(1)} dB in 8 bits; ${this.#floor} are asked for`;
+        this.#skips.push(skipUse(use, 'low_sqnr', fact));
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Values that quantized nodes read, and those they were taken from by one node after another. */
+  #readByQuantized(accepted: readonly Candidate[]): Set<string> {
+    const read = new Set<string>();
+    for (const { x } of accepted) {
+      let value = x;
+      while (!read.has(value)) {
+        read.add(value);
+        value = this.#graph.producer(value)?.inputs[0] ?? value;
+      }
+    }
+    return read;
+  }
+
+  async #rewrite({ use, x, y, last, bias }: Candidate, read: ReadonlySet<string>): Promise<void> {
+    const graph = this.#graph;
+    const { node, held } = use;
+    const gemm = isOp(node, 'Gemm');
+    const axis = gemm && intAttribute(node, 'transB', 0) === 0 ? 1 : 0;
+    const shape = { transposed: false, axis, factor: 1 };
+    const scheme = {
+      dtype: 'int8',
+      reduceRange: this.#options.reduceRange,
+      perTensor: this.#options.perTensor,
+    } as const;
+    const params = await paramsOf(held.tensor, shape, scheme);
+    if (params === undefined) {
+      this.#skips.push(skipUse(use, 'non_finite', 'it holds NaN or infinity'));
+      return;
+    }
+    const held2 = bias === undefined ? undefined : graph.held(bias);
+    const input = this.#values.input(x, node);
+    const name = (base: string, part: string): string => graph.uniqueName(`${base}_${part}`);
+    const base = held.tensor.name;
+    const inputs = [input.name];
+    let added = 0;
+    if (held2 !== undefined && bias !== undefined) {
+      const names = { data: name(bias, 'quantized'), scale: name(bias, 'scale') };
+      const made = await quantizeBias(held2.tensor, input.params.scale, params, names);
+      if (made === undefined) {
+        this.#skips.push(skipUse(use, 'non_finite', 'its bias holds NaN or infinity'));
+        return;
+      }
+      graph.setInitializer(made.data);
+      graph.setInitializer(made.scale);
+      const scaleAxis = made.scale.dims.length === 0 ? undefined : 0;
+      inputs.push(this.#dequantize(node, bias, [made.data.name, made.scale.name], scaleAxis));
+    }
+    const names = { data: name(base, 'quantized'), scale: name(base, 'scale'), zeroPoint: name(base, 'zero_point') };
+    const weight = quantizedWeight(held.tensor, shape, scheme, params, names);
+    // QGemm is made only where both sides state a zero point.
+    const zeroPoint = constant(names.zeroPoint, 'int8', weight.scale.dims, new Int8Array(params.scale.length));
+    for (const tensor of [weight.data, weight.scale, zeroPoint]) graph.setInitializer(tensor);
+    added += quantizedBytes(weight) + zeroPoint.byteLength;
+    const parts = [weight.data.name, weight.scale.name, zeroPoint.name];
+    inputs.splice(1, 0, this.#dequantize(node, base, parts, weight.axis));
+    const next: Node = { ...node, inputs };
+    graph.replaceNode(node, next);
+    const output = this.#values.outputParams(y);
+    if (output !== undefined && (!gemm || read.has(y))) {
+      this.#values.output(last === node ? next : last, y, output);
+    }
+    this.#record(use.held.tensor.name, next, held.tensor.byteLength, added, held.tensor.dims);
+    dropUnused(held, this.#model.trainingNames);
+    if (held2 !== undefined) dropUnused(held2, this.#model.trainingNames);
+  }
+
+  #dequantize(anchor: Node, base: string, inputs: readonly string[], axis: number | undefined): string {
+    const graph = this.#graph;
+    const output = graph.uniqueName(`${base}_dequantized`);
+    const name = graph.uniqueName(`${base}_DequantizeLinear`);
+    const attributes = axis === undefined ? [] : [attribute.int('axis', axis)];
+    graph.insertBefore(anchor, createNode({ name, opType: 'DequantizeLinear', inputs, outputs: [output], attributes }));
+    return output;
+  }
+
+  #record(weight: string, node: Node, before: number, after: number, dims: readonly number[]): void {
+    this.#changes.push({
+      weight,
+      nodes: [node.name || (node.outputs[0] ?? '')],
+      opType: node.opType,
+      dtype: 'float32',
+      dims,
+      elements: elementCount(dims),
+      before,
+      after,
+      form: `int8 ${this.#options.perTensor ? 'per tensor' : 'per channel'}, static`,
+    });
+  }
+}

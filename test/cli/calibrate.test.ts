@@ -1,0 +1,70 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { compress, fixture, folder } from '../support/cli.ts';
+
+const BN = fixture('digits-cnn-bn.onnx');
+const DATA = fixture('digits-cnn-bn-calib.npz');
+
+test('quantize --calibrate folds, calibrates and quantizes; the ranges can be used again', () => {
+  const cwd = folder();
+  const one = compress(['quantize', '--calibrate', DATA, '--save-ranges', 'r.json', BN, '-o', 'a.onnx'], { cwd });
+  expect(one.code).toBe(0);
+  expect(one.stderr).toContain('quantize: 4 weights now int8 per channel, static: 311 kB → 78.9 kB\n');
+  expect(one.stderr).toContain(
+    '  folded first: 3 BatchNormalization folded into Conv; 12 initializers that nothing reads dropped\n',
+  );
+  expect(one.stderr).toContain('  calibrated with digits-cnn-bn-calib.npz: 256 samples, observer mse\n');
+  expect(statSync(join(cwd, 'a.onnx')).size).toBeLessThan(90_000);
+  const two = compress(['quantize', '--ranges', 'r.json', BN, '-o', 'b.onnx'], { cwd });
+  expect(two.code).toBe(0);
+  expect(readFileSync(join(cwd, 'a.onnx')).equals(readFileSync(join(cwd, 'b.onnx')))).toBe(true);
+});
+
+test('what stays float for its activations is stored as integers, and the report gives the figure', () => {
+  const cwd = folder();
+  const args = [
+    'quantize',
+    '--calibrate',
+    DATA,
+    '--samples',
+    '16',
+    '--min-node-sqnr',
+    '300',
+    '--json',
+    BN,
+    '-o',
+    'a.onnx',
+  ];
+  const one = compress(args, { cwd });
+  expect(one.code).toBe(0);
+  const [report] = JSON.parse(one.stdout.toString()).passes;
+  expect(report.changes.map((change: { form: string }) => change.form)).toEqual([
+    'int8 per channel, dynamic',
+    ...Array(3).fill('int8 per channel, weights only'),
+  ]);
+  expect(report.skips).toHaveLength(4);
+  expect(report.skips[0]).toMatchObject({ reason: 'low_sqnr', opType: 'Conv' });
+});
+
+test.each([
+  [['--calibrate', 'none.npz'], 1, /none\.npz: no such file/],
+  [
+    ['--calibrate', fixture('digits-mlp-calib.npz')],
+    1,
+    /digits-mlp-calib\.npz, input 'input': has the shape \[256, 64\]/,
+  ],
+  [['--calibrate', DATA, '--weights-only'], 2, /--weights-only: calibrated models have int8 weights/],
+  [['--calibrate', DATA, '--uint8'], 2, /--uint8: calibrated models have int8 weights/],
+  [['--calibrate', DATA, '--min-node-sqnr', 'low'], 2, /--min-node-sqnr: 'low' is not a number of dB/],
+  [['--calibrate', DATA, '--samples', '0'], 2, /--samples: 0 rows are none/],
+  [['--calibrate', DATA, '--ranges', 'r.json'], 2, /--calibrate and --ranges cannot be used together/],
+  [['--save-ranges', 'r.json'], 2, /--save-ranges: nothing is calibrated/],
+  [['--calibrate', DATA, '--observer', 'best'], 2, /--observer: 'best' is not one of/],
+])('%j is refused', (options, code, message) => {
+  const cwd = folder();
+  const one = compress(['quantize', ...options, BN, '-o', 'a.onnx'], { cwd });
+  expect(one.stderr).toMatch(message);
+  expect(one.code).toBe(code);
+  expect(readdirSync(cwd)).toEqual([]);
+});
