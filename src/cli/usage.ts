@@ -1,7 +1,7 @@
 import { CompressError } from '../errors.ts';
 
 /** The verbs, as messages name them. */
-export const VERBS = ['prune', 'quantize', 'fold', 'copy'] as const;
+export const VERBS = ['prune', 'quantize', 'fold', 'copy', 'verify'] as const;
 
 /** Options that may be given more than once. */
 const LISTS = new Set(['_', 'op-types', 'opTypes', 'include', 'exclude']);

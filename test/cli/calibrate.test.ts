@@ -68,3 +68,11 @@ test.each([
   expect(one.code).toBe(code);
   expect(readdirSync(cwd)).toEqual([]);
 });
+
+test('verify ends with 1 where a gate fails, and says which figure', () => {
+  const args = ['verify', fixture('digits-mlp.onnx'), fixture('digits-mlp.onnx'), '--min-top1', '0.5', '--min-sqnr'];
+  expect(compress([...args, '100'])).toMatchObject({ code: 0 });
+  const bad = compress(['verify', fixture('digits-cnn.onnx'), fixture('digits-mlp.onnx')]);
+  expect(bad.code).toBe(1);
+  expect(bad.stderr).toMatch(/^error: /);
+});

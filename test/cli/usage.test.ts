@@ -44,8 +44,8 @@ describe('a wrong command line exits 2 and says what to do', () => {
     [['copy', ''], /model: the file name is empty/],
     [['copy', '-', M], /is one argument too many/],
     [['quantise', M], /'quantise' is not a verb\. Did you mean quantize\?/],
-    [['frobnicate', M], /'frobnicate' is not a verb\n {2}The verbs are prune, quantize, fold, copy/],
-    [[], /no verb is given: prune, quantize, fold or copy\n {2}See compress --help/],
+    [['frobnicate', M], /'frobnicate' is not a verb\n {2}The verbs are prune, quantize, fold, copy, verify/],
+    [[], /no verb is given: prune, quantize, fold, copy or verify\n {2}See compress --help/],
   ];
   const cwd = folder();
   const results = compressEach(

@@ -1,0 +1,196 @@
+import { Chalk } from 'chalk';
+import type { Argv, CommandModule } from 'yargs';
+import { CompressError } from '../../errors.ts';
+import type { ValueInfo } from '../../ir/graph.ts';
+import type { OutputFigures, Share } from '../../runtime/compare.ts';
+import type { DataSet } from '../../runtime/data/types.ts';
+import { checkGates, formatDb, type Gates, type VerifyReport, verify } from '../../runtime/verify.ts';
+import { DASH } from '../arguments.ts';
+import { parseWhole } from '../parse.ts';
+import type { Streams } from '../pipe.ts';
+import type { RenderOptions } from '../render.ts';
+import { formatPercent } from '../size.ts';
+import { table } from '../table.ts';
+import { count, printable, wrap } from '../text.ts';
+import { examples } from '../usage.ts';
+
+interface VerifyArguments {
+  reference: string;
+  other: string;
+  data: string | undefined;
+  samples: string | undefined;
+  batch: string | undefined;
+  seed: string | undefined;
+  minSqnr: string | undefined;
+  minTop1: string | undefined;
+  requireFused: boolean | undefined;
+  json: boolean | undefined;
+  quiet: boolean | undefined;
+  verbose: boolean | undefined;
+}
+
+/** Where inputs for the models come from. */
+export interface DataSources {
+  openData(
+    path: string,
+    inputs: readonly ValueInfo[],
+    options: { readonly batch?: number; readonly samples?: number },
+  ): Promise<DataSet>;
+  randomData(
+    inputs: readonly ValueInfo[],
+    options: { readonly seed: number; readonly batch?: number; readonly samples?: number },
+  ): DataSet | Promise<DataSet>;
+}
+
+/** Width of a report that does not go to a terminal. */
+const COLUMNS = 100;
+
+/**
+ * `compress verify`: how close a compressed model is to the one it was made from, and what ONNX Runtime made of it.
+ * @param color - whether standard output may have colours
+ */
+export function verifyCommand(
+  streams: Pick<Streams, 'stdout'>,
+  color: boolean,
+  sources: DataSources,
+): CommandModule<object, VerifyArguments> {
+  return {
+    command: 'verify <reference> <other>',
+    describe: 'compare what two models compute, and show what ONNX Runtime made of the second',
+    builder: (yargs) => options(yargs) as never,
+    handler: async (args) => {
+      const gates = readGates(args);
+      for (const path of [args.reference, args.other]) {
+        if (path !== '' && path !== DASH) continue;
+        throw new CompressError('options', 'verify', 'both models must be files; standard input is not read');
+      }
+      const report = await verify(args.reference, args.other, dataOf(args, sources));
+      if (args.json) streams.stdout.write(`${JSON.stringify(report, plain, 2)}\n`);
+      else if (!args.quiet) {
+        const columns = streams.stdout.columns || COLUMNS;
+        const random = args.data === undefined;
+        streams.stdout.write(render(report, random, { color, verbose: args.verbose === true, columns }));
+      }
+      checkGates(report, gates);
+    },
+  };
+}
+
+function options(yargs: Argv): Argv {
+  const flag = { type: 'boolean' } as const;
+  const text = { type: 'string', requiresArg: true } as const;
+  return yargs
+    .usage(
+      '$0 verify float.onnx small.onnx [--data DATA] [options]\n\nRuns two models on the same data and compares what they give. Needs onnxruntime-node.',
+    )
+    .positional('reference', { type: 'string', describe: 'the model that is right' })
+    .positional('other', { type: 'string', describe: 'the model that is judged' })
+    .option('data', { ...text, describe: 'inputs, e.g. a .npz; __labels__ in it are the true classes' })
+    .option('samples', { ...text, describe: 'use only the first N rows' })
+    .option('batch', { ...text, describe: 'rows that are fed at once' })
+    .option('seed', { ...text, describe: 'of the random inputs there are without --data (0)' })
+    .group(['data', 'samples', 'batch', 'seed'], 'Inputs:')
+    .option('min-sqnr', { ...text, describe: 'fail where a float output is below this many dB' })
+    .option('min-top1', { ...text, describe: 'fail where a smaller share of rows (0.99) has the same top-1' })
+    .option('require-fused', { ...flag, describe: 'fail where a weight is dequantized at every run' })
+    .group(['min-sqnr', 'min-top1', 'require-fused'], 'Gates, exit code 1:')
+    .option('json', { ...flag, describe: 'report as JSON on standard output' })
+    .option('quiet', { ...flag, alias: 'q', describe: 'no report for people' })
+    .option('verbose', { ...flag, alias: 'v', describe: 'every row in the report; stack traces of errors' })
+    .conflicts('data', 'seed')
+    .group(['json', 'quiet', 'verbose', 'help', 'version'], 'Report:')
+    .epilog(
+      examples([
+        ['how much did quantization cost?', 'compress verify model.onnx small.onnx --data test.npz'],
+        ['a gate for a build', 'compress verify model.onnx small.onnx --data test.npz --min-sqnr 20 --require-fused'],
+      ]),
+    );
+}
+
+function dataOf(args: VerifyArguments, sources: DataSources): (inputs: readonly ValueInfo[]) => Promise<DataSet> {
+  const sizes = {
+    ...(args.samples === undefined ? {} : { samples: parsePositive('samples', args.samples) }),
+    ...(args.batch === undefined ? {} : { batch: parsePositive('batch', args.batch) }),
+  };
+  const seed = args.seed === undefined ? 0 : parseWhole('seed', args.seed);
+  const { data } = args;
+  return async (inputs) =>
+    data === undefined ? sources.randomData(inputs, { ...sizes, seed }) : sources.openData(data, inputs, sizes);
+}
+
+function parsePositive(option: string, text: string): number {
+  const value = parseWhole(option, text);
+  if (value > 0) return value;
+  throw new CompressError('options', `--${option}`, 'at least 1 is needed');
+}
+
+function readGates(args: VerifyArguments): Gates {
+  const { minSqnr, minTop1 } = args;
+  return {
+    ...(minSqnr === undefined ? {} : { minSqnr: parseNumber('min-sqnr', minSqnr, 'a number of dB') }),
+    ...(minTop1 === undefined ? {} : { minTop1: parseNumber('min-top1', minTop1, 'a share from 0 to 1', 1) }),
+    requireFused: args.requireFused === true,
+  };
+}
+
+function parseNumber(option: string, text: string, what: string, most?: number): number {
+  const value = Number(text);
+  const fits = most === undefined || (value >= 0 && value <= most);
+  if (text.trim() !== '' && Number.isFinite(value) && fits) return value;
+  throw new CompressError('options', `--${option}`, `'${text}' is not ${what}`);
+}
+
+/** JSON has no infinities: they are the words that Number() and Python's float() read. */
+function plain(_: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
+}
+
+function render(report: VerifyReport, random: boolean, options: RenderOptions): string {
+  const chalk = new Chalk({ level: options.color ? 1 : 0 });
+  const { outputs, kernels, unfused } = report;
+  const lines = wrap(
+    `${chalk.bold(printable(report.other))} against ${printable(report.reference)}, ${printable(report.data)}`,
+    options.columns,
+  );
+  if (random) {
+    const hint = 'Random inputs: they show that the two agree, not how well either does. Give real ones with --data.';
+    lines.push(...wrap(`  ${chalk.yellow(hint)}`, options.columns));
+  }
+  const right = { right: true } as const;
+  const columns = ['type', 'SQNR', 'cosine', 'max error', 'top-1', 'accuracy'].map((head) => ({ head, ...right }));
+  const used = columns.map((_, index) => outputs.some((one) => rowOf(one)[index + 1] !== ''));
+  const kept = <T>(list: readonly T[]): T[] => list.filter((_, index) => used[index]);
+  const rows = outputs.map((one) => [one.name, ...kept(rowOf(one).slice(1))]);
+  lines.push(...table([{ head: 'output' }, ...kept(columns)], rows, options, chalk));
+  for (const { name, nonFinite } of outputs) {
+    if (nonFinite.reference + nonFinite.other === 0) continue;
+    const counts = `${nonFinite.reference} and ${nonFinite.other} elements; ${nonFinite.differing} differ`;
+    lines.push(...wrap(`  ${chalk.yellow(`${printable(name)}: not finite are ${counts}`)}`, options.columns));
+  }
+  lines.push(`${chalk.green('ONNX Runtime')} runs ${count(sum(kernels), 'node')}`);
+  const counts = kernels.map(({ op, nodes }) => [op, String(nodes)]);
+  lines.push(...table([{ head: 'kernel' }, { head: 'nodes', ...right }], counts, options, chalk));
+  if (unfused.length > 0) {
+    const weights = count(new Set(unfused.map((one) => one.weight)).size, 'weight');
+    lines.push(`${chalk.yellow(`${weights} dequantized at every run`)}: slow, for lack of an integer kernel`);
+    const heads = [{ head: 'weight' }, { head: 'operator' }, { head: 'node' }, { head: 'why' }];
+    const left = unfused.map((one) => [one.weight, one.opType, one.node, one.why]);
+    lines.push(...table(heads, left, options, chalk));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function rowOf(one: OutputFigures): string[] {
+  const { accuracy } = one;
+  const figures = [formatDb(one.sqnr), one.cosine.toFixed(6), String(Number(one.maxAbsError.toPrecision(3)))];
+  const right = accuracy === undefined ? '' : `${percent(accuracy.reference)} → ${percent(accuracy.other)}`;
+  return [one.name, one.dtype, ...figures, percent(one.top1), right];
+}
+
+function percent(share: Share | undefined): string {
+  return share === undefined ? '' : formatPercent(share.count, share.of);
+}
+
+function sum(kernels: VerifyReport['kernels']): number {
+  return kernels.reduce((total, one) => total + one.nodes, 0);
+}

@@ -1,0 +1,146 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import yargs from 'yargs';
+import { type DataSources, verifyCommand } from '../../src/cli/commands/verify.ts';
+import type { CompressError } from '../../src/errors.ts';
+import { openData } from '../../src/runtime/data/open.ts';
+import type { Sample } from '../../src/runtime/data/types.ts';
+import { buildModel, f32, type ModelSpec } from '../support/build.ts';
+import { fixture, folder } from '../support/cli.ts';
+
+const MLP = fixture('digits-mlp.onnx');
+const DATA = fixture('digits-mlp-test.npz');
+const cwd = folder();
+
+/** One sample of ones for a single input of rank 2, and what was asked for. */
+const asked: unknown[] = [];
+const sources: DataSources = {
+  openData,
+  randomData(inputs, options) {
+    asked.push(options);
+    const [input] = inputs;
+    if (input?.dims === undefined) throw new Error('no input');
+    const width = input.dims.at(-1) as number;
+    const feeds = {
+      [input.name]: { dtype: 'float32' as const, dims: [1, width], data: new Float32Array(width).fill(1) },
+    };
+    return {
+      description: 'random inputs',
+      async *samples(): AsyncIterable<Sample> {
+        yield { label: 'random', feeds };
+      },
+    };
+  },
+};
+
+interface Ran {
+  readonly stdout: string;
+  readonly error: CompressError | undefined;
+}
+
+async function run(...args: string[]): Promise<Ran> {
+  let stdout = '';
+  const stream = { columns: 120, write: (text: string) => (stdout += text) } as unknown as NodeJS.WriteStream;
+  let error: CompressError | undefined;
+  await yargs(['verify', ...args])
+    .command(verifyCommand({ stdout: stream }, false, sources))
+    .strict()
+    .exitProcess(false)
+    .fail((message, cause) => {
+      throw cause ?? new Error(message);
+    })
+    .parseAsync()
+    .catch((cause: CompressError) => {
+      error = cause;
+    });
+  return { stdout, error };
+}
+
+function written(name: string, axis: number | undefined): string {
+  const weight = { dtype: 'int8', dims: [32, 32], data: new Int8Array(1024).map((_, index) => index % 7) } as const;
+  const quantized: ModelSpec = {
+    ...{ opset: 21, irVersion: 10, inputs: { x: f32(['N', 32]) }, outputs: { y: f32(['N', 32]) } },
+    nodes: [
+      { op: 'DequantizeLinear', in: ['w', 's'], out: ['wf'], attributes: { axis: axis ?? 1 } },
+      { op: 'MatMul', in: ['x', 'wf'], out: ['y'], name: 'layers.0/MatMul' },
+    ],
+    initializers: { w: weight, s: f32([32], new Float32Array(32).fill(0.5)) },
+  };
+  const path = join(cwd, name);
+  writeFileSync(path, buildModel(quantized));
+  return path;
+}
+
+test('a model with itself: infinite SQNR, equal accuracy, and the gates are passed', async () => {
+  const gates = ['--min-sqnr', '100', '--min-top1', '1', '--require-fused'];
+  const { stdout, error } = await run(MLP, MLP, '--data', DATA, '--batch', '64', ...gates);
+  expect(error).toBeUndefined();
+  expect(stdout).toMatch(/\n {2}output +type +SQNR +cosine +max error +top-1 +accuracy\n/);
+  expect(stdout).toMatch(/ float32 +∞ +1\.000000 +0 +100\.0 % +9\d\.\d % → 9\d\.\d %\n/);
+  expect(stdout).toMatch(/\n {2}kernel +nodes\n/);
+  expect(stdout).not.toContain('Random inputs');
+});
+
+test('a planted axis −1 is found: the table names the node, --require-fused fails after the report', async () => {
+  const [good, bad] = [written('good.onnx', 1), written('bad.onnx', -1)];
+  const { stdout, error } = await run(good, bad, '--require-fused');
+  expect(stdout).toContain('1 weight dequantized at every run');
+  expect(stdout).toMatch(/\n {2}w +MatMul +layers\.0\/MatMul +axis -1; it must be counted from the front: 1\n$/);
+  expect(error).toMatchObject({ code: 'gate', where: bad });
+  expect(error?.message).toContain("weight 'w' is dequantized at every run for MatMul 'layers.0/MatMul'");
+  expect((await run(good, good, '--require-fused')).error).toBeUndefined();
+});
+
+test('without data the inputs are random, by a seed, and the report says so', async () => {
+  const path = written('good.onnx', 1);
+  const { stdout } = await run(path, path, '--seed', '7', '--samples', '3', '--batch', '2');
+  expect(asked.at(-1)).toEqual({ seed: 7, samples: 3, batch: 2 });
+  expect(stdout).toContain('random inputs\n  Random inputs: they show that the two agree');
+  await run(path, path);
+  expect(asked.at(-1)).toEqual({ seed: 0 });
+});
+
+test('--json is one object with the figures, infinities as words', async () => {
+  const [good, bad] = [written('good.onnx', 1), written('bad.onnx', -1)];
+  const { stdout } = await run(bad, bad, '--json');
+  const report = JSON.parse(stdout);
+  expect(report).toMatchObject({ reference: bad, other: bad, samples: 1 });
+  expect(report.outputs[0]).toMatchObject({ name: 'y', sqnr: 'Infinity', top1: { count: 1, of: 1 } });
+  expect(report.unfused).toEqual([expect.objectContaining({ weight: 'w', node: 'layers.0/MatMul' })]);
+  const quiet = await run(good, good, '--quiet');
+  expect(quiet).toEqual({ stdout: '', error: undefined });
+});
+
+test('a figure below its gate is an error with that figure, after the report', async () => {
+  const path = written('good.onnx', 1);
+  const bad = await run(path, path, '--min-sqnr', '20');
+  expect(bad.error).toBeUndefined();
+  const other = join(cwd, 'other.onnx');
+  const zeros: ModelSpec = {
+    ...{ opset: 13, inputs: { x: f32(['N', 32]) }, outputs: { y: f32(['N', 32]) } },
+    nodes: [{ op: 'MatMul', in: ['x', 'w'], out: ['y'] }],
+    initializers: { w: f32([32, 32], new Float32Array(1024)) },
+  };
+  writeFileSync(other, buildModel(zeros));
+  const { stdout, error } = await run(path, other, '--min-sqnr', '20');
+  expect(stdout).toContain(' 0.00 dB ');
+  expect(error).toMatchObject({
+    code: 'gate',
+    message: `${other}: output 'y' has an SQNR of 0.00 dB; at least 20 dB are required`,
+  });
+});
+
+test('what cannot be compared or understood is an error', async () => {
+  const path = written('good.onnx', 1);
+  expect((await run(path, MLP)).error).toMatchObject({ code: 'unsupported', where: MLP });
+  expect((await run(path, join(cwd, 'missing.onnx'))).error).toMatchObject({ code: 'io' });
+  for (const args of [
+    ['--min-top1', '99'],
+    ['--min-sqnr', 'high'],
+    ['--samples', '0'],
+    ['--batch', '1.5'],
+  ]) {
+    expect((await run(path, path, ...args)).error).toMatchObject({ code: 'options', where: args[0] });
+  }
+});
