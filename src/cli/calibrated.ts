@@ -5,6 +5,7 @@ import { fold } from '../passes/fold/index.ts';
 import { raiseOpset } from '../passes/opset/index.ts';
 import type { Change, Pass, PassReport, Skip } from '../passes/pass.ts';
 import { type QuantizeOptions, quantize } from '../passes/quantize/index.ts';
+import { correctBias, correctionValues } from '../passes/quantize/static/correct.ts';
 import { calibrationValues, PER_AXIS_OPSET, quantizeStatic } from '../passes/quantize/static/index.ts';
 import type { ActivationDType } from '../passes/quantize/static/qdq.ts';
 import { calibrate } from '../runtime/calibrate.ts';
@@ -23,6 +24,7 @@ export interface CalibratedOptions {
   readonly batch?: number | undefined;
   readonly activations: ActivationDType;
   readonly minNodeSqnr: number;
+  readonly biasCorrection: boolean;
   readonly onProgress: (done: number, total: number | undefined) => void;
 }
 
@@ -50,6 +52,7 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: Ca
         const found = await rangesOf(model, quantizeOptions, options);
         notes.push(...found.notes);
         const { ranges } = found;
+        if (options.biasCorrection) notes.push(...(await correctBias(ranges, quantizeOptions).run(model)).notes);
         reports.push(await quantizeStatic({ ...quantizeOptions, ranges, activations, minNodeSqnr }).run(model));
       }
       const wanted = quantizeOptions.opTypes;
@@ -77,7 +80,9 @@ async function rangesOf(
     ...(batch === undefined ? {} : { batch }),
     ...(samples === undefined ? {} : { samples }),
   });
-  const found = await calibrate(model, calibrationValues(model, quantizeOptions), data, { observer, onProgress });
+  const means = options.biasCorrection ? correctionValues(model, quantizeOptions) : new Map<string, number>();
+  const values = calibrationValues(model, quantizeOptions);
+  const found = await calibrate(model, values, data, { observer, means, onProgress });
   const notes = [`calibrated with ${data.description}, observer ${observer}`, ...found.notes];
   if (options.saveRanges !== undefined) {
     const meta = { observer, samples: found.samples };

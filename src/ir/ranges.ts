@@ -12,6 +12,8 @@ export interface ActivationRange {
   readonly clipError: number;
   /** Share of elements, 0 to 1, that are exactly zero: these are quantized without error. */
   readonly zeros: number;
+  /** Mean of each channel, where bias correction asked for it. */
+  readonly channelMeans?: readonly number[];
 }
 
 /** Ranges by the name of the value in the (folded) model. */

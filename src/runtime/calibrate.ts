@@ -1,9 +1,11 @@
 import { CompressError } from '../errors.ts';
 import type { Model } from '../ir/model.ts';
 import type { ActivationRange, ActivationRanges } from '../ir/ranges.ts';
+import { channelLayout } from '../kernels/layout.ts';
 import { chooseRange, histogramFor, OBSERVERS, type ObserverKind, PERCENTILE } from '../kernels/observe/choose.ts';
 import { Extent } from '../kernels/observe/extent.ts';
 import type { Histogram } from '../kernels/observe/histogram.ts';
+import { ChannelMeans } from '../kernels/observe/means.ts';
 import { toFloat32 } from '../kernels/views.ts';
 import type { DataSet, FeedTensor, Sample } from './data/types.ts';
 import type { Session } from './session.ts';
@@ -14,6 +16,8 @@ export interface CalibrateOptions {
   readonly observer?: ObserverKind;
   /** Percent of the elements the observer `percentile` keeps: above 0, at most 100. */
   readonly percentile?: number;
+  /** Values whose channels' means are wanted too, each with the axis of its channels, from the end where it is negative. */
+  readonly means?: ReadonlyMap<string, number>;
   /** Values looked at together may take this many bytes a sample; more of them cost more passes over the data. */
   readonly tapBytes?: number;
   /** Called after each run of a sample. `total` runs is not known before the data was read once. */
@@ -21,7 +25,7 @@ export interface CalibrateOptions {
 }
 
 /** What {@link calibrate} does where nothing else is said. */
-export const CALIBRATE_DEFAULTS: Required<Omit<CalibrateOptions, 'onProgress'>> = {
+export const CALIBRATE_DEFAULTS: Required<Omit<CalibrateOptions, 'onProgress' | 'means'>> = {
   observer: 'mse',
   percentile: PERCENTILE,
   tapBytes: 256 * 2 ** 20,
@@ -41,6 +45,8 @@ export interface Calibration {
 interface Tap {
   readonly name: string;
   readonly extent: Extent;
+  /** With the axis of its channels, where their means are wanted. */
+  readonly channels: { readonly axis: number; readonly means: ChannelMeans } | undefined;
   histogram: Histogram | undefined;
 }
 
@@ -53,7 +59,7 @@ type Chunk = readonly string[];
  * grow with the number of samples. The data is read once or, for observers with a histogram, twice for each chunk of
  * values, and its first sample once more.
  *
- * @param values - names of the main graph; repeated ones count once
+ * @param values - names of the main graph; repeated ones count once, those of `options.means` are added
  * @param data - samples with all inputs of the model
  * @returns ranges in the order of `values`
  * @throws CompressError `options`, `data` where there are no samples, `runtime` where ONNX Runtime is missing or fails
@@ -67,14 +73,17 @@ export async function calibrate(
   const settings = { ...CALIBRATE_DEFAULTS, ...options };
   checkOptions(settings);
   const notes: string[] = [];
-  const wanted = [...new Set(values)].filter((name) => canTap(model, name, notes));
+  const wanted = [...new Set([...values, ...(options.means?.keys() ?? [])])].filter((name) =>
+    canTap(model, name, notes),
+  );
   const ranges = new Map<string, ActivationRange>();
   const chunks = await chunksOf(model, wanted, await firstSample(data), settings.tapBytes);
   const runs = new Runs(data, chunks.length * (settings.observer === 'minmax' ? 1 : 2), settings.onProgress);
   for (const chunk of chunks) {
-    for (const tap of await observe(model, chunk, runs, settings.observer)) {
+    for (const tap of await observe(model, chunk, runs, settings)) {
       const range = chooseRange(settings.observer, tap.extent, tap.histogram, settings.percentile);
-      if (range !== undefined) ranges.set(tap.name, range);
+      const channelMeans = tap.channels?.means.means;
+      if (range !== undefined) ranges.set(tap.name, channelMeans === undefined ? range : { ...range, channelMeans });
       notes.push(...noteOf(tap));
     }
   }
@@ -124,15 +133,33 @@ async function chunksOf(model: Model, values: readonly string[], sample: Sample,
 }
 
 /** Looks at the values of a chunk, once or twice. */
-async function observe(model: Model, chunk: Chunk, runs: Runs, kind: ObserverKind): Promise<readonly Tap[]> {
-  const taps: Tap[] = chunk.map((name) => ({ name, extent: new Extent(), histogram: undefined }));
+async function observe(
+  model: Model,
+  chunk: Chunk,
+  runs: Runs,
+  { observer: kind, means }: { readonly observer: ObserverKind; readonly means?: ReadonlyMap<string, number> },
+): Promise<readonly Tap[]> {
+  const taps = chunk.map((name): Tap => {
+    const axis = means?.get(name);
+    const channels = axis === undefined ? undefined : { axis, means: new ChannelMeans() };
+    return { name, extent: new Extent(), channels, histogram: undefined };
+  });
   const inner = chunk.filter((name) => !model.graph.isInput(name));
   const tapped = inner.length === 0 ? undefined : await openTapped(model, inner);
   try {
     // Values of other types than numbers are no outputs of a session.
     const fetches = tapped === undefined ? [] : tapped.session.outputNames.filter((name) => inner.includes(name));
     await runs.pass(tapped?.session, fetches, (values) => {
-      for (const tap of taps) tap.extent.add(floatsOf(values(tap.name)));
+      for (const { name, extent, channels } of taps) {
+        const tensor = values(name);
+        const data = floatsOf(tensor);
+        extent.add(data);
+        if (channels === undefined || tensor === undefined || data.length === 0) continue;
+        channels.means.add(
+          data,
+          channelLayout(tensor.dims, channels.axis + (channels.axis < 0 ? tensor.dims.length : 0)),
+        );
+      }
     });
     for (const tap of taps) tap.histogram = histogramFor(kind, tap.extent);
     if (kind !== 'minmax') {

@@ -49,8 +49,10 @@ export async function saveRanges(
 }
 
 /** The fields of a range alone, in their order. */
-function plain(range: ActivationRange): Record<string, number> {
-  return Object.fromEntries(FIELDS.map((field) => [field, range[field]]));
+function plain(range: ActivationRange): Record<string, number | readonly number[]> {
+  const { channelMeans } = range;
+  const fields = Object.fromEntries(FIELDS.map((field) => [field, range[field]]));
+  return channelMeans === undefined ? fields : { ...fields, channelMeans };
 }
 
 /**
@@ -89,14 +91,20 @@ function parse(path: string, text: string): unknown {
 }
 
 function rangeOf(value: unknown, where: string): ActivationRange {
-  const { min, max, observedMin, observedMax, power, clipError, zeros, ...others } = objectOf(value, where);
+  const { min, max, observedMin, observedMax, power, clipError, zeros, channelMeans, ...others } = objectOf(
+    value,
+    where,
+  );
   noOthers(others, where);
   const fields = { min, max, observedMin, observedMax, power, clipError, zeros };
   for (const field of FIELDS) {
     if (typeof fields[field] === 'number' && Number.isFinite(fields[field])) continue;
     throw wrong(where, `${field} is ${shown(fields[field])}; it must be a finite number`);
   }
-  const range = fields as ActivationRange;
+  if (channelMeans !== undefined && !(Array.isArray(channelMeans) && channelMeans.every(Number.isFinite))) {
+    throw wrong(where, `channelMeans is ${shown(channelMeans)}; it must be a list of finite numbers`);
+  }
+  const range = { ...fields, ...(channelMeans === undefined ? {} : { channelMeans }) } as ActivationRange;
   if (range.min > 0) throw wrong(where, `min is ${range.min}; it must be at most 0`);
   if (range.max < 0) throw wrong(where, `max is ${range.max}; it must be at least 0`);
   if (range.observedMin > range.observedMax) throw wrong(where, 'observedMin is above observedMax');

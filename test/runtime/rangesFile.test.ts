@@ -37,6 +37,12 @@ test('what is saved is what is loaded, whatever the names, in the same order', a
   expect(Object.keys(JSON.parse(text))).toEqual(['version', 'observer', 'samples', 'values']);
 });
 
+test('means of channels are kept', async () => {
+  const ranges = new Map([['a', { ...range, channelMeans: [0.1, -3e-9] }]]);
+  await saveRanges(path, ranges, meta);
+  expect(new Map((await loadRanges(path)).ranges)).toEqual(ranges);
+});
+
 test('a file that is there stays, unless it may be replaced', async () => {
   await writeFile(path, 'mine');
   await expect(saveRanges(path, new Map(), meta)).rejects.toMatchObject({ code: 'exists' });
@@ -84,6 +90,8 @@ test.each([
   [one({ observedMin: 9 }), 'observedMin is above observedMax'],
   [one({ power: -1 }), 'power is -1; it must be at least 0'],
   [one({ clipError: -1 }), 'clipError is -1; it must be at least 0'],
+  [one({ channelMeans: 1 }), 'channelMeans is 1; it must be a list of finite numbers'],
+  [one({ channelMeans: [1, null] }), 'channelMeans is [1,null]; it must be a list of finite numbers'],
   [one({ zeros: 1.01 }), 'zeros is 1.01; it must be from 0 to 1'],
   [one({ min: 0 }).replace('"min"', '"__proto__"'), 'has a field "__proto__" that ranges do not have'],
 ])('%s is refused with the value', async (text, fact) => {

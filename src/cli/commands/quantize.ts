@@ -35,6 +35,8 @@ interface QuantizeArguments extends CommonArguments, SelectionArguments {
   batch: string | undefined;
   activations: ActivationDType;
   minNodeSqnr: string;
+  biasCorrection: boolean | undefined;
+  noBiasCorrection: boolean | undefined;
 }
 
 /** `compress quantize`: torch.quantization.quantize_dynamic on the file. */
@@ -96,14 +98,21 @@ export function quantizeCommand(run: Run): CommandModule<object, QuantizeArgumen
           default: String(STATIC_DEFAULTS.minNodeSqnr),
           describe: 'activations that would fall below this many dB stay float',
         })
+        .option('bias-correction', {
+          ...flag,
+          describe: 'biases take back the mean error of rounded weights (the default)',
+        })
+        .option('no-bias-correction', { ...flag, describe: 'biases stay as they are' })
         .option('save-ranges', { type: 'string', requiresArg: true, describe: 'write the calibrated ranges to a file' })
         .option('ranges', { type: 'string', requiresArg: true, describe: 'use the ranges of an earlier run' })
         .conflicts('int8', 'uint8')
+        .conflicts('bias-correction', 'no-bias-correction')
         .conflicts('calibrate', 'ranges')
         .conflicts('ranges', 'save-ranges')
         .group(
           [
             ...['calibrate', 'samples', 'batch', 'observer', 'activations', 'min-node-sqnr'],
+            ...['bias-correction', 'no-bias-correction'],
             ...['save-ranges', 'ranges'],
           ],
           'Activations:',
@@ -166,6 +175,7 @@ function passOf(args: QuantizeArguments): Pass {
     batch: positive('batch', args.batch),
     activations: args.activations,
     minNodeSqnr,
+    biasCorrection: args.noBiasCorrection !== true,
     onProgress: progress('calibrating', args.quiet === true),
   });
 }

@@ -49,7 +49,7 @@ type Settled = Required<QuantizeOptions>;
 
 async function run(model: Model, options: Settled): Promise<PassReport> {
   const notes: string[] = [];
-  let selected = select(model, options);
+  let selected = selectWeights(model, options);
   const dynamic = !options.weightsOnly && selected.uses.some((use) => use.node.opType !== 'Gather');
   const needed = dynamic && options.format === 'qoperator' ? 11 : PER_AXIS_OPSET;
   if (selected.uses.length > 0 && model.opset < needed) {
@@ -57,7 +57,7 @@ async function run(model: Model, options: Settled): Promise<PassReport> {
     if (raised.raised) {
       notes.push(`opset raised from ${raised.from} to ${raised.to}, which 8-bit weights with a scale per channel need`);
       // Raising replaces nodes: the ones found before may be gone.
-      selected = select(model, options);
+      selected = selectWeights(model, options);
     } else {
       notes.push(`opset stays ${model.opset}: ${raised.reason}`);
     }
@@ -94,7 +94,7 @@ function withinOpset(model: Model, options: Settled): { settled: Settled; note?:
 }
 
 /** The weights to quantize, in the order of the nodes, and what is left with its reason. */
-function select(model: Model, options: Settled): { uses: WeightUse[]; skips: Skip[] } {
+export function selectWeights(model: Model, options: Settled): { uses: WeightUse[]; skips: Skip[] } {
   const found = weightUses(model, QUANTIZABLE_OPS);
   const uses: WeightUse[] = [];
   const { skips } = found;

@@ -1,0 +1,148 @@
+import { elementCount } from '../../../ir/dtype.ts';
+import type { Graph, Held } from '../../../ir/graph.ts';
+import type { Model } from '../../../ir/model.ts';
+import { isOp } from '../../../ir/node.ts';
+import type { ActivationRanges } from '../../../ir/ranges.ts';
+import { constant } from '../../../ir/tensor.ts';
+import { toFloat32 } from '../../../kernels/views.ts';
+import { dropUnused } from '../../held.ts';
+import type { Pass } from '../../pass.ts';
+import type { WeightUse } from '../../select.ts';
+import { gemmParts } from '../gemm.ts';
+import { selectWeights } from '../index.ts';
+import { QUANTIZABLE_OPS, type QuantizeOptions, settle } from '../options.ts';
+import { paramsOf, quantizedWeight, type WeightShape } from '../weight.ts';
+
+/** A Conv or Gemm whose bias can take up the mean error of its quantized weight. */
+interface Layer {
+  readonly use: WeightUse;
+  readonly x: string;
+  /** There is none yet where this is undefined. */
+  readonly bias: Held | undefined;
+  /** Axis of the weight along which its output channels are. */
+  readonly axis: number;
+}
+
+/**
+ * The activations whose channels' means {@link correctBias} needs, each with the axis of its channels, counted from the
+ * end where it is negative.
+ */
+export function correctionValues(model: Model, options: QuantizeOptions = {}): Map<string, number> {
+  return new Map(layersOf(model, options).map(({ use, x }) => [x, isOp(use.node, 'Conv') ? 1 : -1]));
+}
+
+/**
+ * Bias correction: rounding a weight to integers shifts what its layer gives by `(W_quantized − W) · E[x]` on average;
+ * the bias takes that shift back. Works on the float model, for every Conv and Gemm that quantization with the same
+ * options will rewrite; those without a bias get one. The means of x are those that calibration found; the padding of a
+ * Conv is taken for x as well. MatMul stays as it is: its dynamic form gained nothing from it where this was measured.
+ *
+ * `b'[c] = b[c] − Σ_i E[x_i] · Σ_k (W_quantized[c, i, k] − W[c, i, k])`, i over input channels, k over the filter.
+ *
+ * @param ranges - with `channelMeans` for {@link correctionValues}; layers without them stay as they are
+ * @see https://arxiv.org/abs/1906.04721 Nagel et al. 2019, section 4.2
+ */
+export function correctBias(ranges: ActivationRanges, options: QuantizeOptions = {}): Pass {
+  return {
+    name: 'bias-correction',
+    async run(model) {
+      const layers = layersOf(model, options);
+      let corrected = 0;
+      for (const layer of layers) {
+        const means = ranges.get(layer.x)?.channelMeans;
+        const shift = means && (await meanShift(layer, means, options));
+        if (shift === undefined || !(await applyShift(model, layer, shift))) continue;
+        corrected++;
+      }
+      const notes = [`bias corrected in ${corrected} of ${layers.length} layers`];
+      return { pass: 'bias-correction', changes: [], skips: [], notes };
+    },
+  };
+}
+
+/** The layers of the main graph that will be quantized and have, or can have, a bias. */
+function layersOf(model: Model, options: QuantizeOptions): Layer[] {
+  const settled = settle({ ...options, weightsOnly: true, format: 'qdq' });
+  const opTypes = QUANTIZABLE_OPS.filter((one) => LAYERS.includes(one) && settled.opTypes.includes(one));
+  const { uses } = selectWeights(model, { ...settled, opTypes });
+  return uses.flatMap((use) => {
+    const inMain = use.graph === model.graph && use.held.graph === model.graph;
+    const plain = use.index === 1 && use.via.length === 0 && use.held.tensor.dtype === 'float32';
+    const layer = inMain && plain ? layerOf(model.graph, use) : undefined;
+    return layer === undefined ? [] : [layer];
+  });
+}
+
+const LAYERS: readonly string[] = ['Conv', 'Gemm'];
+
+/** Undefined where the bias is no constant with one float32 for each channel, or the Gemm scales or transposes. */
+function layerOf(graph: Graph, use: WeightUse): Layer | undefined {
+  const { node, held } = use;
+  const { dims } = held.tensor;
+  const { transA, transB, alpha, beta } = gemmParts(node);
+  const isConv = isOp(node, 'Conv');
+  if (!isConv && (transA || alpha !== 1 || beta !== 1)) return undefined;
+  const layer = { use, x: node.inputs[0] ?? '', axis: isConv || transB ? 0 : 1 };
+  const name = node.inputs[2] ?? '';
+  if (name === '') return { ...layer, bias: undefined };
+  const bias = graph.held(name);
+  if (bias?.tensor.dtype !== 'float32' || bias.graph !== graph) return undefined;
+  const channels = dims[layer.axis];
+  const fits = bias.tensor.dims.at(-1) === channels && elementCount(bias.tensor.dims) === channels;
+  return fits ? { ...layer, bias } : undefined;
+}
+
+/** `(W_quantized − W) · means`, a number for each output channel; undefined where means or weight do not fit. */
+async function meanShift(
+  { use, axis }: Layer,
+  means: readonly number[],
+  options: QuantizeOptions,
+): Promise<Float64Array | undefined> {
+  const { tensor } = use.held;
+  const shape: WeightShape = { transposed: false, axis, factor: 1 };
+  const { dtype, perTensor, reduceRange } = settle(options);
+  const scheme = { dtype, perTensor, reduceRange };
+  const params = await paramsOf(tensor, shape, scheme);
+  const channels = tensor.dims[axis] ?? 0;
+  // Input channels lie along the other of the first two axes; of a grouped Conv the weight has those of one group.
+  const own = tensor.dims[1 - axis] ?? 0;
+  const groups = means.length / own;
+  if (params === undefined || !Number.isInteger(groups) || channels % groups !== 0) return undefined;
+  const names = { data: 'q', scale: 's', zeroPoint: 'z' };
+  const { data } = quantizedWeight(tensor, shape, scheme, params, names);
+  const bytes = await data.load();
+  const rounded = dtype === 'int8' ? new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : bytes;
+  const exact = toFloat32(await tensor.load(), 'float32');
+  const [rows = 0, columns = 0] = tensor.dims;
+  const filter = elementCount(tensor.dims.slice(2));
+  const shift = new Float64Array(channels);
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const [channel, input] = axis === 0 ? [row, column] : [column, row];
+      const scale = params.scale[perTensor ? 0 : channel] as number;
+      const zeroPoint = params.zeroPoint[perTensor ? 0 : channel] as number;
+      let error = 0;
+      for (const end = at + filter; at < end; at++) {
+        error += ((rounded[at] as number) - zeroPoint) * scale - (exact[at] as number);
+      }
+      const group = Math.floor(channel / (channels / groups));
+      shift[channel] = (shift[channel] as number) + error * (means[group * own + input] as number);
+    }
+  }
+  return shift.every(Number.isFinite) ? shift : undefined;
+}
+
+/** Takes the shift off the bias, or makes one; false where the bias is not finite. */
+async function applyShift(model: Model, { bias, use }: Layer, shift: Float64Array): Promise<boolean> {
+  const { graph } = model;
+  const old = bias && toFloat32(await bias.tensor.load(), 'float32');
+  const values = Float32Array.from(shift, (one, channel) => (old?.[channel] ?? 0) - one);
+  if (!values.every(Number.isFinite)) return false;
+  const base = bias === undefined ? `${use.held.tensor.name}_bias` : bias.tensor.name;
+  const name = graph.uniqueName(`${base}_corrected`);
+  graph.setInitializer(constant(name, 'float32', bias?.tensor.dims ?? [values.length], values));
+  const [x = '', weight = ''] = use.node.inputs;
+  graph.replaceNode(use.node, { ...use.node, inputs: [x, weight, name] });
+  if (bias !== undefined) dropUnused(bias, model.trainingNames);
+  return true;
+}
