@@ -6,6 +6,7 @@ import { removeTemporaries } from '../io/sink.ts';
 import { openData } from '../runtime/data/open.ts';
 import { randomData } from '../runtime/data/random.ts';
 import { DASH } from './arguments.ts';
+import { benchCommand } from './commands/bench.ts';
 import { copyCommand } from './commands/copy.ts';
 import { foldCommand } from './commands/fold.ts';
 import { pruneCommand } from './commands/prune.ts';
@@ -22,6 +23,8 @@ const HELP_COLUMNS = 98;
 export async function main(argv: readonly string[]): Promise<void> {
   const streams = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
   const color = useColor(process.env, process.stderr.isTTY);
+  const colorOut = useColor(process.env, process.stdout.isTTY);
+  const sources = { openData, randomData };
   onSignals();
   // A reader that stops (`--help | head -1`) ends the output, not the process with a stack trace.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => (process.exitCode ||= 1));
@@ -33,7 +36,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     .command(quantizeCommand(run))
     .command(foldCommand(run))
     .command(copyCommand(run))
-    .command(verifyCommand(streams, useColor(process.env, process.stdout.isTTY), { openData, randomData }))
+    .command(verifyCommand(streams, colorOut, sources))
+    .command(benchCommand(streams, colorOut, sources))
     .completion('completion', 'print a completion script for bash or zsh')
     .epilog(
       examples([
@@ -43,7 +47,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       ]),
     )
     .epilog('\nExit codes: 0 done, 1 the model or a file, 2 the command line.')
-    .demandCommand(1, 'no verb is given: prune, quantize, fold, copy or verify')
+    .demandCommand(1, 'no verb is given: prune, quantize, fold, copy, verify or bench')
     .recommendCommands()
     .strict()
     .check(refuseRepeated)

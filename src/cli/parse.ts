@@ -25,6 +25,25 @@ export function parseWhole(option: string, text: string): number {
   throw new CompressError('options', `--${option}`, `'${text}' is not a whole number`);
 }
 
+/** Reads a whole number that is at least 1. */
+export function parsePositive(option: string, text: string): number {
+  const value = parseWhole(option, text);
+  if (value > 0) return value;
+  throw new CompressError('options', `--${option}`, 'at least 1 is needed');
+}
+
+/**
+ * Reads a finite number.
+ * @param what - e.g. `a share from 0 to 1`
+ * @param most - with it, the number must be from 0 to this
+ */
+export function parseNumber(option: string, text: string, what: string, most?: number): number {
+  const value = Number(text);
+  const fits = most === undefined || (value >= 0 && value <= most);
+  if (text.trim() !== '' && Number.isFinite(value) && fits) return value;
+  throw new CompressError('options', `--${option}`, `'${text}' is not ${what}`);
+}
+
 /** Reads regular expressions. */
 export function parsePatterns(option: string, texts: readonly string[]): RegExp[] {
   return texts.map((text) => {

@@ -1,10 +1,10 @@
 import { CompressError } from '../errors.ts';
 
 /** The verbs, as messages name them. */
-export const VERBS = ['prune', 'quantize', 'fold', 'copy', 'verify'] as const;
+export const VERBS = ['prune', 'quantize', 'fold', 'copy', 'verify', 'bench'] as const;
 
 /** Options that may be given more than once. */
-const LISTS = new Set(['_', 'op-types', 'opTypes', 'include', 'exclude']);
+const LISTS = new Set(['_', 'op-types', 'opTypes', 'include', 'exclude', 'models']);
 
 /** Says in our words what yargs found wrong with the command line. */
 export function usageError(message: string, argv: readonly string[]): CompressError {

@@ -26,7 +26,7 @@ export interface CalibrateOptions {
 
 /** What {@link calibrate} does where nothing else is said. */
 export const CALIBRATE_DEFAULTS: Required<Omit<CalibrateOptions, 'onProgress' | 'means'>> = {
-  observer: 'mse',
+  observer: 'minmax',
   percentile: PERCENTILE,
   tapBytes: 256 * 2 ** 20,
 };

@@ -14,7 +14,8 @@ import {
   selectionArguments,
 } from '../arguments.ts';
 import { calibratedQuantize } from '../calibrated.ts';
-import { parseWhole } from '../parse.ts';
+import { parseNumber, parsePositive, parseWhole } from '../parse.ts';
+import { progress } from '../progress.ts';
 import type { Run } from '../run.ts';
 import { examples } from '../usage.ts';
 
@@ -156,15 +157,9 @@ function passOf(args: QuantizeArguments): Pass {
       hint: `Leave out ${clash}, or --calibrate.`,
     });
   }
-  const minNodeSqnr = Number(args.minNodeSqnr);
-  if (args.minNodeSqnr.trim() === '' || Number.isNaN(minNodeSqnr)) {
-    throw new CompressError('options', '--min-node-sqnr', `'${args.minNodeSqnr}' is not a number of dB`);
-  }
-  const positive = (name: string, value: string | undefined): number | undefined => {
-    const number = value === undefined ? undefined : parseWhole(name, value);
-    if (number === 0) throw new CompressError('options', `--${name}`, '0 rows are none');
-    return number;
-  };
+  const minNodeSqnr = parseNumber('min-node-sqnr', args.minNodeSqnr, 'a number of dB');
+  const positive = (name: string, value: string | undefined): number | undefined =>
+    value === undefined ? undefined : parsePositive(name, value);
   return calibratedQuantize(options, {
     data: calibrate,
     ranges,
@@ -178,16 +173,6 @@ function passOf(args: QuantizeArguments): Pass {
     biasCorrection: args.noBiasCorrection !== true,
     onProgress: progress('calibrating', args.quiet === true),
   });
-}
-
-/** Shows on a terminal how far a long work is; elsewhere it is silent. */
-function progress(what: string, quiet: boolean): (done: number, total: number | undefined) => void {
-  const { stderr } = process;
-  if (quiet || !stderr.isTTY) return () => {};
-  return (done, total) => {
-    const finished = done === total;
-    stderr.write(finished ? '\r\x1b[K' : `\r${what}: run ${done}${total === undefined ? '' : ` of ${total}`}`);
-  };
 }
 
 function readOptions(args: QuantizeArguments): QuantizeOptions {

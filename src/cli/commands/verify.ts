@@ -6,7 +6,7 @@ import type { OutputFigures, Share } from '../../runtime/compare.ts';
 import type { DataSet } from '../../runtime/data/types.ts';
 import { checkGates, formatDb, type Gates, type VerifyReport, verify } from '../../runtime/verify.ts';
 import { DASH } from '../arguments.ts';
-import { parseWhole } from '../parse.ts';
+import { parseNumber, parsePositive, parseWhole } from '../parse.ts';
 import type { Streams } from '../pipe.ts';
 import type { RenderOptions } from '../render.ts';
 import { formatPercent } from '../size.ts';
@@ -118,12 +118,6 @@ function dataOf(args: VerifyArguments, sources: DataSources): (inputs: readonly 
     data === undefined ? sources.randomData(inputs, { ...sizes, seed }) : sources.openData(data, inputs, sizes);
 }
 
-function parsePositive(option: string, text: string): number {
-  const value = parseWhole(option, text);
-  if (value > 0) return value;
-  throw new CompressError('options', `--${option}`, 'at least 1 is needed');
-}
-
 function readGates(args: VerifyArguments): Gates {
   const { minSqnr, minTop1 } = args;
   return {
@@ -131,13 +125,6 @@ function readGates(args: VerifyArguments): Gates {
     ...(minTop1 === undefined ? {} : { minTop1: parseNumber('min-top1', minTop1, 'a share from 0 to 1', 1) }),
     requireFused: args.requireFused === true,
   };
-}
-
-function parseNumber(option: string, text: string, what: string, most?: number): number {
-  const value = Number(text);
-  const fits = most === undefined || (value >= 0 && value <= most);
-  if (text.trim() !== '' && Number.isFinite(value) && fits) return value;
-  throw new CompressError('options', `--${option}`, `'${text}' is not ${what}`);
 }
 
 /** JSON has no infinities: they are the words that Number() and Python's float() read. */

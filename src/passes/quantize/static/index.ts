@@ -25,7 +25,7 @@ export interface StaticOptions extends QuantizeOptions {
 
 export const STATIC_DEFAULTS: { readonly activations: ActivationDType; readonly minNodeSqnr: number } = {
   activations: 'uint8',
-  minNodeSqnr: 40,
+  minNodeSqnr: 36,
 };
 
 /** Version of the standard domain from which DequantizeLinear takes a scale per channel. */

@@ -1,0 +1,37 @@
+import { PassThrough } from 'node:stream';
+import { expect, test } from '@jest/globals';
+import { progress } from '../../src/cli/progress.ts';
+
+function terminal(isTTY: boolean): { stream: NodeJS.WriteStream; seen: () => string } {
+  const stream = Object.assign(new PassThrough(), { isTTY, columns: 80, clearLine() {}, cursorTo() {} });
+  let seen = '';
+  stream.on('data', (chunk) => (seen += String(chunk)));
+  return { stream: stream as unknown as NodeJS.WriteStream, seen: () => seen };
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+test('a terminal sees how far the work is', async () => {
+  const { stream, seen } = terminal(true);
+  const show = progress('calibrating', false, stream);
+  show(1, undefined);
+  for (let tries = 0; !seen().includes('2/5') && tries < 100; tries++) {
+    show(2, 5);
+    await pause(30);
+  }
+  show(5, 5);
+  await pause(30);
+  expect(seen()).toContain('calibrating');
+  expect(seen()).toContain('2/5');
+});
+
+test.each([
+  ['a pipe', false, false],
+  ['--quiet', true, true],
+])('%s sees nothing', async (_, isTTY, quiet) => {
+  const { stream, seen } = terminal(isTTY);
+  const show = progress('calibrating', quiet, stream);
+  for (const done of [1, 2, 3]) show(done, 3);
+  await pause(50);
+  expect(seen()).toBe('');
+});
