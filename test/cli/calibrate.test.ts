@@ -14,7 +14,7 @@ test('quantize --calibrate folds, calibrates and quantizes; the ranges can be us
   expect(one.stderr).toContain(
     '  folded first: 3 BatchNormalization folded into Conv; 12 initializers that nothing reads dropped\n',
   );
-  expect(one.stderr).toContain('  calibrated with digits-cnn-bn-calib.npz: 256 samples, observer mse\n');
+  expect(one.stderr).toContain('  calibrated with digits-cnn-bn-calib.npz: 256 samples, observer minmax\n');
   expect(statSync(join(cwd, 'a.onnx')).size).toBeLessThan(90_000);
   const two = compress(['quantize', '--ranges', 'r.json', BN, '-o', 'b.onnx'], { cwd });
   expect(two.code).toBe(0);
@@ -57,7 +57,7 @@ test.each([
   [['--calibrate', DATA, '--weights-only'], 2, /--weights-only: calibrated models have int8 weights/],
   [['--calibrate', DATA, '--uint8'], 2, /--uint8: calibrated models have int8 weights/],
   [['--calibrate', DATA, '--min-node-sqnr', 'low'], 2, /--min-node-sqnr: 'low' is not a number of dB/],
-  [['--calibrate', DATA, '--samples', '0'], 2, /--samples: 0 rows are none/],
+  [['--calibrate', DATA, '--samples', '0'], 2, /--samples: at least 1 is needed/],
   [['--calibrate', DATA, '--ranges', 'r.json'], 2, /--calibrate and --ranges cannot be used together/],
   [['--save-ranges', 'r.json'], 2, /--save-ranges: nothing is calibrated/],
   [['--calibrate', DATA, '--observer', 'best'], 2, /--observer: 'best' is not one of/],
