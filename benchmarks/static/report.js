@@ -1,11 +1,13 @@
 // The tables of benchmarks/static.js.
 
 /**
- * The peer's best setting for a model: the highest score, then the highest SQNR, of the files that load and are smaller than
- * float's. Of equals the faster one.
+ * The peer's best setting for a model: the highest score, then the highest SQNR, of the files that load; of those smaller than
+ * float's, if there is one. Of equals the faster one.
  */
 export function bestOf(peer, name) {
-  const usable = peer.results.filter((one) => one.model === name && one.outcome === 'ok' && one.ofFloat < 1);
+  const loaded = peer.results.filter((one) => one.model === name && one.outcome === 'ok');
+  const smaller = loaded.filter((one) => one.ofFloat < 1);
+  const usable = smaller.length > 0 ? smaller : loaded;
   return usable.toSorted((a, b) => b.score - a.score || (b.sqnr ?? 999) - (a.sqnr ?? 999) || a.ratio - b.ratio)[0];
 }
 

@@ -10,6 +10,7 @@ import { calibrationValues, PER_AXIS_OPSET, quantizeStatic } from '../passes/qua
 import type { ActivationDType } from '../passes/quantize/static/qdq.ts';
 import { calibrate } from '../runtime/calibrate.ts';
 import { openData } from '../runtime/data/open.ts';
+import { randomData } from '../runtime/data/random.ts';
 import { loadRanges, saveRanges } from '../runtime/rangesFile.ts';
 
 /** Where the ranges of activations come from, and what to do with them. */
@@ -67,6 +68,10 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: Ca
   };
 }
 
+/** The word that stands for random inputs; a file of this name is ./random. */
+const RANDOM = 'random';
+const RANDOM_ROWS = 32;
+
 async function rangesOf(
   model: Model,
   quantizeOptions: QuantizeOptions,
@@ -76,14 +81,17 @@ async function rangesOf(
   const constants = model.graph.initializers;
   const inputs = model.graph.inputs.filter((one) => !constants.has(one.name));
   const { batch, samples, observer, onProgress } = options;
-  const data = await openData(options.data ?? '', inputs, {
-    ...(batch === undefined ? {} : { batch }),
-    ...(samples === undefined ? {} : { samples }),
-  });
+  const sizes = { ...(batch === undefined ? {} : { batch }), ...(samples === undefined ? {} : { samples }) };
+  const random = options.data === RANDOM;
+  const data = random
+    ? randomData(inputs, { seed: 0, samples: RANDOM_ROWS, ...sizes })
+    : await openData(options.data ?? '', inputs, sizes);
   const means = options.biasCorrection ? correctionValues(model, quantizeOptions) : new Map<string, number>();
   const values = calibrationValues(model, quantizeOptions);
   const found = await calibrate(model, values, data, { observer, means, onProgress });
   const notes = [`calibrated with ${data.description}, observer ${observer}`, ...found.notes];
+  if (random)
+    notes.unshift('warning: the ranges are those of random inputs; real ones will be clipped, or use few of the steps');
   if (options.saveRanges !== undefined) {
     const meta = { observer, samples: found.samples };
     await saveRanges(options.saveRanges, found.ranges, meta, { overwrite: options.overwrite });

@@ -76,3 +76,14 @@ test('verify ends with 1 where a gate fails, and says which figure', () => {
   expect(bad.code).toBe(1);
   expect(bad.stderr).toMatch(/^error: /);
 });
+
+test('random inputs only by that word, with a warning', () => {
+  const cwd = folder();
+  const one = compress(['quantize', '--calibrate', 'random', BN, '-o', 'a.onnx'], { cwd });
+  expect(one.code).toBe(0);
+  expect(one.stderr).toContain('warning: the ranges are those of random inputs');
+  expect(one.stderr).toContain('calibrated with random inputs, seed 0');
+  expect(compress(['quantize', '--calibrate', './random', BN, '-o', 'b.onnx'], { cwd }).stderr).toMatch(
+    /\.\/random: no such file/,
+  );
+});

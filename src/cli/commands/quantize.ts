@@ -79,7 +79,7 @@ export function quantizeCommand(run: Run): CommandModule<object, QuantizeArgumen
           type: 'string',
           requiresArg: true,
           describe:
-            'a .npz or .npy with inputs of the model: Conv and Gemm run on integers too (needs onnxruntime-node)',
+            'inputs of the model (.npz, .npy, .json, a folder; docs/data.md), or the word random: Conv and Gemm run on integers too (needs onnxruntime-node)',
         })
         .option('samples', { type: 'string', requiresArg: true, describe: 'calibrate with the first N rows' })
         .option('batch', { type: 'string', requiresArg: true, describe: 'feed N rows at once' })

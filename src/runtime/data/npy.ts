@@ -1,48 +1,73 @@
 import type { DType } from '../../ir/dtype.ts';
 import type { FeedData } from './types.ts';
 
-/** An array of a .npy file: row-major. */
-export interface NpyArray {
+/** What the header of a .npy file says. */
+export interface NpyHeader {
   readonly dtype: DType;
   readonly dims: readonly number[];
-  readonly data: FeedData;
+  /** Bytes of the header; the elements, row-major, are all that follows. */
+  readonly start: number;
 }
+
+/** NumPy's type codes with what they are here; bytes are little-endian. */
+const TYPES: Readonly<Record<string, DType>> = {
+  '<f4': 'float32',
+  '<f8': 'float64',
+  '<f2': 'float16',
+  '<i8': 'int64',
+  '<i4': 'int32',
+  '|i1': 'int8',
+  '|u1': 'uint8',
+  '|b1': 'bool',
+};
 
 type Make = (buffer: ArrayBuffer) => FeedData;
 
-/** NumPy's type codes with what they are here; bytes are little-endian. */
-const TYPES: Readonly<Record<string, readonly [DType, bytes: number, Make]>> = {
-  '<f4': ['float32', 4, (buffer) => new Float32Array(buffer)],
-  '<f8': ['float64', 8, (buffer) => new Float64Array(buffer)],
-  '<f2': ['float16', 2, (buffer) => new Uint16Array(buffer)],
-  '<i8': ['int64', 8, (buffer) => new BigInt64Array(buffer)],
-  '<i4': ['int32', 4, (buffer) => new Int32Array(buffer)],
-  '|i1': ['int8', 1, (buffer) => new Int8Array(buffer)],
-  '|u1': ['uint8', 1, (buffer) => new Uint8Array(buffer)],
-  '|b1': ['bool', 1, (buffer) => new Uint8Array(buffer)],
+/** Element types of model inputs, with the array ONNX Runtime takes for each. */
+const MAKE: Partial<Record<DType, Make>> = {
+  float32: (buffer) => new Float32Array(buffer),
+  float64: (buffer) => new Float64Array(buffer),
+  float16: (buffer) => new Uint16Array(buffer),
+  int64: (buffer) => new BigInt64Array(buffer),
+  int32: (buffer) => new Int32Array(buffer),
+  int16: (buffer) => new Int16Array(buffer),
+  int8: (buffer) => new Int8Array(buffer),
+  uint64: (buffer) => new BigUint64Array(buffer),
+  uint32: (buffer) => new Uint32Array(buffer),
+  uint16: (buffer) => new Uint16Array(buffer),
+  uint8: (buffer) => new Uint8Array(buffer),
+  bool: (buffer) => new Uint8Array(buffer),
 };
 
 /** More dimensions than this no tensor has. */
 const MAX_RANK = 32;
+/** The first bytes of a file in which its header must end. NumPy's own are 128 bytes for all but monstrous types. */
+export const NPY_HEAD: number = 1 << 14;
+
+/** Little-endian bytes as elements; undefined for types that no input has. The buffer must be the elements' own. */
+export function elementsOf(dtype: DType, buffer: ArrayBuffer): FeedData | undefined {
+  return MAKE[dtype]?.(buffer);
+}
 
 /**
- * Reads a .npy file, versions 1 to 3.
- * @returns the array, or a sentence about what is wrong with it
+ * Reads the header of a .npy file, versions 1 to 3.
+ * @param bytes - the first {@link NPY_HEAD} bytes of the file, or all of it
+ * @returns the header, or a sentence about what is wrong with it
  * @see https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
-export function parseNpy(bytes: Uint8Array): NpyArray | string {
+export function parseNpyHeader(bytes: Uint8Array): NpyHeader | string {
   const magic = bytes.byteLength > 12 && bytes[0] === 0x93 && String.fromCharCode(...bytes.subarray(1, 6)) === 'NUMPY';
   if (!magic) return 'is no .npy array';
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const version = bytes[6];
   if (version === undefined || version < 1 || version > 3) return `has version ${version} of the .npy format`;
-  const start = version === 1 ? 10 : 12;
-  const end = start + (version === 1 ? view.getUint16(8, true) : view.getUint32(8, true));
-  if (end > bytes.byteLength) return 'ends inside its header';
-  const header = new TextDecoder().decode(bytes.subarray(start, end));
+  const begin = version === 1 ? 10 : 12;
+  const start = begin + (version === 1 ? view.getUint16(8, true) : view.getUint32(8, true));
+  if (start > bytes.byteLength) return 'ends inside its header';
+  const header = new TextDecoder().decode(bytes.subarray(begin, start));
   const code = /'descr':\s*'([^']*)'/.exec(header)?.[1] ?? '';
-  const type = TYPES[code];
-  if (type === undefined) return `has elements of type '${code}', which no model input takes`;
+  const dtype = TYPES[code];
+  if (dtype === undefined) return `has elements of type '${code}', which no model input takes`;
   if (/'fortran_order':\s*True/.test(header)) return 'is column-major: save it with numpy.ascontiguousarray';
   const shape = /'shape':\s*\(([\d\s,]*)\)/.exec(header)?.[1];
   if (shape === undefined) return 'has a header without a shape';
@@ -51,10 +76,6 @@ export function parseNpy(bytes: Uint8Array): NpyArray | string {
     .filter((one) => one.trim() !== '')
     .map(Number);
   const count = dims.reduce((product, dim) => product * dim, 1);
-  const [dtype, size, make] = type;
-  const has = bytes.byteLength - end;
   if (dims.length > MAX_RANK || !Number.isSafeInteger(count)) return `claims the shape [${dims.join(', ')}]`;
-  if (has !== count * size) return `has ${has} bytes of data; ${dtype} [${dims.join(', ')}] needs ${count * size}`;
-  // A copy: elements must lie at multiples of their size.
-  return { dtype, dims, data: make(Uint8Array.from(bytes.subarray(end)).buffer) };
+  return { dtype, dims, start };
 }

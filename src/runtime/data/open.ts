@@ -1,9 +1,13 @@
-import { readFile, stat } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { CompressError, ioError } from '../../errors.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
-import { type NpyArray, parseNpy } from './npy.ts';
-import type { DataSet, FeedData, FeedTensor, Sample } from './types.ts';
+import { type Bytes, type Column, npyColumn } from './column.ts';
+import { jsonColumns } from './json.ts';
+import { npzColumns } from './npz.ts';
+import { pbColumns, TEST_SET } from './pb.ts';
+import { Rows } from './rows.ts';
+import type { DataSet, Sample } from './types.ts';
 
 /** How to cut arrays into samples. */
 export interface DataOptions {
@@ -13,137 +17,130 @@ export interface DataOptions {
   readonly samples?: number;
 }
 
-/** The true classes of the rows, where a file has them. */
-export const LABELS = '__labels__';
-/** Largest file read, and largest sum of what a .npz unpacks to: more cannot be one buffer everywhere. */
-const MAX_BYTES = 2 ** 31 - 1;
+/** Files in one folder. */
+const MAX_FILES = 100_000;
 
 /**
- * Input data for a model from a `.npz` (arrays by input name, rows on the first axis) or, for a model with one input, a
- * `.npy`.
+ * Input data for a model, read while it is used; memory holds one sample at a time (JSON and ONNX test data: one file).
+ *
+ * - `.npz`: arrays by input name, rows on the first axis; `.npy`: the one input of the model;
+ * - `.json`: an object like a .npz, or a list of objects, each fed as it stands;
+ * - ONNX test data: a folder with `test_data_set_0`, … in it, or one of those, with `input_0.pb`, …;
+ * - a folder of any of these files, in the order of their names, numbers in them by value.
  *
  * @param inputs - of the model, without initializers
- * @throws CompressError `data` naming file, input and row where an array is missing, of another type or shape, or holds
- *   NaN or infinity; `io`
+ * @throws CompressError `data` naming file and input where an array is missing, of another type or shape; while it is
+ *   iterated, naming the row, where it holds NaN or infinity; `limit`, `io`
  */
 export async function openData(
   path: string,
   inputs: readonly ValueInfo[],
   options: DataOptions = {},
 ): Promise<DataSet> {
-  const arrays = await readArrays(path, inputs);
-  const bad = (input: string, fact: string, hint?: string): CompressError =>
-    new CompressError('data', `${path}, input '${input}'`, fact, hint === undefined ? {} : { hint });
-  const known = new Set(inputs.map((one) => one.name));
-  const extra = [...arrays.keys()].find((name) => !known.has(name) && name !== LABELS);
-  if (extra !== undefined) {
-    throw bad(extra, 'the model has no such input', `Its inputs are ${[...known].join(', ')}.`);
+  const { files, parts } = await open(path, inputs, options);
+  const most = options.samples ?? Number.POSITIVE_INFINITY;
+  const all = parts.reduce((sum, one) => sum + one.count, 0);
+  const usable = Math.min(all, most);
+  if (usable === 0) {
+    const needed = parts.find((one) => one.needed > 1)?.needed ?? 1;
+    const rows = parts.reduce((sum, one) => sum + one.rows, 0);
+    throw new CompressError('data', path, `has ${rows} rows; at least ${needed} are needed`);
   }
-  let rows: number | undefined;
-  for (const input of inputs) {
-    const array = arrays.get(input.name);
-    if (array === undefined) throw bad(input.name, `the file has no array of this name, only ${list(arrays)}`);
-    checkArray(input, array, (fact) => bad(input.name, fact));
-    const own = array.dims[0] as number;
-    if (rows !== undefined && own !== rows) throw bad(input.name, `has ${own} rows; the input before has ${rows}`);
-    rows = own;
-  }
-  const count = Math.min(rows ?? 0, options.samples ?? Number.POSITIVE_INFINITY);
-  const fixed = inputs.map((one) => one.dims?.[0]).find((dim) => typeof dim === 'number');
-  const batch = typeof fixed === 'number' ? fixed : (options.batch ?? 1);
-  // A model that fixes its batch cannot take a rest.
-  const usable = typeof fixed === 'number' ? count - (count % batch) : count;
-  if (usable <= 0) throw new CompressError('data', path, `has ${count} rows; at least ${batch} are needed`);
-  const label = basename(path);
-  const rowsOf = (array: NpyArray, start: number, end: number): FeedTensor => {
-    const length = array.data.length / (array.dims[0] as number);
-    const data = array.data.slice(start * length, end * length) as FeedData;
-    return { dtype: array.dtype, dims: [end - start, ...array.dims.slice(1)], data };
-  };
-  const labels = arrays.get(LABELS);
+  const among = files > 1 ? ` in ${files} files` : '';
   return {
-    description: `${label}: ${usable} ${usable === 1 ? 'sample' : 'samples'}`,
+    description: `${basename(path)}: ${usable} ${usable === 1 ? 'sample' : 'samples'}${among}`,
     async *samples(): AsyncGenerator<Sample> {
-      for (let start = 0; start < usable; start += batch) {
-        const end = Math.min(start + batch, usable);
-        const feeds = inputs.map((one) => [one.name, rowsOf(arrays.get(one.name) as NpyArray, start, end)] as const);
-        yield {
-          label: `${label}, ${end - start === 1 ? `row ${start}` : `rows ${start}-${end - 1}`}`,
-          feeds: Object.fromEntries(feeds),
-          ...(labels === undefined ? {} : { labels: rowsOf(labels, start, end) }),
-        };
+      let left = most;
+      for (const part of parts) {
+        if (left <= 0) return;
+        yield* part.samples(left);
+        left -= part.count;
       }
     },
   };
 }
 
-function checkArray(input: ValueInfo, array: NpyArray, bad: (fact: string) => CompressError): void {
-  if (input.dtype !== undefined && input.dtype !== array.dtype) {
-    throw bad(`has ${array.dtype} elements; the model takes ${input.dtype}`);
+async function open(
+  path: string,
+  inputs: readonly ValueInfo[],
+  options: DataOptions,
+): Promise<{ files: number; parts: Rows[] }> {
+  const parts: Rows[] = [];
+  const add = (columns: Map<string, Column>, where: string, label: string, whole = false): void => {
+    parts.push(new Rows(columns, inputs, { where, label, whole, batch: options.batch }));
+  };
+  const list = await filesOf(path);
+  for (const file of list) {
+    const name = basename(file);
+    if (file === path && list.length === 1 && (await isFolder(file)))
+      add(await pbColumns(file, inputs), file, name, true);
+    else if (TEST_SET.test(name)) add(await pbColumns(file, inputs), file, name, true);
+    else if (/\.json$/i.test(name)) {
+      const found = await jsonColumns(file, inputs);
+      if (!Array.isArray(found)) add(found, file, name);
+      else
+        for (const [index, one] of found.entries())
+          add(one, `${file}, sample ${index}`, `${name}, sample ${index}`, true);
+    } else add(await arraysOf(file, inputs), file, name);
   }
-  const { dims } = array;
-  const wanted = input.dims;
-  if (dims.length === 0 || (wanted !== undefined && wanted.length !== dims.length)) {
-    throw bad(`has the shape [${dims.join(', ')}]; the model takes [${(wanted ?? ['rows']).map(String).join(', ')}]`);
-  }
-  const axis = wanted?.findIndex((dim, index) => index > 0 && typeof dim === 'number' && dim !== dims[index]) ?? -1;
-  if (axis > 0) throw bad(`has ${dims[axis]} on axis ${axis}; the model takes ${String(wanted?.[axis])}`);
-  if (array.dtype !== 'float32' && array.dtype !== 'float64') return;
-  const data = array.data as Float32Array | Float64Array;
-  const at = data.findIndex((value) => !Number.isFinite(value));
-  if (at < 0) return;
-  const row = Math.floor(at / (data.length / (dims[0] as number)));
-  throw bad(`row ${row} holds ${Number.isNaN(data[at]) ? 'NaN' : 'infinity'}`);
+  return { files: list.length, parts };
 }
 
-async function readArrays(path: string, inputs: readonly ValueInfo[]): Promise<Map<string, NpyArray>> {
-  const bytes = await bytesOf(path);
-  const files = new Map<string, Uint8Array>();
-  if (bytes[0] === 0x93) {
-    const [only, more] = inputs;
-    if (only === undefined || more !== undefined) {
-      const fact = `is one array, and the model has ${inputs.length} inputs`;
-      throw new CompressError('data', path, fact, { hint: 'Save the arrays by name: numpy.savez.' });
-    }
-    files.set(only.name, bytes);
-  } else {
-    for (const [name, content] of await unzip(path, bytes)) files.set(name.replace(/\.npy$/, ''), content);
+/** The path itself, or what a folder has in it; a folder of ONNX test data stands for itself. */
+async function filesOf(path: string): Promise<string[]> {
+  if (!(await isFolder(path))) return [path];
+  const names = await readdir(path).catch((cause: unknown) => {
+    throw ioError(path, cause);
+  });
+  if (names.includes('input_0.pb')) return [path];
+  const sets = names.filter((one) => TEST_SET.test(one));
+  const files = sets.length > 0 ? sets : names.filter((one) => /\.(npz|npy|json)$/i.test(one));
+  if (files.length === 0) {
+    throw new CompressError('data', path, 'has no .npz, .npy or .json file and no test_data_set_0 in it');
   }
-  const arrays = new Map<string, NpyArray>();
-  for (const [name, content] of files) {
-    const array = parseNpy(content);
-    if (typeof array === 'string') throw new CompressError('data', `${path}, input '${name}'`, array);
-    arrays.set(name, array);
-  }
-  return arrays;
+  if (files.length > MAX_FILES) throw new CompressError('limit', path, `has more than ${MAX_FILES} files`);
+  const { compare } = new Intl.Collator('en', { numeric: true });
+  return files.sort(compare).map((one) => join(path, one));
 }
 
-async function bytesOf(path: string): Promise<Uint8Array> {
+async function arraysOf(path: string, inputs: readonly ValueInfo[]): Promise<Map<string, Column>> {
+  const { createReadStream } = await import('node:fs');
+  const { size } = await stat(path).catch((cause: unknown) => {
+    throw ioError(path, cause);
+  });
+  const bytes: Bytes = {
+    where: path,
+    byteLength: size,
+    async *open() {
+      try {
+        for await (const part of createReadStream(path)) yield part as Uint8Array;
+      } catch (cause) {
+        throw ioError(path, cause);
+      }
+    },
+  };
+  let head: Uint8Array = new Uint8Array(0);
+  for await (const part of bytes.open()) {
+    head = part;
+    break;
+  }
+  if (head[0] === 0x50 && head[1] === 0x4b) return npzColumns(path);
+  if (head[0] !== 0x93) {
+    const hint = 'Data is .npz, .npy, .json, ONNX test data, or a folder of them.';
+    throw new CompressError('data', path, 'is neither a .npz nor a .npy file', { hint });
+  }
+  const [only, more] = inputs;
+  if (only === undefined || more !== undefined) {
+    const fact = `is one array, and the model has ${inputs.length} inputs`;
+    throw new CompressError('data', path, fact, { hint: 'Save the arrays by name: numpy.savez.' });
+  }
+  return new Map([[only.name, await npyColumn({ ...bytes, where: `${path}, input '${only.name}'` })]]);
+}
+
+async function isFolder(path: string): Promise<boolean> {
   try {
-    const { size } = await stat(path);
-    if (size > MAX_BYTES) throw new CompressError('limit', path, `has ${size} bytes; at most ${MAX_BYTES} are read`);
-    return await readFile(path);
+    return (await stat(path)).isDirectory();
   } catch (cause) {
     throw ioError(path, cause);
   }
-}
-
-async function unzip(path: string, bytes: Uint8Array): Promise<[string, Uint8Array][]> {
-  const { unzipSync } = await import('fflate');
-  let total = 0;
-  const filter = (file: { originalSize: number }): boolean => {
-    total += file.originalSize;
-    if (total > MAX_BYTES) throw new CompressError('limit', path, `unpacks to more than ${MAX_BYTES} bytes`);
-    return true;
-  };
-  try {
-    return Object.entries(unzipSync(bytes, { filter }));
-  } catch (cause) {
-    if (cause instanceof CompressError) throw cause;
-    throw new CompressError('data', path, 'is neither a .npz nor a .npy file, or is cut off', { cause });
-  }
-}
-
-function list(arrays: ReadonlyMap<string, NpyArray>): string {
-  return [...arrays.keys()].map((name) => `'${name}'`).join(', ') || 'none';
 }

@@ -40,3 +40,6 @@ export interface DataSet {
    */
   samples(): AsyncIterable<Sample>;
 }
+
+/** Name of an array with the true classes of the rows, in files that have one. */
+export const LABELS = '__labels__';

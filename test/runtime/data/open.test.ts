@@ -1,12 +1,14 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { zipSync } from 'fflate';
+import onnxProto from 'onnx-proto';
 import { openData } from '../../../src/runtime/data/open.ts';
 import { fixture, folder } from '../../support/cli.ts';
 
 const X = [{ name: 'x', dtype: 'float32', dims: ['n', 2] }] as const;
 
+/** The .npy format 1.0. */
 function npy(shape: string, data: ArrayBufferView, descr = '<f4', fortran = 'False'): Uint8Array {
   const header = `{'descr': '${descr}', 'fortran_order': ${fortran}, 'shape': ${shape}, }\n`;
   const head = Buffer.from(`\x93NUMPY\x01\x00\0\0${header}`, 'latin1');
@@ -76,6 +78,11 @@ test.each([
     { 'x.npy': npy('(1, 2)', Int32Array.of(1, 2), '<i4') },
     /has int32 elements; the model takes float32/,
   ],
+  [
+    'labels of other rows',
+    { 'x.npy': npy('(1, 2)', Float32Array.of(1, 2)), '__labels__.npy': npy('(2,)', Float32Array.of(1, 2)) },
+    /input '__labels__': has 2 rows; the inputs have 1/,
+  ],
   ['another rank', { 'x.npy': npy('(2,)', Float32Array.of(1, 2)) }, /has the shape \[2\]; the model takes \[n, 2\]/],
   ['another size', { 'x.npy': npy('(1, 3)', Float32Array.of(1, 2, 3)) }, /has 3 on axis 1; the model takes 2/],
   ['NaN', { 'x.npy': npy('(2, 2)', Float32Array.of(1, 2, 3, Number.NaN)) }, /input 'x': row 1 holds NaN/],
@@ -87,10 +94,162 @@ test.each([
   ['big-endian', { 'x.npy': npy('(1, 2)', Float32Array.of(1, 2), '>f4') }, /elements of type '>f4'/],
   ['no array', { 'x.npy': new Uint8Array(20) }, /is no \.npy array/],
 ])('%s is refused', async (_, arrays, message) => {
-  await expect(openData(npz(arrays), X)).rejects.toThrow(message);
+  await expect(collect(npz(arrays), X)).rejects.toThrow(message);
 });
 
 test('no file, and what is no data file', async () => {
   await expect(openData(join(folder(), 'none.npz'), X)).rejects.toThrow(/none\.npz: no such file/);
   await expect(openData(fixture('digits-mlp.onnx'), X)).rejects.toThrow(/is neither a \.npz nor a \.npy file/);
+});
+
+test('a compressed and a stored .npz are the same, row by row, however large a row is', async () => {
+  const data = Float32Array.from({ length: 300_000 }, (_, index) => index % 251);
+  const arrays = { 'x.npy': npy('(3, 100000)', data) };
+  const wide = [{ name: 'x', dtype: 'float32', dims: ['n', 100_000] }] as const;
+  for (const level of [0, 6] as const) {
+    const samples = await collect(file('d.npz', zipSync(arrays, { level })), wide, { batch: 2 });
+    expect(samples.map((one) => one.feeds['x']?.dims)).toEqual([
+      [2, 100_000],
+      [1, 100_000],
+    ]);
+    expect(samples[1]?.feeds['x']?.data).toEqual(data.slice(200_000));
+  }
+});
+
+describe('types that become others', () => {
+  const types = (dtype: 'float32' | 'int64' | 'int32') => [{ name: 'x', dtype, dims: ['n', 2] }] as const;
+  test.each([
+    ['float64 → float32', npy('(1, 2)', Float64Array.of(0.1, 2), '<f8'), 'float32', Float32Array.of(0.1, 2)],
+    ['float16 → float32', npy('(1, 2)', Uint16Array.of(0x3c00, 0xc000), '<f2'), 'float32', Float32Array.of(1, -2)],
+    ['int32 → int64', npy('(1, 2)', Int32Array.of(-1, 2), '<i4'), 'int64', BigInt64Array.of(-1n, 2n)],
+    ['int64 → int32', npy('(1, 2)', BigInt64Array.of(-1n, 2n), '<i8'), 'int32', Int32Array.of(-1, 2)],
+  ] as const)('%s', async (_, bytes, dtype, data) => {
+    const [one] = await collect(npz({ 'x.npy': bytes }), types(dtype));
+    expect(one?.feeds['x']).toEqual({ dtype, dims: [1, 2], data });
+  });
+
+  test('what does not fit is named; bytes for a float input come with a hint', async () => {
+    const large = npz({ 'x.npy': npy('(1, 2)', BigInt64Array.of(1n, 2n ** 40n), '<i8') });
+    await expect(collect(large, types('int32'))).rejects.toThrow(/input 'x': 1099511627776 is no int32/);
+    const bytes = npz({ 'x.npy': npy('(1, 2)', Uint8Array.of(1, 2), '|u1') });
+    await expect(collect(bytes, X)).rejects.toMatchObject({ hint: expect.stringContaining('x / 255') });
+  });
+});
+
+describe('.json', () => {
+  const json = (content: unknown): string => file('d.json', Buffer.from(JSON.stringify(content)));
+
+  test('an object is cut into rows, a list is fed as it stands', async () => {
+    const rows = [
+      [1, 2],
+      [3, 4],
+      [5, 6.5],
+    ];
+    const samples = await collect(json({ x: rows, __labels__: [7, 8, 9] }), X, { batch: 2 });
+    expect(samples.map((one) => one.feeds['x']?.data)).toEqual([Float32Array.of(1, 2, 3, 4), Float32Array.of(5, 6.5)]);
+    expect(samples[1]?.labels).toEqual({ dtype: 'int64', dims: [1], data: BigInt64Array.of(9n) });
+    const list = await collect(
+      json([
+        { x: [1, 2] },
+        {
+          x: [
+            [3, 4],
+            [5, 6],
+          ],
+        },
+      ]),
+      X,
+    );
+    expect(list.map((one) => one.label)).toEqual(['d.json, sample 0', 'd.json, sample 1']);
+    expect(list.map((one) => one.feeds['x']?.dims)).toEqual([
+      [1, 2],
+      [2, 2],
+    ]);
+  });
+
+  test('integers and booleans', async () => {
+    const inputs = [
+      { name: 'ids', dtype: 'int64', dims: ['n', 2] },
+      { name: 'mask', dtype: 'bool', dims: ['n', 2] },
+    ] as const;
+    const [one] = await collect(json({ ids: [[1, 2 ** 40]], mask: [[true, false]] }), inputs);
+    expect(one?.feeds['ids']?.data).toEqual(BigInt64Array.of(1n, 2n ** 40n));
+    expect(one?.feeds['mask']?.data).toEqual(Uint8Array.of(1, 0));
+    await expect(collect(json({ ids: [[1, 0.5]], mask: [[1, 0]] }), inputs)).rejects.toThrow(
+      /input 'ids': holds 0\.5; the model takes int64/,
+    );
+    const small = [{ name: 'b', dtype: 'uint8', dims: ['n'] }] as const;
+    await expect(collect(json({ b: [256] }), small)).rejects.toThrow(/holds 256; the model takes uint8/);
+  });
+
+  test.each([
+    ['{', /is not JSON/],
+    ['3', /is no object/],
+    ['[[1]]', /sample 0: is no object/],
+    ['{"x": [[1, 2], [3]]}', /input 'x': its rows are not all of the shape \[2\]/],
+    ['{"x": [[1, [2]]]}', /its rows are not all/],
+    ['{"x": [[1, "a"]]}', /holds "a", which is no number/],
+    ['{"x": [[1, null]]}', /holds null, which is no number/],
+    ['{"x": []}', /has the shape \[0\]/],
+    ['[]', /has 0 rows; at least 1 are needed/],
+    [`{"x": ${'['.repeat(40)}1${']'.repeat(40)}}`, /is nested deeper than 32/],
+  ])('%s is refused', async (text, message) => {
+    await expect(collect(file('d.json', Buffer.from(text)), X)).rejects.toThrow(message);
+  });
+});
+
+describe('folders', () => {
+  const folderOf = (files: Record<string, Uint8Array>): string => {
+    const path = folder();
+    for (const [name, bytes] of Object.entries(files)) {
+      mkdirSync(dirname(join(path, name)), { recursive: true });
+      writeFileSync(join(path, name), bytes);
+    }
+    return path;
+  };
+  const row = (...values: number[]): Uint8Array => npy('(1, 2)', Float32Array.of(...values));
+
+  test('files in the order of the numbers in their names; --samples counts across them', async () => {
+    const path = folderOf({
+      'b10.npy': row(10, 0),
+      'b9.npz': zipSync({ 'x.npy': row(9, 0) }),
+      'readme.txt': row(0, 0),
+    });
+    const samples = await collect(path, X);
+    expect(samples.map((one) => one.feeds['x']?.data[0])).toEqual([9, 10]);
+    expect(samples.map((one) => one.label)).toEqual(['b9.npz, row 0', 'b10.npy, row 0']);
+    expect((await openData(path, X)).description).toMatch(/: 2 samples in 2 files$/);
+    expect(await collect(path, X, { samples: 1 })).toHaveLength(1);
+  });
+
+  /** A TensorProto of float32, written by onnx-proto. */
+  const pb = (name: string, dims: number[], values: number[]): Uint8Array =>
+    onnxProto.onnx.TensorProto.encode({ name, dims, dataType: 1, floatData: values }).finish();
+
+  test('ONNX test data: every set is a sample, tensors go by name or number', async () => {
+    const inputs = [...X, { name: 'z', dtype: 'float32', dims: ['n'] }] as const;
+    const path = folderOf({
+      'model.onnx': row(0, 0),
+      'test_data_set_0/input_0.pb': pb('x', [1, 2], [1, 2]),
+      'test_data_set_0/input_1.pb': pb('', [3], [3, 4, 5]),
+      'test_data_set_0/output_0.pb': pb('y', [1], [0]),
+      'test_data_set_1/input_0.pb': pb('z', [1], [6]),
+      'test_data_set_1/input_1.pb': pb('x', [2, 2], [7, 8, 9, 10]),
+    });
+    const samples = await collect(path, inputs);
+    expect(samples.map((one) => one.label)).toEqual(['test_data_set_0', 'test_data_set_1']);
+    expect(samples[0]?.feeds['z']).toEqual({ dtype: 'float32', dims: [3], data: Float32Array.of(3, 4, 5) });
+    expect(samples[1]?.feeds['x']).toEqual({ dtype: 'float32', dims: [2, 2], data: Float32Array.of(7, 8, 9, 10) });
+    expect(await collect(join(path, 'test_data_set_1'), inputs)).toHaveLength(1);
+  });
+
+  test('broken sets are named', async () => {
+    const cut = folderOf({ 'input_0.pb': pb('x', [1, 2], [1, 2]).subarray(0, 9) });
+    await expect(collect(cut, X)).rejects.toMatchObject({ code: 'malformed' });
+    const wrong = folderOf({ 'input_0.pb': pb('x', [1, 3], [1, 2, 3]) });
+    await expect(collect(wrong, X)).rejects.toThrow(/input 'x': has 3 on axis 1; the model takes 2/);
+    const twice = folderOf({ 'input_0.pb': pb('x', [1, 2], [1, 2]), 'input_1.pb': pb('x', [1, 2], [1, 2]) });
+    await expect(collect(twice, X)).rejects.toThrow(/has two tensors for input 'x'/);
+    await expect(collect(folderOf({ 'a.txt': row(1, 2) }), X)).rejects.toThrow(/has no \.npz, \.npy or \.json file/);
+  });
 });

@@ -1,0 +1,31 @@
+import { CompressError } from '../errors.ts';
+import { bytesSource, fileSource } from '../io/source.ts';
+import type { Tensor } from '../ir/tensor.ts';
+import { LENGTH } from './fields.ts';
+import { drive } from './reading.ts';
+import { readTensor } from './readTensor.ts';
+import { type Field, Skimmer } from './wire.ts';
+
+/** Largest file of one tensor that is read: it is held in memory. */
+const MAX_BYTES = 2 ** 30;
+
+/**
+ * Reads a file that is one TensorProto, as ONNX has them in its test data.
+ * @throws CompressError `malformed`, `limit`, `io`
+ */
+export async function readTensorFile(path: string): Promise<Tensor> {
+  const file = await fileSource(path);
+  let bytes: Uint8Array;
+  try {
+    if (file.byteLength > MAX_BYTES) {
+      throw new CompressError('limit', path, `has ${file.byteLength} bytes; a tensor is read up to ${MAX_BYTES}`);
+    }
+    bytes = await file.read(0, file.byteLength);
+  } finally {
+    await file.close();
+  }
+  const source = bytesSource(bytes, path);
+  const context = { skim: new Skimmer(source), folder: undefined, dataFiles: new Map() };
+  const whole: Field = { number: 0, wireType: LENGTH, tagStart: 0, start: 0, end: bytes.byteLength, low: 0, high: 0 };
+  return drive(readTensor(context, whole, 'tensor'));
+}

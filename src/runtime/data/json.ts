@@ -1,0 +1,110 @@
+import { readFile, stat } from 'node:fs/promises';
+import { CompressError, ioError } from '../../errors.ts';
+import type { DType } from '../../ir/dtype.ts';
+import type { ValueInfo } from '../../ir/graph.ts';
+import { type Column, heldColumn } from './column.ts';
+import { LABELS } from './types.ts';
+
+/** Numbers as text are several times their size in memory. */
+const MAX_BYTES = 2 ** 28;
+const MAX_RANK = 32;
+
+/**
+ * Arrays of a .json file: `{ "x": [[…], …] }`, rows on the first axis, or a list of such objects, each fed as it stands.
+ * @param inputs - of the model: their types are those of the numbers
+ * @returns the arrays of one object, or of each in the list
+ * @throws CompressError `data` naming file, sample and input
+ */
+export async function jsonColumns(
+  path: string,
+  inputs: readonly ValueInfo[],
+): Promise<Map<string, Column> | Map<string, Column>[]> {
+  const { size } = await stat(path).catch((cause: unknown) => {
+    throw ioError(path, cause);
+  });
+  if (size > MAX_BYTES) {
+    const hint = 'Save larger data as .npz.';
+    throw new CompressError('limit', path, `has ${size} bytes; JSON is read up to ${MAX_BYTES}`, { hint });
+  }
+  let content: unknown;
+  try {
+    content = JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw new CompressError('data', path, `is not JSON: ${(cause as Error).message}`, { cause });
+  }
+  if (!Array.isArray(content)) return objectColumns(content, inputs, path);
+  return content.map((one, index) => objectColumns(one, inputs, `${path}, sample ${index}`, true));
+}
+
+function objectColumns(
+  content: unknown,
+  inputs: readonly ValueInfo[],
+  where: string,
+  single = false,
+): Map<string, Column> {
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    throw new CompressError('data', where, 'is no object with an array for each input');
+  }
+  const columns = new Map<string, Column>();
+  for (const [name, value] of Object.entries(content)) {
+    const input = inputs.find((one) => one.name === name);
+    const dtype = input?.dtype ?? (name === LABELS ? 'int64' : 'float32');
+    const column = columnOf(value, dtype, `${where}, input '${name}'`);
+    // One sample may be written without the axis of the batch.
+    const bare = single && input?.dims !== undefined && column.dims.length === input.dims.length - 1;
+    columns.set(name, bare ? { ...column, dims: [1, ...column.dims] } : column);
+  }
+  return columns;
+}
+
+function columnOf(value: unknown, dtype: DType, where: string): Column {
+  const bad = (fact: string): CompressError => new CompressError('data', where, fact);
+  const dims: number[] = [];
+  for (let one = value; Array.isArray(one); one = one[0]) {
+    if (dims.length === MAX_RANK) throw bad(`is nested deeper than ${MAX_RANK}`);
+    dims.push(one.length);
+  }
+  const list = dims.length === 0 ? [value] : (value as unknown[]).flat(MAX_RANK);
+  if (!isEven(value, dims)) throw bad(`its rows are not all of the shape [${dims.slice(1).join(', ')}]`);
+  const numbers = list.map((one) => {
+    if (typeof one === 'number') return one;
+    if (typeof one === 'boolean') return one ? 1 : 0;
+    throw bad(`holds ${JSON.stringify(one)?.slice(0, 40) ?? 'nothing'}, which is no number`);
+  });
+  const whole = !dtype.startsWith('float');
+  const broken = whole ? numbers.find((one) => !Number.isSafeInteger(one)) : undefined;
+  if (broken !== undefined) throw bad(`holds ${broken}; the model takes ${dtype}`);
+  const made = bytesOf(numbers, dtype);
+  if (made === undefined) throw bad(`cannot be made of numbers: the model takes ${dtype}`);
+  if (whole && dtype !== 'int64') {
+    const wrapped = numbers.findIndex((one, index) => Number(made[index]) !== one);
+    if (wrapped >= 0) throw bad(`holds ${numbers[wrapped]}; the model takes ${dtype}`);
+  }
+  return heldColumn(dtype, dims, new Uint8Array(made.buffer));
+}
+
+/** Whether every array at one depth has the same length, and numbers are at the deepest only. */
+function isEven(value: unknown, dims: readonly number[]): boolean {
+  if (!Array.isArray(value)) return dims.length === 0;
+  return value.length === dims[0] && value.every((one) => isEven(one, dims.slice(1)));
+}
+
+function bytesOf(numbers: readonly number[], dtype: DType) {
+  switch (dtype) {
+    case 'float32':
+      return Float32Array.from(numbers);
+    case 'float64':
+      return Float64Array.from(numbers);
+    case 'int64':
+      return BigInt64Array.from(numbers, BigInt);
+    case 'int32':
+      return Int32Array.from(numbers);
+    case 'int8':
+      return Int8Array.from(numbers);
+    case 'uint8':
+    case 'bool':
+      return Uint8Array.from(numbers);
+    default:
+      return undefined;
+  }
+}
