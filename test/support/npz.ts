@@ -1,6 +1,6 @@
 /** NumPy's .npz: a zip of .npy arrays. */
 import { readFile } from 'node:fs/promises';
-import { unzipSync } from 'fflate';
+import { unzipSync, zipSync } from 'fflate';
 import { Tensor } from 'onnxruntime-node';
 
 /** Reads an .npz as tensors to feed, by name. float16 is widened to float32. */
@@ -35,4 +35,15 @@ function parseNpy(bytes: Uint8Array, name: string): Tensor {
     default:
       throw new Error(`${name}: dtype ${kind}`);
   }
+}
+
+/** The bytes of an .npz with float32 arrays. */
+export function npzOf(arrays: Readonly<Record<string, { dims: readonly number[]; data: Float32Array }>>): Uint8Array {
+  const files = Object.entries(arrays).map(([name, { dims, data }]) => {
+    const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${dims.join(', ')},), }\n`;
+    const head = Buffer.from(`\x93NUMPY\x01\x00\0\0${header}`, 'latin1');
+    head.writeUInt16LE(header.length, 8);
+    return [`${name}.npy`, new Uint8Array(Buffer.concat([head, new Uint8Array(data.buffer)]))] as const;
+  });
+  return zipSync(Object.fromEntries(files));
 }

@@ -14,6 +14,8 @@ export type ActivationDType = 'uint8' | 'int8';
 
 /** Operators that only move values: what comes out lies on the steps of what went in. */
 const MOVERS = new Set(['MaxPool', 'Flatten', 'Reshape', 'Transpose', 'Squeeze', 'Unsqueeze', 'Slice', 'Identity']);
+/** Operators with an integer kernel of their own between DequantizeLinear and QuantizeLinear. */
+const JOINERS = new Set(['Add', 'Concat']);
 /** A longer chain of movers is not followed. */
 const MAX_CHAIN = 16;
 
@@ -74,11 +76,23 @@ export class QuantizedValues {
     const range = this.#ranges.get(value);
     if (range === undefined) throw new RangeError(`no range for ${value}`);
     const params = activationParams(range.min, range.max, this.#dtype);
+    if (mover !== undefined && this.#joins(mover)) {
+      this.#behind(mover, value, params);
+      return { name: value, params };
+    }
     const output = this.#graph.uniqueName(`${value}_dequantized`);
     this.#graph.insertBefore(anchor, ...this.#pair(value, output, params));
     this.#readAs.set(value, output);
     this.#params.set(output, params);
     return { name: output, params };
+  }
+
+  /** Whether all that an Add or Concat reads is quantized, so that it runs on integers if its output is quantized too. */
+  #joins(node: Node): boolean {
+    const { inputs, opType } = node;
+    return (
+      JOINERS.has(opType) && isOp(node, opType) && inputs.length > 1 && inputs.every((one) => this.#params.has(one))
+    );
   }
 
   /** Steps for a value that a quantized node makes. */
