@@ -13,10 +13,12 @@ export { OBSERVERS, type ObserverKind } from './kernels/observe/choose.ts';
 export { type DataMode, type ModelPlan, planModel } from './onnx/plan.ts';
 export { readModel } from './onnx/read.ts';
 export { type WriteOptions, type Written, writeModel } from './onnx/write.ts';
+export { equalize } from './passes/equalize/index.ts';
 export { FOLD_DEFAULTS, FOLD_RULES, type FoldOptions, type FoldRule, fold } from './passes/fold/index.ts';
 export { type Change, type Pass, type PassReport, type Skip, type SkipReason, transform } from './passes/pass.ts';
 export { PRUNABLE_OPS, PRUNE_DEFAULTS, type PruneOptions, prune } from './passes/prune.ts';
 export { QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions, quantize } from './passes/quantize/index.ts';
+export { correctBias, correctionValues } from './passes/quantize/static/correct.ts';
 export {
   calibrationValues,
   quantizeStatic,
@@ -24,7 +26,10 @@ export {
   type StaticOptions,
 } from './passes/quantize/static/index.ts';
 export type { ActivationDType } from './passes/quantize/static/qdq.ts';
+export { BENCH_DEFAULTS, type BenchOptions, type BenchReport, bench, checkRatio } from './runtime/bench.ts';
 export { CALIBRATE_DEFAULTS, type CalibrateOptions, type Calibration, calibrate } from './runtime/calibrate.ts';
 export { type DataOptions, openData } from './runtime/data/open.ts';
+export { type RandomOptions, randomData } from './runtime/data/random.ts';
 export type { DataSet, FeedData, FeedTensor, Sample } from './runtime/data/types.ts';
 export { loadRanges, saveRanges } from './runtime/rangesFile.ts';
+export { checkGates, type Gates, type VerifyOptions, type VerifyReport, verify } from './runtime/verify.ts';

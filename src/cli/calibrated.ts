@@ -1,6 +1,7 @@
 import type { Model } from '../ir/model.ts';
 import type { ActivationRanges } from '../ir/ranges.ts';
 import type { ObserverKind } from '../kernels/observe/choose.ts';
+import { equalize } from '../passes/equalize/index.ts';
 import { fold } from '../passes/fold/index.ts';
 import { raiseOpset } from '../passes/opset/index.ts';
 import type { Change, Pass, PassReport, Skip } from '../passes/pass.ts';
@@ -26,6 +27,7 @@ export interface CalibratedOptions {
   readonly activations: ActivationDType;
   readonly minNodeSqnr: number;
   readonly biasCorrection: boolean;
+  readonly equalize?: boolean;
   readonly onProgress: (done: number, total: number | undefined) => void;
 }
 
@@ -50,6 +52,7 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: Ca
       const reports: PassReport[] = [];
       if (model.opset >= PER_AXIS_OPSET) {
         const { activations, minNodeSqnr } = options;
+        if (options.equalize) notes.push(...(await equalize().run(model)).notes);
         const found = await rangesOf(model, quantizeOptions, options);
         notes.push(...found.notes);
         const { ranges } = found;

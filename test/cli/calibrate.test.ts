@@ -59,6 +59,12 @@ test.each([
   [['--calibrate', DATA, '--min-node-sqnr', 'low'], 2, /--min-node-sqnr: 'low' is not a number of dB/],
   [['--calibrate', DATA, '--samples', '0'], 2, /--samples: at least 1 is needed/],
   [['--calibrate', DATA, '--ranges', 'r.json'], 2, /--calibrate and --ranges cannot be used together/],
+  [['--equalize'], 2, /--equalize: only static quantization gains from it/],
+  [
+    ['--calibrate', DATA, '--equalize', '--save-ranges', 'r.json'],
+    2,
+    /--equalize and --save-ranges cannot be used together/,
+  ],
   [['--save-ranges', 'r.json'], 2, /--save-ranges: nothing is calibrated/],
   [['--calibrate', DATA, '--observer', 'best'], 2, /--observer: 'best' is not one of/],
 ])('%j is refused', (options, code, message) => {
@@ -86,4 +92,16 @@ test('random inputs only by that word, with a warning', () => {
   expect(compress(['quantize', '--calibrate', './random', BN, '-o', 'b.onnx'], { cwd }).stderr).toMatch(
     /\.\/random: no such file/,
   );
+});
+
+test('--equalize and --no-bias-correction', () => {
+  const cwd = folder();
+  const one = compress(['quantize', '--calibrate', DATA, '--equalize', '--no-bias-correction', BN, '-o', 'a.onnx'], {
+    cwd,
+  });
+  expect(one.code).toBe(0);
+  expect(one.stderr).toContain('  3 pairs of layers equalized\n');
+  expect(one.stderr).not.toContain('bias corrected');
+  const gate = ['--data', fixture('digits-cnn-bn-test.npz'), '--min-top1', '0.99', '--require-fused', '-q'];
+  expect(compress(['verify', BN, 'a.onnx', ...gate], { cwd })).toMatchObject({ code: 0 });
 });

@@ -39,6 +39,7 @@ interface QuantizeArguments extends CommonArguments, SelectionArguments {
   minNodeSqnr: string;
   biasCorrection: boolean | undefined;
   noBiasCorrection: boolean | undefined;
+  equalize: boolean | undefined;
 }
 
 /** `compress quantize`: torch.quantization.quantize_dynamic on the file. */
@@ -105,16 +106,19 @@ export function quantizeCommand(run: Run): CommandModule<object, QuantizeArgumen
           describe: 'biases take back the mean error of rounded weights (the default)',
         })
         .option('no-bias-correction', { ...flag, describe: 'biases stay as they are' })
+        .option('equalize', { ...flag, describe: 'share the scales of channels between neighbouring layers first' })
         .option('save-ranges', { type: 'string', requiresArg: true, describe: 'write the calibrated ranges to a file' })
         .option('ranges', { type: 'string', requiresArg: true, describe: 'use the ranges of an earlier run' })
         .conflicts('int8', 'uint8')
         .conflicts('bias-correction', 'no-bias-correction')
+        // Ranges are those of the equalized model: a file does not say so.
+        .conflicts('equalize', ['ranges', 'save-ranges'])
         .conflicts('calibrate', 'ranges')
         .conflicts('ranges', 'save-ranges')
         .group(
           [
             ...['calibrate', 'samples', 'batch', 'observer', 'activations', 'min-node-sqnr'],
-            ...['bias-correction', 'no-bias-correction'],
+            ...['bias-correction', 'no-bias-correction', 'equalize'],
             ...['save-ranges', 'ranges'],
           ],
           'Activations:',
@@ -147,6 +151,11 @@ function passOf(args: QuantizeArguments): Pass {
   const options = readOptions(args);
   const { calibrate, ranges, saveRanges } = args;
   if (calibrate === undefined && ranges === undefined) {
+    if (args.equalize) {
+      throw new CompressError('options', '--equalize', 'only static quantization gains from it', {
+        hint: 'Give data: --calibrate FILE.',
+      });
+    }
     if (saveRanges === undefined) return quantize(options);
     throw new CompressError('options', '--save-ranges', 'nothing is calibrated', {
       hint: 'Give data: --calibrate FILE.',
@@ -173,6 +182,7 @@ function passOf(args: QuantizeArguments): Pass {
     activations: args.activations,
     minNodeSqnr,
     biasCorrection: args.noBiasCorrection !== true,
+    equalize: args.equalize === true,
     onProgress: progress('calibrating', args.quiet === true),
   });
 }
