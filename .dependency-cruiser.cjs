@@ -29,7 +29,7 @@ module.exports = {
       name: 'terminal-only-in-cli',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/cli/' },
-      to: { path: 'node_modules/(yargs|chalk|cli-table3)/' },
+      to: { path: 'node_modules/(yargs|chalk|cli-table3|cli-progress)/' },
     },
     {
       name: 'kernels-no-package',
