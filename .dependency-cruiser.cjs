@@ -2,9 +2,10 @@
 const rooms = {
   io: ['errors'],
   ir: ['errors'],
-  onnx: ['ir', 'io', 'errors'],
+  onnx: ['ir', 'io', 'compute', 'errors'],
   kernels: ['errors'],
-  passes: ['ir', 'kernels', 'errors'],
+  compute: ['ir', 'kernels', 'errors'],
+  passes: ['ir', 'kernels', 'compute', 'errors'],
   runtime: ['onnx', 'ir', 'io', 'kernels', 'errors'],
 };
 const forbidden = Object.entries(rooms).map(([room, allowed]) => ({

@@ -3,16 +3,8 @@ import { Chalk } from 'chalk';
 import yargs, { type Argv } from 'yargs';
 import { CompressError } from '../errors.ts';
 import { removeTemporaries } from '../io/sink.ts';
-import { openData } from '../runtime/data/open.ts';
-import { randomData } from '../runtime/data/random.ts';
 import { DASH } from './arguments.ts';
-import { benchCommand } from './commands/bench.ts';
-import { copyCommand } from './commands/copy.ts';
-import { foldCommand } from './commands/fold.ts';
-import { pruneCommand } from './commands/prune.ts';
-import { quantizeCommand } from './commands/quantize.ts';
-import { verifyCommand } from './commands/verify.ts';
-import { runner } from './run.ts';
+import { Chosen, commandsFor } from './commands/index.ts';
 import { printable, wrap } from './text.ts';
 import { examples, refuseRepeated, usageError, VERBS } from './usage.ts';
 
@@ -24,20 +16,13 @@ export async function main(argv: readonly string[]): Promise<void> {
   const streams = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
   const color = useColor(process.env, process.stderr.isTTY);
   const colorOut = useColor(process.env, process.stdout.isTTY);
-  const sources = { openData, randomData };
   onSignals();
   // A reader that stops (`--help | head -1`) ends the output, not the process with a stack trace.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => (process.exitCode ||= 1));
-  const run = runner(streams, color);
   const parser = helpWithoutTypes(yargs(normalized(argv)))
     .scriptName('compress')
     .usage('$0 <verb> [model.onnx|-] [-o out.onnx|-] [options]\n\nMakes ONNX models small and fast, without Python.')
-    .command(pruneCommand(run))
-    .command(quantizeCommand(run))
-    .command(foldCommand(run))
-    .command(copyCommand(run))
-    .command(verifyCommand(streams, colorOut, sources))
-    .command(benchCommand(streams, colorOut, sources))
+    .command(await commandsFor(argv, streams, { color, colorOut }))
     .completion('completion', 'print a completion script for bash or zsh')
     .epilog(
       examples([
@@ -65,9 +50,21 @@ export async function main(argv: readonly string[]): Promise<void> {
         : cause;
     });
   try {
-    await parser.parseAsync();
+    const chosen = await parsed(() => parser.parseAsync());
+    await chosen?.run();
   } catch (cause) {
     report(cause, argv, color);
+  }
+}
+
+/** The verb that a command line chose; undefined where it asked for help or the version. */
+async function parsed(parse: () => Promise<unknown>): Promise<Chosen | undefined> {
+  try {
+    await parse();
+    return undefined;
+  } catch (cause) {
+    if (cause instanceof Chosen) return cause;
+    throw cause;
   }
 }
 

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { expectWork } from '../compute/work.ts';
 import { CompressError } from '../errors.ts';
 import { checkTarget, type Sink, streamSink } from '../io/sink.ts';
 import { stdinSource } from '../io/spool.ts';
@@ -22,7 +23,7 @@ export interface RunReport {
   readonly before: number;
   readonly after: number;
   readonly dataFiles: readonly string[];
-  /** Estimated size of the output with gzip; undefined for a dry run and for external data. */
+  /** Estimated size of the output with gzip; of a pruned model, whose zeros gain by it; undefined for external data. */
   readonly gzip: number | undefined;
   readonly passes: readonly PassReport[];
 }
@@ -60,6 +61,7 @@ export async function pipe(
   const model = await open(args, streams, fromStdin);
   try {
     const before = inputByteLength(model);
+    expectWork(before);
     const reports = await transform(model, ...passes).catch((cause: unknown) => {
       throw withFile(cause, input);
     });
@@ -71,8 +73,10 @@ export async function pipe(
       const after = plan.byteLength + dataBytes(plan, model);
       return { input, output: undefined, before, after, dataFiles: [], gzip: undefined, passes: reports };
     }
+    const toGzip = reports.some((report) => report.pass === 'prune');
     const estimate = new GzipEstimate(plan.byteLength);
-    const onto = target ?? tee(streamSink(streams.stdout), estimate);
+    const stdout = target === undefined ? streamSink(streams.stdout) : undefined;
+    const onto = target ?? (toGzip ? tee(stdout as Sink, estimate) : (stdout as Sink));
     const written: Written = await writeModel(model, onto, { data: mode, overwrite: args.force === true }).catch(
       (cause: unknown) => {
         throw withFile(cause, target ?? '<stdout>');
@@ -85,7 +89,7 @@ export async function pipe(
       after: written.byteLength + written.dataByteLength,
       dataFiles: written.dataFiles,
       gzip:
-        written.dataByteLength > 0
+        !toGzip || written.dataByteLength > 0
           ? undefined
           : await (target === undefined ? estimate.byteLength() : gzipEstimateOf(target)),
       passes: reports,

@@ -1,20 +1,24 @@
 import type { Pass } from '../passes/pass.ts';
 import type { CommonArguments } from './arguments.ts';
 import { pipe, type Streams } from './pipe.ts';
-import { render } from './render.ts';
 
 /** Width of a report that does not go to a terminal. */
 const COLUMNS = 100;
 
 /** Runs a verb: makes its passes from the arguments, pipes the model through them and reports. */
-export type Run = (args: CommonArguments, passes: () => readonly Pass[], allowUnchanged: boolean) => Promise<void>;
+export type Run = (
+  args: CommonArguments,
+  passes: () => readonly Pass[] | Promise<readonly Pass[]>,
+  allowUnchanged: boolean,
+) => Promise<void>;
 
 /** A {@link Run} that reports on these streams. */
 export function runner(streams: Streams, color: boolean): Run {
   return async (args, passes, allowUnchanged) => {
-    const report = await pipe(args, streams, passes(), allowUnchanged);
+    const report = await pipe(args, streams, await passes(), allowUnchanged);
     if (args.json) streams.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
     if (args.quiet) return;
+    const { render } = await import('./render.ts');
     const columns = streams.stderr.columns || COLUMNS;
     streams.stderr.write(render(report, { color, verbose: args.verbose === true, columns }));
   };

@@ -3,6 +3,21 @@ import { CompressError } from '../errors.ts';
 /** The verbs, as messages name them. */
 export const VERBS = ['prune', 'quantize', 'fold', 'copy', 'verify', 'bench'] as const;
 
+export type Verb = (typeof VERBS)[number];
+
+/** What each verb takes, and what it does in a line: all that the help of the program needs of it. */
+export const SUMMARIES: { readonly [verb in Verb]: readonly [command: string, describe: string] } = {
+  prune: ['prune [model]', 'set the least important weights to zero, as torch.nn.utils.prune does'],
+  quantize: ['quantize [model]', 'turn weights into 8-bit integers, as torch.quantization.quantize_dynamic does'],
+  fold: ['fold [model]', 'fold BatchNormalization and constants into the weights; remove what does nothing'],
+  copy: ['copy [model]', 'write a model again, byte for byte; moves weights in and out of external data'],
+  verify: [
+    'verify <reference> <other>',
+    'compare what two models compute, and show what ONNX Runtime made of the second',
+  ],
+  bench: ['bench <models..>', 'time models side by side in ONNX Runtime: runs, load, size, memory'],
+};
+
 /** Options that may be given more than once. */
 const LISTS = new Set(['_', 'op-types', 'opTypes', 'include', 'exclude', 'models']);
 

@@ -11,7 +11,13 @@ export { removeTemporaries } from './temporary.ts';
 /** Where a model is written. Nothing is visible to others before `finish()`; `abort()` leaves nothing. */
 export interface Sink {
   readonly label: string;
+  /** The chunk belongs to the caller again when the promise resolves. */
   write(chunk: Uint8Array): Promise<void>;
+  /**
+   * Leaves the next `byteLength` bytes to the caller, who writes them into the file at the place given, with whatever
+   * thread, before `finish()` or `abort()`. Absent where there is no file to write anywhere into.
+   */
+  reserve?(byteLength: number): Promise<{ readonly fd: number; readonly position: number }>;
   finish(): Promise<void>;
   abort(): Promise<void>;
 }
@@ -33,7 +39,11 @@ export async function fileSink(path: string, options: { overwrite?: boolean } = 
     temporaries.delete(temporary);
     throw folderError(path, cause);
   });
-  const gather = new Gatherer((bytes) => writeAll(handle, bytes, path));
+  let position = 0;
+  const gather = new Gatherer(async (bytes) => {
+    await writeAll(handle, bytes, position, path);
+    position += bytes.byteLength;
+  });
   let appeared = false;
   const discard = (): void => {
     rmSync(temporary, { force: true });
@@ -42,6 +52,12 @@ export async function fileSink(path: string, options: { overwrite?: boolean } = 
   return {
     label: path,
     write: (chunk) => gather.add(chunk),
+    async reserve(byteLength) {
+      await gather.flush();
+      const place = { fd: handle.fd, position };
+      position += byteLength;
+      return place;
+    },
     async finish() {
       await gather.flush();
       try {
@@ -140,11 +156,11 @@ async function modeOf(path: string): Promise<number> {
   return found === undefined ? 0o666 : found.mode & 0o777;
 }
 
-async function writeAll(handle: FileHandle, bytes: Uint8Array, label: string): Promise<void> {
+async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number, label: string): Promise<void> {
   let done = 0;
   while (done < bytes.byteLength) {
     const { bytesWritten } = await handle
-      .write(bytes, done, Math.min(bytes.byteLength - done, 1 << 30))
+      .write(bytes, done, Math.min(bytes.byteLength - done, 1 << 30), position + done)
       .catch((cause) => {
         throw ioError(label, cause);
       });

@@ -13,6 +13,10 @@ export interface Source {
    * @throws CompressError `malformed` when the range is outside the source, `io` when the file has become shorter.
    */
   read(start: number, end: number): Promise<Uint8Array>;
+  /** Fills `target` with the bytes from `start` on; errors as those of `read`. */
+  readInto(target: Uint8Array, start: number): Promise<void>;
+  /** Descriptor of the file, for threads that read it themselves; undefined for bytes in memory. */
+  readonly fd: number | undefined;
   close(): Promise<void>;
 }
 
@@ -31,6 +35,11 @@ export function bytesSource(bytes: Uint8Array, label = '<bytes>'): Source {
       checkRange(label, start, end, bytes.byteLength);
       return bytes.subarray(start, end);
     },
+    async readInto(target, start) {
+      checkRange(label, start, start + target.byteLength, bytes.byteLength);
+      target.set(bytes.subarray(start, start + target.byteLength));
+    },
+    fd: undefined,
     async close() {},
   };
 }
@@ -87,6 +96,11 @@ export async function handleSource(handle: FileHandle, label: string): Promise<S
       if (failed !== undefined) throw failed.reason;
       return bytes;
     },
+    async readInto(target, start) {
+      checkRange(label, start, start + target.byteLength, byteLength);
+      await fill(target, start);
+    },
+    fd: handle.fd,
     close: () => handle.close(),
   };
 }

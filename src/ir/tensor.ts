@@ -7,6 +7,37 @@ export interface Blob {
   load(): Promise<Uint8Array>;
 }
 
+/** A place in a file that is open in this process, whatever thread. */
+export interface FilePlace {
+  readonly fd: number;
+  /** In bytes from the start of the file. */
+  readonly position: number;
+}
+
+/** Bytes that lie somewhere as `Tensor.load` would give them, and can be read in pieces. */
+export interface Stored {
+  /** What error messages call the file. */
+  readonly label: string;
+  readonly byteLength: number;
+  /** Fills `target` with the bytes from byte `start` on. */
+  readInto(target: Uint8Array, start: number): Promise<void>;
+  /** Where they begin, when they lie in a file: other threads can then read them too. */
+  readonly file: FilePlace | undefined;
+}
+
+/** Elements that are computed in pieces, so that they are never in memory all at once. */
+export interface Streamed {
+  /** The bytes of `Tensor.load`, in order. A chunk is good until the next one is asked for. */
+  chunks(): AsyncIterable<Uint8Array>;
+  /** Whether other threads would do it sooner. */
+  inThreads(): boolean;
+  /**
+   * Has other threads compute them and write them into a file. Ends, well or not, when none of them writes any more.
+   * @throws CompressError where reading fails, an error with the system's `code` where writing does
+   */
+  writeTo(place: FilePlace): Promise<void>;
+}
+
 /**
  * A tensor of the model: immutable, and everything but `load()` is free.
  * Two tensors with the same content are still two leaves; identity says whether somebody touched it.
@@ -22,6 +53,10 @@ export interface Tensor {
    * @throws CompressError when the bytes cannot be read or do not fit dtype and dims.
    */
   load(): Promise<Uint8Array>;
+  /** Where the elements lie, when they do: what `load` would read. */
+  readonly stored?: Stored;
+  /** How to compute the elements in pieces, for large ones: what `load` would give. */
+  readonly streamed?: Streamed;
   /** Fields of the file we do not model, carried along unread. */
   readonly extra?: Blob;
 }
@@ -73,4 +108,19 @@ export function derived(
     },
     ...(extra === undefined ? {} : { extra }),
   };
+}
+
+/** A tensor like {@link derived} that is computed in pieces. */
+export function streamed(name: string, dtype: DType, dims: readonly number[], stream: Streamed, extra?: Blob): Tensor {
+  const byteLength = byteLengthOf(dtype, elementCount(dims));
+  const gather = async (): Promise<Uint8Array> => {
+    const bytes = new Uint8Array(byteLength);
+    let at = 0;
+    for await (const chunk of stream.chunks()) {
+      bytes.set(chunk, at);
+      at += chunk.byteLength;
+    }
+    return at === byteLength ? bytes : bytes.subarray(0, at);
+  };
+  return { ...derived(name, dtype, dims, gather, extra), streamed: stream };
 }

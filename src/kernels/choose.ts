@@ -35,7 +35,7 @@ export interface MagnitudeKernels {
 export const magnitudeReference: MagnitudeKernels = { addDigits, countSpecial, zeroInPlace };
 
 /** Below this many elements, loading the module would take longer than it saves: it costs some 20 ms once. */
-const WORTH_LOADING: number = 1 << 20;
+export const WORTH_LOADING: number = 1 << 20;
 
 /** The kernels to use for a tensor of so many elements. The WebAssembly module is loaded when first worth it. */
 export async function kernelsFor(elements: number): Promise<TensorKernels> {
@@ -47,6 +47,11 @@ export async function magnitudeKernelsFor(width: number, elements: number): Prom
   return width === 2 && (await worthIt(elements)) ? import('./fastMagnitude.ts') : magnitudeReference;
 }
 
+/** Whether large tensors are computed in chunks, where they lie: with the reference they are not. */
+export async function fastStreams(): Promise<boolean> {
+  return (await import('./simd/load.ts')).hasSimd();
+}
+
 async function worthIt(elements: number): Promise<boolean> {
-  return elements >= WORTH_LOADING && (await import('./simd/load.ts')).hasSimd();
+  return elements >= WORTH_LOADING && (await fastStreams());
 }

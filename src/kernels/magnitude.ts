@@ -19,19 +19,19 @@ export interface Threshold {
  *
  * @param passes - called once a digit; yields all tensors, each time in the same order
  * @param count - how many elements to prune, at least 1 and at most all there are
- * @param add - counts one digit of one tensor: {@link addDigits}, or a faster one that gives the same
+ * @param add - counts one digit of one tensor: {@link addDigits}, or what gives the same
  */
-export async function selectThreshold(
-  passes: () => AsyncIterable<Magnitudes>,
+export async function selectThreshold<T = Magnitudes>(
+  passes: () => AsyncIterable<T>,
   width: number,
   count: number,
-  add: typeof addDigits = addDigits,
+  add: (histogram: Float64Array, item: T, prefix: readonly number[]) => Promise<void> | void,
 ): Promise<Threshold> {
   const key: number[] = [];
   let left = count;
   for (let digit = 0; digit < width; digit++) {
     const histogram = new Float64Array(1 << 16);
-    for await (const magnitudes of passes()) add(histogram, magnitudes, key);
+    for await (const item of passes()) await add(histogram, item, key);
     let bin = 0;
     while (left > (histogram[bin] as number)) left -= histogram[bin++] as number;
     key.push(bin);

@@ -7,9 +7,10 @@ import { type Attribute, bodiesOf, type Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { encodeValueInfo } from './encodeValue.ts';
 import { ATTRIBUTE, ATTRIBUTE_TYPES, ENTRY, FIXED32, FUNCTION, GRAPH, MODEL, NODE, OPSET, TENSOR } from './fields.ts';
-import { containers, externalNodes, externals, holdsExternal, modelOrigins, originOf, stored } from './origin.ts';
+import { containers, externalNodes, externals, holdsExternal, modelOrigins, originOf } from './origin.ts';
 import { Parts, tag } from './parts.ts';
 import { leavesOf } from './readGraph.ts';
+import { Segment } from './segment.ts';
 
 /** Where a tensor's elements go when they do not stay in the model file. */
 export interface Place {
@@ -231,8 +232,8 @@ function encodeTensor(parts: Parts, field: number, tensor: Tensor, options: Enco
 
 /** The elements of a tensor: copied where they lie as raw bytes already, loaded or computed otherwise. */
 export function dataParts(tensor: Tensor): Parts {
-  const segment = stored.get(tensor);
-  return segment === undefined ? new Parts().tensor(tensor) : new Parts().segment(segment);
+  const { stored } = tensor;
+  return stored instanceof Segment ? new Parts().segment(stored) : new Parts().tensor(tensor);
 }
 
 /** Copies a leaf from the file it came from, or encodes it. */

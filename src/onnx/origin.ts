@@ -95,8 +95,6 @@ export function setOrigin(leaf: object, origin: Origin): void {
 
 export const containers: WeakMap<Graph | Model, ContainerOrigin> = new WeakMap();
 export const externals: WeakMap<Tensor, ExternalRange> = new WeakMap();
-/** Where the elements of a tensor lie as `raw_data` has them, in whatever file: they can be copied without loading. */
-export const stored: WeakMap<Tensor, Segment> = new WeakMap();
 /** Nodes with a tensor attribute whose bytes lie outside the model file. */
 export const externalNodes: WeakSet<Node> = new WeakSet();
 

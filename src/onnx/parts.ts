@@ -1,8 +1,8 @@
 import protobuf from 'protobufjs/minimal.js';
-import { CompressError } from '../errors.ts';
+import { CompressError, ioError } from '../errors.ts';
 import type { Sink } from '../io/sink.ts';
 import type { Source } from '../io/source.ts';
-import type { Blob } from '../ir/tensor.ts';
+import type { Blob, Streamed, Tensor } from '../ir/tensor.ts';
 import { Ranges } from './context.ts';
 import { LENGTH } from './fields.ts';
 import { Segment } from './segment.ts';
@@ -88,46 +88,107 @@ function varints(writer: protobuf.Writer, values: readonly bigint[]): protobuf.W
   return writer;
 }
 
-/** Copies go through memory in pieces of this size. */
-const CHUNK = 1 << 20;
 /** Segments shorter than this are read together with what follows them in the file. */
 const SMALL = 1 << 16;
 
+/** What parts are written to: a sink, or something beside it that sees the bytes. */
+export type Output = Pick<Sink, 'write' | 'reserve'> & Partial<Pick<Sink, 'label'>>;
+
 /** Writes the parts in order; a part that does not give the bytes it promised is an `internal` error. */
-export async function writeParts(parts: readonly Part[], sink: Pick<Sink, 'write'>): Promise<void> {
+export async function writeParts(parts: readonly Part[], sink: Output): Promise<void> {
   const ahead = new ReadAhead();
-  for (const part of parts) {
-    if (part instanceof Uint8Array) {
-      await sink.write(part);
-    } else if (part instanceof Segment) {
-      if (part.byteLength <= SMALL) await sink.write(await ahead.read(part));
-      else await copy(part, sink);
-    } else {
-      const bytes = await part.load();
-      if (bytes.byteLength !== part.byteLength) {
-        throw new CompressError(
-          'internal',
-          'name' in part ? String(part.name) : '',
-          `${bytes.byteLength} bytes were computed; ${part.byteLength} were planned`,
-        );
-      }
-      await sink.write(bytes);
+  const elsewhere = new Elsewhere();
+  try {
+    for (const part of parts) {
+      if (part instanceof Uint8Array) await sink.write(part);
+      else if (part instanceof Segment && part.byteLength <= SMALL) await sink.write(await ahead.read(part));
+      else await writeLong(part, sink, elsewhere);
+      elsewhere.check();
     }
+  } finally {
+    await elsewhere.end();
+  }
+  elsewhere.check();
+}
+
+/** A long copy or a tensor: computed by other threads where that is faster, in pieces where it can be. */
+async function writeLong(part: Segment | Blob, sink: Output, elsewhere: Elsewhere): Promise<void> {
+  const streamed = await streamOf(part);
+  if (streamed?.inThreads() && sink.reserve !== undefined) {
+    const failed = (cause: unknown): never => {
+      throw ioError(sink.label ?? '', cause);
+    };
+    elsewhere.add(streamed.writeTo(await sink.reserve(part.byteLength)).catch(failed));
+    return;
+  }
+  let written = 0;
+  const write = async (bytes: Uint8Array): Promise<void> => {
+    written += bytes.byteLength;
+    await sink.write(bytes);
+  };
+  if (part instanceof Segment) await copy(part, write);
+  else if (streamed !== undefined) for await (const chunk of streamed.chunks()) await write(chunk);
+  else await write(await part.load());
+  if (written === part.byteLength) return;
+  const name = 'name' in part ? String(part.name) : '';
+  throw new CompressError('internal', name, `${written} bytes were computed; ${part.byteLength} were planned`);
+}
+
+async function streamOf(part: Segment | Blob): Promise<Streamed | undefined> {
+  if (!(part instanceof Segment)) return (part as Partial<Tensor>).streamed;
+  return part.byteLength < LONG ? undefined : (await import('../compute/copy.ts')).copied(part);
+}
+
+/** Copies of at least this many bytes may be done by other threads. */
+const LONG = 4 << 20;
+
+/** Work that other threads do while this one goes on. */
+class Elsewhere {
+  readonly #work: Promise<void>[] = [];
+  #failure: { readonly cause: unknown } | undefined;
+
+  add(work: Promise<void>): void {
+    this.#work.push(
+      work.catch((cause: unknown) => {
+        this.#failure ??= { cause };
+      }),
+    );
+  }
+
+  /** @throws what went wrong so far */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure.cause;
+  }
+
+  /** Waits until no thread works for us any more. */
+  async end(): Promise<void> {
+    await Promise.all(this.#work);
   }
 }
 
+/** Bytes of a copy that are in memory at a time, twice. */
+const CHUNK = 4 << 20;
+
 /** Copies a long segment, reading the next piece while the last one is written. */
-async function copy(segment: Segment, sink: Pick<Sink, 'write'>): Promise<void> {
-  const read = (at: number): Promise<Uint8Array> => segment.source.read(at, Math.min(at + CHUNK, segment.end));
-  let next = read(segment.start);
-  for (let at = segment.start; at < segment.end; at += CHUNK) {
+async function copy(segment: Segment, write: (bytes: Uint8Array) => Promise<void>): Promise<void> {
+  // Of bytes in memory, reads are views; a file is read into the same two buffers again and again.
+  const buffers = segment.file === undefined ? [] : [0, 1].map(() => Buffer.allocUnsafe(CHUNK));
+  const read = async (at: number): Promise<Uint8Array> => {
+    const length = Math.min(CHUNK, segment.byteLength - at);
+    const buffer = buffers[(at / CHUNK) % 2]?.subarray(0, length);
+    if (buffer === undefined) return segment.source.read(segment.start + at, segment.start + at + length);
+    await segment.readInto(buffer, at);
+    return buffer;
+  };
+  let next = read(0);
+  for (let at = 0; at < segment.byteLength; at += CHUNK) {
     const chunk = await next;
-    if (at + CHUNK < segment.end) {
+    if (at + CHUNK < segment.byteLength) {
       next = read(at + CHUNK);
       // Should the write fail first, nobody waits for this read any more.
       next.catch(() => {});
     }
-    await sink.write(chunk);
+    await write(chunk);
   }
 }
 

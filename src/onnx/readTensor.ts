@@ -4,7 +4,7 @@ import type { SparseTensor, Tensor } from '../ir/tensor.ts';
 import { Ranges, type ReadContext, remember, wholeOf } from './context.ts';
 import { readEntry, refuseExternal, resolveExternal } from './external.ts';
 import { LENGTH, MAX_RANK, SPARSE, TENSOR } from './fields.ts';
-import { externals, stored } from './origin.ts';
+import { externals } from './origin.ts';
 import type { Reading } from './reading.ts';
 
 import { Segment } from './segment.ts';
@@ -92,23 +92,21 @@ export function* readTensor(context: ReadContext, field: Field, where: string): 
     return remember(context, { name, dtype, dims, byteLength: strings.bytes, load, ...extra.orNone() }, field);
   }
   const byteLength = byteLengthOf(dtype, count);
-  const tensor = (load: () => Promise<Uint8Array>): Tensor =>
-    remember(context, { name, dtype, dims, byteLength, load, ...extra.orNone() }, field);
+  const tensor = (load: () => Promise<Uint8Array>, stored?: Segment): Tensor =>
+    remember(context, { name, dtype, dims, byteLength, load, ...(stored && { stored }), ...extra.orNone() }, field);
 
   if (external) {
     const range = yield* resolveExternal(context, entries, byteLength, `${where} '${name}'`, fail);
-    const made = tensor(() => range.source.read(range.start, range.end));
+    const stored = new Segment(range.source, range.start, range.end);
+    const made = tensor(() => stored.load(), stored);
     externals.set(made, range);
-    stored.set(made, new Segment(range.source, range.start, range.end));
     return made;
   }
   if (raw !== undefined && (raw.byteLength > 0 || typed.length === 0)) {
     const bytes: Segment = raw;
     if (bytes.byteLength !== byteLength)
       throw fail(`raw_data has ${bytes.byteLength} bytes; ${shape} needs ${byteLength}`);
-    const made = tensor(() => bytes.load());
-    stored.set(made, bytes);
-    return made;
+    return tensor(() => bytes.load(), bytes);
   }
   if (typed.length === 0 && byteLength > 0) throw fail(`holds no data; ${shape} needs ${byteLength} bytes`);
   checkPacked(typed, dtype, count, shape, fail);

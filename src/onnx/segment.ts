@@ -1,8 +1,8 @@
 import type { Source } from '../io/source.ts';
-import type { Blob } from '../ir/tensor.ts';
+import type { Blob, FilePlace, Stored } from '../ir/tensor.ts';
 
 /** A range of a source: bytes that stay where they are. */
-export class Segment implements Blob {
+export class Segment implements Blob, Stored {
   readonly source: Source;
   readonly start: number;
   readonly end: number;
@@ -17,8 +17,21 @@ export class Segment implements Blob {
     return this.end - this.start;
   }
 
+  get label(): string {
+    return this.source.label;
+  }
+
+  get file(): FilePlace | undefined {
+    const { fd } = this.source;
+    return fd === undefined ? undefined : { fd, position: this.start };
+  }
+
   load(): Promise<Uint8Array> {
     return this.source.read(this.start, this.end);
+  }
+
+  readInto(target: Uint8Array, start: number): Promise<void> {
+    return this.source.readInto(target, this.start + start);
   }
 
   /** Adds a segment to a list, merged with the last one where it follows it directly. */

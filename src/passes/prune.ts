@@ -1,13 +1,12 @@
 import { CompressError } from '../errors.ts';
-import { elementCount, isFloat } from '../ir/dtype.ts';
+import { elementCount } from '../ir/dtype.ts';
 import type { Held } from '../ir/graph.ts';
 import type { Model } from '../ir/model.ts';
-import { derived, type Tensor } from '../ir/tensor.ts';
-import { magnitudeKernelsFor } from '../kernels/choose.ts';
+import type { Tensor } from '../ir/tensor.ts';
 import { roundHalfEven } from '../kernels/linear.ts';
-import { belowThreshold, isZero, type Magnitudes, selectThreshold, type Threshold } from '../kernels/magnitude.ts';
-import { aligned, type FloatFormat, halves, toFloat32 } from '../kernels/views.ts';
+import { selectThreshold } from '../kernels/magnitude.ts';
 import { heldName, replaceHeld } from './held.ts';
+import { type Measured, measure, NOTHING, type Pruning, zeroChosen } from './measure.ts';
 import type { Change, Pass, PassReport, Skip } from './pass.ts';
 import { selectRandom } from './random.ts';
 import { checkOpTypes, isExcluded, notFloat, type Selection, skipUse, type WeightUse, weightUses } from './select.ts';
@@ -107,31 +106,25 @@ async function pruneEach(targets: readonly Target[], options: Settled, skips: Sk
   const changes: Change[] = [];
   for (const target of targets) {
     const [use] = target.uses as [WeightUse];
-    const { tensor } = target.held;
     const { elements } = target;
     if (options.amount > elements) {
       skips.push(skipUse(use, 'amount_exceeds_size', `it has ${elements} weights, fewer than ${options.amount}`));
       continue;
     }
-    const held = await magnitudes(tensor);
+    const measured = await measure(target.held.tensor, 'keep');
     const count = countOf(options.amount, elements);
-    const kernels = await magnitudeKernelsFor(held.width, elements);
-    const { zeros, nans } = kernels.countSpecial(held);
+    const { zeros, nans } = await measured.countSpecial();
     if (options.method === 'random') {
       const choose = (zero: (index: number) => void): void =>
         selectRandom(elements, count, options.seed, heldName(target.held), zero);
-      let lost = 0;
-      choose((index) => {
-        if (!isZero(held, index)) lost++;
-      });
-      changes.push(apply(target, zeros, lost, (bytes) => choose(zeroing(bytes, tensor))));
+      changes.push(apply(target, zeros, await zeroChosen(target.held.tensor, choose)));
     } else if (nans > 0) {
       skips.push(skipUse(use, 'non_finite', NAN));
     } else if (zeros >= count) {
-      changes.push(apply(target, zeros, 0, () => {}));
+      changes.push(apply(target, zeros, NOTHING));
     } else {
-      const threshold = await selectThreshold(() => once(held), held.width, count, kernels.addDigits);
-      changes.push(apply(target, zeros, count - zeros, pruneBelow(tensor, threshold)));
+      const threshold = await selectThreshold(() => once(measured), measured.width, count, addDigits);
+      changes.push(apply(target, zeros, await measured.prune(threshold)));
     }
   }
   return changes;
@@ -143,35 +136,40 @@ async function* once<T>(value: T): AsyncGenerator<T> {
   yield value;
 }
 
+function addDigits(histogram: Float64Array, measured: Measured, prefix: readonly number[]): Promise<void> {
+  return measured.addDigits(histogram, prefix);
+}
+
+/** A target that can be compared with the others, its zeros counted. */
+interface Usable extends Target {
+  readonly zeros: number;
+  readonly measured: Measured;
+}
+
 async function pruneGlobal(targets: readonly Target[], options: Settled, skips: Skip[]): Promise<Change[]> {
-  const usable: (Target & { readonly zeros: number })[] = [];
+  const usable: Usable[] = [];
   const wide = targets.some((one) => one.held.tensor.dtype !== 'float64');
   for (const target of targets) {
     const [use] = target.uses as [WeightUse];
-    const held = await magnitudes(target.held.tensor);
-    const { zeros, nans } = (await magnitudeKernelsFor(held.width, target.elements)).countSpecial(held);
-    if (wide && held.width === 4) {
+    const measured = await measure(target.held.tensor, 'forget');
+    const { zeros, nans } = await measured.countSpecial();
+    if (wide && measured.width === 4) {
       skips.push(skipUse(use, 'mixed_dtype', 'it is float64 beside smaller floats under one threshold'));
     } else if (options.method !== 'random' && nans > 0) {
       skips.push(skipUse(use, 'non_finite', NAN));
     } else {
-      usable.push({ ...target, zeros });
+      usable.push({ ...target, zeros, measured });
     }
   }
   const total = usable.reduce((sum, one) => sum + one.elements, 0);
   const count = countOf(options.amount, total);
-  if (count === 0) return usable.map((target) => apply(target, target.zeros, 0, () => {}));
+  if (count === 0) return usable.map((target) => apply(target, target.zeros, NOTHING));
   return options.method === 'random'
     ? globalRandom(usable, total, count, options.seed)
     : globalThreshold(usable, count);
 }
 
-async function globalRandom(
-  targets: readonly (Target & { readonly zeros: number })[],
-  total: number,
-  count: number,
-  seed: number,
-): Promise<Change[]> {
+async function globalRandom(targets: readonly Usable[], total: number, count: number, seed: number): Promise<Change[]> {
   const changes: Change[] = [];
   let start = 0;
   for (const target of targets) {
@@ -180,62 +178,29 @@ async function globalRandom(
       selectRandom(total, count, seed, '', (index) => {
         if (index >= first && index < last) zero(index - first);
       });
-    const held = await magnitudes(target.held.tensor);
-    let lost = 0;
-    choose((index) => {
-      if (!isZero(held, index)) lost++;
-    });
-    changes.push(apply(target, target.zeros, lost, (bytes) => choose(zeroing(bytes, target.held.tensor))));
+    changes.push(apply(target, target.zeros, await zeroChosen(target.held.tensor, choose)));
     start = last;
   }
   return changes;
 }
 
-async function globalThreshold(
-  targets: readonly (Target & { readonly zeros: number })[],
-  count: number,
-): Promise<Change[]> {
-  const tensors = targets.map((one) => one.held.tensor);
-  async function* pass(): AsyncGenerator<Magnitudes> {
-    for (const tensor of tensors) yield await magnitudes(tensor);
+async function globalThreshold(targets: readonly Usable[], count: number): Promise<Change[]> {
+  async function* pass(): AsyncGenerator<Measured> {
+    for (const { measured } of targets) yield measured;
   }
-  const width = tensors[0]?.dtype === 'float64' ? 4 : 2;
-  const largest = Math.max(...targets.map((one) => one.elements));
-  const { addDigits } = await magnitudeKernelsFor(width, largest);
+  const width = targets[0]?.measured.width ?? 2;
   const threshold = await selectThreshold(pass, width, count, addDigits);
   const changes: Change[] = [];
-  for (const target of targets) {
-    // Ties are given to the tensors in order: each remembers how many were left when its turn came.
-    const mine = { ...threshold };
-    const held = await magnitudes(target.held.tensor);
-    const copy = { words: held.words.slice(), width };
-    const lost = (await magnitudeKernelsFor(width, target.elements)).zeroInPlace(copy, threshold);
-    changes.push(apply(target, target.zeros, lost, pruneBelow(target.held.tensor, mine)));
-  }
+  // Ties are given to the tensors in order.
+  for (const target of targets) changes.push(apply(target, target.zeros, await target.measured.prune(threshold)));
   return changes;
 }
 
-function pruneBelow(tensor: Tensor, threshold: Threshold): (bytes: Uint8Array) => Promise<void> {
-  return async (bytes) => {
-    // A copy each time: the count of ties runs down, and a weight may be computed more than once.
-    const mine = { ...threshold };
-    const held = words(bytes, tensor);
-    // float32 and float64 are zeroed where they are; half floats are compared as float32, which is a copy.
-    if (held.words.buffer !== bytes.buffer) belowThreshold(held, mine, zeroing(bytes, tensor));
-    else (await magnitudeKernelsFor(held.width, held.words.length / held.width)).zeroInPlace(held, mine);
-  };
-}
-
 /** Replaces the weight by one that is pruned when it is asked for, unless nothing would change, and reports it. */
-function apply(target: Target, zeros: number, lost: number, zero: (bytes: Uint8Array) => Promise<void> | void): Change {
+function apply(target: Target, zeros: number, { lost, replacement }: Pruning): Change {
   const { held, uses } = target;
   const { tensor } = held;
-  const compute = async (): Promise<Uint8Array> => {
-    const bytes = new Uint8Array(await tensor.load());
-    await zero(bytes);
-    return bytes;
-  };
-  if (lost > 0) replaceHeld(held, derived(tensor.name, tensor.dtype, tensor.dims, compute, tensor.extra));
+  if (lost > 0 && replacement !== undefined) replaceHeld(held, replacement);
   return {
     weight: heldName(held),
     nodes: uses.map((use) => use.node.name || (use.node.outputs[0] ?? '')),
@@ -246,25 +211,5 @@ function apply(target: Target, zeros: number, lost: number, zero: (bytes: Uint8A
     before: tensor.byteLength,
     after: tensor.byteLength,
     zeros: zeros + lost,
-  };
-}
-
-async function magnitudes(tensor: Tensor): Promise<Magnitudes> {
-  return words(await tensor.load(), tensor);
-}
-
-/** The elements as 16-bit words; half floats as the float32 they stand for, so that one order holds for all. */
-function words(bytes: Uint8Array, tensor: Tensor): Magnitudes {
-  if (tensor.dtype === 'float64') return { words: halves(aligned(bytes, 8)), width: 4 };
-  if (!isFloat(tensor.dtype)) throw new RangeError(`${tensor.name} is ${tensor.dtype}`);
-  const data = toFloat32(bytes, tensor.dtype satisfies FloatFormat);
-  return { words: new Uint16Array(data.buffer, data.byteOffset, data.length * 2), width: 2 };
-}
-
-/** Sets one element of the tensor to +0. */
-function zeroing(bytes: Uint8Array, tensor: Tensor): (index: number) => void {
-  const size = tensor.byteLength / elementCount(tensor.dims);
-  return (index) => {
-    bytes.fill(0, index * size, (index + 1) * size);
   };
 }

@@ -6,6 +6,7 @@ import { chooseRange, histogramFor, OBSERVERS, type ObserverKind, PERCENTILE } f
 import { Extent } from '../kernels/observe/extent.ts';
 import type { Histogram } from '../kernels/observe/histogram.ts';
 import { ChannelMeans } from '../kernels/observe/means.ts';
+import { DEFAULT_OBSERVER } from '../kernels/observe/names.ts';
 import { toFloat32 } from '../kernels/views.ts';
 import type { DataSet, FeedTensor, Sample } from './data/types.ts';
 import type { Session } from './session.ts';
@@ -26,7 +27,7 @@ export interface CalibrateOptions {
 
 /** What {@link calibrate} does where nothing else is said. */
 export const CALIBRATE_DEFAULTS: Required<Omit<CalibrateOptions, 'onProgress' | 'means'>> = {
-  observer: 'minmax',
+  observer: DEFAULT_OBSERVER,
   percentile: PERCENTILE,
   tapBytes: 256 * 2 ** 20,
 };

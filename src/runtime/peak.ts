@@ -11,8 +11,10 @@ import type { PeakAnswer, PeakQuestion } from './peakChild.ts';
  * @throws CompressError `runtime` where the process fails or ends
  */
 export function peakMemory(model: string, feeds: Sample['feeds'], threads: number | undefined): Promise<number> {
-  const here = fileURLToPath(import.meta.url);
-  const child = fork(here.replace(/peak\.(js|ts)$/, `peakChild${extname(here)}`), { serialization: 'advanced' });
+  // Beside this file, or beside the bundle it is part of.
+  const child = fork(fileURLToPath(new URL(`./peakChild${extname(import.meta.url)}`, import.meta.url)), {
+    serialization: 'advanced',
+  });
   return new Promise((resolve, reject) => {
     const fail = (fact: string): void => reject(new CompressError('runtime', model, fact));
     child.on('error', (cause) => fail(`no process could be started to measure memory: ${cause.message}`));

@@ -49,7 +49,9 @@ test('the tarball holds the program, its types and its papers, and nothing else'
     'package.json',
   ]);
   expect(files.filter((path) => path.startsWith('bin/'))).toEqual(['bin/compress.js']);
-  expect(files).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js']));
+  expect(files).toEqual(
+    expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'dist/bin/main.js', 'dist/bin/worker.js']),
+  );
   for (const path of files.filter((one) => one.startsWith('dist/'))) expect(path).toMatch(/\.(js|d\.ts|wasm)$/);
 });
 

@@ -88,7 +88,7 @@ describe('magnitudes', () => {
       yield held();
       yield held();
     }
-    const expected = await selectThreshold(twice, 2, count);
+    const expected = await selectThreshold(twice, 2, count, magnitudeReference.addDigits);
     const threshold = await selectThreshold(twice, 2, count, fastMagnitude.addDigits);
     expect(threshold).toEqual(expected);
     for (let turn = 0; turn < 2; turn++) {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import {
+  addDigits,
   belowThreshold,
   countZeros,
   hasNaN,
@@ -22,7 +23,7 @@ async function selected(tensors: readonly Floats[], count: number): Promise<numb
     for (const one of tensors) yield magnitudes(one);
   }
   const [first = new Float32Array()] = tensors;
-  const threshold = await selectThreshold(passes, first.BYTES_PER_ELEMENT / 2, count);
+  const threshold = await selectThreshold(passes, first.BYTES_PER_ELEMENT / 2, count, addDigits);
   return tensors.map((one) => {
     const chosen: number[] = [];
     belowThreshold(magnitudes(one), threshold, (index) => chosen.push(index));
@@ -107,6 +108,7 @@ describe('selectThreshold and belowThreshold', () => {
         },
         data.BYTES_PER_ELEMENT / 2,
         2,
+        addDigits,
       );
       expect(passes).toBe(reads);
     }

@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { selectThreshold } from '../../src/kernels/magnitude.ts';
+import { addDigits, type Magnitudes, selectThreshold } from '../../src/kernels/magnitude.ts';
 import type { Arena } from '../../src/kernels/simd/arena.ts';
 import { findBin, MagnitudeHistogram, zeroBelow } from '../../src/kernels/simd/magnitude.ts';
 import { arenas, bitsOf, filled } from './simdSupport.ts';
@@ -32,11 +32,12 @@ it('selects the reference threshold and prunes what it prunes', async () => {
       const count = Math.max(1, Math.floor(length * part));
       const words = new Uint16Array(data.buffer);
       const expected = await selectThreshold(
-        async function* () {
+        async function* (): AsyncGenerator<Magnitudes> {
           yield { words, width: 2 };
         },
         2,
         count,
+        addDigits,
       );
       for (const arena of [simd, scalar]) {
         const mark = arena.mark();

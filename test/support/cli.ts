@@ -45,7 +45,7 @@ export function compressEach(
   list: readonly (readonly string[])[],
   options: RunOptions = {},
 ): (Result & { line: string })[] {
-  const main = JSON.stringify(join(ROOT, 'dist/cli/main.js'));
+  const main = JSON.stringify(join(ROOT, 'dist/bin/main.js'));
   const code = `
     import { main } from ${main};
     const results = [];
@@ -117,13 +117,17 @@ function shim(): string {
   return shimFolder;
 }
 
+/** The command line, all of it. */
+const BUNDLE = join(ROOT, 'dist/bin/main.js');
+
 let built = false;
 
 /** bin/ runs what is in dist/: a stale one would test yesterday's code. */
 function checkBuilt(): void {
   if (built) return;
   const stale = sources(join(ROOT, 'src')).find((path) => {
-    const made = join(ROOT, 'dist', relative(join(ROOT, 'src'), path)).replace(/\.ts$/, '.js');
+    const own = relative(join(ROOT, 'src'), path);
+    const made = own.startsWith('cli') ? BUNDLE : join(ROOT, 'dist', own).replace(/\.ts$/, '.js');
     return !existsSync(made) || statSync(made).mtimeMs < statSync(path).mtimeMs;
   });
   if (stale !== undefined)

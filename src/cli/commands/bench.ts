@@ -11,7 +11,7 @@ import type { RenderOptions } from '../render.ts';
 import { formatBytes, formatPercent } from '../size.ts';
 import { table } from '../table.ts';
 import { printable, wrap } from '../text.ts';
-import { examples } from '../usage.ts';
+import { examples, SUMMARIES } from '../usage.ts';
 import type { DataSources } from './verify.ts';
 
 interface BenchArguments {
@@ -42,8 +42,8 @@ export function benchCommand(
   sources: DataSources,
 ): CommandModule<object, BenchArguments> {
   return {
-    command: 'bench <models..>',
-    describe: 'time models side by side in ONNX Runtime: runs, load, size, memory',
+    command: SUMMARIES.bench[0],
+    describe: SUMMARIES.bench[1],
     builder: (yargs) => options(yargs) as never,
     handler: async (args) => {
       const paths = args.models.map(String);

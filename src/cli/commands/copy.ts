@@ -1,13 +1,13 @@
 import type { CommandModule } from 'yargs';
 import { type CommonArguments, commonArguments } from '../arguments.ts';
 import type { Run } from '../run.ts';
-import { examples } from '../usage.ts';
+import { examples, SUMMARIES } from '../usage.ts';
 
 /** `compress copy`: read and write, changing nothing. */
 export function copyCommand(run: Run): CommandModule<object, CommonArguments> {
   return {
-    command: 'copy [model]',
-    describe: 'write a model again, byte for byte; moves weights in and out of external data',
+    command: SUMMARIES.copy[0],
+    describe: SUMMARIES.copy[1],
     builder: (yargs) =>
       commonArguments(
         yargs.usage(

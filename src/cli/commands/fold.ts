@@ -2,13 +2,13 @@ import type { CommandModule } from 'yargs';
 import { fold } from '../../passes/fold/index.ts';
 import { type CommonArguments, commonArguments } from '../arguments.ts';
 import type { Run } from '../run.ts';
-import { examples } from '../usage.ts';
+import { examples, SUMMARIES } from '../usage.ts';
 
 /** `compress fold`: the same model with fewer nodes. */
 export function foldCommand(run: Run): CommandModule<object, CommonArguments> {
   return {
-    command: 'fold [model]',
-    describe: 'fold BatchNormalization and constants into the weights; remove what does nothing',
+    command: SUMMARIES.fold[0],
+    describe: SUMMARIES.fold[1],
     builder: (yargs) =>
       commonArguments(
         yargs.usage(

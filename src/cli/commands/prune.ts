@@ -10,7 +10,7 @@ import {
 } from '../arguments.ts';
 import { parseAmount, parseWhole } from '../parse.ts';
 import type { Run } from '../run.ts';
-import { examples } from '../usage.ts';
+import { examples, SUMMARIES } from '../usage.ts';
 
 interface PruneArguments extends CommonArguments, SelectionArguments {
   l1: string | undefined;
@@ -26,8 +26,8 @@ const METHODS = ['l1', 'l2', 'random'] as const;
 /** `compress prune`: torch.nn.utils.prune on the file. */
 export function pruneCommand(run: Run): CommandModule<object, PruneArguments> {
   return {
-    command: 'prune [model]',
-    describe: 'set the least important weights to zero, as torch.nn.utils.prune does',
+    command: SUMMARIES.prune[0],
+    describe: SUMMARIES.prune[1],
     builder: (yargs) => {
       const amount = { type: 'string', requiresArg: true } as const;
       const own = yargs

@@ -1,12 +1,11 @@
 import { setFlagsFromString } from 'node:v8';
 import type { CommandModule } from 'yargs';
 import { CompressError } from '../../errors.ts';
-import { OBSERVERS, type ObserverKind } from '../../kernels/observe/choose.ts';
+import { DEFAULT_OBSERVER, OBSERVERS, type ObserverKind } from '../../kernels/observe/names.ts';
 import type { Pass } from '../../passes/pass.ts';
 import { QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions, quantize } from '../../passes/quantize/index.ts';
-import { STATIC_DEFAULTS } from '../../passes/quantize/static/index.ts';
+import { STATIC_DEFAULTS } from '../../passes/quantize/static/options.ts';
 import type { ActivationDType } from '../../passes/quantize/static/qdq.ts';
-import { CALIBRATE_DEFAULTS } from '../../runtime/calibrate.ts';
 import {
   type CommonArguments,
   commonArguments,
@@ -14,11 +13,10 @@ import {
   type SelectionArguments,
   selectionArguments,
 } from '../arguments.ts';
-import { calibratedQuantize } from '../calibrated.ts';
 import { parseNumber, parsePositive, parseWhole } from '../parse.ts';
 import { progress } from '../progress.ts';
 import type { Run } from '../run.ts';
-import { examples } from '../usage.ts';
+import { examples, SUMMARIES } from '../usage.ts';
 
 interface QuantizeArguments extends CommonArguments, SelectionArguments {
   int8: boolean | undefined;
@@ -45,8 +43,8 @@ interface QuantizeArguments extends CommonArguments, SelectionArguments {
 /** `compress quantize`: torch.quantization.quantize_dynamic on the file. */
 export function quantizeCommand(run: Run): CommandModule<object, QuantizeArguments> {
   return {
-    command: 'quantize [model]',
-    describe: 'turn weights into 8-bit integers, as torch.quantization.quantize_dynamic does',
+    command: SUMMARIES.quantize[0],
+    describe: SUMMARIES.quantize[1],
     builder: (yargs) => {
       const flag = { type: 'boolean' } as const;
       const own = yargs
@@ -87,7 +85,7 @@ export function quantizeCommand(run: Run): CommandModule<object, QuantizeArgumen
         .option('batch', { type: 'string', requiresArg: true, describe: 'feed N rows at once' })
         .option('observer', {
           choices: OBSERVERS,
-          default: CALIBRATE_DEFAULTS.observer,
+          default: DEFAULT_OBSERVER,
           describe: 'how a range is chosen from the values seen',
         })
         .option('activations', {
@@ -143,11 +141,11 @@ export function quantizeCommand(run: Run): CommandModule<object, QuantizeArgumen
         ]),
       ) as never;
     },
-    handler: (args) => run(args, () => [passOf(args)], args.allowUnchanged === true),
+    handler: (args) => run(args, async () => [await passOf(args)], args.allowUnchanged === true),
   };
 }
 
-function passOf(args: QuantizeArguments): Pass {
+async function passOf(args: QuantizeArguments): Promise<Pass> {
   const options = readOptions(args);
   const { calibrate, ranges, saveRanges } = args;
   if (calibrate === undefined && ranges === undefined) {
@@ -171,6 +169,7 @@ function passOf(args: QuantizeArguments): Pass {
   const positive = (name: string, value: string | undefined): number | undefined =>
     value === undefined ? undefined : parsePositive(name, value);
   keepYoungGenerationSmall();
+  const { calibratedQuantize } = await import('../calibrated.ts');
   return calibratedQuantize(options, {
     data: calibrate,
     ranges,

@@ -12,7 +12,7 @@ import type { RenderOptions } from '../render.ts';
 import { formatPercent } from '../size.ts';
 import { table } from '../table.ts';
 import { count, printable, wrap } from '../text.ts';
-import { examples } from '../usage.ts';
+import { examples, SUMMARIES } from '../usage.ts';
 
 interface VerifyArguments {
   reference: string;
@@ -55,8 +55,8 @@ export function verifyCommand(
   sources: DataSources,
 ): CommandModule<object, VerifyArguments> {
   return {
-    command: 'verify <reference> <other>',
-    describe: 'compare what two models compute, and show what ONNX Runtime made of the second',
+    command: SUMMARIES.verify[0],
+    describe: SUMMARIES.verify[1],
     builder: (yargs) => options(yargs) as never,
     handler: async (args) => {
       const gates = readGates(args);

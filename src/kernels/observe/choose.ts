@@ -2,18 +2,10 @@ import { entropyEnds } from './entropy.ts';
 import type { Extent } from './extent.ts';
 import { Histogram } from './histogram.ts';
 import { mseEnds } from './mse.ts';
+import type { ObserverKind } from './names.ts';
 import { type Ends, percentileEnds } from './percentile.ts';
 
-/**
- * How the range of an activation is chosen from what was seen of it.
- * `minmax`: all of it. `moving-average`: the moving averages of each batch's smallest and largest value.
- * `percentile`: all but the outermost elements. `entropy`: what loses least information. `mse`: what has the smallest
- * squared error.
- */
-export type ObserverKind = 'minmax' | 'moving-average' | 'percentile' | 'entropy' | 'mse';
-
-/** All observers, by the names the command line has for them. */
-export const OBSERVERS: readonly ObserverKind[] = ['minmax', 'moving-average', 'percentile', 'entropy', 'mse'];
+export { OBSERVERS, type ObserverKind } from './names.ts';
 
 /** Percent of the elements that `percentile` keeps: ONNX Runtime's default. */
 export const PERCENTILE = 99.999;

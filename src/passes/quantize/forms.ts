@@ -148,7 +148,7 @@ export class Forms {
     const name = (part: string): string => home.uniqueName(`${base}_${part}`);
     const names = { data: name('quantized'), scale: name('scale'), zeroPoint: name('zero_point') };
     if (weightsOnly) this.#scales.settle(params.scale, scheme.perTensor ? 0 : 1);
-    const weight = quantizedWeight(held.tensor, shape, scheme, params, names);
+    const weight = await quantizedWeight(held.tensor, shape, scheme, params, names);
     addTensors(home, weight);
     if (!weightsOnly) this.#made.set(held.tensor, made.set(key, weight));
     return { weight, added: quantizedBytes(weight) };

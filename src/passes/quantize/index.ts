@@ -3,7 +3,6 @@ import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
 import { dropUnused, heldName } from '../held.ts';
-import { raiseOpset } from '../opset/index.ts';
 import type { Change, Pass, PassReport, Skip } from '../pass.ts';
 import { isExcluded, notFloat, skipUse, type WeightUse, weightUses } from '../select.ts';
 import { Emitter } from './emit.ts';
@@ -53,6 +52,7 @@ async function run(model: Model, options: Settled): Promise<PassReport> {
   const dynamic = !options.weightsOnly && selected.uses.some((use) => use.node.opType !== 'Gather');
   const needed = dynamic && options.format === 'qoperator' ? 11 : PER_AXIS_OPSET;
   if (selected.uses.length > 0 && model.opset < needed) {
+    const { raiseOpset } = await import('../opset/index.ts');
     const raised = await raiseOpset(model, PER_AXIS_OPSET);
     if (raised.raised) {
       notes.push(`opset raised from ${raised.from} to ${raised.to}, which 8-bit weights with a scale per channel need`);

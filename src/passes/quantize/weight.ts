@@ -1,8 +1,10 @@
-import type { FloatDType } from '../../ir/dtype.ts';
-import { constant, derived, type Tensor } from '../../ir/tensor.ts';
-import { kernelsFor } from '../../kernels/choose.ts';
-import { channelLayout } from '../../kernels/layout.ts';
+import { elementCount, type FloatDType } from '../../ir/dtype.ts';
+import { constant, derived, type Stored, streamed, type Tensor } from '../../ir/tensor.ts';
+import { fastStreams, kernelsFor, WORTH_LOADING } from '../../kernels/choose.ts';
+import { type ChannelLayout, channelLayout } from '../../kernels/layout.ts';
 import { type LinearParams, linearParams } from '../../kernels/linear.ts';
+import type { StreamedFormat } from '../../kernels/linearSteps.ts';
+import type { Range } from '../../kernels/range.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 
 /** How weights are turned into integers. */
@@ -45,12 +47,21 @@ export async function paramsOf(
   shape: WeightShape,
   scheme: WeightScheme,
 ): Promise<LinearParams | undefined> {
-  const data = scaled(toFloat32(await tensor.load(), tensor.dtype as FloatDType), shape.factor);
   // The axis before the swap: ranges do not need the weight transposed.
   const axis = scheme.perTensor ? undefined : shape.transposed ? 1 - shape.axis : shape.axis;
-  const { rangeOf } = await kernelsFor(data.length);
-  const range = rangeOf(data, channelLayout(tensor.dims, axis));
+  const layout = channelLayout(tensor.dims, axis);
+  const range = await rangeOf(tensor, shape, layout);
   return range && linearParams(range, scheme.dtype === 'int8' ? 'symmetric' : 'asymmetric', limitOf(scheme));
+}
+
+async function rangeOf(tensor: Tensor, shape: WeightShape, layout: ChannelLayout): Promise<Range | undefined> {
+  const where = streamable(tensor, shape);
+  if (where !== undefined && (await fastStreams())) {
+    const { rangeOfStored } = await import('../../compute/linear.ts');
+    return rangeOfStored(where.stored, { format: where.format, layout });
+  }
+  const data = await loaded(tensor, shape);
+  return (await kernelsFor(data.length)).rangeOf(data, layout);
 }
 
 /**
@@ -58,33 +69,55 @@ export async function paramsOf(
  * asks for them.
  * @param names - of the three tensors, unused in the model
  */
-export function quantizedWeight(
+export async function quantizedWeight(
   tensor: Tensor,
   shape: WeightShape,
   scheme: WeightScheme,
   params: LinearParams,
   names: { readonly data: string; readonly scale: string; readonly zeroPoint: string },
-): QuantizedWeight {
+): Promise<QuantizedWeight> {
   const [rows = 0, columns = 0] = tensor.dims;
   const dims = shape.transposed ? [columns, rows] : tensor.dims;
   const axis = scheme.perTensor ? undefined : shape.axis;
+  const layout = channelLayout(dims, axis);
   const compute = async (): Promise<Uint8Array> => {
-    const given = scaled(toFloat32(await tensor.load(), tensor.dtype as FloatDType), shape.factor);
+    const given = await loaded(tensor, shape);
     const { quantizeLinear, quantizeTransposed } = await kernelsFor(given.length);
     if (shape.transposed) return quantizeTransposed(given, rows, columns, params);
-    return quantizeLinear(given, channelLayout(dims, axis), params);
+    return quantizeLinear(given, layout, params);
   };
+  const where = streamable(tensor, shape);
+  let data: Tensor;
+  if (where !== undefined && (await fastStreams())) {
+    const { quantizedStream, transposedStream } = await import('../../compute/linear.ts');
+    const { stored, format } = where;
+    const stream = shape.transposed
+      ? transposedStream(stored, format, [rows, columns], params)
+      : quantizedStream(stored, { format, layout }, params);
+    data = streamed(names.data, scheme.dtype, dims, stream);
+  } else {
+    data = derived(names.data, scheme.dtype, dims, compute);
+  }
   const paramDims = axis === undefined ? [] : [params.scale.length];
   const zeroPoint = Uint8Array.from(params.zeroPoint);
   return {
-    data: derived(names.data, scheme.dtype, dims, compute),
+    data,
     scale: constant(names.scale, 'float32', paramDims, params.scale),
     zeroPoint: scheme.dtype === 'uint8' ? constant(names.zeroPoint, 'uint8', paramDims, zeroPoint) : undefined,
     axis,
   };
 }
 
-function scaled(data: Float32Array, factor: number): Float32Array {
+/** Where a weight lies, and how, if it is large and can be computed in pieces as it stands. */
+function streamable(tensor: Tensor, { factor }: WeightShape): { stored: Stored; format: StreamedFormat } | undefined {
+  const { stored, dtype, dims } = tensor;
+  if (stored === undefined || factor !== 1 || elementCount(dims) < WORTH_LOADING) return undefined;
+  if (dtype !== 'float32' && dtype !== 'float16' && dtype !== 'bfloat16') return undefined;
+  return { stored, format: dtype };
+}
+
+async function loaded(tensor: Tensor, { factor }: WeightShape): Promise<Float32Array> {
+  const data = toFloat32(await tensor.load(), tensor.dtype as FloatDType);
   return factor === 1 ? data : data.map((value) => value * factor);
 }
 

@@ -109,7 +109,7 @@ async function meanShift(
   const groups = means.length / own;
   if (params === undefined || !Number.isInteger(groups) || channels % groups !== 0) return undefined;
   const names = { data: 'q', scale: 's', zeroPoint: 'z' };
-  const { data } = quantizedWeight(tensor, shape, scheme, params, names);
+  const { data } = await quantizedWeight(tensor, shape, scheme, params, names);
   const bytes = await data.load();
   const rounded = dtype === 'int8' ? new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : bytes;
   const exact = toFloat32(await tensor.load(), 'float32');

@@ -12,7 +12,10 @@ import { type QuantizeOptions, settle } from '../options.ts';
 import { paramsOf, quantizedBytes, quantizedWeight } from '../weight.ts';
 import { quantizeBias } from './bias.ts';
 import { type Candidate, staticCandidates } from './candidates.ts';
+import { STATIC_DEFAULTS } from './options.ts';
 import { type ActivationDType, QuantizedValues } from './qdq.ts';
+
+export { STATIC_DEFAULTS } from './options.ts';
 
 export interface StaticOptions extends QuantizeOptions {
   /** What calibration measured, by the names of the folded model; see {@link calibrationValues}. */
@@ -22,11 +25,6 @@ export interface StaticOptions extends QuantizeOptions {
   /** A Conv or Gemm one of whose activations would fall below this signal-to-noise ratio, in dB, stays float. */
   readonly minNodeSqnr?: number;
 }
-
-export const STATIC_DEFAULTS: { readonly activations: ActivationDType; readonly minNodeSqnr: number } = {
-  activations: 'uint8',
-  minNodeSqnr: 36,
-};
 
 /** Version of the standard domain from which DequantizeLinear takes a scale per channel. */
 export const PER_AXIS_OPSET = 13;
@@ -170,7 +168,7 @@ class Rewriter {
       inputs.push(this.#dequantize(node, bias, [made.data.name, made.scale.name], scaleAxis));
     }
     const names = { data: name(base, 'quantized'), scale: name(base, 'scale'), zeroPoint: name(base, 'zero_point') };
-    const weight = quantizedWeight(held.tensor, shape, scheme, params, names);
+    const weight = await quantizedWeight(held.tensor, shape, scheme, params, names);
     // QGemm is made only where both sides state a zero point.
     const zeroPoint = constant(names.zeroPoint, 'int8', weight.scale.dims, new Int8Array(params.scale.length));
     for (const tensor of [weight.data, weight.scale, zeroPoint]) graph.setInitializer(tensor);

@@ -1,0 +1,14 @@
+import type { Stored, Streamed } from '../ir/tensor.ts';
+import { spans } from '../kernels/slices.ts';
+import { streamOf } from './linear.ts';
+
+/** The bytes as they lie. */
+export function copied(stored: Stored): Streamed {
+  return streamOf<'copy'>(stored, (count) =>
+    spans(stored.byteLength, count).map(({ start, length }) => ({
+      job: { kind: 'copy', byteLength: length },
+      start,
+      at: start,
+    })),
+  );
+}

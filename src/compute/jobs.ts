@@ -1,0 +1,50 @@
+import type { LinearParams } from '../kernels/linear.ts';
+import { type Floats, quantizeSteps, rangeSteps, type Turned, transposeSteps } from '../kernels/linearSteps.ts';
+import { copySteps, lowSteps, type TopDigits, topSteps, zeroSteps } from '../kernels/magnitudeSteps.ts';
+import type { Range } from '../kernels/range.ts';
+import type { Arena } from '../kernels/simd/arena.ts';
+import type { Steps } from '../kernels/steps.ts';
+
+/** What can be computed from bytes that lie in one piece: plain data, so that another thread can be asked for it. */
+export type Job =
+  | { readonly kind: 'range'; readonly floats: Floats }
+  | { readonly kind: 'quantize'; readonly floats: Floats; readonly params: LinearParams }
+  | { readonly kind: 'transpose'; readonly turned: Turned; readonly params: LinearParams }
+  | { readonly kind: 'top'; readonly elements: number }
+  | { readonly kind: 'low'; readonly elements: number; readonly top: number }
+  | { readonly kind: 'zero'; readonly elements: number; readonly threshold: number; readonly ties: number }
+  | { readonly kind: 'copy'; readonly byteLength: number };
+
+/** What each kind gives. */
+export interface Results {
+  readonly range: Range | undefined;
+  readonly quantize: undefined;
+  readonly transpose: undefined;
+  readonly top: TopDigits;
+  readonly low: Float64Array;
+  readonly zero: undefined;
+  readonly copy: undefined;
+}
+
+/** A job of one kind. */
+export type JobOf<Kind extends Job['kind']> = Extract<Job, { readonly kind: Kind }>;
+
+/** The computation of a job, which gives {@link Results} of its kind; what it allocates in the arena the caller frees. */
+export function stepsOf(job: Job, arena: Arena): Steps<unknown> {
+  switch (job.kind) {
+    case 'range':
+      return rangeSteps(arena, job.floats);
+    case 'quantize':
+      return quantizeSteps(arena, job.floats, job.params);
+    case 'transpose':
+      return transposeSteps(arena, job.turned, job.params);
+    case 'top':
+      return topSteps(arena, job.elements);
+    case 'low':
+      return lowSteps(arena, job.elements, job.top);
+    case 'zero':
+      return zeroSteps(arena, job.elements, job.threshold, job.ties);
+    case 'copy':
+      return copySteps(arena, job.byteLength);
+  }
+}

@@ -1,0 +1,91 @@
+import type { FilePlace, Stored, Streamed } from '../ir/tensor.ts';
+import type { LinearParams } from '../kernels/linear.ts';
+import type { Floats, StreamedFormat } from '../kernels/linearSteps.ts';
+import type { Range } from '../kernels/range.ts';
+import { cut, type Slice, spans } from '../kernels/slices.ts';
+import { type Part, runHere, runParts, writeParts } from './run.ts';
+import { partsFor } from './work.ts';
+
+const sizeOf = (format: StreamedFormat): number => (format === 'float32' ? 4 : 2);
+
+/** As `rangeOf` of kernels/range.ts, over a tensor where it lies. */
+export async function rangeOfStored(stored: Stored, { format, layout }: Floats): Promise<Range | undefined> {
+  const slices = cut(layout, partsFor(stored));
+  const parts = slices.map(
+    (slice): Part<'range'> => ({
+      job: { kind: 'range', floats: { format, layout: slice.layout } },
+      start: slice.start * sizeOf(format),
+      at: 0,
+    }),
+  );
+  const ranges = await runParts<'range'>(stored, parts);
+  const whole = { min: new Float32Array(layout.channels), max: new Float32Array(layout.channels) };
+  for (const [index, range] of ranges.entries()) {
+    if (range === undefined) return undefined;
+    const { channel } = slices[index] as Slice;
+    range.min.forEach((value, at) => {
+      if (value < (whole.min[channel + at] as number)) whole.min[channel + at] = value;
+    });
+    range.max.forEach((value, at) => {
+      if (value > (whole.max[channel + at] as number)) whole.max[channel + at] = value;
+    });
+  }
+  return whole;
+}
+
+/** As `quantizeLinear` of kernels/linear.ts. `params` are read when the bytes are asked for. */
+export function quantizedStream(stored: Stored, { format, layout }: Floats, params: LinearParams): Streamed {
+  return streamOf(stored, (count) =>
+    cut(layout, count).map(
+      (slice): Part<'quantize'> => ({
+        job: { kind: 'quantize', floats: { format, layout: slice.layout }, params: within(params, slice) },
+        start: slice.start * sizeOf(format),
+        at: slice.start,
+      }),
+    ),
+  );
+}
+
+/**
+ * A matrix `[rows, columns]` quantized and transposed.
+ * @param params - one scale for each row, or one for all
+ */
+export function transposedStream(
+  stored: Stored,
+  format: StreamedFormat,
+  [rows, columns]: readonly [number, number],
+  params: LinearParams,
+): Streamed {
+  return streamOf(stored, (count) =>
+    spans(columns, count).map(
+      (wanted): Part<'transpose'> => ({
+        job: { kind: 'transpose', turned: { format, rows, columns, wanted }, params },
+        start: 0,
+        at: wanted.start * rows,
+      }),
+    ),
+  );
+}
+
+/** A computation that can be cut into parts, as a stream of its result. */
+export function streamOf<Kind extends 'quantize' | 'transpose' | 'zero' | 'copy'>(
+  stored: Stored,
+  cutInto: (count: number) => readonly Part<Kind>[],
+): Streamed {
+  return {
+    async *chunks() {
+      for (const part of cutInto(1)) yield* runHere(stored, part);
+    },
+    inThreads: () => partsFor(stored) > 1,
+    async writeTo(place: FilePlace) {
+      await writeParts(stored, cutInto(partsFor(stored)), place);
+    },
+  };
+}
+
+/** The scales and zero points of a slice's channels. */
+function within(params: LinearParams, { channel, layout }: Slice): LinearParams {
+  if (params.scale.length <= 1 || params.scale.length === layout.channels) return params;
+  const end = channel + layout.channels;
+  return { ...params, scale: params.scale.slice(channel, end), zeroPoint: params.zeroPoint.slice(channel, end) };
+}

@@ -1,0 +1,64 @@
+import { availableParallelism } from 'node:os';
+import type { Tinypool } from 'tinypool';
+import { CompressError } from '../errors.ts';
+import type { FilePlace } from '../ir/tensor.ts';
+import type { Job, JobOf, Results } from './jobs.ts';
+import type { Outcome, Task } from './worker.ts';
+
+/** More threads than this wait for memory and for each other's writes to the one file. */
+const MOST_THREADS = 4;
+
+/** Below so many bytes of work, threads would take longer to start than they save. */
+export const WORTH_THREADS: number = 96 << 20;
+
+let pool: Promise<Tinypool> | undefined;
+
+/** How many threads there may be beside this one; none where there is one processor, or when run from source. */
+export function threadCount(): number {
+  // Threads run the built package; tests run the sources.
+  if (import.meta.url.endsWith('.ts')) return 0;
+  const processors = availableParallelism();
+  return processors < 2 ? 0 : Math.min(processors, MOST_THREADS);
+}
+
+/** Starts the threads, for a caller who knows that there will be work for them. */
+export function startThreads(): Promise<Tinypool> {
+  pool ??= import('tinypool').then(({ Tinypool: Pool }) => {
+    const threads = threadCount();
+    return new Pool({
+      filename: new URL('./worker.js', import.meta.url).href,
+      runtime: 'worker_threads',
+      minThreads: threads,
+      maxThreads: threads,
+      // Warnings of Node would come once a thread.
+      env: { ...process.env, NODE_NO_WARNINGS: '1' },
+      execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: 4 },
+    });
+  });
+  return pool;
+}
+
+/** A write that failed, to be named by who knows the file. */
+function writeError(message: string, code: string | undefined): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+/**
+ * Runs a job in another thread.
+ * @param label - what errors call the file it reads
+ * @throws CompressError `io` where reading fails; an error with the system's `code` where writing does
+ */
+export async function runInThread<Kind extends Job['kind']>(
+  job: JobOf<Kind>,
+  label: string,
+  from: FilePlace,
+  to?: FilePlace,
+): Promise<Results[Kind]> {
+  const threads = await startThreads();
+  const task: Task = { job, from, to };
+  const outcome = (await threads.run(task)) as Outcome;
+  if ('result' in outcome) return outcome.result as Results[Kind];
+  if (outcome.failed === 'write') throw writeError(outcome.message, outcome.code);
+  throw new CompressError('io', label, outcome.message);
+}

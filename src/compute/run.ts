@@ -1,0 +1,79 @@
+import { CompressError } from '../errors.ts';
+import type { FilePlace, Stored } from '../ir/tensor.ts';
+import { Arena } from '../kernels/simd/arena.ts';
+import { type Job, type JobOf, type Results, stepsOf } from './jobs.ts';
+import { runInThread } from './pool.ts';
+
+/** A job over bytes that begin at `start` of the stored ones, its result (if it has one) at `at` of the whole result. */
+export interface Part<Kind extends Job['kind']> {
+  readonly job: JobOf<Kind>;
+  readonly start: number;
+  readonly at: number;
+}
+
+/** Runs parts side by side where there are threads for them, else one after the other; results in their order. */
+export async function runParts<Kind extends Job['kind']>(
+  stored: Stored,
+  parts: readonly Part<Kind>[],
+): Promise<Results[Kind][]> {
+  const { file } = stored;
+  if (parts.length > 1 && file !== undefined) {
+    return settled(parts.map(({ job, start }) => runInThread(job, stored.label, moved(file, start))));
+  }
+  const results: Results[Kind][] = [];
+  for (const part of parts) {
+    const steps = runHere(stored, part);
+    let step = await steps.next();
+    while (!step.done) step = await steps.next();
+    results.push(step.value);
+  }
+  return results;
+}
+
+/** Runs parts in threads that write their results into a file. The bytes must lie in a file too. */
+export async function writeParts<Kind extends Job['kind']>(
+  stored: Stored,
+  parts: readonly Part<Kind>[],
+  to: FilePlace,
+): Promise<void> {
+  const { file } = stored;
+  if (file === undefined) throw new CompressError('internal', stored.label, 'threads can read files only');
+  await settled(parts.map(({ job, start, at }) => runInThread(job, stored.label, moved(file, start), moved(to, at))));
+}
+
+/** All results, or the first error once every part has ended: files may be closed then. */
+async function settled<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const ended = await Promise.allSettled(promises);
+  return ended.map((one) => {
+    if (one.status === 'rejected') throw one.reason;
+    return one.value;
+  });
+}
+
+function moved({ fd, position }: FilePlace, by: number): FilePlace {
+  return { fd, position: position + by };
+}
+
+/** Arenas that no computation uses; each has a few MiB. */
+const idle: Arena[] = [];
+
+/** Runs a part in this thread, reading asynchronously. Yields the bytes of the result in order, each good until the next. */
+export async function* runHere<Kind extends Job['kind']>(
+  stored: Stored,
+  { job, start }: Part<Kind>,
+): AsyncGenerator<Uint8Array, Results[Kind], void> {
+  const arena = idle.pop() ?? new Arena();
+  const mark = arena.mark();
+  try {
+    const steps = stepsOf(job, arena);
+    for (;;) {
+      const step = steps.next();
+      if (step.done) return step.value as Results[Kind];
+      if (step.value.kind === 'read') await stored.readInto(step.value.bytes, start + step.value.at);
+      else yield step.value.bytes;
+    }
+  } finally {
+    arena.release(mark);
+    idle.push(arena);
+  }
+}

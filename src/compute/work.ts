@@ -1,0 +1,21 @@
+import type { Stored } from '../ir/tensor.ts';
+import { startThreads, threadCount, WORTH_THREADS } from './pool.ts';
+
+/** Tensors smaller than this are done here: asking another thread takes as long. */
+const MIN_SHARED: number = 4 << 20;
+
+/** Bytes of work seen so far in this process: threads start when there is enough. */
+let seen = 0;
+
+/** Says that so much work is coming: threads may start while the rest gets ready. */
+export function expectWork(bytes: number): void {
+  seen += bytes;
+  if (seen >= WORTH_THREADS && threadCount() > 0) void startThreads();
+}
+
+/** In how many parts a stored tensor is worth computing: one for each thread, or one, here. */
+export function partsFor(stored: Stored): number {
+  if (stored.byteLength < MIN_SHARED || stored.file === undefined) return 1;
+  seen += stored.byteLength;
+  return seen < WORTH_THREADS ? 1 : Math.max(1, threadCount());
+}

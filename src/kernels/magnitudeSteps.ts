@@ -1,0 +1,68 @@
+import type { Arena } from './simd/arena.ts';
+import { MagnitudeHistogram, zeroBelow } from './simd/magnitude.ts';
+import type { Steps } from './steps.ts';
+
+/** Elements that are in the arena at a time: 1 MiB of float32. */
+const CHUNK: number = 1 << 18;
+
+/** The first digit of a radix selection over float32 magnitudes, with what else one look at every element tells. */
+export interface TopDigits {
+  /** Elements by the upper 16 bits of their magnitude, [32768]. */
+  readonly counts: Float64Array;
+  readonly zeros: number;
+  readonly nans: number;
+}
+
+/** Counts the upper 16 bits of the magnitudes of float32 [elements]. */
+export function* topSteps(arena: Arena, elements: number): Steps<TopDigits> {
+  const input = arena.allocate(Math.min(elements, CHUNK) * 4);
+  const histogram = new MagnitudeHistogram(arena);
+  let zeros = 0;
+  let nans = 0;
+  for (let at = 0; at < elements; at += CHUNK) {
+    const count = Math.min(CHUNK, elements - at);
+    yield { kind: 'read', bytes: arena.bytes(input, 4 * count), at: 4 * at };
+    const counted = histogram.addTop(input, count);
+    zeros += counted.zeros;
+    nans += counted.nans;
+  }
+  return { counts: histogram.takeTop(), zeros, nans };
+}
+
+/** Counts the lower 16 bits of those elements whose upper ones are `top`: [65536]. */
+export function* lowSteps(arena: Arena, elements: number, top: number): Steps<Float64Array> {
+  const input = arena.allocate(Math.min(elements, CHUNK) * 4);
+  const histogram = new MagnitudeHistogram(arena);
+  for (let at = 0; at < elements; at += CHUNK) {
+    const count = Math.min(CHUNK, elements - at);
+    yield { kind: 'read', bytes: arena.bytes(input, 4 * count), at: 4 * at };
+    histogram.addLow(input, count, top);
+  }
+  return histogram.takeLow();
+}
+
+/**
+ * Writes the elements with those below `threshold` zero, and of the equal ones the first `ties`.
+ * @param threshold - the bits of a float32 without the sign
+ */
+export function* zeroSteps(arena: Arena, elements: number, threshold: number, ties: number): Steps<void> {
+  const held = arena.allocate(Math.min(elements, CHUNK) * 4);
+  let left = ties;
+  for (let at = 0; at < elements; at += CHUNK) {
+    const count = Math.min(CHUNK, elements - at);
+    const bytes = arena.bytes(held, 4 * count);
+    yield { kind: 'read', bytes, at: 4 * at };
+    left = zeroBelow(arena, held, count, threshold, left).ties;
+    yield { kind: 'write', bytes, at: 4 * at };
+  }
+}
+
+/** Copies bytes. */
+export function* copySteps(arena: Arena, byteLength: number): Steps<void> {
+  const held = arena.allocate(Math.min(byteLength, 4 * CHUNK));
+  for (let at = 0; at < byteLength; at += 4 * CHUNK) {
+    const bytes = arena.bytes(held, Math.min(4 * CHUNK, byteLength - at));
+    yield { kind: 'read', bytes, at };
+    yield { kind: 'write', bytes, at };
+  }
+}

@@ -1,0 +1,120 @@
+import { elementCount, isFloat } from '../ir/dtype.ts';
+import { derived, type Stored, streamed, type Tensor } from '../ir/tensor.ts';
+import { fastStreams, magnitudeKernelsFor, WORTH_LOADING } from '../kernels/choose.ts';
+import { belowThreshold, isZero, type Magnitudes, type Threshold } from '../kernels/magnitude.ts';
+import { aligned, type FloatFormat, halves, toFloat32 } from '../kernels/views.ts';
+
+/** What pruning does to a weight: how many elements become zero that were not, and the tensor that takes its place. */
+export interface Pruning {
+  readonly lost: number;
+  readonly replacement: Tensor | undefined;
+}
+
+export const NOTHING: Pruning = { lost: 0, replacement: undefined };
+
+/** The magnitudes of one weight, for a radix selection: in memory, or in pieces where they lie. */
+export interface Measured {
+  /** 16-bit digits of a magnitude: 2, or 4 for float64. */
+  readonly width: number;
+  countSpecial(): Promise<{ readonly zeros: number; readonly nans: number }>;
+  addDigits(histogram: Float64Array, prefix: readonly number[]): Promise<void>;
+  /** Prunes what is below the threshold and takes this weight's ties off it. */
+  prune(threshold: Threshold): Promise<Pruning>;
+}
+
+/**
+ * @param memory - `keep` a weight that was read for the next question, or `forget` it: for one weight at a time, or for
+ * a whole model
+ */
+export async function measure(tensor: Tensor, memory: 'keep' | 'forget'): Promise<Measured> {
+  const { stored } = tensor;
+  const large = elementCount(tensor.dims) >= WORTH_LOADING;
+  if (large && stored !== undefined && tensor.dtype === 'float32' && (await fastStreams()))
+    return measureStored(tensor, stored);
+  return measureLoaded(tensor, memory);
+}
+
+async function measureStored(tensor: Tensor, stored: Stored): Promise<Measured> {
+  const { StoredMagnitudes } = await import('../compute/magnitude.ts');
+  const magnitudes = new StoredMagnitudes(stored);
+  return {
+    width: magnitudes.width,
+    countSpecial: () => magnitudes.countSpecial(),
+    addDigits: (histogram, prefix) => magnitudes.addDigits(histogram, prefix),
+    async prune(threshold) {
+      const { lost, stream } = await magnitudes.prune(threshold);
+      const { name, dtype, dims, extra } = tensor;
+      return { lost, replacement: streamed(name, dtype, dims, stream, extra) };
+    },
+  };
+}
+
+function measureLoaded(tensor: Tensor, memory: 'keep' | 'forget'): Measured {
+  const width = tensor.dtype === 'float64' ? 4 : 2;
+  const elements = elementCount(tensor.dims);
+  const kernels = magnitudeKernelsFor(width, elements);
+  let kept: Magnitudes | undefined;
+  const held = async (): Promise<Magnitudes> => {
+    const found = kept ?? words(await tensor.load(), tensor);
+    if (memory === 'keep') kept = found;
+    return found;
+  };
+  return {
+    width,
+    countSpecial: async () => (await kernels).countSpecial(await held()),
+    addDigits: async (histogram, prefix) => (await kernels).addDigits(histogram, await held(), prefix),
+    async prune(threshold) {
+      const mine = { ...threshold };
+      const copy = { words: (await held()).words.slice(), width };
+      kept = undefined;
+      const lost = (await kernels).zeroInPlace(copy, threshold);
+      return { lost, replacement: replaced(tensor, pruneBelow(tensor, mine)) };
+    },
+  };
+}
+
+/** Zeroes the elements that `choose` names, each time it is asked the same ones. */
+export async function zeroChosen(tensor: Tensor, choose: (zero: (index: number) => void) => void): Promise<Pruning> {
+  const held = words(await tensor.load(), tensor);
+  let lost = 0;
+  choose((index) => {
+    if (!isZero(held, index)) lost++;
+  });
+  return { lost, replacement: replaced(tensor, (bytes) => choose(zeroing(bytes, tensor))) };
+}
+
+function replaced(tensor: Tensor, zero: (bytes: Uint8Array) => Promise<void> | void): Tensor {
+  const compute = async (): Promise<Uint8Array> => {
+    const bytes = new Uint8Array(await tensor.load());
+    await zero(bytes);
+    return bytes;
+  };
+  return derived(tensor.name, tensor.dtype, tensor.dims, compute, tensor.extra);
+}
+
+function pruneBelow(tensor: Tensor, threshold: Threshold): (bytes: Uint8Array) => Promise<void> {
+  return async (bytes) => {
+    // A copy each time: the count of ties runs down, and a weight may be computed more than once.
+    const mine = { ...threshold };
+    const held = words(bytes, tensor);
+    // float32 and float64 are zeroed where they are; half floats are compared as float32, which is a copy.
+    if (held.words.buffer !== bytes.buffer) belowThreshold(held, mine, zeroing(bytes, tensor));
+    else (await magnitudeKernelsFor(held.width, held.words.length / held.width)).zeroInPlace(held, mine);
+  };
+}
+
+/** The elements as 16-bit words; half floats as the float32 they stand for, so that one order holds for all. */
+function words(bytes: Uint8Array, tensor: Tensor): Magnitudes {
+  if (tensor.dtype === 'float64') return { words: halves(aligned(bytes, 8)), width: 4 };
+  if (!isFloat(tensor.dtype)) throw new RangeError(`${tensor.name} is ${tensor.dtype}`);
+  const data = toFloat32(bytes, tensor.dtype satisfies FloatFormat);
+  return { words: new Uint16Array(data.buffer, data.byteOffset, data.length * 2), width: 2 };
+}
+
+/** Sets one element of the tensor to +0. */
+function zeroing(bytes: Uint8Array, tensor: Tensor): (index: number) => void {
+  const size = tensor.byteLength / elementCount(tensor.dims);
+  return (index) => {
+    bytes.fill(0, index * size, (index + 1) * size);
+  };
+}
