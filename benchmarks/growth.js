@@ -1,0 +1,88 @@
+// How long whole runs take beside `cp` of the same model, in alternation, and how much memory they hold.
+//   npm run build && node benchmarks/growth.js [--sizes 64,1024] [--rounds 5] [--folder /tmp]
+// Writes benchmarks/results/growth.csv and prints a table. A size is MiB of weights; above 1536 they are external data.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { matmuls } from './models.js';
+
+const root = new URL('..', import.meta.url).pathname;
+const { values } = parseArgs({
+  options: {
+    sizes: { type: 'string', default: '64,256,1024' },
+    rounds: { type: 'string', default: '5' },
+    folder: { type: 'string', default: tmpdir() },
+  },
+});
+const folder = mkdtempSync(join(values.folder, 'onnx-compress-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+const compress = `"${process.execPath}" "${join(root, 'bin/compress.js')}"`;
+
+/** Commands by name; `$M` is the model. ONNX files end at 2 GiB, so a pipe has no place for more. */
+const COMMANDS = {
+  cp: 'cp $M cp.onnx; if [ -e $M.data ]; then cp $M.data cp.data; fi',
+  'quantize --int8': `${compress} quantize --int8 $M -o out.onnx --force -q`,
+  'prune --l1 0.4': `${compress} prune --l1 0.4 $M -o out.onnx --force -q`,
+  'prune --scope global': `${compress} prune --l1 0.4 --scope global $M -o out.onnx --force -q`,
+  'prune | quantize': `${compress} prune --l1 0.4 $M -q | ${compress} quantize --int8 -q > out.onnx`,
+  copy: `${compress} copy $M -o out/m.onnx --force -q`,
+  'quantize --dry-run': `${compress} quantize --int8 --dry-run -q $M`,
+};
+
+function run(command, model, env = {}) {
+  for (const name of readdirSync(folder)) if (/^(cp|out\.)/.test(name)) rmSync(join(folder, name));
+  rmSync(join(folder, 'out'), { recursive: true, force: true });
+  mkdirSync(join(folder, 'out'));
+  // What earlier commands wrote goes to the disk now, not while the next one is timed.
+  spawnSync('sync');
+  const start = process.hrtime.bigint();
+  const result = spawnSync('bash', ['-o', 'pipefail', '-c', command.replaceAll('$M', model)], {
+    cwd: folder,
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+  });
+  const seconds = Number(process.hrtime.bigint() - start) / 1e9;
+  if (result.status !== 0) throw new Error(`${command}: ${result.stderr}`);
+  return seconds;
+}
+
+/** Largest peak of the processes of a command, in MB. */
+function peak(command, model) {
+  const peaks = join(folder, 'peaks');
+  mkdirSync(peaks);
+  run(command, model, { NODE_OPTIONS: `--import ${join(root, 'benchmarks/peak.js')}`, PEAK_FOLDER: peaks });
+  const all = readdirSync(peaks).map((name) => Number.parseInt(readFileSync(join(peaks, name), 'utf8'), 10));
+  rmSync(peaks, { recursive: true });
+  return all.length === 0 ? undefined : (Math.max(...all) * 1024) / 1e6;
+}
+
+const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
+const lines = ['mebibytes,command,median_seconds,median_ratio_to_cp,least_ratio,largest_ratio,peak_mb'];
+console.log('| weights | command | seconds | of `cp` | least – largest | peak memory |');
+console.log('| --: | --- | --: | --: | --: | --: |');
+for (const size of values.sizes.split(',').map(Number)) {
+  const model = 'm.onnx';
+  matmuls(size, join(folder, model));
+  const external = statSync(join(folder, model)).size < 2 ** 20;
+  const names = Object.keys(COMMANDS).filter((name) => !external || !name.includes(' | '));
+  const times = Object.fromEntries(names.map((name) => [name, []]));
+  for (const name of names) run(COMMANDS[name], model); // once for the file cache
+  for (let round = 0; round < Number(values.rounds); round++) {
+    for (const name of names) times[name].push(run(COMMANDS[name], model));
+  }
+  for (const name of names) {
+    const ratios = times[name].map((time, round) => time / times.cp[round]);
+    const [seconds, ratio] = [median(times[name]), median(ratios)];
+    const held = name === 'cp' ? undefined : peak(COMMANDS[name], model);
+    const [least, largest] = [Math.min(...ratios), Math.max(...ratios)];
+    const figures = [seconds.toFixed(2), ratio.toFixed(2), least.toFixed(2), largest.toFixed(2)];
+    lines.push([size, name, ...figures, held?.toFixed(0) ?? ''].join(','));
+    const shown = held === undefined ? '–' : `${held.toFixed(0)} MB`;
+    console.log(`| ${size} MiB | ${name} | ${figures[0]} | ${figures[1]}× | ${figures[2]}–${figures[3]} | ${shown} |`);
+  }
+  for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
+}
+const results = join(root, 'benchmarks/results');
+writeFileSync(join(results, 'growth.csv'), `${lines.join('\n')}\n`);
