@@ -21,6 +21,7 @@ export async function spool(stream: AsyncIterable<Uint8Array>, label = '<stdin>'
   const held: Uint8Array[] = [];
   let byteLength = 0;
   let file: FileHandle | undefined;
+  let behind: WriteBehind | undefined;
   try {
     for await (const chunk of stream) {
       byteLength += chunk.byteLength;
@@ -30,12 +31,15 @@ export async function spool(stream: AsyncIterable<Uint8Array>, label = '<stdin>'
       if (file === undefined) held.push(chunk);
       if (file === undefined && byteLength > IN_MEMORY) {
         file = await openTemporary();
-        for (const early of held.splice(0)) await writeAll(file, early);
-      } else if (file !== undefined) {
-        await writeAll(file, chunk);
+        behind = new WriteBehind(file);
+        for (const early of held.splice(0)) await behind.add(early);
+      } else {
+        await behind?.add(chunk);
       }
     }
+    await behind?.flush();
   } catch (cause) {
+    await behind?.settle();
     await file?.close();
     throw ioError(label, cause);
   }
@@ -71,7 +75,55 @@ async function openTemporary(): Promise<FileHandle> {
   return handle;
 }
 
-async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
-  let done = 0;
-  while (done < chunk.byteLength) done += (await file.write(chunk, done)).bytesWritten;
+/** Bytes written at a time; as many again may wait, so that reading and writing overlap. */
+const BATCH = 4 << 20;
+
+/** Writes chunks to a file while the next ones arrive: pipes bring 64 KiB at a time. */
+class WriteBehind {
+  readonly #file: FileHandle;
+  #waiting: Uint8Array[] = [];
+  #bytes = 0;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  /** Takes a chunk, which must not change any more. */
+  async add(chunk: Uint8Array): Promise<void> {
+    this.#waiting.push(chunk);
+    this.#bytes += chunk.byteLength;
+    if (this.#bytes >= BATCH) await this.#start();
+  }
+
+  /** Writes what is left. */
+  async flush(): Promise<void> {
+    await this.#start();
+    await this.#writing;
+  }
+
+  /** Waits until nothing is being written, whatever became of it. */
+  async settle(): Promise<void> {
+    await this.#writing.catch(() => {});
+  }
+
+  /** Begins to write what waits, when the batch before is out. */
+  async #start(): Promise<void> {
+    await this.#writing;
+    const batch = this.#waiting;
+    this.#waiting = [];
+    this.#bytes = 0;
+    this.#writing = writeAll(this.#file, batch);
+    // Its failure is told by the next await; until then nobody looks.
+    this.#writing.catch(() => {});
+  }
+}
+
+async function writeAll(file: FileHandle, chunks: readonly Uint8Array[]): Promise<void> {
+  const total = chunks.reduce((sum, one) => sum + one.byteLength, 0);
+  const { bytesWritten } = await file.writev(chunks as Uint8Array[]);
+  if (bytesWritten === total) return;
+  // Rare: the system took a part.
+  const rest = Buffer.concat(chunks).subarray(bytesWritten);
+  for (let done = 0; done < rest.byteLength; ) done += (await file.write(rest, done)).bytesWritten;
 }

@@ -1,0 +1,116 @@
+/** Other threads write what this one computes. They run the built package, so these tests run it too. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
+import { compress, ROOT } from '../support/cli.ts';
+import { randomFloats } from '../support/random.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'compress-test-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const [ROWS, COLUMNS] = [1100, 1301];
+writeFileSync(join(folder, 'weights'), randomFloats([ROWS, COLUMNS]));
+
+/** Runs code in a process of its own, with the built compute room and a stored tensor at hand; gives what it prints. */
+function built(code: string): unknown {
+  const script = `
+    import { closeSync, openSync, readFileSync } from 'node:fs';
+    import { fileSource } from '${ROOT}/dist/io/source.js';
+    import { Segment } from '${ROOT}/dist/onnx/segment.js';
+    import { copied } from '${ROOT}/dist/compute/copy.js';
+    import { quantizedStream, rangeOfStored, transposedStream } from '${ROOT}/dist/compute/linear.js';
+    import { StoredMagnitudes } from '${ROOT}/dist/compute/magnitude.js';
+    import { expectWork } from '${ROOT}/dist/compute/work.js';
+    import { threadCount } from '${ROOT}/dist/compute/pool.js';
+    import { selectThreshold } from '${ROOT}/dist/kernels/magnitude.js';
+    const source = await fileSource('${join(folder, 'weights')}');
+    const stored = new Segment(source, 0, source.byteLength);
+    const layout = { outer: ${ROWS}, channels: ${COLUMNS}, inner: 1 };
+    async function gathered(stream) {
+      const chunks = [];
+      for await (const chunk of stream.chunks()) chunks.push(Buffer.from(chunk));
+      return Buffer.concat(chunks);
+    }
+    async function written(stream) {
+      const path = '${join(folder, 'out')}';
+      const fd = openSync(path, 'w');
+      await stream.writeTo({ fd, position: 5 });
+      closeSync(fd);
+      return readFileSync(path).subarray(5);
+    }
+    ${code}`;
+  return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }));
+}
+
+test('ranges, integers, transposed integers, pruned weights and copies are those of one thread', () => {
+  const result = built(`
+    const alone = await rangeOfStored(stored, { format: 'float32', layout });
+    const one = new StoredMagnitudes(stored);
+    const count = 500000;
+    const once = (value) => async function* () { yield value; };
+    const add = (into, item, prefix) => item.addDigits(into, prefix);
+    const thresholdAlone = await selectThreshold(once(one), 2, count, add);
+    const prunedAlone = await one.prune({ ...thresholdAlone });
+    expectWork(2 ** 30);
+    const range = await rangeOfStored(stored, { format: 'float32', layout });
+    const many = new StoredMagnitudes(stored);
+    const threshold = await selectThreshold(once(many), 2, count, add);
+    const pruned = await many.prune({ ...threshold });
+    const scale = Float32Array.from(range.max, (max, index) => Math.max(max, -range.min[index]) / 127);
+    const params = { scale, zeroPoint: new Int32Array(scale.length), min: -127, max: 127 };
+    const row = { scale: scale.slice(0, 1), zeroPoint: new Int32Array(1), min: -127, max: 127 };
+    const streams = {
+      quantized: quantizedStream(stored, { format: 'float32', layout }, params),
+      transposed: transposedStream(stored, 'float32', [${ROWS}, ${COLUMNS}], row),
+      pruned: pruned.stream,
+      copied: copied(stored),
+    };
+    const same = {};
+    for (const [name, stream] of Object.entries(streams)) {
+      same[name] = stream.inThreads() && (await written(stream)).equals(await gathered(stream));
+    }
+    same.range = Buffer.from(range.min.buffer).equals(Buffer.from(alone.min.buffer)) && Buffer.from(range.max.buffer).equals(Buffer.from(alone.max.buffer));
+    same.threshold = JSON.stringify(threshold) === JSON.stringify(thresholdAlone) && pruned.lost === prunedAlone.lost;
+    console.log(JSON.stringify({ threads: threadCount(), same }));
+    await source.close();`) as { threads: number; same: Record<string, boolean> };
+  // One processor: no threads, and inThreads says so.
+  const expected = result.threads > 1;
+  for (const name of ['quantized', 'transposed', 'pruned', 'copied'])
+    expect([name, result.same[name]]).toEqual([name, expected]);
+  expect([result.same['range'], result.same['threshold']]).toEqual([true, true]);
+});
+
+test('a write that fails in a thread keeps its code; a file that became shorter is named', () => {
+  const result = built(`
+    expectWork(2 ** 30);
+    const fd = openSync('${join(folder, 'weights')}', 'r');
+    const failed = await copied(stored).writeTo({ fd, position: 0 }).catch((cause) => cause.code);
+    const longer = new Segment({ ...source, fd: source.fd }, 0, source.byteLength * 2);
+    const short = await copied(longer).writeTo({ fd: openSync('${join(folder, 'out')}', 'w'), position: 0 }).catch((cause) => [cause.name, cause.message]);
+    console.log(JSON.stringify({ threads: threadCount(), failed, short }));
+    await source.close();`) as { threads: number; failed: string; short: string[] };
+  if (result.threads < 2) return;
+  expect(result.failed).toBe('EBADF');
+  expect(result.short[0]).toBe('CompressError');
+  expect(result.short[1]).toContain('became shorter while it was read');
+});
+
+test('a model large enough for threads: the disk ends, and nothing is left', () => {
+  execFileSync(process.execPath, [join(ROOT, 'benchmarks/models.js'), 'matmuls', '128', join(folder, 'm.onnx')]);
+  // 20 MB is less than the 34 MB that the result needs.
+  const before = readdirSync(folder).sort();
+  const script = `ulimit -f 20000; trap '' XFSZ; "${process.execPath}" "${join(ROOT, 'bin/compress.js')}" quantize m.onnx -o small.onnx`;
+  let said = '';
+  try {
+    execFileSync('bash', ['-c', script], { cwd: folder, stdio: 'pipe' });
+  } catch (cause) {
+    said = String((cause as { stderr: Buffer }).stderr);
+  }
+  expect(said).toMatch(/^error: small\.onnx: .*(too large|EFBIG)/);
+  expect(readdirSync(folder).sort()).toEqual(before);
+  const done = compress(['quantize', '-q', 'm.onnx', '-o', 'small.onnx'], { cwd: folder });
+  expect([done.code, done.stderr]).toEqual([0, '']);
+  expect(readFileSync(join(folder, 'small.onnx')).length).toBeGreaterThan(33_000_000);
+}, 60_000);
