@@ -26,6 +26,11 @@ export interface Source {
  */
 const PIECE: number = 8 << 20;
 
+/** Reads of up to this many bytes bring what follows them too: thousands of small weights lie one behind the other. */
+const SMALL: number = 2 << 10;
+/** What they bring. */
+const NEAR: number = 32 << 10;
+
 /** A source over bytes already in memory. Reads are views, not copies. */
 export function bytesSource(bytes: Uint8Array, label = '<bytes>'): Source {
   return {
@@ -83,11 +88,22 @@ export async function handleSource(handle: FileHandle, label: string): Promise<S
       done += bytesRead;
     }
   };
+  let near: { readonly start: number; readonly bytes: Uint8Array } | undefined;
+  const small = async (start: number, end: number): Promise<Uint8Array> => {
+    if (near === undefined || start < near.start || end > near.start + near.bytes.length) {
+      const bytes = allocate(Math.min(NEAR, byteLength - start), label);
+      await fill(bytes, start);
+      near = { start, bytes };
+      return bytes.subarray(0, end - start);
+    }
+    return near.bytes.subarray(start - near.start, end - near.start);
+  };
   return {
     label,
     byteLength,
     async read(start, end) {
       checkRange(label, start, end, byteLength);
+      if (end - start <= SMALL) return small(start, end);
       const bytes = allocate(end - start, label);
       const reads: Promise<void>[] = [];
       for (let at = 0; at < bytes.length; at += PIECE) reads.push(fill(bytes.subarray(at, at + PIECE), start + at));
