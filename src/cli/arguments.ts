@@ -18,6 +18,12 @@ export interface CommonArguments {
   embed: boolean | undefined;
 }
 
+/** Refuses standard input where a verb reads models more than once. */
+export function refuseStdin(verb: string, paths: readonly string[]): void {
+  if (!paths.some((path) => path === '' || path === DASH)) return;
+  throw new CompressError('options', verb, 'models must be files; standard input is not read');
+}
+
 /** Adds the model, where to write, and how to report. Defaults are left to the passes, so that help stays short. */
 export function commonArguments<T>(yargs: Argv<T>): Argv<T & CommonArguments> {
   const flag = { type: 'boolean' } as const;

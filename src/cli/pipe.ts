@@ -75,8 +75,7 @@ export async function pipe(
     }
     const toGzip = reports.some((report) => report.pass === 'prune');
     const estimate = new GzipEstimate(plan.byteLength);
-    const stdout = target === undefined ? streamSink(streams.stdout) : undefined;
-    const onto = target ?? (toGzip ? tee(stdout as Sink, estimate) : (stdout as Sink));
+    const onto = target ?? tee(streamSink(streams.stdout), toGzip ? estimate : undefined);
     const written: Written = await writeModel(model, onto, { data: mode, overwrite: args.force === true }).catch(
       (cause: unknown) => {
         throw withFile(cause, target ?? '<stdout>');
@@ -201,7 +200,8 @@ function withFile(cause: unknown, file: string): unknown {
   );
 }
 
-function tee(sink: Sink, estimate: GzipEstimate): Sink {
+function tee(sink: Sink, estimate: GzipEstimate | undefined): Sink {
+  if (estimate === undefined) return sink;
   return {
     ...sink,
     write(chunk) {

@@ -1,9 +1,7 @@
 import type { Pass } from '../passes/pass.ts';
 import type { CommonArguments } from './arguments.ts';
 import { pipe, type Streams } from './pipe.ts';
-
-/** Width of a report that does not go to a terminal. */
-const COLUMNS = 100;
+import { columnsOf } from './text.ts';
 
 /** Runs a verb: makes its passes from the arguments, pipes the model through them and reports. */
 export type Run = (
@@ -19,7 +17,7 @@ export function runner(streams: Streams, color: boolean): Run {
     if (args.json) streams.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
     if (args.quiet) return;
     const { render } = await import('./render.ts');
-    const columns = streams.stderr.columns || COLUMNS;
+    const columns = columnsOf(streams.stderr);
     streams.stderr.write(render(report, { color, verbose: args.verbose === true, columns }));
   };
 }

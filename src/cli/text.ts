@@ -40,3 +40,11 @@ export function wrap(line: string, columns: number): string[] {
   }
   return [...lines, current];
 }
+
+/** Width of a report that does not go to a terminal. */
+const COLUMNS = 100;
+
+/** How wide a report on this stream may be. */
+export function columnsOf(stream: { readonly columns?: number }): number {
+  return stream.columns || COLUMNS;
+}

@@ -1,6 +1,6 @@
 import type { Stored, Streamed } from '../ir/tensor.ts';
 import { spans } from '../kernels/slices.ts';
-import { streamOf } from './linear.ts';
+import { streamOf } from './stream.ts';
 
 /** The bytes as they lie. */
 export function copied(stored: Stored): Streamed {

@@ -1,6 +1,6 @@
 import type { LinearParams } from '../kernels/linear.ts';
-import { type Floats, quantizeSteps, rangeSteps, type Turned, transposeSteps } from '../kernels/linearSteps.ts';
-import { copySteps, lowSteps, type TopDigits, topSteps, zeroSteps } from '../kernels/magnitudeSteps.ts';
+import { type Floats, type MatrixBand, quantizeSteps, rangeSteps, transposeSteps } from '../kernels/linearSteps.ts';
+import { copySteps, lowSteps, type Pruned, type TopDigits, topSteps, zeroSteps } from '../kernels/magnitudeSteps.ts';
 import type { Range } from '../kernels/range.ts';
 import type { Arena } from '../kernels/simd/arena.ts';
 import type { Steps } from '../kernels/steps.ts';
@@ -9,7 +9,7 @@ import type { Steps } from '../kernels/steps.ts';
 export type Job =
   | { readonly kind: 'range'; readonly floats: Floats }
   | { readonly kind: 'quantize'; readonly floats: Floats; readonly params: LinearParams }
-  | { readonly kind: 'transpose'; readonly turned: Turned; readonly params: LinearParams }
+  | { readonly kind: 'transpose'; readonly matrix: MatrixBand; readonly params: LinearParams }
   | { readonly kind: 'top'; readonly elements: number }
   | { readonly kind: 'low'; readonly elements: number; readonly top: number }
   | { readonly kind: 'zero'; readonly elements: number; readonly threshold: number; readonly ties: number }
@@ -22,7 +22,7 @@ export interface Results {
   readonly transpose: undefined;
   readonly top: TopDigits;
   readonly low: Float64Array;
-  readonly zero: undefined;
+  readonly zero: Pruned;
   readonly copy: undefined;
 }
 
@@ -37,7 +37,7 @@ export function stepsOf(job: Job, arena: Arena): Steps<unknown> {
     case 'quantize':
       return quantizeSteps(arena, job.floats, job.params);
     case 'transpose':
-      return transposeSteps(arena, job.turned, job.params);
+      return transposeSteps(arena, job.matrix, job.params);
     case 'top':
       return topSteps(arena, job.elements);
     case 'low':

@@ -1,9 +1,10 @@
-import type { FilePlace, Stored, Streamed } from '../ir/tensor.ts';
+import type { Stored, Streamed } from '../ir/tensor.ts';
 import type { LinearParams } from '../kernels/linear.ts';
 import type { Floats, StreamedFormat } from '../kernels/linearSteps.ts';
 import type { Range } from '../kernels/range.ts';
 import { cut, type Slice, spans } from '../kernels/slices.ts';
-import { type Part, runHere, runParts, writeParts } from './run.ts';
+import { type Part, runParts } from './run.ts';
+import { streamOf } from './stream.ts';
 import { partsFor } from './work.ts';
 
 const sizeOf = (format: StreamedFormat): number => (format === 'float32' ? 4 : 2);
@@ -59,28 +60,12 @@ export function transposedStream(
   return streamOf(stored, (count) =>
     spans(columns, count).map(
       (wanted): Part<'transpose'> => ({
-        job: { kind: 'transpose', turned: { format, rows, columns, wanted }, params },
+        job: { kind: 'transpose', matrix: { format, rows, columns, wanted }, params },
         start: 0,
         at: wanted.start * rows,
       }),
     ),
   );
-}
-
-/** A computation that can be cut into parts, as a stream of its result. */
-export function streamOf<Kind extends 'quantize' | 'transpose' | 'zero' | 'copy'>(
-  stored: Stored,
-  cutInto: (count: number) => readonly Part<Kind>[],
-): Streamed {
-  return {
-    async *chunks() {
-      for (const part of cutInto(1)) yield* runHere(stored, part);
-    },
-    inThreads: () => partsFor(stored) > 1,
-    async writeTo(place: FilePlace) {
-      await writeParts(stored, cutInto(partsFor(stored)), place);
-    },
-  };
 }
 
 /** The scales and zero points of a slice's channels. */

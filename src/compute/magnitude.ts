@@ -1,8 +1,8 @@
 import type { Stored, Streamed } from '../ir/tensor.ts';
 import type { Threshold } from '../kernels/magnitude.ts';
 import { type Span, spans } from '../kernels/slices.ts';
-import { streamOf } from './linear.ts';
 import { type Part, runParts } from './run.ts';
+import { streamOf } from './stream.ts';
 import { partsFor } from './work.ts';
 
 /** Bytes of second digits, of all tensors together, that are kept from the selection to the pruning; others are counted again. */

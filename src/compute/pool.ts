@@ -27,6 +27,7 @@ export function startThreads(): Promise<Tinypool> {
     const threads = threadCount();
     return new Pool({
       filename: new URL('./worker.js', import.meta.url).href,
+      name: 'run',
       runtime: 'worker_threads',
       minThreads: threads,
       maxThreads: threads,

@@ -13,9 +13,14 @@ export function expectWork(bytes: number): void {
   if (seen >= WORTH_THREADS && threadCount() > 0) void startThreads();
 }
 
-/** In how many parts a stored tensor is worth computing: one for each thread, or one, here. */
+/** In how many parts to read a stored tensor: one for each thread, or one, here. Counts it as work. */
 export function partsFor(stored: Stored): number {
-  if (stored.byteLength < MIN_SHARED || stored.file === undefined) return 1;
-  seen += stored.byteLength;
-  return seen < WORTH_THREADS ? 1 : Math.max(1, threadCount());
+  if (stored.byteLength >= MIN_SHARED && stored.file !== undefined) seen += stored.byteLength;
+  return threadsFor(stored);
+}
+
+/** How many threads would compute a stored tensor sooner: 1 where this one should. */
+export function threadsFor(stored: Stored): number {
+  if (stored.byteLength < MIN_SHARED || stored.file === undefined || seen < WORTH_THREADS) return 1;
+  return Math.max(1, threadCount());
 }

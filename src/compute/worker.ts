@@ -29,8 +29,7 @@ class Failure extends Error {
 let arena: Arena | undefined;
 
 /** Runs one task in this thread, its bytes read and written by the thread itself. */
-// biome-ignore lint/style/noDefaultExport: the pool calls the default export
-export default function run({ job, from, to }: Task): Outcome {
+export function run({ job, from, to }: Task): Outcome {
   arena ??= new Arena();
   const mark = arena.mark();
   try {

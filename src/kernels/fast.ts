@@ -52,10 +52,10 @@ export function quantizeTransposed(
   params: LinearParams,
 ): Uint8Array {
   const result = new Uint8Array(data.length);
-  const turned = { format: 'float32', rows, columns, wanted: { start: 0, length: columns } } as const;
+  const matrix = { format: 'float32', rows, columns, wanted: { start: 0, length: columns } } as const;
   over(
     data,
-    (arena) => transposeSteps(arena, turned, params),
+    (arena) => transposeSteps(arena, matrix, params),
     (bytes, at) => result.set(bytes, at),
   );
   return result;

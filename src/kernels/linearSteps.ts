@@ -121,7 +121,7 @@ export function* quantizeSteps(arena: Arena, { format, layout }: Floats, params:
 }
 
 /** A matrix `[rows, columns]` of which a band of columns is wanted, transposed. */
-export interface Turned {
+export interface MatrixBand {
   readonly format: StreamedFormat;
   readonly rows: number;
   readonly columns: number;
@@ -132,8 +132,8 @@ export interface Turned {
  * Quantizes and transposes: writes bytes `[wanted.length, rows]`, from 0 on.
  * @param params - one scale for each row, or one for all
  */
-export function* transposeSteps(arena: Arena, turned: Turned, params: LinearParams): Steps<void> {
-  const { format, rows, columns, wanted } = turned;
+export function* transposeSteps(arena: Arena, matrix: MatrixBand, params: LinearParams): Steps<void> {
+  const { format, rows, columns, wanted } = matrix;
   const band = Math.max(1, Math.min(wanted.length, Math.floor(BAND / rows)));
   const wide = 4 * band < SHORT_ROW ? columns : band;
   const step = Math.max(1, Math.floor(LIMIT / wide));

@@ -13,6 +13,12 @@ export interface TopDigits {
   readonly nans: number;
 }
 
+/** What a threshold did: elements that are zero now and were not before, and ties that were used. */
+export interface Pruned {
+  readonly lost: number;
+  readonly used: number;
+}
+
 /** Counts the upper 16 bits of the magnitudes of float32 [elements]. */
 export function* topSteps(arena: Arena, elements: number): Steps<TopDigits> {
   const input = arena.allocate(Math.min(elements, CHUNK) * 4);
@@ -45,16 +51,20 @@ export function* lowSteps(arena: Arena, elements: number, top: number): Steps<Fl
  * Writes the elements with those below `threshold` zero, and of the equal ones the first `ties`.
  * @param threshold - the bits of a float32 without the sign
  */
-export function* zeroSteps(arena: Arena, elements: number, threshold: number, ties: number): Steps<void> {
+export function* zeroSteps(arena: Arena, elements: number, threshold: number, ties: number): Steps<Pruned> {
   const held = arena.allocate(Math.min(elements, CHUNK) * 4);
   let left = ties;
+  let lost = 0;
   for (let at = 0; at < elements; at += CHUNK) {
     const count = Math.min(CHUNK, elements - at);
     const bytes = arena.bytes(held, 4 * count);
     yield { kind: 'read', bytes, at: 4 * at };
-    left = zeroBelow(arena, held, count, threshold, left).ties;
+    const zeroed = zeroBelow(arena, held, count, threshold, left);
+    left = zeroed.ties;
+    lost += zeroed.lost;
     yield { kind: 'write', bytes, at: 4 * at };
   }
+  return { lost, used: ties - left };
 }
 
 /** Copies bytes. */

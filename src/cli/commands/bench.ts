@@ -3,14 +3,14 @@ import type { Argv, CommandModule } from 'yargs';
 import { CompressError } from '../../errors.ts';
 import { BENCH_DEFAULTS, type BenchReport, bench, checkRatio, type Spread } from '../../runtime/bench.ts';
 import { peakMemory } from '../../runtime/peak.ts';
-import { DASH } from '../arguments.ts';
+import { refuseStdin } from '../arguments.ts';
 import { parseList, parseNumber, parsePositive, parseWhole } from '../parse.ts';
 import type { Streams } from '../pipe.ts';
 import { progress } from '../progress.ts';
 import type { RenderOptions } from '../render.ts';
 import { formatBytes, formatPercent } from '../size.ts';
 import { table } from '../table.ts';
-import { printable, wrap } from '../text.ts';
+import { columnsOf, printable, wrap } from '../text.ts';
 import { examples, SUMMARIES } from '../usage.ts';
 import type { DataSources } from './verify.ts';
 
@@ -29,9 +29,6 @@ interface BenchArguments {
   verbose: boolean | undefined;
 }
 
-/** Width of a report that does not go to a terminal. */
-const COLUMNS = 100;
-
 /**
  * `compress bench`: how fast models are beside each other.
  * @param color - whether standard output may have colours
@@ -47,10 +44,7 @@ export function benchCommand(
     builder: (yargs) => options(yargs) as never,
     handler: async (args) => {
       const paths = args.models.map(String);
-      for (const path of paths) {
-        if (path !== '' && path !== DASH) continue;
-        throw new CompressError('options', 'bench', 'models must be files; standard input is not read');
-      }
+      refuseStdin('bench', paths);
       const { data, seed, maxRatio } = args;
       const most = maxRatio === undefined ? undefined : parseNumber('max-ratio', maxRatio, 'a ratio');
       const random = { seed: seed === undefined ? 0 : parseWhole('seed', seed) };
@@ -73,7 +67,7 @@ export function benchCommand(
       );
       if (args.json) streams.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
       else if (!args.quiet) {
-        const columns = streams.stdout.columns || COLUMNS;
+        const columns = columnsOf(streams.stdout);
         streams.stdout.write(render(report, { color, verbose: args.verbose === true, columns }));
       }
       if (most !== undefined) checkRatio(report, most);

@@ -1,17 +1,16 @@
 import { Chalk } from 'chalk';
 import type { Argv, CommandModule } from 'yargs';
-import { CompressError } from '../../errors.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
 import type { OutputFigures, Share } from '../../runtime/compare.ts';
 import type { DataSet } from '../../runtime/data/types.ts';
 import { checkGates, formatDb, type Gates, type VerifyReport, verify } from '../../runtime/verify.ts';
-import { DASH } from '../arguments.ts';
+import { refuseStdin } from '../arguments.ts';
 import { parseNumber, parsePositive, parseWhole } from '../parse.ts';
 import type { Streams } from '../pipe.ts';
 import type { RenderOptions } from '../render.ts';
 import { formatPercent } from '../size.ts';
 import { table } from '../table.ts';
-import { count, printable, wrap } from '../text.ts';
+import { columnsOf, count, printable, wrap } from '../text.ts';
 import { examples, SUMMARIES } from '../usage.ts';
 
 interface VerifyArguments {
@@ -42,9 +41,6 @@ export interface DataSources {
   ): DataSet | Promise<DataSet>;
 }
 
-/** Width of a report that does not go to a terminal. */
-const COLUMNS = 100;
-
 /**
  * `compress verify`: how close a compressed model is to the one it was made from, and what ONNX Runtime made of it.
  * @param color - whether standard output may have colours
@@ -60,14 +56,11 @@ export function verifyCommand(
     builder: (yargs) => options(yargs) as never,
     handler: async (args) => {
       const gates = readGates(args);
-      for (const path of [args.reference, args.other]) {
-        if (path !== '' && path !== DASH) continue;
-        throw new CompressError('options', 'verify', 'both models must be files; standard input is not read');
-      }
+      refuseStdin('verify', [args.reference, args.other]);
       const report = await verify(args.reference, args.other, dataOf(args, sources));
       if (args.json) streams.stdout.write(`${JSON.stringify(report, plain, 2)}\n`);
       else if (!args.quiet) {
-        const columns = streams.stdout.columns || COLUMNS;
+        const columns = columnsOf(streams.stdout);
         const random = args.data === undefined;
         streams.stdout.write(render(report, random, { color, verbose: args.verbose === true, columns }));
       }
