@@ -1,6 +1,8 @@
 // How long whole runs take beside `cp` of the same model, in alternation, and how much memory they hold.
 //   npm run build && node benchmarks/growth.js [--sizes 64,1024] [--rounds 5] [--folder /tmp]
 // Writes benchmarks/results/growth.csv and prints a table. A size is MiB of weights; above 1536 they are external data.
+// Every command is timed twice in a round: until it ends, its output in the page cache, and until its output is on the disk
+// (`sync` of its files). Sizes above 2048 run 3 rounds at most.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,14 +33,15 @@ const COMMANDS = {
   'quantize --dry-run': `${compress} quantize --int8 --dry-run -q $M`,
 };
 
-function run(command, model, env = {}) {
+function run(command, model, env = {}, toDisk = false) {
   for (const name of readdirSync(folder)) if (/^(cp|out\.)/.test(name)) rmSync(join(folder, name));
   rmSync(join(folder, 'out'), { recursive: true, force: true });
   mkdirSync(join(folder, 'out'));
   // What earlier commands wrote goes to the disk now, not while the next one is timed.
   spawnSync('sync');
   const start = process.hrtime.bigint();
-  const result = spawnSync('bash', ['-o', 'pipefail', '-c', command.replaceAll('$M', model)], {
+  const script = command.replaceAll('$M', model) + (toDisk ? ' && sync $(find . -newer m.onnx -name "*.onnx*")' : '');
+  const result = spawnSync('bash', ['-o', 'pipefail', '-c', script], {
     cwd: folder,
     env: { ...process.env, ...env },
     encoding: 'utf8',
@@ -59,28 +62,43 @@ function peak(command, model) {
 }
 
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
-const lines = ['mebibytes,command,median_seconds,median_ratio_to_cp,least_ratio,largest_ratio,peak_mb'];
-console.log('| weights | command | seconds | of `cp` | least – largest | peak memory |');
-console.log('| --: | --- | --: | --: | --: | --: |');
+const lines = ['mebibytes,command,seconds,ratio_to_cp,least_ratio,largest_ratio,seconds_to_disk,ratio_to_disk,peak_mb'];
+console.log('| weights | command | seconds | of `cp` | least – largest | to the disk | of `cp` | peak memory |');
+console.log('| --: | --- | --: | --: | --: | --: | --: | --: |');
 for (const size of values.sizes.split(',').map(Number)) {
   const model = 'm.onnx';
   matmuls(size, join(folder, model));
   const external = statSync(join(folder, model)).size < 2 ** 20;
   const names = Object.keys(COMMANDS).filter((name) => !external || !name.includes(' | '));
-  const times = Object.fromEntries(names.map((name) => [name, []]));
+  const rounds = size > 2048 ? Math.min(3, Number(values.rounds)) : Number(values.rounds);
+  const none = () => Object.fromEntries(names.map((name) => [name, []]));
+  const [times, toDisk] = [none(), none()];
   for (const name of names) run(COMMANDS[name], model); // once for the file cache
-  for (let round = 0; round < Number(values.rounds); round++) {
+  for (let round = 0; round < rounds; round++) {
     for (const name of names) times[name].push(run(COMMANDS[name], model));
+    for (const name of names) toDisk[name].push(run(COMMANDS[name], model, {}, true));
   }
   for (const name of names) {
     const ratios = times[name].map((time, round) => time / times.cp[round]);
-    const [seconds, ratio] = [median(times[name]), median(ratios)];
+    const disk = toDisk[name].map((time, round) => time / toDisk.cp[round]);
     const held = name === 'cp' ? undefined : peak(COMMANDS[name], model);
-    const [least, largest] = [Math.min(...ratios), Math.max(...ratios)];
-    const figures = [seconds.toFixed(2), ratio.toFixed(2), least.toFixed(2), largest.toFixed(2)];
-    lines.push([size, name, ...figures, held?.toFixed(0) ?? ''].join(','));
+    const two = (value) => value.toFixed(2);
+    const spread = [Math.min(...ratios), Math.max(...ratios)].map(two);
+    const figures = [median(times[name]), median(ratios)].map(two);
+    const onDisk = [median(toDisk[name]), median(disk)].map(two);
+    lines.push([size, name, ...figures, ...spread, ...onDisk, held?.toFixed(0) ?? ''].join(','));
     const shown = held === undefined ? '–' : `${held.toFixed(0)} MB`;
-    console.log(`| ${size} MiB | ${name} | ${figures[0]} | ${figures[1]}× | ${figures[2]}–${figures[3]} | ${shown} |`);
+    const cells = [
+      `${size} MiB`,
+      name,
+      figures[0],
+      `${figures[1]}×`,
+      spread.join('–'),
+      onDisk[0],
+      `${onDisk[1]}×`,
+      shown,
+    ];
+    console.log(`| ${cells.join(' | ')} |`);
   }
   for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
 }

@@ -139,6 +139,11 @@ function encodeNode(parts: Parts, field: number, node: Node, options: EncodeOpti
     parts.segment(origin.whole);
     return;
   }
+  const known = encodedNodes.get(node);
+  if (known !== undefined) {
+    parts.message(field, new Parts().bytes(known));
+    return;
+  }
   const inner = new Parts();
   for (const input of node.inputs) inner.text(NODE.input, input);
   for (const output of node.outputs) inner.text(NODE.output, output);
@@ -147,8 +152,13 @@ function encodeNode(parts: Parts, field: number, node: Node, options: EncodeOpti
   for (const one of node.attributes) encodeAttribute(inner, one, options);
   if (node.domain !== '') inner.text(NODE.domain, node.domain);
   if (node.overload !== '') inner.text(NODE.overload, node.overload);
-  parts.message(field, inner.blob(node.extra));
+  const flat = inner.blob(node.extra).flat();
+  if (flat !== undefined && bodiesOf(node).length === 0) encodedNodes.set(node, flat);
+  parts.message(field, inner);
 }
+
+/** Payloads of new nodes without bodies and tensors: a model is planned before it is written, and once more then. */
+const encodedNodes = new WeakMap<Node, Uint8Array>();
 
 function encodeAttribute(parts: Parts, one: Attribute, options: EncodeOptions): void {
   const origin = originOf(one);

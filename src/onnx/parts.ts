@@ -50,12 +50,21 @@ export class Parts {
   /** A nested message as field `number`: tag, length, payload. */
   message(number: number, payload: Parts): this {
     this.bytes(protobuf.Writer.create().uint32(tag(number, LENGTH)).uint32(payload.byteLength).finish());
+    const flat = payload.flat();
+    if (flat !== undefined) return this.bytes(flat);
     for (const part of payload.list) {
       if (part instanceof Segment) Segment.append(this.list, part);
       else this.list.push(part);
     }
     this.#byteLength += payload.byteLength;
     return this;
+  }
+
+  /** The same as one piece, where all of it is encoded and short: a model of many nodes has hundreds of thousands of pieces. */
+  flat(): Uint8Array | undefined {
+    const { list } = this;
+    if (this.#byteLength > SMALL || !list.every((part) => part instanceof Uint8Array)) return undefined;
+    return list.length === 1 ? (list[0] as Uint8Array) : Buffer.concat(list as Uint8Array[], this.#byteLength);
   }
 
   text(number: number, value: string): this {
