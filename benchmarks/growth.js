@@ -30,7 +30,7 @@ const COMMANDS = {
   'prune --scope global': `${compress} prune --l1 0.4 --scope global $M -o out.onnx --force -q`,
   'prune | quantize': `${compress} prune --l1 0.4 $M -q | ${compress} quantize --int8 -q > out.onnx`,
   copy: `${compress} copy $M -o out/m.onnx --force -q`,
-  'quantize --dry-run': `${compress} quantize --int8 --dry-run -q $M`,
+  'quantize --dry-run': `${compress} quantize --int8 --dry-run -q $M -o out.onnx`,
 };
 
 function run(command, model, env = {}, toDisk = false) {
