@@ -24,8 +24,11 @@ interface Top extends Sparse {
 /** The second digits of those elements whose first one is `top`, part by part. */
 interface Low {
   readonly top: number;
-  readonly counts: readonly Uint32Array[];
+  readonly counts: readonly Counts[];
 }
+
+/** Counts in as few bytes as the largest one needs: below one first digit most second digits are seen once or twice. */
+type Counts = Uint8Array | Uint16Array | Uint32Array;
 
 /**
  * The magnitudes of a float32 tensor where it lies, for a radix selection that reads it twice, and once more when it is
@@ -92,7 +95,7 @@ export class StoredMagnitudes {
   }
 
   /** Elements below the threshold that are not zero. */
-  async #below(top: number, low: number, lows: readonly Uint32Array[]): Promise<number> {
+  async #below(top: number, low: number, lows: readonly Counts[]): Promise<number> {
     this.#top ??= await this.#countTop();
     const { bins, counts, zeros } = this.#top;
     let below = -zeros;
@@ -125,13 +128,19 @@ export class StoredMagnitudes {
       ({ start, length }): Part<'low'> => ({ job: { kind: 'low', elements: length, top }, start: 4 * start, at: 0 }),
     );
     const counted = await runParts<'low'>(this.#stored, parts);
-    const low = { top, counts: counted.map((one) => Uint32Array.from(one)) };
+    const low = { top, counts: counted.map(narrow) };
     if (keptBytes + bytesOf(low) <= KEPT_BYTES) {
       keptBytes += bytesOf(low);
       this.#low = low;
     }
     return low;
   }
+}
+
+function narrow(counts: Float64Array): Counts {
+  const largest = counts.reduce((most, one) => Math.max(most, one), 0);
+  if (largest < 2 ** 8) return Uint8Array.from(counts);
+  return largest < 2 ** 16 ? Uint16Array.from(counts) : Uint32Array.from(counts);
 }
 
 function bytesOf({ counts }: Low): number {
