@@ -1,6 +1,14 @@
 import type { LinearParams } from '../kernels/linear.ts';
 import { type Floats, type MatrixBand, quantizeSteps, rangeSteps, transposeSteps } from '../kernels/linearSteps.ts';
-import { copySteps, lowSteps, type Pruned, type TopDigits, topSteps, zeroSteps } from '../kernels/magnitudeSteps.ts';
+import {
+  type Counts,
+  copySteps,
+  lowSteps,
+  type Pruned,
+  type TopDigits,
+  topSteps,
+  zeroSteps,
+} from '../kernels/magnitudeSteps.ts';
 import type { Range } from '../kernels/range.ts';
 import type { Arena } from '../kernels/simd/arena.ts';
 import type { Steps } from '../kernels/steps.ts';
@@ -21,7 +29,7 @@ export interface Results {
   readonly quantize: undefined;
   readonly transpose: undefined;
   readonly top: TopDigits;
-  readonly low: Float64Array;
+  readonly low: Counts;
   readonly zero: Pruned;
   readonly copy: undefined;
 }

@@ -1,5 +1,6 @@
 import type { Stored, Streamed } from '../ir/tensor.ts';
 import type { Threshold } from '../kernels/magnitude.ts';
+import type { Counts } from '../kernels/magnitudeSteps.ts';
 import { type Span, spans } from '../kernels/slices.ts';
 import { type Part, runParts } from './run.ts';
 import { streamOf } from './stream.ts';
@@ -26,9 +27,6 @@ interface Low {
   readonly top: number;
   readonly counts: readonly Counts[];
 }
-
-/** Counts in as few bytes as the largest one needs: below one first digit most second digits are seen once or twice. */
-type Counts = Uint8Array | Uint16Array | Uint32Array;
 
 /**
  * The magnitudes of a float32 tensor where it lies, for a radix selection that reads it twice, and once more when it is
@@ -128,19 +126,13 @@ export class StoredMagnitudes {
       ({ start, length }): Part<'low'> => ({ job: { kind: 'low', elements: length, top }, start: 4 * start, at: 0 }),
     );
     const counted = await runParts<'low'>(this.#stored, parts);
-    const low = { top, counts: counted.map(narrow) };
+    const low = { top, counts: counted };
     if (keptBytes + bytesOf(low) <= KEPT_BYTES) {
       keptBytes += bytesOf(low);
       this.#low = low;
     }
     return low;
   }
-}
-
-function narrow(counts: Float64Array): Counts {
-  const largest = counts.reduce((most, one) => Math.max(most, one), 0);
-  if (largest < 2 ** 8) return Uint8Array.from(counts);
-  return largest < 2 ** 16 ? Uint16Array.from(counts) : Uint32Array.from(counts);
 }
 
 function bytesOf({ counts }: Low): number {

@@ -5,10 +5,13 @@ import type { Steps } from './steps.ts';
 /** Elements that are in the arena at a time: 1 MiB of float32. */
 const CHUNK: number = 1 << 18;
 
+/** Counts in as few bytes as the largest one needs: they are sent between threads, and kept for every weight. */
+export type Counts = Uint8Array | Uint16Array | Uint32Array | Float64Array;
+
 /** The first digit of a radix selection over float32 magnitudes, with what else one look at every element tells. */
 export interface TopDigits {
   /** Elements by the upper 16 bits of their magnitude, [32768]. */
-  readonly counts: Float64Array;
+  readonly counts: Counts;
   readonly zeros: number;
   readonly nans: number;
 }
@@ -32,11 +35,11 @@ export function* topSteps(arena: Arena, elements: number): Steps<TopDigits> {
     zeros += counted.zeros;
     nans += counted.nans;
   }
-  return { counts: histogram.takeTop(), zeros, nans };
+  return { counts: narrow(histogram.takeTop()), zeros, nans };
 }
 
 /** Counts the lower 16 bits of those elements whose upper ones are `top`: [65536]. */
-export function* lowSteps(arena: Arena, elements: number, top: number): Steps<Float64Array> {
+export function* lowSteps(arena: Arena, elements: number, top: number): Steps<Counts> {
   const input = arena.allocate(Math.min(elements, CHUNK) * 4);
   const histogram = new MagnitudeHistogram(arena);
   for (let at = 0; at < elements; at += CHUNK) {
@@ -44,7 +47,7 @@ export function* lowSteps(arena: Arena, elements: number, top: number): Steps<Fl
     yield { kind: 'read', bytes: arena.bytes(input, 4 * count), at: 4 * at };
     histogram.addLow(input, count, top);
   }
-  return histogram.takeLow();
+  return narrow(histogram.takeLow());
 }
 
 /**
@@ -75,4 +78,11 @@ export function* copySteps(arena: Arena, byteLength: number): Steps<void> {
     yield { kind: 'read', bytes, at };
     yield { kind: 'write', bytes, at };
   }
+}
+
+function narrow(counts: Float64Array): Counts {
+  const largest = counts.reduce((most, one) => Math.max(most, one), 0);
+  if (largest < 2 ** 8) return Uint8Array.from(counts);
+  if (largest < 2 ** 16) return Uint16Array.from(counts);
+  return largest < 2 ** 32 ? Uint32Array.from(counts) : counts;
 }
