@@ -13,6 +13,7 @@ export { OBSERVERS, type ObserverKind } from './kernels/observe/choose.ts';
 export { type DataMode, type ModelPlan, planModel } from './onnx/plan.ts';
 export { readModel } from './onnx/read.ts';
 export { type WriteOptions, type Written, writeModel } from './onnx/write.ts';
+export { type ConvertOptions, convert } from './passes/convert.ts';
 export { equalize } from './passes/equalize/index.ts';
 export { FOLD_DEFAULTS, FOLD_RULES, type FoldOptions, type FoldRule, fold } from './passes/fold/index.ts';
 export { type Change, type Pass, type PassReport, type Skip, type SkipReason, transform } from './passes/pass.ts';

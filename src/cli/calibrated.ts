@@ -3,9 +3,11 @@ import type { ActivationRanges } from '../ir/ranges.ts';
 import type { ObserverKind } from '../kernels/observe/choose.ts';
 import { equalize } from '../passes/equalize/index.ts';
 import { fold } from '../passes/fold/index.ts';
+import { inliningNotes } from '../passes/inline/index.ts';
+import { inlineWeights } from '../passes/inline/weights.ts';
 import { raiseOpset } from '../passes/opset/index.ts';
 import type { Change, Pass, PassReport, Skip } from '../passes/pass.ts';
-import { type QuantizeOptions, quantize } from '../passes/quantize/index.ts';
+import { QUANTIZABLE_OPS, type QuantizeOptions, quantize } from '../passes/quantize/index.ts';
 import { correctBias, correctionValues } from '../passes/quantize/static/correct.ts';
 import { calibrationValues, PER_AXIS_OPSET, quantizeStatic } from '../passes/quantize/static/index.ts';
 import type { ActivationDType } from '../passes/quantize/static/qdq.ts';
@@ -39,8 +41,10 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: Ca
   return {
     name: 'quantize',
     async run(model) {
+      const inlined = inliningNotes(inlineWeights(model, quantizeOptions.opTypes ?? QUANTIZABLE_OPS, 'all'));
       const folded = await fold().run(model);
-      const notes = folded.notes[0] === 'nothing to fold' ? [] : [`folded first: ${folded.notes.join('; ')}`];
+      const notes =
+        folded.notes[0] === 'nothing to fold' ? inlined : [...inlined, `folded first: ${folded.notes.join('; ')}`];
       if (model.opset < PER_AXIS_OPSET) {
         const raised = await raiseOpset(model, PER_AXIS_OPSET);
         notes.push(
@@ -64,8 +68,10 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: Ca
         ...quantizeOptions,
         opTypes: opTypes.filter((one) => wanted === undefined || wanted.includes(one)),
       });
-      reports.push(await quantize(rest('MatMul', 'Gemm', 'Gather')).run(model));
-      reports.push(await quantize({ ...rest('Conv', 'ConvTranspose'), weightsOnly: true }).run(model));
+      const lstm = quantizeOptions.allowContrib ? ['LSTM'] : [];
+      reports.push(await quantize(rest('MatMul', 'Gemm', 'Gather', ...lstm)).run(model));
+      const stored = rest('Conv', 'ConvTranspose', 'LSTM', 'GRU', 'RNN');
+      reports.push(await quantize({ ...stored, weightsOnly: true }).run(model));
       return merged(reports, notes);
     },
   };

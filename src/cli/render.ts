@@ -63,6 +63,7 @@ function pruned(pass: PassReport, options: RenderOptions, chalk: ChalkInstance):
 
 function headsOf(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {
   if (pass.pass === 'prune') return pruned(pass, options, chalk);
+  if (pass.pass === 'convert') return [`${chalk.green('convert')}:`];
   return pass.pass === 'fold' ? folded(pass, options, chalk) : quantized(pass, options, chalk);
 }
 

@@ -1,6 +1,6 @@
 import type { DType } from './dtype.ts';
 import { NameTable } from './names.ts';
-import { bodiesOf, isOp, type Node } from './node.ts';
+import { type Attribute, bodiesOf, isOp, type Node } from './node.ts';
 import { NodeList } from './nodelist.ts';
 import { constant as constantTensor, type SparseTensor, type Tensor } from './tensor.ts';
 import { UseTable } from './uses.ts';
@@ -28,6 +28,15 @@ export interface Held {
   readonly node: Node | undefined;
 }
 
+/** How a function is called, and what its nodes speak. */
+export interface Signature {
+  readonly domain: string;
+  readonly overload: string;
+  /** Values of attributes for calls that leave them out. */
+  readonly defaults: readonly Attribute[];
+  readonly opsets: readonly { readonly domain: string; readonly version: number }[];
+}
+
 /** What a graph is made from; `kind` tells a function of `ModelProto.functions`, which has no initializers. */
 export interface GraphFields {
   readonly kind?: 'graph' | 'function';
@@ -38,6 +47,7 @@ export interface GraphFields {
   readonly inputs?: readonly ValueInfo[];
   readonly outputs?: readonly ValueInfo[];
   readonly valueInfo?: readonly ValueInfo[];
+  readonly signature?: Signature;
 }
 
 /** A graph, the body of an If, Loop or Scan, or a function. Changes only through its methods. */
@@ -49,6 +59,8 @@ export class Graph {
   readonly sparseInitializers: readonly SparseTensor[];
   readonly outputs: readonly ValueInfo[];
   readonly valueInfo: readonly ValueInfo[];
+  /** Of a function. */
+  readonly signature: Signature | undefined;
   #inputs: readonly ValueInfo[];
   readonly #inputByName: Map<string, ValueInfo>;
   #types: Map<string, ValueInfo> | undefined;
@@ -63,6 +75,7 @@ export class Graph {
   constructor(fields: GraphFields) {
     this.kind = fields.kind ?? 'graph';
     this.name = fields.name ?? '';
+    this.signature = fields.signature;
     this.#inputs = [...(fields.inputs ?? [])];
     this.#inputByName = new Map(this.#inputs.map((one) => [one.name, one]));
     this.outputs = fields.outputs ?? [];

@@ -25,15 +25,15 @@ export interface ModelFields {
 /** A whole model: its main graph, its functions and the versions it is written in. */
 export class Model {
   readonly graph: Graph;
-  readonly functions: readonly Graph[];
   readonly trainingNames: ReadonlySet<string>;
+  #functions: readonly Graph[];
   #irVersion: number;
   #opsets: readonly OpsetImport[];
   readonly #release: () => Promise<void>;
 
   constructor(fields: ModelFields) {
     this.graph = fields.graph;
-    this.functions = fields.functions ?? [];
+    this.#functions = fields.functions ?? [];
     this.trainingNames = fields.trainingNames ?? new Set();
     this.#irVersion = fields.irVersion;
     this.#opsets = fields.opsets;
@@ -58,6 +58,20 @@ export class Model {
     const standard = (one: OpsetImport): boolean => one.domain === '' || one.domain === 'ai.onnx';
     if (!this.#opsets.some(standard)) this.#opsets = [...this.#opsets, { domain: '', version }];
     else this.#opsets = this.#opsets.map((one) => (standard(one) ? { ...one, version } : one));
+  }
+
+  /** Adds a domain the model did not speak, or changes nothing where it does. */
+  addOpset(domain: string, version: number): void {
+    if (!this.#opsets.some((one) => one.domain === domain)) this.#opsets = [...this.#opsets, { domain, version }];
+  }
+
+  /** Removes a function that no node calls any more. */
+  removeFunction(one: Graph): void {
+    this.#functions = this.#functions.filter((other) => other !== one);
+  }
+
+  get functions(): readonly Graph[] {
+    return this.#functions;
   }
 
   setIrVersion(version: number): void {

@@ -13,7 +13,9 @@ export type AttributeValue =
   | { readonly type: 'ints'; readonly value: readonly bigint[] }
   | { readonly type: 'strings'; readonly value: readonly string[] }
   | { readonly type: 'graphs'; readonly value: readonly Graph[] }
-  /** Kinds no pass looks into (tensors, sparse_tensors, type_proto, type_protos, references inside functions). */
+  /** Inside functions: the attribute of the calling node that gives the value. */
+  | { readonly type: 'reference'; readonly value: string }
+  /** Kinds no pass looks into (tensors, sparse_tensors, type_proto, type_protos). */
   | { readonly type: 'opaque' };
 
 export type Attribute = {

@@ -54,6 +54,7 @@ function printAttribute(attribute: Attribute, indent: string): string {
     case 'floats':
     case 'ints':
       return `[${attribute.value.join(', ')}]`;
+    case 'reference':
     case 'opaque':
       return '…';
     default:

@@ -41,7 +41,9 @@ export interface EncodeOptions {
 export function isUntouchedModel(model: Model): boolean {
   const origin = containers.get(model);
   if (origin === undefined || modelOrigins.get(model)?.irVersion !== model.irVersion) return false;
-  return same(origin.leaves, [...model.opsets]) && [model.graph, ...model.functions].every(isUntouched);
+  return (
+    same(origin.leaves, [...model.opsets, ...model.functions]) && [model.graph, ...model.functions].every(isUntouched)
+  );
 }
 
 /** Encodes the whole model. */
@@ -97,9 +99,9 @@ function encodeGraphField(parts: Parts, field: number, graph: Graph, options: En
 function encodeGraph(graph: Graph, options: EncodeOptions, adding?: Addition): Parts {
   const parts = new Parts();
   if (!containers.has(graph)) parts.text(GRAPH.name, graph.name);
-  const leaf = (field: number, leaves: readonly object[]): (() => void) => {
+  const values = (field: number, list: readonly ValueInfo[]): (() => void) => {
     return () => {
-      for (const one of leaves) encodeLeaf(parts, field, one, () => cannot(graph, field));
+      for (const one of list) encodeLeaf(parts, field, one, () => encodeValueInfo(one));
     };
   };
   encodeContainer(parts, graph, {
@@ -110,14 +112,14 @@ function encodeGraph(graph: Graph, options: EncodeOptions, adding?: Addition): P
     [GRAPH.initializer]: () => {
       for (const tensor of graph.initializers.values()) encodeTensor(parts, GRAPH.initializer, tensor, options);
     },
-    [GRAPH.input]: leaf(GRAPH.input, graph.inputs),
-    [GRAPH.output]: () => {
-      for (const one of [...graph.outputs, ...(adding?.outputs ?? [])]) {
-        encodeLeaf(parts, GRAPH.output, one, () => encodeValueInfo(one));
+    [GRAPH.input]: values(GRAPH.input, graph.inputs),
+    [GRAPH.output]: values(GRAPH.output, [...graph.outputs, ...(adding?.outputs ?? [])]),
+    [GRAPH.valueInfo]: values(GRAPH.valueInfo, graph.valueInfo),
+    [GRAPH.sparseInitializer]: () => {
+      for (const one of graph.sparseInitializers) {
+        encodeLeaf(parts, GRAPH.sparseInitializer, one, () => cannot(graph, GRAPH.sparseInitializer));
       }
     },
-    [GRAPH.valueInfo]: leaf(GRAPH.valueInfo, graph.valueInfo),
-    [GRAPH.sparseInitializer]: leaf(GRAPH.sparseInitializer, graph.sparseInitializers),
   });
   return parts;
 }
@@ -169,7 +171,7 @@ function encodeAttribute(parts: Parts, one: Attribute, options: EncodeOptions): 
     parts.segment(origin.whole);
     return;
   }
-  if (one.type === 'opaque')
+  if (one.type === 'opaque' || one.type === 'reference')
     throw new CompressError('internal', one.name, 'an attribute we do not model cannot be encoded');
   const inner = new Parts().text(ATTRIBUTE.name, one.name);
   switch (one.type) {

@@ -10,7 +10,18 @@ export const GRAPH = {
   valueInfo: 13,
   sparseInitializer: 15,
 } as const;
-export const FUNCTION = { name: 1, input: 4, output: 5, node: 7, opsetImport: 9, domain: 10, valueInfo: 12 } as const;
+export const FUNCTION = {
+  name: 1,
+  input: 4,
+  output: 5,
+  attribute: 6,
+  node: 7,
+  opsetImport: 9,
+  domain: 10,
+  attributeProto: 11,
+  valueInfo: 12,
+  overload: 13,
+} as const;
 export const NODE = {
   input: 1,
   output: 2,

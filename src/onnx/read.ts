@@ -3,11 +3,12 @@ import { type Folder, modelFolder } from '../io/folder.ts';
 import { bytesSource, fileSource, type Source } from '../io/source.ts';
 import type { Graph } from '../ir/graph.ts';
 import { Model, type OpsetImport } from '../ir/model.ts';
-import { Ranges, type ReadContext, remember, wholeOf } from './context.ts';
-import { LENGTH, MAX_MESSAGE, MODEL, OPSET } from './fields.ts';
+import { type ReadContext, remember, wholeOf } from './context.ts';
+import { MAX_MESSAGE, MODEL } from './fields.ts';
 import { containers, modelOrigins, OutlineBuilder } from './origin.ts';
 import { readFunction, readGraph } from './readGraph.ts';
 import { drive, type Reading } from './reading.ts';
+import { readOpset } from './readOpset.ts';
 import { readTrainingNames } from './readTraining.ts';
 import type { Segment } from './segment.ts';
 import { sniff } from './sniff.ts';
@@ -93,20 +94,11 @@ async function read(source: Source, folder: Folder | undefined, release: () => P
     });
   }
   const model = new Model({ irVersion, opsets, graph, functions, trainingNames, release });
-  containers.set(model, { payload: skim.segment(0, source.byteLength), outline: outline.done(), leaves: [...opsets] });
+  containers.set(model, {
+    payload: skim.segment(0, source.byteLength),
+    outline: outline.done(),
+    leaves: [...opsets, ...functions],
+  });
   modelOrigins.set(model, { irVersion, irVersionField, source, folder, dataFiles: context.dataFiles });
   return model;
-}
-
-function* readOpset(context: ReadContext, field: Field): Reading<OpsetImport> {
-  let domain = '';
-  let version = 0;
-  const extra = new Ranges();
-  context.skim.expect(field, LENGTH);
-  yield* context.skim.walk(field.start, field.end, function* (one) {
-    if (one.number === OPSET.domain) domain = yield* context.skim.text(one);
-    else if (one.number === OPSET.version) version = context.skim.int(one);
-    else extra.add(wholeOf(context, one));
-  });
-  return remember(context, { domain, version, ...extra.orNone() }, field);
 }

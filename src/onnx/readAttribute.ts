@@ -24,6 +24,7 @@ export function readAttribute(
   let type = 0;
   let found: AttributeValue | undefined;
   let opaque = false;
+  let reference: string | undefined;
   const floats: number[] = [];
   const ints: bigint[] = [];
   const strings: string[] = [];
@@ -88,14 +89,19 @@ export function readAttribute(
           if (externals.has(tensor)) throw refuseExternal(context, `${where}.${name}`);
         });
       default:
-        if (one.number === ATTRIBUTE.refAttrName) opaque = true;
-        else extra.add(wholeOf(context, one));
+        if (one.number === ATTRIBUTE.refAttrName) {
+          return skim.textInto(one, (text) => {
+            reference = text;
+          });
+        }
+        extra.add(wholeOf(context, one));
         return undefined;
     }
   };
   return after(skim.scan(field.start, field.end, visit), () => {
     const value = ((): AttributeValue => {
       if (opaque) return { type: 'opaque' };
+      if (reference !== undefined) return { type: 'reference', value: reference };
       if (floats.length > 0) return { type: 'floats', value: floats };
       if (ints.length > 0) return { type: 'ints', value: ints };
       if (strings.length > 0) return { type: 'strings', value: strings };

@@ -1,4 +1,5 @@
 import { Graph, type ValueInfo } from '../ir/graph.ts';
+import type { OpsetImport } from '../ir/model.ts';
 import type { Attribute, Node } from '../ir/node.ts';
 import type { SparseTensor, Tensor } from '../ir/tensor.ts';
 import { Ranges, type ReadContext, remember, wholeOf } from './context.ts';
@@ -6,6 +7,7 @@ import { FUNCTION, GRAPH, LENGTH, NODE } from './fields.ts';
 import { containers, externalNodes, externals, OutlineBuilder } from './origin.ts';
 import { readAttribute } from './readAttribute.ts';
 import type { Reading } from './reading.ts';
+import { readOpset } from './readOpset.ts';
 import { readSparse, readTensor } from './readTensor.ts';
 import { readValueInfo } from './readValue.ts';
 import type { Field } from './wire.ts';
@@ -77,7 +79,11 @@ export function* readFunction(context: ReadContext, field: Field, where: string)
   const inputs: ValueInfo[] = [];
   const outputs: ValueInfo[] = [];
   const valueInfo: ValueInfo[] = [];
+  const opsets: OpsetImport[] = [];
+  const defaults: Attribute[] = [];
   let name = '';
+  let domain = '';
+  let overload = '';
   skim.expect(field, LENGTH);
   yield* skim.walk(field.start, field.end, function* (one) {
     if (one.number === FUNCTION.node) {
@@ -86,12 +92,19 @@ export function* readFunction(context: ReadContext, field: Field, where: string)
       return;
     }
     if (one.number === FUNCTION.name) name = yield* skim.text(one);
-    else if (one.number === FUNCTION.input) inputs.push({ name: yield* skim.text(one) });
+    else if (one.number === FUNCTION.domain) domain = yield* skim.text(one);
+    else if (one.number === FUNCTION.overload) overload = yield* skim.text(one);
+    else if (one.number === FUNCTION.opsetImport) opsets.push(yield* readOpset(context, one));
+    else if (one.number === FUNCTION.attributeProto) {
+      const read = readAttribute(context, one, where, readGraph, (attribute) => defaults.push(attribute));
+      if (read !== undefined) yield* read;
+    } else if (one.number === FUNCTION.input) inputs.push({ name: yield* skim.text(one) });
     else if (one.number === FUNCTION.output) outputs.push({ name: yield* skim.text(one) });
     else if (one.number === FUNCTION.valueInfo) valueInfo.push(yield* readValueInfo(context, one));
     outline.copy(wholeOf(context, one));
   });
-  const graph = new Graph({ kind: 'function', name, nodes, inputs, outputs, valueInfo });
+  const signature = { domain, overload, defaults, opsets };
+  const graph = new Graph({ kind: 'function', name, nodes, inputs, outputs, valueInfo, signature });
   const leaves = leavesOf(graph);
   containers.set(graph, { payload: skim.segment(field.start, field.end), outline: outline.done(), leaves });
   return graph;

@@ -6,6 +6,8 @@ import type { Tensor } from '../ir/tensor.ts';
 import { roundHalfEven } from '../kernels/linear.ts';
 import { selectThreshold } from '../kernels/magnitude.ts';
 import { heldName, replaceHeld } from './held.ts';
+import { inliningNotes } from './inline/index.ts';
+import { inlineWeights } from './inline/weights.ts';
 import { type Measured, measure, NOTHING, type Pruning, zeroChosen } from './measure.ts';
 import type { Change, Pass, PassReport, Skip } from './pass.ts';
 import { selectRandom } from './random.ts';
@@ -69,10 +71,11 @@ export function prune(options: PruneOptions): Pass {
 type Settled = PruneOptions & Required<Pick<PruneOptions, 'scope' | 'seed' | 'opTypes'>>;
 
 async function run(model: Model, options: Settled): Promise<PassReport> {
+  const notes = inliningNotes(inlineWeights(model, options.opTypes, 'handed'));
   const { targets, skips } = select(model, options);
   const changes =
     options.scope === 'global' ? await pruneGlobal(targets, options, skips) : await pruneEach(targets, options, skips);
-  return { pass: 'prune', changes, skips, notes: [] };
+  return { pass: 'prune', changes, skips, notes };
 }
 
 /** The weights to prune, each once however many nodes share it. */

@@ -2,8 +2,9 @@ import { CompressError } from '../errors.ts';
 import { elementCount, isFloat } from '../ir/dtype.ts';
 import type { Graph, Held } from '../ir/graph.ts';
 import type { Model } from '../ir/model.ts';
-import { intsAttribute, isOp, type Node } from '../ir/node.ts';
+import { isOp, type Node } from '../ir/node.ts';
 import type { Skip, SkipReason } from './pass.ts';
+import { type Path, traceBack } from './trace.ts';
 
 /** Which weights a pass may touch. Expressions are matched against the node's name and the weight's. */
 export interface Selection {
@@ -13,20 +14,16 @@ export interface Selection {
 }
 
 /** A weight as one node uses it. */
-export interface WeightUse {
+export interface WeightUse extends Path {
   readonly graph: Graph;
   readonly node: Node;
   /** Which input of the node the weight is. */
   readonly index: number;
   readonly held: Held;
-  /** Nodes between the weight and its use (Identity, Transpose), the one next to the node first. */
-  readonly via: readonly Node[];
-  /** Whether these turn a matrix `[a, b]` into `[b, a]`. */
-  readonly transposed: boolean;
 }
 
 /** Operators with weights, and the inputs the weight may be, the usual one first. */
-const WEIGHT_INPUTS: Readonly<Record<string, readonly number[]>> = {
+export const WEIGHT_INPUTS: Readonly<Record<string, readonly number[]>> = {
   MatMul: [1, 0],
   Gemm: [1, 0],
   Conv: [1],
@@ -39,7 +36,7 @@ const INTEGER_OPS =
   /^(QLinear|MatMulInteger|ConvInteger|QGemm|QAttention|DynamicQuantize|MatMulNBits|MatMulBnb4|GatherBlockQuantized|QMoE)/;
 
 /**
- * Finds the weight of a node, through Identity and Transpose nodes between.
+ * Finds the weight of a node, through the nodes between that {@link traceBack} follows.
  * @returns undefined for an operator without weights; a skip where its weight cannot be had
  */
 export function weightOf(graph: Graph, node: Node): WeightUse | Skip | undefined {
@@ -49,38 +46,12 @@ export function weightOf(graph: Graph, node: Node): WeightUse | Skip | undefined
   const indices = isOp(node, node.opType) ? WEIGHT_INPUTS[node.opType] : undefined;
   if (indices === undefined) return undefined;
   for (const index of indices) {
-    const use = resolve(graph, node, index);
-    if (use !== undefined) return use;
+    const found = traceBack(graph, node.inputs[index] ?? '');
+    if (found?.held !== undefined) return { ...found, held: found.held, graph, node, index };
   }
   if (node.opType === 'Gather') return undefined;
   return noWeight(graph, node, indices[0] as number);
 }
-
-function resolve(graph: Graph, node: Node, index: number): WeightUse | undefined {
-  const via: Node[] = [];
-  let transposed = false;
-  let name = node.inputs[index] ?? '';
-  for (let scope = graph; ; ) {
-    const held = scope.held(name);
-    if (held !== undefined) return { graph, node, index, held, via, transposed };
-    while (scope.parent !== undefined && !scope.defines(name)) scope = scope.parent;
-    const producer = scope.producer(name);
-    if (producer === undefined || via.length >= MAX_VIA) return undefined;
-    if (isOp(producer, 'Transpose')) {
-      const perm = intsAttribute(producer, 'perm');
-      const rank = scope.held(producer.inputs[0] ?? '')?.tensor.dims.length;
-      if (perm === undefined ? rank !== 2 : perm.length !== 2) return undefined;
-      if (perm === undefined || perm[0] === 1) transposed = !transposed;
-    } else if (!isOp(producer, 'Identity')) {
-      return undefined;
-    }
-    via.push(producer);
-    name = producer.inputs[0] ?? '';
-  }
-}
-
-/** Longest chain of Identity and Transpose followed: a cyclic graph has no end. */
-const MAX_VIA = 8;
 
 function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
   const name = node.inputs[index] ?? '';

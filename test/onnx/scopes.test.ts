@@ -151,7 +151,7 @@ test('functions are graphs of nodes, with references left alone', async () => {
   );
   const [fn] = model.functions;
   expect([fn?.kind, fn?.name, fn?.inputs[0]?.name, fn?.outputs[0]?.name]).toEqual(['function', 'fn', 'a', 'c']);
-  expect(fn?.nodes[0]?.attributes[0]).toMatchObject({ name: 'value', type: 'opaque' });
+  expect(fn?.nodes[0]?.attributes[0]).toMatchObject({ name: 'value', type: 'reference', value: 'outer' });
   expect(fn?.held('c')).toBeUndefined();
   expect(fn?.uses('c')).toMatchObject([{ node: undefined, index: 0 }]);
   expect(model.graphs()).toEqual([model.graph, fn]);

@@ -23,8 +23,14 @@ export interface FloatSpec {
   readonly float: number | readonly number[];
 }
 
+/** A reference to an attribute of the call, inside a function. */
+export interface ReferenceSpec {
+  readonly reference: string;
+  readonly type: 'FLOAT' | 'INT' | 'INTS' | 'TENSOR';
+}
+
 /** Ints are numbers, strings strings; floats through {@link float}; graphs and tensors as their own specs. */
-export type AttributeSpec = number | readonly number[] | string | FloatSpec | TensorSpec | GraphSpec;
+export type AttributeSpec = number | readonly number[] | string | FloatSpec | ReferenceSpec | TensorSpec | GraphSpec;
 
 /** One node. */
 export interface NodeSpec {
@@ -53,6 +59,10 @@ export interface FunctionSpec {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly nodes: readonly NodeSpec[];
+  /** Attributes a call may have. */
+  readonly attributes?: readonly string[];
+  /** Versions of further domains its nodes are of. */
+  readonly domains?: Readonly<Record<string, number>>;
 }
 
 /** A whole model. */
@@ -106,7 +116,8 @@ export function buildModel(spec: ModelSpec): Uint8Array {
       input: [...one.inputs],
       output: [...one.outputs],
       node: one.nodes.map(nodeOf),
-      opsetImport: [opset('', one.opset)],
+      attribute: [...(one.attributes ?? [])],
+      opsetImport: [opset('', one.opset), ...Object.entries(one.domains ?? {}).map(([name, it]) => opset(name, it))],
     })),
   });
   return onnx.ModelProto.encode(model).finish();
@@ -140,6 +151,7 @@ function attributeOf(name: string, spec: AttributeSpec): onnxProto.onnx.Attribut
   if (typeof spec === 'number') return make({ type: types.INT, i: spec });
   if (typeof spec === 'string') return make({ type: types.STRING, s: new TextEncoder().encode(spec) });
   if (isList(spec)) return make({ type: types.INTS, ints: [...spec] });
+  if ('reference' in spec) return make({ type: types[spec.type], refAttrName: spec.reference });
   if ('data' in spec) return make({ type: types.TENSOR, t: tensorOf(spec, '') });
   if ('nodes' in spec) return make({ type: types.GRAPH, g: graphOf(spec, name) });
   if (isList(spec.float)) return make({ type: types.FLOATS, floats: [...spec.float] });

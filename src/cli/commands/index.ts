@@ -54,6 +54,8 @@ async function load(verb: Verb, streams: Streams, { color, colorOut }: Colors): 
       return (await import('./quantize.ts')).quantizeCommand(run);
     case 'fold':
       return (await import('./fold.ts')).foldCommand(run);
+    case 'convert':
+      return (await import('./convert.ts')).convertCommand(run);
     case 'copy':
       return (await import('./copy.ts')).copyCommand(run);
   }

@@ -26,6 +26,7 @@ interface QuantizeArguments extends CommonArguments, SelectionArguments {
   reduceRange: boolean | undefined;
   minElements: string;
   format: 'qdq' | 'qoperator';
+  allowContrib: boolean | undefined;
   allowUnchanged: boolean | undefined;
   calibrate: string | undefined;
   ranges: string | undefined;
@@ -68,6 +69,10 @@ export function quantizeCommand(run: Run): CommandModule<object, QuantizeArgumen
           requiresArg: true,
           default: String(QUANTIZE_DEFAULTS.minElements),
           describe: 'leave weights with fewer elements float',
+        })
+        .option('allow-contrib', {
+          type: 'boolean',
+          describe: 'operators of ONNX Runtime’s own may be written: LSTM becomes DynamicQuantizeLSTM',
         })
         .option('format', {
           choices: ['qdq', 'qoperator'] as const,
@@ -122,7 +127,17 @@ export function quantizeCommand(run: Run): CommandModule<object, QuantizeArgumen
           'Activations:',
         )
         .group(
-          ['int8', 'uint8', 'weights-only', 'per-tensor', 'reduce-range', 'min-elements', 'format', 'allow-unchanged'],
+          [
+            'int8',
+            'uint8',
+            'weights-only',
+            'per-tensor',
+            'reduce-range',
+            'min-elements',
+            'format',
+            'allow-contrib',
+            'allow-unchanged',
+          ],
           'How to quantize:',
         );
       return commonArguments(selectionArguments(own, QUANTIZABLE_OPS)).epilog(
@@ -208,6 +223,7 @@ function readOptions(args: QuantizeArguments): QuantizeOptions {
     reduceRange: args.reduceRange ?? QUANTIZE_DEFAULTS.reduceRange,
     minElements: parseWhole('min-elements', args.minElements),
     format: args.format,
+    allowContrib: args.allowContrib === true,
     ...readSelection(args),
   };
 }

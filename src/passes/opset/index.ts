@@ -2,7 +2,9 @@ import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
+import { inlineFunctions, inliningNotes } from '../inline/index.ts';
 import { Scope } from './adapter.ts';
+import { OPERATOR_VERSIONS } from './history.ts';
 import { ValueFacts } from './infer.ts';
 import { changesAt, entryOf, existsAt } from './table.ts';
 
@@ -14,16 +16,26 @@ export interface AdaptedOperator {
 
 /** What {@link raiseOpset} did, or the sentence why it could not. */
 export type RaiseResult =
-  | { readonly raised: true; readonly from: number; readonly to: number; readonly adapted: readonly AdaptedOperator[] }
+  | {
+      readonly raised: true;
+      readonly from: number;
+      readonly to: number;
+      readonly adapted: readonly AdaptedOperator[];
+      /** What became of local functions, a sentence each. */
+      readonly notes: readonly string[];
+    }
   | { readonly raised: false; readonly reason: string };
 
 /** The lowest opset whose operators we know. */
 export const LOWEST_OPSET = 7;
 /** The highest opset whose changes we have compared with the schemas. */
-export const HIGHEST_OPSET = 21;
+export const HIGHEST_OPSET = 25;
 
 /** The first IR version that goes with an opset (`onnx.helper.VERSION_TABLE`), as [opset, irVersion] from the highest. */
 const IR_VERSIONS = [
+  [25, 13],
+  [24, 12],
+  [23, 11],
   [21, 10],
   [19, 9],
   [15, 8],
@@ -54,17 +66,22 @@ interface Edit {
  * Raises the IR version where the opset needs it. Up to IR 3 initializers are listed as graph inputs too, which in
  * later versions would mean that a caller may replace them: those inputs are removed.
  *
- * It does not touch functions, whose opsets are their own: where an operator inside one changed, the model is refused,
- * since ONNX wants function and model to agree on every operator's version.
+ * Local functions in which an operator changed are inlined, since ONNX wants function and model to agree on every
+ * operator's version; that alone happens before the check. One that cannot be inlined refuses the model.
  * @param target opset to reach, at most {@link HIGHEST_OPSET}.
  * @see https://github.com/onnx/onnx/blob/main/docs/Changelog.md
  */
 export async function raiseOpset(model: Model, target: number): Promise<RaiseResult> {
   const from = model.opset;
-  if (from >= target) return { raised: true, from, to: from, adapted: [] };
+  if (from >= target) return { raised: true, from, to: from, adapted: [], notes: [] };
   if (from < LOWEST_OPSET) return refuse(`the model speaks opset ${from}, and we know ${LOWEST_OPSET} and later`);
   if (target > HIGHEST_OPSET) return refuse(`we know opsets up to ${HIGHEST_OPSET}, and ${target} was asked for`);
 
+  const changes = (node: Node): boolean =>
+    isOp(node, node.opType) && OPERATOR_VERSIONS[node.opType]?.some((one) => one > from && one <= target) === true;
+  const notes = inliningNotes(
+    inlineFunctions(model, (callee) => bodiesWithin(callee).some((graph) => graph.nodes.some(changes))),
+  );
   const facts = new ValueFacts();
   const edits: Edit[] = [];
   for (const { graph, node } of model.nodes()) {
@@ -80,7 +97,7 @@ export async function raiseOpset(model: Model, target: number): Promise<RaiseRes
   }
   raiseIrVersion(model, target);
   model.setOpset(target);
-  return { raised: true, from, to: target, adapted: count(edits) };
+  return { raised: true, from, to: target, adapted: count(edits), notes };
 }
 
 /** Takes one node through every version on the way; undefined where it stays, a sentence where it cannot. */
@@ -136,6 +153,11 @@ function isInFunction(graph: Graph): boolean {
 
 function nameOfRoot(graph: Graph): string {
   return rootOf(graph).name;
+}
+
+/** The graph and every body inside it. */
+function bodiesWithin(graph: Graph): Graph[] {
+  return [graph, ...[...graph.bodies].flatMap(bodiesWithin)];
 }
 
 /** `Clip 'clip1'`, by the node's first output where it has no name. */

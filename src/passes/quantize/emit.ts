@@ -78,12 +78,12 @@ export class Emitter {
    * A weight that is stored as integers and used as float: `(Cast(W_quantized) − zero point) · scale`, put before
    * `anchor`. All of it is constant, and plain arithmetic: ONNX Runtime computes it once, when it loads the model. (A
    * DequantizeLinear it would keep, and run each time.)
-   * @param dims - of the weight; its scale is spread along `weight.axis`
+   * @param dims - of the weight; its scale is spread along `weight.axis`, or over all axes up to it where it has more
    */
   stored(graph: Graph, anchor: Node, weight: QuantizedWeight, dims: readonly number[], dtype: DType): string {
     return this.#share(graph, `stored ${weight.data.name} ${dtype}`, () => {
       const base = weight.data.name.replace(/_quantized(_\d+)?$/, '');
-      const spread = dims.map((_, axis) => (axis === weight.axis ? (dims[axis] as number) : 1));
+      const spread = spreadOf(dims, weight);
       const scale = reshaped(weight.scale, weight.axis === undefined ? [] : spread);
       graph.setInitializer(weight.data);
       graph.setInitializer(scale);
@@ -224,4 +224,10 @@ function castNode(graph: Graph, input: string, output: string, to: DType): Node 
     outputs: [output],
     attributes: [attribute.int('to', dtypeNumber(to))],
   });
+}
+
+/** Dims under which a scale meets a weight: its own axis, or, for one scale a row of several matrices, all but the last. */
+function spreadOf(dims: readonly number[], { axis, scale }: QuantizedWeight): number[] {
+  const rows = axis !== undefined && scale.dims[0] !== dims[axis];
+  return dims.map((dim, at) => ((rows ? at < dims.length - 1 : at === axis) ? dim : 1));
 }

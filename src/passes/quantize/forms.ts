@@ -42,7 +42,9 @@ export class Forms {
   async #linear(use: WeightUse): Promise<Rewritten | Skip> {
     const { graph, node } = use;
     const { tensor } = use.held;
-    if (tensor.dims.length !== 2) {
+    const { length } = tensor.dims;
+    if (length > 2 && node.opType === 'MatMul' && use.index === 1) return this.#batched(use);
+    if (length !== 2) {
       return skipUse(use, 'unsupported_rank', `its weight is [${tensor.dims.join(', ')}]; matrices are quantized`);
     }
     const gemm = isOp(node, 'Gemm') ? gemmParts(node) : undefined;
@@ -61,7 +63,7 @@ export class Forms {
     const made = await this.#weight(use, { transposed, axis: 1, factor: gemm?.alpha ?? 1 });
     if ('reason' in made) return made;
     const { weight, added } = made;
-    const { dtype } = tensor;
+    const { dtype } = use;
     if (gemm !== undefined) {
       const a = gemm.transA ? transposeBefore(graph, node, x, 2) : x;
       let c = gemm.c === undefined ? undefined : this.#emitter.toFloat(graph, node, gemm.c, dtype);
@@ -79,6 +81,25 @@ export class Forms {
       });
     }
     return { added, form: this.#form(weight) };
+  }
+
+  /** A MatMul with a matrix for each batch: one scale for a column of all of them. */
+  async #batched(use: WeightUse): Promise<Rewritten | Skip> {
+    const { graph, node, dtype } = use;
+    const { dims } = use.held.tensor;
+    // ONNX Runtime's kernel takes a zero point for each column of a matrix, not of a batch of them.
+    const perTensor = this.#options.dtype === 'uint8' && !this.#options.weightsOnly;
+    const made = await this.#weight(use, { transposed: false, axis: dims.length - 1, factor: 1 }, perTensor);
+    if ('reason' in made) return made;
+    if (this.#options.weightsOnly) {
+      // ONNX Runtime has no kernel for batches of integers with float activations.
+      const value = this.#emitter.stored(graph, node, made.weight, dims, dtype);
+      graph.replaceNode(node, { ...node, inputs: [node.inputs[0] ?? '', value] });
+    } else {
+      const add = dtype === 'float32' ? followingAdd(graph, node) : undefined;
+      this.#product(graph, node, node.inputs[0] ?? '', made.weight, dtype, { add });
+    }
+    return { added: made.added, form: this.#form(made.weight) };
   }
 
   #product(
@@ -105,7 +126,8 @@ export class Forms {
 
   async #gather(use: WeightUse): Promise<Rewritten | Skip> {
     const { graph, node } = use;
-    const { dims, dtype } = use.held.tensor;
+    const { dims } = use.held.tensor;
+    const { dtype } = use;
     const rank = dims.length;
     const axis = (intAttribute(node, 'axis', 0) + rank) % rank;
     const last = axis === rank - 1 || this.#opset < 13;
@@ -120,7 +142,8 @@ export class Forms {
     if (use.transposed) return skipUse(use, 'unsupported_op', 'its weight is transposed on its way');
     const made = await this.#weight(use, { transposed: false, axis: isOp(node, 'ConvTranspose') ? 1 : 0, factor: 1 });
     if ('reason' in made) return made;
-    const { dims, dtype } = use.held.tensor;
+    const { dims } = use.held.tensor;
+    const { dtype } = use;
     const value = this.#emitter.stored(graph, node, made.weight, dims, dtype);
     const inputs = node.inputs.map((input, index) => (index === use.index ? value : input));
     graph.replaceNode(node, { ...node, inputs });

@@ -3,11 +3,16 @@ import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
 import { dropUnused, heldName } from '../held.ts';
+import { inliningNotes } from '../inline/index.ts';
+import { inlineWeights } from '../inline/weights.ts';
 import type { Change, Pass, PassReport, Skip } from '../pass.ts';
 import { isExcluded, notFloat, skipUse, type WeightUse, weightUses } from '../select.ts';
+import { settleEinsums } from './einsum.ts';
 import { Emitter } from './emit.ts';
 import { Forms } from './forms.ts';
 import { QUANTIZABLE_OPS, type QuantizeOptions, settle } from './options.ts';
+import { quantizeRecurrent, recurrentWeights } from './recurrent.ts';
+import { settleReshapes } from './reshapes.ts';
 import { unsupportedWeights } from './rest.ts';
 import { DistinctScales } from './scales.ts';
 
@@ -48,6 +53,10 @@ type Settled = Required<QuantizeOptions>;
 
 async function run(model: Model, options: Settled): Promise<PassReport> {
   const notes: string[] = [];
+  const inlined = inlineWeights(model, options.opTypes, 'all');
+  notes.push(...inliningNotes(inlined));
+  await settleReshapes(model, options.opTypes);
+  if (options.opTypes.includes('MatMul')) settleEinsums(model);
   let selected = selectWeights(model, options);
   const dynamic = !options.weightsOnly && selected.uses.some((use) => use.node.opType !== 'Gather');
   const needed = dynamic && options.format === 'qoperator' ? 11 : PER_AXIS_OPSET;
@@ -56,6 +65,7 @@ async function run(model: Model, options: Settled): Promise<PassReport> {
     const raised = await raiseOpset(model, PER_AXIS_OPSET);
     if (raised.raised) {
       notes.push(`opset raised from ${raised.from} to ${raised.to}, which 8-bit weights with a scale per channel need`);
+      notes.push(...raised.notes);
       // Raising replaces nodes: the ones found before may be gone.
       selected = selectWeights(model, options);
     } else {
@@ -65,8 +75,12 @@ async function run(model: Model, options: Settled): Promise<PassReport> {
   const { settled, note } = withinOpset(model, options);
   if (note !== undefined && selected.uses.length > 0) notes.push(note);
   const skips = [...selected.skips];
-  const forms = new Forms(new Emitter(), settled, model.opset, await DistinctScales.of(model));
+  const emitter = new Emitter();
+  const forms = new Forms(emitter, settled, model.opset, await DistinctScales.of(model));
   const changes = model.opset < 10 ? [] : await rewrite(model, selected.uses, forms, skips);
+  const recurrent = recurrentWeights(model, options, (use) => refusal(model, use, options));
+  skips.push(...recurrent.skips);
+  changes.push(...(await quantizeRecurrent(model, recurrent.uses, options, emitter, skips)));
   if (model.opset < 10) {
     const detail = `opset ${model.opset} has no DequantizeLinear`;
     skips.push(...selected.uses.map((use) => skipUse(use, 'opset_too_old', detail)));
@@ -100,28 +114,39 @@ export function selectWeights(model: Model, options: Settled): { uses: WeightUse
   const { skips } = found;
   for (const use of found.uses) {
     const { tensor } = use.held;
-    const elements = elementCount(tensor.dims);
-    const table = use.node.opType === 'Gather';
     // Gather also looks up shapes and positions: those are no weights.
-    if (table && (!isFloat(tensor.dtype) || tensor.dims.length < 2)) continue;
-    const no = notFloat(use);
-    const minimum = Math.max(options.minElements, table ? MIN_TABLE : 1);
+    if (use.node.opType === 'Gather' && (!isFloat(tensor.dtype) || tensor.dims.length < 2)) continue;
+    const no = refusal(model, use, options);
     if (no !== undefined) skips.push(no);
-    else if (!options.opTypes.includes(use.node.opType) || isExcluded(use, options)) {
-      skips.push(skipUse(use, 'excluded_by_user', 'left out by --op-types, --include or --exclude'));
-    } else if (elements < minimum) {
-      skips.push(skipUse(use, 'below_min_elements', `it has ${elements} elements; ${minimum} are the least quantized`));
-    } else if (isInFunction(use.graph)) {
-      skips.push(skipUse(use, 'in_function', 'inside a local function'));
-    } else if (model.trainingNames.has(heldName(use.held))) {
-      skips.push(skipUse(use, 'used_in_training', 'training_info refers to it by name'));
-    } else if (!options.weightsOnly && use.node.opType.startsWith('Conv')) {
-      skips.push(skipUse(use, 'needs_calibration', `${use.node.opType} gains nothing without calibrated activations`));
-    } else {
-      uses.push(use);
-    }
+    else uses.push(use);
   }
   return { uses, skips };
+}
+
+/** Why a weight is not quantized, whatever its form would be. */
+export function refusal(model: Model, use: WeightUse, options: Settled): Skip | undefined {
+  const { opType } = use.node;
+  const elements = elementCount(use.held.tensor.dims);
+  const no = notFloat(use);
+  if (no !== undefined) return no;
+  if (!options.opTypes.includes(opType) || isExcluded(use, options)) {
+    return skipUse(use, 'excluded_by_user', 'left out by --op-types, --include or --exclude');
+  }
+  const minimum = Math.max(options.minElements, opType === 'Gather' ? MIN_TABLE : 1);
+  if (elements < minimum) {
+    return skipUse(use, 'below_min_elements', `it has ${elements} elements; ${minimum} are the least quantized`);
+  }
+  if (use.reshaped) {
+    return skipUse(use, 'unsupported_op', 'its weight gets other dims on its way, which the file does not tell');
+  }
+  if (isInFunction(use.graph)) return skipUse(use, 'in_function', 'inside a local function');
+  if (model.trainingNames.has(heldName(use.held))) {
+    return skipUse(use, 'used_in_training', 'training_info refers to it by name');
+  }
+  if (!options.weightsOnly && opType.startsWith('Conv')) {
+    return skipUse(use, 'needs_calibration', `${opType} gains nothing without calibrated activations`);
+  }
+  return undefined;
 }
 
 /** Whether the graph is a local function, or a body at any depth inside one. */
@@ -172,7 +197,7 @@ async function rewrite(model: Model, uses: readonly WeightUse[], forms: Forms, s
   });
 }
 
-/** Removes an Identity or Transpose whose output nothing reads any more. */
+/** Removes an Identity, Cast or Transpose whose output nothing reads any more. */
 function dropIfUnread(model: Model, node: Node): void {
   const graph = model.graphs().find((one) => one.producer(node.outputs[0] ?? '') === node);
   if (graph !== undefined && graph.uses(node.outputs[0] ?? '').length === 0) graph.removeNode(node);

@@ -2,8 +2,8 @@ import { CompressError } from '../../errors.ts';
 import { checkOpTypes, type Selection } from '../select.ts';
 import type { Format } from './emit.ts';
 
-/** Operators whose weights can be quantized; Conv and ConvTranspose only with `weightsOnly`. */
-export const QUANTIZABLE_OPS = ['MatMul', 'Gemm', 'Gather', 'Conv', 'ConvTranspose'] as const;
+/** Operators whose weights can be quantized; those from Conv on only with `weightsOnly`. */
+export const QUANTIZABLE_OPS = ['MatMul', 'Gemm', 'Gather', 'Conv', 'ConvTranspose', 'LSTM', 'GRU', 'RNN'] as const;
 
 export interface QuantizeOptions extends Selection {
   /** Type of the weights: int8 is symmetric, uint8 asymmetric. */
@@ -18,6 +18,8 @@ export interface QuantizeOptions extends Selection {
   readonly minElements?: number;
   /** `qdq`: QuantizeLinear and DequantizeLinear nodes. `qoperator`: MatMulInteger. */
   readonly format?: Format;
+  /** Operators of ONNX Runtime's own may be written: LSTM becomes com.microsoft.DynamicQuantizeLSTM. */
+  readonly allowContrib?: boolean;
 }
 
 export const QUANTIZE_DEFAULTS: Required<QuantizeOptions> = {
@@ -27,6 +29,7 @@ export const QUANTIZE_DEFAULTS: Required<QuantizeOptions> = {
   reduceRange: false,
   minElements: 0,
   format: 'qdq',
+  allowContrib: false,
   opTypes: QUANTIZABLE_OPS,
   include: [],
   exclude: [],

@@ -1,0 +1,44 @@
+import { CompressError } from '../errors.ts';
+import { HIGHEST_OPSET, LOWEST_OPSET, raiseOpset } from './opset/index.ts';
+import type { Pass } from './pass.ts';
+
+/** What {@link convert} changes. */
+export interface ConvertOptions {
+  /** Version of the standard operators to write the model in: at least its own. */
+  readonly opset: number;
+}
+
+/**
+ * Rewrites a model for a higher version of the standard operators (`opset`), with the IR version that goes with it. What
+ * it computes stays the same.
+ * @throws CompressError `options` for a version we do not know, `unsupported` where the model is above it already or an
+ * operator in it has no adapter
+ */
+export function convert({ opset }: ConvertOptions): Pass {
+  if (!Number.isInteger(opset) || opset < LOWEST_OPSET || opset > HIGHEST_OPSET) {
+    throw new CompressError('options', '--opset', `'${opset}' is no opset from ${LOWEST_OPSET} to ${HIGHEST_OPSET}`);
+  }
+  return {
+    name: 'convert',
+    async run(model) {
+      const { irVersion, opset: before } = model;
+      if (before > opset) {
+        throw new CompressError('unsupported', '', `the model speaks opset ${before}; it can be raised, not lowered`, {
+          hint: `Export it anew for opset ${opset}.`,
+        });
+      }
+      const result = await raiseOpset(model, opset);
+      if (!result.raised) {
+        throw new CompressError('unsupported', '', `opset ${before} cannot be raised to ${opset}: ${result.reason}`);
+      }
+      const notes = [...result.notes];
+      if (before === opset) notes.push(`the model speaks opset ${opset} already`);
+      else {
+        const list = result.adapted.map(({ opType, count }) => `${count} ${opType}`).join(', ');
+        notes.push(`opset raised from ${before} to ${opset}${list === '' ? '' : `; rewritten: ${list}`}`);
+      }
+      if (model.irVersion !== irVersion) notes.push(`IR version raised from ${irVersion} to ${model.irVersion}`);
+      return { pass: 'convert', changes: [], skips: [], notes };
+    },
+  };
+}

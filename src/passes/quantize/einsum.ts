@@ -1,0 +1,106 @@
+import { elementCount, isFloat } from '../../ir/dtype.ts';
+import type { Graph } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import { attribute, createNode, isOp, type Node, stringAttribute } from '../../ir/node.ts';
+import { constant } from '../../ir/tensor.ts';
+import { dropUnused } from '../held.ts';
+import { traceBack } from '../trace.ts';
+
+/** An Einsum that is a product with a matrix, once its indices are taken together. */
+export interface EinsumProduct {
+  /** Indices of x that stay, then those that are summed over, then those of the weight that stay. */
+  readonly free: string;
+  readonly summed: string;
+  readonly kept: string;
+  /** The weight has the indices that stay before those that are summed over. */
+  readonly swapped: boolean;
+}
+
+/**
+ * Reads an equation of an activation and a weight, e.g. `bsd,dhk->bshk`: batch and position stay, d is summed over, h
+ * and k come from the weight.
+ * @returns undefined where it is no product of matrices, or the output is not written out
+ */
+export function productOf(equation: string): EinsumProduct | undefined {
+  const found = /^(\.\.\.)?([a-zA-Z]+),([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)$/.exec(equation.replaceAll(' ', ''));
+  if (found === null) return undefined;
+  const [, before, x = '', w = '', after, y = ''] = found;
+  const once = [x, w, y].every((one) => new Set(one).size === one.length);
+  if (before !== after || !once) return undefined;
+  const summed = [...x].filter((one) => w.includes(one)).join('');
+  const kept = [...w].filter((one) => !x.includes(one)).join('');
+  const free = [...x].filter((one) => !w.includes(one)).join('');
+  const ordered = x === free + summed && y === free + kept && (w === summed + kept || w === kept + summed);
+  if (!ordered || summed === '' || kept === '') return undefined;
+  // With dims we cannot count, only the last one of x and y can be told from the others.
+  if (before !== undefined && (summed.length > 1 || kept.length > 1)) return undefined;
+  return { free: (before ?? '') + free, summed, kept, swapped: w !== summed + kept };
+}
+
+/**
+ * Writes every Einsum of an activation and a weight as the MatMul it is:
+ * ```
+ * before:  y = Einsum <equation = "bshk,hkd->bsd"> (x, w [8, 64, 512])
+ * after:   flat = Reshape (x, [0, 0, 512])      y = MatMul (flat, w_matrix [512, 512])
+ * ```
+ */
+export function settleEinsums(model: Model): void {
+  for (const { graph, node } of [...model.nodes()]) if (isOp(node, 'Einsum')) settle(model, graph, node);
+}
+
+function settle(model: Model, graph: Graph, node: Node): void {
+  const [x = '', w = ''] = node.inputs;
+  const product = node.inputs.length === 2 ? productOf(stringAttribute(node, 'equation', '')) : undefined;
+  const held = traceBack(graph, w)?.held;
+  if (product === undefined || held === undefined || !isFloat(held.tensor.dtype)) return;
+  const { free, summed, kept, swapped } = product;
+  const { dims } = held.tensor;
+  const plain = summed.length === 1 && kept.length === 1;
+  if (dims.length !== summed.length + kept.length) return;
+  let matrix = w;
+  if (!plain) {
+    // Other dims for the weight itself, where nobody else reads it.
+    const own = graph.held(w) !== undefined && held.graph.kind === 'graph' && held.graph.uses(w).length === 1;
+    if (!own || held.graph.isInput(w) || model.trainingNames.has(w)) return;
+    const at = swapped ? kept.length : summed.length;
+    matrix = held.graph.uniqueName(`${w}_matrix`);
+    const flat = [elementCount(dims.slice(0, at)), elementCount(dims.slice(at))];
+    held.graph.setInitializer({ ...held.tensor, name: matrix, dims: flat });
+  }
+  const name = (part: string): string => graph.uniqueName(`${node.outputs[0]}_${part}`);
+  const nodes: Node[] = [];
+  if (swapped) {
+    const turned = name('weight');
+    nodes.push(createNode({ opType: 'Transpose', inputs: [matrix], outputs: [turned], attributes: [SWAP] }));
+    matrix = turned;
+  }
+  const reshape = (input: string, output: string, last: readonly number[]): Node => {
+    const shape = name('shape');
+    const values = [...[...free].map(() => 0), ...last].map(BigInt);
+    graph.setInitializer(constant(shape, 'int64', [values.length], BigInt64Array.from(values)));
+    return createNode({ name: name('Reshape'), opType: 'Reshape', inputs: [input, shape], outputs: [output] });
+  };
+  const rows = swapped ? dims.slice(kept.length) : dims.slice(0, summed.length);
+  const columns = swapped ? dims.slice(0, kept.length) : dims.slice(summed.length);
+  let left = x;
+  if (summed.length > 1) {
+    left = name('flat');
+    nodes.push(reshape(x, left, [elementCount(rows)]));
+  }
+  const whole = kept.length === 1 ? (node.outputs[0] as string) : name('product');
+  const { extra } = node;
+  nodes.push(
+    createNode({
+      name: node.name,
+      opType: 'MatMul',
+      inputs: [left, matrix],
+      outputs: [whole],
+      ...(extra && { extra }),
+    }),
+  );
+  if (kept.length > 1) nodes.push(reshape(whole, node.outputs[0] as string, columns));
+  graph.replaceNode(node, ...nodes);
+  if (!plain) dropUnused(held, model.trainingNames);
+}
+
+const SWAP = attribute.ints('perm', [1, 0]);

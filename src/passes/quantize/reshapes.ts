@@ -1,0 +1,82 @@
+import { elementCount, isFloat } from '../../ir/dtype.ts';
+import type { Graph } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import { intAttribute, intsAttribute, isOp, type Node } from '../../ir/node.ts';
+import { dropUnused } from '../held.ts';
+import { RESHAPES, traceBack } from '../trace.ts';
+
+/**
+ * Gives weights that come through a Reshape, Flatten, Squeeze or Unsqueeze the dims these make, and removes the node: the
+ * elements and their order are the same.
+ * ```
+ * before:  shaped = Reshape (w [768], [24, 32])        after:  shaped [24, 32], an initializer
+ * ```
+ * @param users - operators whose weights are looked at
+ */
+export async function settleReshapes(model: Model, users: readonly string[]): Promise<void> {
+  for (const { graph, node } of [...model.nodes()]) {
+    if (!users.includes(node.opType) || !isOp(node, node.opType)) continue;
+    for (const input of node.inputs) {
+      const trace = traceBack(graph, input);
+      if (trace?.held === undefined || !trace.reshaped) continue;
+      for (const one of [...trace.via].reverse()) if (!(await settle(model, graph, one))) break;
+    }
+  }
+}
+
+/** Makes an initializer of what the node gives; false where it is no reshape of a weight that is nobody else's. */
+async function settle(model: Model, from: Graph, node: Node): Promise<boolean> {
+  const [weight = ''] = node.inputs;
+  const output = node.outputs[0] ?? '';
+  const held = from.held(weight);
+  if (held === undefined || !RESHAPES.includes(node.opType) || !isFloat(held.tensor.dtype)) return false;
+  const { graph, tensor } = held;
+  if (graph.producer(output) !== node || graph.kind === 'function' || graph.uses(weight).length > 1) return false;
+  if (graph.isInput(weight) || model.trainingNames.has(weight) || model.trainingNames.has(output)) return false;
+  const dims = await dimsAfter(node, tensor.dims, graph);
+  if (dims === undefined) return false;
+  graph.removeNode(node);
+  graph.setInitializer({ ...tensor, name: output, dims });
+  dropUnused(held, model.trainingNames);
+  const shape = graph.held(node.inputs[1] ?? '');
+  if (shape !== undefined) dropUnused(shape, model.trainingNames);
+  return true;
+}
+
+async function dimsAfter(node: Node, dims: readonly number[], graph: Graph): Promise<readonly number[] | undefined> {
+  const rank = dims.length;
+  if (node.opType === 'Flatten') {
+    const axis = intAttribute(node, 'axis', 1);
+    const at = axis < 0 ? axis + rank : axis;
+    return [elementCount(dims.slice(0, at)), elementCount(dims.slice(at))];
+  }
+  const list = intsAttribute(node, 'axes') ?? (await intsOf(graph, node.inputs[1] ?? ''));
+  if (node.opType === 'Squeeze') {
+    if (list === undefined) return (node.inputs[1] ?? '') === '' ? dims.filter((dim) => dim !== 1) : undefined;
+    const axes = list.map((axis) => (axis < 0 ? axis + rank : axis));
+    return dims.filter((_, axis) => !axes.includes(axis));
+  }
+  if (list === undefined) return undefined;
+  if (node.opType === 'Unsqueeze') {
+    const axes = list.map((axis) => (axis < 0 ? axis + rank + list.length : axis));
+    const left = [...dims];
+    return Array.from({ length: rank + list.length }, (_, axis) => (axes.includes(axis) ? 1 : (left.shift() ?? 1)));
+  }
+  const keepZero = intAttribute(node, 'allowzero', 0) === 0;
+  const wanted = list.map((dim, axis) => (dim === 0 && keepZero ? (dims[axis] ?? 0) : dim));
+  const known = wanted.filter((dim) => dim !== -1).reduce((product, dim) => product * dim, 1);
+  const result = wanted.map((dim) => (dim === -1 ? elementCount(dims) / known : dim));
+  const fits = result.every((dim) => Number.isInteger(dim) && dim >= 0);
+  return fits && elementCount(result) === elementCount(dims) ? result : undefined;
+}
+
+/** More dims than any weight has. */
+const MAX_RANK = 64;
+
+/** A short list of int64 that the model holds. */
+async function intsOf(graph: Graph, name: string): Promise<number[] | undefined> {
+  const tensor = graph.held(name)?.tensor;
+  if (tensor?.dtype !== 'int64' || elementCount(tensor.dims) > MAX_RANK) return undefined;
+  const bytes = Uint8Array.from(await tensor.load());
+  return [...new BigInt64Array(bytes.buffer)].map(Number);
+}

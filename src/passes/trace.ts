@@ -1,0 +1,75 @@
+import { type DType, isFloat } from '../ir/dtype.ts';
+import type { Graph, Held } from '../ir/graph.ts';
+import { intAttribute, intsAttribute, isOp, type Node } from '../ir/node.ts';
+
+/** How a weight comes to the node that uses it. */
+export interface Path {
+  /** Nodes between the two, the one next to the user first. */
+  readonly via: readonly Node[];
+  /** Whether these turn a matrix `[a, b]` into `[b, a]`. */
+  readonly transposed: boolean;
+  /** Whether one of these gives it other dims. */
+  readonly reshaped: boolean;
+  /** Element type the user sees, behind every Cast. */
+  readonly dtype: DType;
+}
+
+/** Where a value comes from: a weight the model holds, or, without one, an input of the function. */
+export interface Trace extends Path {
+  readonly held: Held | undefined;
+  readonly graph: Graph;
+  readonly name: string;
+}
+
+/** Longest chain followed: a cyclic graph has no end. */
+const MAX_VIA = 8;
+
+/** Operators that give the same elements in the same order other dims. */
+export const RESHAPES: readonly string[] = ['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze'];
+const PASSED = ['Identity', 'Cast', 'Transpose', ...RESHAPES];
+
+/**
+ * Follows a value back through Identity, Cast between float types, Transpose of a matrix, and what gives a weight other
+ * dims.
+ * @returns undefined where another node makes it
+ */
+export function traceBack(graph: Graph, value: string): Trace | undefined {
+  const via: Node[] = [];
+  let name = value;
+  for (let scope = graph; ; ) {
+    const held = scope.held(name);
+    if (held !== undefined) return along(scope, name, held, via);
+    while (scope.parent !== undefined && !scope.defines(name)) scope = scope.parent;
+    const producer = scope.producer(name);
+    if (producer === undefined) {
+      const plain = { held: undefined, via, transposed: false, reshaped: false, dtype: 'float32' } as const;
+      return scope.kind === 'function' ? { graph: scope, name, ...plain } : undefined;
+    }
+    if (via.length >= MAX_VIA || !PASSED.some((opType) => isOp(producer, opType))) return undefined;
+    via.push(producer);
+    name = producer.inputs[0] ?? '';
+  }
+}
+
+/** What becomes of a weight on its way, from where it is held on. */
+function along(graph: Graph, name: string, held: Held, via: readonly Node[]): Trace | undefined {
+  let [transposed, reshaped] = [false, false];
+  let { dtype } = held.tensor;
+  for (const node of [...via].reverse()) {
+    if (node.opType === 'Cast') {
+      const to = FLOATS[intAttribute(node, 'to', 0)];
+      if (to === undefined || !isFloat(dtype)) return undefined;
+      dtype = to;
+    } else if (node.opType === 'Transpose') {
+      const perm = intsAttribute(node, 'perm');
+      if (perm === undefined ? reshaped || held.tensor.dims.length !== 2 : perm.length !== 2) return undefined;
+      if (perm === undefined || perm[0] === 1) transposed = !transposed;
+    } else if (node.opType !== 'Identity') {
+      reshaped = true;
+    }
+  }
+  return { graph, name, held, via, transposed, reshaped, dtype };
+}
+
+/** Float types by the numbers ONNX gives them. */
+const FLOATS: Readonly<Record<number, DType>> = { 1: 'float32', 10: 'float16', 11: 'float64', 16: 'bfloat16' };

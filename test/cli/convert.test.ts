@@ -1,0 +1,63 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { readModel } from '../../src/index.ts';
+import { buildModel, f32 } from '../support/build.ts';
+import { compressEach, fixture, folder } from '../support/cli.ts';
+
+const OLD = fixture('edge/opset9.onnx');
+
+test('convert says what was rewritten; what it cannot do costs nothing', async () => {
+  const cwd = folder();
+  const made = [
+    ['convert', '--opset', '21', OLD, '-o', 'raised.onnx'],
+    ['convert', '--opset', '21', 'raised.onnx', '-o', 'again.onnx'],
+    ['convert', '--opset', '20', 'raised.onnx', '-o', 'lower.onnx'],
+    ['convert', OLD, '-o', 'none.onnx'],
+    ['convert', '--opset', '26', OLD, '-o', 'none.onnx'],
+    ['convert', '--opset', 'new', OLD, '-o', 'none.onnx'],
+  ];
+  const [raised, again, lower, missing, unknown, word] = compressEach(made, { cwd });
+  expect([raised?.code, raised?.stderr.replace(OLD, 'OLD')]).toEqual([
+    0,
+    `OLD → raised.onnx: 22.1 kB → 22.1 kB (100.0 %)
+convert:
+  opset raised from 9 to 21; rewritten: 1 Dropout
+  IR version raised from 4 to 10
+`,
+  ]);
+  const model = await readModel(join(cwd, 'raised.onnx'));
+  expect([model.opset, model.irVersion]).toEqual([21, 10]);
+  await model.close();
+  expect([again?.code, again?.stderr]).toEqual([0, expect.stringContaining('the model speaks opset 21 already')]);
+  expect(readFileSync(join(cwd, 'again.onnx')).equals(readFileSync(join(cwd, 'raised.onnx')))).toBe(true);
+  expect([lower?.code, lower?.stderr]).toEqual([
+    1,
+    'error: raised.onnx: the model speaks opset 21; it can be raised, not lowered\n  Export it anew for opset 20.\n',
+  ]);
+  expect([missing?.code, missing?.stderr]).toEqual([2, expect.stringContaining('--opset: no opset is given')]);
+  expect([unknown?.code, unknown?.stderr]).toEqual([2, expect.stringContaining("'26' is no opset from 7 to 25")]);
+  expect(word?.code).toBe(2);
+  expect(readdirSync(cwd).sort()).toEqual(['again.onnx', 'raised.onnx']);
+});
+
+test('an operator without an adapter is refused by name', () => {
+  const cwd = folder();
+  const nodes = [
+    { op: 'GroupNormalization', name: 'gn', in: ['x', 's', 'b'], out: ['y'], attributes: { num_groups: 2 } },
+  ];
+  const two = f32([2], [1, 2]);
+  const spec = {
+    opset: 18,
+    inputs: { x: f32([1, 4, 2]) },
+    outputs: { y: f32() },
+    nodes,
+    initializers: { s: two, b: two },
+  };
+  const [one] = compressEach([['convert', '--opset', '21', '-', '-o', 'out.onnx']], { cwd, input: buildModel(spec) });
+  expect([one?.code, one?.stderr]).toEqual([
+    1,
+    "error: <stdin>: opset 18 cannot be raised to 21: GroupNormalization 'gn': no adapter for opset 21, as its scale and bias are per group, and opset 21 wants them per channel\n",
+  ]);
+  expect(readdirSync(cwd)).toEqual([]);
+});
