@@ -1,6 +1,7 @@
 import { CompressError } from '../errors.ts';
 import { elementCount, isFloat } from '../ir/dtype.ts';
 import type { Graph, Held } from '../ir/graph.ts';
+import { lookup } from '../ir/lookup.ts';
 import type { Model } from '../ir/model.ts';
 import { isOp, type Node } from '../ir/node.ts';
 import type { Skip, SkipReason } from './pass.ts';
@@ -43,7 +44,7 @@ export function weightOf(graph: Graph, node: Node): WeightUse | Skip | undefined
   if (INTEGER_OPS.test(node.opType) && node.opType !== 'DynamicQuantizeLinear') {
     return skip(node, node.inputs[1] ?? '', 0, 'already_quantized', `${node.opType} runs on integers already`);
   }
-  const indices = isOp(node, node.opType) ? WEIGHT_INPUTS[node.opType] : undefined;
+  const indices = isOp(node, node.opType) ? lookup(WEIGHT_INPUTS, node.opType) : undefined;
   if (indices === undefined) return undefined;
   for (const index of indices) {
     const found = traceBack(graph, node.inputs[index] ?? '');

@@ -1,5 +1,6 @@
 import { elementCount } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
+import { lookup } from '../../ir/lookup.ts';
 import { intAttribute, isOp, type Node } from '../../ir/node.ts';
 import { type Folding, isAlive, outputOf } from './context.ts';
 import { canRedirect, redirect } from './rename.ts';
@@ -42,7 +43,7 @@ export async function removeIdentities(folding: Folding): Promise<void> {
 }
 
 function labelOf(node: Node): string {
-  return `${node.opType} by ${NEUTRAL[node.opType]?.value}`;
+  return `${node.opType} by ${lookup(NEUTRAL, node.opType)?.value}`;
 }
 
 /** The value that the node gives out unchanged. */
@@ -51,7 +52,7 @@ async function passedOn(folding: Folding, graph: Graph, node: Node): Promise<str
   if (x === '' || node.outputs[0] === '') return undefined;
   if (isOp(node, 'Identity')) return x;
   if (isOp(node, 'Dropout')) return (await isInference(folding, graph, node)) ? x : undefined;
-  const neutral = isOp(node, node.opType) ? NEUTRAL[node.opType] : undefined;
+  const neutral = isOp(node, node.opType) ? lookup(NEUTRAL, node.opType) : undefined;
   if (neutral === undefined || second === undefined || folding.model.opset < 7) return undefined;
   for (const index of neutral.commutes ? [1, 0] : [1]) {
     const held = folding.constant(graph, node.inputs[index]);

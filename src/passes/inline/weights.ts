@@ -1,4 +1,5 @@
 import type { Graph } from '../../ir/graph.ts';
+import { lookup } from '../../ir/lookup.ts';
 import type { Model } from '../../ir/model.ts';
 import { bodiesOf, isOp } from '../../ir/node.ts';
 import { WEIGHT_INPUTS } from '../select.ts';
@@ -17,7 +18,7 @@ export function inlineWeights(model: Model, opTypes: readonly string[], which: '
     graphs(callee).some((graph) =>
       graph.nodes.some((node) => {
         if (!isOp(node, node.opType) || !opTypes.includes(node.opType)) return false;
-        return (WEIGHT_INPUTS[node.opType] ?? []).some((index) => {
+        return (lookup(WEIGHT_INPUTS, node.opType) ?? []).some((index) => {
           const trace = traceBack(graph, node.inputs[index] ?? '');
           if (trace === undefined) return false;
           if (trace.held !== undefined) return which === 'all';

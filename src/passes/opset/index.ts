@@ -1,4 +1,5 @@
 import type { Graph } from '../../ir/graph.ts';
+import { lookup } from '../../ir/lookup.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
@@ -78,7 +79,8 @@ export async function raiseOpset(model: Model, target: number): Promise<RaiseRes
   if (target > HIGHEST_OPSET) return refuse(`we know opsets up to ${HIGHEST_OPSET}, and ${target} was asked for`);
 
   const changes = (node: Node): boolean =>
-    isOp(node, node.opType) && OPERATOR_VERSIONS[node.opType]?.some((one) => one > from && one <= target) === true;
+    isOp(node, node.opType) &&
+    lookup(OPERATOR_VERSIONS, node.opType)?.some((one) => one > from && one <= target) === true;
   const notes = inliningNotes(
     inlineFunctions(model, (callee) => bodiesWithin(callee).some((graph) => graph.nodes.some(changes))),
   );

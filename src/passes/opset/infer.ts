@@ -1,5 +1,6 @@
 import { DTYPES, type DType } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
+import { lookup } from '../../ir/lookup.ts';
 import { findAttribute, intAttribute, intsAttribute, isOp, type Node } from '../../ir/node.ts';
 import { OUTPUT_DTYPES } from './dtypes.ts';
 
@@ -50,7 +51,9 @@ export class ValueFacts {
         return fill?.type === 'tensor' ? fill.value.dtype : 'float32';
       }
       if (node.outputs[0] !== name && !isOp(node, 'Split')) return undefined;
-      const source: number | DType | undefined = isOp(node, node.opType) ? OUTPUT_DTYPES[node.opType] : undefined;
+      const source: number | DType | undefined = isOp(node, node.opType)
+        ? lookup(OUTPUT_DTYPES, node.opType)
+        : undefined;
       if (typeof source !== 'number') return source;
       scope = origin.graph;
       name = node.inputs[source];

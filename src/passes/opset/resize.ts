@@ -1,3 +1,4 @@
+import { lookup } from '../../ir/lookup.ts';
 import { attribute, findAttribute, stringAttribute } from '../../ir/node.ts';
 import { type Adapted, type Adapter, rewritten, type Scope, without } from './adapter.ts';
 
@@ -70,7 +71,7 @@ const GRID_MODES: Readonly<Record<string, string>> = { bilinear: 'linear', bicub
 
 /** Opset 20 calls bilinear linear and bicubic cubic. */
 export const gridSampleTo20: Adapter = (node) => {
-  const renamed = GRID_MODES[stringAttribute(node, 'mode', '')];
+  const renamed = lookup(GRID_MODES, stringAttribute(node, 'mode', ''));
   if (renamed === undefined) return { nodes: [node] };
   const attributes = node.attributes.map((one) => (one.name === 'mode' ? attribute.string('mode', renamed) : one));
   return rewritten(node, { attributes });

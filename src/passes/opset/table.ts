@@ -1,3 +1,4 @@
+import { lookup } from '../../ir/lookup.ts';
 import type { Adapter } from './adapter.ts';
 import { OPERATOR_VERSIONS } from './history.ts';
 import {
@@ -186,19 +187,19 @@ const LAST_OF_TABLE = 21;
  */
 export function entryOf(opType: string, version: number): Entry | undefined {
   if (version > LAST_OF_TABLE) return version <= 25 ? 'same' : undefined;
-  const adapter = ADAPTERS[opType]?.[version];
+  const adapter = lookup(ADAPTERS, opType)?.[version];
   if (adapter !== undefined) return adapter;
-  return SAME[opType]?.includes(version) ? 'same' : undefined;
+  return lookup(SAME, opType)?.includes(version) ? 'same' : undefined;
 }
 
 /** Whether the standard domain has the operator at that opset. */
 export function existsAt(opType: string, opset: number): boolean {
-  const [first] = Object.hasOwn(OPERATOR_VERSIONS, opType) ? (OPERATOR_VERSIONS[opType] ?? []) : [];
+  const [first] = lookup(OPERATOR_VERSIONS, opType) ?? [];
   return first !== undefined && first <= opset;
 }
 
 /** Whether the operator's schema changed on the way to `version`. */
 export function changesAt(opType: string, version: number): boolean {
-  const [first, ...later] = OPERATOR_VERSIONS[opType] ?? [];
+  const [first, ...later] = lookup(OPERATOR_VERSIONS, opType) ?? [];
   return first !== undefined && first < version && later.includes(version);
 }

@@ -1,4 +1,5 @@
 import type { DType } from '../../ir/dtype.ts';
+import { lookup } from '../../ir/lookup.ts';
 import type { FeedData } from './types.ts';
 
 /** What the header of a .npy file says. */
@@ -66,7 +67,7 @@ export function parseNpyHeader(bytes: Uint8Array): NpyHeader | string {
   if (start > bytes.byteLength) return 'ends inside its header';
   const header = new TextDecoder().decode(bytes.subarray(begin, start));
   const code = /'descr':\s*'([^']*)'/.exec(header)?.[1] ?? '';
-  const dtype = TYPES[code];
+  const dtype = lookup(TYPES, code);
   if (dtype === undefined) return `has elements of type '${code}', which no model input takes`;
   if (/'fortran_order':\s*True/.test(header)) return 'is column-major: save it with numpy.ascontiguousarray';
   const shape = /'shape':\s*\(([\d\s,]*)\)/.exec(header)?.[1];

@@ -1,4 +1,5 @@
 /** Every awkward graph runs in ONNX Runtime before and after, and computes nearly the same. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { Tensor } from 'onnxruntime-node';
 import { type Model, prune, quantize } from '../../../src/index.ts';
@@ -44,8 +45,21 @@ function operators(model: Model): Set<string> {
   return new Set([...model.nodes()].map(({ node }) => node.opType));
 }
 
-test('no two cases have one name', () => {
-  expect(new Set(CASES.map(([name]) => name)).size).toBe(CASES.length);
+/** Where a case lies: its name in letters that every file system takes. */
+const fileOf = (name: string): string =>
+  fixture(
+    `awkward/${name
+      .replaceAll(/[^a-zA-Z0-9]+/g, '-')
+      .replace(/^-|-$/g, '')
+      .toLowerCase()}.onnx`,
+  );
+
+test('fixtures/awkward has every case as a file (UPDATE_FIXTURES=1 writes them)', () => {
+  if (process.env['UPDATE_FIXTURES'])
+    for (const [name, { spec }] of CASES) writeFileSync(fileOf(name), buildModel(spec));
+  for (const [name, { spec }] of CASES)
+    expect([name, readFileSync(fileOf(name))]).toEqual([name, Buffer.from(buildModel(spec))]);
+  expect(readdirSync(fixture('awkward')).length).toBe(CASES.length);
 });
 
 test.each(CASES)(
