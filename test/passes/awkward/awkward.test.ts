@@ -59,7 +59,8 @@ test('fixtures/awkward has every case as a file (UPDATE_FIXTURES=1 writes them)'
     for (const [name, { spec }] of CASES) writeFileSync(fileOf(name), buildModel(spec));
   for (const [name, { spec }] of CASES)
     expect([name, readFileSync(fileOf(name))]).toEqual([name, Buffer.from(buildModel(spec))]);
-  expect(readdirSync(fixture('awkward')).length).toBe(CASES.length);
+  const files = readdirSync(fixture('awkward')).filter((name) => name.endsWith('.onnx'));
+  expect(files.length).toBe(CASES.length);
 });
 
 test.each(CASES)(
