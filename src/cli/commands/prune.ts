@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { CompressError } from '../../errors.ts';
-import { PRUNABLE_OPS, PRUNE_DEFAULTS, type PruneOptions, prune } from '../../passes/prune.ts';
+import { PRUNABLE_OPS, PRUNE_DEFAULTS, type PruneOptions, prune } from '../../passes/prune/index.ts';
 import {
   type CommonArguments,
   commonArguments,

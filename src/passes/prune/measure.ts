@@ -1,8 +1,8 @@
-import { elementCount, isFloat } from '../ir/dtype.ts';
-import { derived, type Stored, streamed, type Tensor } from '../ir/tensor.ts';
-import { fastStreams, magnitudeKernelsFor, WORTH_LOADING } from '../kernels/choose.ts';
-import { belowThreshold, isZero, type Magnitudes, type Threshold } from '../kernels/magnitude.ts';
-import { aligned, type FloatFormat, halves, toFloat32 } from '../kernels/views.ts';
+import { elementCount, isFloat } from '../../ir/dtype.ts';
+import { derived, type Stored, streamed, type Tensor } from '../../ir/tensor.ts';
+import { fastStreams, magnitudeKernelsFor, WORTH_LOADING } from '../../kernels/choose.ts';
+import { belowThreshold, isZero, type Magnitudes, type Threshold } from '../../kernels/magnitude.ts';
+import { aligned, type FloatFormat, halves, toFloat32 } from '../../kernels/views.ts';
 
 /** What pruning does to a weight: how many elements become zero that were not, and the tensor that takes its place. */
 export interface Pruning {
@@ -35,7 +35,7 @@ export async function measure(tensor: Tensor, memory: 'keep' | 'forget'): Promis
 }
 
 async function measureStored(tensor: Tensor, stored: Stored): Promise<Measured> {
-  const { StoredMagnitudes } = await import('../compute/magnitude.ts');
+  const { StoredMagnitudes } = await import('../../compute/magnitude.ts');
   const magnitudes = new StoredMagnitudes(stored);
   return {
     width: magnitudes.width,

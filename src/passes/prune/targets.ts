@@ -1,0 +1,73 @@
+import { elementCount } from '../../ir/dtype.ts';
+import type { Held } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Tensor } from '../../ir/tensor.ts';
+import { roundHalfEven } from '../../kernels/linear.ts';
+import { heldName, replaceHeld } from '../held.ts';
+import type { Change, Skip } from '../pass.ts';
+import { isExcluded, notFloat, type Selection, skipUse, type WeightUse, weightUses } from '../select.ts';
+import type { Measured, Pruning } from './measure.ts';
+import { PRUNABLE_OPS } from './options.ts';
+
+/** A weight tensor that will be pruned, and the nodes that use it. */
+export interface Target {
+  readonly held: Held;
+  readonly uses: readonly WeightUse[];
+  readonly elements: number;
+}
+
+/** The weights to prune, each once however many nodes share it. */
+export function selectTargets(
+  model: Model,
+  options: Selection & { readonly opTypes: readonly string[] },
+): { targets: Target[]; skips: Skip[] } {
+  const { uses, skips } = weightUses(model, PRUNABLE_OPS);
+  const groups = new Map<Tensor, WeightUse[]>();
+  const left = new Map<Tensor, WeightUse>();
+  for (const use of uses) {
+    const reason = notFloat(use);
+    if (reason !== undefined) skips.push(reason);
+    else if (!options.opTypes.includes(use.node.opType) || isExcluded(use, options)) left.set(use.held.tensor, use);
+    else groups.set(use.held.tensor, [...(groups.get(use.held.tensor) ?? []), use]);
+  }
+  for (const [tensor, use] of left) {
+    if (!groups.has(tensor))
+      skips.push(skipUse(use, 'excluded_by_user', 'left out by --op-types, --include or --exclude'));
+  }
+  const targets = [...groups.values()].map((list): Target => {
+    const { held } = list[0] as WeightUse;
+    return { held, uses: list, elements: elementCount(held.tensor.dims) };
+  });
+  return { targets: targets.filter((one) => one.elements > 0), skips };
+}
+
+/** How many of `elements` weights an amount means. */
+export function countOf(amount: number, elements: number): number {
+  return amount < 1 ? roundHalfEven(amount * elements) : Math.min(amount, elements);
+}
+
+/** Replaces the weight by one that is pruned when it is asked for, unless nothing would change, and reports it. */
+export function applyPruning(target: Target, zeros: number, { lost, replacement }: Pruning): Change {
+  const { held, uses } = target;
+  const { tensor } = held;
+  if (lost > 0 && replacement !== undefined) replaceHeld(held, replacement);
+  return {
+    weight: heldName(held),
+    nodes: uses.map((use) => use.node.name || (use.node.outputs[0] ?? '')),
+    opType: [...new Set(uses.map((use) => use.node.opType))].join(', '),
+    dtype: tensor.dtype,
+    dims: tensor.dims,
+    elements: target.elements,
+    before: tensor.byteLength,
+    after: tensor.byteLength,
+    zeros: zeros + lost,
+  };
+}
+
+/** Why a weight with NaN is skipped. */
+export const NAN_DETAIL = 'it holds NaN, which has no magnitude';
+
+/** For `selectThreshold`: the digits of one weight. */
+export function addDigits(histogram: Float64Array, measured: Measured, prefix: readonly number[]): Promise<void> {
+  return measured.addDigits(histogram, prefix);
+}
