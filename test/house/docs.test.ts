@@ -1,0 +1,49 @@
+/** The commands of README.md and docs/ that are fenced as `sh test` run as they stand, those of a page in one folder. */
+import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { folder, ROOT, shell } from '../support/cli.ts';
+
+const PAGES = [
+  'README.md',
+  ...(readdirSync(join(ROOT, 'docs'), { recursive: true }) as string[])
+    .filter((name) => name.endsWith('.md') && !name.startsWith('api'))
+    .map((name) => `docs/${name}`)
+    .sort(),
+];
+
+function blocksOf(page: string, fence: string): string[] {
+  const text = readFileSync(join(ROOT, page), 'utf8');
+  return [...text.matchAll(new RegExp(`^\`\`\`${fence}\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map((found) => found[1] ?? '');
+}
+
+const commands = PAGES.map(
+  (page) =>
+    [
+      page,
+      blocksOf(page, 'sh test')
+        .join('')
+        .split('\n')
+        .filter((line) => line.trim() !== '' && !line.startsWith('#')),
+    ] as const,
+).filter(([, lines]) => lines.length > 0);
+
+test('there is something to run', () => {
+  expect(commands.map(([page]) => page)).toContain('README.md');
+});
+
+test.each(PAGES)('%s: what is not run names what only its reader has', (page) => {
+  const idle = blocksOf(page, 'sh').filter((block) => /^compress /m.test(block));
+  for (const block of idle) expect(block).toMatch(/model\.onnx|\$\{?[A-Z]+_/);
+});
+
+describe.each(commands)('%s', (_, lines) => {
+  const cwd = folder();
+  symlinkSync(join(ROOT, 'fixtures'), join(cwd, 'fixtures'));
+
+  test.each(lines)('%s', (line) => {
+    const done = shell(`set -e -o pipefail; ${line}`, { cwd });
+    expect(done.stderr).not.toMatch(/^error:/m);
+    expect(done.code).toBe(0);
+  });
+});
