@@ -1,0 +1,78 @@
+// Writes the manual page dist/man/compress.1 from what `compress --help` and `compress VERB --help` say.
+//   npm run build
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const { version, description } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+function help(...verb) {
+  return execFileSync(process.execPath, [join(root, 'bin/compress.js'), ...verb, '--help'], { encoding: 'utf8' });
+}
+
+/** Text as roff takes it: backslashes and hyphens as they are, no line that begins like a request. */
+export function escaped(text) {
+  return text
+    .replaceAll('\\', '\\e')
+    .replaceAll('-', '\\-')
+    .replace(/^(['.])/gm, '\\&$1');
+}
+
+/** A help text in parts: paragraphs, and sections with their lines. */
+export function partsOf(text) {
+  const parts = [];
+  for (const line of text.trimEnd().split('\n')) {
+    const head = /^(\S.*):$/.exec(line)?.[1];
+    if (head !== undefined) parts.push({ head, lines: [] });
+    else if (/^\S/.test(line)) parts.push({ head: undefined, lines: [line] });
+    else if (line.trim() !== '') parts.at(-1)?.lines.push(line);
+  }
+  return parts;
+}
+
+/** Lines of `term  description`, the description going on below itself, as pairs. */
+export function entriesOf(lines) {
+  const entries = [];
+  for (const line of lines) {
+    const [, indent = '', rest = ''] = /^( *)(.*)$/.exec(line) ?? [];
+    const [term = '', ...words] = rest.split(/ {2,}/);
+    if (indent.length > 12) entries.at(-1)?.words.push(rest);
+    else entries.push({ term, words });
+  }
+  return entries.map(({ term, words }) => ({ term, description: words.join(' ') }));
+}
+
+function roffOf({ head, lines }) {
+  if (head === undefined) return ['.PP', ...lines.map(escaped)];
+  if (head === 'Examples') return ['.PP', 'Examples:', '.PP', '.nf', ...lines.map(escaped), '.fi'];
+  const entries = entriesOf(lines).flatMap(({ term, description: text }) => {
+    return ['.TP', `.B ${escaped(term)}`, escaped(text === '' ? ' ' : text)];
+  });
+  return ['.PP', `.I ${escaped(head)}`, ...entries];
+}
+
+/** The page, from the help of the program and of its verbs by name. */
+export function manual(program, verbs) {
+  const [usage, summary, ...rest] = partsOf(program);
+  const page = [
+    `.TH COMPRESS 1 "" "onnx\\-compress ${escaped(version)}" "onnx\\-compress"`,
+    '.ad l',
+    ...['.SH NAME', `compress \\- ${escaped(description)}`],
+    ...['.SH SYNOPSIS', '.nf', ...usage.lines.map(escaped), '.fi'],
+    ...['.SH DESCRIPTION', ...summary.lines.map(escaped), ...rest.flatMap(roffOf)],
+  ];
+  for (const [verb, text] of verbs) {
+    const [, ...parts] = partsOf(text);
+    page.push(`.SH ${verb.toUpperCase()}`, '.nf', ...text.split('\n', 1).map(escaped), '.fi', ...parts.flatMap(roffOf));
+  }
+  return `${page.join('\n')}\n`;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const program = help();
+  const verbs = [...program.matchAll(/^ {2}compress (\w+) [[<]/gm)].map(([, verb]) => [verb, help(verb)]);
+  mkdirSync(join(root, 'dist/man'), { recursive: true });
+  writeFileSync(join(root, 'dist/man/compress.1'), manual(program, verbs));
+}

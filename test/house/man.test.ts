@@ -1,0 +1,44 @@
+/** The manual page says what `--help` says: dist/man/compress.1, made by the build. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { VERBS } from '../../src/cli/usage.ts';
+import { compressEach, ROOT } from '../support/cli.ts';
+
+interface Part {
+  readonly head: string | undefined;
+  readonly lines: readonly string[];
+}
+
+const script: string = join(ROOT, 'scripts/man.js');
+const { entriesOf, escaped, manual, partsOf } = (await import(script)) as {
+  entriesOf(lines: readonly string[]): readonly { readonly term: string; readonly description: string }[];
+  escaped(text: string): string;
+  manual(program: string, verbs: readonly (readonly [verb: string, help: string])[]): string;
+  partsOf(text: string): readonly Part[];
+};
+const page = readFileSync(join(ROOT, 'dist/man/compress.1'), 'utf8');
+
+test('every verb has a section with each of its options, in the words of its help', () => {
+  for (const { line, stdout } of compressEach(VERBS.map((verb) => [verb, '--help']))) {
+    const [verb = ''] = line.split(' ');
+    const section = page.split(`.SH ${verb.toUpperCase()}\n`)[1]?.split('.SH ')[0] ?? '';
+    const options = partsOf(stdout.toString())
+      .filter(({ head }) => head !== undefined && head !== 'Examples')
+      .flatMap(({ lines }) => entriesOf(lines));
+    expect(options.length).toBeGreaterThan(5);
+    for (const { term, description } of options) {
+      expect(section).toContain(`.B ${escaped(term)}\n${escaped(description)}`);
+    }
+  }
+});
+
+test('text never becomes a request of roff', () => {
+  const program = "compress <verb>\n\nWhat it is for.\n\nOptions:\n  --a  first\n                    .so /etc/passwd\n  --b  'br\n";
+  const made = manual(program, [['x', "compress x\n\n'em dash\\n\n"]]);
+  const known = /^\.(TH|ad|SH|PP|nf|fi|TP|B|I)( |$)/;
+  for (const line of made.split('\n').filter((one) => /^[.']/.test(one))) expect(line).toMatch(known);
+  expect(made).toContain('.B \\-\\-a\nfirst .so /etc/passwd\n');
+  expect(made).toContain("\\&'br\n");
+  expect(made).toContain("\\&'em dash\\en\n");
+});
