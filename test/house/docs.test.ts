@@ -47,3 +47,16 @@ describe.each(commands)('%s', (_, lines) => {
     expect(done.code).toBe(0);
   });
 });
+
+test('README.md shows what the demo prints', () => {
+  const cwd = folder();
+  symlinkSync(join(ROOT, 'fixtures'), join(cwd, 'fixtures'));
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: { demo: string } };
+  const [, command = ''] = scripts.demo.split(' && ');
+  const done = shell(`set -o pipefail; ${command.replaceAll('node bin/compress.js', 'compress')}`, { cwd });
+  expect(done.code).toBe(0);
+  const shown = /<!-- demo -->\n```text\n([\s\S]*?)```\n<!-- \/demo -->/.exec(
+    readFileSync(join(ROOT, 'README.md'), 'utf8'),
+  );
+  expect(done.stderr).toBe(shown?.[1]);
+});

@@ -34,7 +34,8 @@ test('every verb has a section with each of its options, in the words of its hel
 });
 
 test('text never becomes a request of roff', () => {
-  const program = "compress <verb>\n\nWhat it is for.\n\nOptions:\n  --a  first\n                    .so /etc/passwd\n  --b  'br\n";
+  const program =
+    "compress <verb>\n\nWhat it is for.\n\nOptions:\n  --a  first\n                    .so /etc/passwd\n  --b  'br\n";
   const made = manual(program, [['x', "compress x\n\n'em dash\\n\n"]]);
   const known = /^\.(TH|ad|SH|PP|nf|fi|TP|B|I)( |$)/;
   for (const line of made.split('\n').filter((one) => /^[.']/.test(one))) expect(line).toMatch(known);
