@@ -1,7 +1,8 @@
 // Size, accuracy, signal-to-noise ratio and speed of what we write, in ONNX Runtime. Prints the table of the README.
-//   npm run build && node benchmarks/quality.js
+//   npm run build && node benchmarks/quality.js [--readme]
+// With --readme (npm run bench:readme) the table goes into README.md, in the place of the last one.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
@@ -63,8 +64,14 @@ function accuracy(output, labels) {
   return (100 * right) / output.dims[0];
 }
 
-console.log('| model | recipe | size | of float | accuracy (float) | SQNR | time, batch 1 | batch 32 |');
-console.log('| --- | --- | --: | --: | --: | --: | --: | --: |');
+const table = [];
+function row(text) {
+  console.log(text);
+  table.push(text);
+}
+
+row('| model | recipe | size | of float | accuracy (float) | SQNR | time, batch 1 | batch 32 |');
+row('| --- | --- | --: | --: | --: | --: | --: | --: |');
 for (const model of [
   fixture('digits-mlp'),
   fixture('digits-vit'),
@@ -97,11 +104,21 @@ for (const model of [
     for (const rows of [1, 32]) times.push(await timeRatio(float, small, feedsOf(model.inputs, rows)));
     const [one, many] = times.map((ratio) => `${ratio.toFixed(2)}×`);
     const rows = Object.values(model.inputs)[0].dims[0];
-    console.log(
+    row(
       `| ${model.name} | ${recipe} | ${(after / 1000).toFixed(0)} kB | ${((100 * after) / before).toFixed(1)} % | ${score} | ` +
         `${sqnr(expected.data, output.data).toFixed(1)} dB | ${one} | ${rows < 32 ? '–' : many} |`,
     );
     await small.release();
   }
   await float.release();
+}
+if (process.argv.includes('--readme')) {
+  const path = join(root, 'README.md');
+  const text = readFileSync(path, 'utf8');
+  const place = /(<!-- bench -->\n)[\s\S]*?(<!-- \/bench -->)/;
+  if (!place.test(text)) throw new Error('README.md has no place for the table');
+  writeFileSync(
+    path,
+    text.replace(place, (_, start, end) => `${start}${table.join('\n')}\n${end}`),
+  );
 }
