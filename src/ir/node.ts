@@ -70,7 +70,13 @@ export function intAttribute(node: Node, name: string, fallback: number): number
   return found?.type === 'int' ? Number(found.value) : fallback;
 }
 
-/** A list of integers as numbers, or undefined where the node does not have it. */
+/** A list of integers, or undefined where the node does not have it. Exact: exporters write "to the end" as 2^63 − 1. */
+export function bigintsAttribute(node: Node, name: string): readonly bigint[] | undefined {
+  const found = findAttribute(node, name);
+  return found?.type === 'ints' ? found.value : undefined;
+}
+
+/** A list of integers as numbers, or undefined where the node does not have it. Beyond 2^53 a number is not exact. */
 export function intsAttribute(node: Node, name: string): number[] | undefined {
   const found = findAttribute(node, name);
   return found?.type === 'ints' ? found.value.map(Number) : undefined;

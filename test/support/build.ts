@@ -29,8 +29,15 @@ export interface ReferenceSpec {
   readonly type: 'FLOAT' | 'INT' | 'INTS' | 'TENSOR';
 }
 
-/** Ints are numbers, strings strings; floats through {@link float}; graphs and tensors as their own specs. */
-export type AttributeSpec = number | readonly number[] | string | FloatSpec | ReferenceSpec | TensorSpec | GraphSpec;
+/** Ints are numbers or, beyond 2^53, bigints; strings strings; floats through {@link float}; graphs and tensors as their own specs. */
+export type AttributeSpec =
+  | number
+  | readonly (number | bigint)[]
+  | string
+  | FloatSpec
+  | ReferenceSpec
+  | TensorSpec
+  | GraphSpec;
 
 /** One node. */
 export interface NodeSpec {
@@ -150,16 +157,24 @@ function attributeOf(name: string, spec: AttributeSpec): onnxProto.onnx.Attribut
   const make = (fields: onnxProto.onnx.IAttributeProto) => onnx.AttributeProto.create({ name, ...fields });
   if (typeof spec === 'number') return make({ type: types.INT, i: spec });
   if (typeof spec === 'string') return make({ type: types.STRING, s: new TextEncoder().encode(spec) });
-  if (isList(spec)) return make({ type: types.INTS, ints: [...spec] });
+  if (isList(spec)) return make({ type: types.INTS, ints: spec.map(longOf) });
   if ('reference' in spec) return make({ type: types[spec.type], refAttrName: spec.reference });
   if ('data' in spec) return make({ type: types.TENSOR, t: tensorOf(spec, '') });
   if ('nodes' in spec) return make({ type: types.GRAPH, g: graphOf(spec, name) });
-  if (isList(spec.float)) return make({ type: types.FLOATS, floats: [...spec.float] });
+  if (typeof spec.float !== 'number') return make({ type: types.FLOATS, floats: [...spec.float] });
   return make({ type: types.FLOAT, f: spec.float });
 }
 
-function isList(spec: unknown): spec is readonly number[] {
+function isList(spec: unknown): spec is readonly (number | bigint)[] {
   return Array.isArray(spec);
+}
+
+/** An integer of 64 bits as protobufjs takes it. */
+function longOf(value: number | bigint): number {
+  if (typeof value === 'number') return value;
+  const [low, high] = [Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n))];
+  // Its types want a class of a package that is only there for them.
+  return { low, high, unsigned: false } as unknown as number;
 }
 
 function tensorOf({ dtype, dims, data }: TensorSpec, name: string): onnxProto.onnx.TensorProto {

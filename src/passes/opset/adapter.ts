@@ -46,10 +46,10 @@ export class Scope {
   }
 
   /** A new int64 constant, e.g. axes: [n], or a scalar where `values` is one number. Returns its name. */
-  addInts(suffix: string, values: number | readonly number[]): string {
+  addInts(suffix: string, values: number | readonly (number | bigint)[]): string {
     const list = typeof values === 'number' ? [values] : values;
     const dims = typeof values === 'number' ? [] : [list.length];
-    return this.add(suffix, 'int64', dims, BigInt64Array.from(list.map(BigInt)));
+    return this.add(suffix, 'int64', dims, BigInt64Array.from(list.map((one) => BigInt(one))));
   }
 }
 

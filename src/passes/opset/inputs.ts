@@ -1,4 +1,4 @@
-import { attribute, createNode, findAttribute, floatAttribute, intAttribute, intsAttribute } from '../../ir/node.ts';
+import { attribute, bigintsAttribute, createNode, findAttribute, floatAttribute, intAttribute } from '../../ir/node.ts';
 import { type Adapted, type Adapter, rewritten, type Scope, without } from './adapter.ts';
 
 /** The largest float32, which Clip up to opset 6 takes for an absent bound. */
@@ -10,7 +10,7 @@ const FLOAT32_MAX = 3.4028234663852886e38;
  */
 export function listToInput(name: string): Adapter {
   return (node, scope) => {
-    const list = intsAttribute(node, name);
+    const list = bigintsAttribute(node, name);
     if (list === undefined || list.length === 0) return rewritten(node, { attributes: without(node, name) });
     const inputs = [node.inputs[0] ?? '', scope.addInts(name, list)];
     return rewritten(node, { inputs, attributes: without(node, name) });
@@ -43,9 +43,9 @@ export const clipTo11: Adapter = (node, scope) => {
 
 /** `Slice <axes, starts, ends> (x)` becomes `Slice (x, starts, ends, axes)`. */
 export const sliceTo10: Adapter = (node, scope) => {
-  const starts = intsAttribute(node, 'starts') ?? [];
-  const ends = intsAttribute(node, 'ends') ?? [];
-  const axes = intsAttribute(node, 'axes') ?? starts.map((_, axis) => axis);
+  const starts = bigintsAttribute(node, 'starts') ?? [];
+  const ends = bigintsAttribute(node, 'ends') ?? [];
+  const axes = bigintsAttribute(node, 'axes') ?? starts.map((_, axis) => BigInt(axis));
   const inputs = [
     node.inputs[0] ?? '',
     scope.addInts('starts', starts),
@@ -65,7 +65,7 @@ export const topKTo10: Adapter = (node, scope) =>
 /** `Pad <pads, value> (x)` becomes `Pad (x, pads, constant_value)`; a value of 0 is the default and stays absent. */
 export const padTo11: Adapter = (node, scope) => {
   const value = floatAttribute(node, 'value', 0);
-  const inputs = [node.inputs[0] ?? '', scope.addInts('pads', intsAttribute(node, 'pads') ?? [])];
+  const inputs = [node.inputs[0] ?? '', scope.addInts('pads', bigintsAttribute(node, 'pads') ?? [])];
   if (value !== 0) {
     const dtype = scope.facts.dtype(scope.graph, inputs[0] ?? '');
     if (dtype === 'float32') inputs.push(scope.add('value', dtype, [], Float32Array.of(value)));

@@ -72,6 +72,9 @@ describe('attributes that become inputs', () => {
     );
     expect(print(model)).toContain('y = Slice (x, n_starts, n_ends, n_axes)');
     await expectSame(one(9, 'Slice', [4, 5, 6], { starts: [1], ends: [-1] }), [10, 13]);
+    // To the end, as torch writes it: no number of JavaScript is 2^63 - 1, and the next one wraps to -2^63.
+    const toTheEnd = [2n ** 63n - 1n, 2n ** 63n - 1n];
+    await expectSame(one(9, 'Slice', [4, 5, 6], { starts: [-1, 2], ends: toTheEnd, axes: [1, 2] }), [10, 13, 21]);
   });
   test('Squeeze and Unsqueeze', async () => {
     await expectSame(one(11, 'Squeeze', [1, 3, 1, 2], { axes: [0, 2] }), [13, 21]);
