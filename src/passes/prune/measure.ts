@@ -4,6 +4,12 @@ import { fastStreams, magnitudeKernelsFor, WORTH_LOADING } from '../../kernels/c
 import { belowThreshold, isZero, type Magnitudes, type Threshold } from '../../kernels/magnitude.ts';
 import { aligned, type FloatFormat, halves, toFloat32 } from '../../kernels/views.ts';
 
+/** Sets `count` elements, one where it is not told, from `index` on to +0. */
+export type Zero = (index: number, count?: number) => void;
+
+/** Names the elements of a weight that become zero, each time the same ones. Of `bytes` it changes nothing but these. */
+export type Choose = (zero: Zero, bytes: Uint8Array) => Promise<void> | void;
+
 /** What pruning does to a weight: how many elements become zero that were not, and the tensor that takes its place. */
 export interface Pruning {
   readonly lost: number;
@@ -16,6 +22,9 @@ export const NOTHING: Pruning = { lost: 0, replacement: undefined };
 export interface Measured {
   /** 16-bit digits of a magnitude: 2, or 4 for float64. */
   readonly width: number;
+  /** Whether no element comes before one that is zero: false where scores order. */
+  readonly zerosFirst: boolean;
+  /** Zeros of the weight, and NaN of what orders it. */
   countSpecial(): Promise<{ readonly zeros: number; readonly nans: number }>;
   addDigits(histogram: Float64Array, prefix: readonly number[]): Promise<void>;
   /** Prunes what is below the threshold and takes this weight's ties off it. */
@@ -39,6 +48,7 @@ async function measureStored(tensor: Tensor, stored: Stored): Promise<Measured> 
   const magnitudes = new StoredMagnitudes(stored);
   return {
     width: magnitudes.width,
+    zerosFirst: true,
     countSpecial: () => magnitudes.countSpecial(),
     addDigits: (histogram, prefix) => magnitudes.addDigits(histogram, prefix),
     async prune(threshold) {
@@ -61,6 +71,7 @@ function measureLoaded(tensor: Tensor, memory: 'keep' | 'forget'): Measured {
   };
   return {
     width,
+    zerosFirst: true,
     countSpecial: async () => (await kernels).countSpecial(await held()),
     addDigits: async (histogram, prefix) => (await kernels).addDigits(histogram, await held(), prefix),
     async prune(threshold) {
@@ -73,14 +84,19 @@ function measureLoaded(tensor: Tensor, memory: 'keep' | 'forget'): Measured {
   };
 }
 
-/** Zeroes the elements that `choose` names, each time it is asked the same ones. */
-export async function zeroChosen(tensor: Tensor, choose: (zero: (index: number) => void) => void): Promise<Pruning> {
-  const held = words(await tensor.load(), tensor);
+/**
+ * Zeroes the elements that `choose` names.
+ * @param bytes - of the tensor, where they are at hand
+ */
+export async function zeroChosen(tensor: Tensor, choose: Choose, bytes?: Uint8Array): Promise<Pruning> {
+  const loaded = bytes ?? (await tensor.load());
+  const held = words(loaded, tensor);
   let lost = 0;
-  choose((index) => {
-    if (!isZero(held, index)) lost++;
-  });
-  return { lost, replacement: replaced(tensor, (bytes) => choose(zeroing(bytes, tensor))) };
+  await choose((index, count = 1) => {
+    for (let at = index; at < index + count; at++) if (!isZero(held, at)) lost++;
+  }, loaded);
+  const replacement = replaced(tensor, (own) => choose(zeroing(own, tensor), own));
+  return { lost, replacement };
 }
 
 function replaced(tensor: Tensor, zero: (bytes: Uint8Array) => Promise<void> | void): Tensor {
@@ -103,18 +119,17 @@ function pruneBelow(tensor: Tensor, threshold: Threshold): (bytes: Uint8Array) =
   };
 }
 
-/** The elements as 16-bit words; half floats as the float32 they stand for, so that one order holds for all. */
-function words(bytes: Uint8Array, tensor: Tensor): Magnitudes {
+/** The elements of a float tensor as 16-bit words; half floats as the float32 they stand for, so that one order holds for all. */
+export function words(bytes: Uint8Array, tensor: Tensor): Magnitudes {
   if (tensor.dtype === 'float64') return { words: halves(aligned(bytes, 8)), width: 4 };
   if (!isFloat(tensor.dtype)) throw new RangeError(`${tensor.name} is ${tensor.dtype}`);
   const data = toFloat32(bytes, tensor.dtype satisfies FloatFormat);
   return { words: new Uint16Array(data.buffer, data.byteOffset, data.length * 2), width: 2 };
 }
 
-/** Sets one element of the tensor to +0. */
-function zeroing(bytes: Uint8Array, tensor: Tensor): (index: number) => void {
+function zeroing(bytes: Uint8Array, tensor: Tensor): Zero {
   const size = tensor.byteLength / elementCount(tensor.dims);
-  return (index) => {
-    bytes.fill(0, index * size, (index + 1) * size);
+  return (index, count = 1) => {
+    bytes.fill(0, index * size, (index + count) * size);
   };
 }
