@@ -12,7 +12,7 @@ const REASONS: Record<SkipReason, string> = {
   amount_exceeds_size: 'fewer weights than asked to prune',
   no_such_axis: 'no axis like the one asked for',
   group_exceeds_size: 'fewer inputs than a group has',
-  not_in_file: 'the file has nothing for it',
+  not_in_file: 'the file leaves it out',
   non_finite: 'NaN or infinity among the weights',
   graph_input: 'no constant but a graph input',
   needs_calibration: 'fast int8 needs calibration data',

@@ -51,7 +51,7 @@ export interface Change {
   readonly after: number;
   /** prune: how many weights are zero now. */
   readonly zeros?: number;
-  /** quantize: what was written in its place, e.g. `dynamic int8 per-channel`. */
+  /** quantize: what was written in its place, e.g. `dynamic int8 per-channel`. prune: which slices or groups. */
   readonly form?: string;
 }
 

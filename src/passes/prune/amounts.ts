@@ -5,7 +5,7 @@ import { namesOf } from './names.ts';
 import type { Settled } from './options.ts';
 import type { Target } from './targets.ts';
 
-/** The amount of a weight; undefined where it is left. */
+/** The amount of a weight; 0 or undefined where it is left. */
 export type AmountOf = (target: Target) => number | undefined;
 
 /**
@@ -35,7 +35,7 @@ export function amountsFor(targets: readonly Target[], skips: readonly Skip[], o
       exact.find(([key]) => own.includes(key)) ??
       patterns.find(([one]) => own.some((name) => one.test(name))) ??
       ([undefined, amount] as const);
-    return found === 0 ? undefined : found;
+    return found;
   };
 }
 

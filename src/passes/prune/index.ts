@@ -66,8 +66,9 @@ function isMeant(
     leave(context, target, 'not_in_file', `${label} has no array for it`);
     return false;
   }
-  if (options.amounts === undefined || amountOf(target) !== undefined) return true;
-  leave(context, target, 'not_in_file', 'no amount is given for it');
+  const amount = amountOf(target);
+  if (options.amounts === undefined || (amount !== undefined && amount > 0)) return true;
+  leave(context, target, 'not_in_file', amount === 0 ? 'its amount is 0' : 'no amount is given for it');
   return false;
 }
 
