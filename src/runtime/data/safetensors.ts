@@ -109,7 +109,7 @@ function entryOf(name: string, value: unknown, path: string): Entry {
   const bad = (fact: string): CompressError => new CompressError('data', `${path}, array '${name}'`, fact);
   const { dtype: code, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
   const dtype = typeof code === 'string' ? lookup(TYPES, code) : undefined;
-  if (dtype === undefined) throw bad(`has elements of type ${JSON.stringify(code) ?? 'undefined'}`);
+  if (dtype === undefined) throw bad(`has elements of type ${JSON.stringify(code)?.slice(0, 40) ?? 'undefined'}`);
   if (!isCounts(shape) || shape.length > MAX_RANK) throw bad('has no shape, or one that cannot be');
   if (!isCounts(offsets) || offsets.length !== 2) throw bad('has no data_offsets, or others than two');
   const [start, end] = offsets as [number, number];
