@@ -42,21 +42,23 @@ export function zeroInGroups(
   { keep, group }: GroupPattern,
   zero: (index: number) => void,
 ): void {
-  const order = new Int32Array(group);
+  // The group in order of size: what it holds, and where each was.
+  const sizes = new Float64Array(group);
+  const places = new Int32Array(group);
   eachGroup(layout, run, group, (first, stride, count) => {
     if (count <= keep) return;
     // Sorted as they come in, for groups are small; equal ones stay in order.
-    for (let at = 0; at < count; at++) {
-      const size = Math.abs(data[first + at * stride] as number);
-      let place = at;
-      for (; place > 0; place--) {
-        const before = order[place - 1] as number;
-        if (Math.abs(data[first + before * stride] as number) <= size) break;
-        order[place] = before;
+    for (let at = 0, index = first; at < count; at++, index += stride) {
+      const size = Math.abs(data[index] as number);
+      let rank = at;
+      for (; rank > 0 && (sizes[rank - 1] as number) > size; rank--) {
+        sizes[rank] = sizes[rank - 1] as number;
+        places[rank] = places[rank - 1] as number;
       }
-      order[place] = at;
+      sizes[rank] = size;
+      places[rank] = index;
     }
-    for (let rank = 0; rank < count - keep; rank++) zero(first + (order[rank] as number) * stride);
+    for (let rank = 0; rank < count - keep; rank++) zero(places[rank] as number);
   });
 }
 

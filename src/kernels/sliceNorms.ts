@@ -15,22 +15,30 @@ export type Numbers = Float32Array | Float64Array;
  */
 export function sliceNorms(data: Numbers, { outer, channels, inner }: ChannelLayout, norm: Norm): Float64Array {
   const norms = new Float64Array(channels);
+  const add = ADD[norm];
+  // One element of a channel at a time, or many: the inner loop is the long one.
   for (let block = 0, at = 0; block < outer; block++) {
-    for (let channel = 0; channel < channels; channel++, at += inner) {
-      norms[channel] = along(data, at, at + inner, norm, norms[channel] as number);
+    if (inner === 1) {
+      for (let channel = 0; channel < channels; channel++, at++) {
+        norms[channel] = add(norms[channel] as number, data[at] as number);
+      }
+      continue;
+    }
+    for (let channel = 0; channel < channels; channel++) {
+      let sum = norms[channel] as number;
+      for (const end = at + inner; at < end; at++) sum = add(sum, data[at] as number);
+      norms[channel] = sum;
     }
   }
   return norm === 'l2' ? norms.map(Math.sqrt) : norms;
 }
 
-/** Goes on with a norm, a square still under its root, from `start` to `end`. */
-function along(data: Numbers, start: number, end: number, norm: Norm, from: number): number {
-  let sum = from;
-  if (norm === 'l1') for (let at = start; at < end; at++) sum += Math.abs(data[at] as number);
-  else if (norm === 'l2') for (let at = start; at < end; at++) sum += (data[at] as number) ** 2;
-  else for (let at = start; at < end; at++) sum = Math.max(sum, Math.abs(data[at] as number));
-  return sum;
-}
+/** Each norm without its root, one element further. */
+const ADD: Readonly<Record<Norm, (sum: number, value: number) => number>> = {
+  l1: (sum, value) => sum + Math.abs(value),
+  l2: (sum, value) => sum + value * value,
+  linf: (sum, value) => Math.max(sum, Math.abs(value)),
+};
 
 /** How many channels hold nothing but zeros, told channel by channel: [channels], 1 where all are zero. */
 export function zeroSlices(data: Numbers, { outer, channels, inner }: ChannelLayout): Uint8Array {

@@ -1,4 +1,3 @@
-import type { Numbers } from '../../kernels/sliceNorms.ts';
 import { heldName } from '../held.ts';
 import type { Skip, SkipReason } from '../pass.ts';
 import { skipUse, type WeightUse } from '../select.ts';
@@ -34,13 +33,10 @@ export async function measured(
   return score === undefined ? measure(tensor, memory) : measureScored(tensor, score, options.of === 'remaining');
 }
 
-/**
- * Whether a weight can be ordered: its NaN, where it has some, have no place.
- * @param nans - how many it has, or the elements to look through
- */
-export function isOrdered(context: Context, target: Target, nans: number | Numbers): boolean {
+/** Whether a weight can be ordered: its NaN, where it has some, have no place. */
+export function isOrdered(context: Context, target: Target, nans: number): boolean {
   if (context.options.method === 'random' || context.scores !== undefined) return true;
-  if (typeof nans === 'number' ? nans === 0 : !nans.some(Number.isNaN)) return true;
+  if (nans === 0) return true;
   leave(context, target, 'non_finite', NAN_DETAIL);
   return false;
 }

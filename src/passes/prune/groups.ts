@@ -1,9 +1,8 @@
 import { type GroupPattern, zeroInGroups } from '../../kernels/groups.ts';
 import { channelLayout } from '../../kernels/layout.ts';
-import { countZeros } from '../../kernels/magnitude.ts';
 import { findAxis } from './axes.ts';
 import { type Context, isOrdered, leave } from './context.ts';
-import { type Choose, words, zeroChosen } from './measure.ts';
+import { type Choose, countSpecial, zeroChosen } from './measure.ts';
 import { floatsOf } from './numbers.ts';
 import type { Planned } from './planned.ts';
 import { loadScores } from './scored.ts';
@@ -43,13 +42,13 @@ async function pruneOne(target: Target, pattern: GroupPattern, context: Context)
   }
   const layout = channelLayout(tensor.dims, found.axis);
   const bytes = await tensor.load();
-  if (!isOrdered(context, target, floatsOf(bytes, tensor.dtype))) return;
+  const { zeros, nans } = await countSpecial(bytes, tensor);
+  if (!isOrdered(context, target, nans)) return;
   const score = context.scores?.get(target);
   const choose: Choose = async (zero, own) => {
     const sizes = score === undefined ? floatsOf(own, tensor.dtype) : await loadScores(score);
     zeroInGroups(sizes, layout, found.run, pattern, zero);
   };
-  const zeros = countZeros(words(bytes, tensor));
   const form = `${keep}:${group} along axis ${found.axis}`;
   return { target, zeros, pruning: await zeroChosen(tensor, choose, bytes), form };
 }

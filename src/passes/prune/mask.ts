@@ -1,6 +1,5 @@
 import { CompressError } from '../../errors.ts';
-import { countZeros } from '../../kernels/magnitude.ts';
-import { type Choose, words, zeroChosen } from './measure.ts';
+import { type Choose, countSpecial, zeroChosen } from './measure.ts';
 import type { Matched } from './named.ts';
 import type { Planned } from './planned.ts';
 import type { Target } from './targets.ts';
@@ -30,7 +29,8 @@ export async function pruneMasked(masks: ReadonlyMap<Target, Matched>): Promise<
       }
     };
     const bytes = await tensor.load();
-    planned.push({ target, zeros: countZeros(words(bytes, tensor)), pruning: await zeroChosen(tensor, choose, bytes) });
+    const { zeros } = await countSpecial(bytes, tensor);
+    planned.push({ target, zeros, pruning: await zeroChosen(tensor, choose, bytes) });
   }
   return planned;
 }

@@ -89,14 +89,27 @@ function measureLoaded(tensor: Tensor, memory: 'keep' | 'forget'): Measured {
  * @param bytes - of the tensor, where they are at hand
  */
 export async function zeroChosen(tensor: Tensor, choose: Choose, bytes?: Uint8Array): Promise<Pruning> {
-  const loaded = bytes ?? (await tensor.load());
-  const held = words(loaded, tensor);
+  const lost = await countLost(bytes ?? (await tensor.load()), tensor, choose);
+  return { lost, replacement: replaced(tensor, (own) => choose(zeroing(own, tensor), own)) };
+}
+
+/** By itself: a closure beside the one that the replacement keeps would keep the bytes too. */
+async function countLost(bytes: Uint8Array, tensor: Tensor, choose: Choose): Promise<number> {
+  const held = words(bytes, tensor);
   let lost = 0;
   await choose((index, count = 1) => {
     for (let at = index; at < index + count; at++) if (!isZero(held, at)) lost++;
-  }, loaded);
-  const replacement = replaced(tensor, (own) => choose(zeroing(own, tensor), own));
-  return { lost, replacement };
+  }, bytes);
+  return lost;
+}
+
+/** Zeros and NaN among the elements of a tensor. */
+export async function countSpecial(
+  bytes: Uint8Array,
+  tensor: Tensor,
+): Promise<{ readonly zeros: number; readonly nans: number }> {
+  const held = words(bytes, tensor);
+  return (await magnitudeKernelsFor(held.width, held.words.length / held.width)).countSpecial(held);
 }
 
 function replaced(tensor: Tensor, zero: (bytes: Uint8Array) => Promise<void> | void): Tensor {

@@ -1,8 +1,8 @@
 import { CompressError } from '../../errors.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { addDigits, belowThreshold, countSpecial, isZero, type Magnitudes } from '../../kernels/magnitude.ts';
+import { addDigits, belowThreshold, isZero, type Magnitudes } from '../../kernels/magnitude.ts';
 import { halves } from '../../kernels/views.ts';
-import { type Measured, words, zeroChosen } from './measure.ts';
+import { countSpecial, type Measured, words, zeroChosen } from './measure.ts';
 import type { Matched } from './named.ts';
 
 /** Words of a float64: every number a file holds fits, and weights of any type are compared under one threshold. */
@@ -26,7 +26,7 @@ export function measureScored(tensor: Tensor, scores: Matched, zerosFirst: boole
     async countSpecial() {
       const bytes = await tensor.load();
       await keys(bytes);
-      return { zeros: countSpecial(words(bytes, tensor)).zeros, nans: 0 };
+      return { zeros: (await countSpecial(bytes, tensor)).zeros, nans: 0 };
     },
     async addDigits(histogram, prefix) {
       addDigits(histogram, await keys(await tensor.load()), prefix);

@@ -1,9 +1,8 @@
 import { type ChannelLayout, channelLayout } from '../../kernels/layout.ts';
-import { countZeros } from '../../kernels/magnitude.ts';
 import { type Norm, type Numbers, sliceNorms, zeroSlices } from '../../kernels/sliceNorms.ts';
 import { type Axis, findAxis } from './axes.ts';
 import { type Context, isOrdered, leave, seedName, wanted } from './context.ts';
-import { type Choose, NOTHING, words, zeroChosen } from './measure.ts';
+import { type Choose, countSpecial, NOTHING, zeroChosen } from './measure.ts';
 import { floatsOf } from './numbers.ts';
 import type { Planned } from './planned.ts';
 import { selectRandom } from './random.ts';
@@ -31,9 +30,9 @@ async function pruneOne(target: Target, axis: Axis, context: Context): Promise<P
   if (typeof found === 'string') return leave(context, target, 'no_such_axis', found);
   const layout = channelLayout(tensor.dims, found.axis);
   const bytes = await tensor.load();
+  const { zeros, nans } = await countSpecial(bytes, tensor);
+  if (!isOrdered(context, target, nans)) return;
   const data = floatsOf(bytes, tensor.dtype);
-  if (!isOrdered(context, target, data)) return;
-  const zeros = countZeros(words(bytes, tensor));
   const zero = zeroSlices(data, layout);
   const { channels } = layout;
   const gone = zero.reduce((sum, one) => sum + one, 0);

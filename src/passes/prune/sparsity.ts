@@ -5,6 +5,7 @@ import { channelLayout } from '../../kernels/layout.ts';
 import { type Numbers, zeroSlices } from '../../kernels/sliceNorms.ts';
 import { heldName } from '../held.ts';
 import { findAxis } from './axes.ts';
+import { countSpecial } from './measure.ts';
 import { floatsOf } from './numbers.ts';
 import { PRUNABLE_OPS } from './options.ts';
 import { selectTargets, type Target } from './targets.ts';
@@ -64,9 +65,9 @@ export async function isPruned(model: Model): Promise<boolean> {
 async function sparsityOf(target: Target): Promise<WeightSparsity> {
   const { held, uses, elements } = target;
   const { dtype, dims } = held.tensor;
-  const data = floatsOf(await held.tensor.load(), dtype);
-  let zeros = 0;
-  for (let at = 0; at < data.length; at++) if (data[at] === 0) zeros++;
+  const bytes = await held.tensor.load();
+  const { zeros } = await countSpecial(bytes, held.tensor);
+  const data = floatsOf(bytes, dtype);
   return {
     weight: heldName(held),
     nodes: uses.map((use) => use.node.name || (use.node.outputs[0] ?? '')),
