@@ -1,10 +1,10 @@
 """Scores for pruning by gradients, |w * dL/dw| summed over a calibration set (a first-order Taylor expansion of what
 the loss gains where a weight becomes zero; Molchanov et al. 2019, arXiv:1906.10771), and masks as PyTorch saves them.
 
-    python scripts/importance_digits.py        # torch 2.13, onnx, numpy, safetensors
+    python scripts/importance_digits.py        # torch 2.13, onnx, numpy, safetensors, scikit-learn
 
-Reads fixtures/digits-mlp.onnx and the images in fixtures/digits-mlp-test.npz; writes into fixtures/reference/:
-prune-scores.npz (float16, to be small), prune-masks.npz (a state_dict of torch.nn.utils.prune, less the weights) and
+Reads fixtures/digits-mlp.onnx and the training images in fixtures/digits-mlp-calib.npz, whose classes it looks up in
+scikit-learn's digits; writes into fixtures/reference/: prune-scores.npz (float16, to be small), prune-masks.npz (a state_dict of torch.nn.utils.prune, less the weights) and
 the same masks as bool in prune-masks.safetensors.
 """
 
@@ -15,6 +15,7 @@ import onnx
 import torch
 from onnx import numpy_helper
 from safetensors.torch import save_file
+from sklearn.datasets import load_digits
 from torch.nn.utils import prune
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -35,10 +36,16 @@ def forward(model, x):
     return model.fc3(torch.relu(model.fc2(torch.relu(model.fc1(x)))))
 
 
+def classes(images):
+    digits = load_digits()
+    known = {(one / 16).astype(numpy.float32).tobytes(): label for one, label in zip(digits.data, digits.target)}
+    return [int(known[one.tobytes()]) for one in images]
+
+
 def main():
     model = mlp()
-    data = numpy.load(FIXTURES / "digits-mlp-test.npz")
-    images, labels = torch.tensor(data["input"]), torch.tensor(data["__labels__"])
+    images = torch.tensor(numpy.load(FIXTURES / "digits-mlp-calib.npz")["input"])
+    labels = torch.tensor(classes(images.numpy()))
     torch.nn.functional.cross_entropy(forward(model, images), labels).backward()
     scores = {n: (p * p.grad).abs() for n, p in model.named_parameters() if n.endswith("weight")}
     largest = max(one.max() for one in scores.values())

@@ -78,7 +78,7 @@ function plan(
   masks: ReadonlyMap<Target, Matched> | undefined,
 ): Promise<Planned[]> {
   const { axis, nm, scope } = context.options;
-  if (masks !== undefined) return pruneMasked(masks);
+  if (masks !== undefined) return pruneMasked(targets, masks);
   if (nm !== undefined) return pruneGroups(targets, nm, context);
   if (axis !== undefined) return pruneSlices(targets, axis, context);
   return scope === 'global' ? pruneGlobal(targets, context) : pruneEach(targets, context);

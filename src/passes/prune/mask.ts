@@ -10,9 +10,11 @@ import type { Target } from './targets.ts';
  *
  * @throws CompressError `data` where a mask has another number
  */
-export async function pruneMasked(masks: ReadonlyMap<Target, Matched>): Promise<Planned[]> {
+export async function pruneMasked(targets: readonly Target[], masks: ReadonlyMap<Target, Matched>): Promise<Planned[]> {
   const planned: Planned[] = [];
-  for (const [target, mask] of masks) {
+  for (const target of targets) {
+    const mask = masks.get(target);
+    if (mask === undefined) continue;
     const { tensor } = target.held;
     const choose: Choose = async (zero) => {
       const keeps = await mask.load();
