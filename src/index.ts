@@ -10,7 +10,9 @@ export { attribute, createNode, type Node } from './ir/node.ts';
 export { print } from './ir/print.ts';
 export { type ActivationRange, type ActivationRanges, expectedSqnr } from './ir/ranges.ts';
 export { constant, derived, type SparseTensor, type Tensor } from './ir/tensor.ts';
+export type { GroupPattern } from './kernels/groups.ts';
 export { OBSERVERS, type ObserverKind } from './kernels/observe/choose.ts';
+export type { Norm } from './kernels/sliceNorms.ts';
 export { type DataMode, type ModelPlan, planModel } from './onnx/plan.ts';
 export { readModel } from './onnx/read.ts';
 export { type WriteOptions, type Written, writeModel } from './onnx/write.ts';
@@ -25,6 +27,7 @@ export {
   PRUNE_DEFAULTS,
   type PruneOptions,
   prune,
+  type SliceSparsity,
   sparsity,
   type WeightSparsity,
 } from './passes/prune/index.ts';

@@ -16,7 +16,7 @@ import { selectTargets, type Target } from './targets.ts';
 
 export type { Axis } from './axes.ts';
 export { PRUNABLE_OPS, PRUNE_DEFAULTS, type PruneOptions } from './options.ts';
-export { isPruned, sparsity, type WeightSparsity } from './sparsity.ts';
+export { isPruned, type SliceSparsity, sparsity, type WeightSparsity } from './sparsity.ts';
 
 /**
  * Sets the least important weights to zero, as `torch.nn.utils.prune` followed by `prune.remove` does: the file holds

@@ -39,7 +39,7 @@ export function matchArrays(
 ): { matched: ReadonlyMap<Target, Matched>; notes: string[] } {
   const byName = indexBy(targets, namesOf);
   const byPath = indexBy(targets, (one) => one.uses.flatMap((use) => modulePath(use.node.name) ?? []));
-  const left = new Set(skips.flatMap((one) => [one.weight, modulePath(one.node) ?? '']));
+  const left = new Set(skips.flatMap((one) => [one.weight, modulePath(one.node) ?? one.weight]));
   const matched = new Map<Target, Matched & { readonly name: string }>();
   const [unknown, unused]: [string[], string[]] = [[], []];
   const all = [...arrays.keys()];
