@@ -5,7 +5,7 @@ import type { AmountOf } from './amounts.ts';
 import { type Measured, measure } from './measure.ts';
 import type { Matched } from './named.ts';
 import type { Settled } from './options.ts';
-import { measureScored } from './scored.ts';
+import { measureScored, type ScoreWidth } from './scored.ts';
 import { countOf, NAN_DETAIL, type Target } from './targets.ts';
 
 /** What the methods share: the options, what files say of each weight, and where skips go. */
@@ -14,6 +14,8 @@ export interface Context {
   readonly amountOf: AmountOf;
   /** Scores by weight; undefined where the weights themselves order. */
   readonly scores: ReadonlyMap<Target, Matched> | undefined;
+  /** How scores are compared. */
+  readonly scoreWidth: ScoreWidth;
   readonly skips: Skip[];
 }
 
@@ -24,13 +26,14 @@ export function leave({ skips }: Context, target: Target, reason: SkipReason, de
 
 /** What orders the elements of a weight. */
 export async function measured(
-  { options, scores }: Context,
+  { options, scores, scoreWidth }: Context,
   target: Target,
   memory: 'keep' | 'forget',
 ): Promise<Measured> {
   const score = scores?.get(target);
   const { tensor } = target.held;
-  return score === undefined ? measure(tensor, memory) : measureScored(tensor, score, options.of === 'remaining');
+  if (score === undefined) return measure(tensor, memory);
+  return measureScored(tensor, score, scoreWidth, options.of === 'remaining', memory);
 }
 
 /** Whether a weight can be ordered: its NaN, where it has some, have no place. */

@@ -46,7 +46,7 @@ async function pruneOne(target: Target, pattern: GroupPattern, context: Context)
   if (!isOrdered(context, target, nans)) return;
   const score = context.scores?.get(target);
   const choose: Choose = async (zero, own) => {
-    const sizes = score === undefined ? floatsOf(own, tensor.dtype) : await loadScores(score);
+    const sizes = score === undefined ? floatsOf(own, tensor.dtype) : await loadScores(score, context.scoreWidth);
     zeroInGroups(sizes, layout, found.run, pattern, zero);
   };
   const form = `${keep}:${group} along axis ${found.axis}`;

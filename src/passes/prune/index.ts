@@ -11,6 +11,7 @@ import { pruneMasked } from './mask.ts';
 import { type Matched, matchArrays } from './named.ts';
 import { type PruneOptions, type Settled, settle } from './options.ts';
 import { carryOut, type Planned } from './planned.ts';
+import { scoreWidth } from './scored.ts';
 import { pruneSlices } from './slices.ts';
 import { selectTargets, type Target } from './targets.ts';
 
@@ -48,7 +49,7 @@ async function run(model: Model, options: Settled): Promise<PassReport> {
   const found = file === undefined ? undefined : matchArrays(model, all, skips, file, options.layout);
   notes.push(...(found?.notes ?? []));
   const scores = options.scores === undefined ? undefined : found?.matched;
-  const context: Context = { options, amountOf, scores, skips };
+  const context: Context = { options, amountOf, scores, scoreWidth: scoreWidth(scores?.values() ?? []), skips };
   const targets = all.filter((one) => isMeant(one, context, found?.matched, file?.label));
   const masks = options.masks === undefined ? undefined : found?.matched;
   return { pass: 'prune', changes: carryOut(await plan(targets, context, masks), options), skips, notes };

@@ -1,7 +1,7 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
 import { derived, type Stored, streamed, type Tensor } from '../../ir/tensor.ts';
 import { fastStreams, magnitudeKernelsFor, WORTH_LOADING } from '../../kernels/choose.ts';
-import { belowThreshold, isZero, type Magnitudes, type Threshold } from '../../kernels/magnitude.ts';
+import { belowThreshold, type Magnitudes, type Threshold } from '../../kernels/magnitude.ts';
 import { aligned, type FloatFormat, halves, toFloat32 } from '../../kernels/views.ts';
 
 /** Sets `count` elements, one where it is not told, from `index` on to +0. */
@@ -95,10 +95,10 @@ export async function zeroChosen(tensor: Tensor, choose: Choose, bytes?: Uint8Ar
 
 /** By itself: a closure beside the one that the replacement keeps would keep the bytes too. */
 async function countLost(bytes: Uint8Array, tensor: Tensor, choose: Choose): Promise<number> {
-  const held = words(bytes, tensor);
+  const zero = zeroTest(bytes, tensor);
   let lost = 0;
   await choose((index, count = 1) => {
-    for (let at = index; at < index + count; at++) if (!isZero(held, at)) lost++;
+    for (let at = index; at < index + count; at++) if (!zero(at)) lost++;
   }, bytes);
   return lost;
 }
@@ -112,7 +112,8 @@ export async function countSpecial(
   return (await magnitudeKernelsFor(held.width, held.words.length / held.width)).countSpecial(held);
 }
 
-function replaced(tensor: Tensor, zero: (bytes: Uint8Array) => Promise<void> | void): Tensor {
+/** The tensor with elements zeroed in a copy that is its own, each time it is asked for. */
+export function replaced(tensor: Tensor, zero: (bytes: Uint8Array) => Promise<void> | void): Tensor {
   const compute = async (): Promise<Uint8Array> => {
     const bytes = new Uint8Array(await tensor.load());
     await zero(bytes);
@@ -140,9 +141,29 @@ export function words(bytes: Uint8Array, tensor: Tensor): Magnitudes {
   return { words: new Uint16Array(data.buffer, data.byteOffset, data.length * 2), width: 2 };
 }
 
-function zeroing(bytes: Uint8Array, tensor: Tensor): Zero {
-  const size = tensor.byteLength / elementCount(tensor.dims);
+/** How to zero elements in place, of whatever float type. */
+export function zeroing(bytes: Uint8Array, tensor: Tensor): Zero {
+  const elements = elementsIn(bytes, tensor);
   return (index, count = 1) => {
-    bytes.fill(0, index * size, (index + count) * size);
+    if (count === 1) elements[index] = 0;
+    else elements.fill(0, index, index + count);
   };
+}
+
+/** Whether elements are zero, of either sign. */
+export function zeroTest(bytes: Uint8Array, tensor: Tensor): (index: number) => boolean {
+  const size = tensor.byteLength / elementCount(tensor.dims);
+  const elements = elementsIn(aligned(bytes, size), tensor);
+  if (elements instanceof Float64Array) return (index) => elements[index] === 0;
+  const magnitude = size === 4 ? 0x7fffffff : 0x7fff;
+  return (index) => ((elements[index] as number) & magnitude) === 0;
+}
+
+/** A view of float elements by their size; bits that are 0 are +0. The bytes must be aligned. */
+function elementsIn(bytes: Uint8Array, tensor: Tensor): Uint16Array | Uint32Array | Float64Array {
+  const { buffer, byteOffset } = bytes;
+  const count = elementCount(tensor.dims);
+  const size = tensor.byteLength / count;
+  if (size === 8) return new Float64Array(buffer, byteOffset, count);
+  return size === 4 ? new Uint32Array(buffer, byteOffset, count) : new Uint16Array(buffer, byteOffset, count);
 }

@@ -1,5 +1,6 @@
 import { CompressError } from '../../errors.ts';
 import type { NamedArray, NamedArrays } from '../../ir/arrays.ts';
+import type { DType } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
 import { heldName } from '../held.ts';
 import type { Skip } from '../pass.ts';
@@ -13,6 +14,7 @@ import type { Target } from './targets.ts';
 export interface Matched {
   /** What errors call it, e.g. `masks.npz, array 'fc1.weight_mask'`. */
   readonly where: string;
+  readonly dtype: DType;
   /** Its elements in the order of the weight's. */
   load(): Promise<AnyNumbers>;
 }
@@ -60,7 +62,7 @@ export function matchArrays(
     }
     const array = arrays.get(name) as NamedArray;
     const isTorchs = exact === undefined || name !== bare;
-    matched.set(target, { name, where, load: loader(array, target, where, layout, isTorchs) });
+    matched.set(target, { name, where, dtype: array.dtype, load: loader(array, target, where, layout, isTorchs) });
   }
   if (unknown.length > 0) throw unknownNames(label, unknown, targets);
   const notes = unused.length === 0 ? [] : [`${label}: not used, for only weights are pruned: ${listed(unused)}`];

@@ -1,8 +1,7 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { Tensor } from '../../ir/tensor.ts';
-import { isZero } from '../../kernels/magnitude.ts';
-import { type Choose, words } from './measure.ts';
+import { type Choose, zeroTest } from './measure.ts';
 
 /**
  * Chooses exactly `count` of `total` indices, each set equally likely, in rising order and without memory for them
@@ -46,12 +45,12 @@ export function chooseRandom(tensor: Tensor, choice: RandomChoice): Choose {
   const { total, count, seed, name, skipZeros, start = 0, end = total } = choice;
   return (zero, bytes) => {
     // The bytes are zeroed while they are read, but only where the search has been.
-    const held = skipZeros ? words(bytes, tensor) : undefined;
+    const isZero = skipZeros ? zeroTest(bytes, tensor) : undefined;
     let [index, place] = [-1, start - 1];
     selectRandom(total, count, seed, name, (chosen) => {
       if (chosen < start || chosen >= end) return;
-      if (held === undefined) return zero(chosen - start);
-      for (; place < chosen; index++) if (!isZero(held, index + 1)) place++;
+      if (isZero === undefined) return zero(chosen - start);
+      for (; place < chosen; index++) if (!isZero(index + 1)) place++;
       zero(index);
     });
   };

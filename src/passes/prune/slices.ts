@@ -53,7 +53,7 @@ async function choose(
   among: readonly number[],
   count: number,
   { data, layout }: { readonly data: Numbers; readonly layout: ChannelLayout },
-  { options, scores }: Context,
+  { options, scores, scoreWidth }: Context,
 ): Promise<number[]> {
   if (options.method === 'random') {
     const slices: number[] = [];
@@ -61,7 +61,11 @@ async function choose(
     return slices;
   }
   const score = scores?.get(target);
-  const norms = sliceNorms(score === undefined ? data : await loadScores(score), layout, options.method as Norm);
+  const norms = sliceNorms(
+    score === undefined ? data : await loadScores(score, scoreWidth),
+    layout,
+    options.method as Norm,
+  );
   // Sorting is stable: equal norms stay in the order of their indices.
   return [...among].sort((a, b) => (norms[a] as number) - (norms[b] as number)).slice(0, count);
 }

@@ -273,6 +273,31 @@ describe('scores', () => {
     ]);
   });
 
+  test('of any number type, as exactly as they are told', async () => {
+    // The order of the weight turned round; where float32 is too coarse for the differences, float64 and integers are not.
+    const order = [8, 7, 6, 5, 4, 3, 2, 1];
+    const types: [DType, ArrayBufferView][] = [
+      ['float64', Float64Array.from(order, (one) => 1 + one * 2 ** -40)],
+      ['int32', Int32Array.from(order, (one) => 2 ** 30 + one)],
+      ['uint32', Uint32Array.from(order, (one) => 2 ** 31 + one)],
+      ['int64', BigInt64Array.from(order, (one) => BigInt(2 ** 40 + one))],
+      ['float32', Float32Array.from(order)],
+      ['float16', Uint16Array.from(order, (one) => 0x3c00 + one)],
+      ['bfloat16', Uint16Array.from(order, (one) => 0xbf80 + one)],
+      ['int16', Int16Array.from(order)],
+      ['uint8', Uint8Array.from(order)],
+      ['int8', Int8Array.from(order, (one) => -one)],
+    ];
+    for (const [dtype, data] of types) {
+      const arrays = new Map([['fc.weight', constant('fc.weight', dtype, [2, 4], data)]]);
+      for (const of of ['all', 'remaining'] as const) {
+        const { bytes } = await pass(model(), prune({ method: 'l1', amount: 3, of, scores: { label: 's', arrays } }));
+        const zeros = zerosOf(await weightFloats(await modelOf(bytes), 'fc.weight'));
+        expect([dtype, of, zeros]).toEqual([dtype, of, [5, 6, 7]]);
+      }
+    }
+  });
+
   test.each<[string, Partial<PruneOptions>]>([
     ['single weights', { amount: 3 }],
     ['all weights', { amount: 3, scope: 'global' }],
