@@ -2,6 +2,7 @@ export { CompressError, type ErrorCode } from './errors.ts';
 export { bytesSink, fileSink, type Sink, streamSink } from './io/sink.ts';
 export { bytesSource, fileSource, type Source } from './io/source.ts';
 export { spool } from './io/spool.ts';
+export type { NamedArray, NamedArrays } from './ir/arrays.ts';
 export type { DType } from './ir/dtype.ts';
 export { Graph, type ValueInfo } from './ir/graph.ts';
 export { Model } from './ir/model.ts';
@@ -9,7 +10,9 @@ export { attribute, createNode, type Node } from './ir/node.ts';
 export { print } from './ir/print.ts';
 export { type ActivationRange, type ActivationRanges, expectedSqnr } from './ir/ranges.ts';
 export { constant, derived, type SparseTensor, type Tensor } from './ir/tensor.ts';
+export type { GroupPattern } from './kernels/groups.ts';
 export { OBSERVERS, type ObserverKind } from './kernels/observe/choose.ts';
+export type { Norm } from './kernels/sliceNorms.ts';
 export { type DataMode, type ModelPlan, planModel } from './onnx/plan.ts';
 export { readModel } from './onnx/read.ts';
 export { type WriteOptions, type Written, writeModel } from './onnx/write.ts';
@@ -17,7 +20,17 @@ export { type ConvertOptions, convert } from './passes/convert.ts';
 export { equalize } from './passes/equalize/index.ts';
 export { FOLD_DEFAULTS, FOLD_RULES, type FoldOptions, type FoldRule, fold } from './passes/fold/index.ts';
 export { type Change, type Pass, type PassReport, type Skip, type SkipReason, transform } from './passes/pass.ts';
-export { PRUNABLE_OPS, PRUNE_DEFAULTS, type PruneOptions, prune } from './passes/prune/index.ts';
+export {
+  type Axis,
+  isPruned,
+  PRUNABLE_OPS,
+  PRUNE_DEFAULTS,
+  type PruneOptions,
+  prune,
+  type SliceSparsity,
+  sparsity,
+  type WeightSparsity,
+} from './passes/prune/index.ts';
 export { QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions, quantize } from './passes/quantize/index.ts';
 export { correctBias, correctionValues } from './passes/quantize/static/correct.ts';
 export {
@@ -29,6 +42,7 @@ export {
 export type { ActivationDType } from './passes/quantize/static/qdq.ts';
 export { BENCH_DEFAULTS, type BenchOptions, type BenchReport, bench, checkRatio } from './runtime/bench.ts';
 export { CALIBRATE_DEFAULTS, type CalibrateOptions, type Calibration, calibrate } from './runtime/calibrate.ts';
+export { openArrays } from './runtime/data/arrays.ts';
 export { type DataOptions, openData } from './runtime/data/open.ts';
 export { type RandomOptions, randomData } from './runtime/data/random.ts';
 export type { DataSet, FeedData, FeedTensor, Sample } from './runtime/data/types.ts';

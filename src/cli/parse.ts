@@ -2,13 +2,14 @@ import { CompressError } from '../errors.ts';
 
 /**
  * Reads an amount as `torch.nn.utils.prune` takes it: `0.4` is a fraction of the weights, `5000` a number of weights.
+ * @param things - what is counted
  * @throws CompressError `options`
  */
-export function parseAmount(option: string, text: string): number {
+export function parseAmount(option: string, text: string, things = 'weights'): number {
   const value = Number(text);
   const bad = (fact: string): CompressError =>
     new CompressError('options', `--${option}`, fact, {
-      hint: `Give a fraction between 0 and 1 (--${option} 0.4) or a whole number of weights (--${option} 5000).`,
+      hint: `Give a fraction between 0 and 1 (--${option} 0.4) or a whole number of ${things} (--${option} ${things === 'weights' ? 5000 : 8}).`,
     });
   if (text.trim() === '' || !Number.isFinite(value)) throw bad(`'${text}' is not a number`);
   if (value <= 0) throw bad(`${text} would prune nothing`);

@@ -46,9 +46,11 @@ function wrapped(lines: readonly string[], options: RenderOptions): string[] {
 function pruned(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {
   const zeros = sum(pass.changes, (one) => one.zeros ?? 0);
   const elements = sum(pass.changes, (one) => one.elements);
+  const shaped = pass.changes.some((one) => one.form !== undefined);
   const rows = pass.changes.map((one) => {
     const own = one.zeros ?? 0;
-    return [one.weight, one.opType, shapeOf(one), String(own), formatPercent(own, one.elements)];
+    const row = [one.weight, one.opType, shapeOf(one), String(own), formatPercent(own, one.elements)];
+    return shaped ? [...row, one.form ?? ''] : row;
   });
   const columns = [
     ...[{ head: 'weight' }, { head: 'operator', optional: true }, { head: 'shape' }],
@@ -56,6 +58,7 @@ function pruned(pass: PassReport, options: RenderOptions, chalk: ChalkInstance):
       { head: 'zeros', right: true },
       { head: 'sparsity', right: true },
     ],
+    ...(shaped ? [{ head: 'pruned' }] : []),
   ];
   const head = `${chalk.green('prune')}: ${formatPercent(zeros, elements)} of ${elements} weights in ${count(pass.changes.length, 'tensor')} are zero`;
   return [...wrapped([head], options), ...table(columns, rows, options, chalk)];

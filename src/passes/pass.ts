@@ -8,6 +8,9 @@ export type SkipReason =
   | 'already_quantized' // it comes out of a DequantizeLinear, or its operator is an integer one
   | 'below_min_elements' // smaller than --min-elements
   | 'amount_exceeds_size' // fewer weights than --l1/--l2/--random COUNT asks to prune
+  | 'no_such_axis' // it has no axis like the one slices or groups are asked for along
+  | 'group_exceeds_size' // N:M: fewer inputs than a group has
+  | 'not_in_file' // masks, scores or amounts are given, and none for it
   | 'non_finite' // it holds NaN or infinity
   | 'graph_input' // it is no constant: a graph input without a value
   | 'needs_calibration' // fast int8 needs the range of its activations
@@ -48,7 +51,7 @@ export interface Change {
   readonly after: number;
   /** prune: how many weights are zero now. */
   readonly zeros?: number;
-  /** quantize: what was written in its place, e.g. `dynamic int8 per-channel`. */
+  /** quantize: what was written in its place, e.g. `dynamic int8 per-channel`. prune: which slices or groups. */
   readonly form?: string;
 }
 

@@ -49,7 +49,7 @@ async function load(verb: Verb, streams: Streams, { color, colorOut }: Colors): 
   const run = (await import('../run.ts')).runner(streams, color);
   switch (verb) {
     case 'prune':
-      return (await import('./prune.ts')).pruneCommand(run);
+      return (await import('./prune/index.ts')).pruneCommand(run);
     case 'quantize':
       return (await import('./quantize.ts')).quantizeCommand(run);
     case 'fold':

@@ -1,65 +1,70 @@
 import { selectThreshold } from '../../kernels/magnitude.ts';
-import type { Change, Skip } from '../pass.ts';
-import { skipUse, type WeightUse } from '../select.ts';
-import { type Measured, measure, NOTHING, zeroChosen } from './measure.ts';
-import type { Settled } from './options.ts';
-import { selectRandom } from './random.ts';
-import { addDigits, applyPruning, countOf, NAN_DETAIL, type Target } from './targets.ts';
+import { type Context, isOrdered, leave, measured } from './context.ts';
+import { type Measured, NOTHING, zeroChosen } from './measure.ts';
+import type { Planned } from './planned.ts';
+import { chooseRandom } from './random.ts';
+import { addDigits, countOf, type Target } from './targets.ts';
 
 /** A target that can be compared with the others, its zeros counted. */
-interface Usable extends Target {
+interface Usable {
+  readonly target: Target;
   readonly zeros: number;
-  readonly measured: Measured;
+  readonly scale: Measured;
 }
 
 /** Prunes `amount` of all weights together, under one threshold. */
-export async function pruneGlobal(targets: readonly Target[], options: Settled, skips: Skip[]): Promise<Change[]> {
+export async function pruneGlobal(targets: readonly Target[], context: Context): Promise<Planned[]> {
+  const { method, of, amount = 0 } = context.options;
   const usable: Usable[] = [];
   const wide = targets.some((one) => one.held.tensor.dtype !== 'float64');
   for (const target of targets) {
-    const [use] = target.uses as [WeightUse];
-    const measured = await measure(target.held.tensor, 'forget');
-    const { zeros, nans } = await measured.countSpecial();
-    if (wide && measured.width === 4) {
-      skips.push(skipUse(use, 'mixed_dtype', 'it is float64 beside smaller floats under one threshold'));
-    } else if (options.method !== 'random' && nans > 0) {
-      skips.push(skipUse(use, 'non_finite', NAN_DETAIL));
-    } else {
-      usable.push({ ...target, zeros, measured });
+    const scale = await measured(context, target, 'forget');
+    const { zeros, nans } = await scale.countSpecial();
+    if (wide && scale.width === 4 && context.scores === undefined) {
+      leave(context, target, 'mixed_dtype', 'it is float64 beside smaller floats under one threshold');
+    } else if (isOrdered(context, target, nans)) {
+      usable.push({ target, zeros, scale });
     }
   }
-  const total = usable.reduce((sum, one) => sum + one.elements, 0);
-  const count = countOf(options.amount, total);
-  if (count === 0) return usable.map((target) => applyPruning(target, target.zeros, NOTHING));
-  return options.method === 'random'
-    ? globalRandom(usable, total, count, options.seed)
-    : globalThreshold(usable, count);
+  const zeros = usable.reduce((sum, one) => sum + one.zeros, 0);
+  const elements = usable.reduce((sum, one) => sum + one.target.elements, 0);
+  const gone = of === 'remaining' ? zeros : 0;
+  const count = countOf(amount, elements - gone);
+  if (count === 0) return usable.map(({ target, zeros }) => ({ target, zeros, pruning: NOTHING }));
+  return method === 'random'
+    ? globalRandom(usable, elements - gone, count, context)
+    : globalThreshold(usable, gone + count);
 }
 
-async function globalRandom(targets: readonly Usable[], total: number, count: number, seed: number): Promise<Change[]> {
-  const changes: Change[] = [];
+async function globalRandom(
+  usable: readonly Usable[],
+  total: number,
+  count: number,
+  { options }: Context,
+): Promise<Planned[]> {
+  const planned: Planned[] = [];
+  const skipZeros = options.of === 'remaining';
   let start = 0;
-  for (const target of targets) {
-    const [first, last] = [start, start + target.elements];
-    const choose = (zero: (index: number) => void): void =>
-      selectRandom(total, count, seed, '', (index) => {
-        if (index >= first && index < last) zero(index - first);
-      });
-    changes.push(applyPruning(target, target.zeros, await zeroChosen(target.held.tensor, choose)));
-    start = last;
+  for (const { target, zeros } of usable) {
+    const { tensor } = target.held;
+    const end = start + target.elements - (skipZeros ? zeros : 0);
+    const choose = chooseRandom(tensor, { total, count, seed: options.seed, name: '', skipZeros, start, end });
+    planned.push({ target, zeros, pruning: await zeroChosen(tensor, choose) });
+    start = end;
   }
-  return changes;
+  return planned;
 }
 
-async function globalThreshold(targets: readonly Usable[], count: number): Promise<Change[]> {
+async function globalThreshold(usable: readonly Usable[], count: number): Promise<Planned[]> {
   async function* pass(): AsyncGenerator<Measured> {
-    for (const { measured } of targets) yield measured;
+    for (const { scale } of usable) yield scale;
   }
-  const width = targets[0]?.measured.width ?? 2;
+  const width = usable[0]?.scale.width ?? 2;
   const threshold = await selectThreshold(pass, width, count, addDigits);
-  const changes: Change[] = [];
+  const planned: Planned[] = [];
   // Ties are given to the tensors in order.
-  for (const target of targets)
-    changes.push(applyPruning(target, target.zeros, await target.measured.prune(threshold)));
-  return changes;
+  for (const { target, zeros, scale } of usable) {
+    planned.push({ target, zeros, pruning: await scale.prune(threshold) });
+  }
+  return planned;
 }

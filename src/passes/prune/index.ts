@@ -1,48 +1,86 @@
-import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
 import type { Pass, PassReport } from '../pass.ts';
-import { checkOpTypes } from '../select.ts';
+import { amountsFor } from './amounts.ts';
+import { type Context, leave } from './context.ts';
 import { pruneEach } from './each.ts';
 import { pruneGlobal } from './global.ts';
-import { PRUNABLE_OPS, PRUNE_DEFAULTS, type PruneOptions, type Settled } from './options.ts';
-import { selectTargets } from './targets.ts';
+import { pruneGroups } from './groups.ts';
+import { pruneMasked } from './mask.ts';
+import { type Matched, matchArrays } from './named.ts';
+import { type PruneOptions, type Settled, settle } from './options.ts';
+import { carryOut, type Planned } from './planned.ts';
+import { scoreWidth } from './scored.ts';
+import { pruneSlices } from './slices.ts';
+import { selectTargets, type Target } from './targets.ts';
 
+export type { Axis } from './axes.ts';
 export { PRUNABLE_OPS, PRUNE_DEFAULTS, type PruneOptions } from './options.ts';
+export { isPruned, type SliceSparsity, sparsity, type WeightSparsity } from './sparsity.ts';
 
 /**
  * Sets the least important weights to zero, as `torch.nn.utils.prune` followed by `prune.remove` does: the file holds
  * the pruned weights, no mask is left.
  *
- * Exactly `round(amount · n)` weights become zero (half to even, as Python rounds); among equal magnitudes the one with
- * the lower index goes first. Doing it again changes nothing. Zeros alone neither shrink a dense file nor speed it up.
+ * Exactly `round(amount · n)` weights, or slices, become zero (half to even, as Python rounds); among equal magnitudes
+ * the one with the lower index goes first. Doing it again changes nothing, unless the amount is `of` the `remaining`
+ * weights: these are what is not zero. Zeros alone neither shrink a dense file nor speed it up.
  *
  * ```
  * before  W = [ 0.9 -0.1  0.4 -0.7 ]    y = MatMul(x, W)
  * after   W = [ 0.9  0.0  0.0 -0.7 ]    y = MatMul(x, W)      l1, amount 0.5
  * ```
  *
- * @throws CompressError `options` when the amount or an operator type cannot be
+ * @throws CompressError `options` when options cannot be or do not go together; when it runs, `options` where a weight
+ *   would become zero altogether or an amount is for no weight, `data` where a mask or scores do not fit
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.prune.l1_unstructured.html
  */
 export function prune(options: PruneOptions): Pass {
-  const { amount } = options;
-  if (!(amount > 0) || !Number.isFinite(amount) || (amount >= 1 && !Number.isSafeInteger(amount))) {
-    throw new CompressError(
-      'options',
-      'amount',
-      `${amount} is neither a fraction between 0 and 1 nor a whole number of weights`,
-    );
-  }
-  checkOpTypes(options.opTypes ?? [], PRUNABLE_OPS);
-  return { name: 'prune', run: (model) => run(model, { ...PRUNE_DEFAULTS, ...options }) };
+  const settled = settle(options);
+  return { name: 'prune', run: (model) => run(model, settled) };
 }
 
 async function run(model: Model, options: Settled): Promise<PassReport> {
   const notes = inliningNotes(inlineWeights(model, options.opTypes, 'handed'));
-  const { targets, skips } = selectTargets(model, options);
-  const changes =
-    options.scope === 'global' ? await pruneGlobal(targets, options, skips) : await pruneEach(targets, options, skips);
-  return { pass: 'prune', changes, skips, notes };
+  const { targets: all, skips } = selectTargets(model, options);
+  const amountOf = amountsFor(all, skips, options);
+  const file = options.masks ?? options.scores;
+  const found = file === undefined ? undefined : matchArrays(model, all, skips, file, options.layout);
+  notes.push(...(found?.notes ?? []));
+  const scores = options.scores === undefined ? undefined : found?.matched;
+  const context: Context = { options, amountOf, scores, scoreWidth: scoreWidth(scores?.values() ?? []), skips };
+  const targets = all.filter((one) => isMeant(one, context, found?.matched, file?.label));
+  const masks = options.masks === undefined ? undefined : found?.matched;
+  return { pass: 'prune', changes: carryOut(await plan(targets, context, masks), options), skips, notes };
+}
+
+/** Whether the files say something of a weight; where not, it is left. */
+function isMeant(
+  target: Target,
+  context: Context,
+  found: ReadonlyMap<Target, Matched> | undefined,
+  label: string | undefined,
+): boolean {
+  const { options, amountOf } = context;
+  if (found !== undefined && !found.has(target)) {
+    leave(context, target, 'not_in_file', `${label} has no array for it`);
+    return false;
+  }
+  const amount = amountOf(target);
+  if (options.amounts === undefined || (amount !== undefined && amount > 0)) return true;
+  leave(context, target, 'not_in_file', amount === 0 ? 'its amount is 0' : 'no amount is given for it');
+  return false;
+}
+
+function plan(
+  targets: readonly Target[],
+  context: Context,
+  masks: ReadonlyMap<Target, Matched> | undefined,
+): Promise<Planned[]> {
+  const { axis, nm, scope } = context.options;
+  if (masks !== undefined) return pruneMasked(targets, masks);
+  if (nm !== undefined) return pruneGroups(targets, nm, context);
+  if (axis !== undefined) return pruneSlices(targets, axis, context);
+  return scope === 'global' ? pruneGlobal(targets, context) : pruneEach(targets, context);
 }

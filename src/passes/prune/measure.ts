@@ -1,8 +1,14 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
 import { derived, type Stored, streamed, type Tensor } from '../../ir/tensor.ts';
 import { fastStreams, magnitudeKernelsFor, WORTH_LOADING } from '../../kernels/choose.ts';
-import { belowThreshold, isZero, type Magnitudes, type Threshold } from '../../kernels/magnitude.ts';
+import { belowThreshold, type Magnitudes, type Threshold } from '../../kernels/magnitude.ts';
 import { aligned, type FloatFormat, halves, toFloat32 } from '../../kernels/views.ts';
+
+/** Sets `count` elements, one where it is not told, from `index` on to +0. */
+export type Zero = (index: number, count?: number) => void;
+
+/** Names the elements of a weight that become zero, each time the same ones. Of `bytes` it changes nothing but these. */
+export type Choose = (zero: Zero, bytes: Uint8Array) => Promise<void> | void;
 
 /** What pruning does to a weight: how many elements become zero that were not, and the tensor that takes its place. */
 export interface Pruning {
@@ -16,6 +22,9 @@ export const NOTHING: Pruning = { lost: 0, replacement: undefined };
 export interface Measured {
   /** 16-bit digits of a magnitude: 2, or 4 for float64. */
   readonly width: number;
+  /** Whether no element comes before one that is zero: false where scores order. */
+  readonly zerosFirst: boolean;
+  /** Zeros of the weight, and NaN of what orders it. */
   countSpecial(): Promise<{ readonly zeros: number; readonly nans: number }>;
   addDigits(histogram: Float64Array, prefix: readonly number[]): Promise<void>;
   /** Prunes what is below the threshold and takes this weight's ties off it. */
@@ -39,6 +48,7 @@ async function measureStored(tensor: Tensor, stored: Stored): Promise<Measured> 
   const magnitudes = new StoredMagnitudes(stored);
   return {
     width: magnitudes.width,
+    zerosFirst: true,
     countSpecial: () => magnitudes.countSpecial(),
     addDigits: (histogram, prefix) => magnitudes.addDigits(histogram, prefix),
     async prune(threshold) {
@@ -61,6 +71,7 @@ function measureLoaded(tensor: Tensor, memory: 'keep' | 'forget'): Measured {
   };
   return {
     width,
+    zerosFirst: true,
     countSpecial: async () => (await kernels).countSpecial(await held()),
     addDigits: async (histogram, prefix) => (await kernels).addDigits(histogram, await held(), prefix),
     async prune(threshold) {
@@ -73,17 +84,36 @@ function measureLoaded(tensor: Tensor, memory: 'keep' | 'forget'): Measured {
   };
 }
 
-/** Zeroes the elements that `choose` names, each time it is asked the same ones. */
-export async function zeroChosen(tensor: Tensor, choose: (zero: (index: number) => void) => void): Promise<Pruning> {
-  const held = words(await tensor.load(), tensor);
-  let lost = 0;
-  choose((index) => {
-    if (!isZero(held, index)) lost++;
-  });
-  return { lost, replacement: replaced(tensor, (bytes) => choose(zeroing(bytes, tensor))) };
+/**
+ * Zeroes the elements that `choose` names.
+ * @param bytes - of the tensor, where they are at hand
+ */
+export async function zeroChosen(tensor: Tensor, choose: Choose, bytes?: Uint8Array): Promise<Pruning> {
+  const lost = await countLost(bytes ?? (await tensor.load()), tensor, choose);
+  return { lost, replacement: replaced(tensor, (own) => choose(zeroing(own, tensor), own)) };
 }
 
-function replaced(tensor: Tensor, zero: (bytes: Uint8Array) => Promise<void> | void): Tensor {
+/** By itself: a closure beside the one that the replacement keeps would keep the bytes too. */
+async function countLost(bytes: Uint8Array, tensor: Tensor, choose: Choose): Promise<number> {
+  const zero = zeroTest(bytes, tensor);
+  let lost = 0;
+  await choose((index, count = 1) => {
+    for (let at = index; at < index + count; at++) if (!zero(at)) lost++;
+  }, bytes);
+  return lost;
+}
+
+/** Zeros and NaN among the elements of a tensor. */
+export async function countSpecial(
+  bytes: Uint8Array,
+  tensor: Tensor,
+): Promise<{ readonly zeros: number; readonly nans: number }> {
+  const held = words(bytes, tensor);
+  return (await magnitudeKernelsFor(held.width, held.words.length / held.width)).countSpecial(held);
+}
+
+/** The tensor with elements zeroed in a copy that is its own, each time it is asked for. */
+export function replaced(tensor: Tensor, zero: (bytes: Uint8Array) => Promise<void> | void): Tensor {
   const compute = async (): Promise<Uint8Array> => {
     const bytes = new Uint8Array(await tensor.load());
     await zero(bytes);
@@ -103,18 +133,37 @@ function pruneBelow(tensor: Tensor, threshold: Threshold): (bytes: Uint8Array) =
   };
 }
 
-/** The elements as 16-bit words; half floats as the float32 they stand for, so that one order holds for all. */
-function words(bytes: Uint8Array, tensor: Tensor): Magnitudes {
+/** The elements of a float tensor as 16-bit words; half floats as the float32 they stand for, so that one order holds for all. */
+export function words(bytes: Uint8Array, tensor: Tensor): Magnitudes {
   if (tensor.dtype === 'float64') return { words: halves(aligned(bytes, 8)), width: 4 };
   if (!isFloat(tensor.dtype)) throw new RangeError(`${tensor.name} is ${tensor.dtype}`);
   const data = toFloat32(bytes, tensor.dtype satisfies FloatFormat);
   return { words: new Uint16Array(data.buffer, data.byteOffset, data.length * 2), width: 2 };
 }
 
-/** Sets one element of the tensor to +0. */
-function zeroing(bytes: Uint8Array, tensor: Tensor): (index: number) => void {
-  const size = tensor.byteLength / elementCount(tensor.dims);
-  return (index) => {
-    bytes.fill(0, index * size, (index + 1) * size);
+/** How to zero elements in place, of whatever float type. */
+export function zeroing(bytes: Uint8Array, tensor: Tensor): Zero {
+  const elements = elementsIn(bytes, tensor);
+  return (index, count = 1) => {
+    if (count === 1) elements[index] = 0;
+    else elements.fill(0, index, index + count);
   };
+}
+
+/** Whether elements are zero, of either sign. */
+export function zeroTest(bytes: Uint8Array, tensor: Tensor): (index: number) => boolean {
+  const size = tensor.byteLength / elementCount(tensor.dims);
+  const elements = elementsIn(aligned(bytes, size), tensor);
+  if (elements instanceof Float64Array) return (index) => elements[index] === 0;
+  const magnitude = size === 4 ? 0x7fffffff : 0x7fff;
+  return (index) => ((elements[index] as number) & magnitude) === 0;
+}
+
+/** A view of float elements by their size; bits that are 0 are +0. The bytes must be aligned. */
+function elementsIn(bytes: Uint8Array, tensor: Tensor): Uint16Array | Uint32Array | Float64Array {
+  const { buffer, byteOffset } = bytes;
+  const count = elementCount(tensor.dims);
+  const size = tensor.byteLength / count;
+  if (size === 8) return new Float64Array(buffer, byteOffset, count);
+  return size === 4 ? new Uint32Array(buffer, byteOffset, count) : new Uint16Array(buffer, byteOffset, count);
 }

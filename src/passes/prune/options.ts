@@ -1,24 +1,117 @@
-import type { Selection } from '../select.ts';
+import { CompressError } from '../../errors.ts';
+import type { NamedArrays } from '../../ir/arrays.ts';
+import type { GroupPattern } from '../../kernels/groups.ts';
+import type { Norm } from '../../kernels/sliceNorms.ts';
+import { checkOpTypes, type Selection } from '../select.ts';
+import type { Axis } from './axes.ts';
 
 /** Operators whose weights can be pruned. */
 export const PRUNABLE_OPS = ['Gemm', 'MatMul', 'Conv', 'ConvTranspose'] as const;
 
+/** Groups longer than this are no pattern any hardware has; choosing in one takes time with the square of its length. */
+export const MAX_GROUP = 256;
+
+/** What is pruned and how much. `axis` makes it whole slices, `nm` N:M groups, neither single weights. */
 export interface PruneOptions extends Selection {
-  /** What makes a weight unimportant: its magnitude (for single weights l1 and l2 order alike), or chance. */
-  readonly method: 'l1' | 'l2' | 'random';
-  /** A fraction between 0 and 1 of the weights, or, from 1 on, a whole number of weights: of each tensor, or of all. */
-  readonly amount: number;
+  /**
+   * What makes a weight, or a slice, unimportant: its norm, or chance; or a `mask` tells. For single weights the norms
+   * order alike.
+   */
+  readonly method: Norm | 'random' | 'mask';
+  /**
+   * A fraction between 0 and 1 of the weights (with `axis`, of the slices), or, from 1 on, a whole number of them: of
+   * each tensor, or of all.
+   */
+  readonly amount?: number;
+  /**
+   * Amounts of their own, by the name of a weight or of its node, or by a regular expression that one of them matches;
+   * the first that fits counts, names before expressions. 0 leaves a weight as it is. `amount` is that of all others;
+   * without it they are left.
+   */
+  readonly amounts?: ReadonlyMap<string, number>;
   /** `tensor`: every weight tensor loses `amount` of its own. `global`: the least important ones of all together. */
   readonly scope?: 'tensor' | 'global';
+  /** `all`: of all weights. `remaining`: of those that are not zero yet, as torch's iterative pruning counts. */
+  readonly of?: 'all' | 'remaining';
   /** For `random`: the same seed prunes the same weights on every machine. */
   readonly seed?: number;
+  /** Prune whole slices along this axis. */
+  readonly axis?: Axis;
+  /** Of every `group` weights that are neighbours along the inputs keep the `keep` largest; no amount is needed. */
+  readonly nm?: GroupPattern;
+  /** Arrays shaped like the weights, whose magnitudes stand for those of the weights. */
+  readonly scores?: NamedArrays;
+  /** For `mask`: arrays shaped like the weights; 0 prunes a weight, 1 keeps it. */
+  readonly masks?: NamedArrays;
+  /**
+   * How matrices lie in `scores` or `masks`: `onnx` as the model stores them, `torch` as `[out, in]`. Not given: as the
+   * model stores them, unless that leaves a doubt.
+   */
+  readonly layout?: 'onnx' | 'torch';
+  /** Whether a weight may become zero altogether. */
+  readonly allowEmpty?: boolean;
 }
 
-export const PRUNE_DEFAULTS: Required<Pick<PruneOptions, 'scope' | 'seed' | 'opTypes'>> = {
+type Defaulted = 'scope' | 'of' | 'seed' | 'opTypes' | 'allowEmpty';
+
+export const PRUNE_DEFAULTS: Required<Pick<PruneOptions, Defaulted>> = {
   scope: 'tensor',
+  of: 'all',
   seed: 0,
   opTypes: PRUNABLE_OPS,
+  allowEmpty: false,
 };
 
 /** Options with every default in its place. */
-export type Settled = PruneOptions & Required<Pick<PruneOptions, 'scope' | 'seed' | 'opTypes'>>;
+export type Settled = PruneOptions & Required<Pick<PruneOptions, Defaulted>>;
+
+/**
+ * Puts the defaults in and refuses what cannot be or does not go together.
+ * @throws CompressError `options`
+ */
+export function settle(options: PruneOptions): Settled {
+  const { method, amount, amounts, axis, nm, scores, masks, scope } = options;
+  const bad = (where: string, fact: string): CompressError => new CompressError('options', where, fact);
+  checkOpTypes(options.opTypes ?? [], PRUNABLE_OPS);
+  if (amount !== undefined) checkAmount('amount', amount);
+  for (const [name, one] of amounts ?? []) if (one !== 0) checkAmount(`amounts, '${name}'`, one);
+  const needsAmount = nm === undefined && method !== 'mask';
+  const hasAmount = amount !== undefined || amounts !== undefined;
+  if (needsAmount !== hasAmount) {
+    const by = nm === undefined ? 'a mask' : 'N:M';
+    throw bad('amount', needsAmount ? 'none is given' : `${by} leaves nothing for an amount to tell`);
+  }
+  if ((method === 'mask') !== (masks !== undefined))
+    throw bad('masks', 'they belong to the method mask, and it to them');
+  if (scores !== undefined && (method === 'random' || method === 'mask')) {
+    throw bad('scores', `${method === 'random' ? 'chance' : 'a mask'} asks for no scores`);
+  }
+  if (axis !== undefined && typeof axis === 'number' && !Number.isSafeInteger(axis))
+    throw bad('axis', `${axis} is not a whole number`);
+  const structured = axis !== undefined || nm !== undefined;
+  if (structured && method === 'mask') throw bad(axis === undefined ? 'nm' : 'axis', 'the mask tells what is pruned');
+  if (nm !== undefined) checkPattern(nm, options);
+  if (scope === 'global' && (structured || method === 'mask' || amounts !== undefined)) {
+    throw bad('scope', 'global is one threshold over single weights, with one amount');
+  }
+  return { ...PRUNE_DEFAULTS, ...options };
+}
+
+function checkAmount(where: string, amount: number): void {
+  if (amount > 0 && Number.isFinite(amount) && (amount < 1 || Number.isSafeInteger(amount))) return;
+  const fact = `${amount} is neither a fraction between 0 and 1 nor a whole number of weights`;
+  throw new CompressError('options', where, fact);
+}
+
+function checkPattern({ keep, group }: GroupPattern, { axis, method, of }: PruneOptions): void {
+  const bad = (fact: string, hint?: string): CompressError =>
+    new CompressError('options', 'nm', fact, hint === undefined ? {} : { hint });
+  const hint = '2:4 keeps 2 of every 4 weights.';
+  if (![keep, group].every(Number.isSafeInteger)) throw bad(`${keep}:${group} is no pair of whole numbers`, hint);
+  if (group < 2 || group > MAX_GROUP) throw bad(`groups have 2 to ${MAX_GROUP} weights, not ${group}`, hint);
+  if (keep < 1) throw bad(`${keep}:${group} would keep nothing`, hint);
+  if (keep >= group) throw bad(`${keep}:${group} would prune nothing`, hint);
+  if (axis !== undefined) throw bad('groups are not slices along an axis');
+  if (method === 'random') throw bad('groups are chosen by magnitude or by scores, not by chance');
+  if (of === 'remaining') throw bad('a pattern has no amount that could be of the remaining weights');
+}

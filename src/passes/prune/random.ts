@@ -1,5 +1,7 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import type { Tensor } from '../../ir/tensor.ts';
+import { type Choose, zeroTest } from './measure.ts';
 
 /**
  * Chooses exactly `count` of `total` indices, each set equally likely, in rising order and without memory for them
@@ -22,6 +24,36 @@ export function selectRandom(
       choose(index);
     }
   }
+}
+
+/** A choice among the weights of one tensor, or among those of all, of which the tensor has some. */
+export interface RandomChoice {
+  /** How many there are to choose from, and how many are chosen. */
+  readonly total: number;
+  readonly count: number;
+  readonly seed: number;
+  readonly name: string;
+  /** Only weights that are not zero are counted. */
+  readonly skipZeros: boolean;
+  /** Which of `total` this tensor has: all, where not told. */
+  readonly start?: number;
+  readonly end?: number;
+}
+
+/** {@link selectRandom} over the elements of a tensor. */
+export function chooseRandom(tensor: Tensor, choice: RandomChoice): Choose {
+  const { total, count, seed, name, skipZeros, start = 0, end = total } = choice;
+  return (zero, bytes) => {
+    // The bytes are zeroed while they are read, but only where the search has been.
+    const isZero = skipZeros ? zeroTest(bytes, tensor) : undefined;
+    let [index, place] = [-1, start - 1];
+    selectRandom(total, count, seed, name, (chosen) => {
+      if (chosen < start || chosen >= end) return;
+      if (isZero === undefined) return zero(chosen - start);
+      for (; place < chosen; index++) if (!isZero(index + 1)) place++;
+      zero(index);
+    });
+  };
 }
 
 /** FNV-1a over the name, started from the seed. */

@@ -7,16 +7,17 @@ const MAX_ARRAYS = 4096;
 
 /**
  * The arrays of a .npz file by name. Stored or compressed, they are read as streams: a file may be larger than memory.
+ * @param kind - what errors call an array
  * @throws CompressError `data`, `limit` where there are too many
  */
-export async function npzColumns(path: string): Promise<Map<string, Column>> {
-  const parts = await zipParts(path);
+export async function npzColumns(path: string, kind: 'input' | 'array' = 'input'): Promise<Map<string, Column>> {
+  const parts = await zipParts(path, kind);
   const columns = new Map<string, Column>();
   for (const [name, bytes] of parts) columns.set(name, await npyColumn(bytes));
   return columns;
 }
 
-async function zipParts(path: string): Promise<Map<string, Bytes>> {
+async function zipParts(path: string, kind: string): Promise<Map<string, Bytes>> {
   const { default: yauzl } = await import('yauzl');
   const broken = (cause: unknown): CompressError => {
     const message = cause instanceof Error ? `: ${cause.message}` : '';
@@ -56,9 +57,14 @@ async function zipParts(path: string): Promise<Map<string, Bytes>> {
         else reject(broken(cause));
       });
     });
+  if (entries.some((entry) => entry.fileName.endsWith('/data.pkl'))) {
+    const hint = 'Save the tensors by name: safetensors.torch.save_file(tensors, file) or numpy.savez(file, **arrays).';
+    throw new CompressError('data', path, 'is a pickle of PyTorch, which is code and is not run', { hint });
+  }
   const parts = new Map<string, Bytes>();
   for (const entry of entries) {
     const name = entry.fileName.replace(/\.npy$/, '');
+    if (parts.has(name)) throw new CompressError('data', path, `has two arrays '${name}'`);
     const open = async function* (): AsyncGenerator<Uint8Array> {
       const zip = await opened();
       try {
@@ -69,7 +75,7 @@ async function zipParts(path: string): Promise<Map<string, Bytes>> {
         zip.close();
       }
     };
-    parts.set(name, { where: `${path}, input '${name}'`, byteLength: entry.uncompressedSize, open });
+    parts.set(name, { where: `${path}, ${kind} '${name}'`, byteLength: entry.uncompressedSize, open });
   }
   return parts;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { selectRandom } from '../../src/passes/prune/random.ts';
+import { selectRandom } from '../../../src/passes/prune/random.ts';
 
 function chosen(total: number, count: number, seed: number, name = 'w'): number[] {
   const indices: number[] = [];

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { prune } from '../../src/index.ts';
-import { f32, type ModelSpec, type NodeSpec, type TensorSpec, value } from '../support/build.ts';
-import { bytesOf, modelOf, pass, weightBytes, weightFloats } from '../support/model.ts';
-import { randomFloats } from '../support/random.ts';
+import { prune } from '../../../src/index.ts';
+import { f32, type ModelSpec, type NodeSpec, type TensorSpec, value } from '../../support/build.ts';
+import { bytesOf, modelOf, pass, weightBytes, weightFloats } from '../../support/model.ts';
+import { randomFloats } from '../../support/random.ts';
 
 const HALF = prune({ method: 'l1', amount: 0.5 });
 

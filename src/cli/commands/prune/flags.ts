@@ -1,0 +1,96 @@
+import type { Argv } from 'yargs';
+import { PRUNABLE_OPS, PRUNE_DEFAULTS } from '../../../passes/prune/index.ts';
+import { type CommonArguments, commonArguments, type SelectionArguments, selectionArguments } from '../../arguments.ts';
+
+/** Norms, or chance, that slices are chosen by. */
+export const STRUCTURED = ['l1', 'l2', 'linf', 'random'] as const;
+
+/** The arguments of `compress prune`; undefined where not given. */
+export interface PruneArguments extends CommonArguments, SelectionArguments {
+  l1: string | undefined;
+  l2: string | undefined;
+  random: string | undefined;
+  structured: (typeof STRUCTURED)[number] | undefined;
+  nm: string | undefined;
+  mask: string | undefined;
+  amount: string | undefined;
+  amounts: string | undefined;
+  axis: string | undefined;
+  scores: string | undefined;
+  layout: 'onnx' | 'torch' | undefined;
+  scope: 'tensor' | 'global' | undefined;
+  of: 'all' | 'remaining' | undefined;
+  seed: string | undefined;
+  allowEmpty: boolean | undefined;
+  allowUnchanged: boolean | undefined;
+}
+
+/** Adds every option of the verb. */
+export function pruneArguments(yargs: Argv): Argv<PruneArguments> {
+  const text = { type: 'string', requiresArg: true } as const;
+  const own = details(methods(yargs, text), text)
+    .option('allow-empty', { type: 'boolean', describe: 'a layer may lose all its weights' })
+    .option('allow-unchanged', { type: 'boolean', describe: 'a model without weights to prune is no error' })
+    .group(['allow-empty', 'allow-unchanged'], 'What is no error:');
+  return commonArguments(selectionArguments(own, PRUNABLE_OPS)) as unknown as Argv<PruneArguments>;
+}
+
+type Text = { readonly type: 'string'; readonly requiresArg: true };
+
+function methods(yargs: Argv, text: Text): Argv {
+  return yargs
+    .option('l1', { ...text, describe: 'the smallest weights; AMOUNT is a fraction (0.4) or a number (5000)' })
+    .option('l2', { ...text, describe: 'the smallest by their squares: for single weights the same choice as --l1' })
+    .option('random', { ...text, describe: 'weights chosen by chance' })
+    .option('structured', {
+      choices: STRUCTURED,
+      requiresArg: true,
+      describe: 'whole slices along --axis, the smallest by this norm or chosen by chance; --amount tells how many',
+    })
+    .option('nm', { ...text, describe: 'N:M: of every M neighbouring inputs keep the N largest weights, as 2:4' })
+    .option('mask', {
+      ...text,
+      describe: 'what a file tells (.npz, .safetensors): 0 prunes, 1 keeps, by the names of the weights',
+    })
+    .group(['l1', 'l2', 'random', 'structured', 'nm', 'mask'], 'How to prune (one method is needed):');
+}
+
+function details(yargs: Argv, text: Text): Argv {
+  return yargs
+    .option('amount', {
+      ...text,
+      describe: 'for --structured: fraction (0.3) or number (8) of the slices of each weight',
+    })
+    .option('amounts', {
+      ...text,
+      describe: 'a JSON file with amounts by name or regular expression: {"fc1.weight": 0.3, "conv": 0.5}',
+    })
+    .option('axis', {
+      ...text,
+      describe: 'out (the default): output channels; in: inputs; or an axis of the weight as stored, 0, 1, -1',
+    })
+    .option('scores', {
+      ...text,
+      describe: 'a file (.npz, .safetensors) with the importance of each weight, used in place of its magnitude',
+    })
+    .option('layout', {
+      choices: ['onnx', 'torch'] as const,
+      requiresArg: true,
+      describe: 'matrices in --mask and --scores lie as the model stores them (onnx), or as [out, in] (torch)',
+    })
+    .option('scope', {
+      choices: ['tensor', 'global'] as const,
+      requiresArg: true,
+      describe: 'tensor (the default): AMOUNT of each tensor; global: of all weights together',
+    })
+    .option('of', {
+      choices: ['all', 'remaining'] as const,
+      requiresArg: true,
+      describe: 'all (the default): AMOUNT of all weights; remaining: of those that are not zero yet',
+    })
+    .option('seed', {
+      ...text,
+      describe: `whole number that decides what is random, the same on every machine (${PRUNE_DEFAULTS.seed})`,
+    })
+    .group(['amount', 'amounts', 'axis', 'scores', 'layout', 'scope', 'of', 'seed'], 'How much, and of what:');
+}

@@ -1,0 +1,44 @@
+import type { CommandModule } from 'yargs';
+import type { Run } from '../../run.ts';
+import { examples, SUMMARIES } from '../../usage.ts';
+import { type PruneArguments, pruneArguments } from './flags.ts';
+import { pruningPass } from './methods.ts';
+
+const USAGE = [
+  '$0 prune --l1|--l2|--random AMOUNT [model.onnx|-] [-o out.onnx|-] [options]',
+  '$0 prune --structured l1|l2|linf|random --amount AMOUNT [--axis out|in|N] …',
+  '$0 prune --nm N:M …',
+  '$0 prune --mask FILE …',
+  '',
+  'Sets the least important weights to zero, as torch.nn.utils.prune does.',
+].join('\n');
+
+/** `compress prune`: torch.nn.utils.prune on the file. */
+export function pruneCommand(run: Run): CommandModule<object, PruneArguments> {
+  return {
+    command: SUMMARIES.prune[0],
+    describe: SUMMARIES.prune[1],
+    builder: (yargs) =>
+      pruneArguments(yargs.usage(USAGE))
+        .epilog(
+          examples([
+            ['zero the 40 % smallest weights of each layer', 'compress prune --l1 0.4 model.onnx -o pruned.onnx'],
+            [
+              'one threshold over all layers but the first',
+              'compress prune --l1 0.6 --scope global --exclude fc1 model.onnx -o pruned.onnx',
+            ],
+            [
+              'the quarter of the output channels with the smallest norm',
+              'compress prune --structured l2 --amount 0.25 model.onnx -o pruned.onnx',
+            ],
+            [
+              'by importance that training measured',
+              'compress prune --l1 0.5 --scores scores.npz model.onnx -o pruned.onnx',
+            ],
+            ['prune, then quantize', 'compress prune --l1 0.4 model.onnx | compress quantize --int8 > small.onnx'],
+          ]),
+        )
+        .epilog('\nZeros alone neither shrink a dense file nor make it faster; they let gzip save more.') as never,
+    handler: (args) => run(args, async () => [await pruningPass(args)], args.allowUnchanged === true),
+  };
+}

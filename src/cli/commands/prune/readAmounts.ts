@@ -1,0 +1,44 @@
+import { readFile, stat } from 'node:fs/promises';
+import { CompressError, ioError } from '../../../errors.ts';
+import { jsonKeys } from '../../../runtime/data/jsonKeys.ts';
+
+/** Larger than any list of the layers of a model. */
+const MAX_BYTES = 2 ** 24;
+
+/**
+ * Reads amounts by name from a JSON file: `{"fc1.weight": 0.3, "conv": 0.5}`. 0 leaves a weight as it is.
+ * @throws CompressError `data` naming file and name where it is something else, `limit`, `io`
+ */
+export async function readAmounts(path: string): Promise<Map<string, number>> {
+  const { size } = await stat(path).catch((cause: unknown) => {
+    throw ioError(path, cause);
+  });
+  if (size > MAX_BYTES) throw new CompressError('limit', path, `has ${size} bytes; up to ${MAX_BYTES} are read`);
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw ioError(path, cause);
+  });
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (cause) {
+    throw new CompressError('data', path, `is not JSON: ${(cause as Error).message}`, { cause });
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content) || Object.keys(content).length === 0) {
+    throw new CompressError('data', path, 'is no object with amounts by name', {
+      hint: 'For example: {"fc1.weight": 0.3, "conv": 0.5}',
+    });
+  }
+  const { twice } = jsonKeys(text);
+  if (twice !== undefined) throw new CompressError('data', path, `names '${twice}' twice`);
+  return new Map(
+    Object.entries(content).map(([name, value]) => {
+      if (isAmount(value)) return [name, value];
+      const fact = `${JSON.stringify(value)} is neither a fraction from 0 to 1 nor a whole number`;
+      throw new CompressError('data', `${path}, '${name}'`, fact);
+    }),
+  );
+}
+
+function isAmount(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && (value < 1 || Number.isSafeInteger(value));
+}

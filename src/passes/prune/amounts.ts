@@ -1,0 +1,53 @@
+import { CompressError } from '../../errors.ts';
+import type { Skip } from '../pass.ts';
+import { listed } from './named.ts';
+import { namesOf } from './names.ts';
+import type { Settled } from './options.ts';
+import type { Target } from './targets.ts';
+
+/** The amount of a weight; 0 or undefined where it is left. */
+export type AmountOf = (target: Target) => number | undefined;
+
+/**
+ * Amounts by the names of weights and nodes. A key that is somebody's name stands for that alone; every other one is a
+ * regular expression, as with --include.
+ *
+ * @param skips - weights that are left anyway, whose names are known too
+ * @throws CompressError `options` where a key is no expression, or fits nothing
+ */
+export function amountsFor(targets: readonly Target[], skips: readonly Skip[], options: Settled): AmountOf {
+  const { amount, amounts } = options;
+  if (amounts === undefined) return () => amount;
+  const names = new Map(targets.map((one) => [one, allNames(one)]));
+  const left = skips.flatMap((one) => [one.weight, one.node]);
+  const known = new Set([...[...names.values()].flat(), ...left].filter((one) => one !== ''));
+  const exact = [...amounts].filter(([key]) => known.has(key));
+  const patterns = [...amounts].filter(([key]) => !known.has(key)).map(([key, one]) => [pattern(key), one] as const);
+  const idle = patterns.filter(([one]) => ![...known].some((name) => one.test(name)));
+  if (idle.length > 0) {
+    const hint = `The weights are ${listed(targets.map((one) => namesOf(one)[0] ?? ''))}.`;
+    const fact = `no weight and no node is named, or matches, ${listed(idle.map(([one]) => one.source))}`;
+    throw new CompressError('options', 'amounts', fact, { hint });
+  }
+  return (target) => {
+    const own = names.get(target) ?? [];
+    const [, found] =
+      exact.find(([key]) => own.includes(key)) ??
+      patterns.find(([one]) => own.some((name) => one.test(name))) ??
+      ([undefined, amount] as const);
+    return found;
+  };
+}
+
+function allNames(target: Target): string[] {
+  return [...namesOf(target), ...target.uses.map((use) => use.node.name)].filter((one) => one !== '');
+}
+
+function pattern(key: string): RegExp {
+  try {
+    return new RegExp(key, 'u');
+  } catch (cause) {
+    const fact = `it is no name of the model, and no regular expression: ${(cause as Error).message.replace(/^.*?: /, '')}`;
+    throw new CompressError('options', `amounts, '${key}'`, fact, { cause });
+  }
+}

@@ -1,0 +1,67 @@
+import { heldName } from '../held.ts';
+import type { Skip, SkipReason } from '../pass.ts';
+import { skipUse, type WeightUse } from '../select.ts';
+import type { AmountOf } from './amounts.ts';
+import { type Measured, measure } from './measure.ts';
+import type { Matched } from './named.ts';
+import type { Settled } from './options.ts';
+import { measureScored, type ScoreWidth } from './scored.ts';
+import { countOf, NAN_DETAIL, type Target } from './targets.ts';
+
+/** What the methods share: the options, what files say of each weight, and where skips go. */
+export interface Context {
+  readonly options: Settled;
+  readonly amountOf: AmountOf;
+  /** Scores by weight; undefined where the weights themselves order. */
+  readonly scores: ReadonlyMap<Target, Matched> | undefined;
+  /** How scores are compared. */
+  readonly scoreWidth: ScoreWidth;
+  readonly skips: Skip[];
+}
+
+/** Reports that a weight is left. */
+export function leave({ skips }: Context, target: Target, reason: SkipReason, detail: string): undefined {
+  skips.push(skipUse(target.uses[0] as WeightUse, reason, detail));
+}
+
+/** What orders the elements of a weight. */
+export async function measured(
+  { options, scores, scoreWidth }: Context,
+  target: Target,
+  memory: 'keep' | 'forget',
+): Promise<Measured> {
+  const score = scores?.get(target);
+  const { tensor } = target.held;
+  if (score === undefined) return measure(tensor, memory);
+  return measureScored(tensor, score, scoreWidth, options.of === 'remaining', memory);
+}
+
+/** Whether a weight can be ordered: its NaN, where it has some, have no place. */
+export function isOrdered(context: Context, target: Target, nans: number): boolean {
+  if (context.options.method === 'random' || context.scores !== undefined) return true;
+  if (nans === 0) return true;
+  leave(context, target, 'non_finite', NAN_DETAIL);
+  return false;
+}
+
+/**
+ * How many of `total` things an amount means, of which `gone` are zero already.
+ * @param things - what they are, e.g. `weights`
+ * @returns undefined where there are fewer, which is then reported
+ */
+export function wanted(
+  context: Context,
+  target: Target,
+  amount: number,
+  { total, gone, things }: { readonly total: number; readonly gone: number; readonly things: string },
+): number | undefined {
+  const free = context.options.of === 'remaining' ? total - gone : total;
+  if (amount < 1 || amount <= free) return countOf(amount, free);
+  const which = free === total ? things : `${things} that are not zero`;
+  return leave(context, target, 'amount_exceeds_size', `it has ${free} ${which}, fewer than ${amount}`);
+}
+
+/** The name that a choice by chance depends on. */
+export function seedName(target: Target): string {
+  return heldName(target.held);
+}

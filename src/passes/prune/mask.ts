@@ -1,0 +1,38 @@
+import { CompressError } from '../../errors.ts';
+import { type Choose, countSpecial, zeroChosen } from './measure.ts';
+import type { Matched } from './named.ts';
+import type { Planned } from './planned.ts';
+import type { Target } from './targets.ts';
+
+/**
+ * Prunes what masks tell: `custom_from_mask` of torch. Where a mask is 0 the weight becomes zero, where it is 1 the
+ * weight stays.
+ *
+ * @throws CompressError `data` where a mask has another number
+ */
+export async function pruneMasked(targets: readonly Target[], masks: ReadonlyMap<Target, Matched>): Promise<Planned[]> {
+  const planned: Planned[] = [];
+  for (const target of targets) {
+    const mask = masks.get(target);
+    if (mask === undefined) continue;
+    const { tensor } = target.held;
+    const choose: Choose = async (zero) => {
+      const keeps = await mask.load();
+      for (let index = 0; index < keeps.length; index++) {
+        const keep = keeps[index] as number;
+        if (keep === 0) zero(index);
+        else if (keep !== 1) {
+          throw new CompressError(
+            'data',
+            mask.where,
+            `holds ${keep}; a mask has 0 for what is pruned and 1 for the rest`,
+          );
+        }
+      }
+    };
+    const bytes = await tensor.load();
+    const { zeros } = await countSpecial(bytes, tensor);
+    planned.push({ target, zeros, pruning: await zeroChosen(tensor, choose, bytes) });
+  }
+  return planned;
+}

@@ -1,0 +1,132 @@
+import { CompressError } from '../../errors.ts';
+import type { NamedArray, NamedArrays } from '../../ir/arrays.ts';
+import type { DType } from '../../ir/dtype.ts';
+import type { Model } from '../../ir/model.ts';
+import { heldName } from '../held.ts';
+import type { Skip } from '../pass.ts';
+import { isInOut } from './axes.ts';
+import { modulePath, namesOf } from './names.ts';
+import { type AnyNumbers, numbersOf, transposed } from './numbers.ts';
+import type { Settled } from './options.ts';
+import type { Target } from './targets.ts';
+
+/** The array a file has for a weight. */
+export interface Matched {
+  /** What errors call it, e.g. `masks.npz, array 'fc1.weight_mask'`. */
+  readonly where: string;
+  readonly dtype: DType;
+  /** Its elements in the order of the weight's. */
+  load(): Promise<AnyNumbers>;
+}
+
+/** As `torch.nn.utils.prune` names a mask in `state_dict()`. */
+const MASK = '_mask';
+/** Names that an error lists. */
+const LISTED = 5;
+
+/**
+ * Finds the array of each weight: by the weight's name, with `_mask` behind it, or by the path of the module that the
+ * node's name tells (`conv1.weight` for `/conv1/Conv`). Where a file has names with `_mask`, it is a `state_dict()`, and
+ * only these are looked at.
+ *
+ * @param skips - weights that are left anyway; arrays for them are not used
+ * @throws CompressError `data` where a name is that of no weight, or a shape is not the weight's
+ */
+export function matchArrays(
+  model: Model,
+  targets: readonly Target[],
+  skips: readonly Skip[],
+  { label, arrays }: NamedArrays,
+  layout: Settled['layout'],
+): { matched: ReadonlyMap<Target, Matched>; notes: string[] } {
+  const byName = indexBy(targets, namesOf);
+  const byPath = indexBy(targets, (one) => one.uses.flatMap((use) => modulePath(use.node.name) ?? []));
+  const left = new Set(skips.flatMap((one) => [one.weight, modulePath(one.node) ?? one.weight]));
+  const matched = new Map<Target, Matched & { readonly name: string }>();
+  const [unknown, unused]: [string[], string[]] = [[], []];
+  const all = [...arrays.keys()];
+  for (const name of all.some((one) => one.endsWith(MASK)) ? all.filter((one) => one.endsWith(MASK)) : all) {
+    const bare = name.endsWith(MASK) ? name.slice(0, -MASK.length) : name;
+    const module = bare.endsWith('.weight') ? bare.slice(0, -'.weight'.length) : undefined;
+    const exact = byName.get(name) ?? byName.get(bare);
+    const [target, more] = exact ?? (module === undefined ? undefined : byPath.get(module)) ?? [];
+    const where = `${label}, array '${name}'`;
+    if (target === undefined || more !== undefined) {
+      if (left.has(bare) || left.has(module ?? bare)) continue;
+      (isValue(model, bare) ? unused : unknown).push(name);
+      continue;
+    }
+    const twin = matched.get(target);
+    if (twin !== undefined) {
+      throw new CompressError('data', where, `is for ${heldName(target.held)}, and so is '${twin.name}'`);
+    }
+    const array = arrays.get(name) as NamedArray;
+    const isTorchs = exact === undefined || name !== bare;
+    matched.set(target, { name, where, dtype: array.dtype, load: loader(array, target, where, layout, isTorchs) });
+  }
+  if (unknown.length > 0) throw unknownNames(label, unknown, targets);
+  const notes = unused.length === 0 ? [] : [`${label}: not used, for only weights are pruned: ${listed(unused)}`];
+  return { matched, notes };
+}
+
+/** Whether the model holds a constant of that name: a bias, for example. */
+function isValue(model: Model, name: string): boolean {
+  for (const graph of model.graphs()) if (graph.held(name) !== undefined) return true;
+  return false;
+}
+
+function unknownNames(label: string, unknown: readonly string[], targets: readonly Target[]): CompressError {
+  const hint = `The weights are ${listed(targets.map((one) => heldName(one.held)))}.`;
+  return new CompressError('data', label, `has arrays that are for no weight of the model: ${listed(unknown)}`, {
+    hint,
+  });
+}
+
+/** Names in a sentence, the first few. */
+export function listed(names: readonly string[]): string {
+  const rest = names.length > LISTED ? ` and ${names.length - LISTED} more` : '';
+  return `${names.slice(0, LISTED).join(', ')}${rest}`;
+}
+
+function loader(
+  array: NamedArray,
+  target: Target,
+  where: string,
+  layout: Settled['layout'],
+  isTorchs: boolean,
+): () => Promise<AnyNumbers> {
+  const { dims } = target.held.tensor;
+  const [rows = 1, columns = 1] = dims;
+  const flipped = isInOut(target);
+  const turn = flipped && layout === 'torch';
+  const expected = turn ? [columns, rows] : dims;
+  const doubt =
+    'The model stores it as [in, out]. If the array is [out, in], as torch.nn.Linear has it, say --layout torch';
+  const weight = heldName(target.held);
+  if (!sameDims(array.dims, expected)) {
+    const isTurned = flipped && layout === undefined && sameDims(array.dims, [columns, rows]);
+    const fact = `has the shape [${array.dims.join(', ')}]; ${weight}${turn ? ' as [out, in]' : ''} is [${expected.join(', ')}]`;
+    throw new CompressError('data', where, fact, isTurned ? { hint: `${doubt}.` } : {});
+  }
+  if (flipped && rows === columns && isTorchs && layout === undefined) {
+    const fact = `is square, and may be for ${weight} as it is stored or for its transpose`;
+    throw new CompressError('data', where, fact, { hint: `${doubt}; if it is as stored, --layout onnx.` });
+  }
+  return async () => {
+    const numbers = numbersOf(await array.load(), array.dtype);
+    if (numbers === undefined) throw new CompressError('data', where, `has ${array.dtype} elements`);
+    return turn ? transposed(numbers, columns, rows) : numbers;
+  };
+}
+
+function sameDims(one: readonly number[], other: readonly number[]): boolean {
+  return one.length === other.length && one.every((dim, index) => dim === other[index]);
+}
+
+function indexBy(targets: readonly Target[], names: (target: Target) => readonly string[]): Map<string, Target[]> {
+  const index = new Map<string, Target[]>();
+  for (const target of targets) {
+    for (const name of new Set(names(target))) index.set(name, [...(index.get(name) ?? []), target]);
+  }
+  return index;
+}

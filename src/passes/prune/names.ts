@@ -1,0 +1,23 @@
+import { heldName } from '../held.ts';
+import type { Target } from './targets.ts';
+
+/** Names a weight is known by. */
+export function namesOf({ held }: Target): readonly string[] {
+  return [heldName(held), held.tensor.name];
+}
+
+/**
+ * The module of a node, as torch names it, from the name that PyTorch's exporter gives the node: `layers.0.fc` for
+ * `/layers/layers.0/fc/MatMul`. A child of a list has the list's name in its own.
+ */
+export function modulePath(node: string): string | undefined {
+  if (!node.startsWith('/')) return undefined;
+  const parts = node.split('/').slice(1, -1);
+  const path: string[] = [];
+  for (const part of parts) {
+    const last = path.at(-1);
+    if (last !== undefined && part.startsWith(`${last}.`)) path.pop();
+    path.push(part);
+  }
+  return path.length === 0 ? undefined : path.join('.');
+}

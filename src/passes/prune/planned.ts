@@ -1,0 +1,40 @@
+import { CompressError } from '../../errors.ts';
+import { heldName } from '../held.ts';
+import type { Change } from '../pass.ts';
+import type { Pruning } from './measure.ts';
+import { listed } from './named.ts';
+import type { Settled } from './options.ts';
+import { applyPruning, type Target } from './targets.ts';
+
+/** What would become of one weight. Nothing is replaced before all weights are planned. */
+export interface Planned {
+  readonly target: Target;
+  /** Weights that are zero already. */
+  readonly zeros: number;
+  readonly pruning: Pruning;
+  /** What was done, where the count of zeros does not tell: `3 of 10 slices along axis 0`. */
+  readonly form?: string;
+}
+
+/**
+ * Carries out what was planned.
+ * @throws CompressError `options` where a weight would become zero altogether and that was not allowed
+ */
+export function carryOut(planned: readonly Planned[], { allowEmpty }: Settled): Change[] {
+  const empty = planned.filter(
+    ({ target, zeros, pruning }) => pruning.lost > 0 && zeros + pruning.lost === target.elements,
+  );
+  const [first] = empty;
+  if (first !== undefined && !allowEmpty) {
+    const all = `all ${first.target.elements} of its weights would be zero`;
+    const others = empty.slice(1).map((one) => heldName(one.target.held));
+    const fact = others.length === 0 ? all : `${all}; so would those of ${listed(others)}`;
+    throw new CompressError('options', heldName(first.target.held), fact, {
+      hint: 'A layer of zeros computes nothing. Ask for less, leave it out (--exclude), or allow it (--allow-empty).',
+    });
+  }
+  return planned.map(({ target, zeros, pruning, form }) => ({
+    ...applyPruning(target, zeros, pruning),
+    ...(form === undefined ? {} : { form }),
+  }));
+}

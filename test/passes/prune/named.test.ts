@@ -1,0 +1,328 @@
+import { describe, expect, test } from '@jest/globals';
+import { CompressError, constant, type NamedArrays, openArrays, type PruneOptions, prune } from '../../../src/index.ts';
+import type { DType } from '../../../src/ir/dtype.ts';
+import { modulePath } from '../../../src/passes/prune/names.ts';
+import { f32, type ModelSpec, type NodeSpec, type TensorSpec } from '../../support/build.ts';
+import { bytesOf, modelOf, pass, weightFloats } from '../../support/model.ts';
+import { fixture, zerosOf } from './support.ts';
+
+const weight = (...dims: number[]): TensorSpec => {
+  const count = dims.reduce((a, b) => a * b, 1);
+  return f32(
+    dims,
+    Float32Array.from({ length: count }, (_, index) => index + 1),
+  );
+};
+
+/** `fc` stored [out, in], `onnx::MatMul_7` [in, out] in the module `head.1`, and a bias. */
+function model(head: TensorSpec = weight(2, 3)): ModelSpec {
+  const nodes: NodeSpec[] = [
+    { op: 'Gemm', in: ['x', 'fc.weight', 'fc.bias'], out: ['p'], name: '/fc/Gemm', attributes: { transB: 1 } },
+    { op: 'MatMul', in: ['p', 'onnx::MatMul_7'], out: ['y'], name: '/head/head.1/MatMul' },
+  ];
+  const initializers = { 'fc.weight': weight(2, 4), 'fc.bias': f32([2], [1, 2]), 'onnx::MatMul_7': head };
+  return { opset: 17, inputs: { x: f32(['n', 4]) }, outputs: { y: f32() }, nodes, initializers };
+}
+
+type Spec = readonly [dims: readonly number[], values: readonly number[], dtype?: DType];
+
+function file(arrays: Readonly<Record<string, Spec>>): NamedArrays {
+  const made = Object.entries(arrays).map(([name, [dims, values, dtype = 'float32']]) => {
+    const data = dtype === 'float32' ? Float32Array.from(values) : Uint8Array.from(values);
+    return [name, constant(name, dtype, dims, data)] as const;
+  });
+  return { label: 'm.npz', arrays: new Map(made) };
+}
+
+const masked = (arrays: Readonly<Record<string, Spec>>, rest: Partial<PruneOptions> = {}) =>
+  prune({ method: 'mask', masks: file(arrays), ...rest });
+
+async function zeros(arrays: Readonly<Record<string, Spec>>, rest: Partial<PruneOptions> = {}, spec = model()) {
+  const { bytes, report } = await pass(spec, masked(arrays, rest));
+  const written = await modelOf(bytes);
+  const of = async (name: string): Promise<number[]> => zerosOf(await weightFloats(written, name));
+  const skips = report.skips.map((one) => `${one.weight}: ${one.reason}: ${one.detail}`);
+  return { fc: await of('fc.weight'), head: await of('onnx::MatMul_7'), skips, notes: report.notes };
+}
+
+/** Message and hint of the error, and that the model is as it was. */
+async function refusal(arrays: Readonly<Record<string, Spec>>, rest: Partial<PruneOptions> = {}, spec = model()) {
+  const read = await modelOf(spec);
+  const before = await bytesOf(read);
+  const cause = await masked(arrays, rest)
+    .run(read)
+    .then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+  expect(cause).toBeInstanceOf(CompressError);
+  expect(Buffer.compare(await bytesOf(read), before)).toBe(0);
+  const { code, message, hint } = cause as CompressError;
+  return [`${code}: ${message}`, ...(hint === undefined ? [] : [hint])];
+}
+
+const FC: Spec = [
+  [2, 4],
+  [1, 0, 1, 1, 0, 0, 1, 1],
+];
+const HEAD: Spec = [[2, 3], [1, 0, 0, 1, 1, 0], 'bool'];
+const NO_HEAD = 'onnx::MatMul_7: not_in_file: m.npz has no array for it';
+
+describe('masks', () => {
+  test('prune where they are 0; what has none is left', async () => {
+    expect(await zeros({ 'fc.weight': FC })).toEqual({ fc: [1, 4, 5], head: [], skips: [NO_HEAD], notes: [] });
+    const both = { 'fc.weight': FC, 'onnx::MatMul_7': HEAD };
+    expect(await zeros(both)).toEqual({ fc: [1, 4, 5], head: [1, 2, 5], skips: [], notes: [] });
+  });
+
+  test('a state_dict of torch: only what ends with _mask is looked at', async () => {
+    const state = { 'fc.weight_orig': FC, 'fc.weight_mask': FC, 'fc.bias': [[2], [1, 2]] as Spec };
+    expect(await zeros(state)).toMatchObject({ fc: [1, 4, 5], skips: [NO_HEAD] });
+  });
+
+  test('by the module that the name of a node tells', async () => {
+    expect(await zeros({ 'head.1.weight_mask': HEAD })).toMatchObject({ fc: [], head: [1, 2, 5] });
+    expect(await zeros({ 'head.1.weight': HEAD })).toMatchObject({ head: [1, 2, 5] });
+  });
+
+  test('layout torch: a matrix is [out, in], however the model stores it', async () => {
+    const turned: Spec = [[3, 2], [1, 1, 0, 1, 0, 0], 'uint8'];
+    const state = { 'fc.weight_mask': FC, 'head.1.weight_mask': turned };
+    expect(await zeros(state, { layout: 'torch' })).toMatchObject({ fc: [1, 4, 5], head: [1, 2, 5] });
+  });
+
+  test('for a bias: not used, and said so', async () => {
+    expect((await zeros({ 'fc.weight': FC, 'fc.bias': [[2], [0, 1]] })).notes).toEqual([
+      'm.npz: not used, for only weights are pruned: fc.bias',
+    ]);
+  });
+
+  test('for a weight that is left out: not used', async () => {
+    const { skips, fc } = await zeros({ 'fc.weight': FC, 'head.1.weight': HEAD }, { exclude: [/^fc/] });
+    expect([fc, skips]).toEqual([[], ['fc.weight: excluded_by_user: left out by --op-types, --include or --exclude']]);
+  });
+
+  test('the same again changes no byte', async () => {
+    const first = await pass(model(), masked({ 'fc.weight': FC }));
+    const again = await pass(first.bytes, masked({ 'fc.weight': FC }));
+    expect([Buffer.compare(first.bytes, again.bytes), again.report]).toEqual([0, first.report]);
+  });
+
+  test('of PyTorch, over the model they were made for', async () => {
+    const masks = await openArrays(fixture('reference/prune-masks.npz'));
+    const { bytes, report } = await pass(fixture('digits-mlp.onnx'), prune({ method: 'mask', masks }));
+    const written = await modelOf(bytes);
+    expect(report.changes.map((one) => [one.weight, one.zeros])).toEqual([
+      ['fc1.weight', 14746],
+      ['fc2.weight', 29491],
+      ['fc3.weight', 1152],
+    ]);
+    const l1 = await pass(fixture('digits-mlp.onnx'), prune({ method: 'l1', amount: 0.9 }));
+    for (const name of ['fc1.weight', 'fc2.weight', 'fc3.weight']) {
+      expect(zerosOf(await weightFloats(written, name))).toEqual(
+        zerosOf(await weightFloats(await modelOf(l1.bytes), name)),
+      );
+    }
+  });
+});
+
+describe('what does not fit', () => {
+  const doubt =
+    'The model stores it as [in, out]. If the array is [out, in], as torch.nn.Linear has it, say --layout torch';
+
+  test.each<[string, Record<string, Spec>, string[]]>([
+    [
+      'a name of nothing',
+      { 'fc.weight': FC, 'fc9.weight': FC, constructor: FC },
+      [
+        'data: m.npz: has arrays that are for no weight of the model: fc9.weight, constructor',
+        'The weights are fc.weight, onnx::MatMul_7.',
+      ],
+    ],
+    [
+      'another shape',
+      { 'fc.weight': [[8], [1, 0, 1, 1, 0, 0, 1, 1]] },
+      ["data: m.npz, array 'fc.weight': has the shape [8]; fc.weight is [2, 4]"],
+    ],
+    [
+      'the transpose of a weight that torch has so too',
+      {
+        'fc.weight': [
+          [4, 2],
+          [1, 0, 1, 1, 0, 0, 1, 1],
+        ],
+      },
+      ["data: m.npz, array 'fc.weight': has the shape [4, 2]; fc.weight is [2, 4]"],
+    ],
+    [
+      'the transpose of one that the exporter turned',
+      {
+        'head.1.weight_mask': [
+          [3, 2],
+          [1, 1, 0, 1, 0, 0],
+        ],
+      },
+      ["data: m.npz, array 'head.1.weight_mask': has the shape [3, 2]; onnx::MatMul_7 is [2, 3]", `${doubt}.`],
+    ],
+    [
+      'a number that is neither 0 nor 1',
+      {
+        'fc.weight': [
+          [2, 4],
+          [1, 0, 0.5, 1, 1, 1, 1, 1],
+        ],
+      },
+      ["data: m.npz, array 'fc.weight': holds 0.5; a mask has 0 for what is pruned and 1 for the rest"],
+    ],
+    [
+      'NaN',
+      {
+        'fc.weight': [
+          [2, 4],
+          [1, 0, Number.NaN, 1, 1, 1, 1, 1],
+        ],
+      },
+      ["data: m.npz, array 'fc.weight': holds NaN; a mask has 0 for what is pruned and 1 for the rest"],
+    ],
+    [
+      'two for one weight',
+      { 'head.1.weight': HEAD, 'onnx::MatMul_7': HEAD },
+      ["data: m.npz, array 'onnx::MatMul_7': is for onnx::MatMul_7, and so is 'head.1.weight'"],
+    ],
+    [
+      'nothing but zeros',
+      { 'fc.weight': [[2, 4], new Array(8).fill(0)] },
+      [
+        'options: fc.weight: all 8 of its weights would be zero',
+        'A layer of zeros computes nothing. Ask for less, leave it out (--exclude), or allow it (--allow-empty).',
+      ],
+    ],
+    [
+      'elements that are no numbers here',
+      { 'fc.weight': [[2, 4], [1, 0, 1, 1, 0, 0, 1, 1], 'float8e5m2'] },
+      ["data: m.npz, array 'fc.weight': has float8e5m2 elements"],
+    ],
+  ])('%s', async (_, arrays, said) => {
+    expect(await refusal(arrays)).toEqual(said);
+  });
+
+  test('with layout torch, the shape as stored', async () => {
+    expect(await refusal({ 'onnx::MatMul_7': HEAD }, { layout: 'torch' })).toEqual([
+      "data: m.npz, array 'onnx::MatMul_7': has the shape [2, 3]; onnx::MatMul_7 as [out, in] is [3, 2]",
+    ]);
+  });
+
+  test('a square matrix that the exporter turned, under the name torch gives it: nobody can tell', async () => {
+    const square: Spec = [
+      [2, 2],
+      [1, 0, 1, 1],
+    ];
+    const spec = model(weight(2, 2));
+    expect(await refusal({ 'head.1.weight_mask': square }, {}, spec)).toEqual([
+      "data: m.npz, array 'head.1.weight_mask': is square, and may be for onnx::MatMul_7 as it is stored or for its transpose",
+      `${doubt}; if it is as stored, --layout onnx.`,
+    ]);
+    const head = async (rest: Partial<PruneOptions>) =>
+      (await zeros({ 'head.1.weight_mask': square }, rest, spec)).head;
+    expect(await head({ layout: 'torch' })).toEqual([2]);
+    expect(await head({ layout: 'onnx' })).toEqual([1]);
+    // Under its own name it is as the model stores it.
+    expect((await zeros({ 'onnx::MatMul_7': square }, {}, spec)).head).toEqual([1]);
+  });
+});
+
+describe('scores', () => {
+  const scored = (values: readonly number[], rest: Partial<PruneOptions>) =>
+    prune({ method: 'l1', scores: file({ 'fc.weight': [[2, 4], values] }), ...rest });
+  const gone = async (values: readonly number[], rest: Partial<PruneOptions>): Promise<number[]> =>
+    zerosOf(await weightFloats(await modelOf((await pass(model(), scored(values, rest))).bytes), 'fc.weight'));
+  // The weight is 1 … 8 in order: what goes here, its magnitudes would keep.
+  const VALUES = [9, 8, 7, -6, 5, 4, 3, -2];
+
+  test('their magnitudes take the place of the weight’s', async () => {
+    expect(await gone(VALUES, { amount: 3 })).toEqual([5, 6, 7]);
+    expect(await gone(VALUES, { amount: 3, scope: 'global' })).toEqual([5, 6, 7]);
+    expect(await gone(VALUES, { amount: 1, axis: 'out' })).toEqual([4, 5, 6, 7]);
+    expect(await gone(VALUES, { amount: 2, axis: 'in' })).toEqual([2, 3, 6, 7]);
+    const pattern = scored(VALUES, { nm: { keep: 1, group: 4 } });
+    const { bytes } = await pass(model(), pattern);
+    expect(zerosOf(await weightFloats(await modelOf(bytes), 'fc.weight'))).toEqual([1, 2, 3, 5, 6, 7]);
+  });
+
+  test('order weights that hold NaN too', async () => {
+    const spec = model();
+    const values = [Number.NaN, 2, 3, 4, 5, 6, 7, 8];
+    const initializers = { ...spec.initializers, 'fc.weight': f32([2, 4], values) };
+    const { report } = await pass({ ...spec, initializers }, scored(VALUES, { amount: 3 }));
+    expect(report.changes).toMatchObject([{ weight: 'fc.weight', zeros: 3 }]);
+  });
+
+  test('weights of any float types under one threshold', async () => {
+    const spec = model({ dtype: 'float64', dims: [2, 3], data: Float64Array.of(1, 2, 3, 4, 5, 6) });
+    const scores = file({
+      'fc.weight': [[2, 4], VALUES],
+      'onnx::MatMul_7': [
+        [2, 3],
+        [1, 1.5, 9, 9, 9, 9],
+      ],
+    });
+    const { report } = await pass(spec, prune({ method: 'l1', amount: 4, scope: 'global', scores }));
+    expect(report.changes.map((one) => [one.weight, one.zeros])).toEqual([
+      ['fc.weight', 2],
+      ['onnx::MatMul_7', 2],
+    ]);
+  });
+
+  test('of any number type, as exactly as they are told', async () => {
+    // The order of the weight turned round; where float32 is too coarse for the differences, float64 and integers are not.
+    const order = [8, 7, 6, 5, 4, 3, 2, 1];
+    const types: [DType, ArrayBufferView][] = [
+      ['float64', Float64Array.from(order, (one) => 1 + one * 2 ** -40)],
+      ['int32', Int32Array.from(order, (one) => 2 ** 30 + one)],
+      ['uint32', Uint32Array.from(order, (one) => 2 ** 31 + one)],
+      ['int64', BigInt64Array.from(order, (one) => BigInt(2 ** 40 + one))],
+      ['float32', Float32Array.from(order)],
+      ['float16', Uint16Array.from(order, (one) => 0x3c00 + one)],
+      ['bfloat16', Uint16Array.from(order, (one) => 0xbf80 + one)],
+      ['int16', Int16Array.from(order)],
+      ['uint8', Uint8Array.from(order)],
+      ['int8', Int8Array.from(order, (one) => -one)],
+    ];
+    for (const [dtype, data] of types) {
+      const arrays = new Map([['fc.weight', constant('fc.weight', dtype, [2, 4], data)]]);
+      for (const of of ['all', 'remaining'] as const) {
+        const { bytes } = await pass(model(), prune({ method: 'l1', amount: 3, of, scores: { label: 's', arrays } }));
+        const zeros = zerosOf(await weightFloats(await modelOf(bytes), 'fc.weight'));
+        expect([dtype, of, zeros]).toEqual([dtype, of, [5, 6, 7]]);
+      }
+    }
+  });
+
+  test.each<[string, Partial<PruneOptions>]>([
+    ['single weights', { amount: 3 }],
+    ['all weights', { amount: 3, scope: 'global' }],
+    ['slices', { amount: 1, axis: 0 }],
+    ['groups', { nm: { keep: 2, group: 4 } }],
+  ])('NaN orders nothing: %s', async (_, rest) => {
+    const run = scored([1, 2, Number.NaN, 4, 5, 6, 7, 8], rest).run(await modelOf(model()));
+    await expect(run).rejects.toThrow("m.npz, array 'fc.weight': holds NaN, which orders nothing");
+  });
+
+  test('the same again changes no byte', async () => {
+    for (const rest of [{ amount: 0.4 }, { amount: 0.4, scope: 'global' }, { nm: { keep: 2, group: 4 } }] as const) {
+      const first = await pass(model(), scored(VALUES, rest));
+      const again = await pass(first.bytes, scored(VALUES, rest));
+      expect([Buffer.compare(first.bytes, again.bytes), again.report]).toEqual([0, first.report]);
+    }
+  });
+});
+
+test.each([
+  ['/fc/Gemm', 'fc'],
+  ['/layers/layers.0/fc/MatMul', 'layers.0.fc'],
+  ['/encoder/layers.11/attn/qkv/MatMul', 'encoder.layers.11.attn.qkv'],
+  ['/a/a.b/a.b.c/Conv', 'a.b.c'],
+  ['/MatMul', undefined],
+  ['node_linear_3', undefined],
+  ['', undefined],
+])('the module of node %s is %s', (node, module) => expect(modulePath(node)).toBe(module));

@@ -1,0 +1,146 @@
+import { describe, expect, test } from '@jest/globals';
+import { CompressError, constant, type NamedArrays, type PruneOptions, prune } from '../../../src/index.ts';
+import { f32, type ModelSpec, type TensorSpec } from '../../support/build.ts';
+import { bytesOf, modelOf, pass } from '../../support/model.ts';
+import { randomFloats } from '../../support/random.ts';
+
+const square = (seed: number): TensorSpec => f32([4, 4], randomFloats([4, 4], seed));
+const MODEL: ModelSpec = {
+  opset: 17,
+  inputs: { x: f32(['n', 4]) },
+  outputs: { y: f32() },
+  initializers: { 'conv1.w': square(1), 'conv2.w': square(2), head: square(3) },
+  nodes: [
+    { op: 'MatMul', in: ['x', 'conv1.w'], out: ['p'], name: 'body' },
+    { op: 'Gemm', in: ['p', 'conv2.w'], out: ['q'], name: 'neck' },
+    { op: 'Gemm', in: ['q', 'head'], out: ['y'], name: 'top' },
+  ],
+};
+
+const FILE: NamedArrays = {
+  label: 'f.npz',
+  arrays: new Map([['head', constant('head', 'float32', [4, 4], new Float32Array(16))]]),
+};
+
+describe('options that do not go together', () => {
+  const L1: PruneOptions = { method: 'l1', amount: 0.5 };
+  const nm = { keep: 2, group: 4 };
+  test.each<[PruneOptions, string]>([
+    [{ method: 'l1' }, 'amount: none is given'],
+    [{ method: 'l1', axis: 0 }, 'amount: none is given'],
+    [{ ...L1, nm }, 'amount: N:M leaves nothing for an amount to tell'],
+    [{ ...L1, method: 'mask', masks: FILE }, 'amount: a mask leaves nothing for an amount to tell'],
+    [{ method: 'mask' }, 'masks: they belong to the method mask, and it to them'],
+    [{ ...L1, masks: FILE }, 'masks: they belong to the method mask, and it to them'],
+    [{ ...L1, method: 'random', scores: FILE }, 'scores: chance asks for no scores'],
+    [{ method: 'mask', masks: FILE, scores: FILE }, 'scores: a mask asks for no scores'],
+    [{ ...L1, axis: 0.5 }, 'axis: 0.5 is not a whole number'],
+    [{ method: 'mask', masks: FILE, axis: 0 }, 'axis: the mask tells what is pruned'],
+    [{ method: 'mask', masks: FILE, nm }, 'nm: the mask tells what is pruned'],
+    [{ ...L1, axis: 0, scope: 'global' }, 'scope: global is one threshold over single weights, with one amount'],
+    [{ method: 'l1', nm, scope: 'global' }, 'scope: global is one threshold over single weights, with one amount'],
+    [
+      { ...L1, amounts: new Map(), scope: 'global' },
+      'scope: global is one threshold over single weights, with one amount',
+    ],
+    [{ method: 'l1', amounts: new Map([['a', 1.5]]) }, "amounts, 'a': 1.5 is neither a fraction between 0 and 1 nor"],
+    [{ method: 'l1', nm, axis: 0 }, 'nm: groups are not slices along an axis'],
+    [{ method: 'random', nm }, 'nm: groups are chosen by magnitude or by scores, not by chance'],
+    [{ method: 'l1', nm, of: 'remaining' }, 'nm: a pattern has no amount that could be of the remaining weights'],
+    [{ method: 'l1', nm: { keep: 4, group: 4 } }, 'nm: 4:4 would prune nothing'],
+    [{ method: 'l1', nm: { keep: 4, group: 2 } }, 'nm: 4:2 would prune nothing'],
+    [{ method: 'l1', nm: { keep: 0, group: 4 } }, 'nm: 0:4 would keep nothing'],
+    [{ method: 'l1', nm: { keep: 1, group: 1 } }, 'nm: groups have 2 to 256 weights, not 1'],
+    [{ method: 'l1', nm: { keep: 1, group: 257 } }, 'nm: groups have 2 to 256 weights, not 257'],
+    [{ method: 'l1', nm: { keep: 0.5, group: 2 } }, 'nm: 0.5:2 is no pair of whole numbers'],
+  ])('%o', (options, message) => {
+    expect(() => prune(options)).toThrow(CompressError);
+    expect(() => prune(options)).toThrow(message);
+  });
+});
+
+describe('amounts by name', () => {
+  async function zeros(amounts: Record<string, number>, rest: Partial<PruneOptions> = {}) {
+    const options: PruneOptions = { method: 'l1', amounts: new Map(Object.entries(amounts)), ...rest };
+    const { report } = await pass(MODEL, prune(options));
+    const skips = report.skips.map((one) => `${one.weight}: ${one.detail}`);
+    return [Object.fromEntries(report.changes.map((one) => [one.weight, one.zeros])), skips];
+  }
+
+  test('of weights, of nodes, and by expressions; the first that fits, names before expressions', async () => {
+    expect(await zeros({ 'conv.*': 0.25, 'conv2.w': 0.5, top: 3 })).toEqual([
+      { 'conv1.w': 4, 'conv2.w': 8, head: 3 },
+      [],
+    ]);
+    expect(await zeros({ '1': 1, conv: 2, '.': 5 })).toEqual([{ 'conv1.w': 1, 'conv2.w': 2, head: 5 }, []]);
+  });
+
+  test('what has none is left, or takes the amount of all others', async () => {
+    expect(await zeros({ head: 0.5 })).toEqual([
+      { head: 8 },
+      ['conv1.w: no amount is given for it', 'conv2.w: no amount is given for it'],
+    ]);
+    expect(await zeros({ head: 0.5, conv1: 0 }, { amount: 0.25 })).toEqual([
+      { 'conv2.w': 4, head: 8 },
+      ['conv1.w: its amount is 0'],
+    ]);
+  });
+
+  test('with slices', async () => {
+    expect(await zeros({ head: 1, conv: 0.5 }, { axis: 'out' })).toEqual([{ 'conv1.w': 8, 'conv2.w': 8, head: 4 }, []]);
+  });
+
+  test('names of weights that are left out are known', async () => {
+    const [changed] = await zeros({ head: 0.5, 'conv1.w': 0.5, neck: 0.5 }, { exclude: [/^conv1/] });
+    expect(changed).toEqual({ 'conv2.w': 8, head: 8 });
+  });
+
+  test.each<[Record<string, number>, string, string | undefined]>([
+    [
+      { head: 0.5, fc9: 0.5, 'layers.0': 0.3 },
+      'amounts: no weight and no node is named, or matches, fc9, layers.0',
+      'The weights are conv1.w, conv2.w, head.',
+    ],
+    [{ '[': 0.5 }, "amounts, '[': it is no name of the model, and no regular expression: ", undefined],
+  ])('%o', async (amounts, message, hint) => {
+    const run = prune({ method: 'l1', amounts: new Map(Object.entries(amounts)) }).run(await modelOf(MODEL));
+    const cause = await run.catch((error: unknown) => error);
+    expect(cause).toMatchObject({ code: 'options', message: expect.stringContaining(message), hint });
+  });
+});
+
+describe('a weight that would be zero altogether', () => {
+  const HINT =
+    'A layer of zeros computes nothing. Ask for less, leave it out (--exclude), or allow it (--allow-empty).';
+  const EVERY: PruneOptions = { method: 'l1', amount: 16 };
+
+  test.each<[string, PruneOptions, string]>([
+    ['single weights', { ...EVERY, include: [/head/] }, 'head: all 16 of its weights would be zero'],
+    ['of each', EVERY, 'conv1.w: all 16 of its weights would be zero; so would those of conv2.w, head'],
+    ['a fraction', { method: 'random', amount: 0.99, include: [/head/] }, 'head: all 16 of its weights would be zero'],
+    ['of all together', { ...EVERY, amount: 48, scope: 'global' }, 'conv1.w: all 16 of its weights would be zero; so'],
+    [
+      'slices',
+      { method: 'l2', amount: 4, axis: 'out', include: [/w$/] },
+      'conv1.w: all 16 of its weights would be zero; so',
+    ],
+    ['slices by chance', { method: 'random', amount: 0.9, axis: 1, include: [/head/] }, 'head: all 16 of its weights'],
+  ])('%s', async (_, options, message) => {
+    const model = await modelOf(MODEL);
+    const before = await bytesOf(model);
+    const cause = await prune(options)
+      .run(model)
+      .catch((error: unknown) => error);
+    expect(cause).toMatchObject({ code: 'options', message: expect.stringContaining(message), hint: HINT });
+    // Other weights would have been pruned: none was.
+    expect(Buffer.compare(await bytesOf(model), before)).toBe(0);
+    const { report } = await pass(MODEL, prune({ ...options, allowEmpty: true }));
+    expect(report.changes.some((one) => one.zeros === one.elements)).toBe(true);
+  });
+
+  test('one that is zero already is no error', async () => {
+    const spec = { ...MODEL, initializers: { ...MODEL.initializers, head: f32([4, 4], new Float32Array(16)) } };
+    const { report } = await pass(spec, prune({ method: 'l1', amount: 0.5 }));
+    expect(report.changes.map((one) => one.zeros)).toEqual([8, 8, 16]);
+  });
+});
