@@ -50,9 +50,16 @@ test('the tarball holds the program, its types and its papers, and nothing else'
   ]);
   expect(files.filter((path) => path.startsWith('bin/'))).toEqual(['bin/compress.js']);
   expect(files).toEqual(
-    expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'dist/bin/main.js', 'dist/bin/worker.js']),
+    expect.arrayContaining([
+      'dist/index.js',
+      'dist/index.d.ts',
+      'dist/bin/start.js',
+      'dist/bin/worker.js',
+      'dist/bin/LICENSES.txt',
+    ]),
   );
-  for (const path of files.filter((one) => one.startsWith('dist/'))) expect(path).toMatch(/\.(js|d\.ts|wasm)$/);
+  for (const path of files.filter((one) => one.startsWith('dist/')))
+    expect(path).toMatch(/\.(js|d\.ts|wasm)$|bin\/LICENSES\.txt$/);
 });
 
 test('the three lines of the README work where only its own dependencies are', () => {
