@@ -1,5 +1,6 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
 import { derived, type Stored, streamed, type Tensor } from '../../ir/tensor.ts';
+import { type Bracket, joined, SAMPLE_PIECE, type Within } from '../../kernels/bracket.ts';
 import { fastStreams, magnitudeKernelsFor, WORTH_LOADING } from '../../kernels/choose.ts';
 import { belowThreshold, isZero, type Magnitudes, type Threshold } from '../../kernels/magnitude.ts';
 import { aligned, type FloatFormat, halves, toFloat32 } from '../../kernels/views.ts';
@@ -16,6 +17,12 @@ export const NOTHING: Pruning = { lost: 0, replacement: undefined };
 export interface Measured {
   /** 16-bit digits of a magnitude: 2, or 4 for float64. */
   readonly width: number;
+  /** Whether a sample of it saves reading it once more for each digit. */
+  readonly worthSampling: boolean;
+  /** Magnitudes of float32, `SAMPLE_PIECE` neighbours from each start on. */
+  sample(starts: readonly number[]): Promise<Uint32Array>;
+  /** One look at all elements, which also answers {@link Measured.countSpecial}; {@link Measured.prune} ends it. */
+  survey(bracket: Bracket): Promise<readonly Within[]>;
   countSpecial(): Promise<{ readonly zeros: number; readonly nans: number }>;
   addDigits(histogram: Float64Array, prefix: readonly number[]): Promise<void>;
   /** Prunes what is below the threshold and takes this weight's ties off it. */
@@ -39,6 +46,9 @@ async function measureStored(tensor: Tensor, stored: Stored): Promise<Measured> 
   const magnitudes = new StoredMagnitudes(stored);
   return {
     width: magnitudes.width,
+    worthSampling: magnitudes.worthSampling,
+    sample: (starts) => magnitudes.sample(starts),
+    survey: (bracket) => magnitudes.survey(bracket),
     countSpecial: () => magnitudes.countSpecial(),
     addDigits: (histogram, prefix) => magnitudes.addDigits(histogram, prefix),
     async prune(threshold) {
@@ -54,6 +64,7 @@ function measureLoaded(tensor: Tensor, memory: 'keep' | 'forget'): Measured {
   const elements = elementCount(tensor.dims);
   const kernels = magnitudeKernelsFor(width, elements);
   let kept: Magnitudes | undefined;
+  let special: { readonly zeros: number; readonly nans: number } | undefined;
   const held = async (): Promise<Magnitudes> => {
     const found = kept ?? words(await tensor.load(), tensor);
     if (memory === 'keep') kept = found;
@@ -61,7 +72,17 @@ function measureLoaded(tensor: Tensor, memory: 'keep' | 'forget'): Measured {
   };
   return {
     width,
-    countSpecial: async () => (await kernels).countSpecial(await held()),
+    worthSampling: false,
+    async sample(starts) {
+      const { words: all } = await held();
+      return joined(starts.map((start) => magnitudesAt(all, start)));
+    },
+    async survey(bracket) {
+      const found = (await kernels).within(await held(), bracket);
+      special = { zeros: found.zeros, nans: found.nans };
+      return [found];
+    },
+    countSpecial: async () => special ?? (await kernels).countSpecial(await held()),
     addDigits: async (histogram, prefix) => (await kernels).addDigits(histogram, await held(), prefix),
     async prune(threshold) {
       const mine = { ...threshold };
@@ -71,6 +92,16 @@ function measureLoaded(tensor: Tensor, memory: 'keep' | 'forget'): Measured {
       return { lost, replacement: replaced(tensor, pruneBelow(tensor, mine)) };
     },
   };
+}
+
+/** The bits, without the sign, of a piece of a sample. */
+function magnitudesAt(words: Uint16Array, start: number): Uint32Array {
+  const length = Math.min(SAMPLE_PIECE, words.length / 2 - start);
+  return Uint32Array.from(
+    { length },
+    (_, index) =>
+      ((words[2 * (start + index) + 1] as number) & 0x7fff) * 65536 + (words[2 * (start + index)] as number),
+  );
 }
 
 /** Zeroes the elements that `choose` names, each time it is asked the same ones. */
