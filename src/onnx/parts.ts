@@ -101,10 +101,11 @@ function varints(writer: protobuf.Writer, values: readonly bigint[]): protobuf.W
 const SMALL = 1 << 16;
 
 /** What parts are written to: a sink, or something beside it that sees the bytes. */
-export type Output = Pick<Sink, 'write' | 'reserve'> & Partial<Pick<Sink, 'label'>>;
+export type Output = Pick<Sink, 'write' | 'reserve' | 'clone'> & Partial<Pick<Sink, 'label'>>;
 
 /** Writes the parts in order; a part that does not give the bytes it promised is an `internal` error. */
 export async function writeParts(parts: readonly Part[], sink: Output): Promise<void> {
+  if (await cloned(parts, sink)) return;
   const ahead = new ReadAhead();
   const elsewhere = new Elsewhere();
   try {
@@ -118,6 +119,14 @@ export async function writeParts(parts: readonly Part[], sink: Output): Promise<
     await elsewhere.end();
   }
   elsewhere.check();
+}
+
+/** Whether the parts are one long file from its start to its end, and the system copied it. */
+async function cloned(parts: readonly Part[], sink: Output): Promise<boolean> {
+  const [part] = parts;
+  if (parts.length !== 1 || !(part instanceof Segment) || part.byteLength < LONG) return false;
+  const { source, start, byteLength } = part;
+  return start === 0 && byteLength === source.byteLength && (await sink.clone?.(source)) === true;
 }
 
 /** A long copy or a tensor: computed by other threads where that is faster, in pieces where it can be. */
