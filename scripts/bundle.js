@@ -34,7 +34,13 @@ const lateStringWidth = {
 };
 
 const { metafile } = await build({
-  entryPoints: [entry('cli/start'), entry('cli/main'), entry('compute/worker'), entry('runtime/peakChild')],
+  entryPoints: [
+    entry('cli/start'),
+    entry('cli/main'),
+    entry('compute/worker'),
+    entry('io/spoolThread'),
+    entry('runtime/peakChild'),
+  ],
   entryNames: '[name]',
   outdir: `${root}dist/bin`,
   bundle: true,
@@ -69,6 +75,6 @@ writeFileSync(`${root}dist/bin/LICENSES.txt`, [...new Set(notices)].join(`\n${'-
 
 // What the bundle was made of, as far as the library does not need it.
 rmSync(`${root}dist/cli`, { recursive: true });
-for (const name of ['start.js', 'main.js', 'worker.js']) {
+for (const name of ['start.js', 'main.js', 'worker.js', 'spoolThread.js']) {
   if (!existsSync(`${root}dist/bin/${name}`)) throw new Error(`dist/bin/${name} was not written`);
 }

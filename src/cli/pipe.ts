@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { isatty } from 'node:tty';
 import { expectWork } from '../compute/work.ts';
 import { CompressError } from '../errors.ts';
 import { checkTarget, type Sink, streamSink } from '../io/sink.ts';
@@ -44,7 +45,7 @@ export async function pipe(
 ): Promise<RunReport> {
   const target = outputOf(args, streams);
   const fromStdin = args.model === undefined || args.model === DASH;
-  if (fromStdin && streams.stdin.isTTY) {
+  if (fromStdin && isatty(0)) {
     throw new CompressError('options', '', 'no model is given, and standard input is a terminal', {
       hint: 'Give the path of an .onnx file, or pipe one in.',
     });
@@ -126,7 +127,7 @@ function outputOf(args: CommonArguments, streams: Streams): string | undefined {
 
 async function open(args: CommonArguments, streams: Streams, fromStdin: boolean): Promise<Model> {
   if (fromStdin) {
-    return readModel(await stdinSource(streams.stdin)).catch((cause: unknown) => {
+    return readModel(await stdinSource(() => streams.stdin as AsyncIterable<Uint8Array>)).catch((cause: unknown) => {
       if (!(cause instanceof CompressError) || !cause.hint?.startsWith('The file ends too early')) throw cause;
       throw new CompressError('malformed', '', cause.message, {
         hint: 'The model ends too early: did the command before the pipe fail?',
