@@ -1,10 +1,14 @@
-import { bracketOf, joined, SAMPLE_PIECE, sampleStarts, type Within } from '../../kernels/bracket.ts';
+import { type Bracket, bracketOf, joined, SAMPLE_PIECE, sampleStarts, type Within } from '../../kernels/bracket.ts';
 import type { Measured } from './measure.ts';
 
 /** Pieces of a sample: one for so many elements, and not more or fewer than these. */
 const ELEMENTS_A_PIECE: number = 1 << 16;
 const FEWEST = 256;
 const MOST = 4096;
+
+/** So few magnitudes are sooner all collected than counted by 65,536 digits. */
+const FEW: number = 1 << 15;
+const EVERYTHING: Bracket = { low: 1, high: 0x7f800000 };
 
 /** Magnitudes that are collected at most, 64 MiB; a model of 8 GiB has half of them. */
 const MOST_COLLECTED: number = 16 << 20;
@@ -23,12 +27,13 @@ export type Surveyed = readonly (readonly Within[])[] | undefined;
  * surely lies, then everything is read, what lies below is counted and what lies between is collected. For
  * `thresholdWithin`, which is exact or says that it cannot know.
  * @param share - of all elements, that will be below the threshold
- * @returns undefined where a radix selection is better: small weights, float64
+ * @returns undefined where a radix selection is better: weights of middle size, float64
  */
 export async function survey(weights: readonly Sampled[], share: number): Promise<Surveyed> {
   const able = weights.every(({ measured }) => measured.width === 2);
-  if (!able || !weights.some(({ measured }) => measured.worthSampling)) return undefined;
-  const bracket = bracketOf(await sampleOf(weights), share);
+  const few = weights.reduce((sum, one) => sum + one.elements, 0) <= FEW;
+  if (!able || !(few || weights.some(({ measured }) => measured.worthSampling))) return undefined;
+  const bracket = few ? EVERYTHING : bracketOf(await sampleOf(weights), share);
   const found: (readonly Within[])[] = [];
   let collected = 0;
   for (const { measured } of weights) {
