@@ -69,14 +69,16 @@ export async function pipe(
     for (const report of reports) if (!allowUnchanged) refuseUnchanged(report, input, args.verbose === true);
     const mode = args.externalData ? 'external' : args.embed ? 'embed' : 'auto';
     const named = dataName(args, streams, target);
-    const plan = planModel(model, { mode, ...(named === undefined ? {} : { dataName: named }) });
+    const plan = (): ModelPlan => planModel(model, { mode, ...(named === undefined ? {} : { dataName: named }) });
     if (args.dryRun) {
-      const after = plan.byteLength + dataBytes(plan, model);
+      const planned = plan();
+      const after = planned.byteLength + dataBytes(planned, model);
       return { input, output: undefined, before, after, dataFiles: [], gzip: undefined, passes: reports };
     }
     const toGzip = reports.some((report) => report.pass === 'prune');
-    const estimate = new GzipEstimate(plan.byteLength);
-    const onto = target ?? tee(streamSink(streams.stdout), toGzip ? estimate : undefined);
+    // Its plan is not kept: a model of many nodes has as many bytes in it.
+    const estimate = toGzip && target === undefined ? new GzipEstimate(plan().byteLength) : undefined;
+    const onto = target ?? tee(streamSink(streams.stdout), estimate);
     const written: Written = await writeModel(model, onto, { data: mode, overwrite: args.force === true }).catch(
       (cause: unknown) => {
         throw withFile(cause, target ?? '<stdout>');
@@ -91,7 +93,7 @@ export async function pipe(
       gzip:
         !toGzip || written.dataByteLength > 0
           ? undefined
-          : await (target === undefined ? estimate.byteLength() : gzipEstimateOf(target)),
+          : (estimate?.byteLength() ?? (await gzipEstimateOf(target as string))),
       passes: reports,
     };
   } finally {

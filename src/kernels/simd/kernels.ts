@@ -84,8 +84,18 @@ export interface Kernels {
    */
   floatToHalf(data: number, length: number, out: number): void;
 
+  /** float32 [length] to bfloat16 [length], rounded and with NaN as {@link Kernels.floatToHalf}. */
+  floatToBfloat(data: number, length: number, out: number): void;
+
   /** int8 [length] of −8 … 7 (or uint8 of 0 … 15) to two a byte, the first in the low nibble: [ceil(length / 2)]. */
   packInt4(data: number, length: number, out: number): void;
+
+  /**
+   * The other way: [ceil(length / 2)] bytes to one byte for each value, the low nibble first.
+   * @param signed - int4, −8 … 7 in two's complement, instead of uint4
+   * @see https://onnx.ai/onnx/technical/int4.html
+   */
+  unpackInt4(data: number, length: number, signed: boolean, out: number): void;
 }
 
 /** See {@link Kernels.quantizeRows}. */
