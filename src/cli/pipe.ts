@@ -24,7 +24,7 @@ export interface RunReport {
   readonly before: number;
   readonly after: number;
   readonly dataFiles: readonly string[];
-  /** Estimated size of the output with gzip; of a pruned model, whose zeros gain by it; undefined for external data. */
+  /** Estimated size of the output with gzip; of a pruned model, whose zeros gain by it; undefined for external data, and where no report is shown. */
   readonly gzip: number | undefined;
   readonly passes: readonly PassReport[];
 }
@@ -75,7 +75,9 @@ export async function pipe(
       const after = planned.byteLength + dataBytes(planned, model);
       return { input, output: undefined, before, after, dataFiles: [], gzip: undefined, passes: reports };
     }
-    const toGzip = reports.some((report) => report.pass === 'prune');
+    // A tenth of the time of a large model, and nobody would see it.
+    const shown = args.quiet !== true || args.json === true;
+    const toGzip = shown && reports.some((report) => report.pass === 'prune');
     // Its plan is not kept: a model of many nodes has as many bytes in it.
     const estimate = toGzip && target === undefined ? new GzipEstimate(plan().byteLength) : undefined;
     const onto = target ?? tee(streamSink(streams.stdout), estimate);
