@@ -1,4 +1,4 @@
-// float16 and bfloat16 to float32 and back, and int4 packing.
+// float16 and bfloat16 to float32 and back, int4 packing and unpacking.
 
 /** Four float16 in 32-bit lanes to float32: exponents rebased by addition, subnormals normalized by a subtraction. */
 @inline
@@ -65,6 +65,26 @@ export function floatToHalf(data: usize, length: i32, out: usize): void {
   }
 }
 
+/** Four float32 to bfloat16 in 32-bit lanes, rounded half to even; NaN stays NaN, quiet, with the top of its payload. */
+@inline
+function cut(f: v128): v128 {
+  const odd = v128.and(i32x4.shr_u(f, 16), i32x4.splat(1));
+  const rounded = i32x4.add(i32x4.add(f, i32x4.splat(0x7fff)), odd);
+  const quiet = v128.or(f, i32x4.splat(0x00400000));
+  const isNan = i32x4.gt_s(v128.and(f, i32x4.splat(0x7fffffff)), i32x4.splat(0x7f800000));
+  return i32x4.shr_u(v128.bitselect(quiet, rounded, isNan), 16);
+}
+
+export function floatToBfloat(data: usize, length: i32, out: usize): void {
+  const end = data + (<usize>length << 2);
+  for (; data + 32 <= end; data += 32, out += 16) {
+    v128.store(out, i16x8.narrow_i32x4_u(cut(v128.load(data)), cut(v128.load(data, 16))));
+  }
+  for (; data < end; data += 4, out += 2) {
+    v128.store16_lane(out, cut(i32x4.splat(load<i32>(data))), 0);
+  }
+}
+
 export function packInt4(data: usize, length: i32, out: usize): void {
   const end = data + <usize>length;
   const low = i16x8.splat(0x000f);
@@ -78,4 +98,28 @@ export function packInt4(data: usize, length: i32, out: usize): void {
   }
   for (; data + 2 <= end; data += 2, out++) store<u8>(out, (load<u8>(data) & 15) | (load<u8>(data, 1) << 4));
   if (data < end) store<u8>(out, load<u8>(data) & 15);
+}
+
+/** Sign extension of sixteen nibbles: the bit of the sign is flipped and subtracted. */
+@inline
+function extended(nibbles: v128, sign: v128): v128 {
+  return i8x16.sub(v128.xor(nibbles, sign), sign);
+}
+
+export function unpackInt4(data: usize, length: i32, signed: bool, out: usize): void {
+  const end = out + <usize>length;
+  const low = i8x16.splat(15);
+  const flip: u8 = signed ? 8 : 0;
+  const sign = i8x16.splat(flip);
+  for (; out + 32 <= end; data += 16, out += 32) {
+    const both = v128.load(data);
+    const first = extended(v128.and(both, low), sign);
+    const second = extended(i8x16.shr_u(both, 4), sign);
+    v128.store(out, v128.shuffle<i8>(first, second, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
+    v128.store(out, v128.shuffle<i8>(first, second, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31), 16);
+  }
+  for (let high = false; out < end; out++, high = !high) {
+    const nibble: u8 = high ? load<u8>(data++) >> 4 : load<u8>(data) & 15;
+    store<u8>(out, (nibble ^ flip) - flip);
+  }
 }

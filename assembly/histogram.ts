@@ -37,7 +37,7 @@ function four(at: usize): void {
   store<u32>(d, load<u32>(d, HISTOGRAM + 12) + 1, HISTOGRAM + 12);
 }
 
-function zerosIn(at: usize, end: usize): u32 {
+export function zerosIn(at: usize, end: usize): u32 {
   const magnitude = i32x4.splat(0x7fffffff);
   const zero = i32x4.splat(0);
   let sum = zero;
@@ -48,7 +48,7 @@ function zerosIn(at: usize, end: usize): u32 {
   return count;
 }
 
-function nansIn(at: usize, end: usize): u32 {
+export function nansIn(at: usize, end: usize): u32 {
   let count = 0;
   for (; at < end; at += 4) if ((load<i32>(at) & 0x7fffffff) > 0x7f800000) count++;
   return count;

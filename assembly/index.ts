@@ -4,5 +4,6 @@ export * from './range';
 export * from './quantize';
 export * from './dequantize';
 export * from './histogram';
+export * from './bracket';
 export * from './zero';
 export * from './convert';

@@ -25,6 +25,11 @@ const compress = `"${process.execPath}" "${join(root, 'bin/compress.js')}"`;
 /** Commands by name; `$M` is the model. ONNX files end at 2 GiB, so a pipe has no place for more. */
 const COMMANDS = {
   cp: 'cp $M cp.onnx; if [ -e $M.data ]; then cp $M.data cp.data; fi',
+  // What the machine can do, for comparison: the start of Node and the system's copy; a Node program that only reads and
+  // writes; a pipe between two programs that only read and write.
+  'limit: node, then cp': `"${process.execPath}" -e 0; cp $M cp.onnx; if [ -e $M.data ]; then cp $M.data cp.data; fi`,
+  'limit: read and write in Node': `"${process.execPath}" "${join(root, 'benchmarks/limit.js')}" $M out.onnx`,
+  'limit: cat | cat': 'cat $M | cat > out.onnx',
   'quantize --int8': `${compress} quantize --int8 $M -o out.onnx --force -q`,
   'prune --l1 0.4': `${compress} prune --l1 0.4 $M -o out.onnx --force -q`,
   'prune --scope global': `${compress} prune --l1 0.4 --scope global $M -o out.onnx --force -q`,
@@ -81,7 +86,7 @@ for (const size of values.sizes.split(',').map(Number)) {
   for (const name of names) {
     const ratios = times[name].map((time, round) => time / times.cp[round]);
     const disk = toDisk[name].map((time, round) => time / toDisk.cp[round]);
-    const held = name === 'cp' ? undefined : peak(COMMANDS[name], model);
+    const held = name === 'cp' || name.startsWith('limit') ? undefined : peak(COMMANDS[name], model);
     const two = (value) => value.toFixed(2);
     const spread = [Math.min(...ratios), Math.max(...ratios)].map(two);
     const figures = [median(times[name]), median(ratios)].map(two);

@@ -56,9 +56,12 @@ function bench(arena) {
       quantizeTransposed: () => kernels.quantizeTransposed(...matrix, scale, 0, -127, 127, out, ROWS),
       'countTop (histogram)': () => histogram.addTop(input, COUNT),
       'countLow (second digit)': () => histogram.addLow(input, COUNT, threshold >>> 16),
+      'countWithin (between two magnitudes)': () =>
+        kernels.countWithin(input, COUNT, threshold, threshold + 90_000, wide, COUNT),
       'zeroBelow, no ties': () => zeroBelow(arena, input, COUNT, threshold, 0),
       'zeroBelow, ties': () => zeroBelow(arena, input, COUNT, threshold, COUNT),
       floatToHalf: () => kernels.floatToHalf(input, COUNT, out),
+      floatToBfloat: () => kernels.floatToBfloat(input, COUNT, out),
       'halfToFloat (2 bytes in)': () => kernels.halfToFloat(input, CHUNK / 2, out),
       'bfloatToFloat (2 bytes in)': () => kernels.bfloatToFloat(input, CHUNK / 2, out),
       'dequantizeRows (1 byte in)': () =>
@@ -66,6 +69,7 @@ function bench(arena) {
       'dequantizeColumns (1 byte in)': () =>
         kernels.dequantizeColumns(input, 4 * ROWS, COLUMNS, COLUMNS, scale, zero, false, wide, COLUMNS),
       'packInt4 (1 byte in)': () => kernels.packInt4(input, CHUNK, out),
+      'unpackInt4 (half a byte in)': () => kernels.unpackInt4(input, 2 * CHUNK, true, out),
       copy: () => {},
     },
   };

@@ -13,7 +13,14 @@ const HELP_COLUMNS = 98;
 
 /** The command line: parses the arguments, runs the verb and sets the exit code (0 done, 1 model or I/O, 2 usage). */
 export async function main(argv: readonly string[]): Promise<void> {
-  const streams = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
+  const streams = {
+    // Made when it is needed: a stream takes the pipe for itself.
+    get stdin() {
+      return process.stdin;
+    },
+    stdout: process.stdout,
+    stderr: process.stderr,
+  };
   const color = useColor(process.env, process.stderr.isTTY);
   const colorOut = useColor(process.env, process.stdout.isTTY);
   onSignals();
@@ -125,7 +132,10 @@ function onSignals(): void {
   ] as const) {
     process.on(signal, () => {
       removeTemporaries();
-      process.exit(code);
+      if (process.platform === 'win32') process.exit(code);
+      // By the signal itself: leaving in order would wait for whatever reads a pipe or copies a file just now.
+      process.removeAllListeners(signal);
+      process.kill(process.pid, signal);
     });
   }
 }

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { isatty } from 'node:tty';
 import { expectWork } from '../compute/work.ts';
 import { CompressError } from '../errors.ts';
 import { checkTarget, type Sink, streamSink } from '../io/sink.ts';
@@ -23,7 +24,7 @@ export interface RunReport {
   readonly before: number;
   readonly after: number;
   readonly dataFiles: readonly string[];
-  /** Estimated size of the output with gzip; of a pruned model, whose zeros gain by it; undefined for external data. */
+  /** Estimated size of the output with gzip; of a pruned model, whose zeros gain by it; undefined for external data, and where no report is shown. */
   readonly gzip: number | undefined;
   readonly passes: readonly PassReport[];
 }
@@ -44,7 +45,7 @@ export async function pipe(
 ): Promise<RunReport> {
   const target = outputOf(args, streams);
   const fromStdin = args.model === undefined || args.model === DASH;
-  if (fromStdin && streams.stdin.isTTY) {
+  if (fromStdin && isatty(0)) {
     throw new CompressError('options', '', 'no model is given, and standard input is a terminal', {
       hint: 'Give the path of an .onnx file, or pipe one in.',
     });
@@ -68,14 +69,18 @@ export async function pipe(
     for (const report of reports) if (!allowUnchanged) refuseUnchanged(report, input, args.verbose === true);
     const mode = args.externalData ? 'external' : args.embed ? 'embed' : 'auto';
     const named = dataName(args, streams, target);
-    const plan = planModel(model, { mode, ...(named === undefined ? {} : { dataName: named }) });
+    const plan = (): ModelPlan => planModel(model, { mode, ...(named === undefined ? {} : { dataName: named }) });
     if (args.dryRun) {
-      const after = plan.byteLength + dataBytes(plan, model);
+      const planned = plan();
+      const after = planned.byteLength + dataBytes(planned, model);
       return { input, output: undefined, before, after, dataFiles: [], gzip: undefined, passes: reports };
     }
-    const toGzip = reports.some((report) => report.pass === 'prune');
-    const estimate = new GzipEstimate(plan.byteLength);
-    const onto = target ?? tee(streamSink(streams.stdout), toGzip ? estimate : undefined);
+    // A tenth of the time of a large model, and nobody would see it.
+    const shown = args.quiet !== true || args.json === true;
+    const toGzip = shown && reports.some((report) => report.pass === 'prune');
+    // Its plan is not kept: a model of many nodes has as many bytes in it.
+    const estimate = toGzip && target === undefined ? new GzipEstimate(plan().byteLength) : undefined;
+    const onto = target ?? tee(streamSink(streams.stdout), estimate);
     const written: Written = await writeModel(model, onto, { data: mode, overwrite: args.force === true }).catch(
       (cause: unknown) => {
         throw withFile(cause, target ?? '<stdout>');
@@ -90,7 +95,7 @@ export async function pipe(
       gzip:
         !toGzip || written.dataByteLength > 0
           ? undefined
-          : await (target === undefined ? estimate.byteLength() : gzipEstimateOf(target)),
+          : (estimate?.byteLength() ?? (await gzipEstimateOf(target as string))),
       passes: reports,
     };
   } finally {
@@ -126,7 +131,7 @@ function outputOf(args: CommonArguments, streams: Streams): string | undefined {
 
 async function open(args: CommonArguments, streams: Streams, fromStdin: boolean): Promise<Model> {
   if (fromStdin) {
-    return readModel(await stdinSource(streams.stdin)).catch((cause: unknown) => {
+    return readModel(await stdinSource(() => streams.stdin as AsyncIterable<Uint8Array>)).catch((cause: unknown) => {
       if (!(cause instanceof CompressError) || !cause.hint?.startsWith('The file ends too early')) throw cause;
       throw new CompressError('malformed', '', cause.message, {
         hint: 'The model ends too early: did the command before the pipe fail?',

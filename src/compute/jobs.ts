@@ -1,3 +1,5 @@
+import type { Bracket, Within } from '../kernels/bracket.ts';
+import { sampleSteps, withinSteps } from '../kernels/bracketSteps.ts';
 import type { LinearParams } from '../kernels/linear.ts';
 import { type Floats, type MatrixBand, quantizeSteps, rangeSteps, transposeSteps } from '../kernels/linearSteps.ts';
 import {
@@ -20,6 +22,8 @@ export type Job =
   | { readonly kind: 'transpose'; readonly matrix: MatrixBand; readonly params: LinearParams }
   | { readonly kind: 'top'; readonly elements: number }
   | { readonly kind: 'low'; readonly elements: number; readonly top: number }
+  | { readonly kind: 'sample'; readonly elements: number; readonly starts: readonly number[] }
+  | { readonly kind: 'within'; readonly elements: number; readonly bracket: Bracket }
   | { readonly kind: 'zero'; readonly elements: number; readonly threshold: number; readonly ties: number }
   | { readonly kind: 'copy'; readonly byteLength: number };
 
@@ -30,6 +34,8 @@ export interface Results {
   readonly transpose: undefined;
   readonly top: TopDigits;
   readonly low: Counts;
+  readonly sample: Uint32Array;
+  readonly within: Within;
   readonly zero: Pruned;
   readonly copy: undefined;
 }
@@ -50,6 +56,10 @@ export function stepsOf(job: Job, arena: Arena): Steps<unknown> {
       return topSteps(arena, job.elements);
     case 'low':
       return lowSteps(arena, job.elements, job.top);
+    case 'sample':
+      return sampleSteps(arena, job.elements, job.starts);
+    case 'within':
+      return withinSteps(arena, job.elements, job.bracket);
     case 'zero':
       return zeroSteps(arena, job.elements, job.threshold, job.ties);
     case 'copy':

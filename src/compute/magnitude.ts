@@ -1,4 +1,5 @@
 import type { Stored, Streamed } from '../ir/tensor.ts';
+import { type Bracket, beside, joined, type Within } from '../kernels/bracket.ts';
 import type { Threshold } from '../kernels/magnitude.ts';
 import type { Counts } from '../kernels/magnitudeSteps.ts';
 import { type Span, spans } from '../kernels/slices.ts';
@@ -9,6 +10,15 @@ import { partsFor } from './work.ts';
 /** Bytes of second digits, of all tensors together, that are kept from the selection to the pruning; others are counted again. */
 const KEPT_BYTES: number = 48 << 20;
 let keptBytes = 0;
+
+/** Smaller tensors are read twice sooner than sampled. */
+const WORTH_SAMPLING: number = 16 << 20;
+
+/** Elements of a part below a threshold, zeros among them, and equal to it. */
+interface Beside {
+  readonly less: number;
+  readonly equal: number;
+}
 
 /** Counts that are not zero, by bin: a weight has a few thousand different first digits. */
 interface Sparse {
@@ -38,14 +48,48 @@ export class StoredMagnitudes {
   readonly #parts: readonly Span[];
   #top: Top | undefined;
   #low: Low | undefined;
+  #within: readonly Within[] | undefined;
+  #bracket: Bracket = { low: 1, high: 0 };
 
   constructor(stored: Stored) {
     this.#stored = stored;
     this.#parts = spans(stored.byteLength / 4, partsFor(stored));
   }
 
+  /** Whether a sample first is sooner done than a radix selection: where other threads read it. */
+  get worthSampling(): boolean {
+    return this.#parts.length > 1 && this.#stored.byteLength >= WORTH_SAMPLING;
+  }
+
+  /** Magnitudes from each start on. */
+  async sample(starts: readonly number[]): Promise<Uint32Array> {
+    const elements = this.#stored.byteLength / 4;
+    const parts = spans(starts.length, this.#parts.length).map(({ start, length }): Part<'sample'> => {
+      const job = { kind: 'sample', elements, starts: starts.slice(start, start + length) } as const;
+      return { job, start: 0, at: 0 };
+    });
+    return joined(await runParts<'sample'>(this.#stored, parts));
+  }
+
+  /** One look at all elements, part by part, which is kept for {@link prune}. */
+  async survey(bracket: Bracket): Promise<readonly Within[]> {
+    this.#bracket = bracket;
+    this.#within = await runParts<'within'>(
+      this.#stored,
+      this.#parts.map(({ start, length }) => ({
+        job: { kind: 'within', elements: length, bracket },
+        start: 4 * start,
+        at: 0,
+      })),
+    );
+    return this.#within;
+  }
+
   /** How many elements are zero, and how many NaN. */
   async countSpecial(): Promise<{ readonly zeros: number; readonly nans: number }> {
+    if (this.#within !== undefined) {
+      return { zeros: total(this.#within, (one) => one.zeros), nans: total(this.#within, (one) => one.nans) };
+    }
     this.#top ??= await this.#countTop();
     return this.#top;
   }
@@ -68,39 +112,60 @@ export class StoredMagnitudes {
   /** Takes this tensor's ties off the threshold; gives the tensor pruned, and how many elements are lost by it. */
   async prune(threshold: Threshold): Promise<{ readonly lost: number; readonly stream: Streamed }> {
     const [top = 0, low = 0] = threshold.key;
-    const { counts } = await this.#lowUnder(top);
-    const ties = counts.map((one) => {
-      const taken = Math.min(threshold.ties, one[low] as number);
+    const bits = top * 65536 + low;
+    const parts = this.#beside(bits) ?? (await this.#besideDigits(top, low));
+    const ties = parts.map(({ equal }) => {
+      const taken = Math.min(threshold.ties, equal);
       threshold.ties -= taken;
       return taken;
     });
-    const taken = ties.reduce((sum, one) => sum + one, 0);
+    const taken = total(ties, (one) => one);
     // Zeros are below every threshold but 0 itself, under which nothing is lost.
-    const lost = top === 0 && low === 0 ? 0 : (await this.#below(top, low, counts)) + taken;
-    if (this.#low !== undefined) keptBytes -= bytesOf(this.#low);
-    this.#low = undefined;
+    const lost = bits === 0 ? 0 : total(parts, (one) => one.less) - (await this.countSpecial()).zeros + taken;
+    this.#forget();
     const job = ({ start, length }: Span, left: number): Part<'zero'> => ({
-      job: { kind: 'zero', elements: length, threshold: top * 65536 + low, ties: left },
+      job: { kind: 'zero', elements: length, threshold: bits, ties: left },
       start: 4 * start,
       at: 4 * start,
     });
     const whole = { start: 0, length: this.#stored.byteLength / 4 };
-    const parts = this.#parts;
+    const spansOf = this.#parts;
     const stream = streamOf<'zero'>(this.#stored, (count) =>
-      count === 1 ? [job(whole, taken)] : parts.map((part, index) => job(part, ties[index] as number)),
+      count === 1 ? [job(whole, taken)] : spansOf.map((part, index) => job(part, ties[index] as number)),
     );
     return { lost, stream };
   }
 
-  /** Elements below the threshold that are not zero. */
-  async #below(top: number, low: number, lows: readonly Counts[]): Promise<number> {
+  /** What lies below and at a magnitude, part by part, from what was collected; undefined where that is not enough. */
+  #beside(bits: number): Beside[] | undefined {
+    if (this.#within?.some((one) => one.inside.length < one.count) !== false) return undefined;
+    const { low, high } = this.#bracket;
+    if (bits < low || bits > high) return undefined;
+    return this.#within.map((one) => {
+      const { less, equal } = beside(one, bits);
+      return { less: one.below + less, equal };
+    });
+  }
+
+  /** The same from the digits; what lies below is counted for all parts together, at the first. */
+  async #besideDigits(top: number, low: number): Promise<Beside[]> {
     this.#top ??= await this.#countTop();
-    const { bins, counts, zeros } = this.#top;
-    let below = -zeros;
+    const { bins, counts } = this.#top;
+    let under = 0;
     for (let index = 0; index < bins.length; index++)
-      if ((bins[index] as number) < top) below += counts[index] as number;
-    for (const one of lows) for (let bin = 0; bin < low; bin++) below += one[bin] as number;
-    return below;
+      if ((bins[index] as number) < top) under += counts[index] as number;
+    return (await this.#lowUnder(top)).counts.map((digits, part) => {
+      let less = part === 0 ? under : 0;
+      for (let bin = 0; bin < low; bin++) less += digits[bin] as number;
+      return { less, equal: digits[low] as number };
+    });
+  }
+
+  /** Frees what was kept between the selection and the pruning. */
+  #forget(): void {
+    if (this.#low !== undefined) keptBytes -= bytesOf(this.#low);
+    this.#low = undefined;
+    this.#within = undefined;
   }
 
   async #countTop(): Promise<Top> {
@@ -111,12 +176,11 @@ export class StoredMagnitudes {
     const all = new Float64Array(1 << 15);
     for (const one of results) add(all, one.counts);
     const bins = Uint16Array.from([...all.keys()].filter((bin) => all[bin] !== 0));
-    const sum = (pick: 'zeros' | 'nans'): number => results.reduce((total, one) => total + one[pick], 0);
     return {
       bins,
       counts: Float64Array.from(bins, (bin) => all[bin] as number),
-      zeros: sum('zeros'),
-      nans: sum('nans'),
+      zeros: total(results, (one) => one.zeros),
+      nans: total(results, (one) => one.nans),
     };
   }
 
@@ -136,7 +200,11 @@ export class StoredMagnitudes {
 }
 
 function bytesOf({ counts }: Low): number {
-  return counts.reduce((sum, one) => sum + one.byteLength, 0);
+  return total(counts, (one) => one.byteLength);
+}
+
+function total<T>(list: readonly T[], of: (one: T) => number): number {
+  return list.reduce((sum, one) => sum + of(one), 0);
 }
 
 function add(into: Float64Array, counts: ArrayLike<number>): void {

@@ -13,6 +13,11 @@ export function expectWork(bytes: number): void {
   if (seen >= WORTH_THREADS && threadCount() > 0) void startThreads();
 }
 
+/** Starts the threads for a model of so many bytes before it is opened, if it will need them. */
+export function prepareFor(bytes: number): void {
+  if (bytes >= WORTH_THREADS && threadCount() > 0) void startThreads();
+}
+
 /** In how many parts to read a stored tensor: one for each thread, or one, here. Counts it as work. */
 export function partsFor(stored: Stored): number {
   if (stored.byteLength >= MIN_SHARED && stored.file !== undefined) seen += stored.byteLength;

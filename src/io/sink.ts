@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { type FileHandle, open, rename, stat } from 'node:fs/promises';
+import { constants, rmSync } from 'node:fs';
+import { copyFile, type FileHandle, open, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { CompressError, ioError } from '../errors.ts';
+import { becameShorter, type Source } from './source.ts';
 import { temporaries } from './temporary.ts';
 
 export { removeTemporaries } from './temporary.ts';
@@ -18,6 +19,13 @@ export interface Sink {
    * thread, before `finish()` or `abort()`. Absent where there is no file to write anywhere into.
    */
   reserve?(byteLength: number): Promise<{ readonly fd: number; readonly position: number }>;
+  /**
+   * Makes everything that is written the content of an open file, by the system's own copy; nothing else may be written
+   * before or after. Absent where there is no file to copy to.
+   * @returns false where the system has no such copy: then nothing is written
+   * @throws CompressError `io`
+   */
+  clone?(source: Source): Promise<boolean>;
   finish(): Promise<void>;
   abort(): Promise<void>;
 }
@@ -58,6 +66,7 @@ export async function fileSink(path: string, options: { overwrite?: boolean } = 
       position += byteLength;
       return place;
     },
+    clone: (source) => copyWhole(source, temporary, handle, path),
     async finish() {
       await gather.flush();
       try {
@@ -166,6 +175,28 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number,
       });
     done += bytesWritten;
   }
+}
+
+/** What can go wrong with a copy that would go wrong with writing, too. */
+const FATAL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO']);
+
+/** Copies a file by `copy_file_range`, sharing its blocks where the file system can. */
+async function copyWhole(source: Source, to: string, handle: FileHandle, label: string): Promise<boolean> {
+  // Linux names an open file by its descriptor; a path may lead to another one by now.
+  if (process.platform !== 'linux' || source.fd === undefined) return false;
+  const { mode } = await handle.stat();
+  try {
+    await copyFile(`/proc/self/fd/${source.fd}`, to, constants.COPYFILE_FICLONE);
+    // The copy brings the permissions of the original.
+    await handle.chmod(mode & 0o777);
+  } catch (cause) {
+    if (FATAL.has((cause as NodeJS.ErrnoException).code ?? '')) throw ioError(label, cause);
+    return false;
+  }
+  const { size } = await handle.stat();
+  if (size < source.byteLength) throw becameShorter(source);
+  if (size > source.byteLength) await handle.truncate(source.byteLength);
+  return true;
 }
 
 /**

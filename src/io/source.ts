@@ -83,7 +83,7 @@ export async function handleSource(handle: FileHandle, label: string): Promise<S
           throw ioError(label, cause);
         });
       if (bytesRead === 0) {
-        throw new CompressError('io', label, `became shorter while it was read: ${byteLength} bytes at first`);
+        throw becameShorter({ label, byteLength });
       }
       done += bytesRead;
     }
@@ -119,6 +119,11 @@ export async function handleSource(handle: FileHandle, label: string): Promise<S
     fd: handle.fd,
     close: () => handle.close(),
   };
+}
+
+/** The error of a file that has fewer bytes than when it was opened. */
+export function becameShorter({ label, byteLength }: Pick<Source, 'label' | 'byteLength'>): CompressError {
+  return new CompressError('io', label, `became shorter while it was read: ${byteLength} bytes at first`);
 }
 
 function allocate(byteLength: number, label: string): Buffer {

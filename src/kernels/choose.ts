@@ -1,3 +1,4 @@
+import { type Bracket, type Within, within } from './bracket.ts';
 import type { ChannelLayout } from './layout.ts';
 import { transpose } from './layout.ts';
 import { type LinearParams, quantizeLinear } from './linear.ts';
@@ -28,11 +29,17 @@ export const reference: TensorKernels = {
 export interface MagnitudeKernels {
   addDigits(into: Float64Array, magnitudes: Magnitudes, prefix: readonly number[]): void;
   countSpecial(magnitudes: Magnitudes): { readonly zeros: number; readonly nans: number };
+  within(magnitudes: Magnitudes, bracket: Bracket): Within;
   zeroInPlace(magnitudes: Magnitudes, threshold: Threshold): number;
 }
 
 /** The reference, for any float type. */
-export const magnitudeReference: MagnitudeKernels = { addDigits, countSpecial, zeroInPlace };
+export const magnitudeReference: MagnitudeKernels = {
+  addDigits,
+  countSpecial,
+  within: (magnitudes, bracket) => within(magnitudes, bracket, magnitudes.words.length),
+  zeroInPlace,
+};
 
 /** Below this many elements, loading the module would take longer than it saves: it costs some 20 ms once. */
 export const WORTH_LOADING: number = 1 << 20;

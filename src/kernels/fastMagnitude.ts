@@ -1,3 +1,5 @@
+import type { Bracket, Within } from './bracket.ts';
+import { withinSteps } from './bracketSteps.ts';
 import type { Magnitudes, Threshold } from './magnitude.ts';
 import { lowSteps, topSteps, zeroSteps } from './magnitudeSteps.ts';
 import { Arena } from './simd/arena.ts';
@@ -39,6 +41,11 @@ export function addDigits(into: Float64Array, magnitudes: Magnitudes, prefix: re
   counts.forEach((count, bin) => {
     into[bin] = (into[bin] as number) + count;
   });
+}
+
+/** Counts what lies below a bracket and collects what lies inside, as far as there is room. */
+export function within(magnitudes: Magnitudes, bracket: Bracket): Within {
+  return over(magnitudes, (arena, elements) => withinSteps(arena, elements, bracket));
 }
 
 /** In place: what lies below the threshold becomes 0, and the ties left of what equals it. Gives how many were not 0 before. */

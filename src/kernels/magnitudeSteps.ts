@@ -3,7 +3,7 @@ import { MagnitudeHistogram, zeroBelow } from './simd/magnitude.ts';
 import type { Steps } from './steps.ts';
 
 /** Elements that are in the arena at a time: 1 MiB of float32. */
-const CHUNK: number = 1 << 18;
+export const CHUNK: number = 1 << 18;
 
 /** Counts in as few bytes as the largest one needs: they are sent between threads, and kept for every weight. */
 export type Counts = Uint8Array | Uint16Array | Uint32Array | Float64Array;

@@ -1,4 +1,3 @@
-import protobuf from 'protobufjs/minimal.js';
 import { CompressError } from '../errors.ts';
 import { dtypeNumber } from '../ir/dtype.ts';
 import type { Graph, ValueInfo } from '../ir/graph.ts';
@@ -8,7 +7,7 @@ import type { Tensor } from '../ir/tensor.ts';
 import { encodeValueInfo } from './encodeValue.ts';
 import { ATTRIBUTE, ATTRIBUTE_TYPES, ENTRY, FIXED32, FUNCTION, GRAPH, MODEL, NODE, OPSET, TENSOR } from './fields.ts';
 import { containers, externalNodes, externals, holdsExternal, modelOrigins, originOf } from './origin.ts';
-import { Parts, tag } from './parts.ts';
+import { Parts, tag, writer } from './parts.ts';
 import { leavesOf } from './readGraph.ts';
 import { Segment } from './segment.ts';
 
@@ -176,7 +175,7 @@ function encodeAttribute(parts: Parts, one: Attribute, options: EncodeOptions): 
   const inner = new Parts().text(ATTRIBUTE.name, one.name);
   switch (one.type) {
     case 'float':
-      inner.bytes(protobuf.Writer.create().uint32(tag(ATTRIBUTE.f, FIXED32)).float(one.value).finish());
+      inner.bytes(writer().uint32(tag(ATTRIBUTE.f, FIXED32)).float(one.value).finish());
       break;
     case 'int':
       inner.int(ATTRIBUTE.i, one.value);
@@ -194,9 +193,9 @@ function encodeAttribute(parts: Parts, one: Attribute, options: EncodeOptions): 
       encodeLeaf(inner, ATTRIBUTE.sparseTensor, one.value, () => cannot(undefined, ATTRIBUTE.sparseTensor));
       break;
     case 'floats': {
-      const writer = protobuf.Writer.create();
-      for (const value of one.value) writer.uint32(tag(ATTRIBUTE.floats, FIXED32)).float(value);
-      inner.bytes(writer.finish());
+      const list = writer();
+      for (const value of one.value) list.uint32(tag(ATTRIBUTE.floats, FIXED32)).float(value);
+      inner.bytes(list.finish());
       break;
     }
     case 'ints':

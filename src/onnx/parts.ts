@@ -15,6 +15,9 @@ export type Part = Uint8Array | Segment | Blob;
 export class Parts {
   readonly list: Part[] = [];
   #byteLength = 0;
+  /** How many short pieces of bytes end the list. */
+  #run = 0;
+  #slab: Uint8Array = new Uint8Array(0);
 
   get byteLength(): number {
     return this.#byteLength;
@@ -23,10 +26,33 @@ export class Parts {
   bytes(bytes: Uint8Array): this {
     this.list.push(bytes);
     this.#byteLength += bytes.byteLength;
+    this.#run = bytes.byteLength < SHORT ? this.#run + 1 : 0;
+    if (this.#run === RUN) this.#pack();
     return this;
   }
 
+  /**
+   * Makes one piece of the short ones at the end of a long list, in memory of their own: a model of many nodes has
+   * hundreds of thousands, and each would keep alive the 8 KiB it was encoded in.
+   */
+  #pack(): void {
+    const run = this.#run;
+    this.#run = 0;
+    if (run === 0 || this.list.length < RUN) return;
+    const pieces = this.list.splice(-run) as Uint8Array[];
+    const total = pieces.reduce((sum, one) => sum + one.byteLength, 0);
+    if (this.#slab.byteLength < total) this.#slab = Buffer.allocUnsafeSlow(SLAB);
+    let at = 0;
+    for (const one of pieces) {
+      this.#slab.set(one, at);
+      at += one.byteLength;
+    }
+    this.list.push(this.#slab.subarray(0, total));
+    this.#slab = this.#slab.subarray(total);
+  }
+
   segment(segment: Segment): this {
+    this.#pack();
     Segment.append(this.list, segment);
     this.#byteLength += segment.byteLength;
     return this;
@@ -34,6 +60,7 @@ export class Parts {
 
   /** Bytes to load or compute while they are written: a tensor. */
   tensor(tensor: Blob): this {
+    this.#pack();
     this.list.push(tensor);
     this.#byteLength += tensor.byteLength;
     return this;
@@ -49,14 +76,14 @@ export class Parts {
 
   /** A nested message as field `number`: tag, length, payload. */
   message(number: number, payload: Parts): this {
-    this.bytes(protobuf.Writer.create().uint32(tag(number, LENGTH)).uint32(payload.byteLength).finish());
+    this.bytes(writer().uint32(tag(number, LENGTH)).uint32(payload.byteLength).finish());
     const flat = payload.flat();
     if (flat !== undefined) return this.bytes(flat);
     for (const part of payload.list) {
-      if (part instanceof Segment) Segment.append(this.list, part);
-      else this.list.push(part);
+      if (part instanceof Segment) this.segment(part);
+      else if (part instanceof Uint8Array) this.bytes(part);
+      else this.tensor(part);
     }
-    this.#byteLength += payload.byteLength;
     return this;
   }
 
@@ -68,19 +95,26 @@ export class Parts {
   }
 
   text(number: number, value: string): this {
-    return this.bytes(protobuf.Writer.create().uint32(tag(number, LENGTH)).bytes(encodeText(value)).finish());
+    return this.bytes(writer().uint32(tag(number, LENGTH)).bytes(encodeText(value)).finish());
   }
 
   int(number: number, value: bigint | number): this {
-    return this.bytes(varints(protobuf.Writer.create().uint32(tag(number, 0)), [BigInt(value)]).finish());
+    return this.bytes(varints(writer().uint32(tag(number, 0)), [BigInt(value)]).finish());
   }
 
   /** A packed list of integers; nothing where it is empty. */
   ints(number: number, values: readonly (bigint | number)[]): this {
     if (values.length === 0) return this;
-    const writer = protobuf.Writer.create().uint32(tag(number, LENGTH)).fork();
-    return this.bytes(varints(writer, values.map(BigInt)).ldelim().finish());
+    const list = writer().uint32(tag(number, LENGTH)).fork();
+    return this.bytes(varints(list, values.map(BigInt)).ldelim().finish());
   }
+}
+
+const shared = protobuf.Writer.create();
+
+/** A writer to be finished before the next one is asked for: a new one each time has a kilobyte that nobody reads. */
+export function writer(): protobuf.Writer {
+  return shared.reset();
 }
 
 /** The number before a field: its own number and its wire type. */
@@ -97,14 +131,20 @@ function varints(writer: protobuf.Writer, values: readonly bigint[]): protobuf.W
   return writer;
 }
 
+/** Pieces shorter than this are packed, so many at a time, into memory taken in pieces of this size. */
+const SHORT = 1 << 10;
+const RUN = 64;
+const SLAB: number = RUN * SHORT;
+
 /** Segments shorter than this are read together with what follows them in the file. */
 const SMALL = 1 << 16;
 
 /** What parts are written to: a sink, or something beside it that sees the bytes. */
-export type Output = Pick<Sink, 'write' | 'reserve'> & Partial<Pick<Sink, 'label'>>;
+export type Output = Pick<Sink, 'write' | 'reserve' | 'clone'> & Partial<Pick<Sink, 'label'>>;
 
 /** Writes the parts in order; a part that does not give the bytes it promised is an `internal` error. */
 export async function writeParts(parts: readonly Part[], sink: Output): Promise<void> {
+  if (await cloned(parts, sink)) return;
   const ahead = new ReadAhead();
   const elsewhere = new Elsewhere();
   try {
@@ -118,6 +158,14 @@ export async function writeParts(parts: readonly Part[], sink: Output): Promise<
     await elsewhere.end();
   }
   elsewhere.check();
+}
+
+/** Whether the parts are one long file from its start to its end, and the system copied it. */
+async function cloned(parts: readonly Part[], sink: Output): Promise<boolean> {
+  const [part] = parts;
+  if (parts.length !== 1 || !(part instanceof Segment) || part.byteLength < LONG) return false;
+  const { source, start, byteLength } = part;
+  return start === 0 && byteLength === source.byteLength && (await sink.clone?.(source)) === true;
 }
 
 /** A long copy or a tensor: computed by other threads where that is faster, in pieces where it can be. */

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { BIN, environment, folder } from '../support/cli.ts';
@@ -8,7 +9,7 @@ import { sparseModel } from '../support/sparse.ts';
 test.each([
   ['SIGINT', 130],
   ['SIGTERM', 143],
-] as const)('%s while a model is written leaves no file and exits %i', async (signal, code) => {
+] as const)('%s while a model is written leaves no file and ends as %i for a shell', async (signal, code) => {
   const cwd = folder();
   sparseModel(join(cwd, 'big.onnx'), 300_000_000);
   const before = statSync(join(cwd, 'big.onnx'));
@@ -17,7 +18,9 @@ test.each([
     env: environment(),
     stdio: 'ignore',
   });
-  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
+  const ended = new Promise<number>((resolve) =>
+    child.on('exit', (status, by) => resolve(status ?? 128 + (by === null ? 0 : constants.signals[by]))),
+  );
   let over = false;
   child.on('exit', () => {
     over = true;
@@ -31,4 +34,25 @@ test.each([
   expect(readdirSync(cwd)).toEqual(['big.onnx']);
   const after = statSync(join(cwd, 'big.onnx'));
   expect([after.size, after.mtimeMs, after.ino]).toEqual([before.size, before.mtimeMs, before.ino]);
+});
+
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('%s while a pipe is waited for ends at once', async (signal, code) => {
+  const cwd = folder();
+  const child = spawn(process.execPath, [BIN, 'quantize', '-o', 'out.onnx'], {
+    cwd,
+    env: environment(),
+    stdio: ['pipe', 'ignore', 'pipe'],
+  });
+  const ended = new Promise<number>((resolve) =>
+    child.on('exit', (status, by) => resolve(status ?? 128 + (by === null ? 0 : constants.signals[by]))),
+  );
+  // More than stays in memory, so that the thread that waits for the rest has begun; the pipe stays open.
+  await new Promise((resolve) => child.stdin.write(Buffer.alloc(6 << 20), resolve));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  child.kill(signal);
+  expect(await ended).toBe(code);
+  expect(readdirSync(cwd)).toEqual([]);
 });

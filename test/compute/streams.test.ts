@@ -8,6 +8,7 @@ import { quantizedStream, rangeOfStored, transposedStream } from '../../src/comp
 import { StoredMagnitudes } from '../../src/compute/magnitude.ts';
 import { fileSource, type Source } from '../../src/io/source.ts';
 import type { Streamed } from '../../src/ir/tensor.ts';
+import { joined, SAMPLE_PIECE, thresholdWithin } from '../../src/kernels/bracket.ts';
 import { magnitudeReference, reference } from '../../src/kernels/choose.ts';
 import { channelLayout } from '../../src/kernels/layout.ts';
 import { linearParams } from '../../src/kernels/linear.ts';
@@ -102,12 +103,34 @@ test.each([1, 100, 200_000, 260_000, data.length])(
       (into, one, prefix) => one.addDigits(into, prefix),
     );
     expect(found).toEqual(expected);
+    // The same after one look at a bracket, whether the threshold lies inside it or not.
+    const bits = (expected.key[0] as number) * 65536 + (expected.key[1] as number);
+    for (const bracket of [
+      { low: bits, high: bits },
+      { low: Math.max(1, bits - 90_000), high: bits + 1 },
+      { low: bits + 1, high: bits + 9 },
+    ]) {
+      const surveyed = new StoredMagnitudes(whole());
+      const parts = await surveyed.survey(bracket);
+      if (bits <= bracket.high && bits >= bracket.low) expect(thresholdWithin(parts, count)).toEqual(expected);
+      else expect(thresholdWithin(parts, count)).toBeUndefined();
+      expect(await magnitudes.countSpecial()).toMatchObject(await surveyed.countSpecial());
+      const pruned = await surveyed.prune({ ...expected });
+      expect(pruned.lost).toBe(magnitudeReference.zeroInPlace({ ...held, words: held.words.slice() }, { ...expected }));
+    }
     const { lost, stream } = await magnitudes.prune(found);
     const lostByReference = magnitudeReference.zeroInPlace(held, expected);
     expect(lost).toBe(lostByReference);
     expect((await gathered(stream)).equals(Buffer.from(held.words.buffer))).toBe(true);
   },
 );
+
+test('a sample is the magnitudes from each start on', async () => {
+  const sample = await new StoredMagnitudes(whole()).sample([0, 1000, data.length - SAMPLE_PIECE]);
+  const bits = new Uint32Array(data.slice().buffer).map((one) => one & 0x7fffffff);
+  const pieces = [0, 1000, data.length - SAMPLE_PIECE].map((start) => bits.slice(start, start + SAMPLE_PIECE));
+  expect(sample).toEqual(joined(pieces));
+});
 
 test('NaN in the last element is seen', async () => {
   const path = join(folder, 'nan');

@@ -24,6 +24,7 @@ function built(code: string): unknown {
     import { StoredMagnitudes } from '${ROOT}/dist/compute/magnitude.js';
     import { expectWork } from '${ROOT}/dist/compute/work.js';
     import { threadCount } from '${ROOT}/dist/compute/pool.js';
+    import { thresholdWithin } from '${ROOT}/dist/kernels/bracket.js';
     import { selectThreshold } from '${ROOT}/dist/kernels/magnitude.js';
     const source = await fileSource('${join(folder, 'weights')}');
     const stored = new Segment(source, 0, source.byteLength);
@@ -58,6 +59,11 @@ test('ranges, integers, transposed integers, pruned weights and copies are those
     const many = new StoredMagnitudes(stored);
     const threshold = await selectThreshold(once(many), 2, count, add);
     const pruned = await many.prune({ ...threshold });
+    const bits = threshold.key[0] * 65536 + threshold.key[1];
+    const surveyed = new StoredMagnitudes(stored);
+    const parts = await surveyed.survey({ low: bits - 50000, high: bits + 50000 });
+    const within = thresholdWithin(parts, count);
+    const prunedWithin = await surveyed.prune({ ...within });
     const scale = Float32Array.from(range.max, (max, index) => Math.max(max, -range.min[index]) / 127);
     const params = { scale, zeroPoint: new Int32Array(scale.length), min: -127, max: 127 };
     const row = { scale: scale.slice(0, 1), zeroPoint: new Int32Array(1), min: -127, max: 127 };
@@ -65,6 +71,7 @@ test('ranges, integers, transposed integers, pruned weights and copies are those
       quantized: quantizedStream(stored, { format: 'float32', layout }, params),
       transposed: transposedStream(stored, 'float32', [${ROWS}, ${COLUMNS}], row),
       pruned: pruned.stream,
+      surveyed: prunedWithin.stream,
       copied: copied(stored),
     };
     const same = {};
@@ -72,14 +79,16 @@ test('ranges, integers, transposed integers, pruned weights and copies are those
       same[name] = stream.inThreads() && (await written(stream)).equals(await gathered(stream));
     }
     same.range = Buffer.from(range.min.buffer).equals(Buffer.from(alone.min.buffer)) && Buffer.from(range.max.buffer).equals(Buffer.from(alone.max.buffer));
+    same.surveyed &&= parts.length === threadCount() && (await gathered(prunedWithin.stream)).equals(await gathered(pruned.stream));
+    same.within = JSON.stringify(within) === JSON.stringify(threshold) && prunedWithin.lost === pruned.lost;
     same.threshold = JSON.stringify(threshold) === JSON.stringify(thresholdAlone) && pruned.lost === prunedAlone.lost;
     console.log(JSON.stringify({ threads: threadCount(), same }));
     await source.close();`) as { threads: number; same: Record<string, boolean> };
   // One processor: no threads, and inThreads says so.
   const expected = result.threads > 1;
-  for (const name of ['quantized', 'transposed', 'pruned', 'copied'])
+  for (const name of ['quantized', 'transposed', 'pruned', 'surveyed', 'copied'])
     expect([name, result.same[name]]).toEqual([name, expected]);
-  expect([result.same['range'], result.same['threshold']]).toEqual([true, true]);
+  expect([result.same['range'], result.same['threshold'], result.same['within']]).toEqual([true, true, true]);
 });
 
 test('a write that fails in a thread keeps its code; a file that became shorter is named', () => {

@@ -1,10 +1,11 @@
-import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ioError } from '../../src/errors.ts';
 import { bytesSink, fileSink, removeTemporaries, streamSink } from '../../src/io/sink.ts';
+import { bytesSource, fileSource } from '../../src/io/source.ts';
 
 let folder: string;
 let path: string;
@@ -65,6 +66,45 @@ describe('a file', () => {
     removeTemporaries();
     expect(await readdir(folder)).toEqual([]);
     await sink.abort();
+  });
+
+  test('is the copy of an open file, whatever its name leads to by now, with the permissions it would have anyway', async () => {
+    const from = join(folder, 'from');
+    const bytes = Buffer.concat(pieces);
+    await writeFile(from, bytes, { mode: 0o640 });
+    await writeFile(path, 'private', { mode: 0o600 });
+    const source = await fileSource(from);
+    await rm(from);
+    const sink = await fileSink(path, { overwrite: true });
+    expect(await sink.clone?.(source)).toBe(process.platform === 'linux');
+    if (process.platform === 'linux') {
+      await sink.finish();
+      expect((await readFile(path)).equals(bytes)).toBe(true);
+      expect((await stat(path)).mode & 0o777).toBe(0o600);
+    }
+    await sink.abort();
+    await source.close();
+  });
+
+  test('is no copy of a file that became shorter, and of one that grew what it had at first', async () => {
+    if (process.platform !== 'linux') return;
+    const from = join(folder, 'from');
+    await writeFile(from, Buffer.alloc(100, 1));
+    const source = await fileSource(from);
+    await appendFile(from, 'more');
+    const grown = await fileSink(path);
+    expect(await grown.clone?.(source)).toBe(true);
+    await grown.finish();
+    expect((await readFile(path)).equals(Buffer.alloc(100, 1))).toBe(true);
+    await truncate(from, 99);
+    const sink = await fileSink(join(folder, 'short'));
+    await expect(sink.clone?.(source)).rejects.toThrow(`${from}: became shorter while it was read: 100 bytes at first`);
+    await sink.abort();
+    await source.close();
+    expect((await readdir(folder)).sort()).toEqual(['from', 'out.onnx']);
+    const memory = await fileSink(join(folder, 'memory'));
+    expect(await memory.clone?.(bytesSource(new Uint8Array(3)))).toBe(false);
+    await memory.abort();
   });
 
   test('is refused where it cannot be', async () => {

@@ -127,3 +127,69 @@ it('packs two int4 a byte, the first in the low nibble', () => {
     }
   }
 });
+
+it('floatToBfloat inverts bfloatToFloat and quiets NaN', () => {
+  for (const arena of [simd, scalar]) {
+    const at = arena.allocate(4 * all.length);
+    const out = arena.allocate(2 * all.length);
+    const words = arena.allocate(2 * all.length);
+    arena.bytes(words, 2 * all.length).set(new Uint8Array(all.buffer));
+    arena.kernels.bfloatToFloat(words, all.length, at);
+    arena.kernels.floatToBfloat(at, all.length, out);
+    const quiet = all.map((word) => ((word & 0x7fff) > 0x7f80 ? word | 0x40 : word));
+    expect(arena.bytes(out, 2 * all.length)).toEqual(new Uint8Array(quiet.buffer));
+  }
+});
+
+it('floatToBfloat rounds to the nearest, ties to even, from any offset', () => {
+  const any = fc.integer({ min: 0, max: 0xffffffff });
+  const tie = any.map((bits) => ((bits & 0xffff0000) | 0x8000) >>> 0);
+  const edge = fc.constantFrom(0x7f7fffff, 0xff7f8000, 0x7f800001, 0xffffffff, 0x00008000, 0x80018000, 1);
+  fc.assert(
+    fc.property(fc.array(fc.oneof(any, tie, edge), { maxLength: 70 }), (values) => {
+      const bits = Uint32Array.from(values);
+      const [a = [], b = []] = [simd, scalar].map((arena) => {
+        const mark = arena.mark();
+        const at = arena.allocate(bits.byteLength + 4) + 4;
+        const out = arena.allocate(2 * bits.length + 2) + 2;
+        arena.uint32s(at, bits.length).set(bits);
+        arena.kernels.floatToBfloat(at, bits.length, out);
+        const result = Array.from(new Uint16Array(arena.bytes(out, 2 * bits.length).slice().buffer));
+        arena.release(mark);
+        return result;
+      });
+      expect(a).toEqual(b);
+      bits.forEach((one, index) => {
+        const given = a[index] as number;
+        if ((one & 0x7fffffff) > 0x7f800000) expect(given).toBe((one >>> 16) | 0x40);
+        else expect(given).toBe(naiveBfloat(one));
+      });
+    }),
+    { numRuns: 500 },
+  );
+});
+
+/** bfloat16 by arithmetic on the whole number that the magnitude's bits are: nearest multiple of 65,536, ties to even. */
+function naiveBfloat(bits: number): number {
+  const magnitude = BigInt(bits & 0x7fffffff);
+  const [floor, rest] = [magnitude / 65_536n, magnitude % 65_536n];
+  const up = rest > 32_768n || (rest === 32_768n && floor % 2n === 1n);
+  return Number(floor + (up ? 1n : 0n)) + (bits >= 0x80000000 ? 0x8000 : 0);
+}
+
+it.each([true, false])('unpacks what was packed, signed %p', (signed) => {
+  for (const arena of [simd, scalar]) {
+    for (let length = 0; length <= 100; length++) {
+      const at = arena.allocate(120);
+      const packed = arena.allocate(60) + 1;
+      const out = arena.allocate(130) + 3;
+      const values = Int8Array.from({ length }, (_, index) => ((index * 7) % 16) - (signed ? 8 : 0));
+      arena.bytes(at, length).set(new Uint8Array(values.buffer));
+      arena.kernels.packInt4(at, length, packed);
+      arena.bytes(out + length, 1).fill(0xaa);
+      arena.kernels.unpackInt4(packed, length, signed, out);
+      expect(Array.from(new Int8Array(arena.bytes(out, length).slice().buffer))).toEqual(Array.from(values));
+      expect(arena.bytes(out + length, 1)[0]).toBe(0xaa);
+    }
+  }
+});

@@ -57,6 +57,15 @@ export interface Kernels {
   countLow(data: number, length: number, top: number): void;
 
   /**
+   * Looks for a threshold between two magnitudes (bits without the sign): writes those from `low` to `high`, both
+   * included, to `out` in order, the first `room` of them. At {@link RESULT} how many elements are below `low`, zero, NaN,
+   * and between (u32 each).
+   * @param low - above 0
+   * @param out - u32 [room]
+   */
+  countWithin(data: number, length: number, low: number, high: number, out: number, room: number): void;
+
+  /**
    * In place: elements with a magnitude (bits without the sign) below `threshold` become 0, and of the equal ones the
    * first `ties`. At {@link RESULT} the ties used and the elements that were not zero before (u32 each). Called through
    * `zeroBelow`.
@@ -75,8 +84,18 @@ export interface Kernels {
    */
   floatToHalf(data: number, length: number, out: number): void;
 
+  /** float32 [length] to bfloat16 [length], rounded and with NaN as {@link Kernels.floatToHalf}. */
+  floatToBfloat(data: number, length: number, out: number): void;
+
   /** int8 [length] of −8 … 7 (or uint8 of 0 … 15) to two a byte, the first in the low nibble: [ceil(length / 2)]. */
   packInt4(data: number, length: number, out: number): void;
+
+  /**
+   * The other way: [ceil(length / 2)] bytes to one byte for each value, the low nibble first.
+   * @param signed - int4, −8 … 7 in two's complement, instead of uint4
+   * @see https://onnx.ai/onnx/technical/int4.html
+   */
+  unpackInt4(data: number, length: number, signed: boolean, out: number): void;
 }
 
 /** See {@link Kernels.quantizeRows}. */
@@ -108,7 +127,7 @@ export type Dequantize = (
 
 // The first bytes of an arena, as assembly/area.ts has them.
 
-/** Two u32: the results of kernels that have more than one. */
+/** Four u32: the results of kernels that have more than one. */
 export const RESULT = 16;
 /** The counters of an arena's one histogram: u32 [32768, 4], or u32 [65536]. */
 export const HISTOGRAM = 65_536;

@@ -1,3 +1,4 @@
+import type { Bracket, Within } from '../bracket.ts';
 import type { Arena } from './arena.ts';
 import { HISTOGRAM, HISTOGRAM_BYTES, RESULT } from './kernels.ts';
 
@@ -108,4 +109,21 @@ export function zeroBelow(arena: Arena, data: number, length: number, threshold:
   arena.kernels.zeroBelow(data, length, threshold, Math.min(ties, length));
   const [used = 0, lost = 0] = arena.uint32s(RESULT, 2);
   return { ties: ties - used, lost };
+}
+
+/**
+ * Looks at float32 [length] at offset `data`: counts what lies below a bracket, and collects what lies inside.
+ * @param out - offset of u32 [room], filled from its start
+ */
+export function countWithin(
+  arena: Arena,
+  data: number,
+  length: number,
+  { low, high }: Bracket,
+  out: number,
+  room: number,
+): Omit<Within, 'inside'> {
+  arena.kernels.countWithin(data, length, low, high, out, room);
+  const [below = 0, zeros = 0, nans = 0, count = 0] = arena.uint32s(RESULT, 4);
+  return { below, zeros, nans, count };
 }

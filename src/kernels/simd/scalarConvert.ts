@@ -4,7 +4,7 @@ import type { Kernels } from './kernels.ts';
 /** The conversions in TypeScript. */
 export function scalarConversions(
   buffer: () => ArrayBuffer,
-): Pick<Kernels, 'halfToFloat' | 'bfloatToFloat' | 'floatToHalf' | 'packInt4'> {
+): Pick<Kernels, 'halfToFloat' | 'bfloatToFloat' | 'floatToHalf' | 'floatToBfloat' | 'packInt4' | 'unpackInt4'> {
   const toFloat =
     (format: FloatFormat): Kernels['halfToFloat'] =>
     (data, length, out) => {
@@ -23,12 +23,27 @@ export function scalarConversions(
       for (let index = 0; index < length; index++) halves[index] = halfBits(bits[index] as number);
     },
 
+    floatToBfloat(data, length, out) {
+      const bits = new Uint32Array(buffer(), data, length);
+      const words = new Uint16Array(buffer(), out, length);
+      for (let index = 0; index < length; index++) words[index] = bfloatBits(bits[index] as number);
+    },
+
     packInt4(data, length, out) {
       const values = new Uint8Array(buffer(), data, length);
       const packed = new Uint8Array(buffer(), out, (length + 1) >>> 1);
       for (let index = 0; index < packed.length; index++) {
         const [low = 0, high = 0] = [values[2 * index], values[2 * index + 1]];
         packed[index] = (low & 15) | ((high & 15) << 4);
+      }
+    },
+
+    unpackInt4(data, length, signed, out) {
+      const packed = new Uint8Array(buffer(), data, (length + 1) >>> 1);
+      const values = new Uint8Array(buffer(), out, length);
+      for (let index = 0; index < length; index++) {
+        const nibble = ((packed[index >>> 1] as number) >>> (4 * (index & 1))) & 15;
+        values[index] = signed && nibble > 7 ? nibble - 16 : nibble;
       }
     },
   };
@@ -49,4 +64,11 @@ function halfBits(bits: number): number {
   const rest = digits & ((1 << cut) - 1);
   const half = 1 << (cut - 1);
   return sign | (kept + (rest > half || (rest === half && (kept & 1) === 1) ? 1 : 0));
+}
+
+/** The bits of a float32 as those of the nearest bfloat16, ties to even. */
+function bfloatBits(bits: number): number {
+  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
+  const [kept, rest] = [bits >>> 16, bits & 0xffff];
+  return kept + (rest > 0x8000 || (rest === 0x8000 && (kept & 1) === 1) ? 1 : 0);
 }

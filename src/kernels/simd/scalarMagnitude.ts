@@ -1,3 +1,4 @@
+import { within } from '../bracket.ts';
 import { belowThreshold, countZeros, isZero } from '../magnitude.ts';
 import { HISTOGRAM, HISTOGRAM_BYTES, type Kernels, RESULT } from './kernels.ts';
 
@@ -5,10 +6,12 @@ import { HISTOGRAM, HISTOGRAM_BYTES, type Kernels, RESULT } from './kernels.ts';
 const INFINITY_BITS = 0x7f800000;
 
 /** The magnitude kernels in TypeScript. */
-export function scalarMagnitudes(buffer: () => ArrayBuffer): Pick<Kernels, 'countTop' | 'countLow' | 'zeroBelow'> {
+export function scalarMagnitudes(
+  buffer: () => ArrayBuffer,
+): Pick<Kernels, 'countTop' | 'countLow' | 'countWithin' | 'zeroBelow'> {
   const words = (at: number, length: number): Uint16Array => new Uint16Array(buffer(), at, 2 * length);
   const counters = (): Uint32Array => new Uint32Array(buffer(), HISTOGRAM, HISTOGRAM_BYTES / 4);
-  const result = (first: number, second: number): void => new Uint32Array(buffer(), RESULT, 2).set([first, second]);
+  const result = (...all: number[]): void => new Uint32Array(buffer(), RESULT, all.length).set(all);
 
   return {
     countTop(data, length) {
@@ -33,6 +36,12 @@ export function scalarMagnitudes(buffer: () => ArrayBuffer): Pick<Kernels, 'coun
         const bin = halves[at] as number;
         counts[bin] = (counts[bin] as number) + 1;
       }
+    },
+
+    countWithin(data, length, low, high, out, room) {
+      const found = within({ words: words(data, length), width: 2 }, { low, high }, room);
+      new Uint32Array(buffer(), out, room).set(found.inside);
+      result(found.below, found.zeros, found.nans, found.count);
     },
 
     zeroBelow(data, length, threshold, ties) {

@@ -1,15 +1,21 @@
+import { thresholdWithin, type Within } from '../../kernels/bracket.ts';
 import { selectThreshold } from '../../kernels/magnitude.ts';
 import { type Context, isOrdered, leave, measured } from './context.ts';
 import { type Measured, NOTHING, zeroChosen } from './measure.ts';
 import type { Planned } from './planned.ts';
 import { chooseRandom } from './random.ts';
+import { survey } from './survey.ts';
 import { addDigits, countOf, type Target } from './targets.ts';
 
-/** A target that can be compared with the others, its zeros counted. */
-interface Usable {
+/** A target, and what orders it. */
+interface Weight {
   readonly target: Target;
-  readonly zeros: number;
   readonly scale: Measured;
+}
+
+/** A target that can be compared with the others, its zeros counted. */
+interface Usable extends Weight {
+  readonly zeros: number;
 }
 
 /** Prunes `amount` of all weights together, under one threshold. */
@@ -17,8 +23,10 @@ export async function pruneGlobal(targets: readonly Target[], context: Context):
   const { method, of, amount = 0 } = context.options;
   const usable: Usable[] = [];
   const wide = targets.some((one) => one.held.tensor.dtype !== 'float64');
-  for (const target of targets) {
-    const scale = await measured(context, target, 'forget');
+  const weights: Weight[] = [];
+  for (const target of targets) weights.push({ target, scale: await measured(context, target, 'forget') });
+  const found = method === 'random' || of === 'remaining' ? undefined : await surveyed(weights, amount);
+  for (const { target, scale } of weights) {
     const { zeros, nans } = await scale.countSpecial();
     if (wide && scale.width === 4 && context.scores === undefined) {
       leave(context, target, 'mixed_dtype', 'it is float64 beside smaller floats under one threshold');
@@ -33,7 +41,18 @@ export async function pruneGlobal(targets: readonly Target[], context: Context):
   if (count === 0) return usable.map(({ target, zeros }) => ({ target, zeros, pruning: NOTHING }));
   return method === 'random'
     ? globalRandom(usable, elements - gone, count, context)
-    : globalThreshold(usable, gone + count);
+    : globalThreshold(usable, gone + count, found && usable.flatMap(({ scale }) => found.get(scale) ?? []));
+}
+
+/** One look at all weights; those that turn out not to be usable are left out of it afterwards. */
+async function surveyed(
+  weights: readonly Weight[],
+  amount: number,
+): Promise<Map<Measured, readonly Within[]> | undefined> {
+  const sampled = weights.map(({ target, scale }) => ({ measured: scale, elements: target.elements }));
+  const total = sampled.reduce((sum, one) => sum + one.elements, 0);
+  const parts = total === 0 ? undefined : await survey(sampled, countOf(amount, total) / total);
+  return parts && new Map(weights.map(({ scale }, index) => [scale, parts[index] as readonly Within[]]));
 }
 
 async function globalRandom(
@@ -55,12 +74,19 @@ async function globalRandom(
   return planned;
 }
 
-async function globalThreshold(usable: readonly Usable[], count: number): Promise<Planned[]> {
+async function globalThreshold(
+  usable: readonly Usable[],
+  count: number,
+  parts: readonly Within[] | undefined,
+): Promise<Planned[]> {
   async function* pass(): AsyncGenerator<Measured> {
     for (const { scale } of usable) yield scale;
   }
   const width = usable[0]?.scale.width ?? 2;
-  const threshold = await selectThreshold(pass, width, count, addDigits);
+  const zeros = usable.reduce((sum, one) => sum + one.zeros, 0);
+  const threshold =
+    (parts !== undefined && count > zeros ? thresholdWithin(parts, count) : undefined) ??
+    (await selectThreshold(pass, width, count, addDigits));
   const planned: Planned[] = [];
   // Ties are given to the tensors in order.
   for (const { target, zeros, scale } of usable) {

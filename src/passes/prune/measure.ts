@@ -1,5 +1,6 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
 import { derived, type Stored, streamed, type Tensor } from '../../ir/tensor.ts';
+import { type Bracket, joined, SAMPLE_PIECE, type Within } from '../../kernels/bracket.ts';
 import { fastStreams, magnitudeKernelsFor, WORTH_LOADING } from '../../kernels/choose.ts';
 import { belowThreshold, type Magnitudes, type Threshold } from '../../kernels/magnitude.ts';
 import { aligned, type FloatFormat, halves, toFloat32 } from '../../kernels/views.ts';
@@ -27,8 +28,20 @@ export interface Measured {
   /** Zeros of the weight, and NaN of what orders it. */
   countSpecial(): Promise<{ readonly zeros: number; readonly nans: number }>;
   addDigits(histogram: Float64Array, prefix: readonly number[]): Promise<void>;
+  /** How to look at it once instead of once for each digit; undefined where scores order. */
+  readonly surveying?: Surveying;
   /** Prunes what is below the threshold and takes this weight's ties off it. */
   prune(threshold: Threshold): Promise<Pruning>;
+}
+
+/** What `survey` asks of a weight. */
+export interface Surveying {
+  /** Whether a sample of it saves reading it once more for each digit. */
+  readonly worthSampling: boolean;
+  /** Magnitudes of float32, `SAMPLE_PIECE` neighbours from each start on. */
+  sample(starts: readonly number[]): Promise<Uint32Array>;
+  /** One look at all elements, which also answers {@link Measured.countSpecial}; {@link Measured.prune} ends it. */
+  survey(bracket: Bracket): Promise<readonly Within[]>;
 }
 
 /**
@@ -49,6 +62,11 @@ async function measureStored(tensor: Tensor, stored: Stored): Promise<Measured> 
   return {
     width: magnitudes.width,
     zerosFirst: true,
+    surveying: {
+      worthSampling: magnitudes.worthSampling,
+      sample: (starts) => magnitudes.sample(starts),
+      survey: (bracket) => magnitudes.survey(bracket),
+    },
     countSpecial: () => magnitudes.countSpecial(),
     addDigits: (histogram, prefix) => magnitudes.addDigits(histogram, prefix),
     async prune(threshold) {
@@ -64,6 +82,7 @@ function measureLoaded(tensor: Tensor, memory: 'keep' | 'forget'): Measured {
   const elements = elementCount(tensor.dims);
   const kernels = magnitudeKernelsFor(width, elements);
   let kept: Magnitudes | undefined;
+  let special: { readonly zeros: number; readonly nans: number } | undefined;
   const held = async (): Promise<Magnitudes> => {
     const found = kept ?? words(await tensor.load(), tensor);
     if (memory === 'keep') kept = found;
@@ -72,7 +91,19 @@ function measureLoaded(tensor: Tensor, memory: 'keep' | 'forget'): Measured {
   return {
     width,
     zerosFirst: true,
-    countSpecial: async () => (await kernels).countSpecial(await held()),
+    surveying: {
+      worthSampling: false,
+      async sample(starts) {
+        const { words: all } = await held();
+        return joined(starts.map((start) => magnitudesAt(all, start)));
+      },
+      async survey(bracket) {
+        const found = (await kernels).within(await held(), bracket);
+        special = { zeros: found.zeros, nans: found.nans };
+        return [found];
+      },
+    },
+    countSpecial: async () => special ?? (await kernels).countSpecial(await held()),
     addDigits: async (histogram, prefix) => (await kernels).addDigits(histogram, await held(), prefix),
     async prune(threshold) {
       const mine = { ...threshold };
@@ -82,6 +113,16 @@ function measureLoaded(tensor: Tensor, memory: 'keep' | 'forget'): Measured {
       return { lost, replacement: replaced(tensor, pruneBelow(tensor, mine)) };
     },
   };
+}
+
+/** The bits, without the sign, of a piece of a sample. */
+function magnitudesAt(words: Uint16Array, start: number): Uint32Array {
+  const length = Math.min(SAMPLE_PIECE, words.length / 2 - start);
+  return Uint32Array.from(
+    { length },
+    (_, index) =>
+      ((words[2 * (start + index) + 1] as number) & 0x7fff) * 65536 + (words[2 * (start + index)] as number),
+  );
 }
 
 /**

@@ -1,0 +1,189 @@
+import { countSpecial, type Magnitudes, type Threshold } from './magnitude.ts';
+
+/** Two magnitudes, as the bits of a float32 without the sign, both included; `low` is above 0. */
+export interface Bracket {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** What one look at elements tells about a bracket. */
+export interface Within {
+  /** Elements below the bracket, zeros among them. */
+  readonly below: number;
+  readonly zeros: number;
+  readonly nans: number;
+  /** Elements inside the bracket. */
+  readonly count: number;
+  /** Their magnitudes in the order of the elements; cut off where there was no room. */
+  readonly inside: Uint32Array;
+}
+
+/** Counts what lies below a bracket and collects up to `room` of what lies inside: the reference. */
+export function within(magnitudes: Magnitudes, { low, high }: Bracket, room: number): Within {
+  const { words } = magnitudes;
+  const inside: number[] = [];
+  let [below, count, nans] = [0, 0, 0];
+  for (let at = 0; at < words.length; at += 2) {
+    const bits = ((words[at + 1] as number) & 0x7fff) * 65536 + (words[at] as number);
+    if (bits > INFINITY_BITS) nans++;
+    if (bits < low) below++;
+    else if (bits <= high && count++ < room) inside.push(bits);
+  }
+  return { below, zeros: countSpecial(magnitudes).zeros, nans, count, inside: Uint32Array.from(inside) };
+}
+
+/** Bits of float32's positive infinity: larger magnitudes are NaN. */
+const INFINITY_BITS = 0x7f800000;
+
+/** Elements that lie together in a sample: fewer would cost more reads. */
+export const SAMPLE_PIECE = 512;
+
+/**
+ * Where the pieces of a sample of `total` elements begin: one in each of `pieces` strata, at a place that the golden ratio
+ * varies, so that no regular structure (the columns of a matrix) is always met at the same place.
+ */
+export function sampleStarts(total: number, pieces: number): number[] {
+  const last = Math.max(0, total - SAMPLE_PIECE);
+  return Array.from({ length: pieces }, (_, index) => {
+    const within = ((index + 1) * GOLDEN) % 1;
+    return Math.min(last, Math.floor(((index + within) * total) / pieces));
+  });
+}
+
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
+
+/** How many standard errors a bracket reaches to both sides of its estimate: one in 150,000 misses. */
+const ERRORS = 4.5;
+
+/** Elements of a sample that are sorted for a first, rough estimate, and how far the bracket may be from it. */
+const ROUGH = 2048;
+const ROUGH_REACH = 0.06;
+
+/**
+ * A bracket that holds the magnitude below which the share `share` of all elements lies, almost surely.
+ *
+ * The sample is one of clusters: neighbours are alike where channels have different scales. So its error is measured
+ * between the pieces: `σ² = Σ (pᵢ − p)² / (m (m − 1))` for the shares pᵢ below the estimate in m pieces, and not below
+ * that of independent elements, `p (1 − p) / s`.
+ * @param sample - magnitudes, {@link SAMPLE_PIECE} neighbours at a time
+ * @see Cochran, Sampling Techniques, 3rd edition, 9.3
+ */
+export function bracketOf(sample: Uint32Array, share: number): Bracket {
+  const { length } = sample;
+  const every = Math.ceil(length / ROUGH);
+  const few = Uint32Array.from(
+    { length: Math.ceil(length / every) },
+    (_, index) => sample[index * every] as number,
+  ).sort();
+  const near = (part: number): number => few[Math.max(0, Math.min(few.length - 1, Math.round(part * few.length)))] ?? 0;
+  const narrow = between(sample, near(share - ROUGH_REACH), near(share + ROUGH_REACH));
+  // Almost always the few elements near the estimate are enough; else all are looked through.
+  const find = (part: number): number => {
+    const rank = Math.min(length, Math.max(1, Math.round(part * length)));
+    const inside = rank - narrow.below;
+    if (inside >= 1 && inside <= narrow.inside.length) return nthSmallest(narrow.inside, inside);
+    return nthSmallest(sample.slice(), rank);
+  };
+  const estimate = find(share);
+  const error = Math.sqrt(Math.max(varianceOf(sample, estimate, share), (share * (1 - share)) / length));
+  // One element more: at the ends the error is small, and ranks are whole numbers.
+  const reach = ERRORS * error + 1 / length;
+  const low = share - reach <= 0 ? 1 : Math.max(1, find(share - reach));
+  const high = share + reach >= 1 ? INFINITY_BITS : find(share + reach);
+  return { low, high: Math.max(low, high) };
+}
+
+/** The values from `low` to `high`, and how many lie below. */
+function between(values: Uint32Array, low: number, high: number): { below: number; inside: Uint32Array } {
+  const inside = new Uint32Array(values.length);
+  let [below, count] = [0, 0];
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] as number;
+    if (value < low) below++;
+    else if (value <= high) inside[count++] = value;
+  }
+  return { below, inside: inside.subarray(0, count) };
+}
+
+/** The variance of the share below `bound`, from how it differs between the pieces. */
+function varianceOf(sample: Uint32Array, bound: number, share: number): number {
+  const pieces = Math.ceil(sample.length / SAMPLE_PIECE);
+  let squares = 0;
+  for (let start = 0; start < sample.length; start += SAMPLE_PIECE) {
+    const end = Math.min(sample.length, start + SAMPLE_PIECE);
+    let less = 0;
+    for (let index = start; index < end; index++) less += (sample[index] as number) < bound ? 1 : 0;
+    squares += (less / (end - start) - share) ** 2;
+  }
+  return squares / (pieces * Math.max(1, pieces - 1));
+}
+
+/**
+ * The `rank`-th smallest value, counted from 1; reorders the values (Hoare's Find, with the middle of three as pivot).
+ * @see https://doi.org/10.1145/366622.366647
+ */
+export function nthSmallest(values: Uint32Array, rank: number): number {
+  const wanted = rank - 1;
+  let [left, right] = [0, values.length - 1];
+  while (left < right) {
+    const pivot = middle(
+      values[left] as number,
+      values[left + ((right - left) >>> 1)] as number,
+      values[right] as number,
+    );
+    let [low, high] = [left, right];
+    while (low <= high) {
+      while ((values[low] as number) < pivot) low++;
+      while ((values[high] as number) > pivot) high--;
+      if (low > high) break;
+      const held = values[low] as number;
+      values[low++] = values[high] as number;
+      values[high--] = held;
+    }
+    if (wanted <= high) right = high;
+    else if (wanted >= low) left = low;
+    else break;
+  }
+  return values[wanted] as number;
+}
+
+function middle(a: number, b: number, c: number): number {
+  return Math.max(Math.min(a, b), Math.min(Math.max(a, b), c));
+}
+
+/**
+ * The threshold that prunes exactly `count` elements, as `selectThreshold` finds it, from what was collected inside a
+ * bracket; undefined where it lies outside, or where not all was collected.
+ * @param parts - all elements; `count` is more than their zeros
+ */
+export function thresholdWithin(parts: readonly Within[], count: number): Threshold | undefined {
+  const inside = parts.reduce((sum, one) => sum + one.count, 0);
+  const rank = count - parts.reduce((sum, one) => sum + one.below, 0);
+  if (rank < 1 || rank > inside || parts.some((one) => one.inside.length < one.count)) return undefined;
+  const values = joined(parts.map((one) => one.inside));
+  const bits = nthSmallest(values, rank);
+  const less = parts.reduce((sum, one) => sum + beside(one, bits).less, 0);
+  return { key: [bits >>> 16, bits & 0xffff], ties: rank - less };
+}
+
+/** How many of the elements inside are below a magnitude, and how many equal to it. */
+export function beside({ inside }: Within, bits: number): { readonly less: number; readonly equal: number } {
+  let [less, equal] = [0, 0];
+  for (let index = 0; index < inside.length; index++) {
+    const value = inside[index] as number;
+    if (value < bits) less++;
+    else if (value === bits) equal++;
+  }
+  return { less, equal };
+}
+
+/** All values in one list. */
+export function joined(lists: readonly Uint32Array[]): Uint32Array {
+  const all = new Uint32Array(lists.reduce((sum, one) => sum + one.length, 0));
+  let at = 0;
+  for (const one of lists) {
+    all.set(one, at);
+    at += one.length;
+  }
+  return all;
+}

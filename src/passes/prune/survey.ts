@@ -1,0 +1,65 @@
+import { type Bracket, bracketOf, joined, SAMPLE_PIECE, sampleStarts, type Within } from '../../kernels/bracket.ts';
+import type { Measured } from './measure.ts';
+
+/** Pieces of a sample: one for so many elements, and not more or fewer than these. */
+const ELEMENTS_A_PIECE: number = 1 << 16;
+const FEWEST = 256;
+const MOST = 4096;
+
+/** So few magnitudes are sooner all collected than counted by 65,536 digits. */
+const FEW: number = 1 << 15;
+const EVERYTHING: Bracket = { low: 1, high: 0x7f800000 };
+
+/** Magnitudes that are collected at most, 64 MiB; a model of 8 GiB has half of them. */
+const MOST_COLLECTED: number = 16 << 20;
+
+/** A weight with the number of its elements. */
+export interface Sampled {
+  readonly measured: Measured;
+  readonly elements: number;
+}
+
+/** What one look found of each weight, in their order; undefined where it would not be enough. */
+export type Surveyed = readonly (readonly Within[])[] | undefined;
+
+/**
+ * Looks once at weights that are to be pruned under one threshold: a sample tells between which two magnitudes it almost
+ * surely lies, then everything is read, what lies below is counted and what lies between is collected. For
+ * `thresholdWithin`, which is exact or says that it cannot know.
+ * @param share - of all elements, that will be below the threshold
+ * @returns undefined where a radix selection is better: weights of middle size, float64, scores
+ */
+export async function survey(weights: readonly Sampled[], share: number): Promise<Surveyed> {
+  const able = weights.every(({ measured }) => measured.width === 2 && measured.surveying !== undefined);
+  const few = weights.reduce((sum, one) => sum + one.elements, 0) <= FEW;
+  if (!able || !(few || weights.some(({ measured }) => measured.surveying?.worthSampling))) return undefined;
+  const bracket = few ? EVERYTHING : bracketOf(await sampleOf(weights), share);
+  const found: (readonly Within[])[] = [];
+  let collected = 0;
+  for (const { measured } of weights) {
+    const parts = (await measured.surveying?.survey(bracket)) ?? [];
+    found.push(parts);
+    collected += parts.reduce((sum, one) => sum + one.inside.length, 0);
+    if (collected > MOST_COLLECTED) return undefined;
+  }
+  return found;
+}
+
+/** A sample of all weights together: each is in it as much as it has elements. */
+async function sampleOf(weights: readonly Sampled[]): Promise<Uint32Array> {
+  const total = weights.reduce((sum, one) => sum + one.elements, 0);
+  const starts = sampleStarts(total, Math.min(MOST, Math.max(FEWEST, Math.floor(total / ELEMENTS_A_PIECE))));
+  const samples: Uint32Array[] = [];
+  let first = 0;
+  let next = 0;
+  for (const { measured, elements } of weights) {
+    const own: number[] = [];
+    for (; next < starts.length && (starts[next] as number) < first + elements; next++) {
+      own.push(Math.max(0, Math.min((starts[next] as number) - first, elements - SAMPLE_PIECE)));
+    }
+    const sample = own.length > 0 ? await measured.surveying?.sample(own) : undefined;
+    if (sample !== undefined) samples.push(sample);
+    first += elements;
+  }
+  return joined(samples);
+}
