@@ -84,9 +84,10 @@ const PAUSE = 1;
 /**
  * As {@link spool}, of a pipe by its descriptor. Streams take 64 KiB a turn of the event loop; a thread that waits for
  * the pipe and writes what came takes a third of the time.
- * @throws CompressError `malformed` when nothing arrives
+ * @param limit - bytes that may arrive, more than a few MiB
+ * @throws CompressError `malformed` when nothing arrives, `limit`
  */
-export async function spoolPipe(fd: number, label = '<stdin>'): Promise<Source> {
+export async function spoolPipe(fd: number, label = '<stdin>', limit: number = MAX_SPOOL): Promise<Source> {
   const held: Uint8Array[] = [];
   let byteLength = 0;
   let file: FileHandle | undefined;
@@ -99,9 +100,9 @@ export async function spoolPipe(fd: number, label = '<stdin>'): Promise<Source> 
     }
     file = await openTemporary();
     await writeAll(file, held.splice(0));
-    const spooled = await spoolInThread({ from: fd, to: file.fd, position: byteLength, limit: MAX_SPOOL });
+    const spooled = await spoolInThread({ from: fd, to: file.fd, position: byteLength, limit });
     if ('message' in spooled) throw Object.assign(new Error(spooled.message), { code: spooled.code });
-    if (spooled.byteLength > MAX_SPOOL) throw tooLong(label);
+    if (spooled.byteLength > limit) throw tooLong(label);
     return handleSource(file, label);
   } catch (cause) {
     await file?.close();
@@ -125,7 +126,7 @@ async function readPipe(fd: number): Promise<Uint8Array> {
 
 function spoolInThread(task: SpoolTask): Promise<Spooled> {
   return new Promise((resolve, reject) => {
-    const thread = new Worker(new URL('./spoolThread.js', import.meta.url), { workerData: task });
+    const thread = new Worker(new URL('./spoolThread.js', import.meta.url), { workerData: task, execArgv: [] });
     thread.once('message', resolve);
     thread.once('error', reject);
   });
