@@ -4,7 +4,7 @@ export { bytesSource, fileSource, type Source } from './io/source.ts';
 export { spool } from './io/spool.ts';
 export type { DType } from './ir/dtype.ts';
 export { Graph, type ValueInfo } from './ir/graph.ts';
-export { Model } from './ir/model.ts';
+export { type MetadataEntry, Model } from './ir/model.ts';
 export { attribute, createNode, type Node } from './ir/node.ts';
 export { print } from './ir/print.ts';
 export { type ActivationRange, type ActivationRanges, expectedSqnr } from './ir/ranges.ts';
