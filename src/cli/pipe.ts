@@ -35,13 +35,14 @@ export interface Streams {
   readonly stderr: NodeJS.WriteStream;
 }
 
-/** open → read → transform → write: the same for every verb. `allowUnchanged`: passes that change nothing are no error. */
-export async function pipe(
-  args: CommonArguments,
-  streams: Streams,
-  passes: readonly Pass[],
-  allowUnchanged: boolean,
-): Promise<RunReport> {
+/** A pass of a run. `allowUnchanged`: changing nothing is no error. */
+export interface Step {
+  readonly pass: Pass;
+  readonly allowUnchanged: boolean;
+}
+
+/** open → read → transform → write: the same for every verb. */
+export async function pipe(args: CommonArguments, streams: Streams, steps: readonly Step[]): Promise<RunReport> {
   const target = outputOf(args, streams);
   const fromStdin = args.model === undefined || args.model === DASH;
   if (fromStdin && streams.stdin.isTTY) {
@@ -62,10 +63,12 @@ export async function pipe(
   try {
     const before = inputByteLength(model);
     expectWork(before);
-    const reports = await transform(model, ...passes).catch((cause: unknown) => {
+    const reports = await transform(model, ...steps.map((one) => one.pass)).catch((cause: unknown) => {
       throw withFile(cause, input);
     });
-    for (const report of reports) if (!allowUnchanged) refuseUnchanged(report, input, args.verbose === true);
+    for (const [index, one] of steps.entries()) {
+      if (!one.allowUnchanged) refuseUnchanged(reports[index] as PassReport, input, args.verbose === true);
+    }
     const mode = args.externalData ? 'external' : args.embed ? 'embed' : 'auto';
     const named = dataName(args, streams, target);
     const plan = planModel(model, { mode, ...(named === undefined ? {} : { dataName: named }) });
@@ -99,7 +102,7 @@ export async function pipe(
 }
 
 /** Where the model goes: a path, or undefined for standard output. */
-function outputOf(args: CommonArguments, streams: Streams): string | undefined {
+export function outputOf(args: CommonArguments, streams: Pick<Streams, 'stdout'>): string | undefined {
   const toStdout = args.output === undefined || args.output === '-';
   if (args.dryRun) return toStdout ? undefined : args.output;
   if (args.output === '') {
@@ -177,7 +180,8 @@ async function sameFile(a: string, b: string): Promise<boolean> {
   return one !== undefined && other !== undefined && one.ino === other.ino && one.dev === other.dev;
 }
 
-function refuseUnchanged(report: PassReport, input: string, verbose: boolean): void {
+/** Refuses a report without a change. */
+export function refuseUnchanged(report: PassReport, input: string, verbose: boolean): void {
   if (report.changes.length > 0) return;
   const why = skipLines(report.skips, verbose, (word) => word);
   const notes = report.notes.map((note) => `  ${printable(note)}`);

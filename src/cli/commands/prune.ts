@@ -3,10 +3,10 @@ import { CompressError } from '../../errors.ts';
 import { PRUNABLE_OPS, PRUNE_DEFAULTS, type PruneOptions, prune } from '../../passes/prune/index.ts';
 import {
   type CommonArguments,
-  commonArguments,
   readSelection,
   type SelectionArguments,
   selectionArguments,
+  stepArguments,
 } from '../arguments.ts';
 import { parseAmount, parseWhole } from '../parse.ts';
 import type { Run } from '../run.ts';
@@ -55,7 +55,7 @@ export function pruneCommand(run: Run): CommandModule<object, PruneArguments> {
         })
         .option('allow-unchanged', { type: 'boolean', describe: 'a model without weights to prune is no error' })
         .group(['l1', 'l2', 'random', 'scope', 'seed', 'allow-unchanged'], 'How to prune (one method is needed):');
-      return commonArguments(selectionArguments(own, PRUNABLE_OPS))
+      return stepArguments(selectionArguments(own, PRUNABLE_OPS))
         .epilog(
           examples([
             ['zero the 40 % smallest weights of each layer', 'compress prune --l1 0.4 model.onnx -o pruned.onnx'],
