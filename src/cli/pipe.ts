@@ -180,15 +180,23 @@ async function sameFile(a: string, b: string): Promise<boolean> {
   return one !== undefined && other !== undefined && one.ino === other.ino && one.dev === other.dev;
 }
 
-/** Refuses a report without a change. */
-export function refuseUnchanged(report: PassReport, input: string, verbose: boolean): void {
+/**
+ * Refuses a report without a change.
+ * @throws CompressError `nothing_to_do` that says why nothing was changed
+ */
+export function refuseUnchanged(
+  report: PassReport,
+  input: string,
+  verbose: boolean,
+  hint: string | undefined = 'Use --allow-unchanged to pass such models through.',
+): void {
   if (report.changes.length > 0) return;
   const why = skipLines(report.skips, verbose, (word) => word);
   const notes = report.notes.map((note) => `  ${printable(note)}`);
   const fact = why.length === 0 ? ': the model has no weights of the operators it works on' : '';
   const first = `${report.pass} found nothing to change${fact}`;
   throw new CompressError('nothing_to_do', printable(input), [first, ...why, ...notes].join('\n'), {
-    hint: 'Use --allow-unchanged to pass such models through.',
+    hint,
   });
 }
 

@@ -54,6 +54,8 @@ export function usageError(message: string, argv: readonly string[]): CompressEr
   const both = /^Arguments (.+) and (.+) are mutually exclusive$/.exec(message);
   if (both !== null)
     return wrong('', `--${both[1]} and --${both[2]} cannot be used together`, 'Leave out one of the two.');
+  const few = /^Not enough non-option arguments: got (\d+), need at least (\d+)$/.exec(message);
+  if (few !== null) return wrong('', `a model is missing: ${few[1]} given, ${few[2]} needed`);
   const meant = /^Did you mean (.+)\?$/.exec(message)?.[1];
   const verb = argv.find((one) => !one.startsWith('-')) ?? '';
   if (meant !== undefined)

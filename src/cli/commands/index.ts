@@ -51,7 +51,7 @@ async function load(verb: Verb, streams: Streams, { color, colorOut }: Colors): 
 }
 
 /** Loads a verb whose passes go to `run`. */
-async function loadStep(verb: StepVerb, run: Run): Promise<CommandModule> {
+export async function loadStep(verb: StepVerb, run: Run): Promise<CommandModule> {
   const load = async (): Promise<unknown> => {
     switch (verb) {
       case 'prune':

@@ -88,10 +88,15 @@ function argumentsOf({ key, flag, kind }: VerbOption, value: RecipeValue, where:
   if (kind === 'list') {
     const list = typeof value === 'string' ? [value] : value;
     if (!Array.isArray(list)) throw wrong('a list of texts');
-    return list.map((one: string) => `--${flag}=${one}`);
+    return list.map((one: string) => `--${flag}=${quoted(one)}`);
   }
   if (typeof value !== 'string' && typeof value !== 'number') throw wrong('a text or a number');
-  return [`--${flag}=${value}`];
+  return [`--${flag}=${quoted(String(value))}`];
+}
+
+/** yargs takes quotes around a value away, as a shell does; ones that belong to it need another pair. */
+function quoted(text: string): string {
+  return /^(['"])[\s\S]*\1$/.test(text) ? `"${text}"` : text;
 }
 
 function parsed(module: CommandModule, argv: readonly string[], common: CommonArguments): ReturnType<typeof chosenBy> {

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
+import { expectWork } from '../../compute/work.ts';
 import { CompressError } from '../../errors.ts';
 import { temporaryFolder } from '../../io/temporary.ts';
 import { readModel } from '../../onnx/read.ts';
+import { inputByteLength } from '../../onnx/size.ts';
 import { writeModel } from '../../onnx/write.ts';
 import { type Change, type PassReport, transform } from '../../passes/pass.ts';
 import type { RecipeStep } from '../../passes/recipe.ts';
@@ -73,6 +75,7 @@ export class Candidates {
     try {
       const path = join(folder.path, 'candidate.onnx');
       const model = await readModel(this.#model);
+      expectWork(inputByteLength(model));
       let report: PassReport | undefined;
       let bytes: number;
       try {

@@ -70,7 +70,7 @@ export async function tune(settings: TuneSettings): Promise<TuneReport> {
       trialOf(metric, float, quantized, one);
     const trials: TuneTrial[] = [];
     const all = await candidates.try([], judge);
-    refuseUnchanged(all.report, model, settings.verbose);
+    refuseUnchanged(all.report, model, settings.verbose, 'There is nothing to tune.');
     const layers = layersOf(all.report.changes);
     const result = await searchFloatLayers(layers, {
       evaluate: async (float) => {
