@@ -206,7 +206,7 @@ describe('compress tune', () => {
     const done = compress(['tune', MLP, ...judge], { cwd });
     expect(done).toMatchObject({ code: 0 });
     expect(done.stdout.toString()).toBe('');
-    expect(done.stderr).toMatch(/digits-mlp-test\.npz: 600 samples: at most 1 points may be\s+lost\n/);
+    expect(done.stderr).toMatch(/digits-mlp-test\.npz: 600 samples; at most 1 point may be\s+lost\n/);
     expect(done.stderr).toMatch(
       /\n {2}left float +accuracy +points +size +a run +enough\n {2}everything +9\d\.\d % +0\.00 +204 kB /,
     );

@@ -37,6 +37,14 @@ interface TuneArguments extends CommonArguments {
 /** Options of `quantize` that tuning has another use for, or none. */
 const OWN = ['samples', 'batch', 'allowUnchanged'];
 
+/** What common arguments do here. */
+const DESCRIPTIONS = {
+  model: 'ONNX file to read, float',
+  output: 'file to write; - writes standard output; none is written without',
+  json: 'report as JSON on standard output',
+  'dry-run': 'look for the layers; write nothing',
+};
+
 /** `compress tune`: quantizes as much as the metric allows. */
 export async function tuneCommand(
   streams: Streams,
@@ -57,7 +65,7 @@ export async function tuneCommand(
         .option('data', { ...text, describe: 'inputs to judge on, e.g. a .npz; __labels__ in it are the true classes' })
         .option('samples', { ...text, describe: 'judge on the first N rows' })
         .option('batch', { ...text, describe: 'rows that are fed at once' })
-        .group(['data', 'samples', 'batch'], 'Inputs:')
+        .group(['data', 'samples', 'batch'], 'Data:')
         .option('max-drop', { ...text, describe: 'points of the metric that may be lost: 1% (the default) or 0.01' })
         .option('metric', { choices: METRICS, describe: 'what is kept: accuracy (with labels), top1 or sqnr' })
         .option('min-sqnr', { ...text, describe: 'keep this many dB instead' })
@@ -69,17 +77,19 @@ export async function tuneCommand(
       own = own.option('calibrate-samples', { ...text, describe: 'calibrate with the first N rows' });
       const flags = [...taken.map((one) => one.flag), 'calibrate-samples'];
       own = own.group(flags, 'How to quantize, as compress quantize does:');
-      return commonArguments(saveRecipeArgument(own)).epilog(
-        examples([
-          ['at most a point of accuracy', 'compress tune model.onnx --data val.npz --max-drop 1% -o small.onnx'],
-          [
-            'integers throughout where they are harmless',
-            'compress tune model.onnx --data val.npz --calibrate calib.npz -o small.onnx',
-          ],
-          ['only find out, and write it down', 'compress tune model.onnx --data val.npz --save-recipe recipe.json'],
-          ['a model without classes', 'compress tune model.onnx --data val.npz --min-sqnr 30 --weights-only'],
-        ]),
-      ) as never;
+      return commonArguments(saveRecipeArgument(own))
+        .describe(DESCRIPTIONS)
+        .epilog(
+          examples([
+            ['at most a point of accuracy', 'compress tune model.onnx --data val.npz --max-drop 1% -o small.onnx'],
+            [
+              'integers throughout where they are harmless',
+              'compress tune model.onnx --data val.npz --calibrate calib.npz -o small.onnx',
+            ],
+            ['only find out, and write it down', 'compress tune model.onnx --data val.npz --save-recipe recipe.json'],
+            ['a model without classes', 'compress tune model.onnx --data val.npz --min-sqnr 30 --weights-only'],
+          ]),
+        ) as never;
     },
     handler: async (args) => {
       const settings = readSettings(args);

@@ -95,7 +95,7 @@ function accuracyMetric(output: string, drop: number): Metric {
   return {
     name: 'accuracy',
     title: 'accuracy',
-    limit: `at most ${points(drop)} points may be lost`,
+    limit: `at most ${points(drop)} ${points(drop) === '1' ? 'point' : 'points'} may be lost`,
     of: change,
     enough: (metric) => metric >= -drop - ROUNDING,
     value: (outputs) => part(find(outputs).other),

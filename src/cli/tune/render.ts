@@ -15,7 +15,7 @@ export function render(report: TuneReport, options: RenderOptions): string {
   const chalk = new Chalk({ level: options.color ? 1 : 0 });
   const { metric, float, trials, best, layers } = report;
   const lines = wrap(
-    `${chalk.bold(printable(report.model))}, ${printable(report.data)}: ${report.limit}`,
+    `${chalk.bold(printable(report.model))} on ${printable(report.data)}; ${report.limit}`,
     options.columns,
   );
   const right = { right: true } as const;
