@@ -191,6 +191,9 @@ describe('compress tune', () => {
     const done = compress([...line, '-o', 'out.onnx', '--save-recipe', 'r.json', '--json', '-q'], { cwd });
     expect(done).toMatchObject({ code: 0, stderr: '' });
     const { best, step, data: described } = report(done);
+    const dry = compress([...line, '-n', '-q', '--json'], { cwd });
+    expect(dry).toMatchObject({ code: 0, stderr: '' });
+    expect(report(dry).best?.float).toEqual(best?.float);
     expect(described).toContain('300');
     expect(best?.float.length).toBeGreaterThan(0);
     expect(best?.quantized.length).toBeGreaterThan(0);

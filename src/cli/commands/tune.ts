@@ -96,8 +96,8 @@ export async function tuneCommand(
       const recipePath = await checkOutputs(args, streams);
       const folder = await temporaryFolder();
       try {
-        // A bar of its own for each calibration would be in the way of ours.
-        const common = { ...commonOf(args), quiet: true };
+        // A bar of its own for each calibration would be in the way of ours, and each candidate is written.
+        const common = { ...commonOf(args), quiet: true, dryRun: false };
         const candidates = new Candidates(args.model, quantizeStep(args, quantize), common, folder.path, load);
         const found = await tune({ ...settings, candidates, onProgress: progress('tuning', args.quiet === true) });
         const report = await written(found, args, candidates, recipePath, streams);
