@@ -5,7 +5,7 @@ export { spool } from './io/spool.ts';
 export type { NamedArray, NamedArrays } from './ir/arrays.ts';
 export type { DType } from './ir/dtype.ts';
 export { Graph, type ValueInfo } from './ir/graph.ts';
-export { Model } from './ir/model.ts';
+export { type MetadataEntry, Model } from './ir/model.ts';
 export { attribute, createNode, type Node } from './ir/node.ts';
 export { print } from './ir/print.ts';
 export { type ActivationRange, type ActivationRanges, expectedSqnr } from './ir/ranges.ts';
@@ -40,11 +40,31 @@ export {
   type StaticOptions,
 } from './passes/quantize/static/index.ts';
 export type { ActivationDType } from './passes/quantize/static/qdq.ts';
+export {
+  formatRecipe,
+  parseRecipe,
+  RECIPE_KEY,
+  type Recipe,
+  type RecipeStep,
+  type RecipeValue,
+  recordedRecipe,
+  recordRecipe,
+} from './passes/recipe.ts';
+export {
+  type Layer,
+  type Outcome,
+  type RankedLayer,
+  type SearchOptions,
+  type SearchResult,
+  searchFloatLayers,
+  type Trial,
+} from './passes/tune/search.ts';
 export { BENCH_DEFAULTS, type BenchOptions, type BenchReport, bench, checkRatio } from './runtime/bench.ts';
 export { CALIBRATE_DEFAULTS, type CalibrateOptions, type Calibration, calibrate } from './runtime/calibrate.ts';
 export { openArrays } from './runtime/data/arrays.ts';
 export { type DataOptions, openData } from './runtime/data/open.ts';
 export { type RandomOptions, randomData } from './runtime/data/random.ts';
 export type { DataSet, FeedData, FeedTensor, Sample } from './runtime/data/types.ts';
+export { JUDGE_DEFAULTS, type Judge, type Judgement, type JudgeOptions, openJudge } from './runtime/judge.ts';
 export { loadRanges, saveRanges } from './runtime/rangesFile.ts';
 export { checkGates, type Gates, type VerifyOptions, type VerifyReport, verify } from './runtime/verify.ts';

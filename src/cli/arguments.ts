@@ -47,6 +47,24 @@ export function commonArguments<T>(yargs: Argv<T>): Argv<T & CommonArguments> {
   >;
 }
 
+/** The common arguments alone, of a verb that has more. */
+export function commonOf(args: CommonArguments): CommonArguments {
+  const { model, output, force, dryRun, json, quiet, verbose, externalData, embed } = args;
+  return { model, output, force, dryRun, json, quiet, verbose, externalData, embed };
+}
+
+/** {@link commonArguments} of verbs that can be a step of a recipe; whoever runs them looks at `--save-recipe`. */
+export function stepArguments<T>(yargs: Argv<T>): Argv<T & CommonArguments> {
+  return commonArguments(saveRecipeArgument(yargs));
+}
+
+/** Adds --save-recipe. */
+export function saveRecipeArgument<T>(yargs: Argv<T>): Argv<T> {
+  const describe = 'write the options down, for compress run';
+  const spec = { type: 'string', requiresArg: true, describe } as const;
+  return yargs.option('save-recipe', spec).group(['save-recipe'], 'Files:') as unknown as Argv<T>;
+}
+
 /** Arguments of verbs that choose among weights. */
 export interface SelectionArguments {
   opTypes: string[] | undefined;

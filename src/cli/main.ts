@@ -4,9 +4,10 @@ import yargs, { type Argv } from 'yargs';
 import { CompressError } from '../errors.ts';
 import { removeTemporaries } from '../io/sink.ts';
 import { DASH } from './arguments.ts';
-import { Chosen, commandsFor } from './commands/index.ts';
+import { chosenBy } from './chosen.ts';
+import { commandsFor } from './commands/index.ts';
 import { printable, wrap } from './text.ts';
-import { examples, refuseRepeated, usageError, VERBS } from './usage.ts';
+import { examples, PARSER, refuseRepeated, usageError, VERBS } from './usage.ts';
 
 /** Widest help: with more, lines are hard to read. */
 const HELP_COLUMNS = 98;
@@ -39,13 +40,13 @@ export async function main(argv: readonly string[]): Promise<void> {
       ]),
     )
     .epilog('\nExit codes: 0 done, 1 the model or a file, 2 the command line.')
-    .demandCommand(1, 'no verb is given: prune, quantize, fold, convert, copy, verify or bench')
+    .demandCommand(1, `no verb is given: ${VERBS.slice(0, -1).join(', ')} or ${VERBS.at(-1)}`)
     .recommendCommands()
     .strict()
     .check(refuseRepeated)
     .locale('en')
     .updateStrings({ 'Positionals:': 'Input:' })
-    .parserConfiguration({ 'boolean-negation': false, 'duplicate-arguments-array': true })
+    .parserConfiguration(PARSER)
     .version('version', 'show the version', version())
     .help('help', 'show this help')
     .alias('help', 'h')
@@ -57,21 +58,10 @@ export async function main(argv: readonly string[]): Promise<void> {
         : cause;
     });
   try {
-    const chosen = await parsed(() => parser.parseAsync());
+    const chosen = await chosenBy(() => parser.parseAsync());
     await chosen?.run();
   } catch (cause) {
     report(cause, argv, color);
-  }
-}
-
-/** The verb that a command line chose; undefined where it asked for help or the version. */
-async function parsed(parse: () => Promise<unknown>): Promise<Chosen | undefined> {
-  try {
-    await parse();
-    return undefined;
-  } catch (cause) {
-    if (cause instanceof Chosen) return cause;
-    throw cause;
   }
 }
 

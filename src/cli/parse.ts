@@ -66,3 +66,16 @@ export function parseList(texts: readonly string[]): string[] {
     .map((text) => text.trim())
     .filter((text) => text !== '');
 }
+
+/**
+ * Reads a share: `1%`, `0.5 %` or `0.01`. A whole number without `%` may be meant either way, so it is refused.
+ * @throws CompressError `options`
+ */
+export function parseShare(option: string, text: string): number {
+  const [, number = '', percent = ''] = /^\s*(\d+\.?\d*|\.\d+)\s*(%?)\s*$/.exec(text) ?? [];
+  const share = percent === '%' ? Number(number) / 100 : Number(number);
+  if (number !== '' && share <= 1 && (percent === '%' || share < 1)) return share;
+  throw new CompressError('options', `--${option}`, `'${text}' is neither percent nor a share below 1`, {
+    hint: `For example: --${option} 1%, or --${option} 0.01.`,
+  });
+}

@@ -36,13 +36,14 @@ export interface Streams {
   readonly stderr: NodeJS.WriteStream;
 }
 
-/** open → read → transform → write: the same for every verb. `allowUnchanged`: passes that change nothing are no error. */
-export async function pipe(
-  args: CommonArguments,
-  streams: Streams,
-  passes: readonly Pass[],
-  allowUnchanged: boolean,
-): Promise<RunReport> {
+/** A pass of a run. `allowUnchanged`: changing nothing is no error. */
+export interface Step {
+  readonly pass: Pass;
+  readonly allowUnchanged: boolean;
+}
+
+/** open → read → transform → write: the same for every verb. */
+export async function pipe(args: CommonArguments, streams: Streams, steps: readonly Step[]): Promise<RunReport> {
   const target = outputOf(args, streams);
   const fromStdin = args.model === undefined || args.model === DASH;
   if (fromStdin && isatty(0)) {
@@ -63,10 +64,12 @@ export async function pipe(
   try {
     const before = inputByteLength(model);
     expectWork(before);
-    const reports = await transform(model, ...passes).catch((cause: unknown) => {
+    const reports = await transform(model, ...steps.map((one) => one.pass)).catch((cause: unknown) => {
       throw withFile(cause, input);
     });
-    for (const report of reports) if (!allowUnchanged) refuseUnchanged(report, input, args.verbose === true);
+    for (const [index, one] of steps.entries()) {
+      if (!one.allowUnchanged) refuseUnchanged(reports[index] as PassReport, input, args.verbose === true);
+    }
     const mode = args.externalData ? 'external' : args.embed ? 'embed' : 'auto';
     const named = dataName(args, streams, target);
     const plan = (): ModelPlan => planModel(model, { mode, ...(named === undefined ? {} : { dataName: named }) });
@@ -104,7 +107,7 @@ export async function pipe(
 }
 
 /** Where the model goes: a path, or undefined for standard output. */
-function outputOf(args: CommonArguments, streams: Streams): string | undefined {
+export function outputOf(args: CommonArguments, streams: Pick<Streams, 'stdout'>): string | undefined {
   const toStdout = args.output === undefined || args.output === '-';
   if (args.dryRun) return toStdout ? undefined : args.output;
   if (args.output === '') {
@@ -182,14 +185,23 @@ async function sameFile(a: string, b: string): Promise<boolean> {
   return one !== undefined && other !== undefined && one.ino === other.ino && one.dev === other.dev;
 }
 
-function refuseUnchanged(report: PassReport, input: string, verbose: boolean): void {
+/**
+ * Refuses a report without a change.
+ * @throws CompressError `nothing_to_do` that says why nothing was changed
+ */
+export function refuseUnchanged(
+  report: PassReport,
+  input: string,
+  verbose: boolean,
+  hint: string | undefined = 'Use --allow-unchanged to pass such models through.',
+): void {
   if (report.changes.length > 0) return;
   const why = skipLines(report.skips, verbose, (word) => word);
   const notes = report.notes.map((note) => `  ${printable(note)}`);
   const fact = why.length === 0 ? ': the model has no weights of the operators it works on' : '';
   const first = `${report.pass} found nothing to change${fact}`;
   throw new CompressError('nothing_to_do', printable(input), [first, ...why, ...notes].join('\n'), {
-    hint: 'Use --allow-unchanged to pass such models through.',
+    hint,
   });
 }
 

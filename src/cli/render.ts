@@ -28,13 +28,14 @@ export function render(report: RunReport, options: RenderOptions): string {
       options,
     ),
   );
-  for (const pass of report.passes) {
+  for (const [index, pass] of report.passes.entries()) {
+    const last = index === report.passes.length - 1;
     const heads = headsOf(pass, options, chalk);
     const rest = [
       ...pass.notes.map((note) => `  ${printable(note)}`),
       ...skipLines(pass.skips, options.verbose, chalk.yellow),
     ];
-    lines.push(...heads, ...wrapped(pass.pass === 'prune' ? [...rest, zerosAlone(report)] : rest, options));
+    lines.push(...heads, ...wrapped(pass.pass === 'prune' && last ? [...rest, zerosAlone(report)] : rest, options));
   }
   return `${lines.join('\n')}\n`;
 }

@@ -1,9 +1,28 @@
 import { CompressError } from '../errors.ts';
 
 /** The verbs, as messages name them. */
-export const VERBS = ['prune', 'quantize', 'fold', 'convert', 'copy', 'verify', 'bench'] as const;
+export const VERBS = ['prune', 'quantize', 'fold', 'convert', 'copy', 'run', 'tune', 'verify', 'bench'] as const;
 
 export type Verb = (typeof VERBS)[number];
+
+/** Verbs that are no step of a recipe: they change no model, or are made of steps. */
+type NoStep = 'copy' | 'run' | 'tune' | 'verify' | 'bench';
+
+/** A verb that can be a step of a recipe. */
+export type StepVerb = Exclude<Verb, NoStep>;
+
+const NO_STEPS: ReadonlySet<Verb> = new Set<NoStep>(['copy', 'run', 'tune', 'verify', 'bench']);
+
+/** Whether a verb can be a step of a recipe. */
+export function isStepVerb(verb: Verb): verb is StepVerb {
+  return !NO_STEPS.has(verb);
+}
+
+/** In the order of {@link VERBS}. */
+export const STEP_VERBS: readonly StepVerb[] = VERBS.filter(isStepVerb);
+
+/** How command lines, and the steps of recipes, are taken apart. */
+export const PARSER = { 'boolean-negation': false, 'duplicate-arguments-array': true } as const;
 
 /** What each verb takes, and what it does in a line: all that the help of the program needs of it. */
 export const SUMMARIES: { readonly [verb in Verb]: readonly [command: string, describe: string] } = {
@@ -12,6 +31,8 @@ export const SUMMARIES: { readonly [verb in Verb]: readonly [command: string, de
   fold: ['fold [model]', 'fold BatchNormalization and constants into the weights; remove what does nothing'],
   convert: ['convert [model]', 'rewrite a model for a higher opset; what it computes stays the same'],
   copy: ['copy [model]', 'write a model again, byte for byte; moves weights in and out of external data'],
+  run: ['run [recipe] [model]', 'replay a chain of verbs, written down as a recipe, in one go'],
+  tune: ['tune <model>', 'quantize as much as the accuracy allows: find the layers that must stay float'],
   verify: [
     'verify <reference> <other>',
     'compare what two models compute, and show what ONNX Runtime made of the second',
@@ -33,6 +54,8 @@ export function usageError(message: string, argv: readonly string[]): CompressEr
   const both = /^Arguments (.+) and (.+) are mutually exclusive$/.exec(message);
   if (both !== null)
     return wrong('', `--${both[1]} and --${both[2]} cannot be used together`, 'Leave out one of the two.');
+  const few = /^Not enough non-option arguments: got (\d+), need at least (\d+)$/.exec(message);
+  if (few !== null) return wrong('', `a model is missing: ${few[1]} given, ${few[2]} needed`);
   const meant = /^Did you mean (.+)\?$/.exec(message)?.[1];
   const verb = argv.find((one) => !one.startsWith('-')) ?? '';
   if (meant !== undefined)

@@ -11,11 +11,21 @@ export interface OpsetImport {
   readonly extra?: Blob;
 }
 
+/** One entry of `metadata_props`: what somebody noted about the model, under a key. */
+export interface MetadataEntry {
+  readonly key: string;
+  /** UTF-8; it may be long, and stays in the file until it is asked for. */
+  readonly value: Blob;
+  /** Fields of the file we do not model, carried along unread. */
+  readonly extra?: Blob;
+}
+
 export interface ModelFields {
   readonly irVersion: number;
   readonly opsets: readonly OpsetImport[];
   readonly graph: Graph;
   readonly functions?: readonly Graph[];
+  readonly metadata?: readonly MetadataEntry[];
   /** Names that `training_info` refers to; those weights must stay under their names. */
   readonly trainingNames?: ReadonlySet<string>;
   /** Gives back files the model still reads from. */
@@ -29,6 +39,7 @@ export class Model {
   #functions: readonly Graph[];
   #irVersion: number;
   #opsets: readonly OpsetImport[];
+  #metadata: readonly MetadataEntry[];
   readonly #release: () => Promise<void>;
 
   constructor(fields: ModelFields) {
@@ -37,6 +48,7 @@ export class Model {
     this.trainingNames = fields.trainingNames ?? new Set();
     this.#irVersion = fields.irVersion;
     this.#opsets = fields.opsets;
+    this.#metadata = fields.metadata ?? [];
     this.#release = fields.release ?? (async () => {});
   }
 
@@ -76,6 +88,20 @@ export class Model {
 
   setIrVersion(version: number): void {
     this.#irVersion = version;
+  }
+
+  /** What is noted about the model, in the order of the file. */
+  get metadata(): readonly MetadataEntry[] {
+    return this.#metadata;
+  }
+
+  /** Notes `text` under `key`, in place of what was noted there; the other entries stay as they are. */
+  setMetadata(key: string, text: string): void {
+    const bytes = new TextEncoder().encode(text);
+    const entry: MetadataEntry = { key, value: { byteLength: bytes.byteLength, load: async () => bytes } };
+    const at = this.#metadata.findIndex((one) => one.key === key);
+    const others = this.#metadata.filter((one) => one.key !== key);
+    this.#metadata = at < 0 ? [...others, entry] : [...others.slice(0, at), entry, ...others.slice(at)];
   }
 
   /** Every graph of the model: the main one, functions, and the bodies inside them, outer before inner. */

@@ -41,7 +41,8 @@ export function isUntouchedModel(model: Model): boolean {
   const origin = containers.get(model);
   if (origin === undefined || modelOrigins.get(model)?.irVersion !== model.irVersion) return false;
   return (
-    same(origin.leaves, [...model.opsets, ...model.functions]) && [model.graph, ...model.functions].every(isUntouched)
+    same(origin.leaves, [...model.opsets, ...model.functions, ...model.metadata]) &&
+    [model.graph, ...model.functions].every(isUntouched)
   );
 }
 
@@ -62,6 +63,13 @@ export function encodeModel(model: Model, options: EncodeOptions): Parts {
       for (const one of model.opsets) {
         encodeLeaf(parts, MODEL.opsetImport, one, () =>
           new Parts().text(OPSET.domain, one.domain).int(OPSET.version, one.version).blob(one.extra),
+        );
+      }
+    },
+    [MODEL.metadata]: () => {
+      for (const one of model.metadata) {
+        encodeLeaf(parts, MODEL.metadata, one, () =>
+          new Parts().text(ENTRY.key, one.key).message(ENTRY.value, new Parts().blob(one.value)).blob(one.extra),
         );
       }
     },

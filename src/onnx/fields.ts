@@ -1,5 +1,5 @@
 /** Field numbers of `onnx.proto` (IR 3 to 14). Fields not named here are carried along unread. */
-export const MODEL = { irVersion: 1, graph: 7, opsetImport: 8, trainingInfo: 20, functions: 25 } as const;
+export const MODEL = { irVersion: 1, graph: 7, opsetImport: 8, metadata: 14, trainingInfo: 20, functions: 25 } as const;
 export const OPSET = { domain: 1, version: 2 } as const;
 export const GRAPH = {
   node: 1,

@@ -2,12 +2,13 @@ import { CompressError } from '../errors.ts';
 import { type Folder, modelFolder } from '../io/folder.ts';
 import { bytesSource, fileSource, type Source } from '../io/source.ts';
 import type { Graph } from '../ir/graph.ts';
-import { Model, type OpsetImport } from '../ir/model.ts';
+import { type MetadataEntry, Model, type OpsetImport } from '../ir/model.ts';
 import { type ReadContext, remember, wholeOf } from './context.ts';
 import { MAX_MESSAGE, MODEL } from './fields.ts';
 import { containers, modelOrigins, OutlineBuilder } from './origin.ts';
 import { readFunction, readGraph } from './readGraph.ts';
 import { drive, type Reading } from './reading.ts';
+import { readMetadata } from './readMetadata.ts';
 import { readOpset } from './readOpset.ts';
 import { readTrainingNames } from './readTraining.ts';
 import type { Segment } from './segment.ts';
@@ -53,6 +54,7 @@ async function read(source: Source, folder: Folder | undefined, release: () => P
   const outline = new OutlineBuilder();
   const opsets: OpsetImport[] = [];
   const functions: Graph[] = [];
+  const metadata: MetadataEntry[] = [];
   const trainingNames = new Set<string>();
   let irVersion: number | undefined;
   let irVersionField: Segment | undefined;
@@ -69,6 +71,9 @@ async function read(source: Source, folder: Folder | undefined, release: () => P
         break;
       case MODEL.opsetImport:
         opsets.push(yield* readOpset(context, field));
+        break;
+      case MODEL.metadata:
+        metadata.push(yield* readMetadata(context, field));
         break;
       case MODEL.functions:
         functions.push(remember(context, yield* readFunction(context, field, `functions[${functions.length}]`), field));
@@ -93,11 +98,11 @@ async function read(source: Source, folder: Folder | undefined, release: () => P
       hint: 'Is it an ONNX model?',
     });
   }
-  const model = new Model({ irVersion, opsets, graph, functions, trainingNames, release });
+  const model = new Model({ irVersion, opsets, graph, functions, metadata, trainingNames, release });
   containers.set(model, {
     payload: skim.segment(0, source.byteLength),
     outline: outline.done(),
-    leaves: [...opsets, ...functions],
+    leaves: [...opsets, ...functions, ...metadata],
   });
   modelOrigins.set(model, { irVersion, irVersionField, source, folder, dataFiles: context.dataFiles });
   return model;

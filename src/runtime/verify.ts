@@ -49,8 +49,7 @@ export async function verify(
     throw cause;
   });
   try {
-    checkInputs(right, judged.session);
-    checkOutputs(right, judged.session);
+    checkSame(right, judged.session);
     const data = await dataFor(right.inputs);
     const comparisons = right.outputNames.map((name) => new OutputComparison(name));
     let samples = 0;
@@ -74,6 +73,15 @@ export async function verify(
     await right.release();
     await judged.session.release();
   }
+}
+
+/**
+ * Refuses two models that cannot be compared.
+ * @throws CompressError `unsupported` where inputs or outputs are not the same
+ */
+export function checkSame(reference: Session, other: Session): void {
+  checkInputs(reference, other);
+  checkOutputs(reference, other);
 }
 
 function checkInputs(reference: Session, other: Session): void {

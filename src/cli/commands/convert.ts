@@ -2,7 +2,7 @@ import type { CommandModule } from 'yargs';
 import { CompressError } from '../../errors.ts';
 import { convert } from '../../passes/convert.ts';
 import { HIGHEST_OPSET, LOWEST_OPSET } from '../../passes/opset/index.ts';
-import { type CommonArguments, commonArguments } from '../arguments.ts';
+import { type CommonArguments, stepArguments } from '../arguments.ts';
 import { parseWhole } from '../parse.ts';
 import type { Run } from '../run.ts';
 import { examples, SUMMARIES } from '../usage.ts';
@@ -17,7 +17,7 @@ export function convertCommand(run: Run): CommandModule<object, ConvertArguments
     command: SUMMARIES.convert[0],
     describe: SUMMARIES.convert[1],
     builder: (yargs) =>
-      commonArguments(
+      stepArguments(
         yargs
           .usage(
             '$0 convert --opset N [model.onnx|-] [-o out.onnx|-] [options]\n\nRewrites a model for a higher version of the ONNX operators. What it computes stays the same.',

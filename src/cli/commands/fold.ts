@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { fold } from '../../passes/fold/index.ts';
-import { type CommonArguments, commonArguments } from '../arguments.ts';
+import { type CommonArguments, stepArguments } from '../arguments.ts';
 import type { Run } from '../run.ts';
 import { examples, SUMMARIES } from '../usage.ts';
 
@@ -10,7 +10,7 @@ export function foldCommand(run: Run): CommandModule<object, CommonArguments> {
     command: SUMMARIES.fold[0],
     describe: SUMMARIES.fold[1],
     builder: (yargs) =>
-      commonArguments(
+      stepArguments(
         yargs.usage(
           '$0 fold [model.onnx|-] [-o out.onnx|-] [options]\n\nRewrites a float model into an equal one with fewer nodes, which runs faster and quantizes better.',
         ),

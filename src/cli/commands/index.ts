@@ -1,6 +1,8 @@
 import type { CommandModule } from 'yargs';
+import { choosing } from '../chosen.ts';
 import type { Streams } from '../pipe.ts';
-import { SUMMARIES, VERBS, type Verb } from '../usage.ts';
+import type { Run } from '../run.ts';
+import { isStepVerb, type StepVerb, SUMMARIES, VERBS, type Verb } from '../usage.ts';
 
 /** Whether the streams may have colours: standard error for reports, standard output for results. */
 export interface Colors {
@@ -9,20 +11,7 @@ export interface Colors {
 }
 
 /**
- * The verb that the command line chose, on its way out of yargs. Thrown, because after a handler returns yargs lays out
- * the whole help text, which takes longer than to quantize a small model.
- */
-export class Chosen extends Error {
-  readonly run: () => void | Promise<void>;
-
-  constructor(run: () => void | Promise<void>) {
-    super('a verb was chosen');
-    this.run = run;
-  }
-}
-
-/**
- * The verbs for yargs. Their handlers throw {@link Chosen}. Only those the command line names are loaded: the others, and what they import, would take longer
+ * The verbs for yargs. Their handlers throw `Chosen`. Only those the command line names are loaded: the others, and what they import, would take longer
  * than most runs; of them the help shows a line.
  */
 export function commandsFor(argv: readonly string[], streams: Streams, colors: Colors): Promise<CommandModule[]> {
@@ -31,10 +20,12 @@ export function commandsFor(argv: readonly string[], streams: Streams, colors: C
       const [command, describe] = SUMMARIES[verb];
       if (!argv.includes(verb)) return { command, describe, handler: () => {} };
       const module = (await load(verb, streams, colors)) as CommandModule;
-      const handler: CommandModule['handler'] = (args) => {
-        throw new Chosen(() => module.handler(args));
-      };
-      return { ...module, handler };
+      return choosing(module, async (args) => {
+        const save = isStepVerb(verb) && args['saveRecipe'] !== undefined && args['dryRun'] !== true;
+        if (!save) return module.handler(args);
+        const { savingRecipe } = await import('../recipe/save.ts');
+        await savingRecipe(verb, module, args);
+      });
     }),
   );
 }
@@ -46,17 +37,32 @@ async function load(verb: Verb, streams: Streams, { color, colorOut }: Colors): 
       ? (await import('./verify.ts')).verifyCommand(streams, colorOut, sources)
       : (await import('./bench.ts')).benchCommand(streams, colorOut, sources);
   }
-  const run = (await import('../run.ts')).runner(streams, color);
+  const { runner } = await import('../run.ts');
   switch (verb) {
-    case 'prune':
-      return (await import('./prune/index.ts')).pruneCommand(run);
-    case 'quantize':
-      return (await import('./quantize.ts')).quantizeCommand(run);
-    case 'fold':
-      return (await import('./fold.ts')).foldCommand(run);
-    case 'convert':
-      return (await import('./convert.ts')).convertCommand(run);
+    case 'run':
+      return (await import('./run.ts')).runCommand(streams, color, loadStep);
+    case 'tune':
+      return (await import('./tune.ts')).tuneCommand(streams, color, loadStep);
     case 'copy':
-      return (await import('./copy.ts')).copyCommand(run);
+      return (await import('./copy.ts')).copyCommand(runner(streams, color));
+    default:
+      return loadStep(verb, runner(streams, color));
   }
+}
+
+/** Loads a verb whose passes go to `run`. */
+export async function loadStep(verb: StepVerb, run: Run): Promise<CommandModule> {
+  const load = async (): Promise<unknown> => {
+    switch (verb) {
+      case 'prune':
+        return (await import('./prune/index.ts')).pruneCommand(run);
+      case 'quantize':
+        return (await import('./quantize.ts')).quantizeCommand(run);
+      case 'fold':
+        return (await import('./fold.ts')).foldCommand(run);
+      case 'convert':
+        return (await import('./convert.ts')).convertCommand(run);
+    }
+  };
+  return (await load()) as CommandModule;
 }

@@ -8,10 +8,10 @@ import { STATIC_DEFAULTS } from '../../passes/quantize/static/options.ts';
 import type { ActivationDType } from '../../passes/quantize/static/qdq.ts';
 import {
   type CommonArguments,
-  commonArguments,
   readSelection,
   type SelectionArguments,
   selectionArguments,
+  stepArguments,
 } from '../arguments.ts';
 import { parseNumber, parsePositive, parseWhole } from '../parse.ts';
 import { progress } from '../progress.ts';
@@ -140,7 +140,7 @@ export function quantizeCommand(run: Run): CommandModule<object, QuantizeArgumen
           ],
           'How to quantize:',
         );
-      return commonArguments(selectionArguments(own, QUANTIZABLE_OPS)).epilog(
+      return stepArguments(selectionArguments(own, QUANTIZABLE_OPS)).epilog(
         examples([
           [
             'int8 weights; activations are quantized while the model runs',

@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs';
 import { PRUNABLE_OPS, PRUNE_DEFAULTS } from '../../../passes/prune/index.ts';
-import { type CommonArguments, commonArguments, type SelectionArguments, selectionArguments } from '../../arguments.ts';
+import { type CommonArguments, type SelectionArguments, selectionArguments, stepArguments } from '../../arguments.ts';
 
 /** Norms, or chance, that slices are chosen by. */
 export const STRUCTURED = ['l1', 'l2', 'linf', 'random'] as const;
@@ -32,7 +32,7 @@ export function pruneArguments(yargs: Argv): Argv<PruneArguments> {
     .option('allow-empty', { type: 'boolean', describe: 'a layer may lose all its weights' })
     .option('allow-unchanged', { type: 'boolean', describe: 'a model without weights to prune is no error' })
     .group(['allow-empty', 'allow-unchanged'], 'What is no error:');
-  return commonArguments(selectionArguments(own, PRUNABLE_OPS)) as unknown as Argv<PruneArguments>;
+  return stepArguments(selectionArguments(own, PRUNABLE_OPS)) as unknown as Argv<PruneArguments>;
 }
 
 type Text = { readonly type: 'string'; readonly requiresArg: true };

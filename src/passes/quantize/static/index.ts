@@ -14,6 +14,7 @@ import { quantizeBias } from './bias.ts';
 import { type Candidate, staticCandidates } from './candidates.ts';
 import { STATIC_DEFAULTS } from './options.ts';
 import { type ActivationDType, QuantizedValues } from './qdq.ts';
+import { keepExcludedFloat } from './seal.ts';
 
 export { STATIC_DEFAULTS } from './options.ts';
 
@@ -99,6 +100,7 @@ class Rewriter {
     const accepted = candidates.filter((one) => this.#accepts(one));
     const read = this.#readByQuantized(accepted);
     for (const one of accepted) await this.#rewrite(one, read);
+    keepExcludedFloat(this.#graph, this.#options);
     return { pass: 'quantize', changes: this.#changes, skips: this.#skips, notes: [] };
   }
 

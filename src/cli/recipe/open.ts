@@ -1,0 +1,72 @@
+import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { CompressError, ioError } from '../../errors.ts';
+import { readModel } from '../../onnx/read.ts';
+import { MAX_RECIPE_BYTES, parseRecipe, type Recipe, recordedRecipe } from '../../passes/recipe.ts';
+import { isFile } from './options.ts';
+import { fromFolder } from './step.ts';
+
+/**
+ * Reads a recipe from its file. Paths in it start from its folder.
+ * @param base - the folder they start from instead
+ * @throws CompressError `options`, `limit`, `io`
+ */
+export async function recipeFile(path: string, base: string | undefined): Promise<Recipe> {
+  const text = await textOf(path);
+  try {
+    return fromFolder(parseRecipe(text, path), base ?? dirname(path));
+  } catch (cause) {
+    // ONNX files begin with their IR version, a number below 32.
+    const model = cause instanceof CompressError && text.charCodeAt(0) === 8;
+    if (!model) throw cause;
+    const hint = 'The recipe comes first: compress run recipe.json model.onnx.';
+    throw new CompressError('options', path, 'is a model, not a recipe', { hint, cause });
+  }
+}
+
+/**
+ * Reads the recipe that a model carries. Files it names lie beside that model.
+ * @param base - or in this folder
+ * @param toRead - for people to read: then it may name any files
+ * @throws CompressError `options` where there is none, or one that names files elsewhere; `limit`, `io`, `malformed`
+ */
+export async function recipeOfModel(path: string, base: string | undefined, toRead: boolean): Promise<Recipe> {
+  const model = await readModel(path);
+  const recipe = await recordedRecipe(model, path).finally(() => model.close());
+  if (recipe === undefined) {
+    throw new CompressError('options', path, 'carries no recipe', {
+      hint: 'compress run and compress tune put theirs into the models they write.',
+    });
+  }
+  for (const { options } of toRead ? [] : recipe.steps) {
+    for (const [key, value] of options) {
+      // Models come from strangers, and theirs is not to say which of our files are opened.
+      if (typeof value !== 'string' || !isFile(key, value) || /^(\.\/)?[^/\\]+$/.test(value)) continue;
+      throw new CompressError('options', path, `its recipe names a file elsewhere: '${key}' is '${value}'`, {
+        hint: 'Write the recipe to a file with --print, and look at it.',
+      });
+    }
+  }
+  return fromFolder(recipe, base ?? dirname(path));
+}
+
+/** The text of a file that may be a pipe; no more of it than a recipe can have. */
+async function textOf(path: string): Promise<string> {
+  const failed = (cause: unknown): never => {
+    throw ioError(path, cause);
+  };
+  const file = await open(path, 'r').catch(failed);
+  try {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    while (length <= MAX_RECIPE_BYTES) {
+      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(1 << 16)).catch(failed);
+      if (bytesRead === 0) break;
+      chunks.push(buffer.subarray(0, bytesRead));
+      length += bytesRead;
+    }
+    return Buffer.concat(chunks).toString('utf8');
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import { expectWork } from '../../compute/work.ts';
+import { CompressError } from '../../errors.ts';
+import { temporaryFolder } from '../../io/temporary.ts';
+import { readModel } from '../../onnx/read.ts';
+import { inputByteLength } from '../../onnx/size.ts';
+import { writeModel } from '../../onnx/write.ts';
+import { type Change, type PassReport, transform } from '../../passes/pass.ts';
+import type { RecipeStep } from '../../passes/recipe.ts';
+import type { Layer } from '../../passes/tune/search.ts';
+import type { Judge, Judgement } from '../../runtime/judge.ts';
+import type { CommonArguments } from '../arguments.ts';
+import type { Step } from '../pipe.ts';
+import { type LoadVerb, passesOf } from '../recipe/step.ts';
+
+/** A selection that was made a model, and run. */
+export interface Candidate {
+  readonly report: PassReport;
+  readonly judgement: Judgement;
+  readonly bytes: number;
+}
+
+/** Makes models of one float model by the same options, but for the layers that stay float. */
+export class Candidates {
+  readonly #model: string;
+  readonly #step: RecipeStep;
+  readonly #common: CommonArguments;
+  readonly #load: LoadVerb;
+  /** Where the ranges of activations are kept between candidates. */
+  readonly #ranges: string | undefined;
+  #calibrated = false;
+
+  /**
+   * @param model - path of the float model
+   * @param step - how to quantize it
+   * @param folder - of this process alone, for as long as there are candidates
+   */
+  constructor(model: string, step: RecipeStep, common: CommonArguments, folder: string, load: LoadVerb) {
+    this.#model = model;
+    this.#step = step;
+    this.#common = common;
+    this.#load = load;
+    // Equalizing changes what is calibrated: ranges of it cannot be kept.
+    const keeps = step.options.has('calibrate') && !step.options.has('equalize');
+    this.#ranges = keeps ? join(folder, 'ranges.json') : undefined;
+  }
+
+  /** The step with these layers left float, for a recipe. */
+  step(float: readonly string[]): RecipeStep {
+    if (float.length === 0) return this.#step;
+    const given = this.#step.options.get('exclude');
+    const exclude = [...(Array.isArray(given) ? (given as string[]) : []), ...float.map(exactly)];
+    return { ...this.#step, options: new Map([...this.#step.options, ['exclude', exclude]]) };
+  }
+
+  /** The passes of {@link step}. The model is calibrated once: the first selection's ranges serve the others. */
+  async passes(float: readonly string[]): Promise<readonly Step[]> {
+    const step = this.step(float);
+    const ranges = this.#ranges;
+    if (ranges === undefined) return passesOf(step, '', this.#common, this.#load);
+    if (!this.#calibrated) {
+      this.#calibrated = true;
+      return passesOf(step, '', { ...this.#common, force: true }, this.#load, [`--save-ranges=${ranges}`]);
+    }
+    const options = new Map(step.options);
+    options.delete('calibrate');
+    options.set('ranges', ranges);
+    return passesOf({ ...step, options }, '', this.#common, this.#load);
+  }
+
+  /** Makes the model in a temporary folder, and has it judged. */
+  async try(float: readonly string[], judge: Judge): Promise<Candidate> {
+    const steps = await this.passes(float);
+    const folder = await temporaryFolder();
+    try {
+      const path = join(folder.path, 'candidate.onnx');
+      const model = await readModel(this.#model);
+      expectWork(inputByteLength(model));
+      let report: PassReport | undefined;
+      let bytes: number;
+      try {
+        [report] = await transform(model, ...steps.map((one) => one.pass));
+        const written = await writeModel(model, path);
+        bytes = written.byteLength + written.dataByteLength;
+      } finally {
+        await model.close();
+      }
+      if (report === undefined) throw new CompressError('internal', this.#model, 'quantize has no pass');
+      return { report, judgement: await judge.judge(path), bytes };
+    } finally {
+      await folder.remove();
+    }
+  }
+}
+
+/** The weights that were quantized, as layers: several of one name stay float together, because the name says so. */
+export function layersOf(changes: readonly Change[]): Layer[] {
+  const layers = new Map<string, number>();
+  for (const { weight, before, after } of changes) layers.set(weight, (layers.get(weight) ?? 0) + before - after);
+  return [...layers].map(([name, saved]) => ({ name, saved }));
+}
+
+/** A regular expression that matches this name alone, valid with the flag `u`. */
+export function exactly(name: string): string {
+  return `^${name.replaceAll(/[\^$\\.*+?()[\]{}|/]/g, '\\$&')}$`;
+}

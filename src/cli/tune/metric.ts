@@ -1,0 +1,179 @@
+import { CompressError } from '../../errors.ts';
+import type { OutputFigures, Share } from '../../runtime/compare.ts';
+import { formatDb } from '../../runtime/verify.ts';
+import { formatPercent } from '../size.ts';
+
+export const METRICS = ['accuracy', 'top1', 'sqnr'] as const;
+export type MetricName = (typeof METRICS)[number];
+
+/** What of a model is measured, and how much of it may be lost. */
+export interface Metric {
+  readonly name: MetricName;
+  /** As people say it. */
+  readonly title: string;
+  /** The limit in words, e.g. `at most 1.0 points may be lost`. */
+  readonly limit: string;
+  /** How good a model is; more is better. */
+  readonly of: (outputs: readonly OutputFigures[]) => number;
+  readonly enough: (metric: number) => boolean;
+  /** The figure itself: a share from 0 to 1, or dB. */
+  readonly value: (outputs: readonly OutputFigures[]) => number;
+  /** Figures for people: the value, and what was lost. */
+  readonly show: (outputs: readonly OutputFigures[]) => { readonly value: string; readonly lost: string };
+}
+
+/** What the command line says about the metric. */
+export interface MetricOptions {
+  readonly metric: MetricName | undefined;
+  /** A share from 0 to 1; of accuracy, points. */
+  readonly maxDrop: number | undefined;
+  /** In dB. */
+  readonly minSqnr: number | undefined;
+  /** The one output that counts. */
+  readonly output: string | undefined;
+}
+
+/** What may be lost where nothing is said. */
+export const DEFAULT_DROP = 0.01;
+
+/** Counts are whole, and a share of them may miss the limit by a rounding. */
+const ROUNDING = 1e-9;
+
+/**
+ * Chooses what is measured: accuracy where the data has labels, otherwise whether the most probable class is the same,
+ * and the SQNR where that is asked for.
+ * @param outputs - of the float model, compared with itself
+ * @throws CompressError `options` where the model or the data has not what is asked for
+ */
+export function metricFor(outputs: readonly OutputFigures[], options: MetricOptions): Metric {
+  const judged = judgedOutputs(outputs, options.output);
+  const labelled = judged.some((one) => one.accuracy !== undefined);
+  const ranked = judged.some((one) => one.top1 !== undefined);
+  const own = options.minSqnr !== undefined ? 'sqnr' : labelled ? 'accuracy' : ranked ? 'top1' : 'sqnr';
+  const name = options.metric ?? own;
+  const has = { accuracy: labelled, top1: ranked, sqnr: judged.some(isFloat) }[name];
+  if (!has) {
+    const lacks = {
+      accuracy: 'the data has no labels for an output with classes',
+      top1: 'no output has classes',
+      sqnr: 'no output is float',
+    };
+    const hint = name === 'accuracy' ? 'Labels are an array __labels__ beside the inputs.' : undefined;
+    throw new CompressError('options', '--metric', `${name}: ${lacks[name]}`, hint === undefined ? {} : { hint });
+  }
+  if (name === 'sqnr') return sqnrMetric(options);
+  if (options.minSqnr !== undefined) {
+    throw new CompressError('options', '--min-sqnr', `the metric is ${name}, which has a --max-drop`);
+  }
+  const drop = options.maxDrop ?? DEFAULT_DROP;
+  return name === 'accuracy' ? accuracyMetric(bestOf(judged), drop) : top1Metric(options.output, drop);
+}
+
+function judgedOutputs(outputs: readonly OutputFigures[], wanted: string | undefined): readonly OutputFigures[] {
+  if (wanted === undefined) return outputs;
+  const found = outputs.filter((one) => one.name === wanted);
+  if (found.length > 0) return found;
+  const names = outputs.map((one) => `'${one.name}'`).join(', ');
+  throw new CompressError('options', '--judge', `the model has no output '${wanted}'`, { hint: `It has ${names}.` });
+}
+
+/** The output with the classes: of several whose rows have labels, hidden states among them, the most accurate one. */
+function bestOf(outputs: readonly OutputFigures[]): string {
+  const share = (one: OutputFigures): number => (one.accuracy === undefined ? -1 : part(one.accuracy.reference));
+  const [best] = [...outputs].sort((a, b) => share(b) - share(a));
+  return best?.name ?? '';
+}
+
+function accuracyMetric(output: string, drop: number): Metric {
+  const NONE: Share = { count: 0, of: 1 };
+  const find = (outputs: readonly OutputFigures[]): { reference: Share; other: Share } =>
+    outputs.find((one) => one.name === output)?.accuracy ?? { reference: NONE, other: NONE };
+  const change = (outputs: readonly OutputFigures[]): number => {
+    const { reference, other } = find(outputs);
+    return (other.count - reference.count) / reference.of;
+  };
+  return {
+    name: 'accuracy',
+    title: 'accuracy',
+    limit: `at most ${points(drop)} ${points(drop) === '1' ? 'point' : 'points'} may be lost`,
+    of: change,
+    enough: (metric) => metric >= -drop - ROUNDING,
+    value: (outputs) => part(find(outputs).other),
+    show: (outputs) => {
+      const { other } = find(outputs);
+      return { value: formatPercent(other.count, other.of), lost: signed(change(outputs)) };
+    },
+  };
+}
+
+function top1Metric(output: string | undefined, drop: number): Metric {
+  const worst = (outputs: readonly OutputFigures[]): Share => {
+    const shares = judgedOutputs(outputs, output).flatMap(({ top1 }) => (top1 === undefined ? [] : [top1]));
+    return shares.reduce((a, b) => (part(b) < part(a) ? b : a), { count: 1, of: 1 });
+  };
+  return {
+    name: 'top1',
+    title: 'same top-1',
+    limit: `at most ${points(drop)} % of the rows may get another class`,
+    of: (outputs) => part(worst(outputs)),
+    enough: (metric) => metric >= 1 - drop - ROUNDING,
+    value: (outputs) => part(worst(outputs)),
+    show: (outputs) => {
+      const { count, of } = worst(outputs);
+      return { value: formatPercent(count, of), lost: signed(count / of - 1) };
+    },
+  };
+}
+
+function sqnrMetric({ minSqnr, maxDrop, output }: MetricOptions): Metric {
+  if (maxDrop !== undefined) {
+    throw new CompressError('options', '--max-drop', 'the metric is sqnr, which has a --min-sqnr');
+  }
+  if (minSqnr === undefined) {
+    throw new CompressError('options', '--min-sqnr', 'the metric is sqnr, and nothing says how much is needed', {
+      hint: 'For example: --min-sqnr 30. Every 6 dB halve the error.',
+    });
+  }
+  const least = (outputs: readonly OutputFigures[]): number =>
+    Math.min(
+      ...judgedOutputs(outputs, output)
+        .filter(isFloat)
+        .map((one) => one.sqnr),
+    );
+  return {
+    name: 'sqnr',
+    title: 'SQNR',
+    limit: `at least ${minSqnr} dB are needed`,
+    of: least,
+    enough: (metric) => metric >= minSqnr,
+    value: least,
+    show: (outputs) => ({ value: formatDb(least(outputs)), lost: '' }),
+  };
+}
+
+/**
+ * The noise that a model adds to its float outputs, `Σ(r − o)² / Σr²`, summed over them; over all where none is float.
+ */
+export function noiseOf(outputs: readonly OutputFigures[], output: string | undefined): number {
+  const judged = judgedOutputs(outputs, output);
+  const floats = judged.filter(isFloat);
+  return (floats.length > 0 ? floats : judged).reduce((sum, one) => sum + 10 ** (-one.sqnr / 10), 0);
+}
+
+function isFloat(one: OutputFigures): boolean {
+  return one.dtype.includes('float');
+}
+
+function part({ count, of }: Share): number {
+  return count / of;
+}
+
+function points(share: number): string {
+  return String(Number((100 * share).toPrecision(3)));
+}
+
+/** In points: `−0.84`, `+0.28`, `0.00`. */
+function signed(share: number): string {
+  const text = Math.abs(100 * share).toFixed(2);
+  return `${text === '0.00' ? '' : share < 0 ? '−' : '+'}${text}`;
+}

@@ -1,0 +1,99 @@
+import { Chalk } from 'chalk';
+import type { RankedLayer } from '../../passes/tune/search.ts';
+import { formatDb } from '../../runtime/verify.ts';
+import type { RenderOptions } from '../render.ts';
+import { formatBytes, formatPercent } from '../size.ts';
+import { table } from '../table.ts';
+import { count, printable, wrap } from '../text.ts';
+import type { TuneReport, TuneTrial } from './tune.ts';
+
+/** Layers the result names; --verbose names all, and so does the recipe. */
+const NAMED = 8;
+
+/** The report for people. */
+export function render(report: TuneReport, options: RenderOptions): string {
+  const chalk = new Chalk({ level: options.color ? 1 : 0 });
+  const { metric, float, trials, best, layers } = report;
+  const lines = wrap(
+    `${chalk.bold(printable(report.model))} on ${printable(report.data)}; ${report.limit}`,
+    options.columns,
+  );
+  const right = { right: true } as const;
+  const shown = options.verbose ? trials : trials.filter((one) => one === best || !isAlone(one, layers));
+  const drop = shown.some((one) => one.lost !== '');
+  const row = (name: string, one: TuneTrial, fine: string): string[] => [
+    name,
+    one.shown,
+    ...(drop ? [one.lost] : []),
+    formatBytes(one.bytes),
+    `${figure(one.ms)} ms`,
+    fine,
+  ];
+  const heads = [
+    ...[{ head: 'left float' }, { head: metric, ...right }],
+    ...(drop ? [{ head: 'points', ...right }] : []),
+    ...[{ head: 'size', ...right }, { head: 'a run', ...right, optional: true }, { head: 'enough' }],
+  ];
+  const rows = [
+    row('everything', float, ''),
+    ...shown.map((one) => row(described(one.float, layers), one, one === best ? 'best' : one.enough ? 'yes' : 'no')),
+  ];
+  const few = shown.length < trials.length ? `, ${trials.length - shown.length} of them with one layer alone` : '';
+  lines.push(`${chalk.green('tried')} ${count(trials.length, 'selection')} of ${count(layers.length, 'layer')}${few}`);
+  lines.push(...table(heads, rows, options, chalk));
+  if (report.ranking.length > 0) lines.push(...ranking(report, options));
+  lines.push(...result(report, options));
+  return `${lines.join('\n')}\n`;
+}
+
+function ranking({ ranking: layers, best }: TuneReport, options: RenderOptions): string[] {
+  const chalk = new Chalk({ level: options.color ? 1 : 0 });
+  const right = { right: true } as const;
+  const heads = [{ head: 'layer' }, { head: 'SQNR alone', ...right }, { head: 'saves', ...right }, { head: 'is' }];
+  const rows = layers.map(({ name, noise, saved }: RankedLayer) => [
+    name,
+    noise === 0 ? '∞' : formatDb(-10 * Math.log10(noise)),
+    formatBytes(saved),
+    best === undefined ? '–' : best.quantized.includes(name) ? 'quantized' : 'float',
+  ]);
+  return [`${chalk.green('layers')}, those that harm most a byte first`, ...table(heads, rows, options, chalk)];
+}
+
+function result({ best, layers, float, written, recipe, metric }: TuneReport, options: RenderOptions): string[] {
+  if (best === undefined) return [];
+  const chalk = new Chalk({ level: options.color ? 1 : 0 });
+  const named = options.verbose ? best.float : best.float.slice(0, NAMED);
+  const more = named.length < best.float.length ? ', …' : '';
+  const names = best.float.length === 0 ? '' : ` (${named.map(printable).join(', ')}${more})`;
+  const stays = best.float.length === 1 ? 'stays' : 'stay';
+  const what =
+    best.float.length === 0
+      ? 'no layer stays float'
+      : `${best.float.length} of ${count(layers.length, 'layer')} ${stays} float${names}`;
+  const lost = best.lost === '' ? '' : ` (${best.lost} points)`;
+  const size = `${formatBytes(float.bytes)} → ${chalk.bold(formatBytes(best.bytes))} (${formatPercent(best.bytes, float.bytes)})`;
+  const lines = [`${chalk.green('result')}: ${what}: ${metric} ${best.shown}${lost}, ${size}`];
+  if (written !== undefined) lines.push(`  ${chalk.bold(printable(written))} is written`);
+  if (recipe !== undefined) lines.push(`  ${chalk.bold(printable(recipe))} is the recipe, for compress run`);
+  if (written === undefined && recipe === undefined) {
+    lines.push(`  ${chalk.yellow('nothing is written')}: -o FILE writes the model, --save-recipe FILE how to make it`);
+  }
+  return lines.flatMap((one) => wrap(one, options.columns));
+}
+
+/** What stays float, in the shorter way. */
+export function described(float: readonly string[], layers: readonly string[]): string {
+  if (float.length === 0) return 'nothing';
+  if (float.length <= layers.length / 2) return float.join(', ');
+  const rest = new Set(float);
+  return `all but ${layers.filter((one) => !rest.has(one)).join(', ')}`;
+}
+
+function isAlone(one: TuneTrial, layers: readonly string[]): boolean {
+  return one.float.length > 0 && one.float.length === layers.length - 1;
+}
+
+/** Three digits. */
+function figure(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}

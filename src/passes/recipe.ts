@@ -1,0 +1,152 @@
+import { CompressError } from '../errors.ts';
+import type { Model } from '../ir/model.ts';
+
+/** The value of a step's key: what the option of the verb takes. */
+export type RecipeValue = boolean | number | string | readonly string[];
+
+/** One verb with its options, e.g. `{ "verb": "prune", "l1": 0.4 }`. */
+export interface RecipeStep {
+  readonly verb: string;
+  /** By their names in camelCase, in the order they were given. */
+  readonly options: ReadonlyMap<string, RecipeValue>;
+}
+
+/** A chain of verbs, as JSON `{ "onnxCompress": 1, "steps": [ … ] }`. */
+export interface Recipe {
+  readonly steps: readonly RecipeStep[];
+}
+
+/** The one version of the format there is. */
+export const RECIPE_VERSION = 1;
+
+/** Under this key a model's `metadata_props` tell what was done to it. */
+export const RECIPE_KEY = 'onnx_compress.recipe';
+
+/** A recipe is a few hundred bytes; with the name of every layer of a large model, a few hundred thousand. */
+export const MAX_RECIPE_BYTES: number = 1 << 20;
+
+/** Verbs that follow each other. An attack repeats one until the machine is busy for days. */
+export const MAX_STEPS = 256;
+
+/**
+ * Reads a recipe. What verbs and keys there are is not known here; that they are words and their values of the kinds
+ * of {@link RecipeValue} is.
+ * @param where - what errors call it: the file
+ * @throws CompressError `options` naming the place, `limit`
+ */
+export function parseRecipe(text: string, where: string): Recipe {
+  if (text.length > MAX_RECIPE_BYTES) throw tooLong(where);
+  const json = parseJson(text, where);
+  const { onnxCompress: version, steps, ...rest } = objectOf(json, where);
+  if (version === undefined) {
+    throw wrong(where, `has no 'onnxCompress', the version of the format`, 'A recipe begins { "onnxCompress": 1, …');
+  }
+  if (version !== RECIPE_VERSION) {
+    const hint = 'Is it written by a newer onnx-compress?';
+    throw wrong(where, `'onnxCompress' is ${shown(version)}; ${RECIPE_VERSION} is known`, hint);
+  }
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) throw wrong(where, `'${unknown}' is no key of a recipe; 'onnxCompress' and 'steps' are`);
+  if (!Array.isArray(steps) || steps.length === 0) throw wrong(where, `'steps' is no list of verbs with their options`);
+  if (steps.length > MAX_STEPS) {
+    throw new CompressError('limit', where, `has ${steps.length} steps; at most ${MAX_STEPS} are taken`);
+  }
+  return { steps: steps.map((one, index) => stepOf(one, `${where}, steps[${index}]`)) };
+}
+
+function stepOf(json: unknown, where: string): RecipeStep {
+  const { verb, ...rest } = objectOf(json, where);
+  if (typeof verb !== 'string') {
+    throw wrong(where, verb === undefined ? `has no 'verb'` : `'verb' is ${shown(verb)}; a word is needed`);
+  }
+  const options = Object.entries(rest).map(([key, value]) => [key, checked(value, where, key)] as const);
+  return { verb, options: new Map(options) };
+}
+
+function checked(value: unknown, where: string, key: string): RecipeValue {
+  if (typeof value === 'boolean' || typeof value === 'string') return value;
+  // JSON has numbers that are none of ours: 1e999.
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value;
+  throw wrong(where, `'${key}' is ${shown(value)}; true, false, a number, a text or a list of texts is needed`);
+}
+
+/** The recipe as JSON: on one line, or indented for people. */
+export function formatRecipe(recipe: Recipe, indent?: number): string {
+  const steps = recipe.steps.map(({ verb, options }) => ({ verb, ...Object.fromEntries(options) }));
+  const text = JSON.stringify({ onnxCompress: RECIPE_VERSION, steps }, undefined, indent);
+  // Characters that nobody sees could make a terminal show another recipe.
+  return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (one) => (one === '\n' ? one : escaped(one)));
+}
+
+/** `\u202e`; two of them for what UTF-16 needs two units for. */
+function escaped(char: string): string {
+  return char
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('');
+}
+
+/**
+ * The recipe a model carries in its metadata; undefined where it has none.
+ * @param where - what errors call the model
+ * @throws CompressError as {@link parseRecipe}
+ */
+export async function recordedRecipe(model: Model, where: string): Promise<Recipe | undefined> {
+  const entry = model.metadata.find((one) => one.key === RECIPE_KEY);
+  if (entry === undefined) return undefined;
+  const place = `${where}, metadata '${RECIPE_KEY}'`;
+  if (entry.value.byteLength > MAX_RECIPE_BYTES) throw tooLong(place);
+  return parseRecipe(new TextDecoder().decode(await entry.value.load()), place);
+}
+
+/**
+ * Notes in the model's metadata what was done to it, behind what was done before.
+ * @returns a sentence where what was noted before could not be kept
+ */
+export async function recordRecipe(model: Model, recipe: Recipe): Promise<string[]> {
+  const notes: string[] = [];
+  const before = await recordedRecipe(model, 'the model').catch((cause: unknown) => {
+    if (!(cause instanceof CompressError) || (cause.code !== 'options' && cause.code !== 'limit')) throw cause;
+    notes.push(`the recipe noted before is replaced, because it cannot be read: ${cause.message}`);
+    return undefined;
+  });
+  const chain: Recipe = { steps: [...(before?.steps ?? []), ...recipe.steps] };
+  const text = formatRecipe(chain);
+  if (chain.steps.length <= MAX_STEPS && text.length <= MAX_RECIPE_BYTES) model.setMetadata(RECIPE_KEY, text);
+  else {
+    notes.push('the recipe noted before is replaced, because the two together are too long');
+    model.setMetadata(RECIPE_KEY, formatRecipe(recipe));
+  }
+  return notes;
+}
+
+function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new CompressError('options', where, `is not JSON: ${message}`, { cause, hint: 'Is it a recipe?' });
+  }
+}
+
+function objectOf(json: unknown, where: string): Record<string, unknown> {
+  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Record<string, unknown>;
+  throw wrong(where, `is ${shown(json)}; an object is needed`);
+}
+
+/** A value from the file, short enough for a message. */
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object' && value !== null) return 'an object';
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}
+
+function tooLong(where: string): CompressError {
+  return new CompressError('limit', where, `is longer than ${MAX_RECIPE_BYTES} bytes, which no recipe is`);
+}
+
+function wrong(where: string, fact: string, hint?: string): CompressError {
+  return new CompressError('options', where, fact, hint === undefined ? {} : { hint });
+}
