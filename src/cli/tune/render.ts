@@ -19,7 +19,9 @@ export function render(report: TuneReport, options: RenderOptions): string {
     options.columns,
   );
   const right = { right: true } as const;
-  const shown = options.verbose ? trials : trials.filter((one) => one === best || !isAlone(one, layers));
+  const chosen = options.verbose ? trials : trials.filter((one) => one === best || !isAlone(one, layers));
+  // The best right below the first, so that a long table is not cut before it.
+  const shown = chosen.toSorted((a, b) => rank(a, report) - rank(b, report));
   const drop = shown.some((one) => one.lost !== '');
   const row = (name: string, one: TuneTrial, fine: string): string[] => [
     name,
@@ -87,6 +89,10 @@ export function described(float: readonly string[], layers: readonly string[]): 
   if (float.length <= layers.length / 2) return float.join(', ');
   const rest = new Set(float);
   return `all but ${layers.filter((one) => !rest.has(one)).join(', ')}`;
+}
+
+function rank(one: TuneTrial, { trials, best }: TuneReport): number {
+  return one === trials[0] ? 0 : one === best ? 1 : 2;
 }
 
 function isAlone(one: TuneTrial, layers: readonly string[]): boolean {
