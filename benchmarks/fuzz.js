@@ -157,6 +157,8 @@ async function work(index, jobs) {
     fold: () => [lib.fold()],
     equalize: () => [lib.fold(), lib.equalize()],
     convert: () => [lib.convert({ opset: 21 })],
+    pack: () => [lib.prune({ method: 'random', amount: 0.7 }), lib.pack({ store: 'auto' })],
+    unpack: () => [lib.pack({ store: 'dense' })],
     chain: () => [lib.prune({ method: 'random', amount: 0.5 }), lib.fold(), lib.quantize()],
   };
   const names = Object.keys(verbs);

@@ -65,7 +65,9 @@ export async function pipe(
     const reports = await transform(model, ...passes).catch((cause: unknown) => {
       throw withFile(cause, input);
     });
-    for (const report of reports) if (!allowUnchanged) refuseUnchanged(report, input, args.verbose === true);
+    for (const [index, report] of reports.entries()) {
+      if (!allowUnchanged && passes[index]?.optional !== true) refuseUnchanged(report, input, args.verbose === true);
+    }
     const mode = args.externalData ? 'external' : args.embed ? 'embed' : 'auto';
     const named = dataName(args, streams, target);
     const plan = planModel(model, { mode, ...(named === undefined ? {} : { dataName: named }) });
@@ -181,7 +183,8 @@ function refuseUnchanged(report: PassReport, input: string, verbose: boolean): v
   if (report.changes.length > 0) return;
   const why = skipLines(report.skips, verbose, (word) => word);
   const notes = report.notes.map((note) => `  ${printable(note)}`);
-  const fact = why.length === 0 ? ': the model has no weights of the operators it works on' : '';
+  const fact =
+    why.length === 0 && report.pass !== 'pack' ? ': the model has no weights of the operators it works on' : '';
   const first = `${report.pass} found nothing to change${fact}`;
   throw new CompressError('nothing_to_do', printable(input), [first, ...why, ...notes].join('\n'), {
     hint: 'Use --allow-unchanged to pass such models through.',

@@ -52,6 +52,8 @@ async function load(verb: Verb, streams: Streams, { color, colorOut }: Colors): 
       return (await import('./prune.ts')).pruneCommand(run);
     case 'quantize':
       return (await import('./quantize.ts')).quantizeCommand(run);
+    case 'pack':
+      return (await import('./pack.ts')).packCommand(run);
     case 'fold':
       return (await import('./fold.ts')).foldCommand(run);
     case 'convert':

@@ -6,13 +6,16 @@ import {
   commonArguments,
   readSelection,
   type SelectionArguments,
+  type StoreArguments,
   selectionArguments,
+  storeArgument,
+  storePasses,
 } from '../arguments.ts';
 import { parseAmount, parseWhole } from '../parse.ts';
 import type { Run } from '../run.ts';
 import { examples, SUMMARIES } from '../usage.ts';
 
-interface PruneArguments extends CommonArguments, SelectionArguments {
+interface PruneArguments extends CommonArguments, SelectionArguments, StoreArguments {
   l1: string | undefined;
   l2: string | undefined;
   random: string | undefined;
@@ -55,7 +58,7 @@ export function pruneCommand(run: Run): CommandModule<object, PruneArguments> {
         })
         .option('allow-unchanged', { type: 'boolean', describe: 'a model without weights to prune is no error' })
         .group(['l1', 'l2', 'random', 'scope', 'seed', 'allow-unchanged'], 'How to prune (one method is needed):');
-      return commonArguments(selectionArguments(own, PRUNABLE_OPS))
+      return commonArguments(storeArgument(selectionArguments(own, PRUNABLE_OPS)))
         .epilog(
           examples([
             ['zero the 40 % smallest weights of each layer', 'compress prune --l1 0.4 model.onnx -o pruned.onnx'],
@@ -66,9 +69,12 @@ export function pruneCommand(run: Run): CommandModule<object, PruneArguments> {
             ['prune, then quantize', 'compress prune --l1 0.4 model.onnx | compress quantize --int8 > small.onnx'],
           ]),
         )
-        .epilog('\nZeros alone neither shrink a dense file nor make it faster; they let gzip save more.') as never;
+        .epilog(
+          '\nZeros alone neither shrink a dense file nor make it faster; they let gzip save more, and --store bitmask.',
+        ) as never;
     },
-    handler: (args) => run(args, () => [prune(readOptions(args))], args.allowUnchanged === true),
+    handler: (args) =>
+      run(args, async () => [prune(readOptions(args)), ...(await storePasses(args))], args.allowUnchanged === true),
   };
 }
 

@@ -2,6 +2,7 @@ import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
+import { unpackingNotes, unpackWeights } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
 import { checkOpTypes } from '../select.ts';
 import { pruneEach } from './each.ts';
@@ -40,7 +41,8 @@ export function prune(options: PruneOptions): Pass {
 }
 
 async function run(model: Model, options: Settled): Promise<PassReport> {
-  const notes = inliningNotes(inlineWeights(model, options.opTypes, 'handed'));
+  const notes = unpackingNotes(await unpackWeights(model));
+  notes.push(...inliningNotes(inlineWeights(model, options.opTypes, 'handed')));
   const { targets, skips } = selectTargets(model, options);
   const changes =
     options.scope === 'global' ? await pruneGlobal(targets, options, skips) : await pruneEach(targets, options, skips);
