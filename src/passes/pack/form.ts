@@ -23,6 +23,10 @@ const INT32 = 6;
 /** The two functions: for weights whose elements fill the bytes of the mask, and for those whose elements do not. */
 type Variant = 'Unpack' | 'UnpackCut';
 
+function variantFor(dims: readonly number[]): Variant {
+  return elementCount(dims) % 8 === 0 ? 'Unpack' : 'UnpackCut';
+}
+
 /**
  * The function that unpacks, once in a model however many weights it has:
  * ```
@@ -82,8 +86,7 @@ export class Shared {
 
   /** The node that makes the weight of its mask and values. */
   node(mask: string, values: string, dims: readonly number[], weight: string): Node {
-    const variant = elementCount(dims) % 8 === 0 ? 'Unpack' : 'UnpackCut';
-    return callOf(this.#functionFor(variant), mask, values, this.#nameOf(dims), weight);
+    return callOf(this.#functionFor(variantFor(dims)), mask, values, this.#nameOf(dims), weight);
   }
 
   #functionFor(variant: Variant): string {
@@ -155,8 +158,14 @@ async function sameTensor(one: Tensor, other: Tensor): Promise<boolean> {
   return (await one.load()).join() === (await other.load()).join();
 }
 
-/** Bytes of a function and its import in a file: worth paying only where the weights gain more. */
-export const SHARED_BYTES = 400;
+/** Bytes of the functions and their import in a file, by what they are: worth paying only where the weights gain more. */
+const SHARED_BYTES: Readonly<Record<Variant, number>> = { Unpack: 425, UnpackCut: 515 };
+
+/** Bytes that the weights of these dims share. */
+export function sharedBytes(list: readonly (readonly number[])[]): number {
+  const variants = new Set(list.map(variantFor));
+  return [...variants].reduce((sum, one) => sum + SHARED_BYTES[one], 0);
+}
 
 /** Names of masks and values; a number follows, of up to three digits where sizes are compared. */
 export const MASK_NAME = 'mask';

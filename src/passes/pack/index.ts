@@ -7,7 +7,7 @@ import type { SparseTensor, Tensor } from '../../ir/tensor.ts';
 import type { Change, Pass, PassReport, Skip } from '../pass.ts';
 import { type Choice, choose } from './choose.ts';
 import { maskOf, valuesOf } from './elements.ts';
-import { MASK_NAME, MASK_OPSET, SHARED_BYTES, Shared, VALUES_NAME } from './form.ts';
+import { MASK_NAME, MASK_OPSET, Shared, sharedBytes, VALUES_NAME } from './form.ts';
 import { PACK_DEFAULTS, type PackOptions, STORES, type Store } from './options.ts';
 import { sparseOf } from './sparse.ts';
 import { unpackWeights } from './unpack.ts';
@@ -80,8 +80,9 @@ async function run(model: Model, store: Store): Promise<PassReport> {
   }
   const masked = chosen.filter(isMasked);
   const gain = masked.reduce((sum, { choice }) => sum + choice.dense - choice.byteLength, 0);
-  if (masked.length > 0 && gain <= SHARED_BYTES) {
-    const detail = `all of them together would save ${gain} bytes, and what they share takes ${SHARED_BYTES}`;
+  const common = sharedBytes(masked.map(({ held }) => held.tensor.dims));
+  if (masked.length > 0 && gain <= common) {
+    const detail = `all of them together would save ${gain} bytes, and what they share takes ${common}`;
     skips.push(...masked.map((one) => skipWeight(one, 'no_gain', detail)));
     chosen = chosen.filter((one) => !isMasked(one));
   }
