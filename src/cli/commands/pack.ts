@@ -40,7 +40,7 @@ export function packCommand(run: Run): CommandModule<object, PackArguments> {
           ]),
         )
         .epilog(
-          '\nONNX Runtime unpacks the weights when it loads the model: that takes longer, and some 25 bytes of memory a weight while it lasts. Runs are as fast as before.',
+          '\nONNX Runtime unpacks the weights when it loads the model: that takes longer, and some 20 bytes of memory a weight while it lasts. Runs are as fast as before.',
         ) as never,
     handler: (args) => run(args, () => [pack({ store: args.store })], args.allowUnchanged === true),
   };
