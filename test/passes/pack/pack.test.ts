@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { type DType, pack, print, prune, quantize, unpack } from '../../../src/index.ts';
+import { convert, type DType, equalize, fold, pack, print, prune, quantize, unpack } from '../../../src/index.ts';
 import { sharedBytes } from '../../../src/passes/pack/form.ts';
 import { buildModel, f32, type ModelSpec, value } from '../../support/build.ts';
 import { fixture } from '../../support/cli.ts';
@@ -262,6 +262,8 @@ describe('other verbs see the weights', () => {
     'quantize dynamic': () => [quantize()],
     'quantize weights-only': () => [quantize({ weightsOnly: true })],
     'quantize to integer operators': () => [quantize({ format: 'qoperator', dtype: 'uint8' })],
+    'fold and equalize': () => [fold(), equalize()],
+    convert: () => [convert({ opset: 21 })],
     'prune and pack': () => [prune({ method: 'l1', amount: 0.9 }), pack()],
   } as const;
   for (const name of ['digits-mlp.onnx', 'digits-cnn.onnx', 'digits-vit.onnx']) {
