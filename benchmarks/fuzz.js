@@ -146,6 +146,7 @@ function derange(file, random) {
 async function work(index, jobs) {
   const lib = await import(join(root, 'dist/index.js'));
   const files = fixtures();
+  files.push(...(await packed(lib, files)));
   const verbs = {
     copy: () => [],
     prune: () => [lib.prune({ method: 'l1', amount: 0.3 })],
@@ -196,6 +197,21 @@ async function work(index, jobs) {
   }
   counts.peak = process.resourceUsage().maxRSS / 1024;
   process.send({ counts });
+}
+
+/** Fixtures with their weights in masks, and as sparse tensors. */
+async function packed(lib, files) {
+  const made = [];
+  for (const store of ['bitmask', 'sparse']) {
+    for (const { name, bytes } of files.filter((one) => /digits-cnn-bn|if-branch|constant-node/.test(one.name))) {
+      const model = await lib.readModel(lib.bytesSource(bytes));
+      await lib.transform(model, lib.prune({ method: 'l1', amount: 0.95 }), lib.pack({ store }));
+      const sink = lib.bytesSink();
+      await lib.writeModel(model, sink, { data: 'embed' });
+      made.push({ name: `${store} ${name}`, bytes: sink.bytes() });
+    }
+  }
+  return made;
 }
 
 /** What is wrong with how a file that was accepted ends; undefined where all is well. */
