@@ -146,6 +146,7 @@ function derange(file, random) {
 async function work(index, jobs) {
   const lib = await import(join(root, 'dist/index.js'));
   const files = fixtures();
+  files.push(...(await packed(lib, files)));
   const verbs = {
     copy: () => [],
     prune: () => [lib.prune({ method: 'l1', amount: 0.3 })],
@@ -157,6 +158,8 @@ async function work(index, jobs) {
     fold: () => [lib.fold()],
     equalize: () => [lib.fold(), lib.equalize()],
     convert: () => [lib.convert({ opset: 21 })],
+    pack: () => [lib.prune({ method: 'random', amount: 0.7 }), lib.pack({ store: 'auto' })],
+    unpack: () => [lib.pack({ store: 'dense' })],
     chain: () => [lib.prune({ method: 'random', amount: 0.5 }), lib.fold(), lib.quantize()],
   };
   const names = Object.keys(verbs);
@@ -194,6 +197,21 @@ async function work(index, jobs) {
   }
   counts.peak = process.resourceUsage().maxRSS / 1024;
   process.send({ counts });
+}
+
+/** Fixtures with their weights in masks, and as sparse tensors. */
+async function packed(lib, files) {
+  const made = [];
+  for (const store of ['bitmask', 'sparse']) {
+    for (const { name, bytes } of files.filter((one) => /digits-cnn-bn|if-branch|constant-node/.test(one.name))) {
+      const model = await lib.readModel(lib.bytesSource(bytes));
+      await lib.transform(model, lib.prune({ method: 'l1', amount: 0.95 }), lib.pack({ store }));
+      const sink = lib.bytesSink();
+      await lib.writeModel(model, sink, { data: 'embed' });
+      made.push({ name: `${store} ${name}`, bytes: sink.bytes() });
+    }
+  }
+  return made;
 }
 
 /** What is wrong with how a file that was accepted ends; undefined where all is well. */

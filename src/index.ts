@@ -19,6 +19,7 @@ export { type WriteOptions, type Written, writeModel } from './onnx/write.ts';
 export { type ConvertOptions, convert } from './passes/convert.ts';
 export { equalize } from './passes/equalize/index.ts';
 export { FOLD_DEFAULTS, FOLD_RULES, type FoldOptions, type FoldRule, fold } from './passes/fold/index.ts';
+export { PACK_DEFAULTS, type PackOptions, pack, STORES, type Store, unpack } from './passes/pack/index.ts';
 export { type Change, type Pass, type PassReport, type Skip, type SkipReason, transform } from './passes/pass.ts';
 export {
   type Axis,

@@ -1,5 +1,7 @@
 import type { Argv } from 'yargs';
 import { CompressError } from '../errors.ts';
+import { STORES, type Store } from '../passes/pack/options.ts';
+import type { Pass } from '../passes/pass.ts';
 import { parseList, parsePatterns } from './parse.ts';
 
 /** What a lone `-` is in place of the model while yargs parses: it takes `-` for an empty text. No path has a NUL. */
@@ -80,6 +82,28 @@ export function selectionArguments<T>(yargs: Argv<T>, known: readonly string[]):
     .option('include', { ...list, describe: 'only weights whose name, or whose node, matches this regular expression' })
     .option('exclude', { ...list, describe: 'no weights whose name, or whose node, matches this regular expression' })
     .group(['op-types', 'include', 'exclude'], 'Which weights:') as unknown as Argv<T & SelectionArguments>;
+}
+
+/** How the result is stored. */
+export interface StoreArguments {
+  store: Store;
+}
+
+/** Adds --store to a verb that makes zeros, or that keeps them. */
+export function storeArgument<T>(yargs: Argv<T>): Argv<T & StoreArguments> {
+  return yargs
+    .option('store', {
+      choices: STORES,
+      default: 'dense',
+      describe: 'dense (the default); bitmask, sparse or auto: weights with many zeros in fewer bytes, as pack does',
+    })
+    .group(['store'], 'How to store:') as unknown as Argv<T & StoreArguments>;
+}
+
+/** The pass that follows for --store: none for dense. */
+export async function storePasses({ store }: StoreArguments): Promise<Pass[]> {
+  if (store === 'dense') return [];
+  return [(await import('../passes/pack/index.ts')).pack({ store, optional: true })];
 }
 
 /** The selection as the passes take it; what was not given is not there. */

@@ -6,6 +6,7 @@ import { fold } from '../passes/fold/index.ts';
 import { inliningNotes } from '../passes/inline/index.ts';
 import { inlineWeights } from '../passes/inline/weights.ts';
 import { raiseOpset } from '../passes/opset/index.ts';
+import { unpackingNotes, unpackWeights } from '../passes/pack/unpack.ts';
 import type { Change, Pass, PassReport, Skip } from '../passes/pass.ts';
 import { QUANTIZABLE_OPS, type QuantizeOptions, quantize } from '../passes/quantize/index.ts';
 import { correctBias, correctionValues } from '../passes/quantize/static/correct.ts';
@@ -41,7 +42,11 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: Ca
   return {
     name: 'quantize',
     async run(model) {
-      const inlined = inliningNotes(inlineWeights(model, quantizeOptions.opTypes ?? QUANTIZABLE_OPS, 'all'));
+      const unpacked = unpackingNotes(await unpackWeights(model));
+      const inlined = [
+        ...unpacked,
+        ...inliningNotes(inlineWeights(model, quantizeOptions.opTypes ?? QUANTIZABLE_OPS, 'all')),
+      ];
       const folded = await fold().run(model);
       const notes =
         folded.notes[0] === 'nothing to fold' ? inlined : [...inlined, `folded first: ${folded.notes.join('; ')}`];

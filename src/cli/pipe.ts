@@ -68,7 +68,8 @@ export async function pipe(args: CommonArguments, streams: Streams, steps: reado
       throw withFile(cause, input);
     });
     for (const [index, one] of steps.entries()) {
-      if (!one.allowUnchanged) refuseUnchanged(reports[index] as PassReport, input, args.verbose === true);
+      if (!one.allowUnchanged && one.pass.optional !== true)
+        refuseUnchanged(reports[index] as PassReport, input, args.verbose === true);
     }
     const mode = args.externalData ? 'external' : args.embed ? 'embed' : 'auto';
     const named = dataName(args, streams, target);
@@ -198,7 +199,8 @@ export function refuseUnchanged(
   if (report.changes.length > 0) return;
   const why = skipLines(report.skips, verbose, (word) => word);
   const notes = report.notes.map((note) => `  ${printable(note)}`);
-  const fact = why.length === 0 ? ': the model has no weights of the operators it works on' : '';
+  const fact =
+    why.length === 0 && report.pass !== 'pack' ? ': the model has no weights of the operators it works on' : '';
   const first = `${report.pass} found nothing to change${fact}`;
   throw new CompressError('nothing_to_do', printable(input), [first, ...why, ...notes].join('\n'), {
     hint,

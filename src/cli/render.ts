@@ -28,6 +28,7 @@ export function render(report: RunReport, options: RenderOptions): string {
       options,
     ),
   );
+  const packs = report.passes.some((pass) => pass.pass === 'pack');
   for (const [index, pass] of report.passes.entries()) {
     const last = index === report.passes.length - 1;
     const heads = headsOf(pass, options, chalk);
@@ -35,7 +36,10 @@ export function render(report: RunReport, options: RenderOptions): string {
       ...pass.notes.map((note) => `  ${printable(note)}`),
       ...skipLines(pass.skips, options.verbose, chalk.yellow),
     ];
-    lines.push(...heads, ...wrapped(pass.pass === 'prune' && last ? [...rest, zerosAlone(report)] : rest, options));
+    lines.push(
+      ...heads,
+      ...wrapped(pass.pass === 'prune' && last && !packs ? [...rest, zerosAlone(report)] : rest, options),
+    );
   }
   return `${lines.join('\n')}\n`;
 }
@@ -67,6 +71,7 @@ function pruned(pass: PassReport, options: RenderOptions, chalk: ChalkInstance):
 
 function headsOf(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {
   if (pass.pass === 'prune') return pruned(pass, options, chalk);
+  if (pass.pass === 'pack') return packed(pass, options, chalk);
   if (pass.pass === 'convert') return [`${chalk.green('convert')}:`];
   return pass.pass === 'fold' ? folded(pass, options, chalk) : quantized(pass, options, chalk);
 }
@@ -77,6 +82,23 @@ function folded(pass: PassReport, options: RenderOptions, chalk: ChalkInstance):
   if (rows.length === 0) return [`${chalk.green('fold')}: no weight changed`];
   const head = `${chalk.green('fold')}: ${count(rows.length, 'weight')} took in what stood beside ${rows.length === 1 ? 'it' : 'them'}`;
   return [...wrapped([head], options), ...table([...columns, { head: 'what' }], rows, options, chalk)];
+}
+
+function packed(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {
+  const { changes } = pass;
+  if (changes.length === 0) return [`${chalk.green('pack')}: no weight is stored in another way`];
+  const total = [sum(changes, (one) => one.before), sum(changes, (one) => one.after)].map(formatBytes).join(' → ');
+  const rows = changes.map((one) => {
+    const sparsity = one.zeros === undefined ? '' : formatPercent(one.zeros, one.elements);
+    return [one.weight, shapeOf(one), sparsity, formatBytes(one.before), formatBytes(one.after), one.form ?? ''];
+  });
+  const columns = [
+    ...[{ head: 'weight' }, { head: 'shape', optional: true }],
+    ...['sparsity', 'before', 'after'].map((head) => ({ head, right: true })),
+    { head: 'now' },
+  ];
+  const head = `${chalk.green('pack')}: ${count(changes.length, 'weight')} stored in another way: ${total}`;
+  return [...wrapped([head], options), ...table(columns, rows, options, chalk)];
 }
 
 function zerosAlone(report: RunReport): string {

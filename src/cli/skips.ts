@@ -25,6 +25,8 @@ const REASONS: Record<SkipReason, string> = {
   mixed_dtype: 'float64 beside smaller floats under one threshold',
   in_function: 'inside a local function',
   sparse: 'stored as a sparse tensor',
+  no_gain: 'no smaller when packed',
+  too_large: 'ONNX Runtime unpacks up to 1 GiB',
   used_in_training: 'training_info refers to it by name',
   opset_too_old: 'the opset is too old',
 };

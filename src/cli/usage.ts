@@ -1,7 +1,18 @@
 import { CompressError } from '../errors.ts';
 
 /** The verbs, as messages name them. */
-export const VERBS = ['prune', 'quantize', 'fold', 'convert', 'copy', 'run', 'tune', 'verify', 'bench'] as const;
+export const VERBS = [
+  'prune',
+  'quantize',
+  'pack',
+  'fold',
+  'convert',
+  'copy',
+  'run',
+  'tune',
+  'verify',
+  'bench',
+] as const;
 
 export type Verb = (typeof VERBS)[number];
 
@@ -28,6 +39,7 @@ export const PARSER = { 'boolean-negation': false, 'duplicate-arguments-array': 
 export const SUMMARIES: { readonly [verb in Verb]: readonly [command: string, describe: string] } = {
   prune: ['prune [model]', 'set the least important weights to zero, as torch.nn.utils.prune does'],
   quantize: ['quantize [model]', 'turn weights into 8-bit integers, as torch.quantization.quantize_dynamic does'],
+  pack: ['pack [model]', 'store pruned weights in fewer bytes; what the model computes stays the same'],
   fold: ['fold [model]', 'fold BatchNormalization and constants into the weights; remove what does nothing'],
   convert: ['convert [model]', 'rewrite a model for a higher opset; what it computes stays the same'],
   copy: ['copy [model]', 'write a model again, byte for byte; moves weights in and out of external data'],

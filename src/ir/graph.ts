@@ -56,7 +56,6 @@ export class Graph {
   readonly name: string;
   /** The graph whose node this one is a body of. */
   parent: Graph | undefined;
-  readonly sparseInitializers: readonly SparseTensor[];
   readonly outputs: readonly ValueInfo[];
   readonly valueInfo: readonly ValueInfo[];
   /** Of a function. */
@@ -65,7 +64,8 @@ export class Graph {
   readonly #inputByName: Map<string, ValueInfo>;
   #types: Map<string, ValueInfo> | undefined;
   readonly #nodes: NodeList;
-  readonly #initializers = new Map<string, Tensor>();
+  #initializers = new Map<string, Tensor>();
+  #sparse: ReadonlyMap<string, SparseTensor>;
   readonly #producers = new Map<string, Node>();
   readonly #uses = new UseTable();
   /** Bodies, and how many nodes hold each. */
@@ -80,7 +80,7 @@ export class Graph {
     this.#inputByName = new Map(this.#inputs.map((one) => [one.name, one]));
     this.outputs = fields.outputs ?? [];
     this.valueInfo = fields.valueInfo ?? [];
-    this.sparseInitializers = fields.sparseInitializers ?? [];
+    this.#sparse = new Map((fields.sparseInitializers ?? []).map((one) => [one.name, one]));
     for (const tensor of fields.initializers ?? []) this.#initializers.set(tensor.name, tensor);
     this.#nodes = new NodeList(fields.nodes ?? []);
     for (const node of this.nodes) this.#index(node);
@@ -100,6 +100,11 @@ export class Graph {
   /** Initializers by name, in the order of the file; new ones at the end. */
   get initializers(): ReadonlyMap<string, Tensor> {
     return this.#initializers;
+  }
+
+  /** Initializers stored as sparse tensors, in the order of the file; new ones at the end. */
+  get sparseInitializers(): readonly SparseTensor[] {
+    return [...this.#sparse.values()];
   }
 
   /** Graphs inside this one's nodes. */
@@ -163,6 +168,31 @@ export class Graph {
     this.#root().#names?.add(tensor.name);
   }
 
+  /**
+   * Puts other tensors where initializers stood, all in one walk, so that storing a weight in another way and back keeps
+   * the order of the rest. A name that is no initializer adds its tensors at the end.
+   */
+  replaceInitializers(changes: ReadonlyMap<string, readonly Tensor[]>): void {
+    if (this.kind === 'function') throw new RangeError('a function holds its weights in Constant nodes');
+    const old = this.#initializers;
+    this.#initializers = new Map();
+    for (const [name, tensor] of old) {
+      for (const one of changes.get(name) ?? [tensor]) this.setInitializer(one);
+    }
+    for (const [name, tensors] of changes) if (!old.has(name)) for (const one of tensors) this.setInitializer(one);
+  }
+
+  /** Adds sparse initializers, or replaces those of the same names. */
+  setSparseInitializers(tensors: readonly SparseTensor[]): void {
+    if (this.kind === 'function') throw new RangeError('a function holds its weights in Constant nodes');
+    this.#sparse = new Map([...this.#sparse, ...tensors.map((one) => [one.name, one] as const)]);
+    for (const one of tensors) this.#root().#names?.add(one.name);
+  }
+
+  removeSparseInitializers(names: ReadonlySet<string>): void {
+    this.#sparse = new Map([...this.#sparse].filter(([name]) => !names.has(name)));
+  }
+
   removeInitializer(name: string): void {
     this.#initializers.delete(name);
   }
@@ -214,7 +244,7 @@ export class Graph {
   }
 
   #isSparse(value: string): boolean {
-    return this.sparseInitializers.some((one) => one.name === value);
+    return this.#sparse.has(value);
   }
 
   #index(node: Node): void {

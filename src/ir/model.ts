@@ -77,6 +77,16 @@ export class Model {
     if (!this.#opsets.some((one) => one.domain === domain)) this.#opsets = [...this.#opsets, { domain, version }];
   }
 
+  /** Takes back the import of a domain. */
+  removeOpset(domain: string): void {
+    this.#opsets = this.#opsets.filter((one) => one.domain !== domain);
+  }
+
+  /** Adds a function; its domain must be imported too. */
+  addFunction(one: Graph): void {
+    this.#functions = [...this.#functions, one];
+  }
+
   /** Removes a function that no node calls any more. */
   removeFunction(one: Graph): void {
     this.#functions = this.#functions.filter((other) => other !== one);

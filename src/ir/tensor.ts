@@ -61,13 +61,17 @@ export interface Tensor {
   readonly extra?: Blob;
 }
 
-/** A sparse tensor (COO) as it stands in the file: its values and indices stay where they are. */
+/** A sparse tensor (COO): the values that are not zero, and where they belong. Nothing is read before it is loaded. */
 export interface SparseTensor {
   readonly name: string;
   readonly dtype: DType;
   readonly dims: readonly number[];
   /** Number of stored elements. */
   readonly stored: number;
+  /** The stored elements, `[stored]`. */
+  readonly values?: Tensor;
+  /** Where they belong: int64 `[stored]`, row-major positions in the dense tensor, or `[stored, rank]`, ascending. */
+  readonly indices?: Tensor;
 }
 
 /** A tensor whose elements are in memory. */

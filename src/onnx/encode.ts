@@ -1,25 +1,13 @@
 import { CompressError } from '../errors.ts';
-import { dtypeNumber } from '../ir/dtype.ts';
 import type { Graph, ValueInfo } from '../ir/graph.ts';
 import type { Model } from '../ir/model.ts';
 import { type Attribute, bodiesOf, type Node } from '../ir/node.ts';
-import type { Tensor } from '../ir/tensor.ts';
+import { encodeSparse, encodeTensor, type Placement, type TensorOptions } from './encodeTensor.ts';
 import { encodeValueInfo } from './encodeValue.ts';
-import { ATTRIBUTE, ATTRIBUTE_TYPES, ENTRY, FIXED32, FUNCTION, GRAPH, MODEL, NODE, OPSET, TENSOR } from './fields.ts';
+import { ATTRIBUTE, ATTRIBUTE_TYPES, ENTRY, FIXED32, FUNCTION, GRAPH, MODEL, NODE, OPSET } from './fields.ts';
 import { containers, externalNodes, externals, holdsExternal, modelOrigins, originOf } from './origin.ts';
 import { Parts, tag, writer } from './parts.ts';
 import { leavesOf } from './readGraph.ts';
-import { Segment } from './segment.ts';
-
-/** Where a tensor's elements go when they do not stay in the model file. */
-export interface Place {
-  readonly location: string;
-  readonly offset: number;
-  readonly checksum: string | undefined;
-}
-
-/** Decides about a tensor of an initializer; undefined embeds it. */
-export type Placement = (tensor: Tensor) => Place | undefined;
 
 /** What a file gets beside what the model holds; the model itself stays as it is. Outputs may be values of any name. */
 export interface Addition {
@@ -29,10 +17,8 @@ export interface Addition {
   readonly outputs: readonly ValueInfo[];
 }
 
-/** What encoding needs beside the map. `keepExternal`: the data files stay as they are, so references to them hold. */
-export interface EncodeOptions {
-  readonly place: Placement;
-  readonly keepExternal: boolean;
+/** What encoding needs beside the map. */
+export interface EncodeOptions extends TensorOptions {
   readonly adding?: Addition | undefined;
 }
 
@@ -124,7 +110,7 @@ function encodeGraph(graph: Graph, options: EncodeOptions, adding?: Addition): P
     [GRAPH.valueInfo]: values(GRAPH.valueInfo, graph.valueInfo),
     [GRAPH.sparseInitializer]: () => {
       for (const one of graph.sparseInitializers) {
-        encodeLeaf(parts, GRAPH.sparseInitializer, one, () => cannot(graph, GRAPH.sparseInitializer));
+        encodeLeaf(parts, GRAPH.sparseInitializer, one, () => encodeSparse(one, options));
       }
     },
   });
@@ -133,12 +119,24 @@ function encodeGraph(graph: Graph, options: EncodeOptions, adding?: Addition): P
 
 function encodeFunction(graph: Graph, options: EncodeOptions): Parts {
   const parts = new Parts();
+  if (!containers.has(graph)) encodeSignature(parts, graph);
   encodeContainer(parts, graph, {
     [FUNCTION.node]: () => {
       for (const node of graph.nodes) encodeNode(parts, FUNCTION.node, node, options);
     },
   });
   return parts;
+}
+
+/** What a function that was made, not read, says of itself. Attributes it has none. */
+function encodeSignature(parts: Parts, { name, inputs, outputs, signature }: Graph): void {
+  parts.text(FUNCTION.name, name);
+  for (const one of inputs) parts.text(FUNCTION.input, one.name);
+  for (const one of outputs) parts.text(FUNCTION.output, one.name);
+  for (const { domain, version } of signature?.opsets ?? []) {
+    parts.message(FUNCTION.opsetImport, new Parts().text(OPSET.domain, domain).int(OPSET.version, version));
+  }
+  parts.text(FUNCTION.domain, signature?.domain ?? '');
 }
 
 function encodeNode(parts: Parts, field: number, node: Node, options: EncodeOptions): void {
@@ -198,7 +196,7 @@ function encodeAttribute(parts: Parts, one: Attribute, options: EncodeOptions): 
       encodeGraphField(inner, ATTRIBUTE.g, one.value, options);
       break;
     case 'sparse_tensor':
-      encodeLeaf(inner, ATTRIBUTE.sparseTensor, one.value, () => cannot(undefined, ATTRIBUTE.sparseTensor));
+      encodeLeaf(inner, ATTRIBUTE.sparseTensor, one.value, () => encodeSparse(one.value, options));
       break;
     case 'floats': {
       const list = writer();
@@ -217,42 +215,6 @@ function encodeAttribute(parts: Parts, one: Attribute, options: EncodeOptions): 
       break;
   }
   parts.message(NODE.attribute, inner.int(ATTRIBUTE.type, ATTRIBUTE_TYPES[one.type]).blob(one.extra));
-}
-
-function encodeTensor(parts: Parts, field: number, tensor: Tensor, options: EncodeOptions): void {
-  const place = options.place(tensor);
-  const origin = originOf(tensor);
-  const external = externals.has(tensor) && !options.keepExternal;
-  if (origin !== undefined && place === undefined && !external) {
-    if (origin.field === field) parts.segment(origin.whole);
-    else parts.message(field, new Parts().segment(origin.payload));
-    return;
-  }
-  if (tensor.dtype === 'string')
-    throw new CompressError('internal', tensor.name, 'a string tensor cannot be encoded anew');
-  const inner = new Parts()
-    .ints(TENSOR.dims, tensor.dims)
-    .int(TENSOR.dataType, dtypeNumber(tensor.dtype))
-    .text(TENSOR.name, tensor.name);
-  if (place === undefined) {
-    const data = dataParts(tensor);
-    inner.message(TENSOR.rawData, data);
-  } else {
-    const entry = (key: string, value: string): Parts =>
-      inner.message(TENSOR.externalData, new Parts().text(ENTRY.key, key).text(ENTRY.value, value));
-    entry('location', place.location);
-    entry('offset', String(place.offset));
-    entry('length', String(tensor.byteLength));
-    if (place.checksum !== undefined) entry('checksum', place.checksum);
-    inner.int(TENSOR.dataLocation, 1);
-  }
-  parts.message(field, inner.blob(tensor.extra));
-}
-
-/** The elements of a tensor: copied where they lie as raw bytes already, loaded or computed otherwise. */
-export function dataParts(tensor: Tensor): Parts {
-  const { stored } = tensor;
-  return stored instanceof Segment ? new Parts().segment(stored) : new Parts().tensor(tensor);
 }
 
 /** Copies a leaf from the file it came from, or encodes it. */
@@ -281,8 +243,4 @@ function isUntouched(graph: Graph): boolean {
 
 function same(a: readonly object[], b: readonly object[]): boolean {
   return a.length === b.length && a.every((one, index) => one === b[index]);
-}
-
-function cannot(graph: Graph | undefined, field: number): never {
-  throw new CompressError('internal', graph?.name ?? '', `field ${field} cannot be encoded anew`);
 }

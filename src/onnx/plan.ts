@@ -1,7 +1,8 @@
 import { CompressError } from '../errors.ts';
 import type { Model } from '../ir/model.ts';
 import type { Tensor } from '../ir/tensor.ts';
-import { type Addition, dataParts, encodeModel, isUntouchedModel, type Place } from './encode.ts';
+import { type Addition, encodeModel, isUntouchedModel } from './encode.ts';
+import { dataParts, type Place } from './encodeTensor.ts';
 import { MAX_MESSAGE } from './fields.ts';
 import { externals, holdsExternal, modelOrigins } from './origin.ts';
 import { type Part, Parts } from './parts.ts';

@@ -19,6 +19,7 @@ export function* readGraph(context: ReadContext, field: Field, where: string): R
   const nodes: Node[] = [];
   const initializers = new Map<string, Tensor>();
   const sparseInitializers: SparseTensor[] = [];
+  const sparseNames = new Set<string>();
   const inputs: ValueInfo[] = [];
   const outputs: ValueInfo[] = [];
   const valueInfo: ValueInfo[] = [];
@@ -36,11 +37,14 @@ export function* readGraph(context: ReadContext, field: Field, where: string): R
         initializers.set(tensor.name, tensor);
         break;
       }
-      case GRAPH.sparseInitializer:
-        sparseInitializers.push(
-          yield* readSparse(context, one, `${where}.sparse_initializer[${sparseInitializers.length}]`),
-        );
+      case GRAPH.sparseInitializer: {
+        const sparse = yield* readSparse(context, one, `${where}.sparse_initializer[${sparseInitializers.length}]`);
+        if (sparseNames.has(sparse.name))
+          throw skim.error(one.tagStart, `two sparse initializers of ${where} are called '${sparse.name}'`);
+        sparseNames.add(sparse.name);
+        sparseInitializers.push(sparse);
         break;
+      }
       case GRAPH.input:
         inputs.push(yield* readValueInfo(context, one));
         break;
@@ -112,7 +116,7 @@ export function* readFunction(context: ReadContext, field: Field, where: string)
 
 /** Every leaf of a graph in order: what must still be the same for the graph to be untouched. */
 export function leavesOf(graph: Graph): object[] {
-  return [...graph.nodes, ...graph.initializers.values(), ...graph.inputs];
+  return [...graph.nodes, ...graph.initializers.values(), ...graph.sparseInitializers, ...graph.inputs];
 }
 
 function* readNode(context: ReadContext, field: Field, where: string): Reading<Node> {

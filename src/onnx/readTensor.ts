@@ -117,11 +117,12 @@ export function* readTensor(context: ReadContext, field: Field, where: string): 
 export function* readSparse(context: ReadContext, field: Field, where: string): Reading<SparseTensor> {
   const { skim } = context;
   let values: Tensor | undefined;
+  let indices: Tensor | undefined;
   const dims: number[] = [];
   skim.expect(field, LENGTH);
   yield* skim.walk(field.start, field.end, function* (one) {
     if (one.number === SPARSE.values) values = yield* readSparsePart(context, one, `${where} values`);
-    else if (one.number === SPARSE.indices) yield* readSparsePart(context, one, `${where} indices`);
+    else if (one.number === SPARSE.indices) indices = yield* readSparsePart(context, one, `${where} indices`);
     else if (one.number === SPARSE.dims) for (const dim of yield* skim.ints(one, MAX_RANK)) dims.push(Number(dim));
   });
   const fail = failure(context, where, values?.name ?? '');
@@ -130,7 +131,8 @@ export function* readSparse(context: ReadContext, field: Field, where: string): 
   const stored = values.dims[0] ?? 0;
   if (values.dims.length !== 1 || stored > count)
     throw fail(`has ${stored} values; [${dims.join(', ')}] holds ${count}`);
-  return remember(context, { name: values.name, dtype: values.dtype, dims, stored }, field);
+  const { name, dtype } = values;
+  return remember(context, { name, dtype, dims, stored, values, ...(indices && { indices }) }, field);
 }
 
 function* readSparsePart(context: ReadContext, field: Field, where: string): Reading<Tensor> {

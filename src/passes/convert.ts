@@ -1,5 +1,6 @@
 import { CompressError } from '../errors.ts';
 import { HIGHEST_OPSET, LOWEST_OPSET, raiseOpset } from './opset/index.ts';
+import { unpackingNotes, unpackWeights } from './pack/unpack.ts';
 import type { Pass } from './pass.ts';
 
 /** What {@link convert} changes. */
@@ -27,11 +28,12 @@ export function convert({ opset }: ConvertOptions): Pass {
           hint: `Export it anew for opset ${opset}.`,
         });
       }
+      const unpacked = before < opset ? unpackingNotes(await unpackWeights(model)) : [];
       const result = await raiseOpset(model, opset);
       if (!result.raised) {
         throw new CompressError('unsupported', '', `opset ${before} cannot be raised to ${opset}: ${result.reason}`);
       }
-      const notes = [...result.notes];
+      const notes = [...unpacked, ...result.notes];
       if (before === opset) notes.push(`the model speaks opset ${opset} already`);
       else {
         const list = result.adapted.map(({ opType, count }) => `${count} ${opType}`).join(', ');

@@ -23,6 +23,8 @@ export type SkipReason =
   | 'mixed_dtype' // one global threshold cannot span float64 and smaller floats
   | 'in_function' // inside a local function
   | 'sparse' // stored as a sparse tensor
+  | 'no_gain' // pack: stored in another way it would not be smaller
+  | 'too_large' // pack: ONNX Runtime would not unpack it when it loads the model
   | 'used_in_training' // training_info refers to it by name
   | 'opset_too_old'; // the model's opset has no operator for it and could not be raised
 
@@ -49,7 +51,7 @@ export interface Change {
   /** Bytes of the weight before and after. */
   readonly before: number;
   readonly after: number;
-  /** prune: how many weights are zero now. */
+  /** prune: how many weights are zero now. pack: how many are left out. */
   readonly zeros?: number;
   /** quantize: what was written in its place, e.g. `dynamic int8 per-channel`. prune: which slices or groups. */
   readonly form?: string;
@@ -67,6 +69,8 @@ export interface PassReport {
 /** A rewrite of the map. Weights it changes are computed later, while the model is written. */
 export interface Pass {
   readonly name: string;
+  /** It follows another pass and may find nothing to do, which is then no error. */
+  readonly optional?: boolean;
   run(model: Model): Promise<PassReport>;
 }
 

@@ -58,6 +58,8 @@ export async function loadStep(verb: StepVerb, run: Run): Promise<CommandModule>
         return (await import('./prune/index.ts')).pruneCommand(run);
       case 'quantize':
         return (await import('./quantize.ts')).quantizeCommand(run);
+      case 'pack':
+        return (await import('./pack.ts')).packCommand(run);
       case 'fold':
         return (await import('./fold.ts')).foldCommand(run);
       case 'convert':

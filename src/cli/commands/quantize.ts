@@ -10,15 +10,18 @@ import {
   type CommonArguments,
   readSelection,
   type SelectionArguments,
+  type StoreArguments,
   selectionArguments,
   stepArguments,
+  storeArgument,
+  storePasses,
 } from '../arguments.ts';
 import { parseNumber, parsePositive, parseWhole } from '../parse.ts';
 import { progress } from '../progress.ts';
 import type { Run } from '../run.ts';
 import { examples, SUMMARIES } from '../usage.ts';
 
-interface QuantizeArguments extends CommonArguments, SelectionArguments {
+interface QuantizeArguments extends CommonArguments, SelectionArguments, StoreArguments {
   int8: boolean | undefined;
   uint8: boolean | undefined;
   weightsOnly: boolean | undefined;
@@ -140,7 +143,7 @@ export function quantizeCommand(run: Run): CommandModule<object, QuantizeArgumen
           ],
           'How to quantize:',
         );
-      return stepArguments(selectionArguments(own, QUANTIZABLE_OPS)).epilog(
+      return stepArguments(storeArgument(selectionArguments(own, QUANTIZABLE_OPS))).epilog(
         examples([
           [
             'int8 weights; activations are quantized while the model runs',
@@ -156,7 +159,8 @@ export function quantizeCommand(run: Run): CommandModule<object, QuantizeArgumen
         ]),
       ) as never;
     },
-    handler: (args) => run(args, async () => [await passOf(args)], args.allowUnchanged === true),
+    handler: (args) =>
+      run(args, async () => [await passOf(args), ...(await storePasses(args))], args.allowUnchanged === true),
   };
 }
 

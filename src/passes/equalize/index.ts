@@ -2,6 +2,7 @@ import type { Graph } from '../../ir/graph.ts';
 import { derived, type Tensor } from '../../ir/tensor.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import { dropUnused } from '../held.ts';
+import { unpackingNotes, unpackWeights } from '../pack/unpack.ts';
 import type { Pass } from '../pass.ts';
 import { findPairs, type Layer, type Pair } from './layers.ts';
 
@@ -25,6 +26,7 @@ export function equalize(): Pass {
   return {
     name: 'equalize',
     async run(model) {
+      const unpacked = unpackingNotes(await unpackWeights(model));
       const pairs = findPairs(model);
       const scaled = new Map<Layer, Scaled>();
       for (const layer of new Set(pairs.flatMap(({ first, second }) => [first, second]))) {
@@ -38,7 +40,12 @@ export function equalize(): Pass {
       }
       for (const one of scaled.values()) one.apply(model.graph, model.trainingNames);
       const noun = usable.length === 1 ? 'pair' : 'pairs';
-      return { pass: 'equalize', changes: [], skips: [], notes: [`${usable.length} ${noun} of layers equalized`] };
+      return {
+        pass: 'equalize',
+        changes: [],
+        skips: [],
+        notes: [...unpacked, `${usable.length} ${noun} of layers equalized`],
+      };
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { Model } from '../../ir/model.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
+import { unpackingNotes, unpackWeights } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
 import { amountsFor } from './amounts.ts';
 import { type Context, leave } from './context.ts';
@@ -42,7 +43,8 @@ export function prune(options: PruneOptions): Pass {
 }
 
 async function run(model: Model, options: Settled): Promise<PassReport> {
-  const notes = inliningNotes(inlineWeights(model, options.opTypes, 'handed'));
+  const notes = unpackingNotes(await unpackWeights(model));
+  notes.push(...inliningNotes(inlineWeights(model, options.opTypes, 'handed')));
   const { targets: all, skips } = selectTargets(model, options);
   const amountOf = amountsFor(all, skips, options);
   const file = options.masks ?? options.scores;

@@ -5,6 +5,7 @@ import type { Node } from '../../ir/node.ts';
 import { dropUnused, heldName } from '../held.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
+import { unpackingNotes, unpackWeights } from '../pack/unpack.ts';
 import type { Change, Pass, PassReport, Skip } from '../pass.ts';
 import { isExcluded, notFloat, skipUse, type WeightUse, weightUses } from '../select.ts';
 import { settleEinsums } from './einsum.ts';
@@ -52,7 +53,7 @@ export function quantize(options: QuantizeOptions = {}): Pass {
 type Settled = Required<QuantizeOptions>;
 
 async function run(model: Model, options: Settled): Promise<PassReport> {
-  const notes: string[] = [];
+  const notes = unpackingNotes(await unpackWeights(model));
   const inlined = inlineWeights(model, options.opTypes, 'all');
   notes.push(...inliningNotes(inlined));
   await settleReshapes(model, options.opTypes);

@@ -1,12 +1,19 @@
 import type { Argv } from 'yargs';
 import { PRUNABLE_OPS, PRUNE_DEFAULTS } from '../../../passes/prune/index.ts';
-import { type CommonArguments, type SelectionArguments, selectionArguments, stepArguments } from '../../arguments.ts';
+import {
+  type CommonArguments,
+  type SelectionArguments,
+  type StoreArguments,
+  selectionArguments,
+  stepArguments,
+  storeArgument,
+} from '../../arguments.ts';
 
 /** Norms, or chance, that slices are chosen by. */
 export const STRUCTURED = ['l1', 'l2', 'linf', 'random'] as const;
 
 /** The arguments of `compress prune`; undefined where not given. */
-export interface PruneArguments extends CommonArguments, SelectionArguments {
+export interface PruneArguments extends CommonArguments, SelectionArguments, StoreArguments {
   l1: string | undefined;
   l2: string | undefined;
   random: string | undefined;
@@ -32,7 +39,7 @@ export function pruneArguments(yargs: Argv): Argv<PruneArguments> {
     .option('allow-empty', { type: 'boolean', describe: 'a layer may lose all its weights' })
     .option('allow-unchanged', { type: 'boolean', describe: 'a model without weights to prune is no error' })
     .group(['allow-empty', 'allow-unchanged'], 'What is no error:');
-  return stepArguments(selectionArguments(own, PRUNABLE_OPS)) as unknown as Argv<PruneArguments>;
+  return stepArguments(storeArgument(selectionArguments(own, PRUNABLE_OPS))) as unknown as Argv<PruneArguments>;
 }
 
 type Text = { readonly type: 'string'; readonly requiresArg: true };

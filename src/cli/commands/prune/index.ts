@@ -1,4 +1,5 @@
 import type { CommandModule } from 'yargs';
+import { storePasses } from '../../arguments.ts';
 import type { Run } from '../../run.ts';
 import { examples, SUMMARIES } from '../../usage.ts';
 import { type PruneArguments, pruneArguments } from './flags.ts';
@@ -38,7 +39,10 @@ export function pruneCommand(run: Run): CommandModule<object, PruneArguments> {
             ['prune, then quantize', 'compress prune --l1 0.4 model.onnx | compress quantize --int8 > small.onnx'],
           ]),
         )
-        .epilog('\nZeros alone neither shrink a dense file nor make it faster; they let gzip save more.') as never,
-    handler: (args) => run(args, async () => [await pruningPass(args)], args.allowUnchanged === true),
+        .epilog(
+          '\nZeros alone neither shrink a dense file nor make it faster; they let gzip save more, and --store bitmask.',
+        ) as never,
+    handler: (args) =>
+      run(args, async () => [await pruningPass(args), ...(await storePasses(args))], args.allowUnchanged === true),
   };
 }

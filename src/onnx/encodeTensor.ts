@@ -1,0 +1,72 @@
+import { CompressError } from '../errors.ts';
+import { dtypeNumber } from '../ir/dtype.ts';
+import type { SparseTensor, Tensor } from '../ir/tensor.ts';
+import { ENTRY, SPARSE, TENSOR } from './fields.ts';
+import { externals, originOf } from './origin.ts';
+import { Parts } from './parts.ts';
+import { Segment } from './segment.ts';
+
+/** Where a tensor's elements go when they do not stay in the model file. */
+export interface Place {
+  readonly location: string;
+  readonly offset: number;
+  readonly checksum: string | undefined;
+}
+
+/** Decides about a tensor of an initializer; undefined embeds it. */
+export type Placement = (tensor: Tensor) => Place | undefined;
+
+/** What encoding a tensor needs. `keepExternal`: the data files stay as they are, so references to them hold. */
+export interface TensorOptions {
+  readonly place: Placement;
+  readonly keepExternal: boolean;
+}
+
+/** Encodes a tensor as field `number`, or copies it from the file it came from. */
+export function encodeTensor(parts: Parts, field: number, tensor: Tensor, options: TensorOptions): void {
+  const place = options.place(tensor);
+  const origin = originOf(tensor);
+  const external = externals.has(tensor) && !options.keepExternal;
+  if (origin !== undefined && place === undefined && !external) {
+    if (origin.field === field) parts.segment(origin.whole);
+    else parts.message(field, new Parts().segment(origin.payload));
+    return;
+  }
+  if (tensor.dtype === 'string')
+    throw new CompressError('internal', tensor.name, 'a string tensor cannot be encoded anew');
+  const inner = new Parts()
+    .ints(TENSOR.dims, tensor.dims)
+    .int(TENSOR.dataType, dtypeNumber(tensor.dtype))
+    .text(TENSOR.name, tensor.name);
+  if (place === undefined) {
+    const data = dataParts(tensor);
+    inner.message(TENSOR.rawData, data);
+  } else {
+    const entry = (key: string, value: string): Parts =>
+      inner.message(TENSOR.externalData, new Parts().text(ENTRY.key, key).text(ENTRY.value, value));
+    entry('location', place.location);
+    entry('offset', String(place.offset));
+    entry('length', String(tensor.byteLength));
+    if (place.checksum !== undefined) entry('checksum', place.checksum);
+    inner.int(TENSOR.dataLocation, 1);
+  }
+  parts.message(field, inner.blob(tensor.extra));
+}
+
+/** A sparse tensor stays in the model file: no reader takes external data there. */
+export function encodeSparse({ name, dims, values, indices }: SparseTensor, options: TensorOptions): Parts {
+  if (values === undefined || indices === undefined) {
+    throw new CompressError('internal', name, 'a sparse tensor without values or indices cannot be encoded');
+  }
+  const parts = new Parts();
+  const inside = { ...options, place: () => undefined };
+  encodeTensor(parts, SPARSE.values, values, inside);
+  encodeTensor(parts, SPARSE.indices, indices, inside);
+  return parts.ints(SPARSE.dims, dims);
+}
+
+/** The elements of a tensor: copied where they lie as raw bytes already, loaded or computed otherwise. */
+export function dataParts(tensor: Tensor): Parts {
+  const { stored } = tensor;
+  return stored instanceof Segment ? new Parts().segment(stored) : new Parts().tensor(tensor);
+}

@@ -1,0 +1,102 @@
+import { elementCount } from '../../ir/dtype.ts';
+import type { Graph, Held } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Node } from '../../ir/node.ts';
+import type { Tensor } from '../../ir/tensor.ts';
+import { countMask, sizeOf } from './elements.ts';
+import { MAX_FOLDED, unpackVariant } from './form.ts';
+
+/** A weight that a call of our function makes. */
+export interface PackedWeight {
+  readonly graph: Graph;
+  readonly node: Node;
+  readonly dims: readonly number[];
+  readonly mask: Held;
+  readonly values: Held;
+  /** Where the dims are held, which others may read too. */
+  readonly shape: Held;
+}
+
+/** Largest tensor of dims that is loaded. */
+const MAX_DIMS_BYTES = 512;
+
+/** A function of ours, and whether it takes weights whose elements leave bits of the mask over. */
+export interface Callee {
+  readonly graph: Graph;
+  readonly cuts: boolean;
+}
+
+/** Functions of the model that are ours, by what calls them: they are known by what they compute, not by a name. */
+export async function unpackFunctions(model: Model): Promise<Map<string, Callee>> {
+  const found = new Map<string, Callee>();
+  for (const one of model.functions) {
+    const variant = await unpackVariant(one);
+    const { domain = '', overload = '' } = one.signature ?? {};
+    if (variant !== undefined)
+      found.set(callKey(domain, one.name, overload), { graph: one, cuts: variant === 'UnpackCut' });
+  }
+  return found;
+}
+
+/** What a node and the function it calls have in common. */
+export function callKey(domain: string, name: string, overload: string): string {
+  return `${domain} ${name} ${overload}`;
+}
+
+/**
+ * Reads a call of our function.
+ * @returns a sentence where mask, values and dims do not fit together, or are no constants
+ */
+export async function recognize(graph: Graph, node: Node, cuts: boolean): Promise<PackedWeight | string> {
+  const name = node.outputs[0] ?? '';
+  const left = (fact: string): string => `'${name}' is packed and is left as it is: ${fact}`;
+  const [first = '', second = '', third = ''] = node.inputs;
+  if (node.inputs.length !== 3 || node.outputs.length !== 1 || name === '')
+    return left('its node is not called as it should be');
+  const mask = own(graph, first);
+  const values = own(graph, second);
+  if (mask === undefined || values === undefined || (mask.node === undefined) !== (values.node === undefined)) {
+    return left('its mask or values are no constants of its own');
+  }
+  const shape = graph.held(third);
+  const dims = shape === undefined || shape.graph.isInput(third) ? undefined : await dimsOf(shape.tensor);
+  if (shape === undefined || dims === undefined) return left('its dims are no constant');
+  const wrong = await misfit(mask.tensor, values.tensor, dims, cuts);
+  return wrong === undefined ? { graph, node, dims, mask, values, shape } : left(wrong);
+}
+
+/** A constant of this graph that one node reads, and no caller can replace. */
+function own(graph: Graph, name: string): Held | undefined {
+  const held = graph.held(name);
+  if (held === undefined || held.graph !== graph || graph.isInput(name) || graph.uses(name).length !== 1)
+    return undefined;
+  return held;
+}
+
+async function dimsOf(tensor: Tensor): Promise<number[] | undefined> {
+  if (tensor.dtype !== 'int64' || tensor.dims.length !== 1 || tensor.byteLength > MAX_DIMS_BYTES) return undefined;
+  return Array.from(new BigInt64Array(Uint8Array.from(await tensor.load()).buffer), Number);
+}
+
+/** What does not fit; undefined where all does. Reads the mask. */
+async function misfit(
+  mask: Tensor,
+  values: Tensor,
+  dims: readonly number[],
+  cuts: boolean,
+): Promise<string | undefined> {
+  const size = sizeOf(values.dtype);
+  if (mask.dtype !== 'uint8' || mask.dims.length !== 2 || mask.dims[1] !== 1) {
+    return `its mask is ${mask.dtype} [${mask.dims}]`;
+  }
+  if (size === undefined || values.dims.length !== 1) return `its values are ${values.dtype} [${values.dims}]`;
+  const elements = elementCount(dims);
+  if (dims.some((dim) => !(dim > 0)) || Math.ceil(elements / 8) !== mask.dims[0] || (!cuts && elements % 8 !== 0)) {
+    return `its dims are [${dims}], its mask has ${mask.dims[0]} bytes`;
+  }
+  if (elements * Math.max(size, 4) > MAX_FOLDED) return `it has ${elements} elements`;
+  const kept = await countMask(mask, elements);
+  if (kept === undefined) return 'its mask has bits behind the last element';
+  const given = (values.dims[0] ?? 0) - 1;
+  return kept === given ? undefined : `its mask has ${kept} bits set for ${given} values`;
+}

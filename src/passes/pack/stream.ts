@@ -1,0 +1,79 @@
+import type { DType } from '../../ir/dtype.ts';
+import { type Blob, type Streamed, streamed, type Tensor } from '../../ir/tensor.ts';
+
+/** A tensor of which this thread computes piece after piece. */
+export function piecewise(
+  name: string,
+  dtype: DType,
+  dims: readonly number[],
+  chunks: () => AsyncIterable<Uint8Array>,
+  extra?: Blob,
+): Tensor {
+  const stream: Streamed = {
+    chunks,
+    inThreads: () => false,
+    async writeTo() {
+      throw new RangeError(`${name} is computed in one thread`);
+    },
+  };
+  return streamed(name, dtype, dims, stream, extra);
+}
+
+/** Reads a tensor from its first byte to its last, however it comes: from a file, in pieces, or all at once. */
+export class Reading {
+  readonly #tensor: Tensor;
+  #at = 0;
+  #loaded: Uint8Array | undefined;
+  #chunks: AsyncIterator<Uint8Array> | undefined;
+  #rest: Uint8Array = new Uint8Array(0);
+  #buffer: Uint8Array = new Uint8Array(0);
+
+  constructor(tensor: Tensor) {
+    this.#tensor = tensor;
+  }
+
+  /** The next bytes, good until the next call. There must be so many. */
+  async take(byteLength: number): Promise<Uint8Array> {
+    const { stored, streamed: stream } = this.#tensor;
+    const start = this.#at;
+    this.#at += byteLength;
+    if (stored === undefined && stream === undefined) {
+      this.#loaded ??= await this.#tensor.load();
+      return this.#loaded.subarray(start, this.#at);
+    }
+    if (this.#buffer.byteLength < byteLength) this.#buffer = new Uint8Array(byteLength);
+    const target = this.#buffer.subarray(0, byteLength);
+    if (stored !== undefined) await stored.readInto(target, start);
+    else if (stream !== undefined) await this.#fill(target, stream);
+    return target;
+  }
+
+  /** Lets go of what the reading held. */
+  async close(): Promise<void> {
+    this.#loaded = undefined;
+    await this.#chunks?.return?.();
+  }
+
+  async #fill(target: Uint8Array, stream: Streamed): Promise<void> {
+    this.#chunks ??= stream.chunks()[Symbol.asyncIterator]();
+    for (let at = 0; at < target.byteLength; ) {
+      if (this.#rest.byteLength === 0) {
+        const next = await this.#chunks.next();
+        if (next.done) throw new RangeError(`${this.#tensor.name} ended ${target.byteLength - at} bytes early`);
+        this.#rest = next.value;
+      }
+      const part = this.#rest.subarray(0, target.byteLength - at);
+      target.set(part, at);
+      this.#rest = this.#rest.subarray(part.byteLength);
+      at += part.byteLength;
+    }
+  }
+}
+
+/** Elements that are in memory at a time; a multiple of 8, so that masks are made of whole bytes. */
+export const CHUNK: number = 1 << 18;
+
+/** Lengths of the pieces in which so many elements are handled. */
+export function* pieces(elements: number): Generator<{ readonly start: number; readonly count: number }> {
+  for (let start = 0; start < elements; start += CHUNK) yield { start, count: Math.min(CHUNK, elements - start) };
+}

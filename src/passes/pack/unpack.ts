@@ -1,0 +1,134 @@
+import type { Graph, Held } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import { attribute } from '../../ir/node.ts';
+import type { Tensor } from '../../ir/tensor.ts';
+import { dropUnused, heldName } from '../held.ts';
+import type { Change, Pass } from '../pass.ts';
+import { denseOf } from './elements.ts';
+import { callKey, type PackedWeight, recognize, unpackFunctions } from './recognize.ts';
+import { expandSparse } from './sparse.ts';
+import { namesOf, operatorsOf } from './weights.ts';
+
+/** What unpacking did. */
+export interface Unpacked {
+  readonly changes: readonly Change[];
+  /** What could not be unpacked, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Gives weights that {@link pack} stored back as ordinary tensors, bit for bit, and sparse initializers of whatever
+ * origin. Nothing is computed before it is written.
+ * ```
+ * before  w = compress.Unpack(mask, kept, dims)
+ * after   w
+ * ```
+ * A packed weight whose parts do not fit together is left as it is, with a note.
+ */
+export function unpack(): Pass {
+  return {
+    name: 'unpack',
+    async run(model) {
+      const { changes, notes } = await unpackWeights(model);
+      return { pass: 'unpack', changes, skips: [], notes };
+    },
+  };
+}
+
+/** A sentence for passes that unpack before they begin, where there was something. */
+export function unpackingNotes({ changes, notes }: Unpacked): string[] {
+  if (changes.length === 0) return [...notes];
+  const what =
+    changes.length === 1
+      ? '1 weight came packed and is unpacked'
+      : `${changes.length} weights came packed and are unpacked`;
+  return [what, ...notes];
+}
+
+/** The same as {@link unpack}, inside another pass. */
+export async function unpackWeights(model: Model): Promise<Unpacked> {
+  const changes: Change[] = [];
+  const notes: string[] = [];
+  const functions = await unpackFunctions(model);
+  const called = new Set<Graph>();
+  const shapes = new Set<Held>();
+  for (const graph of model.graphs()) {
+    const tensors = new Map<string, readonly Tensor[]>();
+    for (const node of functions.size === 0 ? [] : graph.nodes) {
+      const callee = functions.get(callKey(node.domain, node.opType, node.overload));
+      if (callee === undefined) continue;
+      const found = await recognize(graph, node, callee.cuts);
+      if (typeof found === 'string') {
+        notes.push(found);
+        called.add(callee.graph);
+      } else {
+        changes.push(replace(found, tensors));
+        shapes.add(found.shape);
+      }
+    }
+    if (tensors.size > 0) graph.replaceInitializers(tensors);
+    changes.push(...(await unpackSparse(graph, notes)));
+  }
+  for (const shape of shapes) if (shape.node === undefined) dropUnused(shape, model.trainingNames);
+  for (const { graph } of functions.values()) {
+    if (called.has(graph)) continue;
+    model.removeFunction(graph);
+    dropDomain(model, graph.signature?.domain ?? '');
+  }
+  return { changes, notes };
+}
+
+/** Removes the import of a domain nothing in the model is of any more. */
+function dropDomain(model: Model, domain: string): void {
+  const functions = model.functions.some(({ signature }) => signature?.domain === domain);
+  if (functions) return;
+  for (const { node } of model.nodes()) if (node.domain === domain) return;
+  model.removeOpset(domain);
+}
+
+/** Takes the node of a weight out of its graph, and notes in `tensors` what becomes of the initializers. */
+function replace({ graph, node, dims, mask, values }: PackedWeight, tensors: Map<string, readonly Tensor[]>): Change {
+  const name = node.outputs[0] ?? '';
+  const users = usersOf(graph, name);
+  const inside = values.node === undefined ? name : values.tensor.name;
+  const dense = denseOf(inside, dims, mask.tensor, values.tensor);
+  graph.removeNode(node);
+  if (values.node === undefined || mask.node === undefined) {
+    tensors.set(heldName(mask), []);
+    tensors.set(heldName(values), [dense]);
+  } else {
+    const kept = values.node.attributes.filter((one) => one.name !== 'value');
+    const attributes = [...kept, attribute.tensor('value', dense)];
+    graph.removeNode(mask.node);
+    graph.replaceNode(values.node, { ...values.node, outputs: [name], attributes });
+  }
+  return { ...users, ...changeOf(dense, mask.tensor.byteLength + values.tensor.byteLength), weight: name };
+}
+
+async function unpackSparse(graph: Graph, notes: string[]): Promise<Change[]> {
+  const changes: Change[] = [];
+  const done = new Set<string>();
+  for (const sparse of graph.sparseInitializers) {
+    const twice = graph.initializers.has(sparse.name) || graph.producer(sparse.name) !== undefined;
+    const dense = twice ? 'another value has the same name' : await expandSparse(sparse);
+    if (typeof dense === 'string') {
+      notes.push(`the sparse weight '${sparse.name}' is left as it is: ${dense}`);
+      continue;
+    }
+    const before = (sparse.values?.byteLength ?? 0) + (sparse.indices?.byteLength ?? 0);
+    changes.push({ ...usersOf(graph, sparse.name), ...changeOf(dense, before), weight: sparse.name });
+    graph.setInitializer(dense);
+    done.add(sparse.name);
+  }
+  if (done.size > 0) graph.removeSparseInitializers(done);
+  return changes;
+}
+
+function usersOf(graph: Graph, name: string): Pick<Change, 'nodes' | 'opType'> {
+  const nodes = graph.uses(name).flatMap((use) => (use.node === undefined ? [] : [use.node]));
+  return { nodes: namesOf(nodes), opType: operatorsOf(nodes) };
+}
+
+function changeOf({ dtype, dims, byteLength }: Tensor, before: number): Omit<Change, 'weight' | 'nodes' | 'opType'> {
+  return { dtype, dims, elements: dims.reduce((a, b) => a * b, 1), before, after: byteLength, form: 'dense' };
+}

@@ -1,0 +1,85 @@
+import { elementCount, isFloat } from '../../ir/dtype.ts';
+import type { Graph, Held } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import { findAttribute, isOp, type Node } from '../../ir/node.ts';
+import { heldName } from '../held.ts';
+import type { Skip, SkipReason } from '../pass.ts';
+
+/** Tensors below this many bytes are left: the nodes alone take more. */
+export const MIN_BYTES = 256;
+
+/** A weight that may be stored in another way, and the nodes that read it. */
+export interface Packable {
+  readonly held: Held;
+  readonly name: string;
+  readonly nodes: readonly Node[];
+}
+
+/** Every tensor of weights the model holds outside of functions, and those that must stay as they are. */
+export function packableWeights(model: Model): { weights: Packable[]; skips: Skip[] } {
+  const weights: Packable[] = [];
+  const skips: Skip[] = [];
+  for (const held of heldWeights(model)) {
+    const name = heldName(held);
+    const nodes = held.graph.uses(name).flatMap((use) => (use.node === undefined ? [] : [use.node]));
+    const one = { held, name, nodes };
+    // Up to IR 3 every initializer is listed as an input, and is a constant all the same.
+    const fed = held.node === undefined && held.graph.isInput(name) && model.irVersion >= 4;
+    if (isInFunction(held.graph)) skips.push(skipWeight(one, 'in_function', 'inside a local function'));
+    else if (fed) skips.push(skipWeight(one, 'graph_input', 'a caller may feed another value in its place'));
+    else if (model.trainingNames.has(name)) {
+      skips.push(skipWeight(one, 'used_in_training', 'training_info refers to it by name'));
+    } else weights.push(one);
+  }
+  return { weights, skips };
+}
+
+/** Tensors of floats or of bytes that are large enough. */
+function* heldWeights(model: Model): Generator<Held> {
+  for (const graph of model.graphs()) {
+    for (const tensor of graph.initializers.values()) {
+      const held = { tensor, graph, node: undefined };
+      if (isWeight(held)) yield held;
+    }
+    for (const node of graph.nodes) {
+      const value = isOp(node, 'Constant') ? findAttribute(node, 'value') : undefined;
+      if (value?.type !== 'tensor' || node.outputs.length !== 1) continue;
+      const held = { tensor: value.value, graph, node };
+      if (isWeight(held)) yield held;
+    }
+  }
+}
+
+function isWeight({ tensor }: Held): boolean {
+  const { dtype, byteLength } = tensor;
+  return byteLength >= MIN_BYTES && (isFloat(dtype) || dtype === 'int8' || dtype === 'uint8');
+}
+
+function isInFunction(graph: Graph): boolean {
+  for (let scope: Graph | undefined = graph; scope !== undefined; scope = scope.parent) {
+    if (scope.kind === 'function') return true;
+  }
+  return false;
+}
+
+/** The operators that read a weight, as reports have them. */
+export function operatorsOf(nodes: readonly Node[]): string {
+  return [...new Set(nodes.map((node) => node.opType))].join(', ');
+}
+
+/** The names of nodes, as reports have them. */
+export function namesOf(nodes: readonly Node[]): string[] {
+  return nodes.map((node) => node.name || (node.outputs[0] ?? ''));
+}
+
+/** A skip for a weight. */
+export function skipWeight({ held, name, nodes }: Packable, reason: SkipReason, detail: string): Skip {
+  return {
+    weight: name,
+    node: namesOf(nodes)[0] ?? '',
+    opType: operatorsOf(nodes),
+    elements: elementCount(held.tensor.dims),
+    reason,
+    detail,
+  };
+}

@@ -1,0 +1,136 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { readModel } from '../../src/index.ts';
+import { product, sparseWeight } from '../passes/pack/support.ts';
+import { buildModel } from '../support/build.ts';
+import { compress, fixture, folder, shell } from '../support/cli.ts';
+import { expectSame } from '../support/oracle.ts';
+
+const MLP = fixture('digits-mlp.onnx');
+const EXTERNAL = fixture('edge/external-data.onnx');
+
+describe('compress pack', () => {
+  test('the report: what each weight takes, how, and what was left', () => {
+    const cwd = folder();
+    shell(`compress prune --l1 0.6 -q ${MLP} | compress quantize -q > dense.onnx`, { cwd });
+    const { code, stderr } = compress(['pack', 'dense.onnx', '-o', 'packed.onnx'], { cwd });
+    expect([code, stderr]).toEqual([
+      0,
+      `dense.onnx → packed.onnx: 55.8 kB → 32.6 kB (58.4 %)
+pack: 3 weights stored in another way: 50.4 kB → 26.8 kB
+  weight                shape         sparsity   before    after  now
+  fc1.weight_quantized  int8 64×256     60.0 %  16.4 kB  8.72 kB  bitmask
+  fc2.weight_quantized  int8 256×128    60.0 %  32.8 kB  17.3 kB  bitmask
+  fc3.weight_quantized  int8 128×10     60.0 %  1.28 kB    793 B  bitmask
+  skipped 4 weights of Sum, DequantizeLinear: no smaller when packed
+    fc1.bias: 256 of its 256 elements are kept: it would take 1192 bytes instead of 1046
+    fc1.weight_scale: 256 of its 256 elements are kept: it would take 1200 bytes instead of 1054
+    fc2.bias: 128 of its 128 elements are kept: it would take 664 bytes instead of 534
+    … and 1 more (--verbose)
+`,
+    ]);
+  });
+
+  test('in a pipe, as an option and as a verb of its own, it writes the same file; dense is the file from before', () => {
+    const cwd = folder();
+    const made = shell(
+      `set -e -o pipefail
+      compress prune --l1 0.6 -q ${MLP} | compress quantize --int8 -q > dense.onnx
+      compress prune --l1 0.6 -q ${MLP} | compress quantize --int8 --store bitmask -q > one.onnx
+      compress prune --l1 0.6 -q ${MLP} | compress quantize --int8 -q | compress pack -q > two.onnx
+      compress prune --l1 0.6 --store bitmask -q ${MLP} | compress quantize --int8 --store bitmask -q > three.onnx
+      compress pack -q two.onnx | compress pack --store dense -q > back.onnx
+      compress copy -q two.onnx > copy.onnx`,
+      { cwd },
+    );
+    expect([made.code, made.stderr]).toEqual([0, '']);
+    const bytes = (name: string): Buffer => readFileSync(join(cwd, `${name}.onnx`));
+    for (const name of ['two', 'three', 'copy']) expect(bytes(name).equals(bytes('one'))).toBe(true);
+    expect(bytes('back').equals(bytes('dense'))).toBe(true);
+    expect(bytes('one').length).toBeLessThanOrEqual(0.16 * statSync(MLP).size);
+  });
+
+  test('what came packed is said, and the gzip advice gives way to what was done', () => {
+    const cwd = folder();
+    const first = compress(['prune', '--l1', '0.6', '--store', 'bitmask', MLP, '-o', 'packed.onnx'], { cwd });
+    expect(first.stderr).toContain('pack: 3 weights stored in another way');
+    expect(first.stderr).not.toContain('Zeros alone');
+    const second = compress(['quantize', 'packed.onnx', '-o', 'int8.onnx'], { cwd });
+    expect(second.stderr).toContain('3 weights came packed and are unpacked');
+    const folded = compress(['fold', '--dry-run', 'packed.onnx'], { cwd });
+    expect(folded.stderr).toContain('3 weights came packed and are unpacked');
+    const raised = compress(['convert', '--opset', '21', 'packed.onnx', '-o', 'raised.onnx'], { cwd });
+    expect(raised.stderr).toContain('3 weights came packed and are unpacked');
+    expect(statSync(join(cwd, 'raised.onnx')).size).toBeGreaterThan(200_000);
+  });
+
+  test('nothing to gain is an error, unless allowed or asked for beside another verb', () => {
+    const cwd = folder();
+    const none = compress(['pack', MLP, '-o', 'out.onnx'], { cwd });
+    expect([none.code, none.stderr.split('\n')[0]]).toEqual([1, `error: ${MLP}: pack found nothing to change`]);
+    expect(none.stderr).toContain('no smaller when packed');
+    expect(none.stderr).toContain('Use --allow-unchanged');
+    const unpacked = compress(['pack', '--store', 'dense', MLP, '-o', 'out.onnx'], { cwd });
+    expect([unpacked.code, unpacked.stderr]).toEqual([1, expect.stringContaining('no weight is packed')]);
+    const word = compress(['pack', '--store', 'zip', MLP, '-o', 'out.onnx'], { cwd });
+    expect([word.code, word.stderr]).toEqual([2, expect.stringContaining("'zip' is not one of")]);
+    expect(readdirSync(cwd)).toEqual([]);
+    const allowed = compress(['pack', '--allow-unchanged', '-q', MLP, '-o', 'same.onnx'], { cwd });
+    expect(allowed.code).toBe(0);
+    expect(readFileSync(join(cwd, 'same.onnx')).equals(readFileSync(MLP))).toBe(true);
+    const beside = compress(['quantize', '--store', 'bitmask', MLP, '-o', 'int8.onnx'], { cwd });
+    expect([beside.code, beside.stderr]).toEqual([
+      0,
+      expect.stringContaining('pack: no weight is stored in another way'),
+    ]);
+  });
+
+  test('--json has the forms', () => {
+    const { stdout } = compress(['prune', '--l1', '0.995', '--store', 'auto', '--dry-run', '--json', '-q', MLP]);
+    const { passes } = JSON.parse(stdout.toString()) as { passes: { changes: { form?: string; zeros?: number }[] }[] };
+    expect(passes[1]?.changes.map((one) => one.form)).toEqual(['sparse', 'sparse', 'sparse']);
+  });
+
+  test('external data: masks and values lie beside the model, and come back', async () => {
+    const cwd = folder();
+    const steps = shell(
+      `set -e
+      compress prune --l1 0.8 -q ${EXTERNAL} -o pruned.onnx
+      compress pack -q --external-data pruned.onnx -o packed.onnx
+      compress pack -q --store dense --external-data packed.onnx -o back.onnx`,
+      { cwd },
+    );
+    expect([steps.code, steps.stderr]).toEqual([0, '']);
+    expect(statSync(join(cwd, 'packed.onnx.data')).size).toBeLessThan(statSync(join(cwd, 'pruned.onnx.data')).size);
+    const [pruned, back] = [await readModel(join(cwd, 'pruned.onnx')), await readModel(join(cwd, 'back.onnx'))];
+    for (const [name, tensor] of pruned.graph.initializers) {
+      const found = await back.graph.initializers.get(name)?.load();
+      expect(Buffer.compare(found ?? Buffer.of(), await tensor.load())).toBe(0);
+    }
+    await pruned.close();
+    await back.close();
+  });
+
+  test('a large weight passes through in pieces, from a file and through a pipe', async () => {
+    const cwd = folder();
+    const dense = buildModel(product(sparseWeight('float32', [1500, 1111], 0.7)));
+    const steps = shell(
+      `set -e -o pipefail
+      compress copy -q > m.onnx
+      compress prune --l1 0.8 --store bitmask -q m.onnx -o packed.onnx
+      cat m.onnx | compress prune --l1 0.8 -q | compress pack -q > piped.onnx
+      compress quantize --weights-only --store auto -q packed.onnx -o int8.onnx`,
+      { cwd, input: dense },
+    );
+    expect([steps.code, steps.stderr]).toEqual([0, '']);
+    const packed = readFileSync(join(cwd, 'packed.onnx'));
+    expect(packed.equals(readFileSync(join(cwd, 'piped.onnx')))).toBe(true);
+    expect(packed.length).toBeLessThan(0.25 * dense.length);
+    for (const name of ['packed.onnx', 'int8.onnx']) {
+      const model = await readModel(join(cwd, name));
+      await expectSame(readFileSync(join(cwd, name)), model);
+      await model.close();
+    }
+  });
+});
