@@ -142,3 +142,26 @@ test('attribute shorthands are what a file would give', () => {
   expect(attribute.ints('axes', [0, -1])).toEqual({ name: 'axes', type: 'ints', value: [0n, -1n] });
   expect(attribute.int('axis', 2)).toEqual({ name: 'axis', type: 'int', value: 2n });
 });
+
+test('initializers are replaced where they stood; new ones and sparse ones follow', () => {
+  const graph = new Graph({ initializers: [scalar('a'), scalar('b'), scalar('c')] });
+  graph.replaceInitializers(
+    new Map([
+      ['b', [scalar('b_mask'), scalar('b_values')]],
+      ['c', []],
+      ['d', [scalar('d')]],
+    ]),
+  );
+  expect([...graph.initializers.keys()]).toEqual(['a', 'b_mask', 'b_values', 'd']);
+  graph.replaceInitializers(
+    new Map([
+      ['b_mask', []],
+      ['b_values', [scalar('b')]],
+    ]),
+  );
+  expect([...graph.initializers.keys()]).toEqual(['a', 'b', 'd']);
+  graph.setSparseInitializers([{ name: 's', dtype: 'int8', dims: [4], stored: 1 }]);
+  expect([graph.defines('s'), graph.held('s'), graph.uniqueName('s')]).toEqual([true, undefined, 's_1']);
+  graph.removeSparseInitializers(new Set(['s']));
+  expect([graph.defines('s'), graph.sparseInitializers]).toEqual([false, []]);
+});
