@@ -32,7 +32,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       ]),
     )
     .epilog('\nExit codes: 0 done, 1 the model or a file, 2 the command line.')
-    .demandCommand(1, 'no verb is given: prune, quantize, fold, convert, copy, verify or bench')
+    .demandCommand(1, 'no verb is given: prune, quantize, fold, convert, copy, inspect, diff, verify or bench')
     .recommendCommands()
     .strict()
     .check(refuseRepeated)

@@ -1,7 +1,7 @@
 import { CompressError } from '../errors.ts';
 
 /** The verbs, as messages name them. */
-export const VERBS = ['prune', 'quantize', 'fold', 'convert', 'copy', 'verify', 'bench'] as const;
+export const VERBS = ['prune', 'quantize', 'fold', 'convert', 'copy', 'inspect', 'verify', 'bench'] as const;
 
 export type Verb = (typeof VERBS)[number];
 
@@ -12,6 +12,7 @@ export const SUMMARIES: { readonly [verb in Verb]: readonly [command: string, de
   fold: ['fold [model]', 'fold BatchNormalization and constants into the weights; remove what does nothing'],
   convert: ['convert [model]', 'rewrite a model for a higher opset; what it computes stays the same'],
   copy: ['copy [model]', 'write a model again, byte for byte; moves weights in and out of external data'],
+  inspect: ['inspect [model]', 'tell what a model is made of, and what could be made of it'],
   verify: [
     'verify <reference> <other>',
     'compare what two models compute, and show what ONNX Runtime made of the second',

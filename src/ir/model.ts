@@ -1,4 +1,5 @@
 import type { Graph } from './graph.ts';
+import { type ModelHeader, NO_HEADER } from './header.ts';
 import type { Node } from './node.ts';
 import type { Blob } from './tensor.ts';
 
@@ -20,6 +21,8 @@ export interface ModelFields {
   readonly trainingNames?: ReadonlySet<string>;
   /** Gives back files the model still reads from. */
   readonly release?: () => Promise<void>;
+  /** Reads what the file says about itself. */
+  readonly header?: () => Promise<ModelHeader>;
 }
 
 /** A whole model: its main graph, its functions and the versions it is written in. */
@@ -30,6 +33,7 @@ export class Model {
   #irVersion: number;
   #opsets: readonly OpsetImport[];
   readonly #release: () => Promise<void>;
+  readonly #header: () => Promise<ModelHeader>;
 
   constructor(fields: ModelFields) {
     this.graph = fields.graph;
@@ -38,6 +42,7 @@ export class Model {
     this.#irVersion = fields.irVersion;
     this.#opsets = fields.opsets;
     this.#release = fields.release ?? (async () => {});
+    this.#header = fields.header ?? (async () => NO_HEADER);
   }
 
   get irVersion(): number {
@@ -88,6 +93,11 @@ export class Model {
   /** Every node with the graph it is in. */
   *nodes(): Generator<{ readonly graph: Graph; readonly node: Node }> {
     for (const graph of this.graphs()) for (const node of graph.nodes) yield { graph, node };
+  }
+
+  /** Who made the model, its metadata and its files, as the file it was read from has them. */
+  header(): Promise<ModelHeader> {
+    return this.#header();
   }
 
   /** Closes the files the model reads its weights from. Nothing can be loaded afterwards. */

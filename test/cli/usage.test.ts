@@ -44,8 +44,14 @@ describe('a wrong command line exits 2 and says what to do', () => {
     [['copy', ''], /model: the file name is empty/],
     [['copy', '-', M], /is one argument too many/],
     [['quantise', M], /'quantise' is not a verb\. Did you mean quantize\?/],
-    [['frobnicate', M], /'frobnicate' is not a verb\n {2}The verbs are prune, quantize, fold, convert, copy, verify/],
-    [[], /no verb is given: prune, quantize, fold, convert, copy, verify or bench\n {2}See compress --help/],
+    [
+      ['frobnicate', M],
+      /'frobnicate' is not a verb\n {2}The verbs are prune, quantize, fold, convert, copy, inspect, diff, verify/,
+    ],
+    [
+      [],
+      /no verb is given: prune, quantize, fold, convert, copy, inspect, diff, verify or bench\n {2}See compress --help/,
+    ],
   ];
   const cwd = folder();
   const results = compressEach(

@@ -46,6 +46,7 @@ async function load(verb: Verb, streams: Streams, { color, colorOut }: Colors): 
       ? (await import('./verify.ts')).verifyCommand(streams, colorOut, sources)
       : (await import('./bench.ts')).benchCommand(streams, colorOut, sources);
   }
+  if (verb === 'inspect') return (await import('./inspect.ts')).inspectCommand(streams, colorOut);
   const run = (await import('../run.ts')).runner(streams, color);
   switch (verb) {
     case 'prune':

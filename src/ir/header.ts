@@ -1,0 +1,40 @@
+import type { Blob } from './tensor.ts';
+
+/** One entry of `metadata_props`. Its value stays in the file: it may be a whole tokenizer. */
+export interface MetadataEntry {
+  readonly key: string;
+  readonly value: Blob;
+}
+
+/** A file that holds weights beside the model. */
+export interface DataFile {
+  /** As the model names it, relative to its own folder. */
+  readonly location: string;
+  readonly byteLength: number;
+}
+
+/** What a file says about itself beside its graph. Passes neither read nor change it; it is for people. */
+export interface ModelHeader {
+  readonly producerName: string;
+  readonly producerVersion: string;
+  /** Reverse-DNS name of whoever the model belongs to, `''` in most files. */
+  readonly domain: string;
+  readonly modelVersion: number;
+  readonly docString: Blob | undefined;
+  readonly metadata: readonly MetadataEntry[];
+  /** Bytes of the model file alone; 0 for a model that was not read from one. */
+  readonly byteLength: number;
+  readonly dataFiles: readonly DataFile[];
+}
+
+/** The header of a model that was made, not read. */
+export const NO_HEADER: ModelHeader = {
+  producerName: '',
+  producerVersion: '',
+  domain: '',
+  modelVersion: 0,
+  docString: undefined,
+  metadata: [],
+  byteLength: 0,
+  dataFiles: [],
+};
