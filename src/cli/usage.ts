@@ -1,7 +1,7 @@
 import { CompressError } from '../errors.ts';
 
 /** The verbs, as messages name them. */
-export const VERBS = ['prune', 'quantize', 'fold', 'convert', 'copy', 'inspect', 'verify', 'bench'] as const;
+export const VERBS = ['prune', 'quantize', 'fold', 'convert', 'copy', 'inspect', 'diff', 'verify', 'bench'] as const;
 
 export type Verb = (typeof VERBS)[number];
 
@@ -13,6 +13,7 @@ export const SUMMARIES: { readonly [verb in Verb]: readonly [command: string, de
   convert: ['convert [model]', 'rewrite a model for a higher opset; what it computes stays the same'],
   copy: ['copy [model]', 'write a model again, byte for byte; moves weights in and out of external data'],
   inspect: ['inspect [model]', 'tell what a model is made of, and what could be made of it'],
+  diff: ['diff <before> <after>', 'tell what changed between two models, in the graph and in the weights'],
   verify: [
     'verify <reference> <other>',
     'compare what two models compute, and show what ONNX Runtime made of the second',

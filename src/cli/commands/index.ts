@@ -47,6 +47,7 @@ async function load(verb: Verb, streams: Streams, { color, colorOut }: Colors): 
       : (await import('./bench.ts')).benchCommand(streams, colorOut, sources);
   }
   if (verb === 'inspect') return (await import('./inspect.ts')).inspectCommand(streams, colorOut);
+  if (verb === 'diff') return (await import('./diff.ts')).diffCommand(streams, colorOut);
   const run = (await import('../run.ts')).runner(streams, color);
   switch (verb) {
     case 'prune':

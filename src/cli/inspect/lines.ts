@@ -1,6 +1,6 @@
 import type { ValueInfo } from '../../ir/graph.ts';
 import type { ModelHeader } from '../../ir/header.ts';
-import type { Structure } from '../../passes/inspect/index.ts';
+import type { Structure, WeightFacts } from '../../passes/inspect/index.ts';
 import { formatBytes } from '../size.ts';
 import { count, printable } from '../text.ts';
 
@@ -11,6 +11,11 @@ const NAMED = 8;
 export function shapeOf({ dtype, dims }: Pick<ValueInfo, 'dtype' | 'dims'>): string {
   if (dtype === undefined) return 'no tensor, or of a type the file does not tell';
   return dims === undefined ? `${dtype} of any rank` : `${dtype} [${dims.map((dim) => dim ?? '?').join(', ')}]`;
+}
+
+/** `float32 256×64`. */
+export function shape({ dtype, dims }: Pick<WeightFacts, 'dtype' | 'dims'>): string {
+  return `${dtype} ${dims.join('×')}`.trimEnd();
 }
 
 /** What a file says about itself, as pairs of a word and a text that is safe for a terminal. */

@@ -4,7 +4,8 @@ import { formatPercent } from '../size.ts';
 import { table } from '../table.ts';
 import { printable, wrap } from '../text.ts';
 import { bars } from './histogram.ts';
-import { type InspectRender, shape } from './render.ts';
+import { shape } from './lines.ts';
+import type { InspectRender } from './render.ts';
 
 const EXPLAINED =
   '  spread: largest magnitude of a channel over the smallest one’s; outliers: largest magnitude over the 99.9th percentile; values: from min to max, zeros left out';

@@ -1,13 +1,13 @@
 import { Chalk, type ChalkInstance } from 'chalk';
 import type { ModelHeader } from '../../ir/header.ts';
-import type { Inspection, Plan, Recipe, Structure, WeightFacts } from '../../passes/inspect/index.ts';
+import type { Inspection, Plan, Recipe, Structure } from '../../passes/inspect/index.ts';
 import type { PassReport } from '../../passes/pass.ts';
 import type { RenderOptions } from '../render.ts';
 import { formatBytes, formatPercent } from '../size.ts';
 import { skipLines } from '../skips.ts';
 import { table } from '../table.ts';
 import { count, printable, wrap } from '../text.ts';
-import { headerLines } from './lines.ts';
+import { headerLines, shape } from './lines.ts';
 import { measuredLines } from './measured.ts';
 
 /** How to print an inspection. */
@@ -89,11 +89,6 @@ function weights(found: Structure, options: RenderOptions, chalk: ChalkInstance)
     ...(stored ? [{ head: 'stored for', optional: true }] : []),
   ];
   return [chalk.green('weights, the largest first'), ...table(heads, rows, options, chalk)];
-}
-
-/** `float32 256×64`. */
-export function shape({ dtype, dims }: Pick<WeightFacts, 'dtype' | 'dims'>): string {
-  return `${dtype} ${dims.join('×')}`.trimEnd();
 }
 
 const RECIPES: Readonly<Record<Recipe, string>> = {
