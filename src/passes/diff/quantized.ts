@@ -145,13 +145,24 @@ async function realOf({
   const blocks = Math.ceil(length / block);
   return (integers, start) => {
     const out = new Float32Array(integers.length);
+    const line = Math.floor(start / inner);
+    let [within, along, first] = [start % inner, line % length, Math.floor(line / length) * blocks];
+    let which = 0;
+    const settle = (): void => {
+      which = own ? (first + Math.floor(along / block)) * inner : along;
+    };
+    settle();
     for (let at = 0; at < out.length; at++) {
-      const index = start + at;
-      const line = Math.floor(index / inner);
-      const along = Math.floor((line % length) / block);
-      const which = own ? (Math.floor(line / length) * blocks + along) * inner + (index % inner) : along;
-      const zero = zeros === undefined ? 0 : (zeros[zeros.length === 1 ? 0 : which] as number);
-      out[at] = ((integers[at] as number) - zero) * (scales[which] as number);
+      const index = own ? which + within : which;
+      const zero = zeros === undefined ? 0 : (zeros[zeros.length === 1 ? 0 : index] as number);
+      out[at] = ((integers[at] as number) - zero) * (scales[index] as number);
+      if (++within < inner) continue;
+      within = 0;
+      if (++along === length) {
+        along = 0;
+        first += blocks;
+      }
+      settle();
     }
     return out;
   };

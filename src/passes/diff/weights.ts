@@ -16,6 +16,9 @@ export interface WeightsDiff {
   readonly renamed: ReadonlyMap<string, string>;
 }
 
+/** Integers that stand for a weight are this close to it, in dB, however coarse; a matrix turned over is not. */
+const CLOSE = 3;
+
 /**
  * Compares the weights of two graphs: those of one name; those that `renames` takes for one; those for which integers
  * stand in the other graph.
@@ -170,9 +173,9 @@ async function quantizedChange(
   const found: Difference[] = [];
   const plain = sameDims(tensor.dims, data.dims);
   const turned = isSwapped(tensor.dims, data.dims);
-  // A square matrix may have been turned: then only one of the two is close.
-  if (turned) found.push(await difference(old, dequantizedSwapped(integers)));
   if (plain || !turned) found.push(await difference(old, dequantized(integers)));
+  // A square matrix may have been turned: then only one of the two is close.
+  if (turned && (found[0]?.sqnr ?? 0) < CLOSE) found.push(await difference(old, dequantizedSwapped(integers)));
   const [best] = found.sort((a, b) => b.sqnr - a.sqnr);
   return best === undefined ? sides : { ...sides, values: best };
 }
