@@ -1,4 +1,4 @@
-import { elementCount } from '../../ir/dtype.ts';
+import { elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { isOp } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
@@ -51,7 +51,9 @@ export async function diffWeights(
       continue;
     }
     const other = renames.get(name);
-    const moved = other === undefined || old.has(other) || used.has(other) ? undefined : now.get(other);
+    const there = other === undefined || old.has(other) || used.has(other) ? undefined : now.get(other);
+    // Integers that a node reads in the place of floats are no other name for these.
+    const moved = there !== undefined && isFloat(there.dtype) === isFloat(tensor.dtype) ? there : undefined;
     if (moved !== undefined) {
       used.add(moved.name);
       renamed.set(name, moved.name);
