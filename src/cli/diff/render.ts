@@ -45,7 +45,9 @@ function fitted({ rows, columns }: Section, options: RenderOptions): string[][] 
   if (options.verbose) return safe;
   const widths = columns.map((one, index) => Math.max(one.head.length, ...safe.map((row) => row[index]?.length ?? 0)));
   const first = Math.min(widths[0] ?? 0, Math.max(16, Math.floor(options.columns / 3)));
-  let over = widths.slice(1).reduce((sum, width) => sum + width + 2, 2 + first) - options.columns;
+  // Columns that are left out where it is narrow need no room then.
+  const needed = (index: number): number => (columns[index]?.optional ? 0 : (widths[index] as number) + 2);
+  let over = widths.reduce((sum, _, index) => sum + (index === 0 ? 2 + first : needed(index)), 0) - options.columns;
   // The widest gives way first.
   const order = widths.map((_, index) => index).slice(1);
   for (const index of order.sort((a, b) => (widths[b] as number) - (widths[a] as number))) {

@@ -38,7 +38,11 @@ export function sectionsOf(found: ModelDiff): Section[] {
     },
     {
       title: 'weights',
-      columns: [{ head: 'weight' }, { head: 'what' }, { head: 'difference' }, { head: 'zeros', ...RIGHT }],
+      columns: [
+        ...[{ head: 'weight' }, { head: 'what' }],
+        ...['SQNR', 'max error'].map((head) => ({ head, ...RIGHT })),
+        { head: 'zeros', ...RIGHT, optional: true },
+      ],
       rows: weights.changed.map(weightRow),
     },
     {
@@ -89,7 +93,7 @@ function weightRow(one: WeightChange): string[] {
     values === undefined
       ? ''
       : `${formatPercent(values.zerosBefore, values.elements)} → ${formatPercent(values.zerosAfter, values.elements)}`;
-  return [pathOf(one), whatOf(one), values === undefined ? '' : differenceOf(values), zeros];
+  return [pathOf(one), whatOf(one), ...(values === undefined ? ['', ''] : figuresOf(values)), zeros];
 }
 
 /** `float32 [64, 256] → int8 per channel`. */
@@ -111,11 +115,11 @@ function typeOf({ dtype, dims }: TensorFacts): string {
   return `${dtype} [${dims.join(', ')}]`;
 }
 
-/** `41.3 dB, at most 0.0021`. */
-function differenceOf({ sqnr, maxAbs, changed, nonFinite }: Difference): string {
-  if (changed === 0) return 'none';
-  const bad = nonFinite === 0 ? '' : `, ${nonFinite} not finite`;
-  return `${formatDb(sqnr)}, at most ${Number(maxAbs.toPrecision(3))}${bad}`;
+/** `41.3 dB` and `0.0021`; elements that are not finite in one of the two are told beside. */
+function figuresOf({ sqnr, maxAbs, changed, nonFinite }: Difference): [sqnr: string, error: string] {
+  if (changed === 0) return ['same', '0'];
+  const bad = nonFinite === 0 ? '' : ` (${nonFinite} not finite)`;
+  return [formatDb(sqnr), `${Number(maxAbs.toPrecision(3))}${bad}`];
 }
 
 function formatDb(value: number): string {

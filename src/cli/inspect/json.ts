@@ -13,7 +13,7 @@ export async function headerJson(header: ModelHeader): Promise<object> {
     const { byteLength } = value;
     return byteLength > MAX_VALUE ? { key, byteLength } : { key, byteLength, value: decode(await value.load()) };
   });
-  return { ...rest, docString: docString?.byteLength ?? 0, metadata: await Promise.all(entries) };
+  return { ...rest, docStringByteLength: docString?.byteLength ?? 0, metadata: await Promise.all(entries) };
 }
 
 function decode(bytes: Uint8Array): string {

@@ -22,7 +22,9 @@ export function shape({ dtype, dims }: Pick<WeightFacts, 'dtype' | 'dims'>): str
 export function headerLines(header: ModelHeader, structure: Structure): [what: string, text: string][] {
   const { producerName, producerVersion, domain, modelVersion, metadata, dataFiles } = header;
   const opsets = structure.opsets.map((one) => `${one.domain === '' ? 'opset' : one.domain} ${one.version}`);
-  const lines: [string, string][] = [['format', [`IR version ${structure.irVersion}`, ...opsets].join(', ')]];
+  const lines: [string, string][] = [
+    ['format', printable([`IR version ${structure.irVersion}`, ...opsets].join(', '))],
+  ];
   const add = (what: string, text: string): void => {
     if (text !== '') lines.push([what, printable(text)]);
   };

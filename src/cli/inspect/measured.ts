@@ -7,6 +7,9 @@ import { bars } from './histogram.ts';
 import { shape } from './lines.ts';
 import type { InspectRender } from './render.ts';
 
+/** Narrower terminals have no room for both ends of the values. */
+const WITH_ENDS = 96;
+
 const EXPLAINED =
   '  spread: largest magnitude of a channel over the smallest one’s; outliers: largest magnitude over the 99.9th percentile; values: from min to max, zeros left out';
 
@@ -19,17 +22,13 @@ export function measuredLines(
   if (measured.length === 0) return [];
   const patterns = measured.some((one) => one.statistics.pattern !== undefined);
   const right = { right: true } as const;
+  const ends = options.columns >= WITH_ENDS;
   const heads = [
     ...[{ head: 'weight' }, { head: 'shape', optional: true }, { head: 'zeros', ...right }],
     ...(patterns ? [{ head: 'N:M', ...right }] : []),
-    ...[
-      { head: 'min', ...right },
-      { head: 'max', ...right },
-      { head: 'mean', ...right, optional: true },
-      { head: 'std', ...right },
-      { head: 'spread', ...right },
-      { head: 'outliers', ...right },
-    ],
+    ...(ends ? ['min', 'max'].map((head) => ({ head, ...right })) : []),
+    { head: 'mean', ...right, optional: true },
+    ...['std', 'spread', 'outliers'].map((head) => ({ head, ...right })),
     { head: 'values' },
   ];
   const rows = measured.map((one) => {
@@ -37,7 +36,8 @@ export function measuredLines(
     return [
       ...[one.name, shape(one), formatPercent(it.zeros, it.elements)],
       ...(patterns ? [it.pattern ?? ''] : []),
-      ...[it.min, it.max, it.mean, it.std].map(digits),
+      ...(ends ? [it.min, it.max].map(digits) : []),
+      ...[it.mean, it.std].map(digits),
       it.channels > 1 ? digits(it.channelSpread) : '',
       it.outlierRatio === 0 ? '' : digits(it.outlierRatio),
       bars(it.histogram, options.ascii),
