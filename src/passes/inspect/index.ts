@@ -36,7 +36,7 @@ export interface InspectOptions {
 export async function inspect(model: Model, options: InspectOptions = {}): Promise<Inspection> {
   const weights = heldWeights(model);
   const structure = describeModel(model, weights);
-  const plan = options.planner === undefined ? undefined : await planRecipes(options.planner);
+  const plan = options.planner === undefined ? undefined : await planRecipes(model, options.planner);
   const measured: MeasuredWeight[] = [];
   if (options.weights) {
     for (const { held, ...facts } of [...weights].sort((a, b) => b.byteLength - a.byteLength)) {

@@ -55,19 +55,21 @@ export interface Planner {
  * themselves, but reads no weight: sizes of `int8` and `int8 weights only` are those `quantize` then writes. The others are
  * sums: float16 halves every float32 weight (a quarter of float64); a pruned weight takes a bit an element and the
  * elements that are left, `⌈n / 8⌉ + (n − round(0.6 n)) · size`.
+ * @param model - as it is; it is not changed
  */
-export async function planRecipes(planner: Planner): Promise<Plan> {
-  const plain = await using(planner, async (model) => {
-    const halved = heldWeights(model).filter((one) => one.dtype === 'float32' || one.dtype === 'float64');
-    return { byteLength: planner.byteLengthOf(model), halved };
-  });
+export async function planRecipes(model: Model, planner: Planner): Promise<Plan> {
+  const byteLength = planner.byteLengthOf(model);
+  const halved = heldWeights(model).filter((one) => one.dtype === 'float32' || one.dtype === 'float64');
   const int8 = await quantized(planner, false);
   const weightsOnly = await quantized(planner, true);
-  const { targets, skips } = await using(planner, async (model) => {
-    inlineWeights(model, PRUNABLE_OPS, 'handed');
-    return selectTargets(model, { opTypes: PRUNABLE_OPS });
-  });
-  const { byteLength, halved } = plain;
+  const select = (from: Model): ReturnType<typeof selectTargets> => selectTargets(from, { opTypes: PRUNABLE_OPS });
+  const { targets, skips } =
+    model.functions.length === 0
+      ? select(model)
+      : await using(planner, async (own) => {
+          inlineWeights(own, PRUNABLE_OPS, 'handed');
+          return select(own);
+        });
   const saved = halved.reduce((sum, one) => sum + one.byteLength - byteLengthOf('float16', one.elements), 0);
   return {
     byteLength,

@@ -94,7 +94,7 @@ export async function quantizedWeight(
   };
   const where = streamable(tensor, shape);
   let data: Tensor;
-  if (where !== undefined && (await fastStreams())) {
+  if (where !== undefined && !scheme.unread && (await fastStreams())) {
     const { quantizedStream, transposedStream } = await import('../../compute/linear.ts');
     const { stored, format } = where;
     const stream = shape.transposed
