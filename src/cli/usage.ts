@@ -1,4 +1,6 @@
 import { CompressError } from '../errors.ts';
+import { nearest } from './nearest.ts';
+import { count } from './text.ts';
 
 /** The verbs, as messages name them. */
 export const VERBS = ['prune', 'quantize', 'fold', 'convert', 'copy', 'inspect', 'diff', 'verify', 'bench'] as const;
@@ -24,8 +26,11 @@ export const SUMMARIES: { readonly [verb in Verb]: readonly [command: string, de
 /** Options that may be given more than once. */
 const LISTS = new Set(['_', 'op-types', 'opTypes', 'include', 'exclude', 'models']);
 
-/** Says in our words what yargs found wrong with the command line. */
-export function usageError(message: string, argv: readonly string[]): CompressError {
+/**
+ * Says in our words what yargs found wrong with the command line.
+ * @param known - options of the verb, to tell which one was meant
+ */
+export function usageError(message: string, argv: readonly string[], known: readonly string[]): CompressError {
   const wrong = (where: string, fact: string, hint?: string): CompressError =>
     new CompressError('options', where, fact, hint === undefined ? {} : { hint });
   const missing = /^Not enough arguments following: (.+)$/.exec(message)?.[1];
@@ -39,19 +44,31 @@ export function usageError(message: string, argv: readonly string[]): CompressEr
   const verb = argv.find((one) => !one.startsWith('-')) ?? '';
   if (meant !== undefined)
     return wrong('', `'${verb}' is not a verb. Did you mean ${meant}?`, `The verbs are ${VERBS.join(', ')}.`);
+  const few = /^Not enough non-option arguments: got (\d+), need at least (\d+)$/.exec(message);
+  if (few !== null) {
+    // An option nobody knows takes what follows it for its value.
+    const other = argv.find((one) => one.startsWith('--') && !known.includes(one.slice(2).split('=')[0] ?? ''));
+    if (other !== undefined) return unknownArgument(other.slice(2).split('=')[0] ?? '', argv, known, wrong);
+    return wrong(verb, `needs ${count(Number(few[2]), 'model')}; ${few[1]} ${few[1] === '1' ? 'is' : 'are'} given`);
+  }
   const unknown = /^Unknown (?:argument|command)s?: (.+)$/.exec(message)?.[1];
-  if (unknown !== undefined) return unknownArgument(unknown, argv, wrong);
+  if (unknown !== undefined) return unknownArgument(unknown, argv, known, wrong);
   return wrong('', message);
 }
 
 function unknownArgument(
   list: string,
   argv: readonly string[],
+  known: readonly string[],
   wrong: (where: string, fact: string, hint?: string) => CompressError,
 ): CompressError {
   const names = list.split(', ');
   const option = argv.find((one) => one.startsWith('--') && names.includes(one.slice(2).split('=')[0] ?? ''));
-  if (option !== undefined) return wrong(option.split('=')[0] ?? option, 'there is no such option');
+  if (option !== undefined) {
+    const name = option.split('=')[0] ?? option;
+    const meant = nearest(name.slice(2), known);
+    return wrong(name, `there is no such option${meant === undefined ? '' : `. Did you mean --${meant}?`}`);
+  }
   const [first = ''] = names;
   if (!argv.includes(first)) return wrong(`-${first}`, 'there is no such option');
   if (!argv.some((one) => (VERBS as readonly string[]).includes(one))) {
