@@ -1,6 +1,7 @@
 import type { Graph } from '../../ir/graph.ts';
 import type { ModelHeader } from '../../ir/header.ts';
 import type { Model } from '../../ir/model.ts';
+import type { Tensor } from '../../ir/tensor.ts';
 import { functionKey, headerChanges, operatorChanges, valueChanges } from './header.ts';
 import { computing, type Matching, matchNodes } from './match.ts';
 import { bodyPairs, changedNodes, nodeFacts } from './nodes.ts';
@@ -62,6 +63,7 @@ function bytesOf({ byteLength, dataFiles }: ModelHeader): number {
 class Collected {
   readonly nodes = { same: 0, changed: [] as NodeChange[], removed: [] as NodeFacts[], added: [] as NodeFacts[] };
   readonly weights = { same: 0, changed: [] as WeightChange[] };
+  readonly claimed = new WeakSet<Tensor>();
 
   /** A graph that is in one of the models only. */
   whole(path: string, graph: Graph, which: 'removed' | 'added'): void {
@@ -77,7 +79,8 @@ async function diffGraphs(
   outer: ReadonlyMap<string, string>,
 ): Promise<void> {
   const matching = matchNodes(before, after, outer);
-  const weights = await diffWeights(path, before, after, weightRenames(before, after, matching));
+  const renames = weightRenames(before, after, matching);
+  const weights = await diffWeights(path, before, after, renames, into.claimed);
   into.weights.same += weights.same;
   into.weights.changed.push(...weights.changed);
   const changed = await changedNodes(path, matching, weights.renamed);

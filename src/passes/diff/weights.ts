@@ -23,14 +23,17 @@ const CLOSE = 3;
  * Compares the weights of two graphs: those of one name; those that `renames` takes for one; those for which integers
  * stand in the other graph.
  * @param renames - names after by names before, of weights that the same nodes read
+ * @param claimed - integers in a body that stand for a weight around it; those found are added
  */
 export async function diffWeights(
   path: string,
   before: Graph,
   after: Graph,
   renames: ReadonlyMap<string, string>,
+  claimed: WeakSet<Tensor>,
 ): Promise<WeightsDiff> {
   const [old, now] = [tensorsOf(before), tensorsOf(after)];
+  const places = withBodies(after);
   const changed: WeightChange[] = [];
   const used = new Set<string>();
   const renamed = new Map<string, string>();
@@ -44,9 +47,12 @@ export async function diffWeights(
       else changed.push({ graph, name, ...both(tensor, found, 'changed'), ...(await valuesOf(tensor, found)) });
       continue;
     }
-    const integers = findQuantized(after, name);
+    const integers = places.map((place) => findQuantized(place, name)).find((one) => one !== undefined);
     if (integers !== undefined && !old.has(integers.data.name)) {
-      for (const one of namesOf(integers)) used.add(one);
+      for (const one of partsOf(integers)) {
+        used.add(one.name);
+        claimed.add(one);
+      }
       changed.push({ graph, name, ...(await quantizedChange(before, name, tensor, integers)) });
       continue;
     }
@@ -75,7 +81,7 @@ export async function diffWeights(
     changed.push({ graph: path, name, kind: 'removed', before: factsOf(tensor), after: undefined });
   }
   for (const [name, tensor] of now) {
-    if (used.has(name)) continue;
+    if (used.has(name) || claimed.has(tensor)) continue;
     changed.push({ graph: path, name, kind: 'added', before: undefined, after: factsOf(tensor) });
   }
   return { same, changed, renamed };
@@ -97,7 +103,7 @@ async function standIns(
     const integers = findQuantized(before, name);
     if (integers === undefined || !old.has(integers.data.name) || now.has(integers.data.name)) continue;
     used.add(name);
-    gone.push(...namesOf(integers));
+    gone.push(...partsOf(integers).map((one) => one.name));
     const { form, values } = await quantizedChange(after, name, tensor, integers);
     const sides = { before: factsOf(integers.data), after: factsOf(tensor) };
     // The floats are the right ones, whichever side they are on; only the zeros have an order.
@@ -119,8 +125,13 @@ function tensorsOf(graph: Graph): Map<string, Tensor> {
   return all;
 }
 
-function namesOf({ data, scale, zeroPoint }: QuantizedTensor): string[] {
-  return [data, scale, zeroPoint].flatMap((one) => (one === undefined ? [] : [one.name]));
+function partsOf({ data, scale, zeroPoint }: QuantizedTensor): Tensor[] {
+  return [data, scale, zeroPoint].flatMap((one) => (one === undefined ? [] : [one]));
+}
+
+/** A graph and the bodies in it: a weight that a body captures may be stored as integers inside it. */
+function withBodies(graph: Graph): Graph[] {
+  return [graph, ...[...graph.bodies].flatMap(withBodies)];
 }
 
 function factsOf({ name, dtype, dims, byteLength }: Tensor): TensorFacts {

@@ -158,6 +158,27 @@ describe('quantized weights are recognised, in either order of the models', () =
     for (const { values } of found.weights.changed) expect(values?.sqnr).toBeGreaterThan(35);
   });
 
+  test('a weight that a body captures, stored as integers inside it', async () => {
+    const spec: ModelSpec = {
+      opset: 17,
+      inputs: { c: value('bool', []), x: f32([2, 8]) },
+      outputs: { y: f32([2, 8]) },
+      nodes: [
+        {
+          ...{ op: 'If', in: ['c'], out: ['y'], name: 'branch' },
+          attributes: {
+            then_branch: { outputs: { a: f32([2, 8]) }, nodes: [{ op: 'MatMul', in: ['x', 'w'], out: ['a'] }] },
+            else_branch: { outputs: { e: f32([2, 8]) }, nodes: [{ op: 'Identity', in: ['x'], out: ['e'] }] },
+          },
+        },
+      ],
+      initializers: { w: f32([8, 8], ramp(64)) },
+    };
+    const found = await between(spec, await passed(quantize({ weightsOnly: true }), spec));
+    expect(weightsOf(found)).toEqual([['w', 'quantized', 'float32', 'int8', 'per channel']]);
+    expect(found.weights.changed[0]?.values?.sqnr).toBeGreaterThan(35);
+  });
+
   test('four bits in blocks, as DequantizeLinear of opset 21 has them', async () => {
     const nodes: NodeSpec[] = [
       {
