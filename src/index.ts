@@ -5,7 +5,8 @@ export { spool } from './io/spool.ts';
 export type { NamedArray, NamedArrays } from './ir/arrays.ts';
 export type { DType } from './ir/dtype.ts';
 export { Graph, type ValueInfo } from './ir/graph.ts';
-export { type MetadataEntry, Model } from './ir/model.ts';
+export type { DataFile, MetadataEntry, ModelHeader } from './ir/header.ts';
+export { Model } from './ir/model.ts';
 export { attribute, createNode, type Node } from './ir/node.ts';
 export { print } from './ir/print.ts';
 export { type ActivationRange, type ActivationRanges, expectedSqnr } from './ir/ranges.ts';
@@ -17,8 +18,24 @@ export { type DataMode, type ModelPlan, planModel } from './onnx/plan.ts';
 export { readModel } from './onnx/read.ts';
 export { type WriteOptions, type Written, writeModel } from './onnx/write.ts';
 export { type ConvertOptions, convert } from './passes/convert.ts';
+export {
+  diff,
+  type ModelDiff,
+  type NodeChange,
+  type WeightChange,
+} from './passes/diff/index.ts';
 export { equalize } from './passes/equalize/index.ts';
 export { FOLD_DEFAULTS, FOLD_RULES, type FoldOptions, type FoldRule, fold } from './passes/fold/index.ts';
+export {
+  type Inspection,
+  type InspectOptions,
+  inspect,
+  type Plan,
+  type Planner,
+  type Recipe as SizeRecipe,
+  type WeightFacts,
+  type WeightStatistics,
+} from './passes/inspect/index.ts';
 export { PACK_DEFAULTS, type PackOptions, pack, STORES, type Store, unpack } from './passes/pack/index.ts';
 export { type Change, type Pass, type PassReport, type Skip, type SkipReason, transform } from './passes/pass.ts';
 export {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Chalk } from 'chalk';
 import yargs, { type Argv } from 'yargs';
 import { CompressError } from '../errors.ts';
@@ -47,14 +46,18 @@ export async function main(argv: readonly string[]): Promise<void> {
     .locale('en')
     .updateStrings({ 'Positionals:': 'Input:' })
     .parserConfiguration(PARSER)
-    .version('version', 'show the version', version())
+    .version(
+      'version',
+      'show the versions',
+      argv.includes('--version') ? (await import('./version.ts')).versionText() : '',
+    )
     .help('help', 'show this help')
     .alias('help', 'h')
     .wrap(Math.min(process.stdout.columns || HELP_COLUMNS, HELP_COLUMNS))
     .exitProcess(false)
     .fail((message, cause) => {
       throw cause === undefined || cause.name === 'YError'
-        ? usageError((message || cause.message).replaceAll(DASH, '-'), argv)
+        ? usageError((message || cause.message).replaceAll(DASH, '-'), argv, optionsOf(parser))
         : cause;
     });
   try {
@@ -101,6 +104,11 @@ function helpWithoutTypes(parser: Argv): Argv {
   return (parser as Argv & { usageConfiguration(options: object): Argv }).usageConfiguration({ 'hide-types': true });
 }
 
+/** Names of the options that the chosen verb takes; @types/yargs does not know the method. */
+function optionsOf(parser: Argv): string[] {
+  return Object.keys((parser as Argv & { getOptions(): { key: object } }).getOptions().key);
+}
+
 function verbOf(argv: readonly string[]): string {
   const verb = VERBS.find((one) => one === argv.find((other) => !other.startsWith('-')));
   return verb === undefined ? '' : `${verb} `;
@@ -128,9 +136,4 @@ function onSignals(): void {
       process.kill(process.pid, signal);
     });
   }
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

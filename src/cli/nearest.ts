@@ -1,43 +1,51 @@
-/** A word may differ from what was meant in a third of its letters. */
-const SHARE = 3;
-
-/** Words longer than this are no slips of the finger, and comparing them costs their square. */
-const LONGEST = 64;
-
-/** ` Did you mean 'x'?` where one of the words is close to what was given; nothing otherwise. */
-export function didYouMean(given: string, words: readonly string[]): string {
-  if (given.length > LONGEST) return '';
-  const plain = (word: string): string => word.toLowerCase().replaceAll(/[-_ ]/g, '');
-  const ranked = words
-    .map((word) => ({ word, distance: distance(plain(given), plain(word)) }))
-    .sort((a, b) => a.distance - b.distance);
-  const [best] = ranked;
-  if (best === undefined || best.distance > Math.ceil(Math.min(given.length, best.word.length) / SHARE)) return '';
-  return ` Did you mean '${best.word}'?`;
-}
+/** Longest text that is compared: nobody mistypes a longer one into an option. */
+const MAX_LENGTH = 40;
 
 /**
- * How many letters must be put in, taken out, replaced or swapped with their neighbour.
- * @see https://en.wikipedia.org/wiki/Damerau–Levenshtein_distance the restricted form
+ * The word somebody meant by another: the one it begins, or the nearest by insertions, deletions, replacements and swaps of
+ * neighbours (optimal string alignment); of several the first.
+ * @returns undefined where none is near: within 1 change, or 2 of a text of more than 4 letters
  */
-function distance(a: string, b: string): number {
-  let before: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      row.push(
-        Math.min(
-          (last[j] ?? 0) + 1,
-          (row[j - 1] ?? 0) + 1,
-          (last[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1),
-          swap ? (before[j - 2] ?? 0) + 1 : Number.POSITIVE_INFINITY,
-        ),
-      );
-    }
-    before = last;
-    last = row;
+export function nearest(text: string, words: readonly string[]): string | undefined {
+  if (text.length > MAX_LENGTH) return undefined;
+  let best: string | undefined;
+  let least = text.length > 4 ? 2.5 : 1.5;
+  for (const word of words) {
+    // One letter is near to every other.
+    if (word.length < 2) continue;
+    const cost = distance(text, word);
+    if (cost < least) [best, least] = [word, cost];
   }
-  return last[b.length] ?? 0;
+  if (best !== undefined || text.length < 3) return best;
+  const begun = words.filter((word) => word.startsWith(text));
+  return begun.length === 1 ? begun[0] : undefined;
+}
+
+/** ` Did you mean 'x'?` where one of the words is near, whatever its case and dashes; nothing otherwise. */
+export function didYouMean(given: string, words: readonly string[]): string {
+  const plain = (word: string): string => word.toLowerCase().replaceAll(/[-_ ]/g, '');
+  const found = given.length > MAX_LENGTH ? undefined : nearest(plain(given), words.map(plain));
+  const word = words.find((one) => plain(one) === found);
+  return word === undefined ? '' : ` Did you mean '${word}'?`;
+}
+
+function distance(one: string, other: string): number {
+  let before: number[] = [];
+  let above = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= one.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= other.length; column++) {
+      const same = one[row - 1] === other[column - 1];
+      let cost = Math.min(
+        (above[column] as number) + 1,
+        (current[column - 1] as number) + 1,
+        (above[column - 1] as number) + (same ? 0 : 1),
+      );
+      const swapped = row > 1 && column > 1 && one[row - 1] === other[column - 2] && one[row - 2] === other[column - 1];
+      if (swapped) cost = Math.min(cost, (before[column - 2] as number) + 1);
+      current.push(cost);
+    }
+    [before, above] = [above, current];
+  }
+  return above[other.length] as number;
 }

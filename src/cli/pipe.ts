@@ -7,12 +7,12 @@ import { checkTarget, type Sink, streamSink } from '../io/sink.ts';
 import { stdinSource } from '../io/spool.ts';
 import type { Model } from '../ir/model.ts';
 import { type ModelPlan, planModel } from '../onnx/plan.ts';
-import { readModel } from '../onnx/read.ts';
 import { inputByteLength } from '../onnx/size.ts';
 import { type Written, writeModel } from '../onnx/write.ts';
 import { type Pass, type PassReport, transform } from '../passes/pass.ts';
 import { type CommonArguments, DASH } from './arguments.ts';
 import { GzipEstimate, gzipEstimateOf } from './gzip.ts';
+import { openPath, openSource } from './open.ts';
 import { skipLines } from './skips.ts';
 import { printable } from './text.ts';
 
@@ -134,26 +134,8 @@ export function outputOf(args: CommonArguments, streams: Pick<Streams, 'stdout'>
 }
 
 async function open(args: CommonArguments, streams: Streams, fromStdin: boolean): Promise<Model> {
-  if (fromStdin) {
-    return readModel(await stdinSource(() => streams.stdin as AsyncIterable<Uint8Array>)).catch((cause: unknown) => {
-      if (!(cause instanceof CompressError) || !cause.hint?.startsWith('The file ends too early')) throw cause;
-      throw new CompressError('malformed', '', cause.message, {
-        hint: 'The model ends too early: did the command before the pipe fail?',
-        cause,
-      });
-    });
-  }
-  const path = args.model as string;
-  return readModel(path).catch(async (cause: unknown) => {
-    const fifo = await stat(path).then(
-      (found) => found.isFIFO(),
-      () => false,
-    );
-    if (!fifo) throw cause;
-    throw new CompressError('io', path, 'is a pipe, not a regular file', {
-      hint: `Read it as standard input: < ${path}`,
-    });
-  });
+  if (!fromStdin) return openPath(args.model as string);
+  return openSource(await stdinSource(() => streams.stdin as AsyncIterable<Uint8Array>));
 }
 
 /** Refuses to write over the input, whatever path leads to it, unless told to. */
@@ -176,7 +158,7 @@ function dataName(args: CommonArguments, streams: Streams, target: string | unde
 }
 
 /** Bytes that go to data files. */
-function dataBytes(plan: ModelPlan, model: Model): number {
+export function dataBytes(plan: ModelPlan, model: Model): number {
   if (plan.keepsDataFiles) return inputByteLength(model) - plan.byteLength;
   return plan.data?.byteLength ?? 0;
 }

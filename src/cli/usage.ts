@@ -1,4 +1,6 @@
 import { CompressError } from '../errors.ts';
+import { nearest } from './nearest.ts';
+import { count } from './text.ts';
 
 /** The verbs, as messages name them. */
 export const VERBS = [
@@ -10,6 +12,8 @@ export const VERBS = [
   'copy',
   'run',
   'tune',
+  'inspect',
+  'diff',
   'verify',
   'bench',
 ] as const;
@@ -17,12 +21,14 @@ export const VERBS = [
 export type Verb = (typeof VERBS)[number];
 
 /** Verbs that are no step of a recipe: they change no model, or are made of steps. */
-type NoStep = 'copy' | 'run' | 'tune' | 'verify' | 'bench';
+type NoStep = 'copy' | 'run' | 'tune' | 'inspect' | 'diff' | 'verify' | 'bench';
 
 /** A verb that can be a step of a recipe. */
 export type StepVerb = Exclude<Verb, NoStep>;
 
-const NO_STEPS: ReadonlySet<Verb> = new Set<NoStep>(['copy', 'run', 'tune', 'verify', 'bench']);
+const NO_STEPS: ReadonlySet<Verb> = new Set<NoStep>([
+  ...(['copy', 'run', 'tune', 'inspect', 'diff', 'verify', 'bench'] as const),
+]);
 
 /** Whether a verb can be a step of a recipe. */
 export function isStepVerb(verb: Verb): verb is StepVerb {
@@ -45,6 +51,8 @@ export const SUMMARIES: { readonly [verb in Verb]: readonly [command: string, de
   copy: ['copy [model]', 'write a model again, byte for byte; moves weights in and out of external data'],
   run: ['run [recipe] [model]', 'replay a chain of verbs, written down as a recipe, in one go'],
   tune: ['tune <model>', 'quantize as much as the accuracy allows: find the layers that must stay float'],
+  inspect: ['inspect [model]', 'tell what a model is made of, and what could be made of it'],
+  diff: ['diff <before> <after>', 'tell what changed between two models, in the graph and in the weights'],
   verify: [
     'verify <reference> <other>',
     'compare what two models compute, and show what ONNX Runtime made of the second',
@@ -55,8 +63,11 @@ export const SUMMARIES: { readonly [verb in Verb]: readonly [command: string, de
 /** Options that may be given more than once. */
 const LISTS = new Set(['_', 'op-types', 'opTypes', 'include', 'exclude', 'models']);
 
-/** Says in our words what yargs found wrong with the command line. */
-export function usageError(message: string, argv: readonly string[]): CompressError {
+/**
+ * Says in our words what yargs found wrong with the command line.
+ * @param known - options of the verb, to tell which one was meant
+ */
+export function usageError(message: string, argv: readonly string[], known: readonly string[]): CompressError {
   const wrong = (where: string, fact: string, hint?: string): CompressError =>
     new CompressError('options', where, fact, hint === undefined ? {} : { hint });
   const missing = /^Not enough arguments following: (.+)$/.exec(message)?.[1];
@@ -66,25 +77,35 @@ export function usageError(message: string, argv: readonly string[]): CompressEr
   const both = /^Arguments (.+) and (.+) are mutually exclusive$/.exec(message);
   if (both !== null)
     return wrong('', `--${both[1]} and --${both[2]} cannot be used together`, 'Leave out one of the two.');
-  const few = /^Not enough non-option arguments: got (\d+), need at least (\d+)$/.exec(message);
-  if (few !== null) return wrong('', `a model is missing: ${few[1]} given, ${few[2]} needed`);
   const meant = /^Did you mean (.+)\?$/.exec(message)?.[1];
   const verb = argv.find((one) => !one.startsWith('-')) ?? '';
   if (meant !== undefined)
     return wrong('', `'${verb}' is not a verb. Did you mean ${meant}?`, `The verbs are ${VERBS.join(', ')}.`);
+  const few = /^Not enough non-option arguments: got (\d+), need at least (\d+)$/.exec(message);
+  if (few !== null) {
+    // An option nobody knows takes what follows it for its value.
+    const other = argv.find((one) => one.startsWith('--') && !known.includes(one.slice(2).split('=')[0] ?? ''));
+    if (other !== undefined) return unknownArgument(other.slice(2).split('=')[0] ?? '', argv, known, wrong);
+    return wrong(verb, `needs ${count(Number(few[2]), 'model')}; ${few[1]} ${few[1] === '1' ? 'is' : 'are'} given`);
+  }
   const unknown = /^Unknown (?:argument|command)s?: (.+)$/.exec(message)?.[1];
-  if (unknown !== undefined) return unknownArgument(unknown, argv, wrong);
+  if (unknown !== undefined) return unknownArgument(unknown, argv, known, wrong);
   return wrong('', message);
 }
 
 function unknownArgument(
   list: string,
   argv: readonly string[],
+  known: readonly string[],
   wrong: (where: string, fact: string, hint?: string) => CompressError,
 ): CompressError {
   const names = list.split(', ');
   const option = argv.find((one) => one.startsWith('--') && names.includes(one.slice(2).split('=')[0] ?? ''));
-  if (option !== undefined) return wrong(option.split('=')[0] ?? option, 'there is no such option');
+  if (option !== undefined) {
+    const name = option.split('=')[0] ?? option;
+    const meant = nearest(name.slice(2), known);
+    return wrong(name, `there is no such option${meant === undefined ? '' : `. Did you mean --${meant}?`}`);
+  }
   const [first = ''] = names;
   if (!argv.includes(first)) return wrong(`-${first}`, 'there is no such option');
   if (!argv.some((one) => (VERBS as readonly string[]).includes(one))) {

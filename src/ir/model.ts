@@ -1,4 +1,5 @@
 import type { Graph } from './graph.ts';
+import { type MetadataEntry, type ModelHeader, NO_HEADER } from './header.ts';
 import type { Node } from './node.ts';
 import type { Blob } from './tensor.ts';
 
@@ -7,15 +8,6 @@ export interface OpsetImport {
   /** `''` is the standard domain, `ai.onnx`. */
   readonly domain: string;
   readonly version: number;
-  /** Fields of the file we do not model, carried along unread. */
-  readonly extra?: Blob;
-}
-
-/** One entry of `metadata_props`: what somebody noted about the model, under a key. */
-export interface MetadataEntry {
-  readonly key: string;
-  /** UTF-8; it may be long, and stays in the file until it is asked for. */
-  readonly value: Blob;
   /** Fields of the file we do not model, carried along unread. */
   readonly extra?: Blob;
 }
@@ -30,6 +22,8 @@ export interface ModelFields {
   readonly trainingNames?: ReadonlySet<string>;
   /** Gives back files the model still reads from. */
   readonly release?: () => Promise<void>;
+  /** Reads what the file says about itself. */
+  readonly header?: () => Promise<Omit<ModelHeader, 'metadata'>>;
 }
 
 /** A whole model: its main graph, its functions and the versions it is written in. */
@@ -41,6 +35,7 @@ export class Model {
   #opsets: readonly OpsetImport[];
   #metadata: readonly MetadataEntry[];
   readonly #release: () => Promise<void>;
+  readonly #header: () => Promise<Omit<ModelHeader, 'metadata'>>;
 
   constructor(fields: ModelFields) {
     this.graph = fields.graph;
@@ -50,6 +45,7 @@ export class Model {
     this.#opsets = fields.opsets;
     this.#metadata = fields.metadata ?? [];
     this.#release = fields.release ?? (async () => {});
+    this.#header = fields.header ?? (async () => NO_HEADER);
   }
 
   get irVersion(): number {
@@ -124,6 +120,11 @@ export class Model {
   /** Every node with the graph it is in. */
   *nodes(): Generator<{ readonly graph: Graph; readonly node: Node }> {
     for (const graph of this.graphs()) for (const node of graph.nodes) yield { graph, node };
+  }
+
+  /** Who made the model and its files, as the file it was read from has them, and its metadata as they are now. */
+  async header(): Promise<ModelHeader> {
+    return { ...(await this.#header()), metadata: this.#metadata };
   }
 
   /** Closes the files the model reads its weights from. Nothing can be loaded afterwards. */

@@ -7,34 +7,40 @@ import type { Attribute, Node } from './node.ts';
  * The form follows ONNX's own text syntax where that is short.
  */
 export function print(model: Model): string {
-  const opsets = model.opsets.map((one) => `"${one.domain}" : ${one.version}`).join(', ');
+  const opsets = model.opsets.map((one) => `"${shown(one.domain)}" : ${one.version}`).join(', ');
   const head = `<ir_version: ${model.irVersion}, opset_import: [${opsets}]>`;
   const functions = model.functions.map((one) => `function ${printGraph(one, '')}`);
   return `${[head, printGraph(model.graph, ''), ...functions].join('\n')}\n`;
 }
 
+/** A name without line breaks and other control characters, so that a line stays a line. */
+function shown(name: string): string {
+  return /\p{Cc}/u.test(name) ? JSON.stringify(name).slice(1, -1) : name;
+}
+
 function printGraph(graph: Graph, indent: string): string {
   const inner = `${indent}  `;
-  const signature = `${graph.name} (${graph.inputs.map(printValue).join(', ')}) => (${graph.outputs.map(printValue).join(', ')})`;
-  const weights = [...graph.initializers.values()].map((one) => `${inner}${one.dtype}[${one.dims}] ${one.name}`);
+  const signature = `${shown(graph.name)} (${graph.inputs.map(printValue).join(', ')}) => (${graph.outputs.map(printValue).join(', ')})`;
+  const weights = [...graph.initializers.values()].map((one) => `${inner}${one.dtype}[${one.dims}] ${shown(one.name)}`);
   const sparse = graph.sparseInitializers.map(
-    (one) => `${inner}sparse ${one.dtype}[${one.dims}] ${one.name} (${one.stored} stored)`,
+    (one) => `${inner}sparse ${one.dtype}[${one.dims}] ${shown(one.name)} (${one.stored} stored)`,
   );
   const nodes = graph.nodes.map((node) => `${inner}${printNode(node, inner)}`);
   return `${[`${signature} {`, ...weights, ...sparse, ...nodes, `${indent}}`].join('\n')}`;
 }
 
 function printValue(value: ValueInfo): string {
-  if (value.dtype === undefined) return value.name;
-  const dims = value.dims === undefined ? '…' : value.dims.map((dim) => dim ?? '?').join(',');
-  return `${value.dtype}[${dims}] ${value.name}`;
+  if (value.dtype === undefined) return shown(value.name);
+  const dims = value.dims === undefined ? '…' : value.dims.map((dim) => shown(String(dim ?? '?'))).join(',');
+  return `${value.dtype}[${dims}] ${shown(value.name)}`;
 }
 
 function printNode(node: Node, indent: string): string {
-  const domain = node.domain === '' || node.domain === 'ai.onnx' ? '' : `${node.domain}.`;
-  const attributes = node.attributes.map((one) => `${one.name} = ${printAttribute(one, indent)}`).join(', ');
+  const domain = node.domain === '' || node.domain === 'ai.onnx' ? '' : `${shown(node.domain)}.`;
+  const attributes = node.attributes.map((one) => `${shown(one.name)} = ${printAttribute(one, indent)}`).join(', ');
   const between = attributes === '' ? '' : ` <${attributes}>`;
-  return `${node.outputs.join(', ')} = ${domain}${node.opType}${between} (${node.inputs.join(', ')})`;
+  const names = (list: readonly string[]): string => list.map(shown).join(', ');
+  return `${names(node.outputs)} = ${domain}${shown(node.opType)}${between} (${names(node.inputs)})`;
 }
 
 function printAttribute(attribute: Attribute, indent: string): string {

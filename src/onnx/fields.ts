@@ -1,5 +1,13 @@
 /** Field numbers of `onnx.proto` (IR 3 to 14). Fields not named here are carried along unread. */
 export const MODEL = { irVersion: 1, graph: 7, opsetImport: 8, metadata: 14, trainingInfo: 20, functions: 25 } as const;
+/** What a model says about itself: read on request, copied otherwise. */
+export const MODEL_HEADER = {
+  producerName: 2,
+  producerVersion: 3,
+  domain: 4,
+  modelVersion: 5,
+  docString: 6,
+} as const;
 export const OPSET = { domain: 1, version: 2 } as const;
 export const GRAPH = {
   node: 1,

@@ -2,11 +2,13 @@ import { CompressError } from '../errors.ts';
 import { type Folder, modelFolder } from '../io/folder.ts';
 import { bytesSource, fileSource, type Source } from '../io/source.ts';
 import type { Graph } from '../ir/graph.ts';
-import { type MetadataEntry, Model, type OpsetImport } from '../ir/model.ts';
+import type { MetadataEntry, ModelHeader } from '../ir/header.ts';
+import { Model, type OpsetImport } from '../ir/model.ts';
 import { type ReadContext, remember, wholeOf } from './context.ts';
 import { MAX_MESSAGE, MODEL } from './fields.ts';
 import { containers, modelOrigins, OutlineBuilder } from './origin.ts';
 import { readFunction, readGraph } from './readGraph.ts';
+import { readHeader } from './readHeader.ts';
 import { drive, type Reading } from './reading.ts';
 import { readMetadata } from './readMetadata.ts';
 import { readOpset } from './readOpset.ts';
@@ -98,7 +100,8 @@ async function read(source: Source, folder: Folder | undefined, release: () => P
       hint: 'Is it an ONNX model?',
     });
   }
-  const model = new Model({ irVersion, opsets, graph, functions, metadata, trainingNames, release });
+  const header = (): Promise<Omit<ModelHeader, 'metadata'>> => readHeader(source, context.dataFiles);
+  const model = new Model({ irVersion, opsets, graph, functions, metadata, trainingNames, release, header });
   containers.set(model, {
     payload: skim.segment(0, source.byteLength),
     outline: outline.done(),

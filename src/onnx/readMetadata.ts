@@ -1,4 +1,4 @@
-import type { MetadataEntry } from '../ir/model.ts';
+import type { MetadataEntry } from '../ir/header.ts';
 import type { Blob } from '../ir/tensor.ts';
 import { Ranges, type ReadContext, remember, wholeOf } from './context.ts';
 import { ENTRY, LENGTH } from './fields.ts';

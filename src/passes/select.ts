@@ -33,7 +33,7 @@ export const WEIGHT_INPUTS: Readonly<Record<string, readonly number[]>> = {
 };
 
 /** Operators whose weights are quantized already. */
-const INTEGER_OPS =
+export const INTEGER_OPS: RegExp =
   /^(QLinear|MatMulInteger|ConvInteger|QGemm|QAttention|DynamicQuantize|MatMulNBits|MatMulBnb4|GatherBlockQuantized|QMoE)/;
 
 /**

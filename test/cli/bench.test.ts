@@ -62,7 +62,7 @@ test('the gate ends with 1 after the report', () => {
 });
 
 test.each([
-  [['bench'], 2, /a model is missing: 0 given, 1 needed/],
+  [['bench'], 2, /needs 1 model|models/],
   [['bench', '-'], 2, /models must be files/],
   [['bench', MLP, '--batch', '0'], 2, /--batch: at least 1 is needed/],
   [['bench', MLP, '--batch', ','], 2, /--batch: no batch size is given/],

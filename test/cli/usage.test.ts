@@ -1,8 +1,10 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { compressEach, fixture, folder, shell } from '../support/cli.ts';
+import { compressEach, fixture, folder, ROOT, shell } from '../support/cli.ts';
 
 const M = fixture('mymodel.onnx');
+const runtime = JSON.parse(readFileSync(join(ROOT, 'node_modules/onnxruntime-node/package.json'), 'utf8'));
 
 describe('a wrong command line exits 2 and says what to do', () => {
   // Arguments, and what the message must say.
@@ -22,6 +24,12 @@ describe('a wrong command line exits 2 and says what to do', () => {
     [['prune', '--l1', '0.4', '--seed', 'x', M], /--seed: 'x' is not a whole number/],
     [['prune', '--l1', '0.4', '--scope', 'x', M], /--scope: 'x' is not one of "tensor", "global"/],
     [['prune', '--l1', '0.4', '--bogus', M], /--bogus: there is no such option\n {2}See compress prune --help/],
+    [['prune', '--l3', '0.4', M], /--l3: there is no such option\. Did you mean --l1\?\n {2}See compress prune --help/],
+    [['quantize', '--wieghts-only', M], /--wieghts-only: there is no such option\. Did you mean --weights-only\?/],
+    [['quantize', '--ext=1', M], /--ext: there is no such option\. Did you mean --external-data\?/],
+    [['inspect', '--l1', '0.4', M], /--l1: there is no such option\n/],
+    [['diff', '--exitcode', M, M], /--exitcode: there is no such option\. Did you mean --exit-code\?/],
+    [['diff', M], /diff: needs 2 models; 1 is given\n {2}See compress diff --help/],
     [['prune', '--l1', '0.4', '-z', M], /-z: there is no such option/],
     [['prune', '--l1', '0.4', M, 'two.onnx'], /'two\.onnx' is one argument too many\n {2}One model at a time/],
     [
@@ -46,11 +54,11 @@ describe('a wrong command line exits 2 and says what to do', () => {
     [['quantise', M], /'quantise' is not a verb\. Did you mean quantize\?/],
     [
       ['frobnicate', M],
-      /'frobnicate' is not a verb\n {2}The verbs are prune, quantize, pack, fold, convert, copy, run, tune, verify/,
+      /'frobnicate' is not a verb\n {2}The verbs are prune, quantize, pack, fold, convert, copy, run, tune, inspect, diff, verify/,
     ],
     [
       [],
-      /no verb is given: prune, quantize, pack, fold, convert, copy, run, tune, verify or bench\n {2}See compress --help/,
+      /no verb is given: prune, quantize, pack, fold, convert, copy, run, tune, inspect, diff, verify or bench\n {2}See compress --help/,
     ],
   ];
   const cwd = folder();
@@ -91,7 +99,13 @@ describe('help', () => {
     expect(all?.stdout.toString()).toContain('Exit codes: 0 done, 1 the model or a file, 2 the command line.');
   });
 
-  test('--version', () => expect(version?.stdout.toString()).toMatch(/^\d+\.\d+\.\d+\n$/));
+  test('--version: ours alone on the first line, then what it runs on', () => {
+    const [own, rest] = (version?.stdout.toString() ?? '').split('\n');
+    expect(own).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(rest).toBe(
+      `onnxruntime-node ${runtime.version}, Node.js ${process.versions.node}, ${process.platform} ${process.arch}`,
+    );
+  });
 });
 
 test('shell completion completes verbs and options in bash', () => {

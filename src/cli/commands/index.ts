@@ -37,6 +37,8 @@ async function load(verb: Verb, streams: Streams, { color, colorOut }: Colors): 
       ? (await import('./verify.ts')).verifyCommand(streams, colorOut, sources)
       : (await import('./bench.ts')).benchCommand(streams, colorOut, sources);
   }
+  if (verb === 'inspect') return (await import('./inspect.ts')).inspectCommand(streams, colorOut);
+  if (verb === 'diff') return (await import('./diff.ts')).diffCommand(streams, colorOut);
   const { runner } = await import('../run.ts');
   switch (verb) {
     case 'run':

@@ -54,7 +54,12 @@ export async function passesOf(
   const declared = optionsOf(module);
   const argv = [...options].flatMap(([key, value]) => argumentsOf(optionOf(declared, key, where), value, where));
   try {
-    const chosen = await parsed(module, [known, ...argv, ...further], common);
+    const chosen = await parsed(
+      module,
+      [known, ...argv, ...further],
+      common,
+      [...declared.values()].map(({ flag }) => flag),
+    );
     await chosen?.run();
   } catch (cause) {
     if (!(cause instanceof CompressError) || cause.code !== 'options') throw cause;
@@ -99,7 +104,12 @@ function quoted(text: string): string {
   return /^(['"])[\s\S]*\1$/.test(text) ? `"${text}"` : text;
 }
 
-function parsed(module: CommandModule, argv: readonly string[], common: CommonArguments): ReturnType<typeof chosenBy> {
+function parsed(
+  module: CommandModule,
+  argv: readonly string[],
+  common: CommonArguments,
+  flags: readonly string[],
+): ReturnType<typeof chosenBy> {
   const command = choosing(module, (args) => module.handler({ ...args, ...common } as never));
   const parser = yargs([...argv])
     .command(command)
@@ -111,7 +121,7 @@ function parsed(module: CommandModule, argv: readonly string[], common: CommonAr
     .help(false)
     .exitProcess(false)
     .fail((message, cause) => {
-      throw cause === undefined || cause.name === 'YError' ? usageError(message || cause.message, argv) : cause;
+      throw cause === undefined || cause.name === 'YError' ? usageError(message || cause.message, argv, flags) : cause;
     });
   return chosenBy(() => parser.parseAsync());
 }

@@ -7,7 +7,7 @@ import type { Skip } from '../pass.ts';
 import { skipUse, type WeightUse } from '../select.ts';
 import { addTensors, type Emitter } from './emit.ts';
 import { gemmParts, scaledBefore, transposeBefore, transposeNode } from './gemm.ts';
-import type { QuantizeOptions } from './options.ts';
+import type { Settled } from './options.ts';
 import type { DistinctScales } from './scales.ts';
 import { paramsOf, type QuantizedWeight, quantizedBytes, quantizedWeight, type WeightShape } from './weight.ts';
 
@@ -20,12 +20,12 @@ export interface Rewritten {
 /** Decides the form for each operator and has it emitted. */
 export class Forms {
   readonly #emitter: Emitter;
-  readonly #options: Required<QuantizeOptions>;
+  readonly #options: Settled;
   readonly #opset: number;
   readonly #scales: DistinctScales;
   readonly #made = new Map<Tensor, Map<string, QuantizedWeight>>();
 
-  constructor(emitter: Emitter, options: Required<QuantizeOptions>, opset: number, scales: DistinctScales) {
+  constructor(emitter: Emitter, options: Settled, opset: number, scales: DistinctScales) {
     this.#emitter = emitter;
     this.#options = options;
     this.#opset = opset;
@@ -157,8 +157,8 @@ export class Forms {
     perTensor = false,
   ): Promise<{ weight: QuantizedWeight; added: number } | Skip> {
     const { held, graph } = use;
-    const { weightsOnly, dtype, reduceRange } = this.#options;
-    const scheme = { dtype, reduceRange, perTensor: perTensor || this.#options.perTensor };
+    const { weightsOnly, dtype, reduceRange, unread } = this.#options;
+    const scheme = { dtype, reduceRange, unread, perTensor: perTensor || this.#options.perTensor };
     const key = [shape.transposed, shape.axis, shape.factor, scheme.perTensor].join();
     const made = this.#made.get(held.tensor) ?? new Map<string, QuantizedWeight>();
     const found = made.get(key);
@@ -170,7 +170,7 @@ export class Forms {
     const base = heldName(held);
     const name = (part: string): string => home.uniqueName(`${base}_${part}`);
     const names = { data: name('quantized'), scale: name('scale'), zeroPoint: name('zero_point') };
-    if (weightsOnly) this.#scales.settle(params.scale, scheme.perTensor ? 0 : 1);
+    if (weightsOnly && !unread) this.#scales.settle(params.scale, scheme.perTensor ? 0 : 1);
     const weight = await quantizedWeight(held.tensor, shape, scheme, params, names);
     addTensors(home, weight);
     if (!weightsOnly) this.#made.set(held.tensor, made.set(key, weight));

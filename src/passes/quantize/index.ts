@@ -11,7 +11,7 @@ import { isExcluded, notFloat, skipUse, type WeightUse, weightUses } from '../se
 import { settleEinsums } from './einsum.ts';
 import { Emitter } from './emit.ts';
 import { Forms } from './forms.ts';
-import { QUANTIZABLE_OPS, type QuantizeOptions, settle } from './options.ts';
+import { QUANTIZABLE_OPS, type QuantizeOptions, type Settled, settle } from './options.ts';
 import { quantizeRecurrent, recurrentWeights } from './recurrent.ts';
 import { settleReshapes } from './reshapes.ts';
 import { unsupportedWeights } from './rest.ts';
@@ -50,7 +50,15 @@ export function quantize(options: QuantizeOptions = {}): Pass {
   return { name: 'quantize', run: (model) => run(model, settled) };
 }
 
-type Settled = Required<QuantizeOptions>;
+/**
+ * {@link quantize} as a plan: no weight is read, so that a model of any size takes milliseconds. The report is the same,
+ * but that no weight is found to hold NaN, and the model has the size of the result; its scales mean nothing, and it must
+ * not be written.
+ */
+export function planQuantize(options: QuantizeOptions = {}): Pass {
+  const settled = { ...settle(options), unread: true };
+  return { name: 'quantize', run: (model) => run(model, settled) };
+}
 
 async function run(model: Model, options: Settled): Promise<PassReport> {
   const notes = unpackingNotes(await unpackWeights(model));
@@ -77,7 +85,12 @@ async function run(model: Model, options: Settled): Promise<PassReport> {
   if (note !== undefined && selected.uses.length > 0) notes.push(note);
   const skips = [...selected.skips];
   const emitter = new Emitter();
-  const forms = new Forms(emitter, settled, model.opset, await DistinctScales.of(model));
+  const forms = new Forms(
+    emitter,
+    settled,
+    model.opset,
+    options.unread ? new DistinctScales() : await DistinctScales.of(model),
+  );
   const changes = model.opset < 10 ? [] : await rewrite(model, selected.uses, forms, skips);
   const recurrent = recurrentWeights(model, options, (use) => refusal(model, use, options));
   skips.push(...recurrent.skips);

@@ -35,6 +35,12 @@ export const QUANTIZE_DEFAULTS: Required<QuantizeOptions> = {
   exclude: [],
 };
 
+/** The options of a run, all of them there. */
+export type Settled = Required<QuantizeOptions> & {
+  /** Weights are not read, for a plan: every scale is 1, and every size is that of the result. */
+  readonly unread?: boolean;
+};
+
 /** The options with defaults for what is missing or undefined. */
 export function settle(options: QuantizeOptions): Required<QuantizeOptions> {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));

@@ -8,14 +8,12 @@ import type { Change, Skip } from '../pass.ts';
 import { skipUse, type WeightUse } from '../select.ts';
 import { traceBack } from '../trace.ts';
 import type { Emitter } from './emit.ts';
-import type { QuantizeOptions } from './options.ts';
+import type { Settled } from './options.ts';
 import { paramsOf, type QuantizedWeight, quantizedBytes, quantizedWeight } from './weight.ts';
 
 /** Operators with two weights, W [directions, gates·hidden, input] and R [directions, gates·hidden, hidden]. */
 export const RECURRENT_OPS: readonly string[] = ['LSTM', 'GRU', 'RNN'];
 const INPUTS = [1, 2];
-
-type Settled = Required<QuantizeOptions>;
 
 /** The weights of recurrent layers: those to quantize, and why not the others. */
 export function recurrentWeights(

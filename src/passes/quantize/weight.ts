@@ -13,6 +13,8 @@ export interface WeightScheme {
   readonly perTensor: boolean;
   /** 7 bits instead of 8, so that sums of two products fit 16 bits on x64 without VNNI. */
   readonly reduceRange: boolean;
+  /** Not read, for a plan: every scale is 1. */
+  readonly unread?: boolean | undefined;
 }
 
 /** What a form needs of the float weight before it is quantized. */
@@ -50,6 +52,10 @@ export async function paramsOf(
   // The axis before the swap: ranges do not need the weight transposed.
   const axis = scheme.perTensor ? undefined : shape.transposed ? 1 - shape.axis : shape.axis;
   const layout = channelLayout(tensor.dims, axis);
+  if (scheme.unread) {
+    const zeroPoint = new Int32Array(layout.channels);
+    return { scale: new Float32Array(layout.channels).fill(1), zeroPoint, min: 0, max: limitOf(scheme) };
+  }
   const range = await rangeOf(tensor, shape, layout);
   return range && linearParams(range, scheme.dtype === 'int8' ? 'symmetric' : 'asymmetric', limitOf(scheme));
 }
@@ -88,7 +94,7 @@ export async function quantizedWeight(
   };
   const where = streamable(tensor, shape);
   let data: Tensor;
-  if (where !== undefined && (await fastStreams())) {
+  if (where !== undefined && !scheme.unread && (await fastStreams())) {
     const { quantizedStream, transposedStream } = await import('../../compute/linear.ts');
     const { stored, format } = where;
     const stream = shape.transposed

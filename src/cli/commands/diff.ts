@@ -1,0 +1,106 @@
+import type { Argv, CommandModule } from 'yargs';
+import { CompressError } from '../../errors.ts';
+import type { Model } from '../../ir/model.ts';
+import { sameFiles } from '../../onnx/same.ts';
+import { diff } from '../../passes/diff/index.ts';
+import { DASH } from '../arguments.ts';
+import { renderDiff, renderMarkdown, titleOf } from '../diff/render.ts';
+import { type Input, inputOf } from '../inspect/input.ts';
+import { plain } from '../inspect/json.ts';
+import type { Streams } from '../pipe.ts';
+import { columnsOf } from '../text.ts';
+import { examples, SUMMARIES } from '../usage.ts';
+
+interface DiffArguments {
+  before: string;
+  after: string;
+  json: boolean | undefined;
+  markdown: boolean | undefined;
+  exitCode: boolean | undefined;
+  quiet: boolean | undefined;
+  verbose: boolean | undefined;
+}
+
+/**
+ * `compress diff`: what changed from one model to another.
+ * @param color - whether standard output may have colours
+ */
+export function diffCommand(
+  streams: Pick<Streams, 'stdin' | 'stdout'>,
+  color: boolean,
+): CommandModule<object, DiffArguments> {
+  return {
+    command: SUMMARIES.diff[0],
+    describe: SUMMARIES.diff[1],
+    builder: (yargs) => options(yargs) as never,
+    handler: async (args) => {
+      if (args.before === DASH && args.after === DASH) {
+        throw new CompressError('options', 'diff', 'standard input holds one model only', {
+          hint: 'Give the path of the other one.',
+        });
+      }
+      const inputs = [await inputOf(args.before, streams), await inputOf(args.after, streams)] as const;
+      try {
+        await compare(inputs, args, color, streams);
+      } finally {
+        for (const input of inputs) await input.close();
+      }
+    },
+  };
+}
+
+async function compare(
+  [one, other]: readonly [Input, Input],
+  args: DiffArguments,
+  color: boolean,
+  { stdout }: Pick<Streams, 'stdout'>,
+): Promise<void> {
+  const models: Model[] = [];
+  try {
+    const before = await one.open();
+    models.push(before);
+    const after = await other.open();
+    models.push(after);
+    const found = await diff(before, after);
+    // Nothing that is compared differs: then it is worth looking at all the bytes.
+    const identical = found.same && (await sameFiles(before, after));
+    const title = titleOf(one.label, other.label);
+    if (args.json) {
+      const report = { before: one.label, after: other.label, identical, ...found };
+      stdout.write(`${JSON.stringify(report, plain, 2)}\n`);
+    } else if (args.markdown) stdout.write(renderMarkdown(title, found, identical));
+    else if (!args.quiet) {
+      const columns = columnsOf(stdout);
+      stdout.write(renderDiff(title, found, identical, { color, columns, verbose: args.verbose === true }));
+    }
+    if (args.exitCode && !found.same) process.exitCode = 1;
+  } finally {
+    for (const model of models) await model.close();
+  }
+}
+
+function options(yargs: Argv): Argv {
+  const flag = { type: 'boolean' } as const;
+  return yargs
+    .usage(
+      '$0 diff before.onnx after.onnx [options]\n\nTells what changed: opset, inputs and outputs, operators, nodes, and every weight with how far its values moved.',
+    )
+    .positional('before', { type: 'string', describe: 'the model as it was; - reads standard input' })
+    .positional('after', { type: 'string', describe: 'the model as it is; - reads standard input' })
+    .option('exit-code', { ...flag, describe: 'exit with 1 where the models differ, as git diff does; else it is 0' })
+    .group(['exit-code'], 'For scripts:')
+    .option('json', { ...flag, describe: 'report as JSON' })
+    .option('markdown', { ...flag, describe: 'report as Markdown, for a comment on a pull request' })
+    .option('quiet', { ...flag, alias: 'q', describe: 'no report for people' })
+    .option('verbose', { ...flag, alias: 'v', describe: 'every row in the report; stack traces of errors' })
+    .conflicts('json', 'markdown')
+    .group(['json', 'markdown', 'quiet', 'verbose', 'help', 'version'], 'Report:')
+    .epilog(
+      examples([
+        ['what did quantization do?', 'compress diff model.onnx small.onnx'],
+        ['has the model changed?', 'compress diff --exit-code --quiet released.onnx model.onnx'],
+        ['what would this verb do?', 'compress prune --l1 0.4 model.onnx | compress diff model.onnx -'],
+        ['a comment on a pull request', 'compress diff --markdown main.onnx branch.onnx > comment.md'],
+      ]),
+    );
+}

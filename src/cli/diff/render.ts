@@ -1,0 +1,87 @@
+import { Chalk } from 'chalk';
+import type { ModelDiff } from '../../passes/diff/index.ts';
+import type { RenderOptions } from '../render.ts';
+import { table } from '../table.ts';
+import { printable, shorten, wrap } from '../text.ts';
+import { type Section, sectionsOf, summaryOf } from './sections.ts';
+
+/** Rows of a part of a comment; a pull request is no place for a thousand nodes. */
+const MAX_ROWS = 50;
+/** Columns left to the cells behind the first; longer texts are cut in their middle. */
+const MIN_CELL = 12;
+
+/** What is compared, in a line. */
+export function titleOf(before: string, after: string): string {
+  return `${printable(before)} → ${printable(after)}`;
+}
+
+/** The report for people. `identical`: whether the files are the same byte for byte. */
+export function renderDiff(title: string, found: ModelDiff, identical: boolean, options: RenderOptions): string {
+  const chalk = new Chalk({ level: options.color ? 1 : 0 });
+  const head = found.same
+    ? `${chalk.bold(title)}: ${sameText(found, identical)}`
+    : `${chalk.bold(title)}: ${summaryOf(found)}`;
+  const parts = sectionsOf(found).flatMap((one) => [
+    `${chalk.green(one.title)}${countOf(one)}`,
+    ...table(one.columns, fitted(one, options), options, chalk),
+  ]);
+  return `${[...wrap(head, options.columns), ...parts].join('\n')}\n`;
+}
+
+/** What there is to say of models that are the same. */
+export function sameText({ byteLength }: ModelDiff, identical: boolean): string {
+  if (identical) return 'identical, byte for byte';
+  const bytes = byteLength.before === byteLength.after ? '' : ` of ${byteLength.before} and ${byteLength.after} bytes`;
+  return `the same graph and weights; the files${bytes} differ in how they are written or in what is not compared`;
+}
+
+function countOf({ rows }: Section): string {
+  return rows.length > 1 ? ` (${rows.length} changes)` : '';
+}
+
+/** Rows whose cells, but for the first, share what the terminal leaves them; nothing is cut where all is asked for. */
+function fitted({ rows, columns }: Section, options: RenderOptions): string[][] {
+  const safe = rows.map((row) => row.map(printable));
+  if (options.verbose) return safe;
+  const widths = columns.map((one, index) => Math.max(one.head.length, ...safe.map((row) => row[index]?.length ?? 0)));
+  const first = Math.min(widths[0] ?? 0, Math.max(16, Math.floor(options.columns / 3)));
+  // Columns that are left out where it is narrow need no room then.
+  const needed = (index: number): number => (columns[index]?.optional ? 0 : (widths[index] as number) + 2);
+  let over = widths.reduce((sum, _, index) => sum + (index === 0 ? 2 + first : needed(index)), 0) - options.columns;
+  // The widest gives way first.
+  const order = widths.map((_, index) => index).slice(1);
+  for (const index of order.sort((a, b) => (widths[b] as number) - (widths[a] as number))) {
+    if (over <= 0) break;
+    const width = Math.max(MIN_CELL, (widths[index] as number) - over);
+    over -= (widths[index] as number) - width;
+    widths[index] = width;
+  }
+  return safe.map((row) => row.map((cell, index) => (index === 0 ? cell : shorten(cell, widths[index] as number))));
+}
+
+/** The same as Markdown, for a comment on a pull request. */
+export function renderMarkdown(title: string, found: ModelDiff, identical: boolean): string {
+  const head = found.same ? sameText(found, identical) : summaryOf(found);
+  const lines = [`**${escaped(title)}**: ${escaped(head)}`];
+  for (const one of sectionsOf(found)) {
+    const rows = one.rows.slice(0, MAX_ROWS);
+    lines.push('', `### ${one.title}`, '', row(one.columns.map(({ head: text }) => text)));
+    lines.push(row(one.columns.map(({ right }) => (right ? '--:' : '---'))));
+    lines.push(...rows.map((cells) => row(cells.map(escaped))));
+    if (rows.length < one.rows.length) lines.push('', `… and ${one.rows.length - rows.length} more`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function row(cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`;
+}
+
+/** Names come from the file: none may open a table cell, a tag, a link or a mention. */
+function escaped(text: string): string {
+  return printable(text)
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replace(/[\\`*_[\]|~#!]/g, '\\$&')
+    .replaceAll('@', '@\u200b');
+}

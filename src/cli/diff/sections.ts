@@ -1,0 +1,128 @@
+import type { Difference } from '../../kernels/difference.ts';
+import type {
+  FactChange,
+  ModelDiff,
+  NodeChange,
+  NodeFacts,
+  TensorFacts,
+  WeightChange,
+} from '../../passes/diff/index.ts';
+import { formatBytes, formatPercent } from '../size.ts';
+import type { Column } from '../table.ts';
+import { count } from '../text.ts';
+
+/** A part of a report on what changed: rows under heads. Texts are as in the file: whoever prints makes them safe. */
+export interface Section {
+  readonly title: string;
+  readonly columns: readonly Column[];
+  readonly rows: readonly string[][];
+}
+
+const RIGHT = { right: true } as const;
+const SIDES: readonly Column[] = [{ head: 'before' }, { head: 'after' }];
+
+/** What changed, part by part; parts without changes are left out. */
+export function sectionsOf(found: ModelDiff): Section[] {
+  const { header, values, operators, nodes, weights } = found;
+  const all: Section[] = [
+    { title: 'model', columns: [{ head: 'fact' }, ...SIDES], rows: header.map(factRow) },
+    {
+      title: 'inputs and outputs',
+      columns: [{ head: 'value' }, ...SIDES],
+      rows: values.map((one) => [`${one.kind} ${one.name}`, one.before ?? '–', one.after ?? '–']),
+    },
+    {
+      title: 'operators',
+      columns: [{ head: 'operator' }, ...SIDES.map((one) => ({ ...one, ...RIGHT }))],
+      rows: operators.map((one) => [one.opType, String(one.before), String(one.after)]),
+    },
+    {
+      title: 'weights',
+      columns: [
+        ...[{ head: 'weight' }, { head: 'what' }],
+        ...['SQNR', 'max error'].map((head) => ({ head, ...RIGHT })),
+        { head: 'zeros', ...RIGHT, optional: true },
+      ],
+      rows: weights.changed.map(weightRow),
+    },
+    {
+      title: 'nodes',
+      columns: [{ head: 'node' }, { head: 'operator', optional: true }, { head: 'what' }],
+      rows: [
+        ...nodes.changed.flatMap(changeRows),
+        ...nodes.removed.map((one) => nodeRow(one, 'removed')),
+        ...nodes.added.map((one) => nodeRow(one, 'added')),
+      ],
+    },
+  ];
+  return all.filter((one) => one.rows.length > 0);
+}
+
+/** The first line: sizes, and how much stayed as it was. */
+export function summaryOf({ byteLength, nodes, weights }: ModelDiff): string {
+  const { before = 0, after = 0 } = byteLength;
+  const sizes = `${formatBytes(before)} → ${formatBytes(after)} (${formatPercent(after, before)})`;
+  return `${sizes}; ${count(nodes.same, 'node')} and ${count(weights.same, 'weight')} are the same`;
+}
+
+function factRow({ what, before, after }: FactChange): string[] {
+  return [what, before ?? '–', after ?? '–'];
+}
+
+function pathOf({ graph, name }: { readonly graph: string; readonly name: string }): string {
+  return graph === '' ? name : `${graph}/${name}`;
+}
+
+/** A row for each change of a node; the inputs of one that is another operator now are other inputs anyway. */
+function changeRows(one: NodeChange): string[][] {
+  const operator = one.changes.filter(({ what }) => what === 'operator');
+  return (operator.length > 0 ? operator : one.changes).map(({ what, before, after }, index) => {
+    const [old, now] = [before ?? '–', after ?? '–'];
+    const text = what === 'operator' ? `was ${old}` : `${what}: ${old} → ${now}`;
+    return [index === 0 ? pathOf(one) : '', index === 0 ? one.opType : '', text];
+  });
+}
+
+function nodeRow(one: NodeFacts, what: string): string[] {
+  return [pathOf({ graph: one.graph, name: one.name || (one.outputs[0] ?? '') }), one.opType, what];
+}
+
+function weightRow(one: WeightChange): string[] {
+  const { values } = one;
+  const zeros =
+    values === undefined
+      ? ''
+      : `${formatPercent(values.zerosBefore, values.elements)} → ${formatPercent(values.zerosAfter, values.elements)}`;
+  return [pathOf(one), whatOf(one), ...(values === undefined ? ['', ''] : figuresOf(values)), zeros];
+}
+
+/** `float32 [64, 256] → int8 per channel`. */
+function whatOf({ kind, name, before, after, form }: WeightChange): string {
+  if (before === undefined) return `added, ${after === undefined ? '' : typeOf(after)}`;
+  if (after === undefined) return `removed, ${typeOf(before)}`;
+  if (kind === 'quantized') {
+    const stored = (dtype: string): string =>
+      dtype.startsWith('float') || dtype === 'bfloat16' ? dtype : `${dtype} ${form ?? ''}`;
+    return `${stored(before.dtype)} → ${stored(after.dtype)}`;
+  }
+  const renamed = after.name === name ? '' : `now ${after.name}`;
+  if (kind === 'renamed') return renamed;
+  const type = typeOf(before) === typeOf(after) ? 'values' : `${typeOf(before)} → ${typeOf(after)}`;
+  return renamed === '' ? type : `${type}, ${renamed}`;
+}
+
+function typeOf({ dtype, dims }: TensorFacts): string {
+  return `${dtype} [${dims.join(', ')}]`;
+}
+
+/** `41.3 dB` and `0.0021`; elements that are not finite in one of the two are told beside. */
+function figuresOf({ sqnr, maxAbs, changed, nonFinite }: Difference): [sqnr: string, error: string] {
+  if (changed === 0) return ['same', '0'];
+  const bad = nonFinite === 0 ? '' : ` (${nonFinite} not finite)`;
+  return [formatDb(sqnr), `${Number(maxAbs.toPrecision(3))}${bad}`];
+}
+
+function formatDb(value: number): string {
+  if (!Number.isFinite(value)) return value > 0 ? '∞ dB' : '−∞ dB';
+  return `${value.toFixed(1)} dB`;
+}

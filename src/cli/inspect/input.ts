@@ -1,0 +1,48 @@
+import { basename } from 'node:path';
+import { CompressError } from '../../errors.ts';
+import type { Source } from '../../io/source.ts';
+import { stdinSource } from '../../io/spool.ts';
+import type { Model } from '../../ir/model.ts';
+import { planModel } from '../../onnx/plan.ts';
+import { DASH } from '../arguments.ts';
+import { openPath, openSource } from '../open.ts';
+import { dataBytes, type Streams } from '../pipe.ts';
+
+/** A model that is opened more than once. */
+export interface Input {
+  /** What reports call it. */
+  readonly label: string;
+  open(): Promise<Model>;
+  /** Bytes the model would have when written beside itself, data files included. */
+  byteLengthOf(model: Model): number;
+  close(): Promise<void>;
+}
+
+/**
+ * The model an argument names: a path, or standard input, which is kept until {@link Input.close}.
+ * @throws CompressError `options` where there is none
+ */
+export async function inputOf(path: string | undefined, streams: Pick<Streams, 'stdin'>): Promise<Input> {
+  if (path === '') {
+    throw new CompressError('options', 'model', 'the file name is empty', {
+      hint: 'Is a variable of the script empty?',
+    });
+  }
+  const dataName = `${basename(path === undefined || path === DASH ? 'model.onnx' : path)}.data`;
+  const byteLengthOf = (model: Model): number => {
+    const plan = planModel(model, { mode: 'auto', dataName });
+    return plan.byteLength + dataBytes(plan, model);
+  };
+  if (path !== undefined && path !== DASH) {
+    return { label: path, open: () => openPath(path), byteLengthOf, close: async () => {} };
+  }
+  if (streams.stdin.isTTY) {
+    throw new CompressError('options', '', 'no model is given, and standard input is a terminal', {
+      hint: 'Give the path of an .onnx file, or pipe one in.',
+    });
+  }
+  const source = await stdinSource(() => streams.stdin as AsyncIterable<Uint8Array>);
+  // A model closes its source; this one is needed again.
+  const shared: Source = { ...source, close: async () => {} };
+  return { label: '<stdin>', open: () => openSource(shared), byteLengthOf, close: () => source.close() };
+}

@@ -1,0 +1,67 @@
+import type { ChalkInstance } from 'chalk';
+import type { MeasuredWeight } from '../../passes/inspect/index.ts';
+import { formatPercent } from '../size.ts';
+import { table } from '../table.ts';
+import { printable, wrap } from '../text.ts';
+import { bars } from './histogram.ts';
+import { shape } from './lines.ts';
+import type { InspectRender } from './render.ts';
+
+/** Narrower terminals have no room for both ends of the values. */
+const WITH_ENDS = 96;
+
+const EXPLAINED =
+  '  spread: largest magnitude of a channel over the smallest one’s; outliers: largest magnitude over the 99.9th percentile; values: from min to max, zeros left out';
+
+/** What weights are like, a line each. */
+export function measuredLines(
+  measured: readonly MeasuredWeight[],
+  options: InspectRender,
+  chalk: ChalkInstance,
+): string[] {
+  if (measured.length === 0) return [];
+  const patterns = measured.some((one) => one.statistics.pattern !== undefined);
+  const right = { right: true } as const;
+  const ends = options.columns >= WITH_ENDS;
+  const heads = [
+    ...[{ head: 'weight' }, { head: 'shape', optional: true }, { head: 'zeros', ...right }],
+    ...(patterns ? [{ head: 'N:M', ...right }] : []),
+    ...(ends ? ['min', 'max'].map((head) => ({ head, ...right })) : []),
+    { head: 'mean', ...right, optional: true },
+    ...['std', 'spread', 'outliers'].map((head) => ({ head, ...right })),
+    { head: 'values' },
+  ];
+  const rows = measured.map((one) => {
+    const { statistics: it } = one;
+    return [
+      ...[one.name, shape(one), formatPercent(it.zeros, it.elements)],
+      ...(patterns ? [it.pattern ?? ''] : []),
+      ...(ends ? [it.min, it.max].map(digits) : []),
+      ...[it.mean, it.std].map(digits),
+      it.channels > 1 ? digits(it.channelSpread) : '',
+      it.outlierRatio === 0 ? '' : digits(it.outlierRatio),
+      bars(it.histogram, options.ascii),
+    ];
+  });
+  return [
+    chalk.green('values of the weights'),
+    ...table(heads, rows, options, chalk),
+    ...[EXPLAINED, ...notes(measured, chalk)].flatMap((line) => wrap(line, options.columns)),
+  ];
+}
+
+/** What no column says: elements that are not finite, channels without any weight. */
+function notes(measured: readonly MeasuredWeight[], chalk: ChalkInstance): string[] {
+  return measured.flatMap(({ name, statistics: it }) => {
+    const facts: string[] = [];
+    if (it.nans > 0) facts.push(`${it.nans} NaN`);
+    if (it.infinities > 0) facts.push(`${it.infinities} infinite`);
+    if (it.zeroChannels > 0) facts.push(`${it.zeroChannels} of ${it.channels} channels are zero`);
+    return facts.length === 0 ? [] : [`  ${chalk.yellow(printable(name))}: ${facts.join(', ')}`];
+  });
+}
+
+/** Three digits. */
+function digits(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}

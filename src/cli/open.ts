@@ -1,0 +1,30 @@
+import { stat } from 'node:fs/promises';
+import { CompressError } from '../errors.ts';
+import type { Source } from '../io/source.ts';
+import type { Model } from '../ir/model.ts';
+import { readModel } from '../onnx/read.ts';
+
+/** Opens what came through a pipe; an early end is probably that of the command before. */
+export function openSource(source: Source): Promise<Model> {
+  return readModel(source).catch((cause: unknown) => {
+    if (!(cause instanceof CompressError) || !cause.hint?.startsWith('The file ends too early')) throw cause;
+    throw new CompressError('malformed', '', cause.message, {
+      hint: 'The model ends too early: did the command before the pipe fail?',
+      cause,
+    });
+  });
+}
+
+/** Opens a file; of a named pipe it says how to read it. */
+export function openPath(path: string): Promise<Model> {
+  return readModel(path).catch(async (cause: unknown) => {
+    const fifo = await stat(path).then(
+      (found) => found.isFIFO(),
+      () => false,
+    );
+    if (!fifo) throw cause;
+    throw new CompressError('io', path, 'is a pipe, not a regular file', {
+      hint: `Read it as standard input: < ${path}`,
+    });
+  });
+}

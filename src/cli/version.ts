@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+/** The version alone on the first line, then what else a bug report needs. ONNX Runtime is looked for, not loaded. */
+export function versionText(): string {
+  const own = versionIn(new URL('../../package.json', import.meta.url)) ?? '';
+  const runtime = runtimeVersion();
+  const runs = runtime === undefined ? 'onnxruntime-node is not installed' : `onnxruntime-node ${runtime}`;
+  return `${own}\n${runs}, Node.js ${process.versions.node}, ${process.platform} ${process.arch}`;
+}
+
+function runtimeVersion(): string | undefined {
+  const folders = createRequire(import.meta.url).resolve.paths('onnxruntime-node') ?? [];
+  for (const folder of folders) {
+    const found = versionIn(join(folder, 'onnxruntime-node', 'package.json'));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function versionIn(path: string | URL): string | undefined {
+  try {
+    return (JSON.parse(readFileSync(path, 'utf8')) as { version?: string }).version;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,40 @@
+import type { Tensor } from '../ir/tensor.ts';
+
+/** Bytes of a chunk: a multiple of every element's size; two are in memory at a time. */
+const CHUNK: number = 1 << 20;
+
+/**
+ * The elements of a tensor in order, as `load` gives them, a chunk at a time: the next one is read while one is looked
+ * at. A chunk is good until the next one is asked for.
+ * @param size - bytes of every chunk but the last
+ * @throws CompressError where the bytes cannot be read
+ */
+export async function* chunksOf(tensor: Tensor, size: number = CHUNK): AsyncGenerator<Uint8Array, void, void> {
+  const { stored } = tensor;
+  if (stored === undefined || stored.byteLength <= size) {
+    const all = await tensor.load();
+    for (let at = 0; at < all.byteLength; at += size) yield all.subarray(at, at + size);
+    return;
+  }
+  const buffers = [0, 1].map(() => new Uint8Array(size));
+  const read = async (at: number): Promise<Uint8Array> => {
+    const bytes = (buffers[(at / size) % 2] as Uint8Array).subarray(0, Math.min(size, stored.byteLength - at));
+    await stored.readInto(bytes, at);
+    return bytes;
+  };
+  let next = read(0);
+  try {
+    for (let at = 0; at < stored.byteLength; at += size) {
+      const chunk = await next;
+      if (at + size < stored.byteLength) {
+        next = read(at + size);
+        // Should whoever looks at this chunk fail, nobody waits for the next one.
+        next.catch(() => {});
+      }
+      yield chunk;
+    }
+  } finally {
+    // Nothing reads any more once this has ended: the file may be closed.
+    await next.catch(() => {});
+  }
+}

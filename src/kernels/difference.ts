@@ -1,0 +1,72 @@
+/** How one tensor differs from another of as many elements. */
+export interface Difference {
+  readonly elements: number;
+  /** Elements that are not the same number; NaN is the same as NaN, +0 as −0. */
+  readonly changed: number;
+  /** Largest `|a − b|` of elements that are finite in both. */
+  readonly maxAbs: number;
+  /**
+   * Signal to noise of b, taking a as right: `10·log10(Σa² / Σ(a − b)²)` in dB over elements finite in both; infinite where
+   * nothing differs, −infinite where a is zero and b is not.
+   */
+  readonly sqnr: number;
+  /** Elements that are zero, of either sign. */
+  readonly zerosBefore: number;
+  readonly zerosAfter: number;
+  /** Elements that are finite in one of the two only, or infinite in both with other signs. */
+  readonly nonFinite: number;
+}
+
+/** Compares two tensors while their elements come by in order, a chunk at a time. */
+export class DifferenceOf {
+  #elements = 0;
+  #changed = 0;
+  #maxAbs = 0;
+  #signal = 0;
+  #noise = 0;
+  #zerosBefore = 0;
+  #zerosAfter = 0;
+  #nonFinite = 0;
+
+  /** Takes the next elements of both, as many of each. */
+  add(before: Float32Array, after: Float32Array): void {
+    let [changed, maxAbs, signal, noise, zerosBefore, zerosAfter] = [0, this.#maxAbs, 0, 0, 0, 0];
+    for (let index = 0; index < before.length; index++) {
+      const a = before[index] as number;
+      const b = after[index] as number;
+      if (a === 0) zerosBefore++;
+      if (b === 0) zerosAfter++;
+      const error = a - b;
+      if (error - error === 0) {
+        signal += a * a;
+        noise += error * error;
+        if (error !== 0) changed++;
+        const size = Math.abs(error);
+        if (size > maxAbs) maxAbs = size;
+      } else if (!Object.is(a, b)) {
+        changed++;
+        this.#nonFinite++;
+      }
+    }
+    this.#elements += before.length;
+    this.#changed += changed;
+    this.#maxAbs = maxAbs;
+    this.#signal += signal;
+    this.#noise += noise;
+    this.#zerosBefore += zerosBefore;
+    this.#zerosAfter += zerosAfter;
+  }
+
+  /** The figures of all elements so far. */
+  done(): Difference {
+    return {
+      elements: this.#elements,
+      changed: this.#changed,
+      maxAbs: this.#maxAbs,
+      sqnr: this.#noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(this.#signal / this.#noise),
+      zerosBefore: this.#zerosBefore,
+      zerosAfter: this.#zerosAfter,
+      nonFinite: this.#nonFinite,
+    };
+  }
+}

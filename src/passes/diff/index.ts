@@ -1,0 +1,113 @@
+import type { Graph } from '../../ir/graph.ts';
+import type { ModelHeader } from '../../ir/header.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Tensor } from '../../ir/tensor.ts';
+import { functionKey, headerChanges, operatorChanges, valueChanges } from './header.ts';
+import { computing, type Matching, matchNodes } from './match.ts';
+import { bodyPairs, changedNodes, nodeFacts } from './nodes.ts';
+import type { ModelDiff, NodeChange, NodeFacts, WeightChange } from './types.ts';
+import { diffWeights } from './weights.ts';
+
+export type {
+  Change,
+  FactChange,
+  ModelDiff,
+  NodeChange,
+  NodeFacts,
+  OperatorChange,
+  TensorFacts,
+  ValueChange,
+  WeightChange,
+} from './types.ts';
+
+/**
+ * What changed from one model to another: facts of the file, inputs and outputs, operators, nodes and weights. Nodes are
+ * matched by what they give, by their names, and from the inputs on by what they read, so that a model exported anew
+ * under other names is not all new. Weights are compared byte for byte, a chunk at a time; of those that differ the
+ * elements are compared as numbers, `10·log10(Σw² / Σ(w − w')²)` in dB. A weight for which integers stand in the other
+ * model (`<w>_quantized`) is compared with what these stand for.
+ *
+ * Doc strings and metadata of single nodes and tensors, sparse initializers' elements and kinds of attributes that hold
+ * types are not compared.
+ *
+ * @throws CompressError where weights cannot be read
+ */
+export async function diff(before: Model, after: Model): Promise<ModelDiff> {
+  const collected = new Collected();
+  await diffGraphs(collected, '', before.graph, after.graph, new Map());
+  const functions = new Map(after.functions.map((one) => [functionKey(one), one]));
+  for (const one of before.functions) {
+    const other = functions.get(functionKey(one));
+    if (other === undefined) collected.whole(functionKey(one), one, 'removed');
+    else await diffGraphs(collected, functionKey(one), one, other, new Map());
+    functions.delete(functionKey(one));
+  }
+  for (const [key, one] of functions) collected.whole(key, one, 'added');
+  const [header, values, operators] = [
+    await headerChanges(before, after),
+    valueChanges(before, after),
+    operatorChanges(before, after),
+  ];
+  const [old, now] = await Promise.all([before.header(), after.header()]);
+  const { nodes, weights } = collected;
+  const found = [header, values, operators, nodes.changed, nodes.added, nodes.removed, weights.changed];
+  const same = found.every((list) => list.length === 0);
+  return { same, byteLength: { before: bytesOf(old), after: bytesOf(now) }, header, values, operators, nodes, weights };
+}
+
+function bytesOf({ byteLength, dataFiles }: ModelHeader): number {
+  return dataFiles.reduce((sum, one) => sum + one.byteLength, byteLength);
+}
+
+/** What the graphs of two models gave so far. */
+class Collected {
+  readonly nodes = { same: 0, changed: [] as NodeChange[], removed: [] as NodeFacts[], added: [] as NodeFacts[] };
+  readonly weights = { same: 0, changed: [] as WeightChange[] };
+  readonly claimed = new WeakSet<Tensor>();
+
+  /** A graph that is in one of the models only. */
+  whole(path: string, graph: Graph, which: 'removed' | 'added'): void {
+    for (const node of computing(graph)) this.nodes[which].push(nodeFacts(path, node));
+  }
+}
+
+async function diffGraphs(
+  into: Collected,
+  path: string,
+  before: Graph,
+  after: Graph,
+  outer: ReadonlyMap<string, string>,
+): Promise<void> {
+  const matching = matchNodes(before, after, outer);
+  const renames = weightRenames(before, after, matching);
+  const weights = await diffWeights(path, before, after, renames, into.claimed);
+  into.weights.same += weights.same;
+  into.weights.changed.push(...weights.changed);
+  const changed = await changedNodes(path, matching, weights.renamed);
+  into.nodes.changed.push(...changed);
+  into.nodes.same += matching.pairs.length - changed.length;
+  into.nodes.removed.push(...matching.removed.map((node) => nodeFacts(path, node)));
+  into.nodes.added.push(...matching.added.map((node) => nodeFacts(path, node)));
+  const values = new Map([...matching.values, ...weights.renamed]);
+  for (const pair of matching.pairs) {
+    for (const body of bodyPairs(path, pair)) await diffGraphs(into, body.path, body.before, body.after, values);
+  }
+}
+
+/** Weights that a node of both graphs reads in one place under two names. */
+function weightRenames(before: Graph, after: Graph, { pairs }: Matching): Map<string, string> {
+  const renames = new Map<string, string>();
+  for (const pair of pairs) {
+    for (const [index, input] of pair.before.inputs.entries()) {
+      const other = pair.after.inputs[index] ?? '';
+      if (input === '' || other === '' || input === other || renames.has(input)) continue;
+      if (holds(before, input) && holds(after, other)) renames.set(input, other);
+    }
+  }
+  return renames;
+}
+
+/** Whether the graph itself, not one around it, holds a tensor under this name. */
+function holds(graph: Graph, name: string): boolean {
+  return graph.held(name)?.graph === graph;
+}

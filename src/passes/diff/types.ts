@@ -1,0 +1,91 @@
+import type { DType } from '../../ir/dtype.ts';
+import type { Difference } from '../../kernels/difference.ts';
+
+/** A value before and after; undefined where it is not there. Texts are as in the file. */
+export interface Change<T = string> {
+  readonly before: T | undefined;
+  readonly after: T | undefined;
+}
+
+/** A fact about the whole model that changed, e.g. `opset`, `metadata author`. */
+export interface FactChange extends Change {
+  readonly what: string;
+}
+
+/** An input or output of the model that came, went, or has another type. */
+export interface ValueChange extends Change {
+  readonly name: string;
+  readonly kind: 'input' | 'output';
+}
+
+/** An operator that there is another number of. */
+export interface OperatorChange {
+  readonly opType: string;
+  readonly before: number;
+  readonly after: number;
+}
+
+/** A node that is in one of the models only. */
+export interface NodeFacts {
+  /** Path of the graphs it is in, `''` for the main one. */
+  readonly graph: string;
+  readonly name: string;
+  readonly opType: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+/** A node in both models that is not the same. */
+export interface NodeChange {
+  readonly graph: string;
+  /** Its name after, or without one its first output. */
+  readonly name: string;
+  readonly opType: string;
+  /** What changed: `operator`, `input 1`, `output 0`, or an attribute's name. */
+  readonly changes: readonly FactChange[];
+}
+
+/** What a tensor is, without its elements. */
+export interface TensorFacts {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  readonly byteLength: number;
+}
+
+/** A weight that is not the same in both models. */
+export interface WeightChange {
+  readonly graph: string;
+  /** Its name before, or after where it is new. */
+  readonly name: string;
+  /** `quantized`: integers with a scale stand for it after, or stood before. */
+  readonly kind: 'added' | 'removed' | 'renamed' | 'changed' | 'quantized';
+  readonly before: TensorFacts | undefined;
+  readonly after: TensorFacts | undefined;
+  /** How integers have their scales: `per channel`, `per tensor`, `in blocks of 32`. */
+  readonly form?: string;
+  /** How the elements differ, where both are real numbers of one shape. */
+  readonly values?: Difference;
+}
+
+/** What {@link diff} found. Lists are empty where nothing changed. */
+export interface ModelDiff {
+  /** Whether nothing that is compared differs. */
+  readonly same: boolean;
+  /** Bytes of the files, data files included. */
+  readonly byteLength: Change<number>;
+  readonly header: readonly FactChange[];
+  readonly values: readonly ValueChange[];
+  readonly operators: readonly OperatorChange[];
+  readonly nodes: {
+    /** Nodes that are the same in both, names of values aside. */
+    readonly same: number;
+    readonly changed: readonly NodeChange[];
+    readonly removed: readonly NodeFacts[];
+    readonly added: readonly NodeFacts[];
+  };
+  readonly weights: {
+    readonly same: number;
+    readonly changed: readonly WeightChange[];
+  };
+}

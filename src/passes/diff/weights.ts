@@ -1,0 +1,206 @@
+import { elementCount, isFloat } from '../../ir/dtype.ts';
+import type { Graph } from '../../ir/graph.ts';
+import { isOp } from '../../ir/node.ts';
+import type { Tensor } from '../../ir/tensor.ts';
+import type { Difference } from '../../kernels/difference.ts';
+import { gemmParts } from '../quantize/gemm.ts';
+import { dequantized, dequantizedSwapped, findQuantized, type QuantizedTensor } from './quantized.ts';
+import type { TensorFacts, WeightChange } from './types.ts';
+import { difference, type Reals, realsOf, sameBytes, swappedReals } from './values.ts';
+
+/** What became of the weights of a graph. */
+export interface WeightsDiff {
+  readonly same: number;
+  readonly changed: readonly WeightChange[];
+  /** Names after of weights that have another name now. */
+  readonly renamed: ReadonlyMap<string, string>;
+}
+
+/** Integers that stand for a weight are this close to it, in dB, however coarse; a matrix turned over is not. */
+const CLOSE = 3;
+
+/**
+ * Compares the weights of two graphs: those of one name; those that `renames` takes for one; those for which integers
+ * stand in the other graph.
+ * @param renames - names after by names before, of weights that the same nodes read
+ * @param claimed - integers in a body that stand for a weight around it; those found are added
+ */
+export async function diffWeights(
+  path: string,
+  before: Graph,
+  after: Graph,
+  renames: ReadonlyMap<string, string>,
+  claimed: WeakSet<Tensor>,
+): Promise<WeightsDiff> {
+  const [old, now] = [tensorsOf(before), tensorsOf(after)];
+  const places = withBodies(after);
+  const changed: WeightChange[] = [];
+  const used = new Set<string>();
+  const renamed = new Map<string, string>();
+  let same = 0;
+  for (const [name, tensor] of old) {
+    const graph = path;
+    const found = now.get(name);
+    if (found !== undefined) {
+      used.add(name);
+      if (await isSame(tensor, found)) same++;
+      else changed.push({ graph, name, ...both(tensor, found, 'changed'), ...(await valuesOf(tensor, found)) });
+      continue;
+    }
+    const integers = places.map((place) => findQuantized(place, name)).find((one) => one !== undefined);
+    if (integers !== undefined && !old.has(integers.data.name)) {
+      for (const one of partsOf(integers)) {
+        used.add(one.name);
+        claimed.add(one);
+      }
+      changed.push({ graph, name, ...(await quantizedChange(before, name, tensor, integers)) });
+      continue;
+    }
+    const other = renames.get(name);
+    const there = other === undefined || old.has(other) || used.has(other) ? undefined : now.get(other);
+    // Integers that a node reads in the place of floats are no other name for these.
+    const moved = there !== undefined && isFloat(there.dtype) === isFloat(tensor.dtype) ? there : undefined;
+    if (moved !== undefined) {
+      used.add(moved.name);
+      renamed.set(name, moved.name);
+      const equal = await isSame(tensor, moved);
+      changed.push({
+        ...{ graph, name, ...both(tensor, moved, equal ? 'renamed' : 'changed') },
+        ...(equal ? {} : await valuesOf(tensor, moved)),
+      });
+    }
+  }
+  const stand = await standIns(path, before, after, old, now, used);
+  changed.push(...stand.changed);
+  const gone = new Set([
+    ...changed.flatMap((one) => (one.before === undefined ? [] : [one.before.name])),
+    ...stand.gone,
+  ]);
+  for (const [name, tensor] of old) {
+    if (gone.has(name) || now.has(name)) continue;
+    changed.push({ graph: path, name, kind: 'removed', before: factsOf(tensor), after: undefined });
+  }
+  for (const [name, tensor] of now) {
+    if (used.has(name) || claimed.has(tensor)) continue;
+    changed.push({ graph: path, name, kind: 'added', before: undefined, after: factsOf(tensor) });
+  }
+  return { same, changed, renamed };
+}
+
+/** Weights after that integers stood for before: what `diff` of the other order calls quantized. */
+async function standIns(
+  path: string,
+  before: Graph,
+  after: Graph,
+  old: ReadonlyMap<string, Tensor>,
+  now: ReadonlyMap<string, Tensor>,
+  used: Set<string>,
+): Promise<{ changed: WeightChange[]; gone: string[] }> {
+  const changed: WeightChange[] = [];
+  const gone: string[] = [];
+  for (const [name, tensor] of now) {
+    if (used.has(name)) continue;
+    const integers = findQuantized(before, name);
+    if (integers === undefined || !old.has(integers.data.name) || now.has(integers.data.name)) continue;
+    used.add(name);
+    gone.push(...partsOf(integers).map((one) => one.name));
+    const { form, values } = await quantizedChange(after, name, tensor, integers);
+    const sides = { before: factsOf(integers.data), after: factsOf(tensor) };
+    // The floats are the right ones, whichever side they are on; only the zeros have an order.
+    const turned = values && { ...values, zerosBefore: values.zerosAfter, zerosAfter: values.zerosBefore };
+    changed.push({ graph: path, name, kind: 'quantized', ...sides, form, ...(turned && { values: turned }) });
+  }
+  return { changed, gone };
+}
+
+/** Every tensor a graph holds, by the name it is read under. */
+function tensorsOf(graph: Graph): Map<string, Tensor> {
+  const all = new Map<string, Tensor>();
+  for (const [name, tensor] of graph.initializers) all.set(name, tensor);
+  for (const node of graph.nodes) {
+    const [name = ''] = node.outputs;
+    const tensor = isOp(node, 'Constant') ? graph.held(name)?.tensor : undefined;
+    if (tensor !== undefined) all.set(name, { ...tensor, name });
+  }
+  return all;
+}
+
+function partsOf({ data, scale, zeroPoint }: QuantizedTensor): Tensor[] {
+  return [data, scale, zeroPoint].flatMap((one) => (one === undefined ? [] : [one]));
+}
+
+/** A graph and the bodies in it: a weight that a body captures may be stored as integers inside it. */
+function withBodies(graph: Graph): Graph[] {
+  return [graph, ...[...graph.bodies].flatMap(withBodies)];
+}
+
+function factsOf({ name, dtype, dims, byteLength }: Tensor): TensorFacts {
+  return { name, dtype, dims, byteLength };
+}
+
+function both<Kind extends WeightChange['kind']>(
+  before: Tensor,
+  after: Tensor,
+  kind: Kind,
+): { kind: Kind; before: TensorFacts; after: TensorFacts } {
+  return { kind, before: factsOf(before), after: factsOf(after) };
+}
+
+async function isSame(before: Tensor, after: Tensor): Promise<boolean> {
+  return before.dtype === after.dtype && sameDims(before.dims, after.dims) && (await sameBytes(before, after));
+}
+
+function sameDims(one: readonly number[], other: readonly number[]): boolean {
+  return one.length === other.length && one.every((dim, axis) => dim === other[axis]);
+}
+
+/** Whether the last two axes of `other` are those of `one` swapped. */
+function isSwapped(one: readonly number[], other: readonly number[]): boolean {
+  const { length } = one;
+  if (length < 2 || other.length !== length) return false;
+  const turned = [...one.slice(0, -2), one[length - 1] as number, one[length - 2] as number];
+  return sameDims(turned, other);
+}
+
+/** How float elements differ: in their order, or, where the dims are swapped, with the axes swapped. */
+async function valuesOf(before: Tensor, after: Tensor): Promise<{ values?: Difference }> {
+  const [old, now] = [realsOf(before), realsOf(after)];
+  if (old === undefined || now === undefined || elementCount(before.dims) !== elementCount(after.dims)) return {};
+  const turned = isSwapped(before.dims, after.dims) && !sameDims(before.dims, after.dims);
+  const other = turned ? (swappedReals(after) ?? now) : now;
+  return { values: await difference(old, other) };
+}
+
+async function quantizedChange(
+  graph: Graph,
+  name: string,
+  tensor: Tensor,
+  integers: QuantizedTensor,
+): Promise<Pick<WeightChange, 'kind' | 'before' | 'after'> & { form: string; values?: Difference }> {
+  const { data, granularity } = integers;
+  const sides = { ...both(tensor, data, 'quantized'), form: granularity };
+  const real = realsOf(tensor);
+  if (real === undefined || elementCount(tensor.dims) !== elementCount(data.dims)) return sides;
+  const factor = factorOf(graph, name);
+  const old = factor === 1 ? real : scaled(real, factor);
+  const found: Difference[] = [];
+  const plain = sameDims(tensor.dims, data.dims);
+  const turned = isSwapped(tensor.dims, data.dims);
+  if (plain || !turned) found.push(await difference(old, dequantized(integers)));
+  // A square matrix may have been turned: then only one of the two is close.
+  if (turned && (found[0]?.sqnr ?? 0) < CLOSE) found.push(await difference(old, dequantizedSwapped(integers)));
+  const [best] = found.sort((a, b) => b.sqnr - a.sqnr);
+  return best === undefined ? sides : { ...sides, values: best };
+}
+
+/** The alpha of the Gemm that a weight is of, which quantizers take into it. */
+function factorOf(graph: Graph, name: string): number {
+  const node = graph.uses(name).find((use) => use.node !== undefined && isOp(use.node, 'Gemm') && use.index < 2)?.node;
+  return node === undefined ? 1 : gemmParts(node).alpha;
+}
+
+function scaled(reals: Reals, factor: number): Reals {
+  return async function* () {
+    for await (const chunk of reals()) yield chunk.map((value) => value * factor);
+  };
+}

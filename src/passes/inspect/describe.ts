@@ -1,0 +1,159 @@
+import { bitsOf, type DType, elementCount } from '../../ir/dtype.ts';
+import type { Graph, Held, ValueInfo } from '../../ir/graph.ts';
+import type { Model, OpsetImport } from '../../ir/model.ts';
+import { isOp } from '../../ir/node.ts';
+import { heldName } from '../held.ts';
+import { nameOf, type Role, usageOf } from './roles.ts';
+
+/** One tensor the model holds: an initializer, or the value of a Constant node. */
+export interface WeightFacts {
+  readonly name: string;
+  readonly role: Role;
+  /** The operators that use it in the end. */
+  readonly opTypes: readonly string[];
+  readonly node: string;
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  readonly elements: number;
+  readonly byteLength: number;
+  /** How a weight stored as integers is made real. */
+  readonly form?: string;
+}
+
+/** How often an operator is there, and what its weights take. A weight that several operators use is the first one's. */
+export interface OperatorFacts {
+  readonly opType: string;
+  readonly nodes: number;
+  readonly parameters: number;
+  readonly byteLength: number;
+}
+
+/** What tensors of one type take. */
+export interface DTypeFacts {
+  readonly dtype: DType;
+  readonly tensors: number;
+  readonly elements: number;
+  readonly byteLength: number;
+}
+
+/** A function of the model's own. */
+export interface FunctionFacts {
+  readonly domain: string;
+  readonly name: string;
+  readonly nodes: number;
+}
+
+/** The structure of a model: all that can be told without reading a weight. */
+export interface Structure {
+  readonly irVersion: number;
+  readonly opsets: readonly OpsetImport[];
+  readonly graph: string;
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+  /** Nodes of all graphs: bodies and functions are counted once. */
+  readonly nodes: number;
+  /** Bodies of If, Loop and Scan. */
+  readonly bodies: number;
+  readonly functions: readonly FunctionFacts[];
+  /** Elements of all weights. */
+  readonly parameters: number;
+  readonly operators: readonly OperatorFacts[];
+  readonly dtypes: readonly DTypeFacts[];
+  /** Every tensor, the largest first. */
+  readonly weights: readonly WeightFacts[];
+  /** Initializers in sparse form, whose elements lie in the file as values and indices. */
+  readonly sparse: readonly {
+    readonly name: string;
+    readonly dtype: DType;
+    readonly dims: readonly number[];
+    readonly stored: number;
+  }[];
+}
+
+/** A tensor with the place where it is held. */
+export interface HeldWeight extends WeightFacts {
+  readonly held: Held;
+}
+
+/** Every tensor of the model, in the order of its graphs. */
+export function heldWeights(model: Model): HeldWeight[] {
+  return model.graphs().flatMap((graph) => tensorsOf(graph).map(factsOf));
+}
+
+function tensorsOf(graph: Graph): Held[] {
+  const initializers = [...graph.initializers.keys()];
+  const constants = graph.nodes.filter((node) => isOp(node, 'Constant')).map((node) => node.outputs[0] ?? '');
+  return [...initializers, ...constants].flatMap((name) => {
+    const held = graph.held(name);
+    return held === undefined ? [] : [held];
+  });
+}
+
+function factsOf(held: Held): HeldWeight {
+  const { dtype, dims, byteLength } = held.tensor;
+  const { form, ...usage } = usageOf(held);
+  const facts = { name: heldName(held), ...usage, dtype, dims, elements: elementCount(dims), byteLength };
+  return { ...facts, ...(form === undefined ? {} : { form }), held };
+}
+
+/** Describes a model. Reads no weight. */
+export function describeModel(model: Model, weights: readonly HeldWeight[] = heldWeights(model)): Structure {
+  const { graph } = model;
+  const graphs = model.graphs();
+  const isWeight = weights.filter((one) => one.role === 'weight');
+  return {
+    irVersion: model.irVersion,
+    opsets: model.opsets.map(({ domain, version }) => ({ domain, version })),
+    graph: graph.name,
+    // Before IR 4 every initializer is an input too.
+    inputs: graph.inputs.filter((one) => !graph.initializers.has(one.name)),
+    outputs: graph.outputs,
+    nodes: graphs.reduce((sum, one) => sum + one.nodes.length, 0),
+    bodies: graphs.length - 1 - model.functions.length,
+    functions: model.functions.map(functionFacts),
+    parameters: isWeight.reduce((sum, one) => sum + one.elements, 0),
+    operators: operatorsOf(model, isWeight),
+    dtypes: dtypesOf(weights),
+    weights: [...weights].sort((a, b) => b.byteLength - a.byteLength).map(({ held, ...facts }) => facts),
+    sparse: graphs.flatMap((one) =>
+      one.sparseInitializers.map(({ name, dtype, dims, stored }) => ({ name, dtype, dims, stored })),
+    ),
+  };
+}
+
+function functionFacts(one: Graph): FunctionFacts {
+  return { domain: one.signature?.domain ?? '', name: one.name, nodes: one.nodes.length };
+}
+
+function operatorsOf(model: Model, weights: readonly HeldWeight[]): OperatorFacts[] {
+  const found = new Map<string, { nodes: number; parameters: number; byteLength: number }>();
+  const of = (opType: string): { nodes: number; parameters: number; byteLength: number } => {
+    const entry = found.get(opType) ?? { nodes: 0, parameters: 0, byteLength: 0 };
+    found.set(opType, entry);
+    return entry;
+  };
+  for (const { node } of model.nodes()) of(nameOf(node)).nodes++;
+  for (const { opTypes, elements, byteLength } of weights) {
+    const [opType] = opTypes;
+    if (opType === undefined) continue;
+    of(opType).parameters += elements;
+    of(opType).byteLength += byteLength;
+  }
+  return [...found]
+    .map(([opType, entry]) => ({ opType, ...entry }))
+    .sort((a, b) => b.parameters - a.parameters || b.nodes - a.nodes || (a.opType < b.opType ? -1 : 1));
+}
+
+function dtypesOf(weights: readonly HeldWeight[]): DTypeFacts[] {
+  const found = new Map<DType, { tensors: number; elements: number; byteLength: number }>();
+  for (const { dtype, elements, byteLength } of weights) {
+    const entry = found.get(dtype) ?? { tensors: 0, elements: 0, byteLength: 0 };
+    entry.tensors++;
+    entry.elements += elements;
+    entry.byteLength += byteLength;
+    found.set(dtype, entry);
+  }
+  return [...found]
+    .map(([dtype, entry]) => ({ dtype, ...entry }))
+    .sort((a, b) => b.byteLength - a.byteLength || bitsOf(b.dtype) - bitsOf(a.dtype));
+}

@@ -1,0 +1,36 @@
+import type { Graph } from '../../ir/graph.ts';
+import { intsAttribute, isOp, type Node } from '../../ir/node.ts';
+
+/** Where a weight ends: the input of a node. */
+export interface End {
+  readonly node: Node;
+  readonly index: number;
+  /** Whether it is a matrix transposed on its way. */
+  readonly transposed: boolean;
+}
+
+/** Longest chain followed. */
+const MAX_HOPS = 8;
+/** What a weight passes through as it is, element by element, on its way to its operator. */
+const THROUGH = ['Identity', 'Cast', 'DequantizeLinear', 'Transpose'];
+
+/** Follows a value to the first operator that does something with it; undefined where a reshape or nothing is in the way. */
+export function traceForward(graph: Graph, name: string): End | undefined {
+  let [scope, value, transposed] = [graph, name, false];
+  for (let hop = 0; hop < MAX_HOPS; hop++) {
+    const use = scope.uses(value).find((one) => one.node !== undefined);
+    if (use?.node === undefined) return undefined;
+    const { node, index } = use;
+    // Integers that are made real: `(Cast(q) − zero point) · scale`.
+    const real = hop > 0 && index === 0 && (isOp(node, 'Sub') || isOp(node, 'Mul'));
+    if (!real && !THROUGH.some((opType) => isOp(node, opType))) return { node, index, transposed };
+    if (isOp(node, 'Transpose')) {
+      const perm = intsAttribute(node, 'perm');
+      if (perm !== undefined && perm.length !== 2) return undefined;
+      if (perm === undefined || perm[0] === 1) transposed = !transposed;
+    }
+    scope = use.graph;
+    value = node.outputs[0] ?? '';
+  }
+  return undefined;
+}

