@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { CompressError } from '../../errors.ts';
+import type { Pass } from '../../passes/pass.ts';
 import { PRUNABLE_OPS, PRUNE_DEFAULTS, type PruneOptions, prune } from '../../passes/prune/index.ts';
 import {
   type CommonArguments,
@@ -8,11 +9,12 @@ import {
   type SelectionArguments,
   selectionArguments,
 } from '../arguments.ts';
+import { dataOptions, type ImportanceArguments, importanceArguments } from '../importanceArguments.ts';
 import { parseAmount, parseWhole } from '../parse.ts';
 import type { Run } from '../run.ts';
 import { examples, SUMMARIES } from '../usage.ts';
 
-interface PruneArguments extends CommonArguments, SelectionArguments {
+interface PruneArguments extends CommonArguments, SelectionArguments, ImportanceArguments {
   l1: string | undefined;
   l2: string | undefined;
   random: string | undefined;
@@ -32,7 +34,7 @@ export function pruneCommand(run: Run): CommandModule<object, PruneArguments> {
       const amount = { type: 'string', requiresArg: true } as const;
       const own = yargs
         .usage(
-          '$0 prune --l1|--l2|--random AMOUNT [model.onnx|-] [-o out.onnx|-] [options]\n\nSets the least important weights to zero, as torch.nn.utils.prune does.',
+          '$0 prune --l1|--l2|--random|--wanda|--sparsegpt AMOUNT [model.onnx|-] [-o out.onnx|-] [options]\n\nSets the least important weights to zero, as torch.nn.utils.prune does.',
         )
         .option('l1', {
           ...amount,
@@ -53,9 +55,16 @@ export function pruneCommand(run: Run): CommandModule<object, PruneArguments> {
           default: String(PRUNE_DEFAULTS.seed),
           describe: 'whole number that decides --random, the same on every machine',
         })
+        .option('nm', {
+          ...amount,
+          describe: 'with --wanda and --sparsegpt: N:M, e.g. 2:4, lets 2 of every 4 weights stay that are summed over',
+        })
         .option('allow-unchanged', { type: 'boolean', describe: 'a model without weights to prune is no error' })
-        .group(['l1', 'l2', 'random', 'scope', 'seed', 'allow-unchanged'], 'How to prune (one method is needed):');
-      return commonArguments(selectionArguments(own, PRUNABLE_OPS))
+        .group(
+          ['l1', 'l2', 'random', 'scope', 'seed', 'nm', 'allow-unchanged'],
+          'How to prune (one method is needed):',
+        );
+      return commonArguments(selectionArguments(importanceArguments(own), PRUNABLE_OPS))
         .epilog(
           examples([
             ['zero the 40 % smallest weights of each layer', 'compress prune --l1 0.4 model.onnx -o pruned.onnx'],
@@ -63,13 +72,26 @@ export function pruneCommand(run: Run): CommandModule<object, PruneArguments> {
               'one threshold over all layers but the first',
               'compress prune --l1 0.6 --scope global --exclude fc1 model.onnx -o pruned.onnx',
             ],
+            [
+              'look at data, and let what stays make up for what goes',
+              'compress prune --sparsegpt 0.6 --calibrate calib.npz model.onnx -o pruned.onnx',
+            ],
             ['prune, then quantize', 'compress prune --l1 0.4 model.onnx | compress quantize --int8 > small.onnx'],
           ]),
         )
         .epilog('\nZeros alone neither shrink a dense file nor make it faster; they let gzip save more.') as never;
     },
-    handler: (args) => run(args, () => [prune(readOptions(args))], args.allowUnchanged === true),
+    handler: (args) => run(args, async () => [await passOf(args)], args.allowUnchanged === true),
   };
+}
+
+async function passOf(args: PruneArguments): Promise<Pass> {
+  if (dataOptions(args).length === 0) return prune(readOptions(args));
+  const { importancePass } = await import('../importance.ts');
+  return importancePass(
+    args,
+    METHODS.filter((method) => args[method] !== undefined),
+  );
 }
 
 function readOptions(args: PruneArguments): PruneOptions {
@@ -77,7 +99,9 @@ function readOptions(args: PruneArguments): PruneOptions {
   const [method] = given;
   if (method === undefined || given.length > 1) {
     const fact = method === undefined ? 'no method is given' : `--${given.join(' and --')} cannot be used together`;
-    throw new CompressError('options', 'prune', fact, { hint: 'Choose one: --l1 0.4, --l2 0.4 or --random 0.4.' });
+    throw new CompressError('options', 'prune', fact, {
+      hint: 'Choose one: --l1 0.4, --l2 0.4, --random 0.4, or with data --wanda 0.4 or --sparsegpt 0.4.',
+    });
   }
   return {
     method,
