@@ -104,7 +104,7 @@ def sparsegpt(w, x, amount, pattern, damping=0.01, block=128):
         u1 = u[i1:i2, i1:i2]
         mask = torch.zeros(w1.shape, dtype=torch.bool)
         if pattern is None:
-            count = round(amount * rows * i2) - round(amount * rows * i1)
+            count = round(amount * (rows * i2)) - round(amount * (rows * i1))
             order = ((w1 / u1.diagonal()) ** 2).flatten().sort(stable=True)[1]
             mask.view(-1)[order[:count]] = True
         for i in range(i2 - i1):

@@ -1,4 +1,5 @@
 export { CompressError, type ErrorCode } from './errors.ts';
+export { type ScratchFile, scratchFile } from './io/scratch.ts';
 export { bytesSink, fileSink, type Sink, streamSink } from './io/sink.ts';
 export { bytesSource, fileSource, type Source } from './io/source.ts';
 export { spool } from './io/spool.ts';
@@ -16,6 +17,22 @@ export { type WriteOptions, type Written, writeModel } from './onnx/write.ts';
 export { type ConvertOptions, convert } from './passes/convert.ts';
 export { equalize } from './passes/equalize/index.ts';
 export { FOLD_DEFAULTS, FOLD_RULES, type FoldOptions, type FoldRule, fold } from './passes/fold/index.ts';
+export type {
+  Activations,
+  Moments,
+  Scratch,
+  Source as ActivationSource,
+  Wanted,
+} from './passes/importance/activations.ts';
+export {
+  type Pattern,
+  SPARSEGPT_DEFAULTS,
+  type SparseGptOptions,
+  WANDA_DEFAULTS,
+  type WandaOptions,
+} from './passes/importance/options.ts';
+export { sparsegpt } from './passes/importance/sparsegpt.ts';
+export { wanda } from './passes/importance/wanda.ts';
 export { type Change, type Pass, type PassReport, type Skip, type SkipReason, transform } from './passes/pass.ts';
 export { PRUNABLE_OPS, PRUNE_DEFAULTS, type PruneOptions, prune } from './passes/prune/index.ts';
 export { QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions, quantize } from './passes/quantize/index.ts';
@@ -32,5 +49,6 @@ export { CALIBRATE_DEFAULTS, type CalibrateOptions, type Calibration, calibrate 
 export { type DataOptions, openData } from './runtime/data/open.ts';
 export { type RandomOptions, randomData } from './runtime/data/random.ts';
 export type { DataSet, FeedData, FeedTensor, Sample } from './runtime/data/types.ts';
+export { type ActivationOptions, type DataActivations, openActivations } from './runtime/gram.ts';
 export { loadRanges, saveRanges } from './runtime/rangesFile.ts';
 export { checkGates, type Gates, type VerifyOptions, type VerifyReport, verify } from './runtime/verify.ts';

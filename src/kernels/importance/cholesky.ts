@@ -81,8 +81,9 @@ function invertLower(a: Float64Array, n: number): void {
       factors.set(a.subarray(i * n, i * n + i + 1), (i - start) * n);
       a.fill(0, i * n, (i + 1) * n);
     }
-    for (let k = 0; k < start; k++) {
-      for (let i = start; i < end; i++) subtract(a, i * n, k * n, factors[(i - start) * n + k] as number, k + 1);
+    // A band begins at a multiple of four.
+    for (let k = 0; k < start; k += 4) {
+      for (let i = start; i < end; i++) subtractFour(a, i * n, k, n, factors, (i - start) * n + k);
     }
     for (let i = start; i < end; i++) {
       const own = (i - start) * n;
@@ -98,4 +99,18 @@ function invertLower(a: Float64Array, n: number): void {
 function subtract(a: Float64Array, into: number, from: number, factor: number, count: number): void {
   if (factor === 0) return;
   for (let j = 0; j < count; j++) a[into + j] = (a[into + j] as number) - factor * (a[from + j] as number);
+}
+
+/** `a[into …] −= Σ factors[at + i] · (row k + i of a)` for i = 0 … 3. Rows are zero right of their diagonal. */
+function subtractFour(a: Float64Array, into: number, k: number, n: number, factors: Float64Array, at: number): void {
+  const w = factors[at] as number;
+  const x = factors[at + 1] as number;
+  const y = factors[at + 2] as number;
+  const z = factors[at + 3] as number;
+  const [p, q, r, s] = [k * n, (k + 1) * n, (k + 2) * n, (k + 3) * n];
+  for (let j = 0; j < k + 4; j++) {
+    a[into + j] =
+      (a[into + j] as number) -
+      (w * (a[p + j] as number) + x * (a[q + j] as number) + y * (a[r + j] as number) + z * (a[s + j] as number));
+  }
 }

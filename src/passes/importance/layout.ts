@@ -1,5 +1,6 @@
 import { intAttribute, intsAttribute, type Node, stringAttribute } from '../../ir/node.ts';
 import type { PatchGeometry } from '../../kernels/importance/patches.ts';
+import type { Floats } from '../../kernels/narrow.ts';
 import type { WeightUse } from '../select.ts';
 
 /**
@@ -86,7 +87,7 @@ export function convUse(
 const PADDINGS: readonly PatchGeometry['autoPad'][] = ['VALID', 'SAME_UPPER', 'SAME_LOWER'];
 
 /** The matrix of one group. */
-export function gather(weight: Float64Array, layout: Layout, group: number): Float64Array {
+export function gather(weight: Floats, layout: Layout, group: number): Float64Array {
   const { rows, columns, rowStep, offsets } = layout;
   const out = new Float64Array(rows * columns);
   for (let row = 0, at = 0; row < rows; row++) {
@@ -99,7 +100,7 @@ export function gather(weight: Float64Array, layout: Layout, group: number): Flo
 }
 
 /** Puts the matrix of one group back. */
-export function scatter(matrix: Float64Array, layout: Layout, group: number, weight: Float64Array): void {
+export function scatter(matrix: Float64Array, layout: Layout, group: number, weight: Floats): void {
   const { rows, columns, rowStep, offsets } = layout;
   for (let row = 0, at = 0; row < rows; row++) {
     const base = (group * rows + row) * rowStep;

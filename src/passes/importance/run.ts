@@ -1,6 +1,6 @@
-import { elementCount, isFloat } from '../../ir/dtype.ts';
+import { isFloat } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
-import { fromFloat64, toFloat64 } from '../../kernels/narrow.ts';
+import { type Floats, toFloats } from '../../kernels/narrow.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
 import type { Change, PassReport, Skip } from '../pass.ts';
@@ -18,8 +18,8 @@ export interface Method {
   prepare(moments: Moments, wanted: Wanted): Prune | string;
 }
 
-/** Prunes one weight. `weight`: a copy of its elements; gives the pruned one, and takes what it needs of `layer`. */
-export type Prune = (layer: Layer, weight: Float64Array) => Promise<Pruning>;
+/** Prunes one weight with the elements `weight`, which are not to be changed: they may be those of the model. */
+export type Prune = (layer: Layer, weight: Floats) => Promise<Pruning>;
 
 /** Layers that meet the same activations. */
 interface Group {
@@ -110,8 +110,8 @@ async function pruneLayer(layer: Layer, { rows }: Moments, prepared: Prune | str
     return skipUse(use, rows === 0 ? 'not_reached' : 'no_importance', prepared);
   }
   if (!isFloat(tensor.dtype)) throw new RangeError(`${tensor.name} is ${tensor.dtype}`);
-  const weight = toFloat64(await tensor.load(), tensor.dtype);
-  if (!weight.every(Number.isFinite)) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
+  const weight = toFloats(await tensor.load(), tensor.dtype);
+  if (!allFinite(weight)) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
   const zeros = countZeros(weight);
   const pruning = await prepared(layer, weight);
   return () => applyPruning(target, zeros, pruning);
@@ -131,16 +131,13 @@ function reasonOf({ sums, rows }: Moments, { what, columns }: Wanted): string | 
 }
 
 /** How many elements are zero. */
-export function countZeros(values: Float64Array): number {
+export function countZeros(values: Floats): number {
   let zeros = 0;
   for (const value of values) if (value === 0) zeros++;
   return zeros;
 }
 
-/** The elements of a weight as they are stored, and as numbers what they then are. */
-export function stored(layer: Layer, weight: Float64Array): { bytes: Uint8Array; values: Float64Array } {
-  const { dtype, dims, name } = layer.target.held.tensor;
-  if (!isFloat(dtype) || weight.length !== elementCount(dims)) throw new RangeError(`${name} is ${dtype}`);
-  const bytes = fromFloat64(weight, dtype);
-  return { bytes, values: toFloat64(bytes, dtype) };
+function allFinite(values: Floats): boolean {
+  for (const value of values) if (!Number.isFinite(value)) return false;
+  return true;
 }

@@ -1,15 +1,17 @@
+import { isFloat } from '../../ir/dtype.ts';
 import { derived } from '../../ir/tensor.ts';
 import { inverseFactor } from '../../kernels/importance/cholesky.ts';
 import { pruneCompensated, type Rule } from '../../kernels/importance/obs.ts';
 import { groupsOf } from '../../kernels/importance/pattern.ts';
 import { roundHalfEven } from '../../kernels/linear.ts';
+import { type Floats, fromFloats, toFloats } from '../../kernels/narrow.ts';
 import type { Pass } from '../pass.ts';
 import { NOTHING, type Pruning } from '../prune/measure.ts';
 import type { Activations, Moments, Wanted } from './activations.ts';
 import type { Layer } from './layers.ts';
 import { gather, scatter } from './layout.ts';
 import { checkOptions, SPARSEGPT_DEFAULTS, type SparseGptOptions } from './options.ts';
-import { countZeros, type Prune, runMethod, stored } from './run.ts';
+import { countZeros, type Prune, runMethod } from './run.ts';
 
 type Settled = SparseGptOptions & typeof SPARSEGPT_DEFAULTS;
 
@@ -78,7 +80,7 @@ function factorize(sums: Float64Array, { groups, columns }: Wanted, damping: num
 
 async function prune(
   layer: Layer,
-  weight: Float64Array,
+  weight: Floats,
   factors: Float64Array,
   dead: Uint8Array,
   { amount, pattern, blockSize, scratch }: Settled,
@@ -87,6 +89,7 @@ async function prune(
   const { groups, rows, columns, segment } = layout;
   const before = countZeros(weight);
   const all = rows * columns;
+  const out = weight.slice();
   for (let group = 0; group < groups; group++) {
     const data = gather(weight, layout, group);
     for (let index = 0; index < data.length; index++) {
@@ -99,12 +102,13 @@ async function prune(
         : { keep: pattern.keep, groups: groupsOf(columns, segment, pattern.of) };
     const u = factors.subarray(group * columns ** 2, (group + 1) * columns ** 2);
     pruneCompensated({ data, rows, columns }, u, rule, blockSize);
-    scatter(data, layout, group, weight);
+    scatter(data, layout, group, out);
   }
-  const { bytes, values } = stored(layer, weight);
-  const lost = countZeros(values) - before;
-  if (lost === 0) return NOTHING;
   const { name, dtype, dims, extra } = target.held.tensor;
+  if (!isFloat(dtype)) throw new RangeError(`${name} is ${dtype}`);
+  const bytes = fromFloats(out, dtype);
+  const lost = countZeros(toFloats(bytes, dtype)) - before;
+  if (lost === 0) return NOTHING;
   const load = scratch === undefined ? async () => bytes : await scratch.keep(bytes);
   return { lost, replacement: derived(name, dtype, dims, load, extra) };
 }

@@ -2,6 +2,7 @@ import { derived } from '../../ir/tensor.ts';
 import { groupsOf } from '../../kernels/importance/pattern.ts';
 import { wandaRow } from '../../kernels/importance/wanda.ts';
 import { roundHalfEven } from '../../kernels/linear.ts';
+import type { Floats } from '../../kernels/narrow.ts';
 import type { Pass } from '../pass.ts';
 import { NOTHING, type Pruning } from '../prune/measure.ts';
 import type { Activations } from './activations.ts';
@@ -37,7 +38,7 @@ export function wanda(options: WandaOptions, activations: Activations): Pass {
 
 async function prune(
   layer: Layer,
-  weight: Float64Array,
+  weight: Floats,
   sums: Float64Array,
   amount: number,
   pattern: Pattern | undefined,
