@@ -17,7 +17,7 @@ import { progress } from './progress.ts';
  * @throws CompressError `options`
  */
 export function importancePass(
-  args: ImportanceArguments & SelectionArguments & { quiet: boolean | undefined },
+  args: ImportanceArguments & SelectionArguments & { quiet: boolean | undefined; scope: string },
   others: readonly string[],
 ): Pass {
   const given = DATA_METHODS.filter((method) => args[method] !== undefined);
@@ -36,6 +36,11 @@ export function importancePass(
   if (calibrate === undefined) {
     throw new CompressError('options', `--${method}`, 'needs data: it looks at activations', {
       hint: 'Give inputs of the model: --calibrate calib.npz (see docs/data.md).',
+    });
+  }
+  if (args.scope === 'global') {
+    throw new CompressError('options', '--scope', `--${method} takes its share of every tensor`, {
+      hint: 'Scores of different layers cannot be compared; leave out --scope.',
     });
   }
   const options = {

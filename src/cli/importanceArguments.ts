@@ -34,7 +34,7 @@ export function importanceArguments<T>(yargs: Argv<T>): Argv<T & ImportanceArgum
     .option('batch', { ...text, describe: 'feed N rows at once' })
     .option('parallel-layers', {
       type: 'boolean',
-      describe: 'all layers see the unpruned model: fewer runs, a little worse',
+      describe: 'all layers see the unpruned model: fewer runs over the data',
     })
     .option('damping', {
       ...text,

@@ -34,7 +34,7 @@ export function pruneCommand(run: Run): CommandModule<object, PruneArguments> {
       const amount = { type: 'string', requiresArg: true } as const;
       const own = yargs
         .usage(
-          '$0 prune --l1|--l2|--random|--wanda|--sparsegpt AMOUNT [model.onnx|-] [-o out.onnx|-] [options]\n\nSets the least important weights to zero, as torch.nn.utils.prune does.',
+          '$0 prune --l1|--l2|--random AMOUNT [model.onnx|-] [-o out.onnx|-] [options]\n$0 prune --wanda|--sparsegpt AMOUNT --calibrate DATA [model.onnx|-] [-o out.onnx|-] [options]\n\nSets the least important weights to zero, as torch.nn.utils.prune does.',
         )
         .option('l1', {
           ...amount,
