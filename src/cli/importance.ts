@@ -38,6 +38,11 @@ export function importancePass(
       hint: 'Give inputs of the model: --calibrate calib.npz (see docs/data.md).',
     });
   }
+  if (calibrate === RANDOM) {
+    throw new CompressError('options', '--calibrate', 'random inputs say nothing about which weights matter', {
+      hint: 'Give real inputs; a file of that name is ./random.',
+    });
+  }
   if (args.scope === 'global') {
     throw new CompressError('options', '--scope', `--${method} takes its share of every tensor`, {
       hint: 'Scores of different layers cannot be compared; leave out --scope.',
@@ -83,6 +88,9 @@ export function importancePass(
     },
   };
 }
+
+/** The word that stands for random inputs where ranges are calibrated. */
+const RANDOM = 'random';
 
 const NAMES = { wanda: 'Wanda', sparsegpt: 'SparseGPT' } as const;
 

@@ -68,6 +68,7 @@ test.each([
   [['--sparsegpt', '0.5', '--nm', 'some', ...BOTH], 2, /--nm: 'some' is no pattern/],
   [['--sparsegpt', '0.5', '--nm', '4:8', '--block-size', '4', ...BOTH], 2, /4 is less than a group of 8/],
   [['--wanda', '0.5', '--scope', 'global', ...BOTH], 2, /--scope: --wanda takes its share of every tensor/],
+  [['--wanda', '0.5', '--calibrate', 'random'], 2, /--calibrate: random inputs say nothing about which weights matter/],
   [['--wanda', '0.5', '--calibrate', 'none.npz'], 1, /none\.npz: no such file/],
   [
     ['--wanda', '0.5', '--calibrate', fixture('digits-cnn-calib.npz')],
