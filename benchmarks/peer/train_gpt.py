@@ -3,8 +3,8 @@
     python benchmarks/peer/train_gpt.py DIR [--minutes 20]
 
 needs torch, onnx and numpy. The text is that of the module pydoc_data, which every Python brings. DIR gets gpt.onnx
-(input tokens int64 [n, 128], output logits), gpt-calib.npz (64 rows of the text it was trained with) and gpt-test.npz
-(64 rows of text it has not seen, one character longer: the row's last 128 are what is to be told).
+(input tokens int64 [n, 64], output logits), gpt-calib.npz (64 rows of the text it was trained with) and gpt-test.npz
+(64 rows of text it has not seen, one character longer: the row's last 64 are what is to be told).
 """
 
 import argparse
@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 from torch.nn import functional
 
-LAYERS, WIDTH, HEADS, CONTEXT, BATCH = 4, 160, 5, 128, 8
+LAYERS, WIDTH, HEADS, CONTEXT, BATCH = 3, 96, 4, 64, 16
 
 
 class Block(nn.Module):

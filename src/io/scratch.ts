@@ -1,5 +1,6 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { close, open, read, write } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { CompressError, ioError } from '../errors.ts';
 import { type TemporaryFolder, temporaryFolder } from './temporary.ts';
 
@@ -14,31 +15,33 @@ export interface ScratchFile {
   close(): Promise<void>;
 }
 
+// Descriptors, not handles: who keeps a read function keeps the file, and no collector closes it with a warning.
+const files = { open: promisify(open), close: promisify(close), read: promisify(read), write: promisify(write) };
+
 /** A scratch file, made when it is first needed. */
 export function scratchFile(): ScratchFile {
-  let opened: Promise<{ folder: TemporaryFolder; handle: FileHandle }> | undefined;
+  let opened: Promise<{ folder: TemporaryFolder; fd: number }> | undefined;
   let end = 0;
-  const start = async (): Promise<{ folder: TemporaryFolder; handle: FileHandle }> => {
+  const start = async (): Promise<{ folder: TemporaryFolder; fd: number }> => {
     const folder = await temporaryFolder();
-    return { folder, handle: await guarded(() => open(join(folder.path, 'scratch'), 'w+')) };
+    return { folder, fd: await guarded(() => files.open(join(folder.path, 'scratch'), 'w+')) };
   };
   return {
     async keep(bytes) {
       opened ??= start();
-      const { handle } = await opened;
-      const position = end;
-      end += bytes.byteLength;
-      for (let done = 0; done < bytes.byteLength; ) {
-        const at = done;
-        const { bytesWritten } = await guarded(() => handle.write(bytes, at, bytes.byteLength - at, position + at));
-        done += bytesWritten;
-      }
+      const { fd } = await opened;
       const { byteLength } = bytes;
+      const position = end;
+      end += byteLength;
+      for (let done = 0; done < byteLength; ) {
+        const at = done;
+        done += (await guarded(() => files.write(fd, bytes, at, byteLength - at, position + at))).bytesWritten;
+      }
       return async () => {
         const out = new Uint8Array(byteLength);
         for (let done = 0; done < byteLength; ) {
           const at = done;
-          const { bytesRead } = await guarded(() => handle.read(out, at, byteLength - at, position + at));
+          const { bytesRead } = await guarded(() => files.read(fd, out, at, byteLength - at, position + at));
           if (bytesRead === 0) throw new CompressError('io', WHERE, 'became shorter while it was in use');
           done += bytesRead;
         }
@@ -47,8 +50,8 @@ export function scratchFile(): ScratchFile {
     },
     async close() {
       if (opened === undefined) return;
-      const { folder, handle } = await opened;
-      await handle.close();
+      const { folder, fd } = await opened;
+      await guarded(() => files.close(fd));
       await folder.remove();
     },
   };

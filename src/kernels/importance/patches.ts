@@ -17,6 +17,9 @@ interface Axis {
   readonly stops: number;
 }
 
+/** Places a kernel may stop at in one image: pads of a broken file could ask for any number. An image of 4096² has as many. */
+const MAX_STOPS: number = 2 ** 24;
+
 /** A row, and the group of channels it is of. */
 export interface Patch {
   readonly group: number;
@@ -29,6 +32,7 @@ export interface Patch {
  * elements under it, zeros where it hangs over the edge.
  *
  * @param data - `[N, C, …spatial]`, row-major
+ * @returns nothing where there are too many places
  * @see https://onnx.ai/onnx/operators/onnx__Conv.html
  */
 export function* patches(data: Float32Array, dims: readonly number[], geometry: PatchGeometry): Generator<Patch> {
@@ -73,7 +77,8 @@ function axisOf(size: number, axis: number, { kernel, strides, dilations, pads, 
 
 /** Each place of the kernel, an index for each axis, the last one fastest. */
 function* stopsOf(axes: readonly Axis[]): Generator<readonly number[]> {
-  if (axes.some((one) => one.stops === 0)) return;
+  const count = product(axes.map((one) => one.stops));
+  if (count === 0 || count > MAX_STOPS) return;
   const stop = axes.map(() => 0);
   let axis = 0;
   while (axis >= 0) {

@@ -1,6 +1,7 @@
 import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { floatAttribute, isOp, type Node } from '../../ir/node.ts';
+import type { PatchGeometry } from '../../kernels/importance/patches.ts';
 import { heldName } from '../held.ts';
 import type { Skip } from '../pass.ts';
 import type { Target } from '../prune/targets.ts';
@@ -90,6 +91,7 @@ function seenBy(model: Model, use: WeightUse, pattern: Pattern | undefined): See
     if (!Number.isInteger(layout.rows) || layout.groups < 1) {
       return skipUse(use, 'no_importance', `${dims[0]} filters cannot be in ${layout.groups} groups`);
     }
+    if (!isWalk(geometry)) return skipUse(use, 'no_importance', 'its strides, dilations or pads are no such');
     return unseen(model, use, value) ?? { layout, source: { kind: 'patches', value, geometry, factor: 1 } };
   }
   if (dims.length !== 2) {
@@ -99,6 +101,14 @@ function seenBy(model: Model, use: WeightUse, pattern: Pattern | undefined): See
   const value = node.inputs[input] ?? '';
   const alpha = isOp(node, 'Gemm') ? floatAttribute(node, 'alpha', 1) : 1;
   return unseen(model, use, value) ?? { layout, source: { kind: 'matrix', value, axis, factor: alpha * alpha } };
+}
+
+/** Whether a convolution has positive strides and dilations and pads for each axis: files may say anything. */
+function isWalk({ kernel, strides, dilations, pads, autoPad }: PatchGeometry): boolean {
+  const whole = (list: readonly number[], count: number, least: number): boolean =>
+    list.length === count && list.every((one) => Number.isSafeInteger(one) && one >= least);
+  const padded = autoPad !== 'NOTSET' || pads.length === 0 || whole(pads, 2 * kernel.length, 0);
+  return whole(strides, kernel.length, 1) && whole(dilations, kernel.length, 1) && padded;
 }
 
 /** A skip where the value that meets a weight is no activation. */

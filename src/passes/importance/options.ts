@@ -16,7 +16,7 @@ export interface WandaOptions extends Selection {
   readonly pattern?: Pattern;
   /** All layers see the model as it was, in as few runs over the data as `gramBytes` allows; else each sees those before it pruned. */
   readonly parallel?: boolean;
-  /** Memory for the sums of layers that are looked at together. */
+  /** Memory for the sums of layers that are looked at together. A layer that needs more by itself is left alone. */
   readonly gramBytes?: number;
 }
 
@@ -31,7 +31,7 @@ export interface SparseGptOptions extends WandaOptions {
 
 export const WANDA_DEFAULTS: Required<Pick<WandaOptions, 'parallel' | 'gramBytes' | 'opTypes'>> = {
   parallel: false,
-  gramBytes: 2 ** 30,
+  gramBytes: 2 ** 31,
   opTypes: PRUNABLE_OPS,
 };
 

@@ -41,7 +41,16 @@ export async function runMethod(
   const { targets, skips } = selectTargets(model, options);
   const found = layersOf(model, targets, options.pattern);
   skips.push(...found.skips);
-  const groups = groupsOf(found.layers, method.what);
+  const groups = groupsOf(found.layers, method.what).filter((group) => {
+    const bytes = bytesOf(group);
+    if (bytes <= options.gramBytes) return true;
+    const inputs = group.wanted.columns;
+    for (const { target } of group.layers) {
+      const fact = `its ${inputs} inputs need ${bytes} bytes of sums, more than ${options.gramBytes}`;
+      skips.push(skipUse(target.uses[0] as WeightUse, 'no_importance', fact));
+    }
+    return false;
+  });
   const parts = options.parallel ? partsOf(groups, options.gramBytes) : groups.map((one) => [one]);
   const changes: Change[] = [];
   const later: (() => Change)[] = [];
@@ -78,13 +87,16 @@ function groupsOf(layers: readonly Layer[], what: Wanted['what']): Group[] {
   return [...groups.values()];
 }
 
+function bytesOf({ wanted: { what, groups, columns } }: Group): number {
+  return 8 * groups * columns * (what === 'gram' ? columns : 1);
+}
+
 /** Groups whose sums fit `limit` bytes together, one at least. */
 function partsOf(groups: readonly Group[], limit: number): Group[][] {
   const parts: Group[][] = [];
   let room = 0;
   for (const group of groups) {
-    const { what, groups: count, columns } = group.wanted;
-    const bytes = 8 * count * columns * (what === 'gram' ? columns : 1);
+    const bytes = bytesOf(group);
     if (parts.length === 0 || bytes > room) {
       parts.push([]);
       room = limit;

@@ -307,6 +307,28 @@ describe('skips', () => {
     expect(reasons(report)).toEqual([['w', 'no_importance', 'its activations hold NaN or infinity']]);
   });
 
+  test('strides that are none, and sums that have no room', async () => {
+    const spec = conv([4, 2, 3, 3]);
+    const walks = [
+      { strides: [0, 1] },
+      { strides: [1] },
+      { dilations: [1, 0] },
+      { pads: [0, 0, -1, 0] },
+      { pads: [1, 1] },
+    ];
+    for (const attributes of walks) {
+      const nodes = [{ ...(spec.nodes[0] as Node), attributes }];
+      const detail = 'its strides, dilations or pads are no such';
+      expect(await outcome({ ...spec, nodes })).toEqual([['w', 'no_importance', detail]]);
+    }
+    const nodes = [{ ...(spec.nodes[0] as Node), attributes: { group: 3 } }];
+    expect(await outcome({ ...spec, nodes })).toEqual([['w', 'no_importance', '4 filters cannot be in 3 groups']]);
+    const detail = 'its 10 inputs need 800 bytes of sums, more than 799';
+    expect(await outcome(model(straight(), gemm({ transB: 1 })), { gramBytes: 799 })).toEqual([
+      ['w', 'no_importance', detail],
+    ]);
+  });
+
   test('a pattern longer than the axis that is summed over', async () => {
     const options = { pattern: { keep: 2, of: 4 } };
     const detail = '2:4 needs more than 2 weights along its inputs; it has 1';
