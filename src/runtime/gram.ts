@@ -50,6 +50,9 @@ export interface ActivationOptions {
   readonly onProgress?: (done: number, total: number | undefined) => void;
 }
 
+/** ONNX Runtime's JavaScript keeps what is fetched in plain objects, where this name is no key. Such a value is not seen. */
+const UNNAMEABLE = '__proto__';
+
 const TAP_BYTES = 256 * 2 ** 20;
 
 /** One source while it is summed. */
@@ -70,7 +73,10 @@ export function openActivations(data: DataSet, options: ActivationOptions = {}):
     const inner = values.filter((name) => !model.graph.isInput(name));
     const tapped = inner.length === 0 ? undefined : await openTapped(cutModel(model, inner), inner);
     try {
-      const fetches = tapped === undefined ? [] : tapped.session.outputNames.filter((name) => inner.includes(name));
+      const fetches =
+        tapped === undefined
+          ? []
+          : tapped.session.outputNames.filter((name) => inner.includes(name) && name !== UNNAMEABLE);
       const among = watched.filter(({ source }) => values.includes(source.value));
       let seen = 0;
       for await (const sample of data.samples()) {
