@@ -104,7 +104,7 @@ describe('docs/architecture.md', () => {
     const passes = imports('passes').filter((one) => !one.startsWith('./'));
     expect(passes.length).toBeGreaterThan(10);
     for (const one of passes)
-      expect(one).toMatch(/^(\.\.\/)+(ir|kernels|errors|[a-z]+\.ts|inline|opset|quantize)|^pure-rand\//);
+      expect(one).toMatch(/^(\.\.\/)+(ir|kernels|errors|[a-z]+\.ts|inline|opset|prune|quantize)|^pure-rand\//);
     const kernels = imports('kernels').filter((one) => !one.startsWith('./'));
     for (const one of kernels) expect(one).toMatch(/^(\.\.\/)+[a-zA-Z]+\.ts$/);
   });
