@@ -89,4 +89,4 @@ async function quality() {
 const results = values.costs ? await costs(folder) : await quality();
 const kept = existsSync(file) && !values.costs ? JSON.parse(readFileSync(file, 'utf8')) : [];
 const fresh = new Set(results.map((one) => one.model));
-writeFileSync(file, `${JSON.stringify([...kept.filter((one) => !fresh.has(one.model)), ...results], undefined, 1)}\n`);
+writeFileSync(file, `${JSON.stringify([...kept.filter((one) => !fresh.has(one.model)), ...results], undefined, 2)}\n`);
