@@ -1,4 +1,5 @@
 export { CompressError, type ErrorCode } from './errors.ts';
+export { type ScratchFile, scratchFile } from './io/scratch.ts';
 export { bytesSink, fileSink, type Sink, streamSink } from './io/sink.ts';
 export { bytesSource, fileSource, type Source } from './io/source.ts';
 export { spool } from './io/spool.ts';
@@ -26,6 +27,22 @@ export {
 } from './passes/diff/index.ts';
 export { equalize } from './passes/equalize/index.ts';
 export { FOLD_DEFAULTS, FOLD_RULES, type FoldOptions, type FoldRule, fold } from './passes/fold/index.ts';
+export type {
+  Activations,
+  Moments,
+  Scratch,
+  Source as ActivationSource,
+  Wanted,
+} from './passes/importance/activations.ts';
+export {
+  type Pattern,
+  SPARSEGPT_DEFAULTS,
+  type SparseGptOptions,
+  WANDA_DEFAULTS,
+  type WandaOptions,
+} from './passes/importance/options.ts';
+export { sparsegpt } from './passes/importance/sparsegpt.ts';
+export { wanda } from './passes/importance/wanda.ts';
 export {
   type Inspection,
   type InspectOptions,
@@ -83,6 +100,7 @@ export { openArrays } from './runtime/data/arrays.ts';
 export { type DataOptions, openData } from './runtime/data/open.ts';
 export { type RandomOptions, randomData } from './runtime/data/random.ts';
 export type { DataSet, FeedData, FeedTensor, Sample } from './runtime/data/types.ts';
+export { type ActivationOptions, type DataActivations, openActivations } from './runtime/gram.ts';
 export { JUDGE_DEFAULTS, type Judge, type Judgement, type JudgeOptions, openJudge } from './runtime/judge.ts';
 export { loadRanges, saveRanges } from './runtime/rangesFile.ts';
 export { checkGates, type Gates, type VerifyOptions, type VerifyReport, verify } from './runtime/verify.ts';

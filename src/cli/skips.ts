@@ -17,6 +17,8 @@ const REASONS: Record<SkipReason, string> = {
   graph_input: 'no constant but a graph input',
   needs_calibration: 'fast int8 needs calibration data',
   low_sqnr: 'an activation would lose too much in 8 bits',
+  not_reached: 'no activations of it are seen',
+  no_importance: 'their importance cannot be told from data',
   not_calibrated: 'no range is known for an activation',
   unfused_island: 'integers would not pay there',
   unsupported_op: 'no 8-bit form for this operator',

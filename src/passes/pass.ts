@@ -15,6 +15,8 @@ export type SkipReason =
   | 'graph_input' // it is no constant: a graph input without a value
   | 'needs_calibration' // fast int8 needs the range of its activations
   | 'low_sqnr' // an activation loses more to 8 bits than --min-node-sqnr allows
+  | 'not_reached' // importance from data: the data gives it no activations that can be seen
+  | 'no_importance' // importance from data: what it is worth cannot be told from its activations
   | 'not_calibrated' // no range is known for an activation
   | 'unfused_island' // integers would not pay there
   | 'unsupported_op' // no form for this operator

@@ -110,7 +110,8 @@ function canTap({ graph }: Model, name: string, notes: string[]): boolean {
   return !weight;
 }
 
-async function firstSample(data: DataSet): Promise<Sample> {
+/** @throws CompressError `data` where there is none */
+export async function firstSample(data: DataSet): Promise<Sample> {
   for await (const sample of data.samples()) return sample;
   throw new CompressError('data', data.description, 'has no samples; calibration needs at least one');
 }
@@ -208,11 +209,12 @@ class Runs {
 }
 
 /** A tensor by its name, which may be `constructor` too. */
-function own(tensors: Readonly<Record<string, FeedTensor>>, name: string): FeedTensor | undefined {
+export function own(tensors: Readonly<Record<string, FeedTensor>>, name: string): FeedTensor | undefined {
   return Object.hasOwn(tensors, name) ? tensors[name] : undefined;
 }
 
-async function runOne(session: Session, sample: Sample, fetches: readonly string[]): ReturnType<Session['run']> {
+/** Runs a sample; errors name it. */
+export async function runOne(session: Session, sample: Sample, fetches: readonly string[]): ReturnType<Session['run']> {
   return session.run(sample.feeds, fetches).catch((cause: unknown) => {
     if (!(cause instanceof CompressError)) throw cause;
     throw new CompressError(cause.code, sample.label, cause.message, { cause });
@@ -222,7 +224,7 @@ async function runOne(session: Session, sample: Sample, fetches: readonly string
 const NOTHING = new Float32Array(0);
 
 /** The elements of a float tensor as float32; none for other types. */
-function floatsOf(tensor: FeedTensor | undefined): Float32Array {
+export function floatsOf(tensor: FeedTensor | undefined): Float32Array {
   switch (tensor?.dtype) {
     case 'float32':
       return tensor.data as Float32Array;

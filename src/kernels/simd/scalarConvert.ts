@@ -50,7 +50,7 @@ export function scalarConversions(
 }
 
 /** The bits of a float32 as those of the nearest float16, ties to even. */
-function halfBits(bits: number): number {
+export function halfBits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7e00 | ((magnitude >>> 13) & 0x3ff);

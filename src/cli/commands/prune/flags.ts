@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs';
+import { SPARSEGPT_DEFAULTS } from '../../../passes/importance/options.ts';
 import { PRUNABLE_OPS, PRUNE_DEFAULTS } from '../../../passes/prune/index.ts';
 import {
   type CommonArguments,
@@ -19,6 +20,8 @@ export interface PruneArguments extends CommonArguments, SelectionArguments, Sto
   random: string | undefined;
   structured: (typeof STRUCTURED)[number] | undefined;
   nm: string | undefined;
+  wanda: string | undefined;
+  sparsegpt: string | undefined;
   mask: string | undefined;
   amount: string | undefined;
   amounts: string | undefined;
@@ -28,6 +31,12 @@ export interface PruneArguments extends CommonArguments, SelectionArguments, Sto
   scope: 'tensor' | 'global' | undefined;
   of: 'all' | 'remaining' | undefined;
   seed: string | undefined;
+  calibrate: string | undefined;
+  samples: string | undefined;
+  batch: string | undefined;
+  parallelLayers: boolean | undefined;
+  damping: string | undefined;
+  blockSize: string | undefined;
   allowEmpty: boolean | undefined;
   allowUnchanged: boolean | undefined;
 }
@@ -35,7 +44,7 @@ export interface PruneArguments extends CommonArguments, SelectionArguments, Sto
 /** Adds every option of the verb. */
 export function pruneArguments(yargs: Argv): Argv<PruneArguments> {
   const text = { type: 'string', requiresArg: true } as const;
-  const own = details(methods(yargs, text), text)
+  const own = withData(details(methods(yargs, text), text), text)
     .option('allow-empty', { type: 'boolean', describe: 'a layer may lose all its weights' })
     .option('allow-unchanged', { type: 'boolean', describe: 'a model without weights to prune is no error' })
     .group(['allow-empty', 'allow-unchanged'], 'What is no error:');
@@ -59,7 +68,18 @@ function methods(yargs: Argv, text: Text): Argv {
       ...text,
       describe: 'what a file tells (.npz, .safetensors): 0 prunes, 1 keeps, by the names of the weights',
     })
-    .group(['l1', 'l2', 'random', 'structured', 'nm', 'mask'], 'How to prune (one method is needed):');
+    .option('wanda', {
+      ...text,
+      describe: 'the smallest by weight times activation, in each output; AMOUNT is a fraction; needs --calibrate',
+    })
+    .option('sparsegpt', {
+      ...text,
+      describe: 'what the other weights can best make up for, and changes these so; needs --calibrate',
+    })
+    .group(
+      ['l1', 'l2', 'random', 'structured', 'nm', 'mask', 'wanda', 'sparsegpt'],
+      'How to prune (one method is needed):',
+    );
 }
 
 function details(yargs: Argv, text: Text): Argv {
@@ -100,4 +120,27 @@ function details(yargs: Argv, text: Text): Argv {
       describe: `whole number that decides what is random, the same on every machine (${PRUNE_DEFAULTS.seed})`,
     })
     .group(['amount', 'amounts', 'axis', 'scores', 'layout', 'scope', 'of', 'seed'], 'How much, and of what:');
+}
+
+function withData(yargs: Argv, text: Text): Argv {
+  return yargs
+    .option('calibrate', { ...text, describe: 'inputs of the model: .npz, .npy, .json, a folder (docs/data.md)' })
+    .option('samples', { ...text, describe: 'use the first N rows' })
+    .option('batch', { ...text, describe: 'feed N rows at once' })
+    .option('parallel-layers', {
+      type: 'boolean',
+      describe: 'all layers see the unpruned model: fewer runs over the data',
+    })
+    .option('damping', {
+      ...text,
+      describe: `--sparsegpt: added to the Hessian, as a fraction of its mean diagonal (${SPARSEGPT_DEFAULTS.damping})`,
+    })
+    .option('block-size', {
+      ...text,
+      describe: `--sparsegpt: columns whose weights are chosen together (${SPARSEGPT_DEFAULTS.blockSize})`,
+    })
+    .group(
+      ['calibrate', 'samples', 'batch', 'parallel-layers', 'damping', 'block-size'],
+      'With data (needs onnxruntime-node):',
+    );
 }

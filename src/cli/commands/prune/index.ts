@@ -10,6 +10,7 @@ const USAGE = [
   '$0 prune --structured l1|l2|linf|random --amount AMOUNT [--axis out|in|N] …',
   '$0 prune --nm N:M …',
   '$0 prune --mask FILE …',
+  '$0 prune --wanda|--sparsegpt AMOUNT --calibrate DATA …',
   '',
   'Sets the least important weights to zero, as torch.nn.utils.prune does.',
 ].join('\n');
@@ -35,6 +36,10 @@ export function pruneCommand(run: Run): CommandModule<object, PruneArguments> {
             [
               'by importance that training measured',
               'compress prune --l1 0.5 --scores scores.npz model.onnx -o pruned.onnx',
+            ],
+            [
+              'look at data, and let what stays make up for what goes',
+              'compress prune --sparsegpt 0.6 --calibrate calib.npz model.onnx -o pruned.onnx',
             ],
             ['prune, then quantize', 'compress prune --l1 0.4 model.onnx | compress quantize --int8 > small.onnx'],
           ]),

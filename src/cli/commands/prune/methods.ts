@@ -7,13 +7,16 @@ import type { PruneArguments } from './flags.ts';
 import { readAmounts } from './readAmounts.ts';
 
 /** Options that belong to some methods only. */
-const DETAILS = ['amount', 'amounts', 'axis', 'scores', 'layout', 'scope', 'of'] as const;
+const DETAILS = [
+  ...(['amount', 'amounts', 'axis', 'scores', 'layout', 'scope', 'of'] as const),
+  ...(['calibrate', 'samples', 'batch', 'parallelLayers', 'damping', 'blockSize'] as const),
+] as const;
 type Detail = (typeof DETAILS)[number];
 
 /** A way to choose what is pruned: exactly one is given. */
 interface Method {
   /** The option that chooses it. */
-  readonly flag: 'l1' | 'l2' | 'random' | 'structured' | 'nm' | 'mask';
+  readonly flag: 'l1' | 'l2' | 'random' | 'structured' | 'nm' | 'mask' | 'wanda' | 'sparsegpt';
   /** How it is written, for hints. */
   readonly example: string;
   /** The options it takes besides. */
@@ -22,6 +25,8 @@ interface Method {
 }
 
 const SINGLE: readonly Detail[] = ['amounts', 'scores', 'layout', 'scope', 'of'];
+
+const DATA: readonly Detail[] = ['calibrate', 'samples', 'batch', 'parallelLayers'];
 
 const METHODS: readonly Method[] = [
   { flag: 'l1', example: '--l1 0.4', details: SINGLE, pass: (args) => single('l1', args) },
@@ -40,6 +45,13 @@ const METHODS: readonly Method[] = [
   },
   { flag: 'nm', example: '--nm 2:4', details: ['scores', 'layout'], pass: groups },
   { flag: 'mask', example: '--mask masks.npz', details: ['layout'], pass: masked },
+  { flag: 'wanda', example: '--wanda 0.5 --calibrate calib.npz', details: DATA, pass: byData },
+  {
+    flag: 'sparsegpt',
+    example: '--sparsegpt 0.5 --calibrate calib.npz',
+    details: [...DATA, 'damping', 'blockSize'],
+    pass: byData,
+  },
 ];
 
 /** Without a method, scores or amounts by name mean `--l1`. */
@@ -56,7 +68,9 @@ const IMPLIED: Method = {
  *   file it needs is broken
  */
 export function pruningPass(args: PruneArguments): Promise<Pass> {
-  const given = METHODS.filter((one) => args[one.flag] !== undefined);
+  // Beside a method with data, N:M says what its share is made of.
+  const patterned = args.wanda ?? args.sparsegpt;
+  const given = METHODS.filter((one) => args[one.flag] !== undefined && (one.flag !== 'nm' || patterned === undefined));
   const implied = args.scores !== undefined || args.amounts !== undefined ? IMPLIED : undefined;
   const method = given[0] ?? implied;
   if (method === undefined || given.length > 1) {
@@ -82,7 +96,7 @@ function strayDetail(stray: Detail, { flag }: Method, args: PruneArguments): Com
     stray === 'amount' && SINGLE === METHODS.find((one) => one.flag === flag)?.details
       ? `--${flag} has its amount beside it: --${flag} ${amount}.`
       : `It goes with ${others.join(', ')}.`;
-  return new CompressError('options', `--${stray}`, `--${flag} does not use it`, { hint });
+  return new CompressError('options', `--${kebab(stray)}`, `--${flag} does not use it`, { hint });
 }
 
 async function single(method: 'l1' | 'l2' | 'random', args: PruneArguments): Promise<Pass> {
@@ -161,4 +175,12 @@ function parseAxis(text: string): number | 'out' | 'in' {
   if (text === 'out' || text === 'in') return text;
   if (/^-?\d{1,3}$/.test(text.trim())) return Number(text);
   throw new CompressError('options', '--axis', `'${text}' is neither out, in nor a whole number`);
+}
+
+async function byData(args: PruneArguments): Promise<Pass> {
+  return (await import('../../importance.ts')).importancePass(args);
+}
+
+function kebab(key: string): string {
+  return key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -1,0 +1,51 @@
+/** Where a run of columns begins and ends of which only some may stay: `[start, end)`. */
+export interface Run {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * The groups of `of` neighbouring columns that an N:M pattern speaks of. Groups do not reach over the end of a segment:
+ * the last one of each may be shorter.
+ * @param columns - columns of the matrix
+ * @param segment - columns that follow each other along the pruned axis; a divisor of `columns`
+ */
+export function groupsOf(columns: number, segment: number, of: number): Run[] {
+  const groups: Run[] = [];
+  for (let base = 0; base < columns; base += segment) {
+    for (let start = 0; start < segment; start += of) {
+      groups.push({ start: base + start, end: base + Math.min(start + of, segment) });
+    }
+  }
+  return groups;
+}
+
+/**
+ * Marks the `count` smallest scores of `length` from `start` on, the lower index first among equal ones.
+ * @param scores - none is NaN
+ * @param room - at least `length` long; it is overwritten
+ */
+export function markSmallest(
+  scores: Float64Array,
+  start: number,
+  length: number,
+  count: number,
+  room: Float64Array,
+  mark: (index: number) => void,
+): void {
+  if (count <= 0) return;
+  const sorted = room.subarray(0, length);
+  sorted.set(scores.subarray(start, start + length));
+  sorted.sort();
+  const last = sorted[Math.min(count, length) - 1] as number;
+  let ties = Math.min(count, length);
+  for (let index = 0; ties > 0 && index < length && (sorted[index] as number) < last; index++) ties--;
+  for (let index = start; index < start + length; index++) {
+    const score = scores[index] as number;
+    if (score < last) mark(index);
+    else if (score === last && ties > 0) {
+      ties--;
+      mark(index);
+    }
+  }
+}

@@ -1,0 +1,148 @@
+import type { Graph } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import { floatAttribute, isOp, type Node } from '../../ir/node.ts';
+import type { PatchGeometry } from '../../kernels/importance/patches.ts';
+import { heldName } from '../held.ts';
+import type { Skip } from '../pass.ts';
+import type { Target } from '../prune/targets.ts';
+import { skipUse, type WeightUse } from '../select.ts';
+import type { Source } from './activations.ts';
+import { convUse, type Layout, matrixUse } from './layout.ts';
+import type { Pattern } from './options.ts';
+
+/** A weight whose activations can be seen. */
+export interface Layer {
+  readonly target: Target;
+  readonly layout: Layout;
+  /** One for each node that uses the weight. */
+  readonly sources: readonly Source[];
+  /** Where the first of these nodes is among those of the main graph. */
+  readonly position: number;
+}
+
+/** The weight as one node uses it, or why its activations cannot be seen. */
+type Seen = { readonly layout: Layout; readonly source: Source } | Skip;
+
+/** The targets as layers in the order in which they run; skips for the others. */
+export function layersOf(
+  model: Model,
+  targets: readonly Target[],
+  pattern: Pattern | undefined,
+): { layers: Layer[]; skips: Skip[] } {
+  const layers: Layer[] = [];
+  const skips: Skip[] = [];
+  const positions = new Map(model.graph.nodes.map((node, index) => [node, index]));
+  for (const target of targets) {
+    const found = layerOf(model, target, pattern, positions);
+    if ('reason' in found) skips.push(found);
+    else layers.push(found);
+  }
+  return { layers: layers.sort((a, b) => a.position - b.position), skips };
+}
+
+function layerOf(
+  model: Model,
+  target: Target,
+  pattern: Pattern | undefined,
+  positions: ReadonlyMap<Node, number>,
+): Layer | Skip {
+  const { uses } = target;
+  const [first] = uses as [WeightUse];
+  const sources: Source[] = [];
+  let layout: Layout | undefined;
+  for (const use of uses) {
+    const seen = seenBy(model, use, pattern);
+    if ('reason' in seen) return seen;
+    if (layout !== undefined && !sameLayout(layout, seen.layout)) {
+      return skipUse(use, 'no_importance', 'the nodes that share it sum over different axes of it');
+    }
+    layout = seen.layout;
+    sources.push(seen.source);
+  }
+  const reader = otherReader(target);
+  if (reader !== undefined) return skipUse(first, 'no_importance', `${reader} reads it too`);
+  if (layout === undefined) return skipUse(first, 'no_importance', 'no node uses it');
+  if (pattern !== undefined && Math.min(layout.segment, pattern.of) <= pattern.keep) {
+    const fact = `${pattern.keep}:${pattern.of} needs more than ${pattern.keep} weights along its inputs; it has ${layout.segment}`;
+    return skipUse(first, 'no_importance', fact);
+  }
+  const position = Math.min(...uses.map((use) => positions.get(use.node) ?? Number.POSITIVE_INFINITY));
+  return { target, layout, sources, position };
+}
+
+function seenBy(model: Model, use: WeightUse, pattern: Pattern | undefined): Seen {
+  const { node, held, graph, reshaped } = use;
+  const { dims } = held.tensor;
+  if (graph !== model.graph) {
+    const inFunction = rootOf(graph).kind === 'function';
+    return inFunction
+      ? skipUse(use, 'in_function', 'it is inside a local function, whose activations are not seen')
+      : skipUse(use, 'not_reached', 'its node is in the body of an If, Loop or Scan, whose activations are not seen');
+  }
+  if (isOp(node, 'ConvTranspose')) {
+    return skipUse(use, 'no_importance', 'what meets a weight of ConvTranspose is no row of a matrix');
+  }
+  if (reshaped) return skipUse(use, 'no_importance', 'it gets other dims on its way to the node');
+  if (isOp(node, 'Conv')) {
+    const value = node.inputs[0] ?? '';
+    if (dims.length < 3)
+      return skipUse(use, 'unsupported_rank', `a filter has no spatial axis in [${dims.join(', ')}]`);
+    const { layout, geometry } = convUse(node, dims, pattern === undefined ? 'channels_first' : 'channels_last');
+    if (!Number.isInteger(layout.rows) || layout.groups < 1) {
+      return skipUse(use, 'no_importance', `${dims[0]} filters cannot be in ${layout.groups} groups`);
+    }
+    if (!isWalk(geometry)) return skipUse(use, 'no_importance', 'its strides, dilations or pads are no such');
+    return unseen(model, use, value) ?? { layout, source: { kind: 'patches', value, geometry, factor: 1 } };
+  }
+  if (dims.length !== 2) {
+    return skipUse(use, 'unsupported_rank', `it has the dims [${dims.join(', ')}]; a matrix is needed`);
+  }
+  const { layout, axis, input } = matrixUse(use);
+  const value = node.inputs[input] ?? '';
+  const alpha = isOp(node, 'Gemm') ? floatAttribute(node, 'alpha', 1) : 1;
+  return unseen(model, use, value) ?? { layout, source: { kind: 'matrix', value, axis, factor: alpha * alpha } };
+}
+
+/** Whether a convolution has positive strides and dilations and pads for each axis: files may say anything. */
+function isWalk({ kernel, strides, dilations, pads, autoPad }: PatchGeometry): boolean {
+  const whole = (list: readonly number[], count: number, least: number): boolean =>
+    list.length === count && list.every((one) => Number.isSafeInteger(one) && one >= least);
+  const padded = autoPad !== 'NOTSET' || pads.length === 0 || whole(pads, 2 * kernel.length, 0);
+  return whole(strides, kernel.length, 1) && whole(dilations, kernel.length, 1) && padded;
+}
+
+/** A skip where the value that meets a weight is no activation. */
+function unseen({ graph }: Model, use: WeightUse, value: string): Skip | undefined {
+  const computed = graph.producer(value) !== undefined || (graph.isInput(value) && !graph.initializers.has(value));
+  if (computed && graph.held(value) === undefined) return undefined;
+  return skipUse(use, 'not_reached', `it meets '${value}', which is a constant`);
+}
+
+function rootOf(graph: Graph): Graph {
+  let root = graph;
+  while (root.parent !== undefined) root = root.parent;
+  return root;
+}
+
+function sameLayout(a: Layout, b: Layout): boolean {
+  const numbers = ({ groups, rows, columns, rowStep, offsets, segment }: Layout): string =>
+    [groups, rows, columns, rowStep, offsets[1], segment].join();
+  return numbers(a) === numbers(b);
+}
+
+/**
+ * Who else reads the weight than the nodes whose activations are seen: what it gives others says nothing about their need of
+ * its elements, and SparseGPT changes all of them.
+ */
+function otherReader({ held, uses }: Target): string | undefined {
+  const via = new Set(uses.flatMap((use) => use.via));
+  const users = new Set(uses.map((use) => use.node));
+  const pending = [heldName(held), ...[...via].flatMap((node) => node.outputs)];
+  for (const name of pending) {
+    for (const { node } of name === '' ? [] : held.graph.uses(name)) {
+      if (node === undefined) return 'an output of the graph';
+      if (!via.has(node) && !users.has(node)) return `${node.opType} '${node.name || (node.outputs[0] ?? '')}'`;
+    }
+  }
+  return undefined;
+}

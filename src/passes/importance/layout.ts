@@ -1,0 +1,111 @@
+import { intAttribute, intsAttribute, type Node, stringAttribute } from '../../ir/node.ts';
+import type { PatchGeometry } from '../../kernels/importance/patches.ts';
+import type { Floats } from '../../kernels/narrow.ts';
+import type { WeightUse } from '../select.ts';
+
+/**
+ * A weight seen as `groups` matrices `[rows, columns]`, a row for each output and a column for each activation it meets.
+ * Element `(g, r, c)` lies at `(g · rows + r) · rowStep + offsets[c]`.
+ */
+export interface Layout {
+  readonly groups: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly rowStep: number;
+  readonly offsets: Int32Array;
+  /** Columns that follow each other along one axis of the weight: all, or the input channels of a convolution. */
+  readonly segment: number;
+}
+
+/** How a MatMul or Gemm reads a matrix: with the weight's two axes, and which of the activation's is summed over. */
+export interface MatrixUse {
+  readonly layout: Layout;
+  readonly axis: -1 | -2;
+  /** Position of the activation among the node's inputs. */
+  readonly input: number;
+}
+
+/** The layout of the weight `[a, b]` of a MatMul or Gemm, on either side. */
+export function matrixUse({ node, index, held, transposed }: WeightUse): MatrixUse {
+  const [outer = 0, inner = 0] = held.tensor.dims;
+  const gemm = node.opType === 'Gemm';
+  const trans = (one: number): boolean => gemm && intAttribute(node, one === 0 ? 'transA' : 'transB', 0) !== 0;
+  // Whether the operator reads the matrix as it is held.
+  const straight = transposed === trans(index);
+  // Of the right operand [K, N] the first axis is summed over, of the left one [M, K] the second.
+  const columnsOuter = (index === 1) === straight;
+  const other = index === 1 ? 0 : 1;
+  const last = (other === 0) !== trans(other);
+  return {
+    layout: columnsOuter ? strided(inner, outer, 1, inner) : strided(outer, inner, inner, 1),
+    axis: last ? -1 : -2,
+    input: other,
+  };
+}
+
+function strided(rows: number, columns: number, rowStep: number, columnStep: number): Layout {
+  const offsets = Int32Array.from({ length: columns }, (_, column) => column * columnStep);
+  return { groups: 1, rows, columns, rowStep, offsets, segment: columns };
+}
+
+/** The layout of the weight `[M, C/g, …kernel]` of a Conv, and how it walks. */
+export function convUse(
+  node: Node,
+  dims: readonly number[],
+  order: PatchGeometry['order'],
+): { layout: Layout; geometry: PatchGeometry } {
+  const [filters = 0, channels = 0, ...kernel] = dims;
+  const groups = intAttribute(node, 'group', 1);
+  const taps = kernel.reduce((a, b) => a * b, 1);
+  const columns = channels * taps;
+  const offsets = Int32Array.from({ length: columns }, (_, column) =>
+    order === 'channels_first' ? column : (column % channels) * taps + Math.floor(column / channels),
+  );
+  const ones = kernel.map(() => 1);
+  const padding = stringAttribute(node, 'auto_pad', 'NOTSET');
+  return {
+    layout: {
+      groups,
+      rows: filters / groups,
+      columns,
+      rowStep: columns,
+      offsets,
+      segment: order === 'channels_first' ? columns : channels,
+    },
+    geometry: {
+      kernel,
+      groups,
+      order,
+      strides: intsAttribute(node, 'strides') ?? ones,
+      dilations: intsAttribute(node, 'dilations') ?? ones,
+      pads: intsAttribute(node, 'pads') ?? [],
+      autoPad: PADDINGS.find((one) => one === padding) ?? 'NOTSET',
+    },
+  };
+}
+
+const PADDINGS: readonly PatchGeometry['autoPad'][] = ['VALID', 'SAME_UPPER', 'SAME_LOWER'];
+
+/** The matrix of one group. */
+export function gather(weight: Floats, layout: Layout, group: number): Float64Array {
+  const { rows, columns, rowStep, offsets } = layout;
+  const out = new Float64Array(rows * columns);
+  for (let row = 0, at = 0; row < rows; row++) {
+    const base = (group * rows + row) * rowStep;
+    for (let column = 0; column < columns; column++, at++) {
+      out[at] = weight[base + (offsets[column] as number)] as number;
+    }
+  }
+  return out;
+}
+
+/** Puts the matrix of one group back. */
+export function scatter(matrix: Float64Array, layout: Layout, group: number, weight: Floats): void {
+  const { rows, columns, rowStep, offsets } = layout;
+  for (let row = 0, at = 0; row < rows; row++) {
+    const base = (group * rows + row) * rowStep;
+    for (let column = 0; column < columns; column++, at++) {
+      weight[base + (offsets[column] as number)] = matrix[at] as number;
+    }
+  }
+}

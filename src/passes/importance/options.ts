@@ -1,0 +1,73 @@
+import { CompressError } from '../../errors.ts';
+import { PRUNABLE_OPS } from '../prune/options.ts';
+import { checkOpTypes, type Selection } from '../select.ts';
+import type { Scratch } from './activations.ts';
+
+/** At most `keep` of every `of` neighbours along the axis that is summed over stay. */
+export interface Pattern {
+  readonly keep: number;
+  readonly of: number;
+}
+
+export interface WandaOptions extends Selection {
+  /** The fraction of the weights to prune, above 0 and below 1; with a pattern, what that leaves out. */
+  readonly amount: number;
+  /** N:M instead of single weights. */
+  readonly pattern?: Pattern;
+  /** All layers see the model as it was, in as few runs over the data as `gramBytes` allows; else each sees those before it pruned. */
+  readonly parallel?: boolean;
+  /** Memory for the sums of layers that are looked at together. A layer that needs more by itself is left alone. */
+  readonly gramBytes?: number;
+}
+
+export interface SparseGptOptions extends WandaOptions {
+  /** Added to the diagonal of the Hessian, as a fraction of its mean. */
+  readonly damping?: number;
+  /** Columns whose weights are chosen together. */
+  readonly blockSize?: number;
+  /** Where new weights wait for being written; memory where absent. */
+  readonly scratch?: Scratch;
+}
+
+export const WANDA_DEFAULTS: Required<Pick<WandaOptions, 'parallel' | 'gramBytes' | 'opTypes'>> = {
+  parallel: false,
+  gramBytes: 2 ** 31,
+  opTypes: PRUNABLE_OPS,
+};
+
+export const SPARSEGPT_DEFAULTS: typeof WANDA_DEFAULTS & Required<Pick<SparseGptOptions, 'damping' | 'blockSize'>> = {
+  ...WANDA_DEFAULTS,
+  damping: 0.01,
+  blockSize: 128,
+};
+
+/** @throws CompressError `options` */
+export function checkOptions(options: SparseGptOptions): void {
+  const { amount, pattern, damping, blockSize } = options;
+  const refuse = (where: string, fact: string, hint?: string): never => {
+    throw new CompressError('options', where, fact, hint === undefined ? {} : { hint });
+  };
+  if (!(amount > 0 && amount < 1)) refuse('amount', `${amount} is no fraction between 0 and 1`);
+  if (pattern !== undefined) {
+    const { keep, of } = pattern;
+    if (!Number.isSafeInteger(keep) || !Number.isSafeInteger(of) || keep < 1 || of <= keep) {
+      refuse('pattern', `${keep}:${of} is no pattern; the first number must be at least 1, and the second larger`);
+    }
+    const implied = 1 - keep / of;
+    if (Math.abs(amount - implied) > 1e-6) {
+      refuse(
+        'amount',
+        `is ${amount}, and ${keep}:${of} prunes ${implied}`,
+        `Say ${implied}, or leave out the pattern.`,
+      );
+    }
+    if (blockSize !== undefined && blockSize < of) refuse('blockSize', `${blockSize} is less than a group of ${of}`);
+  }
+  if (damping !== undefined && !(damping >= 0 && Number.isFinite(damping))) {
+    refuse('damping', `is ${damping}; it must be 0 or more`);
+  }
+  if (blockSize !== undefined && !(Number.isSafeInteger(blockSize) && blockSize > 0)) {
+    refuse('blockSize', `is ${blockSize}; it must be a whole number of columns`);
+  }
+  checkOpTypes(options.opTypes ?? [], PRUNABLE_OPS);
+}

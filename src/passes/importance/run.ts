@@ -1,0 +1,157 @@
+import { isFloat } from '../../ir/dtype.ts';
+import type { Model } from '../../ir/model.ts';
+import { type Floats, toFloats } from '../../kernels/narrow.ts';
+import { inliningNotes } from '../inline/index.ts';
+import { inlineWeights } from '../inline/weights.ts';
+import { unpackingNotes, unpackWeights } from '../pack/unpack.ts';
+import type { Change, PassReport, Skip } from '../pass.ts';
+import type { Pruning } from '../prune/measure.ts';
+import { applyPruning, selectTargets } from '../prune/targets.ts';
+import { skipUse, type WeightUse } from '../select.ts';
+import type { Activations, Moments, Wanted } from './activations.ts';
+import { type Layer, layersOf } from './layers.ts';
+import type { WandaOptions } from './options.ts';
+
+/** How a method prunes the layers that meet the same activations. */
+export interface Method {
+  readonly what: Wanted['what'];
+  /** What the layers share, or a sentence that tells why there is nothing. May use up the sums. */
+  prepare(moments: Moments, wanted: Wanted): Prune | string;
+}
+
+/** Prunes one weight with the elements `weight`, which are not to be changed: they may be those of the model. */
+export type Prune = (layer: Layer, weight: Floats) => Promise<Pruning>;
+
+/** Layers that meet the same activations. */
+interface Group {
+  readonly wanted: Wanted;
+  readonly layers: readonly Layer[];
+}
+
+/** What became of a layer; done later where all layers are to see the model as it was. */
+type Outcome = Skip | (() => Change);
+
+/** Runs a method over all layers of a model. */
+export async function runMethod(
+  model: Model,
+  activations: Activations,
+  method: Method,
+  options: WandaOptions & Required<Pick<WandaOptions, 'opTypes' | 'parallel' | 'gramBytes'>>,
+): Promise<PassReport> {
+  const notes = unpackingNotes(await unpackWeights(model));
+  notes.push(...inliningNotes(inlineWeights(model, options.opTypes, 'all')));
+  const { targets, skips } = selectTargets(model, options);
+  const found = layersOf(model, targets, options.pattern);
+  skips.push(...found.skips);
+  const groups = groupsOf(found.layers, method.what).filter((group) => {
+    const bytes = bytesOf(group);
+    if (bytes <= options.gramBytes) return true;
+    const inputs = group.wanted.columns;
+    for (const { target } of group.layers) {
+      const fact = `its ${inputs} inputs need ${bytes} bytes of sums, more than ${options.gramBytes}`;
+      skips.push(skipUse(target.uses[0] as WeightUse, 'no_importance', fact));
+    }
+    return false;
+  });
+  const parts = options.parallel ? partsOf(groups, options.gramBytes) : groups.map((one) => [one]);
+  const changes: Change[] = [];
+  const later: (() => Change)[] = [];
+  for (const [index, part] of parts.entries()) {
+    const wanted = part.map((one) => one.wanted);
+    const sums = [...(await activations.measure(model, wanted, { index, count: parts.length }))];
+    for (const group of part) {
+      const moments = sums.shift() as Moments;
+      for (const outcome of await pruneGroup(group, moments, method)) {
+        if (typeof outcome !== 'function') skips.push(outcome);
+        else if (options.parallel) later.push(outcome);
+        else changes.push(outcome());
+      }
+    }
+  }
+  for (const outcome of later) changes.push(outcome());
+  return { pass: 'prune', changes, skips, notes };
+}
+
+/** Layers with the same sources beside each other, in the order of the first of each. */
+function groupsOf(layers: readonly Layer[], what: Wanted['what']): Group[] {
+  const groups = new Map<string, { wanted: Wanted; layers: Layer[] }>();
+  for (const layer of layers) {
+    const { sources, layout } = layer;
+    const key = JSON.stringify([sources, layout.columns]);
+    const group = groups.get(key);
+    if (group === undefined) {
+      const wanted = { what, sources, groups: layout.groups, columns: layout.columns };
+      groups.set(key, { wanted, layers: [layer] });
+    } else {
+      group.layers.push(layer);
+    }
+  }
+  return [...groups.values()];
+}
+
+function bytesOf({ wanted: { what, groups, columns } }: Group): number {
+  return 8 * groups * columns * (what === 'gram' ? columns : 1);
+}
+
+/** Groups whose sums fit `limit` bytes together, one at least. */
+function partsOf(groups: readonly Group[], limit: number): Group[][] {
+  const parts: Group[][] = [];
+  let room = 0;
+  for (const group of groups) {
+    const bytes = bytesOf(group);
+    if (parts.length === 0 || bytes > room) {
+      parts.push([]);
+      room = limit;
+    }
+    parts.at(-1)?.push(group);
+    room -= bytes;
+  }
+  return parts;
+}
+
+async function pruneGroup({ wanted, layers }: Group, moments: Moments, method: Method): Promise<Outcome[]> {
+  const prepared = reasonOf(moments, wanted) ?? method.prepare(moments, wanted);
+  const outcomes: Outcome[] = [];
+  for (const layer of layers) outcomes.push(await pruneLayer(layer, moments, prepared));
+  return outcomes;
+}
+
+async function pruneLayer(layer: Layer, { rows }: Moments, prepared: Prune | string): Promise<Outcome> {
+  const { target } = layer;
+  const [use] = target.uses as [WeightUse];
+  const { tensor } = target.held;
+  if (typeof prepared === 'string') {
+    return skipUse(use, rows === 0 ? 'not_reached' : 'no_importance', prepared);
+  }
+  if (!isFloat(tensor.dtype)) throw new RangeError(`${tensor.name} is ${tensor.dtype}`);
+  const weight = toFloats(await tensor.load(), tensor.dtype);
+  if (!allFinite(weight)) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
+  const zeros = countZeros(weight);
+  const pruning = await prepared(layer, weight);
+  return () => applyPruning(target, zeros, pruning);
+}
+
+/** Why sums tell nothing. */
+function reasonOf({ sums, rows }: Moments, { what, columns }: Wanted): string | undefined {
+  if (rows === 0) return 'the data gives it no activations';
+  const step = what === 'gram' ? columns + 1 : 1;
+  const stride = what === 'gram' ? columns * columns : columns;
+  for (let base = 0; base < sums.length; base += stride) {
+    for (let column = 0; column < columns; column++) {
+      if (!Number.isFinite(sums[base + column * step])) return 'its activations hold NaN or infinity';
+    }
+  }
+  return undefined;
+}
+
+/** How many elements are zero. */
+export function countZeros(values: Floats): number {
+  let zeros = 0;
+  for (const value of values) if (value === 0) zeros++;
+  return zeros;
+}
+
+function allFinite(values: Floats): boolean {
+  for (const value of values) if (!Number.isFinite(value)) return false;
+  return true;
+}

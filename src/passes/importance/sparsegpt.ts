@@ -1,0 +1,114 @@
+import { isFloat } from '../../ir/dtype.ts';
+import { derived } from '../../ir/tensor.ts';
+import { inverseFactor } from '../../kernels/importance/cholesky.ts';
+import { pruneCompensated, type Rule } from '../../kernels/importance/obs.ts';
+import { groupsOf } from '../../kernels/importance/pattern.ts';
+import { roundHalfEven } from '../../kernels/linear.ts';
+import { type Floats, fromFloats, toFloats } from '../../kernels/narrow.ts';
+import type { Pass } from '../pass.ts';
+import { NOTHING, type Pruning } from '../prune/measure.ts';
+import type { Activations, Moments, Wanted } from './activations.ts';
+import type { Layer } from './layers.ts';
+import { gather, scatter } from './layout.ts';
+import { checkOptions, SPARSEGPT_DEFAULTS, type SparseGptOptions } from './options.ts';
+import { countZeros, type Prune, runMethod } from './run.ts';
+
+type Settled = SparseGptOptions & typeof SPARSEGPT_DEFAULTS;
+
+/**
+ * Prunes weights one column after the other and changes those that stay, so that the layer's outputs on the data change as
+ * little as can be: with `H = XXᵀ + damping · mean(diag) · I` and U the upper Cholesky factor of `H⁻¹`, the weights of a block
+ * of columns with the smallest `w² / U[c][c]²` go, and `w[j] −= w[c] / U[c][c] · U[c][j]` for every j > c.
+ *
+ * ```
+ * before  W = [ 0.9 -0.1  0.4 -0.7 ]    y = W x, the second and third input mostly alike
+ * after   W = [ 0.9  0.0  0.3  0.0 ]    0.3 does the work of -0.1 and 0.4
+ * ```
+ *
+ * Of the first c columns of a weight, c at the end of a block, exactly `round(amount · elements)` are zero. An input that
+ * is zero in all of the data loses its weights, as in the authors' code; its diagonal does not count in the mean. Weights that
+ * were zero stay zero, and doing it again changes nothing.
+ *
+ * @param activations - the model's, on data like that it is for
+ * @throws CompressError `options`
+ * @see Frantar, Alistarh: SparseGPT: Massive Language Models Can Be Accurately Pruned in One-Shot, arXiv 2301.00774
+ */
+export function sparsegpt(options: SparseGptOptions, activations: Activations): Pass {
+  checkOptions(options);
+  const settled: Settled = { ...SPARSEGPT_DEFAULTS, ...options };
+  const prepare = (moments: Moments, wanted: Wanted): Prune | string => {
+    const dead = deadColumns(moments.sums, wanted);
+    const reason = factorize(moments.sums, wanted, settled.damping);
+    return reason ?? ((layer, weight) => prune(layer, weight, moments.sums, dead, settled));
+  };
+  return { name: 'prune', run: (model) => runMethod(model, activations, { what: 'gram', prepare }, settled) };
+}
+
+/** Columns without an activation, by group. */
+function deadColumns(sums: Float64Array, { groups, columns }: Wanted): Uint8Array {
+  const dead = new Uint8Array(groups * columns);
+  for (let index = 0; index < dead.length; index++) {
+    const group = Math.floor(index / columns);
+    const column = index % columns;
+    dead[index] = sums[group * columns * columns + column * (columns + 1)] === 0 ? 1 : 0;
+  }
+  return dead;
+}
+
+/** Turns the Gram matrix of each group into the factor of its damped inverse, in place; a sentence where there is none. */
+function factorize(sums: Float64Array, { groups, columns }: Wanted, damping: number): string | undefined {
+  for (let group = 0; group < groups; group++) {
+    const h = sums.subarray(group * columns ** 2, (group + 1) * columns ** 2);
+    let trace = 0;
+    let live = 0;
+    for (let column = 0; column < columns; column++) {
+      const value = h[column * (columns + 1)] as number;
+      trace += value;
+      if (value !== 0) live++;
+    }
+    const mean = live === 0 ? 1 : trace / live;
+    for (let column = 0; column < columns; column++) {
+      const at = column * (columns + 1);
+      h[at] = ((h[at] as number) || mean) + damping * mean;
+    }
+    if (!inverseFactor(h, columns)) {
+      return `its activations depend on each other, so that ${damping} of damping gives no inverse; more would`;
+    }
+  }
+  return undefined;
+}
+
+async function prune(
+  layer: Layer,
+  weight: Floats,
+  factors: Float64Array,
+  dead: Uint8Array,
+  { amount, pattern, blockSize, scratch }: Settled,
+): Promise<Pruning> {
+  const { layout, target } = layer;
+  const { groups, rows, columns, segment } = layout;
+  const before = countZeros(weight);
+  const all = rows * columns;
+  const out = weight.slice();
+  for (let group = 0; group < groups; group++) {
+    const data = gather(weight, layout, group);
+    for (let index = 0; index < data.length; index++) {
+      if (dead[group * columns + (index % columns)] === 1) data[index] = 0;
+    }
+    const base = group * all;
+    const rule: Rule =
+      pattern === undefined
+        ? { countTo: (to) => roundHalfEven(amount * (base + rows * to)) - roundHalfEven(amount * base) }
+        : { keep: pattern.keep, groups: groupsOf(columns, segment, pattern.of) };
+    const u = factors.subarray(group * columns ** 2, (group + 1) * columns ** 2);
+    pruneCompensated({ data, rows, columns }, u, rule, blockSize);
+    scatter(data, layout, group, out);
+  }
+  const { name, dtype, dims, extra } = target.held.tensor;
+  if (!isFloat(dtype)) throw new RangeError(`${name} is ${dtype}`);
+  const bytes = fromFloats(out, dtype);
+  const lost = countZeros(toFloats(bytes, dtype)) - before;
+  if (lost === 0) return NOTHING;
+  const load = scratch === undefined ? async () => bytes : await scratch.keep(bytes);
+  return { lost, replacement: derived(name, dtype, dims, load, extra) };
+}

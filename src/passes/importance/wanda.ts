@@ -1,0 +1,79 @@
+import { derived } from '../../ir/tensor.ts';
+import { groupsOf } from '../../kernels/importance/pattern.ts';
+import { wandaRow } from '../../kernels/importance/wanda.ts';
+import { roundHalfEven } from '../../kernels/linear.ts';
+import type { Floats } from '../../kernels/narrow.ts';
+import type { Pass } from '../pass.ts';
+import { NOTHING, type Pruning } from '../prune/measure.ts';
+import type { Activations } from './activations.ts';
+import type { Layer } from './layers.ts';
+import { gather } from './layout.ts';
+import { checkOptions, type Pattern, WANDA_DEFAULTS, type WandaOptions } from './options.ts';
+import { type Prune, runMethod } from './run.ts';
+
+/**
+ * Prunes weights by their size and that of the activations they meet: in each output row exactly `round(amount · K)` of the
+ * K weights with the smallest `|w| · ‖x‖₂`, or all but `keep` of every `of`. The others stay as they are.
+ *
+ * ```
+ * before  W = [ 0.9 -0.1  0.4 -0.7 ]    y = W x,  ‖x‖ = [ 0.1  5  2  1 ]
+ * after   W = [ 0.0  0.0  0.4 -0.7 ]    |w|·‖x‖ = [ 0.09  0.5  0.8  0.7 ], amount 0.5
+ * ```
+ *
+ * Weights of MatMul and Gemm on either side and of Conv, whose rows are filters. A weight that several nodes use gets the
+ * sum over all of them. Doing it again changes nothing.
+ *
+ * @param activations - the model's, on data like that it is for
+ * @throws CompressError `options`
+ * @see Sun, Liu, Bair, Kolter: A Simple and Effective Pruning Approach for Large Language Models, arXiv 2306.11695
+ */
+export function wanda(options: WandaOptions, activations: Activations): Pass {
+  checkOptions(options);
+  const settled = { ...WANDA_DEFAULTS, ...options };
+  const prepare = ({ sums }: { readonly sums: Float64Array }): Prune => {
+    return (layer, weight) => prune(layer, weight, sums, settled.amount, settled.pattern);
+  };
+  return { name: 'prune', run: (model) => runMethod(model, activations, { what: 'squares', prepare }, settled) };
+}
+
+async function prune(
+  layer: Layer,
+  weight: Floats,
+  sums: Float64Array,
+  amount: number,
+  pattern: Pattern | undefined,
+): Promise<Pruning> {
+  const { layout, target } = layer;
+  const { rows, columns, rowStep, offsets } = layout;
+  const rule =
+    pattern === undefined
+      ? { count: roundHalfEven(amount * columns) }
+      : { keep: pattern.keep, groups: groupsOf(columns, layout.segment, pattern.of) };
+  // One bit an element: the weight itself is read again when it is written.
+  const mask = new Uint8Array(Math.ceil(weight.length / 8));
+  let lost = 0;
+  for (let group = 0; group < layout.groups; group++) {
+    const matrix = gather(weight, layout, group);
+    const squares = sums.subarray(group * columns, (group + 1) * columns);
+    for (let row = 0; row < rows; row++) {
+      const base = (group * rows + row) * rowStep;
+      wandaRow(matrix.subarray(row * columns, (row + 1) * columns), squares, rule, (column) => {
+        const index = base + (offsets[column] as number);
+        if (weight[index] !== 0) lost++;
+        mask[index >> 3] = (mask[index >> 3] as number) | (1 << (index & 7));
+      });
+    }
+  }
+  if (lost === 0) return NOTHING;
+  const { tensor } = target.held;
+  const { name, dtype, dims, extra } = tensor;
+  const size = tensor.byteLength / weight.length;
+  const compute = async (): Promise<Uint8Array> => {
+    const bytes = new Uint8Array(await tensor.load());
+    for (let index = 0; index * size < bytes.length; index++) {
+      if (((mask[index >> 3] as number) >> (index & 7)) & 1) bytes.fill(0, index * size, (index + 1) * size);
+    }
+    return bytes;
+  };
+  return { lost, replacement: derived(name, dtype, dims, compute, extra) };
+}
