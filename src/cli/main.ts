@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Chalk } from 'chalk';
 import yargs, { type Argv } from 'yargs';
 import { CompressError } from '../errors.ts';
+import { takeLeftoverNotes } from '../io/leftovers.ts';
 import { removeTemporaries } from '../io/sink.ts';
 import { DASH } from './arguments.ts';
 import { Chosen, commandsFor } from './commands/index.ts';
@@ -55,6 +56,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   } catch (cause) {
     report(cause, argv, color);
   }
+  for (const note of takeLeftoverNotes()) process.stderr.write(`note: ${printable(note)}\n`);
 }
 
 /** The verb that a command line chose; undefined where it asked for help or the version. */

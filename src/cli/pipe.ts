@@ -11,6 +11,7 @@ import { inputByteLength } from '../onnx/size.ts';
 import { type Written, writeModel } from '../onnx/write.ts';
 import { type Pass, type PassReport, transform } from '../passes/pass.ts';
 import { type CommonArguments, DASH } from './arguments.ts';
+import { refuseClosedOutput } from './closed.ts';
 import { GzipEstimate, gzipEstimateOf } from './gzip.ts';
 import { skipLines } from './skips.ts';
 import { printable } from './text.ts';
@@ -121,6 +122,7 @@ function outputOf(args: CommonArguments, streams: Streams): string | undefined {
       hint: 'Write the model with -o FILE; the weights then go to FILE.data.',
     });
   }
+  refuseClosedOutput();
   return undefined;
 }
 

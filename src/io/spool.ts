@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { fstatSync } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { CompressError, ioError } from '../errors.ts';
+import { clearTemporaryFolder } from './leftovers.ts';
 import { bytesSource, handleSource, type Source } from './source.ts';
+import { removeAtExit, temporaries, temporaryPath } from './temporary.ts';
 
 /** A pipe with less than this stays in memory; a longer one goes to a temporary file. */
 const IN_MEMORY = 32 * 1024 * 1024;
@@ -68,10 +67,15 @@ export async function stdinSource(stdin: NodeJS.ReadStream): Promise<Source> {
 }
 
 async function openTemporary(): Promise<FileHandle> {
-  const path = join(tmpdir(), `onnx-compress-${process.pid}-${randomUUID()}`);
+  await clearTemporaryFolder();
+  const path = temporaryPath();
+  removeAtExit(path);
   const handle = await open(path, 'wx+', 0o600);
   // On Windows an open file cannot be unlinked: there it stays in the temporary folder until the process ends.
-  await unlink(path).catch(() => {});
+  await unlink(path).then(
+    () => temporaries.delete(path),
+    () => {},
+  );
   return handle;
 }
 
