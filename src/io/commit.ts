@@ -58,7 +58,8 @@ function together(files: readonly Pending[], main: Pending): void {
     throw cause;
   }
   for (const { temporary } of files) rmSync(temporary, { force: true });
-  for (const { aside } of asides) rmSync(aside, { force: true });
+  // The model's last: as long as it is there, the next run looks for the others.
+  for (const { aside } of asides.reverse()) rmSync(aside, { force: true });
 }
 
 /** Gives a file that was set aside its name again, unless somebody else has taken it. */
