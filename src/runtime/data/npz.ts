@@ -59,6 +59,7 @@ async function zipParts(path: string): Promise<Map<string, Bytes>> {
   const parts = new Map<string, Bytes>();
   for (const entry of entries) {
     const name = entry.fileName.replace(/\.npy$/, '');
+    if (parts.has(name)) throw new CompressError('data', path, `has two arrays called '${name}'`);
     const open = async function* (): AsyncGenerator<Uint8Array> {
       const zip = await opened();
       try {
