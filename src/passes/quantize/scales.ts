@@ -10,7 +10,7 @@ import { floats } from '../../kernels/views.ts';
 const MERGED_UP_TO = 8;
 
 /**
- * Steps a scale may move: the 65th weight of equal scales shares one again, which costs time in ONNX Runtime and nothing
+ * Steps a scale may move: the 66th weight of equal scales shares one again, which costs time in ONNX Runtime and nothing
  * else. Thousands of steps would be felt in the result, and thousands of weights would each search through all before it.
  */
 const MOST_STEPS = 64;
@@ -21,6 +21,8 @@ const MOST_STEPS = 64;
  */
 export class DistinctScales {
   readonly #taken = new Set<string>();
+  /** Lists whose next steps are all taken. */
+  readonly #crowded = new Set<string>();
 
   /** Knows the small float constants of a model. */
   static async of(model: Model): Promise<DistinctScales> {
@@ -41,9 +43,12 @@ export class DistinctScales {
   settle(scale: Float32Array, rank: number): void {
     if (scale.length > MERGED_UP_TO) return;
     const first = scale[0] as number;
+    const wanted = key(scale, rank);
+    if (this.#crowded.has(wanted)) return;
     for (let step = 0; this.#taken.has(key(scale, rank)); step++) {
       if (step === MOST_STEPS) {
         scale[0] = first;
+        this.#crowded.add(wanted);
         return;
       }
       scale[0] = nextUp(scale[0] as number);
