@@ -64,7 +64,7 @@ async function work(mode, index, jobs) {
     if (fault !== undefined) {
       process.send({ fault, case: one, what, ending, bytes: Buffer.from(bytes).toString('base64') });
     }
-    if (one % 1000 < 2) process.send({ done: one });
+    if (one % 200 < 4) process.send({ done: one });
   }
   counts.peak = process.resourceUsage().maxRSS / 1024;
   process.send({ counts });
@@ -80,6 +80,7 @@ async function manage(mode) {
     faults.push(message.fault);
     if (faults.length > KEPT) return;
     console.error(`case ${message.case} ${message.what}: ${message.fault}`);
+    if (message.bytes === undefined) return;
     const folder = join(root, 'benchmarks/failures');
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, `${mode}-${message.case}.${message.ending}`), Buffer.from(message.bytes, 'base64'));
@@ -87,16 +88,22 @@ async function manage(mode) {
   const run = (index) => {
     const child = fork(process.argv[1], [...process.argv.slice(2), '--worker', String(index)]);
     let last = Date.now();
+    let done = 0;
     const watch = setInterval(() => {
       if (Date.now() - last < 300_000) return;
-      faults.push(`worker ${index} hangs`);
+      // The cases after this one; with --seed they are the same again.
+      note({ fault: `worker ${index} hangs`, case: done, what: 'or one soon after' });
+      clearInterval(watch);
       child.kill('SIGKILL');
     }, 5000);
     child.on('message', (message) => {
       last = Date.now();
       if (message.fault !== undefined) note(message);
       else if (message.counts !== undefined) all.push(message.counts);
-      else if (process.stderr.isTTY) process.stderr.write(`\r${message.done}`);
+      else {
+        done = message.done;
+        if (process.stderr.isTTY) process.stderr.write(`\r${done}`);
+      }
     });
     return new Promise((resolve) =>
       child.on('exit', (code) => {
