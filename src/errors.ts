@@ -57,6 +57,7 @@ const SENTENCES: Record<string, string> = {
   EDQUOT: 'the disk quota is used up',
   EROFS: 'the file system is read-only',
   EMFILE: 'too many open files',
+  EFBIG: 'the file is too large for the disk, or for a limit on it',
   ENAMETOOLONG: 'the file name is too long',
   EIO: 'the disk reports an input/output error',
   EPIPE: 'the command that reads our output has stopped',

@@ -1,6 +1,7 @@
 import { Chalk } from 'chalk';
 import yargs, { type Argv } from 'yargs';
 import { CompressError } from '../errors.ts';
+import { takeLeftoverNotes } from '../io/leftovers.ts';
 import { removeTemporaries } from '../io/sink.ts';
 import { DASH } from './arguments.ts';
 import { chosenBy } from './chosen.ts';
@@ -66,6 +67,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   } catch (cause) {
     report(cause, argv, color);
   }
+  for (const note of takeLeftoverNotes()) process.stderr.write(`note: ${printable(note)}\n`);
 }
 
 function report(cause: unknown, argv: readonly string[], color: boolean): void {

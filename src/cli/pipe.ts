@@ -11,6 +11,7 @@ import { inputByteLength } from '../onnx/size.ts';
 import { type Written, writeModel } from '../onnx/write.ts';
 import { type Pass, type PassReport, transform } from '../passes/pass.ts';
 import { type CommonArguments, DASH } from './arguments.ts';
+import { refuseClosedOutput } from './closed.ts';
 import { GzipEstimate, gzipEstimateOf } from './gzip.ts';
 import { openPath, openSource } from './open.ts';
 import { skipLines } from './skips.ts';
@@ -130,6 +131,7 @@ export function outputOf(args: CommonArguments, streams: Pick<Streams, 'stdout'>
       hint: 'Write the model with -o FILE; the weights then go to FILE.data.',
     });
   }
+  refuseClosedOutput();
   return undefined;
 }
 

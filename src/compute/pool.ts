@@ -13,6 +13,14 @@ export const WORTH_THREADS: number = 96 << 20;
 
 let pool: Promise<Tinypool> | undefined;
 
+let fail: (cause: CompressError) => void;
+
+/** Fails when a thread cannot start, where no task is there to fail: its folder is gone, or there is no more memory. */
+const broken = new Promise<never>((_, reject) => {
+  fail = reject;
+});
+broken.catch(() => {});
+
 /** How many threads there may be beside this one; none where there is one processor, or when run from source. */
 export function threadCount(): number {
   // Threads run the built package; tests run the sources.
@@ -25,7 +33,7 @@ export function threadCount(): number {
 export function startThreads(): Promise<Tinypool> {
   pool ??= import('tinypool').then(({ Tinypool: Pool }) => {
     const threads = threadCount();
-    return new Pool({
+    const made = new Pool({
       filename: new URL('./worker.js', import.meta.url).href,
       name: 'run',
       runtime: 'worker_threads',
@@ -36,6 +44,8 @@ export function startThreads(): Promise<Tinypool> {
       execArgv: [],
       resourceLimits: { maxYoungGenerationSizeMb: 4 },
     });
+    made.on('error', (cause: Error) => fail(new CompressError('io', '', `a thread cannot start: ${cause.message}`)));
+    return made;
   });
   return pool;
 }
@@ -58,7 +68,7 @@ export async function runInThread<Kind extends Job['kind']>(
 ): Promise<Results[Kind]> {
   const threads = await startThreads();
   const task: Task = { job, from, to };
-  const outcome = (await threads.run(task)) as Outcome;
+  const outcome = (await Promise.race([threads.run(task), broken])) as Outcome;
   if ('result' in outcome) return outcome.result as Results[Kind];
   if (outcome.failed === 'write') throw writeError(outcome.message, outcome.code);
   throw new CompressError('io', label, outcome.message);

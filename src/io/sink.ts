@@ -1,9 +1,12 @@
-import { randomBytes } from 'node:crypto';
-import { constants, rmSync } from 'node:fs';
-import { copyFile, type FileHandle, open, rename, stat } from 'node:fs/promises';
+import { closeSync, constants, openSync, rmSync } from 'node:fs';
+import { copyFile, type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { CompressError, ioError } from '../errors.ts';
+import { commit, type Pending, refuseExisting } from './commit.ts';
+import { hiddenName } from './hidden.ts';
+import { clearLeftovers } from './leftovers.ts';
+import { newTag } from './owner.ts';
 import { becameShorter, type Source } from './source.ts';
 import { temporaries } from './temporary.ts';
 
@@ -33,17 +36,32 @@ export interface Sink {
 /** Small chunks are gathered into one write of about this many bytes. */
 const GATHER = 1 << 20;
 
+/** How a file is to appear. */
+export interface FileSinkOptions {
+  /** Replace a file that exists. */
+  readonly overwrite?: boolean;
+  /** Of a data file: the model it is for. */
+  readonly model?: string;
+}
+
+/** The two halves of finishing a file, see {@link finishTogether}. */
+interface Ending {
+  complete(): Promise<Pending>;
+  named(): void;
+}
+const endings = new WeakMap<Sink, Ending>();
+
 /**
- * A sink that appears under `path` only when it is complete: bytes go to a temporary file in the same folder, which is
- * renamed by `finish()`.
+ * A sink that appears under `path` only when it is complete: bytes go to a hidden file in the same folder, which gets its
+ * name by `finish()`. What a killed run left behind there is removed first.
  * @throws CompressError `exists` when `path` is there and `overwrite` is not set, `io` when the folder is not.
  */
-export async function fileSink(path: string, options: { overwrite?: boolean } = {}): Promise<Sink> {
-  await refuseExisting(path, options.overwrite ?? false);
-  // 40 characters: even at four bytes each, the name stays below the 255 bytes that file systems take.
-  const temporary = join(dirname(path), `.${basename(path).slice(0, 40)}.${randomBytes(6).toString('hex')}.tmp`);
-  temporaries.add(temporary);
-  const handle = await open(temporary, 'wx', await modeOf(path)).catch((cause: unknown) => {
+export async function fileSink(path: string, options: FileSinkOptions = {}): Promise<Sink> {
+  const overwrite = options.overwrite ?? false;
+  await clearLeftovers(path, options.model);
+  refuseExisting(path, overwrite);
+  const temporary = join(dirname(path), hiddenName(basename(path), newTag(), 'tmp'));
+  const handle = await openNew(temporary, await modeOf(path)).catch((cause: unknown) => {
     temporaries.delete(temporary);
     throw folderError(path, cause);
   });
@@ -57,7 +75,17 @@ export async function fileSink(path: string, options: { overwrite?: boolean } = 
     rmSync(temporary, { force: true });
     temporaries.delete(temporary);
   };
-  return {
+  const ending: Ending = {
+    async complete() {
+      await gather.flush();
+      await handle.close().catch((cause: unknown) => {
+        throw ioError(path, cause);
+      });
+      return { path, temporary, overwrite };
+    },
+    named: () => void temporaries.delete(temporary),
+  };
+  const sink: Sink = {
     label: path,
     write: (chunk) => gather.add(chunk),
     async reserve(byteLength) {
@@ -68,17 +96,15 @@ export async function fileSink(path: string, options: { overwrite?: boolean } = 
     },
     clone: (source) => copyWhole(source, temporary, handle, path),
     async finish() {
-      await gather.flush();
+      const pending = await ending.complete();
+      const replaces = (await stat(path).catch(() => undefined)) !== undefined;
       try {
-        await handle.close();
-        await refuseExisting(path, options.overwrite ?? false);
-        const replaces = (await stat(path).catch(() => undefined)) !== undefined;
-        await rename(temporary, path);
-        temporaries.delete(temporary);
+        commit([pending]);
+        ending.named();
         appeared = !replaces;
       } catch (cause) {
         discard();
-        throw ioError(path, cause);
+        throw cause;
       }
     },
     async abort() {
@@ -88,6 +114,25 @@ export async function fileSink(path: string, options: { overwrite?: boolean } = 
       if (appeared) rmSync(path, { force: true });
     },
   };
+  endings.set(sink, ending);
+  return sink;
+}
+
+/**
+ * Finishes sinks that belong together, the model's last. Files get their names all at once or not at all ({@link commit});
+ * after an error every sink is still to be aborted.
+ * @throws CompressError `exists`, `io`
+ */
+export async function finishTogether(sinks: readonly Sink[]): Promise<void> {
+  const ends = sinks.flatMap((sink) => endings.get(sink) ?? []);
+  if (ends.length !== sinks.length || ends.length < 2) {
+    for (const sink of sinks) await sink.finish();
+    return;
+  }
+  const pending: Pending[] = [];
+  for (const end of ends) pending.push(await end.complete());
+  commit(pending);
+  for (const end of ends) end.named();
 }
 
 /** A sink over a stream such as `process.stdout`, waiting whenever the reader is slower than we are. */
@@ -159,6 +204,18 @@ class Gatherer {
   }
 }
 
+/** Opens a new file. It is made and written down in one step, so that no signal finds it made and not written down. */
+async function openNew(path: string, mode: number): Promise<FileHandle> {
+  closeSync(openSync(path, 'wx', mode | OWNER_WRITES));
+  temporaries.add(path);
+  const handle = await open(path, 'r+');
+  if ((mode & OWNER_WRITES) === 0) await handle.chmod(mode);
+  return handle;
+}
+
+/** The permission to write, of a file's owner. */
+const OWNER_WRITES = 0o200;
+
 /** Permissions for a new file: those of the file it replaces, so that a private one stays private. */
 async function modeOf(path: string): Promise<number> {
   const found = await stat(path).catch(() => undefined);
@@ -204,20 +261,11 @@ async function copyWhole(source: Source, to: string, handle: FileHandle, label: 
  * @throws CompressError `exists`, `io`
  */
 export async function checkTarget(path: string, overwrite: boolean): Promise<void> {
-  await refuseExisting(path, overwrite);
+  await clearLeftovers(path);
+  refuseExisting(path, overwrite);
   await stat(dirname(path)).catch((cause: unknown) => {
     throw folderError(path, cause);
   });
-}
-
-async function refuseExisting(path: string, overwrite: boolean): Promise<void> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined) return;
-  if (found.isDirectory()) throw new CompressError('io', path, 'is a folder, not a file');
-  if (!found.isFile()) throw new CompressError('io', path, 'is not a regular file');
-  if (!overwrite) {
-    throw new CompressError('exists', path, 'the file already exists', { hint: 'Use --force to replace it.' });
-  }
 }
 
 function folderError(path: string, cause: unknown): CompressError {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat as statOf } from 'node:fs/promises';
 import { CompressError, ioError } from '../errors.ts';
 
 /** Bytes somewhere: a file, memory, a spooled pipe. Reads may happen at any position and in parallel. */
@@ -17,6 +17,11 @@ export interface Source {
   readInto(target: Uint8Array, start: number): Promise<void>;
   /** Descriptor of the file, for threads that read it themselves; undefined for bytes in memory. */
   readonly fd: number | undefined;
+  /**
+   * Whether the file is still what it was when it was opened: its size, its time, and the file under its name.
+   * @throws CompressError `io` where it is not: what was read may be of two files
+   */
+  unchanged?(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -62,15 +67,18 @@ export async function fileSource(path: string, label: string = path): Promise<So
     throw ioError(label, cause);
   }
   try {
-    return await handleSource(handle, label);
+    return await handleSource(handle, label, path);
   } catch (cause) {
     await handle.close();
     throw ioError(label, cause);
   }
 }
 
-/** A source over an open file handle; `close()` closes the handle. */
-export async function handleSource(handle: FileHandle, label: string): Promise<Source> {
+/**
+ * A source over an open file handle; `close()` closes the handle.
+ * @param path - where it was opened; undefined for a file without a name
+ */
+export async function handleSource(handle: FileHandle, label: string, path?: string): Promise<Source> {
   const stat = await handle.stat();
   if (stat.isDirectory()) throw new CompressError('io', label, 'is a folder, not a file');
   if (!stat.isFile()) throw new CompressError('io', label, 'is not a regular file');
@@ -117,9 +125,22 @@ export async function handleSource(handle: FileHandle, label: string): Promise<S
       await fill(target, start);
     },
     fd: handle.fd,
+    async unchanged() {
+      const now = await handle.stat();
+      if (now.size !== byteLength || now.mtimeMs !== stat.mtimeMs) {
+        throw new CompressError('io', label, 'was changed while it was read', CHANGED);
+      }
+      // A name that is gone does no harm: the file itself is read to its end.
+      const named = path === undefined ? undefined : await statOf(path).catch(() => undefined);
+      if (named !== undefined && (named.ino !== stat.ino || named.dev !== stat.dev)) {
+        throw new CompressError('io', label, 'was replaced by another file while it was read', CHANGED);
+      }
+    },
     close: () => handle.close(),
   };
 }
+
+const CHANGED = { hint: 'Try again when nobody writes it.' };
 
 /** The error of a file that has fewer bytes than when it was opened. */
 export function becameShorter({ label, byteLength }: Pick<Source, 'label' | 'byteLength'>): CompressError {

@@ -1,14 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import { fstatSync, read } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { CompressError, ioError } from '../errors.ts';
+import { clearTemporaryFolder } from './leftovers.ts';
 import { bytesSource, handleSource, type Source } from './source.ts';
 import type { Spooled, SpoolTask } from './spoolThread.ts';
+import { removeAtExit, temporaries, temporaryPath } from './temporary.ts';
 
 const readLater = promisify(read);
 
@@ -145,10 +144,15 @@ function tooLong(label: string): CompressError {
 }
 
 async function openTemporary(): Promise<FileHandle> {
-  const path = join(tmpdir(), `onnx-compress-${process.pid}-${randomUUID()}`);
+  await clearTemporaryFolder();
+  const path = temporaryPath();
+  removeAtExit(path);
   const handle = await open(path, 'wx+', 0o600);
   // On Windows an open file cannot be unlinked: there it stays in the temporary folder until the process ends.
-  await unlink(path).catch(() => {});
+  await unlink(path).then(
+    () => temporaries.delete(path),
+    () => {},
+  );
   return handle;
 }
 

@@ -1,8 +1,10 @@
-import { rmSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ioError } from '../errors.ts';
+import { clearTemporaryFolder } from './leftovers.ts';
+import { newTag } from './owner.ts';
 
 /** Temporary files and folders that exist now, so that they can be removed when the process ends early. */
 export const temporaries: Set<string> = new Set();
@@ -11,6 +13,18 @@ export const temporaries: Set<string> = new Set();
 export function removeTemporaries(): void {
   for (const path of temporaries) rmSync(path, { force: true, recursive: true });
   temporaries.clear();
+}
+
+/** Path of something new in the system's folder for temporary files: its name says who made it. */
+export function temporaryPath(): string {
+  return join(tmpdir(), `onnx-compress-${newTag()}`);
+}
+
+/** Has a path removed when the process ends, at the latest. */
+export function removeAtExit(path: string): void {
+  temporaries.add(path);
+  if (!watching) process.on('exit', removeTemporaries);
+  watching = true;
 }
 
 /** A folder for files that nobody is to keep. */
@@ -23,17 +37,14 @@ export interface TemporaryFolder {
 let watching = false;
 
 /**
- * Makes a folder in the system's temporary one, readable by this user only. It goes with `remove()`, at the latest when
+ * Makes a folder in the system's temporary one, readable by this user only, after clearing up what killed runs left there. It goes with `remove()`, at the latest when
  * the process exits; a program that handles signals calls {@link removeTemporaries} itself.
  * @throws CompressError `io`
  */
 export async function temporaryFolder(): Promise<TemporaryFolder> {
-  const path = await mkdtemp(join(tmpdir(), 'onnx-compress-')).catch((cause: unknown) => {
-    throw ioError(tmpdir(), cause);
-  });
-  temporaries.add(path);
-  if (!watching) process.on('exit', removeTemporaries);
-  watching = true;
+  await clearTemporaryFolder();
+  const path = makeFolder();
+  removeAtExit(path);
   return {
     path,
     async remove() {
@@ -41,4 +52,13 @@ export async function temporaryFolder(): Promise<TemporaryFolder> {
       temporaries.delete(path);
     },
   };
+}
+
+function makeFolder(): string {
+  try {
+    // Not asynchronously: a signal would find a folder that is made and not written down.
+    return mkdtempSync(`${temporaryPath()}-`);
+  } catch (cause) {
+    throw ioError(tmpdir(), cause);
+  }
 }

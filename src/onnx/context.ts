@@ -14,6 +14,7 @@ export interface ReadContext {
 
 /** Remembers where a leaf stands in the file. */
 export function remember<T extends object>(context: ReadContext, leaf: T, field: Field): T {
+  context.skim.leaf(field.tagStart);
   setOrigin(leaf, new Origin(context.skim.source, field));
   return leaf;
 }

@@ -108,6 +108,18 @@ export const MAX_DEPTH = 100;
 export const MAX_TEXT: number = 1 << 20;
 /** Elements of a list we keep in memory (attribute ints, floats; dims have their own bound). */
 export const MAX_LIST: number = 1 << 24;
+/** Names of a model together, in bytes: many names below their own limit fill the memory as well. */
+export const MAX_ALL_TEXT: number = 1 << 28;
+/**
+ * Nodes, attributes, tensors and values of a model together. Large ones have some hundred thousand; an attack writes empty
+ * ones, two bytes each in the file and hundreds in memory.
+ */
+export const MAX_LEAVES: number = 1 << 21;
+/**
+ * Fields and numbers in attributes that are looked at, of a model together. 20,000 nodes have a million; an attack writes
+ * lists of empty names, or of small numbers, two bytes each in the file and tens in memory.
+ */
+export const MAX_ITEMS: number = 1 << 24;
 /** Dimensions of a tensor: ONNX Runtime takes far fewer. */
 export const MAX_RANK = 64;
 /** A protobuf file, and each message in it, ends below 2 GiB: ONNX Runtime and every protobuf library refuse more. */

@@ -147,6 +147,7 @@ function* readFloats(context: ReadContext, field: Field, list: number[]): Readin
   if (length > MAX_LIST * 4) {
     throw skim.error(field.tagStart, `a list of ${length} bytes; at most ${MAX_LIST} numbers are taken`, 'limit');
   }
+  skim.count(length / 4, field.tagStart);
   const bytes = yield* skim.bytes(field.start, field.end);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at < length; at += 4) list.push(view.getFloat32(at, true));

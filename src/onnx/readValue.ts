@@ -43,7 +43,8 @@ function readShape(context: ReadContext, field: Field, info: Info): Pending {
   skim.expect(field, LENGTH);
   return skim.scan(field.start, field.end, (one) => {
     if (one.number !== SHAPE.dim) return undefined;
-    if (dims.length >= MAX_RANK) throw skim.error(one.tagStart, `a value has more than ${MAX_RANK} dimensions`);
+    if (dims.length >= MAX_RANK)
+      throw skim.error(one.tagStart, `a value has more than ${MAX_RANK} dimensions`, 'limit');
     return readDim(context, one, dims);
   });
 }

@@ -10,6 +10,14 @@ export function sniff(head: Uint8Array): { readonly fact: string; readonly hint:
   }
   if (starts(0x1f, 0x8b)) return { fact: 'is compressed with gzip', hint: 'Unpack it first: gunzip.' };
   if (starts(0x28, 0xb5, 0x2f, 0xfd)) return { fact: 'is compressed with zstd', hint: 'Unpack it first: unzstd.' };
+  if (starts(0xfd, 0x37, 0x7a, 0x58, 0x5a)) return { fact: 'is compressed with xz', hint: 'Unpack it first: unxz.' };
+  if (/^BZh[1-9]1AY&SY/.test(text)) return { fact: 'is compressed with bzip2', hint: 'Unpack it first: bunzip2.' };
+  if (new TextDecoder('latin1').decode(head.subarray(257, 262)) === 'ustar') {
+    return { fact: 'is a tar archive', hint: 'Unpack it first: tar -xf.' };
+  }
+  if (starts(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59)) {
+    return { fact: 'is a NumPy array, not a model', hint: 'Data to calibrate with goes to --calibrate.' };
+  }
   if (starts(0x50, 0x4b, 0x03, 0x04)) {
     return {
       fact: 'is a zip archive (PyTorch saves .pt files so)',

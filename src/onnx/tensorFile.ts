@@ -6,8 +6,8 @@ import { drive } from './reading.ts';
 import { readTensor } from './readTensor.ts';
 import { type Field, Skimmer } from './wire.ts';
 
-/** Largest file of one tensor that is read: it is held in memory. */
-const MAX_BYTES = 2 ** 30;
+/** Largest file of one tensor that is read: it is held in memory, each number in up to eight times its bytes. */
+const MAX_TENSOR_FILE: number = 1 << 28;
 
 /**
  * Reads a file that is one TensorProto, as ONNX has them in its test data.
@@ -17,8 +17,8 @@ export async function readTensorFile(path: string): Promise<Tensor> {
   const file = await fileSource(path);
   let bytes: Uint8Array;
   try {
-    if (file.byteLength > MAX_BYTES) {
-      throw new CompressError('limit', path, `has ${file.byteLength} bytes; a tensor is read up to ${MAX_BYTES}`);
+    if (file.byteLength > MAX_TENSOR_FILE) {
+      throw new CompressError('limit', path, `has ${file.byteLength} bytes; a tensor is read up to ${MAX_TENSOR_FILE}`);
     }
     bytes = await file.read(0, file.byteLength);
   } finally {

@@ -1,5 +1,5 @@
 import type { Source } from '../io/source.ts';
-import { bitsOf, type DType } from '../ir/dtype.ts';
+import { bitsOf, byteLengthOf, type DType } from '../ir/dtype.ts';
 import { FIXED32, FIXED64, TENSOR, VARINT } from './fields.ts';
 import { VarintReader } from './varint.ts';
 
@@ -60,6 +60,10 @@ export function checkPacked(
   const foreign = runs.find((run) => run.field !== field);
   if (foreign !== undefined)
     throw fail(`${shape} has its data in field ${foreign.field}; ONNX keeps it in field ${field}`);
+  // A number has a byte at least: a few bytes cannot stand for a shape that fills the memory.
+  const most = runs.reduce((sum, run) => sum + (run.packed ? run.end - run.start : run.elements), 0);
+  const units = Math.floor(byteLengthOf(dtype, count) / unitBytes(dtype));
+  if (most < units) throw fail(`has at most ${most} numbers; ${shape} needs ${units}`);
   if (field !== TENSOR.floatData && field !== TENSOR.doubleData) return;
   const size = field === TENSOR.floatData ? 4 : 8;
   const numbers = runs.reduce((sum, run) => sum + (run.packed ? (run.end - run.start) / size : run.elements), 0);

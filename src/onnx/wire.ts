@@ -1,6 +1,18 @@
 import { CompressError } from '../errors.ts';
 import type { Source } from '../io/source.ts';
-import { END_GROUP, FIXED32, FIXED64, GROUP, LENGTH, MAX_DEPTH, MAX_TEXT, VARINT } from './fields.ts';
+import {
+  END_GROUP,
+  FIXED32,
+  FIXED64,
+  GROUP,
+  LENGTH,
+  MAX_ALL_TEXT,
+  MAX_DEPTH,
+  MAX_ITEMS,
+  MAX_LEAVES,
+  MAX_TEXT,
+  VARINT,
+} from './fields.ts';
 import { into, type Pending, type Reading } from './reading.ts';
 import { Segment } from './segment.ts';
 import { decodeText } from './text.ts';
@@ -40,6 +52,10 @@ export class Skimmer {
   #windowStart = 0;
   #ahead = MIN_AHEAD;
   #depth = 0;
+  /** What was read so far, see the limits of these names. */
+  #items = 0;
+  #text = 0;
+  #leaves = 0;
   readonly #varint = new VarintReader();
 
   constructor(source: Source) {
@@ -109,11 +125,14 @@ export class Skimmer {
   #expectText(field: Field): void {
     this.expect(field, LENGTH);
     const length = field.end - field.start;
-    if (length <= MAX_TEXT) return;
-    throw this.error(field.tagStart, `a name of ${length} bytes; at most ${MAX_TEXT} are taken`, 'limit');
+    if (length > MAX_TEXT) {
+      throw this.error(field.tagStart, `a name of ${length} bytes; at most ${MAX_TEXT} are taken`, 'limit');
+    }
   }
 
   #decode(field: Field): string {
+    this.#text += field.end - field.start;
+    if (this.#text > MAX_ALL_TEXT) this.#tooMany(field.tagStart, `names of more than ${MAX_ALL_TEXT} bytes`);
     return decodeText(this.#window, field.start - this.#windowStart, field.end - this.#windowStart);
   }
 
@@ -127,6 +146,23 @@ export class Skimmer {
   bigint(field: Field): bigint {
     this.expect(field, VARINT);
     return signedBigint(field.low, field.high);
+  }
+
+  /** Counts numbers that are kept in memory. */
+  count(numbers: number, position: number): void {
+    this.#items += numbers;
+    if (this.#items > MAX_ITEMS) this.#tooMany(position, `more than ${MAX_ITEMS} fields and numbers`);
+  }
+
+  /** Counts a node, an attribute, a tensor or a value. */
+  leaf(position: number): void {
+    if (++this.#leaves > MAX_LEAVES) {
+      this.#tooMany(position, `more than ${MAX_LEAVES} nodes, attributes, tensors and values`);
+    }
+  }
+
+  #tooMany(position: number, fact: string): never {
+    throw this.error(position, `the model has ${fact}`, 'limit');
   }
 
   /** The varints of a repeated integer field, packed or not, as signed 64-bit integers. */
@@ -145,6 +181,7 @@ export class Skimmer {
       if (next < 0) this.#badVarint(field.start + at);
       values.push(signedBigint(varint.low, varint.high));
       at = next;
+      this.count(1, field.start + at);
     }
     return values;
   }
@@ -169,6 +206,7 @@ export class Skimmer {
   /** The field at `position`, whose header the window holds. */
   #field(position: number, end: number): Field {
     const base = this.#windowStart;
+    this.count(1, position);
     const afterTag = this.#readVarint(position, end);
     if (this.#varint.unsigned >= 2 ** 32) this.#badTag(position);
     const number = this.#varint.low >>> 3;

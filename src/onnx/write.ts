@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { CompressError, ioError } from '../errors.ts';
-import { fileSink, type Sink } from '../io/sink.ts';
+import { fileSink, finishTogether, type Sink } from '../io/sink.ts';
 import type { Model } from '../ir/model.ts';
 import type { Addition } from './encode.ts';
 import { modelOrigins } from './origin.ts';
@@ -37,7 +37,7 @@ export async function writeModel(model: Model, target: string | Sink, options: W
   const planned = { mode: options.data ?? 'auto', adding: options.adding };
   if (typeof target !== 'string') {
     const plan = planModel(model, planned);
-    await guarded([target], () => writeParts(plan.parts, target));
+    await guarded(model, [target], () => writeParts(plan.parts, target));
     return { byteLength: plan.byteLength, dataByteLength: 0, dataFiles: [] };
   }
   const dataName = `${basename(target)}.data`;
@@ -47,12 +47,12 @@ export async function writeModel(model: Model, target: string | Sink, options: W
   const main = await fileSink(target, { overwrite });
   const sinks = [main];
   const dataFiles: string[] = [];
-  await guarded(sinks, async () => {
+  await guarded(model, sinks, async () => {
     if (plan.keepsDataFiles) dataFiles.push(...(await copyDataFiles(model, target, overwrite, sinks)));
     const data = plan.data;
     if (data === undefined) return writeParts(plan.parts, main);
     const path = resolve(dirname(target), data.location);
-    const sink = await fileSink(path, { overwrite });
+    const sink = await fileSink(path, { overwrite, model: target });
     sinks.unshift(sink);
     dataFiles.push(path);
     if (!data.carriesChecksum) {
@@ -72,11 +72,16 @@ export async function writeModel(model: Model, target: string | Sink, options: W
   return { byteLength: plan.byteLength, dataByteLength: dataLength(model, plan), dataFiles };
 }
 
-/** Runs the work, then finishes every sink in order; whatever fails, all are aborted. */
-async function guarded(sinks: readonly Sink[], work: () => Promise<void>): Promise<void> {
+/**
+ * Runs the work, then finishes every sink, together; whatever fails, all are aborted. A model whose files changed while they
+ * were read is a failure too: what was written would be of two models.
+ */
+async function guarded(model: Model, sinks: readonly Sink[], work: () => Promise<void>): Promise<void> {
   try {
     await work();
-    for (const sink of sinks) await sink.finish();
+    const origin = modelOrigins.get(model);
+    for (const source of [origin?.source, ...(origin?.dataFiles.values() ?? [])]) await source?.unchanged?.();
+    await finishTogether(sinks);
   } catch (cause) {
     for (const sink of sinks) await sink.abort();
     throw cause;
@@ -107,7 +112,7 @@ async function copyDataFiles(model: Model, target: string, overwrite: boolean, s
     await mkdir(dirname(path), { recursive: true }).catch((cause: unknown) => {
       throw ioError(path, cause);
     });
-    const sink = await fileSink(path, { overwrite });
+    const sink = await fileSink(path, { overwrite, model: target });
     sinks.unshift(sink);
     await writeParts([new Segment(source, 0, source.byteLength)], sink);
     copied.push(path);

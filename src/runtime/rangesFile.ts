@@ -1,7 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
-import { CompressError, ioError } from '../errors.ts';
+import { CompressError } from '../errors.ts';
 import { fileSink } from '../io/sink.ts';
 import type { ActivationRange, ActivationRanges } from '../ir/ranges.ts';
+import { readJson } from './data/jsonFile.ts';
 
 /** How ranges came about; kept beside them in their file. */
 export interface RangesMeta {
@@ -20,7 +20,7 @@ export interface SavedRanges extends RangesMeta {
 const VERSION = 1;
 
 /** A range takes some 200 bytes and a large model has thousands; an attack fills the memory. */
-const MAX_BYTES = 64 * 2 ** 20;
+const MAX_RANGES_BYTES: number = 1 << 26;
 
 const FIELDS = ['min', 'max', 'observedMin', 'observedMax', 'power', 'clipError', 'zeros'] as const;
 
@@ -60,16 +60,13 @@ function plain(range: ActivationRange): Record<string, number | readonly number[
  * @throws CompressError `data` that names the file, and the value where one is wrong; `limit`, `io`
  */
 export async function loadRanges(path: string): Promise<SavedRanges> {
-  const found = await stat(path).catch((cause: unknown) => {
-    throw ioError(path, cause);
-  });
-  if (found.size > MAX_BYTES) {
-    throw new CompressError('limit', path, `has ${found.size} bytes; a ranges file has at most ${MAX_BYTES}`);
-  }
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw ioError(path, cause);
-  });
-  const { version, observer, samples, values, ...others } = objectOf(parse(path, text), path);
+  const content = await readJson(
+    path,
+    MAX_RANGES_BYTES,
+    (size) => new CompressError('limit', path, `has ${size} bytes; a ranges file has at most ${MAX_RANGES_BYTES}`),
+    (cause) => new CompressError('data', path, 'is not JSON', { hint: RANGES_HINT, cause }),
+  );
+  const { version, observer, samples, values, ...others } = objectOf(content, path);
   if (version !== VERSION) throw wrong(path, `version is ${shown(version)}; it must be ${VERSION}`);
   noOthers(others, path);
   if (typeof observer !== 'string') throw wrong(path, `observer is ${shown(observer)}; it must be a text`);
@@ -80,14 +77,6 @@ export async function loadRanges(path: string): Promise<SavedRanges> {
     return [name, rangeOf(value, `${path}, ${shown(name)}`)] as const;
   });
   return { ranges: new Map(entries), observer, samples };
-}
-
-function parse(path: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new CompressError('data', path, 'is not JSON', { hint: RANGES_HINT, cause });
-  }
 }
 
 function rangeOf(value: unknown, where: string): ActivationRange {

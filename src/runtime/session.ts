@@ -44,6 +44,9 @@ export interface Session {
   release(): Promise<void>;
 }
 
+/** The variable that says no to ONNX Runtime's reports. Somebody who wants them sets it to 0. */
+const TELEMETRY = 'ORT_DISABLE_TELEMETRY';
+
 /** The severity from which ONNX Runtime may write to stderr: errors. */
 const ERRORS_ONLY = 3;
 
@@ -53,6 +56,8 @@ const ERRORS_ONLY = 3;
  * @throws CompressError `runtime` where the package, or its binary for this machine, is missing
  */
 export async function loadRuntime(load: () => Promise<Runtime> = () => import('onnxruntime-node')): Promise<Runtime> {
+  // From 1.29 on, ONNX Runtime reports the models it opens (names, hashes) to its makers, and leaves files behind for that.
+  process.env[TELEMETRY] ??= '1';
   let runtime: Runtime;
   try {
     runtime = await load();

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, open, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -50,6 +50,32 @@ test('a file that shrinks while it is read is an io error', async () => {
     code: 'io',
     message: 'm.onnx: became shorter while it was read: 1000 bytes at first',
   });
+  await source.close();
+});
+
+test.each([
+  ['left alone', async () => {}, undefined],
+  ['written', () => writeFile(path, new Uint8Array(1000)), 'm.onnx: was changed while it was read'],
+  ['appended to', () => appendFile(path, 'more'), 'm.onnx: was changed while it was read'],
+  [
+    'replaced',
+    async () => {
+      await writeFile(join(folder, 'new'), new Uint8Array(1000));
+      await rename(join(folder, 'new'), path);
+    },
+    'm.onnx: was replaced by another file while it was read',
+  ],
+  ['removed', () => rm(path), undefined],
+])('a file that is %s', async (_, change, message) => {
+  await utimes(path, 1000, 1000);
+  const source = await fileSource(path, 'm.onnx');
+  await source.unchanged?.();
+  await change();
+  const said = await source.unchanged?.().then(
+    () => undefined,
+    (cause: Error) => cause.message,
+  );
+  expect(said).toBe(message);
   await source.close();
 });
 

@@ -44,7 +44,12 @@ test.each([
   ['HTML', text('\n <!DOCTYPE html><html>'), '<bytes>: is a web page, not a model'],
   ['gzip', gzipSync('model'), '<bytes>: is compressed with gzip'],
   ['zstd', Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0), '<bytes>: is compressed with zstd'],
+  ['xz', Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0), '<bytes>: is compressed with xz'],
+  ['bzip2', text('BZh91AY&SY....'), '<bytes>: is compressed with bzip2'],
+  ['tar', concat(text('model.onnx'), new Uint8Array(247), text('ustar\0')), '<bytes>: is a tar archive'],
+  ['NumPy', concat(Uint8Array.of(0x93), text('NUMPY\x01\0')), '<bytes>: is a NumPy array, not a model'],
   ['zip', text('PK\x03\x04....'), '<bytes>: is a zip archive (PyTorch saves .pt files so)'],
+  ['an old pickle', Uint8Array.of(0x80, 2, 0x8a, 0x0a), '<bytes>: is a Python pickle (an old PyTorch file?)'],
   ['a pickle', Uint8Array.of(0x80, 3, 0x7d), '<bytes>: is a Python pickle (an old PyTorch file?)'],
   [
     'safetensors',

@@ -135,7 +135,9 @@ describe('files', () => {
       }),
     );
     await writeModel(model, join(folder, 'out.onnx'));
-    expect(seen.flat()).toEqual([expect.stringMatching(/^\.out\.onnx\.[0-9a-f]{12}\.tmp$/)]);
+    expect(seen.flat()).toEqual([
+      expect.stringMatching(/^\.out\.onnx\.[0-9a-f]{8}-[0-9a-f]{8}-\d+-\d+-[0-9a-f]{12}\.tmp$/),
+    ]);
     expect(await readdir(folder)).toEqual(['out.onnx']);
     await model.close();
   });

@@ -10,11 +10,19 @@ import { floats } from '../../kernels/views.ts';
 const MERGED_UP_TO = 8;
 
 /**
+ * Steps a scale may move: the 66th weight of equal scales shares one again, which costs time in ONNX Runtime and nothing
+ * else. Thousands of steps would be felt in the result, and thousands of weights would each search through all before it.
+ */
+const MOST_STEPS = 64;
+
+/**
  * Keeps small scales apart from every other constant of their shape in the model, so that ONNX Runtime does not merge
  * them: a scale that is taken moves up by the smallest step a float32 can, at most a few parts in ten million.
  */
 export class DistinctScales {
   readonly #taken = new Set<string>();
+  /** Lists whose next steps are all taken. */
+  readonly #crowded = new Set<string>();
 
   /** Knows the small float constants of a model. */
   static async of(model: Model): Promise<DistinctScales> {
@@ -31,10 +39,20 @@ export class DistinctScales {
     return scales;
   }
 
-  /** Changes the first scale until the list is unlike all others of its rank, and remembers it. */
+  /** Changes the first scale until the list is unlike all others of its rank, where that takes few steps, and remembers it. */
   settle(scale: Float32Array, rank: number): void {
     if (scale.length > MERGED_UP_TO) return;
-    while (this.#taken.has(key(scale, rank))) scale[0] = nextUp(scale[0] as number);
+    const first = scale[0] as number;
+    const wanted = key(scale, rank);
+    if (this.#crowded.has(wanted)) return;
+    for (let step = 0; this.#taken.has(key(scale, rank)); step++) {
+      if (step === MOST_STEPS) {
+        scale[0] = first;
+        this.#crowded.add(wanted);
+        return;
+      }
+      scale[0] = nextUp(scale[0] as number);
+    }
     this.#taken.add(key(scale, rank));
   }
 }

@@ -1,6 +1,6 @@
 import { CompressError } from '../../errors.ts';
 import { byteLengthOf, type DType, elementCount } from '../../ir/dtype.ts';
-import { NPY_HEAD, parseNpyHeader } from './npy.ts';
+import { MAX_NPY_HEAD, parseNpyHeader } from './npy.ts';
 
 /** An array of a data file, read from its beginning as often as needed, never as a whole. */
 export interface Column {
@@ -18,15 +18,15 @@ export interface Bytes {
   open(): AsyncIterable<Uint8Array>;
 }
 
-/** The largest piece of an array that is in memory at once. */
-const MAX_PIECE = 2 ** 31 - 1;
+/** The largest piece of an array that is in memory at once: a compressed file may say that a row has more. */
+const MAX_PIECE: number = 1 << 30;
 
 /**
  * A .npy file as a column.
  * @throws CompressError `data` where it is not one, or has more or fewer elements than it says
  */
 export async function npyColumn({ where, byteLength, open }: Bytes): Promise<Column> {
-  const head = await first(open(), NPY_HEAD);
+  const head = await first(open(), MAX_NPY_HEAD);
   const header = parseNpyHeader(head);
   if (typeof header === 'string') throw new CompressError('data', where, header);
   const { dtype, dims, start } = header;
@@ -62,7 +62,12 @@ export async function* pieces(column: Column, counts: Iterable<number>, where: s
   try {
     for (const count of counts) {
       const length = count * rowBytes;
-      if (length > MAX_PIECE) throw new CompressError('limit', where, `${count} rows have ${length} bytes`);
+      if (length > MAX_PIECE)
+        throw new CompressError(
+          'limit',
+          where,
+          `${count} rows have ${length} bytes; at most ${MAX_PIECE} are fed at once`,
+        );
       const piece = new Uint8Array(length);
       for (let at = 0; at < length; ) {
         if (rest.byteLength === 0) {

@@ -1,13 +1,14 @@
-import { readFile, stat } from 'node:fs/promises';
-import { CompressError, ioError } from '../../errors.ts';
+import { CompressError } from '../../errors.ts';
 import type { DType } from '../../ir/dtype.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
 import { type Column, heldColumn } from './column.ts';
+import { readJson } from './jsonFile.ts';
 import { LABELS } from './types.ts';
 
-/** Numbers as text are several times their size in memory. */
-const MAX_BYTES = 2 ** 28;
-const MAX_RANK = 32;
+/** A number of two bytes in the file takes tens in memory, before it is a number of the model's. */
+const MAX_JSON_BYTES: number = 1 << 26;
+/** Dimensions of an array. */
+const MAX_JSON_RANK = 32;
 
 /**
  * Arrays of a .json file: `{ "x": [[…], …] }`, rows on the first axis, or a list of such objects, each fed as it stands.
@@ -19,19 +20,15 @@ export async function jsonColumns(
   path: string,
   inputs: readonly ValueInfo[],
 ): Promise<Map<string, Column> | Map<string, Column>[]> {
-  const { size } = await stat(path).catch((cause: unknown) => {
-    throw ioError(path, cause);
-  });
-  if (size > MAX_BYTES) {
-    const hint = 'Save larger data as .npz.';
-    throw new CompressError('limit', path, `has ${size} bytes; JSON is read up to ${MAX_BYTES}`, { hint });
-  }
-  let content: unknown;
-  try {
-    content = JSON.parse(await readFile(path, 'utf8'));
-  } catch (cause) {
-    throw new CompressError('data', path, `is not JSON: ${(cause as Error).message}`, { cause });
-  }
+  const content = await readJson(
+    path,
+    MAX_JSON_BYTES,
+    (size) => {
+      const hint = 'Save larger data as .npz.';
+      return new CompressError('limit', path, `has ${size} bytes; JSON is read up to ${MAX_JSON_BYTES}`, { hint });
+    },
+    (cause) => new CompressError('data', path, `is not JSON: ${cause.message}`, { cause }),
+  );
   if (!Array.isArray(content)) return objectColumns(content, inputs, path);
   return content.map((one, index) => objectColumns(one, inputs, `${path}, sample ${index}`, true));
 }
@@ -61,10 +58,10 @@ function columnOf(value: unknown, dtype: DType, where: string): Column {
   const bad = (fact: string): CompressError => new CompressError('data', where, fact);
   const dims: number[] = [];
   for (let one = value; Array.isArray(one); one = one[0]) {
-    if (dims.length === MAX_RANK) throw bad(`is nested deeper than ${MAX_RANK}`);
+    if (dims.length === MAX_JSON_RANK) throw bad(`is nested deeper than ${MAX_JSON_RANK}`);
     dims.push(one.length);
   }
-  const list = dims.length === 0 ? [value] : (value as unknown[]).flat(MAX_RANK);
+  const list = dims.length === 0 ? [value] : (value as unknown[]).flat(MAX_JSON_RANK);
   if (!isEven(value, dims)) throw bad(`its rows are not all of the shape [${dims.slice(1).join(', ')}]`);
   const numbers = list.map((one) => {
     if (typeof one === 'number') return one;

@@ -41,9 +41,9 @@ const MAKE: Partial<Record<DType, Make>> = {
 };
 
 /** More dimensions than this no tensor has. */
-const MAX_RANK = 32;
+const MAX_NPY_RANK = 32;
 /** The first bytes of a file in which its header must end. NumPy's own are 128 bytes for all but monstrous types. */
-export const NPY_HEAD: number = 1 << 14;
+export const MAX_NPY_HEAD: number = 1 << 14;
 
 /** Little-endian bytes as elements; undefined for types that no input has. The buffer must be the elements' own. */
 export function elementsOf(dtype: DType, buffer: ArrayBuffer): FeedData | undefined {
@@ -52,7 +52,7 @@ export function elementsOf(dtype: DType, buffer: ArrayBuffer): FeedData | undefi
 
 /**
  * Reads the header of a .npy file, versions 1 to 3.
- * @param bytes - the first {@link NPY_HEAD} bytes of the file, or all of it
+ * @param bytes - the first {@link MAX_NPY_HEAD} bytes of the file, or all of it
  * @returns the header, or a sentence about what is wrong with it
  * @see https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
@@ -77,6 +77,6 @@ export function parseNpyHeader(bytes: Uint8Array): NpyHeader | string {
     .filter((one) => one.trim() !== '')
     .map(Number);
   const count = dims.reduce((product, dim) => product * dim, 1);
-  if (dims.length > MAX_RANK || !Number.isSafeInteger(count)) return `claims the shape [${dims.join(', ')}]`;
+  if (dims.length > MAX_NPY_RANK || !Number.isSafeInteger(count)) return `claims the shape [${dims.join(', ')}]`;
   return { dtype, dims, start };
 }

@@ -18,7 +18,7 @@ export interface DataOptions {
 }
 
 /** Files in one folder. */
-const MAX_FILES = 100_000;
+const MAX_DATA_SET_FILES = 100_000;
 
 /**
  * Input data for a model, read while it is used; memory holds one sample at a time (JSON and ONNX test data: one file).
@@ -98,19 +98,23 @@ async function filesOf(path: string): Promise<string[]> {
   if (files.length === 0) {
     throw new CompressError('data', path, 'has no .npz, .npy or .json file and no test_data_set_0 in it');
   }
-  if (files.length > MAX_FILES) throw new CompressError('limit', path, `has more than ${MAX_FILES} files`);
+  if (files.length > MAX_DATA_SET_FILES) {
+    throw new CompressError('limit', path, `has more than ${MAX_DATA_SET_FILES} files`);
+  }
   const { compare } = new Intl.Collator('en', { numeric: true });
   return files.sort(compare).map((one) => join(path, one));
 }
 
 async function arraysOf(path: string, inputs: readonly ValueInfo[]): Promise<Map<string, Column>> {
   const { createReadStream } = await import('node:fs');
-  const { size } = await stat(path).catch((cause: unknown) => {
+  const found = await stat(path).catch((cause: unknown) => {
     throw ioError(path, cause);
   });
+  // A FIFO would be waited for, and a device read without end.
+  if (!found.isFile()) throw new CompressError('data', path, 'is not a regular file');
   const bytes: Bytes = {
     where: path,
-    byteLength: size,
+    byteLength: found.size,
     async *open() {
       try {
         for await (const part of createReadStream(path)) yield part as Uint8Array;

@@ -4,6 +4,9 @@ import { type Column, pieces } from './column.ts';
 import { canConvert, convert } from './convert.ts';
 import { type FeedData, type FeedTensor, LABELS, type Sample } from './types.ts';
 
+/** Rows of a file. An attack says trillions of rows without elements, which take no bytes. */
+const MAX_ROWS: number = 1 << 27;
+
 /** How the arrays of one file are fed. */
 export interface RowOptions {
   /** The file, for errors, and its short name, for labels of samples. */
@@ -48,6 +51,13 @@ export class Rows {
       checkColumn(input, column, whole, (fact, hint) => bad(input.name, fact, hint));
       found.push([input, input.name, column]);
       const own = whole ? 1 : (column.dims[0] as number);
+      if (own > MAX_ROWS) {
+        throw new CompressError(
+          'limit',
+          `${where}, input '${input.name}'`,
+          `has ${own} rows; at most ${MAX_ROWS} are read`,
+        );
+      }
       if (rows !== undefined && own !== rows) throw bad(input.name, `has ${own} rows; the input before has ${rows}`);
       rows = own;
     }
@@ -76,17 +86,17 @@ export class Rows {
     const { where, label, whole } = this.#options;
     const count = Math.min(this.count, most);
     const usable = this.#fixed ? count - (count % this.#batch) : count;
-    const starts = Array.from({ length: Math.ceil(usable / this.#batch) }, (_, index) => index * this.#batch);
-    const counts = starts.map((start) => Math.min(this.#batch, usable - start));
+    const counts = countsOf(usable, this.#batch);
     const readers = this.#columns.map(([, name, column]) => {
       const own = `${where}, input '${name}'`;
       return pieces(whole ? { ...column, dims: [1, ...column.dims] } : column, counts, own);
     });
     try {
-      for (const [index, start] of starts.entries()) {
-        const own = counts[index] as number;
+      let start = 0;
+      for (const own of counts) {
         const end = start + own;
-        const feeds: Record<string, FeedTensor> = {};
+        // Without a prototype: an input may be called __proto__.
+        const feeds: Record<string, FeedTensor> = Object.create(null);
         let labels: FeedTensor | undefined;
         for (const [at, reader] of readers.entries()) {
           const [input, name, column] = this.#columns[at] as Fed;
@@ -102,11 +112,21 @@ export class Rows {
         }
         const rows = own === 1 ? `row ${start}` : `rows ${start}-${end - 1}`;
         yield { label: whole ? label : `${label}, ${rows}`, feeds, ...(labels === undefined ? {} : { labels }) };
+        start = end;
       }
     } finally {
       for (const reader of readers) await reader.return(undefined);
     }
   }
+}
+
+/** Rows of each sample, counted anew each time they are iterated: there may be many millions. */
+function countsOf(rows: number, batch: number): Iterable<number> {
+  return {
+    *[Symbol.iterator]() {
+      for (let start = 0; start < rows; start += batch) yield Math.min(batch, rows - start);
+    },
+  };
 }
 
 type Bad = (fact: string, hint?: string) => CompressError;

@@ -1,0 +1,86 @@
+// Cases of models: a real file, damaged as bytes or as a graph, and what every verb makes of it.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { uniformInt } from 'pure-rand/distribution/uniformInt';
+import { damage } from './damage.js';
+import { derange } from './derange.js';
+
+/** The cases: `of(index, random)` gives one, with the work it is for. */
+export async function modelCases(lib, root) {
+  const files = fixtures(root);
+  files.push(...(await packed(lib, files)));
+  const verbs = verbsOf(lib);
+  const names = Object.keys(verbs);
+  return {
+    of(index, random) {
+      const file = files[uniformInt(random, 0, files.length - 1)];
+      const verb = names[uniformInt(random, 0, names.length - 1)];
+      const { bytes, kinds } = (index % 2 === 0 ? damage : derange)(file.bytes, random);
+      return {
+        bytes,
+        ending: 'onnx',
+        what: `${verb} ${file.name} ${kinds}`,
+        kind: verb,
+        run: () => attempt(lib, bytes, verbs[verb]()),
+      };
+    },
+  };
+}
+
+function fixtures(root) {
+  const folder = join(root, 'fixtures');
+  const inside = ['edge', 'awkward'].flatMap((one) => readdirSync(join(folder, one)).map((name) => `${one}/${name}`));
+  return ['mymodel.onnx', 'digits-cnn-bn.onnx', ...inside]
+    .filter((name) => name.endsWith('.onnx') && name !== 'edge/external-data.onnx')
+    .map((name) => ({ name, bytes: readFileSync(join(folder, name)) }));
+}
+
+function verbsOf(lib) {
+  return {
+    copy: () => [],
+    prune: () => [lib.prune({ method: 'l1', amount: 0.3 })],
+    global: () => [lib.prune({ method: 'l2', amount: 0.3, scope: 'global' })],
+    quantize: () => [lib.quantize()],
+    contrib: () => [lib.quantize({ allowContrib: true })],
+    'weights-only': () => [lib.quantize({ weightsOnly: true })],
+    integer: () => [lib.quantize({ format: 'qoperator', dtype: 'uint8' })],
+    fold: () => [lib.fold()],
+    equalize: () => [lib.fold(), lib.equalize()],
+    convert: () => [lib.convert({ opset: 21 })],
+    slices: () => [lib.prune({ method: 'l2', axis: 'out', amount: 0.3, allowEmpty: true })],
+    groups: () => [lib.prune({ method: 'l1', nm: { keep: 2, group: 4 } })],
+    pack: () => [lib.prune({ method: 'random', amount: 0.7 }), lib.pack({ store: 'auto' })],
+    unpack: () => [lib.pack({ store: 'dense' })],
+    inspect: () => [{ name: 'inspect', run: (model) => lib.inspect(model, { weights: true }) }],
+    chain: () => [lib.prune({ method: 'random', amount: 0.5 }), lib.fold(), lib.quantize()],
+  };
+}
+
+/** Fixtures with their weights in masks, and as sparse tensors. */
+async function packed(lib, files) {
+  const made = [];
+  for (const store of ['bitmask', 'sparse']) {
+    for (const { name, bytes } of files.filter((one) => /digits-cnn-bn|if-branch|constant-node/.test(one.name))) {
+      const model = await lib.readModel(lib.bytesSource(bytes));
+      await lib.transform(model, lib.prune({ method: 'l1', amount: 0.95 }), lib.pack({ store }));
+      const sink = lib.bytesSink();
+      await lib.writeModel(model, sink, { data: 'embed' });
+      made.push({ name: `${store} ${name}`, bytes: sink.bytes() });
+    }
+  }
+  return made;
+}
+
+/** What is wrong with how a file that was accepted ends; undefined where all is well. */
+async function attempt(lib, bytes, passes) {
+  const model = await lib.readModel(lib.bytesSource(bytes));
+  const copy = lib.bytesSink();
+  await lib.writeModel(model, copy);
+  if (Buffer.compare(copy.bytes(), bytes) !== 0) return 'the copy differs';
+  if (passes.length === 0) return undefined;
+  await lib.transform(model, ...passes);
+  const sink = lib.bytesSink();
+  await lib.writeModel(model, sink, { data: 'embed' });
+  const again = await lib.readModel(lib.bytesSource(sink.bytes()));
+  return lib.print(again) === lib.print(model) ? undefined : 'what was written reads differently';
+}

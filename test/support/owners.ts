@@ -1,0 +1,20 @@
+/** Tags of temporary files as processes other than this one would write them. */
+import { spawnSync } from 'node:child_process';
+import { parseHidden } from '../../src/io/hidden.ts';
+import { newTag } from '../../src/io/owner.ts';
+
+/** A tag like one of this process, with some of its parts others. */
+export function tagOf(parts: { host?: string; boot?: string; pid?: number; start?: string }): string {
+  const [host, boot, pid, start, own] = newTag().split('-');
+  return [parts.host ?? host, parts.boot ?? boot, parts.pid ?? pid, parts.start ?? start, own].join('-');
+}
+
+/** A tag of a process of this host that has ended. */
+export function deadTag(): string {
+  return tagOf({ pid: spawnSync(process.execPath, ['-e', '0']).pid });
+}
+
+/** The names in a folder that are hidden files of ours. */
+export function hiddenOf(names: readonly string[]): string[] {
+  return names.filter((name) => parseHidden(name) !== undefined);
+}
