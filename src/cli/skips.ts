@@ -22,6 +22,9 @@ const REASONS: Record<SkipReason, string> = {
   mixed_dtype: 'float64 beside smaller floats under one threshold',
   in_function: 'inside a local function',
   sparse: 'stored as a sparse tensor',
+  fixed_channels: 'its channels are those of a graph input or output',
+  pinned_channels: 'an operator fixes the number of its channels',
+  too_few_channels: 'no channel to remove at this amount and rounding',
   used_in_training: 'training_info refers to it by name',
   opset_too_old: 'the opset is too old',
 };

@@ -20,6 +20,9 @@ export type SkipReason =
   | 'mixed_dtype' // one global threshold cannot span float64 and smaller floats
   | 'in_function' // inside a local function
   | 'sparse' // stored as a sparse tensor
+  | 'fixed_channels' // channels: its channels are those of a graph input or output
+  | 'pinned_channels' // channels: an operator fixes their number, or is not followed
+  | 'too_few_channels' // channels: the amount and the rounding leave none to remove
   | 'used_in_training' // training_info refers to it by name
   | 'opset_too_old'; // the model's opset has no operator for it and could not be raised
 
