@@ -49,17 +49,19 @@ export function groupsOf(analysis: Analysis): Group[] {
     else list.push(root);
   }
   const roles = rolesOf(analysis);
-  return [...groups.values()].map((roots) => {
-    const channels = roots.sort((a, b) => a - b);
-    const index = new Map(channels.map((root, at) => [root, at]));
-    const counts = signatures.get(channels[0] as number) as Map<number, number>;
-    const occurrences = [...counts.keys()].map((place): Occurrence => {
-      const { weight, axis, channels: own } = places[place] as (typeof places)[number];
-      const of = own.map((channel) => index.get(space.find(channel)) ?? -1);
-      return { weight, axis, role: roles.get(own) ?? 'parameter', of };
-    });
-    return { channels, occurrences, width: Math.min(...counts.values()) };
-  });
+  return [...groups.values()]
+    .map((roots) => {
+      const channels = roots.sort((a, b) => a - b);
+      const index = new Map(channels.map((root, at) => [root, at]));
+      const counts = signatures.get(channels[0] as number) as Map<number, number>;
+      const occurrences = [...counts.keys()].map((place): Occurrence => {
+        const { weight, axis, channels: own } = places[place] as (typeof places)[number];
+        const of = own.map((channel) => index.get(space.find(channel)) ?? -1);
+        return { weight, axis, role: roles.get(own) ?? 'parameter', of };
+      });
+      return { channels, occurrences, width: Math.min(...counts.values()) };
+    })
+    .filter((group) => group.occurrences.some((one) => one.role !== 'parameter'));
 }
 
 function rolesOf({ products }: Analysis): Map<Axis, Role> {

@@ -2,17 +2,18 @@ import { elementCount, isFloat } from '../../ir/dtype.ts';
 import { axisMagnitudes } from '../../kernels/channels.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import type { Analysis } from './analysis.ts';
-import type { Group, Occurrence } from './groups.ts';
-import type { ChannelNorm } from './options.ts';
+import { type Group, layersOf, type Occurrence } from './groups.ts';
+import type { ChannelNorm, InputOf } from './options.ts';
 
 /**
- * How important each channel of each group is: the norm of its slice in every weight whose outputs or inputs it is, in
- * units of the mean over the group, and the mean of these over the weights:
+ * How important each channel of each group is: the norm of its columns in every weight that reads it, in units of the mean
+ * over the group, and the mean of these over the weights:
  *
- * `I[c] = mean over weights W of ‖W[c]‖ / mean over c' of ‖W[c']‖`
+ * `I[c] = mean over W of ‖W[:, c]‖ / mean over c' of ‖W[:, c']‖`
  *
- * so that a layer of large weights does not decide alone, and groups can be compared. With activations, the weights that
- * read the channel are taken times how strong it is (`|W[:, c]|·‖x[c]‖`, as Wanda does for single weights), and only they.
+ * so that a layer of large weights does not decide alone, and groups can be compared. Weights that make the channel say
+ * less about what goes missing, and count only where none reads it. With activations the columns are taken times how
+ * strong the channel is (`Σ |W[:, c]|·‖x[c]‖`, as Wanda does for single weights).
  *
  * @param norms - `√(Σ x²)` of each channel, by the weight that reads it
  * @returns undefined for a group with NaN or infinity among its weights
@@ -36,19 +37,21 @@ export async function importances(
       parts.push(inUnitsOfMean(perChannel(one, magnitudes, activations, norm, group.channels.length)));
     }
     const score = new Float64Array(group.channels.length);
-    for (const part of parts) for (let at = 0; at < score.length; at++) score[at] = (score[at] ?? 0) + (part[at] ?? 0) / parts.length;
+    for (const part of parts) {
+      for (let at = 0; at < score.length; at++) score[at] = (score[at] as number) + (part[at] as number) / parts.length;
+    }
     scores.push(score.every(Number.isFinite) ? score : undefined);
   }
   return scores;
 }
 
-/** The weights that count: float ones that multiply the channels. */
+/** The weights that count: float ones that read the channels, else those that make them. */
 function counted(group: Group, norm: ChannelNorm, norms: ReadonlyMap<string, Float64Array>): readonly Occurrence[] {
   const floats = group.occurrences.filter((one) => isFloat(one.weight.held.tensor.dtype));
-  const products = floats.filter((one) => one.role !== 'parameter');
-  const known = norm === 'wanda' ? products.filter((one) => one.role === 'inputs' && norms.has(one.weight.name)) : [];
-  if (known.length > 0) return known;
-  return products.length > 0 ? products : floats;
+  const readers = floats.filter((one) => one.role === 'inputs');
+  const measured = norm === 'wanda' ? readers.filter((one) => norms.has(one.weight.name)) : [];
+  if (measured.length > 0) return measured;
+  return readers.length > 0 ? readers : floats.filter((one) => one.role === 'outputs');
 }
 
 async function magnitudesOf({ weight, axis }: Occurrence, norm: ChannelNorm): Promise<Float64Array> {
@@ -57,7 +60,7 @@ async function magnitudesOf({ weight, axis }: Occurrence, norm: ChannelNorm): Pr
   const data = toFloat32(await tensor.load(), tensor.dtype);
   const size = tensor.dims[axis] as number;
   const inner = elementCount(tensor.dims.slice(axis + 1));
-  return axisMagnitudes(data, { size, inner }, norm === 'l1' || norm === 'wanda' ? 1 : 2);
+  return axisMagnitudes(data, { size, inner }, norm === 'l2' ? 2 : 1);
 }
 
 /** The sums of the indices that make a channel. */
@@ -70,7 +73,8 @@ function perChannel(
 ): Float64Array {
   const sums = new Float64Array(count);
   one.of.forEach((channel, index) => {
-    if (channel >= 0) sums[channel] = (sums[channel] as number) + (magnitudes[index] as number) * (activations?.[index] ?? 1);
+    if (channel < 0) return;
+    sums[channel] = (sums[channel] as number) + (magnitudes[index] as number) * (activations?.[index] ?? 1);
   });
   return norm === 'l2' ? sums.map(Math.sqrt) : sums;
 }
@@ -81,9 +85,9 @@ function inUnitsOfMean(values: Float64Array): Float64Array {
 }
 
 /** What must be measured for `wanda`: what each weight reads, by the weight. */
-export function measuredInputs(analysis: Analysis, groups: readonly Group[]): Map<string, NonNullable<Analysis['products'][number]['reads']>> {
-  const wanted = new Set(groups.flatMap((group) => group.occurrences.filter((one) => one.role === 'inputs').map((one) => one.weight.name)));
-  const inputs = new Map<string, NonNullable<Analysis['products'][number]['reads']>>();
+export function measuredInputs(analysis: Analysis, groups: readonly Group[]): Map<string, InputOf> {
+  const wanted = new Set(groups.flatMap((group) => layersOf(group).inputs));
+  const inputs = new Map<string, InputOf>();
   for (const { weight, reads } of analysis.products) {
     if (reads !== undefined && wanted.has(weight) && !inputs.has(weight)) inputs.set(weight, reads);
   }

@@ -1,7 +1,6 @@
 import { CompressError } from '../../errors.ts';
 import { elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
-import type { Tensor } from '../../ir/tensor.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
 import type { Pass, PassReport } from '../pass.ts';
@@ -12,6 +11,7 @@ import { type Group, groupsOf } from './groups.ts';
 import { importances, measuredInputs } from './importance.ts';
 import { macsOf } from './macs.ts';
 import { CHANNEL_DEFAULTS, CHANNEL_OPS, type ChannelOptions, type Settled } from './options.ts';
+import { refitLayers } from './refit.ts';
 import { changesOf, type GroupReport, groupReports, isIncluded, pinExcluded, skipsOf, totals } from './report.ts';
 import { Left, rewrite } from './rewrite.ts';
 import { type Ranked, type Removed, selectRemoved } from './select.ts';
@@ -114,7 +114,11 @@ export async function planRemoval(model: Model, options: Settled): Promise<Plan>
   return { analysis, groups, removed, reasons };
 }
 
-async function normsOf(analysis: Analysis, groups: readonly Group[], { norm, source }: Settled): Promise<Map<string, Float64Array>> {
+async function normsOf(
+  analysis: Analysis,
+  groups: readonly Group[],
+  { norm, source }: Settled,
+): Promise<Map<string, Float64Array>> {
   const found = new Map<string, Float64Array>();
   if (norm !== 'wanda' || source === undefined) return found;
   const inputs = measuredInputs(analysis, groups);
@@ -135,10 +139,13 @@ async function run(model: Model, options: Settled): Promise<ChannelReport> {
   const changes = changesOf(analysis, left);
   const skips = skipsOf(analysis, left, reasons);
   const macs = macsOf(analysis, left);
-  const replaced = new Map<string, Tensor>();
   if (changes.length > 0) {
     notes.push(...totals(changes, parameters, macs));
-    rewrite(analysis, left, replaced);
+    const { source, reconstruct } = options;
+    const fitted =
+      source === undefined ? undefined : await refitLayers(analysis, left, source, reconstruct ? 'weights' : 'bias');
+    notes.push(...(fitted?.notes ?? []));
+    rewrite(analysis, left, fitted);
   }
   return { pass: 'channels', changes, skips, notes, groups: groupReports(analysis, groups, removed, reasons) };
 }

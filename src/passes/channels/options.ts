@@ -14,8 +14,8 @@ export interface Moments {
   readonly count: number;
   /** `Σ x / count`: length `size`. */
   readonly mean: Float64Array;
-  /** `Σ x·xᵀ / count`, row-major `size × size`. */
-  readonly gram: Float64Array;
+  /** `Σ x·xᵀ / count`, row-major `size × size`; undefined where only means were asked for. */
+  readonly gram: Float64Array | undefined;
 }
 
 /** What one layer reads: a value, and how it is cut into vectors. */
@@ -40,8 +40,12 @@ export interface Windows {
 export interface ActivationSource {
   /** For each value `√(Σ x²)` of each channel, over all samples; values that cannot be had are left out. */
   norms(model: Model, inputs: readonly InputOf[]): Promise<ReadonlyMap<string, Float64Array>>;
-  /** Moments in the order of the inputs; undefined where they would need too much memory. */
-  moments(model: Model, inputs: readonly InputOf[]): Promise<readonly (Moments | undefined)[]>;
+  /** Moments of each input, one after the other; undefined where they would need too much memory. */
+  moments(
+    model: Model,
+    inputs: readonly (InputOf & { readonly size: number })[],
+    what: 'means' | 'gram',
+  ): AsyncIterable<{ readonly index: number; readonly moments: Moments | undefined }>;
 }
 
 export interface ChannelOptions extends Selection {
@@ -51,9 +55,12 @@ export interface ChannelOptions extends Selection {
   readonly norm?: ChannelNorm;
   /** `group`: every group loses `amount`. `global`: the least important channels of all groups together. */
   readonly scope?: 'group' | 'global';
-  /** What is left of a group is rounded up to a multiple of this. */
+  /** What is left of a group is rounded up to a multiple of this; kernels work on blocks of 8 or 16 channels. */
   readonly roundTo?: number;
-  /** Refits the layers that read removed channels by least squares; needs `source`. */
+  /**
+   * Refits the layers that read removed channels by least squares; needs `source`. Without it, a source lets their
+   * biases take in the mean of what is gone.
+   */
   readonly reconstruct?: boolean;
   /** Whether features that LayerNormalization runs over may go, which changes its mean and variance. */
   readonly normalized?: boolean;
@@ -63,9 +70,9 @@ export interface ChannelOptions extends Selection {
 export const CHANNEL_DEFAULTS: Required<
   Pick<ChannelOptions, 'norm' | 'scope' | 'roundTo' | 'reconstruct' | 'normalized' | 'opTypes'>
 > = {
-  norm: 'l2',
+  norm: 'l1',
   scope: 'group',
-  roundTo: 1,
+  roundTo: 8,
   reconstruct: false,
   normalized: false,
   opTypes: CHANNEL_OPS,

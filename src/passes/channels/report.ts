@@ -1,7 +1,7 @@
 import { elementCount } from '../../ir/dtype.ts';
+import { heldName } from '../held.ts';
 import type { Change, Skip, SkipReason } from '../pass.ts';
 import { isExcluded, notFloat, type Selection, skipUse, type WeightUse, weightUses } from '../select.ts';
-import { heldName } from '../held.ts';
 import type { Analysis, Weight } from './analysis.ts';
 import { type Group, layersOf } from './groups.ts';
 import type { Macs } from './macs.ts';
@@ -58,12 +58,13 @@ export function pinExcluded(analysis: Analysis, uses: readonly WeightUse[], sele
   }
 }
 
-/** Whether a group has output channels of a weight that --include and --op-types name. */
+/** Whether a group has output channels of a weight that --include and --op-types name; of a table, its readers count. */
 export function isIncluded(group: Group, uses: readonly WeightUse[], options: Settled): boolean {
-  const { outputs } = layersOf(group);
+  const { outputs, inputs } = layersOf(group);
+  const names = outputs.length > 0 ? outputs : inputs;
   return uses.some(
     (use) =>
-      outputs.includes(heldName(use.held)) && options.opTypes.includes(use.node.opType) && !isExcluded(use, options),
+      names.includes(heldName(use.held)) && options.opTypes.includes(use.node.opType) && !isExcluded(use, options),
   );
 }
 

@@ -1,9 +1,10 @@
+import { elementCount } from '../../ir/dtype.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
 import { constant, derived, type Tensor } from '../../ir/tensor.ts';
-import { elementCount } from '../../ir/dtype.ts';
 import { gatherAxis } from '../../kernels/channels.ts';
 import { replaceHeld } from '../held.ts';
 import type { Analysis, View, Weight } from './analysis.ts';
+import type { Fitted } from './refit.ts';
 import type { Removed } from './select.ts';
 import type { Axis } from './space.ts';
 
@@ -73,15 +74,25 @@ export function sliced({ held, value }: Weight, left: Left): Tensor {
 }
 
 /** Writes what is left into the graph: weights, lengths that nodes state, and the stated types of values. */
-export function rewrite(analysis: Analysis, left: Left, replaced: ReadonlyMap<string, Tensor>): void {
+export function rewrite(analysis: Analysis, left: Left, fitted: Fitted | undefined): void {
   const { graph } = analysis;
-  for (const weight of shrinking(analysis, left)) {
-    replaceHeld(weight.held, replaced.get(weight.name) ?? sliced(weight, left));
+  // A bias that is fitted may keep its length.
+  const changed = new Set(shrinking(analysis, left).map((one) => one.name));
+  for (const weight of analysis.weights.values()) {
+    const tensor = fitted?.replaced.get(weight.name);
+    if (tensor === undefined && !changed.has(weight.name)) continue;
+    replaceHeld(weight.held, tensor ?? sliced(weight, left));
+    if (!changed.has(weight.name)) continue;
     // Up to IR 3 a weight is an input as well, of dims it does not have any more.
     if (weight.held.node === undefined && graph.isInput(weight.name)) graph.removeInput(weight.name);
   }
   for (const { node, axes, change } of analysis.edits) {
     if (axes.some((axis) => left.changes(axis))) graph.replaceNode(node, { ...node, ...change(left) });
+  }
+  for (const { node, bias } of fitted?.biases ?? []) {
+    const name = graph.uniqueName(bias.name);
+    graph.setInitializer({ ...bias, name });
+    graph.replaceNode(node, { ...node, inputs: [...node.inputs.slice(0, 2), name] });
   }
   graph.setValueInfo(graph.valueInfo.flatMap((one) => restated(analysis, left, one)));
 }

@@ -15,7 +15,10 @@ export interface Ranked {
 /** Chooses the least important channels; among equal ones the lower index goes first. Every axis keeps some. */
 export function selectRemoved(analysis: Analysis, ranked: readonly Ranked[], options: Settled): Removed {
   const removed: Removed = new Set();
-  const counts = options.scope === 'global' ? globalCounts(ranked, options) : ranked.map(({ group }) => group.channels.length - roundHalfEven(options.amount * group.channels.length));
+  const counts =
+    options.scope === 'global'
+      ? globalCounts(ranked, options)
+      : ranked.map(({ group }) => group.channels.length - roundHalfEven(options.amount * group.channels.length));
   ranked.forEach(({ group, scores }, index) => {
     const left = rounded(group, counts[index] as number, options.roundTo);
     for (const at of order(scores).slice(0, group.channels.length - left)) removed.add(group.channels[at] as number);
@@ -53,7 +56,9 @@ function order(scores: Float64Array): number[] {
 /** Gives every axis that would be empty its most important channel back, e.g. a part of a Split. */
 function keepOne({ space }: Analysis, ranked: readonly Ranked[], removed: Removed): void {
   const score = new Map<number, number>();
-  for (const { group, scores } of ranked) group.channels.forEach((root, at) => score.set(root, scores[at] as number));
+  for (const { group, scores } of ranked) {
+    for (const [at, root] of group.channels.entries()) score.set(root, scores[at] as number);
+  }
   for (const axis of space.axes) {
     if (axis.length === 0 || axis.some((channel) => !removed.has(space.find(channel)))) continue;
     let best = space.find(axis[0] as number);

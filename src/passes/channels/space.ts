@@ -32,7 +32,11 @@ export class Space {
     const start = this.#count;
     this.#count += size;
     if (this.#count > MAX_INDICES) {
-      throw new CompressError('limit', 'graph', `its weights have more than ${MAX_INDICES} indices on all axes together`);
+      throw new CompressError(
+        'limit',
+        'graph',
+        `its weights have more than ${MAX_INDICES} indices on all axes together`,
+      );
     }
     if (this.#count > this.#parents.length) {
       const larger = new Int32Array(Math.max(this.#count, this.#parents.length * 2));

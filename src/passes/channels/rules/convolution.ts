@@ -33,7 +33,9 @@ const conv: Rule = (node, a) => {
     ...{ node, weight: node.inputs[1] ?? '', outputs: filters, outputAxis: 0, inputAxis: 1 },
     inputs: groups === 1 ? ownAxis : undefined,
     reads:
-      groups === 1 ? { value: node.inputs[0] ?? '', axis: 1, ...(windows === undefined ? {} : { windows }) } : undefined,
+      groups === 1
+        ? { value: node.inputs[0] ?? '', axis: 1, ...(windows === undefined ? {} : { windows }) }
+        : undefined,
     factors: factorsOf(dims, filters, weight, { dim: known(own), axis: groups === 1 ? ownAxis : undefined }),
   });
 };
@@ -55,7 +57,8 @@ const convTranspose: Rule = (node, a) => {
   if (groups > 1) {
     groupwise(a, node, groups, { input: first, first, second });
     outputs = first && first.filter((_, index) => index % (inputs / groups) === 0);
-    outputs = outputs && Int32Array.from({ length: own * groups }, (_, at) => outputs?.[Math.floor(at / own)] as number);
+    outputs =
+      outputs && Int32Array.from({ length: own * groups }, (_, at) => outputs?.[Math.floor(at / own)] as number);
   }
   bias(a, node, outputs);
   const spatial = spatialOf(a, x, weight, undefined, true);
@@ -81,6 +84,7 @@ function weightOf(node: Node, a: Analysis): { x: Value | undefined; weight: Valu
     a.giveUp(node, 'has a weight that is computed, or one of another rank than its input');
     return undefined;
   }
+  for (const axis of weight.axes.slice(2)) a.space.pin(axis, a.because(node, 'slides over the image with them'));
   return { x, weight, groups };
 }
 
@@ -147,7 +151,11 @@ function spatialOf(
   return weight.dims.slice(2).map((_, axis) => {
     const size = sizeOf(x?.dims[axis + 2]);
     if (size === undefined || windows === undefined || transposed) return a.openDim();
-    const [kernel, stride, dilation] = [windows.kernel[axis], windows.strides[axis], windows.dilations[axis]] as number[];
+    const [kernel, stride, dilation] = [
+      windows.kernel[axis],
+      windows.strides[axis],
+      windows.dilations[axis],
+    ] as number[];
     const pads = (windows.pads[axis] ?? 0) + (windows.pads[axis + windows.kernel.length] ?? 0);
     const covered = (dilation as number) * ((kernel as number) - 1) + 1;
     return known(Math.max(0, Math.floor((size + pads - covered) / (stride as number)) + 1));

@@ -123,22 +123,26 @@ const slice: Rule = (node, a) => {
   if (elements === undefined) pinReads(a, node, [x]);
   a.put(node, { dims, axes, ...(elements === undefined ? {} : { elements }) });
   const cut = (axis: number): Axis => x.axes[axis] as Axis;
-  a.edit(node, followed.map((one) => cut(one.axis)), (view) => {
-    const moved = cuts.map((one) => {
-      const found = followed.find((other) => other.axis === one.axis);
-      if (found === undefined) return { start: one.start ?? 0, end: one.end ?? 0 };
-      const before = (index: number): number => view.kept(cut(one.axis)).filter((kept) => kept < index).length;
-      return { start: before(found.start ?? 0), end: before(found.end ?? 0) };
-    });
-    const starts = moved.map((one) => one.start);
-    const ends = moved.map((one) => one.end);
-    if (a.model.opset < 10) {
-      const attributes = setAttribute(node, attribute.ints('starts', starts));
-      return { attributes: setAttribute({ ...node, attributes }, attribute.ints('ends', ends)) };
-    }
-    const inputs = setInput(node, 1, view.ints(`${node.outputs[0]}_starts`, starts));
-    return { inputs: setInput({ ...node, inputs }, 2, view.ints(`${node.outputs[0]}_ends`, ends)) };
-  });
+  a.edit(
+    node,
+    followed.map((one) => cut(one.axis)),
+    (view) => {
+      const moved = cuts.map((one) => {
+        const found = followed.find((other) => other.axis === one.axis);
+        if (found === undefined) return { start: one.start ?? 0, end: one.end ?? 0 };
+        const before = (index: number): number => view.kept(cut(one.axis)).filter((kept) => kept < index).length;
+        return { start: before(found.start ?? 0), end: before(found.end ?? 0) };
+      });
+      const starts = moved.map((one) => one.start);
+      const ends = moved.map((one) => one.end);
+      if (a.model.opset < 10) {
+        const attributes = setAttribute(node, attribute.ints('starts', starts));
+        return { attributes: setAttribute({ ...node, attributes }, attribute.ints('ends', ends)) };
+      }
+      const inputs = setInput(node, 1, view.ints(`${node.outputs[0]}_starts`, starts));
+      return { inputs: setInput({ ...node, inputs }, 2, view.ints(`${node.outputs[0]}_ends`, ends)) };
+    },
+  );
 };
 
 /** Exporters mean "to the end" by the largest integer. */
@@ -161,9 +165,11 @@ function cutsOf(a: Analysis, node: Node, x: Value): Cut[] | undefined {
   const axes = numbers(3, 'axes') ?? starts?.map((_, index) => index);
   const steps = numbers(4, 'steps') ?? axes?.map(() => 1);
   const stated = [3, 4].every((index) => (node.inputs[index] ?? '') === '' || a.value(node.inputs[index])?.elements);
-  if (starts === undefined || ends === undefined || axes === undefined || steps === undefined || !stated) return undefined;
+  if (starts === undefined || ends === undefined || axes === undefined || steps === undefined || !stated)
+    return undefined;
   if (axes.some((one) => one === undefined) || steps.some((one) => one === undefined)) return undefined;
-  if (new Set(axes).size !== axes.length || [ends, axes, steps].some((one) => one.length !== starts.length)) return undefined;
+  if (new Set(axes).size !== axes.length || [ends, axes, steps].some((one) => one.length !== starts.length))
+    return undefined;
   return axes.map((axis, index) => ({
     axis: axisOf(x, axis as number),
     start: starts[index],
@@ -201,7 +207,7 @@ const pad: Rule = (node, a) => {
   const dims = [...x.dims];
   const follows = [...x.axes];
   axes.forEach((one, index) => {
-    const at = one as number < 0 ? (one as number) + rank : (one as number);
+    const at = (one as number) < 0 ? (one as number) + rank : (one as number);
     const [before, after] = [pads[index], pads[index + axes.length]];
     if (before === 0 && after === 0) return;
     const size = sizeOf(x.dims[at]);

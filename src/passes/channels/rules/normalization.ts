@@ -7,7 +7,8 @@ import type { Rule, Rules } from './index.ts';
 /** A scale, a shift and fixed or per-channel statistics: each channel by itself, on axis 1. */
 const perChannel: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
-  const statistics = node.outputs.filter((one) => one !== '').length > 1 || intAttribute(node, 'training_mode', 0) === 1;
+  const statistics =
+    node.outputs.filter((one) => one !== '').length > 1 || intAttribute(node, 'training_mode', 0) === 1;
   if (statistics || intAttribute(node, 'spatial', 1) === 0 || (x !== undefined && x.dims.length < 2)) {
     a.giveUp(node, 'updates its statistics, or has some for every pixel');
     return;

@@ -44,9 +44,13 @@ const reshape: Rule = (node, a) => {
       const axis = axes[index];
       return length > 0 && axis !== undefined ? view.size(axis) : length;
     });
-    if (a.model.opset < 5) return { attributes: setAttribute(node, { name: 'shape', type: 'ints', value: lengths.map(BigInt) }) };
+    if (a.model.opset < 5)
+      return { attributes: setAttribute(node, { name: 'shape', type: 'ints', value: lengths.map(BigInt) }) };
     const inputs = setInput(node, 1, view.ints(`${node.outputs[0]}_shape`, lengths));
-    return { inputs, attributes: lengths.includes(0) ? setInt(node, 'allowzero', 0).filter(isNeeded(node)) : node.attributes };
+    return {
+      inputs,
+      attributes: lengths.includes(0) ? setInt(node, 'allowzero', 0).filter(isNeeded(node)) : node.attributes,
+    };
   });
 };
 
@@ -161,7 +165,8 @@ const squeeze: Rule = (node, a) => {
 const unsqueeze: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const axes = axesOf(a, node);
-  if (x === undefined || axes === undefined) return void a.giveUp(node, 'adds dims to a value whose shape is not known');
+  if (x === undefined || axes === undefined)
+    return void a.giveUp(node, 'adds dims to a value whose shape is not known');
   const rank = x.dims.length + axes.length;
   const added = new Set(axes.map((one) => (one < 0 ? one + rank : one)));
   let next = 0;

@@ -14,12 +14,20 @@ const resize: Rule = (node, a) => {
   const scales = a.value(node.inputs[old ? 1 : 2])?.floats ?? scalesAttribute(node);
   const sizesName = old ? '' : (node.inputs[3] ?? '');
   const sizes = a.value(sizesName);
-  const several = findAttribute(node, 'axes') !== undefined || findAttribute(node, 'keep_aspect_ratio_policy') !== undefined;
-  if (x === undefined || several) return void a.giveUp(node, 'resizes a value whose shape is not known, or chosen axes');
+  const several =
+    findAttribute(node, 'axes') !== undefined || findAttribute(node, 'keep_aspect_ratio_policy') !== undefined;
+  if (x === undefined || several)
+    return void a.giveUp(node, 'resizes a value whose shape is not known, or chosen axes');
   const pin = a.because(node, 'resizes them');
   for (const name of node.inputs.slice(1)) if (name !== sizesName) a.pinValue(name, pin);
   if (scales?.length === x.dims.length && sizesName === '') {
-    put(a, node, x, scales.map((one) => one === 1), pin);
+    put(
+      a,
+      node,
+      x,
+      scales.map((one) => one === 1),
+      pin,
+    );
     return;
   }
   if (sizes?.elements?.length !== x.dims.length) {
@@ -27,7 +35,13 @@ const resize: Rule = (node, a) => {
     return;
   }
   const { elements } = sizes;
-  put(a, node, x, keepsOf(a, node, x, sizes, (one, dim) => one.dim !== undefined && same(one.dim, dim)), pin);
+  put(
+    a,
+    node,
+    x,
+    keepsOf(a, node, x, sizes, (one, dim) => one.dim !== undefined && same(one.dim, dim)),
+    pin,
+  );
   if (sizes.isConstant !== true) return;
   a.edit(node, x.axes, (view) => {
     const lengths = elements.map((one, index) => {
