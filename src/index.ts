@@ -13,6 +13,21 @@ export { OBSERVERS, type ObserverKind } from './kernels/observe/choose.ts';
 export { type DataMode, type ModelPlan, planModel } from './onnx/plan.ts';
 export { readModel } from './onnx/read.ts';
 export { type WriteOptions, type Written, writeModel } from './onnx/write.ts';
+export {
+  type ActivationSource,
+  CHANNEL_DEFAULTS,
+  CHANNEL_NORMS,
+  CHANNEL_OPS,
+  type ChannelNorm,
+  type ChannelOptions,
+  type ChannelPass,
+  type ChannelReport,
+  type GroupReport,
+  type InputOf,
+  type Moments,
+  removeChannels,
+  type Windows,
+} from './passes/channels/index.ts';
 export { type ConvertOptions, convert } from './passes/convert.ts';
 export { equalize } from './passes/equalize/index.ts';
 export { FOLD_DEFAULTS, FOLD_RULES, type FoldOptions, type FoldRule, fold } from './passes/fold/index.ts';

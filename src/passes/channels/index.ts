@@ -35,6 +35,11 @@ export interface ChannelReport extends PassReport {
   readonly groups: readonly GroupReport[];
 }
 
+/** The pass, whose report tells about groups. */
+export interface ChannelPass extends Pass {
+  run(model: Model): Promise<ChannelReport>;
+}
+
 /**
  * Removes the least important channels of Conv, ConvTranspose, Gemm and MatMul: their filters, biases and normalization
  * parameters, and the columns of the layers that read them. What is left is a smaller dense model, which any runtime runs
@@ -55,7 +60,7 @@ export interface ChannelReport extends PassReport {
  * @throws CompressError `options` when the amount, the multiple or an operator type cannot be, or data is needed
  * @see https://arxiv.org/abs/2301.12900 Fang et al., DepGraph: Towards Any Structural Pruning, CVPR 2023
  */
-export function removeChannels(options: ChannelOptions): Pass & { run(model: Model): Promise<ChannelReport> } {
+export function removeChannels(options: ChannelOptions): ChannelPass {
   const settled: Settled = { ...CHANNEL_DEFAULTS, ...options };
   check(settled);
   return { name: 'channels', run: (model) => run(model, settled) };

@@ -56,7 +56,7 @@ const convTranspose: Rule = (node, a) => {
   let outputs = second;
   if (groups > 1) {
     groupwise(a, node, groups, { input: first, first, second });
-    outputs = first && first.filter((_, index) => index % (inputs / groups) === 0);
+    outputs = first?.filter((_, index) => index % (inputs / groups) === 0);
     outputs =
       outputs && Int32Array.from({ length: own * groups }, (_, at) => outputs?.[Math.floor(at / own)] as number);
   }
