@@ -1,11 +1,10 @@
 /** What removing channels must amount to, computed without it: the old model with the readers' columns set to zero. */
 import { Tensor } from 'onnxruntime-node';
-import { type Model, readModel } from '../../src/index.ts';
+import { bytesSink, type Model, readModel, writeModel } from '../../src/index.ts';
 import { constant } from '../../src/ir/tensor.ts';
 import { CHANNEL_DEFAULTS, type ChannelOptions, planRemoval, removeChannels } from '../../src/passes/channels/index.ts';
 import { Left } from '../../src/passes/channels/rewrite.ts';
 import { heldName, replaceHeld } from '../../src/passes/held.ts';
-import { bytesOf } from './model.ts';
 import { runModel } from './ort.ts';
 import { sqnr } from './sqnr.ts';
 
@@ -13,7 +12,7 @@ import { sqnr } from './sqnr.ts';
 const INPUT_AXIS: Readonly<Record<string, number>> = { Conv: 1, ConvTranspose: 0, Gemm: 0, MatMul: -2 };
 
 /** The model with the columns of removed channels set to zero wherever a layer reads them. */
-export async function masked(model: Model, options: ChannelOptions): Promise<Uint8Array> {
+export async function masked(model: Model, options: ChannelOptions, tap?: string): Promise<Uint8Array> {
   const { analysis, removed } = await planRemoval(model, { ...CHANNEL_DEFAULTS, ...options });
   const left = new Left(analysis, removed);
   for (const node of model.graph.nodes) {
@@ -40,7 +39,14 @@ export async function masked(model: Model, options: ChannelOptions): Promise<Uin
       replaceHeld(held, constant(name, dtype, dims, data));
     }
   }
-  return bytesOf(model);
+  return written(model, tap);
+}
+
+/** The bytes of the model, an inner value among its outputs. */
+async function written(model: Model, tap: string | undefined): Promise<Uint8Array> {
+  const sink = bytesSink();
+  await writeModel(model, sink, tap === undefined ? {} : { adding: { outputs: [{ name: tap }] } });
+  return sink.bytes();
 }
 
 /** What came of a removal, held against {@link masked}. */
@@ -53,17 +59,28 @@ export interface Removal {
   readonly bytes: Uint8Array;
 }
 
-/** Removes channels and runs the result against the masked model, and against the old one's output shapes. */
+/**
+ * Removes channels and runs the result against the masked model; outputs of other shapes are an error.
+ * @param tap - a value inside that is compared instead of the outputs, e.g. before a Sigmoid that says 0 to everything
+ */
 export async function removal(
   from: Uint8Array | string,
   options: ChannelOptions,
   feeds: Readonly<Record<string, Tensor>>,
+  tap?: string,
 ): Promise<Removal> {
-  const model = await readModel(from as string);
-  const expected = await runModel(await masked(await readModel(from as string), options), feeds);
+  const [model, old] = [await readModel(from as string), await readModel(from as string)];
+  const expected = await runModel(await masked(old, options, tap), feeds);
+  await old.close();
   const report = await removeChannels(options).run(model);
-  const bytes = await bytesOf(model);
-  const quality = sqnr(expected, await runModel(bytes, feeds));
+  const bytes = await written(model, tap);
+  await model.close();
+  const found = await runModel(bytes, feeds);
+  for (const [name, { dims }] of Object.entries(expected)) {
+    if (found[name]?.dims.join() !== dims.join()) throw new Error(`${name}: [${found[name]?.dims}], not [${dims}]`);
+  }
+  const only = <T>(all: Record<string, T>): Record<string, T> => (tap === undefined ? all : { [tap]: all[tap] as T });
+  const quality = sqnr(only(expected), only(found));
   const sum = (of: (one: { before: number; after: number }) => number): number =>
     report.changes.reduce((total, one) => total + of(one), 0);
   return {
