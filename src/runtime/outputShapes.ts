@@ -15,7 +15,7 @@ const OPEN_DIMS = [32, 64, 224, 320, 16, 1];
  * @throws CompressError `runtime` where ONNX Runtime is missing, or refuses the model or the sample
  */
 export async function outputShapes(model: Model, sample: Sample): Promise<OutputShapes> {
-  const { session, close } = await openTapped(model, []);
+  const { session, close } = await openTapped(model, [], { silent: true });
   try {
     const results = await session.run(sample.feeds);
     return new Map(session.outputNames.map((name) => [name, results[name]?.dims ?? []]));
