@@ -11,20 +11,15 @@ const CALIB = fixture('digits-cnn-calib.npz');
 test('prune --channels writes a smaller model that was run before and after', () => {
   const out = join(folder(), 'small.onnx');
   const { code, stderr } = compress(['prune', '--channels', '0.3', CNN, '-o', out]);
-  expect([code, stderr.split('\n')]).toEqual([
-    0,
-    [
-      expect.stringMatching(/digits-cnn\.onnx → .*small\.onnx: 314 kB → 180 kB \(57\.5 %\)/),
-      'channels: 7 weights: 312 kB → 179 kB',
-      expect.stringContaining('now'),
-      ...new Array(7).fill(expect.stringMatching(/float32 .* now \d/)),
-      '  parameters: 78058 → 44722 (−42.7 %)',
-      '  multiply-adds a row: 2086656 → 1177920 (−43.5 %)',
-      '  run before and after: the outputs have the same shapes',
-      expect.stringContaining('skipped') && expect.anything(),
-    ]
-      .slice(0, -1)
-      .concat(''),
+  const lines = stderr.split('\n');
+  expect([code, stderr]).toEqual([0, expect.stringMatching(/small\.onnx: 314 kB → 180 kB \(57\.5/)]);
+  expect(lines).toContain('channels: 7 weights: 312 kB → 179 kB');
+  expect(lines).toContainEqual(expect.stringMatching(/onnx::Conv_41 +Conv +float32 64×32×3×3 .* now 48×24×3×3/));
+  expect(lines.slice(-4)).toEqual([
+    '  parameters: 78058 → 44722 (−42.7 %)',
+    '  multiply-adds a row: 2086656 → 1177920 (−43.5 %)',
+    '  run before and after: the outputs have the same shapes',
+    '',
   ]);
   expect(statSync(out).size).toBeLessThan(statSync(CNN).size * 0.6);
 });

@@ -27,6 +27,7 @@ const reshape: Rule = (node, a) => {
   const dims = x && elements && reshaped(node, x, elements);
   if (x === undefined || elements === undefined || dims === undefined) {
     a.giveUp(node, 'reshapes a value whose shape is not known, or to one that is not');
+    if (elements !== undefined) a.put(node, unproven(a, elements));
     return;
   }
   const reads = elements.flatMap((one) => one.reads);
@@ -34,6 +35,7 @@ const reshape: Rule = (node, a) => {
   if (states === undefined) {
     // More than one length is open, and not where the input has it: no constant could say so.
     a.giveUp(node, 'reshapes to more than one length that is open');
+    a.put(node, { dims, axes: dims.map(() => undefined) });
     return;
   }
   const axes = follow(a, node, x, dims);
@@ -53,6 +55,14 @@ const reshape: Rule = (node, a) => {
     };
   });
 };
+
+/** What is said of the shape, where it cannot be followed from the input. */
+function unproven(a: Analysis, elements: readonly Element[]): Value {
+  return {
+    dims: elements.map(({ dim }) => (dim === undefined || dim.factor < 1 ? a.openDim() : dim)),
+    axes: elements.map(() => undefined),
+  };
+}
 
 /** `allowzero` came with opset 14: it is set only where the node has it. */
 function isNeeded(node: Node): (one: { readonly name: string }) => boolean {
