@@ -3,7 +3,7 @@ import type { Graph, Held } from '../../ir/graph.ts';
 import { lookup } from '../../ir/lookup.ts';
 import type { Model } from '../../ir/model.ts';
 import { bodiesOf, isOp, type Node } from '../../ir/node.ts';
-import { type Dim, known, open } from './dims.ts';
+import { type Dim, known, open, sizeOf } from './dims.ts';
 import type { InputOf } from './options.ts';
 import { RULES } from './rules/index.ts';
 import type { Small } from './small.ts';
@@ -122,6 +122,10 @@ export class Analysis {
   put(node: Node, value: Value, index = 0): void {
     const name = node.outputs[index] ?? '';
     if (name === '') return;
+    if (!isWhole(value)) {
+      this.giveUp(node, 'has attributes that do not fit what it reads');
+      return;
+    }
     for (const axis of value.axes) if (axis !== undefined) this.space.note(axis);
     this.#values.set(name, value);
   }
@@ -213,6 +217,20 @@ export class Analysis {
     return undefined;
   }
 }
+
+/** Whether every axis has a length, and as many channels: attributes of a broken file may say otherwise. */
+function isWhole({ dims, axes }: Value): boolean {
+  if (dims.length !== axes.length || dims.length > MAX_RANK) return false;
+  for (let index = 0; index < dims.length; index++) {
+    const [dim, axis] = [dims[index], axes[index]];
+    if (dim === undefined || !Number.isSafeInteger(dim.factor) || dim.symbols.length > MAX_RANK) return false;
+    if (axis !== undefined && sizeOf(dim) !== axis.length) return false;
+  }
+  return true;
+}
+
+/** ONNX Runtime's own tensors stay far below: a chain of Unsqueeze could go on. */
+const MAX_RANK = 64;
 
 /** Names that graphs inside a node read from around it. */
 function captured(bodies: readonly Graph[]): Set<string> {

@@ -63,7 +63,7 @@ function link(
 }
 
 /** Elements of one run that are looked at one by one: the features of a very large image. */
-const MAX_ELEMENTS = 2 ** 24;
+const MAX_ELEMENTS = 2 ** 22;
 
 /**
  * Follows an axis through a link: index `i` of the dim `from` is a set of elements, and so is index `j` of the dim

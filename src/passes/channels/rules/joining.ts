@@ -27,18 +27,23 @@ const concat: Rule = (node, a) => {
   let [dim, axis]: [Dim, Axis | undefined] = [a.openDim(), undefined];
   if (sizes.every((size) => size !== undefined)) {
     dim = known(sizes.reduce((sum, size) => sum + size, 0));
-    if (values.some((value) => value.axes[at] !== undefined)) {
+    if ((sizeOf(dim) as number) > MAX_JOINED) for (const value of values) a.space.pin(value.axes[at], pin);
+    else if (values.some((value) => value.axes[at] !== undefined)) {
       axis = joined(values.map((value, index) => value.axes[at] ?? a.frozen(sizes[index] as number, pin)));
     }
   } else for (const value of values) a.space.pin(value.axes[at], pin);
-  const elements = values.every((value) => value.elements !== undefined)
-    ? values.flatMap((value) => value.elements as Element[])
-    : undefined;
+  const count = values.reduce((sum, value) => sum + (value.elements?.length ?? MAX_NUMBERS), 0);
+  const elements = count < MAX_NUMBERS ? values.flatMap((value) => value.elements ?? []) : undefined;
   if (elements === undefined) pinReads(a, node, values);
   const dims = [...others.dims.slice(0, at), dim, ...others.dims.slice(at)];
   const axes = [...others.axes.slice(0, at), axis, ...others.axes.slice(at)];
   a.put(node, { dims, axes, ...(elements === undefined ? {} : { elements }) });
 };
+
+/** Channels of one axis: values joined to themselves again and again would fill the memory. */
+const MAX_JOINED = 2 ** 22;
+/** Numbers of a shape, likewise. */
+const MAX_NUMBERS = 1024;
 
 function joined(parts: readonly Axis[]): Axis {
   const whole = new Int32Array(parts.reduce((sum, one) => sum + one.length, 0));
