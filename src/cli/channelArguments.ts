@@ -90,7 +90,7 @@ export async function channelPass(
       data: calibrate,
       samples: samples === undefined ? undefined : parsePositive('samples', samples),
       batch: batch === undefined ? undefined : parsePositive('batch', batch),
-      describeGroups: args.dryRun === true || args.verbose === true,
+      describeGroups: args.verbose ? 'all' : args.dryRun ? 'some' : 'none',
       onProgress: progress('calibrating', args.quiet === true),
     },
   );

@@ -1,6 +1,12 @@
 import { CompressError } from '../errors.ts';
 import type { Model } from '../ir/model.ts';
-import { type ActivationSource, type ChannelOptions, groupLine, removeChannels } from '../passes/channels/index.ts';
+import {
+  type ActivationSource,
+  type ChannelOptions,
+  type GroupReport,
+  groupLine,
+  removeChannels,
+} from '../passes/channels/index.ts';
 import type { Pass } from '../passes/pass.ts';
 import { channelGrams } from '../runtime/channelGram.ts';
 import { channelNorms } from '../runtime/channelNorms.ts';
@@ -15,8 +21,8 @@ export interface ChannelRun {
   readonly data: string | undefined;
   readonly samples?: number | undefined;
   readonly batch?: number | undefined;
-  /** Whether a line about every group is wanted. */
-  readonly describeGroups: boolean;
+  /** Lines about groups that are wanted: none, the first ones, or all. */
+  readonly describeGroups: 'none' | 'some' | 'all';
   readonly onProgress: (done: number, total: number | undefined) => void;
 }
 
@@ -37,10 +43,19 @@ export function checkedChannels(options: ChannelOptions, run: ChannelRun): Pass 
       const notes = [...report.notes];
       if (data !== undefined) notes.push(`activations of ${data.description}`);
       if (report.changes.length > 0) notes.push(await check(model, before));
-      if (run.describeGroups) notes.push(...report.groups.map(groupLine));
+      notes.push(...groupNotes(report.groups, run.describeGroups));
       return { ...report, notes };
     },
   };
+}
+
+/** Lines about groups before the list is cut. */
+const SOME = 40;
+
+function groupNotes(groups: readonly GroupReport[], wanted: ChannelRun['describeGroups']): string[] {
+  const shown = groups.slice(0, { none: 0, some: SOME, all: groups.length }[wanted]).map(groupLine);
+  const more = groups.length - shown.length;
+  return wanted === 'some' && more > 0 ? [...shown, `… and ${more} more groups (--verbose)`] : shown;
 }
 
 function open(model: Model, path: string, { samples, batch }: ChannelRun): Promise<DataSet> {

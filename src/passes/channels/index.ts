@@ -12,7 +12,7 @@ import { importances, measuredInputs } from './importance.ts';
 import { macsOf } from './macs.ts';
 import { CHANNEL_DEFAULTS, CHANNEL_OPS, type ChannelOptions, type Settled } from './options.ts';
 import { refitLayers } from './refit.ts';
-import { changesOf, type GroupReport, groupReports, isIncluded, pinExcluded, skipsOf, totals } from './report.ts';
+import { changesOf, type GroupReport, groupReports, inclusion, pinExcluded, skipsOf, totals } from './report.ts';
 import { Left, rewrite } from './rewrite.ts';
 import { type Ranked, type Removed, selectRemoved } from './select.ts';
 import type { Pin } from './space.ts';
@@ -97,8 +97,9 @@ export async function planRemoval(model: Model, options: Settled): Promise<Plan>
   const keep = (group: Group, pin: Pin): void => {
     for (const root of group.channels) reasons.set(root, pin);
   };
+  const isIncluded = inclusion(uses, options);
   const wanted = groups.filter((group) => {
-    if (isIncluded(group, uses, options)) return true;
+    if (isIncluded(group)) return true;
     keep(group, { reason: 'excluded_by_user', detail: 'left out by --op-types or --include' });
     return false;
   });

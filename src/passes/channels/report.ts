@@ -59,19 +59,20 @@ export function pinExcluded(analysis: Analysis, uses: readonly WeightUse[], sele
 }
 
 /** Whether a group has output channels of a weight that --include and --op-types name; of a table, its readers count. */
-export function isIncluded(group: Group, uses: readonly WeightUse[], options: Settled): boolean {
-  const { outputs, inputs } = layersOf(group);
-  const names = outputs.length > 0 ? outputs : inputs;
-  return uses.some(
-    (use) =>
-      names.includes(heldName(use.held)) && options.opTypes.includes(use.node.opType) && !isExcluded(use, options),
-  );
+export function inclusion(uses: readonly WeightUse[], options: Settled): (group: Group) => boolean {
+  const wanted = uses.filter((use) => options.opTypes.includes(use.node.opType) && !isExcluded(use, options));
+  const names = new Set(wanted.map((use) => heldName(use.held)));
+  return (group) => {
+    const { outputs, inputs } = layersOf(group);
+    return (outputs.length > 0 ? outputs : inputs).some((name) => names.has(name));
+  };
 }
 
 /** The weights of products that kept their shape, each with why. */
 export function skipsOf(analysis: Analysis, left: Left, reasons: ReadonlyMap<number, Pin>): Skip[] {
   const { uses, skips } = weightUses(analysis.model, CHANNEL_OPS);
   const seen = new Set<object>();
+  const outputs = new Set(analysis.products.map((one) => one.outputs));
   for (const use of uses) {
     if (seen.has(use.held.tensor)) continue;
     seen.add(use.held.tensor);
@@ -80,7 +81,7 @@ export function skipsOf(analysis: Analysis, left: Left, reasons: ReadonlyMap<num
     if (inner !== undefined) continue;
     const weight = analysis.weights.get(heldName(use.held));
     if (weight === undefined || weight.value.axes.some((axis) => left.changes(axis))) continue;
-    const { reason, detail } = notFloat(use) ?? reasonOf(analysis, weight, reasons);
+    const { reason, detail } = notFloat(use) ?? reasonOf(analysis, weight, outputs, reasons);
     skips.push(skipUse(use, reason, detail));
   }
   return skips;
@@ -95,11 +96,14 @@ function innerSkip(analysis: Analysis, use: WeightUse): Skip | undefined {
   return skipUse(use, 'pinned_channels', `it is read in the body of a node, which is not followed`);
 }
 
-function reasonOf(analysis: Analysis, weight: Weight, reasons: ReadonlyMap<number, Pin>): Pin {
-  const { space, products } = analysis;
-  const axes = weight.value.axes;
-  const product = products.find((one) => axes.some((axis) => axis !== undefined && axis === one.outputs));
-  const ordered = [product?.outputs, ...axes].filter((axis): axis is Axis => axis !== undefined);
+/** Its output channels come first: why they stay is why it does. */
+function reasonOf(
+  { space }: Analysis,
+  { value: { axes } }: Weight,
+  outputs: ReadonlySet<Axis | undefined>,
+  reasons: ReadonlyMap<number, Pin>,
+): Pin {
+  const ordered = [...axes.filter((axis) => outputs.has(axis)), ...axes].filter((axis) => axis !== undefined);
   for (const axis of ordered) {
     for (const channel of axis) {
       const pin = space.pinOf(channel) ?? reasons.get(space.find(channel));

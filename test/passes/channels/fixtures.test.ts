@@ -16,7 +16,7 @@ test('every fixture keeps the shapes of its outputs, or is left alone with a rea
   const changed: string[] = [];
   for (const name of NAMES) {
     const model = await readModel(join(ROOT, name));
-    const run = { data: undefined, describeGroups: true, onProgress() {} };
+    const run = { data: undefined, describeGroups: 'all' as const, onProgress() {} };
     const report = await checkedChannels({ amount: 0.5, roundTo: 1, normalized: true }, run)
       .run(model)
       .catch((cause: unknown) => {
