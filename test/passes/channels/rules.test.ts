@@ -340,6 +340,27 @@ describe('left alone, with the reason', () => {
     expect((await reasons(fed))[0]).toBe("a graph_input: 'a' is a graph input, which a caller may feed");
   });
 
+  test('Squeeze without axes, which would take the last channel along', async () => {
+    const squeezed = (axes: readonly string[]): ModelSpec => ({
+      opset: 17,
+      inputs: { x: f32([2, 4]) },
+      outputs: { y: f32() },
+      nodes: [
+        node('MatMul', ['x', 'a'], 'h'),
+        node('Unsqueeze', ['h', 'one'], 'u'),
+        node('Squeeze', ['u', ...axes], 's'),
+        node('MatMul', ['s', 'b'], 'y'),
+      ],
+      initializers: { a: weight([4, 2], 1), b: weight([2, 3], 2), one: i64([1], [1]) },
+    });
+    const found = await reasons(squeezed([]));
+    expect(found[0]).toBe("a pinned_channels: Squeeze 'Squeeze_s' takes every dim of 1, which they could become");
+    const stated = squeezed(['one']);
+    expect(left(await remove(stated))).toEqual({ a: '4×1', b: '1×3' });
+    const run = await removal(buildModel(stated), { amount: 0.5, roundTo: 1 }, { x: inputOf([2, 4], seeded(6)) });
+    expect(run.sqnr).toBeGreaterThan(100);
+  });
+
   test('up to IR 3 every weight is an input, and does not stay one of other dims', async () => {
     const spec = between([node('Relu', ['h0'], 'h')]);
     const old = { ...spec, irVersion: 3, opset: 8, inputs: { ...spec.inputs, a: f32([4, 8]), b: f32([8, 3]) } };

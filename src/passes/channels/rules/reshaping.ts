@@ -166,6 +166,9 @@ const squeeze: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const axes = x && (axesOf(a, node) ?? ((node.inputs[1] ?? '') === '' ? onesOf(x) : undefined));
   if (x === undefined || axes === undefined) return void a.giveUp(node, 'squeezes a value whose shape is not known');
+  // Without axes, one channel that is left would be squeezed as well.
+  const unstated = axesOf(a, node) === undefined;
+  if (unstated) a.pinValue(node.inputs[0], a.because(node, 'takes every dim of 1, which they could become'));
   const gone = new Set(axes.map((one) => axisOf(x, one)));
   for (const at of gone) a.space.pin(x.axes[at], a.because(node, 'takes one of them'));
   const keep = <T>(list: readonly T[]): T[] => list.filter((_, index) => !gone.has(index));
