@@ -18,6 +18,21 @@ export type { Norm } from './kernels/sliceNorms.ts';
 export { type DataMode, type ModelPlan, planModel } from './onnx/plan.ts';
 export { readModel } from './onnx/read.ts';
 export { type WriteOptions, type Written, writeModel } from './onnx/write.ts';
+export {
+  type ActivationSource as ChannelActivations,
+  CHANNEL_DEFAULTS,
+  CHANNEL_NORMS,
+  CHANNEL_OPS,
+  type ChannelNorm,
+  type ChannelOptions,
+  type ChannelPass,
+  type ChannelReport,
+  type GroupReport,
+  type InputOf,
+  type Moments as ChannelMoments,
+  removeChannels,
+  type Windows,
+} from './passes/channels/index.ts';
 export { type ConvertOptions, convert } from './passes/convert.ts';
 export {
   diff,

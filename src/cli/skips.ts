@@ -29,6 +29,9 @@ const REASONS: Record<SkipReason, string> = {
   sparse: 'stored as a sparse tensor',
   no_gain: 'no smaller when packed',
   too_large: 'ONNX Runtime unpacks up to 1 GiB',
+  fixed_channels: 'its channels are those of a graph input or output',
+  pinned_channels: 'an operator fixes the number of its channels',
+  too_few_channels: 'no channel to remove at this amount and rounding',
   used_in_training: 'training_info refers to it by name',
   opset_too_old: 'the opset is too old',
 };

@@ -57,11 +57,11 @@ export class Graph {
   /** The graph whose node this one is a body of. */
   parent: Graph | undefined;
   readonly outputs: readonly ValueInfo[];
-  readonly valueInfo: readonly ValueInfo[];
   /** Of a function. */
   readonly signature: Signature | undefined;
   #inputs: readonly ValueInfo[];
   readonly #inputByName: Map<string, ValueInfo>;
+  #valueInfo: readonly ValueInfo[];
   #types: Map<string, ValueInfo> | undefined;
   readonly #nodes: NodeList;
   #initializers = new Map<string, Tensor>();
@@ -79,7 +79,7 @@ export class Graph {
     this.#inputs = [...(fields.inputs ?? [])];
     this.#inputByName = new Map(this.#inputs.map((one) => [one.name, one]));
     this.outputs = fields.outputs ?? [];
-    this.valueInfo = fields.valueInfo ?? [];
+    this.#valueInfo = fields.valueInfo ?? [];
     this.#sparse = new Map((fields.sparseInitializers ?? []).map((one) => [one.name, one]));
     for (const tensor of fields.initializers ?? []) this.#initializers.set(tensor.name, tensor);
     this.#nodes = new NodeList(fields.nodes ?? []);
@@ -95,6 +95,11 @@ export class Graph {
 
   get inputs(): readonly ValueInfo[] {
     return this.#inputs;
+  }
+
+  /** Types of intermediate values, as the file states them. */
+  get valueInfo(): readonly ValueInfo[] {
+    return this.#valueInfo;
   }
 
   /** Initializers by name, in the order of the file; new ones at the end. */
@@ -195,6 +200,12 @@ export class Graph {
 
   removeInitializer(name: string): void {
     this.#initializers.delete(name);
+  }
+
+  /** Replaces what is stated about intermediate values, once it is not true any more. */
+  setValueInfo(list: readonly ValueInfo[]): void {
+    this.#valueInfo = list;
+    this.#types = undefined;
   }
 
   removeInput(name: string): void {

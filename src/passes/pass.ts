@@ -27,6 +27,9 @@ export type SkipReason =
   | 'sparse' // stored as a sparse tensor
   | 'no_gain' // pack: stored in another way it would not be smaller
   | 'too_large' // pack: ONNX Runtime would not unpack it when it loads the model
+  | 'fixed_channels' // channels: its channels are those of a graph input or output
+  | 'pinned_channels' // channels: an operator fixes their number, or is not followed
+  | 'too_few_channels' // channels: the amount and the rounding leave none to remove
   | 'used_in_training' // training_info refers to it by name
   | 'opset_too_old'; // the model's opset has no operator for it and could not be raised
 

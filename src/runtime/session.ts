@@ -19,6 +19,8 @@ export interface SessionOptions {
   readonly threads?: number;
   /** A file to write the rewritten graph to, with the operators that will really run. */
   readonly optimizedModelPath?: string;
+  /** ONNX Runtime writes nothing to stderr when a run fails: for runs that may. */
+  readonly silent?: boolean;
   /** Runs QuantizeLinear and DequantizeLinear as they stand, instead of making integer kernels of them. */
   readonly keepQdq?: boolean;
 }
@@ -49,6 +51,8 @@ const TELEMETRY = 'ORT_DISABLE_TELEMETRY';
 
 /** The severity from which ONNX Runtime may write to stderr: errors. */
 const ERRORS_ONLY = 3;
+/** The severity above errors. */
+const NOTHING_BUT_THE_END = 4;
 
 /**
  * ONNX Runtime, loaded when it is first needed: pruning and quantizing weights do without it.
@@ -116,7 +120,7 @@ export async function openSession(model: string | Uint8Array, options: SessionOp
 function settingsOf(options: SessionOptions): InferenceSession.SessionOptions {
   return {
     executionProviders: ['cpu'],
-    logSeverityLevel: ERRORS_ONLY,
+    logSeverityLevel: options.silent === true ? NOTHING_BUT_THE_END : ERRORS_ONLY,
     graphOptimizationLevel: options.optimization ?? 'all',
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
     ...(options.optimizedModelPath === undefined ? {} : { optimizedModelFilePath: options.optimizedModelPath }),

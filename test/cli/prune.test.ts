@@ -157,7 +157,7 @@ describe('what is wrong is said, and nothing is written', () => {
     [
       '--nm 2:4 --l1 0.4',
       2,
-      '--l1 and --nm cannot be used together\n  Choose one: --l1 0.4, --l2 0.4, --random 0.4, --structured l1 --amount 0.3, --nm 2:4, --mask masks.npz, --wanda 0.5 --calibrate calib.npz or --sparsegpt 0.5 --calibrate calib.npz.',
+      '--l1 and --nm cannot be used together\n  Choose one: --l1 0.4, --l2 0.4, --random 0.4, --structured l1 --amount 0.3, --nm 2:4, --mask masks.npz, --wanda 0.5 --calibrate calib.npz, --sparsegpt 0.5 --calibrate calib.npz or --channels 0.3.',
     ],
     ['--nm 24', 2, "--nm: '24' is no pair N:M of whole numbers\n  --nm 2:4 keeps 2 of every 4 weights."],
     ['--nm 4:4', 2, 'nm: 4:4 would prune nothing\n'],

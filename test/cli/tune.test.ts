@@ -271,7 +271,7 @@ describe('a wrong command line is refused before the work', () => {
   writeFileSync(join(cwd, 'there'), 'x');
   const data = ['--data', MLP_DATA];
   const CASES: readonly (readonly [string[], number, RegExp])[] = [
-    [['tune'], 2, /a model is missing: 0 given, 1 needed/],
+    [['tune'], 2, /tune: needs 1 model; 0 are given/],
     [['tune', '-', ...data], 2, /tune: models must be files/],
     [['tune', MLP], 2, /--data: no data is given to judge on\n {2}Give inputs/],
     [['tune', MLP, '--data', 'none.npz'], 1, /none\.npz: no such file/],

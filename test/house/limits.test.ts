@@ -4,7 +4,12 @@ import { expect, test } from '@jest/globals';
 import { ROOT } from '../support/cli.ts';
 
 /** Rooms that read what strangers wrote. */
-const ROOMS = ['src/io', 'src/onnx', 'src/runtime', 'src/passes/inline'];
+const ROOMS = [
+  ...['src/io', 'src/onnx', 'src/runtime', 'src/passes/inline', 'src/passes/channels', 'src/passes/pack'],
+  'src/cli/commands/prune',
+];
+/** And files in other rooms that do. */
+const FILES = ['src/passes/recipe.ts'];
 /** Not limits of files: a window over one, and the names we give to hidden files. */
 const OTHERS = new Set(['MAX_AHEAD', 'MAX_NAME', 'MAX_TAIL', 'MAX_STEM']);
 
@@ -24,19 +29,23 @@ function numberOf(expression: string): number {
   return power - Number(less ?? 0);
 }
 
-const limits: Limit[] = ROOMS.flatMap((room) =>
-  readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
-    .flatMap((name) => {
-      const path = `${room}/${name}`;
-      const found = readFileSync(join(ROOT, path), 'utf8').matchAll(
-        /^(?:export )?const (MAX_\w+)(?:: number)? = ([^;]+);/gm,
-      );
-      return [...found]
-        .filter(([, constant = '']) => !OTHERS.has(constant))
-        .map(([, constant = '', expression = '']) => ({ name: constant, value: numberOf(expression), path }));
-    }),
-);
+const sources = [
+  ...FILES,
+  ...ROOMS.flatMap((room) =>
+    readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => `${room}/${name}`),
+  ),
+];
+
+const limits: Limit[] = sources.flatMap((path) => {
+  const found = readFileSync(join(ROOT, path), 'utf8').matchAll(
+    /^(?:export )?const (MAX_\w+)(?:: number)? = ([^;]+);/gm,
+  );
+  return [...found]
+    .filter(([, constant = '']) => !OTHERS.has(constant))
+    .map(([, constant = '', expression = '']) => ({ name: constant, value: numberOf(expression), path }));
+});
 
 const rows = readFileSync(join(ROOT, 'docs/limits.md'), 'utf8')
   .split('\n')

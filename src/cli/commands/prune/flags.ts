@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs';
+import { CHANNEL_DEFAULTS, CHANNEL_NORMS, type ChannelNorm } from '../../../passes/channels/options.ts';
 import { SPARSEGPT_DEFAULTS } from '../../../passes/importance/options.ts';
 import { PRUNABLE_OPS, PRUNE_DEFAULTS } from '../../../passes/prune/index.ts';
 import {
@@ -21,6 +22,11 @@ export interface PruneArguments extends CommonArguments, SelectionArguments, Sto
   structured: (typeof STRUCTURED)[number] | undefined;
   nm: string | undefined;
   wanda: string | undefined;
+  channels: string | undefined;
+  norm: ChannelNorm | undefined;
+  roundTo: string | undefined;
+  reconstruct: boolean | undefined;
+  normalized: boolean | undefined;
   sparsegpt: string | undefined;
   mask: string | undefined;
   amount: string | undefined;
@@ -44,7 +50,7 @@ export interface PruneArguments extends CommonArguments, SelectionArguments, Sto
 /** Adds every option of the verb. */
 export function pruneArguments(yargs: Argv): Argv<PruneArguments> {
   const text = { type: 'string', requiresArg: true } as const;
-  const own = withData(details(methods(yargs, text), text), text)
+  const own = channels(withData(details(methods(yargs, text), text), text), text)
     .option('allow-empty', { type: 'boolean', describe: 'a layer may lose all its weights' })
     .option('allow-unchanged', { type: 'boolean', describe: 'a model without weights to prune is no error' })
     .group(['allow-empty', 'allow-unchanged'], 'What is no error:');
@@ -76,8 +82,12 @@ function methods(yargs: Argv, text: Text): Argv {
       ...text,
       describe: 'what the other weights can best make up for, and changes these so; needs --calibrate',
     })
+    .option('channels', {
+      ...text,
+      describe: 'whole channels are removed, not zeroed: the model becomes smaller and faster; AMOUNT is a fraction',
+    })
     .group(
-      ['l1', 'l2', 'random', 'structured', 'nm', 'mask', 'wanda', 'sparsegpt'],
+      ['l1', 'l2', 'random', 'structured', 'nm', 'mask', 'wanda', 'sparsegpt', 'channels'],
       'How to prune (one method is needed):',
     );
 }
@@ -143,4 +153,26 @@ function withData(yargs: Argv, text: Text): Argv {
       ['calibrate', 'samples', 'batch', 'parallel-layers', 'damping', 'block-size'],
       'With data (needs onnxruntime-node):',
     );
+}
+
+function channels(yargs: Argv, text: Text): Argv {
+  return yargs
+    .option('norm', {
+      choices: CHANNEL_NORMS,
+      requiresArg: true,
+      describe: 'order by: l1 (the default) or l2 of the weights that read a channel; wanda: times its activations',
+    })
+    .option('round-to', {
+      ...text,
+      describe: `what is left of a layer is a multiple of this (${CHANNEL_DEFAULTS.roundTo}), as kernels like it; 1: exactly AMOUNT`,
+    })
+    .option('reconstruct', {
+      type: 'boolean',
+      describe: 'with --calibrate: refit the layers that read removed channels by least squares',
+    })
+    .option('normalized', {
+      type: 'boolean',
+      describe: 'features under LayerNormalization may go too, though its mean and variance change',
+    })
+    .group(['norm', 'round-to', 'reconstruct', 'normalized'], 'With --channels:');
 }

@@ -11,8 +11,9 @@ const USAGE = [
   '$0 prune --nm N:M …',
   '$0 prune --mask FILE …',
   '$0 prune --wanda|--sparsegpt AMOUNT --calibrate DATA …',
+  '$0 prune --channels AMOUNT [--calibrate DATA [--reconstruct]] …',
   '',
-  'Sets the least important weights to zero, as torch.nn.utils.prune does.',
+  'Sets the least important weights to zero, as torch.nn.utils.prune does, or removes whole channels.',
 ].join('\n');
 
 /** `compress prune`: torch.nn.utils.prune on the file. */
@@ -40,6 +41,10 @@ export function pruneCommand(run: Run): CommandModule<object, PruneArguments> {
             [
               'look at data, and let what stays make up for what goes',
               'compress prune --sparsegpt 0.6 --calibrate calib.npz model.onnx -o pruned.onnx',
+            ],
+            [
+              'remove 30 % of the channels, and fit what is left to the data',
+              'compress prune --channels 0.3 --reconstruct --calibrate calib.npz model.onnx -o small.onnx',
             ],
             ['prune, then quantize', 'compress prune --l1 0.4 model.onnx | compress quantize --int8 > small.onnx'],
           ]),

@@ -10,13 +10,14 @@ import { readAmounts } from './readAmounts.ts';
 const DETAILS = [
   ...(['amount', 'amounts', 'axis', 'scores', 'layout', 'scope', 'of'] as const),
   ...(['calibrate', 'samples', 'batch', 'parallelLayers', 'damping', 'blockSize'] as const),
+  ...(['norm', 'roundTo', 'reconstruct', 'normalized'] as const),
 ] as const;
 type Detail = (typeof DETAILS)[number];
 
 /** A way to choose what is pruned: exactly one is given. */
 interface Method {
   /** The option that chooses it. */
-  readonly flag: 'l1' | 'l2' | 'random' | 'structured' | 'nm' | 'mask' | 'wanda' | 'sparsegpt';
+  readonly flag: 'l1' | 'l2' | 'random' | 'structured' | 'nm' | 'mask' | 'wanda' | 'sparsegpt' | 'channels';
   /** How it is written, for hints. */
   readonly example: string;
   /** The options it takes besides. */
@@ -51,6 +52,12 @@ const METHODS: readonly Method[] = [
     example: '--sparsegpt 0.5 --calibrate calib.npz',
     details: [...DATA, 'damping', 'blockSize'],
     pass: byData,
+  },
+  {
+    flag: 'channels',
+    example: '--channels 0.3',
+    details: ['scope', 'calibrate', 'samples', 'batch', 'norm', 'roundTo', 'reconstruct', 'normalized'],
+    pass: async (args) => (await import('../../channelPass.ts')).channelPass(args),
   },
 ];
 

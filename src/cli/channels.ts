@@ -1,0 +1,123 @@
+import { CompressError } from '../errors.ts';
+import type { Model } from '../ir/model.ts';
+import {
+  type ActivationSource,
+  type ChannelOptions,
+  type GroupReport,
+  groupLine,
+  removeChannels,
+} from '../passes/channels/index.ts';
+import type { Pass } from '../passes/pass.ts';
+import { channelGrams } from '../runtime/channelGram.ts';
+import { channelNorms } from '../runtime/channelNorms.ts';
+import { openData } from '../runtime/data/open.ts';
+import type { DataSet, Sample } from '../runtime/data/types.ts';
+import { type OutputShapes, outputShapes, runnableSample } from '../runtime/outputShapes.ts';
+import { loadRuntime } from '../runtime/session.ts';
+
+/** Where activations come from, and what to tell. */
+export interface ChannelRun {
+  /** Data to run the model on. */
+  readonly data: string | undefined;
+  readonly samples?: number | undefined;
+  readonly batch?: number | undefined;
+  /** Lines about groups that are wanted: none, the first ones, or all. */
+  readonly describeGroups: 'none' | 'some' | 'all';
+  readonly onProgress: (done: number, total: number | undefined) => void;
+}
+
+/**
+ * Removal of channels with the data of a file, and with a check: where ONNX Runtime is there, the model is run before and
+ * after, and a result that does not run, or gives outputs of other shapes, is an error instead of a file.
+ */
+export function checkedChannels(options: ChannelOptions, run: ChannelRun): Pass {
+  // Refuses what cannot be before a model is read.
+  removeChannels({ ...options, reconstruct: false, norm: options.norm === 'wanda' ? 'l1' : (options.norm ?? 'l1') });
+  return {
+    name: 'channels',
+    async run(model) {
+      const data = run.data === undefined ? undefined : await open(model, run.data, run);
+      const before = await probe(model, data);
+      const source = data === undefined ? {} : { source: sourceOf(counted(data, run.onProgress)) };
+      const report = await removeChannels({ ...options, ...source }).run(model);
+      const notes = [...report.notes];
+      if (data !== undefined) notes.push(`activations of ${data.description}`);
+      if (report.changes.length > 0) notes.push(await check(model, before));
+      notes.push(...groupNotes(report.groups, run.describeGroups));
+      return { ...report, notes };
+    },
+  };
+}
+
+/** Lines about groups before the list is cut. */
+const SOME = 40;
+
+function groupNotes(groups: readonly GroupReport[], wanted: ChannelRun['describeGroups']): string[] {
+  const shown = groups.slice(0, { none: 0, some: SOME, all: groups.length }[wanted]).map(groupLine);
+  const more = groups.length - shown.length;
+  return wanted === 'some' && more > 0 ? [...shown, `… and ${more} more groups (--verbose)`] : shown;
+}
+
+function open(model: Model, path: string, { samples, batch }: ChannelRun): Promise<DataSet> {
+  const inputs = model.graph.inputs.filter((one) => !model.graph.initializers.has(one.name));
+  return openData(path, inputs, {
+    ...(samples === undefined ? {} : { samples }),
+    ...(batch === undefined ? {} : { batch }),
+  });
+}
+
+/** The data, telling how many samples were run. */
+function counted(data: DataSet, onProgress: ChannelRun['onProgress']): DataSet {
+  let done = 0;
+  return {
+    ...data,
+    async *samples() {
+      for await (const sample of data.samples()) {
+        yield sample;
+        done++;
+        onProgress(done, undefined);
+      }
+    },
+  };
+}
+
+/** Activations as ONNX Runtime computes them. */
+export function sourceOf(data: DataSet): ActivationSource {
+  return {
+    norms: (model, inputs) => channelNorms(model, inputs, data),
+    moments: (model, inputs, what) => channelGrams(model, inputs, data, what),
+  };
+}
+
+/** What the model gave before, or why it could not be run. */
+type Probe = { readonly sample: Sample; readonly shapes: OutputShapes } | { readonly why: string };
+
+async function probe(model: Model, data: DataSet | undefined): Promise<Probe> {
+  try {
+    await loadRuntime();
+  } catch {
+    return { why: 'onnxruntime-node is not there' };
+  }
+  if (data !== undefined) {
+    for await (const sample of data.samples()) return { sample, shapes: await outputShapes(model, sample) };
+  }
+  return (await runnableSample(model)) ?? { why: 'it does not run on random inputs; --calibrate gives real ones' };
+}
+
+async function check(model: Model, before: Probe): Promise<string> {
+  if ('why' in before) return `the result was not run: ${before.why}`;
+  const wrong = (fact: string, cause?: unknown): CompressError =>
+    new CompressError('internal', 'channels', `${fact}; nothing is written`, {
+      cause,
+      hint: 'This is a mistake of the program. Leave the layer out with --exclude, and please report the model.',
+    });
+  const after = await outputShapes(model, before.sample).catch((cause: unknown) => {
+    throw wrong(`the model without its channels does not run: ${(cause as Error).message}`, cause);
+  });
+  for (const [name, dims] of before.shapes) {
+    const now = after.get(name);
+    if (now?.join() !== dims.join())
+      throw wrong(`output '${name}' is [${now?.join(', ')}] and was [${dims.join(', ')}]`);
+  }
+  return 'run before and after: the outputs have the same shapes';
+}

@@ -1,0 +1,130 @@
+/**
+ * The Cholesky factor of a symmetric positive definite matrix, in its place: `A = L·Lᵀ`, L in the lower triangle.
+ * @param matrix - `n × n`, row-major; only the lower triangle is read
+ * @returns whether it is positive definite; where not, the matrix is of no use
+ */
+export function cholesky(matrix: Float64Array, n: number): boolean {
+  for (let column = 0; column < n; column++) {
+    const top = column * n;
+    let pivot = matrix[top + column] as number;
+    for (let k = 0; k < column; k++) pivot -= (matrix[top + k] as number) ** 2;
+    if (!(pivot > 0) || !Number.isFinite(pivot)) return false;
+    const root = Math.sqrt(pivot);
+    matrix[top + column] = root;
+    for (let row = column + 1; row < n; row++) {
+      const start = row * n;
+      let sum = matrix[start + column] as number;
+      for (let k = 0; k < column; k++) sum -= (matrix[start + k] as number) * (matrix[top + k] as number);
+      matrix[start + column] = sum / root;
+    }
+  }
+  return true;
+}
+
+/** Solves `L·Lᵀ·x = b` in the place of `b`, `L` as {@link cholesky} left it. */
+export function solveCholesky(factor: Float64Array, n: number, b: Float64Array): void {
+  for (let row = 0; row < n; row++) {
+    let sum = b[row] as number;
+    for (let k = 0; k < row; k++) sum -= (factor[row * n + k] as number) * (b[k] as number);
+    b[row] = sum / (factor[row * n + row] as number);
+  }
+  for (let row = n - 1; row >= 0; row--) {
+    const value = (b[row] as number) / (factor[row * n + row] as number);
+    b[row] = value;
+    // Column by column, so that the factor is read along its rows.
+    for (let k = 0; k < row; k++) b[k] = (b[k] as number) - (factor[row * n + k] as number) * value;
+  }
+}
+
+/** A linear layer before some of its inputs go: `y = W·x + b`, `W` of `outputs × inputs`, row-major. */
+export interface Linear {
+  readonly outputs: number;
+  readonly inputs: number;
+  readonly weight: Float32Array;
+}
+
+/** What a layer reads, on the average: `E[x]` and `E[x·xᵀ]`. */
+export interface InputMoments {
+  readonly mean: Float64Array;
+  /** Undefined where only the bias is to be fitted. */
+  readonly gram: Float64Array | undefined;
+}
+
+/** The layer over what is left of its inputs. */
+export interface Refitted {
+  /** `outputs × kept`. */
+  readonly weight: Float32Array;
+  /** What the bias gains: `[outputs]`; zeros without a bias. */
+  readonly shift: Float64Array;
+}
+
+/**
+ * The weights over the kept inputs K that give the layer's outputs best in the least-squares sense, for the removed
+ * inputs R:
+ *
+ * `W' = W_K + W_R·C_RK·(C_KK + λ·I)⁻¹`, `b' = b + W·E[x] − W'·E[x_K]`
+ *
+ * with `C` the covariance of the inputs (`E[x·xᵀ]` where there is no bias), and `λ` a share of the mean of its diagonal.
+ * With `λ = 0` it is `W·C_·K·C_KK⁻¹`, the solution of the normal equations; `λ` draws it to the weights as they were.
+ *
+ * @returns undefined where the moments are not finite
+ */
+export function refit(
+  layer: Linear,
+  kept: readonly number[],
+  moments: InputMoments,
+  options: { readonly ridge: number; readonly bias: boolean },
+): Refitted | undefined {
+  const { outputs, inputs, weight } = layer;
+  const { mean, gram } = moments;
+  const inKept = new Set(kept);
+  const removed = Array.from({ length: inputs }, (_, index) => index).filter((index) => !inKept.has(index));
+  const n = kept.length;
+  const covariance = (row: number, column: number): number => {
+    const second = gram?.[row * inputs + column] ?? 0;
+    return options.bias ? second - (mean[row] as number) * (mean[column] as number) : second;
+  };
+  const factor = gram === undefined ? undefined : factorOf(kept, covariance, options.ridge);
+  if (gram !== undefined && factor === undefined) return undefined;
+  const made = new Float32Array(outputs * n);
+  const shift = new Float64Array(outputs);
+  const target = new Float64Array(n);
+  for (let output = 0; output < outputs; output++) {
+    const at = output * inputs;
+    target.fill(0);
+    if (factor !== undefined) {
+      for (const gone of removed) {
+        const w = weight[at + gone] as number;
+        if (w === 0) continue;
+        for (let j = 0; j < n; j++) target[j] = (target[j] as number) + w * covariance(gone, kept[j] as number);
+      }
+      solveCholesky(factor, n, target);
+    }
+    let gain = 0;
+    for (const gone of removed) gain += (weight[at + gone] as number) * (mean[gone] as number);
+    for (let j = 0; j < n; j++) {
+      made[output * n + j] = (weight[at + (kept[j] as number)] as number) + (target[j] as number);
+      gain -= (target[j] as number) * (mean[kept[j] as number] as number);
+    }
+    shift[output] = options.bias ? gain : 0;
+  }
+  return { weight: made, shift };
+}
+
+/** The Cholesky factor of the damped covariance of the kept inputs. */
+function factorOf(
+  kept: readonly number[],
+  covariance: (row: number, column: number) => number,
+  ridge: number,
+): Float64Array | undefined {
+  const n = kept.length;
+  const factor = new Float64Array(n * n);
+  let trace = 0;
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j <= i; j++) factor[i * n + j] = covariance(kept[i] as number, kept[j] as number);
+    trace += factor[i * n + i] as number;
+  }
+  const damping = ridge * (trace > 0 ? trace / n : 1);
+  for (let i = 0; i < n; i++) factor[i * n + i] = (factor[i * n + i] as number) + damping;
+  return cholesky(factor, n) ? factor : undefined;
+}

@@ -1,0 +1,244 @@
+import { bitsOf } from '../../ir/dtype.ts';
+import type { Graph, Held } from '../../ir/graph.ts';
+import { lookup } from '../../ir/lookup.ts';
+import type { Model } from '../../ir/model.ts';
+import { bodiesOf, isOp, type Node } from '../../ir/node.ts';
+import { type Dim, known, open, sizeOf } from './dims.ts';
+import type { InputOf } from './options.ts';
+import { RULES } from './rules/index.ts';
+import type { Small } from './small.ts';
+import { type Axis, type Pin, Space } from './space.ts';
+import type { Element, Value } from './values.ts';
+
+/** What is left of the axes, for nodes that have to say so. */
+export interface View {
+  size(axis: Axis): number;
+  /** Indices that stay, in rising order. */
+  kept(axis: Axis): readonly number[];
+  /** Adds a constant of integers and gives its name. */
+  ints(base: string, values: readonly number[]): string;
+}
+
+/** A node that states a length; `change` gives what it must state once channels of one of the axes are gone. */
+export interface Edit {
+  readonly node: Node;
+  readonly axes: readonly Axis[];
+  change(view: View): Partial<Pick<Node, 'inputs' | 'attributes'>>;
+}
+
+/** A weight the model holds, with its axes. */
+export interface Weight {
+  readonly held: Held;
+  readonly name: string;
+  readonly value: Value;
+}
+
+/** A factor of the number of multiply-adds: a length, and the axis it may shrink with. */
+export interface Factor {
+  readonly dim: Dim;
+  readonly axis: Axis | undefined;
+}
+
+/** A node that multiplies by a weight. */
+export interface Product {
+  readonly node: Node;
+  /** Name of the weight as the node reads it. */
+  readonly weight: string;
+  /** Axes of the weight, undefined where they do not run over channels of their own. */
+  readonly outputs: Axis | undefined;
+  readonly inputs: Axis | undefined;
+  /** What it reads, where the weight's input axis is summed over. */
+  readonly reads: InputOf | undefined;
+  /** Positions of the two axes among the weight's dims. */
+  readonly outputAxis: number;
+  readonly inputAxis: number;
+  readonly factors: readonly Factor[];
+}
+
+/** Which of several axes of a reshaped value keeps its channels, by node. */
+export type Choices = Map<Node, number>;
+
+/** A Reshape that could follow the channels along more than one axis. */
+export interface Choice {
+  readonly node: Node;
+  readonly options: number;
+  /** The axis followed now. */
+  readonly axis: Axis;
+}
+
+/** Which index of which axis must go together with which other, all over the main graph. */
+export class Analysis {
+  readonly space: Space = new Space();
+  readonly edits: Edit[] = [];
+  readonly products: Product[] = [];
+  readonly choices: Choice[] = [];
+  readonly weights: Map<string, Weight> = new Map();
+  readonly graph: Graph;
+  readonly model: Model;
+  readonly normalized: boolean;
+  readonly #chosen: Choices;
+  readonly #small: Small;
+  readonly #values = new Map<string, Value | undefined>();
+  #symbols = 0;
+
+  constructor(model: Model, small: Small, chosen: Choices, normalized: boolean) {
+    this.model = model;
+    this.graph = model.graph;
+    this.normalized = normalized;
+    this.#small = small;
+    this.#chosen = chosen;
+    for (const input of this.graph.inputs) if (!this.graph.initializers.has(input.name)) this.#addInput(input.name);
+  }
+
+  /** Walks the graph in its order, which puts what makes a value before what reads it. */
+  run(): this {
+    for (const node of this.graph.nodes) {
+      const bodies = bodiesOf(node);
+      for (const name of captured(bodies)) this.pinValue(name, this.because(node, 'reads them in its body'));
+      const rule = isOp(node, node.opType) && bodies.length === 0 ? lookup(RULES, node.opType) : undefined;
+      if (isOp(node, 'Constant')) continue;
+      if (rule === undefined) this.giveUp(node, 'is an operator whose channels are not followed');
+      else rule(node, this);
+    }
+    for (const { name } of this.graph.outputs) {
+      this.pinValue(name, { reason: 'fixed_channels', detail: `they are those of the graph output '${name}'` });
+    }
+    for (const axis of this.space.axes) {
+      const [first] = axis;
+      if (first === undefined || axis.some((one) => this.space.find(one) !== this.space.find(first))) continue;
+      this.space.pinOne(first, { reason: 'pinned_channels', detail: 'they all hang together: none would be left' });
+    }
+    return this;
+  }
+
+  /** What is known about a value; undefined where its rank is not. */
+  value(name: string | undefined): Value | undefined {
+    if (name === undefined || name === '') return undefined;
+    if (!this.#values.has(name)) this.#values.set(name, this.#held(name));
+    return this.#values.get(name);
+  }
+
+  /** States what a node gives as its output `index`. */
+  put(node: Node, value: Value, index = 0): void {
+    const name = node.outputs[index] ?? '';
+    if (name === '') return;
+    if (!isWhole(value)) {
+      this.giveUp(node, 'has attributes that do not fit what it reads');
+      return;
+    }
+    for (const axis of value.axes) if (axis !== undefined) this.space.note(axis);
+    this.#values.set(name, value);
+  }
+
+  /** A length nothing is known about. */
+  openDim(): Dim {
+    this.#symbols++;
+    return open(`?${this.#symbols}`);
+  }
+
+  /** An axis whose channels all stay. */
+  frozen(size: number, pin: Pin): Axis {
+    const axis = this.space.fresh(size);
+    this.space.pin(axis, pin);
+    return axis;
+  }
+
+  /** Makes all channels of a value stay, and those whose number went into its elements. */
+  pinValue(name: string | undefined, pin: Pin): void {
+    const value = this.value(name);
+    for (const axis of value?.axes ?? []) this.space.pin(axis, pin);
+    for (const element of value?.elements ?? []) for (const axis of element.reads) this.space.pin(axis, pin);
+  }
+
+  /** Makes all channels a node reads stay; of its outputs nothing is known. */
+  giveUp(node: Node, what: string, reason: Pin['reason'] = 'pinned_channels'): void {
+    const pin = { ...this.because(node, what), reason };
+    for (const name of node.inputs) this.pinValue(name, pin);
+  }
+
+  /** A reason with the node in it. */
+  because(node: Node, what: string): Pin {
+    const name = node.name || (node.outputs[0] ?? '');
+    return { reason: 'pinned_channels', detail: `${node.opType} '${name}' ${what}` };
+  }
+
+  edit(node: Node, axes: readonly (Axis | undefined)[], change: Edit['change']): void {
+    const present = axes.filter((axis) => axis !== undefined);
+    if (present.length > 0) this.edits.push({ node, axes: present, change });
+  }
+
+  /** Which of several ways to follow channels through the node is to be taken. */
+  chosen(node: Node): number {
+    return this.#chosen.get(node) ?? 0;
+  }
+
+  #addInput(name: string): void {
+    const { dims } = this.graph.typeOf(name) ?? {};
+    if (dims === undefined) return;
+    const pin: Pin = { reason: 'fixed_channels', detail: `they are those of the graph input '${name}'` };
+    this.#values.set(name, {
+      dims: dims.map((dim, axis) => (typeof dim === 'number' && dim >= 0 ? known(dim) : open(`${axis}:${name}`))),
+      axes: dims.map((dim) => (typeof dim === 'number' && dim > 1 ? this.frozen(dim, pin) : undefined)),
+    });
+  }
+
+  #held(name: string): Value | undefined {
+    const held = this.graph.held(name);
+    if (held === undefined) return undefined;
+    const { dims, dtype } = held.tensor;
+    const small = this.#small.get(name);
+    const elements = small?.ints?.map((one): Element => ({ dim: known(one), reads: [] }));
+    const value: Value = {
+      dims: dims.map(known),
+      axes: dims.map((dim) => (dim > 1 && dtype !== 'string' ? this.space.fresh(dim) : undefined)),
+      isConstant: true,
+      ...(elements === undefined ? {} : { elements }),
+      ...(small?.floats === undefined ? {} : { floats: small.floats }),
+    };
+    this.weights.set(name, { held, name, value });
+    const pin = this.#weightPin(name, held);
+    if (pin !== undefined) for (const axis of value.axes) this.space.pin(axis, pin);
+    return value;
+  }
+
+  /** Why a weight cannot change its shape. */
+  #weightPin(name: string, { tensor }: Held): Pin | undefined {
+    if (this.model.trainingNames.has(name)) {
+      return { reason: 'used_in_training', detail: `training_info refers to '${name}' by name` };
+    }
+    // Up to IR 3 every initializer is listed among the inputs; from then on only those a caller may feed.
+    if (this.model.irVersion >= 4 && this.graph.isInput(name)) {
+      return { reason: 'graph_input', detail: `'${name}' is a graph input, which a caller may feed` };
+    }
+    const packed = bitsOf(tensor.dtype) < 8;
+    if (packed && tensor.dtype !== 'string') {
+      return { reason: 'already_quantized', detail: `'${name}' is ${tensor.dtype}` };
+    }
+    return undefined;
+  }
+}
+
+/** Whether every axis has a length, and as many channels: attributes of a broken file may say otherwise. */
+function isWhole({ dims, axes }: Value): boolean {
+  if (dims.length !== axes.length || dims.length > MAX_RANK) return false;
+  for (let index = 0; index < dims.length; index++) {
+    const [dim, axis] = [dims[index], axes[index]];
+    if (dim === undefined || !Number.isSafeInteger(dim.factor) || dim.symbols.length > MAX_RANK) return false;
+    if (axis !== undefined && sizeOf(dim) !== axis.length) return false;
+  }
+  return true;
+}
+
+/** ONNX Runtime's own tensors stay far below: a chain of Unsqueeze could go on. */
+const MAX_RANK = 64;
+
+/** Names that graphs inside a node read from around it. */
+function captured(bodies: readonly Graph[]): Set<string> {
+  const names = new Set<string>();
+  for (const body of bodies) {
+    const read = [...body.nodes.flatMap((node) => node.inputs), ...body.outputs.map((one) => one.name)];
+    const inner = body.nodes.flatMap((node) => [...captured(bodiesOf(node))]);
+    for (const name of [...read, ...inner]) if (name !== '' && !body.defines(name)) names.add(name);
+  }
+  return names;
+}

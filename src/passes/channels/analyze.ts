@@ -1,0 +1,27 @@
+import type { Model } from '../../ir/model.ts';
+import { Analysis, type Choices } from './analysis.ts';
+import { loadSmall } from './small.ts';
+
+/** Times the graph is walked again to try another axis of a Reshape. */
+const MAX_WALKS = 12;
+
+/**
+ * Walks the main graph, and walks it again with another axis chosen where a Reshape keeps its channels along one that
+ * turned out to be pinned: `[N, S, 3·H·D]` cut into `[N, S, 3, H, D]` follows the heads H, not the 3.
+ */
+export async function analyze(model: Model, normalized: boolean): Promise<Analysis> {
+  const small = await loadSmall(model.graph);
+  const chosen: Choices = new Map();
+  for (let walk = 1; ; walk++) {
+    const analysis = new Analysis(model, small, chosen, normalized).run();
+    if (walk === MAX_WALKS) return analysis;
+    let again = false;
+    for (const { node, options, axis } of analysis.choices) {
+      const now = chosen.get(node) ?? 0;
+      if (now + 1 >= options || analysis.space.pinOfAll(axis) === undefined) continue;
+      chosen.set(node, now + 1);
+      again = true;
+    }
+    if (!again) return analysis;
+  }
+}

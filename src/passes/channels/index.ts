@@ -1,0 +1,159 @@
+import { CompressError } from '../../errors.ts';
+import { elementCount, isFloat } from '../../ir/dtype.ts';
+import type { Model } from '../../ir/model.ts';
+import { inliningNotes } from '../inline/index.ts';
+import { inlineWeights } from '../inline/weights.ts';
+import { unpackingNotes, unpackWeights } from '../pack/unpack.ts';
+import type { Pass, PassReport } from '../pass.ts';
+import { checkOpTypes, weightUses } from '../select.ts';
+import type { Analysis } from './analysis.ts';
+import { analyze } from './analyze.ts';
+import { type Group, groupsOf } from './groups.ts';
+import { importances, measuredInputs } from './importance.ts';
+import { macsOf } from './macs.ts';
+import { CHANNEL_DEFAULTS, CHANNEL_OPS, type ChannelOptions, type Settled } from './options.ts';
+import { refitLayers } from './refit.ts';
+import { changesOf, type GroupReport, groupReports, inclusion, pinExcluded, skipsOf, totals } from './report.ts';
+import { Left, rewrite } from './rewrite.ts';
+import { type Ranked, type Removed, selectRemoved } from './select.ts';
+import type { Pin } from './space.ts';
+
+export {
+  type ActivationSource,
+  CHANNEL_DEFAULTS,
+  CHANNEL_NORMS,
+  CHANNEL_OPS,
+  type ChannelNorm,
+  type ChannelOptions,
+  type InputOf,
+  type Moments,
+  type Windows,
+} from './options.ts';
+export { type GroupReport, groupLine } from './report.ts';
+
+/** The report with what became of every group. */
+export interface ChannelReport extends PassReport {
+  readonly groups: readonly GroupReport[];
+}
+
+/** The pass, whose report tells about groups. */
+export interface ChannelPass extends Pass {
+  run(model: Model): Promise<ChannelReport>;
+}
+
+/**
+ * Removes the least important channels of Conv, ConvTranspose, Gemm and MatMul: their filters, biases and normalization
+ * parameters, and the columns of the layers that read them. What is left is a smaller dense model, which any runtime runs
+ * faster.
+ *
+ * Channels that must go together (a residual sum, a depthwise Conv, the features a flattened channel became, an attention
+ * head in its four projections) are found by following every axis through the graph, from the weights on; nothing is
+ * taken from the file's statements about shapes. An operator that is not understood keeps the channels it reads.
+ *
+ * ```
+ * before  h = Relu(Conv(x, W1[64,32,3,3]))    y = Conv(h, W2[96,64,3,3])
+ * after   h = Relu(Conv(x, W1[45,32,3,3]))    y = Conv(h, W2[96,45,3,3])       amount 0.3
+ * ```
+ *
+ * Where no normalization runs over the channels, the model computes exactly what the old one would with the removed
+ * columns of the reading layers set to zero.
+ *
+ * @throws CompressError `options` when the amount, the multiple or an operator type cannot be, or data is needed
+ * @see https://arxiv.org/abs/2301.12900 Fang et al., DepGraph: Towards Any Structural Pruning, CVPR 2023
+ */
+export function removeChannels(options: ChannelOptions): ChannelPass {
+  const settled: Settled = { ...CHANNEL_DEFAULTS, ...options };
+  check(settled);
+  return { name: 'channels', run: (model) => run(model, settled) };
+}
+
+function check({ amount, roundTo, opTypes, norm, reconstruct, source }: Settled): void {
+  const bad = (where: string, fact: string, hint?: string): CompressError =>
+    new CompressError('options', where, fact, hint === undefined ? {} : { hint });
+  if (!(amount > 0 && amount < 1)) throw bad('amount', `${amount} is no fraction between 0 and 1`);
+  if (!Number.isSafeInteger(roundTo) || roundTo < 1) throw bad('roundTo', `${roundTo} is no whole number from 1 on`);
+  checkOpTypes(opTypes, CHANNEL_OPS);
+  const needs = norm === 'wanda' ? 'wanda' : reconstruct ? 'reconstruct' : undefined;
+  if (needs !== undefined && source === undefined) {
+    throw bad(needs, 'activations are needed, and nothing gives them', 'Give data: --calibrate FILE.');
+  }
+}
+
+/** The analysis, the groups that may lose channels, and why the others may not. */
+export interface Plan {
+  readonly analysis: Analysis;
+  readonly groups: readonly Group[];
+  readonly removed: Removed;
+  /** By the representative of a channel that could go, why it does not. */
+  readonly reasons: ReadonlyMap<number, Pin>;
+}
+
+/** Finds what would be removed, without touching the model. */
+export async function planRemoval(model: Model, options: Settled): Promise<Plan> {
+  const analysis = await analyze(model, options.normalized);
+  const { uses } = weightUses(model, CHANNEL_OPS);
+  pinExcluded(analysis, uses, options);
+  const groups = groupsOf(analysis);
+  const reasons = new Map<number, Pin>();
+  const keep = (group: Group, pin: Pin): void => {
+    for (const root of group.channels) reasons.set(root, pin);
+  };
+  const isIncluded = inclusion(uses, options);
+  const wanted = groups.filter((group) => {
+    if (isIncluded(group)) return true;
+    keep(group, { reason: 'excluded_by_user', detail: 'left out by --op-types or --include' });
+    return false;
+  });
+  const scores = await importances(wanted, options.norm, await normsOf(analysis, wanted, options));
+  const ranked = wanted.flatMap((group, index): Ranked[] => {
+    const own = scores[index];
+    if (own !== undefined) return [{ group, scores: own }];
+    keep(group, { reason: 'non_finite', detail: 'its weights hold NaN or infinity' });
+    return [];
+  });
+  const removed = selectRemoved(analysis, ranked, options);
+  for (const { group } of ranked) {
+    if (group.channels.some((root) => removed.has(root))) continue;
+    const { length } = group.channels;
+    const what = `of ${length} ${length === 1 ? 'channel' : 'channels'}, ${length} are left at this amount and rounding`;
+    keep(group, { reason: 'too_few_channels', detail: what });
+  }
+  return { analysis, groups, removed, reasons };
+}
+
+async function normsOf(
+  analysis: Analysis,
+  groups: readonly Group[],
+  { norm, source }: Settled,
+): Promise<Map<string, Float64Array>> {
+  const found = new Map<string, Float64Array>();
+  if (norm !== 'wanda' || source === undefined) return found;
+  const inputs = measuredInputs(analysis, groups);
+  const norms = await source.norms(analysis.model, [...inputs.values()]);
+  for (const [weight, { value }] of inputs) {
+    const own = norms.get(value);
+    if (own !== undefined) found.set(weight, own);
+  }
+  return found;
+}
+
+async function run(model: Model, options: Settled): Promise<ChannelReport> {
+  const notes = unpackingNotes(await unpackWeights(model));
+  notes.push(...inliningNotes(inlineWeights(model, options.opTypes, 'all')));
+  const { analysis, groups, removed, reasons } = await planRemoval(model, options);
+  const left = new Left(analysis, removed);
+  const all = [...analysis.weights.values()].map((one) => one.held.tensor).filter((one) => isFloat(one.dtype));
+  const parameters = all.reduce((sum, one) => sum + elementCount(one.dims), 0);
+  const changes = changesOf(analysis, left);
+  const skips = skipsOf(analysis, left, reasons);
+  const macs = macsOf(analysis, left);
+  if (changes.length > 0) {
+    notes.push(...totals(changes, parameters, macs));
+    const { source, reconstruct } = options;
+    const fitted =
+      source === undefined ? undefined : await refitLayers(analysis, left, source, reconstruct ? 'weights' : 'bias');
+    notes.push(...(fitted?.notes ?? []));
+    rewrite(analysis, left, fitted);
+  }
+  return { pass: 'channels', changes, skips, notes, groups: groupReports(analysis, groups, removed, reasons) };
+}

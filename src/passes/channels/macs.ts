@@ -1,0 +1,33 @@
+import type { Analysis, Factor } from './analysis.ts';
+import type { Left } from './rewrite.ts';
+
+/** Multiply-adds of a run with one row. */
+export interface Macs {
+  readonly before: number;
+  readonly after: number;
+}
+
+/**
+ * Multiply-adds of all products by weights and of activations, a row at a time: an open length that is the first dim of
+ * a graph input counts as 1.
+ * @returns undefined where other lengths are open
+ */
+export function macsOf(analysis: Analysis, left: Left): Macs | undefined {
+  let [before, after] = [0, 0];
+  for (const { factors } of analysis.products) {
+    let [one, two] = [1, 1];
+    for (const factor of factors) {
+      const size = sizeOfRow(factor);
+      if (size === undefined) return undefined;
+      one *= size;
+      two *= left.changes(factor.axis) ? left.size(factor.axis) : size;
+    }
+    before += one;
+    after += two;
+  }
+  return { before, after };
+}
+
+function sizeOfRow({ dim }: Factor): number | undefined {
+  return dim.symbols.every((one) => one.startsWith('0:')) ? dim.factor : undefined;
+}

@@ -1,0 +1,195 @@
+import { elementCount, isFloat } from '../../ir/dtype.ts';
+import { floatAttribute, intAttribute, isOp, type Node } from '../../ir/node.ts';
+import { constant, type Tensor } from '../../ir/tensor.ts';
+import { type Refitted, refit } from '../../kernels/leastSquares.ts';
+import { fromFloat32 } from '../../kernels/rounded.ts';
+import { toFloat32 } from '../../kernels/views.ts';
+import type { Analysis, Product, Weight } from './analysis.ts';
+
+import type { ActivationSource, InputOf, Moments } from './options.ts';
+import { type Left, sliced } from './rewrite.ts';
+
+/** A layer that loses inputs, and can be fitted to what is left of them. */
+interface Layer {
+  readonly product: Product;
+  readonly weight: Weight;
+  readonly outputs: number;
+  readonly inputs: number;
+  /** Elements of the kernel; 1 for a matrix. */
+  readonly taps: number;
+  readonly bias: BiasPlace;
+}
+
+/** Where a shift of the outputs can go: onto a bias that is there, into a new one, or nowhere. */
+type BiasPlace =
+  | { readonly kind: 'held'; readonly weight: Weight }
+  | { readonly kind: 'new'; readonly node: Node }
+  | { readonly kind: 'none' };
+
+/** Tensors that take the place of sliced ones, and biases that nodes had not. */
+export interface Fitted {
+  readonly replaced: ReadonlyMap<string, Tensor>;
+  readonly biases: readonly { readonly node: Node; readonly bias: Tensor }[];
+  readonly notes: readonly string[];
+}
+
+/** A share of the mean power of the inputs, so that features that hardly vary do not get large weights. */
+const RIDGE = 1e-3;
+
+/**
+ * With `bias`, lets the bias of every layer that reads removed channels take in what these were on the average:
+ * `b' = b + W_R·E[x_R]`. With `weights`, fits such a layer anew, so that over the kept channels it gives
+ * what it gave, in the least-squares sense, over the data: the closed form of {@link refit}, from the moments of what the
+ * layer read before. Each layer is fitted by itself, to the model as it was.
+ *
+ * @see https://arxiv.org/abs/1707.06168 He et al., Channel Pruning for Accelerating Very Deep Neural Networks, section 3.1
+ */
+export async function refitLayers(
+  analysis: Analysis,
+  left: Left,
+  source: ActivationSource,
+  what: 'bias' | 'weights',
+): Promise<Fitted> {
+  const found = layersOf(analysis, left);
+  const layers = what === 'bias' ? found.layers.filter((one) => one.bias.kind !== 'none') : found.layers;
+  const passed = found.passed + found.layers.length - layers.length;
+  const inputs = layers.map(({ product, inputs: count, taps }) => ({
+    ...(product.reads as InputOf),
+    size: count * taps,
+  }));
+  const replaced = new Map<string, Tensor>();
+  const biases: { node: Node; bias: Tensor }[] = [];
+  let [done, unable] = [0, passed];
+  for await (const { index, moments } of source.moments(analysis.model, inputs, what === 'bias' ? 'means' : 'gram')) {
+    const layer = layers[index] as Layer;
+    const made = moments === undefined ? undefined : await fitted(layer, left, moments);
+    if (made === undefined) unable++;
+    else {
+      done++;
+      if (what === 'weights') replaced.set(layer.weight.name, weightTensor(layer, left, made.weight));
+      await placeBias(layer, left, made.shift, replaced, biases);
+    }
+  }
+  const layersWord = (count: number): string => `${count} ${count === 1 ? 'layer' : 'layers'}`;
+  const did =
+    what === 'weights' ? 'refitted to the channels that are left' : 'took the mean of what they lost into their bias';
+  const notes = done > 0 ? [`${layersWord(done)} ${did}`] : [];
+  if (unable > 0) notes.push(`${layersWord(unable)} lost inputs and could not be fitted to it`);
+  return { replaced, biases, notes };
+}
+
+function layersOf(analysis: Analysis, left: Left): { layers: Layer[]; passed: number } {
+  const layers: Layer[] = [];
+  let passed = 0;
+  for (const product of analysis.products) {
+    if (!left.changes(product.inputs)) continue;
+    const layer = layerOf(analysis, product);
+    if (layer === undefined) passed++;
+    else layers.push(layer);
+  }
+  return { layers, passed };
+}
+
+/** Undefined where the weight comes by a detour, is shared, or is no plain Conv or matrix. */
+function layerOf(analysis: Analysis, product: Product): Layer | undefined {
+  const { node, reads, inputAxis, outputAxis } = product;
+  const weight = analysis.weights.get(product.weight);
+  if (weight === undefined || reads === undefined || analysis.graph.uses(weight.name).length !== 1) return undefined;
+  const { dims, dtype } = weight.held.tensor;
+  const matrix = (isOp(node, 'Gemm') && intAttribute(node, 'transA', 0) === 0) || isOp(node, 'MatMul');
+  const conv = isOp(node, 'Conv') && reads.windows !== undefined;
+  if (!isFloat(dtype) || !(conv || (matrix && dims.length === 2 && reads.axis !== -2))) return undefined;
+  const [outputs, inputs] = [dims[outputAxis] as number, dims[inputAxis] as number];
+  const taps = elementCount(dims) / (outputs * inputs);
+  return { product, weight, outputs, inputs, taps, bias: biasOf(analysis, node, outputs) };
+}
+
+function biasOf(analysis: Analysis, node: Node, outputs: number): BiasPlace {
+  const { graph } = analysis;
+  const usable = (name: string): BiasPlace => {
+    const weight = analysis.weights.get(name);
+    const plain = weight !== undefined && isFloat(weight.held.tensor.dtype) && graph.uses(name).length === 1;
+    return plain && elementCount(weight.held.tensor.dims) === outputs && weight.held.tensor.dims.at(-1) === outputs
+      ? { kind: 'held', weight }
+      : { kind: 'none' };
+  };
+  if (isOp(node, 'MatMul')) {
+    const [use, more] = graph.uses(node.outputs[0] ?? '');
+    const add = more === undefined ? use?.node : undefined;
+    return add !== undefined && isOp(add, 'Add')
+      ? usable(add.inputs[use?.index === 0 ? 1 : 0] ?? '')
+      : { kind: 'none' };
+  }
+  if (floatAttribute(node, 'alpha', 1) !== 1 || floatAttribute(node, 'beta', 1) !== 1) return { kind: 'none' };
+  const [, , name = ''] = node.inputs;
+  return name === '' ? { kind: 'new', node } : usable(name);
+}
+
+/** The weight as `outputs × (inputs · taps)`, the layer's own outputs that are left alone. */
+async function fitted(layer: Layer, left: Left, moments: Moments): Promise<Refitted | undefined> {
+  const { product, weight, inputs, taps } = layer;
+  const { tensor } = weight.held;
+  if (!isFloat(tensor.dtype)) return undefined;
+  const data = toFloat32(await tensor.load(), tensor.dtype);
+  const rows = keptOutputs(layer, left);
+  const size = inputs * taps;
+  const matrix = new Float32Array(rows.length * size);
+  rows.forEach((output, row) => {
+    for (let at = 0; at < size; at++) matrix[row * size + at] = data[placeOf(layer, output, at)] as number;
+  });
+  const kept = product.inputs === undefined ? [] : left.kept(product.inputs);
+  const columns = kept.flatMap((input) => Array.from({ length: taps }, (_, tap) => input * taps + tap));
+  return refit({ outputs: rows.length, inputs: size, weight: matrix }, columns, moments, {
+    ridge: RIDGE,
+    bias: layer.bias.kind !== 'none',
+  });
+}
+
+/** Where element `at` of the row of an output lies in the tensor. */
+function placeOf({ product, outputs, inputs, taps }: Layer, output: number, at: number): number {
+  if (product.outputAxis === 0) return output * inputs * taps + at;
+  return Math.floor(at / taps) * outputs * taps + output * taps + (at % taps);
+}
+
+function keptOutputs({ product, outputs }: Layer, left: Left): readonly number[] {
+  const { outputs: axis } = product;
+  return axis === undefined ? Array.from({ length: outputs }, (_, index) => index) : left.kept(axis);
+}
+
+/** The rows in the order of the weight's own dims. */
+function weightTensor(layer: Layer, left: Left, rows: Float32Array): Tensor {
+  const { name, dtype, dims, extra } = sliced(layer.weight, left);
+  if (!isFloat(dtype)) throw new RangeError(`${name} is ${dtype}`);
+  const data = new Float32Array(rows.length);
+  if (layer.product.outputAxis === 0) data.set(rows);
+  else {
+    const outputs = keptOutputs(layer, left).length;
+    const width = rows.length / outputs;
+    for (let row = 0; row < outputs; row++) {
+      for (let at = 0; at < width; at++) data[at * outputs + row] = rows[row * width + at] as number;
+    }
+  }
+  return { ...constant(name, dtype, dims, fromFloat32(data, dtype)), ...(extra === undefined ? {} : { extra }) };
+}
+
+async function placeBias(
+  layer: Layer,
+  left: Left,
+  shift: Float64Array,
+  replaced: Map<string, Tensor>,
+  biases: { node: Node; bias: Tensor }[],
+): Promise<void> {
+  const { bias, weight } = layer;
+  if (bias.kind === 'none') return;
+  const { dtype } = weight.held.tensor;
+  if (bias.kind === 'new' && isFloat(dtype)) {
+    const name = `${weight.name}_bias`;
+    const data = fromFloat32(Float32Array.from(shift), dtype);
+    biases.push({ node: bias.node, bias: constant(name, dtype, [shift.length], data) });
+  }
+  if (bias.kind === 'new') return;
+  const own = sliced(bias.weight, left);
+  if (!isFloat(own.dtype)) return;
+  const data = toFloat32(await own.load(), own.dtype).map((value, index) => value + (shift[index] as number));
+  replaced.set(bias.weight.name, constant(own.name, own.dtype, own.dims, fromFloat32(data, own.dtype)));
+}

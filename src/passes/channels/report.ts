@@ -1,0 +1,158 @@
+import { elementCount } from '../../ir/dtype.ts';
+import { heldName } from '../held.ts';
+import type { Change, Skip, SkipReason } from '../pass.ts';
+import { isExcluded, notFloat, type Selection, skipUse, type WeightUse, weightUses } from '../select.ts';
+import type { Analysis, Weight } from './analysis.ts';
+import { type Group, layersOf } from './groups.ts';
+import type { Macs } from './macs.ts';
+import { CHANNEL_OPS, type Settled } from './options.ts';
+import { type Left, shrinking } from './rewrite.ts';
+import type { Axis, Pin } from './space.ts';
+
+/** What became of one group, for people and programs. */
+export interface GroupReport {
+  /** Weights whose output channels these are, and weights that read them. */
+  readonly outputs: readonly string[];
+  readonly inputs: readonly string[];
+  readonly before: number;
+  readonly after: number;
+  /** Why none went. */
+  readonly stays?: string;
+}
+
+/** The weights that changed, as they were. */
+export function changesOf(analysis: Analysis, left: Left): Change[] {
+  return shrinking(analysis, left).map((weight): Change => {
+    const { tensor } = weight.held;
+    const dims = dimsLeft(weight, left);
+    const uses = analysis.graph.uses(weight.name).flatMap((use) => (use.node === undefined ? [] : [use.node]));
+    const elements = elementCount(tensor.dims);
+    return {
+      weight: heldName(weight.held),
+      nodes: uses.map((node) => node.name || (node.outputs[0] ?? '')),
+      opType: [...new Set(uses.map((node) => node.opType))].join(', '),
+      dtype: tensor.dtype,
+      dims: tensor.dims,
+      elements,
+      before: tensor.byteLength,
+      after: (tensor.byteLength / elements) * elementCount(dims),
+      form: `now ${dims.join('×')}`,
+    };
+  });
+}
+
+function dimsLeft({ held, value }: Weight, left: Left): number[] {
+  return held.tensor.dims.map((dim, index) => {
+    const axis = value.axes[index];
+    return left.changes(axis) ? left.size(axis) : dim;
+  });
+}
+
+/** Pins what the user left out: an excluded weight keeps its shape. */
+export function pinExcluded(analysis: Analysis, uses: readonly WeightUse[], selection: Selection): void {
+  const left = { ...selection, include: [] };
+  for (const use of uses) {
+    if (!isExcluded(use, left)) continue;
+    const pin: Pin = { reason: 'excluded_by_user', detail: `'${heldName(use.held)}' is left out by --exclude` };
+    for (const axis of analysis.weights.get(heldName(use.held))?.value.axes ?? []) analysis.space.pin(axis, pin);
+  }
+}
+
+/** Whether a group has output channels of a weight that --include and --op-types name; of a table, its readers count. */
+export function inclusion(uses: readonly WeightUse[], options: Settled): (group: Group) => boolean {
+  const wanted = uses.filter((use) => options.opTypes.includes(use.node.opType) && !isExcluded(use, options));
+  const names = new Set(wanted.map((use) => heldName(use.held)));
+  return (group) => {
+    const { outputs, inputs } = layersOf(group);
+    return (outputs.length > 0 ? outputs : inputs).some((name) => names.has(name));
+  };
+}
+
+/** The weights of products that kept their shape, each with why. */
+export function skipsOf(analysis: Analysis, left: Left, reasons: ReadonlyMap<number, Pin>): Skip[] {
+  const { uses, skips } = weightUses(analysis.model, CHANNEL_OPS);
+  const seen = new Set<object>();
+  const outputs = new Set(analysis.products.map((one) => one.outputs));
+  for (const use of uses) {
+    if (seen.has(use.held.tensor)) continue;
+    seen.add(use.held.tensor);
+    const inner = innerSkip(analysis, use);
+    if (inner !== undefined) skips.push(inner);
+    if (inner !== undefined) continue;
+    const weight = analysis.weights.get(heldName(use.held));
+    if (weight === undefined || weight.value.axes.some((axis) => left.changes(axis))) continue;
+    const { reason, detail } = notFloat(use) ?? reasonOf(analysis, weight, outputs, reasons);
+    skips.push(skipUse(use, reason, detail));
+  }
+  return skips;
+}
+
+/** A weight that no walk of the main graph meets. */
+function innerSkip(analysis: Analysis, use: WeightUse): Skip | undefined {
+  if (use.graph === analysis.graph) return undefined;
+  let root = use.graph;
+  while (root.parent !== undefined) root = root.parent;
+  if (root.kind === 'function') return skipUse(use, 'in_function', 'it is in a local function, which is not followed');
+  return skipUse(use, 'pinned_channels', `it is read in the body of a node, which is not followed`);
+}
+
+/** Its output channels come first: why they stay is why it does. */
+function reasonOf(
+  { space }: Analysis,
+  { value: { axes } }: Weight,
+  outputs: ReadonlySet<Axis | undefined>,
+  reasons: ReadonlyMap<number, Pin>,
+): Pin {
+  const ordered = [...axes.filter((axis) => outputs.has(axis)), ...axes].filter((axis) => axis !== undefined);
+  for (const axis of ordered) {
+    for (const channel of axis) {
+      const pin = space.pinOf(channel) ?? reasons.get(space.find(channel));
+      if (pin !== undefined) return { reason: pin.reason, detail: `its channels stay: ${pin.detail}` };
+    }
+  }
+  const reason: SkipReason = 'too_few_channels';
+  return { reason, detail: 'it has one channel' };
+}
+
+/** Every group that could lose channels, and for every layer whose channels all stay why. */
+export function groupReports(
+  analysis: Analysis,
+  groups: readonly Group[],
+  removed: ReadonlySet<number>,
+  reasons: ReadonlyMap<number, Pin>,
+): GroupReport[] {
+  const free = groups.map((group): GroupReport => {
+    const before = group.channels.length;
+    const after = group.channels.filter((root) => !removed.has(root)).length;
+    const why = reasons.get(group.channels[0] as number)?.detail;
+    return { ...layersOf(group), before, after, ...(after < before || why === undefined ? {} : { stays: why }) };
+  });
+  const pinned = analysis.products.flatMap(({ weight, outputs }): GroupReport[] => {
+    const pin = outputs && analysis.space.pinOfAll(outputs);
+    if (outputs === undefined || pin === undefined || weight === '') return [];
+    const { length } = outputs;
+    return [{ outputs: [weight], inputs: [], before: length, after: length, stays: pin.detail }];
+  });
+  return [...free, ...pinned];
+}
+
+/** A group in a line. */
+export function groupLine({ outputs, inputs, before, after, stays }: GroupReport): string {
+  const names = (list: readonly string[]): string => {
+    const [first = '', ...more] = list;
+    return list.length > 4 ? `${first} and ${more.length} more` : list.join(', ');
+  };
+  const read = inputs.length === 0 ? '' : ` → ${names(inputs)}`;
+  const layers = `${names(outputs)}${read}`;
+  if (stays !== undefined) return `${layers}: ${before} channels stay: ${stays}`;
+  return after === before ? `${layers}: ${before} channels stay` : `${layers}: ${before} → ${after} channels`;
+}
+
+/** What the removal comes to, a sentence each. */
+export function totals(changes: readonly Change[], all: number, macs: Macs | undefined): string[] {
+  const share = (before: number, after: number): string => `−${(((before - after) / before) * 100).toFixed(1)} %`;
+  const lost = changes.reduce((sum, one) => sum + one.elements * (1 - one.after / one.before), 0);
+  const parameters = `parameters: ${all} → ${Math.round(all - lost)} (${share(all, all - lost)})`;
+  if (macs === undefined) return [parameters, 'multiply-adds are not counted: the model leaves lengths open'];
+  return [parameters, `multiply-adds a row: ${macs.before} → ${macs.after} (${share(macs.before, macs.after)})`];
+}

@@ -1,0 +1,110 @@
+import { elementCount } from '../../ir/dtype.ts';
+import type { ValueInfo } from '../../ir/graph.ts';
+import { constant, derived, type Tensor } from '../../ir/tensor.ts';
+import { gatherAxis } from '../../kernels/channels.ts';
+import { replaceHeld } from '../held.ts';
+import type { Analysis, View, Weight } from './analysis.ts';
+import type { Fitted } from './refit.ts';
+import type { Removed } from './select.ts';
+import type { Axis } from './space.ts';
+
+/** What is left of every axis once channels are removed. */
+export class Left implements View {
+  readonly #analysis: Analysis;
+  readonly #removed: Removed;
+  readonly #kept = new Map<Axis, readonly number[]>();
+
+  constructor(analysis: Analysis, removed: Removed) {
+    this.#analysis = analysis;
+    this.#removed = removed;
+  }
+
+  kept(axis: Axis): readonly number[] {
+    const known = this.#kept.get(axis);
+    if (known !== undefined) return known;
+    const { space } = this.#analysis;
+    const kept: number[] = [];
+    axis.forEach((channel, index) => {
+      if (!this.#removed.has(space.find(channel))) kept.push(index);
+    });
+    this.#kept.set(axis, kept);
+    return kept;
+  }
+
+  size(axis: Axis): number {
+    return this.kept(axis).length;
+  }
+
+  changes(axis: Axis | undefined): axis is Axis {
+    return axis !== undefined && this.size(axis) < axis.length;
+  }
+
+  ints(base: string, values: readonly number[]): string {
+    const { graph } = this.#analysis;
+    const name = graph.uniqueName(base);
+    graph.setInitializer(constant(name, 'int64', [values.length], BigInt64Array.from(values.map(BigInt))));
+    return name;
+  }
+}
+
+/** The weights that lose something. */
+export function shrinking(analysis: Analysis, left: Left): Weight[] {
+  return [...analysis.weights.values()].filter(({ value }) => value.axes.some((axis) => left.changes(axis)));
+}
+
+/** The weight without the removed channels, computed when it is asked for. */
+export function sliced({ held, value }: Weight, left: Left): Tensor {
+  const { tensor } = held;
+  const { name, dtype, dims, extra } = tensor;
+  const keeps = value.axes.map((axis) => (left.changes(axis) ? left.kept(axis) : undefined));
+  const made = dims.map((dim, axis) => keeps[axis]?.length ?? dim);
+  const compute = async (): Promise<Uint8Array> => {
+    let bytes = await tensor.load();
+    const element = tensor.byteLength / elementCount(dims);
+    const now = [...dims];
+    keeps.forEach((kept, axis) => {
+      if (kept === undefined) return;
+      const inner = elementCount(now.slice(axis + 1)) * element;
+      bytes = gatherAxis(bytes, { size: now[axis] as number, inner }, kept);
+      now[axis] = kept.length;
+    });
+    return bytes;
+  };
+  return derived(name, dtype, made, compute, extra);
+}
+
+/** Writes what is left into the graph: weights, lengths that nodes state, and the stated types of values. */
+export function rewrite(analysis: Analysis, left: Left, fitted: Fitted | undefined): void {
+  const { graph } = analysis;
+  // A bias that is fitted may keep its length.
+  const changed = new Set(shrinking(analysis, left).map((one) => one.name));
+  for (const weight of analysis.weights.values()) {
+    const tensor = fitted?.replaced.get(weight.name);
+    if (tensor === undefined && !changed.has(weight.name)) continue;
+    replaceHeld(weight.held, tensor ?? sliced(weight, left));
+    if (!changed.has(weight.name)) continue;
+    // Up to IR 3 a weight is an input as well, of dims it does not have any more.
+    if (weight.held.node === undefined && graph.isInput(weight.name)) graph.removeInput(weight.name);
+  }
+  for (const { node, axes, change } of analysis.edits) {
+    if (axes.some((axis) => left.changes(axis))) graph.replaceNode(node, { ...node, ...change(left) });
+  }
+  for (const { node, bias } of fitted?.biases ?? []) {
+    const name = graph.uniqueName(bias.name);
+    graph.setInitializer({ ...bias, name });
+    graph.replaceNode(node, { ...node, inputs: [...node.inputs.slice(0, 2), name] });
+  }
+  graph.setValueInfo(graph.valueInfo.flatMap((one) => restated(analysis, left, one)));
+}
+
+/** What a file says about a value, with its new dims; nothing where it says something else than what was proven. */
+function restated(analysis: Analysis, left: Left, info: ValueInfo): ValueInfo[] {
+  const value = analysis.value(info.name);
+  if (value === undefined || info.dims === undefined || !value.axes.some((axis) => left.changes(axis))) return [info];
+  if (value.dims.length !== info.dims.length) return [];
+  const dims = info.dims.map((dim, index) => {
+    const axis = value.axes[index];
+    return left.changes(axis) ? left.size(axis) : dim;
+  });
+  return [{ ...info, dims }];
+}

@@ -1,0 +1,78 @@
+import { intAttribute, intsAttribute, isOp, type Node, stringAttribute } from '../../../ir/node.ts';
+import type { Analysis } from '../analysis.ts';
+import { type Dim, known, sizeOf } from '../dims.ts';
+import { axisOf, type Value } from '../values.ts';
+import { pinReads } from './elementwise.ts';
+import type { Rule, Rules } from './index.ts';
+
+/** Each channel by itself; the image becomes smaller. */
+const pool: Rule = (node, a) => {
+  const x = a.value(node.inputs[0]);
+  if (x === undefined || x.dims.length < 3) return void a.giveUp(node, 'pools a value whose shape is not known');
+  // Indices count through all channels.
+  const [, indices = ''] = node.outputs;
+  if (indices !== '') a.space.pin(x.axes[1], a.because(node, 'gives places among all of them'));
+  for (const axis of x.axes.slice(2)) a.space.pin(axis, a.because(node, 'pools over them'));
+  const dims = [...x.dims.slice(0, 2), ...x.dims.slice(2).map((dim, axis) => pooled(a, node, dim, axis))];
+  a.put(node, { dims, axes: [...x.axes.slice(0, 2), ...x.dims.slice(2).map(() => undefined)] });
+};
+
+function pooled(a: Analysis, node: Node, dim: Dim, axis: number): Dim {
+  if (node.opType.startsWith('Global')) return known(1);
+  const size = sizeOf(dim);
+  const kernel = intsAttribute(node, 'kernel_shape');
+  const pads = intsAttribute(node, 'pads') ?? [];
+  const stride = intsAttribute(node, 'strides')?.[axis] ?? 1;
+  const dilation = intsAttribute(node, 'dilations')?.[axis] ?? 1;
+  const length = kernel?.[axis];
+  const plain = stringAttribute(node, 'auto_pad', 'NOTSET') === 'NOTSET' && intAttribute(node, 'ceil_mode', 0) === 0;
+  if (size === undefined || length === undefined || !plain || stride < 1) return a.openDim();
+  const around = (pads[axis] ?? 0) + (pads[axis + (kernel?.length ?? 0)] ?? 0);
+  return known(Math.max(0, Math.floor((size + around - dilation * (length - 1) - 1) / stride) + 1));
+}
+
+/** What is reduced over stays: a mean over fewer elements is another one. The other axes pass. */
+const reduce: Rule = (node, a) => {
+  const x = a.value(node.inputs[0]);
+  const axes = x && axesOf(a, node, x);
+  if (x === undefined || axes === undefined) {
+    a.giveUp(node, 'reduces a value whose shape is not known, or over computed axes');
+    return;
+  }
+  const keeps = intAttribute(node, 'keepdims', 1) === 1;
+  const made: { dims: Dim[]; axes: (Value['axes'][number] | undefined)[] } = { dims: [], axes: [] };
+  x.dims.forEach((dim, index) => {
+    const reduced = axes.includes(index);
+    if (reduced) a.space.pin(x.axes[index], a.because(node, 'reduces over them'));
+    if (reduced && !keeps) return;
+    made.dims.push(reduced ? known(1) : dim);
+    made.axes.push(reduced ? undefined : x.axes[index]);
+  });
+  pinReads(a, node, [x]);
+  a.put(node, made);
+};
+
+/** Undefined where the axes are computed. */
+function axesOf(a: Analysis, node: Node, x: Value): readonly number[] | undefined {
+  if (isOp(node, 'ArgMax') || isOp(node, 'ArgMin')) return [axisOf(x, intAttribute(node, 'axis', 0))];
+  const [, input = ''] = node.inputs;
+  let stated = intsAttribute(node, 'axes');
+  if (input !== '') {
+    const elements = a.value(input)?.elements?.map((one) => sizeOf(one.dim));
+    if (elements === undefined || elements.some((one) => one === undefined)) return undefined;
+    stated = elements as number[];
+  }
+  if (stated === undefined || stated.length === 0) {
+    return intAttribute(node, 'noop_with_empty_axes', 0) === 1 ? [] : x.dims.map((_, index) => index);
+  }
+  return stated.map((one) => axisOf(x, one));
+}
+
+const REDUCES = 'L1 L2 LogSum LogSumExp Max Mean Min Prod Sum SumSquare';
+const POOLS = 'MaxPool AveragePool LpPool GlobalAveragePool GlobalMaxPool GlobalLpPool';
+
+export const pooling: Rules = {
+  ...Object.fromEntries(POOLS.split(' ').map((one) => [one, pool])),
+  ...Object.fromEntries(REDUCES.split(' ').map((one) => [`Reduce${one}`, reduce])),
+  ...{ ArgMax: reduce, ArgMin: reduce },
+};

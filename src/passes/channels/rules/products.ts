@@ -1,0 +1,136 @@
+import { intAttribute, isOp, type Node } from '../../../ir/node.ts';
+import type { Analysis, Factor } from '../analysis.ts';
+import { type Dim, same, sizeOf } from '../dims.ts';
+import type { Axis, Pin } from '../space.ts';
+import type { Value } from '../values.ts';
+import { broadcast, pinReads } from './elementwise.ts';
+import type { Rule, Rules } from './index.ts';
+
+/** `Y = A'·B' + C`: what is summed over goes together, and the columns of B', C and Y. */
+const gemm: Rule = (node, a) => {
+  const [x, b] = [a.value(node.inputs[0]), a.value(node.inputs[1])];
+  if (b?.dims.length !== 2 || (x !== undefined && x.dims.length !== 2)) {
+    a.giveUp(node, 'multiplies by a value whose shape is not known');
+    return;
+  }
+  const [tall, wide] = [intAttribute(node, 'transA', 0) === 1, intAttribute(node, 'transB', 0) === 1];
+  const [inner, outer] = wide ? [1, 0] : [0, 1];
+  const sums = x?.axes[tall ? 0 : 1];
+  a.space.couple(sums, b.axes[inner], innerPin(a, node));
+  const rows = x?.axes[tall ? 1 : 0];
+  const columns = b.axes[outer];
+  const dims = [x?.dims[tall ? 1 : 0] ?? a.openDim(), b.dims[outer] ?? a.openDim()];
+  const c = node.inputs[2] ?? '';
+  const bias = c === '' ? undefined : a.value(c);
+  if (bias !== undefined) broadcast(a, node, [bias, { dims, axes: [rows, columns] }]);
+  else if (c !== '') a.space.pin(columns, a.because(node, 'adds a value whose shape is not known'));
+  a.put(node, { dims, axes: [rows, columns] });
+  a.products.push({
+    ...{ node, weight: node.inputs[1] ?? '', outputs: columns, inputs: b.axes[inner] },
+    ...{ outputAxis: outer, inputAxis: inner },
+    reads: { value: node.inputs[0] ?? '', axis: tall ? 0 : 1 },
+    factors: [{ dim: dims[0] as Dim, axis: rows }, ...matrixFactors(b, inner, outer)],
+  });
+};
+
+/** `Y = A·B` over the last two axes; the axes before them broadcast. */
+const matMul: Rule = (node, a) => {
+  const [left, right] = [a.value(node.inputs[0]), a.value(node.inputs[1])];
+  if (left === undefined || right === undefined || left.dims.length < 2 || right.dims.length < 2) {
+    a.giveUp(node, 'multiplies by a value whose shape is not known, or by a vector');
+    return;
+  }
+  const [ml, mr] = [left.dims.length, right.dims.length];
+  a.space.couple(left.axes[ml - 1], right.axes[mr - 2], innerPin(a, node));
+  if (!same(left.dims[ml - 1] as Dim, right.dims[mr - 2] as Dim)) {
+    // One of the two is open: it is the other one at run time, and stays it only where both stay.
+    for (const axis of [left.axes[ml - 1], right.axes[mr - 2]]) a.space.pin(axis, innerPin(a, node));
+  }
+  const batch = (value: Value): Pick<Value, 'dims' | 'axes'> => ({
+    dims: value.dims.slice(0, -2),
+    axes: value.axes.slice(0, -2),
+  });
+  const outer = broadcast(a, node, [batch(left), batch(right)]);
+  const [rows, columns] = [ml - 2, mr - 1];
+  a.put(node, {
+    dims: [...outer.dims, left.dims[rows] as Dim, right.dims[columns] as Dim],
+    axes: [...outer.axes, left.axes[rows], right.axes[columns]],
+  });
+  const factors = (other: Value, own: Value): Factor[] => [
+    ...outer.dims.map((dim, axis): Factor => ({ dim, axis: outer.axes[axis] })),
+    { dim: other.dims[other === left ? rows : columns] as Dim, axis: other.axes[other === left ? rows : columns] },
+    ...matrixFactors(own, own.dims.length - 2, own.dims.length - 1),
+  ];
+  const weight = node.inputs.findIndex((name, index) => index < 2 && a.value(name)?.isConstant === true);
+  const own = weight === 0 ? left : right;
+  const other = weight === 0 ? right : left;
+  const rank = own.dims.length;
+  const [inputAxis, outputAxis] = weight === 0 ? [rank - 1, rank - 2] : [rank - 2, rank - 1];
+  a.products.push({
+    ...{ node, weight: weight < 0 ? '' : (node.inputs[weight] ?? ''), outputAxis, inputAxis },
+    outputs: own.axes[outputAxis],
+    inputs: own.axes[inputAxis],
+    reads: weight < 0 ? undefined : { value: node.inputs[1 - weight] ?? '', axis: weight === 0 ? -2 : -1 },
+    factors: factors(other, own),
+  });
+};
+
+/** A table of embeddings gives its columns on; anything else that is picked along an axis keeps that axis. */
+const gather: Rule = (node, a) => {
+  const [data, indices] = [a.value(node.inputs[0]), a.value(node.inputs[1])];
+  if (data === undefined || indices === undefined) {
+    a.giveUp(node, 'picks from, or by, a value whose shape is not known');
+    return;
+  }
+  const stated = intAttribute(node, 'axis', 0);
+  const axis = stated < 0 ? stated + data.dims.length : stated;
+  const pin = a.because(node, 'picks them by number');
+  a.space.pin(data.axes[axis], pin);
+  a.pinValue(node.inputs[1], pin);
+  const picked = indices.elements?.map((one) => sizeOf(one.dim));
+  const elements =
+    data.elements !== undefined && picked?.every((at) => at !== undefined)
+      ? picked.map((at) => data.elements?.at(at as number) ?? { dim: undefined, reads: [] })
+      : undefined;
+  if (elements === undefined) pinReads(a, node, [data]);
+  a.put(node, {
+    dims: [...data.dims.slice(0, axis), ...indices.dims, ...data.dims.slice(axis + 1)],
+    axes: [...data.axes.slice(0, axis), ...indices.dims.map(() => undefined), ...data.axes.slice(axis + 1)],
+    ...(elements === undefined ? {} : { elements }),
+  });
+};
+
+/** Recurrent layers lose channels of what they read; their state keeps its size. */
+const recurrent: Rule = (node, a) => {
+  const [x, weight] = [a.value(node.inputs[0]), a.value(node.inputs[1])];
+  const hidden = a.because(node, 'keeps the size of its state');
+  for (const name of node.inputs.slice(2)) a.pinValue(name, hidden);
+  if (x?.dims.length !== 3 || weight?.dims.length !== 3 || intAttribute(node, 'layout', 0) !== 0) {
+    a.giveUp(node, 'reads values whose shapes are not known');
+    return;
+  }
+  a.space.pin(weight.axes[0], hidden);
+  a.space.pin(weight.axes[1], hidden);
+  for (const axis of x.axes.slice(0, 2)) a.space.pin(axis, hidden);
+  a.space.couple(x.axes[2], weight.axes[2], innerPin(a, node));
+  const size = a.value(node.inputs[2])?.dims[2] ?? a.openDim();
+  const dims = [x.dims[0], weight.dims[0], x.dims[1], size] as Dim[];
+  const axes: (Axis | undefined)[] = dims.map(() => undefined);
+  a.put(node, { dims, axes });
+  for (const index of [1, ...(isOp(node, 'LSTM') ? [2] : [])]) {
+    a.put(node, { dims: dims.slice(1), axes: axes.slice(1) }, index);
+  }
+};
+
+export const products: Rules = {
+  ...{ Gemm: gemm, MatMul: matMul, Gather: gather },
+  ...{ LSTM: recurrent, GRU: recurrent, RNN: recurrent },
+};
+
+function innerPin(a: Analysis, node: Node): Pin {
+  return a.because(node, 'sums over them together with a value whose channels are not followed');
+}
+
+function matrixFactors(value: Value, one: number, two: number): Factor[] {
+  return [one, two].map((axis) => ({ dim: value.dims[axis] as Dim, axis: value.axes[axis] }));
+}

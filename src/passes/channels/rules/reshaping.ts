@@ -1,0 +1,215 @@
+import { intAttribute, intsAttribute, type Node } from '../../../ir/node.ts';
+import type { Analysis } from '../analysis.ts';
+import { type Dim, known, over, product, same, sizeOf } from '../dims.ts';
+import { type Link, linksOf, through } from '../regroup.ts';
+import type { Axis } from '../space.ts';
+import { axisOf, type Element, type Value } from '../values.ts';
+import type { Rule, Rules } from './index.ts';
+import { setAttribute, setInput, setInt } from './write.ts';
+
+const transpose: Rule = (node, a) => {
+  const x = a.value(node.inputs[0]);
+  const perm = x && (intsAttribute(node, 'perm') ?? x.dims.map((_, index) => x.dims.length - 1 - index));
+  if (x === undefined || perm?.length !== x.dims.length) return void a.giveUp(node, 'turns a value of unknown rank');
+  a.put(node, {
+    dims: perm.map((at) => x.dims[at] as Dim),
+    axes: perm.map((at) => x.axes[at]),
+    ...(x.dims.length < 2 && x.elements !== undefined ? { elements: x.elements } : {}),
+    ...(x.isConstant === true ? { isConstant: true } : {}),
+  });
+};
+
+/** Dims are joined and cut: a channel becomes a block of features, or a block of features a channel. */
+const reshape: Rule = (node, a) => {
+  const x = a.value(node.inputs[0]);
+  const target = a.value(node.inputs[1]);
+  const elements = target?.elements ?? attributeShape(node);
+  const dims = x && elements && reshaped(node, x, elements);
+  if (x === undefined || elements === undefined || dims === undefined) {
+    a.giveUp(node, 'reshapes a value whose shape is not known, or to one that is not');
+    if (elements !== undefined) a.put(node, unproven(a, elements));
+    return;
+  }
+  const reads = elements.flatMap((one) => one.reads);
+  const states = stated(dims, x.dims);
+  if (states === undefined) {
+    // More than one length is open, and not where the input has it: no constant could say so.
+    a.giveUp(node, 'reshapes to more than one length that is open');
+    a.put(node, { dims, axes: dims.map(() => undefined) });
+    return;
+  }
+  const axes = follow(a, node, x, dims);
+  const made = elementsOf(x, dims);
+  a.put(node, made === undefined ? { dims, axes } : { dims, axes, elements: made });
+  a.edit(node, [...axes, ...x.axes, ...reads], (view) => {
+    const lengths = states.map((length, index) => {
+      const axis = axes[index];
+      return length > 0 && axis !== undefined ? view.size(axis) : length;
+    });
+    if (a.model.opset < 5)
+      return { attributes: setAttribute(node, { name: 'shape', type: 'ints', value: lengths.map(BigInt) }) };
+    const inputs = setInput(node, 1, view.ints(`${node.outputs[0]}_shape`, lengths));
+    return {
+      inputs,
+      attributes: lengths.includes(0) ? setInt(node, 'allowzero', 0).filter(isNeeded(node)) : node.attributes,
+    };
+  });
+};
+
+/** What is said of the shape, where it cannot be followed from the input. */
+function unproven(a: Analysis, elements: readonly Element[]): Value {
+  return {
+    dims: elements.map(({ dim }) => (dim === undefined || dim.factor < 1 ? a.openDim() : dim)),
+    axes: elements.map(() => undefined),
+  };
+}
+
+/** `allowzero` came with opset 14: it is set only where the node has it. */
+function isNeeded(node: Node): (one: { readonly name: string }) => boolean {
+  const had = node.attributes.some((one) => one.name === 'allowzero');
+  return (one) => one.name !== 'allowzero' || had;
+}
+
+/** Up to opset 4 the shape is an attribute. */
+function attributeShape(node: Node): Element[] | undefined {
+  return intsAttribute(node, 'shape')?.map((one) => ({ dim: known(one), reads: [] }));
+}
+
+/** The dims that come out, 0 and −1 resolved. */
+function reshaped(node: Node, x: Value, elements: readonly Element[]): Dim[] | undefined {
+  const copies = intAttribute(node, 'allowzero', 0) === 0;
+  const rest = elements.findIndex((one) => one.dim !== undefined && same(one.dim, known(-1)));
+  const dims = elements.map((one, index) => {
+    if (one.dim === undefined) return undefined;
+    return copies && same(one.dim, known(0)) ? x.dims[index] : one.dim;
+  });
+  const open = dims.findIndex((dim, index) => dim === undefined && index !== rest);
+  // One length that is computed is what the others leave, as the −1 is.
+  const found = rest >= 0 ? rest : open;
+  if (open >= 0 && open !== found) return undefined;
+  if (dims.some((dim, index) => dim === undefined && index !== found)) return undefined;
+  if (found >= 0) {
+    const others = dims.filter((_, index) => index !== found) as Dim[];
+    dims[found] = over(product(x.dims), product(others));
+    if (dims[found] === undefined) return undefined;
+  }
+  const all = dims as Dim[];
+  if (all.some((dim) => dim.factor < 0)) return undefined;
+  return same(product(all), product(x.dims)) ? all : undefined;
+}
+
+/** The shape as a constant: numbers, 0 for what is copied, and one −1. */
+function stated(dims: readonly Dim[], copied: readonly Dim[]): number[] | undefined {
+  let rests = 0;
+  const list = dims.map((dim, index) => {
+    const size = sizeOf(dim);
+    if (size !== undefined) return size;
+    const copy = copied[index];
+    if (copy !== undefined && same(copy, dim)) return 0;
+    rests++;
+    return -1;
+  });
+  return rests > 1 || dims.some((dim) => dim.factor === 0) ? undefined : list;
+}
+
+/** The axes that come out, by the runs of dims whose products are the same. */
+function follow(a: Analysis, node: Node, x: Value, dims: readonly Dim[]): (Axis | undefined)[] {
+  const axes: (Axis | undefined)[] = dims.map(() => undefined);
+  for (const link of linksOf(x.dims, dims)) {
+    const options = optionsOf(a, x, link);
+    const chosen = options[Math.min(a.chosen(node), options.length - 1)];
+    const axis = chosen && through(a.space, x.axes[chosen.from] as Axis, link, chosen.from, chosen.to);
+    for (const at of link.from) {
+      if (axis === undefined || at !== chosen?.from) {
+        a.space.pin(x.axes[at], a.because(node, 'cuts them or joins them with others'));
+      }
+    }
+    if (chosen === undefined || axis === undefined) continue;
+    if (options.length > 1) a.choices.push({ node, options: options.length, axis });
+    axes[chosen.to] = axis;
+  }
+  return axes;
+}
+
+/** An axis before, and the one after that keeps its channels. */
+interface Option {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Every way to keep channels along one axis before and one after; those that may go first. */
+function optionsOf(a: Analysis, x: Value, link: Link): Option[] {
+  const pairs: Option[] = [];
+  for (const from of link.from) {
+    if (x.axes[from] === undefined) continue;
+    for (const to of link.to) pairs.push({ from, to });
+  }
+  const free = pairs.filter(({ from }) => a.space.pinOfAll(x.axes[from] as Axis) === undefined);
+  return free.length > 0 ? free : pairs.slice(0, 1);
+}
+
+/** Numbers of a shape in another shape: a scalar as a vector of one, and back. */
+function elementsOf(x: Value, dims: readonly Dim[]): readonly Element[] | undefined {
+  return x.elements !== undefined && dims.length <= 1 ? x.elements : undefined;
+}
+
+const flatten: Rule = (node, a) => {
+  const x = a.value(node.inputs[0]);
+  if (x === undefined) return void a.giveUp(node, 'flattens a value whose shape is not known');
+  const at = axisOf(x, intAttribute(node, 'axis', 1));
+  const dims = [product(x.dims.slice(0, at)), product(x.dims.slice(at))];
+  a.put(node, { dims, axes: follow(a, node, x, dims) });
+};
+
+/** Dims of 1 come and go. */
+const squeeze: Rule = (node, a) => {
+  const x = a.value(node.inputs[0]);
+  const axes = x && (axesOf(a, node) ?? ((node.inputs[1] ?? '') === '' ? onesOf(x) : undefined));
+  if (x === undefined || axes === undefined) return void a.giveUp(node, 'squeezes a value whose shape is not known');
+  // Without axes, one channel that is left would be squeezed as well.
+  const unstated = axesOf(a, node) === undefined;
+  if (unstated) a.pinValue(node.inputs[0], a.because(node, 'takes every dim of 1, which they could become'));
+  const gone = new Set(axes.map((one) => axisOf(x, one)));
+  for (const at of gone) a.space.pin(x.axes[at], a.because(node, 'takes one of them'));
+  const keep = <T>(list: readonly T[]): T[] => list.filter((_, index) => !gone.has(index));
+  a.put(node, { ...carried(x), dims: keep(x.dims), axes: keep(x.axes) });
+};
+
+const unsqueeze: Rule = (node, a) => {
+  const x = a.value(node.inputs[0]);
+  const axes = axesOf(a, node);
+  if (x === undefined || axes === undefined)
+    return void a.giveUp(node, 'adds dims to a value whose shape is not known');
+  const rank = x.dims.length + axes.length;
+  const added = new Set(axes.map((one) => (one < 0 ? one + rank : one)));
+  let next = 0;
+  const places = Array.from({ length: rank }, (_, index) => (added.has(index) ? undefined : next++));
+  a.put(node, {
+    ...carried(x),
+    dims: places.map((at) => (at === undefined ? known(1) : (x.dims[at] ?? known(1)))),
+    axes: places.map((at) => (at === undefined ? undefined : x.axes[at])),
+  });
+};
+
+function carried(x: Value): Pick<Value, 'elements' | 'isConstant'> {
+  const { elements, isConstant } = x;
+  return { ...(elements === undefined ? {} : { elements }), ...(isConstant === true ? { isConstant } : {}) };
+}
+
+function axesOf(a: Analysis, node: Node): number[] | undefined {
+  const stated = intsAttribute(node, 'axes');
+  const [, input = ''] = node.inputs;
+  if (stated !== undefined || input === '') return stated;
+  const found = a.value(input)?.elements?.map((one) => sizeOf(one.dim));
+  return found?.every((one) => one !== undefined) ? (found as number[]) : undefined;
+}
+
+/** Without axes every dim of 1 goes, which must be known of all. */
+function onesOf(x: Value): number[] | undefined {
+  if (x.dims.some((dim) => sizeOf(dim) === undefined)) return undefined;
+  return x.dims.flatMap((dim, index) => (same(dim, known(1)) ? [index] : []));
+}
+
+export const reshaping: Rules = {
+  ...{ Transpose: transpose, Reshape: reshape, Flatten: flatten, Squeeze: squeeze, Unsqueeze: unsqueeze },
+};

@@ -1,0 +1,129 @@
+import { findAttribute, type Node } from '../../../ir/node.ts';
+import type { Analysis } from '../analysis.ts';
+import { type Dim, known, same, sizeOf } from '../dims.ts';
+import type { Axis } from '../space.ts';
+import type { Element, Value } from '../values.ts';
+import { pinReads } from './elementwise.ts';
+import type { Rule, Rules } from './index.ts';
+import { setInput } from './write.ts';
+
+/** An image in another size: an axis whose scale is 1, or whose size is its own, passes. */
+const resize: Rule = (node, a) => {
+  const x = a.value(node.inputs[0]);
+  const old = node.opType === 'Upsample' || a.model.opset < 11;
+  const scales = a.value(node.inputs[old ? 1 : 2])?.floats ?? scalesAttribute(node);
+  const sizesName = old ? '' : (node.inputs[3] ?? '');
+  const sizes = a.value(sizesName);
+  const several =
+    findAttribute(node, 'axes') !== undefined || findAttribute(node, 'keep_aspect_ratio_policy') !== undefined;
+  if (x === undefined || several)
+    return void a.giveUp(node, 'resizes a value whose shape is not known, or chosen axes');
+  const pin = a.because(node, 'resizes them');
+  for (const name of node.inputs.slice(1)) if (name !== sizesName) a.pinValue(name, pin);
+  if (scales?.length === x.dims.length && sizesName === '') {
+    put(
+      a,
+      node,
+      x,
+      scales.map((one) => one === 1),
+      pin,
+    );
+    return;
+  }
+  if (sizes?.elements?.length !== x.dims.length) {
+    a.giveUp(node, 'resizes to a computed size');
+    return;
+  }
+  const { elements } = sizes;
+  put(
+    a,
+    node,
+    x,
+    keepsOf(a, node, x, sizes, (one, dim) => one.dim !== undefined && same(one.dim, dim)),
+    pin,
+  );
+  if (sizes.isConstant !== true) return;
+  a.edit(node, x.axes, (view) => {
+    const lengths = elements.map((one, index) => {
+      const axis = x.axes[index];
+      return axis === undefined ? (sizeOf(one.dim) ?? 0) : view.size(axis);
+    });
+    return { inputs: setInput(node, 3, view.ints(`${node.outputs[0]}_sizes`, lengths)) };
+  });
+};
+
+function scalesAttribute(node: Node): readonly number[] | undefined {
+  const found = findAttribute(node, 'scales');
+  return found?.type === 'floats' ? found.value : undefined;
+}
+
+function put(a: Analysis, node: Node, x: Value, keeps: readonly boolean[], pin: ReturnType<Analysis['because']>): void {
+  x.axes.forEach((axis, index) => {
+    if (!keeps[index]) a.space.pin(axis, pin);
+  });
+  a.put(node, {
+    dims: x.dims.map((dim, index): Dim => (keeps[index] ? dim : a.openDim())),
+    axes: x.axes.map((axis, index): Axis | undefined => (keeps[index] ? axis : undefined)),
+  });
+}
+
+/**
+ * Which axes keep their length: those whose number is a constant that can be written anew, or is the length of this very
+ * axis at run time. All other numbers that were read off an axis pin it.
+ */
+function keepsOf(
+  a: Analysis,
+  node: Node,
+  x: Value,
+  target: Value,
+  isSame: (element: Element, dim: Dim) => boolean,
+): boolean[] {
+  const offset = (target.elements?.length ?? 0) - x.dims.length;
+  return (target.elements ?? []).map((element, index) => {
+    const axis = x.axes[index - offset];
+    const dim = x.dims[index - offset];
+    const keeps = dim !== undefined && isSame(element, dim);
+    const follows = keeps && (axis === undefined || target.isConstant === true || element.from === axis);
+    if (!follows || element.from !== axis) pinReads(a, node, [{ ...target, elements: [element] }]);
+    if (!follows) a.space.pin(axis, a.because(node, 'has a shape that is computed'));
+    return keeps;
+  });
+}
+
+/** A value repeated along dims of 1: what is no 1 before passes. */
+const expand: Rule = (node, a) => {
+  const [x, target] = [a.value(node.inputs[0]), a.value(node.inputs[1])];
+  const elements = target?.elements;
+  if (x === undefined || target === undefined || elements === undefined) {
+    a.giveUp(node, 'expands a value whose shape is not known, or to one that is not');
+    return;
+  }
+  const rank = Math.max(x.dims.length, elements.length);
+  const at = <T>(list: readonly T[], index: number): T | undefined => list[index - rank + list.length];
+  const isSame = (element: Element, dim: Dim): boolean =>
+    element.dim !== undefined && (same(element.dim, dim) || same(element.dim, known(1)));
+  keepsOf(a, node, x, target, (element, dim) => isSame(element, dim) && !same(dim, known(1)));
+  const dims: Dim[] = [];
+  const axes: (Axis | undefined)[] = [];
+  for (let index = 0; index < rank; index++) {
+    const dim = at(x.dims, index) ?? known(1);
+    const element = at(elements, index);
+    const grows = same(dim, known(1));
+    // An open length may be the 1 that is repeated.
+    const clear = sizeOf(dim) !== undefined || element === undefined || isSame(element, dim);
+    dims.push(grows ? (element === undefined ? dim : (element.dim ?? a.openDim())) : clear ? dim : a.openDim());
+    axes.push(grows ? undefined : at(x.axes, index));
+  }
+  a.put(node, { dims, axes });
+  if (target.isConstant !== true) return;
+  // 1 leaves an axis as long as it is.
+  a.edit(node, x.axes, (view) => {
+    const lengths = elements.map((one, index) => {
+      const axis = at(x.axes, index + rank - elements.length);
+      return axis === undefined ? (sizeOf(one.dim) ?? 1) : 1;
+    });
+    return { inputs: setInput(node, 1, view.ints(`${node.outputs[0]}_shape`, lengths)) };
+  });
+};
+
+export const resizing: Rules = { Resize: resize, Upsample: resize, Expand: expand };

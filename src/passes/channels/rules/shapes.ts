@@ -1,0 +1,38 @@
+import { intAttribute } from '../../../ir/node.ts';
+import { known } from '../dims.ts';
+import type { Element } from '../values.ts';
+import { pinReads } from './elementwise.ts';
+import type { Rule, Rules } from './index.ts';
+
+/** The lengths of a value, which remember the axes they are of. */
+const shape: Rule = (node, a) => {
+  const x = a.value(node.inputs[0]);
+  if (x === undefined) return;
+  const rank = x.dims.length;
+  const clamp = (value: number): number => Math.min(Math.max(value < 0 ? value + rank : value, 0), rank);
+  const [start, end] = [clamp(intAttribute(node, 'start', 0)), clamp(intAttribute(node, 'end', rank))];
+  const elements = x.dims.map((dim, index): Element => {
+    const axis = x.axes[index];
+    return axis === undefined ? { dim, reads: [] } : { dim, from: axis, reads: [axis] };
+  });
+  const taken = elements.slice(start, end);
+  a.put(node, { dims: [known(taken.length)], axes: [undefined], elements: taken });
+};
+
+const size: Rule = (node, a) => {
+  a.pinValue(node.inputs[0], a.because(node, 'counts their elements'));
+  a.put(node, { dims: [], axes: [] });
+};
+
+/** A tensor of a computed shape, all of one number. */
+const constantOfShape: Rule = (node, a) => {
+  const target = a.value(node.inputs[0]);
+  if (target?.elements === undefined) return void a.giveUp(node, 'makes a tensor of a computed shape');
+  pinReads(a, node, [target]);
+  a.put(node, {
+    dims: target.elements.map((one) => one.dim ?? a.openDim()),
+    axes: target.elements.map(() => undefined),
+  });
+};
+
+export const shapes: Rules = { Shape: shape, Size: size, ConstantOfShape: constantOfShape };

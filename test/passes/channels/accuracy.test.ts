@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import type { Tensor } from 'onnxruntime-node';
+import { sourceOf } from '../../../src/cli/channels.ts';
+import { type ChannelOptions, openData, readModel, removeChannels } from '../../../src/index.ts';
+import { fixture } from '../../support/cli.ts';
+import { bytesOf } from '../../support/model.ts';
+import { readNpz } from '../../support/npz.ts';
+import { runModel } from '../../support/ort.ts';
+
+/** Share of rows whose largest output is that of the label. */
+async function accuracy(model: Uint8Array, name: string): Promise<number> {
+  const { __labels__: labels, ...feeds } = await readNpz(fixture(`${name}-test.npz`));
+  const [output] = Object.values(await runModel(model, feeds as Record<string, Tensor>, 'all')) as [Tensor];
+  const classes = output.dims.at(-1) as number;
+  const data = output.data as Float32Array;
+  const truth = Array.from((labels as Tensor).data as BigInt64Array, Number);
+  const right = truth.filter((label, row) => {
+    const own = data.subarray(row * classes, (row + 1) * classes);
+    return own.indexOf(Math.max(...own)) === label;
+  });
+  return right.length / truth.length;
+}
+
+async function pruned(name: string, options: Partial<ChannelOptions>, data = true): Promise<Uint8Array> {
+  const model = await readModel(fixture(`${name}.onnx`));
+  const source = data ? { source: sourceOf(await openData(fixture(`${name}-calib.npz`), model.graph.inputs)) } : {};
+  await removeChannels({ amount: 0.3, ...source, ...options }).run(model);
+  const bytes = await bytesOf(model);
+  await model.close();
+  return bytes;
+}
+
+for (const name of ['digits-cnn', 'digits-cnn-bn', 'digits-mlp', 'digits-vit']) {
+  describe(name, () => {
+    const before = readFileSync(fixture(`${name}.onnx`));
+    let right: number;
+    beforeAll(async () => {
+      right = await accuracy(before, name);
+    });
+
+    test('stays within 3 points at 30 % of its channels, the biases corrected', async () => {
+      const after = await pruned(name, {});
+      if (name.includes('cnn')) expect(after.length).toBeLessThan(before.length * 0.65);
+      expect(await accuracy(after, name)).toBeGreaterThan(right - (name === 'digits-vit' ? 0.04 : 0.03));
+    });
+
+    test('stays within 1.5 points at 30 % of its channels, refitted', async () => {
+      for (const roundTo of name === 'digits-vit' ? [8] : [1, 8]) {
+        const after = await pruned(name, { reconstruct: true, roundTo });
+        expect(await accuracy(after, name)).toBeGreaterThan(right - 0.015);
+      }
+    });
+
+    if (name === 'digits-vit') return;
+    test('stays within 1.5 points with wanda, refitted', async () => {
+      const after = await pruned(name, { reconstruct: true, norm: 'wanda' });
+      expect(await accuracy(after, name)).toBeGreaterThan(right - 0.015);
+    });
+  });
+}
+
+test('half of the channels of digits-cnn can go when it is refitted, and nearly none when it is not', async () => {
+  const [fitted, plain] = [
+    await pruned('digits-cnn', { amount: 0.5, reconstruct: true, roundTo: 1 }),
+    await pruned('digits-cnn', { amount: 0.5, roundTo: 1 }, false),
+  ];
+  expect(fitted.length).toBeLessThan(100_000);
+  expect(await accuracy(fitted, 'digits-cnn')).toBeGreaterThan(0.98);
+  expect(await accuracy(plain, 'digits-cnn')).toBeLessThan(0.8);
+});
