@@ -16,7 +16,7 @@ export type { GroupPattern } from './kernels/groups.ts';
 export { OBSERVERS, type ObserverKind } from './kernels/observe/choose.ts';
 export type { Norm } from './kernels/sliceNorms.ts';
 export { type DataMode, type ModelPlan, planModel } from './onnx/plan.ts';
-export { readModel } from './onnx/read.ts';
+export { type ReadOptions, readModel } from './onnx/read.ts';
 export { type WriteOptions, type Written, writeModel } from './onnx/write.ts';
 export {
   type ActivationSource as ChannelActivations,

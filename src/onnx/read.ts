@@ -17,14 +17,20 @@ import type { Segment } from './segment.ts';
 import { sniff } from './sniff.ts';
 import { type Field, Skimmer } from './wire.ts';
 
+/** How to read a model. */
+export interface ReadOptions {
+  /** Path of the file in whose folder external data lies; that of the model where absent. */
+  readonly dataBeside?: string;
+}
+
 /**
  * Opens a model: nodes, types and metadata are read, weights stay where they are until somebody loads them.
  * The model keeps its files open; `model.close()` gives them back.
  *
- * @param input - a path, the bytes of a file, or any {@link Source}. Only a path can have external data.
+ * @param input - a path, the bytes of a file, or any {@link Source}; only with a path, of its own or in `options`, it can have external data
  * @throws CompressError `malformed`, `limit` or `unsupported`, naming the file, the place and the fact
  */
-export async function readModel(input: string | Uint8Array | Source): Promise<Model> {
+export async function readModel(input: string | Uint8Array | Source, options: ReadOptions = {}): Promise<Model> {
   const source =
     typeof input === 'string' ? await fileSource(input) : input instanceof Uint8Array ? bytesSource(input) : input;
   let folder: Folder | undefined;
@@ -33,7 +39,8 @@ export async function readModel(input: string | Uint8Array | Source): Promise<Mo
     await folder?.close();
   };
   try {
-    folder = typeof input === 'string' ? await modelFolder(input) : undefined;
+    const beside = options.dataBeside ?? (typeof input === 'string' ? input : undefined);
+    folder = beside === undefined ? undefined : await modelFolder(beside);
     return await read(source, folder, release);
   } catch (cause) {
     await release();

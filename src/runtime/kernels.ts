@@ -58,7 +58,7 @@ export async function openInspected(
   try {
     const written = join(folder.path, 'optimized.onnx');
     session = await openSession(path, { ...options, optimizedModelPath: written });
-    return { session, kernels: await readKernels(written, original) };
+    return { session, kernels: await readKernels(written, path, original) };
   } catch (cause) {
     await session?.release();
     throw cause;
@@ -68,14 +68,15 @@ export async function openInspected(
   }
 }
 
-async function readKernels(path: string, original: Model): Promise<Kernels> {
+async function readKernels(path: string, madeFrom: string, original: Model): Promise<Kernels> {
   const there = await stat(path).catch(() => undefined);
   if (there === undefined) {
     throw new CompressError('runtime', 'onnxruntime-node', 'does not write the graph it runs', {
       hint: 'Versions from 1.21 do: npm install onnxruntime-node@latest',
     });
   }
-  const optimized = await readModel(path);
+  // Weights that ONNX Runtime left alone stay in the data files of the model.
+  const optimized = await readModel(path, { dataBeside: madeFrom });
   try {
     return kernelsOf(optimized, original);
   } finally {
