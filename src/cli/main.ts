@@ -6,6 +6,7 @@ import { removeTemporaries } from '../io/sink.ts';
 import { DASH } from './arguments.ts';
 import { chosenBy } from './chosen.ts';
 import { commandsFor } from './commands/index.ts';
+import { endProgress } from './progress.ts';
 import { printable, wrap } from './text.ts';
 import { examples, PARSER, refuseRepeated, usageError, VERBS } from './usage.ts';
 
@@ -71,6 +72,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 }
 
 function report(cause: unknown, argv: readonly string[], color: boolean): void {
+  endProgress();
   const chalk = new Chalk({ level: color ? 1 : 0 });
   const verbose = argv.includes('--verbose') || argv.includes('-v');
   const known = cause instanceof CompressError;

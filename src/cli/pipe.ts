@@ -9,11 +9,12 @@ import type { Model } from '../ir/model.ts';
 import { type ModelPlan, planModel } from '../onnx/plan.ts';
 import { inputByteLength } from '../onnx/size.ts';
 import { type Written, writeModel } from '../onnx/write.ts';
-import { type Pass, type PassReport, transform } from '../passes/pass.ts';
+import type { Pass, PassReport } from '../passes/pass.ts';
 import { type CommonArguments, DASH } from './arguments.ts';
 import { refuseClosedOutput } from './closed.ts';
 import { GzipEstimate, gzipEstimateOf } from './gzip.ts';
 import { openPath, openSource } from './open.ts';
+import { progress } from './progress.ts';
 import { skipLines } from './skips.ts';
 import { printable } from './text.ts';
 
@@ -43,6 +44,9 @@ export interface Step {
   readonly allowUnchanged: boolean;
 }
 
+/** What a pass is doing, on a bar. */
+const WORDS: Readonly<Record<string, string>> = { prune: 'pruning', quantize: 'quantizing' };
+
 /** open → read → transform → write: the same for every verb. */
 export async function pipe(args: CommonArguments, streams: Streams, steps: readonly Step[]): Promise<RunReport> {
   const target = outputOf(args, streams);
@@ -65,9 +69,15 @@ export async function pipe(args: CommonArguments, streams: Streams, steps: reado
   try {
     const before = inputByteLength(model);
     expectWork(before);
-    const reports = await transform(model, ...steps.map((one) => one.pass)).catch((cause: unknown) => {
-      throw withFile(cause, input);
-    });
+    const quiet = args.quiet === true;
+    const reports: PassReport[] = [];
+    for (const { pass } of steps) {
+      const watch = progress(WORDS[pass.name] ?? pass.name, quiet);
+      const report = await pass.run(model, watch).catch((cause: unknown) => {
+        throw withFile(cause, input);
+      });
+      reports.push(report);
+    }
     for (const [index, one] of steps.entries()) {
       if (!one.allowUnchanged && one.pass.optional !== true)
         refuseUnchanged(reports[index] as PassReport, input, args.verbose === true);
@@ -86,11 +96,11 @@ export async function pipe(args: CommonArguments, streams: Streams, steps: reado
     // Its plan is not kept: a model of many nodes has as many bytes in it.
     const estimate = toGzip && target === undefined ? new GzipEstimate(plan().byteLength) : undefined;
     const onto = target ?? tee(streamSink(streams.stdout), estimate);
-    const written: Written = await writeModel(model, onto, { data: mode, overwrite: args.force === true }).catch(
-      (cause: unknown) => {
-        throw withFile(cause, target ?? '<stdout>');
-      },
-    );
+    const onProgress = progress('writing', quiet, { unit: 'bytes' });
+    const options = { data: mode, overwrite: args.force === true, onProgress } as const;
+    const written: Written = await writeModel(model, onto, options).catch((cause: unknown) => {
+      throw withFile(cause, target ?? '<stdout>');
+    });
     return {
       input,
       output: target ?? '<stdout>',

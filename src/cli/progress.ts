@@ -1,38 +1,70 @@
+import { formatBytes } from './size.ts';
+
 /** Shows how far a long work is. `total` undefined: not known yet. */
 export type Progress = (done: number, total: number | undefined) => void;
 
 /** Times a second a bar is drawn. */
 const FPS = 8;
+/** Work that is over sooner shows no bar, in milliseconds. */
+const PATIENCE = 500;
+
+/** What is counted. */
+type Unit = 'times' | 'bytes';
+
+interface Bar {
+  update(done: number): void;
+  setTotal(total: number): void;
+  stop(): void;
+}
+
+/** The bar that is on the terminal now. */
+let shown: Bar | undefined;
+
+/** Takes the bar away, for what is to be said next. */
+export function endProgress(): void {
+  shown?.stop();
+  shown = undefined;
+}
 
 /**
- * A bar on a terminal, gone when the work is done; elsewhere, and with --quiet, nothing.
+ * A bar on a terminal for work of more than half a second, gone when the work is done; elsewhere, and with --quiet, nothing.
  * @param what - in one word, e.g. `calibrating`
  */
-export function progress(what: string, quiet: boolean, stream: NodeJS.WriteStream = process.stderr): Progress {
+export function progress(
+  what: string,
+  quiet: boolean,
+  { unit = 'times', stream = process.stderr }: { unit?: Unit; stream?: NodeJS.WriteStream } = {},
+): Progress {
   if (quiet || !stream.isTTY) return () => {};
   let last: readonly [done: number, total: number | undefined] = [0, undefined];
-  let bar: { update(done: number): void; setTotal(total: number): void; stop(): void } | undefined;
+  let bar: Bar | undefined;
   let loading = false;
+  const begun = performance.now();
   const show = (): void => {
     const [done, total] = last;
     if (total !== undefined) bar?.setTotal(total);
     bar?.update(done);
     if (done !== total) return;
-    bar?.stop();
+    if (bar !== undefined && bar === shown) endProgress();
     bar = undefined;
   };
   return (done, total) => {
     last = [done, total];
     if (loading) return show();
+    if (performance.now() - begun < PATIENCE) return;
     loading = true;
     // Not loaded before a bar is wanted.
     void import('cli-progress').then(({ default: { SingleBar, Presets } }) => {
       if (last[0] === last[1]) return;
       const format = `${what} {bar} {value}/{total} | {eta_formatted} left`;
-      const settings = { format, fps: FPS, clearOnComplete: true, hideCursor: false, stream };
+      const formatValue = (value: number, _: object, kind: string): string =>
+        unit === 'bytes' && (kind === 'value' || kind === 'total') ? formatBytes(value) : String(value);
+      const settings = { format, formatValue, fps: FPS, clearOnComplete: true, hideCursor: false, stream };
       const made = new SingleBar(settings, Presets.shades_classic);
+      endProgress();
       made.start(last[1] ?? last[0], last[0]);
       bar = made;
+      shown = made;
     });
   };
 }

@@ -142,16 +142,23 @@ const SMALL = 1 << 16;
 /** What parts are written to: a sink, or something beside it that sees the bytes. */
 export type Output = Pick<Sink, 'write' | 'reserve' | 'clone'> & Partial<Pick<Sink, 'label'>>;
 
+/** Told of bytes that are written. */
+export type Wrote = (byteLength: number) => void;
+
 /** Writes the parts in order; a part that does not give the bytes it promised is an `internal` error. */
-export async function writeParts(parts: readonly Part[], sink: Output): Promise<void> {
+export async function writeParts(parts: readonly Part[], sink: Output, wrote: Wrote = () => {}): Promise<void> {
   if (await cloned(parts, sink)) return;
   const ahead = new ReadAhead();
   const elsewhere = new Elsewhere();
   try {
     for (const part of parts) {
-      if (part instanceof Uint8Array) await sink.write(part);
-      else if (part instanceof Segment && part.byteLength <= SMALL) await sink.write(await ahead.read(part));
-      else await writeLong(part, sink, elsewhere);
+      const short = part instanceof Segment && part.byteLength <= SMALL ? await ahead.read(part) : part;
+      if (short instanceof Uint8Array) {
+        await sink.write(short);
+        wrote(short.byteLength);
+      } else {
+        await writeLong(short, sink, elsewhere, wrote);
+      }
       elsewhere.check();
     }
   } finally {
@@ -169,19 +176,21 @@ async function cloned(parts: readonly Part[], sink: Output): Promise<boolean> {
 }
 
 /** A long copy or a tensor: computed by other threads where that is faster, in pieces where it can be. */
-async function writeLong(part: Segment | Blob, sink: Output, elsewhere: Elsewhere): Promise<void> {
+async function writeLong(part: Segment | Blob, sink: Output, elsewhere: Elsewhere, wrote: Wrote): Promise<void> {
   const streamed = await streamOf(part);
   if (streamed?.inThreads() && sink.reserve !== undefined) {
     const failed = (cause: unknown): never => {
       throw ioError(sink.label ?? '', cause);
     };
-    elsewhere.add(streamed.writeTo(await sink.reserve(part.byteLength)).catch(failed));
+    const place = await sink.reserve(part.byteLength);
+    elsewhere.add(streamed.writeTo(place).then(() => wrote(part.byteLength), failed));
     return;
   }
   let written = 0;
   const write = async (bytes: Uint8Array): Promise<void> => {
     written += bytes.byteLength;
     await sink.write(bytes);
+    wrote(bytes.byteLength);
   };
   if (part instanceof Segment) await copy(part, write);
   else if (streamed !== undefined) for await (const chunk of streamed.chunks()) await write(chunk);

@@ -17,6 +17,8 @@ export interface WriteOptions {
   readonly overwrite?: boolean;
   /** Nodes and outputs that the file gets and the model has not, e.g. to look at what it computes inside. */
   readonly adding?: Addition | undefined;
+  /** Called with the bytes that are written so far, of all that will be. */
+  readonly onProgress?: (written: number, total: number) => void;
 }
 
 /** What was written: sizes in bytes, and the data files beside the model file. */
@@ -37,7 +39,8 @@ export async function writeModel(model: Model, target: string | Sink, options: W
   const planned = { mode: options.data ?? 'auto', adding: options.adding };
   if (typeof target !== 'string') {
     const plan = planModel(model, planned);
-    await guarded(model, [target], () => writeParts(plan.parts, target));
+    const wrote = counter(plan.byteLength, options.onProgress);
+    await guarded(model, [target], () => writeParts(plan.parts, target, wrote));
     return { byteLength: plan.byteLength, dataByteLength: 0, dataFiles: [] };
   }
   const dataName = `${basename(target)}.data`;
@@ -47,29 +50,40 @@ export async function writeModel(model: Model, target: string | Sink, options: W
   const main = await fileSink(target, { overwrite });
   const sinks = [main];
   const dataFiles: string[] = [];
+  const wrote = counter(plan.byteLength + (plan.data?.byteLength ?? 0), options.onProgress);
   await guarded(model, sinks, async () => {
     if (plan.keepsDataFiles) dataFiles.push(...(await copyDataFiles(model, target, overwrite, sinks)));
     const data = plan.data;
-    if (data === undefined) return writeParts(plan.parts, main);
+    if (data === undefined) return writeParts(plan.parts, main, wrote);
     const path = resolve(dirname(target), data.location);
     const sink = await fileSink(path, { overwrite, model: target });
     sinks.unshift(sink);
     dataFiles.push(path);
     if (!data.carriesChecksum) {
-      await writeParts(data.parts, sink);
-      return writeParts(plan.parts, main);
+      await writeParts(data.parts, sink, wrote);
+      return writeParts(plan.parts, main, wrote);
     }
     const hash = createHash('sha1');
-    await writeParts(data.parts, {
-      write: (chunk) => {
+    const hashed = {
+      write: (chunk: Uint8Array): Promise<void> => {
         hash.update(chunk);
         return sink.write(chunk);
       },
-    });
+    };
+    await writeParts(data.parts, hashed, wrote);
     const final = planModel(model, { ...planned, dataName, checksum: hash.digest('hex') });
-    return writeParts(final.parts, main);
+    return writeParts(final.parts, main, wrote);
   });
   return { byteLength: plan.byteLength, dataByteLength: dataLength(model, plan), dataFiles };
+}
+
+/** Adds up what is written. */
+function counter(total: number, onProgress: WriteOptions['onProgress']): (byteLength: number) => void {
+  let written = 0;
+  return (byteLength) => {
+    written += byteLength;
+    onProgress?.(written, total);
+  };
 }
 
 /**

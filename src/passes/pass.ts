@@ -71,12 +71,16 @@ export interface PassReport {
   readonly notes: readonly string[];
 }
 
+/** Told how many of the weights a pass has looked at. */
+export type Watch = (done: number, total: number) => void;
+
 /** A rewrite of the map. Weights it changes are computed later, while the model is written. */
 export interface Pass {
   readonly name: string;
   /** It follows another pass and may find nothing to do, which is then no error. */
   readonly optional?: boolean;
-  run(model: Model): Promise<PassReport>;
+  /** @param watch - called where looking at weights may take long */
+  run(model: Model, watch?: Watch): Promise<PassReport>;
 }
 
 /** Runs passes in order over one model. */

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from '@jest/globals';
-import { progress } from '../../src/cli/progress.ts';
+import { endProgress, progress } from '../../src/cli/progress.ts';
 
 function terminal(isTTY: boolean): { stream: NodeJS.WriteStream; seen: () => string } {
   const stream = Object.assign(new PassThrough(), { isTTY, columns: 80, clearLine() {}, cursorTo() {} });
@@ -13,7 +13,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 test('a terminal sees how far the work is', async () => {
   const { stream, seen } = terminal(true);
-  const show = progress('calibrating', false, stream);
+  const show = progress('calibrating', false, { stream });
   show(1, undefined);
   for (let tries = 0; !seen().includes('2/5') && tries < 100; tries++) {
     show(2, 5);
@@ -30,8 +30,32 @@ test.each([
   ['--quiet', true, true],
 ])('%s sees nothing', async (_, isTTY, quiet) => {
   const { stream, seen } = terminal(isTTY);
-  const show = progress('calibrating', quiet, stream);
+  const show = progress('calibrating', quiet, { stream });
+  show(1, 3);
+  await pause(600);
   for (const done of [1, 2, 3]) show(done, 3);
   await pause(50);
   expect(seen()).toBe('');
+});
+
+test('work of less than half a second shows nothing', async () => {
+  const { stream, seen } = terminal(true);
+  const show = progress('writing', false, { stream });
+  for (const done of [1, 2, 3]) show(done, 3);
+  await pause(600);
+  expect(seen()).toBe('');
+});
+
+test('bytes are shown as sizes, and what is to be said takes the bar away', async () => {
+  const { stream, seen } = terminal(true);
+  const show = progress('writing', false, { unit: 'bytes', stream });
+  for (let tries = 0; !seen().includes('512 MB/1.02 GB') && tries < 100; tries++) {
+    show(512_000_000, 1_024_000_000);
+    await pause(30);
+  }
+  expect(seen()).toContain('512 MB/1.02 GB');
+  endProgress();
+  const before = seen();
+  await pause(300);
+  expect(seen()).toBe(before);
 });

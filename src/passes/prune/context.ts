@@ -1,5 +1,5 @@
 import { heldName } from '../held.ts';
-import type { Skip, SkipReason } from '../pass.ts';
+import type { Skip, SkipReason, Watch } from '../pass.ts';
 import { skipUse, type WeightUse } from '../select.ts';
 import type { AmountOf } from './amounts.ts';
 import { type Measured, measure } from './measure.ts';
@@ -17,6 +17,7 @@ export interface Context {
   /** How scores are compared. */
   readonly scoreWidth: ScoreWidth;
   readonly skips: Skip[];
+  readonly watch: Watch | undefined;
 }
 
 /** Reports that a weight is left. */

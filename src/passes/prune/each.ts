@@ -28,6 +28,7 @@ export async function pruneEach(targets: readonly Target[], context: Context): P
       begun = next && (await begin(next, context));
       const one = await pruneOne(target, current, context);
       if (one !== undefined) planned.push(one);
+      context.watch?.(index + 1, waiting.length);
     }
   } finally {
     // After an error: what reads the file ends before somebody closes it.

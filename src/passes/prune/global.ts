@@ -26,13 +26,14 @@ export async function pruneGlobal(targets: readonly Target[], context: Context):
   const weights: Weight[] = [];
   for (const target of targets) weights.push({ target, scale: await measured(context, target, 'forget') });
   const found = method === 'random' || of === 'remaining' ? undefined : await surveyed(weights, amount);
-  for (const { target, scale } of weights) {
+  for (const [index, { target, scale }] of weights.entries()) {
     const { zeros, nans } = await scale.countSpecial();
     if (wide && scale.width === 4 && context.scores === undefined) {
       leave(context, target, 'mixed_dtype', 'it is float64 beside smaller floats under one threshold');
     } else if (isOrdered(context, target, nans)) {
       usable.push({ target, zeros, scale });
     }
+    context.watch?.(index + 1, weights.length);
   }
   const zeros = usable.reduce((sum, one) => sum + one.zeros, 0);
   const elements = usable.reduce((sum, one) => sum + one.target.elements, 0);

@@ -2,7 +2,7 @@ import type { Model } from '../../ir/model.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
 import { unpackingNotes, unpackWeights } from '../pack/unpack.ts';
-import type { Pass, PassReport } from '../pass.ts';
+import type { Pass, PassReport, Watch } from '../pass.ts';
 import { amountsFor } from './amounts.ts';
 import { type Context, leave } from './context.ts';
 import { pruneEach } from './each.ts';
@@ -39,10 +39,10 @@ export { isPruned, type SliceSparsity, sparsity, type WeightSparsity } from './s
  */
 export function prune(options: PruneOptions): Pass {
   const settled = settle(options);
-  return { name: 'prune', run: (model) => run(model, settled) };
+  return { name: 'prune', run: (model, watch) => run(model, settled, watch) };
 }
 
-async function run(model: Model, options: Settled): Promise<PassReport> {
+async function run(model: Model, options: Settled, watch?: Watch): Promise<PassReport> {
   const notes = unpackingNotes(await unpackWeights(model));
   notes.push(...inliningNotes(inlineWeights(model, options.opTypes, 'handed')));
   const { targets: all, skips } = selectTargets(model, options);
@@ -51,7 +51,7 @@ async function run(model: Model, options: Settled): Promise<PassReport> {
   const found = file === undefined ? undefined : matchArrays(model, all, skips, file, options.layout);
   notes.push(...(found?.notes ?? []));
   const scores = options.scores === undefined ? undefined : found?.matched;
-  const context: Context = { options, amountOf, scores, scoreWidth: scoreWidth(scores?.values() ?? []), skips };
+  const context: Context = { options, amountOf, scores, scoreWidth: scoreWidth(scores?.values() ?? []), skips, watch };
   const targets = all.filter((one) => isMeant(one, context, found?.matched, file?.label));
   const masks = options.masks === undefined ? undefined : found?.matched;
   return { pass: 'prune', changes: carryOut(await plan(targets, context, masks), options), skips, notes };

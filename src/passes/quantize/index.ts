@@ -6,7 +6,7 @@ import { dropUnused, heldName } from '../held.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
 import { unpackingNotes, unpackWeights } from '../pack/unpack.ts';
-import type { Change, Pass, PassReport, Skip } from '../pass.ts';
+import type { Change, Pass, PassReport, Skip, Watch } from '../pass.ts';
 import { isExcluded, notFloat, skipUse, type WeightUse, weightUses } from '../select.ts';
 import { settleEinsums } from './einsum.ts';
 import { Emitter } from './emit.ts';
@@ -47,7 +47,7 @@ const MIN_TABLE = 1024;
  */
 export function quantize(options: QuantizeOptions = {}): Pass {
   const settled = settle(options);
-  return { name: 'quantize', run: (model) => run(model, settled) };
+  return { name: 'quantize', run: (model, watch) => run(model, settled, watch) };
 }
 
 /**
@@ -60,7 +60,7 @@ export function planQuantize(options: QuantizeOptions = {}): Pass {
   return { name: 'quantize', run: (model) => run(model, settled) };
 }
 
-async function run(model: Model, options: Settled): Promise<PassReport> {
+async function run(model: Model, options: Settled, watch?: Watch): Promise<PassReport> {
   const notes = unpackingNotes(await unpackWeights(model));
   const inlined = inlineWeights(model, options.opTypes, 'all');
   notes.push(...inliningNotes(inlined));
@@ -91,7 +91,7 @@ async function run(model: Model, options: Settled): Promise<PassReport> {
     model.opset,
     options.unread ? new DistinctScales() : await DistinctScales.of(model),
   );
-  const changes = model.opset < 10 ? [] : await rewrite(model, selected.uses, forms, skips);
+  const changes = model.opset < 10 ? [] : await rewrite(model, selected.uses, forms, skips, watch);
   const recurrent = recurrentWeights(model, options, (use) => refusal(model, use, options));
   skips.push(...recurrent.skips);
   changes.push(...(await quantizeRecurrent(model, recurrent.uses, options, emitter, skips)));
@@ -172,15 +172,22 @@ function isInFunction(graph: Graph): boolean {
 }
 
 /** Rewrites every use, then drops the float weights nothing reads any more. */
-async function rewrite(model: Model, uses: readonly WeightUse[], forms: Forms, skips: Skip[]): Promise<Change[]> {
+async function rewrite(
+  model: Model,
+  uses: readonly WeightUse[],
+  forms: Forms,
+  skips: Skip[],
+  watch?: Watch,
+): Promise<Change[]> {
   const done = new Map<string, { uses: WeightUse[]; after: number; form: string }>();
   const keys = new Map<Graph, number>();
   const keyOf = ({ held }: WeightUse): string => {
     if (!keys.has(held.graph)) keys.set(held.graph, keys.size);
     return `${keys.get(held.graph)} ${heldName(held)}`;
   };
-  for (const use of uses) {
+  for (const [index, use] of uses.entries()) {
     const result = await forms.apply(use);
+    watch?.(index + 1, uses.length);
     if ('reason' in result) {
       skips.push(result);
       continue;
