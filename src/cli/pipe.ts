@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { isatty } from 'node:tty';
 import { expectWork } from '../compute/work.ts';
 import { CompressError } from '../errors.ts';
-import { checkTarget, type Sink, streamSink } from '../io/sink.ts';
+import { checkTarget, type Sink, stdoutSink } from '../io/sink.ts';
 import { stdinSource } from '../io/spool.ts';
 import type { Model } from '../ir/model.ts';
 import { type ModelPlan, planModel } from '../onnx/plan.ts';
@@ -95,7 +95,7 @@ export async function pipe(args: CommonArguments, streams: Streams, steps: reado
     const toGzip = shown && reports.some((report) => report.pass === 'prune');
     // Its plan is not kept: a model of many nodes has as many bytes in it.
     const estimate = toGzip && target === undefined ? new GzipEstimate(plan().byteLength) : undefined;
-    const onto = target ?? tee(streamSink(streams.stdout), estimate);
+    const onto = target ?? tee(await stdoutSink(streams.stdout), estimate);
     const onProgress = progress('writing', quiet, { unit: 'bytes' });
     const options = { data: mode, overwrite: args.force === true, onProgress } as const;
     const written: Written = await writeModel(model, onto, options).catch((cause: unknown) => {

@@ -3,6 +3,7 @@ import { copyFile, type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { CompressError, ioError } from '../errors.ts';
+import { blockingPipe } from './blocking.ts';
 import { commit, type Pending, refuseExisting } from './commit.ts';
 import { hiddenName } from './hidden.ts';
 import { clearLeftovers } from './leftovers.ts';
@@ -155,6 +156,33 @@ export function streamSink(stream: Writable, label = '<stdout>'): Sink {
     write: (chunk) => gather.add(chunk),
     finish: () => gather.flush(),
     async abort() {},
+  };
+}
+
+/**
+ * Standard output as a sink. A pipe is written by a descriptor that waits: see {@link blockingPipe}.
+ * @param stream - for anything but a pipe, and where the pipe cannot be opened
+ */
+export async function stdoutSink(stream: Writable, fd = 1): Promise<Sink> {
+  const handle = await blockingPipe(fd, 'w');
+  if (handle === undefined) return streamSink(stream);
+  const label = '<stdout>';
+  const gather = new Gatherer(async (bytes) => {
+    for (let done = 0; done < bytes.byteLength; ) {
+      const { bytesWritten } = await handle.write(bytes, done).catch((cause: unknown) => {
+        throw ioError(label, cause);
+      });
+      done += bytesWritten;
+    }
+  });
+  return {
+    label,
+    write: (chunk) => gather.add(chunk),
+    async finish() {
+      await gather.flush();
+      await handle.close();
+    },
+    abort: () => handle.close().catch(() => {}),
   };
 }
 

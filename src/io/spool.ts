@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { CompressError, ioError } from '../errors.ts';
+import { blockingPipe } from './blocking.ts';
 import { clearTemporaryFolder } from './leftovers.ts';
 import { bytesSource, handleSource, type Source } from './source.ts';
 import type { Spooled, SpoolTask } from './spoolThread.ts';
@@ -87,25 +88,29 @@ const PAUSE = 1;
  * @throws CompressError `malformed` when nothing arrives, `limit`
  */
 export async function spoolPipe(fd: number, label = '<stdin>', limit: number = MAX_SPOOL): Promise<Source> {
+  const waiting = await blockingPipe(fd, 'r');
+  const from = waiting?.fd ?? fd;
   const held: Uint8Array[] = [];
   let byteLength = 0;
   let file: FileHandle | undefined;
   try {
     while (byteLength < FIRST) {
-      const chunk = await readPipe(fd);
+      const chunk = await readPipe(from);
       if (chunk.byteLength === 0) return whole(held, label);
       held.push(chunk);
       byteLength += chunk.byteLength;
     }
     file = await openTemporary();
     await writeAll(file, held.splice(0));
-    const spooled = await spoolInThread({ from: fd, to: file.fd, position: byteLength, limit });
+    const spooled = await spoolInThread({ from, to: file.fd, position: byteLength, limit });
     if ('message' in spooled) throw Object.assign(new Error(spooled.message), { code: spooled.code });
     if (spooled.byteLength > limit) throw tooLong(label);
     return handleSource(file, label);
   } catch (cause) {
     await file?.close();
     throw ioError(label, cause);
+  } finally {
+    await waiting?.close();
   }
 }
 
