@@ -13,13 +13,25 @@ export const WORTH_THREADS: number = 96 << 20;
 
 let pool: Promise<Tinypool> | undefined;
 
-let fail: (cause: CompressError) => void;
+/** Why no thread could start, where that is so: its folder is gone, or there is no more memory. */
+let broken: CompressError | undefined;
+/** Whoever waits for a task: where no thread starts, no task fails by itself. */
+const waiting = new Set<(cause: CompressError) => void>();
 
-/** Fails when a thread cannot start, where no task is there to fail: its folder is gone, or there is no more memory. */
-const broken = new Promise<never>((_, reject) => {
-  fail = reject;
-});
-broken.catch(() => {});
+function fail(cause: CompressError): void {
+  broken = cause;
+  for (const reject of waiting) reject(cause);
+}
+
+/** A task's outcome. No race with one promise for all of them: that would keep every outcome as long as it lives. */
+function outcomeOf(threads: Tinypool, task: Task): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    if (broken !== undefined) return reject(broken);
+    waiting.add(reject);
+    const done = threads.run(task) as Promise<Outcome>;
+    done.then(resolve, reject).finally(() => waiting.delete(reject));
+  });
+}
 
 /** How many threads there may be beside this one; none where there is one processor, or when run from source. */
 export function threadCount(): number {
@@ -68,7 +80,7 @@ export async function runInThread<Kind extends Job['kind']>(
 ): Promise<Results[Kind]> {
   const threads = await startThreads();
   const task: Task = { job, from, to };
-  const outcome = (await Promise.race([threads.run(task), broken])) as Outcome;
+  const outcome = await outcomeOf(threads, task);
   if ('result' in outcome) return outcome.result as Results[Kind];
   if (outcome.failed === 'write') throw writeError(outcome.message, outcome.code);
   throw new CompressError('io', label, outcome.message);
