@@ -46,7 +46,9 @@ function speedUp(before, after, ...more) {
 
 const WAYS = [
   ['--channels 0.3', []],
+  ['… --scope global', ['--scope', 'global']],
   ['… --calibrate', ['--calibrate']],
+  ['… --calibrate --scope global', ['--calibrate', '--scope', 'global']],
   ['… --calibrate --norm wanda', ['--calibrate', '--norm', 'wanda']],
   ['… --calibrate --reconstruct', ['--calibrate', '--reconstruct']],
   ['… --reconstruct --round-to 1', ['--calibrate', '--reconstruct', '--round-to', '1']],

@@ -43,7 +43,7 @@ export const PARSER = { 'boolean-negation': false, 'duplicate-arguments-array': 
 
 /** What each verb takes, and what it does in a line: all that the help of the program needs of it. */
 export const SUMMARIES: { readonly [verb in Verb]: readonly [command: string, describe: string] } = {
-  prune: ['prune [model]', 'set the least important weights to zero, as torch.nn.utils.prune does'],
+  prune: ['prune [model]', 'zero the least important weights, as torch.nn.utils.prune does, or remove channels'],
   quantize: ['quantize [model]', 'turn weights into 8-bit integers, as torch.quantization.quantize_dynamic does'],
   pack: ['pack [model]', 'store pruned weights in fewer bytes; what the model computes stays the same'],
   fold: ['fold [model]', 'fold BatchNormalization and constants into the weights; remove what does nothing'],
