@@ -1,10 +1,8 @@
 import uPlot from 'uplot';
-import type { Sensitivity, WeightHistogram } from '../src/cli/report/data.ts';
+import type { WeightHistogram } from '../src/cli/report/data.ts';
 import { colour, element } from './dom.ts';
 
 const HEIGHT = 240;
-/** Widest a letter of an axis is, in pixels. */
-const LETTER = 9;
 
 /** Draws a chart again when its place or the colour scheme changes. */
 function drawn(place: HTMLElement, draw: (width: number) => uPlot): void {
@@ -71,7 +69,9 @@ function powerOf(exponent: number): string {
 }
 
 /** SQNR of the outputs when each layer alone is changed, the most sensitive layer first. */
-export function sensitivityChart({ layers }: Sensitivity): HTMLElement {
+export function sensitivityChart(
+  layers: readonly { readonly weight: string; readonly sqnr: number | 'Infinity' }[],
+): HTMLElement {
   const finite = layers.flatMap((one) => (one.sqnr === 'Infinity' ? [] : [{ weight: one.weight, sqnr: one.sqnr }]));
   const shown = finite.toSorted((a, b) => a.sqnr - b.sqnr);
   const place = element('div', { class: 'chart', role: 'img', 'aria-label': 'SQNR of the outputs, layer by layer' });

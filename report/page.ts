@@ -108,8 +108,17 @@ function left(data: ReportData): HTMLElement[] {
   ];
 }
 
+function sensitivityOf(found: ReportData['sensitivity']): HTMLElement[] {
+  if (found === null) return [];
+  const head = element('h2', {}, 'Sensitivity');
+  if (found.kind === 'not_measured') return [head, element('p', { class: 'soft' }, `Not measured: ${found.why}.`)];
+  const { layers, of } = found;
+  const which = of > layers.length ? ` The ${layers.length} largest of ${of} layers.` : '';
+  const text = `SQNR of the outputs when one layer alone is changed, on ${found.data}: the lower, the more it costs.${which}`;
+  return [head, element('p', { class: 'soft' }, text), sensitivityChart(layers)];
+}
+
 function page(data: ReportData): HTMLElement[] {
-  const { sensitivity } = data;
   return [
     element('h1', {}, `${data.input.name} → ${data.output.name}`),
     sizes(data),
@@ -118,17 +127,7 @@ function page(data: ReportData): HTMLElement[] {
     ...verdict(data.verdict),
     element('h2', {}, 'Weights'),
     ...layers(data.layers),
-    ...(sensitivity === null
-      ? []
-      : [
-          element('h2', {}, 'Sensitivity'),
-          element(
-            'p',
-            { class: 'soft' },
-            `SQNR of the outputs when one layer alone is changed, on ${sensitivity.data}: the lower, the more it costs.`,
-          ),
-          sensitivityChart(sensitivity),
-        ]),
+    ...sensitivityOf(data.sensitivity),
     ...left(data),
   ];
 }

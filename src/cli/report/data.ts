@@ -22,7 +22,7 @@ export interface ReportUnfused {
 export interface WeightHistogram {
   readonly min: number;
   readonly max: number;
-  /** Elements in each bin; the last one holds `max` too. */
+  /** Finite elements in each bin; the first and the last one hold what lies beyond them, too. */
   readonly before: readonly number[];
   readonly after: readonly number[];
 }
@@ -46,12 +46,17 @@ export interface ReportLayer {
   readonly histogram: WeightHistogram | null;
 }
 
-/** How much the outputs lose when one layer alone is changed. */
-export interface Sensitivity {
-  /** What the models were fed. */
-  readonly data: string;
-  readonly layers: readonly { readonly weight: string; readonly sqnr: number | 'Infinity' }[];
-}
+/** How much the outputs lose when one layer alone is changed, or why nobody looked. */
+export type Sensitivity =
+  | {
+      readonly kind: 'measured';
+      /** What the models were fed. */
+      readonly data: string;
+      /** Layers that were changed; the largest of them are in `layers`. */
+      readonly of: number;
+      readonly layers: readonly { readonly weight: string; readonly sqnr: number | 'Infinity' }[];
+    }
+  | { readonly kind: 'not_measured'; readonly why: string };
 
 /** What ONNX Runtime makes of the result, or why nobody asked it. */
 export type Verdict =
@@ -76,5 +81,6 @@ export interface ReportData {
   }[];
   readonly layers: readonly ReportLayer[];
   readonly verdict: Verdict;
+  /** Null where there is no data. */
   readonly sensitivity: Sensitivity | null;
 }
