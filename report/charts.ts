@@ -48,7 +48,7 @@ export function histogramChart(histogram: WeightHistogram): HTMLElement {
       height: HEIGHT,
       legend: { show: false },
       cursor: { show: false },
-      scales: { x: { time: false }, y: { range: (_, __, top) => [0, Math.max(top, 1)] } },
+      scales: { x: { time: false, range: () => [min, max] }, y: { range: (_, __, top) => [0, Math.max(top, 1)] } },
       axes: [
         axis(),
         { ...axis(), values: (_, splits) => splits.map((one) => (Number.isInteger(one) ? powerOf(one) : '')) },

@@ -40,7 +40,7 @@ function verdict(found: Verdict): HTMLElement[] {
   const { kernels, unfused } = found;
   const sentence =
     unfused.length === 0
-      ? 'Every quantized weight is read by an integer kernel: none is made float again when the model runs.'
+      ? 'No weight of integers is made float again when the model runs.'
       : `${unfused.length === 1 ? 'One weight is' : `${unfused.length} weights are`} made float again at every run, which can be many times slower.`;
   const counts = kernels.map(({ op, nodes }) => `${op} ×${nodes}`).join(', ');
   const box = element('p', { class: unfused.length === 0 ? 'verdict' : 'verdict bad' }, sentence);
@@ -71,7 +71,7 @@ const LAYERS: readonly Column<ReportLayer>[] = [
   { head: 'now', text: (row) => row.form, order: (row) => row.form },
 ];
 
-function layers(rows: readonly ReportLayer[]): HTMLElement[] {
+function layers({ layers: rows, sensitivity }: ReportData): HTMLElement[] {
   if (rows.length === 0) return [element('p', {}, 'No weight was changed.')];
   const chart = element('div');
   const show = (row: ReportLayer): void => {
@@ -82,6 +82,7 @@ function layers(rows: readonly ReportLayer[]): HTMLElement[] {
       ' ',
       key('before', 'before'),
       key('after', 'after'),
+      element('span', { class: 'soft' }, 'elements by value'),
     );
     const body =
       row.histogram === null
@@ -89,7 +90,15 @@ function layers(rows: readonly ReportLayer[]): HTMLElement[] {
         : histogramChart(row.histogram);
     chart.replaceChildren(title, body);
   };
-  return [sortable(LAYERS, rows, show), chart];
+  return [sortable([...LAYERS, ...alone(sensitivity)], rows, show), chart];
+}
+
+/** A column of what each layer alone does to the outputs, where that was measured. */
+function alone(sensitivity: ReportData['sensitivity']): Column<ReportLayer>[] {
+  if (sensitivity?.kind !== 'measured') return [];
+  const found = new Map(sensitivity.layers.map(({ weight, sqnr }) => [weight, sqnr]));
+  const of = ({ weight }: ReportLayer): number | 'Infinity' | null => found.get(weight) ?? null;
+  return [{ head: 'outputs', right: true, text: (row) => decibels(of(row)), order: (row) => finite(of(row)) }];
 }
 
 function left(data: ReportData): HTMLElement[] {
@@ -114,7 +123,7 @@ function sensitivityOf(found: ReportData['sensitivity']): HTMLElement[] {
   if (found.kind === 'not_measured') return [head, element('p', { class: 'soft' }, `Not measured: ${found.why}.`)];
   const { layers, of } = found;
   const which = of > layers.length ? ` The ${layers.length} largest of ${of} layers.` : '';
-  const text = `SQNR of the outputs when one layer alone is changed, on ${found.data}: the lower, the more it costs.${which}`;
+  const text = `SQNR of the outputs when one layer alone is changed, on ${found.data}: the lower, the more it costs.${which} The table above has the figures.`;
   return [head, element('p', { class: 'soft' }, text), sensitivityChart(layers)];
 }
 
@@ -126,7 +135,7 @@ function page(data: ReportData): HTMLElement[] {
     element('h2', {}, 'What ONNX Runtime makes of it'),
     ...verdict(data.verdict),
     element('h2', {}, 'Weights'),
-    ...layers(data.layers),
+    ...layers(data),
     ...sensitivityOf(data.sensitivity),
     ...left(data),
   ];

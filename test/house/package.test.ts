@@ -52,11 +52,11 @@ test('the tarball holds the program, its types and its papers, and nothing else'
   expect(files).toEqual(
     expect.arrayContaining([
       ...['dist/index.js', 'dist/index.d.ts', 'dist/bin/start.js', 'dist/bin/worker.js'],
-      ...['dist/bin/LICENSES.txt', 'dist/man/compress.1'],
+      ...['dist/bin/LICENSES.txt', 'dist/bin/report.html', 'dist/man/compress.1'],
     ]),
   );
   for (const path of files.filter((one) => one.startsWith('dist/')))
-    expect(path).toMatch(/\.(js|d\.ts|wasm|1)$|bin\/LICENSES\.txt$/);
+    expect(path).toMatch(/\.(js|d\.ts|wasm|1)$|bin\/(LICENSES\.txt|report\.html)$/);
 });
 
 test('the three lines of the README work where only its own dependencies are', () => {

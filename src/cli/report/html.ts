@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { CompressError, ioError } from '../../errors.ts';
 import { checkTarget, fileSink } from '../../io/sink.ts';
-import type { CommonArguments } from '../arguments.ts';
+import { type CommonArguments, DASH } from '../arguments.ts';
 import { sameFile } from '../pipe.ts';
 import type { ReportData } from './data.ts';
 
@@ -14,7 +14,7 @@ export async function reportTarget(args: CommonArguments): Promise<string> {
   const { report: path = '' } = args;
   const wrong = (fact: string, hint: string): CompressError => new CompressError('options', '--report', fact, { hint });
   if (args.dryRun) throw wrong('a dry run writes nothing', 'Leave out one of the two; --json reports a dry run.');
-  if (path === '' || path === '-') {
+  if (path === '' || path === '-' || path === DASH) {
     const fact = path === '' ? 'the file name is empty' : 'standard output has no place for the page';
     throw wrong(fact, 'Name a file: --report report.html.');
   }
