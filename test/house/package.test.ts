@@ -86,6 +86,11 @@ test('the command runs from there and knows its version', () => {
   const [own, runs] = command(process.execPath, [bin, '--version'], home).split('\n');
   expect(own).toBe(manifest.version);
   expect(runs).toMatch(/^onnxruntime-node is not installed, Node\.js \d/);
-  command(process.execPath, [bin, 'quantize', '-q', fixture('mymodel.onnx'), '-o', 'cli.onnx'], home);
+  command(
+    process.execPath,
+    [bin, 'quantize', '-q', fixture('mymodel.onnx'), '-o', 'cli.onnx', '--report=r.html'],
+    home,
+  );
   expect(readdirSync(home)).toContain('cli.onnx');
+  expect(readFileSync(join(home, 'r.html'), 'utf8')).toMatch(/"kind":"not_asked","why":"[^"]*is not installed/);
 });
