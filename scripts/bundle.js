@@ -78,3 +78,26 @@ rmSync(`${root}dist/cli`, { recursive: true });
 for (const name of ['start.js', 'main.js', 'worker.js', 'spoolThread.js']) {
   if (!existsSync(`${root}dist/bin/${name}`)) throw new Error(`dist/bin/${name} was not written`);
 }
+
+// The page of --report: one file, with its script, its style and the chart library in it, and a place for the data.
+const page = await build({
+  entryPoints: [`${root}report/page.ts`],
+  bundle: true,
+  minify: true,
+  write: false,
+  format: 'iife',
+  platform: 'browser',
+  target: 'es2022',
+  charset: 'utf8',
+  logLevel: 'warning',
+});
+const [script] = page.outputFiles;
+const style = ['node_modules/uplot/dist/uPlot.min.css', 'report/page.css'].map((path) =>
+  readFileSync(root + path, 'utf8'),
+);
+const licence = `/* µPlot: ${readFileSync(`${root}node_modules/uplot/LICENSE`, 'utf8').trim()} */`;
+const html = readFileSync(`${root}report/index.html`, 'utf8')
+  .replace('/*style*/', () => style.join('\n'))
+  .replace('/*script*/', () => `${licence}\n${script.text}`);
+if (script.text.includes('</script')) throw new Error('the script of the report would end its element early');
+writeFileSync(`${root}dist/bin/report.html`, html);

@@ -35,7 +35,9 @@ export {
 } from './passes/channels/index.ts';
 export { type ConvertOptions, convert } from './passes/convert.ts';
 export {
+  type DiffOptions,
   diff,
+  type HistogramPair,
   type ModelDiff,
   type NodeChange,
   type WeightChange,

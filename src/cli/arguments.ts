@@ -18,6 +18,8 @@ export interface CommonArguments {
   verbose: boolean | undefined;
   externalData: boolean | undefined;
   embed: boolean | undefined;
+  /** Of verbs that take it: where the report page goes. */
+  report?: string | undefined;
 }
 
 /** Refuses standard input where a verb reads models more than once. */
@@ -51,13 +53,13 @@ export function commonArguments<T>(yargs: Argv<T>): Argv<T & CommonArguments> {
 
 /** The common arguments alone, of a verb that has more. */
 export function commonOf(args: CommonArguments): CommonArguments {
-  const { model, output, force, dryRun, json, quiet, verbose, externalData, embed } = args;
-  return { model, output, force, dryRun, json, quiet, verbose, externalData, embed };
+  const { model, output, force, dryRun, json, quiet, verbose, externalData, embed, report } = args;
+  return { model, output, force, dryRun, json, quiet, verbose, externalData, embed, report };
 }
 
 /** {@link commonArguments} of verbs that can be a step of a recipe; whoever runs them looks at `--save-recipe`. */
 export function stepArguments<T>(yargs: Argv<T>): Argv<T & CommonArguments> {
-  return commonArguments(saveRecipeArgument(yargs));
+  return commonArguments(reportArgument(saveRecipeArgument(yargs)));
 }
 
 /** Adds --save-recipe. */
@@ -65,6 +67,13 @@ export function saveRecipeArgument<T>(yargs: Argv<T>): Argv<T> {
   const describe = 'write the options down, for compress run';
   const spec = { type: 'string', requiresArg: true, describe } as const;
   return yargs.option('save-recipe', spec).group(['save-recipe'], 'Files:') as unknown as Argv<T>;
+}
+
+/** Adds --report. */
+export function reportArgument<T>(yargs: Argv<T>): Argv<T> {
+  const describe = 'write a page with tables and charts of what was done, an HTML file that loads nothing';
+  const spec = { type: 'string', requiresArg: true, describe } as const;
+  return yargs.option('report', spec).group(['report'], 'Report:') as unknown as Argv<T>;
 }
 
 /** Arguments of verbs that choose among weights. */

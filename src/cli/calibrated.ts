@@ -34,6 +34,9 @@ export interface CalibratedOptions {
   readonly onProgress: (done: number, total: number | undefined) => void;
 }
 
+/** How the note of a model that was folded begins. */
+export const FOLDED_FIRST = 'folded first';
+
 /**
  * Static quantization of a whole model: folds it, runs it on the data, quantizes Conv and Gemm with their activations, MatMul
  * dynamically, and stores what is left of Conv as integers.
@@ -49,7 +52,7 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: Ca
       ];
       const folded = await fold().run(model);
       const notes =
-        folded.notes[0] === 'nothing to fold' ? inlined : [...inlined, `folded first: ${folded.notes.join('; ')}`];
+        folded.notes[0] === 'nothing to fold' ? inlined : [...inlined, `${FOLDED_FIRST}: ${folded.notes.join('; ')}`];
       if (model.opset < PER_AXIS_OPSET) {
         const raised = await raiseOpset(model, PER_AXIS_OPSET);
         notes.push(
@@ -83,8 +86,9 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: Ca
 }
 
 /** The word that stands for random inputs; a file of this name is ./random. */
-const RANDOM = 'random';
-const RANDOM_ROWS = 32;
+export const RANDOM = 'random';
+/** How many rows of them there are. */
+export const RANDOM_ROWS = 32;
 
 async function rangesOf(
   model: Model,

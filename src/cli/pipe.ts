@@ -4,6 +4,7 @@ import { isatty } from 'node:tty';
 import { expectWork } from '../compute/work.ts';
 import { CompressError } from '../errors.ts';
 import { checkTarget, type Sink, stdoutSink } from '../io/sink.ts';
+import type { Source } from '../io/source.ts';
 import { stdinSource } from '../io/spool.ts';
 import type { Model } from '../ir/model.ts';
 import { type ModelPlan, planModel } from '../onnx/plan.ts';
@@ -47,8 +48,21 @@ export interface Step {
 /** What a pass is doing, on a bar. */
 const WORDS: Readonly<Record<string, string>> = { prune: 'pruning', quantize: 'quantizing' };
 
+/** What goes through standard streams, for someone who looks at both models afterwards. */
+export interface Beside {
+  /** Takes what was piped in, to be read again; gives what the run may close. */
+  keep(source: Source): Source;
+  /** Takes each chunk of a model that goes to standard output; it belongs to the caller again when the promise resolves. */
+  add(chunk: Uint8Array): Promise<void>;
+}
+
 /** open → read → transform → write: the same for every verb. */
-export async function pipe(args: CommonArguments, streams: Streams, steps: readonly Step[]): Promise<RunReport> {
+export async function pipe(
+  args: CommonArguments,
+  streams: Streams,
+  steps: readonly Step[],
+  beside?: Beside,
+): Promise<RunReport> {
   const target = outputOf(args, streams);
   const fromStdin = args.model === undefined || args.model === DASH;
   if (fromStdin && isatty(0)) {
@@ -65,7 +79,7 @@ export async function pipe(args: CommonArguments, streams: Streams, steps: reado
   await refuseInput(args, fromStdin);
   // Before the work, which may be long; the sink looks again.
   if (target !== undefined && !args.dryRun) await checkTarget(target, args.force === true);
-  const model = await open(args, streams, fromStdin);
+  const model = await open(args, streams, fromStdin, beside);
   try {
     const before = inputByteLength(model);
     expectWork(before);
@@ -95,7 +109,7 @@ export async function pipe(args: CommonArguments, streams: Streams, steps: reado
     const toGzip = shown && reports.some((report) => report.pass === 'prune');
     // Its plan is not kept: a model of many nodes has as many bytes in it.
     const estimate = toGzip && target === undefined ? new GzipEstimate(plan().byteLength) : undefined;
-    const onto = target ?? tee(await stdoutSink(streams.stdout), estimate);
+    const onto = target ?? tee(tee(await stdoutSink(streams.stdout), estimate), beside);
     const onProgress = progress('writing', quiet, { unit: 'bytes' });
     const options = { data: mode, overwrite: args.force === true, onProgress } as const;
     const written: Written = await writeModel(model, onto, options).catch((cause: unknown) => {
@@ -145,9 +159,15 @@ export function outputOf(args: CommonArguments, streams: Pick<Streams, 'stdout'>
   return undefined;
 }
 
-async function open(args: CommonArguments, streams: Streams, fromStdin: boolean): Promise<Model> {
+async function open(
+  args: CommonArguments,
+  streams: Streams,
+  fromStdin: boolean,
+  beside: Beside | undefined,
+): Promise<Model> {
   if (!fromStdin) return openPath(args.model as string);
-  return openSource(await stdinSource(() => streams.stdin as AsyncIterable<Uint8Array>));
+  const source = await stdinSource(() => streams.stdin as AsyncIterable<Uint8Array>);
+  return openSource(beside?.keep(source) ?? source);
 }
 
 /** Refuses to write over the input, whatever path leads to it, unless told to. */
@@ -175,7 +195,8 @@ export function dataBytes(plan: ModelPlan, model: Model): number {
   return plan.data?.byteLength ?? 0;
 }
 
-async function sameFile(a: string, b: string): Promise<boolean> {
+/** Whether two paths lead to one file that is there. */
+export async function sameFile(a: string, b: string): Promise<boolean> {
   const [one, other] = await Promise.all([a, b].map((path) => stat(path).catch(() => undefined)));
   return one !== undefined && other !== undefined && one.ino === other.ino && one.dev === other.dev;
 }
@@ -213,13 +234,14 @@ function withFile(cause: unknown, file: string): unknown {
   );
 }
 
-function tee(sink: Sink, estimate: GzipEstimate | undefined): Sink {
-  if (estimate === undefined) return sink;
+/** A sink that shows each chunk to someone first. */
+function tee(sink: Sink, other: { add(chunk: Uint8Array): void | Promise<void> } | undefined): Sink {
+  if (other === undefined) return sink;
   return {
     ...sink,
-    write(chunk) {
-      estimate.add(chunk);
-      return sink.write(chunk);
+    async write(chunk) {
+      await other.add(chunk);
+      await sink.write(chunk);
     },
   };
 }

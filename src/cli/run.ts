@@ -1,7 +1,9 @@
+import type { CommandModule } from 'yargs';
 import type { Pass } from '../passes/pass.ts';
 import type { CommonArguments } from './arguments.ts';
 import { pipe, type RunReport, type Step, type Streams } from './pipe.ts';
 import { columnsOf } from './text.ts';
+import type { StepVerb } from './usage.ts';
 
 /** Runs a verb: makes its passes from the arguments, pipes the model through them and reports. */
 export type Run = (
@@ -10,14 +12,18 @@ export type Run = (
   allowUnchanged: boolean,
 ) => Promise<void>;
 
+/** Loads a verb that makes passes, as yargs takes it. */
+export type LoadVerb = (verb: StepVerb, run: Run) => Promise<CommandModule>;
+
 /** A {@link Run} that reports on these streams. */
-export function runner(streams: Streams, color: boolean): Run {
+export function runner(streams: Streams, color: boolean, load: LoadVerb): Run {
   return async (args, passes, allowUnchanged) => {
     await runSteps(
       args,
       (await passes()).map((pass) => ({ pass, allowUnchanged })),
       streams,
       color,
+      load,
     );
   };
 }
@@ -28,12 +34,22 @@ export async function runSteps(
   steps: readonly Step[],
   streams: Streams,
   color: boolean,
+  load: LoadVerb,
 ): Promise<RunReport> {
+  // Charts and sessions are for those who ask for them.
+  if (args.report !== undefined) {
+    const { reported } = await import('./report/run.ts');
+    return reported(args, steps, streams, load, (report) => tell(report, args, streams, color));
+  }
   const report = await pipe(args, streams, steps);
+  await tell(report, args, streams, color);
+  return report;
+}
+
+async function tell(report: RunReport, args: CommonArguments, streams: Streams, color: boolean): Promise<void> {
   if (args.json) streams.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
-  if (args.quiet) return report;
+  if (args.quiet) return;
   const { render } = await import('./render.ts');
   const columns = columnsOf(streams.stderr);
   streams.stderr.write(render(report, { color, verbose: args.verbose === true, columns }));
-  return report;
 }

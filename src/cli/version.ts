@@ -4,13 +4,19 @@ import { join } from 'node:path';
 
 /** The version alone on the first line, then what else a bug report needs. ONNX Runtime is looked for, not loaded. */
 export function versionText(): string {
-  const own = versionIn(new URL('../../package.json', import.meta.url)) ?? '';
+  const own = ownVersion();
   const runtime = runtimeVersion();
   const runs = runtime === undefined ? 'onnxruntime-node is not installed' : `onnxruntime-node ${runtime}`;
   return `${own}\n${runs}, Node.js ${process.versions.node}, ${process.platform} ${process.arch}`;
 }
 
-function runtimeVersion(): string | undefined {
+/** The version of this package. */
+export function ownVersion(): string {
+  return versionIn(new URL('../../package.json', import.meta.url)) ?? '';
+}
+
+/** The version of onnxruntime-node; undefined where it is not installed. */
+export function runtimeVersion(): string | undefined {
   const folders = createRequire(import.meta.url).resolve.paths('onnxruntime-node') ?? [];
   for (const folder of folders) {
     const found = versionIn(join(folder, 'onnxruntime-node', 'package.json'));

@@ -52,11 +52,11 @@ test('the tarball holds the program, its types and its papers, and nothing else'
   expect(files).toEqual(
     expect.arrayContaining([
       ...['dist/index.js', 'dist/index.d.ts', 'dist/bin/start.js', 'dist/bin/worker.js'],
-      ...['dist/bin/LICENSES.txt', 'dist/man/compress.1'],
+      ...['dist/bin/LICENSES.txt', 'dist/bin/report.html', 'dist/man/compress.1'],
     ]),
   );
   for (const path of files.filter((one) => one.startsWith('dist/')))
-    expect(path).toMatch(/\.(js|d\.ts|wasm|1)$|bin\/LICENSES\.txt$/);
+    expect(path).toMatch(/\.(js|d\.ts|wasm|1)$|bin\/(LICENSES\.txt|report\.html)$/);
 });
 
 test('the three lines of the README work where only its own dependencies are', () => {
@@ -86,6 +86,11 @@ test('the command runs from there and knows its version', () => {
   const [own, runs] = command(process.execPath, [bin, '--version'], home).split('\n');
   expect(own).toBe(manifest.version);
   expect(runs).toMatch(/^onnxruntime-node is not installed, Node\.js \d/);
-  command(process.execPath, [bin, 'quantize', '-q', fixture('mymodel.onnx'), '-o', 'cli.onnx'], home);
+  command(
+    process.execPath,
+    [bin, 'quantize', '-q', fixture('mymodel.onnx'), '-o', 'cli.onnx', '--report=r.html'],
+    home,
+  );
   expect(readdirSync(home)).toContain('cli.onnx');
+  expect(readFileSync(join(home, 'r.html'), 'utf8')).toMatch(/"kind":"not_asked","why":"[^"]*is not installed/);
 });

@@ -46,9 +46,9 @@ async function load(verb: Verb, streams: Streams, { color, colorOut }: Colors): 
     case 'tune':
       return (await import('./tune.ts')).tuneCommand(streams, color, loadStep);
     case 'copy':
-      return (await import('./copy.ts')).copyCommand(runner(streams, color));
+      return (await import('./copy.ts')).copyCommand(runner(streams, color, loadStep));
     default:
-      return loadStep(verb, runner(streams, color));
+      return loadStep(verb, runner(streams, color, loadStep));
   }
 }
 

@@ -1,7 +1,7 @@
 import type { CommandModule } from 'yargs';
 import { CompressError } from '../../errors.ts';
 import { formatRecipe, RECIPE_KEY, type Recipe } from '../../passes/recipe.ts';
-import { type CommonArguments, commonArguments, commonOf, DASH } from '../arguments.ts';
+import { type CommonArguments, commonArguments, commonOf, DASH, reportArgument } from '../arguments.ts';
 import type { Streams } from '../pipe.ts';
 import { recipeFile, recipeOfModel } from '../recipe/open.ts';
 import { recording } from '../recipe/record.ts';
@@ -24,7 +24,7 @@ export function runCommand(streams: Streams, color: boolean, load: LoadVerb): Co
     describe: SUMMARIES.run[1],
     builder: (yargs) =>
       commonArguments(
-        yargs
+        reportArgument(yargs)
           .usage(
             '$0 run recipe.json [model.onnx|-] [-o out.onnx|-] [options]\n$0 run --from-model other.onnx [model.onnx|-] [-o out.onnx|-] [options]\n\nReplays the verbs of a recipe on a model: read once, changed by each in turn, written once.',
           )
@@ -40,7 +40,7 @@ export function runCommand(streams: Streams, color: boolean, load: LoadVerb): Co
           .option('print', { type: 'boolean', describe: 'write the recipe to standard output, and no model' })
           .option('no-metadata', { type: 'boolean', describe: `do not note the recipe in the model (${RECIPE_KEY})` })
           .group(['from-model', 'base', 'print', 'no-metadata'], 'Recipe:')
-          .conflicts('print', ['output', 'json', 'dry-run']),
+          .conflicts('print', ['output', 'json', 'dry-run', 'report']),
       ).epilog(
         examples([
           ['prune, fold, quantize, as it is written down', 'compress run recipe.json model.onnx -o small.onnx'],
@@ -55,7 +55,7 @@ export function runCommand(streams: Streams, color: boolean, load: LoadVerb): Co
       // One to look at may be of a newer version.
       const steps = args.print && args.fromModel !== undefined ? [] : await stepsOf(recipe, where, common, load);
       if (args.print) streams.stdout.write(`${formatRecipe(recipe, 2)}\n`);
-      else await runSteps(common, args.noMetadata ? steps : recording(steps, recipe), streams, color);
+      else await runSteps(common, args.noMetadata ? steps : recording(steps, recipe), streams, color, load);
     },
   };
 }

@@ -66,5 +66,5 @@ export function isFile(key: string, value: string): boolean {
 
 /** Whether an option writes a file beside the model, which no recipe does. */
 export function isSaving(key: string): boolean {
-  return /^save[A-Z]/.test(key);
+  return key === 'report' || /^save[A-Z]/.test(key);
 }

@@ -7,12 +7,11 @@ import type { CommonArguments } from '../arguments.ts';
 import { choosing, chosenBy } from '../chosen.ts';
 import { didYouMean } from '../nearest.ts';
 import type { Step } from '../pipe.ts';
-import type { Run } from '../run.ts';
-import { PARSER, refuseRepeated, STEP_VERBS, type StepVerb, usageError } from '../usage.ts';
+import type { LoadVerb } from '../run.ts';
+import { PARSER, refuseRepeated, STEP_VERBS, usageError } from '../usage.ts';
 import { isFile, isSaving, optionsOf, type VerbOption } from './options.ts';
 
-/** Loads a verb that makes passes, as yargs takes it. */
-export type LoadVerb = (verb: StepVerb, run: Run) => Promise<CommandModule>;
+export type { LoadVerb } from '../run.ts';
 
 /**
  * The passes of a recipe. Each step is parsed by the verb it names, as a command line is, so a key is whatever that

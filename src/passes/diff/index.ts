@@ -5,11 +5,13 @@ import type { Tensor } from '../../ir/tensor.ts';
 import { functionKey, headerChanges, operatorChanges, valueChanges } from './header.ts';
 import { computing, type Matching, matchNodes } from './match.ts';
 import { bodyPairs, changedNodes, nodeFacts } from './nodes.ts';
-import type { ModelDiff, NodeChange, NodeFacts, WeightChange } from './types.ts';
-import { diffWeights } from './weights.ts';
+import type { DiffOptions, ModelDiff, NodeChange, NodeFacts, WeightChange } from './types.ts';
+import { type Compared, diffWeights } from './weights.ts';
 
+export type { HistogramPair } from './histogram.ts';
 export type {
   Change,
+  DiffOptions,
   FactChange,
   ModelDiff,
   NodeChange,
@@ -32,8 +34,8 @@ export type {
  *
  * @throws CompressError where weights cannot be read
  */
-export async function diff(before: Model, after: Model): Promise<ModelDiff> {
-  const collected = new Collected();
+export async function diff(before: Model, after: Model, options: DiffOptions = {}): Promise<ModelDiff> {
+  const collected = new Collected(options.bins);
   await diffGraphs(collected, '', before.graph, after.graph, new Map());
   const functions = new Map(after.functions.map((one) => [functionKey(one), one]));
   for (const one of before.functions) {
@@ -63,7 +65,12 @@ function bytesOf({ byteLength, dataFiles }: ModelHeader): number {
 class Collected {
   readonly nodes = { same: 0, changed: [] as NodeChange[], removed: [] as NodeFacts[], added: [] as NodeFacts[] };
   readonly weights = { same: 0, changed: [] as WeightChange[] };
-  readonly claimed = new WeakSet<Tensor>();
+  /** What the weights of all graphs are compared with. */
+  readonly compared: Compared;
+
+  constructor(bins: number | undefined) {
+    this.compared = { claimed: new WeakSet<Tensor>(), bins };
+  }
 
   /** A graph that is in one of the models only. */
   whole(path: string, graph: Graph, which: 'removed' | 'added'): void {
@@ -80,7 +87,7 @@ async function diffGraphs(
 ): Promise<void> {
   const matching = matchNodes(before, after, outer);
   const renames = weightRenames(before, after, matching);
-  const weights = await diffWeights(path, before, after, renames, into.claimed);
+  const weights = await diffWeights(path, before, after, renames, into.compared);
   into.weights.same += weights.same;
   into.weights.changed.push(...weights.changed);
   const changed = await changedNodes(path, matching, weights.renamed);

@@ -1,5 +1,6 @@
 import type { DType } from '../../ir/dtype.ts';
 import type { Difference } from '../../kernels/difference.ts';
+import type { HistogramPair } from './histogram.ts';
 
 /** A value before and after; undefined where it is not there. Texts are as in the file. */
 export interface Change<T = string> {
@@ -66,6 +67,14 @@ export interface WeightChange {
   readonly form?: string;
   /** How the elements differ, where both are real numbers of one shape. */
   readonly values?: Difference;
+  /** How the elements are spread, where `values` is there and it was asked for. */
+  readonly histogram?: HistogramPair;
+}
+
+/** Settings of {@link diff}. */
+export interface DiffOptions {
+  /** Bins of a histogram of each weight that changed; none is made without. */
+  readonly bins?: number;
 }
 
 /** What {@link diff} found. Lists are empty where nothing changed. */

@@ -2,8 +2,8 @@ import { elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { isOp } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import type { Difference } from '../../kernels/difference.ts';
 import { gemmParts } from '../quantize/gemm.ts';
+import { histogramPair } from './histogram.ts';
 import { dequantized, dequantizedSwapped, findQuantized, type QuantizedTensor } from './quantized.ts';
 import type { TensorFacts, WeightChange } from './types.ts';
 import { difference, type Reals, realsOf, sameBytes, swappedReals } from './values.ts';
@@ -16,6 +16,14 @@ export interface WeightsDiff {
   readonly renamed: ReadonlyMap<string, string>;
 }
 
+/** What the graphs of two models have in common while their weights are compared. */
+export interface Compared {
+  /** Integers in a body that stand for a weight around it; those found are added. */
+  readonly claimed: WeakSet<Tensor>;
+  /** Bins of histograms, where they are wanted. */
+  readonly bins: number | undefined;
+}
+
 /** Integers that stand for a weight are this close to it, in dB, however coarse; a matrix turned over is not. */
 const CLOSE = 3;
 
@@ -23,15 +31,15 @@ const CLOSE = 3;
  * Compares the weights of two graphs: those of one name; those that `renames` takes for one; those for which integers
  * stand in the other graph.
  * @param renames - names after by names before, of weights that the same nodes read
- * @param claimed - integers in a body that stand for a weight around it; those found are added
  */
 export async function diffWeights(
   path: string,
   before: Graph,
   after: Graph,
   renames: ReadonlyMap<string, string>,
-  claimed: WeakSet<Tensor>,
+  compared: Compared,
 ): Promise<WeightsDiff> {
+  const { claimed, bins } = compared;
   const [old, now] = [tensorsOf(before), tensorsOf(after)];
   const places = withBodies(after);
   const changed: WeightChange[] = [];
@@ -44,7 +52,7 @@ export async function diffWeights(
     if (found !== undefined) {
       used.add(name);
       if (await isSame(tensor, found)) same++;
-      else changed.push({ graph, name, ...both(tensor, found, 'changed'), ...(await valuesOf(tensor, found)) });
+      else changed.push({ graph, name, ...both(tensor, found, 'changed'), ...(await valuesOf(tensor, found, bins)) });
       continue;
     }
     const integers = places.map((place) => findQuantized(place, name)).find((one) => one !== undefined);
@@ -53,7 +61,7 @@ export async function diffWeights(
         used.add(one.name);
         claimed.add(one);
       }
-      changed.push({ graph, name, ...(await quantizedChange(before, name, tensor, integers)) });
+      changed.push({ graph, name, ...(await quantizedChange(before, name, tensor, integers, bins)) });
       continue;
     }
     const other = renames.get(name);
@@ -66,7 +74,7 @@ export async function diffWeights(
       const equal = await isSame(tensor, moved);
       changed.push({
         ...{ graph, name, ...both(tensor, moved, equal ? 'renamed' : 'changed') },
-        ...(equal ? {} : await valuesOf(tensor, moved)),
+        ...(equal ? {} : await valuesOf(tensor, moved, bins)),
       });
     }
   }
@@ -104,7 +112,7 @@ async function standIns(
     if (integers === undefined || !old.has(integers.data.name) || now.has(integers.data.name)) continue;
     used.add(name);
     gone.push(...partsOf(integers).map((one) => one.name));
-    const { form, values } = await quantizedChange(after, name, tensor, integers);
+    const { form, values } = await quantizedChange(after, name, tensor, integers, undefined);
     const sides = { before: factsOf(integers.data), after: factsOf(tensor) };
     // The floats are the right ones, whichever side they are on; only the zeros have an order.
     const turned = values && { ...values, zerosBefore: values.zerosAfter, zerosAfter: values.zerosBefore };
@@ -162,13 +170,21 @@ function isSwapped(one: readonly number[], other: readonly number[]): boolean {
   return sameDims(turned, other);
 }
 
+/** How elements differ, and how they are spread. */
+type Compare = Pick<WeightChange, 'values' | 'histogram'>;
+
+async function compared(before: Reals, after: Reals, bins: number | undefined): Promise<Compare> {
+  const values = await difference(before, after);
+  const histogram = bins === undefined ? undefined : await histogramPair(before, after, bins);
+  return histogram === undefined ? { values } : { values, histogram };
+}
+
 /** How float elements differ: in their order, or, where the dims are swapped, with the axes swapped. */
-async function valuesOf(before: Tensor, after: Tensor): Promise<{ values?: Difference }> {
+async function valuesOf(before: Tensor, after: Tensor, bins: number | undefined): Promise<Compare> {
   const [old, now] = [realsOf(before), realsOf(after)];
   if (old === undefined || now === undefined || elementCount(before.dims) !== elementCount(after.dims)) return {};
   const turned = isSwapped(before.dims, after.dims) && !sameDims(before.dims, after.dims);
-  const other = turned ? (swappedReals(after) ?? now) : now;
-  return { values: await difference(old, other) };
+  return compared(old, turned ? (swappedReals(after) ?? now) : now, bins);
 }
 
 async function quantizedChange(
@@ -176,21 +192,24 @@ async function quantizedChange(
   name: string,
   tensor: Tensor,
   integers: QuantizedTensor,
-): Promise<Pick<WeightChange, 'kind' | 'before' | 'after'> & { form: string; values?: Difference }> {
+  bins: number | undefined,
+): Promise<Pick<WeightChange, 'kind' | 'before' | 'after' | 'values' | 'histogram'> & { form: string }> {
   const { data, granularity } = integers;
   const sides = { ...both(tensor, data, 'quantized'), form: granularity };
   const real = realsOf(tensor);
   if (real === undefined || elementCount(tensor.dims) !== elementCount(data.dims)) return sides;
   const factor = factorOf(graph, name);
   const old = factor === 1 ? real : scaled(real, factor);
-  const found: Difference[] = [];
+  const found: Compare[] = [];
   const plain = sameDims(tensor.dims, data.dims);
   const turned = isSwapped(tensor.dims, data.dims);
-  if (plain || !turned) found.push(await difference(old, dequantized(integers)));
+  if (plain || !turned) found.push(await compared(old, dequantized(integers), bins));
   // A square matrix may have been turned: then only one of the two is close.
-  if (turned && (found[0]?.sqnr ?? 0) < CLOSE) found.push(await difference(old, dequantizedSwapped(integers)));
-  const [best] = found.sort((a, b) => b.sqnr - a.sqnr);
-  return best === undefined ? sides : { ...sides, values: best };
+  if (turned && (found[0]?.values?.sqnr ?? 0) < CLOSE)
+    found.push(await compared(old, dequantizedSwapped(integers), bins));
+  const sqnr = ({ values }: Compare): number => values?.sqnr ?? Number.NEGATIVE_INFINITY;
+  const [best] = found.sort((a, b) => sqnr(b) - sqnr(a));
+  return { ...sides, ...best };
 }
 
 /** The alpha of the Gemm that a weight is of, which quantizers take into it. */

@@ -1,0 +1,146 @@
+/** The report of `compress … --report`: what is in the element `data`, as tables and charts. Loads nothing. */
+import type { ReportData, ReportLayer, Verdict } from '../src/cli/report/data.ts';
+import { histogramChart, sensitivityChart } from './charts.ts';
+import { bytes, decibels, element, percent } from './dom.ts';
+import { type Column, sortable } from './table.ts';
+
+function key(name: string, of: string): HTMLElement {
+  return element('span', { class: 'key', style: `--colour: var(--${of})` }, name);
+}
+
+function sizes({ input, output }: ReportData): HTMLElement {
+  const largest = Math.max(input.bytes, output.bytes, 1);
+  const bar = (count: number, of: string): HTMLElement =>
+    element('div', { class: 'bar', style: `width: ${(100 * count) / largest}%; background: var(--${of})` });
+  const share = input.bytes === 0 ? '' : ` (${percent(output.bytes / input.bytes)})`;
+  return element(
+    'div',
+    { class: 'sizes' },
+    ...[element('span', { class: 'soft' }, 'before'), bar(input.bytes, 'before')],
+    element('span', { class: 'number' }, bytes(input.bytes)),
+    ...[element('span', { class: 'soft' }, 'after'), bar(output.bytes, 'after')],
+    element('span', { class: 'number' }, `${bytes(output.bytes)}${share}`),
+  );
+}
+
+function facts({ command, versions }: ReportData): HTMLElement {
+  const rows = [
+    ['Command', element('code', {}, command)] as const,
+    ...versions.map(({ name, version }) => [name, version] as const),
+  ];
+  return element(
+    'dl',
+    { class: 'facts' },
+    ...rows.flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)]),
+  );
+}
+
+function verdict(found: Verdict): HTMLElement[] {
+  if (found.kind === 'not_asked') return [element('p', { class: 'verdict unknown' }, found.why)];
+  const { kernels, unfused } = found;
+  const sentence =
+    unfused.length === 0
+      ? 'No weight of integers is made float again when the model runs.'
+      : `${unfused.length === 1 ? 'One weight is' : `${unfused.length} weights are`} made float again at every run, which can be many times slower.`;
+  const counts = kernels.map(({ op, nodes }) => `${op} ×${nodes}`).join(', ');
+  const box = element('p', { class: unfused.length === 0 ? 'verdict' : 'verdict bad' }, sentence);
+  const rows: Column<(typeof unfused)[number]>[] = [
+    { head: 'weight', text: (row) => row.weight, order: (row) => row.weight },
+    { head: 'node', text: (row) => `${row.opType} ${row.node}`, order: (row) => row.node },
+    { head: 'why', text: (row) => row.why, order: (row) => row.why },
+  ];
+  const list = unfused.length === 0 ? [] : [sortable(rows, unfused)];
+  return [box, ...list, element('p', { class: 'soft' }, 'ONNX Runtime runs: ', element('code', {}, counts))];
+}
+
+const finite = (value: number | 'Infinity' | null): number | null => (value === 'Infinity' ? Number.MAX_VALUE : value);
+
+const LAYERS: readonly Column<ReportLayer>[] = [
+  { head: 'weight', text: (row) => row.weight, order: (row) => row.weight },
+  { head: 'operator', text: (row) => row.opType, order: (row) => row.opType },
+  { head: 'shape', text: (row) => row.shape, order: (row) => row.shape },
+  { head: 'before', right: true, text: (row) => bytes(row.before), order: (row) => row.before },
+  { head: 'after', right: true, text: (row) => bytes(row.after), order: (row) => row.after },
+  {
+    head: 'zeros',
+    right: true,
+    text: (row) => (row.sparsity === null ? '–' : percent(row.sparsity)),
+    order: (row) => row.sparsity,
+  },
+  { head: 'SQNR', right: true, text: (row) => decibels(row.sqnr), order: (row) => finite(row.sqnr) },
+  { head: 'now', text: (row) => row.form, order: (row) => row.form },
+];
+
+function layers({ layers: rows, sensitivity }: ReportData): HTMLElement[] {
+  if (rows.length === 0) return [element('p', {}, 'No weight was changed.')];
+  const chart = element('div');
+  const show = (row: ReportLayer): void => {
+    const title = element(
+      'p',
+      {},
+      element('strong', {}, row.weight),
+      ' ',
+      key('before', 'before'),
+      key('after', 'after'),
+      element('span', { class: 'soft' }, 'elements by value'),
+    );
+    const body =
+      row.histogram === null
+        ? element('p', { class: 'soft' }, 'Its elements were not compared.')
+        : histogramChart(row.histogram);
+    chart.replaceChildren(title, body);
+  };
+  return [sortable([...LAYERS, ...alone(sensitivity)], rows, show), chart];
+}
+
+/** A column of what each layer alone does to the outputs, where that was measured. */
+function alone(sensitivity: ReportData['sensitivity']): Column<ReportLayer>[] {
+  if (sensitivity?.kind !== 'measured') return [];
+  const found = new Map(sensitivity.layers.map(({ weight, sqnr }) => [weight, sqnr]));
+  const of = ({ weight }: ReportLayer): number | 'Infinity' | null => found.get(weight) ?? null;
+  return [{ head: 'outputs', right: true, text: (row) => decibels(of(row)), order: (row) => finite(of(row)) }];
+}
+
+function left(data: ReportData): HTMLElement[] {
+  const notes = data.passes.flatMap(({ pass, notes }) => notes.map((note) => element('li', {}, `${pass}: ${note}`)));
+  const skips = data.passes.flatMap(({ pass, skips }) => skips.map((skip) => ({ ...skip, pass })));
+  const columns: Column<(typeof skips)[number]>[] = [
+    { head: 'weight', text: (row) => row.weight, order: (row) => row.weight },
+    { head: 'node', text: (row) => `${row.opType} ${row.node}`, order: (row) => row.node },
+    { head: 'elements', right: true, text: (row) => String(row.elements), order: (row) => row.elements },
+    { head: 'by', text: (row) => row.pass, order: (row) => row.pass },
+    { head: 'why', text: (row) => row.detail, order: (row) => row.reason },
+  ];
+  return [
+    ...(skips.length === 0 ? [] : [element('h2', {}, 'Left as it was'), sortable(columns, skips)]),
+    ...(notes.length === 0 ? [] : [element('h2', {}, 'Notes'), element('ul', {}, ...notes)]),
+  ];
+}
+
+function sensitivityOf(found: ReportData['sensitivity']): HTMLElement[] {
+  if (found === null) return [];
+  const head = element('h2', {}, 'Sensitivity');
+  if (found.kind === 'not_measured') return [head, element('p', { class: 'soft' }, `Not measured: ${found.why}.`)];
+  const { layers, of } = found;
+  const which = of > layers.length ? ` The ${layers.length} largest of ${of} layers.` : '';
+  const text = `SQNR of the outputs when one layer alone is changed, on ${found.data}: the lower, the more it costs.${which} The table above has the figures.`;
+  return [head, element('p', { class: 'soft' }, text), sensitivityChart(layers)];
+}
+
+function page(data: ReportData): HTMLElement[] {
+  return [
+    element('h1', {}, `${data.input.name} → ${data.output.name}`),
+    sizes(data),
+    facts(data),
+    element('h2', {}, 'What ONNX Runtime makes of it'),
+    ...verdict(data.verdict),
+    element('h2', {}, 'Weights'),
+    ...layers(data),
+    ...sensitivityOf(data.sensitivity),
+    ...left(data),
+  ];
+}
+
+const data = JSON.parse(document.getElementById('data')?.textContent ?? '') as ReportData;
+document.title = `${data.input.name} → ${data.output.name}: onnx-compress`;
+document.getElementById('report')?.replaceChildren(...page(data));

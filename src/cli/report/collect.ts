@@ -1,0 +1,87 @@
+import { CompressError } from '../../errors.ts';
+import type { Model } from '../../ir/model.ts';
+import { equalize } from '../../passes/equalize/index.ts';
+import { fold } from '../../passes/fold/index.ts';
+import { unpackWeights } from '../../passes/pack/unpack.ts';
+import type { PassReport } from '../../passes/pass.ts';
+import { openInspected } from '../../runtime/kernels.ts';
+import { FOLDED_FIRST } from '../calibrated.ts';
+import { openPath } from '../open.ts';
+import type { RunReport } from '../pipe.ts';
+import { ownVersion, runtimeVersion } from '../version.ts';
+import type { ReportData, Sensitivity, Verdict } from './data.ts';
+import { layersOf } from './layers.ts';
+
+/** What a report is made of. */
+export interface Collected {
+  readonly report: RunReport;
+  /** The command line, without the program. */
+  readonly argv: readonly string[];
+  /** The model as it was; it is changed meanwhile. */
+  readonly before: Model;
+  /** Path of what was written, or of a copy of it. */
+  readonly written: string;
+  /** Whether the scales of channels were shared before weights were quantized. */
+  readonly equalized: boolean;
+  readonly sensitivity: () => Promise<Sensitivity | null>;
+}
+
+/** Gathers all that the page shows. Weights are read a chunk at a time. */
+export async function collect(from: Collected): Promise<ReportData> {
+  const { report, before } = from;
+  const runtime = runtimeVersion();
+  return {
+    command: ['compress', ...from.argv].map(quoted).join(' '),
+    versions: [
+      { name: 'onnx-compress', version: ownVersion() },
+      { name: 'ONNX Runtime', version: runtime ?? 'onnxruntime-node is not installed' },
+      { name: 'Node.js', version: `${process.versions.node}, ${process.platform} ${process.arch}` },
+    ],
+    input: { name: report.input, bytes: report.before },
+    output: { name: report.output ?? '', bytes: report.after },
+    passes: report.passes.map(({ pass, notes, skips }) => ({
+      pass,
+      notes,
+      skips: skips.map(({ weight, node, opType, elements, reason, detail }) => {
+        return { weight, node, opType, elements, reason, detail };
+      }),
+    })),
+    layers: await compared(before, from.written, report.passes, from.equalized),
+    verdict: await verdictOf(from.written, report.output ?? ''),
+    sensitivity: await from.sensitivity(),
+  };
+}
+
+async function compared(before: Model, written: string, passes: readonly PassReport[], equalized: boolean) {
+  const after = await openPath(written);
+  try {
+    await unpackWeights(after);
+    await unpackWeights(before);
+    // What folding makes of a weight is no noise: those after are compared with what was rounded.
+    const folded = passes.some((one) => one.pass === 'fold' || one.notes.some((note) => note.startsWith(FOLDED_FIRST)));
+    if (folded) await fold().run(before);
+    if (equalized) await equalize().run(before);
+    return await layersOf(before, after, passes);
+  } finally {
+    await after.close();
+  }
+}
+
+/** Has ONNX Runtime load the model, and looks at what it will run. */
+async function verdictOf(path: string, name: string): Promise<Verdict> {
+  try {
+    const { session, kernels } = await openInspected(path);
+    await session.release();
+    const unfused = kernels.unfused.map(({ weight, node, opType, why }) => ({ weight, node, opType, why }));
+    return { kind: 'asked', kernels: kernels.kernels, unfused };
+  } catch (cause) {
+    if (!(cause instanceof CompressError)) throw cause;
+    return { kind: 'not_asked', why: `ONNX Runtime was not asked: ${cause.message.replaceAll(path, name)}` };
+  }
+}
+
+/** An argument as a POSIX shell takes it. */
+export function quoted(argument: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(argument)) return argument;
+  return `'${argument.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,86 @@
+// The page in report/, which runs in a browser, reads this too: no imports.
+
+/** A weight that was left as it was, and why. */
+export interface ReportSkip {
+  readonly weight: string;
+  readonly node: string;
+  readonly opType: string;
+  readonly elements: number;
+  readonly reason: string;
+  readonly detail: string;
+}
+
+/** A quantized weight that is made float again at each run. */
+export interface ReportUnfused {
+  readonly weight: string;
+  readonly node: string;
+  readonly opType: string;
+  readonly why: string;
+}
+
+/** Elements of a weight counted in bins of equal width, before and after. */
+export interface WeightHistogram {
+  readonly min: number;
+  readonly max: number;
+  /** Finite elements in each bin; the first and the last one hold what lies beyond them, too. */
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+}
+
+/** One weight that was changed. */
+export interface ReportLayer {
+  readonly weight: string;
+  readonly opType: string;
+  readonly nodes: readonly string[];
+  /** E.g. `float32 256×64`. */
+  readonly shape: string;
+  /** What it is now, e.g. `dynamic int8 per channel`. */
+  readonly form: string;
+  /** Bytes. */
+  readonly before: number;
+  readonly after: number;
+  /** Share of zeros in what is there now, 0 to 1; null where nobody looked. */
+  readonly sparsity: number | null;
+  /** Signal-to-noise ratio of the weight in dB; `Infinity` as text where nothing differs; null where it cannot be told. */
+  readonly sqnr: number | 'Infinity' | null;
+  readonly histogram: WeightHistogram | null;
+}
+
+/** How much the outputs lose when one layer alone is changed, or why nobody looked. */
+export type Sensitivity =
+  | {
+      readonly kind: 'measured';
+      /** What the models were fed. */
+      readonly data: string;
+      /** Layers that were changed; the largest of them are in `layers`. */
+      readonly of: number;
+      readonly layers: readonly { readonly weight: string; readonly sqnr: number | 'Infinity' }[];
+    }
+  | { readonly kind: 'not_measured'; readonly why: string };
+
+/** What ONNX Runtime makes of the result, or why nobody asked it. */
+export type Verdict =
+  | {
+      readonly kind: 'asked';
+      readonly kernels: readonly { readonly op: string; readonly nodes: number }[];
+      readonly unfused: readonly ReportUnfused[];
+    }
+  | { readonly kind: 'not_asked'; readonly why: string };
+
+/** All that the report page shows. */
+export interface ReportData {
+  /** The command, quoted for a shell. */
+  readonly command: string;
+  readonly versions: readonly { readonly name: string; readonly version: string }[];
+  readonly input: { readonly name: string; readonly bytes: number };
+  readonly output: { readonly name: string; readonly bytes: number };
+  readonly passes: readonly {
+    readonly pass: string;
+    readonly notes: readonly string[];
+    readonly skips: readonly ReportSkip[];
+  }[];
+  readonly layers: readonly ReportLayer[];
+  readonly verdict: Verdict;
+  /** Null where there is no data. */
+  readonly sensitivity: Sensitivity | null;
+}

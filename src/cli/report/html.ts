@@ -1,0 +1,56 @@
+import { readFile, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { CompressError, ioError } from '../../errors.ts';
+import { checkTarget, fileSink } from '../../io/sink.ts';
+import { type CommonArguments, DASH } from '../arguments.ts';
+import { sameFile } from '../pipe.ts';
+import type { ReportData } from './data.ts';
+
+/**
+ * Where `--report` wants the page; looked at before the work.
+ * @throws CompressError `options`, `exists`, `io` where it cannot go there
+ */
+export async function reportTarget(args: CommonArguments): Promise<string> {
+  const { report: path = '' } = args;
+  const wrong = (fact: string, hint: string): CompressError => new CompressError('options', '--report', fact, { hint });
+  if (args.dryRun) throw wrong('a dry run writes nothing', 'Leave out one of the two; --json reports a dry run.');
+  if (path === '' || path === '-' || path === DASH) {
+    const fact = path === '' ? 'the file name is empty' : 'standard output has no place for the page';
+    throw wrong(fact, 'Name a file: --report report.html.');
+  }
+  for (const [key, value] of Object.entries(args)) {
+    if (key === 'report' || typeof value !== 'string' || value === '') continue;
+    const there = [value, ...(key === 'output' ? [`${value}.data`] : [])];
+    for (const other of there) {
+      if (resolve(other) !== resolve(path) && !(await sameFile(other, path).catch(() => false))) continue;
+      throw wrong(`'${path}' is another file of this run`, 'Name a file of its own: --report report.html.');
+    }
+  }
+  if ((await stat(path).catch(() => undefined))?.isDirectory()) throw wrong(`'${path}' is a folder`, 'Name a file.');
+  await checkTarget(path, args.force === true);
+  return path;
+}
+
+/** Puts the data into the page. No `<` of it is left, so that no name of a model ends the element it is in. */
+export function pageOf(template: string, data: ReportData): string {
+  const json = JSON.stringify(data).replaceAll('<', '\\u003c');
+  const place = 'id="data">null<';
+  if (!template.includes(place)) throw new CompressError('internal', 'report.html', 'has no place for the data');
+  return template.replace(place, () => `id="data">${json}<`);
+}
+
+/** Writes the page. The file appears when it is complete. */
+export async function writePage(path: string, data: ReportData, overwrite: boolean): Promise<void> {
+  const template = new URL('./report.html', import.meta.url);
+  const html = await readFile(template, 'utf8').catch((cause: unknown) => {
+    throw ioError(template.pathname, cause);
+  });
+  const sink = await fileSink(path, { overwrite });
+  try {
+    await sink.write(new TextEncoder().encode(pageOf(html, data)));
+    await sink.finish();
+  } catch (cause) {
+    await sink.abort();
+    throw cause;
+  }
+}

@@ -1,0 +1,76 @@
+import type { Model } from '../../ir/model.ts';
+import { diff, type WeightChange } from '../../passes/diff/index.ts';
+import type { Change, PassReport } from '../../passes/pass.ts';
+import type { ReportLayer } from './data.ts';
+
+/** Bins of a histogram on the page. */
+const BINS = 64;
+
+/**
+ * A row for each weight that the passes changed, in their order; what several passes did to one is one row.
+ * @param before - the model as it was, but for what is not a matter of values: packed, folded
+ * @param after - the model that was written, unpacked
+ */
+export async function layersOf(
+  before: Model,
+  after: Model,
+  passes: readonly PassReport[],
+): Promise<readonly ReportLayer[]> {
+  const { weights } = await diff(before, after, { bins: BINS });
+  const found = new Map<string, WeightChange[]>();
+  for (const one of weights.changed) found.set(one.name, [...(found.get(one.name) ?? []), one]);
+  return [...gathered(passes)].map(([, { weight, index, changes }]) => rowOf(changes, found.get(weight)?.[index]));
+}
+
+/** What happened to one weight. */
+interface Gathered {
+  readonly weight: string;
+  /** Which one it is of those with this name: bodies may have one each. */
+  readonly index: number;
+  readonly changes: Change[];
+}
+
+function gathered(passes: readonly PassReport[]): Map<string, Gathered> {
+  const rows = new Map<string, Gathered>();
+  for (const { changes } of passes) {
+    const seen = new Map<string, number>();
+    for (const change of changes) {
+      // Integers that stand for a weight of an earlier pass are that weight.
+      const plain = change.weight.replace(/_quantized(_\d)?$/, '');
+      const weight = rows.has(`0 ${change.weight}`) || !rows.has(`0 ${plain}`) ? change.weight : plain;
+      const index = seen.get(weight) ?? 0;
+      seen.set(weight, index + 1);
+      const key = `${index} ${weight}`;
+      const there = rows.get(key);
+      if (there === undefined) rows.set(key, { weight, index, changes: [change] });
+      else there.changes.push(change);
+    }
+  }
+  return rows;
+}
+
+function rowOf(changes: readonly Change[], compared: WeightChange | undefined): ReportLayer {
+  const [first, last] = [changes[0], changes.at(-1)] as [Change, Change];
+  const values = compared?.values;
+  const zeros = values?.zerosAfter ?? last.zeros;
+  const elements = values?.elements ?? last.elements;
+  const forms = changes.map(({ form, zeros }) => form ?? (zeros === undefined ? 'changed' : 'pruned'));
+  return {
+    weight: first.weight,
+    opType: first.opType,
+    nodes: first.nodes,
+    shape: `${first.dtype} ${first.dims.join('×')}`.trim(),
+    form: [...new Set(forms)].join(', '),
+    before: first.before,
+    after: last.after,
+    sparsity: zeros === undefined || elements === 0 ? null : zeros / elements,
+    sqnr: values === undefined ? null : plainDecibels(values.sqnr),
+    histogram: compared?.histogram ?? null,
+  };
+}
+
+/** Decibels as JSON has them. */
+export function plainDecibels(sqnr: number): number | 'Infinity' | null {
+  if (sqnr === Number.POSITIVE_INFINITY) return 'Infinity';
+  return Number.isFinite(sqnr) ? sqnr : null;
+}

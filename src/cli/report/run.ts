@@ -1,0 +1,119 @@
+import { join } from 'node:path';
+import { fileSink, type Sink } from '../../io/sink.ts';
+import type { Source } from '../../io/source.ts';
+import { temporaryFolder } from '../../io/temporary.ts';
+import type { Model } from '../../ir/model.ts';
+import { readModel } from '../../onnx/read.ts';
+import { type CommonArguments, DASH } from '../arguments.ts';
+import { openPath } from '../open.ts';
+import { type Beside, outputOf, pipe, type RunReport, type Step, type Streams, sameFile } from '../pipe.ts';
+import { progress } from '../progress.ts';
+import type { LoadVerb } from '../run.ts';
+import { printable } from '../text.ts';
+import { collect } from './collect.ts';
+import { reportTarget, writePage } from './html.ts';
+import { sensitivityOf } from './sensitivity.ts';
+
+/**
+ * Pipes the model through the steps, as {@link pipe} does, then writes the page that `--report` asks for.
+ * @param load - for the verb that makes each layer alone
+ * @param tell - reports as without a page
+ * @throws CompressError what {@link pipe} throws; then there is no page
+ */
+export async function reported(
+  args: CommonArguments,
+  steps: readonly Step[],
+  streams: Streams,
+  load: LoadVerb,
+  tell: (report: RunReport) => Promise<void>,
+): Promise<RunReport> {
+  const path = await reportTarget(args);
+  const target = outputOf(args, streams);
+  const { model } = args;
+  const file = model === undefined || model === DASH || model === '' ? undefined : model;
+  const replaced = file !== undefined && target !== undefined && (await sameFile(file, target));
+  const folder = await temporaryFolder();
+  const beside = new Kept(join(folder.path, 'model.onnx'));
+  let before: Model | undefined;
+  try {
+    // Opened now: the result may take the place of the file.
+    if (file !== undefined) before = await openPath(file);
+    const report = await pipe(args, streams, steps, beside);
+    await tell(report);
+    before ??= await beside.open();
+    const copied = await beside.finish();
+    const unreadable = replaced
+      ? 'the float model was replaced by the result'
+      : file === undefined
+        ? 'the float model came through standard input'
+        : undefined;
+    const options = { ...args };
+    const data = await collect({
+      report,
+      argv: process.argv.slice(2),
+      before,
+      written: target ?? copied,
+      equalized: 'equalize' in options && options.equalize === true,
+      sensitivity: () =>
+        sensitivityOf(
+          options,
+          load,
+          report.passes[0],
+          folder.path,
+          unreadable,
+          progress('layers', args.quiet === true),
+        ),
+    });
+    await writePage(path, data, args.force === true);
+    if (!args.quiet) streams.stderr.write(`report in ${printable(path)}\n`);
+    return report;
+  } finally {
+    await before?.close();
+    await beside.close();
+    await folder.remove();
+  }
+}
+
+/** What went through standard streams, for a second look. */
+class Kept implements Beside {
+  readonly #path: string;
+  #source: Source | undefined;
+  #copy: Sink | undefined;
+
+  /** @param path - where a model that goes to standard output is copied to */
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  keep(source: Source): Source {
+    this.#source = source;
+    return staying(source);
+  }
+
+  async add(chunk: Uint8Array): Promise<void> {
+    this.#copy ??= await fileSink(this.#path);
+    await this.#copy.write(chunk);
+  }
+
+  /** Opens what was piped in. */
+  async open(): Promise<Model> {
+    return readModel(staying(this.#source as Source));
+  }
+
+  /** @returns path of the copy */
+  async finish(): Promise<string> {
+    await this.#copy?.finish();
+    this.#copy = undefined;
+    return this.#path;
+  }
+
+  async close(): Promise<void> {
+    await this.#copy?.abort();
+    await this.#source?.close();
+  }
+}
+
+/** A source that outlives the model that is read from it. */
+function staying(source: Source): Source {
+  return { ...source, close: async () => {} };
+}

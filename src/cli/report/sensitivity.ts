@@ -1,0 +1,86 @@
+import { CompressError } from '../../errors.ts';
+import type { ValueInfo } from '../../ir/graph.ts';
+import type { PassReport } from '../../passes/pass.ts';
+import { randomData } from '../../runtime/data/random.ts';
+import { openJudge } from '../../runtime/judge.ts';
+import { type CommonArguments, commonOf } from '../arguments.ts';
+import { RANDOM, RANDOM_ROWS } from '../calibrated.ts';
+import { parsePositive } from '../parse.ts';
+import type { Progress } from '../progress.ts';
+import { stepOf } from '../recipe/step.ts';
+import type { LoadVerb } from '../run.ts';
+import { openData } from '../sources.ts';
+import { Candidates, layersOf } from '../tune/candidate.ts';
+import { noiseOf } from '../tune/metric.ts';
+import type { Sensitivity } from './data.ts';
+import { plainDecibels } from './layers.ts';
+
+/** Layers that are looked at: each takes a model to be made, and run. */
+const MOST_LAYERS = 64;
+/** Rows they are run on. */
+const MOST_ROWS = 128;
+
+/**
+ * Quantizes each layer alone and compares the outputs with those of the float model, on the data of `--calibrate`.
+ * @param report - of the quantization, whose layers are looked at
+ * @param folder - of this process alone
+ * @param unreadable - why the float model cannot be read again
+ * @returns null where there is no data, or nothing was quantized
+ */
+export async function sensitivityOf(
+  args: CommonArguments & { readonly [option: string]: unknown },
+  load: LoadVerb,
+  report: PassReport | undefined,
+  folder: string,
+  unreadable: string | undefined,
+  onProgress: Progress,
+): Promise<Sensitivity | null> {
+  const { calibrate, samples, batch, model } = args;
+  if (typeof calibrate !== 'string' || report?.pass !== 'quantize' || report.changes.length === 0) return null;
+  if (unreadable !== undefined || model === undefined)
+    return { kind: 'not_measured', why: unreadable ?? 'there is no file' };
+  try {
+    const rows = Math.min(typeof samples === 'string' ? parsePositive('samples', samples) : MOST_ROWS, MOST_ROWS);
+    const size = typeof batch === 'string' ? { batch: parsePositive('batch', batch) } : {};
+    const dataFor = (inputs: readonly ValueInfo[]) =>
+      calibrate === RANDOM
+        ? randomData(inputs, { seed: 0, ...size, samples: Math.min(rows, RANDOM_ROWS) })
+        : openData(calibrate, inputs, { ...size, samples: rows });
+    const quantize = await load('quantize', async () => {});
+    const step = stepOf('quantize', quantize, { ...args, store: undefined });
+    const common = { ...commonOf(args), quiet: true, dryRun: false };
+    const candidates = new Candidates(model, step, common, folder, load);
+    return await measured(candidates, report, await openJudge(model, dataFor), onProgress);
+  } catch (cause) {
+    if (!(cause instanceof CompressError)) throw cause;
+    return { kind: 'not_measured', why: cause.message };
+  }
+}
+
+async function measured(
+  candidates: Candidates,
+  report: PassReport,
+  judge: Awaited<ReturnType<typeof openJudge>>,
+  onProgress: Progress,
+): Promise<Sensitivity> {
+  try {
+    const sizes = new Map(report.changes.map(({ weight, elements }) => [weight, elements]));
+    const all = layersOf(report.changes).map((one) => one.name);
+    const largest = new Set(all.toSorted((a, b) => (sizes.get(b) ?? 0) - (sizes.get(a) ?? 0)).slice(0, MOST_LAYERS));
+    // The first candidate calibrates, for all of them.
+    await candidates.try([], judge);
+    const layers: { weight: string; sqnr: number | 'Infinity' }[] = [];
+    let done = 0;
+    for (const weight of all.filter((one) => largest.has(one))) {
+      const others = all.filter((one) => one !== weight);
+      const found = await candidates.try(others, judge);
+      const alone = found.report.changes.every((one) => one.weight === weight);
+      const sqnr = plainDecibels(-10 * Math.log10(noiseOf(found.judgement.outputs, undefined)));
+      if (alone && sqnr !== null) layers.push({ weight, sqnr });
+      onProgress(++done, largest.size);
+    }
+    return { kind: 'measured', data: judge.data, of: all.length, layers };
+  } finally {
+    await judge.close();
+  }
+}
