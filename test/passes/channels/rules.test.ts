@@ -306,6 +306,17 @@ describe('left alone, with the reason', () => {
         "pinned_channels: Pad 'Pad_h1' adds to them",
       ],
       [
+        between(
+          [
+            ...[node('Shape', ['x'], 's'), node('Gather', ['s', 'zero'], 'rows')],
+            node('Concat', ['rows', 'eight'], 'ends', { axis: 0 }),
+            node('Slice', ['h0', 'starts', 'ends'], 'h'),
+          ],
+          { zero: i64([1], [0]), eight: i64([1], [8]), starts: i64([2], [0, 0]) },
+        ),
+        "pinned_channels: Slice 'Slice_h' takes some of them, and computes where it cuts",
+      ],
+      [
         between([node('CumSum', ['h0', 'k'], 'h')], { k: i64([], [1]) }),
         "pinned_channels: CumSum 'CumSum_h' adds them up in turn",
       ],
