@@ -28,7 +28,7 @@ const weight = (dims: readonly number[], seed: number) => f32(dims, randomFloats
 
 /** A model from `x [N, …]` to `y`. */
 function model(
-  x: readonly number[],
+  x: readonly (number | string)[],
   nodes: readonly NodeSpec[],
   initializers: NonNullable<ModelSpec['initializers']>,
   more: Partial<ModelSpec> = {},
@@ -154,6 +154,40 @@ describe('other operators', () => {
     expect(left(await remove(spec))).toEqual({ table: '9×4', w: '4×3' });
     const feeds = { x: new Tensor('int64', BigInt64Array.of(1n, 8n), [2]) };
     expect((await removal(buildModel(spec), { amount: 0.5, roundTo: 1 }, feeds)).sqnr).toBeGreaterThan(100);
+  });
+
+  test('positions that are counted at run time do not hide what is added to them', async () => {
+    const nodes = [
+      ...[
+        node('Shape', ['x'], 's'),
+        node('Gather', ['s', 'one'], 'count'),
+        node('Range', ['zero', 'count', 'one'], 'p'),
+      ],
+      ...[node('Gather', ['places', 'p'], 'e'), node('Add', ['x', 'e'], 'at')],
+      ...[node('MatMul', ['at', 'a'], 'h'), node('Relu', ['h'], 'r'), node('MatMul', ['r', 'b'], 'y')],
+    ];
+    const initializers = { places: weight([9, 4], 1), a: weight([4, 8], 2), b: weight([8, 3], 3) };
+    const spec = model(['S', 4], nodes, { ...initializers, zero: i64([], [0]), one: i64([], [1]) });
+    expect(left(await remove(spec))).toEqual({ a: '4×4', b: '4×3' });
+    const feeds = { x: inputOf([2, 5, 4], seeded(4)) };
+    expect((await removal(buildModel(spec), { amount: 0.5, roundTo: 1 }, feeds)).sqnr).toBeGreaterThan(100);
+  });
+
+  test('their number may be the number of channels, which then stays', async () => {
+    const nodes = [
+      ...[node('Shape', ['h0'], 's'), node('Gather', ['s', 'one'], 'count')],
+      ...[
+        node('Range', ['zero', 'count', 'one'], 'p'),
+        node('Gather', ['table', 'p'], 'e'),
+        node('Add', ['h0', 'e'], 'h'),
+      ],
+    ];
+    const initializers = { table: weight([8], 3), zero: i64([], [0]), one: i64([], [1]) };
+    const spec = model([4], [node('MatMul', ['x', 'a'], 'h0'), ...nodes, node('MatMul', ['h', 'b'], 'y')], {
+      ...{ a: weight([4, 8], 1), b: weight([8, 3], 2) },
+      ...initializers,
+    });
+    expect((await remove(spec)).changes).toEqual([]);
   });
 
   test('an LSTM loses what it reads, not its state', async () => {
