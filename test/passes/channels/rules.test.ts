@@ -209,6 +209,13 @@ describe('other operators', () => {
     expect(left(report)).toEqual({ a: '4×3', w: '1×8×3' });
     const old = await pass(spec, removeChannels({ amount: 0.5, roundTo: 1 }));
     expect(old.bytes.length).toBeLessThan(buildModel(spec).length);
+    const feeds = { x: inputOf([3, 1, 4], seeded(5)) };
+    expect((await removal(buildModel(spec), { amount: 0.5, roundTo: 1 }, feeds)).sqnr).toBeGreaterThan(100);
+    // 4·6 + 8·6 + 8·2 + 2·3 before, and half of the first two after.
+    expect(report.notes).toContain('multiply-adds a row: 94 → 58 (−38.3 %)');
+    const source: ChannelOptions['source'] = { norms: async () => new Map(), async *moments() {} };
+    const fitted = await remove(spec, { source, reconstruct: true });
+    expect(fitted.notes).toContain('1 layer lost inputs and could not be fitted to it');
   });
 
   test('Expand and Resize to constant sizes are told the new ones, and to computed ones follow', async () => {
