@@ -441,6 +441,28 @@ describe('left alone, with the reason', () => {
     expect(found).toContain("a already_quantized: DequantizeLinear 'DequantizeLinear_b' holds them as integers");
   });
 
+  test('integers behind Cast and Mul, and weights that are computed', async () => {
+    const whole = (name: string, axis: string): NodeSpec[] => [
+      ...[node('Cast', [`${name}8`], `${name}c`, { to: 1 }), node('Mul', [`${name}c`, axis], name)],
+    ];
+    const tail = [node('MatMul', ['x', 'a'], 'h'), node('MatMul', ['h', 'b'], 'y')];
+    const i8 = (dims: readonly number[]) => ({ dtype: 'int8' as const, dims, data: new Int8Array(32).fill(3) });
+    const scales = { s: weight([8], 1), t: weight([8, 1], 2) };
+    const stored = model([4], [...whole('a', 's'), ...whole('b', 't'), ...tail], {
+      ...{ a8: i8([4, 8]), b8: i8([8, 4]) },
+      ...scales,
+    });
+    expect((await remove(stored)).groups.map((one) => one.stays)).toContain('their weights are stored as integers');
+    const computed = model([4], [node('Mul', ['w', 's'], 'a'), node('Mul', ['v', 't'], 'b'), ...tail], {
+      ...{ w: weight([4, 8], 3), v: weight([8, 4], 4) },
+      ...scales,
+    });
+    const found = await remove(computed);
+    expect(found.groups.map((one) => one.stays)).toContain(
+      'a weight that they are channels of is computed from others',
+    );
+  });
+
   test('a weight that the branch of an If reads too', async () => {
     const branch = (op: string): GraphSpec => ({ outputs: { o: f32() }, nodes: [node(op, ['a'], 'o')] });
     const nodes = [
