@@ -38,6 +38,11 @@ export async function channelPass(
       hint: 'Give inputs of the model: --calibrate FILE.',
     });
   }
+  if (calibrate === 'random') {
+    throw new CompressError('options', '--calibrate', 'random inputs do not say how strong the channels are', {
+      hint: 'Give real inputs; a file of that name is ./random.',
+    });
+  }
   const { checkedChannels } = await import('./channels.ts');
   return checkedChannels(
     {

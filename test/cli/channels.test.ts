@@ -57,6 +57,10 @@ test('wrong options are refused before anything is read', () => {
     [['--channels', '0.3', '--norm', 'wanda'], /--norm wanda: needs data/],
     [['--channels', '0.3', '--norm', 'l3'], /--norm: 'l3' is not one of/],
     [['--channels', '0.3', '--samples', '4'], /--samples: needs data/],
+    [
+      ['--channels', '0.3', '--calibrate', 'random'],
+      /--calibrate: random inputs do not say how strong the channels are/,
+    ],
     [['--channels', '0.3', '--round-to', '0'], /--round-to: at least 1 is needed/],
     [['--channels', '0.3', '--l1', '0.2'], /--l1 and --channels cannot be used together/],
     [['--l1', '0.2', '--round-to', '8'], /--round-to: --l1 does not use it\n.*goes with --channels/],

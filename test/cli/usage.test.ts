@@ -21,7 +21,7 @@ describe('a wrong command line exits 2 and says what to do', () => {
     [['prune', '--l1', '0.4', '--op-types', 'Foo', M], /'Foo' is not an operator.*\n {2}Choose from Gemm, MatMul/],
     [['prune', '--l1', '0.4', '--op-types', ',', M], /--op-types: no operator is named/],
     [['prune', '--l1', '0.4', '--include', '[', M], /--include: '\[' is not a regular expression/],
-    [['prune', '--l1', '0.4', '--seed', 'x', M], /--seed: 'x' is not a whole number/],
+    [['prune', '--random', '0.4', '--seed', 'x', M], /--seed: 'x' is not a whole number/],
     [['prune', '--l1', '0.4', '--scope', 'x', M], /--scope: 'x' is not one of "tensor", "global"/],
     [['prune', '--l1', '0.4', '--bogus', M], /--bogus: there is no such option\n {2}See compress prune --help/],
     [['prune', '--l3', '0.4', M], /--l3: there is no such option\. Did you mean --l1\?\n {2}See compress prune --help/],

@@ -9,7 +9,15 @@ import { runModel } from './ort.ts';
 import { sqnr } from './sqnr.ts';
 
 /** Axis of the inputs in the weight of a node that sums over them. */
-const INPUT_AXIS: Readonly<Record<string, number>> = { Conv: 1, ConvTranspose: 0, Gemm: 0, MatMul: -2 };
+const INPUT_AXIS: Readonly<Record<string, number>> = {
+  Conv: 1,
+  ConvTranspose: 0,
+  Gemm: 0,
+  MatMul: -2,
+  LSTM: 2,
+  GRU: 2,
+  RNN: 2,
+};
 
 /** The model with the columns of removed channels set to zero wherever a layer reads them. */
 export async function masked(model: Model, options: ChannelOptions, tap?: string): Promise<Uint8Array> {

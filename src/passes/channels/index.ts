@@ -13,7 +13,7 @@ import { importances, measuredInputs } from './importance.ts';
 import { macsOf } from './macs.ts';
 import { CHANNEL_DEFAULTS, CHANNEL_OPS, type ChannelOptions, type Settled } from './options.ts';
 import { refitLayers } from './refit.ts';
-import { changesOf, type GroupReport, groupReports, inclusion, pinExcluded, skipsOf, totals } from './report.ts';
+import { changesOf, exclusion, type GroupReport, groupReports, pinExcluded, skipsOf, totals } from './report.ts';
 import { Left, rewrite } from './rewrite.ts';
 import { type Ranked, type Removed, selectRemoved } from './select.ts';
 import type { Pin } from './space.ts';
@@ -98,11 +98,11 @@ export async function planRemoval(model: Model, options: Settled): Promise<Plan>
   const keep = (group: Group, pin: Pin): void => {
     for (const root of group.channels) reasons.set(root, pin);
   };
-  const isIncluded = inclusion(uses, options);
+  const whyNot = exclusion(uses, options);
   const wanted = groups.filter((group) => {
-    if (isIncluded(group)) return true;
-    keep(group, { reason: 'excluded_by_user', detail: 'left out by --op-types or --include' });
-    return false;
+    const pin = whyNot(group);
+    if (pin !== undefined) keep(group, pin);
+    return pin === undefined;
   });
   const scores = await importances(wanted, options.norm, await normsOf(analysis, wanted, options));
   const ranked = wanted.flatMap((group, index): Ranked[] => {

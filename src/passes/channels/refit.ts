@@ -36,6 +36,8 @@ export interface Fitted {
 /** A share of the mean power of the inputs, so that features that hardly vary do not get large weights. */
 const RIDGE = 1e-3;
 
+const RECURRENT = ['LSTM', 'GRU', 'RNN'] as const;
+
 /**
  * With `bias`, lets the bias of every layer that reads removed channels take in what these were on the average:
  * `b' = b + W_R·E[x_R]`. With `weights`, fits such a layer anew, so that over the kept channels it gives
@@ -87,6 +89,9 @@ function layersOf(analysis: Analysis, left: Left): { layers: Layer[]; passed: nu
     if (layer === undefined) passed++;
     else layers.push(layer);
   }
+  // The gates of a recurrent layer are no linear function of what it reads.
+  const recurrent = analysis.graph.nodes.filter((node) => RECURRENT.some((one) => isOp(node, one)));
+  passed += recurrent.filter((node) => left.changes(analysis.value(node.inputs[1])?.axes[2])).length;
   return { layers, passed };
 }
 

@@ -1,4 +1,4 @@
-import { elementCount } from '../../ir/dtype.ts';
+import { elementCount, isFloat } from '../../ir/dtype.ts';
 import { heldName } from '../held.ts';
 import type { Change, Skip, SkipReason } from '../pass.ts';
 import { isExcluded, notFloat, type Selection, skipUse, type WeightUse, weightUses } from '../select.ts';
@@ -58,13 +58,25 @@ export function pinExcluded(analysis: Analysis, uses: readonly WeightUse[], sele
   }
 }
 
-/** Whether a group has output channels of a weight that --include and --op-types name; of a table, its readers count. */
-export function inclusion(uses: readonly WeightUse[], options: Settled): (group: Group) => boolean {
+/**
+ * Why a group is not to be touched: none of its output channels are of a weight that --include and --op-types name (of a
+ * table, its readers count), or none are of a weight that an operator reads as it is stored.
+ */
+export function exclusion(uses: readonly WeightUse[], options: Settled): (group: Group) => Pin | undefined {
   const wanted = uses.filter((use) => options.opTypes.includes(use.node.opType) && !isExcluded(use, options));
-  const names = new Set(wanted.map((use) => heldName(use.held)));
+  const [all, names] = [uses, wanted].map((list) => new Set(list.map((use) => heldName(use.held))));
   return (group) => {
     const { outputs, inputs } = layersOf(group);
-    return (outputs.length > 0 ? outputs : inputs).some((name) => names.has(name));
+    const own = outputs.length > 0 ? outputs : inputs;
+    if (own.some((name) => names?.has(name))) return undefined;
+    if (own.some((name) => all?.has(name))) {
+      return { reason: 'excluded_by_user', detail: 'left out by --op-types or --include' };
+    }
+    const whole = group.occurrences.some(
+      (one) => own.includes(one.weight.name) && !isFloat(one.weight.held.tensor.dtype),
+    );
+    if (whole) return { reason: 'already_quantized', detail: 'their weights are stored as integers' };
+    return { reason: 'pinned_channels', detail: 'a weight that they are channels of is computed from others' };
   };
 }
 

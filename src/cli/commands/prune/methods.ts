@@ -8,7 +8,7 @@ import { readAmounts } from './readAmounts.ts';
 
 /** Options that belong to some methods only. */
 const DETAILS = [
-  ...(['amount', 'amounts', 'axis', 'scores', 'layout', 'scope', 'of'] as const),
+  ...(['amount', 'amounts', 'axis', 'scores', 'layout', 'scope', 'of', 'seed', 'allowEmpty'] as const),
   ...(['calibrate', 'samples', 'batch', 'parallelLayers', 'damping', 'blockSize'] as const),
   ...(['norm', 'roundTo', 'reconstruct', 'normalized'] as const),
 ] as const;
@@ -25,7 +25,7 @@ interface Method {
   readonly pass: (args: PruneArguments) => Promise<Pass>;
 }
 
-const SINGLE: readonly Detail[] = ['amounts', 'scores', 'layout', 'scope', 'of'];
+const SINGLE: readonly Detail[] = ['amounts', 'scores', 'layout', 'scope', 'of', 'allowEmpty'];
 
 const DATA: readonly Detail[] = ['calibrate', 'samples', 'batch', 'parallelLayers'];
 
@@ -35,17 +35,17 @@ const METHODS: readonly Method[] = [
   {
     flag: 'random',
     example: '--random 0.4',
-    details: ['amounts', 'scope', 'of'],
+    details: ['amounts', 'scope', 'of', 'seed', 'allowEmpty'],
     pass: (args) => single('random', args),
   },
   {
     flag: 'structured',
     example: '--structured l1 --amount 0.3',
-    details: ['amount', 'amounts', 'axis', 'scores', 'layout', 'of'],
+    details: ['amount', 'amounts', 'axis', 'scores', 'layout', 'of', 'seed', 'allowEmpty'],
     pass: structured,
   },
-  { flag: 'nm', example: '--nm 2:4', details: ['scores', 'layout'], pass: groups },
-  { flag: 'mask', example: '--mask masks.npz', details: ['layout'], pass: masked },
+  { flag: 'nm', example: '--nm 2:4', details: ['scores', 'layout', 'allowEmpty'], pass: groups },
+  { flag: 'mask', example: '--mask masks.npz', details: ['layout', 'allowEmpty'], pass: masked },
   { flag: 'wanda', example: '--wanda 0.5 --calibrate calib.npz', details: DATA, pass: byData },
   {
     flag: 'sparsegpt',
@@ -89,7 +89,20 @@ export function pruningPass(args: PruneArguments): Promise<Pass> {
   }
   const stray = DETAILS.find((one) => args[one] !== undefined && !method.details.includes(one));
   if (stray !== undefined) throw strayDetail(stray, method, args);
+  checkCompany(args);
   return method.pass(args);
+}
+
+/** Refuses what is used only beside another option that is not there. */
+function checkCompany({ seed, structured, layout, scores, mask }: PruneArguments): void {
+  if (seed !== undefined && structured !== undefined && structured !== 'random') {
+    const hint = 'It goes with --random and --structured random.';
+    throw new CompressError('options', '--seed', `--structured ${structured} leaves nothing to chance`, { hint });
+  }
+  if (layout !== undefined && scores === undefined && mask === undefined) {
+    const hint = 'It goes with --scores FILE and --mask FILE.';
+    throw new CompressError('options', '--layout', 'no file is given whose arrays lie in some way', { hint });
+  }
 }
 
 function strayDetail(stray: Detail, { flag }: Method, args: PruneArguments): CompressError {

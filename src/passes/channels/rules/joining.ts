@@ -108,11 +108,14 @@ const slice: Rule = (node, a) => {
   const dims = [...x.dims];
   const axes = [...x.axes];
   const followed: Cut[] = [];
+  // Ends are written anew all together, which those that are computed cannot be.
+  const computed = cuts.some((cut) => cut.start === undefined || cut.end === undefined);
   for (const cut of cuts) {
     const size = sizeOf(x.dims[cut.axis]);
     const axis = x.axes[cut.axis];
     const range = size === undefined ? undefined : rangeOf(cut, size);
     if (range !== undefined && cut.step === 1) {
+      if (computed) a.space.pin(axis, a.because(node, 'takes some of them, and computes where it cuts'));
       dims[cut.axis] = known(range.end - range.start);
       axes[cut.axis] = axis?.subarray(range.start, range.end);
       if (axis !== undefined) followed.push({ ...cut, ...range });

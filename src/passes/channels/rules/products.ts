@@ -116,6 +116,16 @@ const recurrent: Rule = (node, a) => {
   const size = a.value(node.inputs[2])?.dims[2] ?? a.openDim();
   const dims = [x.dims[0], weight.dims[0], x.dims[1], size] as Dim[];
   const axes: (Axis | undefined)[] = dims.map(() => undefined);
+  // Counted are both; no layer of them has channels that could be ranked or fitted.
+  const steps = [x.dims[0], x.dims[1], ...weight.dims.slice(0, 2)] as Dim[];
+  for (const own of [
+    { dim: weight.dims[2] as Dim, axis: weight.axes[2] },
+    { dim: size, axis: undefined },
+  ]) {
+    const factors = [...steps.map((dim): Factor => ({ dim, axis: undefined })), own];
+    const none = { weight: '', outputs: undefined, inputs: undefined, reads: undefined };
+    a.products.push({ node, ...none, outputAxis: 1, inputAxis: 2, factors });
+  }
   a.put(node, { dims, axes });
   for (const index of [1, ...(isOp(node, 'LSTM') ? [2] : [])]) {
     a.put(node, { dims: dims.slice(1), axes: axes.slice(1) }, index);

@@ -1,5 +1,5 @@
 import { intAttribute } from '../../../ir/node.ts';
-import { known } from '../dims.ts';
+import { known, sizeOf } from '../dims.ts';
 import type { Element } from '../values.ts';
 import { pinReads } from './elementwise.ts';
 import type { Rule, Rules } from './index.ts';
@@ -35,4 +35,12 @@ const constantOfShape: Rule = (node, a) => {
   });
 };
 
-export const shapes: Rules = { Shape: shape, Size: size, ConstantOfShape: constantOfShape };
+/** Numbers from one to another, such as the positions of a sequence: as many as its length where they start at 0. */
+const range: Rule = (node, a) => {
+  for (const name of node.inputs) a.pinValue(name, a.because(node, 'counts up to their number'));
+  const [start, limit, delta] = node.inputs.map((name) => a.value(name)?.elements?.[0]?.dim);
+  const counts = sizeOf(start) === 0 && sizeOf(delta) === 1 && limit !== undefined && limit.factor >= 0;
+  a.put(node, { dims: [counts ? limit : a.openDim()], axes: [undefined] });
+};
+
+export const shapes: Rules = { Shape: shape, Size: size, ConstantOfShape: constantOfShape, Range: range };
