@@ -51,6 +51,7 @@ function verbsOf(lib) {
     groups: () => [lib.prune({ method: 'l1', nm: { keep: 2, group: 4 } })],
     pack: () => [lib.prune({ method: 'random', amount: 0.7 }), lib.pack({ store: 'auto' })],
     unpack: () => [lib.pack({ store: 'dense' })],
+    channels: () => [lib.removeChannels({ amount: 0.5, roundTo: 1 })],
     inspect: () => [{ name: 'inspect', run: (model) => lib.inspect(model, { weights: true }) }],
     chain: () => [lib.prune({ method: 'random', amount: 0.5 }), lib.fold(), lib.quantize()],
   };

@@ -13,8 +13,8 @@ export interface Pin {
   readonly detail: string;
 }
 
-/** Indices of all axes together: 512 MiB of bookkeeping, and no model of today comes near. */
-const MAX_INDICES = 2 ** 26;
+/** Indices of all axes together: 128 MiB of bookkeeping. A model of 32 transformer layers has some five million. */
+const MAX_INDICES = 2 ** 24;
 
 /**
  * The channels of a graph, as a forest of disjoint sets: what is coupled becomes one channel, and what is pinned stays.

@@ -1,6 +1,9 @@
 /** Weights deep inside functions, and what the report says of Conv. */
 import { expect, test } from '@jest/globals';
 import { attribute, constant, createNode, Graph, Model, quantize, transform } from '../../../src/index.ts';
+import { buildModel, f32, type ModelSpec } from '../../support/build.ts';
+import { modelOf, pass } from '../../support/model.ts';
+import { randomFloats } from '../../support/random.ts';
 
 const weight = constant('w', 'float32', [2, 2], Float32Array.of(1, 2, 3, 4));
 const value = attribute.tensor('value', weight);
@@ -37,4 +40,24 @@ test('Conv with weights only is said to be slower', async () => {
   const model = new Model({ irVersion: 8, opsets: [{ domain: '', version: 17 }], graph });
   const [report] = await transform(model, quantize({ weightsOnly: true }));
   expect(report?.notes).toEqual([expect.stringContaining('1 of them of Conv')]);
+});
+
+test('a Squeeze of an axis that is longer than 1, an error when it runs, is no way for a weight', async () => {
+  const spec: ModelSpec = {
+    opset: 13,
+    inputs: { x: f32([2, 8]) },
+    outputs: { y: f32() },
+    nodes: [
+      { op: 'Squeeze', in: ['stored', 'last'], out: ['w'] },
+      { op: 'MatMul', in: ['x', 'w'], out: ['y'], name: 'product' },
+    ],
+    initializers: {
+      stored: f32([8, 4, 8], randomFloats([8, 4, 8], 1)),
+      last: { dtype: 'int64', dims: [1], data: BigInt64Array.of(-1n) },
+    },
+  };
+  const { report, bytes } = await pass(buildModel(spec), quantize());
+  expect(report.changes).toEqual([]);
+  expect(report.skips.map((one) => one.reason)).toEqual(['unsupported_op']);
+  expect((await modelOf(bytes)).graph.nodes.map((node) => node.opType)).toEqual(['Squeeze', 'MatMul']);
 });
