@@ -28,7 +28,7 @@ const COMMANDS = {
   cp: 'cp $M cp.onnx; if [ -e $M.data ]; then cp $M.data cp.data; fi',
   // What the machine can do, for comparison: the start of Node and the system's copy; a Node program that only reads and
   // writes; a pipe between two programs that only read and write.
-  'limit: node, then cp': `"${process.execPath}" -e 0; cp $M cp.onnx; if [ -e $M.data ]; then cp $M.data cp.data; fi`,
+  'limit: node then cp': `"${process.execPath}" -e 0; cp $M cp.onnx; if [ -e $M.data ]; then cp $M.data cp.data; fi`,
   'limit: read and write in Node': `"${process.execPath}" "${join(root, 'benchmarks/limit.js')}" $M out.onnx`,
   'limit: cat | cat': 'cat $M | cat > out.onnx',
   'quantize --int8': `${compress} quantize --int8 $M -o out.onnx --force -q`,

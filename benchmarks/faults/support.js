@@ -94,14 +94,15 @@ export function start(args, { cwd, tmp, stdio = ['ignore', 'ignore', 'pipe'] }) 
 /** A line of bash in which `compress` is on the path. */
 export function shell(line, { cwd, tmp, user }) {
   const compress = `compress() { "${process.execPath}" "${BIN}" "$@"; }`;
-  const command = ['bash', '-c', `set -o pipefail; ${compress}; ${line}`];
+  // Without its start-up files, which speak too.
+  const command = ['bash', '--norc', '--noprofile', '-c', `set -o pipefail; ${compress}; ${line}`];
   const asUser = user === undefined ? command : ['setpriv', `--reuid=${user}`, '--clear-groups', ...command];
   const done = spawnSync(asUser[0], asUser.slice(1), {
     cwd,
     env: { ...process.env, TMPDIR: tmp, HOME: tmp },
     encoding: 'utf8',
   });
-  return { ended: done.status ?? done.signal, said: done.stderr, out: done.stdout };
+  return { ended: done.status ?? done.signal, said: done.stderr.replaceAll(ROOT, ''), out: done.stdout };
 }
 
 /** Names in a folder, sorted; none where it is not there. */

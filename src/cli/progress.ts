@@ -13,7 +13,6 @@ type Unit = 'times' | 'bytes';
 
 interface Bar {
   update(done: number): void;
-  setTotal(total: number): void;
   stop(): void;
 }
 
@@ -38,11 +37,20 @@ export function progress(
   if (quiet || !stream.isTTY) return () => {};
   let last: readonly [done: number, total: number | undefined] = [0, undefined];
   let bar: Bar | undefined;
+  let begin: (() => Bar) | undefined;
   let loading = false;
+  let known = false;
   const begun = performance.now();
+  const start = (): void => {
+    endProgress();
+    known = last[1] !== undefined;
+    bar = begin?.();
+    shown = bar;
+  };
   const show = (): void => {
     const [done, total] = last;
-    if (total !== undefined) bar?.setTotal(total);
+    // Only with a total there is something to fill.
+    if (bar !== undefined && total !== undefined && !known) start();
     bar?.update(done);
     if (done !== total) return;
     if (bar !== undefined && bar === shown) endProgress();
@@ -55,16 +63,17 @@ export function progress(
     loading = true;
     // Not loaded before a bar is wanted.
     void import('cli-progress').then(({ default: { SingleBar, Presets } }) => {
-      if (last[0] === last[1]) return;
-      const format = `${what} {bar} {value}/{total} | {eta_formatted} left`;
-      const formatValue = (value: number, _: object, kind: string): string =>
-        unit === 'bytes' && (kind === 'value' || kind === 'total') ? formatBytes(value) : String(value);
-      const settings = { format, formatValue, fps: FPS, clearOnComplete: true, hideCursor: false, stream };
-      const made = new SingleBar(settings, Presets.shades_classic);
-      endProgress();
-      made.start(last[1] ?? last[0], last[0]);
-      bar = made;
-      shown = made;
+      begin = () => {
+        const [now, end] = last;
+        const format = end === undefined ? `${what} {value}` : `${what} {bar} {value}/{total} | {eta_formatted} left`;
+        const formatValue = (value: number, _: object, kind: string): string =>
+          unit === 'bytes' && (kind === 'value' || kind === 'total') ? formatBytes(value) : String(value);
+        const settings = { format, formatValue, fps: FPS, clearOnComplete: true, hideCursor: false, stream };
+        const made = new SingleBar(settings, Presets.shades_classic);
+        made.start(end ?? Number.MAX_SAFE_INTEGER, now);
+        return made;
+      };
+      if (last[0] !== last[1]) start();
     });
   };
 }

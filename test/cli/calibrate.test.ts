@@ -66,6 +66,8 @@ test.each([
     /--equalize and --save-ranges cannot be used together/,
   ],
   [['--save-ranges', 'r.json'], 2, /--save-ranges: nothing is calibrated/],
+  [['--samples', '5'], 2, /--samples: nothing is calibrated/],
+  [['--batch', '5'], 2, /--batch: nothing is calibrated/],
   [['--calibrate', DATA, '--observer', 'best'], 2, /--observer: 'best' is not one of/],
 ])('%j is refused', (options, code, message) => {
   const cwd = folder();

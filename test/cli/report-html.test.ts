@@ -275,6 +275,7 @@ describe('compress --report refuses', () => {
     ['the result', ['-o', 'o.onnx', '--report', './o.onnx'], 2, /is another file of this run/],
     ['the data file', ['-o', 'o.onnx', '--report', 'o.onnx.data'], 2, /is another file of this run/],
     ['the recipe', ['-o', 'o.onnx', '--save-recipe', 'r.json', '--report', 'r.json'], 2, /another file of this run/],
+    ['what is no page', ['-o', 'o.onnx', '-f', '--report', 'other.onnx'], 2, /'other\.onnx' is no name of a page/],
     ['a file that is there', ['-o', 'o.onnx', '--report', 'there.html'], 1, /there\.html/],
     ['a folder', ['-o', 'o.onnx', '-f', '--report', 'sub'], 2, /'sub' is a folder/],
     ['a folder that is not there', ['-o', 'o.onnx', '--report', 'no/r.html'], 1, /the folder no does not exist/],

@@ -27,6 +27,8 @@ export async function reportTarget(args: CommonArguments): Promise<string> {
     }
   }
   if ((await stat(path).catch(() => undefined))?.isDirectory()) throw wrong(`'${path}' is a folder`, 'Name a file.');
+  // A model behind --report is a slip, and with --force it would be lost.
+  if (!/\.html?$/i.test(path)) throw wrong(`'${path}' is no name of a page`, 'Name a page: --report report.html.');
   await checkTarget(path, args.force === true);
   return path;
 }
