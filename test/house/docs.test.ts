@@ -1,4 +1,7 @@
-/** The commands of README.md and docs/ that are fenced as `sh test` run as they stand, those of a page in one folder. */
+/**
+ * The commands of README.md and docs/ that are fenced as `sh test` run as they stand, those of a page in one folder; so do those
+ * fenced as `sh` that speak of a model.onnx and its calib.npz.
+ */
 import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -21,7 +24,7 @@ const commands = PAGES.map(
   (page) =>
     [
       page,
-      blocksOf(page, 'sh test')
+      [...blocksOf(page, 'sh test'), ...blocksOf(page, 'sh').filter((block) => /\bmodel\.onnx/.test(block))]
         .join('')
         .split('\n')
         .filter((line) => line.trim() !== '' && !line.startsWith('#')),
@@ -40,6 +43,8 @@ test.each(PAGES)('%s: what is not run names what only its reader has', (page) =>
 describe.each(commands)('%s', (_, lines) => {
   const cwd = folder();
   symlinkSync(join(ROOT, 'fixtures'), join(cwd, 'fixtures'));
+  symlinkSync(join(ROOT, 'fixtures/digits-cnn.onnx'), join(cwd, 'model.onnx'));
+  symlinkSync(join(ROOT, 'fixtures/digits-cnn-calib.npz'), join(cwd, 'calib.npz'));
 
   test.each(lines)('%s', (line) => {
     const done = shell(`set -e -o pipefail; ${line}`, { cwd });
