@@ -62,8 +62,6 @@ async function work(mode, index, jobs) {
     const took = (user + system) / 1000;
     counts.slowest = Math.max(counts.slowest, took);
     if (took > SLOW) fault ??= `took ${took} ms`;
-    // What a hundred thousand cases before it left to be collected is not held.
-    if (process.memoryUsage.rss() > LARGE * 1e6) globalThis.gc();
     if (process.memoryUsage.rss() > LARGE * 1e6) fault ??= `holds ${process.memoryUsage.rss()} bytes`;
     if (fault !== undefined) {
       process.send({ fault, case: one, what, ending, bytes: Buffer.from(bytes).toString('base64') });
@@ -90,8 +88,7 @@ async function manage(mode) {
     writeFileSync(join(folder, `${mode}-${message.case}.${message.ending}`), Buffer.from(message.bytes, 'base64'));
   };
   const run = (index) => {
-    const given = [...process.argv.slice(2), '--worker', String(index)];
-    const child = fork(process.argv[1], given, { execArgv: ['--expose-gc'] });
+    const child = fork(process.argv[1], [...process.argv.slice(2), '--worker', String(index)]);
     let last = Date.now();
     let done = 0;
     const watch = setInterval(() => {
