@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { renderDiff, renderMarkdown } from '../../src/cli/diff/render.ts';
 import { diff, readModel } from '../../src/index.ts';
 import { buildModel, f32, type ModelSpec } from '../support/build.ts';
-import { compress, compressEach, fixture, folder, shell } from '../support/cli.ts';
+import { compress, compressEach, fixture, folder, oneLine, shell } from '../support/cli.ts';
 
 const MLP = fixture('digits-mlp.onnx');
 const CNN = fixture('digits-cnn.onnx');
@@ -55,7 +55,7 @@ describe('compress diff', () => {
   test('the same model: byte for byte, or written in another way', () => {
     const same = compress(['diff', MLP, MLP]);
     expect(same).toMatchObject({ code: 0, stderr: '' });
-    expect(same.stdout.toString()).toMatch(/identical, byte\s+for\s+byte\n$/);
+    expect(oneLine(same.stdout)).toMatch(/: identical, byte for byte $/);
     // A field nobody knows: the models are the same, the files are not.
     const other = join(cwd, 'other.onnx');
     const bytes = buildModel({ opset: 17, outputs: { y: f32() }, nodes: [{ op: 'Abs', in: ['x'], out: ['y'] }] });
@@ -63,7 +63,7 @@ describe('compress diff', () => {
     writeFileSync(other, Buffer.concat([bytes, Buffer.from([0xf8, 0x3f, 1])]));
     const done = compress(['diff', 'one.onnx', other, '--exit-code'], { cwd });
     expect(done.code).toBe(0);
-    expect(done.stdout.toString().replace(/\s+/g, ' ')).toContain('the same graph and weights; the files of');
+    expect(oneLine(done.stdout)).toContain('the same graph and weights; the files of');
   });
 
   test('the exit code says whether they differ, only where it is asked for', () => {
@@ -82,7 +82,7 @@ describe('compress diff', () => {
   test('reads one of the two from standard input', () => {
     const done = shell(`compress prune --l1 0.4 -q ${MLP} | compress diff ${PRUNED} -`);
     expect(done).toMatchObject({ code: 0, stderr: '' });
-    expect(done.stdout.toString().replace(/\s+/g, ' ')).toContain('identical, byte for byte');
+    expect(oneLine(done.stdout)).toContain('identical, byte for byte');
     const both = compress(['diff', '-', '-']);
     expect(both.code).toBe(2);
     expect(both.stderr).toContain('standard input holds one model only');

@@ -30,6 +30,11 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** A text without its line breaks: where they fall depends on how long the path of the clone is. */
+export function oneLine(text: string | Buffer): string {
+  return text.toString().replace(/\s+/g, ' ');
+}
+
 /** Runs `compress` with these arguments. */
 export function compress(args: readonly string[], options: RunOptions = {}): Result {
   return run(process.execPath, [BIN, ...args], options);
