@@ -1,8 +1,18 @@
 /** The command line as a user meets it: bin/compress.js in a process of its own. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from '@jest/globals';
 
@@ -13,6 +23,12 @@ export const BIN: string = join(ROOT, 'bin/compress.js');
 /** Path of a file in fixtures/. */
 export function fixture(name: string): string {
   return join(ROOT, 'fixtures', name);
+}
+
+/** A copy of a file of fixtures/ in a folder, by its name alone: lines that show it are as long wherever the clone lies. */
+export function copyOf(name: string, to: string): string {
+  copyFileSync(fixture(name), join(to, basename(name)));
+  return basename(name);
 }
 
 /** What a command left behind. */
