@@ -1,14 +1,15 @@
-import { closeSync, constants, openSync, rmSync } from 'node:fs';
-import { copyFile, type FileHandle, open, stat } from 'node:fs/promises';
+import { closeSync, openSync, rmSync } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { CompressError, ioError } from '../errors.ts';
 import { blockingPipe } from './blocking.ts';
+import { cloneFile } from './clone.ts';
 import { commit, type Pending, refuseExisting } from './commit.ts';
 import { hiddenName } from './hidden.ts';
 import { clearLeftovers } from './leftovers.ts';
 import { newTag } from './owner.ts';
-import { becameShorter, type Source } from './source.ts';
+import type { Source } from './source.ts';
 import { temporaries } from './temporary.ts';
 
 export { removeTemporaries } from './temporary.ts';
@@ -62,7 +63,7 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
   await clearLeftovers(path, options.model);
   refuseExisting(path, overwrite);
   const temporary = join(dirname(path), hiddenName(basename(path), newTag(), 'tmp'));
-  const handle = await openNew(temporary, await modeOf(path)).catch((cause: unknown) => {
+  let handle = await openNew(temporary, await modeOf(path)).catch((cause: unknown) => {
     temporaries.delete(temporary);
     throw folderError(path, cause);
   });
@@ -95,7 +96,14 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
       position += byteLength;
       return place;
     },
-    clone: (source) => copyWhole(source, temporary, handle, path),
+    async clone(source) {
+      const { mode } = await handle.stat();
+      const clone = await cloneFile(source, temporary, mode & 0o777, path);
+      if (clone === undefined) return false;
+      await handle.close().catch(() => {});
+      handle = clone.handle;
+      return clone.copied;
+    },
     async finish() {
       const pending = await ending.complete();
       const replaces = (await stat(path).catch(() => undefined)) !== undefined;
@@ -260,28 +268,6 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number,
       });
     done += bytesWritten;
   }
-}
-
-/** What can go wrong with a copy that would go wrong with writing, too. */
-const FATAL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO']);
-
-/** Copies a file by `copy_file_range`, sharing its blocks where the file system can. */
-async function copyWhole(source: Source, to: string, handle: FileHandle, label: string): Promise<boolean> {
-  // Linux names an open file by its descriptor; a path may lead to another one by now.
-  if (process.platform !== 'linux' || source.fd === undefined) return false;
-  const { mode } = await handle.stat();
-  try {
-    await copyFile(`/proc/self/fd/${source.fd}`, to, constants.COPYFILE_FICLONE);
-    // The copy brings the permissions of the original.
-    await handle.chmod(mode & 0o777);
-  } catch (cause) {
-    if (FATAL.has((cause as NodeJS.ErrnoException).code ?? '')) throw ioError(label, cause);
-    return false;
-  }
-  const { size } = await handle.stat();
-  if (size < source.byteLength) throw becameShorter(source);
-  if (size > source.byteLength) await handle.truncate(source.byteLength);
-  return true;
 }
 
 /**
