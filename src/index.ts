@@ -1,8 +1,9 @@
 export { CompressError, type ErrorCode } from './errors.ts';
 export { type ScratchFile, scratchFile } from './io/scratch.ts';
-export { bytesSink, fileSink, type Sink, streamSink } from './io/sink.ts';
+export { bytesSink, fileSink, type Sink } from './io/sink.ts';
 export { bytesSource, fileSource, type Source } from './io/source.ts';
 export { spool } from './io/spool.ts';
+export { streamSink } from './io/standard.ts';
 export type { NamedArray, NamedArrays } from './ir/arrays.ts';
 export type { DType } from './ir/dtype.ts';
 export { Graph, type ValueInfo } from './ir/graph.ts';

@@ -1,14 +1,15 @@
 import { gzipSync } from 'node:zlib';
 import { fileSource } from '../io/source.ts';
+import type { Piece, Watcher } from '../ir/tensor.ts';
 
 /** Windows of the output that are compressed to estimate the whole: together a megabyte, a few hundredths of a second. */
 const WINDOWS = 16;
 const WINDOW = 1 << 16;
 
 /** Estimates how large a file would be with gzip, from evenly spread windows; exact up to a megabyte. */
-export class GzipEstimate {
+export class GzipEstimate implements Watcher {
   readonly #total: number;
-  readonly #samples: Uint8Array[] = [];
+  readonly #samples: { readonly position: number; readonly bytes: Uint8Array }[] = [];
   #position = 0;
   #sampled = 0;
 
@@ -25,7 +26,8 @@ export class GzipEstimate {
       const within = (this.#position + at) % spacing;
       if (within < WINDOW) {
         const take = Math.min(WINDOW - within, chunk.byteLength - at);
-        this.#samples.push(Uint8Array.prototype.slice.call(chunk, at, at + take));
+        const bytes = Uint8Array.prototype.slice.call(chunk, at, at + take);
+        this.#samples.push({ position: this.#position + at, bytes });
         this.#sampled += take;
         at += take;
       } else {
@@ -35,10 +37,36 @@ export class GzipEstimate {
     this.#position += chunk.byteLength;
   }
 
+  /** Leaves out bytes that are shown later; gives where they begin. */
+  skip(byteLength: number): number {
+    const start = this.#position;
+    this.#position += byteLength;
+    return start;
+  }
+
+  wanted(start: number, byteLength: number): readonly Piece[] {
+    const spacing = spacingOf(this.#total);
+    const pieces: Piece[] = [];
+    for (let window = start - (start % spacing); window < start + byteLength; window += spacing) {
+      const first = Math.max(window, start);
+      const end = Math.min(window + WINDOW, start + byteLength);
+      if (first < end) pieces.push({ start: first, byteLength: end - first });
+    }
+    return pieces;
+  }
+
+  show(start: number, bytes: Uint8Array): void {
+    const position = this.#position;
+    this.add(bytes, start);
+    this.#position = position;
+  }
+
   /** Bytes with gzip at its default level. */
   byteLength(): number {
     if (this.#sampled === 0) return 0;
-    const ratio = gzipSync(Buffer.concat(this.#samples)).byteLength / this.#sampled;
+    // Threads show what they wrote when they are done.
+    const inOrder = this.#samples.sort((a, b) => a.position - b.position).map(({ bytes }) => bytes);
+    const ratio = gzipSync(Buffer.concat(inOrder)).byteLength / this.#sampled;
     return Math.round(ratio * this.#total);
   }
 }

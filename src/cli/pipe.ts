@@ -3,9 +3,10 @@ import { basename } from 'node:path';
 import { isatty } from 'node:tty';
 import { expectWork } from '../compute/work.ts';
 import { CompressError } from '../errors.ts';
-import { checkTarget, type Sink, stdoutSink } from '../io/sink.ts';
+import { checkTarget } from '../io/sink.ts';
 import type { Source } from '../io/source.ts';
 import { stdinSource } from '../io/spool.ts';
+import { stdoutSink } from '../io/standard.ts';
 import type { Model } from '../ir/model.ts';
 import { type ModelPlan, planModel } from '../onnx/plan.ts';
 import { inputByteLength } from '../onnx/size.ts';
@@ -17,6 +18,7 @@ import { GzipEstimate, gzipEstimateOf } from './gzip.ts';
 import { openPath, openSource } from './open.ts';
 import { progress } from './progress.ts';
 import { skipLines } from './skips.ts';
+import { tee } from './tee.ts';
 import { printable } from './text.ts';
 
 /** What a run did, for people and for programs. */
@@ -109,7 +111,7 @@ export async function pipe(
     const toGzip = shown && reports.some((report) => report.pass === 'prune');
     // Its plan is not kept: a model of many nodes has as many bytes in it.
     const estimate = toGzip && target === undefined ? new GzipEstimate(plan().byteLength) : undefined;
-    const onto = target ?? tee(tee(await stdoutSink(streams.stdout), estimate), beside);
+    const onto = target ?? tee(await stdoutSink(streams.stdout), estimate, beside);
     const onProgress = progress('writing', quiet, { unit: 'bytes' });
     const options = { data: mode, overwrite: args.force === true, onProgress } as const;
     const written: Written = await writeModel(model, onto, options).catch((cause: unknown) => {
@@ -232,16 +234,4 @@ function withFile(cause: unknown, file: string): unknown {
     cause.message,
     cause.hint === undefined ? { cause } : { cause, hint: cause.hint },
   );
-}
-
-/** A sink that shows each chunk to someone first. */
-function tee(sink: Sink, other: { add(chunk: Uint8Array): void | Promise<void> } | undefined): Sink {
-  if (other === undefined) return sink;
-  return {
-    ...sink,
-    async write(chunk) {
-      await other.add(chunk);
-      await sink.write(chunk);
-    },
-  };
 }

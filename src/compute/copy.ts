@@ -4,7 +4,7 @@ import { streamOf } from './stream.ts';
 
 /** The bytes as they lie. */
 export function copied(stored: Stored): Streamed {
-  return streamOf<'copy'>(stored, (count) =>
+  return streamOf<'copy'>(stored, stored.byteLength, (count) =>
     spans(stored.byteLength, count).map(({ start, length }) => ({
       job: { kind: 'copy', byteLength: length },
       start,

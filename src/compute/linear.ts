@@ -5,7 +5,7 @@ import type { Range } from '../kernels/range.ts';
 import { cut, type Slice, spans } from '../kernels/slices.ts';
 import { type Part, runParts } from './run.ts';
 import { streamOf } from './stream.ts';
-import { partsFor } from './work.ts';
+import { partsFor, threadsFor } from './work.ts';
 
 const sizeOf = (format: StreamedFormat): number => (format === 'float32' ? 4 : 2);
 
@@ -36,7 +36,7 @@ export async function rangeOfStored(stored: Stored, { format, layout }: Floats):
 
 /** As `quantizeLinear` of kernels/linear.ts. `params` are read when the bytes are asked for. */
 export function quantizedStream(stored: Stored, { format, layout }: Floats, params: LinearParams): Streamed {
-  return streamOf(stored, (count) =>
+  return streamOf(stored, layout.outer * layout.channels * layout.inner, (count) =>
     cut(layout, count).map(
       (slice): Part<'quantize'> => ({
         job: { kind: 'quantize', floats: { format, layout: slice.layout }, params: within(params, slice) },
@@ -57,8 +57,9 @@ export function transposedStream(
   [rows, columns]: readonly [number, number],
   params: LinearParams,
 ): Streamed {
-  return streamOf(stored, (count) =>
-    spans(columns, count).map(
+  // Of a narrow band of columns, little of what is read would be used.
+  return streamOf(stored, rows * columns, (count) =>
+    spans(columns, Math.min(count, threadsFor(stored))).map(
       (wanted): Part<'transpose'> => ({
         job: { kind: 'transpose', matrix: { format, rows, columns, wanted }, params },
         start: 0,

@@ -130,9 +130,17 @@ export class StoredMagnitudes {
     });
     const whole = { start: 0, length: this.#stored.byteLength / 4 };
     const spansOf = this.#parts;
-    const stream = streamOf<'zero'>(this.#stored, (count) =>
-      count === 1 ? [job(whole, taken)] : spansOf.map((part, index) => job(part, ties[index] as number)),
-    );
+    const stream = streamOf<'zero'>(this.#stored, this.#stored.byteLength, (count) => {
+      if (count === 1) return [job(whole, taken)];
+      return spansOf.flatMap((part, index) => {
+        const left = ties[index] as number;
+        // Where only some of the ties are taken, the first ones of a part, it is known of the whole part alone.
+        const all = left === parts[index]?.equal;
+        if (!all && left > 0) return [job(part, left)];
+        const finer = spans(part.length, Math.floor(count / spansOf.length));
+        return finer.map(({ start, length }) => job({ start: part.start + start, length }, all ? length : 0));
+      });
+    });
     return { lost, stream };
   }
 

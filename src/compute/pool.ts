@@ -3,7 +3,7 @@ import type { Tinypool } from 'tinypool';
 import { CompressError } from '../errors.ts';
 import type { FilePlace } from '../ir/tensor.ts';
 import type { Job, JobOf, Results } from './jobs.ts';
-import type { Outcome, Task } from './worker.ts';
+import type { OrderedPlace, Outcome, Task } from './worker.ts';
 
 /** More threads than this wait for memory and for each other's writes to the one file. */
 const MOST_THREADS = 4;
@@ -78,10 +78,26 @@ export async function runInThread<Kind extends Job['kind']>(
   from: FilePlace,
   to?: FilePlace,
 ): Promise<Results[Kind]> {
-  const threads = await startThreads();
-  const task: Task = { job, from, to };
-  const outcome = await outcomeOf(threads, task);
-  if ('result' in outcome) return outcome.result as Results[Kind];
+  return (await performed({ job, from, to }, label)).result as Results[Kind];
+}
+
+/**
+ * Runs a job in another thread that writes when it is its turn; whoever gave out the turns sees to it that nobody waits for ever.
+ * @returns the pieces that were wanted
+ * @throws as {@link runInThread}
+ */
+export async function runInTurn(
+  job: Job,
+  label: string,
+  from: FilePlace,
+  to: OrderedPlace,
+): Promise<readonly Uint8Array[]> {
+  return (await performed({ job, from, to }, label)).shown ?? [];
+}
+
+async function performed(task: Task, label: string): Promise<Extract<Outcome, { result: unknown }>> {
+  const outcome = await outcomeOf(await startThreads(), task);
+  if ('result' in outcome) return outcome;
   if (outcome.failed === 'write') throw writeError(outcome.message, outcome.code);
   throw new CompressError('io', label, outcome.message);
 }

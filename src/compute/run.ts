@@ -1,8 +1,9 @@
 import { CompressError } from '../errors.ts';
-import type { FilePlace, Stored } from '../ir/tensor.ts';
+import type { FilePlace, Stored, Target } from '../ir/tensor.ts';
 import { Arena } from '../kernels/simd/arena.ts';
 import { type Job, type JobOf, type Results, stepsOf } from './jobs.ts';
-import { runInThread } from './pool.ts';
+import { runInThread, runInTurn } from './pool.ts';
+import { ABANDONED } from './worker.ts';
 
 /** A job over bytes that begin at `start` of the stored ones, its result (if it has one) at `at` of the whole result. */
 export interface Part<Kind extends Job['kind']> {
@@ -39,6 +40,45 @@ export async function writeParts<Kind extends Job['kind']>(
   const { file } = stored;
   if (file === undefined) throw new CompressError('internal', stored.label, 'threads can read files only');
   await settled(parts.map(({ job, start, at }) => runInThread(job, stored.label, moved(file, start), moved(to, at))));
+}
+
+/**
+ * Runs parts in threads that write their results one after the other, in the order of the parts.
+ * @param byteLength - of what they write together
+ */
+export async function writeInOrder<Kind extends Job['kind']>(
+  stored: Stored,
+  parts: readonly Part<Kind>[],
+  byteLength: number,
+  { fd, watching }: Target,
+): Promise<void> {
+  const { file } = stored;
+  if (file === undefined) throw new CompressError('internal', stored.label, 'threads can read files only');
+  const turn = new SharedArrayBuffer(4);
+  const abandon = (): void => {
+    const state = new Int32Array(turn);
+    Atomics.store(state, 0, -1);
+    Atomics.notify(state, 0);
+  };
+  const ended = await Promise.allSettled(
+    parts.map(async ({ job, start, at }, index) => {
+      const first = (watching?.start ?? 0) + at;
+      const length = (parts[index + 1]?.at ?? byteLength) - at;
+      const wanted = watching?.watcher.wanted(first, length) ?? [];
+      const own = wanted.map((piece) => ({ ...piece, start: piece.start - first }));
+      const shown = await runInTurn(job, stored.label, moved(file, start), { fd, turn, index, wanted: own }).catch(
+        (cause: unknown) => {
+          abandon();
+          throw cause;
+        },
+      );
+      for (const [which, { start: from }] of wanted.entries()) {
+        watching?.watcher.show(from, shown[which] as Uint8Array);
+      }
+    }),
+  );
+  const failures = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+  if (failures.length > 0) throw failures.find((one) => one.code !== ABANDONED) ?? failures[0];
 }
 
 /** All results, or the first error once every part has ended: files may be closed then. */

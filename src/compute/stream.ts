@@ -1,10 +1,18 @@
-import type { FilePlace, Stored, Streamed } from '../ir/tensor.ts';
-import { type Part, runHere, writeParts } from './run.ts';
+import type { Stored, Streamed, Target } from '../ir/tensor.ts';
+import { type Part, runHere, writeInOrder, writeParts } from './run.ts';
 import { threadsFor } from './work.ts';
 
-/** A computation that can be cut into parts, as a stream of its result. */
+/** Bytes of a part, of those that are written one behind the other: it is computed while the one before is written. */
+const ORDERED: number = 1 << 20;
+
+/**
+ * A computation that can be cut into parts, as a stream of its result.
+ * @param byteLength - of the result
+ * @param cutInto - at most so many parts, each of which writes from where the one before ends
+ */
 export function streamOf<Kind extends 'quantize' | 'transpose' | 'zero' | 'copy'>(
   stored: Stored,
+  byteLength: number,
   cutInto: (count: number) => readonly Part<Kind>[],
 ): Streamed {
   return {
@@ -12,8 +20,11 @@ export function streamOf<Kind extends 'quantize' | 'transpose' | 'zero' | 'copy'
       for (const part of cutInto(1)) yield* runHere(stored, part);
     },
     inThreads: () => threadsFor(stored) > 1,
-    async writeTo(place: FilePlace) {
-      await writeParts(stored, cutInto(threadsFor(stored)), place);
+    async writeTo(target: Target) {
+      const { fd, position } = target;
+      if (position !== undefined) return writeParts(stored, cutInto(threadsFor(stored)), { fd, position });
+      const parts = cutInto(Math.ceil(stored.byteLength / ORDERED));
+      return writeInOrder(stored, parts, byteLength, target);
     },
   };
 }

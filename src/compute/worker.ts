@@ -1,5 +1,5 @@
 import { readSync, writeSync } from 'node:fs';
-import type { FilePlace } from '../ir/tensor.ts';
+import type { FilePlace, Piece } from '../ir/tensor.ts';
 import { Arena } from '../kernels/simd/arena.ts';
 import { perform } from '../kernels/steps.ts';
 import { type Job, stepsOf } from './jobs.ts';
@@ -8,12 +8,23 @@ import { type Job, stepsOf } from './jobs.ts';
 export interface Task {
   readonly job: Job;
   readonly from: FilePlace;
-  readonly to: FilePlace | undefined;
+  readonly to: FilePlace | OrderedPlace | undefined;
+}
+
+/** Where tasks write one after the other, each behind what the one before wrote. */
+export interface OrderedPlace {
+  readonly fd: number;
+  /** Whose turn it is, an Int32; below 0 when nobody is to write any more. */
+  readonly turn: SharedArrayBuffer;
+  /** The turn of this task. */
+  readonly index: number;
+  /** What of the result comes back with it. */
+  readonly wanted: readonly Piece[];
 }
 
 /** What became of a task: errors lose their codes on the way between threads, so they are told as data. */
 export type Outcome =
-  | { readonly result: unknown }
+  | { readonly result: unknown; readonly shown?: readonly Uint8Array[] }
   | { readonly failed: 'read' | 'write'; readonly message: string; readonly code: string | undefined };
 
 /** A read or write that failed. */
@@ -33,12 +44,13 @@ export function run({ job, from, to }: Task): Outcome {
   arena ??= new Arena();
   const mark = arena.mark();
   try {
+    const ordered = to !== undefined && 'turn' in to ? new Ordered(to) : undefined;
     const result = perform(
       stepsOf(job, arena),
       (bytes, at) => read(from, bytes, at),
-      (bytes, at) => write(to as FilePlace, bytes, at),
+      (bytes, at) => (ordered === undefined ? write(to as FilePlace, bytes, at) : ordered.write(bytes, at)),
     );
-    return { result };
+    return ordered === undefined ? { result } : { result, shown: ordered.end() };
   } catch (cause) {
     if (!(cause instanceof Failure)) throw cause;
     const code = (cause.cause as NodeJS.ErrnoException | undefined)?.code;
@@ -47,6 +59,50 @@ export function run({ job, from, to }: Task): Outcome {
     arena.release(mark);
   }
 }
+
+/** Writes in turn. What is computed before the first write is computed while others write. */
+class Ordered {
+  readonly #place: OrderedPlace;
+  readonly #turn: Int32Array;
+  readonly #shown: Uint8Array[];
+
+  constructor(place: OrderedPlace) {
+    this.#place = place;
+    this.#turn = new Int32Array(place.turn);
+    this.#shown = place.wanted.map(({ byteLength }) => new Uint8Array(byteLength));
+  }
+
+  write(bytes: Uint8Array, at: number): void {
+    this.#wait();
+    for (const [index, { start, byteLength }] of this.#place.wanted.entries()) {
+      const [first, end] = [Math.max(start, at), Math.min(start + byteLength, at + bytes.length)];
+      if (first < end) this.#shown[index]?.set(bytes.subarray(first - at, end - at), first - start);
+    }
+    for (let done = 0; done < bytes.length; ) {
+      done += guarded('write', () => writeSync(this.#place.fd, bytes, done, bytes.length - done, null));
+    }
+  }
+
+  /** Gives the turn to the next one. */
+  end(): readonly Uint8Array[] {
+    this.#wait();
+    Atomics.store(this.#turn, 0, this.#place.index + 1);
+    Atomics.notify(this.#turn, 0);
+    return this.#shown;
+  }
+
+  #wait(): void {
+    for (;;) {
+      const now = Atomics.load(this.#turn, 0);
+      if (now === this.#place.index) return;
+      if (now < 0) throw new Failure('write', Object.assign(new Error('another part failed'), { code: ABANDONED }));
+      Atomics.wait(this.#turn, 0, now);
+    }
+  }
+}
+
+/** The code of a write that did not happen because an earlier one had failed. */
+export const ABANDONED = 'ECANCELED';
 
 function read({ fd, position }: FilePlace, bytes: Uint8Array, at: number): void {
   for (let done = 0; done < bytes.length; ) {

@@ -1,11 +1,10 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { Writable } from 'node:stream';
 import { CompressError, ioError } from '../errors.ts';
-import { blockingPipe } from './blocking.ts';
 import { cloneFile } from './clone.ts';
 import { commit, type Pending, refuseExisting } from './commit.ts';
+import { Gatherer } from './gather.ts';
 import { hiddenName } from './hidden.ts';
 import { clearLeftovers } from './leftovers.ts';
 import { newTag } from './owner.ts';
@@ -14,16 +13,23 @@ import { temporaries } from './temporary.ts';
 
 export { removeTemporaries } from './temporary.ts';
 
+/** Where others may write. */
+export interface Reserved {
+  readonly fd: number;
+  /** In bytes from the start of the file; undefined where bytes go behind each other. */
+  readonly position: number | undefined;
+}
+
 /** Where a model is written. Nothing is visible to others before `finish()`; `abort()` leaves nothing. */
 export interface Sink {
   readonly label: string;
   /** The chunk belongs to the caller again when the promise resolves. */
   write(chunk: Uint8Array): Promise<void>;
   /**
-   * Leaves the next `byteLength` bytes to the caller, who writes them into the file at the place given, with whatever
-   * thread, before `finish()` or `abort()`. Absent where there is no file to write anywhere into.
+   * Leaves the next `byteLength` bytes to the caller, who writes them, with whatever thread: into the file at the position
+   * given, before `finish()` or `abort()`; or, where there is none, behind what was written, before anything else.
    */
-  reserve?(byteLength: number): Promise<{ readonly fd: number; readonly position: number }>;
+  reserve?(byteLength: number): Promise<Reserved>;
   /**
    * Makes everything that is written the content of an open file, by the system's own copy; nothing else may be written
    * before or after. Absent where there is no file to copy to.
@@ -34,9 +40,6 @@ export interface Sink {
   finish(): Promise<void>;
   abort(): Promise<void>;
 }
-
-/** Small chunks are gathered into one write of about this many bytes. */
-const GATHER = 1 << 20;
 
 /** How a file is to appear. */
 export interface FileSinkOptions {
@@ -144,56 +147,6 @@ export async function finishTogether(sinks: readonly Sink[]): Promise<void> {
   for (const end of ends) end.named();
 }
 
-/** A sink over a stream such as `process.stdout`, waiting whenever the reader is slower than we are. */
-export function streamSink(stream: Writable, label = '<stdout>'): Sink {
-  let failure: unknown;
-  const onError = (cause: unknown): void => {
-    failure ??= cause;
-  };
-  stream.on('error', onError);
-  const send = (bytes: Uint8Array): Promise<void> =>
-    new Promise((resolve, reject) => {
-      if (failure !== undefined) return reject(ioError(label, failure));
-      stream.write(bytes, (cause) => (cause ? reject(ioError(label, cause)) : resolve()));
-    });
-  const gather = new Gatherer(async (bytes) => {
-    for (let at = 0; at < bytes.byteLength; at += GATHER) await send(bytes.subarray(at, at + GATHER));
-  });
-  return {
-    label,
-    write: (chunk) => gather.add(chunk),
-    finish: () => gather.flush(),
-    async abort() {},
-  };
-}
-
-/**
- * Standard output as a sink. A pipe is written by a descriptor that waits: see {@link blockingPipe}.
- * @param stream - for anything but a pipe, and where the pipe cannot be opened
- */
-export async function stdoutSink(stream: Writable, fd = 1): Promise<Sink> {
-  const handle = await blockingPipe(fd, 'w');
-  if (handle === undefined) return streamSink(stream);
-  const label = '<stdout>';
-  const gather = new Gatherer(async (bytes) => {
-    for (let done = 0; done < bytes.byteLength; ) {
-      const { bytesWritten } = await handle.write(bytes, done).catch((cause: unknown) => {
-        throw ioError(label, cause);
-      });
-      done += bytesWritten;
-    }
-  });
-  return {
-    label,
-    write: (chunk) => gather.add(chunk),
-    async finish() {
-      await gather.flush();
-      await handle.close();
-    },
-    abort: () => handle.close().catch(() => {}),
-  };
-}
-
 /** A sink that keeps everything in memory; `bytes()` gives it after `finish()`. */
 export function bytesSink(): Sink & { bytes(): Uint8Array } {
   const chunks: Uint8Array[] = [];
@@ -208,36 +161,6 @@ export function bytesSink(): Sink & { bytes(): Uint8Array } {
     },
     bytes: () => Buffer.concat(chunks),
   };
-}
-
-/** Gathers small chunks; a large chunk passes through uncopied once what came before it is out. */
-class Gatherer {
-  readonly #send: (bytes: Uint8Array) => Promise<void>;
-  #buffer: Uint8Array = new Uint8Array(0);
-  #used = 0;
-
-  constructor(send: (bytes: Uint8Array) => Promise<void>) {
-    this.#send = send;
-  }
-
-  async add(chunk: Uint8Array): Promise<void> {
-    if (chunk.byteLength >= GATHER) {
-      await this.flush();
-      return this.#send(chunk);
-    }
-    if (this.#used + chunk.byteLength > GATHER) await this.flush();
-    // A fresh buffer each time: the last one may still be on its way through a stream.
-    if (this.#used === 0) this.#buffer = new Uint8Array(GATHER);
-    this.#buffer.set(chunk, this.#used);
-    this.#used += chunk.byteLength;
-  }
-
-  async flush(): Promise<void> {
-    if (this.#used === 0) return;
-    const bytes = this.#buffer.subarray(0, this.#used);
-    this.#used = 0;
-    await this.#send(bytes);
-  }
 }
 
 /** Opens a new file. It is made and written down in one step, so that no signal finds it made and not written down. */

@@ -14,6 +14,29 @@ export interface FilePlace {
   readonly position: number;
 }
 
+/** Pieces of what is written that somebody wants to see. */
+export interface Watcher {
+  /** Which of the bytes from `start` on are to be shown. */
+  wanted(start: number, byteLength: number): readonly Piece[];
+  /** Shows bytes from `start` on. */
+  show(start: number, bytes: Uint8Array): void;
+}
+
+/** A run of bytes. */
+export interface Piece {
+  readonly start: number;
+  readonly byteLength: number;
+}
+
+/** Where threads write. */
+export interface Target {
+  readonly fd: number;
+  /** In bytes from the start of the file; undefined where bytes go behind each other, as into a pipe. */
+  readonly position: number | undefined;
+  /** Of bytes behind each other: who sees them. They begin at `start` of all that it is shown. */
+  readonly watching?: { readonly watcher: Watcher; readonly start: number };
+}
+
 /** Bytes that lie somewhere as `Tensor.load` would give them, and can be read in pieces. */
 export interface Stored {
   /** What error messages call the file. */
@@ -32,10 +55,10 @@ export interface Streamed {
   /** Whether other threads would do it sooner. */
   inThreads(): boolean;
   /**
-   * Has other threads compute them and write them into a file. Ends, well or not, when none of them writes any more.
+   * Has other threads compute them and write them. Ends, well or not, when none of them writes any more.
    * @throws CompressError where reading fails, an error with the system's `code` where writing does
    */
-  writeTo(place: FilePlace): Promise<void>;
+  writeTo(target: Target): Promise<void>;
 }
 
 /**

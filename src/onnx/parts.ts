@@ -2,7 +2,7 @@ import protobuf from 'protobufjs/minimal.js';
 import { CompressError, ioError } from '../errors.ts';
 import type { Sink } from '../io/sink.ts';
 import type { Source } from '../io/source.ts';
-import type { Blob, Streamed, Tensor } from '../ir/tensor.ts';
+import type { Blob, Streamed, Target, Tensor } from '../ir/tensor.ts';
 import { Ranges } from './context.ts';
 import { LENGTH } from './fields.ts';
 import { Segment } from './segment.ts';
@@ -140,7 +140,8 @@ const SLAB: number = RUN * SHORT;
 const SMALL = 1 << 16;
 
 /** What parts are written to: a sink, or something beside it that sees the bytes. */
-export type Output = Pick<Sink, 'write' | 'reserve' | 'clone'> & Partial<Pick<Sink, 'label'>>;
+export type Output = Pick<Sink, 'write' | 'clone'> &
+  Partial<Pick<Sink, 'label'>> & { reserve?(byteLength: number): Promise<Target> };
 
 /** Told of bytes that are written. */
 export type Wrote = (byteLength: number) => void;
@@ -182,8 +183,11 @@ async function writeLong(part: Segment | Blob, sink: Output, elsewhere: Elsewher
     const failed = (cause: unknown): never => {
       throw ioError(sink.label ?? '', cause);
     };
-    const place = await sink.reserve(part.byteLength);
-    elsewhere.add(streamed.writeTo(place).then(() => wrote(part.byteLength), failed));
+    const target = await sink.reserve(part.byteLength);
+    const written = streamed.writeTo(target).then(() => wrote(part.byteLength), failed);
+    // What goes behind it waits for it.
+    if (target.position === undefined) await written;
+    else elsewhere.add(written);
     return;
   }
   let written = 0;

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
-import { compress, ROOT } from '../support/cli.ts';
+import { compress, ROOT, shell } from '../support/cli.ts';
 import { randomFloats } from '../support/random.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'compress-test-'));
@@ -16,7 +16,7 @@ writeFileSync(join(folder, 'weights'), randomFloats([ROWS, COLUMNS]));
 /** Runs code in a process of its own, with the built compute room and a stored tensor at hand; gives what it prints. */
 function built(code: string): unknown {
   const script = `
-    import { closeSync, openSync, readFileSync } from 'node:fs';
+    import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
     import { fileSource } from '${ROOT}/dist/io/source.js';
     import { Segment } from '${ROOT}/dist/onnx/segment.js';
     import { copied } from '${ROOT}/dist/compute/copy.js';
@@ -40,6 +40,30 @@ function built(code: string): unknown {
       await stream.writeTo({ fd, position: 5 });
       closeSync(fd);
       return readFileSync(path).subarray(5);
+    }
+    /** The same behind what a file has, as into a pipe; and the pieces that are shown meanwhile. */
+    async function behind(stream) {
+      const path = '${join(folder, 'behind')}';
+      const fd = openSync(path, 'w');
+      writeSync(fd, 'before');
+      const shown = [];
+      const watcher = {
+        wanted: (start, byteLength) => [[0, 9], [70_000, 5], [2_500_000, 3000]]
+          .map(([from, length]) => [Math.max(start, 1000 + from), Math.min(start + byteLength, 1000 + from + length)])
+          .filter(([from, end]) => from < end)
+          .map(([from, end]) => ({ start: from, byteLength: end - from })),
+        show: (start, bytes) => shown.push([start - 1000, Buffer.from(bytes)]),
+      };
+      await stream.writeTo({ fd, position: undefined, watching: { watcher, start: 1000 } });
+      writeSync(fd, 'after');
+      closeSync(fd);
+      const all = readFileSync(path);
+      const bytes = all.subarray(6, -5);
+      const seen = shown.reduce((sum, [, one]) => sum + one.length, 0);
+      const most = Math.max(0, Math.min(3000, bytes.length - 2_500_000));
+      const right = shown.every(([start, one]) => one.equals(bytes.subarray(start, start + one.length)));
+      const around = all.subarray(0, 6).toString() === 'before' && all.subarray(-5).toString() === 'after';
+      return { bytes, right: around && right && seen === 9 + 5 + most };
     }
     ${code}`;
   return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }));
@@ -76,7 +100,9 @@ test('ranges, integers, transposed integers, pruned weights and copies are those
     };
     const same = {};
     for (const [name, stream] of Object.entries(streams)) {
-      same[name] = stream.inThreads() && (await written(stream)).equals(await gathered(stream));
+      const alone = await gathered(stream);
+      const ordered = await behind(stream);
+      same[name] = stream.inThreads() && (await written(stream)).equals(alone) && ordered.bytes.equals(alone) && ordered.right;
     }
     same.range = Buffer.from(range.min.buffer).equals(Buffer.from(alone.min.buffer)) && Buffer.from(range.max.buffer).equals(Buffer.from(alone.max.buffer));
     same.surveyed &&= parts.length === threadCount() && (await gathered(prunedWithin.stream)).equals(await gathered(pruned.stream));
@@ -97,13 +123,19 @@ test('a write that fails in a thread keeps its code; a file that became shorter 
     const fd = openSync('${join(folder, 'weights')}', 'r');
     const failed = await copied(stored).writeTo({ fd, position: 0 }).catch((cause) => cause.code);
     const longer = new Segment({ ...source, fd: source.fd }, 0, source.byteLength * 2);
-    const short = await copied(longer).writeTo({ fd: openSync('${join(folder, 'out')}', 'w'), position: 0 }).catch((cause) => [cause.name, cause.message]);
-    console.log(JSON.stringify({ threads: threadCount(), failed, short }));
-    await source.close();`) as { threads: number; failed: string; short: string[] };
+    const out = openSync('${join(folder, 'out')}', 'w');
+    const short = await copied(longer).writeTo({ fd: out, position: 0 }).catch((cause) => [cause.name, cause.message]);
+    // Parts that wait for their turn do not wait for one that failed.
+    const failedBehind = await copied(stored).writeTo({ fd, position: undefined }).catch((cause) => cause.code);
+    const shortBehind = await copied(longer).writeTo({ fd: out, position: undefined }).catch((cause) => [cause.name, cause.message]);
+    console.log(JSON.stringify({ threads: threadCount(), failed: [failed, failedBehind], short: [short, shortBehind] }));
+    await source.close();`) as { threads: number; failed: string[]; short: string[][] };
   if (result.threads < 2) return;
-  expect(result.failed).toBe('EBADF');
-  expect(result.short[0]).toBe('CompressError');
-  expect(result.short[1]).toContain('became shorter while it was read');
+  expect(result.failed).toEqual(['EBADF', 'EBADF']);
+  for (const [name, message] of result.short) {
+    expect(name).toBe('CompressError');
+    expect(message).toContain('became shorter while it was read');
+  }
 });
 
 test('a model large enough for threads: the disk ends, and nothing is left', () => {
@@ -123,3 +155,31 @@ test('a model large enough for threads: the disk ends, and nothing is left', () 
   expect([done.code, done.stderr]).toEqual([0, '']);
   expect(readFileSync(join(folder, 'small.onnx')).length).toBeGreaterThan(33_000_000);
 }, 60_000);
+
+test('the same model through a pipe, into a file, behind what is in it, and with a report', () => {
+  const done = shell(
+    `set -e -o pipefail
+    compress prune --l1 0.4 m.onnx -o named.onnx 2> named.txt
+    compress prune --l1 0.4 m.onnx 2> piped.txt | cmp - named.onnx
+    { printf before; compress prune --l1 0.4 m.onnx -q; printf after; } > group.bin
+    { printf before; cat named.onnx; printf after; } | cmp - group.bin
+    printf before > append.bin; compress prune --l1 0.4 m.onnx -q >> append.bin; printf after >> append.bin
+    cmp append.bin group.bin
+    compress quantize named.onnx -q -o named8.onnx
+    compress quantize -q < named.onnx > small8.onnx; cmp small8.onnx named8.onnx
+    compress quantize named.onnx -q -o piped8.onnx --force; cmp piped8.onnx named8.onnx
+    compress copy m.onnx -q | cmp - m.onnx
+    set +e +o pipefail; compress prune --l1 0.4 m.onnx -q | head -c 40000000 > /dev/null; echo \${PIPESTATUS[0]}`,
+    { cwd: folder },
+  );
+  expect(done.stdout.toString()).toBe('1\n');
+  expect([done.code, done.stderr]).toEqual([0, 'error: <stdout>: the command that reads our output has stopped\n']);
+  // The estimate for gzip too: what threads write is looked at as well.
+  const reports = ['named', 'piped'].map((name) =>
+    readFileSync(join(folder, `${name}.txt`), 'utf8')
+      .split('\n')
+      .slice(1),
+  );
+  expect(reports[0]?.join('\n')).toMatch(/about \d+(\.\d+)? MB with gzip/);
+  expect(reports[1]).toEqual(reports[0]);
+}, 120_000);

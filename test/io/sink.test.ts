@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ioError } from '../../src/errors.ts';
-import { bytesSink, fileSink, removeTemporaries, streamSink } from '../../src/io/sink.ts';
+import { bytesSink, fileSink, removeTemporaries } from '../../src/io/sink.ts';
 import { bytesSource, fileSource } from '../../src/io/source.ts';
+import { streamSink } from '../../src/io/standard.ts';
 
 let folder: string;
 let path: string;
