@@ -1,9 +1,21 @@
+import { readSync } from 'node:fs';
 import type { Stored, Streamed, Target } from '../ir/tensor.ts';
 import { type Part, runHere, writeInOrder, writeParts } from './run.ts';
 import { threadsFor } from './work.ts';
 
 /** Bytes of a part, of those that are written one behind the other: it is computed while the one before is written. */
 const ORDERED: number = 1 << 20;
+
+/** Shows what is wanted of bytes that are written. */
+function show({ fd, watching }: Target, position: number, byteLength: number): void {
+  if (watching === undefined) return;
+  const { watcher, start: first } = watching;
+  for (const piece of watcher.wanted(first, byteLength)) {
+    const bytes = new Uint8Array(piece.byteLength);
+    const count = readSync(fd, bytes, 0, bytes.length, position + piece.start - first);
+    watcher.show(piece.start, bytes.subarray(0, count));
+  }
+}
 
 /**
  * A computation that can be cut into parts, as a stream of its result.
@@ -22,9 +34,11 @@ export function streamOf<Kind extends 'quantize' | 'transpose' | 'zero' | 'copy'
     inThreads: () => threadsFor(stored) > 1,
     async writeTo(target: Target) {
       const { fd, position } = target;
-      if (position !== undefined) return writeParts(stored, cutInto(threadsFor(stored)), { fd, position });
-      const parts = cutInto(Math.ceil(stored.byteLength / ORDERED));
-      return writeInOrder(stored, parts, byteLength, target);
+      if (position === undefined) {
+        return writeInOrder(stored, cutInto(Math.ceil(stored.byteLength / ORDERED)), byteLength, target);
+      }
+      await writeParts(stored, cutInto(threadsFor(stored)), { fd, position });
+      show(target, position, byteLength);
     },
   };
 }

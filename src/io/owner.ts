@@ -43,6 +43,16 @@ export function isDead(tag: string, modified: number): boolean {
   return state.start !== start || state.letter === 'Z' || state.letter === 'X';
 }
 
+/** The process of a tag, where it is certain that it lives and that its number means the same here. */
+export function liveProcess(tag: string): number | undefined {
+  const [, host, boot, digits, start] = new RegExp(`^${TAG}$`).exec(tag) ?? [];
+  if (host !== hostId() || boot !== bootId() || boot === UNKNOWN_BOOT) return undefined;
+  const pid = Number(digits);
+  const state = stateOf(pid);
+  if (state === undefined || state.start !== start) return undefined;
+  return state.letter === 'Z' || state.letter === 'X' ? undefined : pid;
+}
+
 function exists(pid: number): boolean {
   try {
     // Signal 0 is none: only whether there is somebody to get one.

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { CompressError, ioError } from '../errors.ts';
 import { blockingPipe } from './blocking.ts';
+import { announce, type Taken } from './handover.ts';
 import { clearTemporaryFolder } from './leftovers.ts';
 import { bytesSource, handleSource, type Source } from './source.ts';
 import type { Spooled, SpoolTask } from './spoolThread.ts';
@@ -88,30 +89,53 @@ const PAUSE = 1;
  * @throws CompressError `malformed` when nothing arrives, `limit`
  */
 export async function spoolPipe(fd: number, label = '<stdin>', limit: number = MAX_SPOOL): Promise<Source> {
+  const announcement = announce(fd);
   const waiting = await blockingPipe(fd, 'r');
   const from = waiting?.fd ?? fd;
-  const held: Uint8Array[] = [];
-  let byteLength = 0;
   let file: FileHandle | undefined;
   try {
-    while (byteLength < FIRST) {
-      const chunk = await readPipe(from);
-      if (chunk.byteLength === 0) return whole(held, label);
-      held.push(chunk);
-      byteLength += chunk.byteLength;
+    const first = await readPipe(from);
+    const taken = await announcement?.taken(first);
+    announcement?.withdraw();
+    file = taken?.handle;
+    // Behind a model that was handed over, something else may come, as through any pipe.
+    const begun = taken === undefined ? await beginning(first, from) : [await behind(taken, from)];
+    const arrived = begun.reduce((sum, one) => sum + one.byteLength, 0);
+    if (file === undefined && arrived < FIRST) return whole(begun, label);
+    let byteLength = taken?.byteLength ?? 0;
+    if (arrived > 0) {
+      file ??= await openTemporary();
+      await writeAll(file, begun, byteLength);
+      const task = { from, to: file.fd, position: byteLength + arrived, limit };
+      const spooled = await spoolInThread(task);
+      if ('message' in spooled) throw Object.assign(new Error(spooled.message), { code: spooled.code });
+      byteLength = spooled.byteLength;
     }
-    file = await openTemporary();
-    await writeAll(file, held.splice(0));
-    const spooled = await spoolInThread({ from, to: file.fd, position: byteLength, limit });
-    if ('message' in spooled) throw Object.assign(new Error(spooled.message), { code: spooled.code });
-    if (spooled.byteLength > limit) throw tooLong(label);
-    return handleSource(file, label);
+    if (byteLength > limit) throw tooLong(label);
+    return handleSource(file as FileHandle, label);
   } catch (cause) {
     await file?.close();
     throw ioError(label, cause);
   } finally {
+    announcement?.withdraw();
     await waiting?.close();
   }
+}
+
+/** The first {@link FIRST} bytes of a pipe or a few more, or all of a shorter one. */
+async function beginning(first: Uint8Array, fd: number): Promise<Uint8Array[]> {
+  const held: Uint8Array[] = [];
+  let byteLength = 0;
+  for (let chunk = first; chunk.byteLength > 0; chunk = await readPipe(fd)) {
+    held.push(chunk);
+    byteLength += chunk.byteLength;
+    if (byteLength >= FIRST) break;
+  }
+  return held;
+}
+
+async function behind({ rest }: Taken, fd: number): Promise<Uint8Array> {
+  return rest.byteLength > 0 ? rest : readPipe(fd);
 }
 
 /** What a pipe has now, waited for; empty at its end. */
@@ -205,11 +229,14 @@ class WriteBehind {
   }
 }
 
-async function writeAll(file: FileHandle, chunks: readonly Uint8Array[]): Promise<void> {
+async function writeAll(file: FileHandle, chunks: readonly Uint8Array[], position?: number): Promise<void> {
   const total = chunks.reduce((sum, one) => sum + one.byteLength, 0);
-  const { bytesWritten } = await file.writev(chunks as Uint8Array[]);
+  const { bytesWritten } = await file.writev(chunks as Uint8Array[], position);
   if (bytesWritten === total) return;
   // Rare: the system took a part.
   const rest = Buffer.concat(chunks).subarray(bytesWritten);
-  for (let done = 0; done < rest.byteLength; ) done += (await file.write(rest, done)).bytesWritten;
+  for (let done = 0; done < rest.byteLength; ) {
+    const at = position === undefined ? undefined : position + bytesWritten + done;
+    done += (await file.write(rest, done, rest.byteLength - done, at)).bytesWritten;
+  }
 }

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { ioError } from '../errors.ts';
 import { blockingPipe } from './blocking.ts';
 import { GATHER, Gatherer } from './gather.ts';
+import { type Handover, handOver } from './handover.ts';
 import type { Sink } from './sink.ts';
 
 const writeLater = promisify(write);
@@ -34,37 +35,73 @@ export function streamSink(stream: Writable, label = '<stdout>'): Sink {
 /**
  * Standard output as a sink. Into a pipe or a file, threads may write as well, each behind the other: a pipe is opened anew
  * so that writes wait (see {@link blockingPipe}); of a file the descriptor is used as it is, because its position is that
- * of everybody who has it, and it may append.
+ * of everybody who has it, and it may append. Where another process of ours waits at the other end of the pipe, a large
+ * model goes to it as a file (see handover.ts).
  * @param stream - for anything else, and where the pipe cannot be opened
  */
 export async function stdoutSink(stream: Writable, fd = 1): Promise<Sink> {
   const handle = await blockingPipe(fd, 'w');
-  if (handle !== undefined) return descriptorSink(handle.fd, () => handle.close());
-  return fstatSync(fd).isFile() ? descriptorSink(fd, async () => {}) : streamSink(stream);
+  if (handle === undefined) return fstatSync(fd).isFile() ? descriptorSink(fd) : streamSink(stream);
+  return descriptorSink(handle.fd, { close: () => handle.close(), handOver: () => handOver(fd, STDOUT) });
 }
 
-function descriptorSink(fd: number, close: () => Promise<void>, label = '<stdout>'): Sink {
-  const gather = new Gatherer(async (bytes) => {
-    for (let done = 0; done < bytes.byteLength; ) {
-      const { bytesWritten } = await writeLater(fd, bytes, done, bytes.byteLength - done, null).catch(
-        (cause: unknown) => {
-          throw ioError(label, cause);
-        },
-      );
-      done += bytesWritten;
-    }
-  });
+const STDOUT = '<stdout>';
+
+/** What else there is to a descriptor. */
+interface Around {
+  readonly close?: () => Promise<void>;
+  readonly handOver?: () => Promise<Handover | undefined>;
+}
+
+/** Bytes behind each other; or, from the first megabyte on, in a file that is handed over. */
+function descriptorSink(fd: number, { close = async () => {}, handOver: begin }: Around = {}): Sink {
+  let handover: Promise<Handover | undefined> | undefined;
+  const handedOver = (): Promise<Handover | undefined> => {
+    handover ??= begin?.() ?? Promise.resolve(undefined);
+    return handover;
+  };
+  let position = 0;
+  const send = async (bytes: Uint8Array): Promise<void> => writeAll(fd, bytes, null, STDOUT);
+  const place = async (bytes: Uint8Array): Promise<void> => {
+    const other = await handedOver();
+    if (other === undefined) return send(bytes);
+    await writeAll(other.handle.fd, bytes, position, other.path);
+    position += bytes.byteLength;
+  };
+  const gather = new Gatherer(place);
+  const discard = async (): Promise<void> => {
+    const other = await handover?.catch(() => undefined);
+    await other?.abort();
+    await close().catch(() => {});
+  };
   return {
-    label,
+    label: STDOUT,
     write: (chunk) => gather.add(chunk),
-    async reserve() {
+    async reserve(byteLength) {
       await gather.flush();
-      return { fd, position: undefined };
+      const other = await handedOver();
+      if (other === undefined) return { fd, position: undefined };
+      const at = position;
+      position += byteLength;
+      return { fd: other.handle.fd, position: at };
     },
     async finish() {
+      // A short model has not been flushed until now: no file for that.
+      handover ??= Promise.resolve(undefined);
       await gather.flush();
+      await (await handover)?.finish(send);
       await close();
     },
-    abort: () => close().catch(() => {}),
+    abort: discard,
   };
+}
+
+async function writeAll(fd: number, bytes: Uint8Array, position: number | null, label: string): Promise<void> {
+  for (let done = 0; done < bytes.byteLength; ) {
+    const at = position === null ? null : position + done;
+    const { bytesWritten } = await writeLater(fd, bytes, done, bytes.byteLength - done, at).catch((cause: unknown) => {
+      throw ioError(label, cause);
+    });
+    done += bytesWritten;
+  }
 }

@@ -33,7 +33,7 @@ export interface Target {
   readonly fd: number;
   /** In bytes from the start of the file; undefined where bytes go behind each other, as into a pipe. */
   readonly position: number | undefined;
-  /** Of bytes behind each other: who sees them. They begin at `start` of all that it is shown. */
+  /** Who sees some of the bytes, which begin at `start` of all that it is shown; the file can be read where it has a position. */
   readonly watching?: { readonly watcher: Watcher; readonly start: number };
 }
 

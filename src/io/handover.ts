@@ -1,0 +1,175 @@
+/**
+ * Two processes of ours at the ends of one pipe, `compress prune … | compress quantize …`. Through a pipe every byte is
+ * copied four times, 64 KiB at a time, by processes that wake each other: from the writer into the pipe, into the reader,
+ * into a temporary file. Instead the writer makes that file, with threads, and only its name goes through the pipe.
+ *
+ * 1. The reader, before it reads, makes an empty file `onnx-compress-TAG-pipe-INODE` in the folder for temporary files.
+ * 2. The writer looks there for its own pipe. It believes the name only where the file belongs to this user and the
+ *    process in it lives here and has that very pipe as its standard input; else it writes into the pipe as ever.
+ * 3. It makes `onnx-compress-TAG` in the same folder and sends {@link MESSAGE} and that tag, which no model begins with.
+ * 4. The reader opens the file, removes its name, and reads on: what else may come goes behind it.
+ * 5. The writer ends when the name is gone, or fails as with any reader that has stopped.
+ *
+ * Whatever ends early, the files are those of a live process that removes them, or of a dead one, and then the next run does.
+ */
+import { lstatSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ioError } from '../errors.ts';
+import { clearTemporaryFolder } from './leftovers.ts';
+import { liveProcess, newTag, TAG } from './owner.ts';
+import { removeAtExit, temporaries } from './temporary.ts';
+
+/** Field 0 of a protobuf message, which there is none. */
+const MESSAGE = '\0onnx-compress: the model is in ';
+const WHOLE = new RegExp(`^${MESSAGE}(${TAG})\n`);
+/** More bytes than a message has, and fewer than a pipe takes in one piece. */
+const LONGEST = 512;
+
+const ANNOUNCED = new RegExp(`^onnx-compress-(${TAG})-pipe-(\\d{1,20})$`);
+
+/** How often the writer looks whether the reader has the file, in milliseconds. */
+const PAUSE = 2;
+
+/** A pipe without a name at a descriptor of a process, as Linux numbers it. */
+function pipeOf(fd: number, process: number | 'self' = 'self'): string | undefined {
+  try {
+    return /^pipe:\[(\d+)\]$/.exec(readlinkSync(`/proc/${process}/fd/${fd}`))?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
+/** That this process waits for a model. */
+export interface Announcement {
+  /** Takes it back: from now on bytes go through the pipe. */
+  withdraw(): void;
+  /**
+   * The file that the writer made instead, open and without a name, where this is how the pipe begins.
+   * @param bytes - the first ones that came
+   * @throws CompressError `io`
+   */
+  taken(bytes: Uint8Array): Promise<Taken | undefined>;
+}
+
+/** A file that came instead of the bytes of a pipe. */
+export interface Taken {
+  readonly handle: FileHandle;
+  readonly byteLength: number;
+  /** What came through the pipe behind the message. */
+  readonly rest: Uint8Array;
+}
+
+/** Says that this process is about to read a model from the pipe at `fd`; undefined where there is no such pipe, or no telling. */
+export function announce(fd: number): Announcement | undefined {
+  const pipe = pipeOf(fd);
+  if (pipe === undefined) return undefined;
+  const folder = tmpdir();
+  const path = join(folder, `onnx-compress-${newTag()}-pipe-${pipe}`);
+  try {
+    removeAtExit(path);
+    writeFileSync(path, '', { flag: 'wx', mode: 0o600 });
+  } catch {
+    temporaries.delete(path);
+    return undefined;
+  }
+  const withdraw = (): void => {
+    rmSync(path, { force: true });
+    temporaries.delete(path);
+  };
+  return {
+    withdraw,
+    async taken(bytes) {
+      const start = Buffer.from(bytes.subarray(0, LONGEST)).toString('latin1');
+      const [message, tag] = WHOLE.exec(start) ?? [];
+      if (message === undefined || tag === undefined) return undefined;
+      const writer = liveProcess(tag);
+      // Only from a process that has the other end: nobody else can have us open and remove a file.
+      if (writer === undefined || pipeOf(1, writer) !== pipe) return undefined;
+      const file = join(folder, `onnx-compress-${tag}`);
+      if (!isOurs(file)) return undefined;
+      const handle = await open(file, 'r+');
+      withdraw();
+      await unlink(file);
+      return { handle, byteLength: (await handle.stat()).size, rest: bytes.subarray(message.length) };
+    },
+  };
+}
+
+/** A regular file of this user. */
+function isOurs(path: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found?.isFile() === true && found.uid === process.getuid?.();
+}
+
+/** The tag of the process of ours that reads the pipe at `fd` and has said so. */
+function readerOf(fd: number): string | undefined {
+  const pipe = pipeOf(fd);
+  if (pipe === undefined) return undefined;
+  const folder = tmpdir();
+  try {
+    return readdirSync(folder).flatMap((name) => {
+      const found = ANNOUNCED.exec(name);
+      const [tag, announced] = [found?.[1], found?.at(-1)];
+      if (tag === undefined || announced !== pipe || !isOurs(join(folder, name))) return [];
+      const process = liveProcess(tag);
+      return process !== undefined && pipeOf(0, process) === pipe ? [tag] : [];
+    })[0];
+  } catch {
+    // No folder to look into.
+    return undefined;
+  }
+}
+
+/** A model that is written into a file for the process at the other end of a pipe. */
+export interface Handover {
+  readonly handle: FileHandle;
+  readonly path: string;
+  /**
+   * Gives the file to the reader, and waits until it has it.
+   * @param send - writes into the pipe
+   * @throws CompressError `io`
+   */
+  finish(send: (bytes: Uint8Array) => Promise<void>): Promise<void>;
+  /** Removes the file. */
+  abort(): Promise<void>;
+}
+
+/**
+ * Begins a model for the reader of the pipe at `fd`, where that is a process of ours.
+ * @throws CompressError `io`
+ */
+export async function handOver(fd: number, label: string): Promise<Handover | undefined> {
+  const reader = readerOf(fd);
+  if (reader === undefined) return undefined;
+  await clearTemporaryFolder();
+  const tag = newTag();
+  const path = join(tmpdir(), `onnx-compress-${tag}`);
+  removeAtExit(path);
+  const handle = await open(path, 'wx+', 0o600).catch((cause: unknown) => {
+    temporaries.delete(path);
+    throw ioError(path, cause);
+  });
+  const abort = async (): Promise<void> => {
+    await handle.close().catch(() => {});
+    rmSync(path, { force: true });
+    temporaries.delete(path);
+  };
+  return {
+    handle,
+    path,
+    async finish(send) {
+      await send(Buffer.from(`${MESSAGE}${tag}\n`));
+      while (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
+        if (liveProcess(reader) === undefined) {
+          throw ioError(label, Object.assign(new Error('the reader has ended'), { code: 'EPIPE' }));
+        }
+        await sleep(PAUSE);
+      }
+      await abort();
+    },
+    abort,
+  };
+}

@@ -1,0 +1,170 @@
+/** A model that goes from one process of ours to another as a file. It takes the built package, as both ends run it. */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { environment, folder, ROOT } from '../support/cli.ts';
+
+const CODE = `
+  import { createHash } from 'node:crypto';
+  import { setTimeout as sleep } from 'node:timers/promises';
+  import { stdoutSink } from '${ROOT}/dist/io/standard.js';
+  import { spoolPipe } from '${ROOT}/dist/io/spool.js';
+  import { announce } from '${ROOT}/dist/io/handover.js';
+  import { removeTemporaries } from '${ROOT}/dist/io/temporary.js';
+  import { readdirSync } from 'node:fs';
+  const bytes = Buffer.alloc(9_000_000);
+  for (let at = 0; at < bytes.length; at += 1000) bytes.writeUInt32LE(at, at);
+  /** Waits for a name in the folder for temporary files. */
+  async function seen(pattern) {
+    for (let tries = 0; tries < 4000; tries++) {
+      const name = readdirSync(process.env.TMPDIR).find((one) => pattern.test(one));
+      if (name !== undefined) return name;
+      await sleep(5);
+    }
+    throw new Error('nobody came');
+  }
+  const ANNOUNCEMENT = /-pipe-\\d+$/;
+  const MODEL = /^onnx-compress-(?!.*-pipe-)/;`;
+
+/** Writes `bytes` to standard output; says whether it was into a file. */
+const WRITE = `
+  const sink = await stdoutSink(process.stdout);
+  await sink.write(bytes.subarray(0, 2_000_000));
+  const { position } = await sink.reserve(0);
+  console.error(position === undefined ? 'through the pipe' : 'as a file');
+  await sink.write(bytes.subarray(2_000_000));
+  await sink.finish().catch(async (cause) => {
+    await sink.abort();
+    console.error(cause.message);
+    process.exitCode = 1;
+  });`;
+
+/** Reads standard input; says what came. */
+const READ = `
+  const source = await spoolPipe(0);
+  const hash = createHash('sha256').update(await source.read(0, source.byteLength));
+  console.log(source.byteLength, hash.digest('hex'));
+  await source.close();`;
+
+/** Runs a line of bash in which `write` writes, `late` writes when somebody waits, and `read` reads; temporary files go to a folder. */
+function run(line: string, more: Readonly<Record<string, string>> = {}) {
+  const temporary = folder();
+  const scripts = { WRITE, LATE: `await seen(ANNOUNCEMENT);${WRITE}`, READ, ...more };
+  const variables = Object.entries(scripts).map(([name, code]) => [`${name}_CODE`, CODE + code]);
+  const functions = Object.keys(scripts).map(
+    (name) => `${name.toLowerCase()}() { "${process.execPath}" --input-type=module -e "$${name}_CODE"; }`,
+  );
+  const done = spawnSync('bash', ['-c', [...functions, line].join('\n')], {
+    env: { ...environment(), ...Object.fromEntries(variables), TMPDIR: temporary },
+    encoding: 'utf8',
+  });
+  return { out: done.stdout, said: done.stderr, code: done.status, temporary, left: readdirSync(temporary) };
+}
+
+const BYTES = Buffer.alloc(9_000_000, 0);
+for (let at = 0; at < BYTES.length; at += 1000) BYTES.writeUInt32LE(at, at);
+
+function told(bytes: Uint8Array): string {
+  return `${bytes.length} ${createHash('sha256').update(bytes).digest('hex')}\n`;
+}
+
+/** How the commands of a pipe ended. */
+const STATUS = '$' + '{PIPESTATUS[@]}';
+
+const linux = process.platform === 'linux' ? test : test.skip;
+
+linux('to a reader of ours as a file, of which nothing is left', () => {
+  const done = run(`late | read; echo ${STATUS}`);
+  expect(done).toMatchObject({ out: `${told(BYTES)}0 0\n`, said: 'as a file\n', left: [] });
+});
+
+linux('what comes behind it stays behind it', () => {
+  const done = run('{ late; printf tail; } | read');
+  expect(done).toMatchObject({ out: told(Buffer.concat([BYTES, Buffer.from('tail')])), said: 'as a file\n', left: [] });
+  const twice = run('{ late; write; } | read');
+  expect(twice.out).toBe(told(Buffer.concat([BYTES, BYTES])));
+  expect(twice).toMatchObject({ said: 'as a file\nthrough the pipe\n', left: [] });
+});
+
+linux('to anybody else through the pipe, as ever; a short one too', () => {
+  const digest = told(BYTES).split(' ')[1]?.trim();
+  expect(run('write | sha256sum')).toMatchObject({ out: `${digest}  -\n`, said: 'through the pipe\n', left: [] });
+  expect(run('write | cat | read')).toMatchObject({ out: told(BYTES), said: 'through the pipe\n', left: [] });
+  const short = run('short | read', {
+    SHORT: `await seen(ANNOUNCEMENT); const sink = await stdoutSink(process.stdout); await sink.write(Buffer.from('few')); await sink.finish();`,
+  });
+  expect(short).toMatchObject({ out: told(Buffer.from('few')), said: '', left: [] });
+});
+
+linux('a reader that ends without it, in order or killed: an error, and no file', () => {
+  const wait = 'announce(0); await seen(MODEL);';
+  const done = run(`late | gone; echo ${STATUS}`, { GONE: `${wait} removeTemporaries();` });
+  const stopped = '<stdout>: the command that reads our output has stopped\n';
+  expect(done).toMatchObject({ out: '1 0\n', said: `as a file\n${stopped}`, left: [] });
+  const killed = run(`late | killed 2> /dev/null; echo ${STATUS}`, {
+    KILLED: `${wait} process.kill(process.pid, 'SIGKILL');`,
+  });
+  // The announcement of the killed one stays, until the next run.
+  expect(killed).toMatchObject({ out: '1 137\n', said: `as a file\n${stopped}` });
+  expect(killed.left.every((name) => /-pipe-\d+$/.test(name))).toBe(true);
+});
+
+linux('a file is taken from the other end of the pipe only', () => {
+  // Somebody else knows the name of a file of a process of ours, and writes it into the pipe: the file is left alone.
+  const done = run('other > /dev/null & forge | read; wait', {
+    OTHER: `
+      import { writeFileSync } from 'node:fs';
+      import { newTag } from '${ROOT}/dist/io/owner.js';
+      writeFileSync(process.env.TMPDIR + '/onnx-compress-' + newTag(), 'not yours');
+      await seen(/^done$/);`,
+    FORGE: `
+      import { writeFileSync } from 'node:fs';
+      await seen(ANNOUNCEMENT);
+      const name = await seen(MODEL);
+      process.stdout.write('\\0onnx-compress: the model is in ' + name.slice('onnx-compress-'.length) + '\\n');
+      process.on('exit', () => writeFileSync(process.env.TMPDIR + '/done', ''));`,
+  });
+  const name = done.left.find((one) => one.startsWith('onnx-compress-')) ?? '';
+  expect(readFileSync(join(done.temporary, name), 'utf8')).toBe('not yours');
+  const message = `\0onnx-compress: the model is in ${name.slice('onnx-compress-'.length)}\n`;
+  expect(done).toMatchObject({ code: 0, said: '', out: told(Buffer.from(message)) });
+});
+
+linux('an announcement is believed of a process that has the pipe, not because of its name', () => {
+  const done = run('{ announced | cat > /dev/null; } ; echo', {
+    ANNOUNCED: `
+      import { readlinkSync, writeFileSync } from 'node:fs';
+      import { newTag } from '${ROOT}/dist/io/owner.js';
+      const pipe = /\\d+/.exec(readlinkSync('/proc/self/fd/1'))[0];
+      // Ours, alive, and with another standard input.
+      writeFileSync(process.env.TMPDIR + '/onnx-compress-' + newTag() + '-pipe-' + pipe, '');
+      ${WRITE}`,
+  });
+  expect(done).toMatchObject({ code: 0, said: 'through the pipe\n' });
+  expect(existsSync(join(done.temporary, done.left[0] ?? ''))).toBe(true);
+});
+
+linux(
+  'prune | quantize of a model of a hundred megabytes makes the same file',
+  () => {
+    const cwd = folder();
+    writeFileSync(
+      join(cwd, 'run.sh'),
+      `set -e -o pipefail
+    "${process.execPath}" "${ROOT}/benchmarks/models.js" matmuls 128 m.onnx
+    compress() { "${process.execPath}" "${ROOT}/bin/compress.js" "$@"; }
+    compress prune --l1 0.4 m.onnx -o p.onnx -q
+    compress quantize p.onnx -o q.onnx -q
+    compress prune --l1 0.4 m.onnx 2> first.txt | compress quantize -q > piped.onnx
+    cmp piped.onnx q.onnx`,
+    );
+    const temporary = folder();
+    const done = spawnSync('bash', ['run.sh'], { cwd, env: { ...environment(), TMPDIR: temporary }, encoding: 'utf8' });
+    expect([done.status, done.stderr]).toEqual([0, '']);
+    expect(readFileSync(join(cwd, 'first.txt'), 'utf8')).toContain('with gzip');
+    expect(readdirSync(temporary)).toEqual([]);
+  },
+  60_000,
+);
