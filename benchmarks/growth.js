@@ -1,6 +1,6 @@
 // How long whole runs take beside `cp` of the same model, in alternation, and how much memory they hold.
 //   npm run build && node benchmarks/growth.js [--sizes 64,1024] [--rounds 5] [--folder /tmp]
-// Writes benchmarks/results/growth.csv and prints a table. A size is MiB of weights; above 1536 they are external data.
+// Writes benchmarks/results/growth.csv and the table of docs/performance.md, in which other sizes stay as they are. A size is MiB of weights; above 1536 they are external data.
 // Every command is timed twice in a round: until it ends, its output in the page cache, and until its output is on the disk
 // (`sync` of its files). *Processor* is the least time of all its processors together, which tells most where others work on
 // the machine. Sizes above 2048 run 3 rounds at most.
@@ -71,9 +71,9 @@ function peak(command, model) {
 }
 
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
-const lines = [
-  'mebibytes,command,seconds,ratio_to_cp,least_ratio,largest_ratio,seconds_to_disk,ratio_to_disk,processor_seconds,peak_mb',
-];
+const HEAD =
+  'mebibytes,command,seconds,ratio_to_cp,least_ratio,largest_ratio,seconds_to_disk,ratio_to_disk,processor_seconds,peak_mb';
+const lines = [];
 console.log(
   '| weights | command | seconds | of `cp` | least – largest | to the disk | of `cp` | processor | peak memory |',
 );
@@ -121,5 +121,35 @@ for (const size of values.sizes.split(',').map(Number)) {
   }
   for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
 }
-const results = join(root, 'benchmarks/results');
-writeFileSync(join(results, 'growth.csv'), `${lines.join('\n')}\n`);
+const file = join(root, 'benchmarks/results/growth.csv');
+const measured = new Set(values.sizes.split(',').map(Number));
+const kept = readFileSync(file, 'utf8')
+  .trim()
+  .split('\n')
+  .slice(1)
+  .filter((line) => !measured.has(Number.parseInt(line, 10)));
+const all = [...kept, ...lines].sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
+writeFileSync(file, `${[HEAD, ...all].join('\n')}\n`);
+
+/** The same as the table of the documentation. */
+const rows = all.map((line) => {
+  const [size, name, seconds, ratio, , , disk, diskRatio, processor, held] = line.split(',');
+  const weights = Number(size) % 1024 === 0 ? `${Number(size) / 1024} GiB` : `${size} MiB`;
+  const command = name === 'cp' ? '`cp`' : name.replaceAll('|', '\\|');
+  const peak = held === '' ? '–' : `${held} MB`;
+  return `| ${[weights, command, seconds, `${ratio}×`, disk, `${diskRatio}×`, processor, peak].join(' | ')} |`;
+});
+const table = [
+  '| weights | command | seconds | of `cp` | to the disk | of `cp` | processor | peak memory |',
+  '| --: | --- | --: | --: | --: | --: | --: | --: |',
+  ...rows,
+];
+const page = join(root, 'docs/performance.md');
+const text = readFileSync(page, 'utf8');
+writeFileSync(
+  page,
+  text.replace(
+    /(<!-- growth -->\n)[\s\S]*?(<!-- \/growth -->)/,
+    (_, start, end) => `${start}${table.join('\n')}\n${end}`,
+  ),
+);

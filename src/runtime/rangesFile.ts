@@ -76,7 +76,7 @@ export async function loadRanges(path: string): Promise<SavedRanges> {
   const entries = Object.entries(objectOf(values, path, 'values')).map(([name, value]) => {
     return [name, rangeOf(value, `${path}, ${shown(name)}`)] as const;
   });
-  return { ranges: new Map(entries), observer, samples };
+  return { ranges: new Map(entries), observer, samples: unsigned(samples) };
 }
 
 function rangeOf(value: unknown, where: string): ActivationRange {
@@ -93,7 +93,9 @@ function rangeOf(value: unknown, where: string): ActivationRange {
   if (channelMeans !== undefined && !(Array.isArray(channelMeans) && channelMeans.every(Number.isFinite))) {
     throw wrong(where, `channelMeans is ${shown(channelMeans)}; it must be a list of finite numbers`);
   }
-  const range = { ...fields, ...(channelMeans === undefined ? {} : { channelMeans }) } as ActivationRange;
+  const numbers = FIELDS.map((field) => [field, unsigned(fields[field] as number)]);
+  const means = channelMeans === undefined ? {} : { channelMeans: channelMeans.map(unsigned) };
+  const range = { ...Object.fromEntries(numbers), ...means } as ActivationRange;
   if (range.min > 0) throw wrong(where, `min is ${range.min}; it must be at most 0`);
   if (range.max < 0) throw wrong(where, `max is ${range.max}; it must be at least 0`);
   if (range.observedMin > range.observedMax) throw wrong(where, 'observedMin is above observedMax');
@@ -101,6 +103,11 @@ function rangeOf(value: unknown, where: string): ActivationRange {
   if (range.clipError < 0) throw wrong(where, `clipError is ${range.clipError}; it must be at least 0`);
   if (range.zeros < 0 || range.zeros > 1) throw wrong(where, `zeros is ${range.zeros}; it must be from 0 to 1`);
   return range;
+}
+
+/** A number whose zero has no sign: JSON can be read with −0, and not written. */
+function unsigned(value: number): number {
+  return value === 0 ? 0 : value;
 }
 
 function objectOf(value: unknown, where: string, field?: string): Record<string, unknown> {

@@ -43,6 +43,15 @@ test('means of channels are kept', async () => {
   expect(new Map((await loadRanges(path)).ranges)).toEqual(ranges);
 });
 
+test('a zero has no sign, whatever somebody wrote', async () => {
+  const zeros = { ...range, min: -0, zeros: -0, channelMeans: [-0, 1] };
+  const text = JSON.stringify({ version: 1, observer: 'minmax', samples: 0, values: { a: zeros } });
+  await writeFile(path, text.replaceAll(/:0([,}])/g, ':-0$1').replace('[0,1]', '[-0,1]'));
+  const loaded = await loadRanges(path);
+  expect(Object.is(loaded.samples, 0)).toBe(true);
+  expect(new Map(loaded.ranges)).toEqual(new Map([['a', { ...range, min: 0, zeros: 0, channelMeans: [0, 1] }]]));
+});
+
 test('a file that is there stays, unless it may be replaced', async () => {
   await writeFile(path, 'mine');
   await expect(saveRanges(path, new Map(), meta)).rejects.toMatchObject({ code: 'exists' });
