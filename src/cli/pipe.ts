@@ -12,10 +12,11 @@ import { type ModelPlan, planModel } from '../onnx/plan.ts';
 import { inputByteLength } from '../onnx/size.ts';
 import { type Written, writeModel } from '../onnx/write.ts';
 import type { Pass, PassReport } from '../passes/pass.ts';
-import { type CommonArguments, DASH } from './arguments.ts';
+import { type CommonArguments, DASH, type SelectionArguments } from './arguments.ts';
 import { refuseClosedOutput } from './closed.ts';
 import { GzipEstimate, gzipEstimateOf } from './gzip.ts';
 import { openPath, openSource } from './open.ts';
+import { unmatched } from './patterns.ts';
 import { progress } from './progress.ts';
 import { skipLines } from './skips.ts';
 import { tee } from './tee.ts';
@@ -60,7 +61,7 @@ export interface Beside {
 
 /** open → read → transform → write: the same for every verb. */
 export async function pipe(
-  args: CommonArguments,
+  args: CommonArguments & Partial<SelectionArguments>,
   streams: Streams,
   steps: readonly Step[],
   beside?: Beside,
@@ -86,6 +87,7 @@ export async function pipe(
     const before = inputByteLength(model);
     expectWork(before);
     const quiet = args.quiet === true;
+    for (const note of quiet ? [] : unmatched(model, args)) streams.stderr.write(`note: ${printable(note)}\n`);
     const reports: PassReport[] = [];
     for (const { pass } of steps) {
       const watch = progress(WORDS[pass.name] ?? pass.name, quiet);

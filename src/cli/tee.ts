@@ -13,6 +13,9 @@ export function tee(
   const { reserve, clone: _, ...rest } = sink;
   const shown: Sink = {
     ...rest,
+    get label() {
+      return sink.label;
+    },
     async write(chunk) {
       estimate?.add(chunk);
       await all?.add(chunk);
@@ -24,5 +27,5 @@ export function tee(
     const start = estimate.skip(byteLength);
     return { ...(await reserve.call(sink, byteLength)), watching: { watcher: estimate, start } };
   };
-  return { ...shown, reserve: watched };
+  return Object.assign(shown, { reserve: watched });
 }

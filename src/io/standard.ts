@@ -74,13 +74,17 @@ function descriptorSink(fd: number, { close = async () => {}, handOver: begin }:
     await other?.abort();
     await close().catch(() => {});
   };
+  let label = STDOUT;
   return {
-    label: STDOUT,
+    get label() {
+      return label;
+    },
     write: (chunk) => gather.add(chunk),
     async reserve(byteLength) {
       await gather.flush();
       const other = await handedOver();
       if (other === undefined) return { fd, position: undefined };
+      label = other.path;
       const at = position;
       position += byteLength;
       return { fd: other.handle.fd, position: at };

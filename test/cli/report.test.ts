@@ -24,6 +24,21 @@ prune: 40.0 % of 50432 weights in 3 tensors are zero
 `);
   });
 
+  test('an expression that matches nothing is said, unless quiet', () => {
+    const cwd = folder();
+    const given = [MLP, '--exclude', 'conv9', '--exclude', '^fc1', '--include', 'fc[12]', '-o', 'q.onnx', '--force'];
+    const [loud, quiet] = compressEach(
+      [
+        ['quantize', ...given],
+        ['quantize', ...given, '-q'],
+      ],
+      { cwd },
+    );
+    expect(loud?.stderr.split('\n')[0]).toBe('note: --exclude conv9 matches no weight and no node');
+    expect(loud?.stderr.match(/^note: /gm)).toHaveLength(1);
+    expect([quiet?.code, quiet?.stderr]).toEqual([0, '']);
+  });
+
   test('quantize', () => {
     const cwd = folder();
     const [one] = compressEach([['quantize', '--int8', copyOf('digits-mlp.onnx', cwd), '-o', 'q.onnx']], { cwd });

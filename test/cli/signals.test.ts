@@ -25,8 +25,10 @@ test.each([
   child.on('exit', () => {
     over = true;
   });
-  // As soon as the temporary file has a first part of the model, so that the run is in the middle of it.
-  while (!over && !readdirSync(cwd).some((name) => name.endsWith('.tmp') && statSync(join(cwd, name)).size > 0)) {
+  // As soon as the temporary file has a first part of the model, so that the run is in the middle of it. A copy takes the
+  // place of the file that was there first.
+  const size = (name: string): number => statSync(join(cwd, name), { throwIfNoEntry: false })?.size ?? 0;
+  while (!over && !readdirSync(cwd).some((name) => name.endsWith('.tmp') && size(name) > 0)) {
     await new Promise((resolve) => setImmediate(resolve));
   }
   child.kill(signal);

@@ -50,6 +50,7 @@ export class Rows {
       if (column === undefined) throw bad(input.name, `the file has no array of this name, only ${list(columns)}`);
       checkColumn(input, column, whole, (fact, hint) => bad(input.name, fact, hint));
       found.push([input, input.name, column]);
+      if (isScalar(column, whole)) continue;
       const own = whole ? 1 : (column.dims[0] as number);
       if (own > MAX_ROWS) {
         throw new CompressError(
@@ -61,6 +62,8 @@ export class Rows {
       if (rows !== undefined && own !== rows) throw bad(input.name, `has ${own} rows; the input before has ${rows}`);
       rows = own;
     }
+    // Scalars alone are one sample.
+    if (inputs.length > 0) rows ??= 1;
     const labels = columns.get(LABELS);
     if (labels !== undefined) {
       if (!whole && labels.dims[0] !== rows)
@@ -89,6 +92,7 @@ export class Rows {
     const counts = countsOf(usable, this.#batch);
     const readers = this.#columns.map(([, name, column]) => {
       const own = `${where}, input '${name}'`;
+      if (isScalar(column, whole)) return repeated(pieces({ ...column, dims: [1] }, [1], own));
       return pieces(whole ? { ...column, dims: [1, ...column.dims] } : column, counts, own);
     });
     try {
@@ -100,7 +104,7 @@ export class Rows {
         let labels: FeedTensor | undefined;
         for (const [at, reader] of readers.entries()) {
           const [input, name, column] = this.#columns[at] as Fed;
-          const dims = whole ? column.dims : [own, ...column.dims.slice(1)];
+          const dims = whole || isScalar(column, whole) ? column.dims : [own, ...column.dims.slice(1)];
           const place = `${where}, input '${name}'`;
           const dtype = input?.dtype ?? column.dtype;
           const data = convert((await reader.next()).value as ArrayBuffer, column.dtype, dtype, place);
@@ -120,6 +124,18 @@ export class Rows {
   }
 }
 
+/** An array without axes has no rows to cut: every sample gets the same. */
+function isScalar({ dims }: Column, whole: boolean): boolean {
+  return !whole && dims.length === 0;
+}
+
+/** The first piece again and again. */
+async function* repeated(reader: AsyncGenerator<ArrayBuffer, void, void>): AsyncGenerator<ArrayBuffer, void, void> {
+  const { value } = await reader.next();
+  await reader.return();
+  while (value !== undefined) yield value.slice(0);
+}
+
 /** Rows of each sample, counted anew each time they are iterated: there may be many millions. */
 function countsOf(rows: number, batch: number): Iterable<number> {
   return {
@@ -135,10 +151,9 @@ function checkColumn(input: ValueInfo, { dtype, dims }: Column, whole: boolean, 
   const possible = canConvert(dtype, input.dtype);
   if (possible !== true) throw bad(`has ${dtype} elements; the model takes ${input.dtype}`, possible);
   const wanted = input.dims;
-  const bare = dims.length === 0 && !whole;
   // ONNX Runtime tells no scalar from an unknown rank.
-  const anyRank = wanted === undefined || (whole && wanted.length === 0);
-  if (bare || (!anyRank && wanted.length !== dims.length)) {
+  const anyRank = wanted === undefined || (wanted.length === 0 && (whole || dims.length === 0));
+  if (!anyRank && wanted.length !== dims.length) {
     throw bad(`has the shape [${dims.join(', ')}]; the model takes [${(wanted ?? ['rows']).map(String).join(', ')}]`);
   }
   if (anyRank) return;

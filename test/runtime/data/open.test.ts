@@ -59,6 +59,25 @@ describe('samples', () => {
     }
   });
 
+  test('an array without axes goes to every sample as it is', async () => {
+    const both = npz({
+      'x.npy': npy('(3, 2)', Float32Array.of(1, 2, 3, 4, 5, 6)),
+      'on.npy': npy('()', Uint8Array.of(1), '|b1'),
+    });
+    const inputs = [...X, { name: 'on', dtype: 'bool', dims: [] }] as const;
+    const samples = await collect(both, inputs, { batch: 2 });
+    expect(samples.map((one) => one.label)).toEqual(['d.npz, rows 0-1', 'd.npz, row 2']);
+    for (const { feeds } of samples) expect(feeds['on']).toEqual({ dtype: 'bool', dims: [], data: Uint8Array.of(1) });
+    const alone = npz({ 'on.npy': npy('()', Uint8Array.of(1), '|b1') });
+    expect(await collect(alone, [{ name: 'on', dtype: 'bool', dims: [] }])).toHaveLength(1);
+    await expect(openData(alone, [{ name: 'on', dtype: 'bool', dims: ['n'] }])).rejects.toThrow(
+      "input 'on': has the shape []; the model takes [n]",
+    );
+    await expect(openData(both, [...X, { name: 'on', dtype: 'bool', dims: ['n', 2] }])).rejects.toThrow(
+      'has the shape []',
+    );
+  });
+
   test('a .npy is the one input of its model', async () => {
     const one = file('d.npy', npy('(1, 2)', Float32Array.of(1, 2)));
     expect((await collect(one, X))[0]?.feeds['x']?.data).toEqual(Float32Array.of(1, 2));
