@@ -1,6 +1,5 @@
 import { constants } from 'node:fs';
 import { chmod, copyFile, type FileHandle, open, unlink } from 'node:fs/promises';
-import { ioError } from '../errors.ts';
 import { becameShorter, type Source } from './source.ts';
 
 /** What can go wrong with a copy that would go wrong with writing, too. */
@@ -21,9 +20,9 @@ export interface Clone {
  * @param path - a file of this process that exists
  * @param mode - its permissions, and those of the copy
  * @returns undefined where nothing was tried, and the file at `path` is the same as before
- * @throws CompressError `io`
+ * @throws CompressError `io` where the source became shorter; an error of the system
  */
-export async function cloneFile(source: Source, path: string, mode: number, label: string): Promise<Clone | undefined> {
+export async function cloneFile(source: Source, path: string, mode: number): Promise<Clone | undefined> {
   // Linux names an open file by its descriptor; a path may lead to another one by now.
   if (process.platform !== 'linux' || source.fd === undefined) return undefined;
   let handle: FileHandle | undefined;
@@ -46,7 +45,7 @@ export async function cloneFile(source: Source, path: string, mode: number, labe
     return { handle, copied };
   } catch (cause) {
     await handle?.close();
-    throw ioError(label, cause);
+    throw cause;
   }
 }
 

@@ -101,7 +101,9 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
     },
     async clone(source) {
       const { mode } = await handle.stat();
-      const clone = await cloneFile(source, temporary, mode & 0o777, path);
+      const clone = await cloneFile(source, temporary, mode & 0o777).catch((cause: unknown) => {
+        throw folderError(path, cause);
+      });
       if (clone === undefined) return false;
       await handle.close().catch(() => {});
       handle = clone.handle;

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -83,6 +83,20 @@ describe('a file', () => {
       expect((await readFile(path)).equals(bytes)).toBe(true);
       expect((await stat(path)).mode & 0o777).toBe(0o600);
     }
+    await sink.abort();
+    await source.close();
+  });
+
+  test('is no copy where its folder has gone', async () => {
+    if (process.platform !== 'linux') return;
+    const from = join(folder, 'from');
+    const inner = join(folder, 'inner');
+    await writeFile(from, 'bytes');
+    await mkdir(inner);
+    const source = await fileSource(from);
+    const sink = await fileSink(join(inner, 'x'));
+    await rm(inner, { recursive: true });
+    await expect(sink.clone?.(source)).rejects.toThrow(`the folder ${inner} does not exist`);
     await sink.abort();
     await source.close();
   });
