@@ -12,15 +12,15 @@
  *
  * Whatever ends early, the files are those of a live process that removes them, or of a dead one, and then the next run does.
  */
-import { lstatSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ioError } from '../errors.ts';
-import { clearTemporaryFolder } from './leftovers.ts';
-import { liveProcess, newTag, TAG } from './owner.ts';
-import { removeAtExit, temporaries } from './temporary.ts';
+import { liveProcess, newTag, PREFIX, TAG } from './owner.ts';
+import { pipeOf } from './pipe.ts';
+import { openTemporary, removeAtExit, temporaries, temporaryPath } from './temporary.ts';
 
 /** Field 0 of a protobuf message, which there is none. */
 const MESSAGE = '\0onnx-compress: the model is in ';
@@ -28,19 +28,10 @@ const WHOLE = new RegExp(`^${MESSAGE}(${TAG})\n`);
 /** More bytes than a message has, and fewer than a pipe takes in one piece. */
 const LONGEST = 512;
 
-const ANNOUNCED = new RegExp(`^onnx-compress-(${TAG})-pipe-(\\d{1,20})$`);
+const ANNOUNCED = new RegExp(`^${PREFIX}(${TAG})-pipe-(\\d{1,20})$`);
 
 /** How often the writer looks whether the reader has the file, in milliseconds. */
 const PAUSE = 2;
-
-/** A pipe without a name at a descriptor of a process, as Linux numbers it. */
-function pipeOf(fd: number, process: number | 'self' = 'self'): string | undefined {
-  try {
-    return /^pipe:\[(\d+)\]$/.exec(readlinkSync(`/proc/${process}/fd/${fd}`))?.[1];
-  } catch {
-    return undefined;
-  }
-}
 
 /** That this process waits for a model. */
 export interface Announcement {
@@ -66,8 +57,7 @@ export interface Taken {
 export function announce(fd: number): Announcement | undefined {
   const pipe = pipeOf(fd);
   if (pipe === undefined) return undefined;
-  const folder = tmpdir();
-  const path = join(folder, `onnx-compress-${newTag()}-pipe-${pipe}`);
+  const path = `${temporaryPath()}-pipe-${pipe}`;
   try {
     removeAtExit(path);
     writeFileSync(path, '', { flag: 'wx', mode: 0o600 });
@@ -88,7 +78,7 @@ export function announce(fd: number): Announcement | undefined {
       const writer = liveProcess(tag);
       // Only from a process that has the other end: nobody else can have us open and remove a file.
       if (writer === undefined || pipeOf(1, writer) !== pipe) return undefined;
-      const file = join(folder, `onnx-compress-${tag}`);
+      const file = temporaryPath(tag);
       if (!isOurs(file)) return undefined;
       const handle = await open(file, 'r+');
       withdraw();
@@ -144,14 +134,8 @@ export interface Handover {
 export async function handOver(fd: number, label: string): Promise<Handover | undefined> {
   const reader = readerOf(fd);
   if (reader === undefined) return undefined;
-  await clearTemporaryFolder();
   const tag = newTag();
-  const path = join(tmpdir(), `onnx-compress-${tag}`);
-  removeAtExit(path);
-  const handle = await open(path, 'wx+', 0o600).catch((cause: unknown) => {
-    temporaries.delete(path);
-    throw ioError(path, cause);
-  });
+  const { handle, path } = await openTemporary(tag);
   const abort = async (): Promise<void> => {
     await handle.close().catch(() => {});
     rmSync(path, { force: true });

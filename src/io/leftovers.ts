@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { putBack } from './commit.ts';
 import { type HiddenName, nameOf, parseHidden, stemOf } from './hidden.ts';
 import { breakDead, locked, lockPath } from './lock.ts';
-import { isDead, TAG } from './owner.ts';
+import { isDead, PREFIX, TAG } from './owner.ts';
 
 /** What this process found of runs that were killed, and did about it: sentences for people. */
 const notes = new Set<string>();
@@ -93,7 +93,7 @@ function leftover(folder: string, name: string): Leftover[] {
   return found?.isFile() ? [{ ...parsed, path, found }] : [];
 }
 
-const TEMPORARY = new RegExp(`^onnx-compress-(${TAG})`);
+const TEMPORARY = new RegExp(`^${PREFIX}(${TAG})`);
 
 /** Clears up in the system's folder for temporary files, by the same rules. */
 export async function clearTemporaryFolder(): Promise<void> {

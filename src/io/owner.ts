@@ -15,6 +15,9 @@ const UNKNOWN_START = '0';
 /** Clocks may differ a little between the boot and a file system. */
 const CLOCK_MARGIN = 60_000;
 
+/** How names in the folder for temporary files begin, before the tag. */
+export const PREFIX = 'onnx-compress-';
+
 let self: string | undefined;
 
 /** A new tag of this process, unlike every other. */
@@ -38,9 +41,7 @@ export function isDead(tag: string, modified: number): boolean {
   }
   if (!exists(pid)) return true;
   const state = stateOf(pid);
-  if (state === undefined || start === UNKNOWN_START) return false;
-  // The same number, given to another process meanwhile; or one that has ended and is still to be buried.
-  return state.start !== start || state.letter === 'Z' || state.letter === 'X';
+  return state !== undefined && start !== UNKNOWN_START && !isIt(state, start);
 }
 
 /** The process of a tag, where it is certain that it lives and that its number means the same here. */
@@ -49,8 +50,12 @@ export function liveProcess(tag: string): number | undefined {
   if (host !== hostId() || boot !== bootId() || boot === UNKNOWN_BOOT) return undefined;
   const pid = Number(digits);
   const state = stateOf(pid);
-  if (state === undefined || state.start !== start) return undefined;
-  return state.letter === 'Z' || state.letter === 'X' ? undefined : pid;
+  return state !== undefined && isIt(state, start) ? pid : undefined;
+}
+
+/** Not the same number, given to another process meanwhile; nor one that has ended and is still to be buried. */
+function isIt(state: ProcessState, start: string | undefined): boolean {
+  return state.start === start && state.letter !== 'Z' && state.letter !== 'X';
 }
 
 function exists(pid: number): boolean {
@@ -63,8 +68,13 @@ function exists(pid: number): boolean {
   }
 }
 
+interface ProcessState {
+  readonly letter: string;
+  readonly start: string;
+}
+
 /** State and beginning of a process, in ticks since the boot: the 3rd and 22nd field of its `stat`. */
-function stateOf(pid: number): { readonly letter: string; readonly start: string } | undefined {
+function stateOf(pid: number): ProcessState | undefined {
   const text = textOf(`/proc/${pid}/stat`);
   if (text === undefined) return undefined;
   // The 2nd field is the program's name in brackets, which may hold anything.

@@ -1,8 +1,9 @@
-import { close, open, read, write } from 'node:fs';
+import { close, open, read } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CompressError, ioError } from '../errors.ts';
 import { type TemporaryFolder, temporaryFolder } from './temporary.ts';
+import { writeAll } from './writeAll.ts';
 
 /** Bytes put aside in a temporary file. It goes with `close()`, at the latest when the process exits. */
 export interface ScratchFile {
@@ -16,7 +17,7 @@ export interface ScratchFile {
 }
 
 // Descriptors, not handles: who keeps a read function keeps the file, and no collector closes it with a warning.
-const files = { open: promisify(open), close: promisify(close), read: promisify(read), write: promisify(write) };
+const files = { open: promisify(open), close: promisify(close), read: promisify(read) };
 
 /** A scratch file, made when it is first needed. */
 export function scratchFile(): ScratchFile {
@@ -33,10 +34,7 @@ export function scratchFile(): ScratchFile {
       const { byteLength } = bytes;
       const position = end;
       end += byteLength;
-      for (let done = 0; done < byteLength; ) {
-        const at = done;
-        done += (await guarded(() => files.write(fd, bytes, at, byteLength - at, position + at))).bytesWritten;
-      }
+      await writeAll(fd, bytes, position, WHERE);
       return async () => {
         const out = new Uint8Array(byteLength);
         for (let done = 0; done < byteLength; ) {

@@ -10,6 +10,7 @@ import { clearLeftovers } from './leftovers.ts';
 import { newTag } from './owner.ts';
 import type { Source } from './source.ts';
 import { temporaries } from './temporary.ts';
+import { writeAll } from './writeAll.ts';
 
 export { removeTemporaries } from './temporary.ts';
 
@@ -72,7 +73,7 @@ export async function fileSink(path: string, options: FileSinkOptions = {}): Pro
   });
   let position = 0;
   const gather = new Gatherer(async (bytes) => {
-    await writeAll(handle, bytes, position, path);
+    await writeAll(handle.fd, bytes, position, path);
     position += bytes.byteLength;
   });
   let appeared = false;
@@ -181,18 +182,6 @@ const OWNER_WRITES = 0o200;
 async function modeOf(path: string): Promise<number> {
   const found = await stat(path).catch(() => undefined);
   return found === undefined ? 0o666 : found.mode & 0o777;
-}
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number, label: string): Promise<void> {
-  let done = 0;
-  while (done < bytes.byteLength) {
-    const { bytesWritten } = await handle
-      .write(bytes, done, Math.min(bytes.byteLength - done, 1 << 30), position + done)
-      .catch((cause) => {
-        throw ioError(label, cause);
-      });
-    done += bytesWritten;
-  }
 }
 
 /**

@@ -4,12 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { CompressError, ioError } from '../errors.ts';
-import { blockingPipe } from './blocking.ts';
 import { announce, type Taken } from './handover.ts';
-import { clearTemporaryFolder } from './leftovers.ts';
+import { blockingPipe } from './pipe.ts';
 import { bytesSource, handleSource, type Source } from './source.ts';
 import type { Spooled, SpoolTask } from './spoolThread.ts';
-import { removeAtExit, temporaries, temporaryPath } from './temporary.ts';
+import { openTemporary, temporaries } from './temporary.ts';
+import { writeAll } from './writeAll.ts';
 
 const readLater = promisify(read);
 
@@ -37,8 +37,8 @@ export async function spool(stream: AsyncIterable<Uint8Array>, label = '<stdin>'
       }
       if (file === undefined) held.push(chunk);
       if (file === undefined && byteLength > IN_MEMORY) {
-        file = await openTemporary();
-        behind = new WriteBehind(file);
+        file = await openUnnamed();
+        behind = new WriteBehind(file, label);
         for (const early of held.splice(0)) await behind.add(early);
       } else {
         await behind?.add(chunk);
@@ -104,8 +104,8 @@ export async function spoolPipe(fd: number, label = '<stdin>', limit: number = M
     if (file === undefined && arrived < FIRST) return whole(begun, label);
     let byteLength = taken?.byteLength ?? 0;
     if (arrived > 0) {
-      file ??= await openTemporary();
-      await writeAll(file, begun, byteLength);
+      file ??= await openUnnamed();
+      await writeAll(file.fd, Buffer.concat(begun), byteLength, label);
       const task = { from, to: file.fd, position: byteLength + arrived, limit };
       const spooled = await spoolInThread(task);
       if ('message' in spooled) throw Object.assign(new Error(spooled.message), { code: spooled.code });
@@ -172,11 +172,9 @@ function tooLong(label: string): CompressError {
   return new CompressError('limit', label, 'more than 2 GiB arrived; an ONNX file ends below that');
 }
 
-async function openTemporary(): Promise<FileHandle> {
-  await clearTemporaryFolder();
-  const path = temporaryPath();
-  removeAtExit(path);
-  const handle = await open(path, 'wx+', 0o600);
+/** A temporary file that nobody else can find, and that goes when it is closed. */
+async function openUnnamed(): Promise<FileHandle> {
+  const { handle, path } = await openTemporary();
   // On Windows an open file cannot be unlinked: there it stays in the temporary folder until the process ends.
   await unlink(path).then(
     () => temporaries.delete(path),
@@ -191,12 +189,14 @@ const BATCH = 4 << 20;
 /** Writes chunks to a file while the next ones arrive: pipes bring 64 KiB at a time. */
 class WriteBehind {
   readonly #file: FileHandle;
+  readonly #label: string;
   #waiting: Uint8Array[] = [];
   #bytes = 0;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(file: FileHandle) {
+  constructor(file: FileHandle, label: string) {
     this.#file = file;
+    this.#label = label;
   }
 
   /** Takes a chunk, which must not change any more. */
@@ -223,20 +223,8 @@ class WriteBehind {
     const batch = this.#waiting;
     this.#waiting = [];
     this.#bytes = 0;
-    this.#writing = writeAll(this.#file, batch);
+    this.#writing = writeAll(this.#file.fd, Buffer.concat(batch), null, this.#label);
     // Its failure is told by the next await; until then nobody looks.
     this.#writing.catch(() => {});
-  }
-}
-
-async function writeAll(file: FileHandle, chunks: readonly Uint8Array[], position?: number): Promise<void> {
-  const total = chunks.reduce((sum, one) => sum + one.byteLength, 0);
-  const { bytesWritten } = await file.writev(chunks as Uint8Array[], position);
-  if (bytesWritten === total) return;
-  // Rare: the system took a part.
-  const rest = Buffer.concat(chunks).subarray(bytesWritten);
-  for (let done = 0; done < rest.byteLength; ) {
-    const at = position === undefined ? undefined : position + bytesWritten + done;
-    done += (await file.write(rest, done, rest.byteLength - done, at)).bytesWritten;
   }
 }

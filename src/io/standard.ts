@@ -1,13 +1,11 @@
-import { fstatSync, write } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import type { Writable } from 'node:stream';
-import { promisify } from 'node:util';
 import { ioError } from '../errors.ts';
-import { blockingPipe } from './blocking.ts';
 import { GATHER, Gatherer } from './gather.ts';
 import { type Handover, handOver } from './handover.ts';
+import { blockingPipe } from './pipe.ts';
 import type { Sink } from './sink.ts';
-
-const writeLater = promisify(write);
+import { writeAll } from './writeAll.ts';
 
 /** A sink over a stream such as `process.stdout`, waiting whenever the reader is slower than we are. */
 export function streamSink(stream: Writable, label = '<stdout>'): Sink {
@@ -98,14 +96,4 @@ function descriptorSink(fd: number, { close = async () => {}, handOver: begin }:
     },
     abort: discard,
   };
-}
-
-async function writeAll(fd: number, bytes: Uint8Array, position: number | null, label: string): Promise<void> {
-  for (let done = 0; done < bytes.byteLength; ) {
-    const at = position === null ? null : position + done;
-    const { bytesWritten } = await writeLater(fd, bytes, done, bytes.byteLength - done, at).catch((cause: unknown) => {
-      throw ioError(label, cause);
-    });
-    done += bytesWritten;
-  }
 }

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ioError } from '../errors.ts';
 import { clearTemporaryFolder } from './leftovers.ts';
-import { newTag } from './owner.ts';
+import { newTag, PREFIX } from './owner.ts';
 
 /** Temporary files and folders that exist now, so that they can be removed when the process ends early. */
 export const temporaries: Set<string> = new Set();
@@ -15,9 +15,25 @@ export function removeTemporaries(): void {
   temporaries.clear();
 }
 
-/** Path of something new in the system's folder for temporary files: its name says who made it. */
-export function temporaryPath(): string {
-  return join(tmpdir(), `onnx-compress-${newTag()}`);
+/** Path of something in the system's folder for temporary files: its name says who made it. */
+export function temporaryPath(tag: string = newTag()): string {
+  return join(tmpdir(), `${PREFIX}${tag}`);
+}
+
+/**
+ * Makes a file in the system's folder for temporary ones, for this user only, after clearing up what killed runs left there.
+ * It goes when the process ends, at the latest.
+ * @throws CompressError `io`
+ */
+export async function openTemporary(tag?: string): Promise<{ readonly handle: FileHandle; readonly path: string }> {
+  await clearTemporaryFolder();
+  const path = temporaryPath(tag);
+  removeAtExit(path);
+  const handle = await open(path, 'wx+', 0o600).catch((cause: unknown) => {
+    temporaries.delete(path);
+    throw ioError(path, cause);
+  });
+  return { handle, path };
 }
 
 /** Has a path removed when the process ends, at the latest. */
