@@ -4,14 +4,12 @@ import type { RunReport } from './pipe.ts';
 import { formatBytes, formatPercent } from './size.ts';
 import { skipLines } from './skips.ts';
 import { table } from './table.ts';
-import { count, printable, wrap } from './text.ts';
+import { count, printable, type Widths, wrap, wrapHead } from './text.ts';
 
 /** How to print: with colours or not, everything or the most important. */
-export interface RenderOptions {
+export interface RenderOptions extends Widths {
   readonly color: boolean;
   readonly verbose: boolean;
-  /** Width of the terminal in columns. */
-  readonly columns: number;
 }
 
 /** The report for people. */
@@ -21,7 +19,7 @@ export function render(report: RunReport, options: RenderOptions): string {
   const size = `${formatBytes(report.before)} → ${chalk.bold(formatBytes(report.after))} (${share})`;
   const output =
     report.output === undefined ? chalk.yellow('dry run, nothing written') : chalk.bold(printable(report.output));
-  const lines = wrapped([`${chalk.bold(printable(report.input))} → ${output}: ${size}`], options);
+  const lines = wrapHead(`${chalk.bold(printable(report.input))} → ${output}: ${size}`, options);
   lines.push(
     ...wrapped(
       report.dataFiles.map((path) => `  weights in ${printable(path)}`),

@@ -2,7 +2,7 @@ import type { CommandModule } from 'yargs';
 import type { Pass } from '../passes/pass.ts';
 import type { CommonArguments } from './arguments.ts';
 import { pipe, type RunReport, type Step, type Streams } from './pipe.ts';
-import { columnsOf } from './text.ts';
+import { widthsOf } from './text.ts';
 import type { StepVerb } from './usage.ts';
 
 /** Runs a verb: makes its passes from the arguments, pipes the model through them and reports. */
@@ -50,6 +50,5 @@ async function tell(report: RunReport, args: CommonArguments, streams: Streams, 
   if (args.json) streams.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
   if (args.quiet) return;
   const { render } = await import('./render.ts');
-  const columns = columnsOf(streams.stderr);
-  streams.stderr.write(render(report, { color, verbose: args.verbose === true, columns }));
+  streams.stderr.write(render(report, { color, verbose: args.verbose === true, ...widthsOf(streams.stderr) }));
 }

@@ -44,7 +44,20 @@ export function wrap(line: string, columns: number): string[] {
 /** Width of a report that does not go to a terminal. */
 const COLUMNS = 100;
 
+/** How wide a report may be. */
+export interface Widths {
+  /** Of tables and sentences. */
+  readonly columns: number;
+  /** Of the first line, which names files: without a terminal it stays whole, for whoever searches it. */
+  readonly head?: number;
+}
+
 /** How wide a report on this stream may be. */
-export function columnsOf(stream: { readonly columns?: number }): number {
-  return stream.columns || COLUMNS;
+export function widthsOf(stream: { readonly columns?: number }): Widths {
+  return { columns: stream.columns || COLUMNS, head: stream.columns || Number.POSITIVE_INFINITY };
+}
+
+/** Breaks the first line of a report. */
+export function wrapHead(line: string, { columns, head = columns }: Widths): string[] {
+  return wrap(line, head);
 }

@@ -10,7 +10,7 @@ import { progress } from '../progress.ts';
 import type { RenderOptions } from '../render.ts';
 import { formatBytes, formatPercent } from '../size.ts';
 import { table } from '../table.ts';
-import { columnsOf, printable, wrap } from '../text.ts';
+import { printable, widthsOf, wrapHead } from '../text.ts';
 import { examples, SUMMARIES } from '../usage.ts';
 import type { DataSources } from './verify.ts';
 
@@ -67,8 +67,7 @@ export function benchCommand(
       );
       if (args.json) streams.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
       else if (!args.quiet) {
-        const columns = columnsOf(streams.stdout);
-        streams.stdout.write(render(report, { color, verbose: args.verbose === true, columns }));
+        streams.stdout.write(render(report, { color, verbose: args.verbose === true, ...widthsOf(streams.stdout) }));
       }
       if (most !== undefined) checkRatio(report, most);
     },
@@ -122,7 +121,7 @@ function render(report: BenchReport, options: RenderOptions): string {
   const several = report.models.length > 1;
   const threads =
     report.threads === undefined ? '' : `, ${report.threads} ${report.threads === 1 ? 'thread' : 'threads'}`;
-  const lines = wrap(`${chalk.bold(printable(report.data))}${threads}`, options.columns);
+  const lines = wrapHead(`${chalk.bold(printable(report.data))}${threads}`, options);
   const right = { right: true } as const;
   for (const { batch, runs, models } of report.batches) {
     const title = batch === undefined ? 'runs' : `batch ${batch}`;

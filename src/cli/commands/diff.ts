@@ -8,7 +8,7 @@ import { renderDiff, renderMarkdown, titleOf } from '../diff/render.ts';
 import { type Input, inputOf } from '../inspect/input.ts';
 import { plain } from '../inspect/json.ts';
 import type { Streams } from '../pipe.ts';
-import { columnsOf } from '../text.ts';
+import { widthsOf } from '../text.ts';
 import { examples, SUMMARIES } from '../usage.ts';
 
 interface DiffArguments {
@@ -70,8 +70,7 @@ async function compare(
       stdout.write(`${JSON.stringify(report, plain, 2)}\n`);
     } else if (args.markdown) stdout.write(renderMarkdown(title, found, identical));
     else if (!args.quiet) {
-      const columns = columnsOf(stdout);
-      stdout.write(renderDiff(title, found, identical, { color, columns, verbose: args.verbose === true }));
+      stdout.write(renderDiff(title, found, identical, { color, verbose: args.verbose === true, ...widthsOf(stdout) }));
     }
     if (args.exitCode && !found.same) process.exitCode = 1;
   } finally {

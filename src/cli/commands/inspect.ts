@@ -5,7 +5,7 @@ import { type Input, inputOf } from '../inspect/input.ts';
 import { graphsJson, headerJson, inspectionJson } from '../inspect/json.ts';
 import { renderInspection } from '../inspect/render.ts';
 import type { Streams } from '../pipe.ts';
-import { columnsOf, printable } from '../text.ts';
+import { printable, type Widths, widthsOf } from '../text.ts';
 import { examples, SUMMARIES } from '../usage.ts';
 
 interface InspectArguments {
@@ -31,7 +31,7 @@ export function inspectCommand(
     handler: async (args) => {
       const input = await inputOf(args.model, streams);
       try {
-        streams.stdout.write(await report(input, args, color, columnsOf(streams.stdout)));
+        streams.stdout.write(await report(input, args, color, widthsOf(streams.stdout)));
       } finally {
         await input.close();
       }
@@ -39,7 +39,7 @@ export function inspectCommand(
   };
 }
 
-async function report(input: Input, args: InspectArguments, color: boolean, columns: number): Promise<string> {
+async function report(input: Input, args: InspectArguments, color: boolean, widths: Widths): Promise<string> {
   const model = await input.open();
   try {
     // A line a node, and nothing else: for grep and less.
@@ -50,7 +50,7 @@ async function report(input: Input, args: InspectArguments, color: boolean, colu
       return inspectionJson(input.label, await headerJson(header), found, args.graph ? graphsJson(model) : undefined);
     }
     const ascii = process.env['TERM'] === 'dumb';
-    return renderInspection(input.label, header, found, { color, columns, ascii, verbose: args.verbose === true });
+    return renderInspection(input.label, header, found, { color, ascii, verbose: args.verbose === true, ...widths });
   } finally {
     await model.close();
   }

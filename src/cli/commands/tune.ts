@@ -12,7 +12,7 @@ import { recording } from '../recipe/record.ts';
 import { recipeTarget, saveRecipe } from '../recipe/save.ts';
 import { type LoadVerb, stepOf } from '../recipe/step.ts';
 import { openData } from '../sources.ts';
-import { columnsOf } from '../text.ts';
+import { widthsOf } from '../text.ts';
 import { Candidates } from '../tune/candidate.ts';
 import { METRICS, type MetricName } from '../tune/metric.ts';
 import { render } from '../tune/render.ts';
@@ -103,8 +103,7 @@ export async function tuneCommand(
         const report = await written(found, args, candidates, recipePath, streams);
         if (args.json) streams.stdout.write(`${JSON.stringify(forPrograms(report), plain, 2)}\n`);
         if (!args.quiet) {
-          const columns = columnsOf(streams.stderr);
-          streams.stderr.write(render(report, { color, verbose: args.verbose === true, columns }));
+          streams.stderr.write(render(report, { color, verbose: args.verbose === true, ...widthsOf(streams.stderr) }));
         }
         refuseNothing(report);
       } finally {

@@ -10,7 +10,7 @@ import type { Streams } from '../pipe.ts';
 import type { RenderOptions } from '../render.ts';
 import { formatPercent } from '../size.ts';
 import { table } from '../table.ts';
-import { columnsOf, count, printable, wrap } from '../text.ts';
+import { count, printable, widthsOf, wrap, wrapHead } from '../text.ts';
 import { examples, SUMMARIES } from '../usage.ts';
 
 interface VerifyArguments {
@@ -60,9 +60,10 @@ export function verifyCommand(
       const report = await verify(args.reference, args.other, dataOf(args, sources));
       if (args.json) streams.stdout.write(`${JSON.stringify(report, plain, 2)}\n`);
       else if (!args.quiet) {
-        const columns = columnsOf(streams.stdout);
         const random = args.data === undefined;
-        streams.stdout.write(render(report, random, { color, verbose: args.verbose === true, columns }));
+        streams.stdout.write(
+          render(report, random, { color, verbose: args.verbose === true, ...widthsOf(streams.stdout) }),
+        );
       }
       checkGates(report, gates);
     },
@@ -128,9 +129,9 @@ function plain(_: string, value: unknown): unknown {
 function render(report: VerifyReport, random: boolean, options: RenderOptions): string {
   const chalk = new Chalk({ level: options.color ? 1 : 0 });
   const { outputs, kernels, unfused } = report;
-  const lines = wrap(
+  const lines = wrapHead(
     `${chalk.bold(printable(report.other))} against ${printable(report.reference)}, ${printable(report.data)}`,
-    options.columns,
+    options,
   );
   if (random) {
     const hint = 'Random inputs: they show that the two agree, not how well either does. Give real ones with --data.';

@@ -2,7 +2,7 @@ import { Chalk } from 'chalk';
 import type { ModelDiff } from '../../passes/diff/index.ts';
 import type { RenderOptions } from '../render.ts';
 import { table } from '../table.ts';
-import { printable, shorten, wrap } from '../text.ts';
+import { printable, shorten, wrapHead } from '../text.ts';
 import { type Section, sectionsOf, summaryOf } from './sections.ts';
 
 /** Rows of a part of a comment; a pull request is no place for a thousand nodes. */
@@ -25,7 +25,7 @@ export function renderDiff(title: string, found: ModelDiff, identical: boolean, 
     `${chalk.green(one.title)}${countOf(one)}`,
     ...table(one.columns, fitted(one, options), options, chalk),
   ]);
-  return `${[...wrap(head, options.columns), ...parts].join('\n')}\n`;
+  return `${[...wrapHead(head, options), ...parts].join('\n')}\n`;
 }
 
 /** What there is to say of models that are the same. */

@@ -6,7 +6,7 @@ import type { RenderOptions } from '../render.ts';
 import { formatBytes, formatPercent } from '../size.ts';
 import { skipLines } from '../skips.ts';
 import { table } from '../table.ts';
-import { count, printable, wrap } from '../text.ts';
+import { count, printable, wrap, wrapHead } from '../text.ts';
 import { headerLines, shape } from './lines.ts';
 import { measuredLines } from './measured.ts';
 
@@ -30,8 +30,8 @@ export function renderInspection(
   const head = `${chalk.bold(printable(label))}: ${formatBytes(files)}, ${count(found.parameters, 'parameter')}`;
   const pairs = headerLines(header, found);
   const width = Math.max(...pairs.map(([what]) => what.length));
-  const lines = [head, ...pairs.map(([what, text]) => `  ${chalk.dim(what.padEnd(width))}  ${text}`)];
-  const wrapped = lines.flatMap((line) => wrap(line, options.columns));
+  const lines = [...pairs.map(([what, text]) => `  ${chalk.dim(what.padEnd(width))}  ${text}`)];
+  const wrapped = [...wrapHead(head, options), ...lines.flatMap((line) => wrap(line, options.columns))];
   return `${[
     ...wrapped,
     ...operators(found, options, chalk),

@@ -4,7 +4,7 @@ import { formatDb } from '../../runtime/verify.ts';
 import type { RenderOptions } from '../render.ts';
 import { formatBytes, formatPercent } from '../size.ts';
 import { table } from '../table.ts';
-import { count, printable, wrap } from '../text.ts';
+import { count, printable, wrap, wrapHead } from '../text.ts';
 import type { TuneReport, TuneTrial } from './tune.ts';
 
 /** Layers the result names; --verbose names all, and so does the recipe. */
@@ -14,9 +14,9 @@ const NAMED = 8;
 export function render(report: TuneReport, options: RenderOptions): string {
   const chalk = new Chalk({ level: options.color ? 1 : 0 });
   const { metric, float, trials, best, layers } = report;
-  const lines = wrap(
+  const lines = wrapHead(
     `${chalk.bold(printable(report.model))} on ${printable(report.data)}; ${report.limit}`,
-    options.columns,
+    options,
   );
   const right = { right: true } as const;
   const chosen = options.verbose ? trials : trials.filter((one) => one === best || !isAlone(one, layers));
