@@ -5,5 +5,6 @@ export * from './quantize';
 export * from './dequantize';
 export * from './histogram';
 export * from './bracket';
+export * from './order';
 export * from './zero';
 export * from './convert';

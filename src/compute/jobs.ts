@@ -12,7 +12,9 @@ import {
   zeroSteps,
 } from '../kernels/magnitudeSteps.ts';
 import type { Range } from '../kernels/range.ts';
+import { type Selection, selectSteps } from '../kernels/selectSteps.ts';
 import type { Arena } from '../kernels/simd/arena.ts';
+import type { Span } from '../kernels/slices.ts';
 import type { Steps } from '../kernels/steps.ts';
 
 /** What can be computed from bytes that lie in one piece: plain data, so that another thread can be asked for it. */
@@ -24,6 +26,7 @@ export type Job =
   | { readonly kind: 'low'; readonly elements: number; readonly top: number }
   | { readonly kind: 'sample'; readonly elements: number; readonly starts: readonly number[] }
   | { readonly kind: 'within'; readonly elements: number; readonly bracket: Bracket }
+  | { readonly kind: 'select'; readonly elements: number; readonly parts: readonly Span[]; readonly count: number }
   | { readonly kind: 'zero'; readonly elements: number; readonly threshold: number; readonly ties: number }
   | { readonly kind: 'copy'; readonly byteLength: number };
 
@@ -36,6 +39,7 @@ export interface Results {
   readonly low: Counts;
   readonly sample: Uint32Array;
   readonly within: Within;
+  readonly select: Selection;
   readonly zero: Pruned;
   readonly copy: undefined;
 }
@@ -60,6 +64,8 @@ export function stepsOf(job: Job, arena: Arena): Steps<unknown> {
       return sampleSteps(arena, job.elements, job.starts);
     case 'within':
       return withinSteps(arena, job.elements, job.bracket);
+    case 'select':
+      return selectSteps(arena, job.elements, job.parts, job.count);
     case 'zero':
       return zeroSteps(arena, job.elements, job.threshold, job.ties);
     case 'copy':

@@ -1,9 +1,11 @@
 import type { Stored, Streamed } from '../ir/tensor.ts';
-import { type Bracket, beside, joined, type Within } from '../kernels/bracket.ts';
+import { type Bracket, joined, type Within } from '../kernels/bracket.ts';
 import type { Threshold } from '../kernels/magnitude.ts';
 import type { Counts } from '../kernels/magnitudeSteps.ts';
+import { type Beside, beside } from '../kernels/order.ts';
+import type { Selection } from '../kernels/selectSteps.ts';
 import { type Span, spans } from '../kernels/slices.ts';
-import { type Part, runParts } from './run.ts';
+import { type Part, runApart, runParts } from './run.ts';
 import { streamOf } from './stream.ts';
 import { partsFor } from './work.ts';
 
@@ -13,12 +15,6 @@ let keptBytes = 0;
 
 /** Smaller tensors are read twice sooner than sampled. */
 const WORTH_SAMPLING: number = 16 << 20;
-
-/** Elements of a part below a threshold, zeros among them, and equal to it. */
-interface Beside {
-  readonly less: number;
-  readonly equal: number;
-}
 
 /** Counts that are not zero, by bin: a weight has a few thousand different first digits. */
 interface Sparse {
@@ -49,6 +45,7 @@ export class StoredMagnitudes {
   #top: Top | undefined;
   #low: Low | undefined;
   #within: readonly Within[] | undefined;
+  #selection: Selection | undefined;
   #bracket: Bracket = { low: 1, high: 0 };
 
   constructor(stored: Stored) {
@@ -85,8 +82,26 @@ export class StoredMagnitudes {
     return this.#within;
   }
 
+  /** Whether other threads read it. */
+  get shared(): boolean {
+    return this.#parts.length > 1;
+  }
+
+  /**
+   * Has one other thread look for the threshold under which exactly `count` elements lie, at least 1: sooner than
+   * {@link survey} where several weights are at hand for as many threads. Its look is kept for {@link prune}.
+   * @returns undefined where a sample did not tell
+   */
+  async select(count: number): Promise<Threshold | undefined> {
+    const job = { kind: 'select', elements: this.#stored.byteLength / 4, parts: this.#parts, count } as const;
+    this.#selection = await runApart<'select'>(this.#stored, job);
+    const { found } = this.#selection;
+    return found && { key: [found.bits >>> 16, found.bits & 0xffff], ties: found.ties };
+  }
+
   /** How many elements are zero, and how many NaN. */
   async countSpecial(): Promise<{ readonly zeros: number; readonly nans: number }> {
+    if (this.#selection !== undefined) return this.#selection;
     if (this.#within !== undefined) {
       return { zeros: total(this.#within, (one) => one.zeros), nans: total(this.#within, (one) => one.nans) };
     }
@@ -145,12 +160,14 @@ export class StoredMagnitudes {
   }
 
   /** What lies below and at a magnitude, part by part, from what was collected; undefined where that is not enough. */
-  #beside(bits: number): Beside[] | undefined {
+  #beside(bits: number): readonly Beside[] | undefined {
+    const selected = this.#selection?.found;
+    if (selected?.bits === bits) return selected.parts;
     if (this.#within?.some((one) => one.inside.length < one.count) !== false) return undefined;
     const { low, high } = this.#bracket;
     if (bits < low || bits > high) return undefined;
     return this.#within.map((one) => {
-      const { less, equal } = beside(one, bits);
+      const { less, equal } = beside(one.inside, bits);
       return { less: one.below + less, equal };
     });
   }
@@ -174,6 +191,7 @@ export class StoredMagnitudes {
     if (this.#low !== undefined) keptBytes -= bytesOf(this.#low);
     this.#low = undefined;
     this.#within = undefined;
+    this.#selection = undefined;
   }
 
   async #countTop(): Promise<Top> {

@@ -31,14 +31,18 @@ export async function runParts<Kind extends Job['kind']>(
   return results;
 }
 
+/** Runs a whole job in another thread, for a caller that has several at once. The bytes must lie in a file. */
+export function runApart<Kind extends Job['kind']>(stored: Stored, job: JobOf<Kind>): Promise<Results[Kind]> {
+  return runInThread(job, stored.label, fileOf(stored));
+}
+
 /** Runs parts in threads that write their results into a file. The bytes must lie in a file too. */
 export async function writeParts<Kind extends Job['kind']>(
   stored: Stored,
   parts: readonly Part<Kind>[],
   to: FilePlace,
 ): Promise<void> {
-  const { file } = stored;
-  if (file === undefined) throw new CompressError('internal', stored.label, 'threads can read files only');
+  const file = fileOf(stored);
   await settled(parts.map(({ job, start, at }) => runInThread(job, stored.label, moved(file, start), moved(to, at))));
 }
 
@@ -52,8 +56,7 @@ export async function writeInOrder<Kind extends Job['kind']>(
   byteLength: number,
   { fd, watching }: Target,
 ): Promise<void> {
-  const { file } = stored;
-  if (file === undefined) throw new CompressError('internal', stored.label, 'threads can read files only');
+  const file = fileOf(stored);
   const turn = new SharedArrayBuffer(4);
   const abandon = (): void => {
     const state = new Int32Array(turn);
@@ -88,6 +91,11 @@ async function settled<T>(promises: readonly Promise<T>[]): Promise<T[]> {
     if (one.status === 'rejected') throw one.reason;
     return one.value;
   });
+}
+
+function fileOf({ file, label }: Stored): FilePlace {
+  if (file === undefined) throw new CompressError('internal', label, 'threads can read files only');
+  return file;
 }
 
 function moved({ fd, position }: FilePlace, by: number): FilePlace {

@@ -1,4 +1,5 @@
 import { countSpecial, type Magnitudes, type Threshold } from './magnitude.ts';
+import { beside, nthSmallest, type Order, referenceOrder } from './order.ts';
 
 /** Two magnitudes, as the bits of a float32 without the sign, both included; `low` is above 0. */
 export interface Bracket {
@@ -38,6 +39,16 @@ const INFINITY_BITS = 0x7f800000;
 /** Elements that lie together in a sample: fewer would cost more reads. */
 export const SAMPLE_PIECE = 512;
 
+/** Pieces of a sample: one for so many elements, and not more or fewer than these. */
+const ELEMENTS_A_PIECE: number = 1 << 16;
+const FEWEST = 256;
+const MOST = 4096;
+
+/** In how many pieces a sample of `total` elements is taken. */
+export function samplePieces(total: number): number {
+  return Math.min(MOST, Math.max(FEWEST, Math.floor(total / ELEMENTS_A_PIECE)));
+}
+
 /**
  * Where the pieces of a sample of `total` elements begin: one in each of `pieces` strata, at a place that the golden ratio
  * varies, so that no regular structure (the columns of a matrix) is always met at the same place.
@@ -66,9 +77,10 @@ const ROUGH_REACH = 0.06;
  * between the pieces: `σ² = Σ (pᵢ − p)² / (m (m − 1))` for the shares pᵢ below the estimate in m pieces, and not below
  * that of independent elements, `p (1 − p) / s`.
  * @param sample - magnitudes, {@link SAMPLE_PIECE} neighbours at a time
+ * @param order - what selects among them: for a sample in an arena its own
  * @see Cochran, Sampling Techniques, 3rd edition, 9.3
  */
-export function bracketOf(sample: Uint32Array, share: number): Bracket {
+export function bracketOf(sample: Uint32Array, share: number, order: Order = referenceOrder): Bracket {
   const { length } = sample;
   const every = Math.ceil(length / ROUGH);
   const few = Uint32Array.from(
@@ -76,16 +88,16 @@ export function bracketOf(sample: Uint32Array, share: number): Bracket {
     (_, index) => sample[index * every] as number,
   ).sort();
   const near = (part: number): number => few[Math.max(0, Math.min(few.length - 1, Math.round(part * few.length)))] ?? 0;
-  const narrow = between(sample, near(share - ROUGH_REACH), near(share + ROUGH_REACH));
+  const narrow = order.between(sample, near(share - ROUGH_REACH), near(share + ROUGH_REACH));
   // Almost always the few elements near the estimate are enough; else all are looked through.
   const find = (part: number): number => {
     const rank = Math.min(length, Math.max(1, Math.round(part * length)));
     const inside = rank - narrow.below;
-    if (inside >= 1 && inside <= narrow.inside.length) return nthSmallest(narrow.inside, inside);
+    if (inside >= 1 && inside <= narrow.inside.length) return order.nthSmallest(narrow.inside, inside);
     return nthSmallest(sample.slice(), rank);
   };
   const estimate = find(share);
-  const error = Math.sqrt(Math.max(varianceOf(sample, estimate, share), (share * (1 - share)) / length));
+  const error = Math.sqrt(Math.max(varianceOf(sample, estimate, share, order), (share * (1 - share)) / length));
   // One element more: at the ends the error is small, and ranks are whole numbers.
   const reach = ERRORS * error + 1 / length;
   const low = share - reach <= 0 ? 1 : Math.max(1, find(share - reach));
@@ -93,62 +105,15 @@ export function bracketOf(sample: Uint32Array, share: number): Bracket {
   return { low, high: Math.max(low, high) };
 }
 
-/** The values from `low` to `high`, and how many lie below. */
-function between(values: Uint32Array, low: number, high: number): { below: number; inside: Uint32Array } {
-  const inside = new Uint32Array(values.length);
-  let [below, count] = [0, 0];
-  for (let index = 0; index < values.length; index++) {
-    const value = values[index] as number;
-    if (value < low) below++;
-    else if (value <= high) inside[count++] = value;
-  }
-  return { below, inside: inside.subarray(0, count) };
-}
-
 /** The variance of the share below `bound`, from how it differs between the pieces. */
-function varianceOf(sample: Uint32Array, bound: number, share: number): number {
+function varianceOf(sample: Uint32Array, bound: number, share: number, order: Order): number {
   const pieces = Math.ceil(sample.length / SAMPLE_PIECE);
   let squares = 0;
   for (let start = 0; start < sample.length; start += SAMPLE_PIECE) {
     const end = Math.min(sample.length, start + SAMPLE_PIECE);
-    let less = 0;
-    for (let index = start; index < end; index++) less += (sample[index] as number) < bound ? 1 : 0;
-    squares += (less / (end - start) - share) ** 2;
+    squares += (order.less(sample.subarray(start, end), bound) / (end - start) - share) ** 2;
   }
   return squares / (pieces * Math.max(1, pieces - 1));
-}
-
-/**
- * The `rank`-th smallest value, counted from 1; reorders the values (Hoare's Find, with the middle of three as pivot).
- * @see https://doi.org/10.1145/366622.366647
- */
-export function nthSmallest(values: Uint32Array, rank: number): number {
-  const wanted = rank - 1;
-  let [left, right] = [0, values.length - 1];
-  while (left < right) {
-    const pivot = middle(
-      values[left] as number,
-      values[left + ((right - left) >>> 1)] as number,
-      values[right] as number,
-    );
-    let [low, high] = [left, right];
-    while (low <= high) {
-      while ((values[low] as number) < pivot) low++;
-      while ((values[high] as number) > pivot) high--;
-      if (low > high) break;
-      const held = values[low] as number;
-      values[low++] = values[high] as number;
-      values[high--] = held;
-    }
-    if (wanted <= high) right = high;
-    else if (wanted >= low) left = low;
-    else break;
-  }
-  return values[wanted] as number;
-}
-
-function middle(a: number, b: number, c: number): number {
-  return Math.max(Math.min(a, b), Math.min(Math.max(a, b), c));
 }
 
 /**
@@ -162,19 +127,8 @@ export function thresholdWithin(parts: readonly Within[], count: number): Thresh
   if (rank < 1 || rank > inside || parts.some((one) => one.inside.length < one.count)) return undefined;
   const values = joined(parts.map((one) => one.inside));
   const bits = nthSmallest(values, rank);
-  const less = parts.reduce((sum, one) => sum + beside(one, bits).less, 0);
+  const less = parts.reduce((sum, one) => sum + beside(one.inside, bits).less, 0);
   return { key: [bits >>> 16, bits & 0xffff], ties: rank - less };
-}
-
-/** How many of the elements inside are below a magnitude, and how many equal to it. */
-export function beside({ inside }: Within, bits: number): { readonly less: number; readonly equal: number } {
-  let [less, equal] = [0, 0];
-  for (let index = 0; index < inside.length; index++) {
-    const value = inside[index] as number;
-    if (value < bits) less++;
-    else if (value === bits) equal++;
-  }
-  return { less, equal };
 }
 
 /** All values in one list. */

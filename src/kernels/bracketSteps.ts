@@ -8,18 +8,25 @@ import type { Steps } from './steps.ts';
 const MOST: number = 2 << 20;
 
 /** How many magnitudes are collected of so many elements: several times what a bracket is expected to hold. */
-function roomFor(elements: number): number {
+export function roomFor(elements: number): number {
   return Math.min(elements, MOST, Math.max(4096, Math.ceil(elements / 16)));
 }
 
 /** Magnitudes of float32 elements, {@link SAMPLE_PIECE} from each start on (fewer where there are no more). */
 export function* sampleSteps(arena: Arena, elements: number, starts: readonly number[]): Steps<Uint32Array> {
+  const held = yield* sampleInto(arena, elements, starts);
+  return arena.uint32s(held, Math.min(SAMPLE_PIECE, elements) * starts.length).slice();
+}
+
+/** The same in the arena; gives their offset. */
+export function* sampleInto(arena: Arena, elements: number, starts: readonly number[]): Steps<number> {
   const length = Math.min(SAMPLE_PIECE, elements);
   const held = arena.allocate(4 * length * starts.length);
   for (const [index, start] of starts.entries()) {
     yield { kind: 'read', bytes: arena.bytes(held + 4 * length * index, 4 * length), at: 4 * start };
   }
-  return arena.uint32s(held, length * starts.length).map((bits) => bits & 0x7fffffff);
+  arena.kernels.magnitudes(held, length * starts.length);
+  return held;
 }
 
 /** As `within` in bracket.ts, over float32 [elements]. */

@@ -88,6 +88,10 @@ test('ranges, integers, transposed integers, pruned weights and copies are those
     const parts = await surveyed.survey({ low: bits - 50000, high: bits + 50000 });
     const within = thresholdWithin(parts, count);
     const prunedWithin = await surveyed.prune({ ...within });
+    const selecting = new StoredMagnitudes(stored);
+    const selected = await selecting.select(count);
+    const special = await selecting.countSpecial();
+    const prunedSelected = await selecting.prune({ ...selected });
     const scale = Float32Array.from(range.max, (max, index) => Math.max(max, -range.min[index]) / 127);
     const params = { scale, zeroPoint: new Int32Array(scale.length), min: -127, max: 127 };
     const row = { scale: scale.slice(0, 1), zeroPoint: new Int32Array(1), min: -127, max: 127 };
@@ -96,6 +100,7 @@ test('ranges, integers, transposed integers, pruned weights and copies are those
       transposed: transposedStream(stored, 'float32', [${ROWS}, ${COLUMNS}], row),
       pruned: pruned.stream,
       surveyed: prunedWithin.stream,
+      selected: prunedSelected.stream,
       copied: copied(stored),
     };
     const same = {};
@@ -107,12 +112,14 @@ test('ranges, integers, transposed integers, pruned weights and copies are those
     same.range = Buffer.from(range.min.buffer).equals(Buffer.from(alone.min.buffer)) && Buffer.from(range.max.buffer).equals(Buffer.from(alone.max.buffer));
     same.surveyed &&= parts.length === threadCount() && (await gathered(prunedWithin.stream)).equals(await gathered(pruned.stream));
     same.within = JSON.stringify(within) === JSON.stringify(threshold) && prunedWithin.lost === pruned.lost;
+    same.selected &&= JSON.stringify(selected) === JSON.stringify(threshold) && prunedSelected.lost === pruned.lost
+      && special.zeros === (await many.countSpecial()).zeros && (await gathered(prunedSelected.stream)).equals(await gathered(pruned.stream));
     same.threshold = JSON.stringify(threshold) === JSON.stringify(thresholdAlone) && pruned.lost === prunedAlone.lost;
     console.log(JSON.stringify({ threads: threadCount(), same }));
     await source.close();`) as { threads: number; same: Record<string, boolean> };
   // One processor: no threads, and inThreads says so.
   const expected = result.threads > 1;
-  for (const name of ['quantized', 'transposed', 'pruned', 'surveyed', 'copied'])
+  for (const name of ['quantized', 'transposed', 'pruned', 'surveyed', 'selected', 'copied'])
     expect([name, result.same[name]]).toEqual([name, expected]);
   expect([result.same['range'], result.same['threshold'], result.same['within']]).toEqual([true, true, true]);
 });

@@ -3,10 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
   type Bracket,
-  beside,
   bracketOf,
   joined,
-  nthSmallest,
   SAMPLE_PIECE,
   sampleStarts,
   thresholdWithin,
@@ -16,6 +14,7 @@ import { withinSteps } from '../../src/kernels/bracketSteps.ts';
 import { magnitudeReference } from '../../src/kernels/choose.ts';
 import { within as withinFast } from '../../src/kernels/fastMagnitude.ts';
 import { addDigits, type Magnitudes, selectThreshold } from '../../src/kernels/magnitude.ts';
+import { beside, nthSmallest } from '../../src/kernels/order.ts';
 import type { Arena } from '../../src/kernels/simd/arena.ts';
 import { countWithin } from '../../src/kernels/simd/magnitude.ts';
 import { perform } from '../../src/kernels/steps.ts';
@@ -136,7 +135,9 @@ it('thresholdWithin finds what the radix selection finds, ties included, or says
         expect(found).toEqual(bits >= bracket.low && bits <= bracket.high ? expected : undefined);
         if (found !== undefined) known++;
         const [whole] = [within(magnitudes(data), bracket, 1000)];
-        expect(beside(whole, bits).equal).toBe(parts.reduce((sum, some) => sum + beside(some, bits).equal, 0));
+        expect(beside(whole.inside, bits).equal).toBe(
+          parts.reduce((sum, some) => sum + beside(some.inside, bits).equal, 0),
+        );
       },
     ),
     { numRuns: 400 },

@@ -42,6 +42,11 @@ export interface Surveying {
   sample(starts: readonly number[]): Promise<Uint32Array>;
   /** One look at all elements, which also answers {@link Measured.countSpecial}; {@link Measured.prune} ends it. */
   survey(bracket: Bracket): Promise<readonly Within[]>;
+  /**
+   * Where other threads read the weight: has one of them look for the threshold under which exactly `count` elements lie.
+   * Undefined from it where a sample did not tell.
+   */
+  readonly select?: ((count: number) => Promise<Threshold | undefined>) | undefined;
 }
 
 /**
@@ -66,6 +71,7 @@ async function measureStored(tensor: Tensor, stored: Stored): Promise<Measured> 
       worthSampling: magnitudes.worthSampling,
       sample: (starts) => magnitudes.sample(starts),
       survey: (bracket) => magnitudes.survey(bracket),
+      select: magnitudes.shared ? (count) => magnitudes.select(count) : undefined,
     },
     countSpecial: () => magnitudes.countSpecial(),
     addDigits: (histogram, prefix) => magnitudes.addDigits(histogram, prefix),

@@ -1,10 +1,13 @@
-import { type Bracket, bracketOf, joined, SAMPLE_PIECE, sampleStarts, type Within } from '../../kernels/bracket.ts';
+import {
+  type Bracket,
+  bracketOf,
+  joined,
+  SAMPLE_PIECE,
+  samplePieces,
+  sampleStarts,
+  type Within,
+} from '../../kernels/bracket.ts';
 import type { Measured } from './measure.ts';
-
-/** Pieces of a sample: one for so many elements, and not more or fewer than these. */
-const ELEMENTS_A_PIECE: number = 1 << 16;
-const FEWEST = 256;
-const MOST = 4096;
 
 /** So few magnitudes are sooner all collected than counted by 65,536 digits. */
 const FEW: number = 1 << 15;
@@ -48,7 +51,7 @@ export async function survey(weights: readonly Sampled[], share: number): Promis
 /** A sample of all weights together: each is in it as much as it has elements. */
 async function sampleOf(weights: readonly Sampled[]): Promise<Uint32Array> {
   const total = weights.reduce((sum, one) => sum + one.elements, 0);
-  const starts = sampleStarts(total, Math.min(MOST, Math.max(FEWEST, Math.floor(total / ELEMENTS_A_PIECE))));
+  const starts = sampleStarts(total, samplePieces(total));
   const samples: Uint32Array[] = [];
   let first = 0;
   let next = 0;

@@ -1,0 +1,71 @@
+// Selection among magnitudes that lie in one array.
+import { RESULT } from './area';
+
+const MAGNITUDE: i32 = 0x7fffffff;
+
+@inline
+function sum(v: v128): u32 {
+  return i32x4.extract_lane(v, 0) + i32x4.extract_lane(v, 1) + i32x4.extract_lane(v, 2) + i32x4.extract_lane(v, 3);
+}
+
+export function magnitudes(data: usize, length: i32): void {
+  const end = data + (<usize>length << 2);
+  const mask = i32x4.splat(MAGNITUDE);
+  let at = data;
+  for (; at + 16 <= end; at += 16) v128.store(at, v128.and(v128.load(at), mask));
+  for (; at < end; at += 4) store<i32>(at, load<i32>(at) & MAGNITUDE);
+}
+
+export function countBeside(data: usize, length: i32, bits: i32): void {
+  const end = data + (<usize>length << 2);
+  const bound = i32x4.splat(bits);
+  let below = i32x4.splat(0); // minus the number, by lane
+  let same = below;
+  let less: u32 = 0;
+  let equal: u32 = 0;
+  let at = data;
+  for (; at + 16 <= end; at += 16) {
+    const a = v128.load(at);
+    below = i32x4.add(below, i32x4.lt_s(a, bound));
+    same = i32x4.add(same, i32x4.eq(a, bound));
+  }
+  for (; at < end; at += 4) {
+    const one = load<i32>(at);
+    less += <u32>(one < bits);
+    equal += <u32>(one == bits);
+  }
+  store<u32>(RESULT, less - sum(below));
+  store<u32>(RESULT, equal - sum(same), 4);
+}
+
+@inline
+function middle(a: i32, b: i32, c: i32): i32 {
+  return max(min(a, b), min(max(a, b), c));
+}
+
+// Hoare's Find, with the middle of three as pivot.
+export function nthSmallest(data: usize, length: i32, rank: i32): i32 {
+  const wanted = data + (<usize>(rank - 1) << 2);
+  let left = data;
+  let right = data + (<usize>(length - 1) << 2);
+  while (left < right) {
+    const half = left + (((right - left) >> 3) << 2);
+    const pivot = middle(load<i32>(left), load<i32>(half), load<i32>(right));
+    let low = left;
+    let high = right;
+    while (low <= high) {
+      while (load<i32>(low) < pivot) low += 4;
+      while (load<i32>(high) > pivot) high -= 4;
+      if (low > high) break;
+      const held = load<i32>(low);
+      store<i32>(low, load<i32>(high));
+      store<i32>(high, held);
+      low += 4;
+      high -= 4;
+    }
+    if (wanted <= high) right = high;
+    else if (wanted >= low) left = low;
+    else break;
+  }
+  return load<i32>(wanted);
+}

@@ -1,0 +1,80 @@
+import { type Bracket, bracketOf, SAMPLE_PIECE, samplePieces, sampleStarts } from './bracket.ts';
+import { roomFor, sampleInto } from './bracketSteps.ts';
+import { CHUNK } from './magnitudeSteps.ts';
+import type { Beside } from './order.ts';
+import type { Arena } from './simd/arena.ts';
+import { countWithin } from './simd/magnitude.ts';
+import { ArenaOrder, countBeside } from './simd/order.ts';
+import type { Span } from './slices.ts';
+import type { Steps } from './steps.ts';
+
+/** What the selection of one tensor gives. */
+export interface Selection {
+  readonly zeros: number;
+  readonly nans: number;
+  /** Undefined where the sample did not tell: a radix selection will. */
+  readonly found: Selected | undefined;
+}
+
+/** The threshold under which `count` elements lie. */
+export interface Selected {
+  /** Its magnitude: the bits of a float32 without the sign. */
+  readonly bits: number;
+  /** How many of the elements equal to it are among the `count`. */
+  readonly ties: number;
+  /** What lies below and at it, part by part. */
+  readonly parts: readonly Beside[];
+}
+
+/**
+ * The threshold that prunes exactly `count` of float32 [elements], as `selectThreshold` finds it: a sample tells between
+ * which two magnitudes it almost surely lies, then one look at all elements counts what is below and collects what is
+ * between.
+ * @param parts - of the elements, of which each is told what lies in it
+ * @param count - at least 1
+ */
+export function* selectSteps(arena: Arena, elements: number, parts: readonly Span[], count: number): Steps<Selection> {
+  const mark = arena.mark();
+  const bracket = yield* sampled(arena, elements, count / elements);
+  arena.release(mark);
+  const room = roomFor(elements);
+  const input = arena.allocate(Math.min(elements, CHUNK) * 4);
+  const out = arena.allocate(4 * room);
+  const all = { below: 0, zeros: 0, nans: 0, inside: 0 };
+  const looks: { readonly below: number; readonly from: number; readonly count: number }[] = [];
+  for (const { start, length } of parts) {
+    const before = { ...all };
+    for (let at = start; at < start + length; at += CHUNK) {
+      const chunk = Math.min(CHUNK, start + length - at);
+      yield { kind: 'read', bytes: arena.bytes(input, 4 * chunk), at: 4 * at };
+      const used = Math.min(all.inside, room);
+      const found = countWithin(arena, input, chunk, bracket, out + 4 * used, room - used);
+      all.below += found.below;
+      all.zeros += found.zeros;
+      all.nans += found.nans;
+      all.inside += found.count;
+    }
+    looks.push({ below: all.below - before.below, from: before.inside, count: all.inside - before.inside });
+  }
+  const { zeros, nans, inside } = all;
+  const rank = count - all.below;
+  if (rank < 1 || rank > inside || inside > room) return { zeros, nans, found: undefined };
+  const ordered = arena.allocate(4 * inside);
+  arena.bytes(ordered, 4 * inside).set(arena.bytes(out, 4 * inside));
+  const bits = arena.kernels.nthSmallest(ordered, inside, rank);
+  const beside = looks.map(({ below, from, count: held }): Beside => {
+    const { less, equal } = countBeside(arena, out + 4 * from, held, bits);
+    return { less: below + less, equal };
+  });
+  const ties = count - beside.reduce((sum, { less }) => sum + less, 0);
+  return { zeros, nans, found: { bits, ties, parts: beside } };
+}
+
+/** A bracket that almost surely holds the magnitude below which the share `share` of all elements lies. */
+function* sampled(arena: Arena, elements: number, share: number): Steps<Bracket> {
+  const starts = sampleStarts(elements, samplePieces(elements));
+  const length = Math.min(SAMPLE_PIECE, elements) * starts.length;
+  const order = new ArenaOrder(arena, length);
+  const held = yield* sampleInto(arena, elements, starts);
+  return bracketOf(arena.uint32s(held, length), share, order);
+}

@@ -1,0 +1,38 @@
+import type { Beside, Order } from '../order.ts';
+import type { Arena } from './arena.ts';
+import { RESULT } from './kernels.ts';
+
+/** {@link Order} of values that lie in an arena. */
+export class ArenaOrder implements Order {
+  readonly #arena: Arena;
+  readonly #room: number;
+  readonly #held: number;
+
+  /** @param room - most values that `between` is asked of */
+  constructor(arena: Arena, room: number) {
+    this.#arena = arena;
+    this.#room = room;
+    this.#held = arena.allocate(4 * room);
+  }
+
+  between(values: Uint32Array, low: number, high: number): { readonly below: number; readonly inside: Uint32Array } {
+    this.#arena.kernels.countWithin(values.byteOffset, values.length, low, high, this.#held, this.#room);
+    const [below = 0, , , count = 0] = this.#arena.uint32s(RESULT, 4);
+    return { below, inside: this.#arena.uint32s(this.#held, count) };
+  }
+
+  less(values: Uint32Array, bits: number): number {
+    return countBeside(this.#arena, values.byteOffset, values.length, bits).less;
+  }
+
+  nthSmallest(values: Uint32Array, rank: number): number {
+    return this.#arena.kernels.nthSmallest(values.byteOffset, values.length, rank);
+  }
+}
+
+/** How many of u32 [length] at offset `data`, magnitudes all, are below one, and how many equal to it. */
+export function countBeside(arena: Arena, data: number, length: number, bits: number): Beside {
+  arena.kernels.countBeside(data, length, bits);
+  const [less = 0, equal = 0] = arena.uint32s(RESULT, 2);
+  return { less, equal };
+}
