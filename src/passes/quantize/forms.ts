@@ -1,7 +1,9 @@
+import { threadsFor } from '../../compute/work.ts';
 import type { DType } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { intAttribute, isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
+import type { LinearParams } from '../../kernels/linear.ts';
 import { heldName } from '../held.ts';
 import type { Skip } from '../pass.ts';
 import { skipUse, type WeightUse } from '../select.ts';
@@ -9,12 +11,29 @@ import { addTensors, type Emitter } from './emit.ts';
 import { gemmParts, scaledBefore, transposeBefore, transposeNode } from './gemm.ts';
 import type { Settled } from './options.ts';
 import type { DistinctScales } from './scales.ts';
-import { paramsOf, type QuantizedWeight, quantizedBytes, quantizedWeight, type WeightShape } from './weight.ts';
+import {
+  paramsOf,
+  type QuantizedWeight,
+  quantizedBytes,
+  quantizedWeight,
+  type WeightScheme,
+  type WeightShape,
+} from './weight.ts';
 
 /** One use rewritten: bytes it added to the model, and what it is now in a few words. */
 export interface Rewritten {
   readonly added: number;
   readonly form: string;
+}
+
+/** What is to become of one use, before its weight is looked at. */
+interface Plan {
+  readonly shape: WeightShape;
+  /** One scale for all, whatever the options say. */
+  readonly perTensor: boolean;
+  readonly emit: (weight: QuantizedWeight) => void;
+  /** What to call it, where the weight does not tell. */
+  readonly form?: string;
 }
 
 /** Decides the form for each operator and has it emitted. */
@@ -24,6 +43,8 @@ export class Forms {
   readonly #opset: number;
   readonly #scales: DistinctScales;
   readonly #made = new Map<Tensor, Map<string, QuantizedWeight>>();
+  /** Looks at weights that have begun, by tensor and key. */
+  readonly #begun = new Map<Tensor, Map<string, Promise<LinearParams | undefined>>>();
 
   constructor(emitter: Emitter, options: Settled, opset: number, scales: DistinctScales) {
     this.#emitter = emitter;
@@ -33,14 +54,45 @@ export class Forms {
   }
 
   /** Rewrites the node of one use, or tells why not; then nothing has changed. */
-  apply(use: WeightUse): Promise<Rewritten | Skip> {
-    if (use.node.opType === 'Gather') return this.#gather(use);
-    if (use.node.opType === 'MatMul' || use.node.opType === 'Gemm') return this.#linear(use);
+  async apply(use: WeightUse): Promise<Rewritten | Skip> {
+    const plan = this.#plan(use);
+    if ('reason' in plan) return plan;
+    const made = await this.#weight(use, plan);
+    if ('reason' in made) return made;
+    plan.emit(made.weight);
+    return { added: made.added, form: plan.form ?? this.#form(made.weight) };
+  }
+
+  /** Has other threads look at the weight of a use that {@link apply} will be asked for, if it is large. */
+  begin(use: WeightUse): void {
+    const { tensor } = use.held;
+    if (this.#options.unread || tensor.stored === undefined || threadsFor(tensor.stored) === 1) return;
+    const plan = this.#plan(use);
+    if ('reason' in plan) return;
+    const scheme = this.#scheme(plan);
+    const key = keyOf(plan.shape, scheme);
+    const begun = this.#begun.get(tensor) ?? new Map<string, Promise<LinearParams | undefined>>();
+    if (begun.has(key) || this.#made.get(tensor)?.has(key)) return;
+    const params = paramsOf(tensor, plan.shape, scheme);
+    // Its failure is told by who waits for it; until then nobody looks.
+    params.catch(() => {});
+    this.#begun.set(tensor, begun.set(key, params));
+  }
+
+  /** Waits until no thread looks at a weight any more. */
+  async end(): Promise<void> {
+    await Promise.allSettled([...this.#begun.values()].flatMap((one) => [...one.values()]));
+  }
+
+  #plan(use: WeightUse): Plan | Skip {
+    const { opType } = use.node;
+    if (opType === 'Gather') return this.#gather(use);
+    if (opType === 'MatMul' || opType === 'Gemm') return this.#linear(use);
     return this.#conv(use);
   }
 
-  async #linear(use: WeightUse): Promise<Rewritten | Skip> {
-    const { graph, node } = use;
+  #linear(use: WeightUse): Plan | Skip {
+    const { graph, node, dtype } = use;
     const { tensor } = use.held;
     const { length } = tensor.dims;
     if (length > 2 && node.opType === 'MatMul' && use.index === 1) return this.#batched(use);
@@ -60,46 +112,45 @@ export class Forms {
       return skipUse(use, 'unknown_rank', `its weight is on the left, and the file does not tell the rank of '${x}'`);
     }
     const transposed = use.transposed !== (gemm?.transB ?? left);
-    const made = await this.#weight(use, { transposed, axis: 1, factor: gemm?.alpha ?? 1 });
-    if ('reason' in made) return made;
-    const { weight, added } = made;
-    const { dtype } = use;
-    if (gemm !== undefined) {
-      const a = gemm.transA ? transposeBefore(graph, node, x, 2) : x;
-      let c = gemm.c === undefined ? undefined : this.#emitter.toFloat(graph, node, gemm.c, dtype);
-      if (c !== undefined && gemm.beta !== 1) c = scaledBefore(graph, node, c, gemm.beta);
-      this.#product(graph, node, a, weight, dtype, { added: c });
-    } else if (left && (rank as number) > 1) {
-      const swapped = transposeBefore(graph, node, x, rank as number);
-      const y = graph.uniqueName(`${node.outputs[0]}_swapped`);
-      this.#product(graph, node, swapped, weight, dtype, { output: y }, [
-        transposeNode(graph, y, node.outputs[0] as string, rank as number),
-      ]);
-    } else {
-      this.#product(graph, node, x, weight, dtype, {
-        add: dtype === 'float32' ? followingAdd(graph, node) : undefined,
-      });
-    }
-    return { added, form: this.#form(weight) };
+    const shape = { transposed, axis: 1, factor: gemm?.alpha ?? 1 };
+    const emit = (weight: QuantizedWeight): void => {
+      if (gemm !== undefined) {
+        const a = gemm.transA ? transposeBefore(graph, node, x, 2) : x;
+        let c = gemm.c === undefined ? undefined : this.#emitter.toFloat(graph, node, gemm.c, dtype);
+        if (c !== undefined && gemm.beta !== 1) c = scaledBefore(graph, node, c, gemm.beta);
+        this.#product(graph, node, a, weight, dtype, { added: c });
+      } else if (left && (rank as number) > 1) {
+        const swapped = transposeBefore(graph, node, x, rank as number);
+        const y = graph.uniqueName(`${node.outputs[0]}_swapped`);
+        this.#product(graph, node, swapped, weight, dtype, { output: y }, [
+          transposeNode(graph, y, node.outputs[0] as string, rank as number),
+        ]);
+      } else {
+        this.#product(graph, node, x, weight, dtype, {
+          add: dtype === 'float32' ? followingAdd(graph, node) : undefined,
+        });
+      }
+    };
+    return { shape, perTensor: false, emit };
   }
 
   /** A MatMul with a matrix for each batch: one scale for a column of all of them. */
-  async #batched(use: WeightUse): Promise<Rewritten | Skip> {
+  #batched(use: WeightUse): Plan {
     const { graph, node, dtype } = use;
     const { dims } = use.held.tensor;
+    const emit = (weight: QuantizedWeight): void => {
+      if (this.#options.weightsOnly) {
+        // ONNX Runtime has no kernel for batches of integers with float activations.
+        const value = this.#emitter.stored(graph, node, weight, dims, dtype);
+        graph.replaceNode(node, { ...node, inputs: [node.inputs[0] ?? '', value] });
+      } else {
+        const add = dtype === 'float32' ? followingAdd(graph, node) : undefined;
+        this.#product(graph, node, node.inputs[0] ?? '', weight, dtype, { add });
+      }
+    };
     // ONNX Runtime's kernel takes a zero point for each column of a matrix, not of a batch of them.
     const perTensor = this.#options.dtype === 'uint8' && !this.#options.weightsOnly;
-    const made = await this.#weight(use, { transposed: false, axis: dims.length - 1, factor: 1 }, perTensor);
-    if ('reason' in made) return made;
-    if (this.#options.weightsOnly) {
-      // ONNX Runtime has no kernel for batches of integers with float activations.
-      const value = this.#emitter.stored(graph, node, made.weight, dims, dtype);
-      graph.replaceNode(node, { ...node, inputs: [node.inputs[0] ?? '', value] });
-    } else {
-      const add = dtype === 'float32' ? followingAdd(graph, node) : undefined;
-      this.#product(graph, node, node.inputs[0] ?? '', made.weight, dtype, { add });
-    }
-    return { added: made.added, form: this.#form(made.weight) };
+    return { shape: { transposed: false, axis: dims.length - 1, factor: 1 }, perTensor, emit };
   }
 
   #product(
@@ -124,46 +175,47 @@ export class Forms {
     }
   }
 
-  async #gather(use: WeightUse): Promise<Rewritten | Skip> {
-    const { graph, node } = use;
-    const { dims } = use.held.tensor;
-    const { dtype } = use;
-    const rank = dims.length;
+  #gather(use: WeightUse): Plan {
+    const { graph, node, dtype } = use;
+    const rank = use.held.tensor.dims.length;
     const axis = (intAttribute(node, 'axis', 0) + rank) % rank;
-    const last = axis === rank - 1 || this.#opset < 13;
-    const made = await this.#weight(use, { transposed: use.transposed, axis: rank - 1, factor: 1 }, last);
-    if ('reason' in made) return made;
-    graph.replaceNode(node, ...this.#emitter.embedding(graph, node, made.weight, dtype));
-    return { added: made.added, form: `${this.#options.dtype} table` };
+    return {
+      shape: { transposed: use.transposed, axis: rank - 1, factor: 1 },
+      perTensor: axis === rank - 1 || this.#opset < 13,
+      emit: (weight) => graph.replaceNode(node, ...this.#emitter.embedding(graph, node, weight, dtype)),
+      form: `${this.#options.dtype} table`,
+    };
   }
 
-  async #conv(use: WeightUse): Promise<Rewritten | Skip> {
-    const { graph, node } = use;
+  #conv(use: WeightUse): Plan | Skip {
+    const { graph, node, dtype } = use;
     if (use.transposed) return skipUse(use, 'unsupported_op', 'its weight is transposed on its way');
-    const made = await this.#weight(use, { transposed: false, axis: isOp(node, 'ConvTranspose') ? 1 : 0, factor: 1 });
-    if ('reason' in made) return made;
     const { dims } = use.held.tensor;
-    const { dtype } = use;
-    const value = this.#emitter.stored(graph, node, made.weight, dims, dtype);
-    const inputs = node.inputs.map((input, index) => (index === use.index ? value : input));
-    graph.replaceNode(node, { ...node, inputs });
-    return { added: made.added, form: this.#form(made.weight) };
+    const emit = (weight: QuantizedWeight): void => {
+      const value = this.#emitter.stored(graph, node, weight, dims, dtype);
+      const inputs = node.inputs.map((input, index) => (index === use.index ? value : input));
+      graph.replaceNode(node, { ...node, inputs });
+    };
+    return {
+      shape: { transposed: false, axis: isOp(node, 'ConvTranspose') ? 1 : 0, factor: 1 },
+      perTensor: false,
+      emit,
+    };
   }
 
   /** The integers of a weight, made once for all uses that can share them. */
-  async #weight(
-    use: WeightUse,
-    shape: WeightShape,
-    perTensor = false,
-  ): Promise<{ weight: QuantizedWeight; added: number } | Skip> {
+  async #weight(use: WeightUse, plan: Plan): Promise<{ weight: QuantizedWeight; added: number } | Skip> {
     const { held, graph } = use;
-    const { weightsOnly, dtype, reduceRange, unread } = this.#options;
-    const scheme = { dtype, reduceRange, unread, perTensor: perTensor || this.#options.perTensor };
-    const key = [shape.transposed, shape.axis, shape.factor, scheme.perTensor].join();
+    const { shape } = plan;
+    const { weightsOnly, unread } = this.#options;
+    const scheme = this.#scheme(plan);
+    const key = keyOf(shape, scheme);
     const made = this.#made.get(held.tensor) ?? new Map<string, QuantizedWeight>();
     const found = made.get(key);
     if (found !== undefined) return { weight: found, added: 0 };
-    const params = await paramsOf(held.tensor, shape, scheme);
+    const begun = this.#begun.get(held.tensor)?.get(key);
+    this.#begun.get(held.tensor)?.delete(key);
+    const params = await (begun ?? paramsOf(held.tensor, shape, scheme));
     if (params === undefined) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
     // Weights-only: ONNX Runtime fuses a weight only if nobody else has it, and needs it in the graph of its node.
     const home = weightsOnly ? graph : held.graph;
@@ -177,11 +229,21 @@ export class Forms {
     return { weight, added: quantizedBytes(weight) };
   }
 
+  #scheme({ perTensor }: Plan): WeightScheme {
+    const { dtype, reduceRange, unread } = this.#options;
+    return { dtype, reduceRange, unread, perTensor: perTensor || this.#options.perTensor };
+  }
+
   #form(weight: QuantizedWeight): string {
     const { dtype, weightsOnly, format } = this.#options;
     const kind = weightsOnly ? 'weights only' : format === 'qdq' ? 'dynamic' : 'dynamic, MatMulInteger';
     return `${dtype} ${weight.axis === undefined ? 'per tensor' : 'per channel'}, ${kind}`;
   }
+}
+
+/** What makes the integers of a weight those of another use too. */
+function keyOf(shape: WeightShape, scheme: WeightScheme): string {
+  return [shape.transposed, shape.axis, shape.factor, scheme.perTensor].join();
 }
 
 /** An Add that is all that reads a product, and its other side. */

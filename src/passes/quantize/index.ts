@@ -21,6 +21,8 @@ export { QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions } from './opti
 
 /** Version of the standard domain from which DequantizeLinear takes a scale per channel. */
 const PER_AXIS_OPSET = 13;
+/** Uses whose weights other threads look at at a time. */
+const AHEAD = 4;
 /** Gather tables smaller than this are look-ups of shapes and positions, not embeddings. */
 const MIN_TABLE = 1024;
 
@@ -185,18 +187,26 @@ async function rewrite(
     if (!keys.has(held.graph)) keys.set(held.graph, keys.size);
     return `${keys.get(held.graph)} ${heldName(held)}`;
   };
-  for (const [index, use] of uses.entries()) {
-    const result = await forms.apply(use);
-    watch?.(index + 1, uses.length);
-    if ('reason' in result) {
-      skips.push(result);
-      continue;
+  let begun = 0;
+  try {
+    for (const [index, use] of uses.entries()) {
+      // Other threads look at the next weights while this one is thought about.
+      for (; begun < Math.min(uses.length, index + AHEAD); begun++) forms.begin(uses[begun] as WeightUse);
+      const result = await forms.apply(use);
+      watch?.(index + 1, uses.length);
+      if ('reason' in result) {
+        skips.push(result);
+        continue;
+      }
+      const entry = done.get(keyOf(use)) ?? { uses: [], after: 0, form: result.form };
+      entry.uses.push(use);
+      entry.after += result.added;
+      if (!entry.form.includes(result.form)) entry.form += `, ${result.form}`;
+      done.set(keyOf(use), entry);
     }
-    const entry = done.get(keyOf(use)) ?? { uses: [], after: 0, form: result.form };
-    entry.uses.push(use);
-    entry.after += result.added;
-    if (!entry.form.includes(result.form)) entry.form += `, ${result.form}`;
-    done.set(keyOf(use), entry);
+  } finally {
+    // After an error: what reads the file ends before somebody closes it.
+    await forms.end();
   }
   return [...done.values()].map(({ uses: users, after, form }): Change => {
     const [{ held }] = users as [WeightUse];
