@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { isatty } from 'node:tty';
-import { expectWork } from '../compute/work.ts';
+import { expectWork, prepareFor } from '../compute/work.ts';
 import { CompressError } from '../errors.ts';
 import { checkTarget } from '../io/sink.ts';
 import type { Source } from '../io/source.ts';
@@ -171,6 +171,7 @@ async function open(
 ): Promise<Model> {
   if (!fromStdin) return openPath(args.model as string);
   const source = await stdinSource(() => streams.stdin as AsyncIterable<Uint8Array>);
+  prepareFor(source.byteLength);
   return openSource(beside?.keep(source) ?? source);
 }
 

@@ -1,3 +1,4 @@
+import { type Place, readPlace } from '../io/place.ts';
 import type { Sink } from '../io/sink.ts';
 import type { Target } from '../ir/tensor.ts';
 import type { GzipEstimate } from './gzip.ts';
@@ -10,7 +11,7 @@ export function tee(
 ): Sink {
   if (estimate === undefined && all === undefined) return sink;
   // Whoever takes all has to see it pass here: no copy by the system, no other threads.
-  const { reserve, clone: _, ...rest } = sink;
+  const { reserve, refer, clone: _, ...rest } = sink;
   const shown: Sink = {
     ...rest,
     get label() {
@@ -27,5 +28,20 @@ export function tee(
     const start = estimate.skip(byteLength);
     return { ...(await reserve.call(sink, byteLength)), watching: { watcher: estimate, start } };
   };
-  return Object.assign(shown, { reserve: watched });
+  const referring = async (byteLength: number, placeOf: () => Promise<Place | undefined>): Promise<boolean> => {
+    let place: Place | undefined;
+    const found = async (): Promise<Place | undefined> => {
+      place = await placeOf();
+      return place;
+    };
+    if ((await refer?.call(sink, byteLength, found)) !== true || place === undefined) return false;
+    const start = estimate.skip(byteLength);
+    for (const piece of estimate.wanted(start, byteLength)) {
+      const bytes = new Uint8Array(piece.byteLength);
+      await readPlace(place, bytes, piece.start - start, sink.label);
+      estimate.show(piece.start, bytes);
+    }
+    return true;
+  };
+  return Object.assign(shown, { reserve: watched }, refer === undefined ? {} : { refer: referring });
 }

@@ -4,11 +4,12 @@ import { streamOf } from './stream.ts';
 
 /** The bytes as they lie. */
 export function copied(stored: Stored): Streamed {
-  return streamOf<'copy'>(stored, stored.byteLength, (count) =>
+  const stream = streamOf<'copy'>(stored, stored.byteLength, (count) =>
     spans(stored.byteLength, count).map(({ start, length }) => ({
       job: { kind: 'copy', byteLength: length },
       start,
       at: start,
     })),
   );
+  return { ...stream, place: async () => stored.file };
 }

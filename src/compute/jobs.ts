@@ -12,7 +12,7 @@ import {
   zeroSteps,
 } from '../kernels/magnitudeSteps.ts';
 import type { Range } from '../kernels/range.ts';
-import { type Selection, selectSteps } from '../kernels/selectSteps.ts';
+import { type Selection, selectSteps, tieSteps } from '../kernels/selectSteps.ts';
 import type { Arena } from '../kernels/simd/arena.ts';
 import type { Span } from '../kernels/slices.ts';
 import type { Steps } from '../kernels/steps.ts';
@@ -27,6 +27,7 @@ export type Job =
   | { readonly kind: 'sample'; readonly elements: number; readonly starts: readonly number[] }
   | { readonly kind: 'within'; readonly elements: number; readonly bracket: Bracket }
   | { readonly kind: 'select'; readonly elements: number; readonly parts: readonly Span[]; readonly count: number }
+  | { readonly kind: 'tie'; readonly elements: number; readonly bits: number; readonly nth: number }
   | { readonly kind: 'zero'; readonly elements: number; readonly threshold: number; readonly ties: number }
   | { readonly kind: 'copy'; readonly byteLength: number };
 
@@ -40,6 +41,7 @@ export interface Results {
   readonly sample: Uint32Array;
   readonly within: Within;
   readonly select: Selection;
+  readonly tie: number;
   readonly zero: Pruned;
   readonly copy: undefined;
 }
@@ -66,6 +68,8 @@ export function stepsOf(job: Job, arena: Arena): Steps<unknown> {
       return withinSteps(arena, job.elements, job.bracket);
     case 'select':
       return selectSteps(arena, job.elements, job.parts, job.count);
+    case 'tie':
+      return tieSteps(arena, job.elements, job.bits, job.nth);
     case 'zero':
       return zeroSteps(arena, job.elements, job.threshold, job.ties);
     case 'copy':

@@ -1,4 +1,4 @@
-import type { Stored, Streamed } from '../ir/tensor.ts';
+import type { FilePlace, Stored, Streamed } from '../ir/tensor.ts';
 import { type Bracket, joined, type Within } from '../kernels/bracket.ts';
 import type { Threshold } from '../kernels/magnitude.ts';
 import type { Counts } from '../kernels/magnitudeSteps.ts';
@@ -156,7 +156,27 @@ export class StoredMagnitudes {
         return finer.map(({ start, length }) => job({ start: part.start + start, length }, all ? length : 0));
       });
     });
-    return { lost, stream };
+    const place = async (): Promise<FilePlace | undefined> => {
+      const { file } = this.#stored;
+      // Zeros of zeros would be two thresholds.
+      if (file === undefined || file.zeroed !== undefined) return undefined;
+      const until = file.position + 4 * (await this.#endOfTies(bits, parts, ties));
+      return { ...file, zeroed: { below: bits, until } };
+    };
+    return { lost, stream: { ...stream, place } };
+  }
+
+  /** The element behind the last tie that is taken: ties are taken in order. */
+  async #endOfTies(bits: number, parts: readonly Beside[], ties: readonly number[]): Promise<number> {
+    const last = ties.findLastIndex((taken) => taken > 0);
+    const part = this.#parts[last];
+    if (part === undefined) return 0;
+    const { start, length } = part;
+    const nth = ties[last] as number;
+    if (nth === parts[last]?.equal) return start + length;
+    const job = { kind: 'tie', elements: length, bits, nth } as const;
+    const [index = 0] = await runParts<'tie'>(this.#stored, [{ job, start: 4 * start, at: 0 }]);
+    return start + index + 1;
   }
 
   /** What lies below and at a magnitude, part by part, from what was collected; undefined where that is not enough. */

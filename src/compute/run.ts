@@ -98,8 +98,8 @@ function fileOf({ file, label }: Stored): FilePlace {
   return file;
 }
 
-function moved({ fd, position }: FilePlace, by: number): FilePlace {
-  return { fd, position: position + by };
+function moved(place: FilePlace, by: number): FilePlace {
+  return { ...place, position: place.position + by };
 }
 
 /** Arenas that no computation uses; each has a few MiB. */

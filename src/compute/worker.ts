@@ -42,12 +42,16 @@ let arena: Arena | undefined;
 /** Runs one task in this thread, its bytes read and written by the thread itself. */
 export function run({ job, from, to }: Task): Outcome {
   arena ??= new Arena();
+  const own = arena;
   const mark = arena.mark();
   try {
     const ordered = to !== undefined && 'turn' in to ? new Ordered(to) : undefined;
     const result = perform(
       stepsOf(job, arena),
-      (bytes, at) => read(from, bytes, at),
+      (bytes, at) => {
+        read(from, bytes, at);
+        zero(from, bytes, at, own);
+      },
       (bytes, at) => (ordered === undefined ? write(to as FilePlace, bytes, at) : ordered.write(bytes, at)),
     );
     return ordered === undefined ? { result } : { result, shown: ordered.end() };
@@ -110,6 +114,15 @@ function read({ fd, position }: FilePlace, bytes: Uint8Array, at: number): void 
     if (count === 0) throw new Failure('read', new Error('the file became shorter while it was read'));
     done += count;
   }
+}
+
+/** Makes zeros of what stands for them, in bytes of the arena. */
+function zero({ position, zeroed }: FilePlace, bytes: Uint8Array, at: number, { kernels }: Arena): void {
+  if (zeroed === undefined) return;
+  const elements = bytes.length / 4;
+  const ties = Math.max(0, Math.min(elements, (zeroed.until - position - at) / 4));
+  if (ties > 0) kernels.zeroBelow(bytes.byteOffset, ties, zeroed.below, ties);
+  if (ties < elements) kernels.zeroBelow(bytes.byteOffset + 4 * ties, elements - ties, zeroed.below, 0);
 }
 
 function write({ fd, position }: FilePlace, bytes: Uint8Array, at: number): void {

@@ -1,13 +1,16 @@
 /**
  * Two processes of ours at the ends of one pipe, `compress prune … | compress quantize …`. Through a pipe every byte is
  * copied four times, 64 KiB at a time, by processes that wake each other: from the writer into the pipe, into the reader,
- * into a temporary file. Instead the writer makes that file, with threads, and only its name goes through the pipe.
+ * into a temporary file. Instead the writer makes that file, with threads, and only its name goes through the pipe. Weights that lie in
+ * an open file as they are, or but for zeros, are not even in that one: it says where they lie (see references.ts).
  *
  * 1. The reader, before it reads, makes an empty file `onnx-compress-TAG-pipe-INODE` in the folder for temporary files.
  * 2. The writer looks there for its own pipe. It believes the name only where the file belongs to this user and the
  *    process in it lives here and has that very pipe as its standard input; else it writes into the pipe as ever.
- * 3. It makes `onnx-compress-TAG` in the same folder and sends {@link MESSAGE} and that tag, which no model begins with.
- * 4. The reader opens the file, removes its name, and reads on: what else may come goes behind it.
+ * 3. It makes `onnx-compress-TAG` in the same folder, the model and behind its end the references, and sends {@link MESSAGE}, that tag
+ *    and how long the model is, which no model begins with.
+ * 4. The reader opens the file and those it refers to, cuts the references off, removes its name, and reads on: what else may come goes
+ *    behind the model.
  * 5. The writer ends when the name is gone, or fails as with any reader that has stopped.
  *
  * Whatever ends early, the files are those of a live process that removes them, or of a dead one, and then the next run does.
@@ -20,11 +23,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ioError } from '../errors.ts';
 import { liveProcess, newTag, PREFIX, TAG } from './owner.ts';
 import { pipeOf } from './pipe.ts';
+import { type OpenReferences, openReferences, type Reference, ReferenceList } from './references.ts';
 import { openTemporary, removeAtExit, temporaries, temporaryPath } from './temporary.ts';
+import { writeAll } from './writeAll.ts';
 
 /** Field 0 of a protobuf message, which there is none. */
 const MESSAGE = '\0onnx-compress: the model is in ';
-const WHOLE = new RegExp(`^${MESSAGE}(${TAG})\n`);
+const WHOLE = new RegExp(`^${MESSAGE}(${TAG}) (\\d{1,15})\n`);
+/** More bytes than references have: some hundred each. */
+const MOST_REFERENCES: number = 64 << 20;
+
 /** More bytes than a message has, and fewer than a pipe takes in one piece. */
 const LONGEST = 512;
 
@@ -49,6 +57,8 @@ export interface Announcement {
 export interface Taken {
   readonly handle: FileHandle;
   readonly byteLength: number;
+  /** Where bytes lie that are not in it. */
+  readonly references: OpenReferences | undefined;
   /** What came through the pipe behind the message. */
   readonly rest: Uint8Array;
 }
@@ -73,7 +83,8 @@ export function announce(fd: number): Announcement | undefined {
     withdraw,
     async taken(bytes) {
       const start = Buffer.from(bytes.subarray(0, LONGEST)).toString('latin1');
-      const [message, tag] = WHOLE.exec(start) ?? [];
+      const found = WHOLE.exec(start);
+      const [message, tag] = found ?? [];
       if (message === undefined || tag === undefined) return undefined;
       const writer = liveProcess(tag);
       // Only from a process that has the other end: nobody else can have us open and remove a file.
@@ -81,11 +92,33 @@ export function announce(fd: number): Announcement | undefined {
       const file = temporaryPath(tag);
       if (!isOurs(file)) return undefined;
       const handle = await open(file, 'r+');
-      withdraw();
-      await unlink(file);
-      return { handle, byteLength: (await handle.stat()).size, rest: bytes.subarray(message.length) };
+      try {
+        withdraw();
+        const byteLength = Number(found?.at(-1));
+        const references = await referencesBehind(handle, byteLength, writer);
+        await unlink(file);
+        return { handle, byteLength, references, rest: bytes.subarray(message.length) };
+      } catch (cause) {
+        await handle.close();
+        throw cause;
+      }
     },
   };
+}
+
+/** What stands behind the model in a file, which then ends with the model. */
+async function referencesBehind(
+  handle: FileHandle,
+  byteLength: number,
+  writer: number,
+): Promise<OpenReferences | undefined> {
+  const { size } = await handle.stat();
+  if (size === byteLength) return undefined;
+  const text = Buffer.alloc(Math.max(0, Math.min(size - byteLength, MOST_REFERENCES)));
+  await handle.read(text, 0, text.length, byteLength);
+  const references = await openReferences(text.toString('utf8'), writer, byteLength);
+  await handle.truncate(byteLength);
+  return references;
 }
 
 /** A regular file of this user. */
@@ -117,12 +150,15 @@ function readerOf(fd: number): string | undefined {
 export interface Handover {
   readonly handle: FileHandle;
   readonly path: string;
+  /** Leaves a hole in the file, for bytes that the reader will find elsewhere; told in the order of the file. */
+  refer(reference: Reference): void;
   /**
    * Gives the file to the reader, and waits until it has it.
+   * @param byteLength - of the model
    * @param send - writes into the pipe
    * @throws CompressError `io`
    */
-  finish(send: (bytes: Uint8Array) => Promise<void>): Promise<void>;
+  finish(byteLength: number, send: (bytes: Uint8Array) => Promise<void>): Promise<void>;
   /** Removes the file. */
   abort(): Promise<void>;
 }
@@ -136,6 +172,7 @@ export async function handOver(fd: number, label: string): Promise<Handover | un
   if (reader === undefined) return undefined;
   const tag = newTag();
   const { handle, path } = await openTemporary(tag);
+  const references = new ReferenceList();
   const abort = async (): Promise<void> => {
     await handle.close().catch(() => {});
     rmSync(path, { force: true });
@@ -144,8 +181,13 @@ export async function handOver(fd: number, label: string): Promise<Handover | un
   return {
     handle,
     path,
-    async finish(send) {
-      await send(Buffer.from(`${MESSAGE}${tag}\n`));
+    refer: (reference) => references.add(reference),
+    async finish(byteLength, send) {
+      await handle.truncate(byteLength);
+      if (references.length > 0) {
+        await writeAll(handle.fd, Buffer.from(references.text()), byteLength, path);
+      }
+      await send(Buffer.from(`${MESSAGE}${tag} ${byteLength}\n`));
       while (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
         if (liveProcess(reader) === undefined) {
           throw ioError(label, Object.assign(new Error('the reader has ended'), { code: 'EPIPE' }));

@@ -8,6 +8,7 @@ import { Gatherer } from './gather.ts';
 import { hiddenName } from './hidden.ts';
 import { clearLeftovers } from './leftovers.ts';
 import { newTag } from './owner.ts';
+import type { Place } from './place.ts';
 import type { Source } from './source.ts';
 import { temporaries } from './temporary.ts';
 import { writeAll } from './writeAll.ts';
@@ -31,6 +32,13 @@ export interface Sink {
    * given, before `finish()` or `abort()`; or, where there is none, behind what was written, before anything else.
    */
   reserve?(byteLength: number): Promise<Reserved>;
+  /**
+   * Leaves the next `byteLength` bytes to the reader, who finds them where they lie, in a file that is open here. Absent where
+   * nobody could.
+   * @param placeOf - where they lie, if they do
+   * @returns false where the reader cannot, or they do not: then nothing is written
+   */
+  refer?(byteLength: number, placeOf: () => Promise<Place | undefined>): Promise<boolean>;
   /**
    * Makes everything that is written the content of an open file, by the system's own copy; nothing else may be written
    * before or after. Absent where there is no file to copy to.

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, stat as statOf } from 'node:fs/promises';
 import { CompressError, ioError } from '../errors.ts';
+import type { Place } from './place.ts';
 
 /** Bytes somewhere: a file, memory, a spooled pipe. Reads may happen at any position and in parallel. */
 export interface Source {
@@ -15,8 +16,10 @@ export interface Source {
   read(start: number, end: number): Promise<Uint8Array>;
   /** Fills `target` with the bytes from `start` on; errors as those of `read`. */
   readInto(target: Uint8Array, start: number): Promise<void>;
-  /** Descriptor of the file, for threads that read it themselves; undefined for bytes in memory. */
+  /** Descriptor of the file that has all bytes at their places; undefined for bytes in memory, or in several files. */
   readonly fd: number | undefined;
+  /** Where bytes lie, for threads that read them themselves; absent where `fd` tells it. */
+  place?(start: number, end: number): Place | undefined;
   /**
    * Whether the file is still what it was when it was opened: its size, its time, and the file under its name.
    * @throws CompressError `io` where it is not: what was read may be of two files
@@ -140,14 +143,19 @@ export async function handleSource(handle: FileHandle, label: string, path?: str
   };
 }
 
-const CHANGED = { hint: 'Try again when nobody writes it.' };
+/** What to do about a file that was changed. */
+export const CHANGED: { readonly hint: string } = { hint: 'Try again when nobody writes it.' };
 
 /** The error of a file that has fewer bytes than when it was opened. */
 export function becameShorter({ label, byteLength }: Pick<Source, 'label' | 'byteLength'>): CompressError {
   return new CompressError('io', label, `became shorter while it was read: ${byteLength} bytes at first`);
 }
 
-function allocate(byteLength: number, label: string): Buffer {
+/**
+ * Memory for bytes that will be read.
+ * @throws CompressError `limit`
+ */
+export function allocate(byteLength: number, label: string): Buffer {
   try {
     return Buffer.allocUnsafe(byteLength);
   } catch (cause) {
@@ -155,7 +163,8 @@ function allocate(byteLength: number, label: string): Buffer {
   }
 }
 
-function checkRange(label: string, start: number, end: number, byteLength: number): void {
+/** @throws CompressError `malformed` for bytes that a source does not have */
+export function checkRange(label: string, start: number, end: number, byteLength: number): void {
   if (start >= 0 && start <= end && end <= byteLength) return;
   throw new CompressError('malformed', label, `bytes ${start} to ${end} were asked for; the file has ${byteLength}`);
 }

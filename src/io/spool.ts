@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { CompressError, ioError } from '../errors.ts';
 import { announce, type Taken } from './handover.ts';
 import { blockingPipe } from './pipe.ts';
+import { referringSource } from './references.ts';
 import { bytesSource, handleSource, type Source } from './source.ts';
 import type { Spooled, SpoolTask } from './spoolThread.ts';
 import { openTemporary, temporaries } from './temporary.ts';
@@ -93,9 +94,10 @@ export async function spoolPipe(fd: number, label = '<stdin>', limit: number = M
   const waiting = await blockingPipe(fd, 'r');
   const from = waiting?.fd ?? fd;
   let file: FileHandle | undefined;
+  let taken: Taken | undefined;
   try {
     const first = await readPipe(from);
-    const taken = await announcement?.taken(first);
+    taken = await announcement?.taken(first);
     announcement?.withdraw();
     file = taken?.handle;
     // Behind a model that was handed over, something else may come, as through any pipe.
@@ -112,8 +114,10 @@ export async function spoolPipe(fd: number, label = '<stdin>', limit: number = M
       byteLength = spooled.byteLength;
     }
     if (byteLength > limit) throw tooLong(label);
-    return handleSource(file as FileHandle, label);
+    const source = await handleSource(file as FileHandle, label);
+    return taken?.references === undefined ? source : referringSource(source, taken.references);
   } catch (cause) {
+    await taken?.references?.close();
     await file?.close();
     throw ioError(label, cause);
   } finally {

@@ -4,6 +4,7 @@ import { ioError } from '../errors.ts';
 import { GATHER, Gatherer } from './gather.ts';
 import { type Handover, handOver } from './handover.ts';
 import { blockingPipe } from './pipe.ts';
+import { canRefer } from './references.ts';
 import type { Sink } from './sink.ts';
 import { writeAll } from './writeAll.ts';
 
@@ -87,11 +88,20 @@ function descriptorSink(fd: number, { close = async () => {}, handOver: begin }:
       position += byteLength;
       return { fd: other.handle.fd, position: at };
     },
+    async refer(byteLength, placeOf) {
+      await gather.flush();
+      const other = await handedOver();
+      const place = other && (await placeOf());
+      if (other === undefined || place === undefined || !canRefer(place.fd)) return false;
+      other.refer({ at: position, byteLength, place });
+      position += byteLength;
+      return true;
+    },
     async finish() {
       // A short model has not been flushed until now: no file for that.
       handover ??= Promise.resolve(undefined);
       await gather.flush();
-      await (await handover)?.finish(send);
+      await (await handover)?.finish(position, send);
       await close();
     },
     abort: discard,

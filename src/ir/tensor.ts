@@ -12,6 +12,11 @@ export interface FilePlace {
   readonly fd: number;
   /** In bytes from the start of the file. */
   readonly position: number;
+  /**
+   * Which of the bytes, float32 all, stand for zero: elements with a magnitude below `below` (bits without the sign), and
+   * before byte `until` of the file those equal to it.
+   */
+  readonly zeroed?: { readonly below: number; readonly until: number } | undefined;
 }
 
 /** Pieces of what is written that somebody wants to see. */
@@ -59,6 +64,8 @@ export interface Streamed {
    * @throws CompressError where reading fails, an error with the system's `code` where writing does
    */
   writeTo(target: Target): Promise<void>;
+  /** Where the bytes lie already, but for zeros; absent, or undefined, where they lie nowhere. */
+  place?(): Promise<FilePlace | undefined>;
 }
 
 /**

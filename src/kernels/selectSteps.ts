@@ -70,6 +70,29 @@ export function* selectSteps(arena: Arena, elements: number, parts: readonly Spa
   return { zeros, nans, found: { bits, ties, parts: beside } };
 }
 
+/**
+ * Where, of float32 [elements], the `nth` one lies that equals a magnitude (bits without the sign), counted from 1.
+ * @returns its index, or `elements` where there are fewer
+ */
+export function* tieSteps(arena: Arena, elements: number, bits: number, nth: number): Steps<number> {
+  const input = arena.allocate(Math.min(elements, CHUNK) * 4);
+  let left = nth;
+  for (let at = 0; at < elements; at += CHUNK) {
+    const length = Math.min(CHUNK, elements - at);
+    yield { kind: 'read', bytes: arena.bytes(input, 4 * length), at: 4 * at };
+    arena.kernels.magnitudes(input, length);
+    const { equal } = countBeside(arena, input, length, bits);
+    if (equal >= left) {
+      const values = arena.uint32s(input, length);
+      let index = -1;
+      for (; left > 0; left--) index = values.indexOf(bits, index + 1);
+      return at + index;
+    }
+    left -= equal;
+  }
+  return elements;
+}
+
 /** A bracket that almost surely holds the magnitude below which the share `share` of all elements lies. */
 function* sampled(arena: Arena, elements: number, share: number): Steps<Bracket> {
   const starts = sampleStarts(elements, samplePieces(elements));

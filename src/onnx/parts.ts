@@ -140,7 +140,7 @@ const SLAB: number = RUN * SHORT;
 const SMALL = 1 << 16;
 
 /** What parts are written to: a sink, or something beside it that sees the bytes. */
-export type Output = Pick<Sink, 'write' | 'clone'> &
+export type Output = Pick<Sink, 'write' | 'clone' | 'refer'> &
   Partial<Pick<Sink, 'label'>> & { reserve?(byteLength: number): Promise<Target> };
 
 /** Told of bytes that are written. */
@@ -180,6 +180,7 @@ async function cloned(parts: readonly Part[], sink: Output): Promise<boolean> {
 async function writeLong(part: Segment | Blob, sink: Output, elsewhere: Elsewhere, wrote: Wrote): Promise<void> {
   const streamed = await streamOf(part);
   if (streamed?.inThreads() && sink.reserve !== undefined) {
+    if ((await sink.refer?.(part.byteLength, async () => streamed.place?.())) === true) return wrote(part.byteLength);
     const failed = (cause: unknown): never => {
       throw ioError(sink.label ?? '', cause);
     };

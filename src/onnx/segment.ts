@@ -22,8 +22,9 @@ export class Segment implements Blob, Stored {
   }
 
   get file(): FilePlace | undefined {
-    const { fd } = this.source;
-    return fd === undefined ? undefined : { fd, position: this.start };
+    const { source, start, end } = this;
+    if (source.place !== undefined) return source.place(start, end);
+    return source.fd === undefined ? undefined : { fd: source.fd, position: start };
   }
 
   load(): Promise<Uint8Array> {

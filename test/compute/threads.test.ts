@@ -19,6 +19,8 @@ function built(code: string): unknown {
     import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
     import { fileSource } from '${ROOT}/dist/io/source.js';
     import { Segment } from '${ROOT}/dist/onnx/segment.js';
+    import { bytesSource } from '${ROOT}/dist/io/source.js';
+    import { referringSource } from '${ROOT}/dist/io/references.js';
     import { copied } from '${ROOT}/dist/compute/copy.js';
     import { quantizedStream, rangeOfStored, transposedStream } from '${ROOT}/dist/compute/linear.js';
     import { StoredMagnitudes } from '${ROOT}/dist/compute/magnitude.js';
@@ -122,6 +124,45 @@ test('ranges, integers, transposed integers, pruned weights and copies are those
   for (const name of ['quantized', 'transposed', 'pruned', 'surveyed', 'selected', 'copied'])
     expect([name, result.same[name]]).toEqual([name, expected]);
   expect([result.same['range'], result.same['threshold'], result.same['within']]).toEqual([true, true, true]);
+});
+
+test('a pruned weight that lies elsewhere, as another process of ours would read it', () => {
+  // Few values: of the elements at the threshold some become zero, and some stay.
+  const coarse = Float32Array.from({ length: ROWS * COLUMNS }, (_, index) => (((index * 7919) % 17) - 8) / 8);
+  writeFileSync(join(folder, 'coarse'), coarse);
+  const result = built(`
+    expectWork(2 ** 30);
+    const file = await fileSource('${join(folder, 'coarse')}');
+    const weight = new Segment(file, 0, file.byteLength);
+    const same = {};
+    for (const count of [1, 400_000, 700_000, 700_001, ${ROWS * COLUMNS} - 1, ${ROWS * COLUMNS}]) {
+      const magnitudes = new StoredMagnitudes(weight);
+      const { stream } = await magnitudes.prune(await selectThreshold(async function* () { yield magnitudes; }, 2, count,
+        (into, item, prefix) => item.addDigits(into, prefix)));
+      const place = await stream.place();
+      const reference = { at: 0, byteLength: file.byteLength, place };
+      const elsewhere = referringSource(bytesSource(new Uint8Array(file.byteLength)), {
+        references: [reference], async unchanged() {}, async close() {} });
+      const there = new Segment(elsewhere, 0, file.byteLength);
+      const expected = await gathered(stream);
+      const zeros = new Float32Array(Uint8Array.from(expected).buffer).filter((one) => one === 0).length;
+      const range = await rangeOfStored(there, { format: 'float32', layout });
+      const selected = new StoredMagnitudes(there);
+      const here = new StoredMagnitudes(new Segment(bytesSource(expected), 0, file.byteLength));
+      same[count] = zeros >= count && there.file?.zeroed !== undefined
+        && (await written(copied(there))).equals(expected) && (await gathered(copied(there))).equals(expected)
+        && Buffer.from(range.max.buffer).equals(Buffer.from((await rangeOfStored(
+          new Segment(bytesSource(expected), 0, file.byteLength), { format: 'float32', layout })).max.buffer))
+        && (await selected.select(${ROWS * COLUMNS}), await selected.countSpecial()).zeros === zeros
+        && (await here.countSpecial()).zeros === zeros
+        && JSON.stringify(await copied(there).place()) === JSON.stringify(place)
+        && (await (await selected.prune({ key: [0x3f00, 0], ties: 0 })).stream.place()) === undefined;
+    }
+    console.log(JSON.stringify({ threads: threadCount(), same }));
+    await file.close();
+    await source.close();`) as { threads: number; same: Record<string, boolean> };
+  if (result.threads < 2) return;
+  expect(Object.values(result.same)).toEqual(Array(6).fill(true));
 });
 
 test('a write that fails in a thread keeps its code; a file that became shorter is named', () => {

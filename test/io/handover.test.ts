@@ -41,6 +41,28 @@ const WRITE = `
     process.exitCode = 1;
   });`;
 
+/** The same, of which two million bytes lie in another file; does as told at the end. */
+const REFER = (last: string): string => `
+  import { openSync, writeFileSync } from 'node:fs';
+  const other = process.env.TMPDIR + '/other';
+  writeFileSync(other, bytes.subarray(1_000_000));
+  const fd = openSync(other, 'r');
+  await seen(ANNOUNCEMENT);
+  const sink = await stdoutSink(process.stdout);
+  await sink.write(bytes.subarray(0, 2_000_000));
+  const done = await sink.refer(2_000_000, async () => ({ fd, position: 1_000_000 }));
+  const not = await sink.refer(2_000_000, async () => undefined);
+  console.error(done, not);
+  ${last}`;
+
+const REST = `
+  await sink.write(bytes.subarray(4_000_000));
+  await sink.finish().catch(async (cause) => {
+    await sink.abort();
+    console.error(cause.message);
+    process.exitCode = 1;
+  });`;
+
 /** Reads standard input; says what came. */
 const READ = `
   const source = await spoolPipe(0);
@@ -86,6 +108,25 @@ linux('what comes behind it stays behind it', () => {
   const twice = run('{ late; write; } | read');
   expect(twice.out).toBe(told(Buffer.concat([BYTES, BYTES])));
   expect(twice).toMatchObject({ said: 'as a file\nthrough the pipe\n', left: [] });
+});
+
+linux('bytes of an open file are read where they lie, also when they come last, and behind them what follows', () => {
+  const all = run(`refer | read; echo ${STATUS}`, { REFER: REFER(REST) });
+  expect(all).toMatchObject({ out: `${told(BYTES)}0 0\n`, said: 'true false\n', left: ['other'] });
+  const last = run('{ refer; printf tail; } | read', { REFER: REFER('await sink.finish();') });
+  const expected = Buffer.concat([BYTES.subarray(0, 4_000_000), Buffer.from('tail')]);
+  expect(last).toMatchObject({ out: told(expected), said: 'true false\n', left: ['other'] });
+});
+
+linux('a file that was changed before the reader opened it is refused by name, and both ends fail', () => {
+  const change = `writeFileSync(other, 'short'); ${REST}`;
+  const done = run(`refer | read 2> "$TMPDIR/refused"; echo ${STATUS}`, { REFER: REFER(change) });
+  expect(done).toMatchObject({
+    out: '1 1\n',
+    said: 'true false\n<stdout>: the command that reads our output has stopped\n',
+    left: ['other', 'refused'],
+  });
+  expect(readFileSync(join(done.temporary, 'refused'), 'utf8')).toContain('was changed while it was read');
 });
 
 linux('to anybody else through the pipe, as ever; a short one too', () => {
