@@ -40,6 +40,9 @@ export function headerLines(header: ModelHeader, structure: Structure): [what: s
   add('metadata', few(metadata.map(({ key, value }) => `${key} (${formatBytes(value.byteLength)})`)));
   add('data files', few(dataFiles.map((one) => `${one.location} (${formatBytes(one.byteLength)})`)));
   add('sparse', few(structure.sparse.map((one) => `${one.name} ${shapeOf(one)}, ${one.stored} stored`)));
+  if (structure.packed > 0) {
+    add('packed', `${count(structure.packed, 'weight')}, below as what they stand for, with the bytes they take here`);
+  }
   return lines;
 }
 
