@@ -38,7 +38,7 @@ export function renderInspection(
     ...operators(found, options, chalk),
     ...types(found, options, chalk),
     ...weights(found, options, chalk),
-    ...(found.plan === undefined ? [] : planned(found.plan, found.notes, options, chalk)),
+    ...(found.plan === undefined ? [] : planned(found.plan, found, options, chalk)),
     ...(found.measured === undefined ? [] : measuredLines(found.measured, options, chalk)),
   ].join('\n')}\n`;
 }
@@ -103,9 +103,9 @@ const RECIPES: Readonly<Record<Recipe, string>> = {
   'pruned int8': '60 % pruned and int8, the same way',
 };
 
-/** @param said - notes that are above already */
-function planned(plan: Plan, said: readonly string[], options: RenderOptions, chalk: ChalkInstance): string[] {
-  const notes = plan.int8.notes.filter((note) => !said.includes(note));
+/** @param found - what is above already */
+function planned(plan: Plan, found: Inspection, options: RenderOptions, chalk: ChalkInstance): string[] {
+  const notes = plan.int8.notes.filter((note) => !found.notes.includes(note));
   const lines = [...would('quantize --int8', { ...plan.int8, notes }, options, chalk)];
   const { targets, skips } = plan.prune;
   const elements = targets.reduce((sum, one) => sum + one.elements, 0);
@@ -123,8 +123,12 @@ function planned(plan: Plan, said: readonly string[], options: RenderOptions, ch
     ...lines.flatMap((line) => wrap(line, options.columns)),
     chalk.green('sizes foretold'),
     ...table(heads, rows, options, chalk),
+    ...(found.packed === 0 ? [] : wrap(`  ${DENSE}`, options.columns)),
   ];
 }
+
+/** Why the sizes foretold of a packed model may be larger than the file. */
+const DENSE = 'quantize and prune write packed weights dense; --store bitmask packs them again';
 
 function would(verb: string, report: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {
   const [before, after] = [
