@@ -1,8 +1,9 @@
 import { Chalk } from 'chalk';
 import type { ModelDiff } from '../../passes/diff/index.ts';
 import type { RenderOptions } from '../render.ts';
+import { shorten } from '../shorten.ts';
 import { table } from '../table.ts';
-import { printable, shorten, wrap, wrapHead } from '../text.ts';
+import { printable, wrap, wrapHead } from '../text.ts';
 import { type Section, sectionsOf, summaryOf } from './sections.ts';
 
 /** Rows of a part of a comment; a pull request is no place for a thousand nodes. */

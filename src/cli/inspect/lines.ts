@@ -41,7 +41,10 @@ export function headerLines(header: ModelHeader, structure: Structure): [what: s
   add('data files', few(dataFiles.map((one) => `${one.location} (${formatBytes(one.byteLength)})`)));
   add('sparse', few(structure.sparse.map((one) => `${one.name} ${shapeOf(one)}, ${one.stored} stored`)));
   if (structure.packed > 0) {
-    add('packed', `${count(structure.packed, 'weight')}; below is what they stand for, with the bytes they take in the file`);
+    add(
+      'packed',
+      `${count(structure.packed, 'weight')}; below is what they stand for, with the bytes they take in the file`,
+    );
   }
   return lines;
 }
