@@ -6,7 +6,7 @@ import { fold } from '../passes/fold/index.ts';
 import { inliningNotes } from '../passes/inline/index.ts';
 import { inlineWeights } from '../passes/inline/weights.ts';
 import { raiseOpset } from '../passes/opset/index.ts';
-import { unpackingNotes, unpackWeights } from '../passes/pack/unpack.ts';
+import { unpackFirst } from '../passes/pack/unpack.ts';
 import type { Change, Pass, PassReport, Skip } from '../passes/pass.ts';
 import { QUANTIZABLE_OPS, type QuantizeOptions, quantize } from '../passes/quantize/index.ts';
 import { correctBias, correctionValues } from '../passes/quantize/static/correct.ts';
@@ -45,9 +45,9 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: Ca
   return {
     name: 'quantize',
     async run(model) {
-      const unpacked = unpackingNotes(await unpackWeights(model));
+      const { notes: broken, ...unpacked } = await unpackFirst(model);
       const inlined = [
-        ...unpacked,
+        ...broken,
         ...inliningNotes(inlineWeights(model, quantizeOptions.opTypes ?? QUANTIZABLE_OPS, 'all')),
       ];
       const folded = await fold().run(model);
@@ -80,7 +80,7 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: Ca
       reports.push(await quantize(rest('MatMul', 'Gemm', 'Gather', ...lstm)).run(model));
       const stored = rest('Conv', 'ConvTranspose', 'LSTM', 'GRU', 'RNN');
       reports.push(await quantize({ ...stored, weightsOnly: true }).run(model));
-      return merged(reports, notes);
+      return { ...merged(reports, notes), ...unpacked };
     },
   };
 }

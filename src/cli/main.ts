@@ -3,12 +3,13 @@ import yargs, { type Argv } from 'yargs';
 import { CompressError } from '../errors.ts';
 import { takeLeftoverNotes } from '../io/leftovers.ts';
 import { removeTemporaries } from '../io/sink.ts';
+import { IS_DATA } from '../onnx/sniff.ts';
 import { DASH } from './arguments.ts';
 import { chosenBy } from './chosen.ts';
 import { commandsFor } from './commands/index.ts';
 import { endProgress } from './progress.ts';
 import { printable, wrap } from './text.ts';
-import { examples, PARSER, refuseRepeated, usageError, VERBS } from './usage.ts';
+import { DATA_OPTIONS, examples, PARSER, refuseRepeated, usageError, VERBS, type Verb } from './usage.ts';
 
 /** Widest help: with more, lines are hard to read. */
 const HELP_COLUMNS = 98;
@@ -80,8 +81,12 @@ function report(cause: unknown, argv: readonly string[], color: boolean): void {
   // Only this error has lines of its own, made safe where they are made; elsewhere a newline can come from a name.
   const ours = known && cause.code === 'nothing_to_do';
   const lines = `${chalk.red('error:')} ${ours ? message : printable(message)}`.split('\n');
-  if (known && cause.hint !== undefined) lines.push(`  ${printable(cause.hint)}`);
-  else if (known && cause.code === 'options') lines.push(`  See compress ${verbOf(argv)}--help.`);
+  const verb = verbOf(argv);
+  const hint = known ? hintFor(cause, verb) : undefined;
+  if (hint !== undefined) lines.push(`  ${printable(hint)}`);
+  else if (known && cause.code === 'options') {
+    lines.push(`  See compress ${verb === undefined ? '' : `${verb} `}--help.`);
+  }
   if (!known) lines.push('  This is a bug in onnx-compress: please report it, with --verbose.');
   const columns = process.stderr.columns || Number.POSITIVE_INFINITY;
   const shown = lines.flatMap((line) => wrap(line, columns));
@@ -113,9 +118,13 @@ function optionsOf(parser: Argv): string[] {
   return Object.keys((parser as Argv & { getOptions(): { key: object } }).getOptions().key);
 }
 
-function verbOf(argv: readonly string[]): string {
-  const verb = VERBS.find((one) => one === argv.find((other) => !other.startsWith('-')));
-  return verb === undefined ? '' : `${verb} `;
+function verbOf(argv: readonly string[]): Verb | undefined {
+  return VERBS.find((one) => one === argv.find((other) => !other.startsWith('-')));
+}
+
+/** What to do about an error: of data in the place of a model, the option of the verb that takes it. */
+function hintFor({ hint }: CompressError, verb: Verb | undefined): string | undefined {
+  return hint === IS_DATA && verb !== undefined ? (DATA_OPTIONS[verb] ?? 'Give the .onnx file.') : hint;
 }
 
 /** NO_COLOR (any value) and FORCE_COLOR win over whether standard error is a terminal. See https://no-color.org */

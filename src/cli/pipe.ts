@@ -12,10 +12,11 @@ import { type ModelPlan, planModel } from '../onnx/plan.ts';
 import { inputByteLength } from '../onnx/size.ts';
 import { type Written, writeModel } from '../onnx/write.ts';
 import type { Pass, PassReport } from '../passes/pass.ts';
-import { type CommonArguments, DASH, type SelectionArguments } from './arguments.ts';
+import { type CommonArguments, DASH, type SelectionArguments, type StoreArguments } from './arguments.ts';
 import { refuseClosedOutput } from './closed.ts';
 import { GzipEstimate, gzipEstimateOf } from './gzip.ts';
 import { openPath, openSource } from './open.ts';
+import { packedNotes } from './packed.ts';
 import { unmatched } from './patterns.ts';
 import { progress } from './progress.ts';
 import { skipLines } from './skips.ts';
@@ -61,7 +62,7 @@ export interface Beside {
 
 /** open → read → transform → write: the same for every verb. */
 export async function pipe(
-  args: CommonArguments & Partial<SelectionArguments>,
+  args: CommonArguments & Partial<SelectionArguments> & Partial<StoreArguments>,
   streams: Streams,
   steps: readonly Step[],
   beside?: Beside,
@@ -100,13 +101,14 @@ export async function pipe(
       if (!one.allowUnchanged && one.pass.optional !== true)
         refuseUnchanged(reports[index] as PassReport, input, args.verbose === true);
     }
+    const passes = packedNotes(reports, args);
     const mode = args.externalData ? 'external' : args.embed ? 'embed' : 'auto';
     const named = dataName(args, streams, target);
     const plan = (): ModelPlan => planModel(model, { mode, ...(named === undefined ? {} : { dataName: named }) });
     if (args.dryRun) {
       const planned = plan();
       const after = planned.byteLength + dataBytes(planned, model);
-      return { input, output: undefined, before, after, dataFiles: [], gzip: undefined, passes: reports };
+      return { input, output: undefined, before, after, dataFiles: [], gzip: undefined, passes };
     }
     // A tenth of the time of a large model, and nobody would see it.
     const shown = args.quiet !== true || args.json === true;
@@ -129,7 +131,7 @@ export async function pipe(
         !toGzip || written.dataByteLength > 0
           ? undefined
           : (estimate?.byteLength() ?? (await gzipEstimateOf(target as string))),
-      passes: reports,
+      passes,
     };
   } finally {
     await model.close();

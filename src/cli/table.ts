@@ -1,7 +1,8 @@
 import type { ChalkInstance } from 'chalk';
 import Table from 'cli-table3';
 import type { RenderOptions } from './render.ts';
-import { printable, shorten } from './text.ts';
+import { shortenApart } from './shorten.ts';
+import { printable } from './text.ts';
 
 /** Rows of a table before it is cut; --verbose shows all. */
 const ROWS = 12;
@@ -22,7 +23,7 @@ const NO_LINES = {
   ...{ left: '  ', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' },
 };
 
-/** Rows under heads; names, the first column, are cut so that a row stays on one line. */
+/** Rows under heads; names, the first column, are cut so that a row stays on one line and no two names become one. */
 export function table(
   columns: readonly Column[],
   rows: readonly string[][],
@@ -44,8 +45,11 @@ export function table(
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
     colAligns: kept.map((index) => (columns[index]?.right ? 'right' : 'left')),
   });
-  for (const row of cells)
-    made.push(kept.map((index) => (index === 0 ? shorten(row[0] ?? '', name) : (row[index] ?? ''))));
+  const names = shortenApart(
+    cells.map((row) => row[0] ?? ''),
+    name,
+  );
+  for (const [at, row] of cells.entries()) made.push(kept.map((index) => (index === 0 ? names[at] : row[index]) ?? ''));
   const more = cells.length < rows.length ? [`  … and ${rows.length - cells.length} more (--verbose)`] : [];
   return [
     ...made

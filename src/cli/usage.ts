@@ -60,6 +60,15 @@ export const SUMMARIES: { readonly [verb in Verb]: readonly [command: string, de
   bench: ['bench <models..>', 'time models side by side in ONNX Runtime: runs, load, size, memory'],
 };
 
+/** Where data goes, of the verbs that take it. */
+export const DATA_OPTIONS: { readonly [verb in Verb]?: string } = {
+  prune: 'Data goes to --calibrate, masks and scores to --mask and --scores.',
+  quantize: 'Data goes to --calibrate.',
+  tune: 'Data to judge on goes to --data, data to calibrate with to --calibrate.',
+  verify: 'Data goes to --data.',
+  bench: 'Data goes to --data.',
+};
+
 /** Options that may be given more than once. */
 const LISTS = new Set(['_', 'op-types', 'opTypes', 'include', 'exclude', 'models']);
 

@@ -10,7 +10,11 @@ const CHUNK: number = 1 << 20;
  * @throws CompressError where the bytes cannot be read
  */
 export async function* chunksOf(tensor: Tensor, size: number = CHUNK): AsyncGenerator<Uint8Array, void, void> {
-  const { stored } = tensor;
+  const { stored, streamed, byteLength } = tensor;
+  if (stored === undefined && streamed !== undefined && byteLength > size) {
+    yield* cut(streamed.chunks(), size);
+    return;
+  }
   if (stored === undefined || stored.byteLength <= size) {
     const all = await tensor.load();
     for (let at = 0; at < all.byteLength; at += size) yield all.subarray(at, at + size);
@@ -37,4 +41,22 @@ export async function* chunksOf(tensor: Tensor, size: number = CHUNK): AsyncGene
     // Nothing reads any more once this has ended: the file may be closed.
     await next.catch(() => {});
   }
+}
+
+/** The same bytes in chunks of one size: two tensors that are compared side by side come in equal steps. */
+async function* cut(chunks: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array, void, void> {
+  const whole = new Uint8Array(size);
+  let filled = 0;
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.byteLength; ) {
+      const part = chunk.subarray(at, at + size - filled);
+      whole.set(part, filled);
+      filled += part.byteLength;
+      at += part.byteLength;
+      if (filled < size) continue;
+      yield whole;
+      filled = 0;
+    }
+  }
+  if (filled > 0) yield whole.subarray(0, filled);
 }

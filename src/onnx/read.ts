@@ -14,7 +14,7 @@ import { readMetadata } from './readMetadata.ts';
 import { readOpset } from './readOpset.ts';
 import { readTrainingNames } from './readTraining.ts';
 import type { Segment } from './segment.ts';
-import { sniff } from './sniff.ts';
+import { isText, sniff } from './sniff.ts';
 import { type Field, Skimmer } from './wire.ts';
 
 /** How to read a model. */
@@ -50,7 +50,8 @@ export async function readModel(input: string | Uint8Array | Source, options: Re
 
 async function read(source: Source, folder: Folder | undefined, release: () => Promise<void>): Promise<Model> {
   if (source.byteLength === 0) throw new CompressError('malformed', source.label, 'is empty; a model was expected');
-  const known = sniff(await source.read(0, Math.min(source.byteLength, 512)));
+  const head = await source.read(0, Math.min(source.byteLength, 512));
+  const known = sniff(head);
   if (known !== undefined) throw new CompressError('malformed', source.label, known.fact, { hint: known.hint });
   if (source.byteLength > MAX_MESSAGE) {
     throw new CompressError('limit', source.label, `has ${source.byteLength} bytes; an ONNX file ends below 2 GiB`, {
@@ -95,14 +96,17 @@ async function read(source: Source, folder: Folder | undefined, release: () => P
     outline.leaf(field.number);
   };
   await drive(skim.walk(0, source.byteLength, visit)).catch((cause: unknown) => {
-    const plain = cause instanceof CompressError && cause.code === 'malformed' && cause.hint === undefined;
-    if (!plain || graph !== undefined || irVersion !== undefined) throw cause;
+    const malformed = cause instanceof CompressError && cause.code === 'malformed';
+    if (!malformed || graph !== undefined || irVersion !== undefined) throw cause;
+    if (isText(head)) throw plainText(source.label, cause);
+    if (cause.hint !== undefined) throw cause;
     throw new CompressError('malformed', source.label, cause.message.slice(source.label.length + 2), {
       hint: 'Is it an ONNX model?',
       cause,
     });
   });
   if (graph === undefined || irVersion === undefined || irVersionField === undefined) {
+    if (graph === undefined && irVersion === undefined && isText(head)) throw plainText(source.label);
     throw new CompressError('malformed', source.label, `has no ${graph === undefined ? 'graph' : 'ir_version'}`, {
       hint: 'Is it an ONNX model?',
     });
@@ -116,4 +120,9 @@ async function read(source: Source, folder: Folder | undefined, release: () => P
   });
   modelOrigins.set(model, { irVersion, irVersionField, source, folder, dataFiles: context.dataFiles });
   return model;
+}
+
+/** The walk over fields would tell of some byte, which says nothing to who gave the wrong file. */
+function plainText(label: string, cause?: CompressError): CompressError {
+  return new CompressError('malformed', label, 'is plain text, no ONNX model', { hint: 'Give the .onnx file.', cause });
 }

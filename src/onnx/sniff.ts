@@ -1,3 +1,6 @@
+/** What to do about data where a model was expected; whoever knows the options of a program can say it better. */
+export const IS_DATA = 'Data to run a model on goes elsewhere; a model is an .onnx file.';
+
 /** What a file is when it is not an ONNX model, by how it begins; undefined where nothing known shows. */
 export function sniff(head: Uint8Array): { readonly fact: string; readonly hint: string } | undefined {
   const text = new TextDecoder('latin1').decode(head.subarray(0, 256));
@@ -16,9 +19,12 @@ export function sniff(head: Uint8Array): { readonly fact: string; readonly hint:
     return { fact: 'is a tar archive', hint: 'Unpack it first: tar -xf.' };
   }
   if (starts(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59)) {
-    return { fact: 'is a NumPy array, not a model', hint: 'Data to calibrate with goes to --calibrate.' };
+    return { fact: 'is a NumPy array, no ONNX model', hint: IS_DATA };
   }
   if (starts(0x50, 0x4b, 0x03, 0x04)) {
+    // The name of the first entry: its length is at byte 26, the name behind the fixed part.
+    const name = text.slice(30, 30 + (head[26] ?? 0));
+    if (name.endsWith('.npy')) return { fact: 'is an .npz archive of NumPy arrays, no ONNX model', hint: IS_DATA };
     return {
       fact: 'is a zip archive (PyTorch saves .pt files so)',
       hint: 'Export the model to ONNX: torch.onnx.export.',
@@ -42,4 +48,10 @@ export function sniff(head: Uint8Array): { readonly fact: string; readonly hint:
   }
   if (/^\s*[{[]\s*["[{\]}]/.test(text)) return { fact: 'is JSON, not a model', hint: 'Give the .onnx file.' };
   return undefined;
+}
+
+/** Whether bytes are text, as no ONNX model is: its first field alone begins with a control character. */
+export function isText(head: Uint8Array): boolean {
+  const text = new TextDecoder('utf-8').decode(head, { stream: true });
+  return text.trim() !== '' && !/[^\P{Cc}\t\n\f\r]|\uFFFD/u.test(text);
 }

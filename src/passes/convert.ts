@@ -1,6 +1,6 @@
 import { CompressError } from '../errors.ts';
 import { HIGHEST_OPSET, LOWEST_OPSET, raiseOpset } from './opset/index.ts';
-import { unpackingNotes, unpackWeights } from './pack/unpack.ts';
+import { unpackFirst } from './pack/unpack.ts';
 import type { Pass } from './pass.ts';
 
 /** What {@link convert} changes. */
@@ -28,19 +28,19 @@ export function convert({ opset }: ConvertOptions): Pass {
           hint: `Export it anew for opset ${opset}.`,
         });
       }
-      const unpacked = before < opset ? unpackingNotes(await unpackWeights(model)) : [];
+      const { notes, ...unpacked } = before < opset ? await unpackFirst(model) : { notes: [] };
       const result = await raiseOpset(model, opset);
       if (!result.raised) {
         throw new CompressError('unsupported', '', `opset ${before} cannot be raised to ${opset}: ${result.reason}`);
       }
-      const notes = [...unpacked, ...result.notes];
+      notes.push(...result.notes);
       if (before === opset) notes.push(`the model speaks opset ${opset} already`);
       else {
         const list = result.adapted.map(({ opType, count }) => `${count} ${opType}`).join(', ');
         notes.push(`opset raised from ${before} to ${opset}${list === '' ? '' : `; rewritten: ${list}`}`);
       }
       if (model.irVersion !== irVersion) notes.push(`IR version raised from ${irVersion} to ${model.irVersion}`);
-      return { pass: 'convert', changes: [], skips: [], notes };
+      return { pass: 'convert', changes: [], skips: [], ...unpacked, notes };
     },
   };
 }

@@ -67,6 +67,8 @@ export interface PassReport {
   readonly pass: string;
   readonly changes: readonly Change[];
   readonly skips: readonly Skip[];
+  /** Weights that came packed and are dense now; absent where there are none. */
+  readonly unpacked?: number;
   /** Facts about the whole model, a sentence each. */
   readonly notes: readonly string[];
 }

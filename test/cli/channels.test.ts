@@ -24,6 +24,23 @@ test('prune --channels writes a smaller model that was run before and after', ()
   expect(statSync(out).size).toBeLessThan(statSync(CNN).size * 0.6);
 });
 
+test.each(['digits-vit.onnx', 'digits-cnn-bn.onnx', 'mymodel.onnx', 'edge/tied-embedding.onnx'])(
+  'parameters of %s, before and after, are those inspect counts',
+  (name) => {
+    const cwd = folder();
+    const [pruned, before, after] = compressEach(
+      [
+        ['prune', '--channels', '0.3', fixture(name), '-o', 'small.onnx'],
+        ['inspect', '--json', fixture(name)],
+        ['inspect', '--json', 'small.onnx'],
+      ],
+      { cwd },
+    );
+    const [old, now] = [before, after].map((one) => JSON.parse(one?.stdout.toString() ?? '').parameters as number);
+    expect(pruned?.stderr).toContain(`  parameters: ${old} → ${now} (−`);
+  },
+);
+
 test('--dry-run tells about every group, --json too', () => {
   const args = ['prune', '--channels', '0.3', '--round-to', '1', '--norm', 'l2', '-n', CNN];
   const { stderr } = compress(args);

@@ -91,7 +91,19 @@ describe('compress diff', () => {
   test('--json', () => {
     const found = JSON.parse(compress(['diff', '--json', MLP, SMALL]).stdout.toString());
     expect(Object.keys(found)).toEqual([
-      ...['before', 'after', 'identical', 'same', 'byteLength', 'header', 'values', 'operators', 'nodes', 'weights'],
+      ...[
+        'before',
+        'after',
+        'identical',
+        'same',
+        'byteLength',
+        'notes',
+        'header',
+        'values',
+        'operators',
+        'nodes',
+        'weights',
+      ],
     ]);
     expect(found).toMatchObject({ before: MLP, after: SMALL, identical: false, same: false, header: [], values: [] });
     expect(found.operators).toContainEqual({ opType: 'MatMul', before: 0, after: 3 });

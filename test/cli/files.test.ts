@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { compressEach, fixture, folder, ROOT, subfolder } from '../support/cli.ts';
+import { compress, compressEach, copyOf, fixture, folder, ROOT, subfolder } from '../support/cli.ts';
 
 /** A folder with m.onnx, and everything that leads to it. */
 function withModel(): string {
@@ -120,11 +120,46 @@ describe('input files', () => {
     expect(sub?.stderr).toBe('error: sub: is a folder, not a file\n');
     expect(device?.stderr).toBe('error: /dev/null: is not a regular file\n');
     expect(fifo?.stderr).toBe('error: fifo: is a pipe, not a regular file\n  Read it as standard input: < fifo\n');
-    expect(notes?.stderr).toMatch(/^error: notes\.txt.*\n( {2}.*\n)?$/);
+    expect(notes?.stderr).toBe('error: notes.txt: is plain text, no ONNX model\n  Give the .onnx file.\n');
     expect(empty?.stderr).toMatch(/^error: empty\.onnx.*\n( {2}.*\n)?$/);
     expect(dash).toMatchObject({ code: 0 });
     for (const one of results.slice(0, -1)) expect(one.code).toBe(1);
     expect(readdirSync(cwd)).toEqual(listing);
+  });
+
+  test('data in the place of a model: the hint names the option of the verb that takes it', () => {
+    const cwd = withModel();
+    copyOf('digits-mlp-calib.npz', cwd);
+    const npz = 'digits-mlp-calib.npz';
+    const model = fixture('digits-mlp.onnx');
+    const results = compressEach(
+      [
+        ['quantize', npz, '-o', 'out.onnx'],
+        ['prune', '--l1', '0.4', npz, '-o', 'out.onnx'],
+        ['tune', npz, '--data', npz, '--max-drop', '1%', '-o', 'out.onnx'],
+        ['verify', npz, model],
+        ['verify', model, npz],
+        ['bench', npz],
+        ['inspect', npz],
+        ['diff', model, npz],
+        ['fold', npz, '-o', 'out.onnx'],
+      ],
+      { cwd },
+    );
+    const facts = results.map((one) => one.stderr.split('\n')[0]);
+    for (const one of facts) expect(one).toBe(`error: ${npz}: is an .npz archive of NumPy arrays, no ONNX model`);
+    expect(results.map((one) => one.stderr.split('\n')[1]?.trim())).toEqual([
+      'Data goes to --calibrate.',
+      'Data goes to --calibrate, masks and scores to --mask and --scores.',
+      'Data to judge on goes to --data, data to calibrate with to --calibrate.',
+      ...new Array(3).fill('Data goes to --data.'),
+      ...new Array(3).fill('Give the .onnx file.'),
+    ]);
+    for (const one of results) expect(one.code).toBe(1);
+    // A lone array too, also where it comes through a pipe.
+    const array = Buffer.from("\x93NUMPY\x01\0v\0{'descr': '<f4'", 'latin1');
+    const { stderr } = compress(['quantize'], { cwd, input: array });
+    expect(stderr).toBe('error: <stdin>: is a NumPy array, no ONNX model\n  Data goes to --calibrate.\n');
   });
 
   const unreadable = process.getuid?.() === 0 ? test.skip : test;

@@ -88,7 +88,7 @@ describe('compress inspect', () => {
     const found = JSON.parse(compress(['inspect', '--json', '-w', MLP]).stdout.toString());
     expect(Object.keys(found)).toEqual([
       ...['input', 'header', 'irVersion', 'opsets', 'graph', 'inputs', 'outputs', 'nodes', 'bodies', 'functions'],
-      ...['parameters', 'operators', 'dtypes', 'weights', 'sparse', 'plan', 'measured'],
+      ...['parameters', 'operators', 'dtypes', 'weights', 'sparse', 'packed', 'notes', 'plan', 'measured'],
     ]);
     expect(found.header).toEqual({
       ...{ producerName: 'pytorch', producerVersion: '2.13.0', domain: '', modelVersion: 0 },

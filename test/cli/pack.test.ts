@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { readModel } from '../../src/index.ts';
 import { product, sparseWeight } from '../passes/pack/support.ts';
 import { buildModel } from '../support/build.ts';
-import { compress, fixture, folder, shell } from '../support/cli.ts';
+import { compress, compressEach, fixture, folder, oneLine, shell } from '../support/cli.ts';
 import { expectSame } from '../support/oracle.ts';
 
 const MLP = fixture('digits-mlp.onnx');
@@ -57,12 +57,73 @@ pack: 3 weights stored in another way: 50.4 kB → 26.8 kB
     expect(first.stderr).toContain('pack: 3 weights stored in another way');
     expect(first.stderr).not.toContain('Zeros alone');
     const second = compress(['quantize', 'packed.onnx', '-o', 'int8.onnx'], { cwd });
-    expect(second.stderr).toContain('3 weights came packed and are unpacked');
+    expect(oneLine(second.stderr)).toContain(
+      '3 weights came packed and are unpacked; --store bitmask packs them again',
+    );
     const folded = compress(['fold', '--dry-run', 'packed.onnx'], { cwd });
-    expect(folded.stderr).toContain('3 weights came packed and are unpacked');
+    expect(oneLine(folded.stderr)).toContain('3 weights came packed and are unpacked; compress pack packs them again');
     const raised = compress(['convert', '--opset', '21', 'packed.onnx', '-o', 'raised.onnx'], { cwd });
     expect(raised.stderr).toContain('3 weights came packed and are unpacked');
     expect(statSync(join(cwd, 'raised.onnx')).size).toBeGreaterThan(200_000);
+  });
+
+  test('where nothing is written, or weights are packed again, nothing is said of unpacking', () => {
+    const cwd = folder();
+    compress(['prune', '--l1', '0.6', '--store', 'bitmask', '-q', MLP, '-o', 'packed.onnx'], { cwd });
+    const [refused, again, json, page] = compressEach(
+      [
+        ['prune', '--l1', '0.6', '--include', 'nowhere', 'packed.onnx', '-o', 'none.onnx'],
+        ['quantize', '--store', 'bitmask', 'packed.onnx', '-o', 'small.onnx'],
+        ['quantize', '--include', 'nowhere', '--allow-unchanged', '-n', '--json', '-q', 'packed.onnx'],
+        ['quantize', 'packed.onnx', '-q', '-o', 'int8.onnx', '--report', 'report.html'],
+      ],
+      { cwd },
+    );
+    expect([refused?.code, refused?.stderr]).toEqual([1, expect.stringContaining('prune found nothing to change')]);
+    expect(again?.stderr).toContain('pack: 3 weights stored in another way');
+    for (const one of [refused, again]) expect(one?.stderr).not.toContain('came packed');
+    const [pass] = JSON.parse(json?.stdout.toString() ?? '').passes;
+    expect(pass).toMatchObject({ unpacked: 3, notes: [expect.stringContaining('--store bitmask packs them again')] });
+    expect(page?.code).toBe(0);
+    expect(readFileSync(join(cwd, 'report.html'), 'utf8')).toContain('3 weights came packed and are unpacked');
+  });
+
+  test('inspect and diff look at the weights it stands for, and say that they are packed', () => {
+    const cwd = folder();
+    compress(['prune', '--l1', '0.6', '-q', MLP, '-o', 'dense.onnx'], { cwd });
+    compress(['pack', '-q', 'dense.onnx', '-o', 'packed.onnx'], { cwd });
+    const [report, json, graph, found, data, comment] = compressEach(
+      [
+        ['inspect', 'packed.onnx'],
+        ['inspect', '--json', '--graph', 'packed.onnx'],
+        ['inspect', '--graph', 'packed.onnx'],
+        ['diff', 'dense.onnx', 'packed.onnx'],
+        ['diff', '--json', '--exit-code', 'dense.onnx', 'packed.onnx'],
+        ['diff', '--markdown', 'packed.onnx', 'dense.onnx'],
+      ],
+      { cwd },
+    ).map((one) => one.stdout.toString());
+    expect(report).toContain('packed.onnx: 90.0 kB, 50826 parameters\n');
+    expect(report).toContain(
+      '  packed     3 weights; below is what they stand for, with the bytes they take in the file\n',
+    );
+    expect(report).toContain('  fc2.weight  Gemm      float32 128×256  56.5 kB  63.8 %  bitmask\n');
+    expect(report).toContain('prune would choose from 50432 weights in 3 tensors\n');
+    expect(report).toContain('  quantize and prune write packed weights dense; --store bitmask packs them again\n');
+    // The nodes are those of the file.
+    const { packed, graphs, parameters, weights } = JSON.parse(json ?? '');
+    expect([packed, parameters, weights[0].packed, weights[0].byteLength]).toEqual([3, 50826, 'bitmask', 4096 + 52432]);
+    expect(graphs[0].nodes[0]).toMatchObject({ domain: 'compress', opType: 'Unpack' });
+    expect(graph).toContain('uint8[2048,1] mask\n');
+    expect(found).toBe(`dense.onnx → packed.onnx: 204 kB → 90.0 kB (44.1 %); 5 nodes and 6 weights are the same
+model (3 changes)
+  fact                      before  after
+  opset compress            –       1
+  function compress.Unpack  –       there
+  packed weights            –       3 bitmask
+`);
+    expect(JSON.parse(data ?? '')).toMatchObject({ same: false, notes: [], weights: { same: 6, changed: [] } });
+    expect(comment).toContain('| packed weights | 3 bitmask | – |\n');
   });
 
   test('nothing to gain is an error, unless allowed or asked for beside another verb', () => {

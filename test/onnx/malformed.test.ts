@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { CompressError } from '../../src/errors.ts';
 import { readModel } from '../../src/onnx/read.ts';
+import { npzOf } from '../support/npz.ts';
 import { concat, field, group, int, modelBytes, tensorBytes, varint } from '../support/wire.ts';
 
 const malformed = new URL('../../fixtures/malformed/', import.meta.url).pathname;
@@ -47,7 +48,12 @@ test.each([
   ['xz', Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0), '<bytes>: is compressed with xz'],
   ['bzip2', text('BZh91AY&SY....'), '<bytes>: is compressed with bzip2'],
   ['tar', concat(text('model.onnx'), new Uint8Array(247), text('ustar\0')), '<bytes>: is a tar archive'],
-  ['NumPy', concat(Uint8Array.of(0x93), text('NUMPY\x01\0')), '<bytes>: is a NumPy array, not a model'],
+  ['NumPy', concat(Uint8Array.of(0x93), text('NUMPY\x01\0')), '<bytes>: is a NumPy array, no ONNX model'],
+  [
+    'npz',
+    npzOf({ input: { dims: [2], data: new Float32Array(2) } }),
+    '<bytes>: is an .npz archive of NumPy arrays, no ONNX model',
+  ],
   ['zip', text('PK\x03\x04....'), '<bytes>: is a zip archive (PyTorch saves .pt files so)'],
   ['an old pickle', Uint8Array.of(0x80, 2, 0x8a, 0x0a), '<bytes>: is a Python pickle (an old PyTorch file?)'],
   ['a pickle', Uint8Array.of(0x80, 3, 0x7d), '<bytes>: is a Python pickle (an old PyTorch file?)'],
@@ -60,6 +66,9 @@ test.each([
   ['TensorFlow Lite', text('\x1c\0\0\0TFL3'), '<bytes>: is a TensorFlow Lite model, not ONNX'],
   ['ORT format', text('\x20\0\0\0ORTM'), '<bytes>: is in the ORT format, not ONNX'],
   ['HDF5', Uint8Array.of(0x89, 0x48, 0x44, 0x46), '<bytes>: is an HDF5 file (Keras?), not ONNX'],
+  ['plain text', text('Hello, this is not a model.'), '<bytes>: is plain text, no ONNX model'],
+  ['text that ends early', text('# Größe\n'), '<bytes>: is plain text, no ONNX model'],
+  ['text of fields nobody knows', text('(a'), '<bytes>: is plain text, no ONNX model'],
   ['JSON', text('{ "ir_version": 8 }'), '<bytes>: is JSON, not a model'],
   [
     'a git-lfs pointer',
@@ -78,7 +87,7 @@ test('a producer that begins like another format is no other format', async () =
 });
 
 test.each([
-  ['plain text', text('Hello, this is not a model.'), /^<bytes>: byte \d+: /],
+  ['text with other bytes in it', text('Hello, this is no\u0001 model.'), /^<bytes>: byte \d+: /],
   ['zeros', new Uint8Array(100), /^<bytes>: byte 0: field number 0 is not possible$/],
   ['no graph', int(1, 8), /^<bytes>: has no graph$/],
   ['no version', field(7, field(2, 'g')), /^<bytes>: has no ir_version$/],

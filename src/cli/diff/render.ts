@@ -1,8 +1,9 @@
 import { Chalk } from 'chalk';
 import type { ModelDiff } from '../../passes/diff/index.ts';
 import type { RenderOptions } from '../render.ts';
+import { shorten } from '../shorten.ts';
 import { table } from '../table.ts';
-import { printable, shorten, wrapHead } from '../text.ts';
+import { printable, wrap, wrapHead } from '../text.ts';
 import { type Section, sectionsOf, summaryOf } from './sections.ts';
 
 /** Rows of a part of a comment; a pull request is no place for a thousand nodes. */
@@ -25,7 +26,8 @@ export function renderDiff(title: string, found: ModelDiff, identical: boolean, 
     `${chalk.green(one.title)}${countOf(one)}`,
     ...table(one.columns, fitted(one, options), options, chalk),
   ]);
-  return `${[...wrapHead(head, options), ...parts].join('\n')}\n`;
+  const notes = found.notes.flatMap((note) => wrap(`  ${chalk.yellow(printable(note))}`, options.columns));
+  return `${[...wrapHead(head, options), ...notes, ...parts].join('\n')}\n`;
 }
 
 /** What there is to say of models that are the same. */
@@ -62,7 +64,7 @@ function fitted({ rows, columns }: Section, options: RenderOptions): string[][] 
 /** The same as Markdown, for a comment on a pull request. */
 export function renderMarkdown(title: string, found: ModelDiff, identical: boolean): string {
   const head = found.same ? sameText(found, identical) : summaryOf(found);
-  const lines = [`**${escaped(title)}**: ${escaped(head)}`];
+  const lines = [`**${escaped(title)}**: ${escaped(head)}`, ...found.notes.flatMap((note) => ['', escaped(note)])];
   for (const one of sectionsOf(found)) {
     const rows = one.rows.slice(0, MAX_ROWS);
     lines.push('', `### ${one.title}`, '', row(one.columns.map(({ head: text }) => text)));

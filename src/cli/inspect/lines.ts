@@ -40,6 +40,12 @@ export function headerLines(header: ModelHeader, structure: Structure): [what: s
   add('metadata', few(metadata.map(({ key, value }) => `${key} (${formatBytes(value.byteLength)})`)));
   add('data files', few(dataFiles.map((one) => `${one.location} (${formatBytes(one.byteLength)})`)));
   add('sparse', few(structure.sparse.map((one) => `${one.name} ${shapeOf(one)}, ${one.stored} stored`)));
+  if (structure.packed > 0) {
+    add(
+      'packed',
+      `${count(structure.packed, 'weight')}; below is what they stand for, with the bytes they take in the file`,
+    );
+  }
   return lines;
 }
 

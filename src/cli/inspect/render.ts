@@ -31,13 +31,14 @@ export function renderInspection(
   const pairs = headerLines(header, found);
   const width = Math.max(...pairs.map(([what]) => what.length));
   const lines = [...pairs.map(([what, text]) => `  ${chalk.dim(what.padEnd(width))}  ${text}`)];
+  lines.push(...found.notes.map((note) => `  ${chalk.yellow(printable(note))}`));
   const wrapped = [...wrapHead(head, options), ...lines.flatMap((line) => wrap(line, options.columns))];
   return `${[
     ...wrapped,
     ...operators(found, options, chalk),
     ...types(found, options, chalk),
     ...weights(found, options, chalk),
-    ...(found.plan === undefined ? [] : planned(found.plan, options, chalk)),
+    ...(found.plan === undefined ? [] : planned(found.plan, found, options, chalk)),
     ...(found.measured === undefined ? [] : measuredLines(found.measured, options, chalk)),
   ].join('\n')}\n`;
 }
@@ -70,6 +71,7 @@ function types(found: Structure, options: RenderOptions, chalk: ChalkInstance): 
 function weights(found: Structure, options: RenderOptions, chalk: ChalkInstance): string[] {
   const list = found.weights.filter((one) => one.role === 'weight');
   if (list.length === 0) return [];
+  const packed = list.some((one) => one.packed !== undefined);
   const stored = list.some((one) => one.form !== undefined);
   const all = found.weights.reduce((sum, one) => sum + one.byteLength, 0);
   const rows = list.map((one) => [
@@ -78,6 +80,7 @@ function weights(found: Structure, options: RenderOptions, chalk: ChalkInstance)
     shape(one),
     formatBytes(one.byteLength),
     formatPercent(one.byteLength, all),
+    ...(packed ? [one.packed ?? ''] : []),
     ...(stored ? [one.form ?? ''] : []),
   ]);
   const heads = [
@@ -86,6 +89,7 @@ function weights(found: Structure, options: RenderOptions, chalk: ChalkInstance)
       { head: 'bytes', ...RIGHT },
       { head: 'share', ...RIGHT, optional: true },
     ],
+    ...(packed ? [{ head: 'packed' }] : []),
     ...(stored ? [{ head: 'stored for', optional: true }] : []),
   ];
   return [chalk.green('weights, the largest first'), ...table(heads, rows, options, chalk)];
@@ -99,8 +103,10 @@ const RECIPES: Readonly<Record<Recipe, string>> = {
   'pruned int8': '60 % pruned and int8, the same way',
 };
 
-function planned(plan: Plan, options: RenderOptions, chalk: ChalkInstance): string[] {
-  const lines = [...would('quantize --int8', plan.int8, options, chalk)];
+/** @param found - what is above already */
+function planned(plan: Plan, found: Inspection, options: RenderOptions, chalk: ChalkInstance): string[] {
+  const notes = plan.int8.notes.filter((note) => !found.notes.includes(note));
+  const lines = [...would('quantize --int8', { ...plan.int8, notes }, options, chalk)];
   const { targets, skips } = plan.prune;
   const elements = targets.reduce((sum, one) => sum + one.elements, 0);
   lines.push(
@@ -117,8 +123,12 @@ function planned(plan: Plan, options: RenderOptions, chalk: ChalkInstance): stri
     ...lines.flatMap((line) => wrap(line, options.columns)),
     chalk.green('sizes foretold'),
     ...table(heads, rows, options, chalk),
+    ...(found.packed === 0 ? [] : wrap(`  ${DENSE}`, options.columns)),
   ];
 }
+
+/** Why the sizes foretold of a packed model may be larger than the file. */
+const DENSE = 'quantize and prune write packed weights dense; --store bitmask packs them again';
 
 function would(verb: string, report: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {
   const [before, after] = [

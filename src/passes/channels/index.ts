@@ -1,9 +1,9 @@
 import { CompressError } from '../../errors.ts';
-import { elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
-import { unpackingNotes, unpackWeights } from '../pack/unpack.ts';
+import { countParameters, heldWeights } from '../inspect/describe.ts';
+import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
 import { checkOpTypes, weightUses } from '../select.ts';
 import type { Analysis } from './analysis.ts';
@@ -138,22 +138,22 @@ async function normsOf(
 }
 
 async function run(model: Model, options: Settled): Promise<ChannelReport> {
-  const notes = unpackingNotes(await unpackWeights(model));
+  const { notes, ...unpacked } = await unpackFirst(model);
+  const before = countParameters(heldWeights(model));
   notes.push(...inliningNotes(inlineWeights(model, options.opTypes, 'all')));
   const { analysis, groups, removed, reasons } = await planRemoval(model, options);
   const left = new Left(analysis, removed);
-  const all = [...analysis.weights.values()].map((one) => one.held.tensor).filter((one) => isFloat(one.dtype));
-  const parameters = all.reduce((sum, one) => sum + elementCount(one.dims), 0);
   const changes = changesOf(analysis, left);
   const skips = skipsOf(analysis, left, reasons);
   const macs = macsOf(analysis, left);
   if (changes.length > 0) {
-    notes.push(...totals(changes, parameters, macs));
     const { source, reconstruct } = options;
     const fitted =
       source === undefined ? undefined : await refitLayers(analysis, left, source, reconstruct ? 'weights' : 'bias');
-    notes.push(...(fitted?.notes ?? []));
     rewrite(analysis, left, fitted);
+    const parameters = { before, after: countParameters(heldWeights(model)) };
+    notes.push(...totals(parameters, macs), ...(fitted?.notes ?? []));
   }
-  return { pass: 'channels', changes, skips, notes, groups: groupReports(analysis, groups, removed, reasons) };
+  const reports = groupReports(analysis, groups, removed, reasons);
+  return { pass: 'channels', changes, skips, ...unpacked, notes, groups: reports };
 }

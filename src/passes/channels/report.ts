@@ -160,11 +160,19 @@ export function groupLine({ outputs, inputs, before, after, stays }: GroupReport
   return after === before ? `${layers}: ${before} channels stay` : `${layers}: ${before} → ${after} channels`;
 }
 
+/** How many there were, and are. */
+interface Counts {
+  readonly before: number;
+  readonly after: number;
+}
+
 /** What the removal comes to, a sentence each. */
-export function totals(changes: readonly Change[], all: number, macs: Macs | undefined): string[] {
-  const share = (before: number, after: number): string => `−${(((before - after) / before) * 100).toFixed(1)} %`;
-  const lost = changes.reduce((sum, one) => sum + one.elements * (1 - one.after / one.before), 0);
-  const parameters = `parameters: ${all} → ${Math.round(all - lost)} (${share(all, all - lost)})`;
-  if (macs === undefined) return [parameters, 'multiply-adds are not counted: the model leaves lengths open'];
-  return [parameters, `multiply-adds a row: ${macs.before} → ${macs.after} (${share(macs.before, macs.after)})`];
+export function totals(parameters: Counts, macs: Macs | undefined): string[] {
+  const fell = ({ before, after }: Counts): string => {
+    const share = ((after - before) / before) * 100;
+    return `${before} → ${after} (${share > 0 ? '+' : '−'}${Math.abs(share).toFixed(1)} %)`;
+  };
+  const first = `parameters: ${fell(parameters)}`;
+  if (macs === undefined) return [first, 'multiply-adds are not counted: the model leaves lengths open'];
+  return [first, `multiply-adds a row: ${fell(macs)}`];
 }

@@ -2,10 +2,11 @@ import type { Graph } from '../../ir/graph.ts';
 import type { ModelHeader } from '../../ir/header.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Tensor } from '../../ir/tensor.ts';
+import { type UnpackedView, unpackedView } from '../pack/view.ts';
 import { functionKey, headerChanges, operatorChanges, valueChanges } from './header.ts';
 import { computing, type Matching, matchNodes } from './match.ts';
 import { bodyPairs, changedNodes, nodeFacts } from './nodes.ts';
-import type { DiffOptions, ModelDiff, NodeChange, NodeFacts, WeightChange } from './types.ts';
+import type { DiffOptions, FactChange, ModelDiff, NodeChange, NodeFacts, WeightChange } from './types.ts';
 import { type Compared, diffWeights } from './weights.ts';
 
 export type { HistogramPair } from './histogram.ts';
@@ -29,16 +30,20 @@ export type {
  * elements are compared as numbers, `10·log10(Σw² / Σ(w − w')²)` in dB. A weight for which integers stand in the other
  * model (`<w>_quantized`) is compared with what these stand for.
  *
- * Doc strings and metadata of single nodes and tensors, sparse initializers' elements and kinds of attributes that hold
- * types are not compared.
+ * Packed weights and sparse initializers are compared as what they stand for, nodes as they are without them; that they
+ * are packed is a fact of the file. The models are not changed.
+ *
+ * Doc strings and metadata of single nodes and tensors and kinds of attributes that hold types are not compared.
  *
  * @throws CompressError where weights cannot be read
  */
 export async function diff(before: Model, after: Model, options: DiffOptions = {}): Promise<ModelDiff> {
   const collected = new Collected(options.bins);
-  await diffGraphs(collected, '', before.graph, after.graph, new Map());
-  const functions = new Map(after.functions.map((one) => [functionKey(one), one]));
-  for (const one of before.functions) {
+  const views = [await unpackedView(before), await unpackedView(after)] as const;
+  const [from, to] = [views[0].model, views[1].model];
+  await diffGraphs(collected, '', from.graph, to.graph, new Map());
+  const functions = new Map(to.functions.map((one) => [functionKey(one), one]));
+  for (const one of from.functions) {
     const other = functions.get(functionKey(one));
     if (other === undefined) collected.whole(functionKey(one), one, 'removed');
     else await diffGraphs(collected, functionKey(one), one, other, new Map());
@@ -46,15 +51,30 @@ export async function diff(before: Model, after: Model, options: DiffOptions = {
   }
   for (const [key, one] of functions) collected.whole(key, one, 'added');
   const [header, values, operators] = [
-    await headerChanges(before, after),
-    valueChanges(before, after),
-    operatorChanges(before, after),
+    [...(await headerChanges(before, after)), ...packedChange(...views)],
+    valueChanges(from, to),
+    operatorChanges(from, to),
   ];
   const [old, now] = await Promise.all([before.header(), after.header()]);
   const { nodes, weights } = collected;
   const found = [header, values, operators, nodes.changed, nodes.added, nodes.removed, weights.changed];
   const same = found.every((list) => list.length === 0);
-  return { same, byteLength: { before: bytesOf(old), after: bytesOf(now) }, header, values, operators, nodes, weights };
+  const byteLength = { before: bytesOf(old), after: bytesOf(now) };
+  return { same, byteLength, notes: notesOf(...views), header, values, operators, nodes, weights };
+}
+
+/** How many weights are packed, where that is another number, or in another way. */
+function packedChange(before: UnpackedView, after: UnpackedView): FactChange[] {
+  const [old, now] = [before, after].map(({ packed }) => {
+    const forms = [...packed.values()].map((one) => one.form);
+    const counts = [...new Set(forms)].map((form) => `${forms.filter((one) => one === form).length} ${form}`);
+    return counts.length === 0 ? undefined : counts.join(', ');
+  });
+  return old === now ? [] : [{ what: 'packed weights', before: old, after: now }];
+}
+
+function notesOf(before: UnpackedView, after: UnpackedView): string[] {
+  return [...before.notes.map((note) => `before: ${note}`), ...after.notes.map((note) => `after: ${note}`)];
 }
 
 function bytesOf({ byteLength, dataFiles }: ModelHeader): number {

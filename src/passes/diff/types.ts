@@ -83,6 +83,8 @@ export interface ModelDiff {
   readonly same: boolean;
   /** Bytes of the files, data files included. */
   readonly byteLength: Change<number>;
+  /** Why packed weights could not be unpacked, a sentence each: their parts are compared instead. */
+  readonly notes: readonly string[];
   readonly header: readonly FactChange[];
   readonly values: readonly ValueChange[];
   readonly operators: readonly OperatorChange[];

@@ -2,7 +2,7 @@ import type { Graph } from '../../ir/graph.ts';
 import { derived, type Tensor } from '../../ir/tensor.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import { dropUnused } from '../held.ts';
-import { unpackingNotes, unpackWeights } from '../pack/unpack.ts';
+import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass } from '../pass.ts';
 import { findPairs, type Layer, type Pair } from './layers.ts';
 
@@ -26,7 +26,7 @@ export function equalize(): Pass {
   return {
     name: 'equalize',
     async run(model) {
-      const unpacked = unpackingNotes(await unpackWeights(model));
+      const { notes, ...unpacked } = await unpackFirst(model);
       const pairs = findPairs(model);
       const scaled = new Map<Layer, Scaled>();
       for (const layer of new Set(pairs.flatMap(({ first, second }) => [first, second]))) {
@@ -44,7 +44,8 @@ export function equalize(): Pass {
         pass: 'equalize',
         changes: [],
         skips: [],
-        notes: [...unpacked, `${usable.length} ${noun} of layers equalized`],
+        ...unpacked,
+        notes: [...notes, `${usable.length} ${noun} of layers equalized`],
       };
     },
   };

@@ -1,5 +1,5 @@
 import type { Model } from '../../ir/model.ts';
-import { unpackingNotes, unpackWeights } from '../pack/unpack.ts';
+import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
 import { foldChains } from './chains.ts';
 import { constantsToInitializers } from './constants.ts';
@@ -60,7 +60,7 @@ export function fold(options: FoldOptions = {}): Pass {
 }
 
 async function run(model: Model, rules: ReadonlySet<FoldRule>): Promise<PassReport> {
-  const unpacked = unpackingNotes(await unpackWeights(model));
+  const { notes: broken, ...unpacked } = await unpackFirst(model);
   const folding = new Folding(model);
   const weights = new FoldedWeights();
   if (rules.has('constants')) constantsToInitializers(folding);
@@ -75,10 +75,10 @@ async function run(model: Model, rules: ReadonlySet<FoldRule>): Promise<PassRepo
   const done = doneNotes(folding.counts);
   if (done.length > 0) freeInitializers(folding);
   const left = chains ? await leftovers(folding) : { skips: [], notes: [] };
-  const notes = [...(done.length === 0 ? ['nothing to fold'] : done), ...unpacked, ...left.notes];
+  const notes = [...(done.length === 0 ? ['nothing to fold'] : done), ...broken, ...left.notes];
   if (model.opset < LOWEST_OPSET)
     notes.push(`opset ${model.opset}: operators before opset ${LOWEST_OPSET} are not folded`);
-  return { pass: 'fold', changes: weights.changes, skips: left.skips, notes };
+  return { pass: 'fold', changes: weights.changes, skips: left.skips, ...unpacked, notes };
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Model } from '../../ir/model.ts';
 import { type Floats, toFloats } from '../../kernels/narrow.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
-import { unpackingNotes, unpackWeights } from '../pack/unpack.ts';
+import { unpackFirst } from '../pack/unpack.ts';
 import type { Change, PassReport, Skip } from '../pass.ts';
 import type { Pruning } from '../prune/measure.ts';
 import { applyPruning, selectTargets } from '../prune/targets.ts';
@@ -38,7 +38,7 @@ export async function runMethod(
   method: Method,
   options: WandaOptions & Required<Pick<WandaOptions, 'opTypes' | 'parallel' | 'gramBytes'>>,
 ): Promise<PassReport> {
-  const notes = unpackingNotes(await unpackWeights(model));
+  const { notes, ...unpacked } = await unpackFirst(model);
   notes.push(...inliningNotes(inlineWeights(model, options.opTypes, 'all')));
   const { targets, skips } = selectTargets(model, options);
   const found = layersOf(model, targets, options.pattern);
@@ -69,7 +69,7 @@ export async function runMethod(
     }
   }
   for (const outcome of later) changes.push(outcome());
-  return { pass: 'prune', changes, skips, notes };
+  return { pass: 'prune', changes, skips, ...unpacked, notes };
 }
 
 /** Layers with the same sources beside each other, in the order of the first of each. */

@@ -2,7 +2,9 @@ import { bitsOf, type DType, elementCount } from '../../ir/dtype.ts';
 import type { Graph, Held, ValueInfo } from '../../ir/graph.ts';
 import type { Model, OpsetImport } from '../../ir/model.ts';
 import { isOp } from '../../ir/node.ts';
+import type { Tensor } from '../../ir/tensor.ts';
 import { heldName } from '../held.ts';
+import type { PackedForm } from '../pack/unpack.ts';
 import { nameOf, type Role, usageOf } from './roles.ts';
 
 /** One tensor the model holds: an initializer, or the value of a Constant node. */
@@ -15,9 +17,12 @@ export interface WeightFacts {
   readonly dtype: DType;
   readonly dims: readonly number[];
   readonly elements: number;
+  /** Bytes it takes in the file. */
   readonly byteLength: number;
   /** How a weight stored as integers is made real. */
   readonly form?: string;
+  /** How a weight is packed: all else is of what it stands for. */
+  readonly packed?: PackedForm['form'];
 }
 
 /** How often an operator is there, and what its weights take. A weight that several operators use is the first one's. */
@@ -55,7 +60,7 @@ export interface Structure {
   /** Bodies of If, Loop and Scan. */
   readonly bodies: number;
   readonly functions: readonly FunctionFacts[];
-  /** Elements of all weights. */
+  /** Elements of all weights, those that packed ones leave out too. */
   readonly parameters: number;
   readonly operators: readonly OperatorFacts[];
   readonly dtypes: readonly DTypeFacts[];
@@ -68,6 +73,8 @@ export interface Structure {
     readonly dims: readonly number[];
     readonly stored: number;
   }[];
+  /** How many weights are packed, as bit masks or sparse initializers. */
+  readonly packed: number;
 }
 
 /** A tensor with the place where it is held. */
@@ -75,9 +82,17 @@ export interface HeldWeight extends WeightFacts {
   readonly held: Held;
 }
 
+/** Tensors of a model in which no weight is packed, and how some of them lay in the file. */
+type Packed = ReadonlyMap<Tensor, PackedForm>;
+
 /** Every tensor of the model, in the order of its graphs. */
-export function heldWeights(model: Model): HeldWeight[] {
-  return model.graphs().flatMap((graph) => tensorsOf(graph).map(factsOf));
+export function heldWeights(model: Model, packed: Packed = new Map()): HeldWeight[] {
+  return model.graphs().flatMap((graph) => tensorsOf(graph).map((held) => factsOf(held, packed)));
+}
+
+/** Elements of all weights: what reports call parameters. Scales, shapes, indices and lone numbers are none. */
+export function countParameters(weights: readonly WeightFacts[]): number {
+  return weights.reduce((sum, one) => sum + (one.role === 'weight' ? one.elements : 0), 0);
 }
 
 function tensorsOf(graph: Graph): Held[] {
@@ -89,15 +104,21 @@ function tensorsOf(graph: Graph): Held[] {
   });
 }
 
-function factsOf(held: Held): HeldWeight {
-  const { dtype, dims, byteLength } = held.tensor;
+function factsOf(held: Held, packed: Packed): HeldWeight {
+  const { dtype, dims } = held.tensor;
+  const stored = packed.get(held.tensor);
+  const { byteLength } = stored ?? held.tensor;
   const { form, ...usage } = usageOf(held);
   const facts = { name: heldName(held), ...usage, dtype, dims, elements: elementCount(dims), byteLength };
-  return { ...facts, ...(form === undefined ? {} : { form }), held };
+  const forms = { ...(form === undefined ? {} : { form }), ...(stored === undefined ? {} : { packed: stored.form }) };
+  return { ...facts, ...forms, held };
 }
 
-/** Describes a model. Reads no weight. */
-export function describeModel(model: Model, weights: readonly HeldWeight[] = heldWeights(model)): Structure {
+/**
+ * Describes a model as it is in the file, but for its weights. Reads none of them.
+ * @param weights - all of them, unpacked
+ */
+export function describeModel(model: Model, weights: readonly HeldWeight[]): Structure {
   const { graph } = model;
   const graphs = model.graphs();
   const isWeight = weights.filter((one) => one.role === 'weight');
@@ -111,13 +132,14 @@ export function describeModel(model: Model, weights: readonly HeldWeight[] = hel
     nodes: graphs.reduce((sum, one) => sum + one.nodes.length, 0),
     bodies: graphs.length - 1 - model.functions.length,
     functions: model.functions.map(functionFacts),
-    parameters: isWeight.reduce((sum, one) => sum + one.elements, 0),
+    parameters: countParameters(weights),
     operators: operatorsOf(model, isWeight),
     dtypes: dtypesOf(weights),
     weights: [...weights].sort((a, b) => b.byteLength - a.byteLength).map(({ held, ...facts }) => facts),
     sparse: graphs.flatMap((one) =>
       one.sparseInitializers.map(({ name, dtype, dims, stored }) => ({ name, dtype, dims, stored })),
     ),
+    packed: weights.filter((one) => one.packed !== undefined).length,
   };
 }
 

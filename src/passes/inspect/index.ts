@@ -1,4 +1,5 @@
 import type { Model } from '../../ir/model.ts';
+import { unpackedView } from '../pack/view.ts';
 import { describeModel, heldWeights, type Structure, type WeightFacts } from './describe.ts';
 import { measureWeight, type WeightStatistics } from './measure.ts';
 import { type Plan, type Planner, planRecipes } from './recipes.ts';
@@ -14,6 +15,8 @@ export interface MeasuredWeight extends WeightFacts {
 
 /** What {@link inspect} found. */
 export interface Inspection extends Structure {
+  /** Why packed weights could not be unpacked, a sentence each: their parts are described as tensors. */
+  readonly notes: readonly string[];
   /** Where planning was asked for. */
   readonly plan?: Plan;
   /** Every float and 8-bit weight, the largest first, where reading them was asked for. */
@@ -29,12 +32,14 @@ export interface InspectOptions {
 
 /**
  * Describes a model: its operators, its weights, and, where asked, what could be made of it and what its weights are like.
- * Changes nothing; without `weights` no weight is read.
+ * Changes nothing; without `weights` no weight is read, but for the masks of packed ones. These are described as what
+ * they stand for, with the bytes they take in the file; nodes, functions and opsets are those of the file.
  *
  * @throws CompressError where weights cannot be read
  */
 export async function inspect(model: Model, options: InspectOptions = {}): Promise<Inspection> {
-  const weights = heldWeights(model);
+  const { model: view, packed, notes } = await unpackedView(model);
+  const weights = heldWeights(view, packed);
   const structure = describeModel(model, weights);
   const plan = options.planner === undefined ? undefined : await planRecipes(model, options.planner);
   const measured: MeasuredWeight[] = [];
@@ -45,5 +50,5 @@ export async function inspect(model: Model, options: InspectOptions = {}): Promi
       if (statistics !== undefined) measured.push({ ...facts, statistics });
     }
   }
-  return { ...structure, ...(plan && { plan }), ...(options.weights ? { measured } : {}) };
+  return { ...structure, notes, ...(plan && { plan }), ...(options.weights ? { measured } : {}) };
 }

@@ -2,6 +2,7 @@ import { byteLengthOf, type DType } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
 import { heldName } from '../held.ts';
 import { inlineWeights } from '../inline/weights.ts';
+import { unpackWeights } from '../pack/unpack.ts';
 import type { PassReport, Skip } from '../pass.ts';
 import { PRUNABLE_OPS } from '../prune/options.ts';
 import { countOf, selectTargets, type Target } from '../prune/targets.ts';
@@ -53,8 +54,8 @@ export interface Planner {
 /**
  * What the verbs would touch, what they would leave and why, and how large the results would be. Runs the passes
  * themselves, but reads no weight: sizes of `int8` and `int8 weights only` are those `quantize` then writes. The others are
- * sums: float16 halves every float32 weight (a quarter of float64); a pruned weight takes a bit an element and the
- * elements that are left, `⌈n / 8⌉ + (n − round(0.6 n)) · size`.
+ * sums: float16 halves every float32 weight (a quarter of float64), packed ones as they lie in the file; a pruned weight
+ * takes a bit an element and the elements that are left, `⌈n / 8⌉ + (n − round(0.6 n)) · size`, beside all others unpacked.
  * @param model - as it is; it is not changed
  */
 export async function planRecipes(model: Model, planner: Planner): Promise<Plan> {
@@ -62,14 +63,7 @@ export async function planRecipes(model: Model, planner: Planner): Promise<Plan>
   const halved = heldWeights(model).filter((one) => one.dtype === 'float32' || one.dtype === 'float64');
   const int8 = await quantized(planner, false);
   const weightsOnly = await quantized(planner, true);
-  const select = (from: Model): ReturnType<typeof selectTargets> => selectTargets(from, { opTypes: PRUNABLE_OPS });
-  const { targets, skips } =
-    model.functions.length === 0
-      ? select(model)
-      : await using(planner, async (own) => {
-          inlineWeights(own, PRUNABLE_OPS, 'handed');
-          return select(own);
-        });
+  const { targets, skips, dense } = await prunable(model, planner, byteLength);
   const saved = halved.reduce((sum, one) => sum + one.byteLength - byteLengthOf('float16', one.elements), 0);
   return {
     byteLength,
@@ -80,10 +74,27 @@ export async function planRecipes(model: Model, planner: Planner): Promise<Plan>
       { recipe: 'int8', ...sizeOf(int8) },
       { recipe: 'int8 weights only', ...sizeOf(weightsOnly) },
       { recipe: 'float16', byteLength: byteLength - saved, weights: halved.length },
-      { recipe: 'pruned', byteLength: byteLength + sum(targets, bitmaskGain), weights: targets.length },
+      { recipe: 'pruned', byteLength: dense + sum(targets, bitmaskGain), weights: targets.length },
       { recipe: 'pruned int8', ...prunedInt8(targets, int8) },
     ],
   };
+}
+
+/** What `prune` would choose from, and the bytes of the model with all weights unpacked. */
+function prunable(
+  model: Model,
+  planner: Planner,
+  byteLength: number,
+): Promise<ReturnType<typeof selectTargets> & { readonly dense: number }> {
+  const select = (from: Model): ReturnType<typeof selectTargets> => selectTargets(from, { opTypes: PRUNABLE_OPS });
+  const sparse = model.graphs().some((graph) => graph.sparseInitializers.length > 0);
+  if (model.functions.length === 0 && !sparse) return Promise.resolve({ ...select(model), dense: byteLength });
+  return using(planner, async (own) => {
+    const { changes } = await unpackWeights(own);
+    const dense = changes.length === 0 ? byteLength : planner.byteLengthOf(own);
+    inlineWeights(own, PRUNABLE_OPS, 'handed');
+    return { ...select(own), dense };
+  });
 }
 
 interface Quantized {

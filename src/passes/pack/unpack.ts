@@ -3,15 +3,24 @@ import type { Model } from '../../ir/model.ts';
 import { attribute } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { dropUnused, heldName } from '../held.ts';
-import type { Change, Pass } from '../pass.ts';
+import type { Change, Pass, PassReport } from '../pass.ts';
 import { denseOf } from './elements.ts';
 import { callKey, type PackedWeight, recognize, unpackFunctions } from './recognize.ts';
 import { expandSparse } from './sparse.ts';
 import { namesOf, operatorsOf } from './weights.ts';
 
+/** How a weight lay in the file. */
+export interface PackedForm {
+  readonly form: 'bitmask' | 'sparse';
+  /** Bytes of its mask, or its positions, and of the elements that are kept. */
+  readonly byteLength: number;
+}
+
 /** What unpacking did. */
 export interface Unpacked {
   readonly changes: readonly Change[];
+  /** The tensors that are there now, and how they lay in the file. */
+  readonly packed: ReadonlyMap<Tensor, PackedForm>;
   /** What could not be unpacked, a sentence each. */
   readonly notes: readonly string[];
 }
@@ -35,19 +44,16 @@ export function unpack(): Pass {
   };
 }
 
-/** A sentence for passes that unpack before they begin, where there was something. */
-export function unpackingNotes({ changes, notes }: Unpacked): string[] {
-  if (changes.length === 0) return [...notes];
-  const what =
-    changes.length === 1
-      ? '1 weight came packed and is unpacked'
-      : `${changes.length} weights came packed and are unpacked`;
-  return [what, ...notes];
+/** {@link unpackWeights} for a pass that begins with it: what its report has of that. */
+export async function unpackFirst(model: Model): Promise<Pick<PassReport, 'unpacked'> & { notes: string[] }> {
+  const { changes, notes } = await unpackWeights(model);
+  return { notes: [...notes], ...(changes.length === 0 ? {} : { unpacked: changes.length }) };
 }
 
 /** The same as {@link unpack}, inside another pass. */
 export async function unpackWeights(model: Model): Promise<Unpacked> {
   const changes: Change[] = [];
+  const packed = new Map<Tensor, PackedForm>();
   const notes: string[] = [];
   const functions = await unpackFunctions(model);
   const called = new Set<Graph>();
@@ -62,12 +68,12 @@ export async function unpackWeights(model: Model): Promise<Unpacked> {
         notes.push(found);
         called.add(callee.graph);
       } else {
-        changes.push(replace(found, tensors));
+        changes.push(replace(found, tensors, packed));
         shapes.add(found.shape);
       }
     }
     if (tensors.size > 0) graph.replaceInitializers(tensors);
-    changes.push(...(await unpackSparse(graph, notes)));
+    changes.push(...(await unpackSparse(graph, packed, notes)));
   }
   for (const shape of shapes) if (shape.node === undefined) dropUnused(shape, model.trainingNames);
   for (const { graph } of functions.values()) {
@@ -75,7 +81,7 @@ export async function unpackWeights(model: Model): Promise<Unpacked> {
     model.removeFunction(graph);
     dropDomain(model, graph.signature?.domain ?? '');
   }
-  return { changes, notes };
+  return { changes, packed, notes };
 }
 
 /** Removes the import of a domain nothing in the model is of any more. */
@@ -87,7 +93,11 @@ function dropDomain(model: Model, domain: string): void {
 }
 
 /** Takes the node of a weight out of its graph, and notes in `tensors` what becomes of the initializers. */
-function replace({ graph, node, dims, mask, values }: PackedWeight, tensors: Map<string, readonly Tensor[]>): Change {
+function replace(
+  { graph, node, dims, mask, values }: PackedWeight,
+  tensors: Map<string, readonly Tensor[]>,
+  packed: Map<Tensor, PackedForm>,
+): Change {
   const name = node.outputs[0] ?? '';
   const users = usersOf(graph, name);
   const inside = values.node === undefined ? name : values.tensor.name;
@@ -102,10 +112,12 @@ function replace({ graph, node, dims, mask, values }: PackedWeight, tensors: Map
     graph.removeNode(mask.node);
     graph.replaceNode(values.node, { ...values.node, outputs: [name], attributes });
   }
-  return { ...users, ...changeOf(dense, mask.tensor.byteLength + values.tensor.byteLength), weight: name };
+  const byteLength = mask.tensor.byteLength + values.tensor.byteLength;
+  packed.set(dense, { form: 'bitmask', byteLength });
+  return { ...users, ...changeOf(dense, byteLength), weight: name };
 }
 
-async function unpackSparse(graph: Graph, notes: string[]): Promise<Change[]> {
+async function unpackSparse(graph: Graph, packed: Map<Tensor, PackedForm>, notes: string[]): Promise<Change[]> {
   const changes: Change[] = [];
   const done = new Set<string>();
   for (const sparse of graph.sparseInitializers) {
@@ -115,8 +127,9 @@ async function unpackSparse(graph: Graph, notes: string[]): Promise<Change[]> {
       notes.push(`the sparse weight '${sparse.name}' is left as it is: ${dense}`);
       continue;
     }
-    const before = (sparse.values?.byteLength ?? 0) + (sparse.indices?.byteLength ?? 0);
-    changes.push({ ...usersOf(graph, sparse.name), ...changeOf(dense, before), weight: sparse.name });
+    const byteLength = (sparse.values?.byteLength ?? 0) + (sparse.indices?.byteLength ?? 0);
+    packed.set(dense, { form: 'sparse', byteLength });
+    changes.push({ ...usersOf(graph, sparse.name), ...changeOf(dense, byteLength), weight: sparse.name });
     graph.setInitializer(dense);
     done.add(sparse.name);
   }

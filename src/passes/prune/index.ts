@@ -1,7 +1,7 @@
 import type { Model } from '../../ir/model.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
-import { unpackingNotes, unpackWeights } from '../pack/unpack.ts';
+import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport, Watch } from '../pass.ts';
 import { amountsFor } from './amounts.ts';
 import { type Context, leave } from './context.ts';
@@ -43,7 +43,7 @@ export function prune(options: PruneOptions): Pass {
 }
 
 async function run(model: Model, options: Settled, watch?: Watch): Promise<PassReport> {
-  const notes = unpackingNotes(await unpackWeights(model));
+  const { notes, ...unpacked } = await unpackFirst(model);
   notes.push(...inliningNotes(inlineWeights(model, options.opTypes, 'handed')));
   const { targets: all, skips } = selectTargets(model, options);
   const amountOf = amountsFor(all, skips, options);
@@ -54,7 +54,8 @@ async function run(model: Model, options: Settled, watch?: Watch): Promise<PassR
   const context: Context = { options, amountOf, scores, scoreWidth: scoreWidth(scores?.values() ?? []), skips, watch };
   const targets = all.filter((one) => isMeant(one, context, found?.matched, file?.label));
   const masks = options.masks === undefined ? undefined : found?.matched;
-  return { pass: 'prune', changes: carryOut(await plan(targets, context, masks), options), skips, notes };
+  const changes = carryOut(await plan(targets, context, masks), options);
+  return { pass: 'prune', changes, skips, ...unpacked, notes };
 }
 
 /** Whether the files say something of a weight; where not, it is left. */

@@ -4,6 +4,7 @@ import { fullestGroup, type GroupPattern } from '../../kernels/groups.ts';
 import { channelLayout } from '../../kernels/layout.ts';
 import { type Numbers, zeroSlices } from '../../kernels/sliceNorms.ts';
 import { heldName } from '../held.ts';
+import { unpackedView } from '../pack/view.ts';
 import { findAxis } from './axes.ts';
 import { countSpecial } from './measure.ts';
 import { floatsOf } from './numbers.ts';
@@ -42,14 +43,17 @@ const GROUPS = [2, 4, 8, 16, 32] as const;
 const MIN_SPARSITY = 0.01;
 
 /**
- * Measures the zeros of every weight that {@link prune} could prune, one in memory at a time. The model is not changed.
+ * Measures the zeros of every weight that {@link prune} could prune, one in memory at a time, packed ones as what they stand for. The model is
+ * not changed.
  *
  * N:M tells that of every M neighbours along the inputs at most N are not zero, whoever made it so; of several patterns
  * the one with the smallest N/M, and of these the shortest.
  */
 export async function sparsity(model: Model): Promise<WeightSparsity[]> {
   const found: WeightSparsity[] = [];
-  for (const target of selectTargets(model, { opTypes: PRUNABLE_OPS }).targets) found.push(await sparsityOf(target));
+  const view = await unpackedView(model);
+  for (const target of selectTargets(view.model, { opTypes: PRUNABLE_OPS }).targets)
+    found.push(await sparsityOf(target));
   return found;
 }
 

@@ -5,7 +5,7 @@ import type { Node } from '../../ir/node.ts';
 import { dropUnused, heldName } from '../held.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
-import { unpackingNotes, unpackWeights } from '../pack/unpack.ts';
+import { unpackFirst } from '../pack/unpack.ts';
 import type { Change, Pass, PassReport, Skip, Watch } from '../pass.ts';
 import { isExcluded, notFloat, skipUse, type WeightUse, weightUses } from '../select.ts';
 import { settleEinsums } from './einsum.ts';
@@ -63,7 +63,7 @@ export function planQuantize(options: QuantizeOptions = {}): Pass {
 }
 
 async function run(model: Model, options: Settled, watch?: Watch): Promise<PassReport> {
-  const notes = unpackingNotes(await unpackWeights(model));
+  const { notes, ...unpacked } = await unpackFirst(model);
   const inlined = inlineWeights(model, options.opTypes, 'all');
   notes.push(...inliningNotes(inlined));
   await settleReshapes(model, options.opTypes);
@@ -106,7 +106,7 @@ async function run(model: Model, options: Settled, watch?: Watch): Promise<PassR
   if (convs > 0) notes.push(`${convs} of them of Conv: stored as integers, computed in float as fast as before`);
   const seen = new Set([...changes, ...skips].map((one) => one.weight));
   skips.push(...unsupportedWeights(model, seen, options.minElements));
-  return { pass: 'quantize', changes, skips, notes };
+  return { pass: 'quantize', changes, skips, ...unpacked, notes };
 }
 
 /** The best the model's opset allows, and a note where that is less than asked for. */

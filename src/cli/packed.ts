@@ -1,0 +1,18 @@
+import type { PassReport } from '../passes/pass.ts';
+import type { StoreArguments } from './arguments.ts';
+
+/**
+ * Reports of a model that is written, or would be: where weights came packed and no later pass packs them, a note more,
+ * because the file grows by that.
+ */
+export function packedNotes(reports: readonly PassReport[], { store }: Partial<StoreArguments>): PassReport[] {
+  const last = reports.findLastIndex((one) => one.pass === 'pack');
+  const again = store === undefined ? 'compress pack' : '--store bitmask';
+  return reports.map((one, index) => {
+    const { unpacked } = one;
+    if (unpacked === undefined || index < last) return one;
+    const came = unpacked === 1 ? '1 weight came packed and is' : `${unpacked} weights came packed and are`;
+    const note = `${came} unpacked; ${again} packs ${unpacked === 1 ? 'it' : 'them'} again`;
+    return { ...one, notes: [...one.notes, note] };
+  });
+}

@@ -1,0 +1,85 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { shorten, shortenApart } from '../../src/cli/shorten.ts';
+import { buildModel, f32, type ModelSpec } from '../support/build.ts';
+import { compress, folder } from '../support/cli.ts';
+
+const LAYERS = Array.from({ length: 12 }, (_, layer) =>
+  ['q', 'k', 'v'].map((part) => `/model/encoder/layers.${layer}/self_attn/${part}_proj/MatMul_output_0_Dequantize`),
+).flat();
+
+describe('names that are cut stay apart', () => {
+  test('one is cut in its middle', () => {
+    expect(shorten('/model/encoder/MatMul', 13)).toBe('/mod…r/MatMul');
+    expect(shortenApart(['short', '/model/encoder/MatMul'], 13)).toEqual(['short', '/mod…r/MatMul']);
+    expect(shortenApart([], 13)).toEqual([]);
+  });
+
+  test('where cutting makes two of them one, the part in which they differ is kept, and as much of the end as can be', () => {
+    expect(new Set(LAYERS.map((one) => shorten(one, 33))).size).toBe(1);
+    const cut = shortenApart(LAYERS, 50);
+    expect(cut.slice(0, 4)).toEqual([
+      '…layers.0/self_a…q_proj/MatMul_output_0_Dequantize',
+      '…layers.0/self_a…k_proj/MatMul_output_0_Dequantize',
+      '…layers.0/self_a…v_proj/MatMul_output_0_Dequantize',
+      '…layers.1/self_a…q_proj/MatMul_output_0_Dequantize',
+    ]);
+    expect(new Set(cut).size).toBe(LAYERS.length);
+    for (const one of cut) expect(one.length).toBeLessThanOrEqual(50);
+  });
+
+  test('one name twice is one name', () => {
+    const twice = [...LAYERS.slice(0, 2), ...LAYERS.slice(0, 2)];
+    const cut = shortenApart(twice, 33);
+    expect(cut.slice(2)).toEqual(cut.slice(0, 2));
+    expect(cut[0]).not.toBe(cut[1]);
+  });
+
+  test('where the width is too small for what differs, they are a little wider rather than one', () => {
+    const cut = shortenApart(LAYERS, 16);
+    expect(new Set(cut).size).toBe(LAYERS.length);
+    for (const one of cut) expect(one.length).toBeLessThanOrEqual(25);
+  });
+
+  test('of any names: as many different ones as before', () => {
+    // Long common parts around short ones that differ.
+    const part = fc.constantFrom('/encoder/layers', '.1', '.10', '/attention', '/MatMul', '_output_0', 'x', '…');
+    const name = fc.array(part, { minLength: 1, maxLength: 12 }).map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(fc.array(name, { maxLength: 30 }), fc.integer({ min: 4, max: 40 }), (names, width) => {
+        const cut = shortenApart(names, width);
+        expect(cut).toHaveLength(names.length);
+        expect(new Set(cut).size).toBe(new Set(names).size);
+        names.forEach((one, index) => {
+          if (one.length <= width) expect(cut[index]).toBe(one);
+        });
+      }),
+      { seed: 3, numRuns: 500 },
+    );
+  });
+});
+
+test('compress diff shows two nodes as two', () => {
+  const cwd = folder();
+  const spec = (op: string): ModelSpec => ({
+    opset: 17,
+    inputs: { x: f32([2]) },
+    outputs: { y: f32([2]) },
+    nodes: LAYERS.map((name, index) => ({
+      ...{ op, name: `/exported/by/a/framework/that/likes/names${name}`, in: [index === 0 ? 'x' : `v${index - 1}`] },
+      out: [index === LAYERS.length - 1 ? 'y' : `v${index}`],
+    })),
+  });
+  writeFileSync(join(cwd, 'a.onnx'), buildModel(spec('Relu')));
+  writeFileSync(join(cwd, 'b.onnx'), buildModel(spec('HardSwish')));
+  const { stdout } = compress(['diff', 'a.onnx', 'b.onnx'], { cwd });
+  const rows = stdout
+    .toString()
+    .split('\n')
+    .filter((line) => line.includes('was Relu'));
+  expect(rows).toHaveLength(12);
+  for (const row of rows) expect(row).toContain('…');
+  expect(new Set(rows.map((row) => row.trim().split(/\s+/)[0])).size).toBe(12);
+});
