@@ -99,6 +99,26 @@ test('the report has each step, and says only of a last prune that zeros alone s
   expect(report.passes.map((one) => one.pass)).toEqual(['prune', 'quantize']);
 });
 
+test('an expression that matches nothing is said with the step it belongs to', () => {
+  const cwd = folder();
+  const prune = { verb: 'prune', l1: 0.4, exclude: ['conv9'] };
+  writeRecipe(join(cwd, 'r.json'), prune, { verb: 'quantize', include: ['fc', 'fc_'], store: 'bitmask' });
+  const [run, json] = compressEach(
+    [
+      ['run', 'r.json', MLP, '-o', 'o.onnx'],
+      ['run', 'r.json', MLP, '-n', '-q', '--json'],
+    ],
+    { cwd },
+  );
+  const notes = [
+    "r.json, steps[0] 'prune': --exclude conv9 matches no weight and no node",
+    "r.json, steps[1] 'quantize': --include fc_ matches no weight and no node",
+  ];
+  expect(run?.stderr.match(/^note: .*/gm)).toEqual(notes.map((one) => `note: ${one}`));
+  expect(JSON.parse(json?.stdout.toString() ?? '').notes).toEqual(notes);
+  expect(json?.stderr).toBe('');
+});
+
 describe('--save-recipe', () => {
   test('writes what was said, numbers as numbers, and nothing that is so by default', () => {
     const cwd = folder();
