@@ -64,7 +64,7 @@ export async function tuneCommand(
         )
         .option('data', { ...text, describe: 'inputs to judge on, e.g. a .npz; __labels__ in it are the true classes' })
         .option('samples', { ...text, describe: 'judge on the first N rows' })
-        .option('batch', { ...text, describe: 'rows that are fed at once' })
+        .option('batch', { ...text, describe: 'rows that are fed at once (what the model fixes, or 1)' })
         .group(['data', 'samples', 'batch'], 'Data:')
         .option('max-drop', { ...text, describe: 'points of the metric that may be lost: 1% (the default) or 0.01' })
         .option('metric', { choices: METRICS, describe: 'what is kept: accuracy (with labels), top1 or sqnr' })
