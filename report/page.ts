@@ -102,7 +102,8 @@ function alone(sensitivity: ReportData['sensitivity']): Column<ReportLayer>[] {
 }
 
 function left(data: ReportData): HTMLElement[] {
-  const notes = data.passes.flatMap(({ pass, notes }) => notes.map((note) => element('li', {}, `${pass}: ${note}`)));
+  const ofPasses = data.passes.flatMap(({ pass, notes }) => notes.map((note) => `${pass}: ${note}`));
+  const notes = [...data.notes, ...ofPasses].map((note) => element('li', {}, note));
   const skips = data.passes.flatMap(({ pass, skips }) => skips.map((skip) => ({ ...skip, pass })));
   const columns: Column<(typeof skips)[number]>[] = [
     { head: 'weight', text: (row) => row.weight, order: (row) => row.weight },

@@ -44,7 +44,7 @@ export function commonArguments<T>(yargs: Argv<T>): Argv<T & CommonArguments> {
     .group(['output', 'force', 'external-data', 'embed'], 'Files:')
     .option('dry-run', { ...flag, alias: 'n', describe: 'report what would change and the size; write nothing' })
     .option('json', { ...flag, describe: 'report as JSON on standard output too (needs -o FILE or --dry-run)' })
-    .option('quiet', { ...flag, alias: 'q', describe: 'no report for people' })
+    .option('quiet', { ...flag, alias: 'q', describe: 'no report and no notes on options; errors are still said' })
     .option('verbose', { ...flag, alias: 'v', describe: 'every weight in the report; stack traces of errors' })
     .group(['dry-run', 'json', 'quiet', 'verbose', 'help', 'version'], 'Report:') as unknown as Argv<
     T & CommonArguments

@@ -1,20 +1,42 @@
 import type { Model } from '../ir/model.ts';
-import { readSelection, type SelectionArguments } from './arguments.ts';
+import type { PassReport } from '../passes/pass.ts';
+import type { SelectionArguments } from './arguments.ts';
+import { parsePatterns } from './parse.ts';
 
-/** A sentence for each --include and --exclude that nothing in the model matches: it is probably mistyped. */
-export function unmatched(model: Model, args: Partial<SelectionArguments>): string[] {
-  const { include, exclude } = readSelection({ opTypes: undefined, include: args.include, exclude: args.exclude });
-  const given = [
-    ...include.map((pattern) => ({ option: '--include', pattern })),
-    ...exclude.map((pattern) => ({ option: '--exclude', pattern })),
-  ];
+/** An expression of --include or --exclude. */
+export interface Pattern {
+  readonly option: 'include' | 'exclude';
+  /** As it was given. */
+  readonly text: string;
+  readonly expression: RegExp;
+}
+
+/** The expressions that no node and no weight of the model, as it is now, matches. */
+export function unmatched(model: Model, args: Partial<SelectionArguments>): Pattern[] {
+  const given = (['include', 'exclude'] as const).flatMap((option) => {
+    const texts = args[option] ?? [];
+    const expressions = parsePatterns(option, texts);
+    return texts.map((text, index): Pattern => ({ option, text, expression: expressions[index] as RegExp }));
+  });
   if (given.length === 0) return [];
   const left = new Set(given);
   for (const { node } of model.nodes()) {
-    for (const one of left) {
-      if ([node.name, ...node.inputs].some((name) => one.pattern.test(name))) left.delete(one);
-    }
+    for (const one of left) if (matches(one, [node.name, ...node.inputs])) left.delete(one);
     if (left.size === 0) break;
   }
-  return [...left].map(({ option, pattern }) => `${option} ${pattern.source} matches no weight and no node`);
+  return [...left];
+}
+
+/** Those of the expressions that match no name of the report either: a pass gives weights names when it folds or unpacks. */
+export function unreported(patterns: readonly Pattern[], { changes, skips }: PassReport): Pattern[] {
+  if (patterns.length === 0) return [];
+  const names = [
+    ...changes.flatMap(({ weight, nodes }) => [weight, ...nodes]),
+    ...skips.flatMap(({ weight, node }) => [weight, node]),
+  ];
+  return patterns.filter((one) => !matches(one, names));
+}
+
+function matches({ expression }: Pattern, names: readonly string[]): boolean {
+  return names.some((name) => expression.test(name));
 }

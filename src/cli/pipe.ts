@@ -11,15 +11,15 @@ import type { Model } from '../ir/model.ts';
 import { type ModelPlan, planModel } from '../onnx/plan.ts';
 import { inputByteLength } from '../onnx/size.ts';
 import { type Written, writeModel } from '../onnx/write.ts';
-import type { Pass, PassReport } from '../passes/pass.ts';
-import { type CommonArguments, DASH, type SelectionArguments, type StoreArguments } from './arguments.ts';
+import type { PassReport } from '../passes/pass.ts';
+import { type CommonArguments, DASH, type StoreArguments } from './arguments.ts';
 import { refuseClosedOutput } from './closed.ts';
 import { GzipEstimate, gzipEstimateOf } from './gzip.ts';
 import { openPath, openSource } from './open.ts';
 import { packedNotes } from './packed.ts';
-import { unmatched } from './patterns.ts';
-import { progress } from './progress.ts';
+import { endProgress, progress } from './progress.ts';
 import { skipLines } from './skips.ts';
+import { runStep, type Step, type StepDone } from './step.ts';
 import { tee } from './tee.ts';
 import { printable } from './text.ts';
 
@@ -33,6 +33,8 @@ export interface RunReport {
   readonly dataFiles: readonly string[];
   /** Estimated size of the output with gzip; of a pruned model, whose zeros gain by it; undefined for external data, and where no report is shown. */
   readonly gzip: number | undefined;
+  /** A sentence for each --include and --exclude that matches nothing. */
+  readonly notes: readonly string[];
   readonly passes: readonly PassReport[];
 }
 
@@ -41,12 +43,6 @@ export interface Streams {
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
-}
-
-/** A pass of a run. `allowUnchanged`: changing nothing is no error. */
-export interface Step {
-  readonly pass: Pass;
-  readonly allowUnchanged: boolean;
 }
 
 /** What a pass is doing, on a bar. */
@@ -62,7 +58,7 @@ export interface Beside {
 
 /** open → read → transform → write: the same for every verb. */
 export async function pipe(
-  args: CommonArguments & Partial<SelectionArguments> & Partial<StoreArguments>,
+  args: CommonArguments & Partial<StoreArguments>,
   streams: Streams,
   steps: readonly Step[],
   beside?: Beside,
@@ -88,18 +84,17 @@ export async function pipe(
     const before = inputByteLength(model);
     expectWork(before);
     const quiet = args.quiet === true;
-    for (const note of quiet ? [] : unmatched(model, args)) streams.stderr.write(`note: ${printable(note)}\n`);
     const reports: PassReport[] = [];
-    for (const { pass } of steps) {
-      const watch = progress(WORDS[pass.name] ?? pass.name, quiet);
-      const report = await pass.run(model, watch).catch((cause: unknown) => {
+    const notes: string[] = [];
+    for (const step of steps) {
+      const { name } = step.pass;
+      const done = await runStep(step, model, progress(WORDS[name] ?? name, quiet)).catch((cause: unknown) => {
         throw withFile(cause, input);
       });
-      reports.push(report);
-    }
-    for (const [index, one] of steps.entries()) {
-      if (!one.allowUnchanged && one.pass.optional !== true)
-        refuseUnchanged(reports[index] as PassReport, input, args.verbose === true);
+      if (!step.allowUnchanged && step.pass.optional !== true) refuseUnchanged(done, input, args.verbose === true);
+      reports.push(done.report);
+      notes.push(...done.notes);
+      if (!quiet) writeNotes(done.notes, streams);
     }
     const passes = packedNotes(reports, args);
     const mode = args.externalData ? 'external' : args.embed ? 'embed' : 'auto';
@@ -108,7 +103,7 @@ export async function pipe(
     if (args.dryRun) {
       const planned = plan();
       const after = planned.byteLength + dataBytes(planned, model);
-      return { input, output: undefined, before, after, dataFiles: [], gzip: undefined, passes };
+      return { input, output: undefined, before, after, dataFiles: [], gzip: undefined, notes, passes };
     }
     // A tenth of the time of a large model, and nobody would see it.
     const shown = args.quiet !== true || args.json === true;
@@ -131,11 +126,18 @@ export async function pipe(
         !toGzip || written.dataByteLength > 0
           ? undefined
           : (estimate?.byteLength() ?? (await gzipEstimateOf(target as string))),
+      notes,
       passes,
     };
   } finally {
     await model.close();
   }
+}
+
+/** Says what is not wrong enough for an error. */
+export function writeNotes(notes: readonly string[], { stderr }: Pick<Streams, 'stderr'>): void {
+  if (notes.length > 0) endProgress();
+  for (const note of notes) stderr.write(`note: ${printable(note)}\n`);
 }
 
 /** Where the model goes: a path, or undefined for standard output. */
@@ -209,22 +211,22 @@ export async function sameFile(a: string, b: string): Promise<boolean> {
 }
 
 /**
- * Refuses a report without a change.
+ * Refuses a step without a change.
  * @throws CompressError `nothing_to_do` that says why nothing was changed
  */
 export function refuseUnchanged(
-  report: PassReport,
+  { report, notes }: StepDone,
   input: string,
   verbose: boolean,
   hint: string | undefined = 'Use --allow-unchanged to pass such models through.',
 ): void {
   if (report.changes.length > 0) return;
   const why = skipLines(report.skips, verbose, (word) => word);
-  const notes = report.notes.map((note) => `  ${printable(note)}`);
+  const facts = [...report.notes, ...notes].map((note) => `  ${printable(note)}`);
   const fact =
     why.length === 0 && report.pass !== 'pack' ? ': the model has no weights of the operators it works on' : '';
   const first = `${report.pass} found nothing to change${fact}`;
-  throw new CompressError('nothing_to_do', printable(input), [first, ...why, ...notes].join('\n'), {
+  throw new CompressError('nothing_to_do', printable(input), [first, ...why, ...facts].join('\n'), {
     hint,
   });
 }

@@ -1,13 +1,14 @@
 import type { CommandModule } from 'yargs';
 import type { Pass } from '../passes/pass.ts';
-import type { CommonArguments } from './arguments.ts';
-import { pipe, type RunReport, type Step, type Streams } from './pipe.ts';
+import type { CommonArguments, SelectionArguments } from './arguments.ts';
+import { pipe, type RunReport, type Streams } from './pipe.ts';
+import { type Step, stepsWith } from './step.ts';
 import { widthsOf } from './text.ts';
 import type { StepVerb } from './usage.ts';
 
 /** Runs a verb: makes its passes from the arguments, pipes the model through them and reports. */
 export type Run = (
-  args: CommonArguments,
+  args: CommonArguments & Partial<SelectionArguments>,
   passes: () => readonly Pass[] | Promise<readonly Pass[]>,
   allowUnchanged: boolean,
 ) => Promise<void>;
@@ -18,13 +19,7 @@ export type LoadVerb = (verb: StepVerb, run: Run) => Promise<CommandModule>;
 /** A {@link Run} that reports on these streams. */
 export function runner(streams: Streams, color: boolean, load: LoadVerb): Run {
   return async (args, passes, allowUnchanged) => {
-    await runSteps(
-      args,
-      (await passes()).map((pass) => ({ pass, allowUnchanged })),
-      streams,
-      color,
-      load,
-    );
+    await runSteps(args, stepsWith(await passes(), { allowUnchanged, selection: args }), streams, color, load);
   };
 }
 

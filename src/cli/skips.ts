@@ -43,8 +43,8 @@ const ADVICE: Partial<Record<SkipReason, string>> = {
 };
 
 /**
- * What was left as it was: a line a reason, then the largest weights with the facts. Lines are not wrapped; names are
- * safe for a terminal.
+ * What was left as it was: a line a reason, then the largest weights with the facts, those with the same fact in one
+ * line. Lines are not wrapped; names are safe for a terminal.
  * @param mark - how to print the word that opens a reason
  */
 export function skipLines(skips: readonly Skip[], verbose: boolean, mark: (word: string) => string): string[] {
@@ -59,8 +59,22 @@ export function skipLines(skips: readonly Skip[], verbose: boolean, mark: (word:
     if (advice !== undefined && !verbose) return lines;
     const sorted = [...list].sort((a, b) => b.elements - a.elements);
     const shown = verbose ? sorted : sorted.slice(0, NAMED);
-    lines.push(...shown.map((one) => `    ${printable(one.weight || one.node)}: ${printable(one.detail)}`));
+    lines.push(...factLines(shown, REASONS[reason], verbose));
     if (shown.length < list.length) lines.push(`    … and ${list.length - shown.length} more (--verbose)`);
     return lines;
+  });
+}
+
+/** Weights with their facts: all with one fact in a line, or --verbose a line each; a fact that is the reason itself is not said again. */
+function factLines(skips: readonly Skip[], reason: string, verbose: boolean): string[] {
+  const groups = new Map<string | Skip, Skip[]>();
+  for (const one of skips) {
+    const key = verbose ? one : one.detail;
+    groups.set(key, [...(groups.get(key) ?? []), one]);
+  }
+  return [...groups.values()].map((list) => {
+    const names = list.map((one) => printable(one.weight || one.node)).join(', ');
+    const detail = list[0]?.detail ?? '';
+    return detail === reason ? `    ${names}` : `    ${names}: ${printable(detail)}`;
   });
 }

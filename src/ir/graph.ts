@@ -1,8 +1,9 @@
+import { constantOf } from './constantNode.ts';
 import type { DType } from './dtype.ts';
 import { NameTable } from './names.ts';
 import { type Attribute, bodiesOf, isOp, type Node } from './node.ts';
 import { NodeList } from './nodelist.ts';
-import { constant as constantTensor, type SparseTensor, type Tensor } from './tensor.ts';
+import type { SparseTensor, Tensor } from './tensor.ts';
 import { UseTable } from './uses.ts';
 
 /** A named value with its type: a graph input, a graph output, or an intermediate one. Dims may be symbols or unknown. */
@@ -128,7 +129,7 @@ export class Graph {
       this.#initializers.has(value) ||
       this.#producers.has(value) ||
       this.#inputByName.has(value) ||
-      this.#isSparse(value)
+      this.#sparse.has(value)
     );
   }
 
@@ -155,7 +156,7 @@ export class Graph {
       const inside = isOp(node, 'Constant') ? constantOf(node) : undefined;
       return inside === undefined ? undefined : { tensor: inside, graph: this, node };
     }
-    if (this.isInput(value) || this.#isSparse(value)) return undefined;
+    if (this.isInput(value) || this.#sparse.has(value)) return undefined;
     return this.parent?.held(value);
   }
 
@@ -254,10 +255,6 @@ export class Graph {
     return graph;
   }
 
-  #isSparse(value: string): boolean {
-    return this.#sparse.has(value);
-  }
-
   #index(node: Node): void {
     for (const output of node.outputs) if (output !== '') this.#producers.set(output, node);
     node.inputs.forEach((value, index) => {
@@ -300,24 +297,4 @@ function collectNodeNames(node: Node, names: NameTable): void {
   for (const value of node.inputs) names.add(value);
   for (const value of node.outputs) names.add(value);
   for (const body of bodiesOf(node)) body.collectNames(names);
-}
-
-/** The tensor a Constant node stands for, or undefined for strings and sparse values. */
-function constantOf(node: Node): Tensor | undefined {
-  const [one] = node.attributes.filter((attribute) => attribute.name.startsWith('value'));
-  const name = node.outputs[0] ?? '';
-  switch (one?.type) {
-    case 'tensor':
-      return one.value;
-    case 'float':
-      return constantTensor(name, 'float32', [], Float32Array.of(one.value));
-    case 'floats':
-      return constantTensor(name, 'float32', [one.value.length], Float32Array.from(one.value));
-    case 'int':
-      return constantTensor(name, 'int64', [], BigInt64Array.of(one.value));
-    case 'ints':
-      return constantTensor(name, 'int64', [one.value.length], BigInt64Array.from(one.value));
-    default:
-      return undefined;
-  }
 }

@@ -126,12 +126,23 @@ async function copyDataFiles(model: Model, target: string, overwrite: boolean, s
     await mkdir(dirname(path), { recursive: true }).catch((cause: unknown) => {
       throw ioError(path, cause);
     });
-    const sink = await fileSink(path, { overwrite, model: target });
+    const sink = await fileSink(path, { overwrite, model: target }).catch((cause: unknown) => {
+      throw nameTaken(cause, target);
+    });
     sinks.unshift(sink);
     await writeParts([new Segment(source, 0, source.byteLength)], sink);
     copied.push(path);
   }
   return copied;
+}
+
+/** A data file keeps its name, so two models may want the same one; to replace it would break the model that is there. */
+function nameTaken(cause: unknown, target: string): unknown {
+  if (!(cause instanceof CompressError) || cause.code !== 'exists') return cause;
+  return new CompressError('exists', cause.where, 'the file already exists, and may belong to another model', {
+    cause,
+    hint: `An unchanged model keeps the names of its data files. Write it to another folder, or put its weights into ${basename(target)}.data (--external-data) or into the model (--embed). --force replaces the file, for every model that reads it.`,
+  });
 }
 
 function dataLength(model: Model, plan: ModelPlan): number {

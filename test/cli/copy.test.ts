@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import onnxProto from 'onnx-proto';
-import { compress, compressEach, fixture, folder, ROOT } from '../support/cli.ts';
+import { compress, compressEach, fixture, folder, oneLine, ROOT } from '../support/cli.ts';
 
 const { ModelProto } = onnxProto.onnx;
 
@@ -32,6 +32,35 @@ describe('copy is byte for byte', () => {
     expect(readFileSync(join(cwd, data)).equals(readFileSync(fixture(`edge/${data}`)))).toBe(true);
     expect(readdirSync(cwd).filter((name) => !MODELS.some((path) => basename(path) === name))).toEqual([data]);
   });
+});
+
+test('two models whose data files have one name: the second is refused with the ways out, and each of them works', () => {
+  const cwd = folder();
+  const [data, model] = ['external-data.onnx.data', fixture('edge/external-data.onnx')];
+  const theirs = new Uint8Array(readFileSync(fixture(`edge/${data}`))).map((byte) => byte ^ 1);
+  writeFileSync(join(cwd, data), theirs);
+  const line = ['copy', '-q', model, '-o', 'b.onnx'];
+  const [refused] = compressEach([line], { cwd });
+  expect(refused?.code).toBe(1);
+  expect(oneLine(refused?.stderr ?? '')).toBe(
+    `error: ${join(cwd, data)}: the file already exists, and may belong to another model An unchanged model keeps the names of its data files. Write it to another folder, or put its weights into b.onnx.data (--external-data) or into the model (--embed). --force replaces the file, for every model that reads it. `,
+  );
+  expect(readdirSync(cwd)).toEqual([data]);
+  const ways = compressEach(
+    [
+      [...line, '--external-data'],
+      [...line, '--embed', '--force'],
+    ],
+    { cwd },
+  );
+  expect(ways).toMatchObject([
+    { code: 0, stderr: '' },
+    { code: 0, stderr: '' },
+  ]);
+  expect(readdirSync(cwd).sort()).toEqual(['b.onnx', 'b.onnx.data', data]);
+  expect(readFileSync(join(cwd, data)).equals(theirs)).toBe(true);
+  expect(compressEach([[...line, '--force']], { cwd })).toMatchObject([{ code: 0, stderr: '' }]);
+  expect(readFileSync(join(cwd, data)).equals(readFileSync(fixture(`edge/${data}`)))).toBe(true);
 });
 
 test('--external-data and --embed round trip', () => {

@@ -100,8 +100,10 @@ describe('compress --report', () => {
 
   test('prune: half of the weights are zero, and the bins say so', () => {
     const cwd = folder();
-    done(compress(['prune', '--l1', '0.5', MLP, '-o', 'p.onnx', '--report', 'r.html'], { cwd }));
-    const { layers, sensitivity } = dataIn(join(cwd, 'r.html'));
+    const args = ['prune', '--l1', '0.5', '--exclude', 'conv9', MLP, '-o', 'p.onnx', '--report', 'r.html'];
+    done(compress(args, { cwd }));
+    const { layers, sensitivity, notes } = dataIn(join(cwd, 'r.html'));
+    expect(notes).toEqual(['--exclude conv9 matches no weight and no node']);
     expect(layers.map((one) => [one.form, one.sparsity])).toEqual(Array(3).fill(['pruned', 0.5]));
     for (const { histogram, before, sqnr } of layers) {
       expect(sqnr).toBeGreaterThan(5);
@@ -316,8 +318,9 @@ const CHROMIUM = '/usr/bin/chromium';
   test('the tables and charts are there', () => {
     const cwd = folder();
     const args = ['quantize', '-q', '--calibrate', CNN_DATA, CNN, '-o', 'o.onnx', '--report', 'r.html'];
-    done(compress(args, { cwd }));
+    done(compress([...args, '--exclude', 'conv9'], { cwd }));
     const found = dom(join(cwd, 'r.html'));
+    expect(found).toContain('<li>--exclude conv9 matches no weight and no node</li>');
     expect(found).toContain('<h2>Sensitivity</h2>');
     expect(found.match(/<tr class="selectable/g)).toHaveLength(4);
     expect(found).toMatch(/<td>onnx::Conv_38<\/td><td>Conv<\/td><td>float32 32×1×3×3<\/td>/);

@@ -39,6 +39,34 @@ prune: 40.0 % of 50432 weights in 3 tensors are zero
     expect([quiet?.code, quiet?.stderr]).toEqual([0, '']);
   });
 
+  test('where nothing is left to do the error says so, once, quiet or not; what has one reason is in one line', () => {
+    const cwd = folder();
+    const name = copyOf('digits-mlp.onnx', cwd);
+    const given = ['quantize', name, '--include', '/typo', '-n'];
+    const [loud, quiet, json, all] = compressEach(
+      [given, [...given, '-q'], [...given, '-q', '--json', '--allow-unchanged'], [...given, '-v', '--allow-unchanged']],
+      { cwd },
+    );
+    expect(loud?.stderr).toBe(`error: digits-mlp.onnx: quantize found nothing to change
+  skipped 3 weights of Gemm: left out by --op-types, --include or --exclude
+    fc2.weight, fc1.weight, fc3.weight
+  --include /typo matches no weight and no node
+  Use --allow-unchanged to pass such models through.
+`);
+    expect(quiet).toMatchObject({ code: 1, stderr: loud?.stderr });
+    expect(json?.stderr).toBe('');
+    expect(JSON.parse(json?.stdout.toString() ?? '').notes).toEqual(['--include /typo matches no weight and no node']);
+    expect(all?.stderr).toContain('--exclude\n    fc2.weight\n    fc1.weight\n    fc3.weight\n');
+  });
+
+  test('a name that the pass itself gives a weight is a name', () => {
+    const line = ['quantize', '--equalize', '--calibrate', fixture('digits-cnn-bn-calib.npz'), '--samples', '4'];
+    const given = ['--exclude', 'conv2.*equalized', '--exclude', 'conv9', fixture('digits-cnn-bn.onnx'), '-n'];
+    const [one] = compressEach([[...line, ...given]]);
+    expect(one?.stderr.match(/^note: .*/gm)).toEqual(['note: --exclude conv9 matches no weight and no node']);
+    expect(one?.stderr).toContain('--exclude\n    conv2.weight_equalized\n');
+  });
+
   test('quantize', () => {
     const cwd = folder();
     const [one] = compressEach([['quantize', '--int8', copyOf('digits-mlp.onnx', cwd), '-o', 'q.onnx']], { cwd });
@@ -89,6 +117,7 @@ quantize: 3 weights now int8 per channel, dynamic: 202 kB → 52.0 kB
       after: 9,
       dataFiles: [],
       gzip: undefined,
+      notes: [],
       passes: [pass],
     };
     for (const columns of [80, 140]) {

@@ -6,7 +6,7 @@ import { loadStep } from '../../src/cli/commands/index.ts';
 import { didYouMean } from '../../src/cli/nearest.ts';
 import { isFile, isSaving, optionsOf } from '../../src/cli/recipe/options.ts';
 import { STEP_VERBS } from '../../src/cli/usage.ts';
-import { compress, compressEach, fixture, folder, shell, subfolder } from '../support/cli.ts';
+import { compress, compressEach, fixture, folder, oneLine, ROOT, shell, subfolder } from '../support/cli.ts';
 
 const { onnx } = onnxProto;
 const M = fixture('mymodel.onnx');
@@ -38,6 +38,8 @@ describe('a recipe does what its verbs do one after the other, to the byte', () 
   const CASES: readonly (readonly [model: string, ...verbs: (readonly string[])[]])[] = [
     [MLP, ['prune', '--l1', '0.4', '--scope', 'global'], ['quantize', '--int8', '--exclude', 'fc3']],
     [MLP, ['quantize', '--include', '^fc1', '-w'], ['quantize', '--exclude', 'fc1', '--per-tensor', '--uint8']],
+    [MLP, ['prune', '--l1', '0.6'], ['quantize'], ['pack']],
+    [MLP, ['prune', '--l1', '0.6'], ['pack', '--store', 'auto']],
     [CNN, ['fold'], ['prune', '--l2', '500', '--exclude', 'conv1'], ['quantize', '--weights-only']],
     [CNN, ['prune', '--random', '0.2', '--seed', '7'], ['quantize', '--calibrate', CALIB, '--samples', '64']],
     [CNN, ['fold'], ['quantize', '--calibrate', 'random', '--no-bias-correction', '--observer', 'percentile']],
@@ -97,6 +99,37 @@ test('the report has each step, and says only of a last prune that zeros alone s
   const json = compress(['run', 'r.json', M, '-n', '-q', '--json'], { cwd });
   const report = JSON.parse(json.stdout.toString()) as { passes: { pass: string }[] };
   expect(report.passes.map((one) => one.pass)).toEqual(['prune', 'quantize']);
+});
+
+test('an expression that matches nothing is said with the step it belongs to', () => {
+  const cwd = folder();
+  const prune = { verb: 'prune', l1: 0.4, exclude: ['conv9'] };
+  writeRecipe(join(cwd, 'r.json'), prune, { verb: 'quantize', include: ['fc', 'fc_'], store: 'bitmask' });
+  const [run, json] = compressEach(
+    [
+      ['run', 'r.json', MLP, '-o', 'o.onnx'],
+      ['run', 'r.json', MLP, '-n', '-q', '--json'],
+    ],
+    { cwd },
+  );
+  const notes = [
+    "r.json, steps[0] 'prune': --exclude conv9 matches no weight and no node",
+    "r.json, steps[1] 'quantize': --include fc_ matches no weight and no node",
+  ];
+  expect(run?.stderr.match(/^note: .*/gm)).toEqual(notes.map((one) => `note: ${one}`));
+  expect(JSON.parse(json?.stdout.toString() ?? '').notes).toEqual(notes);
+  expect(json?.stderr).toBe('');
+});
+
+test('the document and the help name every verb that can be a step', () => {
+  const document = readFileSync(join(ROOT, 'docs/recipes.md'), 'utf8');
+  const named = STEP_VERBS.map((verb) => `\`${verb}\``);
+  for (const line of [/^- `verb` is .*/m, /^`--save-recipe FILE` on .*/m]) {
+    const [found = ''] = line.exec(document) ?? [];
+    expect(named.filter((verb) => !found.includes(verb))).toEqual([]);
+  }
+  const [help] = compressEach([['run', '--help']]);
+  expect(oneLine(help?.stdout ?? '')).toContain(`JSON file with the steps: ${STEP_VERBS.join(', ')} `);
 });
 
 describe('--save-recipe', () => {

@@ -222,6 +222,18 @@ describe('compress tune', () => {
     expect(readdirSync(cwd)).toEqual([]);
   });
 
+  test('an expression that matches nothing is said, once', () => {
+    const cwd = folder();
+    const given = ['tune', MLP, ...judge, '--exclude', 'conv9', '--json'];
+    const done = compress([...given, '-o', 'a.onnx'], { cwd });
+    const note = '--exclude conv9 matches no weight and no node';
+    expect(done.stderr.match(/^note: .*/gm)).toEqual([`note: ${note}`]);
+    expect(report(done)).toMatchObject({ notes: [note] });
+    const quiet = compress([...given, '-q'], { cwd });
+    expect(quiet).toMatchObject({ code: 0, stderr: '' });
+    expect(report(quiet)).toMatchObject({ notes: [note] });
+  });
+
   test('a metric that nothing quantized keeps: the table, a sentence, exit code 1, and no file', () => {
     const cwd = folder();
     const temporary = folder();

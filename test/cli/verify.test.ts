@@ -7,7 +7,7 @@ import type { CompressError } from '../../src/errors.ts';
 import { openData } from '../../src/runtime/data/open.ts';
 import type { Sample } from '../../src/runtime/data/types.ts';
 import { buildModel, f32, type ModelSpec } from '../support/build.ts';
-import { fixture, folder } from '../support/cli.ts';
+import { compress, fixture, folder } from '../support/cli.ts';
 
 const MLP = fixture('digits-mlp.onnx');
 const DATA = fixture('digits-mlp-test.npz');
@@ -80,6 +80,26 @@ test('a model with itself: infinite SQNR, equal accuracy, and the gates are pass
   expect(stdout).toMatch(/ float32 +∞ +1\.000000 +0 +100\.0 % +9\d\.\d % → 9\d\.\d %\n/);
   expect(stdout).toMatch(/\n {2}kernel +nodes\n/);
   expect(stdout).not.toContain('Random inputs');
+});
+
+test('one row is fed at a time by default; the figures of dynamic quantization fall with the batch, no others', async () => {
+  const figures = async (name: string, ...args: string[]): Promise<number[]> => {
+    const path = join(cwd, name);
+    const made = compress(['quantize', ...args, MLP, '-o', path, '-q']);
+    expect(made).toMatchObject({ code: 0, stderr: '' });
+    const sizes = [[], ['--batch', '1'], ['--batch', '600']];
+    const found: number[] = [];
+    for (const size of sizes) {
+      const { stdout } = await run(MLP, path, '--data', DATA, '--json', ...size);
+      found.push(JSON.parse(stdout).outputs[0].sqnr);
+    }
+    return found;
+  };
+  const [usual = 0, one = 0, all = 0] = await figures('dynamic.onnx', '--int8');
+  expect(usual).toBe(one);
+  expect(one - all).toBeGreaterThan(0.5);
+  const [, row = 0, rows = 0] = await figures('stored.onnx', '--weights-only');
+  expect(Math.abs(row - rows)).toBeLessThan(0.01);
 });
 
 test('a planted axis −1 is found: the table names the node, --require-fused fails after the report', async () => {

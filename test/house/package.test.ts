@@ -59,6 +59,15 @@ test('the tarball holds the program, its types and its papers, and nothing else'
     expect(path).toMatch(/\.(js|d\.ts|wasm|1)$|bin\/(LICENSES\.txt|report\.html)$/);
 });
 
+test('npm takes the settings of the project without a warning, and builds what it publishes', () => {
+  const env = environment();
+  for (const name of Object.keys(env)) if (/^npm_/i.test(name)) delete env[name];
+  const done = spawnSync('npm', ['config', 'get', 'ignore-scripts'], { cwd: ROOT, env });
+  expect(done.stdout.toString()).toBe('true\n');
+  expect(done.stderr.toString()).not.toMatch(/project config/);
+  expect(manifest).toMatchObject({ publishConfig: { 'ignore-scripts': false }, scripts: { prepack: 'npm run build' } });
+});
+
 test('the three lines of the README work where only its own dependencies are', () => {
   const code = `
     import { prune, quantize, readModel, transform, writeModel } from 'onnx-compress';

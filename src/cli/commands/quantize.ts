@@ -90,7 +90,11 @@ export function quantizeCommand(run: Run): CommandModule<object, QuantizeArgumen
             'inputs of the model (.npz, .npy, .json, a folder; docs/data.md), or the word random: Conv and Gemm run on integers too (needs onnxruntime-node)',
         })
         .option('samples', { type: 'string', requiresArg: true, describe: 'calibrate with the first N rows' })
-        .option('batch', { type: 'string', requiresArg: true, describe: 'feed N rows at once' })
+        .option('batch', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'feed N rows at once (what the model fixes, or 1)',
+        })
         .option('observer', {
           choices: OBSERVERS,
           default: DEFAULT_OBSERVER,

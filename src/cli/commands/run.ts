@@ -7,7 +7,7 @@ import { recipeFile, recipeOfModel } from '../recipe/open.ts';
 import { recording } from '../recipe/record.ts';
 import { type LoadVerb, stepsOf } from '../recipe/step.ts';
 import { runSteps } from '../run.ts';
-import { examples, SUMMARIES } from '../usage.ts';
+import { examples, STEP_VERBS, SUMMARIES } from '../usage.ts';
 
 interface RunArguments extends CommonArguments {
   recipe: string | undefined;
@@ -28,7 +28,10 @@ export function runCommand(streams: Streams, color: boolean, load: LoadVerb): Co
           .usage(
             '$0 run recipe.json [model.onnx|-] [-o out.onnx|-] [options]\n$0 run --from-model other.onnx [model.onnx|-] [-o out.onnx|-] [options]\n\nReplays the verbs of a recipe on a model: read once, changed by each in turn, written once.',
           )
-          .positional('recipe', { type: 'string', describe: 'JSON file with the steps (docs/recipes.md)' })
+          .positional('recipe', {
+            type: 'string',
+            describe: `JSON file with the steps: ${STEP_VERBS.join(', ')} (docs/recipes.md)`,
+          })
           .option('from-model', {
             ...({ type: 'string', requiresArg: true } as const),
             describe: 'take the recipe that this model carries in its metadata',

@@ -5,7 +5,7 @@ import { temporaryFolder } from '../../io/temporary.ts';
 import { formatRecipe, type RecipeStep } from '../../passes/recipe.ts';
 import { type CommonArguments, commonArguments, commonOf, refuseStdin, saveRecipeArgument } from '../arguments.ts';
 import { parseNumber, parsePositive, parseShare } from '../parse.ts';
-import { outputOf, pipe, type Streams } from '../pipe.ts';
+import { outputOf, pipe, type Streams, writeNotes } from '../pipe.ts';
 import { progress } from '../progress.ts';
 import { isSaving, optionsOf } from '../recipe/options.ts';
 import { recording } from '../recipe/record.ts';
@@ -64,7 +64,7 @@ export async function tuneCommand(
         )
         .option('data', { ...text, describe: 'inputs to judge on, e.g. a .npz; __labels__ in it are the true classes' })
         .option('samples', { ...text, describe: 'judge on the first N rows' })
-        .option('batch', { ...text, describe: 'rows that are fed at once' })
+        .option('batch', { ...text, describe: 'rows that are fed at once (what the model fixes, or 1)' })
         .group(['data', 'samples', 'batch'], 'Data:')
         .option('max-drop', { ...text, describe: 'points of the metric that may be lost: 1% (the default) or 0.01' })
         .option('metric', { choices: METRICS, describe: 'what is kept: accuracy (with labels), top1 or sqnr' })
@@ -99,7 +99,13 @@ export async function tuneCommand(
         // A bar of its own for each calibration would be in the way of ours, and each candidate is written.
         const common = { ...commonOf(args), quiet: true, dryRun: false };
         const candidates = new Candidates(args.model, quantizeStep(args, quantize), common, folder.path, load);
-        const found = await tune({ ...settings, candidates, onProgress: progress('tuning', args.quiet === true) });
+        const found = await tune({
+          ...{ ...settings, candidates },
+          onNotes: (notes) => {
+            if (!args.quiet) writeNotes(notes, streams);
+          },
+          onProgress: progress('tuning', args.quiet === true),
+        });
         const report = await written(found, args, candidates, recipePath, streams);
         if (args.json) streams.stdout.write(`${JSON.stringify(forPrograms(report), plain, 2)}\n`);
         if (!args.quiet) {
@@ -170,7 +176,9 @@ async function written(
   const recipe = { steps: [step] };
   let output: string | undefined;
   if (args.output !== undefined) {
-    const steps = recording(await candidates.passes(best.float), recipe);
+    // What matches nothing is said already.
+    const passes = (await candidates.passes(best.float)).map(({ selection: _, ...one }) => one);
+    const steps = recording(passes, recipe);
     output = (await pipe(commonOf(args), streams, steps)).output;
   }
   if (recipePath !== undefined) await saveRecipe(recipePath, recipe, args.force === true);

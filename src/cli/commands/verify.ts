@@ -81,7 +81,7 @@ function options(yargs: Argv): Argv {
     .positional('other', { type: 'string', describe: 'the model that is judged' })
     .option('data', { ...text, describe: 'inputs, e.g. a .npz; __labels__ in it are the true classes' })
     .option('samples', { ...text, describe: 'use only the first N rows' })
-    .option('batch', { ...text, describe: 'rows that are fed at once' })
+    .option('batch', { ...text, describe: 'rows that are fed at once (what the model fixes, or 1)' })
     .option('seed', { ...text, describe: 'of the random inputs there are without --data (0)' })
     .group(['data', 'samples', 'batch', 'seed'], 'Inputs:')
     .option('min-sqnr', { ...text, describe: 'fail where a float output is below this many dB' })

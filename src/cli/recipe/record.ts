@@ -1,6 +1,6 @@
 import type { Pass } from '../../passes/pass.ts';
 import { type Recipe, recordRecipe } from '../../passes/recipe.ts';
-import type { Step } from '../pipe.ts';
+import type { Step } from '../step.ts';
 import { withoutFolders } from './step.ts';
 
 /** The same steps, the last of which notes the recipe in the model. */

@@ -6,8 +6,8 @@ import type { Recipe, RecipeStep, RecipeValue } from '../../passes/recipe.ts';
 import type { CommonArguments } from '../arguments.ts';
 import { choosing, chosenBy } from '../chosen.ts';
 import { didYouMean } from '../nearest.ts';
-import type { Step } from '../pipe.ts';
 import type { LoadVerb } from '../run.ts';
+import { type Step, stepsWith } from '../step.ts';
 import { PARSER, refuseRepeated, STEP_VERBS, usageError } from '../usage.ts';
 import { isFile, isSaving, optionsOf, type VerbOption } from './options.ts';
 
@@ -47,8 +47,8 @@ export async function passesOf(
     throw new CompressError('options', where, fact, { hint: `The steps are ${STEP_VERBS.join(', ')}.` });
   }
   const steps: Step[] = [];
-  const module = await load(known, async (_, passes, allowUnchanged) => {
-    for (const pass of await passes()) steps.push({ pass, allowUnchanged });
+  const module = await load(known, async (selection, passes, allowUnchanged) => {
+    steps.push(...stepsWith(await passes(), { allowUnchanged, selection, where }));
   });
   const declared = optionsOf(module);
   const argv = [...options].flatMap(([key, value]) => argumentsOf(optionOf(declared, key, where), value, where));

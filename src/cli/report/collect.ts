@@ -39,6 +39,7 @@ export async function collect(from: Collected): Promise<ReportData> {
     ],
     input: { name: report.input, bytes: report.before },
     output: { name: report.output ?? '', bytes: report.after },
+    notes: report.notes,
     passes: report.passes.map(({ pass, notes, skips }) => ({
       pass,
       notes,

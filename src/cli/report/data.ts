@@ -74,6 +74,8 @@ export interface ReportData {
   readonly versions: readonly { readonly name: string; readonly version: string }[];
   readonly input: { readonly name: string; readonly bytes: number };
   readonly output: { readonly name: string; readonly bytes: number };
+  /** Of the whole run. */
+  readonly notes: readonly string[];
   readonly passes: readonly {
     readonly pass: string;
     readonly notes: readonly string[];

@@ -5,17 +5,16 @@ import { temporaryFolder } from '../../io/temporary.ts';
 import { readModel } from '../../onnx/read.ts';
 import { inputByteLength } from '../../onnx/size.ts';
 import { writeModel } from '../../onnx/write.ts';
-import { type Change, type PassReport, transform } from '../../passes/pass.ts';
+import { type Change, transform } from '../../passes/pass.ts';
 import type { RecipeStep } from '../../passes/recipe.ts';
 import type { Layer } from '../../passes/tune/search.ts';
 import type { Judge, Judgement } from '../../runtime/judge.ts';
 import type { CommonArguments } from '../arguments.ts';
-import type { Step } from '../pipe.ts';
 import { type LoadVerb, passesOf } from '../recipe/step.ts';
+import { runStep, type Step, type StepDone } from '../step.ts';
 
 /** A selection that was made a model, and run. */
-export interface Candidate {
-  readonly report: PassReport;
+export interface Candidate extends StepDone {
   readonly judgement: Judgement;
   readonly bytes: number;
 }
@@ -70,23 +69,24 @@ export class Candidates {
 
   /** Makes the model in a temporary folder, and has it judged. */
   async try(float: readonly string[], judge: Judge): Promise<Candidate> {
-    const steps = await this.passes(float);
+    const [first, ...rest] = await this.passes(float);
+    if (first === undefined) throw new CompressError('internal', this.#model, 'quantize has no pass');
     const folder = await temporaryFolder();
     try {
       const path = join(folder.path, 'candidate.onnx');
       const model = await readModel(this.#model);
       expectWork(inputByteLength(model));
-      let report: PassReport | undefined;
+      let done: StepDone;
       let bytes: number;
       try {
-        [report] = await transform(model, ...steps.map((one) => one.pass));
+        done = await runStep(first, model);
+        await transform(model, ...rest.map((one) => one.pass));
         const written = await writeModel(model, path);
         bytes = written.byteLength + written.dataByteLength;
       } finally {
         await model.close();
       }
-      if (report === undefined) throw new CompressError('internal', this.#model, 'quantize has no pass');
-      return { report, judgement: await judge.judge(path), bytes };
+      return { ...done, judgement: await judge.judge(path), bytes };
     } finally {
       await folder.remove();
     }

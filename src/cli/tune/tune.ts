@@ -45,6 +45,8 @@ export interface TuneReport {
   readonly cutShort: boolean;
   /** How to make the best one. */
   readonly step: RecipeStep | undefined;
+  /** A sentence for each --include and --exclude that matches nothing. */
+  readonly notes: readonly string[];
   readonly written: string | undefined;
   readonly recipe: string | undefined;
 }
@@ -56,6 +58,8 @@ export interface TuneSettings extends MetricOptions {
   readonly dataFor: (inputs: readonly ValueInfo[]) => DataSet | Promise<DataSet>;
   readonly maxTrials: number | undefined;
   readonly verbose: boolean;
+  /** Told the notes of the report before the search. */
+  readonly onNotes: (notes: readonly string[]) => void;
   readonly onProgress: (done: number, total: number) => void;
 }
 
@@ -66,11 +70,12 @@ export async function tune(settings: TuneSettings): Promise<TuneReport> {
   try {
     const reference = await judge.judge(model);
     const metric = metricFor(reference.outputs, settings);
-    const trial = (float: readonly string[], quantized: readonly string[], one: Omit<Candidate, 'report'>) =>
+    const trial = (float: readonly string[], quantized: readonly string[], one: Measured) =>
       trialOf(metric, float, quantized, one);
     const trials: TuneTrial[] = [];
     const all = await candidates.try([], judge);
-    refuseUnchanged(all.report, model, settings.verbose, 'There is nothing to tune.');
+    refuseUnchanged(all, model, settings.verbose, 'There is nothing to tune.');
+    settings.onNotes(all.notes);
     const layers = layersOf(all.report.changes);
     const result = await searchFloatLayers(layers, {
       evaluate: async (float) => {
@@ -92,6 +97,7 @@ export async function tune(settings: TuneSettings): Promise<TuneReport> {
       layers: layers.map((one) => one.name),
       ...{ ranking: result.ranking, trials, best, cutShort: result.cutShort },
       step: best === undefined ? undefined : candidates.step(best.float),
+      notes: all.notes,
       ...{ written: undefined, recipe: undefined },
     };
   } finally {
@@ -99,11 +105,13 @@ export async function tune(settings: TuneSettings): Promise<TuneReport> {
   }
 }
 
+type Measured = Pick<Candidate, 'judgement' | 'bytes'>;
+
 function trialOf(
   metric: Metric,
   float: readonly string[],
   quantized: readonly string[],
-  { judgement, bytes }: Omit<Candidate, 'report'>,
+  { judgement, bytes }: Measured,
 ): TuneTrial {
   const { outputs, ms } = judgement;
   const { value: shown, lost } = metric.show(outputs);

@@ -4,6 +4,8 @@ import { floatAttribute, isOp, type Node } from '../../ir/node.ts';
 import type { PatchGeometry } from '../../kernels/importance/patches.ts';
 import { heldName } from '../held.ts';
 import type { Skip } from '../pass.ts';
+import { findAxis } from '../prune/axes.ts';
+import { fewInputs } from '../prune/groups.ts';
 import type { Target } from '../prune/targets.ts';
 import { skipUse, type WeightUse } from '../select.ts';
 import type { Source } from './activations.ts';
@@ -62,9 +64,11 @@ function layerOf(
   const reader = otherReader(target);
   if (reader !== undefined) return skipUse(first, 'no_importance', `${reader} reads it too`);
   if (layout === undefined) return skipUse(first, 'no_importance', 'no node uses it');
-  if (pattern !== undefined && Math.min(layout.segment, pattern.of) <= pattern.keep) {
-    const fact = `${pattern.keep}:${pattern.of} needs more than ${pattern.keep} weights along its inputs; it has ${layout.segment}`;
-    return skipUse(first, 'no_importance', fact);
+  if (pattern !== undefined) {
+    const along = findAxis(target, 'in', false);
+    if (typeof along === 'string') return skipUse(first, 'no_such_axis', along);
+    const few = fewInputs(along, pattern.of);
+    if (few !== undefined) return skipUse(first, 'group_exceeds_size', few);
   }
   const position = Math.min(...uses.map((use) => positions.get(use.node) ?? Number.POSITIVE_INFINITY));
   return { target, layout, sources, position };

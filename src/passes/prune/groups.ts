@@ -1,6 +1,6 @@
 import { type GroupPattern, zeroInGroups } from '../../kernels/groups.ts';
 import { channelLayout } from '../../kernels/layout.ts';
-import { findAxis } from './axes.ts';
+import { type FoundAxis, findAxis } from './axes.ts';
 import { type Context, isOrdered, leave } from './context.ts';
 import { type Choose, countSpecial, zeroChosen } from './measure.ts';
 import { floatsOf } from './numbers.ts';
@@ -31,15 +31,19 @@ export async function pruneGroups(
   return planned;
 }
 
+/** Says that a sum has fewer inputs along this axis than a group has; undefined where there is at least one whole group. */
+export function fewInputs({ axis, run }: Exclude<FoundAxis, string>, group: number): string | undefined {
+  if (run >= group) return undefined;
+  return `it has ${run} ${run === 1 ? 'input' : 'inputs'} along axis ${axis}, fewer than a group of ${group}`;
+}
+
 async function pruneOne(target: Target, pattern: GroupPattern, context: Context): Promise<Planned | undefined> {
   const { tensor } = target.held;
   const found = findAxis(target, 'in', false);
   if (typeof found === 'string') return leave(context, target, 'no_such_axis', found);
   const { keep, group } = pattern;
-  if (found.run < group) {
-    const fact = `it has ${found.run} inputs along axis ${found.axis}, fewer than a group of ${group}`;
-    return leave(context, target, 'group_exceeds_size', fact);
-  }
+  const few = fewInputs(found, group);
+  if (few !== undefined) return leave(context, target, 'group_exceeds_size', few);
   const layout = channelLayout(tensor.dims, found.axis);
   const bytes = await tensor.load();
   const { zeros, nans } = await countSpecial(bytes, tensor);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { type PassReport, sparsegpt, wanda } from '../../../src/index.ts';
+import { type PassReport, prune, sparsegpt, wanda } from '../../../src/index.ts';
 import { f32, i64, type ModelSpec, type TensorSpec, value } from '../../support/build.ts';
 import { fromHalf, toHalf } from '../../support/half.ts';
 import { givenActivations, naiveSparseGpt, naiveWanda, type Rows, rowsOf } from '../../support/importance.ts';
@@ -329,10 +329,22 @@ describe('skips', () => {
     ]);
   });
 
-  test('a pattern longer than the axis that is summed over', async () => {
+  test('fewer inputs than a group of the pattern has: left, in the words of --nm alone', async () => {
     const options = { pattern: { keep: 2, of: 4 } };
-    const detail = '2:4 needs more than 2 weights along its inputs; it has 1';
-    expect(await outcome(conv([8, 1, 3, 3]), options)).toEqual([['w', 'no_importance', detail]]);
+    const plain = prune({ method: 'l1', nm: { keep: 2, group: 4 } });
+    for (const [channels, inputs] of [
+      [1, '1 input'],
+      [3, '3 inputs'],
+    ] as const) {
+      const spec = conv([8, channels, 3, 3]);
+      const few = ['w', 'group_exceeds_size', `it has ${inputs} along axis 1, fewer than a group of 4`];
+      expect(await outcome(spec, options)).toEqual([few]);
+      expect(reasons((await pass(spec, plain)).report)).toEqual([few]);
+    }
+    const turnedOver = model(f32([3, 10], randomFloats([3, 10])), gemm({}));
+    expect(await outcome(turnedOver, options)).toEqual([
+      ['w', 'group_exceeds_size', 'it has 3 inputs along axis 0, fewer than a group of 4'],
+    ]);
   });
 
   test('in the body of an If, and captured by one', async () => {

@@ -136,7 +136,7 @@ function withData(yargs: Argv, text: Text): Argv {
   return yargs
     .option('calibrate', { ...text, describe: 'inputs of the model: .npz, .npy, .json, a folder (docs/data.md)' })
     .option('samples', { ...text, describe: 'use the first N rows' })
-    .option('batch', { ...text, describe: 'feed N rows at once' })
+    .option('batch', { ...text, describe: 'feed N rows at once (what the model fixes, or 1)' })
     .option('parallel-layers', {
       type: 'boolean',
       describe: 'all layers see the unpruned model: fewer runs over the data',
