@@ -7,6 +7,7 @@ import {
   sampleStarts,
   type Within,
 } from '../../kernels/bracket.ts';
+import { overlapped } from '../overlapped.ts';
 import type { Measured } from './measure.ts';
 
 /** So few magnitudes are sooner all collected than counted by 65,536 digits. */
@@ -15,6 +16,9 @@ const EVERYTHING: Bracket = { low: 1, high: 0x7f800000 };
 
 /** Magnitudes that are collected at most, 64 MiB; a model of 8 GiB has half of them. */
 const MOST_COLLECTED: number = 16 << 20;
+
+/** Weights that are looked at side by side. */
+const AT_ONCE = 4;
 
 /** A weight with the number of its elements. */
 export interface Sampled {
@@ -39,8 +43,8 @@ export async function survey(weights: readonly Sampled[], share: number): Promis
   const bracket = few ? EVERYTHING : bracketOf(await sampleOf(weights), share);
   const found: (readonly Within[])[] = [];
   let collected = 0;
-  for (const { measured } of weights) {
-    const parts = (await measured.surveying?.survey(bracket)) ?? [];
+  const look = async ({ measured }: Sampled): Promise<readonly Within[]> => measured.surveying?.survey(bracket) ?? [];
+  for await (const parts of overlapped(weights, atOnce, look)) {
     found.push(parts);
     collected += parts.reduce((sum, one) => sum + one.inside.length, 0);
     if (collected > MOST_COLLECTED) return undefined;
@@ -55,14 +59,19 @@ async function sampleOf(weights: readonly Sampled[]): Promise<Uint32Array> {
   const samples: Uint32Array[] = [];
   let first = 0;
   let next = 0;
-  for (const { measured, elements } of weights) {
+  const sample = async ({ measured, elements }: Sampled): Promise<Uint32Array | undefined> => {
     const own: number[] = [];
     for (; next < starts.length && (starts[next] as number) < first + elements; next++) {
       own.push(Math.max(0, Math.min((starts[next] as number) - first, elements - SAMPLE_PIECE)));
     }
-    const sample = own.length > 0 ? await measured.surveying?.sample(own) : undefined;
-    if (sample !== undefined) samples.push(sample);
     first += elements;
-  }
+    return own.length > 0 ? measured.surveying?.sample(own) : undefined;
+  };
+  for await (const one of overlapped(weights, atOnce, sample)) if (one !== undefined) samples.push(one);
   return joined(samples);
+}
+
+/** Weights that other threads read, several at a time, so that none waits for this one; others are read whole. */
+function atOnce({ measured }: Sampled): number {
+  return measured.surveying?.worthSampling === true ? AT_ONCE : 1;
 }
