@@ -137,6 +137,8 @@ export class StoredMagnitudes {
     const taken = total(ties, (one) => one);
     // Zeros are below every threshold but 0 itself, under which nothing is lost.
     const lost = bits === 0 ? 0 : total(parts, (one) => one.less) - (await this.countSpecial()).zeros + taken;
+    const selected = this.#selection?.found;
+    const known = selected?.bits === bits && selected.ties === taken ? selected.end : undefined;
     this.#forget();
     const job = ({ start, length }: Span, left: number): Part<'zero'> => ({
       job: { kind: 'zero', elements: length, threshold: bits, ties: left },
@@ -160,7 +162,7 @@ export class StoredMagnitudes {
       const { file } = this.#stored;
       // Zeros of zeros would be two thresholds.
       if (file === undefined || file.zeroed !== undefined) return undefined;
-      const until = file.position + 4 * (await this.#endOfTies(bits, parts, ties));
+      const until = file.position + 4 * (known ?? (await this.#endOfTies(bits, parts, ties)));
       return { ...file, zeroed: { below: bits, until } };
     };
     return { lost, stream: { ...stream, place } };

@@ -3,7 +3,7 @@ import type { Tinypool } from 'tinypool';
 import { CompressError } from '../errors.ts';
 import type { FilePlace } from '../ir/tensor.ts';
 import type { Job, JobOf, Results } from './jobs.ts';
-import type { OrderedPlace, Outcome, Task } from './worker.ts';
+import type { OrderedPart, OrderedPlace, OrderedTask, Outcome, Task } from './worker.ts';
 
 /** More threads than this wait for memory and for each other's writes to the one file. */
 const MOST_THREADS = 4;
@@ -24,7 +24,7 @@ function fail(cause: CompressError): void {
 }
 
 /** A task's outcome. No race with one promise for all of them: that would keep every outcome as long as it lives. */
-function outcomeOf(threads: Tinypool, task: Task): Promise<Outcome> {
+function outcomeOf(threads: Tinypool, task: Task | OrderedTask): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     if (broken !== undefined) return reject(broken);
     waiting.add(reject);
@@ -78,26 +78,25 @@ export async function runInThread<Kind extends Job['kind']>(
   from: FilePlace,
   to?: FilePlace,
 ): Promise<Results[Kind]> {
-  return (await performed({ job, from, to }, label)).result as Results[Kind];
+  return (await performed({ job, from, to }, label)) as Results[Kind];
 }
 
 /**
- * Runs a job in another thread that writes when it is its turn; whoever gave out the turns sees to it that nobody waits for ever.
- * @returns the pieces that were wanted
+ * Runs jobs in another thread that writes when it is their turn; whoever gave out the turns sees to it that nobody waits for ever.
+ * @returns the pieces that were wanted, part by part
  * @throws as {@link runInThread}
  */
 export async function runInTurn(
-  job: Job,
+  parts: readonly OrderedPart[],
   label: string,
-  from: FilePlace,
   to: OrderedPlace,
-): Promise<readonly Uint8Array[]> {
-  return (await performed({ job, from, to }, label)).shown ?? [];
+): Promise<readonly (readonly Uint8Array[])[]> {
+  return (await performed({ parts, to }, label)) as Uint8Array[][];
 }
 
-async function performed(task: Task, label: string): Promise<Extract<Outcome, { result: unknown }>> {
+async function performed(task: Task | OrderedTask, label: string): Promise<unknown> {
   const outcome = await outcomeOf(await startThreads(), task);
-  if ('result' in outcome) return outcome;
+  if ('result' in outcome) return outcome.result;
   if (outcome.failed === 'write') throw writeError(outcome.message, outcome.code);
   throw new CompressError('io', label, outcome.message);
 }

@@ -2,7 +2,7 @@ import { CompressError } from '../errors.ts';
 import type { FilePlace, Stored, Target } from '../ir/tensor.ts';
 import { Arena } from '../kernels/simd/arena.ts';
 import { type Job, type JobOf, type Results, stepsOf } from './jobs.ts';
-import { runInThread, runInTurn } from './pool.ts';
+import { runInThread, runInTurn, threadCount } from './pool.ts';
 import { ABANDONED } from './worker.ts';
 
 /** A job over bytes that begin at `start` of the stored ones, its result (if it has one) at `at` of the whole result. */
@@ -47,7 +47,8 @@ export async function writeParts<Kind extends Job['kind']>(
 }
 
 /**
- * Runs parts in threads that write their results one after the other, in the order of the parts.
+ * Runs parts in threads that write their results one after the other, in the order of the parts. Of two threads each has every
+ * second part: it computes one while the other writes.
  * @param byteLength - of what they write together
  */
 export async function writeInOrder<Kind extends Job['kind']>(
@@ -63,20 +64,26 @@ export async function writeInOrder<Kind extends Job['kind']>(
     Atomics.store(state, 0, -1);
     Atomics.notify(state, 0);
   };
+  const all = parts.map(({ job, start, at }, index) => {
+    const first = (watching?.start ?? 0) + at;
+    const length = (parts[index + 1]?.at ?? byteLength) - at;
+    const wanted = watching?.watcher.wanted(first, length) ?? [];
+    const own = wanted.map((piece) => ({ ...piece, start: piece.start - first }));
+    return { first, part: { job, from: moved(file, start), index, wanted: own } };
+  });
+  const threads = threadCount();
+  const shares = Array.from({ length: threads }, (_, thread) => all.filter((__, index) => index % threads === thread));
   const ended = await Promise.allSettled(
-    parts.map(async ({ job, start, at }, index) => {
-      const first = (watching?.start ?? 0) + at;
-      const length = (parts[index + 1]?.at ?? byteLength) - at;
-      const wanted = watching?.watcher.wanted(first, length) ?? [];
-      const own = wanted.map((piece) => ({ ...piece, start: piece.start - first }));
-      const shown = await runInTurn(job, stored.label, moved(file, start), { fd, turn, index, wanted: own }).catch(
-        (cause: unknown) => {
-          abandon();
-          throw cause;
-        },
-      );
-      for (const [which, { start: from }] of wanted.entries()) {
-        watching?.watcher.show(from, shown[which] as Uint8Array);
+    shares.map(async (share) => {
+      const ordered = share.map(({ part }) => part);
+      const shown = await runInTurn(ordered, stored.label, { fd, turn }).catch((cause: unknown) => {
+        abandon();
+        throw cause;
+      });
+      for (const [at, { first, part }] of share.entries()) {
+        for (const [which, { start }] of part.wanted.entries()) {
+          watching?.watcher.show(first + start, shown[at]?.[which] as Uint8Array);
+        }
       }
     }),
   );

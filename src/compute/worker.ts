@@ -1,30 +1,42 @@
 import { readSync, writeSync } from 'node:fs';
 import type { FilePlace, Piece } from '../ir/tensor.ts';
 import { Arena } from '../kernels/simd/arena.ts';
-import { perform } from '../kernels/steps.ts';
+import { perform, type Transfer } from '../kernels/steps.ts';
 import { type Job, stepsOf } from './jobs.ts';
 
 /** A job with where its bytes lie and go. Descriptors are those of the process: threads share them. */
 export interface Task {
   readonly job: Job;
   readonly from: FilePlace;
-  readonly to: FilePlace | OrderedPlace | undefined;
+  readonly to: FilePlace | undefined;
 }
 
-/** Where tasks write one after the other, each behind what the one before wrote. */
+/** Jobs of one thread, whose results go behind each other and between those of other threads. */
+export interface OrderedTask {
+  readonly parts: readonly OrderedPart[];
+  readonly to: OrderedPlace;
+}
+
+/** One of them. */
+export interface OrderedPart {
+  readonly job: Job;
+  readonly from: FilePlace;
+  /** Its turn. */
+  readonly index: number;
+  /** What of the result comes back. */
+  readonly wanted: readonly Piece[];
+}
+
+/** Where threads write in turn. */
 export interface OrderedPlace {
   readonly fd: number;
   /** Whose turn it is, an Int32; below 0 when nobody is to write any more. */
   readonly turn: SharedArrayBuffer;
-  /** The turn of this task. */
-  readonly index: number;
-  /** What of the result comes back with it. */
-  readonly wanted: readonly Piece[];
 }
 
 /** What became of a task: errors lose their codes on the way between threads, so they are told as data. */
 export type Outcome =
-  | { readonly result: unknown; readonly shown?: readonly Uint8Array[] }
+  | { readonly result: unknown }
   | { readonly failed: 'read' | 'write'; readonly message: string; readonly code: string | undefined };
 
 /** A read or write that failed. */
@@ -39,58 +51,70 @@ class Failure extends Error {
 
 let arena: Arena | undefined;
 
-/** Runs one task in this thread, its bytes read and written by the thread itself. */
-export function run({ job, from, to }: Task): Outcome {
-  arena ??= new Arena();
-  const own = arena;
-  const mark = arena.mark();
+/** Runs one task in this thread, its bytes read and written by the thread itself. Of an ordered one the result is what was wanted, part by part. */
+export function run(task: Task | OrderedTask): Outcome {
   try {
-    const ordered = to !== undefined && 'turn' in to ? new Ordered(to) : undefined;
-    const result = perform(
-      stepsOf(job, arena),
-      (bytes, at) => {
-        read(from, bytes, at);
-        zero(from, bytes, at, own);
-      },
-      (bytes, at) => (ordered === undefined ? write(to as FilePlace, bytes, at) : ordered.write(bytes, at)),
-    );
-    return ordered === undefined ? { result } : { result, shown: ordered.end() };
+    if ('job' in task) return { result: performed(task, (bytes, at) => write(task.to as FilePlace, bytes, at)) };
+    const shown = task.parts.map((part) => {
+      const ordered = new Ordered(task.to, part);
+      performed(part, (bytes, at) => ordered.write(bytes, at));
+      return ordered.end();
+    });
+    return { result: shown };
   } catch (cause) {
     if (!(cause instanceof Failure)) throw cause;
     const code = (cause.cause as NodeJS.ErrnoException | undefined)?.code;
     return { failed: cause.side, message: cause.message, code };
+  }
+}
+
+function performed({ job, from }: Pick<Task, 'job' | 'from'>, written: Transfer): unknown {
+  arena ??= new Arena();
+  const own = arena;
+  const mark = own.mark();
+  try {
+    return perform(
+      stepsOf(job, own),
+      (bytes, at) => {
+        read(from, bytes, at);
+        zero(from, bytes, at, own);
+      },
+      written,
+    );
   } finally {
-    arena.release(mark);
+    own.release(mark);
   }
 }
 
 /** Writes in turn. What is computed before the first write is computed while others write. */
 class Ordered {
-  readonly #place: OrderedPlace;
+  readonly #fd: number;
+  readonly #part: OrderedPart;
   readonly #turn: Int32Array;
   readonly #shown: Uint8Array[];
 
-  constructor(place: OrderedPlace) {
-    this.#place = place;
-    this.#turn = new Int32Array(place.turn);
-    this.#shown = place.wanted.map(({ byteLength }) => new Uint8Array(byteLength));
+  constructor({ fd, turn }: OrderedPlace, part: OrderedPart) {
+    this.#fd = fd;
+    this.#part = part;
+    this.#turn = new Int32Array(turn);
+    this.#shown = part.wanted.map(({ byteLength }) => new Uint8Array(byteLength));
   }
 
   write(bytes: Uint8Array, at: number): void {
     this.#wait();
-    for (const [index, { start, byteLength }] of this.#place.wanted.entries()) {
+    for (const [index, { start, byteLength }] of this.#part.wanted.entries()) {
       const [first, end] = [Math.max(start, at), Math.min(start + byteLength, at + bytes.length)];
       if (first < end) this.#shown[index]?.set(bytes.subarray(first - at, end - at), first - start);
     }
     for (let done = 0; done < bytes.length; ) {
-      done += guarded('write', () => writeSync(this.#place.fd, bytes, done, bytes.length - done, null));
+      done += guarded('write', () => writeSync(this.#fd, bytes, done, bytes.length - done, null));
     }
   }
 
   /** Gives the turn to the next one. */
   end(): readonly Uint8Array[] {
     this.#wait();
-    Atomics.store(this.#turn, 0, this.#place.index + 1);
+    Atomics.store(this.#turn, 0, this.#part.index + 1);
     Atomics.notify(this.#turn, 0);
     return this.#shown;
   }
@@ -98,7 +122,7 @@ class Ordered {
   #wait(): void {
     for (;;) {
       const now = Atomics.load(this.#turn, 0);
-      if (now === this.#place.index) return;
+      if (now === this.#part.index) return;
       if (now < 0) throw new Failure('write', Object.assign(new Error('another part failed'), { code: ABANDONED }));
       Atomics.wait(this.#turn, 0, now);
     }

@@ -20,8 +20,10 @@ export interface Selection {
 export interface Selected {
   /** Its magnitude: the bits of a float32 without the sign. */
   readonly bits: number;
-  /** How many of the elements equal to it are among the `count`. */
+  /** How many of the elements equal to it are among the `count`: the first ones. */
   readonly ties: number;
+  /** The element behind the last of these. */
+  readonly end: number;
   /** What lies below and at it, part by part. */
   readonly parts: readonly Beside[];
 }
@@ -42,6 +44,7 @@ export function* selectSteps(arena: Arena, elements: number, parts: readonly Spa
   const out = arena.allocate(4 * room);
   const all = { below: 0, zeros: 0, nans: 0, inside: 0 };
   const looks: { readonly below: number; readonly from: number; readonly count: number }[] = [];
+  const chunks: { readonly at: number; readonly length: number; readonly from: number; readonly count: number }[] = [];
   for (const { start, length } of parts) {
     const before = { ...all };
     for (let at = start; at < start + length; at += CHUNK) {
@@ -52,6 +55,7 @@ export function* selectSteps(arena: Arena, elements: number, parts: readonly Spa
       all.below += found.below;
       all.zeros += found.zeros;
       all.nans += found.nans;
+      chunks.push({ at, length: chunk, from: all.inside, count: found.count });
       all.inside += found.count;
     }
     looks.push({ below: all.below - before.below, from: before.inside, count: all.inside - before.inside });
@@ -67,7 +71,17 @@ export function* selectSteps(arena: Arena, elements: number, parts: readonly Spa
     return { less: below + less, equal };
   });
   const ties = count - beside.reduce((sum, { less }) => sum + less, 0);
-  return { zeros, nans, found: { bits, ties, parts: beside } };
+  let left = ties;
+  for (const { at, length, from, count: held } of chunks) {
+    const { equal } = countBeside(arena, out + 4 * from, held, bits);
+    if (equal >= left) {
+      yield { kind: 'read', bytes: arena.bytes(input, 4 * length), at: 4 * at };
+      const end = at + nthEqual(arena, input, length, bits, left) + 1;
+      return { zeros, nans, found: { bits, ties, end, parts: beside } };
+    }
+    left -= equal;
+  }
+  throw new RangeError('fewer elements at the threshold than were counted');
 }
 
 /**
@@ -82,15 +96,19 @@ export function* tieSteps(arena: Arena, elements: number, bits: number, nth: num
     yield { kind: 'read', bytes: arena.bytes(input, 4 * length), at: 4 * at };
     arena.kernels.magnitudes(input, length);
     const { equal } = countBeside(arena, input, length, bits);
-    if (equal >= left) {
-      const values = arena.uint32s(input, length);
-      let index = -1;
-      for (; left > 0; left--) index = values.indexOf(bits, index + 1);
-      return at + index;
-    }
+    if (equal >= left) return at + nthEqual(arena, input, length, bits, left);
     left -= equal;
   }
   return elements;
+}
+
+/** Which of float32 [length] at offset `data` is the `nth` one that equals a magnitude; their signs are lost. */
+function nthEqual(arena: Arena, data: number, length: number, bits: number, nth: number): number {
+  arena.kernels.magnitudes(data, length);
+  const values = arena.uint32s(data, length);
+  let index = -1;
+  for (let left = nth; left > 0; left--) index = values.indexOf(bits, index + 1);
+  return index;
 }
 
 /** A bracket that almost surely holds the magnitude below which the share `share` of all elements lies. */

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { bracketOf } from '../../src/kernels/bracket.ts';
 import { addDigits, type Magnitudes, selectThreshold } from '../../src/kernels/magnitude.ts';
 import { beside, nthSmallest, referenceOrder } from '../../src/kernels/order.ts';
-import { selectSteps } from '../../src/kernels/selectSteps.ts';
+import { selectSteps, tieSteps } from '../../src/kernels/selectSteps.ts';
 import { ArenaOrder, countBeside } from '../../src/kernels/simd/order.ts';
 import { spans } from '../../src/kernels/slices.ts';
 import { perform } from '../../src/kernels/steps.ts';
@@ -124,6 +124,8 @@ describe('selectSteps', () => {
             if (found === undefined) continue;
             told++;
             expect([found.bits, found.ties]).toEqual([key, expected.ties]);
+            const at = bits.flatMap((one, index) => (one === key ? [index] : []))[expected.ties - 1] as number;
+            expect(found.end).toBe(at + 1);
             expect(found.parts).toEqual(
               parts.map(({ start, length }) => beside(Uint32Array.from(bits.slice(start, start + length)), key)),
             );
@@ -133,6 +135,24 @@ describe('selectSteps', () => {
       { numRuns: 40 },
     );
     expect(told).toBeGreaterThan(20);
+  });
+
+  it('finds a tie by its number, in any chunk, or says that there are fewer', () => {
+    const data = Float32Array.from({ length: 700_000 }, (_, index) => (index % 250_000 === 7 ? -0.5 : 0.25));
+    const bytes = new Uint8Array(data.buffer);
+    for (const arena of [simd, scalar]) {
+      const found = [1, 2, 3, 4].map((nth) => {
+        const mark = arena.mark();
+        const at = perform(
+          tieSteps(arena, data.length, 0x3f000000, nth),
+          (into, from) => into.set(bytes.subarray(from, from + into.length)),
+          () => {},
+        );
+        arena.release(mark);
+        return at;
+      });
+      expect(found).toEqual([7, 250_007, 500_007, 700_000]);
+    }
   });
 
   it('counts NaN', () => {
