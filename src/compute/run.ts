@@ -69,7 +69,7 @@ export async function writeInOrder<Kind extends Job['kind']>(
     const length = (parts[index + 1]?.at ?? byteLength) - at;
     const wanted = watching?.watcher.wanted(first, length) ?? [];
     const own = wanted.map((piece) => ({ ...piece, start: piece.start - first }));
-    return { first, part: { job, from: moved(file, start), index, wanted: own } };
+    return { first, part: { job, from: moved(file, start), index, byteLength: length, wanted: own } };
   });
   const threads = threadCount();
   const shares = Array.from({ length: threads }, (_, thread) => all.filter((__, index) => index % threads === thread));

@@ -3,7 +3,7 @@ import type { Stored, Streamed, Target } from '../ir/tensor.ts';
 import { type Part, runHere, writeInOrder, writeParts } from './run.ts';
 import { threadsFor } from './work.ts';
 
-/** Bytes of a part, of those that are written one behind the other: it is computed while the one before is written. */
+/** Bytes that a part of those that are written one behind the other gives: it is computed while the one before is written. */
 const ORDERED: number = 1 << 20;
 
 /** Shows what is wanted of bytes that are written. */
@@ -35,7 +35,7 @@ export function streamOf<Kind extends 'quantize' | 'transpose' | 'zero' | 'copy'
     async writeTo(target: Target) {
       const { fd, position } = target;
       if (position === undefined) {
-        return writeInOrder(stored, cutInto(Math.ceil(stored.byteLength / ORDERED)), byteLength, target);
+        return writeInOrder(stored, cutInto(Math.ceil(byteLength / ORDERED)), byteLength, target);
       }
       await writeParts(stored, cutInto(threadsFor(stored)), { fd, position });
       show(target, position, byteLength);

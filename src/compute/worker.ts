@@ -23,6 +23,8 @@ export interface OrderedPart {
   readonly from: FilePlace;
   /** Its turn. */
   readonly index: number;
+  /** Of its result. */
+  readonly byteLength: number;
   /** What of the result comes back. */
   readonly wanted: readonly Piece[];
 }
@@ -86,7 +88,11 @@ function performed({ job, from }: Pick<Task, 'job' | 'from'>, written: Transfer)
   }
 }
 
-/** Writes in turn. What is computed before the first write is computed while others write. */
+/** Results of at most so many bytes are written at once, when all of them are there. */
+const MOST_HELD: number = 2 << 20;
+let held = new Uint8Array(0);
+
+/** Writes in turn. A short result is computed while others write; of a longer one, what comes before its first write. */
 class Ordered {
   readonly #fd: number;
   readonly #part: OrderedPart;
@@ -101,6 +107,17 @@ class Ordered {
   }
 
   write(bytes: Uint8Array, at: number): void {
+    const { byteLength } = this.#part;
+    if (bytes.length === byteLength || byteLength > MOST_HELD) {
+      this.#send(bytes, at);
+      return;
+    }
+    if (held.length < byteLength) held = new Uint8Array(MOST_HELD);
+    held.set(bytes, at);
+    if (at + bytes.length === byteLength) this.#send(held.subarray(0, byteLength), 0);
+  }
+
+  #send(bytes: Uint8Array, at: number): void {
     this.#wait();
     for (const [index, { start, byteLength }] of this.#part.wanted.entries()) {
       const [first, end] = [Math.max(start, at), Math.min(start + byteLength, at + bytes.length)];
