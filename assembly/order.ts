@@ -37,35 +37,3 @@ export function countBeside(data: usize, length: i32, bits: i32): void {
   store<u32>(RESULT, less - sum(below));
   store<u32>(RESULT, equal - sum(same), 4);
 }
-
-@inline
-function middle(a: i32, b: i32, c: i32): i32 {
-  return max(min(a, b), min(max(a, b), c));
-}
-
-// Hoare's Find, with the middle of three as pivot.
-export function nthSmallest(data: usize, length: i32, rank: i32): i32 {
-  const wanted = data + (<usize>(rank - 1) << 2);
-  let left = data;
-  let right = data + (<usize>(length - 1) << 2);
-  while (left < right) {
-    const half = left + (((right - left) >> 3) << 2);
-    const pivot = middle(load<i32>(left), load<i32>(half), load<i32>(right));
-    let low = left;
-    let high = right;
-    while (low <= high) {
-      while (load<i32>(low) < pivot) low += 4;
-      while (load<i32>(high) > pivot) high -= 4;
-      if (low > high) break;
-      const held = load<i32>(low);
-      store<i32>(low, load<i32>(high));
-      store<i32>(high, held);
-      low += 4;
-      high -= 4;
-    }
-    if (wanted <= high) right = high;
-    else if (wanted >= low) left = low;
-    else break;
-  }
-  return load<i32>(wanted);
-}

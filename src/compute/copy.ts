@@ -2,13 +2,17 @@ import type { Stored, Streamed } from '../ir/tensor.ts';
 import { spans } from '../kernels/slices.ts';
 import { streamOf } from './stream.ts';
 
+const WORD = 4;
+
 /** The bytes as they lie. */
 export function copied(stored: Stored): Streamed {
-  const stream = streamOf<'copy'>(stored, stored.byteLength, (count) =>
-    spans(stored.byteLength, count).map(({ start, length }) => ({
-      job: { kind: 'copy', byteLength: length },
-      start,
-      at: start,
+  const { byteLength } = stored;
+  const stream = streamOf<'copy'>(stored, byteLength, (count) =>
+    // Whole words: of zeros only whole elements are known.
+    spans(Math.ceil(byteLength / WORD), count).map(({ start, length }) => ({
+      job: { kind: 'copy', byteLength: Math.min(length * WORD, byteLength - start * WORD) },
+      start: start * WORD,
+      at: start * WORD,
     })),
   );
   return { ...stream, place: async () => stored.file };

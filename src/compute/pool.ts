@@ -33,12 +33,20 @@ function outcomeOf(threads: Tinypool, task: Task | OrderedTask): Promise<Outcome
   });
 }
 
-/** How many threads there may be beside this one; none where there is one processor, or when run from source. */
+let count: number | undefined;
+
+/**
+ * How many threads there may be beside this one, the same all the time; none where there is one processor, or when run
+ * from source.
+ */
 export function threadCount(): number {
   // Threads run the built package; tests run the sources.
   if (import.meta.url.endsWith('.ts')) return 0;
-  const processors = availableParallelism();
-  return processors < 2 ? 0 : Math.min(processors, MOST_THREADS);
+  if (count === undefined) {
+    const processors = availableParallelism();
+    count = processors < 2 ? 0 : Math.min(processors, MOST_THREADS);
+  }
+  return count;
 }
 
 /** Starts the threads, for a caller who knows that there will be work for them. */

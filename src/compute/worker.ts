@@ -131,7 +131,9 @@ class Ordered {
   /** Gives the turn to the next one. */
   end(): readonly Uint8Array[] {
     this.#wait();
-    Atomics.store(this.#turn, 0, this.#part.index + 1);
+    const { index } = this.#part;
+    // Not over what says that nobody is to write any more.
+    if (Atomics.compareExchange(this.#turn, 0, index, index + 1) !== index) throw abandoned();
     Atomics.notify(this.#turn, 0);
     return this.#shown;
   }
@@ -140,10 +142,14 @@ class Ordered {
     for (;;) {
       const now = Atomics.load(this.#turn, 0);
       if (now === this.#part.index) return;
-      if (now < 0) throw new Failure('write', Object.assign(new Error('another part failed'), { code: ABANDONED }));
+      if (now < 0) throw abandoned();
       Atomics.wait(this.#turn, 0, now);
     }
   }
+}
+
+function abandoned(): Failure {
+  return new Failure('write', Object.assign(new Error('another part failed'), { code: ABANDONED }));
 }
 
 /** The code of a write that did not happen because an earlier one had failed. */
@@ -162,6 +168,7 @@ function zero({ position, zeroed }: FilePlace, bytes: Uint8Array, at: number, { 
   if (zeroed === undefined) return;
   const elements = bytes.length / 4;
   const ties = Math.max(0, Math.min(elements, (zeroed.until - position - at) / 4));
+  if (!Number.isInteger(elements) || !Number.isInteger(ties)) throw new RangeError('elements were cut');
   if (ties > 0) kernels.zeroBelow(bytes.byteOffset, ties, zeroed.below, ties);
   if (ties < elements) kernels.zeroBelow(bytes.byteOffset + 4 * ties, elements - ties, zeroed.below, 0);
 }

@@ -4,25 +4,28 @@
  * into a temporary file. Instead the writer makes that file, with threads, and only its name goes through the pipe. Weights that lie in
  * an open file as they are, or but for zeros, are not even in that one: it says where they lie (see references.ts).
  *
- * 1. The reader, before it reads, makes an empty file `onnx-compress-TAG-pipe-INODE` in the folder for temporary files.
+ * 1. The reader, before it reads, makes an empty file `onnx-compress-TAG-pipe2-INODE` in the folder for temporary files (2: of this
+ *    way to do it; other versions look for other names).
  * 2. The writer looks there for its own pipe. It believes the name only where the file belongs to this user and the
  *    process in it lives here and has that very pipe as its standard input; else it writes into the pipe as ever.
- * 3. It makes `onnx-compress-TAG` in the same folder, the model and behind its end the references, and sends {@link MESSAGE}, that tag
+ * 3. It makes `onnx-compress-TAG` in the same folder, the model and behind its end the references, removes the reader's file, and sends {@link MESSAGE}, that tag
  *    and how long the model is, which no model begins with.
  * 4. The reader opens the file and those it refers to, cuts the references off, removes its name, and reads on: what else may come goes
  *    behind the model.
- * 5. The writer ends when the name is gone, or fails as with any reader that has stopped.
+ * 5. The writer ends when the name is gone, or fails as with any reader that has stopped. So it does where the reader's file was gone: what
+ *    came first was no model of ours. A reader whose file is gone and that gets anything but the message fails, too: nobody waits for ever.
  *
  * Whatever ends early, the files are those of a live process that removes them, or of a dead one, and then the next run does.
  */
-import { lstatSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, existsSync, lstatSync, readdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ioError } from '../errors.ts';
+import { CompressError, ioError } from '../errors.ts';
 import { liveProcess, newTag, PREFIX, TAG } from './owner.ts';
 import { pipeOf } from './pipe.ts';
+import { readPlace } from './place.ts';
 import { type OpenReferences, openReferences, type Reference, ReferenceList } from './references.ts';
 import { openTemporary, removeAtExit, temporaries, temporaryPath } from './temporary.ts';
 import { writeAll } from './writeAll.ts';
@@ -36,7 +39,7 @@ const MOST_REFERENCES: number = 64 << 20;
 /** More bytes than a message has, and fewer than a pipe takes in one piece. */
 const LONGEST = 512;
 
-const ANNOUNCED = new RegExp(`^${PREFIX}(${TAG})-pipe-(\\d{1,20})$`);
+const ANNOUNCED = new RegExp(`^${PREFIX}(${TAG})-pipe2-(\\d{1,20})$`);
 
 /** How often the writer looks whether the reader has the file, in milliseconds. */
 const PAUSE = 2;
@@ -67,7 +70,7 @@ export interface Taken {
 export function announce(fd: number): Announcement | undefined {
   const pipe = pipeOf(fd);
   if (pipe === undefined) return undefined;
-  const path = `${temporaryPath()}-pipe-${pipe}`;
+  const path = `${temporaryPath()}-pipe2-${pipe}`;
   try {
     removeAtExit(path);
     writeFileSync(path, '', { flag: 'wx', mode: 0o600 });
@@ -75,7 +78,9 @@ export function announce(fd: number): Announcement | undefined {
     temporaries.delete(path);
     return undefined;
   }
+  let announced = true;
   const withdraw = (): void => {
+    announced = false;
     rmSync(path, { force: true });
     temporaries.delete(path);
   };
@@ -83,22 +88,31 @@ export function announce(fd: number): Announcement | undefined {
     withdraw,
     async taken(bytes) {
       const start = Buffer.from(bytes.subarray(0, LONGEST)).toString('latin1');
+      if (!start.startsWith(MESSAGE)) {
+        // A writer that has our file sends its message to nobody else: it must not wait for us.
+        if (bytes.byteLength > 0 && announced && !existsSync(path))
+          throw refusal('something came before the model that is handed over');
+        return undefined;
+      }
       const found = WHOLE.exec(start);
       const [message, tag] = found ?? [];
-      if (message === undefined || tag === undefined) return undefined;
-      const writer = liveProcess(tag);
+      const writer = tag === undefined ? undefined : liveProcess(tag);
       // Only from a process that has the other end: nobody else can have us open and remove a file.
-      if (writer === undefined || pipeOf(1, writer) !== pipe) return undefined;
+      if (message === undefined || tag === undefined || writer === undefined || pipeOf(1, writer) !== pipe) {
+        throw refusal('a model is handed over by a process that does not write this pipe');
+      }
+      withdraw();
       const file = temporaryPath(tag);
-      if (!isOurs(file)) return undefined;
-      const handle = await open(file, 'r+');
+      const handle = await open(file, constants.O_RDWR | constants.O_NOFOLLOW);
+      let references: OpenReferences | undefined;
       try {
-        withdraw();
+        await checkOurs(handle);
         const byteLength = Number(found?.at(-1));
-        const references = await referencesBehind(handle, byteLength, writer);
+        references = await referencesBehind(handle, byteLength, writer);
         await unlink(file);
         return { handle, byteLength, references, rest: bytes.subarray(message.length) };
       } catch (cause) {
+        await references?.close();
         await handle.close();
         throw cause;
       }
@@ -114,11 +128,29 @@ async function referencesBehind(
 ): Promise<OpenReferences | undefined> {
   const { size } = await handle.stat();
   if (size === byteLength) return undefined;
-  const text = Buffer.alloc(Math.max(0, Math.min(size - byteLength, MOST_REFERENCES)));
-  await handle.read(text, 0, text.length, byteLength);
+  if (size < byteLength || size - byteLength > MOST_REFERENCES)
+    throw refusal('the model that is handed over is not whole');
+  const text = Buffer.alloc(size - byteLength);
+  await readPlace({ fd: handle.fd, position: byteLength }, text, 0, '<stdin>');
   const references = await openReferences(text.toString('utf8'), writer, byteLength);
-  await handle.truncate(byteLength);
+  try {
+    await handle.truncate(byteLength);
+  } catch (cause) {
+    await references.close();
+    throw cause;
+  }
   return references;
+}
+
+/** @throws CompressError `io` for anything but a file of this user that has one name and is for nobody else */
+async function checkOurs(handle: FileHandle): Promise<void> {
+  const { uid, nlink, mode } = await handle.stat();
+  if (uid === process.getuid?.() && nlink === 1 && mode === (constants.S_IFREG | 0o600)) return;
+  throw refusal('a file is handed over that is not of this program');
+}
+
+function refusal(fact: string): CompressError {
+  return new CompressError('io', '<stdin>', fact);
 }
 
 /** A regular file of this user. */
@@ -127,8 +159,8 @@ function isOurs(path: string): boolean {
   return found?.isFile() === true && found.uid === process.getuid?.();
 }
 
-/** The tag of the process of ours that reads the pipe at `fd` and has said so. */
-function readerOf(fd: number): string | undefined {
+/** The process of ours that reads the pipe at `fd` and has said so, by its tag, and the file with which it did. */
+function readerOf(fd: number): { readonly tag: string; readonly announcement: string } | undefined {
   const pipe = pipeOf(fd);
   if (pipe === undefined) return undefined;
   const folder = tmpdir();
@@ -138,7 +170,8 @@ function readerOf(fd: number): string | undefined {
       const [tag, announced] = [found?.[1], found?.at(-1)];
       if (tag === undefined || announced !== pipe || !isOurs(join(folder, name))) return [];
       const process = liveProcess(tag);
-      return process !== undefined && pipeOf(0, process) === pipe ? [tag] : [];
+      const here = process !== undefined && pipeOf(0, process) === pipe;
+      return here ? [{ tag, announcement: join(folder, name) }] : [];
     })[0];
   } catch {
     // No folder to look into.
@@ -187,11 +220,16 @@ export async function handOver(fd: number, label: string): Promise<Handover | un
       if (references.length > 0) {
         await writeAll(handle.fd, Buffer.from(references.text()), byteLength, path);
       }
+      const stopped = (): CompressError =>
+        ioError(label, Object.assign(new Error('the reader has ended'), { code: 'EPIPE' }));
+      try {
+        unlinkSync(reader.announcement);
+      } catch {
+        throw stopped();
+      }
       await send(Buffer.from(`${MESSAGE}${tag} ${byteLength}\n`));
       while (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
-        if (liveProcess(reader) === undefined) {
-          throw ioError(label, Object.assign(new Error('the reader has ended'), { code: 'EPIPE' }));
-        }
+        if (liveProcess(reader.tag) === undefined) throw stopped();
         await sleep(PAUSE);
       }
       await abort();

@@ -74,7 +74,7 @@ export interface OpenReferences {
  * @throws CompressError `io` where they make no sense, or the files are not those that were meant
  */
 export async function openReferences(text: string, process: number, byteLength: number): Promise<OpenReferences> {
-  const { files, references } = JSON.parse(text) as { files: Identity[]; references: Reference[] };
+  const { files, references } = parsed(text);
   const open_ = new Map<number, { readonly handle: FileHandle; readonly identity: Identity }>();
   const close = async (): Promise<void> => {
     for (const { handle } of open_.values()) await handle.close().catch(() => {});
@@ -90,7 +90,7 @@ export async function openReferences(text: string, process: number, byteLength: 
     for (const identity of files) {
       const path = `/proc/${process}/fd/${identity.fd}`;
       const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
-        throw ioError(path, cause);
+        throw ioError('the file that the command before the pipe reads', cause);
       });
       open_.set(identity.fd, { handle, identity });
     }
@@ -109,14 +109,37 @@ export async function openReferences(text: string, process: number, byteLength: 
   }
 }
 
+/** @throws CompressError `io` where it is no text of a {@link ReferenceList} */
+function parsed(text: string): { readonly files: readonly Identity[]; readonly references: readonly Reference[] } {
+  const { files, references } = attempt(() => JSON.parse(text)) ?? {};
+  const named = (one: Identity): boolean => Number.isSafeInteger(one?.fd) && one.fd >= 0;
+  const placed = (one: Reference): boolean => typeof one?.place === 'object' && one.place !== null;
+  const whole = Array.isArray(files) && files.every(named) && Array.isArray(references) && references.every(placed);
+  if (!whole || files.length > MOST_FILES) throw new CompressError('io', '<stdin>', SENSELESS);
+  return { files, references };
+}
+
+function attempt<T>(run: () => T): T | undefined {
+  try {
+    return run();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Files that a model and its weights come from: more would be no model. */
+const MOST_FILES = 1000;
+const SENSELESS = 'the command before the pipe says what cannot be of its model';
+
 /** @throws CompressError `io` where a reference leaves its file, or the one before it has its bytes too */
 function checkReference({ at, byteLength, place }: Reference, from: number, end: number, size: number): void {
   const { position, zeroed } = place;
   const whole = [at, byteLength, position, ...(zeroed === undefined ? [] : [zeroed.below, zeroed.until])];
   const fits = at >= from && byteLength > 0 && at + byteLength <= end && position + byteLength <= size;
-  const zeros = zeroed === undefined || (zeroed.below < ZERO_LIMIT && byteLength % 4 === 0);
+  const zeros =
+    zeroed === undefined || (zeroed.below < ZERO_LIMIT && byteLength % 4 === 0 && (zeroed.until - position) % 4 === 0);
   if (whole.every((one) => Number.isSafeInteger(one) && one >= 0) && fits && zeros) return;
-  throw new CompressError('io', '<stdin>', 'the command before the pipe says what cannot be of its model');
+  throw new CompressError('io', '<stdin>', SENSELESS);
 }
 
 /** A source that has the bytes of its references; `close()` closes all. */
@@ -153,6 +176,10 @@ export function referringSource(base: Source, { references, unchanged, close }: 
     },
     readInto,
     fd: undefined,
+    borders: (start, end) =>
+      within(start, end)
+        .flatMap(({ at, byteLength: length }) => [at, at + length])
+        .filter((at) => at > start && at < end),
     place(start, end) {
       const [one, ...others] = within(start, end);
       if (one === undefined) return base.fd === undefined ? undefined : { fd: base.fd, position: start };

@@ -20,6 +20,8 @@ export interface Source {
   readonly fd: number | undefined;
   /** Where bytes lie, for threads that read them themselves; absent where `fd` tells it. */
   place?(start: number, end: number): Place | undefined;
+  /** Where, between these two, bytes begin to lie elsewhere, ascending; absent where all lie together. */
+  borders?(start: number, end: number): readonly number[];
   /**
    * Whether the file is still what it was when it was opened: its size, its time, and the file under its name.
    * @throws CompressError `io` where it is not: what was read may be of two files

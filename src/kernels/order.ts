@@ -4,7 +4,7 @@ export interface Order {
   between(values: Uint32Array, low: number, high: number): { readonly below: number; readonly inside: Uint32Array };
   /** How many values are below a magnitude. */
   less(values: Uint32Array, bits: number): number;
-  /** The `rank`-th smallest value, counted from 1; reorders the values. */
+  /** The `rank`-th smallest value, counted from 1; may reorder the values. */
   nthSmallest(values: Uint32Array, rank: number): number;
 }
 
@@ -48,7 +48,9 @@ export function beside(values: Uint32Array, bits: number): Beside {
 export function nthSmallest(values: Uint32Array, rank: number): number {
   const wanted = rank - 1;
   let [left, right] = [0, values.length - 1];
-  while (left < right) {
+  for (let round = 0; left < right; round++) {
+    // An order made for it would take quadratic time: then by bisection, in 32 looks at all values.
+    if (round > MOST_ROUNDS) return byBisection(values, rank);
     const pivot = middle(
       values[left] as number,
       values[left + ((right - left) >>> 1)] as number,
@@ -68,6 +70,20 @@ export function nthSmallest(values: Uint32Array, rank: number): number {
     else break;
   }
   return values[wanted] as number;
+}
+
+/** Rounds that orders which nobody made for it stay far below. */
+const MOST_ROUNDS = 128;
+
+function byBisection(values: Uint32Array, rank: number): number {
+  let [low, high] = [0, 0xffffffff];
+  while (low < high) {
+    const half = low + Math.floor((high - low) / 2);
+    const { less, equal } = beside(values, half);
+    if (less + equal >= rank) high = half;
+    else low = half + 1;
+  }
+  return low;
 }
 
 function middle(a: number, b: number, c: number): number {

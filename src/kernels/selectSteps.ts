@@ -4,7 +4,7 @@ import { CHUNK } from './magnitudeSteps.ts';
 import type { Beside } from './order.ts';
 import type { Arena } from './simd/arena.ts';
 import { countWithin } from './simd/magnitude.ts';
-import { ArenaOrder, countBeside } from './simd/order.ts';
+import { ArenaOrder, countBeside, nthSmallest } from './simd/order.ts';
 import type { Span } from './slices.ts';
 import type { Steps } from './steps.ts';
 
@@ -63,9 +63,7 @@ export function* selectSteps(arena: Arena, elements: number, parts: readonly Spa
   const { zeros, nans, inside } = all;
   const rank = count - all.below;
   if (rank < 1 || rank > inside || inside > room) return { zeros, nans, found: undefined };
-  const ordered = arena.allocate(4 * inside);
-  arena.bytes(ordered, 4 * inside).set(arena.bytes(out, 4 * inside));
-  const bits = arena.kernels.nthSmallest(ordered, inside, rank);
+  const bits = nthSmallest(arena, out, inside, rank, bracket);
   const beside = looks.map(({ below, from, count: held }): Beside => {
     const { less, equal } = countBeside(arena, out + 4 * from, held, bits);
     return { less: below + less, equal };

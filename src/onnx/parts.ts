@@ -152,7 +152,7 @@ export async function writeParts(parts: readonly Part[], sink: Output, wrote: Wr
   const ahead = new ReadAhead();
   const elsewhere = new Elsewhere();
   try {
-    for (const part of parts) {
+    for (const part of parts.flatMap((one): readonly Part[] => (one instanceof Segment ? one.pieces() : [one]))) {
       const short = part instanceof Segment && part.byteLength <= SMALL ? await ahead.read(part) : part;
       if (short instanceof Uint8Array) {
         await sink.write(short);

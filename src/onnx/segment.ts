@@ -35,6 +35,14 @@ export class Segment implements Blob, Stored {
     return this.source.readInto(target, this.start + start);
   }
 
+  /** The same in pieces of which each lies in one place. */
+  pieces(): readonly Segment[] {
+    const { source, start, end } = this;
+    const borders = source.borders?.(start, end) ?? [];
+    if (borders.length === 0) return [this];
+    return [...new Set([...borders, end])].map((to, index, all) => new Segment(source, all[index - 1] ?? start, to));
+  }
+
   /** Adds a segment to a list, merged with the last one where it follows it directly. */
   static append<T>(list: (T | Segment)[], next: Segment): void {
     const last = list.at(-1);

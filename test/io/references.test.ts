@@ -8,6 +8,7 @@ import type { Place } from '../../src/io/place.ts';
 import { canRefer, openReferences, type Reference, ReferenceList, referringSource } from '../../src/io/references.ts';
 import { fileSource, type Source } from '../../src/io/source.ts';
 import { belowThreshold } from '../../src/kernels/magnitude.ts';
+import { Segment } from '../../src/onnx/segment.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'compress-test-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -114,6 +115,23 @@ linux('a source with references', () => {
     await done();
   });
 
+  test('tells where bytes begin to lie elsewhere, so that each piece lies in one place', async () => {
+    const { source, done } = await opened();
+    expect(source.borders?.(0, 20_000)).toEqual([5, 6005, 6005, 6165, 9000, 9777]);
+    expect([source.borders?.(5, 6005), source.borders?.(10_000, 20_000)]).toEqual([[], []]);
+    const pieces = new Segment(source, 2, 19_000).pieces();
+    expect(pieces.map(({ start, end }) => [start, end])).toEqual([
+      [2, 5],
+      [5, 6005],
+      [6005, 6165],
+      [6165, 9000],
+      [9000, 9777],
+      [9777, 19_000],
+    ]);
+    expect(pieces.every(({ file }) => file !== undefined)).toBe(true);
+    await done();
+  });
+
   test('notices that a file was changed', async () => {
     const { source, done } = await opened();
     utimesSync(original, 1, 1);
@@ -138,6 +156,13 @@ linux('references are refused', () => {
       'a magnitude that is none',
       (all) => Object.assign((all.references[0] as Reference).place, { zeroed: { below: 2 ** 31, until: 0 } }),
     ],
+    ['a path instead of a descriptor', (all) => Object.assign(all.files[0] as object, { fd: '../../../etc/passwd' })],
+    [
+      'ties that end within an element',
+      (all) => Object.assign((all.references[0] as Reference).place.zeroed as object, { until: 415 }),
+    ],
+    ['no files', (all) => Object.assign(all, { files: 7 })],
+    ['a reference that is none', (all) => Object.assign(all.references, { 0: null })],
     ['a file nobody named', (all) => Object.assign((all.references[0] as Reference).place, { fd: 4711 })],
   ];
   test.each(cases)('%s', async (_, change) => {

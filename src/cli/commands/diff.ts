@@ -64,6 +64,7 @@ async function compare(
     const found = await diff(before, after);
     // Nothing that is compared differs: then it is worth looking at all the bytes.
     const identical = found.same && (await sameFiles(before, after));
+    for (const input of [one, other]) await input.unchanged();
     const title = titleOf(one.label, other.label);
     if (args.json) {
       const report = { before: one.label, after: other.label, identical, ...found };

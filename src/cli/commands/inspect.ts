@@ -31,7 +31,9 @@ export function inspectCommand(
     handler: async (args) => {
       const input = await inputOf(args.model, streams);
       try {
-        streams.stdout.write(await report(input, args, color, widthsOf(streams.stdout)));
+        const text = await report(input, args, color, widthsOf(streams.stdout));
+        await input.unchanged();
+        streams.stdout.write(text);
       } finally {
         await input.close();
       }

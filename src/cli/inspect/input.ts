@@ -15,6 +15,11 @@ export interface Input {
   open(): Promise<Model>;
   /** Bytes the model would have when written beside itself, data files included. */
   byteLengthOf(model: Model): number;
+  /**
+   * Whether what was read is still what it was, of a model that came through a pipe and lies in the file of the command before it.
+   * @throws CompressError `io` where it is not
+   */
+  unchanged(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -34,7 +39,7 @@ export async function inputOf(path: string | undefined, streams: Pick<Streams, '
     return plan.byteLength + dataBytes(plan, model);
   };
   if (path !== undefined && path !== DASH) {
-    return { label: path, open: () => openPath(path), byteLengthOf, close: async () => {} };
+    return { label: path, open: () => openPath(path), byteLengthOf, unchanged: async () => {}, close: async () => {} };
   }
   if (streams.stdin.isTTY) {
     throw new CompressError('options', '', 'no model is given, and standard input is a terminal', {
@@ -44,5 +49,11 @@ export async function inputOf(path: string | undefined, streams: Pick<Streams, '
   const source = await stdinSource(() => streams.stdin as AsyncIterable<Uint8Array>);
   // A model closes its source; this one is needed again.
   const shared: Source = { ...source, close: async () => {} };
-  return { label: '<stdin>', open: () => openSource(shared), byteLengthOf, close: () => source.close() };
+  return {
+    label: '<stdin>',
+    open: () => openSource(shared),
+    byteLengthOf,
+    unchanged: async () => source.unchanged?.(),
+    close: () => source.close(),
+  };
 }

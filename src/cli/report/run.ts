@@ -65,6 +65,7 @@ export async function reported(
           progress('layers', args.quiet === true),
         ),
     });
+    await beside.unchanged();
     await writePage(path, data, args.force === true);
     if (!args.quiet) streams.stderr.write(`report in ${printable(path)}\n`);
     return report;
@@ -99,6 +100,11 @@ class Kept implements Beside {
   /** Opens what was piped in. */
   async open(): Promise<Model> {
     return readModel(staying(this.#source as Source));
+  }
+
+  /** @throws CompressError `io` where what was piped in is not what it was */
+  async unchanged(): Promise<void> {
+    await this.#source?.unchanged?.();
   }
 
   /** @returns path of the copy */

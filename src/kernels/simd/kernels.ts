@@ -71,9 +71,6 @@ export interface Kernels {
   /** Of magnitudes, u32 [length], how many are below `bits` and how many equal: at {@link RESULT}, u32 each. */
   countBeside(data: number, length: number, bits: number): void;
 
-  /** The `rank`-th smallest of magnitudes, u32 [length], counted from 1; reorders them. */
-  nthSmallest(data: number, length: number, rank: number): number;
-
   /**
    * In place: elements with a magnitude (bits without the sign) below `threshold` become 0, and of the equal ones the
    * first `ties`. At {@link RESULT} the ties used and the elements that were not zero before (u32 each). Called through

@@ -1,3 +1,4 @@
+import type { Bracket } from '../bracket.ts';
 import type { Beside, Order } from '../order.ts';
 import type { Arena } from './arena.ts';
 import { RESULT } from './kernels.ts';
@@ -26,8 +27,24 @@ export class ArenaOrder implements Order {
   }
 
   nthSmallest(values: Uint32Array, rank: number): number {
-    return this.#arena.kernels.nthSmallest(values.byteOffset, values.length, rank);
+    return nthSmallest(this.#arena, values.byteOffset, values.length, rank, { low: 0, high: 0x7fffffff });
   }
+}
+
+/**
+ * The `rank`-th smallest of u32 [length] at offset `data`, counted from 1: by bisection, in at most as many looks at them as
+ * the bracket has bits, whatever their order.
+ * @param bracket - where it is known to lie
+ */
+export function nthSmallest(arena: Arena, data: number, length: number, rank: number, bracket: Bracket): number {
+  let { low, high } = bracket;
+  while (low < high) {
+    const middle = low + Math.floor((high - low) / 2);
+    const { less, equal } = countBeside(arena, data, length, middle);
+    if (less + equal >= rank) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** How many of u32 [length] at offset `data`, magnitudes all, are below one, and how many equal to it. */

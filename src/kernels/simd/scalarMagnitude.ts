@@ -1,6 +1,6 @@
 import { within } from '../bracket.ts';
 import { belowThreshold, countZeros, isZero } from '../magnitude.ts';
-import { beside, nthSmallest } from '../order.ts';
+import { beside } from '../order.ts';
 import { HISTOGRAM, HISTOGRAM_BYTES, type Kernels, RESULT } from './kernels.ts';
 
 /** Bits of float32's positive infinity: larger magnitudes are NaN. */
@@ -9,7 +9,7 @@ const INFINITY_BITS = 0x7f800000;
 /** The magnitude kernels in TypeScript. */
 export function scalarMagnitudes(
   buffer: () => ArrayBuffer,
-): Pick<Kernels, 'countTop' | 'countLow' | 'countWithin' | 'magnitudes' | 'countBeside' | 'nthSmallest' | 'zeroBelow'> {
+): Pick<Kernels, 'countTop' | 'countLow' | 'countWithin' | 'magnitudes' | 'countBeside' | 'zeroBelow'> {
   const words = (at: number, length: number): Uint16Array => new Uint16Array(buffer(), at, 2 * length);
   const counters = (): Uint32Array => new Uint32Array(buffer(), HISTOGRAM, HISTOGRAM_BYTES / 4);
   const result = (...all: number[]): void => new Uint32Array(buffer(), RESULT, all.length).set(all);
@@ -54,8 +54,6 @@ export function scalarMagnitudes(
       const found = beside(new Uint32Array(buffer(), data, length), bits);
       result(found.less, found.equal);
     },
-
-    nthSmallest: (data, length, rank) => nthSmallest(new Uint32Array(buffer(), data, length), rank),
 
     zeroBelow(data, length, threshold, ties) {
       const held = { words: words(data, length), width: 2 };

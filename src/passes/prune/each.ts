@@ -1,6 +1,8 @@
 import { threadCount } from '../../compute/pool.ts';
+import { threadsFor } from '../../compute/work.ts';
 import { thresholdWithin } from '../../kernels/bracket.ts';
 import { selectThreshold, type Threshold } from '../../kernels/magnitude.ts';
+import { overlapped } from '../overlapped.ts';
 import { type Context, isOrdered, measured, seedName, wanted } from './context.ts';
 import { type Choose, type Measured, NOTHING, zeroChosen } from './measure.ts';
 import type { Planned } from './planned.ts';
@@ -8,14 +10,12 @@ import { chooseRandom } from './random.ts';
 import { type Surveyed, survey } from './survey.ts';
 import { addDigits, countOf, type Target } from './targets.ts';
 
-/** A weight of which the measuring has begun. */
-interface Begun {
+/** A weight that was looked at. */
+interface Looked {
   readonly target: Target;
   readonly scale: Measured;
   /** What is known of its threshold without the zeros. */
-  readonly look: Promise<Look>;
-  /** Whether one thread looks at it, so that others can look at the next ones. */
-  readonly apart: boolean;
+  readonly look: Look;
 }
 
 /** One look at a weight: a threshold and how many elements it prunes, or what tells it. */
@@ -33,22 +33,16 @@ export async function pruneEach(targets: readonly Target[], context: Context): P
   const elements = waiting.reduce((sum, one) => sum + one.elements, 0);
   // A thread's share of all: a larger weight is one for all threads together.
   const share = elements / Math.max(1, threadCount());
-  const begun: Begun[] = [];
-  let next = 0;
-  try {
-    for (let done = 0; done < waiting.length; done++) {
-      // Other threads look at the next weights while this one is thought about.
-      while (next < waiting.length && begun.length < (begun[0]?.apart === true ? 2 * threadCount() : 2)) {
-        begun.push(await begin(waiting[next++] as Target, context, share));
-      }
-      const one = await pruneOne(begun[0] as Begun, context);
-      begun.shift();
-      if (one !== undefined) planned.push(one);
-      context.watch?.(done + 1, waiting.length);
-    }
-  } finally {
-    // After an error: what reads the file ends before somebody closes it.
-    await Promise.allSettled(begun.map(({ look }) => look));
+  const atOnce = ({ held, elements: own }: Target): number => {
+    const { stored } = held.tensor;
+    return stored !== undefined && own <= share && threadsFor(stored) > 1 ? 2 * threadCount() : 2;
+  };
+  let done = 0;
+  // Other threads look at the next weights while one is thought about.
+  for await (const looked of overlapped(waiting, atOnce, (target) => lookAt(target, context, share))) {
+    const one = await pruneOne(looked, context);
+    if (one !== undefined) planned.push(one);
+    context.watch?.(++done, waiting.length);
   }
   return planned;
 }
@@ -61,7 +55,7 @@ function sizeOf({ elements }: Target, gone: number): Parameters<typeof wanted>[3
   return { total: elements, gone, things: 'weights' };
 }
 
-async function begin(target: Target, context: Context, share: number): Promise<Begun> {
+async function lookAt(target: Target, context: Context, share: number): Promise<Looked> {
   const scale = await measured(context, target, 'keep');
   const { elements } = target;
   const { method, of } = context.options;
@@ -69,22 +63,16 @@ async function begin(target: Target, context: Context, share: number): Promise<B
   // Of what remains: how many that is, is known after the first look.
   const blind = method === 'random' || of === 'remaining';
   const select = blind || count === 0 || elements > share ? undefined : scale.surveying?.select;
-  const look = async (): Promise<Look> => {
-    if (blind) return {};
-    if (select !== undefined) return { threshold: { count, found: await select(count) } };
-    return { surveyed: await survey([{ measured: scale, elements }], count / elements) };
-  };
-  const begun = { target, scale, look: look(), apart: select !== undefined };
-  // Its failure is told by who waits for it; until then nobody looks.
-  begun.look.catch(() => {});
-  return begun;
+  if (blind) return { target, scale, look: {} };
+  if (select !== undefined) return { target, scale, look: { threshold: { count, found: await select(count) } } };
+  return { target, scale, look: { surveyed: await survey([{ measured: scale, elements }], count / elements) } };
 }
 
 /** Prunes one weight; undefined where it is skipped. */
-async function pruneOne({ target, scale, look }: Begun, context: Context): Promise<Planned | undefined> {
+async function pruneOne({ target, scale, look }: Looked, context: Context): Promise<Planned | undefined> {
   const { elements, held } = target;
   const { method, of, seed } = context.options;
-  const { threshold: selected, surveyed } = await look;
+  const { threshold: selected, surveyed } = look;
   const { zeros, nans } = await scale.countSpecial();
   if (!isOrdered(context, target, nans)) return undefined;
   const count = wanted(context, target, amountOf(target, context), sizeOf(target, zeros));

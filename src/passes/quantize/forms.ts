@@ -16,6 +16,7 @@ import {
   type QuantizedWeight,
   quantizedBytes,
   quantizedWeight,
+  streamable,
   type WeightScheme,
   type WeightShape,
 } from './weight.ts';
@@ -68,7 +69,7 @@ export class Forms {
     const { tensor } = use.held;
     if (this.#options.unread || tensor.stored === undefined || threadsFor(tensor.stored) === 1) return;
     const plan = this.#plan(use);
-    if ('reason' in plan) return;
+    if ('reason' in plan || streamable(tensor, plan.shape) === undefined) return;
     const scheme = this.#scheme(plan);
     const key = keyOf(plan.shape, scheme);
     const begun = this.#begun.get(tensor) ?? new Map<string, Promise<LinearParams | undefined>>();

@@ -115,7 +115,10 @@ export async function quantizedWeight(
 }
 
 /** Where a weight lies, and how, if it is large and can be computed in pieces as it stands. */
-function streamable(tensor: Tensor, { factor }: WeightShape): { stored: Stored; format: StreamedFormat } | undefined {
+export function streamable(
+  tensor: Tensor,
+  { factor }: WeightShape,
+): { stored: Stored; format: StreamedFormat } | undefined {
   const { stored, dtype, dims } = tensor;
   if (stored === undefined || factor !== 1 || elementCount(dims) < WORTH_LOADING) return undefined;
   if (dtype !== 'float32' && dtype !== 'float16' && dtype !== 'bfloat16') return undefined;
