@@ -1,8 +1,16 @@
 import type { Node } from './node.ts';
 import { constant, type Tensor } from './tensor.ts';
 
-/** The tensor a Constant node stands for, or undefined for strings and sparse values. */
+const made = new WeakMap<Node, Tensor>();
+
+/** The tensor a Constant node stands for, the same each time, or undefined for strings and sparse values. */
 export function constantOf(node: Node): Tensor | undefined {
+  const tensor = made.get(node) ?? read(node);
+  if (tensor !== undefined) made.set(node, tensor);
+  return tensor;
+}
+
+function read(node: Node): Tensor | undefined {
   const [one] = node.attributes.filter((attribute) => attribute.name.startsWith('value'));
   const name = node.outputs[0] ?? '';
   switch (one?.type) {

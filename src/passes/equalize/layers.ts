@@ -98,7 +98,7 @@ function layerOf(model: Model, node: Node): Layer | undefined {
   const [rows = 0, columns = 0] = dims;
   const outputs = inputsFirst ? columns : rows;
   const inputs = (inputsFirst ? rows : columns) * groups;
-  if (outputs * inputs === 0 || outputs % groups !== 0) return undefined;
+  if (groups < 1 || outputs * inputs === 0 || outputs % groups !== 0) return undefined;
   const bias = node.inputs[2] ?? '';
   const found = bias === '' ? undefined : graph.held(bias);
   if (bias !== '') {

@@ -238,6 +238,12 @@ describe('stays as it is', () => {
     ],
     ['an output of the model', chain(), weights, { outputs: { y: f32Output(), c: f32Output() } }],
     ['a weight two nodes share', [op('Conv', ['x', 'v'], 'c'), op('Conv', ['c', 'v'], 'y')], weights, {}],
+    [
+      'groups that there cannot be',
+      [op('Conv', ['x', 'v'], 'c', { group: -1 }), op('Conv', ['c', 'w'], 'y', { group: -1 })],
+      weights,
+      {},
+    ],
     ['a channel of NaN', chain(), { ...weights, v: f32([3, 3, 1, 1], Array(9).fill(Number.NaN)) }, {}],
   ])('%s', async (_, nodes, initializers, extra) => {
     const bytes = build([3, 4, 4], initializers, nodes, 4, extra);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { prune } from '../../../src/index.ts';
-import { f32, type ModelSpec, type NodeSpec, type TensorSpec, value } from '../../support/build.ts';
+import { f32, float, type ModelSpec, type NodeSpec, type TensorSpec, value } from '../../support/build.ts';
 import { bytesOf, modelOf, pass, weightBytes, weightFloats } from '../../support/model.ts';
 import { randomFloats } from '../../support/random.ts';
 
@@ -57,6 +57,18 @@ describe('where weights are', () => {
     const spec = one('MatMul', ['x', 'w']);
     const { bytes } = await pass({ ...spec, nodes: [constant, ...spec.nodes] }, HALF);
     expect(await weightFloats(await modelOf(bytes), 'w')).toEqual(halved(20));
+  });
+
+  test('in a Constant node of plain floats that two nodes read', async () => {
+    const values = [3, -1, 2, 4];
+    const nodes: NodeSpec[] = [
+      { op: 'Constant', in: [], out: ['w'], attributes: { value_floats: float(values) } },
+      { op: 'MatMul', in: ['x', 'w'], out: ['y'] },
+      { op: 'MatMul', in: ['x', 'w'], out: ['z'] },
+    ];
+    const { bytes, report } = await pass({ ...one('MatMul', []), outputs: { y: f32(), z: f32() }, nodes }, HALF);
+    expect(report.changes).toMatchObject([{ weight: 'w', nodes: ['y', 'z'], zeros: 2 }]);
+    expect(await weightFloats(await modelOf(bytes), 'w')).toEqual(Float32Array.of(3, 0, 0, 4));
   });
 
   test('behind Identity and Transpose', async () => {
