@@ -75,12 +75,12 @@ export interface OpenReferences {
  */
 export async function openReferences(text: string, process: number, byteLength: number): Promise<OpenReferences> {
   const { files, references } = parsed(text);
-  const open_ = new Map<number, { readonly handle: FileHandle; readonly identity: Identity }>();
+  const opened = new Map<number, { readonly handle: FileHandle; readonly identity: Identity }>();
   const close = async (): Promise<void> => {
-    for (const { handle } of open_.values()) await handle.close().catch(() => {});
+    for (const { handle } of opened.values()) await handle.close().catch(() => {});
   };
   const unchanged = async (label: string): Promise<void> => {
-    for (const { handle, identity } of open_.values()) {
+    for (const { handle, identity } of opened.values()) {
       const now = await handle.stat();
       const same = (['dev', 'ino', 'size', 'mtimeMs'] as const).every((key) => now[key] === identity[key]);
       if (!same || !now.isFile()) throw new CompressError('io', label, 'was changed while it was read', CHANGED);
@@ -92,12 +92,12 @@ export async function openReferences(text: string, process: number, byteLength: 
       const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
         throw ioError('the file that the command before the pipe reads', cause);
       });
-      open_.set(identity.fd, { handle, identity });
+      opened.set(identity.fd, { handle, identity });
     }
     await unchanged('the file that the command before the pipe reads');
     let end = 0;
     const here = references.map((one): Reference => {
-      const file = open_.get(one.place.fd);
+      const file = opened.get(one.place.fd);
       checkReference(one, end, byteLength, file?.identity.size ?? -1);
       end = one.at + one.byteLength;
       return { ...one, place: { ...one.place, fd: file?.handle.fd as number } };

@@ -8,7 +8,7 @@ import type { Steps } from './steps.ts';
 const MOST: number = 2 << 20;
 
 /** How many magnitudes are collected of so many elements: several times what a bracket is expected to hold. */
-export function roomFor(elements: number): number {
+function roomFor(elements: number): number {
   return Math.min(elements, MOST, Math.max(4096, Math.ceil(elements / 16)));
 }
 
@@ -29,21 +29,45 @@ export function* sampleInto(arena: Arena, elements: number, starts: readonly num
   return held;
 }
 
+/** Looks at float32 elements, a chunk at a time, for what lies below a bracket and what lies inside. */
+export class BracketLook {
+  /** Where the chunk that was looked at last lies in the arena. */
+  readonly input: number;
+  /** Where what lies inside is collected, in order, and how many there is room for. */
+  readonly out: number;
+  readonly room: number;
+  /** Of all that was looked at. */
+  readonly total = { below: 0, zeros: 0, nans: 0, count: 0 };
+  readonly #arena: Arena;
+  readonly #bracket: Bracket;
+
+  /** @param elements - as many as there are */
+  constructor(arena: Arena, elements: number, bracket: Bracket) {
+    this.#arena = arena;
+    this.#bracket = bracket;
+    this.room = roomFor(elements);
+    this.input = arena.allocate(Math.min(elements, CHUNK) * 4);
+    this.out = arena.allocate(4 * this.room);
+  }
+
+  /** Looks at `length` elements from element `at` on, at most a chunk; gives how many of them lie inside. */
+  *chunk(at: number, length: number): Steps<number> {
+    const { total, room } = this;
+    yield { kind: 'read', bytes: this.#arena.bytes(this.input, 4 * length), at: 4 * at };
+    const used = Math.min(total.count, room);
+    const found = countWithin(this.#arena, this.input, length, this.#bracket, this.out + 4 * used, room - used);
+    total.below += found.below;
+    total.zeros += found.zeros;
+    total.nans += found.nans;
+    total.count += found.count;
+    return found.count;
+  }
+}
+
 /** As `within` in bracket.ts, over float32 [elements]. */
 export function* withinSteps(arena: Arena, elements: number, bracket: Bracket): Steps<Within> {
-  const room = roomFor(elements);
-  const input = arena.allocate(Math.min(elements, CHUNK) * 4);
-  const out = arena.allocate(4 * room);
-  const all = { below: 0, zeros: 0, nans: 0, count: 0 };
-  for (let at = 0; at < elements; at += CHUNK) {
-    const length = Math.min(CHUNK, elements - at);
-    yield { kind: 'read', bytes: arena.bytes(input, 4 * length), at: 4 * at };
-    const used = Math.min(all.count, room);
-    const found = countWithin(arena, input, length, bracket, out + 4 * used, room - used);
-    all.below += found.below;
-    all.zeros += found.zeros;
-    all.nans += found.nans;
-    all.count += found.count;
-  }
-  return { ...all, inside: arena.uint32s(out, Math.min(all.count, room)).slice() };
+  const look = new BracketLook(arena, elements, bracket);
+  for (let at = 0; at < elements; at += CHUNK) yield* look.chunk(at, Math.min(CHUNK, elements - at));
+  const { total, out, room } = look;
+  return { ...total, inside: arena.uint32s(out, Math.min(total.count, room)).slice() };
 }

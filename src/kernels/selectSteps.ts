@@ -1,9 +1,8 @@
 import { type Bracket, bracketOf, SAMPLE_PIECE, samplePieces, sampleStarts } from './bracket.ts';
-import { roomFor, sampleInto } from './bracketSteps.ts';
+import { BracketLook, sampleInto } from './bracketSteps.ts';
 import { CHUNK } from './magnitudeSteps.ts';
 import type { Beside } from './order.ts';
 import type { Arena } from './simd/arena.ts';
-import { countWithin } from './simd/magnitude.ts';
 import { ArenaOrder, countBeside, nthSmallest } from './simd/order.ts';
 import type { Span } from './slices.ts';
 import type { Steps } from './steps.ts';
@@ -39,30 +38,22 @@ export function* selectSteps(arena: Arena, elements: number, parts: readonly Spa
   const mark = arena.mark();
   const bracket = yield* sampled(arena, elements, count / elements);
   arena.release(mark);
-  const room = roomFor(elements);
-  const input = arena.allocate(Math.min(elements, CHUNK) * 4);
-  const out = arena.allocate(4 * room);
-  const all = { below: 0, zeros: 0, nans: 0, inside: 0 };
+  const look = new BracketLook(arena, elements, bracket);
+  const { total, out, input } = look;
   const looks: { readonly below: number; readonly from: number; readonly count: number }[] = [];
   const chunks: { readonly at: number; readonly length: number; readonly from: number; readonly count: number }[] = [];
   for (const { start, length } of parts) {
-    const before = { ...all };
+    const before = { ...total };
     for (let at = start; at < start + length; at += CHUNK) {
       const chunk = Math.min(CHUNK, start + length - at);
-      yield { kind: 'read', bytes: arena.bytes(input, 4 * chunk), at: 4 * at };
-      const used = Math.min(all.inside, room);
-      const found = countWithin(arena, input, chunk, bracket, out + 4 * used, room - used);
-      all.below += found.below;
-      all.zeros += found.zeros;
-      all.nans += found.nans;
-      chunks.push({ at, length: chunk, from: all.inside, count: found.count });
-      all.inside += found.count;
+      const from = total.count;
+      chunks.push({ at, length: chunk, from, count: yield* look.chunk(at, chunk) });
     }
-    looks.push({ below: all.below - before.below, from: before.inside, count: all.inside - before.inside });
+    looks.push({ below: total.below - before.below, from: before.count, count: total.count - before.count });
   }
-  const { zeros, nans, inside } = all;
-  const rank = count - all.below;
-  if (rank < 1 || rank > inside || inside > room) return { zeros, nans, found: undefined };
+  const { zeros, nans, count: inside } = total;
+  const rank = count - total.below;
+  if (rank < 1 || rank > inside || inside > look.room) return { zeros, nans, found: undefined };
   const bits = nthSmallest(arena, out, inside, rank, bracket);
   const beside = looks.map(({ below, from, count: held }): Beside => {
     const { less, equal } = countBeside(arena, out + 4 * from, held, bits);
@@ -74,6 +65,7 @@ export function* selectSteps(arena: Arena, elements: number, parts: readonly Spa
     const { equal } = countBeside(arena, out + 4 * from, held, bits);
     if (equal >= left) {
       yield { kind: 'read', bytes: arena.bytes(input, 4 * length), at: 4 * at };
+      arena.kernels.magnitudes(input, length);
       const end = at + nthEqual(arena, input, length, bits, left) + 1;
       return { zeros, nans, found: { bits, ties, end, parts: beside } };
     }
@@ -100,9 +92,8 @@ export function* tieSteps(arena: Arena, elements: number, bits: number, nth: num
   return elements;
 }
 
-/** Which of float32 [length] at offset `data` is the `nth` one that equals a magnitude; their signs are lost. */
+/** Which of the magnitudes, u32 [length] at offset `data`, is the `nth` one that equals another. */
 function nthEqual(arena: Arena, data: number, length: number, bits: number, nth: number): number {
-  arena.kernels.magnitudes(data, length);
   const values = arena.uint32s(data, length);
   let index = -1;
   for (let left = nth; left > 0; left--) index = values.indexOf(bits, index + 1);
