@@ -7,11 +7,12 @@ const root = new URL('..', import.meta.url).pathname;
 const entry = (path) => `${root}dist/${path}.js`;
 
 /** Packages that stay where they are: with files of their own (threads, native code), or loaded late and rarely. */
-const EXTERNAL = ['tinypool', 'onnxruntime-node', 'cli-table3', 'cli-progress', 'yauzl'];
+const EXTERNAL = ['tinypool', 'onnxruntime-node', '@colors/colors', 'cli-progress', 'yauzl'];
 
 /**
- * Measuring text is for help alone, but `string-width` loads the tables of ICU and compiles its expressions when it is
- * imported: 20 ms, a third of a start. Whoever imports it gets a function that loads the real one when called.
+ * Measuring text is for help and tables, and nearly all of it is plain, but `string-width` loads the tables of ICU and compiles its
+ * expressions when it is imported: 20 ms, a third of a start. Whoever imports it gets a function that knows plain text, and
+ * loads the real one for the rest.
  */
 const lateStringWidth = {
   name: 'late string-width',
@@ -19,13 +20,16 @@ const lateStringWidth = {
     bundler.onResolve({ filter: /^string-width$/ }, async ({ pluginData, resolveDir, kind }) => {
       if (pluginData === 'real') return undefined;
       const { path } = await bundler.resolve('string-width', { pluginData: 'real', resolveDir, kind });
-      return { path, namespace: 'late' };
+      return { path, namespace: 'late', pluginData: kind };
     });
-    bundler.onLoad({ filter: /.*/, namespace: 'late' }, ({ path }) => ({
+    bundler.onLoad({ filter: /.*/, namespace: 'late' }, ({ path, pluginData: kind }) => ({
+      // Version 4 is required and is the function itself, later ones are imported.
       contents: `
         let width;
-        export default function stringWidth(text, options) {
-          width ??= require(${JSON.stringify(path)}).default;
+        ${kind === 'require-call' ? 'module.exports =' : 'export default'} function stringWidth(text, options) {
+          if (/^[ -~×…]*$/.test(text)) return text.length;
+          const real = require(${JSON.stringify(path)});
+          width ??= real.default ?? real;
           return width(text, options);
         }`,
       resolveDir: root,
@@ -33,18 +37,10 @@ const lateStringWidth = {
   },
 };
 
-const { metafile } = await build({
-  entryPoints: [
-    entry('cli/start'),
-    entry('cli/main'),
-    entry('compute/worker'),
-    entry('io/spoolThread'),
-    entry('runtime/peakChild'),
-  ],
+const SETTINGS = {
   entryNames: '[name]',
   outdir: `${root}dist/bin`,
   bundle: true,
-  splitting: true,
   external: EXTERNAL,
   plugins: [lateStringWidth],
   // Names stay, for the stack traces of --verbose.
@@ -56,7 +52,14 @@ const { metafile } = await build({
   metafile: true,
   legalComments: 'none',
   logLevel: 'warning',
+};
+const { metafile } = await build({
+  ...SETTINGS,
+  entryPoints: ['cli/start', 'cli/main', 'runtime/peakChild'].map(entry),
+  splitting: true,
 });
+// Threads share no code with the command line in memory: each of theirs is one file, which is sooner read.
+await build({ ...SETTINGS, entryPoints: ['compute/worker', 'io/spoolThread'].map(entry) });
 
 /** The package folders whose files are in the bundle. */
 const packages = new Set(

@@ -82,7 +82,7 @@ export async function pipe(
   const model = await open(args, streams, fromStdin, beside);
   try {
     const before = inputByteLength(model);
-    expectWork(before);
+    if (steps.length > 0) expectWork(before);
     const quiet = args.quiet === true;
     const reports: PassReport[] = [];
     const notes: string[] = [];

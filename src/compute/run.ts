@@ -1,9 +1,11 @@
 import { CompressError } from '../errors.ts';
 import type { FilePlace, Stored, Target } from '../ir/tensor.ts';
-import { Arena } from '../kernels/simd/arena.ts';
-import { type Job, type JobOf, type Results, stepsOf } from './jobs.ts';
-import { runInThread, runInTurn, threadCount } from './pool.ts';
-import { ABANDONED } from './worker.ts';
+import { crewSize, perform, performTogether } from './crew.ts';
+import { runHere, streamHere } from './here.ts';
+import type { Job, JobOf, Results } from './jobs.ts';
+import { ABANDONED, Turn } from './ordered.ts';
+import type { Outcome } from './transfer.ts';
+import type { Task } from './worker.ts';
 
 /** A job over bytes that begin at `start` of the stored ones, its result (if it has one) at `at` of the whole result. */
 export interface Part<Kind extends Job['kind']> {
@@ -12,18 +14,20 @@ export interface Part<Kind extends Job['kind']> {
   readonly at: number;
 }
 
-/** Runs parts side by side where there are threads for them, else one after the other; results in their order. */
+/** Runs parts, side by side where there are threads for them; results in their order. */
 export async function runParts<Kind extends Job['kind']>(
   stored: Stored,
   parts: readonly Part<Kind>[],
 ): Promise<Results[Kind][]> {
   const { file } = stored;
-  if (parts.length > 1 && file !== undefined) {
-    return settled(parts.map(({ job, start }) => runInThread(job, stored.label, moved(file, start))));
+  if (file !== undefined) {
+    // One part is one because no thread would do it sooner than this one.
+    const run = parts.length > 1 ? perform : runHere;
+    return settled(parts.map(({ job, start }) => done(run, { job, from: moved(file, start), to: undefined }, stored)));
   }
   const results: Results[Kind][] = [];
-  for (const part of parts) {
-    const steps = runHere(stored, part);
+  for (const { job, start } of parts) {
+    const steps = streamHere(stored, job, start);
     let step = await steps.next();
     while (!step.done) step = await steps.next();
     results.push(step.value);
@@ -31,19 +35,20 @@ export async function runParts<Kind extends Job['kind']>(
   return results;
 }
 
-/** Runs a whole job in another thread, for a caller that has several at once. The bytes must lie in a file. */
+/** Has a whole job done by one thread, for a caller that has several at once. The bytes must lie in a file. */
 export function runApart<Kind extends Job['kind']>(stored: Stored, job: JobOf<Kind>): Promise<Results[Kind]> {
-  return runInThread(job, stored.label, fileOf(stored));
+  return done(perform, { job, from: fileOf(stored), to: undefined }, stored);
 }
 
-/** Runs parts in threads that write their results into a file. The bytes must lie in a file too. */
+/** Runs parts, side by side where there are threads for them, which write their results into a file. The bytes must lie in a file too. */
 export async function writeParts<Kind extends Job['kind']>(
   stored: Stored,
   parts: readonly Part<Kind>[],
   to: FilePlace,
 ): Promise<void> {
   const file = fileOf(stored);
-  await settled(parts.map(({ job, start, at }) => runInThread(job, stored.label, moved(file, start), moved(to, at))));
+  const tasks = parts.map(({ job, start, at }) => ({ job, from: moved(file, start), to: moved(to, at) }));
+  await settled(tasks.map((task) => done(perform, task, stored)));
 }
 
 /**
@@ -59,11 +64,6 @@ export async function writeInOrder<Kind extends Job['kind']>(
 ): Promise<void> {
   const file = fileOf(stored);
   const turn = new SharedArrayBuffer(4);
-  const abandon = (): void => {
-    const state = new Int32Array(turn);
-    Atomics.store(state, 0, -1);
-    Atomics.notify(state, 0);
-  };
   const all = parts.map(({ job, start, at }, index) => {
     const first = (watching?.start ?? 0) + at;
     const length = (parts[index + 1]?.at ?? byteLength) - at;
@@ -71,24 +71,43 @@ export async function writeInOrder<Kind extends Job['kind']>(
     const own = wanted.map((piece) => ({ ...piece, start: piece.start - first }));
     return { first, part: { job, from: moved(file, start), index, byteLength: length, wanted: own } };
   });
-  const threads = threadCount();
+  const threads = crewSize();
   const shares = Array.from({ length: threads }, (_, thread) => all.filter((__, index) => index % threads === thread));
+  const running = performTogether(shares.map((share) => ({ parts: share.map(({ part }) => part), to: { fd, turn } })));
   const ended = await Promise.allSettled(
-    shares.map(async (share) => {
-      const ordered = share.map(({ part }) => part);
-      const shown = await runInTurn(ordered, stored.label, { fd, turn }).catch((cause: unknown) => {
-        abandon();
+    running.map(async (outcome, which) => {
+      const shown = await resultOf(outcome, stored.label).catch((cause: unknown) => {
+        new Turn(turn).abandon();
         throw cause;
       });
-      for (const [at, { first, part }] of share.entries()) {
-        for (const [which, { start }] of part.wanted.entries()) {
-          watching?.watcher.show(first + start, shown[at]?.[which] as Uint8Array);
+      for (const [at, { first, part }] of (shares[which] ?? []).entries()) {
+        for (const [piece, { start }] of part.wanted.entries()) {
+          watching?.watcher.show(first + start, (shown as Uint8Array[][])[at]?.[piece] as Uint8Array);
         }
       }
     }),
   );
   const failures = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
   if (failures.length > 0) throw failures.find((one) => one.code !== ABANDONED) ?? failures[0];
+}
+
+async function done<Kind extends Job['kind']>(
+  run: (task: Task) => Promise<Outcome>,
+  task: Task,
+  { label }: Stored,
+): Promise<Results[Kind]> {
+  return (await resultOf(run(task), label)) as Results[Kind];
+}
+
+/**
+ * @param label - what errors call the file that is read
+ * @throws CompressError `io` where reading failed; an error with the system's `code` where writing did, to be named by who knows the file
+ */
+async function resultOf(task: Promise<Outcome>, label: string): Promise<unknown> {
+  const outcome = await task;
+  if ('result' in outcome) return outcome.result;
+  if (outcome.failed === 'write') throw Object.assign(new Error(outcome.message), { code: outcome.code });
+  throw new CompressError('io', label, outcome.message);
 }
 
 /** All results, or the first error once every part has ended: files may be closed then. */
@@ -101,34 +120,10 @@ async function settled<T>(promises: readonly Promise<T>[]): Promise<T[]> {
 }
 
 function fileOf({ file, label }: Stored): FilePlace {
-  if (file === undefined) throw new CompressError('internal', label, 'threads can read files only');
+  if (file === undefined) throw new CompressError('internal', label, 'only a file can be read by threads');
   return file;
 }
 
 function moved(place: FilePlace, by: number): FilePlace {
   return { ...place, position: place.position + by };
-}
-
-/** Arenas that no computation uses; each has a few MiB. */
-const idle: Arena[] = [];
-
-/** Runs a part in this thread, reading asynchronously. Yields the bytes of the result in order, each good until the next. */
-export async function* runHere<Kind extends Job['kind']>(
-  stored: Stored,
-  { job, start }: Part<Kind>,
-): AsyncGenerator<Uint8Array, Results[Kind], void> {
-  const arena = idle.pop() ?? new Arena();
-  const mark = arena.mark();
-  try {
-    const steps = stepsOf(job, arena);
-    for (;;) {
-      const step = steps.next();
-      if (step.done) return step.value as Results[Kind];
-      if (step.value.kind === 'read') await stored.readInto(step.value.bytes, start + step.value.at);
-      else yield step.value.bytes;
-    }
-  } finally {
-    arena.release(mark);
-    idle.push(arena);
-  }
 }

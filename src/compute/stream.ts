@@ -1,7 +1,8 @@
 import { readSync } from 'node:fs';
 import type { Stored, Streamed, Target } from '../ir/tensor.ts';
-import { type Part, runHere, writeInOrder, writeParts } from './run.ts';
-import { threadsFor } from './work.ts';
+import { streamHere } from './here.ts';
+import { type Part, writeInOrder, writeParts } from './run.ts';
+import { isLarge, threadsFor } from './work.ts';
 
 /** Bytes that a part of those that are written one behind the other gives: it is computed while the one before is written. */
 const ORDERED: number = 1 << 20;
@@ -29,9 +30,9 @@ export function streamOf<Kind extends 'quantize' | 'transpose' | 'zero' | 'copy'
 ): Streamed {
   return {
     async *chunks() {
-      for (const part of cutInto(1)) yield* runHere(stored, part);
+      for (const { job, start } of cutInto(1)) yield* streamHere(stored, job, start);
     },
-    inThreads: () => threadsFor(stored) > 1,
+    fromFile: () => isLarge(stored),
     async writeTo(target: Target) {
       const { fd, position } = target;
       if (position === undefined) {

@@ -1,31 +1,46 @@
 import type { Stored } from '../ir/tensor.ts';
-import { startThreads, threadCount, WORTH_THREADS } from './pool.ts';
+import { startCrew } from './crew.ts';
+import { threadCount } from './helpers.ts';
+
+/** Below so many bytes of weights, other threads would take longer to start than they save. */
+export const WORTH_THREADS: number = 384 << 20;
 
 /** Tensors smaller than this are done here: asking another thread takes as long. */
 const MIN_SHARED: number = 4 << 20;
 
 /** Bytes of work seen so far in this process: threads start when there is enough. */
 let seen = 0;
+/** Whether somebody says how much is coming. */
+let told = false;
 
 /** Says that so much work is coming: threads may start while the rest gets ready. */
 export function expectWork(bytes: number): void {
-  seen += bytes;
-  if (seen >= WORTH_THREADS && threadCount() > 0) void startThreads();
+  told = true;
+  see(bytes);
 }
 
 /** Starts the threads for a model of so many bytes before it is opened, if it will need them. */
 export function prepareFor(bytes: number): void {
-  if (bytes >= WORTH_THREADS && threadCount() > 0) void startThreads();
+  if (bytes >= WORTH_THREADS) startCrew();
 }
 
-/** In how many parts to read a stored tensor: one for each thread, or one, here. Counts it as work. */
+/** In how many parts to read a stored tensor: one for each thread, or one, here. Counts it as work, where nobody said what is coming. */
 export function partsFor(stored: Stored): number {
-  if (stored.byteLength >= MIN_SHARED && stored.file !== undefined) seen += stored.byteLength;
+  if (!told && isLarge(stored)) see(stored.byteLength);
   return threadsFor(stored);
 }
 
 /** How many threads would compute a stored tensor sooner: 1 where this one should. */
 export function threadsFor(stored: Stored): number {
-  if (stored.byteLength < MIN_SHARED || stored.file === undefined || seen < WORTH_THREADS) return 1;
-  return Math.max(1, threadCount());
+  return isLarge(stored) && seen >= WORTH_THREADS ? threadCount() : 1;
+}
+
+/** Whether a stored tensor is computed where it lies, from file to file. */
+export function isLarge({ byteLength, file }: Stored): boolean {
+  return byteLength >= MIN_SHARED && file !== undefined;
+}
+
+function see(bytes: number): void {
+  seen += bytes;
+  if (seen >= WORTH_THREADS) startCrew();
 }

@@ -57,10 +57,10 @@ export interface Stored {
 export interface Streamed {
   /** The bytes of `Tensor.load`, in order. A chunk is good until the next one is asked for. */
   chunks(): AsyncIterable<Uint8Array>;
-  /** Whether other threads would do it sooner. */
-  inThreads(): boolean;
+  /** Whether they are computed from what lies in a file, and {@link writeTo} is there to be used. */
+  fromFile(): boolean;
   /**
-   * Has other threads compute them and write them. Ends, well or not, when none of them writes any more.
+   * Computes them and writes them, with other threads where those would help. Ends, well or not, when nobody writes any more.
    * @throws CompressError where reading fails, an error with the system's `code` where writing does
    */
   writeTo(target: Target): Promise<void>;

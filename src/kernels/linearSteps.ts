@@ -8,8 +8,8 @@ import type { Steps } from './steps.ts';
 /** Formats that the kernels read chunk by chunk. */
 export type StreamedFormat = 'float32' | 'float16' | 'bfloat16';
 
-/** Bytes of float32 that are in the arena at a time: with their integers they fit the second-level cache. */
-const CHUNK: number = 1 << 20;
+/** Bytes of float32 that are in the arena at a time: half of it is slower with two threads, which wait for each other where they write. */
+const CHUNK: number = 2 << 20;
 /** Elements in a chunk. */
 const LIMIT: number = CHUNK / 4;
 /** Bytes of a transposed result that are collected at a time. */

@@ -179,7 +179,7 @@ async function cloned(parts: readonly Part[], sink: Output): Promise<boolean> {
 /** A long copy or a tensor: computed by other threads where that is faster, in pieces where it can be. */
 async function writeLong(part: Segment | Blob, sink: Output, elsewhere: Elsewhere, wrote: Wrote): Promise<void> {
   const streamed = await streamOf(part);
-  if (streamed?.inThreads() && sink.reserve !== undefined) {
+  if (streamed?.fromFile() && sink.reserve !== undefined) {
     if ((await sink.refer?.(part.byteLength, async () => streamed.place?.())) === true) return wrote(part.byteLength);
     const failed = (cause: unknown): never => {
       throw ioError(sink.label ?? '', cause);

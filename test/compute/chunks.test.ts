@@ -17,7 +17,7 @@ function inPieces(lengths: readonly number[]): { tensor: Tensor; bytes: Uint8Arr
         at += length;
       }
     },
-    inThreads: () => false,
+    fromFile: () => false,
     async writeTo() {
       throw new Error('it is written');
     },

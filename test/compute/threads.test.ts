@@ -25,7 +25,7 @@ function built(code: string): unknown {
     import { quantizedStream, rangeOfStored, transposedStream } from '${ROOT}/dist/compute/linear.js';
     import { StoredMagnitudes } from '${ROOT}/dist/compute/magnitude.js';
     import { expectWork } from '${ROOT}/dist/compute/work.js';
-    import { threadCount } from '${ROOT}/dist/compute/pool.js';
+    import { threadCount } from '${ROOT}/dist/compute/helpers.js';
     import { thresholdWithin } from '${ROOT}/dist/kernels/bracket.js';
     import { selectThreshold } from '${ROOT}/dist/kernels/magnitude.js';
     const source = await fileSource('${join(folder, 'weights')}');
@@ -109,7 +109,7 @@ test('ranges, integers, transposed integers, pruned weights and copies are those
     for (const [name, stream] of Object.entries(streams)) {
       const alone = await gathered(stream);
       const ordered = await behind(stream);
-      same[name] = stream.inThreads() && (await written(stream)).equals(alone) && ordered.bytes.equals(alone) && ordered.right;
+      same[name] = stream.fromFile() && (await written(stream)).equals(alone) && ordered.bytes.equals(alone) && ordered.right;
     }
     same.range = Buffer.from(range.min.buffer).equals(Buffer.from(alone.min.buffer)) && Buffer.from(range.max.buffer).equals(Buffer.from(alone.max.buffer));
     same.surveyed &&= parts.length === threadCount() && (await gathered(prunedWithin.stream)).equals(await gathered(pruned.stream));
@@ -119,7 +119,7 @@ test('ranges, integers, transposed integers, pruned weights and copies are those
     same.threshold = JSON.stringify(threshold) === JSON.stringify(thresholdAlone) && pruned.lost === prunedAlone.lost;
     console.log(JSON.stringify({ threads: threadCount(), same }));
     await source.close();`) as { threads: number; same: Record<string, boolean> };
-  // One processor: no threads, and inThreads says so.
+  // One processor: no threads.
   const expected = result.threads > 1;
   for (const name of ['quantized', 'transposed', 'pruned', 'surveyed', 'selected', 'copied'])
     expect([name, result.same[name]]).toEqual([name, expected]);

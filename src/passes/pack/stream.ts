@@ -11,7 +11,7 @@ export function piecewise(
 ): Tensor {
   const stream: Streamed = {
     chunks,
-    inThreads: () => false,
+    fromFile: () => false,
     async writeTo() {
       throw new RangeError(`${name} is computed in one thread`);
     },

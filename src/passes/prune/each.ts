@@ -1,4 +1,4 @@
-import { threadCount } from '../../compute/pool.ts';
+import { threadCount } from '../../compute/helpers.ts';
 import { threadsFor } from '../../compute/work.ts';
 import { thresholdWithin } from '../../kernels/bracket.ts';
 import { selectThreshold, type Threshold } from '../../kernels/magnitude.ts';
@@ -32,7 +32,7 @@ export async function pruneEach(targets: readonly Target[], context: Context): P
   const waiting = targets.filter((one) => wanted(all, one, amountOf(one, context), sizeOf(one, 0)) !== undefined);
   const elements = waiting.reduce((sum, one) => sum + one.elements, 0);
   // A thread's share of all: a larger weight is one for all threads together.
-  const share = elements / Math.max(1, threadCount());
+  const share = elements / threadCount();
   const atOnce = ({ held, elements: own }: Target): number => {
     const { stored } = held.tensor;
     return stored !== undefined && own <= share && threadsFor(stored) > 1 ? 2 * threadCount() : 2;

@@ -21,8 +21,8 @@ export { QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions } from './opti
 
 /** Version of the standard domain from which DequantizeLinear takes a scale per channel. */
 const PER_AXIS_OPSET = 13;
-/** Uses whose weights other threads look at at a time. */
-const AHEAD = 4;
+/** Uses whose weights are looked at at a time: enough for every thread while one is thought about. */
+const AHEAD = 16;
 /** Gather tables smaller than this are look-ups of shapes and positions, not embeddings. */
 const MIN_TABLE = 1024;
 

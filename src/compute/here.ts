@@ -1,0 +1,117 @@
+import { write } from 'node:fs';
+import { setImmediate as breath } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { FilePlace, Stored } from '../ir/tensor.ts';
+import { Arena } from '../kernels/simd/arena.ts';
+import type { Step } from '../kernels/steps.ts';
+import { type Job, type JobOf, type Results, stepsOf } from './jobs.ts';
+import { MOST_HELD, OrderedResult, type OrderedTask, Turn } from './ordered.ts';
+import { Failure, failed, type Outcome, readPlace, writePlace } from './transfer.ts';
+import type { Task } from './worker.ts';
+
+/** Milliseconds of work after which signals, other threads' messages and timers get a turn. */
+const SLICE = 4;
+
+const writeLater = promisify(write);
+
+/** When others had a turn the last time. */
+let breathed = 0;
+
+/** Arenas that no computation uses; each has a few MiB. */
+const idle: Arena[] = [];
+
+/** Runs steps in this thread; what they read and write is moved by `move`. */
+async function perform(job: Job, move: (step: Step, arena: Arena) => Promise<void> | undefined): Promise<unknown> {
+  const arena = idle.pop() ?? new Arena();
+  const mark = arena.mark();
+  try {
+    const steps = stepsOf(job, arena);
+    for (;;) {
+      const step = steps.next();
+      if (step.done) return step.value;
+      const moving = move(step.value, arena);
+      if (moving !== undefined) await moving;
+      else if (performance.now() - breathed < SLICE) continue;
+      else await breath();
+      breathed = performance.now();
+    }
+  } finally {
+    arena.release(mark);
+    idle.push(arena);
+  }
+}
+
+/** As `run` of worker.ts, in this thread: files are read and written at once, a piece at a time. */
+export async function runHere({ job, from, to }: Task): Promise<Outcome> {
+  try {
+    const result = await perform(job, ({ kind, bytes, at }, arena) => {
+      if (kind === 'read') readPlace(from, bytes, at, arena);
+      else writePlace(to as FilePlace, bytes, at);
+      return undefined;
+    });
+    return { result };
+  } catch (cause) {
+    return failed(cause);
+  }
+}
+
+/** As `run` of worker.ts, in this thread, which waits neither for its turn nor for whoever reads a pipe: others wait meanwhile. */
+export async function runOrderedHere({ parts, to }: OrderedTask): Promise<Outcome> {
+  const turn = new Turn(to.turn);
+  const held = new Uint8Array(MOST_HELD);
+  const shown: (readonly Uint8Array[])[] = [];
+  try {
+    for (const part of parts) {
+      const result = new OrderedResult(part, held);
+      const send = async (bytes: Uint8Array): Promise<void> => {
+        await turn.isNear(part.index);
+        await writeNextLater(to.fd, bytes);
+      };
+      await perform(part.job, ({ kind, bytes, at }, arena) => {
+        if (kind === 'write') {
+          const ready = result.take(bytes, at);
+          return ready && send(ready);
+        }
+        readPlace(part.from, bytes, at, arena);
+        return undefined;
+      });
+      await turn.isNear(part.index);
+      turn.pass(part.index);
+      shown.push(result.shown);
+    }
+    return { result: shown };
+  } catch (cause) {
+    return failed(cause);
+  }
+}
+
+async function writeNextLater(fd: number, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await writeLater(fd, bytes, done, bytes.length - done, null).catch((cause: unknown) => {
+      throw new Failure('write', cause);
+    });
+    done += bytesWritten;
+  }
+}
+
+/** Runs a job whose bytes lie anywhere, reading asynchronously. Yields the bytes of the result in order, each good until the next. */
+export async function* streamHere<Kind extends Job['kind']>(
+  stored: Stored,
+  job: JobOf<Kind>,
+  start: number,
+): AsyncGenerator<Uint8Array, Results[Kind], void> {
+  const arena = idle.pop() ?? new Arena();
+  const mark = arena.mark();
+  try {
+    const steps = stepsOf(job, arena);
+    for (;;) {
+      const step = steps.next();
+      if (step.done) return step.value as Results[Kind];
+      if (step.value.kind === 'read') await stored.readInto(step.value.bytes, start + step.value.at);
+      else yield step.value.bytes;
+    }
+  } finally {
+    arena.release(mark);
+    idle.push(arena);
+  }
+}
