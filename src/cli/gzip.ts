@@ -2,9 +2,11 @@ import { gzipSync } from 'node:zlib';
 import { fileSource } from '../io/source.ts';
 import type { Piece, Watcher } from '../ir/tensor.ts';
 
-/** Windows of the output that are compressed to estimate the whole: together a megabyte, a few hundredths of a second. */
-const WINDOWS = 16;
-const WINDOW = 1 << 16;
+/** Windows of the output that are compressed to estimate the whole: together half a megabyte, a few hundredths of a second. */
+const WINDOWS = 64;
+const WINDOW = 1 << 13;
+/** Files of no more bytes are compressed whole. */
+const WHOLE: number = 1 << 20;
 
 /** Estimates how large a file would be with gzip, from evenly spread windows; exact up to a megabyte. */
 export class GzipEstimate implements Watcher {
@@ -88,5 +90,5 @@ export async function gzipEstimateOf(path: string): Promise<number> {
 
 /** Distance between the starts of two windows. */
 function spacingOf(total: number): number {
-  return total <= WINDOWS * WINDOW ? WINDOW : Math.floor(total / WINDOWS);
+  return total <= WHOLE ? WINDOW : Math.floor(total / WINDOWS);
 }

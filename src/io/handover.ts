@@ -10,8 +10,8 @@
  *    process in it lives here and has that very pipe as its standard input; else it writes into the pipe as ever.
  * 3. It makes `onnx-compress-TAG` in the same folder, the model and behind its end the references, removes the reader's file, and sends {@link MESSAGE}, that tag
  *    and how long the model is, which no model begins with.
- * 4. The reader opens the file and those it refers to, cuts the references off, removes its name, and reads on: what else may come goes
- *    behind the model.
+ * 4. The reader opens the file and those it refers to, cuts the references off, removes its name, and begins. Before its result
+ *    counts it reads on: nothing else may come.
  * 5. The writer ends when the name is gone, or fails as with any reader that has stopped. So it does where the reader's file was gone: what
  *    came first was no model of ours. A reader whose file is gone and that gets anything but the message fails, too: nobody waits for ever.
  *

@@ -94,35 +94,66 @@ export async function spoolPipe(fd: number, label = '<stdin>', limit: number = M
   const waiting = await blockingPipe(fd, 'r');
   const from = waiting?.fd ?? fd;
   let file: FileHandle | undefined;
-  let taken: Taken | undefined;
+  let waits: Promise<unknown> | undefined;
   try {
     const first = await readPipe(from);
-    taken = await announcement?.taken(first);
+    const taken = await announcement?.taken(first);
     announcement?.withdraw();
-    file = taken?.handle;
-    // Behind a model that was handed over, something else may come, as through any pipe.
-    const begun = taken === undefined ? await beginning(first, from) : [await behind(taken, from)];
-    const arrived = begun.reduce((sum, one) => sum + one.byteLength, 0);
-    if (file === undefined && arrived < FIRST) return whole(begun, label);
-    let byteLength = taken?.byteLength ?? 0;
-    if (arrived > 0) {
-      file ??= await openUnnamed();
-      await writeAll(file.fd, Buffer.concat(begun), byteLength, label);
-      const task = { from, to: file.fd, position: byteLength + arrived, limit };
-      const spooled = await spoolInThread(task);
-      if ('message' in spooled) throw Object.assign(new Error(spooled.message), { code: spooled.code });
-      byteLength = spooled.byteLength;
+    if (taken !== undefined) {
+      const end = taken.rest.byteLength > 0 ? Promise.resolve(taken.rest) : readPipe(from);
+      waits = end;
+      return await handedOver(taken, end, { label, limit });
     }
-    if (byteLength > limit) throw tooLong(label);
-    const source = await handleSource(file as FileHandle, label);
-    return taken?.references === undefined ? source : referringSource(source, taken.references);
+    const begun = await beginning(first, from);
+    const arrived = begun.reduce((sum, one) => sum + one.byteLength, 0);
+    if (arrived < FIRST) return whole(begun, label);
+    file = await openUnnamed();
+    await writeAll(file.fd, Buffer.concat(begun), 0, label);
+    const spooled = await spoolInThread({ from, to: file.fd, position: arrived, limit });
+    if ('message' in spooled) throw Object.assign(new Error(spooled.message), { code: spooled.code });
+    if (spooled.byteLength > limit) throw tooLong(label);
+    return await handleSource(file, label);
   } catch (cause) {
-    await taken?.references?.close();
     await file?.close();
     throw ioError(label, cause);
   } finally {
     announcement?.withdraw();
-    await waiting?.close();
+    const close = async (): Promise<void> => waiting?.close();
+    if (waits === undefined) await close();
+    else waits.then(close, close).catch(() => {});
+  }
+}
+
+/**
+ * A model that was handed over. Whoever wrote it ends a little later, and is not waited for until the result is to count:
+ * then nothing may have come behind it.
+ * @param end - what comes next through the pipe
+ */
+async function handedOver(
+  { handle, byteLength, references }: Taken,
+  end: Promise<Uint8Array>,
+  { label, limit }: { readonly label: string; readonly limit: number },
+): Promise<Source> {
+  try {
+    if (byteLength > limit) throw tooLong(label);
+    const base = await handleSource(handle, label);
+    const source = references === undefined ? base : referringSource(base, references);
+    // Its failure is told by who asks; until then nobody looks.
+    end.catch(() => {});
+    return {
+      ...source,
+      async unchanged() {
+        await source.unchanged?.();
+        const { byteLength: more } = await end.catch((cause: unknown) => {
+          throw ioError(label, cause);
+        });
+        if (more > 0) throw new CompressError('malformed', label, 'something came behind the model');
+      },
+    };
+  } catch (cause) {
+    await references?.close();
+    await handle.close();
+    throw cause;
   }
 }
 
@@ -136,10 +167,6 @@ async function beginning(first: Uint8Array, fd: number): Promise<Uint8Array[]> {
     if (byteLength >= FIRST) break;
   }
   return held;
-}
-
-async function behind({ rest }: Taken, fd: number): Promise<Uint8Array> {
-  return rest.byteLength > 0 ? rest : readPipe(fd);
 }
 
 /** What a pipe has now, waited for; empty at its end. */
