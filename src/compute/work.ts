@@ -1,5 +1,4 @@
 import type { Stored } from '../ir/tensor.ts';
-import { startCrew } from './crew.ts';
 import { threadCount } from './helpers.ts';
 
 /** Below so many bytes of weights, other threads would take longer to start than they save. */
@@ -21,7 +20,7 @@ export function expectWork(bytes: number): void {
 
 /** Starts the threads for a model of so many bytes before it is opened, if it will need them. */
 export function prepareFor(bytes: number): void {
-  if (bytes >= WORTH_THREADS) startCrew();
+  if (bytes >= WORTH_THREADS) start();
 }
 
 /** In how many parts to read a stored tensor: one for each thread, or one, here. Counts it as work, where nobody said what is coming. */
@@ -42,5 +41,10 @@ export function isLarge({ byteLength, file }: Stored): boolean {
 
 function see(bytes: number): void {
   seen += bytes;
-  if (seen >= WORTH_THREADS) startCrew();
+  if (seen >= WORTH_THREADS) start();
+}
+
+/** The crew comes with the kernels, which most models do without. */
+function start(): void {
+  if (threadCount() > 1) void import('./crew.ts').then(({ startCrew }) => startCrew());
 }
