@@ -39,14 +39,18 @@ const INFINITY_BITS = 0x7f800000;
 /** Elements that lie together in a sample: fewer would cost more reads. */
 export const SAMPLE_PIECE = 512;
 
-/** Pieces of a sample: one for so many elements, and not more or fewer than these. */
-const ELEMENTS_A_PIECE: number = 1 << 16;
+/** Not more or fewer pieces than these. */
 const FEWEST = 256;
 const MOST = 4096;
+/** See {@link samplePieces}: of nearly normal weights, 1 % of 16 million elements lie in the bracket that 256 pieces give. */
+const BALANCE = 0.0035;
 
-/** In how many pieces a sample of `total` elements is taken. */
+/**
+ * In how many pieces a sample of `total` elements is taken. What a sample costs grows with its pieces, m; what is collected in
+ * the bracket that it gives goes with `total / √m`. Together they are least for m in proportion to `total` to the power of ⅔.
+ */
 export function samplePieces(total: number): number {
-  return Math.min(MOST, Math.max(FEWEST, Math.floor(total / ELEMENTS_A_PIECE)));
+  return Math.min(MOST, Math.max(FEWEST, Math.round(BALANCE * total ** (2 / 3))));
 }
 
 /**
@@ -87,8 +91,7 @@ export function bracketOf(sample: Uint32Array, share: number, order: Order = ref
     { length: Math.ceil(length / every) },
     (_, index) => sample[index * every] as number,
   ).sort();
-  const near = (part: number): number => few[Math.max(0, Math.min(few.length - 1, Math.round(part * few.length)))] ?? 0;
-  const narrow = order.between(sample, near(share - ROUGH_REACH), near(share + ROUGH_REACH));
+  const narrow = order.between(sample, ...around(few, share));
   // Almost always the few elements near the estimate are enough; else all are looked through.
   const find = (part: number): number => {
     const rank = Math.min(length, Math.max(1, Math.round(part * length)));
@@ -125,10 +128,38 @@ export function thresholdWithin(parts: readonly Within[], count: number): Thresh
   const inside = parts.reduce((sum, one) => sum + one.count, 0);
   const rank = count - parts.reduce((sum, one) => sum + one.below, 0);
   if (rank < 1 || rank > inside || parts.some((one) => one.inside.length < one.count)) return undefined;
-  const values = joined(parts.map((one) => one.inside));
-  const bits = nthSmallest(values, rank);
+  const bits = nthOf(
+    parts.map((one) => one.inside),
+    rank,
+  );
   const less = parts.reduce((sum, one) => sum + beside(one.inside, bits).less, 0);
   return { key: [bits >>> 16, bits & 0xffff], ties: rank - less };
+}
+
+/** The `rank`-th smallest of all values, counted from 1. Long lists are not copied, but for those near what a few values say. */
+function nthOf(lists: readonly Uint32Array[], rank: number): number {
+  const length = lists.reduce((sum, one) => sum + one.length, 0);
+  const every = Math.ceil(length / ROUGH);
+  const few: number[] = [];
+  for (const one of lists) for (let at = 0; at < one.length; at += every) few.push(one[at] as number);
+  const [low, high] = around(Uint32Array.from(few).sort(), rank / length);
+  const inside = new Uint32Array(length);
+  let [below, count] = [0, 0];
+  for (const one of lists) {
+    for (let at = 0; at < one.length; at++) {
+      const value = one[at] as number;
+      if (value < low) below++;
+      else if (value <= high) inside[count++] = value;
+    }
+  }
+  const left = rank - below;
+  return left >= 1 && left <= count ? nthSmallest(inside.subarray(0, count), left) : nthSmallest(joined(lists), rank);
+}
+
+/** Two of a few sorted values between which the share `share` of all almost always lies. */
+function around(few: Uint32Array, share: number): readonly [low: number, high: number] {
+  const near = (part: number): number => few[Math.max(0, Math.min(few.length - 1, Math.round(part * few.length)))] ?? 0;
+  return [near(share - ROUGH_REACH), near(share + ROUGH_REACH)];
 }
 
 /** All values in one list. */

@@ -6,6 +6,7 @@ import {
   bracketOf,
   joined,
   SAMPLE_PIECE,
+  samplePieces,
   sampleStarts,
   thresholdWithin,
   within,
@@ -143,6 +144,28 @@ it('thresholdWithin finds what the radix selection finds, ties included, or says
     { numRuns: 400 },
   );
   expect(known).toBeGreaterThan(50);
+});
+
+it('long lists, also where the few values that are looked at first mislead', async () => {
+  const length = 50_000;
+  const bracket = { low: 1, high: 0x7f7fffff };
+  const plain = filled(length, 3, []);
+  // Every 25th of all values is looked at, and in one list these are larger than all others.
+  const misleading = plain.map((value, index) => (index % 25 === 0 ? 1000 + value : value));
+  const constant = new Float32Array(length).fill(0.5);
+  for (const data of [plain, misleading, constant]) {
+    for (const share of [0.00002, 0.3, 0.5, 0.9, 0.95, 1]) {
+      const count = Math.round(share * length);
+      for (const lists of [[data], [data.slice(0, 24_999), data.slice(24_999)]]) {
+        const parts = lists.map((some) => within(magnitudes(some), bracket, length));
+        expect(thresholdWithin(parts, count)).toEqual(await byRadix(data, count));
+      }
+    }
+  }
+});
+
+it('a larger tensor has more pieces, between two bounds', () => {
+  expect([1000, 4096 ** 2, 16 * 4096 ** 2, 2 ** 31, 2 ** 40].map(samplePieces)).toEqual([256, 256, 1456, 4096, 4096]);
 });
 
 it('a list that was cut off is not trusted', () => {

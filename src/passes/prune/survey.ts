@@ -18,7 +18,7 @@ const EVERYTHING: Bracket = { low: 1, high: 0x7f800000 };
 const MOST_COLLECTED: number = 16 << 20;
 
 /** Weights that are looked at side by side. */
-const AT_ONCE = 2;
+const AT_ONCE = 4;
 
 /** A weight with the number of its elements. */
 export interface Sampled {
