@@ -1,6 +1,7 @@
 // Synthetic models of any size, written in seconds.
 //   node benchmarks/models.js matmuls 1024 big.onnx        16 MatMuls of 4096×4096 float32: 1024 MiB
 //   node benchmarks/models.js matmuls 8192 huge.onnx       128 of them, in external data (huge.onnx.data)
+//   node benchmarks/models.js matmuls 320 bert.onnx 768    142 MatMuls of 768×768, weights as an encoder's
 //   node benchmarks/models.js nodes 20000 many.onnx        20,000 small nodes, every second with a weight
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -9,14 +10,14 @@ import onnxProto from 'onnx-proto';
 
 const { onnx } = onnxProto;
 const FLOAT = 1;
+/** Rows and columns of a weight, where nothing else is said. */
 const SIDE = 4096;
-const WEIGHT = SIDE * SIDE * 4;
 /** Above this a model goes to external data: ONNX files end at 2 GiB. */
 const EMBEDDED = 1536 * 2 ** 20;
 
-/** One weight of 64 MiB, nearly normal (a sum of four uniforms), the same in every run. */
-function weight() {
-  const data = new Float32Array(WEIGHT / 4);
+/** One weight, nearly normal (a sum of four uniforms), the same in every run. */
+function weight(side) {
+  const data = new Float32Array(side * side);
   let state = 1;
   for (let index = 0; index < data.length; index++) {
     let sum = 0;
@@ -48,24 +49,25 @@ function header(field, byteLength) {
 }
 
 /** A chain of MatMuls whose weights together have so many MiB. */
-export function matmuls(mebibytes, path) {
-  const count = Math.max(1, Math.round((mebibytes * 2 ** 20) / WEIGHT));
-  const external = count * WEIGHT > EMBEDDED;
-  const data = weight();
+export function matmuls(mebibytes, path, side = SIDE) {
+  const byteLength = side * side * 4;
+  const count = Math.max(1, Math.round((mebibytes * 2 ** 20) / byteLength));
+  const external = count * byteLength > EMBEDDED;
+  const data = weight(side);
   const node = Array.from({ length: count }, (_, layer) => ({
     opType: 'MatMul',
     name: `matmul_${layer}`,
     input: [layer === 0 ? 'x' : `h${layer}`, `w${layer}`],
     output: [layer === count - 1 ? 'y' : `h${layer + 1}`],
   }));
-  const graph = { name: 'matmuls', node, input: [value('x', SIDE)], output: [value('y', SIDE)] };
-  const tensor = (layer) => ({ name: `w${layer}`, dims: [SIDE, SIDE], dataType: FLOAT });
+  const graph = { name: 'matmuls', node, input: [value('x', side)], output: [value('y', side)] };
+  const tensor = (layer) => ({ name: `w${layer}`, dims: [side, side], dataType: FLOAT });
   if (external) {
     const location = `${basename(path)}.data`;
     graph.initializer = node.map((_, layer) => ({
       ...tensor(layer),
       dataLocation: 1,
-      externalData: Object.entries({ location, offset: layer * WEIGHT, length: WEIGHT }).map(([key, one]) => ({
+      externalData: Object.entries({ location, offset: layer * byteLength, length: byteLength }).map(([key, one]) => ({
         key,
         value: String(one),
       })),
@@ -80,8 +82,8 @@ export function matmuls(mebibytes, path) {
   // The weights follow the encoded rest: the fields of a message may stand in any order.
   const fields = node.map((_, layer) => {
     const rest = onnx.TensorProto.encode(onnx.TensorProto.create(tensor(layer))).finish();
-    const raw = header(9, WEIGHT);
-    return [header(5, rest.length + raw.length + WEIGHT), rest, raw, data];
+    const raw = header(9, byteLength);
+    return [header(5, rest.length + raw.length + byteLength), rest, raw, data];
   });
   const head = onnx.GraphProto.encode(onnx.GraphProto.create(graph)).finish();
   const length = head.length + fields.flat().reduce((sum, one) => sum + one.length, 0);
@@ -115,8 +117,8 @@ function write(path, chunks) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [, , kind, size, path] = process.argv;
-  if (kind === 'matmuls') matmuls(Number(size), path);
+  const [, , kind, size, path, side] = process.argv;
+  if (kind === 'matmuls') matmuls(Number(size), path, side && Number(side));
   else if (kind === 'nodes') nodes(Number(size), path);
   else throw new Error('usage: node benchmarks/models.js matmuls MiB|nodes COUNT FILE');
 }

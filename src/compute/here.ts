@@ -19,6 +19,8 @@ let breathed = 0;
 
 /** Arenas that no computation uses; each has a few MiB. */
 const idle: Arena[] = [];
+/** Buffers of {@link MOST_HELD} bytes that nobody uses. */
+const buffers: Uint8Array[] = [];
 
 /** Runs steps in this thread; what they read and write is moved by `move`. */
 async function perform(job: Job, move: (step: Step, arena: Arena) => Promise<void> | undefined): Promise<unknown> {
@@ -58,7 +60,7 @@ export async function runHere({ job, from, to }: Task): Promise<Outcome> {
 /** As `run` of worker.ts, in this thread, which waits neither for its turn nor for whoever reads a pipe: others wait meanwhile. */
 export async function runOrderedHere({ parts, to }: OrderedTask): Promise<Outcome> {
   const turn = new Turn(to.turn);
-  const held = new Uint8Array(MOST_HELD);
+  const held = buffers.pop() ?? new Uint8Array(MOST_HELD);
   const shown: (readonly Uint8Array[])[] = [];
   try {
     for (const part of parts) {
@@ -82,6 +84,8 @@ export async function runOrderedHere({ parts, to }: OrderedTask): Promise<Outcom
     return { result: shown };
   } catch (cause) {
     return failed(cause);
+  } finally {
+    buffers.push(held);
   }
 }
 

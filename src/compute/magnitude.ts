@@ -7,14 +7,11 @@ import type { Selection } from '../kernels/selectSteps.ts';
 import { type Span, spans } from '../kernels/slices.ts';
 import { type Part, runApart, runParts } from './run.ts';
 import { streamOf } from './stream.ts';
-import { partsFor } from './work.ts';
+import { isLarge, partsFor } from './work.ts';
 
 /** Bytes of second digits, of all tensors together, that are kept from the selection to the pruning; others are counted again. */
 const KEPT_BYTES: number = 48 << 20;
 let keptBytes = 0;
-
-/** Smaller tensors are read twice sooner than sampled. */
-const WORTH_SAMPLING: number = 16 << 20;
 
 /** Counts that are not zero, by bin: a weight has a few thousand different first digits. */
 interface Sparse {
@@ -53,11 +50,6 @@ export class StoredMagnitudes {
     this.#parts = spans(stored.byteLength / 4, partsFor(stored));
   }
 
-  /** Whether a sample first is sooner done than a radix selection: where other threads read it. */
-  get worthSampling(): boolean {
-    return this.#parts.length > 1 && this.#stored.byteLength >= WORTH_SAMPLING;
-  }
-
   /** Magnitudes from each start on. */
   async sample(starts: readonly number[]): Promise<Uint32Array> {
     const elements = this.#stored.byteLength / 4;
@@ -82,14 +74,14 @@ export class StoredMagnitudes {
     return this.#within;
   }
 
-  /** Whether other threads read it. */
-  get shared(): boolean {
-    return this.#parts.length > 1;
+  /** Whether {@link select} may be asked. */
+  get selectable(): boolean {
+    return isLarge(this.#stored);
   }
 
   /**
-   * Has one other thread look for the threshold under which exactly `count` elements lie, at least 1: sooner than
-   * {@link survey} where several weights are at hand for as many threads. Its look is kept for {@link prune}.
+   * Has one thread look for the threshold under which exactly `count` elements lie, at least 1: sooner than
+   * {@link survey} where several weights are at hand for as many threads, or one for one. Its look is kept for {@link prune}.
    * @returns undefined where a sample did not tell
    */
   async select(count: number): Promise<Threshold | undefined> {

@@ -5,6 +5,7 @@ import { runHere, streamHere } from './here.ts';
 import type { Job, JobOf, Results } from './jobs.ts';
 import { ABANDONED, Turn } from './ordered.ts';
 import type { Outcome } from './transfer.ts';
+import { isShared } from './work.ts';
 import type { Task } from './worker.ts';
 
 /** A job over bytes that begin at `start` of the stored ones, its result (if it has one) at `at` of the whole result. */
@@ -21,8 +22,7 @@ export async function runParts<Kind extends Job['kind']>(
 ): Promise<Results[Kind][]> {
   const { file } = stored;
   if (file !== undefined) {
-    // One part is one because no thread would do it sooner than this one.
-    const run = parts.length > 1 ? perform : runHere;
+    const run = isShared(stored) ? perform : runHere;
     return settled(parts.map(({ job, start }) => done(run, { job, from: moved(file, start), to: undefined }, stored)));
   }
   const results: Results[Kind][] = [];
@@ -71,7 +71,7 @@ export async function writeInOrder<Kind extends Job['kind']>(
     const own = wanted.map((piece) => ({ ...piece, start: piece.start - first }));
     return { first, part: { job, from: moved(file, start), index, byteLength: length, wanted: own } };
   });
-  const threads = crewSize();
+  const threads = Math.min(crewSize(), parts.length);
   const shares = Array.from({ length: threads }, (_, thread) => all.filter((__, index) => index % threads === thread));
   const running = performTogether(shares.map((share) => ({ parts: share.map(({ part }) => part), to: { fd, turn } })));
   const ended = await Promise.allSettled(

@@ -4,8 +4,12 @@ import { threadCount } from './helpers.ts';
 /** Below so many bytes of weights, other threads would take longer to start than they save. */
 export const WORTH_THREADS: number = 384 << 20;
 
+/** Tensors smaller than this are not cut into parts for threads. */
+const WORTH_CUTTING: number = 4 << 20;
 /** Tensors smaller than this are done here: asking another thread takes as long. */
-const MIN_SHARED: number = 4 << 20;
+const WORTH_ASKING: number = 1 << 20;
+/** Tensors smaller than this are written like everything else. */
+const LARGE: number = 1 << 18;
 
 /** Bytes of work seen so far in this process: threads start when there is enough. */
 let seen = 0;
@@ -31,12 +35,17 @@ export function partsFor(stored: Stored): number {
 
 /** How many threads would compute a stored tensor sooner: 1 where this one should. */
 export function threadsFor(stored: Stored): number {
-  return isLarge(stored) && seen >= WORTH_THREADS ? threadCount() : 1;
+  return stored.byteLength >= WORTH_CUTTING && isShared(stored) ? threadCount() : 1;
+}
+
+/** Whether one of several threads computes a stored tensor, whichever is free; else this one. */
+export function isShared(stored: Stored): boolean {
+  return stored.byteLength >= WORTH_ASKING && isLarge(stored) && seen >= WORTH_THREADS;
 }
 
 /** Whether a stored tensor is computed where it lies, from file to file. */
 export function isLarge({ byteLength, file }: Stored): boolean {
-  return byteLength >= MIN_SHARED && file !== undefined;
+  return byteLength >= LARGE && file !== undefined;
 }
 
 function see(bytes: number): void {

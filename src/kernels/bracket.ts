@@ -39,9 +39,11 @@ const INFINITY_BITS = 0x7f800000;
 /** Elements that lie together in a sample: fewer would cost more reads. */
 export const SAMPLE_PIECE = 512;
 
-/** Not more or fewer pieces than these. */
-const FEWEST = 256;
+/** Not more pieces than these; of a small tensor one for so many elements, of others not fewer than these. */
 const MOST = 4096;
+const ELEMENTS_A_PIECE: number = 1 << 14;
+const FEWEST = 16;
+const FEW = 256;
 /** See {@link samplePieces}: of nearly normal weights, 1 % of 16 million elements lie in the bracket that 256 pieces give. */
 const BALANCE = 0.0035;
 
@@ -50,7 +52,8 @@ const BALANCE = 0.0035;
  * the bracket that it gives goes with `total / √m`. Together they are least for m in proportion to `total` to the power of ⅔.
  */
 export function samplePieces(total: number): number {
-  return Math.min(MOST, Math.max(FEWEST, Math.round(BALANCE * total ** (2 / 3))));
+  const least = Math.min(FEW, Math.max(FEWEST, Math.floor(total / ELEMENTS_A_PIECE)));
+  return Math.min(MOST, Math.max(least, Math.round(BALANCE * total ** (2 / 3))));
 }
 
 /**

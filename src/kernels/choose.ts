@@ -41,8 +41,26 @@ export const magnitudeReference: MagnitudeKernels = {
   zeroInPlace,
 };
 
-/** Below this many elements, loading the module would take longer than it saves: it costs some 20 ms once. */
-export const WORTH_LOADING: number = 1 << 20;
+/** Loading the module costs some 15 ms once: until somebody asked for so many elements, it would take longer than it saves. */
+const WORTH_LOADING: number = 1 << 19;
+/** A tensor of fewer elements is done by the reference sooner than it is brought into the module's memory. */
+const SMALLEST: number = 1 << 12;
+/** A tensor of fewer elements is loaded whole sooner than it is computed where it lies. */
+const WORTH_STREAMING: number = 1 << 16;
+
+let asked = 0;
+
+/** Whether the module is worth loading for a tensor of so many elements, which is large itself or one of many. */
+function worthLoading(elements: number): boolean {
+  if (elements < SMALLEST) return false;
+  asked += elements;
+  return asked >= WORTH_LOADING;
+}
+
+/** Whether a tensor of so many elements is computed in chunks where it lies. */
+export async function worthStreaming(elements: number): Promise<boolean> {
+  return elements >= WORTH_STREAMING && worthIt(elements);
+}
 
 /** The kernels to use for a tensor of so many elements. The WebAssembly module is loaded when first worth it. */
 export async function kernelsFor(elements: number): Promise<TensorKernels> {
@@ -54,11 +72,6 @@ export async function magnitudeKernelsFor(width: number, elements: number): Prom
   return width === 2 && (await worthIt(elements)) ? import('./fastMagnitude.ts') : magnitudeReference;
 }
 
-/** Whether large tensors are computed in chunks, where they lie: with the reference they are not. */
-export async function fastStreams(): Promise<boolean> {
-  return (await import('./simd/load.ts')).hasSimd();
-}
-
 async function worthIt(elements: number): Promise<boolean> {
-  return elements >= WORTH_LOADING && (await fastStreams());
+  return worthLoading(elements) && (await import('./simd/load.ts')).hasSimd();
 }

@@ -1,5 +1,5 @@
 import { threadCount } from '../../compute/helpers.ts';
-import { threadsFor } from '../../compute/work.ts';
+import { isShared } from '../../compute/work.ts';
 import { thresholdWithin } from '../../kernels/bracket.ts';
 import { selectThreshold, type Threshold } from '../../kernels/magnitude.ts';
 import { overlapped } from '../overlapped.ts';
@@ -31,12 +31,11 @@ export async function pruneEach(targets: readonly Target[], context: Context): P
   const all = { ...context, options: { ...context.options, of: 'all' as const } };
   const waiting = targets.filter((one) => wanted(all, one, amountOf(one, context), sizeOf(one, 0)) !== undefined);
   const elements = waiting.reduce((sum, one) => sum + one.elements, 0);
+  const shared = ({ held: { tensor } }: Target): boolean => tensor.stored !== undefined && isShared(tensor.stored);
+  const threads = waiting.some(shared) ? threadCount() : 1;
   // A thread's share of all: a larger weight is one for all threads together.
-  const share = elements / threadCount();
-  const atOnce = ({ held, elements: own }: Target): number => {
-    const { stored } = held.tensor;
-    return stored !== undefined && own <= share && threadsFor(stored) > 1 ? 2 * threadCount() : 2;
-  };
+  const share = elements / threads;
+  const atOnce = (one: Target): number => (one.elements <= share && shared(one) ? 2 * threads : 2);
   let done = 0;
   // Other threads look at the next weights while one is thought about.
   for await (const looked of overlapped(waiting, atOnce, (target) => lookAt(target, context, share))) {

@@ -1,7 +1,7 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
 import { derived, type Stored, streamed, type Tensor } from '../../ir/tensor.ts';
 import { type Bracket, joined, SAMPLE_PIECE, type Within } from '../../kernels/bracket.ts';
-import { fastStreams, magnitudeKernelsFor, WORTH_LOADING } from '../../kernels/choose.ts';
+import { magnitudeKernelsFor, worthStreaming } from '../../kernels/choose.ts';
 import { belowThreshold, type Magnitudes, type Threshold } from '../../kernels/magnitude.ts';
 import { aligned, type FloatFormat, halves, toFloat32 } from '../../kernels/views.ts';
 
@@ -36,14 +36,14 @@ export interface Measured {
 
 /** What `survey` asks of a weight. */
 export interface Surveying {
-  /** Whether a sample of it saves reading it once more for each digit. */
-  readonly worthSampling: boolean;
+  /** Whether it is read in pieces where it lies. */
+  readonly inPieces: boolean;
   /** Magnitudes of float32, `SAMPLE_PIECE` neighbours from each start on. */
   sample(starts: readonly number[]): Promise<Uint32Array>;
   /** One look at all elements, which also answers {@link Measured.countSpecial}; {@link Measured.prune} ends it. */
   survey(bracket: Bracket): Promise<readonly Within[]>;
   /**
-   * Where other threads read the weight: has one of them look for the threshold under which exactly `count` elements lie.
+   * Where a large weight lies in a file: has one thread look for the threshold under which exactly `count` elements lie.
    * Undefined from it where a sample did not tell.
    */
   readonly select?: ((count: number) => Promise<Threshold | undefined>) | undefined;
@@ -55,9 +55,9 @@ export interface Surveying {
  */
 export async function measure(tensor: Tensor, memory: 'keep' | 'forget'): Promise<Measured> {
   const { stored } = tensor;
-  const large = elementCount(tensor.dims) >= WORTH_LOADING;
-  if (large && stored !== undefined && tensor.dtype === 'float32' && (await fastStreams()))
+  if (stored !== undefined && tensor.dtype === 'float32' && (await worthStreaming(elementCount(tensor.dims)))) {
     return measureStored(tensor, stored);
+  }
   return measureLoaded(tensor, memory);
 }
 
@@ -68,10 +68,10 @@ async function measureStored(tensor: Tensor, stored: Stored): Promise<Measured> 
     width: magnitudes.width,
     zerosFirst: true,
     surveying: {
-      worthSampling: magnitudes.worthSampling,
+      inPieces: true,
       sample: (starts) => magnitudes.sample(starts),
       survey: (bracket) => magnitudes.survey(bracket),
-      select: magnitudes.shared ? (count) => magnitudes.select(count) : undefined,
+      select: magnitudes.selectable ? (count) => magnitudes.select(count) : undefined,
     },
     countSpecial: () => magnitudes.countSpecial(),
     addDigits: (histogram, prefix) => magnitudes.addDigits(histogram, prefix),
@@ -98,7 +98,7 @@ function measureLoaded(tensor: Tensor, memory: 'keep' | 'forget'): Measured {
     width,
     zerosFirst: true,
     surveying: {
-      worthSampling: false,
+      inPieces: false,
       async sample(starts) {
         const { words: all } = await held();
         return joined(starts.map((start) => magnitudesAt(all, start)));

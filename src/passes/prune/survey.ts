@@ -14,6 +14,9 @@ import type { Measured } from './measure.ts';
 const FEW: number = 1 << 15;
 const EVERYTHING: Bracket = { low: 1, high: 0x7f800000 };
 
+/** Fewer magnitudes are sooner read once for each digit than sampled. */
+const WORTH_SAMPLING: number = 4 << 20;
+
 /** Magnitudes that are collected at most, 64 MiB; a model of 8 GiB has half of them. */
 const MOST_COLLECTED: number = 16 << 20;
 
@@ -38,8 +41,10 @@ export type Surveyed = readonly (readonly Within[])[] | undefined;
  */
 export async function survey(weights: readonly Sampled[], share: number): Promise<Surveyed> {
   const able = weights.every(({ measured }) => measured.width === 2 && measured.surveying !== undefined);
-  const few = weights.reduce((sum, one) => sum + one.elements, 0) <= FEW;
-  if (!able || !(few || weights.some(({ measured }) => measured.surveying?.worthSampling))) return undefined;
+  const total = weights.reduce((sum, one) => sum + one.elements, 0);
+  const few = total <= FEW;
+  const large = total >= WORTH_SAMPLING && weights.some(({ measured }) => measured.surveying?.inPieces);
+  if (!able || !(few || large)) return undefined;
   const bracket = few ? EVERYTHING : bracketOf(await sampleOf(weights), share);
   const found: (readonly Within[])[] = [];
   let collected = 0;
@@ -73,5 +78,5 @@ async function sampleOf(weights: readonly Sampled[]): Promise<Uint32Array> {
 
 /** Weights that other threads read, several at a time, so that none waits for this one; others are read whole. */
 function atOnce({ measured }: Sampled): number {
-  return measured.surveying?.worthSampling === true ? AT_ONCE : 1;
+  return measured.surveying?.inPieces === true ? AT_ONCE : 1;
 }

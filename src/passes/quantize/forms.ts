@@ -1,4 +1,4 @@
-import { threadsFor } from '../../compute/work.ts';
+import { isShared } from '../../compute/work.ts';
 import type { DType } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { intAttribute, isOp, type Node } from '../../ir/node.ts';
@@ -64,10 +64,10 @@ export class Forms {
     return { added: made.added, form: plan.form ?? this.#form(made.weight) };
   }
 
-  /** Has other threads look at the weight of a use that {@link apply} will be asked for, if it is large. */
+  /** Has a thread look at the weight of a use that {@link apply} will be asked for, if there are several. */
   begin(use: WeightUse): void {
     const { tensor } = use.held;
-    if (this.#options.unread || tensor.stored === undefined || threadsFor(tensor.stored) === 1) return;
+    if (this.#options.unread || tensor.stored === undefined || !isShared(tensor.stored)) return;
     const plan = this.#plan(use);
     if ('reason' in plan || streamable(tensor, plan.shape) === undefined) return;
     const scheme = this.#scheme(plan);

@@ -1,6 +1,6 @@
 import { elementCount, type FloatDType } from '../../ir/dtype.ts';
 import { constant, derived, type Stored, streamed, type Tensor } from '../../ir/tensor.ts';
-import { fastStreams, kernelsFor, WORTH_LOADING } from '../../kernels/choose.ts';
+import { kernelsFor, worthStreaming } from '../../kernels/choose.ts';
 import { type ChannelLayout, channelLayout } from '../../kernels/layout.ts';
 import { type LinearParams, linearParams } from '../../kernels/linear.ts';
 import type { StreamedFormat } from '../../kernels/linearSteps.ts';
@@ -62,7 +62,7 @@ export async function paramsOf(
 
 async function rangeOf(tensor: Tensor, shape: WeightShape, layout: ChannelLayout): Promise<Range | undefined> {
   const where = streamable(tensor, shape);
-  if (where !== undefined && (await fastStreams())) {
+  if (where !== undefined && (await worthStreaming(elementCount(tensor.dims)))) {
     const { rangeOfStored } = await import('../../compute/linear.ts');
     return rangeOfStored(where.stored, { format: where.format, layout });
   }
@@ -94,7 +94,7 @@ export async function quantizedWeight(
   };
   const where = streamable(tensor, shape);
   let data: Tensor;
-  if (where !== undefined && !scheme.unread && (await fastStreams())) {
+  if (where !== undefined && !scheme.unread && (await worthStreaming(elementCount(dims)))) {
     const { quantizedStream, transposedStream } = await import('../../compute/linear.ts');
     const { stored, format } = where;
     const stream = shape.transposed
@@ -114,13 +114,13 @@ export async function quantizedWeight(
   };
 }
 
-/** Where a weight lies, and how, if it is large and can be computed in pieces as it stands. */
+/** Where a weight lies, and how, if it can be computed in pieces as it stands. */
 export function streamable(
   tensor: Tensor,
   { factor }: WeightShape,
 ): { stored: Stored; format: StreamedFormat } | undefined {
-  const { stored, dtype, dims } = tensor;
-  if (stored === undefined || factor !== 1 || elementCount(dims) < WORTH_LOADING) return undefined;
+  const { stored, dtype } = tensor;
+  if (stored === undefined || factor !== 1) return undefined;
   if (dtype !== 'float32' && dtype !== 'float16' && dtype !== 'bfloat16') return undefined;
   return { stored, format: dtype };
 }
