@@ -1,6 +1,7 @@
 // How long whole runs take beside `cp` of the same model, in alternation, and how much memory they hold.
-//   npm run build && node benchmarks/growth.js [--sizes 64,1024] [--rounds 5] [--folder /tmp]
+//   npm run build && node benchmarks/growth.js [--sizes 64,1024,1024x768] [--rounds 5] [--folder /tmp]
 // Writes benchmarks/results/growth.csv and the table of docs/performance.md, in which other sizes stay as they are. A size is MiB of weights; above 1536 they are external data.
+// The weights are 4096×4096, or as many rows and columns as stand behind an x.
 // Every command is timed twice in a round: until it ends, its output in the page cache, and until its output is on the disk
 // (`sync` of its files). *Processor* is the least time of all its processors together, which tells most where others work on
 // the machine. Sizes above 2048 run 3 rounds at most.
@@ -14,7 +15,7 @@ import { matmuls } from './models.js';
 const root = new URL('..', import.meta.url).pathname;
 const { values } = parseArgs({
   options: {
-    sizes: { type: 'string', default: '64,256,1024' },
+    sizes: { type: 'string', default: '64,256,1024,1024x768' },
     rounds: { type: 'string', default: '5' },
     folder: { type: 'string', default: tmpdir() },
   },
@@ -70,17 +71,25 @@ function peak(command, model) {
   return all.length === 0 ? undefined : (Math.max(...all) * 1024) / 1e6;
 }
 
+/** What a size says, for people. */
+function weights(size) {
+  const [mebibytes, side] = size.split('x').map(Number);
+  const bytes = mebibytes % 1024 === 0 ? `${mebibytes / 1024} GiB` : `${mebibytes} MiB`;
+  return side === undefined ? bytes : `${bytes} of ${side}×${side}`;
+}
+
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 const HEAD =
-  'mebibytes,command,seconds,ratio_to_cp,least_ratio,largest_ratio,seconds_to_disk,ratio_to_disk,processor_seconds,peak_mb';
+  'weights,command,seconds,ratio_to_cp,least_ratio,largest_ratio,seconds_to_disk,ratio_to_disk,processor_seconds,peak_mb';
 const lines = [];
 console.log(
   '| weights | command | seconds | of `cp` | least – largest | to the disk | of `cp` | processor | peak memory |',
 );
 console.log('| --: | --- | --: | --: | --: | --: | --: | --: | --: |');
-for (const size of values.sizes.split(',').map(Number)) {
+for (const wanted of values.sizes.split(',')) {
+  const [size, side] = wanted.split('x').map(Number);
   const model = 'm.onnx';
-  matmuls(size, join(folder, model));
+  matmuls(size, join(folder, model), side);
   const external = statSync(join(folder, model)).size < 2 ** 20;
   const names = Object.keys(COMMANDS).filter((name) => !external || !name.includes(' | '));
   const rounds = size > 2048 ? Math.min(3, Number(values.rounds)) : Number(values.rounds);
@@ -104,10 +113,10 @@ for (const size of values.sizes.split(',').map(Number)) {
     const figures = [median(times[name]), median(ratios)].map(two);
     const onDisk = [median(toDisk[name]), median(disk)].map(two);
     const least = two(Math.min(...processor[name]));
-    lines.push([size, name, ...figures, ...spread, ...onDisk, least, held?.toFixed(0) ?? ''].join(','));
+    lines.push([wanted, name, ...figures, ...spread, ...onDisk, least, held?.toFixed(0) ?? ''].join(','));
     const shown = held === undefined ? '–' : `${held.toFixed(0)} MB`;
     const cells = [
-      `${size} MiB`,
+      weights(wanted),
       name.replace('|', '\\|'),
       figures[0],
       `${figures[1]}×`,
@@ -122,22 +131,24 @@ for (const size of values.sizes.split(',').map(Number)) {
   for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
 }
 const file = join(root, 'benchmarks/results/growth.csv');
-const measured = new Set(values.sizes.split(',').map(Number));
+const measured = new Set(values.sizes.split(','));
+const sizeOf = (line) => line.slice(0, line.indexOf(','));
 const kept = readFileSync(file, 'utf8')
   .trim()
   .split('\n')
   .slice(1)
-  .filter((line) => !measured.has(Number.parseInt(line, 10)));
-const all = [...kept, ...lines].sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
+  .filter((line) => !measured.has(sizeOf(line)));
+const all = [...kept, ...lines].sort(
+  (a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10) || sizeOf(a).length - sizeOf(b).length,
+);
 writeFileSync(file, `${[HEAD, ...all].join('\n')}\n`);
 
 /** The same as the table of the documentation. */
 const rows = all.map((line) => {
   const [size, name, seconds, ratio, , , disk, diskRatio, processor, held] = line.split(',');
-  const weights = Number(size) % 1024 === 0 ? `${Number(size) / 1024} GiB` : `${size} MiB`;
   const command = name === 'cp' ? '`cp`' : name.replaceAll('|', '\\|');
   const peak = held === '' ? '–' : `${held} MB`;
-  return `| ${[weights, command, seconds, `${ratio}×`, disk, `${diskRatio}×`, processor, peak].join(' | ')} |`;
+  return `| ${[weights(size), command, seconds, `${ratio}×`, disk, `${diskRatio}×`, processor, peak].join(' | ')} |`;
 });
 const table = [
   '| weights | command | seconds | of `cp` | to the disk | of `cp` | processor | peak memory |',

@@ -16,7 +16,7 @@ const SIDE = 4096;
 const EMBEDDED = 1536 * 2 ** 20;
 
 /** One weight, nearly normal (a sum of four uniforms), the same in every run. */
-function weight(side) {
+export function weight(side) {
   const data = new Float32Array(side * side);
   let state = 1;
   for (let index = 0; index < data.length; index++) {
