@@ -3,6 +3,7 @@ import type { ChannelLayout } from './layout.ts';
 import { transpose } from './layout.ts';
 import { type LinearParams, quantizeLinear } from './linear.ts';
 import { addDigits, countSpecial, type Magnitudes, type Threshold, zeroInPlace } from './magnitude.ts';
+import { once } from './once.ts';
 import { type Range, rangeOf } from './range.ts';
 
 /** Kernels over whole tensors: the scalar reference, or the same in WebAssembly. */
@@ -48,6 +49,10 @@ const SMALLEST: number = 1 << 12;
 /** A tensor of fewer elements is loaded whole sooner than it is computed where it lies. */
 const WORTH_STREAMING: number = 1 << 16;
 
+const fast = once(() => import('./fast.ts'));
+const fastMagnitude = once(() => import('./fastMagnitude.ts'));
+const simd = once(async () => (await import('./simd/load.ts')).hasSimd());
+
 let asked = 0;
 
 /** Whether the module is worth loading for a tensor of so many elements, which is large itself or one of many. */
@@ -64,14 +69,14 @@ export async function worthStreaming(elements: number): Promise<boolean> {
 
 /** The kernels to use for a tensor of so many elements. The WebAssembly module is loaded when first worth it. */
 export async function kernelsFor(elements: number): Promise<TensorKernels> {
-  return (await worthIt(elements)) ? import('./fast.ts') : reference;
+  return (await worthIt(elements)) ? fast() : reference;
 }
 
 /** The same for magnitudes of elements of `width` 16-bit words. */
 export async function magnitudeKernelsFor(width: number, elements: number): Promise<MagnitudeKernels> {
-  return width === 2 && (await worthIt(elements)) ? import('./fastMagnitude.ts') : magnitudeReference;
+  return width === 2 && (await worthIt(elements)) ? fastMagnitude() : magnitudeReference;
 }
 
 async function worthIt(elements: number): Promise<boolean> {
-  return worthLoading(elements) && (await import('./simd/load.ts')).hasSimd();
+  return worthLoading(elements) && simd();
 }

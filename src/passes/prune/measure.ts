@@ -3,6 +3,7 @@ import { derived, type Stored, streamed, type Tensor } from '../../ir/tensor.ts'
 import { type Bracket, joined, SAMPLE_PIECE, type Within } from '../../kernels/bracket.ts';
 import { magnitudeKernelsFor, worthStreaming } from '../../kernels/choose.ts';
 import { belowThreshold, type Magnitudes, type Threshold } from '../../kernels/magnitude.ts';
+import { once } from '../../kernels/once.ts';
 import { aligned, type FloatFormat, halves, toFloat32 } from '../../kernels/views.ts';
 
 /** Sets `count` elements, one where it is not told, from `index` on to +0. */
@@ -61,8 +62,10 @@ export async function measure(tensor: Tensor, memory: 'keep' | 'forget'): Promis
   return measureLoaded(tensor, memory);
 }
 
+const magnitude = once(() => import('../../compute/magnitude.ts'));
+
 async function measureStored(tensor: Tensor, stored: Stored): Promise<Measured> {
-  const { StoredMagnitudes } = await import('../../compute/magnitude.ts');
+  const { StoredMagnitudes } = await magnitude();
   const magnitudes = new StoredMagnitudes(stored);
   return {
     width: magnitudes.width,

@@ -4,6 +4,7 @@ import { kernelsFor, worthStreaming } from '../../kernels/choose.ts';
 import { type ChannelLayout, channelLayout } from '../../kernels/layout.ts';
 import { type LinearParams, linearParams } from '../../kernels/linear.ts';
 import type { StreamedFormat } from '../../kernels/linearSteps.ts';
+import { once } from '../../kernels/once.ts';
 import type { Range } from '../../kernels/range.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 
@@ -60,10 +61,12 @@ export async function paramsOf(
   return range && linearParams(range, scheme.dtype === 'int8' ? 'symmetric' : 'asymmetric', limitOf(scheme));
 }
 
+const linear = once(() => import('../../compute/linear.ts'));
+
 async function rangeOf(tensor: Tensor, shape: WeightShape, layout: ChannelLayout): Promise<Range | undefined> {
   const where = streamable(tensor, shape);
   if (where !== undefined && (await worthStreaming(elementCount(tensor.dims)))) {
-    const { rangeOfStored } = await import('../../compute/linear.ts');
+    const { rangeOfStored } = await linear();
     return rangeOfStored(where.stored, { format: where.format, layout });
   }
   const data = await loaded(tensor, shape);
@@ -95,7 +98,7 @@ export async function quantizedWeight(
   const where = streamable(tensor, shape);
   let data: Tensor;
   if (where !== undefined && !scheme.unread && (await worthStreaming(elementCount(dims)))) {
-    const { quantizedStream, transposedStream } = await import('../../compute/linear.ts');
+    const { quantizedStream, transposedStream } = await linear();
     const { stored, format } = where;
     const stream = shape.transposed
       ? transposedStream(stored, format, [rows, columns], params)
