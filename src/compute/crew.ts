@@ -1,5 +1,4 @@
 /** This thread and its helpers: tasks wait in one line, and whoever is free takes the first. */
-
 import { type Helper, startHelpers, threadCount } from './helpers.ts';
 import { runHere, runOrderedHere } from './here.ts';
 import type { OrderedTask } from './ordered.ts';

@@ -53,7 +53,11 @@ function see(bytes: number): void {
   if (seen >= WORTH_THREADS) start();
 }
 
-/** The crew comes with the kernels, which most models do without. */
+/** The crew comes with the kernels, which most models do without. Should it not come, whoever computes says why. */
 function start(): void {
-  if (threadCount() > 1) void import('./crew.ts').then(({ startCrew }) => startCrew());
+  if (threadCount() < 2) return;
+  import('./crew.ts').then(
+    ({ startCrew }) => startCrew(),
+    () => {},
+  );
 }

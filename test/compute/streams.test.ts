@@ -1,9 +1,10 @@
 /** Tensors computed in chunks where they lie give bit for bit what the reference gives for the whole of them. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { copied } from '../../src/compute/copy.ts';
 import { quantizedStream, rangeOfStored, transposedStream } from '../../src/compute/linear.ts';
 import { StoredMagnitudes } from '../../src/compute/magnitude.ts';
 import { fileSource, type Source } from '../../src/io/source.ts';
@@ -44,6 +45,63 @@ async function gathered(stream: Streamed): Promise<Buffer> {
   for await (const chunk of stream.chunks()) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);
 }
+
+/** What is written behind three bytes of a file, by this thread alone: at its place, or behind them. */
+async function written(stream: Streamed, placed: boolean): Promise<Buffer> {
+  const path = join(folder, 'out');
+  const fd = openSync(path, 'w+');
+  try {
+    writeSync(fd, 'abc');
+    await stream.writeTo({ fd, position: placed ? 3 : undefined });
+    if (!placed) writeSync(fd, 'xyz');
+  } finally {
+    closeSync(fd);
+  }
+  const all = readFileSync(path);
+  expect(all.subarray(0, 3).toString()).toBe('abc');
+  if (!placed) expect(all.subarray(-3).toString()).toBe('xyz');
+  return all.subarray(3, placed ? undefined : -3);
+}
+
+test('what is written from file to file is what the chunks are, and others get a turn meanwhile', async () => {
+  const layout = channelLayout(DIMS, 1);
+  const params = linearParams(
+    reference.rangeOf(data, layout) as NonNullable<ReturnType<typeof reference.rangeOf>>,
+    'symmetric',
+    127,
+  );
+  const streams = [
+    quantizedStream(whole(), { format: 'float32', layout }, params),
+    transposedStream(whole(), 'float32', DIMS, { ...params, scale: params.scale.slice(0, 1) }),
+    copied(whole()),
+  ];
+  let turns = 0;
+  const timer = setInterval(() => turns++, 1);
+  try {
+    for (const stream of streams) {
+      expect(stream.fromFile()).toBe(true);
+      const expected = await gathered(stream);
+      for (const placed of [true, false]) {
+        for (let round = 0; round < 20; round++) {
+          const made = await written(stream, placed);
+          if (round === 0) expect(made.equals(expected)).toBe(true);
+        }
+      }
+    }
+  } finally {
+    clearInterval(timer);
+  }
+  expect(turns).toBeGreaterThan(10);
+});
+
+test('a write that fails keeps its code, and nobody waits for its turn for ever', async () => {
+  const fd = openSync(join(folder, 'weights'), 'r');
+  for (const position of [0, undefined]) {
+    const failed = copied(whole()).writeTo({ fd, position });
+    await expect(failed).rejects.toMatchObject({ code: 'EBADF' });
+  }
+  closeSync(fd);
+});
 
 describe.each([0, 1, undefined])('along axis %p', (axis) => {
   const layout = channelLayout(DIMS, axis);
