@@ -25,7 +25,8 @@ export function weight(side) {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
       sum += state;
     }
-    data[index] = (sum / 2 ** 32 - 2) / 37;
+    // So that what comes out of a MatMul is about as large as what goes in.
+    data[index] = (sum / 2 ** 32 - 2) / (37 * Math.sqrt(side / SIDE));
   }
   return new Uint8Array(data.buffer);
 }

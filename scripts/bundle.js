@@ -27,7 +27,7 @@ const lateStringWidth = {
       contents: `
         let width;
         ${kind === 'require-call' ? 'module.exports =' : 'export default'} function stringWidth(text, options) {
-          if (/^[ -~×…]*$/.test(text)) return text.length;
+          if (typeof text === 'string' && /^[ -~×…]*$/.test(text)) return text.length;
           const real = require(${JSON.stringify(path)});
           width ??= real.default ?? real;
           return width(text, options);

@@ -10,7 +10,7 @@ import { stdoutSink } from '../io/standard.ts';
 import type { Model } from '../ir/model.ts';
 import { type ModelPlan, planModel } from '../onnx/plan.ts';
 import { inputByteLength } from '../onnx/size.ts';
-import { type Written, writeModel } from '../onnx/write.ts';
+import { checkUnchanged, type Written, writeModel } from '../onnx/write.ts';
 import type { PassReport } from '../passes/pass.ts';
 import { type CommonArguments, DASH, type StoreArguments } from './arguments.ts';
 import { refuseClosedOutput } from './closed.ts';
@@ -102,6 +102,7 @@ export async function pipe(
     const plan = (): ModelPlan => planModel(model, { mode, ...(named === undefined ? {} : { dataName: named }) });
     if (args.dryRun) {
       const planned = plan();
+      await checkUnchanged(model);
       const after = planned.byteLength + dataBytes(planned, model);
       return { input, output: undefined, before, after, dataFiles: [], gzip: undefined, notes, passes };
     }

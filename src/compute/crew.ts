@@ -12,7 +12,7 @@ interface Waiting {
 }
 
 const line: Waiting[] = [];
-/** Helpers that have started. */
+/** Helpers that have started and work. */
 const ready: Helper[] = [];
 let starting = false;
 let working = false;
@@ -64,10 +64,22 @@ function give(): void {
       if (helper.outstanding >= depth || line.length <= (depth - 1) * (ready.length + 1)) continue;
       const { task, settle } = line.shift() as Waiting;
       const done = helper.run(task);
-      settle(done);
+      // Reading and writing at places can be done again: here, should the thread have gone.
+      settle(
+        done.catch(() => {
+          leave(helper);
+          return runHere(task);
+        }),
+      );
       done.catch(() => {}).finally(give);
     }
   }
+}
+
+/** A helper that has gone gets nothing more to do. */
+function leave(helper: Helper): void {
+  const index = ready.indexOf(helper);
+  if (index >= 0) ready.splice(index, 1);
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Stored } from '../ir/tensor.ts';
 import { threadCount } from './helpers.ts';
 
 /** Below so many bytes of weights, other threads would take longer to start than they save. */
-export const WORTH_THREADS: number = 384 << 20;
+export const WORTH_THREADS: number = 512 << 20;
 
 /** Tensors smaller than this are not cut into parts for threads. */
 const WORTH_CUTTING: number = 4 << 20;

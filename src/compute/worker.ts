@@ -1,3 +1,4 @@
+import { setImmediate as breath } from 'node:timers/promises';
 import type { FilePlace } from '../ir/tensor.ts';
 import { Arena } from '../kernels/simd/arena.ts';
 import { perform, type Transfer } from '../kernels/steps.ts';
@@ -19,7 +20,9 @@ let held: Uint8Array | undefined;
  * Runs one task in this thread, its bytes read and written by the thread itself. Of an ordered one the result is what was
  * wanted, part by part. Without a task it says that the thread is there.
  */
-export function run(task?: Task | OrderedTask): Outcome {
+export async function run(task?: Task | OrderedTask): Promise<Outcome> {
+  // Of two tasks that came together, what became of the first is told before the second one begins.
+  await breath();
   try {
     if (task === undefined) return { result: undefined };
     return { result: 'job' in task ? single(task) : ordered(task) };

@@ -1,5 +1,6 @@
 import { constants, readSync } from 'node:fs';
 import { type FileHandle, open, stat as statOf } from 'node:fs/promises';
+import { setImmediate as breath } from 'node:timers/promises';
 import { CompressError, ioError } from '../errors.ts';
 import type { Place } from './place.ts';
 
@@ -38,6 +39,11 @@ const PIECE: number = 8 << 20;
 
 /** Reads of up to this many bytes are done at once: asking another thread for them takes ten times as long. */
 const SHORT: number = 64 << 10;
+
+/** Milliseconds after which, between two of them, signals, timers and streams get a turn. */
+const SLICE = 4;
+/** When they had one the last time. */
+let breathed = 0;
 
 /** Reads of up to this many bytes bring what follows them too: thousands of small weights lie one behind the other. */
 const SMALL: number = 2 << 10;
@@ -110,6 +116,9 @@ export async function handleSource(handle: FileHandle, label: string, path?: str
       if (count === 0) throw becameShorter({ label, byteLength });
       done += count;
     }
+    if (performance.now() - breathed < SLICE) return;
+    await breath();
+    breathed = performance.now();
   };
   let near: { readonly start: number; readonly bytes: Uint8Array } | undefined;
   const small = async (start: number, end: number): Promise<Uint8Array> => {

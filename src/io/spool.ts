@@ -147,7 +147,10 @@ async function handedOver(
         const { byteLength: more } = await end.catch((cause: unknown) => {
           throw ioError(label, cause);
         });
-        if (more > 0) throw new CompressError('malformed', label, 'something came behind the model');
+        if (more > 0) {
+          const hint = 'Does another command write into the same pipe?';
+          throw new CompressError('malformed', label, 'something came behind the model', { hint });
+        }
       },
     };
   } catch (cause) {

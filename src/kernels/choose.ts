@@ -46,6 +46,8 @@ export const magnitudeReference: MagnitudeKernels = {
 const WORTH_LOADING: number = 1 << 19;
 /** A tensor of fewer elements is done by the reference sooner than it is brought into the module's memory. */
 const SMALLEST: number = 1 << 12;
+/** Of fewer magnitudes the reference counts digits sooner than counters for all digits are cleared and added up. */
+const WORTH_COUNTERS: number = 1 << 17;
 /** A tensor of fewer elements is loaded whole sooner than it is computed where it lies. */
 const WORTH_STREAMING: number = 1 << 16;
 
@@ -74,7 +76,10 @@ export async function kernelsFor(elements: number): Promise<TensorKernels> {
 
 /** The same for magnitudes of elements of `width` 16-bit words. */
 export async function magnitudeKernelsFor(width: number, elements: number): Promise<MagnitudeKernels> {
-  return width === 2 && (await worthIt(elements)) ? fastMagnitude() : magnitudeReference;
+  if (width !== 2 || !(await worthIt(elements))) return magnitudeReference;
+  const fast = await fastMagnitude();
+  const { within, zeroInPlace } = fast;
+  return elements < WORTH_COUNTERS ? { ...magnitudeReference, within, zeroInPlace } : fast;
 }
 
 async function worthIt(elements: number): Promise<boolean> {

@@ -93,13 +93,21 @@ function counter(total: number, onProgress: WriteOptions['onProgress']): (byteLe
 async function guarded(model: Model, sinks: readonly Sink[], work: () => Promise<void>): Promise<void> {
   try {
     await work();
-    const origin = modelOrigins.get(model);
-    for (const source of [origin?.source, ...(origin?.dataFiles.values() ?? [])]) await source?.unchanged?.();
+    await checkUnchanged(model);
     await finishTogether(sinks);
   } catch (cause) {
     for (const sink of sinks) await sink.abort();
     throw cause;
   }
+}
+
+/**
+ * Checks that the files a model was read from are still what they were.
+ * @throws CompressError `io`, `malformed` where something came behind a model that another process handed over
+ */
+export async function checkUnchanged(model: Model): Promise<void> {
+  const origin = modelOrigins.get(model);
+  for (const source of [origin?.source, ...(origin?.dataFiles.values() ?? [])]) await source?.unchanged?.();
 }
 
 /** Copies the data files of an untouched model to the folder it goes to, unless they lie there already. */

@@ -37,7 +37,7 @@ export async function pruneEach(targets: readonly Target[], context: Context): P
   const share = elements / threads;
   const atOnce = (one: Target): number => (one.elements <= share && shared(one) ? 2 * threads : 2);
   let done = 0;
-  // Other threads look at the next weights while one is thought about.
+  // Whoever is free looks at the next weights while one is thought about.
   for await (const looked of overlapped(waiting, atOnce, (target) => lookAt(target, context, share))) {
     const one = await pruneOne(looked, context);
     if (one !== undefined) planned.push(one);

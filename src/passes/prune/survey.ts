@@ -11,7 +11,7 @@ import { overlapped } from '../overlapped.ts';
 import type { Measured } from './measure.ts';
 
 /** So few magnitudes are sooner all collected than counted by 65,536 digits. */
-const FEW: number = 1 << 15;
+const FEW: number = 1 << 16;
 const EVERYTHING: Bracket = { low: 1, high: 0x7f800000 };
 
 /** Fewer magnitudes are sooner read once for each digit than sampled. */
@@ -37,14 +37,13 @@ export type Surveyed = readonly (readonly Within[])[] | undefined;
  * surely lies, then everything is read, what lies below is counted and what lies between is collected. For
  * `thresholdWithin`, which is exact or says that it cannot know.
  * @param share - of all elements, that will be below the threshold
- * @returns undefined where a radix selection is better: weights of middle size, float64, scores
+ * @returns undefined where a radix selection is better: some weights of middle size, float64, scores
  */
 export async function survey(weights: readonly Sampled[], share: number): Promise<Surveyed> {
   const able = weights.every(({ measured }) => measured.width === 2 && measured.surveying !== undefined);
   const total = weights.reduce((sum, one) => sum + one.elements, 0);
   const few = total <= FEW;
-  const large = total >= WORTH_SAMPLING && weights.some(({ measured }) => measured.surveying?.inPieces);
-  if (!able || !(few || large)) return undefined;
+  if (!able || !(few || total >= WORTH_SAMPLING)) return undefined;
   const bracket = few ? EVERYTHING : bracketOf(await sampleOf(weights), share);
   const found: (readonly Within[])[] = [];
   let collected = 0;
@@ -76,7 +75,7 @@ async function sampleOf(weights: readonly Sampled[]): Promise<Uint32Array> {
   return joined(samples);
 }
 
-/** Weights that other threads read, several at a time, so that none waits for this one; others are read whole. */
+/** Weights that are read in pieces, several at a time, so that no thread waits for this one; others are read whole. */
 function atOnce({ measured }: Sampled): number {
   return measured.surveying?.inPieces === true ? AT_ONCE : 1;
 }

@@ -190,7 +190,7 @@ async function rewrite(
   let begun = 0;
   try {
     for (const [index, use] of uses.entries()) {
-      // Other threads look at the next weights while this one is thought about.
+      // Whoever is free looks at the next weights while this one is thought about.
       for (; begun < Math.min(uses.length, index + AHEAD); begun++) forms.begin(uses[begun] as WeightUse);
       const result = await forms.apply(use);
       watch?.(index + 1, uses.length);
