@@ -60,7 +60,9 @@ export function planModel(model: Model, options: PlanOptions = {}): ModelPlan {
     const whole = new Segment(origin.source, 0, origin.source.byteLength);
     return { byteLength: whole.byteLength, parts: [whole], data: undefined, keepsDataFiles: hasExternal };
   }
-  const wantsExternal = mode === 'external' || (mode === 'auto' && hasExternal && options.dataName !== undefined);
+  // Whether or not any of its weights is still where it was.
+  const cameWithData = hasExternal || (origin !== undefined && origin.dataFiles.size > 0);
+  const wantsExternal = mode === 'external' || (mode === 'auto' && cameWithData && options.dataName !== undefined);
   const { adding } = options;
   if (!wantsExternal) {
     const embedded = encodeModel(model, { place: () => undefined, keepExternal: false, adding });

@@ -201,6 +201,20 @@ describe('writing', () => {
     await Promise.all([model.close(), again.close()]);
   });
 
+  test('a model of which no weight is where it was stays one with a data file', async () => {
+    await write();
+    const model = await readModel(path);
+    for (const name of model.graph.initializers.keys()) {
+      model.graph.setInitializer(derived(name, 'float32', [1000], async () => new Float32Array(1000).fill(2)));
+    }
+    for (const node of model.graph.nodes) if (node.opType === 'Constant') model.graph.removeNode(node);
+    const target = join(folder, 'new.onnx');
+    await writeModel(model, target);
+    expect((await readdir(folder)).sort()).toEqual(['models', 'new.onnx', 'new.onnx.data']);
+    expect((await stat(target)).size).toBeLessThan(1000);
+    await model.close();
+  });
+
   test('checksums are computed anew where the model had some', async () => {
     const { a, b } = await write();
     const model = await readModel(path);
