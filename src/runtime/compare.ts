@@ -16,6 +16,8 @@ export interface OutputFigures {
   readonly maxAbsError: number;
   /** Elements that are not finite in the reference, in the other model, and those where the two are not the same. */
   readonly nonFinite: { readonly reference: number; readonly other: number; readonly differing: number };
+  /** True where both models gave zeros alone: then SQNR, cosine and top-1 say nothing. */
+  readonly zero?: true;
   /** Rows along the last axis whose largest element is at the same place; only for float outputs with classes. */
   readonly top1?: Share;
   /** Rows whose largest element is at the place of the label, in each model. */
@@ -77,11 +79,17 @@ export class OutputComparison {
       cosine: this.#cosine(),
       maxAbsError: differs ? Number.POSITIVE_INFINITY : this.#maxAbsError,
       nonFinite: { ...this.#nonFinite },
+      ...(this.#isZero() ? { zero: true } : {}),
       ...(this.#rows === 0 ? {} : { top1: share(this.#agreeing, this.#rows) }),
       ...(labelled === 0
         ? {}
         : { accuracy: { reference: share(right.reference, labelled), other: share(right.other, labelled) } }),
     };
+  }
+
+  #isZero(): boolean {
+    const { reference, other } = this.#nonFinite;
+    return this.#elements > 0 && this.#signal + this.#other + reference + other === 0;
   }
 
   #cosine(): number {

@@ -40,6 +40,15 @@ test('equal outputs have infinite SQNR, zeros among them', () => {
   expect(figures([f32([1], [0]), f32([1], [2])])).toMatchObject({ sqnr: -Infinity, cosine: 0, maxAbsError: 2 });
 });
 
+test('an output that is zero in both models, in every sample, says so', () => {
+  const zeros = [f32([2], [0, -0]), f32([2], [0, 0])] as const;
+  expect(figures(zeros, zeros).zero).toBe(true);
+  expect(figures(zeros, [f32([2], [0, 1e-30]), f32([2], [0, 0])]).zero).toBeUndefined();
+  expect(figures([f32([1], [0]), f32([1], [1e-30])]).zero).toBeUndefined();
+  expect(figures([f32([1], [NaN]), f32([1], [NaN])]).zero).toBeUndefined();
+  expect(figures().zero).toBeUndefined();
+});
+
 test('values near the largest float do not overflow the sums', () => {
   const found = figures([f32([2], [3e38, 3e38]), f32([2], [3e38, -3e38])]);
   expect(found.cosine).toBe(0);

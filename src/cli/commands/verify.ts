@@ -143,6 +143,11 @@ function render(report: VerifyReport, random: boolean, options: RenderOptions): 
   const kept = <T>(list: readonly T[]): T[] => list.filter((_, index) => used[index]);
   const rows = outputs.map((one) => [one.name, ...kept(rowOf(one).slice(1))]);
   lines.push(...table([{ head: 'output' }, ...kept(columns)], rows, options, chalk));
+  for (const { name, zero } of outputs) {
+    if (zero !== true) continue;
+    const fact = `${printable(name)}: zero in both models, wherever one looks; so its figures say nothing`;
+    lines.push(...wrap(`  ${chalk.yellow(fact)}`, options.columns));
+  }
   for (const { name, nonFinite } of outputs) {
     if (nonFinite.reference + nonFinite.other === 0) continue;
     const counts = `${nonFinite.reference} and ${nonFinite.other} elements; ${nonFinite.differing} differ`;
