@@ -41,7 +41,7 @@ test('equal outputs have infinite SQNR, zeros among them', () => {
 });
 
 test('an output that is zero in both models, in every sample, says so', () => {
-  const zeros = [f32([2], [0, -0]), f32([2], [0, 0])] as const;
+  const zeros: [FeedTensor, FeedTensor] = [f32([2], [0, -0]), f32([2], [0, 0])];
   expect(figures(zeros, zeros).zero).toBe(true);
   expect(figures(zeros, [f32([2], [0, 1e-30]), f32([2], [0, 0])]).zero).toBeUndefined();
   expect(figures([f32([1], [0]), f32([1], [1e-30])]).zero).toBeUndefined();
