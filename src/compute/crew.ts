@@ -1,5 +1,5 @@
 /** This thread and its helpers: tasks wait in one line, and whoever is free takes the first. */
-import { type Helper, startHelpers, threadCount } from './helpers.ts';
+import { type Helper, startHelpers } from './helpers.ts';
 import { runHere, runOrderedHere } from './here.ts';
 import type { OrderedTask } from './ordered.ts';
 import type { Outcome } from './transfer.ts';
@@ -17,9 +17,9 @@ const ready: Helper[] = [];
 let starting = false;
 let working = false;
 
-/** Starts the helpers. They take tasks when they are there; until then, and where they cannot start, this thread does all. */
+/** Starts the helpers, at the first call. They take tasks when they are there; until then, and where they cannot start, this thread does all. */
 export function startCrew(): void {
-  if (starting || threadCount() < 2) return;
+  if (starting) return;
   starting = true;
   const join = async (helper: Helper): Promise<void> => {
     await helper.run();

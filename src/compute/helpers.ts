@@ -49,27 +49,23 @@ export class Helper {
   }
 }
 
-let helpers: Promise<readonly Helper[]> | undefined;
-
-/** Starts the other threads, at the first call; each has a pool of its own, so that what it does, and in what order, is known. */
-export function startHelpers(): Promise<readonly Helper[]> {
-  helpers ??= import('tinypool').then(({ Tinypool: Pool }) =>
-    Array.from({ length: threadCount() - 1 }, () => {
-      const pool = new Pool({
-        filename: new URL('./worker.js', import.meta.url).href,
-        name: 'run',
-        runtime: 'worker_threads',
-        minThreads: 1,
-        maxThreads: 1,
-        // One at hand when the one before is done, even if this thread is busy then.
-        concurrentTasksPerWorker: 2,
-        // Warnings of Node would come once a thread.
-        env: { ...process.env, NODE_NO_WARNINGS: '1' },
-        execArgv: [],
-        resourceLimits: { maxYoungGenerationSizeMb: 4 },
-      });
-      return new Helper(pool);
-    }),
-  );
-  return helpers;
+/** Starts the other threads; each has a pool of its own, so that what it does, and in what order, is known. */
+export async function startHelpers(): Promise<readonly Helper[]> {
+  const { Tinypool: Pool } = await import('tinypool');
+  return Array.from({ length: threadCount() - 1 }, () => {
+    const pool = new Pool({
+      filename: new URL('./worker.js', import.meta.url).href,
+      name: 'run',
+      runtime: 'worker_threads',
+      minThreads: 1,
+      maxThreads: 1,
+      // One at hand when the one before is done, even if this thread is busy then.
+      concurrentTasksPerWorker: 2,
+      // Warnings of Node would come once a thread.
+      env: { ...process.env, NODE_NO_WARNINGS: '1' },
+      execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: 4 },
+    });
+    return new Helper(pool);
+  });
 }

@@ -3,7 +3,7 @@ import { setImmediate as breath } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { FilePlace, Stored } from '../ir/tensor.ts';
 import { Arena } from '../kernels/simd/arena.ts';
-import type { Step } from '../kernels/steps.ts';
+import type { Step, Steps } from '../kernels/steps.ts';
 import { type Job, type JobOf, type Results, stepsOf } from './jobs.ts';
 import { MOST_HELD, OrderedResult, type OrderedTask, Turn } from './ordered.ts';
 import { Failure, failed, type Outcome, readPlace, writePlace } from './transfer.ts';
@@ -19,15 +19,25 @@ let breathed = 0;
 
 /** Arenas that no computation uses; each has a few MiB. */
 const idle: Arena[] = [];
+
+/** A job's steps in an arena of their own, which goes to others when they end. */
+function begin(job: Job): { readonly arena: Arena; readonly steps: Steps<unknown>; end(): void } {
+  const arena = idle.pop() ?? new Arena();
+  const mark = arena.mark();
+  const end = (): void => {
+    arena.release(mark);
+    idle.push(arena);
+  };
+  return { arena, steps: stepsOf(job, arena), end };
+}
+
 /** Buffers of {@link MOST_HELD} bytes that nobody uses. */
 const buffers: Uint8Array[] = [];
 
 /** Runs steps in this thread; what they read and write is moved by `move`. */
 async function perform(job: Job, move: (step: Step, arena: Arena) => Promise<void> | undefined): Promise<unknown> {
-  const arena = idle.pop() ?? new Arena();
-  const mark = arena.mark();
+  const { arena, steps, end } = begin(job);
   try {
-    const steps = stepsOf(job, arena);
     for (;;) {
       const step = steps.next();
       if (step.done) return step.value;
@@ -38,8 +48,7 @@ async function perform(job: Job, move: (step: Step, arena: Arena) => Promise<voi
       breathed = performance.now();
     }
   } finally {
-    arena.release(mark);
-    idle.push(arena);
+    end();
   }
 }
 
@@ -66,7 +75,7 @@ export async function runOrderedHere({ parts, to }: OrderedTask): Promise<Outcom
     for (const part of parts) {
       const result = new OrderedResult(part, held);
       const send = async (bytes: Uint8Array): Promise<void> => {
-        await turn.isNear(part.index);
+        await turn.waitAsync(part.index);
         await writeNextLater(to.fd, bytes);
       };
       await perform(part.job, ({ kind, bytes, at }, arena) => {
@@ -77,7 +86,7 @@ export async function runOrderedHere({ parts, to }: OrderedTask): Promise<Outcom
         readPlace(part.from, bytes, at, arena);
         return undefined;
       });
-      await turn.isNear(part.index);
+      await turn.waitAsync(part.index);
       turn.pass(part.index);
       shown.push(result.shown);
     }
@@ -104,10 +113,8 @@ export async function* streamHere<Kind extends Job['kind']>(
   job: JobOf<Kind>,
   start: number,
 ): AsyncGenerator<Uint8Array, Results[Kind], void> {
-  const arena = idle.pop() ?? new Arena();
-  const mark = arena.mark();
+  const { steps, end } = begin(job);
   try {
-    const steps = stepsOf(job, arena);
     for (;;) {
       const step = steps.next();
       if (step.done) return step.value as Results[Kind];
@@ -115,7 +122,6 @@ export async function* streamHere<Kind extends Job['kind']>(
       else yield step.value.bytes;
     }
   } finally {
-    arena.release(mark);
-    idle.push(arena);
+    end();
   }
 }

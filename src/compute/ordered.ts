@@ -44,15 +44,14 @@ export class Turn {
   }
 
   /** Blocks until it is the turn of a part. @throws Failure when nobody is to write any more */
-  comes(index: number): void {
+  wait(index: number): void {
     for (let now = this.#now(index); now !== undefined; now = this.#now(index)) Atomics.wait(this.#state, 0, now);
   }
 
-  /** Waits for it without blocking. @throws Failure as {@link comes} */
-  async isNear(index: number): Promise<void> {
-    const { waitAsync } = Atomics as unknown as WaitAsync;
+  /** Waits for it without blocking. @throws Failure as {@link wait} */
+  async waitAsync(index: number): Promise<void> {
     for (let now = this.#now(index); now !== undefined; now = this.#now(index)) {
-      await waitAsync(this.#state, 0, now).value;
+      await (Atomics as unknown as WaitAsync).waitAsync(this.#state, 0, now).value;
     }
   }
 

@@ -44,10 +44,10 @@ function ordered({ parts, to }: OrderedTask): readonly (readonly Uint8Array[])[]
     performed(part.job, part.from, (bytes, at) => {
       const ready = result.take(bytes, at);
       if (ready === undefined) return;
-      turn.comes(part.index);
+      turn.wait(part.index);
       writeNext(to.fd, ready);
     });
-    turn.comes(part.index);
+    turn.wait(part.index);
     turn.pass(part.index);
     return result.shown;
   });

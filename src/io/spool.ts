@@ -149,7 +149,7 @@ async function handedOver(
         });
         if (more > 0) {
           const hint = 'Does another command write into the same pipe?';
-          throw new CompressError('malformed', label, 'something came behind the model', { hint });
+          throw new CompressError('io', label, 'something came behind the model', { hint });
         }
       },
     };

@@ -36,6 +36,9 @@ export function within(magnitudes: Magnitudes, { low, high }: Bracket, room: num
 /** Bits of float32's positive infinity: larger magnitudes are NaN. */
 const INFINITY_BITS = 0x7f800000;
 
+/** So few magnitudes are sooner all collected than counted by 65,536 digits. */
+export const FEW_MAGNITUDES: number = 1 << 16;
+
 /** Elements that lie together in a sample: fewer would cost more reads. */
 export const SAMPLE_PIECE = 512;
 

@@ -1,4 +1,4 @@
-import { type Bracket, SAMPLE_PIECE, type Within } from './bracket.ts';
+import { type Bracket, FEW_MAGNITUDES, SAMPLE_PIECE, type Within } from './bracket.ts';
 import { CHUNK } from './magnitudeSteps.ts';
 import type { Arena } from './simd/arena.ts';
 import { countWithin } from './simd/magnitude.ts';
@@ -7,15 +7,12 @@ import type { Steps } from './steps.ts';
 /** Most magnitudes that are collected of one part: 8 MiB. */
 const MOST: number = 2 << 20;
 
-/** All magnitudes are collected of no more elements: 256 KiB. */
-const FEW: number = 1 << 16;
-
 /**
- * How many magnitudes are collected of so many elements: several times what a bracket is expected to hold, which is up to a
+ * How many magnitudes are collected of so many elements: all of {@link FEW_MAGNITUDES}, several times what a bracket is expected to hold, which is up to a
  * quarter of a weight of middle size whose rows have scales of their own.
  */
 function roomFor(elements: number): number {
-  return Math.min(elements, MOST, Math.max(FEW, Math.ceil(elements / 2)));
+  return Math.min(elements, MOST, Math.max(FEW_MAGNITUDES, Math.ceil(elements / 2)));
 }
 
 /** Magnitudes of float32 elements, {@link SAMPLE_PIECE} from each start on (fewer where there are no more). */

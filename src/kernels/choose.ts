@@ -77,9 +77,9 @@ export async function kernelsFor(elements: number): Promise<TensorKernels> {
 /** The same for magnitudes of elements of `width` 16-bit words. */
 export async function magnitudeKernelsFor(width: number, elements: number): Promise<MagnitudeKernels> {
   if (width !== 2 || !(await worthIt(elements))) return magnitudeReference;
-  const fast = await fastMagnitude();
-  const { within, zeroInPlace } = fast;
-  return elements < WORTH_COUNTERS ? { ...magnitudeReference, within, zeroInPlace } : fast;
+  const kernels = await fastMagnitude();
+  if (elements >= WORTH_COUNTERS) return kernels;
+  return { ...magnitudeReference, within: kernels.within, zeroInPlace: kernels.zeroInPlace };
 }
 
 async function worthIt(elements: number): Promise<boolean> {

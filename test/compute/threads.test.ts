@@ -228,6 +228,22 @@ test('one processor, and so one thread, writes the same', () => {
   expect([done.code, done.stderr]).toEqual([0, '']);
 }, 120_000);
 
+// Elsewhere models go through the pipe as they are.
+const linux = process.platform === 'linux' ? test : test.skip;
+
+linux(
+  'what comes behind a model that is handed over is an error, in a dry run too, and nothing is left',
+  () => {
+    const behind = '{ compress prune --l1 0.4 m.onnx -q; printf tail; }';
+    for (const last of ['compress quantize -q -o behind.onnx', 'compress quantize -q --dry-run']) {
+      const done = shell(`${behind} | ${last}`, { cwd: folder });
+      expect(done.stderr).toMatch(/^error: <stdin>: something came behind the model\n/);
+      expect([done.code, readdirSync(folder).includes('behind.onnx')]).toEqual([1, false]);
+    }
+  },
+  60_000,
+);
+
 test('the same model through a pipe, into a file, behind what is in it, and with a report', () => {
   const done = shell(
     `set -e -o pipefail

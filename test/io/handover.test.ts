@@ -105,7 +105,7 @@ linux('to a reader of ours as a file, of which nothing is left', () => {
 });
 
 /** What a reader says that would have taken the wrong bytes for a model. */
-const BEHIND = 'malformed <stdin>: something came behind the model\n';
+const BEHIND = 'io <stdin>: something came behind the model\n';
 
 linux('nothing may come behind it', () => {
   const done = run('{ late; printf tail; } | read');

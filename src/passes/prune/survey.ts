@@ -1,6 +1,7 @@
 import {
   type Bracket,
   bracketOf,
+  FEW_MAGNITUDES,
   joined,
   SAMPLE_PIECE,
   samplePieces,
@@ -10,8 +11,7 @@ import {
 import { overlapped } from '../overlapped.ts';
 import type { Measured } from './measure.ts';
 
-/** So few magnitudes are sooner all collected than counted by 65,536 digits. */
-const FEW: number = 1 << 16;
+/** For what is few enough to be collected whole. */
 const EVERYTHING: Bracket = { low: 1, high: 0x7f800000 };
 
 /** Fewer magnitudes are sooner read once for each digit than sampled. */
@@ -42,7 +42,7 @@ export type Surveyed = readonly (readonly Within[])[] | undefined;
 export async function survey(weights: readonly Sampled[], share: number): Promise<Surveyed> {
   const able = weights.every(({ measured }) => measured.width === 2 && measured.surveying !== undefined);
   const total = weights.reduce((sum, one) => sum + one.elements, 0);
-  const few = total <= FEW;
+  const few = total <= FEW_MAGNITUDES;
   if (!able || !(few || total >= WORTH_SAMPLING)) return undefined;
   const bracket = few ? EVERYTHING : bracketOf(await sampleOf(weights), share);
   const found: (readonly Within[])[] = [];
