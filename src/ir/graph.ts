@@ -72,6 +72,7 @@ export class Graph {
   /** Bodies, and how many nodes hold each. */
   readonly #bodies = new Map<Graph, number>();
   #names: NameTable | undefined;
+  #listsInitializers = false;
 
   constructor(fields: GraphFields) {
     this.kind = fields.kind ?? 'graph';
@@ -144,6 +145,19 @@ export class Graph {
   /** Whether the graph lists the value among its inputs, so that a caller may feed another one. */
   isInput(value: string): boolean {
     return this.#inputByName.has(value);
+  }
+
+  /**
+   * Whether a caller, or the Loop around, may feed another value in place of the one held here. Up to IR version 3 every
+   * initializer is listed among the graph inputs, and is a constant all the same.
+   */
+  isOverridable(value: string): boolean {
+    return this.isInput(value) && !(this.#listsInitializers && this.#initializers.has(value));
+  }
+
+  /** States that the graph lists its initializers among its inputs, which makes none of them a variable. */
+  setListsInitializers(yes: boolean): void {
+    this.#listsInitializers = yes;
   }
 
   /** The weight behind a name as a node of this graph sees it: looks outwards through the graphs around. */

@@ -26,6 +26,9 @@ export interface ModelFields {
   readonly header?: () => Promise<Omit<ModelHeader, 'metadata'>>;
 }
 
+/** The first IR version whose initializers need not be graph inputs. */
+export const FREE_INITIALIZERS = 4;
+
 /** A whole model: its main graph, its functions and the versions it is written in. */
 export class Model {
   readonly graph: Graph;
@@ -46,6 +49,7 @@ export class Model {
     this.#metadata = fields.metadata ?? [];
     this.#release = fields.release ?? (async () => {});
     this.#header = fields.header ?? (async () => NO_HEADER);
+    this.graph.setListsInitializers(this.#irVersion < FREE_INITIALIZERS);
   }
 
   get irVersion(): number {
@@ -92,8 +96,24 @@ export class Model {
     return this.#functions;
   }
 
+  /**
+   * States the IR version. From version 4 on, an initializer that is also a graph input is a value that callers may
+   * replace: where the version rises past that, the initializers leave the inputs and stay constants.
+   */
   setIrVersion(version: number): void {
+    const { graph } = this;
+    if (this.#irVersion < FREE_INITIALIZERS && version >= FREE_INITIALIZERS) {
+      for (const name of graph.initializers.keys()) graph.removeInput(name);
+    }
     this.#irVersion = version;
+    graph.setListsInitializers(version < FREE_INITIALIZERS);
+  }
+
+  /** Raises the IR version to {@link FREE_INITIALIZERS} where an initializer has come that is no graph input. */
+  freeInitializers(): void {
+    if (this.#irVersion >= FREE_INITIALIZERS) return;
+    const isFree = (graph: Graph): boolean => [...graph.initializers.keys()].some((name) => !graph.isInput(name));
+    if (this.graphs().some(isFree)) this.setIrVersion(FREE_INITIALIZERS);
   }
 
   /** What is noted about the model, in the order of the file. */

@@ -206,8 +206,7 @@ export class Analysis {
     if (this.model.trainingNames.has(name)) {
       return { reason: 'used_in_training', detail: `training_info refers to '${name}' by name` };
     }
-    // Up to IR 3 every initializer is listed among the inputs; from then on only those a caller may feed.
-    if (this.model.irVersion >= 4 && this.graph.isInput(name)) {
+    if (this.graph.isOverridable(name)) {
       return { reason: 'graph_input', detail: `'${name}' is a graph input, which a caller may feed` };
     }
     const packed = bitsOf(tensor.dtype) < 8;

@@ -39,6 +39,7 @@ export function equalize(): Pass {
         if (change < SETTLED) break;
       }
       for (const one of scaled.values()) one.apply(model.graph, model.trainingNames);
+      model.freeInitializers();
       const noun = usable.length === 1 ? 'pair' : 'pairs';
       return {
         pass: 'equalize',

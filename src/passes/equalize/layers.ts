@@ -90,7 +90,7 @@ function layerOf(model: Model, node: Node): Layer | undefined {
   const { dims, dtype, name } = held.tensor;
   if (dtype !== 'float32' || held.graph !== graph || held.node !== undefined || model.trainingNames.has(name))
     return undefined;
-  if (graph.uses(name).length !== 1 || graph.isInput(name)) return undefined;
+  if (graph.uses(name).length !== 1 || graph.isOverridable(name)) return undefined;
   const groups = isConv ? intAttribute(node, 'group', 1) : 1;
   const { transA, transB, alpha, beta } = gemmParts(node);
   if (!isConv && (transA || alpha !== 1 || beta !== 1 || dims.length !== 2)) return undefined;

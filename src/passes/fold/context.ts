@@ -48,11 +48,10 @@ export class Folding {
     return held === undefined || this.isVariable(held) ? undefined : held;
   }
 
-  /** Whether the tensor is only a first value. Up to IR 3 every initializer is a graph input, and none can be replaced. */
+  /** Whether the tensor is only a first value. */
   isVariable(held: Held): boolean {
     const name = heldName(held);
-    if (this.model.trainingNames.has(name)) return true;
-    return held.graph.isInput(name) && (this.model.irVersion >= 4 || held.graph !== this.model.graph);
+    return this.model.trainingNames.has(name) || held.graph.isOverridable(name);
   }
 
   /** The elements of a small constant, loaded once; undefined where they are no numbers. */

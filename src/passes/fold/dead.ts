@@ -28,12 +28,10 @@ function isRead(folding: Folding, graph: Graph, node: Node): boolean {
 }
 
 function dropInitializer(folding: Folding, graph: Graph, name: string): void {
-  const { trainingNames, irVersion } = folding.model;
+  const { trainingNames } = folding.model;
   if (graph.uses(name).length > 0 || trainingNames.has(name)) return;
-  if (graph.isInput(name)) {
-    if (irVersion >= 4 || graph !== folding.model.graph) return;
-    graph.removeInput(name);
-  }
+  if (graph.isOverridable(name)) return;
+  if (graph.isInput(name)) graph.removeInput(name);
   graph.removeInitializer(name);
   folding.count('unread initializer');
 }

@@ -31,8 +31,6 @@ export const FOLD_DEFAULTS: Required<FoldOptions> = { rules: FOLD_RULES };
 
 /** The oldest opset whose operators broadcast, normalize and drop out as the rules say. */
 const LOWEST_OPSET = 7;
-/** From this IR version on, an initializer need not be a graph input too. */
-const FREE_INITIALIZERS = 4;
 
 /**
  * Rewrites a float model into one that computes the same with fewer nodes, and that quantizes better: a factor behind a
@@ -73,23 +71,10 @@ async function run(model: Model, rules: ReadonlySet<FoldRule>): Promise<PassRepo
   if (chains) await foldChains(folding, weights);
   if (rules.has('unread')) removeUnread(folding);
   const done = doneNotes(folding.counts);
-  if (done.length > 0) freeInitializers(folding);
+  if (done.length > 0) model.freeInitializers();
   const left = chains ? await leftovers(folding) : { skips: [], notes: [] };
   const notes = [...(done.length === 0 ? ['nothing to fold'] : done), ...broken, ...left.notes];
   if (model.opset < LOWEST_OPSET)
     notes.push(`opset ${model.opset}: operators before opset ${LOWEST_OPSET} are not folded`);
   return { pass: 'fold', changes: weights.changes, skips: left.skips, ...unpacked, notes };
-}
-
-/**
- * Up to IR 3 every initializer must be a graph input, and no caller can replace one. Where new ones came, the model goes
- * to IR 4 and the inputs go: with them the weights would be variables from then on.
- */
-function freeInitializers(folding: Folding): void {
-  const { model } = folding;
-  if (model.irVersion >= FREE_INITIALIZERS) return;
-  const isNew = folding.graphs.some((graph) => [...graph.initializers.keys()].some((name) => !graph.isInput(name)));
-  if (!isNew) return;
-  model.setIrVersion(FREE_INITIALIZERS);
-  for (const name of model.graph.initializers.keys()) model.graph.removeInput(name);
 }

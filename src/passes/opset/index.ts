@@ -132,8 +132,6 @@ async function planNode(scope: Scope, from: number, target: number): Promise<Edi
 function raiseIrVersion(model: Model, opset: number): void {
   const needed = IR_VERSIONS.find(([first]) => first <= opset)?.[1] ?? model.irVersion;
   if (model.irVersion >= needed) return;
-  const { graph } = model;
-  if (model.irVersion < 4) for (const name of graph.initializers.keys()) graph.removeInput(name);
   model.setIrVersion(needed);
 }
 

@@ -38,7 +38,7 @@ async function roundingOf(scales: string, scope: Scope): Promise<'floor' | 'ceil
   // Upsample only enlarges, whatever its scales turn out to be.
   if (scope.original.opType === 'Upsample') return 'floor';
   const held = scope.graph.held(scales);
-  if (held === undefined || held.graph.isInput(scales)) {
+  if (held === undefined || held.graph.isOverridable(scales)) {
     return {
       refused: 'its scales input is computed, and opset 11 rounds "nearest" differently for enlarging and shrinking',
     };

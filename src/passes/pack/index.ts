@@ -1,7 +1,7 @@
 import { CompressError } from '../../errors.ts';
 import { elementCount } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
-import type { Model } from '../../ir/model.ts';
+import { FREE_INITIALIZERS, type Model } from '../../ir/model.ts';
 import { attribute } from '../../ir/node.ts';
 import type { SparseTensor, Tensor } from '../../ir/tensor.ts';
 import type { Change, Pass, PassReport, Skip } from '../pass.ts';
@@ -16,9 +16,8 @@ import { namesOf, operatorsOf, type Packable, packableWeights, skipWeight } from
 export { PACK_DEFAULTS, type PackOptions, STORES, type Store } from './options.ts';
 export { unpack } from './unpack.ts';
 
-/** The first IR version with sparse initializers, and so without initializers listed as inputs. */
+/** The first IR version with sparse initializers. */
 const SPARSE_IR = 6;
-const FREE_INITIALIZERS = 4;
 
 /**
  * Stores weights with many zeros in fewer bytes; what the model computes stays the same, bit for bit.
@@ -108,10 +107,6 @@ async function raise(model: Model, notes: string[]): Promise<string | undefined>
 /** Raises the IR version where new initializers, or sparse ones, need it. */
 function prepare(model: Model, chosen: readonly Chosen[]): void {
   const needed = chosen.every(isMasked) ? FREE_INITIALIZERS : SPARSE_IR;
-  // Up to IR 3 an entry among the inputs is a must; from IR 4 on it would make the weight a variable.
-  if (model.irVersion < FREE_INITIALIZERS) {
-    for (const name of model.graph.initializers.keys()) model.graph.removeInput(name);
-  }
   if (model.irVersion < needed) model.setIrVersion(needed);
 }
 

@@ -59,7 +59,7 @@ export async function recognize(graph: Graph, node: Node, cuts: boolean): Promis
     return left('its mask or values are no constants of its own');
   }
   const shape = graph.held(third);
-  const dims = shape === undefined || shape.graph.isInput(third) ? undefined : await dimsOf(shape.tensor);
+  const dims = shape === undefined || shape.graph.isOverridable(third) ? undefined : await dimsOf(shape.tensor);
   if (shape === undefined || dims === undefined) return left('its dims are no constant');
   const wrong = await misfit(mask.tensor, values.tensor, dims, cuts);
   return wrong === undefined ? { graph, node, dims, mask, values, shape } : left(wrong);
@@ -68,7 +68,7 @@ export async function recognize(graph: Graph, node: Node, cuts: boolean): Promis
 /** A constant of this graph that one node reads, and no caller can replace. */
 function own(graph: Graph, name: string): Held | undefined {
   const held = graph.held(name);
-  if (held === undefined || held.graph !== graph || graph.isInput(name) || graph.uses(name).length !== 1)
+  if (held === undefined || held.graph !== graph || graph.isOverridable(name) || graph.uses(name).length !== 1)
     return undefined;
   return held;
 }

@@ -23,8 +23,7 @@ export function packableWeights(model: Model): { weights: Packable[]; skips: Ski
     const name = heldName(held);
     const nodes = held.graph.uses(name).flatMap((use) => (use.node === undefined ? [] : [use.node]));
     const one = { held, name, nodes };
-    // Up to IR 3 every initializer is listed as an input, and is a constant all the same.
-    const fed = held.node === undefined && held.graph.isInput(name) && model.irVersion >= 4;
+    const fed = held.node === undefined && held.graph.isOverridable(name);
     if (isInFunction(held.graph)) skips.push(skipWeight(one, 'in_function', 'inside a local function'));
     else if (fed) skips.push(skipWeight(one, 'graph_input', 'a caller may feed another value in its place'));
     else if (model.trainingNames.has(name)) {

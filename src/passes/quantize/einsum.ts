@@ -61,7 +61,7 @@ function settle(model: Model, graph: Graph, node: Node): void {
   if (!plain) {
     // Other dims for the weight itself, where nobody else reads it.
     const own = graph.held(w) !== undefined && held.graph.kind === 'graph' && held.graph.uses(w).length === 1;
-    if (!own || held.graph.isInput(w) || model.trainingNames.has(w)) return;
+    if (!own || held.graph.isOverridable(w) || model.trainingNames.has(w)) return;
     const at = swapped ? kept.length : summed.length;
     matrix = held.graph.uniqueName(`${w}_matrix`);
     const flat = [elementCount(dims.slice(0, at)), elementCount(dims.slice(at))];

@@ -101,7 +101,7 @@ async function run(model: Model, options: Settled, watch?: Watch): Promise<PassR
     const detail = `opset ${model.opset} has no DequantizeLinear`;
     skips.push(...selected.uses.map((use) => skipUse(use, 'opset_too_old', detail)));
   }
-  if (changes.length > 0) dropInputs(model);
+  model.freeInitializers();
   const convs = changes.filter((one) => one.opType.includes('Conv')).length;
   if (convs > 0) notes.push(`${convs} of them of Conv: stored as integers, computed in float as fast as before`);
   const seen = new Set([...changes, ...skips].map((one) => one.weight));
@@ -210,7 +210,7 @@ async function rewrite(
   }
   return [...done.values()].map(({ uses: users, after, form }): Change => {
     const [{ held }] = users as [WeightUse];
-    const input = held.graph.isInput(heldName(held));
+    const input = held.graph.isOverridable(heldName(held));
     for (const use of users) for (const node of use.via) dropIfUnread(model, node);
     const dropped = dropUnused(held, model.trainingNames);
     const { tensor } = held;
@@ -232,11 +232,4 @@ async function rewrite(
 function dropIfUnread(model: Model, node: Node): void {
   const graph = model.graphs().find((one) => one.producer(node.outputs[0] ?? '') === node);
   if (graph !== undefined && graph.uses(node.outputs[0] ?? '').length === 0) graph.removeNode(node);
-}
-
-/** Before IR 4 every initializer is a graph input too, and is still a constant: from IR 4 on the entry would make it a variable. */
-function dropInputs(model: Model): void {
-  if (model.irVersion >= 4) return;
-  model.setIrVersion(4);
-  for (const name of model.graph.initializers.keys()) model.graph.removeInput(name);
 }

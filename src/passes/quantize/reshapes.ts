@@ -32,7 +32,7 @@ async function settle(model: Model, from: Graph, node: Node): Promise<boolean> {
   if (held === undefined || !RESHAPES.includes(node.opType) || !isFloat(held.tensor.dtype)) return false;
   const { graph, tensor } = held;
   if (graph.producer(output) !== node || graph.kind === 'function' || graph.uses(weight).length > 1) return false;
-  if (graph.isInput(weight) || model.trainingNames.has(weight) || model.trainingNames.has(output)) return false;
+  if (graph.isOverridable(weight) || model.trainingNames.has(weight) || model.trainingNames.has(output)) return false;
   const dims = await dimsAfter(node, tensor.dims, graph);
   // A Squeeze of an axis that is longer than 1 is an error when the model runs, and stays one.
   if (dims === undefined || elementCount(dims) !== elementCount(tensor.dims)) return false;
