@@ -17,7 +17,9 @@ export type Scheme = 'symmetric' | 'asymmetric';
  * Scales for ranges, in float32.
  * symmetric: `scale = max(|min|, |max|) / limit`, q in [−limit, limit].
  * asymmetric: `scale = (max − min) / limit`, `zeroPoint = roundHalfEven(−min / scale)`, q in [0, limit].
- * A channel without a range (all zeros, or so small that its scale would be 0) gets the scale 1 and becomes exact zeros.
+ * A channel without a range (all zeros, or so small that its scale would be 0) becomes zeros, and gets the smallest scale
+ * that another channel has. Any scale would do for the numbers, but a large one lets through what a kernel rounds: ONNX
+ * Runtime's MatMulNBits takes 128 · scale · Σx off every sum of products, in float32.
  *
  * @param limit - largest q: 127 (int8), 64 (int8, reduced range), 255 (uint8), 127 (uint8, reduced range)
  */
@@ -25,20 +27,29 @@ export function linearParams(range: Range, scheme: Scheme, limit: number): Linea
   const channels = range.min.length;
   const scale = new Float32Array(channels);
   const zeroPoint = new Int32Array(channels);
+  let smallest = Number.POSITIVE_INFINITY;
   for (let channel = 0; channel < channels; channel++) {
     const low = range.min[channel] as number;
     const high = range.max[channel] as number;
     const width = scheme === 'symmetric' ? Math.max(-low, high) : high - low;
     const step = Math.fround(width / limit);
-    const usable = step >= MIN_SCALE;
-    scale[channel] = usable ? step : 1;
-    if (scheme === 'asymmetric' && usable) zeroPoint[channel] = roundHalfEven(Math.fround(-low / step));
+    if (step < MIN_SCALE) continue;
+    scale[channel] = step;
+    smallest = Math.min(smallest, step);
+    if (scheme === 'asymmetric') zeroPoint[channel] = roundHalfEven(Math.fround(-low / step));
   }
+  const rest = smallest === Number.POSITIVE_INFINITY ? ZERO_SCALE : smallest;
+  for (let channel = 0; channel < channels; channel++) if (scale[channel] === 0) scale[channel] = rest;
   return { scale, zeroPoint, min: scheme === 'symmetric' ? -limit : 0, max: limit };
 }
 
 /** The smallest normal float32: runtimes may flush smaller scales to 0 and then divide by it. */
 const MIN_SCALE = 2 ** -126;
+/**
+ * The scale of a tensor of nothing but zeros: far below that of any weight, and what is rounded in its steps (a bias, the
+ * sums above) is nothing beside the activations. The smallest float16.
+ */
+export const ZERO_SCALE: number = 2 ** -24;
 
 /**
  * ONNX QuantizeLinear: `q = clamp(roundHalfEven(x / scale) + zeroPoint)`, the division in float32.

@@ -64,18 +64,29 @@ describe('asymmetric', () => {
 });
 
 describe('channels without a range', () => {
-  test.each(['symmetric', 'asymmetric'] as const)('%s: zeros get scale 1 and zero point 0', (scheme) => {
-    const params = linearParams(range([0, -1], [0, 1]), scheme, 127);
-    expect([params.scale[0], params.zeroPoint[0]]).toEqual([1, 0]);
-    expect(params.scale[1]).not.toBe(1);
-  });
+  test.each(['symmetric', 'asymmetric'] as const)(
+    '%s: zeros get the smallest other scale, and zero point 0',
+    (scheme) => {
+      const params = linearParams(range([0, -1, 0, -0.25], [0, 1, 0, 0.25]), scheme, 127);
+      expect([...params.scale.slice(0, 3)]).toEqual([params.scale[3], params.scale[1], params.scale[3]]);
+      expect(params.scale[3]).toBe(Math.fround((scheme === 'symmetric' ? 0.25 : 0.5) / 127));
+      expect([params.zeroPoint[0], params.zeroPoint[2]]).toEqual([0, 0]);
+    },
+  );
 
-  test.each(['symmetric', 'asymmetric'] as const)('%s: a subnormal scale becomes 1, a normal one stays', (scheme) => {
+  test.each(['symmetric', 'asymmetric'] as const)(
+    '%s: nothing but zeros gets a scale far below any weight',
+    (scheme) => {
+      expect([...linearParams(range([0, 0], [0, 0]), scheme, 127).scale]).toEqual([2 ** -24, 2 ** -24]);
+    },
+  );
+
+  test.each(['symmetric', 'asymmetric'] as const)('%s: a subnormal scale is none, a normal one stays', (scheme) => {
     const low = scheme === 'symmetric' ? -1 : 0;
     const tiny = 2 ** -126 * 127;
-    const params = linearParams(range([low * 1e-40, low * tiny], [1e-40, tiny]), scheme, 127);
-    expect([...params.scale]).toEqual([1, 2 ** -126]);
-    expect([...params.zeroPoint]).toEqual([0, 0]);
+    const params = linearParams(range([low * 1e-40, low * tiny, -1], [1e-40, tiny, 0]), scheme, 127);
+    expect([...params.scale]).toEqual([2 ** -126, 2 ** -126, Math.fround(1 / 127)]);
+    expect([...params.zeroPoint.slice(0, 2)]).toEqual([0, 0]);
   });
 
   test('the whole float32 range still has a finite scale', () => {
