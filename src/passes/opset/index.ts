@@ -3,6 +3,7 @@ import { lookup } from '../../ir/lookup.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
+import { stopCarrying } from '../carried.ts';
 import { inlineFunctions, inliningNotes } from '../inline/index.ts';
 import { Scope } from './adapter.ts';
 import { OPERATOR_VERSIONS } from './history.ts';
@@ -22,7 +23,7 @@ export type RaiseResult =
       readonly from: number;
       readonly to: number;
       readonly adapted: readonly AdaptedOperator[];
-      /** What became of local functions, a sentence each. */
+      /** What became of local functions, and what was written for ONNX Runtime's sake, a sentence each. */
       readonly notes: readonly string[];
     }
   | { readonly raised: false; readonly reason: string };
@@ -99,6 +100,9 @@ export async function raiseOpset(model: Model, target: number): Promise<RaiseRes
   }
   raiseIrVersion(model, target);
   model.setOpset(target);
+  const stopped = model.graphs().reduce((sum, graph) => sum + stopCarrying(graph, target), 0);
+  if (stopped > 0)
+    notes.push(`a Sum behind ${stopped} DequantizeLinear, without which ONNX Runtime cannot load opset ${target}`);
   return { raised: true, from, to: target, adapted: count(edits), notes };
 }
 

@@ -1,0 +1,110 @@
+import type { Graph, Use } from '../ir/graph.ts';
+import { createNode, isOp, type Node } from '../ir/node.ts';
+import { ValueFacts } from './opset/infer.ts';
+
+/** Operators that only move values: ONNX Runtime writes QuantizeLinear and DequantizeLinear behind them too. */
+const CARRIED = new Set(['MaxPool', 'Reshape', 'Slice', 'Squeeze', 'Transpose', 'Unsqueeze']);
+/** Operators ONNX Runtime takes out of the graph before it looks. */
+const TAKEN_OUT = ['Dropout', 'Identity'];
+/** From here on QuantizeLinear states its type, which ONNX Runtime forgets to change when it makes uint8 of int8. */
+const STATES_TYPE_FROM = 21;
+
+/**
+ * Puts a Sum of one input where ONNX Runtime (1.30 and before) fails to load what it makes of a DequantizeLinear:
+ * ```
+ * before  q ── DequantizeLinear ──────── Transpose ── y
+ *
+ * after   q ── DequantizeLinear ── Sum ── Transpose ── y
+ * ```
+ * It carries a DequantizeLinear through the operators that only move values, and writes a pair of QuantizeLinear and
+ * DequantizeLinear behind each of them unless a QuantizeLinear stands there. That goes wrong in two ways:
+ * - From opset 21 on for int8: on x64 it makes the new pair uint8, and leaves the stated `output_dtype` int8.
+ * - At every opset and type: where a body of If, Loop or Scan reads what was moved, the process ends.
+ *
+ * One scale for the whole tensor, constant, is what it carries; a quantized constant it computes ahead.
+ * @returns how many were put there
+ * @see https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/optimizer/qdq_transformer/qdq_propagation.cc
+ */
+export function stopCarrying(graph: Graph, opset: number): number {
+  const facts = new ValueFacts();
+  const broken = graph.nodes.flatMap((node) => {
+    if (!isQuantization(node, 'DequantizeLinear') || !isCarried(graph, node)) return [];
+    const int8 = opset >= STATES_TYPE_FROM && isRetyped(graph, node, facts);
+    return moversOf(graph, node).filter((mover) => breaks(graph, mover, int8));
+  });
+  for (const mover of broken) {
+    const [value = '', ...rest] = mover.inputs;
+    const output = graph.uniqueName(`${value}_carried`);
+    const sum = createNode({
+      name: graph.uniqueName(`${value}_Sum`),
+      opType: 'Sum',
+      inputs: [value],
+      outputs: [output],
+    });
+    graph.replaceNode(mover, sum, { ...mover, inputs: [output, ...rest] });
+  }
+  return broken.length;
+}
+
+/** QuantizeLinear or DequantizeLinear, standard or ONNX Runtime's own. */
+function isQuantization(node: Node, opType: string): boolean {
+  return isOp(node, opType) || (node.opType === opType && node.domain === 'com.microsoft');
+}
+
+/** Whether ONNX Runtime carries this DequantizeLinear on: its input is no constant, scale and zero point are scalars. */
+function isCarried(graph: Graph, { inputs: [x = '', ...steps] }: Node): boolean {
+  const held = graph.held(x);
+  if (held !== undefined && !held.graph.isOverridable(x)) return false;
+  return steps.every((name) => name === '' || isScalar(graph, name));
+}
+
+/** Whether a value is one constant number, as far as the file tells: one that is computed may be. */
+function isScalar(graph: Graph, name: string): boolean {
+  const held = graph.held(name);
+  if (held === undefined) return !graph.isInput(name);
+  return !held.graph.isOverridable(name) && held.tensor.dims.reduce((product, dim) => product * dim, 1) === 1;
+}
+
+/** Whether ONNX Runtime makes the new pair uint8: there is a zero point, of int8, in the same graph. */
+function isRetyped(graph: Graph, node: Node, facts: ValueFacts): boolean {
+  const zeroPoint = node.inputs[2] ?? '';
+  if (zeroPoint === '' || !isOp(node, node.opType) || !graph.defines(zeroPoint)) return false;
+  return facts.dtype(graph, zeroPoint) === 'int8';
+}
+
+/** The operators of this graph behind the node that only move what it makes. */
+function moversOf(graph: Graph, node: Node): Node[] {
+  return readersOf(graph, node).flatMap((use) => (isMover(graph, use) ? [use.node] : []));
+}
+
+function isMover(graph: Graph, use: Use): use is Use & { readonly node: Node } {
+  const { node } = use;
+  return use.graph === graph && node !== undefined && isOp(node, node.opType) && CARRIED.has(node.opType);
+}
+
+/** Whether ONNX Runtime fails on what it writes behind `mover`, or behind the next ones it comes to from there. */
+function breaks(graph: Graph, mover: Node, int8: boolean): boolean {
+  const open = [mover];
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    const readers = readersOf(graph, node);
+    if (readers.some((use) => use.node !== undefined && isQuantization(use.node, 'QuantizeLinear'))) continue;
+    if (readers.some((use) => use.graph !== graph)) return true;
+    // A QuantizeLinear with several DequantizeLinear behind it stays int8.
+    if (int8 && readers.length === 1) return true;
+    open.push(...readers.flatMap((use) => (isMover(graph, use) ? [use.node] : [])));
+  }
+  return false;
+}
+
+/** Everything that reads the first output of a node, once what ONNX Runtime takes out is gone. */
+function readersOf(graph: Graph, node: Node): Use[] {
+  const found: Use[] = [];
+  const open = [...graph.uses(node.outputs[0] ?? '')];
+  for (let use = open.pop(); use !== undefined; use = open.pop()) {
+    const { node: reader } = use;
+    const leaves = use.graph === graph && reader !== undefined && TAKEN_OUT.some((op) => isOp(reader, op));
+    if (leaves) open.push(...graph.uses(reader.outputs[0] ?? ''));
+    else found.push(use);
+  }
+  return found;
+}
