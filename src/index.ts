@@ -1,7 +1,9 @@
+export { bytesSink, type Sink } from './bytes/sink.ts';
+export { bytesSource, type Source } from './bytes/source.ts';
 export { CompressError, type ErrorCode } from './errors.ts';
 export { type ScratchFile, scratchFile } from './io/scratch.ts';
-export { bytesSink, fileSink, type Sink } from './io/sink.ts';
-export { bytesSource, fileSource, type Source } from './io/source.ts';
+export { fileSink } from './io/sink.ts';
+export { fileSource } from './io/source.ts';
 export { spool } from './io/spool.ts';
 export { streamSink } from './io/standard.ts';
 export type { NamedArray, NamedArrays } from './ir/arrays.ts';

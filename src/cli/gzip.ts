@@ -1,10 +1,11 @@
 import { gzipSync } from 'node:zlib';
+import type { Piece, Watcher } from '../bytes/stored.ts';
 import { fileSource } from '../io/source.ts';
-import type { Piece, Watcher } from '../ir/tensor.ts';
 
 /** Windows of the output that are compressed to estimate the whole: together half a megabyte, a few hundredths of a second. */
 const WINDOWS = 64;
 const WINDOW = 1 << 13;
+
 /** Files of no more bytes are compressed whole. */
 const WHOLE: number = 1 << 20;
 

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
+import type { Source } from '../bytes/source.ts';
 import { CompressError } from '../errors.ts';
-import type { Source } from '../io/source.ts';
 import type { Model } from '../ir/model.ts';
 import { readModel } from '../onnx/read.ts';
 

@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { isatty } from 'node:tty';
+import type { Source } from '../bytes/source.ts';
 import { expectWork, prepareFor } from '../compute/work.ts';
 import { CompressError } from '../errors.ts';
 import { checkTarget } from '../io/sink.ts';
-import type { Source } from '../io/source.ts';
 import { stdinSource } from '../io/spool.ts';
 import { stdoutSink } from '../io/standard.ts';
 import type { Model } from '../ir/model.ts';

@@ -1,6 +1,6 @@
-import { type Place, readPlace } from '../io/place.ts';
-import type { Sink } from '../io/sink.ts';
-import type { Target } from '../ir/tensor.ts';
+import type { Sink } from '../bytes/sink.ts';
+import type { Place, WriteTarget } from '../bytes/stored.ts';
+import { readPlace } from '../io/place.ts';
 import type { GzipEstimate } from './gzip.ts';
 
 /** A sink that shows what is written to an estimate, which looks at some of it, and to someone who takes all. */
@@ -24,7 +24,7 @@ export function tee(
     },
   };
   if (reserve === undefined || all !== undefined || estimate === undefined) return shown;
-  const watched = async (byteLength: number): Promise<Target> => {
+  const watched = async (byteLength: number): Promise<WriteTarget> => {
     const start = estimate.skip(byteLength);
     return { ...(await reserve.call(sink, byteLength)), watching: { watcher: estimate, start } };
   };

@@ -1,4 +1,4 @@
-import type { Stored, Streamed } from '../ir/tensor.ts';
+import type { Stored, Streamed } from '../bytes/stored.ts';
 import { spans } from '../kernels/slices.ts';
 import { streamOf } from './stream.ts';
 

@@ -1,7 +1,7 @@
 import { write } from 'node:fs';
 import { setImmediate as breath } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import type { FilePlace, Stored } from '../ir/tensor.ts';
+import type { Place, Stored } from '../bytes/stored.ts';
 import { Arena } from '../kernels/simd/arena.ts';
 import type { Step, Steps } from '../kernels/steps.ts';
 import { type Job, type JobOf, type Results, stepsOf } from './jobs.ts';
@@ -57,7 +57,7 @@ export async function runHere({ job, from, to }: Task): Promise<Outcome> {
   try {
     const result = await perform(job, ({ kind, bytes, at }, arena) => {
       if (kind === 'read') readPlace(from, bytes, at, arena);
-      else writePlace(to as FilePlace, bytes, at);
+      else writePlace(to as Place, bytes, at);
       return undefined;
     });
     return { result };

@@ -1,4 +1,4 @@
-import type { Stored, Streamed } from '../ir/tensor.ts';
+import type { Stored, Streamed } from '../bytes/stored.ts';
 import type { LinearParams } from '../kernels/linear.ts';
 import type { Floats, StreamedFormat } from '../kernels/linearSteps.ts';
 import type { Range } from '../kernels/range.ts';

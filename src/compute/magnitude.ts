@@ -1,4 +1,4 @@
-import type { FilePlace, Stored, Streamed } from '../ir/tensor.ts';
+import type { Place, Stored, Streamed } from '../bytes/stored.ts';
 import { type Bracket, joined, type Within } from '../kernels/bracket.ts';
 import type { Threshold } from '../kernels/magnitude.ts';
 import type { Counts } from '../kernels/magnitudeSteps.ts';
@@ -150,7 +150,7 @@ export class StoredMagnitudes {
         return finer.map(({ start, length }) => job({ start: part.start + start, length }, all ? length : 0));
       });
     });
-    const place = async (): Promise<FilePlace | undefined> => {
+    const place = async (): Promise<Place | undefined> => {
       const { file } = this.#stored;
       // Zeros of zeros would be two thresholds.
       if (file === undefined || file.zeroed !== undefined) return undefined;

@@ -1,4 +1,4 @@
-import type { FilePlace, Piece } from '../ir/tensor.ts';
+import type { Piece, Place } from '../bytes/stored.ts';
 import type { Job } from './jobs.ts';
 import { Failure } from './transfer.ts';
 
@@ -11,7 +11,7 @@ export interface OrderedTask {
 /** One of them. */
 export interface OrderedPart {
   readonly job: Job;
-  readonly from: FilePlace;
+  readonly from: Place;
   /** Its turn. */
   readonly index: number;
   /** Of its result. */

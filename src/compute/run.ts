@@ -1,5 +1,5 @@
+import type { Place, Stored, WriteTarget } from '../bytes/stored.ts';
 import { CompressError } from '../errors.ts';
-import type { FilePlace, Stored, Target } from '../ir/tensor.ts';
 import { crewSize, perform, performTogether } from './crew.ts';
 import { runHere, streamHere } from './here.ts';
 import type { Job, JobOf, Results } from './jobs.ts';
@@ -44,7 +44,7 @@ export function runApart<Kind extends Job['kind']>(stored: Stored, job: JobOf<Ki
 export async function writeParts<Kind extends Job['kind']>(
   stored: Stored,
   parts: readonly Part<Kind>[],
-  to: FilePlace,
+  to: Place,
 ): Promise<void> {
   const file = fileOf(stored);
   const tasks = parts.map(({ job, start, at }) => ({ job, from: moved(file, start), to: moved(to, at) }));
@@ -60,7 +60,7 @@ export async function writeInOrder<Kind extends Job['kind']>(
   stored: Stored,
   parts: readonly Part<Kind>[],
   byteLength: number,
-  { fd, watching }: Target,
+  { fd, watching }: WriteTarget,
 ): Promise<void> {
   const file = fileOf(stored);
   const turn = new SharedArrayBuffer(4);
@@ -119,11 +119,11 @@ async function settled<T>(promises: readonly Promise<T>[]): Promise<T[]> {
   });
 }
 
-function fileOf({ file, label }: Stored): FilePlace {
+function fileOf({ file, label }: Stored): Place {
   if (file === undefined) throw new CompressError('internal', label, 'only a file can be read by threads');
   return file;
 }
 
-function moved(place: FilePlace, by: number): FilePlace {
+function moved(place: Place, by: number): Place {
   return { ...place, position: place.position + by };
 }

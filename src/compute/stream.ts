@@ -1,5 +1,5 @@
 import { readSync } from 'node:fs';
-import type { Stored, Streamed, Target } from '../ir/tensor.ts';
+import type { Stored, Streamed, WriteTarget } from '../bytes/stored.ts';
 import { streamHere } from './here.ts';
 import { type Part, writeInOrder, writeParts } from './run.ts';
 import { isLarge, threadsFor } from './work.ts';
@@ -8,7 +8,7 @@ import { isLarge, threadsFor } from './work.ts';
 const ORDERED: number = 1 << 20;
 
 /** Shows what is wanted of bytes that are written. */
-function show({ fd, watching }: Target, position: number, byteLength: number): void {
+function show({ fd, watching }: WriteTarget, position: number, byteLength: number): void {
   if (watching === undefined) return;
   const { watcher, start: first } = watching;
   for (const piece of watcher.wanted(first, byteLength)) {
@@ -33,7 +33,7 @@ export function streamOf<Kind extends 'quantize' | 'transpose' | 'zero' | 'copy'
       for (const { job, start } of cutInto(1)) yield* streamHere(stored, job, start);
     },
     fromFile: () => isLarge(stored),
-    async writeTo(target: Target) {
+    async writeTo(target: WriteTarget) {
       const { fd, position } = target;
       if (position === undefined) {
         return writeInOrder(stored, cutInto(Math.ceil(byteLength / ORDERED)), byteLength, target);

@@ -1,5 +1,5 @@
 import { readSync, writeSync } from 'node:fs';
-import type { FilePlace } from '../ir/tensor.ts';
+import type { Place } from '../bytes/stored.ts';
 import type { Arena } from '../kernels/simd/arena.ts';
 
 /** What became of a task: errors lose their codes on the way between threads, so they are told as data. */
@@ -25,7 +25,7 @@ export function failed(cause: unknown): Outcome {
 }
 
 /** Fills `bytes`, which lie in the arena, from byte `at` of a place on: with zeros for what stands for them. */
-export function readPlace(from: FilePlace, bytes: Uint8Array, at: number, arena: Arena): void {
+export function readPlace(from: Place, bytes: Uint8Array, at: number, arena: Arena): void {
   const { fd, position } = from;
   for (let done = 0; done < bytes.length; ) {
     const count = guarded('read', () => readSync(fd, bytes, done, bytes.length - done, position + at + done));
@@ -36,7 +36,7 @@ export function readPlace(from: FilePlace, bytes: Uint8Array, at: number, arena:
 }
 
 /** Writes at byte `at` of a place. */
-export function writePlace({ fd, position }: FilePlace, bytes: Uint8Array, at: number): void {
+export function writePlace({ fd, position }: Place, bytes: Uint8Array, at: number): void {
   for (let done = 0; done < bytes.length; ) {
     done += guarded('write', () => writeSync(fd, bytes, done, bytes.length - done, position + at + done));
   }
@@ -49,7 +49,7 @@ export function writeNext(fd: number, bytes: Uint8Array): void {
   }
 }
 
-function zero({ position, zeroed }: FilePlace, bytes: Uint8Array, at: number, { kernels }: Arena): void {
+function zero({ position, zeroed }: Place, bytes: Uint8Array, at: number, { kernels }: Arena): void {
   if (zeroed === undefined) return;
   const elements = bytes.length / 4;
   const ties = Math.max(0, Math.min(elements, (zeroed.until - position - at) / 4));

@@ -1,4 +1,4 @@
-import type { Stored } from '../ir/tensor.ts';
+import type { Stored } from '../bytes/stored.ts';
 import { threadCount } from './helpers.ts';
 
 /** Below so many bytes of weights, other threads would take longer to start than they save. */
@@ -6,13 +6,16 @@ export const WORTH_THREADS: number = 512 << 20;
 
 /** Tensors smaller than this are not cut into parts for threads. */
 const WORTH_CUTTING: number = 4 << 20;
+
 /** Tensors smaller than this are done here: asking another thread takes as long. */
 const WORTH_ASKING: number = 1 << 20;
+
 /** Tensors smaller than this are written like everything else. */
 const LARGE: number = 1 << 18;
 
 /** Bytes of work seen so far in this process: threads start when there is enough. */
 let seen = 0;
+
 /** Whether somebody says how much is coming. */
 let told = false;
 

@@ -1,5 +1,5 @@
 import { setImmediate as breath } from 'node:timers/promises';
-import type { FilePlace } from '../ir/tensor.ts';
+import type { Place } from '../bytes/stored.ts';
 import { Arena } from '../kernels/simd/arena.ts';
 import { perform, type Transfer } from '../kernels/steps.ts';
 import { type Job, stepsOf } from './jobs.ts';
@@ -9,8 +9,8 @@ import { failed, type Outcome, readPlace, writeNext, writePlace } from './transf
 /** A job with where its bytes lie and go. Descriptors are those of the process: threads share them. */
 export interface Task {
   readonly job: Job;
-  readonly from: FilePlace;
-  readonly to: FilePlace | undefined;
+  readonly from: Place;
+  readonly to: Place | undefined;
 }
 
 let arena: Arena | undefined;
@@ -32,7 +32,7 @@ export async function run(task?: Task | OrderedTask): Promise<Outcome> {
 }
 
 function single({ job, from, to }: Task): unknown {
-  return performed(job, from, (bytes, at) => writePlace(to as FilePlace, bytes, at));
+  return performed(job, from, (bytes, at) => writePlace(to as Place, bytes, at));
 }
 
 function ordered({ parts, to }: OrderedTask): readonly (readonly Uint8Array[])[] {
@@ -53,7 +53,7 @@ function ordered({ parts, to }: OrderedTask): readonly (readonly Uint8Array[])[]
   });
 }
 
-function performed(job: Job, from: FilePlace, written: Transfer): unknown {
+function performed(job: Job, from: Place, written: Transfer): unknown {
   arena ??= new Arena();
   const own = arena;
   const mark = own.mark();

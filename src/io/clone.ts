@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { chmod, copyFile, type FileHandle, open, unlink } from 'node:fs/promises';
-import { becameShorter, type Source } from './source.ts';
+import { becameShorter, type Source } from '../bytes/source.ts';
 
 /** What can go wrong with a copy that would go wrong with writing, too. */
 const FATAL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO']);
@@ -24,11 +24,11 @@ export interface Clone {
  */
 export async function cloneFile(source: Source, path: string, mode: number): Promise<Clone | undefined> {
   // Linux names an open file by its descriptor; a path may lead to another one by now.
-  if (process.platform !== 'linux' || source.fd === undefined) return undefined;
+  if (process.platform !== 'linux' || source.files?.fd === undefined) return undefined;
   let handle: FileHandle | undefined;
   try {
     await unlink(path);
-    const copied = await copyFile(`/proc/self/fd/${source.fd}`, path, EXCLUSIVE).then(
+    const copied = await copyFile(`/proc/self/fd/${source.files.fd}`, path, EXCLUSIVE).then(
       () => true,
       (cause: NodeJS.ErrnoException) => {
         if (FATAL.has(cause.code ?? '')) throw cause;

@@ -1,7 +1,8 @@
 import { realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
+import type { Source } from '../bytes/source.ts';
 import { CompressError, ioError } from '../errors.ts';
-import { fileSource, type Source } from './source.ts';
+import { fileSource } from './source.ts';
 
 /** Data files a model may name: real ones have one or a few; each costs an open file. */
 const MAX_DATA_FILES = 4096;

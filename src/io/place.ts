@@ -1,25 +1,9 @@
 import { read } from 'node:fs';
 import { promisify } from 'node:util';
+import type { Place, Zeroed } from '../bytes/stored.ts';
 import { CompressError, ioError } from '../errors.ts';
 
 const readLater = promisify(read);
-
-/** Bytes in an open file. */
-export interface Place {
-  readonly fd: number;
-  /** In bytes from the start of the file. */
-  readonly position: number;
-  /** Which of them, float32 all, stand for zero. */
-  readonly zeroed?: Zeroed | undefined;
-}
-
-/** Elements of a file that stand for zero. */
-export interface Zeroed {
-  /** Those with a magnitude below this one: the bits of a float32 without the sign. */
-  readonly below: number;
-  /** Before this byte of the file those equal to it too. */
-  readonly until: number;
-}
 
 /** Magnitudes are below. */
 export const ZERO_LIMIT: number = 2 ** 31;

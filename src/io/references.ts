@@ -5,9 +5,11 @@
  */
 import { accessSync, constants, fstatSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { checkRange, readInto, type Source } from '../bytes/source.ts';
+import type { Place } from '../bytes/stored.ts';
 import { CompressError, ioError } from '../errors.ts';
-import { type Place, readPlace, ZERO_LIMIT } from './place.ts';
-import { allocate, CHANGED, checkRange, type Source } from './source.ts';
+import { readPlace, ZERO_LIMIT } from './place.ts';
+import { allocate, CHANGED } from './source.ts';
 
 /** Bytes of a file, from `at` on, that lie in another one. */
 export interface Reference {
@@ -152,17 +154,17 @@ export function referringSource(base: Source, { references, unchanged, close }: 
     while ((references[to]?.at ?? end) < end) to++;
     return references.slice(from, to);
   };
-  const readInto = async (target: Uint8Array, start: number): Promise<void> => {
+  const fill = async (target: Uint8Array, start: number): Promise<void> => {
     const end = start + target.byteLength;
     checkRange(label, start, end, byteLength);
     let done = start;
     for (const { at, byteLength: length, place } of within(start, end)) {
-      if (done < at) await base.readInto(target.subarray(done - start, at - start), done);
+      if (done < at) await readInto(base, target.subarray(done - start, at - start), done);
       const first = Math.max(at, start);
       done = Math.min(at + length, end);
       await readPlace(place, target.subarray(first - start, done - start), first - at, label);
     }
-    if (done < end) await base.readInto(target.subarray(done - start), done);
+    if (done < end) await readInto(base, target.subarray(done - start), done);
   };
   return {
     label,
@@ -171,23 +173,26 @@ export function referringSource(base: Source, { references, unchanged, close }: 
       checkRange(label, start, end, byteLength);
       if (within(start, end).length === 0) return base.read(start, end);
       const bytes = allocate(end - start, label);
-      await readInto(bytes, start);
+      await fill(bytes, start);
       return bytes;
     },
-    readInto,
-    fd: undefined,
-    borders: (start, end) =>
-      within(start, end)
-        .flatMap(({ at, byteLength: length }) => [at, at + length])
-        .filter((at) => at > start && at < end),
-    place(start, end) {
-      const [one, ...others] = within(start, end);
-      if (one === undefined) return base.fd === undefined ? undefined : { fd: base.fd, position: start };
-      const { at, byteLength: length, place } = one;
-      const whole = others.length === 0 && at <= start && end <= at + length;
-      // Of zeros only whole elements are known.
-      if (!whole || (place.zeroed !== undefined && ((start - at) % 4 !== 0 || (end - at) % 4 !== 0))) return undefined;
-      return { ...place, position: place.position + start - at };
+    readInto: fill,
+    files: {
+      fd: undefined,
+      borders: (start, end) =>
+        within(start, end)
+          .flatMap(({ at, byteLength: length }) => [at, at + length])
+          .filter((at) => at > start && at < end),
+      place(start, end) {
+        const [one, ...others] = within(start, end);
+        if (one === undefined) return base.files?.place(start, end);
+        const { at, byteLength: length, place } = one;
+        const whole = others.length === 0 && at <= start && end <= at + length;
+        // Of zeros only whole elements are known.
+        if (!whole || (place.zeroed !== undefined && ((start - at) % 4 !== 0 || (end - at) % 4 !== 0)))
+          return undefined;
+        return { ...place, position: place.position + start - at };
+      },
     },
     async unchanged() {
       await base.unchanged?.();

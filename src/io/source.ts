@@ -1,35 +1,8 @@
 import { constants, readSync } from 'node:fs';
 import { type FileHandle, open, stat as statOf } from 'node:fs/promises';
 import { setImmediate as breath } from 'node:timers/promises';
+import { becameShorter, checkRange, oneFile, type Source } from '../bytes/source.ts';
 import { CompressError, ioError } from '../errors.ts';
-import type { Place } from './place.ts';
-
-/** Bytes somewhere: a file, memory, a spooled pipe. Reads may happen at any position and in parallel. */
-export interface Source {
-  /** What error messages call it: a path, or `<stdin>`. */
-  readonly label: string;
-  /** Size in bytes, fixed for the life of the source. */
-  readonly byteLength: number;
-  /**
-   * Reads the bytes `start` (inclusive) to `end` (exclusive).
-   * @throws CompressError `malformed` when the range is outside the source, `io` when the file has become shorter.
-   */
-  read(start: number, end: number): Promise<Uint8Array>;
-  /** Fills `target` with the bytes from `start` on; errors as those of `read`. */
-  readInto(target: Uint8Array, start: number): Promise<void>;
-  /** Descriptor of the file that has all bytes at their places; undefined for bytes in memory, or in several files. */
-  readonly fd: number | undefined;
-  /** Where bytes lie, for threads that read them themselves; absent where `fd` tells it. */
-  place?(start: number, end: number): Place | undefined;
-  /** Where, between these two, bytes begin to lie elsewhere, ascending; absent where all lie together. */
-  borders?(start: number, end: number): readonly number[];
-  /**
-   * Whether the file is still what it was when it was opened: its size, its time, and the file under its name.
-   * @throws CompressError `io` where it is not: what was read may be of two files
-   */
-  unchanged?(): Promise<void>;
-  close(): Promise<void>;
-}
 
 /**
  * Long reads are cut into pieces of this size, which the system then serves side by side: filling fresh memory takes
@@ -49,24 +22,6 @@ let breathed = 0;
 const SMALL: number = 2 << 10;
 /** What they bring. */
 const NEAR: number = 32 << 10;
-
-/** A source over bytes already in memory. Reads are views, not copies. */
-export function bytesSource(bytes: Uint8Array, label = '<bytes>'): Source {
-  return {
-    label,
-    byteLength: bytes.byteLength,
-    async read(start, end) {
-      checkRange(label, start, end, bytes.byteLength);
-      return bytes.subarray(start, end);
-    },
-    async readInto(target, start) {
-      checkRange(label, start, start + target.byteLength, bytes.byteLength);
-      target.set(bytes.subarray(start, start + target.byteLength));
-    },
-    fd: undefined,
-    async close() {},
-  };
-}
 
 /**
  * A source over a regular file.
@@ -148,7 +103,7 @@ export async function handleSource(handle: FileHandle, label: string, path?: str
       checkRange(label, start, start + target.byteLength, byteLength);
       await fill(target, start);
     },
-    fd: handle.fd,
+    files: oneFile(handle.fd),
     async unchanged() {
       const now = await handle.stat();
       if (now.size !== byteLength || now.mtimeMs !== stat.mtimeMs) {
@@ -167,11 +122,6 @@ export async function handleSource(handle: FileHandle, label: string, path?: str
 /** What to do about a file that was changed. */
 export const CHANGED: { readonly hint: string } = { hint: 'Try again when nobody writes it.' };
 
-/** The error of a file that has fewer bytes than when it was opened. */
-export function becameShorter({ label, byteLength }: Pick<Source, 'label' | 'byteLength'>): CompressError {
-  return new CompressError('io', label, `became shorter while it was read: ${byteLength} bytes at first`);
-}
-
 /**
  * Memory for bytes that will be read.
  * @throws CompressError `limit`
@@ -182,10 +132,4 @@ export function allocate(byteLength: number, label: string): Buffer {
   } catch (cause) {
     throw new CompressError('limit', label, `${byteLength} bytes do not fit into memory at once`, { cause });
   }
-}
-
-/** @throws CompressError `malformed` for bytes that a source does not have */
-export function checkRange(label: string, start: number, end: number, byteLength: number): void {
-  if (start >= 0 && start <= end && end <= byteLength) return;
-  throw new CompressError('malformed', label, `bytes ${start} to ${end} were asked for; the file has ${byteLength}`);
 }

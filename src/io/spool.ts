@@ -3,11 +3,12 @@ import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { bytesSource, type Source } from '../bytes/source.ts';
 import { CompressError, ioError } from '../errors.ts';
 import { announce, type Taken } from './handover.ts';
 import { blockingPipe } from './pipe.ts';
 import { referringSource } from './references.ts';
-import { bytesSource, handleSource, type Source } from './source.ts';
+import { handleSource } from './source.ts';
 import type { Spooled, SpoolTask } from './spoolThread.ts';
 import { openTemporary, temporaries } from './temporary.ts';
 import { writeAll } from './writeAll.ts';
@@ -78,8 +79,10 @@ export async function stdinSource(stdin: () => AsyncIterable<Uint8Array>): Promi
 
 /** What arrives of a pipe before a thread reads the rest: most models, which need neither thread nor file. */
 const FIRST = 4 << 20;
+
 /** As much as a pipe holds, in Linux. */
 const PIPE = 1 << 16;
+
 /** How long to wait where a pipe that does not block has nothing, in milliseconds. */
 const PAUSE = 1;
 

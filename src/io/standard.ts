@@ -1,11 +1,11 @@
 import { fstatSync } from 'node:fs';
 import type { Writable } from 'node:stream';
+import type { Sink } from '../bytes/sink.ts';
 import { ioError } from '../errors.ts';
 import { GATHER, Gatherer } from './gather.ts';
 import { type Handover, handOver } from './handover.ts';
 import { blockingPipe } from './pipe.ts';
 import { canRefer } from './references.ts';
-import type { Sink } from './sink.ts';
 import { writeAll } from './writeAll.ts';
 
 /** A sink over a stream such as `process.stdout`, waiting whenever the reader is slower than we are. */

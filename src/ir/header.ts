@@ -1,4 +1,4 @@
-import type { Blob } from './tensor.ts';
+import type { Blob } from '../bytes/stored.ts';
 
 /** One entry of `metadata_props`: what somebody noted about the model, under a key. */
 export interface MetadataEntry {

@@ -1,7 +1,7 @@
+import type { Blob } from '../bytes/stored.ts';
 import type { Graph } from './graph.ts';
 import { type MetadataEntry, type ModelHeader, NO_HEADER } from './header.ts';
 import type { Node } from './node.ts';
-import type { Blob } from './tensor.ts';
 
 /** One `opset_import` entry: which version of a domain's operators the model speaks. */
 export interface OpsetImport {

@@ -1,5 +1,6 @@
+import type { Blob } from '../bytes/stored.ts';
 import type { Graph } from './graph.ts';
-import type { Blob, SparseTensor, Tensor } from './tensor.ts';
+import type { SparseTensor, Tensor } from './tensor.ts';
 
 /** The value of an attribute, by its ONNX type. Integers are bigint: int64 does not fit a number. */
 export type AttributeValue =

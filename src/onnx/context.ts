@@ -1,6 +1,6 @@
+import type { Source } from '../bytes/source.ts';
+import type { Blob } from '../bytes/stored.ts';
 import type { Folder } from '../io/folder.ts';
-import type { Source } from '../io/source.ts';
-import type { Blob } from '../ir/tensor.ts';
 import { Origin, setOrigin } from './origin.ts';
 import { Segment } from './segment.ts';
 import type { Field, Skimmer } from './wire.ts';

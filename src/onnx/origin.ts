@@ -1,5 +1,5 @@
+import type { Source } from '../bytes/source.ts';
 import type { Folder } from '../io/folder.ts';
-import type { Source } from '../io/source.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Model } from '../ir/model.ts';
 import type { Node } from '../ir/node.ts';
@@ -95,6 +95,7 @@ export function setOrigin(leaf: object, origin: Origin): void {
 
 export const containers: WeakMap<Graph | Model, ContainerOrigin> = new WeakMap();
 export const externals: WeakMap<Tensor, ExternalRange> = new WeakMap();
+
 /** Nodes with a tensor attribute whose bytes lie outside the model file. */
 export const externalNodes: WeakSet<Node> = new WeakSet();
 

@@ -1,8 +1,9 @@
 import protobuf from 'protobufjs/minimal.js';
+import type { Sink } from '../bytes/sink.ts';
+import type { Source } from '../bytes/source.ts';
+import type { Blob, Streamed, WriteTarget } from '../bytes/stored.ts';
 import { CompressError, ioError } from '../errors.ts';
-import type { Sink } from '../io/sink.ts';
-import type { Source } from '../io/source.ts';
-import type { Blob, Streamed, Target, Tensor } from '../ir/tensor.ts';
+import type { Tensor } from '../ir/tensor.ts';
 import { Ranges } from './context.ts';
 import { LENGTH } from './fields.ts';
 import { Segment } from './segment.ts';
@@ -141,7 +142,7 @@ const SMALL = 1 << 16;
 
 /** What parts are written to: a sink, or something beside it that sees the bytes. */
 export type Output = Pick<Sink, 'write' | 'clone' | 'refer'> &
-  Partial<Pick<Sink, 'label'>> & { reserve?(byteLength: number): Promise<Target> };
+  Partial<Pick<Sink, 'label'>> & { reserve?(byteLength: number): Promise<WriteTarget> };
 
 /** Told of bytes that are written. */
 export type Wrote = (byteLength: number) => void;

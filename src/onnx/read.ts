@@ -1,6 +1,7 @@
+import { bytesSource, type Source } from '../bytes/source.ts';
 import { CompressError } from '../errors.ts';
 import { type Folder, modelFolder } from '../io/folder.ts';
-import { bytesSource, fileSource, type Source } from '../io/source.ts';
+import { fileSource } from '../io/source.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { MetadataEntry, ModelHeader } from '../ir/header.ts';
 import { Model, type OpsetImport } from '../ir/model.ts';

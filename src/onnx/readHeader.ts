@@ -1,4 +1,4 @@
-import type { Source } from '../io/source.ts';
+import type { Source } from '../bytes/source.ts';
 import type { DataFile, ModelHeader } from '../ir/header.ts';
 import { LENGTH, MODEL_HEADER, VARINT } from './fields.ts';
 import { drive, type Reading } from './reading.ts';

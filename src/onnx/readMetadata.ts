@@ -1,5 +1,5 @@
+import type { Blob } from '../bytes/stored.ts';
 import type { MetadataEntry } from '../ir/header.ts';
-import type { Blob } from '../ir/tensor.ts';
 import { Ranges, type ReadContext, remember, wholeOf } from './context.ts';
 import { ENTRY, LENGTH } from './fields.ts';
 import type { Reading } from './reading.ts';

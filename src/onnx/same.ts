@@ -1,4 +1,4 @@
-import type { Source } from '../io/source.ts';
+import { readInto, type Source } from '../bytes/source.ts';
 import type { Model } from '../ir/model.ts';
 import { modelOrigins } from './origin.ts';
 
@@ -22,7 +22,7 @@ async function sameBytes(one: Source, other: Source): Promise<boolean> {
   const [a, b] = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)];
   for (let at = 0; at < one.byteLength; at += CHUNK) {
     const length = Math.min(CHUNK, one.byteLength - at);
-    await Promise.all([one.readInto(a.subarray(0, length), at), other.readInto(b.subarray(0, length), at)]);
+    await Promise.all([readInto(one, a.subarray(0, length), at), readInto(other, b.subarray(0, length), at)]);
     if (a.compare(b, 0, length, 0, length) !== 0) return false;
   }
   return true;

@@ -1,5 +1,5 @@
-import type { Source } from '../io/source.ts';
-import type { Blob, FilePlace, Stored } from '../ir/tensor.ts';
+import { readInto, type Source } from '../bytes/source.ts';
+import type { Blob, Place, Stored } from '../bytes/stored.ts';
 
 /** A range of a source: bytes that stay where they are. */
 export class Segment implements Blob, Stored {
@@ -21,10 +21,8 @@ export class Segment implements Blob, Stored {
     return this.source.label;
   }
 
-  get file(): FilePlace | undefined {
-    const { source, start, end } = this;
-    if (source.place !== undefined) return source.place(start, end);
-    return source.fd === undefined ? undefined : { fd: source.fd, position: start };
+  get file(): Place | undefined {
+    return this.source.files?.place(this.start, this.end);
   }
 
   load(): Promise<Uint8Array> {
@@ -32,13 +30,13 @@ export class Segment implements Blob, Stored {
   }
 
   readInto(target: Uint8Array, start: number): Promise<void> {
-    return this.source.readInto(target, this.start + start);
+    return readInto(this.source, target, this.start + start);
   }
 
   /** The same in pieces of which each lies in one place. */
   pieces(): readonly Segment[] {
     const { source, start, end } = this;
-    const borders = source.borders?.(start, end) ?? [];
+    const borders = source.files?.borders(start, end) ?? [];
     if (borders.length === 0) return [this];
     return [...new Set([...borders, end])].map((to, index, all) => new Segment(source, all[index - 1] ?? start, to));
   }

@@ -1,5 +1,6 @@
+import { bytesSource } from '../bytes/source.ts';
 import { CompressError } from '../errors.ts';
-import { bytesSource, fileSource } from '../io/source.ts';
+import { fileSource } from '../io/source.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { LENGTH } from './fields.ts';
 import { drive } from './reading.ts';

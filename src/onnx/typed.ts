@@ -1,4 +1,4 @@
-import type { Source } from '../io/source.ts';
+import type { Source } from '../bytes/source.ts';
 import { bitsOf, byteLengthOf, type DType } from '../ir/dtype.ts';
 import { FIXED32, FIXED64, TENSOR, VARINT } from './fields.ts';
 import { VarintReader } from './varint.ts';

@@ -1,5 +1,5 @@
+import type { Source } from '../bytes/source.ts';
 import { CompressError } from '../errors.ts';
-import type { Source } from '../io/source.ts';
 import {
   END_GROUP,
   FIXED32,
@@ -38,6 +38,7 @@ export type Visit = (field: Field) => Pending;
 /** After a jump, read this much; double it at each further read on, up to MAX_AHEAD. */
 const MIN_AHEAD = 512;
 const MAX_AHEAD = 1 << 16;
+
 /** The longest tag plus length: two varints of ten bytes. */
 const HEADER = 20;
 

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { mkdir, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
+import type { Sink } from '../bytes/sink.ts';
 import { CompressError, ioError } from '../errors.ts';
-import { fileSink, finishTogether, type Sink } from '../io/sink.ts';
+import { fileSink, finishTogether } from '../io/sink.ts';
 import type { Model } from '../ir/model.ts';
 import type { Addition } from './encode.ts';
 import { modelOrigins } from './origin.ts';

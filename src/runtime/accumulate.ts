@@ -1,4 +1,4 @@
-import { bytesSink } from '../io/sink.ts';
+import { bytesSink } from '../bytes/sink.ts';
 import { Graph } from '../ir/graph.ts';
 import { Model } from '../ir/model.ts';
 import { attribute, createNode } from '../ir/node.ts';

@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { Streamed } from '../../src/bytes/stored.ts';
 import { chunksOf } from '../../src/compute/chunks.ts';
-import { constant, type Streamed, streamed, type Tensor } from '../../src/ir/tensor.ts';
+import { constant, streamed, type Tensor } from '../../src/ir/tensor.ts';
 
 /** A tensor that is computed in pieces of these lengths, in one buffer, and must not be loaded whole. */
 function inPieces(lengths: readonly number[]): { tensor: Tensor; bytes: Uint8Array } {

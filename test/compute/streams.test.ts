@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { Source } from '../../src/bytes/source.ts';
+import type { Streamed } from '../../src/bytes/stored.ts';
 import { copied } from '../../src/compute/copy.ts';
 import { quantizedStream, rangeOfStored, transposedStream } from '../../src/compute/linear.ts';
 import { StoredMagnitudes } from '../../src/compute/magnitude.ts';
-import { fileSource, type Source } from '../../src/io/source.ts';
-import type { Streamed } from '../../src/ir/tensor.ts';
+import { fileSource } from '../../src/io/source.ts';
 import { joined, SAMPLE_PIECE, thresholdWithin } from '../../src/kernels/bracket.ts';
 import { magnitudeReference, reference } from '../../src/kernels/choose.ts';
 import { channelLayout } from '../../src/kernels/layout.ts';
@@ -22,6 +23,7 @@ import { randomFloats } from '../support/random.ts';
 const folder = mkdtempSync(join(tmpdir(), 'compress-test-'));
 const DIMS = [520, 1031] as const;
 const data = randomFloats([...DIMS]);
+
 /** The tensor does not begin where the file does. */
 const BEFORE = 12;
 let source: Source;

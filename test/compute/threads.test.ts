@@ -19,7 +19,7 @@ function built(code: string): unknown {
     import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
     import { fileSource } from '${ROOT}/dist/io/source.js';
     import { Segment } from '${ROOT}/dist/onnx/segment.js';
-    import { bytesSource } from '${ROOT}/dist/io/source.js';
+    import { bytesSource } from '${ROOT}/dist/bytes/source.js';
     import { referringSource } from '${ROOT}/dist/io/references.js';
     import { copied } from '${ROOT}/dist/compute/copy.js';
     import { quantizedStream, rangeOfStored, transposedStream } from '${ROOT}/dist/compute/linear.js';
@@ -182,7 +182,7 @@ test('a write that fails in a thread keeps its code; a file that became shorter 
     await crew();
     const fd = openSync('${join(folder, 'weights')}', 'r');
     const failed = await copied(stored).writeTo({ fd, position: 0 }).catch((cause) => cause.code);
-    const longer = new Segment({ ...source, fd: source.fd }, 0, source.byteLength * 2);
+    const longer = new Segment(source, 0, source.byteLength * 2);
     const out = openSync('${join(folder, 'out')}', 'w');
     const short = await copied(longer).writeTo({ fd: out, position: 0 }).catch((cause) => [cause.name, cause.message]);
     // Parts that wait for their turn do not wait for one that failed.

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Place } from '../../src/io/place.ts';
+import type { Source } from '../../src/bytes/source.ts';
+import type { Place } from '../../src/bytes/stored.ts';
 import { canRefer, openReferences, type Reference, ReferenceList, referringSource } from '../../src/io/references.ts';
-import { fileSource, type Source } from '../../src/io/source.ts';
+import { fileSource } from '../../src/io/source.ts';
 import { belowThreshold } from '../../src/kernels/magnitude.ts';
 import { Segment } from '../../src/onnx/segment.ts';
 
@@ -87,7 +88,7 @@ linux('a source with references', () => {
         expect(Buffer.from(await source.read(start, end)).equals(wanted)).toBe(true);
         // Memory that is not aligned, with bytes around it that must stay.
         const memory = Buffer.alloc(end - start + 8, 9);
-        await source.readInto(memory.subarray(shift, shift + end - start), start);
+        await source.readInto?.(memory.subarray(shift, shift + end - start), start);
         expect(memory.subarray(shift, shift + end - start).equals(wanted)).toBe(true);
         expect(
           [...memory.subarray(0, shift), ...memory.subarray(shift + end - start)].every((byte) => byte === 9),
@@ -102,7 +103,7 @@ linux('a source with references', () => {
 
   test('tells where bytes lie that lie in one piece, and whole elements of zeros', async () => {
     const { source, done } = await opened();
-    const zeroed = (start: number, end: number): Place | undefined => source.place?.(start, end);
+    const zeroed = (start: number, end: number): Place | undefined => source.files?.place(start, end);
     expect(zeroed(5, 6005)).toMatchObject({ position: 412, zeroed: { below: QUARTER } });
     expect(zeroed(9, 13)).toMatchObject({ position: 416, zeroed: { below: QUARTER } });
     expect([zeroed(6, 10), zeroed(5, 8), zeroed(4, 9), zeroed(5, 6009), zeroed(8999, 9010)]).toEqual(
@@ -111,14 +112,14 @@ linux('a source with references', () => {
     expect(zeroed(9001, 9004)).toMatchObject({ position: 4 });
     expect(zeroed(9001, 9004)?.zeroed).toBeUndefined();
     expect(zeroed(10_000, 20_000)).toMatchObject({ position: 10_000 });
-    expect(source.fd).toBeUndefined();
+    expect(source.files?.fd).toBeUndefined();
     await done();
   });
 
   test('tells where bytes begin to lie elsewhere, so that each piece lies in one place', async () => {
     const { source, done } = await opened();
-    expect(source.borders?.(0, 20_000)).toEqual([5, 6005, 6005, 6165, 9000, 9777]);
-    expect([source.borders?.(5, 6005), source.borders?.(10_000, 20_000)]).toEqual([[], []]);
+    expect(source.files?.borders(0, 20_000)).toEqual([5, 6005, 6005, 6165, 9000, 9777]);
+    expect([source.files?.borders(5, 6005), source.files?.borders(10_000, 20_000)]).toEqual([[], []]);
     const pieces = new Segment(source, 2, 19_000).pieces();
     expect(pieces.map(({ start, end }) => [start, end])).toEqual([
       [2, 5],

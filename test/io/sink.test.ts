@@ -14,9 +14,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { bytesSink } from '../../src/bytes/sink.ts';
+import { bytesSource } from '../../src/bytes/source.ts';
 import { ioError } from '../../src/errors.ts';
-import { bytesSink, fileSink, removeTemporaries } from '../../src/io/sink.ts';
-import { bytesSource, fileSource } from '../../src/io/source.ts';
+import { fileSink, removeTemporaries } from '../../src/io/sink.ts';
+import { fileSource } from '../../src/io/source.ts';
 import { streamSink } from '../../src/io/standard.ts';
 
 let folder: string;

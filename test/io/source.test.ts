@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { bytesSource } from '../../src/bytes/source.ts';
 import { modelFolder } from '../../src/io/folder.ts';
-import { bytesSource, fileSource } from '../../src/io/source.ts';
+import { fileSource } from '../../src/io/source.ts';
 import { spool } from '../../src/io/spool.ts';
 
 let folder: string;

@@ -22,7 +22,7 @@ const DIGEST = `
   const hash = createHash('sha256');
   for (let at = 0; at < source.byteLength; at += 1 << 20)
     hash.update(await source.read(at, Math.min(source.byteLength, at + (1 << 20))));
-  console.log(source.byteLength, source.fd === undefined ? 'memory' : 'file', hash.digest('hex'));`;
+  console.log(source.byteLength, source.files === undefined ? 'memory' : 'file', hash.digest('hex'));`;
 
 /** Bytes that differ from megabyte to megabyte. */
 function numbers(lines: number): { producer: string; expected: string } {

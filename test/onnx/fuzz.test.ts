@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { bytesSink } from '../../src/bytes/sink.ts';
 import { CompressError } from '../../src/errors.ts';
-import { bytesSink } from '../../src/io/sink.ts';
 import { print } from '../../src/ir/print.ts';
 import { readModel } from '../../src/onnx/read.ts';
 import { writeModel } from '../../src/onnx/write.ts';

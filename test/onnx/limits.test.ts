@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
+import type { Source } from '../../src/bytes/source.ts';
 import { CompressError } from '../../src/errors.ts';
 import { modelFolder } from '../../src/io/folder.ts';
-import type { Source } from '../../src/io/source.ts';
 import { readModel } from '../../src/onnx/read.ts';
 import { concat, field, int, modelBytes, tensorBytes, varint } from '../support/wire.ts';
 
@@ -36,7 +36,6 @@ function sourceOf(pieces: readonly Piece[]): Source {
   return {
     label: 'm.onnx',
     byteLength,
-    fd: undefined,
     readInto,
     async read(start, end) {
       const bytes = new Uint8Array(end - start);

@@ -82,7 +82,6 @@ test('a long value is not read before it is asked for', async () => {
       read += end - start;
       return source.read(start, end);
     },
-    readInto: (target, start) => source.readInto(target, start),
     close: () => source.close(),
   });
   expect(read).toBeLessThan(1 << 20);

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { bytesSink } from '../../src/io/sink.ts';
+import { bytesSink } from '../../src/bytes/sink.ts';
 import { constant } from '../../src/ir/tensor.ts';
 import { readModel } from '../../src/onnx/read.ts';
 import { decodeText, encodeText } from '../../src/onnx/text.ts';

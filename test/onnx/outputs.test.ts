@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import onnxProto from 'onnx-proto';
-import { bytesSink } from '../../src/io/sink.ts';
+import { bytesSink } from '../../src/bytes/sink.ts';
 import type { ValueInfo } from '../../src/ir/graph.ts';
 import { createNode } from '../../src/ir/node.ts';
 import { print } from '../../src/ir/print.ts';

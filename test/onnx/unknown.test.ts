@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { bytesSink } from '../../src/io/sink.ts';
+import { bytesSink } from '../../src/bytes/sink.ts';
 import type { Model } from '../../src/ir/model.ts';
 import type { Node } from '../../src/ir/node.ts';
 import { derived, type Tensor } from '../../src/ir/tensor.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { bytesSink } from '../../src/io/sink.ts';
+import { bytesSink } from '../../src/bytes/sink.ts';
 import { streamSink } from '../../src/io/standard.ts';
 import type { Graph } from '../../src/ir/graph.ts';
 import type { Model } from '../../src/ir/model.ts';

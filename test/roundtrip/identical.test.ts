@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { bytesSink } from '../../src/io/sink.ts';
+import { bytesSink } from '../../src/bytes/sink.ts';
 import type { Model } from '../../src/ir/model.ts';
 import { encodeModel } from '../../src/onnx/encode.ts';
 import { writeParts } from '../../src/onnx/parts.ts';

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
+import type { Source } from '../../bytes/source.ts';
 import { CompressError } from '../../errors.ts';
-import type { Source } from '../../io/source.ts';
 import { stdinSource } from '../../io/spool.ts';
 import type { Model } from '../../ir/model.ts';
 import { planModel } from '../../onnx/plan.ts';

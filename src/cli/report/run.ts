@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { fileSink, type Sink } from '../../io/sink.ts';
-import type { Source } from '../../io/source.ts';
+import type { Sink } from '../../bytes/sink.ts';
+import type { Source } from '../../bytes/source.ts';
+import { fileSink } from '../../io/sink.ts';
 import { temporaryFolder } from '../../io/temporary.ts';
 import type { Model } from '../../ir/model.ts';
 import { readModel } from '../../onnx/read.ts';

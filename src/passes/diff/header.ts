@@ -1,7 +1,7 @@
+import type { Blob } from '../../bytes/stored.ts';
 import type { Graph, ValueInfo } from '../../ir/graph.ts';
 import type { ModelHeader } from '../../ir/header.ts';
 import type { Model } from '../../ir/model.ts';
-import type { Blob } from '../../ir/tensor.ts';
 import { nameOf } from '../inspect/roles.ts';
 import type { FactChange, OperatorChange, ValueChange } from './types.ts';
 

@@ -1,5 +1,6 @@
+import type { Blob, Streamed } from '../../bytes/stored.ts';
 import type { DType } from '../../ir/dtype.ts';
-import { type Blob, type Streamed, streamed, type Tensor } from '../../ir/tensor.ts';
+import { streamed, type Tensor } from '../../ir/tensor.ts';
 
 /** A tensor of which this thread computes piece after piece. */
 export function piecewise(

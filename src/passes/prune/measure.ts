@@ -1,5 +1,6 @@
+import type { Stored } from '../../bytes/stored.ts';
 import { elementCount, isFloat } from '../../ir/dtype.ts';
-import { derived, type Stored, streamed, type Tensor } from '../../ir/tensor.ts';
+import { derived, streamed, type Tensor } from '../../ir/tensor.ts';
 import { type Bracket, joined, SAMPLE_PIECE, type Within } from '../../kernels/bracket.ts';
 import { magnitudeKernelsFor, worthStreaming } from '../../kernels/choose.ts';
 import { belowThreshold, type Magnitudes, type Threshold } from '../../kernels/magnitude.ts';

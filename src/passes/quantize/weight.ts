@@ -1,5 +1,6 @@
+import type { Stored } from '../../bytes/stored.ts';
 import { elementCount, type FloatDType } from '../../ir/dtype.ts';
-import { constant, derived, type Stored, streamed, type Tensor } from '../../ir/tensor.ts';
+import { constant, derived, streamed, type Tensor } from '../../ir/tensor.ts';
 import { kernelsFor, worthStreaming } from '../../kernels/choose.ts';
 import { type ChannelLayout, channelLayout } from '../../kernels/layout.ts';
 import { type LinearParams, linearParams } from '../../kernels/linear.ts';
