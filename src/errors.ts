@@ -58,6 +58,7 @@ const SENTENCES: Record<string, string> = {
   EROFS: 'the file system is read-only',
   EMFILE: 'too many open files',
   EFBIG: 'the file is too large for the disk, or for a limit on it',
+  ELOOP: 'too many symbolic links, or links in a circle',
   ENAMETOOLONG: 'the file name is too long',
   EIO: 'the disk reports an input/output error',
   EPIPE: 'the command that reads our output has stopped',

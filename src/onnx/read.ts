@@ -41,7 +41,8 @@ export async function readModel(input: string | Uint8Array | Source, options: Re
   };
   try {
     const beside = options.dataBeside ?? (typeof input === 'string' ? input : undefined);
-    folder = beside === undefined ? undefined : await modelFolder(beside);
+    const own = options.dataBeside === undefined ? source : undefined;
+    folder = beside === undefined ? undefined : await modelFolder(beside, own);
     return await read(source, folder, release);
   } catch (cause) {
     await release();

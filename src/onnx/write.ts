@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import type { Sink } from '../bytes/sink.ts';
 import { CompressError, ioError } from '../errors.ts';
+import { maySee } from '../io/folder.ts';
 import { fileSink, finishTogether } from '../io/sink.ts';
+import { isAt } from '../io/source.ts';
 import type { Model } from '../ir/model.ts';
 import type { Addition } from './encode.ts';
 import { modelOrigins } from './origin.ts';
@@ -126,12 +128,8 @@ async function copyDataFiles(model: Model, target: string, overwrite: boolean, s
     }
     if (seen.has(path)) continue;
     seen.add(path);
-    const there = await stat(path).catch(() => undefined);
-    const own =
-      origin?.folder === undefined
-        ? undefined
-        : await stat(resolve(origin.folder.path, location)).catch(() => undefined);
-    if (there !== undefined && own !== undefined && there.ino === own.ino && there.dev === own.dev) continue;
+    // A link that the new model could not follow, as into a cache, is no file for it.
+    if ((await isAt(source, path)) && (await maySee(target, path))) continue;
     await mkdir(dirname(path), { recursive: true }).catch((cause: unknown) => {
       throw ioError(path, cause);
     });

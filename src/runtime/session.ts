@@ -2,6 +2,7 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { CompressError } from '../errors.ts';
 import type { ValueInfo } from '../ir/graph.ts';
 import type { FeedData, FeedTensor } from './data/types.ts';
+import { pathToRun } from './linked.ts';
 
 /** ONNX Runtime's JavaScript module. */
 export type Runtime = typeof import('onnxruntime-node');
@@ -91,7 +92,8 @@ export async function openSession(model: string | Uint8Array, options: SessionOp
   const settings = settingsOf(options);
   const { InferenceSession: factory } = runtime;
   // One overload for each, so that TypeScript wants two calls.
-  const opening = typeof model === 'string' ? factory.create(model, settings) : factory.create(model, settings);
+  const opening =
+    typeof model === 'string' ? factory.create(await pathToRun(model), settings) : factory.create(model, settings);
   const session = await opening.catch(fail);
   const outputs = valuesOf(session.outputMetadata).filter((one) => one.dtype !== undefined && one.dtype !== 'string');
   const outputNames = outputs.map((one) => one.name);

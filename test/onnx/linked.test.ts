@@ -1,0 +1,202 @@
+/** External data and symbolic links: it lies in the folder of the model, or of the file that a link to the model leads to. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { modelFolder } from '../../src/io/folder.ts';
+import { fileSource } from '../../src/io/source.ts';
+import { readModel } from '../../src/onnx/read.ts';
+import { writeModel } from '../../src/onnx/write.ts';
+import { transform } from '../../src/passes/pass.ts';
+import { quantize } from '../../src/passes/quantize/index.ts';
+import { pathToRun } from '../../src/runtime/linked.ts';
+import { openSession } from '../../src/runtime/session.ts';
+
+const edge = new URL('../../fixtures/edge/', import.meta.url).pathname;
+const DATA = 'external-data.onnx.data';
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'linked-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+/** Makes files of a model, of its data, of something else, and links; gives the path of the first of them. */
+async function lay(files: Readonly<Record<string, string>>): Promise<string> {
+  const path = (name: string): string => join(folder, name);
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(dirname(path(name)), { recursive: true });
+    if (content === 'model') await copyFile(`${edge}external-data.onnx`, path(name));
+    else if (content === 'data') await copyFile(edge + DATA, path(name));
+    else if (content === 'folder') await mkdir(path(name), { recursive: true });
+    else await symlink(content.replace(/^-> /, '').replace('FOLDER', folder), path(name));
+  }
+  return path(Object.keys(files)[0] ?? '');
+}
+
+/** As `huggingface_hub` keeps what it downloads. */
+const CACHE = {
+  'snapshots/X/onnx/model.onnx': '-> ../../../blobs/aaaa',
+  [`snapshots/X/onnx/${DATA}`]: '-> ../../../blobs/bbbb',
+  'blobs/aaaa': 'model',
+  'blobs/bbbb': 'data',
+};
+
+/** How files may lie: what a model and its data are by name, and by which path ONNX Runtime gets the model. */
+const found: [what: string, run: string, files: Record<string, string>][] = [
+  ['the cache of Hugging Face', 'snapshots/X/onnx/model.onnx', CACHE],
+  ['a link beside its file', 'm.onnx', { 'm.onnx': '-> other.onnx', 'other.onnx': 'model', [DATA]: 'data' }],
+  ['data beside the link', 'a/m.onnx', { 'a/m.onnx': '-> ../b/x', 'b/x': 'model', [`a/${DATA}`]: 'data' }],
+  ['data beside the file alone', 'b/x', { 'a/m.onnx': '-> ../b/x', 'b/x': 'model', [`b/${DATA}`]: 'data' }],
+  [
+    'data that is a link beside the file alone',
+    'b/x',
+    { 'a/m.onnx': '-> ../b/x', 'b/x': 'model', [`b/${DATA}`]: '-> sub/y', 'b/sub/y': 'data' },
+  ],
+  [
+    'links to links',
+    'a/m.onnx',
+    {
+      ...{ 'a/m.onnx': '-> l1', 'a/l1': '-> ../l2', l2: '-> b/x', 'b/x': 'model' },
+      ...{ [`a/${DATA}`]: '-> ../b/l3', 'b/l3': '-> sub/y', 'b/sub/y': 'data' },
+    },
+  ],
+  [
+    'a linked folder above it',
+    'd/m.onnx',
+    { d: '-> c', 'c/m.onnx': '-> ../b/x', 'b/x': 'model', [`c/${DATA}`]: '-> ../b/y', 'b/y': 'data' },
+  ],
+  [
+    'an absolute link',
+    'a/m.onnx',
+    { 'a/m.onnx': '-> FOLDER/b/x', 'b/x': 'model', [`a/${DATA}`]: '-> FOLDER/b/y', 'b/y': 'data' },
+  ],
+];
+
+test.each(found)('%s is read, and run', async (_, run, files) => {
+  const first = await lay(files);
+  const path = run.startsWith('d/') ? join(first, 'm.onnx') : first;
+  const model = await readModel(path);
+  const expected = await readModel(`${edge}external-data.onnx`);
+  for (const [name, tensor] of expected.graph.initializers) {
+    expect(await model.graph.initializers.get(name)?.load()).toEqual(await tensor.load());
+  }
+  await writeModel(model, join(folder, 'embedded.onnx'), { data: 'embed' });
+  await model.close();
+  await expected.close();
+  expect(await pathToRun(path)).toBe(join(folder, run));
+  const session = await openSession(path);
+  await session.release();
+});
+
+const escapes: [what: string, files: Record<string, string>][] = [
+  ['data elsewhere', { 'a/m.onnx': '-> ../b/x', 'b/x': 'model', [`a/${DATA}`]: '-> ../secret', secret: 'data' }],
+  ['data elsewhere, of no link', { 'a/m.onnx': 'model', [`a/${DATA}`]: '-> ../blobs/y', 'blobs/y': 'data' }],
+  [
+    'data elsewhere, beside the file',
+    { 'a/m.onnx': '-> ../b/x', 'b/x': 'model', [`b/${DATA}`]: '-> ../secret', secret: 'data' },
+  ],
+  [
+    'data beside a link on the way',
+    { 'a/m.onnx': '-> ../c/l', 'c/l': '-> ../b/x', 'b/x': 'model', [`a/${DATA}`]: '-> ../c/y', 'c/y': 'data' },
+  ],
+  [
+    'data out through both folders',
+    {
+      ...{ 'a/m.onnx': '-> ../b/x', 'b/x': 'model', [`a/${DATA}`]: '-> ../b/l', 'b/l': '-> ../secret' },
+      secret: 'data',
+    },
+  ],
+  [
+    'data in a folder whose name begins alike',
+    { 'a/m.onnx': '-> ../b/x', 'b/x': 'model', [`a/${DATA}`]: '-> ../bb/y', 'bb/y': 'data' },
+  ],
+];
+
+test.each(escapes)('%s is refused, by ONNX Runtime too', async (_, files) => {
+  const path = await lay(files);
+  const error = await readModel(path).catch((cause: unknown) => cause);
+  expect(error).toMatchObject({ code: 'malformed', hint: expect.stringContaining('cp -L FOLDER/model.onnx* .') });
+  expect(String(error)).toContain(`external data "${DATA}" would leave the model's folder (a symbolic link)`);
+  await expect(openSession(path, { silent: true })).rejects.toMatchObject({ code: 'runtime' });
+});
+
+test('links in circles, to nowhere and to folders are refused in words', async () => {
+  const base = { 'a/m.onnx': '-> ../b/x', 'b/x': 'model' };
+  for (const [link, message] of [
+    [DATA, 'too many symbolic links, or links in a circle'],
+    ['nowhere', 'no such file or folder'],
+    ['../b', "is the model's folder itself"],
+    ['sub', 'is a folder, not a file'],
+  ] as const) {
+    const path = await lay({ ...base, [`a/${DATA}`]: `-> ${link}`, 'a/sub/.': 'folder' });
+    await expect(readModel(path)).rejects.toThrow(message);
+    await rm(join(folder, 'a'), { recursive: true });
+    await rm(join(folder, 'b'), { recursive: true });
+  }
+});
+
+test('a changed model is written beside the link with data of its own, and what the links lead to stays', async () => {
+  const path = await lay(CACHE);
+  const model = await readModel(path);
+  await transform(model, quantize());
+  const output = join(dirname(path), 'small.onnx');
+  expect((await writeModel(model, output)).dataFiles).toEqual([`${output}.data`]);
+  await model.close();
+  const again = await readModel(path);
+  // The copy is no link, and could not follow that of the data.
+  const copy = join(dirname(path), 'copy.onnx');
+  await expect(writeModel(again, copy)).rejects.toMatchObject({
+    code: 'exists',
+    where: join(dirname(path), DATA),
+    hint: expect.stringContaining('--embed'),
+  });
+  expect(await readdir(dirname(path))).toEqual([DATA, 'model.onnx', 'small.onnx', 'small.onnx.data']);
+  expect((await writeModel(again, join(folder, 'copy.onnx'))).dataFiles).toEqual([join(folder, DATA)]);
+  await again.close();
+  expect(await readFile(join(folder, DATA))).toEqual(await readFile(edge + DATA));
+  expect(await readFile(join(folder, 'blobs/bbbb'))).toEqual(await readFile(edge + DATA));
+});
+
+describe('whoever changes links meanwhile', () => {
+  test('gains nothing by the one to the model', async () => {
+    const path = await lay({ 'a/m.onnx': 'model', 'home/x': 'model', 'home/secret': 'data' });
+    const source = await fileSource(path);
+    await unlink(path);
+    await symlink('../home/x', path);
+    await symlink('../home/secret', join(folder, 'a/link'));
+    const data = await modelFolder(path, source);
+    await expect(data.open('secret', 'w')).rejects.toThrow('no such file or folder');
+    await expect(data.open('link', 'w')).rejects.toThrow("would leave the model's folder");
+    await source.close();
+  });
+
+  test('gains nothing by one in the place of a folder of data', async () => {
+    const path = await lay({ 'a/m.onnx': 'model', 'a/real/w': 'data', 'home/w': 'data' });
+    await writeFile(join(folder, 'home/w'), 'secret');
+    await symlink('../home', join(folder, 'a/link'));
+    await rename(join(folder, 'a/real'), join(folder, 'a/sub'));
+    const swap = `
+      const { renameSync: move } = require('node:fs');
+      for (;;) {
+        move('sub', 'real'); move('link', 'sub');
+        move('sub', 'link'); move('real', 'sub');
+      }`;
+    const other = spawn(process.execPath, ['-e', swap], { cwd: join(folder, 'a'), stdio: 'ignore' });
+    const sizes = new Set<number>();
+    for (let tries = 0; tries < 3000; tries++) {
+      const data = await modelFolder(path);
+      sizes.add(
+        await data.open('sub/w', 'w').then(
+          (source) => source.byteLength,
+          () => -1,
+        ),
+      );
+      await data.close();
+    }
+    other.kill('SIGKILL');
+    await once(other, 'exit');
+    expect(sizes).not.toContain('secret'.length);
+  });
+});
