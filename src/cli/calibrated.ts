@@ -96,8 +96,7 @@ async function rangesOf(
   options: CalibratedOptions,
 ): Promise<{ ranges: ActivationRanges; notes: string[] }> {
   if (options.ranges !== undefined) return { ranges: (await loadRanges(options.ranges)).ranges, notes: [] };
-  const constants = model.graph.initializers;
-  const inputs = model.graph.inputs.filter((one) => !constants.has(one.name));
+  const inputs = model.graph.fedInputs;
   const { batch, samples, observer, onProgress } = options;
   const sizes = { ...(batch === undefined ? {} : { batch }), ...(samples === undefined ? {} : { samples }) };
   const random = options.data === RANDOM;

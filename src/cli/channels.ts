@@ -59,8 +59,7 @@ function groupNotes(groups: readonly GroupReport[], wanted: ChannelRun['describe
 }
 
 function open(model: Model, path: string, { samples, batch }: ChannelRun): Promise<DataSet> {
-  const inputs = model.graph.inputs.filter((one) => !model.graph.initializers.has(one.name));
-  return openData(path, inputs, {
+  return openData(path, model.graph.fedInputs, {
     ...(samples === undefined ? {} : { samples }),
     ...(batch === undefined ? {} : { batch }),
   });

@@ -60,8 +60,7 @@ export function importancePass(args: ImportanceArguments): Pass {
   return {
     name: 'prune',
     async run(model) {
-      const inputs = model.graph.inputs.filter((one) => !model.graph.initializers.has(one.name));
-      const data = await openData(calibrate, inputs, sizes);
+      const data = await openData(calibrate, model.graph.fedInputs, sizes);
       const activations = openActivations(data, { onProgress });
       try {
         const pass =

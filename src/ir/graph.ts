@@ -99,6 +99,11 @@ export class Graph {
     return this.#inputs;
   }
 
+  /** Inputs that must be fed. Up to IR 3 every initializer is an input as well, with its own value where none is fed. */
+  get fedInputs(): readonly ValueInfo[] {
+    return this.#inputs.filter(({ name }) => !this.#initializers.has(name) && !this.#sparse.has(name));
+  }
+
   /** Types of intermediate values, as the file states them. */
   get valueInfo(): readonly ValueInfo[] {
     return this.#valueInfo;

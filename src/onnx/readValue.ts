@@ -54,10 +54,15 @@ function readDim(context: ReadContext, field: Field, dims: Dims): Pending {
   const index = dims.push(undefined) - 1;
   skim.expect(field, LENGTH);
   return skim.scan(field.start, field.end, (one) => {
-    if (one.number === DIM.value) dims[index] = skim.int(one);
+    if (one.number === DIM.value) dims[index] = lengthOf(skim.int(one));
     if (one.number !== DIM.param) return undefined;
     return skim.textInto(one, (text) => {
       dims[index] = text === '' ? undefined : text;
     });
   });
+}
+
+/** A stated length; some exporters write −1 where they leave one open, and no array has more elements than a number counts. */
+function lengthOf(value: number): number | undefined {
+  return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }

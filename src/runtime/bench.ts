@@ -2,7 +2,8 @@ import { CompressError } from '../errors.ts';
 import type { ValueInfo } from '../ir/graph.ts';
 import { readModel } from '../onnx/read.ts';
 import { inputByteLength } from '../onnx/size.ts';
-import type { DataSet, FeedTensor, Sample } from './data/types.ts';
+import { fixedRows, isOpen, rowAxis, rowNames } from './data/axes.ts';
+import type { DataSet, Sample } from './data/types.ts';
 import { openSession, type Session } from './session.ts';
 
 /** A median with the values that a tenth of the measurements are below and above. */
@@ -102,7 +103,7 @@ export async function bench(
   try {
     const [first, ...others] = sessions as [Session, ...Session[]];
     for (const other of others) checkInputs(first, other);
-    const batches = options.batches ?? [fixedBatch(first.inputs) ?? 1];
+    const batches = options.batches ?? [fixedRows(first.inputs) ?? 1];
     for (const batch of batches) checkBatch(first, batch);
     const reports: BatchReport[] = [];
     const total = batches.length * (runs + warmup);
@@ -116,7 +117,7 @@ export async function bench(
       const done = index * (runs + warmup);
       const onRound = (round: number): void => onProgress?.(done + round, total);
       const times = await rounds(sessions, feeds, { runs, warmup, seconds, now, onRound });
-      reports.push(reportOf(paths, rowsOf(feeds[0]), times));
+      reports.push(reportOf(paths, rowsOf(feeds[0], first.inputs), times));
     }
     for (const session of sessions) await session.release();
     const models: ModelReport[] = [];
@@ -196,16 +197,9 @@ function checkInputs(first: Session, other: Session): void {
   throw new CompressError('unsupported', other.label, fact, { hint: 'Are the two made from the same model?' });
 }
 
-function fixedBatch(inputs: readonly ValueInfo[]): number | undefined {
-  return inputs.map((one) => one.dims?.[0]).find((dim) => typeof dim === 'number');
-}
-
 /** A batch size must be what the model fixes, unless one of its inputs leaves it open. */
 function checkBatch({ inputs, label }: Session, batch: number): void {
-  const open = inputs.some(
-    (one) =>
-      one.dims === undefined || typeof one.dims[0] === 'string' || (one.dims.length > 0 && one.dims[0] === undefined),
-  );
+  const open = inputs.some((one) => isOpen(one, 0));
   const input = inputs.find((one) => typeof one.dims?.[0] === 'number');
   if (open || input === undefined || input.dims?.[0] === batch) return;
   const fact = `input '${input.name}' has a fixed batch of ${input.dims?.[0]}; it cannot be fed ${batch} rows`;
@@ -217,10 +211,10 @@ function checkBatch({ inputs, label }: Session, batch: number): void {
 /** The first few samples that have as many rows as are asked for. */
 async function samplesOf(data: DataSet, batch: number, inputs: readonly ValueInfo[]): Promise<Sample['feeds'][]> {
   const feeds: Sample['feeds'][] = [];
-  const fixed = fixedBatch(inputs) !== undefined;
+  const fixed = fixedRows(inputs) !== undefined;
   let rows = 0;
   for await (const sample of data.samples()) {
-    const own = rowsOf(sample.feeds);
+    const own = rowsOf(sample.feeds, inputs);
     rows += own ?? 1;
     if (own !== undefined && own !== batch && !fixed) continue;
     feeds.push(sample.feeds);
@@ -230,8 +224,15 @@ async function samplesOf(data: DataSet, batch: number, inputs: readonly ValueInf
   throw new CompressError('data', data.description, `has ${rows} rows; a batch of ${batch} needs ${batch}`);
 }
 
-function rowsOf(feeds: Readonly<Record<string, FeedTensor>> | undefined): number | undefined {
-  return Object.values(feeds ?? {}).find((one) => one.dims.length > 0)?.dims[0];
+/** Rows of a sample: those of the first input that has some, one whose rows are open where there is one. */
+function rowsOf(feeds: Sample['feeds'] | undefined, inputs: readonly ValueInfo[]): number | undefined {
+  const names = rowNames(inputs);
+  const counts = inputs.flatMap((one) => {
+    const axis = rowAxis(one, names);
+    const rows = axis === undefined ? undefined : feeds?.[one.name]?.dims[axis];
+    return rows === undefined ? [] : [{ rows, open: isOpen(one, axis ?? 0) }];
+  });
+  return (counts.find((one) => one.open) ?? counts[0])?.rows;
 }
 
 interface RoundOptions extends Required<Pick<BenchOptions, 'runs' | 'warmup' | 'seconds' | 'now'>> {

@@ -31,7 +31,7 @@ export async function outputShapes(model: Model, sample: Sample): Promise<Output
 export async function runnableSample(
   model: Model,
 ): Promise<{ readonly sample: Sample; readonly shapes: OutputShapes } | undefined> {
-  const inputs = model.graph.inputs.filter((one) => !model.graph.initializers.has(one.name));
+  const inputs = model.graph.fedInputs;
   for (const length of inputs.some(isOpen) ? OPEN_DIMS : OPEN_DIMS.slice(0, 1)) {
     try {
       for await (const sample of randomData(

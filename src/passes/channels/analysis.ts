@@ -87,7 +87,7 @@ export class Analysis {
     this.normalized = normalized;
     this.#small = small;
     this.#chosen = chosen;
-    for (const input of this.graph.inputs) if (!this.graph.initializers.has(input.name)) this.#addInput(input.name);
+    for (const input of this.graph.fedInputs) this.#addInput(input.name);
   }
 
   /** Walks the graph in its order, which puts what makes a value before what reads it. */

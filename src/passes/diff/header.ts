@@ -83,14 +83,9 @@ async function textOf(blob: Blob | undefined): Promise<string | undefined> {
 /** Inputs and outputs that came, went or have another type. */
 export function valueChanges(before: Model, after: Model): ValueChange[] {
   return [
-    ...listChanges('input', inputsOf(before.graph), inputsOf(after.graph)),
+    ...listChanges('input', before.graph.fedInputs, after.graph.fedInputs),
     ...listChanges('output', before.graph.outputs, after.graph.outputs),
   ];
-}
-
-/** Inputs without those that are initializers, which before IR 4 all are. */
-function inputsOf(graph: Graph): ValueInfo[] {
-  return graph.inputs.filter((one) => !graph.initializers.has(one.name));
 }
 
 function listChanges(

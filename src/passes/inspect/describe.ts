@@ -126,8 +126,7 @@ export function describeModel(model: Model, weights: readonly HeldWeight[]): Str
     irVersion: model.irVersion,
     opsets: model.opsets.map(({ domain, version }) => ({ domain, version })),
     graph: graph.name,
-    // Before IR 4 every initializer is an input too.
-    inputs: graph.inputs.filter((one) => !graph.initializers.has(one.name)),
+    inputs: graph.fedInputs,
     outputs: graph.outputs,
     nodes: graphs.reduce((sum, one) => sum + one.nodes.length, 0),
     bodies: graphs.length - 1 - model.functions.length,

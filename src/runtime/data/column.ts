@@ -87,6 +87,38 @@ export async function* pieces(column: Column, counts: Iterable<number>, where: s
   }
 }
 
+/**
+ * Rows along an axis in order, some at a time: {@link pieces}, where the axis is not the first one too. Then the array is
+ * read whole, because the parts of a row are apart.
+ */
+export async function* slices(
+  column: Column,
+  axis: number,
+  counts: Iterable<number>,
+  where: string,
+): AsyncGenerator<ArrayBuffer, void, void> {
+  if (axis === 0) {
+    yield* pieces(column, counts, where);
+    return;
+  }
+  const outer = elementCount(column.dims.slice(0, axis));
+  const stride = byteLengthOf(column.dtype, elementCount(column.dims.slice(axis)));
+  const rowBytes = stride / Math.max(1, column.dims[axis] as number);
+  for await (const all of pieces({ ...column, dims: [1, ...column.dims] }, [1], where)) {
+    const bytes = new Uint8Array(all);
+    let start = 0;
+    for (const count of counts) {
+      const end = start + count * rowBytes;
+      const piece = new Uint8Array(outer * (end - start));
+      for (let at = 0; at < outer; at++) {
+        piece.set(bytes.subarray(at * stride + start, at * stride + end), at * (end - start));
+      }
+      yield piece.buffer;
+      start = end;
+    }
+  }
+}
+
 async function first(stream: AsyncIterable<Uint8Array>, most: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;

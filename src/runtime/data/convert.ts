@@ -1,5 +1,6 @@
 import { CompressError } from '../../errors.ts';
 import type { DType } from '../../ir/dtype.ts';
+import { fromFloat32 } from '../../kernels/rounded.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import { elementsOf } from './npy.ts';
 import type { FeedData } from './types.ts';
@@ -38,4 +39,39 @@ export function convert(buffer: ArrayBuffer, from: DType, to: DType | undefined,
   const made = CONVERSIONS[`${from} ${to}`]?.(data) ?? `has ${from} elements; the model takes ${to}`;
   if (typeof made === 'string') throw new CompressError('data', where, made);
   return made;
+}
+
+/**
+ * A tensor's elements from numbers, each asked for in turn.
+ * @returns undefined for types that a model cannot be fed with
+ */
+export function elementsFrom(dtype: DType, length: number, at: (index: number) => number): FeedData | undefined {
+  const each = (_: unknown, index: number): number => at(index);
+  switch (dtype) {
+    case 'float32':
+      return Float32Array.from({ length }, each);
+    case 'float16':
+      return fromFloat32(Float32Array.from({ length }, each), 'float16') as Uint16Array;
+    case 'float64':
+      return Float64Array.from({ length }, each);
+    case 'int64':
+      return BigInt64Array.from({ length }, (_, index) => BigInt(at(index)));
+    case 'uint64':
+      return BigUint64Array.from({ length }, (_, index) => BigInt(at(index)));
+    case 'int32':
+      return Int32Array.from({ length }, each);
+    case 'uint32':
+      return Uint32Array.from({ length }, each);
+    case 'int16':
+      return Int16Array.from({ length }, each);
+    case 'uint16':
+      return Uint16Array.from({ length }, each);
+    case 'int8':
+      return Int8Array.from({ length }, each);
+    case 'uint8':
+    case 'bool':
+      return Uint8Array.from({ length }, each);
+    default:
+      return undefined;
+  }
 }

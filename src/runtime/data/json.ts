@@ -2,6 +2,7 @@ import { CompressError } from '../../errors.ts';
 import type { DType } from '../../ir/dtype.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
 import { type Column, heldColumn } from './column.ts';
+import { elementsFrom } from './convert.ts';
 import { readJson } from './jsonFile.ts';
 import { LABELS } from './types.ts';
 
@@ -46,12 +47,35 @@ function objectColumns(
   for (const [name, value] of Object.entries(content)) {
     const input = inputs.find((one) => one.name === name);
     const dtype = input?.dtype ?? (name === LABELS ? 'int64' : 'float32');
-    const column = columnOf(value, dtype, `${where}, input '${name}'`);
-    // One sample may be written without the axis of the batch.
-    const bare = single && input?.dims !== undefined && column.dims.length === input.dims.length - 1;
-    columns.set(name, bare ? { ...column, dims: [1, ...column.dims] } : column);
+    const place = `${where}, input '${name}'`;
+    const column = columnOf(value, dtype, place);
+    const dims = stated(column.dims, input?.dims, single, place);
+    columns.set(name, { ...column, dims });
   }
   return columns;
+}
+
+/**
+ * The dims that are meant. One sample may be written without the axis of the batch; and behind an empty axis JSON has
+ * nothing: `[[], []]` is all there is of [2, 0, 8], so the model must say how long the axes are.
+ */
+function stated(dims: readonly number[], wanted: ValueInfo['dims'], single: boolean, where: string): readonly number[] {
+  if (wanted === undefined) return dims;
+  const isShort = dims.length < wanted.length && dims.at(-1) === 0 && (single || dims.length > 1);
+  const bare = [1, ...dims];
+  if (!isShort) return single && bare.length === wanted.length ? bare : dims;
+  let open: number | undefined;
+  for (const all of single ? [dims, bare] : [dims]) {
+    const fits = all.every((dim, at) => typeof wanted[at] !== 'number' || wanted[at] === dim || (at === 0 && !single));
+    if (!fits || all.length > wanted.length) continue;
+    const rest = wanted.slice(all.length);
+    const unknown = rest.findIndex((dim) => typeof dim !== 'number');
+    if (unknown < 0) return [...all, ...(rest as number[])];
+    open ??= all.length + unknown;
+  }
+  if (open === undefined) return dims;
+  const fact = `is empty, and neither JSON nor the model says how long its axis ${open} is`;
+  throw new CompressError('data', where, fact, { hint: 'A .npz file says it.' });
 }
 
 function columnOf(value: unknown, dtype: DType, where: string): Column {
@@ -71,7 +95,7 @@ function columnOf(value: unknown, dtype: DType, where: string): Column {
   const whole = !dtype.startsWith('float');
   const broken = whole ? numbers.find((one) => !Number.isSafeInteger(one)) : undefined;
   if (broken !== undefined) throw bad(`holds ${broken}; the model takes ${dtype}`);
-  const made = bytesOf(numbers, dtype);
+  const made = elementsFrom(dtype, numbers.length, (index) => numbers[index] as number);
   if (made === undefined) throw bad(`cannot be made of numbers: the model takes ${dtype}`);
   if (whole && dtype !== 'int64') {
     const wrapped = numbers.findIndex((one, index) => Number(made[index]) !== one);
@@ -84,24 +108,4 @@ function columnOf(value: unknown, dtype: DType, where: string): Column {
 function isEven(value: unknown, dims: readonly number[]): boolean {
   if (!Array.isArray(value)) return dims.length === 0;
   return value.length === dims[0] && value.every((one) => isEven(one, dims.slice(1)));
-}
-
-function bytesOf(numbers: readonly number[], dtype: DType) {
-  switch (dtype) {
-    case 'float32':
-      return Float32Array.from(numbers);
-    case 'float64':
-      return Float64Array.from(numbers);
-    case 'int64':
-      return BigInt64Array.from(numbers, BigInt);
-    case 'int32':
-      return Int32Array.from(numbers);
-    case 'int8':
-      return Int8Array.from(numbers);
-    case 'uint8':
-    case 'bool':
-      return Uint8Array.from(numbers);
-    default:
-      return undefined;
-  }
 }

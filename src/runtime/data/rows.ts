@@ -1,8 +1,10 @@
 import { CompressError } from '../../errors.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
-import { type Column, pieces } from './column.ts';
-import { canConvert, convert } from './convert.ts';
-import { type FeedData, type FeedTensor, LABELS, type Sample } from './types.ts';
+import { type Bad, checkDims, checkFinite, checkKind, lined } from './checks.ts';
+import { type Column, pieces, slices } from './column.ts';
+import { convert } from './convert.ts';
+import { layoutOf } from './layout.ts';
+import { type FeedTensor, LABELS, type Sample } from './types.ts';
 
 /** Rows of a file. An attack says trillions of rows without elements, which take no bytes. */
 const MAX_ROWS: number = 1 << 27;
@@ -17,8 +19,14 @@ export interface RowOptions {
   readonly batch: number | undefined;
 }
 
-/** An array and the input it is for; `__labels__` is for none. */
-type Fed = readonly [input: ValueInfo | undefined, name: string, column: Column];
+/** An array, the input it is for, and the axis of its rows. `__labels__` are for none. */
+interface Fed {
+  readonly input: ValueInfo | undefined;
+  readonly name: string;
+  readonly column: Column;
+  /** Absent: every sample gets the array as it stands. */
+  readonly axis: number | undefined;
+}
 
 /** The arrays of one file, checked against the inputs of a model, and the samples they are cut into. */
 export class Rows {
@@ -26,58 +34,59 @@ export class Rows {
   readonly rows: number;
   readonly count: number;
   readonly needed: number;
-  readonly #columns: readonly Fed[];
+  readonly #fed: readonly Fed[];
   readonly #options: RowOptions;
-  readonly #batch: number;
+  readonly #whole: boolean;
   /** Whether the model takes so many rows and no others. */
   readonly #fixed: boolean;
 
   /** @throws CompressError `data` naming file and input where arrays do not fit */
   constructor(columns: ReadonlyMap<string, Column>, inputs: readonly ValueInfo[], options: RowOptions) {
     this.#options = options;
-    const { where, whole, batch } = options;
-    const bad = (input: string, fact: string, hint?: string): CompressError =>
+    const { where } = options;
+    const bad: Bad = (input, fact, hint) =>
       new CompressError('data', `${where}, input '${input}'`, fact, hint === undefined ? {} : { hint });
     const known = new Set(inputs.map((one) => one.name));
     const extra = [...columns.keys()].find((name) => !known.has(name) && name !== LABELS);
     if (extra !== undefined) {
       throw bad(extra, 'the model has no such input', `Its inputs are ${[...known].join(', ')}.`);
     }
-    let rows: number | undefined;
-    const found: Fed[] = [];
-    for (const input of inputs) {
+    const given = inputs.map((input) => {
       const column = columns.get(input.name);
       if (column === undefined) throw bad(input.name, `the file has no array of this name, only ${list(columns)}`);
-      checkColumn(input, column, whole, (fact, hint) => bad(input.name, fact, hint));
-      found.push([input, input.name, column]);
-      if (isScalar(column, whole)) continue;
-      const own = whole ? 1 : (column.dims[0] as number);
-      if (own > MAX_ROWS) {
-        throw new CompressError(
-          'limit',
-          `${where}, input '${input.name}'`,
-          `has ${own} rows; at most ${MAX_ROWS} are read`,
-        );
-      }
-      if (rows !== undefined && own !== rows) throw bad(input.name, `has ${own} rows; the input before has ${rows}`);
-      rows = own;
+      checkKind(input, column, options.whole, bad);
+      return { input: options.whole ? input : lined(input, column), column };
+    });
+    const layout = options.whole ? undefined : layoutOf(given);
+    if (layout !== undefined && 'before' in layout) {
+      const hint = 'Where runs have arrays of other lengths, give a folder with a file for each run.';
+      throw bad(layout.input.name, `has ${layout.rows} rows; the input before has ${layout.before}`, hint);
     }
-    // Scalars alone are one sample.
-    if (inputs.length > 0) rows ??= 1;
+    this.#whole = layout === undefined;
+    const fed: Fed[] = given.map(({ input, column }, index) => {
+      const axis = layout?.axes.get(input);
+      checkDims(input, column, axis, bad);
+      return { input: inputs[index], name: input.name, column, axis };
+    });
+    // Inputs without rows are one sample.
+    this.rows = layout?.rows ?? (inputs.length > 0 ? 1 : 0);
+    const [first] = fed.filter((one) => one.axis !== undefined);
+    if (this.rows > MAX_ROWS && first !== undefined) {
+      const fact = `has ${this.rows} rows; at most ${MAX_ROWS} are read`;
+      throw new CompressError('limit', `${where}, input '${first.name}'`, fact);
+    }
     const labels = columns.get(LABELS);
     if (labels !== undefined) {
-      if (!whole && labels.dims[0] !== rows)
-        throw bad(LABELS, `has ${labels.dims[0] ?? 0} rows; the inputs have ${rows}`);
-      found.push([undefined, LABELS, labels]);
+      if (layout !== undefined && labels.dims[0] !== this.rows)
+        throw bad(LABELS, `has ${labels.dims[0] ?? 0} rows; the inputs have ${this.rows}`);
+      fed.push({ input: undefined, name: LABELS, column: labels, axis: layout === undefined ? undefined : 0 });
     }
-    const fixed = whole ? undefined : inputs.map((one) => one.dims?.[0]).find((dim) => typeof dim === 'number');
-    this.#columns = found;
-    this.#batch = whole ? 1 : typeof fixed === 'number' ? fixed : (batch ?? 1);
-    this.rows = rows ?? 0;
-    this.needed = this.#batch;
+    this.#fed = fed;
+    const fixed = layout?.fixed;
+    this.needed = fixed ?? (layout === undefined ? 1 : (options.batch ?? 1));
     // A model that fixes its batch cannot take a rest.
-    this.#fixed = typeof fixed === 'number';
-    this.count = this.#fixed ? this.rows - (this.rows % this.#batch) : this.rows;
+    this.#fixed = fixed !== undefined;
+    this.count = this.#fixed ? this.rows - (this.rows % this.needed) : this.rows;
   }
 
   /**
@@ -86,14 +95,13 @@ export class Rows {
    * @throws CompressError `data` naming the row that holds NaN or infinity
    */
   async *samples(most: number): AsyncGenerator<Sample> {
-    const { where, label, whole } = this.#options;
+    const { where, label } = this.#options;
     const count = Math.min(this.count, most);
-    const usable = this.#fixed ? count - (count % this.#batch) : count;
-    const counts = countsOf(usable, this.#batch);
-    const readers = this.#columns.map(([, name, column]) => {
+    const usable = this.#fixed ? count - (count % this.needed) : count;
+    const counts = countsOf(usable, this.needed);
+    const readers = this.#fed.map(({ name, column, axis }) => {
       const own = `${where}, input '${name}'`;
-      if (isScalar(column, whole)) return repeated(pieces({ ...column, dims: [1] }, [1], own));
-      return pieces(whole ? { ...column, dims: [1, ...column.dims] } : column, counts, own);
+      return axis === undefined ? repeated(column, own) : slices(column, axis, counts, own);
     });
     try {
       let start = 0;
@@ -103,19 +111,21 @@ export class Rows {
         const feeds: Record<string, FeedTensor> = Object.create(null);
         let labels: FeedTensor | undefined;
         for (const [at, reader] of readers.entries()) {
-          const [input, name, column] = this.#columns[at] as Fed;
-          const dims = whole || isScalar(column, whole) ? column.dims : [own, ...column.dims.slice(1)];
+          const { input, name, column, axis } = this.#fed[at] as Fed;
           const place = `${where}, input '${name}'`;
           const dtype = input?.dtype ?? column.dtype;
           const data = convert((await reader.next()).value as ArrayBuffer, column.dtype, dtype, place);
+          const cut = column.dims.map((dim, index) => (index === axis ? own : dim));
+          // An array of one number may be what a scalar is given as.
+          const dims = input?.dims?.length === 0 && data.length === 1 ? [] : cut;
           if (input === undefined) labels = { dtype, dims, data };
           else {
-            checkFinite(data, dtype, own, start, place);
+            checkFinite(data, { dtype, dims: cut, axis, start }, place);
             feeds[name] = { dtype, dims, data };
           }
         }
         const rows = own === 1 ? `row ${start}` : `rows ${start}-${end - 1}`;
-        yield { label: whole ? label : `${label}, ${rows}`, feeds, ...(labels === undefined ? {} : { labels }) };
+        yield { label: this.#whole ? label : `${label}, ${rows}`, feeds, ...(labels === undefined ? {} : { labels }) };
         start = end;
       }
     } finally {
@@ -124,15 +134,13 @@ export class Rows {
   }
 }
 
-/** An array without axes has no rows to cut: every sample gets the same. */
-function isScalar({ dims }: Column, whole: boolean): boolean {
-  return !whole && dims.length === 0;
-}
+type Pieces = AsyncGenerator<ArrayBuffer, void, void>;
 
-/** The first piece again and again. */
-async function* repeated(reader: AsyncGenerator<ArrayBuffer, void, void>): AsyncGenerator<ArrayBuffer, void, void> {
+/** The array as it stands, again and again. */
+async function* repeated(column: Column, where: string): Pieces {
+  const reader = pieces({ ...column, dims: [1, ...column.dims] }, [1], where);
   const { value } = await reader.next();
-  await reader.return();
+  await reader.return(undefined);
   while (value !== undefined) yield value.slice(0);
 }
 
@@ -143,33 +151,6 @@ function countsOf(rows: number, batch: number): Iterable<number> {
       for (let start = 0; start < rows; start += batch) yield Math.min(batch, rows - start);
     },
   };
-}
-
-type Bad = (fact: string, hint?: string) => CompressError;
-
-function checkColumn(input: ValueInfo, { dtype, dims }: Column, whole: boolean, bad: Bad): void {
-  const possible = canConvert(dtype, input.dtype);
-  if (possible !== true) throw bad(`has ${dtype} elements; the model takes ${input.dtype}`, possible);
-  const wanted = input.dims;
-  // ONNX Runtime tells no scalar from an unknown rank.
-  const anyRank = wanted === undefined || (wanted.length === 0 && (whole || dims.length === 0));
-  if (!anyRank && wanted.length !== dims.length) {
-    throw bad(`has the shape [${dims.join(', ')}]; the model takes [${(wanted ?? ['rows']).map(String).join(', ')}]`);
-  }
-  if (anyRank) return;
-  const axis = wanted.findIndex(
-    (dim, index) => index > (whole ? -1 : 0) && typeof dim === 'number' && dim !== dims[index],
-  );
-  if (axis >= 0) throw bad(`has ${dims[axis]} on axis ${axis}; the model takes ${String(wanted[axis])}`);
-}
-
-function checkFinite(data: FeedData, dtype: string, rows: number, start: number, where: string): void {
-  if (dtype !== 'float32' && dtype !== 'float64') return;
-  const values = data as Float32Array;
-  const at = values.findIndex((value) => !Number.isFinite(value));
-  if (at < 0) return;
-  const row = start + Math.floor(at / (values.length / rows));
-  throw new CompressError('data', where, `row ${row} holds ${Number.isNaN(values[at]) ? 'NaN' : 'infinity'}`);
 }
 
 function list(columns: ReadonlyMap<string, Column>): string {

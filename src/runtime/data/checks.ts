@@ -1,0 +1,65 @@
+import { CompressError } from '../../errors.ts';
+import { elementCount } from '../../ir/dtype.ts';
+import type { ValueInfo } from '../../ir/graph.ts';
+import type { Column } from './column.ts';
+import { canConvert } from './convert.ts';
+import type { FeedData } from './types.ts';
+
+/** Makes the error that names file and input. */
+export type Bad = (input: string, fact: string, hint?: string) => CompressError;
+
+/**
+ * Checks what does not depend on rows: the type and the number of axes.
+ * @throws CompressError `data`
+ */
+export function checkKind(input: ValueInfo, column: Column, whole: boolean, bad: Bad): void {
+  const { dtype, dims } = column;
+  const possible = canConvert(dtype, input.dtype);
+  if (possible !== true) throw bad(input.name, `has ${dtype} elements; the model takes ${input.dtype}`, possible);
+  const wanted = whole ? input.dims : lined(input, column).dims;
+  if (wanted === undefined || wanted.length === dims.length || isNumber(input, dims)) return;
+  const shown = wanted.map((dim) => String(dim ?? '?')).join(', ');
+  throw bad(input.name, `has the shape [${dims.join(', ')}]; the model takes [${shown}]`);
+}
+
+/** A scalar as an array of one row where its numbers come as a list, one a row. */
+export function lined(input: ValueInfo, { dims }: Column): ValueInfo {
+  return input.dims?.length === 0 && dims.length === 1 ? { ...input, dims: [1] } : input;
+}
+
+/** Whether an array of one number is given for a scalar. */
+function isNumber(input: ValueInfo, dims: readonly number[]): boolean {
+  return input.dims?.length === 0 && elementCount(dims) === 1;
+}
+
+/**
+ * Checks the lengths that the model fixes.
+ * @param axis - along which the array is cut into rows
+ * @throws CompressError `data`
+ */
+export function checkDims(input: ValueInfo, { dims }: Column, axis: number | undefined, bad: Bad): void {
+  const wanted = input.dims ?? [];
+  const wrong = wanted.findIndex((dim, at) => at !== axis && typeof dim === 'number' && dim !== dims[at]);
+  if (wrong < 0) return;
+  throw bad(input.name, `has ${dims[wrong]} on axis ${wrong}; the model takes ${String(wanted[wrong])}`);
+}
+
+/** What of an array was taken for a sample: rows from `start` on along `axis`, or all of it. */
+interface Taken {
+  readonly dtype: string;
+  readonly dims: readonly number[];
+  readonly axis: number | undefined;
+  readonly start: number;
+}
+
+/** @throws CompressError `data` naming the row that holds NaN or infinity */
+export function checkFinite(data: FeedData, { dtype, dims, axis, start }: Taken, where: string): void {
+  if (dtype !== 'float32' && dtype !== 'float64') return;
+  const values = data as Float32Array;
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  const inner = elementCount(dims.slice((axis ?? 0) + 1));
+  const row = Math.floor(at / inner) % (dims[axis ?? 0] ?? 1);
+  const place = axis === undefined ? '' : `row ${start + row} `;
+  throw new CompressError('data', where, `${place}holds ${Number.isNaN(values[at]) ? 'NaN' : 'infinity'}`);
+}
