@@ -39,6 +39,13 @@ function toFloat16(value: number): number {
   return sign | (((exponent + 15) << 10) + halfEven((magnitude / 2 ** exponent - 1) * 1024));
 }
 
+/** The next larger float32 of a positive one. */
+export function nextUp(value: number): number {
+  word[0] = value;
+  bits[0] = (bits[0] as number) + 1;
+  return word[0] as number;
+}
+
 function halfEven(value: number): number {
   const down = Math.floor(value);
   const rest = value - down;

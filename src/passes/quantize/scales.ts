@@ -1,6 +1,7 @@
 import { elementCount } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp } from '../../ir/node.ts';
+import { nextUp } from '../../kernels/rounded.ts';
 import { floats } from '../../kernels/views.ts';
 
 /**
@@ -59,11 +60,4 @@ export class DistinctScales {
 
 function key(values: Float32Array, rank: number): string {
   return `${rank}:${values.join(',')}`;
-}
-
-/** The next larger float32 of a positive one. */
-function nextUp(value: number): number {
-  const bits = new Uint32Array(Float32Array.of(value).buffer);
-  bits[0] = (bits[0] as number) + 1;
-  return new Float32Array(bits.buffer)[0] as number;
 }

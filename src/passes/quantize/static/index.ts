@@ -5,6 +5,7 @@ import type { Model } from '../../../ir/model.ts';
 import { attribute, createNode, intAttribute, isOp, type Node } from '../../../ir/node.ts';
 import { type ActivationRanges, expectedSqnr } from '../../../ir/ranges.ts';
 import { constant } from '../../../ir/tensor.ts';
+import { stopCarrying } from '../../carried.ts';
 import { dropUnused } from '../../held.ts';
 import type { Change, Pass, PassReport, Skip } from '../../pass.ts';
 import { skipUse } from '../../select.ts';
@@ -26,6 +27,8 @@ export interface StaticOptions extends QuantizeOptions {
   /** A Conv or Gemm one of whose activations would fall below this signal-to-noise ratio, in dB, stays float. */
   readonly minNodeSqnr?: number;
 }
+
+const WHY_APART = 'ONNX Runtime would compute in float around them on x64 (uint8 needs no such copies)';
 
 /** Version of the standard domain from which DequantizeLinear takes a scale per channel. */
 export const PER_AXIS_OPSET = 13;
@@ -100,8 +103,13 @@ class Rewriter {
     const accepted = candidates.filter((one) => this.#accepts(one));
     const read = this.#readByQuantized(accepted);
     for (const one of accepted) await this.#rewrite(one, read);
+    this.#values.finish();
     keepExcludedFloat(this.#graph, this.#options);
-    return { pass: 'quantize', changes: this.#changes, skips: this.#skips, notes: [] };
+    stopCarrying(this.#graph, this.#model.opset);
+    const { apart } = this.#values;
+    const values = apart === 1 ? '1 int8 value' : `${apart} int8 values`;
+    const notes = apart === 0 ? [] : [`${values} with several readers quantized for each of them: ${WHY_APART}`];
+    return { pass: 'quantize', changes: this.#changes, skips: this.#skips, notes };
   }
 
   /** Whether both activations keep enough of their signal in 8 bits. */

@@ -2,6 +2,8 @@ import type { Graph } from '../../../ir/graph.ts';
 import { createNode, isOp, type Node } from '../../../ir/node.ts';
 import type { ActivationRanges } from '../../../ir/ranges.ts';
 import { constant } from '../../../ir/tensor.ts';
+import { nextUp } from '../../../kernels/rounded.ts';
+import { quantizedBy, TAKEN } from './seal.ts';
 
 /** Scale and zero point of one activation. */
 export interface ActivationParams {
@@ -16,6 +18,8 @@ export type ActivationDType = 'uint8' | 'int8';
 const MOVERS = new Set(['MaxPool', 'Flatten', 'Reshape', 'Transpose', 'Squeeze', 'Unsqueeze', 'Slice', 'Identity']);
 /** Operators with an integer kernel of their own between DequantizeLinear and QuantizeLinear. */
 const JOINERS = new Set(['Add', 'Concat']);
+/** What QuantizeLinear takes in where it stands before it. */
+const CLIPS = ['Relu', 'Clip'];
 /** A longer chain of movers is not followed. */
 const MAX_CHAIN = 16;
 
@@ -36,7 +40,28 @@ export function activationParams(min: number, max: number, dtype: ActivationDTyp
 /** The smallest normal float32. */
 const MIN_SCALE = 2 ** -126;
 
-/** Puts QuantizeLinear and DequantizeLinear behind values, one pair a value, and knows the steps each value lies on. */
+/** A value of which each reader quantizes its own copy. */
+interface Apart {
+  /** Whether it lies on its steps already: a quantized node makes it. */
+  readonly made: boolean;
+  /** For the next reader. */
+  params: ActivationParams;
+  /** Readers that have a copy. */
+  readers: number;
+}
+
+/**
+ * Puts QuantizeLinear and DequantizeLinear behind values, one pair a value, and knows the steps each value lies on.
+ *
+ * An int8 value that several read gets a pair for each reader, their scales apart by the smallest step of a float32:
+ * ```
+ * Conv ── Q ── DQ ── Sum ─┬─ Q ── DQ ── Conv
+ *                         └─ Q ── DQ ── Add
+ * ```
+ * On x64 ONNX Runtime runs int8 values as uint8 ones, but only where one DequantizeLinear reads a QuantizeLinear, and
+ * leaves the nodes on both sides of the others float. Pairs with equal scales it would merge again.
+ * @see https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/optimizer/qdq_transformer/qdq_s8_to_u8.cc
+ */
 export class QuantizedValues {
   readonly #graph: Graph;
   readonly #ranges: ActivationRanges;
@@ -45,6 +70,7 @@ export class QuantizedValues {
   readonly #params = new Map<string, ActivationParams>();
   /** Where the dequantized form of a value has another name: graph inputs, and values that float nodes read too. */
   readonly #readAs = new Map<string, string>();
+  readonly #apart = new Map<string, Apart>();
 
   constructor(graph: Graph, ranges: ActivationRanges, dtype: ActivationDType) {
     this.#graph = graph;
@@ -52,9 +78,9 @@ export class QuantizedValues {
     this.#dtype = dtype;
   }
 
-  /** Whether {@link input} can quantize the value: its range, or that of what a chain of movers took it from, is known. */
-  canRead(value: string): boolean {
-    return this.#ranges.has(value) || this.#sourceOf(value) !== undefined;
+  /** How many values have a copy for each of several readers. */
+  get apart(): number {
+    return [...this.#apart.values()].filter((one) => one.made || one.readers > 1).length;
   }
 
   /**
@@ -62,23 +88,31 @@ export class QuantizedValues {
    * Nodes that read `value` itself still read floats.
    */
   input(value: string, anchor: Node): { readonly name: string; readonly params: ActivationParams } {
+    const apart = this.#apart.get(value);
+    if (apart !== undefined) return this.#copy(value, anchor, apart);
     const name = this.#readAs.get(value) ?? value;
     const known = this.#params.get(name);
     if (known !== undefined) return { name, params: known };
     const source = this.#sourceOf(value);
-    const mover = this.#graph.producer(value);
-    if (source !== undefined && mover !== undefined) {
+    const producer = this.#graph.producer(value);
+    if (source !== undefined && producer !== undefined) {
       // ONNX Runtime moves integers through these operators only where Q and DQ stand on both sides of each.
-      const before = this.input(mover.inputs[0] as string, anchor);
-      this.#behind(mover, value, before.params);
-      return { name: value, params: before.params };
+      const before = this.input(producer.inputs[0] as string, producer);
+      this.#behind(producer, value, before.params, [before.name, ...producer.inputs.slice(1)]);
+      return this.input(value, anchor);
     }
     const range = this.#ranges.get(value);
     if (range === undefined) throw new RangeError(`no range for ${value}`);
     const params = activationParams(range.min, range.max, this.#dtype);
-    if (mover !== undefined && this.#joins(mover)) {
-      this.#behind(mover, value, params);
-      return { name: value, params };
+    if (producer !== undefined && this.#joins(producer)) {
+      const inputs = producer.inputs.map((one) => this.input(one, producer).name);
+      this.#behind(producer, value, params, inputs);
+      return this.input(value, anchor);
+    }
+    if (this.#dtype === 'int8') {
+      const made = { params, made: false, readers: 0 };
+      this.#apart.set(value, made);
+      return this.#copy(value, anchor, made);
     }
     const output = this.#graph.uniqueName(`${value}_dequantized`);
     this.#graph.insertBefore(anchor, ...this.#pair(value, output, params));
@@ -87,12 +121,40 @@ export class QuantizedValues {
     return { name: output, params };
   }
 
+  /**
+   * Gives a copy to other readers, too, that ONNX Runtime runs on integers because DequantizeLinear stands before and
+   * QuantizeLinear behind them. Called once all is written.
+   */
+  finish(): void {
+    const graph = this.#graph;
+    for (const [value, apart] of this.#apart) {
+      const uses = apart.made ? graph.uses(value).filter((use) => use.graph === graph) : [];
+      for (const node of new Set(uses.map((use) => use.node))) {
+        if (node === undefined || !this.#isBetween(node)) continue;
+        const inputs = node.inputs.map((one) => (one === value ? this.#copy(value, node, apart).name : one));
+        graph.replaceNode(node, { ...node, inputs });
+      }
+    }
+  }
+
+  /** Whether all that a node without weights reads and makes is quantized. */
+  #isBetween(node: Node): boolean {
+    const graph = this.#graph;
+    if (isOp(node, 'QuantizeLinear') || TAKEN.some((op) => isOp(node, op))) return false;
+    const read = node.inputs.filter((one) => one !== '' && graph.held(one) === undefined);
+    const made = node.outputs.filter((one) => one !== '');
+    return read.every((one) => this.#isMade(one)) && made.every((one) => quantizedBy(graph, one, CLIPS) !== undefined);
+  }
+
   /** Whether all that an Add or Concat reads is quantized, so that it runs on integers if its output is quantized too. */
   #joins(node: Node): boolean {
     const { inputs, opType } = node;
-    return (
-      JOINERS.has(opType) && isOp(node, opType) && inputs.length > 1 && inputs.every((one) => this.#params.has(one))
-    );
+    return JOINERS.has(opType) && isOp(node, opType) && inputs.length > 1 && inputs.every((one) => this.#isMade(one));
+  }
+
+  /** Whether a quantized node makes the value. */
+  #isMade(value: string): boolean {
+    return this.#params.has(value) || this.#apart.get(value)?.made === true;
   }
 
   /** Steps for a value that a quantized node makes. */
@@ -103,14 +165,34 @@ export class QuantizedValues {
 
   /** Quantizes the value right behind the node that makes it: everybody reads it dequantized, under its own name. */
   output(producer: Node, value: string, params: ActivationParams): void {
-    this.#behind(producer, value, params);
+    this.#behind(producer, value, params, producer.inputs);
   }
 
-  #behind(producer: Node, value: string, params: ActivationParams): void {
-    const raw = this.#graph.uniqueName(`${value}_float`);
+  #behind(producer: Node, value: string, params: ActivationParams, inputs: readonly string[]): void {
+    const graph = this.#graph;
+    const raw = graph.uniqueName(`${value}_float`);
     const outputs = producer.outputs.map((one) => (one === value ? raw : one));
-    this.#graph.replaceNode(producer, { ...producer, outputs }, ...this.#pair(raw, value, params));
-    this.#params.set(value, params);
+    const next = { ...producer, inputs, outputs };
+    if (this.#dtype === 'uint8' || graph.uses(value).length < 2) {
+      graph.replaceNode(producer, next, ...this.#pair(raw, value, params));
+      this.#params.set(value, params);
+      return;
+    }
+    const shared = graph.uniqueName(`${value}_dequantized`);
+    const name = graph.uniqueName(`${value}_Sum`);
+    const sum = createNode({ name, opType: 'Sum', inputs: [shared], outputs: [value] });
+    graph.replaceNode(producer, next, ...this.#pair(raw, shared, params), sum);
+    this.#apart.set(value, { params, made: true, readers: 0 });
+  }
+
+  /** A pair for one reader, with a scale no other reader of the value has. */
+  #copy(value: string, anchor: Node, apart: Apart): { readonly name: string; readonly params: ActivationParams } {
+    const { params } = apart;
+    apart.params = { ...params, scale: nextUp(params.scale) };
+    apart.readers++;
+    const name = this.#graph.uniqueName(`${value}_dequantized`);
+    this.#graph.insertBefore(anchor, ...this.#pair(value, name, params));
+    return { name, params };
   }
 
   #pair(value: string, output: string, params: ActivationParams): Node[] {
@@ -129,7 +211,7 @@ export class QuantizedValues {
   #sourceOf(value: string): string | undefined {
     let name = value;
     for (let step = 0; step < MAX_CHAIN; step++) {
-      if (this.#params.has(name)) return name;
+      if (this.#isMade(name)) return name;
       const node = this.#graph.producer(name);
       if (node === undefined || !MOVERS.has(node.opType) || !isOp(node, node.opType)) return undefined;
       if (node.outputs[0] !== name || node.outputs.slice(1).some((one) => one !== '')) return undefined;

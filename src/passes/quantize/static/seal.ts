@@ -4,9 +4,9 @@ import { isExcluded, weightOf } from '../../select.ts';
 import type { QuantizeOptions } from '../options.ts';
 
 /** Operators whose float weights ONNX Runtime quantizes by itself; MatMul, once it and an Add became a Gemm. */
-const TAKEN = ['Conv', 'ConvTranspose', 'Gemm', 'MatMul'];
+export const TAKEN: readonly string[] = ['Conv', 'ConvTranspose', 'Gemm', 'MatMul'];
 /** What may stand before the QuantizeLinear. */
-const BETWEEN = ['Relu', 'Clip', 'Add'];
+const BETWEEN: readonly string[] = ['Relu', 'Clip', 'Add'];
 
 /**
  * Keeps weights float that the user wants float. ONNX Runtime looks for a Conv, ConvTranspose or Gemm that reads a
@@ -29,7 +29,7 @@ export function keepExcludedFloat(graph: Graph, options: Required<QuantizeOption
     const use = weightOf(graph, node);
     if (use === undefined || 'reason' in use) continue;
     if (options.opTypes.includes(node.opType) && !isExcluded(use, options)) continue;
-    const quantize = quantizedBy(graph, node);
+    const quantize = quantizedBy(graph, node.outputs[0] ?? '', BETWEEN);
     if (quantize === undefined) continue;
     const [value = '', ...steps] = quantize.inputs;
     const output = graph.uniqueName(`${value}_float`);
@@ -50,16 +50,19 @@ function isDequantized(graph: Graph, value: string): boolean {
   return producer !== undefined && isOp(producer, 'DequantizeLinear');
 }
 
-/** The QuantizeLinear that alone reads what the node makes, maybe behind a Relu, Clip or Add. */
-function quantizedBy(graph: Graph, node: Node): Node | undefined {
-  let current = node;
-  for (let step = 0; step <= BETWEEN.length; step++) {
-    const [only, more] = graph.uses(current.outputs[0] ?? '');
+/** The QuantizeLinear that alone reads the value, maybe behind nodes of the operators in `between`, one after another. */
+export function quantizedBy(graph: Graph, value: string, between: readonly string[]): Node | undefined {
+  let current = value;
+  for (let step = 0; step <= MAX_BETWEEN; step++) {
+    const [only, more] = graph.uses(current);
     if (only?.node === undefined || more !== undefined || only.graph !== graph) return undefined;
     const next = only.node;
-    if (isOp(next, 'QuantizeLinear')) return next.inputs[0] === current.outputs[0] ? next : undefined;
-    if (!BETWEEN.some((op) => isOp(next, op))) return undefined;
-    current = next;
+    if (isOp(next, 'QuantizeLinear')) return only.index === 0 ? next : undefined;
+    if (!between.some((op) => isOp(next, op))) return undefined;
+    current = next.outputs[0] ?? '';
   }
   return undefined;
 }
+
+/** Nodes between the two that are followed. */
+const MAX_BETWEEN = 3;
