@@ -1,6 +1,6 @@
 """Writes src/passes/opset/history.ts and src/passes/opset/dtypes.ts from the operator schemas of the onnx package.
 
-Run with a Python that has onnx >= 1.20:  python scripts/opset_history.py
+Run with a Python that has onnx >= 1.21:  python scripts/opset_history.py
 Then it holds the steps that src/passes/opset/table.ts calls "same" against the schemas, as far as a program can: no
 attribute, input, output or element type is lost, no default changed, nothing new is required. What the text of an
 operator says is for people to compare.
@@ -14,7 +14,7 @@ from pathlib import Path
 import onnx
 from onnx import defs
 
-FIRST, LAST = 7, 25
+FIRST, LAST = 7, 26
 ROOM = Path(__file__).resolve().parent.parent / "src" / "passes" / "opset"
 NAMES = {"float": "float32", "double": "float64"}
 

@@ -7,15 +7,17 @@ import type { Pass } from './pass.ts';
 export interface ConvertOptions {
   /** Version of the standard operators to write the model in: at least its own. */
   readonly opset: number;
+  /** Raise it also where ONNX Runtime has no kernel for an operator of the model at that opset. */
+  readonly force?: boolean | undefined;
 }
 
 /**
  * Rewrites a model for a higher version of the standard operators (`opset`), with the IR version that goes with it. What
  * it computes stays the same.
- * @throws CompressError `options` for a version we do not know, `unsupported` where the model is above it already or an
- * operator in it has no adapter
+ * @throws CompressError `options` for a version we do not know, `unsupported` where the model is above it already, an
+ * operator in it has no adapter, or ONNX Runtime would run it no more
  */
-export function convert({ opset }: ConvertOptions): Pass {
+export function convert({ opset, force = false }: ConvertOptions): Pass {
   if (!Number.isInteger(opset) || opset < LOWEST_OPSET || opset > HIGHEST_OPSET) {
     throw new CompressError('options', '--opset', `'${opset}' is no opset from ${LOWEST_OPSET} to ${HIGHEST_OPSET}`);
   }
@@ -29,9 +31,10 @@ export function convert({ opset }: ConvertOptions): Pass {
         });
       }
       const { notes, ...unpacked } = before < opset ? await unpackFirst(model) : { notes: [] };
-      const result = await raiseOpset(model, opset);
+      const result = await raiseOpset(model, opset, { force });
       if (!result.raised) {
-        throw new CompressError('unsupported', '', `opset ${before} cannot be raised to ${opset}: ${result.reason}`);
+        const fact = `opset ${before} cannot be raised to ${opset}: ${result.reason}`;
+        throw new CompressError('unsupported', '', fact, hintOf(result.runsUpTo, before, opset));
       }
       notes.push(...result.notes);
       if (before === opset) notes.push(`the model speaks opset ${opset} already`);
@@ -43,4 +46,11 @@ export function convert({ opset }: ConvertOptions): Pass {
       return { pass: 'convert', changes: [], skips: [], ...unpacked, notes };
     },
   };
+}
+
+/** What to do where ONNX Runtime has no kernel. */
+function hintOf(runsUpTo: number | undefined, before: number, opset: number): { readonly hint?: string } {
+  if (runsUpTo === undefined) return {};
+  const all = `--force-opset writes opset ${opset} all the same.`;
+  return { hint: runsUpTo > before ? `--opset ${runsUpTo} is the highest it runs. ${all}` : all };
 }

@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { readModel } from '../../src/index.ts';
-import { buildModel, f32 } from '../support/build.ts';
+import { buildModel, f32, i64 } from '../support/build.ts';
 import { compressEach, copyOf, fixture, folder } from '../support/cli.ts';
 
 const OLD = fixture('edge/opset9.onnx');
@@ -14,7 +14,7 @@ test('convert says what was rewritten; what it cannot do costs nothing', async (
     ['convert', '--opset', '21', 'raised.onnx', '-o', 'again.onnx'],
     ['convert', '--opset', '20', 'raised.onnx', '-o', 'lower.onnx'],
     ['convert', OLD, '-o', 'none.onnx'],
-    ['convert', '--opset', '26', OLD, '-o', 'none.onnx'],
+    ['convert', '--opset', '27', OLD, '-o', 'none.onnx'],
     ['convert', '--opset', 'new', OLD, '-o', 'none.onnx'],
   ];
   const [raised, again, lower, missing, unknown, word] = compressEach(made, { cwd });
@@ -36,7 +36,7 @@ convert:
     'error: raised.onnx: the model speaks opset 21; it can be raised, not lowered\n  Export it anew for opset 20.\n',
   ]);
   expect([missing?.code, missing?.stderr]).toEqual([2, expect.stringContaining('--opset: no opset is given')]);
-  expect([unknown?.code, unknown?.stderr]).toEqual([2, expect.stringContaining("'26' is no opset from 7 to 25")]);
+  expect([unknown?.code, unknown?.stderr]).toEqual([2, expect.stringContaining("'27' is no opset from 7 to 26")]);
   expect(word?.code).toBe(2);
   expect(readdirSync(cwd).sort()).toEqual(['again.onnx', 'opset9.onnx', 'raised.onnx']);
 });
@@ -60,4 +60,37 @@ test('an operator without an adapter is refused by name', () => {
     "error: <stdin>: opset 18 cannot be raised to 21: GroupNormalization 'gn': no adapter for opset 21, as its scale and bias are per group, and opset 21 wants them per channel\n",
   ]);
   expect(readdirSync(cwd)).toEqual([]);
+});
+
+test('an opset where ONNX Runtime has no kernel is refused with a way out, also from a recipe', async () => {
+  const cwd = folder();
+  const spec = {
+    opset: 16,
+    inputs: { x: f32([1, 2, 8, 8]) },
+    outputs: { y: f32() },
+    nodes: [{ op: 'RoiAlign', in: ['x', 'r', 'i'], out: ['y'] }],
+    initializers: { r: f32([1, 4], [0, 0, 3, 3]), i: i64([1], [0]) },
+  };
+  writeFileSync(join(cwd, 'roi.onnx'), buildModel(spec));
+  const recipe = { onnxCompress: 1, steps: [{ verb: 'convert', opset: 22, forceOpset: true }] };
+  writeFileSync(join(cwd, 'recipe.json'), JSON.stringify(recipe));
+  const [refused, forced, replayed] = compressEach(
+    [
+      ['convert', '--opset', '22', 'roi.onnx', '-o', 'none.onnx'],
+      ['convert', '--opset', '22', '--force-opset', 'roi.onnx', '-o', 'forced.onnx'],
+      ['run', 'recipe.json', 'roi.onnx', '-o', 'replayed.onnx'],
+    ],
+    { cwd },
+  );
+  const fact = 'ONNX Runtime 1.30.0 has no kernel at opset 22 for 1 RoiAlign';
+  expect([refused?.code, refused?.stderr]).toEqual([
+    1,
+    `error: roi.onnx: opset 16 cannot be raised to 22: ${fact}
+  --opset 21 is the highest it runs. --force-opset writes opset 22 all the same.
+`,
+  ]);
+  expect([forced?.code, forced?.stderr]).toEqual([0, expect.stringContaining(`  ${fact}\n`)]);
+  expect([replayed?.code, replayed?.stderr]).toEqual([0, expect.stringContaining(`${fact}\n`)]);
+  expect(readFileSync(join(cwd, 'replayed.onnx')).equals(readFileSync(join(cwd, 'forced.onnx')))).toBe(true);
+  expect(readdirSync(cwd)).not.toContain('none.onnx');
 });

@@ -45,6 +45,11 @@ export async function optimizedModel(model: ModelRef): Promise<Uint8Array> {
   }
 }
 
+/** A session of a model as it stands, to be released. Fails where ONNX Runtime has no kernel for an operator. */
+export function sessionOf(model: ModelRef): Promise<InferenceSession> {
+  return open(model, { graphOptimizationLevel: 'disabled', logSeverityLevel: 4 });
+}
+
 function open(model: ModelRef, options: InferenceSession.SessionOptions): Promise<InferenceSession> {
   const all = { logSeverityLevel: ERRORS_ONLY, executionProviders: ['cpu'], ...options } as const;
   return typeof model === 'string' ? InferenceSession.create(model, all) : InferenceSession.create(model, all);

@@ -9,6 +9,7 @@ import { examples, SUMMARIES } from '../usage.ts';
 
 interface ConvertArguments extends CommonArguments {
   opset: string | undefined;
+  forceOpset: boolean | undefined;
 }
 
 /** `compress convert`: the same model in a later version of the operators. */
@@ -27,14 +28,18 @@ export function convertCommand(run: Run): CommandModule<object, ConvertArguments
             requiresArg: true,
             describe: `version to reach, ${LOWEST_OPSET} to ${HIGHEST_OPSET}; the IR version goes with it`,
           })
-          .group(['opset'], 'What to write:'),
+          .option('force-opset', {
+            type: 'boolean',
+            describe: 'write it also where ONNX Runtime has no kernel for an operator at that version',
+          })
+          .group(['opset', 'force-opset'], 'What to write:'),
       ).epilog(
         examples([
           ['opset 21, for 4-bit types and blocks', 'compress convert --opset 21 model.onnx -o opset21.onnx'],
           ['see what would be rewritten', 'compress convert --opset 17 --dry-run model.onnx'],
         ]),
       ) as never,
-    handler: (args) => run(args, () => [convert({ opset: readOpset(args.opset) })], true),
+    handler: (args) => run(args, () => [convert({ opset: readOpset(args.opset), force: args.forceOpset })], true),
   };
 }
 

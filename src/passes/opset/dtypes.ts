@@ -40,6 +40,7 @@ export const OUTPUT_DTYPES: Readonly<Record<string, number | DType>> = {
   ConvTranspose: 0,
   Cos: 0,
   Cosh: 0,
+  CumProd: 0,
   CumSum: 0,
   DFT: 0,
   DeformConv: 0,

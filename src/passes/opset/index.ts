@@ -8,6 +8,7 @@ import { inlineFunctions, inliningNotes } from '../inline/index.ts';
 import { Scope } from './adapter.ts';
 import { OPERATOR_VERSIONS } from './history.ts';
 import { ValueFacts } from './infer.ts';
+import { mayLoseKernel, Unrunnable } from './runnable.ts';
 import { changesAt, entryOf, existsAt } from './table.ts';
 
 /** How many nodes of an operator were rewritten. */
@@ -26,12 +27,23 @@ export type RaiseResult =
       /** What became of local functions, and what was written for ONNX Runtime's sake, a sentence each. */
       readonly notes: readonly string[];
     }
-  | { readonly raised: false; readonly reason: string };
+  | {
+      readonly raised: false;
+      readonly reason: string;
+      /** Where ONNX Runtime has no kernel for an operator: the highest opset where it runs all it runs now. */
+      readonly runsUpTo?: number;
+    };
+
+/** What {@link raiseOpset} may do. */
+export interface RaiseOptions {
+  /** Raise also where ONNX Runtime loses a kernel: other runtimes may have it. */
+  readonly force?: boolean | undefined;
+}
 
 /** The lowest opset whose operators we know. */
 export const LOWEST_OPSET = 7;
 /** The highest opset whose changes we have compared with the schemas. */
-export const HIGHEST_OPSET = 25;
+export const HIGHEST_OPSET = 26;
 
 /** The first IR version that goes with an opset (`onnx.helper.VERSION_TABLE`), as [opset, irVersion] from the highest. */
 const IR_VERSIONS = [
@@ -70,10 +82,16 @@ interface Edit {
  *
  * Local functions in which an operator changed are inlined, since ONNX wants function and model to agree on every
  * operator's version; that alone happens before the check. One that cannot be inlined refuses the model.
+ *
+ * An operator that ONNX Runtime runs now and would not at `target` refuses the model too, unless `force` is set.
  * @param target opset to reach, at most {@link HIGHEST_OPSET}.
  * @see https://github.com/onnx/onnx/blob/main/docs/Changelog.md
  */
-export async function raiseOpset(model: Model, target: number): Promise<RaiseResult> {
+export async function raiseOpset(
+  model: Model,
+  target: number,
+  { force = false }: RaiseOptions = {},
+): Promise<RaiseResult> {
   const from = model.opset;
   if (from >= target) return { raised: true, from, to: from, adapted: [], notes: [] };
   if (from < LOWEST_OPSET) return refuse(`the model speaks opset ${from}, and we know ${LOWEST_OPSET} and later`);
@@ -87,11 +105,18 @@ export async function raiseOpset(model: Model, target: number): Promise<RaiseRes
   );
   const facts = new ValueFacts();
   const edits: Edit[] = [];
+  const unrunnable = new Unrunnable(from, target);
   for (const { graph, node } of model.nodes()) {
     if (!isOp(node, node.opType)) continue;
+    if (mayLoseKernel(node.opType)) unrunnable.add(node.opType, facts.dtype(graph, node.inputs[0] ?? ''));
     const edit = await planNode(new Scope(graph, node, facts), from, target);
     if (typeof edit === 'string') return refuse(edit);
     if (edit !== undefined) edits.push(edit);
+  }
+  const { sentence, runsUpTo } = unrunnable;
+  if (sentence !== undefined) {
+    if (runsUpTo < target && !force) return { raised: false, reason: sentence, runsUpTo };
+    notes.push(sentence);
   }
 
   for (const { graph, node, nodes, tensors } of edits) {

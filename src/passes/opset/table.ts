@@ -177,7 +177,8 @@ const SAME: Readonly<Record<string, readonly number[]>> = {
 
 /**
  * Every step to 22, 23, 24 and 25 asks for nothing: compared by schema, they add element types, inputs that may be left
- * out, or attributes whose default is what was (output_dtype, precision, round_mode, the window of Attention).
+ * out, or attributes whose default is what was (output_dtype, precision, round_mode, the window of Attention). Opset 26
+ * adds operators and changes none.
  */
 const LAST_OF_TABLE = 21;
 
@@ -186,7 +187,7 @@ const LAST_OF_TABLE = 21;
  * @returns undefined where nobody has looked yet.
  */
 export function entryOf(opType: string, version: number): Entry | undefined {
-  if (version > LAST_OF_TABLE) return version <= 25 ? 'same' : undefined;
+  if (version > LAST_OF_TABLE) return version <= 26 ? 'same' : undefined;
   const adapter = lookup(ADAPTERS, opType)?.[version];
   if (adapter !== undefined) return adapter;
   return lookup(SAME, opType)?.includes(version) ? 'same' : undefined;

@@ -73,12 +73,16 @@ export function largestDifference(a: Tensor | undefined, b: Tensor): number {
   }, 0);
 }
 
-/** Expects the reason of a refusal, and that print() and bytes are what they were. */
-export async function expectRefused(spec: ModelSpec, target: number, reason: string): Promise<void> {
+/** Expects the reason of a refusal (and the opset up to which it runs), and that print() and bytes are what they were. */
+export async function expectRefused(spec: ModelSpec, target: number, reason: string, runsUpTo?: number): Promise<void> {
   const bytes = buildModel(spec);
   const model = await modelOf(bytes);
   const text = print(model);
-  expect(await raiseOpset(model, target)).toEqual({ raised: false, reason });
+  expect(await raiseOpset(model, target)).toEqual({
+    raised: false,
+    reason,
+    ...(runsUpTo === undefined ? {} : { runsUpTo }),
+  });
   expect(print(model)).toBe(text);
   expect(Buffer.compare(await bytesOf(model), bytes)).toBe(0);
 }
