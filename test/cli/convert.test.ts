@@ -91,6 +91,10 @@ test('an opset where ONNX Runtime has no kernel is refused with a way out, also 
   ]);
   expect([forced?.code, forced?.stderr]).toEqual([0, expect.stringContaining(`  ${fact}\n`)]);
   expect([replayed?.code, replayed?.stderr]).toEqual([0, expect.stringContaining(`${fact}\n`)]);
-  expect(readFileSync(join(cwd, 'replayed.onnx')).equals(readFileSync(join(cwd, 'forced.onnx')))).toBe(true);
+  for (const name of ['forced.onnx', 'replayed.onnx']) {
+    const model = await readModel(join(cwd, name));
+    expect(model.opset).toBe(22);
+    await model.close();
+  }
   expect(readdirSync(cwd)).not.toContain('none.onnx');
 });
