@@ -1,6 +1,7 @@
 import type { Graph, Use } from '../ir/graph.ts';
-import { createNode, isOp, type Node } from '../ir/node.ts';
+import { isOp, type Node } from '../ir/node.ts';
 import { ValueFacts } from './opset/infer.ts';
+import { throughSum } from './sum.ts';
 
 /** Operators that only move values: ONNX Runtime writes QuantizeLinear and DequantizeLinear behind them too. */
 const CARRIED = new Set(['MaxPool', 'Reshape', 'Slice', 'Squeeze', 'Transpose', 'Unsqueeze']);
@@ -32,17 +33,7 @@ export function stopCarrying(graph: Graph, opset: number): number {
     const int8 = opset >= STATES_TYPE_FROM && isRetyped(graph, node, facts);
     return moversOf(graph, node).filter((mover) => breaks(graph, mover, int8));
   });
-  for (const mover of broken) {
-    const [value = '', ...rest] = mover.inputs;
-    const output = graph.uniqueName(`${value}_carried`);
-    const sum = createNode({
-      name: graph.uniqueName(`${value}_Sum`),
-      opType: 'Sum',
-      inputs: [value],
-      outputs: [output],
-    });
-    graph.replaceNode(mover, sum, { ...mover, inputs: [output, ...rest] });
-  }
+  for (const mover of broken) throughSum(graph, mover.inputs[0] ?? '', [mover], 'carried');
   return broken.length;
 }
 

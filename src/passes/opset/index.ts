@@ -8,6 +8,7 @@ import { inlineFunctions, inliningNotes } from '../inline/index.ts';
 import { Scope } from './adapter.ts';
 import { OPERATOR_VERSIONS } from './history.ts';
 import { ValueFacts } from './infer.ts';
+import { LAYER_NORMALIZATION_OPSET, stopMixedLayerNorms } from './layerNorm.ts';
 import { mayLoseKernel, Unrunnable } from './runnable.ts';
 import { changesAt, entryOf, existsAt } from './table.ts';
 
@@ -125,9 +126,7 @@ export async function raiseOpset(
   }
   raiseIrVersion(model, target);
   model.setOpset(target);
-  const stopped = model.graphs().reduce((sum, graph) => sum + stopCarrying(graph, target), 0);
-  if (stopped > 0)
-    notes.push(`a Sum behind ${stopped} DequantizeLinear, without which ONNX Runtime cannot load opset ${target}`);
+  notes.push(...sumsFor(model, target));
   return { raised: true, from, to: target, adapted: count(edits), notes };
 }
 
@@ -162,6 +161,20 @@ function raiseIrVersion(model: Model, opset: number): void {
   const needed = IR_VERSIONS.find(([first]) => first <= opset)?.[1] ?? model.irVersion;
   if (model.irVersion >= needed) return;
   model.setIrVersion(needed);
+}
+
+/** Puts a Sum where ONNX Runtime cannot load what it makes of the nodes at that opset, and says so. */
+function sumsFor(model: Model, opset: number): string[] {
+  const graphs = model.graphs();
+  const total = (stop: (graph: Graph) => number): number => graphs.reduce((sum, graph) => sum + stop(graph), 0);
+  const norms = opset < LAYER_NORMALIZATION_OPSET ? 0 : total(stopMixedLayerNorms);
+  const carried = total((graph) => stopCarrying(graph, opset));
+  return [
+    [norms, 'in', 'written-out LayerNormalization of two types'] as const,
+    [carried, 'behind', 'DequantizeLinear'] as const,
+  ].flatMap(([many, where, what]) =>
+    many === 0 ? [] : [`a Sum ${where} ${many} ${what}, without which ONNX Runtime cannot load opset ${opset}`],
+  );
 }
 
 function count(edits: readonly Edit[]): AdaptedOperator[] {

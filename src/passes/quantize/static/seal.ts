@@ -1,6 +1,7 @@
 import type { Graph } from '../../../ir/graph.ts';
-import { createNode, isOp, type Node } from '../../../ir/node.ts';
+import { isOp, type Node } from '../../../ir/node.ts';
 import { isExcluded, weightOf } from '../../select.ts';
+import { throughSum } from '../../sum.ts';
 import type { QuantizeOptions } from '../options.ts';
 
 /** Operators whose float weights ONNX Runtime quantizes by itself; MatMul, once it and an Add became a Gemm. */
@@ -31,15 +32,7 @@ export function keepExcludedFloat(graph: Graph, options: Required<QuantizeOption
     if (options.opTypes.includes(node.opType) && !isExcluded(use, options)) continue;
     const quantize = quantizedBy(graph, node.outputs[0] ?? '', BETWEEN);
     if (quantize === undefined) continue;
-    const [value = '', ...steps] = quantize.inputs;
-    const output = graph.uniqueName(`${value}_float`);
-    const sum = createNode({
-      name: graph.uniqueName(`${value}_Sum`),
-      opType: 'Sum',
-      inputs: [value],
-      outputs: [output],
-    });
-    graph.replaceNode(quantize, sum, { ...quantize, inputs: [output, ...steps] });
+    throughSum(graph, quantize.inputs[0] ?? '', [quantize], 'float');
     kept++;
   }
   return kept;

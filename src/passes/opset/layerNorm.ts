@@ -1,0 +1,98 @@
+import { DTYPES, type DType } from '../../ir/dtype.ts';
+import type { Graph } from '../../ir/graph.ts';
+import { intAttribute, isOp, type Node } from '../../ir/node.ts';
+import { throughSum } from '../sum.ts';
+import { ValueFacts } from './infer.ts';
+
+/** From here on LayerNormalization is a standard operator, which wants one type for its input and its scale. */
+export const LAYER_NORMALIZATION_OPSET = 17;
+
+/** A layer normalization written out, as ONNX Runtime looks for it. */
+interface WrittenOut {
+  /** ReduceMean and one or two Subs: those that read the input. */
+  readonly first: readonly Node[];
+  /** The Cast that makes their input, and makes it for them alone. */
+  readonly cast: Node | undefined;
+  readonly div: Node;
+  /** What reads the Div. */
+  readonly next: Node;
+  readonly scale: DType | undefined;
+}
+
+/**
+ * Keeps ONNX Runtime (1.30 and before) from making a LayerNormalization of two types, which it then cannot load:
+ * ```
+ * before  x (float16) ── Cast ── ReduceMean, Sub, …, Div ── Mul(scale: float32) ── Add
+ *
+ * after   x (float16) ── Cast ── Sum ── ReduceMean, Sub, …, Div ── Mul(scale: float32) ── Add
+ * ```
+ * From opset 17 on it makes one LayerNormalization of the nodes and leaves out the Casts before and between them: its
+ * input is that of the Cast, its scale that of the Mul. With the Sum, what it makes reads float32. Where no Sum before
+ * it gives one type, one behind the Div keeps the nodes as they are.
+ * @returns how many were mended
+ * @see https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/optimizer/layer_norm_fusion.cc
+ */
+export function stopMixedLayerNorms(graph: Graph): number {
+  const facts = new ValueFacts();
+  const mixed = graph.nodes.flatMap((node) => {
+    const found = isOp(node, 'ReduceMean') ? writtenOut(graph, node, facts) : undefined;
+    return found !== undefined && isMixed(graph, found, facts) ? [found] : [];
+  });
+  for (const { first, cast, div, next, scale } of mixed) {
+    if (cast !== undefined && castTo(cast) === scale) throughSum(graph, cast.outputs[0] ?? '', first, 'normalized');
+    else throughSum(graph, div.outputs[0] ?? '', [next], 'normalized');
+  }
+  return mixed.length;
+}
+
+/** Whether the LayerNormalization would read one type and scale by another. */
+function isMixed(graph: Graph, { first, cast, scale }: WrittenOut, facts: ValueFacts): boolean {
+  const input = facts.dtype(graph, (cast ?? (first[0] as Node)).inputs[0] ?? '');
+  if (scale === undefined) return false;
+  // A Cast changes the type, unless somebody says what its input has.
+  return input === undefined ? cast !== undefined && castTo(cast) === scale : input !== scale;
+}
+
+function castTo(cast: Node): DType | undefined {
+  return DTYPES[intAttribute(cast, 'to', 0)];
+}
+
+/** The layer normalization that begins with this ReduceMean. */
+function writtenOut(graph: Graph, mean: Node, facts: ValueFacts): WrittenOut | undefined {
+  const [x = ''] = mean.inputs;
+  const subs = readersOf(graph, mean);
+  const [sub] = subs;
+  if (sub === undefined || subs.length > 2 || !subs.every((one) => isOp(one, 'Sub') && one.inputs.includes(x))) {
+    return undefined;
+  }
+  const within = only(graph, sub, 'Cast') ?? sub;
+  const div = [within, ...subs.slice(1)].flatMap((one) => readersOf(graph, one)).find((one) => isOp(one, 'Div'));
+  if (div === undefined || !isOp(graph.producer(div.inputs[1] ?? '') ?? div, 'Sqrt')) return undefined;
+  const between = only(graph, div, 'Cast');
+  const mul = only(graph, between ?? div, 'Mul');
+  if (mul === undefined || only(graph, mul, 'Add') === undefined) return undefined;
+  const normalized = (between ?? div).outputs[0];
+  const factor = mul.inputs.find((one) => one !== normalized) ?? '';
+  const before = graph.producer(x);
+  const alone = before !== undefined && isOp(before, 'Cast') && graph.uses(x).length === subs.length + 1;
+  return {
+    first: [mean, ...subs],
+    cast: alone ? before : undefined,
+    div,
+    next: between ?? mul,
+    scale: facts.dtype(graph, factor) ?? facts.dtype(graph, normalized ?? ''),
+  };
+}
+
+/** The nodes that read the first output of a node; none where a body or a caller does too. */
+function readersOf(graph: Graph, node: Node): Node[] {
+  const uses = graph.uses(node.outputs[0] ?? '');
+  const readers = uses.flatMap((use) => (use.node === undefined || use.graph !== graph ? [] : [use.node]));
+  return readers.length === uses.length ? [...new Set(readers)] : [];
+}
+
+/** The one node that reads the first output of a node, where it is of that operator. */
+function only(graph: Graph, node: Node, opType: string): Node | undefined {
+  const [reader, more] = readersOf(graph, node);
+  return reader !== undefined && more === undefined && isOp(reader, opType) ? reader : undefined;
+}
