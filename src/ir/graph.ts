@@ -1,26 +1,13 @@
 import { constantOf } from './constantNode.ts';
-import type { DType } from './dtype.ts';
-import { NameTable } from './names.ts';
+import { InputTable, type ValueInfo } from './inputs.ts';
+import { collectNodeNames, type NameTable, namesOf } from './names.ts';
 import { type Attribute, bodiesOf, isOp, type Node } from './node.ts';
 import { NodeList } from './nodelist.ts';
 import type { SparseTensor, Tensor } from './tensor.ts';
-import { UseTable } from './uses.ts';
+import { type Use, UseTable } from './uses.ts';
 
-/** A named value with its type: a graph input, a graph output, or an intermediate one. Dims may be symbols or unknown. */
-export interface ValueInfo {
-  readonly name: string;
-  readonly dtype?: DType;
-  /** Undefined where the rank is not known; an entry is undefined where that dim is not. */
-  readonly dims?: readonly (number | string | undefined)[];
-}
-
-/** One place that reads a value. `node` undefined: the value is an output of `graph`. */
-export interface Use {
-  readonly graph: Graph;
-  readonly node: Node | undefined;
-  /** Position among the node's inputs, or among the graph's outputs. */
-  readonly index: number;
-}
+export type { ValueInfo } from './inputs.ts';
+export type { Use } from './uses.ts';
 
 /** A tensor the model holds under a name, and where: an initializer, or the Constant node `node`. */
 export interface Held {
@@ -60,8 +47,7 @@ export class Graph {
   readonly outputs: readonly ValueInfo[];
   /** Of a function. */
   readonly signature: Signature | undefined;
-  #inputs: readonly ValueInfo[];
-  readonly #inputByName: Map<string, ValueInfo>;
+  readonly #inputs: InputTable;
   #valueInfo: readonly ValueInfo[];
   #types: Map<string, ValueInfo> | undefined;
   readonly #nodes: NodeList;
@@ -78,8 +64,7 @@ export class Graph {
     this.kind = fields.kind ?? 'graph';
     this.name = fields.name ?? '';
     this.signature = fields.signature;
-    this.#inputs = [...(fields.inputs ?? [])];
-    this.#inputByName = new Map(this.#inputs.map((one) => [one.name, one]));
+    this.#inputs = new InputTable(fields.inputs ?? []);
     this.outputs = fields.outputs ?? [];
     this.#valueInfo = fields.valueInfo ?? [];
     this.#sparse = new Map((fields.sparseInitializers ?? []).map((one) => [one.name, one]));
@@ -96,12 +81,12 @@ export class Graph {
   }
 
   get inputs(): readonly ValueInfo[] {
-    return this.#inputs;
+    return this.#inputs.list;
   }
 
   /** Inputs that must be fed. Up to IR 3 every initializer is an input as well, with its own value where none is fed. */
   get fedInputs(): readonly ValueInfo[] {
-    return this.#inputs.filter(({ name }) => !this.#initializers.has(name) && !this.#sparse.has(name));
+    return this.inputs.filter(({ name }) => !this.#initializers.has(name) && !this.#sparse.has(name));
   }
 
   /** Types of intermediate values, as the file states them. */
@@ -132,10 +117,7 @@ export class Graph {
   /** Whether the value gets its meaning in this graph itself, not in one around it. */
   defines(value: string): boolean {
     return (
-      this.#initializers.has(value) ||
-      this.#producers.has(value) ||
-      this.#inputByName.has(value) ||
-      this.#sparse.has(value)
+      this.#initializers.has(value) || this.#producers.has(value) || this.isInput(value) || this.#sparse.has(value)
     );
   }
 
@@ -149,7 +131,7 @@ export class Graph {
 
   /** Whether the graph lists the value among its inputs, so that a caller may feed another one. */
   isInput(value: string): boolean {
-    return this.#inputByName.has(value);
+    return this.#inputs.get(value) !== undefined;
   }
 
   /**
@@ -182,15 +164,29 @@ export class Graph {
   /** The type of a value as the file states it, without looking at whether that is true. */
   typeOf(value: string): ValueInfo | undefined {
     this.#types ??= new Map([...this.valueInfo, ...this.outputs].map((one) => [one.name, one]));
-    const found = this.#inputByName.get(value) ?? this.#types.get(value) ?? this.#initializers.get(value);
+    const found = this.#inputs.get(value) ?? this.#types.get(value) ?? this.#initializers.get(value);
     return found ?? this.parent?.typeOf(value);
   }
 
-  /** Adds a tensor, or replaces the one of the same name in its place. */
+  /**
+   * Adds a tensor, or replaces the one of the same name in its place. Where the graph lists its initializers among its
+   * inputs, the entry that is there follows its type.
+   */
   setInitializer(tensor: Tensor): void {
     if (this.kind === 'function') throw new RangeError('a function holds its weights in Constant nodes');
-    this.#initializers.set(tensor.name, tensor);
-    this.#root().#names?.add(tensor.name);
+    const { name, dtype, dims } = tensor;
+    this.#initializers.set(name, tensor);
+    this.#root().#names?.add(name);
+    const listed = this.#listsInitializers ? this.#inputs.get(name) : undefined;
+    if (listed === undefined) return;
+    if (listed.dtype !== dtype || listed.dims?.join() !== dims.join()) this.#inputs.set({ name, dtype, dims });
+  }
+
+  /** Adds a tensor under a new name; where the graph lists its initializers among its inputs, there as well. */
+  addInitializer(tensor: Tensor): void {
+    this.setInitializer(tensor);
+    const { name, dtype, dims } = tensor;
+    if (this.#listsInitializers) this.#inputs.set({ name, dtype, dims });
   }
 
   /**
@@ -229,8 +225,7 @@ export class Graph {
   }
 
   removeInput(name: string): void {
-    this.#inputs = this.#inputs.filter((one) => one.name !== name);
-    this.#inputByName.delete(name);
+    this.#inputs.remove(name);
   }
 
   removeNode(node: Node): void {
@@ -264,7 +259,7 @@ export class Graph {
   /** `base`, or `base_1`, `base_2`, … : a name nothing in the model has yet, reserved from now on. */
   uniqueName(base: string): string {
     const root = this.#root();
-    root.#names ??= root.collectNames(new NameTable());
+    root.#names ??= namesOf(root);
     return root.#names.unique(base);
   }
 
@@ -299,21 +294,4 @@ export class Graph {
       else this.#bodies.delete(body);
     }
   }
-
-  /** Adds every name of the graph and its bodies to `names`. */
-  collectNames(names: NameTable): NameTable {
-    for (const list of [this.inputs, this.outputs, this.valueInfo, this.sparseInitializers]) {
-      for (const one of list) names.add(one.name);
-    }
-    for (const name of this.#initializers.keys()) names.add(name);
-    for (const node of this.nodes) collectNodeNames(node, names);
-    return names;
-  }
-}
-
-function collectNodeNames(node: Node, names: NameTable): void {
-  names.add(node.name);
-  for (const value of node.inputs) names.add(value);
-  for (const value of node.outputs) names.add(value);
-  for (const body of bodiesOf(node)) body.collectNames(names);
 }

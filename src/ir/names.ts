@@ -1,3 +1,6 @@
+import type { Graph } from './graph.ts';
+import { bodiesOf, type Node } from './node.ts';
+
 /** Names that are taken, and where to go on counting for each name that was asked for twice. */
 export class NameTable {
   readonly #next = new Map<string, number>();
@@ -18,4 +21,27 @@ export class NameTable {
     this.#next.set(name, 1);
     return name;
   }
+}
+
+/** Every name of a graph and its bodies. */
+export function namesOf(graph: Graph): NameTable {
+  const names = new NameTable();
+  collectNames(graph, names);
+  return names;
+}
+
+function collectNames(graph: Graph, names: NameTable): void {
+  for (const list of [graph.inputs, graph.outputs, graph.valueInfo, graph.sparseInitializers]) {
+    for (const one of list) names.add(one.name);
+  }
+  for (const name of graph.initializers.keys()) names.add(name);
+  for (const node of graph.nodes) collectNodeNames(node, names);
+}
+
+/** Adds the names of a node and of all that its bodies hold. */
+export function collectNodeNames(node: Node, names: NameTable): void {
+  names.add(node.name);
+  for (const value of node.inputs) names.add(value);
+  for (const value of node.outputs) names.add(value);
+  for (const body of bodiesOf(node)) collectNames(body, names);
 }

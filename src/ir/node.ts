@@ -1,5 +1,6 @@
 import type { Blob } from '../bytes/stored.ts';
 import type { Graph } from './graph.ts';
+import { safeInteger } from './integers.ts';
 import type { SparseTensor, Tensor } from './tensor.ts';
 
 /** The value of an attribute, by its ONNX type. Integers are bigint: int64 does not fit a number. */
@@ -65,10 +66,10 @@ export function findAttribute(node: Node, name: string): Attribute | undefined {
   return node.attributes.find((one) => one.name === name);
 }
 
-/** An integer attribute as a number, or `fallback` where the node does not have it. */
+/** An integer attribute as a number ({@link safeInteger}), or `fallback` where the node does not have it. */
 export function intAttribute(node: Node, name: string, fallback: number): number {
   const found = findAttribute(node, name);
-  return found?.type === 'int' ? Number(found.value) : fallback;
+  return found?.type === 'int' ? safeInteger(found.value) : fallback;
 }
 
 /** A list of integers, or undefined where the node does not have it. Exact: exporters write "to the end" as 2^63 − 1. */
@@ -77,10 +78,10 @@ export function bigintsAttribute(node: Node, name: string): readonly bigint[] | 
   return found?.type === 'ints' ? found.value : undefined;
 }
 
-/** A list of integers as numbers, or undefined where the node does not have it. Beyond 2^53 a number is not exact. */
+/** A list of integers as numbers ({@link safeInteger}), or undefined where the node does not have it. */
 export function intsAttribute(node: Node, name: string): number[] | undefined {
   const found = findAttribute(node, name);
-  return found?.type === 'ints' ? found.value.map(Number) : undefined;
+  return found?.type === 'ints' ? found.value.map(safeInteger) : undefined;
 }
 
 /** A float attribute, or `fallback` where the node does not have it. */

@@ -1,5 +1,13 @@
-import type { Use } from './graph.ts';
+import type { Graph } from './graph.ts';
 import type { Node } from './node.ts';
+
+/** One place that reads a value. `node` undefined: the value is an output of `graph`. */
+export interface Use {
+  readonly graph: Graph;
+  readonly node: Node | undefined;
+  /** Position among the node's inputs, or among the graph's outputs. */
+  readonly index: number;
+}
 
 /** Lists up to this long are searched; longer ones are kept by node. Nearly every value has one reader. */
 const SHORT = 16;

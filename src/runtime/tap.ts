@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { temporaryFolder } from '../io/temporary.ts';
 import { bitsOf, elementCount } from '../ir/dtype.ts';
 import type { Model } from '../ir/model.ts';
-import { NameTable } from '../ir/names.ts';
+import { namesOf } from '../ir/names.ts';
 import { createNode } from '../ir/node.ts';
 import type { Addition } from '../onnx/encode.ts';
 import { writeModel } from '../onnx/write.ts';
@@ -44,7 +44,7 @@ export async function tapSizes(
   values: readonly string[],
   sample: Sample,
 ): Promise<ReadonlyMap<string, number>> {
-  const names = model.graph.collectNames(new NameTable());
+  const names = namesOf(model.graph);
   const shapes = values.map((value) => names.unique(`${value}_shape`));
   const nodes = values.map((value, index) =>
     createNode({ opType: 'Shape', inputs: [value], outputs: [shapes[index] as string] }),

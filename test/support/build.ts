@@ -97,9 +97,9 @@ export function f32(dims?: readonly (number | string)[], data?: Iterable<number>
 }
 
 /** An int64 tensor or value, as {@link f32}. */
-export function i64(dims: readonly number[], data: Iterable<number>): TensorSpec;
+export function i64(dims: readonly number[], data: Iterable<number | bigint>): TensorSpec;
 export function i64(dims?: readonly (number | string)[]): ValueSpec;
-export function i64(dims?: readonly (number | string)[], data?: Iterable<number>): TensorSpec | ValueSpec {
+export function i64(dims?: readonly (number | string)[], data?: Iterable<number | bigint>): TensorSpec | ValueSpec {
   if (data === undefined) return value('int64', dims);
   return { dtype: 'int64', dims, data: BigInt64Array.from([...data].map(BigInt)) } as TensorSpec;
 }
