@@ -29,12 +29,13 @@ export async function masked(model: Model, options: ChannelOptions, tap?: string
     const group = node.attributes.find((one) => one.name === 'group');
     const grouped = group?.type === 'int' && group.value > 1n;
     if (grouped && node.opType === 'Conv') continue;
-    const transB = node.attributes.some((one) => one.name === 'transB' && one.type === 'int' && one.value === 1n);
-    for (const index of node.opType === 'MatMul' ? [0, 1] : [1]) {
+    const turned = (name: string): boolean =>
+      node.attributes.some((one) => one.name === name && one.type === 'int' && one.value === 1n);
+    for (const index of node.opType === 'MatMul' || node.opType === 'Gemm' ? [0, 1] : [1]) {
       const held = model.graph.held(node.inputs[index] ?? '');
       if (held === undefined) continue;
       const { dims, name, dtype } = held.tensor;
-      const own = index === 0 ? -1 : transB ? 1 : axis;
+      const own = index === 0 ? (turned('transA') ? 0 : -1) : turned('transB') ? 1 : axis;
       const at = own < 0 ? own + dims.length : own;
       const channels = analysis.weights.get(heldName(held))?.value.axes[at];
       if (channels === undefined || !left.changes(channels)) continue;

@@ -1,9 +1,10 @@
-import { bitsOf } from '../../ir/dtype.ts';
+import { bitsOf, type DType } from '../../ir/dtype.ts';
 import type { Graph, Held } from '../../ir/graph.ts';
+import { safeInteger } from '../../ir/integers.ts';
 import { lookup } from '../../ir/lookup.ts';
 import type { Model } from '../../ir/model.ts';
 import { bodiesOf, isOp, type Node } from '../../ir/node.ts';
-import { type Dim, known, open, sizeOf } from './dims.ts';
+import { type Dim, known, open, product, sizeOf } from './dims.ts';
 import type { InputOf } from './options.ts';
 import { RULES } from './rules/index.ts';
 import type { Small } from './small.ts';
@@ -15,8 +16,8 @@ export interface View {
   size(axis: Axis): number;
   /** Indices that stay, in rising order. */
   kept(axis: Axis): readonly number[];
-  /** Adds a constant of integers and gives its name. */
-  ints(base: string, values: readonly number[]): string;
+  /** Adds a constant of integers, int64 unless told otherwise, and gives its name. */
+  ints(base: string, values: readonly (number | bigint)[], dtype?: 'int32' | 'int64'): string;
 }
 
 /** A node that states a length; `change` gives what it must state once channels of one of the axes are gone. */
@@ -99,6 +100,10 @@ export class Analysis {
       if (isOp(node, 'Constant')) continue;
       if (rule === undefined) this.giveUp(node, 'is an operator whose channels are not followed');
       else rule(node, this);
+      // Of an output that no rule spoke about nothing is known, so nothing that went into it may change.
+      if (node.outputs.some((name) => name !== '' && this.#values.get(name) === undefined)) {
+        this.giveUp(node, 'gives a value that is not followed');
+      }
     }
     for (const { name } of this.graph.outputs) {
       this.pinValue(name, { reason: 'fixed_channels', detail: `they are those of the graph output '${name}'` });
@@ -118,7 +123,10 @@ export class Analysis {
     return this.#values.get(name);
   }
 
-  /** States what a node gives as its output `index`. */
+  /**
+   * States what a node gives as its output `index`. Elements are those of a scalar or a vector; where the value is
+   * neither, or has another number of them, the channels that were counted in them stay.
+   */
   put(node: Node, value: Value, index = 0): void {
     const name = node.outputs[index] ?? '';
     if (name === '') return;
@@ -127,7 +135,14 @@ export class Analysis {
       return;
     }
     for (const axis of value.axes) if (axis !== undefined) this.space.note(axis);
-    this.#values.set(name, value);
+    const { elements, ...rest } = value;
+    const counted = value.dims.length < 2 && elements?.length === sizeOf(product(value.dims));
+    if (!counted) this.pinReads(node, elements);
+    const known = counted ? value : rest;
+    // A node that stands before this one has read the value as one that nothing is known of.
+    const early = this.#values.has(name);
+    this.#values.set(name, known);
+    if (early) this.pinValue(name, this.because(node, 'gives them to a node that stands before it'));
   }
 
   /** A length nothing is known about. */
@@ -148,6 +163,30 @@ export class Analysis {
     const value = this.value(name);
     for (const axis of value?.axes ?? []) this.space.pin(axis, pin);
     for (const element of value?.elements ?? []) for (const axis of element.reads) this.space.pin(axis, pin);
+  }
+
+  /** Makes the channels stay whose number is among numbers that are no shape any more. */
+  pinReads(node: Node, elements: readonly Element[] | undefined): void {
+    for (const axis of (elements ?? []).flatMap((one) => one.reads)) {
+      this.space.pin(axis, this.because(node, 'computes with their number'));
+    }
+  }
+
+  /** The integers of an input that says what a node does, undefined where one is computed. Channels counted in them stay. */
+  settings(node: Node, index: number): (number | undefined)[] | undefined {
+    const name = node.inputs[index];
+    this.pinValue(name, this.because(node, 'takes them as its settings'));
+    return this.value(name)?.elements?.map((one) => sizeOf(one.dim));
+  }
+
+  /** The integers of a constant input, exactly; undefined where it is computed. */
+  stated(node: Node, index: number): readonly bigint[] | undefined {
+    return this.#small.get(node.inputs[index] ?? '')?.ints;
+  }
+
+  /** Element type of a value: of a constant, or what the file states. */
+  dtypeOf(name: string): DType | undefined {
+    return this.graph.held(name)?.tensor.dtype ?? this.graph.typeOf(name)?.dtype;
   }
 
   /** Makes all channels a node reads stay; of its outputs nothing is known. */
@@ -173,13 +212,19 @@ export class Analysis {
   }
 
   #addInput(name: string): void {
-    const { dims } = this.graph.typeOf(name) ?? {};
-    if (dims === undefined) return;
     const pin: Pin = { reason: 'fixed_channels', detail: `they are those of the graph input '${name}'` };
-    this.#values.set(name, {
+    const value = this.#fed(name, pin);
+    if (value !== undefined) this.#values.set(name, value);
+  }
+
+  /** What is known of a value that a caller gives. */
+  #fed(name: string, pin: Pin): Value | undefined {
+    const { dims } = this.graph.typeOf(name) ?? {};
+    if (dims === undefined) return undefined;
+    return {
       dims: dims.map((dim, axis) => (typeof dim === 'number' && dim >= 0 ? known(dim) : open(`${axis}:${name}`))),
       axes: dims.map((dim) => (typeof dim === 'number' && dim > 1 ? this.frozen(dim, pin) : undefined)),
-    });
+    };
   }
 
   #held(name: string): Value | undefined {
@@ -187,7 +232,7 @@ export class Analysis {
     if (held === undefined) return undefined;
     const { dims, dtype } = held.tensor;
     const small = this.#small.get(name);
-    const elements = small?.ints?.map((one): Element => ({ dim: known(one), reads: [] }));
+    const elements = small?.ints?.map((one): Element => ({ dim: known(safeInteger(one)), reads: [] }));
     const value: Value = {
       dims: dims.map(known),
       axes: dims.map((dim) => (dim > 1 && dtype !== 'string' ? this.space.fresh(dim) : undefined)),
@@ -197,8 +242,10 @@ export class Analysis {
     };
     this.weights.set(name, { held, name, value });
     const pin = this.#weightPin(name, held);
-    if (pin !== undefined) for (const axis of value.axes) this.space.pin(axis, pin);
-    return value;
+    if (pin === undefined) return value;
+    for (const axis of value.axes) this.space.pin(axis, pin);
+    // A caller may feed another shape, as far as the graph lets it.
+    return this.graph.isOverridable(name) ? this.#fed(name, pin) : value;
   }
 
   /** Why a weight cannot change its shape. */

@@ -39,10 +39,11 @@ export class Left implements View {
     return axis !== undefined && this.size(axis) < axis.length;
   }
 
-  ints(base: string, values: readonly number[]): string {
+  ints(base: string, values: readonly (number | bigint)[], dtype: 'int32' | 'int64' = 'int64'): string {
     const { graph } = this.#analysis;
     const name = graph.uniqueName(base);
-    graph.setInitializer(constant(name, 'int64', [values.length], BigInt64Array.from(values.map(BigInt))));
+    const data = dtype === 'int64' ? BigInt64Array.from(values, BigInt) : Int32Array.from(values, Number);
+    graph.addInitializer(constant(name, dtype, [values.length], data));
     return name;
   }
 }
@@ -82,16 +83,13 @@ export function rewrite(analysis: Analysis, left: Left, fitted: Fitted | undefin
     const tensor = fitted?.replaced.get(weight.name);
     if (tensor === undefined && !changed.has(weight.name)) continue;
     replaceHeld(weight.held, tensor ?? sliced(weight, left));
-    if (!changed.has(weight.name)) continue;
-    // Up to IR 3 a weight is an input as well, of dims it does not have any more.
-    if (weight.held.node === undefined && graph.isInput(weight.name)) graph.removeInput(weight.name);
   }
   for (const { node, axes, change } of analysis.edits) {
     if (axes.some((axis) => left.changes(axis))) graph.replaceNode(node, { ...node, ...change(left) });
   }
   for (const { node, bias } of fitted?.biases ?? []) {
     const name = graph.uniqueName(bias.name);
-    graph.setInitializer({ ...bias, name });
+    graph.addInitializer({ ...bias, name });
     graph.replaceNode(node, { ...node, inputs: [...node.inputs.slice(0, 2), name] });
   }
   graph.setValueInfo(graph.valueInfo.flatMap((one) => restated(analysis, left, one)));

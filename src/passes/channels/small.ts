@@ -4,25 +4,26 @@ import { isOp } from '../../ir/node.ts';
 import { aligned, toFloat32 } from '../../kernels/views.ts';
 
 /** The elements of constants that may be shapes, axes, sizes or scales, by name. */
-export type Small = ReadonlyMap<string, { readonly ints?: readonly number[]; readonly floats?: readonly number[] }>;
+export type Small = ReadonlyMap<string, { readonly ints?: readonly bigint[]; readonly floats?: readonly number[] }>;
 
 /** Elements of a vector that may be one: no tensor has more dims by far, and Split rarely more parts. */
 const MAX_ELEMENTS = 256;
 
-/** Reads the small constants of the main graph: scalars and vectors of integers or floats. */
+/** Reads the small constants of the main graph: scalars and vectors of integers or floats that no caller can replace. */
 export async function loadSmall(graph: Graph): Promise<Small> {
-  const found = new Map<string, { ints?: number[]; floats?: number[] }>();
+  const found = new Map<string, { ints?: bigint[]; floats?: number[] }>();
   const constants = graph.nodes.flatMap((node) => (isOp(node, 'Constant') ? node.outputs.slice(0, 1) : []));
   for (const name of [...graph.initializers.keys(), ...constants]) {
-    const tensor = graph.held(name)?.tensor;
+    const tensor = graph.isOverridable(name) ? undefined : graph.held(name)?.tensor;
     if (tensor === undefined || tensor.dims.length > 1 || elementCount(tensor.dims) > MAX_ELEMENTS) continue;
     if (tensor.dtype === 'int64') {
       const bytes = aligned(await tensor.load(), 8);
       const ints = new BigInt64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
-      found.set(name, { ints: Array.from(ints, Number) });
+      found.set(name, { ints: [...ints] });
     } else if (tensor.dtype === 'int32') {
       const bytes = aligned(await tensor.load(), 4);
-      found.set(name, { ints: [...new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)] });
+      const ints = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+      found.set(name, { ints: Array.from(ints, BigInt) });
     } else if (tensor.dtype === 'float32') {
       found.set(name, { floats: [...toFloat32(await tensor.load(), 'float32')] });
     }

@@ -16,7 +16,7 @@ export interface Value {
   readonly dims: readonly Dim[];
   /** For each dim the channels it runs over; undefined where its length cannot change. */
   readonly axes: readonly (Axis | undefined)[];
-  /** The elements, of integers that may be a shape. */
+  /** The elements, of a scalar or a vector of integers that may be a shape. */
   readonly elements?: readonly Element[];
   /** The elements of a small constant of floats, e.g. the scales of Resize. */
   readonly floats?: readonly number[];

@@ -413,12 +413,17 @@ describe('left alone, with the reason', () => {
     expect(run.sqnr).toBeGreaterThan(100);
   });
 
-  test('up to IR 3 every weight is an input, and does not stay one of other dims', async () => {
+  test('up to IR 3 every weight is an input, which follows it', async () => {
     const spec = between([node('Relu', ['h0'], 'h')]);
     const old = { ...spec, irVersion: 3, opset: 8, inputs: { ...spec.inputs, a: f32([4, 8]), b: f32([8, 3]) } };
     const { model: after, report } = await pass(old, removeChannels({ amount: 0.5, roundTo: 1 }));
     expect(report.changes.length).toBe(2);
-    expect(after.graph.inputs.map((one) => one.name)).toEqual(['x']);
+    const dims = after.graph.inputs.map((one) => [one.name, one.dims?.join()]);
+    expect(dims).toEqual([
+      ['x', 'N,4'],
+      ['a', '4,4'],
+      ['b', '4,3'],
+    ]);
   });
 
   test('NaN among the weights', async () => {

@@ -84,7 +84,9 @@ function weightOf(node: Node, a: Analysis): { x: Value | undefined; weight: Valu
     a.giveUp(node, 'has a weight that is computed, or one of another rank than its input');
     return undefined;
   }
-  for (const axis of weight.axes.slice(2)) a.space.pin(axis, a.because(node, 'slides over the image with them'));
+  // The taps of the kernel, and the places of the image: channels of another layer may lie along these.
+  const pin = a.because(node, 'slides over them, so that each has its neighbours');
+  for (const axis of [...weight.axes.slice(2), ...(x?.axes.slice(2) ?? [])]) a.space.pin(axis, pin);
   return { x, weight, groups };
 }
 

@@ -1,4 +1,4 @@
-import { isOp, type Node } from '../../../ir/node.ts';
+import { findAttribute, intAttribute, isOp, type Node } from '../../../ir/node.ts';
 import type { Analysis } from '../analysis.ts';
 import { type Dim, known, over, same, sizeOf, times } from '../dims.ts';
 import type { Axis } from '../space.ts';
@@ -18,14 +18,23 @@ const unary: Rule = (node, a) => {
   const value = a.value(node.inputs[0]);
   for (const extra of node.inputs.slice(1)) a.pinValue(extra, a.because(node, 'takes them as its settings'));
   if (value === undefined) return;
-  const { isConstant: _, floats: __, ...rest } = value;
-  const keeps = isOp(node, 'Identity') || isOp(node, 'Cast');
-  const made = keeps ? rest : { dims: value.dims, axes: value.axes };
-  if (!keeps) pinReads(a, node, [value]);
+  const { dims, axes, elements } = value;
+  const keeps = isOp(node, 'Identity') || (isOp(node, 'Cast') && isExact(node, elements));
+  const made = keeps && elements !== undefined ? { dims, axes, elements } : { dims, axes };
+  if (!keeps) a.pinReads(node, elements);
   node.outputs.forEach((_name, index) => {
     a.put(node, made, index);
   });
 };
+
+/** By the number of a type the integers up to which it holds all: float32, int32, int64, float64. */
+const EXACT: Readonly<Record<number, number>> = { 1: 2 ** 24, 6: 2 ** 31 - 1, 7: Number.MAX_SAFE_INTEGER, 11: 2 ** 53 };
+
+/** Whether numbers of a shape stay what they are in another type. A length that is open is taken for no larger ones. */
+function isExact(node: Node, elements: readonly Element[] | undefined): boolean {
+  const most = EXACT[intAttribute(node, 'to', 0)];
+  return most !== undefined && (elements ?? []).every((one) => Math.abs(one.dim?.factor ?? 0) <= most);
+}
 
 /** Elements that meet: their channels are the same ones. */
 const broadcasting: Rule = (node, a) => {
@@ -35,9 +44,13 @@ const broadcasting: Rule = (node, a) => {
     return;
   }
   const all = values as Value[];
+  if (a.model.opset < 7 && !isSameShape(all) && (isOp(node, 'PRelu') || findAttribute(node, 'axis') !== undefined)) {
+    a.giveUp(node, 'has its second input begin at an axis, as up to opset 6');
+    return;
+  }
   const shape = broadcast(a, node, all);
   const elements = arithmetic(node, all);
-  if (elements === undefined) pinReads(a, node, all);
+  if (elements === undefined) for (const one of all) a.pinReads(node, one.elements);
   a.put(node, elements === undefined ? shape : { ...shape, elements });
 };
 
@@ -92,19 +105,22 @@ function arithmetic(node: Node, values: readonly Value[]): Element[] | undefined
 
 function combine(opType: string, x: Dim | undefined, y: Dim | undefined): Dim | undefined {
   if (x === undefined || y === undefined) return undefined;
-  if (opType === 'Mul') return times(x, y);
-  if (opType === 'Div') return over(x, y);
+  if (opType === 'Mul') return whole(times(x, y));
+  if (opType === 'Div') return whole(over(x, y));
   const [left, right] = [sizeOf(x), sizeOf(y)];
   if (left === undefined || right === undefined) return undefined;
-  if (opType === 'Add') return known(left + right);
-  return opType === 'Sub' ? known(left - right) : undefined;
+  if (opType === 'Add') return whole(known(left + right));
+  return opType === 'Sub' ? whole(known(left - right)) : undefined;
 }
 
-/** Pins the axes whose lengths are among the numbers of a value that is no shape any more. */
-export function pinReads(a: Analysis, node: Node, values: readonly (Value | undefined)[]): void {
-  for (const value of values) {
-    for (const axis of (value?.elements ?? []).flatMap((one) => one.reads)) {
-      a.space.pin(axis, a.because(node, 'computes with their number'));
-    }
-  }
+/** Undefined where the factor is no length any more: "to the end" is the largest number, and nothing is reckoned from it. */
+function whole(dim: Dim | undefined): Dim | undefined {
+  return dim !== undefined && Math.abs(dim.factor) < Number.MAX_SAFE_INTEGER ? dim : undefined;
+}
+
+function isSameShape([first, ...others]: readonly Value[]): boolean {
+  return others.every(
+    ({ dims }) =>
+      dims.length === first?.dims.length && dims.every((dim, index) => same(dim, first.dims[index] ?? known(0))),
+  );
 }

@@ -10,6 +10,7 @@ import { quantized } from './quantized.ts';
 import { reshaping } from './reshaping.ts';
 import { resizing } from './resizing.ts';
 import { shapes } from './shapes.ts';
+import { slicing } from './slicing.ts';
 
 /**
  * How channels pass an operator: a rule couples the axes of what the node reads, states what it knows about the
@@ -29,5 +30,6 @@ export const RULES: Rules = {
   ...reshaping,
   ...resizing,
   ...shapes,
+  ...slicing,
   ...quantized,
 };

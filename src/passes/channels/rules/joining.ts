@@ -1,9 +1,9 @@
 import { attribute, intAttribute, intsAttribute, type Node } from '../../../ir/node.ts';
 import type { Analysis } from '../analysis.ts';
-import { type Dim, known, product, sizeOf } from '../dims.ts';
+import { type Dim, known, sizeOf, times } from '../dims.ts';
 import type { Axis } from '../space.ts';
-import { axisOf, type Element, type Value } from '../values.ts';
-import { broadcast, pinReads } from './elementwise.ts';
+import { axisOf, type Value } from '../values.ts';
+import { broadcast } from './elementwise.ts';
 import type { Rule, Rules } from './index.ts';
 import { setAttribute, setInput } from './write.ts';
 
@@ -34,7 +34,7 @@ const concat: Rule = (node, a) => {
   } else for (const value of values) a.space.pin(value.axes[at], pin);
   const count = values.reduce((sum, value) => sum + (value.elements?.length ?? MAX_NUMBERS), 0);
   const elements = count < MAX_NUMBERS ? values.flatMap((value) => value.elements ?? []) : undefined;
-  if (elements === undefined) pinReads(a, node, values);
+  if (elements === undefined) for (const one of values) a.pinReads(node, one.elements);
   const dims = [...others.dims.slice(0, at), dim, ...others.dims.slice(at)];
   const axes = [...others.axes.slice(0, at), axis, ...others.axes.slice(at)];
   a.put(node, { dims, axes, ...(elements === undefined ? {} : { elements }) });
@@ -64,21 +64,25 @@ const split: Rule = (node, a) => {
     a.giveUp(node, 'cuts a value whose shape is not known, or into computed parts');
     return;
   }
-  pinReads(a, node, [x]);
+  a.pinReads(node, x.elements);
   const axis = x.axes[at];
-  const parts: Axis[] = [];
+  const parts: (Axis | undefined)[] = [];
   let start = 0;
   sizes.forEach((size, index) => {
     const part = axis?.subarray(start, start + size);
-    if (part !== undefined) parts.push(part);
+    parts.push(part);
     start += size;
     const replace = <T>(list: readonly T[], value: T): T[] => list.map((one, place) => (place === at ? value : one));
     a.put(node, { dims: replace(x.dims, known(size)), axes: replace(x.axes, part) }, index);
   });
-  a.edit(node, axis === undefined ? [] : [axis], (view) => {
-    const lengths = parts.map((part) => view.size(part));
+  // Lengths that are computed from those of other axes are written anew as well.
+  const reads = (a.value(node.inputs[1])?.elements ?? []).flatMap((one) => one.reads);
+  a.edit(node, [axis, ...reads], (view) => {
+    const lengths = parts.map((part, index) => (part === undefined ? (sizes[index] as number) : view.size(part)));
     const attributes = node.attributes.filter((one) => one.name !== 'num_outputs');
-    if (a.model.opset < 13) return { attributes: setAttribute(node, attribute.ints('split', lengths)) };
+    if (a.model.opset < 13) {
+      return { inputs: node.inputs.slice(0, 1), attributes: setAttribute(node, attribute.ints('split', lengths)) };
+    }
     return { attributes, inputs: setInput(node, 1, view.ints(`${node.outputs[0]}_split`, lengths)) };
   });
 };
@@ -97,116 +101,13 @@ function sizesOf(a: Analysis, node: Node, x: Value, at: number): number[] | unde
   return whole !== undefined && sizes.reduce((sum, one) => sum + one, 0) !== whole ? undefined : sizes;
 }
 
-/** A run of channels where the step is 1; its ends are written anew. Other slices keep their axis. */
-const slice: Rule = (node, a) => {
-  const x = a.value(node.inputs[0]);
-  const cuts = x === undefined ? undefined : cutsOf(a, node, x);
-  if (x === undefined || cuts === undefined) {
-    a.giveUp(node, 'takes a part of a value whose shape is not known, or along computed axes');
-    return;
-  }
-  const dims = [...x.dims];
-  const axes = [...x.axes];
-  const followed: Cut[] = [];
-  // Ends are written anew all together, which those that are computed cannot be.
-  const computed = cuts.some((cut) => cut.start === undefined || cut.end === undefined);
-  for (const cut of cuts) {
-    const size = sizeOf(x.dims[cut.axis]);
-    const axis = x.axes[cut.axis];
-    const range = size === undefined ? undefined : rangeOf(cut, size);
-    if (range !== undefined && cut.step === 1) {
-      if (computed) a.space.pin(axis, a.because(node, 'takes some of them, and computes where it cuts'));
-      dims[cut.axis] = known(range.end - range.start);
-      axes[cut.axis] = axis?.subarray(range.start, range.end);
-      if (axis !== undefined) followed.push({ ...cut, ...range });
-      continue;
-    }
-    if (!(cut.step === 1 && cut.start === 0 && cut.end !== undefined && cut.end >= ENDLESS)) {
-      dims[cut.axis] = a.openDim();
-    }
-    axes[cut.axis] = undefined;
-    a.space.pin(axis, a.because(node, 'takes some of them by number'));
-  }
-  const elements = x.elements && x.dims.length === 1 ? elementsOf(x.elements, cuts) : undefined;
-  if (elements === undefined) pinReads(a, node, [x]);
-  a.put(node, { dims, axes, ...(elements === undefined ? {} : { elements }) });
-  const cut = (axis: number): Axis => x.axes[axis] as Axis;
-  a.edit(
-    node,
-    followed.map((one) => cut(one.axis)),
-    (view) => {
-      const moved = cuts.map((one) => {
-        const found = followed.find((other) => other.axis === one.axis);
-        if (found === undefined) return { start: one.start ?? 0, end: one.end ?? 0 };
-        const before = (index: number): number => view.kept(cut(one.axis)).filter((kept) => kept < index).length;
-        return { start: before(found.start ?? 0), end: before(found.end ?? 0) };
-      });
-      const starts = moved.map((one) => one.start);
-      const ends = moved.map((one) => one.end);
-      if (a.model.opset < 10) {
-        const attributes = setAttribute(node, attribute.ints('starts', starts));
-        return { attributes: setAttribute({ ...node, attributes }, attribute.ints('ends', ends)) };
-      }
-      const inputs = setInput(node, 1, view.ints(`${node.outputs[0]}_starts`, starts));
-      return { inputs: setInput({ ...node, inputs }, 2, view.ints(`${node.outputs[0]}_ends`, ends)) };
-    },
-  );
-};
-
-/** Exporters mean "to the end" by the largest integer. */
-const ENDLESS = 2 ** 31 - 1;
-
-interface Cut {
-  readonly axis: number;
-  readonly start: number | undefined;
-  readonly end: number | undefined;
-  readonly step: number;
-}
-
-function cutsOf(a: Analysis, node: Node, x: Value): Cut[] | undefined {
-  const numbers = (index: number, name: string): (number | undefined)[] | undefined => {
-    const input = node.inputs[index] ?? '';
-    if (input === '') return a.model.opset < 10 ? intsAttribute(node, name) : undefined;
-    return a.value(input)?.elements?.map((one) => sizeOf(one.dim));
-  };
-  const [starts, ends] = [numbers(1, 'starts'), numbers(2, 'ends')];
-  const axes = numbers(3, 'axes') ?? starts?.map((_, index) => index);
-  const steps = numbers(4, 'steps') ?? axes?.map(() => 1);
-  const stated = [3, 4].every((index) => (node.inputs[index] ?? '') === '' || a.value(node.inputs[index])?.elements);
-  if (starts === undefined || ends === undefined || axes === undefined || steps === undefined || !stated)
-    return undefined;
-  if (axes.some((one) => one === undefined) || steps.some((one) => one === undefined)) return undefined;
-  if (new Set(axes).size !== axes.length || [ends, axes, steps].some((one) => one.length !== starts.length))
-    return undefined;
-  return axes.map((axis, index) => ({
-    axis: axisOf(x, axis as number),
-    start: starts[index],
-    end: ends[index],
-    step: steps[index] as number,
-  }));
-}
-
-function rangeOf({ start, end }: Cut, size: number): { start: number; end: number } | undefined {
-  if (start === undefined || end === undefined) return undefined;
-  const clamp = (value: number): number => Math.min(Math.max(value < 0 ? value + size : value, 0), size);
-  const from = clamp(start);
-  return { start: from, end: Math.max(from, clamp(end)) };
-}
-
-function elementsOf(elements: readonly Element[], cuts: readonly Cut[]): readonly Element[] | undefined {
-  const [cut] = cuts;
-  const range = cut === undefined ? undefined : rangeOf(cut, elements.length);
-  return range === undefined || cut?.step !== 1 ? undefined : elements.slice(range.start, range.end);
-}
-
 /** Zeros around: an axis that gets none passes. */
 const pad: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const rank = x?.dims.length ?? 0;
-  const input = a.value(node.inputs[1])?.elements?.map((one) => sizeOf(one.dim));
-  const pads = intsAttribute(node, 'pads') ?? intsAttribute(node, 'paddings') ?? input;
-  const chosen = (node.inputs[3] ?? '') === '' ? undefined : a.value(node.inputs[3])?.elements;
-  const axes = chosen?.map((one) => sizeOf(one.dim)) ?? x?.dims.map((_, index) => index);
+  const pads = intsAttribute(node, 'pads') ?? intsAttribute(node, 'paddings') ?? a.settings(node, 1);
+  const chosen = a.settings(node, 3);
+  const axes = chosen ?? x?.dims.map((_, index) => index);
   const unclear = ((node.inputs[3] ?? '') !== '' && chosen === undefined) || axes?.some((one) => one === undefined);
   if (x === undefined || pads === undefined || axes === undefined || pads.length !== axes.length * 2 || unclear) {
     a.giveUp(node, 'pads a value whose shape is not known, or by computed lengths');
@@ -224,30 +125,30 @@ const pad: Rule = (node, a) => {
     const whole = size !== undefined && before !== undefined && after !== undefined;
     dims[at] = whole ? known(Math.max(0, size + before + after)) : a.openDim();
   });
-  pinReads(a, node, [x]);
+  a.pinReads(node, x.elements);
   a.put(node, { dims, axes: follows });
 };
 
 /** Repeats: an axis that is there once passes. */
 const tile: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
-  const repeats = a.value(node.inputs[1])?.elements;
+  const repeats = a.settings(node, 1);
   if (x === undefined || repeats?.length !== x.dims.length) {
     a.giveUp(node, 'repeats a value whose shape is not known, or computed times');
     return;
   }
-  pinReads(a, node, [x, a.value(node.inputs[1])]);
-  const once = repeats.map((one) => sizeOf(one.dim) === 1);
+  a.pinReads(node, x.elements);
+  const once = repeats.map((one) => one === 1);
   x.axes.forEach((axis, index) => {
     if (!once[index]) a.space.pin(axis, a.because(node, 'repeats them'));
   });
   a.put(node, {
     dims: x.dims.map((dim, index) => {
-      const count = repeats[index]?.dim;
-      return count === undefined ? a.openDim() : product([dim, count]);
+      const count = repeats[index];
+      return count === undefined ? a.openDim() : times(dim, known(count));
     }),
     axes: x.axes.map((axis, index) => (once[index] ? axis : undefined)),
   });
 };
 
-export const joining: Rules = { Concat: concat, Split: split, Slice: slice, Pad: pad, Tile: tile };
+export const joining: Rules = { Concat: concat, Split: split, Pad: pad, Tile: tile };

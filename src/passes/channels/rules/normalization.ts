@@ -1,14 +1,17 @@
-import { findAttribute, intAttribute, intsAttribute, type Node } from '../../../ir/node.ts';
+import { findAttribute, intAttribute, intsAttribute, isOp, type Node } from '../../../ir/node.ts';
 import type { Analysis } from '../analysis.ts';
+import { known } from '../dims.ts';
 import { axisOf, type Value } from '../values.ts';
-import { pinReads } from './elementwise.ts';
+import { broadcast } from './elementwise.ts';
 import type { Rule, Rules } from './index.ts';
 
 /** A scale, a shift and fixed or per-channel statistics: each channel by itself, on axis 1. */
 const perChannel: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const statistics =
-    node.outputs.filter((one) => one !== '').length > 1 || intAttribute(node, 'training_mode', 0) === 1;
+    node.outputs.filter((one) => one !== '').length > 1 ||
+    intAttribute(node, 'training_mode', 0) === 1 ||
+    (isOp(node, 'BatchNormalization') && a.model.opset < 7 && intAttribute(node, 'is_test', 0) === 0);
   if (statistics || intAttribute(node, 'spatial', 1) === 0 || (x !== undefined && x.dims.length < 2)) {
     a.giveUp(node, 'updates its statistics, or has some for every pixel');
     return;
@@ -20,26 +23,39 @@ const perChannel: Rule = (node, a) => {
     a.space.couple(axis, own, pin);
     axis ??= own;
   }
-  if (x !== undefined) a.put(node, x.elements === undefined ? x : { dims: x.dims, axes: x.axes });
+  if (x !== undefined) a.put(node, { dims: x.dims, axes: x.axes });
 };
 
-/** Mean and variance over the last axes: with a feature gone they are those of the others. */
+/** As BatchNormalization, with statistics of the image itself: of each row and channel, over all axes from 2 on. */
+const instanceNormalization: Rule = (node, a) => {
+  const pin = a.because(node, 'takes their mean and variance, which would change');
+  for (const axis of a.value(node.inputs[0])?.axes.slice(2) ?? []) a.space.pin(axis, pin);
+  perChannel(node, a);
+};
+
+/**
+ * Mean and variance over the axes from one on: with a feature gone they are those of the others. Scale and shift may have the
+ * axes before it too.
+ */
 const layerNormalization: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
-  if (x === undefined) return void a.giveUp(node, 'normalizes a value whose shape is not known');
+  const parameters = node.inputs.slice(1).flatMap((name) => (name === '' ? [] : [a.value(name)]));
+  if (x === undefined || parameters.some((one) => one === undefined)) {
+    a.giveUp(node, 'normalizes a value whose shape is not known, or scales by one');
+    if (x !== undefined) a.put(node, { dims: x.dims, axes: x.axes });
+    return;
+  }
   const first = axisOf(x, intAttribute(node, 'axis', -1));
   const pin = a.because(node, 'takes their mean and variance, which would change');
-  x.axes.forEach((axis, index) => {
-    if (index < first) return;
-    const follows = a.normalized && first === x.dims.length - 1 && node.outputs.slice(1).every((one) => one === '');
-    if (!follows) a.space.pin(axis, pin);
-    for (const name of node.inputs.slice(1)) {
-      const value = a.value(name);
-      const own = value?.axes[index - x.dims.length + value.dims.length];
-      if (name !== '') a.space.couple(axis, own, pin);
-    }
-  });
+  const follows = a.normalized && first === x.dims.length - 1 && node.outputs.slice(1).every((one) => one === '');
+  if (!follows) for (const axis of x.axes.slice(first)) a.space.pin(axis, pin);
+  broadcast(a, node, [x, ...(parameters as Value[])]);
   a.put(node, { dims: x.dims, axes: x.axes });
+  const statistics = {
+    dims: x.dims.map((dim, index) => (index < first ? dim : known(1))),
+    axes: x.axes.map((axis, index) => (index < first ? axis : undefined)),
+  };
+  for (const index of [1, 2]) a.put(node, statistics, index);
 };
 
 /** Operators that mix the elements of some axes: those keep their channels, the others pass. */
@@ -49,26 +65,25 @@ function mixes(what: string, axesOf: (node: Node, x: Value, a: Analysis) => read
     const pin = a.because(node, what);
     for (const name of node.inputs.slice(1)) a.pinValue(name, pin);
     if (x === undefined) return;
-    const axes = axesOf(node, x, a).map((one) => axisOf(x, one));
-    x.axes.forEach((axis, index) => {
-      if (axes.includes(index)) a.space.pin(axis, pin);
-    });
-    pinReads(a, node, [x]);
+    for (const at of axesOf(node, x, a)) a.space.pin(x.axes[axisOf(x, at)], pin);
+    a.pinReads(node, x.elements);
     a.put(node, { dims: x.dims, axes: x.axes });
   };
 }
 
+const from = (x: Value, first: number): number[] => [...x.dims.keys()].slice(Math.max(first, 0));
+
 /** Up to opset 12 everything from the axis on is one. */
-const softmaxAxes = (node: Node, x: Value, a: Analysis): number[] => {
-  if (a.model.opset >= 13) return [intAttribute(node, 'axis', -1)];
-  const first = axisOf(x, intAttribute(node, 'axis', 1));
-  return x.dims.map((_, index) => index).filter((index) => index >= first);
-};
-const all = (_: Node, x: Value): number[] => x.dims.map((_dim, index) => index);
+const softmaxAxes = (node: Node, x: Value, a: Analysis): number[] =>
+  a.model.opset >= 13 ? [intAttribute(node, 'axis', -1)] : from(x, axisOf(x, intAttribute(node, 'axis', 1)));
+
+/** Opset 1 had a flag in place of axes. */
+const varianceAxes = (node: Node, x: Value): readonly number[] =>
+  findAttribute(node, 'across_channels') === undefined ? (intsAttribute(node, 'axes') ?? [0, 2, 3]) : from(x, 0);
 
 export const normalization: Rules = {
   BatchNormalization: perChannel,
-  InstanceNormalization: perChannel,
+  InstanceNormalization: instanceNormalization,
   LayerNormalization: layerNormalization,
   RMSNormalization: layerNormalization,
   Softmax: mixes('sums over them', softmaxAxes),
@@ -76,12 +91,11 @@ export const normalization: Rules = {
   Hardmax: mixes('compares them', softmaxAxes),
   LpNormalization: mixes('takes their norm', (node) => [intAttribute(node, 'axis', -1)]),
   LRN: mixes('sums over their neighbours', () => [1]),
-  GroupNormalization: mixes('takes the mean and variance of a group of them', () => [1]),
-  MeanVarianceNormalization: mixes('takes their mean and variance', (node) => intsAttribute(node, 'axes') ?? [0, 2, 3]),
+  GroupNormalization: mixes('takes the mean and variance of groups of them', (_, x) => from(x, 1)),
+  MeanVarianceNormalization: mixes('takes their mean and variance', varianceAxes),
   CumSum: mixes('adds them up in turn', (node, x, a) => {
-    const [element] = a.value(node.inputs[1])?.elements ?? [];
-    const at = element?.dim?.symbols.length === 0 ? element.dim.factor : undefined;
-    return at === undefined || findAttribute(node, 'axis') !== undefined ? all(node, x) : [at];
+    const [at] = a.settings(node, 1) ?? [];
+    return at === undefined ? from(x, 0) : [at];
   }),
   Trilu: mixes('looks at where they are', (_, x) => [x.dims.length - 2, x.dims.length - 1]),
 };

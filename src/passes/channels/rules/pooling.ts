@@ -2,17 +2,16 @@ import { intAttribute, intsAttribute, isOp, type Node, stringAttribute } from '.
 import type { Analysis } from '../analysis.ts';
 import { type Dim, known, sizeOf } from '../dims.ts';
 import { axisOf, type Value } from '../values.ts';
-import { pinReads } from './elementwise.ts';
 import type { Rule, Rules } from './index.ts';
 
 /** Each channel by itself; the image becomes smaller. */
 const pool: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   if (x === undefined || x.dims.length < 3) return void a.giveUp(node, 'pools a value whose shape is not known');
-  // Indices count through all channels.
-  const [, indices = ''] = node.outputs;
-  if (indices !== '') a.space.pin(x.axes[1], a.because(node, 'gives places among all of them'));
   for (const axis of x.axes.slice(2)) a.space.pin(axis, a.because(node, 'pools over them'));
+  // Indices count through all rows and channels.
+  const [, indices = ''] = node.outputs;
+  if (indices !== '') for (const axis of x.axes) a.space.pin(axis, a.because(node, 'gives places among all of them'));
   const dims = [...x.dims.slice(0, 2), ...x.dims.slice(2).map((dim, axis) => pooled(a, node, dim, axis))];
   a.put(node, { dims, axes: [...x.axes.slice(0, 2), ...x.dims.slice(2).map(() => undefined)] });
 };
@@ -48,24 +47,20 @@ const reduce: Rule = (node, a) => {
     made.dims.push(reduced ? known(1) : dim);
     made.axes.push(reduced ? undefined : x.axes[index]);
   });
-  pinReads(a, node, [x]);
+  a.pinReads(node, x.elements);
   a.put(node, made);
 };
 
 /** Undefined where the axes are computed. */
 function axesOf(a: Analysis, node: Node, x: Value): readonly number[] | undefined {
   if (isOp(node, 'ArgMax') || isOp(node, 'ArgMin')) return [axisOf(x, intAttribute(node, 'axis', 0))];
-  const [, input = ''] = node.inputs;
-  let stated = intsAttribute(node, 'axes');
-  if (input !== '') {
-    const elements = a.value(input)?.elements?.map((one) => sizeOf(one.dim));
-    if (elements === undefined || elements.some((one) => one === undefined)) return undefined;
-    stated = elements as number[];
-  }
+  const isInput = (node.inputs[1] ?? '') !== '';
+  const stated = isInput ? a.settings(node, 1) : intsAttribute(node, 'axes');
+  if (stated?.some((one) => one === undefined) || (isInput && stated === undefined)) return undefined;
   if (stated === undefined || stated.length === 0) {
     return intAttribute(node, 'noop_with_empty_axes', 0) === 1 ? [] : x.dims.map((_, index) => index);
   }
-  return stated.map((one) => axisOf(x, one));
+  return (stated as number[]).map((one) => axisOf(x, one));
 }
 
 const REDUCES = 'L1 L2 LogSum LogSumExp Max Mean Min Prod Sum SumSquare';

@@ -3,7 +3,7 @@ import type { Analysis, Factor } from '../analysis.ts';
 import { type Dim, same, sizeOf } from '../dims.ts';
 import type { Axis, Pin } from '../space.ts';
 import type { Value } from '../values.ts';
-import { broadcast, pinReads } from './elementwise.ts';
+import { broadcast } from './elementwise.ts';
 import type { Rule, Rules } from './index.ts';
 
 /** `Y = A'·B' + C`: what is summed over goes together, and the columns of B', C and Y. */
@@ -23,7 +23,9 @@ const gemm: Rule = (node, a) => {
   const c = node.inputs[2] ?? '';
   const bias = c === '' ? undefined : a.value(c);
   if (bias !== undefined) broadcast(a, node, [bias, { dims, axes: [rows, columns] }]);
-  else if (c !== '') a.space.pin(columns, a.because(node, 'adds a value whose shape is not known'));
+  else if (c !== '') {
+    for (const axis of [rows, columns]) a.space.pin(axis, a.because(node, 'adds a value whose shape is not known'));
+  }
   a.put(node, { dims, axes: [rows, columns] });
   a.products.push({
     ...{ node, weight: node.inputs[1] ?? '', outputs: columns, inputs: b.axes[inner] },
@@ -61,7 +63,7 @@ const matMul: Rule = (node, a) => {
     { dim: other.dims[other === left ? rows : columns] as Dim, axis: other.axes[other === left ? rows : columns] },
     ...matrixFactors(own, own.dims.length - 2, own.dims.length - 1),
   ];
-  const weight = node.inputs.findIndex((name, index) => index < 2 && a.value(name)?.isConstant === true);
+  const weight = [0, 1].findIndex((index) => isWeight(a, node.inputs[index] ?? ''));
   const own = weight === 0 ? left : right;
   const other = weight === 0 ? right : left;
   const rank = own.dims.length;
@@ -92,7 +94,7 @@ const gather: Rule = (node, a) => {
     data.elements !== undefined && picked?.every((at) => at !== undefined)
       ? picked.map((at) => data.elements?.at(at as number) ?? { dim: undefined, reads: [] })
       : undefined;
-  if (elements === undefined) pinReads(a, node, [data]);
+  if (elements === undefined) a.pinReads(node, data.elements);
   a.put(node, {
     dims: [...data.dims.slice(0, axis), ...indices.dims, ...data.dims.slice(axis + 1)],
     axes: [...data.axes.slice(0, axis), ...indices.dims.map(() => undefined), ...data.axes.slice(axis + 1)],
@@ -139,6 +141,10 @@ export const products: Rules = {
 
 function innerPin(a: Analysis, node: Node): Pin {
   return a.because(node, 'sums over them together with a value whose channels are not followed');
+}
+
+function isWeight(a: Analysis, name: string): boolean {
+  return a.value(name)?.isConstant === true || a.weights.has(name);
 }
 
 function matrixFactors(value: Value, one: number, two: number): Factor[] {

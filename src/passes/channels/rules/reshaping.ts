@@ -1,4 +1,4 @@
-import { intAttribute, intsAttribute, type Node } from '../../../ir/node.ts';
+import { attribute, intAttribute, intsAttribute, type Node } from '../../../ir/node.ts';
 import type { Analysis } from '../analysis.ts';
 import { type Dim, known, over, product, same, sizeOf } from '../dims.ts';
 import { type Link, linksOf, through } from '../regroup.ts';
@@ -14,8 +14,7 @@ const transpose: Rule = (node, a) => {
   a.put(node, {
     dims: perm.map((at) => x.dims[at] as Dim),
     axes: perm.map((at) => x.axes[at]),
-    ...(x.dims.length < 2 && x.elements !== undefined ? { elements: x.elements } : {}),
-    ...(x.isConstant === true ? { isConstant: true } : {}),
+    ...carried(x),
   });
 };
 
@@ -39,15 +38,14 @@ const reshape: Rule = (node, a) => {
     return;
   }
   const axes = follow(a, node, x, dims);
-  const made = elementsOf(x, dims);
-  a.put(node, made === undefined ? { dims, axes } : { dims, axes, elements: made });
+  // A scalar as a vector of one, and back.
+  a.put(node, { dims, axes, ...numbersOf(x) });
   a.edit(node, [...axes, ...x.axes, ...reads], (view) => {
     const lengths = states.map((length, index) => {
       const axis = axes[index];
       return length > 0 && axis !== undefined ? view.size(axis) : length;
     });
-    if (a.model.opset < 5)
-      return { attributes: setAttribute(node, { name: 'shape', type: 'ints', value: lengths.map(BigInt) }) };
+    if (a.model.opset < 5) return { attributes: setAttribute(node, attribute.ints('shape', lengths)) };
     const inputs = setInput(node, 1, view.ints(`${node.outputs[0]}_shape`, lengths));
     return {
       inputs,
@@ -142,15 +140,11 @@ function optionsOf(a: Analysis, x: Value, link: Link): Option[] {
   const pairs: Option[] = [];
   for (const from of link.from) {
     if (x.axes[from] === undefined) continue;
-    for (const to of link.to) pairs.push({ from, to });
+    // A dim of 1 has no channels.
+    for (const [index, to] of link.to.entries()) if (link.toSizes[index] !== 1) pairs.push({ from, to });
   }
   const free = pairs.filter(({ from }) => a.space.pinOfAll(x.axes[from] as Axis) === undefined);
   return free.length > 0 ? free : pairs.slice(0, 1);
-}
-
-/** Numbers of a shape in another shape: a scalar as a vector of one, and back. */
-function elementsOf(x: Value, dims: readonly Dim[]): readonly Element[] | undefined {
-  return x.elements !== undefined && dims.length <= 1 ? x.elements : undefined;
 }
 
 const flatten: Rule = (node, a) => {
@@ -158,7 +152,7 @@ const flatten: Rule = (node, a) => {
   if (x === undefined) return void a.giveUp(node, 'flattens a value whose shape is not known');
   const at = axisOf(x, intAttribute(node, 'axis', 1));
   const dims = [product(x.dims.slice(0, at)), product(x.dims.slice(at))];
-  a.put(node, { dims, axes: follow(a, node, x, dims) });
+  a.put(node, { dims, axes: follow(a, node, x, dims), ...numbersOf(x) });
 };
 
 /** Dims of 1 come and go. */
@@ -191,17 +185,19 @@ const unsqueeze: Rule = (node, a) => {
   });
 };
 
+function numbersOf({ elements }: Value): Pick<Value, 'elements'> {
+  return elements === undefined ? {} : { elements };
+}
+
 function carried(x: Value): Pick<Value, 'elements' | 'isConstant'> {
-  const { elements, isConstant } = x;
-  return { ...(elements === undefined ? {} : { elements }), ...(isConstant === true ? { isConstant } : {}) };
+  return { ...numbersOf(x), ...(x.isConstant === true ? { isConstant: true } : {}) };
 }
 
 function axesOf(a: Analysis, node: Node): number[] | undefined {
   const stated = intsAttribute(node, 'axes');
-  const [, input = ''] = node.inputs;
-  if (stated !== undefined || input === '') return stated;
-  const found = a.value(input)?.elements?.map((one) => sizeOf(one.dim));
-  return found?.every((one) => one !== undefined) ? (found as number[]) : undefined;
+  if (stated !== undefined || (node.inputs[1] ?? '') === '') return stated;
+  const found = a.settings(node, 1);
+  return found?.every((one) => one !== undefined) ? found : undefined;
 }
 
 /** Without axes every dim of 1 goes, which must be known of all. */

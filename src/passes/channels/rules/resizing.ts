@@ -1,9 +1,8 @@
-import { findAttribute, type Node } from '../../../ir/node.ts';
+import { findAttribute, type Node, stringAttribute } from '../../../ir/node.ts';
 import type { Analysis } from '../analysis.ts';
 import { type Dim, known, same, sizeOf } from '../dims.ts';
 import type { Axis } from '../space.ts';
 import type { Element, Value } from '../values.ts';
-import { pinReads } from './elementwise.ts';
 import type { Rule, Rules } from './index.ts';
 import { setInput } from './write.ts';
 
@@ -16,37 +15,31 @@ const resize: Rule = (node, a) => {
   const sizes = a.value(sizesName);
   const several =
     findAttribute(node, 'axes') !== undefined || findAttribute(node, 'keep_aspect_ratio_policy') !== undefined;
-  if (x === undefined || several)
-    return void a.giveUp(node, 'resizes a value whose shape is not known, or chosen axes');
+  // A region cuts off a part of an axis whose scale is 1 as well.
+  const crops = stringAttribute(node, 'coordinate_transformation_mode', '') === 'tf_crop_and_resize';
+  if (x === undefined || several || crops) {
+    a.giveUp(node, 'resizes a value whose shape is not known, or chosen axes, or a region');
+    return;
+  }
+  a.pinReads(node, x.elements);
   const pin = a.because(node, 'resizes them');
   for (const name of node.inputs.slice(1)) if (name !== sizesName) a.pinValue(name, pin);
   if (scales?.length === x.dims.length && sizesName === '') {
-    put(
-      a,
-      node,
-      x,
-      scales.map((one) => one === 1),
-      pin,
-    );
-    return;
+    const keeps = scales.map((one) => one === 1);
+    return void put(a, node, x, keeps, pin);
   }
   if (sizes?.elements?.length !== x.dims.length) {
     a.giveUp(node, 'resizes to a computed size');
     return;
   }
   const { elements } = sizes;
-  put(
-    a,
-    node,
-    x,
-    keepsOf(a, node, x, sizes, (one, dim) => one.dim !== undefined && same(one.dim, dim)),
-    pin,
-  );
+  const keeps = keepsOf(a, node, x, sizes, (one, dim) => one.dim !== undefined && same(one.dim, dim));
+  put(a, node, x, keeps, pin);
   if (sizes.isConstant !== true) return;
   a.edit(node, x.axes, (view) => {
     const lengths = elements.map((one, index) => {
       const axis = x.axes[index];
-      return axis === undefined ? (sizeOf(one.dim) ?? 0) : view.size(axis);
+      return axis === undefined || !keeps[index] ? (sizeOf(one.dim) ?? 0) : view.size(axis);
     });
     return { inputs: setInput(node, 3, view.ints(`${node.outputs[0]}_sizes`, lengths)) };
   });
@@ -84,7 +77,7 @@ function keepsOf(
     const dim = x.dims[index - offset];
     const keeps = dim !== undefined && isSame(element, dim);
     const follows = keeps && (axis === undefined || target.isConstant === true || element.from === axis);
-    if (!follows || element.from !== axis) pinReads(a, node, [{ ...target, elements: [element] }]);
+    if (!follows || element.from !== axis) a.pinReads(node, [element]);
     if (!follows) a.space.pin(axis, a.because(node, 'has a shape that is computed'));
     return keeps;
   });
@@ -98,6 +91,7 @@ const expand: Rule = (node, a) => {
     a.giveUp(node, 'expands a value whose shape is not known, or to one that is not');
     return;
   }
+  a.pinReads(node, x.elements);
   const rank = Math.max(x.dims.length, elements.length);
   const at = <T>(list: readonly T[], index: number): T | undefined => list[index - rank + list.length];
   const isSame = (element: Element, dim: Dim): boolean =>

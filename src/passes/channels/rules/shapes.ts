@@ -1,7 +1,6 @@
 import { intAttribute } from '../../../ir/node.ts';
 import { known, sizeOf } from '../dims.ts';
 import type { Element } from '../values.ts';
-import { pinReads } from './elementwise.ts';
 import type { Rule, Rules } from './index.ts';
 
 /** The lengths of a value, which remember the axes they are of. */
@@ -28,7 +27,7 @@ const size: Rule = (node, a) => {
 const constantOfShape: Rule = (node, a) => {
   const target = a.value(node.inputs[0]);
   if (target?.elements === undefined) return void a.giveUp(node, 'makes a tensor of a computed shape');
-  pinReads(a, node, [target]);
+  a.pinReads(node, target.elements);
   a.put(node, {
     dims: target.elements.map((one) => one.dim ?? a.openDim()),
     axes: target.elements.map(() => undefined),

@@ -1,0 +1,21 @@
+/** For each operator and each axis of what it reads: may channels along it go, and is the result the promised model? */
+import { expect, test } from '@jest/globals';
+import { axisRemoval, IMAGE } from '../../support/axes.ts';
+import { LAYER_CASES } from './layerCases.ts';
+import { SHAPE_CASES } from './shapeCases.ts';
+
+const CASES = [...LAYER_CASES, ...SHAPE_CASES];
+
+for (const [index, one] of CASES.entries()) {
+  const dims = one.dims ?? IMAGE;
+  const title = `${index}: ${one.op} of [${dims.join(', ')}], opset ${one.opset ?? 17}`;
+  test(`${title}: axes [${one.free.join(', ')}] lose channels, the others none`, async () => {
+    for (const axis of dims.keys()) {
+      const found = await axisRemoval(one, axis).catch((cause: unknown) => {
+        throw new Error(`axis ${axis}: ${String(cause)}`, { cause });
+      });
+      expect([axis, found.changes > 0]).toEqual([axis, one.free.includes(axis)]);
+      if (!(found.sqnr > 90)) throw new Error(`axis ${axis}: ${found.sqnr} dB`);
+    }
+  });
+}
