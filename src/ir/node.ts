@@ -72,6 +72,12 @@ export function intAttribute(node: Node, name: string, fallback: number): number
   return found?.type === 'int' ? safeInteger(found.value) : fallback;
 }
 
+/** An integer attribute exactly, or `fallback` where the node does not have it. */
+export function bigintAttribute(node: Node, name: string, fallback: bigint): bigint {
+  const found = findAttribute(node, name);
+  return found?.type === 'int' ? found.value : fallback;
+}
+
 /** A list of integers, or undefined where the node does not have it. Exact: exporters write "to the end" as 2^63 − 1. */
 export function bigintsAttribute(node: Node, name: string): readonly bigint[] | undefined {
   const found = findAttribute(node, name);

@@ -21,6 +21,16 @@ export function toFloat32(bytes: Uint8Array, format: FloatFormat): Float32Array 
   }
 }
 
+/** The integers of an int32 or int64 tensor: bigint, because a number does not hold all of 64 bits. */
+export function toIntegers(bytes: Uint8Array, format: 'int32' | 'int64'): bigint[] {
+  if (format === 'int64') {
+    const at = aligned(bytes, 8);
+    return [...new BigInt64Array(at.buffer, at.byteOffset, at.byteLength / 8)];
+  }
+  const at = aligned(bytes, 4);
+  return Array.from(new Int32Array(at.buffer, at.byteOffset, at.byteLength / 4), BigInt);
+}
+
 /** The bytes as float32, copied only where they do not start at a multiple of four. */
 export function floats(bytes: Uint8Array): Float32Array {
   const at = aligned(bytes, 4);

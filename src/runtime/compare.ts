@@ -60,7 +60,7 @@ export class OutputComparison {
     this.#dtype ??= reference.dtype;
     const [a, b] = [numbersOf(reference), numbersOf(other)];
     this.#elements += a.length;
-    this.#sum(a, b);
+    this.#sum(a, b, wholeDifferences(reference, other));
     const classes = reference.dims.at(-1) ?? 0;
     if (isFloat(reference.dtype) && reference.dims.length >= 2 && classes > 1) this.#rank(a, b, classes, labels);
   }
@@ -107,11 +107,11 @@ export class OutputComparison {
     throw new CompressError('unsupported', `output '${this.name}'`, fact);
   }
 
-  #sum(a: Numbers, b: Numbers): void {
+  #sum(a: Numbers, b: Numbers, differences: Numbers | undefined): void {
     for (let index = 0; index < a.length; index++) {
       const [x, y] = [a[index] as number, b[index] as number];
       if (Number.isFinite(x) && Number.isFinite(y)) {
-        const error = x - y;
+        const error = differences === undefined ? x - y : (differences[index] as number);
         this.#signal += x * x;
         this.#other += y * y;
         this.#product += x * y;
@@ -144,11 +144,21 @@ type Numbers = ArrayLike<number>;
 
 /** Elements as numbers: 64-bit integers are rounded to 53 bits, far more than a class or a token needs. */
 function numbersOf({ dtype, data }: FeedTensor): Numbers {
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array) return Float64Array.from(data, Number);
+  if (isWide(data)) return Float64Array.from(data, Number);
   if (dtype === 'float16' && data instanceof Uint16Array) {
     return toFloat32(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), 'float16');
   }
   return data;
+}
+
+/** What 64-bit integers differ by, taken before they are rounded: two hashes are not equal where 53 bits are. */
+function wholeDifferences({ data: a }: FeedTensor, { data: b }: FeedTensor): Numbers | undefined {
+  if (!isWide(a) || !isWide(b)) return undefined;
+  return Float64Array.from(a, (one, index) => Number(one - (b[index] as bigint)));
+}
+
+function isWide(data: FeedTensor['data']): data is BigInt64Array | BigUint64Array {
+  return data instanceof BigInt64Array || data instanceof BigUint64Array;
 }
 
 /** Place of the first largest element of a row; −1 where the row has a NaN, which no label is. */

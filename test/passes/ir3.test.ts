@@ -1,7 +1,7 @@
 /** Before IR version 4 every initializer is listed among the graph inputs, and is a constant all the same. */
 import { describe, expect, test } from '@jest/globals';
 import { equalize, fold, quantize } from '../../src/index.ts';
-import { f32, i64, type ModelSpec } from '../support/build.ts';
+import { f32, i64, type ModelSpec, value } from '../support/build.ts';
 import { modelOf, pass } from '../support/model.ts';
 import { seeded } from '../support/random.ts';
 
@@ -80,4 +80,11 @@ test('from IR 4 on, an initializer that is an input may be replaced; raising the
   old.setIrVersion(8);
   expect(old.graph.isInput('w')).toBe(false);
   expect(old.graph.isOverridable('w')).toBe(false);
+});
+
+test('a shape that a caller may feed is none that a weight could be given once and for all', async () => {
+  const fed = { ...reshaped, irVersion: 8, inputs: { ...reshaped.inputs, shape: value('int64', [2]) } };
+  const { model } = await pass(fed, quantize({}));
+  expect(model.graph.nodes[0]).toMatchObject({ opType: 'Reshape', inputs: ['w', 'shape'] });
+  expect(model.graph.isInput('shape')).toBe(true);
 });

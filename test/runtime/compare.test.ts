@@ -8,7 +8,7 @@ const f32 = (dims: readonly number[], data: Iterable<number>): FeedTensor => ({
   dims,
   data: Float32Array.from(data),
 });
-const i64 = (dims: readonly number[], data: readonly number[]): FeedTensor => ({
+const i64 = (dims: readonly number[], data: readonly (number | bigint)[]): FeedTensor => ({
   dtype: 'int64',
   dims,
   data: BigInt64Array.from(data.map(BigInt)),
@@ -28,6 +28,12 @@ test('the figures are those of the formulas, over all samples together', () => {
   expect(found.cosine).toBeCloseTo(47 / Math.sqrt(50 * 45.25), 12);
   expect(found.maxAbsError).toBe(1);
   expect(found.top1).toBeUndefined();
+});
+
+test('integers beyond 2^53 differ by what they differ by', () => {
+  const [one, other] = [2n ** 60n, 2n ** 60n + 3n];
+  expect(figures([i64([2], [one, 1]), i64([2], [other, 1])])).toMatchObject({ maxAbsError: 3 });
+  expect(figures([i64([2], [one, 1]), i64([2], [one, 1])])).toMatchObject({ sqnr: Infinity, maxAbsError: 0 });
 });
 
 test('equal outputs have infinite SQNR, zeros among them', () => {

@@ -1,7 +1,7 @@
 import { elementCount } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { isOp } from '../../ir/node.ts';
-import { aligned, toFloat32 } from '../../kernels/views.ts';
+import { toFloat32, toIntegers } from '../../kernels/views.ts';
 
 /** The elements of constants that may be shapes, axes, sizes or scales, by name. */
 export type Small = ReadonlyMap<string, { readonly ints?: readonly bigint[]; readonly floats?: readonly number[] }>;
@@ -16,14 +16,8 @@ export async function loadSmall(graph: Graph): Promise<Small> {
   for (const name of [...graph.initializers.keys(), ...constants]) {
     const tensor = graph.isOverridable(name) ? undefined : graph.held(name)?.tensor;
     if (tensor === undefined || tensor.dims.length > 1 || elementCount(tensor.dims) > MAX_ELEMENTS) continue;
-    if (tensor.dtype === 'int64') {
-      const bytes = aligned(await tensor.load(), 8);
-      const ints = new BigInt64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
-      found.set(name, { ints: [...ints] });
-    } else if (tensor.dtype === 'int32') {
-      const bytes = aligned(await tensor.load(), 4);
-      const ints = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-      found.set(name, { ints: Array.from(ints, BigInt) });
+    if (tensor.dtype === 'int64' || tensor.dtype === 'int32') {
+      found.set(name, { ints: toIntegers(await tensor.load(), tensor.dtype) });
     } else if (tensor.dtype === 'float32') {
       found.set(name, { floats: [...toFloat32(await tensor.load(), 'float32')] });
     }

@@ -46,7 +46,10 @@ export function at(values: PerChannel, channel: number): number {
   return typeof values === 'number' ? values : (values[channel] as number);
 }
 
-/** The elements of a tensor as numbers; undefined for types that are not numbers a constant is written in. */
+/**
+ * The elements of a tensor as numbers; undefined for types that are not numbers a constant is written in. An int64 beyond
+ * 2^53 is rounded: integers are only held against small ones, such as the 1 of `x · 1`.
+ */
 export function toNumbers(bytes: Uint8Array, dtype: DType): Float64Array | undefined {
   // A copy: `slice` of what may be a Buffer would be a view into a larger one.
   const copy = (): ArrayBuffer => new Uint8Array(bytes).buffer;

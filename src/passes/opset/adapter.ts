@@ -45,11 +45,11 @@ export class Scope {
     return name;
   }
 
-  /** A new int64 constant, e.g. axes: [n], or a scalar where `values` is one number. Returns its name. */
-  addInts(suffix: string, values: number | readonly (number | bigint)[]): string {
-    const list = typeof values === 'number' ? [values] : values;
-    const dims = typeof values === 'number' ? [] : [list.length];
-    return this.add(suffix, 'int64', dims, BigInt64Array.from(list.map((one) => BigInt(one))));
+  /** A new int64 constant, e.g. axes: [n], or a scalar where `values` is one integer. Returns its name. */
+  addInts(suffix: string, values: bigint | readonly bigint[]): string {
+    const list = typeof values === 'bigint' ? [values] : values;
+    const dims = typeof values === 'bigint' ? [] : [list.length];
+    return this.add(suffix, 'int64', dims, BigInt64Array.from(list));
   }
 }
 

@@ -1,4 +1,12 @@
-import { attribute, bigintsAttribute, createNode, findAttribute, floatAttribute, intAttribute } from '../../ir/node.ts';
+import {
+  attribute,
+  bigintAttribute,
+  bigintsAttribute,
+  createNode,
+  findAttribute,
+  floatAttribute,
+  intAttribute,
+} from '../../ir/node.ts';
 import { type Adapted, type Adapter, rewritten, type Scope, without } from './adapter.ts';
 
 /** The largest float32, which Clip up to opset 6 takes for an absent bound. */
@@ -58,7 +66,7 @@ export const sliceTo10: Adapter = (node, scope) => {
 /** `TopK <k> (x)` becomes `TopK (x, k)`. */
 export const topKTo10: Adapter = (node, scope) =>
   rewritten(node, {
-    inputs: [node.inputs[0] ?? '', scope.addInts('k', [intAttribute(node, 'k', 0)])],
+    inputs: [node.inputs[0] ?? '', scope.addInts('k', [bigintAttribute(node, 'k', 0n)])],
     attributes: without(node, 'k'),
   });
 
@@ -109,7 +117,7 @@ export const splitTo18: Adapter = (node) => {
 /** `DFT <axis = 1> (x, length)` becomes `DFT (x, length, axis)`: the default axis changed. */
 export const dftTo20: Adapter = (node, scope) =>
   rewritten(node, {
-    inputs: [node.inputs[0] ?? '', node.inputs[1] ?? '', scope.addInts('axis', intAttribute(node, 'axis', 1))],
+    inputs: [node.inputs[0] ?? '', node.inputs[1] ?? '', scope.addInts('axis', bigintAttribute(node, 'axis', 1n))],
     attributes: without(node, 'axis'),
   });
 

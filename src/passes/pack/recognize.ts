@@ -1,8 +1,10 @@
 import { elementCount } from '../../ir/dtype.ts';
 import type { Graph, Held } from '../../ir/graph.ts';
+import { safeInteger } from '../../ir/integers.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
+import { toIntegers } from '../../kernels/views.ts';
 import { countMask, sizeOf } from './elements.ts';
 import { MAX_FOLDED, unpackVariant } from './form.ts';
 
@@ -75,7 +77,7 @@ function own(graph: Graph, name: string): Held | undefined {
 
 async function dimsOf(tensor: Tensor): Promise<number[] | undefined> {
   if (tensor.dtype !== 'int64' || tensor.dims.length !== 1 || tensor.byteLength > MAX_DIMS_BYTES) return undefined;
-  return Array.from(new BigInt64Array(Uint8Array.from(await tensor.load()).buffer), Number);
+  return toIntegers(await tensor.load(), 'int64').map(safeInteger);
 }
 
 /** What does not fit; undefined where all does. Reads the mask. */

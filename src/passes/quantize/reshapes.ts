@@ -1,7 +1,9 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
+import { safeInteger } from '../../ir/integers.ts';
 import type { Model } from '../../ir/model.ts';
 import { intAttribute, intsAttribute, isOp, type Node } from '../../ir/node.ts';
+import { toIntegers } from '../../kernels/views.ts';
 import { dropUnused } from '../held.ts';
 import { RESHAPES, traceBack } from '../trace.ts';
 
@@ -74,10 +76,10 @@ async function dimsAfter(node: Node, dims: readonly number[], graph: Graph): Pro
 /** More dims than any weight has. */
 const MAX_RANK = 64;
 
-/** A short list of int64 that the model holds. */
+/** A short list of int64 that the model holds, and no caller can replace. */
 async function intsOf(graph: Graph, name: string): Promise<number[] | undefined> {
-  const tensor = graph.held(name)?.tensor;
-  if (tensor?.dtype !== 'int64' || elementCount(tensor.dims) > MAX_RANK) return undefined;
-  const bytes = Uint8Array.from(await tensor.load());
-  return [...new BigInt64Array(bytes.buffer)].map(Number);
+  const held = graph.held(name);
+  if (held?.tensor.dtype !== 'int64' || elementCount(held.tensor.dims) > MAX_RANK) return undefined;
+  if (held.graph.isOverridable(name)) return undefined;
+  return toIntegers(await held.tensor.load(), 'int64').map(safeInteger);
 }
