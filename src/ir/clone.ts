@@ -33,7 +33,8 @@ function cloneNode(node: Node): Node {
   return bodiesOf(node).length === 0 ? node : { ...node, attributes: node.attributes.map(cloneBodies) };
 }
 
-function cloneBodies(one: Attribute): Attribute {
+/** The attribute with graphs of its own in it, over the same leaves. */
+export function cloneBodies(one: Attribute): Attribute {
   if (one.type === 'graph') return { ...one, value: cloneGraph(one.value) };
   return one.type === 'graphs' ? { ...one, value: one.value.map(cloneGraph) } : one;
 }

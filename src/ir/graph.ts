@@ -176,7 +176,7 @@ export class Graph {
     if (this.kind === 'function') throw new RangeError('a function holds its weights in Constant nodes');
     const { name, dtype, dims } = tensor;
     this.#initializers.set(name, tensor);
-    this.#root().#names?.add(name);
+    this.root.#names?.add(name);
     const listed = this.#listsInitializers ? this.#inputs.get(name) : undefined;
     if (listed === undefined) return;
     if (listed.dtype !== dtype || listed.dims?.join() !== dims.join()) this.#inputs.set({ name, dtype, dims });
@@ -207,7 +207,7 @@ export class Graph {
   setSparseInitializers(tensors: readonly SparseTensor[]): void {
     if (this.kind === 'function') throw new RangeError('a function holds its weights in Constant nodes');
     this.#sparse = new Map([...this.#sparse, ...tensors.map((one) => [one.name, one] as const)]);
-    for (const one of tensors) this.#root().#names?.add(one.name);
+    for (const one of tensors) this.root.#names?.add(one.name);
   }
 
   removeSparseInitializers(names: ReadonlySet<string>): void {
@@ -258,12 +258,13 @@ export class Graph {
 
   /** `base`, or `base_1`, `base_2`, … : a name nothing in the model has yet, reserved from now on. */
   uniqueName(base: string): string {
-    const root = this.#root();
+    const root = this.root;
     root.#names ??= namesOf(root);
     return root.#names.unique(base);
   }
 
-  #root(): Graph {
+  /** The main graph or the function this one is in, at any depth; itself where it is one. */
+  get root(): Graph {
     let graph: Graph = this;
     while (graph.parent !== undefined) graph = graph.parent;
     return graph;
@@ -278,7 +279,7 @@ export class Graph {
       body.parent = this;
       this.#bodies.set(body, (this.#bodies.get(body) ?? 0) + 1);
     }
-    const names = this.#root().#names;
+    const names = this.root.#names;
     if (names !== undefined) collectNodeNames(node, names);
   }
 

@@ -1,7 +1,8 @@
 import type { Blob } from '../bytes/stored.ts';
+import { withBodies } from './bodies.ts';
 import type { Graph } from './graph.ts';
 import { type MetadataEntry, type ModelHeader, NO_HEADER } from './header.ts';
-import type { Node } from './node.ts';
+import { isStandard, type Node } from './node.ts';
 
 /** One `opset_import` entry: which version of a domain's operators the model speaks. */
 export interface OpsetImport {
@@ -26,6 +27,16 @@ export interface ModelFields {
   readonly header?: () => Promise<Omit<ModelHeader, 'metadata'>>;
 }
 
+/** Which version of the standard operators these imports ask for; undefined where none does. */
+export function standardVersion(opsets: readonly OpsetImport[]): number | undefined {
+  return opsets.find((one) => isStandard(one.domain))?.version;
+}
+
+/** What a node and the function it calls have in common. */
+function callKey(domain = '', name = '', overload = ''): string {
+  return JSON.stringify([domain, name, overload]);
+}
+
 /** The first IR version whose initializers need not be graph inputs. */
 export const FREE_INITIALIZERS = 4;
 
@@ -34,6 +45,7 @@ export class Model {
   readonly graph: Graph;
   readonly trainingNames: ReadonlySet<string>;
   #functions: readonly Graph[];
+  #callees: Map<string, Graph> | undefined;
   #irVersion: number;
   #opsets: readonly OpsetImport[];
   #metadata: readonly MetadataEntry[];
@@ -62,12 +74,12 @@ export class Model {
 
   /** Version of the standard domain; 0 where the model imports none. */
   get opset(): number {
-    return this.#opsets.find((one) => one.domain === '' || one.domain === 'ai.onnx')?.version ?? 0;
+    return standardVersion(this.#opsets) ?? 0;
   }
 
   /** States that the model now speaks version `version` of the standard domain. Changes no node. */
   setOpset(version: number): void {
-    const standard = (one: OpsetImport): boolean => one.domain === '' || one.domain === 'ai.onnx';
+    const standard = (one: OpsetImport): boolean => isStandard(one.domain);
     if (!this.#opsets.some(standard)) this.#opsets = [...this.#opsets, { domain: '', version }];
     else this.#opsets = this.#opsets.map((one) => (standard(one) ? { ...one, version } : one));
   }
@@ -85,11 +97,25 @@ export class Model {
   /** Adds a function; its domain must be imported too. */
   addFunction(one: Graph): void {
     this.#functions = [...this.#functions, one];
+    this.#callees = undefined;
   }
 
   /** Removes a function that no node calls any more. */
   removeFunction(one: Graph): void {
     this.#functions = this.#functions.filter((other) => other !== one);
+    this.#callees = undefined;
+  }
+
+  /**
+   * The local function that a node calls; undefined for an operator. ONNX leaves open who wins where a function has the
+   * name of a standard operator: with ONNX Runtime the operator does.
+   */
+  callee({ domain, opType, overload }: Node): Graph | undefined {
+    if (isStandard(domain) || this.#functions.length === 0) return undefined;
+    this.#callees ??= new Map(
+      this.#functions.map((one) => [callKey(one.signature?.domain, one.name, one.signature?.overload), one]),
+    );
+    return this.#callees.get(callKey(domain, opType, overload));
   }
 
   get functions(): readonly Graph[] {
@@ -132,9 +158,7 @@ export class Model {
 
   /** Every graph of the model: the main one, functions, and the bodies inside them, outer before inner. */
   graphs(): readonly Graph[] {
-    const all: Graph[] = [this.graph, ...this.functions];
-    for (let index = 0; index < all.length; index++) all.push(...(all[index] as Graph).bodies);
-    return all;
+    return withBodies([this.graph, ...this.functions]);
   }
 
   /** Every node with the graph it is in. */

@@ -112,7 +112,17 @@ export function bodiesOf(node: Node): readonly Graph[] {
   return bodies;
 }
 
+/** What sentences call a node: `Clip 'clip1'`, by its first output where it has no name. */
+export function labelOf(node: Node): string {
+  return `${node.opType} '${node.name || (node.outputs.find((one) => one !== '') ?? '')}'`;
+}
+
+/** Whether a domain is that of the standard operators. */
+export function isStandard(domain: string): boolean {
+  return domain === '' || domain === 'ai.onnx';
+}
+
 /** Whether a node is the standard operator of that name. */
 export function isOp(node: Node, opType: string): boolean {
-  return node.opType === opType && (node.domain === '' || node.domain === 'ai.onnx');
+  return node.opType === opType && isStandard(node.domain);
 }

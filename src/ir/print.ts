@@ -1,6 +1,6 @@
 import type { Graph, ValueInfo } from './graph.ts';
 import type { Model } from './model.ts';
-import type { Attribute, Node } from './node.ts';
+import { type Attribute, isStandard, type Node } from './node.ts';
 
 /**
  * The model as text, a line a node, without the weights' values: for golden tests and for reading.
@@ -36,7 +36,7 @@ function printValue(value: ValueInfo): string {
 }
 
 function printNode(node: Node, indent: string): string {
-  const domain = node.domain === '' || node.domain === 'ai.onnx' ? '' : `${shown(node.domain)}.`;
+  const domain = isStandard(node.domain) ? '' : `${shown(node.domain)}.`;
   const attributes = node.attributes.map((one) => `${shown(one.name)} = ${printAttribute(one, indent)}`).join(', ');
   const between = attributes === '' ? '' : ` <${attributes}>`;
   const names = (list: readonly string[]): string => list.map(shown).join(', ');

@@ -32,6 +32,9 @@ export const WEIGHT_INPUTS: Readonly<Record<string, readonly number[]>> = {
   Gather: [0],
 };
 
+/** Recurrent operators, and their two weights: W [directions, gates·hidden, input], R [directions, gates·hidden, hidden]. */
+export const RECURRENT_INPUTS: Readonly<Record<string, readonly number[]>> = { LSTM: [1, 2], GRU: [1, 2], RNN: [1, 2] };
+
 /** Operators whose weights are quantized already. */
 export const INTEGER_OPS: RegExp =
   /^(QLinear|MatMulInteger|ConvInteger|QGemm|QAttention|DynamicQuantize|MatMulNBits|MatMulBnb4|GatherBlockQuantized|QMoE)/;

@@ -14,7 +14,7 @@ export interface Path {
   readonly dtype: DType;
 }
 
-/** Where a value comes from: a weight the model holds, or, without one, an input of the function. */
+/** Where a value comes from: a weight the model holds, or, without one, what a call of the function gives it. */
 export interface Trace extends Path {
   readonly held: Held | undefined;
   readonly graph: Graph;
@@ -41,7 +41,7 @@ export function traceBack(graph: Graph, value: string): Trace | undefined {
     if (held !== undefined) return along(scope, name, held, via);
     while (scope.parent !== undefined && !scope.defines(name)) scope = scope.parent;
     const producer = scope.producer(name);
-    if (producer === undefined) {
+    if (producer === undefined || isAttribute(producer)) {
       const plain = { held: undefined, via, transposed: false, reshaped: false, dtype: 'float32' } as const;
       return scope.kind === 'function' ? { graph: scope, name, ...plain } : undefined;
     }
@@ -49,6 +49,11 @@ export function traceBack(graph: Graph, value: string): Trace | undefined {
     via.push(producer);
     name = producer.inputs[0] ?? '';
   }
+}
+
+/** Whether a node is a Constant whose value is an attribute of the call of its function. */
+export function isAttribute(node: Node | undefined): boolean {
+  return node !== undefined && isOp(node, 'Constant') && node.attributes.some((one) => one.type === 'reference');
 }
 
 /** What becomes of a weight on its way, from where it is held on. */

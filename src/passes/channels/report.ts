@@ -102,9 +102,9 @@ export function skipsOf(analysis: Analysis, left: Left, reasons: ReadonlyMap<num
 /** A weight that no walk of the main graph meets. */
 function innerSkip(analysis: Analysis, use: WeightUse): Skip | undefined {
   if (use.graph === analysis.graph) return undefined;
-  let root = use.graph;
-  while (root.parent !== undefined) root = root.parent;
-  if (root.kind === 'function') return skipUse(use, 'in_function', 'it is in a local function, which is not followed');
+  if (use.graph.root.kind === 'function') {
+    return skipUse(use, 'in_function', 'it is in a local function, which is not followed');
+  }
   return skipUse(use, 'pinned_channels', `it is read in the body of a node, which is not followed`);
 }
 

@@ -25,7 +25,7 @@ export class Folding {
 
   constructor(model: Model) {
     this.model = model;
-    this.graphs = model.graphs().filter((graph) => rootOf(graph).kind !== 'function');
+    this.graphs = model.graphs().filter((graph) => graph.root.kind !== 'function');
   }
 
   /** Counts something done; `what` names one of it and is what {@link counts} tells it by. */
@@ -125,10 +125,4 @@ export function operands<T>(
 /** Whether the node is one of these standard operators. */
 export function isAnyOp(node: Node | undefined, ...opTypes: readonly string[]): node is Node {
   return node !== undefined && opTypes.some((one) => isOp(node, one));
-}
-
-function rootOf(graph: Graph): Graph {
-  let root = graph;
-  while (root.parent !== undefined) root = root.parent;
-  return root;
 }

@@ -1,6 +1,5 @@
-import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
-import { floatAttribute, isOp, type Node } from '../../ir/node.ts';
+import { floatAttribute, isOp, labelOf, type Node } from '../../ir/node.ts';
 import type { PatchGeometry } from '../../kernels/importance/patches.ts';
 import { heldName } from '../held.ts';
 import type { Skip } from '../pass.ts';
@@ -78,8 +77,7 @@ function seenBy(model: Model, use: WeightUse, pattern: Pattern | undefined): See
   const { node, held, graph, reshaped } = use;
   const { dims } = held.tensor;
   if (graph !== model.graph) {
-    const inFunction = rootOf(graph).kind === 'function';
-    return inFunction
+    return graph.root.kind === 'function'
       ? skipUse(use, 'in_function', 'it is inside a local function, whose activations are not seen')
       : skipUse(use, 'not_reached', 'its node is in the body of an If, Loop or Scan, whose activations are not seen');
   }
@@ -122,12 +120,6 @@ function unseen({ graph }: Model, use: WeightUse, value: string): Skip | undefin
   return skipUse(use, 'not_reached', `it meets '${value}', which is a constant`);
 }
 
-function rootOf(graph: Graph): Graph {
-  let root = graph;
-  while (root.parent !== undefined) root = root.parent;
-  return root;
-}
-
 function sameLayout(a: Layout, b: Layout): boolean {
   const numbers = ({ groups, rows, columns, rowStep, offsets, segment }: Layout): string =>
     [groups, rows, columns, rowStep, offsets[1], segment].join();
@@ -145,7 +137,7 @@ function otherReader({ held, uses }: Target): string | undefined {
   for (const name of pending) {
     for (const { node } of name === '' ? [] : held.graph.uses(name)) {
       if (node === undefined) return 'an output of the graph';
-      if (!via.has(node) && !users.has(node)) return `${node.opType} '${node.name || (node.outputs[0] ?? '')}'`;
+      if (!via.has(node) && !users.has(node)) return labelOf(node);
     }
   }
   return undefined;

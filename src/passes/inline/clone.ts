@@ -1,7 +1,10 @@
 import { CompressError } from '../../errors.ts';
+import { cloneBodies } from '../../ir/clone.ts';
+import { constantOf } from '../../ir/constantNode.ts';
 import { Graph, type ValueInfo } from '../../ir/graph.ts';
-import { type Attribute, createNode, type Node } from '../../ir/node.ts';
+import { type Attribute, createNode, isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
+import { RESHAPES } from '../trace.ts';
 
 /** What the parts of a function mean where it is called. */
 interface Setting {
@@ -11,13 +14,42 @@ interface Setting {
   readonly attributes: ReadonlyMap<string, Attribute>;
   /** A new name for a value or a node of the function. */
   readonly fresh: (name: string) => string;
+  /** The initializer that all copies of the function read in place of a tensor; undefined where each has its own. */
+  readonly sharedName: (tensor: Tensor | undefined, name: string) => string | undefined;
+}
+
+/** Smaller constants are copied: a number beside its node is easier to read, and no larger. */
+const SHARED_BYTES = 256;
+
+/** Weights of functions that are called more than once: initializers of the main graph, one for all copies. */
+export class SharedWeights {
+  readonly #graph: Graph;
+  readonly #names = new Map<Tensor, string>();
+
+  /** @param graph - the main graph */
+  constructor(graph: Graph) {
+    this.#graph = graph;
+  }
+
+  /** The initializer that holds the tensor; undefined for one that each copy is to have for itself. */
+  nameOf(tensor: Tensor | undefined, base: string): string | undefined {
+    if (tensor === undefined || tensor.dtype === 'string' || tensor.byteLength < SHARED_BYTES) return undefined;
+    let name = this.#names.get(tensor);
+    if (name === undefined) {
+      name = this.#graph.uniqueName(base);
+      this.#names.set(tensor, name);
+      this.#graph.setInitializer({ ...tensor, name });
+    }
+    return name;
+  }
 }
 
 /**
  * The nodes that stand for a call of a function: its inputs replaced by what the call gives, every other name new, and
  * references to attributes by the attributes of the call.
+ * @param shared - of a function that is called more than once: where its weights go
  */
-export function instantiate(call: Node, callee: Graph, host: Graph): Node[] {
+export function instantiate(call: Node, callee: Graph, host: Graph, shared?: SharedWeights): Node[] {
   const prefix = call.name || call.outputs.find((one) => one !== '') || callee.name;
   const fresh = (name: string): string => host.uniqueName(`${prefix}/${name}`);
   const names = new Map<string, string>();
@@ -34,18 +66,25 @@ export function instantiate(call: Node, callee: Graph, host: Graph): Node[] {
   });
   const given = [...(callee.signature?.defaults ?? []), ...call.attributes];
   const attributes = new Map(given.map((one) => [one.name, one]));
-  const setting: Setting = { names, attributes, fresh };
-  return [...copyNodes(callee.nodes, setting), ...passed];
+  const sharedName: Setting['sharedName'] = (tensor, name) => shared?.nameOf(tensor, `${callee.name}/${name}`);
+  const setting: Setting = { names, attributes, fresh, sharedName };
+  return [...copyNodes(callee, setting), ...passed];
 }
 
-function copyNodes(nodes: readonly Node[], setting: Setting): Node[] {
-  const { names, fresh } = setting;
-  for (const node of nodes)
-    for (const output of node.outputs) if (!names.has(output)) names.set(output, nameFor(output));
-  function nameFor(name: string): string {
-    return name === '' ? '' : fresh(name);
+function copyNodes(graph: Graph, setting: Setting): Node[] {
+  const { names, fresh, sharedName } = setting;
+  // What a graph gives out must be made in it.
+  const givenOut = namesOf(graph.outputs);
+  const copied: Node[] = [];
+  for (const node of graph.nodes) {
+    const [output = ''] = node.outputs;
+    const own = !isOp(node, 'Constant') || givenOut.has(output) || isReshaped(graph, output);
+    const weight = own ? undefined : sharedName(constantOf(node), output);
+    if (weight !== undefined) names.set(output, weight);
+    else copied.push(node);
+    for (const one of node.outputs) if (!names.has(one)) names.set(one, one === '' ? '' : fresh(one));
   }
-  return nodes.map((node) => ({
+  return copied.map((node) => ({
     ...node,
     name: node.name === '' ? '' : fresh(node.name),
     inputs: node.inputs.map((one) => names.get(one) ?? one),
@@ -60,7 +99,9 @@ function copyAttribute(one: Attribute, setting: Setting): Attribute[] {
       const given = setting.attributes.get(one.value);
       // A reference to what the call leaves out leaves the attribute out too.
       if (given === undefined) return [];
-      return [given.name === one.name ? given : { ...given, name: one.name }];
+      // A graph that is handed in is the caller's: each node that has it needs its own.
+      const own = cloneBodies(given);
+      return [own.name === one.name ? own : { ...own, name: one.name }];
     }
     case 'graph':
       return [{ ...one, value: copyBody(one.value, setting) }];
@@ -76,17 +117,34 @@ function copyBody(body: Graph, outer: Setting): Graph {
   const setting = { ...outer, names };
   const renamed = <T extends ValueInfo | Tensor>(one: T): T => ({ ...one, name: names.get(one.name) ?? one.name });
   for (const { name } of body.inputs) names.set(name, outer.fresh(name));
-  for (const name of body.initializers.keys()) if (!body.isInput(name)) names.set(name, outer.fresh(name));
+  const givenOut = namesOf(body.outputs);
+  const shared = new Set<Tensor>();
+  for (const [name, tensor] of body.initializers) {
+    if (body.isInput(name)) continue;
+    const own = givenOut.has(name) || isReshaped(body, name);
+    const weight = own ? undefined : outer.sharedName(tensor, name);
+    names.set(name, weight ?? outer.fresh(name));
+    if (weight !== undefined) shared.add(tensor);
+  }
   const own = new Set(body.nodes.flatMap((node) => node.outputs));
   // Names of the function that a body defines anew mean the body's inside it.
   for (const name of own) if (name !== '') names.set(name, outer.fresh(name));
   if (body.sparseInitializers.length > 0) throw new CompressError('internal', body.name, 'a body with sparse weights');
   return new Graph({
     name: body.name,
-    nodes: copyNodes(body.nodes, setting),
-    initializers: [...body.initializers.values()].map(renamed),
+    nodes: copyNodes(body, setting),
+    initializers: [...body.initializers.values()].filter((one) => !shared.has(one)).map(renamed),
     inputs: body.inputs.map(renamed),
     outputs: body.outputs.map(renamed),
     valueInfo: body.valueInfo.map(renamed),
   });
+}
+
+/** Whether a weight gets other dims, which passes give only to one that nobody else reads. */
+function isReshaped(graph: Graph, weight: string): boolean {
+  return graph.uses(weight).some(({ node }) => node !== undefined && [...RESHAPES, 'Einsum'].includes(node.opType));
+}
+
+function namesOf(values: readonly ValueInfo[]): Set<string> {
+  return new Set(values.map((one) => one.name));
 }

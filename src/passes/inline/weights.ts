@@ -1,48 +1,55 @@
+import { withBodies } from '../../ir/bodies.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { lookup } from '../../ir/lookup.ts';
 import type { Model } from '../../ir/model.ts';
-import { bodiesOf, isOp } from '../../ir/node.ts';
-import { WEIGHT_INPUTS } from '../select.ts';
-import { traceBack } from '../trace.ts';
+import { isOp, type Node } from '../../ir/node.ts';
+import { RECURRENT_INPUTS, WEIGHT_INPUTS } from '../select.ts';
+import { isAttribute, type Trace, traceBack } from '../trace.ts';
 import { type Inlined, inlineFunctions } from './index.ts';
 
 /**
- * Inlines the functions that have weights of the given operators. A function of activations alone stays.
+ * Inlines the functions that have weights of the given operators. A function of activations alone stays, and so does one
+ * that nothing calls.
  * @param which - all weights: in the functions, or handed to them by their callers; or only the handed ones
  */
 export function inlineWeights(model: Model, opTypes: readonly string[], which: 'all' | 'handed'): Inlined {
-  if (model.functions.length === 0) return { inlined: [], kept: [] };
-  const inputs = weightInputs(model);
-  const graphs = (graph: Graph): Graph[] => [graph, ...graph.nodes.flatMap(bodiesOf).flatMap(graphs)];
+  if (model.functions.length === 0) return { inlined: [], dropped: [], kept: [] };
+  const handed = handedInputs(model);
+  const isWanted = (trace: Trace): boolean => {
+    if (trace.held !== undefined) return which === 'all';
+    return isAttribute(trace.graph.producer(trace.name)) || handed.get(trace.graph)?.has(trace.name) === true;
+  };
+  const hasWeight = (graph: Graph, node: Node): boolean =>
+    weightInputs(node, opTypes).some((index) => {
+      const trace = traceBack(graph, node.inputs[index] ?? '');
+      return trace !== undefined && isWanted(trace);
+    });
   return inlineFunctions(model, (callee) =>
-    graphs(callee).some((graph) =>
-      graph.nodes.some((node) => {
-        if (!isOp(node, node.opType) || !opTypes.includes(node.opType)) return false;
-        return (lookup(WEIGHT_INPUTS, node.opType) ?? []).some((index) => {
-          const trace = traceBack(graph, node.inputs[index] ?? '');
-          if (trace === undefined) return false;
-          if (trace.held !== undefined) return which === 'all';
-          return inputs.get(trace.graph)?.has(trace.name) === true;
-        });
-      }),
-    ),
+    withBodies([callee]).some((graph) => graph.nodes.some((node) => hasWeight(graph, node))),
   );
 }
 
+/** Which inputs of a node may be weights; an Einsum is a MatMul written otherwise. */
+function weightInputs(node: Node, opTypes: readonly string[]): readonly number[] {
+  if (!isOp(node, node.opType)) return [];
+  const opType = node.opType === 'Einsum' ? 'MatMul' : node.opType;
+  if (!opTypes.includes(opType)) return [];
+  return lookup(WEIGHT_INPUTS, opType) ?? lookup(RECURRENT_INPUTS, opType) ?? [];
+}
+
 /** Names of the inputs of each function that some call gives a weight, itself or as an input of its own function. */
-function weightInputs(model: Model): Map<Graph, Set<string>> {
-  const callees = new Map(model.functions.map((one) => [`${one.signature?.domain} ${one.name}`, one]));
+function handedInputs(model: Model): Map<Graph, Set<string>> {
   const found = new Map<Graph, Set<string>>();
   const handedOn = new Map<Graph, { readonly from: string; readonly to: Graph; readonly name: string }[]>();
   const pending: (readonly [Graph, string])[] = [];
   for (const { graph, node } of model.nodes()) {
-    const callee = callees.get(`${node.domain} ${node.opType}`);
+    const callee = model.callee(node);
     if (callee === undefined) continue;
     node.inputs.forEach((value, index) => {
       const trace = value === '' ? undefined : traceBack(graph, value);
       const name = callee.inputs[index]?.name;
       if (trace === undefined || name === undefined) return;
-      if (trace.held !== undefined) pending.push([callee, name]);
+      if (trace.held !== undefined || isAttribute(trace.graph.producer(trace.name))) pending.push([callee, name]);
       else handedOn.set(trace.graph, [...(handedOn.get(trace.graph) ?? []), { from: trace.name, to: callee, name }]);
     });
   }

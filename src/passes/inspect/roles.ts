@@ -1,7 +1,7 @@
 import { bitsOf, elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Graph, Held } from '../../ir/graph.ts';
 import { lookup } from '../../ir/lookup.ts';
-import { isOp, type Node } from '../../ir/node.ts';
+import { isOp, isStandard, type Node } from '../../ir/node.ts';
 import { heldName } from '../held.ts';
 import { INTEGER_OPS } from '../select.ts';
 import { RESHAPES } from '../trace.ts';
@@ -150,5 +150,5 @@ function endsOf(graph: Graph, node: Node): Set<string> {
 
 /** An operator with the domain that is not the standard one. */
 export function nameOf({ domain, opType }: Node): string {
-  return domain === '' || domain === 'ai.onnx' ? opType : `${domain}.${opType}`;
+  return isStandard(domain) ? opType : `${domain}.${opType}`;
 }

@@ -1,16 +1,15 @@
+import { withBodies } from '../../ir/bodies.ts';
 import type { Graph } from '../../ir/graph.ts';
-import { lookup } from '../../ir/lookup.ts';
-import type { Model } from '../../ir/model.ts';
-import { isOp, type Node } from '../../ir/node.ts';
+import { type Model, standardVersion } from '../../ir/model.ts';
+import { isOp, labelOf, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { stopCarrying } from '../carried.ts';
 import { inlineFunctions, inliningNotes } from '../inline/index.ts';
 import { Scope } from './adapter.ts';
-import { OPERATOR_VERSIONS } from './history.ts';
 import { ValueFacts } from './infer.ts';
 import { LAYER_NORMALIZATION_OPSET, stopMixedLayerNorms } from './layerNorm.ts';
 import { mayLoseKernel, Unrunnable } from './runnable.ts';
-import { changesAt, entryOf, existsAt } from './table.ts';
+import { changedBetween, changesAt, entryOf, existsAt } from './table.ts';
 
 /** How many nodes of an operator were rewritten. */
 export interface AdaptedOperator {
@@ -93,23 +92,27 @@ export async function raiseOpset(
   target: number,
   { force = false }: RaiseOptions = {},
 ): Promise<RaiseResult> {
-  const from = model.opset;
-  if (from >= target) return { raised: true, from, to: from, adapted: [], notes: [] };
-  if (from < LOWEST_OPSET) return refuse(`the model speaks opset ${from}, and we know ${LOWEST_OPSET} and later`);
+  if (model.opset >= target) return { raised: true, from: model.opset, to: model.opset, adapted: [], notes: [] };
   if (target > HIGHEST_OPSET) return refuse(`we know opsets up to ${HIGHEST_OPSET}, and ${target} was asked for`);
 
-  const changes = (node: Node): boolean =>
-    isOp(node, node.opType) &&
-    lookup(OPERATOR_VERSIONS, node.opType)?.some((one) => one > from && one <= target) === true;
-  const notes = inliningNotes(
-    inlineFunctions(model, (callee) => bodiesWithin(callee).some((graph) => graph.nodes.some(changes))),
-  );
+  const wanted = (callee: Graph): boolean => changedIn(model, callee, target) !== undefined;
+  const inlined = inlineFunctions(model, wanted, { dropsUncalled: true, sharesWeights: true });
+  const notes = inliningNotes(inlined);
+  const from = model.opset;
+  if (from < LOWEST_OPSET) return refuse(`the model speaks opset ${from}, and we know ${LOWEST_OPSET} and later`);
+  for (const callee of model.functions) {
+    const node = changedIn(model, callee, target);
+    if (node === undefined) continue;
+    const [why = ''] = inlined.kept.filter((one) => one.startsWith(`function '${callee.name}' `));
+    return refuse(`${labelOf(node)} is in function '${callee.name}' and changed on the way${why && `; ${why}`}`);
+  }
   const facts = new ValueFacts();
   const edits: Edit[] = [];
   const unrunnable = new Unrunnable(from, target);
   for (const { graph, node } of model.nodes()) {
     if (!isOp(node, node.opType)) continue;
     if (mayLoseKernel(node.opType)) unrunnable.add(node.opType, facts.dtype(graph, node.inputs[0] ?? ''));
+    if (graph.root.kind === 'function') continue;
     const edit = await planNode(new Scope(graph, node, facts), from, target);
     if (typeof edit === 'string') return refuse(edit);
     if (edit !== undefined) edits.push(edit);
@@ -130,11 +133,23 @@ export async function raiseOpset(
   return { raised: true, from, to: target, adapted: count(edits), notes };
 }
 
+/** A node of a function whose operator changes on the way from the version that the function or the model speaks. */
+function changedIn(model: Model, callee: Graph, target: number): Node | undefined {
+  const own = Math.max(model.opset, standardVersion(callee.signature?.opsets ?? []) ?? 0);
+  if (own >= target) return undefined;
+  const changed = (node: Node): boolean =>
+    isOp(node, node.opType) && changedBetween(node.opType, own, target) !== undefined;
+  for (const graph of withBodies([callee])) {
+    const node = graph.nodes.find(changed);
+    if (node !== undefined) return node;
+  }
+  return undefined;
+}
+
 /** Takes one node through every version on the way; undefined where it stays, a sentence where it cannot. */
 async function planNode(scope: Scope, from: number, target: number): Promise<Edit | string | undefined> {
   const { graph, original } = scope;
   if (!existsAt(original.opType, from)) return `${labelOf(original)} is not an operator of opset ${from}`;
-  const inFunction = isInFunction(graph);
   let nodes: readonly Node[] = [original];
   for (let version = from + 1; version <= target; version++) {
     const next: Node[] = [];
@@ -143,8 +158,6 @@ async function planNode(scope: Scope, from: number, target: number): Promise<Edi
         next.push(node);
         continue;
       }
-      if (inFunction)
-        return `${labelOf(original)} is in function '${nameOfRoot(graph)}' and changed in opset ${version}`;
       const entry = entryOf(node.opType, version);
       if (entry === undefined) return `${labelOf(original)}: no adapter for opset ${version}`;
       const adapted = entry === 'same' ? { nodes: [node] } : await entry(node, scope);
@@ -181,30 +194,6 @@ function count(edits: readonly Edit[]): AdaptedOperator[] {
   const counts = new Map<string, number>();
   for (const { node } of edits) counts.set(node.opType, (counts.get(node.opType) ?? 0) + 1);
   return [...counts].map(([opType, times]) => ({ opType, count: times }));
-}
-
-function rootOf(graph: Graph): Graph {
-  let root = graph;
-  while (root.parent !== undefined) root = root.parent;
-  return root;
-}
-
-function isInFunction(graph: Graph): boolean {
-  return rootOf(graph).kind === 'function';
-}
-
-function nameOfRoot(graph: Graph): string {
-  return rootOf(graph).name;
-}
-
-/** The graph and every body inside it. */
-function bodiesWithin(graph: Graph): Graph[] {
-  return [graph, ...[...graph.bodies].flatMap(bodiesWithin)];
-}
-
-/** `Clip 'clip1'`, by the node's first output where it has no name. */
-function labelOf(node: Node): string {
-  return `${node.opType} '${node.name || (node.outputs.find((one) => one !== '') ?? '')}'`;
 }
 
 function refuse(reason: string): RaiseResult {

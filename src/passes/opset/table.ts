@@ -199,6 +199,12 @@ export function existsAt(opType: string, opset: number): boolean {
   return first !== undefined && first <= opset;
 }
 
+/** The first version between two opsets, whichever is higher, in which the operator's schema changed or came to be. */
+export function changedBetween(opType: string, one: number, other: number): number | undefined {
+  const [low, high] = [Math.min(one, other), Math.max(one, other)];
+  return lookup(OPERATOR_VERSIONS, opType)?.find((version) => version > low && version <= high);
+}
+
 /** Whether the operator's schema changed on the way to `version`. */
 export function changesAt(opType: string, version: number): boolean {
   const [first, ...later] = lookup(OPERATOR_VERSIONS, opType) ?? [];

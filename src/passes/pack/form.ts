@@ -1,6 +1,6 @@
 import { elementCount } from '../../ir/dtype.ts';
 import { Graph } from '../../ir/graph.ts';
-import type { Model } from '../../ir/model.ts';
+import { type Model, standardVersion } from '../../ir/model.ts';
 import { type Attribute, attribute, createNode, isOp, type Node } from '../../ir/node.ts';
 import { constant, type Tensor } from '../../ir/tensor.ts';
 
@@ -120,7 +120,7 @@ function callOf(opType: string, mask: string, values: string, dims: string, weig
 
 /** Whether a function is one that we write, under whatever name: which one. */
 export async function unpackVariant(one: Graph): Promise<Variant | undefined> {
-  const version = one.signature?.opsets.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0;
+  const version = standardVersion(one.signature?.opsets ?? []) ?? 0;
   if (one.kind !== 'function' || version < MASK_OPSET) return undefined;
   for (const variant of ['Unpack', 'UnpackCut'] as const) {
     if (await sameFunction(one, unpackFunction(variant, one.name, version))) return variant;

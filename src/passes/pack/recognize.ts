@@ -22,27 +22,17 @@ export interface PackedWeight {
 /** Largest tensor of dims that is loaded. */
 const MAX_DIMS_BYTES = 512;
 
-/** A function of ours, and whether it takes weights whose elements leave bits of the mask over. */
-export interface Callee {
-  readonly graph: Graph;
-  readonly cuts: boolean;
-}
-
-/** Functions of the model that are ours, by what calls them: they are known by what they compute, not by a name. */
-export async function unpackFunctions(model: Model): Promise<Map<string, Callee>> {
-  const found = new Map<string, Callee>();
+/**
+ * Functions of the model that are ours: they are known by what they compute, not by a name. Each with whether it takes
+ * weights whose elements leave bits of the mask over.
+ */
+export async function unpackFunctions(model: Model): Promise<Map<Graph, boolean>> {
+  const found = new Map<Graph, boolean>();
   for (const one of model.functions) {
     const variant = await unpackVariant(one);
-    const { domain = '', overload = '' } = one.signature ?? {};
-    if (variant !== undefined)
-      found.set(callKey(domain, one.name, overload), { graph: one, cuts: variant === 'UnpackCut' });
+    if (variant !== undefined) found.set(one, variant === 'UnpackCut');
   }
   return found;
-}
-
-/** What a node and the function it calls have in common. */
-export function callKey(domain: string, name: string, overload: string): string {
-  return `${domain} ${name} ${overload}`;
 }
 
 /**

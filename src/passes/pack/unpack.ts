@@ -5,7 +5,7 @@ import type { Tensor } from '../../ir/tensor.ts';
 import { dropUnused, heldName } from '../held.ts';
 import type { Change, Pass, PassReport } from '../pass.ts';
 import { denseOf } from './elements.ts';
-import { callKey, type PackedWeight, recognize, unpackFunctions } from './recognize.ts';
+import { type PackedWeight, recognize, unpackFunctions } from './recognize.ts';
 import { expandSparse } from './sparse.ts';
 import { namesOf, operatorsOf } from './weights.ts';
 
@@ -61,12 +61,13 @@ export async function unpackWeights(model: Model): Promise<Unpacked> {
   for (const graph of model.graphs()) {
     const tensors = new Map<string, readonly Tensor[]>();
     for (const node of functions.size === 0 ? [] : graph.nodes) {
-      const callee = functions.get(callKey(node.domain, node.opType, node.overload));
-      if (callee === undefined) continue;
-      const found = await recognize(graph, node, callee.cuts);
+      const callee = model.callee(node);
+      const cuts = callee === undefined ? undefined : functions.get(callee);
+      if (callee === undefined || cuts === undefined) continue;
+      const found = await recognize(graph, node, cuts);
       if (typeof found === 'string') {
         notes.push(found);
-        called.add(callee.graph);
+        called.add(callee);
       } else {
         changes.push(replace(found, tensors, packed));
         shapes.add(found.shape);
@@ -76,10 +77,10 @@ export async function unpackWeights(model: Model): Promise<Unpacked> {
     changes.push(...(await unpackSparse(graph, packed, notes)));
   }
   for (const shape of shapes) if (shape.node === undefined) dropUnused(shape, model.trainingNames);
-  for (const { graph } of functions.values()) {
-    if (called.has(graph)) continue;
-    model.removeFunction(graph);
-    dropDomain(model, graph.signature?.domain ?? '');
+  for (const one of functions.keys()) {
+    if (called.has(one)) continue;
+    model.removeFunction(one);
+    dropDomain(model, one.signature?.domain ?? '');
   }
   return { changes, packed, notes };
 }

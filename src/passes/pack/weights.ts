@@ -1,5 +1,5 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
-import type { Graph, Held } from '../../ir/graph.ts';
+import type { Held } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { findAttribute, isOp, type Node } from '../../ir/node.ts';
 import { heldName } from '../held.ts';
@@ -24,7 +24,7 @@ export function packableWeights(model: Model): { weights: Packable[]; skips: Ski
     const nodes = held.graph.uses(name).flatMap((use) => (use.node === undefined ? [] : [use.node]));
     const one = { held, name, nodes };
     const fed = held.node === undefined && held.graph.isOverridable(name);
-    if (isInFunction(held.graph)) skips.push(skipWeight(one, 'in_function', 'inside a local function'));
+    if (held.graph.root.kind === 'function') skips.push(skipWeight(one, 'in_function', 'inside a local function'));
     else if (fed) skips.push(skipWeight(one, 'graph_input', 'a caller may feed another value in its place'));
     else if (model.trainingNames.has(name)) {
       skips.push(skipWeight(one, 'used_in_training', 'training_info refers to it by name'));
@@ -52,13 +52,6 @@ function* heldWeights(model: Model): Generator<Held> {
 function isWeight({ tensor }: Held): boolean {
   const { dtype, byteLength } = tensor;
   return byteLength >= MIN_BYTES && (isFloat(dtype) || dtype === 'int8' || dtype === 'uint8');
-}
-
-function isInFunction(graph: Graph): boolean {
-  for (let scope: Graph | undefined = graph; scope !== undefined; scope = scope.parent) {
-    if (scope.kind === 'function') return true;
-  }
-  return false;
 }
 
 /** The operators that read a weight, as reports have them. */

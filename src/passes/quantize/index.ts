@@ -155,7 +155,7 @@ export function refusal(model: Model, use: WeightUse, options: Settled): Skip | 
   if (use.reshaped) {
     return skipUse(use, 'unsupported_op', 'its weight gets other dims on its way, which the file does not tell');
   }
-  if (isInFunction(use.graph)) return skipUse(use, 'in_function', 'inside a local function');
+  if (use.graph.root.kind === 'function') return skipUse(use, 'in_function', 'inside a local function');
   if (model.trainingNames.has(heldName(use.held))) {
     return skipUse(use, 'used_in_training', 'training_info refers to it by name');
   }
@@ -163,14 +163,6 @@ export function refusal(model: Model, use: WeightUse, options: Settled): Skip | 
     return skipUse(use, 'needs_calibration', `${opType} gains nothing without calibrated activations`);
   }
   return undefined;
-}
-
-/** Whether the graph is a local function, or a body at any depth inside one. */
-function isInFunction(graph: Graph): boolean {
-  for (let scope: Graph | undefined = graph; scope !== undefined; scope = scope.parent) {
-    if (scope.kind === 'function') return true;
-  }
-  return false;
 }
 
 /** Rewrites every use, then drops the float weights nothing reads any more. */

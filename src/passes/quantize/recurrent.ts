@@ -1,19 +1,16 @@
 import { elementCount } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
+import { lookup } from '../../ir/lookup.ts';
 import type { Model } from '../../ir/model.ts';
 import { createNode, intAttribute, isOp, type Node } from '../../ir/node.ts';
 import { constant, derived, type Tensor } from '../../ir/tensor.ts';
 import { dropUnused, heldName } from '../held.ts';
 import type { Change, Skip } from '../pass.ts';
-import { skipUse, type WeightUse } from '../select.ts';
+import { RECURRENT_INPUTS, skipUse, type WeightUse } from '../select.ts';
 import { traceBack } from '../trace.ts';
 import type { Emitter } from './emit.ts';
 import type { Settled } from './options.ts';
 import { paramsOf, type QuantizedWeight, quantizedBytes, quantizedWeight } from './weight.ts';
-
-/** Operators with two weights, W [directions, gates·hidden, input] and R [directions, gates·hidden, hidden]. */
-export const RECURRENT_OPS: readonly string[] = ['LSTM', 'GRU', 'RNN'];
-const INPUTS = [1, 2];
 
 /** The weights of recurrent layers: those to quantize, and why not the others. */
 export function recurrentWeights(
@@ -24,8 +21,8 @@ export function recurrentWeights(
   const uses: WeightUse[] = [];
   const skips: Skip[] = [];
   for (const { graph, node } of model.nodes()) {
-    if (!isOp(node, node.opType) || !RECURRENT_OPS.includes(node.opType)) continue;
-    for (const index of INPUTS) {
+    const indices = isOp(node, node.opType) ? lookup(RECURRENT_INPUTS, node.opType) : undefined;
+    for (const index of indices ?? []) {
       const { held, ...path } = traceBack(graph, node.inputs[index] ?? '') ?? { held: undefined };
       if (held === undefined || held.tensor.dims.length !== 3) continue;
       const use = { ...(path as Omit<WeightUse, 'held'>), held, graph, node, index };
@@ -74,7 +71,7 @@ export async function quantizeRecurrent(
   const contrib = !options.weightsOnly;
   for (const node of new Set(uses.map((use) => use.node))) {
     const own = uses.filter((use) => use.node === node);
-    if (contrib && own.length < INPUTS.length) {
+    if (contrib && own.length < (lookup(RECURRENT_INPUTS, node.opType)?.length ?? 0)) {
       skips.push(...own.map((use) => skipUse(use, 'unsupported_op', 'DynamicQuantizeLSTM needs both weights')));
       continue;
     }
