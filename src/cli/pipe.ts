@@ -7,6 +7,7 @@ import { CompressError } from '../errors.ts';
 import { checkTarget } from '../io/sink.ts';
 import { stdinSource } from '../io/spool.ts';
 import { stdoutSink } from '../io/standard.ts';
+import { checkModel } from '../ir/check.ts';
 import type { Model } from '../ir/model.ts';
 import { type ModelPlan, planModel } from '../onnx/plan.ts';
 import { inputByteLength } from '../onnx/size.ts';
@@ -82,7 +83,10 @@ export async function pipe(
   const model = await open(args, streams, fromStdin, beside);
   try {
     const before = inputByteLength(model);
-    if (steps.length > 0) expectWork(before);
+    if (steps.length > 0) {
+      expectWork(before);
+      checked(model, input);
+    }
     const quiet = args.quiet === true;
     const reports: PassReport[] = [];
     const notes: string[] = [];
@@ -230,6 +234,15 @@ export function refuseUnchanged(
   throw new CompressError('nothing_to_do', printable(input), [first, ...why, ...facts].join('\n'), {
     hint,
   });
+}
+
+/** Refuses what is no model before somebody works on it. */
+function checked(model: Model, input: string): void {
+  try {
+    checkModel(model);
+  } catch (cause) {
+    throw withFile(cause, input);
+  }
 }
 
 /** Errors of passes and of the planner do not know the file: this puts its name in front. */

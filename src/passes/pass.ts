@@ -1,3 +1,4 @@
+import { checkModel } from '../ir/check.ts';
 import type { DType } from '../ir/dtype.ts';
 import type { Model } from '../ir/model.ts';
 
@@ -85,8 +86,12 @@ export interface Pass {
   run(model: Model, watch?: Watch): Promise<PassReport>;
 }
 
-/** Runs passes in order over one model. */
+/**
+ * Runs passes in order over one model.
+ * @throws CompressError `malformed` for what is no model: values that nothing makes, nodes in a circle
+ */
 export async function transform(model: Model, ...passes: readonly Pass[]): Promise<PassReport[]> {
+  checkModel(model);
   const reports: PassReport[] = [];
   for (const pass of passes) reports.push(await pass.run(model));
   return reports;

@@ -1,0 +1,128 @@
+import { CompressError } from '../errors.ts';
+import { withBodies } from './bodies.ts';
+import { Calls } from './calls.ts';
+import type { Graph } from './graph.ts';
+import type { Model } from './model.ts';
+import { bodiesOf, labelOf, type Node } from './node.ts';
+import { inOrder } from './order.ts';
+
+/** Names in a sentence; longer lists are cut. */
+const SHOWN = 6;
+
+/** Names that a graph and the bodies in it read and do not define. */
+type Missing = ReadonlySet<string>;
+
+/**
+ * Checks that a model is one, as far as rewriting needs it: every value that is read or given out is made, once, and
+ * nothing needs itself to be made. The order of nodes does not matter, as ONNX Runtime sorts them. A function that
+ * nothing calls may hold anything but a call of itself. Takes time in the size of the model, and reads no weight.
+ * @throws CompressError `malformed` that names nodes and values
+ */
+export function checkModel(model: Model): void {
+  const calls = new Calls(model);
+  const circle = calls.circle(model.functions);
+  if (circle !== undefined) throw broken('', `the functions call each other in a circle: ${around(circle, nameOf)}`);
+  const missing = new Map<Graph, Missing>();
+  // Bodies before what is around them.
+  for (const graph of withBodies([...calls.reached([model.graph])]).reverse()) {
+    const names = checkGraph(graph, (body) => missing.get(body) ?? new Set());
+    missing.set(graph, names);
+    // ONNX Runtime lets a function read the values of its caller, as if its nodes stood there.
+    if (graph.kind === 'function') for (const name of names) if (model.graph.defines(name)) names.delete(name);
+    if (graph.parent === undefined) refuseMissing(graph, names);
+  }
+}
+
+function checkGraph(graph: Graph, missingIn: (body: Graph) => Missing): Set<string> {
+  const missing = new Set<string>();
+  const reads = (node: Node): Iterable<string> => {
+    const bodies = bodiesOf(node);
+    return bodies.length === 0 ? node.inputs : [...node.inputs, ...bodies.flatMap((body) => [...missingIn(body)])];
+  };
+  const done = new Set<Node>();
+  let sorted = true;
+  for (const node of graph.nodes) {
+    for (const value of reads(node)) {
+      if (value === '') continue;
+      const producer = graph.producer(value);
+      if (producer !== undefined) sorted &&= done.has(producer);
+      else if (!graph.defines(value)) missing.add(value);
+    }
+    for (const value of node.outputs) refuseSecond(graph, node, value);
+    done.add(node);
+  }
+  if (!sorted) refuseCircle(graph, reads);
+  for (const { name } of graph.outputs) if (!graph.defines(name)) missing.add(name);
+  return missing;
+}
+
+function refuseSecond(graph: Graph, node: Node, value: string): void {
+  if (value === '') return;
+  const producer = graph.producer(value);
+  if (producer !== node) {
+    const other = producer === undefined ? '' : ` and ${labelOf(producer)}`;
+    throw broken(placeOf(graph), `${labelOf(node)}${other} both make '${value}'`);
+  }
+  const kind = graph.isInput(value) ? 'an input' : graph.initializers.has(value) ? 'an initializer' : undefined;
+  if (kind !== undefined) throw broken(placeOf(graph), `${labelOf(node)} makes '${value}', which is ${kind} already`);
+}
+
+function refuseCircle(graph: Graph, reads: (node: Node) => Iterable<string>): void {
+  const { circle } = inOrder(graph.nodes, function* (node) {
+    for (const value of reads(node)) {
+      const producer = graph.producer(value);
+      if (producer !== undefined) yield producer;
+    }
+  });
+  if (circle === undefined) return;
+  // Each needs the next: what flows goes the other way round.
+  throw broken(placeOf(graph), `the nodes feed each other in a circle: ${around([...circle].reverse(), labelOf)}`);
+}
+
+function refuseMissing(root: Graph, missing: Missing): void {
+  if (missing.size === 0) return;
+  const facts = withBodies([root]).flatMap((graph) => factsOf(graph, missing));
+  const more = facts.length - SHOWN;
+  throw broken(placeOf(root), `${facts.slice(0, SHOWN).join('; ')}${more > 0 ? `; and ${more} more like these` : ''}`);
+}
+
+/** Who reads or gives out values that nothing makes. */
+function factsOf(graph: Graph, missing: Missing): string[] {
+  const isMissing = (value: string): boolean => missing.has(value) && !isDefined(graph, value);
+  const place = graph.parent === undefined ? '' : ` in ${placeOf(graph)}`;
+  const readers = graph.nodes.flatMap((node) =>
+    node.inputs.filter(isMissing).map((value) => `${labelOf(node)}${place} reads '${value}', which nothing makes`),
+  );
+  const given = graph.outputs.filter(({ name }) => isMissing(name));
+  return [...readers, ...given.map(({ name }) => `nothing makes the output '${name}'${place.replace(' in ', ' of ')}`)];
+}
+
+function isDefined(graph: Graph, value: string): boolean {
+  for (let one: Graph | undefined = graph; one !== undefined; one = one.parent) if (one.defines(value)) return true;
+  return false;
+}
+
+/** Where a graph is: empty for the main one. */
+function placeOf(graph: Graph): string {
+  const { parent } = graph;
+  if (parent === undefined) return graph.kind === 'function' ? `function ${nameOf(graph)}` : '';
+  const node = parent.nodes.find((one) => bodiesOf(one).includes(graph));
+  return `a body of ${node === undefined ? 'a node' : labelOf(node)}`;
+}
+
+function nameOf({ name }: Graph): string {
+  return `'${name}'`;
+}
+
+/** `a → b → a`. */
+function around<T>(circle: readonly T[], name: (one: T) => string): string {
+  const shown = circle.slice(0, SHOWN).map(name);
+  const rest = circle.length > SHOWN ? [`${circle.length - SHOWN} more`] : [];
+  return [...shown, ...rest, shown[0]].join(' → ');
+}
+
+function broken(where: string, fact: string): CompressError {
+  return new CompressError('malformed', where, fact, {
+    hint: 'No runtime can run such a model. Export it anew; copy passes it on as it is.',
+  });
+}
