@@ -117,6 +117,9 @@ export {
 export { BENCH_DEFAULTS, type BenchOptions, type BenchReport, bench, checkRatio } from './runtime/bench.ts';
 export { CALIBRATE_DEFAULTS, type CalibrateOptions, type Calibration, calibrate } from './runtime/calibrate.ts';
 export { openArrays } from './runtime/data/arrays.ts';
+export { type DataFor, fittingRandomData, type TrialRun } from './runtime/data/fitting.ts';
+export { type Fill, type ModelInput, modelInputs } from './runtime/data/inputs.ts';
+export type { Lengths } from './runtime/data/lengths.ts';
 export { type DataOptions, openData } from './runtime/data/open.ts';
 export { type RandomOptions, randomData } from './runtime/data/random.ts';
 export type { DataSet, FeedData, FeedTensor, Sample } from './runtime/data/types.ts';

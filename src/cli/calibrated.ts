@@ -13,9 +13,12 @@ import { correctBias, correctionValues } from '../passes/quantize/static/correct
 import { calibrationValues, PER_AXIS_OPSET, quantizeStatic } from '../passes/quantize/static/index.ts';
 import type { ActivationDType } from '../passes/quantize/static/qdq.ts';
 import { calibrate } from '../runtime/calibrate.ts';
+import { fittingRandomData } from '../runtime/data/fitting.ts';
+import { modelInputs } from '../runtime/data/inputs.ts';
 import { openData } from '../runtime/data/open.ts';
-import { randomData } from '../runtime/data/random.ts';
+import type { DataSet } from '../runtime/data/types.ts';
 import { loadRanges, saveRanges } from '../runtime/rangesFile.ts';
+import { openTapped } from '../runtime/tap.ts';
 
 /** Where the ranges of activations come from, and what to do with them. */
 export interface CalibratedOptions {
@@ -101,9 +104,7 @@ async function rangesOf(
   const { batch, samples, observer, onProgress } = options;
   const sizes = { ...(batch === undefined ? {} : { batch }), ...(samples === undefined ? {} : { samples }) };
   const random = options.data === RANDOM;
-  const data = random
-    ? randomData(inputs, { seed: 0, samples: RANDOM_ROWS, ...sizes })
-    : await openData(options.data ?? '', inputs, sizes);
+  const data = random ? await randomFor(model, sizes) : await openData(options.data ?? '', inputs, sizes);
   const means = options.biasCorrection ? correctionValues(model, quantizeOptions) : new Map<string, number>();
   const values = calibrationValues(model, quantizeOptions);
   const found = await calibrate(model, values, data, { observer, means, onProgress });
@@ -115,6 +116,21 @@ async function rangesOf(
     await saveRanges(options.saveRanges, found.ranges, meta, { overwrite: options.overwrite });
   }
   return { ranges: found.ranges, notes };
+}
+
+/** Random inputs that the model runs with. */
+async function randomFor(
+  model: Model,
+  sizes: { readonly batch?: number; readonly samples?: number },
+): Promise<DataSet> {
+  const inputs = await modelInputs(model);
+  const { session, close } = await openTapped(model, []);
+  try {
+    const settings = { seed: 0, samples: RANDOM_ROWS, option: '--calibrate', ...sizes };
+    return await fittingRandomData(inputs, settings, (feeds) => session.run(feeds));
+  } finally {
+    await close();
+  }
 }
 
 /** One report of several: a weight that a later pass took is no skip of an earlier one. */

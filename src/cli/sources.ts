@@ -1,3 +1,3 @@
 /** Where the verbs that run models get their inputs. */
+export { fittingRandomData as randomData } from '../runtime/data/fitting.ts';
 export { openData } from '../runtime/data/open.ts';
-export { randomData } from '../runtime/data/random.ts';

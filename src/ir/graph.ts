@@ -84,7 +84,7 @@ export class Graph {
     return this.#inputs.list;
   }
 
-  /** Inputs that must be fed. Up to IR 3 every initializer is an input as well, with its own value where none is fed. */
+  /** Inputs that must be fed: those without an initializer of the same name, whose value they have where none is fed. */
   get fedInputs(): readonly ValueInfo[] {
     return this.inputs.filter(({ name }) => !this.#initializers.has(name) && !this.#sparse.has(name));
   }

@@ -1,9 +1,10 @@
 import { CompressError } from '../errors.ts';
 import type { ValueInfo } from '../ir/graph.ts';
-import { readModel } from '../onnx/read.ts';
-import { inputByteLength } from '../onnx/size.ts';
 import { fixedRows, isOpen, rowAxis, rowNames } from './data/axes.ts';
+import type { TrialRun } from './data/fitting.ts';
+import type { ModelInput } from './data/inputs.ts';
 import type { DataSet, Sample } from './data/types.ts';
+import { checkSameInputs, type ModelFacts, readFacts } from './facts.ts';
 import { openSession, type Session } from './session.ts';
 
 /** A median with the values that a tenth of the measurements are below and above. */
@@ -87,43 +88,50 @@ const LEAST_RUNS = 3;
  * slows the machine for a while slows all of them. Ratios are taken within a round.
  *
  * @param paths - of the models; ratios are to the first
- * @param dataFor - opens the data for a batch size, given the inputs that all models have
+ * @param dataFor - opens the data for a batch size, given what all models must be fed and a way to run the first
  * @throws CompressError `unsupported` where inputs differ, `data` where there is no whole batch, `options` for a batch size
  *   the model does not take, `runtime`, `io`, `malformed`
  */
 export async function bench(
   paths: readonly string[],
-  dataFor: (inputs: readonly ValueInfo[], batch: number) => DataSet | Promise<DataSet>,
+  dataFor: (inputs: readonly ModelInput[], batch: number, trial: TrialRun) => DataSet | Promise<DataSet>,
   options: BenchOptions = {},
 ): Promise<BenchReport> {
   const { runs, warmup, seconds, now, onProgress } = { ...BENCH_DEFAULTS, now: () => performance.now(), ...options };
-  const bytes = [];
-  for (const path of paths) bytes.push(await sizeOf(path));
+  const facts: ModelFacts[] = [];
+  for (const path of paths) facts.push(await readFacts(path));
+  const [first, ...others] = facts as [ModelFacts, ...ModelFacts[]];
+  const { inputs } = first;
   const { sessions, loadMs } = await load(paths, options.threads, now);
   try {
-    const [first, ...others] = sessions as [Session, ...Session[]];
+    const [session] = sessions as [Session, ...Session[]];
     for (const other of others) checkInputs(first, other);
-    const batches = options.batches ?? [fixedRows(first.inputs) ?? 1];
+    const batches = options.batches ?? [fixedRows(inputs) ?? 1];
     for (const batch of batches) checkBatch(first, batch);
     const reports: BatchReport[] = [];
     const total = batches.length * (runs + warmup);
     let description = '';
     let largest: Sample['feeds'] = {};
     for (const [index, batch] of batches.entries()) {
-      const data = await dataFor(first.inputs, batch);
+      const data = await dataFor(inputs, batch, (feeds) => session.run(feeds));
       ({ description } = data);
-      const feeds = await samplesOf(data, batch, first.inputs);
+      const feeds = await samplesOf(data, batch, inputs);
       if (index === 0 || batch >= Math.max(...batches)) largest = feeds[0] as Sample['feeds'];
       const done = index * (runs + warmup);
       const onRound = (round: number): void => onProgress?.(done + round, total);
       const times = await rounds(sessions, feeds, { runs, warmup, seconds, now, onRound });
-      reports.push(reportOf(paths, rowsOf(feeds[0], first.inputs), times));
+      reports.push(reportOf(paths, rowsOf(feeds[0], inputs), times));
     }
-    for (const session of sessions) await session.release();
+    for (const one of sessions) await one.release();
     const models: ModelReport[] = [];
     for (const [index, model] of paths.entries()) {
       const peakBytes = await options.peak?.(model, largest, options.threads);
-      models.push({ model, bytes: bytes[index] as number, loadMs: loadMs[index] as number, peakBytes });
+      models.push({
+        model,
+        bytes: (facts[index] as ModelFacts).byteLength,
+        loadMs: loadMs[index] as number,
+        peakBytes,
+      });
     }
     onProgress?.(total, total);
     return { data: description, threads: options.threads, models, batches: reports };
@@ -151,16 +159,6 @@ export function checkRatio(report: BenchReport, most: number): void {
     throw new CompressError('gate', first?.model ?? '', `${facts.join('; ')}; at most ${most} is allowed`);
 }
 
-async function sizeOf(path: string): Promise<number> {
-  // ONNX Runtime says little about a file that is missing or broken; our reader names the place.
-  const model = await readModel(path);
-  try {
-    return inputByteLength(model);
-  } finally {
-    await model.close();
-  }
-}
-
 /** A session for each model, and the median time to make it; loads alternate as runs do. */
 async function load(
   paths: readonly string[],
@@ -186,19 +184,22 @@ async function load(
   return { sessions, loadMs: times.map((list) => quantile(list, 0.5)) };
 }
 
-function checkInputs(first: Session, other: Session): void {
+function checkInputs(first: ModelFacts, other: ModelFacts): void {
   const key = (inputs: readonly ValueInfo[]): string =>
     inputs
       .map((one) => `${one.name}: ${one.dtype ?? '?'}`)
       .sort()
       .join(', ');
-  if (key(first.inputs) === key(other.inputs)) return;
+  if (key(first.inputs) === key(other.inputs)) {
+    checkSameInputs(first, other);
+    return;
+  }
   const fact = `takes ${key(other.inputs)}; ${first.label} takes ${key(first.inputs)}`;
   throw new CompressError('unsupported', other.label, fact, { hint: 'Are the two made from the same model?' });
 }
 
 /** A batch size must be what the model fixes, unless one of its inputs leaves it open. */
-function checkBatch({ inputs, label }: Session, batch: number): void {
+function checkBatch({ inputs, label }: ModelFacts, batch: number): void {
   const open = inputs.some((one) => isOpen(one, 0));
   const input = inputs.find((one) => typeof one.dims?.[0] === 'number');
   if (open || input === undefined || input.dims?.[0] === batch) return;

@@ -1,10 +1,11 @@
 import { CompressError } from '../errors.ts';
-import type { ValueInfo } from '../ir/graph.ts';
-import { readModel } from '../onnx/read.ts';
+import { runOne } from './calibrate.ts';
 import { OutputComparison, type OutputFigures } from './compare.ts';
+import type { DataFor } from './data/fitting.ts';
 import type { DataSet, FeedTensor, Sample } from './data/types.ts';
+import { checkSameInputs, type ModelFacts, readFacts } from './facts.ts';
 import { openSession, type Session } from './session.ts';
-import { checkSame } from './verify.ts';
+import { checkOutputs } from './verify.ts';
 
 /** What one model gave beside the reference. */
 export interface Judgement {
@@ -43,23 +44,18 @@ export interface Judge {
  * is kept as far as it is small. Memory does not grow with the number of samples.
  *
  * @param reference - path of the model that is right by definition
- * @param dataFor - opens the data, given the inputs of the models
+ * @param dataFor - opens the data, given what the models must be fed and a way to run the reference
  * @throws CompressError `unsupported`, `data`, `runtime`, `io`, `malformed`
  */
-export async function openJudge(
-  reference: string,
-  dataFor: (inputs: readonly ValueInfo[]) => DataSet | Promise<DataSet>,
-  options: JudgeOptions = {},
-): Promise<Judge> {
-  // ONNX Runtime says little about a file that is missing or broken; our reader names the place.
-  await (await readModel(reference)).close();
+export async function openJudge(reference: string, dataFor: DataFor, options: JudgeOptions = {}): Promise<Judge> {
+  const facts = await readFacts(reference);
   const right = await openSession(reference);
   try {
-    const data = await dataFor(right.inputs);
+    const data = await dataFor(facts.inputs, (feeds) => right.run(feeds));
     const expected = new Expected(right, options.cacheBytes ?? JUDGE_DEFAULTS.cacheBytes);
     return {
       data: data.description,
-      judge: (path) => judge(path, right, data, expected),
+      judge: (path) => judge(path, { facts, right, data, expected }),
       close: () => right.release(),
     };
   } catch (cause) {
@@ -68,17 +64,26 @@ export async function openJudge(
   }
 }
 
-async function judge(path: string, right: Session, data: DataSet, expected: Expected): Promise<Judgement> {
+/** What models are compared with. */
+interface Reference {
+  readonly facts: ModelFacts;
+  readonly right: Session;
+  readonly data: DataSet;
+  readonly expected: Expected;
+}
+
+async function judge(path: string, { facts, right, data, expected }: Reference): Promise<Judgement> {
   const session = await openSession(path);
   try {
-    checkSame(right, session);
+    checkSameInputs(facts, await readFacts(path));
+    checkOutputs(right, session);
     const comparisons = right.outputNames.map((name) => new OutputComparison(name));
     const times = { first: 0, later: 0 };
     let samples = 0;
     for await (const sample of data.samples()) {
       const reference = await expected.of(sample, samples);
       const start = performance.now();
-      const found = await session.run(sample.feeds, right.outputNames);
+      const found = await runOne(session, sample, right.outputNames);
       times[samples === 0 ? 'first' : 'later'] += performance.now() - start;
       for (const one of comparisons) {
         const [a, b] = [reference[one.name], found[one.name]];
@@ -114,7 +119,7 @@ class Expected {
   async of(sample: Sample, index: number): Promise<Outputs> {
     const kept = this.#kept[index];
     if (kept !== undefined) return kept;
-    const outputs = await this.#session.run(sample.feeds);
+    const outputs = await runOne(this.#session, sample, this.#session.outputNames);
     const bytes = Object.values(outputs).reduce((sum, one) => sum + one.data.byteLength, 0);
     // The kept ones are the first ones, without a gap.
     if (this.#kept.length === index && bytes <= this.#room) {

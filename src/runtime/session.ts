@@ -20,8 +20,6 @@ export interface SessionOptions {
   readonly threads?: number;
   /** A file to write the rewritten graph to, with the operators that will really run. */
   readonly optimizedModelPath?: string;
-  /** ONNX Runtime writes nothing to stderr when a run fails: for runs that may. */
-  readonly silent?: boolean;
   /** Runs QuantizeLinear and DequantizeLinear as they stand, instead of making integer kernels of them. */
   readonly keepQdq?: boolean;
 }
@@ -29,8 +27,6 @@ export interface SessionOptions {
 /** A model that is loaded and can be run. */
 export interface Session {
   readonly label: string;
-  /** What must be fed, in the model's order. ONNX Runtime tells no scalar from an unknown rank: both have no dims. */
-  readonly inputs: readonly ValueInfo[];
   /** Outputs that are tensors of numbers. Others (sequences, maps, strings) cannot be fetched. */
   readonly outputs: readonly ValueInfo[];
   readonly outputNames: readonly string[];
@@ -50,10 +46,8 @@ export interface Session {
 /** The variable that says no to ONNX Runtime's reports. Somebody who wants them sets it to 0. */
 const TELEMETRY = 'ORT_DISABLE_TELEMETRY';
 
-/** The severity from which ONNX Runtime may write to stderr: errors. */
-const ERRORS_ONLY = 3;
-/** The severity above errors. */
-const NOTHING_BUT_THE_END = 4;
+/** The severity from which ONNX Runtime may write to stderr. An error is thrown as well, and told once, by us. */
+const FATAL = 4;
 
 /**
  * ONNX Runtime, loaded when it is first needed: pruning and quantizing weights do without it.
@@ -73,7 +67,7 @@ export async function loadRuntime(load: () => Promise<Runtime> = () => import('o
     throw new CompressError('runtime', 'onnxruntime-node', fact, { hint: 'npm install onnxruntime-node', cause });
   }
   // Kernels log through the environment, not through their session.
-  runtime.env.logLevel = 'error';
+  runtime.env.logLevel = 'fatal';
   return runtime;
 }
 
@@ -100,7 +94,6 @@ export async function openSession(model: string | Uint8Array, options: SessionOp
   let released = false;
   return {
     label,
-    inputs: valuesOf(session.inputMetadata),
     outputs,
     outputNames,
     async run(feeds, fetches = outputNames) {
@@ -122,7 +115,7 @@ export async function openSession(model: string | Uint8Array, options: SessionOp
 function settingsOf(options: SessionOptions): InferenceSession.SessionOptions {
   return {
     executionProviders: ['cpu'],
-    logSeverityLevel: options.silent === true ? NOTHING_BUT_THE_END : ERRORS_ONLY,
+    logSeverityLevel: FATAL,
     graphOptimizationLevel: options.optimization ?? 'all',
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
     ...(options.optimizedModelPath === undefined ? {} : { optimizedModelFilePath: options.optimizedModelPath }),

@@ -7,7 +7,7 @@ import { createNode } from '../ir/node.ts';
 import type { Addition } from '../onnx/encode.ts';
 import { writeModel } from '../onnx/write.ts';
 import type { Sample } from './data/types.ts';
-import { openSession, type Session, type SessionOptions } from './session.ts';
+import { openSession, type Session } from './session.ts';
 
 /** A session that gives more than the model's outputs, and the files it was made from. */
 export interface TappedSession {
@@ -24,14 +24,10 @@ export interface TappedSession {
  * @param values - names that the main graph's nodes give; those that are outputs already may be among them
  * @throws CompressError `runtime` where ONNX Runtime refuses the model, `io`, `limit`
  */
-export function openTapped(
-  model: Model,
-  values: readonly string[],
-  options: Pick<SessionOptions, 'silent'> = {},
-): Promise<TappedSession> {
+export function openTapped(model: Model, values: readonly string[]): Promise<TappedSession> {
   const own = new Set(model.graph.outputs.map((one) => one.name));
   // Without a type: ONNX Runtime infers it, and files may state a wrong one.
-  return openAdded(model, { outputs: values.filter((name) => !own.has(name)).map((name) => ({ name })) }, options);
+  return openAdded(model, { outputs: values.filter((name) => !own.has(name)).map((name) => ({ name })) });
 }
 
 /**
@@ -62,16 +58,12 @@ export async function tapSizes(
   }
 }
 
-async function openAdded(
-  model: Model,
-  adding: Addition,
-  options: Pick<SessionOptions, 'silent'> = {},
-): Promise<TappedSession> {
+async function openAdded(model: Model, adding: Addition): Promise<TappedSession> {
   const folder = await temporaryFolder();
   try {
     const path = join(folder.path, 'model.onnx');
     await writeModel(model, path, { adding });
-    const session = await openSession(path, { label: 'model', optimization: 'basic', ...options });
+    const session = await openSession(path, { label: 'model', optimization: 'basic' });
     return {
       session,
       async close() {

@@ -1,8 +1,8 @@
 import { CompressError } from '../errors.ts';
-import type { ValueInfo } from '../ir/graph.ts';
-import { readModel } from '../onnx/read.ts';
+import { runOne } from './calibrate.ts';
 import { OutputComparison, type OutputFigures } from './compare.ts';
-import type { DataSet } from './data/types.ts';
+import type { DataFor } from './data/fitting.ts';
+import { checkSameInputs, differ, readFacts } from './facts.ts';
 import { type Kernels, openInspected } from './kernels.ts';
 import { openSession, type Session } from './session.ts';
 
@@ -31,31 +31,32 @@ export interface VerifyOptions {
  *
  * @param reference - path of the model that is right by definition
  * @param other - path of the model that is judged; `kernels` and `unfused` of the report are about it
- * @param dataFor - opens the data, given the inputs both models have
+ * @param dataFor - opens the data, given what both models must be fed and a way to run the first
  * @throws CompressError `unsupported` where inputs or outputs are not the same, `data` where there are no samples,
  *   `runtime`, `io`, `malformed`
  */
 export async function verify(
   reference: string,
   other: string,
-  dataFor: (inputs: readonly ValueInfo[]) => DataSet | Promise<DataSet>,
+  dataFor: DataFor,
   options: VerifyOptions = {},
 ): Promise<VerifyReport> {
-  // ONNX Runtime says little about a file that is missing or broken; our reader names the place.
-  await (await readModel(reference)).close();
+  const facts = await readFacts(reference);
+  checkSameInputs(facts, await readFacts(other));
   const judged = await openInspected(other);
   const right = await openSession(reference).catch(async (cause: unknown) => {
     await judged.session.release();
     throw cause;
   });
   try {
-    checkSame(right, judged.session);
-    const data = await dataFor(right.inputs);
+    checkOutputs(right, judged.session);
+    const data = await dataFor(facts.inputs, (feeds) => right.run(feeds));
     const comparisons = right.outputNames.map((name) => new OutputComparison(name));
     let samples = 0;
-    for await (const { label, feeds, labels } of data.samples()) {
-      const expected = await right.run(feeds);
-      const found = await judged.session.run(feeds, right.outputNames);
+    for await (const sample of data.samples()) {
+      const expected = await runOne(right, sample, right.outputNames);
+      const found = await runOne(judged.session, sample, right.outputNames);
+      const { label, labels } = sample;
       for (const one of comparisons) {
         const [a, b] = [expected[one.name], found[one.name]];
         if (a === undefined || b === undefined) {
@@ -76,38 +77,15 @@ export async function verify(
 }
 
 /**
- * Refuses two models that cannot be compared.
- * @throws CompressError `unsupported` where inputs or outputs are not the same
+ * Refuses a model that has not the outputs of another one.
+ * @throws CompressError `unsupported`
  */
-export function checkSame(reference: Session, other: Session): void {
-  checkInputs(reference, other);
-  checkOutputs(reference, other);
-}
-
-function checkInputs(reference: Session, other: Session): void {
-  const theirs = new Map(other.inputs.map((one) => [one.name, one.dtype]));
-  for (const { name, dtype } of reference.inputs) {
-    if (!theirs.has(name)) {
-      throw differ(other, `has no input '${name}', which ${reference.label} has`);
-    }
-    const found = theirs.get(name);
-    if (found !== dtype) throw differ(other, `input '${name}' is ${found}; in ${reference.label} it is ${dtype}`);
-    theirs.delete(name);
-  }
-  const [further] = theirs.keys();
-  if (further !== undefined) throw differ(other, `has an input '${further}', which ${reference.label} has not`);
-}
-
-function checkOutputs(reference: Session, other: Session): void {
+export function checkOutputs(reference: Session, other: Session): void {
   const missing = reference.outputNames.find((name) => !other.outputNames.includes(name));
   if (missing !== undefined) throw differ(other, `has no output '${missing}', which ${reference.label} has`);
   if (reference.outputNames.length === 0) {
     throw new CompressError('unsupported', reference.label, 'has no output of numbers, so there is nothing to compare');
   }
-}
-
-function differ(session: Session, fact: string): CompressError {
-  return new CompressError('unsupported', session.label, fact, { hint: 'Are the two made from the same model?' });
 }
 
 /** What a comparison must reach; whatever is absent is not looked at. */

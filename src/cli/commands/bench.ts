@@ -59,9 +59,9 @@ export function benchCommand(
       };
       const report = await bench(
         paths,
-        (inputs, batch) =>
+        (inputs, batch, trial) =>
           data === undefined
-            ? sources.randomData(inputs, { ...random, batch, samples: batch * RANDOM_SAMPLES })
+            ? sources.randomData(inputs, { ...random, batch, samples: batch * RANDOM_SAMPLES }, trial)
             : sources.openData(data, inputs, { batch }),
         settings,
       );

@@ -2,6 +2,8 @@ import { Chalk } from 'chalk';
 import type { Argv, CommandModule } from 'yargs';
 import type { ValueInfo } from '../../ir/graph.ts';
 import type { OutputFigures, Share } from '../../runtime/compare.ts';
+import type { DataFor, TrialRun } from '../../runtime/data/fitting.ts';
+import type { ModelInput } from '../../runtime/data/inputs.ts';
 import type { DataSet } from '../../runtime/data/types.ts';
 import { checkGates, formatDb, type Gates, type VerifyReport, verify } from '../../runtime/verify.ts';
 import { refuseStdin } from '../arguments.ts';
@@ -36,8 +38,9 @@ export interface DataSources {
     options: { readonly batch?: number; readonly samples?: number },
   ): Promise<DataSet>;
   randomData(
-    inputs: readonly ValueInfo[],
+    inputs: readonly ModelInput[],
     options: { readonly seed: number; readonly batch?: number; readonly samples?: number },
+    trial: TrialRun,
   ): DataSet | Promise<DataSet>;
 }
 
@@ -101,15 +104,15 @@ function options(yargs: Argv): Argv {
     );
 }
 
-function dataOf(args: VerifyArguments, sources: DataSources): (inputs: readonly ValueInfo[]) => Promise<DataSet> {
+function dataOf(args: VerifyArguments, sources: DataSources): DataFor {
   const sizes = {
     ...(args.samples === undefined ? {} : { samples: parsePositive('samples', args.samples) }),
     ...(args.batch === undefined ? {} : { batch: parsePositive('batch', args.batch) }),
   };
   const seed = args.seed === undefined ? 0 : parseWhole('seed', args.seed);
   const { data } = args;
-  return async (inputs) =>
-    data === undefined ? sources.randomData(inputs, { ...sizes, seed }) : sources.openData(data, inputs, sizes);
+  return async (inputs, trial) =>
+    data === undefined ? sources.randomData(inputs, { ...sizes, seed }, trial) : sources.openData(data, inputs, sizes);
 }
 
 function readGates(args: VerifyArguments): Gates {

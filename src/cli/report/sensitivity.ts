@@ -1,7 +1,6 @@
 import { CompressError } from '../../errors.ts';
-import type { ValueInfo } from '../../ir/graph.ts';
 import type { PassReport } from '../../passes/pass.ts';
-import { randomData } from '../../runtime/data/random.ts';
+import { type DataFor, fittingRandomData } from '../../runtime/data/fitting.ts';
 import { openJudge } from '../../runtime/judge.ts';
 import { type CommonArguments, commonOf } from '../arguments.ts';
 import { RANDOM, RANDOM_ROWS } from '../calibrated.ts';
@@ -42,9 +41,9 @@ export async function sensitivityOf(
   try {
     const rows = Math.min(typeof samples === 'string' ? parsePositive('samples', samples) : MOST_ROWS, MOST_ROWS);
     const size = typeof batch === 'string' ? { batch: parsePositive('batch', batch) } : {};
-    const dataFor = (inputs: readonly ValueInfo[]) =>
+    const dataFor: DataFor = (inputs, trial) =>
       calibrate === RANDOM
-        ? randomData(inputs, { seed: 0, ...size, samples: Math.min(rows, RANDOM_ROWS) })
+        ? fittingRandomData(inputs, { seed: 0, ...size, samples: Math.min(rows, RANDOM_ROWS) }, trial)
         : openData(calibrate, inputs, { ...size, samples: rows });
     const quantize = await load('quantize', async () => {});
     const step = stepOf('quantize', quantize, { ...args, store: undefined });

@@ -1,6 +1,10 @@
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { CompressError } from '../../errors.ts';
+import { byteLengthOf, elementCount } from '../../ir/dtype.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
+import { elementsFrom } from './convert.ts';
+import type { ModelInput } from './inputs.ts';
+import { type Lengths, OpenDims } from './lengths.ts';
 import type { DataSet, FeedTensor, Sample } from './types.ts';
 
 /** How many rows, and from which seed. */
@@ -8,62 +12,93 @@ export interface RandomOptions {
   readonly seed: number;
   readonly batch?: number;
   readonly samples?: number;
+  /** Lengths of open dims; what is usual where absent. */
+  readonly lengths?: Lengths;
+  /** How the command is told of real inputs, for hints: `--data` where absent. */
+  readonly option?: string;
 }
 
-/** Length of a dimension the model leaves open, other than the first. */
-const OPEN_DIM = 32;
 /** Runs where nothing else is said. */
 const RUNS = 8;
+/** Bytes that one random input may have: a file may state any length. */
+const MAX_RANDOM_BYTES: number = 1 << 30;
 
 /**
- * Seeded random inputs: floats uniform in [−1, 1), integers and booleans 0 or 1. The first dimension, where the model
- * leaves it open, is `batch` (1); other open ones are 32.
- * @throws CompressError `data` for an input whose type or rank the model does not state
+ * Seeded random inputs: floats uniform in [−1, 1), integers and booleans 0 or 1; where the model's inputs say more
+ * ({@link ModelInput}), indices within their table, masks of ones, lengths of what is fed. First dimensions that the model
+ * leaves open are `batch` (1), dims of the same name as long as each other, other open ones 32.
+ * @throws CompressError `data` for an input whose type or rank the model does not state, `limit` where one is too large
  */
-export function randomData(inputs: readonly ValueInfo[], options: RandomOptions): DataSet {
-  const { seed, batch = 1, samples = RUNS * batch } = options;
+export function randomData(inputs: readonly ModelInput[], options: RandomOptions): DataSet {
+  const { seed, batch = 1, samples = RUNS * batch, lengths = new Map(), option = '--data' } = options;
   const runs = Math.max(1, Math.ceil(samples / batch));
-  for (const input of inputs) if (input.dims === undefined) throw unknown(input, 'values without a rank');
+  const open = new OpenDims(inputs);
+  const shaped = inputs.map((input): Shaped => {
+    if (input.dtype === undefined) throw unknown(input, 'values of a type that is no tensor', option);
+    if (elementsFrom(input.dtype, 0, () => 0) === undefined)
+      throw unknown(input, `values of type ${input.dtype}`, option);
+    if (input.dims === undefined) throw unknown(input, 'values without a rank', option);
+    const dims = open.dims(input, batch, lengths);
+    const length = elementCount(dims);
+    if (byteLengthOf(input.dtype, length) > MAX_RANDOM_BYTES) {
+      const fact = `is ${input.dtype} [${dims.join(', ')}]; random inputs have at most ${MAX_RANDOM_BYTES} bytes`;
+      throw new CompressError('limit', `input '${input.name}'`, fact, hint(option));
+    }
+    return { input, dtype: input.dtype, dims, length };
+  });
+  const longest = lengthOf(inputs, shaped);
   return {
     description: `random inputs, seed ${seed}`,
     async *samples(): AsyncGenerator<Sample> {
       const generator = xoroshiro128plus(seed);
       const bits = (): number => generator.next() >>> 0;
       for (let run = 0; run < runs; run++) {
-        const feeds = inputs.map((input) => [input.name, fill(input, batch, bits)] as const);
-        yield { label: `random inputs, run ${run}`, feeds: Object.fromEntries(feeds) };
+        // Without a prototype: an input may be called __proto__.
+        const feeds: Record<string, FeedTensor> = Object.create(null);
+        for (const one of shaped) feeds[one.input.name] = fill(one, longest, bits);
+        yield { label: `random inputs, run ${run}`, feeds };
       }
     },
   };
 }
 
-function fill(input: ValueInfo, batch: number, bits: () => number): FeedTensor {
-  const dims = (input.dims ?? []).map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? batch : OPEN_DIM));
-  const length = dims.reduce((product, dim) => product * dim, 1);
-  const real = (): number => bits() / 2 ** 31 - 1;
-  // The high bit: the lowest ones of this generator are its weakest.
-  const bit = (): number => bits() >>> 31;
-  switch (input.dtype) {
-    case 'float32':
-      return { dtype: 'float32', dims, data: Float32Array.from({ length }, real) };
-    case 'float64':
-      return { dtype: 'float64', dims, data: Float64Array.from({ length }, real) };
-    case 'int64':
-      return { dtype: 'int64', dims, data: BigInt64Array.from({ length }, () => BigInt(bit())) };
-    case 'int32':
-      return { dtype: 'int32', dims, data: Int32Array.from({ length }, bit) };
-    case 'int8':
-      return { dtype: 'int8', dims, data: Int8Array.from({ length }, bit) };
-    case 'uint8':
-    case 'bool':
-      return { dtype: input.dtype, dims, data: Uint8Array.from({ length }, bit) };
-    default:
-      throw unknown(input, `values of type ${input.dtype ?? 'unknown'}`);
-  }
+/** An input whose dims are chosen. */
+interface Shaped {
+  readonly input: ModelInput;
+  readonly dtype: NonNullable<ValueInfo['dtype']>;
+  readonly dims: readonly number[];
+  readonly length: number;
 }
 
-function unknown(input: ValueInfo, what: string): CompressError {
-  return new CompressError('data', `input '${input.name}'`, `no random ${what} can be made for it`, {
-    hint: 'Give real inputs: --data FILE.',
-  });
+/** The length that an input of lengths states: of the first open dim behind the rows, or of the last one of an array. */
+function lengthOf(inputs: readonly ModelInput[], shaped: readonly Shaped[]): number {
+  const arrays = shaped.filter((one) => one.dims.length >= 2);
+  for (const { input, dims } of arrays) {
+    const at = input.dims?.findIndex((dim, axis) => axis > 0 && typeof dim !== 'number') ?? -1;
+    if (at > 0) return dims[at] as number;
+  }
+  return inputs.length === 0 ? 1 : (arrays[0]?.dims.at(-1) ?? 1);
+}
+
+function fill({ input, dtype, dims, length }: Shaped, longest: number, bits: () => number): FeedTensor {
+  const { fill: how } = input;
+  // The high bits: the lowest ones of this generator are its weakest.
+  const real = (): number => bits() / 2 ** 31 - 1;
+  const bit = (): number => bits() >>> 31;
+  let next = dtype.startsWith('float') ? real : bit;
+  if (how?.kind === 'below') next = () => Math.floor((bits() / 2 ** 32) * how.bound);
+  if (how?.kind === 'constant') next = () => how.value;
+  if (how?.kind === 'length') next = () => longest;
+  const data = elementsFrom(dtype, length, next);
+  if (data === undefined) throw new CompressError('internal', `input '${input.name}'`, `no elements of ${dtype}`);
+  return { dtype, dims, data };
+}
+
+function unknown(input: ValueInfo, what: string, option: string): CompressError {
+  return new CompressError('data', `input '${input.name}'`, `no random ${what} can be made for it`, hint(option));
+}
+
+/** What to do where random inputs cannot be. */
+export function hint(option: string): { readonly hint: string } {
+  return { hint: `Give real inputs: ${option} FILE.` };
 }

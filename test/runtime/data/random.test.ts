@@ -36,10 +36,67 @@ test('open dimensions, values and the number of runs', async () => {
   expect((ids?.data as BigInt64Array | undefined)?.every((one) => one === 0n || one === 1n)).toBe(true);
 });
 
+test('the numbers that an input is known to need: indices, ones, lengths', async () => {
+  const [one, two] = await collect(
+    [
+      { name: 'ids', dtype: 'int64', dims: ['n', 's'], fill: { kind: 'below', bound: 3 } },
+      { name: 'mask', dtype: 'float32', dims: ['n', 's'], fill: { kind: 'constant', value: 1 } },
+      { name: 'lengths', dtype: 'int32', dims: ['n'], fill: { kind: 'length' } },
+      { name: 'sr', dtype: 'int64', dims: [] },
+    ],
+    { seed: 0, batch: 2, samples: 4 },
+  );
+  const { ids, mask, lengths, sr } = one?.feeds ?? {};
+  expect(new Set((ids?.data ?? []) as BigInt64Array)).toEqual(new Set([0n, 1n, 2n]));
+  expect(two?.feeds['ids']?.data).not.toEqual(ids?.data);
+  expect(new Set((mask?.data ?? []) as Float32Array)).toEqual(new Set([1]));
+  expect(lengths).toEqual({ dtype: 'int32', dims: [2], data: Int32Array.of(32, 32) });
+  expect(sr?.dims).toEqual([]);
+});
+
+test('lengths of what has no open dim are those of its last one; an empty input is empty', async () => {
+  const [fixed] = await collect(
+    [
+      { name: 'x', dtype: 'float32', dims: ['n', 7, 5] },
+      { name: 'length', dtype: 'int64', dims: [], fill: { kind: 'length' } },
+      { name: 'none', dtype: 'float32', dims: [1, 0] },
+    ],
+    { seed: 0 },
+  );
+  expect(fixed?.feeds['length']?.data).toEqual(BigInt64Array.of(5n));
+  expect(fixed?.feeds['none']).toEqual({ dtype: 'float32', dims: [1, 0], data: new Float32Array(0) });
+});
+
+test('every type that can be fed', async () => {
+  for (const dtype of [
+    'float16',
+    'float64',
+    'int8',
+    'uint8',
+    'int16',
+    'uint16',
+    'int32',
+    'uint32',
+    'int64',
+    'uint64',
+  ] as const) {
+    const [one] = await collect([{ name: 'x', dtype, dims: [2, 40] }], { seed: 0 });
+    const values = Array.from((one?.feeds['x']?.data ?? []) as Iterable<number>, Number);
+    expect(values).toHaveLength(80);
+    if (dtype.includes('int')) expect(new Set(values)).toEqual(new Set([0, 1]));
+    // The bits of half floats within [−1, 1].
+    if (dtype === 'float16') expect(values.every((bits) => (bits & 0x7fff) <= 0x3c00)).toBe(true);
+  }
+});
+
 test('what it cannot make is named', async () => {
   expect(() => randomData([{ name: 'x', dtype: 'float32' }], { seed: 0 })).toThrow(
     /input 'x': no random values without a rank/,
   );
+  expect(() => randomData([{ name: 'x' }], { seed: 0 })).toThrow(/no random values of a type that is no tensor/);
+  expect(() =>
+    randomData([{ name: 'x', dtype: 'float32', dims: [2 ** 40] }], { seed: 0, option: '--calibrate' }),
+  ).toThrow(expect.objectContaining({ code: 'limit', hint: 'Give real inputs: --calibrate FILE.' }));
   await expect(collect([{ name: 's', dtype: 'string', dims: [1] }], { seed: 0 })).rejects.toThrow(
     /values of type string/,
   );

@@ -1,0 +1,96 @@
+import { CompressError } from '../../errors.ts';
+import type { ModelInput } from './inputs.ts';
+import { type Lengths, OpenDims } from './lengths.ts';
+import { hint, type RandomOptions, randomData } from './random.ts';
+import type { DataSet, Sample } from './types.ts';
+
+/** Runs a model on a sample, to see whether it can. */
+export type TrialRun = (feeds: Sample['feeds']) => Promise<unknown>;
+
+/** Opens data for a model, given what it must be fed and a way to run it. */
+export type DataFor = (inputs: readonly ModelInput[], trial: TrialRun) => DataSet | Promise<DataSet>;
+
+/** Lengths tried for all open dims at once, behind the usual one: of text, then of images. */
+const ALIKE = [64, 224, 320, 16, 128, 8];
+/** Lengths tried for one group of dims beside the usual one of the others: halves, doubles, one more, one less. */
+const APART = [16, 64, 33, 31, 8, 128, 4, 224];
+/** What is tried until nothing is known about the model. */
+const MOST_TRIALS = 100;
+/** Samples of the first lengths that run: flags may send the model another way in each. */
+const LOOKED_AT = 4;
+
+/**
+ * Random inputs that a model runs with. Which lengths its open dims may have, the model says only in part: others are
+ * tried, the same for all, then different ones.
+ * @param trial - runs the model once
+ * @throws CompressError `data` where it runs with none of them, with the first thing ONNX Runtime said
+ */
+export async function fittingRandomData(
+  inputs: readonly ModelInput[],
+  options: RandomOptions,
+  trial: TrialRun,
+): Promise<DataSet> {
+  let first: CompressError | undefined;
+  for (const choice of candidates(new OpenDims(inputs), options.batch ?? 1)) {
+    try {
+      const data = randomData(inputs, { ...options, ...choice });
+      await runsWith(data, inputs, trial);
+      return data;
+    } catch (cause) {
+      if (!(cause instanceof CompressError) || !(cause.code === 'runtime' || cause.code === 'limit')) throw cause;
+      first ??= cause;
+    }
+  }
+  if (first === undefined || first.code === 'limit')
+    throw first ?? new CompressError('internal', '', 'nothing was tried');
+  const fact = `does not run on random inputs: ${first.message.slice(first.where.length + 2)}`;
+  throw new CompressError('data', first.where, fact, { ...hint(options.option ?? '--data'), cause: first });
+}
+
+async function runsWith(data: DataSet, inputs: readonly ModelInput[], trial: TrialRun): Promise<void> {
+  const flags = inputs.some(({ dtype, fill }) => dtype?.startsWith('float') === false && fill === undefined);
+  let left = flags ? LOOKED_AT : 1;
+  for await (const { feeds } of data.samples()) {
+    await trial(feeds);
+    if (--left === 0) return;
+  }
+}
+
+/** What may be chosen, the likeliest first. */
+type Choice = Required<Pick<RandomOptions, 'batch' | 'lengths'>>;
+
+function* candidates(open: OpenDims, batch: number): Generator<Choice> {
+  yield { batch, lengths: new Map() };
+  let left = MOST_TRIALS;
+  for (const lengths of lengthsToTry(open, batch)) {
+    if (left-- === 0) break;
+    yield { batch, lengths };
+  }
+  // The number that a first dim fixes may be one of layers, not of rows.
+  if (batch > 1) yield { batch: 1, lengths: new Map() };
+}
+
+function* lengthsToTry(open: OpenDims, batch: number): Generator<Lengths> {
+  const { groups } = open;
+  if (groups.length === 0) return;
+  for (const length of ALIKE) yield open.alike(length);
+  if (groups.length > 1) yield* apart(groups, APART);
+  // Most things run with a length of 1, but it is stretched to any other one where two should be the same.
+  yield* apart(groups, batch === 1 ? [1] : [batch, 1]);
+  yield open.alike(1);
+  for (const one of groups) {
+    for (const length of APART) {
+      for (const rest of apart(
+        groups.filter((other) => other !== one),
+        APART,
+      )) {
+        yield new Map([[one, length], ...rest]);
+      }
+    }
+  }
+}
+
+/** One group at a time has another length. */
+function* apart(groups: readonly string[], lengths: readonly number[]): Generator<Map<string, number>> {
+  for (const length of lengths) for (const group of groups) yield new Map([[group, length]]);
+}
