@@ -9,7 +9,7 @@ import type { InputOf } from './options.ts';
 import { RULES } from './rules/index.ts';
 import type { Small } from './small.ts';
 import { type Axis, type Pin, Space } from './space.ts';
-import type { Element, Value } from './values.ts';
+import { type Element, isWhole, type Value } from './values.ts';
 
 /** What is left of the axes, for nodes that have to say so. */
 export interface View {
@@ -18,6 +18,8 @@ export interface View {
   kept(axis: Axis): readonly number[];
   /** Adds a constant of integers, int64 unless told otherwise, and gives its name. */
   ints(base: string, values: readonly (number | bigint)[], dtype?: 'int32' | 'int64'): string;
+  /** Adds what is left of a weight beside the weight itself, and gives its name. */
+  copy(weight: Weight): string;
 }
 
 /** A node that states a length; `change` gives what it must state once channels of one of the axes are gone. */
@@ -184,6 +186,18 @@ export class Analysis {
     return this.#small.get(node.inputs[index] ?? '')?.ints;
   }
 
+  /**
+   * A weight as one of several readers has it, with channels of its own; undefined where it has no other reader, or has to
+   * stay what it is.
+   */
+  copyOf(name: string): Weight | undefined {
+    const axes = this.value(name)?.axes;
+    const weight = this.weights.get(name);
+    if (axes === undefined || weight === undefined || this.graph.uses(name).length < 2) return undefined;
+    if (this.#weightPin(name, weight.held) !== undefined) return undefined;
+    return { ...weight, value: { ...weight.value, axes: axes.map((axis) => axis && this.space.fresh(axis.length)) } };
+  }
+
   /** Element type of a value: of a constant, or what the file states. */
   dtypeOf(name: string): DType | undefined {
     return this.graph.held(name)?.tensor.dtype ?? this.graph.typeOf(name)?.dtype;
@@ -263,20 +277,6 @@ export class Analysis {
     return undefined;
   }
 }
-
-/** Whether every axis has a length, and as many channels: attributes of a broken file may say otherwise. */
-function isWhole({ dims, axes }: Value): boolean {
-  if (dims.length !== axes.length || dims.length > MAX_RANK) return false;
-  for (let index = 0; index < dims.length; index++) {
-    const [dim, axis] = [dims[index], axes[index]];
-    if (dim === undefined || !Number.isSafeInteger(dim.factor) || dim.symbols.length > MAX_RANK) return false;
-    if (axis !== undefined && sizeOf(dim) !== axis.length) return false;
-  }
-  return true;
-}
-
-/** ONNX Runtime's own tensors stay far below: a chain of Unsqueeze could go on. */
-const MAX_RANK = 64;
 
 /** Names that graphs inside a node read from around it. */
 function captured(bodies: readonly Graph[]): Set<string> {

@@ -1,8 +1,8 @@
 import { elementCount } from '../../ir/dtype.ts';
-import type { ValueInfo } from '../../ir/graph.ts';
+import type { Held, ValueInfo } from '../../ir/graph.ts';
 import { constant, derived, type Tensor } from '../../ir/tensor.ts';
 import { gatherAxis } from '../../kernels/channels.ts';
-import { replaceHeld } from '../held.ts';
+import { dropUnused, replaceHeld } from '../held.ts';
 import type { Analysis, View, Weight } from './analysis.ts';
 import type { Fitted } from './refit.ts';
 import type { Removed } from './select.ts';
@@ -13,6 +13,8 @@ export class Left implements View {
   readonly #analysis: Analysis;
   readonly #removed: Removed;
   readonly #kept = new Map<Axis, readonly number[]>();
+  /** Weights that some of their readers have a copy of. */
+  readonly copied: Set<Held> = new Set();
 
   constructor(analysis: Analysis, removed: Removed) {
     this.#analysis = analysis;
@@ -44,6 +46,14 @@ export class Left implements View {
     const name = graph.uniqueName(base);
     const data = dtype === 'int64' ? BigInt64Array.from(values, BigInt) : Int32Array.from(values, Number);
     graph.addInitializer(constant(name, dtype, [values.length], data));
+    return name;
+  }
+
+  copy(weight: Weight): string {
+    const { graph } = this.#analysis;
+    const name = graph.uniqueName(weight.name);
+    graph.addInitializer({ ...sliced(weight, this), name });
+    this.copied.add(weight.held);
     return name;
   }
 }
@@ -92,6 +102,8 @@ export function rewrite(analysis: Analysis, left: Left, fitted: Fitted | undefin
     graph.addInitializer({ ...bias, name });
     graph.replaceNode(node, { ...node, inputs: [...node.inputs.slice(0, 2), name] });
   }
+  // Every reader may have a copy now.
+  for (const held of left.copied) dropUnused(held, analysis.model.trainingNames);
   graph.setValueInfo(graph.valueInfo.flatMap((one) => restated(analysis, left, one)));
 }
 

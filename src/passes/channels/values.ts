@@ -1,4 +1,4 @@
-import type { Dim } from './dims.ts';
+import { type Dim, sizeOf } from './dims.ts';
 import type { Axis } from './space.ts';
 
 /** One number of a shape that the graph computes, or of a constant. */
@@ -28,3 +28,17 @@ export interface Value {
 export function axisOf(value: Value, axis: number): number {
   return axis < 0 ? axis + value.dims.length : axis;
 }
+
+/** Whether every axis has a length, and as many channels: attributes of a broken file may say otherwise. */
+export function isWhole({ dims, axes }: Value): boolean {
+  if (dims.length !== axes.length || dims.length > MAX_RANK) return false;
+  for (let index = 0; index < dims.length; index++) {
+    const [dim, axis] = [dims[index], axes[index]];
+    if (dim === undefined || !Number.isSafeInteger(dim.factor) || dim.symbols.length > MAX_RANK) return false;
+    if (axis !== undefined && sizeOf(dim) !== axis.length) return false;
+  }
+  return true;
+}
+
+/** ONNX Runtime's own tensors stay far below: a chain of Unsqueeze could go on. */
+const MAX_RANK = 64;

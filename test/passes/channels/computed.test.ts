@@ -219,28 +219,44 @@ describe('channels of one layer along the image of another', () => {
   const image = { x: f32([2, 3, 4, 4]) };
   const feeds = { x: inputOf([2, 3, 4, 4], seeded(6)) };
 
+  /** `value` normalized in the groups of `groups`, as exporters write it. */
+  const groupNorm = (value: string, out: string): NodeSpec[] => [
+    node('Reshape', [value, 'groups'], [`${out}r`]),
+    node('InstanceNormalization', [`${out}r`, 'ones', 'zeros'], [`${out}i`]),
+    node('Shape', [value], [`${out}s`]),
+    node('Reshape', [`${out}i`, `${out}s`], [out]),
+  ];
+  const grouped = (nodes: readonly NodeSpec[], more: NonNullable<ModelSpec['initializers']>): ModelSpec => ({
+    ...{ opset: 17, inputs: image, outputs: { y: f32() }, nodes },
+    initializers: { ones: weight([4], 7), zeros: weight([4], 8), groups: ints(0, 4, -1), ...more },
+  });
+  const dimsOf = async (bytes: Uint8Array): Promise<Record<string, string | undefined>> => {
+    const { graph } = await modelOf(bytes);
+    return Object.fromEntries([...graph.initializers.values()].map((one) => [one.name, one.dims.join()]));
+  };
+
   test('GroupNorm as exporters write it loses whole groups', async () => {
     const nodes = [
-      ...[node('Conv', ['x', 'w'], ['h']), node('Reshape', ['h', 'groups'], ['r'])],
-      ...[node('InstanceNormalization', ['r', 'ones', 'zeros'], ['i']), node('Shape', ['h'], ['shape'])],
-      ...[
-        node('Reshape', ['i', 'shape'], ['n']),
-        node('Mul', ['n', 's'], ['scaled']),
-        node('Add', ['scaled', 't'], ['g']),
-      ],
-      node('Conv', ['g', 'v'], ['y']),
+      ...[node('Conv', ['x', 'w'], ['h']), ...groupNorm('h', 'n')],
+      ...[node('Mul', ['n', 's'], ['scaled']), node('Add', ['scaled', 't'], ['g']), node('Conv', ['g', 'v'], ['y'])],
     ];
-    const spec: ModelSpec = {
-      ...{ opset: 17, inputs: image, outputs: { y: f32() }, nodes },
-      initializers: {
-        ...{ w: weight([12, 3, 1, 1]), groups: ints(0, 4, -1), ones: weight([4], 7), zeros: weight([4], 8) },
-        ...{ s: weight([12, 1, 1], 2), t: weight([12, 1, 1], 3), v: weight([2, 12, 1, 1], 4) },
-      },
-    };
+    const affine = { s: weight([12, 1, 1], 2), t: weight([12, 1, 1], 3) };
+    const spec = grouped(nodes, { w: weight([12, 3, 1, 1]), ...affine, v: weight([2, 12, 1, 1], 4) });
     const { sqnr, bytes } = await removal(buildModel(spec), OPTIONS, feeds);
     expect(sqnr).toBeGreaterThan(90);
-    expect((await modelOf(bytes)).graph.initializers.get('w')?.dims).toEqual([6, 3, 1, 1]);
-    expect((await modelOf(bytes)).graph.initializers.get('ones')?.dims).toEqual([2]);
+    expect(await dimsOf(bytes)).toMatchObject({ w: '6,3,1,1', ones: '2', zeros: '2', v: '2,6,1,1' });
+  });
+
+  test('such nodes that share their ones and zeros lose groups by themselves', async () => {
+    const nodes = [
+      ...[node('Conv', ['x', 'w'], ['h']), ...groupNorm('h', 'n'), node('Conv', ['n', 'v'], ['k'])],
+      ...[...groupNorm('k', 'm'), node('Sigmoid', ['m'], ['y'])],
+    ];
+    const spec = grouped(nodes, { w: weight([12, 3, 1, 1]), v: weight([8, 12, 1, 1], 4) });
+    const { sqnr, bytes } = await removal(buildModel(spec), OPTIONS, feeds);
+    expect(sqnr).toBeGreaterThan(90);
+    const left = { w: '6,3,1,1', v: '8,6,1,1', ones: '4', zeros: '4', ones_1: '2', zeros_1: '2' };
+    expect(await dimsOf(bytes)).toMatchObject(left);
   });
 
   test.each(['Conv', 'ConvTranspose'])('a box head whose %s sums over the bins of a distribution', async (op) => {

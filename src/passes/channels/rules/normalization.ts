@@ -1,12 +1,15 @@
 import { findAttribute, intAttribute, intsAttribute, isOp, type Node } from '../../../ir/node.ts';
-import type { Analysis } from '../analysis.ts';
+import type { Analysis, Weight } from '../analysis.ts';
 import { known } from '../dims.ts';
 import { axisOf, type Value } from '../values.ts';
 import { broadcast } from './elementwise.ts';
 import type { Rule, Rules } from './index.ts';
 
-/** A scale, a shift and fixed or per-channel statistics: each channel by itself, on axis 1. */
-const perChannel: Rule = (node, a) => {
+/**
+ * A scale, a shift and fixed or per-channel statistics: each channel by itself, on axis 1.
+ * @param copies - parameters that the node is to have for itself, by their place
+ */
+function perChannel(node: Node, a: Analysis, copies: readonly (Weight | undefined)[] = []): void {
   const x = a.value(node.inputs[0]);
   const statistics =
     node.outputs.filter((one) => one !== '').length > 1 ||
@@ -18,19 +21,29 @@ const perChannel: Rule = (node, a) => {
   }
   const pin = a.because(node, 'has parameters that are computed, or reads a value whose shape is not known');
   let axis = x?.axes[1];
-  for (const name of node.inputs.slice(1)) {
-    const own = a.value(name)?.axes[0];
+  node.inputs.slice(1).forEach((name, index) => {
+    const own = (copies[index + 1]?.value ?? a.value(name))?.axes[0];
     a.space.couple(axis, own, pin);
     axis ??= own;
-  }
+  });
   if (x !== undefined) a.put(node, { dims: x.dims, axes: x.axes });
-};
+}
 
-/** As BatchNormalization, with statistics of the image itself: of each row and channel, over all axes from 2 on. */
+/**
+ * As BatchNormalization, with statistics of the image itself: of each row and channel, over all axes from 2 on. Exporters
+ * of GroupNorm give every node the same ones and zeros; each has its own then, so that they lose groups by themselves.
+ */
 const instanceNormalization: Rule = (node, a) => {
   const pin = a.because(node, 'takes their mean and variance, which would change');
   for (const axis of a.value(node.inputs[0])?.axes.slice(2) ?? []) a.space.pin(axis, pin);
-  perChannel(node, a);
+  const copies = node.inputs.map((name, index) => (index === 0 ? undefined : a.copyOf(name)));
+  perChannel(node, a, copies);
+  const axes = copies.map((one) => one?.value.axes[0]);
+  a.edit(node, axes, (view) => {
+    return {
+      inputs: node.inputs.map((name, index) => (copies[index] === undefined ? name : view.copy(copies[index]))),
+    };
+  });
 };
 
 /**
@@ -82,7 +95,7 @@ const varianceAxes = (node: Node, x: Value): readonly number[] =>
   findAttribute(node, 'across_channels') === undefined ? (intsAttribute(node, 'axes') ?? [0, 2, 3]) : from(x, 0);
 
 export const normalization: Rules = {
-  BatchNormalization: perChannel,
+  BatchNormalization: (node, a) => perChannel(node, a),
   InstanceNormalization: instanceNormalization,
   LayerNormalization: layerNormalization,
   RMSNormalization: layerNormalization,
