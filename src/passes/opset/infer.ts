@@ -3,6 +3,7 @@ import type { Graph } from '../../ir/graph.ts';
 import { lookup } from '../../ir/lookup.ts';
 import { findAttribute, intAttribute, intsAttribute, isOp, type Node } from '../../ir/node.ts';
 import { OUTPUT_DTYPES } from './dtypes.ts';
+import { isFused, OWN_DTYPES } from './own.ts';
 
 /** Operators whose output has the rank of their first input. */
 const KEEPS_RANK = new Set(
@@ -12,7 +13,7 @@ const KEEPS_RANK = new Set(
     'HardSigmoid HardSwish Hardmax Identity InstanceNormalization LRN LayerNormalization LeakyRelu Log LogSoftmax ' +
     'LpNormalization MaxPool Mul Neg Not PRelu Pad Pow QuantizeLinear Reciprocal ReduceL1 ReduceL2 ReduceLogSum ' +
     'ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Resize Round Selu ' +
-    'Sigmoid Sign Sin Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Sub Tanh Tile Trilu Upsample'
+    'Sigmoid Sign SimplifiedLayerNormalization Sin Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Sub Tanh Tile Trilu Upsample'
   ).split(' '),
 );
 /** Operators that broadcast two inputs; their output has the larger rank. */
@@ -52,8 +53,10 @@ export class ValueFacts {
       }
       if (node.outputs[0] !== name && !isOp(node, 'Split')) return undefined;
       const source: number | DType | undefined = isOp(node, node.opType)
-        ? lookup(OUTPUT_DTYPES, node.opType)
-        : undefined;
+        ? (lookup(OWN_DTYPES, node.opType) ?? lookup(OUTPUT_DTYPES, node.opType))
+        : isFused(node)
+          ? 0
+          : undefined;
       if (typeof source !== 'number') return source;
       scope = origin.graph;
       name = node.inputs[source];
@@ -77,11 +80,13 @@ export class ValueFacts {
 
   #rankMadeBy({ graph, node }: Origin, steps: number): number | undefined {
     const { opType, inputs } = node;
-    if (!isOp(node, opType)) return undefined;
     const rank = (index: number): number | undefined => this.rank(graph, inputs[index], steps);
-    if (BROADCASTS.has(opType) || opType === 'MatMul') {
+    const multiplies = opType === 'MatMul' || opType === 'FusedMatMul';
+    if (isFused(node) && !multiplies) return rank(0);
+    if (!isOp(node, opType) && !isFused(node)) return undefined;
+    if (BROADCASTS.has(opType) || multiplies) {
       const [a, b] = [rank(0), rank(1)];
-      if (a === undefined || b === undefined || (opType === 'MatMul' && Math.min(a, b) < 2)) return undefined;
+      if (a === undefined || b === undefined || (multiplies && Math.min(a, b) < 2)) return undefined;
       return Math.max(a, b);
     }
     if (intAttribute(node, 'keepdims', 1) === 0) return undefined;

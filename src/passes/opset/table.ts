@@ -21,6 +21,7 @@ import {
   gone,
   scatterTo11,
 } from './meanings.ts';
+import { BEFORE_ONNX, layerNormalizationTo17, meanVarianceTo9, RUNTIME_OWN } from './own.ts';
 import { gridSampleTo20, resizeTo11, resizeTo13, roiAlignTo16, upsampleTo9, upsampleTo10 } from './resize.ts';
 
 /** What the step of an operator to a version is: nothing to do, or an adapter. */
@@ -39,7 +40,9 @@ const ADAPTERS: Readonly<Record<string, Readonly<Record<number, Adapter>>>> = {
   GridSample: { 20: gridSampleTo20 },
   GroupNormalization: { 21: gone('its scale and bias are per group, and opset 21 wants them per channel') },
   Hardmax: { 13: softmaxTo13 },
+  LayerNormalization: { 17: layerNormalizationTo17 },
   LogSoftmax: { 13: softmaxTo13 },
+  MeanVarianceNormalization: { 9: meanVarianceTo9 },
   Pad: { 11: padTo11 },
   ReduceL1: { 18: axes },
   ReduceL2: { 18: axes },
@@ -59,6 +62,7 @@ const ADAPTERS: Readonly<Record<string, Readonly<Record<number, Adapter>>>> = {
   Softmax: { 13: softmaxTo13 },
   Split: { 13: listToInput('split'), 18: splitTo18 },
   Squeeze: { 13: axes },
+  ThresholdedRelu: { 10: (node) => ({ nodes: [node] }) },
   TopK: { 10: topKTo10 },
   Unsqueeze: { 13: axes },
   Upsample: { 9: upsampleTo9, 10: upsampleTo10 },
@@ -193,20 +197,27 @@ export function entryOf(opType: string, version: number): Entry | undefined {
   return lookup(SAME, opType)?.includes(version) ? 'same' : undefined;
 }
 
+/** The versions of an operator that ONNX, or ONNX Runtime before it, has in the standard domain; none where it is not known. */
+export function versionsOf(opType: string): readonly number[] {
+  if (RUNTIME_OWN.has(opType)) return [1];
+  const versions = lookup(OPERATOR_VERSIONS, opType) ?? [];
+  return BEFORE_ONNX.includes(opType) ? [1, ...versions] : versions;
+}
+
 /** Whether the standard domain has the operator at that opset. */
 export function existsAt(opType: string, opset: number): boolean {
-  const [first] = lookup(OPERATOR_VERSIONS, opType) ?? [];
+  const [first] = versionsOf(opType);
   return first !== undefined && first <= opset;
 }
 
 /** The first version between two opsets, whichever is higher, in which the operator's schema changed or came to be. */
 export function changedBetween(opType: string, one: number, other: number): number | undefined {
   const [low, high] = [Math.min(one, other), Math.max(one, other)];
-  return lookup(OPERATOR_VERSIONS, opType)?.find((version) => version > low && version <= high);
+  return versionsOf(opType).find((version) => version > low && version <= high);
 }
 
 /** Whether the operator's schema changed on the way to `version`. */
 export function changesAt(opType: string, version: number): boolean {
-  const [first, ...later] = lookup(OPERATOR_VERSIONS, opType) ?? [];
+  const [first, ...later] = versionsOf(opType);
   return first !== undefined && first < version && later.includes(version);
 }

@@ -1,0 +1,87 @@
+import { type DType, dtypeNumber } from '../../ir/dtype.ts';
+import { attribute, createNode, intAttribute, type Node } from '../../ir/node.ts';
+import { type Adapter, rewritten, type Scope, without } from './adapter.ts';
+
+/**
+ * Operators that ONNX Runtime had in the standard domain before ONNX did, as version 1: what its optimizer wrote into a
+ * model of a lower opset is a valid model to it.
+ */
+export const BEFORE_ONNX: readonly string[] = ['LayerNormalization', 'MeanVarianceNormalization', 'ThresholdedRelu'];
+
+/** Operators that ONNX Runtime alone has in the standard domain, the same at every opset. */
+export const RUNTIME_OWN: ReadonlySet<string> = new Set([
+  'MemcpyFromHost',
+  'MemcpyToHost',
+  'SimplifiedLayerNormalization',
+]);
+
+/** Where the element type of their first output comes from, as in `OUTPUT_DTYPES`: a scale may have another type than x. */
+export const OWN_DTYPES: Readonly<Record<string, number>> = {
+  LayerNormalization: 1,
+  MemcpyFromHost: 0,
+  MemcpyToHost: 0,
+  SimplifiedLayerNormalization: 1,
+};
+
+/** Operators of its own domain whose first output has the element type of the first input; of most it has the rank too. */
+const FUSED = new Set(
+  (
+    'BiasGelu FastGelu FusedConv FusedGemm FusedMatMul Gelu QuickGelu SkipLayerNormalization ' +
+    'SkipSimplifiedLayerNormalization'
+  ).split(' '),
+);
+
+/** Whether the first output of a node of ONNX Runtime's own domain has the element type of the first input. */
+export function isFused({ domain, opType }: Node): boolean {
+  return domain === 'com.microsoft' && FUSED.has(opType);
+}
+
+/** Float types from the narrowest: the wider of two holds all numbers of the other. */
+const WIDTHS: readonly (DType | undefined)[] = ['float16', 'float32', 'float64'];
+
+/**
+ * ONNX Runtime's own gives what has the type of the scale, whatever the input has; from opset 17 on there is one type:
+ * ```
+ * before:                                  after:
+ *    x (float16) ── LayerNormalization        x ── Cast ── LayerNormalization
+ *         scale, bias (float32) ──┘               scale, bias (float32) ──┘
+ * ```
+ */
+export const layerNormalizationTo17: Adapter = (node, scope) => {
+  const [x = '', scale = '', bias = ''] = node.inputs;
+  const [from, to] = [x, scale].map((value) => scope.facts.dtype(scope.graph, value));
+  if (from === undefined || to === undefined || from === to) return { nodes: [node] };
+  const wide = WIDTHS[Math.max(WIDTHS.indexOf(from), WIDTHS.indexOf(to))];
+  if (wide === undefined) return { refused: `its input is ${from} and its scale ${to}, and opset 17 wants one type` };
+  const before: Node[] = [];
+  const widened = (value: string, dtype: DType, part: string): string => {
+    if (value === '' || dtype === wide) return value;
+    const output = scope.name(part);
+    before.push(castOf(scope, value, output, wide));
+    return output;
+  };
+  const inputs = [widened(x, from, 'x'), widened(scale, to, 'scale'), widened(bias, to, 'bias')];
+  const [y = '', ...statistics] = node.outputs;
+  const result = to === wide ? y : scope.name('wide');
+  const normalization = {
+    ...node,
+    inputs: bias === '' ? inputs.slice(0, 2) : inputs,
+    outputs: [result, ...statistics],
+  };
+  return { nodes: [...before, normalization, ...(result === y ? [] : [castOf(scope, result, y, to)])] };
+};
+
+function castOf(scope: Scope, from: string, to: string, dtype: DType): Node {
+  const attributes = [attribute.int('to', dtypeNumber(dtype))];
+  return createNode({ opType: 'Cast', name: scope.name('Cast'), inputs: [from], outputs: [to], attributes });
+}
+
+/** It normalized over all but the channels, or over them too; opset 9 has axes. */
+export const meanVarianceTo9: Adapter = (node) => {
+  if (intAttribute(node, 'normalize_variance', 1) === 0) {
+    return { refused: 'its attribute normalize_variance = 0 is gone in opset 9' };
+  }
+  const axes = intAttribute(node, 'across_channels', 0) === 0 ? [0, 2, 3] : [0, 1, 2, 3];
+  const attributes = [...without(node, 'across_channels', 'normalize_variance'), attribute.ints('axes', axes)];
+  return rewritten(node, { attributes });
+};
