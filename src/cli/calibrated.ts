@@ -1,7 +1,7 @@
 import type { Model } from '../ir/model.ts';
 import type { ActivationRanges } from '../ir/ranges.ts';
 import type { ObserverKind } from '../kernels/observe/choose.ts';
-import { equalize } from '../passes/equalize/index.ts';
+import { equalizationValues, equalize } from '../passes/equalize/index.ts';
 import { fold } from '../passes/fold/index.ts';
 import { inliningNotes } from '../passes/inline/index.ts';
 import { inlineWeights } from '../passes/inline/weights.ts';
@@ -10,7 +10,7 @@ import { unpackFirst } from '../passes/pack/unpack.ts';
 import type { Change, Pass, PassReport, Skip } from '../passes/pass.ts';
 import { QUANTIZABLE_OPS, type QuantizeOptions, quantize } from '../passes/quantize/index.ts';
 import { correctBias, correctionValues } from '../passes/quantize/static/correct.ts';
-import { calibrationValues, PER_AXIS_OPSET, quantizeStatic } from '../passes/quantize/static/index.ts';
+import { calibrationValues, channelAxes, PER_AXIS_OPSET, quantizeStatic } from '../passes/quantize/static/index.ts';
 import type { ActivationDType } from '../passes/quantize/static/qdq.ts';
 import { calibrate } from '../runtime/calibrate.ts';
 import { fittingRandomData } from '../runtime/data/fitting.ts';
@@ -68,7 +68,7 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: Ca
       const reports: PassReport[] = [];
       if (model.opset >= PER_AXIS_OPSET) {
         const { activations, minNodeSqnr } = options;
-        if (options.equalize) notes.push(...(await equalize().run(model)).notes);
+        if (options.equalize) notes.push(...(await equalized(model, options)).notes);
         const found = await rangesOf(model, quantizeOptions, options);
         notes.push(...found.notes);
         const { ranges } = found;
@@ -94,18 +94,37 @@ export const RANDOM = 'random';
 /** How many rows of them there are. */
 export const RANDOM_ROWS = 32;
 
+/** Equalizes the layers, none of them beyond what the data shows of its neighbours. */
+async function equalized(model: Model, options: CalibratedOptions): Promise<PassReport> {
+  const means = equalizationValues(model);
+  if (means.size === 0) return equalize().run(model);
+  const { data } = await dataOf(model, options);
+  const { ranges } = await calibrate(model, [], data, { means, onProgress: options.onProgress });
+  return equalize({ ranges }).run(model);
+}
+
+/** What the model is run on. */
+async function dataOf(model: Model, options: CalibratedOptions): Promise<{ data: DataSet; random: boolean }> {
+  const inputs = model.graph.fedInputs;
+  const { batch, samples } = options;
+  const sizes = { ...(batch === undefined ? {} : { batch }), ...(samples === undefined ? {} : { samples }) };
+  const random = options.data === RANDOM;
+  const data = random ? await randomFor(model, sizes) : await openData(options.data ?? '', inputs, sizes);
+  return { data, random };
+}
+
 async function rangesOf(
   model: Model,
   quantizeOptions: QuantizeOptions,
   options: CalibratedOptions,
 ): Promise<{ ranges: ActivationRanges; notes: string[] }> {
   if (options.ranges !== undefined) return { ranges: (await loadRanges(options.ranges)).ranges, notes: [] };
-  const inputs = model.graph.fedInputs;
-  const { batch, samples, observer, onProgress } = options;
-  const sizes = { ...(batch === undefined ? {} : { batch }), ...(samples === undefined ? {} : { samples }) };
-  const random = options.data === RANDOM;
-  const data = random ? await randomFor(model, sizes) : await openData(options.data ?? '', inputs, sizes);
-  const means = options.biasCorrection ? correctionValues(model, quantizeOptions) : new Map<string, number>();
+  const { observer, onProgress } = options;
+  const { data, random } = await dataOf(model, options);
+  const means = new Map([
+    ...channelAxes(model, quantizeOptions),
+    ...(options.biasCorrection ? correctionValues(model, quantizeOptions) : []),
+  ]);
   const values = calibrationValues(model, quantizeOptions);
   const found = await calibrate(model, values, data, { observer, means, onProgress });
   const notes = [`calibrated with ${data.description}, observer ${observer}`, ...found.notes];

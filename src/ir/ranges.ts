@@ -12,8 +12,10 @@ export interface ActivationRange {
   readonly clipError: number;
   /** Share of elements, 0 to 1, that are exactly zero: these are quantized without error. */
   readonly zeros: number;
-  /** Mean of each channel, where bias correction asked for it. */
+  /** Mean of each channel, of its x² and its largest |x|, where they were asked for. */
   readonly channelMeans?: readonly number[];
+  readonly channelPowers?: readonly number[];
+  readonly channelPeaks?: readonly number[];
 }
 
 /** Ranges by the name of the value in the (folded) model. */
@@ -28,8 +30,42 @@ export type ActivationRanges = ReadonlyMap<string, ActivationRange>;
  * @param max - upper end, at least 0
  */
 export function expectedSqnr(range: ActivationRange, min: number = range.min, max: number = range.max): number {
+  return decibel(range.power, noiseOf(range, min, max));
+}
+
+/** Mean squared error of 256 steps. */
+function noiseOf(range: ActivationRange, min: number, max: number): number {
   const step = (Math.max(max, 0) - Math.min(min, 0)) / 255;
-  const noise = ((1 - range.zeros) * step * step) / 12 + range.clipError;
-  if (range.power === 0 || noise === 0) return Number.POSITIVE_INFINITY;
-  return 10 * Math.log10(range.power / noise);
+  return ((1 - range.zeros) * step * step) / 12 + range.clipError;
+}
+
+function decibel(signal: number, noise: number): number {
+  return signal === 0 || noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(signal / noise);
+}
+
+/**
+ * The same of what a layer makes of the activation: signal and noise of each channel count as much as the layer's
+ * weights make of them. A loud channel that nobody listens to does not hide what the others lose.
+ *
+ * `10·log10(Σ gain·power / Σ gain·noise)`, over the channels that are not zero throughout; these have no noise.
+ *
+ * @param range - with `channelPowers`
+ * @param gains - Σ w² over the weights that meet each channel
+ * @returns undefined where the two do not fit, or the layer listens to none of the channels
+ */
+export function heardSqnr(range: ActivationRange, gains: ArrayLike<number>): number | undefined {
+  const powers = range.channelPowers;
+  if (powers === undefined || powers.length !== gains.length) return undefined;
+  let [signal, heard, loud] = [0, 0, 0];
+  for (const [channel, power] of powers.entries()) {
+    if (power === 0) continue;
+    const gain = gains[channel] as number;
+    signal += gain * power;
+    heard += gain;
+    loud++;
+  }
+  if (heard === 0 || !Number.isFinite(signal + heard)) return undefined;
+  // The noise is a mean over all channels, and all of it is in those that are not zero.
+  const noise = noiseOf(range, range.min, range.max) * (powers.length / loud);
+  return decibel(signal, heard * noise);
 }

@@ -2,10 +2,10 @@ import { CompressError } from '../errors.ts';
 import type { Model } from '../ir/model.ts';
 import type { ActivationRange, ActivationRanges } from '../ir/ranges.ts';
 import { channelLayout } from '../kernels/layout.ts';
+import { ChannelSums } from '../kernels/observe/channels.ts';
 import { chooseRange, histogramFor, OBSERVERS, type ObserverKind, PERCENTILE } from '../kernels/observe/choose.ts';
 import { Extent } from '../kernels/observe/extent.ts';
 import type { Histogram } from '../kernels/observe/histogram.ts';
-import { ChannelMeans } from '../kernels/observe/means.ts';
 import { DEFAULT_OBSERVER } from '../kernels/observe/names.ts';
 import { toFloat32 } from '../kernels/views.ts';
 import type { DataSet, FeedTensor, Sample } from './data/types.ts';
@@ -17,7 +17,7 @@ export interface CalibrateOptions {
   readonly observer?: ObserverKind;
   /** Percent of the elements the observer `percentile` keeps: above 0, at most 100. */
   readonly percentile?: number;
-  /** Values whose channels' means are wanted too, each with the axis of its channels, from the end where it is negative. */
+  /** Values whose channels' means, powers and peaks are wanted too, each with the axis of its channels, from the end where it is negative. */
   readonly means?: ReadonlyMap<string, number>;
   /** Values looked at together may take this many bytes a sample; more of them cost more passes over the data. */
   readonly tapBytes?: number;
@@ -46,8 +46,8 @@ export interface Calibration {
 interface Tap {
   readonly name: string;
   readonly extent: Extent;
-  /** With the axis of its channels, where their means are wanted. */
-  readonly channels: { readonly axis: number; readonly means: ChannelMeans } | undefined;
+  /** With the axis of its channels, where they are looked at. */
+  readonly channels: { readonly axis: number; readonly sums: ChannelSums } | undefined;
   histogram: Histogram | undefined;
 }
 
@@ -83,8 +83,7 @@ export async function calibrate(
   for (const chunk of chunks) {
     for (const tap of await observe(model, chunk, runs, settings)) {
       const range = chooseRange(settings.observer, tap.extent, tap.histogram, settings.percentile);
-      const channelMeans = tap.channels?.means.means;
-      if (range !== undefined) ranges.set(tap.name, channelMeans === undefined ? range : { ...range, channelMeans });
+      if (range !== undefined) ranges.set(tap.name, { ...range, ...tap.channels?.sums.channels });
       notes.push(...noteOf(tap));
     }
   }
@@ -143,7 +142,7 @@ async function observe(
 ): Promise<readonly Tap[]> {
   const taps = chunk.map((name): Tap => {
     const axis = means?.get(name);
-    const channels = axis === undefined ? undefined : { axis, means: new ChannelMeans() };
+    const channels = axis === undefined ? undefined : { axis, sums: new ChannelSums() };
     return { name, extent: new Extent(), channels, histogram: undefined };
   });
   const inner = chunk.filter((name) => !model.graph.isInput(name));
@@ -157,7 +156,7 @@ async function observe(
         const data = floatsOf(tensor);
         extent.add(data);
         if (channels === undefined || tensor === undefined || data.length === 0) continue;
-        channels.means.add(
+        channels.sums.add(
           data,
           channelLayout(tensor.dims, channels.axis + (channels.axis < 0 ? tensor.dims.length : 0)),
         );

@@ -23,6 +23,8 @@ const VERSION = 1;
 const MAX_RANGES_BYTES: number = 1 << 26;
 
 const FIELDS = ['min', 'max', 'observedMin', 'observedMax', 'power', 'clipError', 'zeros'] as const;
+/** Lists of a number for each channel, where there are any. */
+const CHANNEL_FIELDS = ['channelMeans', 'channelPowers', 'channelPeaks'] as const;
 
 /**
  * Writes ranges as JSON, `{ version: 1, observer, samples, values: { name: { min, max, … } } }`. The file appears when it
@@ -48,11 +50,9 @@ export async function saveRanges(
   }
 }
 
-/** The fields of a range alone, in their order. */
-function plain(range: ActivationRange): Record<string, number | readonly number[]> {
-  const { channelMeans } = range;
-  const fields = Object.fromEntries(FIELDS.map((field) => [field, range[field]]));
-  return channelMeans === undefined ? fields : { ...fields, channelMeans };
+/** The fields of a range alone, in their order; JSON leaves out what is undefined. */
+function plain(range: ActivationRange): Record<string, number | readonly number[] | undefined> {
+  return Object.fromEntries([...FIELDS, ...CHANNEL_FIELDS].map((field) => [field, range[field]]));
 }
 
 /**
@@ -80,22 +80,25 @@ export async function loadRanges(path: string): Promise<SavedRanges> {
 }
 
 function rangeOf(value: unknown, where: string): ActivationRange {
-  const { min, max, observedMin, observedMax, power, clipError, zeros, channelMeans, ...others } = objectOf(
-    value,
-    where,
-  );
-  noOthers(others, where);
-  const fields = { min, max, observedMin, observedMax, power, clipError, zeros };
+  const given = objectOf(value, where);
+  const known = new Set<string>([...FIELDS, ...CHANNEL_FIELDS]);
+  noOthers(Object.fromEntries(Object.entries(given).filter(([field]) => !known.has(field))), where);
   for (const field of FIELDS) {
-    if (typeof fields[field] === 'number' && Number.isFinite(fields[field])) continue;
-    throw wrong(where, `${field} is ${shown(fields[field])}; it must be a finite number`);
+    if (typeof given[field] === 'number' && Number.isFinite(given[field])) continue;
+    throw wrong(where, `${field} is ${shown(given[field])}; it must be a finite number`);
   }
-  if (channelMeans !== undefined && !(Array.isArray(channelMeans) && channelMeans.every(Number.isFinite))) {
-    throw wrong(where, `channelMeans is ${shown(channelMeans)}; it must be a list of finite numbers`);
+  const lists = CHANNEL_FIELDS.filter((field) => given[field] !== undefined);
+  for (const field of lists) {
+    const list = given[field];
+    if (!(Array.isArray(list) && list.every(Number.isFinite))) {
+      throw wrong(where, `${field} is ${shown(list)}; it must be a list of finite numbers`);
+    }
+    if (field === 'channelMeans' || list.every((one) => one >= 0)) continue;
+    throw wrong(where, `${field} is ${shown(list)}; none of them may be negative`);
   }
-  const numbers = FIELDS.map((field) => [field, unsigned(fields[field] as number)]);
-  const means = channelMeans === undefined ? {} : { channelMeans: channelMeans.map(unsigned) };
-  const range = { ...Object.fromEntries(numbers), ...means } as ActivationRange;
+  const numbers = FIELDS.map((field) => [field, unsigned(given[field] as number)]);
+  const channels = lists.map((field) => [field, (given[field] as number[]).map(unsigned)]);
+  const range = Object.fromEntries([...numbers, ...channels]) as ActivationRange;
   if (range.min > 0) throw wrong(where, `min is ${range.min}; it must be at most 0`);
   if (range.max < 0) throw wrong(where, `max is ${range.max}; it must be at least 0`);
   if (range.observedMin > range.observedMax) throw wrong(where, 'observedMin is above observedMax');

@@ -38,7 +38,9 @@ test('what is saved is what is loaded, whatever the names, in the same order', a
 });
 
 test('means of channels are kept', async () => {
-  const ranges = new Map([['a', { ...range, channelMeans: [0.1, -3e-9] }]]);
+  const ranges = new Map([
+    ['a', { ...range, channelMeans: [0.1, -3e-9], channelPowers: [1, 2], channelPeaks: [3, 0] }],
+  ]);
   await saveRanges(path, ranges, meta);
   expect(new Map((await loadRanges(path)).ranges)).toEqual(ranges);
 });
@@ -101,6 +103,9 @@ test.each([
   [one({ clipError: -1 }), 'clipError is -1; it must be at least 0'],
   [one({ channelMeans: 1 }), 'channelMeans is 1; it must be a list of finite numbers'],
   [one({ channelMeans: [1, null] }), 'channelMeans is [1,null]; it must be a list of finite numbers'],
+  [one({ channelPowers: 'x' }), 'channelPowers is "x"; it must be a list of finite numbers'],
+  [one({ channelPowers: [1, -1] }), 'channelPowers is [1,-1]; none of them may be negative'],
+  [one({ channelPeaks: [-1] }), 'channelPeaks is [-1]; none of them may be negative'],
   [one({ zeros: 1.01 }), 'zeros is 1.01; it must be from 0 to 1'],
   [one({ min: 0 }).replace('"min"', '"__proto__"'), 'has a field "__proto__" that ranges do not have'],
 ])('%s is refused with the value', async (text, fact) => {

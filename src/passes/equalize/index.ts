@@ -1,15 +1,29 @@
 import type { Graph } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import { isOp } from '../../ir/node.ts';
+import type { ActivationRanges } from '../../ir/ranges.ts';
 import { derived, type Tensor } from '../../ir/tensor.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import { dropUnused } from '../held.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass } from '../pass.ts';
+import { eachPair } from '../quantize/geometry.ts';
 import { findPairs, type Layer, type Pair } from './layers.ts';
 
 /** Rounds over all pairs; scales of a chain settle within a few. */
 const ROUNDS = 50;
 /** Scales that change by less than this share have settled. */
 const SETTLED = 1e-4;
+
+export interface EqualizeOptions {
+  /** With `channelPeaks` for {@link equalizationValues}; where they are missing, reach is estimated from the weights. */
+  readonly ranges?: ActivationRanges;
+}
+
+/** The activations between the layers that {@link equalize} will change, each with the axis of its channels. */
+export function equalizationValues(model: Model): Map<string, number> {
+  return new Map(findPairs(model).map(({ first, value }) => [value, isOp(first.node, 'Conv') ? 1 : -1]));
+}
 
 /**
  * Cross-layer equalization: where one Conv or Gemm reads another through nothing but ReLU-like operators and pooling, a
@@ -20,9 +34,13 @@ const SETTLED = 1e-4;
  * channel i of the second; `W1[i] /= s[i]`, `b1[i] /= s[i]`, `W2[:, i] *= s[i]`, again and again along chains until nothing
  * changes. What the model computes stays the same but for rounding.
  *
+ * A channel is scaled up at most until it reaches as far as the loudest one did before: weights that are next to nothing
+ * beside their bias would otherwise blow up a constant, and with it the range of the whole activation, until nothing is left
+ * of the others in 8 bits. How far a channel reaches is what calibration saw, or `|b| + 3·√Σw²` (inputs of power 1).
+ *
  * @see https://arxiv.org/abs/1906.04721 Nagel et al. 2019, section 4.1
  */
-export function equalize(): Pass {
+export function equalize({ ranges }: EqualizeOptions = {}): Pass {
   return {
     name: 'equalize',
     async run(model) {
@@ -31,6 +49,10 @@ export function equalize(): Pass {
       const scaled = new Map<Layer, Scaled>();
       for (const layer of new Set(pairs.flatMap(({ first, second }) => [first, second]))) {
         scaled.set(layer, new Scaled(layer, await magnitudes(layer)));
+      }
+      for (const { first, value } of pairs) {
+        const peaks = ranges?.get(value)?.channelPeaks;
+        scaled.get(first)?.limit(peaks?.length === first.outputs ? peaks : await estimatedPeaks(first));
       }
       const usable = pairs.filter(({ first, second }) => scaled.get(first)?.finite && scaled.get(second)?.finite);
       for (let round = 0; round < ROUNDS; round++) {
@@ -62,11 +84,14 @@ function settle({ first, second, spread }: Pair, scaled: ReadonlyMap<Layer, Scal
     let below = 0;
     for (let at = channel * spread; at < (channel + 1) * spread; at++) below = Math.max(below, r2[at] as number);
     const above = r1[channel] as number;
-    const scale = Math.sqrt(above * below) / below;
+    const wanted = Math.sqrt(above * below) / below;
     // A channel of zeros on either side has nothing to share.
-    if (!(scale > 0 && Number.isFinite(scale) && Number.isFinite(1 / scale))) continue;
+    if (!(wanted > 0 && Number.isFinite(wanted) && Number.isFinite(1 / wanted))) continue;
+    const factor = one.outputs[channel] as number;
+    const next = Math.min(factor / wanted, one.most[channel] as number);
+    const scale = factor / next;
     change = Math.max(change, Math.abs(scale - 1));
-    one.outputs[channel] = (one.outputs[channel] as number) / scale;
+    one.outputs[channel] = next;
     for (let at = channel * spread; at < (channel + 1) * spread; at++) {
       two.inputs[at] = (two.inputs[at] as number) * scale;
     }
@@ -79,6 +104,8 @@ class Scaled {
   readonly outputs: Float64Array;
   readonly inputs: Float64Array;
   readonly finite: boolean;
+  /** The largest factor that an output channel may get. */
+  readonly most: Float64Array;
   readonly #layer: Layer;
   /** The largest |w| of each pair of output channel and input channel of its group. */
   readonly #magnitudes: Float32Array;
@@ -89,12 +116,22 @@ class Scaled {
     this.outputs = new Float64Array(layer.outputs).fill(1);
     this.inputs = new Float64Array(layer.inputs).fill(1);
     this.finite = values.every(Number.isFinite);
+    this.most = new Float64Array(layer.outputs).fill(Number.POSITIVE_INFINITY);
+  }
+
+  /** Keeps every output channel within the largest of these peaks; one that is never there is not scaled up. */
+  limit(peaks: ArrayLike<number>): void {
+    const largest = Array.from(peaks).reduce((most, one) => Math.max(most, one), 0);
+    for (let channel = 0; channel < this.most.length; channel++) {
+      const peak = peaks[channel] as number;
+      this.most[channel] = peak > 0 ? largest / peak : 1;
+    }
   }
 
   /** The largest |w| of each channel, as it is now. */
   largest(of: 'outputs' | 'inputs'): Float64Array {
     const result = new Float64Array(this[of].length);
-    each(this.#layer, (at, output, input) => {
+    eachPair(this.#layer, (at, output, input) => {
       const value =
         (this.#magnitudes[at] as number) * (this.outputs[output] as number) * (this.inputs[input] as number);
       const channel = of === 'outputs' ? output : input;
@@ -121,7 +158,7 @@ class Scaled {
     };
     put(1, weight.tensor, (data) => {
       const filter = data.length / this.#magnitudes.length;
-      each(this.#layer, (at, output, input) => {
+      eachPair(this.#layer, (at, output, input) => {
         const factor = (outputs[output] as number) * (inputs[input] as number);
         for (let index = at * filter; index < (at + 1) * filter; index++)
           data[index] = (data[index] as number) * factor;
@@ -139,23 +176,6 @@ class Scaled {
   }
 }
 
-/** Every pair of output channel and input channel that the weight has, in the order of the weight. */
-function each(layer: Layer, visit: (at: number, output: number, input: number) => void): void {
-  const { outputs, inputs, groups, inputsFirst } = layer;
-  if (inputsFirst) {
-    for (let input = 0, at = 0; input < inputs; input++) {
-      for (let output = 0; output < outputs; output++, at++) visit(at, output, input);
-    }
-    return;
-  }
-  const own = inputs / groups;
-  const filters = outputs / groups;
-  for (let output = 0, at = 0; output < outputs; output++) {
-    const start = Math.floor(output / filters) * own;
-    for (let input = start; input < start + own; input++, at++) visit(at, output, input);
-  }
-}
-
 async function magnitudes({ weight, outputs, inputs, groups }: Layer): Promise<Float32Array> {
   const data = toFloat32(await weight.tensor.load(), 'float32');
   const result = new Float32Array((outputs * inputs) / groups);
@@ -170,4 +190,17 @@ async function magnitudes({ weight, outputs, inputs, groups }: Layer): Promise<F
     result[at] = largest;
   }
   return result;
+}
+
+/** How far each output channel reaches, as far as weights and bias tell: three standard deviations, for inputs of power 1. */
+async function estimatedPeaks(layer: Layer): Promise<Float64Array> {
+  const data = toFloat32(await layer.weight.tensor.load(), 'float32');
+  const bias = layer.bias && toFloat32(await layer.bias.tensor.load(), 'float32');
+  const squares = new Float64Array(layer.outputs);
+  const filter = (data.length * layer.groups) / (layer.outputs * layer.inputs);
+  eachPair(layer, (at, output) => {
+    for (let index = at * filter; index < (at + 1) * filter; index++)
+      squares[output] = (squares[output] as number) + (data[index] as number) ** 2;
+  });
+  return squares.map((sum, output) => Math.abs(bias?.[output] ?? 0) + 3 * Math.sqrt(sum));
 }

@@ -3,7 +3,7 @@ import { elementCount } from '../../../ir/dtype.ts';
 import type { Graph } from '../../../ir/graph.ts';
 import type { Model } from '../../../ir/model.ts';
 import { attribute, createNode, intAttribute, isOp, type Node } from '../../../ir/node.ts';
-import { type ActivationRanges, expectedSqnr } from '../../../ir/ranges.ts';
+import { type ActivationRange, type ActivationRanges, expectedSqnr, heardSqnr } from '../../../ir/ranges.ts';
 import { constant } from '../../../ir/tensor.ts';
 import { stopCarrying } from '../../carried.ts';
 import { dropUnused } from '../../held.ts';
@@ -13,6 +13,7 @@ import { type QuantizeOptions, settle } from '../options.ts';
 import { paramsOf, quantizedBytes, quantizedWeight } from '../weight.ts';
 import { quantizeBias } from './bias.ts';
 import { type Candidate, staticCandidates } from './candidates.ts';
+import { Gains } from './gains.ts';
 import { STATIC_DEFAULTS } from './options.ts';
 import { type ActivationDType, QuantizedValues } from './qdq.ts';
 import { keepExcludedFloat } from './seal.ts';
@@ -28,6 +29,9 @@ export interface StaticOptions extends QuantizeOptions {
   readonly minNodeSqnr?: number;
 }
 
+/** What a layer hears of a value is estimated from its weights: it may be one bit, in dB, below the floor for the whole. */
+const BIT: number = 20 * Math.log10(2);
+
 const WHY_APART = 'ONNX Runtime would compute in float around them on x64 (uint8 needs no such copies)';
 
 /** Version of the standard domain from which DequantizeLinear takes a scale per channel. */
@@ -37,6 +41,14 @@ export const PER_AXIS_OPSET = 13;
 export function calibrationValues(model: Model, options: QuantizeOptions = {}): string[] {
   const { candidates } = staticCandidates(model, settle(options));
   return [...new Set(candidates.flatMap((one) => [one.x, one.y]))];
+}
+
+/** The axis of the channels of each of {@link calibrationValues}: what the floor needs to look at channels. */
+export function channelAxes(model: Model, options: QuantizeOptions = {}): Map<string, number> {
+  const { candidates } = staticCandidates(model, settle(options));
+  const axes = new Map<string, number>();
+  for (const { use, x, y } of candidates) for (const one of [x, y]) axes.set(one, isOp(use.node, 'Conv') ? 1 : -1);
+  return axes;
 }
 
 /**
@@ -79,6 +91,7 @@ class Rewriter {
   readonly #ranges: ActivationRanges;
   readonly #floor: number;
   readonly #values: QuantizedValues;
+  readonly #gains: Gains;
   readonly #changes: Change[] = [];
   readonly #skips: Skip[] = [];
 
@@ -95,12 +108,14 @@ class Rewriter {
     this.#ranges = ranges;
     this.#floor = floor;
     this.#values = new QuantizedValues(model.graph, ranges, activations);
+    this.#gains = new Gains(model.graph);
   }
 
   async run(): Promise<PassReport> {
     const { candidates, skips } = staticCandidates(this.#model, this.#options);
     this.#skips.push(...skips);
-    const accepted = candidates.filter((one) => this.#accepts(one));
+    const accepted: Candidate[] = [];
+    for (const one of candidates) if (await this.#accepts(one)) accepted.push(one);
     const read = this.#readByQuantized(accepted);
     for (const one of accepted) await this.#rewrite(one, read);
     this.#values.finish();
@@ -113,21 +128,33 @@ class Rewriter {
   }
 
   /** Whether both activations keep enough of their signal in 8 bits. */
-  #accepts({ use, x, y }: Candidate): boolean {
+  async #accepts({ use, x, y }: Candidate): Promise<boolean> {
     for (const value of [x, y]) {
       const range = this.#ranges.get(value);
       if (range === undefined) {
         this.#skips.push(skipUse(use, 'not_calibrated', `no range is known for '${value}'`));
         return false;
       }
-      const sqnr = expectedSqnr(range);
-      if (sqnr < this.#floor) {
-        const fact = `'${value}' would keep ${sqnr.toFixed(1)} dB in 8 bits; ${this.#floor} are asked for`;
+      const fact = await this.#tooLow(value, range);
+      if (fact !== undefined) {
         this.#skips.push(skipUse(use, 'low_sqnr', fact));
         return false;
       }
     }
     return true;
+  }
+
+  /** Why 8 bits are too few for a value: for the whole of it, or for what a layer that reads it makes of its channels. */
+  async #tooLow(value: string, range: ActivationRange): Promise<string | undefined> {
+    const whole = expectedSqnr(range);
+    if (whole < this.#floor)
+      return `'${value}' would keep ${whole.toFixed(1)} dB in 8 bits; ${this.#floor} are asked for`;
+    const gains = await this.#gains.of(value, range.channelPowers?.length ?? 0);
+    const heard = Math.min(...gains.map((one) => heardSqnr(range, one) ?? Number.POSITIVE_INFINITY));
+    const least = this.#floor - BIT;
+    if (heard >= least) return undefined;
+    const fact = `'${value}' would keep ${heard.toFixed(1)} dB in 8 bits where it is read`;
+    return `${fact}: its loud channels are not those that count; ${least.toFixed(1)} are asked for`;
   }
 
   /** Values that quantized nodes read, and those they were taken from by one node after another. */

@@ -145,5 +145,9 @@ test('calibration measures the means that are asked for', async () => {
     expect(Math.min(...channelMeans)).toBeGreaterThanOrEqual(observedMin);
     expect(Math.max(...channelMeans)).toBeLessThanOrEqual(observedMax);
     expect(Math.max(...channelMeans)).toBeGreaterThan(0);
+    const { channelPeaks = [], channelPowers = [], power = 0 } = ranges.get(name) ?? {};
+    expect(Math.max(...channelPeaks)).toBe(Math.max(-observedMin, observedMax));
+    const mean = channelPowers.reduce((sum, one) => sum + one, 0) / channelPowers.length;
+    expect(mean / power).toBeCloseTo(1, 6);
   }
 });
