@@ -1,4 +1,22 @@
 #!/usr/bin/env node
-import { start } from '../dist/bin/start.js';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
-await start(process.argv.slice(2));
+const program = new URL('../dist/bin/start.js', import.meta.url);
+try {
+  const { start } = await import(program);
+  await start(process.argv.slice(2));
+} catch (cause) {
+  process.stderr.write(`${reason(cause)}\n`);
+  process.exitCode = 1;
+}
+
+/** Why the program could not even begin; whatever comes later it says itself. */
+function reason(cause) {
+  if (cause.code === 'EMFILE') {
+    return 'error: onnx-compress needs more open files than the shell allows\n  ulimit -n shows how many, ulimit -n 1024 allows more.';
+  }
+  if (existsSync(program)) return cause.stack;
+  const home = fileURLToPath(new URL('..', import.meta.url));
+  return `error: onnx-compress is not built: there is no dist/ in ${home}\n  Build it there: npm install && npm run build`;
+}

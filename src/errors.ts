@@ -41,25 +41,61 @@ export class CompressError extends Error {
 /** Turns whatever was thrown by the file system into a {@link CompressError} that names `where`. */
 export function ioError(where: string, cause: unknown): CompressError {
   if (cause instanceof CompressError) return cause;
-  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
-  const sentence = code === undefined ? undefined : SENTENCES[code];
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? '';
   const message = cause instanceof Error ? cause.message : String(cause);
-  return new CompressError('io', where, sentence ?? message, { cause });
+  const hint = HINTS.get(code);
+  return new CompressError(
+    'io',
+    where,
+    SENTENCES.get(code) ?? message,
+    hint === undefined ? { cause } : { cause, hint },
+  );
 }
 
-const SENTENCES: Record<string, string> = {
-  ENOENT: 'no such file or folder',
-  EACCES: 'permission denied',
-  EPERM: 'operation not permitted',
-  EISDIR: 'is a folder, not a file',
-  ENOTDIR: 'a part of the path is not a folder',
-  ENOSPC: 'no space left on the disk',
-  EDQUOT: 'the disk quota is used up',
-  EROFS: 'the file system is read-only',
-  EMFILE: 'too many open files',
-  EFBIG: 'the file is too large for the disk, or for a limit on it',
-  ELOOP: 'too many symbolic links, or links in a circle',
-  ENAMETOOLONG: 'the file name is too long',
-  EIO: 'the disk reports an input/output error',
-  EPIPE: 'the command that reads our output has stopped',
-};
+/** What was thrown, where it is an error of this program or of the system; undefined for a mistake of the program. */
+export function knownError(cause: unknown): CompressError | undefined {
+  if (cause instanceof CompressError) return cause;
+  const { errno, syscall, path } = (cause ?? {}) as NodeJS.ErrnoException;
+  if (errno === undefined || syscall === undefined) return undefined;
+  return ioError(path ?? '', cause);
+}
+
+/** Runs work with files; an error of the system names `where`. */
+export function withIoErrors<T>(where: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    throw ioError(where, cause);
+  }
+}
+
+const SENTENCES: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'no such file or folder'],
+  ['EEXIST', 'the file already exists'],
+  ['EACCES', 'permission denied'],
+  ['EPERM', 'operation not permitted'],
+  ['EISDIR', 'is a folder, not a file'],
+  ['ENOTDIR', 'a part of the path is not a folder'],
+  ['ENOTEMPTY', 'the folder is not empty'],
+  ['ELOOP', 'too many symbolic links, or links in a circle'],
+  ['ENAMETOOLONG', 'the file name is too long'],
+  ['ENOSPC', 'no space left on the disk'],
+  ['EDQUOT', 'the disk quota is used up'],
+  ['EFBIG', 'the file is too large for the disk, or for a limit on it'],
+  ['EROFS', 'the file system is read-only'],
+  ['EXDEV', 'is on another disk'],
+  ['EBUSY', 'is in use'],
+  ['ETXTBSY', 'is in use'],
+  ['EIO', 'the disk reports an input/output error'],
+  ['ESTALE', 'the server of the disk does not know the file any more'],
+  ['ENXIO', 'there is no such device, or nobody at its other end'],
+  ['ENODEV', 'there is no such device'],
+  ['EMFILE', 'too many files are open'],
+  ['ENFILE', 'too many files are open, on the whole machine'],
+  ['ENOMEM', 'the system has no memory left'],
+  ['EPIPE', 'the command that reads our output has stopped'],
+]);
+
+const HINTS: ReadonlyMap<string, string> = new Map([
+  ['EMFILE', 'The shell allows no more: ulimit -n shows how many, ulimit -n 1024 allows more.'],
+]);

@@ -1,6 +1,6 @@
 import { Chalk } from 'chalk';
 import yargs, { type Argv } from 'yargs';
-import { CompressError } from '../errors.ts';
+import { type CompressError, ioError, knownError } from '../errors.ts';
 import { takeLeftoverNotes } from '../io/leftovers.ts';
 import { removeTemporaries } from '../io/sink.ts';
 import { IS_DATA } from '../onnx/sniff.ts';
@@ -26,9 +26,14 @@ export async function main(argv: readonly string[]): Promise<void> {
   };
   const color = useColor(process.env, process.stderr.isTTY);
   const colorOut = useColor(process.env, process.stdout.isTTY);
+  const report = reporter(argv, color);
   onSignals();
-  // A reader that stops (`--help | head -1`) ends the output, not the process with a stack trace.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => (process.exitCode ||= 1));
+  process.stderr.on('error', () => (process.exitCode ||= 1));
+  process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
+    // A reader that stops (`--help | head -1`) ends the output, without a word.
+    if (cause.code === 'EPIPE') process.exitCode ||= 1;
+    else report(ioError('<stdout>', cause));
+  });
   const parser = helpWithoutTypes(yargs(normalized(argv)))
     .scriptName('compress')
     .usage('$0 <verb> [model.onnx|-] [-o out.onnx|-] [options]\n\nMakes ONNX models small and fast, without Python.')
@@ -67,32 +72,43 @@ export async function main(argv: readonly string[]): Promise<void> {
     const chosen = await chosenBy(() => parser.parseAsync());
     await chosen?.run();
   } catch (cause) {
-    report(cause, argv, color);
+    report(cause);
   }
   for (const note of takeLeftoverNotes()) process.stderr.write(`note: ${printable(note)}\n`);
 }
 
-function report(cause: unknown, argv: readonly string[], color: boolean): void {
+/** Tells errors, and of each its sentence once: one of standard output comes from the stream, and from who wrote to it. */
+function reporter(argv: readonly string[], color: boolean): (cause: unknown) => void {
+  const told = new Set<string>();
+  return (cause) => {
+    const known = knownError(cause);
+    const { message } = known ?? (cause instanceof Error ? cause : new Error(String(cause)));
+    if (told.has(message)) return;
+    told.add(message);
+    tell(cause, known, argv, color);
+  };
+}
+
+function tell(cause: unknown, known: CompressError | undefined, argv: readonly string[], color: boolean): void {
   endProgress();
   const chalk = new Chalk({ level: color ? 1 : 0 });
   const verbose = argv.includes('--verbose') || argv.includes('-v');
-  const known = cause instanceof CompressError;
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const { message } = known ?? (cause instanceof Error ? cause : new Error(String(cause)));
   // Only this error has lines of its own, made safe where they are made; elsewhere a newline can come from a name.
-  const ours = known && cause.code === 'nothing_to_do';
+  const ours = known?.code === 'nothing_to_do';
   const lines = `${chalk.red('error:')} ${ours ? message : printable(message)}`.split('\n');
   const verb = verbOf(argv);
-  const hint = known ? hintFor(cause, verb) : undefined;
+  const hint = known && hintFor(known, verb);
   if (hint !== undefined) lines.push(`  ${printable(hint)}`);
-  else if (known && cause.code === 'options') {
+  else if (known?.code === 'options') {
     lines.push(`  See compress ${verb === undefined ? '' : `${verb} `}--help.`);
   }
-  if (!known) lines.push('  This is a bug in onnx-compress: please report it, with --verbose.');
+  if (known === undefined) lines.push('  This is a bug in onnx-compress: please report it, with --verbose.');
   const columns = process.stderr.columns || Number.POSITIVE_INFINITY;
   const shown = lines.flatMap((line) => wrap(line, columns));
   if (verbose && cause instanceof Error) shown.push(...(cause.stack ?? '').split('\n').map(printable));
   process.stderr.write(`${shown.join('\n')}\n`);
-  process.exitCode = known && cause.code === 'options' ? 2 : 1;
+  process.exitCode = known?.code === 'options' ? 2 : 1;
 }
 
 /**

@@ -9,6 +9,7 @@ import { stdinSource } from '../io/spool.ts';
 import { stdoutSink } from '../io/standard.ts';
 import { checkModel } from '../ir/check.ts';
 import type { Model } from '../ir/model.ts';
+import { refuseBeginning } from '../onnx/beginning.ts';
 import { type ModelPlan, planModel } from '../onnx/plan.ts';
 import { inputByteLength } from '../onnx/size.ts';
 import { checkUnchanged, type Written, writeModel } from '../onnx/write.ts';
@@ -179,7 +180,7 @@ async function open(
   beside: Beside | undefined,
 ): Promise<Model> {
   if (!fromStdin) return openPath(args.model as string);
-  const source = await stdinSource(() => streams.stdin as AsyncIterable<Uint8Array>);
+  const source = await stdinSource(() => streams.stdin as AsyncIterable<Uint8Array>, refuseBeginning);
   prepareFor(source.byteLength);
   return openSource(beside?.keep(source) ?? source);
 }

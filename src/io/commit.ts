@@ -1,6 +1,6 @@
 import { linkSync, lstatSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
-import { CompressError, ioError } from '../errors.ts';
+import { CompressError, ioError, withIoErrors } from '../errors.ts';
 import { hiddenName } from './hidden.ts';
 import { locked } from './lock.ts';
 import { newTag } from './owner.ts';
@@ -34,7 +34,7 @@ export function commit(files: readonly Pending[]): void {
   const main = files.at(-1);
   if (main === undefined) return;
   if (files.length === 1) appear(main);
-  else locked(main.path, () => together(files, main));
+  else withIoErrors(main.path, () => locked(main.path, () => together(files, main)));
 }
 
 function together(files: readonly Pending[], main: Pending): void {
@@ -52,14 +52,23 @@ function together(files: readonly Pending[], main: Pending): void {
       appeared.push(one);
     }
   } catch (cause) {
-    for (const { path } of appeared) rmSync(path, { force: true });
-    // The data first: a model must not be back before what it refers to.
-    for (const { path, aside } of asides.reverse()) putBack(aside, path);
+    for (const { path } of appeared) attempt(() => rmSync(path, { force: true }));
+    // The data first: a model must not be back before what it refers to. What cannot be put back, the next run tries again.
+    for (const { path, aside } of asides.reverse()) attempt(() => putBack(aside, path));
     throw cause;
   }
   for (const { temporary } of files) rmSync(temporary, { force: true });
   // The model's last: as long as it is there, the next run looks for the others.
   for (const { aside } of asides.reverse()) rmSync(aside, { force: true });
+}
+
+/** One of several things to undo: where it fails, the others are still undone, and the error that was first is told. */
+function attempt(undo: () => unknown): void {
+  try {
+    undo();
+  } catch {
+    // Told is what went wrong before.
+  }
 }
 
 /** Gives a file that was set aside its name again, unless somebody else has taken it. */
@@ -86,13 +95,11 @@ const NO_LINKS: ReadonlySet<string | undefined> = new Set([
 
 /** The name appears, whole. Without `overwrite` a file that came first stays: a link, unlike a rename, replaces nothing. */
 function appear({ path, temporary, overwrite }: Pending, { keep = false }: { keep?: boolean } = {}): void {
-  try {
+  withIoErrors(path, () => {
     refuseExisting(path, overwrite);
     if (overwrite || !linked(temporary, path)) renameSync(temporary, path);
     else if (!keep) rmSync(temporary, { force: true });
-  } catch (cause) {
-    throw ioError(path, cause);
-  }
+  });
 }
 
 /** Gives a file a second name; false where it must be renamed instead. */
@@ -120,13 +127,13 @@ function setAside(path: string, folder: string, tag: string): Aside {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EXDEV') throw ioError(path, cause);
     const aside = join(own, hiddenName(basename(path), tag, 'old'));
-    renameSync(path, aside);
+    withIoErrors(path, () => renameSync(path, aside));
     return { path, aside };
   }
 }
 
 function isThere(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  return withIoErrors(path, () => lstatSync(path, { throwIfNoEntry: false })) !== undefined;
 }
 
 /** @throws CompressError `exists` or `io` where `path` is something that a new file must not replace */
@@ -134,8 +141,10 @@ export function refuseExisting(path: string, overwrite: boolean): void {
   let found: ReturnType<typeof statSync>;
   try {
     found = statSync(path, { throwIfNoEntry: false });
-  } catch {
-    return;
+  } catch (cause) {
+    // Links in a circle are replaced as one to nowhere is.
+    if ((cause as NodeJS.ErrnoException).code === 'ELOOP') return;
+    throw ioError(path, cause);
   }
   if (found === undefined) return;
   if (found.isDirectory()) throw new CompressError('io', path, 'is a folder, not a file');

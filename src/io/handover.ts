@@ -4,6 +4,8 @@
  * into a temporary file. Instead the writer makes that file, with threads, and only its name goes through the pipe. Weights that lie in
  * an open file as they are, or but for zeros, are not even in that one: it says where they lie (see references.ts).
  *
+ * Where somebody else could rename or remove files in the folder for temporary ones, bytes go through the pipe as ever.
+ *
  * 1. The reader, before it reads, makes an empty file `onnx-compress-TAG-pipe2-INODE` in the folder for temporary files (2: of this
  *    way to do it; other versions look for other names).
  * 2. The writer looks there for its own pipe. It believes the name only where the file belongs to this user and the
@@ -27,7 +29,7 @@ import { liveProcess, newTag, PREFIX, TAG } from './owner.ts';
 import { pipeOf } from './pipe.ts';
 import { readPlace } from './place.ts';
 import { type OpenReferences, openReferences, type Reference, ReferenceList } from './references.ts';
-import { openTemporary, removeAtExit, temporaries, temporaryPath } from './temporary.ts';
+import { openTemporary, removeAtExit, temporaries, temporariesKeepTheirNames, temporaryPath } from './temporary.ts';
 import { writeAll } from './writeAll.ts';
 
 /** Field 0 of a protobuf message, which there is none. */
@@ -66,10 +68,13 @@ export interface Taken {
   readonly rest: Uint8Array;
 }
 
-/** Says that this process is about to read a model from the pipe at `fd`; undefined where there is no such pipe, or no telling. */
+/**
+ * Says that this process is about to read a model from the pipe at `fd`; undefined where there is no such pipe, no telling, or
+ * somebody else could take away what was said.
+ */
 export function announce(fd: number): Announcement | undefined {
   const pipe = pipeOf(fd);
-  if (pipe === undefined) return undefined;
+  if (pipe === undefined || !temporariesKeepTheirNames()) return undefined;
   const path = `${temporaryPath()}-pipe2-${pipe}`;
   try {
     removeAtExit(path);
@@ -103,7 +108,9 @@ export function announce(fd: number): Announcement | undefined {
       }
       withdraw();
       const file = temporaryPath(tag);
-      const handle = await open(file, constants.O_RDWR | constants.O_NOFOLLOW);
+      const handle = await open(file, constants.O_RDWR | constants.O_NOFOLLOW).catch((cause: unknown) => {
+        throw refusal('the file that is handed over cannot be opened', cause);
+      });
       let references: OpenReferences | undefined;
       try {
         await checkOurs(handle);
@@ -149,8 +156,9 @@ async function checkOurs(handle: FileHandle): Promise<void> {
   throw refusal('a file is handed over that is not of this program');
 }
 
-function refusal(fact: string): CompressError {
-  return new CompressError('io', '<stdin>', fact);
+function refusal(fact: string, cause?: unknown): CompressError {
+  const why = cause === undefined ? '' : `: ${ioError('', cause).message}`;
+  return new CompressError('io', '<stdin>', `${fact}${why}`, { cause });
 }
 
 /** A regular file of this user. */
@@ -162,7 +170,7 @@ function isOurs(path: string): boolean {
 /** The process of ours that reads the pipe at `fd` and has said so, by its tag, and the file with which it did. */
 function readerOf(fd: number): { readonly tag: string; readonly announcement: string } | undefined {
   const pipe = pipeOf(fd);
-  if (pipe === undefined) return undefined;
+  if (pipe === undefined || !temporariesKeepTheirNames()) return undefined;
   const folder = tmpdir();
   try {
     return readdirSync(folder).flatMap((name) => {

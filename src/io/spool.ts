@@ -21,12 +21,22 @@ const IN_MEMORY = 32 * 1024 * 1024;
 /** An ONNX file ends below 2 GiB; without a bound an endless pipe would fill the disk. */
 const MAX_SPOOL = 2 ** 31;
 
+/** Bytes that are looked at before the rest is waited for, at the least. */
+const BEGINNING = 512;
+
+/** Looks at how something begins that may be long, and throws what is wrong with it. */
+export type CheckBeginning = (bytes: Uint8Array, label: string) => Promise<void>;
+
 /**
  * Reads a stream to its end so that it can be read at any position, as a pipe cannot.
  * The temporary file is removed from its folder as soon as it is open, so no signal can leave it behind.
  * @throws CompressError `malformed` when nothing arrives.
  */
-export async function spool(stream: AsyncIterable<Uint8Array>, label = '<stdin>'): Promise<Source> {
+export async function spool(
+  stream: AsyncIterable<Uint8Array>,
+  label = '<stdin>',
+  check?: CheckBeginning,
+): Promise<Source> {
   const held: Uint8Array[] = [];
   let byteLength = 0;
   let file: FileHandle | undefined;
@@ -38,6 +48,9 @@ export async function spool(stream: AsyncIterable<Uint8Array>, label = '<stdin>'
         throw tooLong(label);
       }
       if (file === undefined) held.push(chunk);
+      if (byteLength >= BEGINNING && byteLength - chunk.byteLength < BEGINNING) {
+        await check?.(Buffer.concat(held), label);
+      }
       if (file === undefined && byteLength > IN_MEMORY) {
         file = await openUnnamed();
         behind = new WriteBehind(file, label);
@@ -58,8 +71,9 @@ export async function spool(stream: AsyncIterable<Uint8Array>, label = '<stdin>'
 /**
  * Standard input as a source: read in place when it is a redirected file, spooled when it is a pipe.
  * @param stdin - its stream, made only where it is needed: a pipe it was made for does not wait for readers any more
+ * @param check - for what is spooled: so much may come, and for so long, that the wrong thing is refused at its first bytes
  */
-export async function stdinSource(stdin: () => AsyncIterable<Uint8Array>): Promise<Source> {
+export async function stdinSource(stdin: () => AsyncIterable<Uint8Array>, check?: CheckBeginning): Promise<Source> {
   const found = fstatSync(0);
   if (found.isDirectory()) throw new CompressError('io', '<stdin>', 'is a folder, not a file');
   if (found.isFile() && process.platform === 'linux') {
@@ -73,8 +87,8 @@ export async function stdinSource(stdin: () => AsyncIterable<Uint8Array>): Promi
   }
   // Threads run the built package, tests the sources; Windows has pipes of another kind.
   const threads = !import.meta.url.endsWith('.ts') && process.platform !== 'win32';
-  if (threads && (found.isFIFO() || found.isSocket())) return spoolPipe(0);
-  return spool(stdin());
+  if (threads && (found.isFIFO() || found.isSocket())) return spoolPipe(0, { check });
+  return spool(stdin(), '<stdin>', check);
 }
 
 /** What arrives of a pipe before a thread reads the rest: most models, which need neither thread nor file. */
@@ -86,13 +100,23 @@ const PIPE = 1 << 16;
 /** How long to wait where a pipe that does not block has nothing, in milliseconds. */
 const PAUSE = 1;
 
+/** How a pipe is spooled. */
+export interface SpoolOptions {
+  readonly label?: string;
+  /** Bytes that may arrive, more than a few MiB. */
+  readonly limit?: number;
+  readonly check?: CheckBeginning | undefined;
+}
+
 /**
  * As {@link spool}, of a pipe by its descriptor. Streams take 64 KiB a turn of the event loop; a thread that waits for
  * the pipe and writes what came takes a third of the time.
- * @param limit - bytes that may arrive, more than a few MiB
  * @throws CompressError `malformed` when nothing arrives, `limit`
  */
-export async function spoolPipe(fd: number, label = '<stdin>', limit: number = MAX_SPOOL): Promise<Source> {
+export async function spoolPipe(
+  fd: number,
+  { label = '<stdin>', limit = MAX_SPOOL, check }: SpoolOptions = {},
+): Promise<Source> {
   const announcement = announce(fd);
   const waiting = await blockingPipe(fd, 'r');
   const from = waiting?.fd ?? fd;
@@ -107,7 +131,7 @@ export async function spoolPipe(fd: number, label = '<stdin>', limit: number = M
       waits = end;
       return await handedOver(taken, end, { label, limit });
     }
-    const begun = await beginning(first, from);
+    const begun = await beginning(first, from, async (bytes) => check?.(bytes, label));
     const arrived = begun.reduce((sum, one) => sum + one.byteLength, 0);
     if (arrived < FIRST) return whole(begun, label);
     file = await openUnnamed();
@@ -164,11 +188,16 @@ async function handedOver(
 }
 
 /** The first {@link FIRST} bytes of a pipe or a few more, or all of a shorter one. */
-async function beginning(first: Uint8Array, fd: number): Promise<Uint8Array[]> {
+async function beginning(
+  first: Uint8Array,
+  fd: number,
+  check: (bytes: Uint8Array) => Promise<void>,
+): Promise<Uint8Array[]> {
   const held: Uint8Array[] = [];
   let byteLength = 0;
   for (let chunk = first; chunk.byteLength > 0; chunk = await readPipe(fd)) {
     held.push(chunk);
+    if (byteLength < BEGINNING && byteLength + chunk.byteLength >= BEGINNING) await check(Buffer.concat(held));
     byteLength += chunk.byteLength;
     if (byteLength >= FIRST) break;
   }

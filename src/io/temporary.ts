@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { constants, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +19,22 @@ export function removeTemporaries(): void {
 export function temporaryPath(tag: string = newTag()): string {
   return join(tmpdir(), `${PREFIX}${tag}`);
 }
+
+/**
+ * Whether nobody else can give a file in the system's folder for temporary ones another name: the folder is this user's or the
+ * system's, and others may not write it, or remove only what is theirs (the sticky bit, as /tmp has it).
+ */
+export function temporariesKeepTheirNames(): boolean {
+  try {
+    const { uid, mode } = statSync(tmpdir());
+    const others = (mode & (constants.S_IWGRP | constants.S_IWOTH)) !== 0;
+    return (uid === 0 || uid === process.getuid?.()) && (!others || (mode & STICKY) !== 0);
+  } catch {
+    return false;
+  }
+}
+
+const STICKY = 0o1000;
 
 /**
  * Makes a file in the system's folder for temporary ones, for this user only, after clearing up what killed runs left there.

@@ -43,14 +43,19 @@ export async function readModel(input: string | Uint8Array | Source, options: Re
     const beside = options.dataBeside ?? (typeof input === 'string' ? input : undefined);
     const own = options.dataBeside === undefined ? source : undefined;
     folder = beside === undefined ? undefined : await modelFolder(beside, own);
-    return await read(source, folder, release);
+    return await readSource(source, folder, release);
   } catch (cause) {
     await release();
     throw cause;
   }
 }
 
-async function read(source: Source, folder: Folder | undefined, release: () => Promise<void>): Promise<Model> {
+/** Reads a model from its open file; `release` closes what is open. */
+export async function readSource(
+  source: Source,
+  folder: Folder | undefined,
+  release: () => Promise<void>,
+): Promise<Model> {
   if (source.byteLength === 0) throw new CompressError('malformed', source.label, 'is empty; a model was expected');
   const head = await source.read(0, Math.min(source.byteLength, 512));
   const known = sniff(head);
@@ -125,6 +130,6 @@ async function read(source: Source, folder: Folder | undefined, release: () => P
 }
 
 /** The walk over fields would tell of some byte, which says nothing to who gave the wrong file. */
-function plainText(label: string, cause?: CompressError): CompressError {
+export function plainText(label: string, cause?: CompressError): CompressError {
   return new CompressError('malformed', label, 'is plain text, no ONNX model', { hint: 'Give the .onnx file.', cause });
 }

@@ -8,6 +8,7 @@ import type { Model } from '../ir/model.ts';
 import { findAttribute, floatAttribute, intAttribute, isOp, type Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { readModel } from '../onnx/read.ts';
+import { installCommand } from './install.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 
 /** An operator that will really run, and how often the graph has it. */
@@ -72,7 +73,7 @@ async function readKernels(path: string, madeFrom: string, original: Model): Pro
   const there = await stat(path).catch(() => undefined);
   if (there === undefined) {
     throw new CompressError('runtime', 'onnxruntime-node', 'does not write the graph it runs', {
-      hint: 'Versions from 1.21 do: npm install onnxruntime-node@latest',
+      hint: `Versions from 1.21 do: ${installCommand('onnxruntime-node@latest')}`,
     });
   }
   // Weights that ONNX Runtime left alone stay in the data files of the model.

@@ -2,6 +2,7 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { CompressError } from '../errors.ts';
 import type { ValueInfo } from '../ir/graph.ts';
 import type { FeedData, FeedTensor } from './data/types.ts';
+import { installCommand } from './install.ts';
 import { pathToRun } from './linked.ts';
 
 /** ONNX Runtime's JavaScript module. */
@@ -64,7 +65,7 @@ export async function loadRuntime(load: () => Promise<Runtime> = () => import('o
     const message = firstLine(cause);
     const absent = /Cannot find (package|module) '?onnxruntime-node/.test(message);
     const fact = absent ? 'is not installed; running a model needs it' : `cannot be loaded: ${message}`;
-    throw new CompressError('runtime', 'onnxruntime-node', fact, { hint: 'npm install onnxruntime-node', cause });
+    throw new CompressError('runtime', 'onnxruntime-node', fact, { hint: installCommand('onnxruntime-node'), cause });
   }
   // Kernels log through the environment, not through their session.
   runtime.env.logLevel = 'fatal';

@@ -87,6 +87,21 @@ test('a link to nowhere is replaced, a folder is not', () => {
   expect(() => commit([pending('b', 'new', true)])).toThrow('is a folder, not a file');
 });
 
+test('what the system refuses names the file, whichever of the two it is', () => {
+  const long = 'n'.repeat(251);
+  const pair = (): Pending[] => [
+    { ...pending('d', 'data'), path: join(folder, `${long}.data`) },
+    { ...pending('m', 'model'), path: join(folder, long) },
+  ];
+  expect(() => commit(pair())).toThrow(
+    expect.objectContaining({ code: 'io', message: `${join(folder, long)}.data: the file name is too long` }),
+  );
+  writeFileSync(join(folder, 'file'), '');
+  const below = { ...pending('x', 'model'), path: join(folder, 'file/m') };
+  expect(() => commit([below])).toThrow(`${below.path}: a part of the path is not a folder`);
+  expect(readdirSync(folder).filter((name) => !name.startsWith('.'))).toEqual(['file']);
+});
+
 test('the lock is held for the work, taken over from the dead, and freed when the work fails', () => {
   const path = join(folder, 'm');
   symlinkSync(deadTag(), lockPath(path));

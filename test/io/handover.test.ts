@@ -1,7 +1,7 @@
 /** A model that goes from one process of ours to another as a file. It takes the built package, as both ends run it. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { environment, folder, ROOT } from '../support/cli.ts';
@@ -73,8 +73,9 @@ const READ = `
   await source.close();`;
 
 /** Runs a line of bash in which `write` writes, `late` writes when somebody waits, and `read` reads; temporary files go to a folder. */
-function run(line: string, more: Readonly<Record<string, string>> = {}) {
+function run(line: string, more: Readonly<Record<string, string>> = {}, mode = 0o700) {
   const temporary = folder();
+  chmodSync(temporary, mode);
   const scripts = { WRITE, LATE: `await seen(ANNOUNCEMENT);${WRITE}`, READ, ...more };
   const variables = Object.entries(scripts).map(([name, code]) => [`${name}_CODE`, CODE + code]);
   const functions = Object.keys(scripts).map(
@@ -179,6 +180,36 @@ linux('a file is taken from the other end of the pipe only', () => {
   expect(readFileSync(join(done.temporary, name), 'utf8')).toBe('not yours');
   expect(done).toMatchObject({ code: 0, out: '' });
   expect(done.said).toContain('<stdin>: a model is handed over by a process that does not write this pipe');
+});
+
+linux('a link in the place of the file is refused in words', () => {
+  const done = run(`link | read; echo ${STATUS}`, {
+    LINK: `
+      import { symlinkSync } from 'node:fs';
+      import { newTag } from '${ROOT}/dist/io/owner.js';
+      await seen(ANNOUNCEMENT);
+      const tag = newTag();
+      symlinkSync('/etc/passwd', process.env.TMPDIR + '/onnx-compress-' + tag);
+      process.stdout.write('\\0onnx-compress: the model is in ' + tag + ' 9\\n');
+      await sleep(2000);`,
+  });
+  expect(done.out).toBe('0 1\n');
+  const why = 'too many symbolic links, or links in a circle';
+  expect(done.said).toContain(`<stdin>: the file that is handed over cannot be opened: ${why}`);
+});
+
+linux('where others may rename files in the folder for temporary ones, bytes go through the pipe', () => {
+  const write = { WRITE: `await sleep(300); ${WRITE}` };
+  for (const mode of [0o777, 0o775]) {
+    const done = run(`write | read; echo ${STATUS}`, write, mode);
+    expect(done).toMatchObject({ out: `${told(BYTES)}0 0\n`, said: 'through the pipe\n', left: [] });
+  }
+  // Somebody takes away whatever appears there.
+  const thief = '(while sleep 0.01; do mv "$TMPDIR"/onnx-compress-* "$TMPDIR/stolen"; done) 2> /dev/null & thief=$!';
+  const robbed = run(`${thief}; write | read; echo ${STATUS}; kill $thief`, write, 0o777);
+  expect(robbed).toMatchObject({ out: `${told(BYTES)}0 0\n`, said: 'through the pipe\n' });
+  const sticky = run(`late | read; echo ${STATUS}`, {}, 0o1777);
+  expect(sticky).toMatchObject({ out: `${told(BYTES)}0 0\n`, said: 'as a file\n', left: [] });
 });
 
 linux('what looks like a message and is none is refused, an announcement of another version not believed', () => {

@@ -16,7 +16,7 @@ import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { bytesSink } from '../../src/bytes/sink.ts';
 import { bytesSource } from '../../src/bytes/source.ts';
-import { ioError } from '../../src/errors.ts';
+import { ioError, knownError } from '../../src/errors.ts';
 import { fileSink, removeTemporaries } from '../../src/io/sink.ts';
 import { fileSource } from '../../src/io/source.ts';
 import { streamSink } from '../../src/io/standard.ts';
@@ -187,7 +187,25 @@ test('errors of the system become sentences', () => {
   expect(ioError('x', error('ENOSPC')).message).toBe('x: no space left on the disk');
   expect(ioError('x', error('EODD')).message).toBe('x: EODD: raw');
   expect(ioError('x', 'text').message).toBe('x: text');
+  const codes = [
+    'EMFILE',
+    'ELOOP',
+    'EROFS',
+    'ENOSPC',
+    'EDQUOT',
+    'EXDEV',
+    'EISDIR',
+    'ENOTDIR',
+    'ENAMETOOLONG',
+    'EEXIST',
+  ];
+  for (const code of codes) expect(ioError('x', error(code)).message).toMatch(/^x: [a-z /,-]+$/);
+  expect(ioError('x', error('EMFILE')).hint).toMatch('ulimit -n');
+  const raw = Object.assign(error('EROFS'), { errno: -30, syscall: 'open', path: 'y' });
+  expect(knownError(raw)?.message).toBe('y: the file system is read-only');
+  expect([knownError(new TypeError('of ours')), knownError(undefined)]).toEqual([undefined, undefined]);
   const known = ioError('x', error('EACCES'));
+  expect(knownError(known)).toBe(known);
   expect(ioError('y', known)).toBe(known);
   expect(known.where).toBe('x');
 });

@@ -3,6 +3,7 @@ import type { Source } from '../../bytes/source.ts';
 import { CompressError } from '../../errors.ts';
 import { stdinSource } from '../../io/spool.ts';
 import type { Model } from '../../ir/model.ts';
+import { refuseBeginning } from '../../onnx/beginning.ts';
 import { planModel } from '../../onnx/plan.ts';
 import { DASH } from '../arguments.ts';
 import { openPath, openSource } from '../open.ts';
@@ -46,7 +47,7 @@ export async function inputOf(path: string | undefined, streams: Pick<Streams, '
       hint: 'Give the path of an .onnx file, or pipe one in.',
     });
   }
-  const source = await stdinSource(() => streams.stdin as AsyncIterable<Uint8Array>);
+  const source = await stdinSource(() => streams.stdin as AsyncIterable<Uint8Array>, refuseBeginning);
   // A model closes its source; this one is needed again.
   const shared: Source = { ...source, close: async () => {} };
   return {

@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { CompressError, ioError } from '../../errors.ts';
+import { CompressError } from '../../errors.ts';
+import { readTextFile } from '../../io/textFile.ts';
 import { readModel } from '../../onnx/read.ts';
 import { MAX_RECIPE_BYTES, parseRecipe, type Recipe, recordedRecipe } from '../../passes/recipe.ts';
 import { isFile } from './options.ts';
@@ -12,7 +12,7 @@ import { fromFolder } from './step.ts';
  * @throws CompressError `options`, `limit`, `io`
  */
 export async function recipeFile(path: string, base: string | undefined): Promise<Recipe> {
-  const text = await textOf(path);
+  const text = await readTextFile(path, MAX_RECIPE_BYTES);
   try {
     return fromFolder(parseRecipe(text, path), base ?? dirname(path));
   } catch (cause) {
@@ -48,25 +48,4 @@ export async function recipeOfModel(path: string, base: string | undefined, toRe
     }
   }
   return fromFolder(recipe, base ?? dirname(path));
-}
-
-/** The text of a file that may be a pipe; no more of it than a recipe can have. */
-async function textOf(path: string): Promise<string> {
-  const failed = (cause: unknown): never => {
-    throw ioError(path, cause);
-  };
-  const file = await open(path, 'r').catch(failed);
-  try {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    while (length <= MAX_RECIPE_BYTES) {
-      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(1 << 16)).catch(failed);
-      if (bytesRead === 0) break;
-      chunks.push(buffer.subarray(0, bytesRead));
-      length += bytesRead;
-    }
-    return Buffer.concat(chunks).toString('utf8');
-  } finally {
-    await file.close();
-  }
 }

@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { CompressError, ioError } from '../../errors.ts';
+import { CompressError } from '../../errors.ts';
+import { fileSource } from '../../io/source.ts';
 import type { NamedArray, NamedArrays } from '../../ir/arrays.ts';
 import { type Column, pieces } from './column.ts';
 import { npzColumns } from './npz.ts';
@@ -35,19 +35,13 @@ function arrayOf(column: Column, where: string): NamedArray {
   };
 }
 
+/** The length of a .safetensors header, and the brace it begins with. */
+const HEAD = 9;
+
 /** Whether a file begins as .npz files do; other kinds that are known are refused by name. */
 async function startsLikeZip(path: string): Promise<boolean> {
-  const file = await open(path).catch((cause: unknown) => {
-    throw ioError(path, cause);
-  });
-  const head = new Uint8Array(9);
-  try {
-    await file.read(head, 0, head.length, 0);
-  } catch (cause) {
-    throw ioError(path, cause);
-  } finally {
-    await file.close();
-  }
+  const file = await fileSource(path);
+  const head = await file.read(0, Math.min(HEAD, file.byteLength)).finally(() => file.close());
   if (head[0] === 0x50 && head[1] === 0x4b) return true;
   if (head[8] === 0x7b) return false;
   const hint = 'Save the arrays by name: numpy.savez(file, **arrays) or safetensors.torch.save_file(tensors, file).';

@@ -1,5 +1,5 @@
-import { readFile, stat } from 'node:fs/promises';
-import { CompressError, ioError } from '../../../errors.ts';
+import { CompressError } from '../../../errors.ts';
+import { readTextFile } from '../../../io/textFile.ts';
 import { jsonKeys } from '../../../runtime/data/jsonKeys.ts';
 
 /** Larger than any list of the layers of a model. */
@@ -10,13 +10,8 @@ const MAX_BYTES = 2 ** 24;
  * @throws CompressError `data` naming file and name where it is something else, `limit`, `io`
  */
 export async function readAmounts(path: string): Promise<Map<string, number>> {
-  const { size } = await stat(path).catch((cause: unknown) => {
-    throw ioError(path, cause);
-  });
-  if (size > MAX_BYTES) throw new CompressError('limit', path, `has ${size} bytes; up to ${MAX_BYTES} are read`);
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw ioError(path, cause);
-  });
+  const text = await readTextFile(path, MAX_BYTES);
+  if (Buffer.byteLength(text) > MAX_BYTES) throw new CompressError('limit', path, `has more than ${MAX_BYTES} bytes`);
   let content: unknown;
   try {
     content = JSON.parse(text);

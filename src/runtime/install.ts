@@ -1,0 +1,48 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Where this module lies; or the bundle it is part of. */
+const HERE = fileURLToPath(import.meta.url);
+
+/**
+ * How to install a package where this program finds it: it looks beside itself, so a command that installs it elsewhere (in
+ * the project one is in, for a program that is installed for all) would not help.
+ * @param wanted - the package, with a version where one is needed
+ * @param here - a file of this program
+ */
+export function installCommand(wanted: string, here: string = HERE, cwd: string = process.cwd()): string {
+  const parts = here.split(sep);
+  const pnpm = parts.indexOf('.pnpm');
+  // With pnpm the packages lie in node_modules/.pnpm, and only the first node_modules is of the project.
+  const at = pnpm < 0 ? parts.lastIndexOf('node_modules') : pnpm - 1;
+  const home = at < 0 ? cloneOf(here) : parts.slice(0, at).join(sep);
+  if (parts.includes('_npx')) return `npx -p onnx-compress -p ${wanted} onnx-compress …`;
+  if (pnpm >= 0) return isGlobalPnpm(parts) ? `pnpm add -g ${wanted}` : inFolder(`pnpm add ${wanted}`, home, cwd);
+  if (at < 0 || existsSync(join(home, 'package.json'))) return inFolder(`npm install ${wanted}`, home, cwd);
+  // A folder of packages that is no project is that of npm's global ones: PREFIX/lib, on Windows PREFIX itself.
+  const prefix = home.endsWith(`${sep}lib`) ? dirname(home) : home;
+  const usual = prefix === dirname(dirname(realpathSync(process.execPath))) || prefix === dirname(process.execPath);
+  return `npm install -g ${wanted}${usual ? '' : ` --prefix ${quoted(prefix)}`}`;
+}
+
+function isGlobalPnpm(parts: readonly string[]): boolean {
+  return /^\d+$/.test(parts[parts.indexOf('global') + 1] ?? '');
+}
+
+/** The folder of package.json above a file that is in no node_modules. */
+function cloneOf(file: string): string {
+  let folder = dirname(file);
+  while (!existsSync(join(folder, 'package.json')) && folder !== dirname(folder)) folder = dirname(folder);
+  return folder;
+}
+
+/** The command, and where to run it, unless that is here. */
+function inFolder(command: string, folder: string, cwd: string): string {
+  const isHere = !relative(folder, cwd).startsWith('..');
+  return isHere ? command : `cd ${quoted(folder)} && ${command}`;
+}
+
+function quoted(path: string): string {
+  return /^[\w./\\:@+-]+$/.test(path) ? path : `"${path}"`;
+}
