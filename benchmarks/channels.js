@@ -5,8 +5,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openData, readModel } from '../dist/index.js';
-import { openSession } from '../dist/runtime/session.js';
+import { openData, readModel } from '../dist/index.node.js';
+import { openSession } from '../dist/node/runtime/session.js';
 
 const root = new URL('..', import.meta.url).pathname;
 const bin = join(root, 'bin/compress.js');

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { fold, readModel, transform, writeModel } from '../dist/index.js';
+import { fold, readModel, transform, writeModel } from '../dist/index.node.js';
 
 const RUNS = 40;
 const root = new URL('..', import.meta.url).pathname;

@@ -38,7 +38,7 @@ const add = (counts, key) => {
 };
 
 async function work(mode, index, jobs) {
-  const lib = await import(join(root, 'dist/index.js'));
+  const lib = await import(join(root, 'dist/index.node.js'));
   const cases = mode === 'data' ? dataCases(lib) : await modelCases(lib, root);
   const counts = { accepted: 0, refused: 0, refusedBy: {}, acceptedBy: {}, slowest: 0 };
   const total = Number(values.cases);

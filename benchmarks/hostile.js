@@ -31,7 +31,7 @@ const passes = (lib) => ({
 });
 
 async function work(name) {
-  const lib = await import(join(root, 'dist/index.js'));
+  const lib = await import(join(root, 'dist/index.node.js'));
   const bytes = hostileModels(Number(values.size))[name]();
   const verbs = {};
   for (const verb of Object.keys(passes(lib))) {

@@ -1,7 +1,7 @@
 // The models that results are judged on, with their inputs.
 import { join } from 'node:path';
 import onnxProto from 'onnx-proto';
-import { fileSink } from '../dist/index.js';
+import { fileSink } from '../dist/index.node.js';
 import { readNpz } from './npz.js';
 
 const root = new URL('..', import.meta.url).pathname;

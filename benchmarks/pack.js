@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import * as lib from '../dist/index.js';
+import * as lib from '../dist/index.node.js';
 import { matmuls } from './models.js';
 
 const root = new URL('..', import.meta.url).pathname;

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { prune, quantize, readModel, transform, writeModel } from '../dist/index.js';
+import { prune, quantize, readModel, transform, writeModel } from '../dist/index.node.js';
 import { fixture, linear1024, ppocr, sqnr } from './judged.js';
 
 const THREADS = 2;

@@ -55,11 +55,11 @@ const SETTINGS = {
 };
 const { metafile } = await build({
   ...SETTINGS,
-  entryPoints: ['cli/start', 'cli/main', 'runtime/peakChild'].map(entry),
+  entryPoints: ['cli/start', 'cli/main', 'node/runtime/peakChild'].map(entry),
   splitting: true,
 });
 // Threads share no code with the command line in memory: each of theirs is one file, which is sooner read.
-await build({ ...SETTINGS, entryPoints: ['compute/worker', 'io/spoolThread'].map(entry) });
+await build({ ...SETTINGS, entryPoints: ['node/threads/worker', 'node/files/spoolThread'].map(entry) });
 
 /** The package folders whose files are in the bundle. */
 const packages = new Set(

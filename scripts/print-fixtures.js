@@ -1,6 +1,6 @@
 // Writes fixtures/**/<name>.txt, the printed form of every fixture that reads. Needs `npm run build`.
 import { readdirSync, writeFileSync } from 'node:fs';
-import { print, readModel } from '../dist/index.js';
+import { print, readModel } from '../dist/index.node.js';
 
 const fixtures = new URL('../fixtures/', import.meta.url).pathname;
 for (const name of readdirSync(fixtures, { recursive: true })) {

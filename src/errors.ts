@@ -38,10 +38,18 @@ export class CompressError extends Error {
   }
 }
 
+/** What Node tells of an error of the system. */
+interface SystemError {
+  readonly code?: string;
+  readonly errno?: number;
+  readonly syscall?: string;
+  readonly path?: string;
+}
+
 /** Turns whatever was thrown by the file system into a {@link CompressError} that names `where`. */
 export function ioError(where: string, cause: unknown): CompressError {
   if (cause instanceof CompressError) return cause;
-  const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? '';
+  const code = (cause as SystemError | null | undefined)?.code ?? '';
   const message = cause instanceof Error ? cause.message : String(cause);
   const hint = HINTS.get(code);
   return new CompressError(
@@ -55,7 +63,7 @@ export function ioError(where: string, cause: unknown): CompressError {
 /** What was thrown, where it is an error of this program or of the system; undefined for a mistake of the program. */
 export function knownError(cause: unknown): CompressError | undefined {
   if (cause instanceof CompressError) return cause;
-  const { errno, syscall, path } = (cause ?? {}) as NodeJS.ErrnoException;
+  const { errno, syscall, path } = (cause ?? {}) as SystemError;
   if (errno === undefined || syscall === undefined) return undefined;
   return ioError(path ?? '', cause);
 }

@@ -1,11 +1,10 @@
+/**
+ * The core of the package: from the bytes of a model to those of a smaller one, in any JavaScript runtime. Nothing here reaches
+ * a module of Node; index.node.ts adds files, threads and ONNX Runtime.
+ */
 export { bytesSink, type Sink } from './bytes/sink.ts';
 export { bytesSource, type Source } from './bytes/source.ts';
 export { CompressError, type ErrorCode } from './errors.ts';
-export { type ScratchFile, scratchFile } from './io/scratch.ts';
-export { fileSink } from './io/sink.ts';
-export { fileSource } from './io/source.ts';
-export { spool } from './io/spool.ts';
-export { streamSink } from './io/standard.ts';
 export type { NamedArray, NamedArrays } from './ir/arrays.ts';
 export type { DType } from './ir/dtype.ts';
 export { Graph, type ValueInfo } from './ir/graph.ts';
@@ -18,9 +17,9 @@ export { constant, derived, type SparseTensor, type Tensor } from './ir/tensor.t
 export type { GroupPattern } from './kernels/groups.ts';
 export { OBSERVERS, type ObserverKind } from './kernels/observe/choose.ts';
 export type { Norm } from './kernels/sliceNorms.ts';
+export { type WriteOptions, type Written, writeModel } from './onnx/output.ts';
 export { type DataMode, type ModelPlan, planModel } from './onnx/plan.ts';
-export { type ReadOptions, readModel } from './onnx/read.ts';
-export { type WriteOptions, type Written, writeModel } from './onnx/write.ts';
+export { type ModelBytes, type ReadOptions, readModel } from './onnx/read.ts';
 export {
   type ActivationSource as ChannelActivations,
   CHANNEL_DEFAULTS,
@@ -114,16 +113,3 @@ export {
   searchFloatLayers,
   type Trial,
 } from './passes/tune/search.ts';
-export { BENCH_DEFAULTS, type BenchOptions, type BenchReport, bench, checkRatio } from './runtime/bench.ts';
-export { CALIBRATE_DEFAULTS, type CalibrateOptions, type Calibration, calibrate } from './runtime/calibrate.ts';
-export { openArrays } from './runtime/data/arrays.ts';
-export { type DataFor, fittingRandomData, type TrialRun } from './runtime/data/fitting.ts';
-export { type Fill, type ModelInput, modelInputs } from './runtime/data/inputs.ts';
-export type { Lengths } from './runtime/data/lengths.ts';
-export { type DataOptions, openData } from './runtime/data/open.ts';
-export { type RandomOptions, randomData } from './runtime/data/random.ts';
-export type { DataSet, FeedData, FeedTensor, Sample } from './runtime/data/types.ts';
-export { type ActivationOptions, type DataActivations, openActivations } from './runtime/gram.ts';
-export { JUDGE_DEFAULTS, type Judge, type Judgement, type JudgeOptions, openJudge } from './runtime/judge.ts';
-export { loadRanges, saveRanges } from './runtime/rangesFile.ts';
-export { checkGates, type Gates, type VerifyOptions, type VerifyReport, verify } from './runtime/verify.ts';

@@ -8,7 +8,7 @@ import {
   transform,
   wanda,
   writeModel,
-} from '../../dist/index.js';
+} from '../../dist/index.node.js';
 
 export const METHODS = ['magnitude', 'Wanda', 'Wanda, parallel', 'SparseGPT', 'SparseGPT, parallel'];
 

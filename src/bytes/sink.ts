@@ -1,3 +1,4 @@
+import { joinBytes } from './bytes.ts';
 import type { Source } from './source.ts';
 import type { Place } from './stored.ts';
 
@@ -48,16 +49,6 @@ export function bytesSink(): Sink & { bytes(): Uint8Array } {
     async abort() {
       chunks.length = 0;
     },
-    bytes: () => joined(chunks),
+    bytes: () => joinBytes(chunks),
   };
-}
-
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(chunks.reduce((sum, one) => sum + one.byteLength, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return bytes;
 }

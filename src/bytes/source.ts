@@ -68,3 +68,21 @@ export function checkRange(label: string, start: number, end: number, byteLength
 export function becameShorter({ label, byteLength }: Pick<Source, 'label' | 'byteLength'>): CompressError {
   return new CompressError('io', label, `became shorter while it was read: ${byteLength} bytes at first`);
 }
+/**
+ * Where a model's external data may lie: in the folder of its file and, where its path is a link, in that of the link.
+ * The cache of Hugging Face has both, `snapshots/…/model.onnx` and its data being links to `blobs/`.
+ */
+export interface DataFolder {
+  /**
+   * Opens a data file by the location the model gives; one source a file, opened once. A location is looked up beside the
+   * link first, and where there is no such file, beside the file that it leads to.
+   * @throws CompressError `malformed` when the location would leave both folders, `io` when it cannot be opened.
+   */
+  open(location: string, where: string): Promise<Source>;
+  /**
+   * The path by which others find the data, who look for it beside the path they are given: that of the model's file where
+   * some of it lies beside that alone, else the one the folder was made for.
+   */
+  readonly modelPath: string;
+  close(): Promise<void>;
+}

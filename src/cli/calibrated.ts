@@ -1,6 +1,13 @@
 import type { Model } from '../ir/model.ts';
 import type { ActivationRanges } from '../ir/ranges.ts';
 import type { ObserverKind } from '../kernels/observe/choose.ts';
+import { fittingRandomData } from '../node/data/fitting.ts';
+import { modelInputs } from '../node/data/inputs.ts';
+import { openData } from '../node/data/open.ts';
+import type { DataSet } from '../node/data/types.ts';
+import { calibrate } from '../node/runtime/calibrate.ts';
+import { loadRanges, saveRanges } from '../node/runtime/rangesFile.ts';
+import { openTapped } from '../node/runtime/tap.ts';
 import { equalizationValues, equalize } from '../passes/equalize/index.ts';
 import { fold } from '../passes/fold/index.ts';
 import { inliningNotes } from '../passes/inline/index.ts';
@@ -12,13 +19,6 @@ import { QUANTIZABLE_OPS, type QuantizeOptions, quantize } from '../passes/quant
 import { correctBias, correctionValues } from '../passes/quantize/static/correct.ts';
 import { calibrationValues, channelAxes, PER_AXIS_OPSET, quantizeStatic } from '../passes/quantize/static/index.ts';
 import type { ActivationDType } from '../passes/quantize/static/qdq.ts';
-import { calibrate } from '../runtime/calibrate.ts';
-import { fittingRandomData } from '../runtime/data/fitting.ts';
-import { modelInputs } from '../runtime/data/inputs.ts';
-import { openData } from '../runtime/data/open.ts';
-import type { DataSet } from '../runtime/data/types.ts';
-import { loadRanges, saveRanges } from '../runtime/rangesFile.ts';
-import { openTapped } from '../runtime/tap.ts';
 
 /** Where the ranges of activations come from, and what to do with them. */
 export interface CalibratedOptions {

@@ -1,5 +1,11 @@
 import { CompressError } from '../errors.ts';
 import type { Model } from '../ir/model.ts';
+import { openData } from '../node/data/open.ts';
+import type { DataSet, Sample } from '../node/data/types.ts';
+import { channelGrams } from '../node/runtime/channelGram.ts';
+import { channelNorms } from '../node/runtime/channelNorms.ts';
+import { loadRuntime } from '../node/runtime/load.ts';
+import { type OutputShapes, outputShapes, runnableSample } from '../node/runtime/outputShapes.ts';
 import {
   type ActivationSource,
   type ChannelOptions,
@@ -8,12 +14,6 @@ import {
   removeChannels,
 } from '../passes/channels/index.ts';
 import type { Pass } from '../passes/pass.ts';
-import { channelGrams } from '../runtime/channelGram.ts';
-import { channelNorms } from '../runtime/channelNorms.ts';
-import { openData } from '../runtime/data/open.ts';
-import type { DataSet, Sample } from '../runtime/data/types.ts';
-import { type OutputShapes, outputShapes, runnableSample } from '../runtime/outputShapes.ts';
-import { loadRuntime } from '../runtime/session.ts';
 
 /** Where activations come from, and what to tell. */
 export interface ChannelRun {

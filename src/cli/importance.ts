@@ -1,11 +1,11 @@
 import { CompressError } from '../errors.ts';
-import { scratchFile } from '../io/scratch.ts';
+import { openData } from '../node/data/open.ts';
+import { scratchFile } from '../node/files/scratch.ts';
+import { openActivations } from '../node/runtime/gram.ts';
 import type { Pattern } from '../passes/importance/options.ts';
 import { sparsegpt } from '../passes/importance/sparsegpt.ts';
 import { wanda } from '../passes/importance/wanda.ts';
 import type { Pass } from '../passes/pass.ts';
-import { openData } from '../runtime/data/open.ts';
-import { openActivations } from '../runtime/gram.ts';
 import { readSelection, type SelectionArguments } from './arguments.ts';
 import { parseAmount, parseNumber, parsePositive } from './parse.ts';
 import { progress } from './progress.ts';

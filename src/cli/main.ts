@@ -1,8 +1,8 @@
 import { Chalk } from 'chalk';
 import yargs, { type Argv } from 'yargs';
 import { type CompressError, ioError, knownError } from '../errors.ts';
-import { takeLeftoverNotes } from '../io/leftovers.ts';
-import { removeTemporaries } from '../io/sink.ts';
+import { takeLeftoverNotes } from '../node/files/leftovers.ts';
+import { removeTemporaries } from '../node/files/sink.ts';
 import { IS_DATA } from '../onnx/sniff.ts';
 import { DASH } from './arguments.ts';
 import { chosenBy } from './chosen.ts';

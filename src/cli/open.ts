@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { Source } from '../bytes/source.ts';
 import { CompressError } from '../errors.ts';
 import type { Model } from '../ir/model.ts';
-import { readModel } from '../onnx/read.ts';
+import { readModel } from '../node/model.ts';
 
 /** Opens what came through a pipe; an early end is probably that of the command before. */
 export function openSource(source: Source): Promise<Model> {

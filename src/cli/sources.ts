@@ -1,3 +1,4 @@
 /** Where the verbs that run models get their inputs. */
-export { fittingRandomData as randomData } from '../runtime/data/fitting.ts';
-export { openData } from '../runtime/data/open.ts';
+
+export { fittingRandomData as randomData } from '../node/data/fitting.ts';
+export { openData } from '../node/data/open.ts';

@@ -1,5 +1,5 @@
 import { fstatSync, statSync } from 'node:fs';
-import { prepareFor } from '../compute/work.ts';
+import { prepareFor } from '../node/threads/work.ts';
 
 /** Verbs that compute weights, for which a large model needs threads. */
 const COMPUTING = ['prune', 'quantize', 'fold', 'convert'];

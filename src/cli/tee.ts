@@ -1,6 +1,6 @@
 import type { Sink } from '../bytes/sink.ts';
 import type { Place, WriteTarget } from '../bytes/stored.ts';
-import { readPlace } from '../io/place.ts';
+import { readPlace } from '../node/files/place.ts';
 import type { GzipEstimate } from './gzip.ts';
 
 /** A sink that shows what is written to an estimate, which looks at some of it, and to someone who takes all. */

@@ -3,9 +3,9 @@ import type { LinearParams } from '../kernels/linear.ts';
 import type { Floats, StreamedFormat } from '../kernels/linearSteps.ts';
 import type { Range } from '../kernels/range.ts';
 import { cut, type Slice, spans } from '../kernels/slices.ts';
-import { type Part, runParts } from './run.ts';
+import { type Part, partsFor, threadsFor } from './executor.ts';
+import { runParts } from './here.ts';
 import { streamOf } from './stream.ts';
-import { partsFor, threadsFor } from './work.ts';
 
 const sizeOf = (format: StreamedFormat): number => (format === 'float32' ? 4 : 2);
 

@@ -5,9 +5,9 @@ import type { Counts } from '../kernels/magnitudeSteps.ts';
 import { type Beside, beside } from '../kernels/order.ts';
 import type { Selection } from '../kernels/selectSteps.ts';
 import { type Span, spans } from '../kernels/slices.ts';
-import { type Part, runApart, runParts } from './run.ts';
+import { isLarge, type Part, partsFor } from './executor.ts';
+import { fileExecutorOf, runParts } from './here.ts';
 import { streamOf } from './stream.ts';
-import { isLarge, partsFor } from './work.ts';
 
 /** Bytes of second digits, of all tensors together, that are kept from the selection to the pruning; others are counted again. */
 const KEPT_BYTES: number = 48 << 20;
@@ -86,7 +86,7 @@ export class StoredMagnitudes {
    */
   async select(count: number): Promise<Threshold | undefined> {
     const job = { kind: 'select', elements: this.#stored.byteLength / 4, parts: this.#parts, count } as const;
-    this.#selection = await runApart<'select'>(this.#stored, job);
+    this.#selection = await fileExecutorOf(this.#stored).runApart<'select'>(this.#stored, job);
     const { found } = this.#selection;
     return found && { key: [found.bits >>> 16, found.bits & 0xffff], ties: found.ties };
   }

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Blob } from '../bytes/stored.ts';
 import { withBodies } from './bodies.ts';
 import type { Graph } from './graph.ts';
@@ -174,5 +175,10 @@ export class Model {
   /** Closes the files the model reads its weights from. Nothing can be loaded afterwards. */
   close(): Promise<void> {
     return this.#release();
+  }
+
+  /** As {@link close}, at the end of the block that says `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }

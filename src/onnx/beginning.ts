@@ -1,6 +1,6 @@
 import type { Source } from '../bytes/source.ts';
 import { LENGTH, MAX_MESSAGE } from './fields.ts';
-import { plainText, readSource } from './read.ts';
+import { plainText, readModel } from './read.ts';
 import { isText } from './sniff.ts';
 
 /**
@@ -22,7 +22,7 @@ export async function refuseBeginning(bytes: Uint8Array, label: string): Promise
     },
     async close() {},
   };
-  await readSource(source, undefined, async () => {}).catch((cause: unknown) => {
+  await readModel(source).catch((cause: unknown) => {
     if (!(cause instanceof TheRest)) throw cause;
   });
   // Some text makes sense as fields that ONNX does not have, or has once: `y\ny\ny\ny\n`. A model is text for so long only

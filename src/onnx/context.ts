@@ -1,6 +1,6 @@
-import type { Source } from '../bytes/source.ts';
+import { joinBytes } from '../bytes/bytes.ts';
+import type { DataFolder, Source } from '../bytes/source.ts';
 import type { Blob } from '../bytes/stored.ts';
-import type { Folder } from '../io/folder.ts';
 import { Origin, setOrigin } from './origin.ts';
 import { Segment } from './segment.ts';
 import type { Field, Skimmer } from './wire.ts';
@@ -8,7 +8,7 @@ import type { Field, Skimmer } from './wire.ts';
 /** What every reading function needs. */
 export interface ReadContext {
   readonly skim: Skimmer;
-  readonly folder: Folder | undefined;
+  readonly folder: DataFolder | undefined;
   readonly dataFiles: Map<string, Source>;
 }
 
@@ -37,7 +37,7 @@ export class Ranges implements Blob {
   }
 
   async load(): Promise<Uint8Array> {
-    return Buffer.concat(await Promise.all(this.segments.map((one) => one.load())));
+    return joinBytes(await Promise.all(this.segments.map((one) => one.load())));
   }
 
   /** This, or undefined where nothing was added: what an optional `extra` wants. */

@@ -6,7 +6,8 @@ import { encodeSparse, encodeTensor, type Placement, type TensorOptions } from '
 import { encodeValueInfo } from './encodeValue.ts';
 import { ATTRIBUTE, ATTRIBUTE_TYPES, ENTRY, FIXED32, FUNCTION, GRAPH, MODEL, NODE, OPSET } from './fields.ts';
 import { containers, externalNodes, externals, holdsExternal, modelOrigins, originOf } from './origin.ts';
-import { Parts, tag, writer } from './parts.ts';
+import { Parts } from './parts.ts';
+import { tag, writer } from './protobuf.ts';
 import { leavesOf } from './readGraph.ts';
 
 /** What a file gets beside what the model holds; the model itself stays as it is. Outputs may be values of any name. */

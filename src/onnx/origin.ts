@@ -1,5 +1,4 @@
-import type { Source } from '../bytes/source.ts';
-import type { Folder } from '../io/folder.ts';
+import type { DataFolder, Source } from '../bytes/source.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Model } from '../ir/model.ts';
 import type { Node } from '../ir/node.ts';
@@ -111,7 +110,7 @@ export interface ModelOrigin {
   /** The field that said so. */
   readonly irVersionField: Segment;
   readonly source: Source;
-  readonly folder: Folder | undefined;
+  readonly folder: DataFolder | undefined;
   /** Data files by location. */
   readonly dataFiles: ReadonlyMap<string, Source>;
 }

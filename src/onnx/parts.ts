@@ -1,4 +1,4 @@
-import protobuf from 'protobufjs/minimal.js';
+import { joinBytes } from '../bytes/bytes.ts';
 import type { Sink } from '../bytes/sink.ts';
 import type { Source } from '../bytes/source.ts';
 import type { Blob, Streamed, WriteTarget } from '../bytes/stored.ts';
@@ -6,6 +6,7 @@ import { CompressError, ioError } from '../errors.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { Ranges } from './context.ts';
 import { LENGTH } from './fields.ts';
+import { tag, varints, writer } from './protobuf.ts';
 import { Segment } from './segment.ts';
 import { encodeText } from './text.ts';
 
@@ -42,7 +43,7 @@ export class Parts {
     if (run === 0 || this.list.length < RUN) return;
     const pieces = this.list.splice(-run) as Uint8Array[];
     const total = pieces.reduce((sum, one) => sum + one.byteLength, 0);
-    if (this.#slab.byteLength < total) this.#slab = Buffer.allocUnsafeSlow(SLAB);
+    if (this.#slab.byteLength < total) this.#slab = new Uint8Array(SLAB);
     let at = 0;
     for (const one of pieces) {
       this.#slab.set(one, at);
@@ -92,7 +93,7 @@ export class Parts {
   flat(): Uint8Array | undefined {
     const { list } = this;
     if (this.#byteLength > SMALL || !list.every((part) => part instanceof Uint8Array)) return undefined;
-    return list.length === 1 ? (list[0] as Uint8Array) : Buffer.concat(list as Uint8Array[], this.#byteLength);
+    return list.length === 1 ? (list[0] as Uint8Array) : joinBytes(list as Uint8Array[]);
   }
 
   text(number: number, value: string): this {
@@ -109,27 +110,6 @@ export class Parts {
     const list = writer().uint32(tag(number, LENGTH)).fork();
     return this.bytes(varints(list, values.map(BigInt)).ldelim().finish());
   }
-}
-
-const shared = protobuf.Writer.create();
-
-/** A writer to be finished before the next one is asked for: a new one each time has a kilobyte that nobody reads. */
-export function writer(): protobuf.Writer {
-  return shared.reset();
-}
-
-/** The number before a field: its own number and its wire type. */
-export function tag(number: number, wireType: number): number {
-  return ((number << 3) | wireType) >>> 0;
-}
-
-/** Appends 64-bit varints; protobufjs takes them as two halves. */
-function varints(writer: protobuf.Writer, values: readonly bigint[]): protobuf.Writer {
-  for (const value of values) {
-    const bits = BigInt.asUintN(64, value);
-    writer.uint64({ low: Number(bits & 0xffffffffn) | 0, high: Number(bits >> 32n) | 0, unsigned: true } as never);
-  }
-  return writer;
 }
 
 /** Pieces shorter than this are packed, so many at a time, into memory taken in pieces of this size. */
@@ -244,7 +224,7 @@ const CHUNK = 4 << 20;
 /** Copies a long segment, reading the next piece while the last one is written. */
 async function copy(segment: Segment, write: (bytes: Uint8Array) => Promise<void>): Promise<void> {
   // Of bytes in memory, reads are views; a file is read into the same two buffers again and again.
-  const buffers = segment.file === undefined ? [] : [0, 1].map(() => Buffer.allocUnsafe(CHUNK));
+  const buffers = segment.file === undefined ? [] : [0, 1].map(() => new Uint8Array(CHUNK));
   const read = async (at: number): Promise<Uint8Array> => {
     const length = Math.min(CHUNK, segment.byteLength - at);
     const buffer = buffers[(at / CHUNK) % 2]?.subarray(0, length);

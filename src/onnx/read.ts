@@ -1,7 +1,5 @@
-import { bytesSource, type Source } from '../bytes/source.ts';
+import { bytesSource, type DataFolder, type Source } from '../bytes/source.ts';
 import { CompressError } from '../errors.ts';
-import { type Folder, modelFolder } from '../io/folder.ts';
-import { fileSource } from '../io/source.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { MetadataEntry, ModelHeader } from '../ir/header.ts';
 import { Model, type OpsetImport } from '../ir/model.ts';
@@ -20,42 +18,61 @@ import { type Field, Skimmer } from './wire.ts';
 
 /** How to read a model. */
 export interface ReadOptions {
-  /** Path of the file in whose folder external data lies; that of the model where absent. */
-  readonly dataBeside?: string;
+  /** Where external data lies; a model without it can have none. Closed with the model. */
+  readonly folder?: DataFolder | undefined;
 }
+
+/** A model as bytes: in memory, or wherever a {@link Source} has them. */
+export type ModelBytes = Uint8Array | ArrayBuffer | Source;
 
 /**
  * Opens a model: nodes, types and metadata are read, weights stay where they are until somebody loads them.
- * The model keeps its files open; `model.close()` gives them back.
+ * The model keeps its source; `model.close()` gives it back.
  *
- * @param input - a path, the bytes of a file, or any {@link Source}; only with a path, of its own or in `options`, it can have external data
- * @throws CompressError `malformed`, `limit` or `unsupported`, naming the file, the place and the fact
+ * @param input - the bytes of a file, or any {@link Source}
+ * @throws CompressError `malformed`, `limit` or `unsupported`, naming the file, the place and the fact; `options` for
+ * what is neither
+ * @example
+ * const model = await readModel(await (await fetch('model.onnx')).arrayBuffer());
  */
-export async function readModel(input: string | Uint8Array | Source, options: ReadOptions = {}): Promise<Model> {
-  const source =
-    typeof input === 'string' ? await fileSource(input) : input instanceof Uint8Array ? bytesSource(input) : input;
-  let folder: Folder | undefined;
+export async function readModel(input: ModelBytes, options: ReadOptions = {}): Promise<Model> {
+  const source = sourceOf(input);
+  const { folder } = options;
   const release = async (): Promise<void> => {
     await source.close();
     await folder?.close();
   };
   try {
-    const beside = options.dataBeside ?? (typeof input === 'string' ? input : undefined);
-    const own = options.dataBeside === undefined ? source : undefined;
-    folder = beside === undefined ? undefined : await modelFolder(beside, own);
-    return await readSource(source, folder, release);
+    return await read(source, folder, release);
   } catch (cause) {
     await release();
     throw cause;
   }
 }
 
-/** Reads a model from its open file; `release` closes what is open. */
-export async function readSource(
-  source: Source,
-  folder: Folder | undefined,
-  release: () => Promise<void>,
-): Promise<Model> {
+/**
+ * @param wanted - what else the caller takes, for the error
+ * @throws CompressError `options` for what is no model
+ */
+export function sourceOf(input: unknown, wanted = 'bytes or a Source'): Source {
+  if (input instanceof Uint8Array) return bytesSource(input);
+  // Of another realm too, as in tests and frames.
+  if (Object.prototype.toString.call(input) === '[object ArrayBuffer]') {
+    return bytesSource(new Uint8Array(input as ArrayBuffer));
+  }
+  if (isSource(input)) return input;
+  const found =
+    input === null ? 'null' : typeof input === 'object' ? (input.constructor?.name ?? 'an object') : typeof input;
+  throw new CompressError('options', 'readModel', `takes ${wanted}; ${found} was given`);
+}
+
+function isSource(input: unknown): input is Source {
+  const { label, byteLength, read: reading, close } = (input ?? {}) as Partial<Source>;
+  const whole = typeof label === 'string' && typeof byteLength === 'number';
+  return whole && typeof reading === 'function' && typeof close === 'function';
+}
+
+async function read(source: Source, folder: DataFolder | undefined, release: () => Promise<void>): Promise<Model> {
   if (source.byteLength === 0) throw new CompressError('malformed', source.label, 'is empty; a model was expected');
   const head = await source.read(0, Math.min(source.byteLength, 512));
   const known = sniff(head);

@@ -1,3 +1,4 @@
+import { equalBytes } from '../bytes/bytes.ts';
 import { readInto, type Source } from '../bytes/source.ts';
 import type { Model } from '../ir/model.ts';
 import { modelOrigins } from './origin.ts';
@@ -19,11 +20,11 @@ export async function sameFiles(one: Model, other: Model): Promise<boolean> {
 
 async function sameBytes(one: Source, other: Source): Promise<boolean> {
   if (one.byteLength !== other.byteLength) return false;
-  const [a, b] = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)];
+  const [a, b] = [new Uint8Array(CHUNK), new Uint8Array(CHUNK)];
   for (let at = 0; at < one.byteLength; at += CHUNK) {
     const length = Math.min(CHUNK, one.byteLength - at);
     await Promise.all([readInto(one, a.subarray(0, length), at), readInto(other, b.subarray(0, length), at)]);
-    if (a.compare(b, 0, length, 0, length) !== 0) return false;
+    if (!equalBytes(a.subarray(0, length), b.subarray(0, length))) return false;
   }
   return true;
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { beforeAll, expect, test } from '@jest/globals';
-import type { BenchReport } from '../../src/runtime/bench.ts';
+import type { BenchReport } from '../../src/node/runtime/bench.ts';
 import { compress, fixture, folder } from '../support/cli.ts';
 
 const MLP = fixture('digits-mlp.onnx');

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { readModel } from '../../src/index.ts';
+import { readModel } from '../../src/index.node.ts';
 import { buildModel, f32, i64 } from '../support/build.ts';
 import { compressEach, copyOf, fixture, folder } from '../support/cli.ts';
 

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { renderDiff, renderMarkdown } from '../../src/cli/diff/render.ts';
-import { diff, readModel } from '../../src/index.ts';
+import { diff, readModel } from '../../src/index.node.ts';
 import { buildModel, f32, type ModelSpec } from '../support/build.ts';
 import { compress, compressEach, fixture, folder, oneLine, shell } from '../support/cli.ts';
 

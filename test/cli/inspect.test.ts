@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { bars } from '../../src/cli/inspect/histogram.ts';
 import { renderInspection } from '../../src/cli/inspect/render.ts';
-import { inspect, planModel, readModel } from '../../src/index.ts';
+import { inspect, planModel, readModel } from '../../src/index.node.ts';
 import { buildModel, f32, i64, type ModelSpec } from '../support/build.ts';
 import { compress, compressEach, fixture, folder, shell } from '../support/cli.ts';
 import { sparseModel } from '../support/sparse.ts';

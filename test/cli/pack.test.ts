@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { readModel } from '../../src/index.ts';
+import { readModel } from '../../src/index.node.ts';
 import { product, sparseWeight } from '../passes/pack/support.ts';
 import { buildModel } from '../support/build.ts';
 import { compress, compressEach, fixture, folder, oneLine, shell } from '../support/cli.ts';

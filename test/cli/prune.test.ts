@@ -1,7 +1,7 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { readModel, sparsity } from '../../src/index.ts';
+import { readModel, sparsity } from '../../src/index.node.ts';
 import { compress, compressEach, copyOf, fixture, folder, shell } from '../support/cli.ts';
 import { readNpz } from '../support/npz.ts';
 import { runModel } from '../support/ort.ts';

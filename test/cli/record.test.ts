@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { openData } from '../../src/runtime/data/open.ts';
+import { openData } from '../../src/node/data/open.ts';
 import { buildModel, f32, i64 } from '../support/build.ts';
 import { compress, folder, ROOT } from '../support/cli.ts';
 import { randomFloats } from '../support/random.ts';

@@ -2,7 +2,7 @@ import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { render } from '../../src/cli/render.ts';
-import type { PassReport } from '../../src/index.ts';
+import type { PassReport } from '../../src/index.node.ts';
 import { buildModel, f32 } from '../support/build.ts';
 import { compress, compressEach, copyOf, fixture, folder, ROOT, shell } from '../support/cli.ts';
 

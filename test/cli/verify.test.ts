@@ -4,8 +4,8 @@ import { expect, test } from '@jest/globals';
 import yargs from 'yargs';
 import { type DataSources, verifyCommand } from '../../src/cli/commands/verify.ts';
 import type { CompressError } from '../../src/errors.ts';
-import { openData } from '../../src/runtime/data/open.ts';
-import type { Sample } from '../../src/runtime/data/types.ts';
+import { openData } from '../../src/node/data/open.ts';
+import type { Sample } from '../../src/node/data/types.ts';
 import { buildModel, f32, type ModelSpec } from '../support/build.ts';
 import { compress, fixture, folder } from '../support/cli.ts';
 

@@ -9,7 +9,6 @@ import type { Streamed } from '../../src/bytes/stored.ts';
 import { copied } from '../../src/compute/copy.ts';
 import { quantizedStream, rangeOfStored, transposedStream } from '../../src/compute/linear.ts';
 import { StoredMagnitudes } from '../../src/compute/magnitude.ts';
-import { fileSource } from '../../src/io/source.ts';
 import { joined, SAMPLE_PIECE, thresholdWithin } from '../../src/kernels/bracket.ts';
 import { magnitudeReference, reference } from '../../src/kernels/choose.ts';
 import { channelLayout } from '../../src/kernels/layout.ts';
@@ -17,6 +16,7 @@ import { linearParams } from '../../src/kernels/linear.ts';
 import { selectThreshold } from '../../src/kernels/magnitude.ts';
 import { cut, spans } from '../../src/kernels/slices.ts';
 import { toFloat32 } from '../../src/kernels/views.ts';
+import { fileSource } from '../../src/node/files/source.ts';
 import { Segment } from '../../src/onnx/segment.ts';
 import { randomFloats } from '../support/random.ts';
 

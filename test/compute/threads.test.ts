@@ -17,16 +17,16 @@ writeFileSync(join(folder, 'weights'), randomFloats([ROWS, COLUMNS]));
 function built(code: string): unknown {
   const script = `
     import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
-    import { fileSource } from '${ROOT}/dist/io/source.js';
+    import { fileSource } from '${ROOT}/dist/node/files/source.js';
     import { Segment } from '${ROOT}/dist/onnx/segment.js';
     import { bytesSource } from '${ROOT}/dist/bytes/source.js';
-    import { referringSource } from '${ROOT}/dist/io/references.js';
+    import { referringSource } from '${ROOT}/dist/node/files/references.js';
     import { copied } from '${ROOT}/dist/compute/copy.js';
     import { quantizedStream, rangeOfStored, transposedStream } from '${ROOT}/dist/compute/linear.js';
     import { StoredMagnitudes } from '${ROOT}/dist/compute/magnitude.js';
-    import { expectWork } from '${ROOT}/dist/compute/work.js';
-    import { crewSize } from '${ROOT}/dist/compute/crew.js';
-    import { threadCount } from '${ROOT}/dist/compute/helpers.js';
+    import { expectWork } from '${ROOT}/dist/node/threads/work.js';
+    import { crewSize } from '${ROOT}/dist/node/threads/crew.js';
+    import { threadCount } from '${ROOT}/dist/node/threads/helpers.js';
     import { setTimeout as sleep } from 'node:timers/promises';
     import { thresholdWithin } from '${ROOT}/dist/kernels/bracket.js';
     import { selectThreshold } from '${ROOT}/dist/kernels/magnitude.js';

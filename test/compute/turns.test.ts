@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import onnxProto from 'onnx-proto';
-import { bytesSink, fileSource, prune, quantize, readModel, transform, writeModel } from '../../src/index.ts';
+import { bytesSink, fileSource, prune, quantize, readModel, transform, writeModel } from '../../src/index.node.ts';
 
 const { onnx } = onnxProto;
 const folder = mkdtempSync(join(tmpdir(), 'compress-test-'));

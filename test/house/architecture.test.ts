@@ -13,7 +13,7 @@ import {
   readModel,
   transform,
   writeModel,
-} from '../../src/index.ts';
+} from '../../src/index.node.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const fixture = (name: string): string => join(root, 'fixtures', name);

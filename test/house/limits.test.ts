@@ -5,7 +5,7 @@ import { ROOT } from '../support/cli.ts';
 
 /** Rooms that read what strangers wrote. */
 const ROOMS = [
-  ...['src/io', 'src/onnx', 'src/runtime', 'src/passes/inline', 'src/passes/channels', 'src/passes/pack'],
+  ...['src/node', 'src/onnx', 'src/passes/inline', 'src/passes/channels', 'src/passes/pack'],
   'src/cli/commands/prune',
 ];
 /** And files in other rooms that do. */

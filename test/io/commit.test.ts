@@ -13,10 +13,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { commit, type Pending } from '../../src/io/commit.ts';
-import { locked, lockPath } from '../../src/io/lock.ts';
-import { newTag } from '../../src/io/owner.ts';
-import { fileSink, finishTogether } from '../../src/io/sink.ts';
+import { commit, type Pending } from '../../src/node/files/commit.ts';
+import { locked, lockPath } from '../../src/node/files/lock.ts';
+import { newTag } from '../../src/node/files/owner.ts';
+import { fileSink, finishTogether } from '../../src/node/files/sink.ts';
 import { deadTag } from '../support/owners.ts';
 
 let folder: string;
@@ -131,7 +131,7 @@ test('sinks finish together, or none does', async () => {
 
 test('six processes that write the same pair again and again never leave two halves', async () => {
   const script = join(folder, 'w.mjs');
-  const commitUrl = new URL('../../dist/io/commit.js', import.meta.url).href;
+  const commitUrl = new URL('../../dist/node/files/commit.js', import.meta.url).href;
   writeFileSync(
     script,
     `import { writeFileSync } from 'node:fs';

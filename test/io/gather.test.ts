@@ -1,6 +1,6 @@
 /** Small chunks become large writes, and what is on its way does not change any more. */
 import { expect, test } from '@jest/globals';
-import { GATHER, Gatherer } from '../../src/io/gather.ts';
+import { GATHER, Gatherer } from '../../src/node/files/gather.ts';
 
 const bytes = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value);
 

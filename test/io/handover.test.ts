@@ -9,10 +9,10 @@ import { environment, folder, ROOT } from '../support/cli.ts';
 const CODE = `
   import { createHash } from 'node:crypto';
   import { setTimeout as sleep } from 'node:timers/promises';
-  import { stdoutSink } from '${ROOT}/dist/io/standard.js';
-  import { spoolPipe } from '${ROOT}/dist/io/spool.js';
-  import { announce } from '${ROOT}/dist/io/handover.js';
-  import { removeTemporaries } from '${ROOT}/dist/io/temporary.js';
+  import { stdoutSink } from '${ROOT}/dist/node/files/standard.js';
+  import { spoolPipe } from '${ROOT}/dist/node/files/spool.js';
+  import { announce } from '${ROOT}/dist/node/files/handover.js';
+  import { removeTemporaries } from '${ROOT}/dist/node/files/temporary.js';
   import { readdirSync } from 'node:fs';
   const bytes = Buffer.alloc(9_000_000);
   for (let at = 0; at < bytes.length; at += 1000) bytes.writeUInt32LE(at, at);
@@ -166,7 +166,7 @@ linux('a file is taken from the other end of the pipe only', () => {
   const done = run('other > /dev/null & forge | read; wait', {
     OTHER: `
       import { writeFileSync } from 'node:fs';
-      import { newTag } from '${ROOT}/dist/io/owner.js';
+      import { newTag } from '${ROOT}/dist/node/files/owner.js';
       writeFileSync(process.env.TMPDIR + '/onnx-compress-' + newTag(), 'not yours');
       await seen(/^done$/);`,
     FORGE: `
@@ -219,7 +219,7 @@ linux('what looks like a message and is none is refused, an announcement of anot
   const old = run(`old | other > /dev/null; echo ${STATUS}`, {
     OTHER: `
       import { readlinkSync, writeFileSync } from 'node:fs';
-      import { newTag } from '${ROOT}/dist/io/owner.js';
+      import { newTag } from '${ROOT}/dist/node/files/owner.js';
       const pipe = /\\d+/.exec(readlinkSync('/proc/self/fd/0'))[0];
       writeFileSync(process.env.TMPDIR + '/onnx-compress-' + newTag() + '-pipe-' + pipe, '');
       for await (const _ of process.stdin);`,
@@ -258,7 +258,7 @@ linux('an announcement is believed of a process that has the pipe, not because o
   const done = run('{ announced | cat > /dev/null; } ; echo', {
     ANNOUNCED: `
       import { readlinkSync, writeFileSync } from 'node:fs';
-      import { newTag } from '${ROOT}/dist/io/owner.js';
+      import { newTag } from '${ROOT}/dist/node/files/owner.js';
       const pipe = /\\d+/.exec(readlinkSync('/proc/self/fd/1'))[0];
       // Ours, alive, and with another standard input.
       writeFileSync(process.env.TMPDIR + '/onnx-compress-' + newTag() + '-pipe2-' + pipe, '');

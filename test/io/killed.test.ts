@@ -3,9 +3,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
-import { clearLeftovers } from '../../src/io/leftovers.ts';
+import { clearLeftovers } from '../../src/node/files/leftovers.ts';
 
-const built = (name: string): string => JSON.stringify(new URL(`../../dist/io/${name}.js`, import.meta.url).href);
+const built = (name: string): string =>
+  JSON.stringify(new URL(`../../dist/node/files/${name}.js`, import.meta.url).href);
 
 /** Writes a model and its data, and is killed before its n-th change of a name. */
 const SCRIPT = `

@@ -12,11 +12,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { hiddenName, nameOf, parseHidden, stemOf } from '../../src/io/hidden.ts';
-import { clearLeftovers, clearTemporaryFolder, takeLeftoverNotes } from '../../src/io/leftovers.ts';
-import { lockPath } from '../../src/io/lock.ts';
-import { isDead, newTag } from '../../src/io/owner.ts';
-import { fileSink } from '../../src/io/sink.ts';
+import { hiddenName, nameOf, parseHidden, stemOf } from '../../src/node/files/hidden.ts';
+import { clearLeftovers, clearTemporaryFolder, takeLeftoverNotes } from '../../src/node/files/leftovers.ts';
+import { lockPath } from '../../src/node/files/lock.ts';
+import { isDead, newTag } from '../../src/node/files/owner.ts';
+import { fileSink } from '../../src/node/files/sink.ts';
 import { deadTag, tagOf } from '../support/owners.ts';
 
 const linux = process.platform === 'linux' ? test : test.skip;

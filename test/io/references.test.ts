@@ -6,9 +6,15 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Source } from '../../src/bytes/source.ts';
 import type { Place } from '../../src/bytes/stored.ts';
-import { canRefer, openReferences, type Reference, ReferenceList, referringSource } from '../../src/io/references.ts';
-import { fileSource } from '../../src/io/source.ts';
 import { belowThreshold } from '../../src/kernels/magnitude.ts';
+import {
+  canRefer,
+  openReferences,
+  type Reference,
+  ReferenceList,
+  referringSource,
+} from '../../src/node/files/references.ts';
+import { fileSource } from '../../src/node/files/source.ts';
 import { Segment } from '../../src/onnx/segment.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'compress-test-'));

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
-import { scratchFile } from '../../src/io/scratch.ts';
-import { temporaries } from '../../src/io/temporary.ts';
+import { scratchFile } from '../../src/node/files/scratch.ts';
+import { temporaries } from '../../src/node/files/temporary.ts';
 
 test('what is kept is read again, in any order, until the file is closed', async () => {
   const scratch = scratchFile();

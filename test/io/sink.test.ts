@@ -17,9 +17,9 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { bytesSink } from '../../src/bytes/sink.ts';
 import { bytesSource } from '../../src/bytes/source.ts';
 import { ioError, knownError } from '../../src/errors.ts';
-import { fileSink, removeTemporaries } from '../../src/io/sink.ts';
-import { fileSource } from '../../src/io/source.ts';
-import { streamSink } from '../../src/io/standard.ts';
+import { fileSink, removeTemporaries } from '../../src/node/files/sink.ts';
+import { fileSource } from '../../src/node/files/source.ts';
+import { streamSink } from '../../src/node/files/standard.ts';
 
 let folder: string;
 let path: string;

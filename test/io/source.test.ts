@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { bytesSource } from '../../src/bytes/source.ts';
-import { modelFolder } from '../../src/io/folder.ts';
-import { fileSource } from '../../src/io/source.ts';
-import { spool } from '../../src/io/spool.ts';
+import { modelFolder } from '../../src/node/files/folder.ts';
+import { fileSource } from '../../src/node/files/source.ts';
+import { spool } from '../../src/node/files/spool.ts';
 
 let folder: string;
 let path: string;

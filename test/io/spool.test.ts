@@ -9,6 +9,8 @@ function spooled(producer: string, report: string, limit = 2 ** 31): string {
     import { createHash } from 'node:crypto';
     import { spoolPipe } from '${ROOT}/dist/io/spool.js';
     const source = await spoolPipe(0, { limit: ${limit} }).catch((cause) => cause);
+    import { spoolPipe } from '${ROOT}/dist/node/files/spool.js';
+    const source = await spoolPipe(0, '<stdin>', ${limit}).catch((cause) => cause);
     ${report}
     await source.close?.();`;
   const line = `${producer} | "${process.execPath}" --input-type=module -e "$SCRIPT"`;
@@ -53,7 +55,7 @@ test('nothing, and more than there may be, are refused', () => {
 
 test('a pipe that does not block is waited for', () => {
   const script = `
-    import { spoolPipe } from '${ROOT}/dist/io/spool.js';
+    import { spoolPipe } from '${ROOT}/dist/node/files/spool.js';
     process.stdin.resume(); // A stream sets the pipe not to block.
     process.stdin.pause();
     const source = await spoolPipe(0);

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { removeTemporaries, temporaryFolder } from '../../src/io/temporary.ts';
+import { removeTemporaries, temporaryFolder } from '../../src/node/files/temporary.ts';
 
 test('a folder is for this user alone and goes with all that is in it', async () => {
   const folder = await temporaryFolder();

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { readTextFile } from '../../src/io/textFile.ts';
+import { readTextFile } from '../../src/node/files/textFile.ts';
 
 let folder: string;
 let fifo: string;

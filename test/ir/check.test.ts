@@ -1,6 +1,6 @@
 /** What is no model is told from what is only written in an unusual order; ONNX Runtime says the same of each. */
 import { describe, expect, test } from '@jest/globals';
-import { prune, transform } from '../../src/index.ts';
+import { prune, transform } from '../../src/index.node.ts';
 import { checkModel } from '../../src/ir/check.ts';
 import { inOrder, type Ordered } from '../../src/ir/order.ts';
 import { buildModel, type FunctionSpec, f32, type GraphSpec, type ModelSpec, type NodeSpec } from '../support/build.ts';

@@ -6,7 +6,7 @@ import { Model } from '../../src/ir/model.ts';
 import { attribute, createNode } from '../../src/ir/node.ts';
 import { print } from '../../src/ir/print.ts';
 import { constant } from '../../src/ir/tensor.ts';
-import { readModel } from '../../src/onnx/read.ts';
+import { readModel } from '../../src/node/model.ts';
 
 const fixtures = new URL('../../fixtures/', import.meta.url).pathname;
 const names = (readdirSync(fixtures, { recursive: true }) as string[])

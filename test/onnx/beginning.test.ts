@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
+import { readModel } from '../../src/node/model.ts';
 import { refuseBeginning } from '../../src/onnx/beginning.ts';
-import { readModel } from '../../src/onnx/read.ts';
 import { randomFloats } from '../support/random.ts';
 import { concat, field, int, modelBytes, tensorBytes } from '../support/wire.ts';
 

@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { bytesSink } from '../../src/bytes/sink.ts';
-import { readModel } from '../../src/onnx/read.ts';
-import { writeModel } from '../../src/onnx/write.ts';
+import { readModel, writeModel } from '../../src/node/model.ts';
 import { transform } from '../../src/passes/pass.ts';
 import { quantize } from '../../src/passes/quantize/index.ts';
 

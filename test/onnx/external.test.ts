@@ -6,8 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { bytesSink } from '../../src/bytes/sink.ts';
 import { derived, type Tensor } from '../../src/ir/tensor.ts';
-import { readModel } from '../../src/onnx/read.ts';
-import { writeModel } from '../../src/onnx/write.ts';
+import { readModel, writeModel } from '../../src/node/model.ts';
 import { expectSame } from '../support/oracle.ts';
 import { concat, field, int, modelBytes, tensorBytes } from '../support/wire.ts';
 

@@ -4,8 +4,7 @@ import fc from 'fast-check';
 import { bytesSink } from '../../src/bytes/sink.ts';
 import { CompressError } from '../../src/errors.ts';
 import { print } from '../../src/ir/print.ts';
-import { readModel } from '../../src/onnx/read.ts';
-import { writeModel } from '../../src/onnx/write.ts';
+import { readModel, writeModel } from '../../src/node/model.ts';
 import { damage, damaged } from '../support/mutate.ts';
 
 const fixtures = new URL('../../fixtures/', import.meta.url).pathname;

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import type { Source } from '../../src/bytes/source.ts';
 import { CompressError } from '../../src/errors.ts';
-import { modelFolder } from '../../src/io/folder.ts';
-import { readModel } from '../../src/onnx/read.ts';
+import { modelFolder } from '../../src/node/files/folder.ts';
+import { readModel } from '../../src/node/model.ts';
 import { concat, field, int, modelBytes, tensorBytes, varint } from '../support/wire.ts';
 
 /** Bytes that are there as often as `count` says, and take no memory. */

@@ -5,14 +5,13 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, unlin
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { modelFolder } from '../../src/io/folder.ts';
-import { fileSource } from '../../src/io/source.ts';
-import { readModel } from '../../src/onnx/read.ts';
-import { writeModel } from '../../src/onnx/write.ts';
+import { modelFolder } from '../../src/node/files/folder.ts';
+import { fileSource } from '../../src/node/files/source.ts';
+import { readModel, writeModel } from '../../src/node/model.ts';
+import { pathToRun } from '../../src/node/runtime/linked.ts';
+import { openSession } from '../../src/node/runtime/session.ts';
 import { transform } from '../../src/passes/pass.ts';
 import { quantize } from '../../src/passes/quantize/index.ts';
-import { pathToRun } from '../../src/runtime/linked.ts';
-import { openSession } from '../../src/runtime/session.ts';
 
 const edge = new URL('../../fixtures/edge/', import.meta.url).pathname;
 const DATA = 'external-data.onnx.data';

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { CompressError } from '../../src/errors.ts';
-import { readModel } from '../../src/onnx/read.ts';
+import { readModel } from '../../src/node/model.ts';
 import { npzOf } from '../support/npz.ts';
 import { concat, field, group, int, modelBytes, tensorBytes, varint } from '../support/wire.ts';
 

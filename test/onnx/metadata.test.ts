@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import onnxProto from 'onnx-proto';
-import { bytesSink, bytesSource, type Model, prune, readModel, transform, writeModel } from '../../src/index.ts';
+import { bytesSink, bytesSource, type Model, prune, readModel, transform, writeModel } from '../../src/index.node.ts';
 import { fixture } from '../support/cli.ts';
 
 const { onnx } = onnxProto;

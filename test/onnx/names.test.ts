@@ -2,9 +2,8 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { bytesSink } from '../../src/bytes/sink.ts';
 import { constant } from '../../src/ir/tensor.ts';
-import { readModel } from '../../src/onnx/read.ts';
+import { readModel, writeModel } from '../../src/node/model.ts';
 import { decodeText, encodeText } from '../../src/onnx/text.ts';
-import { writeModel } from '../../src/onnx/write.ts';
 import { field, modelBytes, tensorBytes } from '../support/wire.ts';
 
 test('any bytes survive decoding and encoding', () => {

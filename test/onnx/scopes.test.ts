@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { Graph } from '../../src/ir/graph.ts';
 import type { Node } from '../../src/ir/node.ts';
-import { readModel } from '../../src/onnx/read.ts';
+import { readModel } from '../../src/node/model.ts';
 import { concat, field, int, modelBytes, tensorBytes } from '../support/wire.ts';
 
 const weight = (name: string, value: number): Uint8Array => tensorBytes(name, 3, [1], field(9, Uint8Array.of(value)));

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { bytesSource, type Source } from '../../src/bytes/source.ts';
-import { fileSource } from '../../src/io/source.ts';
 import { print } from '../../src/ir/print.ts';
-import { readModel } from '../../src/onnx/read.ts';
+import { fileSource } from '../../src/node/files/source.ts';
+import { readModel } from '../../src/node/model.ts';
 import { concat, field, int, modelBytes, tensorBytes, varint } from '../support/wire.ts';
 
 let folder: string;

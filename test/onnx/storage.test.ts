@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { bitsOf, byteLengthOf, DTYPES, type DType, dtypeNumber } from '../../src/ir/dtype.ts';
 import type { Tensor } from '../../src/ir/tensor.ts';
-import { readModel } from '../../src/onnx/read.ts';
+import { readModel } from '../../src/node/model.ts';
 import { concat, field, fixed32, fixed64, int, modelBytes, tensorBytes, varint } from '../support/wire.ts';
 
 const NUMERIC = DTYPES.filter((dtype) => dtype !== 'undefined' && dtype !== 'string');

@@ -3,8 +3,7 @@ import { bytesSink } from '../../src/bytes/sink.ts';
 import type { Model } from '../../src/ir/model.ts';
 import type { Node } from '../../src/ir/node.ts';
 import { derived, type Tensor } from '../../src/ir/tensor.ts';
-import { readModel } from '../../src/onnx/read.ts';
-import { writeModel } from '../../src/onnx/write.ts';
+import { readModel, writeModel } from '../../src/node/model.ts';
 import { expectSame } from '../support/oracle.ts';
 import { concat, field, int, tensorBytes, unknownFields } from '../support/wire.ts';
 

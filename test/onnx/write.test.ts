@@ -4,14 +4,13 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { bytesSink } from '../../src/bytes/sink.ts';
-import { streamSink } from '../../src/io/standard.ts';
 import type { Graph } from '../../src/ir/graph.ts';
 import type { Model } from '../../src/ir/model.ts';
 import { attribute, createNode } from '../../src/ir/node.ts';
 import { constant, derived } from '../../src/ir/tensor.ts';
+import { streamSink } from '../../src/node/files/standard.ts';
+import { readModel, writeModel } from '../../src/node/model.ts';
 import { planModel } from '../../src/onnx/plan.ts';
-import { readModel } from '../../src/onnx/read.ts';
-import { writeModel } from '../../src/onnx/write.ts';
 import { expectSame } from '../support/oracle.ts';
 
 const fixture = (name: string): string => new URL(`../../fixtures/${name}.onnx`, import.meta.url).pathname;

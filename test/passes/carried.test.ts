@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { Tensor } from 'onnxruntime-node';
-import { print } from '../../src/index.ts';
+import { print } from '../../src/index.node.ts';
 import { stopCarrying } from '../../src/passes/carried.ts';
 import { raiseOpset } from '../../src/passes/opset/index.ts';
 import {

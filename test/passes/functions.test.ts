@@ -1,6 +1,6 @@
 /** Local functions as exporters and people write them: calls in calls, in bodies, of other versions, of nobody. */
 import { describe, expect, test } from '@jest/globals';
-import { convert, fold, type Pass, prune, quantize } from '../../src/index.ts';
+import { convert, fold, type Pass, prune, quantize } from '../../src/index.node.ts';
 import { buildModel, type FunctionSpec, f32, i64, type ModelSpec, type NodeSpec, value } from '../support/build.ts';
 import { modelOf, pass } from '../support/model.ts';
 import { feed, runModel } from '../support/ort.ts';

@@ -1,6 +1,6 @@
 /** What inlining gives, line by line, and what it refuses. */
 import { expect, test } from '@jest/globals';
-import { print, quantize } from '../../src/index.ts';
+import { print, quantize } from '../../src/index.node.ts';
 import { MAX_INLINED_NODES } from '../../src/passes/inline/choose.ts';
 import { inlineFunctions } from '../../src/passes/inline/index.ts';
 import { type FunctionSpec, f32, type ModelSpec, type NodeSpec } from '../support/build.ts';

@@ -1,6 +1,6 @@
 /** Before IR version 4 every initializer is listed among the graph inputs, and is a constant all the same. */
 import { describe, expect, test } from '@jest/globals';
-import { equalize, fold, quantize } from '../../src/index.ts';
+import { equalize, fold, quantize } from '../../src/index.node.ts';
 import { f32, i64, type ModelSpec, value } from '../support/build.ts';
 import { modelOf, pass } from '../support/model.ts';
 import { seeded } from '../support/random.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { bytesSink, type Model, readModel, writeModel } from '../../src/index.ts';
+import { bytesSink, type Model, readModel, writeModel } from '../../src/index.node.ts';
 import {
   formatRecipe,
   MAX_STEPS,

@@ -4,11 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { bytesSink } from '../../src/bytes/sink.ts';
 import type { Model } from '../../src/ir/model.ts';
+import { readModel, writeModel } from '../../src/node/model.ts';
 import { encodeModel } from '../../src/onnx/encode.ts';
 import { writeParts } from '../../src/onnx/parts.ts';
 import { planModel } from '../../src/onnx/plan.ts';
-import { readModel } from '../../src/onnx/read.ts';
-import { writeModel } from '../../src/onnx/write.ts';
 import { expectSame } from '../support/oracle.ts';
 
 const fixtures = new URL('../../fixtures/', import.meta.url).pathname;

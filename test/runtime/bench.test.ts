@@ -1,9 +1,9 @@
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { bench, checkRatio } from '../../src/runtime/bench.ts';
-import { randomData } from '../../src/runtime/data/random.ts';
-import type { DataSet } from '../../src/runtime/data/types.ts';
+import { randomData } from '../../src/node/data/random.ts';
+import type { DataSet } from '../../src/node/data/types.ts';
+import { bench, checkRatio } from '../../src/node/runtime/bench.ts';
 import { buildModel, f32, value } from '../support/build.ts';
 import { fixture, folder } from '../support/cli.ts';
 

@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
-import { channelGrams, MAX_GRAM } from '../../src/runtime/channelGram.ts';
-import { channelNorms } from '../../src/runtime/channelNorms.ts';
-import type { DataSet } from '../../src/runtime/data/types.ts';
-import { outputShapes, runnableSample } from '../../src/runtime/outputShapes.ts';
+import type { DataSet } from '../../src/node/data/types.ts';
+import { channelGrams, MAX_GRAM } from '../../src/node/runtime/channelGram.ts';
+import { channelNorms } from '../../src/node/runtime/channelNorms.ts';
+import { outputShapes, runnableSample } from '../../src/node/runtime/outputShapes.ts';
 import { buildModel, f32, i64 } from '../support/build.ts';
 import { modelOf } from '../support/model.ts';
 import { feed, runModel } from '../support/ort.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { OutputComparison, type OutputFigures } from '../../src/runtime/compare.ts';
-import type { FeedTensor } from '../../src/runtime/data/types.ts';
+import type { FeedTensor } from '../../src/node/data/types.ts';
+import { OutputComparison, type OutputFigures } from '../../src/node/runtime/compare.ts';
 import { toHalf } from '../support/half.ts';
 
 const f32 = (dims: readonly number[], data: Iterable<number>): FeedTensor => ({

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { fittingRandomData } from '../../src/runtime/data/fitting.ts';
-import { modelInputs } from '../../src/runtime/data/inputs.ts';
-import type { Sample } from '../../src/runtime/data/types.ts';
-import { openSession } from '../../src/runtime/session.ts';
+import { fittingRandomData } from '../../src/node/data/fitting.ts';
+import { modelInputs } from '../../src/node/data/inputs.ts';
+import type { Sample } from '../../src/node/data/types.ts';
+import { openSession } from '../../src/node/runtime/session.ts';
 import { buildModel, f32, type GraphSpec, i64, type ModelSpec, value } from '../support/build.ts';
 import { modelOf } from '../support/model.ts';
 import { randomFloats } from '../support/random.ts';

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { installCommand } from '../../src/runtime/install.ts';
+import { installCommand } from '../../src/node/runtime/install.ts';
 import { folder, ROOT } from '../support/cli.ts';
 
 /** Folders of these names, those that end with `!` with a package.json in them. */

@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
-import { openData } from '../../src/runtime/data/open.ts';
-import type { DataSet } from '../../src/runtime/data/types.ts';
-import { openJudge } from '../../src/runtime/judge.ts';
-import { verify } from '../../src/runtime/verify.ts';
+import { openData } from '../../src/node/data/open.ts';
+import type { DataSet } from '../../src/node/data/types.ts';
+import { openJudge } from '../../src/node/runtime/judge.ts';
+import { verify } from '../../src/node/runtime/verify.ts';
 import { compress, fixture, folder } from '../support/cli.ts';
 
 const FLOAT = fixture('digits-mlp.onnx');

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { type Kernels, openInspected } from '../../src/runtime/kernels.ts';
+import { type Kernels, openInspected } from '../../src/node/runtime/kernels.ts';
 import { buildModel, f32, float, type GraphSpec, type NodeSpec, type TensorSpec } from '../support/build.ts';
 
 let folder: string;

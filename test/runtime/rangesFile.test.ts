@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { ActivationRange } from '../../src/ir/ranges.ts';
-import { loadRanges, saveRanges } from '../../src/runtime/rangesFile.ts';
+import { loadRanges, saveRanges } from '../../src/node/runtime/rangesFile.ts';
 
 let folder: string;
 let path: string;

@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { randomData } from '../../src/runtime/data/random.ts';
-import type { DataSet, FeedTensor, Sample } from '../../src/runtime/data/types.ts';
-import { checkGates, formatDb, type VerifyReport, verify } from '../../src/runtime/verify.ts';
+import { randomData } from '../../src/node/data/random.ts';
+import type { DataSet, FeedTensor, Sample } from '../../src/node/data/types.ts';
+import { checkGates, formatDb, type VerifyReport, verify } from '../../src/node/runtime/verify.ts';
 import { buildModel, f32, i64, type ModelSpec } from '../support/build.ts';
 import { fixture } from '../support/cli.ts';
 

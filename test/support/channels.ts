@@ -1,6 +1,6 @@
 /** What removing channels must amount to, computed without it: the old model with the readers' columns set to zero. */
 import { Tensor } from 'onnxruntime-node';
-import { bytesSink, type Model, readModel, writeModel } from '../../src/index.ts';
+import { bytesSink, type Model, readModel, writeModel } from '../../src/index.node.ts';
 import { constant } from '../../src/ir/tensor.ts';
 import { CHANNEL_DEFAULTS, type ChannelOptions, planRemoval, removeChannels } from '../../src/passes/channels/index.ts';
 import { Left } from '../../src/passes/channels/rewrite.ts';

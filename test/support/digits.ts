@@ -1,6 +1,13 @@
 /** The digits models: pruned with their calibration data, judged by their test data. */
 import { fileURLToPath } from 'node:url';
-import { type Activations, openActivations, openData, type Pass, type PassReport, readModel } from '../../src/index.ts';
+import {
+  type Activations,
+  openActivations,
+  openData,
+  type Pass,
+  type PassReport,
+  readModel,
+} from '../../src/index.node.ts';
 import { bytesOf, weightFloats } from './model.ts';
 import { readNpz } from './npz.ts';
 import { runModel } from './ort.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceSession, type Tensor } from 'onnxruntime-node';
-import type { Model, Node } from '../../src/index.ts';
+import type { Model, Node } from '../../src/index.node.ts';
 import { modelOf } from './model.ts';
 
 const INTEGER_KERNELS = /^(DynamicQuantizeMatMul|MatMulIntegerToFloat|MatMulNBits|MatMulInteger|QGemm)$/;

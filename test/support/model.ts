@@ -7,7 +7,7 @@ import {
   type PassReport,
   readModel,
   writeModel,
-} from '../../src/index.ts';
+} from '../../src/index.node.ts';
 import { buildModel, type ModelSpec } from './build.ts';
 import { expectSame } from './oracle.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { bytesSource, readModel } from '../../src/index.ts';
+import { bytesSource, readModel } from '../../src/index.node.ts';
 import { buildModel, f32 } from './build.ts';
 import { feed, optimizedModel, runModel } from './ort.ts';
 

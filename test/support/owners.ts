@@ -1,7 +1,7 @@
 /** Tags of temporary files as processes other than this one would write them. */
 import { spawnSync } from 'node:child_process';
-import { parseHidden } from '../../src/io/hidden.ts';
-import { newTag } from '../../src/io/owner.ts';
+import { parseHidden } from '../../src/node/files/hidden.ts';
+import { newTag } from '../../src/node/files/owner.ts';
 
 /** A tag like one of this process, with some of its parts others. */
 export function tagOf(parts: { host?: string; boot?: string; pid?: number; start?: string }): string {

@@ -1,6 +1,6 @@
 /** Every context a linear layer can stand in, as small models: the fusion cross product. */
 import { Tensor } from 'onnxruntime-node';
-import type { QuantizeOptions } from '../../src/index.ts';
+import type { QuantizeOptions } from '../../src/index.node.ts';
 import { elementCount } from '../../src/ir/dtype.ts';
 import {
   type AttributeSpec,

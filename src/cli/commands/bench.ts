@@ -1,8 +1,8 @@
 import { Chalk } from 'chalk';
 import type { Argv, CommandModule } from 'yargs';
 import { CompressError } from '../../errors.ts';
-import { BENCH_DEFAULTS, type BenchReport, bench, checkRatio, type Spread } from '../../runtime/bench.ts';
-import { peakMemory } from '../../runtime/peak.ts';
+import { BENCH_DEFAULTS, type BenchReport, bench, checkRatio, type Spread } from '../../node/runtime/bench.ts';
+import { peakMemory } from '../../node/runtime/peak.ts';
 import { refuseStdin } from '../arguments.ts';
 import { parseList, parseNumber, parsePositive, parseWhole } from '../parse.ts';
 import type { Streams } from '../pipe.ts';

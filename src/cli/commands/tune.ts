@@ -1,7 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import { CompressError } from '../../errors.ts';
-import { checkTarget } from '../../io/sink.ts';
-import { temporaryFolder } from '../../io/temporary.ts';
+import { checkTarget } from '../../node/files/sink.ts';
+import { temporaryFolder } from '../../node/files/temporary.ts';
 import { formatRecipe, type RecipeStep } from '../../passes/recipe.ts';
 import { type CommonArguments, commonArguments, commonOf, refuseStdin, saveRecipeArgument } from '../arguments.ts';
 import { parseNumber, parsePositive, parseShare } from '../parse.ts';

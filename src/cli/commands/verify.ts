@@ -1,11 +1,11 @@
 import { Chalk } from 'chalk';
 import type { Argv, CommandModule } from 'yargs';
 import type { ValueInfo } from '../../ir/graph.ts';
-import type { OutputFigures, Share } from '../../runtime/compare.ts';
-import type { DataFor, TrialRun } from '../../runtime/data/fitting.ts';
-import type { ModelInput } from '../../runtime/data/inputs.ts';
-import type { DataSet } from '../../runtime/data/types.ts';
-import { checkGates, formatDb, type Gates, type VerifyReport, verify } from '../../runtime/verify.ts';
+import type { DataFor, TrialRun } from '../../node/data/fitting.ts';
+import type { ModelInput } from '../../node/data/inputs.ts';
+import type { DataSet } from '../../node/data/types.ts';
+import type { OutputFigures, Share } from '../../node/runtime/compare.ts';
+import { checkGates, formatDb, type Gates, type VerifyReport, verify } from '../../node/runtime/verify.ts';
 import { refuseStdin } from '../arguments.ts';
 import { parseNumber, parsePositive, parseWhole } from '../parse.ts';
 import type { Streams } from '../pipe.ts';

@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
 import type { Source } from '../../bytes/source.ts';
 import { CompressError } from '../../errors.ts';
-import { stdinSource } from '../../io/spool.ts';
 import type { Model } from '../../ir/model.ts';
+import { stdinSource } from '../../node/files/spool.ts';
 import { refuseBeginning } from '../../onnx/beginning.ts';
 import { planModel } from '../../onnx/plan.ts';
 import { DASH } from '../arguments.ts';

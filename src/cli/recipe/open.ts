@@ -1,7 +1,8 @@
 import { dirname } from 'node:path';
+
 import { CompressError } from '../../errors.ts';
-import { readTextFile } from '../../io/textFile.ts';
-import { readModel } from '../../onnx/read.ts';
+import { readTextFile } from '../../node/files/textFile.ts';
+import { readModel } from '../../node/model.ts';
 import { MAX_RECIPE_BYTES, parseRecipe, type Recipe, recordedRecipe } from '../../passes/recipe.ts';
 import { isFile } from './options.ts';
 import { fromFolder } from './step.ts';

@@ -1,6 +1,6 @@
 import type { ArgumentsCamelCase, CommandModule } from 'yargs';
 import { CompressError } from '../../errors.ts';
-import { checkTarget, fileSink } from '../../io/sink.ts';
+import { checkTarget, fileSink } from '../../node/files/sink.ts';
 import { formatRecipe, type Recipe } from '../../passes/recipe.ts';
 import { seenFrom, stepOf } from './step.ts';
 

@@ -1,10 +1,10 @@
 import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
+import { openInspected } from '../../node/runtime/kernels.ts';
 import { equalize } from '../../passes/equalize/index.ts';
 import { fold } from '../../passes/fold/index.ts';
 import { unpackWeights } from '../../passes/pack/unpack.ts';
 import type { PassReport } from '../../passes/pass.ts';
-import { openInspected } from '../../runtime/kernels.ts';
 import { FOLDED_FIRST } from '../calibrated.ts';
 import { openPath } from '../open.ts';
 import type { RunReport } from '../pipe.ts';

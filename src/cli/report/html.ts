@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { CompressError, ioError } from '../../errors.ts';
-import { checkTarget, fileSink } from '../../io/sink.ts';
+import { checkTarget, fileSink } from '../../node/files/sink.ts';
 import { type CommonArguments, DASH } from '../arguments.ts';
 import { sameFile } from '../pipe.ts';
 import type { ReportData } from './data.ts';

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import type { Sink } from '../../bytes/sink.ts';
 import type { Source } from '../../bytes/source.ts';
-import { fileSink } from '../../io/sink.ts';
-import { temporaryFolder } from '../../io/temporary.ts';
 import type { Model } from '../../ir/model.ts';
-import { readModel } from '../../onnx/read.ts';
+import { fileSink } from '../../node/files/sink.ts';
+import { temporaryFolder } from '../../node/files/temporary.ts';
+import { readModel } from '../../node/model.ts';
 import { type CommonArguments, DASH } from '../arguments.ts';
 import { openPath } from '../open.ts';
 import { type Beside, outputOf, pipe, type RunReport, type Streams, sameFile } from '../pipe.ts';

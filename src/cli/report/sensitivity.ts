@@ -1,7 +1,8 @@
 import { CompressError } from '../../errors.ts';
+
+import { type DataFor, fittingRandomData } from '../../node/data/fitting.ts';
+import { openJudge } from '../../node/runtime/judge.ts';
 import type { PassReport } from '../../passes/pass.ts';
-import { type DataFor, fittingRandomData } from '../../runtime/data/fitting.ts';
-import { openJudge } from '../../runtime/judge.ts';
 import { type CommonArguments, commonOf } from '../arguments.ts';
 import { RANDOM, RANDOM_ROWS } from '../calibrated.ts';
 import { parsePositive } from '../parse.ts';

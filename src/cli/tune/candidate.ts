@@ -1,14 +1,13 @@
 import { join } from 'node:path';
-import { expectWork } from '../../compute/work.ts';
 import { CompressError } from '../../errors.ts';
-import { temporaryFolder } from '../../io/temporary.ts';
-import { readModel } from '../../onnx/read.ts';
+import { temporaryFolder } from '../../node/files/temporary.ts';
+import { readModel, writeModel } from '../../node/model.ts';
+import type { Judge, Judgement } from '../../node/runtime/judge.ts';
+import { expectWork } from '../../node/threads/work.ts';
 import { inputByteLength } from '../../onnx/size.ts';
-import { writeModel } from '../../onnx/write.ts';
 import { type Change, transform } from '../../passes/pass.ts';
 import type { RecipeStep } from '../../passes/recipe.ts';
 import type { Layer } from '../../passes/tune/search.ts';
-import type { Judge, Judgement } from '../../runtime/judge.ts';
 import type { CommonArguments } from '../arguments.ts';
 import { type LoadVerb, passesOf } from '../recipe/step.ts';
 import { runStep, type Step, type StepDone } from '../step.ts';

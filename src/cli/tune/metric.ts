@@ -1,6 +1,6 @@
 import { CompressError } from '../../errors.ts';
-import type { OutputFigures, Share } from '../../runtime/compare.ts';
-import { formatDb } from '../../runtime/verify.ts';
+import type { OutputFigures, Share } from '../../node/runtime/compare.ts';
+import { formatDb } from '../../node/runtime/verify.ts';
 import { formatPercent } from '../size.ts';
 
 export const METRICS = ['accuracy', 'top1', 'sqnr'] as const;

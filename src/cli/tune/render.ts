@@ -1,6 +1,6 @@
 import { Chalk } from 'chalk';
+import { formatDb } from '../../node/runtime/verify.ts';
 import type { RankedLayer } from '../../passes/tune/search.ts';
-import { formatDb } from '../../runtime/verify.ts';
 import type { RenderOptions } from '../render.ts';
 import { formatBytes, formatPercent } from '../size.ts';
 import { table } from '../table.ts';

@@ -1,11 +1,11 @@
 import { CompressError } from '../../errors.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
-import { readModel } from '../../onnx/read.ts';
+import type { DataSet } from '../../node/data/types.ts';
+import { readModel } from '../../node/model.ts';
+import { openJudge } from '../../node/runtime/judge.ts';
 import { inputByteLength } from '../../onnx/size.ts';
 import type { RecipeStep } from '../../passes/recipe.ts';
 import { type RankedLayer, searchFloatLayers } from '../../passes/tune/search.ts';
-import type { DataSet } from '../../runtime/data/types.ts';
-import { openJudge } from '../../runtime/judge.ts';
 import { refuseUnchanged } from '../pipe.ts';
 import { type Candidate, type Candidates, layersOf } from './candidate.ts';
 import { type Metric, type MetricName, type MetricOptions, metricFor, noiseOf } from './metric.ts';

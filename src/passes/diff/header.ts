@@ -1,3 +1,4 @@
+import { equalBytes } from '../../bytes/bytes.ts';
 import type { Blob } from '../../bytes/stored.ts';
 import type { Graph, ValueInfo } from '../../ir/graph.ts';
 import type { ModelHeader } from '../../ir/header.ts';
@@ -71,7 +72,7 @@ function functionsOf(model: Model): Set<string> {
 async function sameBlob(one: Blob | undefined, other: Blob | undefined): Promise<boolean> {
   if (one === undefined || other === undefined) return one === other;
   if (one.byteLength !== other.byteLength) return false;
-  return Buffer.compare(await one.load(), await other.load()) === 0;
+  return equalBytes(await one.load(), await other.load());
 }
 
 async function textOf(blob: Blob | undefined): Promise<string | undefined> {

@@ -1,3 +1,4 @@
+import { equalBytes } from '../../bytes/bytes.ts';
 import { chunksOf } from '../../compute/chunks.ts';
 import { bitsOf, elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Tensor } from '../../ir/tensor.ts';
@@ -16,7 +17,7 @@ export async function sameBytes(before: Tensor, after: Tensor): Promise<boolean>
     for (;;) {
       const [a, b] = await Promise.all([one.next(), other.next()]);
       if (a.done || b.done) return a.done === b.done;
-      if (Buffer.compare(a.value, b.value) !== 0) return false;
+      if (!equalBytes(a.value, b.value)) return false;
     }
   } finally {
     await Promise.all([one.return(), other.return()]);

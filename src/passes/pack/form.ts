@@ -1,3 +1,4 @@
+import { textLength } from '../../bytes/bytes.ts';
 import { elementCount } from '../../ir/dtype.ts';
 import { Graph } from '../../ir/graph.ts';
 import { type Model, standardVersion } from '../../ir/model.ts';
@@ -180,7 +181,7 @@ export function maskBytes(weight: string, dims: readonly number[], kept: number,
   const texts = [...inputs, ...outputs, opType, DOMAIN];
   return (
     2 +
-    texts.reduce((sum, text) => sum + 2 + Buffer.byteLength(text), 0) +
+    texts.reduce((sum, text) => sum + 2 + textLength(text), 0) +
     tensorBytes(mask, [bits, 1], bits) +
     tensorBytes(values, [kept + 1], (kept + 1) * size) +
     tensorBytes(`dims${NUMBER}`, [dims.length], 8 * dims.length)
@@ -190,7 +191,7 @@ export function maskBytes(weight: string, dims: readonly number[], kept: number,
 /** Bytes that a tensor takes in a file. */
 export function tensorBytes(name: string, dims: readonly number[], byteLength: number): number {
   const lengths = dims.reduce((sum, dim) => sum + varintBytes(dim), 0);
-  const inner = 2 + lengths + 2 + 2 + Buffer.byteLength(name) + 1 + varintBytes(byteLength) + byteLength;
+  const inner = 2 + lengths + 2 + 2 + textLength(name) + 1 + varintBytes(byteLength) + byteLength;
   return 1 + varintBytes(inner) + inner;
 }
 

@@ -1,5 +1,4 @@
-import { threadCount } from '../../compute/helpers.ts';
-import { isShared } from '../../compute/work.ts';
+import { isShared, threadCount } from '../../compute/executor.ts';
 import { thresholdWithin } from '../../kernels/bracket.ts';
 import { selectThreshold, type Threshold } from '../../kernels/magnitude.ts';
 import { overlapped } from '../overlapped.ts';

@@ -1,4 +1,4 @@
-import { isShared } from '../../compute/work.ts';
+import { isShared } from '../../compute/executor.ts';
 import type { DType } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { intAttribute, isOp, type Node } from '../../ir/node.ts';

@@ -1,3 +1,4 @@
+import { joinBytes } from '../../bytes/bytes.ts';
 import { elementCount } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { lookup } from '../../ir/lookup.ts';
@@ -141,7 +142,7 @@ async function contribWeight(use: WeightUse, options: Settled): Promise<Quantize
     halves.push(await quantizedWeight(part, shape, scheme, params, names));
   }
   const joined = async (pick: (one: QuantizedWeight) => Tensor): Promise<Uint8Array> =>
-    Buffer.concat(await Promise.all(halves.map((one) => pick(one).load())));
+    joinBytes(await Promise.all(halves.map((one) => pick(one).load())));
   const scale = await joined((one) => one.scale);
   return {
     data: derived(names.data, scheme.dtype, [directions, columns, rows], () => joined((one) => one.data)),

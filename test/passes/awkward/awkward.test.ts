@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { Tensor } from 'onnxruntime-node';
-import { type Model, prune, quantize } from '../../../src/index.ts';
+import { type Model, prune, quantize } from '../../../src/index.node.ts';
 import { buildModel, type ModelSpec } from '../../support/build.ts';
 import { fixture } from '../../support/cli.ts';
 import { toHalf } from '../../support/half.ts';

@@ -1,5 +1,5 @@
 /** Awkward graphs: what a model may look like, and what quantize has to make of it. */
-import type { QuantizeOptions } from '../../../src/index.ts';
+import type { QuantizeOptions } from '../../../src/index.node.ts';
 import { f32, type ModelSpec, type NodeSpec, type TensorSpec, type ValueSpec } from '../../support/build.ts';
 import { toHalf } from '../../support/half.ts';
 import { randomFloats } from '../../support/random.ts';

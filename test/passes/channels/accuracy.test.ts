@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { Tensor } from 'onnxruntime-node';
 import { sourceOf } from '../../../src/cli/channels.ts';
-import { type ChannelOptions, openData, readModel, removeChannels } from '../../../src/index.ts';
+import { type ChannelOptions, openData, readModel, removeChannels } from '../../../src/index.node.ts';
 import { fixture } from '../../support/cli.ts';
 import { bytesOf } from '../../support/model.ts';
 import { readNpz } from '../../support/npz.ts';

@@ -1,6 +1,6 @@
 /** Shapes, places and settings that the graph computes from numbers of channels, and models of older versions. */
 import { describe, expect, test } from '@jest/globals';
-import { removeChannels } from '../../../src/index.ts';
+import { removeChannels } from '../../../src/index.node.ts';
 import { ints, weight } from '../../support/axes.ts';
 import { type AttributeSpec, buildModel, f32, type ModelSpec, type NodeSpec, value } from '../../support/build.ts';
 import { inputOf, removal } from '../../support/channels.ts';

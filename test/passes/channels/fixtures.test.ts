@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { checkedChannels } from '../../../src/cli/channels.ts';
-import { readModel } from '../../../src/index.ts';
+import { readModel } from '../../../src/index.node.ts';
 import { ROOT } from '../../support/cli.ts';
 import { bytesOf } from '../../support/model.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { removeChannels } from '../../../src/index.ts';
+import { removeChannels } from '../../../src/index.node.ts';
 import { attribute, type Node } from '../../../src/ir/node.ts';
 import { constant } from '../../../src/ir/tensor.ts';
 import { f32 } from '../../support/build.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { Tensor } from 'onnxruntime-node';
-import { type ChannelOptions, type ChannelReport, removeChannels } from '../../../src/index.ts';
+import { type ChannelOptions, type ChannelReport, removeChannels } from '../../../src/index.node.ts';
 import {
   type AttributeSpec,
   buildModel,

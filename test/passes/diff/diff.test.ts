@@ -7,7 +7,7 @@ import {
   prune,
   type QuantizeOptions,
   quantize,
-} from '../../../src/index.ts';
+} from '../../../src/index.node.ts';
 import { f32, float, type ModelSpec, type NodeSpec, value } from '../../support/build.ts';
 import { bytesOf, modelOf } from '../../support/model.ts';
 import { concat, field, int, modelBytes, tensorBytes } from '../../support/wire.ts';

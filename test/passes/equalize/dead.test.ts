@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { readModel, transform } from '../../../src/index.ts';
+import { readModel, transform } from '../../../src/index.node.ts';
 import type { ActivationRange } from '../../../src/ir/ranges.ts';
 import { equalizationValues, equalize } from '../../../src/passes/equalize/index.ts';
 import { buildModel, f32, type NodeSpec, type TensorSpec, value } from '../../support/build.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { bytesSink, print, readModel, transform, writeModel } from '../../../src/index.ts';
+import { bytesSink, print, readModel, transform, writeModel } from '../../../src/index.node.ts';
 import { equalize } from '../../../src/passes/equalize/index.ts';
 import { buildModel, f32, float, type GraphSpec, type NodeSpec, type TensorSpec, value } from '../../support/build.ts';
 import { normal } from '../../support/calibrated.ts';

@@ -1,6 +1,6 @@
 /** Constants that scale and shift go into the weights before or behind them. */
 import { describe, expect, jest, test } from '@jest/globals';
-import { derived, Graph } from '../../../src/index.ts';
+import { derived, Graph } from '../../../src/index.node.ts';
 import { fold } from '../../../src/passes/fold/index.ts';
 import { f32, float, type NodeSpec } from '../../support/build.ts';
 import { bytesOf, modelOf, pass, weightFloats } from '../../support/model.ts';

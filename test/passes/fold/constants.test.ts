@@ -1,6 +1,6 @@
 /** Constant nodes become initializers; what nothing reads goes. */
 import { describe, expect, test } from '@jest/globals';
-import { constant, createNode, Graph, Model } from '../../../src/index.ts';
+import { constant, createNode, Graph, Model } from '../../../src/index.node.ts';
 import { fold } from '../../../src/passes/fold/index.ts';
 import { buildModel, f32, float, type NodeSpec, value } from '../../support/build.ts';
 import { pass, weightBytes } from '../../support/model.ts';

@@ -1,6 +1,6 @@
 /** Nodes whose output is their input. */
 import { describe, expect, jest, test } from '@jest/globals';
-import { Graph } from '../../../src/index.ts';
+import { Graph } from '../../../src/index.node.ts';
 import { fold } from '../../../src/passes/fold/index.ts';
 import { f32, float, i64, type NodeSpec, value } from '../../support/build.ts';
 import { pass } from '../../support/model.ts';

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { Tensor } from 'onnxruntime-node';
-import { print, readModel } from '../../../src/index.ts';
+import { print, readModel } from '../../../src/index.node.ts';
 import { fold } from '../../../src/passes/fold/index.ts';
 import { fixture, ROOT } from '../../support/cli.ts';
 import { pass } from '../../support/model.ts';

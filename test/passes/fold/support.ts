@@ -1,7 +1,7 @@
 /** Models that are folded, and whether they still compute what they did. */
 import { expect } from '@jest/globals';
 import type { Tensor } from 'onnxruntime-node';
-import { type PassReport, print } from '../../../src/index.ts';
+import { type PassReport, print } from '../../../src/index.node.ts';
 import { type FoldOptions, fold } from '../../../src/passes/fold/index.ts';
 import { buildModel, f32, type ModelSpec, type NodeSpec, type TensorSpec } from '../../support/build.ts';
 import { pass } from '../../support/model.ts';

@@ -12,9 +12,9 @@ import {
   sparsegpt,
   type ValueInfo,
   wanda,
-} from '../../../src/index.ts';
-import { randomData } from '../../../src/runtime/data/random.ts';
-import { openSession } from '../../../src/runtime/session.ts';
+} from '../../../src/index.node.ts';
+import { randomData } from '../../../src/node/data/random.ts';
+import { openSession } from '../../../src/node/runtime/session.ts';
 import { fixturePath } from '../../support/digits.ts';
 import { toHalf } from '../../support/half.ts';
 import { bytesOf } from '../../support/model.ts';

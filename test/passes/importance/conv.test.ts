@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { openActivations, type Pass, sparsegpt, wanda } from '../../../src/index.ts';
-import type { DataSet } from '../../../src/runtime/data/types.ts';
+import { openActivations, type Pass, sparsegpt, wanda } from '../../../src/index.node.ts';
+import type { DataSet } from '../../../src/node/data/types.ts';
 import { f32, type ModelSpec } from '../../support/build.ts';
 import { naiveSparseGpt, naiveWanda, rowsOf } from '../../support/importance.ts';
 import { pass, weightFloats } from '../../support/model.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { type PassReport, prune, sparsegpt, wanda } from '../../../src/index.ts';
+import { type PassReport, prune, sparsegpt, wanda } from '../../../src/index.node.ts';
 import { f32, i64, type ModelSpec, type TensorSpec, value } from '../../support/build.ts';
 import { fromHalf, toHalf } from '../../support/half.ts';
 import { givenActivations, naiveSparseGpt, naiveWanda, type Rows, rowsOf } from '../../support/importance.ts';

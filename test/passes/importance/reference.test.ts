@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { sparsegpt, wanda } from '../../../src/index.ts';
+import { sparsegpt, wanda } from '../../../src/index.node.ts';
 import { f32, type ModelSpec, type TensorSpec } from '../../support/build.ts';
 import { givenActivations, naiveSparseGpt, naiveWanda, type Rows, rowsOf } from '../../support/importance.ts';
 import { pass, weightFloats } from '../../support/model.ts';

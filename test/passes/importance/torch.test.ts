@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { prune, sparsegpt, wanda } from '../../../src/index.ts';
+import { prune, sparsegpt, wanda } from '../../../src/index.node.ts';
 import { accuracyOf, fixturePath, prunedBy } from '../../support/digits.ts';
 
 interface Recorded {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { inspect, type Model, type QuantizeOptions, quantize, type WeightFacts } from '../../../src/index.ts';
+import { inspect, type Model, type QuantizeOptions, quantize, type WeightFacts } from '../../../src/index.node.ts';
 import { buildModel, f32, i64, type ModelSpec, value } from '../../support/build.ts';
 import { bytesOf, modelOf } from '../../support/model.ts';
 import { concat, field, int, modelBytes, tensorBytes } from '../../support/wire.ts';

@@ -1,7 +1,15 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { inspect, type Model, type Plan, type Planner, planModel, quantize, readModel } from '../../../src/index.ts';
+import {
+  inspect,
+  type Model,
+  type Plan,
+  type Planner,
+  planModel,
+  quantize,
+  readModel,
+} from '../../../src/index.node.ts';
 import { buildModel, f32 } from '../../support/build.ts';
 import { folder, ROOT } from '../../support/cli.ts';
 import { modelOf } from '../../support/model.ts';

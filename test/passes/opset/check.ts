@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 import type { Tensor } from 'onnxruntime-node';
-import { bytesSink, bytesSource, type Model, print, readModel, writeModel } from '../../../src/index.ts';
+import { bytesSink, bytesSource, type Model, print, readModel, writeModel } from '../../../src/index.node.ts';
 import { type RaiseResult, raiseOpset } from '../../../src/passes/opset/index.ts';
 import { buildModel, type ModelSpec } from '../../support/build.ts';
 import { feed, runModel } from '../../support/ort.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { Tensor } from 'onnxruntime-node';
-import { print } from '../../../src/index.ts';
+import { print } from '../../../src/index.node.ts';
 import { type AttributeSpec, f32, float, i64, type ModelSpec, value } from '../../support/build.ts';
 import { feed } from '../../support/ort.ts';
 import { expectRefused, expectSame } from './check.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { print } from '../../../src/index.ts';
+import { print } from '../../../src/index.node.ts';
 import type { DType } from '../../../src/ir/dtype.ts';
 import { convert } from '../../../src/passes/convert.ts';
 import { HIGHEST_OPSET, raiseOpset } from '../../../src/passes/opset/index.ts';

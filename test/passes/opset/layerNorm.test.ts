@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { Tensor } from 'onnxruntime-node';
-import { print } from '../../../src/index.ts';
+import { print } from '../../../src/index.node.ts';
 import { type DType, dtypeNumber } from '../../../src/ir/dtype.ts';
 import { raiseOpset } from '../../../src/passes/opset/index.ts';
 import { buildModel, type ModelSpec, type NodeSpec, type TensorSpec, value } from '../../support/build.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { print } from '../../../src/index.ts';
+import { print } from '../../../src/index.node.ts';
 import { type AttributeSpec, f32, float, i64, type ModelSpec, type TensorSpec, value } from '../../support/build.ts';
 import { feed } from '../../support/ort.ts';
 import { randomFloats } from '../../support/random.ts';

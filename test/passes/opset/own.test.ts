@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { Tensor } from 'onnxruntime-node';
-import { print } from '../../../src/index.ts';
+import { print } from '../../../src/index.node.ts';
 import type { DType } from '../../../src/ir/dtype.ts';
 import { f32, float, type ModelSpec, type NodeSpec, type TensorSpec, value } from '../../support/build.ts';
 import { toHalf } from '../../support/half.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { bytesSource, fileSource, type Model, print, readModel } from '../../../src/index.ts';
+import { bytesSource, fileSource, type Model, print, readModel } from '../../../src/index.node.ts';
 import { OPERATOR_VERSIONS } from '../../../src/passes/opset/history.ts';
 import { HIGHEST_OPSET, LOWEST_OPSET, raiseOpset } from '../../../src/passes/opset/index.ts';
 import { entryOf } from '../../../src/passes/opset/table.ts';

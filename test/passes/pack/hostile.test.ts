@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import onnxProto, { type onnx as types } from 'onnx-proto';
-import { CompressError, convert, fold, pack, print, prune, quantize, unpack } from '../../../src/index.ts';
+import { CompressError, convert, fold, pack, print, prune, quantize, unpack } from '../../../src/index.node.ts';
 import { bytesOf, modelOf, pass } from '../../support/model.ts';
 import { product, sparseWeight } from './support.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { convert, type DType, equalize, fold, pack, print, prune, quantize, unpack } from '../../../src/index.ts';
+import { convert, type DType, equalize, fold, pack, print, prune, quantize, unpack } from '../../../src/index.node.ts';
 import { sharedBytes } from '../../../src/passes/pack/form.ts';
 import { buildModel, f32, type ModelSpec, value } from '../../support/build.ts';
 import { fixture } from '../../support/cli.ts';

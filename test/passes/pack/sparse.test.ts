@@ -1,6 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
 import onnxProto from 'onnx-proto';
-import { constant, type DType, pack, print, prune, quantize, type SparseTensor, unpack } from '../../../src/index.ts';
+import {
+  constant,
+  type DType,
+  pack,
+  print,
+  prune,
+  quantize,
+  type SparseTensor,
+  unpack,
+} from '../../../src/index.node.ts';
 import { buildModel, f32, type ModelSpec, value } from '../../support/build.ts';
 import { bytesOf, modelOf, pass, weightBytes, weightFloats } from '../../support/model.ts';
 import { feed } from '../../support/ort.ts';

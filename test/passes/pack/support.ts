@@ -1,7 +1,7 @@
 /** Sparse weights of every type, models of them, and what ONNX Runtime makes of these. */
 import { expect } from '@jest/globals';
 import type { Tensor } from 'onnxruntime-node';
-import { type DType, readModel } from '../../../src/index.ts';
+import { type DType, readModel } from '../../../src/index.node.ts';
 import { f32, type ModelSpec, type NodeSpec, type TensorSpec } from '../../support/build.ts';
 import { toHalf } from '../../support/half.ts';
 import { modelOf } from '../../support/model.ts';

@@ -14,7 +14,7 @@ import {
   type Store,
   sparsity,
   unpack,
-} from '../../../src/index.ts';
+} from '../../../src/index.node.ts';
 import { f32, type ModelSpec, value } from '../../support/build.ts';
 import { bytesOf, modelOf, pass } from '../../support/model.ts';
 import { product, sparseWeight } from './support.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { prune } from '../../../src/index.ts';
+import { prune } from '../../../src/index.node.ts';
 import { f32, type ModelSpec, type NodeSpec, type TensorSpec } from '../../support/build.ts';
 import { modelOf, pass, weightFloats } from '../../support/model.ts';
 import { randomFloats } from '../../support/random.ts';

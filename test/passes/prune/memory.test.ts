@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from '@jest/globals';
-import { constant, derived, type PruneOptions, prune } from '../../../src/index.ts';
+import { constant, derived, type PruneOptions, prune } from '../../../src/index.node.ts';
 import { modelOf } from '../../support/model.ts';
 import { randomFloats } from '../../support/random.ts';
 import { file, model } from './support.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { openArrays, type Pass, type PruneOptions, prune } from '../../../src/index.ts';
+import { openArrays, type Pass, type PruneOptions, prune } from '../../../src/index.node.ts';
 import { modelOf, pass, weightFloats } from '../../support/model.ts';
 import { fixture, maskHash, zerosOf } from './support.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { CompressError, openArrays, type PruneOptions, prune } from '../../../src/index.ts';
+import { CompressError, openArrays, type PruneOptions, prune } from '../../../src/index.node.ts';
 import { modulePath } from '../../../src/passes/prune/names.ts';
 import { bytesOf, modelOf, pass, weightFloats } from '../../support/model.ts';
 import { file, fixture, model, type Spec, weight, zerosOf } from './support.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { prune } from '../../../src/index.ts';
+import { prune } from '../../../src/index.node.ts';
 import { f32, float, type ModelSpec, type NodeSpec, type TensorSpec, value } from '../../support/build.ts';
 import { bytesOf, modelOf, pass, weightBytes, weightFloats } from '../../support/model.ts';
 import { randomFloats } from '../../support/random.ts';

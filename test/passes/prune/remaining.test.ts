@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { constant, type NamedArrays, type PruneOptions, prune } from '../../../src/index.ts';
+import { constant, type NamedArrays, type PruneOptions, prune } from '../../../src/index.node.ts';
 import { f32, type ModelSpec, type TensorSpec } from '../../support/build.ts';
 import { modelOf, pass, weightFloats } from '../../support/model.ts';
 import { randomFloats } from '../../support/random.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { constant, type PruneOptions, prune } from '../../../src/index.ts';
+import { constant, type PruneOptions, prune } from '../../../src/index.node.ts';
 import type { DType } from '../../../src/ir/dtype.ts';
 import { f32 } from '../../support/build.ts';
 import { modelOf, pass, weightFloats } from '../../support/model.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { CompressError, type PruneOptions, prune } from '../../../src/index.ts';
+import { CompressError, type PruneOptions, prune } from '../../../src/index.node.ts';
 import { f32, type ModelSpec, type TensorSpec } from '../../support/build.ts';
 import { pass, weightFloats } from '../../support/model.ts';
 import { randomFloats } from '../../support/random.ts';

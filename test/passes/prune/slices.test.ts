@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { type Axis, type PruneOptions, prune } from '../../../src/index.ts';
+import { type Axis, type PruneOptions, prune } from '../../../src/index.node.ts';
 import { f32, type ModelSpec, type NodeSpec, type TensorSpec } from '../../support/build.ts';
 import { bytesOf, modelOf, pass, weightBytes, weightFloats } from '../../support/model.ts';
 import { randomFloats } from '../../support/random.ts';

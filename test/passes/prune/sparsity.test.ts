@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { isPruned, type PruneOptions, prune, readModel, sparsity } from '../../../src/index.ts';
+import { isPruned, type PruneOptions, prune, readModel, sparsity } from '../../../src/index.node.ts';
 import { f32, type ModelSpec, type TensorSpec } from '../../support/build.ts';
 import { bytesOf, modelOf, pass } from '../../support/model.ts';
 import { randomFloats } from '../../support/random.ts';

@@ -1,7 +1,7 @@
 /** Masks of pruned weights as the references keep them, and a small model with files of arrays for it. */
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { constant, type NamedArrays } from '../../../src/index.ts';
+import { constant, type NamedArrays } from '../../../src/index.node.ts';
 import type { DType } from '../../../src/ir/dtype.ts';
 import { f32, type ModelSpec, type NodeSpec, type TensorSpec } from '../../support/build.ts';
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { prune } from '../../../src/index.ts';
+import { prune } from '../../../src/index.node.ts';
 import { elementCount } from '../../../src/ir/dtype.ts';
 import { f32, type ModelSpec } from '../../support/build.ts';
 import { pass, weightFloats } from '../../support/model.ts';

@@ -1,4 +1,4 @@
-import type { QuantizeOptions } from '../../../src/index.ts';
+import type { QuantizeOptions } from '../../../src/index.node.ts';
 import { f32, type ModelSpec, type NodeSpec, type TensorSpec } from '../../support/build.ts';
 import { toHalf } from '../../support/half.ts';
 import { randomFloats } from '../../support/random.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { print, quantize } from '../../../src/index.ts';
+import { print, quantize } from '../../../src/index.node.ts';
 import { buildModel } from '../../support/build.ts';
 import { pass } from '../../support/model.ts';
 import { feed, runModel } from '../../support/ort.ts';

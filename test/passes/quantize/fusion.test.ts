@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { quantize } from '../../../src/index.ts';
+import { quantize } from '../../../src/index.node.ts';
 import { buildModel } from '../../support/build.ts';
 import { runFused } from '../../support/fusion.ts';
 import { pass } from '../../support/model.ts';

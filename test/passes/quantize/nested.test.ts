@@ -1,6 +1,6 @@
 /** Weights deep inside functions, and what the report says of Conv. */
 import { expect, test } from '@jest/globals';
-import { attribute, constant, createNode, Graph, Model, quantize, transform } from '../../../src/index.ts';
+import { attribute, constant, createNode, Graph, Model, quantize, transform } from '../../../src/index.node.ts';
 import { buildModel, f32, type ModelSpec } from '../../support/build.ts';
 import { modelOf, pass } from '../../support/model.ts';
 import { randomFloats } from '../../support/random.ts';

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import type { Tensor } from 'onnxruntime-node';
-import { prune, quantize } from '../../../src/index.ts';
+import { prune, quantize } from '../../../src/index.node.ts';
 import { runFused } from '../../support/fusion.ts';
 import { pass } from '../../support/model.ts';
 import { readNpz } from '../../support/npz.ts';

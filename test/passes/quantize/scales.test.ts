@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { readModel } from '../../../src/onnx/read.ts';
+import { readModel } from '../../../src/node/model.ts';
 import { DistinctScales } from '../../../src/passes/quantize/scales.ts';
 import { modelBytes } from '../../support/wire.ts';
 

@@ -7,7 +7,7 @@ import {
   Model,
   type QuantizeOptions,
   quantize,
-} from '../../../src/index.ts';
+} from '../../../src/index.node.ts';
 import { f32, type ModelSpec, type NodeSpec, type TensorSpec, type ValueSpec } from '../../support/build.ts';
 import { modelOf, pass, weightFloats } from '../../support/model.ts';
 import { randomFloats } from '../../support/random.ts';

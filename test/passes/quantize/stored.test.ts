@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { bytesSink, prune, quantize, readModel, transform, writeModel } from '../../../src/index.ts';
+import { bytesSink, prune, quantize, readModel, transform, writeModel } from '../../../src/index.node.ts';
 import { fixture } from '../../support/cli.ts';
 import { readNpz } from '../../support/npz.ts';
 import { optimizedModel, runModel } from '../../support/ort.ts';

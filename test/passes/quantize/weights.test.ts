@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { type QuantizeOptions, quantize } from '../../../src/index.ts';
+import { type QuantizeOptions, quantize } from '../../../src/index.node.ts';
 import { channelLayout } from '../../../src/kernels/layout.ts';
 import { roundHalfEven } from '../../../src/kernels/linear.ts';
 import { buildModel, f32, float, type ModelSpec, type TensorSpec } from '../../support/build.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { quantize } from '../../../src/index.ts';
+import { quantize } from '../../../src/index.node.ts';
 import { buildModel, f32, type ModelSpec, type NodeSpec } from '../../support/build.ts';
 import { quantized } from '../../support/calibrated.ts';
 import { pass } from '../../support/model.ts';

@@ -3,8 +3,8 @@ import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { zipSync } from 'fflate';
-import { openData } from '../../../src/runtime/data/open.ts';
-import { loadRanges } from '../../../src/runtime/rangesFile.ts';
+import { openData } from '../../../src/node/data/open.ts';
+import { loadRanges } from '../../../src/node/runtime/rangesFile.ts';
 import { folder } from '../../support/cli.ts';
 import { concat, field, tensorBytes, varint } from '../../support/wire.ts';
 

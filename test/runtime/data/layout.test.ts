@@ -2,8 +2,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { ValueInfo } from '../../../src/ir/graph.ts';
-import { openData } from '../../../src/runtime/data/open.ts';
-import type { Sample } from '../../../src/runtime/data/types.ts';
+import { openData } from '../../../src/node/data/open.ts';
+import type { Sample } from '../../../src/node/data/types.ts';
 import { folder } from '../../support/cli.ts';
 import { npzOf } from '../../support/npz.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ValueInfo } from '../../../src/ir/graph.ts';
-import { parseDim } from '../../../src/runtime/data/expression.ts';
-import { OpenDims } from '../../../src/runtime/data/lengths.ts';
+import { parseDim } from '../../../src/node/data/expression.ts';
+import { OpenDims } from '../../../src/node/data/lengths.ts';
 
 describe('the name of a dim', () => {
   const lengths: Record<string, number> = { a: 6, b: 4, 'past.1': 10, seq_len: 3 };

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { zipSync } from 'fflate';
 import onnxProto from 'onnx-proto';
-import { openData } from '../../../src/runtime/data/open.ts';
+import { openData } from '../../../src/node/data/open.ts';
 import { fixture, folder } from '../../support/cli.ts';
 
 const X = [{ name: 'x', dtype: 'float32', dims: ['n', 2] }] as const;

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { randomData } from '../../../src/runtime/data/random.ts';
-import type { Sample } from '../../../src/runtime/data/types.ts';
+import { randomData } from '../../../src/node/data/random.ts';
+import type { Sample } from '../../../src/node/data/types.ts';
 
 async function collect(...args: Parameters<typeof randomData>): Promise<Sample[]> {
   const all: Sample[] = [];

@@ -187,8 +187,8 @@ async function amountsOf(
   };
 }
 
-async function arraysOf(path: string): ReturnType<typeof import('../../../runtime/data/arrays.ts').openArrays> {
-  return (await import('../../../runtime/data/arrays.ts')).openArrays(path);
+async function arraysOf(path: string): ReturnType<typeof import('../../../node/data/arrays.ts').openArrays> {
+  return (await import('../../../node/data/arrays.ts')).openArrays(path);
 }
 
 function parseAxis(text: string): number | 'out' | 'in' {

@@ -1,6 +1,6 @@
 import { CompressError } from '../../../errors.ts';
-import { readTextFile } from '../../../io/textFile.ts';
-import { jsonKeys } from '../../../runtime/data/jsonKeys.ts';
+import { jsonKeys } from '../../../node/data/jsonKeys.ts';
+import { readTextFile } from '../../../node/files/textFile.ts';
 
 /** Larger than any list of the layers of a model. */
 const MAX_BYTES = 2 ** 24;

@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals';
-import { print, readModel, transform } from '../../../../src/index.ts';
+import { print, readModel, transform } from '../../../../src/index.node.ts';
 import type { ActivationRange } from '../../../../src/ir/ranges.ts';
+import { openData } from '../../../../src/node/data/open.ts';
+import { calibrate } from '../../../../src/node/runtime/calibrate.ts';
 import { correctBias, correctionValues } from '../../../../src/passes/quantize/static/correct.ts';
-import { calibrate } from '../../../../src/runtime/calibrate.ts';
-import { openData } from '../../../../src/runtime/data/open.ts';
 import { buildModel, f32, float, value } from '../../../support/build.ts';
 import { fixture } from '../../../support/cli.ts';
 

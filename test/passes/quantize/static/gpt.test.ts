@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { readModel } from '../../../../src/index.ts';
+import { readModel } from '../../../../src/index.node.ts';
 import { buildModel, f32, float, i64, type NodeSpec, type TensorSpec, value } from '../../../support/build.ts';
 import { normal, quantized } from '../../../support/calibrated.ts';
 

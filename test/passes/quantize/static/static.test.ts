@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals';
-import { bytesSink, fold, print, readModel, transform, writeModel } from '../../../../src/index.ts';
+import { bytesSink, fold, print, readModel, transform, writeModel } from '../../../../src/index.node.ts';
 import type { ActivationRange } from '../../../../src/ir/ranges.ts';
+import { openData } from '../../../../src/node/data/open.ts';
+import { calibrate } from '../../../../src/node/runtime/calibrate.ts';
 import { calibrationValues, quantizeStatic, type StaticOptions } from '../../../../src/passes/quantize/static/index.ts';
 import { activationParams } from '../../../../src/passes/quantize/static/qdq.ts';
-import { calibrate } from '../../../../src/runtime/calibrate.ts';
-import { openData } from '../../../../src/runtime/data/open.ts';
 import { buildModel, f32, value } from '../../../support/build.ts';
 import { fixture } from '../../../support/cli.ts';
 import { readNpz } from '../../../support/npz.ts';

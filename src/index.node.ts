@@ -1,0 +1,21 @@
+/** The package under Node: the core, with models read from and written to files, threads, data and ONNX Runtime. */
+export * from './index.ts';
+export { openArrays } from './node/data/arrays.ts';
+export { type DataFor, fittingRandomData, type TrialRun } from './node/data/fitting.ts';
+export { type Fill, type ModelInput, modelInputs } from './node/data/inputs.ts';
+export type { Lengths } from './node/data/lengths.ts';
+export { type DataOptions, openData } from './node/data/open.ts';
+export { type RandomOptions, randomData } from './node/data/random.ts';
+export type { DataSet, FeedData, FeedTensor, Sample } from './node/data/types.ts';
+export { type ScratchFile, scratchFile } from './node/files/scratch.ts';
+export { fileSink } from './node/files/sink.ts';
+export { fileSource } from './node/files/source.ts';
+export { spool } from './node/files/spool.ts';
+export { streamSink } from './node/files/standard.ts';
+export { type ReadOptions, readModel, type WriteOptions, writeModel } from './node/model.ts';
+export { BENCH_DEFAULTS, type BenchOptions, type BenchReport, bench, checkRatio } from './node/runtime/bench.ts';
+export { CALIBRATE_DEFAULTS, type CalibrateOptions, type Calibration, calibrate } from './node/runtime/calibrate.ts';
+export { type ActivationOptions, type DataActivations, openActivations } from './node/runtime/gram.ts';
+export { JUDGE_DEFAULTS, type Judge, type Judgement, type JudgeOptions, openJudge } from './node/runtime/judge.ts';
+export { loadRanges, saveRanges } from './node/runtime/rangesFile.ts';
+export { checkGates, type Gates, type VerifyOptions, type VerifyReport, verify } from './node/runtime/verify.ts';

@@ -1,0 +1,49 @@
+import { basename } from 'node:path';
+import { CompressError } from '../../errors.ts';
+import type { NamedArray, NamedArrays } from '../../ir/arrays.ts';
+import { fileSource } from '../files/source.ts';
+import { type Column, pieces } from './column.ts';
+import { npzColumns } from './npz.ts';
+import { safetensorsArrays } from './safetensors.ts';
+
+/**
+ * Arrays by name from a .npz or a .safetensors file: masks or scores of weights. What the file is, its first bytes tell.
+ * Elements are read when a pass asks for them, one array at a time.
+ *
+ * @throws CompressError `data` where the file is broken or of another kind, `limit`, `io`
+ */
+export async function openArrays(path: string): Promise<NamedArrays> {
+  const arrays = (await startsLikeZip(path)) ? await npzArrays(path) : await safetensorsArrays(path);
+  return { label: basename(path), arrays };
+}
+
+async function npzArrays(path: string): Promise<Map<string, NamedArray>> {
+  const columns = await npzColumns(path, 'array');
+  return new Map([...columns].map(([name, column]) => [name, arrayOf(column, `${path}, array '${name}'`)]));
+}
+
+function arrayOf(column: Column, where: string): NamedArray {
+  const { dtype, dims } = column;
+  return {
+    dtype,
+    dims,
+    async load() {
+      // Its rows all at once; a scalar has one.
+      for await (const piece of pieces(column, [dims[0] ?? 1], where)) return new Uint8Array(piece);
+      return new Uint8Array(0);
+    },
+  };
+}
+
+/** The length of a .safetensors header, and the brace it begins with. */
+const HEAD = 9;
+
+/** Whether a file begins as .npz files do; other kinds that are known are refused by name. */
+async function startsLikeZip(path: string): Promise<boolean> {
+  const file = await fileSource(path);
+  const head = await file.read(0, Math.min(HEAD, file.byteLength)).finally(() => file.close());
+  if (head[0] === 0x50 && head[1] === 0x4b) return true;
+  if (head[8] === 0x7b) return false;
+  const hint = 'Save the arrays by name: numpy.savez(file, **arrays) or safetensors.torch.save_file(tensors, file).';
+  throw new CompressError('data', path, 'is neither a .npz nor a .safetensors file', { hint });
+}

@@ -1,0 +1,58 @@
+import { read } from 'node:fs';
+import { promisify } from 'node:util';
+import type { Place, Zeroed } from '../../bytes/stored.ts';
+import { CompressError, ioError } from '../../errors.ts';
+
+const readLater = promisify(read);
+
+/** Magnitudes are below. */
+export const ZERO_LIMIT: number = 2 ** 31;
+
+/** Bytes read at a time. */
+const PIECE: number = 4 << 20;
+
+/**
+ * Fills `target` with the bytes of a place from byte `start` on.
+ * @throws CompressError `io`
+ */
+export async function readPlace(place: Place, target: Uint8Array, start: number, label: string): Promise<void> {
+  const { position, zeroed } = place;
+  // Elements are read whole, and cut afterwards.
+  const [first, end] = [start, start + target.byteLength].map((at, which) =>
+    zeroed === undefined ? at : which === 0 ? at - (at % 4) : at + ((4 - (at % 4)) % 4),
+  ) as [number, number];
+  const aligned = first === start && end === start + target.byteLength && target.byteOffset % 4 === 0;
+  for (let at = first; at < end; at += PIECE) {
+    const length = Math.min(PIECE, end - at);
+    const bytes =
+      aligned || zeroed === undefined ? target.subarray(at - first, at - first + length) : new Uint8Array(length);
+    await fill(place.fd, bytes, position + at, label);
+    if (zeroed === undefined) continue;
+    zero(bytes, position + at, zeroed);
+    if (aligned) continue;
+    const [from, to] = [Math.max(at, start), Math.min(at + length, start + target.byteLength)];
+    target.set(bytes.subarray(from - at, to - at), from - start);
+  }
+}
+
+async function fill(fd: number, bytes: Uint8Array, position: number, label: string): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesRead } = await readLater(fd, bytes, done, bytes.length - done, position + done).catch(
+      (cause: unknown) => {
+        throw ioError(label, cause);
+      },
+    );
+    if (bytesRead === 0) throw new CompressError('io', label, 'became shorter while it was read');
+    done += bytesRead;
+  }
+}
+
+/** Makes zeros of those float32 elements that stand for them; `bytes` lie at `position` of the file. */
+function zero(bytes: Uint8Array, position: number, { below, until }: Zeroed): void {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+  const ties = Math.max(0, Math.min(words.length, (until - position) / 4));
+  for (let index = 0; index < words.length; index++) {
+    const magnitude = (words[index] as number) & 0x7fffffff;
+    if (magnitude < below || (magnitude === below && index < ties)) words[index] = 0;
+  }
+}

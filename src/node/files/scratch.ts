@@ -1,0 +1,66 @@
+import { close, open, read } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { CompressError, ioError } from '../../errors.ts';
+import { type TemporaryFolder, temporaryFolder } from './temporary.ts';
+import { writeAll } from './writeAll.ts';
+
+/** Bytes put aside in a temporary file. It goes with `close()`, at the latest when the process exits. */
+export interface ScratchFile {
+  /**
+   * Writes a copy at the end of the file.
+   * @returns reads it again
+   * @throws CompressError `io`
+   */
+  keep(bytes: Uint8Array): Promise<() => Promise<Uint8Array>>;
+  close(): Promise<void>;
+}
+
+// Descriptors, not handles: who keeps a read function keeps the file, and no collector closes it with a warning.
+const files = { open: promisify(open), close: promisify(close), read: promisify(read) };
+
+/** A scratch file, made when it is first needed. */
+export function scratchFile(): ScratchFile {
+  let opened: Promise<{ folder: TemporaryFolder; fd: number }> | undefined;
+  let end = 0;
+  const start = async (): Promise<{ folder: TemporaryFolder; fd: number }> => {
+    const folder = await temporaryFolder();
+    return { folder, fd: await guarded(() => files.open(join(folder.path, 'scratch'), 'w+')) };
+  };
+  return {
+    async keep(bytes) {
+      opened ??= start();
+      const { fd } = await opened;
+      const { byteLength } = bytes;
+      const position = end;
+      end += byteLength;
+      await writeAll(fd, bytes, position, WHERE);
+      return async () => {
+        const out = new Uint8Array(byteLength);
+        for (let done = 0; done < byteLength; ) {
+          const at = done;
+          const { bytesRead } = await guarded(() => files.read(fd, out, at, byteLength - at, position + at));
+          if (bytesRead === 0) throw new CompressError('io', WHERE, 'became shorter while it was in use');
+          done += bytesRead;
+        }
+        return out;
+      };
+    },
+    async close() {
+      if (opened === undefined) return;
+      const { folder, fd } = await opened;
+      await guarded(() => files.close(fd));
+      await folder.remove();
+    },
+  };
+}
+
+const WHERE = 'a temporary file';
+
+async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw ioError(WHERE, cause);
+  }
+}

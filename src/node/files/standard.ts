@@ -1,0 +1,114 @@
+import { fstatSync } from 'node:fs';
+import type { Sink } from '../../bytes/sink.ts';
+import { ioError } from '../../errors.ts';
+import { GATHER, Gatherer } from './gather.ts';
+import { type Handover, handOver } from './handover.ts';
+import { blockingPipe } from './pipe.ts';
+import { canRefer } from './references.ts';
+import { writeAll } from './writeAll.ts';
+
+/** A stream that takes bytes, such as `process.stdout`: what is used of Node's `Writable`. */
+export interface ByteStream {
+  on(event: 'error', listener: (cause: unknown) => void): unknown;
+  write(bytes: Uint8Array, written: (cause?: Error | null) => void): unknown;
+}
+
+/** A sink over a stream such as `process.stdout`, waiting whenever the reader is slower than we are. */
+export function streamSink(stream: ByteStream, label = '<stdout>'): Sink {
+  let failure: unknown;
+  const onError = (cause: unknown): void => {
+    failure ??= cause;
+  };
+  stream.on('error', onError);
+  const send = (bytes: Uint8Array): Promise<void> =>
+    new Promise((resolve, reject) => {
+      if (failure !== undefined) return reject(ioError(label, failure));
+      stream.write(bytes, (cause) => (cause ? reject(ioError(label, cause)) : resolve()));
+    });
+  const gather = new Gatherer(async (bytes) => {
+    for (let at = 0; at < bytes.byteLength; at += GATHER) await send(bytes.subarray(at, at + GATHER));
+  });
+  return {
+    label,
+    write: (chunk) => gather.add(chunk),
+    finish: () => gather.flush(),
+    async abort() {},
+  };
+}
+
+/**
+ * Standard output as a sink. Into a pipe or a file, threads may write as well, each behind the other: a pipe is opened anew
+ * so that writes wait (see {@link blockingPipe}); of a file the descriptor is used as it is, because its position is that
+ * of everybody who has it, and it may append. Where another process of ours waits at the other end of the pipe, a large
+ * model goes to it as a file (see handover.ts).
+ * @param stream - for anything else, and where the pipe cannot be opened
+ */
+export async function stdoutSink(stream: ByteStream, fd = 1): Promise<Sink> {
+  const handle = await blockingPipe(fd, 'w');
+  if (handle === undefined) return fstatSync(fd).isFile() ? descriptorSink(fd) : streamSink(stream);
+  return descriptorSink(handle.fd, { close: () => handle.close(), handOver: () => handOver(fd, STDOUT) });
+}
+
+const STDOUT = '<stdout>';
+
+/** What else there is to a descriptor. */
+interface Around {
+  readonly close?: () => Promise<void>;
+  readonly handOver?: () => Promise<Handover | undefined>;
+}
+
+/** Bytes behind each other; or, from the first megabyte on, in a file that is handed over. */
+function descriptorSink(fd: number, { close = async () => {}, handOver: begin }: Around = {}): Sink {
+  let handover: Promise<Handover | undefined> | undefined;
+  const handedOver = (): Promise<Handover | undefined> => {
+    handover ??= begin?.() ?? Promise.resolve(undefined);
+    return handover;
+  };
+  let position = 0;
+  const send = async (bytes: Uint8Array): Promise<void> => writeAll(fd, bytes, null, STDOUT);
+  const place = async (bytes: Uint8Array): Promise<void> => {
+    const other = await handedOver();
+    if (other === undefined) return send(bytes);
+    await writeAll(other.handle.fd, bytes, position, other.path);
+    position += bytes.byteLength;
+  };
+  const gather = new Gatherer(place);
+  const discard = async (): Promise<void> => {
+    const other = await handover?.catch(() => undefined);
+    await other?.abort();
+    await close().catch(() => {});
+  };
+  let label = STDOUT;
+  return {
+    get label() {
+      return label;
+    },
+    write: (chunk) => gather.add(chunk),
+    async reserve(byteLength) {
+      await gather.flush();
+      const other = await handedOver();
+      if (other === undefined) return { fd, position: undefined };
+      label = other.path;
+      const at = position;
+      position += byteLength;
+      return { fd: other.handle.fd, position: at };
+    },
+    async refer(byteLength, placeOf) {
+      await gather.flush();
+      const other = await handedOver();
+      const place = other && (await placeOf());
+      if (other === undefined || place === undefined || !canRefer(place.fd)) return false;
+      other.refer({ at: position, byteLength, place });
+      position += byteLength;
+      return true;
+    },
+    async finish() {
+      // A short model has not been flushed until now: no file for that.
+      handover ??= Promise.resolve(undefined);
+      await gather.flush();
+      await (await handover)?.finish(position, send);
+      await close();
+    },
+    abort: discard,
+  };
+}

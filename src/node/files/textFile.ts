@@ -1,0 +1,59 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CompressError, ioError } from '../../errors.ts';
+
+/** Bytes read at a time. */
+const PIECE: number = 1 << 16;
+/** How long somebody may take to open the other end of a pipe, in milliseconds. Shells start both ends at once. */
+const PATIENCE = 2000;
+/** How long to wait where a pipe has nothing, in milliseconds. */
+const PAUSE = 10;
+
+/**
+ * The text of a short file, which may be a pipe, as shells make one of `<(command)`.
+ * @param most - bytes it may have: no more than a few beyond are read, of what has no end
+ * @throws CompressError `io`, also for a pipe that nobody writes
+ */
+export async function readTextFile(path: string, most: number): Promise<string> {
+  // Opening a pipe waits for somebody to write it, and no signal ends that.
+  const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, flags);
+    const isPipe = (await file.stat()).isFIFO();
+    const chunks: Buffer[] = [];
+    for (let length = 0; length <= most; ) {
+      const chunk = await nextOf(file, path, isPipe && length === 0);
+      if (chunk.length === 0) break;
+      chunks.push(chunk);
+      length += chunk.length;
+    }
+    return Buffer.concat(chunks).toString('utf8');
+  } catch (cause) {
+    throw ioError(path, cause);
+  } finally {
+    await file?.close();
+  }
+}
+
+/**
+ * What comes next; empty at the end.
+ * @param isUnwritten - of a pipe: nothing came yet, so that its end may be a beginning
+ */
+async function nextOf(file: FileHandle, path: string, isUnwritten: boolean): Promise<Buffer> {
+  const start = performance.now();
+  for (;;) {
+    const { buffer, bytesRead } = await file
+      .read(Buffer.allocUnsafe(PIECE), 0, PIECE, null)
+      .catch((cause: NodeJS.ErrnoException) => {
+        if (cause.code === 'EAGAIN') return { buffer: Buffer.alloc(0), bytesRead: undefined };
+        throw cause;
+      });
+    if (bytesRead !== undefined && (bytesRead > 0 || !isUnwritten)) return buffer.subarray(0, bytesRead);
+    if (bytesRead === 0 && performance.now() - start > PATIENCE) {
+      throw new CompressError('io', path, 'is a pipe that nobody writes', { hint: 'Name a file.' });
+    }
+    await sleep(PAUSE);
+  }
+}

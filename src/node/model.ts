@@ -1,0 +1,186 @@
+import { createHash } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Sink } from '../bytes/sink.ts';
+import type { Source } from '../bytes/source.ts';
+import { CompressError, ioError } from '../errors.ts';
+import type { Model } from '../ir/model.ts';
+import { modelOrigins } from '../onnx/origin.ts';
+import {
+  checkUnchanged,
+  counter,
+  type WriteOptions as SinkOptions,
+  type Written,
+  writeModel as writeSink,
+} from '../onnx/output.ts';
+import { writeParts } from '../onnx/parts.ts';
+import { type ModelPlan, planModel } from '../onnx/plan.ts';
+import { type ModelBytes, readModel as readSource, sourceOf } from '../onnx/read.ts';
+import { Segment } from '../onnx/segment.ts';
+import { maySee, modelFolder } from './files/folder.ts';
+import { fileSink, finishTogether } from './files/sink.ts';
+import { fileSource, isAt } from './files/source.ts';
+
+export type { Written } from '../onnx/output.ts';
+
+/** A `URL` of a file, such as `new URL('model.onnx', import.meta.url)`. */
+export interface FileUrl {
+  readonly href: string;
+}
+
+/** How to read a model. */
+export interface ReadOptions {
+  /** Path of the file in whose folder external data lies; that of the model where absent. */
+  readonly dataBeside?: string;
+}
+
+/** How to write a model. */
+export interface WriteOptions extends SinkOptions {
+  /** Replace files that exist. */
+  readonly overwrite?: boolean;
+}
+
+/**
+ * Opens a model: nodes, types and metadata are read, weights stay where they are until somebody loads them.
+ * The model keeps its files open; `model.close()`, or `await using`, gives them back.
+ *
+ * @param input - a path or file URL, the bytes of a file, or any {@link Source}; only with a path, of its own or in
+ * `options`, it can have external data
+ * @throws CompressError `malformed`, `limit` or `unsupported`, naming the file, the place and the fact; `io`; `options`
+ * for what is no model
+ * @example
+ * await using model = await readModel('model.onnx');
+ */
+export async function readModel(input: string | FileUrl | ModelBytes, options: ReadOptions = {}): Promise<Model> {
+  const path = typeof input === 'string' ? input : isUrl(input) ? pathOf(input) : undefined;
+  const source = path === undefined ? sourceOf(input, 'a path, a file URL, bytes or a Source') : await fileSource(path);
+  const beside = options.dataBeside ?? path;
+  try {
+    const own = options.dataBeside === undefined ? source : undefined;
+    const folder = beside === undefined ? undefined : await modelFolder(beside, own);
+    return await readSource(source, { folder });
+  } catch (cause) {
+    await source.close().catch(() => {});
+    throw cause;
+  }
+}
+
+function isUrl(value: unknown): value is FileUrl {
+  return typeof (value as FileUrl | null)?.href === 'string';
+}
+
+function pathOf({ href }: FileUrl): string {
+  if (!href.startsWith('file:')) throw new CompressError('options', href, 'is no file: fetch it first');
+  return fileURLToPath(href);
+}
+
+/**
+ * Writes a model: untouched bytes are copied, changed tensors computed one at a time.
+ * A file appears under its name only when it is complete; after an error nothing new is there.
+ *
+ * @param target - a path or file URL, or a sink (a pipe, memory) for models that fit one file
+ * @throws CompressError `exists`, `io`, `limit`
+ */
+export async function writeModel(
+  model: Model,
+  target: string | FileUrl | Sink,
+  options: WriteOptions = {},
+): Promise<Written> {
+  if (isUrl(target)) return writeModel(model, pathOf(target), options);
+  if (typeof target !== 'string') return writeSink(model, target, options);
+  const planned = { mode: options.data ?? 'auto', adding: options.adding };
+  const dataName = `${basename(target)}.data`;
+  const plan = planModel(model, { ...planned, dataName });
+  const overwrite = options.overwrite ?? false;
+  // Both sinks are opened before a byte is written: a refusal then costs nothing.
+  const main = await fileSink(target, { overwrite });
+  const sinks = [main];
+  const dataFiles: string[] = [];
+  const wrote = counter(plan.byteLength + (plan.data?.byteLength ?? 0), options.onProgress);
+  await guarded(model, sinks, async () => {
+    if (plan.keepsDataFiles) dataFiles.push(...(await copyDataFiles(model, target, overwrite, sinks)));
+    const data = plan.data;
+    if (data === undefined) return writeParts(plan.parts, main, wrote);
+    const path = resolve(dirname(target), data.location);
+    const sink = await fileSink(path, { overwrite, model: target });
+    sinks.unshift(sink);
+    dataFiles.push(path);
+    if (!data.carriesChecksum) {
+      await writeParts(data.parts, sink, wrote);
+      return writeParts(plan.parts, main, wrote);
+    }
+    const hash = createHash('sha1');
+    const hashed = {
+      write: (chunk: Uint8Array): Promise<void> => {
+        hash.update(chunk);
+        return sink.write(chunk);
+      },
+    };
+    await writeParts(data.parts, hashed, wrote);
+    const final = planModel(model, { ...planned, dataName, checksum: hash.digest('hex') });
+    return writeParts(final.parts, main, wrote);
+  });
+  return { byteLength: plan.byteLength, dataByteLength: dataLength(model, plan), dataFiles };
+}
+
+/**
+ * Runs the work, then finishes every sink, together; whatever fails, all are aborted. A model whose files changed while they
+ * were read is a failure too: what was written would be of two models.
+ */
+async function guarded(model: Model, sinks: readonly Sink[], work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+    await checkUnchanged(model);
+    await finishTogether(sinks);
+  } catch (cause) {
+    for (const sink of sinks) await sink.abort();
+    throw cause;
+  }
+}
+
+/** Copies the data files of an untouched model to the folder it goes to, unless they lie there already. */
+async function copyDataFiles(model: Model, target: string, overwrite: boolean, sinks: Sink[]): Promise<string[]> {
+  const origin = modelOrigins.get(model);
+  const copied: string[] = [];
+  const seen = new Set<string>();
+  const folder = dirname(target);
+  for (const [location, source] of origin?.dataFiles ?? []) {
+    const path = resolve(folder, location);
+    if (path === resolve(target)) {
+      throw new CompressError('exists', target, 'the model keeps its weights in a file of this name', {
+        hint: 'Give the output another name.',
+      });
+    }
+    if (seen.has(path)) continue;
+    seen.add(path);
+    // A link that the new model could not follow, as into a cache, is no file for it.
+    if ((await isAt(source, path)) && (await maySee(target, path))) continue;
+    await mkdir(dirname(path), { recursive: true }).catch((cause: unknown) => {
+      throw ioError(path, cause);
+    });
+    const sink = await fileSink(path, { overwrite, model: target }).catch((cause: unknown) => {
+      throw nameTaken(cause, target);
+    });
+    sinks.unshift(sink);
+    await writeParts([new Segment(source, 0, source.byteLength)], sink);
+    copied.push(path);
+  }
+  return copied;
+}
+
+/** A data file keeps its name, so two models may want the same one; to replace it would break the model that is there. */
+function nameTaken(cause: unknown, target: string): unknown {
+  if (!(cause instanceof CompressError) || cause.code !== 'exists') return cause;
+  return new CompressError('exists', cause.where, 'the file already exists, and may belong to another model', {
+    cause,
+    hint: `An unchanged model keeps the names of its data files. Write it to another folder, or put its weights into ${basename(target)}.data (--external-data) or into the model (--embed). --force replaces the file, for every model that reads it.`,
+  });
+}
+
+function dataLength(model: Model, plan: ModelPlan): number {
+  if (plan.data !== undefined) return plan.data.byteLength;
+  if (!plan.keepsDataFiles) return 0;
+  const files = modelOrigins.get(model)?.dataFiles.values() ?? [];
+  return [...files].reduce((sum, source) => sum + source.byteLength, 0);
+}

@@ -1,0 +1,288 @@
+import { CompressError } from '../../errors.ts';
+import type { ValueInfo } from '../../ir/graph.ts';
+import { fixedRows, isOpen, rowAxis, rowNames } from '../data/axes.ts';
+import type { TrialRun } from '../data/fitting.ts';
+import type { ModelInput } from '../data/inputs.ts';
+import type { DataSet, Sample } from '../data/types.ts';
+import { checkSameInputs, type ModelFacts, readFacts } from './facts.ts';
+import { openSession, type Session } from './session.ts';
+
+/** A median with the values that a tenth of the measurements are below and above. */
+export interface Spread {
+  readonly median: number;
+  readonly p10: number;
+  readonly p90: number;
+}
+
+/** What one model took for one batch size. */
+export interface Timing {
+  readonly model: string;
+  /** Milliseconds of one run. */
+  readonly ms: Spread;
+  /** Of the time of the first model in the same round; 1 for the first model itself. */
+  readonly ratio: Spread;
+}
+
+/** All models at one batch size. */
+export interface BatchReport {
+  /** Rows that were fed at once; undefined where no input has a first dimension. */
+  readonly batch: number | undefined;
+  /** Rounds that were measured; in each one every model ran once. */
+  readonly runs: number;
+  readonly models: readonly Timing[];
+}
+
+/** One model apart from the time of its runs. */
+export interface ModelReport {
+  readonly model: string;
+  /** Bytes of the file, with its external data. */
+  readonly bytes: number;
+  /** Milliseconds to load it into ONNX Runtime, optimizations included. */
+  readonly loadMs: number;
+  /** The most memory a process held that did nothing else than load the model and run it, in bytes. */
+  readonly peakBytes: number | undefined;
+}
+
+/** What {@link bench} measured. */
+export interface BenchReport {
+  readonly data: string;
+  /** Threads within one operator; undefined where ONNX Runtime chose. */
+  readonly threads: number | undefined;
+  readonly models: readonly ModelReport[];
+  readonly batches: readonly BatchReport[];
+}
+
+/** The time and the runs that a benchmark may take. */
+export interface BenchOptions {
+  /** Rows that are fed at once, one measurement for each; what the model fixes, or 1, where absent. */
+  readonly batches?: readonly number[];
+  readonly threads?: number;
+  /** Rounds to measure for each batch size. */
+  readonly runs?: number;
+  /** Rounds before these that do not count. */
+  readonly warmup?: number;
+  /** A batch size ends after this many seconds, with at least three rounds. */
+  readonly seconds?: number;
+  /** A clock, in milliseconds. */
+  readonly now?: () => number;
+  /** The most bytes a process holds that loads and runs the model; without it no memory is measured. */
+  readonly peak?: (model: string, feeds: Sample['feeds'], threads: number | undefined) => Promise<number>;
+  /** Called after each round; `total` is an upper bound. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** What {@link bench} does where nothing else is said. */
+export const BENCH_DEFAULTS: Required<Pick<BenchOptions, 'runs' | 'warmup' | 'seconds'>> = {
+  runs: 50,
+  warmup: 5,
+  seconds: 20,
+};
+
+/** Loads of a model whose median is taken, and different samples that are fed in turn. */
+const LOADS = 3;
+const SAMPLES = 4;
+const LEAST_RUNS = 3;
+
+/**
+ * Times models side by side: in every round each model runs once on the same sample, the first one in turn, so that what
+ * slows the machine for a while slows all of them. Ratios are taken within a round.
+ *
+ * @param paths - of the models; ratios are to the first
+ * @param dataFor - opens the data for a batch size, given what all models must be fed and a way to run the first
+ * @throws CompressError `unsupported` where inputs differ, `data` where there is no whole batch, `options` for a batch size
+ *   the model does not take, `runtime`, `io`, `malformed`
+ */
+export async function bench(
+  paths: readonly string[],
+  dataFor: (inputs: readonly ModelInput[], batch: number, trial: TrialRun) => DataSet | Promise<DataSet>,
+  options: BenchOptions = {},
+): Promise<BenchReport> {
+  const { runs, warmup, seconds, now, onProgress } = { ...BENCH_DEFAULTS, now: () => performance.now(), ...options };
+  const facts: ModelFacts[] = [];
+  for (const path of paths) facts.push(await readFacts(path));
+  const [first, ...others] = facts as [ModelFacts, ...ModelFacts[]];
+  const { inputs } = first;
+  const { sessions, loadMs } = await load(paths, options.threads, now);
+  try {
+    const [session] = sessions as [Session, ...Session[]];
+    for (const other of others) checkInputs(first, other);
+    const batches = options.batches ?? [fixedRows(inputs) ?? 1];
+    for (const batch of batches) checkBatch(first, batch);
+    const reports: BatchReport[] = [];
+    const total = batches.length * (runs + warmup);
+    let description = '';
+    let largest: Sample['feeds'] = {};
+    for (const [index, batch] of batches.entries()) {
+      const data = await dataFor(inputs, batch, (feeds) => session.run(feeds));
+      ({ description } = data);
+      const feeds = await samplesOf(data, batch, inputs);
+      if (index === 0 || batch >= Math.max(...batches)) largest = feeds[0] as Sample['feeds'];
+      const done = index * (runs + warmup);
+      const onRound = (round: number): void => onProgress?.(done + round, total);
+      const times = await rounds(sessions, feeds, { runs, warmup, seconds, now, onRound });
+      reports.push(reportOf(paths, rowsOf(feeds[0], inputs), times));
+    }
+    for (const one of sessions) await one.release();
+    const models: ModelReport[] = [];
+    for (const [index, model] of paths.entries()) {
+      const peakBytes = await options.peak?.(model, largest, options.threads);
+      models.push({
+        model,
+        bytes: (facts[index] as ModelFacts).byteLength,
+        loadMs: loadMs[index] as number,
+        peakBytes,
+      });
+    }
+    onProgress?.(total, total);
+    return { data: description, threads: options.threads, models, batches: reports };
+  } finally {
+    for (const session of sessions) await session.release();
+  }
+}
+
+/**
+ * Passes only models that are fast enough.
+ * @param most - largest ratio of a model's median time to the first model's
+ * @throws CompressError `gate` naming each model, batch size and ratio
+ */
+export function checkRatio(report: BenchReport, most: number): void {
+  const facts = report.batches.flatMap(({ batch, models }) =>
+    models
+      .filter(({ ratio }) => ratio.median > most)
+      .map(({ model, ratio }) => {
+        const shown = (Math.ceil(ratio.median * 100) / 100).toFixed(2);
+        return `'${model}' takes ${shown} times as long${batch === undefined ? '' : ` at batch ${batch}`}`;
+      }),
+  );
+  const [first] = report.models;
+  if (facts.length > 0)
+    throw new CompressError('gate', first?.model ?? '', `${facts.join('; ')}; at most ${most} is allowed`);
+}
+
+/** A session for each model, and the median time to make it; loads alternate as runs do. */
+async function load(
+  paths: readonly string[],
+  threads: number | undefined,
+  now: () => number,
+): Promise<{ sessions: Session[]; loadMs: number[] }> {
+  const sessions: Session[] = [];
+  const times: number[][] = paths.map(() => []);
+  const settings = threads === undefined ? {} : { threads };
+  try {
+    for (let time = 0; time < LOADS; time++) {
+      for (const session of sessions.splice(0)) await session.release();
+      for (const [index, path] of paths.entries()) {
+        const start = now();
+        sessions.push(await openSession(path, settings));
+        times[index]?.push(now() - start);
+      }
+    }
+  } catch (cause) {
+    for (const session of sessions) await session.release();
+    throw cause;
+  }
+  return { sessions, loadMs: times.map((list) => quantile(list, 0.5)) };
+}
+
+function checkInputs(first: ModelFacts, other: ModelFacts): void {
+  const key = (inputs: readonly ValueInfo[]): string =>
+    inputs
+      .map((one) => `${one.name}: ${one.dtype ?? '?'}`)
+      .sort()
+      .join(', ');
+  if (key(first.inputs) === key(other.inputs)) {
+    checkSameInputs(first, other);
+    return;
+  }
+  const fact = `takes ${key(other.inputs)}; ${first.label} takes ${key(first.inputs)}`;
+  throw new CompressError('unsupported', other.label, fact, { hint: 'Are the two made from the same model?' });
+}
+
+/** A batch size must be what the model fixes, unless one of its inputs leaves it open. */
+function checkBatch({ inputs, label }: ModelFacts, batch: number): void {
+  const open = inputs.some((one) => isOpen(one, 0));
+  const input = inputs.find((one) => typeof one.dims?.[0] === 'number');
+  if (open || input === undefined || input.dims?.[0] === batch) return;
+  const fact = `input '${input.name}' has a fixed batch of ${input.dims?.[0]}; it cannot be fed ${batch} rows`;
+  throw new CompressError('options', label, fact, {
+    hint: 'Leave out --batch, or export the model with an open batch.',
+  });
+}
+
+/** The first few samples that have as many rows as are asked for. */
+async function samplesOf(data: DataSet, batch: number, inputs: readonly ValueInfo[]): Promise<Sample['feeds'][]> {
+  const feeds: Sample['feeds'][] = [];
+  const fixed = fixedRows(inputs) !== undefined;
+  let rows = 0;
+  for await (const sample of data.samples()) {
+    const own = rowsOf(sample.feeds, inputs);
+    rows += own ?? 1;
+    if (own !== undefined && own !== batch && !fixed) continue;
+    feeds.push(sample.feeds);
+    if (feeds.length === SAMPLES) break;
+  }
+  if (feeds.length > 0) return feeds;
+  throw new CompressError('data', data.description, `has ${rows} rows; a batch of ${batch} needs ${batch}`);
+}
+
+/** Rows of a sample: those of the first input that has some, one whose rows are open where there is one. */
+function rowsOf(feeds: Sample['feeds'] | undefined, inputs: readonly ValueInfo[]): number | undefined {
+  const names = rowNames(inputs);
+  const counts = inputs.flatMap((one) => {
+    const axis = rowAxis(one, names);
+    const rows = axis === undefined ? undefined : feeds?.[one.name]?.dims[axis];
+    return rows === undefined ? [] : [{ rows, open: isOpen(one, axis ?? 0) }];
+  });
+  return (counts.find((one) => one.open) ?? counts[0])?.rows;
+}
+
+interface RoundOptions extends Required<Pick<BenchOptions, 'runs' | 'warmup' | 'seconds' | 'now'>> {
+  readonly onRound: (round: number) => void;
+}
+
+/** Milliseconds by model and round. */
+async function rounds(
+  sessions: readonly Session[],
+  feeds: readonly Sample['feeds'][],
+  { runs, warmup, seconds, now, onRound }: RoundOptions,
+): Promise<number[][]> {
+  const times: number[][] = sessions.map(() => []);
+  const began = now();
+  for (let round = 0; round < runs + warmup; round++) {
+    const measured = times[0]?.length ?? 0;
+    if (now() - began > seconds * 1000 && measured >= Math.min(LEAST_RUNS, runs)) break;
+    // A slow model is warm sooner: the half of the time is for what counts.
+    const warming = round < warmup && now() - began <= (seconds * 1000) / 2;
+    for (let turn = 0; turn < sessions.length; turn++) {
+      const index = (round + turn) % sessions.length;
+      const feed = feeds[round % feeds.length] as Sample['feeds'];
+      const start = now();
+      await sessions[index]?.run(feed);
+      if (!warming) times[index]?.push(now() - start);
+    }
+    onRound(round + 1);
+  }
+  return times;
+}
+
+function reportOf(paths: readonly string[], batch: number | undefined, times: readonly number[][]): BatchReport {
+  const [first = []] = times;
+  const models = paths.map((model, index): Timing => {
+    const own = times[index] as number[];
+    return { model, ms: spread(own), ratio: spread(own.map((time, round) => time / (first[round] as number))) };
+  });
+  return { batch, runs: first.length, models };
+}
+
+function spread(list: readonly number[]): Spread {
+  return { median: quantile(list, 0.5), p10: quantile(list, 0.1), p90: quantile(list, 0.9) };
+}
+
+/** Linear between the two nearest, as NumPy's default. */
+function quantile(list: readonly number[], part: number): number {
+  const sorted = list.toSorted((a, b) => a - b);
+  const at = part * (sorted.length - 1);
+  const low = sorted[Math.floor(at)] as number;
+  const high = sorted[Math.ceil(at)] as number;
+  return low + (high - low) * (at - Math.floor(at));
+}

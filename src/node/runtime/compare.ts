@@ -1,0 +1,173 @@
+import { CompressError } from '../../errors.ts';
+import { type DType, elementCount, isFloat } from '../../ir/dtype.ts';
+import { toFloat32 } from '../../kernels/views.ts';
+import type { FeedTensor } from '../data/types.ts';
+
+/** How close one output of two models is, over all samples. */
+export interface OutputFigures {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly elements: number;
+  /** `10·log10(Σref² / Σ(ref − other)²)` in dB: Infinity where all are equal, −Infinity where only one is finite somewhere. */
+  readonly sqnr: number;
+  /** `Σ(ref·other) / √(Σref²·Σother²)`; 1 where both are all zeros, 0 where one is. */
+  readonly cosine: number;
+  /** `max|ref − other|`; Infinity where only one is finite somewhere. */
+  readonly maxAbsError: number;
+  /** Elements that are not finite in the reference, in the other model, and those where the two are not the same. */
+  readonly nonFinite: { readonly reference: number; readonly other: number; readonly differing: number };
+  /** True where both models gave zeros alone: then SQNR, cosine and top-1 say nothing. */
+  readonly zero?: true;
+  /** Rows along the last axis whose largest element is at the same place; only for float outputs with classes. */
+  readonly top1?: Share;
+  /** Rows whose largest element is at the place of the label, in each model. */
+  readonly accuracy?: { readonly reference: Share; readonly other: Share };
+}
+
+/** So many of so many. */
+export interface Share {
+  readonly count: number;
+  readonly of: number;
+}
+
+/** Compares one output sample by sample; only sums are kept. */
+export class OutputComparison {
+  readonly name: string;
+  #dtype: DType | undefined;
+  #elements = 0;
+  #signal = 0;
+  #noise = 0;
+  #other = 0;
+  #product = 0;
+  #maxAbsError = 0;
+  readonly #nonFinite = { reference: 0, other: 0, differing: 0 };
+  #rows = 0;
+  #agreeing = 0;
+  #labelled = 0;
+  readonly #right = { reference: 0, other: 0 };
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /**
+   * Takes in what the two models gave for a sample.
+   * @param labels - a class for each row; taken where there are as many as the output has rows
+   * @throws CompressError `unsupported` where shapes differ, or only one of the two is float
+   */
+  add(reference: FeedTensor, other: FeedTensor, labels?: FeedTensor): void {
+    this.#check(reference, other);
+    this.#dtype ??= reference.dtype;
+    const [a, b] = [numbersOf(reference), numbersOf(other)];
+    this.#elements += a.length;
+    this.#sum(a, b, wholeDifferences(reference, other));
+    const classes = reference.dims.at(-1) ?? 0;
+    if (isFloat(reference.dtype) && reference.dims.length >= 2 && classes > 1) this.#rank(a, b, classes, labels);
+  }
+
+  /** The figures over everything added so far. */
+  figures(): OutputFigures {
+    const sqnr = this.#noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(this.#signal / this.#noise);
+    const differs = this.#nonFinite.differing > 0;
+    const share = (count: number, of: number): Share => ({ count, of });
+    const [labelled, right] = [this.#labelled, this.#right];
+    return {
+      name: this.name,
+      dtype: this.#dtype ?? 'undefined',
+      elements: this.#elements,
+      sqnr: differs ? Number.NEGATIVE_INFINITY : sqnr,
+      cosine: this.#cosine(),
+      maxAbsError: differs ? Number.POSITIVE_INFINITY : this.#maxAbsError,
+      nonFinite: { ...this.#nonFinite },
+      ...(this.#isZero() ? { zero: true } : {}),
+      ...(this.#rows === 0 ? {} : { top1: share(this.#agreeing, this.#rows) }),
+      ...(labelled === 0
+        ? {}
+        : { accuracy: { reference: share(right.reference, labelled), other: share(right.other, labelled) } }),
+    };
+  }
+
+  #isZero(): boolean {
+    const { reference, other } = this.#nonFinite;
+    return this.#elements > 0 && this.#signal + this.#other + reference + other === 0;
+  }
+
+  #cosine(): number {
+    if (this.#signal === 0 || this.#other === 0) return this.#signal === this.#other ? 1 : 0;
+    if (this.#noise === 0) return 1;
+    // Two roots: the product of the sums may be more than a number can hold.
+    return this.#product / (Math.sqrt(this.#signal) * Math.sqrt(this.#other));
+  }
+
+  #check(reference: FeedTensor, other: FeedTensor): void {
+    const same = reference.dims.length === other.dims.length && reference.dims.every((dim, i) => dim === other.dims[i]);
+    if (same && isFloat(reference.dtype) === isFloat(other.dtype)) return;
+    const shape = ({ dtype, dims }: FeedTensor): string => `${dtype} [${dims.join(', ')}]`;
+    const fact = `is ${shape(reference)} in the first model and ${shape(other)} in the second`;
+    throw new CompressError('unsupported', `output '${this.name}'`, fact);
+  }
+
+  #sum(a: Numbers, b: Numbers, differences: Numbers | undefined): void {
+    for (let index = 0; index < a.length; index++) {
+      const [x, y] = [a[index] as number, b[index] as number];
+      if (Number.isFinite(x) && Number.isFinite(y)) {
+        const error = differences === undefined ? x - y : (differences[index] as number);
+        this.#signal += x * x;
+        this.#other += y * y;
+        this.#product += x * y;
+        this.#noise += error * error;
+        this.#maxAbsError = Math.max(this.#maxAbsError, Math.abs(error));
+        continue;
+      }
+      if (!Number.isFinite(x)) this.#nonFinite.reference++;
+      if (!Number.isFinite(y)) this.#nonFinite.other++;
+      if (!Object.is(x, y)) this.#nonFinite.differing++;
+    }
+  }
+
+  #rank(a: Numbers, b: Numbers, classes: number, labels: FeedTensor | undefined): void {
+    const rows = a.length / classes;
+    const truth = labels !== undefined && elementCount(labels.dims) === rows ? numbersOf(labels) : undefined;
+    this.#rows += rows;
+    if (truth !== undefined) this.#labelled += rows;
+    for (let row = 0; row < rows; row++) {
+      const [one, other] = [largest(a, row * classes, classes), largest(b, row * classes, classes)];
+      if (one === other) this.#agreeing++;
+      if (truth === undefined) continue;
+      if (one === truth[row]) this.#right.reference++;
+      if (other === truth[row]) this.#right.other++;
+    }
+  }
+}
+
+type Numbers = ArrayLike<number>;
+
+/** Elements as numbers: 64-bit integers are rounded to 53 bits, far more than a class or a token needs. */
+function numbersOf({ dtype, data }: FeedTensor): Numbers {
+  if (isWide(data)) return Float64Array.from(data, Number);
+  if (dtype === 'float16' && data instanceof Uint16Array) {
+    return toFloat32(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), 'float16');
+  }
+  return data;
+}
+
+/** What 64-bit integers differ by, taken before they are rounded: two hashes are not equal where 53 bits are. */
+function wholeDifferences({ data: a }: FeedTensor, { data: b }: FeedTensor): Numbers | undefined {
+  if (!isWide(a) || !isWide(b)) return undefined;
+  return Float64Array.from(a, (one, index) => Number(one - (b[index] as bigint)));
+}
+
+function isWide(data: FeedTensor['data']): data is BigInt64Array | BigUint64Array {
+  return data instanceof BigInt64Array || data instanceof BigUint64Array;
+}
+
+/** Place of the first largest element of a row; −1 where the row has a NaN, which no label is. */
+function largest(values: Numbers, start: number, length: number): number {
+  let best = 0;
+  for (let index = 0; index < length; index++) {
+    const value = values[start + index] as number;
+    if (Number.isNaN(value)) return -1;
+    if (value > (values[start + best] as number)) best = index;
+  }
+  return best;
+}

@@ -1,0 +1,133 @@
+import { CompressError } from '../../errors.ts';
+import type { DataFor } from '../data/fitting.ts';
+import type { DataSet, FeedTensor, Sample } from '../data/types.ts';
+import { runOne } from './calibrate.ts';
+import { OutputComparison, type OutputFigures } from './compare.ts';
+import { checkSameInputs, type ModelFacts, readFacts } from './facts.ts';
+import { openSession, type Session } from './session.ts';
+import { checkOutputs } from './verify.ts';
+
+/** What one model gave beside the reference. */
+export interface Judgement {
+  /** A row for each output of the reference. */
+  readonly outputs: readonly OutputFigures[];
+  /** How many times the model was run. */
+  readonly samples: number;
+  /** Mean time of a run in milliseconds, without the first one where there are several. */
+  readonly ms: number;
+}
+
+/** Settings of {@link openJudge}. */
+export interface JudgeOptions {
+  /** Outputs of the reference that are kept, in bytes; beyond, it runs again for each model. */
+  readonly cacheBytes?: number;
+}
+
+/** What {@link openJudge} does where nothing else is said. */
+export const JUDGE_DEFAULTS: Required<JudgeOptions> = { cacheBytes: 128 * 2 ** 20 };
+
+/** Compares one model after the other with the same reference on the same data. */
+export interface Judge {
+  /** What the models are fed. */
+  readonly data: string;
+  /**
+   * Runs a model on all samples.
+   * @param path - of its file
+   * @throws CompressError `unsupported` where its inputs or outputs are others, `data`, `runtime`
+   */
+  judge(path: string): Promise<Judgement>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a reference for many comparisons, as `verify` makes one: the data is opened once, and what the reference gives
+ * is kept as far as it is small. Memory does not grow with the number of samples.
+ *
+ * @param reference - path of the model that is right by definition
+ * @param dataFor - opens the data, given what the models must be fed and a way to run the reference
+ * @throws CompressError `unsupported`, `data`, `runtime`, `io`, `malformed`
+ */
+export async function openJudge(reference: string, dataFor: DataFor, options: JudgeOptions = {}): Promise<Judge> {
+  const facts = await readFacts(reference);
+  const right = await openSession(reference);
+  try {
+    const data = await dataFor(facts.inputs, (feeds) => right.run(feeds));
+    const expected = new Expected(right, options.cacheBytes ?? JUDGE_DEFAULTS.cacheBytes);
+    return {
+      data: data.description,
+      judge: (path) => judge(path, { facts, right, data, expected }),
+      close: () => right.release(),
+    };
+  } catch (cause) {
+    await right.release();
+    throw cause;
+  }
+}
+
+/** What models are compared with. */
+interface Reference {
+  readonly facts: ModelFacts;
+  readonly right: Session;
+  readonly data: DataSet;
+  readonly expected: Expected;
+}
+
+async function judge(path: string, { facts, right, data, expected }: Reference): Promise<Judgement> {
+  const session = await openSession(path);
+  try {
+    checkSameInputs(facts, await readFacts(path));
+    checkOutputs(right, session);
+    const comparisons = right.outputNames.map((name) => new OutputComparison(name));
+    const times = { first: 0, later: 0 };
+    let samples = 0;
+    for await (const sample of data.samples()) {
+      const reference = await expected.of(sample, samples);
+      const start = performance.now();
+      const found = await runOne(session, sample, right.outputNames);
+      times[samples === 0 ? 'first' : 'later'] += performance.now() - start;
+      for (const one of comparisons) {
+        const [a, b] = [reference[one.name], found[one.name]];
+        if (a === undefined || b === undefined) {
+          throw new CompressError('internal', sample.label, `ONNX Runtime gave no output '${one.name}'`);
+        }
+        one.add(a, b, sample.labels);
+      }
+      samples++;
+    }
+    if (samples === 0) throw new CompressError('data', data.description, 'there is no sample to compare on');
+    const ms = samples === 1 ? times.first : times.later / (samples - 1);
+    return { outputs: comparisons.map((one) => one.figures()), samples, ms };
+  } finally {
+    await session.release();
+  }
+}
+
+type Outputs = Readonly<Record<string, FeedTensor>>;
+
+/** What the reference gives for each sample. */
+class Expected {
+  readonly #session: Session;
+  readonly #kept: Outputs[] = [];
+  #room: number;
+
+  constructor(session: Session, room: number) {
+    this.#session = session;
+    this.#room = room;
+  }
+
+  /** @param index - of the sample; they come in the same order each time */
+  async of(sample: Sample, index: number): Promise<Outputs> {
+    const kept = this.#kept[index];
+    if (kept !== undefined) return kept;
+    const outputs = await runOne(this.#session, sample, this.#session.outputNames);
+    const bytes = Object.values(outputs).reduce((sum, one) => sum + one.data.byteLength, 0);
+    // The kept ones are the first ones, without a gap.
+    if (this.#kept.length === index && bytes <= this.#room) {
+      this.#room -= bytes;
+      this.#kept.push(outputs);
+    } else {
+      this.#room = 0;
+    }
+    return outputs;
+  }
+}

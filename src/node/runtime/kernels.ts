@@ -1,0 +1,211 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CompressError } from '../../errors.ts';
+import type { DType } from '../../ir/dtype.ts';
+import type { Graph } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import { findAttribute, floatAttribute, intAttribute, isOp, type Node } from '../../ir/node.ts';
+import type { Tensor } from '../../ir/tensor.ts';
+import { temporaryFolder } from '../files/temporary.ts';
+import { readModel } from '../model.ts';
+import { installCommand } from './install.ts';
+import { openSession, type Session, type SessionOptions } from './session.ts';
+
+/** An operator that will really run, and how often the graph has it. */
+export interface Kernel {
+  /** E.g. `QLinearConv`; with its domain where that is neither ONNX nor `com.microsoft`. */
+  readonly op: string;
+  readonly nodes: number;
+}
+
+/** A weight of integers that no integer kernel reads: it is made float again, as a whole, each time the model runs. */
+export interface UnfusedWeight {
+  readonly weight: string;
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  /** The node that reads it, by its name in the file; by its first output where it has no name. */
+  readonly node: string;
+  readonly opType: string;
+  /** Why ONNX Runtime did not fuse the two. */
+  readonly why: string;
+}
+
+/** What ONNX Runtime made of a model. */
+export interface Kernels {
+  /** The most frequent first. */
+  readonly kernels: readonly Kernel[];
+  /** In the order of the optimized graph; empty where every weight of integers is read by an integer kernel. */
+  readonly unfused: readonly UnfusedWeight[];
+}
+
+/** A session, and what it will run. */
+export interface InspectedSession {
+  readonly session: Session;
+  readonly kernels: Kernels;
+}
+
+/**
+ * Loads a model and looks at the graph ONNX Runtime made of it, which it writes to a temporary file for that.
+ * @param path - the model's file; external data beside it is found
+ * @throws CompressError `runtime` where ONNX Runtime is missing, refuses the model or tells nothing; `io`, `malformed`
+ */
+export async function openInspected(
+  path: string,
+  options: Omit<SessionOptions, 'optimizedModelPath'> = {},
+): Promise<InspectedSession> {
+  const original = await readModel(path);
+  const folder = await temporaryFolder();
+  let session: Session | undefined;
+  try {
+    const written = join(folder.path, 'optimized.onnx');
+    session = await openSession(path, { ...options, optimizedModelPath: written });
+    return { session, kernels: await readKernels(written, path, original) };
+  } catch (cause) {
+    await session?.release();
+    throw cause;
+  } finally {
+    await folder.remove();
+    await original.close();
+  }
+}
+
+async function readKernels(path: string, madeFrom: string, original: Model): Promise<Kernels> {
+  const there = await stat(path).catch(() => undefined);
+  if (there === undefined) {
+    throw new CompressError('runtime', 'onnxruntime-node', 'does not write the graph it runs', {
+      hint: `Versions from 1.21 do: ${installCommand('onnxruntime-node@latest')}`,
+    });
+  }
+  // Weights that ONNX Runtime left alone stay in the data files of the model.
+  const optimized = await readModel(path, { dataBeside: madeFrom });
+  try {
+    return kernelsOf(optimized, original);
+  } finally {
+    await optimized.close();
+  }
+}
+
+/**
+ * Counts the operators of a graph that ONNX Runtime wrote, and finds each DequantizeLinear of a weight that is left.
+ * @param optimized - the graph as it runs
+ * @param original - the model it was made from, for the names of its nodes; weights keep theirs
+ */
+export function kernelsOf(optimized: Model, original: Model): Kernels {
+  const counts = new Map<string, number>();
+  const unfused: UnfusedWeight[] = [];
+  const readers = readersOf(original);
+  for (const { graph, node } of optimized.nodes()) {
+    const op = opName(node);
+    counts.set(op, (counts.get(op) ?? 0) + 1);
+    const weight = isOp(node, 'DequantizeLinear') ? graph.held(node.inputs[0] ?? '')?.tensor : undefined;
+    if (weight === undefined) continue;
+    const after = graph.uses(node.outputs[0] ?? '').map((use) => use.node);
+    const found = readers.get(weight.name) ?? [];
+    // The file's own nodes, where the weight is still under its name; what ONNX Runtime made of them otherwise.
+    const places = found.length > 0 ? found : after.map((one) => ({ graph, dequantize: node, node: one }));
+    // ONNX Runtime may give each reader a DequantizeLinear of its own: the second would tell the same again.
+    if (unfused.some((one) => one.weight === weight.name)) continue;
+    for (const place of places) unfused.push(unfusedOf(weight, place, after[0], places.length));
+  }
+  const kernels = [...counts].map(([op, nodes]) => ({ op, nodes }));
+  return { kernels: kernels.sort((a, b) => b.nodes - a.nodes || (a.op < b.op ? -1 : 1)), unfused };
+}
+
+/** A node that reads a dequantized weight; without one, the weight is an output of the graph. */
+interface Place {
+  readonly graph: Graph;
+  readonly dequantize: Node;
+  readonly node: Node | undefined;
+}
+
+/** Who reads each weight through a DequantizeLinear. */
+function readersOf(model: Model): ReadonlyMap<string, readonly Place[]> {
+  const readers = new Map<string, Place[]>();
+  for (const { graph, node: dequantize } of model.nodes()) {
+    if (!isOp(dequantize, 'DequantizeLinear')) continue;
+    const weight = dequantize.inputs[0] ?? '';
+    if (graph.held(weight) === undefined) continue;
+    const places = graph
+      .uses(dequantize.outputs[0] ?? '')
+      .map((use) => ({ graph: use.graph, dequantize, node: use.node }));
+    readers.set(weight, [...(readers.get(weight) ?? []), ...places]);
+  }
+  return readers;
+}
+
+function unfusedOf(weight: Tensor, place: Place, made: Node | undefined, sharers: number): UnfusedWeight {
+  const { node } = place;
+  return {
+    weight: weight.name,
+    dtype: weight.dtype,
+    dims: weight.dims,
+    node: node === undefined ? '' : node.name || (node.outputs[0] ?? ''),
+    opType: node?.opType ?? '',
+    why: node === undefined ? 'it is an output of the model' : whyNot(weight, place, node, made, sharers),
+  };
+}
+
+/** The first condition of ONNX Runtime's fusions that the node does not meet. */
+function whyNot(
+  weight: Tensor,
+  { graph, dequantize }: Place,
+  node: Node,
+  made: Node | undefined,
+  sharers: number,
+): string {
+  const output = dequantize.outputs[0] ?? '';
+  const activation = node.inputs.find((one) => one !== output) ?? '';
+  const quantized = producedBy(graph, activation, 'DequantizeLinear');
+  if (isOp(node, 'Gather')) return 'the whole table is dequantized for the rows that are read';
+  if (node.opType.startsWith('Conv')) return whyNotConv(graph, node, quantized);
+  const axis = intAttribute(dequantize, 'axis', 1);
+  const scale = graph.held(dequantize.inputs[1] ?? '')?.tensor.dims;
+  if (axis < 0) return `axis ${axis}; it must be counted from the front: ${axis + weight.dims.length}`;
+  if (scale?.length === 1 && scale[0] === 1 && weight.dims[axis] !== 1) return 'the scale has the shape [1], not none';
+  const across = isOp(node, 'MatMul') && scale?.length === 1 && findAttribute(dequantize, 'block_size') === undefined;
+  if (across && axis !== 1) return `axis ${axis}; MatMul needs 1`;
+  if (sharers > 1 && !quantized) return `the weight is shared by ${sharers} nodes`;
+  if (isOp(node, 'Gemm')) return whyNotGemm(graph, node, quantized);
+  const next = graph.uses(node.outputs[0] ?? '').map((use) => use.node);
+  const [only] = next;
+  if (isOp(node, 'MatMul') && next.length === 1 && only !== undefined) {
+    if (isOp(only, 'Relu')) return 'a Relu is directly behind the MatMul';
+    if (isOp(only, 'Add') && made?.opType.endsWith('Gemm')) return 'the MatMul and its Add became a float Gemm';
+  }
+  return UNKNOWN;
+}
+
+function whyNotConv(graph: Graph, node: Node, quantized: boolean): string {
+  if (!quantized) return `${node.opType} has no kernel for weights of integers alone`;
+  const next = graph.uses(node.outputs[0] ?? '').map((use) => use.node);
+  const ends = next.length === 1 && next[0] !== undefined && isOp(next[0], 'QuantizeLinear');
+  if (isOp(node, 'Conv') && !ends) return 'no QuantizeLinear is directly behind the Conv';
+  return isOp(node, 'Conv') ? UNKNOWN : `${node.opType} has no integer kernel`;
+}
+
+function whyNotGemm(graph: Graph, node: Node, quantized: boolean): string {
+  const { transA, transB } = { transA: intAttribute(node, 'transA', 0), transB: intAttribute(node, 'transB', 0) };
+  const { alpha, beta } = { alpha: floatAttribute(node, 'alpha', 1), beta: floatAttribute(node, 'beta', 1) };
+  const bias = node.inputs[2] ?? '';
+  if (transA !== 0) return 'the Gemm has transA 1';
+  if (alpha !== 1) return `the Gemm has alpha ${alpha}`;
+  if (bias !== '' && beta !== 1) return `the Gemm has beta ${beta}`;
+  if (!quantized) return transB === 0 ? 'the activations of the Gemm are float' : 'the Gemm has transB 1';
+  const [next] = graph.uses(node.outputs[0] ?? '');
+  const floatOutput = next?.node === undefined || !isOp(next.node, 'QuantizeLinear');
+  if (bias !== '' && floatOutput && !producedBy(graph, bias, 'DequantizeLinear'))
+    return 'the bias of the Gemm is float';
+  return UNKNOWN;
+}
+
+const UNKNOWN = 'ONNX Runtime did not fuse it';
+
+function producedBy(graph: Graph, value: string, opType: string): boolean {
+  const producer = graph.producer(value);
+  return producer !== undefined && isOp(producer, opType);
+}
+
+function opName(node: Node): string {
+  const plain = ['', 'ai.onnx', 'com.microsoft'].includes(node.domain);
+  return plain ? node.opType : `${node.domain}.${node.opType}`;
+}

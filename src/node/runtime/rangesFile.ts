@@ -1,0 +1,137 @@
+import { CompressError } from '../../errors.ts';
+import type { ActivationRange, ActivationRanges } from '../../ir/ranges.ts';
+import { readJson } from '../data/jsonFile.ts';
+import { fileSink } from '../files/sink.ts';
+
+/** How ranges came about; kept beside them in their file. */
+export interface RangesMeta {
+  /** The observer that chose them. */
+  readonly observer: string;
+  /** How many samples were run. */
+  readonly samples: number;
+}
+
+/** What a ranges file holds. */
+export interface SavedRanges extends RangesMeta {
+  readonly ranges: ActivationRanges;
+}
+
+/** The one version of the format there is. */
+const VERSION = 1;
+
+/** A range takes some 200 bytes and a large model has thousands; an attack fills the memory. */
+const MAX_RANGES_BYTES: number = 1 << 26;
+
+const FIELDS = ['min', 'max', 'observedMin', 'observedMax', 'power', 'clipError', 'zeros'] as const;
+/** Lists of a number for each channel, where there are any. */
+const CHANNEL_FIELDS = ['channelMeans', 'channelPowers', 'channelPeaks'] as const;
+
+/**
+ * Writes ranges as JSON, `{ version: 1, observer, samples, values: { name: { min, max, … } } }`. The file appears when it
+ * is complete.
+ * @throws CompressError `exists` where the file is there and `overwrite` is not set, `io`
+ */
+export async function saveRanges(
+  path: string,
+  ranges: ActivationRanges,
+  meta: RangesMeta,
+  options: { readonly overwrite?: boolean } = {},
+): Promise<void> {
+  const values = Object.fromEntries([...ranges].map(([name, range]) => [name, plain(range)]));
+  const { observer, samples } = meta;
+  const text = `${JSON.stringify({ version: VERSION, observer, samples, values }, undefined, 2)}\n`;
+  const sink = await fileSink(path, options);
+  try {
+    await sink.write(new TextEncoder().encode(text));
+    await sink.finish();
+  } catch (cause) {
+    await sink.abort();
+    throw cause;
+  }
+}
+
+/** The fields of a range alone, in their order; JSON leaves out what is undefined. */
+function plain(range: ActivationRange): Record<string, number | readonly number[] | undefined> {
+  return Object.fromEntries([...FIELDS, ...CHANNEL_FIELDS].map((field) => [field, range[field]]));
+}
+
+/**
+ * Reads what {@link saveRanges} wrote, or a person edited; anything else is refused.
+ * @throws CompressError `data` that names the file, and the value where one is wrong; `limit`, `io`
+ */
+export async function loadRanges(path: string): Promise<SavedRanges> {
+  const content = await readJson(
+    path,
+    MAX_RANGES_BYTES,
+    (size) => new CompressError('limit', path, `has ${size} bytes; a ranges file has at most ${MAX_RANGES_BYTES}`),
+    (cause) => new CompressError('data', path, 'is not JSON', { hint: RANGES_HINT, cause }),
+  );
+  const { version, observer, samples, values, ...others } = objectOf(content, path);
+  if (version !== VERSION) throw wrong(path, `version is ${shown(version)}; it must be ${VERSION}`);
+  noOthers(others, path);
+  if (typeof observer !== 'string') throw wrong(path, `observer is ${shown(observer)}; it must be a text`);
+  if (typeof samples !== 'number' || !Number.isSafeInteger(samples) || samples < 0) {
+    throw wrong(path, `samples is ${shown(samples)}; it must be a whole number from 0`);
+  }
+  const entries = Object.entries(objectOf(values, path, 'values')).map(([name, value]) => {
+    return [name, rangeOf(value, `${path}, ${shown(name)}`)] as const;
+  });
+  return { ranges: new Map(entries), observer, samples: unsigned(samples) };
+}
+
+function rangeOf(value: unknown, where: string): ActivationRange {
+  const given = objectOf(value, where);
+  const known = new Set<string>([...FIELDS, ...CHANNEL_FIELDS]);
+  noOthers(Object.fromEntries(Object.entries(given).filter(([field]) => !known.has(field))), where);
+  for (const field of FIELDS) {
+    if (typeof given[field] === 'number' && Number.isFinite(given[field])) continue;
+    throw wrong(where, `${field} is ${shown(given[field])}; it must be a finite number`);
+  }
+  const lists = CHANNEL_FIELDS.filter((field) => given[field] !== undefined);
+  for (const field of lists) {
+    const list = given[field];
+    if (!(Array.isArray(list) && list.every(Number.isFinite))) {
+      throw wrong(where, `${field} is ${shown(list)}; it must be a list of finite numbers`);
+    }
+    if (field === 'channelMeans' || list.every((one) => one >= 0)) continue;
+    throw wrong(where, `${field} is ${shown(list)}; none of them may be negative`);
+  }
+  const numbers = FIELDS.map((field) => [field, unsigned(given[field] as number)]);
+  const channels = lists.map((field) => [field, (given[field] as number[]).map(unsigned)]);
+  const range = Object.fromEntries([...numbers, ...channels]) as ActivationRange;
+  if (range.min > 0) throw wrong(where, `min is ${range.min}; it must be at most 0`);
+  if (range.max < 0) throw wrong(where, `max is ${range.max}; it must be at least 0`);
+  if (range.observedMin > range.observedMax) throw wrong(where, 'observedMin is above observedMax');
+  if (range.power < 0) throw wrong(where, `power is ${range.power}; it must be at least 0`);
+  if (range.clipError < 0) throw wrong(where, `clipError is ${range.clipError}; it must be at least 0`);
+  if (range.zeros < 0 || range.zeros > 1) throw wrong(where, `zeros is ${range.zeros}; it must be from 0 to 1`);
+  return range;
+}
+
+/** A number whose zero has no sign: JSON can be read with −0, and not written. */
+function unsigned(value: number): number {
+  return value === 0 ? 0 : value;
+}
+
+function objectOf(value: unknown, where: string, field?: string): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw wrong(where, `${field === undefined ? 'holds' : `${field} is`} ${shown(value)}; it must be an object`);
+}
+
+function noOthers(others: Record<string, unknown>, where: string): void {
+  const [first] = Object.keys(others);
+  if (first !== undefined) throw wrong(where, `has a field ${shown(first)} that ranges do not have`);
+}
+
+/** A JSON value as an error shows it; undefined for a field that is not there. */
+function shown(value: unknown): string {
+  if (value === undefined) return 'absent';
+  const text = JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+const RANGES_HINT = 'A ranges file is what --save-ranges writes.';
+
+function wrong(where: string, fact: string): CompressError {
+  return new CompressError('data', where, fact, { hint: RANGES_HINT });
+}

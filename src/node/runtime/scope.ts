@@ -1,0 +1,89 @@
+import type { Graph } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import { bodiesOf, type Node } from '../../ir/node.ts';
+import type { Tensor } from '../../ir/tensor.ts';
+
+/** A graph as it is reached: a function is another one for each node that calls it. */
+export interface Scope {
+  readonly graph: Graph;
+  /** The node that calls the function around, and where that node stands. */
+  readonly call: { readonly node: Node; readonly from: Scope } | undefined;
+}
+
+/** A value where it gets its meaning: a graph input, a weight, or the output of `node`. */
+export interface Place {
+  readonly scope: Scope;
+  readonly name: string;
+  readonly node: Node | undefined;
+}
+
+/** Functions that call functions are followed so deep. */
+const MAX_SCOPE_DEPTH = 30;
+
+/** The way of values through a model: into functions and out of them, and through the bodies of If, Loop and Scan. */
+export class Scopes {
+  readonly main: Scope;
+  readonly #functions: ReadonlyMap<string, Graph>;
+
+  constructor({ graph, functions }: Model) {
+    this.main = { graph, call: undefined };
+    const key = ({ name, signature }: Graph): string =>
+      `${signature?.domain ?? ''} ${name} ${signature?.overload ?? ''}`;
+    this.#functions = new Map(functions.map((one) => [key(one), one]));
+  }
+
+  /** The function that a node calls, as this node reaches it. */
+  callee(scope: Scope, node: Node): Scope | undefined {
+    const graph = this.#functions.get(`${node.domain} ${node.opType} ${node.overload}`);
+    if (graph === undefined || depthOf(scope) >= MAX_SCOPE_DEPTH) return undefined;
+    return { graph, call: { node, from: scope } };
+  }
+
+  /** A graph inside another one's nodes. */
+  inside({ call }: Scope, graph: Graph): Scope {
+    return { graph, call };
+  }
+
+  /** Where a value that a node of the scope reads comes from: looks outwards, and through calls. */
+  origin(scope: Scope, name: string): Place | undefined {
+    let graph: Graph | undefined = scope.graph;
+    while (graph !== undefined && !graph.defines(name)) graph = graph.parent;
+    if (graph === undefined) return undefined;
+    const found = this.inside(scope, graph);
+    const node = graph.producer(name);
+    if (node !== undefined || scope.call === undefined || graph.kind !== 'function')
+      return { scope: found, name, node };
+    const given = scope.call.node.inputs[graph.inputs.findIndex((one) => one.name === name)] ?? '';
+    return given === '' ? undefined : this.origin(scope.call.from, given);
+  }
+
+  /** The tensor behind a value, where the model holds it. */
+  held(scope: Scope, name: string): Tensor | undefined {
+    const place = this.origin(scope, name);
+    return place?.scope.graph.held(place.name)?.tensor;
+  }
+
+  /** Every place that reads a value of the scope's graph. Without a node, the value is an output of that graph. */
+  uses(scope: Scope, name: string): readonly { scope: Scope; node: Node | undefined; index: number }[] {
+    return scope.graph.uses(name).map(({ graph, node, index }) => ({ scope: this.inside(scope, graph), node, index }));
+  }
+
+  /** The value that an output of a body or a function becomes in the graph around; undefined for the main graph. */
+  outside(scope: Scope, index: number): { readonly scope: Scope; readonly name: string } | undefined {
+    const { graph, call } = scope;
+    if (graph.parent === undefined) {
+      const name = graph.kind === 'function' ? call?.node.outputs[index] : undefined;
+      return call === undefined || !name ? undefined : { scope: call.from, name };
+    }
+    const owner = graph.parent.nodes.find((one) => bodiesOf(one).includes(graph));
+    // The body of a Loop says first whether it goes on.
+    const name = owner?.outputs[owner.opType === 'Loop' ? index - 1 : index];
+    return name ? { scope: this.inside(scope, graph.parent), name } : undefined;
+  }
+}
+
+function depthOf({ call }: Scope): number {
+  let depth = 0;
+  for (let one = call; one !== undefined; one = one.from.call) depth++;
+  return depth;
+}

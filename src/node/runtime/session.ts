@@ -1,0 +1,121 @@
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { CompressError } from '../../errors.ts';
+import type { ValueInfo } from '../../ir/graph.ts';
+import type { FeedData, FeedTensor } from '../data/types.ts';
+import { pathToRun } from './linked.ts';
+import { firstLine, loadRuntime, type Runtime } from './load.ts';
+
+/** How far ONNX Runtime rewrites a graph before it runs it. */
+export type Optimization = 'disabled' | 'basic' | 'extended' | 'all';
+
+/** Settings of a session; whatever is absent is as ONNX Runtime has it. */
+export interface SessionOptions {
+  /** What errors call the model; its path, or `model`, where absent. */
+  readonly label?: string;
+  /** `all` where absent. */
+  readonly optimization?: Optimization;
+  /** Threads within one operator. */
+  readonly threads?: number;
+  /** A file to write the rewritten graph to, with the operators that will really run. */
+  readonly optimizedModelPath?: string;
+  /** Runs QuantizeLinear and DequantizeLinear as they stand, instead of making integer kernels of them. */
+  readonly keepQdq?: boolean;
+}
+
+/** A model that is loaded and can be run. */
+export interface Session {
+  readonly label: string;
+  /** Outputs that are tensors of numbers. Others (sequences, maps, strings) cannot be fetched. */
+  readonly outputs: readonly ValueInfo[];
+  readonly outputNames: readonly string[];
+  /**
+   * Runs the model once.
+   * @param fetches - names of the outputs to compute; all of `outputNames` where absent
+   * @throws CompressError `runtime` with the first line of what ONNX Runtime says
+   */
+  run(
+    feeds: Readonly<Record<string, FeedTensor>>,
+    fetches?: readonly string[],
+  ): Promise<Readonly<Record<string, FeedTensor>>>;
+  /** Gives the memory back. A second call does nothing. */
+  release(): Promise<void>;
+}
+
+/** The severity from which ONNX Runtime may write to stderr. An error is thrown as well, and told once, by us. */
+const FATAL = 4;
+
+/**
+ * Loads a model into ONNX Runtime, on the CPU.
+ * @param model - the model's bytes, or the path of its file, which external data needs
+ * @throws CompressError `runtime` where ONNX Runtime is missing or refuses the model
+ * @see https://onnxruntime.ai/docs/api/js/interfaces/InferenceSession.SessionOptions.html
+ */
+export async function openSession(model: string | Uint8Array, options: SessionOptions = {}): Promise<Session> {
+  const runtime = await loadRuntime();
+  const label = options.label ?? (typeof model === 'string' ? model : 'model');
+  const fail = (cause: unknown): never => {
+    throw new CompressError('runtime', label, `ONNX Runtime: ${firstLine(cause)}`, { cause });
+  };
+  const settings = settingsOf(options);
+  const { InferenceSession: factory } = runtime;
+  // One overload for each, so that TypeScript wants two calls.
+  const opening =
+    typeof model === 'string' ? factory.create(await pathToRun(model), settings) : factory.create(model, settings);
+  const session = await opening.catch(fail);
+  const outputs = valuesOf(session.outputMetadata).filter((one) => one.dtype !== undefined && one.dtype !== 'string');
+  const outputNames = outputs.map((one) => one.name);
+  let released = false;
+  return {
+    label,
+    outputs,
+    outputNames,
+    async run(feeds, fetches = outputNames) {
+      try {
+        const tensors = Object.entries(feeds).map(([name, one]) => [name, tensorOf(runtime, one)] as const);
+        return taken(await session.run(Object.fromEntries(tensors), fetches));
+      } catch (cause) {
+        return fail(cause);
+      }
+    },
+    async release() {
+      if (released) return;
+      released = true;
+      await session.release();
+    },
+  };
+}
+
+function settingsOf(options: SessionOptions): InferenceSession.SessionOptions {
+  return {
+    executionProviders: ['cpu'],
+    logSeverityLevel: FATAL,
+    graphOptimizationLevel: options.optimization ?? 'all',
+    ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
+    ...(options.optimizedModelPath === undefined ? {} : { optimizedModelFilePath: options.optimizedModelPath }),
+    ...(options.keepQdq === true ? { extra: { session: { disable_quant_qdq: '1' } } } : {}),
+  };
+}
+
+function tensorOf(runtime: Runtime, { dtype, data, dims }: FeedTensor): Tensor {
+  // The constructor has an overload a type; ours is a union, and it checks the pair itself.
+  return new runtime.Tensor(dtype as 'float32', data as Float32Array, dims);
+}
+
+/** The outputs as plain tensors. ONNX Runtime's own let go of their memory at once, not when they are collected. */
+function taken(results: InferenceSession.ReturnType): Record<string, FeedTensor> {
+  const entries = Object.entries(results).map(([name, value]) => {
+    const tensor = value as Tensor;
+    const made = { dtype: tensor.type as FeedTensor['dtype'], dims: tensor.dims, data: tensor.data as FeedData };
+    tensor.dispose();
+    return [name, made] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+function valuesOf(metadata: readonly InferenceSession.ValueMetadata[]): ValueInfo[] {
+  return metadata.map((one) => {
+    if (!one.isTensor) return { name: one.name };
+    const dims = one.shape.map((dim) => (dim === '' ? undefined : dim));
+    return { name: one.name, dtype: one.type, ...(dims.length === 0 ? {} : { dims }) };
+  });
+}

@@ -1,0 +1,146 @@
+import { CompressError } from '../../errors.ts';
+import type { DataFor } from '../data/fitting.ts';
+import { runOne } from './calibrate.ts';
+import { OutputComparison, type OutputFigures } from './compare.ts';
+import { checkSameInputs, differ, readFacts } from './facts.ts';
+import { type Kernels, openInspected } from './kernels.ts';
+import { openSession, type Session } from './session.ts';
+
+/** What a comparison of two models found. */
+export interface VerifyReport extends Kernels {
+  /** Paths of the models: the one that is right by definition, and the one that is judged. */
+  readonly reference: string;
+  readonly other: string;
+  /** What the two were fed. */
+  readonly data: string;
+  /** How many times each was run. */
+  readonly samples: number;
+  /** A row for each output of the reference. */
+  readonly outputs: readonly OutputFigures[];
+}
+
+/** Settings of {@link verify}. */
+export interface VerifyOptions {
+  /** Called after each sample that both models have run. */
+  readonly onProgress?: (done: number) => void;
+}
+
+/**
+ * Runs two models on the same data and compares what they give, sample by sample; and looks at what ONNX Runtime made
+ * of the second. Memory does not grow with the number of samples.
+ *
+ * @param reference - path of the model that is right by definition
+ * @param other - path of the model that is judged; `kernels` and `unfused` of the report are about it
+ * @param dataFor - opens the data, given what both models must be fed and a way to run the first
+ * @throws CompressError `unsupported` where inputs or outputs are not the same, `data` where there are no samples,
+ *   `runtime`, `io`, `malformed`
+ */
+export async function verify(
+  reference: string,
+  other: string,
+  dataFor: DataFor,
+  options: VerifyOptions = {},
+): Promise<VerifyReport> {
+  const facts = await readFacts(reference);
+  checkSameInputs(facts, await readFacts(other));
+  const judged = await openInspected(other);
+  const right = await openSession(reference).catch(async (cause: unknown) => {
+    await judged.session.release();
+    throw cause;
+  });
+  try {
+    checkOutputs(right, judged.session);
+    const data = await dataFor(facts.inputs, (feeds) => right.run(feeds));
+    const comparisons = right.outputNames.map((name) => new OutputComparison(name));
+    let samples = 0;
+    for await (const sample of data.samples()) {
+      const expected = await runOne(right, sample, right.outputNames);
+      const found = await runOne(judged.session, sample, right.outputNames);
+      const { label, labels } = sample;
+      for (const one of comparisons) {
+        const [a, b] = [expected[one.name], found[one.name]];
+        if (a === undefined || b === undefined) {
+          throw new CompressError('internal', label, `ONNX Runtime gave no output '${one.name}'`);
+        }
+        one.add(a, b, labels);
+      }
+      samples++;
+      options.onProgress?.(samples);
+    }
+    if (samples === 0) throw new CompressError('data', data.description, 'there is no sample to compare on');
+    const outputs = comparisons.map((one) => one.figures());
+    return { reference, other, data: data.description, samples, outputs, ...judged.kernels };
+  } finally {
+    await right.release();
+    await judged.session.release();
+  }
+}
+
+/**
+ * Refuses a model that has not the outputs of another one.
+ * @throws CompressError `unsupported`
+ */
+export function checkOutputs(reference: Session, other: Session): void {
+  const missing = reference.outputNames.find((name) => !other.outputNames.includes(name));
+  if (missing !== undefined) throw differ(other, `has no output '${missing}', which ${reference.label} has`);
+  if (reference.outputNames.length === 0) {
+    throw new CompressError('unsupported', reference.label, 'has no output of numbers, so there is nothing to compare');
+  }
+}
+
+/** What a comparison must reach; whatever is absent is not looked at. */
+export interface Gates {
+  /** In dB, for every float output. */
+  readonly minSqnr?: number;
+  /** A share from 0 to 1, for every output with classes. */
+  readonly minTop1?: number;
+  /** Whether every weight of integers must be read by an integer kernel. */
+  readonly requireFused?: boolean;
+}
+
+/**
+ * Passes only a comparison that reaches the gates. A gate that nothing can be held against is not reached.
+ * @throws CompressError `gate` that names each output, its figure and what it must be
+ */
+export function checkGates(report: VerifyReport, gates: Gates): void {
+  const facts = [...sqnrFacts(report, gates.minSqnr), ...top1Facts(report, gates.minTop1)];
+  const [first] = gates.requireFused === true ? report.unfused : [];
+  if (first !== undefined) {
+    const more = report.unfused.length === 1 ? '' : `, and ${report.unfused.length - 1} more`;
+    const reader = first.node === '' ? '' : ` for ${first.opType} '${first.node}'`;
+    facts.push(`weight '${first.weight}' is dequantized at every run${reader} (${first.why})${more}`);
+  }
+  if (facts.length > 0) throw new CompressError('gate', report.other, facts.join('; '));
+}
+
+function sqnrFacts({ outputs }: VerifyReport, least: number | undefined): string[] {
+  if (least === undefined) return [];
+  const floats = outputs.filter((one) => one.dtype.includes('float'));
+  if (floats.length === 0) return ['no output is float, so none has an SQNR'];
+  const low = floats.filter((one) => !(one.sqnr >= least));
+  return low.map(
+    (one) => `output '${one.name}' has an SQNR of ${formatDb(one.sqnr)}; at least ${least} dB are required`,
+  );
+}
+
+function top1Facts({ outputs }: VerifyReport, least: number | undefined): string[] {
+  if (least === undefined) return [];
+  const ranked = outputs.flatMap(({ name, top1 }) => (top1 === undefined ? [] : [{ name, ...top1 }]));
+  if (ranked.length === 0) return ['no output has classes, so none has a top-1 agreement'];
+  const low = ranked.filter((one) => one.count / one.of < least);
+  return low.map(({ name, count, of }) => {
+    return `output '${name}' has the same top-1 in ${count} of ${of} rows, a share of ${floor4(count / of)}; at least ${least} is required`;
+  });
+}
+
+/** Rounded down, so that a share below a gate is never shown as the gate. */
+function floor4(share: number): number {
+  return Math.floor(share * 10_000) / 10_000;
+}
+
+/** Decibels for people, rounded down, so that a figure below a gate is never shown as the gate: `34.20 dB`, `∞` where nothing differs. */
+export function formatDb(value: number): string {
+  if (Number.isNaN(value)) return 'NaN';
+  if (!Number.isFinite(value)) return value > 0 ? '∞' : '−∞';
+  return `${(Math.floor(value * 100) / 100).toFixed(2)} dB`;
+}

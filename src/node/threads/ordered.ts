@@ -1,0 +1,115 @@
+import type { Piece, Place } from '../../bytes/stored.ts';
+import type { Job } from '../../compute/jobs.ts';
+import { Failure } from './transfer.ts';
+
+/** Jobs of one thread, whose results go behind each other and between those of other threads. */
+export interface OrderedTask {
+  readonly parts: readonly OrderedPart[];
+  readonly to: OrderedPlace;
+}
+
+/** One of them. */
+export interface OrderedPart {
+  readonly job: Job;
+  readonly from: Place;
+  /** Its turn. */
+  readonly index: number;
+  /** Of its result. */
+  readonly byteLength: number;
+  /** What of the result comes back. */
+  readonly wanted: readonly Piece[];
+}
+
+/** Where threads write in turn. */
+export interface OrderedPlace {
+  readonly fd: number;
+  /** Whose turn it is, an Int32; below 0 when nobody is to write any more. */
+  readonly turn: SharedArrayBuffer;
+}
+
+/** The code of a write that did not happen because an earlier one had failed. */
+export const ABANDONED = 'ECANCELED';
+
+/** `Atomics.waitAsync` (ES2024), which TypeScript's library for this target does not declare. */
+interface WaitAsync {
+  waitAsync(state: Int32Array, index: number, value: number): { readonly value: Promise<unknown> | string };
+}
+
+/** Whose turn it is to write: parts are written in their order, whichever threads compute them. */
+export class Turn {
+  readonly #state: Int32Array;
+
+  constructor(turn: SharedArrayBuffer) {
+    this.#state = new Int32Array(turn);
+  }
+
+  /** Blocks until it is the turn of a part. @throws Failure when nobody is to write any more */
+  wait(index: number): void {
+    for (let now = this.#now(index); now !== undefined; now = this.#now(index)) Atomics.wait(this.#state, 0, now);
+  }
+
+  /** Waits for it without blocking. @throws Failure as {@link wait} */
+  async waitAsync(index: number): Promise<void> {
+    for (let now = this.#now(index); now !== undefined; now = this.#now(index)) {
+      await (Atomics as unknown as WaitAsync).waitAsync(this.#state, 0, now).value;
+    }
+  }
+
+  /** Gives the turn, which `index` has, to the next part. */
+  pass(index: number): void {
+    // Not over what says that nobody is to write any more.
+    if (Atomics.compareExchange(this.#state, 0, index, index + 1) !== index) throw abandoned();
+    Atomics.notify(this.#state, 0);
+  }
+
+  /** Says that nobody is to write any more. */
+  abandon(): void {
+    Atomics.store(this.#state, 0, -1);
+    Atomics.notify(this.#state, 0);
+  }
+
+  /** Whose turn it is where it is not that of `index`. */
+  #now(index: number): number | undefined {
+    const now = Atomics.load(this.#state, 0);
+    if (now < 0) throw abandoned();
+    return now === index ? undefined : now;
+  }
+}
+
+function abandoned(): Failure {
+  return new Failure('write', Object.assign(new Error('another part failed'), { code: ABANDONED }));
+}
+
+/** Results of at most so many bytes are written at once, when all of them are there. */
+export const MOST_HELD: number = 2 << 20;
+
+/** The result of one part on its way: a short one is held until all of it is there, and what is wanted of it is kept. */
+export class OrderedResult {
+  readonly #part: OrderedPart;
+  readonly #held: Uint8Array;
+  /** What is wanted of it, as far as it was seen. */
+  readonly shown: readonly Uint8Array[];
+
+  /** @param held - at least {@link MOST_HELD} bytes, which nobody else uses before the part has ended */
+  constructor(part: OrderedPart, held: Uint8Array) {
+    this.#part = part;
+    this.#held = held;
+    this.shown = part.wanted.map(({ byteLength }) => new Uint8Array(byteLength));
+  }
+
+  /** Takes the next bytes of the result, from `at` on; gives what is to be written now. */
+  take(bytes: Uint8Array, at: number): Uint8Array | undefined {
+    const { byteLength } = this.#part;
+    this.#look(bytes, at);
+    if (bytes.length === byteLength || byteLength > MOST_HELD) return bytes;
+    this.#held.set(bytes, at);
+    return at + bytes.length === byteLength ? this.#held.subarray(0, byteLength) : undefined;
+  }
+
+  #look(bytes: Uint8Array, at: number): void {
+    for (const [index, { start, byteLength }] of this.#part.wanted.entries()) {
+      const [first, end] = [Math.max(start, at), Math.min(start + byteLength, at + bytes.length)];
+      if (first < end) this.shown[index]?.set(bytes.subarray(first - at, end - at), first - start);
+    }
+  }
+}

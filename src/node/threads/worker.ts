@@ -1,0 +1,65 @@
+import { setImmediate as breath } from 'node:timers/promises';
+import type { Place } from '../../bytes/stored.ts';
+import { type Job, stepsOf } from '../../compute/jobs.ts';
+import { Arena } from '../../kernels/simd/arena.ts';
+import { perform, type Transfer } from '../../kernels/steps.ts';
+import { MOST_HELD, OrderedResult, type OrderedTask, Turn } from './ordered.ts';
+import { failed, type Outcome, readPlace, writeNext, writePlace } from './transfer.ts';
+
+/** A job with where its bytes lie and go. Descriptors are those of the process: threads share them. */
+export interface Task {
+  readonly job: Job;
+  readonly from: Place;
+  readonly to: Place | undefined;
+}
+
+let arena: Arena | undefined;
+let held: Uint8Array | undefined;
+
+/**
+ * Runs one task in this thread, its bytes read and written by the thread itself. Of an ordered one the result is what was
+ * wanted, part by part. Without a task it says that the thread is there.
+ */
+export async function run(task?: Task | OrderedTask): Promise<Outcome> {
+  // Of two tasks that came together, what became of the first is told before the second one begins.
+  await breath();
+  try {
+    if (task === undefined) return { result: undefined };
+    return { result: 'job' in task ? single(task) : ordered(task) };
+  } catch (cause) {
+    return failed(cause);
+  }
+}
+
+function single({ job, from, to }: Task): unknown {
+  return performed(job, from, (bytes, at) => writePlace(to as Place, bytes, at));
+}
+
+function ordered({ parts, to }: OrderedTask): readonly (readonly Uint8Array[])[] {
+  const turn = new Turn(to.turn);
+  held ??= new Uint8Array(MOST_HELD);
+  const own = held;
+  return parts.map((part) => {
+    const result = new OrderedResult(part, own);
+    performed(part.job, part.from, (bytes, at) => {
+      const ready = result.take(bytes, at);
+      if (ready === undefined) return;
+      turn.wait(part.index);
+      writeNext(to.fd, ready);
+    });
+    turn.wait(part.index);
+    turn.pass(part.index);
+    return result.shown;
+  });
+}
+
+function performed(job: Job, from: Place, written: Transfer): unknown {
+  arena ??= new Arena();
+  const own = arena;
+  const mark = own.mark();
+  try {
+    return perform(stepsOf(job, own), (bytes, at) => readPlace(from, bytes, at, own), written);
+  } finally {
+    own.release(mark);
+  }
+}

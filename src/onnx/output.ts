@@ -1,0 +1,65 @@
+import type { Sink } from '../bytes/sink.ts';
+import type { Model } from '../ir/model.ts';
+import type { Addition } from './encode.ts';
+import { modelOrigins } from './origin.ts';
+import { writeParts } from './parts.ts';
+import { type DataMode, planModel } from './plan.ts';
+
+/** How to write a model. */
+export interface WriteOptions {
+  /** Where weights go; see {@link DataMode}. */
+  readonly data?: DataMode;
+  /** Nodes and outputs that the file gets and the model has not, e.g. to look at what it computes inside. */
+  readonly adding?: Addition | undefined;
+  /** Called with the bytes that are written so far, of all that will be. */
+  readonly onProgress?: (written: number, total: number) => void;
+}
+
+/** What was written: sizes in bytes, and the data files beside the model file. */
+export interface Written {
+  readonly byteLength: number;
+  readonly dataByteLength: number;
+  readonly dataFiles: readonly string[];
+}
+
+/**
+ * Writes a model that fits one file: untouched bytes are copied, changed tensors computed one at a time.
+ * After an error the sink is aborted.
+ *
+ * @throws CompressError `io`, `limit`
+ * @example
+ * const sink = bytesSink();
+ * await writeModel(model, sink);
+ * download(sink.bytes());
+ */
+export async function writeModel(model: Model, sink: Sink, options: WriteOptions = {}): Promise<Written> {
+  const plan = planModel(model, { mode: options.data ?? 'auto', adding: options.adding });
+  const wrote = counter(plan.byteLength, options.onProgress);
+  try {
+    await writeParts(plan.parts, sink, wrote);
+    await checkUnchanged(model);
+    await sink.finish();
+  } catch (cause) {
+    await sink.abort();
+    throw cause;
+  }
+  return { byteLength: plan.byteLength, dataByteLength: 0, dataFiles: [] };
+}
+
+/** Adds up what is written. */
+export function counter(total: number, onProgress: WriteOptions['onProgress']): (byteLength: number) => void {
+  let written = 0;
+  return (byteLength) => {
+    written += byteLength;
+    onProgress?.(written, total);
+  };
+}
+
+/**
+ * Checks that the files a model was read from are still what they were.
+ * @throws CompressError `io` where they are not, or where something came behind a model that another process handed over
+ */
+export async function checkUnchanged(model: Model): Promise<void> {
+  const origin = modelOrigins.get(model);
+  for (const source of [origin?.source, ...(origin?.dataFiles.values() ?? [])]) await source?.unchanged?.();
+}

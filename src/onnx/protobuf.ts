@@ -1,0 +1,22 @@
+import protobuf from 'protobufjs/minimal.js';
+
+const shared = protobuf.Writer.create();
+
+/** A writer to be finished before the next one is asked for: a new one each time has a kilobyte that nobody reads. */
+export function writer(): protobuf.Writer {
+  return shared.reset();
+}
+
+/** Appends 64-bit varints; protobufjs takes them as two halves. */
+export function varints(writer: protobuf.Writer, values: readonly bigint[]): protobuf.Writer {
+  for (const value of values) {
+    const bits = BigInt.asUintN(64, value);
+    writer.uint64({ low: Number(bits & 0xffffffffn) | 0, high: Number(bits >> 32n) | 0, unsigned: true } as never);
+  }
+  return writer;
+}
+
+/** The number before a field: its own number and its wire type. */
+export function tag(number: number, wireType: number): number {
+  return ((number << 3) | wireType) >>> 0;
+}
