@@ -194,8 +194,13 @@ export class Analysis {
     const axes = this.value(name)?.axes;
     const weight = this.weights.get(name);
     if (axes === undefined || weight === undefined || this.graph.uses(name).length < 2) return undefined;
-    if (this.#weightPin(name, weight.held) !== undefined) return undefined;
+    if (!this.mayChange(weight)) return undefined;
     return { ...weight, value: { ...weight.value, axes: axes.map((axis) => axis && this.space.fresh(axis.length)) } };
+  }
+
+  /** Whether a weight is the model's own to change: no caller feeds another one, and nothing refers to it by name. */
+  mayChange({ name, held }: Weight): boolean {
+    return this.#weightPin(name, held) === undefined;
   }
 
   /** Element type of a value: of a constant, or what the file states. */

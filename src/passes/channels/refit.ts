@@ -114,7 +114,10 @@ function biasOf(analysis: Analysis, node: Node, outputs: number): BiasPlace {
   const usable = (name: string): BiasPlace => {
     const weight = analysis.weights.get(name);
     const plain = weight !== undefined && isFloat(weight.held.tensor.dtype) && graph.uses(name).length === 1;
-    return plain && elementCount(weight.held.tensor.dims) === outputs && weight.held.tensor.dims.at(-1) === outputs
+    return plain &&
+      analysis.mayChange(weight) &&
+      elementCount(weight.held.tensor.dims) === outputs &&
+      weight.held.tensor.dims.at(-1) === outputs
       ? { kind: 'held', weight }
       : { kind: 'none' };
   };

@@ -13,7 +13,7 @@ import {
   value,
 } from '../../support/build.ts';
 import { inputOf, removal } from '../../support/channels.ts';
-import { modelOf, pass } from '../../support/model.ts';
+import { modelOf, pass, weightFloats } from '../../support/model.ts';
 import { randomFloats, seeded } from '../../support/random.ts';
 
 const node = (
@@ -424,6 +424,26 @@ describe('left alone, with the reason', () => {
       ['a', '4,4'],
       ['b', '4,3'],
     ]);
+  });
+
+  test('a bias that a caller may feed takes no mean in', async () => {
+    const spec = between([node('Relu', ['h0'], 'h')], { c: weight([3], 5) });
+    const gemm = [...spec.nodes.slice(0, -1), node('Gemm', ['h', 'b', 'c'], 'y')];
+    const source: ChannelOptions['source'] = {
+      norms: async () => new Map(),
+      async *moments(_, inputs) {
+        for (const [index, { size }] of inputs.entries()) {
+          yield { index, moments: { count: 1, mean: new Float64Array(size).fill(1), gram: undefined } };
+        }
+      },
+    };
+    const biasAfter = async (inputs: ModelSpec['inputs']): Promise<Float32Array> => {
+      const one = await modelOf({ ...spec, nodes: gemm, inputs: { ...spec.inputs, ...inputs } });
+      await removeChannels({ amount: 0.5, roundTo: 1, source }).run(one);
+      return weightFloats(one, 'c');
+    };
+    expect(await biasAfter({})).not.toEqual(weight([3], 5).data);
+    expect(await biasAfter({ c: f32([3]) })).toEqual(weight([3], 5).data);
   });
 
   test('NaN among the weights', async () => {
