@@ -1,4 +1,4 @@
-import { findAttribute, intAttribute, stringAttribute } from '../../ir/node.ts';
+import { findAttribute, intAttribute } from '../../ir/node.ts';
 import { type Adapter, rewritten, without } from './adapter.ts';
 
 /** Statistics per activation (`spatial = 0`) are gone. */
@@ -18,20 +18,6 @@ export const batchNormalizationTo14: Adapter = (node) => {
 
 /** Scatter is deprecated; ScatterElements does the same. */
 export const scatterTo11: Adapter = (node) => rewritten(node, { opType: 'ScatterElements' });
-
-/**
- * Opset 1 gives the odd pixel of automatic padding to one side, opset 11 to the other. With explicit pads there is no
- * automatic padding and the meaning stays.
- */
-export const convTransposeTo11: Adapter = (node) => {
-  const auto = stringAttribute(node, 'auto_pad', 'NOTSET');
-  if (auto.startsWith('SAME') || findAttribute(node, 'output_shape') !== undefined) {
-    return {
-      refused: 'it pads automatically (auto_pad or output_shape), and opset 11 swapped which side gets the odd pixel',
-    };
-  }
-  return { nodes: [node] };
-};
 
 /** Erf lost the integers. */
 export const erfTo13: Adapter = (node, scope) => {

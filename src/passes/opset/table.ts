@@ -1,5 +1,6 @@
 import { lookup } from '../../ir/lookup.ts';
 import type { Adapter } from './adapter.ts';
+import { convTransposeTo11 } from './convTranspose.ts';
 import { OPERATOR_VERSIONS } from './history.ts';
 import {
   clipTo11,
@@ -13,14 +14,7 @@ import {
   splitTo18,
   topKTo10,
 } from './inputs.ts';
-import {
-  batchNormalizationTo9,
-  batchNormalizationTo14,
-  convTransposeTo11,
-  erfTo13,
-  gone,
-  scatterTo11,
-} from './meanings.ts';
+import { batchNormalizationTo9, batchNormalizationTo14, erfTo13, gone, scatterTo11 } from './meanings.ts';
 import { BEFORE_ONNX, layerNormalizationTo17, meanVarianceTo9, RUNTIME_OWN } from './own.ts';
 import { gridSampleTo20, resizeTo11, resizeTo13, roiAlignTo16, upsampleTo9, upsampleTo10 } from './resize.ts';
 
