@@ -61,7 +61,7 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: Ca
         notes.push(
           raised.raised
             ? `opset raised from ${raised.from} to ${raised.to}, which 8-bit weights with a scale per channel need`
-            : `opset stays ${model.opset}, so no activation is quantized ahead: ${raised.reason}`,
+            : `${model.hasOpset ? `opset stays ${model.opset}, so ` : ''}no activation is quantized ahead: ${raised.reason}`,
           ...(raised.raised ? raised.notes : []),
         );
       }

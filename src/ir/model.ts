@@ -33,6 +33,9 @@ export function standardVersion(opsets: readonly OpsetImport[]): number | undefi
   return opsets.find((one) => isStandard(one.domain))?.version;
 }
 
+/** What is said of a model that has no opset, e.g. of one of ai.onnx.ml alone. */
+export const NO_OPSET = 'the model imports no version of the standard operators';
+
 /** What a node and the function it calls have in common. */
 function callKey(domain = '', name = '', overload = ''): string {
   return JSON.stringify([domain, name, overload]);
@@ -73,7 +76,18 @@ export class Model {
     return this.#opsets;
   }
 
-  /** Version of the standard domain; 0 where the model imports none. */
+  /** Whether the model imports a version of the standard domain; one of other domains alone need not. */
+  get hasOpset(): boolean {
+    return standardVersion(this.#opsets) !== undefined;
+  }
+
+  /** Whether a node of the model, or of its functions, is a standard operator. */
+  get usesStandard(): boolean {
+    for (const { node } of this.nodes()) if (isStandard(node.domain)) return true;
+    return false;
+  }
+
+  /** Version of the standard domain; 0 where the model imports none, which is said as {@link NO_OPSET}. */
   get opset(): number {
     return standardVersion(this.#opsets) ?? 0;
   }

@@ -1,4 +1,5 @@
 import { CompressError } from '../errors.ts';
+import { NO_OPSET } from '../ir/model.ts';
 import { HIGHEST_OPSET, LOWEST_OPSET, raiseOpset } from './opset/index.ts';
 import { unpackFirst } from './pack/unpack.ts';
 import type { Pass } from './pass.ts';
@@ -30,10 +31,18 @@ export function convert({ opset, force = false }: ConvertOptions): Pass {
           hint: `Export it anew for opset ${opset}.`,
         });
       }
+      if (!model.hasOpset && !model.usesStandard) {
+        return {
+          pass: 'convert',
+          changes: [],
+          skips: [],
+          notes: [`there is no opset to raise: ${NO_OPSET}, and has none`],
+        };
+      }
       const { notes, ...unpacked } = before < opset ? await unpackFirst(model) : { notes: [] };
       const result = await raiseOpset(model, opset, { force });
       if (!result.raised) {
-        const fact = `opset ${before} cannot be raised to ${opset}: ${result.reason}`;
+        const fact = `${model.hasOpset ? `opset ${before}` : 'it'} cannot be raised to ${opset}: ${result.reason}`;
         throw new CompressError('unsupported', '', fact, hintOf(result.runsUpTo, before, opset));
       }
       notes.push(...result.notes);

@@ -74,6 +74,7 @@ export interface FunctionSpec {
 
 /** A whole model. */
 export interface ModelSpec extends GraphSpec {
+  /** 0: the model imports no version of the standard operators. */
   readonly opset: number;
   /** 8 where absent. */
   readonly irVersion?: number;
@@ -115,7 +116,10 @@ export function buildModel(spec: ModelSpec): Uint8Array {
   const model = onnx.ModelProto.create({
     irVersion: spec.irVersion ?? 8,
     producerName: 'test',
-    opsetImport: [opset('', spec.opset), ...Object.entries(spec.domains ?? {}).map(([name, one]) => opset(name, one))],
+    opsetImport: [
+      ...(spec.opset === 0 ? [] : [opset('', spec.opset)]),
+      ...Object.entries(spec.domains ?? {}).map(([name, one]) => opset(name, one)),
+    ],
     graph: graphOf(spec, 'main'),
     functions: (spec.functions ?? []).map((one) => ({
       name: one.name,

@@ -1,4 +1,4 @@
-import type { Model } from '../../ir/model.ts';
+import { type Model, NO_OPSET } from '../../ir/model.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
 import { foldChains } from './chains.ts';
@@ -74,7 +74,7 @@ async function run(model: Model, rules: ReadonlySet<FoldRule>): Promise<PassRepo
   if (done.length > 0) model.freeInitializers();
   const left = chains ? await leftovers(folding) : { skips: [], notes: [] };
   const notes = [...(done.length === 0 ? ['nothing to fold'] : done), ...broken, ...left.notes];
-  if (model.opset < LOWEST_OPSET)
-    notes.push(`opset ${model.opset}: operators before opset ${LOWEST_OPSET} are not folded`);
+  const old = model.hasOpset ? `opset ${model.opset}: operators before opset ${LOWEST_OPSET}` : `${NO_OPSET}: they`;
+  if (model.opset < LOWEST_OPSET && model.usesStandard) notes.push(`${old} are not folded`);
   return { pass: 'fold', changes: weights.changes, skips: left.skips, ...unpacked, notes };
 }

@@ -1,6 +1,6 @@
 import { withBodies } from '../../ir/bodies.ts';
 import type { Graph } from '../../ir/graph.ts';
-import { type Model, standardVersion } from '../../ir/model.ts';
+import { type Model, NO_OPSET, standardVersion } from '../../ir/model.ts';
 import { isOp, labelOf, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { stopCarrying } from '../carried.ts';
@@ -99,6 +99,7 @@ export async function raiseOpset(
   const inlined = inlineFunctions(model, wanted, { dropsUncalled: true, sharesWeights: true });
   const notes = inliningNotes(inlined);
   const from = model.opset;
+  if (!model.hasOpset) return refuse(NO_OPSET);
   if (from < LOWEST_OPSET) return refuse(`the model speaks opset ${from}, and we know ${LOWEST_OPSET} and later`);
   for (const callee of model.functions) {
     const node = changedIn(model, callee, target);

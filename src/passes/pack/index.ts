@@ -98,8 +98,10 @@ function isMasked({ choice }: Chosen): boolean {
 async function raise(model: Model, notes: string[]): Promise<string | undefined> {
   const { raiseOpset } = await import('../opset/index.ts');
   const raised = await raiseOpset(model, MASK_OPSET);
-  if (!raised.raised)
-    return `a bit mask needs opset ${MASK_OPSET}, and opset ${model.opset} cannot be raised: ${raised.reason}`;
+  if (!raised.raised) {
+    const stays = model.hasOpset ? `opset ${model.opset} cannot be raised: ` : '';
+    return `a bit mask needs opset ${MASK_OPSET}, and ${stays}${raised.reason}`;
+  }
   notes.push(`opset raised from ${raised.from} to ${raised.to}, which a bit mask needs`, ...raised.notes);
   return undefined;
 }

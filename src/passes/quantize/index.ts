@@ -1,6 +1,6 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
-import type { Model } from '../../ir/model.ts';
+import { type Model, NO_OPSET } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
 import { dropUnused, heldName } from '../held.ts';
 import { inliningNotes } from '../inline/index.ts';
@@ -80,7 +80,7 @@ async function run(model: Model, options: Settled, watch?: Watch): Promise<PassR
       // Raising replaces nodes: the ones found before may be gone.
       selected = selectWeights(model, options);
     } else {
-      notes.push(`opset stays ${model.opset}: ${raised.reason}`);
+      notes.push(`${model.hasOpset ? `opset stays ${model.opset}: ` : ''}${raised.reason}`);
     }
   }
   const { settled, note } = withinOpset(model, options);
@@ -98,7 +98,7 @@ async function run(model: Model, options: Settled, watch?: Watch): Promise<PassR
   skips.push(...recurrent.skips);
   changes.push(...(await quantizeRecurrent(model, recurrent.uses, options, emitter, skips)));
   if (model.opset < 10) {
-    const detail = `opset ${model.opset} has no DequantizeLinear`;
+    const detail = model.hasOpset ? `opset ${model.opset} has no DequantizeLinear` : NO_OPSET;
     skips.push(...selected.uses.map((use) => skipUse(use, 'opset_too_old', detail)));
   }
   model.freeInitializers();

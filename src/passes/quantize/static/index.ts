@@ -1,7 +1,7 @@
 import { CompressError } from '../../../errors.ts';
 import { elementCount } from '../../../ir/dtype.ts';
 import type { Graph } from '../../../ir/graph.ts';
-import type { Model } from '../../../ir/model.ts';
+import { type Model, NO_OPSET } from '../../../ir/model.ts';
 import { attribute, createNode, intAttribute, isOp, type Node } from '../../../ir/node.ts';
 import { type ActivationRange, type ActivationRanges, expectedSqnr, heardSqnr } from '../../../ir/ranges.ts';
 import { constant } from '../../../ir/tensor.ts';
@@ -76,7 +76,8 @@ export function quantizeStatic(options: StaticOptions): Pass {
     name: 'quantize',
     async run(model) {
       if (model.opset < PER_AXIS_OPSET) {
-        const fact = `the model has opset ${model.opset}; static quantization needs ${PER_AXIS_OPSET}`;
+        const found = model.hasOpset ? `the model has opset ${model.opset}` : NO_OPSET;
+        const fact = `${found}; static quantization needs ${PER_AXIS_OPSET}`;
         throw new CompressError('options', 'ranges', fact);
       }
       return new Rewriter(model, settled, options.ranges, activations, minNodeSqnr).run();
