@@ -151,6 +151,13 @@ test('a model that cannot be loaded is named, and no session is left open', asyn
   await expect(bench([MLP, path], random)).rejects.toMatchObject({ code: 'runtime', where: path });
 });
 
+test('a model without outputs is told', async () => {
+  const path = join(folder(), 'endless.onnx');
+  const nodes = [{ op: 'Neg', in: ['x'], out: ['y'] }];
+  writeFileSync(path, buildModel({ opset: 13, inputs: { x: f32([2]) }, outputs: {}, nodes }));
+  await expect(bench([path], random)).rejects.toThrow('has no output of numbers, so there is nothing to compute');
+});
+
 test('the gate names model, ratio and batch', () => {
   const flat = (median: number) => ({ median, p10: median, p90: median });
   const report = {

@@ -70,6 +70,9 @@ export async function openSession(model: string | Uint8Array, options: SessionOp
     outputs,
     outputNames,
     async run(feeds, fetches = outputNames) {
+      if (fetches.length === 0) {
+        throw new CompressError('unsupported', label, 'has no output of numbers, so there is nothing to compute');
+      }
       try {
         const tensors = Object.entries(feeds).map(([name, one]) => [name, tensorOf(runtime, one)] as const);
         return taken(await session.run(Object.fromEntries(tensors), fetches));

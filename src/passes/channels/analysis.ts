@@ -110,12 +110,22 @@ export class Analysis {
     for (const { name } of this.graph.outputs) {
       this.pinValue(name, { reason: 'fixed_channels', detail: `they are those of the graph output '${name}'` });
     }
+    for (const name of this.graph.outputs.length > 0 ? [] : this.#ends()) {
+      const detail = `they are those of '${name}', where the graph ends: it has no outputs`;
+      this.pinValue(name, { reason: 'fixed_channels', detail });
+    }
     for (const axis of this.space.axes) {
       const [first] = axis;
       if (first === undefined || axis.some((one) => this.space.find(one) !== this.space.find(first))) continue;
       this.space.pinOne(first, { reason: 'pinned_channels', detail: 'they all hang together: none would be left' });
     }
     return this;
+  }
+
+  /** Values that no node reads. */
+  #ends(): string[] {
+    const made = this.graph.nodes.flatMap((node) => node.outputs);
+    return made.filter((name) => name !== '' && this.graph.uses(name).length === 0);
   }
 
   /** What is known about a value; undefined where its rank is not. */

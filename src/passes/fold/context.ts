@@ -16,7 +16,10 @@ export interface Scalar {
 /** What the rules of one run share: questions about the model, and what was done. */
 export class Folding {
   readonly model: Model;
-  /** Graphs of the model, outer before inner, without local functions and what is inside them. */
+  /**
+   * Graphs of the model, outer before inner, without local functions and what is inside them, and without graphs that have
+   * no outputs: there nothing says which values are wanted.
+   */
   readonly graphs: readonly Graph[];
   readonly facts: ValueFacts = new ValueFacts();
   readonly #counts = new Map<string, number>();
@@ -25,7 +28,8 @@ export class Folding {
 
   constructor(model: Model) {
     this.model = model;
-    this.graphs = model.graphs().filter((graph) => graph.root.kind !== 'function');
+    const graphs = model.graphs().filter((graph) => graph.root.kind !== 'function');
+    this.graphs = graphs.filter((graph) => graph.outputs.length > 0);
   }
 
   /** Counts something done; `what` names one of it and is what {@link counts} tells it by. */

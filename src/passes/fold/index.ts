@@ -1,6 +1,7 @@
 import { type Model, NO_OPSET } from '../../ir/model.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
+import { standApart } from './apart.ts';
 import { foldChains } from './chains.ts';
 import { constantsToInitializers } from './constants.ts';
 import { Folding } from './context.ts';
@@ -70,6 +71,7 @@ async function run(model: Model, rules: ReadonlySet<FoldRule>): Promise<PassRepo
   const chains = rules.has('chains') && model.opset >= LOWEST_OPSET;
   if (chains) await foldChains(folding, weights);
   if (rules.has('unread')) removeUnread(folding);
+  if (folding.counts.size > 0) standApart(folding);
   const done = doneNotes(folding.counts);
   if (done.length > 0) model.freeInitializers();
   const left = chains ? await leftovers(folding) : { skips: [], notes: [] };

@@ -3,6 +3,7 @@ import type { Graph } from '../../ir/graph.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import type { Skip, SkipReason } from '../pass.ts';
 import { type Affine, affineOf, fitsChannels } from './affine.ts';
+import { APART } from './apart.ts';
 import { type Folding, isAnyOp } from './context.ts';
 import { productBehind } from './product.ts';
 
@@ -17,6 +18,8 @@ export function doneNotes(counts: ReadonlyMap<string, number>): string[] {
 function sentence(what: string, count: number): string {
   const several = (one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
   switch (what) {
+    case APART:
+      return `${several('Sum', 'Sums')} put behind an output that ONNX Runtime would lose`;
     case 'constant':
       return several('Constant node is an initializer now', 'Constant nodes are initializers now');
     case 'hard-swish':
@@ -53,6 +56,9 @@ export async function leftovers(folding: Folding): Promise<{ skips: Skip[]; note
     notes.push(
       `${stay(alone, 'BatchNormalization')}: no Conv, ConvTranspose, Gemm or MatMul before, or not only for it`,
     );
+  }
+  if (folding.model.graph.outputs.length === 0) {
+    notes.push('the graph has no outputs: nothing says what is wanted, so it stays as it is');
   }
   const functions = folding.model.functions.length;
   if (functions > 0)

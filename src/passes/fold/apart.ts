@@ -1,0 +1,128 @@
+import type { Graph } from '../../ir/graph.ts';
+import { intsAttribute, isOp, type Node } from '../../ir/node.ts';
+import { throughSum } from '../sum.ts';
+import { type Folding, isAnyOp } from './context.ts';
+
+/** What {@link standApart} counts. */
+export const APART = 'apart';
+/** Longest way looked at between a MatMul and a BatchNormalization. */
+const MAX_WAY = 16;
+
+/**
+ * Puts a Sum of one input behind every output that ONNX Runtime (1.30 and before) would take out of the graph:
+ * ```
+ * before  A ── Transpose ── t, an output ───────── Gemm ── y       Gemm <transA, transB> (A, B) ── y: nothing makes t
+ *         B ── Transpose ───────────────────────────┘
+ *
+ * after   A ── Transpose ── t, an output ── Sum ── Gemm ── y
+ *         B ── Transpose ───────────────────────────┘
+ * ```
+ * It makes one node of several, and looks whether a value between them is an output, but not at every one: at one of two
+ * inputs of a Gemm; not at a Gemm before a Transpose, one of whose inputs is a Transpose too; not at what moves values
+ * between a MatMul and a BatchNormalization. The model does not load then; a body of If, Loop or Scan gives out other memory.
+ *
+ * Folding brings such nodes together where an Identity stood between, or a node that nothing reads read the value too.
+ * An Identity would not do: ONNX Runtime takes some of those out as well.
+ * @see https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/optimizer/gemm_transpose_fusion.cc
+ * @see https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/optimizer/matmul_bn_fusion.cc
+ */
+export function standApart(folding: Folding): void {
+  for (const graph of folding.graphs) {
+    for (const { name } of graph.outputs) {
+      const producer = graph.producer(name);
+      const readers = producer === undefined ? undefined : readersOf(graph, name);
+      if (producer === undefined || readers === undefined || !isTakenOut(folding, graph, producer, readers)) continue;
+      const direct = new Set(graph.uses(name).flatMap((use) => use.node ?? []));
+      throughSum(graph, name, [...direct], APART);
+      folding.count(APART);
+    }
+  }
+}
+
+/** Whether ONNX Runtime makes one node of what makes an output and what reads it. */
+function isTakenOut(folding: Folding, graph: Graph, producer: Node, readers: readonly Node[]): boolean {
+  const [first, second] = readers;
+  if (first === undefined) return false;
+  if (isTranspose(producer) && readers.every((one) => isOp(one, 'Gemm'))) {
+    return readers.some((gemm) => hasTranspose(graph, gemm, producer) || isTurned(graph, gemm));
+  }
+  if (second !== undefined) return false;
+  if (isOp(producer, 'Gemm') && isTranspose(first)) return !hasBias(producer) && hasTranspose(graph, producer);
+  return isMover(producer) && isBehindMatMul(folding, graph, producer) && isBeforeNorm(folding, graph, first);
+}
+
+/**
+ * The nodes that read a value, once ONNX Runtime has taken out Identity and Dropout; that it is an output does not count.
+ * @returns undefined where a body reads it too: then ONNX Runtime leaves it
+ */
+function readersOf(graph: Graph, value: string): Node[] | undefined {
+  const found = new Set<Node>();
+  const open = [...graph.uses(value)];
+  for (let use = open.pop(); use !== undefined; use = open.pop()) {
+    if (use.graph !== graph) return undefined;
+    const { node } = use;
+    if (node === undefined) continue;
+    const behind = isAnyOp(node, 'Identity', 'Dropout') ? graph.uses(node.outputs[0] ?? '') : [];
+    if (behind.length === 0 || behind.some((one) => one.node === undefined)) found.add(node);
+    else open.push(...behind);
+  }
+  return [...found];
+}
+
+/** A Transpose of a matrix, as far as the file tells. */
+function isTranspose(node: Node | undefined): node is Node {
+  if (node === undefined || !isOp(node, 'Transpose')) return false;
+  const perm = intsAttribute(node, 'perm');
+  return perm === undefined || (perm.length === 2 && perm[0] === 1);
+}
+
+/** Whether one of the two factors of a Gemm is a Transpose, another one than `except`. */
+function hasTranspose(graph: Graph, gemm: Node, except?: Node): boolean {
+  return gemm.inputs.slice(0, 2).some((value) => {
+    const producer = graph.producer(value);
+    return producer !== except && isTranspose(producer);
+  });
+}
+
+/** Whether a Transpose is all that reads a Gemm without bias. */
+function isTurned(graph: Graph, gemm: Node): boolean {
+  const [first, second] = readersOf(graph, gemm.outputs[0] ?? '') ?? [];
+  return !hasBias(gemm) && second === undefined && isTranspose(first);
+}
+
+function hasBias(gemm: Node): boolean {
+  return gemm.inputs.length > 2;
+}
+
+/** Whether ONNX Runtime passes a node by on its way from a MatMul to a BatchNormalization. */
+function isMover(node: Node): boolean {
+  return isAnyOp(node, 'Reshape', 'Transpose');
+}
+
+/** Whether the node moves what a MatMul with a constant weight makes, and nothing else reads it on the way. */
+function isBehindMatMul(folding: Folding, graph: Graph, mover: Node): boolean {
+  let node: Node | undefined = mover;
+  for (let step = 0; step < MAX_WAY && node !== undefined; step++) {
+    const value: string = node.inputs[0] ?? '';
+    node = graph.producer(value);
+    if (node === undefined || readersOf(graph, value)?.length !== 1) return false;
+    if (isOp(node, 'MatMul')) return folding.constant(graph, node.inputs[1]) !== undefined;
+    if (!isMover(node) && !isAnyOp(node, 'Identity', 'Dropout')) return false;
+  }
+  return false;
+}
+
+/** Whether the node is a BatchNormalization, or moves what one alone reads. */
+function isBeforeNorm(folding: Folding, graph: Graph, first: Node): boolean {
+  let node: Node | undefined = first;
+  for (let step = 0; step < MAX_WAY && node !== undefined; step++) {
+    if (isOp(node, 'BatchNormalization')) {
+      return node.inputs.slice(1, 5).every((one) => folding.constant(graph, one) !== undefined);
+    }
+    if (!isMover(node)) return false;
+    const [next, other]: Node[] = readersOf(graph, node.outputs[0] ?? '') ?? [];
+    if (other !== undefined) return false;
+    node = next;
+  }
+  return false;
+}
