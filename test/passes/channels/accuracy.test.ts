@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { Tensor } from 'onnxruntime-node';
 import { sourceOf } from '../../../src/cli/channels.ts';
 import { type ChannelOptions, openData, readModel, removeChannels } from '../../../src/index.node.ts';
@@ -30,6 +30,9 @@ async function pruned(name: string, options: Partial<ChannelOptions>, data = tru
   await model.close();
   return bytes;
 }
+
+// Refitting is a lot of arithmetic, which a machine that does other work takes minutes for.
+jest.setTimeout(600_000);
 
 for (const name of ['digits-cnn', 'digits-cnn-bn', 'digits-mlp', 'digits-vit']) {
   describe(name, () => {
