@@ -17,5 +17,7 @@ export { BENCH_DEFAULTS, type BenchOptions, type BenchReport, bench, checkRatio 
 export { CALIBRATE_DEFAULTS, type CalibrateOptions, type Calibration, calibrate } from './node/runtime/calibrate.ts';
 export { type ActivationOptions, type DataActivations, openActivations } from './node/runtime/gram.ts';
 export { JUDGE_DEFAULTS, type Judge, type Judgement, type JudgeOptions, openJudge } from './node/runtime/judge.ts';
+export { METRICS, type MetricName, type OutputChoice } from './node/runtime/outputs/comparisons.ts';
+export { type Classes, type OutputKind, outputKinds } from './node/runtime/outputs/kinds.ts';
 export { loadRanges, saveRanges } from './node/runtime/rangesFile.ts';
 export { checkGates, type Gates, type VerifyOptions, type VerifyReport, verify } from './node/runtime/verify.ts';

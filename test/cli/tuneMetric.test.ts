@@ -67,6 +67,16 @@ describe('metricFor', () => {
   });
 });
 
+test('states for the next step count where they are named, or alone', () => {
+  const outputs = [output('y', { sqnr: 40 }), output('present.0', { sqnr: 5, cache: true })];
+  const least = (given: OutputFigures[], options: Partial<MetricOptions> = {}) =>
+    metricFor(given, { ...NOTHING, minSqnr: 20, ...options }).of(given);
+  expect(least(outputs)).toBe(40);
+  expect(least(outputs, { output: 'present.0' })).toBe(5);
+  expect(least(outputs.slice(1))).toBe(5);
+  expect(noiseOf(outputs, undefined)).toBeCloseTo(1e-4, 12);
+});
+
 test('noise is the power of the error over that of the signal, summed over float outputs', () => {
   const outputs = [output('a', { sqnr: 20 }), output('b', { sqnr: 30 }), output('k', { dtype: 'int64', sqnr: 0 })];
   expect(noiseOf(outputs, undefined)).toBeCloseTo(0.011, 12);

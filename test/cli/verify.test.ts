@@ -151,6 +151,61 @@ test('a figure below its gate is an error with that figure, after the report', a
   });
 });
 
+/** Scores, and two states for the next step. */
+function decoder(name: string, factor: number): string {
+  const path = join(cwd, name);
+  const spec: ModelSpec = {
+    ...{ opset: 13, inputs: { x: f32(['N', 32]) } },
+    outputs: { 'present.0.key': f32(), 'present.0.value': f32(), scores: f32() },
+    nodes: [
+      { op: 'MatMul', in: ['x', 'w'], out: ['scores'] },
+      { op: 'Mul', in: ['x', 'one'], out: ['present.0.key'] },
+      { op: 'Mul', in: ['x', 'factor'], out: ['present.0.value'] },
+    ],
+    initializers: {
+      w: f32(
+        [32, 4],
+        new Float32Array(128).map((_, index) => index % 5),
+      ),
+      one: f32([], [1]),
+      factor: f32([], [factor]),
+    },
+  };
+  writeFileSync(path, buildModel(spec));
+  return path;
+}
+
+test('states for the next step are one line, and no gate; --verbose and --output show them', async () => {
+  const [a, b] = [decoder('a.onnx', 1), decoder('b.onnx', 1.5)];
+  const { stdout, error } = await run(a, b, '--min-sqnr', '100', '--min-top1', '1');
+  expect(error).toBeUndefined();
+  expect(stdout).toMatch(
+    /\n {2}scores +float32 +∞ +1\.000000 +0 +100\.0 %\n {2}2 caches: at least 6\.02 dB \(present\.0\.value\), max error 0\.5\n/,
+  );
+  expect(stdout).not.toMatch(/^ {2}present/m);
+  expect((await run(a, b, '--verbose')).stdout).toMatch(/\n {2}present\.0\.value +float32 +6\.02 dB/);
+  const json = JSON.parse((await run(a, b, '--json')).stdout);
+  expect(json.outputs.map((one: { name: string; cache?: true }) => [one.name, one.cache])).toEqual([
+    ['scores', undefined],
+    ['present.0.key', true],
+    ['present.0.value', true],
+  ]);
+  const named = await run(a, '--output', 'present.0.value', b, '--min-sqnr', '100');
+  expect(named.stdout).toMatch(/\n {2}present\.0\.value +float32 +6\.02 dB/);
+  expect(named.error?.message).toContain("output 'present.0.value' has an SQNR of 6.02 dB");
+});
+
+test('a metric is asked for, an output is named', async () => {
+  const [a, b] = [decoder('a.onnx', 1), decoder('b.onnx', 1.5)];
+  const twice = await run(a, b, '--output', 'scores', '--output', 'present.0.key', '--metric', 'top1');
+  expect(twice.stdout).toMatch(/\n {2}scores [^\n]* 100\.0 %\n/);
+  const plain = await run(a, b, '--metric', 'sqnr', '--min-top1', '0.5');
+  expect(plain.stdout).not.toContain('top-1');
+  expect(plain.error).toMatchObject({ code: 'gate', hint: 'Where one has: --output NAME --metric top1.' });
+  expect((await run(a, b, '--metric', 'accuracy')).error).toMatchObject({ code: 'options', where: '--metric' });
+  expect((await run(a, b, '--output', 'z')).error).toMatchObject({ code: 'options', where: '--output' });
+});
+
 test('what cannot be compared or understood is an error', async () => {
   const path = written('good.onnx', 1);
   expect((await run(path, MLP)).error).toMatchObject({ code: 'unsupported', where: MLP });

@@ -15,7 +15,7 @@ const i64 = (dims: readonly number[], data: readonly (number | bigint)[]): FeedT
 });
 
 function figures(...samples: readonly [FeedTensor, FeedTensor, FeedTensor?][]): OutputFigures {
-  const one = new OutputComparison('y');
+  const one = new OutputComparison({ name: 'y', classes: { axis: -1 } });
   for (const [reference, other, labels] of samples) one.add(reference, other, labels);
   return one.figures();
 }
@@ -90,6 +90,37 @@ test('there is no top-1 for whole numbers, one class, or rank 1', () => {
   for (const one of [i64([1, 3], [1, 2, 3]), f32([3, 1], [1, 2, 3]), f32([3], [1, 2, 3])]) {
     expect(figures([one, one]).top1).toBeUndefined();
   }
+});
+
+type Kind = ConstructorParameters<typeof OutputComparison>[0];
+
+test('classes along another axis, of a known number; pooled pictures have no other axis but rows', () => {
+  const one = (kind: Kind, dims: number[], a: number[], b = a): OutputFigures => {
+    const comparison = new OutputComparison(kind);
+    comparison.add(f32(dims, a), f32(dims, b));
+    return comparison.figures();
+  };
+  const y = { name: 'y' } as const;
+  // Channels (0 5), (3 4) of two pixels, and (5 0), (3 4).
+  const top1 = one({ ...y, classes: { axis: 1 } }, [1, 2, 2], [0, 3, 5, 4], [5, 3, 0, 4]).top1;
+  expect(top1).toEqual({ count: 1, of: 2 });
+  const known = (length: number) => one({ ...y, classes: { axis: -1, length } }, [1, 3], [1, 2, 3]).top1?.of;
+  expect([2, 3, 4, 5, 6].map(known)).toEqual([undefined, 1, 1, 1, undefined]);
+  const alone = (...dims: number[]) => one({ ...y, classes: { axis: 1, alone: true } }, dims, [1, 2, 3, 4]).top1?.of;
+  expect([alone(2, 2), alone(2, 2, 1, 1), alone(1, 2, 2)]).toEqual([2, 2, undefined]);
+  expect(one({ name: 'y', classes: { axis: 0 } }, [2, 2], [1, 2, 3, 4]).top1).toBeUndefined();
+});
+
+test('labels alone make classes, where that is allowed; states have none', () => {
+  const labels = i64([1], [1]);
+  const row = f32([1, 2], [0, 1]);
+  const of = (kind: Kind, byLabels?: boolean, truth = true): boolean => {
+    const comparison = new OutputComparison(kind, byLabels);
+    comparison.add(row, row, truth ? labels : undefined);
+    return comparison.figures().accuracy !== undefined;
+  };
+  expect([of({ name: 'y' }), of({ name: 'y' }, false), of({ name: 'y' }, true, false)]).toEqual([true, false, false]);
+  expect(of({ name: 'y', cache: true })).toBe(false);
 });
 
 test('float16 is compared by value', () => {

@@ -5,6 +5,7 @@ import type { DataFor, TrialRun } from '../../node/data/fitting.ts';
 import type { ModelInput } from '../../node/data/inputs.ts';
 import type { DataSet } from '../../node/data/types.ts';
 import type { OutputFigures, Share } from '../../node/runtime/compare.ts';
+import { METRICS, type MetricName } from '../../node/runtime/outputs/comparisons.ts';
 import { checkGates, formatDb, type Gates, type VerifyReport, verify } from '../../node/runtime/verify.ts';
 import { refuseStdin } from '../arguments.ts';
 import { parseNumber, parsePositive, parseWhole } from '../parse.ts';
@@ -22,6 +23,8 @@ interface VerifyArguments {
   samples: string | undefined;
   batch: string | undefined;
   seed: string | undefined;
+  output: string[] | undefined;
+  metric: MetricName | undefined;
   minSqnr: string | undefined;
   minTop1: string | undefined;
   requireFused: boolean | undefined;
@@ -60,7 +63,11 @@ export function verifyCommand(
     handler: async (args) => {
       const gates = readGates(args);
       refuseStdin('verify', [args.reference, args.other]);
-      const report = await verify(args.reference, args.other, dataOf(args, sources));
+      const { output: outputs, metric } = args;
+      const report = await verify(args.reference, args.other, dataOf(args, sources), {
+        ...(outputs === undefined ? {} : { outputs: outputs.map(String) }),
+        ...(metric === undefined ? {} : { metric }),
+      });
       if (args.json) streams.stdout.write(`${JSON.stringify(report, plain, 2)}\n`);
       else if (!args.quiet) {
         const random = args.data === undefined;
@@ -87,6 +94,9 @@ function options(yargs: Argv): Argv {
     .option('batch', { ...text, describe: 'rows that are fed at once (what the model fixes, or 1)' })
     .option('seed', { ...text, describe: 'of the random inputs there are without --data (0)' })
     .group(['data', 'samples', 'batch', 'seed'], 'Inputs:')
+    .option('output', { ...text, array: true, nargs: 1, describe: 'name of an output that counts (each but caches)' })
+    .option('metric', { choices: METRICS, describe: 'accuracy or top1: outputs have classes; sqnr: none has' })
+    .group(['output', 'metric'], 'What counts:')
     .option('min-sqnr', { ...text, describe: 'fail where a float output is below this many dB' })
     .option('min-top1', { ...text, describe: 'fail where a smaller share of rows (0.99) has the same top-1' })
     .option('require-fused', { ...flag, describe: 'fail where a weight is dequantized at every run' })
@@ -100,6 +110,10 @@ function options(yargs: Argv): Argv {
       examples([
         ['how much did quantization cost?', 'compress verify model.onnx small.onnx --data test.npz'],
         ['a gate for a build', 'compress verify model.onnx small.onnx --data test.npz --min-sqnr 20 --require-fused'],
+        [
+          'one of several outputs, which has classes',
+          'compress verify model.onnx small.onnx --data test.npz --output scores --metric top1 --min-top1 0.99',
+        ],
       ]),
     );
 }
@@ -142,16 +156,21 @@ function render(report: VerifyReport, random: boolean, options: RenderOptions): 
   }
   const right = { right: true } as const;
   const columns = ['type', 'SQNR', 'cosine', 'max error', 'top-1', 'accuracy'].map((head) => ({ head, ...right }));
-  const used = columns.map((_, index) => outputs.some((one) => rowOf(one)[index + 1] !== ''));
+  const caches = options.verbose ? [] : outputs.filter((one) => one.cache === true);
+  const shown = outputs.filter((one) => !caches.includes(one));
+  const used = columns.map((_, index) => shown.some((one) => rowOf(one)[index + 1] !== ''));
   const kept = <T>(list: readonly T[]): T[] => list.filter((_, index) => used[index]);
-  const rows = outputs.map((one) => [one.name, ...kept(rowOf(one).slice(1))]);
+  const rows = shown.map((one) => [one.name, ...kept(rowOf(one).slice(1))]);
   lines.push(...table([{ head: 'output' }, ...kept(columns)], rows, options, chalk));
-  for (const { name, zero } of outputs) {
-    if (zero !== true) continue;
-    const fact = `${printable(name)}: zero in both models, wherever one looks; so its figures say nothing`;
-    lines.push(...wrap(`  ${chalk.yellow(fact)}`, options.columns));
+  if (caches.length > 0) lines.push(...wrap(cacheLine(caches), options.columns));
+  for (const { name, zero, elements } of shown) {
+    if (zero !== true && elements > 0) continue;
+    const what = zero === true ? 'zero in both models, wherever one looks' : 'without an element';
+    lines.push(
+      ...wrap(`  ${chalk.yellow(`${printable(name)}: ${what}; so its figures say nothing`)}`, options.columns),
+    );
   }
-  for (const { name, nonFinite } of outputs) {
+  for (const { name, nonFinite } of shown) {
     if (nonFinite.reference + nonFinite.other === 0) continue;
     const counts = `${nonFinite.reference} and ${nonFinite.other} elements; ${nonFinite.differing} differ`;
     lines.push(...wrap(`  ${chalk.yellow(`${printable(name)}: not finite are ${counts}`)}`, options.columns));
@@ -169,11 +188,26 @@ function render(report: VerifyReport, random: boolean, options: RenderOptions): 
   return `${lines.join('\n')}\n`;
 }
 
+/** States for the next step in one line: there are two for each layer. */
+function cacheLine(caches: readonly OutputFigures[]): string {
+  const [worst] = caches.toSorted((a, b) => a.sqnr - b.sqnr);
+  if (worst === undefined) return '';
+  const least = caches.length === 1 ? '' : 'at least ';
+  const error = Math.max(...caches.map((one) => one.maxAbsError));
+  const figures = `${least}${formatDb(worst.sqnr)} (${printable(worst.name)}), max error ${shortened(error)}`;
+  return `  ${count(caches.length, 'cache')}: ${figures}`;
+}
+
 function rowOf(one: OutputFigures): string[] {
   const { accuracy } = one;
-  const figures = [formatDb(one.sqnr), one.cosine.toFixed(6), String(Number(one.maxAbsError.toPrecision(3)))];
+  const figures = [formatDb(one.sqnr), one.cosine.toFixed(6), shortened(one.maxAbsError)];
   const right = accuracy === undefined ? '' : `${percent(accuracy.reference)} → ${percent(accuracy.other)}`;
   return [one.name, one.dtype, ...figures, percent(one.top1), right];
+}
+
+/** Three digits. */
+function shortened(value: number): string {
+  return String(Number(value.toPrecision(3)));
 }
 
 function percent(share: Share | undefined): string {

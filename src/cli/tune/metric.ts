@@ -1,10 +1,8 @@
 import { CompressError } from '../../errors.ts';
 import type { OutputFigures, Share } from '../../node/runtime/compare.ts';
+import type { MetricName } from '../../node/runtime/outputs/comparisons.ts';
 import { formatDb } from '../../node/runtime/verify.ts';
 import { formatPercent } from '../size.ts';
-
-export const METRICS = ['accuracy', 'top1', 'sqnr'] as const;
-export type MetricName = (typeof METRICS)[number];
 
 /** What of a model is measured, and how much of it may be lost. */
 export interface Metric {
@@ -70,7 +68,10 @@ export function metricFor(outputs: readonly OutputFigures[], options: MetricOpti
 }
 
 function judgedOutputs(outputs: readonly OutputFigures[], wanted: string | undefined): readonly OutputFigures[] {
-  if (wanted === undefined) return outputs;
+  if (wanted === undefined) {
+    const results = outputs.filter((one) => one.cache === undefined);
+    return results.length > 0 ? results : outputs;
+  }
   const found = outputs.filter((one) => one.name === wanted);
   if (found.length > 0) return found;
   const names = outputs.map((one) => `'${one.name}'`).join(', ');
@@ -127,11 +128,13 @@ function top1Metric(output: string | undefined, drop: number): Metric {
 
 function sqnrMetric({ minSqnr, maxDrop, output }: MetricOptions): Metric {
   if (maxDrop !== undefined) {
-    throw new CompressError('options', '--max-drop', 'the metric is sqnr, which has a --min-sqnr');
+    throw new CompressError('options', '--max-drop', 'the metric is sqnr, which has a --min-sqnr', {
+      hint: 'No output is known to have classes. If one has: --metric top1, with --judge NAME of several.',
+    });
   }
   if (minSqnr === undefined) {
     throw new CompressError('options', '--min-sqnr', 'the metric is sqnr, and nothing says how much is needed', {
-      hint: 'For example: --min-sqnr 30. Every 6 dB halve the error.',
+      hint: 'For example: --min-sqnr 30. Every 6 dB halve the error. Where the outputs are classes: --metric top1.',
     });
   }
   const least = (outputs: readonly OutputFigures[]): number =>

@@ -1,14 +1,14 @@
 import { CompressError } from '../../errors.ts';
-import type { ValueInfo } from '../../ir/graph.ts';
-import type { DataSet } from '../../node/data/types.ts';
+import type { DataFor } from '../../node/data/fitting.ts';
 import { readModel } from '../../node/model.ts';
 import { openJudge } from '../../node/runtime/judge.ts';
+import type { MetricName } from '../../node/runtime/outputs/comparisons.ts';
 import { inputByteLength } from '../../onnx/size.ts';
 import type { RecipeStep } from '../../passes/recipe.ts';
 import { type RankedLayer, searchFloatLayers } from '../../passes/tune/search.ts';
 import { refuseUnchanged } from '../pipe.ts';
 import { type Candidate, type Candidates, layersOf } from './candidate.ts';
-import { type Metric, type MetricName, type MetricOptions, metricFor, noiseOf } from './metric.ts';
+import { type Metric, type MetricOptions, metricFor, noiseOf } from './metric.ts';
 import { described } from './render.ts';
 
 /** One selection of layers, for people and programs. */
@@ -55,7 +55,7 @@ export interface TuneReport {
 export interface TuneSettings extends MetricOptions {
   readonly model: string;
   readonly candidates: Candidates;
-  readonly dataFor: (inputs: readonly ValueInfo[]) => DataSet | Promise<DataSet>;
+  readonly dataFor: DataFor;
   readonly maxTrials: number | undefined;
   readonly verbose: boolean;
   /** Told the notes of the report before the search. */
@@ -66,7 +66,11 @@ export interface TuneSettings extends MetricOptions {
 /** Looks for the layers that must stay float; writes nothing. */
 export async function tune(settings: TuneSettings): Promise<TuneReport> {
   const { model, candidates, maxTrials, onProgress } = settings;
-  const judge = await openJudge(model, settings.dataFor);
+  const { output, metric: asked } = settings;
+  const judge = await openJudge(model, settings.dataFor, {
+    ...{ option: '--judge', ...(output === undefined ? {} : { outputs: [output] }) },
+    ...(asked === undefined ? {} : { metric: asked }),
+  });
   try {
     const reference = await judge.judge(model);
     const metric = metricFor(reference.outputs, settings);

@@ -25,7 +25,8 @@ export async function indexBound(scopes: Scopes, input: string): Promise<number 
     if (pending.length > MOST_PLACES) break;
     const names = seen.get(one.scope.graph) ?? new Set();
     seen.set(one.scope.graph, names);
-    const key = `${one.shift} ${one.name}`;
+    // A function is followed for each node that calls it.
+    const key = `${one.scope.call?.node.outputs[0] ?? ''} ${one.shift} ${one.name}`;
     if (names.has(key)) continue;
     names.add(key);
     for (const { scope, node, index } of scopes.uses(one.scope, one.name)) {
@@ -45,7 +46,7 @@ export async function indexBound(scopes: Scopes, input: string): Promise<number 
 /** Rows of the table that a node looks up by this input of it. */
 function tableRows(scopes: Scopes, scope: Scope, node: Node, index: number): number | undefined {
   const rows = (table: number, axis: number): number | undefined => {
-    const dims = dimsOf(scopes, scope, node.inputs[table] ?? '');
+    const dims = scopes.dims(scope, node.inputs[table] ?? '');
     const length = dims?.[axis < 0 ? axis + dims.length : axis];
     return typeof length === 'number' ? length : undefined;
   };
@@ -118,17 +119,4 @@ async function numberOf(tensor: Tensor | undefined): Promise<number | undefined>
   const bytes = new Uint8Array(await tensor.load());
   const value = Number(elementsOf(tensor.dtype, bytes.buffer)?.[0]);
   return Number.isSafeInteger(value) ? value : undefined;
-}
-
-/** Operators that give a table of the dims of their first input: a table that is stored as integers comes through one. */
-const LIKE_ITS_INPUT = ['DequantizeLinear', 'Cast', 'Identity'];
-
-function dimsOf(scopes: Scopes, scope: Scope, table: string): readonly (number | string | undefined)[] | undefined {
-  const place = scopes.origin(scope, table);
-  if (place === undefined) return undefined;
-  const { node, name } = place;
-  const known = place.scope.graph.held(name)?.tensor.dims ?? place.scope.graph.typeOf(name)?.dims;
-  if (known !== undefined || node === undefined) return known;
-  const through = LIKE_ITS_INPUT.some((one) => isOp(node, one));
-  return through ? dimsOf(scopes, place.scope, node.inputs[0] ?? '') : undefined;
 }

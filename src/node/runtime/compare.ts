@@ -2,6 +2,7 @@ import { CompressError } from '../../errors.ts';
 import { type DType, elementCount, isFloat } from '../../ir/dtype.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import type { FeedTensor } from '../data/types.ts';
+import type { Classes, OutputKind } from './outputs/kinds.ts';
 
 /** How close one output of two models is, over all samples. */
 export interface OutputFigures {
@@ -18,7 +19,9 @@ export interface OutputFigures {
   readonly nonFinite: { readonly reference: number; readonly other: number; readonly differing: number };
   /** True where both models gave zeros alone: then SQNR, cosine and top-1 say nothing. */
   readonly zero?: true;
-  /** Rows along the last axis whose largest element is at the same place; only for float outputs with classes. */
+  /** True for a state that goes into the next step: it is no result, and no gate holds it. */
+  readonly cache?: true;
+  /** Rows whose largest element along the axis of the classes is at the same place; only for float outputs with classes. */
   readonly top1?: Share;
   /** Rows whose largest element is at the place of the label, in each model. */
   readonly accuracy?: { readonly reference: Share; readonly other: Share };
@@ -33,6 +36,9 @@ export interface Share {
 /** Compares one output sample by sample; only sums are kept. */
 export class OutputComparison {
   readonly name: string;
+  readonly #kind: OutputKind;
+  /** Where the data's labels alone say that the output has classes. */
+  readonly #guessed: boolean;
   #dtype: DType | undefined;
   #elements = 0;
   #signal = 0;
@@ -46,8 +52,19 @@ export class OutputComparison {
   #labelled = 0;
   readonly #right = { reference: 0, other: 0 };
 
-  constructor(name: string) {
-    this.name = name;
+  /**
+   * @param kind - what the output is for; without classes it has some where labels fit
+   * @param byLabels - whether labels alone may say so
+   */
+  constructor(kind: OutputKind, byLabels = true) {
+    this.name = kind.name;
+    this.#kind = kind;
+    this.#guessed = byLabels && kind.classes === undefined && kind.cache === undefined;
+  }
+
+  /** Whether the graph, or who asked, says that the output has classes. */
+  get hasClasses(): boolean {
+    return this.#kind.classes !== undefined;
   }
 
   /**
@@ -61,8 +78,10 @@ export class OutputComparison {
     const [a, b] = [numbersOf(reference), numbersOf(other)];
     this.#elements += a.length;
     this.#sum(a, b, wholeDifferences(reference, other));
-    const classes = reference.dims.at(-1) ?? 0;
-    if (isFloat(reference.dtype) && reference.dims.length >= 2 && classes > 1) this.#rank(a, b, classes, labels);
+    const rows = isFloat(reference.dtype) ? rowsOf(reference.dims, this.#kind.classes ?? LAST) : undefined;
+    if (rows === undefined) return;
+    const truth = labels !== undefined && elementCount(labels.dims) === rows.count ? numbersOf(labels) : undefined;
+    if (this.hasClasses || (this.#guessed && truth !== undefined)) this.#rank(a, b, rows, truth);
   }
 
   /** The figures over everything added so far. */
@@ -80,6 +99,7 @@ export class OutputComparison {
       maxAbsError: differs ? Number.POSITIVE_INFINITY : this.#maxAbsError,
       nonFinite: { ...this.#nonFinite },
       ...(this.#isZero() ? { zero: true } : {}),
+      ...(this.#kind.cache === undefined ? {} : { cache: true }),
       ...(this.#rows === 0 ? {} : { top1: share(this.#agreeing, this.#rows) }),
       ...(labelled === 0
         ? {}
@@ -125,19 +145,39 @@ export class OutputComparison {
     }
   }
 
-  #rank(a: Numbers, b: Numbers, classes: number, labels: FeedTensor | undefined): void {
-    const rows = a.length / classes;
-    const truth = labels !== undefined && elementCount(labels.dims) === rows ? numbersOf(labels) : undefined;
-    this.#rows += rows;
-    if (truth !== undefined) this.#labelled += rows;
-    for (let row = 0; row < rows; row++) {
-      const [one, other] = [largest(a, row * classes, classes), largest(b, row * classes, classes)];
+  #rank(a: Numbers, b: Numbers, { count, length, inner }: ClassRows, truth: Numbers | undefined): void {
+    this.#rows += count;
+    if (truth !== undefined) this.#labelled += count;
+    for (let row = 0; row < count; row++) {
+      const start = Math.floor(row / inner) * length * inner + (row % inner);
+      const [one, other] = [largest(a, start, length, inner), largest(b, start, length, inner)];
       if (one === other) this.#agreeing++;
       if (truth === undefined) continue;
       if (one === truth[row]) this.#right.reference++;
       if (other === truth[row]) this.#right.other++;
     }
   }
+}
+
+/** The classes of an output of which nothing else is known. */
+const LAST: Classes = { axis: -1 };
+
+/** Rows of numbers, one for each class, `inner` elements from each other. */
+interface ClassRows {
+  readonly count: number;
+  readonly length: number;
+  readonly inner: number;
+}
+
+/** The rows of an array with classes; undefined where it has none. */
+function rowsOf(dims: readonly number[], { axis: stated, length: wanted, alone }: Classes): ClassRows | undefined {
+  const axis = stated < 0 ? stated + dims.length : stated;
+  const length = dims[axis] ?? 0;
+  if (axis < 1 || length < 2) return undefined;
+  // Numbers that nobody needs may be cut off; a half or less of them is something else.
+  if (wanted !== undefined && (length > wanted || length * 2 <= wanted)) return undefined;
+  if (alone === true && dims.some((dim, at) => at > 0 && at !== axis && dim !== 1)) return undefined;
+  return { count: elementCount(dims) / length, length, inner: elementCount(dims.slice(axis + 1)) };
 }
 
 type Numbers = ArrayLike<number>;
@@ -162,12 +202,12 @@ function isWide(data: FeedTensor['data']): data is BigInt64Array | BigUint64Arra
 }
 
 /** Place of the first largest element of a row; −1 where the row has a NaN, which no label is. */
-function largest(values: Numbers, start: number, length: number): number {
+function largest(values: Numbers, start: number, length: number, step: number): number {
   let best = 0;
   for (let index = 0; index < length; index++) {
-    const value = values[start + index] as number;
+    const value = values[start + index * step] as number;
     if (Number.isNaN(value)) return -1;
-    if (value > (values[start + best] as number)) best = index;
+    if (value > (values[start + best * step] as number)) best = index;
   }
   return best;
 }

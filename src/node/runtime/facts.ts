@@ -3,6 +3,7 @@ import type { ValueInfo } from '../../ir/graph.ts';
 import { inputByteLength } from '../../onnx/size.ts';
 import { type ModelInput, modelInputs } from '../data/inputs.ts';
 import { readModel } from '../model.ts';
+import { type OutputKind, outputKinds } from './outputs/kinds.ts';
 
 /** What the file of a model says about it, where ONNX Runtime says less. */
 export interface ModelFacts {
@@ -12,6 +13,8 @@ export interface ModelFacts {
   readonly byteLength: number;
   /** What must be fed, in the model's order. */
   readonly inputs: readonly ModelInput[];
+  /** What each output is for. */
+  readonly outputs: readonly OutputKind[];
 }
 
 /**
@@ -22,7 +25,8 @@ export interface ModelFacts {
 export async function readFacts(path: string): Promise<ModelFacts> {
   const model = await readModel(path);
   try {
-    return { label: path, byteLength: inputByteLength(model), inputs: await modelInputs(model) };
+    const inputs = await modelInputs(model);
+    return { label: path, byteLength: inputByteLength(model), inputs, outputs: outputKinds(model) };
   } finally {
     await model.close();
   }

@@ -2,14 +2,15 @@ import { CompressError } from '../../errors.ts';
 import type { DataFor } from '../data/fitting.ts';
 import type { DataSet, FeedTensor, Sample } from '../data/types.ts';
 import { runOne } from './calibrate.ts';
-import { OutputComparison, type OutputFigures } from './compare.ts';
+import type { OutputFigures } from './compare.ts';
 import { checkSameInputs, type ModelFacts, readFacts } from './facts.ts';
+import { Comparisons, chosenOutputs, type OutputChoice } from './outputs/comparisons.ts';
 import { openSession, type Session } from './session.ts';
-import { checkOutputs } from './verify.ts';
+import { checkOutputs, comparable } from './verify.ts';
 
 /** What one model gave beside the reference. */
 export interface Judgement {
-  /** A row for each output of the reference. */
+  /** A row for each output of the reference that counts, as {@link verify} has them. */
   readonly outputs: readonly OutputFigures[];
   /** How many times the model was run. */
   readonly samples: number;
@@ -18,13 +19,13 @@ export interface Judgement {
 }
 
 /** Settings of {@link openJudge}. */
-export interface JudgeOptions {
+export interface JudgeOptions extends OutputChoice {
   /** Outputs of the reference that are kept, in bytes; beyond, it runs again for each model. */
   readonly cacheBytes?: number;
 }
 
 /** What {@link openJudge} does where nothing else is said. */
-export const JUDGE_DEFAULTS: Required<JudgeOptions> = { cacheBytes: 128 * 2 ** 20 };
+export const JUDGE_DEFAULTS: Required<Pick<JudgeOptions, 'cacheBytes'>> = { cacheBytes: 128 * 2 ** 20 };
 
 /** Compares one model after the other with the same reference on the same data. */
 export interface Judge {
@@ -45,17 +46,20 @@ export interface Judge {
  *
  * @param reference - path of the model that is right by definition
  * @param dataFor - opens the data, given what the models must be fed and a way to run the reference
- * @throws CompressError `unsupported`, `data`, `runtime`, `io`, `malformed`
+ * @throws CompressError `unsupported`, `options` for a name that no output has, `data`, `runtime`, `io`, `malformed`
  */
 export async function openJudge(reference: string, dataFor: DataFor, options: JudgeOptions = {}): Promise<Judge> {
   const facts = await readFacts(reference);
   const right = await openSession(reference);
   try {
+    const kinds = chosenOutputs(comparable(facts, right), options);
     const data = await dataFor(facts.inputs, (feeds) => right.run(feeds));
-    const expected = new Expected(right, options.cacheBytes ?? JUDGE_DEFAULTS.cacheBytes);
+    const names = kinds.map((one) => one.name);
+    const expected = new Expected(right, names, options.cacheBytes ?? JUDGE_DEFAULTS.cacheBytes);
+    const comparisons = (): Comparisons => new Comparisons(kinds, options);
     return {
       data: data.description,
-      judge: (path) => judge(path, { facts, right, data, expected }),
+      judge: (path) => judge(path, { facts, right, data, expected, comparisons }),
       close: () => right.release(),
     };
   } catch (cause) {
@@ -70,14 +74,15 @@ interface Reference {
   readonly right: Session;
   readonly data: DataSet;
   readonly expected: Expected;
+  readonly comparisons: () => Comparisons;
 }
 
-async function judge(path: string, { facts, right, data, expected }: Reference): Promise<Judgement> {
+async function judge(path: string, { facts, right, data, expected, ...of }: Reference): Promise<Judgement> {
   const session = await openSession(path);
   try {
     checkSameInputs(facts, await readFacts(path));
     checkOutputs(right, session);
-    const comparisons = right.outputNames.map((name) => new OutputComparison(name));
+    const comparisons = of.comparisons();
     const times = { first: 0, later: 0 };
     let samples = 0;
     for await (const sample of data.samples()) {
@@ -85,18 +90,12 @@ async function judge(path: string, { facts, right, data, expected }: Reference):
       const start = performance.now();
       const found = await runOne(session, sample, right.outputNames);
       times[samples === 0 ? 'first' : 'later'] += performance.now() - start;
-      for (const one of comparisons) {
-        const [a, b] = [reference[one.name], found[one.name]];
-        if (a === undefined || b === undefined) {
-          throw new CompressError('internal', sample.label, `ONNX Runtime gave no output '${one.name}'`);
-        }
-        one.add(a, b, sample.labels);
-      }
+      comparisons.add(sample, reference, found);
       samples++;
     }
     if (samples === 0) throw new CompressError('data', data.description, 'there is no sample to compare on');
     const ms = samples === 1 ? times.first : times.later / (samples - 1);
-    return { outputs: comparisons.map((one) => one.figures()), samples, ms };
+    return { outputs: comparisons.figures(), samples, ms };
   } finally {
     await session.release();
   }
@@ -107,11 +106,13 @@ type Outputs = Readonly<Record<string, FeedTensor>>;
 /** What the reference gives for each sample. */
 class Expected {
   readonly #session: Session;
+  readonly #names: readonly string[];
   readonly #kept: Outputs[] = [];
   #room: number;
 
-  constructor(session: Session, room: number) {
+  constructor(session: Session, names: readonly string[], room: number) {
     this.#session = session;
+    this.#names = names;
     this.#room = room;
   }
 
@@ -119,7 +120,7 @@ class Expected {
   async of(sample: Sample, index: number): Promise<Outputs> {
     const kept = this.#kept[index];
     if (kept !== undefined) return kept;
-    const outputs = await runOne(this.#session, sample, this.#session.outputNames);
+    const outputs = await runOne(this.#session, sample, this.#names);
     const bytes = Object.values(outputs).reduce((sum, one) => sum + one.data.byteLength, 0);
     // The kept ones are the first ones, without a gap.
     if (this.#kept.length === index && bytes <= this.#room) {

@@ -1,6 +1,6 @@
-import type { Graph } from '../../ir/graph.ts';
+import type { Graph, ValueInfo } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
-import { bodiesOf, type Node } from '../../ir/node.ts';
+import { bodiesOf, intsAttribute, isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 
 /** A graph as it is reached: a function is another one for each node that calls it. */
@@ -19,11 +19,16 @@ export interface Place {
 
 /** Functions that call functions are followed so deep. */
 const MAX_SCOPE_DEPTH = 30;
+/** Steps from weights to what is made of them: stored as integers, unpacked, transposed. */
+const MOST_STEPS = 12;
+/** A weight that is stored as integers comes through one of them. */
+const SHAPED_AS_INPUT = ['DequantizeLinear', 'Cast', 'Identity'];
 
 /** The way of values through a model: into functions and out of them, and through the bodies of If, Loop and Scan. */
 export class Scopes {
   readonly main: Scope;
   readonly #functions: ReadonlyMap<string, Graph>;
+  readonly #fixed = new Map<Graph, Map<Node | undefined, Set<string>>>();
 
   constructor({ graph, functions }: Model) {
     this.main = { graph, call: undefined };
@@ -61,6 +66,47 @@ export class Scopes {
   held(scope: Scope, name: string): Tensor | undefined {
     const place = this.origin(scope, name);
     return place?.scope.graph.held(place.name)?.tensor;
+  }
+
+  /** The dims of a value, where the model holds it, states them, or makes it of such a value without changing them. */
+  dims(scope: Scope, name: string, steps: number = MOST_STEPS): ValueInfo['dims'] {
+    const place = this.origin(scope, name);
+    if (place === undefined || steps === 0) return undefined;
+    const { node, scope: at } = place;
+    const known = at.graph.held(place.name)?.tensor.dims ?? at.graph.typeOf(place.name)?.dims;
+    if (known !== undefined || node === undefined) return known;
+    if (isOp(node, 'Transpose')) {
+      const dims = this.dims(at, node.inputs[0] ?? '', steps - 1);
+      const order = intsAttribute(node, 'perm');
+      return order === undefined ? dims?.toReversed() : dims && order.map((axis) => dims[axis]);
+    }
+    return SHAPED_AS_INPUT.some((one) => isOp(node, one)) ? this.dims(at, node.inputs[0] ?? '', steps - 1) : undefined;
+  }
+
+  /** Whether a value is a weight, or is made of weights alone in a few steps. */
+  isFixed(scope: Scope, name: string, steps: number = MOST_STEPS): boolean {
+    const place = this.origin(scope, name);
+    if (place === undefined || steps === 0) return false;
+    const { node, scope: at } = place;
+    const known = this.#fixedIn(at);
+    if (known.has(place.name)) return true;
+    const { graph } = at;
+    let fixed = graph.held(place.name) !== undefined || graph.sparseInitializers.some((one) => one.name === place.name);
+    if (!fixed && node !== undefined && bodiesOf(node).length === 0) {
+      const inputs = node.inputs.filter((one) => one !== '');
+      fixed = inputs.length > 0 && inputs.every((one) => this.isFixed(at, one, steps - 1));
+    }
+    if (fixed) known.add(place.name);
+    return fixed;
+  }
+
+  /** Values of a graph, as one node calls it, that are known to be fixed. */
+  #fixedIn({ graph, call }: Scope): Set<string> {
+    const calls = this.#fixed.get(graph) ?? new Map<Node | undefined, Set<string>>();
+    this.#fixed.set(graph, calls);
+    const values = calls.get(call?.node) ?? new Set<string>();
+    calls.set(call?.node, values);
+    return values;
   }
 
   /** Every place that reads a value of the scope's graph. Without a node, the value is an output of that graph. */

@@ -1,9 +1,11 @@
 import { CompressError } from '../../errors.ts';
 import type { DataFor } from '../data/fitting.ts';
 import { runOne } from './calibrate.ts';
-import { OutputComparison, type OutputFigures } from './compare.ts';
-import { checkSameInputs, differ, readFacts } from './facts.ts';
+import type { OutputFigures } from './compare.ts';
+import { checkSameInputs, differ, type ModelFacts, readFacts } from './facts.ts';
 import { type Kernels, openInspected } from './kernels.ts';
+import { Comparisons, chosenOutputs, type OutputChoice } from './outputs/comparisons.ts';
+import type { OutputKind } from './outputs/kinds.ts';
 import { openSession, type Session } from './session.ts';
 
 /** What a comparison of two models found. */
@@ -15,12 +17,12 @@ export interface VerifyReport extends Kernels {
   readonly data: string;
   /** How many times each was run. */
   readonly samples: number;
-  /** A row for each output of the reference. */
+  /** A row for each output of the reference that counts: first those with classes, last the states for the next step. */
   readonly outputs: readonly OutputFigures[];
 }
 
 /** Settings of {@link verify}. */
-export interface VerifyOptions {
+export interface VerifyOptions extends OutputChoice {
   /** Called after each sample that both models have run. */
   readonly onProgress?: (done: number) => void;
 }
@@ -33,6 +35,7 @@ export interface VerifyOptions {
  * @param other - path of the model that is judged; `kernels` and `unfused` of the report are about it
  * @param dataFor - opens the data, given what both models must be fed and a way to run the first
  * @throws CompressError `unsupported` where inputs or outputs are not the same, `data` where there are no samples,
+ *   `options` for a name that no output has, or where the metric is accuracy and the data has no labels for an output,
  *   `runtime`, `io`, `malformed`
  */
 export async function verify(
@@ -51,24 +54,17 @@ export async function verify(
   try {
     checkOutputs(right, judged.session);
     const data = await dataFor(facts.inputs, (feeds) => right.run(feeds));
-    const comparisons = right.outputNames.map((name) => new OutputComparison(name));
+    const comparisons = new Comparisons(chosenOutputs(comparable(facts, right), options), options);
     let samples = 0;
     for await (const sample of data.samples()) {
-      const expected = await runOne(right, sample, right.outputNames);
-      const found = await runOne(judged.session, sample, right.outputNames);
-      const { label, labels } = sample;
-      for (const one of comparisons) {
-        const [a, b] = [expected[one.name], found[one.name]];
-        if (a === undefined || b === undefined) {
-          throw new CompressError('internal', label, `ONNX Runtime gave no output '${one.name}'`);
-        }
-        one.add(a, b, labels);
-      }
+      const expected = await runOne(right, sample, comparisons.names);
+      comparisons.add(sample, expected, await runOne(judged.session, sample, comparisons.names));
       samples++;
       options.onProgress?.(samples);
     }
     if (samples === 0) throw new CompressError('data', data.description, 'there is no sample to compare on');
-    const outputs = comparisons.map((one) => one.figures());
+    const outputs = comparisons.figures();
+    if (options.metric === 'accuracy') checkLabels(outputs);
     return { reference, other, data: data.description, samples, outputs, ...judged.kernels };
   } finally {
     await right.release();
@@ -88,9 +84,22 @@ export function checkOutputs(reference: Session, other: Session): void {
   }
 }
 
+/** Outputs that can be fetched. */
+export function comparable({ outputs }: ModelFacts, { outputNames }: Session): readonly OutputKind[] {
+  return outputs.filter((one) => outputNames.includes(one.name));
+}
+
+/** @throws CompressError `options` where no output could be compared with labels */
+export function checkLabels(outputs: readonly OutputFigures[]): void {
+  if (outputs.some((one) => one.accuracy !== undefined)) return;
+  throw new CompressError('options', '--metric', 'accuracy: the data has no labels for an output with classes', {
+    hint: 'Labels are an array __labels__ beside the inputs.',
+  });
+}
+
 /** What a comparison must reach; whatever is absent is not looked at. */
 export interface Gates {
-  /** In dB, for every float output. */
+  /** In dB, for every float output but states for the next step. */
   readonly minSqnr?: number;
   /** A share from 0 to 1, for every output with classes. */
   readonly minTop1?: number;
@@ -110,13 +119,18 @@ export function checkGates(report: VerifyReport, gates: Gates): void {
     const reader = first.node === '' ? '' : ` for ${first.opType} '${first.node}'`;
     facts.push(`weight '${first.weight}' is dequantized at every run${reader} (${first.why})${more}`);
   }
-  if (facts.length > 0) throw new CompressError('gate', report.other, facts.join('; '));
+  if (facts.length === 0) return;
+  const hint = facts.includes(NO_CLASSES) ? { hint: 'Where one has: --output NAME --metric top1.' } : {};
+  throw new CompressError('gate', report.other, facts.join('; '), hint);
 }
+
+const NO_CLASSES = 'no output has classes, so none has a top-1 agreement';
 
 function sqnrFacts({ outputs }: VerifyReport, least: number | undefined): string[] {
   if (least === undefined) return [];
-  const floats = outputs.filter((one) => one.dtype.includes('float'));
+  const floats = outputs.filter((one) => one.dtype.includes('float') && one.cache === undefined);
   if (floats.length === 0) return ['no output is float, so none has an SQNR'];
+  if (floats.every((one) => one.elements === 0)) return ['no output has an element, so none has an SQNR'];
   const low = floats.filter((one) => !(one.sqnr >= least));
   return low.map(
     (one) => `output '${one.name}' has an SQNR of ${formatDb(one.sqnr)}; at least ${least} dB are required`,
@@ -126,7 +140,7 @@ function sqnrFacts({ outputs }: VerifyReport, least: number | undefined): string
 function top1Facts({ outputs }: VerifyReport, least: number | undefined): string[] {
   if (least === undefined) return [];
   const ranked = outputs.flatMap(({ name, top1 }) => (top1 === undefined ? [] : [{ name, ...top1 }]));
-  if (ranked.length === 0) return ['no output has classes, so none has a top-1 agreement'];
+  if (ranked.length === 0) return [NO_CLASSES];
   const low = ranked.filter((one) => one.count / one.of < least);
   return low.map(({ name, count, of }) => {
     return `output '${name}' has the same top-1 in ${count} of ${of} rows, a share of ${floor4(count / of)}; at least ${least} is required`;

@@ -1,0 +1,54 @@
+import type { Node } from '../../../ir/node.ts';
+import type { Scope, Scopes } from '../scope.ts';
+
+/** What exporters call the state that goes into the next step. */
+const NAMES = /(^|[^a-z])(presents?|past)([^a-z]|$)|past_key|present_key|kv_?cache|(^|[^a-z])cache/i;
+/** Names of inputs that are such a state. */
+const STATES = /past|cache|state|mem|hidden|(^|[^a-z])[hc]\d*([^a-z]|$)/i;
+
+/** Operators that bring a state to its output as it is, in another form or beside others. */
+const CARRYING = new Set(
+  'Identity Cast Reshape Squeeze Unsqueeze Transpose Slice Gather Concat Split Expand'.split(' '),
+);
+const RECURRENT = new Set(['LSTM', 'GRU', 'RNN']);
+/** Attention that keeps keys and values gives them behind its own output. */
+const ATTENTION = /Attention$/;
+/** Nodes that are followed backwards, one behind the other and in all. */
+const MOST_STEPS = 30;
+const MOST_NODES = 5000;
+
+/** Whether an output is a state for the next step: a cache of keys and values, or the state of a recurrent layer. */
+export function isCache(scopes: Scopes, name: string): boolean {
+  return NAMES.test(name) || carries(scopes, scopes.main, name, MOST_STEPS, { nodes: MOST_NODES });
+}
+
+function carries(scopes: Scopes, scope: Scope, name: string, steps: number, left: { nodes: number }): boolean {
+  const place = scopes.origin(scope, name);
+  if (place === undefined || steps === 0 || left.nodes-- <= 0) return false;
+  const { node, scope: at } = place;
+  if (node === undefined) return isState(scopes, scope, name);
+  const index = node.outputs.indexOf(place.name);
+  if (ATTENTION.test(node.opType)) return index > 0;
+  if (RECURRENT.has(node.opType))
+    return index > 0 && (node.inputs[5] ?? '') !== '' && isState(scopes, at, node.inputs[5]);
+  if (!CARRYING.has(node.opType)) return false;
+  // What is new goes behind what was there.
+  if (node.opType === 'Concat' && isAppended(scopes, at, node)) return true;
+  const inputs = node.opType === 'Concat' ? node.inputs : node.inputs.slice(0, 1);
+  return inputs.length > 0 && inputs.every((one) => carries(scopes, at, one, steps - 1, left));
+}
+
+function isAppended(scopes: Scopes, scope: Scope, { inputs }: Node): boolean {
+  const [first, ...others] = inputs;
+  return others.length > 0 && isState(scopes, scope, first) && others.some((one) => !isState(scopes, scope, one));
+}
+
+/** Whether a value is a graph input with the name of a state, in whatever form. */
+function isState(scopes: Scopes, scope: Scope, name: string | undefined, steps: number = MOST_STEPS): boolean {
+  const place = name ? scopes.origin(scope, name) : undefined;
+  if (place === undefined || steps === 0) return false;
+  const { node, scope: at } = place;
+  if (node === undefined)
+    return at.graph === scopes.main.graph && at.graph.isInput(place.name) && STATES.test(place.name);
+  return CARRYING.has(node.opType) && isState(scopes, at, node.inputs[0], steps - 1);
+}

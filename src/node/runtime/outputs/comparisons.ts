@@ -1,0 +1,98 @@
+import { CompressError } from '../../../errors.ts';
+import type { FeedTensor, Sample } from '../../data/types.ts';
+import { OutputComparison, type OutputFigures } from '../compare.ts';
+import type { OutputKind } from './kinds.ts';
+
+/** What is measured: the share of rows that are right, of those that get the same class, or the noise alone. */
+export const METRICS = ['accuracy', 'top1', 'sqnr'] as const;
+export type MetricName = (typeof METRICS)[number];
+
+/** What of a model counts, where that is not left to its graph. */
+export interface OutputChoice {
+  /** Names of the outputs that count; all where absent. */
+  readonly outputs?: readonly string[];
+  /** `top1` and `accuracy` say that the outputs have classes, along the last axis where the graph does not tell; `sqnr` that none has. */
+  readonly metric?: MetricName;
+  /** How errors call the choice of outputs: `--output` where absent. */
+  readonly option?: string;
+}
+
+/**
+ * The outputs that count, the most telling first: those with classes, others, and states for the next step.
+ * @param kinds - of {@link outputKinds}
+ * @param option - how errors call the choice of an output
+ * @throws CompressError `options` for a name that no output has
+ */
+export function chosenOutputs(
+  kinds: readonly OutputKind[],
+  { outputs, metric, option = '--output' }: OutputChoice,
+): readonly OutputKind[] {
+  const missing = outputs?.find((name) => !kinds.some((one) => one.name === name));
+  if (missing !== undefined) {
+    const names = kinds.map((one) => `'${one.name}'`).join(', ');
+    throw new CompressError('options', option, `the model has no output '${missing}'`, { hint: `It has ${names}.` });
+  }
+  // Who names a state wants to know it.
+  const wanted = outputs === undefined ? kinds : kinds.filter((one) => outputs.includes(one.name)).map(asResult);
+  const asked = metric === 'top1' || metric === 'accuracy';
+  const ranked = wanted.some((one) => one.classes !== undefined);
+  return wanted
+    .map((one): OutputKind => {
+      const { name, cache, classes } = one;
+      if (metric === 'sqnr') return cache === undefined ? { name } : { name, cache };
+      return asked && !ranked && cache === undefined && classes === undefined ? { name, classes: { axis: -1 } } : one;
+    })
+    .sort((a, b) => rank(a) - rank(b));
+}
+
+function asResult({ cache: _, ...kind }: OutputKind): OutputKind {
+  return kind;
+}
+
+function rank({ classes, cache }: OutputKind): number {
+  return cache === true ? 2 : classes === undefined ? 1 : 0;
+}
+
+/** Compares outputs of two models sample by sample; only sums are kept. */
+export class Comparisons {
+  readonly #comparisons: readonly OutputComparison[];
+
+  /** @param kinds - of {@link chosenOutputs}, in the order of the figures */
+  constructor(kinds: readonly OutputKind[], { metric }: OutputChoice = {}) {
+    this.#comparisons = kinds.map((one) => new OutputComparison(one, metric !== 'sqnr'));
+  }
+
+  /** What must be fetched. */
+  get names(): readonly string[] {
+    return this.#comparisons.map((one) => one.name);
+  }
+
+  /**
+   * Takes in what the two models gave for a sample.
+   * @throws CompressError `unsupported` where shapes differ, or only one of the two is float
+   */
+  add(
+    sample: Sample,
+    expected: Readonly<Record<string, FeedTensor>>,
+    found: Readonly<Record<string, FeedTensor>>,
+  ): void {
+    for (const one of this.#comparisons) {
+      const [a, b] = [expected[one.name], found[one.name]];
+      if (a === undefined || b === undefined) {
+        throw new CompressError('internal', sample.label, `ONNX Runtime gave no output '${one.name}'`);
+      }
+      one.add(a, b, sample.labels);
+    }
+  }
+
+  /** A row for each output. Labels alone make classes where no output is known to have some that are as many. */
+  figures(): readonly OutputFigures[] {
+    const all = this.#comparisons.map((one) => ({ known: one.hasClasses, figures: one.figures() }));
+    const labelled = all.some(({ known, figures }) => known && figures.accuracy !== undefined);
+    return all.map(({ known, figures }) => (known || !labelled ? figures : withoutClasses(figures)));
+  }
+}
+
+function withoutClasses({ top1: _, accuracy: __, ...rest }: OutputFigures): OutputFigures {
+  return rest;
+}

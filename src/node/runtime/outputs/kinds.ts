@@ -1,0 +1,126 @@
+import type { ValueInfo } from '../../../ir/graph.ts';
+import type { Model } from '../../../ir/model.ts';
+import { Scopes } from '../scope.ts';
+import { isCache } from './caches.ts';
+import { type Head, Heads } from './head.ts';
+
+/** Where an output has a number for each class. */
+export interface Classes {
+  /** From the end where it is negative. */
+  readonly axis: number;
+  /** How many there are, or more where some are cut off; an output of another length along the axis has none. Any number where absent. */
+  readonly length?: number;
+  /** Whether an output has them that has no other axis but rows, as pooled pictures have. */
+  readonly alone?: true;
+}
+
+/** What an output of a model is for. */
+export interface OutputKind {
+  readonly name: string;
+  /** Absent where it has no classes: a picture, an embedding, coordinates. */
+  readonly classes?: Classes;
+  /** Whether it is a state that goes into the next step. */
+  readonly cache?: true;
+}
+
+/**
+ * Tells from the graph which outputs have classes. They come out of a Softmax that weighs nothing inside the network, or of
+ * the last layer with weights, with no more behind it than a bias, a cast or another shape. Of that layer nobody can tell
+ * whether it gives scores or coordinates; what other outputs and names say against it counts.
+ */
+export function outputKinds(model: Model): readonly OutputKind[] {
+  const scopes = new Scopes(model);
+  const heads = new Heads(scopes, model.opset);
+  const { outputs } = model.graph;
+  const found = outputs.map((output) => {
+    const head = heads.of(output.name);
+    // A share of something is a result, whatever it is called.
+    const isResult = head?.kind === 'softmax' || head?.kind === 'sigmoid';
+    return { output, head, cache: !isResult && isCache(scopes, output.name) };
+  });
+  // Where all outputs are states, they are what the model is for.
+  const carried = found.every((one) => one.cache) ? [] : found.filter((one) => one.cache);
+  const others = found.filter((one) => !carried.includes(one));
+  return found.map(({ output, head }): OutputKind => {
+    const { name } = output;
+    if (carried.some((one) => one.output === output)) return { name, cache: true };
+    const classes = classesOf(output, head, others, model.graph.fedInputs);
+    return classes === undefined ? { name } : { name, classes };
+  });
+}
+
+type Found = { readonly output: ValueInfo; readonly head: Head | undefined };
+
+function classesOf(
+  output: ValueInfo,
+  head: Head | undefined,
+  outputs: readonly Found[],
+  inputs: readonly ValueInfo[],
+): Classes | undefined {
+  const { name, dims } = output;
+  const isNamed = SCORES.test(name);
+  if (head === undefined) {
+    // Scores of pairs, or of places in a text, come out of no layer.
+    return isNamed && (dims === undefined || dims.length <= 3) ? { axis: -1 } : undefined;
+  }
+  const { kind, axis, length } = head;
+  const classes: Classes = { axis, ...(length === undefined ? {} : { length }) };
+  if (kind === 'softmax') return classes;
+  if (kind === 'sigmoid') return undefined;
+  if (isNamed) return classes;
+  if (isOther(name) || isRegression(head, outputs) || isSame(output, head, inputs)) return undefined;
+  if (length !== undefined && length < 2) return undefined;
+  if (kind === 'linear') return classes;
+  const isPicture = dims?.some((dim, at) => at > 0 && at !== axis && dim !== 1) === true;
+  return isPicture ? undefined : { ...classes, alone: true };
+}
+
+/** Names of outputs with scores of classes, whatever they come out of. */
+const SCORES = /logit/i;
+/** Words in names of outputs that are none. */
+const OTHERS = new RegExp(
+  `^(${[
+    'embed\\w*|features?|hidden|pool\\w*|repr\\w*|vectors?|latents?|states?|audio|wav\\w*|speech|mel|mels|spectro\\w*',
+    '|(b|bb)?ox(es)?|coord\\w*|landmarks?|keypoints?|kpts?|poses?|angles?|offsets?|deltas?|loc|locs|locations?|regress\\w*',
+    '|recon\\w*|mean|mu|sigma|var|logvar|std',
+  ].join('')})$`,
+);
+
+function isOther(name: string): boolean {
+  const words = name
+    .replace(/([a-z])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[^a-z]+/);
+  return words.some((one) => OTHERS.test(one));
+}
+
+/** Numbers of a box. */
+const BOX = 4;
+
+/**
+ * Whether other outputs say that this one is a number to be taken as it is: theirs go through a Softmax or a Sigmoid and this
+ * one's do not, or it has the four numbers of a box and they have other ones.
+ */
+function isRegression(head: Head, outputs: readonly Found[]): boolean {
+  const others = outputs.flatMap(({ head: one }) =>
+    one === undefined || one.layer?.node === head.layer?.node ? [] : [one],
+  );
+  const own = outputs.some(({ head: one }) => one !== head && one?.layer?.node === head.layer?.node && isShare(one));
+  if (own) return false;
+  return others.some((one) => isShare(one) || (head.length === BOX && one.length !== BOX));
+}
+
+/** Whether numbers are shares of classes: a Sigmoid of one number says yes or no, and one of four has a box within its picture. */
+function isShare(head: Head | undefined): boolean {
+  const width = head?.layer?.width;
+  return head?.kind === 'softmax' || (head?.kind === 'sigmoid' && width !== 1 && width !== BOX);
+}
+
+/** Whether an output has the dims of a float input and more than one layer between: it is that input once more, cleaned or foretold. */
+function isSame({ dims }: ValueInfo, { layer }: Head, inputs: readonly ValueInfo[]): boolean {
+  if (typeof dims?.at(-1) !== 'number' || inputs.some((one) => one.name === layer?.reads)) return false;
+  return inputs.some(
+    ({ dtype, dims: given }) =>
+      dtype?.includes('float') && given?.length === dims.length && given.every((dim, axis) => dim === dims[axis]),
+  );
+}
