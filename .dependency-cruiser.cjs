@@ -5,8 +5,9 @@ const rooms = {
   ir: ['bytes', 'errors'],
   compute: ['bytes', 'kernels', 'ir', 'errors'],
   onnx: ['bytes', 'ir', 'compute', 'errors'],
-  passes: ['bytes', 'kernels', 'ir', 'compute', 'errors'],
-  node: ['bytes', 'kernels', 'ir', 'compute', 'onnx', 'errors'],
+  layers: ['bytes', 'kernels', 'ir', 'errors'],
+  passes: ['bytes', 'kernels', 'ir', 'compute', 'layers', 'errors'],
+  node: ['bytes', 'kernels', 'ir', 'compute', 'onnx', 'layers', 'errors'],
 };
 const forbidden = Object.entries(rooms).map(([room, allowed]) => ({
   name: `room-${room}`,

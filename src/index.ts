@@ -17,6 +17,7 @@ export { constant, derived, type SparseTensor, type Tensor } from './ir/tensor.t
 export type { GroupPattern } from './kernels/groups.ts';
 export { OBSERVERS, type ObserverKind } from './kernels/observe/choose.ts';
 export type { Norm } from './kernels/sliceNorms.ts';
+export type { Change, Skip, SkipReason } from './layers/skip.ts';
 export { type WriteOptions, type Written, writeModel } from './onnx/output.ts';
 export { type DataMode, type ModelPlan, planModel } from './onnx/plan.ts';
 export { type ModelBytes, type ReadOptions, readModel } from './onnx/read.ts';
@@ -73,7 +74,7 @@ export {
   type WeightStatistics,
 } from './passes/inspect/index.ts';
 export { PACK_DEFAULTS, type PackOptions, pack, STORES, type Store, unpack } from './passes/pack/index.ts';
-export { type Change, type Pass, type PassReport, type Skip, type SkipReason, transform } from './passes/pass.ts';
+export { type Pass, type PassReport, transform } from './passes/pass.ts';
 export {
   type Axis,
   isPruned,

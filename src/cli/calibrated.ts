@@ -1,6 +1,7 @@
 import type { Model } from '../ir/model.ts';
 import type { ActivationRanges } from '../ir/ranges.ts';
 import type { ObserverKind } from '../kernels/observe/choose.ts';
+import type { Change, Skip } from '../layers/skip.ts';
 import { fittingRandomData } from '../node/data/fitting.ts';
 import { modelInputs } from '../node/data/inputs.ts';
 import { openData } from '../node/data/open.ts';
@@ -14,7 +15,7 @@ import { inliningNotes } from '../passes/inline/index.ts';
 import { inlineWeights } from '../passes/inline/weights.ts';
 import { raiseOpset } from '../passes/opset/index.ts';
 import { unpackFirst } from '../passes/pack/unpack.ts';
-import type { Change, Pass, PassReport, Skip } from '../passes/pass.ts';
+import type { Pass, PassReport } from '../passes/pass.ts';
 import { QUANTIZABLE_OPS, type QuantizeOptions, quantize } from '../passes/quantize/index.ts';
 import { correctBias, correctionValues } from '../passes/quantize/static/correct.ts';
 import { calibrationValues, channelAxes, PER_AXIS_OPSET, quantizeStatic } from '../passes/quantize/static/index.ts';

@@ -1,5 +1,6 @@
 import { Chalk, type ChalkInstance } from 'chalk';
-import type { Change, PassReport } from '../passes/pass.ts';
+import type { Change } from '../layers/skip.ts';
+import type { PassReport } from '../passes/pass.ts';
 import type { RunReport } from './pipe.ts';
 import { formatBytes, formatPercent } from './size.ts';
 import { skipLines } from './skips.ts';

@@ -1,4 +1,4 @@
-import type { Skip, SkipReason } from '../passes/pass.ts';
+import type { Skip, SkipReason } from '../layers/skip.ts';
 import { count, printable } from './text.ts';
 
 /** Weights named for each reason before the list is cut; --verbose names all. */

@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { exactly, layersOf } from '../../src/cli/tune/candidate.ts';
 import { type MetricOptions, metricFor, noiseOf } from '../../src/cli/tune/metric.ts';
 import { described } from '../../src/cli/tune/render.ts';
+import type { Change } from '../../src/layers/skip.ts';
 import type { OutputFigures } from '../../src/node/runtime/compare.ts';
-import type { Change } from '../../src/passes/pass.ts';
 
 const NOTHING: MetricOptions = { metric: undefined, maxDrop: undefined, minSqnr: undefined, output: undefined };
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { PassReport } from '../../src/index.ts';
+import type { PassReport } from '../../src/index.node.ts';
 import { convert } from '../../src/passes/convert.ts';
 import { fold } from '../../src/passes/fold/index.ts';
 import { pack } from '../../src/passes/pack/index.ts';

@@ -2,9 +2,9 @@
 import { Tensor } from 'onnxruntime-node';
 import { bytesSink, type Model, readModel, writeModel } from '../../src/index.node.ts';
 import { constant } from '../../src/ir/tensor.ts';
+import { heldName, replaceHeld } from '../../src/layers/held.ts';
 import { CHANNEL_DEFAULTS, type ChannelOptions, planRemoval, removeChannels } from '../../src/passes/channels/index.ts';
 import { Left } from '../../src/passes/channels/rewrite.ts';
-import { heldName, replaceHeld } from '../../src/passes/held.ts';
 import { runModel } from './ort.ts';
 import { sqnr } from './sqnr.ts';
 

@@ -1,6 +1,7 @@
 import type { Model } from '../../ir/model.ts';
+import type { Change } from '../../layers/skip.ts';
 import { diff, type WeightChange } from '../../passes/diff/index.ts';
-import type { Change, PassReport } from '../../passes/pass.ts';
+import type { PassReport } from '../../passes/pass.ts';
 import type { ReportLayer } from './data.ts';
 
 /** Bins of a histogram on the page. */

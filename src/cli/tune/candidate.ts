@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { CompressError } from '../../errors.ts';
+import type { Change } from '../../layers/skip.ts';
 import { temporaryFolder } from '../../node/files/temporary.ts';
 import { readModel, writeModel } from '../../node/model.ts';
 import type { Judge, Judgement } from '../../node/runtime/judge.ts';
 import { expectWork } from '../../node/threads/work.ts';
 import { inputByteLength } from '../../onnx/size.ts';
-import { type Change, transform } from '../../passes/pass.ts';
+import { transform } from '../../passes/pass.ts';
 import type { RecipeStep } from '../../passes/recipe.ts';
 import type { Layer } from '../../passes/tune/search.ts';
 import type { CommonArguments } from '../arguments.ts';

@@ -1,11 +1,11 @@
 import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
+import { checkOpTypes, weightUses } from '../../layers/select.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
 import { countParameters, heldWeights } from '../inspect/describe.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
-import { checkOpTypes, weightUses } from '../select.ts';
 import type { Analysis } from './analysis.ts';
 import { analyze } from './analyze.ts';
 import { type Group, groupsOf } from './groups.ts';

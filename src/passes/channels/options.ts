@@ -1,5 +1,5 @@
 import type { Model } from '../../ir/model.ts';
-import type { Selection } from '../select.ts';
+import type { Selection } from '../../layers/select.ts';
 
 /** Operators whose output channels can be removed. */
 export const CHANNEL_OPS = ['Conv', 'ConvTranspose', 'Gemm', 'MatMul'] as const;

@@ -1,7 +1,7 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
-import { heldName } from '../held.ts';
-import type { Change, Skip, SkipReason } from '../pass.ts';
-import { isExcluded, notFloat, type Selection, skipUse, type WeightUse, weightUses } from '../select.ts';
+import { heldName } from '../../layers/held.ts';
+import { isExcluded, notFloat, type Selection, skipUse, type WeightUse, weightUses } from '../../layers/select.ts';
+import type { Change, Skip, SkipReason } from '../../layers/skip.ts';
 import type { Analysis, Weight } from './analysis.ts';
 import { type Group, layersOf } from './groups.ts';
 import type { Macs } from './macs.ts';

@@ -2,7 +2,7 @@ import { elementCount } from '../../ir/dtype.ts';
 import type { Held, ValueInfo } from '../../ir/graph.ts';
 import { constant, derived, type Tensor } from '../../ir/tensor.ts';
 import { gatherAxis } from '../../kernels/channels.ts';
-import { dropUnused, replaceHeld } from '../held.ts';
+import { dropUnused, replaceHeld } from '../../layers/held.ts';
 import type { Analysis, View, Weight } from './analysis.ts';
 import type { Fitted } from './refit.ts';
 import type { Removed } from './select.ts';

@@ -1,5 +1,5 @@
 import { CompressError } from '../../errors.ts';
-import type { SkipReason } from '../pass.ts';
+import type { SkipReason } from '../../layers/skip.ts';
 
 /**
  * An axis whose indices may be removed: for each index the channel it belongs to. Two axes that hold the same channel

@@ -2,7 +2,7 @@ import { elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { isOp } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { gemmParts } from '../quantize/gemm.ts';
+import { gemmParts } from '../../layers/gemm.ts';
 import { histogramPair } from './histogram.ts';
 import { dequantized, dequantizedSwapped, findQuantized, type QuantizedTensor } from './quantized.ts';
 import type { TensorFacts, WeightChange } from './types.ts';

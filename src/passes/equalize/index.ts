@@ -4,7 +4,7 @@ import { isOp } from '../../ir/node.ts';
 import type { ActivationRanges } from '../../ir/ranges.ts';
 import { derived, type Tensor } from '../../ir/tensor.ts';
 import { toFloat32 } from '../../kernels/views.ts';
-import { dropUnused } from '../held.ts';
+import { dropUnused } from '../../layers/held.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass } from '../pass.ts';
 import { eachPair } from '../quantize/geometry.ts';

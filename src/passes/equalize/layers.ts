@@ -1,8 +1,8 @@
 import type { Graph, Held } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
+import { weightOf } from '../../layers/select.ts';
 import { channelsBehind, geometryOf, MAX_PATH, type WeightGeometry } from '../quantize/geometry.ts';
-import { weightOf } from '../select.ts';
 
 /** A Conv or Gemm with what is needed to move scales in and out of it. */
 export interface Layer extends WeightGeometry {

@@ -3,7 +3,7 @@ import type { Graph, Held, Use } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { heldName } from '../held.ts';
+import { heldName } from '../../layers/held.ts';
 import { ValueFacts } from '../opset/infer.ts';
 import { toNumbers } from './arithmetic.ts';
 

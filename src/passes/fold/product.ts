@@ -1,6 +1,7 @@
 import { elementCount } from '../../ir/dtype.ts';
 import type { Graph, Held } from '../../ir/graph.ts';
 import { floatAttribute, intAttribute, intsAttribute, isOp, type Node, stringAttribute } from '../../ir/node.ts';
+import { weightAxes } from '../../layers/axes.ts';
 import { channelsOf, type FoldedDType, type WeightLayout } from './arithmetic.ts';
 import { type Folding, isAnyOp, operands } from './context.ts';
 
@@ -98,10 +99,9 @@ function layoutOf(node: Node, dims: readonly number[]): WeightLayout | undefined
     return { groups, outer: first / groups, channels: second, inner: product(dims.slice(2)) };
   }
   if (dims.length !== 2) return undefined;
-  if (isOp(node, 'Gemm') && intAttribute(node, 'transB', 0) !== 0) {
-    return { groups: 1, outer: 1, channels: first, inner: second };
-  }
-  return { groups: 1, outer: first, channels: second, inner: 1 };
+  return weightAxes({ node, index: 1, transposed: false }, dims)?.out === 0
+    ? { groups: 1, outer: 1, channels: first, inner: second }
+    : { groups: 1, outer: first, channels: second, inner: 1 };
 }
 
 /** Input 2 of Conv (a vector) or Gemm (anything that broadcasts; a vector or one number can be scaled by channel). */

@@ -1,7 +1,7 @@
 import { elementCount } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { isOp, type Node } from '../../ir/node.ts';
-import type { Skip, SkipReason } from '../pass.ts';
+import type { Skip, SkipReason } from '../../layers/skip.ts';
 import { type Affine, affineOf, fitsChannels } from './affine.ts';
 import { APART } from './apart.ts';
 import { type Folding, isAnyOp } from './context.ts';

@@ -2,8 +2,8 @@ import { elementCount } from '../../ir/dtype.ts';
 import type { Graph, Held } from '../../ir/graph.ts';
 import type { Node } from '../../ir/node.ts';
 import { derived, type Tensor } from '../../ir/tensor.ts';
-import { heldName } from '../held.ts';
-import type { Change } from '../pass.ts';
+import { heldName } from '../../layers/held.ts';
+import type { Change } from '../../layers/skip.ts';
 import {
   at,
   channelSums,

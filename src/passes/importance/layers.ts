@@ -1,14 +1,14 @@
 import type { Model } from '../../ir/model.ts';
 import { floatAttribute, isOp, labelOf, type Node } from '../../ir/node.ts';
 import type { PatchGeometry } from '../../kernels/importance/patches.ts';
-import { heldName } from '../held.ts';
-import type { Skip } from '../pass.ts';
-import { findAxis } from '../prune/axes.ts';
+import { findAxis } from '../../layers/axes.ts';
+import { heldName } from '../../layers/held.ts';
+import { convUse, type Layout, matrixUse } from '../../layers/matrix.ts';
+import { skipUse, type WeightUse } from '../../layers/select.ts';
+import type { Skip } from '../../layers/skip.ts';
 import { fewInputs } from '../prune/groups.ts';
 import type { Target } from '../prune/targets.ts';
-import { skipUse, type WeightUse } from '../select.ts';
 import type { Source } from './activations.ts';
-import { convUse, type Layout, matrixUse } from './layout.ts';
 import type { Pattern } from './options.ts';
 
 /** A weight whose activations can be seen. */

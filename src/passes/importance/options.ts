@@ -1,6 +1,6 @@
 import { CompressError } from '../../errors.ts';
+import { checkOpTypes, type Selection } from '../../layers/select.ts';
 import { PRUNABLE_OPS } from '../prune/options.ts';
-import { checkOpTypes, type Selection } from '../select.ts';
 import type { Scratch } from './activations.ts';
 
 /** At most `keep` of every `of` neighbours along the axis that is summed over stay. */

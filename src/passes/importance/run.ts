@@ -1,13 +1,14 @@
 import { isFloat } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
 import { type Floats, toFloats } from '../../kernels/narrow.ts';
+import { skipUse, type WeightUse } from '../../layers/select.ts';
+import type { Change, Skip } from '../../layers/skip.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
 import { unpackFirst } from '../pack/unpack.ts';
-import type { Change, PassReport, Skip } from '../pass.ts';
+import type { PassReport } from '../pass.ts';
 import type { Pruning } from '../prune/measure.ts';
 import { applyPruning, selectTargets } from '../prune/targets.ts';
-import { skipUse, type WeightUse } from '../select.ts';
 import type { Activations, Moments, Wanted } from './activations.ts';
 import { type Layer, layersOf } from './layers.ts';
 import type { WandaOptions } from './options.ts';

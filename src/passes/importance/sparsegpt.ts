@@ -5,11 +5,11 @@ import { pruneCompensated, type Rule } from '../../kernels/importance/obs.ts';
 import { groupsOf } from '../../kernels/importance/pattern.ts';
 import { roundHalfEven } from '../../kernels/linear.ts';
 import { type Floats, fromFloats, toFloats } from '../../kernels/narrow.ts';
+import { gather, scatter } from '../../layers/matrix.ts';
 import type { Pass } from '../pass.ts';
 import { NOTHING, type Pruning } from '../prune/measure.ts';
 import type { Activations, Moments, Wanted } from './activations.ts';
 import type { Layer } from './layers.ts';
-import { gather, scatter } from './layout.ts';
 import { checkOptions, SPARSEGPT_DEFAULTS, type SparseGptOptions } from './options.ts';
 import { countZeros, type Prune, runMethod } from './run.ts';
 

@@ -3,11 +3,11 @@ import { groupsOf } from '../../kernels/importance/pattern.ts';
 import { wandaRow } from '../../kernels/importance/wanda.ts';
 import { roundHalfEven } from '../../kernels/linear.ts';
 import type { Floats } from '../../kernels/narrow.ts';
+import { gather } from '../../layers/matrix.ts';
 import type { Pass } from '../pass.ts';
 import { NOTHING, type Pruning } from '../prune/measure.ts';
 import type { Activations } from './activations.ts';
 import type { Layer } from './layers.ts';
-import { gather } from './layout.ts';
 import { checkOptions, type Pattern, WANDA_DEFAULTS, type WandaOptions } from './options.ts';
 import { type Prune, runMethod } from './run.ts';
 

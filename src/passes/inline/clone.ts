@@ -4,7 +4,7 @@ import { constantOf } from '../../ir/constantNode.ts';
 import { Graph, type ValueInfo } from '../../ir/graph.ts';
 import { type Attribute, createNode, isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { RESHAPES } from '../trace.ts';
+import { RESHAPES } from '../../layers/trace.ts';
 
 /** What the parts of a function mean where it is called. */
 interface Setting {

@@ -3,8 +3,8 @@ import type { Graph } from '../../ir/graph.ts';
 import { lookup } from '../../ir/lookup.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
-import { RECURRENT_INPUTS, WEIGHT_INPUTS } from '../select.ts';
-import { isAttribute, type Trace, traceBack } from '../trace.ts';
+import { RECURRENT_INPUTS, WEIGHT_INPUTS } from '../../layers/select.ts';
+import { isAttribute, type Trace, traceBack } from '../../layers/trace.ts';
 import { type Inlined, inlineFunctions } from './index.ts';
 
 /**

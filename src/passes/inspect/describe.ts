@@ -3,7 +3,7 @@ import type { Graph, Held, ValueInfo } from '../../ir/graph.ts';
 import type { Model, OpsetImport } from '../../ir/model.ts';
 import { isOp } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { heldName } from '../held.ts';
+import { heldName } from '../../layers/held.ts';
 import type { PackedForm } from '../pack/unpack.ts';
 import { nameOf, type Role, usageOf } from './roles.ts';
 

@@ -1,9 +1,10 @@
 import { byteLengthOf, type DType } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
-import { heldName } from '../held.ts';
+import { heldName } from '../../layers/held.ts';
+import type { Skip } from '../../layers/skip.ts';
 import { inlineWeights } from '../inline/weights.ts';
 import { unpackWeights } from '../pack/unpack.ts';
-import type { PassReport, Skip } from '../pass.ts';
+import type { PassReport } from '../pass.ts';
 import { PRUNABLE_OPS } from '../prune/options.ts';
 import { countOf, selectTargets, type Target } from '../prune/targets.ts';
 import { planQuantize } from '../quantize/index.ts';

@@ -2,9 +2,9 @@ import { bitsOf, elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Graph, Held } from '../../ir/graph.ts';
 import { lookup } from '../../ir/lookup.ts';
 import { isOp, isStandard, type Node } from '../../ir/node.ts';
-import { heldName } from '../held.ts';
-import { INTEGER_OPS } from '../select.ts';
-import { RESHAPES } from '../trace.ts';
+import { heldName } from '../../layers/held.ts';
+import { INTEGER_OPS } from '../../layers/select.ts';
+import { RESHAPES } from '../../layers/trace.ts';
 
 /**
  * What a tensor is to the node that reads it: a weight, whatever its type; a scale or zero point of a quantized one; or a

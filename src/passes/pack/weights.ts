@@ -2,8 +2,8 @@ import { elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Held } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { findAttribute, isOp, type Node } from '../../ir/node.ts';
-import { heldName } from '../held.ts';
-import type { Skip, SkipReason } from '../pass.ts';
+import { heldName } from '../../layers/held.ts';
+import type { Skip, SkipReason } from '../../layers/skip.ts';
 
 /** Tensors below this many bytes are left: the nodes alone take more. */
 export const MIN_BYTES = 256;

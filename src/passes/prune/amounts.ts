@@ -1,5 +1,5 @@
 import { CompressError } from '../../errors.ts';
-import type { Skip } from '../pass.ts';
+import type { Skip } from '../../layers/skip.ts';
 import { listed } from './named.ts';
 import { namesOf } from './names.ts';
 import type { Settled } from './options.ts';

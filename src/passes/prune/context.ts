@@ -1,6 +1,7 @@
-import { heldName } from '../held.ts';
-import type { Skip, SkipReason, Watch } from '../pass.ts';
-import { skipUse, type WeightUse } from '../select.ts';
+import { heldName } from '../../layers/held.ts';
+import { skipUse, type WeightUse } from '../../layers/select.ts';
+import type { Skip, SkipReason } from '../../layers/skip.ts';
+import type { Watch } from '../pass.ts';
 import type { AmountOf } from './amounts.ts';
 import { type Measured, measure } from './measure.ts';
 import type { Matched } from './named.ts';

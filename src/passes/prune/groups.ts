@@ -1,6 +1,6 @@
 import { type GroupPattern, zeroInGroups } from '../../kernels/groups.ts';
 import { channelLayout } from '../../kernels/layout.ts';
-import { type FoundAxis, findAxis } from './axes.ts';
+import { type FoundAxis, findAxis } from '../../layers/axes.ts';
 import { type Context, isOrdered, leave } from './context.ts';
 import { type Choose, countSpecial, zeroChosen } from './measure.ts';
 import { floatsOf } from './numbers.ts';

@@ -16,7 +16,7 @@ import { scoreWidth } from './scored.ts';
 import { pruneSlices } from './slices.ts';
 import { selectTargets, type Target } from './targets.ts';
 
-export type { Axis } from './axes.ts';
+export type { Axis } from '../../layers/axes.ts';
 export { PRUNABLE_OPS, PRUNE_DEFAULTS, type PruneOptions } from './options.ts';
 export { isPruned, type SliceSparsity, sparsity, type WeightSparsity } from './sparsity.ts';
 

@@ -1,4 +1,4 @@
-import { heldName } from '../held.ts';
+import { heldName } from '../../layers/held.ts';
 import type { Target } from './targets.ts';
 
 /** Names a weight is known by. */

@@ -2,8 +2,8 @@ import { CompressError } from '../../errors.ts';
 import type { NamedArrays } from '../../ir/arrays.ts';
 import type { GroupPattern } from '../../kernels/groups.ts';
 import type { Norm } from '../../kernels/sliceNorms.ts';
-import { checkOpTypes, type Selection } from '../select.ts';
-import type { Axis } from './axes.ts';
+import type { Axis } from '../../layers/axes.ts';
+import { checkOpTypes, type Selection } from '../../layers/select.ts';
 
 /** Operators whose weights can be pruned. */
 export const PRUNABLE_OPS = ['Gemm', 'MatMul', 'Conv', 'ConvTranspose'] as const;

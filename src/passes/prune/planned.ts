@@ -1,6 +1,6 @@
 import { CompressError } from '../../errors.ts';
-import { heldName } from '../held.ts';
-import type { Change } from '../pass.ts';
+import { heldName } from '../../layers/held.ts';
+import type { Change } from '../../layers/skip.ts';
 import type { Pruning } from './measure.ts';
 import { listed } from './named.ts';
 import type { Settled } from './options.ts';

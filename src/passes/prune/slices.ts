@@ -1,6 +1,6 @@
 import { type ChannelLayout, channelLayout } from '../../kernels/layout.ts';
 import { type Norm, type Numbers, sliceNorms, zeroSlices } from '../../kernels/sliceNorms.ts';
-import { type Axis, findAxis } from './axes.ts';
+import { type Axis, findAxis } from '../../layers/axes.ts';
 import { type Context, isOrdered, leave, seedName, wanted } from './context.ts';
 import { type Choose, countSpecial, NOTHING, zeroChosen } from './measure.ts';
 import { floatsOf } from './numbers.ts';

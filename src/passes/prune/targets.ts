@@ -3,9 +3,9 @@ import type { Held } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { roundHalfEven } from '../../kernels/linear.ts';
-import { heldName, replaceHeld } from '../held.ts';
-import type { Change, Skip } from '../pass.ts';
-import { isExcluded, notFloat, type Selection, skipUse, type WeightUse, weightUses } from '../select.ts';
+import { heldName, replaceHeld } from '../../layers/held.ts';
+import { isExcluded, notFloat, type Selection, skipUse, type WeightUse, weightUses } from '../../layers/select.ts';
+import type { Change, Skip } from '../../layers/skip.ts';
 import type { Measured, Pruning } from './measure.ts';
 import { PRUNABLE_OPS } from './options.ts';
 

@@ -3,8 +3,8 @@ import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { attribute, createNode, isOp, type Node, stringAttribute } from '../../ir/node.ts';
 import { constant } from '../../ir/tensor.ts';
-import { dropUnused } from '../held.ts';
-import { traceBack } from '../trace.ts';
+import { dropUnused } from '../../layers/held.ts';
+import { traceBack } from '../../layers/trace.ts';
 
 /** An Einsum that is a product with a matrix, once its indices are taken together. */
 export interface EinsumProduct {

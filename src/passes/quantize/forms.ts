@@ -4,11 +4,12 @@ import type { Graph } from '../../ir/graph.ts';
 import { intAttribute, isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import type { LinearParams } from '../../kernels/linear.ts';
-import { heldName } from '../held.ts';
-import type { Skip } from '../pass.ts';
-import { skipUse, type WeightUse } from '../select.ts';
+import { isOutFirst, weightAxes } from '../../layers/axes.ts';
+import { gemmParts, scaledBefore, transposeBefore, transposeNode } from '../../layers/gemm.ts';
+import { heldName } from '../../layers/held.ts';
+import { skipUse, type WeightUse } from '../../layers/select.ts';
+import type { Skip } from '../../layers/skip.ts';
 import { addTensors, type Emitter } from './emit.ts';
-import { gemmParts, scaledBefore, transposeBefore, transposeNode } from './gemm.ts';
 import type { Settled } from './options.ts';
 import type { DistinctScales } from './scales.ts';
 import {
@@ -112,8 +113,7 @@ export class Forms {
     if (left && (rank === undefined || rank === 0)) {
       return skipUse(use, 'unknown_rank', `its weight is on the left, and the file does not tell the rank of '${x}'`);
     }
-    const transposed = use.transposed !== (gemm?.transB ?? left);
-    const shape = { transposed, axis: 1, factor: gemm?.alpha ?? 1 };
+    const shape = { transposed: isOutFirst(use), axis: 1, factor: gemm?.alpha ?? 1 };
     const emit = (weight: QuantizedWeight): void => {
       if (gemm !== undefined) {
         const a = gemm.transA ? transposeBefore(graph, node, x, 2) : x;
@@ -198,7 +198,7 @@ export class Forms {
       graph.replaceNode(node, { ...node, inputs });
     };
     return {
-      shape: { transposed: false, axis: isOp(node, 'ConvTranspose') ? 1 : 0, factor: 1 },
+      shape: { transposed: false, axis: weightAxes(use, dims)?.out ?? 0, factor: 1 },
       perTensor: false,
       emit,
     };

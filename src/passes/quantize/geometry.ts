@@ -1,5 +1,6 @@
 import { intAttribute, isOp, type Node } from '../../ir/node.ts';
-import { gemmParts } from './gemm.ts';
+import { weightAxes } from '../../layers/axes.ts';
+import { gemmParts } from '../../layers/gemm.ts';
 
 /** How the weight of a Conv or Gemm lies: which of its elements meet which channels. */
 export interface WeightGeometry {
@@ -17,9 +18,9 @@ export function geometryOf(node: Node, dims: readonly number[]): WeightGeometry 
   const isConv = isOp(node, 'Conv');
   if (!isConv && !isOp(node, 'Gemm')) return undefined;
   const groups = isConv ? intAttribute(node, 'group', 1) : 1;
-  const { transA, transB, alpha, beta } = gemmParts(node);
+  const { transA, alpha, beta } = gemmParts(node);
   if (!isConv && (transA || alpha !== 1 || beta !== 1 || dims.length !== 2)) return undefined;
-  const inputsFirst = !isConv && !transB;
+  const inputsFirst = weightAxes({ node, index: 1, transposed: false }, dims)?.in === 0;
   const [rows = 0, columns = 0] = dims;
   const outputs = inputsFirst ? columns : rows;
   const inputs = (inputsFirst ? rows : columns) * groups;

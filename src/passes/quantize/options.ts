@@ -1,5 +1,5 @@
 import { CompressError } from '../../errors.ts';
-import { checkOpTypes, type Selection } from '../select.ts';
+import { checkOpTypes, type Selection } from '../../layers/select.ts';
 import type { Format } from './emit.ts';
 
 /** Operators whose weights can be quantized; those from Conv on only with `weightsOnly`. */

@@ -4,8 +4,8 @@ import { safeInteger } from '../../ir/integers.ts';
 import type { Model } from '../../ir/model.ts';
 import { intAttribute, intsAttribute, isOp, type Node } from '../../ir/node.ts';
 import { toIntegers } from '../../kernels/views.ts';
-import { dropUnused } from '../held.ts';
-import { RESHAPES, traceBack } from '../trace.ts';
+import { dropUnused } from '../../layers/held.ts';
+import { RESHAPES, traceBack } from '../../layers/trace.ts';
 
 /**
  * Gives weights that come through a Reshape, Flatten, Squeeze or Unsqueeze the dims these make, and removes the node: the

@@ -1,7 +1,7 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp } from '../../ir/node.ts';
-import type { Skip } from '../pass.ts';
+import type { Skip } from '../../layers/skip.ts';
 
 /** Float tensors below this are biases and constants, not weights somebody misses in the report. */
 const NOTABLE = 1024;

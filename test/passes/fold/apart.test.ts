@@ -1,6 +1,6 @@
 /** Outputs that ONNX Runtime would take out of the graph, were they not apart. */
 import { describe, expect, test } from '@jest/globals';
-import { print, prune, removeChannels } from '../../../src/index.ts';
+import { print, prune, removeChannels } from '../../../src/index.node.ts';
 import { fold } from '../../../src/passes/fold/index.ts';
 import { buildModel, f32, type ModelSpec, type NodeSpec } from '../../support/build.ts';
 import { modelOf, pass } from '../../support/model.ts';

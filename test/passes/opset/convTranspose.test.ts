@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { print } from '../../../src/index.ts';
+import { print } from '../../../src/index.node.ts';
 import { type AttributeSpec, f32, type ModelSpec, type NodeSpec, type TensorSpec } from '../../support/build.ts';
 import { randomFloats } from '../../support/random.ts';
 import { expectRefused, expectSame } from './check.ts';

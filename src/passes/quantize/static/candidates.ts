@@ -1,9 +1,10 @@
 import type { Graph } from '../../../ir/graph.ts';
 import type { Model } from '../../../ir/model.ts';
-import { intAttribute, isOp, type Node } from '../../../ir/node.ts';
-import type { Skip } from '../../pass.ts';
-import { isExcluded, skipUse, type WeightUse, weightOf } from '../../select.ts';
-import { gemmParts } from '../gemm.ts';
+import { isOp, type Node } from '../../../ir/node.ts';
+import { weightAxes } from '../../../layers/axes.ts';
+import { gemmParts } from '../../../layers/gemm.ts';
+import { isExcluded, skipUse, type WeightUse, weightOf } from '../../../layers/select.ts';
+import type { Skip } from '../../../layers/skip.ts';
 import type { QuantizeOptions } from '../options.ts';
 
 /** A Conv or Gemm that can run on integers, with the values whose ranges that takes. */
@@ -64,7 +65,7 @@ function refusal(
   if (tensor.dtype !== 'float32' || held.graph !== graph || index !== 1 || use.via.length > 0) return 'elsewhere';
   if (!options.opTypes.includes(node.opType) || isExcluded(use, options)) return 'elsewhere';
   if (model.trainingNames.has(tensor.name)) return 'elsewhere';
-  const channels = tensor.dims[isOp(node, 'Gemm') && intAttribute(node, 'transB', 0) === 0 ? 1 : 0];
+  const channels = tensor.dims[weightAxes(use, tensor.dims)?.out ?? 0];
   const bias = node.inputs[2] ?? '';
   if (bias !== '') {
     const found = graph.held(bias)?.tensor;

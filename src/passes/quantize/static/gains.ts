@@ -2,7 +2,7 @@ import { elementCount, type FloatDType, isFloat } from '../../../ir/dtype.ts';
 import type { Graph } from '../../../ir/graph.ts';
 import { isOp, type Node } from '../../../ir/node.ts';
 import { toFloat32 } from '../../../kernels/views.ts';
-import { weightOf } from '../../select.ts';
+import { weightOf } from '../../../layers/select.ts';
 import { channelsBehind, eachPair, geometryOf, MAX_PATH } from '../geometry.ts';
 
 /** How loud each channel of a value is to the layers that read it. */

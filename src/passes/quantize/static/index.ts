@@ -2,13 +2,15 @@ import { CompressError } from '../../../errors.ts';
 import { elementCount } from '../../../ir/dtype.ts';
 import type { Graph } from '../../../ir/graph.ts';
 import { type Model, NO_OPSET } from '../../../ir/model.ts';
-import { attribute, createNode, intAttribute, isOp, type Node } from '../../../ir/node.ts';
+import { attribute, createNode, isOp, type Node } from '../../../ir/node.ts';
 import { type ActivationRange, type ActivationRanges, expectedSqnr, heardSqnr } from '../../../ir/ranges.ts';
 import { constant } from '../../../ir/tensor.ts';
+import { weightAxes } from '../../../layers/axes.ts';
+import { dropUnused } from '../../../layers/held.ts';
+import { skipUse } from '../../../layers/select.ts';
+import type { Change, Skip } from '../../../layers/skip.ts';
 import { stopCarrying } from '../../carried.ts';
-import { dropUnused } from '../../held.ts';
-import type { Change, Pass, PassReport, Skip } from '../../pass.ts';
-import { skipUse } from '../../select.ts';
+import type { Pass, PassReport } from '../../pass.ts';
 import { type QuantizeOptions, settle } from '../options.ts';
 import { paramsOf, quantizedBytes, quantizedWeight } from '../weight.ts';
 import { quantizeBias } from './bias.ts';
@@ -175,7 +177,7 @@ class Rewriter {
     const graph = this.#graph;
     const { node, held } = use;
     const gemm = isOp(node, 'Gemm');
-    const axis = gemm && intAttribute(node, 'transB', 0) === 0 ? 1 : 0;
+    const axis = weightAxes(use, held.tensor.dims)?.out ?? 0;
     const shape = { transposed: false, axis, factor: 1 };
     const scheme = {
       dtype: 'int8',

@@ -1,6 +1,6 @@
 import type { Graph } from '../../../ir/graph.ts';
 import { isOp, type Node } from '../../../ir/node.ts';
-import { isExcluded, weightOf } from '../../select.ts';
+import { isExcluded, weightOf } from '../../../layers/select.ts';
 import { throughSum } from '../../sum.ts';
 import type { QuantizeOptions } from '../options.ts';
 

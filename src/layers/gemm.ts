@@ -1,6 +1,6 @@
-import type { Graph } from '../../ir/graph.ts';
-import { attribute, createNode, floatAttribute, intAttribute, type Node } from '../../ir/node.ts';
-import { constant } from '../../ir/tensor.ts';
+import type { Graph } from '../ir/graph.ts';
+import { attribute, createNode, floatAttribute, intAttribute, type Node } from '../ir/node.ts';
+import { constant } from '../ir/tensor.ts';
 
 /** What a Gemm is as a product: `alpha · A' · B' + beta · C`. */
 export interface GemmParts {

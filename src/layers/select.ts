@@ -4,7 +4,7 @@ import type { Graph, Held } from '../ir/graph.ts';
 import { lookup } from '../ir/lookup.ts';
 import type { Model } from '../ir/model.ts';
 import { isOp, type Node } from '../ir/node.ts';
-import type { Skip, SkipReason } from './pass.ts';
+import type { Skip, SkipReason } from './skip.ts';
 import { type Path, traceBack } from './trace.ts';
 
 /** Which weights a pass may touch. Expressions are matched against the node's name and the weight's. */

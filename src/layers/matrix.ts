@@ -1,7 +1,8 @@
-import { intAttribute, intsAttribute, type Node, stringAttribute } from '../../ir/node.ts';
-import type { PatchGeometry } from '../../kernels/importance/patches.ts';
-import type { Floats } from '../../kernels/narrow.ts';
-import type { WeightUse } from '../select.ts';
+import { intAttribute, intsAttribute, isOp, type Node, stringAttribute } from '../ir/node.ts';
+import type { PatchGeometry } from '../kernels/importance/patches.ts';
+import type { Floats } from '../kernels/narrow.ts';
+import { weightAxes } from './axes.ts';
+import type { WeightUse } from './select.ts';
 
 /**
  * A weight seen as `groups` matrices `[rows, columns]`, a row for each output and a column for each activation it meets.
@@ -26,16 +27,14 @@ export interface MatrixUse {
 }
 
 /** The layout of the weight `[a, b]` of a MatMul or Gemm, on either side. */
-export function matrixUse({ node, index, held, transposed }: WeightUse): MatrixUse {
-  const [outer = 0, inner = 0] = held.tensor.dims;
-  const gemm = node.opType === 'Gemm';
-  const trans = (one: number): boolean => gemm && intAttribute(node, one === 0 ? 'transA' : 'transB', 0) !== 0;
-  // Whether the operator reads the matrix as it is held.
-  const straight = transposed === trans(index);
-  // Of the right operand [K, N] the first axis is summed over, of the left one [M, K] the second.
-  const columnsOuter = (index === 1) === straight;
+export function matrixUse(use: WeightUse): MatrixUse {
+  const { node, index } = use;
+  const [outer = 0, inner = 0] = use.held.tensor.dims;
+  const columnsOuter = weightAxes(use, use.held.tensor.dims)?.in === 0;
   const other = index === 1 ? 0 : 1;
-  const last = (other === 0) !== trans(other);
+  // Of a left operand [M, K] the last axis is summed over, of a right one [K, N] the one before.
+  const flipped = isOp(node, 'Gemm') && intAttribute(node, other === 0 ? 'transA' : 'transB', 0) !== 0;
+  const last = (other === 0) !== flipped;
   return {
     layout: columnsOuter ? strided(inner, outer, 1, inner) : strided(outer, inner, inner, 1),
     axis: last ? -1 : -2,

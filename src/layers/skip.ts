@@ -1,0 +1,61 @@
+import type { DType } from '../ir/dtype.ts';
+
+/** Why a weight was left as it was. */
+export type SkipReason =
+  | 'excluded_by_user' // --include, --exclude or --op-types leave it out
+  | 'not_float' // its elements are integers, strings or 8-bit floats
+  | 'already_quantized' // it comes out of a DequantizeLinear, or its operator is an integer one
+  | 'below_min_elements' // smaller than --min-elements
+  | 'amount_exceeds_size' // fewer weights than --l1/--l2/--random COUNT asks to prune
+  | 'no_such_axis' // it has no axis like the one slices or groups are asked for along
+  | 'group_exceeds_size' // N:M: fewer inputs than a group has
+  | 'not_in_file' // masks, scores or amounts are given, and none for it
+  | 'non_finite' // it holds NaN or infinity
+  | 'graph_input' // it is no constant: a graph input without a value
+  | 'needs_calibration' // fast int8 needs the range of its activations
+  | 'low_sqnr' // an activation loses more to 8 bits than --min-node-sqnr allows
+  | 'not_reached' // importance from data: the data gives it no activations that can be seen
+  | 'no_importance' // importance from data: what it is worth cannot be told from its activations
+  | 'not_calibrated' // no range is known for an activation
+  | 'unfused_island' // integers would not pay there
+  | 'unsupported_op' // no form for this operator
+  | 'unsupported_rank' // no form for a weight of this rank
+  | 'unknown_rank' // the form needs the rank of the input, which the file does not tell
+  | 'mixed_dtype' // one global threshold cannot span float64 and smaller floats
+  | 'in_function' // inside a local function
+  | 'sparse' // stored as a sparse tensor
+  | 'no_gain' // pack: stored in another way it would not be smaller
+  | 'too_large' // pack: ONNX Runtime would not unpack it when it loads the model
+  | 'fixed_channels' // channels: its channels are those of a graph input or output
+  | 'pinned_channels' // channels: an operator fixes their number, or is not followed
+  | 'too_few_channels' // channels: the amount and the rounding leave none to remove
+  | 'used_in_training' // training_info refers to it by name
+  | 'opset_too_old'; // the model's opset has no operator for it and could not be raised
+/** One weight that was left as it was. */
+export interface Skip {
+  readonly weight: string;
+  readonly node: string;
+  readonly opType: string;
+  readonly elements: number;
+  readonly reason: SkipReason;
+  /** The reason as a sentence, with the fact. */
+  readonly detail: string;
+}
+
+/** One weight that was changed. */
+export interface Change {
+  readonly weight: string;
+  /** Names of the nodes that use it, and their operators. */
+  readonly nodes: readonly string[];
+  readonly opType: string;
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  readonly elements: number;
+  /** Bytes of the weight before and after. */
+  readonly before: number;
+  readonly after: number;
+  /** prune: how many weights are zero now. pack: how many are left out. */
+  readonly zeros?: number;
+  /** quantize: what was written in its place, e.g. `dynamic int8 per-channel`. prune: which slices or groups. */
+  readonly form?: string;
+}

@@ -1,0 +1,109 @@
+/** Whatever the operator and whichever side the weight is on: inspect, prune and quantize name the same axes. */
+import { describe, expect, test } from '@jest/globals';
+import { inspect, prune, quantize } from '../../src/index.node.ts';
+import { elementCount } from '../../src/ir/dtype.ts';
+import { f32, type ModelSpec, type NodeSpec } from '../support/build.ts';
+import { modelOf, pass, weightFloats } from '../support/model.ts';
+import { randomFloats } from '../support/random.ts';
+
+interface Form {
+  readonly name: string;
+  readonly dims: readonly number[];
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+  readonly nodes: readonly NodeSpec[];
+  readonly out: number;
+  readonly in: number;
+  /** Quantize has no form for it. */
+  readonly stays?: boolean;
+}
+
+const node = (op: string, inputs: readonly string[], attributes: NodeSpec['attributes'] = {}): NodeSpec => ({
+  op,
+  in: inputs,
+  out: ['y'],
+  attributes,
+});
+const turned = (inputs: readonly string[], op = 'MatMul'): NodeSpec[] => [
+  { op: 'Transpose', in: ['w'], out: ['t'], attributes: { perm: [1, 0] } },
+  node(op, inputs),
+];
+
+// K = 12 is summed over, N = 20 is kept.
+const FORMS: readonly Form[] = [
+  { name: 'MatMul(x, w)', dims: [12, 20], x: [3, 12], y: [3, 20], nodes: [node('MatMul', ['x', 'w'])], out: 1, in: 0 },
+  { name: 'MatMul(w, x)', dims: [20, 12], x: [12, 3], y: [20, 3], nodes: [node('MatMul', ['w', 'x'])], out: 0, in: 1 },
+  { name: 'MatMul(x, wᵀ)', dims: [20, 12], x: [3, 12], y: [3, 20], nodes: turned(['x', 't']), out: 0, in: 1 },
+  { name: 'MatMul(wᵀ, x)', dims: [12, 20], x: [12, 3], y: [20, 3], nodes: turned(['t', 'x']), out: 1, in: 0 },
+  {
+    ...{ name: 'MatMul(x, w) of batches', dims: [2, 12, 20], x: [2, 3, 12], y: [2, 3, 20], out: 2, in: 1 },
+    nodes: [node('MatMul', ['x', 'w'])],
+  },
+  { name: 'Gemm(x, w)', dims: [12, 20], x: [3, 12], y: [3, 20], nodes: [node('Gemm', ['x', 'w'])], out: 1, in: 0 },
+  {
+    ...{ name: 'Gemm(x, w), transB', dims: [20, 12], x: [3, 12], y: [3, 20], out: 0, in: 1 },
+    nodes: [node('Gemm', ['x', 'w'], { transB: 1 })],
+  },
+  {
+    ...{ name: 'Gemm(w, x), transB', dims: [20, 12], x: [3, 12], y: [20, 3], out: 0, in: 1, stays: true },
+    nodes: [node('Gemm', ['w', 'x'], { transB: 1 })],
+  },
+  {
+    ...{ name: 'Gemm(w, x), transA', dims: [12, 20], x: [12, 3], y: [20, 3], out: 1, in: 0, stays: true },
+    nodes: [node('Gemm', ['w', 'x'], { transA: 1 })],
+  },
+  {
+    ...{ name: 'Gemm(w, x), transA and transB', dims: [12, 20], x: [3, 12], y: [20, 3], out: 1, in: 0, stays: true },
+    nodes: [node('Gemm', ['w', 'x'], { transA: 1, transB: 1 })],
+  },
+  {
+    ...{ name: 'Conv', dims: [20, 12, 3, 3], x: [1, 12, 8, 8], y: [1, 20, 6, 6], out: 0, in: 1 },
+    nodes: [node('Conv', ['x', 'w'])],
+  },
+  {
+    ...{ name: 'ConvTranspose', dims: [12, 20, 3, 3], x: [1, 12, 8, 8], y: [1, 20, 10, 10], out: 1, in: 0 },
+    nodes: [node('ConvTranspose', ['x', 'w'])],
+  },
+];
+
+const specOf = ({ dims, x, y, nodes }: Form): ModelSpec => ({
+  opset: 17,
+  inputs: { x: f32(x) },
+  outputs: { y: f32(y) },
+  initializers: { w: f32(dims, randomFloats(dims)) },
+  nodes,
+});
+
+/** The axes along which whole slices of a weight are zero. */
+function zeroedAxes(data: Float32Array, dims: readonly number[]): number[] {
+  return dims.flatMap((length, axis) => {
+    const inner = elementCount(dims.slice(axis + 1));
+    const sums = new Float64Array(length);
+    data.forEach((one, at) => {
+      const slice = Math.floor(at / inner) % length;
+      sums[slice] = (sums[slice] as number) + Math.abs(one);
+    });
+    return sums.some((one) => one === 0) ? [axis] : [];
+  });
+}
+
+describe.each(FORMS)('$name', (form) => {
+  test('inspect', async () => {
+    const { measured } = await inspect(await modelOf(specOf(form)), { weights: true });
+    expect(measured?.find((one) => one.name === 'w')).toMatchObject({ statistics: { axis: form.out } });
+  });
+
+  test.each(['out', 'in'] as const)('prune along %s', async (axis) => {
+    const { model } = await pass(specOf(form), prune({ method: 'l2', amount: 1, axis }));
+    expect(zeroedAxes(await weightFloats(model, 'w'), form.dims)).toEqual([form[axis]]);
+  });
+
+  test('quantize', async () => {
+    const quantized = pass(specOf(form), quantize({ weightsOnly: true, minElements: 1 }));
+    if (form.stays) return expect((await quantized).report.skips).toMatchObject([{ weight: 'w' }]);
+    const { model } = await quantized;
+    const scales = [...model.graph.initializers.values()].filter((one) => one.name.startsWith('w_scale'));
+    // A scale for each output channel, whatever axis the stored integers have them on.
+    expect(scales.map(({ dims }) => elementCount(dims))).toEqual([20]);
+  });
+});
