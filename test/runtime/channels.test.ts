@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { MomentSums } from '../../src/kernels/moments.ts';
 import type { DataSet } from '../../src/node/data/types.ts';
 import { channelGrams, MAX_GRAM } from '../../src/node/runtime/channelGram.ts';
 import { channelNorms } from '../../src/node/runtime/channelNorms.ts';
@@ -97,6 +98,61 @@ test('W·G·Wᵀ is the power of what a Conv gives, G the moments of what it rea
     expect(second).toBeCloseTo(power[channel] as number, 5);
     expect(first).toBeCloseTo(sum[channel] as number, 5);
   }
+});
+
+test('covariances of long vectors far from zero are those of float64', async () => {
+  const [rows, size] = [700, 60];
+  const far = (seed: number): Float32Array => {
+    const noise = randomFloats([rows, size], seed);
+    // Neighbours go together, far away from zero.
+    return noise.map((one, at) => 1000 + (at % size) + one + 0.5 * (noise[at === 0 ? 0 : at - 1] as number));
+  };
+  const inputs = [far(1), far(2)];
+  const wide: DataSet = {
+    description: 'far from zero',
+    async *samples() {
+      for (const x of inputs) yield { label: '', feeds: { x: { dtype: 'float32', dims: [rows, size], data: x } } };
+    },
+  };
+  const model = await modelOf({
+    opset: 17,
+    inputs: { x: f32(['N', size]) },
+    outputs: { y: f32(['N', size]) },
+    nodes: [{ op: 'Neg', in: ['x'], out: ['y'] }],
+  });
+  const sums = new MomentSums(size, 'gram');
+  for (const x of inputs) sums.add(x, 1);
+  const expected = sums.moments();
+  for await (const { moments } of channelGrams(model, [{ value: 'x', axis: -1, size }], wide)) {
+    expect(moments?.count).toBe(2 * rows);
+    for (let i = 0; i < size; i++) {
+      expect(moments?.mean[i]).toBeCloseTo(expected.mean[i] as number, 7);
+      for (let j = 0; j < size; j++) {
+        const covariance = ({ mean, gram }: NonNullable<typeof moments>): number =>
+          (gram?.[i * size + j] as number) - (mean[i] as number) * (mean[j] as number);
+        // Of about 0.4 on the diagonal. Products of float32 around a million would be off by 0.1 each.
+        expect(Math.abs(covariance(moments as NonNullable<typeof moments>) - covariance(expected))).toBeLessThan(1e-6);
+      }
+    }
+  }
+});
+
+test('of large images enough windows are looked at, over all samples', async () => {
+  const dims = [1, 2, 200, 200];
+  const images: DataSet = {
+    description: 'large images',
+    async *samples() {
+      for (const seed of [1, 2])
+        yield { label: '', feeds: { x: { dtype: 'float32', dims, data: randomFloats(dims, seed) } } };
+    },
+  };
+  const windows = { kernel: [3, 3], strides: [1, 1], dilations: [1, 1], pads: [1, 1, 1, 1] };
+  const large = await modelOf({ ...spec, inputs: { x: f32(['N', 2, 'h', 'w']) }, outputs: { y: f32() } });
+  const counts: (number | undefined)[] = [];
+  for await (const { moments } of channelGrams(large, [{ value: 'x', axis: 1, size: 18, windows }], images)) {
+    counts.push(moments?.count);
+  }
+  expect(counts).toEqual([16384]);
 });
 
 test('no samples are an error', async () => {

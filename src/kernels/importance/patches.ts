@@ -1,3 +1,6 @@
+import { type Share, shareOf } from './share.ts';
+import type { VectorBlock } from './vectors.ts';
+
 /** How a convolution walks over its input, each list an entry for each spatial axis. */
 export interface PatchGeometry {
   readonly kernel: readonly number[];
@@ -20,44 +23,58 @@ interface Axis {
 /** Places a kernel may stop at in one image: pads of a broken file could ask for any number. An image of 4096² has as many. */
 const MAX_STOPS: number = 2 ** 24;
 
-/** A row, and the group of channels it is of. */
-export interface Patch {
-  readonly group: number;
-  /** `C/groups · ∏kernel` elements, overwritten by the next patch. */
-  readonly row: Float32Array;
-}
+/** Places whose patches are cut out together: where their taps lie is found once for all groups of channels. */
+const BLOCK = 64;
 
 /**
  * The rows a convolution multiplies its weights with (im2col): for each place of the kernel, image and group, the input
- * elements under it, zeros where it hangs over the edge.
+ * elements under it, zeros where it hangs over the edge. They come place after place, within one image after image.
  *
  * @param data - `[N, C, …spatial]`, row-major
- * @returns nothing where there are too many places
+ * @param share - which of them are wanted; all where absent
+ * @returns blocks of rows of `C/groups · ∏kernel` elements, each overwritten by the next; nothing where there are too many places
  * @see https://onnx.ai/onnx/operators/onnx__Conv.html
  */
-export function* patches(data: Float32Array, dims: readonly number[], geometry: PatchGeometry): Generator<Patch> {
+export function* patches(
+  data: Float32Array,
+  dims: readonly number[],
+  geometry: PatchGeometry,
+  share?: Share,
+): Generator<VectorBlock> {
   const [images = 0, channels = 0, ...spatial] = dims;
-  const { kernel, groups } = geometry;
+  const { kernel, groups, order } = geometry;
   const axes = spatial.map((size, axis) => axisOf(size, axis, geometry));
+  const stops = product(axes.map((one) => one.stops));
+  if (stops === 0 || stops > MAX_STOPS) return;
   const plane = product(spatial);
   const own = channels / groups;
   const taps = product(kernel);
-  const row = new Float32Array(own * taps);
-  const [channelStep, tapStep] = geometry.order === 'channels_first' ? [taps, 1] : [1, own];
-  const offsets = new Int32Array(taps);
-  for (const stop of stopsOf(axes)) {
-    for (let tap = 0; tap < taps; tap++) offsets[tap] = offsetOf(tap, stop, spatial, axes, geometry);
-    for (let image = 0; image < images; image++) {
-      for (let group = 0; group < groups; group++) {
+  const [channelStep, tapStep] = order === 'channels_first' ? [taps, 1] : [1, own];
+  const { count, at: indexAt, weight } = shareOf(stops * images, share);
+  const under = new Taps(spatial, axes, geometry);
+  const offsets = new Int32Array(BLOCK * taps);
+  const bases = new Float64Array(BLOCK);
+  const rows = new Float32Array(BLOCK * own * taps);
+  for (let start = 0; start < count; start += BLOCK) {
+    const filled = Math.min(BLOCK, count - start);
+    for (let one = 0; one < filled; one++) {
+      const index = indexAt(start + one);
+      bases[one] = (index % images) * channels * plane;
+      under.place(Math.floor(index / images), offsets.subarray(one * taps, (one + 1) * taps));
+    }
+    for (let group = 0; group < groups; group++) {
+      for (let one = 0; one < filled; one++) {
+        const first = (bases[one] as number) + group * own * plane;
         for (let channel = 0; channel < own; channel++) {
-          const base = ((image * groups + group) * own + channel) * plane;
-          for (let tap = 0, at = channel * channelStep; tap < taps; tap++, at += tapStep) {
+          const base = first + channel * plane;
+          let at = one * own * taps + channel * channelStep;
+          for (let tap = one * taps; tap < (one + 1) * taps; tap++, at += tapStep) {
             const offset = offsets[tap] as number;
-            row[at] = offset < 0 ? 0 : (data[base + offset] as number);
+            rows[at] = offset < 0 ? 0 : (data[base + offset] as number);
           }
         }
-        yield { group, row };
       }
+      yield { group, rows: rows.subarray(0, filled * own * taps), weight };
     }
   }
 }
@@ -75,45 +92,62 @@ function axisOf(size: number, axis: number, { kernel, strides, dilations, pads, 
   return { before, stops: Math.max(0, Math.floor((size + before + after - reach) / stride) + 1) };
 }
 
-/** Each place of the kernel, an index for each axis, the last one fastest. */
-function* stopsOf(axes: readonly Axis[]): Generator<readonly number[]> {
-  const count = product(axes.map((one) => one.stops));
-  if (count === 0 || count > MAX_STOPS) return;
-  const stop = axes.map(() => 0);
-  let axis = 0;
-  while (axis >= 0) {
-    yield stop;
-    for (axis = axes.length - 1; axis >= 0; axis--) {
-      const next = (stop[axis] as number) + 1;
-      stop[axis] = next < (axes[axis] as Axis).stops ? next : 0;
-      if (stop[axis] !== 0) break;
+/** Where the taps of a kernel read that stops somewhere. */
+class Taps {
+  readonly #axes: readonly Axis[];
+  readonly #spatial: readonly number[];
+  readonly #strides: readonly number[];
+  /** For each axis how far each tap is from the kernel's first one; and in all, in elements of a channel. Files may say 2^40. */
+  readonly #along: readonly Float64Array[];
+  readonly #inside: Float64Array;
+  readonly #first: Float64Array;
+
+  constructor(spatial: readonly number[], axes: readonly Axis[], { kernel, strides, dilations }: PatchGeometry) {
+    const taps = product(kernel);
+    this.#axes = axes;
+    this.#spatial = spatial;
+    this.#strides = strides;
+    this.#along = kernel.map((size, axis) => {
+      const run = product(kernel.slice(axis + 1));
+      return Float64Array.from({ length: taps }, (_, tap) => (Math.floor(tap / run) % size) * (dilations[axis] ?? 1));
+    });
+    const stepOf = (axis: number): number => product(spatial.slice(axis + 1));
+    this.#inside = Float64Array.from({ length: taps }, (_, tap) =>
+      this.#along.reduce((sum, one, axis) => sum + (one[tap] as number) * stepOf(axis), 0),
+    );
+    this.#first = new Float64Array(axes.length);
+  }
+
+  /**
+   * @param stop - counted along the last axis first
+   * @param offsets - where in a channel each tap reads then; −1 outside
+   */
+  place(stop: number, offsets: Int32Array): void {
+    const axes = this.#axes;
+    const taps = offsets.length;
+    let [left, step, base, whole] = [stop, 1, 0, true];
+    for (let axis = axes.length - 1; axis >= 0; axis--) {
+      const { stops, before } = axes[axis] as Axis;
+      const extent = this.#spatial[axis] as number;
+      const first = (left % stops) * (this.#strides[axis] ?? 1) - before;
+      this.#first[axis] = first;
+      whole &&= first >= 0 && first + ((this.#along[axis] as Float64Array)[taps - 1] as number) < extent;
+      base += first * step;
+      left = Math.floor(left / stops);
+      step *= extent;
+    }
+    for (let tap = 0; tap < taps; tap++) offsets[tap] = base + (this.#inside[tap] as number);
+    if (whole) return;
+    for (let axis = 0; axis < axes.length; axis++) {
+      const extent = this.#spatial[axis] as number;
+      const first = this.#first[axis] as number;
+      const along = this.#along[axis] as Float64Array;
+      for (let tap = 0; tap < taps; tap++) {
+        const at = first + (along[tap] as number);
+        if (at < 0 || at >= extent) offsets[tap] = -1;
+      }
     }
   }
-}
-
-/** Where in a channel a tap reads when the kernel stops there; −1 outside. */
-function offsetOf(
-  tap: number,
-  stop: readonly number[],
-  spatial: readonly number[],
-  axes: readonly Axis[],
-  { kernel, strides, dilations }: PatchGeometry,
-): number {
-  let offset = 0;
-  let step = 1;
-  let left = tap;
-  for (let axis = kernel.length - 1; axis >= 0; axis--) {
-    const size = kernel[axis] as number;
-    const inside = left % size;
-    left = Math.floor(left / size);
-    const place =
-      (stop[axis] as number) * (strides[axis] ?? 1) + inside * (dilations[axis] ?? 1) - (axes[axis] as Axis).before;
-    const extent = spatial[axis] as number;
-    if (place < 0 || place >= extent) return -1;
-    offset += place * step;
-    step *= extent;
-  }
-  return offset;
 }
 
 function product(list: readonly number[]): number {

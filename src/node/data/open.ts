@@ -49,6 +49,7 @@ export async function openData(
   const among = files > 1 ? ` in ${files} files` : '';
   return {
     description: `${basename(path)}: ${usable} ${usable === 1 ? 'sample' : 'samples'}${among}`,
+    count: countOf(parts, most),
     async *samples(): AsyncGenerator<Sample> {
       let left = most;
       for (const part of parts) {
@@ -58,6 +59,17 @@ export async function openData(
       }
     },
   };
+}
+
+/** How many samples `samples()` gives: of each file its rows, some at once, until there were enough. */
+function countOf(parts: readonly Rows[], most: number): number {
+  let [samples, left] = [0, most];
+  for (const part of parts) {
+    if (left <= 0) break;
+    samples += part.samplesAmong(left);
+    left -= part.count;
+  }
+  return samples;
 }
 
 async function open(

@@ -49,6 +49,7 @@ export function randomData(inputs: readonly ModelInput[], options: RandomOptions
   const longest = lengthOf(inputs, shaped);
   return {
     description: `random inputs, seed ${seed}`,
+    count: runs,
     async *samples(): AsyncGenerator<Sample> {
       const generator = xoroshiro128plus(seed);
       const bits = (): number => generator.next() >>> 0;

@@ -89,6 +89,17 @@ export class Rows {
     this.count = this.#fixed ? this.rows - (this.rows % this.needed) : this.rows;
   }
 
+  /** How many samples there are among the first `most` rows. */
+  samplesAmong(most: number): number {
+    return Math.ceil(this.#usable(most) / this.needed);
+  }
+
+  /** Rows that are fed of the first `most`. */
+  #usable(most: number): number {
+    const count = Math.min(this.count, most);
+    return this.#fixed ? count - (count % this.needed) : count;
+  }
+
   /**
    * The samples in order.
    * @param most - at most so many rows
@@ -96,9 +107,7 @@ export class Rows {
    */
   async *samples(most: number): AsyncGenerator<Sample> {
     const { where, label } = this.#options;
-    const count = Math.min(this.count, most);
-    const usable = this.#fixed ? count - (count % this.needed) : count;
-    const counts = countsOf(usable, this.needed);
+    const counts = countsOf(this.#usable(most), this.needed);
     const readers = this.#fed.map(({ name, column, axis }) => {
       const own = `${where}, input '${name}'`;
       return axis === undefined ? repeated(column, own) : slices(column, axis, counts, own);

@@ -34,6 +34,8 @@ export interface Sample {
 export interface DataSet {
   /** One line for people, e.g. `calib.npz: 512 samples`. */
   readonly description: string;
+  /** How many samples there are, where that is known before they are read. */
+  readonly count?: number;
   /**
    * The samples in the order of the files, always the same. May be iterated several times.
    * @throws CompressError `data` when a file is broken, or holds values the model cannot take; it names the sample

@@ -2,7 +2,7 @@ import { bytesSink } from '../../bytes/sink.ts';
 import { Graph } from '../../ir/graph.ts';
 import { Model } from '../../ir/model.ts';
 import { attribute, createNode } from '../../ir/node.ts';
-import { addGram, addSquares } from '../../kernels/importance/gram.ts';
+import { addGram, addSquares, mirror } from '../../kernels/importance/gram.ts';
 import { writeModel } from '../model.ts';
 import { openSession, type Session } from './session.ts';
 
@@ -10,7 +10,10 @@ import { openSession, type Session } from './session.ts';
 const CHUNK = 512;
 
 /** Narrower matrices are summed here, in float64: asking ONNX Runtime would take longer. */
-const NARROW = 48;
+export const NARROW = 48;
+
+/** Rows of them that are summed together. */
+const NEAR = 64;
 
 /**
  * A session that gives `xᵀx` as `g` of a matrix `x`, of whatever size.
@@ -32,28 +35,44 @@ export async function openGram(): Promise<Session> {
 
 /** Sums of the vectors of one group: `Σ x xᵀ`, or only its diagonal. */
 export interface Sums {
-  /** How many vectors were added. */
+  /** How many vectors were added, and how many they stand for. */
   readonly rows: number;
+  readonly of: number;
   /**
    * @param rows - one vector after the other; copied
+   * @param weight - how many each of them stands for
    * @returns what to wait for before the next call, if anything
    */
-  add(rows: Float32Array): Promise<void> | undefined;
+  add(rows: Float32Array, weight: number): Promise<void> | undefined;
   /** Adds what still waits. `sums` is complete then. */
   finish(): Promise<void>;
+}
+
+/** Counts vectors. */
+class Count {
+  rows = 0;
+  of = 0;
+
+  add(rows: number, weight: number): void {
+    this.rows += rows;
+    this.of += rows * weight;
+  }
 }
 
 /** `Σ x²`. @param sums - `[columns]` to add to */
 export function squareSums(sums: Float64Array, factor: number): Sums {
   const own = factor === 1 ? sums : new Float64Array(sums.length);
-  let count = 0;
+  const count = new Count();
   return {
     get rows() {
-      return count;
+      return count.rows;
     },
-    add(rows) {
-      count += rows.length / sums.length;
-      addSquares(own, rows, rows.length / sums.length, sums.length);
+    get of() {
+      return count.of;
+    },
+    add(rows, weight) {
+      count.add(rows.length / sums.length, weight);
+      addSquares(own, rows, sums.length, weight);
       return undefined;
     },
     async finish() {
@@ -64,11 +83,37 @@ export function squareSums(sums: Float64Array, factor: number): Sums {
 
 /** `Σ x xᵀ`. @param sums - `[columns, columns]` to add to */
 export function gramSums(sums: Float64Array, columns: number, factor: number, gram: Session): Sums {
-  let count = 0;
+  return columns <= NARROW ? narrowSums(sums, columns, factor) : wideSums(sums, columns, factor, gram);
+}
+
+function narrowSums(sums: Float64Array, columns: number, factor: number): Sums {
+  const own = new Float64Array(sums.length);
+  const count = new Count();
+  return {
+    get rows() {
+      return count.rows;
+    },
+    get of() {
+      return count.of;
+    },
+    add(rows, weight) {
+      count.add(rows.length / columns, weight);
+      for (let at = 0; at < rows.length; at += NEAR * columns) {
+        addGram(own, rows.subarray(at, at + NEAR * columns), columns, weight);
+      }
+      return undefined;
+    },
+    async finish() {
+      mirror(own, columns);
+      addScaled(sums, own, factor);
+    },
+  };
+}
+
+function wideSums(sums: Float64Array, columns: number, factor: number, gram: Session): Sums {
+  const count = new Count();
   let waiting = 0;
-  const narrow = columns <= NARROW;
-  const own = narrow && factor !== 1 ? new Float64Array(sums.length) : sums;
-  const buffer = new Float32Array(narrow ? 0 : CHUNK * columns);
+  const buffer = new Float32Array(CHUNK * columns);
   const flush = async (): Promise<void> => {
     if (waiting === 0) return;
     const data = buffer.subarray(0, waiting * columns);
@@ -77,29 +122,34 @@ export function gramSums(sums: Float64Array, columns: number, factor: number, gr
     waiting = 0;
   };
   /** Copies rows into the buffer, from the element `done` on. */
-  const fill = (rows: Float32Array, done: number): Promise<void> | undefined => {
+  const fill = (rows: Float32Array, weight: number, done: number): Promise<void> | undefined => {
     const end = Math.min(rows.length, done + (CHUNK - waiting) * columns);
-    buffer.set(rows.subarray(done, end), waiting * columns);
+    put(buffer, waiting * columns, rows.subarray(done, end), weight);
     waiting += (end - done) / columns;
     if (waiting < CHUNK) return undefined;
-    return flush().then(() => (end < rows.length ? fill(rows, end) : undefined));
+    return flush().then(() => (end < rows.length ? fill(rows, weight, end) : undefined));
   };
   return {
     get rows() {
-      return count;
+      return count.rows;
     },
-    add(rows) {
-      const all = rows.length / columns;
-      count += all;
-      if (!narrow) return fill(rows, 0);
-      addGram(own, rows, all, columns);
-      return undefined;
+    get of() {
+      return count.of;
     },
-    async finish() {
-      await flush();
-      if (own !== sums) addScaled(sums, own, factor);
+    add(rows, weight) {
+      count.add(rows.length / columns, weight);
+      return fill(rows, weight, 0);
     },
+    finish: flush,
   };
+}
+
+/** Copies rows so that their products are `weight` times those of what is copied. */
+function put(buffer: Float32Array, at: number, rows: Float32Array, weight: number): void {
+  buffer.set(rows, at);
+  if (weight === 1) return;
+  const root = Math.sqrt(weight);
+  for (let index = at; index < at + rows.length; index++) buffer[index] = (buffer[index] as number) * root;
 }
 
 function addScaled(sums: Float64Array, more: Float32Array | Float64Array, factor: number): void {

@@ -1,7 +1,14 @@
 import type { Model } from '../../ir/model.ts';
-import { eachVector, eachWindow, MomentSums, outputDims, type WindowShape } from '../../kernels/moments.ts';
+import type { PatchGeometry } from '../../kernels/importance/patches.ts';
+import { MomentSums } from '../../kernels/moments.ts';
 import type { DataSet } from '../data/types.ts';
+import { NARROW, openGram } from './accumulate.ts';
 import { showEach } from './channelTap.ts';
+import { countSamples, Enough, type Reading, vectorsOf } from './vectors.ts';
+import { WideMoments } from './wideMoments.ts';
+
+/** Windows that a Conv of one group looks at: a number for each spatial axis; pads first all begins, then all ends. */
+export type WindowShape = Pick<PatchGeometry, 'kernel' | 'strides' | 'dilations' | 'pads'>;
 
 /** What one layer reads: vectors along an axis, or the windows of a Conv. */
 export interface GramRequest {
@@ -24,8 +31,6 @@ export interface Gram {
 export const MAX_GRAM = 4096;
 /** Outer products kept at once, in bytes; more of them cost more passes over the data. */
 const GRAM_BYTES = 256 * 2 ** 20;
-/** Multiply-adds that one sample may cost each layer. Of larger images every so many-th window is looked at. */
-const SAMPLE_MACS = 2 ** 27;
 
 /**
  * Second moments of what layers read, over all samples. Memory is bounded: layers are taken a few at a time, each batch in
@@ -40,22 +45,30 @@ export async function* channelGrams(
   data: DataSet,
   what: 'means' | 'gram' = 'gram',
 ): AsyncGenerator<{ readonly index: number; readonly moments: Gram | undefined }> {
-  let chunk: number[] = [];
-  let room = GRAM_BYTES;
-  for (const [index, { size }] of requests.entries()) {
-    const bytes = what === 'gram' ? size * size * 8 : size * 8;
-    if (what === 'gram' && size > MAX_GRAM) yield { index, moments: undefined };
-    else {
-      if (bytes > room && chunk.length > 0) {
-        yield* measured(model, requests, chunk, data, what);
-        chunk = [];
-        room = GRAM_BYTES;
+  const isWide = ({ size }: GramRequest): boolean => what === 'gram' && size > NARROW;
+  const gram = requests.some(isWide) ? await openGram() : undefined;
+  const open = (request: GramRequest): MomentSums | WideMoments =>
+    gram !== undefined && isWide(request) ? new WideMoments(request.size, gram) : new MomentSums(request.size, what);
+  try {
+    let chunk: number[] = [];
+    let room = GRAM_BYTES;
+    for (const [index, { size }] of requests.entries()) {
+      const bytes = what === 'gram' ? size * size * 8 : size * 8;
+      if (what === 'gram' && size > MAX_GRAM) yield { index, moments: undefined };
+      else {
+        if (bytes > room && chunk.length > 0) {
+          yield* measured(model, requests, chunk, data, open);
+          chunk = [];
+          room = GRAM_BYTES;
+        }
+        chunk.push(index);
+        room -= bytes;
       }
-      chunk.push(index);
-      room -= bytes;
     }
+    yield* measured(model, requests, chunk, data, open);
+  } finally {
+    await gram?.release();
   }
-  yield* measured(model, requests, chunk, data, what);
 }
 
 async function* measured(
@@ -63,51 +76,29 @@ async function* measured(
   requests: readonly GramRequest[],
   chunk: readonly number[],
   data: DataSet,
-  what: 'means' | 'gram' = 'gram',
+  open: (request: GramRequest) => MomentSums | WideMoments,
 ): AsyncGenerator<{ readonly index: number; readonly moments: Gram | undefined }> {
   if (chunk.length === 0) return;
-  const sums = new Map(chunk.map((index) => [index, new MomentSums((requests[index] as GramRequest).size, what)]));
+  const sums = new Map(chunk.map((index) => [index, open(requests[index] as GramRequest)]));
   const wrong = new Set<number>();
   const values = chunk.map((index) => (requests[index] as GramRequest).value);
-  await showEach(model, values, data, (value, elements, dims, sample) => {
+  const enough = new Enough(await countSamples(data));
+  await showEach(model, values, data, async (value, elements, dims, sample) => {
     for (const [index, own] of sums) {
       const request = requests[index] as GramRequest;
-      if (request.value === value && !add(own, request, elements, dims, sample)) wrong.add(index);
+      if (request.value !== value) continue;
+      const blocks = vectorsOf(elements, dims, readingOf(request), request.size, enough.of(request.size, sample));
+      if (blocks === undefined) wrong.add(index);
+      for (const { rows, weight } of blocks ?? []) await own.add(rows, weight);
     }
   });
   for (const [index, own] of sums) {
     sums.delete(index);
-    yield { index, moments: wrong.has(index) || own.count === 0 ? undefined : own.moments() };
+    yield { index, moments: wrong.has(index) || own.count === 0 ? undefined : await own.moments() };
   }
 }
 
-/** Adds what one sample has; false where its vectors have another length. */
-function add(
-  sums: MomentSums,
-  request: GramRequest,
-  data: Float32Array,
-  dims: readonly number[],
-  sample: number,
-): boolean {
-  const { windows, size } = request;
-  const next = (): Float32Array => sums.next();
-  const axis = request.axis < 0 ? request.axis + dims.length : request.axis;
-  const most = Math.max(1, Math.floor(SAMPLE_MACS / (size * size)));
-  const stepOf = (count: number): { step: number; first: number } => {
-    const step = Math.max(1, Math.ceil(count / most));
-    return { step, first: sample % step };
-  };
-  if (windows === undefined) {
-    if (dims[axis] !== size) return false;
-    eachVector(data, dims, axis, stepOf(data.length / size), next);
-    return true;
-  }
-  const [rows = 0, channels = 0, ...image] = dims;
-  if (image.length !== windows.kernel.length || channels * product(windows.kernel) !== size) return false;
-  eachWindow(data, dims, windows, stepOf(rows * product(outputDims(image, windows))), next);
-  return true;
-}
-
-function product(list: readonly number[]): number {
-  return list.reduce((all, one) => all * one, 1);
+function readingOf({ axis, windows }: GramRequest): Reading {
+  if (windows === undefined) return { kind: 'matrix', axis };
+  return { kind: 'patches', geometry: { ...windows, autoPad: 'NOTSET', groups: 1, order: 'channels_first' } };
 }

@@ -1,32 +1,63 @@
-import { Graph } from '../../ir/graph.ts';
+import { Graph, type ValueInfo } from '../../ir/graph.ts';
 import { Model } from '../../ir/model.ts';
 import { bodiesOf, type Node } from '../../ir/node.ts';
+
+/** What it takes to compute values of the main graph. */
+export interface Need {
+  readonly nodes: ReadonlySet<Node>;
+  /** Names that are read, the values themselves among them. */
+  readonly read: ReadonlySet<string>;
+}
+
+/**
+ * The nodes that compute the values of the main graph, and all that these read.
+ * @param given - values that need not be computed
+ */
+export function needOf({ graph }: Model, values: readonly string[], given: ReadonlySet<string> = new Set()): Need {
+  const nodes = new Set<Node>();
+  const read = new Set<string>(values);
+  for (const name of read) {
+    const node = given.has(name) ? undefined : graph.producer(name);
+    if (node === undefined || nodes.has(node)) continue;
+    nodes.add(node);
+    for (const one of readBy(node)) read.add(one);
+  }
+  return { nodes, read };
+}
 
 /**
  * A model of its own that computes the given values of the main graph and no more: what comes after them, and the weights
  * of that, are not in it. It shares all leaves with `model`, which stays as it is and must stay open.
  *
  * @param values - names that nodes of the main graph give; they are its outputs, without a type
+ * @param given - values that are fed instead of computed, with their types; then nothing else is fed
  */
-export function cutModel(model: Model, values: readonly string[]): Model {
+export function cutModel(
+  model: Model,
+  values: readonly string[],
+  given: ReadonlyMap<string, ValueInfo> | undefined = undefined,
+): Model {
   const { graph } = model;
-  const needed = new Set<Node>();
-  const read = new Set<string>(values);
-  for (const name of read) {
-    const node = graph.producer(name);
-    if (node === undefined || needed.has(node)) continue;
-    needed.add(node);
-    for (const one of readBy(node)) read.add(one);
-  }
-  const nodes = graph.nodes.filter((node) => needed.has(node));
+  const fed = new Set(given?.keys());
+  const needed = needOf(model, values, fed);
+  const { read } = needed;
+  const nodes = graph.nodes.filter((node) => needed.nodes.has(node));
   const made = new Set(nodes.flatMap((node) => node.outputs));
+  // An initializer that is an input too is the value of that where none is fed.
+  const held = [...graph.initializers.values()].filter(({ name }) => read.has(name) || graph.isInput(name));
+  const inputs =
+    given === undefined
+      ? graph.inputs
+      : [
+          ...[...given.values()].filter(({ name }) => read.has(name)),
+          ...graph.inputs.filter(({ name }) => graph.initializers.has(name) && !given.has(name)),
+        ];
   const cut = new Graph({
     name: graph.name,
     nodes,
-    inputs: graph.inputs,
+    inputs,
     outputs: values.map((name) => ({ name })),
-    // An initializer that is an input too is the value of that where none is fed.
-    initializers: [...graph.initializers.values()].filter(({ name }) => read.has(name) || graph.isInput(name)),
+    initializers: held,
     sparseInitializers: graph.sparseInitializers.filter(({ name }) => read.has(name)),
     valueInfo: graph.valueInfo.filter(({ name }) => made.has(name)),
   });
@@ -37,7 +68,7 @@ export function cutModel(model: Model, values: readonly string[]): Model {
 }
 
 /** Names a node reads, those its bodies may capture included. */
-function readBy(node: Node): string[] {
+export function readBy(node: Node): string[] {
   const names: string[] = [];
   const pending = [node];
   for (const one of pending) {

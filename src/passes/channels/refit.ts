@@ -4,8 +4,9 @@ import { constant, type Tensor } from '../../ir/tensor.ts';
 import { type Refitted, refit } from '../../kernels/leastSquares.ts';
 import { fromFloat32 } from '../../kernels/rounded.ts';
 import { toFloat32 } from '../../kernels/views.ts';
+import { heldName } from '../../layers/held.ts';
+import { fewVectors, type Met } from '../few.ts';
 import type { Analysis, Product, Weight } from './analysis.ts';
-
 import type { ActivationSource, InputOf, Moments } from './options.ts';
 import { type Left, sliced } from './rewrite.ts';
 
@@ -61,6 +62,7 @@ export async function refitLayers(
   }));
   const replaced = new Map<string, Tensor>();
   const biases: { node: Node; bias: Tensor }[] = [];
+  const met: Met[] = [];
   let [done, unable] = [0, passed];
   for await (const { index, moments } of source.moments(analysis.model, inputs, what === 'bias' ? 'means' : 'gram')) {
     const layer = layers[index] as Layer;
@@ -68,6 +70,11 @@ export async function refitLayers(
     if (made === undefined) unable++;
     else {
       done++;
+      met.push({
+        weight: heldName(layer.weight.held),
+        inputs: layer.inputs * layer.taps,
+        vectors: moments?.count ?? 0,
+      });
       if (what === 'weights') replaced.set(layer.weight.name, weightTensor(layer, left, made.weight));
       await placeBias(layer, left, made.shift, replaced, biases);
     }
@@ -77,6 +84,9 @@ export async function refitLayers(
     what === 'weights' ? 'refitted to the channels that are left' : 'took the mean of what they lost into their bias';
   const notes = done > 0 ? [`${layersWord(done)} ${did}`] : [];
   if (unable > 0) notes.push(`${layersWord(unable)} lost inputs and could not be fitted to it`);
+  const few =
+    what === 'weights' ? fewVectors(met, 'More rows would help; so may leaving out --reconstruct.') : undefined;
+  if (few !== undefined) notes.push(few);
   return { replaced, biases, notes };
 }
 

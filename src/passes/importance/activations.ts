@@ -21,8 +21,10 @@ export interface Wanted {
 export interface Moments {
   /** `Σ x xᵀ` as `[groups, columns, columns]`, or `Σ x²` as `[groups, columns]`. */
   readonly sums: Float64Array;
-  /** How many vectors there were in each group. */
+  /** How many vectors were summed in each group. */
   readonly rows: number;
+  /** How many there were; absent where all were summed. */
+  readonly of?: number;
 }
 
 /** A model that can be run on data. */

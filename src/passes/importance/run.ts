@@ -1,8 +1,10 @@
 import { isFloat } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
 import { type Floats, toFloats } from '../../kernels/narrow.ts';
+import { heldName } from '../../layers/held.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Change, Skip } from '../../layers/skip.ts';
+import { fewVectors, type Met, someVectors } from '../few.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
 import { unpackFirst } from '../pack/unpack.ts';
@@ -57,11 +59,13 @@ export async function runMethod(
   const parts = options.parallel ? partsOf(groups, options.gramBytes) : groups.map((one) => [one]);
   const changes: Change[] = [];
   const later: (() => Change)[] = [];
+  const met: Met[] = [];
   for (const [index, part] of parts.entries()) {
     const wanted = part.map((one) => one.wanted);
     const sums = [...(await activations.measure(model, wanted, { index, count: parts.length }))];
     for (const group of part) {
       const moments = sums.shift() as Moments;
+      met.push(...metBy(group, moments));
       for (const outcome of await pruneGroup(group, moments, method)) {
         if (typeof outcome !== 'function') skips.push(outcome);
         else if (options.parallel) later.push(outcome);
@@ -70,7 +74,18 @@ export async function runMethod(
     }
   }
   for (const outcome of later) changes.push(outcome());
+  const few = fewVectors(met, options.parallel ? MORE_ROWS : `${MORE_ROWS} --parallel-layers ${PARALLEL}`);
+  for (const note of [few, someVectors(met)]) if (note !== undefined) notes.push(note);
   return { pass: 'prune', changes, skips, ...unpacked, notes };
+}
+
+const MORE_ROWS = 'More rows would help; --l1, which needs none, may keep more.';
+const PARALLEL = 'keeps what is chance in one layer out of those after it.';
+
+/** What the layers of a group met; nothing where the data does not reach them. */
+function metBy({ wanted, layers }: Group, { rows, of = rows }: Moments): Met[] {
+  if (rows === 0) return [];
+  return layers.map(({ target }) => ({ weight: heldName(target.held), inputs: wanted.columns, vectors: rows, of }));
 }
 
 /** Layers with the same sources beside each other, in the order of the first of each. */

@@ -26,7 +26,10 @@ const npz = (arrays: Record<string, Uint8Array>): string => file('d.npz', zipSyn
 
 async function collect(path: string, inputs: Parameters<typeof openData>[1], options = {}) {
   const samples = [];
-  for await (const one of (await openData(path, inputs, options)).samples()) samples.push(one);
+  const data = await openData(path, inputs, options);
+  for await (const one of data.samples()) samples.push(one);
+  // It is known before.
+  expect(data.count).toBe(samples.length);
   return samples;
 }
 
