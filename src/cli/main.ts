@@ -74,6 +74,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   } catch (cause) {
     report(cause);
   }
+  endProgress();
   for (const note of takeLeftoverNotes()) process.stderr.write(`note: ${printable(note)}\n`);
 }
 

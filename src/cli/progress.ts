@@ -19,10 +19,14 @@ interface Bar {
 /** The bar that is on the terminal now. */
 let shown: Bar | undefined;
 
-/** Takes the bar away, for what is to be said next. */
+/** How often bars were taken away: one that is still being loaded then is not to appear afterwards. */
+let ended = 0;
+
+/** Takes the bar away, for what is to be said next. A bar that stays keeps the process alive. */
 export function endProgress(): void {
   shown?.stop();
   shown = undefined;
+  ended++;
 }
 
 /**
@@ -61,6 +65,7 @@ export function progress(
     if (loading) return show();
     if (performance.now() - begun < PATIENCE) return;
     loading = true;
+    const endedBefore = ended;
     // Not loaded before a bar is wanted.
     void import('cli-progress').then(({ default: { SingleBar, Presets } }) => {
       begin = () => {
@@ -73,7 +78,7 @@ export function progress(
         made.start(end ?? Number.MAX_SAFE_INTEGER, now);
         return made;
       };
-      if (last[0] !== last[1]) start();
+      if (last[0] !== last[1] && ended === endedBefore) start();
     });
   };
 }

@@ -2,6 +2,7 @@ import type { CommandModule } from 'yargs';
 import type { Pass } from '../passes/pass.ts';
 import type { CommonArguments, SelectionArguments } from './arguments.ts';
 import { pipe, type RunReport, type Streams } from './pipe.ts';
+import { endProgress } from './progress.ts';
 import { type Step, stepsWith } from './step.ts';
 import { widthsOf } from './text.ts';
 import type { StepVerb } from './usage.ts';
@@ -42,6 +43,7 @@ export async function runSteps(
 }
 
 async function tell(report: RunReport, args: CommonArguments, streams: Streams, color: boolean): Promise<void> {
+  endProgress();
   if (args.json) streams.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
   if (args.quiet) return;
   const { render } = await import('./render.ts');

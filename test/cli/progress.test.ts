@@ -59,3 +59,13 @@ test('bytes are shown as sizes, and what is to be said takes the bar away', asyn
   await pause(300);
   expect(seen()).toBe(before);
 });
+
+test('a bar that is still being loaded when all is over does not appear, and keeps nothing alive', async () => {
+  const { stream, seen } = terminal(true);
+  const show = progress('calibrating', false, { stream });
+  await pause(600);
+  show(2, 5);
+  endProgress();
+  await pause(600);
+  expect(seen()).toBe('');
+});
