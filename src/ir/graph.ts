@@ -1,5 +1,5 @@
 import { constantOf } from './constantNode.ts';
-import { InputTable, type ValueInfo } from './inputs.ts';
+import { allows, InputTable, type ValueInfo } from './inputs.ts';
 import { collectNodeNames, type NameTable, namesOf } from './names.ts';
 import { type Attribute, bodiesOf, isOp, type Node } from './node.ts';
 import { NodeList } from './nodelist.ts';
@@ -178,8 +178,7 @@ export class Graph {
     this.#initializers.set(name, tensor);
     this.root.#names?.add(name);
     const listed = this.#listsInitializers ? this.#inputs.get(name) : undefined;
-    if (listed === undefined) return;
-    if (listed.dtype !== dtype || listed.dims?.join() !== dims.join()) this.#inputs.set({ name, dtype, dims });
+    if (listed !== undefined && !allows(listed, tensor)) this.#inputs.set({ name, dtype, dims });
   }
 
   /** Adds a tensor under a new name; where the graph lists its initializers among its inputs, there as well. */

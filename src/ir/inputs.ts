@@ -39,3 +39,13 @@ export class InputTable {
     this.#list = this.#list.filter((one) => one.name !== name);
   }
 }
+
+/** Whether what is said of a value is true of one of this type: a dim that is left open is true of all. */
+export function allows(info: ValueInfo, type: { readonly dtype: DType; readonly dims: readonly number[] }): boolean {
+  if (info.dtype !== undefined && info.dtype !== type.dtype) return false;
+  if (info.dims === undefined) return true;
+  return (
+    info.dims.length === type.dims.length &&
+    info.dims.every((dim, axis) => typeof dim !== 'number' || dim === type.dims[axis])
+  );
+}

@@ -1,6 +1,6 @@
 /** Before IR version 4 every initializer is listed among the graph inputs, and is a constant all the same. */
 import { describe, expect, test } from '@jest/globals';
-import { equalize, fold, quantize } from '../../src/index.node.ts';
+import { equalize, fold, quantize, type Tensor } from '../../src/index.node.ts';
 import { f32, i64, type ModelSpec, value } from '../support/build.ts';
 import { modelOf, pass } from '../support/model.ts';
 import { seeded } from '../support/random.ts';
@@ -87,4 +87,19 @@ test('a shape that a caller may feed is none that a weight could be given once a
   const { model } = await pass(fed, quantize({}));
   expect(model.graph.nodes[0]).toMatchObject({ opType: 'Reshape', inputs: ['w', 'shape'] });
   expect(model.graph.isInput('shape')).toBe(true);
+});
+
+test('what the list of inputs says of an initializer stays where it is true of the one that takes its place', async () => {
+  const open = { ...chain, irVersion: 3, inputs: { ...chain.inputs, a: f32(['M', 3, 1, 1]), b: f32([4, 5, 1, 1]) } };
+  const { graph } = await modelOf(open);
+  const before = graph.inputs;
+  const [a, b] = [graph.initializers.get('a') as Tensor, graph.initializers.get('b') as Tensor];
+  for (const one of [a, b]) graph.setInitializer(one);
+  expect(graph.inputs).toBe(before);
+  graph.setInitializer({ ...b, dims: [4, 5, 1] });
+  graph.setInitializer({ ...a, dtype: 'int32' });
+  expect(graph.inputs.slice(1)).toEqual([
+    { name: 'a', dtype: 'int32', dims: [5, 3, 1, 1] },
+    { name: 'b', dtype: 'float32', dims: [4, 5, 1] },
+  ]);
 });
