@@ -92,6 +92,7 @@ const SENTENCES: ReadonlyMap<string, string> = new Map([
   ['EFBIG', 'the file is too large for the disk, or for a limit on it'],
   ['EROFS', 'the file system is read-only'],
   ['EXDEV', 'is on another disk'],
+  ['EBADF', 'is not open, or not for that'],
   ['EBUSY', 'is in use'],
   ['ETXTBSY', 'is in use'],
   ['EIO', 'the disk reports an input/output error'],

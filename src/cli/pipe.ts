@@ -1,11 +1,10 @@
-import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { isatty } from 'node:tty';
 import type { Source } from '../bytes/source.ts';
 import { CompressError } from '../errors.ts';
 import { checkModel } from '../ir/check.ts';
 import type { Model } from '../ir/model.ts';
-import { checkTarget } from '../node/files/sink.ts';
+import { checkTarget, fileSink } from '../node/files/sink.ts';
 import { stdinSource } from '../node/files/spool.ts';
 import { stdoutSink } from '../node/files/standard.ts';
 import { type Written, writeModel } from '../node/model.ts';
@@ -16,9 +15,9 @@ import { type ModelPlan, planModel } from '../onnx/plan.ts';
 import { inputByteLength } from '../onnx/size.ts';
 import type { PassReport } from '../passes/pass.ts';
 import { type CommonArguments, DASH, type StoreArguments } from './arguments.ts';
-import { refuseClosedOutput } from './closed.ts';
 import { GzipEstimate, gzipEstimateOf } from './gzip.ts';
 import { openPath, openSource } from './open.ts';
+import { isStream, outputOf, sameFile } from './output.ts';
 import { packedNotes } from './packed.ts';
 import { endProgress, progress } from './progress.ts';
 import { skipLines } from './skips.ts';
@@ -116,8 +115,10 @@ export async function pipe(
     const shown = args.quiet !== true || args.json === true;
     const toGzip = shown && reports.some((report) => report.pass === 'prune');
     // Its plan is not kept: a model of many nodes has as many bytes in it.
-    const estimate = toGzip && target === undefined ? new GzipEstimate(plan().byteLength) : undefined;
-    const onto = target ?? tee(await stdoutSink(streams.stdout), estimate, beside);
+    const passing = isStream(target);
+    const estimate = toGzip && passing ? new GzipEstimate(plan().byteLength) : undefined;
+    const sink = target === undefined ? stdoutSink(streams.stdout) : passing ? fileSink(target) : undefined;
+    const onto = sink === undefined ? (target as string) : tee(await sink, estimate, beside);
     const onProgress = progress('writing', quiet, { unit: 'bytes' });
     const options = { data: mode, overwrite: args.force === true, onProgress } as const;
     const written: Written = await writeModel(model, onto, options).catch((cause: unknown) => {
@@ -147,33 +148,6 @@ export function writeNotes(notes: readonly string[], { stderr }: Pick<Streams, '
   for (const note of notes) stderr.write(`note: ${printable(note)}\n`);
 }
 
-/** Where the model goes: a path, or undefined for standard output. */
-export function outputOf(args: CommonArguments, streams: Pick<Streams, 'stdout'>): string | undefined {
-  const toStdout = args.output === undefined || args.output === '-';
-  if (args.dryRun) return toStdout ? undefined : args.output;
-  if (args.output === '') {
-    throw new CompressError('options', '--output', 'the file name is empty', { hint: 'Name a file: -o small.onnx.' });
-  }
-  if (!toStdout) return args.output;
-  if (streams.stdout.isTTY) {
-    throw new CompressError('options', '', 'standard output is a terminal, where a model cannot go', {
-      hint: 'Name a file with -o small.onnx, or redirect with > small.onnx.',
-    });
-  }
-  if (args.json) {
-    throw new CompressError('options', '--json', 'standard output carries the model', {
-      hint: 'Write the model with -o FILE; the JSON then goes to standard output.',
-    });
-  }
-  if (args.externalData) {
-    throw new CompressError('options', '--external-data', 'standard output has no place for a data file', {
-      hint: 'Write the model with -o FILE; the weights then go to FILE.data.',
-    });
-  }
-  refuseClosedOutput();
-  return undefined;
-}
-
 async function open(
   args: CommonArguments,
   streams: Streams,
@@ -198,7 +172,7 @@ async function refuseInput(args: CommonArguments, fromStdin: boolean): Promise<v
 
 /** Name of the data file beside the output, where there can be one. */
 function dataName(args: CommonArguments, streams: Streams, target: string | undefined): string | undefined {
-  if (target !== undefined) return `${basename(target)}.data`;
+  if (target !== undefined) return isStream(target) ? undefined : `${basename(target)}.data`;
   // A dry run on a terminal foretells a run with -o: nothing else could follow.
   const onlyStream = !args.dryRun || (!args.externalData && !args.json && !streams.stdout.isTTY);
   if (onlyStream) return undefined;
@@ -209,12 +183,6 @@ function dataName(args: CommonArguments, streams: Streams, target: string | unde
 export function dataBytes(plan: ModelPlan, model: Model): number {
   if (plan.keepsDataFiles) return inputByteLength(model) - plan.byteLength;
   return plan.data?.byteLength ?? 0;
-}
-
-/** Whether two paths lead to one file that is there. */
-export async function sameFile(a: string, b: string): Promise<boolean> {
-  const [one, other] = await Promise.all([a, b].map((path) => stat(path).catch(() => undefined)));
-  return one !== undefined && other !== undefined && one.ino === other.ino && one.dev === other.dev;
 }
 
 /**

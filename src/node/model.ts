@@ -21,6 +21,7 @@ import { Segment } from '../onnx/segment.ts';
 import { maySee, modelFolder } from './files/folder.ts';
 import { fileSink, finishTogether } from './files/sink.ts';
 import { fileSource, isAt } from './files/source.ts';
+import { targetOf } from './files/target.ts';
 
 export type { Written } from '../onnx/output.ts';
 
@@ -77,7 +78,8 @@ function pathOf({ href }: FileUrl): string {
 
 /**
  * Writes a model: untouched bytes are copied, changed tensors computed one at a time.
- * A file appears under its name only when it is complete; after an error nothing new is there.
+ * A file appears under its name only when it is complete; after an error nothing new is there. Where the path is a link,
+ * the file it leads to is written, and its data beside that. A path that leads to a pipe or a device is a stream.
  *
  * @param target - a path or file URL, or a sink (a pipe, memory) for models that fit one file
  * @throws CompressError `exists`, `io`, `limit`
@@ -89,6 +91,13 @@ export async function writeModel(
 ): Promise<Written> {
   if (isUrl(target)) return writeModel(model, pathOf(target), options);
   if (typeof target !== 'string') return writeSink(model, target, options);
+  const lead = targetOf(target);
+  if (lead.kind !== 'file') return writeSink(model, await fileSink(target), options);
+  return writeFile(model, lead.path, options);
+}
+
+/** Writes a model to a file that a path leads to: its data goes beside it, not beside a link. */
+async function writeFile(model: Model, target: string, options: WriteOptions): Promise<Written> {
   const planned = { mode: options.data ?? 'auto', adding: options.adding };
   const dataName = `${basename(target)}.data`;
   const plan = planModel(model, { ...planned, dataName });

@@ -84,18 +84,17 @@ describe('output files', () => {
     expect(readdirSync(cwd)).toHaveLength(4);
   });
 
-  test('a missing folder, a folder and a device are refused', () => {
+  test('a missing folder and a folder are refused', () => {
     const cwd = withModel();
     const listing = readdirSync(cwd);
     const results = compressEach(
-      ['none/x.onnx', 'sub', 'm.onnx/x.onnx', '/dev/null'].map((path) => ['copy', 'm.onnx', '-o', path]),
+      ['none/x.onnx', 'sub', 'm.onnx/x.onnx'].map((path) => ['copy', 'm.onnx', '-o', path]),
       { cwd },
     );
     expect(results.map((one) => one.stderr)).toEqual([
       'error: none/x.onnx: the folder none does not exist\n',
       'error: sub: is a folder, not a file\n',
       'error: m.onnx/x.onnx: a part of the path is not a folder\n',
-      'error: /dev/null: is not a regular file\n',
     ]);
     for (const one of results) expect(one.code).toBe(1);
     expect(readdirSync(cwd)).toEqual(listing);

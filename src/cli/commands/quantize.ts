@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import type { CommandModule } from 'yargs';
 import { CompressError } from '../../errors.ts';
 import { DEFAULT_OBSERVER, OBSERVERS, type ObserverKind } from '../../kernels/observe/names.ts';
+import { checkTarget } from '../../node/files/sink.ts';
 import type { Pass } from '../../passes/pass.ts';
 import { QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions, quantize } from '../../passes/quantize/index.ts';
 import { STATIC_DEFAULTS } from '../../passes/quantize/static/options.ts';
@@ -16,6 +17,7 @@ import {
   storeArgument,
   storePasses,
 } from '../arguments.ts';
+import { refuseOther } from '../output.ts';
 import { parseNumber, parsePositive, parseWhole } from '../parse.ts';
 import { progress } from '../progress.ts';
 import type { Run } from '../run.ts';
@@ -201,6 +203,10 @@ async function passOf(args: QuantizeArguments): Promise<Pass> {
   const minNodeSqnr = parseNumber('min-node-sqnr', args.minNodeSqnr, 'a number of dB');
   const positive = (name: string, value: string | undefined): number | undefined =>
     value === undefined ? undefined : parsePositive(name, value);
+  if (saveRanges !== undefined && !args.dryRun) {
+    refuseOther('saveRanges', saveRanges, args);
+    await checkTarget(saveRanges, args.force === true);
+  }
   keepYoungGenerationSmall();
   const { calibratedQuantize } = await import('../calibrated.ts');
   return calibratedQuantize(options, {

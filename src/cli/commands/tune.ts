@@ -5,8 +5,9 @@ import { temporaryFolder } from '../../node/files/temporary.ts';
 import { METRICS, type MetricName } from '../../node/runtime/outputs/comparisons.ts';
 import { formatRecipe, type RecipeStep } from '../../passes/recipe.ts';
 import { type CommonArguments, commonArguments, commonOf, refuseStdin, saveRecipeArgument } from '../arguments.ts';
+import { outputOf } from '../output.ts';
 import { parseNumber, parsePositive, parseShare } from '../parse.ts';
-import { outputOf, pipe, type Streams, writeNotes } from '../pipe.ts';
+import { pipe, type Streams, writeNotes } from '../pipe.ts';
 import { progress } from '../progress.ts';
 import { isSaving, optionsOf } from '../recipe/options.ts';
 import { recording } from '../recipe/record.ts';
@@ -149,7 +150,7 @@ async function checkOutputs(args: TuneArguments, streams: Streams): Promise<stri
     const target = outputOf(args, streams);
     if (target !== undefined && !args.dryRun) await checkTarget(target, args.force === true);
   }
-  return args.dryRun ? undefined : recipeTarget({ ...args });
+  return args.dryRun ? undefined : recipeTarget({ ...args }, false);
 }
 
 /** How to quantize, as `compress quantize` would be told. */

@@ -1,9 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { CompressError, ioError } from '../../errors.ts';
 import { checkTarget, fileSink } from '../../node/files/sink.ts';
 import { type CommonArguments, DASH } from '../arguments.ts';
-import { sameFile } from '../pipe.ts';
+import { refuseOther } from '../output.ts';
 import type { ReportData } from './data.ts';
 
 /**
@@ -18,14 +17,7 @@ export async function reportTarget(args: CommonArguments): Promise<string> {
     const fact = path === '' ? 'the file name is empty' : 'standard output has no place for the page';
     throw wrong(fact, 'Name a file: --report report.html.');
   }
-  for (const [key, value] of Object.entries(args)) {
-    if (key === 'report' || typeof value !== 'string' || value === '') continue;
-    const there = [value, ...(key === 'output' ? [`${value}.data`] : [])];
-    for (const other of there) {
-      if (resolve(other) !== resolve(path) && !(await sameFile(other, path).catch(() => false))) continue;
-      throw wrong(`'${path}' is another file of this run`, 'Name a file of its own: --report report.html.');
-    }
-  }
+  refuseOther('report', path, args);
   if ((await stat(path).catch(() => undefined))?.isDirectory()) throw wrong(`'${path}' is a folder`, 'Name a file.');
   // A model behind --report is a slip, and with --force it would be lost.
   if (!/\.html?$/i.test(path)) throw wrong(`'${path}' is no name of a page`, 'Name a page: --report report.html.');

@@ -7,7 +7,8 @@ import { temporaryFolder } from '../../node/files/temporary.ts';
 import { readModel } from '../../node/model.ts';
 import { type CommonArguments, DASH } from '../arguments.ts';
 import { openPath } from '../open.ts';
-import { type Beside, outputOf, pipe, type RunReport, type Streams, sameFile } from '../pipe.ts';
+import { isStream, outputOf, sameFile } from '../output.ts';
+import { type Beside, pipe, type RunReport, type Streams } from '../pipe.ts';
 import { progress } from '../progress.ts';
 import type { LoadVerb } from '../run.ts';
 import type { Step } from '../step.ts';
@@ -54,7 +55,7 @@ export async function reported(
       report,
       argv: process.argv.slice(2),
       before,
-      written: target ?? copied,
+      written: target === undefined || isStream(target) ? copied : target,
       equalized: 'equalize' in options && options.equalize === true,
       sensitivity: () =>
         sensitivityOf(

@@ -9,6 +9,8 @@ import { Gatherer } from './gather.ts';
 import { hiddenName } from './hidden.ts';
 import { clearLeftovers } from './leftovers.ts';
 import { newTag } from './owner.ts';
+import { descriptorTo, throughPath } from './standard.ts';
+import { refuseUnwritable, targetOf } from './target.ts';
 import { temporaries } from './temporary.ts';
 import { writeAll } from './writeAll.ts';
 
@@ -31,10 +33,19 @@ const endings = new WeakMap<Sink, Ending>();
 
 /**
  * A sink that appears under `path` only when it is complete: bytes go to a hidden file in the same folder, which gets its
- * name by `finish()`. What a killed run left behind there is removed first.
+ * name by `finish()`. What a killed run left behind there is removed first. Where the path is a link, that is the file it
+ * leads to; where it leads to a descriptor, a pipe or a device, bytes go through it as they come.
  * @throws CompressError `exists` when `path` is there and `overwrite` is not set, `io` when the folder is not.
  */
 export async function fileSink(path: string, options: FileSinkOptions = {}): Promise<Sink> {
+  // Nobody named the data file, so nobody wants a link followed that stands in its place.
+  const target = options.model === undefined ? targetOf(path) : ({ kind: 'file', path } as const);
+  if (target.kind === 'file') return newFile(target.path, options);
+  refuseUnwritable(target, path);
+  return target.kind === 'descriptor' ? descriptorTo(target.fd, path) : throughPath(target.path, path);
+}
+
+async function newFile(path: string, options: FileSinkOptions): Promise<Sink> {
   const overwrite = options.overwrite ?? false;
   await clearLeftovers(path, options.model);
   refuseExisting(path, overwrite);
@@ -145,6 +156,12 @@ async function modeOf(path: string): Promise<number> {
  * @throws CompressError `exists`, `io`
  */
 export async function checkTarget(path: string, overwrite: boolean): Promise<void> {
+  const target = targetOf(path);
+  if (target.kind !== 'file') return refuseUnwritable(target, path);
+  await checkFile(target.path, overwrite);
+}
+
+async function checkFile(path: string, overwrite: boolean): Promise<void> {
   await clearLeftovers(path);
   refuseExisting(path, overwrite);
   await stat(dirname(path)).catch((cause: unknown) => {

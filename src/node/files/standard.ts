@@ -1,4 +1,5 @@
-import { fstatSync } from 'node:fs';
+import { constants, fstatSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import type { Sink } from '../../bytes/sink.ts';
 import { ioError } from '../../errors.ts';
 import { GATHER, Gatherer } from './gather.ts';
@@ -45,27 +46,45 @@ export function streamSink(stream: ByteStream, label = '<stdout>'): Sink {
  */
 export async function stdoutSink(stream: ByteStream, fd = 1): Promise<Sink> {
   const handle = await blockingPipe(fd, 'w');
-  if (handle === undefined) return fstatSync(fd).isFile() ? descriptorSink(fd) : streamSink(stream);
-  return descriptorSink(handle.fd, { close: () => handle.close(), handOver: () => handOver(fd, STDOUT) });
+  if (handle === undefined && !fstatSync(fd).isFile()) return streamSink(stream);
+  return overDescriptor(fd, handle, '<stdout>');
 }
 
-const STDOUT = '<stdout>';
+/** A descriptor of this process as a sink. */
+export async function descriptorTo(fd: number, label: string): Promise<Sink> {
+  return overDescriptor(fd, await blockingPipe(fd, 'w'), label);
+}
+
+function overDescriptor(fd: number, pipe: FileHandle | undefined, label: string): Sink {
+  if (pipe === undefined) return descriptorSink(fd, { label });
+  return descriptorSink(pipe.fd, { label, close: () => pipe.close(), handOver: () => handOver(fd, label) });
+}
+
+/** A pipe with a name, or a device, as a sink. Opening a pipe waits for somebody at its other end. */
+export async function throughPath(path: string, label: string): Promise<Sink> {
+  const handle = await open(path, constants.O_WRONLY | constants.O_NOCTTY).catch((cause: unknown) => {
+    throw ioError(label, cause);
+  });
+  return descriptorSink(handle.fd, { label, close: () => handle.close() });
+}
 
 /** What else there is to a descriptor. */
 interface Around {
+  /** What errors call it. */
+  readonly label: string;
   readonly close?: () => Promise<void>;
   readonly handOver?: () => Promise<Handover | undefined>;
 }
 
 /** Bytes behind each other; or, from the first megabyte on, in a file that is handed over. */
-function descriptorSink(fd: number, { close = async () => {}, handOver: begin }: Around = {}): Sink {
+function descriptorSink(fd: number, { label: own, close = async () => {}, handOver: begin }: Around): Sink {
   let handover: Promise<Handover | undefined> | undefined;
   const handedOver = (): Promise<Handover | undefined> => {
     handover ??= begin?.() ?? Promise.resolve(undefined);
     return handover;
   };
   let position = 0;
-  const send = async (bytes: Uint8Array): Promise<void> => writeAll(fd, bytes, null, STDOUT);
+  const send = async (bytes: Uint8Array): Promise<void> => writeAll(fd, bytes, null, own);
   const place = async (bytes: Uint8Array): Promise<void> => {
     const other = await handedOver();
     if (other === undefined) return send(bytes);
@@ -78,7 +97,7 @@ function descriptorSink(fd: number, { close = async () => {}, handOver: begin }:
     await other?.abort();
     await close().catch(() => {});
   };
-  let label = STDOUT;
+  let label = own;
   return {
     get label() {
       return label;

@@ -1,0 +1,119 @@
+import { stat } from 'node:fs/promises';
+import { CompressError } from '../errors.ts';
+import { isSameTarget, isTerminal, type Target, targetOf } from '../node/files/target.ts';
+import type { CommonArguments } from './arguments.ts';
+import { refuseClosedOutput } from './closed.ts';
+
+/** The descriptor for reports and errors. */
+const STDERR = 2;
+
+/** Where the model goes: a path, or undefined for standard output, by whatever path it is named. */
+export function outputOf(
+  args: CommonArguments,
+  streams: { readonly stdout: { readonly isTTY?: boolean } },
+): string | undefined {
+  const path = args.output === '-' ? undefined : args.output;
+  if (args.dryRun) return path;
+  if (path === '') {
+    throw new CompressError('options', '--output', 'the file name is empty', { hint: 'Name a file: -o small.onnx.' });
+  }
+  if (path !== undefined && !isStdout(path)) {
+    refuseForModel(path, args);
+    return path;
+  }
+  if (streams.stdout.isTTY) {
+    throw new CompressError('options', '', 'standard output is a terminal, where a model cannot go', {
+      hint: 'Name a file with -o small.onnx, or redirect with > small.onnx.',
+    });
+  }
+  if (args.json) {
+    throw new CompressError('options', '--json', 'standard output carries the model', {
+      hint: 'Write the model with -o FILE; the JSON then goes to standard output.',
+    });
+  }
+  if (args.externalData) {
+    throw new CompressError('options', '--external-data', 'standard output has no place for a data file', {
+      hint: 'Write the model with -o FILE; the weights then go to FILE.data.',
+    });
+  }
+  refuseClosedOutput();
+  return undefined;
+}
+
+/** Whether a path is standard output: `/dev/stdout`, `/proc/self/fd/1`, or a link to one. */
+export function isStdout(path: string): boolean {
+  const target = targetOf(path);
+  return target.kind === 'descriptor' && target.fd === 1;
+}
+
+/** Whether what goes to a path goes through it, as into a pipe, and cannot be read again. */
+export function isStream(path: string | undefined): boolean {
+  return path === undefined || targetOf(path).kind !== 'file';
+}
+
+/** Refuses a pipe or a device that cannot take a model. */
+function refuseForModel(path: string, args: CommonArguments): void {
+  if (!isStream(path)) return;
+  const target = targetOf(path);
+  if (target.kind === 'descriptor' && target.fd === STDERR) {
+    throw new CompressError('options', '--output', 'standard error carries what is said', {
+      hint: 'Name a file: -o small.onnx, or - for standard output.',
+    });
+  }
+  if (isTerminal(target)) {
+    throw new CompressError('io', path, 'is a terminal, where a model cannot go', {
+      hint: 'Name a file: -o small.onnx.',
+    });
+  }
+  if (args.externalData) {
+    throw new CompressError('options', '--external-data', `'${path}' has no place for a data file`, {
+      hint: 'Write the model with -o FILE; the weights then go to FILE.data.',
+    });
+  }
+}
+
+/**
+ * Refuses to write beside the model what would go to another file of the run, or between the bytes on standard output.
+ * @param own - the option that names `path`, as arguments have it
+ * @param writesModel - whether the verb writes a model where no output is named
+ * @throws CompressError `options`
+ */
+export function refuseOther(
+  own: 'report' | 'saveRecipe' | 'saveRanges',
+  path: string,
+  args: object,
+  writesModel = true,
+): void {
+  const option = `--${own.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const wrong = (fact: string): CompressError =>
+    new CompressError('options', option, fact, { hint: `Name a file of its own: ${option} FILE.` });
+  const target = targetOf(path);
+  if (isStdout(path)) {
+    const { output, json } = args as Partial<CommonArguments>;
+    if (json) throw wrong('standard output carries the report');
+    const carriesModel = output === undefined ? writesModel : output === '-' || isStdout(output);
+    if (carriesModel) throw wrong('standard output carries the model');
+  }
+  for (const [key, value] of Object.entries(args)) {
+    if (key === own || `--${key}` === option || typeof value !== 'string' || value === '') continue;
+    const there = key === 'output' ? [value, `${value}.data`] : [value];
+    if (there.some((other) => isSameTarget(leadOf(other), target))) {
+      throw wrong(`'${path}' is another file of this run`);
+    }
+  }
+}
+
+/** Where an argument leads, which may be no path at all. */
+function leadOf(argument: string): Target {
+  try {
+    return targetOf(argument);
+  } catch {
+    return { kind: 'file', path: argument };
+  }
+}
+
+/** Whether two paths lead to one file that is there. */
+export async function sameFile(a: string, b: string): Promise<boolean> {
+  const [one, other] = await Promise.all([a, b].map((path) => stat(path).catch(() => undefined)));
+  return one !== undefined && other !== undefined && one.ino === other.ino && one.dev === other.dev;
+}
