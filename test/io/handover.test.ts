@@ -186,7 +186,7 @@ linux('a link in the place of the file is refused in words', () => {
   const done = run(`link | read; echo ${STATUS}`, {
     LINK: `
       import { symlinkSync } from 'node:fs';
-      import { newTag } from '${ROOT}/dist/io/owner.js';
+      import { newTag } from '${ROOT}/dist/node/files/owner.js';
       await seen(ANNOUNCEMENT);
       const tag = newTag();
       symlinkSync('/etc/passwd', process.env.TMPDIR + '/onnx-compress-' + tag);

@@ -7,10 +7,8 @@ import { environment, ROOT } from '../support/cli.ts';
 function spooled(producer: string, report: string, limit = 2 ** 31): string {
   const script = `
     import { createHash } from 'node:crypto';
-    import { spoolPipe } from '${ROOT}/dist/io/spool.js';
-    const source = await spoolPipe(0, { limit: ${limit} }).catch((cause) => cause);
     import { spoolPipe } from '${ROOT}/dist/node/files/spool.js';
-    const source = await spoolPipe(0, '<stdin>', ${limit}).catch((cause) => cause);
+    const source = await spoolPipe(0, { limit: ${limit} }).catch((cause) => cause);
     ${report}
     await source.close?.();`;
   const line = `${producer} | "${process.execPath}" --input-type=module -e "$SCRIPT"`;
