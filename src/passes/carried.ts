@@ -80,8 +80,8 @@ function breaks(graph: Graph, mover: Node, int8: boolean): boolean {
     const readers = readersOf(graph, node);
     if (readers.some((use) => use.node !== undefined && isQuantization(use.node, 'QuantizeLinear'))) continue;
     if (readers.some((use) => use.graph !== graph)) return true;
-    // A QuantizeLinear with several DequantizeLinear behind it stays int8.
-    if (int8 && readers.length === 1) return true;
+    // One QuantizeLinear with several readers stays int8, but readers become one where ONNX Runtime fuses them.
+    if (int8 && readers.length > 0) return true;
     open.push(...readers.flatMap((use) => (isMover(graph, use) ? [use.node] : [])));
   }
   return false;

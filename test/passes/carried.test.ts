@@ -110,7 +110,6 @@ describe('a DequantizeLinear of int8 that ONNX Runtime carries on', () => {
         { op: 'DequantizeLinear', in: ['q2', 's', 'z'], out: ['y'] },
       ]),
     ],
-    ['two readers behind', spec([move('d', 't'), { op: 'Add', in: ['t', 't'], out: ['y'] }])],
     [
       'scales of channels',
       spec([move('d', 'y')], {
@@ -147,6 +146,11 @@ describe('a DequantizeLinear of int8 that ONNX Runtime carries on', () => {
         initializers: { s: f32([], [0.03]) },
       },
     ],
+    [
+      'with two readers that become one',
+      spec([move('d', 't'), relu('t', 'a'), relu('t', 'b'), { op: 'Add', in: ['a', 'b'], out: ['y'] }]),
+    ],
+    ['with two readers', spec([move('d', 't'), { op: 'Add', in: ['t', 't'], out: ['y'] }])],
     [
       'through two movers',
       spec([move('d', 't'), relu('t', 'y2'), { op: 'Reshape', in: ['t', 'shape'], out: ['y'] }], {
