@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { unzipSync, zipSync } from 'fflate';
 import onnxProto from 'onnx-proto';
-import { buildModel, f32, type NodeSpec, type TensorSpec } from '../support/build.ts';
+import { buildModel, f32, type ModelSpec, type NodeSpec, type TensorSpec } from '../support/build.ts';
 import { normal } from '../support/calibrated.ts';
 import { compress, compressEach, fixture, folder, oneLine, type Result } from '../support/cli.ts';
 import { npzOf } from '../support/npz.ts';
 import { feed, runModel } from '../support/ort.ts';
+import { randomFloats } from '../support/random.ts';
 
 const { onnx } = onnxProto;
 const MLP = fixture('digits-mlp.onnx');
@@ -276,6 +277,39 @@ describe('compress tune', () => {
     expect(done.stderr).toMatch(/<stdout> is written/);
     expect(onnx.ModelProto.decode(done.stdout).metadataProps[0]?.key).toBe('onnx_compress.recipe');
   });
+});
+
+test('a picture has no classes: nothing is counted unless --metric says so', () => {
+  const cwd = folder();
+  const dims = [16, 1, 3, 3];
+  const spec: ModelSpec = {
+    ...{ opset: 17, inputs: { x: f32(['batch', 1, 12, 12]) }, outputs: { y: f32(['batch', 1, 12, 12]) } },
+    nodes: [
+      { op: 'Conv', in: ['x', 'w'], out: ['a'], attributes: { pads: [1, 1, 1, 1] } },
+      { op: 'Relu', in: ['a'], out: ['r'] },
+      { op: 'Conv', in: ['r', 'v'], out: ['y'], attributes: { pads: [1, 1, 1, 1] } },
+    ],
+    initializers: { w: f32(dims, randomFloats(dims, 1)), v: f32([1, 16, 3, 3], randomFloats([1, 16, 3, 3], 2)) },
+  };
+  writeFileSync(join(cwd, 'm.onnx'), buildModel(spec));
+  writeFileSync(join(cwd, 'd.npz'), npzOf({ x: { dims: [4, 1, 12, 12], data: randomFloats([4, 1, 12, 12], 3) } }));
+  const line = ['tune', 'm.onnx', '--weights-only', '--data', 'd.npz', '--json', '-q'];
+  const [drop, none, decibels, classes] = compressEach(
+    [
+      [...line, '--max-drop', '1%'],
+      line,
+      [...line, '--min-sqnr', '20'],
+      [...line, '--metric', 'top1', '--max-drop', '50%'],
+    ],
+    { cwd },
+  );
+  expect(drop?.stderr).toMatch(
+    /^error: --max-drop: the metric is sqnr, which has a --min-sqnr\n {2}No output is known to have/,
+  );
+  expect(none?.stderr).toMatch(/^error: --min-sqnr: the metric is sqnr, and nothing says how much/);
+  expect([drop?.code, none?.code, decibels?.code, classes?.code]).toEqual([2, 2, 0, 0]);
+  expect(JSON.parse(decibels?.stdout.toString() ?? '')).toMatchObject({ name: 'sqnr' });
+  expect(JSON.parse(classes?.stdout.toString() ?? '')).toMatchObject({ name: 'top1' });
 });
 
 describe('a wrong command line is refused before the work', () => {

@@ -10,10 +10,10 @@ export type TrialRun = (feeds: Sample['feeds']) => Promise<unknown>;
 /** Opens data for a model, given what it must be fed and a way to run it. */
 export type DataFor = (inputs: readonly ModelInput[], trial: TrialRun) => DataSet | Promise<DataSet>;
 
-/** Lengths tried for all open dims at once, behind the usual one: of text, then of images. */
-const ALIKE = [64, 224, 320, 16, 128, 8];
+/** Lengths tried for all open dims at once, behind the usual one: of text, images and sound. */
+const ALIKE = [64, 224, 320, 16, 128, 512, 1024, 8];
 /** Lengths tried for one group of dims beside the usual one of the others: halves, doubles, one more, one less. */
-const APART = [16, 64, 33, 31, 8, 128, 4, 224];
+const APART = [16, 64, 33, 31, 8, 128, 512, 4, 224];
 /** What is tried until nothing is known about the model. */
 const MOST_TRIALS = 100;
 /** Samples of the first lengths that run: flags may send the model another way in each. */

@@ -28,6 +28,8 @@ export class OpenDims {
   /** The group of each name. */
   readonly #groupOf = new Map<string, string>();
   readonly #groups = new Set<string>();
+  /** Groups whose length follows from others, as long as nothing else is tried. */
+  readonly #derived = new Set([TOTAL_GROUP]);
   readonly #total: { readonly name: string; readonly parts: readonly (string | number)[] } | undefined;
 
   constructor(inputs: readonly ValueInfo[]) {
@@ -36,7 +38,10 @@ export class OpenDims {
     inputs.forEach((input, index) => {
       input.dims?.forEach((dim, axis) => {
         if (typeof dim === 'string') this.#parsed.set(dim, parseDim(dim));
-        else if (dim === undefined && axis > 0) this.#groups.add(looksOf(input));
+        else if (dim === undefined && axis > 0) {
+          this.#groups.add(looksOf(input));
+          if (hasRowsBehind(input, inputs)) this.#derived.add(looksOf(input));
+        }
         if (typeof dim !== 'string' || (axis === 0 && this.#isRows(dim))) return;
         for (const name of this.#parsed.get(dim)?.names ?? []) places.set(name, [...(places.get(name) ?? []), index]);
       });
@@ -57,7 +62,7 @@ export class OpenDims {
 
   /** One length for all groups, but for a length that follows from others. */
   alike(length: number): Lengths {
-    return new Map(this.groups.filter((one) => one !== TOTAL_GROUP).map((one) => [one, length]));
+    return new Map(this.groups.filter((one) => !this.#derived.has(one)).map((one) => [one, length]));
   }
 
   /** The dims of an input, given a number of rows and lengths of groups. */
@@ -65,7 +70,10 @@ export class OpenDims {
     return (input.dims ?? []).map((dim, axis) => {
       if (typeof dim === 'number') return dim;
       if (axis === 0 && (dim === undefined || this.#isRows(dim))) return rows;
-      if (dim === undefined) return lengths.get(looksOf(input)) ?? USUAL;
+      if (dim === undefined) {
+        const group = looksOf(input);
+        return lengths.get(group) ?? (this.#derived.has(group) ? rows : USUAL);
+      }
       return this.#parsed.get(dim)?.valueOf((name) => this.#lengthOf(name, rows, lengths)) ?? USUAL;
     });
   }
@@ -83,6 +91,14 @@ export class OpenDims {
     const { names = [] } = this.#parsed.get(dim) ?? {};
     return !names.some((name) => name !== dim && this.#rows.has(name));
   }
+}
+
+/** Whether the one open axis of an input is behind a fixed one, in a model whose rows are open: a state `[layers, ?, width]`. */
+function hasRowsBehind({ dims = [] }: ValueInfo, inputs: readonly ValueInfo[]): boolean {
+  const open = dims.filter((dim) => typeof dim !== 'number').length;
+  return (
+    typeof dims[0] === 'number' && open === 1 && inputs.some((one) => one.dims?.length && one.dims[0] === undefined)
+  );
 }
 
 /** Inputs of the same type and dims whose names differ in numbers alone, or in whose half of a cache they are. */

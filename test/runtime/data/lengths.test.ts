@@ -115,6 +115,16 @@ test.each<[string, ValueInfo[], number[][]]>([
       [2, 4, 32, 8],
     ],
   ],
+  [
+    'a state without names, in a model whose rows are open',
+    [input('x', [undefined, undefined]), input('state', [4, undefined, 8]), input('mel', [1, 80, 'time'])],
+    [
+      [2, 32],
+      [4, 2, 8],
+      [1, 80, 32],
+    ],
+  ],
+  ['an open length of a model that fixes its rows', [input('mel', [1, undefined, 80])], [[1, 32, 80]]],
 ])('%s', (_, inputs, expected) => expect(dims(inputs)).toEqual(expected));
 
 test('what may be chosen: names by the inputs they stand in, the nameless by how their inputs look', () => {

@@ -1,4 +1,4 @@
-import type { Node } from '../../../ir/node.ts';
+import { bodiesOf, type Node } from '../../../ir/node.ts';
 import type { Scope, Scopes } from '../scope.ts';
 
 /** What exporters call the state that goes into the next step. */
@@ -19,7 +19,18 @@ const MOST_NODES = 5000;
 
 /** Whether an output is a state for the next step: a cache of keys and values, or the state of a recurrent layer. */
 export function isCache(scopes: Scopes, name: string): boolean {
-  return NAMES.test(name) || carries(scopes, scopes.main, name, MOST_STEPS, { nodes: MOST_NODES });
+  return (
+    NAMES.test(name) || isFedBack(scopes, name) || carries(scopes, scopes.main, name, MOST_STEPS, { nodes: MOST_NODES })
+  );
+}
+
+/** `hn` beside an input `h0`, `new_state` beside `state`. */
+function isFedBack({ main }: Scopes, name: string): boolean {
+  const output = name.toLowerCase().replace(/^(new|next|out|updated)[._]?|[._]?(out|new|next|n)$/g, '');
+  return main.graph.fedInputs.some((one) => {
+    const input = one.name.toLowerCase().replace(/^(in|prev|init|initial)[._]?|[._]?(in|prev|0)$/g, '');
+    return STATES.test(one.name) && one.name !== name && input === output;
+  });
 }
 
 function carries(scopes: Scopes, scope: Scope, name: string, steps: number, left: { nodes: number }): boolean {
@@ -31,6 +42,10 @@ function carries(scopes: Scopes, scope: Scope, name: string, steps: number, left
   if (ATTENTION.test(node.opType)) return index > 0;
   if (RECURRENT.has(node.opType))
     return index > 0 && (node.inputs[5] ?? '') !== '' && isState(scopes, at, node.inputs[5]);
+  // Another branch may begin with zeros.
+  const ends =
+    node.opType === 'If' ? bodiesOf(node).map((body) => ({ body, end: body.outputs[index]?.name ?? '' })) : [];
+  if (ends.some(({ body, end }) => carries(scopes, scopes.inside(at, body), end, steps - 1, left))) return true;
   if (!CARRYING.has(node.opType)) return false;
   // What is new goes behind what was there.
   if (node.opType === 'Concat' && isAppended(scopes, at, node)) return true;
