@@ -1,12 +1,15 @@
+import { DTYPES } from '../ir/dtype.ts';
 import type { Graph, Use } from '../ir/graph.ts';
-import { isOp, type Node } from '../ir/node.ts';
+import { intAttribute, isOp, type Node } from '../ir/node.ts';
 import { ValueFacts } from './opset/infer.ts';
 import { throughSum } from './sum.ts';
 
 /** Operators that only move values: ONNX Runtime writes QuantizeLinear and DequantizeLinear behind them too. */
 const CARRIED = new Set(['MaxPool', 'Reshape', 'Slice', 'Squeeze', 'Transpose', 'Unsqueeze']);
-/** Operators ONNX Runtime takes out of the graph before it looks. */
-const TAKEN_OUT = ['Dropout', 'Identity'];
+/** Operators ONNX Runtime may take out of the graph before it looks, as they may change nothing. */
+const TAKEN_OUT = new Set(['Dropout', 'Expand', 'Identity']);
+/** Those that change nothing with a certain constant of one element. */
+const ARITHMETIC = new Set(['Add', 'Div', 'Mul', 'Sub']);
 /** From here on QuantizeLinear states its type, which ONNX Runtime forgets to change when it makes uint8 of int8. */
 const STATES_TYPE_FROM = 21;
 
@@ -93,9 +96,19 @@ function readersOf(graph: Graph, node: Node): Use[] {
   const open = [...graph.uses(node.outputs[0] ?? '')];
   for (let use = open.pop(); use !== undefined; use = open.pop()) {
     const { node: reader } = use;
-    const leaves = use.graph === graph && reader !== undefined && TAKEN_OUT.some((op) => isOp(reader, op));
+    const leaves = use.graph === graph && reader !== undefined && mayBeTakenOut(graph, reader);
     if (leaves) open.push(...graph.uses(reader.outputs[0] ?? ''));
     else found.push(use);
   }
   return found;
+}
+
+/** Whether ONNX Runtime takes the node out, or would with a certain constant: 1 to multiply by, the shape it has. */
+function mayBeTakenOut(graph: Graph, node: Node): boolean {
+  if (!isOp(node, node.opType)) return false;
+  if (TAKEN_OUT.has(node.opType)) return true;
+  if (ARITHMETIC.has(node.opType))
+    return node.inputs.some((name) => graph.held(name) !== undefined && isScalar(graph, name));
+  // What is dequantized is float32 nearly always: a Cast to that changes nothing.
+  return node.opType === 'Cast' && DTYPES[intAttribute(node, 'to', 0)] === 'float32';
 }

@@ -150,6 +150,19 @@ describe('a DequantizeLinear of int8 that ONNX Runtime carries on', () => {
       'with two readers that become one',
       spec([move('d', 't'), relu('t', 'a'), relu('t', 'b'), { op: 'Add', in: ['a', 'b'], out: ['y'] }]),
     ],
+    ...(
+      [
+        { op: 'Cast', in: ['d'], out: ['i'], attributes: { to: 1 } },
+        { op: 'Expand', in: ['d', 'dims'], out: ['i'] },
+        { op: 'Mul', in: ['one', 'd'], out: ['i'] },
+        { op: 'Sub', in: ['d', 'nil'], out: ['i'] },
+      ] as const satisfies readonly NodeSpec[]
+    ).map((node): [string, ModelSpec] => [
+      `through ${node.op} that changes nothing`,
+      spec([node, move('i', 'y')], {
+        initializers: { dims: ints(...DIMS), one: f32([], [1]), nil: f32([1], [0]) },
+      }),
+    ]),
     ['with two readers', spec([move('d', 't'), { op: 'Add', in: ['t', 't'], out: ['y'] }])],
     [
       'through two movers',
