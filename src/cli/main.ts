@@ -151,14 +151,16 @@ function useColor(env: NodeJS.ProcessEnv, terminal: boolean): boolean {
   return terminal && env['TERM'] !== 'dumb';
 }
 
-/** An interrupted run leaves no half file. */
+/** A run that ends, however it does, leaves no bar, and an interrupted one no half file. */
 function onSignals(): void {
+  process.on('exit', endProgress);
   for (const [signal, code] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],
     ['SIGHUP', 129],
   ] as const) {
     process.on(signal, () => {
+      endProgress();
       removeTemporaries();
       if (process.platform === 'win32') process.exit(code);
       // By the signal itself: leaving in order would wait for whatever reads a pipe or copies a file just now.

@@ -30,7 +30,8 @@ export function endProgress(): void {
 }
 
 /**
- * A bar on a terminal for work of more than half a second, gone when the work is done; elsewhere, and with --quiet, nothing.
+ * A bar on a terminal for work of more than half a second, gone when the work is done; elsewhere, on a terminal that cannot
+ * go back in a line, and with --quiet, nothing. It changes no setting of the terminal.
  * @param what - in one word, e.g. `calibrating`
  */
 export function progress(
@@ -38,7 +39,7 @@ export function progress(
   quiet: boolean,
   { unit = 'times', stream = process.stderr }: { unit?: Unit; stream?: NodeJS.WriteStream } = {},
 ): Progress {
-  if (quiet || !stream.isTTY) return () => {};
+  if (quiet || !stream.isTTY || process.env['TERM'] === 'dumb') return () => {};
   let last: readonly [done: number, total: number | undefined] = [0, undefined];
   let bar: Bar | undefined;
   let begin: (() => Bar) | undefined;
@@ -73,7 +74,9 @@ export function progress(
         const format = end === undefined ? `${what} {value}` : `${what} {bar} {value}/{total} | {eta_formatted} left`;
         const formatValue = (value: number, _: object, kind: string): string =>
           unit === 'bytes' && (kind === 'value' || kind === 'total') ? formatBytes(value) : String(value);
-        const settings = { format, formatValue, fps: FPS, clearOnComplete: true, hideCursor: false, stream };
+        // Lines are cut here, not by the terminal: one that was told to would go on when the process is no more.
+        const terminal = { stream, linewrap: true, hideCursor: false, gracefulExit: false };
+        const settings = { format, formatValue, fps: FPS, clearOnComplete: true, ...terminal };
         const made = new SingleBar(settings, Presets.shades_classic);
         made.start(end ?? Number.MAX_SAFE_INTEGER, now);
         return made;

@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import { expect, test } from '@jest/globals';
+import { beforeAll, expect, test } from '@jest/globals';
 import { endProgress, progress } from '../../src/cli/progress.ts';
 
 function terminal(isTTY: boolean): { stream: NodeJS.WriteStream; seen: () => string } {
@@ -10,6 +10,38 @@ function terminal(isTTY: boolean): { stream: NodeJS.WriteStream; seen: () => str
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+beforeAll(() => {
+  process.env['TERM'] = 'xterm';
+});
+
+test('a terminal keeps its settings, and no line is longer than it is wide', async () => {
+  const { stream, seen } = terminal(true);
+  stream.columns = 30;
+  const show = progress('calibrating', false, { stream });
+  for (let tries = 0; !seen().includes('calibrating') && tries < 100; tries++) {
+    show(2, 5);
+    await pause(30);
+  }
+  show(5, 5);
+  await pause(30);
+  // Nothing is switched on or off.
+  expect(seen()).not.toContain('\x1b[?');
+  const lines = seen().split('\x1b');
+  expect(Math.max(...lines.map((one) => one.length))).toBeLessThanOrEqual(30 + '[0K'.length);
+});
+
+test('a terminal that cannot go back in a line sees nothing', async () => {
+  process.env['TERM'] = 'dumb';
+  const { stream, seen } = terminal(true);
+  const show = progress('calibrating', false, { stream });
+  process.env['TERM'] = 'xterm';
+  show(1, 3);
+  await pause(600);
+  for (const done of [2, 3]) show(done, 3);
+  await pause(50);
+  expect(seen()).toBe('');
+});
 
 test('a terminal sees how far the work is', async () => {
   const { stream, seen } = terminal(true);

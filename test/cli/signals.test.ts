@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { BIN, environment, folder } from '../support/cli.ts';
+import { BIN, environment, fixture, folder } from '../support/cli.ts';
 import { sparseModel } from '../support/sparse.ts';
 
 test.each([
@@ -57,4 +57,66 @@ test.each([
   child.kill(signal);
   expect(await ended).toBe(code);
   expect(readdirSync(cwd)).toEqual([]);
+});
+
+/** Makes standard error look like a terminal. */
+const TERMINAL = `data:text/javascript,${encodeURIComponent(
+  'Object.defineProperties(process.stderr, { isTTY: { value: true }, columns: { value: 60 } });',
+)}`;
+
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const)('%s under a bar takes it away and leaves the terminal as it was', async (signal, code) => {
+  const cwd = folder();
+  const args = [
+    'quantize',
+    '--calibrate',
+    'random',
+    '--samples',
+    '2000000',
+    fixture('digits-cnn.onnx'),
+    '-o',
+    'out.onnx',
+  ];
+  const child = spawn(process.execPath, ['--import', TERMINAL, BIN, ...args], {
+    cwd,
+    env: environment({ TERM: 'xterm' }),
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const ended = new Promise<number>((resolve) =>
+    child.on('close', (status, by) => resolve(status ?? 128 + (by === null ? 0 : constants.signals[by]))),
+  );
+  let seen = '';
+  child.stderr.on('data', (chunk) => {
+    if (!seen.includes('calibrating') && String(chunk).includes('calibrating')) child.kill(signal);
+    seen += String(chunk);
+  });
+  expect(await ended).toBe(code);
+  expect(seen).toContain('calibrating');
+  // Nothing was switched on or off, and the last thing is a line that is clear.
+  expect(seen).not.toContain('\x1b[?');
+  expect(seen.endsWith('\x1b[2K')).toBe(true);
+  expect(readdirSync(cwd)).toEqual([]);
+});
+
+test('a bar is taken away before an error is said', () => {
+  const args = [
+    'quantize',
+    '--calibrate',
+    'random',
+    '--samples',
+    '20000',
+    fixture('digits-cnn.onnx'),
+    '-o',
+    '/dev/full',
+  ];
+  const done = spawnSync(process.execPath, ['--import', TERMINAL, BIN, ...args], {
+    env: environment({ TERM: 'xterm' }),
+    encoding: 'utf8',
+  });
+  expect(done.status).toBe(1);
+  expect(done.stderr).not.toContain('\x1b[?');
+  expect(done.stderr).toContain('no space left on the disk');
 });
