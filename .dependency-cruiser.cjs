@@ -6,8 +6,9 @@ const rooms = {
   compute: ['bytes', 'kernels', 'ir', 'errors'],
   onnx: ['bytes', 'ir', 'compute', 'errors'],
   layers: ['bytes', 'kernels', 'ir', 'errors'],
-  passes: ['bytes', 'kernels', 'ir', 'compute', 'layers', 'errors'],
-  node: ['bytes', 'kernels', 'ir', 'compute', 'onnx', 'layers', 'errors'],
+  options: ['errors'],
+  passes: ['bytes', 'kernels', 'ir', 'compute', 'layers', 'options', 'errors'],
+  node: ['bytes', 'kernels', 'ir', 'compute', 'onnx', 'layers', 'options', 'errors'],
 };
 const forbidden = Object.entries(rooms).map(([room, allowed]) => ({
   name: `room-${room}`,

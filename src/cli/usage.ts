@@ -1,5 +1,5 @@
 import { CompressError } from '../errors.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../options/nearest.ts';
 import { count } from './text.ts';
 
 /** The verbs, as messages name them. */

@@ -1,5 +1,6 @@
 import { CompressError } from '../errors.ts';
 import { NO_OPSET } from '../ir/model.ts';
+import { checkShape } from '../options/check.ts';
 import { HIGHEST_OPSET, LOWEST_OPSET, raiseOpset } from './opset/index.ts';
 import { unpackFirst } from './pack/unpack.ts';
 import type { Pass } from './pass.ts';
@@ -18,7 +19,9 @@ export interface ConvertOptions {
  * @throws CompressError `options` for a version we do not know, `unsupported` where the model is above it already, an
  * operator in it has no adapter, or ONNX Runtime would run it no more
  */
-export function convert({ opset, force = false }: ConvertOptions): Pass {
+export function convert(options: ConvertOptions): Pass {
+  checkShape('convert', options, { opset: 'any', force: 'flag' });
+  const { opset, force = false } = options;
   if (!Number.isInteger(opset) || opset < LOWEST_OPSET || opset > HIGHEST_OPSET) {
     throw new CompressError('options', '--opset', `'${opset}' is no opset from ${LOWEST_OPSET} to ${HIGHEST_OPSET}`);
   }

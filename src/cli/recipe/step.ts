@@ -2,10 +2,10 @@ import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'nod
 import type { CommandModule } from 'yargs';
 import yargs from 'yargs';
 import { CompressError } from '../../errors.ts';
+import { didYouMean } from '../../options/nearest.ts';
 import type { Recipe, RecipeStep, RecipeValue } from '../../passes/recipe.ts';
 import type { CommonArguments } from '../arguments.ts';
 import { choosing, chosenBy } from '../chosen.ts';
-import { didYouMean } from '../nearest.ts';
 import type { LoadVerb } from '../run.ts';
 import { type Step, stepsWith } from '../step.ts';
 import { PARSER, refuseRepeated, STEP_VERBS, usageError } from '../usage.ts';

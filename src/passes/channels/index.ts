@@ -1,6 +1,7 @@
 import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
 import { checkOpTypes, weightUses } from '../../layers/select.ts';
+import { checkShape } from '../../options/check.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
 import { countParameters, heldWeights } from '../inspect/describe.ts';
@@ -11,7 +12,7 @@ import { analyze } from './analyze.ts';
 import { type Group, groupsOf } from './groups.ts';
 import { importances, measuredInputs } from './importance.ts';
 import { macsOf } from './macs.ts';
-import { CHANNEL_DEFAULTS, CHANNEL_OPS, type ChannelOptions, type Settled } from './options.ts';
+import { CHANNEL_DEFAULTS, CHANNEL_OPS, CHANNEL_SHAPE, type ChannelOptions, type Settled } from './options.ts';
 import { refitLayers } from './refit.ts';
 import { changesOf, exclusion, type GroupReport, groupReports, pinExcluded, skipsOf, totals } from './report.ts';
 import { Left, rewrite } from './rewrite.ts';
@@ -62,6 +63,7 @@ export interface ChannelPass extends Pass {
  * @see https://arxiv.org/abs/2301.12900 Fang et al., DepGraph: Towards Any Structural Pruning, CVPR 2023
  */
 export function removeChannels(options: ChannelOptions): ChannelPass {
+  checkShape('removeChannels', options, CHANNEL_SHAPE);
   const settled: Settled = { ...CHANNEL_DEFAULTS, ...options };
   check(settled);
   return { name: 'channels', run: (model) => run(model, settled) };

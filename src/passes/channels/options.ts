@@ -1,5 +1,6 @@
 import type { Model } from '../../ir/model.ts';
 import type { Selection } from '../../layers/select.ts';
+import type { Shape } from '../../options/check.ts';
 
 /** Operators whose output channels can be removed. */
 export const CHANNEL_OPS = ['Conv', 'ConvTranspose', 'Gemm', 'MatMul'] as const;
@@ -76,6 +77,20 @@ export const CHANNEL_DEFAULTS: Required<
   reconstruct: false,
   normalized: false,
   opTypes: CHANNEL_OPS,
+};
+
+/** What each option takes. */
+export const CHANNEL_SHAPE: Shape<ChannelOptions> = {
+  amount: 'number',
+  norm: CHANNEL_NORMS,
+  scope: ['group', 'global'],
+  roundTo: 'number',
+  reconstruct: 'flag',
+  normalized: 'flag',
+  source: 'object',
+  opTypes: 'names',
+  include: 'patterns',
+  exclude: 'patterns',
 };
 
 /** Options with every default in its place. */

@@ -1,4 +1,6 @@
+import { CompressError } from '../../errors.ts';
 import { type Model, NO_OPSET } from '../../ir/model.ts';
+import { checkShape } from '../../options/check.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
 import { standApart } from './apart.ts';
@@ -54,6 +56,11 @@ const LOWEST_OPSET = 7;
  * @see https://onnx.ai/onnx/operators/onnx__BatchNormalization.html
  */
 export function fold(options: FoldOptions = {}): Pass {
+  checkShape('fold', options, { rules: 'list' });
+  const unknown = options.rules?.find((one) => !FOLD_RULES.includes(one));
+  if (unknown !== undefined) {
+    throw new CompressError('options', 'rules', `'${unknown}' is none of ${FOLD_RULES.join(', ')}`);
+  }
   const rules = new Set(options.rules ?? FOLD_DEFAULTS.rules);
   return { name: 'fold', run: (model) => run(model, rules) };
 }

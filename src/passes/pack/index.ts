@@ -5,6 +5,7 @@ import { FREE_INITIALIZERS, type Model } from '../../ir/model.ts';
 import { attribute } from '../../ir/node.ts';
 import type { SparseTensor, Tensor } from '../../ir/tensor.ts';
 import type { Change, Skip } from '../../layers/skip.ts';
+import { checkShape } from '../../options/check.ts';
 import type { Pass, PassReport } from '../pass.ts';
 import { type Choice, choose } from './choose.ts';
 import { maskOf, valuesOf } from './elements.ts';
@@ -35,6 +36,7 @@ const SPARSE_IR = 6;
  * @see https://onnx.ai/onnx/operators/onnx__BitShift.html
  */
 export function pack(options: PackOptions = {}): Pass {
+  checkShape('pack', options, { store: 'any', optional: 'flag' });
   const { store, optional } = { ...PACK_DEFAULTS, ...options };
   if (!STORES.includes(store)) {
     throw new CompressError('options', '--store', `'${store}' is not one of ${STORES.join(', ')}`);

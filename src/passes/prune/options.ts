@@ -4,6 +4,7 @@ import type { GroupPattern } from '../../kernels/groups.ts';
 import type { Norm } from '../../kernels/sliceNorms.ts';
 import type { Axis } from '../../layers/axes.ts';
 import { checkOpTypes, type Selection } from '../../layers/select.ts';
+import { checkShape, type Shape } from '../../options/check.ts';
 
 /** Operators whose weights can be pruned. */
 export const PRUNABLE_OPS = ['Gemm', 'MatMul', 'Conv', 'ConvTranspose'] as const;
@@ -62,6 +63,24 @@ export const PRUNE_DEFAULTS: Required<Pick<PruneOptions, Defaulted>> = {
   allowEmpty: false,
 };
 
+const SHAPE: Shape<PruneOptions> = {
+  method: ['l1', 'l2', 'linf', 'random', 'mask'],
+  amount: 'number',
+  amounts: 'object',
+  scope: ['tensor', 'global'],
+  of: ['all', 'remaining'],
+  seed: 'number',
+  axis: 'any',
+  nm: 'object',
+  scores: 'object',
+  masks: 'object',
+  layout: ['onnx', 'torch'],
+  allowEmpty: 'flag',
+  opTypes: 'names',
+  include: 'patterns',
+  exclude: 'patterns',
+};
+
 /** Options with every default in its place. */
 export type Settled = PruneOptions & Required<Pick<PruneOptions, Defaulted>>;
 
@@ -70,6 +89,7 @@ export type Settled = PruneOptions & Required<Pick<PruneOptions, Defaulted>>;
  * @throws CompressError `options`
  */
 export function settle(options: PruneOptions): Settled {
+  checkShape('prune', options, SHAPE);
   const { method, amount, amounts, axis, nm, scores, masks, scope } = options;
   const bad = (where: string, fact: string): CompressError => new CompressError('options', where, fact);
   checkOpTypes(options.opTypes ?? [], PRUNABLE_OPS);
@@ -88,6 +108,7 @@ export function settle(options: PruneOptions): Settled {
   }
   if (axis !== undefined && typeof axis === 'number' && !Number.isSafeInteger(axis))
     throw bad('axis', `${axis} is not a whole number`);
+  if (typeof axis === 'string' && axis !== 'out' && axis !== 'in') throw bad('axis', `'${axis}' is none of out, in`);
   const structured = axis !== undefined || nm !== undefined;
   if (structured && method === 'mask') throw bad(axis === undefined ? 'nm' : 'axis', 'the mask tells what is pruned');
   if (nm !== undefined) checkPattern(nm, options);

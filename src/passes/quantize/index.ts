@@ -5,6 +5,7 @@ import type { Node } from '../../ir/node.ts';
 import { dropUnused, heldName } from '../../layers/held.ts';
 import { isExcluded, notFloat, skipUse, type WeightUse, weightUses } from '../../layers/select.ts';
 import type { Change, Skip } from '../../layers/skip.ts';
+import { checkShape } from '../../options/check.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
 import { unpackFirst } from '../pack/unpack.ts';
@@ -12,7 +13,7 @@ import type { Pass, PassReport, Watch } from '../pass.ts';
 import { settleEinsums } from './einsum.ts';
 import { Emitter } from './emit.ts';
 import { Forms } from './forms.ts';
-import { QUANTIZABLE_OPS, type QuantizeOptions, type Settled, settle } from './options.ts';
+import { QUANTIZABLE_OPS, QUANTIZE_SHAPE, type QuantizeOptions, type Settled, settle } from './options.ts';
 import { quantizeRecurrent, recurrentWeights } from './recurrent.ts';
 import { settleReshapes } from './reshapes.ts';
 import { unsupportedWeights } from './rest.ts';
@@ -49,6 +50,7 @@ const MIN_TABLE = 1024;
  * @see https://onnx.ai/onnx/operators/onnx__DynamicQuantizeLinear.html
  */
 export function quantize(options: QuantizeOptions = {}): Pass {
+  checkShape('quantize', options, QUANTIZE_SHAPE);
   const settled = settle(options);
   return { name: 'quantize', run: (model, watch) => run(model, settled, watch) };
 }

@@ -1,5 +1,6 @@
 import { CompressError } from '../../errors.ts';
 import { checkOpTypes, type Selection } from '../../layers/select.ts';
+import type { Shape } from '../../options/check.ts';
 import type { Format } from './emit.ts';
 
 /** Operators whose weights can be quantized; those from Conv on only with `weightsOnly`. */
@@ -33,6 +34,20 @@ export const QUANTIZE_DEFAULTS: Required<QuantizeOptions> = {
   opTypes: QUANTIZABLE_OPS,
   include: [],
   exclude: [],
+};
+
+/** What each option takes. */
+export const QUANTIZE_SHAPE: Shape<QuantizeOptions> = {
+  dtype: ['int8', 'uint8'],
+  weightsOnly: 'flag',
+  perTensor: 'flag',
+  reduceRange: 'flag',
+  minElements: 'number',
+  format: ['qdq', 'qoperator'],
+  allowContrib: 'flag',
+  opTypes: 'names',
+  include: 'patterns',
+  exclude: 'patterns',
 };
 
 /** The options of a run, all of them there. */

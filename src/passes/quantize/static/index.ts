@@ -9,9 +9,10 @@ import { weightAxes } from '../../../layers/axes.ts';
 import { dropUnused } from '../../../layers/held.ts';
 import { skipUse } from '../../../layers/select.ts';
 import type { Change, Skip } from '../../../layers/skip.ts';
+import { checkShape, type Shape } from '../../../options/check.ts';
 import { stopCarrying } from '../../carried.ts';
 import type { Pass, PassReport } from '../../pass.ts';
-import { type QuantizeOptions, settle } from '../options.ts';
+import { QUANTIZE_SHAPE, type QuantizeOptions, settle } from '../options.ts';
 import { paramsOf, quantizedBytes, quantizedWeight } from '../weight.ts';
 import { quantizeBias } from './bias.ts';
 import { type Candidate, staticCandidates } from './candidates.ts';
@@ -30,6 +31,13 @@ export interface StaticOptions extends QuantizeOptions {
   /** A Conv or Gemm one of whose activations would fall below this signal-to-noise ratio, in dB, stays float. */
   readonly minNodeSqnr?: number;
 }
+
+const STATIC_SHAPE: Shape<StaticOptions> = {
+  ...QUANTIZE_SHAPE,
+  ranges: 'object',
+  activations: ['uint8', 'int8'],
+  minNodeSqnr: 'number',
+};
 
 /** What a layer hears of a value is estimated from its weights: it may be one bit, in dB, below the floor for the whole. */
 const BIT: number = 20 * Math.log10(2);
@@ -71,6 +79,7 @@ export function channelAxes(model: Model, options: QuantizeOptions = {}): Map<st
  * @see https://arxiv.org/abs/1712.05877 Jacob et al. 2018, section 2
  */
 export function quantizeStatic(options: StaticOptions): Pass {
+  checkShape('quantizeStatic', options, STATIC_SHAPE);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const { activations, minNodeSqnr } = { ...STATIC_DEFAULTS, ...given };
   const settled = settle(options);
