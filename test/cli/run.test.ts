@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import onnxProto from 'onnx-proto';
 import { loadStep } from '../../src/cli/commands/index.ts';
-import { didYouMean } from '../../src/options/nearest.ts';
 import { isFile, isSaving, optionsOf } from '../../src/cli/recipe/options.ts';
 import { STEP_VERBS } from '../../src/cli/usage.ts';
+import { didYouMean } from '../../src/options/nearest.ts';
 import { compress, compressEach, fixture, folder, oneLine, ROOT, shell, subfolder } from '../support/cli.ts';
 
 const { onnx } = onnxProto;
