@@ -123,6 +123,24 @@ test('a fixed batch is what is fed, and another one is refused', async () => {
   });
 });
 
+test('a batch of 0 is fed as such', async () => {
+  const report = await bench([model([0, 3])], random, { runs: 1, warmup: 0 });
+  expect(report.batches[0]?.batch).toBe(0);
+});
+
+test('rows of a state that comes first and fixes its number of layers are those of the other input', async () => {
+  const path = join(folder(), 'state.onnx');
+  const bytes = buildModel({
+    opset: 13,
+    inputs: { h: f32([2, 'batch', 4]), x: f32(['batch', 4]) },
+    outputs: { y: f32() },
+    nodes: [{ op: 'Add', in: ['h', 'x'], out: ['y'] }],
+  });
+  writeFileSync(path, bytes);
+  const { batches } = await bench([path], random, { batches: [1, 3], runs: 1, warmup: 0 });
+  expect(batches.map((one) => one.batch)).toEqual([1, 3]);
+});
+
 test('data with fewer rows than a batch is refused', async () => {
   const data: DataSet = {
     description: 'few.npz: 3 samples',

@@ -41,7 +41,9 @@ export function checkDims(input: ValueInfo, { dims }: Column, axis: number | und
   const wanted = input.dims ?? [];
   const wrong = wanted.findIndex((dim, at) => at !== axis && typeof dim === 'number' && dim !== dims[at]);
   if (wrong < 0) return;
-  throw bad(input.name, `has ${dims[wrong]} on axis ${wrong}; the model takes ${String(wanted[wrong])}`);
+  const hint =
+    wanted[wrong] === 0 ? 'A length of 0 has no elements. Was it meant to be open? Then give it a name.' : undefined;
+  throw bad(input.name, `has ${dims[wrong]} on axis ${wrong}; the model takes ${String(wanted[wrong])}`, hint);
 }
 
 /** What of an array was taken for a sample: rows from `start` on along `axis`, or all of it. */

@@ -15,7 +15,7 @@ const ALIKE = [64, 224, 320, 16, 128, 512, 1024, 8];
 /** Lengths tried for one group of dims beside the usual one of the others: halves, doubles, one more, one less. */
 const APART = [16, 64, 33, 31, 8, 128, 512, 4, 224];
 /** What is tried until nothing is known about the model. */
-const MOST_TRIALS = 100;
+const MOST_TRIALS = 60;
 /** Samples of the first lengths that run: flags may send the model another way in each. */
 const LOOKED_AT = 4;
 

@@ -31,7 +31,8 @@ const MAX_RANDOM_BYTES: number = 1 << 30;
  */
 export function randomData(inputs: readonly ModelInput[], options: RandomOptions): DataSet {
   const { seed, batch = 1, samples = RUNS * batch, lengths = new Map(), option = '--data' } = options;
-  const runs = Math.max(1, Math.ceil(samples / batch));
+  // A model may fix its batch at 0.
+  const runs = Math.max(1, Math.ceil(samples / Math.max(1, batch)));
   const open = new OpenDims(inputs);
   const shaped = inputs.map((input): Shaped => {
     if (input.dtype === undefined) throw unknown(input, 'values of a type that is no tensor', option);

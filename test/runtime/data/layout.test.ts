@@ -156,9 +156,10 @@ describe('lengths of 0', () => {
     const inputs = [input('x', [0, 2])];
     expect(dimsOf(await collect(npz({ x: array([0, 2]) }), inputs), 'x')).toEqual([[0, 2]]);
     expect((await openData(npz({ x: array([0, 2]) }), inputs)).description).toBe('d.npz: 1 sample');
-    await expect(collect(npz({ x: array([3, 2]) }), inputs)).rejects.toThrow(
-      "input 'x': has 3 on axis 0; the model takes 0",
-    );
+    await expect(collect(npz({ x: array([3, 2]) }), inputs)).rejects.toMatchObject({
+      message: expect.stringContaining("input 'x': has 3 on axis 0; the model takes 0"),
+      hint: expect.stringContaining('A length of 0 has no elements'),
+    });
   });
 });
 
