@@ -6,9 +6,9 @@ import { throughSum } from './sum.ts';
 
 /** Operators that only move values: ONNX Runtime writes QuantizeLinear and DequantizeLinear behind them too. */
 const CARRIED = new Set(['MaxPool', 'Reshape', 'Slice', 'Squeeze', 'Transpose', 'Unsqueeze']);
-/** Operators ONNX Runtime may take out of the graph before it looks, as they may change nothing. */
-const TAKEN_OUT = new Set(['Dropout', 'Expand', 'Identity']);
-/** Those that change nothing with a certain constant of one element. */
+/** Operators ONNX Runtime takes out of the graph before it looks. */
+const TAKEN_OUT = ['Dropout', 'Identity'];
+/** Operators that change nothing with a certain constant of one element, and are then taken out too. */
 const ARITHMETIC = new Set(['Add', 'Div', 'Mul', 'Sub']);
 /** From here on QuantizeLinear states its type, which ONNX Runtime forgets to change when it makes uint8 of int8. */
 const STATES_TYPE_FROM = 21;
@@ -80,8 +80,9 @@ function isMover(graph: Graph, use: Use): use is Use & { readonly node: Node } {
 function breaks(graph: Graph, mover: Node, int8: boolean): boolean {
   const open = [mover];
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    const near = readersOf(graph, node, isTakenOut);
+    if (near.some((use) => use.node !== undefined && isQuantization(use.node, 'QuantizeLinear'))) continue;
     const readers = readersOf(graph, node);
-    if (readers.some((use) => use.node !== undefined && isQuantization(use.node, 'QuantizeLinear'))) continue;
     if (readers.some((use) => use.graph !== graph)) return true;
     // One QuantizeLinear with several readers stays int8, but readers become one where ONNX Runtime fuses them.
     if (int8 && readers.length > 0) return true;
@@ -90,23 +91,27 @@ function breaks(graph: Graph, mover: Node, int8: boolean): boolean {
   return false;
 }
 
-/** Everything that reads the first output of a node, once what ONNX Runtime takes out is gone. */
-function readersOf(graph: Graph, node: Node): Use[] {
+/** Everything that reads the first output of a node, once what ONNX Runtime takes out, or may take out, is gone. */
+function readersOf(graph: Graph, node: Node, isGone = mayBeTakenOut): Use[] {
   const found: Use[] = [];
   const open = [...graph.uses(node.outputs[0] ?? '')];
   for (let use = open.pop(); use !== undefined; use = open.pop()) {
     const { node: reader } = use;
-    const leaves = use.graph === graph && reader !== undefined && mayBeTakenOut(graph, reader);
+    const leaves = use.graph === graph && reader !== undefined && isGone(reader, graph);
     if (leaves) open.push(...graph.uses(reader.outputs[0] ?? ''));
     else found.push(use);
   }
   return found;
 }
 
+function isTakenOut(node: Node): boolean {
+  return TAKEN_OUT.some((opType) => isOp(node, opType));
+}
+
 /** Whether ONNX Runtime takes the node out, or would with a certain constant: 1 to multiply by, the shape it has. */
-function mayBeTakenOut(graph: Graph, node: Node): boolean {
+function mayBeTakenOut(node: Node, graph: Graph): boolean {
+  if (isTakenOut(node) || isOp(node, 'Expand')) return true;
   if (!isOp(node, node.opType)) return false;
-  if (TAKEN_OUT.has(node.opType)) return true;
   if (ARITHMETIC.has(node.opType))
     return node.inputs.some((name) => graph.held(name) !== undefined && isScalar(graph, name));
   // What is dequantized is float32 nearly always: a Cast to that changes nothing.

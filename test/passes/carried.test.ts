@@ -163,6 +163,15 @@ describe('a DequantizeLinear of int8 that ONNX Runtime carries on', () => {
         initializers: { dims: ints(...DIMS), one: f32([], [1]), nil: f32([1], [0]) },
       }),
     ]),
+    [
+      'with a QuantizeLinear behind an Add',
+      spec([
+        move('d', 't'),
+        { op: 'Add', in: ['t', 's'], out: ['a'] },
+        { op: 'QuantizeLinear', in: ['a', 's', 'z'], out: ['q2'] },
+        { op: 'DequantizeLinear', in: ['q2', 's', 'z'], out: ['y'] },
+      ]),
+    ],
     ['with two readers', spec([move('d', 't'), { op: 'Add', in: ['t', 't'], out: ['y'] }])],
     [
       'through two movers',
