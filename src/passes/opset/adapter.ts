@@ -2,6 +2,7 @@ import type { DType } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import type { Attribute, Node } from '../../ir/node.ts';
 import { constant, type Tensor } from '../../ir/tensor.ts';
+import { fromFloat32 } from '../../kernels/rounded.ts';
 import type { ValueFacts } from './infer.ts';
 
 /** What an adapter gives: the nodes that say the same in the new version, or the reason why there are none. */
@@ -43,6 +44,12 @@ export class Scope {
     const name = this.name(suffix);
     this.#tensors.push(constant(name, dtype, dims, data));
     return name;
+  }
+
+  /** A new scalar of the type of the data; undefined where that is no float type, or not known. */
+  addFloat(suffix: string, dtype: DType | undefined, value: number): string | undefined {
+    if (dtype !== 'float16' && dtype !== 'float32' && dtype !== 'float64') return undefined;
+    return this.add(suffix, dtype, [], fromFloat32(Float32Array.of(value), dtype));
   }
 
   /** A new int64 constant, e.g. axes: [n], or a scalar where `values` is one integer. Returns its name. */

@@ -35,12 +35,8 @@ export const clipTo11: Adapter = (node, scope) => {
   const dtype = scope.facts.dtype(scope.graph, node.inputs[0] ?? '');
   const bound = (name: 'min' | 'max', fallback: number): Adapted | string => {
     if (findAttribute(node, name) === undefined && dtype === 'float32') return '';
-    const value = floatAttribute(node, name, fallback);
-    if (dtype === 'float32') return scope.add(name, dtype, [], Float32Array.of(value));
-    if (dtype === 'float64') return scope.add(name, dtype, [], Float64Array.of(value));
-    return {
-      refused: `its bounds become tensors of type ${dtype ?? 'unknown'}, which we make for float32 and float64`,
-    };
+    const added = scope.addFloat(name, dtype, floatAttribute(node, name, fallback));
+    return added ?? { refused: `its bounds become tensors of type ${dtype ?? 'unknown'}, which we make of floats` };
   };
   const [min, max] = [bound('min', -FLOAT32_MAX), bound('max', FLOAT32_MAX)];
   if (typeof min !== 'string') return min;
@@ -76,12 +72,11 @@ export const padTo11: Adapter = (node, scope) => {
   const inputs = [node.inputs[0] ?? '', scope.addInts('pads', bigintsAttribute(node, 'pads') ?? [])];
   if (value !== 0) {
     const dtype = scope.facts.dtype(scope.graph, inputs[0] ?? '');
-    if (dtype === 'float32') inputs.push(scope.add('value', dtype, [], Float32Array.of(value)));
-    else if (dtype === 'float64') inputs.push(scope.add('value', dtype, [], Float64Array.of(value)));
-    else
-      return {
-        refused: `its value becomes a tensor of type ${dtype ?? 'unknown'}, which we make for float32 and float64`,
-      };
+    const added = scope.addFloat('value', dtype, value);
+    if (added === undefined) {
+      return { refused: `its value becomes a tensor of type ${dtype ?? 'unknown'}, which we make of floats` };
+    }
+    inputs.push(added);
   }
   return rewritten(node, { inputs, attributes: without(node, 'pads', 'value') });
 };

@@ -52,15 +52,18 @@ describe('Clip', () => {
     const { model } = await expectSame(spec, [13], { x: new Tensor('int64', BigInt64Array.of(-1n, 3n, 9n), [3]) });
     expect(print(model)).toContain('c = Clip (b, n_min, n_max)');
   });
-  test('a type we do not make is refused', async () => {
-    const spec: ModelSpec = {
-      opset: 9,
-      inputs: { x: value('float16', [3]) },
-      outputs: { y: value('float16', [3]) },
-      nodes: [{ op: 'Clip', name: 'n', in: ['x'], out: ['y'], attributes: { min: float(0) } }],
-    };
-    const why = 'its bounds become tensors of type float16, which we make for float32 and float64';
-    await expectRefused(spec, 13, `Clip 'n': no adapter for opset 11, as ${why}`);
+  test('of float16, a bound absent or between two numbers of it', async () => {
+    // 1 and -1, infinities, and numbers beside 0.1.
+    const halves = Uint16Array.of(0x3c00, 0xbc00, 0x7c00, 0xfc00, 0x2e66, 0x2e67, 0x0001, 0x7bff);
+    for (const attributes of [{ min: float(0.1) }, { max: float(0.1) }, { min: float(-0.3), max: float(1e-3) }]) {
+      const spec: ModelSpec = {
+        opset: 9,
+        inputs: { x: value('float16', [8]) },
+        outputs: { y: value('float16') },
+        nodes: [{ op: 'Clip', name: 'n', in: ['x'], out: ['y'], attributes }],
+      };
+      await expectSame(spec, [11, 13, 21], { x: new Tensor('float16', halves, [8]) });
+    }
   });
 });
 

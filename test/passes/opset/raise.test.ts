@@ -125,7 +125,7 @@ describe('what is refused changes nothing', () => {
   });
   test('an element type nobody states', async () => {
     const spec: ModelSpec = { ...clip, inputs: { x: value('undefined', [4]) }, outputs: { y: value('undefined') } };
-    const why = 'its bounds become tensors of type unknown, which we make for float32 and float64';
+    const why = 'its bounds become tensors of type unknown, which we make of floats';
     await expectRefused(spec, 13, `Clip 'c': no adapter for opset 11, as ${why}`);
   });
 });
