@@ -23,7 +23,7 @@ const METHODS = [
 let bundle: BuildResult<{ write: false; metafile: true }>;
 beforeAll(async () => {
   bundle = await build({
-    entryPoints: [join(ROOT, 'src/index.node.ts')],
+    entryPoints: [join(ROOT, 'src/index.ts')],
     bundle: true,
     platform: 'browser',
     format: 'iife',
