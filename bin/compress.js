@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const program = new URL('../dist/bin/start.js', import.meta.url);
+// Stack traces then tell of the sources, not of the bundle.
+if (process.argv.includes('--verbose')) process.setSourceMapsEnabled(true);
 try {
   const { start } = await import(program);
   await start(process.argv.slice(2));

@@ -1,13 +1,18 @@
-// Puts the command line into few files, dist/bin/, with the small packages every run needs: Node then starts in a third of
-// the time. Their licences go to dist/bin/LICENSES.txt.
+// Puts the command line and the library into few files, dist/bin/, with the small packages they need: Node then starts in a
+// third of the time, and nobody installs those. Their licences go to dist/bin/LICENSES.txt.
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const root = new URL('..', import.meta.url).pathname;
-const entry = (path) => `${root}dist/${path}.js`;
+const root = fileURLToPath(new URL('..', import.meta.url));
+const entry = (path) => `${root}src/${path}.ts`;
 
-/** Packages that stay where they are: with files of their own (threads, native code), or loaded late and rarely. */
-const EXTERNAL = ['tinypool', 'onnxruntime-node', '@colors/colors', 'cli-progress', 'yauzl'];
+/** What programs import: the core, for any runtime, and the core with what Node adds. */
+const LIBRARY = ['index', 'index.node'];
+
+/** Packages that stay where they are: with files of their own (threads, native code); and one that is only looked for. */
+const EXTERNAL = ['tinypool', 'onnxruntime-node', '@colors/colors'];
 
 /**
  * Measuring text is for help and tables, and nearly all of it is plain, but `string-width` loads the tables of ICU and compiles its
@@ -37,12 +42,26 @@ const lateStringWidth = {
   },
 };
 
+/** Older packages require what Node has itself, which a module cannot: they ask Node for it. */
+const requiredOfNode = {
+  name: 'required of Node',
+  setup(bundler) {
+    const filter = new RegExp(`^(node:)?(${builtinModules.join('|')})$`);
+    bundler.onResolve({ filter }, ({ path, kind }) => {
+      return kind === 'require-call' ? { path, namespace: 'of Node' } : undefined;
+    });
+    bundler.onLoad({ filter: /.*/, namespace: 'of Node' }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
 const SETTINGS = {
   entryNames: '[name]',
   outdir: `${root}dist/bin`,
   bundle: true,
   external: EXTERNAL,
-  plugins: [lateStringWidth],
+  plugins: [lateStringWidth, requiredOfNode],
   // Names stay, for the stack traces of --verbose.
   minifyWhitespace: true,
   minifySyntax: true,
@@ -50,16 +69,28 @@ const SETTINGS = {
   platform: 'node',
   target: 'node20',
   metafile: true,
+  sourcemap: true,
   legalComments: 'none',
   logLevel: 'warning',
 };
 const { metafile } = await build({
   ...SETTINGS,
-  entryPoints: ['cli/start', 'cli/main', 'node/runtime/peakChild'].map(entry),
+  entryPoints: [...LIBRARY, 'cli/start', 'cli/main', 'node/runtime/peakChild'].map(entry),
   splitting: true,
 });
 // Threads share no code with the command line in memory: each of theirs is one file, which is sooner read.
 await build({ ...SETTINGS, entryPoints: ['node/threads/worker', 'node/files/spoolThread'].map(entry) });
+
+// Maps have our sources in them, which are nowhere else in the package; those of others say only which file it was.
+for (const name of readdirSync(`${root}dist/bin`).filter((one) => one.endsWith('.js.map'))) {
+  const map = JSON.parse(readFileSync(`${root}dist/bin/${name}`, 'utf8'));
+  const sourcesContent = map.sources.map((path, index) => (isOthers(path) ? null : map.sourcesContent[index]));
+  writeFileSync(`${root}dist/bin/${name}`, JSON.stringify({ ...map, sourcesContent }));
+}
+
+function isOthers(path) {
+  return path.includes('node_modules/') || path.includes('of Node:');
+}
 
 /** The package folders whose files are in the bundle. */
 const packages = new Set(
@@ -76,9 +107,10 @@ const notices = [...packages].sort().map((folder) => {
 });
 writeFileSync(`${root}dist/bin/LICENSES.txt`, [...new Set(notices)].join(`\n${'-'.repeat(72)}\n\n`));
 
-// What the bundle was made of, as far as the library does not need it.
+// What lies beside dist/bin/ are types, which the package has, and single modules, which tests and benchmarks look into.
 rmSync(`${root}dist/cli`, { recursive: true });
-for (const name of ['start.js', 'main.js', 'worker.js', 'spoolThread.js']) {
+for (const name of LIBRARY) writeFileSync(`${root}dist/${name}.js`, `export * from './bin/${name}.js';\n`);
+for (const name of [...LIBRARY.map((one) => `${one}.js`), 'start.js', 'main.js', 'worker.js', 'spoolThread.js']) {
   if (!existsSync(`${root}dist/bin/${name}`)) throw new Error(`dist/bin/${name} was not written`);
 }
 

@@ -1,4 +1,5 @@
-// Writes the manual page dist/man/compress.1 from what `compress --help` and `compress VERB --help` say.
+// Writes the manual pages dist/man/compress.1 and, for the other name of the program, onnx-compress.1 from what `compress --help` and
+// `compress VERB --help` say.
 //   npm run build
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -6,7 +7,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const { version, description } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const { version, description, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+/** What the program is called. */
+const NAMES = Object.keys(bin);
 
 function help(...verb) {
   return execFileSync(process.execPath, [join(root, 'bin/compress.js'), ...verb, '--help'], { encoding: 'utf8' });
@@ -54,12 +57,13 @@ function roffOf({ head, lines }) {
 }
 
 /** The page, from the help of the program and of its verbs by name. */
-export function manual(program, verbs) {
+export function manual(program, verbs, name = 'compress') {
   const [usage, summary, ...rest] = partsOf(program);
+  const names = [name, ...NAMES.filter((one) => one !== name)].join(', ');
   const page = [
-    `.TH COMPRESS 1 "" "onnx\\-compress ${escaped(version)}" "onnx\\-compress"`,
+    `.TH ${escaped(name.toUpperCase())} 1 "" "onnx\\-compress ${escaped(version)}" "onnx\\-compress"`,
     '.ad l',
-    ...['.SH NAME', `compress \\- ${escaped(description)}`],
+    ...['.SH NAME', `${escaped(names)} \\- ${escaped(description)}`],
     ...['.SH SYNOPSIS', '.nf', ...usage.lines.map(escaped), '.fi'],
     ...['.SH DESCRIPTION', ...summary.lines.map(escaped), ...rest.flatMap(roffOf)],
   ];
@@ -74,5 +78,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const program = help();
   const verbs = [...program.matchAll(/^ {2}compress (\w+) [[<]/gm)].map(([, verb]) => [verb, help(verb)]);
   mkdirSync(join(root, 'dist/man'), { recursive: true });
-  writeFileSync(join(root, 'dist/man/compress.1'), manual(program, verbs));
+  for (const name of NAMES) writeFileSync(join(root, `dist/man/${name}.1`), manual(program, verbs, name));
 }

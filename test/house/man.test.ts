@@ -14,7 +14,7 @@ const script: string = join(ROOT, 'scripts/man.js');
 const { entriesOf, escaped, manual, partsOf } = (await import(script)) as {
   entriesOf(lines: readonly string[]): readonly { readonly term: string; readonly description: string }[];
   escaped(text: string): string;
-  manual(program: string, verbs: readonly (readonly [verb: string, help: string])[]): string;
+  manual(program: string, verbs: readonly (readonly [verb: string, help: string])[], name?: string): string;
   partsOf(text: string): readonly Part[];
 };
 const page = readFileSync(join(ROOT, 'dist/man/compress.1'), 'utf8');
@@ -31,6 +31,14 @@ test('every verb has a section with each of its options, in the words of its hel
       expect(section).toContain(`.B ${escaped(term)}\n${escaped(description)}`);
     }
   }
+});
+
+test('the other name of the program has the same page', () => {
+  const other = readFileSync(join(ROOT, 'dist/man/onnx-compress.1'), 'utf8');
+  const [title, ...rest] = other.split('\n');
+  expect(title).toMatch(/^\.TH ONNX\\-COMPRESS 1 /);
+  expect(rest.slice(1, 3)).toEqual(['.SH NAME', expect.stringMatching(/^onnx\\-compress, compress \\- /)]);
+  expect(rest.slice(3)).toEqual(page.split('\n').slice(4));
 });
 
 test('text never becomes a request of roff', () => {

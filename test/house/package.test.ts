@@ -1,12 +1,26 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { basename, dirname, join } from 'node:path';
 import { beforeAll, expect, test } from '@jest/globals';
+import { build } from 'esbuild';
 import { environment, fixture, folder, ROOT } from '../support/cli.ts';
 
 interface Manifest {
   readonly version: string;
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly man: readonly string[];
+  readonly scripts: Readonly<Record<string, string>>;
+  readonly allowScripts: Readonly<Record<string, boolean>>;
 }
 
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Manifest;
@@ -46,27 +60,118 @@ test('the tarball holds the program, its types and its papers, and nothing else'
     'SECURITY.md',
     'bin',
     'dist',
+    'docs',
     'package.json',
   ]);
   expect(files.filter((path) => path.startsWith('bin/'))).toEqual(['bin/compress.js']);
   expect(files).toEqual(
     expect.arrayContaining([
-      ...['dist/index.js', 'dist/index.d.ts', 'dist/bin/start.js', 'dist/bin/worker.js'],
-      ...['dist/bin/LICENSES.txt', 'dist/bin/report.html', 'dist/man/compress.1'],
+      ...['dist/index.js', 'dist/index.d.ts', 'dist/index.node.js', 'dist/index.node.d.ts'],
+      ...['dist/bin/start.js', 'dist/bin/worker.js', 'dist/bin/LICENSES.txt', 'dist/bin/report.html'],
+      ...['docs/limits.md', 'docs/passes/quantize.md', 'docs/decisions/0009-a-file-instead-of-a-pipe.md'],
     ]),
   );
-  for (const path of files.filter((one) => one.startsWith('dist/')))
-    expect(path).toMatch(/\.(js|d\.ts|wasm|1)$|bin\/(LICENSES\.txt|report\.html)$/);
+  expect(files.filter((path) => path.startsWith('docs/') && !/\.(md|svg)$/.test(path))).toEqual([]);
+  // Code is there once, in dist/bin/; the rest are types, and two lines that lead to it.
+  const elsewhere = files.filter((path) => path.startsWith('dist/') && !/^dist\/(bin|man)\//.test(path));
+  for (const path of elsewhere) expect(path).toMatch(/\.d\.ts$|^dist\/index(\.node)?\.js$/);
+  for (const path of files.filter((one) => /^dist\/bin\//.test(one)))
+    expect(path).toMatch(/\.js(\.map)?$|bin\/(LICENSES\.txt|report\.html)$/);
 });
 
-test('npm takes the settings of the project without a warning, and builds what it publishes', () => {
+test('every file of code has a source map, with our sources in it', () => {
+  const own = join(home, 'node_modules/onnx-compress');
+  const code = files.filter((path) => /^dist\/bin\/.*\.js$/.test(path));
+  const seen = new Set<string>();
+  for (const path of code) {
+    const text = readFileSync(join(own, path), 'utf8');
+    expect(text).toMatch(`//# sourceMappingURL=${basename(path)}.map`);
+    const map = JSON.parse(readFileSync(join(own, `${path}.map`), 'utf8')) as {
+      sources: string[];
+      sourcesContent: (string | null)[];
+    };
+    for (const [index, source] of map.sources.entries()) {
+      if (!source.startsWith('../../src/')) continue;
+      expect(map.sourcesContent[index]).toBe(readFileSync(join(ROOT, source.slice('../../'.length)), 'utf8'));
+      seen.add(source);
+    }
+  }
+  expect(seen.size).toBeGreaterThan(200);
+});
+
+test('what is bundled is no dependency, and what is not bundled is one', () => {
+  const own = join(home, 'node_modules/onnx-compress');
+  const bundled = readFileSync(join(own, 'dist/bin/LICENSES.txt'), 'utf8').matchAll(/^(\S+) \d+\.\d+\.\d+$/gm);
+  const names = [...bundled].map(([, name]) => name ?? '');
+  expect(names).toEqual(expect.arrayContaining(['chalk', 'cli-progress', 'protobufjs', 'yargs', 'yauzl']));
+  for (const name of names) expect(manifest.dependencies).not.toHaveProperty([name]);
+  const imported = new Set<string>();
+  for (const path of files.filter((one) => one.endsWith('.js'))) {
+    const text = readFileSync(join(own, path), 'utf8');
+    for (const [, name = ''] of text.matchAll(/(?:\bfrom|\bimport|\bimport\() ?"([^".][^"]*)"/g)) imported.add(name);
+  }
+  const others = [...imported].filter((name) => !isBuiltin(name));
+  // The one is asked for when a model is run, and told to be installed.
+  expect(others.filter((name) => name !== 'onnxruntime-node')).toEqual(['tinypool']);
+  expect(manifest.dependencies).toHaveProperty('tinypool');
+});
+
+test('npm finds the manual pages, one for each name of the program', () => {
+  expect(manifest.man.map((path) => basename(path))).toEqual(['compress.1', 'onnx-compress.1']);
+  for (const path of manifest.man) expect(files).toContain(path.replace('./', ''));
+  expect(manifest).toMatchObject({
+    ...{ homepage: expect.stringMatching(/^https:/), bugs: expect.stringMatching(/^https:/) },
+    repository: { type: 'git', url: expect.stringMatching(/^git\+https:/) },
+  });
+});
+
+test('npm takes the settings of the project without a warning', () => {
   const env = environment();
   for (const name of Object.keys(env)) if (/^npm_/i.test(name)) delete env[name];
-  const done = spawnSync('npm', ['config', 'get', 'ignore-scripts'], { cwd: ROOT, env });
+  const done = spawnSync('npm', ['config', 'get', 'engine-strict'], { cwd: ROOT, env });
   expect(done.stdout.toString()).toBe('true\n');
   expect(done.stderr.toString()).not.toMatch(/project config/);
-  expect(manifest).toMatchObject({ publishConfig: { 'ignore-scripts': false }, scripts: { prepack: 'npm run build' } });
 });
+
+test('npm runs no install script of a dependency', () => {
+  // None is needed, and that of onnxruntime-node downloads 300 MB of CUDA libraries: npm before 11.16 asks only the lock.
+  const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { hasInstallScript?: boolean }>;
+  };
+  const scripted = Object.entries(lock.packages).filter(([, one]) => one.hasInstallScript === true);
+  const names = scripted.map(([path]) => path.replace(/^.*node_modules\//, ''));
+  expect(Object.keys(manifest.allowScripts)).toEqual([...names, 'onnxruntime-node'].sort());
+  expect(new Set(Object.values(manifest.allowScripts))).toEqual(new Set([false]));
+  expect(names).not.toContain('onnxruntime-node');
+});
+
+test('npm pack builds, and refuses where it cannot', () => {
+  const clone = folder();
+  mkdirSync(join(clone, 'scripts'));
+  for (const path of ['package.json', '.npmrc', 'scripts/prepare.js', 'README.md'])
+    copyFileSync(join(ROOT, path), join(clone, path));
+  const npm = (...args: readonly string[]) => spawnSync('npm', args, { cwd: clone, env: environment() });
+  const bare = npm('pack');
+  expect(bare.status).not.toBe(0);
+  expect(bare.stderr.toString()).toMatch(
+    /onnx-compress is not built: .*\n {2}Build it there first: npm install && npm run build/,
+  );
+  expect(readdirSync(clone)).not.toContain('onnx-compress-0.1.0.tgz');
+  // With the tools it runs the build; here one that makes a file.
+  mkdirSync(join(clone, 'node_modules/typescript'), { recursive: true });
+  writeFileSync(join(clone, 'build.js'), FAKE_BUILD);
+  const scripts = { ...manifest.scripts, build: 'node build.js' };
+  writeFileSync(join(clone, 'package.json'), JSON.stringify({ ...manifest, scripts }));
+  const packed = npm('pack', '--json');
+  const [one] = JSON.parse(packed.stdout.toString()) as { files: { path: string }[] }[];
+  expect(one?.files.map(({ path }) => path)).toContain('dist/bin/start.js');
+});
+
+const FAKE_BUILD = `
+  import { mkdirSync, writeFileSync } from 'node:fs';
+  mkdirSync('dist/bin', { recursive: true });
+  writeFileSync('dist/bin/start.js', '');
+  console.log('built');`;
 
 test('the three lines of the README work where only its own dependencies are', () => {
   const code = `
@@ -87,6 +192,25 @@ test('the three lines of the README work where only its own dependencies are', (
   expect(readFileSync(join(home, 'small.onnx')).length).toBeLessThan(
     0.285 * readFileSync(fixture('digits-mlp.onnx')).length,
   );
+});
+
+test('a CommonJS program requires it, a browser bundles the core of it', async () => {
+  writeFileSync(
+    join(home, 'example.cjs'),
+    `const { prune, readModel } = require('onnx-compress'); console.log(typeof prune, typeof readModel);`,
+  );
+  expect(command(process.execPath, ['example.cjs'], home)).toBe('function function\n');
+  const { outputFiles, metafile } = await build({
+    stdin: { contents: `export { prune, readModel } from 'onnx-compress';`, resolveDir: home },
+    ...{ bundle: true, platform: 'browser', format: 'esm', target: 'es2022' },
+    ...{ write: false, metafile: true, logLevel: 'silent' },
+  });
+  expect(Object.values(metafile.outputs).flatMap((one) => one.imports)).toEqual([]);
+  expect(outputFiles[0]?.text).not.toMatch(/getBuiltinModule|createRequire/);
+});
+
+test('npm may run the scripts of the package: there is nothing to prepare', () => {
+  command('npm', ['run', 'prepare'], join(home, 'node_modules/onnx-compress'));
 });
 
 test('the command runs from there and knows its version', () => {

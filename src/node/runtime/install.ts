@@ -5,6 +5,15 @@ import { fileURLToPath } from 'node:url';
 /** Where this module lies; or the bundle it is part of. */
 const HERE = fileURLToPath(import.meta.url);
 
+/** What to say to somebody who has to install ONNX Runtime. */
+export function installRuntime(version = ''): string {
+  const command = installCommand(`onnxruntime-node${version}`);
+  const downloads = process.platform === 'linux' && process.arch === 'x64';
+  return downloads ? `${command} (${SKIP})` : command;
+}
+
+const SKIP = 'ONNXRUNTIME_NODE_INSTALL=skip before it leaves out 300 MB of CUDA libraries';
+
 /**
  * How to install a package where this program finds it: it looks beside itself, so a command that installs it elsewhere (in
  * the project one is in, for a program that is installed for all) would not help.

@@ -8,7 +8,7 @@ import { findAttribute, floatAttribute, intAttribute, isOp, type Node } from '..
 import type { Tensor } from '../../ir/tensor.ts';
 import { temporaryFolder } from '../files/temporary.ts';
 import { readModel } from '../model.ts';
-import { installCommand } from './install.ts';
+import { installRuntime } from './install.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 
 /** An operator that will really run, and how often the graph has it. */
@@ -73,7 +73,7 @@ async function readKernels(path: string, madeFrom: string, original: Model): Pro
   const there = await stat(path).catch(() => undefined);
   if (there === undefined) {
     throw new CompressError('runtime', 'onnxruntime-node', 'does not write the graph it runs', {
-      hint: `Versions from 1.21 do: ${installCommand('onnxruntime-node@latest')}`,
+      hint: `Versions from 1.21 do: ${installRuntime('@latest')}`,
     });
   }
   // Weights that ONNX Runtime left alone stay in the data files of the model.

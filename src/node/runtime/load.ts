@@ -1,5 +1,5 @@
 import { CompressError } from '../../errors.ts';
-import { installCommand } from './install.ts';
+import { installRuntime } from './install.ts';
 
 /** ONNX Runtime's JavaScript module. */
 export type Runtime = typeof import('onnxruntime-node');
@@ -22,7 +22,7 @@ export async function loadRuntime(load: () => Promise<Runtime> = () => import('o
     const message = firstLine(cause);
     const absent = /Cannot find (package|module) '?onnxruntime-node/.test(message);
     const fact = absent ? 'is not installed; running a model needs it' : `cannot be loaded: ${message}`;
-    throw new CompressError('runtime', 'onnxruntime-node', fact, { hint: installCommand('onnxruntime-node'), cause });
+    throw new CompressError('runtime', 'onnxruntime-node', fact, { hint: installRuntime(), cause });
   }
   // Kernels log through the environment, not through their session.
   runtime.env.logLevel = 'fatal';
