@@ -153,7 +153,8 @@ function useColor(env: NodeJS.ProcessEnv, terminal: boolean): boolean {
 
 /** A run that ends, however it does, leaves no bar, and an interrupted one no half file. */
 function onSignals(): void {
-  process.on('exit', endProgress);
+  // Once, however many runs there are in this process.
+  process.off('exit', endProgress).on('exit', endProgress);
   for (const [signal, code] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],
