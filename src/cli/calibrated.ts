@@ -6,7 +6,7 @@ import { fittingRandomData } from '../node/data/fitting.ts';
 import { modelInputs } from '../node/data/inputs.ts';
 import { openData } from '../node/data/open.ts';
 import type { DataSet } from '../node/data/types.ts';
-import { calibrate } from '../node/runtime/calibrate.ts';
+import { type Calibration, calibrate } from '../node/runtime/calibrate.ts';
 import { loadRanges, saveRanges } from '../node/runtime/rangesFile.ts';
 import { openTapped } from '../node/runtime/tap.ts';
 import { equalizationValues, equalize } from '../passes/equalize/index.ts';
@@ -18,7 +18,13 @@ import { unpackFirst } from '../passes/pack/unpack.ts';
 import type { Pass, PassReport } from '../passes/pass.ts';
 import { QUANTIZABLE_OPS, type QuantizeOptions, quantize } from '../passes/quantize/index.ts';
 import { correctBias, correctionValues } from '../passes/quantize/static/correct.ts';
-import { calibrationValues, channelAxes, PER_AXIS_OPSET, quantizeStatic } from '../passes/quantize/static/index.ts';
+import {
+  calibrationValues,
+  channelAxes,
+  PER_AXIS_OPSET,
+  quantizeStatic,
+  whyNothing,
+} from '../passes/quantize/static/index.ts';
 import type { ActivationDType } from '../passes/quantize/static/qdq.ts';
 
 /** Where the ranges of activations come from, and what to do with them. */
@@ -73,7 +79,8 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: Ca
         const found = await rangesOf(model, quantizeOptions, options);
         notes.push(...found.notes);
         const { ranges } = found;
-        if (options.biasCorrection) notes.push(...(await correctBias(ranges, quantizeOptions).run(model)).notes);
+        if (options.biasCorrection && ranges.size > 0)
+          notes.push(...(await correctBias(ranges, quantizeOptions).run(model)).notes);
         reports.push(await quantizeStatic({ ...quantizeOptions, ranges, activations, minNodeSqnr }).run(model));
       }
       const wanted = quantizeOptions.opTypes;
@@ -127,9 +134,13 @@ async function rangesOf(
     ...(options.biasCorrection ? correctionValues(model, quantizeOptions) : []),
   ]);
   const values = calibrationValues(model, quantizeOptions);
-  const found = await calibrate(model, values, data, { observer, means, onProgress });
-  const notes = [`calibrated with ${data.description}, observer ${observer}`, ...found.notes];
-  if (random)
+  const used = means.size > 0;
+  const found = used ? await calibrate(model, values, data, { observer, means, onProgress }) : NOTHING;
+  const why = whyNothing(model, quantizeOptions);
+  const notes = used ? [`calibrated with ${data.description}, observer ${observer}`, ...found.notes] : [];
+  if (why !== undefined)
+    notes.push(used ? `no activation is quantized ahead: ${why}` : `nothing was calibrated: ${why}`);
+  if (random && used)
     notes.unshift('warning: the ranges are those of random inputs; real ones will be clipped, or use few of the steps');
   if (options.saveRanges !== undefined) {
     const meta = { observer, samples: found.samples };
@@ -137,6 +148,8 @@ async function rangesOf(
   }
   return { ranges: found.ranges, notes };
 }
+
+const NOTHING: Calibration = { ranges: new Map(), samples: 0, notes: [] };
 
 /** Random inputs that the model runs with. */
 async function randomFor(
@@ -157,15 +170,19 @@ async function randomFor(
 function merged(reports: readonly PassReport[], notes: readonly string[]): PassReport {
   const changes: Change[] = reports.flatMap((one) => one.changes);
   const made = new Set(changes.flatMap((one) => [one.weight, `${one.weight}_quantized`]));
-  const seen = new Set<string>();
-  const skips: Skip[] = [];
+  const skips = new Map<string, Skip>();
   for (const skip of reports.flatMap((one) => one.skips)) {
     const key = `${skip.node} ${skip.weight}`;
     const ours = skip.reason === 'already_quantized' || skip.reason === 'not_float';
-    if (seen.has(key) || (ours && [...made].some((name) => skip.weight.startsWith(name)))) continue;
+    if (ours && [...made].some((name) => skip.weight.startsWith(name))) continue;
     if (skip.reason === 'excluded_by_user' && made.has(skip.weight)) continue;
-    seen.add(key);
-    skips.push(skip);
+    // What one of the passes leaves to another is left out by nobody.
+    if (!skips.has(key) || skips.get(key)?.reason === 'excluded_by_user') skips.set(key, skip);
   }
-  return { pass: 'quantize', changes, skips, notes: [...notes, ...reports.flatMap((one) => one.notes)] };
+  return {
+    pass: 'quantize',
+    changes,
+    skips: [...skips.values()],
+    notes: [...notes, ...reports.flatMap((one) => one.notes)],
+  };
 }

@@ -1,5 +1,7 @@
 import { CompressError } from '../../errors.ts';
+import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
+import { Places } from '../../ir/places.ts';
 import type { ActivationRange, ActivationRanges } from '../../ir/ranges.ts';
 import { channelLayout } from '../../kernels/layout.ts';
 import { ChannelSums } from '../../kernels/observe/channels.ts';
@@ -9,6 +11,7 @@ import type { Histogram } from '../../kernels/observe/histogram.ts';
 import { DEFAULT_OBSERVER } from '../../kernels/observe/names.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import type { DataSet, FeedTensor, Sample } from '../data/types.ts';
+import { type HandedOut, handOut } from './branches.ts';
 import type { Session } from './session.ts';
 import { openTapped, tapSizes } from './tap.ts';
 
@@ -44,6 +47,8 @@ export interface Calibration {
 
 /** One value while it is observed. */
 interface Tap {
+  /** What it is called in the whole model, and in the main graph of the model that is run. */
+  readonly key: string;
   readonly name: string;
   readonly extent: Extent;
   /** With the axis of its channels, where they are looked at. */
@@ -54,13 +59,20 @@ interface Tap {
 /** Values that are looked at together, in a session of their own. */
 type Chunk = readonly string[];
 
+/** Which values are looked at, where they are, and how the model that is run calls them. */
+interface Wanted extends HandedOut {
+  readonly places: Places;
+  readonly keys: readonly string[];
+}
+
 /**
  * Runs the model on samples and finds a range for each of the values. The model is left as it is; its inner values
  * become further outputs of a temporary copy. What is kept of a value is its extent and a histogram, so memory does not
  * grow with the number of samples. The data is read once or, for observers with a histogram, twice for each chunk of
  * values, and its first sample once more.
  *
- * @param values - names of the main graph; repeated ones count once, those of `options.means` are added
+ * @param values - names of values, see {@link Places}: of the main graph, and of branches of If, which hand them out (a branch that
+ *   does not run has nothing to show); repeated ones count once, those of `options.means` are added
  * @param data - samples with all inputs of the model
  * @returns ranges in the order of `values`
  * @throws CompressError `options`, `data` where there are no samples, `runtime` where ONNX Runtime is missing or fails
@@ -74,20 +86,22 @@ export async function calibrate(
   const settings = { ...CALIBRATE_DEFAULTS, ...options };
   checkOptions(settings);
   const notes: string[] = [];
-  const wanted = [...new Set([...values, ...(options.means?.keys() ?? [])])].filter((name) =>
-    canTap(model, name, notes),
-  );
+  const places = new Places(model);
+  const all = [...new Set([...values, ...(options.means?.keys() ?? [])])];
+  const keys = all.filter((key) => canTap(places, key, notes));
+  const wanted: Wanted = { places, keys, ...handOut(model, places, keys) };
   const ranges = new Map<string, ActivationRange>();
-  const chunks = await chunksOf(model, wanted, await firstSample(data), settings.tapBytes);
+  const chunks = await chunksOf(wanted, await firstSample(data), settings.tapBytes);
   const runs = new Runs(data, chunks.length * (settings.observer === 'minmax' ? 1 : 2), settings.onProgress);
+  const taps: Tap[] = [];
   for (const chunk of chunks) {
-    for (const tap of await observe(model, chunk, runs, settings)) {
+    for (const tap of await observe(wanted, chunk, runs, settings)) {
       const range = chooseRange(settings.observer, tap.extent, tap.histogram, settings.percentile);
-      if (range !== undefined) ranges.set(tap.name, { ...range, ...tap.channels?.sums.channels });
-      notes.push(...noteOf(tap));
+      if (range !== undefined) ranges.set(tap.key, { ...range, ...tap.channels?.sums.channels });
+      taps.push({ ...tap, histogram: undefined });
     }
   }
-  return { ranges, samples: runs.samples, notes };
+  return { ranges, samples: runs.samples, notes: [...notes, ...notesOf(places, taps)] };
 }
 
 function checkOptions({ observer, percentile, tapBytes }: typeof CALIBRATE_DEFAULTS): void {
@@ -100,13 +114,17 @@ function checkOptions({ observer, percentile, tapBytes }: typeof CALIBRATE_DEFAU
   if (!(tapBytes > 0)) throw new CompressError('options', 'tapBytes', `is ${tapBytes}; it must be above 0`);
 }
 
-/** Whether a value of the main graph differs from sample to sample; a note tells why not. */
-function canTap({ graph }: Model, name: string, notes: string[]): boolean {
-  if (!graph.defines(name)) throw new CompressError('options', `'${name}'`, 'the main graph has no value of this name');
+/** Whether a value differs from sample to sample, and can be seen; a note tells why not. */
+function canTap(places: Places, key: string, notes: string[]): boolean {
+  const value = places.find(key);
+  if (value === undefined) throw new CompressError('options', `'${key}'`, 'the main graph has no value of this name');
+  const { graph, name } = value;
+  const hidden = places.hidden(graph);
   const computed = graph.producer(name) !== undefined || (graph.isInput(name) && !graph.initializers.has(name));
   const weight = graph.held(name) !== undefined || !computed;
-  if (weight) notes.push(`'${name}' is a weight, not an activation`);
-  return !weight;
+  if (hidden !== undefined) notes.push(`'${key}' is ${hidden}`);
+  else if (weight) notes.push(`'${key}' is a weight, not an activation`);
+  return hidden === undefined && !weight;
 }
 
 /** @throws CompressError `data` where there is none */
@@ -116,13 +134,13 @@ export async function firstSample(data: DataSet): Promise<Sample> {
 }
 
 /** Cuts the values, in their order, into chunks whose bytes for one sample stay below `limit`. */
-async function chunksOf(model: Model, values: readonly string[], sample: Sample, limit: number): Promise<Chunk[]> {
-  const inner = values.filter((name) => !model.graph.isInput(name));
+async function chunksOf({ model, keys, names }: Wanted, sample: Sample, limit: number): Promise<Chunk[]> {
+  const inner = [...names.values()].filter((name) => !model.graph.isInput(name));
   const sizes = inner.length === 0 ? new Map<string, number>() : await tapSizes(model, inner, sample);
   const chunks: string[][] = [];
   let room = 0;
-  for (const name of values) {
-    const size = sizes.get(name) ?? 0;
+  for (const name of keys) {
+    const size = sizes.get(names.get(name) ?? '') ?? 0;
     if (chunks.length === 0 || size > room) {
       chunks.push([]);
       room = limit;
@@ -135,17 +153,17 @@ async function chunksOf(model: Model, values: readonly string[], sample: Sample,
 
 /** Looks at the values of a chunk, once or twice. */
 async function observe(
-  model: Model,
+  { model, names }: Wanted,
   chunk: Chunk,
   runs: Runs,
   { observer: kind, means }: { readonly observer: ObserverKind; readonly means?: ReadonlyMap<string, number> },
 ): Promise<readonly Tap[]> {
-  const taps = chunk.map((name): Tap => {
-    const axis = means?.get(name);
+  const taps = chunk.map((key): Tap => {
+    const axis = means?.get(key);
     const channels = axis === undefined ? undefined : { axis, sums: new ChannelSums() };
-    return { name, extent: new Extent(), channels, histogram: undefined };
+    return { key, name: names.get(key) ?? key, extent: new Extent(), channels, histogram: undefined };
   });
-  const inner = chunk.filter((name) => !model.graph.isInput(name));
+  const inner = taps.map((one) => one.name).filter((name) => !model.graph.isInput(name));
   const tapped = inner.length === 0 ? undefined : await openTapped(model, inner);
   try {
     // Values of other types than numbers are no outputs of a session.
@@ -237,10 +255,31 @@ export function floatsOf(tensor: FeedTensor | undefined): Float32Array {
   }
 }
 
-function noteOf({ name, extent }: Tap): readonly string[] {
+/** What there is to say of values: of a branch that never ran one sentence for all. */
+function notesOf(places: Places, taps: readonly Tap[]): string[] {
+  const notes: string[] = [];
+  const never = new Map<Graph, number>();
+  for (const tap of taps) {
+    const { count, nonFinite } = tap.extent;
+    const graph = places.find(tap.key)?.graph;
+    const branch = graph === undefined ? undefined : places.branchOf(graph);
+    if (graph !== undefined && branch !== undefined && count + nonFinite === 0) {
+      never.set(graph, (never.get(graph) ?? 0) + 1);
+    } else {
+      notes.push(...noteOf(tap));
+    }
+  }
+  for (const [graph, count] of never) {
+    const which = count === 1 ? '1 value in it has' : `${count} values in it have`;
+    notes.push(`the data never runs the branch '${places.pathOf(graph)}': ${which} no range`);
+  }
+  return notes;
+}
+
+function noteOf({ key, extent }: Tap): readonly string[] {
   const { count, nonFinite } = extent;
-  if (count + nonFinite === 0) return [`'${name}' was never computed as a tensor of floats with elements`];
-  if (count === 0) return [`'${name}' was infinite or NaN in all ${nonFinite} elements`];
+  if (count + nonFinite === 0) return [`'${key}' was never computed as a tensor of floats with elements`];
+  if (count === 0) return [`'${key}' was infinite or NaN in all ${nonFinite} elements`];
   if (nonFinite === 0) return [];
-  return [`'${name}' was infinite or NaN in ${nonFinite} of ${count + nonFinite} elements, which were ignored`];
+  return [`'${key}' was infinite or NaN in ${nonFinite} of ${count + nonFinite} elements, which were ignored`];
 }

@@ -1,13 +1,15 @@
 import type { Graph } from '../../../ir/graph.ts';
 import type { Model } from '../../../ir/model.ts';
 import { isOp, type Node } from '../../../ir/node.ts';
+import { Places } from '../../../ir/places.ts';
 import { weightAxes } from '../../../layers/axes.ts';
 import { gemmParts } from '../../../layers/gemm.ts';
-import { isExcluded, skipUse, type WeightUse, weightOf } from '../../../layers/select.ts';
-import type { Skip } from '../../../layers/skip.ts';
+import { skipUse, type WeightUse, weightOf } from '../../../layers/select.ts';
+import type { Skip, SkipReason } from '../../../layers/skip.ts';
+import { refusal as leftAlone } from '../index.ts';
 import type { QuantizeOptions } from '../options.ts';
 
-/** A Conv or Gemm that can run on integers, with the values whose ranges that takes. */
+/** A Conv or Gemm that can run on integers, with the values whose ranges that takes, as its graph calls them. */
 export interface Candidate {
   readonly use: WeightUse;
   /** The activation it reads. */
@@ -20,66 +22,97 @@ export interface Candidate {
   readonly bias: string | undefined;
 }
 
-/** The nodes of the main graph that can run on integers, in their order, and of weights that cannot, why. */
+/** What can be quantized with its activations, and what cannot. */
+export interface Found {
+  readonly candidates: readonly Candidate[];
+  readonly skips: readonly Skip[];
+  /** How many nodes cannot for which reason, e.g. `Conv: its bias is no constant`. */
+  readonly reasons: ReadonlyMap<string, number>;
+}
+
+/**
+ * The nodes that can run on integers, graph after graph in their order, and of weights that cannot, why: nodes of the main graph
+ * and of branches of If, which calibration sees.
+ */
 export function staticCandidates(
   model: Model,
   options: Required<QuantizeOptions>,
-): { candidates: Candidate[]; skips: Skip[] } {
+  places: Places = new Places(model),
+): Found {
   const candidates: Candidate[] = [];
   const skips: Skip[] = [];
-  const { graph } = model;
-  for (const node of graph.nodes) {
-    if (!isOp(node, 'Conv') && !isOp(node, 'Gemm')) continue;
-    const use = weightOf(graph, node);
-    if (use === undefined || 'reason' in use) continue;
-    const no = refusal(graph, use, options, model);
-    if (no !== undefined) {
-      if (no !== 'elsewhere') skips.push(no);
-      continue;
+  const reasons = new Map<string, number>();
+  for (const graph of places.graphs) {
+    const hidden = places.hidden(graph);
+    for (const node of graph.nodes) {
+      if (!isOp(node, 'Conv') && !isOp(node, 'Gemm')) continue;
+      const use = weightOf(graph, node);
+      if (use === undefined || 'reason' in use) continue;
+      const no = refusal(use, options, model) ?? (hidden === undefined ? undefined : unseen(use, hidden));
+      if (no === undefined) {
+        candidates.push(candidateOf(use));
+        continue;
+      }
+      const reason = `${node.opType}: ${no.why}`;
+      reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+      if (no.skip !== undefined) skips.push(no.skip);
     }
-    const y = node.outputs[0] as string;
-    const [only, more] = graph.uses(y);
-    const relu = more === undefined && only?.graph === graph && only.node !== undefined && isOp(only.node, 'Relu');
-    const last = relu ? (only.node as Node) : node;
-    const bias = node.inputs[2] ?? '';
-    candidates.push({
-      use,
-      x: node.inputs[0] as string,
-      y: last.outputs[0] as string,
-      last,
-      bias: bias === '' ? undefined : bias,
-    });
   }
-  return { candidates, skips };
+  return { candidates, skips, reasons };
 }
 
-/** Why not; `elsewhere` where the dynamic form or the report of the whole pass speaks of it. */
-function refusal(
-  graph: Graph,
-  use: WeightUse,
-  options: Required<QuantizeOptions>,
-  model: Model,
-): Skip | 'elsewhere' | undefined {
-  const { node, held, index } = use;
+function candidateOf(use: WeightUse): Candidate {
+  const { graph, node } = use;
+  const y = node.outputs[0] as string;
+  const [only, more] = graph.uses(y);
+  const relu = more === undefined && only?.graph === graph && only.node !== undefined && isOp(only.node, 'Relu');
+  const last = relu ? (only.node as Node) : node;
+  const bias = node.inputs[2] ?? '';
+  return {
+    use,
+    x: node.inputs[0] as string,
+    y: last.outputs[0] as string,
+    last,
+    bias: bias === '' ? undefined : bias,
+  };
+}
+
+/** Why a node cannot; with a skip unless the dynamic form or the report of the whole pass speaks of its weight. */
+interface No {
+  readonly why: string;
+  readonly skip?: Skip;
+}
+
+/** A Gemm that cannot has a dynamic form, which needs no range. */
+function refused(use: WeightUse, reason: SkipReason, why: string): No {
+  return isOp(use.node, 'Gemm') ? { why } : { why, skip: skipUse(use, reason, why) };
+}
+
+function unseen(use: WeightUse, hidden: string): No {
+  return refused(use, 'not_calibrated', `it is ${hidden}`);
+}
+
+function refusal(use: WeightUse, options: Required<QuantizeOptions>, model: Model): No | undefined {
+  const { graph, node, held, index } = use;
   const { tensor } = held;
-  if (tensor.dtype !== 'float32' || held.graph !== graph || index !== 1 || use.via.length > 0) return 'elsewhere';
-  if (!options.opTypes.includes(node.opType) || isExcluded(use, options)) return 'elsewhere';
-  if (model.trainingNames.has(tensor.name)) return 'elsewhere';
+  const alone = leftAlone(model, use, { ...options, weightsOnly: true });
+  if (alone !== undefined) return { why: alone.detail };
+  if (tensor.dtype !== 'float32') return { why: `its weight is ${tensor.dtype}` };
+  if (index !== 1 || use.via.length > 0) return { why: 'its weight is not held as the node reads it' };
   const channels = tensor.dims[weightAxes(use, tensor.dims)?.out ?? 0];
   const bias = node.inputs[2] ?? '';
   if (bias !== '') {
     const found = graph.held(bias)?.tensor;
     const fits = found?.dtype === 'float32' && found.dims.length === 1 && found.dims[0] === channels;
-    if (!fits) return isOp(node, 'Conv') ? skipUse(use, 'unsupported_op', 'its bias is no constant') : 'elsewhere';
+    if (!fits) return refused(use, 'unsupported_op', 'its bias is no constant');
   }
   if (isOp(node, 'Gemm')) {
-    const parts = gemmParts(node);
-    return parts.transA || parts.alpha !== 1 || parts.beta !== 1 || tensor.dims.length !== 2 ? 'elsewhere' : undefined;
+    const { transA, alpha, beta } = gemmParts(node);
+    const plain = !transA && alpha === 1 && beta === 1 && tensor.dims.length === 2;
+    return plain ? undefined : { why: 'it scales or transposes what it reads' };
   }
-  if (isPooled(graph, node)) {
-    return skipUse(use, 'unfused_island', 'it works on one pooled value a channel; integers would not pay');
-  }
-  return undefined;
+  if (!isPooled(graph, node)) return undefined;
+  return refused(use, 'unfused_island', 'it works on one pooled value a channel; integers would not pay');
 }
 
 /** Whether a Conv stands in the small path behind a global pooling, as in squeeze-and-excitation blocks. */

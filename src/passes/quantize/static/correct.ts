@@ -1,13 +1,14 @@
 import { elementCount } from '../../../ir/dtype.ts';
-import type { Graph, Held } from '../../../ir/graph.ts';
+import type { Held } from '../../../ir/graph.ts';
 import type { Model } from '../../../ir/model.ts';
 import { isOp } from '../../../ir/node.ts';
+import { Places } from '../../../ir/places.ts';
 import type { ActivationRanges } from '../../../ir/ranges.ts';
 import { constant } from '../../../ir/tensor.ts';
 import { toFloat32 } from '../../../kernels/views.ts';
 import { weightAxes } from '../../../layers/axes.ts';
 import { gemmParts } from '../../../layers/gemm.ts';
-import { dropUnused } from '../../../layers/held.ts';
+import { dropUnused, heldName } from '../../../layers/held.ts';
 import type { WeightUse } from '../../../layers/select.ts';
 import type { Pass } from '../../pass.ts';
 import { selectWeights } from '../index.ts';
@@ -17,7 +18,8 @@ import { paramsOf, quantizedWeight, type WeightShape } from '../weight.ts';
 /** A Conv or Gemm whose bias can take up the mean error of its quantized weight. */
 interface Layer {
   readonly use: WeightUse;
-  readonly x: string;
+  /** What the whole model calls the activation it reads, see {@link Places}. */
+  readonly key: string;
   /** There is none yet where this is undefined. */
   readonly bias: Held | undefined;
   /** Axis of the weight along which its output channels are. */
@@ -29,7 +31,7 @@ interface Layer {
  * end where it is negative.
  */
 export function correctionValues(model: Model, options: QuantizeOptions = {}): Map<string, number> {
-  return new Map(layersOf(model, options).map(({ use, x }) => [x, isOp(use.node, 'Conv') ? 1 : -1]));
+  return new Map(layersOf(model, options).map(({ use, key }) => [key, isOp(use.node, 'Conv') ? 1 : -1]));
 }
 
 /**
@@ -50,7 +52,7 @@ export function correctBias(ranges: ActivationRanges, options: QuantizeOptions =
       const layers = layersOf(model, options);
       let corrected = 0;
       for (const layer of layers) {
-        const means = ranges.get(layer.x)?.channelMeans;
+        const means = ranges.get(layer.key)?.channelMeans;
         const shift = means && (await meanShift(layer, means, options));
         if (shift === undefined || !(await applyShift(model, layer, shift))) continue;
         corrected++;
@@ -61,15 +63,16 @@ export function correctBias(ranges: ActivationRanges, options: QuantizeOptions =
   };
 }
 
-/** The layers of the main graph that will be quantized and have, or can have, a bias. */
+/** The layers of the main graph and of branches of If that will be quantized and have, or can have, a bias. */
 function layersOf(model: Model, options: QuantizeOptions): Layer[] {
   const settled = settle({ ...options, weightsOnly: true, format: 'qdq' });
   const opTypes = QUANTIZABLE_OPS.filter((one) => LAYERS.includes(one) && settled.opTypes.includes(one));
   const { uses } = selectWeights(model, { ...settled, opTypes });
+  const places = new Places(model);
   return uses.flatMap((use) => {
-    const inMain = use.graph === model.graph && use.held.graph === model.graph;
+    const seen = places.hidden(use.graph) === undefined;
     const plain = use.index === 1 && use.via.length === 0 && use.held.tensor.dtype === 'float32';
-    const layer = inMain && plain ? layerOf(model.graph, use) : undefined;
+    const layer = seen && plain ? layerOf(places, use) : undefined;
     return layer === undefined ? [] : [layer];
   });
 }
@@ -77,17 +80,18 @@ function layersOf(model: Model, options: QuantizeOptions): Layer[] {
 const LAYERS: readonly string[] = ['Conv', 'Gemm'];
 
 /** Undefined where the bias is no constant with one float32 for each channel, or the Gemm scales or transposes. */
-function layerOf(graph: Graph, use: WeightUse): Layer | undefined {
-  const { node, held } = use;
+function layerOf(places: Places, use: WeightUse): Layer | undefined {
+  const { graph, node, held } = use;
   const { dims } = held.tensor;
   const { transA, alpha, beta } = gemmParts(node);
   const isConv = isOp(node, 'Conv');
   if (!isConv && (transA || alpha !== 1 || beta !== 1)) return undefined;
-  const layer = { use, x: node.inputs[0] ?? '', axis: weightAxes(use, dims)?.out ?? 0 };
+  const x = node.inputs[0] ?? '';
+  const layer = { use, key: places.keyOf(graph, x) ?? x, axis: weightAxes(use, dims)?.out ?? 0 };
   const name = node.inputs[2] ?? '';
   if (name === '') return { ...layer, bias: undefined };
   const bias = graph.held(name);
-  if (bias?.tensor.dtype !== 'float32' || bias.graph !== graph) return undefined;
+  if (bias?.tensor.dtype !== 'float32') return undefined;
   const channels = dims[layer.axis];
   const fits = bias.tensor.dims.at(-1) === channels && elementCount(bias.tensor.dims) === channels;
   return fits ? { ...layer, bias } : undefined;
@@ -135,15 +139,15 @@ async function meanShift(
 
 /** Takes the shift off the bias, or makes one; false where the bias is not finite. */
 async function applyShift(model: Model, { bias, use }: Layer, shift: Float64Array): Promise<boolean> {
-  const { graph } = model;
+  const { graph, node } = use;
   const old = bias && toFloat32(await bias.tensor.load(), 'float32');
   const values = Float32Array.from(shift, (one, channel) => (old?.[channel] ?? 0) - one);
   if (!values.every(Number.isFinite)) return false;
-  const base = bias === undefined ? `${use.held.tensor.name}_bias` : bias.tensor.name;
+  const base = bias === undefined ? `${heldName(use.held)}_bias` : heldName(bias);
   const name = graph.uniqueName(`${base}_corrected`);
   graph.setInitializer(constant(name, 'float32', bias?.tensor.dims ?? [values.length], values));
-  const [x = '', weight = ''] = use.node.inputs;
-  graph.replaceNode(use.node, { ...use.node, inputs: [x, weight, name] });
+  const [x = '', weight = ''] = node.inputs;
+  graph.replaceNode(node, { ...node, inputs: [x, weight, name] });
   if (bias !== undefined) dropUnused(bias, model.trainingNames);
   return true;
 }

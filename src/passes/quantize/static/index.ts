@@ -3,10 +3,11 @@ import { elementCount } from '../../../ir/dtype.ts';
 import type { Graph } from '../../../ir/graph.ts';
 import { type Model, NO_OPSET } from '../../../ir/model.ts';
 import { attribute, createNode, isOp, type Node } from '../../../ir/node.ts';
+import { Places } from '../../../ir/places.ts';
 import { type ActivationRange, type ActivationRanges, expectedSqnr, heardSqnr } from '../../../ir/ranges.ts';
 import { constant } from '../../../ir/tensor.ts';
 import { weightAxes } from '../../../layers/axes.ts';
-import { dropUnused } from '../../../layers/held.ts';
+import { dropUnused, heldName } from '../../../layers/held.ts';
 import { skipUse } from '../../../layers/select.ts';
 import type { Change, Skip } from '../../../layers/skip.ts';
 import { checkShape, type Shape } from '../../../options/check.ts';
@@ -18,7 +19,7 @@ import { quantizeBias } from './bias.ts';
 import { type Candidate, staticCandidates } from './candidates.ts';
 import { Gains } from './gains.ts';
 import { STATIC_DEFAULTS } from './options.ts';
-import { type ActivationDType, QuantizedValues } from './qdq.ts';
+import { type ActivationDType, type GraphRanges, QuantizedValues } from './qdq.ts';
 import { keepExcludedFloat } from './seal.ts';
 
 export { STATIC_DEFAULTS } from './options.ts';
@@ -47,18 +48,41 @@ const WHY_APART = 'ONNX Runtime would compute in float around them on x64 (uint8
 /** Version of the standard domain from which DequantizeLinear takes a scale per channel. */
 export const PER_AXIS_OPSET = 13;
 
-/** The activations whose ranges {@link quantizeStatic} needs: what the Conv and Gemm it may rewrite read and make. */
+/**
+ * The activations whose ranges {@link quantizeStatic} needs: what the Conv and Gemm it may rewrite read and make, as the whole model
+ * calls them (see {@link Places}).
+ */
 export function calibrationValues(model: Model, options: QuantizeOptions = {}): string[] {
-  const { candidates } = staticCandidates(model, settle(options));
-  return [...new Set(candidates.flatMap((one) => [one.x, one.y]))];
+  return [...channelAxes(model, options).keys()];
 }
 
 /** The axis of the channels of each of {@link calibrationValues}: what the floor needs to look at channels. */
 export function channelAxes(model: Model, options: QuantizeOptions = {}): Map<string, number> {
-  const { candidates } = staticCandidates(model, settle(options));
+  const places = new Places(model);
+  const { candidates } = staticCandidates(model, settle(options), places);
   const axes = new Map<string, number>();
-  for (const { use, x, y } of candidates) for (const one of [x, y]) axes.set(one, isOp(use.node, 'Conv') ? 1 : -1);
+  for (const { use, x, y } of candidates) {
+    for (const one of [x, y]) axes.set(places.keyOf(use.graph, one) ?? one, isOp(use.node, 'Conv') ? 1 : -1);
+  }
   return axes;
+}
+
+/** Reasons that are named where nothing is calibrated. */
+const NAMED = 3;
+
+/**
+ * Why no activation of the model is quantized ahead, so that there is nothing to calibrate.
+ * @returns undefined where some are
+ */
+export function whyNothing(model: Model, options: QuantizeOptions = {}): string | undefined {
+  const { candidates, reasons } = staticCandidates(model, settle(options));
+  if (candidates.length > 0) return undefined;
+  const matmul = [...model.nodes()].some(({ node }) => isOp(node, 'MatMul'));
+  const dynamic = matmul ? '; MatMul quantizes what it reads when the model runs, by its own range' : '';
+  if (reasons.size === 0) return `the model has no Conv or Gemm with a weight${dynamic}`;
+  const named = [...reasons].slice(0, NAMED).map(([reason, count]) => `${count} ${reason}`);
+  const more = reasons.size > NAMED ? '; …' : '';
+  return `no Conv or Gemm can run on integers (${named.join('; ')}${more})${dynamic}`;
 }
 
 /**
@@ -72,8 +96,9 @@ export function channelAxes(model: Model, options: QuantizeOptions = {}): Map<st
  *
  * ONNX Runtime runs this as one QLinearConv (a Gemm as QGemm). Weights are int8, symmetric, a scale for each output
  * channel; the bias is int32 with the scale `x_scale · w_scale`. A Conv needs a quantized output; a Gemm has one only
- * where another quantized node reads it. MaxPool and operators that only move values pass the integers on. Graph inputs
- * and outputs stay float. What it leaves is left for the dynamic and weights-only forms.
+ * where another quantized node reads it. MaxPool and operators that only move values pass the integers on. Inputs and outputs
+ * of graphs stay float, and what goes into a branch of an If and comes out of it. What it leaves is left for the dynamic and
+ * weights-only forms.
  *
  * @throws CompressError `options` for opsets under 13, which have no DequantizeLinear per channel
  * @see https://arxiv.org/abs/1712.05877 Jacob et al. 2018, section 2
@@ -91,41 +116,74 @@ export function quantizeStatic(options: StaticOptions): Pass {
         const fact = `${found}; static quantization needs ${PER_AXIS_OPSET}`;
         throw new CompressError('options', 'ranges', fact);
       }
-      return new Rewriter(model, settled, options.ranges, activations, minNodeSqnr).run();
+      return run(model, settled, options.ranges, activations, minNodeSqnr);
     },
   };
 }
 
+/** Rewrites each graph by itself: ONNX Runtime fuses no node with what a graph around it computes or holds. */
+async function run(
+  model: Model,
+  options: Required<QuantizeOptions>,
+  ranges: ActivationRanges,
+  activations: ActivationDType,
+  floor: number,
+): Promise<PassReport> {
+  const places = new Places(model);
+  const found = staticCandidates(model, options, places);
+  const { candidates } = found;
+  const skips = [...found.skips];
+  const changes: Change[] = [];
+  let apart = 0;
+  for (const graph of places.graphs) {
+    const own = candidates.filter((one) => one.use.graph === graph);
+    if (own.length === 0 && graph !== model.graph) continue;
+    const seen = { get: (name: string) => ranges.get(places.keyOf(graph, name) ?? name) };
+    const rewriter = new Rewriter(model, graph, options, seen, activations, floor);
+    await rewriter.run(own);
+    changes.push(...rewriter.changes);
+    skips.push(...rewriter.skips);
+    apart += rewriter.apart;
+  }
+  const values = apart === 1 ? '1 int8 value' : `${apart} int8 values`;
+  const notes = apart === 0 ? [] : [`${values} with several readers quantized for each of them: ${WHY_APART}`];
+  return { pass: 'quantize', changes, skips, notes };
+}
+
 class Rewriter {
+  readonly changes: Change[] = [];
+  readonly skips: Skip[] = [];
   readonly #model: Model;
   readonly #graph: Graph;
   readonly #options: Required<QuantizeOptions>;
-  readonly #ranges: ActivationRanges;
+  readonly #ranges: GraphRanges;
   readonly #floor: number;
   readonly #values: QuantizedValues;
   readonly #gains: Gains;
-  readonly #changes: Change[] = [];
-  readonly #skips: Skip[] = [];
 
   constructor(
     model: Model,
+    graph: Graph,
     options: Required<QuantizeOptions>,
-    ranges: ActivationRanges,
+    ranges: GraphRanges,
     activations: ActivationDType,
     floor: number,
   ) {
     this.#model = model;
-    this.#graph = model.graph;
+    this.#graph = graph;
     this.#options = options;
     this.#ranges = ranges;
     this.#floor = floor;
-    this.#values = new QuantizedValues(model.graph, ranges, activations);
-    this.#gains = new Gains(model.graph);
+    this.#values = new QuantizedValues(graph, ranges, activations);
+    this.#gains = new Gains(graph);
   }
 
-  async run(): Promise<PassReport> {
-    const { candidates, skips } = staticCandidates(this.#model, this.#options);
-    this.#skips.push(...skips);
+  /** How many values have a copy for each of several readers. */
+  get apart(): number {
+    return this.#values.apart;
+  }
+
+  async run(candidates: readonly Candidate[]): Promise<void> {
     const accepted: Candidate[] = [];
     for (const one of candidates) if (await this.#accepts(one)) accepted.push(one);
     const read = this.#readByQuantized(accepted);
@@ -133,10 +191,6 @@ class Rewriter {
     this.#values.finish();
     keepExcludedFloat(this.#graph, this.#options);
     stopCarrying(this.#graph, this.#model.opset);
-    const { apart } = this.#values;
-    const values = apart === 1 ? '1 int8 value' : `${apart} int8 values`;
-    const notes = apart === 0 ? [] : [`${values} with several readers quantized for each of them: ${WHY_APART}`];
-    return { pass: 'quantize', changes: this.#changes, skips: this.#skips, notes };
   }
 
   /** Whether both activations keep enough of their signal in 8 bits. */
@@ -144,12 +198,12 @@ class Rewriter {
     for (const value of [x, y]) {
       const range = this.#ranges.get(value);
       if (range === undefined) {
-        this.#skips.push(skipUse(use, 'not_calibrated', `no range is known for '${value}'`));
+        this.skips.push(skipUse(use, 'not_calibrated', `no range is known for '${value}'`));
         return false;
       }
       const fact = await this.#tooLow(value, range);
       if (fact !== undefined) {
-        this.#skips.push(skipUse(use, 'low_sqnr', fact));
+        this.skips.push(skipUse(use, 'low_sqnr', fact));
         return false;
       }
     }
@@ -195,20 +249,20 @@ class Rewriter {
     } as const;
     const params = await paramsOf(held.tensor, shape, scheme);
     if (params === undefined) {
-      this.#skips.push(skipUse(use, 'non_finite', 'it holds NaN or infinity'));
+      this.skips.push(skipUse(use, 'non_finite', 'it holds NaN or infinity'));
       return;
     }
     const held2 = bias === undefined ? undefined : graph.held(bias);
     const input = this.#values.input(x, node);
     const name = (base: string, part: string): string => graph.uniqueName(`${base}_${part}`);
-    const base = held.tensor.name;
+    const base = heldName(held);
     const inputs = [input.name];
     let added = 0;
     if (held2 !== undefined && bias !== undefined) {
       const names = { data: name(bias, 'quantized'), scale: name(bias, 'scale') };
       const made = await quantizeBias(held2.tensor, input.params.scale, params, names);
       if (made === undefined) {
-        this.#skips.push(skipUse(use, 'non_finite', 'its bias holds NaN or infinity'));
+        this.skips.push(skipUse(use, 'non_finite', 'its bias holds NaN or infinity'));
         return;
       }
       graph.setInitializer(made.data);
@@ -230,7 +284,7 @@ class Rewriter {
     if (output !== undefined && (!gemm || read.has(y))) {
       this.#values.output(last === node ? next : last, y, output);
     }
-    this.#record(use.held.tensor.name, next, held.tensor.byteLength, added, held.tensor.dims);
+    this.#record(base, next, held.tensor.byteLength, added, held.tensor.dims);
     dropUnused(held, this.#model.trainingNames);
     if (held2 !== undefined) dropUnused(held2, this.#model.trainingNames);
   }
@@ -245,7 +299,7 @@ class Rewriter {
   }
 
   #record(weight: string, node: Node, before: number, after: number, dims: readonly number[]): void {
-    this.#changes.push({
+    this.changes.push({
       weight,
       nodes: [node.name || (node.outputs[0] ?? '')],
       opType: node.opType,

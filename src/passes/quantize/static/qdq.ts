@@ -11,6 +11,9 @@ export interface ActivationParams {
   readonly zeroPoint: number;
 }
 
+/** The ranges of values, by what one graph calls them. */
+export type GraphRanges = Pick<ActivationRanges, 'get'>;
+
 /** Type of quantized activations; x64 processors have kernels for uint8 next to int8 weights. */
 export type ActivationDType = 'uint8' | 'int8';
 
@@ -64,7 +67,7 @@ interface Apart {
  */
 export class QuantizedValues {
   readonly #graph: Graph;
-  readonly #ranges: ActivationRanges;
+  readonly #ranges: GraphRanges;
   readonly #dtype: ActivationDType;
   /** By the name that readers of the dequantized value use. */
   readonly #params = new Map<string, ActivationParams>();
@@ -72,7 +75,7 @@ export class QuantizedValues {
   readonly #readAs = new Map<string, string>();
   readonly #apart = new Map<string, Apart>();
 
-  constructor(graph: Graph, ranges: ActivationRanges, dtype: ActivationDType) {
+  constructor(graph: Graph, ranges: GraphRanges, dtype: ActivationDType) {
     this.#graph = graph;
     this.#ranges = ranges;
     this.#dtype = dtype;
