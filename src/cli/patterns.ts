@@ -1,4 +1,5 @@
 import type { Model } from '../ir/model.ts';
+import { matches } from '../layers/pattern.ts';
 import type { PassReport } from '../passes/pass.ts';
 import type { SelectionArguments } from './arguments.ts';
 import { parsePatterns } from './parse.ts';
@@ -21,7 +22,7 @@ export function unmatched(model: Model, args: Partial<SelectionArguments>): Patt
   if (given.length === 0) return [];
   const left = new Set(given);
   for (const { node } of model.nodes()) {
-    for (const one of left) if (matches(one, [node.name, ...node.inputs])) left.delete(one);
+    for (const one of left) if (matches(one.expression, [node.name, ...node.inputs])) left.delete(one);
     if (left.size === 0) break;
   }
   return [...left];
@@ -34,9 +35,5 @@ export function unreported(patterns: readonly Pattern[], { changes, skips }: Pas
     ...changes.flatMap(({ weight, nodes }) => [weight, ...nodes]),
     ...skips.flatMap(({ weight, node }) => [weight, node]),
   ];
-  return patterns.filter((one) => !matches(one, names));
-}
-
-function matches({ expression }: Pattern, names: readonly string[]): boolean {
-  return names.some((name) => expression.test(name));
+  return patterns.filter((one) => !matches(one.expression, names));
 }

@@ -4,6 +4,7 @@ import type { Graph, Held } from '../ir/graph.ts';
 import { lookup } from '../ir/lookup.ts';
 import type { Model } from '../ir/model.ts';
 import { isOp, type Node } from '../ir/node.ts';
+import { matches } from './pattern.ts';
 import type { Skip, SkipReason } from './skip.ts';
 import { type Path, traceBack } from './trace.ts';
 
@@ -104,9 +105,9 @@ export function weightUses(model: Model, opTypes: readonly string[]): { uses: We
 /** Whether the user's expressions leave this use out. */
 export function isExcluded(use: WeightUse, selection: Selection): boolean {
   const names = [use.node.name, use.held.tensor.name, use.node.inputs[use.index] ?? ''];
-  const matches = (list: readonly RegExp[]): boolean => list.some((one) => names.some((name) => one.test(name)));
-  if (selection.include !== undefined && selection.include.length > 0 && !matches(selection.include)) return true;
-  return matches(selection.exclude ?? []);
+  const isNamed = (list: readonly RegExp[]): boolean => list.some((one) => matches(one, names));
+  if (selection.include !== undefined && selection.include.length > 0 && !isNamed(selection.include)) return true;
+  return isNamed(selection.exclude ?? []);
 }
 
 /** A skip for the weight of a use. */

@@ -1,4 +1,5 @@
 import { CompressError } from '../../errors.ts';
+import { matches } from '../../layers/pattern.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { listed } from './named.ts';
 import { namesOf } from './names.ts';
@@ -23,7 +24,8 @@ export function amountsFor(targets: readonly Target[], skips: readonly Skip[], o
   const known = new Set([...[...names.values()].flat(), ...left].filter((one) => one !== ''));
   const exact = [...amounts].filter(([key]) => known.has(key));
   const patterns = [...amounts].filter(([key]) => !known.has(key)).map(([key, one]) => [pattern(key), one] as const);
-  const idle = patterns.filter(([one]) => ![...known].some((name) => one.test(name)));
+  const everyName = [...known];
+  const idle = patterns.filter(([one]) => !matches(one, everyName));
   if (idle.length > 0) {
     const hint = `The weights are ${listed(targets.map((one) => namesOf(one)[0] ?? ''))}.`;
     const fact = `no weight and no node is named, or matches, ${listed(idle.map(([one]) => one.source))}`;
@@ -33,7 +35,7 @@ export function amountsFor(targets: readonly Target[], skips: readonly Skip[], o
     const own = names.get(target) ?? [];
     const [, found] =
       exact.find(([key]) => own.includes(key)) ??
-      patterns.find(([one]) => own.some((name) => one.test(name))) ??
+      patterns.find(([one]) => matches(one, own)) ??
       ([undefined, amount] as const);
     return found;
   };
