@@ -1,7 +1,6 @@
 import type { Model } from '../ir/model.ts';
 import type { ActivationRanges } from '../ir/ranges.ts';
 import type { ObserverKind } from '../kernels/observe/choose.ts';
-import type { Change, Skip } from '../layers/skip.ts';
 import { fittingRandomData } from '../node/data/fitting.ts';
 import { modelInputs } from '../node/data/inputs.ts';
 import { openData } from '../node/data/open.ts';
@@ -16,13 +15,15 @@ import { inlineWeights } from '../passes/inline/weights.ts';
 import { raiseOpset } from '../passes/opset/index.ts';
 import { unpackFirst } from '../passes/pack/unpack.ts';
 import type { Pass, PassReport } from '../passes/pass.ts';
-import { QUANTIZABLE_OPS, type QuantizeOptions, quantize } from '../passes/quantize/index.ts';
+import { quantizeWeights } from '../passes/quantize/index.ts';
+import { Ledger } from '../passes/quantize/ledger.ts';
+import { type QuantizeOptions, settle } from '../passes/quantize/options.ts';
 import { correctBias, correctionValues } from '../passes/quantize/static/correct.ts';
 import {
   calibrationValues,
   channelAxes,
   PER_AXIS_OPSET,
-  quantizeStatic,
+  quantizeActivations,
   whyNothing,
 } from '../passes/quantize/static/index.ts';
 import type { ActivationDType } from '../passes/quantize/static/qdq.ts';
@@ -41,6 +42,8 @@ export interface CalibratedOptions {
   readonly minNodeSqnr: number;
   readonly biasCorrection: boolean;
   readonly equalize?: boolean;
+  /** Told what bounded the scales of channels, for who does the same again. */
+  readonly onEqualized?: (ranges: ActivationRanges) => void;
   readonly onProgress: (done: number, total: number | undefined) => void;
 }
 
@@ -55,11 +58,10 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: Ca
   return {
     name: 'quantize',
     async run(model) {
+      const settled = settle(quantizeOptions);
       const { notes: broken, ...unpacked } = await unpackFirst(model);
-      const inlined = [
-        ...broken,
-        ...inliningNotes(inlineWeights(model, quantizeOptions.opTypes ?? QUANTIZABLE_OPS, 'all')),
-      ];
+      const ledger = new Ledger(model, settled.minElements);
+      const inlined = [...broken, ...inliningNotes(inlineWeights(model, settled.opTypes, 'all'))];
       const folded = await fold().run(model);
       const notes =
         folded.notes[0] === 'nothing to fold' ? inlined : [...inlined, `${FOLDED_FIRST}: ${folded.notes.join('; ')}`];
@@ -72,7 +74,6 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: Ca
           ...(raised.raised ? raised.notes : []),
         );
       }
-      const reports: PassReport[] = [];
       if (model.opset >= PER_AXIS_OPSET) {
         const { activations, minNodeSqnr } = options;
         if (options.equalize) notes.push(...(await equalized(model, options)).notes);
@@ -81,18 +82,14 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: Ca
         const { ranges } = found;
         if (options.biasCorrection && ranges.size > 0)
           notes.push(...(await correctBias(ranges, quantizeOptions).run(model)).notes);
-        reports.push(await quantizeStatic({ ...quantizeOptions, ranges, activations, minNodeSqnr }).run(model));
+        const statics = { ...quantizeOptions, ranges, activations, minNodeSqnr };
+        notes.push(...(await quantizeActivations(model, statics, ledger)));
       }
-      const wanted = quantizeOptions.opTypes;
-      const rest = (...opTypes: string[]): QuantizeOptions => ({
-        ...quantizeOptions,
-        opTypes: opTypes.filter((one) => wanted === undefined || wanted.includes(one)),
-      });
-      const lstm = quantizeOptions.allowContrib ? ['LSTM'] : [];
-      reports.push(await quantize(rest('MatMul', 'Gemm', 'Gather', ...lstm)).run(model));
-      const stored = rest('Conv', 'ConvTranspose', 'LSTM', 'GRU', 'RNN');
-      reports.push(await quantize({ ...stored, weightsOnly: true }).run(model));
-      return { ...merged(reports, notes), ...unpacked };
+      const dynamic = ['MatMul', 'Gemm', 'Gather', ...(settled.allowContrib ? ['LSTM'] : [])];
+      notes.push(...(await quantizeWeights(model, { ...settled, only: dynamic }, ledger)));
+      const stored = { ...settled, weightsOnly: true, only: ['Conv', 'ConvTranspose', 'LSTM', 'GRU', 'RNN'] };
+      notes.push(...(await quantizeWeights(model, stored, ledger)));
+      return { pass: 'quantize', ...ledger.close(model), ...unpacked, notes };
     },
   };
 }
@@ -108,6 +105,7 @@ async function equalized(model: Model, options: CalibratedOptions): Promise<Pass
   if (means.size === 0) return equalize().run(model);
   const { data } = await dataOf(model, options);
   const { ranges } = await calibrate(model, [], data, { means, onProgress: options.onProgress });
+  options.onEqualized?.(ranges);
   return equalize({ ranges }).run(model);
 }
 
@@ -164,25 +162,4 @@ async function randomFor(
   } finally {
     await close();
   }
-}
-
-/** One report of several: a weight that a later pass took is no skip of an earlier one. */
-function merged(reports: readonly PassReport[], notes: readonly string[]): PassReport {
-  const changes: Change[] = reports.flatMap((one) => one.changes);
-  const made = new Set(changes.flatMap((one) => [one.weight, `${one.weight}_quantized`]));
-  const skips = new Map<string, Skip>();
-  for (const skip of reports.flatMap((one) => one.skips)) {
-    const key = `${skip.node} ${skip.weight}`;
-    const ours = skip.reason === 'already_quantized' || skip.reason === 'not_float';
-    if (ours && [...made].some((name) => skip.weight.startsWith(name))) continue;
-    if (skip.reason === 'excluded_by_user' && made.has(skip.weight)) continue;
-    // What one of the passes leaves to another is left out by nobody.
-    if (!skips.has(key) || skips.get(key)?.reason === 'excluded_by_user') skips.set(key, skip);
-  }
-  return {
-    pass: 'quantize',
-    changes,
-    skips: [...skips.values()],
-    notes: [...notes, ...reports.flatMap((one) => one.notes)],
-  };
 }

@@ -19,6 +19,10 @@ export function unmatched(model: Model, args: Partial<SelectionArguments>): Patt
     const expressions = parsePatterns(option, texts);
     return texts.map((text, index): Pattern => ({ option, text, expression: expressions[index] as RegExp }));
   });
+  return unmatchedOf(given, model);
+}
+
+function unmatchedOf(given: readonly Pattern[], model: Model): Pattern[] {
   if (given.length === 0) return [];
   const left = new Set(given);
   for (const { node } of model.nodes()) {
@@ -28,12 +32,18 @@ export function unmatched(model: Model, args: Partial<SelectionArguments>): Patt
   return [...left];
 }
 
-/** Those of the expressions that match no name of the report either: a pass gives weights names when it folds or unpacks. */
-export function unreported(patterns: readonly Pattern[], { changes, skips }: PassReport): Pattern[] {
+/**
+ * Those of the expressions that match no name of the report either, nor of the model as the pass left it: a pass gives
+ * weights names when it folds or unpacks.
+ */
+export function unreported(patterns: readonly Pattern[], { changes, skips }: PassReport, model: Model): Pattern[] {
   if (patterns.length === 0) return [];
   const names = [
     ...changes.flatMap(({ weight, nodes }) => [weight, ...nodes]),
     ...skips.flatMap(({ weight, node }) => [weight, node]),
   ];
-  return patterns.filter((one) => !matches(one.expression, names));
+  return unmatchedOf(
+    patterns.filter((one) => !matches(one.expression, names)),
+    model,
+  );
 }

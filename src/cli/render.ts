@@ -3,7 +3,7 @@ import type { Change } from '../layers/skip.ts';
 import type { PassReport } from '../passes/pass.ts';
 import type { RunReport } from './pipe.ts';
 import { formatBytes, formatPercent } from './size.ts';
-import { skipLines } from './skips.ts';
+import { insteadLines, skipLines } from './skips.ts';
 import { table } from './table.ts';
 import { count, printable, type Widths, wrap, wrapHead } from './text.ts';
 
@@ -33,6 +33,7 @@ export function render(report: RunReport, options: RenderOptions): string {
     const heads = headsOf(pass, options, chalk);
     const rest = [
       ...pass.notes.map((note) => `  ${printable(note)}`),
+      ...insteadLines(pass.changes, options.verbose),
       ...skipLines(pass.skips, options.verbose, chalk.yellow),
     ];
     lines.push(

@@ -1,4 +1,4 @@
-import type { Skip, SkipReason } from '../layers/skip.ts';
+import type { Change, Skip, SkipReason } from '../layers/skip.ts';
 import { count, printable } from './text.ts';
 
 /** Weights named for each reason before the list is cut; --verbose names all. */
@@ -48,13 +48,34 @@ const ADVICE: Partial<Record<SkipReason, string>> = {
  * @param mark - how to print the word that opens a reason
  */
 export function skipLines(skips: readonly Skip[], verbose: boolean, mark: (word: string) => string): string[] {
+  return reasonLines(skips, verbose, ADVICE, (number, of) => `${mark('skipped')} ${count(number, 'weight')}${of}`);
+}
+
+/** The same of weights that were changed, but not as well as could be, or not for every reader. */
+export function insteadLines(changes: readonly Change[], verbose: boolean): string[] {
+  const skips = (kept: boolean): Skip[] =>
+    changes.flatMap(({ instead, weight, opType, elements, nodes: [node = ''] }) =>
+      instead?.kept === kept ? [{ ...instead, weight, opType, elements, node }] : [],
+    );
+  return [
+    ...reasonLines(skips(false), verbose, {}, (number, of) => `not static ${count(number, 'weight')}${of}`),
+    ...reasonLines(skips(true), verbose, {}, (number, of) => `float too ${count(number, 'weight')}${of}`),
+  ];
+}
+
+function reasonLines(
+  skips: readonly Skip[],
+  verbose: boolean,
+  advices: Partial<Record<SkipReason, string>>,
+  headOf: (number: number, of: string) => string,
+): string[] {
   const reasons = new Map<SkipReason, Skip[]>();
   for (const one of skips) reasons.set(one.reason, [...(reasons.get(one.reason) ?? []), one]);
   return [...reasons].flatMap(([reason, list]) => {
     const operators = [...new Set(list.map((one) => one.opType))].filter((one) => one !== '').join(', ');
     const of = operators === '' ? '' : ` of ${printable(operators)}`;
-    const head = `  ${mark('skipped')} ${count(list.length, 'weight')}${of}: ${REASONS[reason]}`;
-    const advice = ADVICE[reason];
+    const head = `  ${headOf(list.length, of)}: ${REASONS[reason]}`;
+    const advice = advices[reason];
     const lines = advice === undefined ? [head] : [`${head}. ${advice}`];
     if (advice !== undefined && !verbose) return lines;
     const sorted = [...list].sort((a, b) => b.elements - a.elements);

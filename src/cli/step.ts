@@ -36,7 +36,7 @@ export async function runStep(
   const idle = unmatched(model, selection);
   const report = await pass.run(model, watch);
   const prefix = where === '' ? '' : `${where}: `;
-  const notes = unreported(idle, report).map(
+  const notes = unreported(idle, report, model).map(
     ({ option, text }) => `${prefix}--${option} ${text} matches no weight and no node`,
   );
   return { report, notes };

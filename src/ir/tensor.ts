@@ -23,6 +23,14 @@ export interface Tensor {
   readonly streamed?: Streamed;
   /** Fields of the file we do not model, carried along unread. */
   readonly extra?: Blob;
+  /** What a pass made this one of; absent where it is as in the file. */
+  readonly from?: Origin;
+}
+
+/** The tensor that another one stands for, and what it was called. */
+export interface Origin {
+  readonly tensor: Tensor;
+  readonly name: string;
 }
 
 /** A sparse tensor (COO): the values that are not zero, and where they belong. Nothing is read before it is loaded. */

@@ -18,6 +18,18 @@ export function heldName(held: Held): string {
   return held.node?.outputs[0] ?? held.tensor.name;
 }
 
+/** The tensor, with a note of the weight it was made of. */
+export function madeFrom(held: Held, tensor: Tensor): Tensor {
+  return { ...tensor, from: { tensor: held.tensor, name: heldName(held) } };
+}
+
+/** Everything a weight was called: now, and before passes made it what it is. */
+export function namesOf(held: Held): string[] {
+  const names = [heldName(held), held.tensor.name];
+  for (let { from } = held.tensor; from !== undefined; from = from.tensor.from) names.push(from.name);
+  return names;
+}
+
 /** Removes a weight nothing reads any more, its entry among the graph inputs included. Tells whether it did. */
 export function dropUnused(held: Held, keep: ReadonlySet<string>): boolean {
   const name = heldName(held);

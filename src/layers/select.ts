@@ -4,9 +4,10 @@ import type { Graph, Held } from '../ir/graph.ts';
 import { lookup } from '../ir/lookup.ts';
 import type { Model } from '../ir/model.ts';
 import { isOp, type Node } from '../ir/node.ts';
+import { heldName, namesOf } from './held.ts';
 import { matches } from './pattern.ts';
 import type { Skip, SkipReason } from './skip.ts';
-import { type Path, traceBack } from './trace.ts';
+import { MAX_VIA, PASSED, type Path, traceBack } from './trace.ts';
 
 /** Which weights a pass may touch. Expressions are matched against the node's name and the weight's. */
 export interface Selection {
@@ -45,9 +46,7 @@ export const INTEGER_OPS: RegExp =
  * @returns undefined for an operator without weights; a skip where its weight cannot be had
  */
 export function weightOf(graph: Graph, node: Node): WeightUse | Skip | undefined {
-  if (INTEGER_OPS.test(node.opType) && node.opType !== 'DynamicQuantizeLinear') {
-    return skip(node, node.inputs[1] ?? '', 0, 'already_quantized', `${node.opType} runs on integers already`);
-  }
+  if (INTEGER_OPS.test(node.opType)) return integerWeight(graph, node);
   const indices = isOp(node, node.opType) ? lookup(WEIGHT_INPUTS, node.opType) : undefined;
   if (indices === undefined) return undefined;
   for (const index of indices) {
@@ -58,17 +57,38 @@ export function weightOf(graph: Graph, node: Node): WeightUse | Skip | undefined
   return noWeight(graph, node, indices[0] as number);
 }
 
+/** The weight of an operator on integers, where it is none of two activations. */
+function integerWeight(graph: Graph, node: Node): Skip | undefined {
+  const held = traceBack(graph, node.inputs[lookup(INTEGER_WEIGHTS, node.opType) ?? -1] ?? '')?.held;
+  return held && skipHeld(node, held, 'already_quantized', `${node.opType} runs on integers already`);
+}
+
+/** Which input of an operator on integers is its weight; others have none. */
+const INTEGER_WEIGHTS: Readonly<Record<string, number>> = {
+  ...{ MatMulInteger: 1, MatMulIntegerToFloat: 1, ConvInteger: 1, DynamicQuantizeMatMul: 1, DynamicQuantizeLSTM: 1 },
+  ...{ QLinearMatMul: 3, QLinearConv: 3, QGemm: 3, QAttention: 1, MatMulNBits: 1, MatMulBnb4: 1, QMoE: 2 },
+  GatherBlockQuantized: 0,
+};
+
 function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
-  const name = node.inputs[index] ?? '';
-  let scope = graph;
-  while (scope.parent !== undefined && !scope.defines(name)) scope = scope.parent;
-  const producer = scope.producer(name);
+  const given = node.inputs[index] ?? '';
+  const { scope, name, producer } = makerOf(graph, given, PASSED);
   if (producer !== undefined && isOp(producer, 'DequantizeLinear')) {
-    return skip(node, name, 0, 'already_quantized', 'its weight comes out of a DequantizeLinear');
+    const [integers = ''] = producer.inputs;
+    const behind = makerOf(scope, integers, [...PASSED, 'Slice']);
+    if (behind.held !== undefined) {
+      const elements = elementCount(behind.held.tensor.dims);
+      return skip(node, given, elements, 'already_quantized', 'its weight comes out of a DequantizeLinear');
+    }
+    const quantize = behind.producer;
+    const float = quantize !== undefined && isOp(quantize, 'QuantizeLinear') ? quantize.inputs[0] : undefined;
+    const held = float === undefined ? undefined : traceBack(behind.scope, float)?.held;
+    return held && skipHeld(node, held, 'already_quantized', 'QuantizeLinear and DequantizeLinear stand behind it');
   }
   if (producer !== undefined && isStored(scope, producer)) {
-    return skip(node, name, 0, 'already_quantized', 'its weight is stored as integers');
+    return skip(node, given, 0, 'already_quantized', 'its weight is stored as integers');
   }
+  if (name !== given) return undefined;
   if (scope.sparseInitializers.some((one) => one.name === name)) {
     return skip(node, name, 0, 'sparse', 'its weight is stored as a sparse tensor');
   }
@@ -77,6 +97,23 @@ function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
   }
   // Two activations are multiplied: there is no weight to speak of.
   return undefined;
+}
+
+/** What makes a value, or holds it, behind operators that only hand it on. */
+function makerOf(
+  graph: Graph,
+  value: string,
+  through: readonly string[],
+): { scope: Graph; name: string; producer: Node | undefined; held: Held | undefined } {
+  let [scope, name] = [graph, value];
+  for (let step = 0; ; step++) {
+    while (scope.parent !== undefined && !scope.defines(name)) scope = scope.parent;
+    const held = scope.held(name);
+    const producer = scope.producer(name);
+    const on = held === undefined && producer !== undefined && through.some((op) => isOp(producer, op));
+    if (!on || step >= MAX_VIA) return { scope, name, producer, held };
+    name = producer.inputs[0] ?? '';
+  }
 }
 
 /** Whether a node is the Mul of `(Cast(integers) − zero point) · scale`. */
@@ -104,7 +141,7 @@ export function weightUses(model: Model, opTypes: readonly string[]): { uses: We
 
 /** Whether the user's expressions leave this use out. */
 export function isExcluded(use: WeightUse, selection: Selection): boolean {
-  const names = [use.node.name, use.held.tensor.name, use.node.inputs[use.index] ?? ''];
+  const names = [use.node.name, ...namesOf(use.held), use.node.inputs[use.index] ?? ''];
   const isNamed = (list: readonly RegExp[]): boolean => list.some((one) => matches(one, names));
   if (selection.include !== undefined && selection.include.length > 0 && !isNamed(selection.include)) return true;
   return isNamed(selection.exclude ?? []);
@@ -112,7 +149,11 @@ export function isExcluded(use: WeightUse, selection: Selection): boolean {
 
 /** A skip for the weight of a use. */
 export function skipUse(use: WeightUse, reason: SkipReason, detail: string): Skip {
-  return skip(use.node, use.held.tensor.name, elementCount(use.held.tensor.dims), reason, detail);
+  return skipHeld(use.node, use.held, reason, detail);
+}
+
+function skipHeld(node: Node, held: Held, reason: SkipReason, detail: string): Skip {
+  return skip(node, heldName(held), elementCount(held.tensor.dims), reason, detail);
 }
 
 /** A skip if the weight is nothing a float pass can work on. */

@@ -58,4 +58,12 @@ export interface Change {
   readonly zeros?: number;
   /** quantize: what was written in its place, e.g. `dynamic int8 per-channel`. prune: which slices or groups. */
   readonly form?: string;
+  /** quantize: why it has no better form, or none for one of its readers. */
+  readonly instead?: {
+    readonly reason: SkipReason;
+    /** The reason as a sentence, with the fact. */
+    readonly detail: string;
+    /** Whether that reader has the float weight still. */
+    readonly kept: boolean;
+  };
 }

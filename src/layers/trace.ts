@@ -22,11 +22,12 @@ export interface Trace extends Path {
 }
 
 /** Longest chain followed: a cyclic graph has no end. */
-const MAX_VIA = 8;
+export const MAX_VIA = 8;
 
 /** Operators that give the same elements in the same order other dims. */
 export const RESHAPES: readonly string[] = ['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze'];
-const PASSED = ['Identity', 'Cast', 'Transpose', ...RESHAPES];
+/** What {@link traceBack} follows. */
+export const PASSED: readonly string[] = ['Identity', 'Cast', 'Transpose', ...RESHAPES];
 
 /**
  * Follows a value back through Identity, Cast between float types, Transpose of a matrix, and what gives a weight other

@@ -3,7 +3,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { calibratedQuantize } from '../../src/cli/calibrated.ts';
-import { bytesSink, type PassReport, readModel, transform, writeModel } from '../../src/index.node.ts';
+import {
+  bytesSink,
+  type PassReport,
+  type QuantizeOptions,
+  readModel,
+  transform,
+  writeModel,
+} from '../../src/index.node.ts';
 import { openInspected } from '../../src/node/runtime/kernels.ts';
 import { STATIC_DEFAULTS } from '../../src/passes/quantize/static/index.ts';
 import { folder } from './cli.ts';
@@ -41,6 +48,7 @@ export async function quantized(
   bytes: Uint8Array,
   inputs: Readonly<Record<string, readonly number[]>>,
   options: Partial<Parameters<typeof calibratedQuantize>[1]> = {},
+  quantizing: QuantizeOptions = {},
 ): Promise<Outcome> {
   const rows = (seed: number) =>
     Object.fromEntries(
@@ -67,7 +75,7 @@ export async function quantized(
     ...STATIC_DEFAULTS,
     ...options,
   };
-  const [report] = await transform(model, calibratedQuantize({ minElements: 0 }, settings));
+  const [report] = await transform(model, calibratedQuantize({ minElements: 0, ...quantizing }, settings));
   const sink = bytesSink();
   await writeModel(model, sink);
   const small = sink.bytes();

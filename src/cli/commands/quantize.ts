@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import type { CommandModule } from 'yargs';
 import { CompressError } from '../../errors.ts';
+import type { ActivationRanges } from '../../ir/ranges.ts';
 import { DEFAULT_OBSERVER, OBSERVERS, type ObserverKind } from '../../kernels/observe/names.ts';
 import { checkTarget } from '../../node/files/sink.ts';
 import type { Pass } from '../../passes/pass.ts';
@@ -44,6 +45,8 @@ interface QuantizeArguments extends CommonArguments, SelectionArguments, StoreAr
   biasCorrection: boolean | undefined;
   noBiasCorrection: boolean | undefined;
   equalize: boolean | undefined;
+  /** What the pass found, for the page that compares weights with what they were. */
+  equalizedRanges?: ActivationRanges;
 }
 
 /** `compress quantize`: torch.quantization.quantize_dynamic on the file. */
@@ -221,6 +224,9 @@ async function passOf(args: QuantizeArguments): Promise<Pass> {
     minNodeSqnr,
     biasCorrection: args.noBiasCorrection !== true,
     equalize: args.equalize === true,
+    onEqualized: (found) => {
+      args.equalizedRanges = found;
+    },
     onProgress: progress('calibrating', args.quiet === true),
   });
 }

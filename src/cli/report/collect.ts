@@ -1,7 +1,7 @@
 import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
 import { openInspected } from '../../node/runtime/kernels.ts';
-import { equalize } from '../../passes/equalize/index.ts';
+import { type EqualizeOptions, equalize } from '../../passes/equalize/index.ts';
 import { fold } from '../../passes/fold/index.ts';
 import { unpackWeights } from '../../passes/pack/unpack.ts';
 import type { PassReport } from '../../passes/pass.ts';
@@ -21,8 +21,8 @@ export interface Collected {
   readonly before: Model;
   /** Path of what was written, or of a copy of it. */
   readonly written: string;
-  /** Whether the scales of channels were shared before weights were quantized. */
-  readonly equalized: boolean;
+  /** How the scales of channels were shared before weights were quantized, if they were. */
+  readonly equalized: EqualizeOptions | undefined;
   readonly sensitivity: () => Promise<Sensitivity | null>;
 }
 
@@ -53,7 +53,12 @@ export async function collect(from: Collected): Promise<ReportData> {
   };
 }
 
-async function compared(before: Model, written: string, passes: readonly PassReport[], equalized: boolean) {
+async function compared(
+  before: Model,
+  written: string,
+  passes: readonly PassReport[],
+  equalized: EqualizeOptions | undefined,
+) {
   const after = await openPath(written);
   try {
     await unpackWeights(after);
@@ -61,7 +66,7 @@ async function compared(before: Model, written: string, passes: readonly PassRep
     // What folding makes of a weight is no noise: those after are compared with what was rounded.
     const folded = passes.some((one) => one.pass === 'fold' || one.notes.some((note) => note.startsWith(FOLDED_FIRST)));
     if (folded) await fold().run(before);
-    if (equalized) await equalize().run(before);
+    if (equalized !== undefined) await equalize(equalized).run(before);
     return await layersOf(before, after, passes);
   } finally {
     await after.close();

@@ -1,4 +1,5 @@
 import type { Model } from '../../ir/model.ts';
+import { namesOf } from '../../layers/held.ts';
 import type { Change } from '../../layers/skip.ts';
 import { diff, type WeightChange } from '../../passes/diff/index.ts';
 import type { PassReport } from '../../passes/pass.ts';
@@ -20,7 +21,22 @@ export async function layersOf(
   const { weights } = await diff(before, after, { bins: BINS });
   const found = new Map<string, WeightChange[]>();
   for (const one of weights.changed) found.set(one.name, [...(found.get(one.name) ?? []), one]);
-  return [...gathered(passes)].map(([, { weight, index, changes }]) => rowOf(changes, found.get(weight)?.[index]));
+  const names = namesNow(before);
+  return [...gathered(passes)].map(([, { weight, index, changes }]) => {
+    const list = found.get(weight) ?? found.get(names.get(weight) ?? '');
+    return rowOf(changes, list?.[index]);
+  });
+}
+
+/** What weights are called that had another name before the model was folded. */
+function namesNow(model: Model): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const graph of model.graphs()) {
+    for (const tensor of graph.initializers.values()) {
+      for (const name of namesOf({ tensor, graph, node: undefined })) names.set(name, tensor.name);
+    }
+  }
+  return names;
 }
 
 /** What happened to one weight. */
@@ -55,7 +71,10 @@ function rowOf(changes: readonly Change[], compared: WeightChange | undefined): 
   const values = compared?.values;
   const zeros = values?.zerosAfter ?? last.zeros;
   const elements = values?.elements ?? last.elements;
-  const forms = changes.map(({ form, zeros }) => form ?? (zeros === undefined ? 'changed' : 'pruned'));
+  const forms = changes.map(({ form, zeros, instead }) => {
+    const now = form ?? (zeros === undefined ? 'changed' : 'pruned');
+    return instead === undefined ? now : `${now} (${instead.detail})`;
+  });
   return {
     weight: first.weight,
     opType: first.opType,

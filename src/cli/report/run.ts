@@ -2,9 +2,11 @@ import { join } from 'node:path';
 import type { Sink } from '../../bytes/sink.ts';
 import type { Source } from '../../bytes/source.ts';
 import type { Model } from '../../ir/model.ts';
+import type { ActivationRanges } from '../../ir/ranges.ts';
 import { fileSink } from '../../node/files/sink.ts';
 import { temporaryFolder } from '../../node/files/temporary.ts';
 import { readModel } from '../../node/model.ts';
+import type { EqualizeOptions } from '../../passes/equalize/index.ts';
 import { type CommonArguments, DASH } from '../arguments.ts';
 import { openPath } from '../open.ts';
 import { isStream, outputOf, sameFile } from '../output.ts';
@@ -56,7 +58,7 @@ export async function reported(
       argv: process.argv.slice(2),
       before,
       written: target === undefined || isStream(target) ? copied : target,
-      equalized: 'equalize' in options && options.equalize === true,
+      equalized: equalizedIn(options),
       sensitivity: () =>
         sensitivityOf(
           options,
@@ -76,6 +78,13 @@ export async function reported(
     await beside.close();
     await folder.remove();
   }
+}
+
+/** How scales of channels were shared, if they were. */
+function equalizedIn(args: Readonly<Record<string, unknown>>): EqualizeOptions | undefined {
+  if (args['equalize'] !== true) return undefined;
+  const ranges = args['equalizedRanges'] as ActivationRanges | undefined;
+  return ranges === undefined ? {} : { ranges };
 }
 
 /** What went through standard streams, for a second look. */

@@ -1,10 +1,10 @@
-import type { Graph } from '../../ir/graph.ts';
+import type { Graph, Held } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp } from '../../ir/node.ts';
 import type { ActivationRanges } from '../../ir/ranges.ts';
-import { derived, type Tensor } from '../../ir/tensor.ts';
+import { derived } from '../../ir/tensor.ts';
 import { toFloat32 } from '../../kernels/views.ts';
-import { dropUnused } from '../../layers/held.ts';
+import { dropUnused, madeFrom } from '../../layers/held.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass } from '../pass.ts';
 import { eachPair } from '../quantize/geometry.ts';
@@ -146,17 +146,18 @@ class Scaled {
     const [outputs, inputs] = [this.outputs, this.inputs];
     if (outputs.every((one) => one === 1) && inputs.every((one) => one === 1)) return;
     const names = [...node.inputs];
-    const put = (index: number, tensor: Tensor, compute: (data: Float32Array) => void): void => {
+    const put = (index: number, held: Held, compute: (data: Float32Array) => void): void => {
+      const { tensor } = held;
       const name = graph.uniqueName(`${tensor.name}_equalized`);
       const made = derived(name, 'float32', tensor.dims, async () => {
         const data = toFloat32(await tensor.load(), 'float32').slice();
         compute(data);
         return data;
       });
-      graph.setInitializer(made);
+      graph.setInitializer(madeFrom(held, made));
       names[index] = name;
     };
-    put(1, weight.tensor, (data) => {
+    put(1, weight, (data) => {
       const filter = data.length / this.#magnitudes.length;
       eachPair(this.#layer, (at, output, input) => {
         const factor = (outputs[output] as number) * (inputs[input] as number);
@@ -165,7 +166,7 @@ class Scaled {
       });
     });
     if (bias !== undefined) {
-      put(2, bias.tensor, (data) => {
+      put(2, bias, (data) => {
         for (let index = 0; index < data.length; index++)
           data[index] = (data[index] as number) * (outputs[index] as number);
       });

@@ -1,5 +1,7 @@
+import type { Held } from '../../ir/graph.ts';
 import { isOp } from '../../ir/node.ts';
 import { derived, type Tensor } from '../../ir/tensor.ts';
+import { heldName, madeFrom } from '../../layers/held.ts';
 import type { Folding } from './context.ts';
 
 /**
@@ -16,17 +18,22 @@ export function constantsToInitializers(folding: Folding): void {
     for (const node of graph.nodes) {
       if (!isOp(node, 'Constant')) continue;
       const [name = ''] = node.outputs;
-      const tensor = graph.held(name)?.tensor;
-      if (tensor === undefined || tensor.dtype === 'string' || outputs.has(name)) continue;
+      const held = graph.held(name);
+      if (held === undefined || held.tensor.dtype === 'string' || outputs.has(name)) continue;
       graph.removeNode(node);
-      graph.setInitializer(named(tensor, name));
+      graph.setInitializer(named(held));
       folding.count('constant');
     }
   }
 }
 
-/** The tensor under another name; its bytes stay where they are. */
-function named(tensor: Tensor, name: string): Tensor {
+/** The tensor under the name of its node; its bytes stay where they are. */
+function named(held: Held): Tensor {
+  const { tensor } = held;
+  const name = heldName(held);
   if (tensor.name === name) return tensor;
-  return derived(name, tensor.dtype, tensor.dims, () => tensor.load(), tensor.extra);
+  return madeFrom(
+    held,
+    derived(name, tensor.dtype, tensor.dims, () => tensor.load(), tensor.extra),
+  );
 }

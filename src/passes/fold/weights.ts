@@ -2,7 +2,7 @@ import { elementCount } from '../../ir/dtype.ts';
 import type { Graph, Held } from '../../ir/graph.ts';
 import type { Node } from '../../ir/node.ts';
 import { derived, type Tensor } from '../../ir/tensor.ts';
-import { heldName } from '../../layers/held.ts';
+import { heldName, madeFrom } from '../../layers/held.ts';
 import type { Change } from '../../layers/skip.ts';
 import {
   at,
@@ -59,7 +59,7 @@ export class FoldedWeights {
     const { dtype, layout } = product;
     const name = this.#nameOf(product, product.weight, product.node, tensor.dims);
     const compute = async () => scaleChannels(elements(await source.load(), dtype), layout, recipe.scale);
-    const made = derived(name, dtype, tensor.dims, compute, tensor.extra);
+    const made = madeFrom(product.weight, derived(name, dtype, tensor.dims, compute, tensor.extra));
     this.#weights.set(made, recipe);
     this.#put(product, product.weight, made, kind);
     return name;

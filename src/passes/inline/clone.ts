@@ -32,13 +32,13 @@ export class SharedWeights {
   }
 
   /** The initializer that holds the tensor; undefined for one that each copy is to have for itself. */
-  nameOf(tensor: Tensor | undefined, base: string): string | undefined {
+  nameOf(tensor: Tensor | undefined, callee: string, inside: string): string | undefined {
     if (tensor === undefined || tensor.dtype === 'string' || tensor.byteLength < SHARED_BYTES) return undefined;
     let name = this.#names.get(tensor);
     if (name === undefined) {
-      name = this.#graph.uniqueName(base);
+      name = this.#graph.uniqueName(`${callee}/${inside}`);
       this.#names.set(tensor, name);
-      this.#graph.setInitializer({ ...tensor, name });
+      this.#graph.setInitializer({ ...tensor, name, from: { tensor, name: inside } });
     }
     return name;
   }
@@ -66,7 +66,7 @@ export function instantiate(call: Node, callee: Graph, host: Graph, shared?: Sha
   });
   const given = [...(callee.signature?.defaults ?? []), ...call.attributes];
   const attributes = new Map(given.map((one) => [one.name, one]));
-  const sharedName: Setting['sharedName'] = (tensor, name) => shared?.nameOf(tensor, `${callee.name}/${name}`);
+  const sharedName: Setting['sharedName'] = (tensor, name) => shared?.nameOf(tensor, callee.name, name);
   const setting: Setting = { names, attributes, fresh, sharedName };
   return [...copyNodes(callee, setting), ...passed];
 }
@@ -115,7 +115,8 @@ function copyAttribute(one: Attribute, setting: Setting): Attribute[] {
 function copyBody(body: Graph, outer: Setting): Graph {
   const names = new Map(outer.names);
   const setting = { ...outer, names };
-  const renamed = <T extends ValueInfo | Tensor>(one: T): T => ({ ...one, name: names.get(one.name) ?? one.name });
+  const renamed = <T extends ValueInfo>(one: T): T => ({ ...one, name: names.get(one.name) ?? one.name });
+  const copied = (tensor: Tensor): Tensor => ({ ...renamed(tensor), from: { tensor, name: tensor.name } });
   for (const { name } of body.inputs) names.set(name, outer.fresh(name));
   const givenOut = namesOf(body.outputs);
   const shared = new Set<Tensor>();
@@ -133,7 +134,7 @@ function copyBody(body: Graph, outer: Setting): Graph {
   return new Graph({
     name: body.name,
     nodes: copyNodes(body, setting),
-    initializers: [...body.initializers.values()].filter((one) => !shared.has(one)).map(renamed),
+    initializers: [...body.initializers.values()].filter((one) => !shared.has(one)).map(copied),
     inputs: body.inputs.map(renamed),
     outputs: body.outputs.map(renamed),
     valueInfo: body.valueInfo.map(renamed),

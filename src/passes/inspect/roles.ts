@@ -117,7 +117,7 @@ function formOf(graph: Graph, node: Node, index: number): string | undefined {
       .flatMap((use) => (use.node === undefined || use.index !== 0 ? [] : [use.node]));
     return next.some((one) => isOp(one, 'Mul') || isOp(one, 'Sub')) ? 'Cast · scale' : undefined;
   }
-  if (RESHAPES.concat('Transpose', 'Identity').some((opType) => isOp(node, opType))) {
+  if (RESHAPES.concat('Transpose', 'Identity', 'Slice').some((opType) => isOp(node, opType))) {
     const next = graph.uses(node.outputs[0] ?? '')[0];
     return next?.node === undefined ? undefined : formOf(next.graph, next.node, next.index);
   }
@@ -134,7 +134,9 @@ function endsOf(graph: Graph, node: Node): Set<string> {
     for (const one of level) {
       const { node: at } = one;
       const stored = isOp(at, 'Mul') || isOp(at, 'Sub') ? isStoredSide(one.graph, at.inputs[0] ?? '') : false;
-      if (!stored && !THROUGH.some((opType) => isOp(at, opType))) {
+      // A Slice of all of a weight gives one more reader integers of its own.
+      const copied = isOp(at, 'Slice') && formOf(one.graph, at, 0) !== undefined;
+      if (!stored && !copied && !THROUGH.some((opType) => isOp(at, opType))) {
         ends.add(nameOf(at));
         continue;
       }

@@ -1,9 +1,9 @@
-import { heldName } from '../../layers/held.ts';
+import { namesOf as namesOfHeld } from '../../layers/held.ts';
 import type { Target } from './targets.ts';
 
 /** Names a weight is known by. */
 export function namesOf({ held }: Target): readonly string[] {
-  return [heldName(held), held.tensor.name];
+  return namesOfHeld(held);
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { attribute, createNode, isOp, type Node, stringAttribute } from '../../ir/node.ts';
 import { constant } from '../../ir/tensor.ts';
-import { dropUnused } from '../../layers/held.ts';
+import { dropUnused, madeFrom } from '../../layers/held.ts';
 import { traceBack } from '../../layers/trace.ts';
 
 /** An Einsum that is a product with a matrix, once its indices are taken together. */
@@ -65,7 +65,7 @@ function settle(model: Model, graph: Graph, node: Node): void {
     const at = swapped ? kept.length : summed.length;
     matrix = held.graph.uniqueName(`${w}_matrix`);
     const flat = [elementCount(dims.slice(0, at)), elementCount(dims.slice(at))];
-    held.graph.setInitializer({ ...held.tensor, name: matrix, dims: flat });
+    held.graph.setInitializer(madeFrom(held, { ...held.tensor, name: matrix, dims: flat }));
   }
   const name = (part: string): string => graph.uniqueName(`${node.outputs[0]}_${part}`);
   const nodes: Node[] = [];

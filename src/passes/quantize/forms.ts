@@ -2,25 +2,15 @@ import { isShared } from '../../compute/executor.ts';
 import type { DType } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { intAttribute, isOp, type Node } from '../../ir/node.ts';
-import type { Tensor } from '../../ir/tensor.ts';
-import type { LinearParams } from '../../kernels/linear.ts';
 import { isOutFirst, weightAxes } from '../../layers/axes.ts';
 import { gemmParts, scaledBefore, transposeBefore, transposeNode } from '../../layers/gemm.ts';
-import { heldName } from '../../layers/held.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
-import { addTensors, type Emitter } from './emit.ts';
+import type { Emitter } from './emit.ts';
+import { IntegerWeights } from './integers.ts';
 import type { Settled } from './options.ts';
 import type { DistinctScales } from './scales.ts';
-import {
-  paramsOf,
-  type QuantizedWeight,
-  quantizedBytes,
-  quantizedWeight,
-  streamable,
-  type WeightScheme,
-  type WeightShape,
-} from './weight.ts';
+import type { QuantizedWeight, WeightScheme, WeightShape } from './weight.ts';
 
 /** One use rewritten: bytes it added to the model, and what it is now in a few words. */
 export interface Rewritten {
@@ -36,6 +26,8 @@ interface Plan {
   readonly emit: (weight: QuantizedWeight) => void;
   /** What to call it, where the weight does not tell. */
   readonly form?: string;
+  /** Whether each reader needs integers and scale that nobody else reads. */
+  readonly alone?: boolean;
 }
 
 /** Decides the form for each operator and has it emitted. */
@@ -43,23 +35,20 @@ export class Forms {
   readonly #emitter: Emitter;
   readonly #options: Settled;
   readonly #opset: number;
-  readonly #scales: DistinctScales;
-  readonly #made = new Map<Tensor, Map<string, QuantizedWeight>>();
-  /** Looks at weights that have begun, by tensor and key. */
-  readonly #begun = new Map<Tensor, Map<string, Promise<LinearParams | undefined>>>();
+  readonly #weights: IntegerWeights;
 
   constructor(emitter: Emitter, options: Settled, opset: number, scales: DistinctScales) {
     this.#emitter = emitter;
     this.#options = options;
     this.#opset = opset;
-    this.#scales = scales;
+    this.#weights = new IntegerWeights(options, scales);
   }
 
   /** Rewrites the node of one use, or tells why not; then nothing has changed. */
   async apply(use: WeightUse): Promise<Rewritten | Skip> {
     const plan = this.#plan(use);
     if ('reason' in plan) return plan;
-    const made = await this.#weight(use, plan);
+    const made = await this.#weights.of(use, plan.shape, this.#scheme(plan), plan.alone === true);
     if ('reason' in made) return made;
     plan.emit(made.weight);
     return { added: made.added, form: plan.form ?? this.#form(made.weight) };
@@ -67,23 +56,14 @@ export class Forms {
 
   /** Has a thread look at the weight of a use that {@link apply} will be asked for, if there are several. */
   begin(use: WeightUse): void {
-    const { tensor } = use.held;
-    if (this.#options.unread || tensor.stored === undefined || !isShared(tensor.stored)) return;
+    if (this.#options.unread || use.held.tensor.stored === undefined || !isShared(use.held.tensor.stored)) return;
     const plan = this.#plan(use);
-    if ('reason' in plan || streamable(tensor, plan.shape) === undefined) return;
-    const scheme = this.#scheme(plan);
-    const key = keyOf(plan.shape, scheme);
-    const begun = this.#begun.get(tensor) ?? new Map<string, Promise<LinearParams | undefined>>();
-    if (begun.has(key) || this.#made.get(tensor)?.has(key)) return;
-    const params = paramsOf(tensor, plan.shape, scheme);
-    // Its failure is told by who waits for it; until then nobody looks.
-    params.catch(() => {});
-    this.#begun.set(tensor, begun.set(key, params));
+    if (!('reason' in plan)) this.#weights.begin(use, plan.shape, this.#scheme(plan));
   }
 
   /** Waits until no thread looks at a weight any more. */
-  async end(): Promise<void> {
-    await Promise.allSettled([...this.#begun.values()].flatMap((one) => [...one.values()]));
+  end(): Promise<void> {
+    return this.#weights.end();
   }
 
   #plan(use: WeightUse): Plan | Skip {
@@ -132,7 +112,7 @@ export class Forms {
         });
       }
     };
-    return { shape, perTensor: false, emit };
+    return { shape, perTensor: false, emit, alone: this.#options.weightsOnly };
   }
 
   /** A MatMul with a matrix for each batch: one scale for a column of all of them. */
@@ -204,32 +184,6 @@ export class Forms {
     };
   }
 
-  /** The integers of a weight, made once for all uses that can share them. */
-  async #weight(use: WeightUse, plan: Plan): Promise<{ weight: QuantizedWeight; added: number } | Skip> {
-    const { held, graph } = use;
-    const { shape } = plan;
-    const { weightsOnly, unread } = this.#options;
-    const scheme = this.#scheme(plan);
-    const key = keyOf(shape, scheme);
-    const made = this.#made.get(held.tensor) ?? new Map<string, QuantizedWeight>();
-    const found = made.get(key);
-    if (found !== undefined) return { weight: found, added: 0 };
-    const begun = this.#begun.get(held.tensor)?.get(key);
-    this.#begun.get(held.tensor)?.delete(key);
-    const params = await (begun ?? paramsOf(held.tensor, shape, scheme));
-    if (params === undefined) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
-    // Weights-only: ONNX Runtime fuses a weight only if nobody else has it, and needs it in the graph of its node.
-    const home = weightsOnly ? graph : held.graph;
-    const base = heldName(held);
-    const name = (part: string): string => home.uniqueName(`${base}_${part}`);
-    const names = { data: name('quantized'), scale: name('scale'), zeroPoint: name('zero_point') };
-    if (weightsOnly && !unread) this.#scales.settle(params.scale, scheme.perTensor ? 0 : 1);
-    const weight = await quantizedWeight(held.tensor, shape, scheme, params, names);
-    addTensors(home, weight);
-    if (!weightsOnly) this.#made.set(held.tensor, made.set(key, weight));
-    return { weight, added: quantizedBytes(weight) };
-  }
-
   #scheme({ perTensor }: Plan): WeightScheme {
     const { dtype, reduceRange, unread } = this.#options;
     return { dtype, reduceRange, unread, perTensor: perTensor || this.#options.perTensor };
@@ -240,11 +194,6 @@ export class Forms {
     const kind = weightsOnly ? 'weights only' : format === 'qdq' ? 'dynamic' : 'dynamic, MatMulInteger';
     return `${dtype} ${weight.axis === undefined ? 'per tensor' : 'per channel'}, ${kind}`;
   }
-}
-
-/** What makes the integers of a weight those of another use too. */
-function keyOf(shape: WeightShape, scheme: WeightScheme): string {
-  return [shape.transposed, shape.axis, shape.factor, scheme.perTensor].join();
 }
 
 /** An Add that is all that reads a product, and its other side. */

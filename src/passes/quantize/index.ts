@@ -3,8 +3,8 @@ import type { Graph } from '../../ir/graph.ts';
 import { type Model, NO_OPSET } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
 import { dropUnused, heldName } from '../../layers/held.ts';
-import { isExcluded, notFloat, skipUse, type WeightUse, weightUses } from '../../layers/select.ts';
-import type { Change, Skip } from '../../layers/skip.ts';
+import { isExcluded, notFloat, skipUse, type WeightUse, weightOf } from '../../layers/select.ts';
+import type { Skip } from '../../layers/skip.ts';
 import { checkShape } from '../../options/check.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
@@ -13,10 +13,10 @@ import type { Pass, PassReport, Watch } from '../pass.ts';
 import { settleEinsums } from './einsum.ts';
 import { Emitter } from './emit.ts';
 import { Forms } from './forms.ts';
-import { QUANTIZABLE_OPS, QUANTIZE_SHAPE, type QuantizeOptions, type Settled, settle } from './options.ts';
+import { Ledger } from './ledger.ts';
+import { lookedAt, QUANTIZABLE_OPS, QUANTIZE_SHAPE, type QuantizeOptions, type Settled, settle } from './options.ts';
 import { quantizeRecurrent, recurrentWeights } from './recurrent.ts';
 import { settleReshapes } from './reshapes.ts';
-import { unsupportedWeights } from './rest.ts';
 import { DistinctScales } from './scales.ts';
 
 export { QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions } from './options.ts';
@@ -67,49 +67,55 @@ export function planQuantize(options: QuantizeOptions = {}): Pass {
 
 async function run(model: Model, options: Settled, watch?: Watch): Promise<PassReport> {
   const { notes, ...unpacked } = await unpackFirst(model);
-  const inlined = inlineWeights(model, options.opTypes, 'all');
-  notes.push(...inliningNotes(inlined));
-  await settleReshapes(model, options.opTypes);
-  if (options.opTypes.includes('MatMul')) settleEinsums(model);
-  let selected = selectWeights(model, options);
-  const dynamic = !options.weightsOnly && selected.uses.some((use) => use.node.opType !== 'Gather');
+  const ledger = new Ledger(model, options.minElements);
+  notes.push(...(await quantizeWeights(model, options, ledger, watch)));
+  return { pass: 'quantize', ...ledger.close(model), ...unpacked, notes };
+}
+
+/**
+ * Quantizes the weights of the operators in `options.opTypes`, and tells the ledger what became of each.
+ * @returns facts about the whole model
+ */
+export async function quantizeWeights(
+  model: Model,
+  options: Settled,
+  ledger: Ledger,
+  watch?: Watch,
+): Promise<string[]> {
+  const opTypes = lookedAt(options);
+  const notes = inliningNotes(inlineWeights(model, opTypes, 'all'));
+  await settleReshapes(model, opTypes);
+  if (opTypes.includes('MatMul')) settleEinsums(model);
+  let uses = selectWeights(model, options, ledger);
+  const dynamic = !options.weightsOnly && uses.some((use) => use.node.opType !== 'Gather');
   const needed = dynamic && options.format === 'qoperator' ? 11 : PER_AXIS_OPSET;
-  if (selected.uses.length > 0 && model.opset < needed) {
+  if (uses.length > 0 && model.opset < needed) {
     const { raiseOpset } = await import('../opset/index.ts');
     const raised = await raiseOpset(model, PER_AXIS_OPSET);
     if (raised.raised) {
       notes.push(`opset raised from ${raised.from} to ${raised.to}, which 8-bit weights with a scale per channel need`);
       notes.push(...raised.notes);
       // Raising replaces nodes: the ones found before may be gone.
-      selected = selectWeights(model, options);
+      uses = selectWeights(model, options, ledger);
     } else {
       notes.push(`${model.hasOpset ? `opset stays ${model.opset}: ` : ''}${raised.reason}`);
     }
   }
   const { settled, note } = withinOpset(model, options);
-  if (note !== undefined && selected.uses.length > 0) notes.push(note);
-  const skips = [...selected.skips];
+  if (note !== undefined && uses.length > 0) notes.push(note);
   const emitter = new Emitter();
-  const forms = new Forms(
-    emitter,
-    settled,
-    model.opset,
-    options.unread ? new DistinctScales() : await DistinctScales.of(model),
-  );
-  const changes = model.opset < 10 ? [] : await rewrite(model, selected.uses, forms, skips, watch);
-  const recurrent = recurrentWeights(model, options, (use) => refusal(model, use, options));
-  skips.push(...recurrent.skips);
-  changes.push(...(await quantizeRecurrent(model, recurrent.uses, options, emitter, skips)));
+  const distinct = options.unread ? new DistinctScales() : await DistinctScales.of(model);
+  const forms = new Forms(emitter, settled, model.opset, distinct);
+  const convs = model.opset < 10 ? 0 : await rewrite(model, uses, forms, ledger, watch);
+  const recurrent = recurrentWeights(model, options, ledger, (use) => refusal(model, use, options));
+  await quantizeRecurrent(model, recurrent, options, emitter, ledger);
   if (model.opset < 10) {
     const detail = model.hasOpset ? `opset ${model.opset} has no DequantizeLinear` : NO_OPSET;
-    skips.push(...selected.uses.map((use) => skipUse(use, 'opset_too_old', detail)));
+    for (const use of uses) ledger.skip(use.held, skipUse(use, 'opset_too_old', detail));
   }
   model.freeInitializers();
-  const convs = changes.filter((one) => one.opType.includes('Conv')).length;
   if (convs > 0) notes.push(`${convs} of them of Conv: stored as integers, computed in float as fast as before`);
-  const seen = new Set([...changes, ...skips].map((one) => one.weight));
-  skips.push(...unsupportedWeights(model, seen, options.minElements));
-  return { pass: 'quantize', changes, skips, ...unpacked, notes };
+  return notes;
 }
 
 /** The best the model's opset allows, and a note where that is less than asked for. */
@@ -126,20 +132,26 @@ function withinOpset(model: Model, options: Settled): { settled: Settled; note?:
   return { settled: { ...options, weightsOnly: true, perTensor: true, format: 'qdq' }, note };
 }
 
-/** The weights to quantize, in the order of the nodes, and what is left with its reason. */
-export function selectWeights(model: Model, options: Settled): { uses: WeightUse[]; skips: Skip[] } {
-  const found = weightUses(model, QUANTIZABLE_OPS);
+/** The weights to quantize, in the order of the nodes; the ledger is told why not the others. */
+export function selectWeights(model: Model, options: Settled, ledger?: Ledger): WeightUse[] {
   const uses: WeightUse[] = [];
-  const { skips } = found;
-  for (const use of found.uses) {
+  const opTypes: readonly string[] = options.only ?? QUANTIZABLE_OPS;
+  for (const { graph, node } of model.nodes()) {
+    const use = weightOf(graph, node);
+    if (use === undefined) continue;
+    if ('reason' in use) {
+      ledger?.other(graph, use);
+      continue;
+    }
+    if (!opTypes.includes(node.opType)) continue;
     const { tensor } = use.held;
     // Gather also looks up shapes and positions: those are no weights.
-    if (use.node.opType === 'Gather' && (!isFloat(tensor.dtype) || tensor.dims.length < 2)) continue;
+    if (node.opType === 'Gather' && (!isFloat(tensor.dtype) || tensor.dims.length < 2)) continue;
     const no = refusal(model, use, options);
-    if (no !== undefined) skips.push(no);
-    else uses.push(use);
+    if (no === undefined) uses.push(use);
+    else ledger?.skip(use.held, no);
   }
-  return { uses, skips };
+  return uses;
 }
 
 /** Why a weight is not quantized, whatever its form would be. */
@@ -168,20 +180,15 @@ export function refusal(model: Model, use: WeightUse, options: Settled): Skip | 
   return undefined;
 }
 
-/** Rewrites every use, then drops the float weights nothing reads any more. */
+/** Rewrites every use, then drops the float weights nothing reads any more; how many of them are of Conv. */
 async function rewrite(
   model: Model,
   uses: readonly WeightUse[],
   forms: Forms,
-  skips: Skip[],
+  ledger: Ledger,
   watch?: Watch,
-): Promise<Change[]> {
-  const done = new Map<string, { uses: WeightUse[]; after: number; form: string }>();
-  const keys = new Map<Graph, number>();
-  const keyOf = ({ held }: WeightUse): string => {
-    if (!keys.has(held.graph)) keys.set(held.graph, keys.size);
-    return `${keys.get(held.graph)} ${heldName(held)}`;
-  };
+): Promise<number> {
+  const done = new Map<Graph, Map<string, WeightUse[]>>();
   let begun = 0;
   try {
     for (const [index, use] of uses.entries()) {
@@ -190,37 +197,28 @@ async function rewrite(
       const result = await forms.apply(use);
       watch?.(index + 1, uses.length);
       if ('reason' in result) {
-        skips.push(result);
+        ledger.skip(use.held, result);
         continue;
       }
-      const entry = done.get(keyOf(use)) ?? { uses: [], after: 0, form: result.form };
-      entry.uses.push(use);
-      entry.after += result.added;
-      if (!entry.form.includes(result.form)) entry.form += `, ${result.form}`;
-      done.set(keyOf(use), entry);
+      ledger.change(use.held, { node: use.node, ...result });
+      const byName = done.get(use.held.graph) ?? new Map<string, WeightUse[]>();
+      const name = heldName(use.held);
+      done.set(use.held.graph, byName.set(name, [...(byName.get(name) ?? []), use]));
     }
   } finally {
     // After an error: what reads the file ends before somebody closes it.
     await forms.end();
   }
-  return [...done.values()].map(({ uses: users, after, form }): Change => {
+  let convs = 0;
+  for (const users of [...done.values()].flatMap((one) => [...one.values()])) {
     const [{ held }] = users as [WeightUse];
-    const input = held.graph.isOverridable(heldName(held));
+    const input = held.graph.isInput(heldName(held));
     for (const use of users) for (const node of use.via) dropIfUnread(model, node);
     const dropped = dropUnused(held, model.trainingNames);
-    const { tensor } = held;
-    return {
-      weight: heldName(held),
-      nodes: users.map((use) => use.node.name || (use.node.outputs[0] ?? '')),
-      opType: [...new Set(users.map((use) => use.node.opType))].join(', '),
-      dtype: tensor.dtype,
-      dims: tensor.dims,
-      elements: elementCount(tensor.dims),
-      before: tensor.byteLength,
-      after: after + (dropped ? 0 : tensor.byteLength),
-      form: dropped ? `${form}${input ? '; no longer a graph input' : ''}` : `${form}; the float weight stays too`,
-    };
-  });
+    ledger.settle(held, { bytes: dropped ? 0 : held.tensor.byteLength, input });
+    if (users.some((use) => use.node.opType.includes('Conv'))) convs++;
+  }
+  return convs;
 }
 
 /** Removes an Identity, Cast or Transpose whose output nothing reads any more. */

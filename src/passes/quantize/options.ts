@@ -54,7 +54,14 @@ export const QUANTIZE_SHAPE: Shape<QuantizeOptions> = {
 export type Settled = Required<QuantizeOptions> & {
   /** Weights are not read, for a plan: every scale is 1, and every size is that of the result. */
   readonly unread?: boolean;
+  /** Operators this call looks at; the others are for another call. */
+  readonly only?: readonly string[];
 };
+
+/** The operators whose weights are to be quantized in this call. */
+export function lookedAt({ opTypes, only }: Settled): readonly string[] {
+  return only === undefined ? opTypes : opTypes.filter((one) => only.includes(one));
+}
 
 /** The options with defaults for what is missing or undefined. */
 export function settle(options: QuantizeOptions): Required<QuantizeOptions> {

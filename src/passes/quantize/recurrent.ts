@@ -7,32 +7,34 @@ import { createNode, intAttribute, isOp, type Node } from '../../ir/node.ts';
 import { constant, derived, type Tensor } from '../../ir/tensor.ts';
 import { dropUnused, heldName } from '../../layers/held.ts';
 import { RECURRENT_INPUTS, skipUse, type WeightUse } from '../../layers/select.ts';
-import type { Change, Skip } from '../../layers/skip.ts';
+import type { Skip } from '../../layers/skip.ts';
 import { traceBack } from '../../layers/trace.ts';
 import type { Emitter } from './emit.ts';
+import type { Ledger } from './ledger.ts';
 import type { Settled } from './options.ts';
 import { paramsOf, type QuantizedWeight, quantizedBytes, quantizedWeight } from './weight.ts';
 
-/** The weights of recurrent layers: those to quantize, and why not the others. */
+/** The weights of recurrent layers that are to be quantized; the ledger is told why not the others. */
 export function recurrentWeights(
   model: Model,
   options: Settled,
+  ledger: Ledger,
   refusal: (use: WeightUse) => Skip | undefined,
-): { uses: WeightUse[]; skips: Skip[] } {
+): WeightUse[] {
   const uses: WeightUse[] = [];
-  const skips: Skip[] = [];
   for (const { graph, node } of model.nodes()) {
     const indices = isOp(node, node.opType) ? lookup(RECURRENT_INPUTS, node.opType) : undefined;
+    if (options.only?.includes(node.opType) === false) continue;
     for (const index of indices ?? []) {
       const { held, ...path } = traceBack(graph, node.inputs[index] ?? '') ?? { held: undefined };
       if (held === undefined || held.tensor.dims.length !== 3) continue;
       const use = { ...(path as Omit<WeightUse, 'held'>), held, graph, node, index };
       const no = refusal(use) ?? form(use, options);
       if (no === undefined) uses.push(use);
-      else skips.push(no);
+      else ledger.skip(held, no);
     }
   }
-  return { uses, skips };
+  return uses;
 }
 
 /** Why the options have no form for it. */
@@ -66,24 +68,23 @@ export async function quantizeRecurrent(
   uses: readonly WeightUse[],
   options: Settled,
   emitter: Emitter,
-  skips: Skip[],
-): Promise<Change[]> {
-  const changes: Change[] = [];
+  ledger: Ledger,
+): Promise<void> {
   const contrib = !options.weightsOnly;
+  const form = `${options.dtype} per channel, ${options.weightsOnly ? 'weights only' : 'DynamicQuantizeLSTM'}`;
   for (const node of new Set(uses.map((use) => use.node))) {
     const own = uses.filter((use) => use.node === node);
-    if (contrib && own.length < (lookup(RECURRENT_INPUTS, node.opType)?.length ?? 0)) {
-      skips.push(...own.map((use) => skipUse(use, 'unsupported_op', 'DynamicQuantizeLSTM needs both weights')));
+    if (contrib && own.length < 2) {
+      for (const use of own)
+        ledger.skip(use.held, skipUse(use, 'unsupported_op', 'DynamicQuantizeLSTM needs both weights'));
       continue;
     }
     const made = await Promise.all(
       own.map(async (use) => ({ use, weight: await (contrib ? contribWeight : storedWeight)(use, options) })),
     );
     const bad = made.filter(({ weight }) => weight === undefined);
-    if (bad.length > 0) {
-      skips.push(...bad.map(({ use }) => skipUse(use, 'non_finite', 'it holds NaN or infinity')));
-      if (contrib) continue;
-    }
+    for (const { use } of bad) ledger.skip(use.held, skipUse(use, 'non_finite', 'it holds NaN or infinity'));
+    if (bad.length > 0 && contrib) continue;
     let next = node;
     for (const { use, weight } of made) {
       if (weight === undefined) continue;
@@ -93,26 +94,14 @@ export async function quantizeRecurrent(
     }
     own[0]?.graph.replaceNode(node, next);
     if (contrib) model.addOpset('com.microsoft', 1);
-    for (const { use, weight } of made) if (weight !== undefined) changes.push(changeOf(model, use, weight, options));
+    for (const { use, weight } of made) {
+      if (weight === undefined) continue;
+      ledger.change(use.held, { node, added: quantizedBytes(weight), form });
+      const input = use.held.graph.isInput(heldName(use.held));
+      const dropped = dropUnused(use.held, model.trainingNames);
+      ledger.settle(use.held, { bytes: dropped ? 0 : use.held.tensor.byteLength, input });
+    }
   }
-  return changes;
-}
-
-function changeOf(model: Model, use: WeightUse, weight: QuantizedWeight, options: Settled): Change {
-  const dropped = dropUnused(use.held, model.trainingNames);
-  const { node } = use;
-  const { dtype, dims, byteLength } = use.held.tensor;
-  return {
-    weight: heldName(use.held),
-    nodes: [node.name || (node.outputs.find((one) => one !== '') ?? '')],
-    opType: node.opType,
-    dtype,
-    dims,
-    elements: elementCount(dims),
-    before: byteLength,
-    after: quantizedBytes(weight) + (dropped ? 0 : byteLength),
-    form: `${options.dtype} per channel, ${options.weightsOnly ? 'weights only' : 'DynamicQuantizeLSTM'}`,
-  };
 }
 
 /** As a matrix of rows, a scale for each. */

@@ -4,7 +4,7 @@ import { safeInteger } from '../../ir/integers.ts';
 import type { Model } from '../../ir/model.ts';
 import { intAttribute, intsAttribute, isOp, type Node } from '../../ir/node.ts';
 import { toIntegers } from '../../kernels/views.ts';
-import { dropUnused } from '../../layers/held.ts';
+import { dropUnused, madeFrom } from '../../layers/held.ts';
 import { RESHAPES, traceBack } from '../../layers/trace.ts';
 
 /**
@@ -39,7 +39,7 @@ async function settle(model: Model, from: Graph, node: Node): Promise<boolean> {
   // A Squeeze of an axis that is longer than 1 is an error when the model runs, and stays one.
   if (dims === undefined || elementCount(dims) !== elementCount(tensor.dims)) return false;
   graph.removeNode(node);
-  graph.setInitializer({ ...tensor, name: output, dims });
+  graph.setInitializer(madeFrom(held, { ...tensor, name: output, dims }));
   dropUnused(held, model.trainingNames);
   const shape = graph.held(node.inputs[1] ?? '');
   if (shape !== undefined) dropUnused(shape, model.trainingNames);

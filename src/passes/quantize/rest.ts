@@ -1,34 +1,83 @@
-import { elementCount, isFloat } from '../../ir/dtype.ts';
-import type { Model } from '../../ir/model.ts';
-import { isOp } from '../../ir/node.ts';
-import type { Skip } from '../../layers/skip.ts';
+import { elementCount } from '../../ir/dtype.ts';
+import type { Graph, Held } from '../../ir/graph.ts';
+import { lookup } from '../../ir/lookup.ts';
+import { isOp, type Node } from '../../ir/node.ts';
+import { heldName } from '../../layers/held.ts';
+import { RECURRENT_INPUTS, WEIGHT_INPUTS } from '../../layers/select.ts';
+import { MAX_VIA, PASSED } from '../../layers/trace.ts';
+import { usageOf } from '../inspect/roles.ts';
+import { QUANTIZABLE_OPS } from './options.ts';
 
 /** Float tensors below this are biases and constants, not weights somebody misses in the report. */
 const NOTABLE = 1024;
 
-/** Every large float tensor nobody has spoken of yet, as a skip: nothing is left float in silence. */
-export function unsupportedWeights(model: Model, seen: ReadonlySet<string>, minElements: number): Skip[] {
-  const skips: Skip[] = [];
-  for (const graph of model.graphs()) {
-    const constants = graph.nodes.filter((node) => isOp(node, 'Constant')).map((node) => node.outputs[0] ?? '');
-    for (const weight of [...graph.initializers.keys(), ...constants]) {
-      const tensor = graph.held(weight)?.tensor;
-      if (tensor === undefined || seen.has(weight) || !isFloat(tensor.dtype) || tensor.dims.length < 2) continue;
-      const elements = elementCount(tensor.dims);
-      if (elements < Math.max(NOTABLE, minElements)) continue;
-      const users = graph.uses(weight).flatMap((use) => (use.node === undefined ? [] : [use.node]));
-      const [node] = users;
-      const opType = node?.opType ?? '';
-      const detail = node === undefined ? 'no node reads it' : `${opType} has no 8-bit form for it`;
-      skips.push({
-        weight,
-        node: node?.name || (node?.outputs[0] ?? ''),
-        opType,
-        elements,
-        reason: 'unsupported_op',
-        detail,
-      });
+/** Why a large tensor cannot be quantized, and the node that says so. */
+export interface Unsupported {
+  readonly node: string;
+  readonly opType: string;
+  readonly detail: string;
+}
+
+/** Where a weight gets to: the input of a node, and the operators it was handed on by. */
+interface End {
+  readonly node: Node;
+  readonly index: number;
+  readonly via: readonly string[];
+}
+
+/**
+ * Why there is no 8-bit form for a tensor, should no node turn out to have one.
+ * @returns undefined for what nobody misses: small tensors, vectors in any number of dims, biases, scales
+ */
+export function unsupported(held: Held, minElements: number): Unsupported | undefined {
+  const { dims } = held.tensor;
+  const elements = elementCount(dims);
+  if (elements < Math.max(NOTABLE, minElements) || elements === Math.max(...dims)) return undefined;
+  if (usageOf(held).role !== 'weight') return undefined;
+  const ends = endsOf(held.graph, heldName(held));
+  if (ends.length > 0 && ends.every(isBias)) return undefined;
+  const [end] = ends.filter((one) => !isBias(one));
+  if (end === undefined) {
+    const given = held.graph.uses(heldName(held)).length > 0;
+    return { node: '', opType: '', detail: given ? 'it is an output of its graph' : 'no node reads it' };
+  }
+  const { node } = end;
+  return { node: node.name || (node.outputs[0] ?? ''), opType: node.opType, detail: reasonOf(end) };
+}
+
+function reasonOf({ node: { opType }, via }: End): string {
+  const known: readonly string[] = QUANTIZABLE_OPS;
+  if (!known.includes(opType)) return `${opType} has no 8-bit form for it`;
+  const way = [...new Set(via)].join(', ');
+  return via.length > 0
+    ? `it comes to ${opType} by way of ${way}, which is not followed`
+    : `${opType} has no 8-bit form for it at this place`;
+}
+
+/** Whether what a node does with it is to add it: what is left once weights and activations are known. */
+function isBias({ node, index }: End): boolean {
+  if (!isOp(node, node.opType)) return false;
+  const recurrent = lookup(RECURRENT_INPUTS, node.opType);
+  if (recurrent !== undefined) return index > Math.max(...recurrent);
+  return node.opType !== 'Gather' && lookup(WEIGHT_INPUTS, node.opType) !== undefined && index === 2;
+}
+
+/** The nodes that do something with a value, behind those that only hand it on. */
+function endsOf(graph: Graph, name: string): End[] {
+  const ends: End[] = [];
+  const open: { readonly scope: Graph; readonly value: string; readonly via: readonly string[] }[] = [
+    { scope: graph, value: name, via: [] },
+  ];
+  for (let next = open.pop(); next !== undefined && ends.length < MAX_ENDS; next = open.pop()) {
+    for (const { graph: at, node, index } of next.scope.uses(next.value)) {
+      if (node === undefined) continue;
+      const on = next.via.length < MAX_VIA && index === 0 && PASSED.some((opType) => isOp(node, opType));
+      if (on) open.push({ scope: at, value: node.outputs[0] ?? '', via: [...next.via, node.opType] });
+      else ends.push({ node, index, via: next.via });
     }
   }
-  return skips;
+  return ends;
 }
+
+/** Of a constant that a thousand nodes read, a few say as much. */
+const MAX_ENDS = 64;

@@ -59,7 +59,7 @@ export const PATHS: readonly Case[] = [
       stored: weight([32]),
       shape: ints(8, -1),
     }),
-    changed: ['w'],
+    changed: ['stored'],
     hasNot: ['Reshape'],
   },
   {
@@ -73,7 +73,7 @@ export const PATHS: readonly Case[] = [
       ],
       { stored: weight([8, 2, 2]), one: ints(-1) },
     ),
-    changed: ['w'],
+    changed: ['stored'],
     hasNot: ['Unsqueeze', 'Squeeze', 'Flatten'],
   },
   {
@@ -86,7 +86,7 @@ export const PATHS: readonly Case[] = [
       ],
       { shape: ints(8, 4) },
     ),
-    changed: ['w'],
+    changed: ['stored'],
   },
   {
     name: 'weight behind Reshape that another node reads too stays',

@@ -43,12 +43,12 @@ const einsum = (equation: string, dims: readonly number[], x: readonly number[],
 const einsums: readonly Case[] = [
   einsum('bsd,dk->bsk', [8, 4], [2, 3, 8]),
   einsum(' ... d , k d -> ... k ', [4, 8], [2, 3, 8]),
-  einsum('bsd,dhk->bshk', [8, 3, 4], [2, 5, 8], { changed: ['w_matrix'] }),
-  einsum('bshk,hkd->bsd', [3, 4, 6], [2, 5, 3, 4], { changed: ['w_matrix'] }),
-  einsum('bshk,dhk->bsd', [6, 3, 4], [2, 5, 3, 4], { changed: ['w_matrix'] }),
+  einsum('bsd,dhk->bshk', [8, 3, 4], [2, 5, 8], { changed: ['w'] }),
+  einsum('bshk,hkd->bsd', [3, 4, 6], [2, 5, 3, 4], { changed: ['w'] }),
+  einsum('bshk,dhk->bsd', [6, 3, 4], [2, 5, 3, 4], { changed: ['w'] }),
   einsum('bsd,dhk->bshk', [8, 3, 4], [2, 5, 8], {
     name: 'Einsum, weights only',
-    changed: ['w_matrix'],
+    changed: ['w'],
     options: { weightsOnly: true },
   }),
   einsum('bsd,dk->bks', [32, 32], [2, 3, 32], {

@@ -55,7 +55,7 @@ export const OTHER_FORMS: readonly Form[] = [
       y = Mul (a, b)`,
   },
   {
-    name: 'a shared weight has copies of its own, weights only',
+    name: 'a shared weight is there once, with a scale for each reader, weights only',
     spec: model(
       [
         { op: 'MatMul', in: ['x', 'w'], out: ['a'] },
@@ -67,11 +67,13 @@ export const OTHER_FORMS: readonly Form[] = [
     golden: `
       int8[3,3] w_quantized
       float32[3] w_scale
-      int8[3,3] w_quantized_1
+      int64[1] w_start
+      int64[1] w_end
       float32[3] w_scale_1
       w_dequantized = DequantizeLinear <axis = 1> (w_quantized, w_scale)
       a_product = MatMul (x, w_dequantized)
       a = Sum (a_product)
+      w_quantized_1 = Slice (w_quantized, w_start, w_end)
       w_dequantized_1 = DequantizeLinear <axis = 1> (w_quantized_1, w_scale_1)
       y_product = MatMul (a, w_dequantized_1)
       y = Sum (y_product)`,

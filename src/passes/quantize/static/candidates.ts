@@ -7,6 +7,7 @@ import { gemmParts } from '../../../layers/gemm.ts';
 import { skipUse, type WeightUse, weightOf } from '../../../layers/select.ts';
 import type { Skip, SkipReason } from '../../../layers/skip.ts';
 import { refusal as leftAlone } from '../index.ts';
+import type { Ledger } from '../ledger.ts';
 import type { QuantizeOptions } from '../options.ts';
 
 /** A Conv or Gemm that can run on integers, with the values whose ranges that takes, as its graph calls them. */
@@ -25,22 +26,22 @@ export interface Candidate {
 /** What can be quantized with its activations, and what cannot. */
 export interface Found {
   readonly candidates: readonly Candidate[];
-  readonly skips: readonly Skip[];
   /** How many nodes cannot for which reason, e.g. `Conv: its bias is no constant`. */
   readonly reasons: ReadonlyMap<string, number>;
 }
 
 /**
- * The nodes that can run on integers, graph after graph in their order, and of weights that cannot, why: nodes of the main graph
- * and of branches of If, which calibration sees.
+ * The nodes that can run on integers, graph after graph in their order: nodes of the main graph and of branches of If, which
+ * calibration sees.
+ * @param ledger - is told of weights that cannot, and why
  */
 export function staticCandidates(
   model: Model,
   options: Required<QuantizeOptions>,
   places: Places = new Places(model),
+  ledger?: Ledger,
 ): Found {
   const candidates: Candidate[] = [];
-  const skips: Skip[] = [];
   const reasons = new Map<string, number>();
   for (const graph of places.graphs) {
     const hidden = places.hidden(graph);
@@ -55,10 +56,10 @@ export function staticCandidates(
       }
       const reason = `${node.opType}: ${no.why}`;
       reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-      if (no.skip !== undefined) skips.push(no.skip);
+      if (no.skip !== undefined) ledger?.skip(use.held, no.skip);
     }
   }
-  return { candidates, skips, reasons };
+  return { candidates, reasons };
 }
 
 function candidateOf(use: WeightUse): Candidate {

@@ -67,7 +67,7 @@ export function correctBias(ranges: ActivationRanges, options: QuantizeOptions =
 function layersOf(model: Model, options: QuantizeOptions): Layer[] {
   const settled = settle({ ...options, weightsOnly: true, format: 'qdq' });
   const opTypes = QUANTIZABLE_OPS.filter((one) => LAYERS.includes(one) && settled.opTypes.includes(one));
-  const { uses } = selectWeights(model, { ...settled, opTypes });
+  const uses = selectWeights(model, { ...settled, opTypes });
   const places = new Places(model);
   return uses.flatMap((use) => {
     const seen = places.hidden(use.graph) === undefined;

@@ -1,4 +1,23 @@
+import type { ActivationRanges } from '../../../ir/ranges.ts';
+import type { Shape } from '../../../options/check.ts';
+import { QUANTIZE_SHAPE, type QuantizeOptions } from '../options.ts';
 import type { ActivationDType } from './qdq.ts';
+
+export interface StaticOptions extends QuantizeOptions {
+  /** What calibration measured, by the names of the folded model; see {@link calibrationValues}. */
+  readonly ranges: ActivationRanges;
+  /** Type of quantized activations. */
+  readonly activations?: ActivationDType;
+  /** A Conv or Gemm one of whose activations would fall below this signal-to-noise ratio, in dB, stays float. */
+  readonly minNodeSqnr?: number;
+}
+
+export const STATIC_SHAPE: Shape<StaticOptions> = {
+  ...QUANTIZE_SHAPE,
+  ranges: 'object',
+  activations: ['uint8', 'int8'],
+  minNodeSqnr: 'number',
+};
 
 /** What static quantization does unless told otherwise. */
 export const STATIC_DEFAULTS: { readonly activations: ActivationDType; readonly minNodeSqnr: number } = {

@@ -1,0 +1,138 @@
+import type { Graph } from '../../ir/graph.ts';
+import { createNode } from '../../ir/node.ts';
+import { constant, type Tensor } from '../../ir/tensor.ts';
+import type { LinearParams } from '../../kernels/linear.ts';
+import { heldName } from '../../layers/held.ts';
+import { skipUse, type WeightUse } from '../../layers/select.ts';
+import type { Skip } from '../../layers/skip.ts';
+import { addTensors } from './emit.ts';
+import type { Settled } from './options.ts';
+import type { DistinctScales } from './scales.ts';
+import {
+  paramsOf,
+  type QuantizedWeight,
+  quantizedBytes,
+  quantizedWeight,
+  streamable,
+  type WeightScheme,
+  type WeightShape,
+} from './weight.ts';
+
+/** A weight as integers, for the nodes of one graph. */
+interface Made {
+  readonly weight: QuantizedWeight;
+  readonly params: LinearParams;
+  /** How many more readers have a copy of their own. */
+  copies: number;
+  /** Where all copies begin. */
+  start: string | undefined;
+}
+
+/** Makes weights into integers, once for all nodes that can share them. */
+export class IntegerWeights {
+  readonly #options: Settled;
+  readonly #scales: DistinctScales;
+  readonly #made = new Map<Graph, Map<Tensor, Map<string, Made>>>();
+  /** Looks at weights that have begun, by tensor and key. */
+  readonly #begun = new Map<Tensor, Map<string, Promise<LinearParams | undefined>>>();
+
+  constructor(options: Settled, scales: DistinctScales) {
+    this.#options = options;
+    this.#scales = scales;
+  }
+
+  /** Has a thread look at the weight of a use that {@link of} will be asked for. */
+  begin(use: WeightUse, shape: WeightShape, scheme: WeightScheme): void {
+    const { tensor } = use.held;
+    if (streamable(tensor, shape) === undefined) return;
+    const key = keyOf(shape, scheme);
+    const begun = this.#begun.get(tensor) ?? new Map<string, Promise<LinearParams | undefined>>();
+    if (begun.has(key) || this.#madeFor(use, key) !== undefined) return;
+    const params = paramsOf(tensor, shape, scheme);
+    // Its failure is told by who waits for it; until then nobody looks.
+    params.catch(() => {});
+    this.#begun.set(tensor, begun.set(key, params));
+  }
+
+  /** Waits until no thread looks at a weight any more. */
+  async end(): Promise<void> {
+    await Promise.allSettled([...this.#begun.values()].flatMap((one) => [...one.values()]));
+  }
+
+  /**
+   * The integers of a weight, and how many bytes came into the model for this use.
+   * @param alone - whether each reader needs integers and a scale that nobody else reads
+   */
+  async of(
+    use: WeightUse,
+    shape: WeightShape,
+    scheme: WeightScheme,
+    alone: boolean,
+  ): Promise<{ weight: QuantizedWeight; added: number } | Skip> {
+    const { held } = use;
+    const { unread } = this.#options;
+    const key = keyOf(shape, scheme);
+    const found = this.#madeFor(use, key);
+    if (found !== undefined) return alone ? this.#copyOf(use, found) : { weight: found.weight, added: 0 };
+    const begun = this.#begun.get(held.tensor)?.get(key);
+    this.#begun.get(held.tensor)?.delete(key);
+    const params = await (begun ?? paramsOf(held.tensor, shape, scheme));
+    if (params === undefined) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
+    const home = this.#homeOf(use);
+    const base = heldName(held);
+    const name = (part: string): string => home.uniqueName(`${base}_${part}`);
+    const names = { data: name('quantized'), scale: name('scale'), zeroPoint: name('zero_point') };
+    if (this.#options.weightsOnly && !unread) this.#scales.settle(params.scale, scheme.perTensor ? 0 : 1);
+    const weight = await quantizedWeight(held.tensor, shape, scheme, params, names);
+    addTensors(home, weight);
+    const made = this.#made.get(home) ?? new Map<Tensor, Map<string, Made>>();
+    const ofTensor = made.get(held.tensor) ?? new Map<string, Made>();
+    this.#made.set(home, made.set(held.tensor, ofTensor.set(key, { weight, params, copies: 0, start: undefined })));
+    return { weight, added: quantizedBytes(weight) };
+  }
+
+  /** The graph that holds the integers: with float activations that of the node, for ONNX Runtime fuses no captured weight. */
+  #homeOf({ graph, held }: WeightUse): Graph {
+    return this.#options.weightsOnly ? graph : held.graph;
+  }
+
+  #madeFor(use: WeightUse, key: string): Made | undefined {
+    return this.#made.get(this.#homeOf(use))?.get(use.held.tensor)?.get(key);
+  }
+
+  /**
+   * The same integers for one more reader, where ONNX Runtime fuses a weight only if nobody else has it and its scale: a
+   * Slice of all of them, which it computes when it loads the model. Each ends elsewhere behind the last row, or they
+   * would be merged before that.
+   */
+  #copyOf({ graph, node, held }: WeightUse, made: Made): { weight: QuantizedWeight; added: number } {
+    const { weight, params } = made;
+    made.copies++;
+    const base = heldName(held);
+    const name = (part: string): string => graph.uniqueName(`${base}_${part}`);
+    if (made.start === undefined) {
+      made.start = name('start');
+      graph.setInitializer(constant(made.start, 'int64', [1], BigInt64Array.of(0n)));
+    }
+    const [end, all] = [name('end'), name('quantized')];
+    const rows = (weight.data.dims[0] ?? 0) + made.copies;
+    graph.setInitializer(constant(end, 'int64', [1], BigInt64Array.of(BigInt(rows))));
+    const inputs = [weight.data.name, made.start, end];
+    graph.insertBefore(node, createNode({ name: name('Slice'), opType: 'Slice', inputs, outputs: [all] }));
+    const scale = params.scale.slice();
+    if (!this.#options.unread) this.#scales.settle(scale, weight.scale.dims.length);
+    const own: QuantizedWeight = {
+      ...weight,
+      data: { ...weight.data, name: all },
+      scale: constant(name('scale'), 'float32', weight.scale.dims, scale),
+      zeroPoint: weight.zeroPoint && { ...weight.zeroPoint, name: name('zero_point') },
+    };
+    for (const tensor of [own.scale, own.zeroPoint]) if (tensor !== undefined) graph.setInitializer(tensor);
+    return { weight: own, added: own.scale.byteLength + (own.zeroPoint?.byteLength ?? 0) };
+  }
+}
+
+/** What makes the integers of a weight those of another use too. */
+function keyOf(shape: WeightShape, scheme: WeightScheme): string {
+  return [shape.transposed, shape.axis, shape.factor, scheme.perTensor].join();
+}

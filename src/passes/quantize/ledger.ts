@@ -1,0 +1,181 @@
+import { elementCount, isFloat } from '../../ir/dtype.ts';
+import type { Graph, Held } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import { isOp, type Node } from '../../ir/node.ts';
+import type { Tensor } from '../../ir/tensor.ts';
+import { heldName } from '../../layers/held.ts';
+import type { Change, Skip } from '../../layers/skip.ts';
+import { type Unsupported, unsupported } from './rest.ts';
+
+/** One node that reads a weight in another form now. */
+export interface Rewrite {
+  readonly node: Node;
+  /** Bytes that were added for it. */
+  readonly added: number;
+  /** What the weight is for it, in a few words. */
+  readonly form: string;
+}
+
+/** What became of one weight of the file. */
+interface Entry {
+  readonly name: string;
+  readonly root: Tensor;
+  readonly rewrites: Rewrite[];
+  /** Bytes of it that stay float. */
+  left: number;
+  /** Whether a caller could feed another value before. */
+  input: boolean;
+  skip?: Skip;
+}
+
+/**
+ * The account of a run: every weight of the file once, as changed or as left alone for one reason, under the name it has
+ * there. Kept by tensor, however many nodes read it and whatever passes on the way make of it.
+ */
+export class Ledger {
+  /** Names of the float tensors in the file. */
+  readonly #names = new Map<Tensor, string>();
+  /** Every value of the file. What has another name is ours. */
+  readonly #values: ReadonlySet<string>;
+  readonly #unsupported: ReadonlyMap<Tensor, Unsupported>;
+  /** By tensor and name: a Constant that was copied with its function is a weight for each call. */
+  readonly #entries = new Map<Tensor, Map<string, Entry>>();
+  readonly #changed = new Set<Entry>();
+  /** Of weights that are no tensors of floats, by graph and name. */
+  readonly #others = new Map<string, Skip>();
+  readonly #graphs = new Map<Graph, number>();
+
+  /** @param model - before anything is changed */
+  constructor(model: Model, minElements: number) {
+    const values = new Set<string>();
+    const large = new Map<Tensor, Unsupported>();
+    for (const graph of model.graphs()) {
+      for (const { name } of [...graph.inputs, ...graph.sparseInitializers]) values.add(name);
+      for (const name of graph.initializers.keys()) values.add(name);
+      for (const node of graph.nodes) for (const name of node.outputs) values.add(name);
+      for (const held of heldBy(graph)) {
+        if (!isFloat(held.tensor.dtype)) continue;
+        this.#names.set(held.tensor, heldName(held));
+        const why = unsupported(held, minElements);
+        if (why !== undefined) large.set(held.tensor, why);
+      }
+    }
+    this.#values = values;
+    this.#unsupported = large;
+  }
+
+  /** A weight was rewritten for one of its readers. */
+  change(held: Held, rewrite: Rewrite): void {
+    const entry = this.#entry(held);
+    entry.rewrites.push(rewrite);
+    this.#changed.add(entry);
+  }
+
+  /** How much of a rewritten weight stays, once all its readers were looked at. */
+  settle(held: Held, left: { readonly bytes: number; readonly input?: boolean }): void {
+    const entry = this.#entry(held);
+    entry.left = left.bytes;
+    entry.input ||= left.input === true;
+  }
+
+  /** A weight was left alone, unless it is changed for another reader. The first reason is told. */
+  skip(held: Held, skip: Skip): void {
+    if (isFloat(held.tensor.dtype)) {
+      const entry = this.#entry(held);
+      entry.skip ??= { ...skip, weight: entry.name };
+    } else {
+      this.#tell(held.graph, skip);
+    }
+  }
+
+  /** What the weight of a node is that cannot be had: maybe no tensor at all. What this run wrote itself is not told. */
+  other(graph: Graph, skip: Skip): void {
+    const held = graph.held(skip.weight);
+    if (held !== undefined) this.skip(held, skip);
+    else this.#tell(graph, skip);
+  }
+
+  #tell(graph: Graph, skip: Skip): void {
+    if (!this.#values.has(skip.weight)) return;
+    let scope = graph;
+    while (scope.parent !== undefined && !scope.defines(skip.weight)) scope = scope.parent;
+    if (!this.#graphs.has(scope)) this.#graphs.set(scope, this.#graphs.size);
+    const key = `${this.#graphs.get(scope)} ${skip.weight}`;
+    if (!this.#others.has(key)) this.#others.set(key, skip);
+  }
+
+  /**
+   * The account.
+   * @param model - as it is now, where all that can be done was tried: large weights nobody has spoken of are told too
+   */
+  close(model?: Model): { changes: Change[]; skips: Skip[] } {
+    const left = [...this.#entries.values()]
+      .flatMap((one) => [...one.values()])
+      .filter((one) => !this.#changed.has(one));
+    const skips = left.flatMap(({ skip }) => (skip === undefined ? [] : [skip]));
+    skips.push(...this.#others.values(), ...(model === undefined ? [] : this.#rest(model)));
+    return { changes: [...this.#changed].map(changeOf), skips };
+  }
+
+  /** Every large float tensor nobody has spoken of: nothing is left float in silence. */
+  #rest(model: Model): Skip[] {
+    const open = [...this.#unsupported].filter(([root]) => !this.#entries.has(root));
+    if (open.length === 0) return [];
+    const there = new Set<Tensor>();
+    for (const graph of model.graphs()) for (const { tensor } of heldBy(graph)) there.add(this.#rootOf(tensor));
+    return open
+      .filter(([root]) => there.has(root))
+      .map(([root, why]) => ({
+        weight: this.#names.get(root) ?? root.name,
+        elements: elementCount(root.dims),
+        reason: 'unsupported_op',
+        ...why,
+      }));
+  }
+
+  #entry(held: Held): Entry {
+    const root = this.#rootOf(held.tensor);
+    const name = root === held.tensor ? heldName(held) : (this.#names.get(root) ?? heldName(held));
+    const byName = this.#entries.get(root) ?? new Map<string, Entry>();
+    const entry = byName.get(name) ?? { name, root, rewrites: [], left: 0, input: false };
+    this.#entries.set(root, byName.set(name, entry));
+    return entry;
+  }
+
+  /** The tensor of the file that one stands for. */
+  #rootOf(tensor: Tensor): Tensor {
+    let root = tensor;
+    while (!this.#names.has(root) && root.from !== undefined) root = root.from.tensor;
+    return root;
+  }
+}
+
+function changeOf({ name, root, rewrites, left, input, skip }: Entry): Change {
+  const forms = [...new Set(rewrites.map((one) => one.form))].join(', ');
+  const rest = left > 0 ? '; the float weight stays too' : input ? '; no longer a graph input' : '';
+  return {
+    weight: name,
+    nodes: [...new Set(rewrites.map(({ node }) => nodeName(node)))],
+    opType: [...new Set(rewrites.map(({ node }) => node.opType))].join(', '),
+    dtype: root.dtype,
+    dims: root.dims,
+    elements: elementCount(root.dims),
+    before: root.byteLength,
+    after: rewrites.reduce((sum, one) => sum + one.added, left),
+    form: forms + rest,
+    ...(skip && { instead: { reason: skip.reason, detail: skip.detail, kept: left > 0 } }),
+  };
+}
+
+/** The tensors a graph holds itself. */
+function* heldBy(graph: Graph): Generator<Held> {
+  for (const tensor of graph.initializers.values()) yield { tensor, graph, node: undefined };
+  for (const node of graph.nodes) {
+    const held = isOp(node, 'Constant') ? graph.held(node.outputs[0] ?? '') : undefined;
+    if (held !== undefined) yield held;
+  }
+}
+
+function nodeName(node: Node): string {
+  return node.name || (node.outputs.find((one) => one !== '') ?? '');
+}

@@ -1,0 +1,204 @@
+import type { Graph, Held } from '../../../ir/graph.ts';
+import type { Model } from '../../../ir/model.ts';
+import { attribute, createNode, isOp, type Node } from '../../../ir/node.ts';
+import { type ActivationRange, expectedSqnr, heardSqnr } from '../../../ir/ranges.ts';
+import { constant, type Tensor } from '../../../ir/tensor.ts';
+import type { LinearParams } from '../../../kernels/linear.ts';
+import { weightAxes } from '../../../layers/axes.ts';
+import { dropUnused, heldName } from '../../../layers/held.ts';
+import { skipUse, type WeightUse } from '../../../layers/select.ts';
+import type { SkipReason } from '../../../layers/skip.ts';
+import { stopCarrying } from '../../carried.ts';
+import type { Ledger } from '../ledger.ts';
+import { type Settled, settle } from '../options.ts';
+import { paramsOf, quantizedBytes, quantizedWeight, type WeightScheme, type WeightShape } from '../weight.ts';
+import { quantizeBias } from './bias.ts';
+import type { Candidate } from './candidates.ts';
+import { Gains } from './gains.ts';
+import { STATIC_DEFAULTS, type StaticOptions } from './options.ts';
+import { type GraphRanges, QuantizedValues } from './qdq.ts';
+import { keepExcludedFloat } from './seal.ts';
+
+/** What a layer hears of a value is estimated from its weights: it may be one bit, in dB, below the floor for the whole. */
+const BIT: number = 20 * Math.log10(2);
+
+/** A weight as integers, for all readers whose scales are the same. */
+interface Stored {
+  readonly scale: Float32Array;
+  readonly inputs: readonly string[];
+  readonly axis: number | undefined;
+}
+
+/** Rewrites the layers of one graph. */
+export class Rewriter {
+  readonly #model: Model;
+  readonly #graph: Graph;
+  readonly #options: Settled;
+  readonly #ranges: GraphRanges;
+  readonly #floor: number;
+  readonly #values: QuantizedValues;
+  readonly #gains: Gains;
+  readonly #ledger: Ledger;
+  readonly #stored = new Map<Tensor, Stored[]>();
+
+  constructor(
+    model: Model,
+    graph: Graph,
+    options: Omit<StaticOptions, 'ranges'> & { readonly ranges: GraphRanges },
+    ledger: Ledger,
+  ) {
+    const { ranges, ...rest } = options;
+    const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+    const { activations, minNodeSqnr } = { ...STATIC_DEFAULTS, ...given };
+    this.#model = model;
+    this.#graph = graph;
+    this.#options = settle(rest);
+    this.#ranges = ranges;
+    this.#floor = minNodeSqnr;
+    this.#values = new QuantizedValues(graph, ranges, activations);
+    this.#gains = new Gains(graph);
+    this.#ledger = ledger;
+  }
+
+  /** @returns how many values have a copy for each of several readers */
+  async run(candidates: readonly Candidate[]): Promise<number> {
+    const accepted: Candidate[] = [];
+    for (const one of candidates) if (await this.#accepts(one)) accepted.push(one);
+    const read = this.#readByQuantized(accepted);
+    for (const one of accepted) await this.#rewrite(one, read);
+    this.#values.finish();
+    keepExcludedFloat(this.#graph, this.#options);
+    stopCarrying(this.#graph, this.#model.opset);
+    return this.#values.apart;
+  }
+
+  /** Whether both activations keep enough of their signal in 8 bits. */
+  async #accepts({ use, x, y }: Candidate): Promise<boolean> {
+    for (const value of [x, y]) {
+      const range = this.#ranges.get(value);
+      if (range === undefined) {
+        this.#skip(use, 'not_calibrated', `no range is known for '${value}'`);
+        return false;
+      }
+      const fact = await this.#tooLow(value, range);
+      if (fact !== undefined) {
+        this.#skip(use, 'low_sqnr', fact);
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Why 8 bits are too few for a value: for the whole of it, or for what a layer that reads it makes of its channels. */
+  async #tooLow(value: string, range: ActivationRange): Promise<string | undefined> {
+    const whole = expectedSqnr(range);
+    if (whole < this.#floor)
+      return `'${value}' would keep ${whole.toFixed(1)} dB in 8 bits; ${this.#floor} are asked for`;
+    const gains = await this.#gains.of(value, range.channelPowers?.length ?? 0);
+    const heard = Math.min(...gains.map((one) => heardSqnr(range, one) ?? Number.POSITIVE_INFINITY));
+    const least = this.#floor - BIT;
+    if (heard >= least) return undefined;
+    const fact = `'${value}' would keep ${heard.toFixed(1)} dB in 8 bits where it is read`;
+    return `${fact}: its loud channels are not those that count; ${least.toFixed(1)} are asked for`;
+  }
+
+  /** Values that quantized nodes read, and those they were taken from by one node after another. */
+  #readByQuantized(accepted: readonly Candidate[]): Set<string> {
+    const read = new Set<string>();
+    for (const { x } of accepted) {
+      let value = x;
+      while (!read.has(value)) {
+        read.add(value);
+        value = this.#graph.producer(value)?.inputs[0] ?? value;
+      }
+    }
+    return read;
+  }
+
+  async #rewrite({ use, x, y, last, bias }: Candidate, read: ReadonlySet<string>): Promise<void> {
+    const graph = this.#graph;
+    const { node, held } = use;
+    const gemm = isOp(node, 'Gemm');
+    const axis = weightAxes(use, held.tensor.dims)?.out ?? 0;
+    const shape = { transposed: false, axis, factor: 1 };
+    const scheme = {
+      dtype: 'int8',
+      reduceRange: this.#options.reduceRange,
+      perTensor: this.#options.perTensor,
+    } as const;
+    const params = await paramsOf(held.tensor, shape, scheme);
+    if (params === undefined) {
+      this.#skip(use, 'non_finite', 'it holds NaN or infinity');
+      return;
+    }
+    const held2 = bias === undefined ? undefined : graph.held(bias);
+    const input = this.#values.input(x, node);
+    const name = (base: string, part: string): string => graph.uniqueName(`${base}_${part}`);
+    const base = heldName(held);
+    const inputs = [input.name];
+    if (held2 !== undefined && bias !== undefined) {
+      const names = { data: name(bias, 'quantized'), scale: name(bias, 'scale') };
+      const made = await quantizeBias(held2.tensor, input.params.scale, params, names);
+      if (made === undefined) {
+        this.#skip(use, 'non_finite', 'its bias holds NaN or infinity');
+        return;
+      }
+      graph.setInitializer(made.data);
+      graph.setInitializer(made.scale);
+      const scaleAxis = made.scale.dims.length === 0 ? undefined : 0;
+      inputs.push(this.#dequantize(node, bias, [made.data.name, made.scale.name], scaleAxis));
+    }
+    const { inputs: parts, axis: along, added } = await this.#weight(held, shape, scheme, params);
+    inputs.splice(1, 0, this.#dequantize(node, base, parts, along));
+    const next: Node = { ...node, inputs };
+    graph.replaceNode(node, next);
+    const output = this.#values.outputParams(y);
+    if (output !== undefined && (!gemm || read.has(y))) {
+      this.#values.output(last === node ? next : last, y, output);
+    }
+    const form = `int8 ${this.#options.perTensor ? 'per tensor' : 'per channel'}, static`;
+    this.#ledger.change(held, { node: next, added, form });
+    const dropped = dropUnused(held, this.#model.trainingNames);
+    this.#ledger.settle(held, { bytes: dropped ? 0 : held.tensor.byteLength });
+    if (held2 !== undefined) dropUnused(held2, this.#model.trainingNames);
+  }
+
+  /** The integers of a weight, their scale and zero point: those that another reader has, where they are the same. */
+  async #weight(
+    held: Held,
+    shape: WeightShape,
+    scheme: WeightScheme,
+    params: LinearParams,
+  ): Promise<Stored & { readonly added: number }> {
+    const { tensor } = held;
+    const stored = this.#stored.get(tensor) ?? [];
+    const found = stored.find(
+      ({ scale, axis }) =>
+        axis === (scheme.perTensor ? undefined : shape.axis) && params.scale.every((one, at) => one === scale[at]),
+    );
+    if (found !== undefined) return { ...found, added: 0 };
+    const name = (part: string): string => this.#graph.uniqueName(`${heldName(held)}_${part}`);
+    const names = { data: name('quantized'), scale: name('scale'), zeroPoint: name('zero_point') };
+    const weight = await quantizedWeight(tensor, shape, scheme, params, names);
+    // QGemm is made only where both sides state a zero point.
+    const zeroPoint = constant(names.zeroPoint, 'int8', weight.scale.dims, new Int8Array(params.scale.length));
+    for (const one of [weight.data, weight.scale, zeroPoint]) this.#graph.setInitializer(one);
+    const inputs = [weight.data.name, weight.scale.name, zeroPoint.name];
+    const made: Stored = { scale: params.scale, inputs, axis: weight.axis };
+    this.#stored.set(tensor, [...stored, made]);
+    return { ...made, added: quantizedBytes(weight) + zeroPoint.byteLength };
+  }
+
+  #skip(use: WeightUse, reason: SkipReason, detail: string): void {
+    this.#ledger.skip(use.held, skipUse(use, reason, detail));
+  }
+
+  #dequantize(anchor: Node, base: string, inputs: readonly string[], axis: number | undefined): string {
+    const graph = this.#graph;
+    const output = graph.uniqueName(`${base}_dequantized`);
+    const name = graph.uniqueName(`${base}_DequantizeLinear`);
+    const attributes = axis === undefined ? [] : [attribute.int('axis', axis)];
+    graph.insertBefore(anchor, createNode({ name, opType: 'DequantizeLinear', inputs, outputs: [output], attributes }));
+    return output;
+  }
+}

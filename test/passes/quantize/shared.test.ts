@@ -1,0 +1,84 @@
+import { describe, expect, test } from '@jest/globals';
+import { Tensor } from 'onnxruntime-node';
+import { diff, quantize } from '../../../src/index.ts';
+import { buildModel, f32, type GraphSpec, type ModelSpec, type NodeSpec, value } from '../../support/build.ts';
+import { runFused } from '../../support/fusion.ts';
+import { modelOf, pass } from '../../support/model.ts';
+import { feed, runModel } from '../../support/ort.ts';
+import { randomFloats } from '../../support/random.ts';
+import { sqnr } from '../../support/sqnr.ts';
+
+/** `readers` layers in a row that have one weight. */
+function chain(width: number, readers: number, opset = 17, op = 'MatMul'): ModelSpec {
+  const nodes: NodeSpec[] = [];
+  for (let at = 0; at < readers; at++) {
+    const last = at === readers - 1;
+    nodes.push({ op, in: [at === 0 ? 'x' : `t${at - 1}`, 'w'], out: [`m${at}`] });
+    nodes.push({ op: 'Tanh', in: [`m${at}`], out: [last ? 'y' : `t${at}`] });
+  }
+  return {
+    opset,
+    inputs: { x: f32(['n', width]) },
+    outputs: { y: f32(['n', width]) },
+    initializers: { w: f32([width, width], randomFloats([width, width], 3, -0.2, 0.2)) },
+    nodes,
+  };
+}
+
+describe('weights only: one weight that several nodes read is in the file once, and each of them is fused', () => {
+  test.each([
+    ['two', chain(96, 2), {}],
+    ['six', chain(96, 6), {}],
+    ['opset 13', chain(96, 6, 13), {}],
+    ['opset 21', chain(96, 6, 21), {}],
+    ['scales so few that equal ones are merged', chain(8, 6), {}],
+    ['uint8', chain(96, 6), { dtype: 'uint8' }],
+    ['one scale for all', chain(96, 6), { perTensor: true }],
+    ['Gemm', chain(96, 6, 17, 'Gemm'), {}],
+  ] as const)('%s', async (_, spec, options) => {
+    const source = buildModel(spec);
+    const { bytes, report } = await pass(source, quantize({ weightsOnly: true, ...options }));
+    const readers = spec.nodes.length / 2;
+    const [change] = report.changes;
+    const { elements = 0, after = 0 } = change ?? {};
+    expect(report.changes).toHaveLength(1);
+    // Of the readers behind the first: a scale for each column, and a zero point.
+    const columns = 'perTensor' in options ? 1 : Math.sqrt(elements);
+    expect(after).toBe(elements + readers * columns * ('dtype' in options ? 5 : 4));
+    const width = spec.inputs?.['x']?.dims?.[1] as number;
+    const feeds = { x: feed([4, width], randomFloats([4, width], 9)) };
+    const { integer, float, dequantized, outputs } = await runFused(bytes, feeds);
+    expect([integer, float, dequantized]).toEqual([Array(readers).fill('MatMulNBits'), [], []]);
+    expect(sqnr(await runModel(source, feeds), outputs)).toBeGreaterThan(24);
+  });
+
+  test('in the body of an If as well: once for each graph', async () => {
+    const twice = (from: string, to: string): NodeSpec[] => [
+      { op: 'MatMul', in: [from, 'w'], out: [`${to}_m`] },
+      { op: 'MatMul', in: [`${to}_m`, 'w'], out: [to] },
+    ];
+    const body = (name: string): GraphSpec => ({ outputs: { [name]: f32() }, nodes: twice('h', name) });
+    const source = buildModel({
+      ...chain(32, 1),
+      inputs: { x: f32(['n', 32]), c: value('bool', []) },
+      nodes: [
+        ...twice('x', 'h'),
+        { op: 'If', in: ['c'], out: ['y'], attributes: { then_branch: body('a'), else_branch: body('b') } },
+      ],
+    });
+    const { bytes, report } = await pass(source, quantize({ weightsOnly: true }));
+    expect(report.changes).toMatchObject([{ weight: 'w', before: 4096, after: 3 * (1024 + 2 * 128) }]);
+    const feeds = { x: feed([4, 32], randomFloats([4, 32], 9)), c: new Tensor('bool', [true], []) };
+    const { integer, dequantized, outputs } = await runFused(bytes, feeds);
+    expect([integer, dequantized]).toEqual([Array(6).fill('MatMulNBits'), []]);
+    expect(sqnr(await runModel(source, feeds), outputs)).toBeGreaterThan(24);
+  });
+
+  test('diff knows it for the weight it stands for', async () => {
+    const spec = chain(96, 3);
+    const { bytes } = await pass(spec, quantize({ weightsOnly: true }));
+    const { weights } = await diff(await modelOf(spec), await modelOf(bytes));
+    const [one] = weights.changed.filter(({ name }) => name === 'w');
+    expect(one?.values?.sqnr).toBeGreaterThan(40);
+  });
+});
