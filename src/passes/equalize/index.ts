@@ -5,6 +5,7 @@ import type { ActivationRanges } from '../../ir/ranges.ts';
 import { derived } from '../../ir/tensor.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import { dropUnused, madeFrom } from '../../layers/held.ts';
+import { checkShape } from '../../options/check.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass } from '../pass.ts';
 import { eachPair } from '../quantize/geometry.ts';
@@ -40,7 +41,9 @@ export function equalizationValues(model: Model): Map<string, number> {
  *
  * @see https://arxiv.org/abs/1906.04721 Nagel et al. 2019, section 4.1
  */
-export function equalize({ ranges }: EqualizeOptions = {}): Pass {
+export function equalize(options: EqualizeOptions = {}): Pass {
+  checkShape('equalize', options, { ranges: 'object' });
+  const { ranges } = options;
   return {
     name: 'equalize',
     async run(model) {
