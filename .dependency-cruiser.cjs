@@ -5,9 +5,10 @@ const rooms = {
   ir: ['bytes', 'errors'],
   compute: ['bytes', 'kernels', 'ir', 'errors'],
   onnx: ['bytes', 'ir', 'compute', 'errors'],
-  layers: ['bytes', 'kernels', 'ir', 'errors'],
+  schemes: ['bytes', 'kernels', 'ir', 'compute', 'errors'],
+  layers: ['bytes', 'kernels', 'ir', 'schemes', 'errors'],
   options: ['errors'],
-  passes: ['bytes', 'kernels', 'ir', 'compute', 'layers', 'options', 'errors'],
+  passes: ['bytes', 'kernels', 'ir', 'compute', 'schemes', 'layers', 'options', 'errors'],
   node: ['bytes', 'kernels', 'ir', 'compute', 'onnx', 'layers', 'options', 'errors'],
 };
 const forbidden = Object.entries(rooms).map(([room, allowed]) => ({

@@ -22,7 +22,12 @@ export async function layersOf(
   const found = new Map<string, WeightChange[]>();
   for (const one of weights.changed) found.set(one.name, [...(found.get(one.name) ?? []), one]);
   const names = namesNow(before);
-  return [...gathered(passes)].map(([, { weight, index, changes }]) => {
+  const integers = new Map(
+    weights.changed.flatMap((one) =>
+      one.kind === 'quantized' && one.after !== undefined ? [[one.after.name, one.name] as const] : [],
+    ),
+  );
+  return [...gathered(passes, integers)].map(([, { weight, index, changes }]) => {
     const list = found.get(weight) ?? found.get(names.get(weight) ?? '');
     return rowOf(changes, list?.[index]);
   });
@@ -47,13 +52,14 @@ interface Gathered {
   readonly changes: Change[];
 }
 
-function gathered(passes: readonly PassReport[]): Map<string, Gathered> {
+/** @param integers - the weights that integers stand for, by the name of these */
+function gathered(passes: readonly PassReport[], integers: ReadonlyMap<string, string>): Map<string, Gathered> {
   const rows = new Map<string, Gathered>();
   for (const { changes } of passes) {
     const seen = new Map<string, number>();
     for (const change of changes) {
       // Integers that stand for a weight of an earlier pass are that weight.
-      const plain = change.weight.replace(/_quantized(_\d)?$/, '');
+      const plain = integers.get(change.weight) ?? change.weight;
       const weight = rows.has(`0 ${change.weight}`) || !rows.has(`0 ${plain}`) ? change.weight : plain;
       const index = seen.get(weight) ?? 0;
       seen.set(weight, index + 1);

@@ -6,11 +6,12 @@ import { isOutFirst, weightAxes } from '../../layers/axes.ts';
 import { gemmParts, scaledBefore, transposeBefore, transposeNode } from '../../layers/gemm.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
+import type { Given } from '../../schemes/encode.ts';
+import { type EncodedIntegers, type IntegerScheme, integerScheme, PER_TENSOR } from '../../schemes/scheme.ts';
 import type { Emitter } from './emit.ts';
 import { IntegerWeights } from './integers.ts';
 import type { Settled } from './options.ts';
 import type { DistinctScales } from './scales.ts';
-import type { QuantizedWeight, WeightScheme, WeightShape } from './weight.ts';
 
 /** One use rewritten: bytes it added to the model, and what it is now in a few words. */
 export interface Rewritten {
@@ -20,10 +21,12 @@ export interface Rewritten {
 
 /** What is to become of one use, before its weight is looked at. */
 interface Plan {
-  readonly shape: WeightShape;
+  readonly given: Given;
+  /** Axis of the output channels, in the order the weight is stored. */
+  readonly axis: number;
   /** One scale for all, whatever the options say. */
   readonly perTensor: boolean;
-  readonly emit: (weight: QuantizedWeight) => void;
+  readonly emit: (weight: EncodedIntegers) => void;
   /** What to call it, where the weight does not tell. */
   readonly form?: string;
   /** Whether each reader needs integers and scale that nobody else reads. */
@@ -48,7 +51,7 @@ export class Forms {
   async apply(use: WeightUse): Promise<Rewritten | Skip> {
     const plan = this.#plan(use);
     if ('reason' in plan) return plan;
-    const made = await this.#weights.of(use, plan.shape, this.#scheme(plan), plan.alone === true);
+    const made = await this.#weights.of(use, plan.given, this.#scheme(plan), plan.alone === true);
     if ('reason' in made) return made;
     plan.emit(made.weight);
     return { added: made.added, form: plan.form ?? this.#form(made.weight) };
@@ -58,7 +61,7 @@ export class Forms {
   begin(use: WeightUse): void {
     if (this.#options.unread || use.held.tensor.stored === undefined || !isShared(use.held.tensor.stored)) return;
     const plan = this.#plan(use);
-    if (!('reason' in plan)) this.#weights.begin(use, plan.shape, this.#scheme(plan));
+    if (!('reason' in plan)) this.#weights.begin(use, plan.given, this.#scheme(plan));
   }
 
   /** Waits until no thread looks at a weight any more. */
@@ -93,8 +96,8 @@ export class Forms {
     if (left && (rank === undefined || rank === 0)) {
       return skipUse(use, 'unknown_rank', `its weight is on the left, and the file does not tell the rank of '${x}'`);
     }
-    const shape = { transposed: isOutFirst(use), axis: 1, factor: gemm?.alpha ?? 1 };
-    const emit = (weight: QuantizedWeight): void => {
+    const given = this.#given(use, { transposed: isOutFirst(use), factor: gemm?.alpha ?? 1 });
+    const emit = (weight: EncodedIntegers): void => {
       if (gemm !== undefined) {
         const a = gemm.transA ? transposeBefore(graph, node, x, 2) : x;
         let c = gemm.c === undefined ? undefined : this.#emitter.toFloat(graph, node, gemm.c, dtype);
@@ -112,17 +115,17 @@ export class Forms {
         });
       }
     };
-    return { shape, perTensor: false, emit, alone: this.#options.weightsOnly };
+    return { given, axis: 1, perTensor: false, emit, alone: this.#options.weightsOnly };
   }
 
   /** A MatMul with a matrix for each batch: one scale for a column of all of them. */
   #batched(use: WeightUse): Plan {
     const { graph, node, dtype } = use;
     const { dims } = use.held.tensor;
-    const emit = (weight: QuantizedWeight): void => {
+    const emit = (weight: EncodedIntegers): void => {
       if (this.#options.weightsOnly) {
         // ONNX Runtime has no kernel for batches of integers with float activations.
-        const value = this.#emitter.stored(graph, node, weight, dims, dtype);
+        const value = this.#emitter.stored(graph, node, weight, dtype);
         graph.replaceNode(node, { ...node, inputs: [node.inputs[0] ?? '', value] });
       } else {
         const add = dtype === 'float32' ? followingAdd(graph, node) : undefined;
@@ -131,14 +134,14 @@ export class Forms {
     };
     // ONNX Runtime's kernel takes a zero point for each column of a matrix, not of a batch of them.
     const perTensor = this.#options.dtype === 'uint8' && !this.#options.weightsOnly;
-    return { shape: { transposed: false, axis: dims.length - 1, factor: 1 }, perTensor, emit };
+    return { given: this.#given(use), axis: dims.length - 1, perTensor, emit };
   }
 
   #product(
     graph: Graph,
     node: Node,
     x: string,
-    weight: QuantizedWeight,
+    weight: EncodedIntegers,
     dtype: DType,
     how: { added?: string | undefined; output?: string; add?: FollowingAdd | undefined },
     after: readonly Node[] = [],
@@ -161,7 +164,8 @@ export class Forms {
     const rank = use.held.tensor.dims.length;
     const axis = (intAttribute(node, 'axis', 0) + rank) % rank;
     return {
-      shape: { transposed: use.transposed, axis: rank - 1, factor: 1 },
+      given: this.#given(use, { transposed: use.transposed }),
+      axis: rank - 1,
       perTensor: axis === rank - 1 || this.#opset < 13,
       emit: (weight) => graph.replaceNode(node, ...this.#emitter.embedding(graph, node, weight, dtype)),
       form: `${this.#options.dtype} table`,
@@ -172,27 +176,28 @@ export class Forms {
     const { graph, node, dtype } = use;
     if (use.transposed) return skipUse(use, 'unsupported_op', 'its weight is transposed on its way');
     const { dims } = use.held.tensor;
-    const emit = (weight: QuantizedWeight): void => {
-      const value = this.#emitter.stored(graph, node, weight, dims, dtype);
+    const emit = (weight: EncodedIntegers): void => {
+      const value = this.#emitter.stored(graph, node, weight, dtype);
       const inputs = node.inputs.map((input, index) => (index === use.index ? value : input));
       graph.replaceNode(node, { ...node, inputs });
     };
-    return {
-      shape: { transposed: false, axis: weightAxes(use, dims)?.out ?? 0, factor: 1 },
-      perTensor: false,
-      emit,
-    };
+    return { given: this.#given(use), axis: weightAxes(use, dims)?.out ?? 0, perTensor: false, emit };
   }
 
-  #scheme({ perTensor }: Plan): WeightScheme {
-    const { dtype, reduceRange, unread } = this.#options;
-    return { dtype, reduceRange, unread, perTensor: perTensor || this.#options.perTensor };
+  #given({ held: { tensor } }: WeightUse, how: { transposed?: boolean; factor?: number } = {}): Given {
+    return { tensor, transposed: false, factor: 1, unread: this.#options.unread, ...how };
   }
 
-  #form(weight: QuantizedWeight): string {
-    const { dtype, weightsOnly, format } = this.#options;
+  #scheme({ perTensor, axis }: Plan): IntegerScheme {
+    const { dtype, reduceRange } = this.#options;
+    const whole = perTensor || this.#options.perTensor;
+    return integerScheme(dtype, whole ? PER_TENSOR : { kind: 'channel', axis }, reduceRange);
+  }
+
+  #form(weight: EncodedIntegers): string {
+    const { weightsOnly, format } = this.#options;
     const kind = weightsOnly ? 'weights only' : format === 'qdq' ? 'dynamic' : 'dynamic, MatMulInteger';
-    return `${dtype} ${weight.axis === undefined ? 'per tensor' : 'per channel'}, ${kind}`;
+    return `${weight.scheme.name}, ${kind}`;
   }
 }
 

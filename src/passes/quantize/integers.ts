@@ -5,22 +5,16 @@ import type { LinearParams } from '../../kernels/linear.ts';
 import { heldName } from '../../layers/held.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
-import { addTensors } from './emit.ts';
+import { encode, type Given, paramsOf, streamable } from '../../schemes/encode.ts';
+import { nameFor, namesFor } from '../../schemes/names.ts';
+import { type EncodedIntegers, encodedBytes, type IntegerScheme, partsOf, scaleDims } from '../../schemes/scheme.ts';
+import { addTensors } from '../../schemes/write.ts';
 import type { Settled } from './options.ts';
 import type { DistinctScales } from './scales.ts';
-import {
-  paramsOf,
-  type QuantizedWeight,
-  quantizedBytes,
-  quantizedWeight,
-  streamable,
-  type WeightScheme,
-  type WeightShape,
-} from './weight.ts';
 
 /** A weight as integers, for the nodes of one graph. */
 interface Made {
-  readonly weight: QuantizedWeight;
+  readonly weight: EncodedIntegers;
   readonly params: LinearParams;
   /** How many more readers have a copy of their own. */
   copies: number;
@@ -42,13 +36,13 @@ export class IntegerWeights {
   }
 
   /** Has a thread look at the weight of a use that {@link of} will be asked for. */
-  begin(use: WeightUse, shape: WeightShape, scheme: WeightScheme): void {
+  begin(use: WeightUse, given: Given, scheme: IntegerScheme): void {
     const { tensor } = use.held;
-    if (streamable(tensor, shape) === undefined) return;
-    const key = keyOf(shape, scheme);
+    if (streamable(given) === undefined) return;
+    const key = keyOf(given, scheme);
     const begun = this.#begun.get(tensor) ?? new Map<string, Promise<LinearParams | undefined>>();
     if (begun.has(key) || this.#madeFor(use, key) !== undefined) return;
-    const params = paramsOf(tensor, shape, scheme);
+    const params = paramsOf(given, scheme);
     // Its failure is told by who waits for it; until then nobody looks.
     params.catch(() => {});
     this.#begun.set(tensor, begun.set(key, params));
@@ -65,30 +59,29 @@ export class IntegerWeights {
    */
   async of(
     use: WeightUse,
-    shape: WeightShape,
-    scheme: WeightScheme,
+    given: Given,
+    scheme: IntegerScheme,
     alone: boolean,
-  ): Promise<{ weight: QuantizedWeight; added: number } | Skip> {
+  ): Promise<{ weight: EncodedIntegers; added: number } | Skip> {
     const { held } = use;
     const { unread } = this.#options;
-    const key = keyOf(shape, scheme);
+    const key = keyOf(given, scheme);
     const found = this.#madeFor(use, key);
     if (found !== undefined) return alone ? this.#copyOf(use, found) : { weight: found.weight, added: 0 };
     const begun = this.#begun.get(held.tensor)?.get(key);
     this.#begun.get(held.tensor)?.delete(key);
-    const params = await (begun ?? paramsOf(held.tensor, shape, scheme));
+    const params = await (begun ?? paramsOf(given, scheme));
     if (params === undefined) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
     const home = this.#homeOf(use);
-    const base = heldName(held);
-    const name = (part: string): string => home.uniqueName(`${base}_${part}`);
-    const names = { data: name('quantized'), scale: name('scale'), zeroPoint: name('zero_point') };
-    if (this.#options.weightsOnly && !unread) this.#scales.settle(params.scale, scheme.perTensor ? 0 : 1);
-    const weight = await quantizedWeight(held.tensor, shape, scheme, params, names);
+    const names = namesFor(home, heldName(held));
+    const rank = scaleDims(scheme.granularity, held.tensor.dims).length;
+    if (this.#options.weightsOnly && !unread) this.#scales.settle(params.scale, rank);
+    const weight = await encode(given, scheme, params, names);
     addTensors(home, weight);
     const made = this.#made.get(home) ?? new Map<Tensor, Map<string, Made>>();
     const ofTensor = made.get(held.tensor) ?? new Map<string, Made>();
     this.#made.set(home, made.set(held.tensor, ofTensor.set(key, { weight, params, copies: 0, start: undefined })));
-    return { weight, added: quantizedBytes(weight) };
+    return { weight, added: encodedBytes(weight) };
   }
 
   /** The graph that holds the integers: with float activations that of the node, for ONNX Runtime fuses no captured weight. */
@@ -105,7 +98,7 @@ export class IntegerWeights {
    * Slice of all of them, which it computes when it loads the model. Each ends elsewhere behind the last row, or they
    * would be merged before that.
    */
-  #copyOf({ graph, node, held }: WeightUse, made: Made): { weight: QuantizedWeight; added: number } {
+  #copyOf({ graph, node, held }: WeightUse, made: Made): { weight: EncodedIntegers; added: number } {
     const { weight, params } = made;
     made.copies++;
     const base = heldName(held);
@@ -114,25 +107,26 @@ export class IntegerWeights {
       made.start = name('start');
       graph.setInitializer(constant(made.start, 'int64', [1], BigInt64Array.of(0n)));
     }
-    const [end, all] = [name('end'), name('quantized')];
+    const [end, all] = [name('end'), nameFor(graph, base, 'data')];
     const rows = (weight.data.dims[0] ?? 0) + made.copies;
     graph.setInitializer(constant(end, 'int64', [1], BigInt64Array.of(BigInt(rows))));
     const inputs = [weight.data.name, made.start, end];
     graph.insertBefore(node, createNode({ name: name('Slice'), opType: 'Slice', inputs, outputs: [all] }));
     const scale = params.scale.slice();
     if (!this.#options.unread) this.#scales.settle(scale, weight.scale.dims.length);
-    const own: QuantizedWeight = {
+    const own: EncodedIntegers = {
       ...weight,
-      data: { ...weight.data, name: all },
-      scale: constant(name('scale'), 'float32', weight.scale.dims, scale),
-      zeroPoint: weight.zeroPoint && { ...weight.zeroPoint, name: name('zero_point') },
+      data: { ...weight.data, name: all, from: { tensor: held.tensor, name: base } },
+      scale: constant(nameFor(graph, base, 'scale'), 'float32', weight.scale.dims, scale),
+      zeroPoint: weight.zeroPoint && { ...weight.zeroPoint, name: nameFor(graph, base, 'zeroPoint') },
     };
-    for (const tensor of [own.scale, own.zeroPoint]) if (tensor !== undefined) graph.setInitializer(tensor);
-    return { weight: own, added: own.scale.byteLength + (own.zeroPoint?.byteLength ?? 0) };
+    const [, ...steps] = partsOf(own);
+    for (const tensor of steps) graph.setInitializer(tensor);
+    return { weight: own, added: steps.reduce((sum, one) => sum + one.byteLength, 0) };
   }
 }
 
 /** What makes the integers of a weight those of another use too. */
-function keyOf(shape: WeightShape, scheme: WeightScheme): string {
-  return [shape.transposed, shape.axis, shape.factor, scheme.perTensor].join();
+function keyOf({ transposed, factor }: Given, { granularity }: IntegerScheme): string {
+  return JSON.stringify([transposed, factor, granularity]);
 }

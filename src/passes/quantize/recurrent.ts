@@ -9,10 +9,13 @@ import { dropUnused, heldName } from '../../layers/held.ts';
 import { RECURRENT_INPUTS, skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { traceBack } from '../../layers/trace.ts';
+import { encode, type Given, paramsOf } from '../../schemes/encode.ts';
+import { namesFor } from '../../schemes/names.ts';
+import { type EncodedIntegers, encodedBytes, integerScheme, PER_TENSOR } from '../../schemes/scheme.ts';
+import { addTensors, inputsOf, statedZeroPoint } from '../../schemes/write.ts';
 import type { Emitter } from './emit.ts';
 import type { Ledger } from './ledger.ts';
 import type { Settled } from './options.ts';
-import { paramsOf, type QuantizedWeight, quantizedBytes, quantizedWeight } from './weight.ts';
 
 /** The weights of recurrent layers that are to be quantized; the ledger is told why not the others. */
 export function recurrentWeights(
@@ -90,13 +93,13 @@ export async function quantizeRecurrent(
       if (weight === undefined) continue;
       next = contrib
         ? withContribWeight(use.graph, next, use.index, weight)
-        : withInput(next, use.index, emitter.stored(use.graph, node, weight, use.held.tensor.dims, use.dtype));
+        : withInput(next, use.index, emitter.stored(use.graph, node, weight, use.dtype));
     }
     own[0]?.graph.replaceNode(node, next);
     if (contrib) model.addOpset('com.microsoft', 1);
     for (const { use, weight } of made) {
       if (weight === undefined) continue;
-      ledger.change(use.held, { node, added: quantizedBytes(weight), form });
+      ledger.change(use.held, { node, added: encodedBytes(weight), form });
       const input = use.held.graph.isInput(heldName(use.held));
       const dropped = dropUnused(use.held, model.trainingNames);
       ledger.settle(use.held, { bytes: dropped ? 0 : use.held.tensor.byteLength, input });
@@ -104,41 +107,40 @@ export async function quantizeRecurrent(
   }
 }
 
-/** As a matrix of rows, a scale for each. */
-async function storedWeight(use: WeightUse, options: Settled): Promise<QuantizedWeight | undefined> {
-  const { tensor } = use.held;
-  const [directions = 1, rows = 1, columns = 1] = tensor.dims;
-  const matrix = { ...tensor, dims: [directions * rows, columns] };
-  const shape = { transposed: false, axis: 0, factor: 1 };
-  const params = await paramsOf(matrix, shape, options);
-  if (params === undefined) return undefined;
-  const made = await quantizedWeight(matrix, shape, options, params, namesOf(use));
-  return { ...made, data: { ...made.data, dims: tensor.dims } };
+/** With a scale for each row of each direction. */
+async function storedWeight(use: WeightUse, options: Settled): Promise<EncodedIntegers | undefined> {
+  const granularity = options.perTensor ? PER_TENSOR : ({ kind: 'channel', axis: 1, from: 0 } as const);
+  const scheme = integerScheme(options.dtype, granularity, options.reduceRange);
+  const given = { tensor: use.held.tensor, transposed: false, factor: 1, unread: options.unread };
+  const params = await paramsOf(given, scheme);
+  return params && encode(given, scheme, params, namesFor(use.graph, heldName(use.held)));
 }
 
 /** Each direction transposed, with scales [directions, rows] and zero points, as DynamicQuantizeLSTM wants them. */
-async function contribWeight(use: WeightUse, options: Settled): Promise<QuantizedWeight | undefined> {
+async function contribWeight(use: WeightUse, options: Settled): Promise<EncodedIntegers | undefined> {
   const { tensor } = use.held;
   const [directions = 1, rows = 1, columns = 1] = tensor.dims;
-  const scheme = { ...options, perTensor: false };
-  const shape = { transposed: true, axis: 1, factor: 1 };
-  const names = namesOf(use);
-  const halves: QuantizedWeight[] = [];
+  const { dtype, reduceRange, unread } = options;
+  const scheme = integerScheme(dtype, { kind: 'channel', axis: 1 }, reduceRange);
+  const names = namesFor(use.graph, heldName(use.held));
+  const halves: EncodedIntegers[] = [];
   for (let direction = 0; direction < directions; direction++) {
     const part = sliceOf(tensor, direction, [rows, columns]);
-    const params = await paramsOf(part, shape, scheme);
+    const given: Given = { tensor: part, transposed: true, factor: 1, unread };
+    const params = await paramsOf(given, scheme);
     if (params === undefined) return undefined;
-    halves.push(await quantizedWeight(part, shape, scheme, params, names));
+    halves.push(await encode(given, scheme, params, names));
   }
-  const joined = async (pick: (one: QuantizedWeight) => Tensor): Promise<Uint8Array> =>
+  const joined = async (pick: (one: EncodedIntegers) => Tensor): Promise<Uint8Array> =>
     joinBytes(await Promise.all(halves.map((one) => pick(one).load())));
-  const scale = await joined((one) => one.scale);
-  return {
-    data: derived(names.data, scheme.dtype, [directions, columns, rows], () => joined((one) => one.data)),
-    scale: constant(names.scale, 'float32', [directions, rows], scale),
-    zeroPoint: constant(names.zeroPoint, scheme.dtype, [directions, rows], new Uint8Array(directions * rows)),
-    axis: undefined,
+  const data = derived(names.data, dtype, [directions, columns, rows], () => joined((one) => one.data));
+  const scale = constant(names.scale, 'float32', [directions, rows], await joined((one) => one.scale));
+  const whole = {
+    scheme: integerScheme(dtype, { kind: 'block', axis: 1, size: columns }, reduceRange),
+    data: { ...data, from: { tensor, name: names.of } },
+    scale,
   };
+  return { ...whole, zeroPoint: statedZeroPoint(whole, names.zeroPoint) };
 }
 
 /** One direction of a weight. */
@@ -149,11 +151,6 @@ function sliceOf(tensor: Tensor, direction: number, dims: readonly [number, numb
   return derived(tensor.name, tensor.dtype, dims, load);
 }
 
-function namesOf({ graph, held }: WeightUse): { data: string; scale: string; zeroPoint: string } {
-  const name = (part: string): string => graph.uniqueName(`${heldName(held)}_${part}`);
-  return { data: name('quantized'), scale: name('scale'), zeroPoint: name('zero_point') };
-}
-
 function withInput(node: Node, index: number, value: string): Node {
   return { ...node, inputs: node.inputs.map((one, at) => (at === index ? value : one)) };
 }
@@ -161,13 +158,13 @@ function withInput(node: Node, index: number, value: string): Node {
 /** Where DynamicQuantizeLSTM has the scale of an input; its zero point follows. */
 const SCALE_AT: Readonly<Record<number, number>> = { 1: 8, 2: 10 };
 
-function withContribWeight(graph: Graph, node: Node, index: number, weight: QuantizedWeight): Node {
-  for (const tensor of [weight.data, weight.scale, weight.zeroPoint as Tensor]) graph.setInitializer(tensor);
+function withContribWeight(graph: Graph, node: Node, index: number, weight: EncodedIntegers): Node {
+  addTensors(graph, weight);
   const inputs = Array.from({ length: 12 }, (_, at) => node.inputs[at] ?? '');
   const scaleAt = SCALE_AT[index] as number;
-  inputs[index] = weight.data.name;
-  inputs[scaleAt] = weight.scale.name;
-  inputs[scaleAt + 1] = (weight.zeroPoint as Tensor).name;
+  const [data, ...steps] = inputsOf(weight) as [string, string, string];
+  inputs[index] = data;
+  inputs.splice(scaleAt, steps.length, ...steps);
   const attributes = node.attributes.filter((one) => one.name !== 'layout');
   return createNode({ ...node, opType: 'DynamicQuantizeLSTM', domain: 'com.microsoft', inputs, attributes });
 }

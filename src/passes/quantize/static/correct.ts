@@ -10,10 +10,12 @@ import { weightAxes } from '../../../layers/axes.ts';
 import { gemmParts } from '../../../layers/gemm.ts';
 import { dropUnused, heldName } from '../../../layers/held.ts';
 import type { WeightUse } from '../../../layers/select.ts';
+import { asItIs, encode, paramsOf } from '../../../schemes/encode.ts';
+import { unpacked } from '../../../schemes/packed.ts';
+import { integerScheme, PER_TENSOR } from '../../../schemes/scheme.ts';
 import type { Pass } from '../../pass.ts';
 import { selectWeights } from '../index.ts';
 import { QUANTIZABLE_OPS, type QuantizeOptions, settle } from '../options.ts';
-import { paramsOf, quantizedWeight, type WeightShape } from '../weight.ts';
 
 /** A Conv or Gemm whose bias can take up the mean error of its quantized weight. */
 interface Layer {
@@ -104,19 +106,17 @@ async function meanShift(
   options: QuantizeOptions,
 ): Promise<Float64Array | undefined> {
   const { tensor } = use.held;
-  const shape: WeightShape = { transposed: false, axis, factor: 1 };
   const { dtype, perTensor, reduceRange } = settle(options);
-  const scheme = { dtype, perTensor, reduceRange };
-  const params = await paramsOf(tensor, shape, scheme);
+  const scheme = integerScheme(dtype, perTensor ? PER_TENSOR : { kind: 'channel', axis }, reduceRange);
+  const params = await paramsOf(asItIs(tensor), scheme);
   const channels = tensor.dims[axis] ?? 0;
   // Input channels lie along the other of the first two axes; of a grouped Conv the weight has those of one group.
   const own = tensor.dims[1 - axis] ?? 0;
   const groups = means.length / own;
   if (params === undefined || !Number.isInteger(groups) || channels % groups !== 0) return undefined;
-  const names = { data: 'q', scale: 's', zeroPoint: 'z' };
-  const { data } = await quantizedWeight(tensor, shape, scheme, params, names);
-  const bytes = await data.load();
-  const rounded = dtype === 'int8' ? new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : bytes;
+  const names = { of: tensor.name, data: 'q', scale: 's', zeroPoint: 'z' };
+  const { data } = await encode(asItIs(tensor), scheme, params, names);
+  const rounded = unpacked(await data.load(), dtype);
   const exact = toFloat32(await tensor.load(), 'float32');
   const [rows = 0, columns = 0] = tensor.dims;
   const filter = elementCount(tensor.dims.slice(2));

@@ -3,6 +3,7 @@ import { createNode, isOp, type Node } from '../../../ir/node.ts';
 import type { ActivationRanges } from '../../../ir/ranges.ts';
 import { constant } from '../../../ir/tensor.ts';
 import { nextUp } from '../../../kernels/rounded.ts';
+import { nameFor, type Part } from '../../../schemes/names.ts';
 import { quantizedBy, TAKEN } from './seal.ts';
 
 /** Scale and zero point of one activation. */
@@ -117,7 +118,7 @@ export class QuantizedValues {
       this.#apart.set(value, made);
       return this.#copy(value, anchor, made);
     }
-    const output = this.#graph.uniqueName(`${value}_dequantized`);
+    const output = nameFor(this.#graph, value, 'real');
     this.#graph.insertBefore(anchor, ...this.#pair(value, output, params));
     this.#readAs.set(value, output);
     this.#params.set(output, params);
@@ -181,7 +182,7 @@ export class QuantizedValues {
       this.#params.set(value, params);
       return;
     }
-    const shared = graph.uniqueName(`${value}_dequantized`);
+    const shared = nameFor(graph, value, 'real');
     const name = graph.uniqueName(`${value}_Sum`);
     const sum = createNode({ name, opType: 'Sum', inputs: [shared], outputs: [value] });
     graph.replaceNode(producer, next, ...this.#pair(raw, shared, params), sum);
@@ -193,20 +194,25 @@ export class QuantizedValues {
     const { params } = apart;
     apart.params = { ...params, scale: nextUp(params.scale) };
     apart.readers++;
-    const name = this.#graph.uniqueName(`${value}_dequantized`);
+    const name = nameFor(this.#graph, value, 'real');
     this.#graph.insertBefore(anchor, ...this.#pair(value, name, params));
     return { name, params };
   }
 
   #pair(value: string, output: string, params: ActivationParams): Node[] {
     const graph = this.#graph;
-    const name = (part: string): string => graph.uniqueName(`${output}_${part}`);
-    const [scale, zeroPoint, quantized] = [name('scale'), name('zero_point'), name('quantized')];
+    const part = (which: Part): string => nameFor(graph, output, which);
+    const [scale, zeroPoint, quantized] = [part('scale'), part('zeroPoint'), part('data')];
     const zero = this.#dtype === 'uint8' ? Uint8Array.of(params.zeroPoint) : Int8Array.of(params.zeroPoint);
     graph.setInitializer(constant(scale, 'float32', [], Float32Array.of(params.scale)));
     graph.setInitializer(constant(zeroPoint, this.#dtype, [], zero));
     const node = (opType: string, from: string, to: string): Node =>
-      createNode({ name: name(opType), opType, inputs: [from, scale, zeroPoint], outputs: [to] });
+      createNode({
+        name: graph.uniqueName(`${output}_${opType}`),
+        opType,
+        inputs: [from, scale, zeroPoint],
+        outputs: [to],
+      });
     return [node('QuantizeLinear', value, quantized), node('DequantizeLinear', quantized, output)];
   }
 

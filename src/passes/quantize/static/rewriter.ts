@@ -1,17 +1,33 @@
 import type { Graph, Held } from '../../../ir/graph.ts';
 import type { Model } from '../../../ir/model.ts';
-import { attribute, createNode, isOp, type Node } from '../../../ir/node.ts';
+import { isOp, type Node } from '../../../ir/node.ts';
 import { type ActivationRange, expectedSqnr, heardSqnr } from '../../../ir/ranges.ts';
-import { constant, type Tensor } from '../../../ir/tensor.ts';
+import type { Tensor } from '../../../ir/tensor.ts';
 import type { LinearParams } from '../../../kernels/linear.ts';
 import { weightAxes } from '../../../layers/axes.ts';
 import { dropUnused, heldName } from '../../../layers/held.ts';
 import { skipUse, type WeightUse } from '../../../layers/select.ts';
 import type { SkipReason } from '../../../layers/skip.ts';
+import { asItIs, encode, paramsOf } from '../../../schemes/encode.ts';
+import { nameFor, namesFor } from '../../../schemes/names.ts';
+import {
+  encodedBytes,
+  type Granularity,
+  type IntegerScheme,
+  integerScheme,
+  PER_TENSOR,
+  scaleAxis,
+} from '../../../schemes/scheme.ts';
+import {
+  addTensors,
+  dequantizeNode,
+  granularityAttributes,
+  inputsOf,
+  statedZeroPoint,
+} from '../../../schemes/write.ts';
 import { stopCarrying } from '../../carried.ts';
 import type { Ledger } from '../ledger.ts';
 import { type Settled, settle } from '../options.ts';
-import { paramsOf, quantizedBytes, quantizedWeight, type WeightScheme, type WeightShape } from '../weight.ts';
 import { quantizeBias } from './bias.ts';
 import type { Candidate } from './candidates.ts';
 import { Gains } from './gains.ts';
@@ -26,7 +42,7 @@ const BIT: number = 20 * Math.log10(2);
 interface Stored {
   readonly scale: Float32Array;
   readonly inputs: readonly string[];
-  readonly axis: number | undefined;
+  readonly scheme: IntegerScheme;
 }
 
 /** Rewrites the layers of one graph. */
@@ -120,24 +136,18 @@ export class Rewriter {
     const { node, held } = use;
     const gemm = isOp(node, 'Gemm');
     const axis = weightAxes(use, held.tensor.dims)?.out ?? 0;
-    const shape = { transposed: false, axis, factor: 1 };
-    const scheme = {
-      dtype: 'int8',
-      reduceRange: this.#options.reduceRange,
-      perTensor: this.#options.perTensor,
-    } as const;
-    const params = await paramsOf(held.tensor, shape, scheme);
+    const granularity: Granularity = this.#options.perTensor ? PER_TENSOR : { kind: 'channel', axis };
+    const scheme = integerScheme('int8', granularity, this.#options.reduceRange);
+    const params = await paramsOf(asItIs(held.tensor), scheme);
     if (params === undefined) {
       this.#skip(use, 'non_finite', 'it holds NaN or infinity');
       return;
     }
     const held2 = bias === undefined ? undefined : graph.held(bias);
     const input = this.#values.input(x, node);
-    const name = (base: string, part: string): string => graph.uniqueName(`${base}_${part}`);
-    const base = heldName(held);
     const inputs = [input.name];
     if (held2 !== undefined && bias !== undefined) {
-      const names = { data: name(bias, 'quantized'), scale: name(bias, 'scale') };
+      const names = { data: nameFor(graph, bias, 'data'), scale: nameFor(graph, bias, 'scale') };
       const made = await quantizeBias(held2.tensor, input.params.scale, params, names);
       if (made === undefined) {
         this.#skip(use, 'non_finite', 'its bias holds NaN or infinity');
@@ -145,18 +155,18 @@ export class Rewriter {
       }
       graph.setInitializer(made.data);
       graph.setInitializer(made.scale);
-      const scaleAxis = made.scale.dims.length === 0 ? undefined : 0;
-      inputs.push(this.#dequantize(node, bias, [made.data.name, made.scale.name], scaleAxis));
+      const each: Granularity = made.scale.dims.length === 0 ? PER_TENSOR : { kind: 'channel', axis: 0 };
+      inputs.push(this.#dequantize(node, bias, [made.data.name, made.scale.name], each));
     }
-    const { inputs: parts, axis: along, added } = await this.#weight(held, shape, scheme, params);
-    inputs.splice(1, 0, this.#dequantize(node, base, parts, along));
+    const { inputs: parts, added } = await this.#weight(held, scheme, params);
+    inputs.splice(1, 0, this.#dequantize(node, heldName(held), parts, granularity));
     const next: Node = { ...node, inputs };
     graph.replaceNode(node, next);
     const output = this.#values.outputParams(y);
     if (output !== undefined && (!gemm || read.has(y))) {
       this.#values.output(last === node ? next : last, y, output);
     }
-    const form = `int8 ${this.#options.perTensor ? 'per tensor' : 'per channel'}, static`;
+    const form = `${scheme.name}, static`;
     this.#ledger.change(held, { node: next, added, form });
     const dropped = dropUnused(held, this.#model.trainingNames);
     this.#ledger.settle(held, { bytes: dropped ? 0 : held.tensor.byteLength });
@@ -164,41 +174,31 @@ export class Rewriter {
   }
 
   /** The integers of a weight, their scale and zero point: those that another reader has, where they are the same. */
-  async #weight(
-    held: Held,
-    shape: WeightShape,
-    scheme: WeightScheme,
-    params: LinearParams,
-  ): Promise<Stored & { readonly added: number }> {
+  async #weight(held: Held, scheme: IntegerScheme, params: LinearParams): Promise<Stored & { readonly added: number }> {
     const { tensor } = held;
     const stored = this.#stored.get(tensor) ?? [];
     const found = stored.find(
-      ({ scale, axis }) =>
-        axis === (scheme.perTensor ? undefined : shape.axis) && params.scale.every((one, at) => one === scale[at]),
+      (one) => scaleAxis(one.scheme) === scaleAxis(scheme) && params.scale.every((step, at) => step === one.scale[at]),
     );
     if (found !== undefined) return { ...found, added: 0 };
-    const name = (part: string): string => this.#graph.uniqueName(`${heldName(held)}_${part}`);
-    const names = { data: name('quantized'), scale: name('scale'), zeroPoint: name('zero_point') };
-    const weight = await quantizedWeight(tensor, shape, scheme, params, names);
+    const names = namesFor(this.#graph, heldName(held));
+    const weight = await encode(asItIs(tensor), scheme, params, names);
     // QGemm is made only where both sides state a zero point.
-    const zeroPoint = constant(names.zeroPoint, 'int8', weight.scale.dims, new Int8Array(params.scale.length));
-    for (const one of [weight.data, weight.scale, zeroPoint]) this.#graph.setInitializer(one);
-    const inputs = [weight.data.name, weight.scale.name, zeroPoint.name];
-    const made: Stored = { scale: params.scale, inputs, axis: weight.axis };
+    const zeroPoint = statedZeroPoint(weight, names.zeroPoint);
+    const whole = { ...weight, zeroPoint };
+    addTensors(this.#graph, whole);
+    const made: Stored = { scale: params.scale, inputs: inputsOf(whole), scheme };
     this.#stored.set(tensor, [...stored, made]);
-    return { ...made, added: quantizedBytes(weight) + zeroPoint.byteLength };
+    return { ...made, added: encodedBytes(whole) };
   }
 
   #skip(use: WeightUse, reason: SkipReason, detail: string): void {
     this.#ledger.skip(use.held, skipUse(use, reason, detail));
   }
 
-  #dequantize(anchor: Node, base: string, inputs: readonly string[], axis: number | undefined): string {
-    const graph = this.#graph;
-    const output = graph.uniqueName(`${base}_dequantized`);
-    const name = graph.uniqueName(`${base}_DequantizeLinear`);
-    const attributes = axis === undefined ? [] : [attribute.int('axis', axis)];
-    graph.insertBefore(anchor, createNode({ name, opType: 'DequantizeLinear', inputs, outputs: [output], attributes }));
-    return output;
+  #dequantize(anchor: Node, of: string, inputs: readonly string[], granularity: Granularity): string {
+    const node = dequantizeNode(this.#graph, of, inputs, granularityAttributes(granularity));
+    this.#graph.insertBefore(anchor, node);
+    return node.outputs[0];
   }
 }

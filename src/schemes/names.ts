@@ -1,0 +1,41 @@
+import type { Graph } from '../ir/graph.ts';
+
+/**
+ * What a tensor or value that stands for another one is called: the name of that one, and this behind it. Names are made
+ * here and never taken apart: what a tensor stands for is in `Tensor.from`.
+ */
+const SUFFIXES = { data: '_quantized', scale: '_scale', zeroPoint: '_zero_point', real: '_dequantized' } as const;
+
+/** What becomes of a value: the numbers stored, their scale and zero point, and the value they make again. */
+export type Part = keyof typeof SUFFIXES;
+
+/** Names of the tensors that stand for one float tensor. */
+export interface EncodedNames {
+  /** Of the tensor they stand for. */
+  readonly of: string;
+  readonly data: string;
+  readonly scale: string;
+  readonly zeroPoint: string;
+}
+
+/** A name for what `of` becomes, free in the graph. */
+export function nameFor(graph: Graph, of: string, part: Part): string {
+  return graph.uniqueName(`${of}${SUFFIXES[part]}`);
+}
+
+/** Names for all the tensors that are to stand for `of`, free in the graph. */
+export function namesFor(graph: Graph, of: string): EncodedNames {
+  const name = (part: Part): string => nameFor(graph, of, part);
+  return { of, data: name('data'), scale: name('scale'), zeroPoint: name('zeroPoint') };
+}
+
+/**
+ * Names that the tensors which stand for `of` have in another file, the likeliest first: ours and those of ONNX Runtime's
+ * quantizer. A file says nowhere what its integers stand for.
+ */
+export function likelyNames(of: string): EncodedNames[] {
+  return ['', '_1', '_2'].map((count) => {
+    const name = (part: Part): string => `${of}${SUFFIXES[part]}${count}`;
+    return { of, data: name('data'), scale: name('scale'), zeroPoint: name('zeroPoint') };
+  });
+}

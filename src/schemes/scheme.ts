@@ -1,0 +1,151 @@
+import { bitsOf, type DType, elementCount, isFloat } from '../ir/dtype.ts';
+import type { Tensor } from '../ir/tensor.ts';
+import { channelLayout } from '../kernels/layout.ts';
+
+/** Integer types that real numbers are stored as. */
+export const STORED_INTEGERS = ['int8', 'uint8', 'int4', 'uint4', 'int2', 'uint2'] as const;
+export type StoredInteger = (typeof STORED_INTEGERS)[number];
+
+/** Which elements share a scale; axes are counted from the front. */
+export type Granularity =
+  /** All of them. */
+  | { readonly kind: 'tensor' }
+  /**
+   * Those of one index of `axis`. With `from`, those of one index of all axes from that one to `axis`: rows of several
+   * matrices are `{ axis: 1, from: 0 }`.
+   */
+  | { readonly kind: 'channel'; readonly axis: number; readonly from?: number }
+  /** Each `size` neighbours along `axis`, the last ones maybe fewer. */
+  | { readonly kind: 'block'; readonly axis: number; readonly size: number };
+
+export const PER_TENSOR: Granularity = { kind: 'tensor' };
+
+/** How real numbers are stored: `real = (stored − zero point) · scale`, or as float16 without either. */
+export interface Scheme {
+  /** For people: `int8 per channel`. */
+  readonly name: string;
+  readonly dtype: StoredInteger | 'float16';
+  readonly granularity: Granularity;
+  /** Whether the zero point is 0 everywhere. */
+  readonly symmetric: boolean;
+  /** Largest number stored; the least is −limit where symmetric, 0 otherwise. */
+  readonly limit: number;
+}
+
+/** Of integers. */
+export interface IntegerScheme extends Scheme {
+  readonly dtype: StoredInteger;
+}
+
+/** Real numbers as they are stored. */
+export interface Encoded {
+  readonly scheme: Scheme;
+  readonly data: Tensor;
+  /** Absent for float16. */
+  readonly scale?: Tensor;
+  /** Absent where symmetric: it would be all zeros. */
+  readonly zeroPoint?: Tensor | undefined;
+}
+
+/** Real numbers stored as integers. */
+export interface EncodedIntegers extends Encoded {
+  readonly scheme: IntegerScheme;
+  readonly scale: Tensor;
+}
+
+/**
+ * Integers of a type: symmetric where it has a sign.
+ * @param reduceRange - 7 bits instead of 8, so that sums of two products fit 16 bits on x64 without VNNI
+ */
+export function integerScheme(dtype: StoredInteger, granularity: Granularity, reduceRange = false): IntegerScheme {
+  const symmetric = isSigned(dtype);
+  return { name: nameOf(dtype, granularity), dtype, granularity, symmetric, limit: limitOf(dtype, reduceRange) };
+}
+
+/** Largest number stored, by type and range; those of 8 bits as ONNX Runtime's quantizer has them. */
+function limitOf(dtype: StoredInteger, reduceRange: boolean): number {
+  const bits = bitsOf(dtype);
+  if (reduceRange && bits === 8) return isSigned(dtype) ? 64 : 127;
+  return isSigned(dtype) ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
+}
+
+/** Half-precision floats. */
+export const FLOAT16: Scheme = {
+  name: 'float16',
+  dtype: 'float16',
+  granularity: PER_TENSOR,
+  symmetric: true,
+  limit: 65504,
+};
+
+function nameOf(dtype: StoredInteger, granularity: Granularity): string {
+  return `${dtype} ${granularityName(granularity)}`;
+}
+
+/** `per tensor`, `per channel` or `in blocks of 32`. */
+export function granularityName(granularity: Granularity): string {
+  if (granularity.kind === 'block') return `in blocks of ${granularity.size}`;
+  return granularity.kind === 'tensor' ? 'per tensor' : 'per channel';
+}
+
+export function isSigned(dtype: StoredInteger): boolean {
+  return dtype.startsWith('int');
+}
+
+export function isStoredInteger(dtype: DType): dtype is StoredInteger {
+  return (STORED_INTEGERS as readonly DType[]).includes(dtype);
+}
+
+/** Whether a type is one of those that real numbers are stored as in 8 bits or fewer, the small floats among them. */
+export function isStoredType(dtype: DType): boolean {
+  const bits = bitsOf(dtype);
+  return !isFloat(dtype) && dtype !== 'bool' && bits > 0 && bits <= 8;
+}
+
+/** The axis along which the scales run, undefined for one scale. */
+export function scaleAxis({ granularity }: Scheme): number | undefined {
+  return granularity.kind === 'tensor' ? undefined : granularity.axis;
+}
+
+/** Dims of the scales of data of these dims, as DequantizeLinear takes them. */
+export function scaleDims(granularity: Granularity, dims: readonly number[]): number[] {
+  switch (granularity.kind) {
+    case 'tensor':
+      return [];
+    case 'channel':
+      return dims.slice(granularity.from ?? granularity.axis, granularity.axis + 1);
+    case 'block':
+      return dims.map((dim, axis) => (axis === granularity.axis ? Math.ceil(dim / granularity.size) : dim));
+  }
+}
+
+/** How data of some dims shares scales: its elements as `[outer, length, inner]`, with a scale for each place of `length`. */
+export interface Spread {
+  readonly outer: number;
+  readonly length: number;
+  readonly inner: number;
+  /** Undefined where all of `outer` and `inner` share scales; else they have their own, each for so many places of `length`. */
+  readonly block: number | undefined;
+}
+
+export function spreadOf(granularity: Granularity, dims: readonly number[]): Spread {
+  if (granularity.kind === 'block') {
+    const { outer, channels, inner } = channelLayout(dims, granularity.axis);
+    return { outer, length: channels, inner, block: granularity.size };
+  }
+  const axis = granularity.kind === 'tensor' ? undefined : granularity.axis;
+  const { outer, channels, inner } = channelLayout(dims, axis);
+  const joined = granularity.kind === 'channel' && granularity.from !== undefined;
+  const length = joined ? elementCount(scaleDims(granularity, dims)) : channels;
+  return { outer: joined ? (outer * channels) / Math.max(1, length) : outer, length, inner, block: undefined };
+}
+
+/** Bytes of what stands for a tensor, all of it. */
+export function encodedBytes({ data, scale, zeroPoint }: Encoded): number {
+  return data.byteLength + (scale?.byteLength ?? 0) + (zeroPoint?.byteLength ?? 0);
+}
+
+/** The tensors that stand for one. */
+export function partsOf({ data, scale, zeroPoint }: Encoded): Tensor[] {
+  return [data, scale, zeroPoint].flatMap((one) => (one === undefined ? [] : [one]));
+}
