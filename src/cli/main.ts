@@ -4,7 +4,7 @@ import { type CompressError, ioError, knownError } from '../errors.ts';
 import { setPatternTester } from '../layers/pattern.ts';
 import { takeLeftoverNotes } from '../node/files/leftovers.ts';
 import { removeTemporaries } from '../node/files/sink.ts';
-import { boundedTest } from '../node/patterns.ts';
+import { boundedTester } from '../node/patterns.ts';
 import { IS_DATA } from '../onnx/sniff.ts';
 import { DASH } from './arguments.ts';
 import { chosenBy } from './chosen.ts';
@@ -30,7 +30,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const colorOut = useColor(process.env, process.stdout.isTTY);
   const report = reporter(argv, color);
   onSignals();
-  setPatternTester(boundedTest);
+  setPatternTester(boundedTester());
   process.stderr.on('error', () => (process.exitCode ||= 1));
   process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
     // A reader that stops (`--help | head -1`) ends the output, without a word.

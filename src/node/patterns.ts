@@ -1,5 +1,6 @@
 import { createContext, Script } from 'node:vm';
 import { CompressError } from '../errors.ts';
+import type { PatternTester } from '../layers/pattern.ts';
 
 /** How long an expression may take on the names of a model, in milliseconds. */
 const MAX_TIME = 2_000;
@@ -11,28 +12,32 @@ const SHOWN = 100;
 const SCRIPT = new Script('names.some((name) => { expression.lastIndex = 0; return expression.test(name); })');
 const asked: { expression?: RegExp; names?: readonly string[] } = Object.create(null);
 const context = createContext(asked);
-/** Milliseconds each expression has taken so far. */
-const spent = new WeakMap<RegExp, number>();
-
 /**
- * Whether an expression matches one of these names, as far as that is found out in two seconds: V8 ends a script that takes
- * longer, which a plain call of `RegExp.test` cannot be.
- * @throws CompressError `limit` that names the expression
+ * A test of names that ends: V8 ends a script that takes too long, which a plain call of `RegExp.test` cannot be.
+ * @param limit - how long an expression may take on all the names it is tested on, in milliseconds
+ * @returns a function that throws CompressError `limit`, with the expression, where it takes longer
  */
-export function boundedTest(expression: RegExp, names: readonly string[]): boolean {
-  const before = spent.get(expression) ?? 0;
-  const begun = performance.now();
-  Object.assign(asked, { expression, names });
-  try {
-    return SCRIPT.runInContext(context, { timeout: Math.max(1, Math.ceil(MAX_TIME - before)) }) === true;
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw cause;
-    const { source } = expression;
-    const shown = source.length > SHOWN ? `${source.slice(0, SHOWN)}…` : source;
-    const fact = `takes more than ${MAX_TIME / 1_000} seconds on the names of this model`;
-    const hint = 'Write it without repetitions in repetitions.';
-    throw new CompressError('limit', `the expression '${shown}'`, fact, { hint });
-  } finally {
-    spent.set(expression, before + Math.max(0, performance.now() - begun - OVERHEAD));
-  }
+export function boundedTester(limit: number = MAX_TIME): PatternTester {
+  /** Milliseconds each expression has taken so far. */
+  const spent = new WeakMap<RegExp, number>();
+  return (expression, names) => {
+    const before = spent.get(expression) ?? 0;
+    const begun = performance.now();
+    Object.assign(asked, { expression, names });
+    try {
+      return SCRIPT.runInContext(context, { timeout: Math.max(1, Math.ceil(limit - before)) }) === true;
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw cause;
+      throw tooLong(expression, limit);
+    } finally {
+      spent.set(expression, before + Math.max(0, performance.now() - begun - OVERHEAD));
+    }
+  };
+}
+
+function tooLong({ source }: RegExp, limit: number): CompressError {
+  const shown = source.length > SHOWN ? `${source.slice(0, SHOWN)}…` : source;
+  const fact = `takes more than ${limit / 1_000} seconds on the names of this model`;
+  const hint = 'Write it without repetitions in repetitions.';
+  return new CompressError('limit', `the expression '${shown}'`, fact, { hint });
 }

@@ -1,0 +1,124 @@
+import { writeFileSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { type Kernels, openInspected } from '../../../src/node/runtime/kernels.ts';
+import { buildModel, f32, float, type GraphSpec, type NodeSpec, type TensorSpec } from '../../support/build.ts';
+
+let folder: string;
+let before: string | undefined;
+beforeAll(async () => {
+  before = process.env['TMPDIR'];
+  folder = await mkdtemp(join(tmpdir(), 'kernels-'));
+  process.env['TMPDIR'] = folder;
+});
+afterAll(async () => {
+  if (before === undefined) delete process.env['TMPDIR'];
+  else process.env['TMPDIR'] = before;
+  await rm(folder, { recursive: true });
+});
+
+async function inspect(spec: Omit<GraphSpec, 'inputs' | 'outputs'> & Partial<GraphSpec>): Promise<Kernels> {
+  const path = join(folder, 'model.onnx');
+  const model = { opset: 21, irVersion: 10, inputs: { x: f32(['N', 32]) }, outputs: { y: f32(['N', 32]) }, ...spec };
+  writeFileSync(path, buildModel(model));
+  const { session, kernels } = await openInspected(path);
+  await session.release();
+  return kernels;
+}
+
+const int8 = (dims: readonly number[]): TensorSpec => {
+  const data = Int8Array.from({ length: dims.reduce((a, b) => a * b, 1) }, (_, index) => ((index * 37) % 101) - 50);
+  return { dtype: 'int8', dims, data };
+};
+const scales = (length: number) =>
+  f32(
+    [length],
+    Array.from({ length }, (_, index) => 0.01 + index * 0.001),
+  );
+const weights = { w: int8([32, 32]), s: scales(32) };
+const dq = (axis?: number, out = 'wf'): NodeSpec => ({
+  ...{ op: 'DequantizeLinear', in: ['w', 's'], out: [out], name: 'dq' },
+  ...(axis === undefined ? {} : { attributes: { axis } }),
+});
+const mm = (out = 'y', weight = 'wf', name = 'fc'): NodeSpec => ({ op: 'MatMul', in: ['x', weight], out: [out], name });
+
+test('a fused model has its integer kernel and no dequantized weight; nothing is left in the temporary folder', async () => {
+  const found = await inspect({ nodes: [dq(1), mm()], initializers: weights });
+  expect(found).toEqual({ kernels: [{ op: 'MatMulNBits', nodes: 1 }], unfused: [] });
+  expect(await readdir(folder)).toEqual(['model.onnx']);
+});
+
+test('axis −1 is found, and the node that reads the weight is named', async () => {
+  const found = await inspect({ nodes: [dq(-1), mm()], initializers: weights });
+  expect(found.unfused).toEqual([
+    {
+      ...{ weight: 'w', dtype: 'int8', dims: [32, 32], node: 'fc', opType: 'MatMul' },
+      why: expect.stringMatching(/^axis -1; /),
+    },
+  ]);
+  expect(found.kernels.map((one) => one.op)).toContain('DequantizeLinear');
+});
+
+const RELU = 'a Relu is directly behind the MatMul';
+const ADD = 'the MatMul and its Add became a float Gemm';
+const relu = { op: 'Relu', in: ['h'], out: ['r'] };
+const last = { op: 'MatMul', in: ['r', 'f'], out: ['y'] };
+const add = { op: 'Add', in: ['h', 'b'], out: ['y'] };
+const dynamic = [
+  { op: 'DynamicQuantizeLinear', in: ['x'], out: ['xq', 'xs', 'xz'] },
+  { op: 'DequantizeLinear', in: ['xq', 'xs', 'xz'], out: ['xd'] },
+  { op: 'MatMul', in: ['xd', 'wf'], out: ['h'], name: 'fc' },
+];
+const other = (nodes: readonly NodeSpec[], more: Readonly<Record<string, TensorSpec>> = {}) => ({
+  nodes,
+  initializers: { ...weights, ...more },
+});
+const gemm = (attributes: NodeSpec['attributes']): NodeSpec => {
+  return { op: 'Gemm', in: ['x', 'wf'], out: ['y'], name: 'fc', ...(attributes === undefined ? {} : { attributes }) };
+};
+
+test.each([
+  ['a scale [1]', other([dq(), mm()], { s: f32([1], [0.01]) }), 'the scale has the shape [1], not none'],
+  ['a weight of the wrong axis', other([dq(0), mm()]), 'axis 0; MatMul needs 1'],
+  [
+    'a Relu before a further layer',
+    other([dq(1), mm('h'), relu, last], { f: f32([32, 32], new Float32Array(1024)) }),
+    RELU,
+  ],
+  ['MatMul and Add of rank 2', other([dq(1), ...dynamic, add], { b: scales(32) }), ADD],
+  ['transB', other([dq(0), gemm({ transB: 1 })]), 'the Gemm has transB 1'],
+  ['alpha', other([dq(1), gemm({ alpha: float(0.5) })]), 'the Gemm has alpha 0.5'],
+])('%s: the reason is given', async (_, spec, why) => {
+  const found = await inspect(spec);
+  expect(found.unfused.map((one) => [one.weight, one.node, one.why])).toEqual([['w', 'fc', why]]);
+});
+
+test('a weight that two nodes share is told for both', async () => {
+  const sum = { op: 'Mul', in: ['p', 'q'], out: ['y'] };
+  const square = { op: 'Sigmoid', in: ['x'], out: ['x2'] };
+  const second = { ...mm('q', 'wf', 'second'), in: ['x2', 'wf'] };
+  const found = await inspect(other([square, dq(1), mm('p', 'wf', 'first'), second, sum]));
+  expect(found.unfused.map((one) => one.node)).toEqual(['first', 'second']);
+  expect(new Set(found.unfused.map((one) => one.why))).toEqual(new Set(['the weight is shared by 2 nodes']));
+});
+
+test('Conv and Gather with weights of integers alone are told as such', async () => {
+  const conv = await inspect({
+    inputs: { x: f32([1, 4, 8, 8]) },
+    outputs: { y: f32([1, 8, 6, 6]) },
+    nodes: [dq(0), { op: 'Conv', in: ['x', 'wf'], out: ['y'], name: 'conv' }],
+    initializers: { w: int8([8, 4, 3, 3]), s: scales(8) },
+  });
+  expect(conv.unfused.map((one) => [one.node, one.why])).toEqual([
+    ['conv', 'Conv has no kernel for weights of integers alone'],
+  ]);
+  const gather = await inspect({
+    inputs: { x: { dtype: 'int64', dims: [3] } },
+    outputs: { y: f32([3, 32]) },
+    nodes: [dq(1), { op: 'Gather', in: ['wf', 'x'], out: ['y'] }],
+    initializers: weights,
+  });
+  expect(gather.unfused.map((one) => [one.node, one.opType])).toEqual([['y', 'Gather']]);
+});
