@@ -4,6 +4,8 @@ import type { Graph, Held } from '../ir/graph.ts';
 import { lookup } from '../ir/lookup.ts';
 import type { Model } from '../ir/model.ts';
 import { isOp, type Node } from '../ir/node.ts';
+import { integerWeightOf, isIntegerOp } from '../schemes/operators.ts';
+import { isArithmetic } from '../schemes/recognize.ts';
 import { heldName, namesOf } from './held.ts';
 import { matches } from './pattern.ts';
 import type { Skip, SkipReason } from './skip.ts';
@@ -37,16 +39,12 @@ export const WEIGHT_INPUTS: Readonly<Record<string, readonly number[]>> = {
 /** Recurrent operators, and their two weights: W [directions, gates·hidden, input], R [directions, gates·hidden, hidden]. */
 export const RECURRENT_INPUTS: Readonly<Record<string, readonly number[]>> = { LSTM: [1, 2], GRU: [1, 2], RNN: [1, 2] };
 
-/** Operators whose weights are quantized already. */
-export const INTEGER_OPS: RegExp =
-  /^(QLinear|MatMulInteger|ConvInteger|QGemm|QAttention|DynamicQuantize|MatMulNBits|MatMulBnb4|GatherBlockQuantized|QMoE)/;
-
 /**
  * Finds the weight of a node, through the nodes between that {@link traceBack} follows.
  * @returns undefined for an operator without weights; a skip where its weight cannot be had
  */
 export function weightOf(graph: Graph, node: Node): WeightUse | Skip | undefined {
-  if (INTEGER_OPS.test(node.opType)) return integerWeight(graph, node);
+  if (isIntegerOp(node)) return integerWeight(graph, node);
   const indices = isOp(node, node.opType) ? lookup(WEIGHT_INPUTS, node.opType) : undefined;
   if (indices === undefined) return undefined;
   for (const index of indices) {
@@ -59,16 +57,9 @@ export function weightOf(graph: Graph, node: Node): WeightUse | Skip | undefined
 
 /** The weight of an operator on integers, where it is none of two activations. */
 function integerWeight(graph: Graph, node: Node): Skip | undefined {
-  const held = traceBack(graph, node.inputs[lookup(INTEGER_WEIGHTS, node.opType) ?? -1] ?? '')?.held;
+  const held = traceBack(graph, integerWeightOf(node) ?? '')?.held;
   return held && skipHeld(node, held, 'already_quantized', `${node.opType} runs on integers already`);
 }
-
-/** Which input of an operator on integers is its weight; others have none. */
-const INTEGER_WEIGHTS: Readonly<Record<string, number>> = {
-  ...{ MatMulInteger: 1, MatMulIntegerToFloat: 1, ConvInteger: 1, DynamicQuantizeMatMul: 1, DynamicQuantizeLSTM: 1 },
-  ...{ QLinearMatMul: 3, QLinearConv: 3, QGemm: 3, QAttention: 1, MatMulNBits: 1, MatMulBnb4: 1, QMoE: 2 },
-  GatherBlockQuantized: 0,
-};
 
 function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
   const given = node.inputs[index] ?? '';
@@ -85,7 +76,7 @@ function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
     const held = float === undefined ? undefined : traceBack(behind.scope, float)?.held;
     return held && skipHeld(node, held, 'already_quantized', 'QuantizeLinear and DequantizeLinear stand behind it');
   }
-  if (producer !== undefined && isStored(scope, producer)) {
+  if (producer !== undefined && isArithmetic(scope, producer)) {
     return skip(node, given, 0, 'already_quantized', 'its weight is stored as integers');
   }
   if (name !== given) return undefined;
@@ -114,15 +105,6 @@ function makerOf(
     if (!on || step >= MAX_VIA) return { scope, name, producer, held };
     name = producer.inputs[0] ?? '';
   }
-}
-
-/** Whether a node is the Mul of `(Cast(integers) − zero point) · scale`. */
-function isStored(graph: Graph, node: Node): boolean {
-  if (!isOp(node, 'Mul')) return false;
-  let inner = graph.producer(node.inputs[0] ?? '');
-  if (inner !== undefined && isOp(inner, 'Sub')) inner = graph.producer(inner.inputs[0] ?? '');
-  const tensor = inner !== undefined && isOp(inner, 'Cast') ? graph.held(inner.inputs[0] ?? '')?.tensor : undefined;
-  return tensor?.dtype === 'int8' || tensor?.dtype === 'uint8';
 }
 
 /** Every weight use of the model with the operators in `opTypes`, and the skips that finding them gave. */

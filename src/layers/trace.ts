@@ -1,6 +1,7 @@
 import { type DType, isFloat } from '../ir/dtype.ts';
 import type { Graph, Held } from '../ir/graph.ts';
 import { intAttribute, intsAttribute, isOp, type Node } from '../ir/node.ts';
+import { RESHAPES } from '../ir/reshapes.ts';
 
 /** How a weight comes to the node that uses it. */
 export interface Path {
@@ -24,8 +25,6 @@ export interface Trace extends Path {
 /** Longest chain followed: a cyclic graph has no end. */
 export const MAX_VIA = 8;
 
-/** Operators that give the same elements in the same order other dims. */
-export const RESHAPES: readonly string[] = ['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze'];
 /** What {@link traceBack} follows. */
 export const PASSED: readonly string[] = ['Identity', 'Cast', 'Transpose', ...RESHAPES];
 

@@ -1,9 +1,10 @@
-import { bitsOf, type DType } from '../../ir/dtype.ts';
+import type { DType } from '../../ir/dtype.ts';
 import type { Graph, Held } from '../../ir/graph.ts';
 import { safeInteger } from '../../ir/integers.ts';
 import { lookup } from '../../ir/lookup.ts';
 import type { Model } from '../../ir/model.ts';
 import { bodiesOf, isOp, type Node } from '../../ir/node.ts';
+import { isPacked } from '../../schemes/packed.ts';
 import { type Dim, known, open, product, sizeOf } from './dims.ts';
 import type { InputOf } from './options.ts';
 import { RULES } from './rules/index.ts';
@@ -285,8 +286,7 @@ export class Analysis {
     if (this.graph.isOverridable(name)) {
       return { reason: 'graph_input', detail: `'${name}' is a graph input, which a caller may feed` };
     }
-    const packed = bitsOf(tensor.dtype) < 8;
-    if (packed && tensor.dtype !== 'string') {
+    if (isPacked(tensor.dtype)) {
       return { reason: 'already_quantized', detail: `'${name}' is ${tensor.dtype}` };
     }
     return undefined;

@@ -1,4 +1,4 @@
-import type { Reals } from './values.ts';
+import type { Reals } from '../../schemes/reals.ts';
 
 /** Elements of a weight counted in bins of equal width, before and after. */
 export interface HistogramPair {

@@ -3,10 +3,13 @@ import type { Graph } from '../../ir/graph.ts';
 import { isOp } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { gemmParts } from '../../layers/gemm.ts';
+import { decode, decodeSwapped } from '../../schemes/decode.ts';
+import { type Reals, realsOf, swappedReals } from '../../schemes/reals.ts';
+import { findEncoded } from '../../schemes/recognize.ts';
+import { type EncodedIntegers, granularityName, partsOf } from '../../schemes/scheme.ts';
 import { histogramPair } from './histogram.ts';
-import { dequantized, dequantizedSwapped, findQuantized, type QuantizedTensor } from './quantized.ts';
 import type { TensorFacts, WeightChange } from './types.ts';
-import { difference, type Reals, realsOf, sameBytes, swappedReals } from './values.ts';
+import { difference, sameBytes } from './values.ts';
 
 /** What became of the weights of a graph. */
 export interface WeightsDiff {
@@ -55,7 +58,7 @@ export async function diffWeights(
       else changed.push({ graph, name, ...both(tensor, found, 'changed'), ...(await valuesOf(tensor, found, bins)) });
       continue;
     }
-    const integers = places.map((place) => findQuantized(place, name)).find((one) => one !== undefined);
+    const integers = places.map((place) => findEncoded(place, name)).find((one) => one !== undefined);
     if (integers !== undefined && !old.has(integers.data.name)) {
       for (const one of partsOf(integers)) {
         used.add(one.name);
@@ -108,7 +111,7 @@ async function standIns(
   const gone: string[] = [];
   for (const [name, tensor] of now) {
     if (used.has(name)) continue;
-    const integers = findQuantized(before, name);
+    const integers = findEncoded(before, name);
     if (integers === undefined || !old.has(integers.data.name) || now.has(integers.data.name)) continue;
     used.add(name);
     gone.push(...partsOf(integers).map((one) => one.name));
@@ -131,10 +134,6 @@ function tensorsOf(graph: Graph): Map<string, Tensor> {
     if (tensor !== undefined) all.set(name, { ...tensor, name });
   }
   return all;
-}
-
-function partsOf({ data, scale, zeroPoint }: QuantizedTensor): Tensor[] {
-  return [data, scale, zeroPoint].flatMap((one) => (one === undefined ? [] : [one]));
 }
 
 /** A graph and the bodies in it: a weight that a body captures may be stored as integers inside it. */
@@ -191,11 +190,11 @@ async function quantizedChange(
   graph: Graph,
   name: string,
   tensor: Tensor,
-  integers: QuantizedTensor,
+  integers: EncodedIntegers,
   bins: number | undefined,
 ): Promise<Pick<WeightChange, 'kind' | 'before' | 'after' | 'values' | 'histogram'> & { form: string }> {
-  const { data, granularity } = integers;
-  const sides = { ...both(tensor, data, 'quantized'), form: granularity };
+  const { data, scheme } = integers;
+  const sides = { ...both(tensor, data, 'quantized'), form: granularityName(scheme.granularity) };
   const real = realsOf(tensor);
   if (real === undefined || elementCount(tensor.dims) !== elementCount(data.dims)) return sides;
   const factor = factorOf(graph, name);
@@ -203,10 +202,9 @@ async function quantizedChange(
   const found: Compare[] = [];
   const plain = sameDims(tensor.dims, data.dims);
   const turned = isSwapped(tensor.dims, data.dims);
-  if (plain || !turned) found.push(await compared(old, dequantized(integers), bins));
+  if (plain || !turned) found.push(await compared(old, decode(integers), bins));
   // A square matrix may have been turned: then only one of the two is close.
-  if (turned && (found[0]?.values?.sqnr ?? 0) < CLOSE)
-    found.push(await compared(old, dequantizedSwapped(integers), bins));
+  if (turned && (found[0]?.values?.sqnr ?? 0) < CLOSE) found.push(await compared(old, decodeSwapped(integers), bins));
   const sqnr = ({ values }: Compare): number => values?.sqnr ?? Number.NEGATIVE_INFINITY;
   const [best] = found.sort((a, b) => sqnr(b) - sqnr(a));
   return { ...sides, ...best };

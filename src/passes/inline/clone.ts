@@ -3,8 +3,8 @@ import { cloneBodies } from '../../ir/clone.ts';
 import { constantOf } from '../../ir/constantNode.ts';
 import { Graph, type ValueInfo } from '../../ir/graph.ts';
 import { type Attribute, createNode, isOp, type Node } from '../../ir/node.ts';
+import { RESHAPES } from '../../ir/reshapes.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { RESHAPES } from '../../layers/trace.ts';
 
 /** What the parts of a function mean where it is called. */
 interface Setting {

@@ -1,12 +1,10 @@
 import { chunksOf } from '../../compute/chunks.ts';
-import { isFloat } from '../../ir/dtype.ts';
 import type { Held } from '../../ir/graph.ts';
-import type { Tensor } from '../../ir/tensor.ts';
 import { type ChannelLayout, channelLayout } from '../../kernels/layout.ts';
 import { PatternOf } from '../../kernels/pattern.ts';
 import { type Statistics, StatisticsOf } from '../../kernels/statistics.ts';
-import { toFloat32 } from '../../kernels/views.ts';
 import { weightAxes } from '../../layers/axes.ts';
+import { reader } from '../../schemes/reals.ts';
 import { traceForward } from './forward.ts';
 
 /** Bins of a histogram of values. */
@@ -54,14 +52,4 @@ export async function measureWeight(held: Held, name: string): Promise<WeightSta
 
 function patternOf({ channels, inner }: ChannelLayout): PatternOf {
   return new PatternOf(channels, inner);
-}
-
-/** How to read a chunk of the tensor as float32. */
-export function reader({ dtype }: Pick<Tensor, 'dtype'>): ((bytes: Uint8Array) => Float32Array) | undefined {
-  if (isFloat(dtype)) return (bytes) => toFloat32(bytes, dtype);
-  if (dtype === 'uint8') return (bytes) => Float32Array.from(bytes);
-  if (dtype === 'int8') {
-    return (bytes) => Float32Array.from(new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-  }
-  return undefined;
 }

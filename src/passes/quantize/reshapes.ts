@@ -3,9 +3,10 @@ import type { Graph } from '../../ir/graph.ts';
 import { safeInteger } from '../../ir/integers.ts';
 import type { Model } from '../../ir/model.ts';
 import { intAttribute, intsAttribute, isOp, type Node } from '../../ir/node.ts';
+import { RESHAPES } from '../../ir/reshapes.ts';
 import { toIntegers } from '../../kernels/views.ts';
 import { dropUnused, madeFrom } from '../../layers/held.ts';
-import { RESHAPES, traceBack } from '../../layers/trace.ts';
+import { traceBack } from '../../layers/trace.ts';
 
 /**
  * Gives weights that come through a Reshape, Flatten, Squeeze or Unsqueeze the dims these make, and removes the node: the

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { histogramPair } from '../../../src/passes/diff/histogram.ts';
-import type { Reals } from '../../../src/passes/diff/values.ts';
+import type { Reals } from '../../../src/schemes/reals.ts';
 
 /** Numbers in chunks of three. */
 function chunks(...values: readonly number[]): Reals {

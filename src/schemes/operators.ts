@@ -1,0 +1,49 @@
+import { lookup } from '../ir/lookup.ts';
+import { isOp, type Node } from '../ir/node.ts';
+
+/** What an input is that says how integers are to be read. */
+export type StepRole = 'scale' | 'zero_point';
+
+/** Operators that compute with integers. */
+const INTEGER_OPS =
+  /^(QLinear|MatMulInteger|ConvInteger|QGemm|QAttention|DynamicQuantize|MatMulNBits|MatMulBnb4|GatherBlockQuantized|QMoE)/;
+
+type Steps = readonly (StepRole | undefined)[];
+
+const OPERAND: Steps = [undefined, 'scale', 'zero_point'];
+const ZERO_POINTS: Steps = [undefined, undefined, 'zero_point', 'zero_point'];
+const NBITS: Steps = [undefined, undefined, 'scale', 'zero_point'];
+const LSTM: Steps = [...new Array<undefined>(8), 'scale', 'zero_point', 'scale', 'zero_point'];
+
+/** Which input of an operator on integers is its weight, where it is none of two activations; and what its inputs are beside that. */
+const OPERATORS: Readonly<Record<string, { readonly weight: number; readonly steps?: Steps }>> = {
+  MatMulInteger: { weight: 1, steps: ZERO_POINTS },
+  MatMulIntegerToFloat: { weight: 1 },
+  ConvInteger: { weight: 1, steps: ZERO_POINTS },
+  DynamicQuantizeMatMul: { weight: 1, steps: NBITS },
+  DynamicQuantizeLSTM: { weight: 1, steps: LSTM },
+  QLinearMatMul: { weight: 3, steps: [...OPERAND, ...OPERAND, 'scale', 'zero_point'] },
+  QLinearConv: { weight: 3, steps: [...OPERAND, ...OPERAND, 'scale', 'zero_point'] },
+  QGemm: { weight: 3, steps: [...OPERAND, ...OPERAND, undefined, 'scale', 'zero_point'] },
+  QAttention: { weight: 1 },
+  MatMulNBits: { weight: 1, steps: NBITS },
+  MatMulBnb4: { weight: 1 },
+  QMoE: { weight: 2 },
+  GatherBlockQuantized: { weight: 0, steps: NBITS },
+};
+
+/** Whether a node computes with integers. */
+export function isIntegerOp({ opType }: Node): boolean {
+  return INTEGER_OPS.test(opType);
+}
+
+/** The input of an operator on integers that is its weight; undefined for others, and where two activations meet. */
+export function integerWeightOf({ inputs, opType }: Node): string | undefined {
+  return inputs[lookup(OPERATORS, opType)?.weight ?? -1];
+}
+
+/** What an input of QuantizeLinear, DequantizeLinear or an operator on integers is, where it is no number itself. */
+export function stepRole(node: Node, index: number): StepRole | undefined {
+  if (isOp(node, 'DequantizeLinear') || isOp(node, 'QuantizeLinear')) return OPERAND[index];
+  return lookup(OPERATORS, node.opType)?.steps?.[index];
+}

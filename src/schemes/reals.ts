@@ -1,0 +1,72 @@
+import { chunksOf } from '../compute/chunks.ts';
+import { bitsOf, elementCount, isFloat } from '../ir/dtype.ts';
+import type { Tensor } from '../ir/tensor.ts';
+import { toFloat32 } from '../kernels/views.ts';
+import { unpacked } from './packed.ts';
+
+/** Elements looked at together: a multiple of every packing. */
+const ELEMENTS: number = 1 << 17;
+
+/** A tensor as real numbers, some {@link ELEMENTS} at a time. */
+export type Reals = () => AsyncIterable<Float32Array>;
+
+/** The elements of a float tensor; undefined for other types. */
+export function realsOf(tensor: Tensor): Reals | undefined {
+  const toFloats = isFloat(tensor.dtype) ? reader(tensor) : undefined;
+  return toFloats && (() => mapped(tensor, toFloats));
+}
+
+/** The chunks of a tensor, each turned into numbers. */
+export async function* mapped(
+  tensor: Tensor,
+  toFloats: (bytes: Uint8Array) => Float32Array,
+): AsyncGenerator<Float32Array, void, void> {
+  for await (const chunk of chunksOf(tensor, (ELEMENTS * bitsOf(tensor.dtype)) / 8)) yield toFloats(chunk);
+}
+
+/** Columns turned at a time. */
+const COLUMNS = 64;
+
+/**
+ * A matrix, or several, with the last two axes swapped. A column lies all over the bytes of a matrix, so all of them are
+ * in memory meanwhile.
+ * @param load - gives what turns the elements from `start` on into numbers
+ */
+export function swapped(
+  dims: readonly number[],
+  load: () => Promise<(start: number, length: number) => Float32Array>,
+): Reals {
+  return async function* () {
+    const [rows, columns] = dims.slice(-2) as [number, number];
+    const total = elementCount(dims);
+    if (total === 0) return;
+    const read = await load();
+    for (let base = 0; base < total; base += rows * columns) {
+      for (let first = 0; first < columns; first += COLUMNS) {
+        const width = Math.min(COLUMNS, columns - first);
+        const out = new Float32Array(width * rows);
+        for (let row = 0; row < rows; row++) {
+          const values = read(base + row * columns + first, width);
+          for (let at = 0; at < width; at++) out[at * rows + row] = values[at] as number;
+        }
+        yield out;
+      }
+    }
+  };
+}
+
+/** A float matrix with its axes swapped. */
+export function swappedReals(tensor: Tensor): Reals | undefined {
+  const toFloats = isFloat(tensor.dtype) ? reader(tensor) : undefined;
+  if (toFloats === undefined) return undefined;
+  return swapped(tensor.dims, async () => {
+    const values = toFloats(await tensor.load());
+    return (start, length) => values.subarray(start, start + length);
+  });
+}
+
+/** How to read a chunk of a tensor as float32: of floats, or of integers of 8 bits as they are. */
+export function reader({ dtype }: Pick<Tensor, 'dtype'>): ((bytes: Uint8Array) => Float32Array) | undefined {
+  if (isFloat(dtype)) return (bytes) => toFloat32(bytes, dtype);
+  return dtype === 'uint8' || dtype === 'int8' ? (bytes) => unpacked(bytes, dtype) : undefined;
+}

@@ -1,0 +1,123 @@
+import { elementCount, isFloat } from '../ir/dtype.ts';
+import type { Graph } from '../ir/graph.ts';
+import { intAttribute, isOp, type Node } from '../ir/node.ts';
+import { RESHAPES } from '../ir/reshapes.ts';
+import type { Tensor } from '../ir/tensor.ts';
+import { channelLayout } from '../kernels/layout.ts';
+import { likelyNames } from './names.ts';
+import { isIntegerOp, type StepRole, stepRole } from './operators.ts';
+import {
+  type EncodedIntegers,
+  type Granularity,
+  integerScheme,
+  isStoredInteger,
+  isStoredType,
+  PER_TENSOR,
+  type StoredInteger,
+} from './scheme.ts';
+
+/** The node that takes integers for `(Cast(integers) − zero point) · scale` in, if that is how they are made real. */
+function castOf(graph: Graph, value: string): Node | undefined {
+  const producer = graph.producer(value);
+  const cast = producer !== undefined && isOp(producer, 'Sub') ? graph.producer(producer.inputs[0] ?? '') : producer;
+  if (cast === undefined || !isOp(cast, 'Cast')) return undefined;
+  const dtype = graph.held(cast.inputs[0] ?? '')?.tensor.dtype;
+  return dtype !== undefined && isStoredType(dtype) ? cast : undefined;
+}
+
+/** Whether a value is stored integers behind a Cast, and behind the Sub of a zero point where there is one. */
+export function isCentred(graph: Graph, value: string): boolean {
+  return castOf(graph, value) !== undefined;
+}
+
+/** Whether a node is the Mul of `(Cast(integers) − zero point) · scale`. */
+export function isArithmetic(graph: Graph, node: Node): boolean {
+  return isOp(node, 'Mul') && isCentred(graph, node.inputs[0] ?? '');
+}
+
+/** Whether a node reads a scale or zero point at this input. */
+export function stepRoleOf(graph: Graph, node: Node, index: number): StepRole | undefined {
+  const listed = stepRole(node, index);
+  if (listed !== undefined) return listed;
+  if (isOp(node, 'Mul')) {
+    const other = node.inputs[1 - index] ?? '';
+    const beside = graph.producer(other);
+    // MatMulInteger is followed by `Cast · (x_scale · W_scale)`.
+    const dynamic = beside !== undefined && isOp(beside, 'DynamicQuantizeLinear');
+    return dynamic || isCentred(graph, other) ? 'scale' : undefined;
+  }
+  const centres = (use: { node: Node | undefined; index: number }): boolean =>
+    use.node !== undefined && isOp(use.node, 'Sub') && use.index === 1 && isCentred(graph, use.node.inputs[0] ?? '');
+  return isOp(node, 'Cast') && graph.uses(node.outputs[0] ?? '').some(centres) ? 'zero_point' : undefined;
+}
+
+/** How integers that a node reads become real numbers, or are computed with, e.g. `DequantizeLinear`. */
+export function formOf(graph: Graph, node: Node, index: number): string | undefined {
+  if (isOp(node, 'DequantizeLinear') && index === 0) return 'DequantizeLinear';
+  if (isOp(node, 'Gather') && index === 0) {
+    const reader = graph.uses(node.outputs[0] ?? '')[0]?.node;
+    return reader !== undefined && isOp(reader, 'DequantizeLinear') ? 'Gather, DequantizeLinear' : undefined;
+  }
+  if (isOp(node, 'Cast')) {
+    const next = graph
+      .uses(node.outputs[0] ?? '')
+      .flatMap((use) => (use.node === undefined || use.index !== 0 ? [] : [use.node]));
+    return next.some((one) => isOp(one, 'Mul') || isOp(one, 'Sub')) ? 'Cast · scale' : undefined;
+  }
+  if (RESHAPES.concat('Transpose', 'Identity', 'Slice').some((opType) => isOp(node, opType))) {
+    const next = graph.uses(node.outputs[0] ?? '')[0];
+    return next?.node === undefined ? undefined : formOf(next.graph, next.node, next.index);
+  }
+  return isIntegerOp(node) ? node.opType : undefined;
+}
+
+/** Finds the integers that stand for the weight `of` of another file, by the names that quantizers give them. */
+export function findEncoded(graph: Graph, of: string): EncodedIntegers | undefined {
+  for (const names of likelyNames(of)) {
+    const data = graph.initializers.get(names.data) ?? graph.held(names.data)?.tensor;
+    if (data === undefined || !isStoredInteger(data.dtype)) continue;
+    const node = dequantizer(graph, data.name);
+    const tensor = (value: string | undefined): Tensor | undefined =>
+      value === undefined || value === '' ? undefined : graph.held(value)?.tensor;
+    const scale = tensor(node?.inputs[1] ?? names.scale);
+    if (scale === undefined || !isFloat(scale.dtype)) continue;
+    const granularity = granularityOf(data, scale, node);
+    if (granularity === undefined) continue;
+    const zeroPoint = tensor(node === undefined ? names.zeroPoint : node.inputs[2]);
+    const scheme = integerScheme(data.dtype as StoredInteger, granularity);
+    return { scheme: { ...scheme, symmetric: zeroPoint === undefined }, data, scale, zeroPoint };
+  }
+  return undefined;
+}
+
+/** The DequantizeLinear of integers, behind a Gather where they are a table. */
+function dequantizer(graph: Graph, value: string): Node | undefined {
+  for (const { node, index } of graph.uses(value)) {
+    if (node === undefined || index !== 0) continue;
+    if (isOp(node, 'DequantizeLinear')) return node;
+    const next = isOp(node, 'Gather') ? graph.uses(node.outputs[0] ?? '')[0]?.node : undefined;
+    if (next !== undefined && isOp(next, 'DequantizeLinear')) return next;
+  }
+  return undefined;
+}
+
+/** Which elements share a scale, by the DequantizeLinear that reads both or, without one, by the dims of the two. */
+function granularityOf({ dims }: Tensor, scale: Tensor, node: Node | undefined): Granularity | undefined {
+  const rank = dims.length;
+  const scales = elementCount(scale.dims);
+  if (scales === 1) return PER_TENSOR;
+  const size = node === undefined ? 0 : intAttribute(node, 'block_size', 0);
+  const given = node === undefined ? rank - 1 : intAttribute(node, 'axis', 1);
+  const axis = given < 0 ? given + rank : given;
+  if (size > 0) {
+    const { outer, channels, inner } = channelLayout(dims, axis);
+    return scales === outer * Math.ceil(channels / size) * inner ? { kind: 'block', axis, size } : undefined;
+  }
+  if (scale.dims.length === 1) return dims[axis] === scales ? { kind: 'channel', axis } : undefined;
+  // Spread over the axes it has more than one for: one of them, or all before the last ones.
+  const axes = scale.dims.flatMap((dim, at) => (dim > 1 ? [at] : []));
+  const last = axes.at(-1);
+  if (scale.dims.length !== rank || last === undefined) return undefined;
+  if (axes.length === 1) return dims[last] === scales ? { kind: 'channel', axis: last } : undefined;
+  return elementCount(dims.slice(0, last + 1)) === scales ? { kind: 'channel', axis: last, from: 0 } : undefined;
+}
