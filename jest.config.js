@@ -17,6 +17,8 @@ const shared = {
 
 export default {
   testTimeout: 60_000,
+  // Left to itself jest leaves one core idle, of two.
+  maxWorkers: '100%',
   projects: [
     { ...shared, displayName: 'unit', testRegex: '/test/.*\\.test\\.ts$', testPathIgnorePatterns: BUILT },
     { ...shared, displayName: 'cli', testRegex: BUILT },

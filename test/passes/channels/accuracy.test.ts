@@ -49,13 +49,14 @@ for (const name of ['digits-cnn', 'digits-cnn-bn', 'digits-mlp', 'digits-vit']) 
     });
 
     test('stays within 1.5 points at 30 % of its channels, refitted', async () => {
-      for (const roundTo of name === 'digits-vit' ? [8] : [1, 8]) {
+      for (const roundTo of name === 'digits-mlp' ? [1, 8] : [8]) {
         const after = await pruned(name, { reconstruct: true, roundTo });
         expect(await accuracy(after, name)).toBeGreaterThan(right - 0.015);
       }
     });
 
-    if (name === 'digits-vit') return;
+    // Of two nets that are much alike one is enough: refitting takes longest of all.
+    if (name === 'digits-vit' || name === 'digits-cnn-bn') return;
     test('stays within 1.5 points with wanda, refitted', async () => {
       const after = await pruned(name, { reconstruct: true, norm: 'wanda' });
       expect(await accuracy(after, name)).toBeGreaterThan(right - 0.015);
