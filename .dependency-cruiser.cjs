@@ -7,7 +7,7 @@ const rooms = {
   onnx: ['bytes', 'ir', 'compute', 'errors'],
   schemes: ['bytes', 'kernels', 'ir', 'compute', 'errors'],
   layers: ['bytes', 'kernels', 'ir', 'schemes', 'errors'],
-  options: ['errors'],
+  options: ['kernels', 'errors'],
   passes: ['bytes', 'kernels', 'ir', 'compute', 'schemes', 'layers', 'options', 'errors'],
   node: ['bytes', 'kernels', 'ir', 'compute', 'onnx', 'layers', 'options', 'errors'],
 };

@@ -1,5 +1,3 @@
-import type { ArgumentsCamelCase, CommandModule } from 'yargs';
-
 /**
  * The verb that the command line chose, on its way out of yargs. Thrown, because after a handler returns yargs lays out
  * the whole help text, which takes longer than to quantize a small model.
@@ -11,17 +9,6 @@ export class Chosen extends Error {
     super('a verb was chosen');
     this.run = run;
   }
-}
-
-/** The command with a handler that throws {@link Chosen}, whose `run` then calls `run` with the arguments. */
-export function choosing(
-  module: CommandModule,
-  run: (args: ArgumentsCamelCase) => void | Promise<void>,
-): CommandModule {
-  const handler: CommandModule['handler'] = (args) => {
-    throw new Chosen(() => run(args));
-  };
-  return { ...module, handler };
 }
 
 /** What was {@link Chosen} while parsing; undefined where it was help or the version. */

@@ -6,12 +6,13 @@ import { takeLeftoverNotes } from '../node/files/leftovers.ts';
 import { removeTemporaries } from '../node/files/sink.ts';
 import { boundedTester } from '../node/patterns.ts';
 import { IS_DATA } from '../onnx/sniff.ts';
+import { SUMMARIES, VERBS, type Verb } from '../options/verbs.ts';
 import { DASH } from './arguments.ts';
 import { chosenBy } from './chosen.ts';
 import { commandsFor } from './commands/index.ts';
 import { endProgress } from './progress.ts';
 import { printable, wrap } from './text.ts';
-import { DATA_OPTIONS, examples, PARSER, refuseRepeated, usageError, VERBS, type Verb } from './usage.ts';
+import { examples, PARSER, usageError } from './usage.ts';
 
 /** Widest help: with more, lines are hard to read. */
 const HELP_COLUMNS = 98;
@@ -53,7 +54,6 @@ export async function main(argv: readonly string[]): Promise<void> {
     .demandCommand(1, `no verb is given: ${VERBS.slice(0, -1).join(', ')} or ${VERBS.at(-1)}`)
     .recommendCommands()
     .strict()
-    .check(refuseRepeated)
     .locale('en')
     .updateStrings({ 'Positionals:': 'Input:' })
     .parserConfiguration(PARSER)
@@ -144,7 +144,7 @@ function verbOf(argv: readonly string[]): Verb | undefined {
 
 /** What to do about an error: of data in the place of a model, the option of the verb that takes it. */
 function hintFor({ hint }: CompressError, verb: Verb | undefined): string | undefined {
-  return hint === IS_DATA && verb !== undefined ? (DATA_OPTIONS[verb] ?? 'Give the .onnx file.') : hint;
+  return hint === IS_DATA && verb !== undefined ? (SUMMARIES[verb].data ?? 'Give the .onnx file.') : hint;
 }
 
 /** NO_COLOR (any value) and FORCE_COLOR win over whether standard error is a terminal. See https://no-color.org */

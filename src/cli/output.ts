@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { CompressError } from '../errors.ts';
 import { isSameTarget, isTerminal, type Target, targetOf } from '../node/files/target.ts';
-import type { CommonArguments } from './arguments.ts';
+import type { CommonValues } from '../options/common.ts';
 import { refuseClosedOutput } from './closed.ts';
 
 /** The descriptor for reports and errors. */
@@ -9,7 +9,7 @@ const STDERR = 2;
 
 /** Where the model goes: a path, or undefined for standard output, by whatever path it is named. */
 export function outputOf(
-  args: CommonArguments,
+  args: CommonValues,
   streams: { readonly stdout: { readonly isTTY?: boolean } },
 ): string | undefined {
   const path = args.output === '-' ? undefined : args.output;
@@ -52,7 +52,7 @@ export function isStream(path: string | undefined): boolean {
 }
 
 /** Refuses a pipe or a device that cannot take a model. */
-function refuseForModel(path: string, args: CommonArguments): void {
+function refuseForModel(path: string, args: CommonValues): void {
   if (!isStream(path)) return;
   const target = targetOf(path);
   if (target.kind === 'descriptor' && target.fd === STDERR) {
@@ -89,7 +89,7 @@ export function refuseOther(
     new CompressError('options', option, fact, { hint: `Name a file of its own: ${option} FILE.` });
   const target = targetOf(path);
   if (isStdout(path)) {
-    const { output, json } = args as Partial<CommonArguments>;
+    const { output, json } = args as Partial<CommonValues>;
     if (json) throw wrong('standard output carries the report');
     const carriesModel = output === undefined ? writesModel : output === '-' || isStdout(output);
     if (carriesModel) throw wrong('standard output carries the model');

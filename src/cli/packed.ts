@@ -1,11 +1,11 @@
+import type { StoreValues } from '../options/common.ts';
 import type { PassReport } from '../passes/pass.ts';
-import type { StoreArguments } from './arguments.ts';
 
 /**
  * Reports of a model that is written, or would be: where weights came packed and no later pass packs them, a note more,
  * because the file grows by that.
  */
-export function packedNotes(reports: readonly PassReport[], { store }: Partial<StoreArguments>): PassReport[] {
+export function packedNotes(reports: readonly PassReport[], { store }: Partial<StoreValues>): PassReport[] {
   const last = reports.findLastIndex((one) => one.pass === 'pack');
   const again = store === undefined ? 'compress pack' : '--store bitmask';
   return reports.map((one, index) => {

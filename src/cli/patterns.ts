@@ -1,8 +1,7 @@
 import type { Model } from '../ir/model.ts';
 import { matches } from '../layers/pattern.ts';
+import type { SelectionValues } from '../options/common.ts';
 import type { PassReport } from '../passes/pass.ts';
-import type { SelectionArguments } from './arguments.ts';
-import { parsePatterns } from './parse.ts';
 
 /** An expression of --include or --exclude. */
 export interface Pattern {
@@ -13,11 +12,10 @@ export interface Pattern {
 }
 
 /** The expressions that no node and no weight of the model, as it is now, matches. */
-export function unmatched(model: Model, args: Partial<SelectionArguments>): Pattern[] {
+export function unmatched(model: Model, args: Partial<SelectionValues>): Pattern[] {
   const given = (['include', 'exclude'] as const).flatMap((option) => {
     const texts = args[option] ?? [];
-    const expressions = parsePatterns(option, texts);
-    return texts.map((text, index): Pattern => ({ option, text, expression: expressions[index] as RegExp }));
+    return texts.map((text): Pattern => ({ option, text, expression: new RegExp(text, 'u') }));
   });
   return unmatchedOf(given, model);
 }

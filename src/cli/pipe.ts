@@ -13,8 +13,9 @@ import { refuseBeginning } from '../onnx/beginning.ts';
 import { checkUnchanged } from '../onnx/output.ts';
 import { type ModelPlan, planModel } from '../onnx/plan.ts';
 import { inputByteLength } from '../onnx/size.ts';
+import type { CommonValues, StoreValues } from '../options/common.ts';
 import type { PassReport } from '../passes/pass.ts';
-import { type CommonArguments, DASH, type StoreArguments } from './arguments.ts';
+import { DASH } from './arguments.ts';
 import { GzipEstimate, gzipEstimateOf } from './gzip.ts';
 import { openPath, openSource } from './open.ts';
 import { isStream, outputOf, sameFile } from './output.ts';
@@ -60,7 +61,7 @@ export interface Beside {
 
 /** open → read → transform → write: the same for every verb. */
 export async function pipe(
-  args: CommonArguments & Partial<StoreArguments>,
+  args: CommonValues & Partial<StoreValues>,
   streams: Streams,
   steps: readonly Step[],
   beside?: Beside,
@@ -149,7 +150,7 @@ export function writeNotes(notes: readonly string[], { stderr }: Pick<Streams, '
 }
 
 async function open(
-  args: CommonArguments,
+  args: CommonValues,
   streams: Streams,
   fromStdin: boolean,
   beside: Beside | undefined,
@@ -161,7 +162,7 @@ async function open(
 }
 
 /** Refuses to write over the input, whatever path leads to it, unless told to. */
-async function refuseInput(args: CommonArguments, fromStdin: boolean): Promise<void> {
+async function refuseInput(args: CommonValues, fromStdin: boolean): Promise<void> {
   const { model, output } = args;
   if (args.force || args.dryRun || fromStdin || model === undefined || output === undefined || output === '-') return;
   if (!(await sameFile(model, output))) return;
@@ -171,7 +172,7 @@ async function refuseInput(args: CommonArguments, fromStdin: boolean): Promise<v
 }
 
 /** Name of the data file beside the output, where there can be one. */
-function dataName(args: CommonArguments, streams: Streams, target: string | undefined): string | undefined {
+function dataName(args: CommonValues, streams: Streams, target: string | undefined): string | undefined {
   if (target !== undefined) return isStream(target) ? undefined : `${basename(target)}.data`;
   // A dry run on a terminal foretells a run with -o: nothing else could follow.
   const onlyStream = !args.dryRun || (!args.externalData && !args.json && !streams.stdout.isTTY);

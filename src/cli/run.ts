@@ -1,21 +1,24 @@
-import type { CommandModule } from 'yargs';
+import type { CommonValues, SelectionValues, StepValues } from '../options/common.ts';
+import type { StepVerb } from '../options/verbs.ts';
 import type { Pass } from '../passes/pass.ts';
-import type { CommonArguments, SelectionArguments } from './arguments.ts';
+import type { Command } from './command.ts';
 import { pipe, type RunReport, type Streams } from './pipe.ts';
 import { endProgress } from './progress.ts';
 import { type Step, stepsWith } from './step.ts';
 import { widthsOf } from './text.ts';
-import type { StepVerb } from './usage.ts';
 
 /** Runs a verb: makes its passes from the arguments, pipes the model through them and reports. */
 export type Run = (
-  args: CommonArguments & Partial<SelectionArguments>,
+  args: CommonValues & Partial<SelectionValues>,
   passes: () => readonly Pass[] | Promise<readonly Pass[]>,
   allowUnchanged: boolean,
 ) => Promise<void>;
 
-/** Loads a verb that makes passes, as yargs takes it. */
-export type LoadVerb = (verb: StepVerb, run: Run) => Promise<CommandModule>;
+/** A verb that makes passes. */
+export type StepCommand = Command<StepValues>;
+
+/** Loads a verb whose passes go to `run`. */
+export type LoadVerb = (verb: StepVerb, run: Run) => Promise<StepCommand>;
 
 /** A {@link Run} that reports on these streams. */
 export function runner(streams: Streams, color: boolean, load: LoadVerb): Run {
@@ -26,7 +29,7 @@ export function runner(streams: Streams, color: boolean, load: LoadVerb): Run {
 
 /** Pipes the model through the steps and reports. */
 export async function runSteps(
-  args: CommonArguments,
+  args: CommonValues,
   steps: readonly Step[],
   streams: Streams,
   color: boolean,
@@ -42,7 +45,7 @@ export async function runSteps(
   return report;
 }
 
-async function tell(report: RunReport, args: CommonArguments, streams: Streams, color: boolean): Promise<void> {
+async function tell(report: RunReport, args: CommonValues, streams: Streams, color: boolean): Promise<void> {
   endProgress();
   if (args.json) streams.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
   if (args.quiet) return;

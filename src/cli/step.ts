@@ -1,6 +1,6 @@
 import type { Model } from '../ir/model.ts';
+import type { SelectionValues } from '../options/common.ts';
 import type { Pass, PassReport, Watch } from '../passes/pass.ts';
-import type { SelectionArguments } from './arguments.ts';
 import { unmatched, unreported } from './patterns.ts';
 
 /** A pass of a run. */
@@ -9,7 +9,7 @@ export interface Step {
   /** Changing nothing is no error. */
   readonly allowUnchanged: boolean;
   /** Which weights the pass was told to take and to leave, as the command line has it. */
-  readonly selection?: Partial<SelectionArguments>;
+  readonly selection?: Partial<SelectionValues>;
   /** What notes call it, where the run has a recipe: `recipe.json, steps[1] 'prune'`. */
   readonly where?: string;
 }

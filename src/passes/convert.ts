@@ -1,7 +1,8 @@
 import { CompressError } from '../errors.ts';
 import { NO_OPSET } from '../ir/model.ts';
 import { checkShape } from '../options/check.ts';
-import { HIGHEST_OPSET, LOWEST_OPSET, raiseOpset } from './opset/index.ts';
+import { HIGHEST_OPSET, LOWEST_OPSET } from '../options/convert.ts';
+import { raiseOpset } from './opset/index.ts';
 import { unpackFirst } from './pack/unpack.ts';
 import type { Pass } from './pass.ts';
 

@@ -1,5 +1,8 @@
 import { CompressError } from '../errors.ts';
 import type { Model } from '../ir/model.ts';
+import { RECIPE_KEY } from '../options/run.ts';
+
+export { RECIPE_KEY } from '../options/run.ts';
 
 /** The value of a step's key: what the option of the verb takes. */
 export type RecipeValue = boolean | number | string | readonly string[];
@@ -18,9 +21,6 @@ export interface Recipe {
 
 /** The one version of the format there is. */
 export const RECIPE_VERSION = 1;
-
-/** Under this key a model's `metadata_props` tell what was done to it. */
-export const RECIPE_KEY = 'onnx_compress.recipe';
 
 /** A recipe is a few hundred bytes; with the name of every layer of a large model, a few hundred thousand. */
 export const MAX_RECIPE_BYTES: number = 1 << 20;

@@ -123,7 +123,11 @@ describe('what is wrong is said, and nothing is written', () => {
 
   const CASES: readonly (readonly [string, number, string])[] = [
     ['--structured l1', 2, '--structured: no amount is given\n  Say how many slices: --amount 0.3, or --amount 8.'],
-    ['--structured l3 --amount 2', 2, '--structured: \'l3\' is not one of "l1", "l2", "linf", "random"\n'],
+    [
+      '--structured l3 --amount 2',
+      2,
+      '--structured: \'l3\' is not one of "l1", "l2", "linf", "random". Did you mean \'l1\'?\n',
+    ],
     [
       '--structured l1 --amount 1.5',
       2,

@@ -2,10 +2,10 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFi
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import onnxProto from 'onnx-proto';
-import { loadStep } from '../../src/cli/commands/index.ts';
-import { isFile, isSaving, optionsOf } from '../../src/cli/recipe/options.ts';
-import { STEP_VERBS } from '../../src/cli/usage.ts';
 import { didYouMean } from '../../src/options/nearest.ts';
+import { isFile, stepRows } from '../../src/options/step.ts';
+import { TABLES } from '../../src/options/tables.ts';
+import { STEP_VERBS } from '../../src/options/verbs.ts';
 import { compress, compressEach, fixture, folder, oneLine, ROOT, shell, subfolder } from '../support/cli.ts';
 
 const { onnx } = onnxProto;
@@ -324,22 +324,13 @@ test('texts reach the verb as they are: quotes, dashes, commas, equals signs', a
 });
 
 describe('the options of the verbs', () => {
-  test.each(STEP_VERBS)('of %s: each that reads a file is known as one', async (verb) => {
-    const options = optionsOf(await loadStep(verb, async () => {}));
-    expect(options.has('output')).toBe(false);
-    for (const { key, kind, spec } of options.values()) {
-      const file =
-        kind === 'text' && !isSaving(key) && /\bfiles?\b|folder|\.np[yz]|\.json|earlier run/.test(spec.describe ?? '');
-      expect([key, isFile(key, 'x')]).toEqual([key, file]);
+  test.each(STEP_VERBS)('of %s: each that reads a file is known as one', (verb) => {
+    const rows = stepRows(TABLES[verb]);
+    expect(rows.has('output')).toBe(false);
+    for (const [key, { kind, help }] of rows) {
+      const named = /\bfiles?\b|folder|\.np[yz]|\.json|earlier run/.test(help) && kind !== 'flag';
+      expect([key, isFile(verb, key, 'x')]).toEqual([key, named]);
     }
-  });
-
-  test('kinds, and names in camelCase', async () => {
-    const options = optionsOf(await loadStep('quantize', async () => {}));
-    expect(options.get('weightsOnly')).toMatchObject({ flag: 'weights-only', kind: 'flag' });
-    expect(options.get('minNodeSqnr')).toMatchObject({ flag: 'min-node-sqnr', kind: 'text' });
-    expect(options.get('exclude')).toMatchObject({ flag: 'exclude', kind: 'list' });
-    expect(options.get('format')).toMatchObject({ kind: 'text', spec: { choices: ['qdq', 'qoperator'] } });
   });
 });
 

@@ -2,6 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import yargs from 'yargs';
+import { chosenBy } from '../../src/cli/chosen.ts';
+import { yargsCommand } from '../../src/cli/command.ts';
 import { type DataSources, verifyCommand } from '../../src/cli/commands/verify.ts';
 import type { CompressError } from '../../src/errors.ts';
 import { openData } from '../../src/node/data/open.ts';
@@ -43,14 +45,17 @@ async function run(...args: string[]): Promise<Ran> {
   let stdout = '';
   const stream = { columns: 120, write: (text: string) => (stdout += text) } as unknown as NodeJS.WriteStream;
   let error: CompressError | undefined;
-  await yargs(['verify', ...args])
-    .command(verifyCommand({ stdout: stream }, false, sources))
+  const command = verifyCommand({ stdout: stream }, false, sources);
+  const parser = yargs(['verify', ...args])
+    .command(yargsCommand(command, (values) => command.run(values)))
     .strict()
     .exitProcess(false)
     .fail((message, cause) => {
       throw cause ?? new Error(message);
-    })
-    .parseAsync()
+    });
+  const chosen = await chosenBy(() => parser.parseAsync());
+  await Promise.resolve()
+    .then(() => chosen?.run())
     .catch((cause: CompressError) => {
       error = cause;
     });

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { VERBS } from '../../src/cli/usage.ts';
+import { VERBS } from '../../src/options/verbs.ts';
 import { compressEach, ROOT } from '../support/cli.ts';
 
 interface Part {

@@ -1,33 +1,18 @@
 import { Chalk } from 'chalk';
-import type { Argv, CommandModule } from 'yargs';
-import { CompressError } from '../../errors.ts';
-import { BENCH_DEFAULTS, type BenchReport, bench, checkRatio, type Spread } from '../../node/runtime/bench.ts';
+import { type BenchReport, bench, checkRatio, type Spread } from '../../node/runtime/bench.ts';
 import { peakMemory } from '../../node/runtime/peak.ts';
+import { BENCH, type BenchValues } from '../../options/measure.ts';
+import { defined } from '../../options/values.ts';
 import { refuseStdin } from '../arguments.ts';
-import { parseList, parseNumber, parsePositive, parseWhole } from '../parse.ts';
+import type { Command } from '../command.ts';
 import type { Streams } from '../pipe.ts';
 import { progress } from '../progress.ts';
 import type { RenderOptions } from '../render.ts';
 import { formatBytes, formatPercent } from '../size.ts';
 import { table } from '../table.ts';
 import { printable, widthsOf, wrapHead } from '../text.ts';
-import { examples, SUMMARIES } from '../usage.ts';
+import { examples } from '../usage.ts';
 import type { DataSources } from './verify.ts';
-
-interface BenchArguments {
-  models: string[];
-  data: string | undefined;
-  seed: string | undefined;
-  batch: string | undefined;
-  threads: string | undefined;
-  runs: string;
-  warmup: string;
-  seconds: string;
-  maxRatio: string | undefined;
-  json: boolean | undefined;
-  quiet: boolean | undefined;
-  verbose: boolean | undefined;
-}
 
 /**
  * `compress bench`: how fast models are beside each other.
@@ -37,23 +22,28 @@ export function benchCommand(
   streams: Pick<Streams, 'stdout'>,
   color: boolean,
   sources: DataSources,
-): CommandModule<object, BenchArguments> {
+): Command<BenchValues> {
   return {
-    command: SUMMARIES.bench[0],
-    describe: SUMMARIES.bench[1],
-    builder: (yargs) => options(yargs) as never,
-    handler: async (args) => {
+    verb: 'bench',
+    table: BENCH,
+    usage: [
+      'compress bench a.onnx b.onnx … [options]',
+      '',
+      'Runs models in turn on the same inputs and compares their times with the first one. Needs onnxruntime-node.',
+    ],
+    epilog: [
+      examples([
+        ['is the small one faster?', 'compress bench model.onnx small.onnx'],
+        ['one row and many, on one thread', 'compress bench model.onnx small.onnx --batch 1,32 --threads 1'],
+        ['a gate for a build', 'compress bench model.onnx small.onnx --max-ratio 1.1'],
+      ]),
+    ],
+    run: async (args) => {
       const paths = args.models.map(String);
       refuseStdin('bench', paths);
-      const { data, seed, maxRatio } = args;
-      const most = maxRatio === undefined ? undefined : parseNumber('max-ratio', maxRatio, 'a ratio');
-      const random = { seed: seed === undefined ? 0 : parseWhole('seed', seed) };
+      const { data, seed = 0, maxRatio, batch: batches, threads, runs, warmup, seconds } = args;
       const settings = {
-        ...(args.batch === undefined ? {} : { batches: parseBatches(args.batch) }),
-        ...(args.threads === undefined ? {} : { threads: parsePositive('threads', args.threads) }),
-        runs: parsePositive('runs', args.runs),
-        warmup: parseWhole('warmup', args.warmup),
-        seconds: parseNumber('seconds', args.seconds, 'a number of seconds'),
+        ...defined({ batches, threads, runs, warmup, seconds }),
         peak: peakMemory,
         onProgress: progress('measuring', args.quiet === true),
       };
@@ -61,7 +51,7 @@ export function benchCommand(
         paths,
         (inputs, batch, trial) =>
           data === undefined
-            ? sources.randomData(inputs, { ...random, batch, samples: batch * RANDOM_SAMPLES }, trial)
+            ? sources.randomData(inputs, { seed, batch, samples: batch * RANDOM_SAMPLES }, trial)
             : sources.openData(data, inputs, { batch }),
         settings,
       );
@@ -69,52 +59,13 @@ export function benchCommand(
       else if (!args.quiet) {
         streams.stdout.write(render(report, { color, verbose: args.verbose === true, ...widthsOf(streams.stdout) }));
       }
-      if (most !== undefined) checkRatio(report, most);
+      if (maxRatio !== undefined) checkRatio(report, maxRatio);
     },
   };
 }
 
 /** Random samples of which each is fed in turn. */
 const RANDOM_SAMPLES = 4;
-
-function options(yargs: Argv): Argv {
-  const flag = { type: 'boolean' } as const;
-  const text = { type: 'string', requiresArg: true } as const;
-  return yargs
-    .usage(
-      '$0 bench a.onnx b.onnx … [options]\n\nRuns models in turn on the same inputs and compares their times with the first one. Needs onnxruntime-node.',
-    )
-    .positional('models', { type: 'string', array: true, describe: 'the models; ratios are to the first' })
-    .option('data', { ...text, describe: 'inputs, as `verify` takes them; random ones without' })
-    .option('seed', { ...text, describe: 'of the random inputs (0)' })
-    .option('batch', { ...text, describe: 'rows that are fed at once, e.g. 1,32 (what the model fixes, or 1)' })
-    .group(['data', 'seed', 'batch'], 'Inputs:')
-    .option('threads', { ...text, describe: 'threads within an operator (as many as ONNX Runtime takes)' })
-    .option('runs', { ...text, default: String(BENCH_DEFAULTS.runs), describe: 'runs of each model that are measured' })
-    .option('warmup', { ...text, default: String(BENCH_DEFAULTS.warmup), describe: 'runs before them that are not' })
-    .option('seconds', { ...text, default: String(BENCH_DEFAULTS.seconds), describe: 'fewer runs after this long' })
-    .group(['threads', 'runs', 'warmup', 'seconds'], 'How to measure:')
-    .option('max-ratio', { ...text, describe: 'fail where a model takes more than this times the first one' })
-    .group(['max-ratio'], 'Gate, exit code 1:')
-    .option('json', { ...flag, describe: 'report as JSON on standard output' })
-    .option('quiet', { ...flag, alias: 'q', describe: 'no report for people' })
-    .option('verbose', { ...flag, alias: 'v', describe: 'every row in the report; stack traces of errors' })
-    .conflicts('data', 'seed')
-    .group(['json', 'quiet', 'verbose', 'help', 'version'], 'Report:')
-    .epilog(
-      examples([
-        ['is the small one faster?', 'compress bench model.onnx small.onnx'],
-        ['one row and many, on one thread', 'compress bench model.onnx small.onnx --batch 1,32 --threads 1'],
-        ['a gate for a build', 'compress bench model.onnx small.onnx --max-ratio 1.1'],
-      ]),
-    );
-}
-
-function parseBatches(text: string): number[] {
-  const list = [...new Set(parseList([text]).map((one) => parsePositive('batch', one)))];
-  if (list.length > 0) return list;
-  throw new CompressError('options', '--batch', 'no batch size is given');
-}
 
 function render(report: BenchReport, options: RenderOptions): string {
   const chalk = new Chalk({ level: options.color ? 1 : 0 });

@@ -1,39 +1,39 @@
-import type { Argv, CommandModule } from 'yargs';
 import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
 import { sameFiles } from '../../onnx/same.ts';
+import { DIFF, type DiffValues } from '../../options/look.ts';
 import { diff } from '../../passes/diff/index.ts';
 import { DASH } from '../arguments.ts';
+import type { Command } from '../command.ts';
 import { renderDiff, renderMarkdown, titleOf } from '../diff/render.ts';
 import { type Input, inputOf } from '../inspect/input.ts';
 import { plain } from '../inspect/json.ts';
 import type { Streams } from '../pipe.ts';
 import { widthsOf } from '../text.ts';
-import { examples, SUMMARIES } from '../usage.ts';
-
-interface DiffArguments {
-  before: string;
-  after: string;
-  json: boolean | undefined;
-  markdown: boolean | undefined;
-  exitCode: boolean | undefined;
-  quiet: boolean | undefined;
-  verbose: boolean | undefined;
-}
+import { examples } from '../usage.ts';
 
 /**
  * `compress diff`: what changed from one model to another.
  * @param color - whether standard output may have colours
  */
-export function diffCommand(
-  streams: Pick<Streams, 'stdin' | 'stdout'>,
-  color: boolean,
-): CommandModule<object, DiffArguments> {
+export function diffCommand(streams: Pick<Streams, 'stdin' | 'stdout'>, color: boolean): Command<DiffValues> {
   return {
-    command: SUMMARIES.diff[0],
-    describe: SUMMARIES.diff[1],
-    builder: (yargs) => options(yargs) as never,
-    handler: async (args) => {
+    verb: 'diff',
+    table: DIFF,
+    usage: [
+      'compress diff before.onnx after.onnx [options]',
+      '',
+      'Tells what changed: opset, inputs and outputs, operators, nodes, and every weight with how far its values moved.',
+    ],
+    epilog: [
+      examples([
+        ['what did quantization do?', 'compress diff model.onnx small.onnx'],
+        ['has the model changed?', 'compress diff --exit-code --quiet released.onnx model.onnx'],
+        ['what would this verb do?', 'compress prune --l1 0.4 model.onnx | compress diff model.onnx -'],
+        ['a comment on a pull request', 'compress diff --markdown main.onnx branch.onnx > comment.md'],
+      ]),
+    ],
+    run: async (args) => {
       if (args.before === DASH && args.after === DASH) {
         throw new CompressError('options', 'diff', 'standard input holds one model only', {
           hint: 'Give the path of the other one.',
@@ -51,7 +51,7 @@ export function diffCommand(
 
 async function compare(
   [one, other]: readonly [Input, Input],
-  args: DiffArguments,
+  args: DiffValues,
   color: boolean,
   { stdout }: Pick<Streams, 'stdout'>,
 ): Promise<void> {
@@ -77,30 +77,4 @@ async function compare(
   } finally {
     for (const model of models) await model.close();
   }
-}
-
-function options(yargs: Argv): Argv {
-  const flag = { type: 'boolean' } as const;
-  return yargs
-    .usage(
-      '$0 diff before.onnx after.onnx [options]\n\nTells what changed: opset, inputs and outputs, operators, nodes, and every weight with how far its values moved.',
-    )
-    .positional('before', { type: 'string', describe: 'the model as it was; - reads standard input' })
-    .positional('after', { type: 'string', describe: 'the model as it is; - reads standard input' })
-    .option('exit-code', { ...flag, describe: 'exit with 1 where the models differ, as git diff does; else it is 0' })
-    .group(['exit-code'], 'For scripts:')
-    .option('json', { ...flag, describe: 'report as JSON' })
-    .option('markdown', { ...flag, describe: 'report as Markdown, for a comment on a pull request' })
-    .option('quiet', { ...flag, alias: 'q', describe: 'no report for people' })
-    .option('verbose', { ...flag, alias: 'v', describe: 'every row in the report; stack traces of errors' })
-    .conflicts('json', 'markdown')
-    .group(['json', 'markdown', 'quiet', 'verbose', 'help', 'version'], 'Report:')
-    .epilog(
-      examples([
-        ['what did quantization do?', 'compress diff model.onnx small.onnx'],
-        ['has the model changed?', 'compress diff --exit-code --quiet released.onnx model.onnx'],
-        ['what would this verb do?', 'compress prune --l1 0.4 model.onnx | compress diff model.onnx -'],
-        ['a comment on a pull request', 'compress diff --markdown main.onnx branch.onnx > comment.md'],
-      ]),
-    );
 }

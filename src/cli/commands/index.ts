@@ -1,8 +1,9 @@
 import type { CommandModule } from 'yargs';
-import { choosing } from '../chosen.ts';
+import type { StepValues } from '../../options/common.ts';
+import { isStepVerb, type StepVerb, SUMMARIES, VERBS, type Verb } from '../../options/verbs.ts';
+import { type Command, yargsCommand } from '../command.ts';
 import type { Streams } from '../pipe.ts';
-import type { Run } from '../run.ts';
-import { isStepVerb, type StepVerb, SUMMARIES, VERBS, type Verb } from '../usage.ts';
+import type { Run, StepCommand } from '../run.ts';
 
 /** Whether the streams may have colours: standard error for reports, standard output for results. */
 export interface Colors {
@@ -17,20 +18,23 @@ export interface Colors {
 export function commandsFor(argv: readonly string[], streams: Streams, colors: Colors): Promise<CommandModule[]> {
   return Promise.all(
     VERBS.map(async (verb): Promise<CommandModule> => {
-      const [command, describe] = SUMMARIES[verb];
+      const { command, describe } = SUMMARIES[verb];
       if (!argv.includes(verb)) return { command, describe, handler: () => {} };
-      const module = (await load(verb, streams, colors)) as CommandModule;
-      return choosing(module, async (args) => {
-        const save = isStepVerb(verb) && args['saveRecipe'] !== undefined && args['dryRun'] !== true;
-        if (!save) return module.handler(args);
-        const { savingRecipe } = await import('../recipe/save.ts');
-        await savingRecipe(verb, module, args);
-      });
+      const loaded = await load(verb, streams, colors);
+      return yargsCommand(loaded, (values) => runCommand(loaded, values));
     }),
   );
 }
 
-async function load(verb: Verb, streams: Streams, { color, colorOut }: Colors): Promise<unknown> {
+/** Runs a verb; one that can be a step of a recipe may be told to write its options down. */
+async function runCommand(command: Command<object>, values: object): Promise<void> {
+  const { saveRecipe, dryRun } = values as StepValues;
+  if (!isStepVerb(command.verb) || saveRecipe === undefined || dryRun) return command.run(values);
+  const { savingRecipe } = await import('../recipe/save.ts');
+  await savingRecipe(command, values);
+}
+
+async function load(verb: Verb, streams: Streams, { color, colorOut }: Colors): Promise<Command<object>> {
   if (verb === 'verify' || verb === 'bench') {
     const sources = await import('../sources.ts');
     return verb === 'verify'
@@ -53,20 +57,17 @@ async function load(verb: Verb, streams: Streams, { color, colorOut }: Colors): 
 }
 
 /** Loads a verb whose passes go to `run`. */
-export async function loadStep(verb: StepVerb, run: Run): Promise<CommandModule> {
-  const load = async (): Promise<unknown> => {
-    switch (verb) {
-      case 'prune':
-        return (await import('./prune/index.ts')).pruneCommand(run);
-      case 'quantize':
-        return (await import('./quantize.ts')).quantizeCommand(run);
-      case 'pack':
-        return (await import('./pack.ts')).packCommand(run);
-      case 'fold':
-        return (await import('./fold.ts')).foldCommand(run);
-      case 'convert':
-        return (await import('./convert.ts')).convertCommand(run);
-    }
-  };
-  return (await load()) as CommandModule;
+export async function loadStep(verb: StepVerb, run: Run): Promise<StepCommand> {
+  switch (verb) {
+    case 'prune':
+      return (await import('./prune/index.ts')).pruneCommand(run);
+    case 'quantize':
+      return (await import('./quantize.ts')).quantizeCommand(run);
+    case 'pack':
+      return (await import('./pack.ts')).packCommand(run);
+    case 'fold':
+      return (await import('./fold.ts')).foldCommand(run);
+    case 'convert':
+      return (await import('./convert.ts')).convertCommand(run);
+  }
 }

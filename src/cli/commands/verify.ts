@@ -1,37 +1,20 @@
 import { Chalk } from 'chalk';
-import type { Argv, CommandModule } from 'yargs';
 import type { ValueInfo } from '../../ir/graph.ts';
 import type { DataFor, TrialRun } from '../../node/data/fitting.ts';
 import type { ModelInput } from '../../node/data/inputs.ts';
 import type { DataSet } from '../../node/data/types.ts';
 import type { OutputFigures, Share } from '../../node/runtime/compare.ts';
-import { METRICS, type MetricName } from '../../node/runtime/outputs/comparisons.ts';
 import { checkGates, formatDb, type Gates, type VerifyReport, verify } from '../../node/runtime/verify.ts';
+import { VERIFY, type VerifyValues } from '../../options/measure.ts';
+import { defined } from '../../options/values.ts';
 import { refuseStdin } from '../arguments.ts';
-import { parseNumber, parsePositive, parseWhole } from '../parse.ts';
+import type { Command } from '../command.ts';
 import type { Streams } from '../pipe.ts';
 import type { RenderOptions } from '../render.ts';
 import { formatPercent } from '../size.ts';
 import { table } from '../table.ts';
 import { count, printable, widthsOf, wrap, wrapHead } from '../text.ts';
-import { examples, SUMMARIES } from '../usage.ts';
-
-interface VerifyArguments {
-  reference: string;
-  other: string;
-  data: string | undefined;
-  samples: string | undefined;
-  batch: string | undefined;
-  seed: string | undefined;
-  output: string[] | undefined;
-  metric: MetricName | undefined;
-  minSqnr: string | undefined;
-  minTop1: string | undefined;
-  requireFused: boolean | undefined;
-  json: boolean | undefined;
-  quiet: boolean | undefined;
-  verbose: boolean | undefined;
-}
+import { examples } from '../usage.ts';
 
 /** Where inputs for the models come from. */
 export interface DataSources {
@@ -55,17 +38,31 @@ export function verifyCommand(
   streams: Pick<Streams, 'stdout'>,
   color: boolean,
   sources: DataSources,
-): CommandModule<object, VerifyArguments> {
+): Command<VerifyValues> {
   return {
-    command: SUMMARIES.verify[0],
-    describe: SUMMARIES.verify[1],
-    builder: (yargs) => options(yargs) as never,
-    handler: async (args) => {
+    verb: 'verify',
+    table: VERIFY,
+    usage: [
+      'compress verify float.onnx small.onnx [--data DATA] [options]',
+      '',
+      'Runs two models on the same data and compares what they give. Needs onnxruntime-node.',
+    ],
+    epilog: [
+      examples([
+        ['how much did quantization cost?', 'compress verify model.onnx small.onnx --data test.npz'],
+        ['a gate for a build', 'compress verify model.onnx small.onnx --data test.npz --min-sqnr 20 --require-fused'],
+        [
+          'one of several outputs, which has classes',
+          'compress verify model.onnx small.onnx --data test.npz --output scores --metric top1 --min-top1 0.99',
+        ],
+      ]),
+    ],
+    run: async (args) => {
       const gates = readGates(args);
       refuseStdin('verify', [args.reference, args.other]);
       const { output: outputs, metric } = args;
       const report = await verify(args.reference, args.other, dataOf(args, sources), {
-        ...(outputs === undefined ? {} : { outputs: outputs.map(String) }),
+        ...(outputs === undefined ? {} : { outputs }),
         ...(metric === undefined ? {} : { metric }),
       });
       if (args.json) streams.stdout.write(`${JSON.stringify(report, plain, 2)}\n`);
@@ -80,62 +77,14 @@ export function verifyCommand(
   };
 }
 
-function options(yargs: Argv): Argv {
-  const flag = { type: 'boolean' } as const;
-  const text = { type: 'string', requiresArg: true } as const;
-  return yargs
-    .usage(
-      '$0 verify float.onnx small.onnx [--data DATA] [options]\n\nRuns two models on the same data and compares what they give. Needs onnxruntime-node.',
-    )
-    .positional('reference', { type: 'string', describe: 'the model that is right' })
-    .positional('other', { type: 'string', describe: 'the model that is judged' })
-    .option('data', { ...text, describe: 'inputs, e.g. a .npz; __labels__ in it are the true classes' })
-    .option('samples', { ...text, describe: 'use only the first N rows' })
-    .option('batch', { ...text, describe: 'rows that are fed at once (what the model fixes, or 1)' })
-    .option('seed', { ...text, describe: 'of the random inputs there are without --data (0)' })
-    .group(['data', 'samples', 'batch', 'seed'], 'Inputs:')
-    .option('output', { ...text, array: true, nargs: 1, describe: 'name of an output that counts (each but caches)' })
-    .option('metric', { choices: METRICS, describe: 'accuracy or top1: outputs have classes; sqnr: none has' })
-    .group(['output', 'metric'], 'What counts:')
-    .option('min-sqnr', { ...text, describe: 'fail where a float output is below this many dB' })
-    .option('min-top1', { ...text, describe: 'fail where a smaller share of rows (0.99) has the same top-1' })
-    .option('require-fused', { ...flag, describe: 'fail where a weight is dequantized at every run' })
-    .group(['min-sqnr', 'min-top1', 'require-fused'], 'Gates, exit code 1:')
-    .option('json', { ...flag, describe: 'report as JSON on standard output' })
-    .option('quiet', { ...flag, alias: 'q', describe: 'no report for people' })
-    .option('verbose', { ...flag, alias: 'v', describe: 'every row in the report; stack traces of errors' })
-    .conflicts('data', 'seed')
-    .group(['json', 'quiet', 'verbose', 'help', 'version'], 'Report:')
-    .epilog(
-      examples([
-        ['how much did quantization cost?', 'compress verify model.onnx small.onnx --data test.npz'],
-        ['a gate for a build', 'compress verify model.onnx small.onnx --data test.npz --min-sqnr 20 --require-fused'],
-        [
-          'one of several outputs, which has classes',
-          'compress verify model.onnx small.onnx --data test.npz --output scores --metric top1 --min-top1 0.99',
-        ],
-      ]),
-    );
-}
-
-function dataOf(args: VerifyArguments, sources: DataSources): DataFor {
-  const sizes = {
-    ...(args.samples === undefined ? {} : { samples: parsePositive('samples', args.samples) }),
-    ...(args.batch === undefined ? {} : { batch: parsePositive('batch', args.batch) }),
-  };
-  const seed = args.seed === undefined ? 0 : parseWhole('seed', args.seed);
-  const { data } = args;
+function dataOf({ data, samples, batch, seed = 0 }: VerifyValues, sources: DataSources): DataFor {
+  const sizes = defined({ samples, batch });
   return async (inputs, trial) =>
     data === undefined ? sources.randomData(inputs, { ...sizes, seed }, trial) : sources.openData(data, inputs, sizes);
 }
 
-function readGates(args: VerifyArguments): Gates {
-  const { minSqnr, minTop1 } = args;
-  return {
-    ...(minSqnr === undefined ? {} : { minSqnr: parseNumber('min-sqnr', minSqnr, 'a number of dB') }),
-    ...(minTop1 === undefined ? {} : { minTop1: parseNumber('min-top1', minTop1, 'a share from 0 to 1', 1) }),
-    requireFused: args.requireFused === true,
-  };
+function readGates({ minSqnr, minTop1, requireFused = false }: VerifyValues): Gates {
+  return { ...defined({ minSqnr, minTop1 }), requireFused };
 }
 
 /** JSON has no infinities: they are the words that Number() and Python's float() read. */

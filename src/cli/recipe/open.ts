@@ -3,8 +3,8 @@ import { dirname } from 'node:path';
 import { CompressError } from '../../errors.ts';
 import { readTextFile } from '../../node/files/textFile.ts';
 import { readModel } from '../../node/model.ts';
+import { isFile } from '../../options/step.ts';
 import { MAX_RECIPE_BYTES, parseRecipe, type Recipe, recordedRecipe } from '../../passes/recipe.ts';
-import { isFile } from './options.ts';
 import { fromFolder } from './step.ts';
 
 /**
@@ -39,10 +39,10 @@ export async function recipeOfModel(path: string, base: string | undefined, toRe
       hint: 'compress run and compress tune put theirs into the models they write.',
     });
   }
-  for (const { options } of toRead ? [] : recipe.steps) {
+  for (const { verb, options } of toRead ? [] : recipe.steps) {
     for (const [key, value] of options) {
       // Models come from strangers, and theirs is not to say which of our files are opened.
-      if (typeof value !== 'string' || !isFile(key, value) || /^(\.\/)?[^/\\]+$/.test(value)) continue;
+      if (!isFile(verb, key, value) || /^(\.\/)?[^/\\]+$/.test(value)) continue;
       throw new CompressError('options', path, `its recipe names a file elsewhere: '${key}' is '${value}'`, {
         hint: 'Write the recipe to a file with --print, and look at it.',
       });

@@ -1,15 +1,17 @@
-import type { ArgumentsCamelCase, CommandModule } from 'yargs';
 import { CompressError } from '../../errors.ts';
 import { checkTarget, fileSink } from '../../node/files/sink.ts';
+import type { StepValues } from '../../options/common.ts';
 import { formatRecipe, type Recipe } from '../../passes/recipe.ts';
+import type { Command } from '../command.ts';
 import { refuseOther } from '../output.ts';
 import { seenFrom, stepOf } from './step.ts';
 
 /** Runs a verb, then writes its options to `--save-recipe`; what can be refused is refused before the work. */
-export async function savingRecipe(verb: string, module: CommandModule, args: ArgumentsCamelCase): Promise<void> {
-  const path = await recipeTarget(args);
-  await module.handler(args);
-  if (path !== undefined) await saveRecipe(path, { steps: [stepOf(verb, module, args)] }, args['force'] === true);
+export async function savingRecipe({ verb, table, run }: Command<object>, values: object): Promise<void> {
+  const path = await recipeTarget(values);
+  await run(values);
+  const recipe = { steps: [stepOf(verb, table, values)] };
+  if (path !== undefined) await saveRecipe(path, recipe, (values as StepValues).force === true);
 }
 
 /**
@@ -17,17 +19,14 @@ export async function savingRecipe(verb: string, module: CommandModule, args: Ar
  * @param writesModel - whether the verb writes a model where no output is named
  * @throws CompressError `options`, `exists`, `io` where it cannot go there
  */
-export async function recipeTarget(
-  args: Readonly<Record<string, unknown>>,
-  writesModel = true,
-): Promise<string | undefined> {
-  const { saveRecipe: path, output, model, force } = args;
-  if (typeof path !== 'string') return undefined;
+export async function recipeTarget(values: StepValues, writesModel = true): Promise<string | undefined> {
+  const { saveRecipe: path, output, model, force } = values;
+  if (path === undefined) return undefined;
   if (path === '' || path === output || path === model) {
     const fact = path === '' ? 'the file name is empty' : `'${path}' is the model`;
-    throw new CompressError('options', '--save-recipe', fact, { hint: 'Name a file: --save-recipe recipe.json.' });
+    throw new CompressError('options', 'saveRecipe', fact, { hint: 'Name a file: `saveRecipe: recipe.json`.' });
   }
-  refuseOther('saveRecipe', path, args, writesModel);
+  refuseOther('saveRecipe', path, values, writesModel);
   await checkTarget(path, force === true);
   return path;
 }

@@ -1,7 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import { CompressError, ioError } from '../../errors.ts';
 import { checkTarget, fileSink } from '../../node/files/sink.ts';
-import { type CommonArguments, DASH } from '../arguments.ts';
+import type { CommonValues } from '../../options/common.ts';
+import { DASH } from '../arguments.ts';
 import { refuseOther } from '../output.ts';
 import type { ReportData } from './data.ts';
 
@@ -9,7 +10,7 @@ import type { ReportData } from './data.ts';
  * Where `--report` wants the page; looked at before the work.
  * @throws CompressError `options`, `exists`, `io` where it cannot go there
  */
-export async function reportTarget(args: CommonArguments): Promise<string> {
+export async function reportTarget(args: CommonValues): Promise<string> {
   const { report: path = '' } = args;
   const wrong = (fact: string, hint: string): CompressError => new CompressError('options', '--report', fact, { hint });
   if (args.dryRun) throw wrong('a dry run writes nothing', 'Leave out one of the two; --json reports a dry run.');

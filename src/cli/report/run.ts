@@ -6,8 +6,9 @@ import type { ActivationRanges } from '../../ir/ranges.ts';
 import { fileSink } from '../../node/files/sink.ts';
 import { temporaryFolder } from '../../node/files/temporary.ts';
 import { readModel } from '../../node/model.ts';
+import type { CommonValues } from '../../options/common.ts';
 import type { EqualizeOptions } from '../../passes/equalize/index.ts';
-import { type CommonArguments, DASH } from '../arguments.ts';
+import { DASH } from '../arguments.ts';
 import { openPath } from '../open.ts';
 import { isStream, outputOf, sameFile } from '../output.ts';
 import { type Beside, pipe, type RunReport, type Streams } from '../pipe.ts';
@@ -26,7 +27,7 @@ import { sensitivityOf } from './sensitivity.ts';
  * @throws CompressError what {@link pipe} throws; then there is no page
  */
 export async function reported(
-  args: CommonArguments,
+  args: CommonValues,
   steps: readonly Step[],
   streams: Streams,
   load: LoadVerb,

@@ -2,10 +2,11 @@ import { CompressError } from '../../errors.ts';
 
 import { type DataFor, fittingRandomData } from '../../node/data/fitting.ts';
 import { openJudge } from '../../node/runtime/judge.ts';
+import { QUANTIZE, type QuantizeValues } from '../../options/quantize.ts';
+import { defined } from '../../options/values.ts';
 import type { PassReport } from '../../passes/pass.ts';
-import { type CommonArguments, commonOf } from '../arguments.ts';
+import { commonOf } from '../arguments.ts';
 import { RANDOM, RANDOM_ROWS } from '../calibrated.ts';
-import { parsePositive } from '../parse.ts';
 import type { Progress } from '../progress.ts';
 import { stepOf } from '../recipe/step.ts';
 import type { LoadVerb } from '../run.ts';
@@ -28,7 +29,7 @@ const MOST_ROWS = 128;
  * @returns null where there is no data, or nothing was quantized
  */
 export async function sensitivityOf(
-  args: CommonArguments & { readonly [option: string]: unknown },
+  args: QuantizeValues,
   load: LoadVerb,
   report: PassReport | undefined,
   folder: string,
@@ -36,18 +37,17 @@ export async function sensitivityOf(
   onProgress: Progress,
 ): Promise<Sensitivity | null> {
   const { calibrate, samples, batch, model } = args;
-  if (typeof calibrate !== 'string' || report?.pass !== 'quantize' || report.changes.length === 0) return null;
+  if (calibrate === undefined || report?.pass !== 'quantize' || report.changes.length === 0) return null;
   if (unreadable !== undefined || model === undefined)
     return { kind: 'not_measured', why: unreadable ?? 'there is no file' };
   try {
-    const rows = Math.min(typeof samples === 'string' ? parsePositive('samples', samples) : MOST_ROWS, MOST_ROWS);
-    const size = typeof batch === 'string' ? { batch: parsePositive('batch', batch) } : {};
+    const rows = Math.min(samples ?? MOST_ROWS, MOST_ROWS);
+    const size = defined({ batch });
     const dataFor: DataFor = (inputs, trial) =>
       calibrate === RANDOM
         ? fittingRandomData(inputs, { seed: 0, ...size, samples: Math.min(rows, RANDOM_ROWS) }, trial)
         : openData(calibrate, inputs, { ...size, samples: rows });
-    const quantize = await load('quantize', async () => {});
-    const step = stepOf('quantize', quantize, { ...args, store: undefined });
+    const step = stepOf('quantize', QUANTIZE, { ...args, store: undefined });
     const common = { ...commonOf(args), quiet: true, dryRun: false };
     const candidates = new Candidates(model, step, common, folder, load);
     return await measured(candidates, report, await openJudge(model, dataFor), onProgress);

@@ -6,10 +6,10 @@ import { readModel, writeModel } from '../../node/model.ts';
 import type { Judge, Judgement } from '../../node/runtime/judge.ts';
 import { expectWork } from '../../node/threads/work.ts';
 import { inputByteLength } from '../../onnx/size.ts';
+import type { CommonValues } from '../../options/common.ts';
 import { transform } from '../../passes/pass.ts';
 import type { RecipeStep } from '../../passes/recipe.ts';
 import type { Layer } from '../../passes/tune/search.ts';
-import type { CommonArguments } from '../arguments.ts';
 import { type LoadVerb, passesOf } from '../recipe/step.ts';
 import { runStep, type Step, type StepDone } from '../step.ts';
 
@@ -23,7 +23,7 @@ export interface Candidate extends StepDone {
 export class Candidates {
   readonly #model: string;
   readonly #step: RecipeStep;
-  readonly #common: CommonArguments;
+  readonly #common: CommonValues;
   readonly #load: LoadVerb;
   /** Where the ranges of activations are kept between candidates. */
   readonly #ranges: string | undefined;
@@ -34,7 +34,7 @@ export class Candidates {
    * @param step - how to quantize it
    * @param folder - of this process alone, for as long as there are candidates
    */
-  constructor(model: string, step: RecipeStep, common: CommonArguments, folder: string, load: LoadVerb) {
+  constructor(model: string, step: RecipeStep, common: CommonValues, folder: string, load: LoadVerb) {
     this.#model = model;
     this.#step = step;
     this.#common = common;
@@ -59,7 +59,7 @@ export class Candidates {
     if (ranges === undefined) return passesOf(step, '', this.#common, this.#load);
     if (!this.#calibrated) {
       this.#calibrated = true;
-      return passesOf(step, '', { ...this.#common, force: true }, this.#load, [`--save-ranges=${ranges}`]);
+      return passesOf(step, '', { ...this.#common, force: true }, this.#load, { saveRanges: ranges });
     }
     const options = new Map(step.options);
     options.delete('calibrate');

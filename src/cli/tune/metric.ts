@@ -1,7 +1,8 @@
 import { CompressError } from '../../errors.ts';
 import type { OutputFigures, Share } from '../../node/runtime/compare.ts';
-import type { MetricName } from '../../node/runtime/outputs/comparisons.ts';
 import { formatDb } from '../../node/runtime/verify.ts';
+import type { MetricName } from '../../options/metrics.ts';
+import { DEFAULT_DROP } from '../../options/tune.ts';
 import { formatPercent } from '../size.ts';
 
 /** What of a model is measured, and how much of it may be lost. */
@@ -30,9 +31,6 @@ export interface MetricOptions {
   /** The one output that counts. */
   readonly output: string | undefined;
 }
-
-/** What may be lost where nothing is said. */
-export const DEFAULT_DROP = 0.01;
 
 /** Counts are whole, and a share of them may miss the limit by a rounding. */
 const ROUNDING = 1e-9;

@@ -1,5 +1,6 @@
 import { CompressError } from '../../errors.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
+import { BENCH_DEFAULTS } from '../../options/measure.ts';
 import { fixedRows, isOpen, rowAxis, rowNames } from '../data/axes.ts';
 import type { TrialRun } from '../data/fitting.ts';
 import type { ModelInput } from '../data/inputs.ts';
@@ -70,13 +71,6 @@ export interface BenchOptions {
   /** Called after each round; `total` is an upper bound. */
   readonly onProgress?: (done: number, total: number) => void;
 }
-
-/** What {@link bench} does where nothing else is said. */
-export const BENCH_DEFAULTS: Required<Pick<BenchOptions, 'runs' | 'warmup' | 'seconds'>> = {
-  runs: 50,
-  warmup: 5,
-  seconds: 20,
-};
 
 /** Loads of a model whose median is taken, and different samples that are fed in turn. */
 const LOADS = 3;

@@ -1,13 +1,12 @@
 import type { Model } from '../../ir/model.ts';
 import type { Selection } from '../../layers/select.ts';
 import type { Shape } from '../../options/check.ts';
+import { CHANNEL_NORMS, type ChannelNorm, PRUNE_DEFAULT } from '../../options/prune.ts';
+
+export { CHANNEL_NORMS, type ChannelNorm } from '../../options/prune.ts';
 
 /** Operators whose output channels can be removed. */
 export const CHANNEL_OPS = ['Conv', 'ConvTranspose', 'Gemm', 'MatMul'] as const;
-
-/** How channels are ordered by importance. */
-export type ChannelNorm = 'l1' | 'l2' | 'wanda';
-export const CHANNEL_NORMS: readonly ChannelNorm[] = ['l1', 'l2', 'wanda'];
 
 /** Second moments of what a layer reads, over every sample and every position it is applied to. */
 export interface Moments {
@@ -73,7 +72,7 @@ export const CHANNEL_DEFAULTS: Required<
 > = {
   norm: 'l1',
   scope: 'group',
-  roundTo: 8,
+  roundTo: PRUNE_DEFAULT.roundTo,
   reconstruct: false,
   normalized: false,
   opTypes: CHANNEL_OPS,

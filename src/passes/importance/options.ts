@@ -1,6 +1,6 @@
 import { CompressError } from '../../errors.ts';
 import { checkOpTypes, type Selection } from '../../layers/select.ts';
-import { PRUNABLE_OPS } from '../prune/options.ts';
+import { PRUNABLE_OPS, PRUNE_DEFAULT } from '../../options/prune.ts';
 import type { Scratch } from './activations.ts';
 
 /** At most `keep` of every `of` neighbours along the axis that is summed over stay. */
@@ -37,8 +37,8 @@ export const WANDA_DEFAULTS: Required<Pick<WandaOptions, 'parallel' | 'gramBytes
 
 export const SPARSEGPT_DEFAULTS: typeof WANDA_DEFAULTS & Required<Pick<SparseGptOptions, 'damping' | 'blockSize'>> = {
   ...WANDA_DEFAULTS,
-  damping: 0.01,
-  blockSize: 128,
+  damping: PRUNE_DEFAULT.damping,
+  blockSize: PRUNE_DEFAULT.blockSize,
 };
 
 /** @throws CompressError `options` */

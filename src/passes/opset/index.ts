@@ -3,6 +3,7 @@ import type { Graph } from '../../ir/graph.ts';
 import { type Model, NO_OPSET, standardVersion } from '../../ir/model.ts';
 import { isOp, labelOf, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
+import { HIGHEST_OPSET, LOWEST_OPSET } from '../../options/convert.ts';
 import { stopCarrying } from '../carried.ts';
 import { inlineFunctions, inliningNotes } from '../inline/index.ts';
 import { Scope } from './adapter.ts';
@@ -39,11 +40,6 @@ export interface RaiseOptions {
   /** Raise also where ONNX Runtime loses a kernel: other runtimes may have it. */
   readonly force?: boolean | undefined;
 }
-
-/** The lowest opset whose operators we know. */
-export const LOWEST_OPSET = 7;
-/** The highest opset whose changes we have compared with the schemas. */
-export const HIGHEST_OPSET = 26;
 
 /** The first IR version that goes with an opset (`onnx.helper.VERSION_TABLE`), as [opset, irVersion] from the highest. */
 const IR_VERSIONS = [

@@ -1,11 +1,7 @@
-/**
- * How pruned weights are stored. `bitmask`: a bit a weight and what is kept. `sparse`: ONNX's sparse tensors, positions
- * and values. `auto`: the smaller of the two. Each only where it is smaller than `dense`, the ordinary way.
- */
-export type Store = 'bitmask' | 'sparse' | 'auto' | 'dense';
+import { PACK_STORE } from '../../options/pack.ts';
+import type { Store } from '../../options/stores.ts';
 
-/** The ways to store, as an option takes them. */
-export const STORES: readonly Store[] = ['bitmask', 'sparse', 'auto', 'dense'];
+export { STORES, type Store } from '../../options/stores.ts';
 
 export interface PackOptions {
   readonly store?: Store;
@@ -13,4 +9,4 @@ export interface PackOptions {
   readonly optional?: boolean;
 }
 
-export const PACK_DEFAULTS: Required<PackOptions> = { store: 'bitmask', optional: false };
+export const PACK_DEFAULTS: Required<PackOptions> = { store: PACK_STORE, optional: false };

@@ -5,9 +5,9 @@ import type { Norm } from '../../kernels/sliceNorms.ts';
 import type { Axis } from '../../layers/axes.ts';
 import { checkOpTypes, type Selection } from '../../layers/select.ts';
 import { checkShape, type Shape } from '../../options/check.ts';
+import { PRUNABLE_OPS, PRUNE_DEFAULT } from '../../options/prune.ts';
 
-/** Operators whose weights can be pruned. */
-export const PRUNABLE_OPS = ['Gemm', 'MatMul', 'Conv', 'ConvTranspose'] as const;
+export { PRUNABLE_OPS } from '../../options/prune.ts';
 
 /** Groups longer than this are no pattern any hardware has; choosing in one takes time with the square of its length. */
 export const MAX_GROUP = 256;
@@ -56,9 +56,9 @@ export interface PruneOptions extends Selection {
 type Defaulted = 'scope' | 'of' | 'seed' | 'opTypes' | 'allowEmpty';
 
 export const PRUNE_DEFAULTS: Required<Pick<PruneOptions, Defaulted>> = {
-  scope: 'tensor',
-  of: 'all',
-  seed: 0,
+  scope: PRUNE_DEFAULT.scope,
+  of: PRUNE_DEFAULT.of,
+  seed: PRUNE_DEFAULT.seed,
   opTypes: PRUNABLE_OPS,
   allowEmpty: false,
 };

@@ -1,10 +1,10 @@
 import { CompressError } from '../../errors.ts';
 import { checkOpTypes, type Selection } from '../../layers/select.ts';
 import type { Shape } from '../../options/check.ts';
+import { QUANTIZABLE_OPS, QUANTIZE_DEFAULT } from '../../options/quantize.ts';
 import type { Format } from './emit.ts';
 
-/** Operators whose weights can be quantized; those from Conv on only with `weightsOnly`. */
-export const QUANTIZABLE_OPS = ['MatMul', 'Gemm', 'Gather', 'Conv', 'ConvTranspose', 'LSTM', 'GRU', 'RNN'] as const;
+export { QUANTIZABLE_OPS } from '../../options/quantize.ts';
 
 export interface QuantizeOptions extends Selection {
   /** Type of the weights: int8 is symmetric, uint8 asymmetric. */
@@ -28,8 +28,8 @@ export const QUANTIZE_DEFAULTS: Required<QuantizeOptions> = {
   weightsOnly: false,
   perTensor: false,
   reduceRange: false,
-  minElements: 0,
-  format: 'qdq',
+  minElements: QUANTIZE_DEFAULT.minElements,
+  format: QUANTIZE_DEFAULT.format,
   allowContrib: false,
   opTypes: QUANTIZABLE_OPS,
   include: [],

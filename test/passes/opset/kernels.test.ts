@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { print } from '../../../src/index.node.ts';
 import type { DType } from '../../../src/ir/dtype.ts';
+import { HIGHEST_OPSET } from '../../../src/options/convert.ts';
 import { convert } from '../../../src/passes/convert.ts';
-import { HIGHEST_OPSET, raiseOpset } from '../../../src/passes/opset/index.ts';
+import { raiseOpset } from '../../../src/passes/opset/index.ts';
 import { LOST_KERNELS, type OpsetRun, RUNTIME_VERSION } from '../../../src/passes/opset/kernels.ts';
 import { quantize } from '../../../src/passes/quantize/index.ts';
 import { type AttributeSpec, buildModel, f32, i64, type ModelSpec, value } from '../../support/build.ts';

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { bytesSource, fileSource, type Model, print, readModel } from '../../../src/index.node.ts';
+import { HIGHEST_OPSET, LOWEST_OPSET } from '../../../src/options/convert.ts';
 import { OPERATOR_VERSIONS } from '../../../src/passes/opset/history.ts';
-import { HIGHEST_OPSET, LOWEST_OPSET, raiseOpset } from '../../../src/passes/opset/index.ts';
+import { raiseOpset } from '../../../src/passes/opset/index.ts';
 import { entryOf } from '../../../src/passes/opset/table.ts';
 import { buildModel, f32, float, type GraphSpec, type ModelSpec, value } from '../../support/build.ts';
 import { feed, runModel } from '../../support/ort.ts';

@@ -1,11 +1,8 @@
 import { CompressError } from '../../../errors.ts';
+import type { MetricName } from '../../../options/metrics.ts';
 import type { FeedTensor, Sample } from '../../data/types.ts';
 import { OutputComparison, type OutputFigures } from '../compare.ts';
 import type { OutputKind } from './kinds.ts';
-
-/** What is measured: the share of rows that are right, of those that get the same class, or the noise alone. */
-export const METRICS = ['accuracy', 'top1', 'sqnr'] as const;
-export type MetricName = (typeof METRICS)[number];
 
 /** What of a model counts, where that is not left to its graph. */
 export interface OutputChoice {

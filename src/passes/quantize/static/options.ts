@@ -1,5 +1,6 @@
 import type { ActivationRanges } from '../../../ir/ranges.ts';
 import type { Shape } from '../../../options/check.ts';
+import { QUANTIZE_DEFAULT } from '../../../options/quantize.ts';
 import { QUANTIZE_SHAPE, type QuantizeOptions } from '../options.ts';
 import type { ActivationDType } from './qdq.ts';
 
@@ -21,6 +22,6 @@ export const STATIC_SHAPE: Shape<StaticOptions> = {
 
 /** What static quantization does unless told otherwise. */
 export const STATIC_DEFAULTS: { readonly activations: ActivationDType; readonly minNodeSqnr: number } = {
-  activations: 'uint8',
-  minNodeSqnr: 36,
+  activations: QUANTIZE_DEFAULT.activations,
+  minNodeSqnr: QUANTIZE_DEFAULT.minNodeSqnr,
 };

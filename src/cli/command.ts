@@ -1,0 +1,86 @@
+import type { Argv, CommandModule, Options } from 'yargs';
+import { CompressError } from '../errors.ts';
+import { type AnyTable, isList, kebab, type Option, type Table } from '../options/option.ts';
+import { valuesOf } from '../options/values.ts';
+import { SUMMARIES, type Verb } from '../options/verbs.ts';
+import { Chosen } from './chosen.ts';
+import { errorWithDashes } from './dashes.ts';
+
+/** A verb of the command line. */
+export interface Command<T extends object> {
+  readonly verb: Verb;
+  readonly table: Table<T>;
+  /** How it is called, and what it does. */
+  readonly usage: readonly string[];
+  /** The end of its help: examples, and what there is to know besides. */
+  readonly epilog: readonly string[];
+  run(values: T): void | Promise<void>;
+}
+
+/**
+ * The verb as yargs takes it. Its handler throws {@link Chosen}.
+ * @param run - what is done with the values
+ */
+export function yargsCommand<T extends object>(
+  { verb, table, usage, epilog }: Command<T>,
+  run: (values: T) => void | Promise<void>,
+): CommandModule {
+  const { command, describe } = SUMMARIES[verb];
+  return {
+    command,
+    describe,
+    builder: (yargs) => {
+      const declared = declare(yargs.usage(usage.map((line) => line.replace(/^compress /, '$0 ')).join('\n')), table);
+      return epilog.reduce((all, text) => all.epilog(text), declared);
+    },
+    handler: (args) => {
+      throw new Chosen(async () => {
+        try {
+          refuseRepeated(table, args);
+          await run(valuesOf(table, args));
+        } catch (cause) {
+          throw errorWithDashes(cause, table);
+        }
+      });
+    },
+  };
+}
+
+/** Declares every row for yargs, under its heading. */
+function declare(yargs: Argv, { positionals, rows, groups = [] }: AnyTable): Argv {
+  let declared = yargs;
+  for (const [name, { help, many = false }] of Object.entries(positionals)) {
+    declared = declared.positional(name, { type: 'string', describe: help, ...(many ? { array: true } : {}) });
+  }
+  const headings = new Map<string, string[]>(groups.map((group) => [group, []]));
+  for (const [key, row] of Object.entries(rows)) {
+    declared = declared.option(kebab(key), specOf(row));
+    const keys = headings.get(row.group);
+    if (keys === undefined) headings.set(row.group, [kebab(key)]);
+    else keys.push(kebab(key));
+  }
+  // Under the last heading, that of reports.
+  const last = [...headings.keys()].at(-1);
+  for (const [heading, keys] of headings) {
+    declared = declared.group(heading === last ? [...keys, 'help', 'version'] : keys, `${heading}:`);
+  }
+  return declared;
+}
+
+function specOf(row: Option): Options {
+  const { alias, help: describe } = row;
+  const common = { describe, ...(alias === undefined ? {} : { alias }) };
+  if (row.kind === 'flag') return { ...common, type: 'boolean' };
+  const text = { ...common, type: 'string', requiresArg: true } as const;
+  if (row.kind === 'choice') return { ...text, choices: row.choices };
+  return isList(row) ? { ...text, array: true, nargs: 1 } : text;
+}
+
+/** Refuses an option that is given twice, of which only one can be meant. */
+function refuseRepeated({ positionals, rows }: AnyTable, args: Readonly<Record<string, unknown>>): void {
+  const lists = Object.entries(rows).flatMap(([key, row]) => (isList(row) ? [key, kebab(key)] : []));
+  const many = new Set(['_', ...Object.keys(positionals), ...lists]);
+  const twice = Object.keys(args).find((key) => Array.isArray(args[key]) && !many.has(key));
+  if (twice === undefined) return;
+  throw new CompressError('options', `${twice.length === 1 ? '-' : '--'}${kebab(twice)}`, 'it is given more than once');
+}

@@ -1,0 +1,126 @@
+import type { Option, Positional, Rows } from './option.ts';
+import { STORES, type Store } from './stores.ts';
+
+/** What every verb that makes a model can be told. What was not given is not there. */
+export interface CommonValues {
+  model?: string | undefined;
+  output?: string | undefined;
+  force?: boolean | undefined;
+  externalData?: boolean | undefined;
+  embed?: boolean | undefined;
+  dryRun?: boolean | undefined;
+  json?: boolean | undefined;
+  quiet?: boolean | undefined;
+  verbose?: boolean | undefined;
+  /** Of verbs that take it: where the report page goes. */
+  report?: string | undefined;
+}
+
+/** The model that most verbs read. */
+export const MODEL: Positional = { help: 'ONNX file to read; - or nothing reads standard input' };
+
+/** The heading of what is written and where. */
+export const FILES = 'Files';
+/** The heading of what is told and how. */
+export const REPORT = 'Report';
+
+export const COMMON_ROWS: Rows<Omit<CommonValues, 'report'>> = {
+  output: {
+    kind: 'target',
+    alias: 'o',
+    value: 'FILE',
+    help: 'file to write; - or nothing writes standard output',
+    group: FILES,
+  },
+  force: { kind: 'flag', alias: 'f', help: 'replace files that exist', group: FILES },
+  externalData: { kind: 'flag', help: 'weights go to FILE.data beside the model', group: FILES, not: ['embed'] },
+  embed: { kind: 'flag', help: 'weights go into the model file (up to 2 GiB)', group: FILES },
+  dryRun: { kind: 'flag', alias: 'n', help: 'report what would change and the size; write nothing', group: REPORT },
+  json: {
+    kind: 'flag',
+    help: 'report as JSON on standard output too (needs -o FILE or --dry-run)',
+    group: REPORT,
+  },
+  quiet: {
+    kind: 'flag',
+    alias: 'q',
+    help: 'no report and no notes on options; errors are still said',
+    group: REPORT,
+  },
+  verbose: {
+    kind: 'flag',
+    alias: 'v',
+    help: 'every weight in the report; stack traces of errors',
+    group: REPORT,
+  },
+};
+
+/** Where the report page goes. */
+export const REPORT_ROW: Option = {
+  kind: 'target',
+  value: 'FILE',
+  help: 'write a page with tables and charts of what was done, an HTML file that loads nothing',
+  group: REPORT,
+};
+
+/** Where the options of this run go, as a recipe. */
+export const SAVE_RECIPE_ROW: Option = {
+  kind: 'target',
+  value: 'FILE',
+  help: 'write the options down, for compress run',
+  group: FILES,
+};
+
+/** What the verbs that can be a step of a recipe can be told. */
+export interface StepValues extends CommonValues {
+  saveRecipe?: string | undefined;
+}
+
+export const STEP_ROWS: Rows<StepValues> = {
+  saveRecipe: SAVE_RECIPE_ROW,
+  report: REPORT_ROW,
+  ...COMMON_ROWS,
+};
+
+/** What verbs that choose among weights can be told. */
+export interface SelectionValues {
+  opTypes?: readonly string[] | undefined;
+  include?: readonly string[] | undefined;
+  exclude?: readonly string[] | undefined;
+}
+
+/** @param known - operators whose weights the verb works on */
+export function selectionRows(known: readonly string[]): Rows<SelectionValues> {
+  const group = 'Which weights';
+  return {
+    opTypes: { kind: 'words', value: 'TYPES', help: `only weights of these operators: ${known.join(',')}`, group },
+    include: {
+      kind: 'patterns',
+      value: 'REGEX',
+      help: 'only weights whose name, or whose node, matches this regular expression',
+      group,
+    },
+    exclude: {
+      kind: 'patterns',
+      value: 'REGEX',
+      help: 'no weights whose name, or whose node, matches this regular expression',
+      group,
+    },
+  };
+}
+
+/** How the result of a verb that makes zeros, or keeps them, is stored. */
+export interface StoreValues {
+  store?: Store | undefined;
+}
+
+export const STORE_ROWS: Rows<StoreValues> = {
+  store: {
+    kind: 'choice',
+    choices: STORES,
+    default: 'dense',
+    value: 'FORM',
+    help: 'dense (the default); bitmask, sparse or auto: weights with many zeros in fewer bytes, as pack does',
+    group: 'How to store',
+  },
+};

@@ -1,0 +1,32 @@
+import { MODEL, STEP_ROWS, type StepValues } from './common.ts';
+import type { Table } from './option.ts';
+
+/** The lowest opset whose operators we know. */
+export const LOWEST_OPSET = 7;
+/** The highest opset whose changes we have compared with the schemas. */
+export const HIGHEST_OPSET = 26;
+
+export interface ConvertValues extends StepValues {
+  opset?: number | undefined;
+  forceOpset?: boolean | undefined;
+}
+
+const GROUP = 'What to write';
+
+export const CONVERT: Table<ConvertValues> = {
+  positionals: { model: MODEL },
+  rows: {
+    opset: {
+      kind: 'whole',
+      value: 'N',
+      help: `version to reach, ${LOWEST_OPSET} to ${HIGHEST_OPSET}; the IR version goes with it`,
+      group: GROUP,
+    },
+    forceOpset: {
+      kind: 'flag',
+      help: 'write it also where ONNX Runtime has no kernel for an operator at that version',
+      group: GROUP,
+    },
+    ...STEP_ROWS,
+  },
+};

@@ -1,0 +1,64 @@
+/** The verbs that only look: `inspect` and `diff`. */
+import { MODEL, REPORT } from './common.ts';
+import type { Option, Table } from './option.ts';
+
+/** Of verbs whose result is the report. */
+export const LOOK_ROWS: { readonly [key in 'json' | 'quiet' | 'verbose']: Option } = {
+  json: { kind: 'flag', help: 'report as JSON', group: REPORT },
+  quiet: { kind: 'flag', alias: 'q', help: 'no report for people', group: REPORT },
+  verbose: { kind: 'flag', alias: 'v', help: 'every row in the report; stack traces of errors', group: REPORT },
+};
+
+export interface InspectValues {
+  model?: string | undefined;
+  weights?: boolean | undefined;
+  graph?: boolean | undefined;
+  json?: boolean | undefined;
+  verbose?: boolean | undefined;
+}
+
+const WHAT = 'What to look at';
+
+export const INSPECT: Table<InspectValues> = {
+  positionals: { model: MODEL },
+  rows: {
+    weights: {
+      kind: 'flag',
+      alias: 'w',
+      help: 'read the weights too: zeros, ranges, channels, outliers',
+      group: WHAT,
+      not: ['graph'],
+    },
+    graph: { kind: 'flag', alias: 'g', help: 'print the graph instead, a line a node', group: WHAT },
+    json: LOOK_ROWS.json,
+    verbose: LOOK_ROWS.verbose,
+  },
+};
+
+export interface DiffValues {
+  before: string;
+  after: string;
+  exitCode?: boolean | undefined;
+  json?: boolean | undefined;
+  markdown?: boolean | undefined;
+  quiet?: boolean | undefined;
+  verbose?: boolean | undefined;
+}
+
+export const DIFF: Table<DiffValues> = {
+  positionals: {
+    before: { help: 'the model as it was; - reads standard input' },
+    after: { help: 'the model as it is; - reads standard input' },
+  },
+  rows: {
+    exitCode: {
+      kind: 'flag',
+      help: 'exit with 1 where the models differ, as git diff does; else it is 0',
+      group: 'For scripts',
+    },
+    json: { ...LOOK_ROWS.json, not: ['markdown'] },
+    markdown: { kind: 'flag', help: 'report as Markdown, for a comment on a pull request', group: REPORT },
+    quiet: LOOK_ROWS.quiet,
+    verbose: LOOK_ROWS.verbose,
+  },
+};

@@ -1,0 +1,170 @@
+/** The verbs that run models: `verify` and `bench`. */
+import { REPORT } from './common.ts';
+import { LOOK_ROWS } from './look.ts';
+import { METRICS, type MetricName } from './metrics.ts';
+import type { Option, Table } from './option.ts';
+
+/** Of verbs whose JSON goes where their report goes. */
+const JSON_ROW: Option = { kind: 'flag', help: 'report as JSON on standard output', group: REPORT };
+/** The heading of what the models are run on. */
+const INPUTS = 'Inputs';
+/** The heading of what fails a build. */
+const GATES = 'Gates, exit code 1';
+
+export interface VerifyValues {
+  reference: string;
+  other: string;
+  data?: string | undefined;
+  samples?: number | undefined;
+  batch?: number | undefined;
+  seed?: number | undefined;
+  output?: readonly string[] | undefined;
+  metric?: MetricName | undefined;
+  minSqnr?: number | undefined;
+  minTop1?: number | undefined;
+  requireFused?: boolean | undefined;
+  json?: boolean | undefined;
+  quiet?: boolean | undefined;
+  verbose?: boolean | undefined;
+}
+
+export const VERIFY: Table<VerifyValues> = {
+  positionals: { reference: { help: 'the model that is right' }, other: { help: 'the model that is judged' } },
+  rows: {
+    data: {
+      kind: 'file',
+      value: 'DATA',
+      help: 'inputs, e.g. a .npz; __labels__ in it are the true classes',
+      group: INPUTS,
+      not: ['seed'],
+    },
+    samples: { kind: 'count', value: 'N', help: 'use only the first N rows', group: INPUTS },
+    batch: {
+      kind: 'count',
+      value: 'N',
+      help: 'rows that are fed at once (what the model fixes, or 1)',
+      group: INPUTS,
+    },
+    seed: {
+      kind: 'whole',
+      default: 0,
+      value: 'N',
+      help: 'of the random inputs there are without --data (0)',
+      group: INPUTS,
+    },
+    output: {
+      kind: 'names',
+      value: 'NAME',
+      help: 'name of an output that counts (each but caches)',
+      group: 'What counts',
+    },
+    metric: {
+      kind: 'choice',
+      choices: METRICS,
+      value: 'NAME',
+      help: 'accuracy or top1: outputs have classes; sqnr: none has',
+      group: 'What counts',
+    },
+    minSqnr: {
+      kind: 'number',
+      what: 'a number of dB',
+      value: 'DB',
+      help: 'fail where a float output is below this many dB',
+      group: GATES,
+    },
+    minTop1: {
+      kind: 'number',
+      what: 'a share from 0 to 1',
+      most: 1,
+      value: 'SHARE',
+      help: 'fail where a smaller share of rows (0.99) has the same top-1',
+      group: GATES,
+    },
+    requireFused: { kind: 'flag', help: 'fail where a weight is dequantized at every run', group: GATES },
+    json: JSON_ROW,
+    quiet: LOOK_ROWS.quiet,
+    verbose: LOOK_ROWS.verbose,
+  },
+};
+
+/** What {@link bench} does where nothing else is said. */
+export const BENCH_DEFAULTS: { readonly runs: number; readonly warmup: number; readonly seconds: number } = {
+  runs: 50,
+  warmup: 5,
+  seconds: 20,
+};
+
+export interface BenchValues {
+  models: readonly string[];
+  data?: string | undefined;
+  seed?: number | undefined;
+  batch?: readonly number[] | undefined;
+  threads?: number | undefined;
+  runs?: number | undefined;
+  warmup?: number | undefined;
+  seconds?: number | undefined;
+  maxRatio?: number | undefined;
+  json?: boolean | undefined;
+  quiet?: boolean | undefined;
+  verbose?: boolean | undefined;
+}
+
+const HOW = 'How to measure';
+
+export const BENCH: Table<BenchValues> = {
+  positionals: { models: { help: 'the models; ratios are to the first', many: true } },
+  rows: {
+    data: {
+      kind: 'file',
+      value: 'DATA',
+      help: 'inputs, as `verify` takes them; random ones without',
+      group: INPUTS,
+      not: ['seed'],
+    },
+    seed: { kind: 'whole', default: 0, value: 'N', help: 'of the random inputs (0)', group: INPUTS },
+    batch: {
+      kind: 'counts',
+      value: 'N,N',
+      help: 'rows that are fed at once, e.g. 1,32 (what the model fixes, or 1)',
+      group: INPUTS,
+    },
+    threads: {
+      kind: 'count',
+      value: 'N',
+      help: 'threads within an operator (as many as ONNX Runtime takes)',
+      group: HOW,
+    },
+    runs: {
+      kind: 'count',
+      default: BENCH_DEFAULTS.runs,
+      value: 'N',
+      help: 'runs of each model that are measured',
+      group: HOW,
+    },
+    warmup: {
+      kind: 'whole',
+      default: BENCH_DEFAULTS.warmup,
+      value: 'N',
+      help: 'runs before them that are not',
+      group: HOW,
+    },
+    seconds: {
+      kind: 'number',
+      what: 'a number of seconds',
+      default: BENCH_DEFAULTS.seconds,
+      value: 'SECONDS',
+      help: 'fewer runs after this long',
+      group: HOW,
+    },
+    maxRatio: {
+      kind: 'number',
+      what: 'a ratio',
+      value: 'RATIO',
+      help: 'fail where a model takes more than this times the first one',
+      group: 'Gate, exit code 1',
+    },
+    json: JSON_ROW,
+    quiet: LOOK_ROWS.quiet,
+    verbose: LOOK_ROWS.verbose,
+  },
+};

@@ -1,0 +1,29 @@
+import { MODEL, STEP_ROWS, type StepValues } from './common.ts';
+import type { Table } from './option.ts';
+import { STORES, type Store } from './stores.ts';
+
+/** What `pack` does unless told otherwise. */
+export const PACK_STORE: Store = 'bitmask';
+
+export interface PackValues extends StepValues {
+  store?: Store | undefined;
+  allowUnchanged?: boolean | undefined;
+}
+
+const GROUP = 'How to store';
+
+export const PACK: Table<PackValues> = {
+  positionals: { model: MODEL },
+  rows: {
+    store: {
+      kind: 'choice',
+      choices: STORES,
+      default: PACK_STORE,
+      value: 'FORM',
+      help: 'bitmask (the default): a bit a weight and what is kept; sparse: ONNX’s sparse tensors, smaller above some 98 % of zeros; auto: the smaller of the two; dense: unpack',
+      group: GROUP,
+    },
+    allowUnchanged: { kind: 'flag', help: 'a model that cannot become smaller is no error', group: GROUP },
+    ...STEP_ROWS,
+  },
+};

@@ -1,0 +1,369 @@
+import { CompressError } from '../errors.ts';
+import {
+  MODEL,
+  type SelectionValues,
+  STEP_ROWS,
+  STORE_ROWS,
+  type StepValues,
+  type StoreValues,
+  selectionRows,
+} from './common.ts';
+import type { Option, Rows, Table } from './option.ts';
+import { togetherError } from './values.ts';
+
+/** Operators whose weights can be pruned. */
+export const PRUNABLE_OPS = ['Gemm', 'MatMul', 'Conv', 'ConvTranspose'] as const;
+
+/** How channels are ordered by importance. */
+export type ChannelNorm = 'l1' | 'l2' | 'wanda';
+export const CHANNEL_NORMS: readonly ChannelNorm[] = ['l1', 'l2', 'wanda'];
+
+/** Norms, or chance, that slices are chosen by. */
+export const STRUCTURED = ['l1', 'l2', 'linf', 'random'] as const;
+
+/** What pruning does unless told otherwise. */
+export const PRUNE_DEFAULT = {
+  scope: 'tensor',
+  of: 'all',
+  seed: 0,
+  damping: 0.01,
+  blockSize: 128,
+  roundTo: 8,
+} as const;
+
+/** The ways to choose what is pruned: one is given. */
+export interface MethodValues {
+  l1?: number | undefined;
+  l2?: number | undefined;
+  random?: number | undefined;
+  structured?: (typeof STRUCTURED)[number] | undefined;
+  nm?: string | undefined;
+  mask?: string | undefined;
+  wanda?: number | undefined;
+  sparsegpt?: number | undefined;
+  channels?: number | undefined;
+}
+
+export type Method = keyof MethodValues;
+
+/** What the methods can be told besides. */
+export interface DetailValues {
+  amount?: number | undefined;
+  amounts?: string | undefined;
+  axis?: number | 'out' | 'in' | undefined;
+  scores?: string | undefined;
+  layout?: 'onnx' | 'torch' | undefined;
+  scope?: 'tensor' | 'global' | undefined;
+  of?: 'all' | 'remaining' | undefined;
+  seed?: number | undefined;
+  calibrate?: string | undefined;
+  samples?: number | undefined;
+  batch?: number | undefined;
+  parallelLayers?: boolean | undefined;
+  damping?: number | undefined;
+  blockSize?: number | undefined;
+  norm?: ChannelNorm | undefined;
+  roundTo?: number | undefined;
+  reconstruct?: boolean | undefined;
+  normalized?: boolean | undefined;
+  allowEmpty?: boolean | undefined;
+}
+
+export interface PruneValues extends StepValues, SelectionValues, StoreValues, MethodValues, DetailValues {
+  allowUnchanged?: boolean | undefined;
+}
+
+const METHODS = 'How to prune (one method is needed)';
+const MUCH = 'How much, and of what';
+const DATA = 'With data (needs onnxruntime-node)';
+const CHANNELS = 'With --channels';
+const FINE = 'What is no error';
+
+const METHOD_ROWS: Rows<MethodValues> = {
+  l1: {
+    kind: 'amount',
+    things: 'weights',
+    value: 'AMOUNT',
+    help: 'the smallest weights; AMOUNT is a fraction (0.4) or a number (5000)',
+    group: METHODS,
+  },
+  l2: {
+    kind: 'amount',
+    things: 'weights',
+    value: 'AMOUNT',
+    help: 'the smallest by their squares: for single weights the same choice as --l1',
+    group: METHODS,
+  },
+  random: { kind: 'amount', things: 'weights', value: 'AMOUNT', help: 'weights chosen by chance', group: METHODS },
+  structured: {
+    kind: 'choice',
+    choices: STRUCTURED,
+    value: 'NORM',
+    help: 'whole slices along --axis, the smallest by this norm or chosen by chance; --amount tells how many',
+    group: METHODS,
+  },
+  nm: {
+    kind: 'pair',
+    value: 'N:M',
+    help: 'N:M: of every M neighbouring inputs keep the N largest weights, as 2:4',
+    group: METHODS,
+  },
+  mask: {
+    kind: 'file',
+    value: 'FILE',
+    help: 'what a file tells (.npz, .safetensors): 0 prunes, 1 keeps, by the names of the weights',
+    group: METHODS,
+  },
+  wanda: {
+    kind: 'fraction',
+    hint: 'Give the share of the weights to prune: `wanda: 0.5`.',
+    value: 'AMOUNT',
+    help: 'the smallest by weight times activation, in each output; AMOUNT is a fraction; needs --calibrate',
+    group: METHODS,
+  },
+  sparsegpt: {
+    kind: 'fraction',
+    hint: 'Give the share of the weights to prune: `sparsegpt: 0.5`.',
+    value: 'AMOUNT',
+    help: 'what the other weights can best make up for, and changes these so; needs --calibrate',
+    group: METHODS,
+  },
+  channels: {
+    kind: 'fraction',
+    hint: 'For example `channels: 0.3`: the least important 30 % of the channels of each layer.',
+    value: 'AMOUNT',
+    help: 'whole channels are removed, not zeroed: the model becomes smaller and faster; AMOUNT is a fraction',
+    group: METHODS,
+  },
+};
+
+const SINGLE = ['l1', 'l2'];
+const SCORED = [...SINGLE, 'structured', 'nm'];
+const BY_DATA = ['wanda', 'sparsegpt'];
+
+export const DETAIL_ROWS: Rows<DetailValues> = {
+  amount: {
+    kind: 'amount',
+    things: 'slices',
+    value: 'AMOUNT',
+    help: 'for --structured: fraction (0.3) or number (8) of the slices of each weight',
+    group: MUCH,
+    of: ['structured'],
+  },
+  amounts: {
+    kind: 'file',
+    value: 'FILE',
+    help: 'a JSON file with amounts by name or regular expression: {"fc1.weight": 0.3, "conv": 0.5}',
+    group: MUCH,
+    of: [...SINGLE, 'random', 'structured'],
+  },
+  axis: {
+    kind: 'axis',
+    default: 'out',
+    value: 'AXIS',
+    help: 'out (the default): output channels; in: inputs; or an axis of the weight as stored, 0, 1, -1',
+    group: MUCH,
+    of: ['structured'],
+  },
+  scores: {
+    kind: 'file',
+    value: 'FILE',
+    help: 'a file (.npz, .safetensors) with the importance of each weight, used in place of its magnitude',
+    group: MUCH,
+    of: SCORED,
+  },
+  layout: {
+    kind: 'choice',
+    choices: ['onnx', 'torch'],
+    value: 'LAYOUT',
+    help: 'matrices in --mask and --scores lie as the model stores them (onnx), or as [out, in] (torch)',
+    group: MUCH,
+    of: [...SCORED, 'mask'],
+  },
+  scope: {
+    kind: 'choice',
+    choices: ['tensor', 'global'],
+    default: PRUNE_DEFAULT.scope,
+    value: 'SCOPE',
+    help: 'tensor (the default): AMOUNT of each tensor; global: of all weights together',
+    group: MUCH,
+    of: [...SINGLE, 'random', 'channels'],
+  },
+  of: {
+    kind: 'choice',
+    choices: ['all', 'remaining'],
+    default: PRUNE_DEFAULT.of,
+    value: 'WEIGHTS',
+    help: 'all (the default): AMOUNT of all weights; remaining: of those that are not zero yet',
+    group: MUCH,
+    of: [...SINGLE, 'random', 'structured'],
+  },
+  seed: {
+    kind: 'whole',
+    default: PRUNE_DEFAULT.seed,
+    value: 'N',
+    help: `whole number that decides what is random, the same on every machine (${PRUNE_DEFAULT.seed})`,
+    group: MUCH,
+    of: ['random', 'structured'],
+  },
+  calibrate: {
+    kind: 'file',
+    word: 'random',
+    value: 'DATA',
+    help: 'inputs of the model: .npz, .npy, .json, a folder (docs/data.md)',
+    group: DATA,
+    of: [...BY_DATA, 'channels'],
+  },
+  samples: { kind: 'count', value: 'N', help: 'use the first N rows', group: DATA, of: [...BY_DATA, 'channels'] },
+  batch: {
+    kind: 'count',
+    value: 'N',
+    help: 'feed N rows at once (what the model fixes, or 1)',
+    group: DATA,
+    of: [...BY_DATA, 'channels'],
+  },
+  parallelLayers: {
+    kind: 'flag',
+    default: false,
+    help: 'all layers see the unpruned model: fewer runs over the data',
+    group: DATA,
+    of: BY_DATA,
+  },
+  damping: {
+    kind: 'number',
+    what: 'a number from 0 to 1',
+    most: 1,
+    default: PRUNE_DEFAULT.damping,
+    value: 'SHARE',
+    help: `--sparsegpt: added to the Hessian, as a fraction of its mean diagonal (${PRUNE_DEFAULT.damping})`,
+    group: DATA,
+    of: ['sparsegpt'],
+  },
+  blockSize: {
+    kind: 'count',
+    default: PRUNE_DEFAULT.blockSize,
+    value: 'N',
+    help: `--sparsegpt: columns whose weights are chosen together (${PRUNE_DEFAULT.blockSize})`,
+    group: DATA,
+    of: ['sparsegpt'],
+  },
+  norm: {
+    kind: 'choice',
+    choices: CHANNEL_NORMS,
+    default: 'l1',
+    value: 'NORM',
+    help: 'order by: l1 (the default) or l2 of the weights that read a channel; wanda: times its activations',
+    group: CHANNELS,
+    of: ['channels'],
+  },
+  roundTo: {
+    kind: 'count',
+    default: PRUNE_DEFAULT.roundTo,
+    value: 'N',
+    help: `what is left of a layer is a multiple of this (${PRUNE_DEFAULT.roundTo}), as kernels like it; 1: exactly AMOUNT`,
+    group: CHANNELS,
+    of: ['channels'],
+  },
+  reconstruct: {
+    kind: 'flag',
+    default: false,
+    help: 'with --calibrate: refit the layers that read removed channels by least squares',
+    group: CHANNELS,
+    of: ['channels'],
+  },
+  normalized: {
+    kind: 'flag',
+    default: false,
+    help: 'features under LayerNormalization may go too, though its mean and variance change',
+    group: CHANNELS,
+    of: ['channels'],
+  },
+  allowEmpty: {
+    kind: 'flag',
+    default: false,
+    help: 'a layer may lose all its weights',
+    group: FINE,
+    of: [...SINGLE, 'random', 'structured', 'nm', 'mask'],
+  },
+};
+
+export const PRUNE: Table<PruneValues> = {
+  positionals: { model: MODEL },
+  rows: {
+    ...METHOD_ROWS,
+    ...DETAIL_ROWS,
+    allowUnchanged: { kind: 'flag', help: 'a model without weights to prune is no error', group: FINE },
+    ...selectionRows(PRUNABLE_OPS),
+    ...STORE_ROWS,
+    ...STEP_ROWS,
+  },
+  check: checkMethod,
+};
+
+/** How each method is given, for hints. */
+const EXAMPLES: { readonly [method in Method]: string } = {
+  l1: '`l1: 0.4`',
+  l2: '`l2: 0.4`',
+  random: '`random: 0.4`',
+  structured: '`structured: l1` `amount: 0.3`',
+  nm: '`nm: 2:4`',
+  mask: '`mask: masks.npz`',
+  wanda: '`wanda: 0.5` `calibrate: calib.npz`',
+  sparsegpt: '`sparsegpt: 0.5` `calibrate: calib.npz`',
+  channels: '`channels: 0.3`',
+};
+
+/** The method that is asked for; without one, scores or amounts by name mean `l1`. */
+export function methodOf(given: Partial<PruneValues>): Method {
+  // Beside a method with data, N:M says what its share is made of.
+  const patterned = given.wanda ?? given.sparsegpt;
+  const methods = (Object.keys(METHOD_ROWS) as Method[]).filter(
+    (one) => given[one] !== undefined && (one !== 'nm' || patterned === undefined),
+  );
+  const [method, other] = methods;
+  if (method !== undefined && other === undefined) return method;
+  if (method === undefined && (given.scores !== undefined || given.amounts !== undefined)) return 'l1';
+  const examples = Object.values(EXAMPLES);
+  const hint = `Choose one: ${examples.slice(0, -1).join(', ')} or ${examples.at(-1)}.`;
+  if (method === undefined) throw new CompressError('options', 'prune', 'no method is given', { hint });
+  throw togetherError(methods, hint);
+}
+
+/**
+ * Refuses more or less than one method, and options that belong to another one.
+ * @throws CompressError `options`
+ */
+function checkMethod(given: Partial<PruneValues>): void {
+  const method = methodOf(given);
+  const implied = given[method] === undefined;
+  for (const [key, row] of Object.entries<Option>(DETAIL_ROWS)) {
+    const fits = row.of?.includes(method) || (implied && key === 'amount');
+    if (given[key as keyof DetailValues] !== undefined && !fits) throw strayDetail(key, method, given);
+  }
+  checkCompany(given);
+}
+
+/** Refuses what is used only beside another option that is not there. */
+function checkCompany({ seed, structured, layout, scores, mask }: Partial<PruneValues>): void {
+  if (seed !== undefined && structured !== undefined && structured !== 'random') {
+    const hint = 'It goes with `random` and `structured: random`.';
+    throw new CompressError('options', 'seed', `\`structured: ${structured}\` leaves nothing to chance`, { hint });
+  }
+  if (layout !== undefined && scores === undefined && mask === undefined) {
+    const hint = 'It goes with `scores: FILE` and `mask: FILE`.';
+    throw new CompressError('options', 'layout', 'no file is given whose arrays lie in some way', { hint });
+  }
+}
+
+function strayDetail(stray: string, method: Method, given: Partial<PruneValues>): CompressError {
+  if (stray === 'scope' && method === 'structured') {
+    const hint = 'Leave `scope` out: every weight then loses slices of its own.';
+    return new CompressError('options', 'scope', 'slices of different layers have no common measure', { hint });
+  }
+  const others = (DETAIL_ROWS[stray as keyof DetailValues].of ?? []).map((one) => `\`${one}\``);
+  const hint =
+    stray === 'amount' && SINGLE.includes(method)
+      ? `\`${method}\` has its amount beside it: \`${method}: ${given[method]}\`.`
+      : `It goes with ${others.join(', ')}.`;
+  return new CompressError('options', stray, `\`${method}\` does not use it`, { hint });
+}

@@ -1,0 +1,182 @@
+import { DEFAULT_OBSERVER, OBSERVERS, type ObserverKind } from '../kernels/observe/names.ts';
+import {
+  MODEL,
+  type SelectionValues,
+  STEP_ROWS,
+  STORE_ROWS,
+  type StepValues,
+  type StoreValues,
+  selectionRows,
+} from './common.ts';
+import type { Option, Rows, Table } from './option.ts';
+
+/** Operators whose weights can be quantized; those from Conv on only with `weightsOnly`. */
+export const QUANTIZABLE_OPS = ['MatMul', 'Gemm', 'Gather', 'Conv', 'ConvTranspose', 'LSTM', 'GRU', 'RNN'] as const;
+
+/** What quantization does unless told otherwise. */
+export const QUANTIZE_DEFAULT = { minElements: 0, format: 'qdq', activations: 'uint8', minNodeSqnr: 36 } as const;
+
+/** What `quantize` can be told of the weights, which programs can be told as well. */
+export interface WeightValues {
+  weightsOnly?: boolean | undefined;
+  perTensor?: boolean | undefined;
+  reduceRange?: boolean | undefined;
+  minElements?: number | undefined;
+  format?: 'qdq' | 'qoperator' | undefined;
+  allowContrib?: boolean | undefined;
+}
+
+/** What it can be told of activations. */
+export interface ActivationValues {
+  calibrate?: string | undefined;
+  samples?: number | undefined;
+  batch?: number | undefined;
+  observer?: ObserverKind | undefined;
+  activations?: 'uint8' | 'int8' | undefined;
+  minNodeSqnr?: number | undefined;
+  biasCorrection?: boolean | undefined;
+  noBiasCorrection?: boolean | undefined;
+  equalize?: boolean | undefined;
+  saveRanges?: string | undefined;
+  ranges?: string | undefined;
+}
+
+export interface QuantizeValues extends StepValues, SelectionValues, StoreValues, WeightValues, ActivationValues {
+  int8?: boolean | undefined;
+  uint8?: boolean | undefined;
+  allowUnchanged?: boolean | undefined;
+}
+
+const WEIGHTS = 'How to quantize';
+const ACTIVATIONS = 'Activations';
+
+export const WEIGHT_ROWS: Rows<WeightValues> = {
+  weightsOnly: {
+    kind: 'flag',
+    alias: 'w',
+    default: false,
+    help: 'activations stay float; Conv is quantized too (smaller, at the speed of float)',
+    group: WEIGHTS,
+  },
+  perTensor: {
+    kind: 'flag',
+    default: false,
+    help: 'one scale for each weight tensor, not for each of its output channels',
+    group: WEIGHTS,
+  },
+  reduceRange: {
+    kind: 'flag',
+    default: false,
+    help: '7 bits: exact sums on x64 processors without VNNI',
+    group: WEIGHTS,
+  },
+  minElements: {
+    kind: 'whole',
+    default: QUANTIZE_DEFAULT.minElements,
+    value: 'N',
+    help: 'leave weights with fewer elements float',
+    group: WEIGHTS,
+  },
+  format: {
+    kind: 'choice',
+    choices: ['qdq', 'qoperator'],
+    default: QUANTIZE_DEFAULT.format,
+    value: 'FORM',
+    help: 'qdq (the default): DequantizeLinear nodes, fused when run; qoperator: MatMulInteger',
+    group: WEIGHTS,
+  },
+  allowContrib: {
+    kind: 'flag',
+    default: false,
+    help: 'operators of ONNX Runtime’s own may be written: LSTM becomes DynamicQuantizeLSTM',
+    group: WEIGHTS,
+  },
+};
+
+/** How many rows of the data a run is fed at once. */
+export const BATCH_ROW: Option = {
+  kind: 'count',
+  value: 'N',
+  help: 'feed N rows at once (what the model fixes, or 1)',
+  group: ACTIVATIONS,
+};
+
+export const ACTIVATION_ROWS: Rows<ActivationValues> = {
+  calibrate: {
+    kind: 'file',
+    word: 'random',
+    value: 'DATA',
+    help: 'inputs of the model (.npz, .npy, .json, a folder; docs/data.md), or the word random: Conv and Gemm run on integers too (needs onnxruntime-node)',
+    group: ACTIVATIONS,
+    not: ['ranges'],
+  },
+  samples: { kind: 'count', value: 'N', help: 'calibrate with the first N rows', group: ACTIVATIONS },
+  batch: BATCH_ROW,
+  observer: {
+    kind: 'choice',
+    choices: OBSERVERS,
+    default: DEFAULT_OBSERVER,
+    value: 'NAME',
+    help: `how a range is chosen from the values seen: ${OBSERVERS.join(', ')} (${DEFAULT_OBSERVER})`,
+    group: ACTIVATIONS,
+  },
+  activations: {
+    kind: 'choice',
+    choices: ['uint8', 'int8'],
+    default: QUANTIZE_DEFAULT.activations,
+    value: 'TYPE',
+    help: `type of quantized activations: uint8, int8 (${QUANTIZE_DEFAULT.activations})`,
+    group: ACTIVATIONS,
+  },
+  minNodeSqnr: {
+    kind: 'number',
+    what: 'a number of dB',
+    default: QUANTIZE_DEFAULT.minNodeSqnr,
+    value: 'DB',
+    help: `activations that would fall below this many dB stay float (${QUANTIZE_DEFAULT.minNodeSqnr})`,
+    group: ACTIVATIONS,
+  },
+  biasCorrection: {
+    kind: 'flag',
+    help: 'biases take back the mean error of rounded weights (the default)',
+    group: ACTIVATIONS,
+    not: ['noBiasCorrection'],
+  },
+  noBiasCorrection: { kind: 'flag', help: 'biases stay as they are', group: ACTIVATIONS },
+  // Ranges are those of the equalized model: a file does not say so.
+  equalize: {
+    kind: 'flag',
+    default: false,
+    help: 'share the scales of channels between neighbouring layers first',
+    group: ACTIVATIONS,
+    not: ['ranges', 'saveRanges'],
+  },
+  saveRanges: {
+    kind: 'target',
+    value: 'FILE',
+    help: 'write the calibrated ranges to a file',
+    group: ACTIVATIONS,
+  },
+  ranges: {
+    kind: 'file',
+    value: 'FILE',
+    help: 'use the ranges of an earlier run',
+    group: ACTIVATIONS,
+    not: ['saveRanges'],
+  },
+};
+
+export const QUANTIZE: Table<QuantizeValues> = {
+  positionals: { model: MODEL },
+  groups: [ACTIVATIONS],
+  rows: {
+    int8: { kind: 'flag', help: 'int8 weights, symmetric (the default)', group: WEIGHTS, not: ['uint8'] },
+    uint8: { kind: 'flag', help: 'uint8 weights, asymmetric', group: WEIGHTS },
+    ...WEIGHT_ROWS,
+    allowUnchanged: { kind: 'flag', help: 'a model without weights to quantize is no error', group: WEIGHTS },
+    ...ACTIVATION_ROWS,
+    ...selectionRows(QUANTIZABLE_OPS),
+    ...STORE_ROWS,
+    ...STEP_ROWS,
+  },
+};

@@ -1,0 +1,47 @@
+import { COMMON_ROWS, type CommonValues, FILES, MODEL, REPORT_ROW } from './common.ts';
+import type { Table } from './option.ts';
+import { STEP_VERBS } from './verbs.ts';
+
+/** Under this key a model's `metadata_props` tell what was done to it. */
+export const RECIPE_KEY = 'onnx_compress.recipe';
+
+export interface RunValues extends CommonValues {
+  recipe?: string | undefined;
+  fromModel?: string | undefined;
+  base?: string | undefined;
+  print?: boolean | undefined;
+  noMetadata?: boolean | undefined;
+}
+
+const RECIPE = 'Recipe';
+
+export const RUN: Table<RunValues> = {
+  positionals: {
+    recipe: { help: `JSON file with the steps: ${STEP_VERBS.join(', ')} (docs/recipes.md)` },
+    model: MODEL,
+  },
+  groups: [RECIPE, FILES],
+  rows: {
+    fromModel: {
+      kind: 'file',
+      value: 'MODEL',
+      help: 'take the recipe that this model carries in its metadata',
+      group: RECIPE,
+    },
+    base: {
+      kind: 'file',
+      value: 'DIR',
+      help: 'folder the paths in the recipe start from (the one it lies in)',
+      group: RECIPE,
+    },
+    print: {
+      kind: 'flag',
+      help: 'write the recipe to standard output, and no model',
+      group: RECIPE,
+      not: ['output', 'json', 'dryRun', 'report'],
+    },
+    noMetadata: { kind: 'flag', help: `do not note the recipe in the model (${RECIPE_KEY})`, group: RECIPE },
+    report: REPORT_ROW,
+    ...COMMON_ROWS,
+  },
+};

@@ -1,0 +1,66 @@
+import { CompressError } from '../errors.ts';
+import { COMMON_ROWS } from './common.ts';
+import { didYouMean } from './nearest.ts';
+import { type AnyTable, isList, type Option } from './option.ts';
+import { TABLES } from './tables.ts';
+import type { Given } from './values.ts';
+import { isStepVerb, STEP_VERBS, type StepVerb } from './verbs.ts';
+
+/** The keys that a step of a recipe can have, with their rows: what belongs to the whole run is given to it. */
+export function stepRows({ rows }: AnyTable): Map<string, Option> {
+  const entries = Object.entries(rows).filter(([key, { kind }]) => !(key in COMMON_ROWS) && kind !== 'target');
+  return new Map(entries);
+}
+
+/** Whether the value of a key of a step is the path of a file to read. */
+export function isFile(verb: string, key: string, value: unknown): value is string {
+  const row = isStepVerb(verb) ? stepRows(TABLES[verb]).get(key) : undefined;
+  return row?.kind === 'file' && typeof value === 'string' && value !== row.word;
+}
+
+/**
+ * The verb of a step.
+ * @throws CompressError `options` where there is no such step
+ */
+export function stepVerb(verb: string, where: string): StepVerb {
+  if (isStepVerb(verb)) return verb;
+  const fact = `there is no such step.${didYouMean(verb, STEP_VERBS)}`;
+  throw new CompressError('options', where, fact, { hint: `The steps are ${STEP_VERBS.join(', ')}.` });
+}
+
+/**
+ * Refuses keys that a step has not, and values of another kind.
+ * @param where - what errors call the step
+ * @throws CompressError `options`
+ */
+export function checkKeys(verb: StepVerb, options: ReadonlyMap<string, Given>, where: string): void {
+  const table = TABLES[verb];
+  const known = stepRows(table);
+  for (const [key, value] of options) {
+    const row = known.get(key);
+    if (row !== undefined) checkKind(key, row, value, where);
+    else if (!(key in COMMON_ROWS) && Object.hasOwn(table.rows, key)) {
+      throw new CompressError('options', where, `'${key}': a recipe writes no other file`);
+    } else {
+      const keys = [...known.keys()];
+      throw new CompressError('options', where, `'${key}' is no key of this step.${didYouMean(key, keys)}`, {
+        hint: `Its keys are ${keys.join(', ')}.`,
+      });
+    }
+  }
+}
+
+function checkKind(key: string, row: Option, value: Given, where: string): void {
+  const needed = neededFor(row, value);
+  if (needed === undefined) return;
+  const shown = JSON.stringify(value);
+  const found = shown.length > 60 ? `${shown.slice(0, 60)}…` : shown;
+  throw new CompressError('options', where, `'${key}' is ${found}; ${needed} is needed`);
+}
+
+/** What is needed in place of the value; undefined where it fits. */
+function neededFor(row: Option, value: Given): string | undefined {
+  if (row.kind === 'flag') return typeof value === 'boolean' ? undefined : 'true or false';
+  if (isList(row)) return typeof value === 'string' || Array.isArray(value) ? undefined : 'a list of texts';
+  return typeof value === 'string' || typeof value === 'number' ? undefined : 'a text or a number';
+}

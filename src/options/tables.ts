@@ -1,0 +1,30 @@
+import { COMMON_ROWS, type CommonValues, MODEL, STEP_ROWS, type StepValues } from './common.ts';
+import { CONVERT } from './convert.ts';
+import { DIFF, INSPECT } from './look.ts';
+import { BENCH, VERIFY } from './measure.ts';
+import type { AnyTable, Table } from './option.ts';
+import { PACK } from './pack.ts';
+import { PRUNE } from './prune.ts';
+import { QUANTIZE } from './quantize.ts';
+import { RUN } from './run.ts';
+import { TUNE } from './tune.ts';
+import type { Verb } from './verbs.ts';
+
+export const FOLD: Table<StepValues> = { positionals: { model: MODEL }, rows: STEP_ROWS };
+export const COPY: Table<Omit<CommonValues, 'report'>> = { positionals: { model: MODEL }, rows: COMMON_ROWS };
+
+/** What each verb can be told. */
+export const TABLES: { readonly [verb in Verb]: AnyTable } = {
+  prune: PRUNE,
+  quantize: QUANTIZE,
+  pack: PACK,
+  fold: FOLD,
+  convert: CONVERT,
+  copy: COPY,
+  run: RUN,
+  tune: TUNE,
+  inspect: INSPECT,
+  diff: DIFF,
+  verify: VERIFY,
+  bench: BENCH,
+};

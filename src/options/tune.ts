@@ -1,0 +1,89 @@
+import { COMMON_ROWS, type CommonValues, SAVE_RECIPE_ROW } from './common.ts';
+import { METRICS, type MetricName } from './metrics.ts';
+import type { Option, Rows, Table } from './option.ts';
+import { QUANTIZE, type QuantizeValues } from './quantize.ts';
+
+/** Options of `quantize` that tuning has another use for, or none. */
+const OWN = ['samples', 'batch', 'allowUnchanged'] as const;
+type Taken = Omit<QuantizeValues, (typeof OWN)[number] | 'saveRanges' | keyof CommonValues | 'saveRecipe'>;
+
+/** How far tuning may go. */
+interface TuneOnly {
+  data?: string | undefined;
+  samples?: number | undefined;
+  batch?: number | undefined;
+  maxDrop?: number | undefined;
+  metric?: MetricName | undefined;
+  minSqnr?: number | undefined;
+  judge?: string | undefined;
+  maxTrials?: number | undefined;
+}
+
+export interface TuneValues extends TuneOnly, Taken, Omit<CommonValues, 'report'> {
+  calibrateSamples?: number | undefined;
+  saveRecipe?: string | undefined;
+}
+
+const DATA = 'Data';
+const KEEP = 'What to keep';
+const QUANTIZING = 'How to quantize, as compress quantize does';
+
+/** What may be lost where nothing is said. */
+export const DEFAULT_DROP = 0.01;
+
+const TUNE_ROWS: Rows<TuneOnly> = {
+  data: {
+    kind: 'file',
+    value: 'DATA',
+    help: 'inputs to judge on, e.g. a .npz; __labels__ in it are the true classes',
+    group: DATA,
+  },
+  samples: { kind: 'count', value: 'N', help: 'judge on the first N rows', group: DATA },
+  batch: { kind: 'count', value: 'N', help: 'rows that are fed at once (what the model fixes, or 1)', group: DATA },
+  maxDrop: {
+    kind: 'share',
+    default: DEFAULT_DROP,
+    value: 'SHARE',
+    help: 'points of the metric that may be lost: 1% (the default) or 0.01',
+    group: KEEP,
+    not: ['minSqnr'],
+  },
+  metric: {
+    kind: 'choice',
+    choices: METRICS,
+    value: 'NAME',
+    help: 'what is kept: accuracy (with labels), top1 or sqnr',
+    group: KEEP,
+  },
+  minSqnr: { kind: 'number', what: 'a number of dB', value: 'DB', help: 'keep this many dB instead', group: KEEP },
+  judge: { kind: 'text', value: 'NAME', help: 'name of the output that counts', group: KEEP },
+  maxTrials: {
+    kind: 'count',
+    value: 'N',
+    help: 'try at most N selections, and take the best of them',
+    group: KEEP,
+  },
+};
+
+/** The rows of `quantize` that say how, under one heading. */
+const QUANTIZE_ROWS = Object.fromEntries(
+  Object.entries<Option>(QUANTIZE.rows)
+    .filter(
+      ([key, { kind }]) => kind !== 'target' && !(OWN as readonly string[]).includes(key) && !(key in COMMON_ROWS),
+    )
+    .map(([key, row]) => [key, { ...row, group: QUANTIZING }]),
+) as unknown as Rows<Taken>;
+
+export const TUNE: Table<TuneValues> = {
+  positionals: { model: { help: 'ONNX file to read, float' } },
+  rows: {
+    ...TUNE_ROWS,
+    ...QUANTIZE_ROWS,
+    calibrateSamples: { kind: 'count', value: 'N', help: 'calibrate with the first N rows', group: QUANTIZING },
+    saveRecipe: SAVE_RECIPE_ROW,
+    ...COMMON_ROWS,
+    output: { ...COMMON_ROWS.output, help: 'file to write; - writes standard output; none is written without' },
+    json: { ...COMMON_ROWS.json, help: 'report as JSON on standard output' },
+    dryRun: { ...COMMON_ROWS.dryRun, help: 'look for the layers; write nothing' },
+  },
+};

@@ -1,0 +1,207 @@
+import { CompressError } from '../errors.ts';
+import { didYouMean } from './nearest.ts';
+import type { Option, Rows, Table } from './option.ts';
+
+/** What somebody gave for an option: the text of a command line, or the value of a recipe or of a program. */
+export type Given = boolean | number | string | readonly string[];
+
+/**
+ * The values of a verb's options: texts become numbers, and what cannot be is refused. An option that was not given is not
+ * there; `false` is as if it were not given.
+ *
+ * @throws CompressError `options`, named after the key
+ * @example
+ * valuesOf(QUANTIZE, { minElements: '64', weightsOnly: false }); // { minElements: 64 }
+ */
+export function valuesOf<T extends object>(
+  { positionals, rows, check }: Table<T>,
+  given: Readonly<Record<string, unknown>>,
+): T {
+  const there = new Map<string, Given>();
+  for (const key of Object.keys(rows)) {
+    const value = given[key];
+    if (value !== undefined && value !== false) there.set(key, value as Given);
+  }
+  refuseBoth(rows, [...there.keys()]);
+  check?.(Object.fromEntries(there) as Partial<T>);
+  const named = Object.keys(positionals).filter((name) => given[name] !== undefined);
+  const entries = [...there].map(([key, value]) => [key, readValue(key, rowOf(rows, key), value)]);
+  return Object.fromEntries([...named.map((name) => [name, given[name]]), ...entries]) as T;
+}
+
+/** The row of a key that is there. */
+export function rowOf<T>(rows: Rows<T>, key: string): Option {
+  return (rows as Readonly<Record<string, Option>>)[key] as Option;
+}
+
+/** Refuses two options of which one excludes the other. */
+function refuseBoth<T>(rows: Rows<T>, keys: readonly string[]): void {
+  for (const key of keys) {
+    const other = rowOf(rows, key).not?.find((one) => keys.includes(one));
+    if (other !== undefined) throw togetherError([key, other], 'Leave out one of the two.');
+  }
+}
+
+/** The error for options that cannot be used together. */
+export function togetherError(keys: readonly string[], hint: string): CompressError {
+  const named = keys.map((one) => `\`${one}\``).join(' and ');
+  return new CompressError('options', '', `${named} cannot be used together`, { hint });
+}
+
+/** What is wrong with a value: a sentence, and what to do. */
+export interface Problem {
+  readonly fact: string;
+  readonly hint?: string;
+}
+
+/**
+ * A value as the option has it: a number where it is one.
+ * @throws CompressError `options`
+ */
+export function readValue(key: string, option: Option, given: Given): unknown {
+  const value = typed(option, given);
+  const problem = problemOf(key, option, value, given);
+  if (problem === undefined) return value;
+  throw new CompressError('options', key, problem.fact, problem.hint === undefined ? {} : { hint: problem.hint });
+}
+
+/** Text that is a number as a number; everything else as it is. */
+function typed({ kind }: Pick<Option, 'kind'>, given: Given): Given | readonly Given[] {
+  if (kind === 'counts') return [...new Set(list(String(given)))].map((one) => typed({ kind: 'count' }, one) as Given);
+  if (kind === 'words') return [given].flat().flatMap((one) => list(String(one)));
+  if (kind === 'patterns' || kind === 'names') return [given].flat() as readonly string[];
+  const written = NUMBERS[kind];
+  if (typeof given === 'number') return written === undefined ? String(given) : given;
+  if (typeof given !== 'string') return given;
+  if (kind === 'share') return shareOf(given) ?? given;
+  return written?.test(given.trim()) && !Number.isNaN(Number(given)) ? Number(given) : given;
+}
+
+/** How the kinds that are numbers are written. An amount of 1.0 may be meant as a fraction or as a number of weights. */
+const NUMBERS: { readonly [kind in Option['kind']]?: RegExp } = {
+  whole: /^\d+$/,
+  count: /^\d+$/,
+  axis: /^-?\d{1,3}$/,
+  amount: /^(\d+|[^1-9]*\..*|-.*|.*e-\d+)$/,
+  fraction: /./,
+  number: /./,
+  share: /./,
+};
+
+/** `Gemm, MatMul` as a list. */
+function list(text: string): string[] {
+  return text
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '');
+}
+
+/** `1%`, `0.5 %` or `0.01`. A whole number without `%` may be meant either way. */
+function shareOf(text: string): number | undefined {
+  const [, number = '', percent = ''] = /^\s*(\d+\.?\d*|\.\d+)\s*(%?)\s*$/.exec(text) ?? [];
+  const share = percent === '%' ? Number(number) / 100 : Number(number);
+  return number !== '' && share <= 1 && (percent === '%' || share < 1) ? share : undefined;
+}
+
+/**
+ * What is wrong with a value, in the one wording there is.
+ * @param given - how it was written
+ */
+export function problemOf(key: string, option: Option, value: unknown, given: unknown = value): Problem | undefined {
+  const shown = shownAs(given);
+  const whole = Number.isSafeInteger(value);
+  switch (option.kind) {
+    case 'choice':
+      return option.choices.includes(value as string) ? undefined : { fact: choiceFact(shown, option.choices) };
+    case 'whole':
+      return whole && (value as number) >= 0 ? undefined : { fact: `${shown} is not a whole number` };
+    case 'count':
+      return countProblem(value, shown);
+    case 'counts': {
+      const counts = value as readonly unknown[];
+      if (counts.length === 0) return { fact: 'no batch size is given' };
+      return counts.map((one) => countProblem(one, shownAs(one))).find((one) => one !== undefined);
+    }
+    case 'number': {
+      const { what, most = Number.POSITIVE_INFINITY } = option;
+      const fits =
+        Number.isFinite(value) && (option.most === undefined || ((value as number) >= 0 && (value as number) <= most));
+      return fits ? undefined : { fact: `${shown} is not ${what}` };
+    }
+    case 'amount':
+      return amountProblem(key, option.things, value, shown);
+    case 'fraction': {
+      const fits = typeof value === 'number' && value > 0 && value < 1;
+      return fits ? undefined : { fact: `${shown} is no fraction between 0 and 1`, hint: option.hint };
+    }
+    case 'share':
+      if (typeof value === 'number' && value >= 0 && value <= 1) return undefined;
+      return {
+        fact: `${shown} is neither percent nor a share below 1`,
+        hint: `For example: \`${key}: 1%\`, or \`${key}: 0.01\`.`,
+      };
+    case 'axis':
+      if (value === 'out' || value === 'in' || whole) return undefined;
+      return { fact: `${shown} is neither out, in nor a whole number` };
+    case 'pair':
+      if (/^\s*\d{1,9}:\d{1,9}\s*$/.test(String(value))) return undefined;
+      return { fact: `${shown} is no pair N:M of whole numbers`, hint: `\`${key}: 2:4\` keeps 2 of every 4 weights.` };
+    case 'patterns':
+      return (value as readonly string[]).map((one) => patternProblem(key, one)).find((one) => one !== undefined);
+    case 'words':
+      return (value as readonly string[]).length > 0 ? undefined : { fact: 'no operator is named' };
+    default:
+      return undefined;
+  }
+}
+
+function shownAs(given: unknown): string {
+  return typeof given === 'string' ? `'${given}'` : String(given);
+}
+
+/** `'l3' is not one of "l1", "l2". Did you mean 'l1'?` */
+export function choiceFact(shown: string, choices: readonly string[]): string {
+  const words = choices.map((one) => `"${one}"`).join(', ');
+  const meant = didYouMean(shown.replaceAll("'", ''), choices);
+  return `${shown} is not one of ${words}${meant === '' ? '' : `.${meant}`}`;
+}
+
+function countProblem(value: unknown, shown: string): Problem | undefined {
+  if (!Number.isSafeInteger(value) || (value as number) < 0) return { fact: `${shown} is not a whole number` };
+  return value === 0 ? { fact: 'at least 1 is needed' } : undefined;
+}
+
+/** An amount as `torch.nn.utils.prune` takes it: 0.4 is a fraction of the weights, 5000 a number of weights. */
+function amountProblem(key: string, things: string, value: unknown, shown: string): Problem | undefined {
+  const many = things === 'weights' ? 5000 : 8;
+  const hint = `Give a fraction between 0 and 1 (\`${key}: 0.4\`) or a whole number of ${things} (\`${key}: ${many}\`).`;
+  const number = Number(value);
+  if (String(value).trim() === '' || !Number.isFinite(number)) return { fact: `${shown} is not a number`, hint };
+  const bare = shown.replaceAll("'", '');
+  if (number <= 0) return { fact: `${bare} would prune nothing`, hint };
+  if (number < 1 || Number.isSafeInteger(value)) return undefined;
+  if (!Number.isInteger(value)) return { fact: `${bare} is neither a fraction below 1 nor a whole number`, hint };
+  return { fact: `${bare} is larger than any tensor`, hint };
+}
+
+function patternProblem(key: string, text: string): Problem | undefined {
+  try {
+    new RegExp(text, 'u');
+    return undefined;
+  } catch (cause) {
+    const fact = `'${text}' is not a regular expression: ${(cause as Error).message.replace(/^.*?: /, '')}`;
+    return { fact, hint: `For example: \`${key}: "lm_head|layers\\.0\\."\`` };
+  }
+}
+
+/** The two numbers of a pair, `2:4`. */
+export function pairOf(text: string): readonly [keep: number, of: number] {
+  const [keep, of] = text.split(':').map(Number);
+  return [keep as number, of as number];
+}
+
+/** An object without what is undefined. */
+export function defined<T extends object>(values: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [Key in keyof T]?: Exclude<T[Key], undefined> };
+}

@@ -1,0 +1,92 @@
+/** The verbs, as messages name them. */
+export const VERBS = [
+  'prune',
+  'quantize',
+  'pack',
+  'fold',
+  'convert',
+  'copy',
+  'run',
+  'tune',
+  'inspect',
+  'diff',
+  'verify',
+  'bench',
+] as const;
+
+export type Verb = (typeof VERBS)[number];
+
+/** Verbs that can be a step of a recipe: the others change no model, or are made of steps. */
+export const STEP_VERBS = ['prune', 'quantize', 'pack', 'fold', 'convert'] as const;
+
+export type StepVerb = (typeof STEP_VERBS)[number];
+
+/** Whether a verb can be a step of a recipe. */
+export function isStepVerb(verb: string): verb is StepVerb {
+  return (STEP_VERBS as readonly string[]).includes(verb);
+}
+
+/** What a verb is, in a line, and of one that takes data besides the model where that goes. */
+interface Summary {
+  readonly command: string;
+  readonly describe: string;
+  /** Told who gives data in the place of the model. */
+  readonly data?: string;
+}
+
+/** All that the help of the program needs of each verb. */
+export const SUMMARIES: { readonly [verb in Verb]: Summary } = {
+  prune: {
+    command: 'prune [model]',
+    describe: 'zero the least important weights, as torch.nn.utils.prune does, or remove channels',
+    data: 'Data goes to --calibrate, masks and scores to --mask and --scores.',
+  },
+  quantize: {
+    command: 'quantize [model]',
+    describe: 'turn weights into 8-bit integers, as torch.quantization.quantize_dynamic does',
+    data: 'Data goes to --calibrate.',
+  },
+  pack: {
+    command: 'pack [model]',
+    describe: 'store pruned weights in fewer bytes; what the model computes stays the same',
+  },
+  fold: {
+    command: 'fold [model]',
+    describe: 'fold BatchNormalization and constants into the weights; remove what does nothing',
+  },
+  convert: {
+    command: 'convert [model]',
+    describe: 'rewrite a model for a higher opset; what it computes stays the same',
+  },
+  copy: {
+    command: 'copy [model]',
+    describe: 'write a model again, byte for byte; moves weights in and out of external data',
+  },
+  run: {
+    command: 'run [recipe] [model]',
+    describe: 'replay a chain of verbs, written down as a recipe, in one go',
+  },
+  tune: {
+    command: 'tune <model>',
+    describe: 'quantize as much as the accuracy allows: find the layers that must stay float',
+    data: 'Data to judge on goes to --data, data to calibrate with to --calibrate.',
+  },
+  inspect: {
+    command: 'inspect [model]',
+    describe: 'tell what a model is made of, and what could be made of it',
+  },
+  diff: {
+    command: 'diff <before> <after>',
+    describe: 'tell what changed between two models, in the graph and in the weights',
+  },
+  verify: {
+    command: 'verify <reference> <other>',
+    describe: 'compare what two models compute, and show what ONNX Runtime made of the second',
+    data: 'Data goes to --data.',
+  },
+  bench: {
+    command: 'bench <models..>',
+    describe: 'time models side by side in ONNX Runtime: runs, load, size, memory',
+    data: 'Data goes to --data.',
+  },
+};
