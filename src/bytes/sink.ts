@@ -21,7 +21,7 @@ export interface Sink {
   reserve?(byteLength: number): Promise<Reserved>;
   /**
    * Leaves the next `byteLength` bytes to the reader, who finds them where they lie, in a file that is open here. Absent where
-   * nobody could.
+   * no reader could.
    * @param placeOf - where they lie, if they do
    * @returns false where the reader cannot, or they do not: then nothing is written
    */

@@ -80,7 +80,7 @@ export interface DataFolder {
    */
   open(location: string, where: string): Promise<Source>;
   /**
-   * The path by which others find the data, who look for it beside the path they are given: that of the model's file where
+   * The path by which other programs find the data, which look for it beside the path they are given: that of the model's file where
    * some of it lies beside that alone, else the one the folder was made for.
    */
   readonly modelPath: string;

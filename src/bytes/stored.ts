@@ -13,7 +13,7 @@ export interface Place {
   readonly zeroed?: Zeroed | undefined;
 }
 
-/** Pieces of what is written that somebody wants to see. */
+/** Pieces of what is written that a caller wants to see. */
 export interface Watcher {
   /** Which of the bytes from `start` on are to be shown. */
   wanted(start: number, byteLength: number): readonly Piece[];
@@ -54,7 +54,7 @@ export interface Streamed {
   /** Whether they are computed from what lies in a file, and {@link writeTo} is there to be used. */
   fromFile(): boolean;
   /**
-   * Computes them and writes them, with other threads where those would help. Ends, well or not, when nobody writes any more.
+   * Computes them and writes them, with other threads where those would help. Ends, well or not, when no thread writes any more.
    * @throws CompressError where reading fails, an error with the system's `code` where writing does
    */
   writeTo(target: WriteTarget): Promise<void>;

@@ -41,7 +41,7 @@ export interface RunReport {
   readonly passes: readonly PassReport[];
 }
 
-/** Standard streams, so that tests can bring their own. */
+/** Standard streams. Tests bring their own. */
 export interface Streams {
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
@@ -51,7 +51,7 @@ export interface Streams {
 /** What a pass is doing, on a bar. */
 const WORDS: Readonly<Record<string, string>> = { prune: 'pruning', quantize: 'quantizing' };
 
-/** What goes through standard streams, for someone who looks at both models afterwards. */
+/** Keeps what goes through standard streams, for a report that reads both models afterwards. */
 export interface Beside {
   /** Takes what was piped in, to be read again; gives what the run may close. */
   keep(source: Source): Source;
@@ -112,10 +112,10 @@ export async function pipe(
       const after = planned.byteLength + dataBytes(planned, model);
       return { input, output: undefined, before, after, dataFiles: [], gzip: undefined, notes, passes };
     }
-    // A tenth of the time of a large model, and nobody would see it.
+    // It takes a tenth of the time of a large model, and would not be shown.
     const shown = args.quiet !== true || args.json === true;
     const toGzip = shown && reports.some((report) => report.pass === 'prune');
-    // Its plan is not kept: a model of many nodes has as many bytes in it.
+    // The plan is not kept: for a model of many nodes it is as large as the model.
     const passing = isStream(target);
     const estimate = toGzip && passing ? new GzipEstimate(plan().byteLength) : undefined;
     const sink = target === undefined ? stdoutSink(streams.stdout) : passing ? fileSink(target) : undefined;

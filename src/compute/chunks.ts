@@ -32,7 +32,7 @@ export async function* chunksOf(tensor: Tensor, size: number = CHUNK): AsyncGene
       const chunk = await next;
       if (at + size < stored.byteLength) {
         next = read(at + size);
-        // Should whoever looks at this chunk fail, nobody waits for the next one.
+        // Should the consumer fail at this chunk, nothing waits for the next one.
         next.catch(() => {});
       }
       yield chunk;

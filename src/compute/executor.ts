@@ -44,12 +44,12 @@ export interface FileExecutor {
 
 let executor: FileExecutor | undefined;
 
-/** Says who computes over files. Whoever opens files does: without files nobody is asked. */
+/** Sets what computes over files. The module that opens files calls this; without files it is not needed. */
 export function setFileExecutor(one: FileExecutor): void {
   executor = one;
 }
 
-/** Who computes over the file that bytes lie in; undefined where they lie in none. */
+/** What computes over the file that bytes lie in; undefined where they lie in none. */
 export function executorOf({ file }: Stored): FileExecutor | undefined {
   return file === undefined ? undefined : executor;
 }

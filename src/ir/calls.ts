@@ -2,7 +2,7 @@ import type { Graph } from './graph.ts';
 import type { Model } from './model.ts';
 import { inOrder } from './order.ts';
 
-/** Who calls whom among the local functions of a model, as it was when this was made. A body counts to what it is in. */
+/** Which local function of a model calls which, at the time this was made. A body counts as part of the function it is in. */
 export class Calls {
   /** Of the main graph and of every function that calls one: the functions it calls, and at how many nodes. */
   readonly #calls = new Map<Graph, Map<Graph, number>>();

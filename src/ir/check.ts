@@ -86,7 +86,7 @@ function refuseMissing(root: Graph, missing: Missing): void {
   throw broken(placeOf(root), `${facts.slice(0, SHOWN).join('; ')}${more > 0 ? `; and ${more} more like these` : ''}`);
 }
 
-/** Who reads or gives out values that nothing makes. */
+/** The nodes and outputs that read or give out values that nothing makes. */
 function factsOf(graph: Graph, missing: Missing): string[] {
   const isMissing = (value: string): boolean => missing.has(value) && !isDefined(graph, value);
   const place = graph.parent === undefined ? '' : ` in ${placeOf(graph)}`;

@@ -1,6 +1,6 @@
 import type { Blob } from '../bytes/stored.ts';
 
-/** One entry of `metadata_props`: what somebody noted about the model, under a key. */
+/** One entry of `metadata_props`: a note about the model, under a key. */
 export interface MetadataEntry {
   readonly key: string;
   /** UTF-8; it may be a whole tokenizer, and stays in the file until it is asked for. */
@@ -20,7 +20,7 @@ export interface DataFile {
 export interface ModelHeader {
   readonly producerName: string;
   readonly producerVersion: string;
-  /** Reverse-DNS name of whoever the model belongs to, `''` in most files. */
+  /** Reverse-DNS name of the model's owner, `''` in most files. */
   readonly domain: string;
   readonly modelVersion: number;
   readonly docString: Blob | undefined;

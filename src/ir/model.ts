@@ -122,7 +122,7 @@ export class Model {
   }
 
   /**
-   * The local function that a node calls; undefined for an operator. ONNX leaves open who wins where a function has the
+   * The local function that a node calls; undefined for an operator. ONNX leaves open which one counts where a function has the
    * name of a standard operator: with ONNX Runtime the operator does.
    */
   callee({ domain, opType, overload }: Node): Graph | undefined {
@@ -181,7 +181,7 @@ export class Model {
     for (const graph of this.graphs()) for (const node of graph.nodes) yield { graph, node };
   }
 
-  /** Who made the model and its files, as the file it was read from has them, and its metadata as they are now. */
+  /** What made the model and its files, as the file it was read from has them, and its metadata as they are now. */
   async header(): Promise<ModelHeader> {
     return { ...(await this.#header()), metadata: this.#metadata };
   }

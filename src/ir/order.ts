@@ -37,7 +37,7 @@ export function inOrder<T>(all: readonly T[], needs: (one: T) => Iterable<T>): O
   return { ordered, circle: circleIn(waiting, needs) };
 }
 
-/** Each of these needs another of them: whoever goes on asking comes back to where he was. */
+/** Each of these needs another of them, so a walk from need to need comes back to where it began. */
 function circleIn<T>(left: ReadonlyMap<T, unknown>, needs: (one: T) => Iterable<T>): readonly T[] | undefined {
   const path = new Set<T>();
   let [next] = left.keys();

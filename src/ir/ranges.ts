@@ -45,7 +45,7 @@ function decibel(signal: number, noise: number): number {
 
 /**
  * The same of what a layer makes of the activation: signal and noise of each channel count as much as the layer's
- * weights make of them. A loud channel that nobody listens to does not hide what the others lose.
+ * weights make of them. A loud channel that no weight reads does not hide what the others lose.
  *
  * `10·log10(Σ gain·power / Σ gain·noise)`, over the channels that are not zero throughout; these have no noise.
  *

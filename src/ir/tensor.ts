@@ -4,7 +4,7 @@ import { byteLengthOf, type DType, elementCount } from './dtype.ts';
 
 /**
  * A tensor of the model: immutable, and everything but `load()` is free.
- * Two tensors with the same content are still two leaves; identity says whether somebody touched it.
+ * Two tensors with the same content are still two leaves; identity says whether a pass replaced it.
  */
 export interface Tensor {
   readonly name: string;

@@ -12,7 +12,7 @@ export interface Use {
 /** Lists up to this long are searched; longer ones are kept by node. Nearly every value has one reader. */
 const SHORT = 16;
 
-/** Who reads which value: a weight that 20,000 nodes share costs no more to rewire than 20,000 weights. */
+/** Which nodes read which value: a weight that 20,000 nodes share costs no more to rewire than 20,000 weights. */
 export class UseTable {
   /** Values with few readers; a list is replaced, never changed, because it is given out. */
   readonly #short = new Map<string, readonly Use[]>();

@@ -36,13 +36,16 @@ export function within(magnitudes: Magnitudes, { low, high }: Bracket, room: num
 /** Bits of float32's positive infinity: larger magnitudes are NaN. */
 const INFINITY_BITS = 0x7f800000;
 
-/** So few magnitudes are sooner all collected than counted by 65,536 digits. */
+/** Up to this many magnitudes, collecting them all is faster than counting them by 65,536 digits. */
 export const FEW_MAGNITUDES: number = 1 << 16;
 
-/** Elements that lie together in a sample: fewer would cost more reads. */
+/** Neighbouring elements in one piece of a sample. Smaller pieces would cost more reads. */
 export const SAMPLE_PIECE = 512;
 
-/** Not more pieces than these; of a small tensor one for so many elements, of others not fewer than these. */
+/**
+ * Bounds of the number of pieces: at most `MOST`; at least one for each `ELEMENTS_A_PIECE` elements of a small tensor, from `FEWEST`
+ * up to `FEW`.
+ */
 const MOST = 4096;
 const ELEMENTS_A_PIECE: number = 1 << 14;
 const FEWEST = 16;
@@ -51,8 +54,8 @@ const FEW = 256;
 const BALANCE = 0.0035;
 
 /**
- * In how many pieces a sample of `total` elements is taken. What a sample costs grows with its pieces, m; what is collected in
- * the bracket that it gives goes with `total / √m`. Together they are least for m in proportion to `total` to the power of ⅔.
+ * The number of pieces m of a sample of `total` elements. The cost of the sample grows with m. The cost of collecting what falls
+ * into the bracket that the sample gives shrinks with `total / √m`. Their sum is least for m in proportion to `total^⅔`.
  */
 export function samplePieces(total: number): number {
   const least = Math.min(FEW, Math.max(FEWEST, Math.floor(total / ELEMENTS_A_PIECE)));
@@ -60,8 +63,8 @@ export function samplePieces(total: number): number {
 }
 
 /**
- * Where the pieces of a sample of `total` elements begin: one in each of `pieces` strata, at a place that the golden ratio
- * varies, so that no regular structure (the columns of a matrix) is always met at the same place.
+ * Where the pieces of a sample of `total` elements begin. Each of `pieces` equal strata has one piece; the golden ratio varies its
+ * place inside the stratum, so that the sample does not hit a regular structure, such as the columns of a matrix, always at the same place.
  */
 export function sampleStarts(total: number, pieces: number): number[] {
   const last = Math.max(0, total - SAMPLE_PIECE);

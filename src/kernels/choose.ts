@@ -42,7 +42,7 @@ export const magnitudeReference: MagnitudeKernels = {
   zeroInPlace,
 };
 
-/** Loading the module costs some 15 ms once: until somebody asked for so many elements, it would take longer than it saves. */
+/** Loading the module costs some 15 ms once: for fewer elements in all that takes longer than it saves. */
 const WORTH_LOADING: number = 1 << 19;
 /** A tensor of fewer elements is done by the reference sooner than it is brought into the module's memory. */
 const SMALLEST: number = 1 << 12;

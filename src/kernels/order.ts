@@ -72,7 +72,7 @@ export function nthSmallest(values: Uint32Array, rank: number): number {
   return values[wanted] as number;
 }
 
-/** Rounds that orders which nobody made for it stay far below. */
+/** More rounds than any order needs that was not made to be slow. */
 const MOST_ROUNDS = 128;
 
 function byBisection(values: Uint32Array, rank: number): number {

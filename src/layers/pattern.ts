@@ -17,7 +17,7 @@ export function setPatternTester(tester: PatternTester): void {
 
 /**
  * Whether an expression matches one of these names: the one place that asks it, because both may come from a recipe and a
- * model that nobody trusts, and `(a+)+$` on one long name takes longer than anybody waits.
+ * model from a stranger, and `(a+)+$` on one long name takes longer than the age of the universe.
  */
 export function matches(expression: RegExp, names: readonly string[]): boolean {
   return (isQuick(expression, names) ? plainTest : slowTester)(expression, names);

@@ -43,7 +43,7 @@ export interface WriteOptions extends SinkOptions {
 }
 
 /**
- * Opens a model: nodes, types and metadata are read, weights stay where they are until somebody loads them.
+ * Opens a model: nodes, types and metadata are read, weights stay where they are until they are loaded.
  * The model keeps its files open; `model.close()`, or `await using`, gives them back.
  *
  * @param input - a path or file URL, the bytes of a file, or any {@link Source}; only with a path, of its own or in

@@ -68,7 +68,7 @@ export class Parts {
     return this;
   }
 
-  /** Fields somebody else encoded: segments of the file, as reading made them. */
+  /** Fields as the file has them: segments that reading made. */
   blob(blob: Blob | undefined): this {
     if (blob instanceof Ranges) for (const segment of blob.segments) this.segment(segment);
     else if (blob instanceof Segment) this.segment(blob);
@@ -237,7 +237,7 @@ async function copy(segment: Segment, write: (bytes: Uint8Array) => Promise<void
     const chunk = await next;
     if (at + CHUNK < segment.byteLength) {
       next = read(at + CHUNK);
-      // Should the write fail first, nobody waits for this read any more.
+      // Should the write fail first, nothing waits for this read any more.
       next.catch(() => {});
     }
     await write(chunk);

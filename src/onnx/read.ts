@@ -26,7 +26,7 @@ export interface ReadOptions {
 export type ModelBytes = Uint8Array | ArrayBuffer | Source;
 
 /**
- * Opens a model: nodes, types and metadata are read, weights stay where they are until somebody loads them.
+ * Opens a model: nodes, types and metadata are read, weights stay where they are until they are loaded.
  * The model keeps its source; `model.close()` gives it back.
  *
  * @param input - the bytes of a file, or any {@link Source}
@@ -146,7 +146,7 @@ async function read(source: Source, folder: DataFolder | undefined, release: () 
   return model;
 }
 
-/** The walk over fields would tell of some byte, which says nothing to who gave the wrong file. */
+/** The walk over fields would name some byte, which tells nothing to a user who gave the wrong file. */
 export function plainText(label: string, cause?: CompressError): CompressError {
   return new CompressError('malformed', label, 'is plain text, no ONNX model', { hint: 'Give the .onnx file.', cause });
 }

@@ -1,4 +1,4 @@
-/** What to do about data where a model was expected; whoever knows the options of a program can say it better. */
+/** What to do about data where a model was expected; a program that knows its options can say it better. */
 export const IS_DATA = 'Data to run a model on goes elsewhere; a model is an .onnx file.';
 
 /** What a file is when it is not an ONNX model, by how it begins; undefined where nothing known shows. */

@@ -43,7 +43,7 @@ const MAX_AHEAD = 1 << 16;
 const HEADER = 20;
 
 /**
- * Walks protobuf messages without reading payloads nobody asks for. One window of bytes moves over the file; what lies
+ * Walks protobuf messages without reading payloads that are not asked for. One window of bytes moves over the file; what lies
  * outside it costs a read, so the walk is depth first and in file order.
  */
 export class Skimmer {

@@ -1,8 +1,8 @@
-/** Longest text that is compared: nobody mistypes a longer one into an option. */
+/** Longest text that is compared: a longer one is no mistyped option. */
 const MAX_LENGTH = 40;
 
 /**
- * The word somebody meant by another: the one it begins, or the nearest by insertions, deletions, replacements and swaps of
+ * The word a user most likely meant by another: the one it begins, or the nearest by insertions, deletions, replacements and swaps of
  * neighbours (optimal string alignment); of several the first.
  * @returns undefined where none is near: within 1 change, or 2 of a text of more than 4 letters
  */

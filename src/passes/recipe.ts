@@ -75,7 +75,7 @@ function checked(value: unknown, where: string, key: string): RecipeValue {
 export function formatRecipe(recipe: Recipe, indent?: number): string {
   const steps = recipe.steps.map(({ verb, options }) => ({ verb, ...Object.fromEntries(options) }));
   const text = JSON.stringify({ onnxCompress: RECIPE_VERSION, steps }, undefined, indent);
-  // Characters that nobody sees could make a terminal show another recipe.
+  // Invisible characters could make a terminal show another recipe.
   return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (one) => (one === '\n' ? one : escaped(one)));
 }
 

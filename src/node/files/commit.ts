@@ -72,7 +72,7 @@ function attempt(undo: () => unknown): void {
   }
 }
 
-/** Gives a file that was set aside its name again, unless somebody else has taken it. */
+/** Gives a file that was set aside its name again, unless another process has taken it. */
 export function putBack(aside: string, path: string): boolean {
   try {
     appear({ path, temporary: aside, overwrite: false });

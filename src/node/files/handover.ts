@@ -4,7 +4,7 @@
  * into a temporary file. Instead the writer makes that file, with threads, and only its name goes through the pipe. Weights that lie in
  * an open file as they are, or but for zeros, are not even in that one: it says where they lie (see references.ts).
  *
- * Where somebody else could rename or remove files in the folder for temporary ones, bytes go through the pipe as ever.
+ * Where another user could rename or remove files in the folder for temporary ones, the bytes go through the pipe as usual.
  *
  * 1. The reader, before it reads, makes an empty file `onnx-compress-TAG-pipe2-INODE` in the folder for temporary files (2: of this
  *    way to do it; other versions look for other names).
@@ -15,7 +15,7 @@
  * 4. The reader opens the file and those it refers to, cuts the references off, removes its name, and begins. Before its result
  *    counts it reads on: nothing else may come.
  * 5. The writer ends when the name is gone, or fails as with any reader that has stopped. So it does where the reader's file was gone: what
- *    came first was no model of ours. A reader whose file is gone and that gets anything but the message fails, too: nobody waits for ever.
+ *    came first was no model of ours. A reader whose file is gone and that gets anything but the message fails, too: neither side waits for ever.
  *
  * Whatever ends early, the files are those of a live process that removes them, or of a dead one, and then the next run does.
  */
@@ -71,7 +71,7 @@ export interface Taken {
 
 /**
  * Says that this process is about to read a model from the pipe at `fd`; undefined where there is no such pipe, no telling, or
- * somebody else could take away what was said.
+ * another user could remove the announcement.
  */
 export function announce(fd: number): Announcement | undefined {
   const pipe = pipeOf(fd);
@@ -95,7 +95,7 @@ export function announce(fd: number): Announcement | undefined {
     async taken(bytes) {
       const start = Buffer.from(bytes.subarray(0, LONGEST)).toString('latin1');
       if (!start.startsWith(MESSAGE)) {
-        // A writer that has our file sends its message to nobody else: it must not wait for us.
+        // A writer that has our file sends its message only to us: it must not wait for us.
         if (bytes.byteLength > 0 && announced && !existsSync(path))
           throw refusal('something came before the model that is handed over');
         return undefined;
@@ -103,7 +103,7 @@ export function announce(fd: number): Announcement | undefined {
       const found = WHOLE.exec(start);
       const [message, tag] = found ?? [];
       const writer = tag === undefined ? undefined : liveProcess(tag);
-      // Only from a process that has the other end: nobody else can have us open and remove a file.
+      // Only from a process that holds the other end: no other process can make us open and remove a file.
       if (message === undefined || tag === undefined || writer === undefined || pipeOf(1, writer) !== pipe) {
         throw refusal('a model is handed over by a process that does not write this pipe');
       }
@@ -150,7 +150,7 @@ async function referencesBehind(
   return references;
 }
 
-/** @throws CompressError `io` for anything but a file of this user that has one name and is for nobody else */
+/** @throws CompressError `io` for anything but a file of this user that has one name and that no other user may open */
 async function checkOurs(handle: FileHandle): Promise<void> {
   const { uid, nlink, mode } = await handle.stat();
   if (uid === process.getuid?.() && nlink === 1 && mode === (constants.S_IFREG | 0o600)) return;

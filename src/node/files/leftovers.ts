@@ -127,6 +127,6 @@ function quietly(work: () => void): void {
   try {
     work();
   } catch {
-    // Somebody else was sooner, or may and we may not.
+    // Another process was faster, or this one lacks the permission.
   }
 }

@@ -4,7 +4,7 @@ import { CompressError } from '../../errors.ts';
 import { stemOf } from './hidden.ts';
 import { isDead, newTag } from './owner.ts';
 
-/** Giving two files their names takes less than a millisecond; who waits so long waits for something else. */
+/** Giving two files their names takes less than a millisecond: a longer wait is for something else. */
 const PATIENCE = 10_000;
 const PAUSE = 5;
 

@@ -3,7 +3,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname, uptime } from 'node:os';
 
 /**
- * Who made a temporary file, as a part of its name: host, boot, process, when the process began, and a number of its own.
+ * The process that made a temporary file, as a part of its name: host, boot, process, when the process began, and a number of its own.
  * With it a later run can tell what a killed one left behind from what a live one is using.
  */
 export const TAG = '([0-9a-f]{8})-([0-9a-f]{8})-(\\d{1,10})-(\\d{1,20})-([0-9a-f]{12})';
@@ -60,7 +60,7 @@ function isIt(state: ProcessState, start: string | undefined): boolean {
 
 function exists(pid: number): boolean {
   try {
-    // Signal 0 is none: only whether there is somebody to get one.
+    // Signal 0 is not sent: the call only tells whether the process exists.
     process.kill(pid, 0);
     return true;
   } catch (cause) {

@@ -38,7 +38,7 @@ const endings = new WeakMap<Sink, Ending>();
  * @throws CompressError `exists` when `path` is there and `overwrite` is not set, `io` when the folder is not.
  */
 export async function fileSink(path: string, options: FileSinkOptions = {}): Promise<Sink> {
-  // Nobody named the data file, so nobody wants a link followed that stands in its place.
+  // The user did not name the data file, so a link in its place is not followed.
   const target = options.model === undefined ? targetOf(path) : ({ kind: 'file', path } as const);
   if (target.kind === 'file') return newFile(target.path, options);
   refuseUnwritable(target, path);

@@ -12,7 +12,7 @@ import { handleSource } from './handle.ts';
 export async function fileSource(path: string, label: string = path, flags = 0): Promise<Source> {
   let handle: FileHandle;
   try {
-    // O_NONBLOCK: opening a FIFO nobody writes to would otherwise hang before we can see that it is one.
+    // O_NONBLOCK: opening a FIFO without a writer would otherwise hang before we can see that it is one.
     handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | flags);
   } catch (cause) {
     throw ioError(label, cause);

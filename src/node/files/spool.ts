@@ -153,7 +153,7 @@ export async function spoolPipe(
 }
 
 /**
- * A model that was handed over. Whoever wrote it ends a little later, and is not waited for until the result is to count:
+ * A model that was handed over. Its writer ends a little later, and is not waited for until the result is to count:
  * then nothing may have come behind it.
  * @param end - what comes next through the pipe
  */
@@ -166,7 +166,7 @@ async function handedOver(
     if (byteLength > limit) throw tooLong(label);
     const base = await handleSource(handle, label);
     const source = references === undefined ? base : referringSource(base, references);
-    // Its failure is told by who asks; until then nobody looks.
+    // Its failure is told where it is asked for; until then it must not be an unhandled rejection.
     end.catch(() => {});
     return {
       ...source,
@@ -239,7 +239,7 @@ function tooLong(label: string): CompressError {
   return new CompressError('limit', label, 'more than 2 GiB arrived; an ONNX file ends below that');
 }
 
-/** A temporary file that nobody else can find, and that goes when it is closed. */
+/** A temporary file without a name, which goes when it is closed. */
 async function openUnnamed(): Promise<FileHandle> {
   const { handle, path } = await openTemporary();
   // On Windows an open file cannot be unlinked: there it stays in the temporary folder until the process ends.
@@ -291,7 +291,7 @@ class WriteBehind {
     this.#waiting = [];
     this.#bytes = 0;
     this.#writing = writeAll(this.#file.fd, Buffer.concat(batch), null, this.#label);
-    // Its failure is told by the next await; until then nobody looks.
+    // Its failure is told by the next await; until then it must not be an unhandled rejection.
     this.#writing.catch(() => {});
   }
 }

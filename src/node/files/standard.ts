@@ -40,7 +40,7 @@ export function streamSink(stream: ByteStream, label = '<stdout>'): Sink {
 /**
  * Standard output as a sink. Into a pipe or a file, threads may write as well, each behind the other: a pipe is opened anew
  * so that writes wait (see {@link blockingPipe}); of a file the descriptor is used as it is, because its position is that
- * of everybody who has it, and it may append. Where another process of ours waits at the other end of the pipe, a large
+ * of every process that has it, and it may append. Where another process of ours waits at the other end of the pipe, a large
  * model goes to it as a file (see handover.ts).
  * @param stream - for anything else, and where the pipe cannot be opened
  */
@@ -60,7 +60,7 @@ function overDescriptor(fd: number, pipe: FileHandle | undefined, label: string)
   return descriptorSink(pipe.fd, { label, close: () => pipe.close(), handOver: () => handOver(fd, label) });
 }
 
-/** A pipe with a name, or a device, as a sink. Opening a pipe waits for somebody at its other end. */
+/** A pipe with a name, or a device, as a sink. Opening a pipe waits for its other end to be opened. */
 export async function throughPath(path: string, label: string): Promise<Sink> {
   const handle = await open(path, constants.O_WRONLY | constants.O_NOCTTY).catch((cause: unknown) => {
     throw ioError(label, cause);

@@ -32,13 +32,13 @@ const SHARED = 0o1002;
 /**
  * Follows the links of a path as a shell's `>` does: what they lead to is written, and the links stay. A link to nowhere
  * leads to a file to be.
- * @throws CompressError `io` for links in a circle, and where somebody else put a link into a folder that all may write
+ * @throws CompressError `io` for links in a circle, and where another user put a link into a folder that all may write
  */
 export function targetOf(path: string): Target {
   let current = path;
   for (let links = 0; links <= MAX_LINKS; links++) {
     const folder = realFolder(current);
-    // Whoever opens it says what is wrong.
+    // Opening it says what is wrong.
     if (folder === undefined) return { kind: 'file', path: current };
     const owner = descriptorOwner(folder, basename(current));
     if (owner === process.pid) return { kind: 'descriptor', fd: Number(basename(current)) };
@@ -67,7 +67,7 @@ export function isSameTarget(one: Target, other: Target): boolean {
   return a !== undefined && b !== undefined && a.ino === b.ino && a.dev === b.dev;
 }
 
-/** Whether bytes that go there are shown to somebody. */
+/** Whether it is a terminal, where bytes are shown to a person. */
 export function isTerminal(target: Target): boolean {
   if (target.kind === 'descriptor') return isatty(target.fd);
   if (target.kind === 'file' || look(target.path, true)?.isCharacterDevice() !== true) return false;
@@ -79,7 +79,7 @@ export function isTerminal(target: Target): boolean {
       closeSync(fd);
     }
   } catch {
-    // Whoever opens it to write says why.
+    // Opening it to write says why.
     return false;
   }
 }
@@ -120,7 +120,7 @@ function look(path: string, follow: boolean): Stats | undefined {
   }
 }
 
-/** What Linux does itself where `fs.protected_symlinks` is set: nobody leads others somewhere from a folder that all share. */
+/** What Linux does itself where `fs.protected_symlinks` is set: no user can lead another one elsewhere from a folder that all share. */
 function refusePlanted(path: string, link: Stats, folder: string): void {
   const shared = look(folder, true);
   if (shared === undefined || (shared.mode & SHARED) !== SHARED) return;

@@ -15,13 +15,13 @@ export function removeTemporaries(): void {
   temporaries.clear();
 }
 
-/** Path of something in the system's folder for temporary files: its name says who made it. */
+/** Path in the system's folder for temporary files. The name tells which process made it. */
 export function temporaryPath(tag: string = newTag()): string {
   return join(tmpdir(), `${PREFIX}${tag}`);
 }
 
 /**
- * Whether nobody else can give a file in the system's folder for temporary ones another name: the folder is this user's or the
+ * Whether no other user can give a file in the system's folder for temporary ones another name: the folder is this user's or the
  * system's, and others may not write it, or remove only what is theirs (the sticky bit, as /tmp has it).
  */
 export function temporariesKeepTheirNames(): boolean {
@@ -43,7 +43,7 @@ export function removeAtExit(path: string): void {
   watching = true;
 }
 
-/** A folder for files that nobody is to keep. */
+/** A folder for files that go when the work is done. */
 export interface TemporaryFolder {
   readonly path: string;
   /** Removes the folder with all that is in it. */

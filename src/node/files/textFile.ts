@@ -5,7 +5,7 @@ import { CompressError, ioError } from '../../errors.ts';
 
 /** Bytes read at a time. */
 const PIECE: number = 1 << 16;
-/** How long somebody may take to open the other end of a pipe, in milliseconds. Shells start both ends at once. */
+/** How long the other end of a pipe may take to be opened, in milliseconds. Shells start both ends at once. */
 const PATIENCE = 2000;
 /** How long to wait where a pipe has nothing, in milliseconds. */
 const PAUSE = 10;
@@ -13,10 +13,10 @@ const PAUSE = 10;
 /**
  * The text of a short file, which may be a pipe, as shells make one of `<(command)`.
  * @param most - bytes it may have: no more than a few beyond are read, of what has no end
- * @throws CompressError `io`, also for a pipe that nobody writes
+ * @throws CompressError `io`, also for a pipe without a writer
  */
 export async function readTextFile(path: string, most: number): Promise<string> {
-  // Opening a pipe waits for somebody to write it, and no signal ends that.
+  // Opening a pipe waits for a writer, and no signal ends that.
   const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
   let file: FileHandle | undefined;
   try {

@@ -1,4 +1,4 @@
-/** This thread and its helpers: tasks wait in one line, and whoever is free takes the first. */
+/** This thread and its helpers. Tasks wait in one queue; the next free thread takes the first. */
 
 import { type Helper, startHelpers } from './helpers.ts';
 import { runHere, runOrderedHere } from './here.ts';
@@ -6,7 +6,7 @@ import type { OrderedTask } from './ordered.ts';
 import type { Outcome } from './transfer.ts';
 import type { Task } from './worker.ts';
 
-/** A task that nobody has taken yet. */
+/** A task that no thread has taken yet. */
 interface Waiting {
   readonly task: Task;
   readonly settle: (outcome: Promise<Outcome>) => void;
@@ -33,7 +33,7 @@ export function startCrew(): void {
   );
 }
 
-/** Has a task done by whoever is free first. */
+/** Has the next free thread do a task. */
 export function perform(task: Task): Promise<Outcome> {
   return new Promise((resolve) => {
     line.push({ task, settle: resolve });

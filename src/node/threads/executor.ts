@@ -2,7 +2,7 @@ import { type FileExecutor, setFileExecutor } from '../../compute/executor.ts';
 import { threadCount } from './helpers.ts';
 import { isShared, partsFor, threadsFor } from './work.ts';
 
-/** Threads come with the kernels, which most models do without: they are loaded where somebody computes. */
+/** Threads come with the kernels, which most models do without: they are loaded at the first computation. */
 const threads: FileExecutor = {
   threadCount,
   isShared,

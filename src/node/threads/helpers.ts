@@ -21,7 +21,7 @@ export function threadCount(): number {
 /** Another thread, which does its tasks in the order they were given. */
 export class Helper {
   readonly #pool: Tinypool;
-  /** Whoever waits for a task: where the thread does not start, no task fails by itself. */
+  /** What waits for a task: where the thread does not start, no task fails by itself. */
   readonly #waiting = new Set<(cause: CompressError) => void>();
   #broken: CompressError | undefined;
 

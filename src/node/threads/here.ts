@@ -18,7 +18,7 @@ const writeLater = promisify(write);
 /** When others had a turn the last time. */
 let breathed = 0;
 
-/** Buffers of {@link MOST_HELD} bytes that nobody uses. */
+/** Buffers of {@link MOST_HELD} bytes that are free. */
 const buffers: Uint8Array[] = [];
 
 /** Runs steps in this thread; what they read and write is moved by `move`. */
@@ -53,7 +53,7 @@ export async function runHere({ job, from, to }: Task): Promise<Outcome> {
   }
 }
 
-/** As `run` of worker.ts, in this thread, which waits neither for its turn nor for whoever reads a pipe: others wait meanwhile. */
+/** As `run` of worker.ts, in this thread. It never blocks, neither for its turn nor for the reader of a pipe, because other work waits on it. */
 export async function runOrderedHere({ parts, to }: OrderedTask): Promise<Outcome> {
   const turn = new Turn(to.turn);
   const held = buffers.pop() ?? new Uint8Array(MOST_HELD);

@@ -2,28 +2,28 @@ import type { Piece, Place } from '../../bytes/stored.ts';
 import type { Job } from '../../compute/jobs.ts';
 import { Failure } from './transfer.ts';
 
-/** Jobs of one thread, whose results go behind each other and between those of other threads. */
+/** Jobs for one thread. Their results go to one file, in the order of their numbers, between the results of other threads. */
 export interface OrderedTask {
   readonly parts: readonly OrderedPart[];
   readonly to: OrderedPlace;
 }
 
-/** One of them. */
+/** One job and its number in the order of writing. */
 export interface OrderedPart {
   readonly job: Job;
   readonly from: Place;
-  /** Its turn. */
+  /** Its number in the order of writing, from 0. */
   readonly index: number;
-  /** Of its result. */
+  /** Length of its result, in bytes. */
   readonly byteLength: number;
-  /** What of the result comes back. */
+  /** Parts of the result that the caller wants to see. */
   readonly wanted: readonly Piece[];
 }
 
-/** Where threads write in turn. */
+/** The file that threads write in turn. */
 export interface OrderedPlace {
   readonly fd: number;
-  /** Whose turn it is, an Int32; below 0 when nobody is to write any more. */
+  /** The number of the part that is to be written next, an Int32; below 0 once a write has failed. */
   readonly turn: SharedArrayBuffer;
 }
 
@@ -35,7 +35,7 @@ interface WaitAsync {
   waitAsync(state: Int32Array, index: number, value: number): { readonly value: Promise<unknown> | string };
 }
 
-/** Whose turn it is to write: parts are written in their order, whichever threads compute them. */
+/** Lets threads write their parts in order: the number of the part that is next, shared by all threads. */
 export class Turn {
   readonly #state: Int32Array;
 
@@ -43,7 +43,7 @@ export class Turn {
     this.#state = new Int32Array(turn);
   }
 
-  /** Blocks until it is the turn of a part. @throws Failure when nobody is to write any more */
+  /** Blocks until a part is next. @throws Failure when an earlier write has failed */
   wait(index: number): void {
     for (let now = this.#now(index); now !== undefined; now = this.#now(index)) Atomics.wait(this.#state, 0, now);
   }
@@ -57,18 +57,18 @@ export class Turn {
 
   /** Gives the turn, which `index` has, to the next part. */
   pass(index: number): void {
-    // Not over what says that nobody is to write any more.
+    // Never over the mark of a failed write.
     if (Atomics.compareExchange(this.#state, 0, index, index + 1) !== index) throw abandoned();
     Atomics.notify(this.#state, 0);
   }
 
-  /** Says that nobody is to write any more. */
+  /** Marks that a write has failed: no thread writes any more. */
   abandon(): void {
     Atomics.store(this.#state, 0, -1);
     Atomics.notify(this.#state, 0);
   }
 
-  /** Whose turn it is where it is not that of `index`. */
+  /** The number of the next part; undefined where it is `index`. */
   #now(index: number): number | undefined {
     const now = Atomics.load(this.#state, 0);
     if (now < 0) throw abandoned();

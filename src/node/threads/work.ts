@@ -14,7 +14,7 @@ const WORTH_ASKING: number = 1 << 20;
 /** Bytes of work seen so far in this process: threads start when there is enough. */
 let seen = 0;
 
-/** Whether somebody says how much is coming. */
+/** Whether the caller has said how much work is coming. */
 let told = false;
 
 /** Says that so much work is coming: threads may start while the rest gets ready. */
@@ -28,7 +28,7 @@ export function prepareFor(bytes: number): void {
   if (bytes >= WORTH_THREADS) start();
 }
 
-/** In how many parts to read a stored tensor: one for each thread, or one, here. Counts it as work, where nobody said what is coming. */
+/** In how many parts to read a stored tensor: one for each thread, or one, in this thread. Counts it as work where the caller has not said what is coming. */
 export function partsFor(stored: Stored): number {
   if (!told && isLarge(stored)) see(stored.byteLength);
   return threadsFor(stored);
@@ -49,7 +49,7 @@ function see(bytes: number): void {
   if (seen >= WORTH_THREADS) start();
 }
 
-/** The crew comes with the kernels, which most models do without. Should it not come, whoever computes says why. */
+/** The crew comes with the kernels, which most models do without. Should it not start, the computation says why. */
 function start(): void {
   if (threadCount() < 2) return;
   import('./crew.ts').then(

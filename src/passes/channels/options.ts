@@ -36,7 +36,7 @@ export interface Windows {
   readonly pads: readonly number[];
 }
 
-/** Where a pass asks about activations: whoever can run the model answers. */
+/** Where a pass asks about activations. The answers come from code that can run the model. */
 export interface ActivationSource {
   /** For each value `√(Σ x²)` of each channel, over all samples; values that cannot be had are left out. */
   norms(model: Model, inputs: readonly InputOf[]): Promise<ReadonlyMap<string, Float64Array>>;

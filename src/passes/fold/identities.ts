@@ -64,7 +64,7 @@ async function passedOn(folding: Folding, graph: Graph, node: Node): Promise<str
   return undefined;
 }
 
-/** Whether a Dropout does nothing: nobody reads its mask, and it is not told to train. */
+/** Whether a Dropout does nothing: its mask is not read, and it is not told to train. */
 async function isInference(folding: Folding, graph: Graph, node: Node): Promise<boolean> {
   const [, mask = ''] = node.outputs;
   if (mask !== '' && graph.uses(mask).length > 0) return false;

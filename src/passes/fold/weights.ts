@@ -104,7 +104,7 @@ export class FoldedWeights {
     return name;
   }
 
-  /** The old name where nobody else reads the weight, a new one otherwise. */
+  /** The old name where nothing else reads the weight, a new one otherwise. */
   #nameOf(product: Product, held: Held, reader: Node, dims: readonly number[]): string {
     const name = heldName(held);
     const own = isOwn(held, product.graph, reader) && dims === held.tensor.dims;

@@ -31,7 +31,7 @@ export interface Moments {
 export interface Activations {
   /**
    * Runs the model, as it is now, on all of the data.
-   * @param part - this is call `index` of `count`, for those who watch
+   * @param part - this is call `index` of `count`, for progress
    * @returns in the order of `wanted`
    */
   measure(

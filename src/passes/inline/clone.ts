@@ -141,7 +141,7 @@ function copyBody(body: Graph, outer: Setting): Graph {
   });
 }
 
-/** Whether a weight gets other dims, which passes give only to one that nobody else reads. */
+/** Whether a weight gets other dims, which passes give only to one that nothing else reads. */
 function isReshaped(graph: Graph, weight: string): boolean {
   return graph.uses(weight).some(({ node }) => node !== undefined && [...RESHAPES, 'Einsum'].includes(node.opType));
 }

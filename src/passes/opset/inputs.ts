@@ -81,7 +81,7 @@ export const padTo11: Adapter = (node, scope) => {
   return rewritten(node, { inputs, attributes: without(node, 'pads', 'value') });
 };
 
-/** Whether somebody reads an output of the node, so that it cannot be left out. */
+/** Whether an output of the node is read, so that it cannot be left out. */
 function isRead(scope: Scope, output: string | undefined): boolean {
   return output !== undefined && output !== '' && scope.graph.uses(output).length > 0;
 }

@@ -49,7 +49,7 @@ export function stopMixedLayerNorms(graph: Graph): number {
 function isMixed(graph: Graph, { first, cast, scale }: WrittenOut, facts: ValueFacts): boolean {
   const input = facts.dtype(graph, (cast ?? (first[0] as Node)).inputs[0] ?? '');
   if (scale === undefined) return false;
-  // A Cast changes the type, unless somebody says what its input has.
+  // A Cast changes the type, unless the type of its input is known.
   return input === undefined ? cast !== undefined && castTo(cast) === scale : input !== scale;
 }
 

@@ -182,7 +182,7 @@ const LAST_OF_TABLE = 21;
 
 /**
  * What taking an operator to `version` asks for.
- * @returns undefined where nobody has looked yet.
+ * @returns undefined for a version that the table does not know
  */
 export function entryOf(opType: string, version: number): Entry | undefined {
   if (version > LAST_OF_TABLE) return version <= 26 ? 'same' : undefined;

@@ -10,8 +10,8 @@ export interface UnpackedView extends Unpacked {
 }
 
 /**
- * The same as {@link unpackWeights}, for those who only look: the model stays as it is. Of packed weights the masks are
- * read; the weights are computed in pieces when somebody asks for them.
+ * The same as {@link unpackWeights}, for reading only: the model stays as it is. Of packed weights the masks are
+ * read; the weights are computed in pieces when they are asked for.
  */
 export async function unpackedView(model: Model): Promise<UnpackedView> {
   const sparse = model.graphs().some((graph) => graph.sparseInitializers.length > 0);

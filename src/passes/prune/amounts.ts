@@ -10,7 +10,7 @@ import type { Target } from './targets.ts';
 export type AmountOf = (target: Target) => number | undefined;
 
 /**
- * Amounts by the names of weights and nodes. A key that is somebody's name stands for that alone; every other one is a
+ * Amounts by the names of weights and nodes. A key that is a name stands for that alone; every other one is a
  * regular expression, as with --include.
  *
  * @param skips - weights that are left anyway, whose names are known too

@@ -9,15 +9,15 @@ import { chooseRandom } from './random.ts';
 import { type Surveyed, survey } from './survey.ts';
 import { addDigits, countOf, type Target } from './targets.ts';
 
-/** A weight that was looked at. */
+/** A weight that was measured. */
 interface Looked {
   readonly target: Target;
   readonly scale: Measured;
-  /** What is known of its threshold without the zeros. */
+  /** What the first reading told about its threshold. Zeros are not counted yet. */
   readonly look: Look;
 }
 
-/** One look at a weight: a threshold and how many elements it prunes, or what tells it. */
+/** The first reading of a weight: the threshold and how many elements it prunes, or a survey that narrows it down. */
 interface Look {
   readonly threshold?: { readonly count: number; readonly found: Threshold | undefined };
   readonly surveyed?: Surveyed;
@@ -26,17 +26,17 @@ interface Look {
 /** Prunes its amount of every weight tensor by itself. */
 export async function pruneEach(targets: readonly Target[], context: Context): Promise<Planned[]> {
   const planned: Planned[] = [];
-  // Said before anything is read.
+  // Skips are told before any weight is read.
   const all = { ...context, options: { ...context.options, of: 'all' as const } };
   const waiting = targets.filter((one) => wanted(all, one, amountOf(one, context), sizeOf(one, 0)) !== undefined);
   const elements = waiting.reduce((sum, one) => sum + one.elements, 0);
   const shared = ({ held: { tensor } }: Target): boolean => tensor.stored !== undefined && isShared(tensor.stored);
   const threads = waiting.some(shared) ? threadCount() : 1;
-  // A thread's share of all: a larger weight is one for all threads together.
+  // The share of one thread: all threads together work on a larger weight.
   const share = elements / threads;
   const atOnce = (one: Target): number => (one.elements <= share && shared(one) ? 2 * threads : 2);
   let done = 0;
-  // Whoever is free looks at the next weights while one is thought about.
+  // Free threads measure the next weights while this thread chooses what to prune in one.
   for await (const looked of overlapped(waiting, atOnce, (target) => lookAt(target, context, share))) {
     const one = await pruneOne(looked, context);
     if (one !== undefined) planned.push(one);

@@ -46,7 +46,7 @@ const MIN_SPARSITY = 0.01;
  * Measures the zeros of every weight that {@link prune} could prune, one in memory at a time, packed ones as what they stand for. The model is
  * not changed.
  *
- * N:M tells that of every M neighbours along the inputs at most N are not zero, whoever made it so; of several patterns
+ * N:M tells that of every M neighbours along the inputs at most N are not zero, however that came about; of several patterns
  * the one with the smallest N/M, and of these the shortest.
  */
 export async function sparsity(model: Model): Promise<WeightSparsity[]> {
