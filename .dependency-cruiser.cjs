@@ -7,9 +7,10 @@ const rooms = {
   onnx: ['bytes', 'ir', 'compute', 'errors'],
   schemes: ['bytes', 'kernels', 'ir', 'compute', 'errors'],
   layers: ['bytes', 'kernels', 'ir', 'schemes', 'errors'],
+  targets: ['bytes', 'kernels', 'ir', 'errors'],
   options: ['kernels', 'errors'],
-  passes: ['bytes', 'kernels', 'ir', 'compute', 'schemes', 'layers', 'options', 'errors'],
-  node: ['bytes', 'kernels', 'ir', 'compute', 'onnx', 'layers', 'options', 'errors'],
+  passes: ['bytes', 'kernels', 'ir', 'compute', 'schemes', 'layers', 'targets', 'options', 'errors'],
+  node: ['bytes', 'kernels', 'ir', 'compute', 'onnx', 'layers', 'targets', 'options', 'errors'],
 };
 const forbidden = Object.entries(rooms).map(([room, allowed]) => ({
   name: `room-${room}`,

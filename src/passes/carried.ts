@@ -1,39 +1,26 @@
 import { DTYPES } from '../ir/dtype.ts';
 import type { Graph, Use } from '../ir/graph.ts';
 import { intAttribute, isOp, type Node } from '../ir/node.ts';
+import { movedPastDequantize, statedType, takenOut, withoutEffect } from '../targets/rewrites.ts';
 import { ValueFacts } from './opset/infer.ts';
 import { throughSum } from './sum.ts';
 
-/** Operators that only move values: ONNX Runtime writes QuantizeLinear and DequantizeLinear behind them too. */
-const CARRIED = new Set(['MaxPool', 'Reshape', 'Slice', 'Squeeze', 'Transpose', 'Unsqueeze']);
-/** Operators ONNX Runtime takes out of the graph before it looks. */
-const TAKEN_OUT = ['Dropout', 'Identity'];
-/** Operators that change nothing with a certain constant of one element, and are then taken out too. */
-const ARITHMETIC = new Set(['Add', 'Div', 'Mul', 'Sub']);
-/** From here on QuantizeLinear states its type, which ONNX Runtime forgets to change when it makes uint8 of int8. */
-const STATES_TYPE_FROM = 21;
-
 /**
- * Puts a Sum of one input where ONNX Runtime (1.30 and before) fails to load what it makes of a DequantizeLinear:
+ * Puts a Sum of one input where ONNX Runtime fails to load what it makes of a DequantizeLinear:
  * ```
  * before  q ── DequantizeLinear ──────── Transpose ── y
  *
  * after   q ── DequantizeLinear ── Sum ── Transpose ── y
  * ```
- * It carries a DequantizeLinear through the operators that only move values, and writes a pair of QuantizeLinear and
- * DequantizeLinear behind each of them unless a QuantizeLinear stands there. That goes wrong in two ways:
- * - From opset 21 on for int8: on x64 it makes the new pair uint8, and leaves the stated `output_dtype` int8.
- * - At every opset and type: where a body of If, Loop or Scan reads what was moved, the process ends.
- *
- * One scale for the whole tensor, constant, is what it carries; a quantized constant it computes ahead.
+ * {@link movedPastDequantize} tells what it makes, and where that ends the process; {@link statedType} what goes wrong with
+ * int8. A quantized constant it computes ahead.
  * @returns how many were put there
- * @see https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/optimizer/qdq_transformer/qdq_propagation.cc
  */
 export function stopCarrying(graph: Graph, opset: number): number {
   const facts = new ValueFacts();
   const broken = graph.nodes.flatMap((node) => {
     if (!isQuantization(node, 'DequantizeLinear') || !isCarried(graph, node)) return [];
-    const int8 = opset >= STATES_TYPE_FROM && isRetyped(graph, node, facts);
+    const int8 = opset >= statedType.value && isRetyped(graph, node, facts);
     return moversOf(graph, node).filter((mover) => breaks(graph, mover, int8));
   });
   for (const mover of broken) throughSum(graph, mover.inputs[0] ?? '', [mover], 'carried');
@@ -73,7 +60,12 @@ function moversOf(graph: Graph, node: Node): Node[] {
 
 function isMover(graph: Graph, use: Use): use is Use & { readonly node: Node } {
   const { node } = use;
-  return use.graph === graph && node !== undefined && isOp(node, node.opType) && CARRIED.has(node.opType);
+  return (
+    use.graph === graph &&
+    node !== undefined &&
+    isOp(node, node.opType) &&
+    movedPastDequantize.value.includes(node.opType)
+  );
 }
 
 /** Whether ONNX Runtime fails on what it writes behind `mover`, or behind the next ones it comes to from there. */
@@ -105,14 +97,14 @@ function readersOf(graph: Graph, node: Node, isGone = mayBeTakenOut): Use[] {
 }
 
 function isTakenOut(node: Node): boolean {
-  return TAKEN_OUT.some((opType) => isOp(node, opType));
+  return takenOut.value.some((opType) => isOp(node, opType));
 }
 
 /** Whether ONNX Runtime takes the node out, or would with a certain constant: 1 to multiply by, the shape it has. */
 function mayBeTakenOut(node: Node, graph: Graph): boolean {
   if (isTakenOut(node) || isOp(node, 'Expand')) return true;
   if (!isOp(node, node.opType)) return false;
-  if (ARITHMETIC.has(node.opType))
+  if (withoutEffect.value.includes(node.opType))
     return node.inputs.some((name) => graph.held(name) !== undefined && isScalar(graph, name));
   // What is dequantized is float32 nearly always: a Cast to that changes nothing.
   return node.opType === 'Cast' && DTYPES[intAttribute(node, 'to', 0)] === 'float32';

@@ -1,20 +1,26 @@
 import type { Graph } from '../ir/graph.ts';
 import { createNode, type Node } from '../ir/node.ts';
+import { barrier } from '../targets/rewrites.ts';
 
 /**
  * Puts a Sum of one input between a value and nodes that read it:
  * ```
  * before  a ── value ── reader           after  a ── value ── Sum ── reader
  * ```
- * It changes no number. ONNX Runtime takes Identity out of a graph and no Sum, so that its rewrites which look for what
- * stands on both sides no more find it.
+ * It changes no number, and is a {@link barrier}: a runtime's rewrites which look for what stands on both sides no more find it.
  * @param readers - in the order of the graph
  */
 export function throughSum(graph: Graph, value: string, readers: readonly Node[], suffix: string): void {
   const output = graph.uniqueName(`${value}_${suffix}`);
-  const sum = createNode({ name: graph.uniqueName(`${value}_Sum`), opType: 'Sum', inputs: [value], outputs: [output] });
+  const sum = barrierNode(graph, value, [value], output);
   readers.forEach((node, index) => {
     const inputs = node.inputs.map((one) => (one === value ? output : one));
     graph.replaceNode(node, ...(index === 0 ? [sum] : []), { ...node, inputs });
   });
+}
+
+/** `output = Sum(inputs)`, named after a value. */
+export function barrierNode(graph: Graph, base: string, inputs: readonly string[], output: string): Node {
+  const name = graph.uniqueName(`${base}_${barrier.value}`);
+  return createNode({ name, opType: barrier.value, inputs, outputs: [output] });
 }

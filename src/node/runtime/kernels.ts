@@ -4,8 +4,9 @@ import { CompressError } from '../../errors.ts';
 import type { DType } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
-import { findAttribute, floatAttribute, intAttribute, isOp, type Node } from '../../ir/node.ts';
+import { isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
+import { whyUnfused } from '../../targets/explain.ts';
 import { temporaryFolder } from '../files/temporary.ts';
 import { readModel } from '../model.ts';
 import { installRuntime } from './install.ts';
@@ -141,68 +142,8 @@ function unfusedOf(weight: Tensor, place: Place, made: Node | undefined, sharers
     dims: weight.dims,
     node: node === undefined ? '' : node.name || (node.outputs[0] ?? ''),
     opType: node?.opType ?? '',
-    why: node === undefined ? 'it is an output of the model' : whyNot(weight, place, node, made, sharers),
+    why: node === undefined ? 'it is an output of the model' : whyUnfused({ weight, ...place, node, made, sharers }),
   };
-}
-
-/** The first condition of ONNX Runtime's fusions that the node does not meet. */
-function whyNot(
-  weight: Tensor,
-  { graph, dequantize }: Place,
-  node: Node,
-  made: Node | undefined,
-  sharers: number,
-): string {
-  const output = dequantize.outputs[0] ?? '';
-  const activation = node.inputs.find((one) => one !== output) ?? '';
-  const quantized = producedBy(graph, activation, 'DequantizeLinear');
-  if (isOp(node, 'Gather')) return 'the whole table is dequantized for the rows that are read';
-  if (node.opType.startsWith('Conv')) return whyNotConv(graph, node, quantized);
-  const axis = intAttribute(dequantize, 'axis', 1);
-  const scale = graph.held(dequantize.inputs[1] ?? '')?.tensor.dims;
-  if (axis < 0) return `axis ${axis}; it must be counted from the front: ${axis + weight.dims.length}`;
-  if (scale?.length === 1 && scale[0] === 1 && weight.dims[axis] !== 1) return 'the scale has the shape [1], not none';
-  const across = isOp(node, 'MatMul') && scale?.length === 1 && findAttribute(dequantize, 'block_size') === undefined;
-  if (across && axis !== 1) return `axis ${axis}; MatMul needs 1`;
-  if (sharers > 1 && !quantized) return `the weight is shared by ${sharers} nodes`;
-  if (isOp(node, 'Gemm')) return whyNotGemm(graph, node, quantized);
-  const next = graph.uses(node.outputs[0] ?? '').map((use) => use.node);
-  const [only] = next;
-  if (isOp(node, 'MatMul') && next.length === 1 && only !== undefined) {
-    if (isOp(only, 'Relu')) return 'a Relu is directly behind the MatMul';
-    if (isOp(only, 'Add') && made?.opType.endsWith('Gemm')) return 'the MatMul and its Add became a float Gemm';
-  }
-  return UNKNOWN;
-}
-
-function whyNotConv(graph: Graph, node: Node, quantized: boolean): string {
-  if (!quantized) return `${node.opType} has no kernel for weights of integers alone`;
-  const next = graph.uses(node.outputs[0] ?? '').map((use) => use.node);
-  const ends = next.length === 1 && next[0] !== undefined && isOp(next[0], 'QuantizeLinear');
-  if (isOp(node, 'Conv') && !ends) return 'no QuantizeLinear is directly behind the Conv';
-  return isOp(node, 'Conv') ? UNKNOWN : `${node.opType} has no integer kernel`;
-}
-
-function whyNotGemm(graph: Graph, node: Node, quantized: boolean): string {
-  const { transA, transB } = { transA: intAttribute(node, 'transA', 0), transB: intAttribute(node, 'transB', 0) };
-  const { alpha, beta } = { alpha: floatAttribute(node, 'alpha', 1), beta: floatAttribute(node, 'beta', 1) };
-  const bias = node.inputs[2] ?? '';
-  if (transA !== 0) return 'the Gemm has transA 1';
-  if (alpha !== 1) return `the Gemm has alpha ${alpha}`;
-  if (bias !== '' && beta !== 1) return `the Gemm has beta ${beta}`;
-  if (!quantized) return transB === 0 ? 'the activations of the Gemm are float' : 'the Gemm has transB 1';
-  const [next] = graph.uses(node.outputs[0] ?? '');
-  const floatOutput = next?.node === undefined || !isOp(next.node, 'QuantizeLinear');
-  if (bias !== '' && floatOutput && !producedBy(graph, bias, 'DequantizeLinear'))
-    return 'the bias of the Gemm is float';
-  return UNKNOWN;
-}
-
-const UNKNOWN = 'ONNX Runtime did not fuse it';
-
-function producedBy(graph: Graph, value: string, opType: string): boolean {
-  const producer = graph.producer(value);
-  return producer !== undefined && isOp(producer, opType);
 }
 
 function opName(node: Node): string {

@@ -1,5 +1,6 @@
 import type { Graph } from '../../ir/graph.ts';
 import { intsAttribute, isOp, type Node } from '../../ir/node.ts';
+import { movedPastNorm, takenOut } from '../../targets/rewrites.ts';
 import { throughSum } from '../sum.ts';
 import { type Folding, isAnyOp } from './context.ts';
 
@@ -9,7 +10,7 @@ export const APART = 'apart';
 const MAX_WAY = 16;
 
 /**
- * Puts a Sum of one input behind every output that ONNX Runtime (1.30 and before) would take out of the graph:
+ * Puts a Sum of one input behind every output that ONNX Runtime would take out of the graph:
  * ```
  * before  A ── Transpose ── t, an output ───────── Gemm ── y       Gemm <transA, transB> (A, B) ── y: nothing makes t
  *         B ── Transpose ───────────────────────────┘
@@ -17,14 +18,11 @@ const MAX_WAY = 16;
  * after   A ── Transpose ── t, an output ── Sum ── Gemm ── y
  *         B ── Transpose ───────────────────────────┘
  * ```
- * It makes one node of several, and looks whether a value between them is an output, but not at every one: at one of two
- * inputs of a Gemm; not at a Gemm before a Transpose, one of whose inputs is a Transpose too; not at what moves values
- * between a MatMul and a BatchNormalization. The model does not load then; a body of If, Loop or Scan gives out other memory.
+ * `turnedGemm` of src/targets: it looks at one of two inputs of a Gemm, and not at a Gemm before a Transpose one of whose inputs is a
+ * Transpose too. {@link movedPastNorm}: not at what moves values between a MatMul and a BatchNormalization. The model does
+ * not load then; a body of If, Loop or Scan gives out other memory.
  *
  * Folding brings such nodes together where an Identity stood between, or a node that nothing reads read the value too.
- * An Identity would not do: ONNX Runtime takes some of those out as well.
- * @see https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/optimizer/gemm_transpose_fusion.cc
- * @see https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/optimizer/matmul_bn_fusion.cc
  */
 export function standApart(folding: Folding): void {
   for (const graph of folding.graphs) {
@@ -62,7 +60,7 @@ function readersOf(graph: Graph, value: string): Node[] | undefined {
     if (use.graph !== graph) return undefined;
     const { node } = use;
     if (node === undefined) continue;
-    const behind = isAnyOp(node, 'Identity', 'Dropout') ? graph.uses(node.outputs[0] ?? '') : [];
+    const behind = isAnyOp(node, ...takenOut.value) ? graph.uses(node.outputs[0] ?? '') : [];
     if (behind.length === 0 || behind.some((one) => one.node === undefined)) found.add(node);
     else open.push(...behind);
   }
@@ -96,7 +94,7 @@ function hasBias(gemm: Node): boolean {
 
 /** Whether ONNX Runtime passes a node by on its way from a MatMul to a BatchNormalization. */
 function isMover(node: Node): boolean {
-  return isAnyOp(node, 'Reshape', 'Transpose');
+  return isAnyOp(node, ...movedPastNorm.value);
 }
 
 /** Whether the node moves what a MatMul with a constant weight makes, and nothing else reads it on the way. */
@@ -107,7 +105,7 @@ function isBehindMatMul(folding: Folding, graph: Graph, mover: Node): boolean {
     node = graph.producer(value);
     if (node === undefined || readersOf(graph, value)?.length !== 1) return false;
     if (isOp(node, 'MatMul')) return folding.constant(graph, node.inputs[1]) !== undefined;
-    if (!isMover(node) && !isAnyOp(node, 'Identity', 'Dropout')) return false;
+    if (!isMover(node) && !isAnyOp(node, ...takenOut.value)) return false;
   }
   return false;
 }

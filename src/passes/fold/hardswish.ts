@@ -1,9 +1,8 @@
 import type { Graph } from '../../ir/graph.ts';
 import { attribute, createNode, findAttribute, floatAttribute, isOp, type Node } from '../../ir/node.ts';
+import { hardSigmoidTypes } from '../../targets/kernels.ts';
 import { type Folding, isAnyOp } from './context.ts';
 
-/** Types whose Clip becomes a HardSigmoid: ONNX Runtime has no HardSigmoid of float64 on the CPU. */
-const DTYPES: ReadonlySet<string | undefined> = new Set(['float32', 'float16']);
 /** From this opset on, the bounds of Clip are inputs. */
 const CLIP_INPUTS = 11;
 /** How far from 1/6 a constant may be that was meant so: the roundings of float32 and float16. */
@@ -56,7 +55,7 @@ async function shifted(folding: Folding, graph: Graph, clip: Node): Promise<Shif
 }
 
 function isNamed(dtype: string | undefined): dtype is keyof typeof TOLERANCE {
-  return DTYPES.has(dtype);
+  return hardSigmoidTypes.value.some((one) => one === dtype);
 }
 
 async function clipsTo6(folding: Folding, graph: Graph, clip: Node): Promise<boolean> {

@@ -8,7 +8,7 @@ import { stopCarrying } from '../carried.ts';
 import { inlineFunctions, inliningNotes } from '../inline/index.ts';
 import { Scope } from './adapter.ts';
 import { ValueFacts } from './infer.ts';
-import { LAYER_NORMALIZATION_OPSET, stopMixedLayerNorms } from './layerNorm.ts';
+import { stopMixedLayerNorms } from './layerNorm.ts';
 import { mayLoseKernel, Unrunnable } from './runnable.ts';
 import { changedBetween, changesAt, entryOf, existsAt } from './table.ts';
 
@@ -177,7 +177,7 @@ function raiseIrVersion(model: Model, opset: number): void {
 function sumsFor(model: Model, opset: number): string[] {
   const graphs = model.graphs();
   const total = (stop: (graph: Graph) => number): number => graphs.reduce((sum, graph) => sum + stop(graph), 0);
-  const norms = opset < LAYER_NORMALIZATION_OPSET ? 0 : total(stopMixedLayerNorms);
+  const norms = total((graph) => stopMixedLayerNorms(graph, opset));
   const carried = total((graph) => stopCarrying(graph, opset));
   return [
     [norms, 'in', 'written-out LayerNormalization of two types'] as const,

@@ -1,11 +1,9 @@
 import { DTYPES, type DType } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { intAttribute, isOp, type Node } from '../../ir/node.ts';
+import { mixedLayerNorm } from '../../targets/rewrites.ts';
 import { throughSum } from '../sum.ts';
 import { ValueFacts } from './infer.ts';
-
-/** From here on LayerNormalization is a standard operator, which wants one type for its input and its scale. */
-export const LAYER_NORMALIZATION_OPSET = 17;
 
 /** A layer normalization written out, as ONNX Runtime looks for it. */
 interface WrittenOut {
@@ -20,19 +18,18 @@ interface WrittenOut {
 }
 
 /**
- * Keeps ONNX Runtime (1.30 and before) from making a LayerNormalization of two types, which it then cannot load:
+ * Keeps ONNX Runtime from making a LayerNormalization of two types, see {@link mixedLayerNorm}:
  * ```
  * before  x (float16) ── Cast ── ReduceMean, Sub, …, Div ── Mul(scale: float32) ── Add
  *
  * after   x (float16) ── Cast ── Sum ── ReduceMean, Sub, …, Div ── Mul(scale: float32) ── Add
  * ```
- * From opset 17 on it makes one LayerNormalization of the nodes and leaves out the Casts before and between them: its
- * input is that of the Cast, its scale that of the Mul. With the Sum, what it makes reads float32. Where no Sum before
- * it gives one type, one behind the Div keeps the nodes as they are.
+ * The input of what it makes is that of the Cast, the scale that of the Mul. With the Sum, it reads float32. Where no Sum
+ * before it gives one type, one behind the Div keeps the nodes as they are.
  * @returns how many were mended
- * @see https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/optimizer/layer_norm_fusion.cc
  */
-export function stopMixedLayerNorms(graph: Graph): number {
+export function stopMixedLayerNorms(graph: Graph, opset: number): number {
+  if (opset < mixedLayerNorm.value) return 0;
   const facts = new ValueFacts();
   const mixed = graph.nodes.flatMap((node) => {
     const found = isOp(node, 'ReduceMean') ? writtenOut(graph, node, facts) : undefined;

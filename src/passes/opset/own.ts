@@ -1,21 +1,9 @@
 import { type DType, dtypeNumber } from '../../ir/dtype.ts';
 import { attribute, createNode, intAttribute, type Node } from '../../ir/node.ts';
+import { contribLike } from '../../targets/kernels.ts';
 import { type Adapter, rewritten, type Scope, without } from './adapter.ts';
 
-/**
- * Operators that ONNX Runtime had in the standard domain before ONNX did, as version 1: what its optimizer wrote into a
- * model of a lower opset is a valid model to it.
- */
-export const BEFORE_ONNX: readonly string[] = ['LayerNormalization', 'MeanVarianceNormalization', 'ThresholdedRelu'];
-
-/** Operators that ONNX Runtime alone has in the standard domain, the same at every opset. */
-export const RUNTIME_OWN: ReadonlySet<string> = new Set([
-  'MemcpyFromHost',
-  'MemcpyToHost',
-  'SimplifiedLayerNormalization',
-]);
-
-/** Where the element type of their first output comes from, as in `OUTPUT_DTYPES`: a scale may have another type than x. */
+/** Where the element type of the first output of ONNX Runtime's own operators comes from, as in `OUTPUT_DTYPES`: a scale may have another type than x. */
 export const OWN_DTYPES: Readonly<Record<string, number>> = {
   LayerNormalization: 1,
   MemcpyFromHost: 0,
@@ -23,17 +11,9 @@ export const OWN_DTYPES: Readonly<Record<string, number>> = {
   SimplifiedLayerNormalization: 1,
 };
 
-/** Operators of its own domain whose first output has the element type of the first input; of most it has the rank too. */
-const FUSED = new Set(
-  (
-    'BiasGelu FastGelu FusedConv FusedGemm FusedMatMul Gelu QuickGelu SkipLayerNormalization ' +
-    'SkipSimplifiedLayerNormalization'
-  ).split(' '),
-);
-
 /** Whether the first output of a node of ONNX Runtime's own domain has the element type of the first input. */
 export function isFused({ domain, opType }: Node): boolean {
-  return domain === 'com.microsoft' && FUSED.has(opType);
+  return domain === 'com.microsoft' && contribLike.value.includes(opType);
 }
 
 /** Float types from the narrowest: the wider of two holds all numbers of the other. */

@@ -1,5 +1,6 @@
 import { lookup } from '../../ir/lookup.ts';
 import { attribute, findAttribute, stringAttribute } from '../../ir/node.ts';
+import { nearestResize } from '../../targets/kernels.ts';
 import { type Adapted, type Adapter, rewritten, type Scope, without } from './adapter.ts';
 
 /** `Upsample <scales> (x)` becomes `Upsample (x, scales)`. */
@@ -18,8 +19,8 @@ export const upsampleTo10: Adapter = (node) => rewritten(node, { opType: 'Resize
  * before: Resize <mode> (x, scales)
  * after:  Resize <mode, coordinate_transformation_mode = "asymmetric", nearest_mode> (x, '', scales)
  * ```
- * Opset 10 does not say how "nearest" rounds. ONNX Runtime takes the pixel before when it enlarges and the pixel after
- * when it shrinks, one dim at a time; opset 11 has one rounding for all dims, so the scales have to be known.
+ * Opset 10 does not say how "nearest" rounds; {@link nearestResize} does, one dim at a time. Opset 11 has one rounding for
+ * all dims, so the scales have to be known.
  */
 export const resizeTo11: Adapter = async (node, scope) => {
   const [x = '', scales = ''] = node.inputs;
@@ -36,7 +37,7 @@ export const resizeTo11: Adapter = async (node, scope) => {
 
 async function roundingOf(scales: string, scope: Scope): Promise<'floor' | 'ceil' | Adapted> {
   // Upsample only enlarges, whatever its scales turn out to be.
-  if (scope.original.opType === 'Upsample') return 'floor';
+  if (scope.original.opType === 'Upsample') return nearestResize.value.enlarging;
   const held = scope.graph.held(scales);
   if (held === undefined || held.graph.isOverridable(scales)) {
     return {
@@ -45,8 +46,8 @@ async function roundingOf(scales: string, scope: Scope): Promise<'floor' | 'ceil
   }
   const bytes = await held.tensor.load();
   const values = new Float32Array(Uint8Array.prototype.slice.call(bytes).buffer);
-  if (values.every((scale) => scale >= 1)) return 'floor';
-  if (values.every((scale) => scale <= 1)) return 'ceil';
+  if (values.every((scale) => scale >= 1)) return nearestResize.value.enlarging;
+  if (values.every((scale) => scale <= 1)) return nearestResize.value.shrinking;
   return { refused: 'it enlarges one dim and shrinks another, for which opset 11 has no common rounding of "nearest"' };
 }
 

@@ -1,6 +1,6 @@
 import type { DType } from '../../ir/dtype.ts';
 import { lookup } from '../../ir/lookup.ts';
-import { LOST_KERNELS, RUNTIME_VERSION } from './kernels.ts';
+import { LOST_KERNELS, RUNTIME_VERSION } from '../../targets/lostKernels.ts';
 
 /** Nodes that ONNX Runtime does not run at the opset that was asked for. */
 interface Missing {

@@ -1,4 +1,5 @@
 import { lookup } from '../../ir/lookup.ts';
+import { standardBefore, standardOwn } from '../../targets/kernels.ts';
 import type { Adapter } from './adapter.ts';
 import { convTransposeTo11 } from './convTranspose.ts';
 import { OPERATOR_VERSIONS } from './history.ts';
@@ -15,7 +16,7 @@ import {
   topKTo10,
 } from './inputs.ts';
 import { batchNormalizationTo9, batchNormalizationTo14, erfTo13, gone, scatterTo11 } from './meanings.ts';
-import { BEFORE_ONNX, layerNormalizationTo17, meanVarianceTo9, RUNTIME_OWN } from './own.ts';
+import { layerNormalizationTo17, meanVarianceTo9 } from './own.ts';
 import { gridSampleTo20, resizeTo11, resizeTo13, roiAlignTo16, upsampleTo9, upsampleTo10 } from './resize.ts';
 
 /** What the step of an operator to a version is: nothing to do, or an adapter. */
@@ -193,9 +194,9 @@ export function entryOf(opType: string, version: number): Entry | undefined {
 
 /** The versions of an operator that ONNX, or ONNX Runtime before it, has in the standard domain; none where it is not known. */
 export function versionsOf(opType: string): readonly number[] {
-  if (RUNTIME_OWN.has(opType)) return [1];
+  if (standardOwn.value.includes(opType)) return [1];
   const versions = lookup(OPERATOR_VERSIONS, opType) ?? [];
-  return BEFORE_ONNX.includes(opType) ? [1, ...versions] : versions;
+  return standardBefore.value.includes(opType) ? [1, ...versions] : versions;
 }
 
 /** Whether the standard domain has the operator at that opset. */

@@ -1,7 +1,8 @@
-import type { DType } from '../../ir/dtype.ts';
 import { elementCount } from '../../ir/dtype.ts';
+import { gatheredTypes, sparseTypes } from '../../targets/kernels.ts';
+import { foldedBytes } from '../../targets/rewrites.ts';
 import { type Counted, count, sizeOf } from './elements.ts';
-import { MAX_FOLDED, maskBytes, tensorBytes } from './form.ts';
+import { maskBytes, tensorBytes } from './form.ts';
 import type { Store } from './options.ts';
 import type { Packable } from './weights.ts';
 
@@ -25,16 +26,16 @@ export async function choose({ held, name }: Packable, store: Store): Promise<Ch
   const { dims } = tensor;
   const size = sizeOf(tensor.dtype) ?? 1;
   const elements = elementCount(dims);
-  if (elements * Math.max(size, 4) > MAX_FOLDED) {
+  if (elements * Math.max(size, 4) > foldedBytes.value) {
     return { reason: 'too_large', detail: `it has ${elements} elements; ONNX Runtime would unpack it at every run` };
   }
   const dense = tensorBytes(name, dims, tensor.byteLength);
   const choices: Choice[] = [];
-  if (store !== 'sparse' && MASKABLE.has(tensor.dtype)) {
+  if (store !== 'sparse' && gatheredTypes.value.includes(tensor.dtype)) {
     const counted = await count(tensor, size, true);
     choices.push({ form: 'bitmask', counted, byteLength: maskBytes(name, dims, counted.kept, size), dense });
   }
-  if (store !== 'bitmask' && SPARSE.has(tensor.dtype)) {
+  if (store !== 'bitmask' && sparseTypes.value.includes(tensor.dtype)) {
     const counted = await count(tensor, size, false);
     choices.push({ form: 'sparse', counted, byteLength: sparseBytes(name, dims, counted), dense });
   }
@@ -44,11 +45,6 @@ export async function choose({ held, name }: Packable, store: Store): Promise<Ch
   const kept = `${best.counted.kept} of its ${elements} elements are kept`;
   return { reason: 'no_gain', detail: `${kept}: it would take ${best.byteLength} bytes instead of ${dense}` };
 }
-
-/** Types that ONNX Runtime's Gather takes and we have seen exact. */
-const MASKABLE: ReadonlySet<DType> = new Set(['float32', 'float16', 'bfloat16', 'float64', 'int8', 'uint8']);
-/** Types of which ONNX Runtime loads sparse initializers. */
-const SPARSE: ReadonlySet<DType> = new Set(['float32', 'float16', 'int8', 'uint8']);
 
 function sparseBytes(name: string, dims: readonly number[], { kept, size }: Counted): number {
   return tensorBytes(name, [kept], kept * size) + tensorBytes('', [kept], kept * 8) + 2 * dims.length + 8;

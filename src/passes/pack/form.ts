@@ -12,12 +12,6 @@ export const MASK_IR = 8;
 /** Domain of the functions that make a weight of its mask and its values. */
 const DOMAIN = 'compress';
 
-/**
- * ONNX Runtime computes a constant when it loads a model only up to 1 GiB; above, it would be computed at every run.
- * A sparse tensor of a few bytes can claim any shape: the same bound holds for what we expand.
- */
-export const MAX_FOLDED: number = 2 ** 30;
-
 /** `TensorProto.DataType` of int32. */
 const INT32 = 6;
 

@@ -11,6 +11,7 @@ import {
   standsFor,
   writeArithmetic,
 } from '../../schemes/write.ts';
+import { barrierNode } from '../sum.ts';
 
 /** The graphs we write for a MatMul: `qdq` where the opset has per-axis DequantizeLinear, `qoperator` with integer operators. */
 export type Format = 'qdq' | 'qoperator';
@@ -36,8 +37,7 @@ export interface Product {
  * Writes the nodes that stand for quantized ones. Remembers per graph what can be shared: one DynamicQuantizeLinear
  * serves all that read the same activation.
  *
- * Behind every MatMul stands a Sum (with what was added, or alone): without it ONNX Runtime turns MatMul + Add into a
- * float Gemm, or does not fuse before a Relu (measured with 1.30).
+ * Behind every MatMul stands a Sum (with what was added, or alone), against `addBehind` and `clipBehind` of src/targets.
  */
 export class Emitter {
   readonly #shared = new WeakMap<Graph, Map<string, string>>();
@@ -69,8 +69,7 @@ export class Emitter {
       );
     }
     const inputs = options.added === undefined ? [product] : [product, options.added];
-    const sum = (output: string): Node =>
-      createNode({ name: graph.uniqueName(`${y}_Sum`), opType: 'Sum', inputs, outputs: [output] });
+    const sum = (output: string): Node => barrierNode(graph, y, inputs, output);
     if (options.dtype === 'float32') return { main, end: [sum(y)] };
     const summed = graph.uniqueName(`${y}_float`);
     return { main, end: [sum(summed), castNode(graph, summed, y, options.dtype)] };
@@ -83,8 +82,7 @@ export class Emitter {
 
   /**
    * A weight that is stored as integers and used as float: `(Cast(W_quantized) − zero point) · scale`, put before
-   * `anchor`. All of it is constant, and plain arithmetic: ONNX Runtime computes it once, when it loads the model. (A
-   * DequantizeLinear it would keep, and run each time.)
+   * `anchor`: all of it is constant, and unlike a DequantizeLinear computed once (`keptDequantize` in src/targets).
    */
   stored(graph: Graph, anchor: Node, weight: EncodedIntegers, dtype: DType): string {
     return this.#share(graph, `stored ${weight.data.name} ${dtype}`, () =>
@@ -101,9 +99,8 @@ export class Emitter {
     const dequantize = dequantizeNode(graph, y, [rows, ...steps], axis);
     const [real] = dequantize.outputs;
     const nodes = [{ ...node, inputs: [data, ...node.inputs.slice(1)], outputs: [rows] }, dequantize];
-    // The Sum keeps ONNX Runtime from moving the DequantizeLinear on (which clips negatives) or into a MatMul.
-    const sum = (output: string): Node =>
-      createNode({ name: graph.uniqueName(`${y}_Sum`), opType: 'Sum', inputs: [real], outputs: [output] });
+    // A barrier against `movedPastDequantize` of src/targets, which would clip negatives, and before a MatMul.
+    const sum = (output: string): Node => barrierNode(graph, y, [real], output);
     if (dtype === 'float32') return [...nodes, sum(y)];
     const summed = graph.uniqueName(`${y}_float`);
     return [...nodes, sum(summed), castNode(graph, summed, y, dtype)];
@@ -137,7 +134,7 @@ export class Emitter {
     });
   }
 
-  /** `Cast(MatMulInteger(x, W)) · (x_scale · W_scale)`: x_scale comes first, or ONNX Runtime does not fuse it. */
+  /** `Cast(MatMulInteger(x, W)) · (x_scale · W_scale)`: x_scale comes first, see `scaleFirst` in src/targets. */
   #integerProduct(graph: Graph, node: Node, x: string, weight: EncodedIntegers, output: string): Node[] {
     const [quantized, scale, zeroPoint] = this.#quantizedActivation(graph, node, x);
     const value = (part: string): string => graph.uniqueName(`${output}_${part}`);

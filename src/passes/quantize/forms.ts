@@ -7,11 +7,13 @@ import { gemmParts, scaledBefore, transposeBefore, transposeNode } from '../../l
 import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import type { Given } from '../../schemes/encode.ts';
+import { PER_AXIS_OPSET } from '../../schemes/opset.ts';
 import { type EncodedIntegers, type IntegerScheme, integerScheme, PER_TENSOR } from '../../schemes/scheme.ts';
+import type { DistinctScales } from '../../targets/scales.ts';
+import { batchedWeights, batchedZeroPoints, ownWeight } from '../../targets/weights.ts';
 import type { Emitter } from './emit.ts';
 import { IntegerWeights } from './integers.ts';
 import type { Settled } from './options.ts';
-import type { DistinctScales } from './scales.ts';
 
 /** One use rewritten: bytes it added to the model, and what it is now in a few words. */
 export interface Rewritten {
@@ -115,7 +117,7 @@ export class Forms {
         });
       }
     };
-    return { given, axis: 1, perTensor: false, emit, alone: this.#options.weightsOnly };
+    return { given, axis: 1, perTensor: false, emit, alone: this.#options.weightsOnly && ownWeight.value };
   }
 
   /** A MatMul with a matrix for each batch: one scale for a column of all of them. */
@@ -123,8 +125,7 @@ export class Forms {
     const { graph, node, dtype } = use;
     const { dims } = use.held.tensor;
     const emit = (weight: EncodedIntegers): void => {
-      if (this.#options.weightsOnly) {
-        // ONNX Runtime has no kernel for batches of integers with float activations.
+      if (this.#options.weightsOnly && !batchedWeights.value) {
         const value = this.#emitter.stored(graph, node, weight, dtype);
         graph.replaceNode(node, { ...node, inputs: [node.inputs[0] ?? '', value] });
       } else {
@@ -132,8 +133,8 @@ export class Forms {
         this.#product(graph, node, node.inputs[0] ?? '', weight, dtype, { add });
       }
     };
-    // ONNX Runtime's kernel takes a zero point for each column of a matrix, not of a batch of them.
-    const perTensor = this.#options.dtype === 'uint8' && !this.#options.weightsOnly;
+    const dynamic = !this.#options.weightsOnly;
+    const perTensor = this.#options.dtype === 'uint8' && dynamic && !batchedZeroPoints.value;
     return { given: this.#given(use), axis: dims.length - 1, perTensor, emit };
   }
 
@@ -166,7 +167,7 @@ export class Forms {
     return {
       given: this.#given(use, { transposed: use.transposed }),
       axis: rank - 1,
-      perTensor: axis === rank - 1 || this.#opset < 13,
+      perTensor: axis === rank - 1 || this.#opset < PER_AXIS_OPSET,
       emit: (weight) => graph.replaceNode(node, ...this.#emitter.embedding(graph, node, weight, dtype)),
       form: `${this.#options.dtype} table`,
     };

@@ -6,6 +6,8 @@ import { dropUnused, heldName } from '../../layers/held.ts';
 import { isExcluded, notFloat, skipUse, type WeightUse, weightOf } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { checkShape } from '../../options/check.ts';
+import { DEQUANTIZE_OPSET, PER_AXIS_OPSET } from '../../schemes/opset.ts';
+import { DistinctScales } from '../../targets/scales.ts';
 import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
 import { unpackFirst } from '../pack/unpack.ts';
@@ -17,12 +19,9 @@ import { Ledger } from './ledger.ts';
 import { lookedAt, QUANTIZABLE_OPS, QUANTIZE_SHAPE, type QuantizeOptions, type Settled, settle } from './options.ts';
 import { quantizeRecurrent, recurrentWeights } from './recurrent.ts';
 import { settleReshapes } from './reshapes.ts';
-import { DistinctScales } from './scales.ts';
 
 export { QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions } from './options.ts';
 
-/** Version of the standard domain from which DequantizeLinear takes a scale per channel. */
-const PER_AXIS_OPSET = 13;
 /** Uses whose weights are looked at at a time: enough for every thread while one is thought about. */
 const AHEAD = 16;
 /** Gather tables smaller than this are look-ups of shapes and positions, not embeddings. */
@@ -106,10 +105,10 @@ export async function quantizeWeights(
   const emitter = new Emitter();
   const distinct = options.unread ? new DistinctScales() : await DistinctScales.of(model);
   const forms = new Forms(emitter, settled, model.opset, distinct);
-  const convs = model.opset < 10 ? 0 : await rewrite(model, uses, forms, ledger, watch);
+  const convs = model.opset < DEQUANTIZE_OPSET ? 0 : await rewrite(model, uses, forms, ledger, watch);
   const recurrent = recurrentWeights(model, options, ledger, (use) => refusal(model, use, options));
   await quantizeRecurrent(model, recurrent, options, emitter, ledger);
-  if (model.opset < 10) {
+  if (model.opset < DEQUANTIZE_OPSET) {
     const detail = model.hasOpset ? `opset ${model.opset} has no DequantizeLinear` : NO_OPSET;
     for (const use of uses) ledger.skip(use.held, skipUse(use, 'opset_too_old', detail));
   }
@@ -120,7 +119,7 @@ export async function quantizeWeights(
 
 /** The best the model's opset allows, and a note where that is less than asked for. */
 function withinOpset(model: Model, options: Settled): { settled: Settled; note?: string } {
-  if (model.opset >= PER_AXIS_OPSET || model.opset < 10) return { settled: options };
+  if (model.opset >= PER_AXIS_OPSET || model.opset < DEQUANTIZE_OPSET) return { settled: options };
   if (model.opset >= 11 && !options.weightsOnly) {
     if (options.format === 'qoperator') return { settled: options };
     return {

@@ -9,8 +9,9 @@ import { encode, type Given, paramsOf, streamable } from '../../schemes/encode.t
 import { nameFor, namesFor } from '../../schemes/names.ts';
 import { type EncodedIntegers, encodedBytes, type IntegerScheme, partsOf, scaleDims } from '../../schemes/scheme.ts';
 import { addTensors } from '../../schemes/write.ts';
+import type { DistinctScales } from '../../targets/scales.ts';
+import { capturedWeights } from '../../targets/weights.ts';
 import type { Settled } from './options.ts';
-import type { DistinctScales } from './scales.ts';
 
 /** A weight as integers, for the nodes of one graph. */
 interface Made {
@@ -84,9 +85,9 @@ export class IntegerWeights {
     return { weight, added: encodedBytes(weight) };
   }
 
-  /** The graph that holds the integers: with float activations that of the node, for ONNX Runtime fuses no captured weight. */
+  /** The graph that holds the integers: that of the node where {@link capturedWeights} are not fused. */
   #homeOf({ graph, held }: WeightUse): Graph {
-    return this.#options.weightsOnly ? graph : held.graph;
+    return this.#options.weightsOnly && !capturedWeights.value ? graph : held.graph;
   }
 
   #madeFor(use: WeightUse, key: string): Made | undefined {
@@ -94,9 +95,8 @@ export class IntegerWeights {
   }
 
   /**
-   * The same integers for one more reader, where ONNX Runtime fuses a weight only if nobody else has it and its scale: a
-   * Slice of all of them, which it computes when it loads the model. Each ends elsewhere behind the last row, or they
-   * would be merged before that.
+   * The same integers for one more reader, where each needs its own (`ownWeight` in src/targets): a Slice of all of them, which is computed
+   * when the model is loaded. Each ends elsewhere behind the last row, or they would be merged before that.
    */
   #copyOf({ graph, node, held }: WeightUse, made: Made): { weight: EncodedIntegers; added: number } {
     const { weight, params } = made;

@@ -13,6 +13,7 @@ import { encode, type Given, paramsOf } from '../../schemes/encode.ts';
 import { namesFor } from '../../schemes/names.ts';
 import { type EncodedIntegers, encodedBytes, integerScheme, PER_TENSOR } from '../../schemes/scheme.ts';
 import { addTensors, inputsOf, statedZeroPoint } from '../../schemes/write.ts';
+import { dynamicLstm } from '../../targets/kernels.ts';
 import type { Emitter } from './emit.ts';
 import type { Ledger } from './ledger.ts';
 import type { Settled } from './options.ts';
@@ -46,10 +47,12 @@ function form(use: WeightUse, { weightsOnly, allowContrib, dtype }: Settled): Sk
   if (weightsOnly || (allowContrib && opType === 'LSTM')) {
     const { node } = use;
     const own = allowContrib && !weightsOnly;
-    // Its zero points may not differ: with int8 all of them are 0.
     if (
       own &&
-      (intAttribute(node, 'layout', 0) !== 0 || use.dtype !== 'float32' || use.via.length > 0 || dtype !== 'int8')
+      (intAttribute(node, 'layout', 0) !== dynamicLstm.value.layout ||
+        use.dtype !== dynamicLstm.value.activations ||
+        use.via.length > 0 ||
+        dtype !== dynamicLstm.value.weights)
     ) {
       return skipUse(use, 'unsupported_op', 'DynamicQuantizeLSTM takes int8 for float32, with the sequence first');
     }

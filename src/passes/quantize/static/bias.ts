@@ -34,7 +34,7 @@ export async function quantizeBias(
     const least = Math.abs(value) / (BIAS_LIMIT * xScale);
     if ((params.scale[channel] as number) < least) params.scale[channel] = Math.fround(least);
   });
-  // The product of two float32 values rounded to float32, as ONNX Runtime compares it.
+  // Rounded to float32, see `biasScale` in src/targets.
   const scale = params.scale.map((one) => Math.fround(one * xScale));
   const data = Int32Array.from(values, (value, index) => Math.round(value / (scale[channelOf(index)] as number)));
   const dims = params.scale.length === 1 ? [] : [values.length];

@@ -3,6 +3,7 @@ import { type Model, NO_OPSET } from '../../../ir/model.ts';
 import { isOp } from '../../../ir/node.ts';
 import { Places } from '../../../ir/places.ts';
 import { checkShape } from '../../../options/check.ts';
+import { PER_AXIS_OPSET } from '../../../schemes/opset.ts';
 import type { Pass } from '../../pass.ts';
 import { Ledger } from '../ledger.ts';
 import { type QuantizeOptions, settle } from '../options.ts';
@@ -10,12 +11,10 @@ import { staticCandidates } from './candidates.ts';
 import { STATIC_SHAPE, type StaticOptions } from './options.ts';
 import { Rewriter } from './rewriter.ts';
 
+export { PER_AXIS_OPSET } from '../../../schemes/opset.ts';
 export { STATIC_DEFAULTS, type StaticOptions } from './options.ts';
 
 const WHY_APART = 'ONNX Runtime would compute in float around them on x64 (uint8 needs no such copies)';
-
-/** Version of the standard domain from which DequantizeLinear takes a scale per channel. */
-export const PER_AXIS_OPSET = 13;
 
 /**
  * The activations whose ranges {@link quantizeStatic} needs: what the Conv and Gemm it may rewrite read and make, as the whole model

@@ -4,7 +4,9 @@ import type { ActivationRanges } from '../../../ir/ranges.ts';
 import { constant } from '../../../ir/tensor.ts';
 import { nextUp } from '../../../kernels/rounded.ts';
 import { nameFor, type Part } from '../../../schemes/names.ts';
-import { quantizedBy, TAKEN } from './seal.ts';
+import { clips, floatWeights, joiners, movers, ownPairs } from '../../../targets/activations.ts';
+import { barrierNode } from '../../sum.ts';
+import { quantizedBy } from './seal.ts';
 
 /** Scale and zero point of one activation. */
 export interface ActivationParams {
@@ -18,12 +20,6 @@ export type GraphRanges = Pick<ActivationRanges, 'get'>;
 /** Type of quantized activations; x64 processors have kernels for uint8 next to int8 weights. */
 export type ActivationDType = 'uint8' | 'int8';
 
-/** Operators that only move values: what comes out lies on the steps of what went in. */
-const MOVERS = new Set(['MaxPool', 'Flatten', 'Reshape', 'Transpose', 'Squeeze', 'Unsqueeze', 'Slice', 'Identity']);
-/** Operators with an integer kernel of their own between DequantizeLinear and QuantizeLinear. */
-const JOINERS = new Set(['Add', 'Concat']);
-/** What QuantizeLinear takes in where it stands before it. */
-const CLIPS = ['Relu', 'Clip'];
 /** A longer chain of movers is not followed. */
 const MAX_CHAIN = 16;
 
@@ -62,9 +58,7 @@ interface Apart {
  * Conv ── Q ── DQ ── Sum ─┬─ Q ── DQ ── Conv
  *                         └─ Q ── DQ ── Add
  * ```
- * On x64 ONNX Runtime runs int8 values as uint8 ones, but only where one DequantizeLinear reads a QuantizeLinear, and
- * leaves the nodes on both sides of the others float. Pairs with equal scales it would merge again.
- * @see https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/optimizer/qdq_transformer/qdq_s8_to_u8.cc
+ * Why, is told by {@link ownPairs}.
  */
 export class QuantizedValues {
   readonly #graph: Graph;
@@ -100,7 +94,6 @@ export class QuantizedValues {
     const source = this.#sourceOf(value);
     const producer = this.#graph.producer(value);
     if (source !== undefined && producer !== undefined) {
-      // ONNX Runtime moves integers through these operators only where Q and DQ stand on both sides of each.
       const before = this.input(producer.inputs[0] as string, producer);
       this.#behind(producer, value, before.params, [before.name, ...producer.inputs.slice(1)]);
       return this.input(value, anchor);
@@ -113,7 +106,7 @@ export class QuantizedValues {
       this.#behind(producer, value, params, inputs);
       return this.input(value, anchor);
     }
-    if (this.#dtype === 'int8') {
+    if (this.#dtype === ownPairs.value) {
       const made = { params, made: false, readers: 0 };
       this.#apart.set(value, made);
       return this.#copy(value, anchor, made);
@@ -126,7 +119,7 @@ export class QuantizedValues {
   }
 
   /**
-   * Gives a copy to other readers, too, that ONNX Runtime runs on integers because DequantizeLinear stands before and
+   * Gives a copy to other readers, too, that run on integers because DequantizeLinear stands before and
    * QuantizeLinear behind them. Called once all is written.
    */
   finish(): void {
@@ -144,16 +137,23 @@ export class QuantizedValues {
   /** Whether all that a node without weights reads and makes is quantized. */
   #isBetween(node: Node): boolean {
     const graph = this.#graph;
-    if (isOp(node, 'QuantizeLinear') || TAKEN.some((op) => isOp(node, op))) return false;
+    if (isOp(node, 'QuantizeLinear') || floatWeights.value.operators.some((op) => isOp(node, op))) return false;
     const read = node.inputs.filter((one) => one !== '' && graph.held(one) === undefined);
     const made = node.outputs.filter((one) => one !== '');
-    return read.every((one) => this.#isMade(one)) && made.every((one) => quantizedBy(graph, one, CLIPS) !== undefined);
+    return (
+      read.every((one) => this.#isMade(one)) && made.every((one) => quantizedBy(graph, one, clips.value) !== undefined)
+    );
   }
 
   /** Whether all that an Add or Concat reads is quantized, so that it runs on integers if its output is quantized too. */
   #joins(node: Node): boolean {
     const { inputs, opType } = node;
-    return JOINERS.has(opType) && isOp(node, opType) && inputs.length > 1 && inputs.every((one) => this.#isMade(one));
+    return (
+      joiners.value.includes(opType) &&
+      isOp(node, opType) &&
+      inputs.length > 1 &&
+      inputs.every((one) => this.#isMade(one))
+    );
   }
 
   /** Whether a quantized node makes the value. */
@@ -177,14 +177,13 @@ export class QuantizedValues {
     const raw = graph.uniqueName(`${value}_float`);
     const outputs = producer.outputs.map((one) => (one === value ? raw : one));
     const next = { ...producer, inputs, outputs };
-    if (this.#dtype === 'uint8' || graph.uses(value).length < 2) {
+    if (this.#dtype !== ownPairs.value || graph.uses(value).length < 2) {
       graph.replaceNode(producer, next, ...this.#pair(raw, value, params));
       this.#params.set(value, params);
       return;
     }
     const shared = nameFor(graph, value, 'real');
-    const name = graph.uniqueName(`${value}_Sum`);
-    const sum = createNode({ name, opType: 'Sum', inputs: [shared], outputs: [value] });
+    const sum = barrierNode(graph, value, [shared], value);
     graph.replaceNode(producer, next, ...this.#pair(raw, shared, params), sum);
     this.#apart.set(value, { params, made: true, readers: 0 });
   }
@@ -222,7 +221,7 @@ export class QuantizedValues {
     for (let step = 0; step < MAX_CHAIN; step++) {
       if (this.#isMade(name)) return name;
       const node = this.#graph.producer(name);
-      if (node === undefined || !MOVERS.has(node.opType) || !isOp(node, node.opType)) return undefined;
+      if (node === undefined || !movers.value.includes(node.opType) || !isOp(node, node.opType)) return undefined;
       if (node.outputs[0] !== name || node.outputs.slice(1).some((one) => one !== '')) return undefined;
       name = node.inputs[0] ?? '';
     }

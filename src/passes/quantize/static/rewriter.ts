@@ -183,7 +183,7 @@ export class Rewriter {
     if (found !== undefined) return { ...found, added: 0 };
     const names = namesFor(this.#graph, heldName(held));
     const weight = await encode(asItIs(tensor), scheme, params, names);
-    // QGemm is made only where both sides state a zero point.
+    // See `statedZeroPoints` in src/targets.
     const zeroPoint = statedZeroPoint(weight, names.zeroPoint);
     const whole = { ...weight, zeroPoint };
     addTensors(this.#graph, whole);

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
-import { readModel } from '../../../src/node/model.ts';
-import { DistinctScales } from '../../../src/passes/quantize/scales.ts';
-import { modelBytes } from '../../support/wire.ts';
+import { readModel } from '../../src/node/model.ts';
+import { DistinctScales } from '../../src/targets/scales.ts';
+import { modelBytes } from '../support/wire.ts';
 
 test('equal scales are told apart by a few steps of a float32, and no further', async () => {
   const scales = await DistinctScales.of(await readModel(modelBytes()));

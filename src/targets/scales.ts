@@ -1,14 +1,9 @@
-import { elementCount } from '../../ir/dtype.ts';
-import type { Model } from '../../ir/model.ts';
-import { isOp } from '../../ir/node.ts';
-import { nextUp } from '../../kernels/rounded.ts';
-import { floats } from '../../kernels/views.ts';
-
-/**
- * ONNX Runtime merges equal float constants of up to this many elements, and does not fuse a weight whose scale is
- * shared (measured with 1.30).
- */
-const MERGED_UP_TO = 8;
+import { elementCount } from '../ir/dtype.ts';
+import type { Model } from '../ir/model.ts';
+import { isOp } from '../ir/node.ts';
+import { nextUp } from '../kernels/rounded.ts';
+import { floats } from '../kernels/views.ts';
+import { mergedConstants } from './rewrites.ts';
 
 /**
  * Steps a scale may move: the 66th weight of equal scales shares one again, which costs time in ONNX Runtime and nothing
@@ -33,7 +28,7 @@ export class DistinctScales {
         .filter((node) => isOp(node, 'Constant'))
         .map((node) => graph.held(node.outputs[0] ?? '')?.tensor);
       for (const tensor of [...graph.initializers.values(), ...constants]) {
-        if (tensor?.dtype !== 'float32' || elementCount(tensor.dims) > MERGED_UP_TO) continue;
+        if (tensor?.dtype !== 'float32' || elementCount(tensor.dims) > mergedConstants.value) continue;
         scales.#taken.add(key(floats(await tensor.load()), tensor.dims.length));
       }
     }
@@ -42,7 +37,7 @@ export class DistinctScales {
 
   /** Changes the first scale until the list is unlike all others of its rank, where that takes few steps, and remembers it. */
   settle(scale: Float32Array, rank: number): void {
-    if (scale.length > MERGED_UP_TO) return;
+    if (scale.length > mergedConstants.value) return;
     const first = scale[0] as number;
     const wanted = key(scale, rank);
     if (this.#crowded.has(wanted)) return;

@@ -1,15 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
-import { print } from '../../../src/index.node.ts';
-import type { DType } from '../../../src/ir/dtype.ts';
-import { HIGHEST_OPSET } from '../../../src/options/convert.ts';
-import { convert } from '../../../src/passes/convert.ts';
-import { raiseOpset } from '../../../src/passes/opset/index.ts';
-import { LOST_KERNELS, type OpsetRun, RUNTIME_VERSION } from '../../../src/passes/opset/kernels.ts';
-import { quantize } from '../../../src/passes/quantize/index.ts';
-import { type AttributeSpec, buildModel, f32, i64, type ModelSpec, value } from '../../support/build.ts';
-import { runModel, sessionOf } from '../../support/ort.ts';
-import { randomFloats } from '../../support/random.ts';
-import { bytesOf, expectRefused, feedsFor, modelOf } from './check.ts';
+import { print } from '../../src/index.node.ts';
+import type { DType } from '../../src/ir/dtype.ts';
+import { HIGHEST_OPSET } from '../../src/options/convert.ts';
+import { convert } from '../../src/passes/convert.ts';
+import { raiseOpset } from '../../src/passes/opset/index.ts';
+import { quantize } from '../../src/passes/quantize/index.ts';
+import { LOST_KERNELS, type OpsetRun, RUNTIME_VERSION } from '../../src/targets/lostKernels.ts';
+import { bytesOf, expectRefused, feedsFor, modelOf } from '../passes/opset/check.ts';
+import { type AttributeSpec, buildModel, f32, i64, type ModelSpec, value } from '../support/build.ts';
+import { runModel, sessionOf } from '../support/ort.ts';
+import { randomFloats } from '../support/random.ts';
 
 /** A model of one node, whose first input is of that type. */
 interface Form {

@@ -1,0 +1,13 @@
+import * as activations from './activations.ts';
+import type { Fact } from './fact.ts';
+import * as kernels from './kernels.ts';
+import * as rewrites from './rewrites.ts';
+import * as weights from './weights.ts';
+
+/** Everything that is known of ONNX Runtime's CPU provider, by name. Each fact has a test that asks onnxruntime-node. */
+export const ONNX_RUNTIME_CPU: Readonly<Record<string, Fact<unknown>>> = {
+  ...weights,
+  ...rewrites,
+  ...activations,
+  ...kernels,
+};

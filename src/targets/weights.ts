@@ -1,0 +1,165 @@
+import type { Graph } from '../ir/graph.ts';
+import { findAttribute, floatAttribute, intAttribute, isOp, type Node } from '../ir/node.ts';
+import { type Condition, type Fact, MEASURED, madeBy, ort } from './fact.ts';
+
+/** Conditions under which ONNX Runtime's CPU reads stored weights with an integer kernel. */
+
+const SELECTORS = ort('optimizer/qdq_transformer/selectors_actions/qdq_selectors.cc');
+
+export const wholeTable: Condition<'Gather, DequantizeLinear'> = {
+  says: 'A DequantizeLinear before a Gather makes the whole table real at every run; behind it, only the rows that are read.',
+  ...{ source: SELECTORS, version: MEASURED, of: 'table', value: 'Gather, DequantizeLinear' },
+  unmet: () => 'the whole table is dequantized for the rows that are read',
+};
+
+export const convActivations: Condition<false> = {
+  says: 'No convolution has a kernel for weights of integers with float activations.',
+  ...{ source: SELECTORS, version: MEASURED, of: 'conv', value: false },
+  unmet: ({ node, quantized }) =>
+    quantized ? undefined : `${node.opType} has no kernel for weights of integers alone`,
+};
+
+export const convOutput: Condition<'QuantizeLinear'> = {
+  says: 'A Conv becomes a QLinearConv only where a QuantizeLinear is directly behind it.',
+  ...{ source: SELECTORS, version: MEASURED, of: 'conv', value: 'QuantizeLinear' },
+  unmet({ graph, node }) {
+    const next = readersOf(graph, node);
+    const ends = next.length === 1 && next[0] !== undefined && isOp(next[0], convOutput.value);
+    return isOp(node, 'Conv') && !ends ? `no ${convOutput.value} is directly behind the Conv` : undefined;
+  },
+};
+
+export const convOperators: Condition<readonly string[]> = {
+  says: 'Of the convolutions only Conv has an integer kernel.',
+  ...{ source: ort('providers/cpu/quantization/qlinearconv.cc'), version: MEASURED, of: 'conv', value: ['Conv'] },
+  unmet: ({ node }) =>
+    convOperators.value.some((op) => isOp(node, op)) ? undefined : `${node.opType} has no integer kernel`,
+};
+
+export const axisFromFront: Condition<0> = {
+  says: 'The axis of the scales of a weight has to be counted from the front.',
+  ...{ source: SELECTORS, version: MEASURED, of: 'product', value: 0 },
+  unmet({ weight, dequantize }) {
+    const axis = axisOf(dequantize);
+    const counted = `axis ${axis}; it must be counted from the front: ${axis + weight.dims.length}`;
+    return axis < axisFromFront.value ? counted : undefined;
+  },
+};
+
+export const scaleRank: Condition<0> = {
+  says: 'One scale for a whole weight has no dims; with the shape [1] the weight is not fused.',
+  ...{ source: SELECTORS, version: MEASURED, of: 'product', value: 0 },
+  unmet(reading) {
+    const dims = scaleDims(reading);
+    const alone = dims?.length === 1 && dims[0] === 1 && reading.weight.dims[axisOf(reading.dequantize)] !== 1;
+    return alone ? 'the scale has the shape [1], not none' : undefined;
+  },
+};
+
+export const weightAxis: Condition<1> = {
+  says: 'The scales of a MatMul weight [K, N] run along N: axis 1.',
+  ...{ source: SELECTORS, version: MEASURED, of: 'product', value: 1 },
+  unmet(reading) {
+    const { dequantize, node } = reading;
+    const each = scaleDims(reading)?.length === 1 && findAttribute(dequantize, 'block_size') === undefined;
+    const axis = axisOf(dequantize);
+    return isOp(node, 'MatMul') && each && axis !== weightAxis.value
+      ? `axis ${axis}; MatMul needs ${weightAxis.value}`
+      : undefined;
+  },
+};
+
+export const ownWeight: Condition<boolean> = {
+  says: 'With float activations, integers, scale and DequantizeLinear of a weight may have one reader each.',
+  ...{ source: SELECTORS, version: MEASURED, of: 'product', value: true },
+  unmet: ({ sharers, quantized }) =>
+    ownWeight.value && sharers > 1 && !quantized ? `the weight is shared by ${sharers} nodes` : undefined,
+};
+
+export const gemmAttributes: Condition<{ readonly transA: number; readonly alpha: number; readonly beta: number }> = {
+  says: 'A Gemm that turns its activation or scales anything is not fused.',
+  ...{ source: SELECTORS, version: MEASURED, of: 'product', value: { transA: 0, alpha: 1, beta: 1 } },
+  unmet({ node }) {
+    if (!isOp(node, 'Gemm')) return undefined;
+    const { transA, alpha, beta } = gemmAttributes.value;
+    const found = { alpha: floatAttribute(node, 'alpha', 1), beta: floatAttribute(node, 'beta', 1) };
+    if (intAttribute(node, 'transA', 0) !== transA) return 'the Gemm has transA 1';
+    if (found.alpha !== alpha) return `the Gemm has alpha ${found.alpha}`;
+    return biasOf(node) !== '' && found.beta !== beta ? `the Gemm has beta ${found.beta}` : undefined;
+  },
+};
+
+export const gemmActivations: Condition<{ readonly transB: number }> = {
+  says: 'A Gemm with float activations is fused only without transB, and not everywhere.',
+  ...{ source: SELECTORS, version: MEASURED, of: 'product', value: { transB: 0 } },
+  unmet({ node, quantized }) {
+    if (!isOp(node, 'Gemm') || quantized) return undefined;
+    const plain = intAttribute(node, 'transB', 0) === gemmActivations.value.transB;
+    return plain ? 'the activations of the Gemm are float' : 'the Gemm has transB 1';
+  },
+};
+
+export const gemmBias: Condition<'int32'> = {
+  says: 'A Gemm whose output stays float is fused only with a bias of int32 behind a DequantizeLinear.',
+  ...{ source: SELECTORS, version: MEASURED, of: 'product', value: 'int32' },
+  unmet({ graph, node }) {
+    const bias = isOp(node, 'Gemm') ? biasOf(node) : '';
+    const [next] = readersOf(graph, node);
+    const float = next === undefined || !isOp(next, 'QuantizeLinear');
+    const integers = madeBy(graph, bias, 'DequantizeLinear');
+    return bias !== '' && float && !integers ? 'the bias of the Gemm is float' : undefined;
+  },
+};
+
+export const clipBehind: Condition<readonly string[]> = {
+  says: 'A MatMul that a Relu or Clip alone reads is fused only where a QuantizeLinear makes that redundant.',
+  ...{ source: SELECTORS, version: MEASURED, of: 'product', value: ['Relu'] },
+  unmet({ graph, node }) {
+    const [only, ...more] = readersOf(graph, node);
+    if (!isOp(node, 'MatMul') || only === undefined || more.length > 0) return undefined;
+    const clip = clipBehind.value.find((op) => isOp(only, op));
+    return clip === undefined ? undefined : `a ${clip} is directly behind the MatMul`;
+  },
+};
+
+export const addBehind: Condition<'Add'> = {
+  says: 'MatMul and Add of rank 2 become a float Gemm before integers are looked for.',
+  ...{ source: ort('optimizer/matmul_add_fusion.cc'), version: MEASURED, of: 'product', value: 'Add' },
+  unmet({ graph, node, made }) {
+    const [only, ...more] = readersOf(graph, node);
+    if (!isOp(node, 'MatMul') || only === undefined || more.length > 0 || !isOp(only, addBehind.value))
+      return undefined;
+    return made?.opType.endsWith('Gemm') ? 'the MatMul and its Add became a float Gemm' : undefined;
+  },
+};
+
+export const capturedWeights: Fact<boolean> = {
+  says: 'With float activations, no weight is fused that a node in a body takes from a graph around it.',
+  ...{ source: SELECTORS, version: MEASURED, value: false },
+};
+
+export const batchedWeights: Fact<boolean> = {
+  says: 'There is no kernel for a batch of matrices of integers with float activations.',
+  ...{ source: ort('../contrib_ops/cpu/quantization/matmul_nbits.cc'), version: MEASURED, value: false },
+};
+
+export const batchedZeroPoints: Fact<boolean> = {
+  says: 'Zero points for each column are taken for one matrix, and not for a batch of them.',
+  ...{ source: ort('providers/cpu/quantization/matmul_integer_base.h'), version: MEASURED, value: false },
+};
+
+function axisOf(dequantize: Node): number {
+  return intAttribute(dequantize, 'axis', 1);
+}
+
+function scaleDims({ graph, dequantize }: { graph: Graph; dequantize: Node }): readonly number[] | undefined {
+  return graph.held(dequantize.inputs[1] ?? '')?.tensor.dims;
+}
+
+function biasOf(gemm: Node): string {
+  return gemm.inputs[2] ?? '';
+}
+
+function readersOf(graph: Graph, node: Node): (Node | undefined)[] {
+  return graph.uses(node.outputs[0] ?? '').map((use) => use.node);
+}
