@@ -14,6 +14,8 @@ describe('a wrong command line exits 2 and says what to do', () => {
     [['prune', '--l1', 'abc', M], /--l1: 'abc' is not a number\n {2}Give/],
     [['prune', '--l1', '0', M], /--l1: 0 would prune nothing\n {2}Give/],
     [['prune', '--l1', '1.0', M], /--l1: 1\.0 is neither/],
+    [['prune', '--l1', '0.4', '--op-types', 'Conv', '--op-types', 'Foo', M], /'Foo' is not an operator/],
+    [['verify', '--output', 'z', '--output', 'output', M, M], /--output: the model has no output 'z'/],
     [['prune', M, '--l1'], /--l1: a value must follow\n {2}See compress prune --help/],
     [['prune', '--l1', '0.4', '--l1', '0.5', M], /--l1: it is given more than once/],
     [['prune', '--l1', '0.4', '--l2', '0.4', M], /--l1 and --l2 cannot be used together\n {2}Choose one/],

@@ -226,6 +226,22 @@ test('a weight in a function that is called twice stays one weight', async () =>
   expect(graph.nodes.map((node) => node.opType)).toEqual(['MatMul', 'Relu', 'MatMul', 'Relu']);
 });
 
+test.each([
+  ['dynamic', {}],
+  ['weights only', { weightsOnly: true }],
+])(
+  'quantize, %s: a weight in a function that is called twice is in the file once, and told once',
+  async (_, options) => {
+    const { model: after, report } = await pass(CASES['called twice'] as ModelSpec, quantize(options));
+    expect(report.changes).toMatchObject([
+      { weight: 'w', before: SIZE * SIZE * 4, nodes: [expect.any(String), expect.any(String)] },
+    ]);
+    const large = [...after.graph.initializers.values()].filter((one) => one.byteLength >= SIZE * SIZE);
+    expect(large.map(({ dtype, dims }) => [dtype, dims])).toEqual([['int8', [SIZE, SIZE]]]);
+    expect(report.skips).toEqual([]);
+  },
+);
+
 test('a model without the standard operators gets the version its functions speak', async () => {
   const spec = model([call('Block', ['x', 'w'], ['y'])], [linear, block]);
   const only = await modelOf(spec);

@@ -18,8 +18,6 @@ export interface Inlined {
 export interface InlineOptions {
   /** Functions that are wanted and that nothing calls are removed; otherwise they stay. */
   readonly dropsUncalled?: boolean;
-  /** A weight inside a function that is called more than once becomes one initializer that all copies read. */
-  readonly sharesWeights?: boolean;
 }
 
 /**
@@ -28,14 +26,15 @@ export interface InlineOptions {
  * before:  y = my.Linear <alpha = 2.> (x, w)              after:  linear/t = MatMul (x, w)
  *                                                                 y = Mul (linear/t, two)
  * ```
- * A function that is wanted takes along those that call it. What cannot be inlined stays as it is.
+ * A function that is wanted takes along those that call it. What cannot be inlined stays as it is. A weight inside a function
+ * that is called more than once becomes one initializer, which all copies read.
  * @param wanted - which functions, by their nodes
  * @see https://onnx.ai/onnx/repo-docs/IR.html#functions
  */
 export function inlineFunctions(
   model: Model,
   wanted: (callee: Graph) => boolean,
-  { dropsUncalled = false, sharesWeights = false }: InlineOptions = {},
+  { dropsUncalled = false }: InlineOptions = {},
 ): Inlined {
   if (model.functions.length === 0) return { inlined: [], dropped: [], kept: [] };
   const calls = new Calls(model);
@@ -49,7 +48,7 @@ export function inlineFunctions(
     calls,
     [...asked].filter((one) => reached.has(one)),
   );
-  const shared = sharesWeights ? new SharedWeights(model.graph) : undefined;
+  const shared = new SharedWeights(model.graph);
   const used = expand(model, chosen, (callee) => ((instances.get(callee) ?? 0) > 1 ? shared : undefined));
   takeOver(model, used);
   for (const one of dropped) model.removeFunction(one);

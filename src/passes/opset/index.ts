@@ -92,7 +92,7 @@ export async function raiseOpset(
   if (target > HIGHEST_OPSET) return refuse(`we know opsets up to ${HIGHEST_OPSET}, and ${target} was asked for`);
 
   const wanted = (callee: Graph): boolean => changedIn(model, callee, target) !== undefined;
-  const inlined = inlineFunctions(model, wanted, { dropsUncalled: true, sharesWeights: true });
+  const inlined = inlineFunctions(model, wanted, { dropsUncalled: true });
   const notes = inliningNotes(inlined);
   const from = model.opset;
   if (!model.hasOpset) return refuse(NO_OPSET);
