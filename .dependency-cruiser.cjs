@@ -3,14 +3,15 @@ const rooms = {
   bytes: ['errors'],
   kernels: ['errors'],
   ir: ['bytes', 'errors'],
+  activations: ['kernels', 'ir'],
   compute: ['bytes', 'kernels', 'ir', 'errors'],
   onnx: ['bytes', 'ir', 'compute', 'errors'],
   schemes: ['bytes', 'kernels', 'ir', 'compute', 'errors'],
   layers: ['bytes', 'kernels', 'ir', 'schemes', 'errors'],
   targets: ['bytes', 'kernels', 'ir', 'errors'],
   options: ['kernels', 'errors'],
-  passes: ['bytes', 'kernels', 'ir', 'compute', 'schemes', 'layers', 'targets', 'options', 'errors'],
-  node: ['bytes', 'kernels', 'ir', 'compute', 'onnx', 'layers', 'targets', 'options', 'errors'],
+  passes: ['bytes', 'kernels', 'ir', 'activations', 'compute', 'schemes', 'layers', 'targets', 'options', 'errors'],
+  node: ['bytes', 'kernels', 'ir', 'activations', 'compute', 'onnx', 'layers', 'targets', 'options', 'errors'],
 };
 const forbidden = Object.entries(rooms).map(([room, allowed]) => ({
   name: `room-${room}`,

@@ -1,5 +1,12 @@
 /** The package under Node: the core, with models read from and written to files, threads, data and ONNX Runtime. */
 export * from './index.ts';
+export {
+  CALIBRATE_DEFAULTS,
+  type CalibrateOptions,
+  type Calibration,
+  calibrate,
+} from './node/activations/calibrate.ts';
+export { type ActivationOptions, type DataActivations, openActivations } from './node/activations/open.ts';
 export { openArrays } from './node/data/arrays.ts';
 export { type DataFor, fittingRandomData, type TrialRun } from './node/data/fitting.ts';
 export { type Fill, type ModelInput, modelInputs } from './node/data/inputs.ts';
@@ -14,8 +21,6 @@ export { spool } from './node/files/spool.ts';
 export { streamSink } from './node/files/standard.ts';
 export { type ReadOptions, readModel, type WriteOptions, writeModel } from './node/model.ts';
 export { type BenchOptions, type BenchReport, bench, checkRatio } from './node/runtime/bench.ts';
-export { CALIBRATE_DEFAULTS, type CalibrateOptions, type Calibration, calibrate } from './node/runtime/calibrate.ts';
-export { type ActivationOptions, type DataActivations, openActivations } from './node/runtime/gram.ts';
 export { JUDGE_DEFAULTS, type Judge, type Judgement, type JudgeOptions, openJudge } from './node/runtime/judge.ts';
 export type { OutputChoice } from './node/runtime/outputs/comparisons.ts';
 export { type Classes, type OutputKind, outputKinds } from './node/runtime/outputs/kinds.ts';

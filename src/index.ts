@@ -2,6 +2,24 @@
  * The core of the package: from the bytes of a model to those of a smaller one, in any JavaScript runtime. Nothing here reaches
  * a module of Node; index.node.ts adds files, threads and ONNX Runtime.
  */
+
+export { type ActivationRange, type ActivationRanges, expectedSqnr } from './activations/ranges.ts';
+export type {
+  Activations,
+  Answers,
+  AnswerTo,
+  Moments as ChannelMoments,
+  MomentsRequest,
+  NormsRequest,
+  Part,
+  RangeAnswer,
+  RangeRequest,
+  Request as ActivationRequest,
+  Source as ActivationSource,
+  SumRequest as Wanted,
+  Sums as Moments,
+  Vectors,
+} from './activations/requests.ts';
 export { bytesSink, type Sink } from './bytes/sink.ts';
 export { bytesSource, type Source } from './bytes/source.ts';
 export { CompressError, type ErrorCode } from './errors.ts';
@@ -12,7 +30,6 @@ export type { DataFile, MetadataEntry, ModelHeader } from './ir/header.ts';
 export { Model } from './ir/model.ts';
 export { attribute, createNode, type Node } from './ir/node.ts';
 export { print } from './ir/print.ts';
-export { type ActivationRange, type ActivationRanges, expectedSqnr } from './ir/ranges.ts';
 export { constant, derived, type SparseTensor, type Tensor } from './ir/tensor.ts';
 export type { GroupPattern } from './kernels/groups.ts';
 export { OBSERVERS, type ObserverKind } from './kernels/observe/choose.ts';
@@ -22,19 +39,16 @@ export { type WriteOptions, type Written, writeModel } from './onnx/output.ts';
 export { type DataMode, type ModelPlan, planModel } from './onnx/plan.ts';
 export { type ModelBytes, type ReadOptions, readModel } from './onnx/read.ts';
 export {
-  type ActivationSource as ChannelActivations,
   CHANNEL_DEFAULTS,
   CHANNEL_NORMS,
   CHANNEL_OPS,
+  type ChannelActivations,
   type ChannelNorm,
   type ChannelOptions,
   type ChannelPass,
   type ChannelReport,
   type GroupReport,
-  type InputOf,
-  type Moments as ChannelMoments,
   removeChannels,
-  type Windows,
 } from './passes/channels/index.ts';
 export { type ConvertOptions, convert } from './passes/convert.ts';
 export {
@@ -47,15 +61,9 @@ export {
 } from './passes/diff/index.ts';
 export { equalize } from './passes/equalize/index.ts';
 export { FOLD_DEFAULTS, FOLD_RULES, type FoldOptions, type FoldRule, fold } from './passes/fold/index.ts';
-export type {
-  Activations,
-  Moments,
-  Scratch,
-  Source as ActivationSource,
-  Wanted,
-} from './passes/importance/activations.ts';
 export {
   type Pattern,
+  type Scratch,
   SPARSEGPT_DEFAULTS,
   type SparseGptOptions,
   WANDA_DEFAULTS,

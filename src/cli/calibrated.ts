@@ -1,13 +1,13 @@
+import type { ActivationRanges } from '../activations/ranges.ts';
 import type { Model } from '../ir/model.ts';
-import type { ActivationRanges } from '../ir/ranges.ts';
 import type { ObserverKind } from '../kernels/observe/choose.ts';
+import { type Calibration, calibrate } from '../node/activations/calibrate.ts';
+import { openTapped } from '../node/activations/tap.ts';
 import { fittingRandomData } from '../node/data/fitting.ts';
 import { modelInputs } from '../node/data/inputs.ts';
 import { openData } from '../node/data/open.ts';
 import type { DataSet } from '../node/data/types.ts';
-import { type Calibration, calibrate } from '../node/runtime/calibrate.ts';
 import { loadRanges, saveRanges } from '../node/runtime/rangesFile.ts';
-import { openTapped } from '../node/runtime/tap.ts';
 import { equalizationValues, equalize } from '../passes/equalize/index.ts';
 import { fold } from '../passes/fold/index.ts';
 import { inliningNotes } from '../passes/inline/index.ts';

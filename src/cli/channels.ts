@@ -1,14 +1,13 @@
 import { CompressError } from '../errors.ts';
 import type { Model } from '../ir/model.ts';
+import { openActivations } from '../node/activations/open.ts';
 import { openData } from '../node/data/open.ts';
 import type { DataSet, Sample } from '../node/data/types.ts';
-import { channelGrams } from '../node/runtime/channelGram.ts';
-import { channelNorms } from '../node/runtime/channelNorms.ts';
 import { loadRuntime } from '../node/runtime/load.ts';
 import { type OutputShapes, outputShapes, runnableSample } from '../node/runtime/outputShapes.ts';
 import {
-  type ActivationSource,
   type ChannelOptions,
+  type ChannelReport,
   type GroupReport,
   groupLine,
   removeChannels,
@@ -38,8 +37,7 @@ export function checkedChannels(options: ChannelOptions, run: ChannelRun): Pass 
     async run(model) {
       const data = run.data === undefined ? undefined : await open(model, run.data, run);
       const before = await probe(model, data);
-      const source = data === undefined ? {} : { source: sourceOf(counted(data, run.onProgress)) };
-      const report = await removeChannels({ ...options, ...source }).run(model);
+      const report = await removed(model, options, data, run.onProgress);
       const notes = [...report.notes];
       if (data !== undefined) notes.push(`activations of ${data.description}`);
       if (report.changes.length > 0) notes.push(await check(model, before));
@@ -47,6 +45,22 @@ export function checkedChannels(options: ChannelOptions, run: ChannelRun): Pass 
       return { ...report, notes };
     },
   };
+}
+
+/** Removes channels, with what the data says where there is data. */
+async function removed(
+  model: Model,
+  options: ChannelOptions,
+  data: DataSet | undefined,
+  onProgress: ChannelRun['onProgress'],
+): Promise<ChannelReport> {
+  if (data === undefined) return removeChannels(options).run(model);
+  const source = openActivations(data, { onProgress });
+  try {
+    return await removeChannels({ ...options, source }).run(model);
+  } finally {
+    await source.close();
+  }
 }
 
 /** Lines about groups before the list is cut. */
@@ -63,29 +77,6 @@ function open(model: Model, path: string, { samples, batch }: ChannelRun): Promi
     ...(samples === undefined ? {} : { samples }),
     ...(batch === undefined ? {} : { batch }),
   });
-}
-
-/** The data, telling how many samples were run. */
-function counted(data: DataSet, onProgress: ChannelRun['onProgress']): DataSet {
-  let done = 0;
-  return {
-    ...data,
-    async *samples() {
-      for await (const sample of data.samples()) {
-        yield sample;
-        done++;
-        onProgress(done, undefined);
-      }
-    },
-  };
-}
-
-/** Activations as ONNX Runtime computes them. */
-export function sourceOf(data: DataSet): ActivationSource {
-  return {
-    norms: (model, inputs) => channelNorms(model, inputs, data),
-    moments: (model, inputs, what) => channelGrams(model, inputs, data, what),
-  };
 }
 
 /** What the model gave before, or why it could not be run. */

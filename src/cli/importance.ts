@@ -1,7 +1,7 @@
 import { CompressError } from '../errors.ts';
+import { openActivations } from '../node/activations/open.ts';
 import { openData } from '../node/data/open.ts';
 import { scratchFile } from '../node/files/scratch.ts';
-import { openActivations } from '../node/runtime/gram.ts';
 import type { PruneValues } from '../options/prune.ts';
 import { defined, pairOf } from '../options/values.ts';
 import type { Pattern } from '../passes/importance/options.ts';

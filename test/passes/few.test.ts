@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals';
-import { sourceOf } from '../../src/cli/channels.ts';
 import { openActivations, openData, readModel, removeChannels, sparsegpt, wanda } from '../../src/index.node.ts';
 import type { DataSet, Sample } from '../../src/node/data/types.ts';
 import { fewVectors, someVectors } from '../../src/passes/few.ts';
@@ -86,8 +85,9 @@ test.each([
 ])('prune --channels --reconstruct asks the same of its data: %j', async (size, warned) => {
   const model = await readModel(fixture('digits-mlp.onnx'));
   const data = await openData(fixture('digits-mlp-calib.npz'), model.graph.inputs, size);
-  const options = { amount: 0.3, source: sourceOf(data) };
-  const report = await removeChannels({ ...options, reconstruct: true }).run(model);
+  const source = openActivations(data);
+  const report = await removeChannels({ amount: 0.3, source, reconstruct: true }).run(model);
+  await source.close();
   const warnings = report.notes.filter((one) => one.startsWith('warning:'));
   expect(warnings).toEqual(
     warned
@@ -100,7 +100,9 @@ test.each([
 test('means of few vectors are means: biases alone give no warning', async () => {
   const model = await readModel(fixture('digits-mlp.onnx'));
   const data = await openData(fixture('digits-mlp-calib.npz'), model.graph.inputs, { samples: 32 });
-  const report = await removeChannels({ amount: 0.3, source: sourceOf(data) }).run(model);
+  const source = openActivations(data);
+  const report = await removeChannels({ amount: 0.3, source }).run(model);
+  await source.close();
   expect(report.notes.filter((one) => one.startsWith('warning:'))).toEqual([]);
   await model.close();
 });

@@ -1,6 +1,15 @@
 /** What removing channels must amount to, computed without it: the old model with the readers' columns set to zero. */
 import { Tensor } from 'onnxruntime-node';
-import { bytesSink, type Model, readModel, writeModel } from '../../src/index.node.ts';
+import {
+  bytesSink,
+  type ChannelActivations,
+  type ChannelMoments,
+  type Model,
+  type MomentsRequest,
+  type NormsRequest,
+  readModel,
+  writeModel,
+} from '../../src/index.node.ts';
 import { constant } from '../../src/ir/tensor.ts';
 import { heldName, replaceHeld } from '../../src/layers/held.ts';
 import { CHANNEL_DEFAULTS, type ChannelOptions, planRemoval, removeChannels } from '../../src/passes/channels/index.ts';
@@ -109,4 +118,11 @@ export function inputOf(dims: readonly number[], next: () => number): Tensor {
     Float32Array.from({ length }, () => next() * 2 - 1),
     dims,
   );
+}
+
+/** Activations of which no norm is known, and these moments of vectors of a length. */
+export function answering(moments: (columns: number) => ChannelMoments | undefined): ChannelActivations {
+  const measure = async (_: Model, requests: readonly (NormsRequest | MomentsRequest)[]) =>
+    requests.map((one) => ('columns' in one ? moments(one.columns) : undefined));
+  return { measure } as ChannelActivations;
 }

@@ -1,7 +1,7 @@
 /** Sums over vectors as a plain loop makes them, and data to have ONNX Runtime sum. */
 import { expect } from '@jest/globals';
+import type { SumRequest } from '../../src/activations/requests.ts';
 import type { DataSet, FeedTensor, Sample } from '../../src/node/data/types.ts';
-import type { SumRequest } from '../../src/node/runtime/gram.ts';
 import { f32, type ModelSpec } from './build.ts';
 import { randomFloats } from './random.ts';
 

@@ -1,5 +1,5 @@
 /** Wanda and SparseGPT as the papers write them, in plain loops over arrays of arrays; and activations to give them. */
-import type { Activations, Moments, Wanted } from '../../src/passes/importance/activations.ts';
+import type { Activations, SumRequest, Sums } from '../../src/activations/requests.ts';
 
 export type Rows = readonly (readonly number[])[];
 
@@ -154,8 +154,8 @@ export function naiveSparseGpt(
 /** Activations that are given: the vectors each value meets its weights with, `[samples][inputs]`, one group. */
 export function givenActivations(
   vectors: Readonly<Record<string, Rows>>,
-): Activations & { readonly calls: Wanted[][] } {
-  const calls: Wanted[][] = [];
+): Activations & { readonly calls: SumRequest[][] } {
+  const calls: SumRequest[][] = [];
   return {
     calls,
     async measure(_, wanted) {
@@ -165,7 +165,7 @@ export function givenActivations(
   };
 }
 
-function momentsOf({ what, sources, columns }: Wanted, vectors: Readonly<Record<string, Rows>>): Moments {
+function momentsOf({ what, sources, columns }: SumRequest, vectors: Readonly<Record<string, Rows>>): Sums {
   const sums = new Float64Array(what === 'gram' ? columns * columns : columns);
   let count = 0;
   for (const { value, factor } of sources) {

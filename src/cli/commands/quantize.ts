@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
+import type { ActivationRanges } from '../../activations/ranges.ts';
 import { CompressError } from '../../errors.ts';
-import type { ActivationRanges } from '../../ir/ranges.ts';
 import { DEFAULT_OBSERVER } from '../../kernels/observe/names.ts';
 import { checkTarget } from '../../node/files/sink.ts';
 import { QUANTIZE, type QuantizeValues } from '../../options/quantize.ts';

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
+import type { ActivationRanges } from '../../activations/ranges.ts';
 import type { Sink } from '../../bytes/sink.ts';
 import type { Source } from '../../bytes/source.ts';
 import type { Model } from '../../ir/model.ts';
-import type { ActivationRanges } from '../../ir/ranges.ts';
 import { fileSink } from '../../node/files/sink.ts';
 import { temporaryFolder } from '../../node/files/temporary.ts';
 import { readModel } from '../../node/model.ts';

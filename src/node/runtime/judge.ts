@@ -1,11 +1,10 @@
 import { CompressError } from '../../errors.ts';
 import type { DataFor } from '../data/fitting.ts';
 import type { DataSet, FeedTensor, Sample } from '../data/types.ts';
-import { runOne } from './calibrate.ts';
 import type { OutputFigures } from './compare.ts';
 import { checkSameInputs, type ModelFacts, readFacts } from './facts.ts';
 import { Comparisons, chosenOutputs, type OutputChoice } from './outputs/comparisons.ts';
-import { openSession, type Session } from './session.ts';
+import { openSession, runOne, type Session } from './session.ts';
 import { checkOutputs, comparable } from './verify.ts';
 
 /** What one model gave beside the reference. */

@@ -1,10 +1,10 @@
 import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
+import { openTapped } from '../activations/tap.ts';
 import { fittingRandomData } from '../data/fitting.ts';
 import { modelInputs } from '../data/inputs.ts';
 import type { Sample } from '../data/types.ts';
 import type { Session } from './session.ts';
-import { openTapped } from './tap.ts';
 
 /** Dims of every output of the model for one sample, as ONNX Runtime computes them. */
 export type OutputShapes = ReadonlyMap<string, readonly number[]>;

@@ -1,5 +1,5 @@
+import type { ActivationRange, ActivationRanges } from '../../activations/ranges.ts';
 import { CompressError } from '../../errors.ts';
-import type { ActivationRange, ActivationRanges } from '../../ir/ranges.ts';
 import { readJson } from '../data/jsonFile.ts';
 import { fileSink } from '../files/sink.ts';
 

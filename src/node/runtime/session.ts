@@ -1,7 +1,7 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { CompressError } from '../../errors.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
-import type { FeedData, FeedTensor } from '../data/types.ts';
+import type { FeedData, FeedTensor, Sample } from '../data/types.ts';
 import { pathToRun } from './linked.ts';
 import { firstLine, loadRuntime, type Runtime } from './load.ts';
 
@@ -86,6 +86,14 @@ export async function openSession(model: string | Uint8Array, options: SessionOp
       await session.release();
     },
   };
+}
+
+/** Runs a sample; errors name it. */
+export async function runOne(session: Session, sample: Sample, fetches: readonly string[]): ReturnType<Session['run']> {
+  return session.run(sample.feeds, fetches).catch((cause: unknown) => {
+    if (!(cause instanceof CompressError)) throw cause;
+    throw new CompressError(cause.code, sample.label, cause.message, { cause });
+  });
 }
 
 function settingsOf(options: SessionOptions): InferenceSession.SessionOptions {

@@ -1,12 +1,11 @@
 import { CompressError } from '../../errors.ts';
 import type { DataFor } from '../data/fitting.ts';
-import { runOne } from './calibrate.ts';
 import type { OutputFigures } from './compare.ts';
 import { checkSameInputs, differ, type ModelFacts, readFacts } from './facts.ts';
 import { type Kernels, openInspected } from './kernels.ts';
 import { Comparisons, chosenOutputs, type OutputChoice } from './outputs/comparisons.ts';
 import type { OutputKind } from './outputs/kinds.ts';
-import { openSession, type Session } from './session.ts';
+import { openSession, runOne, type Session } from './session.ts';
 
 /** What a comparison of two models found. */
 export interface VerifyReport extends Kernels {

@@ -1,3 +1,4 @@
+import type { Vectors } from '../../activations/requests.ts';
 import type { DType } from '../../ir/dtype.ts';
 import type { Graph, Held } from '../../ir/graph.ts';
 import { safeInteger } from '../../ir/integers.ts';
@@ -6,7 +7,6 @@ import type { Model } from '../../ir/model.ts';
 import { bodiesOf, isOp, type Node } from '../../ir/node.ts';
 import { isPacked } from '../../schemes/packed.ts';
 import { type Dim, known, open, product, sizeOf } from './dims.ts';
-import type { InputOf } from './options.ts';
 import { RULES } from './rules/index.ts';
 import type { Small } from './small.ts';
 import { type Axis, type Pin, Space } from './space.ts';
@@ -52,7 +52,7 @@ export interface Product {
   readonly outputs: Axis | undefined;
   readonly inputs: Axis | undefined;
   /** What it reads, where the weight's input axis is summed over. */
-  readonly reads: InputOf | undefined;
+  readonly reads: Vectors | undefined;
   /** Positions of the two axes among the weight's dims. */
   readonly outputAxis: number;
   readonly inputAxis: number;

@@ -1,9 +1,10 @@
+import { channelAxis, type NormsRequest } from '../../activations/requests.ts';
 import { elementCount, isFloat } from '../../ir/dtype.ts';
 import { axisMagnitudes } from '../../kernels/channels.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import type { Analysis } from './analysis.ts';
 import { type Group, layersOf, type Occurrence } from './groups.ts';
-import type { ChannelNorm, InputOf } from './options.ts';
+import type { ChannelActivations, ChannelNorm } from './options.ts';
 
 /**
  * How important each channel of each group is: the norm of its columns in every weight that reads it, in units of the mean
@@ -84,12 +85,19 @@ function inUnitsOfMean(values: Float64Array): Float64Array {
   return mean === 0 ? values : values.map((one) => one / mean);
 }
 
-/** What must be measured for `wanda`: what each weight reads, by the weight. */
-export function measuredInputs(analysis: Analysis, groups: readonly Group[]): Map<string, InputOf> {
+/** The norms that `wanda` needs: of what each weight reads, by the weight. */
+export async function measuredNorms(
+  analysis: Analysis,
+  groups: readonly Group[],
+  source: ChannelActivations,
+): Promise<Map<string, Float64Array>> {
   const wanted = new Set(groups.flatMap((group) => layersOf(group).inputs));
-  const inputs = new Map<string, InputOf>();
+  const requests = new Map<string, NormsRequest>();
   for (const { weight, reads } of analysis.products) {
-    if (reads !== undefined && wanted.has(weight) && !inputs.has(weight)) inputs.set(weight, reads);
+    if (reads === undefined || !wanted.has(weight) || requests.has(weight)) continue;
+    requests.set(weight, { what: 'norms', value: reads.value, axis: channelAxis(reads) });
   }
-  return inputs;
+  const answers = await source.measure(analysis.model, [...requests.values()], { index: 0, count: 1 });
+  const weights = [...requests.keys()];
+  return new Map(answers.flatMap((norms, index) => (norms === undefined ? [] : [[weights[index] as string, norms]])));
 }

@@ -10,7 +10,7 @@ import type { Pass, PassReport } from '../pass.ts';
 import type { Analysis } from './analysis.ts';
 import { analyze } from './analyze.ts';
 import { type Group, groupsOf } from './groups.ts';
-import { importances, measuredInputs } from './importance.ts';
+import { importances, measuredNorms } from './importance.ts';
 import { macsOf } from './macs.ts';
 import { CHANNEL_DEFAULTS, CHANNEL_OPS, CHANNEL_SHAPE, type ChannelOptions, type Settled } from './options.ts';
 import { refitLayers } from './refit.ts';
@@ -20,15 +20,12 @@ import { type Ranked, type Removed, selectRemoved } from './select.ts';
 import type { Pin } from './space.ts';
 
 export {
-  type ActivationSource,
   CHANNEL_DEFAULTS,
   CHANNEL_NORMS,
   CHANNEL_OPS,
+  type ChannelActivations,
   type ChannelNorm,
   type ChannelOptions,
-  type InputOf,
-  type Moments,
-  type Windows,
 } from './options.ts';
 export { type GroupReport, groupLine } from './report.ts';
 
@@ -106,7 +103,9 @@ export async function planRemoval(model: Model, options: Settled): Promise<Plan>
     if (pin !== undefined) keep(group, pin);
     return pin === undefined;
   });
-  const scores = await importances(wanted, options.norm, await normsOf(analysis, wanted, options));
+  const { norm, source } = options;
+  const norms = norm === 'wanda' && source !== undefined ? await measuredNorms(analysis, wanted, source) : new Map();
+  const scores = await importances(wanted, norm, norms);
   const ranked = wanted.flatMap((group, index): Ranked[] => {
     const own = scores[index];
     if (own !== undefined) return [{ group, scores: own }];
@@ -121,22 +120,6 @@ export async function planRemoval(model: Model, options: Settled): Promise<Plan>
     keep(group, { reason: 'too_few_channels', detail: what });
   }
   return { analysis, groups, removed, reasons };
-}
-
-async function normsOf(
-  analysis: Analysis,
-  groups: readonly Group[],
-  { norm, source }: Settled,
-): Promise<Map<string, Float64Array>> {
-  const found = new Map<string, Float64Array>();
-  if (norm !== 'wanda' || source === undefined) return found;
-  const inputs = measuredInputs(analysis, groups);
-  const norms = await source.norms(analysis.model, [...inputs.values()]);
-  for (const [weight, { value }] of inputs) {
-    const own = norms.get(value);
-    if (own !== undefined) found.set(weight, own);
-  }
-  return found;
 }
 
 async function run(model: Model, options: Settled): Promise<ChannelReport> {

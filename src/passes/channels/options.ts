@@ -1,4 +1,4 @@
-import type { Model } from '../../ir/model.ts';
+import type { Activations, MomentsRequest, NormsRequest } from '../../activations/requests.ts';
 import type { Selection } from '../../layers/select.ts';
 import type { Shape } from '../../options/check.ts';
 import { CHANNEL_NORMS, type ChannelNorm, PRUNE_DEFAULT } from '../../options/prune.ts';
@@ -8,45 +8,8 @@ export { CHANNEL_NORMS, type ChannelNorm } from '../../options/prune.ts';
 /** Operators whose output channels can be removed. */
 export const CHANNEL_OPS = ['Conv', 'ConvTranspose', 'Gemm', 'MatMul'] as const;
 
-/** Second moments of what a layer reads, over every sample and every position it is applied to. */
-export interface Moments {
-  /** How many vectors were seen. */
-  readonly count: number;
-  /** `Σ x / count`: length `size`. */
-  readonly mean: Float64Array;
-  /** `Σ x·xᵀ / count`, row-major `size × size`; undefined where only means were asked for. */
-  readonly gram: Float64Array | undefined;
-}
-
-/** What one layer reads: a value, and how it is cut into vectors. */
-export interface InputOf {
-  /** Name of the value. */
-  readonly value: string;
-  /** Axis of the features or channels, from the end where negative. */
-  readonly axis: number;
-  /** Of a Conv: the windows it looks at. A vector is then `[channels × kernel]`. */
-  readonly windows?: Windows;
-}
-
-/** The windows of a Conv, a number for each spatial axis; pads first all begins, then all ends. */
-export interface Windows {
-  readonly kernel: readonly number[];
-  readonly strides: readonly number[];
-  readonly dilations: readonly number[];
-  readonly pads: readonly number[];
-}
-
-/** Where a pass asks about activations. The answers come from code that can run the model. */
-export interface ActivationSource {
-  /** For each value `√(Σ x²)` of each channel, over all samples; values that cannot be had are left out. */
-  norms(model: Model, inputs: readonly InputOf[]): Promise<ReadonlyMap<string, Float64Array>>;
-  /** Moments of each input, one after the other; undefined where they would need too much memory. */
-  moments(
-    model: Model,
-    inputs: readonly (InputOf & { readonly size: number })[],
-    what: 'means' | 'gram',
-  ): AsyncIterable<{ readonly index: number; readonly moments: Moments | undefined }>;
-}
+/** What the pass asks about activations. */
+export type ChannelActivations = Activations<NormsRequest> & Activations<MomentsRequest>;
 
 export interface ChannelOptions extends Selection {
   /** The fraction of channels to remove: of each group, or, with scope `global`, of all. */
@@ -64,7 +27,7 @@ export interface ChannelOptions extends Selection {
   readonly reconstruct?: boolean;
   /** Whether features that LayerNormalization runs over may go, which changes its mean and variance. */
   readonly normalized?: boolean;
-  readonly source?: ActivationSource;
+  readonly source?: ChannelActivations;
 }
 
 export const CHANNEL_DEFAULTS: Required<

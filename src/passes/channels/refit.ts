@@ -1,3 +1,5 @@
+import { batches, sumBytes } from '../../activations/batches.ts';
+import { channelAxis, type Moments, type MomentsRequest, type Vectors } from '../../activations/requests.ts';
 import { elementCount, isFloat } from '../../ir/dtype.ts';
 import { floatAttribute, intAttribute, isOp, type Node } from '../../ir/node.ts';
 import { constant, type Tensor } from '../../ir/tensor.ts';
@@ -7,17 +9,20 @@ import { toFloat32 } from '../../kernels/views.ts';
 import { heldName } from '../../layers/held.ts';
 import { fewVectors, type Met } from '../few.ts';
 import type { Analysis, Product, Weight } from './analysis.ts';
-import type { ActivationSource, InputOf, Moments } from './options.ts';
+import type { ChannelActivations } from './options.ts';
 import { type Left, sliced } from './rewrite.ts';
 
 /** A layer that loses inputs, and can be fitted to what is left of them. */
 interface Layer {
   readonly product: Product;
+  readonly reads: Vectors;
   readonly weight: Weight;
   readonly outputs: number;
   readonly inputs: number;
   /** Elements of the kernel; 1 for a matrix. */
   readonly taps: number;
+  /** Elements of a vector that it reads: `inputs · taps`. */
+  readonly columns: number;
   readonly bias: BiasPlace;
 }
 
@@ -37,6 +42,12 @@ export interface Fitted {
 /** A share of the mean power of the inputs, so that features that hardly vary do not get large weights. */
 const RIDGE = 1e-3;
 
+/** Sums of so many bytes are held at once; more of them cost more passes over the data. */
+const GRAM_BYTES = 256 * 2 ** 20;
+
+/** The longest vector whose outer products are summed, which takes 128 MiB: a file may ask for any length. */
+export const MAX_GRAM = 4096;
+
 const RECURRENT = ['LSTM', 'GRU', 'RNN'] as const;
 
 /**
@@ -50,35 +61,35 @@ const RECURRENT = ['LSTM', 'GRU', 'RNN'] as const;
 export async function refitLayers(
   analysis: Analysis,
   left: Left,
-  source: ActivationSource,
+  source: ChannelActivations,
   what: 'bias' | 'weights',
 ): Promise<Fitted> {
   const found = layersOf(analysis, left);
-  const layers = what === 'bias' ? found.layers.filter((one) => one.bias.kind !== 'none') : found.layers;
-  const passed = found.passed + found.layers.length - layers.length;
-  const inputs = layers.map(({ product, inputs: count, taps }) => ({
-    ...(product.reads as InputOf),
-    size: count * taps,
-  }));
+  const layers = found.layers.filter(({ bias, columns }) =>
+    what === 'bias' ? bias.kind !== 'none' : columns <= MAX_GRAM,
+  );
+  const requestOf = ({ reads, columns }: Layer): MomentsRequest => ({
+    what: what === 'bias' ? 'means' : 'moments',
+    source: reads,
+    columns,
+  });
   const replaced = new Map<string, Tensor>();
   const biases: { node: Node; bias: Tensor }[] = [];
   const met: Met[] = [];
-  let [done, unable] = [0, passed];
-  for await (const { index, moments } of source.moments(analysis.model, inputs, what === 'bias' ? 'means' : 'gram')) {
-    const layer = layers[index] as Layer;
-    const made = moments === undefined ? undefined : await fitted(layer, left, moments);
-    if (made === undefined) unable++;
-    else {
-      done++;
-      met.push({
-        weight: heldName(layer.weight.held),
-        inputs: layer.inputs * layer.taps,
-        vectors: moments?.count ?? 0,
-      });
+  const parts = batches(layers, (layer) => sumBytes(requestOf(layer)), GRAM_BYTES);
+  for (const [index, part] of parts.entries()) {
+    const answers = await source.measure(analysis.model, part.map(requestOf), { index, count: parts.length });
+    for (const [at, layer] of part.entries()) {
+      const moments = answers[at];
+      const made = moments && (await fitted(layer, left, moments));
+      if (made === undefined) continue;
+      met.push({ weight: heldName(layer.weight.held), inputs: layer.columns, vectors: moments?.count ?? 0 });
       if (what === 'weights') replaced.set(layer.weight.name, weightTensor(layer, left, made.weight));
       await placeBias(layer, left, made.shift, replaced, biases);
     }
   }
+  const done = met.length;
+  const unable = found.passed + found.layers.length - done;
   const layersWord = (count: number): string => `${count} ${count === 1 ? 'layer' : 'layers'}`;
   const did =
     what === 'weights' ? 'refitted to the channels that are left' : 'took the mean of what they lost into their bias';
@@ -112,11 +123,12 @@ function layerOf(analysis: Analysis, product: Product): Layer | undefined {
   if (weight === undefined || reads === undefined || analysis.graph.uses(weight.name).length !== 1) return undefined;
   const { dims, dtype } = weight.held.tensor;
   const matrix = (isOp(node, 'Gemm') && intAttribute(node, 'transA', 0) === 0) || isOp(node, 'MatMul');
-  const conv = isOp(node, 'Conv') && reads.windows !== undefined;
-  if (!isFloat(dtype) || !(conv || (matrix && dims.length === 2 && reads.axis !== -2))) return undefined;
+  const conv = isOp(node, 'Conv') && reads.kind === 'patches';
+  if (!isFloat(dtype) || !(conv || (matrix && dims.length === 2 && channelAxis(reads) !== -2))) return undefined;
   const [outputs, inputs] = [dims[outputAxis] as number, dims[inputAxis] as number];
   const taps = elementCount(dims) / (outputs * inputs);
-  return { product, weight, outputs, inputs, taps, bias: biasOf(analysis, node, outputs) };
+  const bias = biasOf(analysis, node, outputs);
+  return { product, reads, weight, outputs, inputs, taps, columns: inputs * taps, bias };
 }
 
 function biasOf(analysis: Analysis, node: Node, outputs: number): BiasPlace {

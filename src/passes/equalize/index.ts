@@ -1,7 +1,7 @@
+import type { ActivationRanges } from '../../activations/ranges.ts';
 import type { Graph, Held } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp } from '../../ir/node.ts';
-import type { ActivationRanges } from '../../ir/ranges.ts';
 import { derived } from '../../ir/tensor.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import { dropUnused, madeFrom } from '../../layers/held.ts';

@@ -1,3 +1,4 @@
+import type { Source } from '../../activations/requests.ts';
 import type { Model } from '../../ir/model.ts';
 import { floatAttribute, isOp, labelOf, type Node } from '../../ir/node.ts';
 import type { PatchGeometry } from '../../kernels/importance/patches.ts';
@@ -8,7 +9,6 @@ import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { fewInputs } from '../prune/groups.ts';
 import type { Target } from '../prune/targets.ts';
-import type { Source } from './activations.ts';
 import type { Pattern } from './options.ts';
 
 /** A weight whose activations can be seen. */

@@ -1,7 +1,12 @@
 import { CompressError } from '../../errors.ts';
 import { checkOpTypes, type Selection } from '../../layers/select.ts';
 import { PRUNABLE_OPS, PRUNE_DEFAULT } from '../../options/prune.ts';
-import type { Scratch } from './activations.ts';
+
+/** Somewhere to put bytes, so that the weights of a large model are not in memory until it is written. */
+export interface Scratch {
+  /** Keeps a copy; what it gives back reads it again. */
+  keep(bytes: Uint8Array): Promise<() => Promise<Uint8Array>>;
+}
 
 /** At most `keep` of every `of` neighbours along the axis that is summed over stay. */
 export interface Pattern {

@@ -1,3 +1,5 @@
+import { batches, sumBytes } from '../../activations/batches.ts';
+import type { Activations, SumRequest, Sums } from '../../activations/requests.ts';
 import { isFloat } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
 import { type Floats, toFloats } from '../../kernels/narrow.ts';
@@ -11,15 +13,14 @@ import { unpackFirst } from '../pack/unpack.ts';
 import type { PassReport } from '../pass.ts';
 import type { Pruning } from '../prune/measure.ts';
 import { applyPruning, selectTargets } from '../prune/targets.ts';
-import type { Activations, Moments, Wanted } from './activations.ts';
 import { type Layer, layersOf } from './layers.ts';
 import type { WandaOptions } from './options.ts';
 
 /** How a method prunes the layers that meet the same activations. */
 export interface Method {
-  readonly what: Wanted['what'];
+  readonly what: SumRequest['what'];
   /** What the layers share, or a sentence that tells why there is nothing. May use up the sums. */
-  prepare(moments: Moments, wanted: Wanted): Prune | string;
+  prepare(moments: Sums, wanted: SumRequest): Prune | string;
 }
 
 /** Prunes one weight with the elements `weight`, which are not to be changed: they may be those of the model. */
@@ -27,7 +28,7 @@ export type Prune = (layer: Layer, weight: Floats) => Promise<Pruning>;
 
 /** Layers that meet the same activations. */
 interface Group {
-  readonly wanted: Wanted;
+  readonly wanted: SumRequest;
   readonly layers: readonly Layer[];
 }
 
@@ -47,7 +48,7 @@ export async function runMethod(
   const found = layersOf(model, targets, options.pattern);
   skips.push(...found.skips);
   const groups = groupsOf(found.layers, method.what).filter((group) => {
-    const bytes = bytesOf(group);
+    const bytes = sumBytes(group.wanted);
     if (bytes <= options.gramBytes) return true;
     const inputs = group.wanted.columns;
     for (const { target } of group.layers) {
@@ -56,7 +57,9 @@ export async function runMethod(
     }
     return false;
   });
-  const parts = options.parallel ? partsOf(groups, options.gramBytes) : groups.map((one) => [one]);
+  const parts = options.parallel
+    ? batches(groups, ({ wanted }) => sumBytes(wanted), options.gramBytes)
+    : groups.map((one) => [one]);
   const changes: Change[] = [];
   const later: (() => Change)[] = [];
   const met: Met[] = [];
@@ -64,7 +67,7 @@ export async function runMethod(
     const wanted = part.map((one) => one.wanted);
     const sums = [...(await activations.measure(model, wanted, { index, count: parts.length }))];
     for (const group of part) {
-      const moments = sums.shift() as Moments;
+      const moments = sums.shift() as Sums;
       met.push(...metBy(group, moments));
       for (const outcome of await pruneGroup(group, moments, method)) {
         if (typeof outcome !== 'function') skips.push(outcome);
@@ -83,14 +86,14 @@ const MORE_ROWS = 'More rows would help; --l1, which needs none, may keep more.'
 const PARALLEL = 'keeps what is chance in one layer out of those after it.';
 
 /** What the layers of a group met; nothing where the data does not reach them. */
-function metBy({ wanted, layers }: Group, { rows, of = rows }: Moments): Met[] {
+function metBy({ wanted, layers }: Group, { rows, of = rows }: Sums): Met[] {
   if (rows === 0) return [];
   return layers.map(({ target }) => ({ weight: heldName(target.held), inputs: wanted.columns, vectors: rows, of }));
 }
 
 /** Layers with the same sources beside each other, in the order of the first of each. */
-function groupsOf(layers: readonly Layer[], what: Wanted['what']): Group[] {
-  const groups = new Map<string, { wanted: Wanted; layers: Layer[] }>();
+function groupsOf(layers: readonly Layer[], what: SumRequest['what']): Group[] {
+  const groups = new Map<string, { wanted: SumRequest; layers: Layer[] }>();
   for (const layer of layers) {
     const { sources, layout } = layer;
     const key = JSON.stringify([sources, layout.columns]);
@@ -105,34 +108,14 @@ function groupsOf(layers: readonly Layer[], what: Wanted['what']): Group[] {
   return [...groups.values()];
 }
 
-function bytesOf({ wanted: { what, groups, columns } }: Group): number {
-  return 8 * groups * columns * (what === 'gram' ? columns : 1);
-}
-
-/** Groups whose sums fit `limit` bytes together, one at least. */
-function partsOf(groups: readonly Group[], limit: number): Group[][] {
-  const parts: Group[][] = [];
-  let room = 0;
-  for (const group of groups) {
-    const bytes = bytesOf(group);
-    if (parts.length === 0 || bytes > room) {
-      parts.push([]);
-      room = limit;
-    }
-    parts.at(-1)?.push(group);
-    room -= bytes;
-  }
-  return parts;
-}
-
-async function pruneGroup({ wanted, layers }: Group, moments: Moments, method: Method): Promise<Outcome[]> {
+async function pruneGroup({ wanted, layers }: Group, moments: Sums, method: Method): Promise<Outcome[]> {
   const prepared = reasonOf(moments, wanted) ?? method.prepare(moments, wanted);
   const outcomes: Outcome[] = [];
   for (const layer of layers) outcomes.push(await pruneLayer(layer, moments, prepared));
   return outcomes;
 }
 
-async function pruneLayer(layer: Layer, { rows }: Moments, prepared: Prune | string): Promise<Outcome> {
+async function pruneLayer(layer: Layer, { rows }: Sums, prepared: Prune | string): Promise<Outcome> {
   const { target } = layer;
   const [use] = target.uses as [WeightUse];
   const { tensor } = target.held;
@@ -148,7 +131,7 @@ async function pruneLayer(layer: Layer, { rows }: Moments, prepared: Prune | str
 }
 
 /** Why sums tell nothing. */
-function reasonOf({ sums, rows }: Moments, { what, columns }: Wanted): string | undefined {
+function reasonOf({ sums, rows }: Sums, { what, columns }: SumRequest): string | undefined {
   if (rows === 0) return 'the data gives it no activations';
   const step = what === 'gram' ? columns + 1 : 1;
   const stride = what === 'gram' ? columns * columns : columns;

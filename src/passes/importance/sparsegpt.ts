@@ -1,3 +1,4 @@
+import type { Activations, SumRequest, Sums } from '../../activations/requests.ts';
 import { isFloat } from '../../ir/dtype.ts';
 import { derived } from '../../ir/tensor.ts';
 import { inverseFactor } from '../../kernels/importance/cholesky.ts';
@@ -8,7 +9,6 @@ import { type Floats, fromFloats, toFloats } from '../../kernels/narrow.ts';
 import { gather, scatter } from '../../layers/matrix.ts';
 import type { Pass } from '../pass.ts';
 import { NOTHING, type Pruning } from '../prune/measure.ts';
-import type { Activations, Moments, Wanted } from './activations.ts';
 import type { Layer } from './layers.ts';
 import { checkOptions, SPARSEGPT_DEFAULTS, type SparseGptOptions } from './options.ts';
 import { countZeros, type Prune, runMethod } from './run.ts';
@@ -36,7 +36,7 @@ type Settled = SparseGptOptions & typeof SPARSEGPT_DEFAULTS;
 export function sparsegpt(options: SparseGptOptions, activations: Activations): Pass {
   checkOptions(options);
   const settled: Settled = { ...SPARSEGPT_DEFAULTS, ...options };
-  const prepare = (moments: Moments, wanted: Wanted): Prune | string => {
+  const prepare = (moments: Sums, wanted: SumRequest): Prune | string => {
     const dead = deadColumns(moments.sums, wanted);
     const reason = factorize(moments.sums, wanted, settled.damping);
     return reason ?? ((layer, weight) => prune(layer, weight, moments.sums, dead, settled));
@@ -45,7 +45,7 @@ export function sparsegpt(options: SparseGptOptions, activations: Activations): 
 }
 
 /** Columns without an activation, by group. */
-function deadColumns(sums: Float64Array, { groups, columns }: Wanted): Uint8Array {
+function deadColumns(sums: Float64Array, { groups, columns }: SumRequest): Uint8Array {
   const dead = new Uint8Array(groups * columns);
   for (let index = 0; index < dead.length; index++) {
     const group = Math.floor(index / columns);
@@ -56,7 +56,7 @@ function deadColumns(sums: Float64Array, { groups, columns }: Wanted): Uint8Arra
 }
 
 /** Turns the Gram matrix of each group into the factor of its damped inverse, in place; a sentence where there is none. */
-function factorize(sums: Float64Array, { groups, columns }: Wanted, damping: number): string | undefined {
+function factorize(sums: Float64Array, { groups, columns }: SumRequest, damping: number): string | undefined {
   for (let group = 0; group < groups; group++) {
     const h = sums.subarray(group * columns ** 2, (group + 1) * columns ** 2);
     let trace = 0;

@@ -1,3 +1,4 @@
+import type { Activations } from '../../activations/requests.ts';
 import { derived } from '../../ir/tensor.ts';
 import { groupsOf } from '../../kernels/importance/pattern.ts';
 import { wandaRow } from '../../kernels/importance/wanda.ts';
@@ -6,7 +7,6 @@ import type { Floats } from '../../kernels/narrow.ts';
 import { gather } from '../../layers/matrix.ts';
 import type { Pass } from '../pass.ts';
 import { NOTHING, type Pruning } from '../prune/measure.ts';
-import type { Activations } from './activations.ts';
 import type { Layer } from './layers.ts';
 import { checkOptions, type Pattern, WANDA_DEFAULTS, type WandaOptions } from './options.ts';
 import { type Prune, runMethod } from './run.ts';

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import type { ActivationRange } from '../../../src/ir/ranges.ts';
+import type { ActivationRange } from '../../../src/activations/ranges.ts';
 import { loadRanges, saveRanges } from '../../../src/node/runtime/rangesFile.ts';
 
 let folder: string;

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { Tensor } from 'onnxruntime-node';
-import { sourceOf } from '../../../src/cli/channels.ts';
-import { type ChannelOptions, openData, readModel, removeChannels } from '../../../src/index.node.ts';
+import { type ChannelOptions, openActivations, openData, readModel, removeChannels } from '../../../src/index.node.ts';
 import { fixture } from '../../support/cli.ts';
 import { bytesOf } from '../../support/model.ts';
 import { readNpz } from '../../support/npz.ts';
@@ -24,8 +23,10 @@ async function accuracy(model: Uint8Array, name: string): Promise<number> {
 
 async function pruned(name: string, options: Partial<ChannelOptions>, data = true): Promise<Uint8Array> {
   const model = await readModel(fixture(`${name}.onnx`));
-  const source = data ? { source: sourceOf(await openData(fixture(`${name}-calib.npz`), model.graph.inputs)) } : {};
-  await removeChannels({ amount: 0.3, ...source, ...options }).run(model);
+  const inputs = model.graph.inputs;
+  const source = data ? openActivations(await openData(fixture(`${name}-calib.npz`), inputs)) : undefined;
+  await removeChannels({ amount: 0.3, ...(source && { source }), ...options }).run(model);
+  await source?.close();
   const bytes = await bytesOf(model);
   await model.close();
   return bytes;

@@ -12,7 +12,7 @@ import {
   type NodeSpec,
   value,
 } from '../../support/build.ts';
-import { inputOf, removal } from '../../support/channels.ts';
+import { answering, inputOf, removal } from '../../support/channels.ts';
 import { modelOf, pass, weightFloats } from '../../support/model.ts';
 import { randomFloats, seeded } from '../../support/random.ts';
 
@@ -213,7 +213,7 @@ describe('other operators', () => {
     expect((await removal(buildModel(spec), { amount: 0.5, roundTo: 1 }, feeds)).sqnr).toBeGreaterThan(100);
     // 4·6 + 8·6 + 8·2 + 2·3 before, and half of the first two after.
     expect(report.notes).toContain('multiply-adds a row: 94 → 58 (−38.3 %)');
-    const source: ChannelOptions['source'] = { norms: async () => new Map(), async *moments() {} };
+    const source = answering(() => undefined);
     const fitted = await remove(spec, { source, reconstruct: true });
     expect(fitted.notes).toContain('1 layer lost inputs and could not be fitted to it');
   });
@@ -429,14 +429,7 @@ describe('left alone, with the reason', () => {
   test('a bias that a caller may feed takes no mean in', async () => {
     const spec = between([node('Relu', ['h0'], 'h')], { c: weight([3], 5) });
     const gemm = [...spec.nodes.slice(0, -1), node('Gemm', ['h', 'b', 'c'], 'y')];
-    const source: ChannelOptions['source'] = {
-      norms: async () => new Map(),
-      async *moments(_, inputs) {
-        for (const [index, { size }] of inputs.entries()) {
-          yield { index, moments: { count: 1, mean: new Float64Array(size).fill(1), gram: undefined } };
-        }
-      },
-    };
+    const source = answering((size) => ({ count: 1, mean: new Float64Array(size).fill(1), gram: undefined }));
     const biasAfter = async (inputs: ModelSpec['inputs']): Promise<Float32Array> => {
       const one = await modelOf({ ...spec, nodes: gemm, inputs: { ...spec.inputs, ...inputs } });
       await removeChannels({ amount: 0.5, roundTo: 1, source }).run(one);
@@ -444,6 +437,21 @@ describe('left alone, with the reason', () => {
     };
     expect(await biasAfter({})).not.toEqual(weight([3], 5).data);
     expect(await biasAfter({ c: f32([3]) })).toEqual(weight([3], 5).data);
+  });
+
+  test('outer products of a layer with too many inputs are not asked for', async () => {
+    const wide = model([4], [node('MatMul', ['x', 'a'], 'h'), node('MatMul', ['h', 'b'], 'y')], {
+      a: weight([4, 4104], 1),
+      b: weight([4104, 2], 2),
+    });
+    const sizes: number[] = [];
+    const source = answering((size) => {
+      sizes.push(size);
+      return undefined;
+    });
+    const fitted = await remove(wide, { source, reconstruct: true });
+    expect([sizes, left(fitted)]).toEqual([[], { a: '4×2052', b: '2052×2' }]);
+    expect(fitted.notes).toContain('1 layer lost inputs and could not be fitted to it');
   });
 
   test('NaN among the weights', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
+import type { ActivationRange } from '../../../src/activations/ranges.ts';
 import { readModel, transform } from '../../../src/index.node.ts';
-import type { ActivationRange } from '../../../src/ir/ranges.ts';
 import { equalizationValues, equalize } from '../../../src/passes/equalize/index.ts';
 import { buildModel, f32, type NodeSpec, type TensorSpec, value } from '../../support/build.ts';
 import { normal, quantized } from '../../support/calibrated.ts';

@@ -1,7 +1,8 @@
+import type { Vectors } from '../../../activations/requests.ts';
 import { intAttribute, intsAttribute, type Node, stringAttribute } from '../../../ir/node.ts';
+import type { PatchGeometry } from '../../../kernels/importance/patches.ts';
 import type { Analysis, Factor } from '../analysis.ts';
 import { type Dim, known, sizeOf } from '../dims.ts';
-import type { Windows } from '../options.ts';
 import type { Axis } from '../space.ts';
 import type { Value } from '../values.ts';
 import type { Rule, Rules } from './index.ts';
@@ -32,10 +33,7 @@ const conv: Rule = (node, a) => {
   a.products.push({
     ...{ node, weight: node.inputs[1] ?? '', outputs: filters, outputAxis: 0, inputAxis: 1 },
     inputs: groups === 1 ? ownAxis : undefined,
-    reads:
-      groups === 1
-        ? { value: node.inputs[0] ?? '', axis: 1, ...(windows === undefined ? {} : { windows }) }
-        : undefined,
+    reads: groups === 1 ? vectorsOf(node, windows) : undefined,
     factors: factorsOf(dims, filters, weight, { dim: known(own), axis: groups === 1 ? ownAxis : undefined }),
   });
 };
@@ -68,7 +66,7 @@ const convTranspose: Rule = (node, a) => {
   a.products.push({
     ...{ node, weight: node.inputs[1] ?? '', outputs: groups === 1 ? second : undefined, outputAxis: 1, inputAxis: 0 },
     inputs: first,
-    reads: { value: node.inputs[0] ?? '', axis: 1 },
+    reads: vectorsOf(node, undefined),
     factors: factorsOf(read, first, weight, { dim: known(own), axis: groups === 1 ? second : undefined }),
   });
 };
@@ -128,8 +126,14 @@ function groupwise(
   a.edit(node, [first], (view) => ({ attributes: setInt(node, 'group', view.size(first) / block) }));
 }
 
+/** What one group reads: its windows where they are known, or else the channels of each place. */
+function vectorsOf(node: Node, windows: PatchGeometry | undefined): Vectors {
+  const value = node.inputs[0] ?? '';
+  return windows === undefined ? { kind: 'matrix', value, axis: 1 } : { kind: 'patches', value, geometry: windows };
+}
+
 /** The windows of a Conv; undefined where its padding depends on the size of the image. */
-function windowsOf(node: Node, weight: Value): Windows | undefined {
+function windowsOf(node: Node, weight: Value): PatchGeometry | undefined {
   const kernel = weight.dims.slice(2).map((dim) => sizeOf(dim) ?? 0);
   const ones = kernel.map(() => 1);
   const auto = stringAttribute(node, 'auto_pad', 'NOTSET');
@@ -139,7 +143,7 @@ function windowsOf(node: Node, weight: Value): Windows | undefined {
   const dilations = intsAttribute(node, 'dilations') ?? ones;
   const whole = [strides, dilations].every((list) => list.length === kernel.length && list.every((one) => one >= 1));
   if (!whole || pads.length !== kernel.length * 2 || kernel.some((one) => one < 1)) return undefined;
-  return { kernel, strides, dilations, pads };
+  return { kernel, strides, dilations, pads, autoPad: 'NOTSET', groups: 1, order: 'channels_first' };
 }
 
 /** Lengths of the image that comes out: `⌊(in + pads − dilation·(kernel − 1) − 1) / stride⌋ + 1`. */
@@ -147,7 +151,7 @@ function spatialOf(
   a: Analysis,
   x: Value | undefined,
   weight: Value,
-  windows: Windows | undefined,
+  windows: PatchGeometry | undefined,
   transposed: boolean,
 ): Dim[] {
   return weight.dims.slice(2).map((_, axis) => {

@@ -30,7 +30,7 @@ const gemm: Rule = (node, a) => {
   a.products.push({
     ...{ node, weight: node.inputs[1] ?? '', outputs: columns, inputs: b.axes[inner] },
     ...{ outputAxis: outer, inputAxis: inner },
-    reads: { value: node.inputs[0] ?? '', axis: tall ? 0 : 1 },
+    reads: { kind: 'matrix', value: node.inputs[0] ?? '', axis: tall ? 0 : 1 },
     factors: [{ dim: dims[0] as Dim, axis: rows }, ...matrixFactors(b, inner, outer)],
   });
 };
@@ -72,7 +72,8 @@ const matMul: Rule = (node, a) => {
     ...{ node, weight: weight < 0 ? '' : (node.inputs[weight] ?? ''), outputAxis, inputAxis },
     outputs: own.axes[outputAxis],
     inputs: own.axes[inputAxis],
-    reads: weight < 0 ? undefined : { value: node.inputs[1 - weight] ?? '', axis: weight === 0 ? -2 : -1 },
+    reads:
+      weight < 0 ? undefined : { kind: 'matrix', value: node.inputs[1 - weight] ?? '', axis: weight === 0 ? -2 : -1 },
     factors: factors(other, own),
   });
 };

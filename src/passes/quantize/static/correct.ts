@@ -1,9 +1,9 @@
+import type { ActivationRanges } from '../../../activations/ranges.ts';
 import { elementCount } from '../../../ir/dtype.ts';
 import type { Held } from '../../../ir/graph.ts';
 import type { Model } from '../../../ir/model.ts';
 import { isOp } from '../../../ir/node.ts';
 import { Places } from '../../../ir/places.ts';
-import type { ActivationRanges } from '../../../ir/ranges.ts';
 import { constant } from '../../../ir/tensor.ts';
 import { toFloat32 } from '../../../kernels/views.ts';
 import { weightAxes } from '../../../layers/axes.ts';

@@ -1,4 +1,4 @@
-import type { ActivationRanges } from '../../../ir/ranges.ts';
+import type { ActivationRanges } from '../../../activations/ranges.ts';
 import type { Shape } from '../../../options/check.ts';
 import { QUANTIZE_DEFAULT } from '../../../options/quantize.ts';
 import { QUANTIZE_SHAPE, type QuantizeOptions } from '../options.ts';

@@ -1,6 +1,6 @@
+import type { ActivationRanges } from '../../../activations/ranges.ts';
 import type { Graph } from '../../../ir/graph.ts';
 import { createNode, isOp, type Node } from '../../../ir/node.ts';
-import type { ActivationRanges } from '../../../ir/ranges.ts';
 import { constant } from '../../../ir/tensor.ts';
 import { nextUp } from '../../../kernels/rounded.ts';
 import { nameFor, type Part } from '../../../schemes/names.ts';

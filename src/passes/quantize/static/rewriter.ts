@@ -1,7 +1,7 @@
+import { type ActivationRange, expectedSqnr, heardSqnr } from '../../../activations/ranges.ts';
 import type { Graph, Held } from '../../../ir/graph.ts';
 import type { Model } from '../../../ir/model.ts';
 import { isOp, type Node } from '../../../ir/node.ts';
-import { type ActivationRange, expectedSqnr, heardSqnr } from '../../../ir/ranges.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
 import type { LinearParams } from '../../../kernels/linear.ts';
 import { weightAxes } from '../../../layers/axes.ts';

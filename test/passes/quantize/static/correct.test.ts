@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
+import type { ActivationRange } from '../../../../src/activations/ranges.ts';
 import { print, readModel, transform } from '../../../../src/index.node.ts';
-import type { ActivationRange } from '../../../../src/ir/ranges.ts';
+import { calibrate } from '../../../../src/node/activations/calibrate.ts';
 import { openData } from '../../../../src/node/data/open.ts';
-import { calibrate } from '../../../../src/node/runtime/calibrate.ts';
 import { correctBias, correctionValues } from '../../../../src/passes/quantize/static/correct.ts';
 import { buildModel, f32, float, value } from '../../../support/build.ts';
 import { fixture } from '../../../support/cli.ts';

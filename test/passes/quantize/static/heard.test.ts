@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
+import { type ActivationRange, expectedSqnr, heardSqnr } from '../../../../src/activations/ranges.ts';
 import { readModel } from '../../../../src/index.node.ts';
-import { type ActivationRange, expectedSqnr, heardSqnr } from '../../../../src/ir/ranges.ts';
 import { Gains } from '../../../../src/passes/quantize/static/gains.ts';
 import { buildModel, f32, type NodeSpec, type TensorSpec, value } from '../../../support/build.ts';
 import { normal, quantized } from '../../../support/calibrated.ts';

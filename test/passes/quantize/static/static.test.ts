@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
+import type { ActivationRange } from '../../../../src/activations/ranges.ts';
 import { bytesSink, fold, print, readModel, transform, writeModel } from '../../../../src/index.node.ts';
-import type { ActivationRange } from '../../../../src/ir/ranges.ts';
+import { calibrate } from '../../../../src/node/activations/calibrate.ts';
 import { openData } from '../../../../src/node/data/open.ts';
-import { calibrate } from '../../../../src/node/runtime/calibrate.ts';
 import { calibrationValues, quantizeStatic, type StaticOptions } from '../../../../src/passes/quantize/static/index.ts';
 import { activationParams } from '../../../../src/passes/quantize/static/qdq.ts';
 import { buildModel, f32, value } from '../../../support/build.ts';

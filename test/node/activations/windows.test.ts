@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import type { SumRequest } from '../../../src/activations/requests.ts';
+import { openActivations } from '../../../src/node/activations/open.ts';
 import type { FeedTensor } from '../../../src/node/data/types.ts';
-import { openActivations, type SumRequest } from '../../../src/node/runtime/gram.ts';
 import { dataOf, RELU, tensor } from '../../support/gram.ts';
 import { modelOf } from '../../support/model.ts';
 

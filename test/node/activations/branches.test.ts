@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { Places } from '../../../src/ir/places.ts';
+import { handOut } from '../../../src/node/activations/branches.ts';
+import { calibrate } from '../../../src/node/activations/calibrate.ts';
 import type { DataSet, FeedTensor } from '../../../src/node/data/types.ts';
-import { handOut } from '../../../src/node/runtime/branches.ts';
-import { calibrate } from '../../../src/node/runtime/calibrate.ts';
 import { f32, type GraphSpec, i64, type ModelSpec, type NodeSpec, value } from '../../support/build.ts';
 import { dataOf } from '../../support/gram.ts';
 import { bytesOf, modelOf } from '../../support/model.ts';

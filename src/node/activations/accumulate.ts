@@ -4,12 +4,12 @@ import { Model } from '../../ir/model.ts';
 import { attribute, createNode } from '../../ir/node.ts';
 import { addGram, addSquares, mirror } from '../../kernels/importance/gram.ts';
 import { writeModel } from '../model.ts';
-import { openSession, type Session } from './session.ts';
+import { openSession, type Session } from '../runtime/session.ts';
 
 /** Rows that one multiplication in float32 sums over; sums of these are float64. */
 const CHUNK = 512;
 
-/** Narrower matrices are summed here, in float64: asking ONNX Runtime would take longer. */
+/** Matrices of so many columns at most are summed here, in float64: asking ONNX Runtime would take longer. */
 export const NARROW = 48;
 
 /** Rows of them that are summed together. */
@@ -34,7 +34,7 @@ export async function openGram(): Promise<Session> {
 }
 
 /** Sums of the vectors of one group: `Σ x xᵀ`, or only its diagonal. */
-export interface Sums {
+export interface VectorSums {
   /** How many vectors were added, and how many they stand for. */
   readonly rows: number;
   readonly of: number;
@@ -60,7 +60,7 @@ class Count {
 }
 
 /** `Σ x²`. @param sums - `[columns]` to add to */
-export function squareSums(sums: Float64Array, factor: number): Sums {
+export function squareSums(sums: Float64Array, factor: number): VectorSums {
   const own = factor === 1 ? sums : new Float64Array(sums.length);
   const count = new Count();
   return {
@@ -81,12 +81,15 @@ export function squareSums(sums: Float64Array, factor: number): Sums {
   };
 }
 
+/** A session of {@link openGram} that is opened when it is needed first. */
+export type VectorGram = () => Promise<Session>;
+
 /** `Σ x xᵀ`. @param sums - `[columns, columns]` to add to */
-export function gramSums(sums: Float64Array, columns: number, factor: number, gram: Session): Sums {
+export function gramSums(sums: Float64Array, columns: number, factor: number, gram: VectorGram): VectorSums {
   return columns <= NARROW ? narrowSums(sums, columns, factor) : wideSums(sums, columns, factor, gram);
 }
 
-function narrowSums(sums: Float64Array, columns: number, factor: number): Sums {
+function narrowSums(sums: Float64Array, columns: number, factor: number): VectorSums {
   const own = new Float64Array(sums.length);
   const count = new Count();
   return {
@@ -110,14 +113,15 @@ function narrowSums(sums: Float64Array, columns: number, factor: number): Sums {
   };
 }
 
-function wideSums(sums: Float64Array, columns: number, factor: number, gram: Session): Sums {
+function wideSums(sums: Float64Array, columns: number, factor: number, gram: VectorGram): VectorSums {
   const count = new Count();
   let waiting = 0;
   const buffer = new Float32Array(CHUNK * columns);
   const flush = async (): Promise<void> => {
     if (waiting === 0) return;
     const data = buffer.subarray(0, waiting * columns);
-    const { g } = await gram.run({ x: { dtype: 'float32', dims: [waiting, columns], data } });
+    const session = await gram();
+    const { g } = await session.run({ x: { dtype: 'float32', dims: [waiting, columns], data } });
     addScaled(sums, g?.data as Float32Array, factor);
     waiting = 0;
   };

@@ -27,9 +27,10 @@ export function needOf({ graph }: Model, values: readonly string[], given: Reado
 
 /**
  * A model of its own that computes the given values of the main graph and no more: what comes after them, and the weights
- * of that, are not in it. It shares all leaves with `model`, which stays as it is and must stay open.
+ * of that, are not in it. It shares all leaves with `model`, which stays as it is and must stay open. It has no outputs:
+ * `openTapped` adds them.
  *
- * @param values - names that nodes of the main graph give; they are its outputs, without a type
+ * @param values - names that nodes of the main graph give
  * @param given - values that are fed instead of computed, with their types; then nothing else is fed
  */
 export function cutModel(
@@ -56,7 +57,7 @@ export function cutModel(
     name: graph.name,
     nodes,
     inputs,
-    outputs: values.map((name) => ({ name })),
+    outputs: [],
     initializers: held,
     sparseInitializers: graph.sparseInitializers.filter(({ name }) => read.has(name)),
     valueInfo: graph.valueInfo.filter(({ name }) => made.has(name)),

@@ -1,12 +1,8 @@
-import { type PatchGeometry, patches } from '../../kernels/importance/patches.ts';
+import type { Vectors } from '../../activations/requests.ts';
+import { patches } from '../../kernels/importance/patches.ts';
 import { enoughVectors, type Share } from '../../kernels/importance/share.ts';
 import { axisVectors, type VectorBlock } from '../../kernels/importance/vectors.ts';
-import type { DataSet } from '../data/types.ts';
-
-/** Which vectors of a tensor a layer reads: those along an axis, from the end where it is negative, or the windows of a Conv. */
-export type Reading =
-  | { readonly kind: 'matrix'; readonly axis: number }
-  | { readonly kind: 'patches'; readonly geometry: PatchGeometry };
+import type { VectorGram } from './accumulate.ts';
 
 /**
  * The vectors of one tensor that a layer reads.
@@ -18,7 +14,7 @@ export type Reading =
 export function vectorsOf(
   data: Float32Array,
   dims: readonly number[],
-  reading: Reading,
+  reading: Vectors,
   columns: number,
   share: Share | undefined,
 ): Iterable<VectorBlock> | undefined {
@@ -49,10 +45,9 @@ export class Enough {
   }
 }
 
-/** How many samples there are; reads them where nothing else tells. */
-export async function countSamples(data: DataSet): Promise<number> {
-  if (data.count !== undefined) return data.count;
-  let count = 0;
-  for await (const _ of data.samples()) count++;
-  return count;
+/** What tallies of vectors share. */
+export interface Tools {
+  readonly gram: VectorGram;
+  /** Absent where no request may leave vectors out. */
+  readonly enough: Enough | undefined;
 }

@@ -8,7 +8,7 @@ import type { Addition } from '../../onnx/encode.ts';
 import type { Sample } from '../data/types.ts';
 import { temporaryFolder } from '../files/temporary.ts';
 import { writeModel } from '../model.ts';
-import { openSession, type Session } from './session.ts';
+import { openSession, type Session } from '../runtime/session.ts';
 
 /** A session that gives more than the model's outputs, and the files it was made from. */
 export interface TappedSession {

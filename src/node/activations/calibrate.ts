@@ -1,0 +1,133 @@
+import type { ActivationRanges } from '../../activations/ranges.ts';
+import type { RangeAnswer, RangeRequest } from '../../activations/requests.ts';
+import { CompressError } from '../../errors.ts';
+import type { Graph } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import { Places } from '../../ir/places.ts';
+import { OBSERVERS, type ObserverKind, PERCENTILE } from '../../kernels/observe/choose.ts';
+import { DEFAULT_OBSERVER } from '../../kernels/observe/names.ts';
+import type { DataSet } from '../data/types.ts';
+import { openActivations, TAP_BYTES } from './open.ts';
+import type { OnProgress } from './progress.ts';
+
+/** How to calibrate. */
+export interface CalibrateOptions {
+  readonly observer?: ObserverKind;
+  /** Percent of the elements the observer `percentile` keeps: above 0, at most 100. */
+  readonly percentile?: number;
+  /** Values whose channels' means, powers and peaks are wanted too, each with the axis of its channels, from the end where it is negative. */
+  readonly means?: ReadonlyMap<string, number>;
+  /** Values looked at together may take this many bytes a sample; more of them cost more passes over the data. */
+  readonly tapBytes?: number;
+  /** Called after each run of a sample. `total` runs is not known before the data was read once. */
+  readonly onProgress?: OnProgress;
+}
+
+/** What {@link calibrate} does where nothing else is said. */
+export const CALIBRATE_DEFAULTS: Required<Omit<CalibrateOptions, 'onProgress' | 'means'>> = {
+  observer: DEFAULT_OBSERVER,
+  percentile: PERCENTILE,
+  tapBytes: TAP_BYTES,
+};
+
+/** What calibration found. */
+export interface Calibration {
+  /** By value; without those that the notes tell about. */
+  readonly ranges: ActivationRanges;
+  /** How many samples, each of one row or a batch, were run. */
+  readonly samples: number;
+  /** A sentence for each value without a range, or with values that were ignored. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Runs the model on samples and finds a range for each of the values. The model is left as it is; what runs is a
+ * temporary copy that ends after the last of them. What is kept of a value is its extent and a histogram, so memory does not
+ * grow with the number of samples. The data is read once or, for observers with a histogram, twice for each chunk of
+ * values, and its first sample once more.
+ *
+ * @param values - names of values, see {@link Places}: of the main graph, and of branches of If, which hand them out (a branch that
+ *   does not run has nothing to show); repeated ones count once, those of `options.means` are added
+ * @param data - samples with all inputs of the model
+ * @returns ranges in the order of `values`
+ * @throws CompressError `options`, `data` where there are no samples, `runtime` where ONNX Runtime is missing or fails
+ */
+export async function calibrate(
+  model: Model,
+  values: readonly string[],
+  data: DataSet,
+  options: CalibrateOptions = {},
+): Promise<Calibration> {
+  const settings = { ...CALIBRATE_DEFAULTS, ...options };
+  checkOptions(settings);
+  const { observer, percentile, means } = settings;
+  const notes: string[] = [];
+  const places = new Places(model);
+  const keys = [...new Set([...values, ...(means?.keys() ?? [])])].filter((key) => canTap(places, key, notes));
+  const requests = keys.map((value): RangeRequest => {
+    const channels = means?.get(value);
+    return { what: 'range', value, observer, percentile, ...(channels === undefined ? {} : { channels }) };
+  });
+  const activations = openActivations(data, settings);
+  try {
+    const answers = await activations.measure(model, requests);
+    const found = keys.map((key, index): Found => [key, answers[index] as RangeAnswer]);
+    const ranges = new Map(found.flatMap(([key, { range }]) => (range === undefined ? [] : [[key, range]])));
+    return { ranges, samples: activations.samples, notes: [...notes, ...notesOf(places, found)] };
+  } finally {
+    await activations.close();
+  }
+}
+
+/** A value, and what is known of it. */
+type Found = readonly [key: string, answer: RangeAnswer];
+
+function checkOptions({ observer, percentile, tapBytes }: typeof CALIBRATE_DEFAULTS): void {
+  if (!OBSERVERS.includes(observer)) {
+    throw new CompressError('options', 'observer', `${JSON.stringify(observer)} is none of ${OBSERVERS.join(', ')}`);
+  }
+  if (!(percentile > 0 && percentile <= 100)) {
+    throw new CompressError('options', 'percentile', `is ${percentile}; it must be above 0 and at most 100`);
+  }
+  if (!(tapBytes > 0)) throw new CompressError('options', 'tapBytes', `is ${tapBytes}; it must be above 0`);
+}
+
+/** Whether a value differs from sample to sample, and can be seen; a note tells why not. */
+function canTap(places: Places, key: string, notes: string[]): boolean {
+  const value = places.find(key);
+  if (value === undefined) throw new CompressError('options', `'${key}'`, 'the main graph has no value of this name');
+  const { graph, name } = value;
+  const hidden = places.hidden(graph);
+  const computed = graph.producer(name) !== undefined || (graph.isInput(name) && !graph.initializers.has(name));
+  const weight = graph.held(name) !== undefined || !computed;
+  if (hidden !== undefined) notes.push(`'${key}' is ${hidden}`);
+  else if (weight) notes.push(`'${key}' is a weight, not an activation`);
+  return hidden === undefined && !weight;
+}
+
+/** What there is to say of values: of a branch that never ran one sentence for all. */
+function notesOf(places: Places, found: readonly Found[]): string[] {
+  const notes: string[] = [];
+  const never = new Map<Graph, number>();
+  for (const [key, { count, nonFinite }] of found) {
+    const graph = places.find(key)?.graph;
+    const branch = graph === undefined ? undefined : places.branchOf(graph);
+    if (graph !== undefined && branch !== undefined && count + nonFinite === 0) {
+      never.set(graph, (never.get(graph) ?? 0) + 1);
+    } else {
+      notes.push(...noteOf(key, count, nonFinite));
+    }
+  }
+  for (const [graph, count] of never) {
+    const which = count === 1 ? '1 value in it has' : `${count} values in it have`;
+    notes.push(`the data never runs the branch '${places.pathOf(graph)}': ${which} no range`);
+  }
+  return notes;
+}
+
+function noteOf(key: string, count: number, nonFinite: number): readonly string[] {
+  if (count + nonFinite === 0) return [`'${key}' was never computed as a tensor of floats with elements`];
+  if (count === 0) return [`'${key}' was infinite or NaN in all ${nonFinite} elements`];
+  if (nonFinite === 0) return [];
+  return [`'${key}' was infinite or NaN in ${nonFinite} of ${count + nonFinite} elements, which were ignored`];
+}

@@ -1,0 +1,141 @@
+import type { Activations, AnswerTo, Part, Request } from '../../activations/requests.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Node } from '../../ir/node.ts';
+import { Places } from '../../ir/places.ts';
+import type { DataSet } from '../data/types.ts';
+import type { Session } from '../runtime/session.ts';
+import { openGram } from './accumulate.ts';
+import { handOut } from './branches.ts';
+import { type Checkpoint, Recorder } from './checkpoint.ts';
+import { chunksOf, look, type Start, type Wanted } from './chunk.ts';
+import { type OnProgress, Progress } from './progress.ts';
+import { countSamples } from './samples.ts';
+import { takesShares, tallyFor } from './tallies.ts';
+import type { Tally } from './tally.ts';
+import { Enough } from './vectors.ts';
+
+/** Answers to questions about the activations of models, from runs of them on data. */
+export interface DataActivations extends Activations<Request> {
+  /**
+   * Runs the model as it is now on all of the data: cut after the last value that is asked about, so that what comes later
+   * is neither loaded nor run. Memory holds the sums and the activations of one sample; a temporary file may hold what the
+   * model computed so far, so that the next call need not run it from its inputs.
+   * @returns in the order of `requests`
+   * @throws CompressError `data`, also where there are no samples; `runtime` where ONNX Runtime is missing or fails
+   */
+  measure<R extends Request>(model: Model, requests: readonly R[], part?: Part): Promise<readonly AnswerTo<R>[]>;
+  /** How many samples the data has; 0 before it was read once. */
+  readonly samples: number;
+  close(): Promise<void>;
+}
+
+export interface ActivationOptions {
+  /** Values looked at together may take this many bytes a sample; more of them cost more runs. */
+  readonly tapBytes?: number;
+  /** Vectors of a layer that are enough for so many inputs; a Conv over large images has far more. */
+  readonly enough?: (inputs: number) => number;
+  /** Called after each run of a sample. `total` is not known before the data was read once. */
+  readonly onProgress?: OnProgress;
+}
+
+/** Bytes of activations that one sample may hold at once, where nothing else is said. */
+export const TAP_BYTES: number = 256 * 2 ** 20;
+
+/** Activations of models on this data. Weights and data are the caller's; the session for the sums goes with `close()`. */
+export function openActivations(data: DataSet, options: ActivationOptions = {}): DataActivations {
+  return new Runs(data, options);
+}
+
+class Runs implements DataActivations {
+  readonly #data: DataSet;
+  readonly #options: ActivationOptions;
+  readonly #progress: Progress;
+  #gram: Promise<Session> | undefined;
+  #checkpoint: Checkpoint | undefined;
+
+  constructor(data: DataSet, options: ActivationOptions) {
+    this.#data = data;
+    this.#options = options;
+    this.#progress = new Progress(options.onProgress);
+  }
+
+  get samples(): number {
+    return this.#progress.samples;
+  }
+
+  async measure<R extends Request>(
+    model: Model,
+    requests: readonly R[],
+    part: Part = { index: 0, count: 1 },
+  ): Promise<readonly AnswerTo<R>[]> {
+    if (requests.length === 0) return [];
+    const tools = {
+      gram: () => this.#openGram(),
+      enough: requests.some(takesShares) ? await this.#enough() : undefined,
+    };
+    const tallies = requests.map((one) => tallyFor(one, tools));
+    const keys = [...new Set(tallies.flatMap((one) => one.values))];
+    const opened = handOut(model, new Places(model), keys);
+    const values = keys.map((key) => ({ key, name: opened.names.get(key) ?? key }));
+    const start = this.#startFor(opened.model, values);
+    const chunks = await chunksOf({ opened, start }, values, tallies, this.#options.tapBytes ?? TAP_BYTES);
+    const recorder = chunks.length > 1 ? undefined : this.#recorder(opened.model, values, start, part);
+    const answers = new Map<Tally<unknown>, unknown>();
+    try {
+      let later = chunks.reduce((sum, { passes }) => sum + passes, part.count - part.index - 1);
+      for (const [index, chunk] of chunks.entries()) {
+        later -= chunk.passes;
+        await look({ opened, start, recorder, progress: this.#progress }, chunk, later);
+        const pending = new Set(chunks.slice(index + 1).flatMap((one) => [...one.tallies.values()].flat()));
+        // What has seen all its values lets go of what it counted.
+        for (const tally of [...chunk.tallies.values()].flat()) {
+          if (!answers.has(tally) && !pending.has(tally)) answers.set(tally, await tally.answer());
+        }
+      }
+      const next = await recorder?.finish();
+      if (next !== undefined) await this.#replace(next);
+    } finally {
+      await recorder?.close();
+    }
+    return tallies.map((one) => answers.get(one) as AnswerTo<R>);
+  }
+
+  async close(): Promise<void> {
+    await this.#replace(undefined);
+    await (await this.#gram)?.release();
+  }
+
+  #openGram(): Promise<Session> {
+    this.#gram ??= openGram();
+    return this.#gram;
+  }
+
+  async #enough(): Promise<Enough> {
+    return new Enough(this.samples || (await countSamples(this.#data)), this.#options.enough);
+  }
+
+  /** The checkpoint where the values can be computed from it, or the data. */
+  #startFor(model: Model, values: readonly Wanted[]): Start {
+    const names = values.map(({ name }) => name);
+    const checkpoint = this.#checkpoint;
+    const { description } = this.#data;
+    return checkpoint?.reaches(model, names) ? { ...checkpoint, description } : this.#data;
+  }
+
+  /** What keeps values for the next call; nothing where this is the last one, or nothing new would be kept. */
+  #recorder(model: Model, values: readonly Wanted[], start: Start, part: Part): Recorder | undefined {
+    if (part.index + 1 === part.count) return undefined;
+    const { graph } = model;
+    // Before the first node that may read one of the values: what comes later may be about to change.
+    const places = values.map(({ name }) => graph.nodes.indexOf(graph.producer(name) as Node) + 1);
+    const place = Math.min(...places);
+    if (place <= (start.place ?? 0)) return undefined;
+    return new Recorder(model, place, this.#data.count ?? this.samples);
+  }
+
+  async #replace(next: Checkpoint | undefined): Promise<void> {
+    const old = this.#checkpoint;
+    this.#checkpoint = next;
+    await old?.close();
+  }
+}
