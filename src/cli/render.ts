@@ -4,14 +4,8 @@ import type { PassReport } from '../passes/pass.ts';
 import type { RunReport } from './pipe.ts';
 import { formatBytes, formatPercent } from './size.ts';
 import { insteadLines, skipLines } from './skips.ts';
-import { table } from './table.ts';
-import { count, printable, type Widths, wrap, wrapHead } from './text.ts';
-
-/** How to print: with colours or not, everything or the most important. */
-export interface RenderOptions extends Widths {
-  readonly color: boolean;
-  readonly verbose: boolean;
-}
+import { type RenderOptions, table } from './table.ts';
+import { count, printable, wrap, wrapHead } from './text.ts';
 
 /** The report for people. */
 export function render(report: RunReport, options: RenderOptions): string {

@@ -1,8 +1,13 @@
 import type { ChalkInstance } from 'chalk';
 import Table from 'cli-table3';
-import type { RenderOptions } from './render.ts';
 import { shortenApart } from './shorten.ts';
-import { printable } from './text.ts';
+import { printable, type Widths } from './text.ts';
+
+/** How to print: with colours or not, everything or the most important. */
+export interface RenderOptions extends Widths {
+  readonly color: boolean;
+  readonly verbose: boolean;
+}
 
 /** Rows of a table before it is cut; --verbose shows all. */
 const ROWS = 12;

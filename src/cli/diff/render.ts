@@ -1,7 +1,7 @@
 import { Chalk } from 'chalk';
 import type { ModelDiff } from '../../passes/diff/index.ts';
-import type { RenderOptions } from '../render.ts';
 import { shorten } from '../shorten.ts';
+import type { RenderOptions } from '../table.ts';
 import { table } from '../table.ts';
 import { printable, wrap, wrapHead } from '../text.ts';
 import { type Section, sectionsOf, summaryOf } from './sections.ts';

@@ -2,7 +2,14 @@ import type { ValueInfo } from '../../ir/graph.ts';
 import type { ModelHeader } from '../../ir/header.ts';
 import type { Structure, WeightFacts } from '../../passes/inspect/index.ts';
 import { formatBytes } from '../size.ts';
+import type { RenderOptions } from '../table.ts';
 import { count, printable } from '../text.ts';
+
+/** How to print an inspection. */
+export interface InspectRender extends RenderOptions {
+  /** Bars of histograms in ASCII. */
+  readonly ascii: boolean;
+}
 
 /** Names in a line before it says how many more there are. */
 const NAMED = 8;

@@ -4,8 +4,8 @@ import { formatPercent } from '../size.ts';
 import { table } from '../table.ts';
 import { printable, wrap } from '../text.ts';
 import { bars } from './histogram.ts';
+import type { InspectRender } from './lines.ts';
 import { shape } from './lines.ts';
-import type { InspectRender } from './render.ts';
 
 /** Narrower terminals have no room for both ends of the values. */
 const WITH_ENDS = 96;

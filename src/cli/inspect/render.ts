@@ -2,19 +2,13 @@ import { Chalk, type ChalkInstance } from 'chalk';
 import type { ModelHeader } from '../../ir/header.ts';
 import type { Inspection, Plan, Recipe, Structure } from '../../passes/inspect/index.ts';
 import type { PassReport } from '../../passes/pass.ts';
-import type { RenderOptions } from '../render.ts';
 import { formatBytes, formatPercent } from '../size.ts';
 import { skipLines } from '../skips.ts';
+import type { RenderOptions } from '../table.ts';
 import { table } from '../table.ts';
 import { count, printable, wrap, wrapHead } from '../text.ts';
-import { headerLines, shape } from './lines.ts';
+import { headerLines, type InspectRender, shape } from './lines.ts';
 import { measuredLines } from './measured.ts';
-
-/** How to print an inspection. */
-export interface InspectRender extends RenderOptions {
-  /** Bars of histograms in ASCII. */
-  readonly ascii: boolean;
-}
 
 const RIGHT = { right: true } as const;
 

@@ -1,8 +1,8 @@
 import { Chalk } from 'chalk';
 import { formatDb } from '../../node/runtime/verify.ts';
 import type { RankedLayer } from '../../passes/tune/search.ts';
-import type { RenderOptions } from '../render.ts';
 import { formatBytes, formatPercent } from '../size.ts';
+import type { RenderOptions } from '../table.ts';
 import { table } from '../table.ts';
 import { count, printable, wrap, wrapHead } from '../text.ts';
 import type { TuneReport, TuneTrial } from './tune.ts';

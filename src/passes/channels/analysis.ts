@@ -7,7 +7,6 @@ import type { Model } from '../../ir/model.ts';
 import { bodiesOf, isOp, type Node } from '../../ir/node.ts';
 import { isPacked } from '../../schemes/packed.ts';
 import { type Dim, known, open, product, sizeOf } from './dims.ts';
-import { RULES } from './rules/index.ts';
 import type { Small } from './small.ts';
 import { type Axis, type Pin, Space } from './space.ts';
 import { type Element, isWhole, type Value } from './values.ts';
@@ -70,6 +69,13 @@ export interface Choice {
   readonly axis: Axis;
 }
 
+/**
+ * How channels pass an operator: a rule couples the axes of what the node reads, states what it knows about the
+ * outputs, and pins what cannot go. What it does not speak about is pinned or unknown.
+ */
+export type Rule = (node: Node, a: Analysis) => void;
+export type Rules = Readonly<Record<string, Rule>>;
+
 /** Which index of which axis must go together with which other, all over the main graph. */
 export class Analysis {
   readonly space: Space = new Space();
@@ -94,12 +100,15 @@ export class Analysis {
     for (const input of this.graph.fedInputs) this.#addInput(input.name);
   }
 
-  /** Walks the graph in its order, which puts what makes a value before what reads it. */
-  run(): this {
+  /**
+   * Walks the graph in its order, which puts what makes a value before what reads it.
+   * @param rules - by operator of the standard domain; what has none is not followed
+   */
+  run(rules: Rules): this {
     for (const node of this.graph.nodes) {
       const bodies = bodiesOf(node);
       for (const name of captured(bodies)) this.pinValue(name, this.because(node, 'reads them in its body'));
-      const rule = isOp(node, node.opType) && bodies.length === 0 ? lookup(RULES, node.opType) : undefined;
+      const rule = isOp(node, node.opType) && bodies.length === 0 ? lookup(rules, node.opType) : undefined;
       if (isOp(node, 'Constant')) continue;
       if (rule === undefined) this.giveUp(node, 'is an operator whose channels are not followed');
       else rule(node, this);

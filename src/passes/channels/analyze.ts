@@ -1,5 +1,6 @@
 import type { Model } from '../../ir/model.ts';
 import { Analysis, type Choices } from './analysis.ts';
+import { RULES } from './rules/index.ts';
 import { loadSmall } from './small.ts';
 
 /** Times the graph is walked again to try another axis of a Reshape. */
@@ -13,7 +14,7 @@ export async function analyze(model: Model, normalized: boolean): Promise<Analys
   const small = await loadSmall(model.graph);
   const chosen: Choices = new Map();
   for (let walk = 1; ; walk++) {
-    const analysis = new Analysis(model, small, chosen, normalized).run();
+    const analysis = new Analysis(model, small, chosen, normalized).run(RULES);
     if (walk === MAX_WALKS) return analysis;
     let again = false;
     for (const { node, options, axis } of analysis.choices) {

@@ -10,7 +10,7 @@ import { heldName } from '../../layers/held.ts';
 import { fewVectors, type Met } from '../few.ts';
 import type { Analysis, Product, Weight } from './analysis.ts';
 import type { ChannelActivations } from './options.ts';
-import { type Left, sliced } from './rewrite.ts';
+import { type Fitted, type Left, sliced } from './rewrite.ts';
 
 /** A layer that loses inputs, and can be fitted to what is left of them. */
 interface Layer {
@@ -31,13 +31,6 @@ type BiasPlace =
   | { readonly kind: 'held'; readonly weight: Weight }
   | { readonly kind: 'new'; readonly node: Node }
   | { readonly kind: 'none' };
-
-/** Tensors that take the place of sliced ones, and biases that nodes had not. */
-export interface Fitted {
-  readonly replaced: ReadonlyMap<string, Tensor>;
-  readonly biases: readonly { readonly node: Node; readonly bias: Tensor }[];
-  readonly notes: readonly string[];
-}
 
 /** A share of the mean power of the inputs, so that features that hardly vary do not get large weights. */
 const RIDGE = 1e-3;

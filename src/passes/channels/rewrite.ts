@@ -1,12 +1,19 @@
 import { elementCount } from '../../ir/dtype.ts';
 import type { Held, ValueInfo } from '../../ir/graph.ts';
+import type { Node } from '../../ir/node.ts';
 import { constant, derived, type Tensor } from '../../ir/tensor.ts';
 import { gatherAxis } from '../../kernels/channels.ts';
 import { dropUnused, replaceHeld } from '../../layers/held.ts';
 import type { Analysis, View, Weight } from './analysis.ts';
-import type { Fitted } from './refit.ts';
 import type { Removed } from './select.ts';
 import type { Axis } from './space.ts';
+
+/** Tensors that take the place of sliced ones, and biases that nodes had not. */
+export interface Fitted {
+  readonly replaced: ReadonlyMap<string, Tensor>;
+  readonly biases: readonly { readonly node: Node; readonly bias: Tensor }[];
+  readonly notes: readonly string[];
+}
 
 /** What is left of every axis once channels are removed. */
 export class Left implements View {

@@ -3,7 +3,7 @@ import type { Graph } from '../../ir/graph.ts';
 import { lookup } from '../../ir/lookup.ts';
 import { findAttribute, intAttribute, intsAttribute, isOp, type Node } from '../../ir/node.ts';
 import { OUTPUT_DTYPES } from './dtypes.ts';
-import { isFused, OWN_DTYPES } from './own.ts';
+import { isFused, OWN_DTYPES } from './ownTypes.ts';
 
 /** Operators whose output has the rank of their first input. */
 const KEEPS_RANK = new Set(

@@ -1,20 +1,6 @@
 import { type DType, dtypeNumber } from '../../ir/dtype.ts';
 import { attribute, createNode, intAttribute, type Node } from '../../ir/node.ts';
-import { contribLike } from '../../targets/kernels.ts';
 import { type Adapter, rewritten, type Scope, without } from './adapter.ts';
-
-/** Where the element type of the first output of ONNX Runtime's own operators comes from, as in `OUTPUT_DTYPES`: a scale may have another type than x. */
-export const OWN_DTYPES: Readonly<Record<string, number>> = {
-  LayerNormalization: 1,
-  MemcpyFromHost: 0,
-  MemcpyToHost: 0,
-  SimplifiedLayerNormalization: 1,
-};
-
-/** Whether the first output of a node of ONNX Runtime's own domain has the element type of the first input. */
-export function isFused({ domain, opType }: Node): boolean {
-  return domain === 'com.microsoft' && contribLike.value.includes(opType);
-}
 
 /** Float types from the narrowest: the wider of two holds all numbers of the other. */
 const WIDTHS: readonly (DType | undefined)[] = ['float16', 'float32', 'float64'];

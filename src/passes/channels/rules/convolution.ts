@@ -1,11 +1,10 @@
 import type { Vectors } from '../../../activations/requests.ts';
 import { intAttribute, intsAttribute, type Node, stringAttribute } from '../../../ir/node.ts';
 import type { PatchGeometry } from '../../../kernels/importance/patches.ts';
-import type { Analysis, Factor } from '../analysis.ts';
+import type { Analysis, Factor, Rule, Rules } from '../analysis.ts';
 import { type Dim, known, sizeOf } from '../dims.ts';
 import type { Axis } from '../space.ts';
 import type { Value } from '../values.ts';
-import type { Rule, Rules } from './index.ts';
 import { setInt } from './write.ts';
 
 /**

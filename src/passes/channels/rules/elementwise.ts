@@ -1,9 +1,8 @@
 import { findAttribute, intAttribute, isOp, type Node } from '../../../ir/node.ts';
-import type { Analysis } from '../analysis.ts';
+import type { Analysis, Rule, Rules } from '../analysis.ts';
 import { type Dim, known, over, same, sizeOf, times } from '../dims.ts';
 import type { Axis } from '../space.ts';
 import type { Element, Value } from '../values.ts';
-import type { Rule, Rules } from './index.ts';
 
 const UNARY =
   'Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Cast Ceil Celu Clip Cos Cosh Dropout Elu Erf Exp Floor Gelu ' +

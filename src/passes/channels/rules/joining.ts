@@ -1,10 +1,9 @@
 import { attribute, intAttribute, intsAttribute, type Node } from '../../../ir/node.ts';
-import type { Analysis } from '../analysis.ts';
+import type { Analysis, Rule, Rules } from '../analysis.ts';
 import { type Dim, known, sizeOf, times } from '../dims.ts';
 import type { Axis } from '../space.ts';
 import { axisOf, type Value } from '../values.ts';
 import { broadcast } from './elementwise.ts';
-import type { Rule, Rules } from './index.ts';
 import { setAttribute, setInput } from './write.ts';
 
 /** The channels of one input after those of the other; the other axes are the same for all. */

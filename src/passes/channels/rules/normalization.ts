@@ -1,9 +1,8 @@
 import { findAttribute, intAttribute, intsAttribute, isOp, type Node } from '../../../ir/node.ts';
-import type { Analysis, Weight } from '../analysis.ts';
+import type { Analysis, Rule, Rules, Weight } from '../analysis.ts';
 import { known } from '../dims.ts';
 import { axisOf, type Value } from '../values.ts';
 import { broadcast } from './elementwise.ts';
-import type { Rule, Rules } from './index.ts';
 
 /**
  * A scale, a shift and fixed or per-channel statistics: each channel by itself, on axis 1.

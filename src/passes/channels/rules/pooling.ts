@@ -1,8 +1,7 @@
 import { intAttribute, intsAttribute, isOp, type Node, stringAttribute } from '../../../ir/node.ts';
-import type { Analysis } from '../analysis.ts';
+import type { Analysis, Rule, Rules } from '../analysis.ts';
 import { type Dim, known, sizeOf } from '../dims.ts';
 import { axisOf, type Value } from '../values.ts';
-import type { Rule, Rules } from './index.ts';
 
 /** Each channel by itself; the image becomes smaller. */
 const pool: Rule = (node, a) => {

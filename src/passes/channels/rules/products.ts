@@ -1,10 +1,9 @@
 import { intAttribute, isOp, type Node } from '../../../ir/node.ts';
-import type { Analysis, Factor } from '../analysis.ts';
+import type { Analysis, Factor, Rule, Rules } from '../analysis.ts';
 import { type Dim, same, sizeOf } from '../dims.ts';
 import type { Axis, Pin } from '../space.ts';
 import type { Value } from '../values.ts';
 import { broadcast } from './elementwise.ts';
-import type { Rule, Rules } from './index.ts';
 
 /** `Y = A'·B' + C`: what is summed over goes together, and the columns of B', C and Y. */
 const gemm: Rule = (node, a) => {

@@ -1,4 +1,4 @@
-import type { Rule, Rules } from './index.ts';
+import type { Rule, Rules } from '../analysis.ts';
 
 /** Integers and their scales keep their shapes: what they stand for was fitted to them. */
 const stays: Rule = (node, a) => {

@@ -1,10 +1,9 @@
 import { attribute, intAttribute, intsAttribute, type Node } from '../../../ir/node.ts';
-import type { Analysis } from '../analysis.ts';
+import type { Analysis, Rule, Rules } from '../analysis.ts';
 import { type Dim, known, over, product, same, sizeOf } from '../dims.ts';
 import { type Link, linksOf, through } from '../regroup.ts';
 import type { Axis } from '../space.ts';
 import { axisOf, type Element, type Value } from '../values.ts';
-import type { Rule, Rules } from './index.ts';
 import { setAttribute, setInput, setInt } from './write.ts';
 
 const transpose: Rule = (node, a) => {

@@ -1,9 +1,8 @@
 import { findAttribute, type Node, stringAttribute } from '../../../ir/node.ts';
-import type { Analysis } from '../analysis.ts';
+import type { Analysis, Rule, Rules } from '../analysis.ts';
 import { type Dim, known, same, sizeOf } from '../dims.ts';
 import type { Axis } from '../space.ts';
 import type { Element, Value } from '../values.ts';
-import type { Rule, Rules } from './index.ts';
 import { setInput } from './write.ts';
 
 /** An image in another size: an axis whose scale is 1, or whose size is its own, passes. */

@@ -1,7 +1,7 @@
 import { intAttribute } from '../../../ir/node.ts';
+import type { Rule, Rules } from '../analysis.ts';
 import { known, sizeOf } from '../dims.ts';
 import type { Element } from '../values.ts';
-import type { Rule, Rules } from './index.ts';
 
 /** The lengths of a value, which remember the axes they are of. */
 const shape: Rule = (node, a) => {

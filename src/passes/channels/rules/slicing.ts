@@ -1,10 +1,9 @@
 import { safeInteger } from '../../../ir/integers.ts';
 import { attribute, bigintsAttribute, type Node } from '../../../ir/node.ts';
-import type { Analysis, View } from '../analysis.ts';
+import type { Analysis, Rule, Rules, View } from '../analysis.ts';
 import { known, sizeOf } from '../dims.ts';
 import type { Axis } from '../space.ts';
 import { axisOf, type Element, type Value } from '../values.ts';
-import type { Rule, Rules } from './index.ts';
 import { setAttribute, setInput } from './write.ts';
 
 /** A run of channels where the step is 1; its ends are written anew. Other slices keep their axis. */
