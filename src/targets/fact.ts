@@ -36,7 +36,7 @@ export interface Condition<Value> extends Fact<Value> {
   unmet(reading: Reading): string | undefined;
 }
 
-const SOURCES = 'https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core';
+const SOURCES = 'https://github.com/microsoft/onnxruntime/blob/main/onnxruntime';
 
 /** A file of ONNX Runtime's sources. */
 export function ort(path: string): string {

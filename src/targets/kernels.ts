@@ -5,14 +5,14 @@ import { type Fact, MEASURED, ort } from './fact.ts';
 
 export const gatheredTypes: Fact<readonly DType[]> = {
   says: 'Types of which Gather makes weights again, seen exact.',
-  ...{ source: ort('providers/cpu/tensor/gather.cc'), version: `1.17 to ${MEASURED}` },
+  ...{ source: ort('core/providers/cpu/tensor/gather.cc'), version: `1.17 to ${MEASURED}` },
   value: ['float32', 'float16', 'bfloat16', 'float64', 'int8', 'uint8'],
 };
 
 export const sparseTypes: Fact<readonly DType[]> = {
   says: 'Types of which sparse initializers load.',
   ...{
-    source: ort('framework/tensorprotoutils.cc'),
+    source: ort('core/framework/tensorprotoutils.cc'),
     version: MEASURED,
     value: ['float32', 'float16', 'int8', 'uint8'],
   },
@@ -20,7 +20,7 @@ export const sparseTypes: Fact<readonly DType[]> = {
 
 export const hardSigmoidTypes: Fact<readonly DType[]> = {
   says: 'Types of HardSigmoid that run, as it is or by way of float32.',
-  ...{ source: ort('providers/cpu/activation/activations.cc'), version: MEASURED, value: ['float32', 'float16'] },
+  ...{ source: ort('core/providers/cpu/activation/activations.cc'), version: MEASURED, value: ['float32', 'float16'] },
 };
 
 /** What `com.microsoft.DynamicQuantizeLSTM` takes. */
@@ -40,7 +40,7 @@ export const dynamicLstm: Fact<LstmKernel> = {
 
 export const nearestResize: Fact<{ readonly enlarging: 'floor'; readonly shrinking: 'ceil' }> = {
   says: 'Resize of opset 10, which does not say how "nearest" rounds, takes the pixel before where it enlarges and the one after where it shrinks.',
-  ...{ source: ort('providers/cpu/tensor/upsample.h'), version: MEASURED },
+  ...{ source: ort('core/providers/cpu/tensor/upsample.h'), version: MEASURED },
   value: { enlarging: 'floor', shrinking: 'ceil' },
 };
 

@@ -4,7 +4,7 @@ import { type Condition, type Fact, MEASURED, madeBy, ort } from './fact.ts';
 
 /** Conditions under which ONNX Runtime's CPU reads stored weights with an integer kernel. */
 
-const SELECTORS = ort('optimizer/qdq_transformer/selectors_actions/qdq_selectors.cc');
+const SELECTORS = ort('core/optimizer/qdq_transformer/selectors_actions/qdq_selectors.cc');
 
 export const wholeTable: Condition<'Gather, DequantizeLinear'> = {
   says: 'A DequantizeLinear before a Gather makes the whole table real at every run; behind it, only the rows that are read.',
@@ -31,7 +31,7 @@ export const convOutput: Condition<'QuantizeLinear'> = {
 
 export const convOperators: Condition<readonly string[]> = {
   says: 'Of the convolutions only Conv has an integer kernel.',
-  ...{ source: ort('providers/cpu/quantization/qlinearconv.cc'), version: MEASURED, of: 'conv', value: ['Conv'] },
+  ...{ source: ort('core/providers/cpu/quantization/qlinearconv.cc'), version: MEASURED, of: 'conv', value: ['Conv'] },
   unmet: ({ node }) =>
     convOperators.value.some((op) => isOp(node, op)) ? undefined : `${node.opType} has no integer kernel`,
 };
@@ -77,7 +77,7 @@ export const ownWeight: Condition<boolean> = {
 };
 
 export const gemmAttributes: Condition<{ readonly transA: number; readonly alpha: number; readonly beta: number }> = {
-  says: 'A Gemm that turns its activation or scales anything is not fused.',
+  says: 'A Gemm that turns its activation, or scales anything, is not fused.',
   ...{ source: SELECTORS, version: MEASURED, of: 'product', value: { transA: 0, alpha: 1, beta: 1 } },
   unmet({ node }) {
     if (!isOp(node, 'Gemm')) return undefined;
@@ -90,7 +90,7 @@ export const gemmAttributes: Condition<{ readonly transA: number; readonly alpha
 };
 
 export const gemmActivations: Condition<{ readonly transB: number }> = {
-  says: 'A Gemm with float activations is fused only without transB, and not everywhere.',
+  says: 'A Gemm with float activations is fused only without transB.',
   ...{ source: SELECTORS, version: MEASURED, of: 'product', value: { transB: 0 } },
   unmet({ node, quantized }) {
     if (!isOp(node, 'Gemm') || quantized) return undefined;
@@ -124,7 +124,7 @@ export const clipBehind: Condition<readonly string[]> = {
 
 export const addBehind: Condition<'Add'> = {
   says: 'MatMul and Add of rank 2 become a float Gemm before integers are looked for.',
-  ...{ source: ort('optimizer/matmul_add_fusion.cc'), version: MEASURED, of: 'product', value: 'Add' },
+  ...{ source: ort('core/optimizer/matmul_add_fusion.cc'), version: MEASURED, of: 'product', value: 'Add' },
   unmet({ graph, node, made }) {
     const [only, ...more] = readersOf(graph, node);
     if (!isOp(node, 'MatMul') || only === undefined || more.length > 0 || !isOp(only, addBehind.value))
@@ -134,18 +134,18 @@ export const addBehind: Condition<'Add'> = {
 };
 
 export const capturedWeights: Fact<boolean> = {
-  says: 'With float activations, no weight is fused that a node in a body takes from a graph around it.',
+  says: 'With float activations, a model does not load where a node in a body takes its weight from a graph around it.',
   ...{ source: SELECTORS, version: MEASURED, value: false },
 };
 
 export const batchedWeights: Fact<boolean> = {
   says: 'There is no kernel for a batch of matrices of integers with float activations.',
-  ...{ source: ort('../contrib_ops/cpu/quantization/matmul_nbits.cc'), version: MEASURED, value: false },
+  ...{ source: ort('contrib_ops/cpu/quantization/matmul_nbits.cc'), version: MEASURED, value: false },
 };
 
 export const batchedZeroPoints: Fact<boolean> = {
-  says: 'Zero points for each column are taken for one matrix, and not for a batch of them.',
-  ...{ source: ort('providers/cpu/quantization/matmul_integer_base.h'), version: MEASURED, value: false },
+  says: 'Zero points for each column are taken for one matrix; with a batch of them the model fails when it runs.',
+  ...{ source: ort('contrib_ops/cpu/quantization/dynamic_quantize_matmul.cc'), version: MEASURED, value: false },
 };
 
 function axisOf(dequantize: Node): number {
