@@ -1,40 +1,4 @@
-/**
- * The Cholesky factor of a symmetric positive definite matrix, in its place: `A = L·Lᵀ`, L in the lower triangle.
- * @param matrix - `n × n`, row-major; only the lower triangle is read
- * @returns whether it is positive definite; where not, the matrix is of no use
- */
-export function cholesky(matrix: Float64Array, n: number): boolean {
-  for (let column = 0; column < n; column++) {
-    const top = column * n;
-    let pivot = matrix[top + column] as number;
-    for (let k = 0; k < column; k++) pivot -= (matrix[top + k] as number) ** 2;
-    if (!(pivot > 0) || !Number.isFinite(pivot)) return false;
-    const root = Math.sqrt(pivot);
-    matrix[top + column] = root;
-    for (let row = column + 1; row < n; row++) {
-      const start = row * n;
-      let sum = matrix[start + column] as number;
-      for (let k = 0; k < column; k++) sum -= (matrix[start + k] as number) * (matrix[top + k] as number);
-      matrix[start + column] = sum / root;
-    }
-  }
-  return true;
-}
-
-/** Solves `L·Lᵀ·x = b` in the place of `b`, `L` as {@link cholesky} left it. */
-export function solveCholesky(factor: Float64Array, n: number, b: Float64Array): void {
-  for (let row = 0; row < n; row++) {
-    let sum = b[row] as number;
-    for (let k = 0; k < row; k++) sum -= (factor[row * n + k] as number) * (b[k] as number);
-    b[row] = sum / (factor[row * n + row] as number);
-  }
-  for (let row = n - 1; row >= 0; row--) {
-    const value = (b[row] as number) / (factor[row * n + row] as number);
-    b[row] = value;
-    // Column by column, so that the factor is read along its rows.
-    for (let k = 0; k < row; k++) b[k] = (b[k] as number) - (factor[row * n + k] as number) * value;
-  }
-}
+import { cholesky, solveCholesky } from './importance/cholesky.ts';
 
 /** A linear layer before some of its inputs go: `y = W·x + b`, `W` of `outputs × inputs`, row-major. */
 export interface Linear {

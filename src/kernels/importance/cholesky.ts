@@ -21,15 +21,19 @@ export function inverseFactor(a: Float64Array, n: number): boolean {
   return true;
 }
 
-/** `L` with `A = LLᵀ` in the lower triangle of `a`; what is above it is left. False where a pivot is not positive. */
-function cholesky(a: Float64Array, n: number): boolean {
+/**
+ * The Cholesky factor of a symmetric positive definite matrix, in its place: `A = LLᵀ`.
+ * @param a - `[n, n]`, row-major; `L` is left in its lower triangle, which alone is read
+ * @returns whether the matrix is positive definite; if not, `a` is spoilt
+ */
+export function cholesky(a: Float64Array, n: number): boolean {
   for (let start = 0; start < n; start += BAND) {
     const end = Math.min(start + BAND, n);
     for (let j = 0; j < end; j++) {
       const from = Math.max(j, start);
       if (from === j) {
         const at = j * n;
-        const pivot = (a[at + j] as number) - dot(a, at, at, j);
+        const pivot = less(a, at + j, at, at, j);
         if (!(pivot > 0) || pivot === Number.POSITIVE_INFINITY) return false;
         a[at + j] = Math.sqrt(pivot);
       }
@@ -39,6 +43,21 @@ function cholesky(a: Float64Array, n: number): boolean {
   return true;
 }
 
+/** Solves `L·Lᵀ·x = b` in the place of `b`, `L` as {@link cholesky} left it. */
+export function solveCholesky(factor: Float64Array, n: number, b: Float64Array): void {
+  for (let row = 0; row < n; row++) {
+    let sum = b[row] as number;
+    for (let k = 0; k < row; k++) sum -= (factor[row * n + k] as number) * (b[k] as number);
+    b[row] = sum / (factor[row * n + row] as number);
+  }
+  for (let row = n - 1; row >= 0; row--) {
+    const value = (b[row] as number) / (factor[row * n + row] as number);
+    b[row] = value;
+    // Column by column, so that the factor is read along its rows.
+    for (let k = 0; k < row; k++) b[k] = (b[k] as number) - (factor[row * n + k] as number) * value;
+  }
+}
+
 /** `L[i][j]` for the rows `from … end`, four at a time. */
 function column(a: Float64Array, n: number, j: number, from: number, end: number): void {
   const row = j * n;
@@ -46,29 +65,33 @@ function column(a: Float64Array, n: number, j: number, from: number, end: number
   let i = from;
   for (; i + 3 < end; i += 4) {
     const [p, q, r, s] = [i * n, (i + 1) * n, (i + 2) * n, (i + 3) * n];
-    let [w, x, y, z] = [0, 0, 0, 0];
+    let w = a[p + j] as number;
+    let x = a[q + j] as number;
+    let y = a[r + j] as number;
+    let z = a[s + j] as number;
     for (let k = 0; k < j; k++) {
       const other = a[row + k] as number;
-      w += (a[p + k] as number) * other;
-      x += (a[q + k] as number) * other;
-      y += (a[r + k] as number) * other;
-      z += (a[s + k] as number) * other;
+      w -= (a[p + k] as number) * other;
+      x -= (a[q + k] as number) * other;
+      y -= (a[r + k] as number) * other;
+      z -= (a[s + k] as number) * other;
     }
-    a[p + j] = ((a[p + j] as number) - w) / diagonal;
-    a[q + j] = ((a[q + j] as number) - x) / diagonal;
-    a[r + j] = ((a[r + j] as number) - y) / diagonal;
-    a[s + j] = ((a[s + j] as number) - z) / diagonal;
+    a[p + j] = w / diagonal;
+    a[q + j] = x / diagonal;
+    a[r + j] = y / diagonal;
+    a[s + j] = z / diagonal;
   }
   for (; i < end; i++) {
     const at = i * n;
-    a[at + j] = ((a[at + j] as number) - dot(a, at, row, j)) / diagonal;
+    a[at + j] = less(a, at + j, at, row, j) / diagonal;
   }
 }
 
-function dot(a: Float64Array, left: number, right: number, count: number): number {
-  let sum = 0;
-  for (let k = 0; k < count; k++) sum += (a[left + k] as number) * (a[right + k] as number);
-  return sum;
+/** An element less the product of two rows, term after term. */
+function less(a: Float64Array, at: number, left: number, right: number, count: number): number {
+  let value = a[at] as number;
+  for (let k = 0; k < count; k++) value -= (a[left + k] as number) * (a[right + k] as number);
+  return value;
 }
 
 /** `L⁻¹` in place of `L`, and zeros above the diagonal. */
