@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { bytesSource, type Source } from '../../bytes/source.ts';
 import { CompressError, ioError } from '../../errors.ts';
+import { sharesDescriptors } from '../threads/descriptors.ts';
 import { handleSource } from './handle.ts';
 import { announce, type Taken } from './handover.ts';
 import { blockingPipe } from './pipe.ts';
@@ -87,7 +88,7 @@ export async function stdinSource(stdin: () => AsyncIterable<Uint8Array>, check?
     }
   }
   // Threads run the built package, tests the sources; Windows has pipes of another kind.
-  const threads = !import.meta.url.endsWith('.ts') && process.platform !== 'win32';
+  const threads = !import.meta.url.endsWith('.ts') && process.platform !== 'win32' && sharesDescriptors();
   if (threads && (found.isFIFO() || found.isSocket())) return spoolPipe(0, { check });
   return spool(stdin(), '<stdin>', check);
 }

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Tinypool } from 'tinypool';
 import { CompressError } from '../../errors.ts';
+import { sharesDescriptors } from './descriptors.ts';
 import type { OrderedTask } from './ordered.ts';
 import type { Outcome } from './transfer.ts';
 import type { Task } from './worker.ts';
@@ -14,7 +15,7 @@ let count: number | undefined;
 export function threadCount(): number {
   // Threads run the built package; tests run the sources.
   if (import.meta.url.endsWith('.ts')) return 1;
-  count ??= Math.min(availableParallelism(), MOST_THREADS);
+  count ??= sharesDescriptors() ? Math.min(availableParallelism(), MOST_THREADS) : 1;
   return count;
 }
 
