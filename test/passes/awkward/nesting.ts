@@ -134,7 +134,7 @@ export const NESTING: readonly Case[] = [
         ],
       },
     ),
-    changed: ['call_h/k', 'call_y/k'],
+    changed: ['k'],
     hasNot: ['F'],
   },
   {
