@@ -12,6 +12,12 @@ export const MASK_IR = 8;
 /** Domain of the functions that make a weight of its mask and its values. */
 const DOMAIN = 'compress';
 
+/**
+ * Bytes that a mask or a sparse tensor of a file may claim to stand for: few can claim any number. As many as a runtime
+ * computes when it loads a model (`foldedBytes` in src/targets), or what is written could not be read.
+ */
+export const MAX_FOLDED: number = 2 ** 30;
+
 /** `TensorProto.DataType` of int32. */
 const INT32 = 6;
 

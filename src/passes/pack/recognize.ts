@@ -5,9 +5,8 @@ import type { Model } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { toIntegers } from '../../kernels/views.ts';
-import { foldedBytes } from '../../targets/rewrites.ts';
 import { countMask, sizeOf } from './elements.ts';
-import { unpackVariant } from './form.ts';
+import { MAX_FOLDED, unpackVariant } from './form.ts';
 
 /** A weight that a call of our function makes. */
 export interface PackedWeight {
@@ -87,7 +86,7 @@ async function misfit(
   if (dims.some((dim) => !(dim > 0)) || Math.ceil(elements / 8) !== mask.dims[0] || (!cuts && elements % 8 !== 0)) {
     return `its dims are [${dims}], its mask has ${mask.dims[0]} bytes`;
   }
-  if (elements * Math.max(size, 4) > foldedBytes.value) return `it has ${elements} elements`;
+  if (elements * Math.max(size, 4) > MAX_FOLDED) return `it has ${elements} elements`;
   const kept = await countMask(mask, elements);
   if (kept === undefined) return 'its mask has bits behind the last element';
   const given = (values.dims[0] ?? 0) - 1;

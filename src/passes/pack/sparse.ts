@@ -1,7 +1,7 @@
 import { elementCount } from '../../ir/dtype.ts';
 import type { SparseTensor, Tensor } from '../../ir/tensor.ts';
-import { foldedBytes } from '../../targets/rewrites.ts';
 import { type Counted, positionsOf, sizeOf, valuesOf } from './elements.ts';
+import { MAX_FOLDED } from './form.ts';
 import { pieces, piecewise, Reading } from './stream.ts';
 
 /** A weight as its values that are not zero and their positions. */
@@ -32,8 +32,7 @@ export async function expandSparse(sparse: SparseTensor): Promise<Tensor | strin
   if (values === undefined || indices === undefined || size === undefined) {
     return 'it has no indices, or elements we cannot place';
   }
-  // A sparse tensor of a few bytes can claim any shape: what would not be made when a model is loaded is not made here.
-  if (elementCount(dims) * size > foldedBytes.value) return `dense it would have ${elementCount(dims) * size} bytes`;
+  if (elementCount(dims) * size > MAX_FOLDED) return `dense it would have ${elementCount(dims) * size} bytes`;
   if (indices.dtype !== 'int64') return `its indices are ${indices.dtype}, not int64`;
   const flat = indices.dims.length === 1;
   if (indices.dims[0] !== stored || !(flat || (indices.dims.length === 2 && indices.dims[1] === dims.length))) {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { convert, type DType, equalize, fold, pack, print, prune, quantize, unpack } from '../../../src/index.node.ts';
-import { sharedBytes } from '../../../src/passes/pack/form.ts';
+import { MAX_FOLDED, sharedBytes } from '../../../src/passes/pack/form.ts';
+import { foldedBytes } from '../../../src/targets/rewrites.ts';
 import { buildModel, f32, type ModelSpec, value } from '../../support/build.ts';
 import { fixture } from '../../support/cli.ts';
 import { bytesOf, modelOf, pass, weightBytes } from '../../support/model.ts';
@@ -275,4 +276,8 @@ describe('other verbs see the weights', () => {
       expect(Buffer.compare(found.bytes, wanted.bytes)).toBe(0);
     });
   }
+});
+
+test('what is read back is what a runtime would have computed when it loaded the model', () => {
+  expect(MAX_FOLDED).toBe(foldedBytes.value);
 });
