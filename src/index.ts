@@ -31,6 +31,7 @@ export { Model } from './ir/model.ts';
 export { attribute, createNode, type Node } from './ir/node.ts';
 export { print } from './ir/print.ts';
 export { constant, derived, type SparseTensor, type Tensor } from './ir/tensor.ts';
+export { type Elements, type NdArray, view } from './ir/view.ts';
 export type { GroupPattern } from './kernels/groups.ts';
 export { OBSERVERS, type ObserverKind } from './kernels/observe/choose.ts';
 export type { Norm } from './kernels/sliceNorms.ts';

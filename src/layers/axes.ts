@@ -45,7 +45,7 @@ export interface WeightAxes {
  * @returns undefined for other operators and inputs, and where an attribute that matters refers to one of a call
  * @see https://onnx.ai/onnx/operators/
  */
-export function weightAxes({ node, index, transposed }: Taken, dims: readonly number[]): WeightAxes | undefined {
+export function weightAxes({ node, index, transposed }: Taken, dims: ArrayLike<unknown>): WeightAxes | undefined {
   const rank = dims.length;
   const plain = (out: number, input: number | undefined): WeightAxes => ({ out, in: input, groups: 1 });
   const number = (name: string, fallback: number): number | undefined =>
@@ -79,6 +79,17 @@ export function weightAxes({ node, index, transposed }: Taken, dims: readonly nu
     default:
       return undefined;
   }
+}
+
+/** The axes of a weight that is summed over: of no table. */
+export interface SummedAxes extends WeightAxes {
+  readonly in: number;
+}
+
+/** As {@link weightAxes}, for operators that sum over their weight. */
+export function summedAxes(taken: Taken, dims: ArrayLike<unknown>): SummedAxes | undefined {
+  const axes = weightAxes(taken, dims);
+  return axes?.in === undefined ? undefined : { ...axes, in: axes.in };
 }
 
 /** Whether a matrix is held as `[out, in]`, as `torch.nn.Linear` has it; false for `[in, out]`. */

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { inspect, prune, quantize } from '../../src/index.node.ts';
 import { elementCount } from '../../src/ir/dtype.ts';
-import { f32, type ModelSpec, type NodeSpec } from '../support/build.ts';
+import { f32, i64, type ModelSpec, type NodeSpec } from '../support/build.ts';
 import { modelOf, pass, weightFloats } from '../support/model.ts';
 import { randomFloats } from '../support/random.ts';
 
@@ -13,7 +13,14 @@ interface Form {
   readonly y: readonly number[];
   readonly nodes: readonly NodeSpec[];
   readonly out: number;
-  readonly in: number;
+  /** Absent where it is no axis of slices: nothing is summed over a table, and `prune` leaves recurrent weights alone. */
+  readonly in?: number;
+  /** As `in`: prune takes no slices of it along this axis. */
+  readonly whole?: false;
+  /** How many output channels it has; 20 where absent. */
+  readonly scales?: number;
+  /** Initializers beside the weight. */
+  readonly more?: ModelSpec['initializers'];
   /** Quantize has no form for it. */
   readonly stays?: boolean;
 }
@@ -64,13 +71,34 @@ const FORMS: readonly Form[] = [
     ...{ name: 'ConvTranspose', dims: [12, 20, 3, 3], x: [1, 12, 8, 8], y: [1, 20, 10, 10], out: 1, in: 0 },
     nodes: [node('ConvTranspose', ['x', 'w'])],
   },
+  {
+    ...{ name: 'Conv of 2 groups', dims: [20, 6, 3, 3], x: [1, 12, 8, 8], y: [1, 20, 6, 6], out: 0 },
+    nodes: [node('Conv', ['x', 'w'], { group: 2 })],
+  },
+  {
+    ...{ name: 'Gather', dims: [60, 20], x: [1, 20], y: [2, 20], out: 1, whole: false },
+    nodes: [
+      { op: 'Gather', in: ['w', 'rows'], out: ['rows_of_w'] },
+      { op: 'Add', in: ['rows_of_w', 'x'], out: ['y'] },
+    ],
+    more: { rows: i64([2], [1, 2]) },
+  },
+  ...(['LSTM', 'GRU', 'RNN'] as const).map((op): Form => {
+    const gates = { LSTM: 4, GRU: 3, RNN: 1 }[op];
+    const dims = [1, gates * 5, 12];
+    const rest = { r: f32([1, gates * 5, 5], randomFloats([1, gates * 5, 5], 2)) };
+    return {
+      ...{ name: op, dims, x: [3, 2, 12], y: [3, 1, 2, 5], out: 1, whole: false, scales: gates * 5, more: rest },
+      nodes: [node(op, ['x', 'w', 'r'], { hidden_size: 5 })],
+    };
+  }),
 ];
 
-const specOf = ({ dims, x, y, nodes }: Form): ModelSpec => ({
+const specOf = ({ dims, x, y, nodes, more }: Form): ModelSpec => ({
   opset: 17,
   inputs: { x: f32(x) },
   outputs: { y: f32(y) },
-  initializers: { w: f32(dims, randomFloats(dims)) },
+  initializers: { w: f32(dims, randomFloats(dims)), ...more },
   nodes,
 });
 
@@ -87,6 +115,19 @@ function zeroedAxes(data: Float32Array, dims: readonly number[]): number[] {
   });
 }
 
+test('an Einsum that is a product has the axes of its MatMul', async () => {
+  const spec: ModelSpec = {
+    opset: 17,
+    inputs: { x: f32([3, 12]) },
+    outputs: { y: f32([3, 20]) },
+    initializers: { w: f32([20, 12], randomFloats([20, 12])) },
+    nodes: [{ ...node('Einsum', ['x', 'w']), attributes: { equation: 'bi,oi->bo' } }],
+  };
+  const { model } = await pass(spec, quantize({ weightsOnly: true, minElements: 1 }));
+  const scales = [...model.graph.initializers.values()].filter((one) => one.name.includes('_scale'));
+  expect(scales.map(({ dims }) => elementCount(dims))).toEqual([20]);
+});
+
 describe.each(FORMS)('$name', (form) => {
   test('inspect', async () => {
     const { measured } = await inspect(await modelOf(specOf(form)), { weights: true });
@@ -95,7 +136,8 @@ describe.each(FORMS)('$name', (form) => {
 
   test.each(['out', 'in'] as const)('prune along %s', async (axis) => {
     const { model } = await pass(specOf(form), prune({ method: 'l2', amount: 1, axis }));
-    expect(zeroedAxes(await weightFloats(model, 'w'), form.dims)).toEqual([form[axis]]);
+    const found = form.whole === false ? undefined : form[axis];
+    expect(zeroedAxes(await weightFloats(model, 'w'), form.dims)).toEqual(found === undefined ? [] : [found]);
   });
 
   test('quantize', async () => {
@@ -104,6 +146,6 @@ describe.each(FORMS)('$name', (form) => {
     const { model } = await quantized;
     const scales = [...model.graph.initializers.values()].filter((one) => one.name.startsWith('w_scale'));
     // A scale for each output channel, whatever axis the stored integers have them on.
-    expect(scales.map(({ dims }) => elementCount(dims))).toEqual([20]);
+    expect(scales.map(({ dims }) => elementCount(dims))).toEqual([form.scales ?? 20]);
   });
 });

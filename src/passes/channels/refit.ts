@@ -1,12 +1,14 @@
 import { batches, sumBytes } from '../../activations/batches.ts';
 import { channelAxis, type Moments, type MomentsRequest, type Vectors } from '../../activations/requests.ts';
 import { elementCount, isFloat } from '../../ir/dtype.ts';
-import { floatAttribute, intAttribute, isOp, type Node } from '../../ir/node.ts';
+import { isOp, type Node } from '../../ir/node.ts';
 import { constant, type Tensor } from '../../ir/tensor.ts';
 import { type Refitted, refit } from '../../kernels/leastSquares.ts';
 import { fromFloat32 } from '../../kernels/rounded.ts';
 import { toFloat32 } from '../../kernels/views.ts';
+import { gemmParts } from '../../layers/gemm.ts';
 import { heldName } from '../../layers/held.ts';
+import { biasSlot, matrixView } from '../../layers/layer.ts';
 import { fewVectors, type Met } from '../few.ts';
 import type { Analysis, Product, Weight } from './analysis.ts';
 import type { ChannelActivations } from './options.ts';
@@ -115,7 +117,7 @@ function layerOf(analysis: Analysis, product: Product): Layer | undefined {
   const weight = analysis.weights.get(product.weight);
   if (weight === undefined || reads === undefined || analysis.graph.uses(weight.name).length !== 1) return undefined;
   const { dims, dtype } = weight.held.tensor;
-  const matrix = (isOp(node, 'Gemm') && intAttribute(node, 'transA', 0) === 0) || isOp(node, 'MatMul');
+  const matrix = (isOp(node, 'Gemm') && !gemmParts(node).transA) || isOp(node, 'MatMul');
   const conv = isOp(node, 'Conv') && reads.kind === 'patches';
   if (!isFloat(dtype) || !(conv || (matrix && dims.length === 2 && channelAxis(reads) !== -2))) return undefined;
   const [outputs, inputs] = [dims[outputAxis] as number, dims[inputAxis] as number];
@@ -136,29 +138,22 @@ function biasOf(analysis: Analysis, node: Node, outputs: number): BiasPlace {
       ? { kind: 'held', weight }
       : { kind: 'none' };
   };
-  if (isOp(node, 'MatMul')) {
-    const [use, more] = graph.uses(node.outputs[0] ?? '');
-    const add = more === undefined ? use?.node : undefined;
-    return add !== undefined && isOp(add, 'Add')
-      ? usable(add.inputs[use?.index === 0 ? 1 : 0] ?? '')
-      : { kind: 'none' };
-  }
-  if (floatAttribute(node, 'alpha', 1) !== 1 || floatAttribute(node, 'beta', 1) !== 1) return { kind: 'none' };
-  const [, , name = ''] = node.inputs;
-  return name === '' ? { kind: 'new', node } : usable(name);
+  const slot = biasSlot(graph, node);
+  const { alpha, beta } = gemmParts(node);
+  if (slot === undefined || alpha !== 1 || beta !== 1) return { kind: 'none' };
+  return slot.name === '' ? { kind: 'new', node } : usable(slot.name);
 }
 
 /** The weight as `outputs × (inputs · taps)`, the layer's own outputs that are left alone. */
 async function fitted(layer: Layer, left: Left, moments: Moments): Promise<Refitted | undefined> {
-  const { product, weight, inputs, taps } = layer;
+  const { product, weight, taps, columns: size } = layer;
   const { tensor } = weight.held;
   if (!isFloat(tensor.dtype)) return undefined;
-  const data = toFloat32(await tensor.load(), tensor.dtype);
+  const data = matrixView(toFloat32(await tensor.load(), tensor.dtype), tensor.dims, axesOf(product));
   const rows = keptOutputs(layer, left);
-  const size = inputs * taps;
   const matrix = new Float32Array(rows.length * size);
   rows.forEach((output, row) => {
-    for (let at = 0; at < size; at++) matrix[row * size + at] = data[placeOf(layer, output, at)] as number;
+    for (let at = 0; at < size; at++) matrix[row * size + at] = data.get(output, Math.floor(at / taps), at % taps);
   });
   const kept = product.inputs === undefined ? [] : left.kept(product.inputs);
   const columns = kept.flatMap((input) => Array.from({ length: taps }, (_, tap) => input * taps + tap));
@@ -168,10 +163,8 @@ async function fitted(layer: Layer, left: Left, moments: Moments): Promise<Refit
   });
 }
 
-/** Where element `at` of the row of an output lies in the tensor. */
-function placeOf({ product, outputs, inputs, taps }: Layer, output: number, at: number): number {
-  if (product.outputAxis === 0) return output * inputs * taps + at;
-  return Math.floor(at / taps) * outputs * taps + output * taps + (at % taps);
+function axesOf({ outputAxis, inputAxis }: Product): { readonly out: number; readonly in: number } {
+  return { out: outputAxis, in: inputAxis };
 }
 
 function keptOutputs({ product, outputs }: Layer, left: Left): readonly number[] {
@@ -184,12 +177,11 @@ function weightTensor(layer: Layer, left: Left, rows: Float32Array): Tensor {
   const { name, dtype, dims, extra } = sliced(layer.weight, left);
   if (!isFloat(dtype)) throw new RangeError(`${name} is ${dtype}`);
   const data = new Float32Array(rows.length);
-  if (layer.product.outputAxis === 0) data.set(rows);
-  else {
-    const outputs = keptOutputs(layer, left).length;
-    const width = rows.length / outputs;
-    for (let row = 0; row < outputs; row++) {
-      for (let at = 0; at < width; at++) data[at * outputs + row] = rows[row * width + at] as number;
+  const view = matrixView(data, dims, axesOf(layer.product));
+  const [outputs = 0, inputs = 0, taps = 0] = view.shape;
+  for (let output = 0, at = 0; output < outputs; output++) {
+    for (let input = 0; input < inputs; input++) {
+      for (let tap = 0; tap < taps; tap++, at++) view.set(output, input, tap, rows[at] as number);
     }
   }
   return { ...constant(name, dtype, dims, fromFloat32(data, dtype)), ...(extra === undefined ? {} : { extra }) };

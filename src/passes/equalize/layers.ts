@@ -1,6 +1,7 @@
 import type { Graph, Held } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
+import { biasSlot } from '../../layers/layer.ts';
 import { weightOf } from '../../layers/select.ts';
 import { channelsBehind, geometryOf, MAX_PATH, type WeightGeometry } from '../quantize/geometry.ts';
 
@@ -79,7 +80,7 @@ function layerOf(model: Model, node: Node): Layer | undefined {
   if (geometry === undefined || dtype !== 'float32' || held.graph !== graph || held.node !== undefined)
     return undefined;
   if (model.trainingNames.has(name) || graph.uses(name).length !== 1 || graph.isOverridable(name)) return undefined;
-  const bias = node.inputs[2] ?? '';
+  const bias = biasSlot(graph, node)?.name ?? '';
   const found = bias === '' ? undefined : graph.held(bias);
   if (bias !== '') {
     const fits = found?.tensor.dtype === 'float32' && found.graph === graph && found.node === undefined;

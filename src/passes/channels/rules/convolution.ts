@@ -1,6 +1,7 @@
 import type { Vectors } from '../../../activations/requests.ts';
-import { intAttribute, intsAttribute, type Node, stringAttribute } from '../../../ir/node.ts';
+import { intsAttribute, type Node, stringAttribute } from '../../../ir/node.ts';
 import type { PatchGeometry } from '../../../kernels/importance/patches.ts';
+import { type SummedAxes, summedAxes } from '../../../layers/axes.ts';
 import type { Analysis, Factor, Rule, Rules } from '../analysis.ts';
 import { type Dim, known, sizeOf } from '../dims.ts';
 import type { Axis } from '../space.ts';
@@ -14,14 +15,15 @@ import { setInt } from './write.ts';
 const conv: Rule = (node, a) => {
   const found = weightOf(node, a);
   if (found === undefined) return;
-  const { x, weight, groups } = found;
-  const [outputs, own] = [sizeOf(weight.dims[0]), sizeOf(weight.dims[1])];
+  const { x, weight, axes } = found;
+  const { groups } = axes;
+  const [outputs, own] = [sizeOf(weight.dims[axes.out]), sizeOf(weight.dims[axes.in])];
   if (outputs === undefined || own === undefined || outputs % groups !== 0 || !fits(x, own * groups)) {
     a.giveUp(node, 'has a weight that does not fit its input');
     return;
   }
   const input = x?.axes[1];
-  const [filters, ownAxis] = weight.axes;
+  const [filters, ownAxis] = [weight.axes[axes.out], weight.axes[axes.in]];
   const windows = windowsOf(node, weight);
   if (groups === 1) a.space.couple(input, ownAxis, inputPin(a, node));
   else groupwise(a, node, groups, { input, first: filters, second: ownAxis });
@@ -30,7 +32,7 @@ const conv: Rule = (node, a) => {
   const dims = [x?.dims[0] ?? a.openDim(), known(outputs), ...spatial];
   a.put(node, { dims, axes: [x?.axes[0], filters, ...spatial.map(() => undefined)] });
   a.products.push({
-    ...{ node, weight: node.inputs[1] ?? '', outputs: filters, outputAxis: 0, inputAxis: 1 },
+    ...{ node, weight: node.inputs[1] ?? '', outputs: filters, outputAxis: axes.out, inputAxis: axes.in },
     inputs: groups === 1 ? ownAxis : undefined,
     reads: groups === 1 ? vectorsOf(node, windows) : undefined,
     factors: factorsOf(dims, filters, weight, { dim: known(own), axis: groups === 1 ? ownAxis : undefined }),
@@ -41,14 +43,15 @@ const conv: Rule = (node, a) => {
 const convTranspose: Rule = (node, a) => {
   const found = weightOf(node, a);
   if (found === undefined) return;
-  const { x, weight, groups } = found;
-  const [inputs, own] = [sizeOf(weight.dims[0]), sizeOf(weight.dims[1])];
+  const { x, weight, axes } = found;
+  const { groups } = axes;
+  const [inputs, own] = [sizeOf(weight.dims[axes.in]), sizeOf(weight.dims[axes.out])];
   if (inputs === undefined || own === undefined || inputs % groups !== 0 || !fits(x, inputs)) {
     a.giveUp(node, 'has a weight that does not fit its input');
     return;
   }
   const input = x?.axes[1];
-  const [first, second] = weight.axes;
+  const [first, second] = [weight.axes[axes.in], weight.axes[axes.out]];
   a.space.couple(input, first, inputPin(a, node));
   let outputs = second;
   if (groups > 1) {
@@ -63,7 +66,8 @@ const convTranspose: Rule = (node, a) => {
   a.put(node, { dims, axes: [x?.axes[0], outputs, ...spatial.map(() => undefined)] });
   const read = [x?.dims[0] ?? dims[0], known(inputs), ...(x?.dims.slice(2) ?? spatial.map(() => a.openDim()))] as Dim[];
   a.products.push({
-    ...{ node, weight: node.inputs[1] ?? '', outputs: groups === 1 ? second : undefined, outputAxis: 1, inputAxis: 0 },
+    ...{ node, weight: node.inputs[1] ?? '', outputAxis: axes.out, inputAxis: axes.in },
+    outputs: groups === 1 ? second : undefined,
     inputs: first,
     reads: vectorsOf(node, undefined),
     factors: factorsOf(read, first, weight, { dim: known(own), axis: groups === 1 ? second : undefined }),
@@ -72,19 +76,25 @@ const convTranspose: Rule = (node, a) => {
 
 export const convolution: Rules = { Conv: conv, ConvTranspose: convTranspose };
 
-function weightOf(node: Node, a: Analysis): { x: Value | undefined; weight: Value; groups: number } | undefined {
+function weightOf(node: Node, a: Analysis): { x: Value | undefined; weight: Value; axes: SummedAxes } | undefined {
   const weight = a.value(node.inputs[1]);
   const x = a.value(node.inputs[0]);
-  const groups = intAttribute(node, 'group', 1);
+  const axes = summedAxes({ node, index: 1, transposed: false }, weight?.dims ?? []);
   const rank = weight?.dims.length ?? 0;
-  if (weight === undefined || rank < 3 || groups < 1 || (x !== undefined && x.dims.length !== rank)) {
+  if (
+    weight === undefined ||
+    rank < 3 ||
+    axes === undefined ||
+    axes.groups < 1 ||
+    (x !== undefined && x.dims.length !== rank)
+  ) {
     a.giveUp(node, 'has a weight that is computed, or one of another rank than its input');
     return undefined;
   }
   // The taps of the kernel, and the places of the image: channels of another layer may lie along these.
   const pin = a.because(node, 'slides over them, so that each has its neighbours');
   for (const axis of [...weight.axes.slice(2), ...(x?.axes.slice(2) ?? [])]) a.space.pin(axis, pin);
-  return { x, weight, groups };
+  return { x, weight, axes };
 }
 
 function fits(x: Value | undefined, channels: number): boolean {

@@ -1,4 +1,5 @@
 import { intAttribute, isOp, type Node } from '../../../ir/node.ts';
+import { type SummedAxes, summedAxes } from '../../../layers/axes.ts';
 import type { Analysis, Factor, Rule, Rules } from '../analysis.ts';
 import { type Dim, same, sizeOf } from '../dims.ts';
 import type { Axis, Pin } from '../space.ts';
@@ -12,13 +13,16 @@ const gemm: Rule = (node, a) => {
     a.giveUp(node, 'multiplies by a value whose shape is not known');
     return;
   }
-  const [tall, wide] = [intAttribute(node, 'transA', 0) === 1, intAttribute(node, 'transB', 0) === 1];
-  const [inner, outer] = wide ? [1, 0] : [0, 1];
-  const sums = x?.axes[tall ? 0 : 1];
-  a.space.couple(sums, b.axes[inner], innerPin(a, node));
-  const rows = x?.axes[tall ? 1 : 0];
+  const [left, right] = [axesOf(node, 0, b.dims), axesOf(node, 1, b.dims)];
+  if (left === undefined || right === undefined) {
+    a.giveUp(node, 'is transposed as a caller says');
+    return;
+  }
+  const { in: inner, out: outer } = right;
+  a.space.couple(x?.axes[left.in], b.axes[inner], innerPin(a, node));
+  const rows = x?.axes[left.out];
   const columns = b.axes[outer];
-  const dims = [x?.dims[tall ? 1 : 0] ?? a.openDim(), b.dims[outer] ?? a.openDim()];
+  const dims = [x?.dims[left.out] ?? a.openDim(), b.dims[outer] ?? a.openDim()];
   const c = node.inputs[2] ?? '';
   const bias = c === '' ? undefined : a.value(c);
   if (bias !== undefined) broadcast(a, node, [bias, { dims, axes: [rows, columns] }]);
@@ -29,7 +33,7 @@ const gemm: Rule = (node, a) => {
   a.products.push({
     ...{ node, weight: node.inputs[1] ?? '', outputs: columns, inputs: b.axes[inner] },
     ...{ outputAxis: outer, inputAxis: inner },
-    reads: { kind: 'matrix', value: node.inputs[0] ?? '', axis: tall ? 0 : 1 },
+    reads: { kind: 'matrix', value: node.inputs[0] ?? '', axis: left.in },
     factors: [{ dim: dims[0] as Dim, axis: rows }, ...matrixFactors(b, inner, outer)],
   });
 };
@@ -41,18 +45,18 @@ const matMul: Rule = (node, a) => {
     a.giveUp(node, 'multiplies by a value whose shape is not known, or by a vector');
     return;
   }
-  const [ml, mr] = [left.dims.length, right.dims.length];
-  a.space.couple(left.axes[ml - 1], right.axes[mr - 2], innerPin(a, node));
-  if (!same(left.dims[ml - 1] as Dim, right.dims[mr - 2] as Dim)) {
+  const [l, r] = [axesOf(node, 0, left.dims), axesOf(node, 1, right.dims)] as [SummedAxes, SummedAxes];
+  a.space.couple(left.axes[l.in], right.axes[r.in], innerPin(a, node));
+  if (!same(left.dims[l.in] as Dim, right.dims[r.in] as Dim)) {
     // One of the two is open: it is the other one at run time, and stays it only where both stay.
-    for (const axis of [left.axes[ml - 1], right.axes[mr - 2]]) a.space.pin(axis, innerPin(a, node));
+    for (const axis of [left.axes[l.in], right.axes[r.in]]) a.space.pin(axis, innerPin(a, node));
   }
   const batch = (value: Value): Pick<Value, 'dims' | 'axes'> => ({
     dims: value.dims.slice(0, -2),
     axes: value.axes.slice(0, -2),
   });
   const outer = broadcast(a, node, [batch(left), batch(right)]);
-  const [rows, columns] = [ml - 2, mr - 1];
+  const [rows, columns] = [l.out, r.out];
   a.put(node, {
     dims: [...outer.dims, left.dims[rows] as Dim, right.dims[columns] as Dim],
     axes: [...outer.axes, left.axes[rows], right.axes[columns]],
@@ -65,8 +69,7 @@ const matMul: Rule = (node, a) => {
   const weight = [0, 1].findIndex((index) => isWeight(a, node.inputs[index] ?? ''));
   const own = weight === 0 ? left : right;
   const other = weight === 0 ? right : left;
-  const rank = own.dims.length;
-  const [inputAxis, outputAxis] = weight === 0 ? [rank - 1, rank - 2] : [rank - 2, rank - 1];
+  const { in: inputAxis, out: outputAxis } = weight === 0 ? l : r;
   a.products.push({
     ...{ node, weight: weight < 0 ? '' : (node.inputs[weight] ?? ''), outputAxis, inputAxis },
     outputs: own.axes[outputAxis],
@@ -138,6 +141,11 @@ export const products: Rules = {
   ...{ Gemm: gemm, MatMul: matMul, Gather: gather },
   ...{ LSTM: recurrent, GRU: recurrent, RNN: recurrent },
 };
+
+/** The axes of an operand as its operator takes it; undefined where an attribute refers to one of a call. */
+function axesOf(node: Node, index: number, dims: readonly Dim[]): SummedAxes | undefined {
+  return summedAxes({ node, index, transposed: false }, dims);
+}
 
 function innerPin(a: Analysis, node: Node): Pin {
   return a.because(node, 'sums over them together with a value whose channels are not followed');

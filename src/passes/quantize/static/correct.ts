@@ -9,6 +9,7 @@ import { toFloat32 } from '../../../kernels/views.ts';
 import { weightAxes } from '../../../layers/axes.ts';
 import { gemmParts } from '../../../layers/gemm.ts';
 import { dropUnused, heldName } from '../../../layers/held.ts';
+import { biasSlot, matrixView } from '../../../layers/layer.ts';
 import type { WeightUse } from '../../../layers/select.ts';
 import { asItIs, encode, paramsOf } from '../../../schemes/encode.ts';
 import { unpacked } from '../../../schemes/packed.ts';
@@ -90,7 +91,7 @@ function layerOf(places: Places, use: WeightUse): Layer | undefined {
   if (!isConv && (transA || alpha !== 1 || beta !== 1)) return undefined;
   const x = node.inputs[0] ?? '';
   const layer = { use, key: places.keyOf(graph, x) ?? x, axis: weightAxes(use, dims)?.out ?? 0 };
-  const name = node.inputs[2] ?? '';
+  const name = biasSlot(graph, node)?.name ?? '';
   if (name === '') return { ...layer, bias: undefined };
   const bias = graph.held(name);
   if (bias?.tensor.dtype !== 'float32') return undefined;
@@ -117,20 +118,20 @@ async function meanShift(
   const names = { of: tensor.name, data: 'q', scale: 's', zeroPoint: 'z' };
   const { data } = await encode(asItIs(tensor), scheme, params, names);
   const rounded = unpacked(await data.load(), dtype);
-  const exact = toFloat32(await tensor.load(), 'float32');
-  const [rows = 0, columns = 0] = tensor.dims;
-  const filter = elementCount(tensor.dims.slice(2));
+  const axes = { out: axis, in: 1 - axis };
+  const before = matrixView(toFloat32(await tensor.load(), 'float32'), tensor.dims, axes);
+  const after = matrixView(rounded, tensor.dims, axes);
+  const [, inputs = 0, taps = 0] = before.shape;
   const shift = new Float64Array(channels);
-  for (let row = 0, at = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      const [channel, input] = axis === 0 ? [row, column] : [column, row];
-      const scale = params.scale[perTensor ? 0 : channel] as number;
-      const zeroPoint = params.zeroPoint[perTensor ? 0 : channel] as number;
+  for (let channel = 0; channel < channels; channel++) {
+    const scale = params.scale[perTensor ? 0 : channel] as number;
+    const zeroPoint = params.zeroPoint[perTensor ? 0 : channel] as number;
+    const group = Math.floor(channel / (channels / groups));
+    for (let input = 0; input < inputs; input++) {
       let error = 0;
-      for (const end = at + filter; at < end; at++) {
-        error += ((rounded[at] as number) - zeroPoint) * scale - (exact[at] as number);
+      for (let tap = 0; tap < taps; tap++) {
+        error += (after.get(channel, input, tap) - zeroPoint) * scale - before.get(channel, input, tap);
       }
-      const group = Math.floor(channel / (channels / groups));
       shift[channel] = (shift[channel] as number) + error * (means[group * own + input] as number);
     }
   }

@@ -1,0 +1,85 @@
+import ndarray from 'ndarray';
+import { CompressError } from '../errors.ts';
+import type { DType } from './dtype.ts';
+import type { Tensor } from './tensor.ts';
+
+/** Elements of a tensor as JavaScript has them: float16 and bfloat16 as their bits, bool as 0 and 1. */
+export type Elements =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
+
+/**
+ * Elements with dims and strides, as the package `ndarray` has them. `pick`, `hi`, `lo`, `step` and `transpose` give views of the
+ * same elements, without copying any.
+ * @see https://github.com/scijs/ndarray
+ */
+export interface NdArray<T extends Elements = Elements> {
+  readonly data: T;
+  readonly shape: number[];
+  /** Elements from one index of each axis to the next. */
+  readonly stride: number[];
+  /** Where the first element lies in `data`. */
+  readonly offset: number;
+  readonly size: number;
+  readonly dimension: number;
+  get(...index: number[]): T[number];
+  set(...indexAndValue: (number | bigint)[]): T[number];
+  /** Where an element lies in `data`. */
+  index(...index: number[]): number;
+  /** From these indices on. */
+  lo(...from: number[]): NdArray<T>;
+  /** So many of each axis, from the first on. */
+  hi(...count: number[]): NdArray<T>;
+  step(...by: number[]): NdArray<T>;
+  /** The axes in another order. */
+  transpose(...axes: number[]): NdArray<T>;
+  /** Without the axes of which an index is given; null keeps an axis. */
+  pick(...index: (number | null)[]): NdArray<T>;
+}
+
+/** What elements with strides are made of. */
+type Make = <T extends Elements>(
+  data: T,
+  shape: readonly number[],
+  stride?: readonly number[],
+  offset?: number,
+) => NdArray<T>;
+
+/** Elements with dims, and strides where they do not lie row by row. */
+export const strided: Make = ndarray as unknown as Make;
+
+/** How the bytes of a tensor are seen. A type of less than a byte is not among them. */
+const SEEN: Partial<Record<DType, new (buffer: ArrayBuffer) => Elements>> = {
+  ...{ float32: Float32Array, float64: Float64Array, float16: Uint16Array, bfloat16: Uint16Array },
+  ...{ int8: Int8Array, int16: Int16Array, int32: Int32Array, int64: BigInt64Array },
+  ...{ uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, uint64: BigUint64Array, bool: Uint8Array },
+};
+
+/**
+ * The elements of a tensor, row by row. They are a copy: who changes them changes no model.
+ *
+ * ```ts
+ * const weight = model.graph.initializers.get('conv1.weight');
+ * const filters = await view(weight);          // [32, 16, 3, 3]
+ * filters.pick(0, null, 1, 1).shape;            // [16]: the middle of the first filter, in each channel
+ * ```
+ *
+ * @throws CompressError `unsupported` for strings and types of less than a byte, and where the tensor cannot be read
+ */
+export async function view(tensor: Tensor): Promise<NdArray> {
+  const { name, dtype, dims } = tensor;
+  const made = SEEN[dtype];
+  if (made === undefined) {
+    throw new CompressError('unsupported', name, `is ${dtype}, whose elements no typed array holds`);
+  }
+  // A copy, where a typed array may begin.
+  return strided(new made((await tensor.load()).slice().buffer), dims);
+}
