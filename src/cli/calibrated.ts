@@ -157,7 +157,7 @@ async function randomFor(
   const inputs = await modelInputs(model);
   const { session, close } = await openTapped(model, []);
   try {
-    const settings = { seed: 0, samples: RANDOM_ROWS, option: '--calibrate', ...sizes };
+    const settings = { seed: 0, samples: RANDOM_ROWS, option: 'calibrate', ...sizes };
     return await fittingRandomData(inputs, settings, (feeds) => session.run(feeds));
   } finally {
     await close();

@@ -1,26 +1,46 @@
 import { CompressError } from '../errors.ts';
 import { type AnyTable, flagOf } from '../options/option.ts';
+import { TABLES } from '../options/tables.ts';
+import type { PassReport } from '../passes/pass.ts';
 
 /** `` `weightsOnly` `` or `` `l1: 0.4` ``: how the library's sentences name options. */
-const NAMED = /`([a-z][a-zA-Z0-9]*)(?:: ([^`]*))?`/g;
+const NAMED = /`(([a-z][a-zA-Z0-9]*)(?:: ([^`]*))?)`/g;
+
+/** The rows of all verbs. */
+const ALL: AnyTable['rows'] = Object.assign({}, ...Object.values(TABLES).map(({ rows }) => rows));
+
+/** The flag of an option, by its key or by what programs call it; undefined where there is none. */
+function flagFor(name: string, rows: AnyTable['rows']): string | undefined {
+  const called = Object.entries(rows).find(([, { program }]) => program === name);
+  return called !== undefined ? flagOf(called[0]) : Object.hasOwn(rows, name) ? flagOf(name) : undefined;
+}
 
 /** A sentence as a command line has it: `--l1 0.4` where the library says `` `l1: 0.4` ``. */
-export function withDashes(sentence: string, { rows }: AnyTable): string {
-  return sentence.replaceAll(NAMED, (all, key: string, value: string | undefined) => {
-    if (!Object.hasOwn(rows, key)) return all;
-    return value === undefined ? flagOf(key) : `${flagOf(key)} ${value}`;
+export function withDashes(sentence: string, rows: AnyTable['rows'] = ALL): string {
+  return sentence.replaceAll(NAMED, (all, whole: string, name: string, value: string | undefined) => {
+    const flag = flagFor(name, rows) ?? flagFor(name, ALL);
+    if (value === undefined) return flag ?? all;
+    return flagFor(whole, ALL) ?? (flag === undefined ? all : `${flag} ${value}`);
   });
 }
 
-/** An error as a command line says it. The same error where it names no option. */
-export function errorWithDashes(cause: unknown, table: AnyTable): unknown {
+/** An error as the command line of a verb says it. */
+export function errorWithDashes(cause: unknown, { rows }: AnyTable): unknown {
   if (!(cause instanceof CompressError)) return cause;
   const { code, where, message, hint } = cause;
-  const option = code === 'options' && Object.hasOwn(table.rows, where);
-  const place = option ? flagOf(where) : where;
   const fact = where === '' ? message : message.slice(where.length + 2);
-  const details = hint === undefined ? {} : { hint: withDashes(hint, table) };
-  const error = new CompressError(code, place, withDashes(fact, table), { ...details, cause: cause.cause });
+  const details = hint === undefined ? {} : { hint: withDashes(hint, rows) };
+  const place = (code === 'options' ? flagFor(where, rows) : undefined) ?? where;
+  const error = new CompressError(code, place, withDashes(fact, rows), { ...details, cause: cause.cause });
   if (cause.stack !== undefined) error.stack = cause.stack;
   return error;
+}
+
+/** What a pass reports, as a command line says it. */
+export function reportWithDashes(report: PassReport): PassReport {
+  return {
+    ...report,
+    skips: report.skips.map((one) => ({ ...one, detail: withDashes(one.detail) })),
+    notes: report.notes.map((one) => withDashes(one)),
+  };
 }

@@ -1,6 +1,7 @@
 import type { Model } from '../ir/model.ts';
 import type { SelectionValues } from '../options/common.ts';
 import type { Pass, PassReport, Watch } from '../passes/pass.ts';
+import { reportWithDashes } from './dashes.ts';
 import { unmatched, unreported } from './patterns.ts';
 
 /** A pass of a run. */
@@ -34,7 +35,7 @@ export async function runStep(
   watch?: Watch,
 ): Promise<StepDone> {
   const idle = unmatched(model, selection);
-  const report = await pass.run(model, watch);
+  const report = reportWithDashes(await pass.run(model, watch));
   const prefix = where === '' ? '' : `${where}: `;
   const notes = unreported(idle, report, model).map(
     ({ option, text }) => `${prefix}--${option} ${text} matches no weight and no node`,

@@ -162,7 +162,7 @@ function skip(node: Node, weight: string, elements: number, reason: SkipReason, 
 export function checkOpTypes(opTypes: readonly string[], known: readonly string[]): void {
   const unknown = opTypes.find((one) => !known.includes(one));
   if (unknown === undefined) return;
-  throw new CompressError('options', '--op-types', `'${unknown}' is not an operator whose weights are handled here`, {
+  throw new CompressError('options', 'opTypes', `'${unknown}' is not an operator whose weights are handled here`, {
     hint: `Choose from ${known.join(', ')}.`,
   });
 }

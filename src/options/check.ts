@@ -1,14 +1,24 @@
 import { CompressError } from '../errors.ts';
 import { didYouMean } from './nearest.ts';
+import type { Option } from './option.ts';
+import { choiceFact, type Problem, problemOf } from './values.ts';
 
-/** What an option takes: a list of words is a choice of one of them. */
-export type Kind = 'flag' | 'number' | 'patterns' | 'names' | 'list' | 'object' | 'any' | readonly string[];
+/** What an option of a program takes: a row that the command line has as well, a kind, or a list of the words of a choice. */
+export type Kind = Option | 'flag' | 'number' | 'text' | 'list' | 'object' | 'function' | 'any' | readonly string[];
 
 /** The kind of every option: a new option without one does not compile. */
 export type Shape<T> = { readonly [Key in keyof Required<T>]: Kind };
 
+/** What the options take by which weights are chosen. */
+export const SELECTION_SHAPE: { readonly [key in 'opTypes' | 'include' | 'exclude']: Kind } = {
+  opTypes: { kind: 'names', help: '', group: '' },
+  include: { kind: 'patterns', help: '', group: '' },
+  exclude: { kind: 'patterns', help: '', group: '' },
+};
+
 /**
- * Refuses options that a caller misspelt, or whose values are of another kind: TypeScript does it for those who use it.
+ * Refuses options that a caller misspelt, or whose values are of another kind: TypeScript does it for those who use it. The
+ * sentences are those of the command line.
  *
  * @param verb - the function that takes them, for errors about all of them
  * @throws CompressError `options`, named after the option, with what was meant where that can be told
@@ -17,51 +27,85 @@ export type Shape<T> = { readonly [Key in keyof Required<T>]: Kind };
  * // quantize: there is no option 'weightOnly'. Did you mean 'weightsOnly'?
  */
 export function checkShape<T extends object>(verb: string, options: T, shape: Shape<T>): void {
-  const bad = (where: string, fact: string): CompressError => new CompressError('options', where, fact);
-  if (typeof options !== 'object' || options === null) throw bad(verb, `takes options; ${kindOf(options)} was given`);
+  const bad = (where: string, { fact, hint }: Problem): CompressError =>
+    new CompressError('options', where, fact, hint === undefined ? {} : { hint });
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw bad(verb, { fact: `takes options; ${kindOf(options)} was given` });
+  }
   const kinds: ReadonlyMap<string, Kind> = new Map(Object.entries(shape as Record<string, Kind>));
   for (const [key, value] of Object.entries(options)) {
     const kind = kinds.get(key);
-    if (kind === undefined) throw bad(verb, `there is no option '${key}'.${didYouMean(key, [...kinds.keys()])}`);
-    if (value === undefined) continue;
-    const wanted = mismatch(kind, value);
-    if (wanted !== undefined) throw bad(key, wanted);
+    if (kind === undefined) {
+      throw bad(verb, { fact: `there is no option '${key}'.${didYouMean(key, [...kinds.keys()])}` });
+    }
+    const problem = value === undefined ? undefined : mismatch(key, kind, value);
+    if (problem !== undefined) throw bad(key, problem);
   }
 }
 
 /** What is wrong with a value; undefined where nothing is. */
-function mismatch(kind: Kind, value: unknown): string | undefined {
-  const takes = (what: string, fits: boolean): string | undefined =>
-    fits ? undefined : `takes ${what}; ${kindOf(value)} was given`;
-  if (typeof kind === 'object') {
-    if (typeof value === 'string' && kind.includes(value)) return undefined;
-    const given = typeof value === 'string' ? `'${value}'` : kindOf(value);
-    return `${given} is none of ${kind.join(', ')}.${typeof value === 'string' ? didYouMean(value, kind) : ''}`;
-  }
-  const every = (test: (one: unknown) => boolean): boolean => Array.isArray(value) && value.every(test);
-  switch (kind) {
+function mismatch(key: string, kind: Kind, value: unknown): Problem | undefined {
+  if (typeof kind === 'string') return otherKind(kind, value);
+  if (!('kind' in kind)) return choice(kind, value);
+  switch (kind.kind) {
+    case 'choice':
+      return choice(kind.choices, value);
     case 'flag':
-      return takes('true or false', typeof value === 'boolean');
-    case 'number':
-      return takes('a number', typeof value === 'number');
+      return otherKind('flag', value);
+    case 'text':
+    case 'file':
+    case 'target':
+    case 'pair':
+      return otherKind('text', value);
+    case 'patterns':
+      return takes('a list of regular expressions', value, every(value, isPattern));
+    case 'words':
     case 'names':
       return takes(
         'a list of names',
-        every((one) => typeof one === 'string'),
+        value,
+        every(value, (one) => typeof one === 'string'),
       );
-    case 'patterns':
-      return takes(
-        'a list of regular expressions',
-        every((one) => typeof (one as RegExp | null)?.test === 'function'),
-      );
+    case 'counts':
+      return takes('a list of numbers', value, every(value, isNumber)) ?? problemOf(key, kind, value);
+    case 'axis':
+      return problemOf(key, kind, value);
+    default:
+      return otherKind('number', value) ?? problemOf(key, kind, value);
+  }
+}
+
+function choice(words: readonly string[], value: unknown): Problem | undefined {
+  if (typeof value === 'string' && words.includes(value)) return undefined;
+  return { fact: choiceFact(typeof value === 'string' ? `'${value}'` : kindOf(value), words) };
+}
+
+function otherKind(kind: Extract<Kind, string>, value: unknown): Problem | undefined {
+  switch (kind) {
+    case 'flag':
+      return takes('true or false', value, typeof value === 'boolean');
+    case 'number':
+      return takes('a number', value, isNumber(value));
+    case 'text':
+      return takes('text', value, typeof value === 'string');
     case 'list':
-      return takes('a list', Array.isArray(value));
+      return takes('a list', value, Array.isArray(value));
     case 'object':
-      return takes('an object', typeof value === 'object' && value !== null);
+      return takes('an object', value, typeof value === 'object' && value !== null);
+    case 'function':
+      return takes('a function', value, typeof value === 'function');
     case 'any':
       return undefined;
   }
 }
+
+function takes(what: string, value: unknown, fits: boolean): Problem | undefined {
+  return fits ? undefined : { fact: `takes ${what}; ${kindOf(value)} was given` };
+}
+
+const every = (value: unknown, test: (one: unknown) => boolean): boolean => Array.isArray(value) && value.every(test);
+const isNumber = (value: unknown): boolean => typeof value === 'number';
+const isPattern = (value: unknown): boolean => typeof (value as RegExp | null)?.test === 'function';
 
 function kindOf(value: unknown): string {
   if (value === null) return 'null';

@@ -32,9 +32,15 @@ export const COMMON_ROWS: Rows<Omit<CommonValues, 'report'>> = {
     help: 'file to write; - or nothing writes standard output',
     group: FILES,
   },
-  force: { kind: 'flag', alias: 'f', help: 'replace files that exist', group: FILES },
-  externalData: { kind: 'flag', help: 'weights go to FILE.data beside the model', group: FILES, not: ['embed'] },
-  embed: { kind: 'flag', help: 'weights go into the model file (up to 2 GiB)', group: FILES },
+  force: { kind: 'flag', program: 'overwrite', alias: 'f', help: 'replace files that exist', group: FILES },
+  externalData: {
+    kind: 'flag',
+    program: 'data: external',
+    help: 'weights go to FILE.data beside the model',
+    group: FILES,
+    not: ['embed'],
+  },
+  embed: { kind: 'flag', program: 'data: embed', help: 'weights go into the model file (up to 2 GiB)', group: FILES },
   dryRun: { kind: 'flag', alias: 'n', help: 'report what would change and the size; write nothing', group: REPORT },
   json: {
     kind: 'flag',

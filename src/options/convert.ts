@@ -24,6 +24,7 @@ export const CONVERT: Table<ConvertValues> = {
     },
     forceOpset: {
       kind: 'flag',
+      program: 'force',
       help: 'write it also where ONNX Runtime has no kernel for an operator at that version',
       group: GROUP,
     },

@@ -54,6 +54,7 @@ export const VERIFY: Table<VerifyValues> = {
     },
     output: {
       kind: 'names',
+      program: 'outputs',
       value: 'NAME',
       help: 'name of an output that counts (each but caches)',
       group: 'What counts',
@@ -124,6 +125,7 @@ export const BENCH: Table<BenchValues> = {
     seed: { kind: 'whole', default: 0, value: 'N', help: 'of the random inputs (0)', group: INPUTS },
     batch: {
       kind: 'counts',
+      program: 'batches',
       value: 'N,N',
       help: 'rows that are fed at once, e.g. 1,32 (what the model fixes, or 1)',
       group: INPUTS,

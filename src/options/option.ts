@@ -8,6 +8,8 @@ interface Row {
   readonly value?: string;
   /** What it is where it is not given. */
   readonly default?: string | number | boolean;
+  /** What programs call it, where that is not its key: `data: external` for one that is a value. */
+  readonly program?: string;
   /** One letter that is the same option. */
   readonly alias?: string;
   /** Keys of options that cannot be used together with this one. */

@@ -79,7 +79,7 @@ const DATA = 'With data (needs onnxruntime-node)';
 const CHANNELS = 'With --channels';
 const FINE = 'What is no error';
 
-const METHOD_ROWS: Rows<MethodValues> = {
+export const METHOD_ROWS: Rows<MethodValues> = {
   l1: {
     kind: 'amount',
     things: 'weights',
@@ -224,6 +224,7 @@ export const DETAIL_ROWS: Rows<DetailValues> = {
   },
   parallelLayers: {
     kind: 'flag',
+    program: 'parallel',
     default: false,
     help: 'all layers see the unpruned model: fewer runs over the data',
     group: DATA,

@@ -21,10 +21,10 @@ export interface ConvertOptions {
  * operator in it has no adapter, or ONNX Runtime would run it no more
  */
 export function convert(options: ConvertOptions): Pass {
-  checkShape('convert', options, { opset: 'any', force: 'flag' });
+  checkShape('convert', options, { opset: 'number', force: 'flag' });
   const { opset, force = false } = options;
   if (!Number.isInteger(opset) || opset < LOWEST_OPSET || opset > HIGHEST_OPSET) {
-    throw new CompressError('options', '--opset', `'${opset}' is no opset from ${LOWEST_OPSET} to ${HIGHEST_OPSET}`);
+    throw new CompressError('options', 'opset', `${opset} is no opset from ${LOWEST_OPSET} to ${HIGHEST_OPSET}`);
   }
   return {
     name: 'convert',
@@ -64,6 +64,6 @@ export function convert(options: ConvertOptions): Pass {
 /** What to do where ONNX Runtime has no kernel. */
 function hintOf(runsUpTo: number | undefined, before: number, opset: number): { readonly hint?: string } {
   if (runsUpTo === undefined) return {};
-  const all = `--force-opset writes opset ${opset} all the same.`;
-  return { hint: runsUpTo > before ? `--opset ${runsUpTo} is the highest it runs. ${all}` : all };
+  const all = `\`force\` writes opset ${opset} all the same.`;
+  return { hint: runsUpTo > before ? `\`opset: ${runsUpTo}\` is the highest it runs. ${all}` : all };
 }

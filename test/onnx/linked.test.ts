@@ -149,7 +149,7 @@ test('a changed model is written beside the link with data of its own, and what 
   await expect(writeModel(again, copy)).rejects.toMatchObject({
     code: 'exists',
     where: join(dirname(path), DATA),
-    hint: expect.stringContaining('--embed'),
+    hint: expect.stringContaining('`data: embed`'),
   });
   expect(await readdir(dirname(path))).toEqual([DATA, 'model.onnx', 'small.onnx', 'small.onnx.data']);
   expect((await writeModel(again, join(folder, 'copy.onnx'))).dataFiles).toEqual([join(folder, DATA)]);

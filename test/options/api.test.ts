@@ -1,6 +1,26 @@
 /** The library refuses what the command line refuses: misspelt options, words that are no choice, values of another kind. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { convert, fold, pack, prune, quantize, quantizeStatic, removeChannels } from '../../src/index.node.ts';
+import {
+  bench,
+  checkGates,
+  convert,
+  correctBias,
+  diff,
+  fold,
+  inspect,
+  openData,
+  openJudge,
+  pack,
+  prune,
+  quantize,
+  quantizeStatic,
+  removeChannels,
+  sparsegpt,
+  verify,
+  wanda,
+} from '../../src/index.node.ts';
 
 // A program in JavaScript, which no compiler stops.
 const anything = (value: unknown): never => value as never;
@@ -15,14 +35,14 @@ test.each<[string, () => unknown, string]>([
   [
     'the case of a word',
     () => prune(anything({ method: 'L1', amount: 0.4 })),
-    "method: 'L1' is none of l1, l2, linf, random, mask. Did you mean 'l1'?",
+    'method: \'L1\' is not one of "l1", "l2", "linf", "random", "mask". Did you mean \'l1\'?',
   ],
   [
     'the case of another',
     () => prune(anything({ method: 'l1', amount: 0.4, scope: 'Global' })),
-    "scope: 'Global' is none of tensor, global. Did you mean 'global'?",
+    'scope: \'Global\' is not one of "tensor", "global". Did you mean \'global\'?',
   ],
-  ['a type there is not', () => quantize(anything({ dtype: 'int4' })), "dtype: 'int4' is none of int8, uint8."],
+  ['a type there is not', () => quantize(anything({ dtype: 'int4' })), 'dtype: \'int4\' is not one of "int8", "uint8"'],
   [
     'text for patterns',
     () => quantize(anything({ exclude: 'fc1' })),
@@ -42,7 +62,7 @@ test.each<[string, () => unknown, string]>([
   [
     'an axis there is not',
     () => prune(anything({ method: 'l1', amount: 1, axis: 'row' })),
-    "axis: 'row' is none of out, in",
+    "axis: 'row' is neither out, in nor a whole number",
   ],
   ['no options', () => prune(anything(undefined)), 'prune: takes options; nothing was given'],
   ['something else', () => convert(anything(21)), 'convert: takes options; a number was given'],
@@ -54,18 +74,18 @@ test.each<[string, () => unknown, string]>([
   [
     'a rule there is not',
     () => fold(anything({ rules: ['chain'] })),
-    "rules: 'chain' is none of constants, identities",
+    'rules: \'chain\' is not one of "constants", "identities"',
   ],
   ['a text as a flag', () => pack(anything({ optional: 'yes' })), 'optional: takes true or false; a string was given'],
   [
     'a norm there is not',
     () => removeChannels(anything({ amount: 0.3, norm: 'L2' })),
-    "norm: 'L2' is none of l1, l2, wanda. Did you mean 'l2'?",
+    'norm: \'L2\' is not one of "l1", "l2", "wanda". Did you mean \'l2\'?',
   ],
   [
     'a type of activations there is not',
     () => quantizeStatic(anything({ ranges: new Map(), activations: 'int4' })),
-    "activations: 'int4' is none of uint8, int8.",
+    'activations: \'int4\' is not one of "uint8", "int8"',
   ],
 ])('%s', (_, call, message) => {
   expect(call).toThrow(expect.objectContaining({ name: 'CompressError', code: 'options' }));
@@ -74,4 +94,64 @@ test.each<[string, () => unknown, string]>([
 
 test('what is undefined is as if it were not there', () => {
   expect(quantize({ dtype: undefined, exclude: undefined } as never).name).toBe('quantize');
+});
+
+test.each<[string, () => unknown, string]>([
+  ['wanda', () => wanda(anything({ amount: 1.5 }), anything({})), 'amount: 1.5 is no fraction between 0 and 1'],
+  [
+    'wanda, misspelt',
+    () => wanda(anything({ amount: 0.5, paralel: true }), anything({})),
+    "wanda: there is no option 'paralel'. Did you mean 'parallel'?",
+  ],
+  [
+    'wanda, patterns',
+    () => wanda(anything({ amount: 0.5, exclude: 'fc1' }), anything({})),
+    'exclude: takes a list of regular expressions; a string was given',
+  ],
+  [
+    'sparsegpt',
+    () => sparsegpt(anything({ amount: 0.5, blockSize: 0 }), anything({})),
+    'blockSize: at least 1 is needed',
+  ],
+  ['correctBias', () => correctBias(new Map(), anything({ dtype: 'int4' })), "dtype: 'int4' is not one of"],
+  ['checkGates', () => checkGates(anything({}), anything({ minTop1: 99 })), 'minTop1: 99 is not a share from 0 to 1'],
+  ['quantize', () => quantize({ minElements: -1 }), 'minElements: -1 is not a whole number'],
+  [
+    'what excludes each other',
+    () => quantize({ weightsOnly: true, format: 'qoperator' }),
+    'format: qoperator has integer activations, `weightsOnly` float ones',
+  ],
+])('%s: the sentence of the command line, without its dashes', (_, call, message) => {
+  expect(call).toThrow(expect.objectContaining({ name: 'CompressError', code: 'options' }));
+  expect(call).toThrow(message);
+});
+
+test.each<[string, () => Promise<unknown>, string]>([
+  ['verify', () => verify('a', 'b', anything(undefined), anything({ metric: 'f1' })), "metric: 'f1' is not one of"],
+  ['openJudge', () => openJudge('a', anything(undefined), anything({ output: ['y'] })), "no option 'output'. Did you"],
+  ['bench', () => bench(['a'], anything(undefined), anything({ runs: 0 })), 'runs: at least 1 is needed'],
+  [
+    'bench, a list',
+    () => bench(['a'], anything(undefined), anything({ batches: 2 })),
+    'batches: takes a list of numbers',
+  ],
+  ['openData', () => openData('a', [], anything({ samples: 'x' })), 'samples: takes a number; a string was given'],
+  ['inspect', () => inspect(anything({}), anything({ weight: true })), "no option 'weight'. Did you mean 'weights'?"],
+  ['diff', () => diff(anything({}), anything({}), anything({ bins: '4' })), 'bins: takes a number; a string was given'],
+])('%s refuses what it cannot do before it begins', async (_, call, message) => {
+  await expect(call()).rejects.toThrow(message);
+});
+
+test('what the library says names options by key: dashes belong to the command line', () => {
+  const root = new URL('../../src', import.meta.url).pathname;
+  const own = (readdirSync(root, { recursive: true }) as string[]).filter(
+    (path) => path.endsWith('.ts') && !/^(cli|options)\//.test(path),
+  );
+  const flags = own.flatMap((path) =>
+    readFileSync(join(root, path), 'utf8')
+      .split('\n')
+      .filter((line) => /['"` (/]--[a-z]/.test(line) && !line.includes('npm install'))
+      .map((line) => `${path}: ${line.trim()}`),
+  );
+  expect(flags.filter((one) => !/--\w+ ===/.test(one))).toEqual([]);
 });

@@ -50,9 +50,7 @@ describe.each([
   test('warns where fewer vectors than inputs were there, and names what may help', async () => {
     expect(await notes(INPUTS)).toEqual([]);
     const [note, more] = await notes(INPUTS - 1);
-    expect(note).toMatch(
-      /^warning: 'w' met 11 vectors of data, fewer than its 12 inputs: .* --l1, .* --parallel-layers /,
-    );
+    expect(note).toMatch(/^warning: 'w' met 11 vectors of data, fewer than its 12 inputs: .* `l1`, .* `parallel` /);
     expect(more).toBeUndefined();
     expect((await notes(1, true))[0]).toMatch(/^warning: 'w' met 1 vector of data, (?!.*parallel-layers)/);
   });

@@ -55,11 +55,11 @@ export function metricFor(outputs: readonly OutputFigures[], options: MetricOpti
       sqnr: 'no output is float',
     };
     const hint = name === 'accuracy' ? 'Labels are an array __labels__ beside the inputs.' : undefined;
-    throw new CompressError('options', '--metric', `${name}: ${lacks[name]}`, hint === undefined ? {} : { hint });
+    throw new CompressError('options', 'metric', `${name}: ${lacks[name]}`, hint === undefined ? {} : { hint });
   }
   if (name === 'sqnr') return sqnrMetric(options);
   if (options.minSqnr !== undefined) {
-    throw new CompressError('options', '--min-sqnr', `the metric is ${name}, which has a --max-drop`);
+    throw new CompressError('options', 'minSqnr', `the metric is ${name}, which has a \`maxDrop\``);
   }
   const drop = options.maxDrop ?? DEFAULT_DROP;
   return name === 'accuracy' ? accuracyMetric(bestOf(judged), drop) : top1Metric(options.output, drop);
@@ -73,7 +73,7 @@ function judgedOutputs(outputs: readonly OutputFigures[], wanted: string | undef
   const found = outputs.filter((one) => one.name === wanted);
   if (found.length > 0) return found;
   const names = outputs.map((one) => `'${one.name}'`).join(', ');
-  throw new CompressError('options', '--judge', `the model has no output '${wanted}'`, { hint: `It has ${names}.` });
+  throw new CompressError('options', 'judge', `the model has no output '${wanted}'`, { hint: `It has ${names}.` });
 }
 
 /** The output with the classes: of several whose rows have labels, hidden states among them, the most accurate one. */
@@ -126,13 +126,13 @@ function top1Metric(output: string | undefined, drop: number): Metric {
 
 function sqnrMetric({ minSqnr, maxDrop, output }: MetricOptions): Metric {
   if (maxDrop !== undefined) {
-    throw new CompressError('options', '--max-drop', 'the metric is sqnr, which has a --min-sqnr', {
-      hint: 'No output is known to have classes. If one has: --metric top1, with --judge NAME of several.',
+    throw new CompressError('options', 'maxDrop', 'the metric is sqnr, which has a `minSqnr`', {
+      hint: 'No output is known to have classes. If one has: `metric: top1`, with `judge: NAME` of several.',
     });
   }
   if (minSqnr === undefined) {
-    throw new CompressError('options', '--min-sqnr', 'the metric is sqnr, and nothing says how much is needed', {
-      hint: 'For example: --min-sqnr 30. Every 6 dB halve the error. Where the outputs are classes: --metric top1.',
+    throw new CompressError('options', 'minSqnr', 'the metric is sqnr, and nothing says how much is needed', {
+      hint: 'For example: `minSqnr: 30`. Every 6 dB halve the error. Where the outputs are classes: `metric: top1`.',
     });
   }
   const least = (outputs: readonly OutputFigures[]): number =>

@@ -68,7 +68,7 @@ export async function tune(settings: TuneSettings): Promise<TuneReport> {
   const { model, candidates, maxTrials, onProgress } = settings;
   const { output, metric: asked } = settings;
   const judge = await openJudge(model, settings.dataFor, {
-    ...{ option: '--judge', ...(output === undefined ? {} : { outputs: [output] }) },
+    ...{ option: 'judge', ...(output === undefined ? {} : { outputs: [output] }) },
     ...(asked === undefined ? {} : { metric: asked }),
   });
   try {

@@ -4,8 +4,11 @@ import { CompressError } from '../../errors.ts';
 import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { Places } from '../../ir/places.ts';
-import { OBSERVERS, type ObserverKind, PERCENTILE } from '../../kernels/observe/choose.ts';
+import { type ObserverKind, PERCENTILE } from '../../kernels/observe/choose.ts';
 import { DEFAULT_OBSERVER } from '../../kernels/observe/names.ts';
+import { checkShape, type Shape } from '../../options/check.ts';
+import { ACTIVATION_ROWS } from '../../options/quantize.ts';
+import { defined } from '../../options/values.ts';
 import type { DataSet } from '../data/types.ts';
 import { openActivations, TAP_BYTES } from './open.ts';
 import type { OnProgress } from './progress.ts';
@@ -22,6 +25,15 @@ export interface CalibrateOptions {
   /** Called after each run of a sample. `total` runs is not known before the data was read once. */
   readonly onProgress?: OnProgress;
 }
+
+/** What each option takes. */
+const CALIBRATE_SHAPE: Shape<CalibrateOptions> = {
+  observer: ACTIVATION_ROWS.observer,
+  percentile: 'number',
+  means: 'object',
+  tapBytes: 'number',
+  onProgress: 'function',
+};
 
 /** What {@link calibrate} does where nothing else is said. */
 export const CALIBRATE_DEFAULTS: Required<Omit<CalibrateOptions, 'onProgress' | 'means'>> = {
@@ -58,9 +70,10 @@ export async function calibrate(
   data: DataSet,
   options: CalibrateOptions = {},
 ): Promise<Calibration> {
+  checkShape('calibrate', options, CALIBRATE_SHAPE);
   const settings = { ...CALIBRATE_DEFAULTS, ...options };
   checkOptions(settings);
-  const { observer, percentile, means } = settings;
+  const { observer, percentile, means, tapBytes, onProgress } = settings;
   const notes: string[] = [];
   const places = new Places(model);
   const keys = [...new Set([...values, ...(means?.keys() ?? [])])].filter((key) => canTap(places, key, notes));
@@ -68,7 +81,7 @@ export async function calibrate(
     const channels = means?.get(value);
     return { what: 'range', value, observer, percentile, ...(channels === undefined ? {} : { channels }) };
   });
-  const activations = openActivations(data, settings);
+  const activations = openActivations(data, defined({ tapBytes, onProgress }));
   try {
     const answers = await activations.measure(model, requests);
     const found = keys.map((key, index): Found => [key, answers[index] as RangeAnswer]);
@@ -82,10 +95,7 @@ export async function calibrate(
 /** A value, and what is known of it. */
 type Found = readonly [key: string, answer: RangeAnswer];
 
-function checkOptions({ observer, percentile, tapBytes }: typeof CALIBRATE_DEFAULTS): void {
-  if (!OBSERVERS.includes(observer)) {
-    throw new CompressError('options', 'observer', `${JSON.stringify(observer)} is none of ${OBSERVERS.join(', ')}`);
-  }
+function checkOptions({ percentile, tapBytes }: typeof CALIBRATE_DEFAULTS): void {
   if (!(percentile > 0 && percentile <= 100)) {
     throw new CompressError('options', 'percentile', `is ${percentile}; it must be above 0 and at most 100`);
   }

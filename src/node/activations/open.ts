@@ -2,6 +2,7 @@ import type { Activations, AnswerTo, Part, Request } from '../../activations/req
 import type { Model } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
 import { Places } from '../../ir/places.ts';
+import { checkShape } from '../../options/check.ts';
 import type { DataSet } from '../data/types.ts';
 import type { Session } from '../runtime/session.ts';
 import { openGram } from './accumulate.ts';
@@ -43,6 +44,7 @@ export const TAP_BYTES: number = 256 * 2 ** 20;
 
 /** Activations of models on this data. Weights and data are the caller's; the session for the sums goes with `close()`. */
 export function openActivations(data: DataSet, options: ActivationOptions = {}): DataActivations {
+  checkShape('openActivations', options, { tapBytes: 'number', enough: 'function', onProgress: 'function' });
   return new Runs(data, options);
 }
 

@@ -44,7 +44,7 @@ export async function fittingRandomData(
   if (first === undefined || first.code === 'limit')
     throw first ?? new CompressError('internal', '', 'nothing was tried');
   const fact = `does not run on random inputs: ${first.message.slice(first.where.length + 2)}`;
-  throw new CompressError('data', first.where, fact, { ...hint(options.option ?? '--data'), cause: first });
+  throw new CompressError('data', first.where, fact, { ...hint(options.option ?? 'data'), cause: first });
 }
 
 async function runsWith(data: DataSet, inputs: readonly ModelInput[], trial: TrialRun): Promise<void> {

@@ -2,6 +2,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { CompressError, ioError } from '../../errors.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
+import { checkShape } from '../../options/check.ts';
+import { VERIFY } from '../../options/measure.ts';
 import { type Bytes, type Column, npyColumn } from './column.ts';
 import { jsonColumns } from './json.ts';
 import { npzColumns } from './npz.ts';
@@ -37,6 +39,8 @@ export async function openData(
   inputs: readonly ValueInfo[],
   options: DataOptions = {},
 ): Promise<DataSet> {
+  const { samples, batch } = VERIFY.rows;
+  checkShape('openData', options, { samples, batch });
   const { files, parts } = await open(path, inputs, options);
   const most = options.samples ?? Number.POSITIVE_INFINITY;
   const all = parts.reduce((sum, one) => sum + one.count, 0);

@@ -14,7 +14,7 @@ export interface RandomOptions {
   readonly samples?: number;
   /** Lengths of open dims; what is usual where absent. */
   readonly lengths?: Lengths;
-  /** How the command is told of real inputs, for hints: `--data` where absent. */
+  /** How the command is told of real inputs, for hints: `data` where absent. */
   readonly option?: string;
 }
 
@@ -30,7 +30,7 @@ const MAX_RANDOM_BYTES: number = 1 << 30;
  * @throws CompressError `data` for an input whose type or rank the model does not state, `limit` where one is too large
  */
 export function randomData(inputs: readonly ModelInput[], options: RandomOptions): DataSet {
-  const { seed, batch = 1, samples = RUNS * batch, lengths = new Map(), option = '--data' } = options;
+  const { seed, batch = 1, samples = RUNS * batch, lengths = new Map(), option = 'data' } = options;
   // A model may fix its batch at 0.
   const runs = Math.max(1, Math.ceil(samples / Math.max(1, batch)));
   const open = new OpenDims(inputs);
@@ -102,5 +102,5 @@ function unknown(input: ValueInfo, what: string, option: string): CompressError 
 
 /** What to do where random inputs cannot be. */
 export function hint(option: string): { readonly hint: string } {
-  return { hint: `Give real inputs: ${option} FILE.` };
+  return { hint: `Give real inputs: \`${option}: FILE\`.` };
 }

@@ -151,6 +151,6 @@ export function refuseExisting(path: string, overwrite: boolean): void {
   if (found.isDirectory()) throw new CompressError('io', path, 'is a folder, not a file');
   if (!found.isFile()) throw new CompressError('io', path, 'is not a regular file');
   if (!overwrite) {
-    throw new CompressError('exists', path, 'the file already exists', { hint: 'Use --force to replace it.' });
+    throw new CompressError('exists', path, 'the file already exists', { hint: 'Use `overwrite` to replace it.' });
   }
 }

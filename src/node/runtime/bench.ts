@@ -1,6 +1,7 @@
 import { CompressError } from '../../errors.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
-import { BENCH_DEFAULTS } from '../../options/measure.ts';
+import { checkShape, type Shape } from '../../options/check.ts';
+import { BENCH, BENCH_DEFAULTS } from '../../options/measure.ts';
 import { fixedRows, isOpen, rowAxis, rowNames } from '../data/axes.ts';
 import type { TrialRun } from '../data/fitting.ts';
 import type { ModelInput } from '../data/inputs.ts';
@@ -72,6 +73,15 @@ export interface BenchOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+const { batch, threads, runs, warmup, seconds } = BENCH.rows;
+const BENCH_SHAPE: Shape<BenchOptions> = {
+  batches: batch,
+  ...{ threads, runs, warmup, seconds },
+  now: 'function',
+  peak: 'function',
+  onProgress: 'function',
+};
+
 /** Loads of a model whose median is taken, and different samples that are fed in turn. */
 const LOADS = 3;
 const SAMPLES = 4;
@@ -91,6 +101,7 @@ export async function bench(
   dataFor: (inputs: readonly ModelInput[], batch: number, trial: TrialRun) => DataSet | Promise<DataSet>,
   options: BenchOptions = {},
 ): Promise<BenchReport> {
+  checkShape('bench', options, BENCH_SHAPE);
   const { runs, warmup, seconds, now, onProgress } = { ...BENCH_DEFAULTS, now: () => performance.now(), ...options };
   const facts: ModelFacts[] = [];
   for (const path of paths) facts.push(await readFacts(path));
@@ -199,7 +210,7 @@ function checkBatch({ inputs, label }: ModelFacts, batch: number): void {
   if (open || input === undefined || input.dims?.[0] === batch) return;
   const fact = `input '${input.name}' has a fixed batch of ${input.dims?.[0]}; it cannot be fed ${batch} rows`;
   throw new CompressError('options', label, fact, {
-    hint: 'Leave out --batch, or export the model with an open batch.',
+    hint: 'Leave out `batches`, or export the model with an open batch.',
   });
 }
 

@@ -1,9 +1,10 @@
 import { CompressError } from '../../errors.ts';
+import { checkShape } from '../../options/check.ts';
 import type { DataFor } from '../data/fitting.ts';
 import type { DataSet, FeedTensor, Sample } from '../data/types.ts';
 import type { OutputFigures } from './compare.ts';
 import { checkSameInputs, type ModelFacts, readFacts } from './facts.ts';
-import { Comparisons, chosenOutputs, type OutputChoice } from './outputs/comparisons.ts';
+import { CHOICE_SHAPE, Comparisons, chosenOutputs, type OutputChoice } from './outputs/comparisons.ts';
 import { openSession, runOne, type Session } from './session.ts';
 import { checkOutputs, comparable } from './verify.ts';
 
@@ -48,6 +49,7 @@ export interface Judge {
  * @throws CompressError `unsupported`, `options` for a name that no output has, `data`, `runtime`, `io`, `malformed`
  */
 export async function openJudge(reference: string, dataFor: DataFor, options: JudgeOptions = {}): Promise<Judge> {
+  checkShape('openJudge', options, { ...CHOICE_SHAPE, cacheBytes: 'number' });
   const facts = await readFacts(reference);
   const right = await openSession(reference);
   try {

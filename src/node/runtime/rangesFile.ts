@@ -130,7 +130,7 @@ function shown(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
-const RANGES_HINT = 'A ranges file is what --save-ranges writes.';
+const RANGES_HINT = 'A ranges file is what `saveRanges` writes.';
 
 function wrong(where: string, fact: string): CompressError {
   return new CompressError('data', where, fact, { hint: RANGES_HINT });

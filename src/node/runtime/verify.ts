@@ -1,9 +1,11 @@
 import { CompressError } from '../../errors.ts';
+import { checkShape } from '../../options/check.ts';
+import { VERIFY } from '../../options/measure.ts';
 import type { DataFor } from '../data/fitting.ts';
 import type { OutputFigures } from './compare.ts';
 import { checkSameInputs, differ, type ModelFacts, readFacts } from './facts.ts';
 import { type Kernels, openInspected } from './kernels.ts';
-import { Comparisons, chosenOutputs, type OutputChoice } from './outputs/comparisons.ts';
+import { CHOICE_SHAPE, Comparisons, chosenOutputs, type OutputChoice } from './outputs/comparisons.ts';
 import type { OutputKind } from './outputs/kinds.ts';
 import { openSession, runOne, type Session } from './session.ts';
 
@@ -43,6 +45,7 @@ export async function verify(
   dataFor: DataFor,
   options: VerifyOptions = {},
 ): Promise<VerifyReport> {
+  checkShape('verify', options, { ...CHOICE_SHAPE, onProgress: 'function' });
   const facts = await readFacts(reference);
   checkSameInputs(facts, await readFacts(other));
   const judged = await openInspected(other);
@@ -91,7 +94,7 @@ export function comparable({ outputs }: ModelFacts, { outputNames }: Session): r
 /** @throws CompressError `options` where no output could be compared with labels */
 export function checkLabels(outputs: readonly OutputFigures[]): void {
   if (outputs.some((one) => one.accuracy !== undefined)) return;
-  throw new CompressError('options', '--metric', 'accuracy: the data has no labels for an output with classes', {
+  throw new CompressError('options', 'metric', 'accuracy: the data has no labels for an output with classes', {
     hint: 'Labels are an array __labels__ beside the inputs.',
   });
 }
@@ -111,6 +114,8 @@ export interface Gates {
  * @throws CompressError `gate` that names each output, its figure and what it must be
  */
 export function checkGates(report: VerifyReport, gates: Gates): void {
+  const { minSqnr, minTop1, requireFused } = VERIFY.rows;
+  checkShape('checkGates', gates, { minSqnr, minTop1, requireFused });
   const facts = [...sqnrFacts(report, gates.minSqnr), ...top1Facts(report, gates.minTop1)];
   const [first] = gates.requireFused === true ? report.unfused : [];
   if (first !== undefined) {
@@ -119,7 +124,7 @@ export function checkGates(report: VerifyReport, gates: Gates): void {
     facts.push(`weight '${first.weight}' is dequantized at every run${reader} (${first.why})${more}`);
   }
   if (facts.length === 0) return;
-  const hint = facts.includes(NO_CLASSES) ? { hint: 'Where one has: --output NAME --metric top1.' } : {};
+  const hint = facts.includes(NO_CLASSES) ? { hint: 'Where one has: `outputs: NAME` `metric: top1`.' } : {};
   throw new CompressError('gate', report.other, facts.join('; '), hint);
 }
 

@@ -66,15 +66,13 @@ export function removeChannels(options: ChannelOptions): ChannelPass {
   return { name: 'channels', run: (model) => run(model, settled) };
 }
 
-function check({ amount, roundTo, opTypes, norm, reconstruct, source }: Settled): void {
+function check({ opTypes, norm, reconstruct, source }: Settled): void {
   const bad = (where: string, fact: string, hint?: string): CompressError =>
     new CompressError('options', where, fact, hint === undefined ? {} : { hint });
-  if (!(amount > 0 && amount < 1)) throw bad('amount', `${amount} is no fraction between 0 and 1`);
-  if (!Number.isSafeInteger(roundTo) || roundTo < 1) throw bad('roundTo', `${roundTo} is no whole number from 1 on`);
   checkOpTypes(opTypes, CHANNEL_OPS);
-  const needs = norm === 'wanda' ? 'wanda' : reconstruct ? 'reconstruct' : undefined;
+  const needs = norm === 'wanda' ? 'norm' : reconstruct ? 'reconstruct' : undefined;
   if (needs !== undefined && source === undefined) {
-    throw bad(needs, 'activations are needed, and nothing gives them', 'Give data: --calibrate FILE.');
+    throw bad(needs, 'activations are needed, and nothing gives them', 'Give a `source` of activations.');
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Activations, MomentsRequest, NormsRequest } from '../../activations/requests.ts';
 import type { Selection } from '../../layers/select.ts';
-import type { Shape } from '../../options/check.ts';
-import { CHANNEL_NORMS, type ChannelNorm, PRUNE_DEFAULT } from '../../options/prune.ts';
+import { SELECTION_SHAPE, type Shape } from '../../options/check.ts';
+import { type ChannelNorm, DETAIL_ROWS, METHOD_ROWS, PRUNE_DEFAULT } from '../../options/prune.ts';
 
 export { CHANNEL_NORMS, type ChannelNorm } from '../../options/prune.ts';
 
@@ -41,18 +41,15 @@ export const CHANNEL_DEFAULTS: Required<
   opTypes: CHANNEL_OPS,
 };
 
+const { norm, roundTo, reconstruct, normalized } = DETAIL_ROWS;
+
 /** What each option takes. */
 export const CHANNEL_SHAPE: Shape<ChannelOptions> = {
-  amount: 'number',
-  norm: CHANNEL_NORMS,
+  amount: METHOD_ROWS.channels,
   scope: ['group', 'global'],
-  roundTo: 'number',
-  reconstruct: 'flag',
-  normalized: 'flag',
+  ...{ norm, roundTo, reconstruct, normalized },
   source: 'object',
-  opTypes: 'names',
-  include: 'patterns',
-  exclude: 'patterns',
+  ...SELECTION_SHAPE,
 };
 
 /** Options with every default in its place. */

@@ -91,7 +91,7 @@ export async function refitLayers(
   const notes = done > 0 ? [`${layersWord(done)} ${did}`] : [];
   if (unable > 0) notes.push(`${layersWord(unable)} lost inputs and could not be fitted to it`);
   const few =
-    what === 'weights' ? fewVectors(met, 'More rows would help; so may leaving out --reconstruct.') : undefined;
+    what === 'weights' ? fewVectors(met, 'More rows would help; so may leaving out `reconstruct`.') : undefined;
   if (few !== undefined) notes.push(few);
   return { replaced, biases, notes };
 }

@@ -53,13 +53,13 @@ export function pinExcluded(analysis: Analysis, uses: readonly WeightUse[], sele
   const left = { ...selection, include: [] };
   for (const use of uses) {
     if (!isExcluded(use, left)) continue;
-    const pin: Pin = { reason: 'excluded_by_user', detail: `'${heldName(use.held)}' is left out by --exclude` };
+    const pin: Pin = { reason: 'excluded_by_user', detail: `'${heldName(use.held)}' is left out by \`exclude\`` };
     for (const axis of analysis.weights.get(heldName(use.held))?.value.axes ?? []) analysis.space.pin(axis, pin);
   }
 }
 
 /**
- * Why a group is not to be touched: none of its output channels are of a weight that --include and --op-types name (of a
+ * Why a group is not to be touched: none of its output channels are of a weight that `include` and `opTypes` name (of a
  * table, its readers count), or none are of a weight that an operator reads as it is stored.
  */
 export function exclusion(uses: readonly WeightUse[], options: Settled): (group: Group) => Pin | undefined {
@@ -70,7 +70,7 @@ export function exclusion(uses: readonly WeightUse[], options: Settled): (group:
     const own = outputs.length > 0 ? outputs : inputs;
     if (own.some((name) => names?.has(name))) return undefined;
     if (own.some((name) => all?.has(name))) {
-      return { reason: 'excluded_by_user', detail: 'left out by --op-types or --include' };
+      return { reason: 'excluded_by_user', detail: 'left out by `opTypes` or `include`' };
     }
     const whole = group.occurrences.some(
       (one) => own.includes(one.weight.name) && !isFloat(one.weight.held.tensor.dtype),

@@ -2,6 +2,7 @@ import type { Graph } from '../../ir/graph.ts';
 import type { ModelHeader } from '../../ir/header.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Tensor } from '../../ir/tensor.ts';
+import { checkShape } from '../../options/check.ts';
 import { type UnpackedView, unpackedView } from '../pack/view.ts';
 import { functionKey, headerChanges, operatorChanges, valueChanges } from './header.ts';
 import { computing, type Matching, matchNodes } from './match.ts';
@@ -38,6 +39,7 @@ export type {
  * @throws CompressError where weights cannot be read
  */
 export async function diff(before: Model, after: Model, options: DiffOptions = {}): Promise<ModelDiff> {
+  checkShape('diff', options, { bins: 'number' });
   const collected = new Collected(options.bins);
   const views = [await unpackedView(before), await unpackedView(after)] as const;
   const [from, to] = [views[0].model, views[1].model];

@@ -1,6 +1,7 @@
 import { CompressError } from '../../errors.ts';
 import { type Model, NO_OPSET } from '../../ir/model.ts';
 import { checkShape } from '../../options/check.ts';
+import { choiceFact } from '../../options/values.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
 import { standApart } from './apart.ts';
@@ -59,7 +60,7 @@ export function fold(options: FoldOptions = {}): Pass {
   checkShape('fold', options, { rules: 'list' });
   const unknown = options.rules?.find((one) => !FOLD_RULES.includes(one));
   if (unknown !== undefined) {
-    throw new CompressError('options', 'rules', `'${unknown}' is none of ${FOLD_RULES.join(', ')}`);
+    throw new CompressError('options', 'rules', choiceFact(`'${unknown}'`, FOLD_RULES));
   }
   const rules = new Set(options.rules ?? FOLD_DEFAULTS.rules);
   return { name: 'fold', run: (model) => run(model, rules) };

@@ -1,6 +1,7 @@
 import { CompressError } from '../../errors.ts';
 import { checkOpTypes, type Selection } from '../../layers/select.ts';
-import { PRUNABLE_OPS, PRUNE_DEFAULT } from '../../options/prune.ts';
+import { checkShape, SELECTION_SHAPE, type Shape } from '../../options/check.ts';
+import { DETAIL_ROWS, METHOD_ROWS, PRUNABLE_OPS, PRUNE_DEFAULT } from '../../options/prune.ts';
 
 /** Somewhere to put bytes, so that the weights of a large model are not in memory until it is written. */
 export interface Scratch {
@@ -46,13 +47,40 @@ export const SPARSEGPT_DEFAULTS: typeof WANDA_DEFAULTS & Required<Pick<SparseGpt
   blockSize: PRUNE_DEFAULT.blockSize,
 };
 
+const { parallelLayers, damping, blockSize } = DETAIL_ROWS;
+
+/** What each option takes. */
+const WANDA_SHAPE: Shape<WandaOptions> = {
+  amount: METHOD_ROWS.wanda,
+  pattern: 'object',
+  parallel: parallelLayers,
+  gramBytes: 'number',
+  ...SELECTION_SHAPE,
+};
+
+const SPARSEGPT_SHAPE: Shape<SparseGptOptions> = {
+  ...WANDA_SHAPE,
+  ...{ amount: METHOD_ROWS.sparsegpt, damping, blockSize },
+  scratch: 'object',
+};
+
 /** @throws CompressError `options` */
-export function checkOptions(options: SparseGptOptions): void {
-  const { amount, pattern, damping, blockSize } = options;
+export function checkWanda(options: WandaOptions): void {
+  checkShape('wanda', options, WANDA_SHAPE);
+  checkTogether(options);
+}
+
+/** @throws CompressError `options` */
+export function checkSparseGpt(options: SparseGptOptions): void {
+  checkShape('sparsegpt', options, SPARSEGPT_SHAPE);
+  checkTogether(options);
+}
+
+function checkTogether({ amount, pattern, blockSize, opTypes = [] }: SparseGptOptions): void {
   const refuse = (where: string, fact: string, hint?: string): never => {
     throw new CompressError('options', where, fact, hint === undefined ? {} : { hint });
   };
-  if (!(amount > 0 && amount < 1)) refuse('amount', `${amount} is no fraction between 0 and 1`);
+  if (amount === undefined) refuse('amount', 'none is given');
   if (pattern !== undefined) {
     const { keep, of } = pattern;
     if (!Number.isSafeInteger(keep) || !Number.isSafeInteger(of) || keep < 1 || of <= keep) {
@@ -68,11 +96,5 @@ export function checkOptions(options: SparseGptOptions): void {
     }
     if (blockSize !== undefined && blockSize < of) refuse('blockSize', `${blockSize} is less than a group of ${of}`);
   }
-  if (damping !== undefined && !(damping >= 0 && Number.isFinite(damping))) {
-    refuse('damping', `is ${damping}; it must be 0 or more`);
-  }
-  if (blockSize !== undefined && !(Number.isSafeInteger(blockSize) && blockSize > 0)) {
-    refuse('blockSize', `is ${blockSize}; it must be a whole number of columns`);
-  }
-  checkOpTypes(options.opTypes ?? [], PRUNABLE_OPS);
+  checkOpTypes(opTypes, PRUNABLE_OPS);
 }

@@ -77,12 +77,12 @@ export async function runMethod(
     }
   }
   for (const outcome of later) changes.push(outcome());
-  const few = fewVectors(met, options.parallel ? MORE_ROWS : `${MORE_ROWS} --parallel-layers ${PARALLEL}`);
+  const few = fewVectors(met, options.parallel ? MORE_ROWS : `${MORE_ROWS} \`parallel\` ${PARALLEL}`);
   for (const note of [few, someVectors(met)]) if (note !== undefined) notes.push(note);
   return { pass: 'prune', changes, skips, ...unpacked, notes };
 }
 
-const MORE_ROWS = 'More rows would help; --l1, which needs none, may keep more.';
+const MORE_ROWS = 'More rows would help; `l1`, which needs none, may keep more.';
 const PARALLEL = 'keeps what is chance in one layer out of those after it.';
 
 /** What the layers of a group met; nothing where the data does not reach them. */

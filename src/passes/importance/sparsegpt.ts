@@ -10,7 +10,7 @@ import { gather, scatter } from '../../layers/matrix.ts';
 import type { Pass } from '../pass.ts';
 import { NOTHING, type Pruning } from '../prune/measure.ts';
 import type { Layer } from './layers.ts';
-import { checkOptions, SPARSEGPT_DEFAULTS, type SparseGptOptions } from './options.ts';
+import { checkSparseGpt, SPARSEGPT_DEFAULTS, type SparseGptOptions } from './options.ts';
 import { countZeros, type Prune, runMethod } from './run.ts';
 
 type Settled = SparseGptOptions & typeof SPARSEGPT_DEFAULTS;
@@ -34,7 +34,7 @@ type Settled = SparseGptOptions & typeof SPARSEGPT_DEFAULTS;
  * @see Frantar, Alistarh: SparseGPT: Massive Language Models Can Be Accurately Pruned in One-Shot, arXiv 2301.00774
  */
 export function sparsegpt(options: SparseGptOptions, activations: Activations): Pass {
-  checkOptions(options);
+  checkSparseGpt(options);
   const settled: Settled = { ...SPARSEGPT_DEFAULTS, ...options };
   const prepare = (moments: Sums, wanted: SumRequest): Prune | string => {
     const dead = deadColumns(moments.sums, wanted);

@@ -8,7 +8,7 @@ import { gather } from '../../layers/matrix.ts';
 import type { Pass } from '../pass.ts';
 import { NOTHING, type Pruning } from '../prune/measure.ts';
 import type { Layer } from './layers.ts';
-import { checkOptions, type Pattern, WANDA_DEFAULTS, type WandaOptions } from './options.ts';
+import { checkWanda, type Pattern, WANDA_DEFAULTS, type WandaOptions } from './options.ts';
 import { type Prune, runMethod } from './run.ts';
 
 /**
@@ -28,7 +28,7 @@ import { type Prune, runMethod } from './run.ts';
  * @see Sun, Liu, Bair, Kolter: A Simple and Effective Pruning Approach for Large Language Models, arXiv 2306.11695
  */
 export function wanda(options: WandaOptions, activations: Activations): Pass {
-  checkOptions(options);
+  checkWanda(options);
   const settled = { ...WANDA_DEFAULTS, ...options };
   const prepare = ({ sums }: { readonly sums: Float64Array }): Prune => {
     return (layer, weight) => prune(layer, weight, sums, settled.amount, settled.pattern);
@@ -49,7 +49,7 @@ export function wanda(options: WandaOptions, activations: Activations): Pass {
  * docs/passes/wanda-sparsegpt.md.
  */
 const AMOUNT_IN_PARALLEL = 0.5;
-const IN_PARALLEL = 'small models often keep more of this much pruning with --parallel-layers';
+const IN_PARALLEL = 'small models often keep more of this much pruning with `parallel`';
 
 async function prune(
   layer: Layer,

@@ -1,4 +1,5 @@
 import type { Model } from '../../ir/model.ts';
+import { checkShape } from '../../options/check.ts';
 import { unpackedView } from '../pack/view.ts';
 import { describeModel, heldWeights, type Structure, type WeightFacts } from './describe.ts';
 import { measureWeight, type WeightStatistics } from './measure.ts';
@@ -38,6 +39,7 @@ export interface InspectOptions {
  * @throws CompressError where weights cannot be read
  */
 export async function inspect(model: Model, options: InspectOptions = {}): Promise<Inspection> {
+  checkShape('inspect', options, { weights: 'flag', planner: 'object' });
   const { model: view, packed, notes } = await unpackedView(model);
   const weights = heldWeights(view, packed);
   const structure = describeModel(model, weights);

@@ -1,4 +1,3 @@
-import { CompressError } from '../../errors.ts';
 import { elementCount } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { FREE_INITIALIZERS, type Model } from '../../ir/model.ts';
@@ -36,11 +35,8 @@ const SPARSE_IR = 6;
  * @see https://onnx.ai/onnx/operators/onnx__BitShift.html
  */
 export function pack(options: PackOptions = {}): Pass {
-  checkShape('pack', options, { store: 'any', optional: 'flag' });
+  checkShape('pack', options, { store: STORES, optional: 'flag' });
   const { store, optional } = { ...PACK_DEFAULTS, ...options };
-  if (!STORES.includes(store)) {
-    throw new CompressError('options', '--store', `'${store}' is not one of ${STORES.join(', ')}`);
-  }
   return { name: 'pack', optional, run: (model) => (store === 'dense' ? dense(model) : run(model, store)) };
 }
 

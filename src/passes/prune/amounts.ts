@@ -11,7 +11,7 @@ export type AmountOf = (target: Target) => number | undefined;
 
 /**
  * Amounts by the names of weights and nodes. A key that is a name stands for that alone; every other one is a
- * regular expression, as with --include.
+ * regular expression, as with `include`.
  *
  * @param skips - weights that are left anyway, whose names are known too
  * @throws CompressError `options` where a key is no expression, or fits nothing

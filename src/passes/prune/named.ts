@@ -101,7 +101,7 @@ function loader(
   const turn = flipped && layout === 'torch';
   const expected = turn ? [columns, rows] : dims;
   const doubt =
-    'The model stores it as [in, out]. If the array is [out, in], as torch.nn.Linear has it, say --layout torch';
+    'The model stores it as [in, out]. If the array is [out, in], as torch.nn.Linear has it, say `layout: torch`';
   const weight = heldName(target.held);
   if (!sameDims(array.dims, expected)) {
     const isTurned = flipped && layout === undefined && sameDims(array.dims, [columns, rows]);
@@ -110,7 +110,7 @@ function loader(
   }
   if (flipped && rows === columns && isTorchs && layout === undefined) {
     const fact = `is square, and may be for ${weight} as it is stored or for its transpose`;
-    throw new CompressError('data', where, fact, { hint: `${doubt}; if it is as stored, --layout onnx.` });
+    throw new CompressError('data', where, fact, { hint: `${doubt}; if it is as stored, \`layout: onnx\`.` });
   }
   return async () => {
     const numbers = numbersOf(await array.load(), array.dtype);

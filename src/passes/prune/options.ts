@@ -4,8 +4,8 @@ import type { GroupPattern } from '../../kernels/groups.ts';
 import type { Norm } from '../../kernels/sliceNorms.ts';
 import type { Axis } from '../../layers/axes.ts';
 import { checkOpTypes, type Selection } from '../../layers/select.ts';
-import { checkShape, type Shape } from '../../options/check.ts';
-import { PRUNABLE_OPS, PRUNE_DEFAULT } from '../../options/prune.ts';
+import { checkShape, SELECTION_SHAPE, type Shape } from '../../options/check.ts';
+import { DETAIL_ROWS, PRUNABLE_OPS, PRUNE_DEFAULT } from '../../options/prune.ts';
 
 export { PRUNABLE_OPS } from '../../options/prune.ts';
 
@@ -63,22 +63,17 @@ export const PRUNE_DEFAULTS: Required<Pick<PruneOptions, Defaulted>> = {
   allowEmpty: false,
 };
 
+const { scope, of, seed, axis, layout, allowEmpty } = DETAIL_ROWS;
+
 const SHAPE: Shape<PruneOptions> = {
   method: ['l1', 'l2', 'linf', 'random', 'mask'],
   amount: 'number',
   amounts: 'object',
-  scope: ['tensor', 'global'],
-  of: ['all', 'remaining'],
-  seed: 'number',
-  axis: 'any',
+  ...{ scope, of, seed, axis, layout, allowEmpty },
   nm: 'object',
   scores: 'object',
   masks: 'object',
-  layout: ['onnx', 'torch'],
-  allowEmpty: 'flag',
-  opTypes: 'names',
-  include: 'patterns',
-  exclude: 'patterns',
+  ...SELECTION_SHAPE,
 };
 
 /** Options with every default in its place. */
@@ -106,9 +101,6 @@ export function settle(options: PruneOptions): Settled {
   if (scores !== undefined && (method === 'random' || method === 'mask')) {
     throw bad('scores', `${method === 'random' ? 'chance' : 'a mask'} asks for no scores`);
   }
-  if (axis !== undefined && typeof axis === 'number' && !Number.isSafeInteger(axis))
-    throw bad('axis', `${axis} is not a whole number`);
-  if (typeof axis === 'string' && axis !== 'out' && axis !== 'in') throw bad('axis', `'${axis}' is none of out, in`);
   const structured = axis !== undefined || nm !== undefined;
   if (structured && method === 'mask') throw bad(axis === undefined ? 'nm' : 'axis', 'the mask tells what is pruned');
   if (nm !== undefined) checkPattern(nm, options);

@@ -30,7 +30,7 @@ export function carryOut(planned: readonly Planned[], { allowEmpty }: Settled): 
     const others = empty.slice(1).map((one) => heldName(one.target.held));
     const fact = others.length === 0 ? all : `${all}; so would those of ${listed(others)}`;
     throw new CompressError('options', heldName(first.target.held), fact, {
-      hint: 'A layer of zeros computes nothing. Ask for less, leave it out (--exclude), or allow it (--allow-empty).',
+      hint: 'A layer of zeros computes nothing. Ask for less, leave it out (`exclude`), or allow it (`allowEmpty`).',
     });
   }
   return planned.map(({ target, zeros, pruning, form }) => ({

@@ -32,7 +32,7 @@ export function selectTargets(
   }
   for (const [tensor, use] of left) {
     if (!groups.has(tensor))
-      skips.push(skipUse(use, 'excluded_by_user', 'left out by --op-types, --include or --exclude'));
+      skips.push(skipUse(use, 'excluded_by_user', 'left out by `opTypes`, `include` or `exclude`'));
   }
   const targets = [...groups.values()].map((list): Target => {
     const { held } = list[0] as WeightUse;

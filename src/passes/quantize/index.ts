@@ -160,7 +160,7 @@ export function refusal(model: Model, use: WeightUse, options: Settled): Skip | 
   const no = notFloat(use);
   if (no !== undefined) return no;
   if (!options.opTypes.includes(opType) || isExcluded(use, options)) {
-    return skipUse(use, 'excluded_by_user', 'left out by --op-types, --include or --exclude');
+    return skipUse(use, 'excluded_by_user', 'left out by `opTypes`, `include` or `exclude`');
   }
   const minimum = Math.max(options.minElements, opType === 'Gather' ? MIN_TABLE : 1);
   if (elements < minimum) {

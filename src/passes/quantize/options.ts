@@ -1,7 +1,7 @@
 import { CompressError } from '../../errors.ts';
 import { checkOpTypes, type Selection } from '../../layers/select.ts';
-import type { Shape } from '../../options/check.ts';
-import { QUANTIZABLE_OPS, QUANTIZE_DEFAULT } from '../../options/quantize.ts';
+import { SELECTION_SHAPE, type Shape } from '../../options/check.ts';
+import { QUANTIZABLE_OPS, QUANTIZE_DEFAULT, WEIGHT_ROWS } from '../../options/quantize.ts';
 import type { Format } from './emit.ts';
 
 export { QUANTIZABLE_OPS } from '../../options/quantize.ts';
@@ -37,18 +37,7 @@ export const QUANTIZE_DEFAULTS: Required<QuantizeOptions> = {
 };
 
 /** What each option takes. */
-export const QUANTIZE_SHAPE: Shape<QuantizeOptions> = {
-  dtype: ['int8', 'uint8'],
-  weightsOnly: 'flag',
-  perTensor: 'flag',
-  reduceRange: 'flag',
-  minElements: 'number',
-  format: ['qdq', 'qoperator'],
-  allowContrib: 'flag',
-  opTypes: 'names',
-  include: 'patterns',
-  exclude: 'patterns',
-};
+export const QUANTIZE_SHAPE: Shape<QuantizeOptions> = { dtype: ['int8', 'uint8'], ...WEIGHT_ROWS, ...SELECTION_SHAPE };
 
 /** The options of a run, all of them there. */
 export type Settled = Required<QuantizeOptions> & {
@@ -68,11 +57,10 @@ export function settle(options: QuantizeOptions): Required<QuantizeOptions> {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const settled: Required<QuantizeOptions> = { ...QUANTIZE_DEFAULTS, ...given };
   checkOpTypes(settled.opTypes, QUANTIZABLE_OPS);
-  if (!Number.isSafeInteger(settled.minElements) || settled.minElements < 0) {
-    throw new CompressError('options', 'min-elements', `${settled.minElements} is not a whole number of elements`);
-  }
   if (settled.weightsOnly && settled.format === 'qoperator') {
-    throw new CompressError('options', 'format', 'qoperator needs integer activations; weights-only has float ones');
+    throw new CompressError('options', 'format', 'qoperator has integer activations, `weightsOnly` float ones', {
+      hint: 'Leave out one of the two.',
+    });
   }
   return settled;
 }

@@ -60,8 +60,8 @@ function form(use: WeightUse, { weightsOnly, allowContrib, dtype }: Settled): Sk
   }
   const detail =
     opType === 'LSTM'
-      ? 'LSTM has no 8-bit form in standard ONNX; --weights-only stores it, --allow-contrib uses ONNX Runtime’s own'
-      : `${opType} has no 8-bit form that runs on integers; --weights-only stores it`;
+      ? 'LSTM has no 8-bit form in standard ONNX; `weightsOnly` stores it, `allowContrib` uses ONNX Runtime’s own'
+      : `${opType} has no 8-bit form that runs on integers; \`weightsOnly\` stores it`;
   return skipUse(use, 'unsupported_op', detail);
 }
 

@@ -212,7 +212,10 @@ test('a model that was edited is calibrated as it is now, and nested graphs do n
 describe('refused', () => {
   const spec = small('float32', Float32Array.of(1, 1));
   test.each([
-    [{ observer: 'best' as 'mse' }, 'observer: "best" is none of minmax, moving-average, percentile, entropy, mse'],
+    [
+      { observer: 'best' as 'mse' },
+      'observer: \'best\' is not one of "minmax", "moving-average", "percentile", "entropy", "mse"',
+    ],
     [{ percentile: 0 }, 'percentile: is 0; it must be above 0 and at most 100'],
     [{ percentile: Number.NaN }, 'percentile: is NaN; it must be above 0 and at most 100'],
     [{ tapBytes: 0 }, 'tapBytes: is 0; it must be above 0'],

@@ -95,8 +95,8 @@ test('what it cannot make is named', async () => {
   );
   expect(() => randomData([{ name: 'x' }], { seed: 0 })).toThrow(/no random values of a type that is no tensor/);
   expect(() =>
-    randomData([{ name: 'x', dtype: 'float32', dims: [2 ** 40] }], { seed: 0, option: '--calibrate' }),
-  ).toThrow(expect.objectContaining({ code: 'limit', hint: 'Give real inputs: --calibrate FILE.' }));
+    randomData([{ name: 'x', dtype: 'float32', dims: [2 ** 40] }], { seed: 0, option: 'calibrate' }),
+  ).toThrow(expect.objectContaining({ code: 'limit', hint: 'Give real inputs: `calibrate: FILE`.' }));
   await expect(collect([{ name: 's', dtype: 'string', dims: [1] }], { seed: 0 })).rejects.toThrow(
     /values of type string/,
   );

@@ -255,6 +255,6 @@ test('a model that runs with nothing that is tried: one sentence, with what ONNX
   await expect(runs(spec)).rejects.toMatchObject({
     code: 'data',
     message: expect.stringMatching(/^model: does not run on random inputs: ONNX Runtime: .*Reshape/),
-    hint: 'Give real inputs: --data FILE.',
+    hint: 'Give real inputs: `data: FILE`.',
   });
 });

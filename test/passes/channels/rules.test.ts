@@ -377,12 +377,12 @@ describe('left alone, with the reason', () => {
 
   test('the user, the amount, and what a caller may feed', async () => {
     const spec = between([node('Relu', ['h0'], 'h')]);
-    const excluded = "'a' is left out by --exclude";
+    const excluded = "'a' is left out by `exclude`";
     expect(await reasons(spec, { exclude: [/^a$/] })).toEqual([
       `a excluded_by_user: ${excluded}`,
       "b fixed_channels: they are those of the graph output 'y'",
     ]);
-    const included = 'left out by --op-types or --include';
+    const included = 'left out by `opTypes` or `include`';
     expect((await reasons(spec, { include: [/^b$/] }))[0]).toBe(`a excluded_by_user: ${included}`);
     expect((await reasons(spec, { opTypes: ['Conv'] }))[0]).toBe(`a excluded_by_user: ${included}`);
     expect((await reasons(spec, { roundTo: 8 }))[0]).toBe(
@@ -525,8 +525,8 @@ test('global: the least important channels of all layers go, and each keeps one'
 test('options that cannot be', () => {
   expect(() => removeChannels({ amount: 0 })).toThrow('amount: 0 is no fraction between 0 and 1');
   expect(() => removeChannels({ amount: 1 })).toThrow('amount: 1 is no fraction');
-  expect(() => removeChannels({ amount: 0.3, roundTo: 0.5 })).toThrow('roundTo: 0.5 is no whole number from 1 on');
-  expect(() => removeChannels({ amount: 0.3, norm: 'wanda' })).toThrow('wanda: activations are needed');
+  expect(() => removeChannels({ amount: 0.3, roundTo: 0.5 })).toThrow('roundTo: 0.5 is not a whole number');
+  expect(() => removeChannels({ amount: 0.3, norm: 'wanda' })).toThrow('norm: activations are needed');
   expect(() => removeChannels({ amount: 0.3, reconstruct: true })).toThrow('reconstruct: activations are needed');
   expect(() => removeChannels({ amount: 0.3, opTypes: ['Relu'] })).toThrow("'Relu' is not an operator");
 });

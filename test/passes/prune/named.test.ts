@@ -69,7 +69,7 @@ describe('masks', () => {
 
   test('for a weight that is left out: not used', async () => {
     const { skips, fc } = await zeros({ 'fc.weight': FC, 'head.1.weight': HEAD }, { exclude: [/^fc/] });
-    expect([fc, skips]).toEqual([[], ['fc.weight: excluded_by_user: left out by --op-types, --include or --exclude']]);
+    expect([fc, skips]).toEqual([[], ['fc.weight: excluded_by_user: left out by `opTypes`, `include` or `exclude`']]);
   });
 
   test('the same again changes no byte', async () => {
@@ -98,7 +98,7 @@ describe('masks', () => {
 
 describe('what does not fit', () => {
   const doubt =
-    'The model stores it as [in, out]. If the array is [out, in], as torch.nn.Linear has it, say --layout torch';
+    'The model stores it as [in, out]. If the array is [out, in], as torch.nn.Linear has it, say `layout: torch`';
 
   test.each<[string, Record<string, Spec>, string[]]>([
     [
@@ -164,7 +164,7 @@ describe('what does not fit', () => {
       { 'fc.weight': [[2, 4], new Array(8).fill(0)] },
       [
         'options: fc.weight: all 8 of its weights would be zero',
-        'A layer of zeros computes nothing. Ask for less, leave it out (--exclude), or allow it (--allow-empty).',
+        'A layer of zeros computes nothing. Ask for less, leave it out (`exclude`), or allow it (`allowEmpty`).',
       ],
     ],
     [
@@ -190,7 +190,7 @@ describe('what does not fit', () => {
     const spec = model(weight(2, 2));
     expect(await refusal({ 'head.1.weight_mask': square }, {}, spec)).toEqual([
       "data: m.npz, array 'head.1.weight_mask': is square, and may be for onnx::MatMul_7 as it is stored or for its transpose",
-      `${doubt}; if it is as stored, --layout onnx.`,
+      `${doubt}; if it is as stored, \`layout: onnx\`.`,
     ]);
     const head = async (rest: Partial<PruneOptions>) =>
       (await zeros({ 'head.1.weight_mask': square }, rest, spec)).head;

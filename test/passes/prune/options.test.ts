@@ -34,7 +34,7 @@ describe('options that do not go together', () => {
     [{ ...L1, masks: FILE }, 'masks: they belong to the method mask, and it to them'],
     [{ ...L1, method: 'random', scores: FILE }, 'scores: chance asks for no scores'],
     [{ method: 'mask', masks: FILE, scores: FILE }, 'scores: a mask asks for no scores'],
-    [{ ...L1, axis: 0.5 }, 'axis: 0.5 is not a whole number'],
+    [{ ...L1, axis: 0.5 }, 'axis: 0.5 is neither out, in nor a whole number'],
     [{ method: 'mask', masks: FILE, axis: 0 }, 'axis: the mask tells what is pruned'],
     [{ method: 'mask', masks: FILE, nm }, 'nm: the mask tells what is pruned'],
     [{ ...L1, axis: 0, scope: 'global' }, 'scope: global is one threshold over single weights, with one amount'],
@@ -110,8 +110,7 @@ describe('amounts by name', () => {
 });
 
 describe('a weight that would be zero altogether', () => {
-  const HINT =
-    'A layer of zeros computes nothing. Ask for less, leave it out (--exclude), or allow it (--allow-empty).';
+  const HINT = 'A layer of zeros computes nothing. Ask for less, leave it out (`exclude`), or allow it (`allowEmpty`).';
   const EVERY: PruneOptions = { method: 'l1', amount: 16 };
 
   test.each<[string, PruneOptions, string]>([

@@ -126,6 +126,6 @@ describe('options that cannot be', () => {
   });
 
   test('an operator without prunable weights', () => {
-    expect(() => prune({ ...L1, opTypes: ['Gather'] })).toThrow("--op-types: 'Gather' is not an operator");
+    expect(() => prune({ ...L1, opTypes: ['Gather'] })).toThrow("opTypes: 'Gather' is not an operator");
   });
 });

@@ -55,13 +55,13 @@ describe('a case for every reason', () => {
       { minElements: 16 },
       'it has 15 elements; 16 are the least quantized',
     ],
-    ['excluded_by_user', layers(square), { exclude: [/body/] }, 'left out by --op-types, --include or --exclude'],
-    ['excluded_by_user', layers(square), { include: [/^w1$/] }, 'left out by --op-types, --include or --exclude'],
+    ['excluded_by_user', layers(square), { exclude: [/body/] }, 'left out by `opTypes`, `include` or `exclude`'],
+    ['excluded_by_user', layers(square), { include: [/^w1$/] }, 'left out by `opTypes`, `include` or `exclude`'],
     [
       'excluded_by_user',
       layers(square, { op: 'Gemm' }),
       { opTypes: ['MatMul'] },
-      'left out by --op-types, --include or --exclude',
+      'left out by `opTypes`, `include` or `exclude`',
     ],
     ['unsupported_rank', layers(matrix([4])), {}, 'its weight is [4]; matrices are quantized'],
     [
@@ -215,8 +215,8 @@ describe('inputs and names', () => {
 
   test('options that cannot be', () => {
     expect(() => quantize({ minElements: -1 })).toThrow(CompressError);
-    expect(() => quantize({ minElements: 1.5 })).toThrow('not a whole number of elements');
-    expect(() => quantize({ weightsOnly: true, format: 'qoperator' })).toThrow('qoperator needs integer activations');
+    expect(() => quantize({ minElements: 1.5 })).toThrow('not a whole number');
+    expect(() => quantize({ weightsOnly: true, format: 'qoperator' })).toThrow('qoperator has integer activations');
     expect(() => quantize({ opTypes: ['Relu'] })).toThrow("'Relu' is not an operator");
   });
 });

@@ -1,4 +1,6 @@
 import { CompressError } from '../../../errors.ts';
+import type { Shape } from '../../../options/check.ts';
+import { VERIFY } from '../../../options/measure.ts';
 import type { MetricName } from '../../../options/metrics.ts';
 import type { FeedTensor, Sample } from '../../data/types.ts';
 import { OutputComparison, type OutputFigures } from '../compare.ts';
@@ -10,9 +12,16 @@ export interface OutputChoice {
   readonly outputs?: readonly string[];
   /** `top1` and `accuracy` say that the outputs have classes, along the last axis where the graph does not tell; `sqnr` that none has. */
   readonly metric?: MetricName;
-  /** How errors call the choice of outputs: `--output` where absent. */
+  /** How errors call the choice of outputs: `outputs` where absent. */
   readonly option?: string;
 }
+
+/** What each of these options takes. */
+export const CHOICE_SHAPE: Shape<OutputChoice> = {
+  outputs: VERIFY.rows.output,
+  metric: VERIFY.rows.metric,
+  option: 'text',
+};
 
 /**
  * The outputs that count, the most telling first: those with classes, others, and states for the next step.
@@ -22,7 +31,7 @@ export interface OutputChoice {
  */
 export function chosenOutputs(
   kinds: readonly OutputKind[],
-  { outputs, metric, option = '--output' }: OutputChoice,
+  { outputs, metric, option = 'outputs' }: OutputChoice,
 ): readonly OutputKind[] {
   const missing = outputs?.find((name) => !kinds.some((one) => one.name === name));
   if (missing !== undefined) {

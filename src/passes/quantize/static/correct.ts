@@ -11,12 +11,13 @@ import { gemmParts } from '../../../layers/gemm.ts';
 import { dropUnused, heldName } from '../../../layers/held.ts';
 import { biasSlot, matrixView } from '../../../layers/layer.ts';
 import type { WeightUse } from '../../../layers/select.ts';
+import { checkShape } from '../../../options/check.ts';
 import { asItIs, encode, paramsOf } from '../../../schemes/encode.ts';
 import { unpacked } from '../../../schemes/packed.ts';
 import { integerScheme, PER_TENSOR } from '../../../schemes/scheme.ts';
 import type { Pass } from '../../pass.ts';
 import { selectWeights } from '../index.ts';
-import { QUANTIZABLE_OPS, type QuantizeOptions, settle } from '../options.ts';
+import { QUANTIZABLE_OPS, QUANTIZE_SHAPE, type QuantizeOptions, settle } from '../options.ts';
 
 /** A Conv or Gemm whose bias can take up the mean error of its quantized weight. */
 interface Layer {
@@ -49,6 +50,7 @@ export function correctionValues(model: Model, options: QuantizeOptions = {}): M
  * @see https://arxiv.org/abs/1906.04721 Nagel et al. 2019, section 4.2
  */
 export function correctBias(ranges: ActivationRanges, options: QuantizeOptions = {}): Pass {
+  checkShape('correctBias', options, QUANTIZE_SHAPE);
   return {
     name: 'bias-correction',
     async run(model) {

@@ -1,6 +1,6 @@
 import type { ActivationRanges } from '../../../activations/ranges.ts';
 import type { Shape } from '../../../options/check.ts';
-import { QUANTIZE_DEFAULT } from '../../../options/quantize.ts';
+import { ACTIVATION_ROWS, QUANTIZE_DEFAULT } from '../../../options/quantize.ts';
 import { QUANTIZE_SHAPE, type QuantizeOptions } from '../options.ts';
 import type { ActivationDType } from './qdq.ts';
 
@@ -16,8 +16,8 @@ export interface StaticOptions extends QuantizeOptions {
 export const STATIC_SHAPE: Shape<StaticOptions> = {
   ...QUANTIZE_SHAPE,
   ranges: 'object',
-  activations: ['uint8', 'int8'],
-  minNodeSqnr: 'number',
+  activations: ACTIVATION_ROWS.activations,
+  minNodeSqnr: ACTIVATION_ROWS.minNodeSqnr,
 };
 
 /** What static quantization does unless told otherwise. */

@@ -55,10 +55,10 @@ describe('what is compared', () => {
     const plain = await verify(a, b, rows(20, Array(20).fill(1)), { metric: 'sqnr' });
     expect(plain.outputs.every((each) => each.top1 === undefined && each.accuracy === undefined)).toBe(true);
     expect(() => checkGates(plain, { minTop1: 0 })).toThrow(
-      expect.objectContaining({ hint: 'Where one has: --output NAME --metric top1.' }),
+      expect.objectContaining({ hint: 'Where one has: `outputs: NAME` `metric: top1`.' }),
     );
     await expect(verify(a, b, rows(20), { outputs: ['logits'] })).rejects.toMatchObject({
-      message: "--output: the model has no output 'logits'",
+      message: "outputs: the model has no output 'logits'",
       hint: "It has 'present.0.key', 'boxes', 'scores'.",
     });
     await expect(verify(a, b, rows(20), { metric: 'accuracy' })).rejects.toThrow('the data has no labels');
@@ -80,8 +80,8 @@ describe('what is compared', () => {
     const judge = await openJudge(a, data, choice);
     expect((await judge.judge(b)).outputs).toEqual((await verify(a, b, data, choice)).outputs);
     await judge.close();
-    await expect(openJudge(a, data, { outputs: ['z'], option: '--judge' })).rejects.toThrow(
-      "--judge: the model has no output 'z'",
+    await expect(openJudge(a, data, { outputs: ['z'], option: 'judge' })).rejects.toThrow(
+      "judge: the model has no output 'z'",
     );
   });
 
