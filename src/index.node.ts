@@ -7,6 +7,7 @@ export {
   calibrate,
 } from './node/activations/calibrate.ts';
 export { type ActivationOptions, type DataActivations, openActivations } from './node/activations/open.ts';
+export type { OnProgress } from './node/activations/progress.ts';
 export { openArrays } from './node/data/arrays.ts';
 export { type DataFor, fittingRandomData, type TrialRun } from './node/data/fitting.ts';
 export { type Fill, type ModelInput, modelInputs } from './node/data/inputs.ts';
@@ -15,16 +16,27 @@ export { type DataOptions, openData } from './node/data/open.ts';
 export { type RandomOptions, randomData } from './node/data/random.ts';
 export type { DataSet, FeedData, FeedTensor, Sample } from './node/data/types.ts';
 export { type ScratchFile, scratchFile } from './node/files/scratch.ts';
-export { fileSink } from './node/files/sink.ts';
+export { type FileSinkOptions, fileSink } from './node/files/sink.ts';
 export { fileSource } from './node/files/source.ts';
-export { spool } from './node/files/spool.ts';
-export { streamSink } from './node/files/standard.ts';
-export { type ReadOptions, readModel, type WriteOptions, writeModel } from './node/model.ts';
-export { type BenchOptions, type BenchReport, bench, checkRatio } from './node/runtime/bench.ts';
+export { type CheckBeginning, spool } from './node/files/spool.ts';
+export { type ByteStream, streamSink } from './node/files/standard.ts';
+export { type FileUrl, type ReadOptions, readModel, type WriteOptions, writeModel } from './node/model.ts';
+export {
+  type BatchReport,
+  type BenchOptions,
+  type BenchReport,
+  bench,
+  checkRatio,
+  type ModelReport,
+  type Spread,
+  type Timing,
+} from './node/runtime/bench.ts';
+export type { OutputFigures, Share } from './node/runtime/compare.ts';
 export { JUDGE_DEFAULTS, type Judge, type Judgement, type JudgeOptions, openJudge } from './node/runtime/judge.ts';
+export type { Kernel, UnfusedWeight } from './node/runtime/kernels.ts';
 export type { OutputChoice } from './node/runtime/outputs/comparisons.ts';
 export { type Classes, type OutputKind, outputKinds } from './node/runtime/outputs/kinds.ts';
-export { loadRanges, saveRanges } from './node/runtime/rangesFile.ts';
+export { loadRanges, type RangesMeta, type SavedRanges, saveRanges } from './node/runtime/rangesFile.ts';
 export { checkGates, type Gates, type VerifyOptions, type VerifyReport, verify } from './node/runtime/verify.ts';
 export { BENCH_DEFAULTS } from './options/measure.ts';
 export { METRICS, type MetricName } from './options/metrics.ts';

@@ -20,25 +20,32 @@ export type {
   Sums as Moments,
   Vectors,
 } from './activations/requests.ts';
-export { bytesSink, type Sink } from './bytes/sink.ts';
-export { bytesSource, type Source } from './bytes/source.ts';
-export { CompressError, type ErrorCode } from './errors.ts';
+export { bytesSink, type Reserved, type Sink } from './bytes/sink.ts';
+export { bytesSource, type Source, type SourceFiles } from './bytes/source.ts';
+export type { Blob, Piece, Place, Stored, Streamed, Watcher, WriteTarget, Zeroed } from './bytes/stored.ts';
+export { CompressError, type ErrorCode, type ErrorDetails } from './errors.ts';
 export type { NamedArray, NamedArrays } from './ir/arrays.ts';
-export type { DType } from './ir/dtype.ts';
-export { Graph, type ValueInfo } from './ir/graph.ts';
+export { DTYPES, type DType } from './ir/dtype.ts';
+export { Graph, type GraphFields, type Held, type Signature, type ValueInfo } from './ir/graph.ts';
 export type { DataFile, MetadataEntry, ModelHeader } from './ir/header.ts';
-export { Model } from './ir/model.ts';
-export { attribute, createNode, type Node } from './ir/node.ts';
+export { Model, type ModelFields, type OpsetImport } from './ir/model.ts';
+export { type Attribute, type AttributeValue, attribute, createNode, type Node, type NodeFields } from './ir/node.ts';
 export { print } from './ir/print.ts';
-export { constant, derived, type SparseTensor, type Tensor } from './ir/tensor.ts';
+export { constant, derived, type Origin as TensorOrigin, type SparseTensor, type Tensor } from './ir/tensor.ts';
+export type { Use } from './ir/uses.ts';
 export { type Elements, type NdArray, view } from './ir/view.ts';
+export type { Difference } from './kernels/difference.ts';
 export type { GroupPattern } from './kernels/groups.ts';
+export type { PatchGeometry } from './kernels/importance/patches.ts';
 export { OBSERVERS, type ObserverKind } from './kernels/observe/choose.ts';
 export type { Norm } from './kernels/sliceNorms.ts';
 export type { Change, Skip, SkipReason } from './layers/skip.ts';
+export type { Addition } from './onnx/encode.ts';
 export { type WriteOptions, type Written, writeModel } from './onnx/output.ts';
-export { type DataMode, type ModelPlan, planModel } from './onnx/plan.ts';
+export type { Part as PlanPart } from './onnx/parts.ts';
+export { type DataMode, type FilePlan, type ModelPlan, type PlanOptions, planModel } from './onnx/plan.ts';
 export { type ModelBytes, type ReadOptions, readModel } from './onnx/read.ts';
+export type { Segment } from './onnx/segment.ts';
 export {
   CHANNEL_DEFAULTS,
   CHANNEL_NORMS,
@@ -60,7 +67,15 @@ export {
   type NodeChange,
   type WeightChange,
 } from './passes/diff/index.ts';
-export { equalize } from './passes/equalize/index.ts';
+export type {
+  Change as SizeChange,
+  FactChange,
+  NodeFacts,
+  OperatorChange,
+  TensorFacts,
+  ValueChange,
+} from './passes/diff/types.ts';
+export { type EqualizeOptions, equalizationValues, equalize } from './passes/equalize/index.ts';
 export { FOLD_DEFAULTS, FOLD_RULES, type FoldOptions, type FoldRule, fold } from './passes/fold/index.ts';
 export {
   type Pattern,
@@ -72,18 +87,22 @@ export {
 } from './passes/importance/options.ts';
 export { sparsegpt } from './passes/importance/sparsegpt.ts';
 export { wanda } from './passes/importance/wanda.ts';
+export type { DTypeFacts, FunctionFacts, OperatorFacts } from './passes/inspect/describe.ts';
 export {
   type Inspection,
   type InspectOptions,
   inspect,
+  type MeasuredWeight,
   type Plan,
   type Planner,
   type Recipe as SizeRecipe,
   type WeightFacts,
   type WeightStatistics,
 } from './passes/inspect/index.ts';
+export type { Prediction, PruneTarget } from './passes/inspect/recipes.ts';
+export type { Role as WeightRole } from './passes/inspect/roles.ts';
 export { PACK_DEFAULTS, type PackOptions, pack, STORES, type Store, unpack } from './passes/pack/index.ts';
-export { type Pass, type PassReport, transform } from './passes/pass.ts';
+export { type Pass, type PassReport, transform, type Watch } from './passes/pass.ts';
 export {
   type Axis,
   isPruned,
@@ -95,6 +114,7 @@ export {
   sparsity,
   type WeightSparsity,
 } from './passes/prune/index.ts';
+export type { Format as QuantizeFormat } from './passes/quantize/emit.ts';
 export { QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions, quantize } from './passes/quantize/index.ts';
 export { correctBias, correctionValues } from './passes/quantize/static/correct.ts';
 export {

@@ -87,7 +87,7 @@ export class Model {
     return false;
   }
 
-  /** Version of the standard domain; 0 where the model imports none, which is said as {@link NO_OPSET}. */
+  /** Version of the standard domain; 0 where the model imports none, which is said as `NO_OPSET`. */
   get opset(): number {
     return standardVersion(this.#opsets) ?? 0;
   }
@@ -150,7 +150,7 @@ export class Model {
     graph.setListsInitializers(version < FREE_INITIALIZERS);
   }
 
-  /** Raises the IR version to {@link FREE_INITIALIZERS} where an initializer has come that is no graph input. */
+  /** Raises the IR version to `FREE_INITIALIZERS` where an initializer has come that is no graph input. */
   freeInitializers(): void {
     if (this.#irVersion >= FREE_INITIALIZERS) return;
     const isFree = (graph: Graph): boolean => [...graph.initializers.keys()].some((name) => !graph.isInput(name));

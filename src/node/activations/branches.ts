@@ -8,7 +8,7 @@ import { constant } from '../../ir/tensor.ts';
 /** A model whose main graph has the values that were asked for, under these names. */
 export interface HandedOut {
   readonly model: Model;
-  /** By what the value is called in the whole model, see {@link Places}. */
+  /** By what the value is called in the whole model, see `Places`. */
   readonly names: ReadonlyMap<string, string>;
 }
 

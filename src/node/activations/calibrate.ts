@@ -58,7 +58,7 @@ export interface Calibration {
  * grow with the number of samples. The data is read once or, for observers with a histogram, twice for each chunk of
  * values, and its first sample once more.
  *
- * @param values - names of values, see {@link Places}: of the main graph, and of branches of If, which hand them out (a branch that
+ * @param values - names of values, see `Places`: of the main graph, and of branches of If, which hand them out (a branch that
  *   does not run has nothing to show); repeated ones count once, those of `options.means` are added
  * @param data - samples with all inputs of the model
  * @returns ranges in the order of `values`

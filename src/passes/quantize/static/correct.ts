@@ -22,7 +22,7 @@ import { QUANTIZABLE_OPS, QUANTIZE_SHAPE, type QuantizeOptions, settle } from '.
 /** A Conv or Gemm whose bias can take up the mean error of its quantized weight. */
 interface Layer {
   readonly use: WeightUse;
-  /** What the whole model calls the activation it reads, see {@link Places}. */
+  /** What the whole model calls the activation it reads, see `Places`. */
   readonly key: string;
   /** There is none yet where this is undefined. */
   readonly bias: Held | undefined;

@@ -18,7 +18,7 @@ const WHY_APART = 'ONNX Runtime would compute in float around them on x64 (uint8
 
 /**
  * The activations whose ranges {@link quantizeStatic} needs: what the Conv and Gemm it may rewrite read and make, as the whole model
- * calls them (see {@link Places}).
+ * calls them (see `Places`).
  */
 export function calibrationValues(model: Model, options: QuantizeOptions = {}): string[] {
   return [...channelAxes(model, options).keys()];
