@@ -21,6 +21,8 @@ export { fileSource } from './node/files/source.ts';
 export { type CheckBeginning, spool } from './node/files/spool.ts';
 export { type ByteStream, streamSink } from './node/files/standard.ts';
 export { type FileUrl, type ReadOptions, readModel, type WriteOptions, writeModel } from './node/model.ts';
+export { type CalibratedOptions, calibratedQuantize } from './node/recipes/calibrated.ts';
+export { type ChannelRun, checkedChannels } from './node/recipes/channels.ts';
 export {
   type BatchReport,
   type BenchOptions,

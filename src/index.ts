@@ -102,7 +102,7 @@ export {
 export type { Prediction, PruneTarget } from './passes/inspect/recipes.ts';
 export type { Role as WeightRole } from './passes/inspect/roles.ts';
 export { PACK_DEFAULTS, type PackOptions, pack, STORES, type Store, unpack } from './passes/pack/index.ts';
-export { type Pass, type PassReport, transform, type Watch } from './passes/pass.ts';
+export { type Pass, type PassReport, type TransformOptions, transform, type Watch } from './passes/pass.ts';
 export {
   type Axis,
   isPruned,

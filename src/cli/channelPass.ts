@@ -24,7 +24,7 @@ export async function channelPass(values: PruneValues): Promise<Pass> {
       hint: 'Give real inputs; a file of that name is ./random.',
     });
   }
-  const { checkedChannels } = await import('./channels.ts');
+  const { checkedChannels } = await import('../node/recipes/channels.ts');
   return checkedChannels(
     {
       amount: values.channels as number,

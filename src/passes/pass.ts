@@ -1,6 +1,7 @@
 import { checkModel } from '../ir/check.ts';
 import type { Model } from '../ir/model.ts';
 import type { Change, Skip } from '../layers/skip.ts';
+import { checkShape } from '../options/check.ts';
 
 /** What a pass did, and what it did not do and why. */
 export interface PassReport {
@@ -25,13 +26,35 @@ export interface Pass {
   run(model: Model, watch?: Watch): Promise<PassReport>;
 }
 
+/** What {@link transform} can be told. */
+export interface TransformOptions {
+  /** Called where looking at weights may take long, with the pass that looks at them. */
+  readonly onProgress?: (pass: string, done: number, total: number) => void;
+}
+
 /**
  * Runs passes in order over one model.
  * @throws CompressError `malformed` for what is no model: values that nothing makes, nodes in a circle
+ * @example
+ * await transform(model, prune({ method: 'l1', amount: 0.4 }), quantize());
+ * await transform(model, [quantize()], { onProgress: (pass, done, total) => console.log(pass, done, total) });
  */
-export async function transform(model: Model, ...passes: readonly Pass[]): Promise<PassReport[]> {
+export function transform(model: Model, ...passes: readonly Pass[]): Promise<PassReport[]>;
+export function transform(model: Model, passes: readonly Pass[], options?: TransformOptions): Promise<PassReport[]>;
+export async function transform(
+  model: Model,
+  first?: Pass | readonly Pass[],
+  second?: Pass | TransformOptions,
+  ...others: readonly Pass[]
+): Promise<PassReport[]> {
+  const listed = Array.isArray(first);
+  const passes = (listed ? first : [first, second, ...others].filter((one) => one !== undefined)) as readonly Pass[];
+  const options = listed ? (second as TransformOptions | undefined) : undefined;
+  checkShape('transform', options ?? {}, { onProgress: 'function' });
   checkModel(model);
   const reports: PassReport[] = [];
-  for (const pass of passes) reports.push(await pass.run(model));
+  for (const pass of passes) {
+    reports.push(await pass.run(model, (done, total) => options?.onProgress?.(pass.name, done, total)));
+  }
   return reports;
 }

@@ -2,7 +2,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import { calibratedQuantize } from '../../src/cli/calibrated.ts';
 import {
   bytesSink,
   type PassReport,
@@ -11,6 +10,7 @@ import {
   transform,
   writeModel,
 } from '../../src/index.node.ts';
+import { calibratedQuantize } from '../../src/node/recipes/calibrated.ts';
 import { openInspected } from '../../src/node/runtime/kernels.ts';
 import { STATIC_DEFAULTS } from '../../src/passes/quantize/static/index.ts';
 import { folder } from './cli.ts';

@@ -83,7 +83,7 @@ async function passOf(values: Values): Promise<Pass> {
     await checkTarget(saveRanges, values.force === true);
   }
   keepYoungGenerationSmall();
-  const { calibratedQuantize } = await import('../calibrated.ts');
+  const { calibratedQuantize } = await import('../../node/recipes/calibrated.ts');
   return calibratedQuantize(options, {
     data: calibrate,
     ranges,

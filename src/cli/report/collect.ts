@@ -1,11 +1,11 @@
 import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
+import { FOLDED_FIRST } from '../../node/recipes/calibrated.ts';
 import { openInspected } from '../../node/runtime/kernels.ts';
 import { type EqualizeOptions, equalize } from '../../passes/equalize/index.ts';
 import { fold } from '../../passes/fold/index.ts';
 import { unpackWeights } from '../../passes/pack/unpack.ts';
 import type { PassReport } from '../../passes/pass.ts';
-import { FOLDED_FIRST } from '../calibrated.ts';
 import { openPath } from '../open.ts';
 import type { RunReport } from '../pipe.ts';
 import { ownVersion, runtimeVersion } from '../version.ts';

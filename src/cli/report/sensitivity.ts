@@ -1,12 +1,12 @@
 import { CompressError } from '../../errors.ts';
 
 import { type DataFor, fittingRandomData } from '../../node/data/fitting.ts';
+import { RANDOM, RANDOM_ROWS } from '../../node/recipes/calibrated.ts';
 import { openJudge } from '../../node/runtime/judge.ts';
 import { QUANTIZE, type QuantizeValues } from '../../options/quantize.ts';
 import { defined } from '../../options/values.ts';
 import type { PassReport } from '../../passes/pass.ts';
 import { commonOf } from '../arguments.ts';
-import { RANDOM, RANDOM_ROWS } from '../calibrated.ts';
 import type { Progress } from '../progress.ts';
 import { stepOf } from '../recipe/step.ts';
 import type { LoadVerb } from '../run.ts';

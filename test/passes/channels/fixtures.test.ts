@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { checkedChannels } from '../../../src/cli/channels.ts';
 import { readModel } from '../../../src/index.node.ts';
+import { checkedChannels } from '../../../src/node/recipes/channels.ts';
 import { ROOT } from '../../support/cli.ts';
 import { bytesOf } from '../../support/model.ts';
 

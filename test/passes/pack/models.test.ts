@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { calibratedQuantize } from '../../../src/cli/calibrated.ts';
 import { type Pass, pack, prune, quantize, unpack } from '../../../src/index.node.ts';
+import { calibratedQuantize } from '../../../src/node/recipes/calibrated.ts';
 import { STATIC_DEFAULTS } from '../../../src/passes/quantize/static/index.ts';
 import { fixture } from '../../support/cli.ts';
 import { pass } from '../../support/model.ts';

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { calibratedQuantize } from '../../../../src/cli/calibrated.ts';
 import { bytesSink, readModel, transform, writeModel } from '../../../../src/index.node.ts';
+import { calibratedQuantize } from '../../../../src/node/recipes/calibrated.ts';
 import { openInspected } from '../../../../src/node/runtime/kernels.ts';
 import { STATIC_DEFAULTS } from '../../../../src/passes/quantize/static/index.ts';
 import { buildModel, f32, type ModelSpec, type NodeSpec } from '../../../support/build.ts';

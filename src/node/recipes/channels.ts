@@ -1,35 +1,50 @@
-import { CompressError } from '../errors.ts';
-import type { Model } from '../ir/model.ts';
-import { openActivations } from '../node/activations/open.ts';
-import { openData } from '../node/data/open.ts';
-import type { DataSet, Sample } from '../node/data/types.ts';
-import { loadRuntime } from '../node/runtime/load.ts';
-import { type OutputShapes, outputShapes, runnableSample } from '../node/runtime/outputShapes.ts';
+import { CompressError } from '../../errors.ts';
+import type { Model } from '../../ir/model.ts';
+import { checkShape } from '../../options/check.ts';
+import { ACTIVATION_ROWS } from '../../options/quantize.ts';
+import { defined } from '../../options/values.ts';
 import {
   type ChannelOptions,
   type ChannelReport,
   type GroupReport,
   groupLine,
   removeChannels,
-} from '../passes/channels/index.ts';
-import type { Pass } from '../passes/pass.ts';
+} from '../../passes/channels/index.ts';
+import type { Pass } from '../../passes/pass.ts';
+import { openActivations } from '../activations/open.ts';
+import type { OnProgress } from '../activations/progress.ts';
+import { openData } from '../data/open.ts';
+import type { DataSet, Sample } from '../data/types.ts';
+import { loadRuntime } from '../runtime/load.ts';
+import { type OutputShapes, outputShapes, runnableSample } from '../runtime/outputShapes.ts';
 
 /** Where activations come from, and what to tell. */
 export interface ChannelRun {
   /** Data to run the model on. */
-  readonly data: string | undefined;
+  readonly data?: string | undefined;
   readonly samples?: number | undefined;
   readonly batch?: number | undefined;
   /** Lines about groups that are wanted: none, the first ones, or all. */
-  readonly describeGroups: 'none' | 'some' | 'all';
-  readonly onProgress: (done: number, total: number | undefined) => void;
+  readonly describeGroups?: 'none' | 'some' | 'all';
+  /** Called after each run of a sample. */
+  readonly onProgress?: OnProgress;
 }
 
 /**
  * Removal of channels with the data of a file, and with a check: where ONNX Runtime is there, the model is run before and
  * after, and a result that does not run, or gives outputs of other shapes, is an error instead of a file.
+ *
+ * @example
+ * await transform(model, checkedChannels({ amount: 0.3, reconstruct: true }, { data: 'calib.npz' }));
  */
-export function checkedChannels(options: ChannelOptions, run: ChannelRun): Pass {
+export function checkedChannels(options: ChannelOptions, run: ChannelRun = {}): Pass {
+  const { samples, batch } = ACTIVATION_ROWS;
+  checkShape('checkedChannels', run, {
+    data: 'text',
+    ...{ samples, batch },
+    describeGroups: ['none', 'some', 'all'],
+    onProgress: 'function',
+  });
   // Refuses what cannot be before a model is read.
   removeChannels({ ...options, reconstruct: false, norm: options.norm === 'wanda' ? 'l1' : (options.norm ?? 'l1') });
   return {
@@ -52,10 +67,10 @@ async function removed(
   model: Model,
   options: ChannelOptions,
   data: DataSet | undefined,
-  onProgress: ChannelRun['onProgress'],
+  onProgress: OnProgress | undefined,
 ): Promise<ChannelReport> {
   if (data === undefined) return removeChannels(options).run(model);
-  const source = openActivations(data, { onProgress });
+  const source = openActivations(data, defined({ onProgress }));
   try {
     return await removeChannels({ ...options, source }).run(model);
   } finally {
@@ -66,10 +81,10 @@ async function removed(
 /** Lines about groups before the list is cut. */
 const SOME = 40;
 
-function groupNotes(groups: readonly GroupReport[], wanted: ChannelRun['describeGroups']): string[] {
+function groupNotes(groups: readonly GroupReport[], wanted: ChannelRun['describeGroups'] = 'none'): string[] {
   const shown = groups.slice(0, { none: 0, some: SOME, all: groups.length }[wanted]).map(groupLine);
   const more = groups.length - shown.length;
-  return wanted === 'some' && more > 0 ? [...shown, `… and ${more} more groups (--verbose)`] : shown;
+  return wanted === 'some' && more > 0 ? [...shown, `… and ${more} more groups (\`verbose\`)`] : shown;
 }
 
 function open(model: Model, path: string, { samples, batch }: ChannelRun): Promise<DataSet> {
@@ -91,7 +106,7 @@ async function probe(model: Model, data: DataSet | undefined): Promise<Probe> {
   if (data !== undefined) {
     for await (const sample of data.samples()) return { sample, shapes: await outputShapes(model, sample) };
   }
-  return (await runnableSample(model)) ?? { why: 'it does not run on random inputs; --calibrate gives real ones' };
+  return (await runnableSample(model)) ?? { why: 'it does not run on random inputs; `calibrate` gives real ones' };
 }
 
 async function check(model: Model, before: Probe): Promise<string> {
@@ -99,7 +114,7 @@ async function check(model: Model, before: Probe): Promise<string> {
   const wrong = (fact: string, cause?: unknown): CompressError =>
     new CompressError('internal', 'channels', `${fact}; nothing is written`, {
       cause,
-      hint: 'This is a mistake of the program. Leave the layer out with --exclude, and please report the model.',
+      hint: 'This is a mistake of the program. Leave the layer out with `exclude`, and please report the model.',
     });
   const after = await outputShapes(model, before.sample).catch((cause: unknown) => {
     throw wrong(`the model without its channels does not run: ${(cause as Error).message}`, cause);

@@ -1,60 +1,107 @@
-import type { ActivationRanges } from '../activations/ranges.ts';
-import type { Model } from '../ir/model.ts';
-import type { ObserverKind } from '../kernels/observe/choose.ts';
-import { type Calibration, calibrate } from '../node/activations/calibrate.ts';
-import { openTapped } from '../node/activations/tap.ts';
-import { fittingRandomData } from '../node/data/fitting.ts';
-import { modelInputs } from '../node/data/inputs.ts';
-import { openData } from '../node/data/open.ts';
-import type { DataSet } from '../node/data/types.ts';
-import { loadRanges, saveRanges } from '../node/runtime/rangesFile.ts';
-import { equalizationValues, equalize } from '../passes/equalize/index.ts';
-import { fold } from '../passes/fold/index.ts';
-import { inliningNotes } from '../passes/inline/index.ts';
-import { inlineWeights } from '../passes/inline/weights.ts';
-import { raiseOpset } from '../passes/opset/index.ts';
-import { unpackFirst } from '../passes/pack/unpack.ts';
-import type { Pass, PassReport } from '../passes/pass.ts';
-import { quantizeWeights } from '../passes/quantize/index.ts';
-import { Ledger } from '../passes/quantize/ledger.ts';
-import { type QuantizeOptions, settle } from '../passes/quantize/options.ts';
-import { correctBias, correctionValues } from '../passes/quantize/static/correct.ts';
+import type { ActivationRanges } from '../../activations/ranges.ts';
+import { CompressError } from '../../errors.ts';
+import type { Model } from '../../ir/model.ts';
+import type { ObserverKind } from '../../kernels/observe/choose.ts';
+import { DEFAULT_OBSERVER } from '../../kernels/observe/names.ts';
+import { checkShape, type Shape } from '../../options/check.ts';
+import { ACTIVATION_ROWS } from '../../options/quantize.ts';
+import { defined, togetherError } from '../../options/values.ts';
+import { equalizationValues, equalize } from '../../passes/equalize/index.ts';
+import { fold } from '../../passes/fold/index.ts';
+import { inliningNotes } from '../../passes/inline/index.ts';
+import { inlineWeights } from '../../passes/inline/weights.ts';
+import { raiseOpset } from '../../passes/opset/index.ts';
+import { unpackFirst } from '../../passes/pack/unpack.ts';
+import type { Pass, PassReport } from '../../passes/pass.ts';
+import { quantizeWeights } from '../../passes/quantize/index.ts';
+import { Ledger } from '../../passes/quantize/ledger.ts';
+import { QUANTIZE_SHAPE, type QuantizeOptions, settle } from '../../passes/quantize/options.ts';
+import { correctBias, correctionValues } from '../../passes/quantize/static/correct.ts';
 import {
   calibrationValues,
   channelAxes,
   PER_AXIS_OPSET,
   quantizeActivations,
   whyNothing,
-} from '../passes/quantize/static/index.ts';
-import type { ActivationDType } from '../passes/quantize/static/qdq.ts';
+} from '../../passes/quantize/static/index.ts';
+import { STATIC_DEFAULTS } from '../../passes/quantize/static/options.ts';
+import type { ActivationDType } from '../../passes/quantize/static/qdq.ts';
+import { type Calibration, calibrate } from '../activations/calibrate.ts';
+import { openTapped } from '../activations/tap.ts';
+import { fittingRandomData } from '../data/fitting.ts';
+import { modelInputs } from '../data/inputs.ts';
+import { openData } from '../data/open.ts';
+import type { DataSet } from '../data/types.ts';
+import { loadRanges, saveRanges } from '../runtime/rangesFile.ts';
 
 /** Where the ranges of activations come from, and what to do with them. */
 export interface CalibratedOptions {
-  /** Data to run the model on; or `ranges`, a file that an earlier run saved. */
+  /** Path of data to run the model on, or the word `random`; or `ranges`, a file that an earlier run saved. */
   readonly data?: string | undefined;
   readonly ranges?: string | undefined;
+  /** File that the ranges are written to. */
   readonly saveRanges?: string | undefined;
-  readonly overwrite: boolean;
-  readonly observer: ObserverKind;
+  /** Replace a file that exists. */
+  readonly overwrite?: boolean;
+  /** How a range is chosen from the values seen: `minmax` where absent. */
+  readonly observer?: ObserverKind;
+  /** Only the first rows of the data. */
   readonly samples?: number | undefined;
+  /** Rows that are fed at once. */
   readonly batch?: number | undefined;
-  readonly activations: ActivationDType;
-  readonly minNodeSqnr: number;
-  readonly biasCorrection: boolean;
+  readonly activations?: ActivationDType;
+  /** A Conv or Gemm one of whose activations would fall below this signal-to-noise ratio, in dB, stays float. */
+  readonly minNodeSqnr?: number;
+  /** Biases take back the mean error of rounded weights: so where absent. */
+  readonly biasCorrection?: boolean;
+  /** Share the scales of channels between neighbouring layers first. */
   readonly equalize?: boolean;
   /** Told what bounded the scales of channels, for who does the same again. */
   readonly onEqualized?: (ranges: ActivationRanges) => void;
-  readonly onProgress: (done: number, total: number | undefined) => void;
+  /** Called after each run of a sample. */
+  readonly onProgress?: (done: number, total: number | undefined) => void;
 }
+
+const { samples, batch, observer, activations, minNodeSqnr, biasCorrection, equalize: equalizing } = ACTIVATION_ROWS;
+
+/** What each option takes. */
+const SHAPE: Shape<CalibratedOptions> = {
+  data: 'text',
+  ranges: 'text',
+  saveRanges: 'text',
+  overwrite: 'flag',
+  ...{ samples, batch, observer, activations, minNodeSqnr, biasCorrection },
+  equalize: equalizing,
+  onEqualized: 'function',
+  onProgress: 'function',
+};
+
+/** The options of a run, all of them there. */
+type Calibrating = CalibratedOptions & Required<Pick<CalibratedOptions, 'observer' | 'biasCorrection' | 'onProgress'>>;
 
 /** How the note of a model that was folded begins. */
 export const FOLDED_FIRST = 'folded first';
 
 /**
- * Static quantization of a whole model: folds it, runs it on the data, quantizes Conv and Gemm with their activations, MatMul
- * dynamically, and stores what is left of Conv as integers.
+ * Static quantization of a whole model, as `compress quantize` does it with data: folds it, runs it on the data, quantizes
+ * Conv and Gemm with their activations, MatMul dynamically, and stores what is left of Conv as integers.
+ *
+ * @throws CompressError `options` where there is neither data nor ranges, or both; what reading data and running models throws
+ * @example
+ * await using model = await readModel('model.onnx');
+ * await transform(model, calibratedQuantize({}, { data: 'calib.npz' }));
+ * await writeModel(model, 'small.onnx');
  */
-export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: CalibratedOptions): Pass {
+export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: CalibratedOptions): Pass {
+  checkShape('quantize', quantizeOptions, QUANTIZE_SHAPE);
+  checkShape('calibratedQuantize', given, SHAPE);
+  const options = { observer: DEFAULT_OBSERVER, biasCorrection: true, onProgress: () => {}, ...defined(given) };
+  const { data, ranges: file, saveRanges: target } = options;
+  const both = data !== undefined && file !== undefined ? 'data' : file !== undefined && target !== undefined;
+  if (both) throw togetherError(['ranges', both === true ? 'saveRanges' : both], 'Leave out one of the two.');
+  if (data === undefined && file === undefined) {
+    throw new CompressError('options', 'data', 'nothing is calibrated', { hint: 'Give `data`, or `ranges`.' });
+  }
   return {
     name: 'quantize',
     async run(model) {
@@ -75,7 +122,7 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, options: Ca
         );
       }
       if (model.opset >= PER_AXIS_OPSET) {
-        const { activations, minNodeSqnr } = options;
+        const { activations = STATIC_DEFAULTS.activations, minNodeSqnr = STATIC_DEFAULTS.minNodeSqnr } = options;
         if (options.equalize) notes.push(...(await equalized(model, options)).notes);
         const found = await rangesOf(model, quantizeOptions, options);
         notes.push(...found.notes);
@@ -100,7 +147,7 @@ export const RANDOM = 'random';
 export const RANDOM_ROWS = 32;
 
 /** Equalizes the layers, none of them beyond what the data shows of its neighbours. */
-async function equalized(model: Model, options: CalibratedOptions): Promise<PassReport> {
+async function equalized(model: Model, options: Calibrating): Promise<PassReport> {
   const means = equalizationValues(model);
   if (means.size === 0) return equalize().run(model);
   const { data } = await dataOf(model, options);
@@ -110,7 +157,7 @@ async function equalized(model: Model, options: CalibratedOptions): Promise<Pass
 }
 
 /** What the model is run on. */
-async function dataOf(model: Model, options: CalibratedOptions): Promise<{ data: DataSet; random: boolean }> {
+async function dataOf(model: Model, options: Calibrating): Promise<{ data: DataSet; random: boolean }> {
   const inputs = model.graph.fedInputs;
   const { batch, samples } = options;
   const sizes = { ...(batch === undefined ? {} : { batch }), ...(samples === undefined ? {} : { samples }) };
@@ -122,7 +169,7 @@ async function dataOf(model: Model, options: CalibratedOptions): Promise<{ data:
 async function rangesOf(
   model: Model,
   quantizeOptions: QuantizeOptions,
-  options: CalibratedOptions,
+  options: Calibrating,
 ): Promise<{ ranges: ActivationRanges; notes: string[] }> {
   if (options.ranges !== undefined) return { ranges: (await loadRanges(options.ranges)).ranges, notes: [] };
   const { observer, onProgress } = options;
@@ -142,7 +189,7 @@ async function rangesOf(
     notes.unshift('warning: the ranges are those of random inputs; real ones will be clipped, or use few of the steps');
   if (options.saveRanges !== undefined) {
     const meta = { observer, samples: found.samples };
-    await saveRanges(options.saveRanges, found.ranges, meta, { overwrite: options.overwrite });
+    await saveRanges(options.saveRanges, found.ranges, meta, { overwrite: options.overwrite === true });
   }
   return { ranges: found.ranges, notes };
 }

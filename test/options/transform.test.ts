@@ -1,0 +1,37 @@
+/** What `transform` hands on, and what calibrated quantization refuses before a model is read. */
+import { expect, test } from '@jest/globals';
+import { calibratedQuantize, checkedChannels, quantize, readModel, transform } from '../../src/index.node.ts';
+
+const MLP = new URL('../../fixtures/digits-mlp.onnx', import.meta.url);
+const anything = (value: unknown): never => value as never;
+
+test('transform tells how far each pass is', async () => {
+  await using model = await readModel(MLP);
+  const seen: [string, number, number][] = [];
+  const reports = await transform(model, [quantize()], {
+    onProgress: (pass, done, total) => seen.push([pass, done, total]),
+  });
+  expect(reports.map((one) => one.pass)).toEqual(['quantize']);
+  expect(seen.at(-1)).toEqual(['quantize', 3, 3]);
+  await expect(transform(model, [], anything({ onprogress: () => {} }))).rejects.toThrow("Did you mean 'onProgress'?");
+});
+
+test.each<[object, string]>([
+  [{}, 'data: nothing is calibrated'],
+  [{ data: 'a.npz', ranges: 'r.json' }, '`ranges` and `data` cannot be used together'],
+  [{ ranges: 'r.json', saveRanges: 's.json' }, '`ranges` and `saveRanges` cannot be used together'],
+  [{ data: 'a.npz', samples: 0 }, 'samples: at least 1 is needed'],
+  [{ data: 'a.npz', observer: 'best' }, 'observer: \'best\' is not one of "minmax"'],
+  [{ calibrate: 'a.npz' }, "calibratedQuantize: there is no option 'calibrate'."],
+])('calibratedQuantize refuses %j', (options, message) => {
+  expect(() => calibratedQuantize({}, anything(options))).toThrow(message);
+});
+
+test('calibratedQuantize does what the command line does with defaults, and checkedChannels refuses as it does', async () => {
+  await using model = await readModel(MLP);
+  const [report] = await transform(model, calibratedQuantize({}, { data: 'random' }));
+  expect(report?.changes).toHaveLength(3);
+  expect(report?.notes).toContainEqual(expect.stringContaining('observer minmax'));
+  expect(() => checkedChannels({ amount: 3 })).toThrow('amount: 3 is no fraction between 0 and 1');
+  expect(() => checkedChannels({ amount: 0.3 }, anything({ samples: 'x' }))).toThrow('samples: takes a number');
+});
