@@ -1,8 +1,10 @@
-// Two projects: `unit` needs no build, `cli` runs what `npm run build` made.
+// Three projects: `unit` is quick and needs no build; `slow` runs many models; `cli` runs what `npm run build` made.
 //   npm test -- --selectProjects unit
 
 /** Tests that start the program, or look at the package. */
 const BUILT = ['/test/(cli|house)/.*\\.test\\.ts$', '\\.built\\.test\\.ts$'];
+/** Tests that take several seconds. */
+const SLOW = '\\.slow\\.test\\.ts$';
 
 const shared = {
   testEnvironment: '<rootDir>/test/support/environment.cjs',
@@ -20,7 +22,8 @@ export default {
   // Left to itself jest leaves one core idle, of two.
   maxWorkers: '100%',
   projects: [
-    { ...shared, displayName: 'unit', testRegex: '/test/.*\\.test\\.ts$', testPathIgnorePatterns: BUILT },
+    { ...shared, displayName: 'unit', testRegex: '\\.test\\.ts$', testPathIgnorePatterns: [...BUILT, SLOW] },
+    { ...shared, displayName: 'slow', testRegex: SLOW },
     { ...shared, displayName: 'cli', testRegex: BUILT },
   ],
 };
