@@ -1,8 +1,7 @@
 /**
- * The core of the package: from the bytes of a model to those of a smaller one, in any JavaScript runtime. Nothing here reaches
- * a module of Node; index.node.ts adds files, threads and ONNX Runtime.
+ * The core of the package: from the bytes of a model to those of a smaller one, in any JavaScript runtime. Nothing here
+ * reaches a module of Node; index.node.ts adds files, threads and ONNX Runtime.
  */
-
 export { type ActivationRange, type ActivationRanges, expectedSqnr } from './activations/ranges.ts';
 export type {
   Activations,
@@ -26,7 +25,7 @@ export type { Blob, Piece, Place, Stored, Streamed, Watcher, WriteTarget, Zeroed
 export { CompressError, type ErrorCode, type ErrorDetails } from './errors.ts';
 export type { NamedArray, NamedArrays } from './ir/arrays.ts';
 export { DTYPES, type DType } from './ir/dtype.ts';
-export { Graph, type GraphFields, type Held, type Signature, type ValueInfo } from './ir/graph.ts';
+export { type Constant, Graph, type GraphFields, type Signature, type ValueInfo } from './ir/graph.ts';
 export type { DataFile, MetadataEntry, ModelHeader } from './ir/header.ts';
 export { Model, type ModelFields, type OpsetImport } from './ir/model.ts';
 export { type Attribute, type AttributeValue, attribute, createNode, type Node, type NodeFields } from './ir/node.ts';

@@ -1,7 +1,8 @@
 import type { MomentsRequest, SumRequest } from './requests.ts';
 
 /**
- * Items in their order, in batches that take at most `limit` bytes together; an item that takes more is alone in its batch.
+ * Items in their order, in batches that take at most `limit` bytes together; an item that takes more is alone in its
+ * batch.
  * @param bytesOf - what an item takes
  */
 export function batches<T>(items: Iterable<T>, bytesOf: (item: T) => number, limit: number): T[][] {

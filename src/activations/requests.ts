@@ -4,8 +4,8 @@ import type { ObserverKind } from '../kernels/observe/names.ts';
 import type { ActivationRange } from './ranges.ts';
 
 /**
- * Vectors of a value that meet a weight: those along an axis, counted from the end where it is negative, or those under the
- * kernel of a convolution.
+ * Vectors of a value that meet a weight: those along an axis, counted from the end where it is negative, or those under
+ * the kernel of a convolution.
  */
 export type Vectors =
   | { readonly kind: 'matrix'; readonly value: string; readonly axis: number }
@@ -14,7 +14,9 @@ export type Vectors =
 /** Vectors that are summed together with others; `factor` weighs them. */
 export type Source = Vectors & { readonly factor: number };
 
-/** The range that an observer gives a value for 8 bits; with `channels`, also means, powers and peaks along that axis. */
+/**
+ * The range that an observer gives a value for 8 bits; with `channels`, also means, powers and peaks along that axis.
+ */
 export interface RangeRequest {
   readonly what: 'range';
   /** See `Places`: of the main graph, or of a branch of If. */
@@ -89,7 +91,9 @@ export interface Moments {
   readonly gram: Float64Array | undefined;
 }
 
-/** What each question is answered with. Norms and moments are undefined where the value is of other dims than was said. */
+/**
+ * What each question is answered with. Norms and moments are undefined where the value is of other dims than was said.
+ */
 export interface Answers {
   readonly range: RangeAnswer;
   readonly norms: Float64Array | undefined;

@@ -15,13 +15,14 @@ export interface Sink {
   /** The chunk belongs to the caller again when the promise resolves. */
   write(chunk: Uint8Array): Promise<void>;
   /**
-   * Leaves the next `byteLength` bytes to the caller, who writes them, with whatever thread: into the file at the position
-   * given, before `finish()` or `abort()`; or, where there is none, behind what was written, before anything else.
+   * Leaves the next `byteLength` bytes to the caller, who writes them, with whatever thread: into the file at the
+   * position given, before `finish()` or `abort()`; or, where there is none, behind what was written, before anything
+   * else.
    */
   reserve?(byteLength: number): Promise<Reserved>;
   /**
-   * Leaves the next `byteLength` bytes to the reader, who finds them where they lie, in a file that is open here. Absent where
-   * no reader could.
+   * Leaves the next `byteLength` bytes to the reader, who finds them where they lie, in a file that is open here.
+   * Absent where no reader could.
    * @param placeOf - where they lie, if they do
    * @returns false where the reader cannot, or they do not: then nothing is written
    */

@@ -23,7 +23,9 @@ export interface Source {
    */
   read(start: number, end: number): Promise<Uint8Array>;
   close(): Promise<void>;
-  /** Fills `target` with the bytes from `start` on, where that is sooner done than by `read`; errors as those of `read`. */
+  /**
+   * Fills `target` with the bytes from `start` on, where that is sooner done than by `read`; errors as those of `read`.
+   */
   readInto?(target: Uint8Array, start: number): Promise<void>;
   /** Where the bytes lie; absent for bytes in memory. */
   readonly files?: SourceFiles;
@@ -74,14 +76,14 @@ export function becameShorter({ label, byteLength }: Pick<Source, 'label' | 'byt
  */
 export interface DataFolder {
   /**
-   * Opens a data file by the location the model gives; one source a file, opened once. A location is looked up beside the
-   * link first, and where there is no such file, beside the file that it leads to.
+   * Opens a data file by the location the model gives; one source a file, opened once. A location is looked up beside
+   * the link first, and where there is no such file, beside the file that it leads to.
    * @throws CompressError `malformed` when the location would leave both folders, `io` when it cannot be opened.
    */
   open(location: string, where: string): Promise<Source>;
   /**
-   * The path by which other programs find the data, which look for it beside the path they are given: that of the model's file where
-   * some of it lies beside that alone, else the one the folder was made for.
+   * The path by which other programs find the data, which look for it beside the path they are given: that of the
+   * model's file where some of it lies beside that alone, else the one the folder was made for.
    */
   readonly modelPath: string;
   close(): Promise<void>;

@@ -32,7 +32,10 @@ export interface WriteTarget {
   readonly fd: number;
   /** In bytes from the start of the file; undefined where bytes go behind each other, as into a pipe. */
   readonly position: number | undefined;
-  /** Who sees some of the bytes, which begin at `start` of all that it is shown; the file can be read where it has a position. */
+  /**
+   * Who sees some of the bytes, which begin at `start` of all that it is shown; the file can be read where it has a
+   * position.
+   */
   readonly watching?: { readonly watcher: Watcher; readonly start: number };
 }
 
@@ -54,7 +57,8 @@ export interface Streamed {
   /** Whether they are computed from what lies in a file, and {@link writeTo} is there to be used. */
   fromFile(): boolean;
   /**
-   * Computes them and writes them, with other threads where those would help. Ends, well or not, when no thread writes any more.
+   * Computes them and writes them, with other threads where those would help. Ends, well or not, when no thread writes
+   * any more.
    * @throws CompressError where reading fails, an error with the system's `code` where writing does
    */
   writeTo(target: WriteTarget): Promise<void>;

@@ -1,5 +1,5 @@
 import { CompressError } from '../errors.ts';
-import type { PruneValues } from '../options/prune.ts';
+import type { PruneValues } from '../options/pruneValues.ts';
 import { defined } from '../options/values.ts';
 import type { Pass } from '../passes/pass.ts';
 import { readSelection } from './arguments.ts';

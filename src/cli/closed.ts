@@ -5,8 +5,9 @@ import { CompressError } from '../errors.ts';
 const READ_WRITE = 2;
 
 /**
- * Refuses to send a model where nobody gets it. Node puts /dev/null, to read and write, in the place of a standard output
- * that is closed (`>&-`), and all would seem well. A shell's `> /dev/null` is to write only, and is what somebody wanted.
+ * Refuses to send a model where nobody gets it. Node puts /dev/null, to read and write, in the place of a standard
+ * output that is closed (`>&-`), and all would seem well. A shell's `> /dev/null` is to write only, and is what
+ * somebody wanted.
  * @throws CompressError `io` on Linux; elsewhere nothing tells one from the other
  */
 export function refuseClosedOutput(): void {

@@ -2,7 +2,10 @@ import { gzipSync } from 'node:zlib';
 import type { Piece, Watcher } from '../bytes/stored.ts';
 import { fileSource } from '../node/files/source.ts';
 
-/** Windows of the output that are compressed to estimate the whole: together half a megabyte, a few hundredths of a second. */
+/**
+ * Windows of the output that are compressed to estimate the whole: together half a megabyte, a few hundredths of a
+ * second.
+ */
 const WINDOWS = 64;
 const WINDOW = 1 << 13;
 

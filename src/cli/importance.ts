@@ -2,7 +2,7 @@ import { CompressError } from '../errors.ts';
 import { openActivations } from '../node/activations/open.ts';
 import { openData } from '../node/data/open.ts';
 import { scratchFile } from '../node/files/scratch.ts';
-import type { PruneValues } from '../options/prune.ts';
+import type { PruneValues } from '../options/pruneValues.ts';
 import { defined, pairOf } from '../options/values.ts';
 import type { Pattern } from '../passes/importance/options.ts';
 import { sparsegpt } from '../passes/importance/sparsegpt.ts';

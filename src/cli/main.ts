@@ -81,7 +81,9 @@ export async function main(argv: readonly string[]): Promise<void> {
   for (const note of takeLeftoverNotes()) process.stderr.write(`note: ${printable(note)}\n`);
 }
 
-/** Tells errors, and of each its sentence once: one of standard output comes from the stream, and from who wrote to it. */
+/**
+ * Tells errors, and of each its sentence once: one of standard output comes from the stream, and from who wrote to it.
+ */
 function reporter(argv: readonly string[], color: boolean): (cause: unknown) => void {
   const told = new Set<string>();
   return (cause) => {

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { CompressError } from '../errors.ts';
-import { isSameTarget, isTerminal, type Target, targetOf } from '../node/files/target.ts';
+import { isSameTarget, isTerminal, type OutputTarget, targetOf } from '../node/files/target.ts';
 import type { CommonValues } from '../options/common.ts';
 import { refuseClosedOutput } from './closed.ts';
 
@@ -104,7 +104,7 @@ export function refuseOther(
 }
 
 /** Where an argument leads, which may be no path at all. */
-function leadOf(argument: string): Target {
+function leadOf(argument: string): OutputTarget {
   try {
     return targetOf(argument);
   } catch {

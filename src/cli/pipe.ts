@@ -34,7 +34,10 @@ export interface RunReport {
   readonly before: number;
   readonly after: number;
   readonly dataFiles: readonly string[];
-  /** Estimated size of the output with gzip; of a pruned model, whose zeros gain by it; undefined for external data, and where no report is shown. */
+  /**
+   * Estimated size of the output with gzip; of a pruned model, whose zeros gain by it; undefined for external data, and
+   * where no report is shown.
+   */
   readonly gzip: number | undefined;
   /** A sentence for each --include and --exclude that matches nothing. */
   readonly notes: readonly string[];
@@ -52,10 +55,12 @@ export interface Streams {
 const WORDS: Readonly<Record<string, string>> = { prune: 'pruning', quantize: 'quantizing' };
 
 /** Keeps what goes through standard streams, for a report that reads both models afterwards. */
-export interface Beside {
+export interface StreamCopies {
   /** Takes what was piped in, to be read again; gives what the run may close. */
   keep(source: Source): Source;
-  /** Takes each chunk of a model that goes to standard output; it belongs to the caller again when the promise resolves. */
+  /**
+   * Takes each chunk of a model that goes to standard output; it belongs to the caller again when the promise resolves.
+   */
   add(chunk: Uint8Array): Promise<void>;
 }
 
@@ -64,7 +69,7 @@ export async function pipe(
   args: CommonValues & Partial<StoreValues>,
   streams: Streams,
   steps: readonly Step[],
-  beside?: Beside,
+  beside?: StreamCopies,
 ): Promise<RunReport> {
   const target = outputOf(args, streams);
   const fromStdin = args.model === undefined || args.model === DASH;
@@ -153,7 +158,7 @@ async function open(
   args: CommonValues,
   streams: Streams,
   fromStdin: boolean,
-  beside: Beside | undefined,
+  beside: StreamCopies | undefined,
 ): Promise<Model> {
   if (!fromStdin) return openPath(args.model as string);
   const source = await stdinSource(() => streams.stdin as AsyncIterable<Uint8Array>, refuseBeginning);

@@ -30,8 +30,8 @@ export function endProgress(): void {
 }
 
 /**
- * A bar on a terminal for work of more than half a second, gone when the work is done; elsewhere, on a terminal that cannot
- * go back in a line, and with --quiet, nothing. It changes no setting of the terminal.
+ * A bar on a terminal for work of more than half a second, gone when the work is done; elsewhere, on a terminal that
+ * cannot go back in a line, and with --quiet, nothing. It changes no setting of the terminal.
  * @param what - in one word, e.g. `calibrating`
  */
 export function progress(

@@ -86,7 +86,10 @@ function reasonLines(
   });
 }
 
-/** Weights with their facts: all with one fact in a line, or --verbose a line each; a fact that is the reason itself is not said again. */
+/**
+ * Weights with their facts: all with one fact in a line, or --verbose a line each; a fact that is the reason itself is
+ * not said again.
+ */
 function factLines(skips: readonly Skip[], reason: string, verbose: boolean): string[] {
   const groups = new Map<string | Skip, Skip[]>();
   for (const one of skips) {

@@ -5,8 +5,8 @@ import { prepareFor } from '../node/threads/work.ts';
 const COMPUTING = ['prune', 'quantize', 'fold', 'convert'];
 
 /**
- * Starts the command line. Threads take about as long to start as the command line to load: for a large model both begin
- * at once.
+ * Starts the command line. Threads take about as long to start as the command line to load: for a large model both
+ * begin at once.
  */
 export async function start(argv: readonly string[]): Promise<void> {
   if (COMPUTING.some((verb) => argv.includes(verb))) prepareFor(largest(argv));

@@ -1,7 +1,9 @@
 import type { Stored, WriteTarget } from '../bytes/stored.ts';
 import type { Job, JobOf, Results } from './jobs.ts';
 
-/** A job over bytes that begin at `start` of the stored ones, its result (if it has one) at `at` of the whole result. */
+/**
+ * A job over bytes that begin at `start` of the stored ones, its result (if it has one) at `at` of the whole result.
+ */
 export interface Part<Kind extends Job['kind']> {
   readonly job: JobOf<Kind>;
   readonly start: number;
@@ -11,7 +13,10 @@ export interface Part<Kind extends Job['kind']> {
 /** Jobs whose result is written. */
 export type WritingKind = 'quantize' | 'transpose' | 'zero' | 'copy';
 
-/** Computes jobs over bytes that lie in files, where they lie: in this thread, or in several where those are sooner done. */
+/**
+ * Computes jobs over bytes that lie in files, where they lie: in this thread, or in several where those are sooner
+ * done.
+ */
 export interface FileExecutor {
   /** How many threads can compute, this one among them. */
   threadCount(): number;

@@ -19,7 +19,10 @@ export function begin(job: Job): { readonly arena: Arena; readonly steps: Steps<
   return { arena, steps: stepsOf(job, arena), end };
 }
 
-/** Runs a job whose bytes lie anywhere, reading asynchronously. Yields the bytes of the result in order, each good until the next. */
+/**
+ * Runs a job whose bytes lie anywhere, reading asynchronously. Yields the bytes of the result in order, each good until
+ * the next.
+ */
 export async function* streamHere<Kind extends Job['kind']>(
   stored: Stored,
   job: JobOf<Kind>,

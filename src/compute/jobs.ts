@@ -12,7 +12,7 @@ import {
   zeroSteps,
 } from '../kernels/magnitudeSteps.ts';
 import type { Range } from '../kernels/range.ts';
-import { type Selection, selectSteps, tieSteps } from '../kernels/selectSteps.ts';
+import { selectSteps, type ThresholdSelection, tieSteps } from '../kernels/selectSteps.ts';
 import type { Arena } from '../kernels/simd/arena.ts';
 import type { Span } from '../kernels/slices.ts';
 import type { Steps } from '../kernels/steps.ts';
@@ -40,7 +40,7 @@ export interface Results {
   readonly low: Counts;
   readonly sample: Uint32Array;
   readonly within: Within;
-  readonly select: Selection;
+  readonly select: ThresholdSelection;
   readonly tie: number;
   readonly zero: Pruned;
   readonly copy: undefined;
@@ -49,7 +49,9 @@ export interface Results {
 /** A job of one kind. */
 export type JobOf<Kind extends Job['kind']> = Extract<Job, { readonly kind: Kind }>;
 
-/** The computation of a job, which gives {@link Results} of its kind; what it allocates in the arena the caller frees. */
+/**
+ * The computation of a job, which gives {@link Results} of its kind; what it allocates in the arena the caller frees.
+ */
 export function stepsOf(job: Job, arena: Arena): Steps<unknown> {
   switch (job.kind) {
     case 'range':

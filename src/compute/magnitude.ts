@@ -2,14 +2,17 @@ import type { Place, Stored, Streamed } from '../bytes/stored.ts';
 import { type Bracket, joined, type Within } from '../kernels/bracket.ts';
 import type { Threshold } from '../kernels/magnitude.ts';
 import type { Counts } from '../kernels/magnitudeSteps.ts';
-import { type Beside, beside } from '../kernels/order.ts';
-import type { Selection } from '../kernels/selectSteps.ts';
+import { type BelowAndEqual, belowAndEqual } from '../kernels/order.ts';
+import type { ThresholdSelection } from '../kernels/selectSteps.ts';
 import { type Span, spans } from '../kernels/slices.ts';
 import { isLarge, type Part, partsFor } from './executor.ts';
 import { fileExecutorOf, runParts } from './here.ts';
 import { streamOf } from './stream.ts';
 
-/** Bytes of second digits, of all tensors together, that are kept from the selection to the pruning; others are counted again. */
+/**
+ * Bytes of second digits, of all tensors together, that are kept from the selection to the pruning; others are counted
+ * again.
+ */
 const KEPT_BYTES: number = 48 << 20;
 let keptBytes = 0;
 
@@ -42,7 +45,7 @@ export class StoredMagnitudes {
   #top: Top | undefined;
   #low: Low | undefined;
   #within: readonly Within[] | undefined;
-  #selection: Selection | undefined;
+  #selection: ThresholdSelection | undefined;
   #bracket: Bracket = { low: 1, high: 0 };
 
   constructor(stored: Stored) {
@@ -81,7 +84,8 @@ export class StoredMagnitudes {
 
   /**
    * Has one thread look for the threshold under which exactly `count` elements lie, at least 1: sooner than
-   * {@link survey} where several weights are at hand for as many threads, or one for one. Its look is kept for {@link prune}.
+   * {@link survey} where several weights are at hand for as many threads, or one for one. Its look is kept for {@link
+   * prune}.
    * @returns undefined where a sample did not tell
    */
   async select(count: number): Promise<Threshold | undefined> {
@@ -161,7 +165,7 @@ export class StoredMagnitudes {
   }
 
   /** The element behind the last tie that is taken: ties are taken in order. */
-  async #endOfTies(bits: number, parts: readonly Beside[], ties: readonly number[]): Promise<number> {
+  async #endOfTies(bits: number, parts: readonly BelowAndEqual[], ties: readonly number[]): Promise<number> {
     const last = ties.findLastIndex((taken) => taken > 0);
     const part = this.#parts[last];
     if (part === undefined) return 0;
@@ -174,20 +178,20 @@ export class StoredMagnitudes {
   }
 
   /** What lies below and at a magnitude, part by part, from what was collected; undefined where that is not enough. */
-  #beside(bits: number): readonly Beside[] | undefined {
+  #beside(bits: number): readonly BelowAndEqual[] | undefined {
     const selected = this.#selection?.found;
     if (selected?.bits === bits) return selected.parts;
     if (this.#within?.some((one) => one.inside.length < one.count) !== false) return undefined;
     const { low, high } = this.#bracket;
     if (bits < low || bits > high) return undefined;
     return this.#within.map((one) => {
-      const { less, equal } = beside(one.inside, bits);
+      const { less, equal } = belowAndEqual(one.inside, bits);
       return { less: one.below + less, equal };
     });
   }
 
   /** The same from the digits; what lies below is counted for all parts together, at the first. */
-  async #besideDigits(top: number, low: number): Promise<Beside[]> {
+  async #besideDigits(top: number, low: number): Promise<BelowAndEqual[]> {
     this.#top ??= await this.#countTop();
     const { bins, counts } = this.#top;
     let under = 0;

@@ -2,7 +2,10 @@ import type { Graph } from './graph.ts';
 import type { Model } from './model.ts';
 import { inOrder } from './order.ts';
 
-/** Which local function of a model calls which, at the time this was made. A body counts as part of the function it is in. */
+/**
+ * Which local function of a model calls which, at the time this was made. A body counts as part of the function it is
+ * in.
+ */
 export class Calls {
   /** Of the main graph and of every function that calls one: the functions it calls, and at how many nodes. */
   readonly #calls = new Map<Graph, Map<Graph, number>>();
@@ -40,7 +43,9 @@ export class Calls {
     return found;
   }
 
-  /** The functions, each after those it calls; without those that call themselves at any distance, and their callers. */
+  /**
+   * The functions, each after those it calls; without those that call themselves at any distance, and their callers.
+   */
   calleesFirst(functions: readonly Graph[]): readonly Graph[] {
     return inOrder(functions, (one) => this.of(one).keys()).ordered;
   }

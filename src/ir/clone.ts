@@ -3,8 +3,8 @@ import { Model } from './model.ts';
 import { type Attribute, bodiesOf, type Node } from './node.ts';
 
 /**
- * A model of its own over the same leaves: what is changed in one of the two stays as it is in the other. Nothing is read.
- * It owns no files: weights can be loaded until the first one is closed.
+ * A model of its own over the same leaves: what is changed in one of the two stays as it is in the other. Nothing is
+ * read. It owns no files: weights can be loaded until the first one is closed.
  */
 export function cloneModel(model: Model): Model {
   return new Model({

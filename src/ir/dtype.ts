@@ -61,7 +61,9 @@ const BITS: Record<DType, number> = {
   int2: 2,
 };
 
-/** Bits one element takes; 0 for `string` and `undefined`. Elements under 8 bits are packed, the first in the low bits. */
+/**
+ * Bits one element takes; 0 for `string` and `undefined`. Elements under 8 bits are packed, the first in the low bits.
+ */
 export function bitsOf(dtype: DType): number {
   return BITS[dtype];
 }

@@ -10,7 +10,7 @@ export type { ValueInfo } from './inputs.ts';
 export type { Use } from './uses.ts';
 
 /** A tensor the model holds under a name, and where: an initializer, or the Constant node `node`. */
-export interface Held {
+export interface Constant {
   readonly tensor: Tensor;
   readonly graph: Graph;
   readonly node: Node | undefined;
@@ -84,7 +84,9 @@ export class Graph {
     return this.#inputs.list;
   }
 
-  /** Inputs that must be fed: those without an initializer of the same name, whose value they have where none is fed. */
+  /**
+   * Inputs that must be fed: those without an initializer of the same name, whose value they have where none is fed.
+   */
   get fedInputs(): readonly ValueInfo[] {
     return this.inputs.filter(({ name }) => !this.#initializers.has(name) && !this.#sparse.has(name));
   }
@@ -135,8 +137,8 @@ export class Graph {
   }
 
   /**
-   * Whether a caller, or the Loop around, may feed another value in place of the one held here. Up to IR version 3 every
-   * initializer is listed among the graph inputs, and is a constant all the same.
+   * Whether a caller, or the Loop around, may feed another value in place of the one held here. Up to IR version 3
+   * every initializer is listed among the graph inputs, and is a constant all the same.
    */
   isOverridable(value: string): boolean {
     return this.isInput(value) && !(this.#listsInitializers && this.#initializers.has(value));
@@ -148,7 +150,7 @@ export class Graph {
   }
 
   /** The weight behind a name as a node of this graph sees it: looks outwards through the graphs around. */
-  held(value: string): Held | undefined {
+  constant(value: string): Constant | undefined {
     if (value === '') return undefined;
     const tensor = this.#initializers.get(value);
     if (tensor !== undefined) return { tensor, graph: this, node: undefined };
@@ -158,7 +160,7 @@ export class Graph {
       return inside === undefined ? undefined : { tensor: inside, graph: this, node };
     }
     if (this.isInput(value) || this.#sparse.has(value)) return undefined;
-    return this.parent?.held(value);
+    return this.parent?.constant(value);
   }
 
   /** The type of a value as the file states it, without looking at whether that is true. */
@@ -189,8 +191,8 @@ export class Graph {
   }
 
   /**
-   * Puts other tensors where initializers stood, all in one walk, so that storing a weight in another way and back keeps
-   * the order of the rest. A name that is no initializer adds its tensors at the end.
+   * Puts other tensors where initializers stood, all in one walk, so that storing a weight in another way and back
+   * keeps the order of the rest. A name that is no initializer adds its tensors at the end.
    */
   replaceInitializers(changes: ReadonlyMap<string, readonly Tensor[]>): void {
     if (this.kind === 'function') throw new RangeError('a function holds its weights in Constant nodes');

@@ -1,6 +1,8 @@
 import type { DType } from './dtype.ts';
 
-/** A named value with its type: a graph input, a graph output, or an intermediate one. Dims may be symbols or unknown. */
+/**
+ * A named value with its type: a graph input, a graph output, or an intermediate one. Dims may be symbols or unknown.
+ */
 export interface ValueInfo {
   readonly name: string;
   readonly dtype?: DType;

@@ -122,8 +122,8 @@ export class Model {
   }
 
   /**
-   * The local function that a node calls; undefined for an operator. ONNX leaves open which one counts where a function has the
-   * name of a standard operator: with ONNX Runtime the operator does.
+   * The local function that a node calls; undefined for an operator. ONNX leaves open which one counts where a function
+   * has the name of a standard operator: with ONNX Runtime the operator does.
    */
   callee({ domain, opType, overload }: Node): Graph | undefined {
     if (isStandard(domain) || this.#functions.length === 0) return undefined;

@@ -2,7 +2,10 @@
 export interface Ordered<T> {
   /** Each after those it needs; without those that cannot come after all they need. */
   readonly ordered: readonly T[];
-  /** Some that need each other, each needed by the one before and the first by the last; undefined where all are ordered. */
+  /**
+   * Some that need each other, each needed by the one before and the first by the last; undefined where all are
+   * ordered.
+   */
   readonly circle: readonly T[] | undefined;
 }
 

@@ -15,8 +15,8 @@ export interface Value {
 }
 
 /**
- * The values of the main graph and of all bodies inside it, each under one name for the whole model: two branches may give
- * values of the same name, which then are `y.then_branch > name`, y the first output of the If.
+ * The values of the main graph and of all bodies inside it, each under one name for the whole model: two branches may
+ * give values of the same name, which then are `y.then_branch > name`, y the first output of the If.
  */
 export class Places {
   readonly #main: Graph;
@@ -46,7 +46,10 @@ export class Places {
     return [this.#main, ...this.#inside.keys()];
   }
 
-  /** What the value that a node of the graph reads as `name` is called in the whole model; undefined where there is none. */
+  /**
+   * What the value that a node of the graph reads as `name` is called in the whole model; undefined where there is
+   * none.
+   */
   keyOf(graph: Graph, name: string): string | undefined {
     let home: Graph | undefined = graph;
     while (home !== undefined && !home.defines(name)) home = home.parent;
@@ -78,8 +81,9 @@ export class Places {
   }
 
   /**
-   * Why values of a graph cannot be seen from outside, in a few words. A branch of an If can hand them out as further outputs;
-   * a body of Loop or Scan runs many times, with other shapes each time, and gives only what is the same in every round.
+   * Why values of a graph cannot be seen from outside, in a few words. A branch of an If can hand them out as further
+   * outputs; a body of Loop or Scan runs many times, with other shapes each time, and gives only what is the same in
+   * every round.
    * @returns undefined where they can
    */
   hidden(graph: Graph): string | undefined {

@@ -17,8 +17,8 @@ export type Elements =
   | BigUint64Array;
 
 /**
- * Elements with dims and strides, as the package `ndarray` has them. `pick`, `hi`, `lo`, `step` and `transpose` give views of the
- * same elements, without copying any.
+ * Elements with dims and strides, as the package `ndarray` has them. `pick`, `hi`, `lo`, `step` and `transpose` give
+ * views of the same elements, without copying any.
  * @see https://github.com/scijs/ndarray
  */
 export interface NdArray<T extends Elements = Elements> {

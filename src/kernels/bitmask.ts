@@ -4,8 +4,8 @@ import { aligned } from './views.ts';
 export type ElementBytes = 1 | 2 | 4 | 8;
 
 /**
- * A tensor as a bit an element and the elements that are not `fill`. Elements are compared by their bits: of a float only
- * +0 is zero, and −0 is kept. `fill` other than 0 is for elements of one byte: a zero point.
+ * A tensor as a bit an element and the elements that are not `fill`. Elements are compared by their bits: of a float
+ * only +0 is zero, and −0 is kept. `fill` other than 0 is for elements of one byte: a zero point.
  */
 export interface Elements {
   /** Little-endian, as in `raw_data`. */
@@ -25,8 +25,8 @@ function wordsOf(bytes: Uint8Array, size: ElementBytes): Words {
 }
 
 /**
- * 1 where the bits differ, else 0. Which elements are kept is as good as chance to a processor that guesses at branches:
- * without any, all of this runs several times as fast.
+ * 1 where the bits differ, else 0. Which elements are kept is as good as chance to a processor that guesses at
+ * branches: without any, all of this runs several times as fast.
  */
 function differs(word: number, fill: number): number {
   const bits = word ^ fill;

@@ -2,8 +2,9 @@ import { type LinearParams, quantizeLinear } from './linear.ts';
 import { type Range, rangeOf } from './range.ts';
 
 /**
- * A tensor seen as `[outer, length, inner]`, row-major, with a scale for each `block` neighbours along `length`: scales are
- * `[outer, ⌈length / block⌉, inner]`. A matrix `[K, N]` in blocks of 32 along K is `{ outer: 1, length: K, inner: N, block: 32 }`.
+ * A tensor seen as `[outer, length, inner]`, row-major, with a scale for each `block` neighbours along `length`: scales
+ * are `[outer, ⌈length / block⌉, inner]`. A matrix `[K, N]` in blocks of 32 along K is `{ outer: 1, length: K, inner:
+ * N, block: 32 }`.
  */
 export interface BlockLayout {
   readonly outer: number;

@@ -1,5 +1,5 @@
 import { countSpecial, type Magnitudes, type Threshold } from './magnitude.ts';
-import { beside, nthSmallest, type Order, referenceOrder } from './order.ts';
+import { belowAndEqual, nthSmallest, type Order, referenceOrder } from './order.ts';
 
 /** Two magnitudes, as the bits of a float32 without the sign, both included; `low` is above 0. */
 export interface Bracket {
@@ -43,19 +43,23 @@ export const FEW_MAGNITUDES: number = 1 << 16;
 export const SAMPLE_PIECE = 512;
 
 /**
- * Bounds of the number of pieces: at most `MOST`; at least one for each `ELEMENTS_A_PIECE` elements of a small tensor, from `FEWEST`
- * up to `FEW`.
+ * Bounds of the number of pieces: at most `MOST`; at least one for each `ELEMENTS_A_PIECE` elements of a small tensor,
+ * from `FEWEST` up to `FEW`.
  */
 const MOST = 4096;
 const ELEMENTS_A_PIECE: number = 1 << 14;
 const FEWEST = 16;
 const FEW = 256;
-/** See {@link samplePieces}: of nearly normal weights, 1 % of 16 million elements lie in the bracket that 256 pieces give. */
+/**
+ * See {@link samplePieces}: of nearly normal weights, 1 % of 16 million elements lie in the bracket that 256 pieces
+ * give.
+ */
 const BALANCE = 0.0035;
 
 /**
- * The number of pieces m of a sample of `total` elements. The cost of the sample grows with m. The cost of collecting what falls
- * into the bracket that the sample gives shrinks with `total / √m`. Their sum is least for m in proportion to `total^⅔`.
+ * The number of pieces m of a sample of `total` elements. The cost of the sample grows with m. The cost of collecting
+ * what falls into the bracket that the sample gives shrinks with `total / √m`. Their sum is least for m in proportion
+ * to `total^⅔`.
  */
 export function samplePieces(total: number): number {
   const least = Math.min(FEW, Math.max(FEWEST, Math.floor(total / ELEMENTS_A_PIECE)));
@@ -63,8 +67,9 @@ export function samplePieces(total: number): number {
 }
 
 /**
- * Where the pieces of a sample of `total` elements begin. Each of `pieces` equal strata has one piece; the golden ratio varies its
- * place inside the stratum, so that the sample does not hit a regular structure, such as the columns of a matrix, always at the same place.
+ * Where the pieces of a sample of `total` elements begin. Each of `pieces` equal strata has one piece; the golden ratio
+ * varies its place inside the stratum, so that the sample does not hit a regular structure, such as the columns of a
+ * matrix, always at the same place.
  */
 export function sampleStarts(total: number, pieces: number): number[] {
   const last = Math.max(0, total - SAMPLE_PIECE);
@@ -77,8 +82,8 @@ export function sampleStarts(total: number, pieces: number): number[] {
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
 /**
- * How many standard errors a bracket reaches to both sides of its estimate: one in 150,000 misses. With few pieces the error itself is not well
- * known (Student's t: one in 2,400 with 16 of them); then a radix selection decides.
+ * How many standard errors a bracket reaches to both sides of its estimate: one in 150,000 misses. With few pieces the
+ * error itself is not well known (Student's t: one in 2,400 with 16 of them); then a radix selection decides.
  */
 const ERRORS = 4.5;
 
@@ -144,11 +149,14 @@ export function thresholdWithin(parts: readonly Within[], count: number): Thresh
     parts.map((one) => one.inside),
     rank,
   );
-  const less = parts.reduce((sum, one) => sum + beside(one.inside, bits).less, 0);
+  const less = parts.reduce((sum, one) => sum + belowAndEqual(one.inside, bits).less, 0);
   return { key: [bits >>> 16, bits & 0xffff], ties: rank - less };
 }
 
-/** The `rank`-th smallest of all values, counted from 1. Long lists are not copied, but for those near what a few values say. */
+/**
+ * The `rank`-th smallest of all values, counted from 1. Long lists are not copied, but for those near what a few values
+ * say.
+ */
 function nthOf(lists: readonly Uint32Array[], rank: number): number {
   const length = lists.reduce((sum, one) => sum + one.length, 0);
   const every = Math.ceil(length / ROUGH);

@@ -8,8 +8,8 @@ import type { Steps } from './steps.ts';
 const MOST: number = 2 << 20;
 
 /**
- * How many magnitudes are collected of so many elements: all of {@link FEW_MAGNITUDES}, several times what a bracket is expected to hold, which is up to a
- * quarter of a weight of middle size whose rows have scales of their own.
+ * How many magnitudes are collected of so many elements: all of {@link FEW_MAGNITUDES}, several times what a bracket is
+ * expected to hold, which is up to a quarter of a weight of middle size whose rows have scales of their own.
  */
 function roomFor(elements: number): number {
   return Math.min(elements, MOST, Math.max(FEW_MAGNITUDES, Math.ceil(elements / 2)));

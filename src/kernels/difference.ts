@@ -6,8 +6,8 @@ export interface Difference {
   /** Largest `|a − b|` of elements that are finite in both. */
   readonly maxAbs: number;
   /**
-   * Signal to noise of b, taking a as right: `10·log10(Σa² / Σ(a − b)²)` in dB over elements finite in both; infinite where
-   * nothing differs, −infinite where a is zero and b is not.
+   * Signal to noise of b, taking a as right: `10·log10(Σa² / Σ(a − b)²)` in dB over elements finite in both; infinite
+   * where nothing differs, −infinite where a is zero and b is not.
    */
   readonly sqnr: number;
   /** Elements that are zero, of either sign. */

@@ -6,8 +6,8 @@ import { Arena } from './simd/arena.ts';
 import { perform, type Steps, type Transfer } from './steps.ts';
 
 /**
- * The kernels of magnitude.ts for float32 tensors in memory, computed chunk by chunk in WebAssembly. Results are those of
- * the reference; tests hold both together.
+ * The kernels of magnitude.ts for float32 tensors in memory, computed chunk by chunk in WebAssembly. Results are those
+ * of the reference; tests hold both together.
  */
 
 let shared: Arena | undefined;
@@ -48,7 +48,10 @@ export function within(magnitudes: Magnitudes, bracket: Bracket): Within {
   return over(magnitudes, (arena, elements) => withinSteps(arena, elements, bracket));
 }
 
-/** In place: what lies below the threshold becomes 0, and the ties left of what equals it. Gives how many were not 0 before. */
+/**
+ * In place: what lies below the threshold becomes 0, and the ties left of what equals it. Gives how many were not 0
+ * before.
+ */
 export function zeroInPlace(magnitudes: Magnitudes, threshold: Threshold): number {
   const [top = 0, low = 0] = threshold.key;
   const { lost, used } = over(magnitudes, (arena, elements) =>

@@ -28,8 +28,9 @@ export interface Refitted {
  *
  * `W' = W_K + W_R·C_RK·(C_KK + λ·I)⁻¹`, `b' = b + W·E[x] − W'·E[x_K]`
  *
- * with `C` the covariance of the inputs (`E[x·xᵀ]` where there is no bias), and `λ` a share of the mean of its diagonal.
- * With `λ = 0` it is `W·C_·K·C_KK⁻¹`, the solution of the normal equations; `λ` draws it to the weights as they were.
+ * with `C` the covariance of the inputs (`E[x·xᵀ]` where there is no bias), and `λ` a share of the mean of its
+ * diagonal. With `λ = 0` it is `W·C_·K·C_KK⁻¹`, the solution of the normal equations; `λ` draws it to the weights as
+ * they were.
  *
  * @returns undefined where the moments are not finite
  */

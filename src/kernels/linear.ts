@@ -10,16 +10,18 @@ export interface LinearParams {
   readonly max: number;
 }
 
-/** `symmetric`: zero point 0, range ±limit. `asymmetric`: range 0 … limit, the zero point where the data has its zero. */
+/**
+ * `symmetric`: zero point 0, range ±limit. `asymmetric`: range 0 … limit, the zero point where the data has its zero.
+ */
 export type Scheme = 'symmetric' | 'asymmetric';
 
 /**
  * Scales for ranges, in float32.
  * symmetric: `scale = max(|min|, |max|) / limit`, q in [−limit, limit].
  * asymmetric: `scale = (max − min) / limit`, `zeroPoint = roundHalfEven(−min / scale)`, q in [0, limit].
- * A channel without a range (all zeros, or so small that its scale would be 0) becomes zeros, and gets the smallest scale
- * that another channel has. Any scale would do for the numbers, but a large one lets through what a kernel rounds: ONNX
- * Runtime's MatMulNBits takes 128 · scale · Σx off every sum of products, in float32.
+ * A channel without a range (all zeros, or so small that its scale would be 0) becomes zeros, and gets the smallest
+ * scale that another channel has. Any scale would do for the numbers, but a large one lets through what a kernel
+ * rounds: ONNX Runtime's MatMulNBits takes 128 · scale · Σx off every sum of products, in float32.
  *
  * @param limit - largest q: 127 (int8), 64 (int8, reduced range), 255 (uint8), 127 (uint8, reduced range)
  */
@@ -46,8 +48,8 @@ export function linearParams(range: Range, scheme: Scheme, limit: number): Linea
 /** The smallest normal float32: runtimes may flush smaller scales to 0 and then divide by it. */
 const MIN_SCALE = 2 ** -126;
 /**
- * The scale of a tensor of nothing but zeros: far below that of any weight, and what is rounded in its steps (a bias, the
- * sums above) is nothing beside the activations. The smallest float16.
+ * The scale of a tensor of nothing but zeros: far below that of any weight, and what is rounded in its steps (a bias,
+ * the sums above) is nothing beside the activations. The smallest float16.
  */
 export const ZERO_SCALE: number = 2 ** -24;
 

@@ -8,7 +8,10 @@ import type { Steps } from './steps.ts';
 /** Formats that the kernels read chunk by chunk. */
 export type StreamedFormat = 'float32' | 'float16' | 'bfloat16';
 
-/** Bytes of float32 that are in the arena at a time: half of it is slower with two threads, which wait for each other where they write. */
+/**
+ * Bytes of float32 that are in the arena at a time: half of it is slower with two threads, which wait for each other
+ * where they write.
+ */
 const CHUNK: number = 2 << 20;
 /** Elements in a chunk. */
 const LIMIT: number = CHUNK / 4;
@@ -23,7 +26,10 @@ export interface Floats {
   readonly layout: ChannelLayout;
 }
 
-/** A piece of a tensor as a matrix: `rows` rows of `columns` elements from element `start`, the first of channel `channel`. */
+/**
+ * A piece of a tensor as a matrix: `rows` rows of `columns` elements from element `start`, the first of channel
+ * `channel`.
+ */
 interface Piece {
   readonly start: number;
   readonly rows: number;

@@ -1,13 +1,17 @@
 /**
  * Magnitudes of floats as integers: without its sign bit, the bit pattern of an IEEE float orders like its absolute
- * value. `words` are the 16-bit words of the elements, little-endian; `width` words make one element (2: float32, 4: float64).
+ * value. `words` are the 16-bit words of the elements, little-endian; `width` words make one element (2: float32, 4:
+ * float64).
  */
 export interface Magnitudes {
   readonly words: Uint16Array;
   readonly width: number;
 }
 
-/** Elements whose magnitude is below `key` (16-bit digits, most significant first) are pruned, and `ties` of the equal ones. */
+/**
+ * Elements whose magnitude is below `key` (16-bit digits, most significant first) are pruned, and `ties` of the equal
+ * ones.
+ */
 export interface Threshold {
   readonly key: readonly number[];
   ties: number;

@@ -20,18 +20,18 @@ export const referenceOrder: Order = {
     }
     return { below, inside: inside.subarray(0, count) };
   },
-  less: (values, bits) => beside(values, bits).less,
+  less: (values, bits) => belowAndEqual(values, bits).less,
   nthSmallest,
 };
 
 /** Elements below a magnitude, and equal to it. */
-export interface Beside {
+export interface BelowAndEqual {
   readonly less: number;
   readonly equal: number;
 }
 
 /** How many of the values are below a magnitude, and how many equal to it. */
-export function beside(values: Uint32Array, bits: number): Beside {
+export function belowAndEqual(values: Uint32Array, bits: number): BelowAndEqual {
   let [less, equal] = [0, 0];
   for (let index = 0; index < values.length; index++) {
     const value = values[index] as number;
@@ -79,7 +79,7 @@ function byBisection(values: Uint32Array, rank: number): number {
   let [low, high] = [0, 0xffffffff];
   while (low < high) {
     const half = low + Math.floor((high - low) / 2);
-    const { less, equal } = beside(values, half);
+    const { less, equal } = belowAndEqual(values, half);
     if (less + equal >= rank) high = half;
     else low = half + 1;
   }

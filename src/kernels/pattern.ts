@@ -2,8 +2,8 @@
 const GROUPS = [4, 8] as const;
 
 /**
- * Finds N:M sparsity: of every M neighbours along an axis at most N are not zero. 2:4 is what the sparse tensor cores of
- * GPUs take.
+ * Finds N:M sparsity: of every M neighbours along an axis at most N are not zero. 2:4 is what the sparse tensor cores
+ * of GPUs take.
  * @see Mishra et al., "Accelerating Sparse Deep Neural Networks", https://arxiv.org/abs/2104.08378
  */
 export class PatternOf {

@@ -1,6 +1,8 @@
 import type { FloatFormat } from './views.ts';
 
-/** The elements in a float format, rounded to nearest, ties to even; beyond the largest number of the format infinity. */
+/**
+ * The elements in a float format, rounded to nearest, ties to even; beyond the largest number of the format infinity.
+ */
 export function fromFloat32(data: Float32Array, format: FloatFormat): ArrayBufferView {
   switch (format) {
     case 'float32':

@@ -1,14 +1,14 @@
 import { type Bracket, bracketOf, SAMPLE_PIECE, samplePieces, sampleStarts } from './bracket.ts';
 import { BracketLook, sampleInto } from './bracketSteps.ts';
 import { CHUNK } from './magnitudeSteps.ts';
-import type { Beside } from './order.ts';
+import type { BelowAndEqual } from './order.ts';
 import type { Arena } from './simd/arena.ts';
-import { ArenaOrder, countBeside, nthSmallest } from './simd/order.ts';
+import { ArenaOrder, countBelowAndEqual, nthSmallest } from './simd/order.ts';
 import type { Span } from './slices.ts';
 import type { Steps } from './steps.ts';
 
 /** What the selection of one tensor gives. */
-export interface Selection {
+export interface ThresholdSelection {
   readonly zeros: number;
   readonly nans: number;
   /** Undefined where the sample did not tell: a radix selection will. */
@@ -24,17 +24,22 @@ export interface Selected {
   /** The element behind the last of these. */
   readonly end: number;
   /** What lies below and at it, part by part. */
-  readonly parts: readonly Beside[];
+  readonly parts: readonly BelowAndEqual[];
 }
 
 /**
- * The threshold that prunes exactly `count` of float32 [elements], as `selectThreshold` finds it: a sample tells between
- * which two magnitudes it almost surely lies, then one look at all elements counts what is below and collects what is
- * between.
+ * The threshold that prunes exactly `count` of float32 [elements], as `selectThreshold` finds it: a sample tells
+ * between which two magnitudes it almost surely lies, then one look at all elements counts what is below and collects
+ * what is between.
  * @param parts - of the elements, of which each is told what lies in it
  * @param count - at least 1
  */
-export function* selectSteps(arena: Arena, elements: number, parts: readonly Span[], count: number): Steps<Selection> {
+export function* selectSteps(
+  arena: Arena,
+  elements: number,
+  parts: readonly Span[],
+  count: number,
+): Steps<ThresholdSelection> {
   const mark = arena.mark();
   const bracket = yield* sampled(arena, elements, count / elements);
   arena.release(mark);
@@ -55,14 +60,14 @@ export function* selectSteps(arena: Arena, elements: number, parts: readonly Spa
   const rank = count - total.below;
   if (rank < 1 || rank > inside || inside > look.room) return { zeros, nans, found: undefined };
   const bits = nthSmallest(arena, out, inside, rank, bracket);
-  const beside = looks.map(({ below, from, count: held }): Beside => {
-    const { less, equal } = countBeside(arena, out + 4 * from, held, bits);
+  const beside = looks.map(({ below, from, count: held }): BelowAndEqual => {
+    const { less, equal } = countBelowAndEqual(arena, out + 4 * from, held, bits);
     return { less: below + less, equal };
   });
   const ties = count - beside.reduce((sum, { less }) => sum + less, 0);
   let left = ties;
   for (const { at, length, from, count: held } of chunks) {
-    const { equal } = countBeside(arena, out + 4 * from, held, bits);
+    const { equal } = countBelowAndEqual(arena, out + 4 * from, held, bits);
     if (equal >= left) {
       yield { kind: 'read', bytes: arena.bytes(input, 4 * length), at: 4 * at };
       arena.kernels.magnitudes(input, length);
@@ -85,7 +90,7 @@ export function* tieSteps(arena: Arena, elements: number, bits: number, nth: num
     const length = Math.min(CHUNK, elements - at);
     yield { kind: 'read', bytes: arena.bytes(input, 4 * length), at: 4 * at };
     arena.kernels.magnitudes(input, length);
-    const { equal } = countBeside(arena, input, length, bits);
+    const { equal } = countBelowAndEqual(arena, input, length, bits);
     if (equal >= left) return at + nthEqual(arena, input, length, bits, left);
     left -= equal;
   }

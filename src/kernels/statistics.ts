@@ -1,6 +1,8 @@
 import type { ChannelLayout } from './layout.ts';
 
-/** Bins of the count by upper half: sign, 8 bits of exponent, 7 of fraction. Two neighbours differ by at most 1 in 128. */
+/**
+ * Bins of the count by upper half: sign, 8 bits of exponent, 7 of fraction. Two neighbours differ by at most 1 in 128.
+ */
 const BINS = 1 << 16;
 /** How far out a weight is an outlier, in standard deviations: of a normal distribution 2 in a thousand million are. */
 export const OUTLIER_SIGMA = 6;

@@ -1,6 +1,6 @@
 /**
- * Computations over tensors that lie somewhere else, as generators: each asks for the bytes it needs, a chunk at a time,
- * and gives the bytes it made. The runner decides where bytes come from: memory, a file read by a thread of its
+ * Computations over tensors that lie somewhere else, as generators: each asks for the bytes it needs, a chunk at a
+ * time, and gives the bytes it made. The runner decides where bytes come from: memory, a file read by a thread of its
  * own, a file read asynchronously. So the loops over chunks are written once.
  */
 

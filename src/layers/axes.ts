@@ -1,4 +1,4 @@
-import type { Held } from '../ir/graph.ts';
+import type { Constant } from '../ir/graph.ts';
 import { findAttribute, intAttribute, isOp, type Node } from '../ir/node.ts';
 import type { WeightUse } from './select.ts';
 
@@ -7,7 +7,7 @@ export type Axis = number | 'out' | 'in';
 
 /** A weight and the nodes that use it. */
 export interface SharedWeight {
-  readonly held: Held;
+  readonly held: Constant;
   readonly uses: readonly WeightUse[];
 }
 
@@ -106,7 +106,8 @@ export type FoundAxis = { readonly axis: number; readonly run: number } | string
  * `out` are the output channels and `in` the inputs a sum runs over, however the operator takes its weight: Gemm by
  * transA/transB, MatMul on either side, Conv `[out, in / group, …]`, ConvTranspose `[in, out / group, …]`.
  *
- * @param whole - every slice must be one channel; otherwise `in` is what a sum runs over, in a group of a convolution too
+ * @param whole - every slice must be one channel; otherwise `in` is what a sum runs over, in a group of a convolution
+ *   too
  * @returns a sentence where the weight has no such axis, or where nodes that share it see different ones
  */
 export function findAxis(target: SharedWeight, axis: Axis, whole = true): FoundAxis {

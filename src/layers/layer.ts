@@ -13,8 +13,8 @@ export interface BiasSlot {
 }
 
 /**
- * Where a node that multiplies by a weight has its bias: Conv, ConvTranspose and Gemm as input 2, MatMul as what the Add adds that alone
- * reads it.
+ * Where a node that multiplies by a weight has its bias: Conv, ConvTranspose and Gemm as input 2, MatMul as what the
+ * Add adds that alone reads it.
  * @returns undefined for other operators, and for a MatMul without such an Add
  */
 export function biasSlot(graph: Graph, node: Node): BiasSlot | undefined {
@@ -30,8 +30,8 @@ export function biasSlot(graph: Graph, node: Node): BiasSlot | undefined {
 const OWN_BIAS = ['Conv', 'ConvTranspose', 'Gemm'] as const;
 
 /**
- * A weight as `[outputs, inputs, taps]`, however its operator takes it: a view of the same elements with strides, nothing is
- * copied. Inputs are those of one group, taps the elements of a kernel (1 for a matrix).
+ * A weight as `[outputs, inputs, taps]`, however its operator takes it: a view of the same elements with strides,
+ * nothing is copied. Inputs are those of one group, taps the elements of a kernel (1 for a matrix).
  *
  * ```
  * Gemm w[in, out]        →  [out, in, 1], strides [1, out, 1]

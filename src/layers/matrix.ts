@@ -5,8 +5,8 @@ import { weightAxes } from './axes.ts';
 import type { WeightUse } from './select.ts';
 
 /**
- * A weight seen as `groups` matrices `[rows, columns]`, a row for each output and a column for each activation it meets.
- * Element `(g, r, c)` lies at `(g · rows + r) · rowStep + offsets[c]`.
+ * A weight seen as `groups` matrices `[rows, columns]`, a row for each output and a column for each activation it
+ * meets. Element `(g, r, c)` lies at `(g · rows + r) · rowStep + offsets[c]`.
  */
 export interface Layout {
   readonly groups: number;

@@ -10,14 +10,16 @@ const MAY_EXPLODE = /\)[*+?{]|\\[1-9k]/;
 
 let slowTester: PatternTester = plainTest;
 
-/** Has expressions that may take long tested by something that can be ended, which JavaScript alone has no means for. */
+/**
+ * Has expressions that may take long tested by something that can be ended, which JavaScript alone has no means for.
+ */
 export function setPatternTester(tester: PatternTester): void {
   slowTester = tester;
 }
 
 /**
- * Whether an expression matches one of these names: the one place that asks it, because both may come from a recipe and a
- * model from a stranger, and `(a+)+$` on one long name takes longer than the age of the universe.
+ * Whether an expression matches one of these names: the one place that asks it, because both may come from a recipe and
+ * a model from a stranger, and `(a+)+$` on one long name takes longer than the age of the universe.
  */
 export function matches(expression: RegExp, names: readonly string[]): boolean {
   return (isQuick(expression, names) ? plainTest : slowTester)(expression, names);

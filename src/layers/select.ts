@@ -1,12 +1,12 @@
 import { CompressError } from '../errors.ts';
 import { elementCount, isFloat } from '../ir/dtype.ts';
-import type { Graph, Held } from '../ir/graph.ts';
+import type { Constant, Graph } from '../ir/graph.ts';
 import { lookup } from '../ir/lookup.ts';
 import type { Model } from '../ir/model.ts';
 import { isOp, type Node } from '../ir/node.ts';
 import { integerWeightOf, isIntegerOp } from '../schemes/operators.ts';
 import { isArithmetic } from '../schemes/recognize.ts';
-import { heldName, namesOf } from './held.ts';
+import { constantName, namesOf } from './constant.ts';
 import { matches } from './pattern.ts';
 import type { Skip, SkipReason } from './skip.ts';
 import { MAX_VIA, PASSED, type Path, traceBack } from './trace.ts';
@@ -24,7 +24,7 @@ export interface WeightUse extends Path {
   readonly node: Node;
   /** Which input of the node the weight is. */
   readonly index: number;
-  readonly held: Held;
+  readonly held: Constant;
 }
 
 /** Operators with weights, and the inputs the weight may be, the usual one first. */
@@ -36,7 +36,10 @@ export const WEIGHT_INPUTS: Readonly<Record<string, readonly number[]>> = {
   Gather: [0],
 };
 
-/** Recurrent operators, and their two weights: W [directions, gates·hidden, input], R [directions, gates·hidden, hidden]. */
+/**
+ * Recurrent operators, and their two weights: W [directions, gates·hidden, input], R [directions, gates·hidden,
+ * hidden].
+ */
 export const RECURRENT_INPUTS: Readonly<Record<string, readonly number[]>> = { LSTM: [1, 2], GRU: [1, 2], RNN: [1, 2] };
 
 /**
@@ -95,11 +98,11 @@ function makerOf(
   graph: Graph,
   value: string,
   through: readonly string[],
-): { scope: Graph; name: string; producer: Node | undefined; held: Held | undefined } {
+): { scope: Graph; name: string; producer: Node | undefined; held: Constant | undefined } {
   let [scope, name] = [graph, value];
   for (let step = 0; ; step++) {
     while (scope.parent !== undefined && !scope.defines(name)) scope = scope.parent;
-    const held = scope.held(name);
+    const held = scope.constant(name);
     const producer = scope.producer(name);
     const on = held === undefined && producer !== undefined && through.some((op) => isOp(producer, op));
     if (!on || step >= MAX_VIA) return { scope, name, producer, held };
@@ -134,8 +137,8 @@ export function skipUse(use: WeightUse, reason: SkipReason, detail: string): Ski
   return skipHeld(use.node, use.held, reason, detail);
 }
 
-function skipHeld(node: Node, held: Held, reason: SkipReason, detail: string): Skip {
-  return skip(node, heldName(held), elementCount(held.tensor.dims), reason, detail);
+function skipHeld(node: Node, held: Constant, reason: SkipReason, detail: string): Skip {
+  return skip(node, constantName(held), elementCount(held.tensor.dims), reason, detail);
 }
 
 /** A skip if the weight is nothing a float pass can work on. */

@@ -1,5 +1,5 @@
 import { type DType, isFloat } from '../ir/dtype.ts';
-import type { Graph, Held } from '../ir/graph.ts';
+import type { Constant, Graph } from '../ir/graph.ts';
 import { intAttribute, intsAttribute, isOp, type Node } from '../ir/node.ts';
 import { RESHAPES } from '../ir/reshapes.ts';
 
@@ -17,7 +17,7 @@ export interface Path {
 
 /** Where a value comes from: a weight the model holds, or, without one, what a call of the function gives it. */
 export interface Trace extends Path {
-  readonly held: Held | undefined;
+  readonly held: Constant | undefined;
   readonly graph: Graph;
   readonly name: string;
 }
@@ -37,7 +37,7 @@ export function traceBack(graph: Graph, value: string): Trace | undefined {
   const via: Node[] = [];
   let name = value;
   for (let scope = graph; ; ) {
-    const held = scope.held(name);
+    const held = scope.constant(name);
     if (held !== undefined) return along(scope, name, held, via);
     while (scope.parent !== undefined && !scope.defines(name)) scope = scope.parent;
     const producer = scope.producer(name);
@@ -57,7 +57,7 @@ export function isAttribute(node: Node | undefined): boolean {
 }
 
 /** What becomes of a weight on its way, from where it is held on. */
-function along(graph: Graph, name: string, held: Held, via: readonly Node[]): Trace | undefined {
+function along(graph: Graph, name: string, held: Constant, via: readonly Node[]): Trace | undefined {
   let [transposed, reshaped] = [false, false];
   let { dtype } = held.tensor;
   for (const node of [...via].reverse()) {

@@ -78,8 +78,8 @@ function pathOf({ href }: FileUrl): string {
 
 /**
  * Writes a model: untouched bytes are copied, changed tensors computed one at a time.
- * A file appears under its name only when it is complete; after an error nothing new is there. Where the path is a link,
- * the file it leads to is written, and its data beside that. A path that leads to a pipe or a device is a stream.
+ * A file appears under its name only when it is complete; after an error nothing new is there. Where the path is a
+ * link, the file it leads to is written, and its data beside that. A path that leads to a pipe or a device is a stream.
  *
  * @param target - a path or file URL, or a sink (a pipe, memory) for models that fit one file
  * @throws CompressError `exists`, `io`, `limit`
@@ -134,8 +134,8 @@ async function writeFile(model: Model, target: string, options: WriteOptions): P
 }
 
 /**
- * Runs the work, then finishes every sink, together; whatever fails, all are aborted. A model whose files changed while they
- * were read is a failure too: what was written would be of two models.
+ * Runs the work, then finishes every sink, together; whatever fails, all are aborted. A model whose files changed while
+ * they were read is a failure too: what was written would be of two models.
  */
 async function guarded(model: Model, sinks: readonly Sink[], work: () => Promise<void>): Promise<void> {
   try {
@@ -178,7 +178,9 @@ async function copyDataFiles(model: Model, target: string, overwrite: boolean, s
   return copied;
 }
 
-/** A data file keeps its name, so two models may want the same one; to replace it would break the model that is there. */
+/**
+ * A data file keeps its name, so two models may want the same one; to replace it would break the model that is there.
+ */
 function nameTaken(cause: unknown, target: string): unknown {
   if (!(cause instanceof CompressError) || cause.code !== 'exists') return cause;
   return new CompressError('exists', cause.where, 'the file already exists, and may belong to another model', {

@@ -4,9 +4,9 @@ import { plainText, readModel } from './read.ts';
 import { isText } from './sniff.ts';
 
 /**
- * Refuses what can be no model by how it begins, before gigabytes more are waited for: another format, text, bytes that are
- * no protobuf. It reads the bytes as those of a model of which the rest is to come, so no model is refused here that is
- * not refused when it is there.
+ * Refuses what can be no model by how it begins, before gigabytes more are waited for: another format, text, bytes that
+ * are no protobuf. It reads the bytes as those of a model of which the rest is to come, so no model is refused here
+ * that is not refused when it is there.
  * @param bytes - the first ones, some hundred or more
  * @throws CompressError as `readModel` does
  */
@@ -25,8 +25,8 @@ export async function refuseBeginning(bytes: Uint8Array, label: string): Promise
   await readModel(source).catch((cause: unknown) => {
     if (!(cause instanceof TheRest)) throw cause;
   });
-  // Some text makes sense as fields that ONNX does not have, or has once: `y\ny\ny\ny\n`. A model is text for so long only
-  // within a long field, whose length is no ASCII.
+  // Some text makes sense as fields that ONNX does not have, or has once: `y\ny\ny\ny\n`. A model is text for so long
+  // only within a long field, whose length is no ASCII.
   const [tag = 0, length = 0] = bytes;
   if (isText(bytes) && !((tag & 7) === LENGTH && length >= 0x80)) throw plainText(label);
 }

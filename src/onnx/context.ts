@@ -3,7 +3,8 @@ import type { DataFolder, Source } from '../bytes/source.ts';
 import type { Blob } from '../bytes/stored.ts';
 import { Origin, setOrigin } from './origin.ts';
 import { Segment } from './segment.ts';
-import type { Field, Skimmer } from './wire.ts';
+import type { Skimmer } from './wire.ts';
+import type { Field } from './wireField.ts';
 
 /** What every reading function needs. */
 export interface ReadContext {

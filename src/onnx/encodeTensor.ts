@@ -7,14 +7,14 @@ import { Parts } from './parts.ts';
 import { Segment } from './segment.ts';
 
 /** Where a tensor's elements go when they do not stay in the model file. */
-export interface Place {
+export interface TensorLocation {
   readonly location: string;
   readonly offset: number;
   readonly checksum: string | undefined;
 }
 
 /** Decides about a tensor of an initializer; undefined embeds it. */
-export type Placement = (tensor: Tensor) => Place | undefined;
+export type Placement = (tensor: Tensor) => TensorLocation | undefined;
 
 /** What encoding a tensor needs. `keepExternal`: the data files stay as they are, so references to them hold. */
 export interface TensorOptions {

@@ -3,7 +3,7 @@ import type { ReadContext } from './context.ts';
 import { ENTRY, LENGTH } from './fields.ts';
 import type { ExternalRange } from './origin.ts';
 import { type Reading, wait } from './reading.ts';
-import type { Field } from './wire.ts';
+import type { Field } from './wireField.ts';
 
 /** Reads a StringStringEntryProto. */
 export function* readEntry(context: ReadContext, field: Field): Reading<[key: string, value: string]> {
@@ -27,8 +27,8 @@ export function refuseExternal(context: ReadContext, where: string): CompressErr
 
 /**
  * Finds the bytes that a tensor's `external_data` entries name.
- * @throws CompressError `malformed` when the range is not in the file or not of the tensor's size, `io` when there is no
- * such file, `unsupported` when the model came through a pipe and so has no folder
+ * @throws CompressError `malformed` when the range is not in the file or not of the tensor's size, `io` when there is
+ *   no such file, `unsupported` when the model came through a pipe and so has no folder
  */
 export function* resolveExternal(
   context: ReadContext,

@@ -111,13 +111,13 @@ export const MAX_LIST: number = 1 << 24;
 /** Names of a model together, in bytes: many names below their own limit fill the memory as well. */
 export const MAX_ALL_TEXT: number = 1 << 28;
 /**
- * Nodes, attributes, tensors and values of a model together. Large ones have some hundred thousand; an attack writes empty
- * ones, two bytes each in the file and hundreds in memory.
+ * Nodes, attributes, tensors and values of a model together. Large ones have some hundred thousand; an attack writes
+ * empty ones, two bytes each in the file and hundreds in memory.
  */
 export const MAX_LEAVES: number = 1 << 21;
 /**
- * Fields and numbers in attributes that are looked at, of a model together. 20,000 nodes have a million; an attack writes
- * lists of empty names, or of small numbers, two bytes each in the file and tens in memory.
+ * Fields and numbers in attributes that are looked at, of a model together. 20,000 nodes have a million; an attack
+ * writes lists of empty names, or of small numbers, two bytes each in the file and tens in memory.
  */
 export const MAX_ITEMS: number = 1 << 24;
 /** Dimensions of a tensor: ONNX Runtime takes far fewer. */

@@ -4,7 +4,7 @@ import type { Model } from '../ir/model.ts';
 import type { Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { Segment } from './segment.ts';
-import type { Field } from './wire.ts';
+import type { Field } from './wireField.ts';
 
 /**
  * Where a leaf of a map stands in the file it was read from. A leaf that is still in the map when it is written is

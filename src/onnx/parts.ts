@@ -89,7 +89,10 @@ export class Parts {
     return this;
   }
 
-  /** The same as one piece, where all of it is encoded and short: a model of many nodes has hundreds of thousands of pieces. */
+  /**
+   * The same as one piece, where all of it is encoded and short: a model of many nodes has hundreds of thousands of
+   * pieces.
+   */
   flat(): Uint8Array | undefined {
     const { list } = this;
     if (this.#byteLength > SMALL || !list.every((part) => part instanceof Uint8Array)) return undefined;

@@ -2,7 +2,7 @@ import { CompressError } from '../errors.ts';
 import type { Model } from '../ir/model.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { type Addition, encodeModel, isUntouchedModel } from './encode.ts';
-import { dataParts, type Place } from './encodeTensor.ts';
+import { dataParts, type TensorLocation } from './encodeTensor.ts';
 import { MAX_MESSAGE } from './fields.ts';
 import { externals, holdsExternal, modelOrigins } from './origin.ts';
 import { type Part, Parts } from './parts.ts';
@@ -86,7 +86,7 @@ export function planModel(model: Model, options: PlanOptions = {}): ModelPlan {
 function planExternal(model: Model, options: PlanOptions): ModelPlan {
   const { dataName: location = '', checksum, adding } = options;
   const data = new Parts();
-  const places = new Map<Tensor, Place>();
+  const places = new Map<Tensor, TensorLocation>();
   const carriesChecksum = allTensors(model).some((tensor) => externals.get(tensor)?.checksum !== undefined);
   const sum = carriesChecksum ? (checksum ?? '0'.repeat(40)) : undefined;
   for (const tensor of allTensors(model)) {

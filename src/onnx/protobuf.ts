@@ -2,7 +2,10 @@ import protobuf from 'protobufjs/minimal.js';
 
 const shared = protobuf.Writer.create();
 
-/** A writer to be finished before the next one is asked for: a new one each time would leave a kilobyte to the garbage collector. */
+/**
+ * A writer to be finished before the next one is asked for: a new one each time would leave a kilobyte to the garbage
+ * collector.
+ */
 export function writer(): protobuf.Writer {
   return shared.reset();
 }

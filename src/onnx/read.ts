@@ -14,7 +14,8 @@ import { readOpset } from './readOpset.ts';
 import { readTrainingNames } from './readTraining.ts';
 import type { Segment } from './segment.ts';
 import { isText, sniff } from './sniff.ts';
-import { type Field, Skimmer } from './wire.ts';
+import { Skimmer } from './wire.ts';
+import type { Field } from './wireField.ts';
 
 /** How to read a model. */
 export interface ReadOptions {

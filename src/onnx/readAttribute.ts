@@ -6,7 +6,7 @@ import { ATTRIBUTE, ATTRIBUTE_TYPES, FIXED32, LENGTH, MAX_LIST, MAX_TEXT, VARINT
 import { externals } from './origin.ts';
 import { after, into, type Pending, type Reading } from './reading.ts';
 import { readSparse, readTensor } from './readTensor.ts';
-import type { Field } from './wire.ts';
+import type { Field } from './wireField.ts';
 
 /** How bodies are read: handed in, because graphs hold nodes hold attributes hold graphs. */
 export type ReadBody = (context: ReadContext, field: Field, where: string) => Reading<Graph>;

@@ -10,7 +10,7 @@ import type { Reading } from './reading.ts';
 import { readOpset } from './readOpset.ts';
 import { readSparse, readTensor } from './readTensor.ts';
 import { readValueInfo } from './readValue.ts';
-import type { Field } from './wire.ts';
+import type { Field } from './wireField.ts';
 
 /** Reads a GraphProto: the main graph or a body. `where` begins the names in errors, e.g. `graph`. */
 export function* readGraph(context: ReadContext, field: Field, where: string): Reading<Graph> {

@@ -4,7 +4,8 @@ import { LENGTH, MODEL_HEADER, VARINT } from './fields.ts';
 import { drive, type Reading } from './reading.ts';
 import type { Segment } from './segment.ts';
 import { decodeText } from './text.ts';
-import { type Field, Skimmer } from './wire.ts';
+import { Skimmer } from './wire.ts';
+import type { Field } from './wireField.ts';
 
 /** Bytes of a producer, domain or key that are read; longer ones are cut, not refused: nothing depends on them. */
 const MAX_READ = 1024;

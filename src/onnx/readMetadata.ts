@@ -3,9 +3,11 @@ import type { MetadataEntry } from '../ir/header.ts';
 import { Ranges, type ReadContext, remember, wholeOf } from './context.ts';
 import { ENTRY, LENGTH } from './fields.ts';
 import type { Reading } from './reading.ts';
-import type { Field } from './wire.ts';
+import type { Field } from './wireField.ts';
 
-/** Reads a StringStringEntryProto of `metadata_props`; its value, which may be a whole vocabulary, stays in the file. */
+/**
+ * Reads a StringStringEntryProto of `metadata_props`; its value, which may be a whole vocabulary, stays in the file.
+ */
 export function* readMetadata(context: ReadContext, field: Field): Reading<MetadataEntry> {
   const { skim } = context;
   let key = '';

@@ -2,7 +2,7 @@ import type { OpsetImport } from '../ir/model.ts';
 import { Ranges, type ReadContext, remember, wholeOf } from './context.ts';
 import { LENGTH, OPSET } from './fields.ts';
 import type { Reading } from './reading.ts';
-import type { Field } from './wire.ts';
+import type { Field } from './wireField.ts';
 
 /** Reads an OperatorSetIdProto. */
 export function* readOpset(context: ReadContext, field: Field): Reading<OpsetImport> {

@@ -9,7 +9,7 @@ import type { Reading } from './reading.ts';
 
 import { Segment } from './segment.ts';
 import { checkPacked, loadTyped, type TypedRun, wireTypeOf } from './typed.ts';
-import type { Field } from './wire.ts';
+import type { Field } from './wireField.ts';
 
 const TYPED_FIELDS: ReadonlySet<number> = new Set([
   TENSOR.floatData,

@@ -5,7 +5,7 @@ import { LENGTH, TRAINING } from './fields.ts';
 import { holdsExternal } from './origin.ts';
 import { readGraph } from './readGraph.ts';
 import type { Reading } from './reading.ts';
-import type { Field } from './wire.ts';
+import type { Field } from './wireField.ts';
 
 /** Names a training graph refers to: its nodes' inputs, and both sides of its bindings. */
 export function* readTrainingNames(context: ReadContext, field: Field, names: Set<string>): Reading<void> {

@@ -3,7 +3,7 @@ import type { ValueInfo } from '../ir/graph.ts';
 import { type ReadContext, remember } from './context.ts';
 import { DIM, LENGTH, MAX_RANK, SHAPE, TENSOR_TYPE, TYPE, VALUE_INFO } from './fields.ts';
 import type { Pending, Reading } from './reading.ts';
-import type { Field } from './wire.ts';
+import type { Field } from './wireField.ts';
 
 type Dims = (number | string | undefined)[];
 type Info = { name: string; dtype?: (typeof DTYPES)[number]; dims?: Dims };
@@ -62,7 +62,10 @@ function readDim(context: ReadContext, field: Field, dims: Dims): Pending {
   });
 }
 
-/** A stated length; some exporters write −1 where they leave one open, and no array has more elements than a number counts. */
+/**
+ * A stated length; some exporters write −1 where they leave one open, and no array has more elements than a number
+ * counts.
+ */
 function lengthOf(value: number): number | undefined {
   return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }

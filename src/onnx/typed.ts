@@ -41,7 +41,9 @@ export function wireTypeOf(field: number): number {
   return field === TENSOR.doubleData ? FIXED64 : VARINT;
 }
 
-/** Bytes one stored number stands for: half floats and small integers are stored one an int32, 4-bit pairs one a byte. */
+/**
+ * Bytes one stored number stands for: half floats and small integers are stored one an int32, 4-bit pairs one a byte.
+ */
 function unitBytes(dtype: DType): number {
   if (dtype === 'complex64') return 4;
   if (dtype === 'complex128') return 8;

@@ -17,23 +17,7 @@ import { into, type Pending, type Reading } from './reading.ts';
 import { Segment } from './segment.ts';
 import { decodeText } from './text.ts';
 import { signed, signedBigint, VarintReader } from './varint.ts';
-
-/** One field of a message, its payload not yet read. */
-export interface Field {
-  readonly number: number;
-  readonly wireType: number;
-  /** Where its tag begins. */
-  readonly tagStart: number;
-  /** Where its payload begins and ends (for a varint: the varint itself; for a group: its end marker included). */
-  readonly start: number;
-  readonly end: number;
-  /** The lower and upper 32 bits of a varint or fixed32/64, unsigned; 0 for the others. */
-  readonly low: number;
-  readonly high: number;
-}
-
-/** What to do with a field. */
-export type Visit = (field: Field) => Pending;
+import type { Field, Visit } from './wireField.ts';
 
 /** After a jump, read this much; double it at each further read on, up to MAX_AHEAD. */
 const MIN_AHEAD = 512;
@@ -43,8 +27,8 @@ const MAX_AHEAD = 1 << 16;
 const HEADER = 20;
 
 /**
- * Walks protobuf messages without reading payloads that are not asked for. One window of bytes moves over the file; what lies
- * outside it costs a read, so the walk is depth first and in file order.
+ * Walks protobuf messages without reading payloads that are not asked for. One window of bytes moves over the file;
+ * what lies outside it costs a read, so the walk is depth first and in file order.
  */
 export class Skimmer {
   readonly source: Source;

@@ -3,7 +3,10 @@ import { didYouMean } from './nearest.ts';
 import type { Option } from './option.ts';
 import { choiceFact, type Problem, problemOf } from './values.ts';
 
-/** What an option of a program takes: a row that the command line has as well, a kind, or a list of the words of a choice. */
+/**
+ * What an option of a program takes: a row that the command line has as well, a kind, or a list of the words of a
+ * choice.
+ */
 export type Kind = Option | 'flag' | 'number' | 'text' | 'list' | 'object' | 'function' | 'any' | readonly string[];
 
 /** The kind of every option: a new option without one does not compile. */
@@ -17,8 +20,8 @@ export const SELECTION_SHAPE: { readonly [key in 'opTypes' | 'include' | 'exclud
 };
 
 /**
- * Refuses options that a caller misspelt, or whose values are of another kind: TypeScript does it for those who use it. The
- * sentences are those of the command line.
+ * Refuses options that a caller misspelt, or whose values are of another kind: TypeScript does it for those who use it.
+ * The sentences are those of the command line.
  *
  * @param verb - the function that takes them, for errors about all of them
  * @throws CompressError `options`, named after the option, with what was meant where that can be told

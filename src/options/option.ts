@@ -46,7 +46,10 @@ export type Option = Row &
 /** What has no dashes: models and recipes. */
 export type PositionalName = 'model' | 'models' | 'recipe' | 'before' | 'after' | 'reference' | 'other';
 
-/** A row for each option of a verb, by its key: as programs and recipes name it. A new option without one does not compile. */
+/**
+ * A row for each option of a verb, by its key: as programs and recipes name it. A new option without one does not
+ * compile.
+ */
 export type Rows<T> = { readonly [Key in Exclude<keyof Required<T>, PositionalName>]: Option };
 
 /** What a verb reads besides its options, in order. */

@@ -1,77 +1,18 @@
 import { CompressError } from '../errors.ts';
-import {
-  MODEL,
-  type SelectionValues,
-  STEP_ROWS,
-  STORE_ROWS,
-  type StepValues,
-  type StoreValues,
-  selectionRows,
-} from './common.ts';
+import { MODEL, STEP_ROWS, STORE_ROWS, selectionRows } from './common.ts';
 import type { Option, Rows, Table } from './option.ts';
+import {
+  CHANNEL_NORMS,
+  checkCompany,
+  type DetailValues,
+  type Method,
+  type MethodValues,
+  PRUNABLE_OPS,
+  PRUNE_DEFAULT,
+  type PruneValues,
+  STRUCTURED,
+} from './pruneValues.ts';
 import { togetherError } from './values.ts';
-
-/** Operators whose weights can be pruned. */
-export const PRUNABLE_OPS = ['Gemm', 'MatMul', 'Conv', 'ConvTranspose'] as const;
-
-/** How channels are ordered by importance. */
-export type ChannelNorm = 'l1' | 'l2' | 'wanda';
-export const CHANNEL_NORMS: readonly ChannelNorm[] = ['l1', 'l2', 'wanda'];
-
-/** Norms, or chance, that slices are chosen by. */
-export const STRUCTURED = ['l1', 'l2', 'linf', 'random'] as const;
-
-/** What pruning does unless told otherwise. */
-export const PRUNE_DEFAULT = {
-  scope: 'tensor',
-  of: 'all',
-  seed: 0,
-  damping: 0.01,
-  blockSize: 128,
-  roundTo: 8,
-} as const;
-
-/** The ways to choose what is pruned: one is given. */
-export interface MethodValues {
-  l1?: number | undefined;
-  l2?: number | undefined;
-  random?: number | undefined;
-  structured?: (typeof STRUCTURED)[number] | undefined;
-  nm?: string | undefined;
-  mask?: string | undefined;
-  wanda?: number | undefined;
-  sparsegpt?: number | undefined;
-  channels?: number | undefined;
-}
-
-export type Method = keyof MethodValues;
-
-/** What the methods can be told besides. */
-export interface DetailValues {
-  amount?: number | undefined;
-  amounts?: string | undefined;
-  axis?: number | 'out' | 'in' | undefined;
-  scores?: string | undefined;
-  layout?: 'onnx' | 'torch' | undefined;
-  scope?: 'tensor' | 'global' | undefined;
-  of?: 'all' | 'remaining' | undefined;
-  seed?: number | undefined;
-  calibrate?: string | undefined;
-  samples?: number | undefined;
-  batch?: number | undefined;
-  parallelLayers?: boolean | undefined;
-  damping?: number | undefined;
-  blockSize?: number | undefined;
-  norm?: ChannelNorm | undefined;
-  roundTo?: number | undefined;
-  reconstruct?: boolean | undefined;
-  normalized?: boolean | undefined;
-  allowEmpty?: boolean | undefined;
-}
-
-export interface PruneValues extends StepValues, SelectionValues, StoreValues, MethodValues, DetailValues {
-  allowUnchanged?: boolean | undefined;
-}
 
 const METHODS = 'How to prune (one method is needed)';
 const MUCH = 'How much, and of what';
@@ -342,18 +283,6 @@ function checkMethod(given: Partial<PruneValues>): void {
     if (given[key as keyof DetailValues] !== undefined && !fits) throw strayDetail(key, method, given);
   }
   checkCompany(given);
-}
-
-/** Refuses what is used only beside another option that is not there. */
-function checkCompany({ seed, structured, layout, scores, mask }: Partial<PruneValues>): void {
-  if (seed !== undefined && structured !== undefined && structured !== 'random') {
-    const hint = 'It goes with `random` and `structured: random`.';
-    throw new CompressError('options', 'seed', `\`structured: ${structured}\` leaves nothing to chance`, { hint });
-  }
-  if (layout !== undefined && scores === undefined && mask === undefined) {
-    const hint = 'It goes with `scores: FILE` and `mask: FILE`.';
-    throw new CompressError('options', 'layout', 'no file is given whose arrays lie in some way', { hint });
-  }
 }
 
 function strayDetail(stray: string, method: Method, given: Partial<PruneValues>): CompressError {

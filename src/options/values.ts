@@ -6,8 +6,8 @@ import type { Option, Rows, Table } from './option.ts';
 export type Given = boolean | number | string | readonly string[];
 
 /**
- * The values of a verb's options: texts become numbers, and what cannot be is refused. An option that was not given is not
- * there; `false` is as if it were not given.
+ * The values of a verb's options: texts become numbers, and what cannot be is refused. An option that was not given is
+ * not there; `false` is as if it were not given.
  *
  * @throws CompressError `options`, named after the key
  * @example
@@ -77,7 +77,9 @@ function typed({ kind }: Pick<Option, 'kind'>, given: Given): Given | readonly G
   return written?.test(given.trim()) && !Number.isNaN(Number(given)) ? Number(given) : given;
 }
 
-/** How the kinds that are numbers are written. An amount of 1.0 may be meant as a fraction or as a number of weights. */
+/**
+ * How the kinds that are numbers are written. An amount of 1.0 may be meant as a fraction or as a number of weights.
+ */
 const NUMBERS: { readonly [kind in Option['kind']]?: RegExp } = {
   whole: /^\d+$/,
   count: /^\d+$/,

@@ -12,8 +12,8 @@ import { throughSum } from './sum.ts';
  *
  * after   q ── DequantizeLinear ── Sum ── Transpose ── y
  * ```
- * {@link movedPastDequantize} tells what it makes, and where that ends the process; {@link statedType} what goes wrong with
- * int8. A quantized constant it computes ahead.
+ * {@link movedPastDequantize} tells what it makes, and where that ends the process; {@link statedType} what goes wrong
+ * with int8. A quantized constant it computes ahead.
  * @returns how many were put there
  */
 export function stopCarrying(graph: Graph, opset: number): number {
@@ -32,16 +32,18 @@ function isQuantization(node: Node, opType: string): boolean {
   return isOp(node, opType) || (node.opType === opType && node.domain === 'com.microsoft');
 }
 
-/** Whether ONNX Runtime carries this DequantizeLinear on: its input is no constant, scale and zero point are scalars. */
+/**
+ * Whether ONNX Runtime carries this DequantizeLinear on: its input is no constant, scale and zero point are scalars.
+ */
 function isCarried(graph: Graph, { inputs: [x = '', ...steps] }: Node): boolean {
-  const held = graph.held(x);
+  const held = graph.constant(x);
   if (held !== undefined && !held.graph.isOverridable(x)) return false;
   return steps.every((name) => name === '' || isScalar(graph, name));
 }
 
 /** Whether a value is one constant number, as far as the file tells: one that is computed may be. */
 function isScalar(graph: Graph, name: string): boolean {
-  const held = graph.held(name);
+  const held = graph.constant(name);
   if (held === undefined) return !graph.isInput(name);
   return !held.graph.isOverridable(name) && held.tensor.dims.reduce((product, dim) => product * dim, 1) === 1;
 }
@@ -105,7 +107,7 @@ function mayBeTakenOut(node: Node, graph: Graph): boolean {
   if (isTakenOut(node) || isOp(node, 'Expand')) return true;
   if (!isOp(node, node.opType)) return false;
   if (withoutEffect.value.includes(node.opType))
-    return node.inputs.some((name) => graph.held(name) !== undefined && isScalar(graph, name));
+    return node.inputs.some((name) => graph.constant(name) !== undefined && isScalar(graph, name));
   // What is dequantized is float32 nearly always: a Cast to that changes nothing.
   return node.opType === 'Cast' && DTYPES[intAttribute(node, 'to', 0)] === 'float32';
 }

@@ -15,8 +15,8 @@ export interface ConvertOptions {
 }
 
 /**
- * Rewrites a model for a higher version of the standard operators (`opset`), with the IR version that goes with it. What
- * it computes stays the same.
+ * Rewrites a model for a higher version of the standard operators (`opset`), with the IR version that goes with it.
+ * What it computes stays the same.
  * @throws CompressError `options` for a version we do not know, `unsupported` where the model is above it already, an
  * operator in it has no adapter, or ONNX Runtime would run it no more
  */

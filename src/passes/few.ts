@@ -8,8 +8,8 @@ export interface Met {
 }
 
 /**
- * A warning where layers met fewer vectors of data than they have inputs: their sums of outer products are of lower rank
- * than the layer then, and what is fitted to them is chance in every other direction.
+ * A warning where layers met fewer vectors of data than they have inputs: their sums of outer products are of lower
+ * rank than the layer then, and what is fitted to them is chance in every other direction.
  * @param layers - all of them
  * @param advice - what else there is
  * @returns undefined where each layer met enough

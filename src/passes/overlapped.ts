@@ -1,6 +1,6 @@
 /**
- * Begins something for each item, several at a time, and gives the results in the order of the items. After an error, or
- * when no more is wanted, it waits for what has begun: reading ends before the file is closed.
+ * Begins something for each item, several at a time, and gives the results in the order of the items. After an error,
+ * or when no more is wanted, it waits for what has begun: reading ends before the file is closed.
  * @param atOnce - how many may run at a time when this item would be the next
  */
 export async function* overlapped<T, R>(

@@ -7,7 +7,8 @@ import { barrier } from '../targets/rewrites.ts';
  * ```
  * before  a ── value ── reader           after  a ── value ── Sum ── reader
  * ```
- * It changes no number, and is a {@link barrier}: a runtime's rewrites which look for what stands on both sides no more find it.
+ * It changes no number, and is a {@link barrier}: a runtime's rewrites which look for what stands on both sides no more
+ * find it.
  * @param readers - in the order of the graph
  */
 export function throughSum(graph: Graph, value: string, readers: readonly Node[], suffix: string): void {

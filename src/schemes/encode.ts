@@ -85,8 +85,8 @@ function turned({ outer, length, inner }: Line): Line {
 }
 
 /**
- * The tensors that stand for float numbers: integers, scale and zero point. The integers are computed when the writer asks
- * for them.
+ * The tensors that stand for float numbers: integers, scale and zero point. The integers are computed when the writer
+ * asks for them.
  * @param names - of the tensors, unused in the model
  */
 export async function encode(

@@ -5,8 +5,8 @@ import { toFloat32 } from '../kernels/views.ts';
 import { type Encoded, FLOAT16 } from './scheme.ts';
 
 /**
- * Float numbers as float16, rounded to nearest, ties to even; beyond 65504 they become infinite. Computed when the writer
- * asks for them.
+ * Float numbers as float16, rounded to nearest, ties to even; beyond 65504 they become infinite. Computed when the
+ * writer asks for them.
  * @param name - of the tensor that stands for them
  */
 export function encodeFloat16(tensor: Tensor, name: string): Encoded {

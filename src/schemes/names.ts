@@ -1,8 +1,8 @@
 import type { Graph } from '../ir/graph.ts';
 
 /**
- * What a tensor or value that stands for another one is called: the name of that one, and this behind it. Names are made
- * here and never taken apart: what a tensor stands for is in `Tensor.from`.
+ * What a tensor or value that stands for another one is called: the name of that one, and this behind it. Names are
+ * made here and never taken apart: what a tensor stands for is in `Tensor.from`.
  */
 const SUFFIXES = { data: '_quantized', scale: '_scale', zeroPoint: '_zero_point', real: '_dequantized' } as const;
 
@@ -30,8 +30,8 @@ export function namesFor(graph: Graph, of: string): EncodedNames {
 }
 
 /**
- * Names that the tensors which stand for `of` have in another file, the likeliest first: ours and those of ONNX Runtime's
- * quantizer. A file says nowhere what its integers stand for.
+ * Names that the tensors which stand for `of` have in another file, the likeliest first: ours and those of ONNX
+ * Runtime's quantizer. A file says nowhere what its integers stand for.
  */
 export function likelyNames(of: string): EncodedNames[] {
   return ['', '_1', '_2'].map((count) => {

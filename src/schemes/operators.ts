@@ -15,7 +15,10 @@ const ZERO_POINTS: Steps = [undefined, undefined, 'zero_point', 'zero_point'];
 const NBITS: Steps = [undefined, undefined, 'scale', 'zero_point'];
 const LSTM: Steps = [...new Array<undefined>(8), 'scale', 'zero_point', 'scale', 'zero_point'];
 
-/** Which input of an operator on integers is its weight, where it is none of two activations; and what its inputs are beside that. */
+/**
+ * Which input of an operator on integers is its weight, where it is none of two activations; and what its inputs are
+ * beside that.
+ */
 const OPERATORS: Readonly<Record<string, { readonly weight: number; readonly steps?: Steps }>> = {
   MatMulInteger: { weight: 1, steps: ZERO_POINTS },
   MatMulIntegerToFloat: { weight: 1 },

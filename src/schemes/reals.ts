@@ -28,8 +28,8 @@ export async function* mapped(
 const COLUMNS = 64;
 
 /**
- * A matrix, or several, with the last two axes swapped. A column lies all over the bytes of a matrix, so all of them are
- * in memory meanwhile.
+ * A matrix, or several, with the last two axes swapped. A column lies all over the bytes of a matrix, so all of them
+ * are in memory meanwhile.
  * @param load - gives what turns the elements from `start` on into numbers
  */
 export function swapped(

@@ -21,7 +21,7 @@ function castOf(graph: Graph, value: string): Node | undefined {
   const producer = graph.producer(value);
   const cast = producer !== undefined && isOp(producer, 'Sub') ? graph.producer(producer.inputs[0] ?? '') : producer;
   if (cast === undefined || !isOp(cast, 'Cast')) return undefined;
-  const dtype = graph.held(cast.inputs[0] ?? '')?.tensor.dtype;
+  const dtype = graph.constant(cast.inputs[0] ?? '')?.tensor.dtype;
   return dtype !== undefined && isStoredType(dtype) ? cast : undefined;
 }
 
@@ -74,11 +74,11 @@ export function formOf(graph: Graph, node: Node, index: number): string | undefi
 /** Finds the integers that stand for the weight `of` of another file, by the names that quantizers give them. */
 export function findEncoded(graph: Graph, of: string): EncodedIntegers | undefined {
   for (const names of likelyNames(of)) {
-    const data = graph.initializers.get(names.data) ?? graph.held(names.data)?.tensor;
+    const data = graph.initializers.get(names.data) ?? graph.constant(names.data)?.tensor;
     if (data === undefined || !isStoredInteger(data.dtype)) continue;
     const node = dequantizer(graph, data.name);
     const tensor = (value: string | undefined): Tensor | undefined =>
-      value === undefined || value === '' ? undefined : graph.held(value)?.tensor;
+      value === undefined || value === '' ? undefined : graph.constant(value)?.tensor;
     const scale = tensor(node?.inputs[1] ?? names.scale);
     if (scale === undefined || !isFloat(scale.dtype)) continue;
     const granularity = granularityOf(data, scale, node);

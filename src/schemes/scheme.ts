@@ -119,12 +119,18 @@ export function scaleDims(granularity: Granularity, dims: readonly number[]): nu
   }
 }
 
-/** How data of some dims shares scales: its elements as `[outer, length, inner]`, with a scale for each place of `length`. */
+/**
+ * How data of some dims shares scales: its elements as `[outer, length, inner]`, with a scale for each place of
+ * `length`.
+ */
 export interface Spread {
   readonly outer: number;
   readonly length: number;
   readonly inner: number;
-  /** Undefined where all of `outer` and `inner` share scales; else they have their own, each for so many places of `length`. */
+  /**
+   * Undefined where all of `outer` and `inner` share scales; else they have their own, each for so many places of
+   * `length`.
+   */
   readonly block: number | undefined;
 }
 

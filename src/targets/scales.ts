@@ -6,8 +6,9 @@ import { floats } from '../kernels/views.ts';
 import { mergedConstants } from './rewrites.ts';
 
 /**
- * Steps a scale may move: the 66th weight of equal scales shares one again, which costs time in ONNX Runtime and nothing
- * else. Thousands of steps would be felt in the result, and thousands of weights would each search through all before it.
+ * Steps a scale may move: the 66th weight of equal scales shares one again, which costs time in ONNX Runtime and
+ * nothing else. Thousands of steps would be felt in the result, and thousands of weights would each search through all
+ * before it.
  */
 const MOST_STEPS = 64;
 
@@ -26,7 +27,7 @@ export class DistinctScales {
     for (const graph of model.graphs()) {
       const constants = graph.nodes
         .filter((node) => isOp(node, 'Constant'))
-        .map((node) => graph.held(node.outputs[0] ?? '')?.tensor);
+        .map((node) => graph.constant(node.outputs[0] ?? '')?.tensor);
       for (const tensor of [...graph.initializers.values(), ...constants]) {
         if (tensor?.dtype !== 'float32' || elementCount(tensor.dims) > mergedConstants.value) continue;
         scales.#taken.add(key(floats(await tensor.load()), tensor.dims.length));
@@ -35,7 +36,10 @@ export class DistinctScales {
     return scales;
   }
 
-  /** Changes the first scale until the list is unlike all others of its rank, where that takes few steps, and remembers it. */
+  /**
+   * Changes the first scale until the list is unlike all others of its rank, where that takes few steps, and remembers
+   * it.
+   */
   settle(scale: Float32Array, rank: number): void {
     if (scale.length > mergedConstants.value) return;
     const first = scale[0] as number;

@@ -3,7 +3,6 @@ import { findAttribute, floatAttribute, intAttribute, isOp, type Node } from '..
 import { type Condition, type Fact, MEASURED, madeBy, ort } from './fact.ts';
 
 /** Conditions under which ONNX Runtime's CPU reads stored weights with an integer kernel. */
-
 const SELECTORS = ort('core/optimizer/qdq_transformer/selectors_actions/qdq_selectors.cc');
 
 export const wholeTable: Condition<'Gather, DequantizeLinear'> = {
@@ -153,7 +152,7 @@ function axisOf(dequantize: Node): number {
 }
 
 function scaleDims({ graph, dequantize }: { graph: Graph; dequantize: Node }): readonly number[] | undefined {
-  return graph.held(dequantize.inputs[1] ?? '')?.tensor.dims;
+  return graph.constant(dequantize.inputs[1] ?? '')?.tensor.dims;
 }
 
 function biasOf(gemm: Node): string {

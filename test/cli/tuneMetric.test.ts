@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { exactly, layersOf } from '../../src/cli/tune/candidate.ts';
+import { changedLayers, exactly } from '../../src/cli/tune/candidate.ts';
 import { type MetricOptions, metricFor, noiseOf } from '../../src/cli/tune/metric.ts';
 import { described } from '../../src/cli/tune/render.ts';
 import type { Change } from '../../src/layers/skip.ts';
@@ -98,7 +98,7 @@ test('a name as a regular expression matches that name alone', () => {
 
 test('weights of one name are one layer', () => {
   const change = (weight: string, before: number, after: number) => ({ weight, before, after }) as Change;
-  expect(layersOf([change('a', 100, 30), change('b', 50, 20), change('a', 10, 5)])).toEqual([
+  expect(changedLayers([change('a', 100, 30), change('b', 50, 20), change('a', 10, 5)])).toEqual([
     { name: 'a', saved: 75 },
     { name: 'b', saved: 30 },
   ]);

@@ -120,7 +120,7 @@ describe('docs/architecture.md', () => {
       const model = await readModel(fixture(name));
       const weights = model.graph.nodes
         .filter((node) => ['Gemm', 'MatMul', 'Conv'].includes(node.opType))
-        .flatMap((node) => node.inputs.slice(0, 2).filter((one) => model.graph.held(one) !== undefined));
+        .flatMap((node) => node.inputs.slice(0, 2).filter((one) => model.graph.constant(one) !== undefined));
       const [report] = await transform(model, pass);
       const spoken = new Set([...(report?.changes ?? []), ...(report?.skips ?? [])].map((one) => one.weight));
       expect(weights.length).toBeGreaterThan(0);

@@ -161,7 +161,7 @@ test('initializers are replaced where they stood; new ones and sparse ones follo
   );
   expect([...graph.initializers.keys()]).toEqual(['a', 'b', 'd']);
   graph.setSparseInitializers([{ name: 's', dtype: 'int8', dims: [4], stored: 1 }]);
-  expect([graph.defines('s'), graph.held('s'), graph.uniqueName('s')]).toEqual([true, undefined, 's_1']);
+  expect([graph.defines('s'), graph.constant('s'), graph.uniqueName('s')]).toEqual([true, undefined, 's_1']);
   graph.removeSparseInitializers(new Set(['s']));
   expect([graph.defines('s'), graph.sparseInitializers]).toEqual([false, []]);
 });

@@ -15,7 +15,7 @@ import { withinSteps } from '../../src/kernels/bracketSteps.ts';
 import { magnitudeReference } from '../../src/kernels/choose.ts';
 import { within as withinFast } from '../../src/kernels/fastMagnitude.ts';
 import { addDigits, type Magnitudes, selectThreshold } from '../../src/kernels/magnitude.ts';
-import { beside, nthSmallest } from '../../src/kernels/order.ts';
+import { belowAndEqual, nthSmallest } from '../../src/kernels/order.ts';
 import type { Arena } from '../../src/kernels/simd/arena.ts';
 import { countWithin } from '../../src/kernels/simd/magnitude.ts';
 import { perform } from '../../src/kernels/steps.ts';
@@ -136,8 +136,8 @@ it('thresholdWithin finds what the radix selection finds, ties included, or says
         expect(found).toEqual(bits >= bracket.low && bits <= bracket.high ? expected : undefined);
         if (found !== undefined) known++;
         const [whole] = [within(magnitudes(data), bracket, 1000)];
-        expect(beside(whole.inside, bits).equal).toBe(
-          parts.reduce((sum, some) => sum + beside(some.inside, bits).equal, 0),
+        expect(belowAndEqual(whole.inside, bits).equal).toBe(
+          parts.reduce((sum, some) => sum + belowAndEqual(some.inside, bits).equal, 0),
         );
       },
     ),

@@ -3,9 +3,9 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { bracketOf } from '../../src/kernels/bracket.ts';
 import { addDigits, type Magnitudes, selectThreshold } from '../../src/kernels/magnitude.ts';
-import { beside, nthSmallest, referenceOrder } from '../../src/kernels/order.ts';
+import { belowAndEqual, nthSmallest, referenceOrder } from '../../src/kernels/order.ts';
 import { selectSteps, tieSteps } from '../../src/kernels/selectSteps.ts';
-import { ArenaOrder, countBeside } from '../../src/kernels/simd/order.ts';
+import { ArenaOrder, countBelowAndEqual } from '../../src/kernels/simd/order.ts';
 import { spans } from '../../src/kernels/slices.ts';
 import { perform } from '../../src/kernels/steps.ts';
 import { arenas, bitsOf, filled } from './simdSupport.ts';
@@ -40,7 +40,7 @@ describe('ArenaOrder', () => {
           expect(referenceOrder.between(values, low, high).below).toBe(between.below);
           expect(referenceOrder.between(values, low, high).inside).toEqual(between.inside.slice());
           expect(order.less(held, low)).toBe(referenceOrder.less(values, low));
-          expect(countBeside(arena, at, list.length, low)).toEqual(beside(values, low));
+          expect(countBelowAndEqual(arena, at, list.length, low)).toEqual(belowAndEqual(values, low));
           expect(order.nthSmallest(held, rank)).toBe([...list].sort((a, b) => a - b)[rank - 1]);
           expect([...held].sort()).toEqual([...list].sort());
           expect(nthSmallest(values.slice(), rank)).toBe(order.nthSmallest(held, rank));
@@ -127,7 +127,7 @@ describe('selectSteps', () => {
             const at = bits.flatMap((one, index) => (one === key ? [index] : []))[expected.ties - 1] as number;
             expect(found.end).toBe(at + 1);
             expect(found.parts).toEqual(
-              parts.map(({ start, length }) => beside(Uint32Array.from(bits.slice(start, start + length)), key)),
+              parts.map(({ start, length }) => belowAndEqual(Uint32Array.from(bits.slice(start, start + length)), key)),
             );
           }
         },

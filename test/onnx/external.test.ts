@@ -67,7 +67,7 @@ describe('reading', () => {
     const model = await readModel(path);
     expect((await loaded(model.graph.initializers.get('w'))).equals(a.subarray(100, 4100))).toBe(true);
     expect((await loaded(model.graph.initializers.get('v'))).equals(b)).toBe(true);
-    expect((await loaded(model.graph.held('c')?.tensor)).equals(a.subarray(8, 16))).toBe(true);
+    expect((await loaded(model.graph.constant('c')?.tensor)).equals(a.subarray(8, 16))).toBe(true);
     await model.close();
     await expect(model.graph.initializers.get('w')?.load()).rejects.toMatchObject({ code: 'io' });
   });
@@ -227,7 +227,7 @@ describe('writing', () => {
     expect(text).not.toContain(sha1(a));
     // The Constant's elements cannot go outside; they are in the model file now.
     const again = await readModel(target);
-    expect((await loaded(again.graph.held('c')?.tensor)).equals(a.subarray(8, 16))).toBe(true);
+    expect((await loaded(again.graph.constant('c')?.tensor)).equals(a.subarray(8, 16))).toBe(true);
     expect(text).toContain('doc');
     await Promise.all([model.close(), again.close()]);
   });
@@ -244,7 +244,7 @@ describe('writing', () => {
     const again = await readModel(bytes);
     expect((await loaded(again.graph.initializers.get('w'))).equals(a.subarray(100, 4100))).toBe(true);
     expect((await loaded(again.graph.initializers.get('v'))).equals(b)).toBe(true);
-    expect((await loaded(again.graph.held('c')?.tensor)).equals(a.subarray(8, 16))).toBe(true);
+    expect((await loaded(again.graph.constant('c')?.tensor)).equals(a.subarray(8, 16))).toBe(true);
     await expectSame(bytes, again);
     await model.close();
   });

@@ -56,13 +56,13 @@ test('odd names go through the map and a rewritten node', async () => {
   const model = await readModel(bytes);
   const { graph } = model;
   for (const name of odd) {
-    expect(graph.held(name)?.tensor.name).toBe(name);
+    expect(graph.constant(name)?.tensor.name).toBe(name);
     expect(graph.uses(name).length).toBe(1);
     expect(graph.defines(name)).toBe(true);
     expect(graph.uniqueName(name)).not.toBe(name);
   }
   const name = decodeText(invalid);
-  expect((await graph.held(name)?.tensor.load())?.[0]).toBe(5);
+  expect((await graph.constant(name)?.tensor.load())?.[0]).toBe(5);
   const [node] = graph.nodes;
   if (node === undefined) throw new Error('no node');
   graph.replaceNode(node, { ...node, name: 'n' });

@@ -52,16 +52,16 @@ test('uses count captures through bodies and stop at names defined anew', async 
 test('held looks outwards and sees the nearest', async () => {
   const { graph } = await readModel(nested);
   const value = async (scope: Graph, name: string): Promise<number | undefined> =>
-    (await scope.held(name)?.tensor.load())?.[0];
+    (await scope.constant(name)?.tensor.load())?.[0];
   expect(await value(graph, 'w')).toBe(1);
   expect(await value(bodyOf(graph, 0), 'w')).toBe(1);
   expect(await value(bodyOf(graph, 1), 'w')).toBe(3);
   const scan = bodyOf(bodyOf(graph, 2), 0);
   expect(await value(scan, 'w')).toBe(1);
-  expect(scan.held('w')?.graph).toBe(graph);
+  expect(scan.constant('w')?.graph).toBe(graph);
   // A loop variable hides the weight of the same name.
-  expect(scan.held('v')).toBeUndefined();
-  expect(scan.held('')).toBeUndefined();
+  expect(scan.constant('v')).toBeUndefined();
+  expect(scan.constant('')).toBeUndefined();
 });
 
 test('Constant nodes hold what each kind of value says', async () => {
@@ -87,7 +87,7 @@ test('Constant nodes hold what each kind of value says', async () => {
     ),
   );
   const held = async (name: string): Promise<unknown> => {
-    const found = graph.held(name);
+    const found = graph.constant(name);
     return found && [found.tensor.dtype, found.tensor.dims, Buffer.from(await found.tensor.load()).toString('hex')];
   };
   expect(await held('a')).toEqual(['int8', [1], '07']);
@@ -122,7 +122,7 @@ test('a sparse initializer hides an outer weight and is not held', async () => {
   );
   const body = bodyOf(graph, 0);
   expect(body.sparseInitializers).toMatchObject([{ name: 'w', dtype: 'float32', dims: [3, 3], stored: 2 }]);
-  expect(body.held('w')).toBeUndefined();
+  expect(body.constant('w')).toBeUndefined();
   expect(graph.uses('w')).toEqual([]);
   await expect(
     readModel(modelBytes(field(15, field(1, tensorBytes('s', 3, [3], field(9, new Uint8Array(3)))), int(3, 2)))),
@@ -131,9 +131,9 @@ test('a sparse initializer hides an outer weight and is not held', async () => {
 
 test('an initializer may be an input as well', async () => {
   const { graph } = await readModel(modelBytes(field(5, weight('w', 1)), field(11, field(1, 'w'))));
-  expect([graph.isInput('w'), graph.held('w')?.tensor.name]).toEqual([true, 'w']);
+  expect([graph.isInput('w'), graph.constant('w')?.tensor.name]).toEqual([true, 'w']);
   graph.removeInput('w');
-  expect([graph.isInput('w'), graph.inputs.length, graph.held('w')?.tensor.name]).toEqual([false, 0, 'w']);
+  expect([graph.isInput('w'), graph.inputs.length, graph.constant('w')?.tensor.name]).toEqual([false, 0, 'w']);
 });
 
 test('functions are graphs of nodes, with references left alone', async () => {
@@ -152,7 +152,7 @@ test('functions are graphs of nodes, with references left alone', async () => {
   const [fn] = model.functions;
   expect([fn?.kind, fn?.name, fn?.inputs[0]?.name, fn?.outputs[0]?.name]).toEqual(['function', 'fn', 'a', 'c']);
   expect(fn?.nodes[0]?.attributes[0]).toMatchObject({ name: 'value', type: 'reference', value: 'outer' });
-  expect(fn?.held('c')).toBeUndefined();
+  expect(fn?.constant('c')).toBeUndefined();
   expect(fn?.uses('c')).toMatchObject([{ node: undefined, index: 0 }]);
   expect(model.graphs()).toEqual([model.graph, fn]);
 });

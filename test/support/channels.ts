@@ -11,9 +11,9 @@ import {
   writeModel,
 } from '../../src/index.node.ts';
 import { constant } from '../../src/ir/tensor.ts';
-import { heldName, replaceHeld } from '../../src/layers/held.ts';
+import { constantName, replaceConstant } from '../../src/layers/constant.ts';
 import { CHANNEL_DEFAULTS, type ChannelOptions, planRemoval, removeChannels } from '../../src/passes/channels/index.ts';
-import { Left } from '../../src/passes/channels/rewrite.ts';
+import { Remaining } from '../../src/passes/channels/rewrite.ts';
 import { runModel } from './ort.ts';
 import { sqnr } from './sqnr.ts';
 
@@ -31,7 +31,7 @@ const INPUT_AXIS: Readonly<Record<string, number>> = {
 /** The model with the columns of removed channels set to zero wherever a layer reads them. */
 export async function masked(model: Model, options: ChannelOptions, tap?: string): Promise<Uint8Array> {
   const { analysis, removed } = await planRemoval(model, { ...CHANNEL_DEFAULTS, ...options });
-  const left = new Left(analysis, removed);
+  const left = new Remaining(analysis, removed);
   for (const node of model.graph.nodes) {
     const axis = INPUT_AXIS[node.opType];
     if (axis === undefined) continue;
@@ -41,12 +41,12 @@ export async function masked(model: Model, options: ChannelOptions, tap?: string
     const turned = (name: string): boolean =>
       node.attributes.some((one) => one.name === name && one.type === 'int' && one.value === 1n);
     for (const index of node.opType === 'MatMul' || node.opType === 'Gemm' ? [0, 1] : [1]) {
-      const held = model.graph.held(node.inputs[index] ?? '');
+      const held = model.graph.constant(node.inputs[index] ?? '');
       if (held === undefined) continue;
       const { dims, name, dtype } = held.tensor;
       const own = index === 0 ? (turned('transA') ? 0 : -1) : turned('transB') ? 1 : axis;
       const at = own < 0 ? own + dims.length : own;
-      const channels = analysis.weights.get(heldName(held))?.value.axes[at];
+      const channels = analysis.weights.get(constantName(held))?.value.axes[at];
       if (channels === undefined || !left.changes(channels)) continue;
       const kept = new Set(left.kept(channels));
       const data = new Float32Array(Uint8Array.from(await held.tensor.load()).buffer);
@@ -54,7 +54,7 @@ export async function masked(model: Model, options: ChannelOptions, tap?: string
       data.forEach((_, place) => {
         if (!kept.has(Math.floor(place / inner) % (dims[at] as number))) data[place] = 0;
       });
-      replaceHeld(held, constant(name, dtype, dims, data));
+      replaceConstant(held, constant(name, dtype, dims, data));
     }
   }
   return written(model, tap);

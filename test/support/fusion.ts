@@ -48,7 +48,7 @@ async function operatorsOf(optimized: Uint8Array): Promise<Omit<Fusion, 'outputs
       .filter((one) => pattern.test(one))
       .sort();
   const constants = nodes.filter(
-    ({ graph, node }) => node.opType === 'DequantizeLinear' && graph.held(node.inputs[0] ?? '') !== undefined,
+    ({ graph, node }) => node.opType === 'DequantizeLinear' && graph.constant(node.inputs[0] ?? '') !== undefined,
   );
   return {
     integer: matching(INTEGER_KERNELS),

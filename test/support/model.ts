@@ -48,7 +48,7 @@ export async function pass(from: Uint8Array | ModelSpec | string, ...passes: rea
 /** The bytes of the weight of that name, in whichever graph of the model it is. */
 export async function weightBytes(model: Model, name: string): Promise<Uint8Array> {
   for (const graph of model.graphs()) {
-    const held = graph.initializers.get(name) ?? graph.held(name)?.tensor;
+    const held = graph.initializers.get(name) ?? graph.constant(name)?.tensor;
     if (held !== undefined) return held.load();
   }
   throw new Error(`no weight '${name}'`);

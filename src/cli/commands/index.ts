@@ -12,8 +12,8 @@ export interface Colors {
 }
 
 /**
- * The verbs for yargs. Their handlers throw `Chosen`. Only those the command line names are loaded: the others, and what they import, would take longer
- * than most runs; of them the help shows a line.
+ * The verbs for yargs. Their handlers throw `Chosen`. Only those the command line names are loaded: the others, and
+ * what they import, would take longer than most runs; of them the help shows a line.
  */
 export function commandsFor(argv: readonly string[], streams: Streams, colors: Colors): Promise<CommandModule[]> {
   return Promise.all(

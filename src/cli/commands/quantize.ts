@@ -104,8 +104,8 @@ async function passOf(values: Values): Promise<Pass> {
 }
 
 /**
- * Thousands of runs each leave a little garbage. V8 would rather grow than collect it, to 50 MB over what is needed, and
- * memory would seem to grow with the data.
+ * Thousands of runs each leave a little garbage. V8 would rather grow than collect it, to 50 MB over what is needed,
+ * and memory would seem to grow with the data.
  */
 function keepYoungGenerationSmall(): void {
   setFlagsFromString('--max-semi-space-size=2');

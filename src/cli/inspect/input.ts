@@ -17,7 +17,8 @@ export interface Input {
   /** Bytes the model would have when written beside itself, data files included. */
   byteLengthOf(model: Model): number;
   /**
-   * Whether what was read is still what it was, of a model that came through a pipe and lies in the file of the command before it.
+   * Whether what was read is still what it was, of a model that came through a pipe and lies in the file of the command
+   * before it.
    * @throws CompressError `io` where it is not
    */
   unchanged(): Promise<void>;

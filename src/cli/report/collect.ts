@@ -10,7 +10,7 @@ import { openPath } from '../open.ts';
 import type { RunReport } from '../pipe.ts';
 import { ownVersion, runtimeVersion } from '../version.ts';
 import type { ReportData, Sensitivity, Verdict } from './data.ts';
-import { layersOf } from './layers.ts';
+import { layerRows } from './layers.ts';
 
 /** What a report is made of. */
 export interface Collected {
@@ -67,7 +67,7 @@ async function compared(
     const folded = passes.some((one) => one.pass === 'fold' || one.notes.some((note) => note.startsWith(FOLDED_FIRST)));
     if (folded) await fold().run(before);
     if (equalized !== undefined) await equalize(equalized).run(before);
-    return await layersOf(before, after, passes);
+    return await layerRows(before, after, passes);
   } finally {
     await after.close();
   }

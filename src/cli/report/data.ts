@@ -41,7 +41,9 @@ export interface ReportLayer {
   readonly after: number;
   /** Share of zeros in what is there now, 0 to 1; null where nobody looked. */
   readonly sparsity: number | null;
-  /** Signal-to-noise ratio of the weight in dB; `Infinity` as text where nothing differs; null where it cannot be told. */
+  /**
+   * Signal-to-noise ratio of the weight in dB; `Infinity` as text where nothing differs; null where it cannot be told.
+   */
   readonly sqnr: number | 'Infinity' | null;
   readonly histogram: WeightHistogram | null;
 }

@@ -1,5 +1,5 @@
 import type { Model } from '../../ir/model.ts';
-import { namesOf } from '../../layers/held.ts';
+import { namesOf } from '../../layers/constant.ts';
 import type { Change } from '../../layers/skip.ts';
 import { diff, type WeightChange } from '../../passes/diff/index.ts';
 import type { PassReport } from '../../passes/pass.ts';
@@ -13,7 +13,7 @@ const BINS = 64;
  * @param before - the model as it was, but for what is not a matter of values: packed, folded
  * @param after - the model that was written, unpacked
  */
-export async function layersOf(
+export async function layerRows(
   before: Model,
   after: Model,
   passes: readonly PassReport[],

@@ -11,7 +11,7 @@ import type { EqualizeOptions } from '../../passes/equalize/index.ts';
 import { DASH } from '../arguments.ts';
 import { openPath } from '../open.ts';
 import { isStream, outputOf, sameFile } from '../output.ts';
-import { type Beside, pipe, type RunReport, type Streams } from '../pipe.ts';
+import { pipe, type RunReport, type StreamCopies, type Streams } from '../pipe.ts';
 import { progress } from '../progress.ts';
 import type { LoadVerb } from '../run.ts';
 import type { Step } from '../step.ts';
@@ -89,7 +89,7 @@ function equalizedIn(args: Readonly<Record<string, unknown>>): EqualizeOptions |
 }
 
 /** What went through standard streams, for a second look. */
-class Kept implements Beside {
+class Kept implements StreamCopies {
   readonly #path: string;
   #source: Source | undefined;
   #copy: Sink | undefined;

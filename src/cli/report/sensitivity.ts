@@ -11,7 +11,7 @@ import type { Progress } from '../progress.ts';
 import { stepOf } from '../recipe/step.ts';
 import type { LoadVerb } from '../run.ts';
 import { openData } from '../sources.ts';
-import { Candidates, layersOf } from '../tune/candidate.ts';
+import { Candidates, changedLayers } from '../tune/candidate.ts';
 import { noiseOf } from '../tune/metric.ts';
 import type { Sensitivity } from './data.ts';
 import { plainDecibels } from './layers.ts';
@@ -65,7 +65,7 @@ async function measured(
 ): Promise<Sensitivity> {
   try {
     const sizes = new Map(report.changes.map(({ weight, elements }) => [weight, elements]));
-    const all = layersOf(report.changes).map((one) => one.name);
+    const all = changedLayers(report.changes).map((one) => one.name);
     const largest = new Set(all.toSorted((a, b) => (sizes.get(b) ?? 0) - (sizes.get(a) ?? 0)).slice(0, MOST_LAYERS));
     // The first candidate calibrates, for all of them.
     await candidates.try([], judge);

@@ -94,7 +94,7 @@ export class Candidates {
 }
 
 /** The weights that were quantized, as layers: several of one name stay float together, because the name says so. */
-export function layersOf(changes: readonly Change[]): Layer[] {
+export function changedLayers(changes: readonly Change[]): Layer[] {
   const layers = new Map<string, number>();
   for (const { weight, before, after } of changes) layers.set(weight, (layers.get(weight) ?? 0) + before - after);
   return [...layers].map(([name, saved]) => ({ name, saved }));

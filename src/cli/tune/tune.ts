@@ -7,7 +7,7 @@ import type { MetricName } from '../../options/metrics.ts';
 import type { RecipeStep } from '../../passes/recipe.ts';
 import { type RankedLayer, searchFloatLayers } from '../../passes/tune/search.ts';
 import { refuseUnchanged } from '../pipe.ts';
-import { type Candidate, type Candidates, layersOf } from './candidate.ts';
+import { type Candidate, type Candidates, changedLayers } from './candidate.ts';
 import { type Metric, type MetricOptions, metricFor, noiseOf } from './metric.ts';
 import { described } from './render.ts';
 
@@ -80,11 +80,11 @@ export async function tune(settings: TuneSettings): Promise<TuneReport> {
     const all = await candidates.try([], judge);
     refuseUnchanged(all, model, settings.verbose, 'There is nothing to tune.');
     settings.onNotes(all.notes);
-    const layers = layersOf(all.report.changes);
+    const layers = changedLayers(all.report.changes);
     const result = await searchFloatLayers(layers, {
       evaluate: async (float) => {
         const found = float.length === 0 ? all : await candidates.try(float, judge);
-        const quantized = layersOf(found.report.changes).map((one) => one.name);
+        const quantized = changedLayers(found.report.changes).map((one) => one.name);
         trials.push(trial(float, quantized, found));
         const { outputs } = found.judgement;
         return { metric: metric.of(outputs), noise: noiseOf(outputs, settings.output), bytes: found.bytes, quantized };

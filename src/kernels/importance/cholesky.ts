@@ -1,4 +1,6 @@
-/** Rows that are finished together: one pass over the rows above them serves all, and they fit the second-level cache. */
+/**
+ * Rows that are finished together: one pass over the rows above them serves all, and they fit the second-level cache.
+ */
 const BAND = 32;
 
 /**

@@ -1,6 +1,6 @@
 /**
- * `sums[i][j] += weight · Σ rows[r][i] · rows[r][j]` for j ≥ i, in float64, for few rows, which stay in the fastest memory.
- * Sums are added up in the order of the rows, four at a time, so that none of them is written in between.
+ * `sums[i][j] += weight · Σ rows[r][i] · rows[r][j]` for j ≥ i, in float64, for few rows, which stay in the fastest
+ * memory. Sums are added up in the order of the rows, four at a time, so that none of them is written in between.
  * @param rows - `[count, columns]`, row-major
  */
 export function addGram(sums: Float64Array, rows: Float32Array, columns: number, weight: number): void {

@@ -19,12 +19,13 @@ export interface Matrix {
  * SparseGPT: prunes a matrix in place, column after column, and lets the columns to the right take back the error.
  *
  * With `U` the upper Cholesky factor of `H⁻¹`, a weight that is pruned from column c costs `w² / U[c][c]²`, and what
- * undoes most of it is `w[j] −= w[c] / U[c][c] · U[c][j]` for all j > c. Columns are taken in blocks: before each (for N:M:
- * before each group) the cheapest weights of all rows together are chosen; columns beyond the block are updated once a block.
+ * undoes most of it is `w[j] −= w[c] / U[c][c] · U[c][j]` for all j > c. Columns are taken in blocks: before each (for
+ * N:M: before each group) the cheapest weights of all rows together are chosen; columns beyond the block are updated
+ * once a block.
  *
- * Weights that are zero when it begins stay zero and are chosen first. Scores that are equal are taken in the order of the
- * rows. The authors' code prunes all that is `<=` the element at index `⌊p·n⌋` of a block's sorted scores, which is one more
- * than `⌊p·n⌋`; here it is what the rule says exactly.
+ * Weights that are zero when it begins stay zero and are chosen first. Scores that are equal are taken in the order of
+ * the rows. The authors' code prunes all that is `<=` the element at index `⌊p·n⌋` of a block's sorted scores, which is
+ * one more than `⌊p·n⌋`; here it is what the rule says exactly.
  *
  * @param u - `[columns, columns]`, see `inverseFactor`
  * @see Frantar, Alistarh: SparseGPT, arXiv 2301.00774, algorithm 1
@@ -57,7 +58,9 @@ export function pruneCompensated(matrix: Matrix, u: Float64Array, rule: Rule, bl
   }
 }
 
-/** Blocks of `blockSize` columns; with groups, the next shorter ones that end where a group does, one group at least. */
+/**
+ * Blocks of `blockSize` columns; with groups, the next shorter ones that end where a group does, one group at least.
+ */
 function blocksOf(columns: number, blockSize: number, rule: Rule): Run[] {
   const blocks: Run[] = [];
   if ('countTo' in rule) {
@@ -157,7 +160,10 @@ function eliminate(
   }
 }
 
-/** Columns updated for all rows before the next ones: with those of a block of the factor they fit the second-level cache. */
+/**
+ * Columns updated for all rows before the next ones: with those of a block of the factor they fit the second-level
+ * cache.
+ */
 const TILE = 256;
 
 /** Updates the columns right of the block with the errors made in it. */

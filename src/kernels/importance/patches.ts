@@ -20,7 +20,10 @@ interface Axis {
   readonly stops: number;
 }
 
-/** Places a kernel may stop at in one image: pads of a broken file could ask for any number. An image of 4096² has as many. */
+/**
+ * Places a kernel may stop at in one image: pads of a broken file could ask for any number. An image of 4096² has as
+ * many.
+ */
 const MAX_STOPS: number = 2 ** 24;
 
 /** Places whose patches are cut out together: where their taps lie is found once for all groups of channels. */
@@ -32,7 +35,8 @@ const BLOCK = 64;
  *
  * @param data - `[N, C, …spatial]`, row-major
  * @param share - which of them are wanted; all where absent
- * @returns blocks of rows of `C/groups · ∏kernel` elements, each overwritten by the next; nothing where there are too many places
+ * @returns blocks of rows of `C/groups · ∏kernel` elements, each overwritten by the next; nothing where there are too
+ *   many places
  * @see https://onnx.ai/onnx/operators/onnx__Conv.html
  */
 export function* patches(
@@ -97,7 +101,10 @@ class Taps {
   readonly #axes: readonly Axis[];
   readonly #spatial: readonly number[];
   readonly #strides: readonly number[];
-  /** For each axis how far each tap is from the kernel's first one; and in all, in elements of a channel. Files may say 2^40. */
+  /**
+   * For each axis how far each tap is from the kernel's first one; and in all, in elements of a channel. Files may say
+   * 2^40.
+   */
   readonly #along: readonly Float64Array[];
   readonly #inside: Float64Array;
   readonly #first: Float64Array;

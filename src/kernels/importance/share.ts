@@ -6,9 +6,9 @@ export interface Share {
 }
 
 /**
- * Vectors a layer needs for each of its inputs. What is fitted to n vectors of K inputs loses about K/n more on others than
- * it need: with 32 that is an eighth of a decibel. More of them cost time alone: the sums of 32 · K vectors take as many
- * multiplications as a hundred factorizations of them.
+ * Vectors a layer needs for each of its inputs. What is fitted to n vectors of K inputs loses about K/n more on others
+ * than it need: with 32 that is an eighth of a decibel. More of them cost time alone: the sums of 32 · K vectors take
+ * as many multiplications as a hundred factorizations of them.
  */
 const VECTORS_PER_INPUT = 32;
 
@@ -24,9 +24,9 @@ export function enoughVectors(inputs: number): number {
 }
 
 /**
- * Which of `count` vectors are taken: all, or one of each of `most` parts of equal length, at a place in it that only the
- * seed and the part decide. Each vector has the same chance, whatever the rows and columns of an image are, so that sums
- * times `weight` are right on the average; and two machines take the same.
+ * Which of `count` vectors are taken: all, or one of each of `most` parts of equal length, at a place in it that only
+ * the seed and the part decide. Each vector has the same chance, whatever the rows and columns of an image are, so that
+ * sums times `weight` are right on the average; and two machines take the same.
  * @returns how many, and the index of each; they ascend
  */
 export function shareOf(

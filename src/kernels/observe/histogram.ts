@@ -1,4 +1,6 @@
-/** Bins of an activation's histogram: with outliers that reach 16 times as far as the rest, one still holds 1/256 of it. */
+/**
+ * Bins of an activation's histogram: with outliers that reach 16 times as far as the rest, one still holds 1/256 of it.
+ */
 export const HISTOGRAM_BINS = 4096;
 
 /** What a second pass counts: elements by value, in bins of equal width. */

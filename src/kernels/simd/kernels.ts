@@ -19,7 +19,8 @@ export interface Kernels {
   rangeColumns(data: number, rows: number, columns: number, stride: number, min: number, max: number): number;
 
   /**
-   * `q = clamp(roundHalfEven(x / scale) + zeroPoint, min, max)`, the division in float32: bit-equal to `quantizeLinear`.
+   * `q = clamp(roundHalfEven(x / scale) + zeroPoint, min, max)`, the division in float32: bit-equal to
+   * `quantizeLinear`.
    * @param data - float32 [rows, columns], all finite
    * @param scale - float32 [rows], normal numbers above 0
    * @param zeroPoint - int32 [rows], in −32,768 … 32,767; or 0 (no array) where all are 0
@@ -32,7 +33,9 @@ export interface Kernels {
   /** The same with `scale` and `zeroPoint` of shape [columns]. */
   quantizeColumns: Quantize;
 
-  /** {@link Kernels.quantizeRows} with `out` transposed: bytes [columns, rows], `outStride` (≥ rows) between columns. */
+  /**
+   * {@link Kernels.quantizeRows} with `out` transposed: bytes [columns, rows], `outStride` (≥ rows) between columns.
+   */
   quantizeTransposed: Quantize;
 
   /**
@@ -58,8 +61,8 @@ export interface Kernels {
 
   /**
    * Looks for a threshold between two magnitudes (bits without the sign): writes those from `low` to `high`, both
-   * included, to `out` in order, the first `room` of them. At {@link RESULT} how many elements are below `low`, zero, NaN,
-   * and between (u32 each).
+   * included, to `out` in order, the first `room` of them. At {@link RESULT} how many elements are below `low`, zero,
+   * NaN, and between (u32 each).
    * @param low - above 0
    * @param out - u32 [room]
    */

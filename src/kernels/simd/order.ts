@@ -1,5 +1,5 @@
 import type { Bracket } from '../bracket.ts';
-import type { Beside, Order } from '../order.ts';
+import type { BelowAndEqual, Order } from '../order.ts';
 import type { Arena } from './arena.ts';
 import { RESULT } from './kernels.ts';
 
@@ -23,7 +23,7 @@ export class ArenaOrder implements Order {
   }
 
   less(values: Uint32Array, bits: number): number {
-    return countBeside(this.#arena, values.byteOffset, values.length, bits).less;
+    return countBelowAndEqual(this.#arena, values.byteOffset, values.length, bits).less;
   }
 
   nthSmallest(values: Uint32Array, rank: number): number {
@@ -32,15 +32,15 @@ export class ArenaOrder implements Order {
 }
 
 /**
- * The `rank`-th smallest of u32 [length] at offset `data`, counted from 1: by bisection, in at most as many looks at them as
- * the bracket has bits, whatever their order.
+ * The `rank`-th smallest of u32 [length] at offset `data`, counted from 1: by bisection, in at most as many looks at
+ * them as the bracket has bits, whatever their order.
  * @param bracket - where it is known to lie
  */
 export function nthSmallest(arena: Arena, data: number, length: number, rank: number, bracket: Bracket): number {
   let { low, high } = bracket;
   while (low < high) {
     const middle = low + Math.floor((high - low) / 2);
-    const { less, equal } = countBeside(arena, data, length, middle);
+    const { less, equal } = countBelowAndEqual(arena, data, length, middle);
     if (less + equal >= rank) high = middle;
     else low = middle + 1;
   }
@@ -48,7 +48,7 @@ export function nthSmallest(arena: Arena, data: number, length: number, rank: nu
 }
 
 /** How many of u32 [length] at offset `data`, magnitudes all, are below one, and how many equal to it. */
-export function countBeside(arena: Arena, data: number, length: number, bits: number): Beside {
+export function countBelowAndEqual(arena: Arena, data: number, length: number, bits: number): BelowAndEqual {
   arena.kernels.countBeside(data, length, bits);
   const [less = 0, equal = 0] = arena.uint32s(RESULT, 2);
   return { less, equal };

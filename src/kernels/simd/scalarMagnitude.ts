@@ -1,6 +1,6 @@
 import { within } from '../bracket.ts';
 import { belowThreshold, countZeros, isZero } from '../magnitude.ts';
-import { beside } from '../order.ts';
+import { belowAndEqual } from '../order.ts';
 import { HISTOGRAM, HISTOGRAM_BYTES, type Kernels, RESULT } from './kernels.ts';
 
 /** Bits of float32's positive infinity: larger magnitudes are NaN. */
@@ -51,7 +51,7 @@ export function scalarMagnitudes(
     },
 
     countBeside(data, length, bits) {
-      const found = beside(new Uint32Array(buffer(), data, length), bits);
+      const found = belowAndEqual(new Uint32Array(buffer(), data, length), bits);
       result(found.less, found.equal);
     },
 

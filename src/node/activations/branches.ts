@@ -19,16 +19,16 @@ interface Leaving {
 }
 
 /**
- * Has branches of If hand out float32 values inside them: as further outputs of the If, up to the main graph. The branch that does not run
- * gives a tensor without elements.
+ * Has branches of If hand out float32 values inside them: as further outputs of the If, up to the main graph. The
+ * branch that does not run gives a tensor without elements.
  *
  * ```
  * before  y = If (c)          then: x ── Conv ── a ── Relu ── t                else: e
  * after   y, a_out = If (c)   then: x ── Conv ── a ── Relu ── t, a             else: e, Constant [0]
  * ```
  *
- * The model itself stays as it is: the one returned is over the same leaves, and must not outlive it. It is the model itself where
- * all values are of the main graph.
+ * The model itself stays as it is: the one returned is over the same leaves, and must not outlive it. It is the model
+ * itself where all values are of the main graph.
  *
  * @param keys - values of the main graph and of branches
  */
@@ -88,7 +88,10 @@ class Opening {
     return { node: { ...node, attributes, outputs }, leaving: outside };
   }
 
-  /** The branch with an output for each value that leaves the If: its own ones, and nothing for those of the other branch. */
+  /**
+   * The branch with an output for each value that leaves the If: its own ones, and nothing for those of the other
+   * branch.
+   */
   #giving(body: { readonly graph: Graph; readonly leaving: readonly Leaving[] }, all: readonly Leaving[]): Graph {
     if (all.length === 0) return body.graph;
     const own = new Set(body.leaving);

@@ -18,7 +18,10 @@ export interface CalibrateOptions {
   readonly observer?: ObserverKind;
   /** Percent of the elements the observer `percentile` keeps: above 0, at most 100. */
   readonly percentile?: number;
-  /** Values whose channels' means, powers and peaks are wanted too, each with the axis of its channels, from the end where it is negative. */
+  /**
+   * Values whose channels' means, powers and peaks are wanted too, each with the axis of its channels, from the end
+   * where it is negative.
+   */
   readonly means?: ReadonlyMap<string, number>;
   /** Values looked at together may take this many bytes a sample; more of them cost more passes over the data. */
   readonly tapBytes?: number;
@@ -54,12 +57,12 @@ export interface Calibration {
 
 /**
  * Runs the model on samples and finds a range for each of the values. The model is left as it is; what runs is a
- * temporary copy that ends after the last of them. What is kept of a value is its extent and a histogram, so memory does not
- * grow with the number of samples. The data is read once or, for observers with a histogram, twice for each chunk of
- * values, and its first sample once more.
+ * temporary copy that ends after the last of them. What is kept of a value is its extent and a histogram, so memory
+ * does not grow with the number of samples. The data is read once or, for observers with a histogram, twice for each
+ * chunk of values, and its first sample once more.
  *
- * @param values - names of values, see `Places`: of the main graph, and of branches of If, which hand them out (a branch that
- *   does not run has nothing to show); repeated ones count once, those of `options.means` are added
+ * @param values - names of values, see `Places`: of the main graph, and of branches of If, which hand them out (a
+ *   branch that does not run has nothing to show); repeated ones count once, those of `options.means` are added
  * @param data - samples with all inputs of the model
  * @returns ranges in the order of `values`
  * @throws CompressError `options`, `data` where there are no samples, `runtime` where ONNX Runtime is missing or fails
@@ -109,7 +112,7 @@ function canTap(places: Places, key: string, notes: string[]): boolean {
   const { graph, name } = value;
   const hidden = places.hidden(graph);
   const computed = graph.producer(name) !== undefined || (graph.isInput(name) && !graph.initializers.has(name));
-  const weight = graph.held(name) !== undefined || !computed;
+  const weight = graph.constant(name) !== undefined || !computed;
   if (hidden !== undefined) notes.push(`'${key}' is ${hidden}`);
   else if (weight) notes.push(`'${key}' is a weight, not an activation`);
   return hidden === undefined && !weight;

@@ -37,8 +37,8 @@ export interface Checkpoint {
 }
 
 /**
- * The values that nodes from a place of the main graph on read of what the nodes before it make of the inputs. What is made
- * of weights alone is not among them: it may change, and is soon made again.
+ * The values that nodes from a place of the main graph on read of what the nodes before it make of the inputs. What is
+ * made of weights alone is not among them: it may change, and is soon made again.
  * @param place - of the first of those nodes
  */
 export function frontierOf({ graph }: Model, place: number): string[] {

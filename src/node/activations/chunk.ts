@@ -36,7 +36,10 @@ export interface Chunk {
   readonly passes: number;
 }
 
-/** ONNX Runtime's JavaScript keeps what is fetched in plain objects, where this name is no key. Such a value is not seen. */
+/**
+ * ONNX Runtime's JavaScript keeps what is fetched in plain objects, where this name is no key. Such a value is not
+ * seen.
+ */
 const UNNAMEABLE = '__proto__';
 
 /** Cuts the values, in their order, into chunks whose bytes for one sample stay below a limit. */

@@ -26,9 +26,9 @@ export function needOf({ graph }: Model, values: readonly string[], given: Reado
 }
 
 /**
- * A model of its own that computes the given values of the main graph and no more: what comes after them, and the weights
- * of that, are not in it. It shares all leaves with `model`, which stays as it is and must stay open. It has no outputs:
- * `openTapped` adds them.
+ * A model of its own that computes the given values of the main graph and no more: what comes after them, and the
+ * weights of that, are not in it. It shares all leaves with `model`, which stays as it is and must stay open. It has no
+ * outputs: `openTapped` adds them.
  *
  * @param values - names that nodes of the main graph give
  * @param given - values that are fed instead of computed, with their types; then nothing else is fed

@@ -23,8 +23,8 @@ export function momentsTally({ what, source, columns }: MomentsRequest, tools: T
 }
 
 /**
- * Sums of vectors and of their outer products. Where ONNX Runtime multiplies these, in float32, what is summed are distances from
- * the mean of the first vectors: a covariance is what is left of large means otherwise.
+ * Sums of vectors and of their outer products. Where ONNX Runtime multiplies these, in float32, what is summed are
+ * distances from the mean of the first vectors: a covariance is what is left of large means otherwise.
  */
 export class MomentSums {
   /** How many vectors were added. */

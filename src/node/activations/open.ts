@@ -18,9 +18,9 @@ import { Enough } from './vectors.ts';
 /** Answers to questions about the activations of models, from runs of them on data. */
 export interface DataActivations extends Activations<Request> {
   /**
-   * Runs the model as it is now on all of the data: cut after the last value that is asked about, so that what comes later
-   * is neither loaded nor run. Memory holds the sums and the activations of one sample; a temporary file may hold what the
-   * model computed so far, so that the next call need not run it from its inputs.
+   * Runs the model as it is now on all of the data: cut after the last value that is asked about, so that what comes
+   * later is neither loaded nor run. Memory holds the sums and the activations of one sample; a temporary file may hold
+   * what the model computed so far, so that the next call need not run it from its inputs.
    * @returns in the order of `requests`
    * @throws CompressError `data`, also where there are no samples; `runtime` where ONNX Runtime is missing or fails
    */
@@ -42,7 +42,9 @@ export interface ActivationOptions {
 /** Bytes of activations that one sample may hold at once, where nothing else is said. */
 export const TAP_BYTES: number = 256 * 2 ** 20;
 
-/** Activations of models on this data. Weights and data are the caller's; the session for the sums goes with `close()`. */
+/**
+ * Activations of models on this data. Weights and data are the caller's; the session for the sums goes with `close()`.
+ */
 export function openActivations(data: DataSet, options: ActivationOptions = {}): DataActivations {
   checkShape('openActivations', options, { tapBytes: 'number', enough: 'function', onProgress: 'function' });
   return new Runs(data, options);

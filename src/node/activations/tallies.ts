@@ -22,7 +22,10 @@ export function tallyFor(request: Request, tools: Tools): Tally<Answers[Request[
   }
 }
 
-/** Whether some of a request's vectors may be enough: of the windows of a Conv, and of all vectors where means are asked for. */
+/**
+ * Whether some of a request's vectors may be enough: of the windows of a Conv, and of all vectors where means are asked
+ * for.
+ */
 export function takesShares(request: Request): boolean {
   if ('sources' in request) return request.sources.some(({ kind }) => kind === 'patches');
   return 'source' in request;

@@ -7,8 +7,8 @@ import { npzColumns } from './npz.ts';
 import { safetensorsArrays } from './safetensors.ts';
 
 /**
- * Arrays by name from a .npz or a .safetensors file: masks or scores of weights. What the file is, its first bytes tell.
- * Elements are read when a pass asks for them, one array at a time.
+ * Arrays by name from a .npz or a .safetensors file: masks or scores of weights. What the file is, its first bytes
+ * tell. Elements are read when a pass asks for them, one array at a time.
  *
  * @throws CompressError `data` where the file is broken or of another kind, `limit`, `io`
  */

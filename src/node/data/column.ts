@@ -88,8 +88,8 @@ export async function* pieces(column: Column, counts: Iterable<number>, where: s
 }
 
 /**
- * Rows along an axis in order, some at a time: {@link pieces}, where the axis is not the first one too. Then the array is
- * read whole, because the parts of a row are apart.
+ * Rows along an axis in order, some at a time: {@link pieces}, where the axis is not the first one too. Then the array
+ * is read whole, because the parts of a row are apart.
  */
 export async function* slices(
   column: Column,

@@ -18,8 +18,8 @@ export interface ModelInput extends ValueInfo {
 }
 
 /**
- * What a model must be fed, in its order. Whole numbers that look up rows of a table are found by following them through
- * the graph; masks, flags and lengths are known by their names.
+ * What a model must be fed, in its order. Whole numbers that look up rows of a table are found by following them
+ * through the graph; masks, flags and lengths are known by their names.
  */
 export async function modelInputs(model: Model): Promise<readonly ModelInput[]> {
   const scopes = new Scopes(model);

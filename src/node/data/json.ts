@@ -12,7 +12,8 @@ const MAX_JSON_BYTES: number = 1 << 26;
 const MAX_JSON_RANK = 32;
 
 /**
- * Arrays of a .json file: `{ "x": [[…], …] }`, rows on the first axis, or a list of such objects, each fed as it stands.
+ * Arrays of a .json file: `{ "x": [[…], …] }`, rows on the first axis, or a list of such objects, each fed as it
+ * stands.
  * @param inputs - of the model: their types are those of the numbers
  * @returns the arrays of one object, or of each in the list
  * @throws CompressError `data` naming file, sample and input

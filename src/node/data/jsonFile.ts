@@ -3,7 +3,9 @@ import { fileSource } from '../files/source.ts';
 
 /** Arrays in arrays: tensors have 32 dimensions at most, ranges none. An attack nests millions. */
 const MAX_JSON_DEPTH = 100;
-/** Arrays, objects and fields together. An attack writes empty ones, three bytes each in the file and tens in memory. */
+/**
+ * Arrays, objects and fields together. An attack writes empty ones, three bytes each in the file and tens in memory.
+ */
 const MAX_JSON_PARTS: number = 1 << 22;
 
 /**

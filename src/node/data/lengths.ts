@@ -93,7 +93,10 @@ export class OpenDims {
   }
 }
 
-/** Whether the one open axis of an input is behind a fixed one, in a model whose rows are open: a state `[layers, ?, width]`. */
+/**
+ * Whether the one open axis of an input is behind a fixed one, in a model whose rows are open: a state `[layers, ?,
+ * width]`.
+ */
 function hasRowsBehind({ dims = [] }: ValueInfo, inputs: readonly ValueInfo[]): boolean {
   const open = dims.filter((dim) => typeof dim !== 'number').length;
   return (

@@ -10,8 +10,8 @@ export const TEST_SET: RegExp = /^test_data_set_\d+$/;
 const INPUT = /^input_(\d+)\.pb$/;
 
 /**
- * One set of ONNX test data: `input_0.pb`, `input_1.pb`, …, each a TensorProto. A tensor is for the input of its name or,
- * where there is none, for the input at its number.
+ * One set of ONNX test data: `input_0.pb`, `input_1.pb`, …, each a TensorProto. A tensor is for the input of its name
+ * or, where there is none, for the input at its number.
  * @throws CompressError `data`, `malformed`, `io`
  * @see https://github.com/onnx/onnx/blob/main/docs/OnnxBackendTest.md
  */

@@ -25,8 +25,8 @@ const MAX_RANDOM_BYTES: number = 1 << 30;
 
 /**
  * Seeded random inputs: floats uniform in [−1, 1), integers and booleans 0 or 1; where the model's inputs say more
- * ({@link ModelInput}), indices within their table, masks of ones, lengths of what is fed. First dimensions that the model
- * leaves open are `batch` (1), dims of the same name as long as each other, other open ones 32.
+ * ({@link ModelInput}), indices within their table, masks of ones, lengths of what is fed. First dimensions that the
+ * model leaves open are `batch` (1), dims of the same name as long as each other, other open ones 32.
  * @throws CompressError `data` for an input whose type or rank the model does not state, `limit` where one is too large
  */
 export function randomData(inputs: readonly ModelInput[], options: RandomOptions): DataSet {
@@ -72,7 +72,9 @@ interface Shaped {
   readonly length: number;
 }
 
-/** The length that an input of lengths states: of the first open dim behind the rows, or of the last one of an array. */
+/**
+ * The length that an input of lengths states: of the first open dim behind the rows, or of the last one of an array.
+ */
 function lengthOf(inputs: readonly ModelInput[], shaped: readonly Shaped[]): number {
   const arrays = shaped.filter((one) => one.dims.length >= 2);
   for (const { input, dims } of arrays) {

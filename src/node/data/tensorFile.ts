@@ -4,7 +4,8 @@ import type { Tensor } from '../../ir/tensor.ts';
 import { LENGTH } from '../../onnx/fields.ts';
 import { drive } from '../../onnx/reading.ts';
 import { readTensor } from '../../onnx/readTensor.ts';
-import { type Field, Skimmer } from '../../onnx/wire.ts';
+import { Skimmer } from '../../onnx/wire.ts';
+import type { Field } from '../../onnx/wireField.ts';
 import { fileSource } from '../files/source.ts';
 
 /** Largest file of one tensor that is read: it is held in memory, each number in up to eight times its bytes. */

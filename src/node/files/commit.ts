@@ -21,13 +21,14 @@ interface Aside {
 }
 
 /**
- * Gives complete files their names: all or none. It happens at once, between two events, so no signal that a program can
- * handle comes in between; a power cut or SIGKILL can.
+ * Gives complete files their names: all or none. It happens at once, between two events, so no signal that a program
+ * can handle comes in between; a power cut or SIGKILL can.
  *
- * One file alone is a rename over the old one, or a link that fails where there is one: atomic either way. Of several, the
- * last is the one that refers to the others (the model): the old model goes out of sight first, so that at no moment a model
- * stands beside the data of another; then come the data files, and the new model at last. What is replaced is kept under
- * hidden names meanwhile: an error puts it back, and after a kill the next run does (`leftovers.ts`).
+ * One file alone is a rename over the old one, or a link that fails where there is one: atomic either way. Of several,
+ * the last is the one that refers to the others (the model): the old model goes out of sight first, so that at no
+ * moment a model stands beside the data of another; then come the data files, and the new model at last. What is
+ * replaced is kept under hidden names meanwhile: an error puts it back, and after a kill the next run does
+ * (`leftovers.ts`).
  *
  * @throws CompressError `exists` where a file turned up that must not be replaced, `io`
  */
@@ -48,13 +49,15 @@ function together(files: readonly Pending[], main: Pending): void {
       if (isThere(one.path)) asides.push(setAside(one.path, dirname(main.path), tag));
     }
     for (const one of files) {
-      // The hidden name stays as well, where it can: it tells the next run whose file this is, should there be a kill now.
+      // The hidden name stays as well, where it can: it tells the next run whose file this is, should there be a kill
+      // now.
       appear({ ...one, overwrite: false }, { keep: true });
       appeared.push(one);
     }
   } catch (cause) {
     for (const { path } of appeared) attempt(() => rmSync(path, { force: true }));
-    // The data first: a model must not be back before what it refers to. What cannot be put back, the next run tries again.
+    // The data first: a model must not be back before what it refers to. What cannot be put back, the next run tries
+    // again.
     for (const { path, aside } of asides.reverse()) attempt(() => putBack(aside, path));
     throw cause;
   }
@@ -94,7 +97,9 @@ const NO_LINKS: ReadonlySet<string | undefined> = new Set([
   'EINVAL',
 ]);
 
-/** The name appears, whole. Without `overwrite` a file that came first stays: a link, unlike a rename, replaces nothing. */
+/**
+ * The name appears, whole. Without `overwrite` a file that came first stays: a link, unlike a rename, replaces nothing.
+ */
 function appear({ path, temporary, overwrite }: Pending, { keep = false }: { keep?: boolean } = {}): void {
   withIoErrors(path, () => {
     refuseExisting(path, overwrite);

@@ -107,8 +107,8 @@ function isInside(folder: string, path: string): boolean {
 }
 
 /**
- * Opens the file at a path that has no links in it, and looks where it lies: a link that was put in its place, or in that of
- * a folder above it, since the path was checked leads nowhere.
+ * Opens the file at a path that has no links in it, and looks where it lies: a link that was put in its place, or in
+ * that of a folder above it, since the path was checked leads nowhere.
  */
 async function openInside(allowed: readonly string[], real: string, label: string): Promise<Source> {
   const source = await fileSource(real, label, constants.O_NOFOLLOW ?? 0);

@@ -1,23 +1,30 @@
 /**
  * Two processes of ours at the ends of one pipe, `compress prune … | compress quantize …`. Through a pipe every byte is
- * copied four times, 64 KiB at a time, by processes that wake each other: from the writer into the pipe, into the reader,
- * into a temporary file. Instead the writer makes that file, with threads, and only its name goes through the pipe. Weights that lie in
- * an open file as they are, or but for zeros, are not even in that one: it says where they lie (see references.ts).
+ * copied four times, 64 KiB at a time, by processes that wake each other: from the writer into the pipe, into the
+ * reader, into a temporary file. Instead the writer makes that file, with threads, and only its name goes through the
+ * pipe. Weights that lie in an open file as they are, or but for zeros, are not even in that one: it says where they
+ * lie (see references.ts).
  *
- * Where another user could rename or remove files in the folder for temporary ones, the bytes go through the pipe as usual.
+ * Where another user could rename or remove files in the folder for temporary ones, the bytes go through the pipe as
+ * usual.
  *
- * 1. The reader, before it reads, makes an empty file `onnx-compress-TAG-pipe2-INODE` in the folder for temporary files (2: of this
+ * 1. The reader, before it reads, makes an empty file `onnx-compress-TAG-pipe2-INODE` in the folder for temporary files
+ *    (2: of this
  *    way to do it; other versions look for other names).
  * 2. The writer looks there for its own pipe. It believes the name only where the file belongs to this user and the
  *    process in it lives here and has that very pipe as its standard input; else it writes into the pipe as ever.
- * 3. It makes `onnx-compress-TAG` in the same folder, the model and behind its end the references, removes the reader's file, and sends {@link MESSAGE}, that tag
+ * 3. It makes `onnx-compress-TAG` in the same folder, the model and behind its end the references, removes the reader's
+ *    file, and sends {@link MESSAGE}, that tag
  *    and how long the model is, which no model begins with.
- * 4. The reader opens the file and those it refers to, cuts the references off, removes its name, and begins. Before its result
+ * 4. The reader opens the file and those it refers to, cuts the references off, removes its name, and begins. Before
+ *    its result
  *    counts it reads on: nothing else may come.
- * 5. The writer ends when the name is gone, or fails as with any reader that has stopped. So it does where the reader's file was gone: what
+ * 5. The writer ends when the name is gone, or fails as with any reader that has stopped. So it does where the reader's
+ *    file was gone: what
  *    came first was no model of ours. A reader whose file is gone and that gets anything but the message fails, too: neither side waits for ever.
  *
- * Whatever ends early, the files are those of a live process that removes them, or of a dead one, and then the next run does.
+ * Whatever ends early, the files are those of a live process that removes them, or of a dead one, and then the next run
+ * does.
  */
 import { constants, existsSync, lstatSync, readdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
@@ -70,8 +77,8 @@ export interface Taken {
 }
 
 /**
- * Says that this process is about to read a model from the pipe at `fd`; undefined where there is no such pipe, no telling, or
- * another user could remove the announcement.
+ * Says that this process is about to read a model from the pipe at `fd`; undefined where there is no such pipe, no
+ * telling, or another user could remove the announcement.
  */
 export function announce(fd: number): Announcement | undefined {
   const pipe = pipeOf(fd);

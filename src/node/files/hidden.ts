@@ -7,7 +7,9 @@ const MAX_NAME = 255;
 const MAX_TAIL = 80;
 const MAX_STEM: number = MAX_NAME - MAX_TAIL;
 
-/** What a hidden file beside an output is: an output in the making, or the old file while a new pair takes its place. */
+/**
+ * What a hidden file beside an output is: an output in the making, or the old file while a new pair takes its place.
+ */
 export type HiddenKind = 'tmp' | 'old';
 
 /** A hidden file of ours, by its name. */
@@ -21,8 +23,8 @@ export interface HiddenName {
 const PATTERN = new RegExp(`^\\.(.+)\\.(${TAG})\\.(tmp|old)$`, 's');
 
 /**
- * How the name of an output stands in those of its hidden files: as it is, slashes escaped; a very long one is cut, and told
- * from others by a digest.
+ * How the name of an output stands in those of its hidden files: as it is, slashes escaped; a very long one is cut, and
+ * told from others by a digest.
  */
 export function stemOf(name: string): string {
   const escaped = name.replaceAll('%', '%25').replaceAll('/', '%2F').replaceAll('\\', '%5C');

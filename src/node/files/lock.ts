@@ -8,14 +8,17 @@ import { isDead, newTag } from './owner.ts';
 const PATIENCE = 10_000;
 const PAUSE = 5;
 
-/** The file that stands for the right to give names to an output and its data: a symbolic link to nothing, whose target is the owner's tag. */
+/**
+ * The file that stands for the right to give names to an output and its data: a symbolic link to nothing, whose target
+ * is the owner's tag.
+ */
 export function lockPath(path: string): string {
   return join(dirname(path), `.${stemOf(basename(path))}.lock`);
 }
 
 /**
- * Runs work that no other run may do to this output at the same time. Where the file system has no symbolic links, it runs
- * unguarded. The lock of a run that was killed is taken over.
+ * Runs work that no other run may do to this output at the same time. Where the file system has no symbolic links, it
+ * runs unguarded. The lock of a run that was killed is taken over.
  * @throws CompressError `io` where another run keeps it
  */
 export function locked(path: string, work: () => void): void {

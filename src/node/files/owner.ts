@@ -3,8 +3,8 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname, uptime } from 'node:os';
 
 /**
- * The process that made a temporary file, as a part of its name: host, boot, process, when the process began, and a number of its own.
- * With it a later run can tell what a killed one left behind from what a live one is using.
+ * The process that made a temporary file, as a part of its name: host, boot, process, when the process began, and a
+ * number of its own. With it a later run can tell what a killed one left behind from what a live one is using.
  */
 export const TAG = '([0-9a-f]{8})-([0-9a-f]{8})-(\\d{1,10})-(\\d{1,20})-([0-9a-f]{12})';
 
@@ -27,8 +27,8 @@ export function newTag(): string {
 }
 
 /**
- * Whether the process of a tag has ended for certain. Whatever is in doubt counts as alive: other hosts, other containers
- * (each has a process 1), processes that may not be looked at.
+ * Whether the process of a tag has ended for certain. Whatever is in doubt counts as alive: other hosts, other
+ * containers (each has a process 1), processes that may not be looked at.
  * @param modified - when its file was last written, in milliseconds since 1970
  */
 export function isDead(tag: string, modified: number): boolean {

@@ -16,7 +16,8 @@ export interface ScratchFile {
   close(): Promise<void>;
 }
 
-// Descriptors, not handles: whatever keeps a read function keeps the file open, and no garbage collection closes it with a warning.
+// Descriptors, not handles: whatever keeps a read function keeps the file open, and no garbage collection closes it
+// with a warning.
 const files = { open: promisify(open), close: promisify(close), read: promisify(read) };
 
 /** A scratch file, made when it is first needed. */

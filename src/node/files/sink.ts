@@ -32,9 +32,9 @@ interface Ending {
 const endings = new WeakMap<Sink, Ending>();
 
 /**
- * A sink that appears under `path` only when it is complete: bytes go to a hidden file in the same folder, which gets its
- * name by `finish()`. What a killed run left behind there is removed first. Where the path is a link, that is the file it
- * leads to; where it leads to a descriptor, a pipe or a device, bytes go through it as they come.
+ * A sink that appears under `path` only when it is complete: bytes go to a hidden file in the same folder, which gets
+ * its name by `finish()`. What a killed run left behind there is removed first. Where the path is a link, that is the
+ * file it leads to; where it leads to a descriptor, a pipe or a device, bytes go through it as they come.
  * @throws CompressError `exists` when `path` is there and `overwrite` is not set, `io` when the folder is not.
  */
 export async function fileSink(path: string, options: FileSinkOptions = {}): Promise<Sink> {
@@ -117,8 +117,8 @@ async function newFile(path: string, options: FileSinkOptions): Promise<Sink> {
 }
 
 /**
- * Finishes sinks that belong together, the model's last. Files get their names all at once or not at all ({@link commit});
- * after an error every sink is still to be aborted.
+ * Finishes sinks that belong together, the model's last. Files get their names all at once or not at all ({@link
+ * commit}); after an error every sink is still to be aborted.
  * @throws CompressError `exists`, `io`
  */
 export async function finishTogether(sinks: readonly Sink[]): Promise<void> {

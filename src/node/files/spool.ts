@@ -73,7 +73,8 @@ export async function spool(
 /**
  * Standard input as a source: read in place when it is a redirected file, spooled when it is a pipe.
  * @param stdin - its stream, made only where it is needed: a pipe it was made for does not wait for readers any more
- * @param check - for what is spooled: so much may come, and for so long, that the wrong thing is refused at its first bytes
+ * @param check - for what is spooled: so much may come, and for so long, that the wrong thing is refused at its first
+ *   bytes
  */
 export async function stdinSource(stdin: () => AsyncIterable<Uint8Array>, check?: CheckBeginning): Promise<Source> {
   const found = fstatSync(0);

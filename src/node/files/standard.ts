@@ -38,10 +38,10 @@ export function streamSink(stream: ByteStream, label = '<stdout>'): Sink {
 }
 
 /**
- * Standard output as a sink. Into a pipe or a file, threads may write as well, each behind the other: a pipe is opened anew
- * so that writes wait (see {@link blockingPipe}); of a file the descriptor is used as it is, because its position is that
- * of every process that has it, and it may append. Where another process of ours waits at the other end of the pipe, a large
- * model goes to it as a file (see handover.ts).
+ * Standard output as a sink. Into a pipe or a file, threads may write as well, each behind the other: a pipe is opened
+ * anew so that writes wait (see {@link blockingPipe}); of a file the descriptor is used as it is, because its position
+ * is that of every process that has it, and it may append. Where another process of ours waits at the other end of the
+ * pipe, a large model goes to it as a file (see handover.ts).
  * @param stream - for anything else, and where the pipe cannot be opened
  */
 export async function stdoutSink(stream: ByteStream, fd = 1): Promise<Sink> {

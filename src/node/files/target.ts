@@ -14,7 +14,7 @@ import { isatty } from 'node:tty';
 import { CompressError, ioError, withIoErrors } from '../../errors.ts';
 
 /** Where the path of an output leads, links followed. */
-export type Target =
+export type OutputTarget =
   /** A file, there or to be. */
   | { readonly kind: 'file'; readonly path: string }
   /** A descriptor of this process: `/dev/stdout`, `/dev/fd/3`, `/proc/self/fd/3`. */
@@ -30,11 +30,11 @@ const DESCRIPTORS = /^(?:\/proc\/(\d+)(?:\/task\/\d+)?|\/dev)\/fd$/;
 const SHARED = 0o1002;
 
 /**
- * Follows the links of a path as a shell's `>` does: what they lead to is written, and the links stay. A link to nowhere
- * leads to a file to be.
+ * Follows the links of a path as a shell's `>` does: what they lead to is written, and the links stay. A link to
+ * nowhere leads to a file to be.
  * @throws CompressError `io` for links in a circle, and where another user put a link into a folder that all may write
  */
-export function targetOf(path: string): Target {
+export function targetOf(path: string): OutputTarget {
   let current = path;
   for (let links = 0; links <= MAX_LINKS; links++) {
     const folder = realFolder(current);
@@ -57,7 +57,7 @@ export function targetOf(path: string): Target {
 }
 
 /** Whether two targets are the same file, or the same descriptor. */
-export function isSameTarget(one: Target, other: Target): boolean {
+export function isSameTarget(one: OutputTarget, other: OutputTarget): boolean {
   if (one.kind === 'descriptor' || other.kind === 'descriptor') {
     return one.kind === 'descriptor' && other.kind === 'descriptor' && one.fd === other.fd;
   }
@@ -68,7 +68,7 @@ export function isSameTarget(one: Target, other: Target): boolean {
 }
 
 /** Whether it is a terminal, where bytes are shown to a person. */
-export function isTerminal(target: Target): boolean {
+export function isTerminal(target: OutputTarget): boolean {
   if (target.kind === 'descriptor') return isatty(target.fd);
   if (target.kind === 'file' || look(target.path, true)?.isCharacterDevice() !== true) return false;
   try {
@@ -85,7 +85,7 @@ export function isTerminal(target: Target): boolean {
 }
 
 /** @throws CompressError `io` where nothing can be written through it */
-export function refuseUnwritable(target: Exclude<Target, { kind: 'file' }>, label: string): void {
+export function refuseUnwritable(target: Exclude<OutputTarget, { kind: 'file' }>, label: string): void {
   if (target.kind === 'descriptor') {
     const found = withIoErrors(label, () => fstatSync(target.fd));
     if (found.isDirectory()) throw new CompressError('io', label, 'is a folder, not a file');
@@ -120,7 +120,10 @@ function look(path: string, follow: boolean): Stats | undefined {
   }
 }
 
-/** What Linux does itself where `fs.protected_symlinks` is set: no user can lead another one elsewhere from a folder that all share. */
+/**
+ * What Linux does itself where `fs.protected_symlinks` is set: no user can lead another one elsewhere from a folder
+ * that all share.
+ */
 function refusePlanted(path: string, link: Stats, folder: string): void {
   const shared = look(folder, true);
   if (shared === undefined || (shared.mode & SHARED) !== SHARED) return;

@@ -21,8 +21,8 @@ export function temporaryPath(tag: string = newTag()): string {
 }
 
 /**
- * Whether no other user can give a file in the system's folder for temporary ones another name: the folder is this user's or the
- * system's, and others may not write it, or remove only what is theirs (the sticky bit, as /tmp has it).
+ * Whether no other user can give a file in the system's folder for temporary ones another name: the folder is this
+ * user's or the system's, and others may not write it, or remove only what is theirs (the sticky bit, as /tmp has it).
  */
 export function temporariesKeepTheirNames(): boolean {
   try {
@@ -53,8 +53,9 @@ export interface TemporaryFolder {
 let watching = false;
 
 /**
- * Makes a folder in the system's temporary one, readable by this user only, after clearing up what killed runs left there. It goes with `remove()`, at the latest when
- * the process exits; a program that handles signals calls {@link removeTemporaries} itself.
+ * Makes a folder in the system's temporary one, readable by this user only, after clearing up what killed runs left
+ * there. It goes with `remove()`, at the latest when the process exits; a program that handles signals calls {@link
+ * removeTemporaries} itself.
  * @throws CompressError `io`
  */
 export async function temporaryFolder(): Promise<TemporaryFolder> {

@@ -4,8 +4,8 @@ import { clearTemporaryFolder } from './leftovers.ts';
 import { removeAtExit, temporaries, temporaryPath } from './temporary.ts';
 
 /**
- * Makes a file in the system's folder for temporary ones, for this user only, after clearing up what killed runs left there.
- * It goes when the process ends, at the latest.
+ * Makes a file in the system's folder for temporary ones, for this user only, after clearing up what killed runs left
+ * there. It goes when the process ends, at the latest.
  * @throws CompressError `io`
  */
 export async function openTemporary(tag?: string): Promise<{ readonly handle: FileHandle; readonly path: string }> {

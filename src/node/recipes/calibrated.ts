@@ -15,7 +15,7 @@ import { unpackFirst } from '../../passes/pack/unpack.ts';
 import type { Pass, PassReport } from '../../passes/pass.ts';
 import { quantizeWeights } from '../../passes/quantize/index.ts';
 import { Ledger } from '../../passes/quantize/ledger.ts';
-import { QUANTIZE_SHAPE, type QuantizeOptions, settle } from '../../passes/quantize/options.ts';
+import { QUANTIZE_SHAPE, type QuantizeOptions, resolveOptions } from '../../passes/quantize/options.ts';
 import { correctBias, correctionValues } from '../../passes/quantize/static/correct.ts';
 import {
   calibrationValues,
@@ -83,10 +83,11 @@ type Calibrating = CalibratedOptions & Required<Pick<CalibratedOptions, 'observe
 export const FOLDED_FIRST = 'folded first';
 
 /**
- * Static quantization of a whole model, as `compress quantize` does it with data: folds it, runs it on the data, quantizes
- * Conv and Gemm with their activations, MatMul dynamically, and stores what is left of Conv as integers.
+ * Static quantization of a whole model, as `compress quantize` does it with data: folds it, runs it on the data,
+ * quantizes Conv and Gemm with their activations, MatMul dynamically, and stores what is left of Conv as integers.
  *
- * @throws CompressError `options` where there is neither data nor ranges, or both; what reading data and running models throws
+ * @throws CompressError `options` where there is neither data nor ranges, or both; what reading data and running models
+ *   throws
  * @example
  * await using model = await readModel('model.onnx');
  * await transform(model, calibratedQuantize({}, { data: 'calib.npz' }));
@@ -105,7 +106,7 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
   return {
     name: 'quantize',
     async run(model) {
-      const settled = settle(quantizeOptions);
+      const settled = resolveOptions(quantizeOptions);
       const { notes: broken, ...unpacked } = await unpackFirst(model);
       const ledger = new Ledger(model, settled.minElements);
       const inlined = [...broken, ...inliningNotes(inlineWeights(model, settled.opTypes, 'all'))];

@@ -31,8 +31,8 @@ export interface ChannelRun {
 }
 
 /**
- * Removal of channels with the data of a file, and with a check: where ONNX Runtime is there, the model is run before and
- * after, and a result that does not run, or gives outputs of other shapes, is an error instead of a file.
+ * Removal of channels with the data of a file, and with a check: where ONNX Runtime is there, the model is run before
+ * and after, and a result that does not run, or gives outputs of other shapes, is an error instead of a file.
  *
  * @example
  * await transform(model, checkedChannels({ amount: 0.3, reconstruct: true }, { data: 'calib.npz' }));

@@ -88,13 +88,13 @@ const SAMPLES = 4;
 const LEAST_RUNS = 3;
 
 /**
- * Times models side by side: in every round each model runs once on the same sample, the first one in turn, so that what
- * slows the machine for a while slows all of them. Ratios are taken within a round.
+ * Times models side by side: in every round each model runs once on the same sample, the first one in turn, so that
+ * what slows the machine for a while slows all of them. Ratios are taken within a round.
  *
  * @param paths - of the models; ratios are to the first
  * @param dataFor - opens the data for a batch size, given what all models must be fed and a way to run the first
- * @throws CompressError `unsupported` where inputs differ, `data` where there is no whole batch, `options` for a batch size
- *   the model does not take, `runtime`, `io`, `malformed`
+ * @throws CompressError `unsupported` where inputs differ, `data` where there is no whole batch, `options` for a batch
+ *   size the model does not take, `runtime`, `io`, `malformed`
  */
 export async function bench(
   paths: readonly string[],

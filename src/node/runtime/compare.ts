@@ -9,7 +9,10 @@ export interface OutputFigures {
   readonly name: string;
   readonly dtype: DType;
   readonly elements: number;
-  /** `10·log10(Σref² / Σ(ref − other)²)` in dB: Infinity where all are equal, −Infinity where only one is finite somewhere. */
+  /**
+   * `10·log10(Σref² / Σ(ref − other)²)` in dB: Infinity where all are equal, −Infinity where only one is finite
+   * somewhere.
+   */
   readonly sqnr: number;
   /** `Σ(ref·other) / √(Σref²·Σother²)`; 1 where both are all zeros, 0 where one is. */
   readonly cosine: number;
@@ -21,7 +24,9 @@ export interface OutputFigures {
   readonly zero?: true;
   /** True for a state that goes into the next step: it is no result, and no gate holds it. */
   readonly cache?: true;
-  /** Rows whose largest element along the axis of the classes is at the same place; only for float outputs with classes. */
+  /**
+   * Rows whose largest element along the axis of the classes is at the same place; only for float outputs with classes.
+   */
   readonly top1?: Share;
   /** Rows whose largest element is at the place of the label, in each model. */
   readonly accuracy?: { readonly reference: Share; readonly other: Share };

@@ -18,8 +18,8 @@ export interface ModelFacts {
 }
 
 /**
- * Looks at a model that ONNX Runtime will run. Of a file that is missing or broken, ONNX Runtime says little; our reader
- * names the place.
+ * Looks at a model that ONNX Runtime will run. Of a file that is missing or broken, ONNX Runtime says little; our
+ * reader names the place.
  * @throws CompressError `io`, `malformed`, `limit`
  */
 export async function readFacts(path: string): Promise<ModelFacts> {

@@ -15,8 +15,8 @@ export function installRuntime(version = ''): string {
 const SKIP = 'ONNXRUNTIME_NODE_INSTALL=skip before it leaves out 300 MB of CUDA libraries';
 
 /**
- * How to install a package where this program finds it: it looks beside itself, so a command that installs it elsewhere (in
- * the project one is in, for a program that is installed for all) would not help.
+ * How to install a package where this program finds it: it looks beside itself, so a command that installs it elsewhere
+ * (in the project one is in, for a program that is installed for all) would not help.
  * @param wanted - the package, with a version where one is needed
  * @param here - a file of this program
  */

@@ -98,7 +98,7 @@ export function kernelsOf(optimized: Model, original: Model): Kernels {
   for (const { graph, node } of optimized.nodes()) {
     const op = opName(node);
     counts.set(op, (counts.get(op) ?? 0) + 1);
-    const weight = isOp(node, 'DequantizeLinear') ? graph.held(node.inputs[0] ?? '')?.tensor : undefined;
+    const weight = isOp(node, 'DequantizeLinear') ? graph.constant(node.inputs[0] ?? '')?.tensor : undefined;
     if (weight === undefined) continue;
     const after = graph.uses(node.outputs[0] ?? '').map((use) => use.node);
     const found = readers.get(weight.name) ?? [];
@@ -113,19 +113,19 @@ export function kernelsOf(optimized: Model, original: Model): Kernels {
 }
 
 /** A node that reads a dequantized weight; without one, the weight is an output of the graph. */
-interface Place {
+interface DequantizeReader {
   readonly graph: Graph;
   readonly dequantize: Node;
   readonly node: Node | undefined;
 }
 
 /** Who reads each weight through a DequantizeLinear. */
-function readersOf(model: Model): ReadonlyMap<string, readonly Place[]> {
-  const readers = new Map<string, Place[]>();
+function readersOf(model: Model): ReadonlyMap<string, readonly DequantizeReader[]> {
+  const readers = new Map<string, DequantizeReader[]>();
   for (const { graph, node: dequantize } of model.nodes()) {
     if (!isOp(dequantize, 'DequantizeLinear')) continue;
     const weight = dequantize.inputs[0] ?? '';
-    if (graph.held(weight) === undefined) continue;
+    if (graph.constant(weight) === undefined) continue;
     const places = graph
       .uses(dequantize.outputs[0] ?? '')
       .map((use) => ({ graph: use.graph, dequantize, node: use.node }));
@@ -134,7 +134,7 @@ function readersOf(model: Model): ReadonlyMap<string, readonly Place[]> {
   return readers;
 }
 
-function unfusedOf(weight: Tensor, place: Place, made: Node | undefined, sharers: number): UnfusedWeight {
+function unfusedOf(weight: Tensor, place: DequantizeReader, made: Node | undefined, sharers: number): UnfusedWeight {
   const { node } = place;
   return {
     weight: weight.name,

@@ -3,8 +3,8 @@ import { modelOrigins } from '../../onnx/origin.ts';
 import { readModel } from '../model.ts';
 
 /**
- * The path by which ONNX Runtime finds the data of a model. It looks beside the path it is given; where that is a link and the
- * data lies beside the file it leads to, it must be given that file.
+ * The path by which ONNX Runtime finds the data of a model. It looks beside the path it is given; where that is a link
+ * and the data lies beside the file it leads to, it must be given that file.
  */
 export async function pathToRun(path: string): Promise<string> {
   const isLink = await lstat(path).then(

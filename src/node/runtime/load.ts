@@ -13,7 +13,8 @@ const TELEMETRY = 'ORT_DISABLE_TELEMETRY';
  * @throws CompressError `runtime` where the package, or its binary for this machine, is missing
  */
 export async function loadRuntime(load: () => Promise<Runtime> = () => import('onnxruntime-node')): Promise<Runtime> {
-  // From 1.29 on, ONNX Runtime reports the models it opens (names, hashes) to its makers, and leaves files behind for that.
+  // From 1.29 on, ONNX Runtime reports the models it opens (names, hashes) to its makers, and leaves files behind for
+  // that.
   process.env[TELEMETRY] ??= '1';
   let runtime: Runtime;
   try {

@@ -6,8 +6,8 @@ import type { Sample } from '../data/types.ts';
 import type { PeakAnswer, PeakQuestion } from './peakChild.ts';
 
 /**
- * The most memory, in bytes, that a process of its own held which loaded the model and ran it three times. Node and ONNX
- * Runtime themselves are in it, some 80 MB.
+ * The most memory, in bytes, that a process of its own held which loaded the model and ran it three times. Node and
+ * ONNX Runtime themselves are in it, some 80 MB.
  * @throws CompressError `runtime` where the process fails or ends
  */
 export function peakMemory(model: string, feeds: Sample['feeds'], threads: number | undefined): Promise<number> {

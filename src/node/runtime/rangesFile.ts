@@ -27,8 +27,8 @@ const FIELDS = ['min', 'max', 'observedMin', 'observedMax', 'power', 'clipError'
 const CHANNEL_FIELDS = ['channelMeans', 'channelPowers', 'channelPeaks'] as const;
 
 /**
- * Writes ranges as JSON, `{ version: 1, observer, samples, values: { name: { min, max, … } } }`. The file appears when it
- * is complete.
+ * Writes ranges as JSON, `{ version: 1, observer, samples, values: { name: { min, max, … } } }`. The file appears when
+ * it is complete.
  * @throws CompressError `exists` where the file is there and `overwrite` is not set, `io`
  */
 export async function saveRanges(

@@ -11,7 +11,7 @@ export interface Scope {
 }
 
 /** A value where it gets its meaning: a graph input, a weight, or the output of `node`. */
-export interface Place {
+export interface ValueOrigin {
   readonly scope: Scope;
   readonly name: string;
   readonly node: Node | undefined;
@@ -50,7 +50,7 @@ export class Scopes {
   }
 
   /** Where a value that a node of the scope reads comes from: looks outwards, and through calls. */
-  origin(scope: Scope, name: string): Place | undefined {
+  origin(scope: Scope, name: string): ValueOrigin | undefined {
     let graph: Graph | undefined = scope.graph;
     while (graph !== undefined && !graph.defines(name)) graph = graph.parent;
     if (graph === undefined) return undefined;
@@ -65,7 +65,7 @@ export class Scopes {
   /** The tensor behind a value, where the model holds it. */
   held(scope: Scope, name: string): Tensor | undefined {
     const place = this.origin(scope, name);
-    return place?.scope.graph.held(place.name)?.tensor;
+    return place?.scope.graph.constant(place.name)?.tensor;
   }
 
   /** The dims of a value, where the model holds it, states them, or makes it of such a value without changing them. */
@@ -73,7 +73,7 @@ export class Scopes {
     const place = this.origin(scope, name);
     if (place === undefined || steps === 0) return undefined;
     const { node, scope: at } = place;
-    const known = at.graph.held(place.name)?.tensor.dims ?? at.graph.typeOf(place.name)?.dims;
+    const known = at.graph.constant(place.name)?.tensor.dims ?? at.graph.typeOf(place.name)?.dims;
     if (known !== undefined || node === undefined) return known;
     if (isOp(node, 'Transpose')) {
       const dims = this.dims(at, node.inputs[0] ?? '', steps - 1);
@@ -91,7 +91,8 @@ export class Scopes {
     const known = this.#fixedIn(at);
     if (known.has(place.name)) return true;
     const { graph } = at;
-    let fixed = graph.held(place.name) !== undefined || graph.sparseInitializers.some((one) => one.name === place.name);
+    let fixed =
+      graph.constant(place.name) !== undefined || graph.sparseInitializers.some((one) => one.name === place.name);
     if (!fixed && node !== undefined && bodiesOf(node).length === 0) {
       const inputs = node.inputs.filter((one) => one !== '');
       fixed = inputs.length > 0 && inputs.every((one) => this.isFixed(at, one, steps - 1));

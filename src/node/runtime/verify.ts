@@ -18,7 +18,9 @@ export interface VerifyReport extends Kernels {
   readonly data: string;
   /** How many times each was run. */
   readonly samples: number;
-  /** A row for each output of the reference that counts: first those with classes, last the states for the next step. */
+  /**
+   * A row for each output of the reference that counts: first those with classes, last the states for the next step.
+   */
   readonly outputs: readonly OutputFigures[];
 }
 
@@ -156,7 +158,10 @@ function floor4(share: number): number {
   return Math.floor(share * 10_000) / 10_000;
 }
 
-/** Decibels for people, rounded down, so that a figure below a gate is never shown as the gate: `34.20 dB`, `∞` where nothing differs. */
+/**
+ * Decibels for people, rounded down, so that a figure below a gate is never shown as the gate: `34.20 dB`, `∞` where
+ * nothing differs.
+ */
 export function formatDb(value: number): string {
   if (Number.isNaN(value)) return 'NaN';
   if (!Number.isFinite(value)) return value > 0 ? '∞' : '−∞';

@@ -18,7 +18,10 @@ const ready: Helper[] = [];
 let starting = false;
 let working = false;
 
-/** Starts the helpers, at the first call. They take tasks when they are there; until then, and where they cannot start, this thread does all. */
+/**
+ * Starts the helpers, at the first call. They take tasks when they are there; until then, and where they cannot start,
+ * this thread does all.
+ */
 export function startCrew(): void {
   if (starting) return;
   starting = true;
@@ -58,7 +61,9 @@ async function work(): Promise<void> {
   working = false;
 }
 
-/** Gives tasks to helpers: one to each that has none, and a second one for later while there are enough for everybody. */
+/**
+ * Gives tasks to helpers: one to each that has none, and a second one for later while there are enough for everybody.
+ */
 function give(): void {
   for (const depth of [1, 2]) {
     for (const helper of ready) {
@@ -84,8 +89,8 @@ function leave(helper: Helper): void {
 }
 
 /**
- * Has tasks done that wait for each other, one of them by each thread: they must not be more than there are helpers that
- * have started, and one.
+ * Has tasks done that wait for each other, one of them by each thread: they must not be more than there are helpers
+ * that have started, and one.
  */
 export function performTogether(tasks: readonly OrderedTask[]): Promise<Outcome>[] {
   return tasks.map((task, index) => {

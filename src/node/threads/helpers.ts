@@ -11,7 +11,10 @@ const MOST_THREADS = 4;
 
 let count: number | undefined;
 
-/** How many threads can compute, this one among them, the same all the time; 1 where there is one processor, or when run from source. */
+/**
+ * How many threads can compute, this one among them, the same all the time; 1 where there is one processor, or when run
+ * from source.
+ */
 export function threadCount(): number {
   // Threads run the built package; tests run the sources.
   if (import.meta.url.endsWith('.ts')) return 1;

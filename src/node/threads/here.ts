@@ -53,7 +53,10 @@ export async function runHere({ job, from, to }: Task): Promise<Outcome> {
   }
 }
 
-/** As `run` of worker.ts, in this thread. It never blocks, neither for its turn nor for the reader of a pipe, because other work waits on it. */
+/**
+ * As `run` of worker.ts, in this thread. It never blocks, neither for its turn nor for the reader of a pipe, because
+ * other work waits on it.
+ */
 export async function runOrderedHere({ parts, to }: OrderedTask): Promise<Outcome> {
   const turn = new Turn(to.turn);
   const held = buffers.pop() ?? new Uint8Array(MOST_HELD);

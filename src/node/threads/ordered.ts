@@ -2,7 +2,10 @@ import type { Piece, Place } from '../../bytes/stored.ts';
 import type { Job } from '../../compute/jobs.ts';
 import { Failure } from './transfer.ts';
 
-/** Jobs for one thread. Their results go to one file, in the order of their numbers, between the results of other threads. */
+/**
+ * Jobs for one thread. Their results go to one file, in the order of their numbers, between the results of other
+ * threads.
+ */
 export interface OrderedTask {
   readonly parts: readonly OrderedPart[];
   readonly to: OrderedPlace;
@@ -83,7 +86,9 @@ function abandoned(): Failure {
 /** Results of at most so many bytes are written at once, when all of them are there. */
 export const MOST_HELD: number = 2 << 20;
 
-/** The result of one part on its way: a short one is held until all of it is there, and what is wanted of it is kept. */
+/**
+ * The result of one part on its way: a short one is held until all of it is there, and what is wanted of it is kept.
+ */
 export class OrderedResult {
   readonly #part: OrderedPart;
   readonly #held: Uint8Array;

@@ -10,7 +10,10 @@ import type { Outcome } from './transfer.ts';
 import { isShared, threadsFor } from './work.ts';
 import type { Task } from './worker.ts';
 
-/** Bytes that a part of those that are written one behind the other gives: it is computed while the one before is written. */
+/**
+ * Bytes that a part of those that are written one behind the other gives: it is computed while the one before is
+ * written.
+ */
 const ORDERED: number = 1 << 20;
 
 /** As `run` of {@link FileExecutor}. */
@@ -66,8 +69,8 @@ async function writeParts<Kind extends Job['kind']>(
 }
 
 /**
- * Runs parts in threads that write their results one after the other, in the order of the parts. Of two threads each has every
- * second part: it computes one while the other writes.
+ * Runs parts in threads that write their results one after the other, in the order of the parts. Of two threads each
+ * has every second part: it computes one while the other writes.
  * @param byteLength - of what they write together
  */
 async function writeInOrder<Kind extends Job['kind']>(
@@ -115,7 +118,8 @@ async function done<Kind extends Job['kind']>(
 
 /**
  * @param label - what errors call the file that is read
- * @throws CompressError `io` where reading failed; an error with the system's `code` where writing did, to be named by who knows the file
+ * @throws CompressError `io` where reading failed; an error with the system's `code` where writing did, to be named by
+ *   who knows the file
  */
 async function resultOf(task: Promise<Outcome>, label: string): Promise<unknown> {
   const outcome = await task;

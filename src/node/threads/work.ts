@@ -28,7 +28,10 @@ export function prepareFor(bytes: number): void {
   if (bytes >= WORTH_THREADS) start();
 }
 
-/** In how many parts to read a stored tensor: one for each thread, or one, in this thread. Counts it as work where the caller has not said what is coming. */
+/**
+ * In how many parts to read a stored tensor: one for each thread, or one, in this thread. Counts it as work where the
+ * caller has not said what is coming.
+ */
 export function partsFor(stored: Stored): number {
   if (!told && isLarge(stored)) see(stored.byteLength);
   return threadsFor(stored);

@@ -17,8 +17,8 @@ let arena: Arena | undefined;
 let held: Uint8Array | undefined;
 
 /**
- * Runs one task in this thread, its bytes read and written by the thread itself. Of an ordered one the result is what was
- * wanted, part by part. Without a task it says that the thread is there.
+ * Runs one task in this thread, its bytes read and written by the thread itself. Of an ordered one the result is what
+ * was wanted, part by part. Without a task it says that the thread is there.
  */
 export async function run(task?: Task | OrderedTask): Promise<Outcome> {
   // Of two tasks that came together, what became of the first is told before the second one begins.

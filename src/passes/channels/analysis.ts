@@ -1,6 +1,5 @@
-import type { Vectors } from '../../activations/requests.ts';
 import type { DType } from '../../ir/dtype.ts';
-import type { Graph, Held } from '../../ir/graph.ts';
+import type { Constant, Graph } from '../../ir/graph.ts';
 import { safeInteger } from '../../ir/integers.ts';
 import { lookup } from '../../ir/lookup.ts';
 import type { Model } from '../../ir/model.ts';
@@ -9,65 +8,8 @@ import { isPacked } from '../../schemes/packed.ts';
 import { type Dim, known, open, product, sizeOf } from './dims.ts';
 import type { Small } from './small.ts';
 import { type Axis, type Pin, Space } from './space.ts';
+import type { Choice, Choices, Edit, Product, Weight } from './structure.ts';
 import { type Element, isWhole, type Value } from './values.ts';
-
-/** What is left of the axes, for nodes that have to say so. */
-export interface View {
-  size(axis: Axis): number;
-  /** Indices that stay, in rising order. */
-  kept(axis: Axis): readonly number[];
-  /** Adds a constant of integers, int64 unless told otherwise, and gives its name. */
-  ints(base: string, values: readonly (number | bigint)[], dtype?: 'int32' | 'int64'): string;
-  /** Adds what is left of a weight beside the weight itself, and gives its name. */
-  copy(weight: Weight): string;
-}
-
-/** A node that states a length; `change` gives what it must state once channels of one of the axes are gone. */
-export interface Edit {
-  readonly node: Node;
-  readonly axes: readonly Axis[];
-  change(view: View): Partial<Pick<Node, 'inputs' | 'attributes'>>;
-}
-
-/** A weight the model holds, with its axes. */
-export interface Weight {
-  readonly held: Held;
-  readonly name: string;
-  readonly value: Value;
-}
-
-/** A factor of the number of multiply-adds: a length, and the axis it may shrink with. */
-export interface Factor {
-  readonly dim: Dim;
-  readonly axis: Axis | undefined;
-}
-
-/** A node that multiplies by a weight. */
-export interface Product {
-  readonly node: Node;
-  /** Name of the weight as the node reads it. */
-  readonly weight: string;
-  /** Axes of the weight, undefined where they do not run over channels of their own. */
-  readonly outputs: Axis | undefined;
-  readonly inputs: Axis | undefined;
-  /** What it reads, where the weight's input axis is summed over. */
-  readonly reads: Vectors | undefined;
-  /** Positions of the two axes among the weight's dims. */
-  readonly outputAxis: number;
-  readonly inputAxis: number;
-  readonly factors: readonly Factor[];
-}
-
-/** Which of several axes of a reshaped value keeps its channels, by node. */
-export type Choices = Map<Node, number>;
-
-/** A Reshape that could follow the channels along more than one axis. */
-export interface Choice {
-  readonly node: Node;
-  readonly options: number;
-  /** The axis followed now. */
-  readonly axis: Axis;
-}
 
 /**
  * How channels pass an operator: a rule couples the axes of what the node reads, states what it knows about the
@@ -194,7 +136,10 @@ export class Analysis {
     }
   }
 
-  /** The integers of an input that says what a node does, undefined where one is computed. Channels counted in them stay. */
+  /**
+   * The integers of an input that says what a node does, undefined where one is computed. Channels counted in them
+   * stay.
+   */
   settings(node: Node, index: number): (number | undefined)[] | undefined {
     const name = node.inputs[index];
     this.pinValue(name, this.because(node, 'takes them as its settings'));
@@ -207,8 +152,8 @@ export class Analysis {
   }
 
   /**
-   * A weight as one of several readers has it, with channels of its own; undefined where it has no other reader, or has to
-   * stay what it is.
+   * A weight as one of several readers has it, with channels of its own; undefined where it has no other reader, or has
+   * to stay what it is.
    */
   copyOf(name: string): Weight | undefined {
     const axes = this.value(name)?.axes;
@@ -225,7 +170,7 @@ export class Analysis {
 
   /** Element type of a value: of a constant, or what the file states. */
   dtypeOf(name: string): DType | undefined {
-    return this.graph.held(name)?.tensor.dtype ?? this.graph.typeOf(name)?.dtype;
+    return this.graph.constant(name)?.tensor.dtype ?? this.graph.typeOf(name)?.dtype;
   }
 
   /** Makes all channels a node reads stay; of its outputs nothing is known. */
@@ -267,7 +212,7 @@ export class Analysis {
   }
 
   #held(name: string): Value | undefined {
-    const held = this.graph.held(name);
+    const held = this.graph.constant(name);
     if (held === undefined) return undefined;
     const { dims, dtype } = held.tensor;
     const small = this.#small.get(name);
@@ -288,7 +233,7 @@ export class Analysis {
   }
 
   /** Why a weight cannot change its shape. */
-  #weightPin(name: string, { tensor }: Held): Pin | undefined {
+  #weightPin(name: string, { tensor }: Constant): Pin | undefined {
     if (this.model.trainingNames.has(name)) {
       return { reason: 'used_in_training', detail: `training_info refers to '${name}' by name` };
     }

@@ -1,7 +1,8 @@
 import type { Model } from '../../ir/model.ts';
-import { Analysis, type Choices } from './analysis.ts';
+import { Analysis } from './analysis.ts';
 import { RULES } from './rules/index.ts';
 import { loadSmall } from './small.ts';
+import type { Choices } from './structure.ts';
 
 /** Times the graph is walked again to try another axis of a Reshape. */
 const MAX_WALKS = 12;

@@ -1,5 +1,6 @@
-import type { Analysis, Weight } from './analysis.ts';
+import type { Analysis } from './analysis.ts';
 import type { Axis } from './space.ts';
+import type { Weight } from './structure.ts';
 
 /** What an axis of a weight is to the node that multiplies by it. */
 export type Role = 'outputs' | 'inputs' | 'parameter';
@@ -74,7 +75,7 @@ function rolesOf({ products }: Analysis): Map<Axis, Role> {
 }
 
 /** Names of the weights whose output channels the group is, then of those that read them. */
-export function layersOf(group: Group): { readonly outputs: string[]; readonly inputs: string[] } {
+export function groupLayers(group: Group): { readonly outputs: string[]; readonly inputs: string[] } {
   const names = (role: Role): string[] => [
     ...new Set(group.occurrences.filter((one) => one.role === role).map((one) => one.weight.name)),
   ];

@@ -3,12 +3,12 @@ import { elementCount, isFloat } from '../../ir/dtype.ts';
 import { axisMagnitudes } from '../../kernels/channels.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import type { Analysis } from './analysis.ts';
-import { type Group, layersOf, type Occurrence } from './groups.ts';
+import { type Group, groupLayers, type Occurrence } from './groups.ts';
 import type { ChannelActivations, ChannelNorm } from './options.ts';
 
 /**
- * How important each channel of each group is: the norm of its columns in every weight that reads it, in units of the mean
- * over the group, and the mean of these over the weights:
+ * How important each channel of each group is: the norm of its columns in every weight that reads it, in units of the
+ * mean over the group, and the mean of these over the weights:
  *
  * `I[c] = mean over W of ‖W[:, c]‖ / mean over c' of ‖W[:, c']‖`
  *
@@ -91,7 +91,7 @@ export async function measuredNorms(
   groups: readonly Group[],
   source: ChannelActivations,
 ): Promise<Map<string, Float64Array>> {
-  const wanted = new Set(groups.flatMap((group) => layersOf(group).inputs));
+  const wanted = new Set(groups.flatMap((group) => groupLayers(group).inputs));
   const requests = new Map<string, NormsRequest>();
   for (const { weight, reads } of analysis.products) {
     if (reads === undefined || !wanted.has(weight) || requests.has(weight)) continue;

@@ -12,10 +12,10 @@ import { analyze } from './analyze.ts';
 import { type Group, groupsOf } from './groups.ts';
 import { importances, measuredNorms } from './importance.ts';
 import { macsOf } from './macs.ts';
-import { CHANNEL_DEFAULTS, CHANNEL_OPS, CHANNEL_SHAPE, type ChannelOptions, type Settled } from './options.ts';
+import { CHANNEL_DEFAULTS, CHANNEL_OPS, CHANNEL_SHAPE, type ChannelOptions, type ResolvedOptions } from './options.ts';
 import { refitLayers } from './refit.ts';
 import { changesOf, exclusion, type GroupReport, groupReports, pinExcluded, skipsOf, totals } from './report.ts';
-import { Left, rewrite } from './rewrite.ts';
+import { Remaining, rewrite } from './rewrite.ts';
 import { type Ranked, type Removed, selectRemoved } from './select.ts';
 import type { Pin } from './space.ts';
 
@@ -41,12 +41,13 @@ export interface ChannelPass extends Pass {
 
 /**
  * Removes the least important channels of Conv, ConvTranspose, Gemm and MatMul: their filters, biases and normalization
- * parameters, and the columns of the layers that read them. What is left is a smaller dense model, which any runtime runs
- * faster.
+ * parameters, and the columns of the layers that read them. What is left is a smaller dense model, which any runtime
+ * runs faster.
  *
- * Channels that must go together (a residual sum, a depthwise Conv, the features a flattened channel became, an attention
- * head in its four projections) are found by following every axis through the graph, from the weights on; nothing is
- * taken from the file's statements about shapes. An operator that is not understood keeps the channels it reads.
+ * Channels that must go together (a residual sum, a depthwise Conv, the features a flattened channel became, an
+ * attention head in its four projections) are found by following every axis through the graph, from the weights on;
+ * nothing is taken from the file's statements about shapes. An operator that is not understood keeps the channels it
+ * reads.
  *
  * ```
  * before  h = Relu(Conv(x, W1[64,32,3,3]))    y = Conv(h, W2[96,64,3,3])
@@ -61,12 +62,12 @@ export interface ChannelPass extends Pass {
  */
 export function removeChannels(options: ChannelOptions): ChannelPass {
   checkShape('removeChannels', options, CHANNEL_SHAPE);
-  const settled: Settled = { ...CHANNEL_DEFAULTS, ...options };
+  const settled: ResolvedOptions = { ...CHANNEL_DEFAULTS, ...options };
   check(settled);
   return { name: 'channels', run: (model) => run(model, settled) };
 }
 
-function check({ opTypes, norm, reconstruct, source }: Settled): void {
+function check({ opTypes, norm, reconstruct, source }: ResolvedOptions): void {
   const bad = (where: string, fact: string, hint?: string): CompressError =>
     new CompressError('options', where, fact, hint === undefined ? {} : { hint });
   checkOpTypes(opTypes, CHANNEL_OPS);
@@ -86,7 +87,7 @@ export interface Plan {
 }
 
 /** Finds what would be removed, without touching the model. */
-export async function planRemoval(model: Model, options: Settled): Promise<Plan> {
+export async function planRemoval(model: Model, options: ResolvedOptions): Promise<Plan> {
   const analysis = await analyze(model, options.normalized);
   const { uses } = weightUses(model, CHANNEL_OPS);
   pinExcluded(analysis, uses, options);
@@ -120,12 +121,12 @@ export async function planRemoval(model: Model, options: Settled): Promise<Plan>
   return { analysis, groups, removed, reasons };
 }
 
-async function run(model: Model, options: Settled): Promise<ChannelReport> {
+async function run(model: Model, options: ResolvedOptions): Promise<ChannelReport> {
   const { notes, ...unpacked } = await unpackFirst(model);
   const before = countParameters(heldWeights(model));
   notes.push(...inliningNotes(inlineWeights(model, options.opTypes, 'all')));
   const { analysis, groups, removed, reasons } = await planRemoval(model, options);
-  const left = new Left(analysis, removed);
+  const left = new Remaining(analysis, removed);
   const changes = changesOf(analysis, left);
   const skips = skipsOf(analysis, left, reasons);
   const macs = macsOf(analysis, left);

@@ -1,5 +1,6 @@
-import type { Analysis, Factor } from './analysis.ts';
-import type { Left } from './rewrite.ts';
+import type { Analysis } from './analysis.ts';
+import type { Remaining } from './rewrite.ts';
+import type { Factor } from './structure.ts';
 
 /** Multiply-adds of a run with one row. */
 export interface Macs {
@@ -12,7 +13,7 @@ export interface Macs {
  * a graph input counts as 1.
  * @returns undefined where other lengths are open
  */
-export function macsOf(analysis: Analysis, left: Left): Macs | undefined {
+export function macsOf(analysis: Analysis, left: Remaining): Macs | undefined {
   let [before, after] = [0, 0];
   for (const { factors } of analysis.products) {
     let [one, two] = [1, 1];

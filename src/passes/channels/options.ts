@@ -1,9 +1,10 @@
 import type { Activations, MomentsRequest, NormsRequest } from '../../activations/requests.ts';
 import type { Selection } from '../../layers/select.ts';
 import { SELECTION_SHAPE, type Shape } from '../../options/check.ts';
-import { type ChannelNorm, DETAIL_ROWS, METHOD_ROWS, PRUNE_DEFAULT } from '../../options/prune.ts';
+import { DETAIL_ROWS, METHOD_ROWS } from '../../options/prune.ts';
+import { type ChannelNorm, PRUNE_DEFAULT } from '../../options/pruneValues.ts';
 
-export { CHANNEL_NORMS, type ChannelNorm } from '../../options/prune.ts';
+export { CHANNEL_NORMS, type ChannelNorm } from '../../options/pruneValues.ts';
 
 /** Operators whose output channels can be removed. */
 export const CHANNEL_OPS = ['Conv', 'ConvTranspose', 'Gemm', 'MatMul'] as const;
@@ -53,4 +54,4 @@ export const CHANNEL_SHAPE: Shape<ChannelOptions> = {
 };
 
 /** Options with every default in its place. */
-export type Settled = ChannelOptions & typeof CHANNEL_DEFAULTS;
+export type ResolvedOptions = ChannelOptions & typeof CHANNEL_DEFAULTS;

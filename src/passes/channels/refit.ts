@@ -6,13 +6,14 @@ import { constant, type Tensor } from '../../ir/tensor.ts';
 import { type Refitted, refit } from '../../kernels/leastSquares.ts';
 import { fromFloat32 } from '../../kernels/rounded.ts';
 import { toFloat32 } from '../../kernels/views.ts';
+import { constantName } from '../../layers/constant.ts';
 import { gemmParts } from '../../layers/gemm.ts';
-import { heldName } from '../../layers/held.ts';
 import { biasSlot, matrixView } from '../../layers/layer.ts';
 import { fewVectors, type Met } from '../few.ts';
-import type { Analysis, Product, Weight } from './analysis.ts';
+import type { Analysis } from './analysis.ts';
 import type { ChannelActivations } from './options.ts';
-import { type Fitted, type Left, sliced } from './rewrite.ts';
+import { type Fitted, type Remaining, sliced } from './rewrite.ts';
+import type { Product, Weight } from './structure.ts';
 
 /** A layer that loses inputs, and can be fitted to what is left of them. */
 interface Layer {
@@ -48,18 +49,19 @@ const RECURRENT = ['LSTM', 'GRU', 'RNN'] as const;
 /**
  * With `bias`, lets the bias of every layer that reads removed channels take in what these were on the average:
  * `b' = b + W_R·E[x_R]`. With `weights`, fits such a layer anew, so that over the kept channels it gives
- * what it gave, in the least-squares sense, over the data: the closed form of {@link refit}, from the moments of what the
- * layer read before. Each layer is fitted by itself, to the model as it was.
+ * what it gave, in the least-squares sense, over the data: the closed form of {@link refit}, from the moments of what
+ * the layer read before. Each layer is fitted by itself, to the model as it was.
  *
- * @see https://arxiv.org/abs/1707.06168 He et al., Channel Pruning for Accelerating Very Deep Neural Networks, section 3.1
+ * @see https://arxiv.org/abs/1707.06168 He et al., Channel Pruning for Accelerating Very Deep Neural Networks, section
+ *   3.1
  */
 export async function refitLayers(
   analysis: Analysis,
-  left: Left,
+  left: Remaining,
   source: ChannelActivations,
   what: 'bias' | 'weights',
 ): Promise<Fitted> {
-  const found = layersOf(analysis, left);
+  const found = refittableLayers(analysis, left);
   const layers = found.layers.filter(({ bias, columns }) =>
     what === 'bias' ? bias.kind !== 'none' : columns <= MAX_GRAM,
   );
@@ -78,7 +80,7 @@ export async function refitLayers(
       const moments = answers[at];
       const made = moments && (await fitted(layer, left, moments));
       if (made === undefined) continue;
-      met.push({ weight: heldName(layer.weight.held), inputs: layer.columns, vectors: moments?.count ?? 0 });
+      met.push({ weight: constantName(layer.weight.held), inputs: layer.columns, vectors: moments?.count ?? 0 });
       if (what === 'weights') replaced.set(layer.weight.name, weightTensor(layer, left, made.weight));
       await placeBias(layer, left, made.shift, replaced, biases);
     }
@@ -96,12 +98,12 @@ export async function refitLayers(
   return { replaced, biases, notes };
 }
 
-function layersOf(analysis: Analysis, left: Left): { layers: Layer[]; passed: number } {
+function refittableLayers(analysis: Analysis, left: Remaining): { layers: Layer[]; passed: number } {
   const layers: Layer[] = [];
   let passed = 0;
   for (const product of analysis.products) {
     if (!left.changes(product.inputs)) continue;
-    const layer = layerOf(analysis, product);
+    const layer = refittableLayer(analysis, product);
     if (layer === undefined) passed++;
     else layers.push(layer);
   }
@@ -112,7 +114,7 @@ function layersOf(analysis: Analysis, left: Left): { layers: Layer[]; passed: nu
 }
 
 /** Undefined where the weight comes by a detour, is shared, or is no plain Conv or matrix. */
-function layerOf(analysis: Analysis, product: Product): Layer | undefined {
+function refittableLayer(analysis: Analysis, product: Product): Layer | undefined {
   const { node, reads, inputAxis, outputAxis } = product;
   const weight = analysis.weights.get(product.weight);
   if (weight === undefined || reads === undefined || analysis.graph.uses(weight.name).length !== 1) return undefined;
@@ -145,7 +147,7 @@ function biasOf(analysis: Analysis, node: Node, outputs: number): BiasPlace {
 }
 
 /** The weight as `outputs × (inputs · taps)`, the layer's own outputs that are left alone. */
-async function fitted(layer: Layer, left: Left, moments: Moments): Promise<Refitted | undefined> {
+async function fitted(layer: Layer, left: Remaining, moments: Moments): Promise<Refitted | undefined> {
   const { product, weight, taps, columns: size } = layer;
   const { tensor } = weight.held;
   if (!isFloat(tensor.dtype)) return undefined;
@@ -167,13 +169,13 @@ function axesOf({ outputAxis, inputAxis }: Product): { readonly out: number; rea
   return { out: outputAxis, in: inputAxis };
 }
 
-function keptOutputs({ product, outputs }: Layer, left: Left): readonly number[] {
+function keptOutputs({ product, outputs }: Layer, left: Remaining): readonly number[] {
   const { outputs: axis } = product;
   return axis === undefined ? Array.from({ length: outputs }, (_, index) => index) : left.kept(axis);
 }
 
 /** The rows in the order of the weight's own dims. */
-function weightTensor(layer: Layer, left: Left, rows: Float32Array): Tensor {
+function weightTensor(layer: Layer, left: Remaining, rows: Float32Array): Tensor {
   const { name, dtype, dims, extra } = sliced(layer.weight, left);
   if (!isFloat(dtype)) throw new RangeError(`${name} is ${dtype}`);
   const data = new Float32Array(rows.length);
@@ -189,7 +191,7 @@ function weightTensor(layer: Layer, left: Left, rows: Float32Array): Tensor {
 
 async function placeBias(
   layer: Layer,
-  left: Left,
+  left: Remaining,
   shift: Float64Array,
   replaced: Map<string, Tensor>,
   biases: { node: Node; bias: Tensor }[],

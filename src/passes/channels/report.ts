@@ -1,13 +1,14 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
-import { heldName } from '../../layers/held.ts';
+import { constantName } from '../../layers/constant.ts';
 import { isExcluded, notFloat, type Selection, skipUse, type WeightUse, weightUses } from '../../layers/select.ts';
 import type { Change, Skip, SkipReason } from '../../layers/skip.ts';
-import type { Analysis, Weight } from './analysis.ts';
-import { type Group, layersOf } from './groups.ts';
+import type { Analysis } from './analysis.ts';
+import { type Group, groupLayers } from './groups.ts';
 import type { Macs } from './macs.ts';
-import { CHANNEL_OPS, type Settled } from './options.ts';
-import { type Left, shrinking } from './rewrite.ts';
+import { CHANNEL_OPS, type ResolvedOptions } from './options.ts';
+import { type Remaining, shrinking } from './rewrite.ts';
 import type { Axis, Pin } from './space.ts';
+import type { Weight } from './structure.ts';
 
 /** What became of one group, for people and programs. */
 export interface GroupReport {
@@ -21,14 +22,14 @@ export interface GroupReport {
 }
 
 /** The weights that changed, as they were. */
-export function changesOf(analysis: Analysis, left: Left): Change[] {
+export function changesOf(analysis: Analysis, left: Remaining): Change[] {
   return shrinking(analysis, left).map((weight): Change => {
     const { tensor } = weight.held;
     const dims = dimsLeft(weight, left);
     const uses = analysis.graph.uses(weight.name).flatMap((use) => (use.node === undefined ? [] : [use.node]));
     const elements = elementCount(tensor.dims);
     return {
-      weight: heldName(weight.held),
+      weight: constantName(weight.held),
       nodes: uses.map((node) => node.name || (node.outputs[0] ?? '')),
       opType: [...new Set(uses.map((node) => node.opType))].join(', '),
       dtype: tensor.dtype,
@@ -41,7 +42,7 @@ export function changesOf(analysis: Analysis, left: Left): Change[] {
   });
 }
 
-function dimsLeft({ held, value }: Weight, left: Left): number[] {
+function dimsLeft({ held, value }: Weight, left: Remaining): number[] {
   return held.tensor.dims.map((dim, index) => {
     const axis = value.axes[index];
     return left.changes(axis) ? left.size(axis) : dim;
@@ -53,8 +54,8 @@ export function pinExcluded(analysis: Analysis, uses: readonly WeightUse[], sele
   const left = { ...selection, include: [] };
   for (const use of uses) {
     if (!isExcluded(use, left)) continue;
-    const pin: Pin = { reason: 'excluded_by_user', detail: `'${heldName(use.held)}' is left out by \`exclude\`` };
-    for (const axis of analysis.weights.get(heldName(use.held))?.value.axes ?? []) analysis.space.pin(axis, pin);
+    const pin: Pin = { reason: 'excluded_by_user', detail: `'${constantName(use.held)}' is left out by \`exclude\`` };
+    for (const axis of analysis.weights.get(constantName(use.held))?.value.axes ?? []) analysis.space.pin(axis, pin);
   }
 }
 
@@ -62,11 +63,11 @@ export function pinExcluded(analysis: Analysis, uses: readonly WeightUse[], sele
  * Why a group is not to be touched: none of its output channels are of a weight that `include` and `opTypes` name (of a
  * table, its readers count), or none are of a weight that an operator reads as it is stored.
  */
-export function exclusion(uses: readonly WeightUse[], options: Settled): (group: Group) => Pin | undefined {
+export function exclusion(uses: readonly WeightUse[], options: ResolvedOptions): (group: Group) => Pin | undefined {
   const wanted = uses.filter((use) => options.opTypes.includes(use.node.opType) && !isExcluded(use, options));
-  const [all, names] = [uses, wanted].map((list) => new Set(list.map((use) => heldName(use.held))));
+  const [all, names] = [uses, wanted].map((list) => new Set(list.map((use) => constantName(use.held))));
   return (group) => {
-    const { outputs, inputs } = layersOf(group);
+    const { outputs, inputs } = groupLayers(group);
     const own = outputs.length > 0 ? outputs : inputs;
     if (own.some((name) => names?.has(name))) return undefined;
     if (own.some((name) => all?.has(name))) {
@@ -81,7 +82,7 @@ export function exclusion(uses: readonly WeightUse[], options: Settled): (group:
 }
 
 /** The weights of products that kept their shape, each with why. */
-export function skipsOf(analysis: Analysis, left: Left, reasons: ReadonlyMap<number, Pin>): Skip[] {
+export function skipsOf(analysis: Analysis, left: Remaining, reasons: ReadonlyMap<number, Pin>): Skip[] {
   const { uses, skips } = weightUses(analysis.model, CHANNEL_OPS);
   const seen = new Set<object>();
   const outputs = new Set(analysis.products.map((one) => one.outputs));
@@ -91,7 +92,7 @@ export function skipsOf(analysis: Analysis, left: Left, reasons: ReadonlyMap<num
     const inner = innerSkip(analysis, use);
     if (inner !== undefined) skips.push(inner);
     if (inner !== undefined) continue;
-    const weight = analysis.weights.get(heldName(use.held));
+    const weight = analysis.weights.get(constantName(use.held));
     if (weight === undefined || weight.value.axes.some((axis) => left.changes(axis))) continue;
     const { reason, detail } = notFloat(use) ?? reasonOf(analysis, weight, outputs, reasons);
     skips.push(skipUse(use, reason, detail));
@@ -137,7 +138,7 @@ export function groupReports(
     const before = group.channels.length;
     const after = group.channels.filter((root) => !removed.has(root)).length;
     const why = reasons.get(group.channels[0] as number)?.detail;
-    return { ...layersOf(group), before, after, ...(after < before || why === undefined ? {} : { stays: why }) };
+    return { ...groupLayers(group), before, after, ...(after < before || why === undefined ? {} : { stays: why }) };
   });
   const pinned = analysis.products.flatMap(({ weight, outputs }): GroupReport[] => {
     const pin = outputs && analysis.space.pinOfAll(outputs);

@@ -1,12 +1,13 @@
 import { elementCount } from '../../ir/dtype.ts';
-import type { Held, ValueInfo } from '../../ir/graph.ts';
+import type { Constant, ValueInfo } from '../../ir/graph.ts';
 import type { Node } from '../../ir/node.ts';
 import { constant, derived, type Tensor } from '../../ir/tensor.ts';
 import { gatherAxis } from '../../kernels/channels.ts';
-import { dropUnused, replaceHeld } from '../../layers/held.ts';
-import type { Analysis, View, Weight } from './analysis.ts';
+import { dropUnused, replaceConstant } from '../../layers/constant.ts';
+import type { Analysis } from './analysis.ts';
 import type { Removed } from './select.ts';
 import type { Axis } from './space.ts';
+import type { View, Weight } from './structure.ts';
 
 /** Tensors that take the place of sliced ones, and biases that nodes had not. */
 export interface Fitted {
@@ -16,12 +17,12 @@ export interface Fitted {
 }
 
 /** What is left of every axis once channels are removed. */
-export class Left implements View {
+export class Remaining implements View {
   readonly #analysis: Analysis;
   readonly #removed: Removed;
   readonly #kept = new Map<Axis, readonly number[]>();
   /** Weights that some of their readers have a copy of. */
-  readonly copied: Set<Held> = new Set();
+  readonly copied: Set<Constant> = new Set();
 
   constructor(analysis: Analysis, removed: Removed) {
     this.#analysis = analysis;
@@ -66,12 +67,12 @@ export class Left implements View {
 }
 
 /** The weights that lose something. */
-export function shrinking(analysis: Analysis, left: Left): Weight[] {
+export function shrinking(analysis: Analysis, left: Remaining): Weight[] {
   return [...analysis.weights.values()].filter(({ value }) => value.axes.some((axis) => left.changes(axis)));
 }
 
 /** The weight without the removed channels, computed when it is asked for. */
-export function sliced({ held, value }: Weight, left: Left): Tensor {
+export function sliced({ held, value }: Weight, left: Remaining): Tensor {
   const { tensor } = held;
   const { name, dtype, dims, extra } = tensor;
   const keeps = value.axes.map((axis) => (left.changes(axis) ? left.kept(axis) : undefined));
@@ -92,14 +93,14 @@ export function sliced({ held, value }: Weight, left: Left): Tensor {
 }
 
 /** Writes what is left into the graph: weights, lengths that nodes state, and the stated types of values. */
-export function rewrite(analysis: Analysis, left: Left, fitted: Fitted | undefined): void {
+export function rewrite(analysis: Analysis, left: Remaining, fitted: Fitted | undefined): void {
   const { graph } = analysis;
   // A bias that is fitted may keep its length.
   const changed = new Set(shrinking(analysis, left).map((one) => one.name));
   for (const weight of analysis.weights.values()) {
     const tensor = fitted?.replaced.get(weight.name);
     if (tensor === undefined && !changed.has(weight.name)) continue;
-    replaceHeld(weight.held, tensor ?? sliced(weight, left));
+    replaceConstant(weight.held, tensor ?? sliced(weight, left));
   }
   for (const { node, axes, change } of analysis.edits) {
     if (axes.some((axis) => left.changes(axis))) graph.replaceNode(node, { ...node, ...change(left) });
@@ -115,7 +116,7 @@ export function rewrite(analysis: Analysis, left: Left, fitted: Fitted | undefin
 }
 
 /** What a file says about a value, with its new dims; nothing where it says something else than what was proven. */
-function restated(analysis: Analysis, left: Left, info: ValueInfo): ValueInfo[] {
+function restated(analysis: Analysis, left: Remaining, info: ValueInfo): ValueInfo[] {
   const value = analysis.value(info.name);
   if (value === undefined || info.dims === undefined || !value.axes.some((axis) => left.changes(axis))) return [info];
   if (value.dims.length !== info.dims.length) return [];

@@ -1,7 +1,7 @@
 import { roundHalfEven } from '../../kernels/linear.ts';
 import type { Analysis } from './analysis.ts';
 import type { Group } from './groups.ts';
-import type { Settled } from './options.ts';
+import type { ResolvedOptions } from './options.ts';
 
 /** The channels that go, by their representatives. */
 export type Removed = Set<number>;
@@ -13,7 +13,7 @@ export interface Ranked {
 }
 
 /** Chooses the least important channels; among equal ones the lower index goes first. Every axis keeps some. */
-export function selectRemoved(analysis: Analysis, ranked: readonly Ranked[], options: Settled): Removed {
+export function selectRemoved(analysis: Analysis, ranked: readonly Ranked[], options: ResolvedOptions): Removed {
   const removed: Removed = new Set();
   const counts =
     options.scope === 'global'
@@ -28,7 +28,7 @@ export function selectRemoved(analysis: Analysis, ranked: readonly Ranked[], opt
 }
 
 /** How many channels of each group stay where all are compared with all. */
-function globalCounts(ranked: readonly Ranked[], { amount }: Settled): number[] {
+function globalCounts(ranked: readonly Ranked[], { amount }: ResolvedOptions): number[] {
   const all = ranked.flatMap(({ scores }, group) => [...scores].map((score) => ({ score, group })));
   all.sort((a, b) => a.score - b.score);
   const left = ranked.map(({ group }) => group.channels.length);

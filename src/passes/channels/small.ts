@@ -9,12 +9,14 @@ export type Small = ReadonlyMap<string, { readonly ints?: readonly bigint[]; rea
 /** Elements of a vector that may be one: no tensor has more dims by far, and Split rarely more parts. */
 const MAX_ELEMENTS = 256;
 
-/** Reads the small constants of the main graph: scalars and vectors of integers or floats that no caller can replace. */
+/**
+ * Reads the small constants of the main graph: scalars and vectors of integers or floats that no caller can replace.
+ */
 export async function loadSmall(graph: Graph): Promise<Small> {
   const found = new Map<string, { ints?: bigint[]; floats?: number[] }>();
   const constants = graph.nodes.flatMap((node) => (isOp(node, 'Constant') ? node.outputs.slice(0, 1) : []));
   for (const name of [...graph.initializers.keys(), ...constants]) {
-    const tensor = graph.isOverridable(name) ? undefined : graph.held(name)?.tensor;
+    const tensor = graph.isOverridable(name) ? undefined : graph.constant(name)?.tensor;
     if (tensor === undefined || tensor.dims.length > 1 || elementCount(tensor.dims) > MAX_ELEMENTS) continue;
     if (tensor.dtype === 'int64' || tensor.dtype === 'int32') {
       found.set(name, { ints: toIntegers(await tensor.load(), tensor.dtype) });

@@ -25,11 +25,11 @@ export type {
 } from './types.ts';
 
 /**
- * What changed from one model to another: facts of the file, inputs and outputs, operators, nodes and weights. Nodes are
- * matched by what they give, by their names, and from the inputs on by what they read, so that a model exported anew
- * under other names is not all new. Weights are compared byte for byte, a chunk at a time; of those that differ the
- * elements are compared as numbers, `10·log10(Σw² / Σ(w − w')²)` in dB. A weight for which integers stand in the other
- * model (`<w>_quantized`) is compared with what these stand for.
+ * What changed from one model to another: facts of the file, inputs and outputs, operators, nodes and weights. Nodes
+ * are matched by what they give, by their names, and from the inputs on by what they read, so that a model exported
+ * anew under other names is not all new. Weights are compared byte for byte, a chunk at a time; of those that differ
+ * the elements are compared as numbers, `10·log10(Σw² / Σ(w − w')²)` in dB. A weight for which integers stand in the
+ * other model (`<w>_quantized`) is compared with what these stand for.
  *
  * Packed weights and sparse initializers are compared as what they stand for, nodes as they are without them; that they
  * are packed is a fact of the file. The models are not changed.
@@ -138,5 +138,5 @@ function weightRenames(before: Graph, after: Graph, { pairs }: Matching): Map<st
 
 /** Whether the graph itself, not one around it, holds a tensor under this name. */
 function holds(graph: Graph, name: string): boolean {
-  return graph.held(name)?.graph === graph;
+  return graph.constant(name)?.graph === graph;
 }

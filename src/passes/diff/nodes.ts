@@ -61,7 +61,9 @@ async function attributeChanges(before: Node, after: Node): Promise<FactChange[]
   return changes;
 }
 
-/** Whether two attributes have one value. Bodies are compared as graphs; kinds that are not compared count as the same. */
+/**
+ * Whether two attributes have one value. Bodies are compared as graphs; kinds that are not compared count as the same.
+ */
 async function sameAttribute(before: Attribute, after: Attribute): Promise<boolean> {
   if (before.type !== after.type) return false;
   switch (before.type) {

@@ -130,7 +130,7 @@ function tensorsOf(graph: Graph): Map<string, Tensor> {
   for (const [name, tensor] of graph.initializers) all.set(name, tensor);
   for (const node of graph.nodes) {
     const [name = ''] = node.outputs;
-    const tensor = isOp(node, 'Constant') ? graph.held(name)?.tensor : undefined;
+    const tensor = isOp(node, 'Constant') ? graph.constant(name)?.tensor : undefined;
     if (tensor !== undefined) all.set(name, { ...tensor, name });
   }
   return all;

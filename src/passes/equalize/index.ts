@@ -1,10 +1,10 @@
 import type { ActivationRanges } from '../../activations/ranges.ts';
-import type { Graph, Held } from '../../ir/graph.ts';
+import type { Constant, Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp } from '../../ir/node.ts';
 import { derived } from '../../ir/tensor.ts';
 import { toFloat32 } from '../../kernels/views.ts';
-import { dropUnused, madeFrom } from '../../layers/held.ts';
+import { dropUnused, madeFrom } from '../../layers/constant.ts';
 import { checkShape } from '../../options/check.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass } from '../pass.ts';
@@ -17,7 +17,9 @@ const ROUNDS = 50;
 const SETTLED = 1e-4;
 
 export interface EqualizeOptions {
-  /** With `channelPeaks` for {@link equalizationValues}; where they are missing, reach is estimated from the weights. */
+  /**
+   * With `channelPeaks` for {@link equalizationValues}; where they are missing, reach is estimated from the weights.
+   */
   readonly ranges?: ActivationRanges;
 }
 
@@ -28,16 +30,17 @@ export function equalizationValues(model: Model): Map<string, number> {
 
 /**
  * Cross-layer equalization: where one Conv or Gemm reads another through nothing but ReLU-like operators and pooling, a
- * channel can be scaled down in the first and up by as much in the second. Afterwards the largest weight of each channel
- * is the same in both, and one scale for all of a tensor (or of an activation) fits every channel.
+ * channel can be scaled down in the first and up by as much in the second. Afterwards the largest weight of each
+ * channel is the same in both, and one scale for all of a tensor (or of an activation) fits every channel.
  *
  * `s[i] = √(r1[i] · r2[i]) / r2[i]`, `r1` the largest |w| of output channel i of the first layer, `r2` that of input
- * channel i of the second; `W1[i] /= s[i]`, `b1[i] /= s[i]`, `W2[:, i] *= s[i]`, again and again along chains until nothing
- * changes. What the model computes stays the same but for rounding.
+ * channel i of the second; `W1[i] /= s[i]`, `b1[i] /= s[i]`, `W2[:, i] *= s[i]`, again and again along chains until
+ * nothing changes. What the model computes stays the same but for rounding.
  *
- * A channel is scaled up at most until it reaches as far as the loudest one did before: weights that are next to nothing
- * beside their bias would otherwise blow up a constant, and with it the range of the whole activation, until nothing is left
- * of the others in 8 bits. How far a channel reaches is what calibration saw, or `|b| + 3·√Σw²` (inputs of power 1).
+ * A channel is scaled up at most until it reaches as far as the loudest one did before: weights that are next to
+ * nothing beside their bias would otherwise blow up a constant, and with it the range of the whole activation, until
+ * nothing is left of the others in 8 bits. How far a channel reaches is what calibration saw, or `|b| + 3·√Σw²` (inputs
+ * of power 1).
  *
  * @see https://arxiv.org/abs/1906.04721 Nagel et al. 2019, section 4.1
  */
@@ -149,7 +152,7 @@ class Scaled {
     const [outputs, inputs] = [this.outputs, this.inputs];
     if (outputs.every((one) => one === 1) && inputs.every((one) => one === 1)) return;
     const names = [...node.inputs];
-    const put = (index: number, held: Held, compute: (data: Float32Array) => void): void => {
+    const put = (index: number, held: Constant, compute: (data: Float32Array) => void): void => {
       const { tensor } = held;
       const name = graph.uniqueName(`${tensor.name}_equalized`);
       const made = derived(name, 'float32', tensor.dims, async () => {
@@ -196,7 +199,10 @@ async function magnitudes({ weight, outputs, inputs, groups }: Layer): Promise<F
   return result;
 }
 
-/** How far each output channel reaches, as far as weights and bias tell: three standard deviations, for inputs of power 1. */
+/**
+ * How far each output channel reaches, as far as weights and bias tell: three standard deviations, for inputs of power
+ * 1.
+ */
 async function estimatedPeaks(layer: Layer): Promise<Float64Array> {
   const data = toFloat32(await layer.weight.tensor.load(), 'float32');
   const bias = layer.bias && toFloat32(await layer.bias.tensor.load(), 'float32');

@@ -1,4 +1,4 @@
-import type { Graph, Held } from '../../ir/graph.ts';
+import type { Constant, Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import { biasSlot } from '../../layers/layer.ts';
@@ -8,8 +8,8 @@ import { channelsBehind, geometryOf, MAX_PATH, type WeightGeometry } from '../qu
 /** A Conv or Gemm with what is needed to move scales in and out of it. */
 export interface Layer extends WeightGeometry {
   readonly node: Node;
-  readonly weight: Held;
-  readonly bias: Held | undefined;
+  readonly weight: Constant;
+  readonly bias: Constant | undefined;
 }
 
 /** Two layers whose scales can be moved from one into the other. */
@@ -27,7 +27,7 @@ export function findPairs(model: Model): Pair[] {
   const { graph } = model;
   const layers = new Map<Node, Layer>();
   for (const node of graph.nodes) {
-    const layer = layerOf(model, node);
+    const layer = equalizableLayer(model, node);
     if (layer !== undefined) layers.set(node, layer);
   }
   const pairs: Pair[] = [];
@@ -70,7 +70,7 @@ function nextLayer(
   return undefined;
 }
 
-function layerOf(model: Model, node: Node): Layer | undefined {
+function equalizableLayer(model: Model, node: Node): Layer | undefined {
   const { graph } = model;
   const use = weightOf(graph, node);
   if (use === undefined || 'reason' in use || use.index !== 1 || use.via.length > 0) return undefined;
@@ -81,7 +81,7 @@ function layerOf(model: Model, node: Node): Layer | undefined {
     return undefined;
   if (model.trainingNames.has(name) || graph.uses(name).length !== 1 || graph.isOverridable(name)) return undefined;
   const bias = biasSlot(graph, node)?.name ?? '';
-  const found = bias === '' ? undefined : graph.held(bias);
+  const found = bias === '' ? undefined : graph.constant(bias);
   if (bias !== '') {
     const fits = found?.tensor.dtype === 'float32' && found.graph === graph && found.node === undefined;
     if (!fits || found.tensor.dims.length !== 1 || found.tensor.dims[0] !== geometry.outputs) return undefined;

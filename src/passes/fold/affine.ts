@@ -1,5 +1,5 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
-import type { Graph, Held } from '../../ir/graph.ts';
+import type { Constant, Graph } from '../../ir/graph.ts';
 import { floatAttribute, intAttribute, isOp, type Node } from '../../ir/node.ts';
 import { combine, type PerChannel } from './arithmetic.ts';
 import { type Folding, operands } from './context.ts';
@@ -78,7 +78,7 @@ export function affineOf(folding: Folding, graph: Graph, node: Node): Affine | u
 }
 
 /** The scale, bias, mean and variance of a BatchNormalization; undefined where one is no constant, or it trains. */
-export function normalizationConstants(folding: Folding, graph: Graph, node: Node): Held[] | undefined {
+export function normalizationConstants(folding: Folding, graph: Graph, node: Node): Constant[] | undefined {
   const held = node.inputs.slice(1, 5).map((value) => folding.constant(graph, value));
   const all = held.filter((one) => one !== undefined);
   return all.length === 4 ? all : undefined;

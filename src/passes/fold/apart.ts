@@ -18,9 +18,9 @@ const MAX_WAY = 16;
  * after   A ── Transpose ── t, an output ── Sum ── Gemm ── y
  *         B ── Transpose ───────────────────────────┘
  * ```
- * `turnedGemm` of src/targets: it looks at one of two inputs of a Gemm, and not at a Gemm before a Transpose one of whose inputs is a
- * Transpose too. {@link movedPastNorm}: not at what moves values between a MatMul and a BatchNormalization. The model does
- * not load then; a body of If, Loop or Scan gives out other memory.
+ * `turnedGemm` of src/targets: it looks at one of two inputs of a Gemm, and not at a Gemm before a Transpose one of
+ * whose inputs is a Transpose too. {@link movedPastNorm}: not at what moves values between a MatMul and a
+ * BatchNormalization. The model does not load then; a body of If, Loop or Scan gives out other memory.
  *
  * Folding brings such nodes together where an Identity stood between, or a node that nothing reads read the value too.
  */
@@ -50,7 +50,8 @@ function isTakenOut(folding: Folding, graph: Graph, producer: Node, readers: rea
 }
 
 /**
- * The nodes that read a value, once ONNX Runtime has taken out Identity and Dropout; that it is an output does not count.
+ * The nodes that read a value, once ONNX Runtime has taken out Identity and Dropout; that it is an output does not
+ * count.
  * @returns undefined where a body reads it too: then ONNX Runtime leaves it
  */
 function readersOf(graph: Graph, value: string): Node[] | undefined {

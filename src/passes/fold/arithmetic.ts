@@ -9,8 +9,9 @@ export type FoldedDType = 'float32' | 'float64';
 
 /**
  * A weight seen as `[groups, outer, channels, inner]`, row-major; the output channel of an element is
- * `group · channels + channel`. Conv weights `[M, C/g, …]` are `{ 1, 1, M, C/g·… }`, ConvTranspose weights `[C, M/g, …]`
- * are `{ g, C/g, M/g, … }`, MatMul weights `[K, N]` are `{ 1, K, N, 1 }`, Gemm weights with transB `{ 1, 1, N, K }`.
+ * `group · channels + channel`. Conv weights `[M, C/g, …]` are `{ 1, 1, M, C/g·… }`, ConvTranspose weights `[C, M/g,
+ * …]` are `{ g, C/g, M/g, … }`, MatMul weights `[K, N]` are `{ 1, K, N, 1 }`, Gemm weights with transB `{ 1, 1, N, K
+ * }`.
  */
 export interface WeightLayout {
   readonly groups: number;
@@ -47,8 +48,8 @@ export function at(values: PerChannel, channel: number): number {
 }
 
 /**
- * The elements of a tensor as numbers; undefined for types that are not numbers a constant is written in. An int64 beyond
- * 2^53 is rounded: integers are only held against small ones, such as the 1 of `x · 1`.
+ * The elements of a tensor as numbers; undefined for types that are not numbers a constant is written in. An int64
+ * beyond 2^53 is rounded: integers are only held against small ones, such as the 1 of `x · 1`.
  */
 export function toNumbers(bytes: Uint8Array, dtype: DType): Float64Array | undefined {
   // A copy: `slice` of what may be a Buffer would be a view into a larger one.

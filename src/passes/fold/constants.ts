@@ -1,7 +1,7 @@
-import type { Held } from '../../ir/graph.ts';
+import type { Constant } from '../../ir/graph.ts';
 import { isOp } from '../../ir/node.ts';
 import { derived, type Tensor } from '../../ir/tensor.ts';
-import { heldName, madeFrom } from '../../layers/held.ts';
+import { constantName, madeFrom } from '../../layers/constant.ts';
 import type { Folding } from './context.ts';
 
 /**
@@ -18,7 +18,7 @@ export function constantsToInitializers(folding: Folding): void {
     for (const node of graph.nodes) {
       if (!isOp(node, 'Constant')) continue;
       const [name = ''] = node.outputs;
-      const held = graph.held(name);
+      const held = graph.constant(name);
       if (held === undefined || held.tensor.dtype === 'string' || outputs.has(name)) continue;
       graph.removeNode(node);
       graph.setInitializer(named(held));
@@ -28,9 +28,9 @@ export function constantsToInitializers(folding: Folding): void {
 }
 
 /** The tensor under the name of its node; its bytes stay where they are. */
-function named(held: Held): Tensor {
+function named(held: Constant): Tensor {
   const { tensor } = held;
-  const name = heldName(held);
+  const name = constantName(held);
   if (tensor.name === name) return tensor;
   return madeFrom(
     held,

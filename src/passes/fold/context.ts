@@ -1,9 +1,9 @@
 import { elementCount } from '../../ir/dtype.ts';
-import type { Graph, Held, Use } from '../../ir/graph.ts';
+import type { Constant, Graph, Use } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { heldName } from '../../layers/held.ts';
+import { constantName } from '../../layers/constant.ts';
 import { ValueFacts } from '../opset/infer.ts';
 import { toNumbers } from './arithmetic.ts';
 
@@ -17,8 +17,8 @@ export interface Scalar {
 export class Folding {
   readonly model: Model;
   /**
-   * Graphs of the model, outer before inner, without local functions and what is inside them, and without graphs that have
-   * no outputs: there nothing says which values are wanted.
+   * Graphs of the model, outer before inner, without local functions and what is inside them, and without graphs that
+   * have no outputs: there nothing says which values are wanted.
    */
   readonly graphs: readonly Graph[];
   readonly facts: ValueFacts = new ValueFacts();
@@ -46,15 +46,15 @@ export class Folding {
    * The constant behind a name as a node of `graph` sees it. Undefined for what is none: an activation, a default that
    * a caller may replace (an initializer that is a graph input too, from IR 4 on), a weight that training changes.
    */
-  constant(graph: Graph, value: string | undefined): Held | undefined {
+  constant(graph: Graph, value: string | undefined): Constant | undefined {
     if (value === undefined || value === '') return undefined;
-    const held = graph.held(value);
+    const held = graph.constant(value);
     return held === undefined || this.isVariable(held) ? undefined : held;
   }
 
   /** Whether the tensor is only a first value. */
-  isVariable(held: Held): boolean {
-    const name = heldName(held);
+  isVariable(held: Constant): boolean {
+    const name = constantName(held);
     return this.model.trainingNames.has(name) || held.graph.isOverridable(name);
   }
 

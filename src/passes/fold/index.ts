@@ -51,8 +51,8 @@ const LOWEST_OPSET = 7;
  *
  * Float32 and float64 weights are folded; float16 and bfloat16 ones are left, as a factor could push them out of range.
  * Left are local functions, initializers that a caller may replace (graph inputs, from IR 4 on), and what
- * training_info names. A name keeps its meaning: a value that is another one afterwards has a new name. Types and shapes
- * that the file states for values that are gone stay in it and mean nothing.
+ * training_info names. A name keeps its meaning: a value that is another one afterwards has a new name. Types and
+ * shapes that the file states for values that are gone stay in it and mean nothing.
  *
  * @see https://onnx.ai/onnx/operators/onnx__BatchNormalization.html
  */

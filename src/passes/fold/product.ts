@@ -1,5 +1,5 @@
 import { elementCount } from '../../ir/dtype.ts';
-import type { Graph, Held } from '../../ir/graph.ts';
+import type { Constant, Graph } from '../../ir/graph.ts';
 import { floatAttribute, intAttribute, intsAttribute, isOp, type Node, stringAttribute } from '../../ir/node.ts';
 import { weightAxes } from '../../layers/axes.ts';
 import { channelsOf, type FoldedDType, type WeightLayout } from './arithmetic.ts';
@@ -10,14 +10,14 @@ export interface BiasSlot {
   readonly node: Node;
   readonly index: number;
   /** Undefined: there is none yet, 0. */
-  readonly held: Held | undefined;
+  readonly held: Constant | undefined;
 }
 
 /** A sum of products with constant weights, and its bias: `y[c] = alpha · Σ x·W[c] + beta · b[c]`. */
 export interface Product {
   readonly graph: Graph;
   readonly node: Node;
-  readonly weight: Held;
+  readonly weight: Constant;
   readonly dtype: FoldedDType;
   readonly layout: WeightLayout;
   readonly channels: number;

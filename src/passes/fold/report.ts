@@ -81,7 +81,7 @@ function isBesideHalf(folding: Folding, graph: Graph, node: Node): boolean {
 /** A skip where a parameter is no constant. */
 function variable(folding: Folding, graph: Graph, node: Node): Skip | undefined {
   const name = node.inputs.slice(1, 5).find((value) => {
-    const held = graph.held(value);
+    const held = graph.constant(value);
     return held !== undefined && folding.isVariable(held);
   });
   if (name === undefined) return undefined;
@@ -102,6 +102,6 @@ async function notFinite(folding: Folding, graph: Graph, node: Node): Promise<Sk
 }
 
 function skipOf(graph: Graph, node: Node, weight: string, reason: SkipReason, detail: string): Skip {
-  const elements = elementCount(graph.held(weight)?.tensor.dims ?? []);
+  const elements = elementCount(graph.constant(weight)?.tensor.dims ?? []);
   return { weight, node: node.name || (node.outputs[0] ?? ''), opType: node.opType, elements, reason, detail };
 }

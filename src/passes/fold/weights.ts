@@ -1,8 +1,8 @@
 import { elementCount } from '../../ir/dtype.ts';
-import type { Graph, Held } from '../../ir/graph.ts';
+import type { Constant, Graph } from '../../ir/graph.ts';
 import type { Node } from '../../ir/node.ts';
 import { derived, type Tensor } from '../../ir/tensor.ts';
-import { heldName, madeFrom } from '../../layers/held.ts';
+import { constantName, madeFrom } from '../../layers/constant.ts';
 import type { Change } from '../../layers/skip.ts';
 import {
   at,
@@ -66,8 +66,8 @@ export class FoldedWeights {
   }
 
   /**
-   * `b'[c] = (beta · b[c] + fed · alpha · ΣW[c]) · scale[c] + shift[c]`, where `fed` is a constant that was added to the
-   * product's input, and W the weight before `scale` is folded in.
+   * `b'[c] = (beta · b[c] + fed · alpha · ΣW[c]) · scale[c] + shift[c]`, where `fed` is a constant that was added to
+   * the product's input, and W the weight before `scale` is folded in.
    * @returns the name the product reads its bias by from now on; it is to be read with beta 1
    */
   biased(product: Product, change: { scale?: PerChannel; shift?: PerChannel; fed?: number }, kind: string): string {
@@ -90,7 +90,7 @@ export class FoldedWeights {
     const slot = bias?.node ?? product.node;
     const name =
       bias?.held === undefined
-        ? product.graph.uniqueName(`${heldName(weight)}_bias`)
+        ? product.graph.uniqueName(`${constantName(weight)}_bias`)
         : this.#nameOf(product, bias.held, slot, dims);
     const made = derived(
       name,
@@ -105,15 +105,15 @@ export class FoldedWeights {
   }
 
   /** The old name where nothing else reads the weight, a new one otherwise. */
-  #nameOf(product: Product, held: Held, reader: Node, dims: readonly number[]): string {
-    const name = heldName(held);
+  #nameOf(product: Product, held: Constant, reader: Node, dims: readonly number[]): string {
+    const name = constantName(held);
     const own = isOwn(held, product.graph, reader) && dims === held.tensor.dims;
     return own ? name : product.graph.uniqueName(`${name}_folded`);
   }
 
   /** Adds the tensor where the old one was, or to the product's graph where that is still needed. */
-  #put(product: Product, old: Held | undefined, made: Tensor, kind: string): void {
-    const same = old !== undefined && heldName(old) === made.name ? old : undefined;
+  #put(product: Product, old: Constant | undefined, made: Tensor, kind: string): void {
+    const same = old !== undefined && constantName(old) === made.name ? old : undefined;
     const graph = same?.graph ?? product.graph;
     graph.setInitializer(made);
     const earlier = old === undefined ? undefined : this.#changes.get(old.tensor);
@@ -134,9 +134,9 @@ export class FoldedWeights {
 }
 
 /** Whether the weight is an initializer that only this node reads. */
-function isOwn(held: Held, graph: Graph, reader: Node): boolean {
+function isOwn(held: Constant, graph: Graph, reader: Node): boolean {
   if (held.node !== undefined) return false;
-  const [use, other] = held.graph.uses(heldName(held));
+  const [use, other] = held.graph.uses(constantName(held));
   return other === undefined && use?.node === reader && use.graph === graph;
 }
 

@@ -3,17 +3,17 @@ import type { Model } from '../../ir/model.ts';
 import { floatAttribute, isOp, labelOf, type Node } from '../../ir/node.ts';
 import type { PatchGeometry } from '../../kernels/importance/patches.ts';
 import { findAxis } from '../../layers/axes.ts';
-import { heldName } from '../../layers/held.ts';
+import { constantName } from '../../layers/constant.ts';
 import { convUse, type Layout, matrixUse } from '../../layers/matrix.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { fewInputs } from '../prune/groups.ts';
-import type { Target } from '../prune/targets.ts';
+import type { TargetWeight } from '../prune/targets.ts';
 import type { Pattern } from './options.ts';
 
 /** A weight whose activations can be seen. */
 export interface Layer {
-  readonly target: Target;
+  readonly target: TargetWeight;
   readonly layout: Layout;
   /** One for each node that uses the weight. */
   readonly sources: readonly Source[];
@@ -25,25 +25,25 @@ export interface Layer {
 type Seen = { readonly layout: Layout; readonly source: Source } | Skip;
 
 /** The targets as layers in the order in which they run; skips for the others. */
-export function layersOf(
+export function observedLayers(
   model: Model,
-  targets: readonly Target[],
+  targets: readonly TargetWeight[],
   pattern: Pattern | undefined,
 ): { layers: Layer[]; skips: Skip[] } {
   const layers: Layer[] = [];
   const skips: Skip[] = [];
   const positions = new Map(model.graph.nodes.map((node, index) => [node, index]));
   for (const target of targets) {
-    const found = layerOf(model, target, pattern, positions);
+    const found = observedLayer(model, target, pattern, positions);
     if ('reason' in found) skips.push(found);
     else layers.push(found);
   }
   return { layers: layers.sort((a, b) => a.position - b.position), skips };
 }
 
-function layerOf(
+function observedLayer(
   model: Model,
-  target: Target,
+  target: TargetWeight,
   pattern: Pattern | undefined,
   positions: ReadonlyMap<Node, number>,
 ): Layer | Skip {
@@ -116,7 +116,7 @@ function isWalk({ kernel, strides, dilations, pads, autoPad }: PatchGeometry): b
 /** A skip where the value that meets a weight is no activation. */
 function unseen({ graph }: Model, use: WeightUse, value: string): Skip | undefined {
   const computed = graph.producer(value) !== undefined || (graph.isInput(value) && !graph.initializers.has(value));
-  if (computed && graph.held(value) === undefined) return undefined;
+  if (computed && graph.constant(value) === undefined) return undefined;
   return skipUse(use, 'not_reached', `it meets '${value}', which is a constant`);
 }
 
@@ -127,13 +127,13 @@ function sameLayout(a: Layout, b: Layout): boolean {
 }
 
 /**
- * Who else reads the weight than the nodes whose activations are seen: what it gives others says nothing about their need of
- * its elements, and SparseGPT changes all of them.
+ * Who else reads the weight than the nodes whose activations are seen: what it gives others says nothing about their
+ * need of its elements, and SparseGPT changes all of them.
  */
-function otherReader({ held, uses }: Target): string | undefined {
+function otherReader({ held, uses }: TargetWeight): string | undefined {
   const via = new Set(uses.flatMap((use) => use.via));
   const users = new Set(uses.map((use) => use.node));
-  const pending = [heldName(held), ...[...via].flatMap((node) => node.outputs)];
+  const pending = [constantName(held), ...[...via].flatMap((node) => node.outputs)];
   for (const name of pending) {
     for (const { node } of name === '' ? [] : held.graph.uses(name)) {
       if (node === undefined) return 'an output of the graph';

@@ -1,7 +1,8 @@
 import { CompressError } from '../../errors.ts';
 import { checkOpTypes, type Selection } from '../../layers/select.ts';
 import { checkShape, SELECTION_SHAPE, type Shape } from '../../options/check.ts';
-import { DETAIL_ROWS, METHOD_ROWS, PRUNABLE_OPS, PRUNE_DEFAULT } from '../../options/prune.ts';
+import { DETAIL_ROWS, METHOD_ROWS } from '../../options/prune.ts';
+import { PRUNABLE_OPS, PRUNE_DEFAULT } from '../../options/pruneValues.ts';
 
 /** Somewhere to put bytes, so that the weights of a large model are not in memory until it is written. */
 export interface Scratch {
@@ -20,7 +21,10 @@ export interface WandaOptions extends Selection {
   readonly amount: number;
   /** N:M instead of single weights. */
   readonly pattern?: Pattern;
-  /** All layers see the model as it was, in as few runs over the data as `gramBytes` allows; else each sees those before it pruned. */
+  /**
+   * All layers see the model as it was, in as few runs over the data as `gramBytes` allows; else each sees those before
+   * it pruned.
+   */
   readonly parallel?: boolean;
   /** Memory for the sums of layers that are looked at together. A layer that needs more by itself is left alone. */
   readonly gramBytes?: number;

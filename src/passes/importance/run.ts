@@ -3,7 +3,7 @@ import type { Activations, SumRequest, Sums } from '../../activations/requests.t
 import { isFloat } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
 import { type Floats, toFloats } from '../../kernels/narrow.ts';
-import { heldName } from '../../layers/held.ts';
+import { constantName } from '../../layers/constant.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Change, Skip } from '../../layers/skip.ts';
 import { fewVectors, type Met, someVectors } from '../few.ts';
@@ -13,7 +13,7 @@ import { unpackFirst } from '../pack/unpack.ts';
 import type { PassReport } from '../pass.ts';
 import type { Pruning } from '../prune/measure.ts';
 import { applyPruning, selectTargets } from '../prune/targets.ts';
-import { type Layer, layersOf } from './layers.ts';
+import { type Layer, observedLayers } from './layers.ts';
 import type { WandaOptions } from './options.ts';
 
 /** How a method prunes the layers that meet the same activations. */
@@ -45,7 +45,7 @@ export async function runMethod(
   const { notes, ...unpacked } = await unpackFirst(model);
   notes.push(...inliningNotes(inlineWeights(model, options.opTypes, 'all')));
   const { targets, skips } = selectTargets(model, options);
-  const found = layersOf(model, targets, options.pattern);
+  const found = observedLayers(model, targets, options.pattern);
   skips.push(...found.skips);
   const groups = groupsOf(found.layers, method.what).filter((group) => {
     const bytes = sumBytes(group.wanted);
@@ -88,7 +88,7 @@ const PARALLEL = 'keeps what is chance in one layer out of those after it.';
 /** What the layers of a group met; nothing where the data does not reach them. */
 function metBy({ wanted, layers }: Group, { rows, of = rows }: Sums): Met[] {
   if (rows === 0) return [];
-  return layers.map(({ target }) => ({ weight: heldName(target.held), inputs: wanted.columns, vectors: rows, of }));
+  return layers.map(({ target }) => ({ weight: constantName(target.held), inputs: wanted.columns, vectors: rows, of }));
 }
 
 /** Layers with the same sources beside each other, in the order of the first of each. */

@@ -13,21 +13,21 @@ import type { Layer } from './layers.ts';
 import { checkSparseGpt, SPARSEGPT_DEFAULTS, type SparseGptOptions } from './options.ts';
 import { countZeros, type Prune, runMethod } from './run.ts';
 
-type Settled = SparseGptOptions & typeof SPARSEGPT_DEFAULTS;
+type ResolvedOptions = SparseGptOptions & typeof SPARSEGPT_DEFAULTS;
 
 /**
- * Prunes weights one column after the other and changes those that stay, so that the layer's outputs on the data change as
- * little as can be: with `H = XXᵀ + damping · mean(diag) · I` and U the upper Cholesky factor of `H⁻¹`, the weights of a block
- * of columns with the smallest `w² / U[c][c]²` go, and `w[j] −= w[c] / U[c][c] · U[c][j]` for every j > c.
+ * Prunes weights one column after the other and changes those that stay, so that the layer's outputs on the data change
+ * as little as can be: with `H = XXᵀ + damping · mean(diag) · I` and U the upper Cholesky factor of `H⁻¹`, the weights
+ * of a block of columns with the smallest `w² / U[c][c]²` go, and `w[j] −= w[c] / U[c][c] · U[c][j]` for every j > c.
  *
  * ```
  * before  W = [ 0.9 -0.1  0.4 -0.7 ]    y = W x, the second and third input mostly alike
  * after   W = [ 0.9  0.0  0.3  0.0 ]    0.3 does the work of -0.1 and 0.4
  * ```
  *
- * Of the first c columns of a weight, c at the end of a block, exactly `round(amount · elements)` are zero. An input that
- * is zero in all of the data loses its weights, as in the authors' code; its diagonal does not count in the mean. Weights that
- * were zero stay zero, and doing it again changes nothing.
+ * Of the first c columns of a weight, c at the end of a block, exactly `round(amount · elements)` are zero. An input
+ * that is zero in all of the data loses its weights, as in the authors' code; its diagonal does not count in the mean.
+ * Weights that were zero stay zero, and doing it again changes nothing.
  *
  * @param activations - the model's, on data like that it is for
  * @throws CompressError `options`
@@ -35,7 +35,7 @@ type Settled = SparseGptOptions & typeof SPARSEGPT_DEFAULTS;
  */
 export function sparsegpt(options: SparseGptOptions, activations: Activations): Pass {
   checkSparseGpt(options);
-  const settled: Settled = { ...SPARSEGPT_DEFAULTS, ...options };
+  const settled: ResolvedOptions = { ...SPARSEGPT_DEFAULTS, ...options };
   const prepare = (moments: Sums, wanted: SumRequest): Prune | string => {
     const dead = deadColumns(moments.sums, wanted);
     const reason = factorize(moments.sums, wanted, settled.damping);
@@ -55,7 +55,9 @@ function deadColumns(sums: Float64Array, { groups, columns }: SumRequest): Uint8
   return dead;
 }
 
-/** Turns the Gram matrix of each group into the factor of its damped inverse, in place; a sentence where there is none. */
+/**
+ * Turns the Gram matrix of each group into the factor of its damped inverse, in place; a sentence where there is none.
+ */
 function factorize(sums: Float64Array, { groups, columns }: SumRequest, damping: number): string | undefined {
   for (let group = 0; group < groups; group++) {
     const h = sums.subarray(group * columns ** 2, (group + 1) * columns ** 2);
@@ -83,7 +85,7 @@ async function prune(
   weight: Floats,
   factors: Float64Array,
   dead: Uint8Array,
-  { amount, pattern, blockSize, scratch }: Settled,
+  { amount, pattern, blockSize, scratch }: ResolvedOptions,
 ): Promise<Pruning> {
   const { layout, target } = layer;
   const { groups, rows, columns, segment } = layout;

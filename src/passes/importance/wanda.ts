@@ -12,16 +12,16 @@ import { checkWanda, type Pattern, WANDA_DEFAULTS, type WandaOptions } from './o
 import { type Prune, runMethod } from './run.ts';
 
 /**
- * Prunes weights by their size and that of the activations they meet: in each output row exactly `round(amount · K)` of the
- * K weights with the smallest `|w| · ‖x‖₂`, or all but `keep` of every `of`. The others stay as they are.
+ * Prunes weights by their size and that of the activations they meet: in each output row exactly `round(amount · K)` of
+ * the K weights with the smallest `|w| · ‖x‖₂`, or all but `keep` of every `of`. The others stay as they are.
  *
  * ```
  * before  W = [ 0.9 -0.1  0.4 -0.7 ]    y = W x,  ‖x‖ = [ 0.1  5  2  1 ]
  * after   W = [ 0.0  0.0  0.4 -0.7 ]    |w|·‖x‖ = [ 0.09  0.5  0.8  0.7 ], amount 0.5
  * ```
  *
- * Weights of MatMul and Gemm on either side and of Conv, whose rows are filters. A weight that several nodes use gets the
- * sum over all of them. Doing it again changes nothing.
+ * Weights of MatMul and Gemm on either side and of Conv, whose rows are filters. A weight that several nodes use gets
+ * the sum over all of them. Doing it again changes nothing.
  *
  * @param activations - the model's, on data like that it is for
  * @throws CompressError `options`
@@ -44,9 +44,9 @@ export function wanda(options: WandaOptions, activations: Activations): Pass {
 }
 
 /**
- * From this amount on small models keep clearly more where all layers are measured as they were: what Wanda takes out of one
- * layer it cannot make up for in the next, whose activations are then those of a model that is off. See the table in
- * docs/passes/wanda-sparsegpt.md.
+ * From this amount on small models keep clearly more where all layers are measured as they were: what Wanda takes out
+ * of one layer it cannot make up for in the next, whose activations are then those of a model that is off. See the
+ * table in docs/passes/wanda-sparsegpt.md.
  */
 const AMOUNT_IN_PARALLEL = 0.5;
 const IN_PARALLEL = 'small models often keep more of this much pruning with `parallel`';

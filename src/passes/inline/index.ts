@@ -26,8 +26,8 @@ export interface InlineOptions {
  * before:  y = my.Linear <alpha = 2.> (x, w)              after:  linear/t = MatMul (x, w)
  *                                                                 y = Mul (linear/t, two)
  * ```
- * A function that is wanted takes along those that call it. What cannot be inlined stays as it is. A weight inside a function
- * that is called more than once becomes one initializer, which all copies read.
+ * A function that is wanted takes along those that call it. What cannot be inlined stays as it is. A weight inside a
+ * function that is called more than once becomes one initializer, which all copies read.
  * @param wanted - which functions, by their nodes
  * @see https://onnx.ai/onnx/repo-docs/IR.html#functions
  */

@@ -8,8 +8,8 @@ import { isAttribute, type Trace, traceBack } from '../../layers/trace.ts';
 import { type Inlined, inlineFunctions } from './index.ts';
 
 /**
- * Inlines the functions that have weights of the given operators. A function of activations alone stays, and so does one
- * that nothing calls.
+ * Inlines the functions that have weights of the given operators. A function of activations alone stays, and so does
+ * one that nothing calls.
  * @param which - all weights: in the functions, or handed to them by their callers; or only the handed ones
  */
 export function inlineWeights(model: Model, opTypes: readonly string[], which: 'all' | 'handed'): Inlined {

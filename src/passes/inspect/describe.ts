@@ -1,9 +1,9 @@
 import { bitsOf, type DType, elementCount } from '../../ir/dtype.ts';
-import type { Graph, Held, ValueInfo } from '../../ir/graph.ts';
+import type { Constant, Graph, ValueInfo } from '../../ir/graph.ts';
 import type { Model, OpsetImport } from '../../ir/model.ts';
 import { isOp } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { heldName } from '../../layers/held.ts';
+import { constantName } from '../../layers/constant.ts';
 import type { PackedForm } from '../pack/unpack.ts';
 import { nameOf, type Role, usageOf } from './roles.ts';
 
@@ -25,7 +25,9 @@ export interface WeightFacts {
   readonly packed?: PackedForm['form'];
 }
 
-/** How often an operator is there, and what its weights take. A weight that several operators use is the first one's. */
+/**
+ * How often an operator is there, and what its weights take. A weight that several operators use is the first one's.
+ */
 export interface OperatorFacts {
   readonly opType: string;
   readonly nodes: number;
@@ -79,7 +81,7 @@ export interface Structure {
 
 /** A tensor with the place where it is held. */
 export interface HeldWeight extends WeightFacts {
-  readonly held: Held;
+  readonly held: Constant;
 }
 
 /** Tensors of a model in which no weight is packed, and how some of them lay in the file. */
@@ -95,21 +97,21 @@ export function countParameters(weights: readonly WeightFacts[]): number {
   return weights.reduce((sum, one) => sum + (one.role === 'weight' ? one.elements : 0), 0);
 }
 
-function tensorsOf(graph: Graph): Held[] {
+function tensorsOf(graph: Graph): Constant[] {
   const initializers = [...graph.initializers.keys()];
   const constants = graph.nodes.filter((node) => isOp(node, 'Constant')).map((node) => node.outputs[0] ?? '');
   return [...initializers, ...constants].flatMap((name) => {
-    const held = graph.held(name);
+    const held = graph.constant(name);
     return held === undefined ? [] : [held];
   });
 }
 
-function factsOf(held: Held, packed: Packed): HeldWeight {
+function factsOf(held: Constant, packed: Packed): HeldWeight {
   const { dtype, dims } = held.tensor;
   const stored = packed.get(held.tensor);
   const { byteLength } = stored ?? held.tensor;
   const { form, ...usage } = usageOf(held);
-  const facts = { name: heldName(held), ...usage, dtype, dims, elements: elementCount(dims), byteLength };
+  const facts = { name: constantName(held), ...usage, dtype, dims, elements: elementCount(dims), byteLength };
   const forms = { ...(form === undefined ? {} : { form }), ...(stored === undefined ? {} : { packed: stored.form }) };
   return { ...facts, ...forms, held };
 }

@@ -14,7 +14,10 @@ const MAX_HOPS = 8;
 /** What a weight passes through as it is, element by element, on its way to its operator. */
 const THROUGH = ['Identity', 'Cast', 'DequantizeLinear', 'Transpose'];
 
-/** Follows a value to the first operator that does something with it; undefined where a reshape or nothing is in the way. */
+/**
+ * Follows a value to the first operator that does something with it; undefined where a reshape or nothing is in the
+ * way.
+ */
 export function traceForward(graph: Graph, name: string): End | undefined {
   let [scope, value, transposed] = [graph, name, false];
   for (let hop = 0; hop < MAX_HOPS; hop++) {

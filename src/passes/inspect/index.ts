@@ -32,9 +32,9 @@ export interface InspectOptions {
 }
 
 /**
- * Describes a model: its operators, its weights, and, where asked, what could be made of it and what its weights are like.
- * Changes nothing; without `weights` no weight is read, but for the masks of packed ones. These are described as what
- * they stand for, with the bytes they take in the file; nodes, functions and opsets are those of the file.
+ * Describes a model: its operators, its weights, and, where asked, what could be made of it and what its weights are
+ * like. Changes nothing; without `weights` no weight is read, but for the masks of packed ones. These are described as
+ * what they stand for, with the bytes they take in the file; nodes, functions and opsets are those of the file.
  *
  * @throws CompressError where weights cannot be read
  */

@@ -1,5 +1,5 @@
 import { chunksOf } from '../../compute/chunks.ts';
-import type { Held } from '../../ir/graph.ts';
+import type { Constant } from '../../ir/graph.ts';
 import { type ChannelLayout, channelLayout } from '../../kernels/layout.ts';
 import { PatternOf } from '../../kernels/pattern.ts';
 import { type Statistics, StatisticsOf } from '../../kernels/statistics.ts';
@@ -21,11 +21,11 @@ export interface WeightStatistics extends Statistics {
 }
 
 /**
- * Looks at every element of a weight once, a chunk at a time. float64 is rounded to float32; 8-bit integers are taken as
- * they are, without scale and zero point.
+ * Looks at every element of a weight once, a chunk at a time. float64 is rounded to float32; 8-bit integers are taken
+ * as they are, without scale and zero point.
  * @returns undefined for a type that is neither float nor an 8-bit integer
  */
-export async function measureWeight(held: Held, name: string): Promise<WeightStatistics | undefined> {
+export async function measureWeight(held: Constant, name: string): Promise<WeightStatistics | undefined> {
   const { tensor } = held;
   const toFloats = reader(tensor);
   if (toFloats === undefined) return undefined;

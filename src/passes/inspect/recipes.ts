@@ -1,12 +1,12 @@
 import { byteLengthOf, type DType } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
-import { heldName } from '../../layers/held.ts';
+import { constantName } from '../../layers/constant.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { inlineWeights } from '../inline/weights.ts';
 import { unpackWeights } from '../pack/unpack.ts';
 import type { PassReport } from '../pass.ts';
 import { PRUNABLE_OPS } from '../prune/options.ts';
-import { countOf, selectTargets, type Target } from '../prune/targets.ts';
+import { countOf, selectTargets, type TargetWeight } from '../prune/targets.ts';
 import { planQuantize } from '../quantize/index.ts';
 import { heldWeights } from './describe.ts';
 
@@ -54,9 +54,10 @@ export interface Planner {
 
 /**
  * What the verbs would touch, what they would leave and why, and how large the results would be. Runs the passes
- * themselves, but reads no weight: sizes of `int8` and `int8 weights only` are those `quantize` then writes. The others are
- * sums: float16 halves every float32 weight (a quarter of float64), packed ones as they lie in the file; a pruned weight
- * takes a bit an element and the elements that are left, `⌈n / 8⌉ + (n − round(0.6 n)) · size`, beside all others unpacked.
+ * themselves, but reads no weight: sizes of `int8` and `int8 weights only` are those `quantize` then writes. The others
+ * are sums: float16 halves every float32 weight (a quarter of float64), packed ones as they lie in the file; a pruned
+ * weight takes a bit an element and the elements that are left, `⌈n / 8⌉ + (n − round(0.6 n)) · size`, beside all
+ * others unpacked.
  * @param model - as it is; it is not changed
  */
 export async function planRecipes(model: Model, planner: Planner): Promise<Plan> {
@@ -124,7 +125,7 @@ function sizeOf({ report, byteLength }: Quantized): { byteLength: number; weight
 }
 
 /** Bytes that a pruned weight takes more, or rather less, with a bit for each element and the kept ones. */
-function bitmaskGain({ held, elements }: Target): number {
+function bitmaskGain({ held, elements }: TargetWeight): number {
   const { dtype, byteLength } = held.tensor;
   return packed(elements, byteLengthOf(dtype, 1)) - byteLength;
 }
@@ -135,23 +136,23 @@ function packed(elements: number, size: number): number {
 
 /** What is pruned and then quantized has a bit for each element and a byte for each that is left. */
 function prunedInt8(
-  targets: readonly Target[],
+  targets: readonly TargetWeight[],
   { report, byteLength }: Quantized,
 ): { byteLength: number; weights: number } {
   const changed = new Set(report.changes.map((one) => one.weight));
-  const both = targets.filter((one) => changed.has(heldName(one.held)));
-  const floats = targets.filter((one) => !changed.has(heldName(one.held)));
+  const both = targets.filter((one) => changed.has(constantName(one.held)));
+  const floats = targets.filter((one) => !changed.has(constantName(one.held)));
   const gained = sum(both, ({ elements }) => packed(elements, 1) - elements) + sum(floats, bitmaskGain);
   return {
     byteLength: byteLength + gained,
-    weights: new Set([...changed, ...targets.map((one) => heldName(one.held))]).size,
+    weights: new Set([...changed, ...targets.map((one) => constantName(one.held))]).size,
   };
 }
 
-function targetFacts({ held, uses, elements }: Target): PruneTarget {
+function targetFacts({ held, uses, elements }: TargetWeight): PruneTarget {
   const { dtype, dims } = held.tensor;
   return {
-    weight: heldName(held),
+    weight: constantName(held),
     opType: [...new Set(uses.map((use) => use.node.opType))].join(', '),
     dtype,
     dims,

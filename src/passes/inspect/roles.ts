@@ -1,14 +1,14 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
-import type { Graph, Held } from '../../ir/graph.ts';
+import type { Constant, Graph } from '../../ir/graph.ts';
 import { isOp, isStandard, type Node } from '../../ir/node.ts';
 import { RESHAPES } from '../../ir/reshapes.ts';
-import { heldName } from '../../layers/held.ts';
+import { constantName } from '../../layers/constant.ts';
 import { formOf, isArithmetic, isCentred, stepRoleOf } from '../../schemes/recognize.ts';
 import { isStoredType } from '../../schemes/scheme.ts';
 
 /**
- * What a tensor is to the node that reads it: a weight, whatever its type; a scale or zero point of a quantized one; or a
- * constant (a shape, an index, a lone number).
+ * What a tensor is to the node that reads it: a weight, whatever its type; a scale or zero point of a quantized one; or
+ * a constant (a shape, an index, a lone number).
  */
 export type Role = 'weight' | 'scale' | 'zero_point' | 'constant';
 
@@ -31,9 +31,9 @@ const MAX_USERS = 64;
 const THROUGH = ['Identity', 'Cast', 'Transpose', 'DequantizeLinear', ...RESHAPES];
 
 /** Finds what the tensor that `held` names is used for. */
-export function usageOf({ graph, ...held }: Held): Usage {
+export function usageOf({ graph, ...held }: Constant): Usage {
   const { dtype, dims } = held.tensor;
-  const name = heldName({ graph, ...held });
+  const name = constantName({ graph, ...held });
   const users = graph
     .uses(name)
     .flatMap(({ graph: at, node, index }) => (node === undefined ? [] : [{ at, node, index }]));

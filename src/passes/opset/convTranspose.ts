@@ -77,7 +77,7 @@ function paddingOf(
 /** The window of a Conv, ConvTranspose or pooling; undefined where nothing says how large it is. */
 function windowOf(graph: Graph, node: Node): Window | undefined {
   const weight = node.inputs[1] ?? '';
-  const dims = graph.held(weight)?.tensor.dims ?? graph.typeOf(weight)?.dims;
+  const dims = graph.constant(weight)?.tensor.dims ?? graph.typeOf(weight)?.dims;
   const kernel = intsAttribute(node, 'kernel_shape') ?? dims?.slice(2);
   if (kernel === undefined || !kernel.every((one) => typeof one === 'number')) return undefined;
   const list = (name: string, fallback: number): number[] => intsAttribute(node, name) ?? kernel.map(() => fallback);

@@ -41,7 +41,9 @@ export interface RaiseOptions {
   readonly force?: boolean | undefined;
 }
 
-/** The first IR version that goes with an opset (`onnx.helper.VERSION_TABLE`), as [opset, irVersion] from the highest. */
+/**
+ * The first IR version that goes with an opset (`onnx.helper.VERSION_TABLE`), as [opset, irVersion] from the highest.
+ */
 const IR_VERSIONS = [
   [25, 13],
   [24, 12],

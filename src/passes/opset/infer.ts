@@ -41,7 +41,7 @@ export class ValueFacts {
     let name: string | undefined = value;
     while (name !== undefined && name !== '' && !seen.has(name)) {
       seen.add(name);
-      const stated = scope.typeOf(name)?.dtype ?? scope.held(name)?.tensor.dtype;
+      const stated = scope.typeOf(name)?.dtype ?? scope.constant(name)?.tensor.dtype;
       if (stated !== undefined && stated !== 'undefined') return stated;
       const origin = originOf(scope, name);
       if (origin === undefined) return undefined;
@@ -67,7 +67,7 @@ export class ValueFacts {
   /** The number of dims of a value as a node of `graph` sees it. */
   rank(graph: Graph, value: string | undefined, steps = 0): number | undefined {
     if (value === undefined || value === '' || steps > MAX_STEPS) return undefined;
-    const stated = graph.typeOf(value)?.dims ?? graph.held(value)?.tensor.dims;
+    const stated = graph.typeOf(value)?.dims ?? graph.constant(value)?.tensor.dims;
     if (stated !== undefined) return stated.length;
     const known = this.#ranks.get(graph) ?? new Map<string, number | undefined>();
     this.#ranks.set(graph, known);
@@ -119,7 +119,7 @@ function plus(a: number | undefined, b: number | undefined, sign: 1 | -1): numbe
 /** The length of a vector that the file states, e.g. of a shape or of axes. */
 function lengthOf(graph: Graph, value: string | undefined): number | undefined {
   if (value === undefined || value === '') return undefined;
-  const length = (graph.held(value)?.tensor.dims ?? graph.typeOf(value)?.dims)?.[0];
+  const length = (graph.constant(value)?.tensor.dims ?? graph.typeOf(value)?.dims)?.[0];
   return typeof length === 'number' ? length : undefined;
 }
 

@@ -92,7 +92,9 @@ export const dropoutTo10: Adapter = (node, scope) => {
   return node.outputs.length < 2 ? { nodes: [node] } : rewritten(node, { outputs: node.outputs.slice(0, 1) });
 };
 
-/** `Dropout <ratio> (x)` becomes `Dropout (x, ratio)`: without a third input it does nothing, as in inference before. */
+/**
+ * `Dropout <ratio> (x)` becomes `Dropout (x, ratio)`: without a third input it does nothing, as in inference before.
+ */
 export const dropoutTo12: Adapter = (node, scope) => {
   if (isRead(scope, node.outputs[1])) {
     return { refused: 'its mask is used, which is unspecified in inference before opset 12 and all true from then on' };

@@ -2,8 +2,8 @@ import type { Node } from '../../ir/node.ts';
 import { contribLike } from '../../targets/kernels.ts';
 
 /**
- * Which input gives the element type of the first output of ONNX Runtime's own operators, as in `OUTPUT_DTYPES`: a scale
- * may have another type than x.
+ * Which input gives the element type of the first output of ONNX Runtime's own operators, as in `OUTPUT_DTYPES`: a
+ * scale may have another type than x.
  */
 export const OWN_DTYPES: Readonly<Record<string, number>> = {
   LayerNormalization: 1,

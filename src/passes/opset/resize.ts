@@ -19,8 +19,8 @@ export const upsampleTo10: Adapter = (node) => rewritten(node, { opType: 'Resize
  * before: Resize <mode> (x, scales)
  * after:  Resize <mode, coordinate_transformation_mode = "asymmetric", nearest_mode> (x, '', scales)
  * ```
- * Opset 10 does not say how "nearest" rounds; {@link nearestResize} does, one dim at a time. Opset 11 has one rounding for
- * all dims, so the scales have to be known.
+ * Opset 10 does not say how "nearest" rounds; {@link nearestResize} does, one dim at a time. Opset 11 has one rounding
+ * for all dims, so the scales have to be known.
  */
 export const resizeTo11: Adapter = async (node, scope) => {
   const [x = '', scales = ''] = node.inputs;
@@ -38,7 +38,7 @@ export const resizeTo11: Adapter = async (node, scope) => {
 async function roundingOf(scales: string, scope: Scope): Promise<'floor' | 'ceil' | Adapted> {
   // Upsample only enlarges, whatever its scales turn out to be.
   if (scope.original.opType === 'Upsample') return nearestResize.value.enlarging;
-  const held = scope.graph.held(scales);
+  const held = scope.graph.constant(scales);
   if (held === undefined || held.graph.isOverridable(scales)) {
     return {
       refused: 'its scales input is computed, and opset 11 rounds "nearest" differently for enlarging and shrinking',
@@ -61,7 +61,10 @@ export const resizeTo13: Adapter = (node) => {
   return rewritten(node, { inputs: [x, roi, '', sizes] });
 };
 
-/** Before opset 16, RoiAlign does not shift coordinates by half a pixel; later that is an attribute with another default. */
+/**
+ * Before opset 16, RoiAlign does not shift coordinates by half a pixel; later that is an attribute with another
+ * default.
+ */
 export const roiAlignTo16: Adapter = (node) => {
   if (findAttribute(node, 'coordinate_transformation_mode') !== undefined) return { nodes: [node] };
   const mode = attribute.string('coordinate_transformation_mode', 'output_half_pixel');

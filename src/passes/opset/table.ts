@@ -192,7 +192,10 @@ export function entryOf(opType: string, version: number): Entry | undefined {
   return lookup(SAME, opType)?.includes(version) ? 'same' : undefined;
 }
 
-/** The versions of an operator that ONNX, or ONNX Runtime before it, has in the standard domain; none where it is not known. */
+/**
+ * The versions of an operator that ONNX, or ONNX Runtime before it, has in the standard domain; none where it is not
+ * known.
+ */
 export function versionsOf(opType: string): readonly number[] {
   if (standardOwn.value.includes(opType)) return [1];
   const versions = lookup(OPERATOR_VERSIONS, opType) ?? [];

@@ -159,7 +159,9 @@ async function sameTensor(one: Tensor, other: Tensor): Promise<boolean> {
   return (await one.load()).join() === (await other.load()).join();
 }
 
-/** Bytes of the functions and their import in a file, by what they are: worth paying only where the weights gain more. */
+/**
+ * Bytes of the functions and their import in a file, by what they are: worth paying only where the weights gain more.
+ */
 const SHARED_BYTES: Readonly<Record<Variant, number>> = { Unpack: 425, UnpackCut: 515 };
 
 /** Bytes that the weights of these dims share. */

@@ -26,10 +26,11 @@ const SPARSE_IR = 6;
  * before  w                                        float32 [256, 64], 60 % of it +0: 65536 bytes
  * after   w = compress.Unpack(mask, kept, dims)    mask: 2048 bytes, kept: 26220
  * ```
- * Unpack is a function of standard operators in the file. ONNX Runtime computes it once, when it loads the model, and runs the same kernels as before; loading takes
- * longer and more memory meanwhile. Elements are left out by their bits: −0 is kept, and of 8-bit weights the element
- * that is left out is the most frequent one, whatever their zero points. A weight that would not become smaller, nodes
- * and names included, stays as it is. What was packed before is unpacked first: doing it again gives the same file.
+ * Unpack is a function of standard operators in the file. ONNX Runtime computes it once, when it loads the model, and
+ * runs the same kernels as before; loading takes longer and more memory meanwhile. Elements are left out by their bits:
+ * −0 is kept, and of 8-bit weights the element that is left out is the most frequent one, whatever their zero points. A
+ * weight that would not become smaller, nodes and names included, stays as it is. What was packed before is unpacked
+ * first: doing it again gives the same file.
  *
  * @throws CompressError `options` for a way to store that we do not know
  * @see https://onnx.ai/onnx/operators/onnx__BitShift.html

@@ -1,5 +1,5 @@
 import { elementCount } from '../../ir/dtype.ts';
-import type { Graph, Held } from '../../ir/graph.ts';
+import type { Constant, Graph } from '../../ir/graph.ts';
 import { safeInteger } from '../../ir/integers.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
@@ -13,10 +13,10 @@ export interface PackedWeight {
   readonly graph: Graph;
   readonly node: Node;
   readonly dims: readonly number[];
-  readonly mask: Held;
-  readonly values: Held;
+  readonly mask: Constant;
+  readonly values: Constant;
   /** Where the dims are held, which others may read too. */
-  readonly shape: Held;
+  readonly shape: Constant;
 }
 
 /** Largest tensor of dims that is loaded. */
@@ -50,7 +50,7 @@ export async function recognize(graph: Graph, node: Node, cuts: boolean): Promis
   if (mask === undefined || values === undefined || (mask.node === undefined) !== (values.node === undefined)) {
     return left('its mask or values are no constants of its own');
   }
-  const shape = graph.held(third);
+  const shape = graph.constant(third);
   const dims = shape === undefined || shape.graph.isOverridable(third) ? undefined : await dimsOf(shape.tensor);
   if (shape === undefined || dims === undefined) return left('its dims are no constant');
   const wrong = await misfit(mask.tensor, values.tensor, dims, cuts);
@@ -58,8 +58,8 @@ export async function recognize(graph: Graph, node: Node, cuts: boolean): Promis
 }
 
 /** A constant of this graph that one node reads, and no caller can replace. */
-function own(graph: Graph, name: string): Held | undefined {
-  const held = graph.held(name);
+function own(graph: Graph, name: string): Constant | undefined {
+  const held = graph.constant(name);
   if (held === undefined || held.graph !== graph || graph.isOverridable(name) || graph.uses(name).length !== 1)
     return undefined;
   return held;

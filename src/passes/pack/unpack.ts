@@ -1,8 +1,8 @@
-import type { Graph, Held } from '../../ir/graph.ts';
+import type { Constant, Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { attribute } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { dropUnused, heldName } from '../../layers/held.ts';
+import { constantName, dropUnused } from '../../layers/constant.ts';
 import type { Change } from '../../layers/skip.ts';
 import type { Pass, PassReport } from '../pass.ts';
 import { denseOf } from './elements.ts';
@@ -58,7 +58,7 @@ export async function unpackWeights(model: Model): Promise<Unpacked> {
   const notes: string[] = [];
   const functions = await unpackFunctions(model);
   const called = new Set<Graph>();
-  const shapes = new Set<Held>();
+  const shapes = new Set<Constant>();
   for (const graph of model.graphs()) {
     const tensors = new Map<string, readonly Tensor[]>();
     for (const node of functions.size === 0 ? [] : graph.nodes) {
@@ -106,8 +106,8 @@ function replace(
   const dense = denseOf(inside, dims, mask.tensor, values.tensor);
   graph.removeNode(node);
   if (values.node === undefined || mask.node === undefined) {
-    tensors.set(heldName(mask), []);
-    tensors.set(heldName(values), [dense]);
+    tensors.set(constantName(mask), []);
+    tensors.set(constantName(values), [dense]);
   } else {
     const kept = values.node.attributes.filter((one) => one.name !== 'value');
     const attributes = [...kept, attribute.tensor('value', dense)];

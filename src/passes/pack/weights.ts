@@ -1,8 +1,8 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
-import type { Held } from '../../ir/graph.ts';
+import type { Constant } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { findAttribute, isOp, type Node } from '../../ir/node.ts';
-import { heldName } from '../../layers/held.ts';
+import { constantName } from '../../layers/constant.ts';
 import type { Skip, SkipReason } from '../../layers/skip.ts';
 
 /** Tensors below this many bytes are left: the nodes alone take more. */
@@ -10,7 +10,7 @@ export const MIN_BYTES = 256;
 
 /** A weight that may be stored in another way, and the nodes that read it. */
 export interface Packable {
-  readonly held: Held;
+  readonly held: Constant;
   readonly name: string;
   readonly nodes: readonly Node[];
 }
@@ -20,7 +20,7 @@ export function packableWeights(model: Model): { weights: Packable[]; skips: Ski
   const weights: Packable[] = [];
   const skips: Skip[] = [];
   for (const held of heldWeights(model)) {
-    const name = heldName(held);
+    const name = constantName(held);
     const nodes = held.graph.uses(name).flatMap((use) => (use.node === undefined ? [] : [use.node]));
     const one = { held, name, nodes };
     const fed = held.node === undefined && held.graph.isOverridable(name);
@@ -34,7 +34,7 @@ export function packableWeights(model: Model): { weights: Packable[]; skips: Ski
 }
 
 /** Tensors of floats or of bytes that are large enough. */
-function* heldWeights(model: Model): Generator<Held> {
+function* heldWeights(model: Model): Generator<Constant> {
   for (const graph of model.graphs()) {
     for (const tensor of graph.initializers.values()) {
       const held = { tensor, graph, node: undefined };
@@ -49,7 +49,7 @@ function* heldWeights(model: Model): Generator<Held> {
   }
 }
 
-function isWeight({ tensor }: Held): boolean {
+function isWeight({ tensor }: Constant): boolean {
   const { dtype, byteLength } = tensor;
   return byteLength >= MIN_BYTES && (isFloat(dtype) || dtype === 'int8' || dtype === 'uint8');
 }

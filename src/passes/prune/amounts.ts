@@ -3,11 +3,11 @@ import { matches } from '../../layers/pattern.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { listed } from './named.ts';
 import { namesOf } from './names.ts';
-import type { Settled } from './options.ts';
-import type { Target } from './targets.ts';
+import type { ResolvedOptions } from './options.ts';
+import type { TargetWeight } from './targets.ts';
 
 /** The amount of a weight; 0 or undefined where it is left. */
-export type AmountOf = (target: Target) => number | undefined;
+export type AmountOf = (target: TargetWeight) => number | undefined;
 
 /**
  * Amounts by the names of weights and nodes. A key that is a name stands for that alone; every other one is a
@@ -16,7 +16,11 @@ export type AmountOf = (target: Target) => number | undefined;
  * @param skips - weights that are left anyway, whose names are known too
  * @throws CompressError `options` where a key is no expression, or fits nothing
  */
-export function amountsFor(targets: readonly Target[], skips: readonly Skip[], options: Settled): AmountOf {
+export function amountsFor(
+  targets: readonly TargetWeight[],
+  skips: readonly Skip[],
+  options: ResolvedOptions,
+): AmountOf {
   const { amount, amounts } = options;
   if (amounts === undefined) return () => amount;
   const names = new Map(targets.map((one) => [one, allNames(one)]));
@@ -41,7 +45,7 @@ export function amountsFor(targets: readonly Target[], skips: readonly Skip[], o
   };
 }
 
-function allNames(target: Target): string[] {
+function allNames(target: TargetWeight): string[] {
   return [...namesOf(target), ...target.uses.map((use) => use.node.name)].filter((one) => one !== '');
 }
 

@@ -1,20 +1,20 @@
-import { heldName } from '../../layers/held.ts';
+import { constantName } from '../../layers/constant.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Skip, SkipReason } from '../../layers/skip.ts';
 import type { Watch } from '../pass.ts';
 import type { AmountOf } from './amounts.ts';
 import { type Measured, measure } from './measure.ts';
 import type { Matched } from './named.ts';
-import type { Settled } from './options.ts';
+import type { ResolvedOptions } from './options.ts';
 import { measureScored, type ScoreWidth } from './scored.ts';
-import { countOf, NAN_DETAIL, type Target } from './targets.ts';
+import { countOf, NAN_DETAIL, type TargetWeight } from './targets.ts';
 
 /** What the methods share: the options, what files say of each weight, and where skips go. */
 export interface Context {
-  readonly options: Settled;
+  readonly options: ResolvedOptions;
   readonly amountOf: AmountOf;
   /** Scores by weight; undefined where the weights themselves order. */
-  readonly scores: ReadonlyMap<Target, Matched> | undefined;
+  readonly scores: ReadonlyMap<TargetWeight, Matched> | undefined;
   /** How scores are compared. */
   readonly scoreWidth: ScoreWidth;
   readonly skips: Skip[];
@@ -22,14 +22,14 @@ export interface Context {
 }
 
 /** Reports that a weight is left. */
-export function leave({ skips }: Context, target: Target, reason: SkipReason, detail: string): undefined {
+export function leave({ skips }: Context, target: TargetWeight, reason: SkipReason, detail: string): undefined {
   skips.push(skipUse(target.uses[0] as WeightUse, reason, detail));
 }
 
 /** What orders the elements of a weight. */
 export async function measured(
   { options, scores, scoreWidth }: Context,
-  target: Target,
+  target: TargetWeight,
   memory: 'keep' | 'forget',
 ): Promise<Measured> {
   const score = scores?.get(target);
@@ -39,7 +39,7 @@ export async function measured(
 }
 
 /** Whether a weight can be ordered: its NaN, where it has some, have no place. */
-export function isOrdered(context: Context, target: Target, nans: number): boolean {
+export function isOrdered(context: Context, target: TargetWeight, nans: number): boolean {
   if (context.options.method === 'random' || context.scores !== undefined) return true;
   if (nans === 0) return true;
   leave(context, target, 'non_finite', NAN_DETAIL);
@@ -53,7 +53,7 @@ export function isOrdered(context: Context, target: Target, nans: number): boole
  */
 export function wanted(
   context: Context,
-  target: Target,
+  target: TargetWeight,
   amount: number,
   { total, gone, things }: { readonly total: number; readonly gone: number; readonly things: string },
 ): number | undefined {
@@ -64,6 +64,6 @@ export function wanted(
 }
 
 /** The name that a choice by chance depends on. */
-export function seedName(target: Target): string {
-  return heldName(target.held);
+export function seedName(target: TargetWeight): string {
+  return constantName(target.held);
 }

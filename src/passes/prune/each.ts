@@ -7,11 +7,11 @@ import { type Choose, type Measured, NOTHING, zeroChosen } from './measure.ts';
 import type { Planned } from './planned.ts';
 import { chooseRandom } from './random.ts';
 import { type Surveyed, survey } from './survey.ts';
-import { addDigits, countOf, type Target } from './targets.ts';
+import { addDigits, countOf, type TargetWeight } from './targets.ts';
 
 /** A weight that was measured. */
 interface Looked {
-  readonly target: Target;
+  readonly target: TargetWeight;
   readonly scale: Measured;
   /** What the first reading told about its threshold. Zeros are not counted yet. */
   readonly look: Look;
@@ -24,17 +24,18 @@ interface Look {
 }
 
 /** Prunes its amount of every weight tensor by itself. */
-export async function pruneEach(targets: readonly Target[], context: Context): Promise<Planned[]> {
+export async function pruneEach(targets: readonly TargetWeight[], context: Context): Promise<Planned[]> {
   const planned: Planned[] = [];
   // Skips are told before any weight is read.
   const all = { ...context, options: { ...context.options, of: 'all' as const } };
   const waiting = targets.filter((one) => wanted(all, one, amountOf(one, context), sizeOf(one, 0)) !== undefined);
   const elements = waiting.reduce((sum, one) => sum + one.elements, 0);
-  const shared = ({ held: { tensor } }: Target): boolean => tensor.stored !== undefined && isShared(tensor.stored);
+  const shared = ({ held: { tensor } }: TargetWeight): boolean =>
+    tensor.stored !== undefined && isShared(tensor.stored);
   const threads = waiting.some(shared) ? threadCount() : 1;
   // The share of one thread: all threads together work on a larger weight.
   const share = elements / threads;
-  const atOnce = (one: Target): number => (one.elements <= share && shared(one) ? 2 * threads : 2);
+  const atOnce = (one: TargetWeight): number => (one.elements <= share && shared(one) ? 2 * threads : 2);
   let done = 0;
   // Free threads measure the next weights while this thread chooses what to prune in one.
   for await (const looked of overlapped(waiting, atOnce, (target) => lookAt(target, context, share))) {
@@ -45,15 +46,15 @@ export async function pruneEach(targets: readonly Target[], context: Context): P
   return planned;
 }
 
-function amountOf(target: Target, context: Context): number {
+function amountOf(target: TargetWeight, context: Context): number {
   return context.amountOf(target) ?? 0;
 }
 
-function sizeOf({ elements }: Target, gone: number): Parameters<typeof wanted>[3] {
+function sizeOf({ elements }: TargetWeight, gone: number): Parameters<typeof wanted>[3] {
   return { total: elements, gone, things: 'weights' };
 }
 
-async function lookAt(target: Target, context: Context, share: number): Promise<Looked> {
+async function lookAt(target: TargetWeight, context: Context, share: number): Promise<Looked> {
   const scale = await measured(context, target, 'keep');
   const { elements } = target;
   const { method, of } = context.options;

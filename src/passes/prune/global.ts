@@ -5,11 +5,11 @@ import { type Measured, NOTHING, zeroChosen } from './measure.ts';
 import type { Planned } from './planned.ts';
 import { chooseRandom } from './random.ts';
 import { survey } from './survey.ts';
-import { addDigits, countOf, type Target } from './targets.ts';
+import { addDigits, countOf, type TargetWeight } from './targets.ts';
 
 /** A target, and what orders it. */
 interface Weight {
-  readonly target: Target;
+  readonly target: TargetWeight;
   readonly scale: Measured;
 }
 
@@ -19,7 +19,7 @@ interface Usable extends Weight {
 }
 
 /** Prunes `amount` of all weights together, under one threshold. */
-export async function pruneGlobal(targets: readonly Target[], context: Context): Promise<Planned[]> {
+export async function pruneGlobal(targets: readonly TargetWeight[], context: Context): Promise<Planned[]> {
   const { method, of, amount = 0 } = context.options;
   const usable: Usable[] = [];
   const wide = targets.some((one) => one.held.tensor.dtype !== 'float64');

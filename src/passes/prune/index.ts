@@ -10,11 +10,11 @@ import { pruneGlobal } from './global.ts';
 import { pruneGroups } from './groups.ts';
 import { pruneMasked } from './mask.ts';
 import { type Matched, matchArrays } from './named.ts';
-import { type PruneOptions, type Settled, settle } from './options.ts';
+import { type PruneOptions, type ResolvedOptions, settle } from './options.ts';
 import { carryOut, type Planned } from './planned.ts';
 import { scoreWidth } from './scored.ts';
 import { pruneSlices } from './slices.ts';
-import { selectTargets, type Target } from './targets.ts';
+import { selectTargets, type TargetWeight } from './targets.ts';
 
 export type { Axis } from '../../layers/axes.ts';
 export { PRUNABLE_OPS, PRUNE_DEFAULTS, type PruneOptions } from './options.ts';
@@ -42,7 +42,7 @@ export function prune(options: PruneOptions): Pass {
   return { name: 'prune', run: (model, watch) => run(model, settled, watch) };
 }
 
-async function run(model: Model, options: Settled, watch?: Watch): Promise<PassReport> {
+async function run(model: Model, options: ResolvedOptions, watch?: Watch): Promise<PassReport> {
   const { notes, ...unpacked } = await unpackFirst(model);
   notes.push(...inliningNotes(inlineWeights(model, options.opTypes, 'handed')));
   const { targets: all, skips } = selectTargets(model, options);
@@ -60,9 +60,9 @@ async function run(model: Model, options: Settled, watch?: Watch): Promise<PassR
 
 /** Whether the files say something of a weight; where not, it is left. */
 function isMeant(
-  target: Target,
+  target: TargetWeight,
   context: Context,
-  found: ReadonlyMap<Target, Matched> | undefined,
+  found: ReadonlyMap<TargetWeight, Matched> | undefined,
   label: string | undefined,
 ): boolean {
   const { options, amountOf } = context;
@@ -77,9 +77,9 @@ function isMeant(
 }
 
 function plan(
-  targets: readonly Target[],
+  targets: readonly TargetWeight[],
   context: Context,
-  masks: ReadonlyMap<Target, Matched> | undefined,
+  masks: ReadonlyMap<TargetWeight, Matched> | undefined,
 ): Promise<Planned[]> {
   const { axis, nm, scope } = context.options;
   if (masks !== undefined) return pruneMasked(targets, masks);

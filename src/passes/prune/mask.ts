@@ -2,7 +2,7 @@ import { CompressError } from '../../errors.ts';
 import { type Choose, countSpecial, zeroChosen } from './measure.ts';
 import type { Matched } from './named.ts';
 import type { Planned } from './planned.ts';
-import type { Target } from './targets.ts';
+import type { TargetWeight } from './targets.ts';
 
 /**
  * Prunes what masks tell: `custom_from_mask` of torch. Where a mask is 0 the weight becomes zero, where it is 1 the
@@ -10,7 +10,10 @@ import type { Target } from './targets.ts';
  *
  * @throws CompressError `data` where a mask has another number
  */
-export async function pruneMasked(targets: readonly Target[], masks: ReadonlyMap<Target, Matched>): Promise<Planned[]> {
+export async function pruneMasked(
+  targets: readonly TargetWeight[],
+  masks: ReadonlyMap<TargetWeight, Matched>,
+): Promise<Planned[]> {
   const planned: Planned[] = [];
   for (const target of targets) {
     const mask = masks.get(target);

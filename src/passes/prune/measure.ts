@@ -10,7 +10,9 @@ import { aligned, type FloatFormat, halves, toFloat32 } from '../../kernels/view
 /** Sets `count` elements, one where it is not told, from `index` on to +0. */
 export type Zero = (index: number, count?: number) => void;
 
-/** Names the elements of a weight that become zero, each time the same ones. Of `bytes` it changes nothing but these. */
+/**
+ * Names the elements of a weight that become zero, each time the same ones. Of `bytes` it changes nothing but these.
+ */
 export type Choose = (zero: Zero, bytes: Uint8Array) => Promise<void> | void;
 
 /** What pruning does to a weight: how many elements become zero that were not, and the tensor that takes its place. */
@@ -45,8 +47,8 @@ export interface Surveying {
   /** One look at all elements, which also answers {@link Measured.countSpecial}; {@link Measured.prune} ends it. */
   survey(bracket: Bracket): Promise<readonly Within[]>;
   /**
-   * Where a large weight lies in a file: has one thread look for the threshold under which exactly `count` elements lie.
-   * Undefined from it where a sample did not tell.
+   * Where a large weight lies in a file: has one thread look for the threshold under which exactly `count` elements
+   * lie. Undefined from it where a sample did not tell.
    */
   readonly select?: ((count: number) => Promise<Threshold | undefined>) | undefined;
 }
@@ -184,7 +186,10 @@ function pruneBelow(tensor: Tensor, threshold: Threshold): (bytes: Uint8Array) =
   };
 }
 
-/** The elements of a float tensor as 16-bit words; half floats as the float32 they stand for, so that one order holds for all. */
+/**
+ * The elements of a float tensor as 16-bit words; half floats as the float32 they stand for, so that one order holds
+ * for all.
+ */
 export function words(bytes: Uint8Array, tensor: Tensor): Magnitudes {
   if (tensor.dtype === 'float64') return { words: halves(aligned(bytes, 8)), width: 4 };
   if (!isFloat(tensor.dtype)) throw new RangeError(`${tensor.name} is ${tensor.dtype}`);

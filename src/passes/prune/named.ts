@@ -3,12 +3,12 @@ import type { NamedArray, NamedArrays } from '../../ir/arrays.ts';
 import type { DType } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
 import { isInOut } from '../../layers/axes.ts';
-import { heldName } from '../../layers/held.ts';
+import { constantName } from '../../layers/constant.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { modulePath, namesOf } from './names.ts';
 import { type AnyNumbers, numbersOf, transposed } from './numbers.ts';
-import type { Settled } from './options.ts';
-import type { Target } from './targets.ts';
+import type { ResolvedOptions } from './options.ts';
+import type { TargetWeight } from './targets.ts';
 
 /** The array a file has for a weight. */
 export interface Matched {
@@ -26,23 +26,23 @@ const LISTED = 5;
 
 /**
  * Finds the array of each weight: by the weight's name, with `_mask` behind it, or by the path of the module that the
- * node's name tells (`conv1.weight` for `/conv1/Conv`). Where a file has names with `_mask`, it is a `state_dict()`, and
- * only these are looked at.
+ * node's name tells (`conv1.weight` for `/conv1/Conv`). Where a file has names with `_mask`, it is a `state_dict()`,
+ * and only these are looked at.
  *
  * @param skips - weights that are left anyway; arrays for them are not used
  * @throws CompressError `data` where a name is that of no weight, or a shape is not the weight's
  */
 export function matchArrays(
   model: Model,
-  targets: readonly Target[],
+  targets: readonly TargetWeight[],
   skips: readonly Skip[],
   { label, arrays }: NamedArrays,
-  layout: Settled['layout'],
-): { matched: ReadonlyMap<Target, Matched>; notes: string[] } {
+  layout: ResolvedOptions['layout'],
+): { matched: ReadonlyMap<TargetWeight, Matched>; notes: string[] } {
   const byName = indexBy(targets, namesOf);
   const byPath = indexBy(targets, (one) => one.uses.flatMap((use) => modulePath(use.node.name) ?? []));
   const left = new Set(skips.flatMap((one) => [one.weight, modulePath(one.node) ?? one.weight]));
-  const matched = new Map<Target, Matched & { readonly name: string }>();
+  const matched = new Map<TargetWeight, Matched & { readonly name: string }>();
   const [unknown, unused]: [string[], string[]] = [[], []];
   const all = [...arrays.keys()];
   for (const name of all.some((one) => one.endsWith(MASK)) ? all.filter((one) => one.endsWith(MASK)) : all) {
@@ -58,7 +58,7 @@ export function matchArrays(
     }
     const twin = matched.get(target);
     if (twin !== undefined) {
-      throw new CompressError('data', where, `is for ${heldName(target.held)}, and so is '${twin.name}'`);
+      throw new CompressError('data', where, `is for ${constantName(target.held)}, and so is '${twin.name}'`);
     }
     const array = arrays.get(name) as NamedArray;
     const isTorchs = exact === undefined || name !== bare;
@@ -71,12 +71,12 @@ export function matchArrays(
 
 /** Whether the model holds a constant of that name: a bias, for example. */
 function isValue(model: Model, name: string): boolean {
-  for (const graph of model.graphs()) if (graph.held(name) !== undefined) return true;
+  for (const graph of model.graphs()) if (graph.constant(name) !== undefined) return true;
   return false;
 }
 
-function unknownNames(label: string, unknown: readonly string[], targets: readonly Target[]): CompressError {
-  const hint = `The weights are ${listed(targets.map((one) => heldName(one.held)))}.`;
+function unknownNames(label: string, unknown: readonly string[], targets: readonly TargetWeight[]): CompressError {
+  const hint = `The weights are ${listed(targets.map((one) => constantName(one.held)))}.`;
   return new CompressError('data', label, `has arrays that are for no weight of the model: ${listed(unknown)}`, {
     hint,
   });
@@ -90,9 +90,9 @@ export function listed(names: readonly string[]): string {
 
 function loader(
   array: NamedArray,
-  target: Target,
+  target: TargetWeight,
   where: string,
-  layout: Settled['layout'],
+  layout: ResolvedOptions['layout'],
   isTorchs: boolean,
 ): () => Promise<AnyNumbers> {
   const { dims } = target.held.tensor;
@@ -102,7 +102,7 @@ function loader(
   const expected = turn ? [columns, rows] : dims;
   const doubt =
     'The model stores it as [in, out]. If the array is [out, in], as torch.nn.Linear has it, say `layout: torch`';
-  const weight = heldName(target.held);
+  const weight = constantName(target.held);
   if (!sameDims(array.dims, expected)) {
     const isTurned = flipped && layout === undefined && sameDims(array.dims, [columns, rows]);
     const fact = `has the shape [${array.dims.join(', ')}]; ${weight}${turn ? ' as [out, in]' : ''} is [${expected.join(', ')}]`;
@@ -123,8 +123,11 @@ function sameDims(one: readonly number[], other: readonly number[]): boolean {
   return one.length === other.length && one.every((dim, index) => dim === other[index]);
 }
 
-function indexBy(targets: readonly Target[], names: (target: Target) => readonly string[]): Map<string, Target[]> {
-  const index = new Map<string, Target[]>();
+function indexBy(
+  targets: readonly TargetWeight[],
+  names: (target: TargetWeight) => readonly string[],
+): Map<string, TargetWeight[]> {
+  const index = new Map<string, TargetWeight[]>();
   for (const target of targets) {
     for (const name of new Set(names(target))) index.set(name, [...(index.get(name) ?? []), target]);
   }

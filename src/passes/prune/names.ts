@@ -1,8 +1,8 @@
-import { namesOf as namesOfHeld } from '../../layers/held.ts';
-import type { Target } from './targets.ts';
+import { namesOf as namesOfHeld } from '../../layers/constant.ts';
+import type { TargetWeight } from './targets.ts';
 
 /** Names a weight is known by. */
-export function namesOf({ held }: Target): readonly string[] {
+export function namesOf({ held }: TargetWeight): readonly string[] {
   return namesOfHeld(held);
 }
 

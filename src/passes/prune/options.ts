@@ -5,11 +5,14 @@ import type { Norm } from '../../kernels/sliceNorms.ts';
 import type { Axis } from '../../layers/axes.ts';
 import { checkOpTypes, type Selection } from '../../layers/select.ts';
 import { checkShape, SELECTION_SHAPE, type Shape } from '../../options/check.ts';
-import { DETAIL_ROWS, PRUNABLE_OPS, PRUNE_DEFAULT } from '../../options/prune.ts';
+import { DETAIL_ROWS } from '../../options/prune.ts';
+import { PRUNABLE_OPS, PRUNE_DEFAULT } from '../../options/pruneValues.ts';
 
-export { PRUNABLE_OPS } from '../../options/prune.ts';
+export { PRUNABLE_OPS } from '../../options/pruneValues.ts';
 
-/** Groups longer than this are no pattern any hardware has; choosing in one takes time with the square of its length. */
+/**
+ * Groups longer than this are no pattern any hardware has; choosing in one takes time with the square of its length.
+ */
 export const MAX_GROUP = 256;
 
 /** What is pruned and how much. `axis` makes it whole slices, `nm` N:M groups, neither single weights. */
@@ -77,13 +80,13 @@ const SHAPE: Shape<PruneOptions> = {
 };
 
 /** Options with every default in its place. */
-export type Settled = PruneOptions & Required<Pick<PruneOptions, Defaulted>>;
+export type ResolvedOptions = PruneOptions & Required<Pick<PruneOptions, Defaulted>>;
 
 /**
  * Puts the defaults in and refuses what cannot be or does not go together.
  * @throws CompressError `options`
  */
-export function settle(options: PruneOptions): Settled {
+export function settle(options: PruneOptions): ResolvedOptions {
   checkShape('prune', options, SHAPE);
   const { method, amount, amounts, axis, nm, scores, masks, scope } = options;
   const bad = (where: string, fact: string): CompressError => new CompressError('options', where, fact);

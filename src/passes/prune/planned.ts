@@ -1,14 +1,14 @@
 import { CompressError } from '../../errors.ts';
-import { heldName } from '../../layers/held.ts';
+import { constantName } from '../../layers/constant.ts';
 import type { Change } from '../../layers/skip.ts';
 import type { Pruning } from './measure.ts';
 import { listed } from './named.ts';
-import type { Settled } from './options.ts';
-import { applyPruning, type Target } from './targets.ts';
+import type { ResolvedOptions } from './options.ts';
+import { applyPruning, type TargetWeight } from './targets.ts';
 
 /** What would become of one weight. Nothing is replaced before all weights are planned. */
 export interface Planned {
-  readonly target: Target;
+  readonly target: TargetWeight;
   /** Weights that are zero already. */
   readonly zeros: number;
   readonly pruning: Pruning;
@@ -20,16 +20,16 @@ export interface Planned {
  * Carries out what was planned.
  * @throws CompressError `options` where a weight would become zero altogether and that was not allowed
  */
-export function carryOut(planned: readonly Planned[], { allowEmpty }: Settled): Change[] {
+export function carryOut(planned: readonly Planned[], { allowEmpty }: ResolvedOptions): Change[] {
   const empty = planned.filter(
     ({ target, zeros, pruning }) => pruning.lost > 0 && zeros + pruning.lost === target.elements,
   );
   const [first] = empty;
   if (first !== undefined && !allowEmpty) {
     const all = `all ${first.target.elements} of its weights would be zero`;
-    const others = empty.slice(1).map((one) => heldName(one.target.held));
+    const others = empty.slice(1).map((one) => constantName(one.target.held));
     const fact = others.length === 0 ? all : `${all}; so would those of ${listed(others)}`;
-    throw new CompressError('options', heldName(first.target.held), fact, {
+    throw new CompressError('options', constantName(first.target.held), fact, {
       hint: 'A layer of zeros computes nothing. Ask for less, leave it out (`exclude`), or allow it (`allowEmpty`).',
     });
   }

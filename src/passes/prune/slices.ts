@@ -7,7 +7,7 @@ import { floatsOf } from './numbers.ts';
 import type { Planned } from './planned.ts';
 import { selectRandom } from './random.ts';
 import { loadScores } from './scored.ts';
-import type { Target } from './targets.ts';
+import type { TargetWeight } from './targets.ts';
 
 /**
  * Prunes whole slices along an axis: `ln_structured(n, dim)` and `random_structured(dim)` of torch.
@@ -15,7 +15,7 @@ import type { Target } from './targets.ts';
  * A slice is ordered by its norm over all other axes; of equal norms the lower index goes first. With `of: 'remaining'`
  * slices that are zero already are not counted, as in torch's iterative pruning.
  */
-export async function pruneSlices(targets: readonly Target[], axis: Axis, context: Context): Promise<Planned[]> {
+export async function pruneSlices(targets: readonly TargetWeight[], axis: Axis, context: Context): Promise<Planned[]> {
   const planned: Planned[] = [];
   for (const target of targets) {
     const one = await pruneOne(target, axis, context);
@@ -24,7 +24,7 @@ export async function pruneSlices(targets: readonly Target[], axis: Axis, contex
   return planned;
 }
 
-async function pruneOne(target: Target, axis: Axis, context: Context): Promise<Planned | undefined> {
+async function pruneOne(target: TargetWeight, axis: Axis, context: Context): Promise<Planned | undefined> {
   const { tensor } = target.held;
   const found = findAxis(target, axis);
   if (typeof found === 'string') return leave(context, target, 'no_such_axis', found);
@@ -49,7 +49,7 @@ async function pruneOne(target: Target, axis: Axis, context: Context): Promise<P
 
 /** The slices to prune, of those in `among`. */
 async function choose(
-  target: Target,
+  target: TargetWeight,
   among: readonly number[],
   count: number,
   { data, layout }: { readonly data: Numbers; readonly layout: ChannelLayout },

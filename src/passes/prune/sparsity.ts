@@ -4,12 +4,12 @@ import { fullestGroup, type GroupPattern } from '../../kernels/groups.ts';
 import { channelLayout } from '../../kernels/layout.ts';
 import { type Numbers, zeroSlices } from '../../kernels/sliceNorms.ts';
 import { findAxis } from '../../layers/axes.ts';
-import { heldName } from '../../layers/held.ts';
+import { constantName } from '../../layers/constant.ts';
 import { unpackedView } from '../pack/view.ts';
 import { countSpecial } from './measure.ts';
 import { floatsOf } from './numbers.ts';
 import { PRUNABLE_OPS } from './options.ts';
-import { selectTargets, type Target } from './targets.ts';
+import { selectTargets, type TargetWeight } from './targets.ts';
 
 /** Slices along one axis, and how many of them hold nothing but zeros. */
 export interface SliceSparsity {
@@ -43,11 +43,11 @@ const GROUPS = [2, 4, 8, 16, 32] as const;
 const MIN_SPARSITY = 0.01;
 
 /**
- * Measures the zeros of every weight that {@link prune} could prune, one in memory at a time, packed ones as what they stand for. The model is
- * not changed.
+ * Measures the zeros of every weight that {@link prune} could prune, one in memory at a time, packed ones as what they
+ * stand for. The model is not changed.
  *
- * N:M tells that of every M neighbours along the inputs at most N are not zero, however that came about; of several patterns
- * the one with the smallest N/M, and of these the shortest.
+ * N:M tells that of every M neighbours along the inputs at most N are not zero, however that came about; of several
+ * patterns the one with the smallest N/M, and of these the shortest.
  */
 export async function sparsity(model: Model): Promise<WeightSparsity[]> {
   const found: WeightSparsity[] = [];
@@ -66,14 +66,14 @@ export async function isPruned(model: Model): Promise<boolean> {
   return weights.some(({ zeros, elements }) => zeros / elements >= MIN_SPARSITY);
 }
 
-async function sparsityOf(target: Target): Promise<WeightSparsity> {
+async function sparsityOf(target: TargetWeight): Promise<WeightSparsity> {
   const { held, uses, elements } = target;
   const { dtype, dims } = held.tensor;
   const bytes = await held.tensor.load();
   const { zeros } = await countSpecial(bytes, held.tensor);
   const data = floatsOf(bytes, dtype);
   return {
-    weight: heldName(held),
+    weight: constantName(held),
     nodes: uses.map((use) => use.node.name || (use.node.outputs[0] ?? '')),
     opType: [...new Set(uses.map((use) => use.node.opType))].join(', '),
     ...{ dtype, dims, elements, zeros },
@@ -83,14 +83,14 @@ async function sparsityOf(target: Target): Promise<WeightSparsity> {
   };
 }
 
-function slicesOf(target: Target, data: Numbers, name: 'out' | 'in'): SliceSparsity | undefined {
+function slicesOf(target: TargetWeight, data: Numbers, name: 'out' | 'in'): SliceSparsity | undefined {
   const found = findAxis(target, name);
   if (typeof found === 'string') return undefined;
   const zero = zeroSlices(data, channelLayout(target.held.tensor.dims, found.axis));
   return { axis: found.axis, slices: zero.length, zero: zero.reduce((sum, one) => sum + one, 0) };
 }
 
-function patternOf(target: Target, data: Numbers): GroupPattern | undefined {
+function patternOf(target: TargetWeight, data: Numbers): GroupPattern | undefined {
   const found = findAxis(target, 'in', false);
   if (typeof found === 'string') return undefined;
   const layout = channelLayout(target.held.tensor.dims, found.axis);

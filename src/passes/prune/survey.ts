@@ -33,8 +33,8 @@ export interface Sampled {
 export type Surveyed = readonly (readonly Within[])[] | undefined;
 
 /**
- * Looks once at weights that are to be pruned under one threshold: a sample tells between which two magnitudes it almost
- * surely lies, then everything is read, what lies below is counted and what lies between is collected. For
+ * Looks once at weights that are to be pruned under one threshold: a sample tells between which two magnitudes it
+ * almost surely lies, then everything is read, what lies below is counted and what lies between is collected. For
  * `thresholdWithin`, which is exact or says that it cannot know.
  * @param share - of all elements, that will be below the threshold
  * @returns undefined where a radix selection is better: some weights of middle size, float64, scores

@@ -1,17 +1,17 @@
 import { elementCount } from '../../ir/dtype.ts';
-import type { Held } from '../../ir/graph.ts';
+import type { Constant } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { roundHalfEven } from '../../kernels/linear.ts';
-import { heldName, replaceHeld } from '../../layers/held.ts';
+import { constantName, replaceConstant } from '../../layers/constant.ts';
 import { isExcluded, notFloat, type Selection, skipUse, type WeightUse, weightUses } from '../../layers/select.ts';
 import type { Change, Skip } from '../../layers/skip.ts';
 import type { Measured, Pruning } from './measure.ts';
 import { PRUNABLE_OPS } from './options.ts';
 
 /** A weight tensor that will be pruned, and the nodes that use it. */
-export interface Target {
-  readonly held: Held;
+export interface TargetWeight {
+  readonly held: Constant;
   readonly uses: readonly WeightUse[];
   readonly elements: number;
 }
@@ -20,7 +20,7 @@ export interface Target {
 export function selectTargets(
   model: Model,
   options: Selection & { readonly opTypes: readonly string[] },
-): { targets: Target[]; skips: Skip[] } {
+): { targets: TargetWeight[]; skips: Skip[] } {
   const { uses, skips } = weightUses(model, PRUNABLE_OPS);
   const groups = new Map<Tensor, WeightUse[]>();
   const left = new Map<Tensor, WeightUse>();
@@ -34,7 +34,7 @@ export function selectTargets(
     if (!groups.has(tensor))
       skips.push(skipUse(use, 'excluded_by_user', 'left out by `opTypes`, `include` or `exclude`'));
   }
-  const targets = [...groups.values()].map((list): Target => {
+  const targets = [...groups.values()].map((list): TargetWeight => {
     const { held } = list[0] as WeightUse;
     return { held, uses: list, elements: elementCount(held.tensor.dims) };
   });
@@ -47,12 +47,12 @@ export function countOf(amount: number, elements: number): number {
 }
 
 /** Replaces the weight by one that is pruned when it is asked for, unless nothing would change, and reports it. */
-export function applyPruning(target: Target, zeros: number, { lost, replacement }: Pruning): Change {
+export function applyPruning(target: TargetWeight, zeros: number, { lost, replacement }: Pruning): Change {
   const { held, uses } = target;
   const { tensor } = held;
-  if (lost > 0 && replacement !== undefined) replaceHeld(held, replacement);
+  if (lost > 0 && replacement !== undefined) replaceConstant(held, replacement);
   return {
-    weight: heldName(held),
+    weight: constantName(held),
     nodes: uses.map((use) => use.node.name || (use.node.outputs[0] ?? '')),
     opType: [...new Set(uses.map((use) => use.node.opType))].join(', '),
     dtype: tensor.dtype,

@@ -3,7 +3,7 @@ import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { attribute, createNode, isOp, type Node, stringAttribute } from '../../ir/node.ts';
 import { constant } from '../../ir/tensor.ts';
-import { dropUnused, madeFrom } from '../../layers/held.ts';
+import { dropUnused, madeFrom } from '../../layers/constant.ts';
 import { traceBack } from '../../layers/trace.ts';
 
 /** An Einsum that is a product with a matrix, once its indices are taken together. */
@@ -60,7 +60,7 @@ function settle(model: Model, graph: Graph, node: Node): void {
   let matrix = w;
   if (!plain) {
     // Other dims for the weight itself, where nobody else reads it.
-    const own = graph.held(w) !== undefined && held.graph.kind === 'graph' && held.graph.uses(w).length === 1;
+    const own = graph.constant(w) !== undefined && held.graph.kind === 'graph' && held.graph.uses(w).length === 1;
     if (!own || held.graph.isOverridable(w) || model.trainingNames.has(w)) return;
     const at = swapped ? kept.length : summed.length;
     matrix = held.graph.uniqueName(`${w}_matrix`);

@@ -13,7 +13,10 @@ import {
 } from '../../schemes/write.ts';
 import { barrierNode } from '../sum.ts';
 
-/** The graphs we write for a MatMul: `qdq` where the opset has per-axis DequantizeLinear, `qoperator` with integer operators. */
+/**
+ * The graphs we write for a MatMul: `qdq` where the opset has per-axis DequantizeLinear, `qoperator` with integer
+ * operators.
+ */
 export type Format = 'qdq' | 'qoperator';
 
 export interface ProductOptions {
@@ -37,7 +40,8 @@ export interface Product {
  * Writes the nodes that stand for quantized ones. Remembers per graph what can be shared: one DynamicQuantizeLinear
  * serves all that read the same activation.
  *
- * Behind every MatMul stands a Sum (with what was added, or alone), against `addBehind` and `clipBehind` of src/targets.
+ * Behind every MatMul stands a Sum (with what was added, or alone), against `addBehind` and `clipBehind` of
+ * src/targets.
  */
 export class Emitter {
   readonly #shared = new WeakMap<Graph, Map<string, string>>();

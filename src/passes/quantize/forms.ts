@@ -13,7 +13,7 @@ import type { DistinctScales } from '../../targets/scales.ts';
 import { batchedWeights, batchedZeroPoints, ownWeight } from '../../targets/weights.ts';
 import type { Emitter } from './emit.ts';
 import { IntegerWeights } from './integers.ts';
-import type { Settled } from './options.ts';
+import type { ResolvedOptions } from './options.ts';
 
 /** One use rewritten: bytes it added to the model, and what it is now in a few words. */
 export interface Rewritten {
@@ -38,11 +38,11 @@ interface Plan {
 /** Decides the form for each operator and has it emitted. */
 export class Forms {
   readonly #emitter: Emitter;
-  readonly #options: Settled;
+  readonly #options: ResolvedOptions;
   readonly #opset: number;
   readonly #weights: IntegerWeights;
 
-  constructor(emitter: Emitter, options: Settled, opset: number, scales: DistinctScales) {
+  constructor(emitter: Emitter, options: ResolvedOptions, opset: number, scales: DistinctScales) {
     this.#emitter = emitter;
     this.#options = options;
     this.#opset = opset;

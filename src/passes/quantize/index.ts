@@ -2,7 +2,7 @@ import { elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { type Model, NO_OPSET } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
-import { dropUnused, heldName } from '../../layers/held.ts';
+import { constantName, dropUnused } from '../../layers/constant.ts';
 import { isExcluded, notFloat, skipUse, type WeightUse, weightOf } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { checkShape } from '../../options/check.ts';
@@ -16,7 +16,14 @@ import { settleEinsums } from './einsum.ts';
 import { Emitter } from './emit.ts';
 import { Forms } from './forms.ts';
 import { Ledger } from './ledger.ts';
-import { lookedAt, QUANTIZABLE_OPS, QUANTIZE_SHAPE, type QuantizeOptions, type Settled, settle } from './options.ts';
+import {
+  lookedAt,
+  QUANTIZABLE_OPS,
+  QUANTIZE_SHAPE,
+  type QuantizeOptions,
+  type ResolvedOptions,
+  resolveOptions,
+} from './options.ts';
 import { quantizeRecurrent, recurrentWeights } from './recurrent.ts';
 import { settleReshapes } from './reshapes.ts';
 
@@ -50,21 +57,21 @@ const MIN_TABLE = 1024;
  */
 export function quantize(options: QuantizeOptions = {}): Pass {
   checkShape('quantize', options, QUANTIZE_SHAPE);
-  const settled = settle(options);
+  const settled = resolveOptions(options);
   return { name: 'quantize', run: (model, watch) => run(model, settled, watch) };
 }
 
 /**
- * {@link quantize} as a plan: no weight is read, so that a model of any size takes milliseconds. The report is the same,
- * but that no weight is found to hold NaN, and the model has the size of the result; its scales mean nothing, and it must
- * not be written.
+ * {@link quantize} as a plan: no weight is read, so that a model of any size takes milliseconds. The report is the
+ * same, but that no weight is found to hold NaN, and the model has the size of the result; its scales mean nothing, and
+ * it must not be written.
  */
 export function planQuantize(options: QuantizeOptions = {}): Pass {
-  const settled = { ...settle(options), unread: true };
+  const settled = { ...resolveOptions(options), unread: true };
   return { name: 'quantize', run: (model) => run(model, settled) };
 }
 
-async function run(model: Model, options: Settled, watch?: Watch): Promise<PassReport> {
+async function run(model: Model, options: ResolvedOptions, watch?: Watch): Promise<PassReport> {
   const { notes, ...unpacked } = await unpackFirst(model);
   const ledger = new Ledger(model, options.minElements);
   notes.push(...(await quantizeWeights(model, options, ledger, watch)));
@@ -77,7 +84,7 @@ async function run(model: Model, options: Settled, watch?: Watch): Promise<PassR
  */
 export async function quantizeWeights(
   model: Model,
-  options: Settled,
+  options: ResolvedOptions,
   ledger: Ledger,
   watch?: Watch,
 ): Promise<string[]> {
@@ -118,7 +125,7 @@ export async function quantizeWeights(
 }
 
 /** The best the model's opset allows, and a note where that is less than asked for. */
-function withinOpset(model: Model, options: Settled): { settled: Settled; note?: string } {
+function withinOpset(model: Model, options: ResolvedOptions): { settled: ResolvedOptions; note?: string } {
   if (model.opset >= PER_AXIS_OPSET || model.opset < DEQUANTIZE_OPSET) return { settled: options };
   if (model.opset >= 11 && !options.weightsOnly) {
     if (options.format === 'qoperator') return { settled: options };
@@ -132,7 +139,7 @@ function withinOpset(model: Model, options: Settled): { settled: Settled; note?:
 }
 
 /** The weights to quantize, in the order of the nodes; the ledger is told why not the others. */
-export function selectWeights(model: Model, options: Settled, ledger?: Ledger): WeightUse[] {
+export function selectWeights(model: Model, options: ResolvedOptions, ledger?: Ledger): WeightUse[] {
   const uses: WeightUse[] = [];
   const opTypes: readonly string[] = options.only ?? QUANTIZABLE_OPS;
   for (const { graph, node } of model.nodes()) {
@@ -154,7 +161,7 @@ export function selectWeights(model: Model, options: Settled, ledger?: Ledger): 
 }
 
 /** Why a weight is not quantized, whatever its form would be. */
-export function refusal(model: Model, use: WeightUse, options: Settled): Skip | undefined {
+export function refusal(model: Model, use: WeightUse, options: ResolvedOptions): Skip | undefined {
   const { opType } = use.node;
   const elements = elementCount(use.held.tensor.dims);
   const no = notFloat(use);
@@ -170,7 +177,7 @@ export function refusal(model: Model, use: WeightUse, options: Settled): Skip | 
     return skipUse(use, 'unsupported_op', 'its weight gets other dims on its way, which the file does not tell');
   }
   if (use.graph.root.kind === 'function') return skipUse(use, 'in_function', 'inside a local function');
-  if (model.trainingNames.has(heldName(use.held))) {
+  if (model.trainingNames.has(constantName(use.held))) {
     return skipUse(use, 'used_in_training', 'training_info refers to it by name');
   }
   if (!options.weightsOnly && opType.startsWith('Conv')) {
@@ -201,7 +208,7 @@ async function rewrite(
       }
       ledger.change(use.held, { node: use.node, ...result });
       const byName = done.get(use.held.graph) ?? new Map<string, WeightUse[]>();
-      const name = heldName(use.held);
+      const name = constantName(use.held);
       done.set(use.held.graph, byName.set(name, [...(byName.get(name) ?? []), use]));
     }
   } finally {
@@ -211,7 +218,7 @@ async function rewrite(
   let convs = 0;
   for (const users of [...done.values()].flatMap((one) => [...one.values()])) {
     const [{ held }] = users as [WeightUse];
-    const input = held.graph.isInput(heldName(held));
+    const input = held.graph.isInput(constantName(held));
     for (const use of users) for (const node of use.via) dropIfUnread(model, node);
     const dropped = dropUnused(held, model.trainingNames);
     ledger.settle(held, { bytes: dropped ? 0 : held.tensor.byteLength, input });

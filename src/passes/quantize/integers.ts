@@ -2,7 +2,7 @@ import type { Graph } from '../../ir/graph.ts';
 import { createNode } from '../../ir/node.ts';
 import { constant, type Tensor } from '../../ir/tensor.ts';
 import type { LinearParams } from '../../kernels/linear.ts';
-import { heldName } from '../../layers/held.ts';
+import { constantName } from '../../layers/constant.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { encode, type Given, paramsOf, streamable } from '../../schemes/encode.ts';
@@ -11,7 +11,7 @@ import { type EncodedIntegers, encodedBytes, type IntegerScheme, partsOf, scaleD
 import { addTensors } from '../../schemes/write.ts';
 import type { DistinctScales } from '../../targets/scales.ts';
 import { capturedWeights } from '../../targets/weights.ts';
-import type { Settled } from './options.ts';
+import type { ResolvedOptions } from './options.ts';
 
 /** A weight as integers, for the nodes of one graph. */
 interface Made {
@@ -25,13 +25,13 @@ interface Made {
 
 /** Makes weights into integers, once for all nodes that can share them. */
 export class IntegerWeights {
-  readonly #options: Settled;
+  readonly #options: ResolvedOptions;
   readonly #scales: DistinctScales;
   readonly #made = new Map<Graph, Map<Tensor, Map<string, Made>>>();
   /** Looks at weights that have begun, by tensor and key. */
   readonly #begun = new Map<Tensor, Map<string, Promise<LinearParams | undefined>>>();
 
-  constructor(options: Settled, scales: DistinctScales) {
+  constructor(options: ResolvedOptions, scales: DistinctScales) {
     this.#options = options;
     this.#scales = scales;
   }
@@ -74,7 +74,7 @@ export class IntegerWeights {
     const params = await (begun ?? paramsOf(given, scheme));
     if (params === undefined) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
     const home = this.#homeOf(use);
-    const names = namesFor(home, heldName(held));
+    const names = namesFor(home, constantName(held));
     const rank = scaleDims(scheme.granularity, held.tensor.dims).length;
     if (this.#options.weightsOnly && !unread) this.#scales.settle(params.scale, rank);
     const weight = await encode(given, scheme, params, names);
@@ -95,13 +95,14 @@ export class IntegerWeights {
   }
 
   /**
-   * The same integers for one more reader, where each needs its own (`ownWeight` in src/targets): a Slice of all of them, which is computed
-   * when the model is loaded. Each ends elsewhere behind the last row, or they would be merged before that.
+   * The same integers for one more reader, where each needs its own (`ownWeight` in src/targets): a Slice of all of
+   * them, which is computed when the model is loaded. Each ends elsewhere behind the last row, or they would be merged
+   * before that.
    */
   #copyOf({ graph, node, held }: WeightUse, made: Made): { weight: EncodedIntegers; added: number } {
     const { weight, params } = made;
     made.copies++;
-    const base = heldName(held);
+    const base = constantName(held);
     const name = (part: string): string => graph.uniqueName(`${base}_${part}`);
     if (made.start === undefined) {
       made.start = name('start');

@@ -1,9 +1,9 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
-import type { Graph, Held } from '../../ir/graph.ts';
+import type { Constant, Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { heldName } from '../../layers/held.ts';
+import { constantName } from '../../layers/constant.ts';
 import type { Change, Skip } from '../../layers/skip.ts';
 import { type Unsupported, unsupported } from './rest.ts';
 
@@ -29,8 +29,8 @@ interface Entry {
 }
 
 /**
- * The account of a run: every weight of the file once, as changed or as left alone for one reason, under the name it has
- * there. Kept by tensor, however many nodes read it and whatever passes on the way make of it.
+ * The account of a run: every weight of the file once, as changed or as left alone for one reason, under the name it
+ * has there. Kept by tensor, however many nodes read it and whatever passes on the way make of it.
  */
 export class Ledger {
   /** Names of the float tensors in the file. */
@@ -55,7 +55,7 @@ export class Ledger {
       for (const node of graph.nodes) for (const name of node.outputs) values.add(name);
       for (const held of heldBy(graph)) {
         if (!isFloat(held.tensor.dtype)) continue;
-        this.#names.set(held.tensor, heldName(held));
+        this.#names.set(held.tensor, constantName(held));
         const why = unsupported(held, minElements);
         if (why !== undefined) large.set(held.tensor, why);
       }
@@ -65,21 +65,21 @@ export class Ledger {
   }
 
   /** A weight was rewritten for one of its readers. */
-  change(held: Held, rewrite: Rewrite): void {
+  change(held: Constant, rewrite: Rewrite): void {
     const entry = this.#entry(held);
     entry.rewrites.push(rewrite);
     this.#changed.add(entry);
   }
 
   /** How much of a rewritten weight stays, once all its readers were looked at. */
-  settle(held: Held, left: { readonly bytes: number; readonly input?: boolean }): void {
+  settle(held: Constant, left: { readonly bytes: number; readonly input?: boolean }): void {
     const entry = this.#entry(held);
     entry.left = left.bytes;
     entry.input ||= left.input === true;
   }
 
   /** A weight was left alone, unless it is changed for another reader. The first reason is told. */
-  skip(held: Held, skip: Skip): void {
+  skip(held: Constant, skip: Skip): void {
     if (isFloat(held.tensor.dtype)) {
       const entry = this.#entry(held);
       entry.skip ??= { ...skip, weight: entry.name };
@@ -88,9 +88,11 @@ export class Ledger {
     }
   }
 
-  /** What the weight of a node is that cannot be had: maybe no tensor at all. What this run wrote itself is not told. */
+  /**
+   * What the weight of a node is that cannot be had: maybe no tensor at all. What this run wrote itself is not told.
+   */
   other(graph: Graph, skip: Skip): void {
-    const held = graph.held(skip.weight);
+    const held = graph.constant(skip.weight);
     if (held !== undefined) this.skip(held, skip);
     else this.#tell(graph, skip);
   }
@@ -133,9 +135,9 @@ export class Ledger {
       }));
   }
 
-  #entry(held: Held): Entry {
+  #entry(held: Constant): Entry {
     const root = this.#rootOf(held.tensor);
-    const name = root === held.tensor ? heldName(held) : (this.#names.get(root) ?? heldName(held));
+    const name = root === held.tensor ? constantName(held) : (this.#names.get(root) ?? constantName(held));
     const byName = this.#entries.get(root) ?? new Map<string, Entry>();
     const entry = byName.get(name) ?? { name, root, rewrites: [], left: 0, input: false };
     this.#entries.set(root, byName.set(name, entry));
@@ -168,10 +170,10 @@ function changeOf({ name, root, rewrites, left, input, skip }: Entry): Change {
 }
 
 /** The tensors a graph holds itself. */
-function* heldBy(graph: Graph): Generator<Held> {
+function* heldBy(graph: Graph): Generator<Constant> {
   for (const tensor of graph.initializers.values()) yield { tensor, graph, node: undefined };
   for (const node of graph.nodes) {
-    const held = isOp(node, 'Constant') ? graph.held(node.outputs[0] ?? '') : undefined;
+    const held = isOp(node, 'Constant') ? graph.constant(node.outputs[0] ?? '') : undefined;
     if (held !== undefined) yield held;
   }
 }

@@ -40,7 +40,7 @@ export const QUANTIZE_DEFAULTS: Required<QuantizeOptions> = {
 export const QUANTIZE_SHAPE: Shape<QuantizeOptions> = { dtype: ['int8', 'uint8'], ...WEIGHT_ROWS, ...SELECTION_SHAPE };
 
 /** The options of a run, all of them there. */
-export type Settled = Required<QuantizeOptions> & {
+export type ResolvedOptions = Required<QuantizeOptions> & {
   /** Weights are not read, for a plan: every scale is 1, and every size is that of the result. */
   readonly unread?: boolean;
   /** Operators this call looks at; the others are for another call. */
@@ -48,12 +48,12 @@ export type Settled = Required<QuantizeOptions> & {
 };
 
 /** The operators whose weights are to be quantized in this call. */
-export function lookedAt({ opTypes, only }: Settled): readonly string[] {
+export function lookedAt({ opTypes, only }: ResolvedOptions): readonly string[] {
   return only === undefined ? opTypes : opTypes.filter((one) => only.includes(one));
 }
 
 /** The options with defaults for what is missing or undefined. */
-export function settle(options: QuantizeOptions): Required<QuantizeOptions> {
+export function resolveOptions(options: QuantizeOptions): Required<QuantizeOptions> {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const settled: Required<QuantizeOptions> = { ...QUANTIZE_DEFAULTS, ...given };
   checkOpTypes(settled.opTypes, QUANTIZABLE_OPS);

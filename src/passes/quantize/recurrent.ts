@@ -5,7 +5,7 @@ import { lookup } from '../../ir/lookup.ts';
 import type { Model } from '../../ir/model.ts';
 import { createNode, intAttribute, isOp, type Node } from '../../ir/node.ts';
 import { constant, derived, type Tensor } from '../../ir/tensor.ts';
-import { dropUnused, heldName } from '../../layers/held.ts';
+import { constantName, dropUnused } from '../../layers/constant.ts';
 import { RECURRENT_INPUTS, skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { traceBack } from '../../layers/trace.ts';
@@ -16,12 +16,12 @@ import { addTensors, inputsOf, statedZeroPoint } from '../../schemes/write.ts';
 import { dynamicLstm } from '../../targets/kernels.ts';
 import type { Emitter } from './emit.ts';
 import type { Ledger } from './ledger.ts';
-import type { Settled } from './options.ts';
+import type { ResolvedOptions } from './options.ts';
 
 /** The weights of recurrent layers that are to be quantized; the ledger is told why not the others. */
 export function recurrentWeights(
   model: Model,
-  options: Settled,
+  options: ResolvedOptions,
   ledger: Ledger,
   refusal: (use: WeightUse) => Skip | undefined,
 ): WeightUse[] {
@@ -42,7 +42,7 @@ export function recurrentWeights(
 }
 
 /** Why the options have no form for it. */
-function form(use: WeightUse, { weightsOnly, allowContrib, dtype }: Settled): Skip | undefined {
+function form(use: WeightUse, { weightsOnly, allowContrib, dtype }: ResolvedOptions): Skip | undefined {
   const { opType } = use.node;
   if (weightsOnly || (allowContrib && opType === 'LSTM')) {
     const { node } = use;
@@ -66,13 +66,13 @@ function form(use: WeightUse, { weightsOnly, allowContrib, dtype }: Settled): Sk
 }
 
 /**
- * Stores the weights of LSTM, GRU and RNN as integers with a scale for each row, made real when the model is loaded; or,
- * with `allowContrib`, turns LSTM into `com.microsoft.DynamicQuantizeLSTM`, which computes with them.
+ * Stores the weights of LSTM, GRU and RNN as integers with a scale for each row, made real when the model is loaded;
+ * or, with `allowContrib`, turns LSTM into `com.microsoft.DynamicQuantizeLSTM`, which computes with them.
  */
 export async function quantizeRecurrent(
   model: Model,
   uses: readonly WeightUse[],
-  options: Settled,
+  options: ResolvedOptions,
   emitter: Emitter,
   ledger: Ledger,
 ): Promise<void> {
@@ -103,7 +103,7 @@ export async function quantizeRecurrent(
     for (const { use, weight } of made) {
       if (weight === undefined) continue;
       ledger.change(use.held, { node, added: encodedBytes(weight), form });
-      const input = use.held.graph.isInput(heldName(use.held));
+      const input = use.held.graph.isInput(constantName(use.held));
       const dropped = dropUnused(use.held, model.trainingNames);
       ledger.settle(use.held, { bytes: dropped ? 0 : use.held.tensor.byteLength, input });
     }
@@ -111,21 +111,21 @@ export async function quantizeRecurrent(
 }
 
 /** With a scale for each row of each direction. */
-async function storedWeight(use: WeightUse, options: Settled): Promise<EncodedIntegers | undefined> {
+async function storedWeight(use: WeightUse, options: ResolvedOptions): Promise<EncodedIntegers | undefined> {
   const granularity = options.perTensor ? PER_TENSOR : ({ kind: 'channel', axis: 1, from: 0 } as const);
   const scheme = integerScheme(options.dtype, granularity, options.reduceRange);
   const given = { tensor: use.held.tensor, transposed: false, factor: 1, unread: options.unread };
   const params = await paramsOf(given, scheme);
-  return params && encode(given, scheme, params, namesFor(use.graph, heldName(use.held)));
+  return params && encode(given, scheme, params, namesFor(use.graph, constantName(use.held)));
 }
 
 /** Each direction transposed, with scales [directions, rows] and zero points, as DynamicQuantizeLSTM wants them. */
-async function contribWeight(use: WeightUse, options: Settled): Promise<EncodedIntegers | undefined> {
+async function contribWeight(use: WeightUse, options: ResolvedOptions): Promise<EncodedIntegers | undefined> {
   const { tensor } = use.held;
   const [directions = 1, rows = 1, columns = 1] = tensor.dims;
   const { dtype, reduceRange, unread } = options;
   const scheme = integerScheme(dtype, { kind: 'channel', axis: 1 }, reduceRange);
-  const names = namesFor(use.graph, heldName(use.held));
+  const names = namesFor(use.graph, constantName(use.held));
   const halves: EncodedIntegers[] = [];
   for (let direction = 0; direction < directions; direction++) {
     const part = sliceOf(tensor, direction, [rows, columns]);

@@ -5,12 +5,12 @@ import type { Model } from '../../ir/model.ts';
 import { intAttribute, intsAttribute, isOp, type Node } from '../../ir/node.ts';
 import { RESHAPES } from '../../ir/reshapes.ts';
 import { toIntegers } from '../../kernels/views.ts';
-import { dropUnused, madeFrom } from '../../layers/held.ts';
+import { dropUnused, madeFrom } from '../../layers/constant.ts';
 import { traceBack } from '../../layers/trace.ts';
 
 /**
- * Gives weights that come through a Reshape, Flatten, Squeeze or Unsqueeze the dims these make, and removes the node: the
- * elements and their order are the same.
+ * Gives weights that come through a Reshape, Flatten, Squeeze or Unsqueeze the dims these make, and removes the node:
+ * the elements and their order are the same.
  * ```
  * before:  shaped = Reshape (w [768], [24, 32])        after:  shaped [24, 32], an initializer
  * ```
@@ -31,7 +31,7 @@ export async function settleReshapes(model: Model, users: readonly string[]): Pr
 async function settle(model: Model, from: Graph, node: Node): Promise<boolean> {
   const [weight = ''] = node.inputs;
   const output = node.outputs[0] ?? '';
-  const held = from.held(weight);
+  const held = from.constant(weight);
   if (held === undefined || !RESHAPES.includes(node.opType) || !isFloat(held.tensor.dtype)) return false;
   const { graph, tensor } = held;
   if (graph.producer(output) !== node || graph.kind === 'function' || graph.uses(weight).length > 1) return false;
@@ -42,7 +42,7 @@ async function settle(model: Model, from: Graph, node: Node): Promise<boolean> {
   graph.removeNode(node);
   graph.setInitializer(madeFrom(held, { ...tensor, name: output, dims }));
   dropUnused(held, model.trainingNames);
-  const shape = graph.held(node.inputs[1] ?? '');
+  const shape = graph.constant(node.inputs[1] ?? '');
   if (shape !== undefined) dropUnused(shape, model.trainingNames);
   return true;
 }
@@ -79,7 +79,7 @@ const MAX_RANK = 64;
 
 /** A short list of int64 that the model holds, and no caller can replace. */
 async function intsOf(graph: Graph, name: string): Promise<number[] | undefined> {
-  const held = graph.held(name);
+  const held = graph.constant(name);
   if (held?.tensor.dtype !== 'int64' || elementCount(held.tensor.dims) > MAX_RANK) return undefined;
   if (held.graph.isOverridable(name)) return undefined;
   return toIntegers(await held.tensor.load(), 'int64').map(safeInteger);

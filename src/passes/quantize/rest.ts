@@ -1,8 +1,8 @@
 import { elementCount } from '../../ir/dtype.ts';
-import type { Graph, Held } from '../../ir/graph.ts';
+import type { Constant, Graph } from '../../ir/graph.ts';
 import { lookup } from '../../ir/lookup.ts';
 import { isOp, type Node } from '../../ir/node.ts';
-import { heldName } from '../../layers/held.ts';
+import { constantName } from '../../layers/constant.ts';
 import { RECURRENT_INPUTS, WEIGHT_INPUTS } from '../../layers/select.ts';
 import { MAX_VIA, PASSED } from '../../layers/trace.ts';
 import { usageOf } from '../inspect/roles.ts';
@@ -29,16 +29,16 @@ interface End {
  * Why there is no 8-bit form for a tensor, should no node turn out to have one.
  * @returns undefined for what nobody misses: small tensors, vectors in any number of dims, biases, scales
  */
-export function unsupported(held: Held, minElements: number): Unsupported | undefined {
+export function unsupported(held: Constant, minElements: number): Unsupported | undefined {
   const { dims } = held.tensor;
   const elements = elementCount(dims);
   if (elements < Math.max(NOTABLE, minElements) || elements === Math.max(...dims)) return undefined;
   if (usageOf(held).role !== 'weight') return undefined;
-  const ends = endsOf(held.graph, heldName(held));
+  const ends = endsOf(held.graph, constantName(held));
   if (ends.length > 0 && ends.every(isBias)) return undefined;
   const [end] = ends.filter((one) => !isBias(one));
   if (end === undefined) {
-    const given = held.graph.uses(heldName(held)).length > 0;
+    const given = held.graph.uses(constantName(held)).length > 0;
     return { node: '', opType: '', detail: given ? 'it is an output of its graph' : 'no node reads it' };
   }
   const { node } = end;

@@ -38,7 +38,8 @@ export interface RankedLayer extends Layer {
  * 1. All layers quantized: where that is good enough, it is the answer.
  * 2. Each layer alone quantized: the noise it brings. Where it is not quantized alone (an integer island too small to
  *    pay), the noise that goes when it alone stays float.
- * 3. Layers in the order of noise per byte saved, worst first. The shortest beginning of that list which must stay float
+ * 3. Layers in the order of noise per byte saved, worst first. The shortest beginning of that list which must stay
+ *    float
  *    is found by bisection, as if each further float layer made the model better.
  * 4. That is not always so, and a late layer of the beginning may be harmless: halves, quarters, … and at last single
  *    layers of it are quantized again, and stay so where the metric allows.

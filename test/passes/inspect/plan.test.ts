@@ -62,7 +62,7 @@ test('a gigabyte is planned with a few kilobytes of reading', async () => {
   const path = join(folder(), 'big.onnx');
   sparseModel(path, 2 ** 30);
   const model = await readModel(path);
-  const { tensor } = model.graph.held('w') ?? {};
+  const { tensor } = model.graph.constant('w') ?? {};
   const reads = { count: 0 };
   const open = async (): Promise<Model> => {
     const opened = await readModel(path);

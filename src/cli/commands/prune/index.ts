@@ -1,4 +1,5 @@
-import { PRUNE, type PruneValues } from '../../../options/prune.ts';
+import { PRUNE } from '../../../options/prune.ts';
+import type { PruneValues } from '../../../options/pruneValues.ts';
 import { storePasses } from '../../arguments.ts';
 import type { Command } from '../../command.ts';
 import type { Run } from '../../run.ts';

@@ -1,5 +1,6 @@
 import { CompressError } from '../../../errors.ts';
-import { methodOf, type PruneValues } from '../../../options/prune.ts';
+import { methodOf } from '../../../options/prune.ts';
+import type { PruneValues } from '../../../options/pruneValues.ts';
 import { defined, pairOf } from '../../../options/values.ts';
 import type { Pass } from '../../../passes/pass.ts';
 import { type PruneOptions, prune } from '../../../passes/prune/index.ts';

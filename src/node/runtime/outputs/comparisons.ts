@@ -10,7 +10,10 @@ import type { OutputKind } from './kinds.ts';
 export interface OutputChoice {
   /** Names of the outputs that count; all where absent. */
   readonly outputs?: readonly string[];
-  /** `top1` and `accuracy` say that the outputs have classes, along the last axis where the graph does not tell; `sqnr` that none has. */
+  /**
+   * `top1` and `accuracy` say that the outputs have classes, along the last axis where the graph does not tell; `sqnr`
+   * that none has.
+   */
   readonly metric?: MetricName;
   /** How errors call the choice of outputs: `outputs` where absent. */
   readonly option?: string;

@@ -41,7 +41,10 @@ export class Heads {
     this.#opset = opset;
   }
 
-  /** The head before a graph output, or undefined where it ends in something else: a normalization, a pool, a sum of branches. */
+  /**
+   * The head before a graph output, or undefined where it ends in something else: a normalization, a pool, a sum of
+   * branches.
+   */
   of(output: string): Head | undefined {
     this.#left = MOST_NODES;
     return this.#before(this.#scopes.main, output, false, MOST_STEPS);

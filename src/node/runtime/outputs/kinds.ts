@@ -8,7 +8,10 @@ import { type Head, Heads } from './head.ts';
 export interface Classes {
   /** From the end where it is negative. */
   readonly axis: number;
-  /** How many there are, or more where some are cut off; an output of another length along the axis has none. Any number where absent. */
+  /**
+   * How many there are, or more where some are cut off; an output of another length along the axis has none. Any number
+   * where absent.
+   */
   readonly length?: number;
   /** Whether an output has them that has no other axis but rows, as pooled pictures have. */
   readonly alone?: true;
@@ -24,9 +27,9 @@ export interface OutputKind {
 }
 
 /**
- * Tells from the graph which outputs have classes. They come out of a Softmax that weighs nothing inside the network, or of
- * the last layer with weights, with no more behind it than a bias, a cast or another shape. Of that layer nobody can tell
- * whether it gives scores or coordinates; what other outputs and names say against it counts.
+ * Tells from the graph which outputs have classes. They come out of a Softmax that weighs nothing inside the network,
+ * or of the last layer with weights, with no more behind it than a bias, a cast or another shape. Of that layer nobody
+ * can tell whether it gives scores or coordinates; what other outputs and names say against it counts.
  */
 export function outputKinds(model: Model): readonly OutputKind[] {
   const scopes = new Scopes(model);
@@ -98,8 +101,8 @@ function isOther(name: string): boolean {
 const BOX = 4;
 
 /**
- * Whether other outputs say that this one is a number to be taken as it is: theirs go through a Softmax or a Sigmoid and this
- * one's do not, or it has the four numbers of a box and they have other ones.
+ * Whether other outputs say that this one is a number to be taken as it is: theirs go through a Softmax or a Sigmoid
+ * and this one's do not, or it has the four numbers of a box and they have other ones.
  */
 function isRegression(head: Head, outputs: readonly Found[]): boolean {
   const others = outputs.flatMap(({ head: one }) =>
@@ -110,13 +113,19 @@ function isRegression(head: Head, outputs: readonly Found[]): boolean {
   return others.some((one) => isShare(one) || (head.length === BOX && one.length !== BOX));
 }
 
-/** Whether numbers are shares of classes: a Sigmoid of one number says yes or no, and one of four has a box within its picture. */
+/**
+ * Whether numbers are shares of classes: a Sigmoid of one number says yes or no, and one of four has a box within its
+ * picture.
+ */
 function isShare(head: Head | undefined): boolean {
   const width = head?.layer?.width;
   return head?.kind === 'softmax' || (head?.kind === 'sigmoid' && width !== 1 && width !== BOX);
 }
 
-/** Whether an output has the dims of a float input and more than one layer between: it is that input once more, cleaned or foretold. */
+/**
+ * Whether an output has the dims of a float input and more than one layer between: it is that input once more, cleaned
+ * or foretold.
+ */
 function isSame({ dims }: ValueInfo, { layer }: Head, inputs: readonly ValueInfo[]): boolean {
   if (typeof dims?.at(-1) !== 'number' || inputs.some((one) => one.name === layer?.reads)) return false;
   return inputs.some(

@@ -2,9 +2,10 @@ import type { Vectors } from '../../../activations/requests.ts';
 import { intsAttribute, type Node, stringAttribute } from '../../../ir/node.ts';
 import type { PatchGeometry } from '../../../kernels/importance/patches.ts';
 import { type SummedAxes, summedAxes } from '../../../layers/axes.ts';
-import type { Analysis, Factor, Rule, Rules } from '../analysis.ts';
+import type { Analysis, Rule, Rules } from '../analysis.ts';
 import { type Dim, known, sizeOf } from '../dims.ts';
 import type { Axis } from '../space.ts';
+import type { Factor } from '../structure.ts';
 import type { Value } from '../values.ts';
 import { setInt } from './write.ts';
 

@@ -112,7 +112,10 @@ function combine(opType: string, x: Dim | undefined, y: Dim | undefined): Dim | 
   return opType === 'Sub' ? whole(known(left - right)) : undefined;
 }
 
-/** Undefined where the factor is no length any more: "to the end" is the largest number, and nothing is reckoned from it. */
+/**
+ * Undefined where the factor is no length any more: "to the end" is the largest number, and nothing is reckoned from
+ * it.
+ */
 function whole(dim: Dim | undefined): Dim | undefined {
   return dim !== undefined && Math.abs(dim.factor) < Number.MAX_SAFE_INTEGER ? dim : undefined;
 }

@@ -1,6 +1,7 @@
 import { findAttribute, intAttribute, intsAttribute, isOp, type Node } from '../../../ir/node.ts';
-import type { Analysis, Rule, Rules, Weight } from '../analysis.ts';
+import type { Analysis, Rule, Rules } from '../analysis.ts';
 import { known } from '../dims.ts';
+import type { Weight } from '../structure.ts';
 import { axisOf, type Value } from '../values.ts';
 import { broadcast } from './elementwise.ts';
 
@@ -29,8 +30,9 @@ function perChannel(node: Node, a: Analysis, copies: readonly (Weight | undefine
 }
 
 /**
- * As BatchNormalization, with statistics of the image itself: of each row and channel, over all axes from 2 on. Exporters
- * of GroupNorm give every node the same ones and zeros; each has its own then, so that they lose groups by themselves.
+ * As BatchNormalization, with statistics of the image itself: of each row and channel, over all axes from 2 on.
+ * Exporters of GroupNorm give every node the same ones and zeros; each has its own then, so that they lose groups by
+ * themselves.
  */
 const instanceNormalization: Rule = (node, a) => {
   const pin = a.because(node, 'takes their mean and variance, which would change');
@@ -46,8 +48,8 @@ const instanceNormalization: Rule = (node, a) => {
 };
 
 /**
- * Mean and variance over the axes from one on: with a feature gone they are those of the others. Scale and shift may have the
- * axes before it too.
+ * Mean and variance over the axes from one on: with a feature gone they are those of the others. Scale and shift may
+ * have the axes before it too.
  */
 const layerNormalization: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);

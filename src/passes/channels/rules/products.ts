@@ -1,8 +1,9 @@
 import { intAttribute, isOp, type Node } from '../../../ir/node.ts';
 import { type SummedAxes, summedAxes } from '../../../layers/axes.ts';
-import type { Analysis, Factor, Rule, Rules } from '../analysis.ts';
+import type { Analysis, Rule, Rules } from '../analysis.ts';
 import { type Dim, same, sizeOf } from '../dims.ts';
 import type { Axis, Pin } from '../space.ts';
+import type { Factor } from '../structure.ts';
 import type { Value } from '../values.ts';
 import { broadcast } from './elementwise.ts';
 

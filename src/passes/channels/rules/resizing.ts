@@ -60,8 +60,8 @@ function put(a: Analysis, node: Node, x: Value, keeps: readonly boolean[], pin: 
 }
 
 /**
- * Which axes keep their length: those whose number is a constant that can be written anew, or is the length of this very
- * axis at run time. All other numbers that were read off an axis pin it.
+ * Which axes keep their length: those whose number is a constant that can be written anew, or is the length of this
+ * very axis at run time. All other numbers that were read off an axis pin it.
  */
 function keepsOf(
   a: Analysis,

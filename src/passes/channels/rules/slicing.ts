@@ -1,8 +1,9 @@
 import { safeInteger } from '../../../ir/integers.ts';
 import { attribute, bigintsAttribute, type Node } from '../../../ir/node.ts';
-import type { Analysis, Rule, Rules, View } from '../analysis.ts';
+import type { Analysis, Rule, Rules } from '../analysis.ts';
 import { known, sizeOf } from '../dims.ts';
 import type { Axis } from '../space.ts';
+import type { View } from '../structure.ts';
 import { axisOf, type Element, type Value } from '../values.ts';
 import { setAttribute, setInput } from './write.ts';
 
@@ -52,7 +53,7 @@ export const slicing: Rules = { Slice: slice };
 const ENDLESS = 2 ** 31 - 1;
 
 /** Where a cut begins or ends. */
-interface Place {
+interface Bound {
   /** Undefined where it is computed. */
   readonly at: number | undefined;
   /** As the model states it. */
@@ -63,8 +64,8 @@ interface Place {
 
 interface Cut {
   readonly axis: number;
-  readonly start: Place;
-  readonly end: Place;
+  readonly start: Bound;
+  readonly end: Bound;
   readonly step: number;
 }
 
@@ -95,13 +96,13 @@ function cutsOf(a: Analysis, node: Node, x: Value): Cut[] | undefined {
     return undefined;
   }
   return places.map((axis, index) => {
-    const [start, end] = [starts[index] as Place, ends[index] as Place];
+    const [start, end] = [starts[index] as Bound, ends[index] as Bound];
     return { axis, start, end, step: steps[index] as number };
   });
 }
 
 /** Up to opset 9 they are attributes. */
-function placesOf(a: Analysis, node: Node, index: number, name: string): Place[] | undefined {
+function placesOf(a: Analysis, node: Node, index: number, name: string): Bound[] | undefined {
   if (a.model.opset < 10) {
     return bigintsAttribute(node, name)?.map((exact) => ({ at: safeInteger(exact), exact, element: undefined }));
   }
@@ -133,7 +134,7 @@ function elementsOf(elements: readonly Element[], [cut, ...more]: readonly Cut[]
 
 /** Where a cut begins and ends once channels are gone; as it was stated where none can. */
 function placesLeft({ start, end }: Cut, moved: Moved | undefined, view: View): [bigint, bigint] {
-  const stated = ({ exact, at }: Place): bigint => exact ?? BigInt(at ?? 0);
+  const stated = ({ exact, at }: Bound): bigint => exact ?? BigInt(at ?? 0);
   if (moved === undefined) return [stated(start), stated(end)];
   const before = (place: number): bigint => BigInt(view.kept(moved.channels).filter((kept) => kept < place).length);
   return [before(moved.start), before(moved.end)];

@@ -31,8 +31,8 @@ export interface Found {
 }
 
 /**
- * The nodes that can run on integers, graph after graph in their order: nodes of the main graph and of branches of If, which
- * calibration sees.
+ * The nodes that can run on integers, graph after graph in their order: nodes of the main graph and of branches of If,
+ * which calibration sees.
  * @param ledger - is told of weights that cannot, and why
  */
 export function staticCandidates(
@@ -103,7 +103,7 @@ function refusal(use: WeightUse, options: Required<QuantizeOptions>, model: Mode
   const channels = tensor.dims[weightAxes(use, tensor.dims)?.out ?? 0];
   const bias = node.inputs[2] ?? '';
   if (bias !== '') {
-    const found = graph.held(bias)?.tensor;
+    const found = graph.constant(bias)?.tensor;
     const fits = found?.dtype === 'float32' && found.dims.length === 1 && found.dims[0] === channels;
     if (!fits) return refused(use, 'unsupported_op', 'its bias is no constant');
   }

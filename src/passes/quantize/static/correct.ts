@@ -1,14 +1,14 @@
 import type { ActivationRanges } from '../../../activations/ranges.ts';
 import { elementCount } from '../../../ir/dtype.ts';
-import type { Held } from '../../../ir/graph.ts';
+import type { Constant } from '../../../ir/graph.ts';
 import type { Model } from '../../../ir/model.ts';
 import { isOp } from '../../../ir/node.ts';
 import { Places } from '../../../ir/places.ts';
 import { constant } from '../../../ir/tensor.ts';
 import { toFloat32 } from '../../../kernels/views.ts';
 import { weightAxes } from '../../../layers/axes.ts';
+import { constantName, dropUnused } from '../../../layers/constant.ts';
 import { gemmParts } from '../../../layers/gemm.ts';
-import { dropUnused, heldName } from '../../../layers/held.ts';
 import { biasSlot, matrixView } from '../../../layers/layer.ts';
 import type { WeightUse } from '../../../layers/select.ts';
 import { checkShape } from '../../../options/check.ts';
@@ -17,7 +17,7 @@ import { unpacked } from '../../../schemes/packed.ts';
 import { integerScheme, PER_TENSOR } from '../../../schemes/scheme.ts';
 import type { Pass } from '../../pass.ts';
 import { selectWeights } from '../index.ts';
-import { QUANTIZABLE_OPS, QUANTIZE_SHAPE, type QuantizeOptions, settle } from '../options.ts';
+import { QUANTIZABLE_OPS, QUANTIZE_SHAPE, type QuantizeOptions, resolveOptions } from '../options.ts';
 
 /** A Conv or Gemm whose bias can take up the mean error of its quantized weight. */
 interface Layer {
@@ -25,7 +25,7 @@ interface Layer {
   /** What the whole model calls the activation it reads, see `Places`. */
   readonly key: string;
   /** There is none yet where this is undefined. */
-  readonly bias: Held | undefined;
+  readonly bias: Constant | undefined;
   /** Axis of the weight along which its output channels are. */
   readonly axis: number;
 }
@@ -35,7 +35,7 @@ interface Layer {
  * end where it is negative.
  */
 export function correctionValues(model: Model, options: QuantizeOptions = {}): Map<string, number> {
-  return new Map(layersOf(model, options).map(({ use, key }) => [key, isOp(use.node, 'Conv') ? 1 : -1]));
+  return new Map(correctableLayers(model, options).map(({ use, key }) => [key, isOp(use.node, 'Conv') ? 1 : -1]));
 }
 
 /**
@@ -54,7 +54,7 @@ export function correctBias(ranges: ActivationRanges, options: QuantizeOptions =
   return {
     name: 'bias-correction',
     async run(model) {
-      const layers = layersOf(model, options);
+      const layers = correctableLayers(model, options);
       let corrected = 0;
       for (const layer of layers) {
         const means = ranges.get(layer.key)?.channelMeans;
@@ -69,15 +69,15 @@ export function correctBias(ranges: ActivationRanges, options: QuantizeOptions =
 }
 
 /** The layers of the main graph and of branches of If that will be quantized and have, or can have, a bias. */
-function layersOf(model: Model, options: QuantizeOptions): Layer[] {
-  const settled = settle({ ...options, weightsOnly: true, format: 'qdq' });
+function correctableLayers(model: Model, options: QuantizeOptions): Layer[] {
+  const settled = resolveOptions({ ...options, weightsOnly: true, format: 'qdq' });
   const opTypes = QUANTIZABLE_OPS.filter((one) => LAYERS.includes(one) && settled.opTypes.includes(one));
   const uses = selectWeights(model, { ...settled, opTypes });
   const places = new Places(model);
   return uses.flatMap((use) => {
     const seen = places.hidden(use.graph) === undefined;
     const plain = use.index === 1 && use.via.length === 0 && use.held.tensor.dtype === 'float32';
-    const layer = seen && plain ? layerOf(places, use) : undefined;
+    const layer = seen && plain ? correctableLayer(places, use) : undefined;
     return layer === undefined ? [] : [layer];
   });
 }
@@ -85,7 +85,7 @@ function layersOf(model: Model, options: QuantizeOptions): Layer[] {
 const LAYERS: readonly string[] = ['Conv', 'Gemm'];
 
 /** Undefined where the bias is no constant with one float32 for each channel, or the Gemm scales or transposes. */
-function layerOf(places: Places, use: WeightUse): Layer | undefined {
+function correctableLayer(places: Places, use: WeightUse): Layer | undefined {
   const { graph, node, held } = use;
   const { dims } = held.tensor;
   const { transA, alpha, beta } = gemmParts(node);
@@ -95,7 +95,7 @@ function layerOf(places: Places, use: WeightUse): Layer | undefined {
   const layer = { use, key: places.keyOf(graph, x) ?? x, axis: weightAxes(use, dims)?.out ?? 0 };
   const name = biasSlot(graph, node)?.name ?? '';
   if (name === '') return { ...layer, bias: undefined };
-  const bias = graph.held(name);
+  const bias = graph.constant(name);
   if (bias?.tensor.dtype !== 'float32') return undefined;
   const channels = dims[layer.axis];
   const fits = bias.tensor.dims.at(-1) === channels && elementCount(bias.tensor.dims) === channels;
@@ -109,7 +109,7 @@ async function meanShift(
   options: QuantizeOptions,
 ): Promise<Float64Array | undefined> {
   const { tensor } = use.held;
-  const { dtype, perTensor, reduceRange } = settle(options);
+  const { dtype, perTensor, reduceRange } = resolveOptions(options);
   const scheme = integerScheme(dtype, perTensor ? PER_TENSOR : { kind: 'channel', axis }, reduceRange);
   const params = await paramsOf(asItIs(tensor), scheme);
   const channels = tensor.dims[axis] ?? 0;
@@ -146,7 +146,7 @@ async function applyShift(model: Model, { bias, use }: Layer, shift: Float64Arra
   const old = bias && toFloat32(await bias.tensor.load(), 'float32');
   const values = Float32Array.from(shift, (one, channel) => (old?.[channel] ?? 0) - one);
   if (!values.every(Number.isFinite)) return false;
-  const base = bias === undefined ? `${heldName(use.held)}_bias` : heldName(bias);
+  const base = bias === undefined ? `${constantName(use.held)}_bias` : constantName(bias);
   const name = graph.uniqueName(`${base}_corrected`);
   graph.setInitializer(constant(name, 'float32', bias?.tensor.dims ?? [values.length], values));
   const [x = '', weight = ''] = node.inputs;

@@ -6,7 +6,7 @@ import { checkShape } from '../../../options/check.ts';
 import { PER_AXIS_OPSET } from '../../../schemes/opset.ts';
 import type { Pass } from '../../pass.ts';
 import { Ledger } from '../ledger.ts';
-import { type QuantizeOptions, settle } from '../options.ts';
+import { type QuantizeOptions, resolveOptions } from '../options.ts';
 import { staticCandidates } from './candidates.ts';
 import { STATIC_SHAPE, type StaticOptions } from './options.ts';
 import { Rewriter } from './rewriter.ts';
@@ -17,8 +17,8 @@ export { STATIC_DEFAULTS, type StaticOptions } from './options.ts';
 const WHY_APART = 'ONNX Runtime would compute in float around them on x64 (uint8 needs no such copies)';
 
 /**
- * The activations whose ranges {@link quantizeStatic} needs: what the Conv and Gemm it may rewrite read and make, as the whole model
- * calls them (see `Places`).
+ * The activations whose ranges {@link quantizeStatic} needs: what the Conv and Gemm it may rewrite read and make, as
+ * the whole model calls them (see `Places`).
  */
 export function calibrationValues(model: Model, options: QuantizeOptions = {}): string[] {
   return [...channelAxes(model, options).keys()];
@@ -27,7 +27,7 @@ export function calibrationValues(model: Model, options: QuantizeOptions = {}): 
 /** The axis of the channels of each of {@link calibrationValues}: what the floor needs to look at channels. */
 export function channelAxes(model: Model, options: QuantizeOptions = {}): Map<string, number> {
   const places = new Places(model);
-  const { candidates } = staticCandidates(model, settle(options), places);
+  const { candidates } = staticCandidates(model, resolveOptions(options), places);
   const axes = new Map<string, number>();
   for (const { use, x, y } of candidates) {
     for (const one of [x, y]) axes.set(places.keyOf(use.graph, one) ?? one, isOp(use.node, 'Conv') ? 1 : -1);
@@ -43,7 +43,7 @@ const NAMED = 3;
  * @returns undefined where some are
  */
 export function whyNothing(model: Model, options: QuantizeOptions = {}): string | undefined {
-  const { candidates, reasons } = staticCandidates(model, settle(options));
+  const { candidates, reasons } = staticCandidates(model, resolveOptions(options));
   if (candidates.length > 0) return undefined;
   const matmul = [...model.nodes()].some(({ node }) => isOp(node, 'MatMul'));
   const dynamic = matmul ? '; MatMul quantizes what it reads when the model runs, by its own range' : '';
@@ -64,9 +64,9 @@ export function whyNothing(model: Model, options: QuantizeOptions = {}): string 
  *
  * ONNX Runtime runs this as one QLinearConv (a Gemm as QGemm). Weights are int8, symmetric, a scale for each output
  * channel; the bias is int32 with the scale `x_scale · w_scale`. A Conv needs a quantized output; a Gemm has one only
- * where another quantized node reads it. MaxPool and operators that only move values pass the integers on. Inputs and outputs
- * of graphs stay float, and what goes into a branch of an If and comes out of it. What it leaves is left for the dynamic and
- * weights-only forms.
+ * where another quantized node reads it. MaxPool and operators that only move values pass the integers on. Inputs and
+ * outputs of graphs stay float, and what goes into a branch of an If and comes out of it. What it leaves is left for
+ * the dynamic and weights-only forms.
  *
  * @throws CompressError `options` for opsets under 13, which have no DequantizeLinear per channel
  * @see https://arxiv.org/abs/1712.05877 Jacob et al. 2018, section 2
@@ -74,7 +74,7 @@ export function whyNothing(model: Model, options: QuantizeOptions = {}): string 
 export function quantizeStatic(options: StaticOptions): Pass {
   checkShape('quantizeStatic', options, STATIC_SHAPE);
   // Options that contradict each other are told at once.
-  settle(options);
+  resolveOptions(options);
   return {
     name: 'quantize',
     async run(model) {
@@ -86,8 +86,8 @@ export function quantizeStatic(options: StaticOptions): Pass {
 }
 
 /**
- * {@link quantizeStatic}, with a ledger that other forms may go on with. Each graph is rewritten by itself: ONNX Runtime fuses no
- * node with what a graph around it computes or holds.
+ * {@link quantizeStatic}, with a ledger that other forms may go on with. Each graph is rewritten by itself: ONNX
+ * Runtime fuses no node with what a graph around it computes or holds.
  * @returns facts about the whole model
  */
 export async function quantizeActivations(model: Model, options: StaticOptions, ledger: Ledger): Promise<string[]> {
@@ -97,7 +97,7 @@ export async function quantizeActivations(model: Model, options: StaticOptions, 
     throw new CompressError('options', 'ranges', fact);
   }
   const places = new Places(model);
-  const { candidates } = staticCandidates(model, settle(options), places, ledger);
+  const { candidates } = staticCandidates(model, resolveOptions(options), places, ledger);
   let apart = 0;
   for (const graph of places.graphs) {
     const own = candidates.filter((one) => one.use.graph === graph);

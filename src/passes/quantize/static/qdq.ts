@@ -138,14 +138,16 @@ export class QuantizedValues {
   #isBetween(node: Node): boolean {
     const graph = this.#graph;
     if (isOp(node, 'QuantizeLinear') || floatWeights.value.operators.some((op) => isOp(node, op))) return false;
-    const read = node.inputs.filter((one) => one !== '' && graph.held(one) === undefined);
+    const read = node.inputs.filter((one) => one !== '' && graph.constant(one) === undefined);
     const made = node.outputs.filter((one) => one !== '');
     return (
       read.every((one) => this.#isMade(one)) && made.every((one) => quantizedBy(graph, one, clips.value) !== undefined)
     );
   }
 
-  /** Whether all that an Add or Concat reads is quantized, so that it runs on integers if its output is quantized too. */
+  /**
+   * Whether all that an Add or Concat reads is quantized, so that it runs on integers if its output is quantized too.
+   */
   #joins(node: Node): boolean {
     const { inputs, opType } = node;
     return (

@@ -1,11 +1,11 @@
 import { type ActivationRange, expectedSqnr, heardSqnr } from '../../../activations/ranges.ts';
-import type { Graph, Held } from '../../../ir/graph.ts';
+import type { Constant, Graph } from '../../../ir/graph.ts';
 import type { Model } from '../../../ir/model.ts';
 import { isOp, type Node } from '../../../ir/node.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
 import type { LinearParams } from '../../../kernels/linear.ts';
 import { weightAxes } from '../../../layers/axes.ts';
-import { dropUnused, heldName } from '../../../layers/held.ts';
+import { constantName, dropUnused } from '../../../layers/constant.ts';
 import { skipUse, type WeightUse } from '../../../layers/select.ts';
 import type { SkipReason } from '../../../layers/skip.ts';
 import { asItIs, encode, paramsOf } from '../../../schemes/encode.ts';
@@ -27,7 +27,7 @@ import {
 } from '../../../schemes/write.ts';
 import { stopCarrying } from '../../carried.ts';
 import type { Ledger } from '../ledger.ts';
-import { type Settled, settle } from '../options.ts';
+import { type ResolvedOptions, resolveOptions } from '../options.ts';
 import { quantizeBias } from './bias.ts';
 import type { Candidate } from './candidates.ts';
 import { Gains } from './gains.ts';
@@ -35,7 +35,9 @@ import { STATIC_DEFAULTS, type StaticOptions } from './options.ts';
 import { type GraphRanges, QuantizedValues } from './qdq.ts';
 import { keepExcludedFloat } from './seal.ts';
 
-/** What a layer hears of a value is estimated from its weights: it may be one bit, in dB, below the floor for the whole. */
+/**
+ * What a layer hears of a value is estimated from its weights: it may be one bit, in dB, below the floor for the whole.
+ */
 const BIT: number = 20 * Math.log10(2);
 
 /** A weight as integers, for all readers whose scales are the same. */
@@ -49,7 +51,7 @@ interface Stored {
 export class Rewriter {
   readonly #model: Model;
   readonly #graph: Graph;
-  readonly #options: Settled;
+  readonly #options: ResolvedOptions;
   readonly #ranges: GraphRanges;
   readonly #floor: number;
   readonly #values: QuantizedValues;
@@ -68,7 +70,7 @@ export class Rewriter {
     const { activations, minNodeSqnr } = { ...STATIC_DEFAULTS, ...given };
     this.#model = model;
     this.#graph = graph;
-    this.#options = settle(rest);
+    this.#options = resolveOptions(rest);
     this.#ranges = ranges;
     this.#floor = minNodeSqnr;
     this.#values = new QuantizedValues(graph, ranges, activations);
@@ -105,7 +107,9 @@ export class Rewriter {
     return true;
   }
 
-  /** Why 8 bits are too few for a value: for the whole of it, or for what a layer that reads it makes of its channels. */
+  /**
+   * Why 8 bits are too few for a value: for the whole of it, or for what a layer that reads it makes of its channels.
+   */
   async #tooLow(value: string, range: ActivationRange): Promise<string | undefined> {
     const whole = expectedSqnr(range);
     if (whole < this.#floor)
@@ -143,7 +147,7 @@ export class Rewriter {
       this.#skip(use, 'non_finite', 'it holds NaN or infinity');
       return;
     }
-    const held2 = bias === undefined ? undefined : graph.held(bias);
+    const held2 = bias === undefined ? undefined : graph.constant(bias);
     const input = this.#values.input(x, node);
     const inputs = [input.name];
     if (held2 !== undefined && bias !== undefined) {
@@ -159,7 +163,7 @@ export class Rewriter {
       inputs.push(this.#dequantize(node, bias, [made.data.name, made.scale.name], each));
     }
     const { inputs: parts, added } = await this.#weight(held, scheme, params);
-    inputs.splice(1, 0, this.#dequantize(node, heldName(held), parts, granularity));
+    inputs.splice(1, 0, this.#dequantize(node, constantName(held), parts, granularity));
     const next: Node = { ...node, inputs };
     graph.replaceNode(node, next);
     const output = this.#values.outputParams(y);
@@ -174,14 +178,18 @@ export class Rewriter {
   }
 
   /** The integers of a weight, their scale and zero point: those that another reader has, where they are the same. */
-  async #weight(held: Held, scheme: IntegerScheme, params: LinearParams): Promise<Stored & { readonly added: number }> {
+  async #weight(
+    held: Constant,
+    scheme: IntegerScheme,
+    params: LinearParams,
+  ): Promise<Stored & { readonly added: number }> {
     const { tensor } = held;
     const stored = this.#stored.get(tensor) ?? [];
     const found = stored.find(
       (one) => scaleAxis(one.scheme) === scaleAxis(scheme) && params.scale.every((step, at) => step === one.scale[at]),
     );
     if (found !== undefined) return { ...found, added: 0 };
-    const names = namesFor(this.#graph, heldName(held));
+    const names = namesFor(this.#graph, constantName(held));
     const weight = await encode(asItIs(tensor), scheme, params, names);
     // See `statedZeroPoints` in src/targets.
     const zeroPoint = statedZeroPoint(weight, names.zeroPoint);

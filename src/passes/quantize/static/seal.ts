@@ -37,7 +37,9 @@ function isDequantized(graph: Graph, value: string): boolean {
   return producer !== undefined && isOp(producer, 'DequantizeLinear');
 }
 
-/** The QuantizeLinear that alone reads the value, maybe behind nodes of the operators in `between`, one after another. */
+/**
+ * The QuantizeLinear that alone reads the value, maybe behind nodes of the operators in `between`, one after another.
+ */
 export function quantizedBy(graph: Graph, value: string, between: readonly string[]): Node | undefined {
   let current = value;
   for (let step = 0; step <= floatWeights.value.most; step++) {

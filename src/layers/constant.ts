@@ -1,9 +1,9 @@
-import type { Held } from '../ir/graph.ts';
+import type { Constant } from '../ir/graph.ts';
 import { attribute } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 
 /** Puts `tensor` where the weight was: the initializer of that name, or the value of its Constant node. */
-export function replaceHeld(held: Held, tensor: Tensor): void {
+export function replaceConstant(held: Constant, tensor: Tensor): void {
   const { graph, node } = held;
   if (node === undefined) {
     graph.setInitializer(tensor);
@@ -14,25 +14,25 @@ export function replaceHeld(held: Held, tensor: Tensor): void {
 }
 
 /** The name a weight is known by: of its initializer, or of the value its Constant node makes. */
-export function heldName(held: Held): string {
+export function constantName(held: Constant): string {
   return held.node?.outputs[0] ?? held.tensor.name;
 }
 
 /** The tensor, with a note of the weight it was made of. */
-export function madeFrom(held: Held, tensor: Tensor): Tensor {
-  return { ...tensor, from: { tensor: held.tensor, name: heldName(held) } };
+export function madeFrom(held: Constant, tensor: Tensor): Tensor {
+  return { ...tensor, from: { tensor: held.tensor, name: constantName(held) } };
 }
 
 /** Everything a weight was called: now, and before passes made it what it is. */
-export function namesOf(held: Held): string[] {
-  const names = [heldName(held), held.tensor.name];
+export function namesOf(held: Constant): string[] {
+  const names = [constantName(held), held.tensor.name];
   for (let { from } = held.tensor; from !== undefined; from = from.tensor.from) names.push(from.name);
   return names;
 }
 
 /** Removes a weight nothing reads any more, its entry among the graph inputs included. Tells whether it did. */
-export function dropUnused(held: Held, keep: ReadonlySet<string>): boolean {
-  const name = heldName(held);
+export function dropUnused(held: Constant, keep: ReadonlySet<string>): boolean {
+  const name = constantName(held);
   const { graph, node } = held;
   if (graph.uses(name).length > 0 || keep.has(name)) return false;
   if (node === undefined) {

@@ -1,0 +1,18 @@
+import type { Pending } from './reading.ts';
+
+/** One field of a message, its payload not yet read. */
+export interface Field {
+  readonly number: number;
+  readonly wireType: number;
+  /** Where its tag begins. */
+  readonly tagStart: number;
+  /** Where its payload begins and ends (for a varint: the varint itself; for a group: its end marker included). */
+  readonly start: number;
+  readonly end: number;
+  /** The lower and upper 32 bits of a varint or fixed32/64, unsigned; 0 for the others. */
+  readonly low: number;
+  readonly high: number;
+}
+
+/** What to do with a field. */
+export type Visit = (field: Field) => Pending;
