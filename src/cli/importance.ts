@@ -1,12 +1,9 @@
 import { CompressError } from '../errors.ts';
-import { openActivations } from '../node/activations/open.ts';
-import { openData } from '../node/data/open.ts';
-import { scratchFile } from '../node/files/scratch.ts';
+import { RANDOM } from '../node/recipes/calibrated.ts';
+import { prunedByData } from '../node/recipes/importance.ts';
 import type { PruneValues } from '../options/pruneValues.ts';
 import { defined, pairOf } from '../options/values.ts';
 import type { Pattern } from '../passes/importance/options.ts';
-import { sparsegpt } from '../passes/importance/sparsegpt.ts';
-import { wanda } from '../passes/importance/wanda.ts';
 import type { Pass } from '../passes/pass.ts';
 import { readSelection } from './arguments.ts';
 import { progress } from './progress.ts';
@@ -27,40 +24,18 @@ export function importancePass(method: 'wanda' | 'sparsegpt', values: PruneValue
       hint: 'Give real inputs; a file of that name is ./random.',
     });
   }
-  const options = {
-    amount: values[method] as number,
-    parallel: parallelLayers === true,
-    ...(nm === undefined ? {} : { pattern: patternOf(nm) }),
-    ...readSelection(values),
-  };
-  checkAmount(method, options, nm);
-  const tuning = defined({ damping, blockSize });
-  const sizes = defined({ samples, batch });
-  const onProgress = progress('pruning', values.quiet === true);
-  return {
-    name: 'prune',
-    async run(model) {
-      const data = await openData(calibrate, model.graph.fedInputs, sizes);
-      const activations = openActivations(data, { onProgress });
-      try {
-        const pass =
-          method === 'wanda'
-            ? wanda(options, activations)
-            : sparsegpt({ ...options, ...tuning, scratch: scratchFile() }, activations);
-        const report = await pass.run(model);
-        const how = options.parallel ? 'all layers on the unpruned model' : 'each layer after those before it';
-        return { ...report, notes: [...report.notes, `${NAMES[method]} with ${data.description}, ${how}`] };
-      } finally {
-        await activations.close();
-      }
+  const amount = values[method] as number;
+  const pattern = nm === undefined ? undefined : patternOf(nm);
+  checkAmount(method, amount, pattern, nm);
+  return prunedByData(
+    {
+      ...{ method, amount, parallel: parallelLayers === true },
+      ...defined({ pattern, damping, blockSize }),
+      ...readSelection(values),
     },
-  };
+    { data: calibrate, samples, batch, onProgress: progress('pruning', values.quiet === true) },
+  );
 }
-
-/** The word that stands for random inputs where ranges are calibrated. */
-const RANDOM = 'random';
-
-const NAMES = { wanda: 'Wanda', sparsegpt: 'SparseGPT' } as const;
 
 function patternOf(text: string): Pattern {
   const [keep, of] = pairOf(text);
@@ -72,7 +47,8 @@ function patternOf(text: string): Pattern {
 
 function checkAmount(
   method: 'wanda' | 'sparsegpt',
-  { amount, pattern }: { readonly amount: number; readonly pattern?: Pattern },
+  amount: number,
+  pattern: Pattern | undefined,
   nm: string | undefined,
 ): void {
   if (pattern === undefined) return;

@@ -1,0 +1,73 @@
+import { CompressError } from '../../errors.ts';
+import { checkShape } from '../../options/check.ts';
+import { ACTIVATION_ROWS } from '../../options/quantize.ts';
+import { defined } from '../../options/values.ts';
+import { checkSparseGpt, checkWanda, type SparseGptOptions } from '../../passes/importance/options.ts';
+import { sparsegpt } from '../../passes/importance/sparsegpt.ts';
+import { wanda } from '../../passes/importance/wanda.ts';
+import type { Pass } from '../../passes/pass.ts';
+import { openActivations } from '../activations/open.ts';
+import type { OnProgress } from '../activations/progress.ts';
+import { openData } from '../data/open.ts';
+import { scratchFile } from '../files/scratch.ts';
+
+/** How to prune by data; `damping` and `blockSize` are of `sparsegpt`. */
+export interface DataPruneOptions extends Omit<SparseGptOptions, 'scratch'> {
+  readonly method: 'wanda' | 'sparsegpt';
+}
+
+/** What the model is run on. */
+export interface DataPruneRun {
+  /** Path of inputs of the model, as docs/data.md has them. */
+  readonly data: string;
+  /** Only the first rows of the data. */
+  readonly samples?: number | undefined;
+  /** Rows that are fed at once. */
+  readonly batch?: number | undefined;
+  /** Called after each run of a sample. */
+  readonly onProgress?: OnProgress;
+}
+
+const NAMES = { wanda: 'Wanda', sparsegpt: 'SparseGPT' } as const;
+
+/**
+ * Prunes by the activations that weights meet: the model is run on the data of a file, as `compress prune --wanda` and
+ * `--sparsegpt` do it. New weights of SparseGPT wait in a temporary file until they are written.
+ *
+ * @throws CompressError `options`; what reading data and running models throws
+ * @example
+ * await transform(model, prunedByData({ method: 'sparsegpt', amount: 0.6 }, { data: 'calib.npz' }));
+ */
+export function prunedByData({ method, ...options }: DataPruneOptions, run: DataPruneRun): Pass {
+  checkShape('prunedByData', { method }, { method: Object.keys(NAMES) });
+  if (method === undefined) throw new CompressError('options', 'method', 'none is given');
+  const { samples, batch } = ACTIVATION_ROWS;
+  checkShape('prunedByData', run, { data: 'text', samples, batch, onProgress: 'function' });
+  if (run.data === undefined) {
+    throw new CompressError('options', 'data', `${method} looks at activations`, {
+      hint: 'Give inputs of the model: `data: calib.npz`.',
+    });
+  }
+  // Refuses what cannot be before a model is read.
+  if (method === 'wanda') checkWanda(options);
+  else checkSparseGpt(options);
+  return {
+    name: 'prune',
+    async run(model) {
+      const sizes = defined({ samples: run.samples, batch: run.batch });
+      const data = await openData(run.data, model.graph.fedInputs, sizes);
+      const activations = openActivations(data, defined({ onProgress: run.onProgress }));
+      try {
+        const pass =
+          method === 'wanda'
+            ? wanda(options, activations)
+            : sparsegpt({ ...options, scratch: scratchFile() }, activations);
+        const report = await pass.run(model);
+        const how = options.parallel ? 'all layers on the unpruned model' : 'each layer after those before it';
+        return { ...report, notes: [...report.notes, `${NAMES[method]} with ${data.description}, ${how}`] };
+      } finally {
+        await activations.close();
+      }
+    },
+  };
+}
