@@ -12,10 +12,16 @@ export type ErrorCode =
   | 'gate' // a comparison was made, and is worse than the user allows
   | 'internal'; // a promise we made to ourselves was broken
 
+/** What exactly went wrong, where a program can say better what to do about it. */
+export type ErrorKind =
+  | 'cut_off' // the file ends before something that it announces
+  | 'data_file'; // data to run a model on, where a model was expected
+
 /** Facts that go with an error beside its sentence. */
 export interface ErrorDetails {
   /** One line that says what to do. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
+  readonly kind?: ErrorKind | undefined;
   readonly cause?: unknown;
 }
 
@@ -29,12 +35,14 @@ export class CompressError extends Error {
   /** File, tensor or option the error is about. */
   readonly where: string;
   readonly hint: string | undefined;
+  readonly kind: ErrorKind | undefined;
 
   constructor(code: ErrorCode, where: string, fact: string, details: ErrorDetails = {}) {
     super(where === '' ? fact : `${where}: ${fact}`, details.cause === undefined ? {} : { cause: details.cause });
     this.code = code;
     this.where = where;
     this.hint = details.hint;
+    this.kind = details.kind;
   }
 }
 

@@ -22,7 +22,7 @@ export type {
 export { bytesSink, type Reserved, type Sink } from './bytes/sink.ts';
 export { bytesSource, type Source, type SourceFiles } from './bytes/source.ts';
 export type { Blob, Piece, Place, Stored, Streamed, Watcher, WriteTarget, Zeroed } from './bytes/stored.ts';
-export { CompressError, type ErrorCode, type ErrorDetails } from './errors.ts';
+export { CompressError, type ErrorCode, type ErrorDetails, type ErrorKind } from './errors.ts';
 export type { NamedArray, NamedArrays } from './ir/arrays.ts';
 export { DTYPES, type DType } from './ir/dtype.ts';
 export { type Constant, Graph, type GraphFields, type Signature, type ValueInfo } from './ir/graph.ts';
@@ -75,6 +75,7 @@ export type {
   ValueChange,
 } from './passes/diff/types.ts';
 export { type EqualizeOptions, equalizationValues, equalize } from './passes/equalize/index.ts';
+export type { FoldAction, Folded, PassFact } from './passes/facts.ts';
 export { FOLD_DEFAULTS, FOLD_RULES, type FoldOptions, type FoldRule, fold } from './passes/fold/index.ts';
 export {
   type Pattern,

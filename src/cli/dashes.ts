@@ -27,9 +27,9 @@ export function withDashes(sentence: string, rows: AnyTable['rows'] = ALL): stri
 /** An error as the command line of a verb says it. */
 export function errorWithDashes(cause: unknown, { rows }: AnyTable): unknown {
   if (!(cause instanceof CompressError)) return cause;
-  const { code, where, message, hint } = cause;
+  const { code, where, message, hint, kind } = cause;
   const fact = where === '' ? message : message.slice(where.length + 2);
-  const details = hint === undefined ? {} : { hint: withDashes(hint, rows) };
+  const details = { hint: hint && withDashes(hint, rows), kind };
   const place = (code === 'options' ? flagFor(where, rows) : undefined) ?? where;
   const error = new CompressError(code, place, withDashes(fact, rows), { ...details, cause: cause.cause });
   if (cause.stack !== undefined) error.stack = cause.stack;

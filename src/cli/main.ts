@@ -5,7 +5,6 @@ import { setPatternTester } from '../layers/pattern.ts';
 import { takeLeftoverNotes } from '../node/files/leftovers.ts';
 import { removeTemporaries } from '../node/files/sink.ts';
 import { boundedTester } from '../node/patterns.ts';
-import { IS_DATA } from '../onnx/sniff.ts';
 import { SUMMARIES, VERBS, type Verb } from '../options/verbs.ts';
 import { DASH } from './arguments.ts';
 import { chosenBy } from './chosen.ts';
@@ -145,8 +144,8 @@ function verbOf(argv: readonly string[]): Verb | undefined {
 }
 
 /** What to do about an error: of data in the place of a model, the option of the verb that takes it. */
-function hintFor({ hint }: CompressError, verb: Verb | undefined): string | undefined {
-  return hint === IS_DATA && verb !== undefined ? (SUMMARIES[verb].data ?? 'Give the .onnx file.') : hint;
+function hintFor({ hint, kind }: CompressError, verb: Verb | undefined): string | undefined {
+  return kind === 'data_file' && verb !== undefined ? (SUMMARIES[verb].data ?? 'Give the .onnx file.') : hint;
 }
 
 /** NO_COLOR (any value) and FORCE_COLOR win over whether standard error is a terminal. See https://no-color.org */

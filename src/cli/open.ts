@@ -7,7 +7,7 @@ import { readModel } from '../node/model.ts';
 /** Opens what came through a pipe; an early end is probably that of the command before. */
 export function openSource(source: Source): Promise<Model> {
   return readModel(source).catch((cause: unknown) => {
-    if (!(cause instanceof CompressError) || !cause.hint?.startsWith('The file ends too early')) throw cause;
+    if (!(cause instanceof CompressError) || cause.kind !== 'cut_off') throw cause;
     throw new CompressError('malformed', '', cause.message, {
       hint: 'The model ends too early: did the command before the pipe fail?',
       cause,

@@ -223,12 +223,8 @@ function checked(model: Model, input: string): void {
 
 /** Errors of passes and of the planner do not know the file: this puts its name in front. */
 function withFile(cause: unknown, file: string): unknown {
-  if (!(cause instanceof CompressError) || cause.where === file || cause.message.startsWith(file)) return cause;
+  if (!(cause instanceof CompressError) || cause.where.startsWith(file)) return cause;
   if (cause.code === 'options' || cause.code === 'io' || cause.code === 'exists') return cause;
-  return new CompressError(
-    cause.code,
-    file,
-    cause.message,
-    cause.hint === undefined ? { cause } : { cause, hint: cause.hint },
-  );
+  const { code, message, hint, kind } = cause;
+  return new CompressError(code, file, message, { cause, hint, kind });
 }

@@ -77,7 +77,7 @@ async function read(source: Source, folder: DataFolder | undefined, release: () 
   if (source.byteLength === 0) throw new CompressError('malformed', source.label, 'is empty; a model was expected');
   const head = await source.read(0, Math.min(source.byteLength, 512));
   const known = sniff(head);
-  if (known !== undefined) throw new CompressError('malformed', source.label, known.fact, { hint: known.hint });
+  if (known !== undefined) throw new CompressError('malformed', source.label, known.fact, known);
   if (source.byteLength > MAX_MESSAGE) {
     throw new CompressError('limit', source.label, `has ${source.byteLength} bytes; an ONNX file ends below 2 GiB`, {
       hint: 'Larger models keep their weights in external data files.',

@@ -1,8 +1,17 @@
-/** What to do about data where a model was expected; a program that knows its options can say it better. */
-export const IS_DATA = 'Data to run a model on goes elsewhere; a model is an .onnx file.';
+import type { ErrorKind } from '../errors.ts';
+
+/** What a file is when it is not an ONNX model, and what to do about it. */
+export interface Sniffed {
+  readonly fact: string;
+  readonly hint: string;
+  readonly kind?: ErrorKind;
+}
+
+/** Data where a model was expected: a program that knows its options can say better where data goes. */
+const DATA = { hint: 'Data to run a model on goes elsewhere; a model is an .onnx file.', kind: 'data_file' } as const;
 
 /** What a file is when it is not an ONNX model, by how it begins; undefined where nothing known shows. */
-export function sniff(head: Uint8Array): { readonly fact: string; readonly hint: string } | undefined {
+export function sniff(head: Uint8Array): Sniffed | undefined {
   const text = new TextDecoder('latin1').decode(head.subarray(0, 256));
   const starts = (...bytes: number[]): boolean => bytes.every((byte, index) => head[index] === byte);
   if (text.startsWith('version https://git-lfs')) {
@@ -19,12 +28,12 @@ export function sniff(head: Uint8Array): { readonly fact: string; readonly hint:
     return { fact: 'is a tar archive', hint: 'Unpack it first: tar -xf.' };
   }
   if (starts(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59)) {
-    return { fact: 'is a NumPy array, no ONNX model', hint: IS_DATA };
+    return { fact: 'is a NumPy array, no ONNX model', ...DATA };
   }
   if (starts(0x50, 0x4b, 0x03, 0x04)) {
     // The name of the first entry: its length is at byte 26, the name behind the fixed part.
     const name = text.slice(30, 30 + (head[26] ?? 0));
-    if (name.endsWith('.npy')) return { fact: 'is an .npz archive of NumPy arrays, no ONNX model', hint: IS_DATA };
+    if (name.endsWith('.npy')) return { fact: 'is an .npz archive of NumPy arrays, no ONNX model', ...DATA };
     return {
       fact: 'is a zip archive (PyTorch saves .pt files so)',
       hint: 'Export the model to ONNX: torch.onnx.export.',

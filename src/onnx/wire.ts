@@ -1,5 +1,5 @@
 import type { Source } from '../bytes/source.ts';
-import { CompressError } from '../errors.ts';
+import { CompressError, type ErrorDetails } from '../errors.ts';
 import {
   END_GROUP,
   FIXED32,
@@ -25,6 +25,9 @@ const MAX_AHEAD = 1 << 16;
 
 /** The longest tag plus length: two varints of ten bytes. */
 const HEADER = 20;
+
+/** Told where a field would go on behind the end of the file. */
+const CUT_OFF = { kind: 'cut_off', hint: 'The file ends too early: was it cut off on its way here?' } as const;
 
 /**
  * Walks protobuf messages without reading payloads that are not asked for. One window of bytes moves over the file;
@@ -180,8 +183,13 @@ export class Skimmer {
     );
   }
 
-  error(position: number, fact: string, code: 'malformed' | 'limit' = 'malformed', hint?: string): CompressError {
-    return new CompressError(code, this.source.label, `byte ${position}: ${fact}`, hint === undefined ? {} : { hint });
+  error(
+    position: number,
+    fact: string,
+    code: 'malformed' | 'limit' = 'malformed',
+    details?: ErrorDetails,
+  ): CompressError {
+    return new CompressError(code, this.source.label, `byte ${position}: ${fact}`, details);
   }
 
   segment(start: number, end: number): Segment {
@@ -232,8 +240,12 @@ export class Skimmer {
 
   #tooLong(position: number, number: number, needed: number, left: number, end: number): never {
     const cut = end === this.source.byteLength;
-    const hint = cut ? 'The file ends too early: was it cut off on its way here?' : undefined;
-    throw this.error(position, `field ${number} needs ${needed} bytes; ${left} are left`, 'malformed', hint);
+    throw this.error(
+      position,
+      `field ${number} needs ${needed} bytes; ${left} are left`,
+      'malformed',
+      cut ? CUT_OFF : {},
+    );
   }
 
   /** Where a group ends, its end marker included (proto2's old nested messages, which ONNX never writes). */

@@ -2,6 +2,7 @@ import { checkModel } from '../ir/check.ts';
 import type { Model } from '../ir/model.ts';
 import type { Change, Skip } from '../layers/skip.ts';
 import { checkShape } from '../options/check.ts';
+import type { PassFact } from './facts.ts';
 
 /** What a pass did, and what it did not do and why. */
 export interface PassReport {
@@ -10,6 +11,8 @@ export interface PassReport {
   readonly skips: readonly Skip[];
   /** Weights that came packed and are dense now; absent where there are none. */
   readonly unpacked?: number;
+  /** Facts about the whole model for programs; absent where there are none. */
+  readonly facts?: readonly PassFact[];
   /** Facts about the whole model, a sentence each. */
   readonly notes: readonly string[];
 }

@@ -86,6 +86,13 @@ test('a producer that begins like another format is no other format', async () =
   expect(model.irVersion).toBe(8);
 });
 
+test('what a program answers in its own words is told apart by a word', async () => {
+  const array = concat(Uint8Array.of(0x93), text('NUMPY\x01\0'));
+  expect((await errorOf(array)).kind).toBe('data_file');
+  expect((await errorOf(`${malformed}truncated-half.onnx`)).kind).toBe('cut_off');
+  expect((await errorOf(text('GGUF\x03\0\0\0'))).kind).toBeUndefined();
+});
+
 test.each([
   ['text with other bytes in it', text('Hello, this is no\u0001 model.'), /^<bytes>: byte \d+: /],
   ['zeros', new Uint8Array(100), /^<bytes>: byte 0: field number 0 is not possible$/],

@@ -1,6 +1,5 @@
 import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
-import { FOLDED_FIRST } from '../../node/recipes/calibrated.ts';
 import { openInspected } from '../../node/runtime/kernels.ts';
 import { type EqualizeOptions, equalize } from '../../passes/equalize/index.ts';
 import { fold } from '../../passes/fold/index.ts';
@@ -64,7 +63,7 @@ async function compared(
     await unpackWeights(after);
     await unpackWeights(before);
     // What folding makes of a weight is no noise: those after are compared with what was rounded.
-    const folded = passes.some((one) => one.pass === 'fold' || one.notes.some((note) => note.startsWith(FOLDED_FIRST)));
+    const folded = passes.some(({ facts = [] }) => facts.some((fact) => fact.kind === 'folded'));
     if (folded) await fold().run(before);
     if (equalized !== undefined) await equalize(equalized).run(before);
     return await layerRows(before, after, passes);

@@ -79,9 +79,6 @@ const SHAPE: Shape<CalibratedOptions> = {
 /** The options of a run, all of them there. */
 type Calibrating = CalibratedOptions & Required<Pick<CalibratedOptions, 'observer' | 'biasCorrection' | 'onProgress'>>;
 
-/** How the note of a model that was folded begins. */
-export const FOLDED_FIRST = 'folded first';
-
 /**
  * Static quantization of a whole model, as `compress quantize` does it with data: folds it, runs it on the data,
  * quantizes Conv and Gemm with their activations, MatMul dynamically, and stores what is left of Conv as integers.
@@ -111,8 +108,8 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
       const ledger = new Ledger(model, settled.minElements);
       const inlined = [...broken, ...inliningNotes(inlineWeights(model, settled.opTypes, 'all'))];
       const folded = await fold().run(model);
-      const notes =
-        folded.notes[0] === 'nothing to fold' ? inlined : [...inlined, `${FOLDED_FIRST}: ${folded.notes.join('; ')}`];
+      const facts = folded.facts === undefined ? {} : { facts: folded.facts };
+      const notes = folded.facts === undefined ? inlined : [...inlined, `folded first: ${folded.notes.join('; ')}`];
       if (model.opset < PER_AXIS_OPSET) {
         const raised = await raiseOpset(model, PER_AXIS_OPSET);
         notes.push(
@@ -137,7 +134,7 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
       notes.push(...(await quantizeWeights(model, { ...settled, only: dynamic }, ledger)));
       const stored = { ...settled, weightsOnly: true, only: ['Conv', 'ConvTranspose', 'LSTM', 'GRU', 'RNN'] };
       notes.push(...(await quantizeWeights(model, stored, ledger)));
-      return { pass: 'quantize', ...ledger.close(model), ...unpacked, notes };
+      return { pass: 'quantize', ...ledger.close(model), ...unpacked, ...facts, notes };
     },
   };
 }

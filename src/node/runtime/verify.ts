@@ -126,11 +126,10 @@ export function checkGates(report: VerifyReport, gates: Gates): void {
     facts.push(`weight '${first.weight}' is dequantized at every run${reader} (${first.why})${more}`);
   }
   if (facts.length === 0) return;
-  const hint = facts.includes(NO_CLASSES) ? { hint: 'Where one has: `outputs: NAME` `metric: top1`.' } : {};
-  throw new CompressError('gate', report.other, facts.join('; '), hint);
+  const classless = gates.minTop1 !== undefined && rankedOutputs(report).length === 0;
+  const hint = classless ? 'Where one has: `outputs: NAME` `metric: top1`.' : undefined;
+  throw new CompressError('gate', report.other, facts.join('; '), { hint });
 }
-
-const NO_CLASSES = 'no output has classes, so none has a top-1 agreement';
 
 function sqnrFacts({ outputs }: VerifyReport, least: number | undefined): string[] {
   if (least === undefined) return [];
@@ -143,10 +142,15 @@ function sqnrFacts({ outputs }: VerifyReport, least: number | undefined): string
   );
 }
 
-function top1Facts({ outputs }: VerifyReport, least: number | undefined): string[] {
+/** The outputs that have classes, with how many rows agree on the first. */
+function rankedOutputs({ outputs }: VerifyReport): ({ readonly name: string } & NonNullable<OutputFigures['top1']>)[] {
+  return outputs.flatMap(({ name, top1 }) => (top1 === undefined ? [] : [{ name, ...top1 }]));
+}
+
+function top1Facts(report: VerifyReport, least: number | undefined): string[] {
   if (least === undefined) return [];
-  const ranked = outputs.flatMap(({ name, top1 }) => (top1 === undefined ? [] : [{ name, ...top1 }]));
-  if (ranked.length === 0) return [NO_CLASSES];
+  const ranked = rankedOutputs(report);
+  if (ranked.length === 0) return ['no output has classes, so none has a top-1 agreement'];
   const low = ranked.filter((one) => one.count / one.of < least);
   return low.map(({ name, count, of }) => {
     return `output '${name}' has the same top-1 in ${count} of ${of} rows, a share of ${floor4(count / of)}; at least ${least} is required`;

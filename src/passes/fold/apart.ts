@@ -4,8 +4,6 @@ import { movedPastNorm, takenOut } from '../../targets/rewrites.ts';
 import { throughSum } from '../sum.ts';
 import { type Folding, isAnyOp } from './context.ts';
 
-/** What {@link standApart} counts. */
-export const APART = 'apart';
 /** Longest way looked at between a MatMul and a BatchNormalization. */
 const MAX_WAY = 16;
 
@@ -31,8 +29,8 @@ export function standApart(folding: Folding): void {
       const readers = producer === undefined ? undefined : readersOf(graph, name);
       if (producer === undefined || readers === undefined || !isTakenOut(folding, graph, producer, readers)) continue;
       const direct = new Set(graph.uses(name).flatMap((use) => use.node ?? []));
-      throughSum(graph, name, [...direct], APART);
-      folding.count(APART);
+      throughSum(graph, name, [...direct], 'apart');
+      folding.count({ action: 'apart' });
     }
   }
 }

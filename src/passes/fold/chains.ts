@@ -74,7 +74,7 @@ async function foldBack(folding: Folding, weights: FoldedWeights, graph: Graph, 
     graph.removeNode(affine.node);
     rewrite(folding, graph, found, { weight, bias, output: affine.output });
   }
-  folding.count(`${kind} into ${found.node.opType}`);
+  folding.count({ action: 'merged', what: kind, into: found.node.opType, side: 'before' });
   return true;
 }
 
@@ -101,7 +101,7 @@ async function foldForward(folding: Folding, weights: FoldedWeights, graph: Grap
   const weight = scale === undefined ? undefined : weights.scaled(found, scale, kind);
   graph.removeNode(affine.node);
   rewrite(folding, graph, found, { input: affine.input, weight, bias });
-  folding.count(`${kind} into the ${found.node.opType} behind`);
+  folding.count({ action: 'merged', what: kind, into: found.node.opType, side: 'behind' });
   return true;
 }
 
@@ -109,7 +109,8 @@ async function foldPast(folding: Folding, weights: FoldedWeights, graph: Graph, 
   const past = await foldPastAdd(folding, weights, graph, affine);
   if (past === undefined) return false;
   rewrite(folding, graph, past.product, past);
-  folding.count(`${affine.node.opType} into the ${past.product.node.opType} behind`);
+  const [what, into] = [affine.node.opType, past.product.node.opType];
+  folding.count({ action: 'merged', what, into, side: 'behind' });
   return true;
 }
 

@@ -22,7 +22,7 @@ export function constantsToInitializers(folding: Folding): void {
       if (held === undefined || held.tensor.dtype === 'string' || outputs.has(name)) continue;
       graph.removeNode(node);
       graph.setInitializer(named(held));
-      folding.count('constant');
+      folding.count({ action: 'constant' });
     }
   }
 }

@@ -4,6 +4,7 @@ import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { constantName } from '../../layers/constant.ts';
+import type { FoldAction, Folded } from '../facts.ts';
 import { ValueFacts } from '../opset/infer.ts';
 import { toNumbers } from './arithmetic.ts';
 
@@ -22,7 +23,7 @@ export class Folding {
    */
   readonly graphs: readonly Graph[];
   readonly facts: ValueFacts = new ValueFacts();
-  readonly #counts = new Map<string, number>();
+  readonly #done = new Map<string, Folded>();
   readonly #fresh = new Set<string>();
   readonly #numbers = new WeakMap<Tensor, Promise<Float64Array | undefined>>();
 
@@ -32,14 +33,15 @@ export class Folding {
     this.graphs = graphs.filter((graph) => graph.outputs.length > 0);
   }
 
-  /** Counts something done; `what` names one of it and is what {@link counts} tells it by. */
-  count(what: string): void {
-    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
+  /** Counts something done. */
+  count(action: FoldAction): void {
+    const key = JSON.stringify(action);
+    this.#done.set(key, { kind: 'folded', ...action, count: (this.#done.get(key)?.count ?? 0) + 1 });
   }
 
   /** What was done, and how often, in the order of the first time. */
-  get counts(): ReadonlyMap<string, number> {
-    return this.#counts;
+  get done(): Folded[] {
+    return [...this.#done.values()];
   }
 
   /**

@@ -14,7 +14,7 @@ export function removeUnread(folding: Folding): void {
     for (const node of [...graph.nodes].reverse()) {
       if (!isOp(node, node.opType) || isRead(folding, graph, node)) continue;
       graph.removeNode(node);
-      folding.count('unread node');
+      folding.count({ action: 'unread_node' });
     }
   }
   for (const graph of inner) for (const name of [...graph.initializers.keys()]) dropInitializer(folding, graph, name);
@@ -33,5 +33,5 @@ function dropInitializer(folding: Folding, graph: Graph, name: string): void {
   if (graph.isOverridable(name)) return;
   if (graph.isInput(name)) graph.removeInput(name);
   graph.removeInitializer(name);
-  folding.count('unread initializer');
+  folding.count({ action: 'unread_initializer' });
 }

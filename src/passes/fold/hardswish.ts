@@ -75,7 +75,9 @@ async function rewrite(folding: Folding, graph: Graph, clip: Node, { add, x, dty
   if (await sixth(next, clip.outputs[0] ?? '')) {
     for (const node of [add, clip]) graph.removeNode(node);
     graph.replaceNode(next, hardSigmoid(next.name, x, next.outputs[0] ?? ''));
-    folding.count(readsBoth(folding, graph, next.outputs[0] ?? '', x) ? 'hard-swish' : 'hard-sigmoid');
+    folding.count(
+      readsBoth(folding, graph, next.outputs[0] ?? '', x) ? { action: 'hard_swish' } : { action: 'hard_sigmoid' },
+    );
     return;
   }
   if (!isAnyOp(next, 'Mul')) return;
@@ -105,7 +107,7 @@ function write(folding: Folding, graph: Graph, old: Node, x: string): void {
     ...(old.extra && { extra: old.extra }),
   });
   graph.replaceNode(old, hardSigmoid(gate, x, gate), mul);
-  folding.count('hard-swish');
+  folding.count({ action: 'hard_swish' });
 }
 
 function hardSigmoid(name: string, x: string, y: string): Node {

@@ -36,7 +36,8 @@ export async function removeIdentities(folding: Folding): Promise<void> {
       if (source === undefined) continue;
       const rewritten = bypass(folding, graph, node, source);
       if (rewritten === undefined) continue;
-      folding.count(isOp(node, 'Identity') || isOp(node, 'Dropout') ? node.opType : labelOf(node));
+      const plain = isOp(node, 'Identity') || isOp(node, 'Dropout');
+      folding.count({ action: 'removed', what: plain ? node.opType : labelOf(node) });
       for (const one of rewritten) if (one.graph === graph) stack.push(one.node);
     }
   }

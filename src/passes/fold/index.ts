@@ -79,12 +79,14 @@ async function run(model: Model, rules: ReadonlySet<FoldRule>): Promise<PassRepo
   const chains = rules.has('chains') && model.opset >= LOWEST_OPSET;
   if (chains) await foldChains(folding, weights);
   if (rules.has('unread')) removeUnread(folding);
-  if (folding.counts.size > 0) standApart(folding);
-  const done = doneNotes(folding.counts);
+  if (folding.done.length > 0) standApart(folding);
+  const facts = folding.done;
+  const done = doneNotes(facts);
   if (done.length > 0) model.freeInitializers();
   const left = chains ? await leftovers(folding) : { skips: [], notes: [] };
   const notes = [...(done.length === 0 ? ['nothing to fold'] : done), ...broken, ...left.notes];
   const old = model.hasOpset ? `opset ${model.opset}: operators before opset ${LOWEST_OPSET}` : `${NO_OPSET}: they`;
   if (model.opset < LOWEST_OPSET && model.usesStandard) notes.push(`${old} are not folded`);
-  return { pass: 'fold', changes: weights.changes, skips: left.skips, ...unpacked, notes };
+  const told = facts.length === 0 ? {} : { facts };
+  return { pass: 'fold', changes: weights.changes, skips: left.skips, ...unpacked, ...told, notes };
 }

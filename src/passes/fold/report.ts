@@ -2,36 +2,37 @@ import { elementCount } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import type { Skip, SkipReason } from '../../layers/skip.ts';
+import type { Folded } from '../facts.ts';
 import { type Affine, affineOf, fitsChannels } from './affine.ts';
-import { APART } from './apart.ts';
 import { type Folding, isAnyOp } from './context.ts';
 import { productBehind } from './product.ts';
 
 /** What was done, a sentence each; what was cleared away comes last. */
-export function doneNotes(counts: ReadonlyMap<string, number>): string[] {
-  const isClearing = ([what]: readonly [string, number]): boolean => what.startsWith('unread');
-  const all = [...counts];
-  const ordered = [...all.filter((one) => !isClearing(one)), ...all.filter(isClearing)];
-  return ordered.map(([what, count]) => sentence(what, count));
+export function doneNotes(done: readonly Folded[]): string[] {
+  const isClearing = ({ action }: Folded): boolean => action === 'unread_node' || action === 'unread_initializer';
+  return [...done.filter((one) => !isClearing(one)), ...done.filter(isClearing)].map(sentence);
 }
 
-function sentence(what: string, count: number): string {
+function sentence(done: Folded): string {
+  const { count } = done;
   const several = (one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
-  switch (what) {
-    case APART:
+  switch (done.action) {
+    case 'apart':
       return `${several('Sum', 'Sums')} put behind an output that ONNX Runtime would lose`;
     case 'constant':
       return several('Constant node is an initializer now', 'Constant nodes are initializers now');
-    case 'hard-swish':
+    case 'hard_swish':
       return `${count} hard-swish written as HardSigmoid and Mul`;
-    case 'hard-sigmoid':
+    case 'hard_sigmoid':
       return `${count} hard-sigmoid written as HardSigmoid`;
-    case 'unread node':
+    case 'unread_node':
       return several('node that nothing reads removed', 'nodes that nothing reads removed');
-    case 'unread initializer':
+    case 'unread_initializer':
       return several('initializer that nothing reads dropped', 'initializers that nothing reads dropped');
-    default:
-      return what.includes(' into ') ? `${count} ${what.replace(' into', ' folded into')}` : `${count} ${what} removed`;
+    case 'removed':
+      return `${count} ${done.what} removed`;
+    case 'merged':
+      return `${count} ${done.what} folded into ${done.side === 'before' ? done.into : `the ${done.into} behind`}`;
   }
 }
 

@@ -9,17 +9,23 @@ export const MAX_INLINED_NODES = 200_000;
 /** Names get a part for every call on the way, and many long names take memory. */
 const MAX_CALL_DEPTH = 250;
 
+/** A function that had to stay, or all of them where there is no name, and the sentence about it. */
+export interface Kept {
+  readonly name?: string;
+  readonly note: string;
+}
+
 /** Which functions are inlined, how often each, and why the others are not. */
 export interface Choice {
   readonly chosen: ReadonlySet<Graph>;
   readonly instances: ReadonlyMap<Graph, number>;
-  readonly kept: string[];
+  readonly kept: Kept[];
 }
 
 /** Takes the functions that are asked for, but for those with an obstacle. */
 export function choose(model: Model, calls: Calls, asked: readonly Graph[]): Choice {
   const chosen = new Set(asked);
-  const kept: string[] = [];
+  const kept: Kept[] = [];
   const keep = (callee: Graph, reason: string): void => {
     kept.push(notInlined(callee, reason));
     chosen.delete(callee);
@@ -47,7 +53,7 @@ export function choose(model: Model, calls: Calls, asked: readonly Graph[]): Cho
     }
   }
   if (total <= MAX_INLINED_NODES) return { chosen, instances, kept };
-  kept.push(`functions are not inlined: they would be more than ${MAX_INLINED_NODES} nodes`);
+  kept.push({ note: `functions are not inlined: they would be more than ${MAX_INLINED_NODES} nodes` });
   return { chosen: new Set(), instances, kept };
 }
 
@@ -86,7 +92,7 @@ export function opsetWith(model: Model, functions: readonly Graph[]): number {
   return standardVersion(model.opsets) ?? Math.max(0, ...own);
 }
 
-/** The sentence about a function that stays. */
-export function notInlined(callee: Graph, reason: string): string {
-  return `function '${callee.name}' is not inlined: ${reason}`;
+/** A function that stays. */
+export function notInlined({ name }: Graph, reason: string): Kept {
+  return { name, note: `function '${name}' is not inlined: ${reason}` };
 }

@@ -3,15 +3,15 @@ import { Calls } from '../../ir/calls.ts';
 import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { bodiesOf, isStandard } from '../../ir/node.ts';
-import { choose, notInlined, opsetWith } from './choose.ts';
+import { choose, type Kept, notInlined, opsetWith } from './choose.ts';
 import { instantiate, SharedWeights } from './clone.ts';
 
-/** What inlining did: names of functions that are gone, and a sentence for each that had to stay. */
+/** What inlining did: names of functions that are gone, and what had to stay. */
 export interface Inlined {
   readonly inlined: readonly string[];
   /** Those that went because nothing calls them. */
   readonly dropped: readonly string[];
-  readonly kept: readonly string[];
+  readonly kept: readonly Kept[];
 }
 
 /** How functions are inlined. */
@@ -70,7 +70,7 @@ export function inliningNotes({ inlined, dropped, kept }: Inlined): string[] {
     const what = dropped.length === 1 ? 'a local function is' : `${dropped.length} local functions are`;
     notes.push(`${what} left out, because nothing calls ${dropped.length === 1 ? 'it' : 'them'}: ${listed(dropped)}`);
   }
-  return [...notes, ...kept];
+  return [...notes, ...kept.map((one) => one.note)];
 }
 
 /** Names in a sentence. */

@@ -102,7 +102,7 @@ export async function raiseOpset(
   for (const callee of model.functions) {
     const node = changedIn(model, callee, target);
     if (node === undefined) continue;
-    const [why = ''] = inlined.kept.filter((one) => one.startsWith(`function '${callee.name}' `));
+    const why = inlined.kept.find((one) => one.name === callee.name)?.note ?? '';
     return refuse(`${labelOf(node)} is in function '${callee.name}' and changed on the way${why && `; ${why}`}`);
   }
   const facts = new ValueFacts();

@@ -35,6 +35,10 @@ describe('folds', () => {
         expect.objectContaining({ weight: 'W', dims: [2, 1, 1, 1], form: 'BatchNormalization folded in' }),
       ],
       skips: [],
+      facts: [
+        { kind: 'folded', action: 'merged', what: 'BatchNormalization', into: 'Conv', side: 'before', count: 1 },
+        { kind: 'folded', action: 'unread_initializer', count: 4 },
+      ],
       notes: ['1 BatchNormalization folded into Conv', '4 initializers that nothing reads dropped'],
     });
   });

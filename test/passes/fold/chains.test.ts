@@ -31,6 +31,10 @@ describe('back into the product', () => {
     );
     const { report } = await expectFolded(spec, folded(' <pads = [1, 1, 1, 1]>'));
     expect(report.notes).toEqual([`1 ${op} folded into Conv`, '1 initializer that nothing reads dropped']);
+    expect(report.facts).toEqual([
+      { kind: 'folded', action: 'merged', what: op, into: 'Conv', side: 'before', count: 1 },
+      { kind: 'folded', action: 'unread_initializer', count: 1 },
+    ]);
     // What is only added does not touch the weight.
     const added = op === 'Add' || (op === 'Sub' && inputs[0] === 'c');
     expect(report.changes.map((one) => one.weight)).toEqual(added ? ['b'] : ['b', 'W']);

@@ -95,6 +95,7 @@ export async function expectFolded(
   expect(Buffer.compare(again.bytes, bytes)).toBe(0);
   expect(again.report.changes).toEqual([]);
   expect(again.report.notes[0]).toBe('nothing to fold');
+  expect(again.report.facts).toBeUndefined();
   return { report, bytes, lines };
 }
 

@@ -1,0 +1,24 @@
+/** A fact about the whole model as data, for programs that decide by it; `notes` has it as a sentence. */
+export type PassFact = Folded;
+
+/** Something that folding did, and how often. */
+export type Folded = FoldAction & {
+  readonly kind: 'folded';
+  readonly count: number;
+};
+
+/** What folding can do. */
+export type FoldAction =
+  | {
+      /**
+       * - `apart`: a Sum was put behind an output that ONNX Runtime would lose
+       * - `constant`: a Constant node became an initializer
+       * - `hard_swish`, `hard_sigmoid`: what was written out became HardSigmoid
+       * - `unread_node`, `unread_initializer`: what nothing reads was removed
+       */
+      readonly action: 'apart' | 'constant' | 'hard_swish' | 'hard_sigmoid' | 'unread_node' | 'unread_initializer';
+    }
+  /** `what` did nothing: `Identity`, `Mul by 1`. */
+  | { readonly action: 'removed'; readonly what: string }
+  /** An operator `what` went into the weights of the operator `into`, before it or behind it. */
+  | { readonly action: 'merged'; readonly what: string; readonly into: string; readonly side: 'before' | 'behind' };
