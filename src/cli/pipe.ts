@@ -14,6 +14,7 @@ import { checkUnchanged } from '../onnx/output.ts';
 import { type ModelPlan, planModel } from '../onnx/plan.ts';
 import { inputByteLength } from '../onnx/size.ts';
 import type { CommonValues, StoreValues } from '../options/common.ts';
+import { isStepVerb, SUMMARIES } from '../options/verbs.ts';
 import type { PassReport } from '../passes/pass.ts';
 import { DASH } from './arguments.ts';
 import { GzipEstimate, gzipEstimateOf } from './gzip.ts';
@@ -50,9 +51,6 @@ export interface Streams {
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
 }
-
-/** What a pass is doing, on a bar. */
-const WORDS: Readonly<Record<string, string>> = { prune: 'pruning', quantize: 'quantizing' };
 
 /** Keeps what goes through standard streams, for a report that reads both models afterwards. */
 export interface StreamCopies {
@@ -99,7 +97,11 @@ export async function pipe(
     const notes: string[] = [];
     for (const step of steps) {
       const { name } = step.pass;
-      const done = await runStep(step, model, progress(WORDS[name] ?? name, quiet)).catch((cause: unknown) => {
+      const done = await runStep(
+        step,
+        model,
+        progress(isStepVerb(name) ? (SUMMARIES[name].doing ?? name) : name, quiet),
+      ).catch((cause: unknown) => {
         throw withFile(cause, input);
       });
       if (!step.allowUnchanged && step.pass.optional !== true) refuseUnchanged(done, input, args.verbose === true);

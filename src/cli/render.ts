@@ -1,5 +1,6 @@
 import { Chalk, type ChalkInstance } from 'chalk';
 import type { Change } from '../layers/skip.ts';
+import { isStepVerb, type StepVerb } from '../options/verbs.ts';
 import type { PassReport } from '../passes/pass.ts';
 import type { RunReport } from './pipe.ts';
 import { formatBytes, formatPercent } from './size.ts';
@@ -24,7 +25,7 @@ export function render(report: RunReport, options: RenderOptions): string {
   const packs = report.passes.some((pass) => pass.pass === 'pack');
   for (const [index, pass] of report.passes.entries()) {
     const last = index === report.passes.length - 1;
-    const heads = headsOf(pass, options, chalk);
+    const heads = (isStepVerb(pass.pass) ? HEADS[pass.pass] : sized)(pass, options, chalk);
     const rest = [
       ...pass.notes.map((note) => `  ${printable(note)}`),
       ...insteadLines(pass.changes, options.verbose),
@@ -63,12 +64,17 @@ function pruned(pass: PassReport, options: RenderOptions, chalk: ChalkInstance):
   return [...wrapped([head], options), ...table(columns, rows, options, chalk)];
 }
 
-function headsOf(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {
-  if (pass.pass === 'prune') return pruned(pass, options, chalk);
-  if (pass.pass === 'pack') return packed(pass, options, chalk);
-  if (pass.pass === 'convert') return [`${chalk.green('convert')}:`];
-  return pass.pass === 'fold' ? folded(pass, options, chalk) : quantized(pass, options, chalk);
-}
+/** What stands above the notes of a pass. */
+type Heads = (pass: PassReport, options: RenderOptions, chalk: ChalkInstance) => string[];
+
+/** Of each verb; sizes before and after are what any other pass has to tell. */
+const HEADS: { readonly [verb in StepVerb]: Heads } = {
+  prune: pruned,
+  quantize: sized,
+  pack: packed,
+  fold: folded,
+  convert: (_, __, chalk) => [`${chalk.green('convert')}:`],
+};
 
 function folded(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {
   const rows = pass.changes.map((one) => [one.weight, one.opType, shapeOf(one), one.form ?? '']);
@@ -101,7 +107,7 @@ function zerosAlone(report: RunReport): string {
   return `${now}quantize it as well (… | compress quantize --int8), and let the transport compress it.`;
 }
 
-function quantized(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {
+function sized(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {
   const before = sum(pass.changes, (one) => one.before);
   const after = sum(pass.changes, (one) => one.after);
   // A form that all weights have is said once, above the table.

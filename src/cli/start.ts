@@ -1,15 +1,13 @@
 import { fstatSync, statSync } from 'node:fs';
 import { prepareFor } from '../node/threads/work.ts';
-
-/** Verbs that compute weights, for which a large model needs threads. */
-const COMPUTING = ['prune', 'quantize', 'fold', 'convert'];
+import { SUMMARIES, VERBS } from '../options/verbs.ts';
 
 /**
  * Starts the command line. Threads take about as long to start as the command line to load: for a large model both
  * begin at once.
  */
 export async function start(argv: readonly string[]): Promise<void> {
-  if (COMPUTING.some((verb) => argv.includes(verb))) prepareFor(largest(argv));
+  if (VERBS.some((verb) => SUMMARIES[verb].computes && argv.includes(verb))) prepareFor(largest(argv));
   const { main } = await import('./main.ts');
   await main(argv);
 }

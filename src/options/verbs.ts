@@ -32,6 +32,10 @@ interface Summary {
   readonly describe: string;
   /** Told who gives data in the place of the model. */
   readonly data?: string;
+  /** Whether it computes weights: threads for a large model then start while the verb is loaded. */
+  readonly computes: boolean;
+  /** What the bar says while its pass runs; the verb itself where absent. */
+  readonly doing?: string;
 }
 
 /** All that the help of the program needs of each verb. */
@@ -40,53 +44,67 @@ export const SUMMARIES: { readonly [verb in Verb]: Summary } = {
     command: 'prune [model]',
     describe: 'zero the least important weights, as torch.nn.utils.prune does, or remove channels',
     data: 'Data goes to --calibrate, masks and scores to --mask and --scores.',
+    computes: true,
+    doing: 'pruning',
   },
   quantize: {
     command: 'quantize [model]',
     describe: 'turn weights into 8-bit integers, as torch.quantization.quantize_dynamic does',
     data: 'Data goes to --calibrate.',
+    computes: true,
+    doing: 'quantizing',
   },
   pack: {
     command: 'pack [model]',
     describe: 'store pruned weights in fewer bytes; what the model computes stays the same',
+    computes: false,
   },
   fold: {
     command: 'fold [model]',
     describe: 'fold BatchNormalization and constants into the weights; remove what does nothing',
+    computes: true,
   },
   convert: {
     command: 'convert [model]',
     describe: 'rewrite a model for a higher opset; what it computes stays the same',
+    computes: true,
   },
   copy: {
     command: 'copy [model]',
     describe: 'write a model again, byte for byte; moves weights in and out of external data',
+    computes: false,
   },
   run: {
     command: 'run [recipe] [model]',
     describe: 'replay a chain of verbs, written down as a recipe, in one go',
+    computes: false,
   },
   tune: {
     command: 'tune <model>',
     describe: 'quantize as much as the accuracy allows: find the layers that must stay float',
     data: 'Data to judge on goes to --data, data to calibrate with to --calibrate.',
+    computes: false,
   },
   inspect: {
     command: 'inspect [model]',
     describe: 'tell what a model is made of, and what could be made of it',
+    computes: false,
   },
   diff: {
     command: 'diff <before> <after>',
     describe: 'tell what changed between two models, in the graph and in the weights',
+    computes: false,
   },
   verify: {
     command: 'verify <reference> <other>',
     describe: 'compare what two models compute, and show what ONNX Runtime made of the second',
     data: 'Data goes to --data.',
+    computes: false,
   },
   bench: {
     command: 'bench <models..>',
     describe: 'time models side by side in ONNX Runtime: runs, load, size, memory',
     data: 'Data goes to --data.',
+    computes: false,
   },
 };

@@ -1,0 +1,48 @@
+/** A verb that is in the table of verbs is everywhere a user looks for one. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { VERBS } from '../../src/options/verbs.ts';
+import { compressEach, ROOT } from '../support/cli.ts';
+
+const textOf = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+
+/** Verbs that README.md says all there is about. */
+const WITHOUT_PAGE = ['copy'];
+
+test('every verb has a row in README.md, which leads to a page about it', () => {
+  const rows = [...textOf('README.md').matchAll(/^\| (?:\[`(\w+)`\]\(([^)]+)\)|`(\w+)`) \| \w/gm)];
+  const pages = new Map(rows.map(([, linked, page, plain]) => [linked ?? plain ?? '', page]));
+  expect([...pages.keys()].sort()).toEqual([...VERBS].sort());
+  expect(VERBS.filter((verb) => pages.get(verb) === undefined)).toEqual(WITHOUT_PAGE);
+  for (const [verb, page] of pages) if (page !== undefined) expect(textOf(page)).toContain(`compress ${verb} `);
+});
+
+test('every verb has a command, under its name', () => {
+  const commands = 'src/cli/commands';
+  for (const verb of VERBS) {
+    const [file = ''] = [`${commands}/${verb}.ts`, `${commands}/${verb}/index.ts`].filter((one) =>
+      existsSync(join(ROOT, one)),
+    );
+    expect(file).not.toBe('');
+    expect(textOf(file)).toContain(`verb: '${verb}',`);
+  }
+});
+
+test('help, completion, the manual page and the list of options have every verb', () => {
+  const [help, completion] = compressEach([['--help'], ['--get-yargs-completions', 'compress', '']]);
+  const listed = [...(help?.stdout.toString() ?? '').matchAll(/^ {2}compress (\w+) [[<]/gm)].map((one) => one[1]);
+  expect(listed).toEqual(VERBS);
+  const offered = (completion?.stdout.toString() ?? '').split('\n').map((line) => line.split(':')[0]);
+  expect(offered).toEqual(expect.arrayContaining([...VERBS]));
+  const manual = [...textOf('dist/man/compress.1').matchAll(/^\.SH (\w+)$/gm)].map((one) => one[1]?.toLowerCase());
+  expect(manual).toEqual(expect.arrayContaining([...VERBS]));
+  const options = [...textOf('docs/options.md').matchAll(/^## (\w+)$/gm)].map((one) => one[1]);
+  expect(options).toEqual(VERBS);
+});
+
+test('the files that CONTRIBUTING.md names for a new verb are there', () => {
+  const named = [...textOf('CONTRIBUTING.md').matchAll(/`((?:src|test|docs|scripts|fixtures)\/[\w./-]*)`/g)];
+  expect(named.length).toBeGreaterThan(8);
+  for (const [, path = ''] of named) expect([path, existsSync(join(ROOT, path))]).toEqual([path, true]);
+});
