@@ -1,14 +1,13 @@
 import { elementCount } from '../../ir/dtype.ts';
 import type { Constant, Graph } from '../../ir/graph.ts';
-import { floatAttribute, intAttribute, intsAttribute, isOp, type Node, stringAttribute } from '../../ir/node.ts';
+import { floatAttribute, intsAttribute, isOp, type Node, stringAttribute } from '../../ir/node.ts';
 import { weightAxes } from '../../layers/axes.ts';
+import { type BiasSlot, biasSlot } from '../../layers/layer.ts';
 import { channelsOf, type FoldedDType, type WeightLayout } from './arithmetic.ts';
 import { type Folding, isAnyOp, operands } from './context.ts';
 
-/** Where the bias of a product stands: input `index` of `node`, which is the product or the Add behind a MatMul. */
-export interface BiasSlot {
-  readonly node: Node;
-  readonly index: number;
+/** Where the bias of a product stands, and the constant it is. */
+export interface ProductBias extends Omit<BiasSlot, 'name'> {
   /** Undefined: there is none yet, 0. */
   readonly held: Constant | undefined;
 }
@@ -26,7 +25,7 @@ export interface Product {
   /** Dim of the output along which the channels are, counted from the end. */
   readonly axis: number;
   /** Undefined where nothing can be added: the bias is no constant, or no vector, or MatMul has no Add behind it. */
-  readonly bias: BiasSlot | undefined;
+  readonly bias: ProductBias | undefined;
   readonly alpha: number;
   readonly beta: number;
 }
@@ -46,14 +45,14 @@ export function productOf(folding: Folding, graph: Graph, node: Node | undefined
   const common = { graph, node, weight, dtype, layout, channels: channelsOf(layout), alpha: 1, beta: 1 } as const;
   if (isOp(node, 'Gemm')) {
     const [alpha, beta] = [floatAttribute(node, 'alpha', 1), floatAttribute(node, 'beta', 1)];
-    const bias = ownBias(folding, graph, node, common.channels, 2);
+    const bias = biasOf(folding, graph, node, common.channels, 2);
     return { ...common, alpha, beta, rank: 2, axis: -1, bias };
   }
   if (isOp(node, 'MatMul')) {
     const rank = folding.facts.rank(graph, node.outputs[0]);
-    return { ...common, rank, axis: -1, bias: addBehind(folding, graph, node, common.channels, rank) };
+    return { ...common, rank, axis: -1, bias: biasOf(folding, graph, node, common.channels, rank ?? 1) };
   }
-  const bias = ownBias(folding, graph, node, common.channels, 1);
+  const bias = biasOf(folding, graph, node, common.channels, 1);
   return { ...common, rank: dims.length, axis: 1 - dims.length, bias };
 }
 
@@ -87,44 +86,35 @@ export function addsUpEvenly(product: Product): boolean {
   return (intsAttribute(node, 'pads') ?? []).every((one) => one === 0);
 }
 
+/** How the channels lie in a weight; undefined where its operator does not say, or its groups do not fit. */
 function layoutOf(node: Node, dims: readonly number[]): WeightLayout | undefined {
-  const product = (list: readonly number[]): number => list.reduce((a, b) => a * b, 1);
-  const [first = 0, second = 0] = dims;
-  if (isOp(node, 'Conv')) {
-    return dims.length < 3 ? undefined : { groups: 1, outer: 1, channels: first, inner: product(dims.slice(1)) };
-  }
-  if (isOp(node, 'ConvTranspose')) {
-    const groups = intAttribute(node, 'group', 1);
-    if (dims.length < 3 || groups < 1 || first % groups !== 0) return undefined;
-    return { groups, outer: first / groups, channels: second, inner: product(dims.slice(2)) };
-  }
-  if (dims.length !== 2) return undefined;
-  return weightAxes({ node, index: 1, transposed: false }, dims)?.out === 0
-    ? { groups: 1, outer: 1, channels: first, inner: second }
-    : { groups: 1, outer: first, channels: second, inner: 1 };
+  const axes = weightAxes({ node, index: 1, transposed: false }, dims);
+  const isConvolution = isAnyOp(node, 'Conv', 'ConvTranspose');
+  if (axes === undefined || (isConvolution ? dims.length < 3 : dims.length !== 2)) return undefined;
+  const { out, groups } = axes;
+  const [first = 0, second = 0, ...kernel] = dims;
+  const taps = kernel.reduce((a, b) => a * b, 1);
+  // Groups follow one another along the first axis: of outputs there, each channel is in one place; of inputs, in one of each group.
+  if (out === 0) return { groups: 1, outer: 1, channels: first, inner: second * taps };
+  if (groups < 1 || first % groups !== 0) return undefined;
+  return { groups, outer: first / groups, channels: second, inner: taps };
 }
 
-/** Input 2 of Conv (a vector) or Gemm (anything that broadcasts; a vector or one number can be scaled by channel). */
-function ownBias(folding: Folding, graph: Graph, node: Node, channels: number, rank: number): BiasSlot | undefined {
-  const slot = { node, index: 2 };
-  if ((node.inputs[2] ?? '') === '') return { ...slot, held: undefined };
-  const held = folding.constant(graph, node.inputs[2]);
-  return held !== undefined && isVector(held.tensor.dims, channels, rank) ? { ...slot, held } : undefined;
-}
-
-/** The Add that alone reads a MatMul and adds a vector to it. */
-function addBehind(
-  folding: Folding,
-  graph: Graph,
-  node: Node,
-  channels: number,
-  rank: number | undefined,
-): BiasSlot | undefined {
-  const use = folding.onlyUse(graph, node.outputs[0]);
-  if (!isAnyOp(use?.node, 'Add')) return undefined;
-  const found = operands(use.node, (value) => folding.constant(graph, value));
-  if (found === undefined || !isVector(found.known.tensor.dims, channels, rank ?? 1)) return undefined;
-  return { node: use.node, index: found.index, held: found.known };
+/**
+ * The bias of a product, where something can be added to it: none yet, or a constant that broadcasts along the channels.
+ * @param rank - dims that a bias may have at most
+ */
+function biasOf(folding: Folding, graph: Graph, node: Node, channels: number, rank: number): ProductBias | undefined {
+  const slot = biasSlot(graph, node);
+  // The Add behind a MatMul joins it only where nothing refers to the value between them.
+  if (slot === undefined || (slot.node !== node && folding.onlyUse(graph, node.outputs[0]) === undefined))
+    return undefined;
+  const { index, name } = slot;
+  if (name === '') return { node: slot.node, index, held: undefined };
+  const held = folding.constant(graph, name);
+  return held !== undefined && isVector(held.tensor.dims, channels, rank)
+    ? { node: slot.node, index, held }
+    : undefined;
 }
 
 /** Whether a constant is one number, or one for each channel along the last of at most `rank` dims. */

@@ -17,10 +17,12 @@ export interface WeightGeometry {
 export function geometryOf(node: Node, dims: readonly number[]): WeightGeometry | undefined {
   const isConv = isOp(node, 'Conv');
   if (!isConv && !isOp(node, 'Gemm')) return undefined;
-  const groups = isConv ? intAttribute(node, 'group', 1) : 1;
   const { transA, alpha, beta } = gemmParts(node);
   if (!isConv && (transA || alpha !== 1 || beta !== 1 || dims.length !== 2)) return undefined;
-  const inputsFirst = weightAxes({ node, index: 1, transposed: false }, dims)?.in === 0;
+  const axes = weightAxes({ node, index: 1, transposed: false }, dims);
+  if (axes === undefined) return undefined;
+  const { groups } = axes;
+  const inputsFirst = axes.in === 0;
   const [rows = 0, columns = 0] = dims;
   const outputs = inputsFirst ? columns : rows;
   const inputs = (inputsFirst ? rows : columns) * groups;

@@ -111,26 +111,26 @@ const recurrent: Rule = (node, a) => {
   const [x, weight] = [a.value(node.inputs[0]), a.value(node.inputs[1])];
   const hidden = a.because(node, 'keeps the size of its state');
   for (const name of node.inputs.slice(2)) a.pinValue(name, hidden);
-  if (x?.dims.length !== 3 || weight?.dims.length !== 3 || intAttribute(node, 'layout', 0) !== 0) {
+  const taken = weight === undefined ? undefined : axesOf(node, 1, weight.dims);
+  if (x?.dims.length !== 3 || weight === undefined || taken === undefined || intAttribute(node, 'layout', 0) !== 0) {
     a.giveUp(node, 'reads values whose shapes are not known');
     return;
   }
-  a.space.pin(weight.axes[0], hidden);
-  a.space.pin(weight.axes[1], hidden);
+  for (const axis of weight.axes.filter((_, at) => at !== taken.in)) a.space.pin(axis, hidden);
   for (const axis of x.axes.slice(0, 2)) a.space.pin(axis, hidden);
-  a.space.couple(x.axes[2], weight.axes[2], innerPin(a, node));
+  a.space.couple(x.axes[2], weight.axes[taken.in], innerPin(a, node));
   const size = a.value(node.inputs[2])?.dims[2] ?? a.openDim();
   const dims = [x.dims[0], weight.dims[0], x.dims[1], size] as Dim[];
   const axes: (Axis | undefined)[] = dims.map(() => undefined);
   // Counted are both; no layer of them has channels that could be ranked or fitted.
   const steps = [x.dims[0], x.dims[1], ...weight.dims.slice(0, 2)] as Dim[];
   for (const own of [
-    { dim: weight.dims[2] as Dim, axis: weight.axes[2] },
+    { dim: weight.dims[taken.in] as Dim, axis: weight.axes[taken.in] },
     { dim: size, axis: undefined },
   ]) {
     const factors = [...steps.map((dim): Factor => ({ dim, axis: undefined })), own];
     const none = { weight: '', outputs: undefined, inputs: undefined, reads: undefined };
-    a.products.push({ node, ...none, outputAxis: 1, inputAxis: 2, factors });
+    a.products.push({ node, ...none, outputAxis: taken.out, inputAxis: taken.in, factors });
   }
   a.put(node, { dims, axes });
   for (const index of [1, ...(isOp(node, 'LSTM') ? [2] : [])]) {
