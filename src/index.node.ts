@@ -24,6 +24,7 @@ export { type FileUrl, type ReadOptions, readModel, type WriteOptions, writeMode
 export { type CalibratedOptions, calibratedQuantize } from './node/recipes/calibrated.ts';
 export { type ChannelRun, checkedChannels } from './node/recipes/channels.ts';
 export { type DataPruneOptions, type DataPruneRun, prunedByData } from './node/recipes/importance.ts';
+export { type RunRecipeOptions, runRecipe } from './node/recipes/runRecipe.ts';
 export {
   type BatchReport,
   type BenchOptions,

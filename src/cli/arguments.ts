@@ -1,6 +1,5 @@
 import { CompressError } from '../errors.ts';
-import type { CommonValues, SelectionValues, StoreValues } from '../options/common.ts';
-import type { Pass } from '../passes/pass.ts';
+import type { CommonValues } from '../options/common.ts';
 
 /** What a lone `-` is in place of the model while yargs parses: it takes `-` for an empty text. No path has a NUL. */
 export const DASH = '\0-';
@@ -15,24 +14,4 @@ export function refuseStdin(verb: string, paths: readonly string[]): void {
 export function commonOf(values: CommonValues): CommonValues {
   const { model, output, force, dryRun, json, quiet, verbose, externalData, embed, report } = values;
   return { model, output, force, dryRun, json, quiet, verbose, externalData, embed, report };
-}
-
-/** The pass that follows for `store`: none for dense. */
-export async function storePasses({ store = 'dense' }: StoreValues): Promise<Pass[]> {
-  if (store === 'dense') return [];
-  return [(await import('../passes/pack/index.ts')).pack({ store, optional: true })];
-}
-
-/** The selection as the passes take it; what was not given is not there. */
-export function readSelection(values: SelectionValues): {
-  opTypes?: readonly string[];
-  include: RegExp[];
-  exclude: RegExp[];
-} {
-  const { opTypes, include = [], exclude = [] } = values;
-  const patterns = {
-    include: include.map((text) => new RegExp(text, 'u')),
-    exclude: exclude.map((text) => new RegExp(text, 'u')),
-  };
-  return opTypes === undefined ? patterns : { ...patterns, opTypes };
 }

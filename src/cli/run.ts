@@ -1,7 +1,5 @@
-import type { CommonValues, SelectionValues, StepValues } from '../options/common.ts';
-import type { StepVerb } from '../options/verbs.ts';
+import type { CommonValues, SelectionValues } from '../options/common.ts';
 import type { Pass } from '../passes/pass.ts';
-import type { Command } from './command.ts';
 import { pipe, type RunReport, type Streams } from './pipe.ts';
 import { endProgress } from './progress.ts';
 import { type Step, stepsWith } from './step.ts';
@@ -14,16 +12,10 @@ export type Run = (
   allowUnchanged: boolean,
 ) => Promise<void>;
 
-/** A verb that makes passes. */
-export type StepCommand = Command<StepValues>;
-
-/** Loads a verb whose passes go to `run`. */
-export type LoadVerb = (verb: StepVerb, run: Run) => Promise<StepCommand>;
-
 /** A {@link Run} that reports on these streams. */
-export function runner(streams: Streams, color: boolean, load: LoadVerb): Run {
+export function runner(streams: Streams, color: boolean): Run {
   return async (args, passes, allowUnchanged) => {
-    await runSteps(args, stepsWith(await passes(), { allowUnchanged, selection: args }), streams, color, load);
+    await runSteps(args, stepsWith(await passes(), { allowUnchanged, selection: args }), streams, color);
   };
 }
 
@@ -33,12 +25,11 @@ export async function runSteps(
   steps: readonly Step[],
   streams: Streams,
   color: boolean,
-  load: LoadVerb,
 ): Promise<RunReport> {
   // Charts and sessions are for those who ask for them.
   if (args.report !== undefined) {
     const { reported } = await import('./report/run.ts');
-    return reported(args, steps, streams, load, (report) => tell(report, args, streams, color));
+    return reported(args, steps, streams, (report) => tell(report, args, streams, color));
   }
   const report = await pipe(args, streams, steps);
   await tell(report, args, streams, color);

@@ -1,8 +1,8 @@
 import type { Model } from '../ir/model.ts';
+import { unmatched, unreported } from '../node/recipes/idle.ts';
 import type { SelectionValues } from '../options/common.ts';
 import type { Pass, PassReport, Watch } from '../passes/pass.ts';
 import { reportWithDashes } from './dashes.ts';
-import { unmatched, unreported } from './patterns.ts';
 
 /** A pass of a run. */
 export interface Step {

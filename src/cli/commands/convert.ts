@@ -1,7 +1,6 @@
-import { CompressError } from '../../errors.ts';
 import { CONVERT, type ConvertValues } from '../../options/convert.ts';
-import { convert } from '../../passes/convert.ts';
 import type { Command } from '../command.ts';
+import { runVerb } from '../passes.ts';
 import type { Run } from '../run.ts';
 import { examples } from '../usage.ts';
 
@@ -21,11 +20,6 @@ export function convertCommand(run: Run): Command<ConvertValues> {
         ['see what would be rewritten', 'compress convert --opset 17 --dry-run model.onnx'],
       ]),
     ],
-    run: (values) => run(values, () => [converting(values)], true),
+    run: (values) => runVerb(run, 'convert', values),
   };
-}
-
-function converting({ opset, forceOpset }: ConvertValues): ReturnType<typeof convert> {
-  if (opset !== undefined) return convert({ opset, force: forceOpset });
-  throw new CompressError('options', 'opset', 'no opset is given', { hint: 'Give one: `opset: 21`.' });
 }

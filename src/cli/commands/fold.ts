@@ -1,7 +1,7 @@
 import type { StepValues } from '../../options/common.ts';
 import { FOLD } from '../../options/tables.ts';
-import { fold } from '../../passes/fold/index.ts';
 import type { Command } from '../command.ts';
+import { runVerb } from '../passes.ts';
 import type { Run } from '../run.ts';
 import { examples } from '../usage.ts';
 
@@ -22,6 +22,6 @@ export function foldCommand(run: Run): Command<StepValues> {
         ['fold, then quantize', 'compress fold model.onnx | compress quantize --int8 > small.onnx'],
       ]),
     ],
-    run: (values) => run(values, () => [fold()], true),
+    run: (values) => runVerb(run, 'fold', values),
   };
 }

@@ -3,7 +3,7 @@ import type { StepValues } from '../../options/common.ts';
 import { isStepVerb, type StepVerb, SUMMARIES, VERBS, type Verb } from '../../options/verbs.ts';
 import { type Command, yargsCommand } from '../command.ts';
 import type { Streams } from '../pipe.ts';
-import type { Run, StepCommand } from '../run.ts';
+import type { Run } from '../run.ts';
 
 /** Whether the streams may have colours: standard error for reports, standard output for results. */
 export interface Colors {
@@ -31,7 +31,7 @@ async function runCommand(command: Command<object>, values: object): Promise<voi
   const { saveRecipe, dryRun } = values as StepValues;
   if (!isStepVerb(command.verb) || saveRecipe === undefined || dryRun) return command.run(values);
   const { savingRecipe } = await import('../recipe/save.ts');
-  await savingRecipe(command, values);
+  await savingRecipe(command.verb, command, values);
 }
 
 async function load(verb: Verb, streams: Streams, { color, colorOut }: Colors): Promise<Command<object>> {
@@ -46,21 +46,21 @@ async function load(verb: Verb, streams: Streams, { color, colorOut }: Colors): 
   const { runner } = await import('../run.ts');
   switch (verb) {
     case 'run':
-      return (await import('./run.ts')).runCommand(streams, color, loadStep);
+      return (await import('./run.ts')).runCommand(streams, color);
     case 'tune':
-      return (await import('./tune.ts')).tuneCommand(streams, color, loadStep);
+      return (await import('./tune.ts')).tuneCommand(streams, color);
     case 'copy':
-      return (await import('./copy.ts')).copyCommand(runner(streams, color, loadStep));
+      return (await import('./copy.ts')).copyCommand(runner(streams, color));
     default:
-      return loadStep(verb, runner(streams, color, loadStep));
+      return loadStep(verb, runner(streams, color));
   }
 }
 
 /** Loads a verb whose passes go to `run`. */
-export async function loadStep(verb: StepVerb, run: Run): Promise<StepCommand> {
+async function loadStep(verb: StepVerb, run: Run): Promise<Command<StepValues>> {
   switch (verb) {
     case 'prune':
-      return (await import('./prune/index.ts')).pruneCommand(run);
+      return (await import('./prune.ts')).pruneCommand(run);
     case 'quantize':
       return (await import('./quantize.ts')).quantizeCommand(run);
     case 'pack':

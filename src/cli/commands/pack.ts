@@ -1,6 +1,6 @@
 import { PACK, type PackValues } from '../../options/pack.ts';
-import { pack } from '../../passes/pack/index.ts';
 import type { Command } from '../command.ts';
+import { runVerb } from '../passes.ts';
 import type { Run } from '../run.ts';
 import { examples } from '../usage.ts';
 
@@ -25,9 +25,6 @@ export function packCommand(run: Run): Command<PackValues> {
       ]),
       '\nONNX Runtime unpacks the weights when it loads the model: that takes longer, and some 20 bytes of memory a weight while it lasts. Runs are as fast as before.',
     ],
-    run: (values) => {
-      const { store } = values;
-      return run(values, () => [pack(store === undefined ? {} : { store })], values.allowUnchanged === true);
-    },
+    run: (values) => runVerb(run, 'pack', values),
   };
 }

@@ -5,13 +5,12 @@ import { commonOf, DASH } from '../arguments.ts';
 import type { Command } from '../command.ts';
 import type { Streams } from '../pipe.ts';
 import { recipeFile, recipeOfModel } from '../recipe/open.ts';
-import { recording } from '../recipe/record.ts';
-import { type LoadVerb, stepsOf } from '../recipe/step.ts';
+import { recording, stepsOf } from '../recipe/step.ts';
 import { runSteps } from '../run.ts';
 import { examples } from '../usage.ts';
 
 /** `compress run`: a chain of verbs in one go. */
-export function runCommand(streams: Streams, color: boolean, load: LoadVerb): Command<RunValues> {
+export function runCommand(streams: Streams, color: boolean): Command<RunValues> {
   return {
     verb: 'run',
     table: RUN,
@@ -33,9 +32,9 @@ export function runCommand(streams: Streams, color: boolean, load: LoadVerb): Co
       const { recipe, where, model } = await recipeFor(args);
       const common = { ...commonOf(args), model };
       // One to look at may be of a newer version.
-      const steps = args.print && args.fromModel !== undefined ? [] : await stepsOf(recipe, where, common, load);
+      const steps = args.print && args.fromModel !== undefined ? [] : await stepsOf(recipe, where, common);
       if (args.print) streams.stdout.write(`${formatRecipe(recipe, 2)}\n`);
-      else await runSteps(common, args.noMetadata ? steps : recording(steps, recipe), streams, color, load);
+      else await runSteps(common, args.noMetadata ? steps : recording(steps, recipe), streams, color);
     },
   };
 }

@@ -1,19 +1,20 @@
 import { CompressError } from '../../errors.ts';
 import { checkTarget } from '../../node/files/sink.ts';
 import { temporaryFolder } from '../../node/files/temporary.ts';
-import { QUANTIZE } from '../../options/quantize.ts';
+import { stepOf } from '../../node/recipes/steps.ts';
 import { TUNE, type TuneValues } from '../../options/tune.ts';
 import { defined } from '../../options/values.ts';
 import { formatRecipe, type RecipeStep } from '../../passes/recipe.ts';
 import { commonOf, refuseStdin } from '../arguments.ts';
 import type { Command } from '../command.ts';
 import { outputOf } from '../output.ts';
+import { prepareToCalibrate } from '../passes.ts';
 import { pipe, type Streams, writeNotes } from '../pipe.ts';
 import { progress } from '../progress.ts';
-import { recording } from '../recipe/record.ts';
 import { recipeTarget, saveRecipe } from '../recipe/save.ts';
-import { type LoadVerb, stepOf } from '../recipe/step.ts';
+import { readyOptions, recording } from '../recipe/step.ts';
 import { openData } from '../sources.ts';
+import { stepsWith } from '../step.ts';
 import { widthsOf } from '../text.ts';
 import { Candidates } from '../tune/candidate.ts';
 import { render } from '../tune/render.ts';
@@ -21,7 +22,7 @@ import { refuseNothing, type TuneReport, tune } from '../tune/tune.ts';
 import { examples } from '../usage.ts';
 
 /** `compress tune`: quantizes as much as the metric allows. */
-export function tuneCommand(streams: Streams, color: boolean, load: LoadVerb): Command<TuneValues> {
+export function tuneCommand(streams: Streams, color: boolean): Command<TuneValues> {
   return {
     verb: 'tune',
     table: TUNE,
@@ -47,8 +48,9 @@ export function tuneCommand(streams: Streams, color: boolean, load: LoadVerb): C
       const folder = await temporaryFolder();
       try {
         // A bar of its own for each calibration would be in the way of ours, and each candidate is written.
-        const common = { ...commonOf(args), quiet: true, dryRun: false };
-        const candidates = new Candidates(settings.model, quantizeStep(args), common, folder.path, load);
+        await prepareToCalibrate({ calibrate: args.calibrate, ranges: args.ranges });
+        const how = readyOptions({ quiet: true, force: args.force });
+        const candidates = new Candidates(settings.model, quantizeStep(args), folder.path, how);
         const found = await tune({
           ...{ ...settings, candidates },
           onNotes: (notes) => {
@@ -94,7 +96,7 @@ async function checkOutputs(args: TuneValues, streams: Streams): Promise<string 
 /** How to quantize, as `compress quantize` would be told. */
 function quantizeStep(args: TuneValues): RecipeStep {
   const { calibrate, calibrateSamples: samples, batch } = args;
-  return stepOf('quantize', QUANTIZE, { ...args, samples, batch: calibrate === undefined ? undefined : batch });
+  return stepOf('quantize', { ...args, samples, batch: calibrate === undefined ? undefined : batch });
 }
 
 /** Writes what was found, and says where. */
@@ -111,8 +113,8 @@ async function written(
   let output: string | undefined;
   if (args.output !== undefined) {
     // What matches nothing is said already.
-    const passes = (await candidates.passes(best.float)).map(({ selection: _, ...one }) => one);
-    const steps = recording(passes, recipe);
+    const { passes, allowUnchanged } = await candidates.ready(best.float);
+    const steps = recording(stepsWith(passes, { allowUnchanged }), recipe);
     output = (await pipe(commonOf(args), streams, steps)).output;
   }
   if (recipePath !== undefined) await saveRecipe(recipePath, recipe, args.force === true);

@@ -3,9 +3,9 @@ import { dirname } from 'node:path';
 import { CompressError } from '../../errors.ts';
 import { readTextFile } from '../../node/files/textFile.ts';
 import { readModel } from '../../node/model.ts';
+import { fromFolder } from '../../node/recipes/paths.ts';
 import { isFile } from '../../options/step.ts';
 import { MAX_RECIPE_BYTES, parseRecipe, type Recipe, recordedRecipe } from '../../passes/recipe.ts';
-import { fromFolder } from './step.ts';
 
 /**
  * Reads a recipe from its file. Paths in it start from its folder.

@@ -13,7 +13,6 @@ import { openPath } from '../open.ts';
 import { isStream, outputOf, sameFile } from '../output.ts';
 import { pipe, type RunReport, type StreamCopies, type Streams } from '../pipe.ts';
 import { progress } from '../progress.ts';
-import type { LoadVerb } from '../run.ts';
 import type { Step } from '../step.ts';
 import { printable } from '../text.ts';
 import { collect } from './collect.ts';
@@ -22,7 +21,6 @@ import { sensitivityOf } from './sensitivity.ts';
 
 /**
  * Pipes the model through the steps, as {@link pipe} does, then writes the page that `--report` asks for.
- * @param load - for the verb that makes each layer alone
  * @param tell - reports as without a page
  * @throws CompressError what {@link pipe} throws; then there is no page
  */
@@ -30,7 +28,6 @@ export async function reported(
   args: CommonValues,
   steps: readonly Step[],
   streams: Streams,
-  load: LoadVerb,
   tell: (report: RunReport) => Promise<void>,
 ): Promise<RunReport> {
   const path = await reportTarget(args);
@@ -61,14 +58,7 @@ export async function reported(
       written: target === undefined || isStream(target) ? copied : target,
       equalized: equalizedIn(options),
       sensitivity: () =>
-        sensitivityOf(
-          options,
-          load,
-          report.passes[0],
-          folder.path,
-          unreadable,
-          progress('layers', args.quiet === true),
-        ),
+        sensitivityOf(options, report.passes[0], folder.path, unreadable, progress('layers', args.quiet === true)),
     });
     await beside.unchanged();
     await writePage(path, data, args.force === true);

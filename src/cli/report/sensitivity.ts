@@ -2,14 +2,13 @@ import { CompressError } from '../../errors.ts';
 
 import { type DataFor, fittingRandomData } from '../../node/data/fitting.ts';
 import { RANDOM, RANDOM_ROWS } from '../../node/recipes/calibrated.ts';
+import { stepOf } from '../../node/recipes/steps.ts';
 import { openJudge } from '../../node/runtime/judge.ts';
-import { QUANTIZE, type QuantizeValues } from '../../options/quantize.ts';
+import type { QuantizeValues } from '../../options/quantize.ts';
 import { defined } from '../../options/values.ts';
 import type { PassReport } from '../../passes/pass.ts';
-import { commonOf } from '../arguments.ts';
 import type { Progress } from '../progress.ts';
-import { stepOf } from '../recipe/step.ts';
-import type { LoadVerb } from '../run.ts';
+import { readyOptions } from '../recipe/step.ts';
 import { openData } from '../sources.ts';
 import { Candidates, changedLayers } from '../tune/candidate.ts';
 import { noiseOf } from '../tune/metric.ts';
@@ -30,7 +29,6 @@ const MOST_ROWS = 128;
  */
 export async function sensitivityOf(
   args: QuantizeValues,
-  load: LoadVerb,
   report: PassReport | undefined,
   folder: string,
   unreadable: string | undefined,
@@ -47,9 +45,8 @@ export async function sensitivityOf(
       calibrate === RANDOM
         ? fittingRandomData(inputs, { seed: 0, ...size, samples: Math.min(rows, RANDOM_ROWS) }, trial)
         : openData(calibrate, inputs, { ...size, samples: rows });
-    const step = stepOf('quantize', QUANTIZE, { ...args, store: undefined });
-    const common = { ...commonOf(args), quiet: true, dryRun: false };
-    const candidates = new Candidates(model, step, common, folder, load);
+    const step = stepOf('quantize', { ...args, store: undefined });
+    const candidates = new Candidates(model, step, folder, readyOptions({ quiet: true, force: args.force }));
     return await measured(candidates, report, await openJudge(model, dataFor), onProgress);
   } catch (cause) {
     if (!(cause instanceof CompressError)) throw cause;

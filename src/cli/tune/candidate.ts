@@ -3,15 +3,14 @@ import { CompressError } from '../../errors.ts';
 import type { Change } from '../../layers/skip.ts';
 import { temporaryFolder } from '../../node/files/temporary.ts';
 import { readModel, writeModel } from '../../node/model.ts';
+import { type ReadyOptions, type ReadyStep, readyStep } from '../../node/recipes/steps.ts';
 import type { Judge, Judgement } from '../../node/runtime/judge.ts';
 import { expectWork } from '../../node/threads/work.ts';
 import { inputByteLength } from '../../onnx/size.ts';
-import type { CommonValues } from '../../options/common.ts';
 import { transform } from '../../passes/pass.ts';
 import type { RecipeStep } from '../../passes/recipe.ts';
 import type { Layer } from '../../passes/tune/search.ts';
-import { type LoadVerb, passesOf } from '../recipe/step.ts';
-import { runStep, type Step, type StepDone } from '../step.ts';
+import { runStep, type StepDone, stepsWith } from '../step.ts';
 
 /** A selection that was made a model, and run. */
 export interface Candidate extends StepDone {
@@ -23,8 +22,7 @@ export interface Candidate extends StepDone {
 export class Candidates {
   readonly #model: string;
   readonly #step: RecipeStep;
-  readonly #common: CommonValues;
-  readonly #load: LoadVerb;
+  readonly #how: ReadyOptions;
   /** Where the ranges of activations are kept between candidates. */
   readonly #ranges: string | undefined;
   #calibrated = false;
@@ -34,11 +32,10 @@ export class Candidates {
    * @param step - how to quantize it
    * @param folder - of this process alone, for as long as there are candidates
    */
-  constructor(model: string, step: RecipeStep, common: CommonValues, folder: string, load: LoadVerb) {
+  constructor(model: string, step: RecipeStep, folder: string, how: ReadyOptions) {
     this.#model = model;
     this.#step = step;
-    this.#common = common;
-    this.#load = load;
+    this.#how = how;
     // Equalizing changes what is calibrated: ranges of it cannot be kept.
     const keeps = step.options.has('calibrate') && !step.options.has('equalize');
     this.#ranges = keeps ? join(folder, 'ranges.json') : undefined;
@@ -52,24 +49,26 @@ export class Candidates {
     return { ...this.#step, options: new Map([...this.#step.options, ['exclude', exclude]]) };
   }
 
-  /** The passes of {@link step}. The model is calibrated once: the first selection's ranges serve the others. */
-  async passes(float: readonly string[]): Promise<readonly Step[]> {
+  /** {@link step}, ready to run. The model is calibrated once: the first selection's ranges serve the others. */
+  async ready(float: readonly string[]): Promise<ReadyStep> {
     const step = this.step(float);
     const ranges = this.#ranges;
-    if (ranges === undefined) return passesOf(step, '', this.#common, this.#load);
+    if (ranges === undefined) return readyStep(step, '', this.#how);
     if (!this.#calibrated) {
       this.#calibrated = true;
-      return passesOf(step, '', { ...this.#common, force: true }, this.#load, { saveRanges: ranges });
+      const run = { ...this.#how.run, overwrite: true };
+      return readyStep(step, '', { ...this.#how, run, further: { saveRanges: ranges } });
     }
     const options = new Map(step.options);
     options.delete('calibrate');
     options.set('ranges', ranges);
-    return passesOf({ ...step, options }, '', this.#common, this.#load);
+    return readyStep({ ...step, options }, '', this.#how);
   }
 
   /** Makes the model in a temporary folder, and has it judged. */
   async try(float: readonly string[], judge: Judge): Promise<Candidate> {
-    const [first, ...rest] = await this.passes(float);
+    const { values, ...ready } = await this.ready(float);
+    const [first, ...rest] = stepsWith(ready.passes, { ...ready, selection: values });
     if (first === undefined) throw new CompressError('internal', this.#model, 'quantize has no pass');
     const folder = await temporaryFolder();
     try {

@@ -1,18 +1,18 @@
-import { CompressError } from '../errors.ts';
-import { RANDOM } from '../node/recipes/calibrated.ts';
-import { prunedByData } from '../node/recipes/importance.ts';
-import type { PruneValues } from '../options/pruneValues.ts';
-import { defined, pairOf } from '../options/values.ts';
-import type { Pattern } from '../passes/importance/options.ts';
-import type { Pass } from '../passes/pass.ts';
-import { readSelection } from './arguments.ts';
-import { progress } from './progress.ts';
+import { CompressError } from '../../errors.ts';
+import type { PruneValues } from '../../options/pruneValues.ts';
+import { defined, pairOf } from '../../options/values.ts';
+import type { Pattern } from '../../passes/importance/options.ts';
+import type { Pass } from '../../passes/pass.ts';
+import { RANDOM } from './calibrated.ts';
+import { prunedByData } from './importance.ts';
+import { readSelection } from './selection.ts';
+import type { StepRun } from './stepRun.ts';
 
 /**
  * The pass that `wanda` or `sparsegpt` asks for.
  * @throws CompressError `options`
  */
-export function importancePass(method: 'wanda' | 'sparsegpt', values: PruneValues): Pass {
+export function importancePass(method: 'wanda' | 'sparsegpt', values: PruneValues, run: StepRun): Pass {
   const { calibrate, nm, damping, blockSize, samples, batch, parallelLayers } = values;
   if (calibrate === undefined) {
     throw new CompressError('options', method, 'needs data: it looks at activations', {
@@ -33,7 +33,7 @@ export function importancePass(method: 'wanda' | 'sparsegpt', values: PruneValue
       ...defined({ pattern, damping, blockSize }),
       ...readSelection(values),
     },
-    { data: calibrate, samples, batch, onProgress: progress('pruning', values.quiet === true) },
+    { data: calibrate, samples, batch, ...defined({ onProgress: run.progress?.('pruning') }) },
   );
 }
 

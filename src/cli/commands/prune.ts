@@ -1,10 +1,9 @@
-import { PRUNE } from '../../../options/prune.ts';
-import type { PruneValues } from '../../../options/pruneValues.ts';
-import { storePasses } from '../../arguments.ts';
-import type { Command } from '../../command.ts';
-import type { Run } from '../../run.ts';
-import { examples } from '../../usage.ts';
-import { pruningPass } from './methods.ts';
+import { PRUNE } from '../../options/prune.ts';
+import type { PruneValues } from '../../options/pruneValues.ts';
+import type { Command } from '../command.ts';
+import { runVerb } from '../passes.ts';
+import type { Run } from '../run.ts';
+import { examples } from '../usage.ts';
 
 /** `compress prune`: torch.nn.utils.prune on the file. */
 export function pruneCommand(run: Run): Command<PruneValues> {
@@ -48,11 +47,6 @@ export function pruneCommand(run: Run): Command<PruneValues> {
       ]),
       '\nZeros alone neither shrink a dense file nor make it faster; they let gzip save more, and --store bitmask.',
     ],
-    run: (values) =>
-      run(
-        { store: 'dense', ...values },
-        async () => [await pruningPass(values), ...(await storePasses(values))],
-        values.allowUnchanged === true,
-      ),
+    run: (values) => runVerb(run, 'prune', values),
   };
 }

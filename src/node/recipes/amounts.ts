@@ -1,6 +1,6 @@
-import { CompressError } from '../../../errors.ts';
-import { jsonKeys } from '../../../node/data/jsonKeys.ts';
-import { readTextFile } from '../../../node/files/textFile.ts';
+import { CompressError } from '../../errors.ts';
+import { jsonKeys } from '../data/jsonKeys.ts';
+import { readTextFile } from '../files/textFile.ts';
 
 /** Larger than any list of the layers of a model. */
 const MAX_BYTES = 2 ** 24;

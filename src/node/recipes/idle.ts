@@ -1,9 +1,9 @@
-import type { Model } from '../ir/model.ts';
-import { matches } from '../layers/pattern.ts';
-import type { SelectionValues } from '../options/common.ts';
-import type { PassReport } from '../passes/pass.ts';
+import type { Model } from '../../ir/model.ts';
+import { matches } from '../../layers/pattern.ts';
+import type { SelectionValues } from '../../options/common.ts';
+import type { PassReport } from '../../passes/pass.ts';
 
-/** An expression of --include or --exclude. */
+/** An expression of `include` or `exclude`. */
 export interface Pattern {
   readonly option: 'include' | 'exclude';
   /** As it was given. */

@@ -1,15 +1,17 @@
-import { CompressError } from '../errors.ts';
-import type { PruneValues } from '../options/pruneValues.ts';
-import { defined } from '../options/values.ts';
-import type { Pass } from '../passes/pass.ts';
-import { readSelection } from './arguments.ts';
-import { progress } from './progress.ts';
+import { CompressError } from '../../errors.ts';
+import type { PruneValues } from '../../options/pruneValues.ts';
+import { defined } from '../../options/values.ts';
+import type { Pass } from '../../passes/pass.ts';
+import { RANDOM } from './calibrated.ts';
+import { checkedChannels } from './channels.ts';
+import { readSelection } from './selection.ts';
+import type { StepRun } from './stepRun.ts';
 
 /**
- * The pass that --channels asks for.
+ * The pass that `channels` asks for.
  * @throws CompressError `options`
  */
-export async function channelPass(values: PruneValues): Promise<Pass> {
+export function channelPass(values: PruneValues, run: StepRun): Pass {
   const { calibrate, norm, roundTo, samples, batch } = values;
   const needs = norm === 'wanda' ? '`norm: wanda`' : values.reconstruct ? '`reconstruct`' : undefined;
   const idle = samples !== undefined ? '`samples`' : batch !== undefined ? '`batch`' : undefined;
@@ -19,12 +21,11 @@ export async function channelPass(values: PruneValues): Promise<Pass> {
       hint: 'Give inputs of the model: `calibrate: FILE`.',
     });
   }
-  if (calibrate === 'random') {
+  if (calibrate === RANDOM) {
     throw new CompressError('options', 'calibrate', 'random inputs do not say how strong the channels are', {
       hint: 'Give real inputs; a file of that name is ./random.',
     });
   }
-  const { checkedChannels } = await import('../node/recipes/channels.ts');
   return checkedChannels(
     {
       amount: values.channels as number,
@@ -36,8 +37,7 @@ export async function channelPass(values: PruneValues): Promise<Pass> {
       data: calibrate,
       samples,
       batch,
-      describeGroups: values.verbose ? 'all' : values.dryRun ? 'some' : 'none',
-      onProgress: progress('calibrating', values.quiet === true),
+      ...defined({ describeGroups: run.describeGroups, onProgress: run.progress?.('calibrating') }),
     },
   );
 }

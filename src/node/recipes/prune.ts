@@ -1,17 +1,18 @@
-import { CompressError } from '../../../errors.ts';
-import { methodOf } from '../../../options/prune.ts';
-import type { PruneValues } from '../../../options/pruneValues.ts';
-import { defined, pairOf } from '../../../options/values.ts';
-import type { Pass } from '../../../passes/pass.ts';
-import { type PruneOptions, prune } from '../../../passes/prune/index.ts';
-import { readSelection } from '../../arguments.ts';
-import { readAmounts } from './readAmounts.ts';
+import { CompressError } from '../../errors.ts';
+import { methodOf } from '../../options/prune.ts';
+import type { PruneValues } from '../../options/pruneValues.ts';
+import { defined, pairOf } from '../../options/values.ts';
+import type { Pass } from '../../passes/pass.ts';
+import { type PruneOptions, prune } from '../../passes/prune/index.ts';
+import { readAmounts } from './amounts.ts';
+import { readSelection } from './selection.ts';
+import type { StepRun } from './stepRun.ts';
 
 /**
  * The pass that the values ask for.
  * @throws CompressError `options` where values do not fit the method; `data` and `io` where a file it needs is broken
  */
-export async function pruningPass(values: PruneValues): Promise<Pass> {
+export async function pruningPass(values: PruneValues, run: StepRun): Promise<Pass> {
   const method = methodOf(values);
   switch (method) {
     case 'l1':
@@ -28,9 +29,9 @@ export async function pruningPass(values: PruneValues): Promise<Pass> {
       return prune({ ...(await common(values)), method: 'mask', masks: await arraysOf(values.mask as string) });
     case 'wanda':
     case 'sparsegpt':
-      return (await import('../../importance.ts')).importancePass(method, values);
+      return (await import('./importanceValues.ts')).importancePass(method, values, run);
     case 'channels':
-      return (await import('../../channelPass.ts')).channelPass(values);
+      return (await import('./channelValues.ts')).channelPass(values, run);
   }
 }
 
@@ -86,6 +87,6 @@ async function amountsOf(
   };
 }
 
-async function arraysOf(path: string): ReturnType<typeof import('../../../node/data/arrays.ts').openArrays> {
-  return (await import('../../../node/data/arrays.ts')).openArrays(path);
+async function arraysOf(path: string): ReturnType<typeof import('../data/arrays.ts').openArrays> {
+  return (await import('../data/arrays.ts')).openArrays(path);
 }

@@ -1,0 +1,48 @@
+import { CompressError } from '../../errors.ts';
+import type { StoreValues } from '../../options/common.ts';
+import type { ConvertValues } from '../../options/convert.ts';
+import type { PackValues } from '../../options/pack.ts';
+import type { StepVerb } from '../../options/verbs.ts';
+import type { Pass } from '../../passes/pass.ts';
+import type { StepRun } from './stepRun.ts';
+
+/**
+ * The passes of a verb, from the values of its options: the verb's own first. Only the verb that is asked for is
+ * loaded.
+ * @param values - as `valuesOf` of the verb's table gives them
+ * @throws CompressError `options` where values do not go together; `data` and `io` where a file they name is broken
+ */
+export async function passesOf(verb: StepVerb, values: object, run: StepRun): Promise<Pass[]> {
+  switch (verb) {
+    case 'prune':
+      return [await (await import('./prune.ts')).pruningPass(values, run), ...(await storing(values))];
+    case 'quantize':
+      return [await (await import('./quantize.ts')).quantizingPass(values, run), ...(await storing(values))];
+    case 'pack': {
+      const { store }: PackValues = values;
+      return [(await import('../../passes/pack/index.ts')).pack(store === undefined ? {} : { store })];
+    }
+    case 'fold':
+      return [(await import('../../passes/fold/index.ts')).fold()];
+    case 'convert':
+      return [await converting(values)];
+  }
+}
+
+/** Whether a step may find nothing to change: of some verbs that is a result as any other. */
+export function mayChangeNothing(verb: StepVerb, values: { allowUnchanged?: boolean | undefined }): boolean {
+  return verb === 'fold' || verb === 'convert' || values.allowUnchanged === true;
+}
+
+/** The pass that follows for `store`: none for dense. */
+async function storing({ store = 'dense' }: StoreValues): Promise<Pass[]> {
+  if (store === 'dense') return [];
+  return [(await import('../../passes/pack/index.ts')).pack({ store, optional: true })];
+}
+
+async function converting({ opset, forceOpset }: ConvertValues): Promise<Pass> {
+  if (opset === undefined) {
+    throw new CompressError('options', 'opset', 'no opset is given', { hint: 'Give one: `opset: 21`.' });
+  }
+  return (await import('../../passes/convert.ts')).convert({ opset, force: forceOpset });
+}

@@ -1,0 +1,64 @@
+import { CompressError } from '../../errors.ts';
+import { DEFAULT_OBSERVER } from '../../kernels/observe/names.ts';
+import type { QuantizeValues } from '../../options/quantize.ts';
+import { defined } from '../../options/values.ts';
+import type { Pass } from '../../passes/pass.ts';
+import { type QuantizeOptions, quantize } from '../../passes/quantize/index.ts';
+import { STATIC_DEFAULTS } from '../../passes/quantize/static/options.ts';
+import { readSelection } from './selection.ts';
+import type { StepRun } from './stepRun.ts';
+
+/**
+ * The pass that the values of `quantize` ask for.
+ * @throws CompressError `options`
+ */
+export async function quantizingPass(values: QuantizeValues, run: StepRun): Promise<Pass> {
+  const options = readOptions(values);
+  const { calibrate, ranges, saveRanges } = values;
+  if (!calibrates(values)) {
+    const hint = 'Give data: `calibrate: FILE`.';
+    if (values.equalize) {
+      throw new CompressError('options', 'equalize', 'only static quantization gains from it', { hint });
+    }
+    const idle = (['samples', 'batch', 'saveRanges'] as const).find((key) => values[key] !== undefined);
+    if (idle === undefined) return quantize(options);
+    throw new CompressError('options', idle, 'nothing is calibrated', { hint });
+  }
+  const clash = values.uint8 ? 'uint8' : values.weightsOnly ? 'weightsOnly' : undefined;
+  if (clash !== undefined) {
+    throw new CompressError('options', clash, 'calibrated models have int8 weights and integer activations', {
+      hint: `Leave out \`${clash}\`, or \`calibrate\`.`,
+    });
+  }
+  const { calibratedQuantize } = await import('./calibrated.ts');
+  return calibratedQuantize(options, {
+    data: calibrate,
+    ranges,
+    saveRanges: run.dryRun ? undefined : saveRanges,
+    overwrite: run.overwrite === true,
+    observer: values.observer ?? DEFAULT_OBSERVER,
+    samples: values.samples,
+    batch: values.batch,
+    activations: values.activations ?? STATIC_DEFAULTS.activations,
+    minNodeSqnr: values.minNodeSqnr ?? STATIC_DEFAULTS.minNodeSqnr,
+    biasCorrection: values.noBiasCorrection !== true,
+    equalize: values.equalize === true,
+    ...defined({ onEqualized: run.onEqualized, onProgress: run.progress?.('calibrating') }),
+  });
+}
+
+/** Whether activations get ranges, from data or from a file. */
+export function calibrates({ calibrate, ranges }: QuantizeValues): boolean {
+  return calibrate !== undefined || ranges !== undefined;
+}
+
+function readOptions(values: QuantizeValues): QuantizeOptions {
+  const { uint8, weightsOnly, perTensor, reduceRange, minElements, format, allowContrib } = values;
+  if (weightsOnly && format === 'qoperator') {
+    throw new CompressError('options', 'format', 'qoperator has integer activations, `weightsOnly` float ones', {
+      hint: 'Leave out one of the two.',
+    });
+  }
+  const given = { weightsOnly, perTensor, reduceRange, minElements, format, allowContrib };
+  return { dtype: uint8 ? 'uint8' : 'int8', ...defined(given), ...readSelection(values) };
+}

@@ -1,0 +1,17 @@
+import type { ActivationRanges } from '../../activations/ranges.ts';
+import type { OnProgress } from '../activations/progress.ts';
+import type { ChannelRun } from './channels.ts';
+
+/** What goes with the run of a step, and is no option of its verb. */
+export interface StepRun {
+  /** What is told how far running the model on data is. */
+  readonly progress?: (what: 'calibrating' | 'pruning') => OnProgress;
+  /** Lines about groups of channels. */
+  readonly describeGroups?: ChannelRun['describeGroups'];
+  /** Told what bounded the scales of channels. */
+  readonly onEqualized?: (ranges: ActivationRanges) => void;
+  /** Write no file of ranges. */
+  readonly dryRun?: boolean;
+  /** Replace a file of ranges that exists. */
+  readonly overwrite?: boolean;
+}
