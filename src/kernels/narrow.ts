@@ -1,4 +1,4 @@
-import { halfBits } from './simd/scalarConvert.ts';
+import { bfloatBits, halfBits } from './simd/scalarConvert.ts';
 import { aligned, type FloatFormat, toFloat32 } from './views.ts';
 
 /** Numbers to compute with. */
@@ -18,10 +18,4 @@ export function fromFloats(values: Floats, format: FloatFormat): Uint8Array {
   }
   const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
   return new Uint8Array(Uint16Array.from(bits, format === 'float16' ? halfBits : bfloatBits).buffer);
-}
-
-/** The bits of a float32 as those of the nearest bfloat16, its upper half; NaN keeps a bit of its payload. */
-function bfloatBits(bits: number): number {
-  if ((bits & 0x7fffffff) > 0x7f800000) return ((bits >>> 16) | 0x40) & 0xffff;
-  return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
 }

@@ -67,7 +67,7 @@ export function halfBits(bits: number): number {
 }
 
 /** The bits of a float32 as those of the nearest bfloat16, ties to even. */
-function bfloatBits(bits: number): number {
+export function bfloatBits(bits: number): number {
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
   const [kept, rest] = [bits >>> 16, bits & 0xffff];
   return kept + (rest > 0x8000 || (rest === 0x8000 && (kept & 1) === 1) ? 1 : 0);
