@@ -17,17 +17,7 @@ import { into, type Pending, type Reading } from './reading.ts';
 import { Segment } from './segment.ts';
 import { decodeText } from './text.ts';
 import { signed, signedBigint, VarintReader } from './varint.ts';
-import type { Field, Visit } from './wireField.ts';
-
-/** After a jump, read this much; double it at each further read on, up to MAX_AHEAD. */
-const MIN_AHEAD = 512;
-const MAX_AHEAD = 1 << 16;
-
-/** The longest tag plus length: two varints of ten bytes. */
-const HEADER = 20;
-
-/** Told where a field would go on behind the end of the file. */
-const CUT_OFF = { kind: 'cut_off', hint: 'The file ends too early: was it cut off on its way here?' } as const;
+import { CUT_OFF, type Field, HEADER, MAX_AHEAD, MIN_AHEAD, type Visit } from './wireField.ts';
 
 /**
  * Walks protobuf messages without reading payloads that are not asked for. One window of bytes moves over the file;

@@ -16,3 +16,10 @@ export interface Field {
 
 /** What to do with a field. */
 export type Visit = (field: Field) => Pending;
+/** Told where a field would go on behind the end of the file. */
+export const CUT_OFF = { kind: 'cut_off', hint: 'The file ends too early: was it cut off on its way here?' } as const;
+/** The longest tag plus length: two varints of ten bytes. */
+export const HEADER = 20;
+/** After a jump, read this much; double it at each further read on, up to MAX_AHEAD. */
+export const MIN_AHEAD = 512;
+export const MAX_AHEAD: number = 1 << 16;

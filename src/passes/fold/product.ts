@@ -94,14 +94,16 @@ function layoutOf(node: Node, dims: readonly number[]): WeightLayout | undefined
   const { out, groups } = axes;
   const [first = 0, second = 0, ...kernel] = dims;
   const taps = kernel.reduce((a, b) => a * b, 1);
-  // Groups follow one another along the first axis: of outputs there, each channel is in one place; of inputs, in one of each group.
+  // Groups follow one another along the first axis: of outputs there, each channel is in one place; of inputs, in one
+  // of each group.
   if (out === 0) return { groups: 1, outer: 1, channels: first, inner: second * taps };
   if (groups < 1 || first % groups !== 0) return undefined;
   return { groups, outer: first / groups, channels: second, inner: taps };
 }
 
 /**
- * The bias of a product, where something can be added to it: none yet, or a constant that broadcasts along the channels.
+ * The bias of a product, where something can be added to it: none yet, or a constant that broadcasts along the
+ * channels.
  * @param rank - dims that a bias may have at most
  */
 function biasOf(folding: Folding, graph: Graph, node: Node, channels: number, rank: number): ProductBias | undefined {
