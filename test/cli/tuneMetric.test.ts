@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { changedLayers, exactly } from '../../src/cli/tune/candidate.ts';
 import { type MetricOptions, metricFor, noiseOf } from '../../src/cli/tune/metric.ts';
-import { described } from '../../src/cli/tune/render.ts';
+import { described } from '../../src/cli/tune/tune.ts';
 import type { Change } from '../../src/layers/skip.ts';
 import type { OutputFigures } from '../../src/node/runtime/compare.ts';
 

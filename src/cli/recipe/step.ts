@@ -4,8 +4,8 @@ import { type ReadyOptions, readyStep } from '../../node/recipes/steps.ts';
 import type { CommonValues } from '../../options/common.ts';
 import type { Recipe } from '../../passes/recipe.ts';
 import { errorWithDashes } from '../dashes.ts';
-import { prepareToCalibrate, stepRun } from '../passes.ts';
 import { type Step, stepsWith } from '../step.ts';
+import { prepareToCalibrate, stepRun } from '../stepRun.ts';
 
 /** How a command line makes steps ready: quiet or not, and with its own names in errors. */
 export function readyOptions(common: CommonValues): ReadyOptions {

@@ -5,7 +5,7 @@ import { formatBytes, formatPercent } from '../size.ts';
 import type { RenderOptions } from '../table.ts';
 import { table } from '../table.ts';
 import { count, printable, wrap, wrapHead } from '../text.ts';
-import type { TuneReport, TuneTrial } from './tune.ts';
+import { described, type TuneReport, type TuneTrial } from './tune.ts';
 
 /** Layers the result names; --verbose names all, and so does the recipe. */
 const NAMED = 8;
@@ -81,14 +81,6 @@ function result({ best, layers, float, written, recipe, metric }: TuneReport, op
     lines.push(`  ${chalk.yellow('nothing is written')}: -o FILE writes the model, --save-recipe FILE how to make it`);
   }
   return lines.flatMap((one) => wrap(one, options.columns));
-}
-
-/** What stays float, in the shorter way. */
-export function described(float: readonly string[], layers: readonly string[]): string {
-  if (float.length === 0) return 'nothing';
-  if (float.length <= layers.length / 2) return float.join(', ');
-  const rest = new Set(float);
-  return `all but ${layers.filter((one) => !rest.has(one)).join(', ')}`;
 }
 
 function rank(one: TuneTrial, { trials, best }: TuneReport): number {

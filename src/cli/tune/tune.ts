@@ -9,7 +9,6 @@ import { type RankedLayer, searchFloatLayers } from '../../passes/tune/search.ts
 import { refuseUnchanged } from '../pipe.ts';
 import { type Candidate, type Candidates, changedLayers } from './candidate.ts';
 import { type Metric, type MetricOptions, metricFor, noiseOf } from './metric.ts';
-import { described } from './render.ts';
 
 /** One selection of layers, for people and programs. */
 export interface TuneTrial {
@@ -150,4 +149,12 @@ export function refuseNothing({ model, best, trials, layers, metric, limit, cutS
       ? 'Allow more of them: --max-trials.'
       : 'Allow more loss, or give --calibrate DATA or another form: compress quantize --help.',
   });
+}
+
+/** What stays float, in the shorter way. */
+export function described(float: readonly string[], layers: readonly string[]): string {
+  if (float.length === 0) return 'nothing';
+  if (float.length <= layers.length / 2) return float.join(', ');
+  const rest = new Set(float);
+  return `all but ${layers.filter((one) => !rest.has(one)).join(', ')}`;
 }

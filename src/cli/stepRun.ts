@@ -1,0 +1,37 @@
+import { setFlagsFromString } from 'node:v8';
+import { checkTarget } from '../node/files/sink.ts';
+import { calibrates } from '../node/recipes/quantize.ts';
+import type { StepRun } from '../node/recipes/stepRun.ts';
+import type { CommonValues } from '../options/common.ts';
+import type { QuantizeValues } from '../options/quantize.ts';
+import { refuseOther } from './output.ts';
+import { progress } from './progress.ts';
+
+/** How a command line runs steps: with a bar, and lines about what was asked for. */
+export function stepRun({ quiet, verbose, dryRun, force }: CommonValues): StepRun {
+  return {
+    progress: (what) => progress(what, quiet === true),
+    describeGroups: verbose ? 'all' : dryRun ? 'some' : 'none',
+    dryRun: dryRun === true,
+    overwrite: force === true,
+  };
+}
+
+/** Before data is run through a model: refuses a file of ranges that cannot be written. */
+export async function prepareToCalibrate(values: QuantizeValues): Promise<void> {
+  const { saveRanges, dryRun, force } = values;
+  if (saveRanges !== undefined && !dryRun) {
+    refuseOther('saveRanges', saveRanges, values);
+    await checkTarget(saveRanges, force === true);
+  }
+  if (calibrates(values)) keepYoungGenerationSmall();
+}
+
+/**
+ * Thousands of runs each leave a little garbage. V8 would rather grow than collect it, to 50 MB over what is needed,
+ * and memory would seem to grow with the data.
+ */
+function keepYoungGenerationSmall(): void {
+  setFlagsFromString('--max-semi-space-size=2');
+  setFlagsFromString('--semi-space-growth-factor=1');
+}
