@@ -1,8 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { readModel } from '../../../src/index.node.ts';
 import { print } from '../../../src/ir/print.ts';
 import { calibrate } from '../../../src/node/activations/calibrate.ts';
@@ -12,22 +9,11 @@ import { f32, i64, type ModelSpec, value } from '../../support/build.ts';
 import { toHalf } from '../../support/half.ts';
 import { modelOf } from '../../support/model.ts';
 import { readNpz } from '../../support/npz.ts';
+import { ownTemporaryFolder } from '../../support/temporary.ts';
 
 const path = (name: string): string => new URL(`../../../fixtures/${name}`, import.meta.url).pathname;
 
-// Temporary folders are counted below: these runs get a place of their own.
-let temporary: string;
-let before: string | undefined;
-beforeAll(async () => {
-  before = process.env['TMPDIR'];
-  temporary = await mkdtemp(join(tmpdir(), 'calibrate-'));
-  process.env['TMPDIR'] = temporary;
-});
-afterAll(async () => {
-  if (before === undefined) delete process.env['TMPDIR'];
-  else process.env['TMPDIR'] = before;
-  await rm(temporary, { recursive: true });
-});
+const temporary = ownTemporaryFolder();
 
 /** Samples held in memory, and how often they were read. */
 function dataOf(samples: readonly Record<string, FeedTensor>[]): DataSet & { reads: number } {
@@ -115,7 +101,7 @@ describe.each(['digits-mlp', 'digits-cnn'])('%s', (name) => {
     const runs = Array.from({ length: passes * 6 }, (_, run) => [run + 1, run < 6 ? undefined : passes * 6]);
     expect(progress).toEqual(runs.toSpliced(6, 0, [6, passes * 6]));
     expect(print(model)).toBe(text);
-    expect(readdirSync(temporary)).toEqual([]);
+    expect(readdirSync(temporary.path)).toEqual([]);
     await model.close();
   });
 
@@ -235,14 +221,14 @@ describe('refused', () => {
     const data = dataOf([{ x: floats([1, 2], [1, 2]) }, { x: floats([1, 3], [1, 2, 3]) }]);
     const failure = calibrate(await modelOf(spec), ['y'], data);
     await expect(failure).rejects.toMatchObject({ code: 'runtime', where: 'test data, row 1' });
-    expect(readdirSync(temporary)).toEqual([]);
+    expect(readdirSync(temporary.path)).toEqual([]);
   });
 
   test('a model that ONNX Runtime does not take, and no file is left', async () => {
     const broken = { ...spec, nodes: [...spec.nodes, { op: 'NoSuchOp', in: ['y'], out: ['z'] }] };
     const failure = calibrate(await modelOf(broken), ['y', 'z'], dataOf([{ x: floats([1, 2], [1, 2]) }]));
     await expect(failure).rejects.toMatchObject({ code: 'runtime', where: 'model' });
-    expect(readdirSync(temporary)).toEqual([]);
+    expect(readdirSync(temporary.path)).toEqual([]);
   });
 
   test('data that breaks in the middle, and no file is left', async () => {
@@ -254,7 +240,7 @@ describe('refused', () => {
       },
     };
     await expect(calibrate(await modelOf(spec), ['y'], data)).rejects.toThrow('the disk is gone');
-    expect(readdirSync(temporary)).toEqual([]);
+    expect(readdirSync(temporary.path)).toEqual([]);
   });
 });
 

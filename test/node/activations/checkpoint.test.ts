@@ -1,8 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { constant as constantTensor, type Model } from '../../../src/index.node.ts';
 import { Recorder } from '../../../src/node/activations/checkpoint.ts';
 import { openActivations } from '../../../src/node/activations/open.ts';
@@ -11,20 +8,9 @@ import { f32, type ModelSpec, value } from '../../support/build.ts';
 import { dataOf, expectClose, gramOf, matrix, tensor } from '../../support/gram.ts';
 import { modelOf } from '../../support/model.ts';
 import { randomFloats } from '../../support/random.ts';
+import { ownTemporaryFolder } from '../../support/temporary.ts';
 
-// Temporary folders are counted below: these runs get a place of their own.
-let temporary: string;
-let before: string | undefined;
-beforeAll(async () => {
-  before = process.env['TMPDIR'];
-  temporary = await mkdtemp(join(tmpdir(), 'gram-'));
-  process.env['TMPDIR'] = temporary;
-});
-afterAll(async () => {
-  if (before === undefined) delete process.env['TMPDIR'];
-  else process.env['TMPDIR'] = before;
-  await rm(temporary, { recursive: true });
-});
+const temporary = ownTemporaryFolder();
 
 describe('layers one after the other', () => {
   const [A, B, C] = [1, 2, 3].map((seed) => randomFloats([4, 4], seed)) as [Float32Array, Float32Array, Float32Array];
@@ -98,7 +84,7 @@ describe('layers one after the other', () => {
       expectClose(results[index], [...(expected?.sums ?? [])]);
     }
     await fresh.close();
-    expect(readdirSync(temporary)).toEqual([]);
+    expect(readdirSync(temporary.path)).toEqual([]);
   });
 
   test.each([
@@ -168,7 +154,7 @@ describe('layers one after the other', () => {
     found?.sums.forEach((one, index) => {
       expect(one).toBeCloseTo(expected[index] as number, 3);
     });
-    expect(readdirSync(temporary)).toEqual([]);
+    expect(readdirSync(temporary.path)).toEqual([]);
   });
 
   test.each([
@@ -195,6 +181,6 @@ describe('layers one after the other', () => {
     for await (const one of checkpoint?.samples() ?? []) found.push({ label: one.label, feeds: { ...one.feeds } });
     expect(found).toEqual(kept ? samples : []);
     await checkpoint?.close();
-    expect(readdirSync(temporary)).toEqual([]);
+    expect(readdirSync(temporary.path)).toEqual([]);
   });
 });

@@ -1,8 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { SumRequest } from '../../../src/activations/requests.ts';
 import { readModel } from '../../../src/index.node.ts';
 import { convUse } from '../../../src/layers/matrix.ts';
@@ -14,20 +11,9 @@ import { toHalf } from '../../support/half.ts';
 import { bytesOf, modelOf } from '../../support/model.ts';
 import { feed, runModel } from '../../support/ort.ts';
 import { randomFloats } from '../../support/random.ts';
+import { ownTemporaryFolder } from '../../support/temporary.ts';
 
-// Temporary folders are counted below: these runs get a place of their own.
-let temporary: string;
-let before: string | undefined;
-beforeAll(async () => {
-  before = process.env['TMPDIR'];
-  temporary = await mkdtemp(join(tmpdir(), 'gram-'));
-  process.env['TMPDIR'] = temporary;
-});
-afterAll(async () => {
-  if (before === undefined) delete process.env['TMPDIR'];
-  else process.env['TMPDIR'] = before;
-  await rm(temporary, { recursive: true });
-});
+const temporary = ownTemporaryFolder();
 
 const relu = (one: FeedTensor): FeedTensor => ({
   ...one,
@@ -259,7 +245,7 @@ describe('runs', () => {
     expect(seen.map(([done]) => done)).toEqual([1, 2, 2, 3, 4, 5, 6]);
     expect(seen[0]?.[1]).toBeUndefined();
     expect(seen.at(-1)).toEqual([6, 6]);
-    expect(readdirSync(temporary)).toEqual([]);
+    expect(readdirSync(temporary.path)).toEqual([]);
   });
 
   test('data a run refuses is named', async () => {
@@ -267,6 +253,6 @@ describe('runs', () => {
     const activations = openActivations(dataOf({ x: tensor([4, 5], 1) }));
     await expect(activations.measure(await modelOf(spec), [matrix('r', 3)])).rejects.toThrow(/^test data, row 0: /);
     await activations.close();
-    expect(readdirSync(temporary)).toEqual([]);
+    expect(readdirSync(temporary.path)).toEqual([]);
   });
 });

@@ -1,26 +1,15 @@
 import { writeFileSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { type Kernels, openInspected } from '../../../src/node/runtime/kernels.ts';
 import { buildModel, f32, float, type GraphSpec, type NodeSpec, type TensorSpec } from '../../support/build.ts';
+import { ownTemporaryFolder } from '../../support/temporary.ts';
 
-let folder: string;
-let before: string | undefined;
-beforeAll(async () => {
-  before = process.env['TMPDIR'];
-  folder = await mkdtemp(join(tmpdir(), 'kernels-'));
-  process.env['TMPDIR'] = folder;
-});
-afterAll(async () => {
-  if (before === undefined) delete process.env['TMPDIR'];
-  else process.env['TMPDIR'] = before;
-  await rm(folder, { recursive: true });
-});
+const folder = ownTemporaryFolder();
 
 async function inspect(spec: Omit<GraphSpec, 'inputs' | 'outputs'> & Partial<GraphSpec>): Promise<Kernels> {
-  const path = join(folder, 'model.onnx');
+  const path = join(folder.path, 'model.onnx');
   const model = { opset: 21, irVersion: 10, inputs: { x: f32(['N', 32]) }, outputs: { y: f32(['N', 32]) }, ...spec };
   writeFileSync(path, buildModel(model));
   const { session, kernels } = await openInspected(path);
@@ -47,7 +36,7 @@ const mm = (out = 'y', weight = 'wf', name = 'fc'): NodeSpec => ({ op: 'MatMul',
 test('a fused model has its integer kernel and no dequantized weight; nothing is left in the temporary folder', async () => {
   const found = await inspect({ nodes: [dq(1), mm()], initializers: weights });
   expect(found).toEqual({ kernels: [{ op: 'MatMulNBits', nodes: 1 }], unfused: [] });
-  expect(await readdir(folder)).toEqual(['model.onnx']);
+  expect(await readdir(folder.path)).toEqual(['model.onnx']);
 });
 
 test('axis −1 is found, and the node that reads the weight is named', async () => {
