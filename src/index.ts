@@ -36,7 +36,7 @@ export { type Elements, type NdArray, view } from './ir/view.ts';
 export type { Difference } from './kernels/difference.ts';
 export type { GroupPattern } from './kernels/groups.ts';
 export type { PatchGeometry } from './kernels/importance/patches.ts';
-export { OBSERVERS, type ObserverKind } from './kernels/observe/choose.ts';
+export { OBSERVERS, type ObservedRange, type ObserverKind } from './kernels/observe/choose.ts';
 export type { Norm } from './kernels/sliceNorms.ts';
 export type { Change, Skip, SkipReason } from './layers/skip.ts';
 export type { Addition } from './onnx/encode.ts';

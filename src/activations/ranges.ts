@@ -1,17 +1,7 @@
+import type { ObservedRange } from '../kernels/observe/choose.ts';
+
 /** What calibration learned about one activation: plain data, from the room that runs models to the passes. */
-export interface ActivationRange {
-  /** The range an observer chose to map onto 8 bits; values outside are clipped. Always finite. */
-  readonly min: number;
-  readonly max: number;
-  /** The smallest and largest value seen. */
-  readonly observedMin: number;
-  readonly observedMax: number;
-  /** Mean of x² over all elements seen. */
-  readonly power: number;
-  /** Mean squared error that clipping to [min, max] adds. */
-  readonly clipError: number;
-  /** Share of elements, 0 to 1, that are exactly zero: these are quantized without error. */
-  readonly zeros: number;
+export interface ActivationRange extends ObservedRange {
   /** Mean of each channel, of its x² and its largest |x|, where they were asked for. */
   readonly channelMeans?: readonly number[];
   readonly channelPowers?: readonly number[];

@@ -18,10 +18,11 @@ interface Row {
   readonly of?: readonly string[];
 }
 
-/** What a value is:
+/**
+ * An option by the kind of its value:
  * - `flag`: true or false
  * - `choice`: one of `choices`
- * - `text`: any text
+ * - `text`: a text, which is not looked into
  * - `file`: the path of a file to read, or the word `word` in its place
  * - `target`: the path of a file to write, which no recipe does
  * - `patterns`: regular expressions; `words`: words, several with commas between them; `names`: texts

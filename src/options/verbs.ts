@@ -36,6 +36,8 @@ interface Summary {
   readonly computes: boolean;
   /** What the bar says while its pass runs; the verb itself where absent. */
   readonly doing?: string;
+  /** Whether a run that finds nothing to change has done its work: for other verbs that is an error. */
+  readonly mayChangeNothing?: boolean;
 }
 
 /** All that the help of the program needs of each verb. */
@@ -63,11 +65,13 @@ export const SUMMARIES: { readonly [verb in Verb]: Summary } = {
     command: 'fold [model]',
     describe: 'fold BatchNormalization and constants into the weights; remove what does nothing',
     computes: true,
+    mayChangeNothing: true,
   },
   convert: {
     command: 'convert [model]',
     describe: 'rewrite a model for a higher opset; what it computes stays the same',
     computes: true,
+    mayChangeNothing: true,
   },
   copy: {
     command: 'copy [model]',

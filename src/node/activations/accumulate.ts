@@ -48,37 +48,34 @@ export interface VectorSums {
   finish(): Promise<void>;
 }
 
-/** Counts vectors. */
-class Count {
-  rows = 0;
-  of = 0;
-
-  add(rows: number, weight: number): void {
-    this.rows += rows;
-    this.of += rows * weight;
-  }
+/** Sums that count the vectors of so many columns that they are given. */
+function counted(columns: number, { add, finish }: Pick<VectorSums, 'add' | 'finish'>): VectorSums {
+  const sums = {
+    rows: 0,
+    of: 0,
+    add(rows: Float32Array, weight: number): Promise<void> | undefined {
+      const count = rows.length / columns;
+      sums.rows += count;
+      sums.of += count * weight;
+      return add(rows, weight);
+    },
+    finish,
+  };
+  return sums;
 }
 
 /** `Σ x²`. @param sums - `[columns]` to add to */
 export function squareSums(sums: Float64Array, factor: number): VectorSums {
   const own = factor === 1 ? sums : new Float64Array(sums.length);
-  const count = new Count();
-  return {
-    get rows() {
-      return count.rows;
-    },
-    get of() {
-      return count.of;
-    },
+  return counted(sums.length, {
     add(rows, weight) {
-      count.add(rows.length / sums.length, weight);
       addSquares(own, rows, sums.length, weight);
       return undefined;
     },
     async finish() {
       if (own !== sums) addScaled(sums, own, factor);
     },
-  };
+  });
 }
 
 /** A session of {@link openGram} that is opened when it is needed first. */
@@ -91,16 +88,8 @@ export function gramSums(sums: Float64Array, columns: number, factor: number, gr
 
 function narrowSums(sums: Float64Array, columns: number, factor: number): VectorSums {
   const own = new Float64Array(sums.length);
-  const count = new Count();
-  return {
-    get rows() {
-      return count.rows;
-    },
-    get of() {
-      return count.of;
-    },
+  return counted(columns, {
     add(rows, weight) {
-      count.add(rows.length / columns, weight);
       for (let at = 0; at < rows.length; at += NEAR * columns) {
         addGram(own, rows.subarray(at, at + NEAR * columns), columns, weight);
       }
@@ -110,11 +99,10 @@ function narrowSums(sums: Float64Array, columns: number, factor: number): Vector
       mirror(own, columns);
       addScaled(sums, own, factor);
     },
-  };
+  });
 }
 
 function wideSums(sums: Float64Array, columns: number, factor: number, gram: VectorGram): VectorSums {
-  const count = new Count();
   let waiting = 0;
   const buffer = new Float32Array(CHUNK * columns);
   const flush = async (): Promise<void> => {
@@ -133,19 +121,7 @@ function wideSums(sums: Float64Array, columns: number, factor: number, gram: Vec
     if (waiting < CHUNK) return undefined;
     return flush().then(() => (end < rows.length ? fill(rows, weight, end) : undefined));
   };
-  return {
-    get rows() {
-      return count.rows;
-    },
-    get of() {
-      return count.of;
-    },
-    add(rows, weight) {
-      count.add(rows.length / columns, weight);
-      return fill(rows, weight, 0);
-    },
-    finish: flush,
-  };
+  return counted(columns, { add: (rows, weight) => fill(rows, weight, 0), finish: flush });
 }
 
 /** Copies rows so that their products are `weight` times those of what is copied. */

@@ -2,7 +2,7 @@ import { CompressError } from '../../errors.ts';
 import type { StoreValues } from '../../options/common.ts';
 import type { ConvertValues } from '../../options/convert.ts';
 import type { PackValues } from '../../options/pack.ts';
-import type { StepVerb } from '../../options/verbs.ts';
+import { type StepVerb, SUMMARIES } from '../../options/verbs.ts';
 import type { Pass } from '../../passes/pass.ts';
 import type { StepRun } from './stepRun.ts';
 
@@ -29,9 +29,9 @@ export async function passesOf(verb: StepVerb, values: object, run: StepRun): Pr
   }
 }
 
-/** Whether a step may find nothing to change: of some verbs that is a result as any other. */
+/** Whether a run of a verb that finds nothing to change is no error: by the verb, or because the user allows it. */
 export function mayChangeNothing(verb: StepVerb, values: { allowUnchanged?: boolean | undefined }): boolean {
-  return verb === 'fold' || verb === 'convert' || values.allowUnchanged === true;
+  return SUMMARIES[verb].mayChangeNothing === true || values.allowUnchanged === true;
 }
 
 /** The pass that follows for `store`: none for dense. */
