@@ -25,6 +25,7 @@ export { type CalibratedOptions, calibratedQuantize } from './node/recipes/calib
 export { type ChannelRun, checkedChannels } from './node/recipes/channels.ts';
 export { type DataPruneOptions, type DataPruneRun, prunedByData } from './node/recipes/importance.ts';
 export { type RunRecipeOptions, runRecipe } from './node/recipes/runRecipe.ts';
+export { type TuneOptions, type TuneReport, type TuneTrial, tune } from './node/recipes/tune/index.ts';
 export {
   type BatchReport,
   type BenchOptions,

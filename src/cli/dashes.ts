@@ -1,7 +1,7 @@
 import { CompressError } from '../errors.ts';
+import type { StepDone } from '../node/recipes/runStep.ts';
 import { type AnyTable, flagOf } from '../options/option.ts';
 import { TABLES } from '../options/tables.ts';
-import type { PassReport } from '../passes/pass.ts';
 
 /** `` `weightsOnly` `` or `` `l1: 0.4` ``: how the library's sentences name options. */
 const NAMED = /`(([a-z][a-zA-Z0-9]*)(?:: ([^`]*))?)`/g;
@@ -36,11 +36,13 @@ export function errorWithDashes(cause: unknown, { rows }: AnyTable): unknown {
   return error;
 }
 
-/** What a pass reports, as a command line says it. */
-export function reportWithDashes(report: PassReport): PassReport {
-  return {
-    ...report,
-    skips: report.skips.map((one) => ({ ...one, detail: withDashes(one.detail) })),
-    notes: report.notes.map((one) => withDashes(one)),
-  };
+/** What came of a step, as a command line says it. */
+export function doneWithDashes({ report, notes }: StepDone): StepDone {
+  const skips = report.skips.map((one) => ({ ...one, detail: withDashes(one.detail) }));
+  return { report: { ...report, skips, notes: notesWithDashes(report.notes) }, notes: notesWithDashes(notes) };
+}
+
+/** Notes as a command line says them. */
+export function notesWithDashes(notes: readonly string[]): string[] {
+  return notes.map((one) => withDashes(one));
 }

@@ -8,6 +8,7 @@ import { checkTarget, fileSink } from '../node/files/sink.ts';
 import { stdinSource } from '../node/files/spool.ts';
 import { stdoutSink } from '../node/files/standard.ts';
 import { type Written, writeModel } from '../node/model.ts';
+import { refuseUnchanged, runStep, type Step } from '../node/recipes/runStep.ts';
 import { expectWork, prepareFor } from '../node/threads/work.ts';
 import { refuseBeginning } from '../onnx/beginning.ts';
 import { checkUnchanged } from '../onnx/output.ts';
@@ -17,15 +18,15 @@ import type { CommonValues, StoreValues } from '../options/common.ts';
 import { isStepVerb, SUMMARIES } from '../options/verbs.ts';
 import type { PassReport } from '../passes/pass.ts';
 import { DASH } from './arguments.ts';
+import { doneWithDashes } from './dashes.ts';
 import { GzipEstimate, gzipEstimateOf } from './gzip.ts';
 import { openPath, openSource } from './open.ts';
 import { isStream, outputOf, sameFile } from './output.ts';
 import { packedNotes } from './packed.ts';
 import { endProgress, progress } from './progress.ts';
-import { skipLines } from './skips.ts';
-import { runStep, type Step, type StepDone } from './step.ts';
 import { tee } from './tee.ts';
 import { printable } from './text.ts';
+import { unchangedWith } from './unchanged.ts';
 
 /** What a run did, for people and for programs. */
 export interface RunReport {
@@ -97,14 +98,15 @@ export async function pipe(
     const notes: string[] = [];
     for (const step of steps) {
       const { name } = step.pass;
-      const done = await runStep(
+      const ran = await runStep(
         step,
         model,
         progress(isStepVerb(name) ? (SUMMARIES[name].doing ?? name) : name, quiet),
       ).catch((cause: unknown) => {
         throw withFile(cause, input);
       });
-      if (!step.allowUnchanged && step.pass.optional !== true) refuseUnchanged(done, input, args.verbose === true);
+      const done = doneWithDashes(ran);
+      refuseUnchanged(step, done, input, unchangedWith(args.verbose === true));
       reports.push(done.report);
       notes.push(...done.notes);
       if (!quiet) writeNotes(done.notes, streams);
@@ -191,27 +193,6 @@ function dataName(args: CommonValues, streams: Streams, target: string | undefin
 export function dataBytes(plan: ModelPlan, model: Model): number {
   if (plan.keepsDataFiles) return inputByteLength(model) - plan.byteLength;
   return plan.data?.byteLength ?? 0;
-}
-
-/**
- * Refuses a step without a change.
- * @throws CompressError `nothing_to_do` that says why nothing was changed
- */
-export function refuseUnchanged(
-  { report, notes }: StepDone,
-  input: string,
-  verbose: boolean,
-  hint: string | undefined = 'Use --allow-unchanged to pass such models through.',
-): void {
-  if (report.changes.length > 0) return;
-  const why = skipLines(report.skips, verbose, (word) => word);
-  const facts = [...report.notes, ...notes].map((note) => `  ${printable(note)}`);
-  const fact =
-    why.length === 0 && report.pass !== 'pack' ? ': the model has no weights of the operators it works on' : '';
-  const first = `${report.pass} found nothing to change${fact}`;
-  throw new CompressError('nothing_to_do', printable(input), [first, ...why, ...facts].join('\n'), {
-    hint,
-  });
 }
 
 /** Refuses what is no model before somebody works on it. */

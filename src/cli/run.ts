@@ -1,8 +1,8 @@
+import { type Step, stepsWith } from '../node/recipes/runStep.ts';
 import type { CommonValues, SelectionValues } from '../options/common.ts';
 import type { Pass } from '../passes/pass.ts';
 import { pipe, type RunReport, type Streams } from './pipe.ts';
 import { endProgress } from './progress.ts';
-import { type Step, stepsWith } from './step.ts';
 import { widthsOf } from './text.ts';
 
 /** Runs a verb: makes its passes from the arguments, pipes the model through them and reports. */

@@ -1,11 +1,12 @@
 import { CompressError } from '../../errors.ts';
+import { recording } from '../../node/recipes/record.ts';
 import { RUN, type RunValues } from '../../options/run.ts';
 import { formatRecipe, type Recipe } from '../../passes/recipe.ts';
 import { commonOf, DASH } from '../arguments.ts';
 import type { Command } from '../command.ts';
 import type { Streams } from '../pipe.ts';
 import { recipeFile, recipeOfModel } from '../recipe/open.ts';
-import { recording, stepsOf } from '../recipe/step.ts';
+import { stepsOf } from '../recipe/step.ts';
 import { runSteps } from '../run.ts';
 import { examples } from '../usage.ts';
 

@@ -1,24 +1,25 @@
-import { CompressError } from '../../errors.ts';
 import { checkTarget } from '../../node/files/sink.ts';
 import { temporaryFolder } from '../../node/files/temporary.ts';
-import { stepOf } from '../../node/recipes/steps.ts';
+import { recording } from '../../node/recipes/record.ts';
+import { stepsWith } from '../../node/recipes/runStep.ts';
+import { Candidates } from '../../node/recipes/tune/candidate.ts';
+import type { TuneReport, TuneTrial } from '../../node/recipes/tune/index.ts';
+import { judgingData, NOTHING_TO_TUNE, quantizeStep, tuned } from '../../node/recipes/tune/tuned.ts';
 import { TUNE, type TuneValues } from '../../options/tune.ts';
-import { defined } from '../../options/values.ts';
-import { formatRecipe, type RecipeStep } from '../../passes/recipe.ts';
+import { formatRecipe } from '../../passes/recipe.ts';
 import { commonOf, refuseStdin } from '../arguments.ts';
 import type { Command } from '../command.ts';
+import { doneWithDashes, notesWithDashes } from '../dashes.ts';
 import { outputOf } from '../output.ts';
 import { pipe, type Streams, writeNotes } from '../pipe.ts';
 import { progress } from '../progress.ts';
 import { recipeTarget, saveRecipe } from '../recipe/save.ts';
-import { readyOptions, recording } from '../recipe/step.ts';
-import { openData } from '../sources.ts';
-import { stepsWith } from '../step.ts';
+import { readyOptions } from '../recipe/step.ts';
 import { prepareToCalibrate } from '../stepRun.ts';
 import { widthsOf } from '../text.ts';
-import { Candidates } from '../tune/candidate.ts';
-import { render } from '../tune/render.ts';
-import { refuseNothing, type TuneReport, tune } from '../tune/tune.ts';
+import { render, type Written } from '../tune/render.ts';
+import { limitOf, refuseNothing } from '../tune/words.ts';
+import { unchangedWith } from '../unchanged.ts';
 import { examples } from '../usage.ts';
 
 /** `compress tune`: quantizes as much as the metric allows. */
@@ -43,45 +44,35 @@ export function tuneCommand(streams: Streams, color: boolean): Command<TuneValue
       ]),
     ],
     run: async (args) => {
-      const settings = readSettings(args);
+      const { model = '', quiet, verbose } = args;
+      refuseStdin('tune', [model]);
+      judgingData(args);
       const recipePath = await checkOutputs(args, streams);
       const folder = await temporaryFolder();
       try {
         // A bar of its own for each calibration would be in the way of ours, and each candidate is written.
         await prepareToCalibrate({ calibrate: args.calibrate, ranges: args.ranges });
         const how = readyOptions({ quiet: true, force: args.force });
-        const candidates = new Candidates(settings.model, quantizeStep(args), folder.path, how);
-        const found = await tune({
-          ...{ ...settings, candidates },
+        const candidates = new Candidates(model, quantizeStep(args), folder.path, how);
+        const found = await tuned(args, candidates, {
+          words: (done, where) => unchangedWith(verbose === true, NOTHING_TO_TUNE)(doneWithDashes(done), where),
           onNotes: (notes) => {
-            if (!args.quiet) writeNotes(notes, streams);
+            if (!quiet) writeNotes(notesWithDashes(notes), streams);
           },
-          onProgress: progress('tuning', args.quiet === true),
+          onProgress: progress('tuning', quiet === true),
         });
-        const report = await written(found, args, candidates, recipePath, streams);
-        if (args.json) streams.stdout.write(`${JSON.stringify(forPrograms(report), plain, 2)}\n`);
-        if (!args.quiet) {
-          streams.stderr.write(render(report, { color, verbose: args.verbose === true, ...widthsOf(streams.stderr) }));
+        const written = await write(found, args, candidates, recipePath, streams);
+        if (args.json) streams.stdout.write(`${JSON.stringify(forPrograms(found, written), plain, 2)}\n`);
+        if (!quiet) {
+          const options = { color, verbose: verbose === true, ...widthsOf(streams.stderr) };
+          streams.stderr.write(render(found, written, options));
         }
-        refuseNothing(report);
+        refuseNothing(found);
       } finally {
         await folder.remove();
       }
     },
   };
-}
-
-function readSettings(args: TuneValues) {
-  const { model = '', data, samples, batch, metric, maxDrop, minSqnr, judge: output, maxTrials, verbose } = args;
-  refuseStdin('tune', [model]);
-  if (data === undefined) {
-    throw new CompressError('options', 'data', 'no data is given to judge on', {
-      hint: 'Give inputs of the model, best with their labels: `data: val.npz`.',
-    });
-  }
-  const sizes = defined({ samples, batch });
-  const dataFor = (inputs: Parameters<typeof openData>[1]) => openData(data, inputs, sizes);
-  return { model, dataFor, metric, maxDrop, minSqnr, output, maxTrials, verbose: verbose === true };
 }
 
 /** Refuses before the work, which is long, what would be refused after it. */
@@ -93,23 +84,15 @@ async function checkOutputs(args: TuneValues, streams: Streams): Promise<string 
   return args.dryRun ? undefined : recipeTarget({ ...args }, false);
 }
 
-/** How to quantize, as `compress quantize` would be told. */
-function quantizeStep(args: TuneValues): RecipeStep {
-  const { calibrate, calibrateSamples: samples, batch } = args;
-  return stepOf('quantize', { ...args, samples, batch: calibrate === undefined ? undefined : batch });
-}
-
 /** Writes what was found, and says where. */
-async function written(
-  found: TuneReport,
+async function write(
+  { best, recipe }: TuneReport,
   args: TuneValues,
   candidates: Candidates,
   recipePath: string | undefined,
   streams: Streams,
-): Promise<TuneReport> {
-  const { best, step } = found;
-  if (best === undefined || step === undefined || args.dryRun) return found;
-  const recipe = { steps: [step] };
+): Promise<Written> {
+  if (best === undefined || recipe === undefined || args.dryRun) return {};
   let output: string | undefined;
   if (args.output !== undefined) {
     // What matches nothing is said already.
@@ -118,19 +101,18 @@ async function written(
     output = (await pipe(commonOf(args), streams, steps)).output;
   }
   if (recipePath !== undefined) await saveRecipe(recipePath, recipe, args.force === true);
-  return { ...found, written: output, recipe: recipePath };
+  return { output, recipe: recipePath };
 }
 
-/** The report without words for people, and the step as a recipe has it. */
-function forPrograms({ metric: _, limit, float, trials, best, step, ...rest }: TuneReport): object {
-  const figures = ({ shown, lost, ...one }: TuneReport['float']): object => one;
+/** The report as JSON, with the step as a recipe has it. */
+function forPrograms(found: TuneReport, { output: written, recipe: saved }: Written): object {
+  const { model, data, metric, layers, ranking, cutShort, notes, float, trials, best, recipe } = found;
+  const figures = ({ rows, change, ...one }: TuneTrial): object => one;
   return {
-    ...rest,
-    limit,
-    float: figures(float),
-    trials: trials.map(figures),
+    ...{ model, data, name: metric, layers, ranking, cutShort, notes: notesWithDashes(notes), written, recipe: saved },
+    ...{ limit: limitOf(found), float: figures(float), trials: trials.map(figures) },
     best: best === undefined ? null : figures(best),
-    step: step === undefined ? null : JSON.parse(formatRecipe({ steps: [step] })).steps[0],
+    step: recipe === undefined ? null : JSON.parse(formatRecipe(recipe)).steps[0],
   };
 }
 

@@ -1,10 +1,9 @@
 import type { CompressError } from '../../errors.ts';
-import { recording as recordingPass } from '../../node/recipes/record.ts';
+import { type Step, stepsWith } from '../../node/recipes/runStep.ts';
 import { type ReadyOptions, readyStep } from '../../node/recipes/steps.ts';
 import type { CommonValues } from '../../options/common.ts';
 import type { Recipe } from '../../passes/recipe.ts';
 import { errorWithDashes } from '../dashes.ts';
-import { type Step, stepsWith } from '../step.ts';
 import { prepareToCalibrate, stepRun } from '../stepRun.ts';
 
 /** How a command line makes steps ready: quiet or not, and with its own names in errors. */
@@ -28,11 +27,4 @@ export async function stepsOf(recipe: Recipe, where: string, common: CommonValue
     steps.push(...stepsWith(passes, { allowUnchanged, selection: values, where: place }));
   }
   return steps;
-}
-
-/** The same steps, the last of which notes the recipe in the model. */
-export function recording(steps: readonly Step[], recipe: Recipe): Step[] {
-  return steps.map((step, index) =>
-    index < steps.length - 1 ? step : { ...step, pass: recordingPass(step.pass, recipe) },
-  );
 }

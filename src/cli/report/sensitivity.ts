@@ -3,6 +3,8 @@ import { CompressError } from '../../errors.ts';
 import { type DataFor, fittingRandomData } from '../../node/data/fitting.ts';
 import { RANDOM, RANDOM_ROWS } from '../../node/recipes/calibrated.ts';
 import { stepOf } from '../../node/recipes/steps.ts';
+import { Candidates, changedLayers } from '../../node/recipes/tune/candidate.ts';
+import { noiseOf } from '../../node/recipes/tune/metric.ts';
 import { openJudge } from '../../node/runtime/judge.ts';
 import type { QuantizeValues } from '../../options/quantize.ts';
 import { defined } from '../../options/values.ts';
@@ -10,8 +12,6 @@ import type { PassReport } from '../../passes/pass.ts';
 import type { Progress } from '../progress.ts';
 import { readyOptions } from '../recipe/step.ts';
 import { openData } from '../sources.ts';
-import { Candidates, changedLayers } from '../tune/candidate.ts';
-import { noiseOf } from '../tune/metric.ts';
 import type { Sensitivity } from './data.ts';
 import { plainDecibels } from './layers.ts';
 

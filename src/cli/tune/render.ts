@@ -1,38 +1,45 @@
 import { Chalk } from 'chalk';
+import type { TuneReport, TuneTrial } from '../../node/recipes/tune/index.ts';
 import { formatDb } from '../../node/runtime/verify.ts';
 import type { RankedLayer } from '../../passes/tune/search.ts';
 import { formatBytes, formatPercent } from '../size.ts';
 import type { RenderOptions } from '../table.ts';
 import { table } from '../table.ts';
 import { count, printable, wrap, wrapHead } from '../text.ts';
-import { described, type TuneReport, type TuneTrial } from './tune.ts';
+import { described, limitOf, lostBehind, lostOf, metricOf, TITLES } from './words.ts';
 
 /** Layers the result names; --verbose names all, and so does the recipe. */
 const NAMED = 8;
 
+/** Where things were written. */
+export interface Written {
+  readonly output?: string | undefined;
+  readonly recipe?: string | undefined;
+}
+
 /** The report for people. */
-export function render(report: TuneReport, options: RenderOptions): string {
+export function render(report: TuneReport, written: Written, options: RenderOptions): string {
   const chalk = new Chalk({ level: options.color ? 1 : 0 });
   const { metric, float, trials, best, layers } = report;
   const lines = wrapHead(
-    `${chalk.bold(printable(report.model))} on ${printable(report.data)}; ${report.limit}`,
+    `${chalk.bold(printable(report.model))} on ${printable(report.data)}; ${limitOf(report)}`,
     options,
   );
   const right = { right: true } as const;
   const chosen = options.verbose ? trials : trials.filter((one) => one === best || !isAlone(one, layers));
   // The best right below the first, so that a long table is not cut before it.
   const shown = chosen.toSorted((a, b) => rank(a, report) - rank(b, report));
-  const drop = shown.some((one) => one.lost !== '');
+  const drop = shown.some((one) => one.change !== undefined);
   const row = (name: string, one: TuneTrial, fine: string): string[] => [
     name,
-    one.shown,
-    ...(drop ? [one.lost] : []),
+    metricOf(one),
+    ...(drop ? [lostOf(one)] : []),
     formatBytes(one.bytes),
     `${figure(one.ms)} ms`,
     fine,
   ];
   const heads = [
-    ...[{ head: 'left float' }, { head: metric, ...right }],
+    ...[{ head: 'left float' }, { head: TITLES[metric], ...right }],
     ...(drop ? [{ head: 'points', ...right }] : []),
     ...[{ head: 'size', ...right }, { head: 'a run', ...right, optional: true }, { head: 'enough' }],
   ];
@@ -44,7 +51,7 @@ export function render(report: TuneReport, options: RenderOptions): string {
   lines.push(`${chalk.green('tried')} ${count(trials.length, 'selection')} of ${count(layers.length, 'layer')}${few}`);
   lines.push(...table(heads, rows, options, chalk));
   if (report.ranking.length > 0) lines.push(...ranking(report, options));
-  lines.push(...result(report, options));
+  lines.push(...result(report, written, options));
   return `${lines.join('\n')}\n`;
 }
 
@@ -61,7 +68,7 @@ function ranking({ ranking: layers, best }: TuneReport, options: RenderOptions):
   return [`${chalk.green('layers')}, those that harm most a byte first`, ...table(heads, rows, options, chalk)];
 }
 
-function result({ best, layers, float, written, recipe, metric }: TuneReport, options: RenderOptions): string[] {
+function result({ best, layers, float, metric }: TuneReport, written: Written, options: RenderOptions): string[] {
   if (best === undefined) return [];
   const chalk = new Chalk({ level: options.color ? 1 : 0 });
   const named = options.verbose ? best.float : best.float.slice(0, NAMED);
@@ -72,12 +79,12 @@ function result({ best, layers, float, written, recipe, metric }: TuneReport, op
     best.float.length === 0
       ? 'no layer stays float'
       : `${best.float.length} of ${count(layers.length, 'layer')} ${stays} float${names}`;
-  const lost = best.lost === '' ? '' : ` (${best.lost} points)`;
   const size = `${formatBytes(float.bytes)} → ${chalk.bold(formatBytes(best.bytes))} (${formatPercent(best.bytes, float.bytes)})`;
-  const lines = [`${chalk.green('result')}: ${what}: ${metric} ${best.shown}${lost}, ${size}`];
-  if (written !== undefined) lines.push(`  ${chalk.bold(printable(written))} is written`);
+  const lines = [`${chalk.green('result')}: ${what}: ${TITLES[metric]} ${metricOf(best)}${lostBehind(best)}, ${size}`];
+  const { output, recipe } = written;
+  if (output !== undefined) lines.push(`  ${chalk.bold(printable(output))} is written`);
   if (recipe !== undefined) lines.push(`  ${chalk.bold(printable(recipe))} is the recipe, for compress run`);
-  if (written === undefined && recipe === undefined) {
+  if (output === undefined && recipe === undefined) {
     lines.push(`  ${chalk.yellow('nothing is written')}: -o FILE writes the model, --save-recipe FILE how to make it`);
   }
   return lines.flatMap((one) => wrap(one, options.columns));

@@ -1,4 +1,3 @@
-import { CompressError } from '../../errors.ts';
 import { checkModel } from '../../ir/check.ts';
 import type { Model } from '../../ir/model.ts';
 import { checkShape } from '../../options/check.ts';
@@ -6,7 +5,8 @@ import type { PassReport } from '../../passes/pass.ts';
 import type { Recipe } from '../../passes/recipe.ts';
 import { fromFolder } from './paths.ts';
 import { recording } from './record.ts';
-import { type ReadyStep, readyStep } from './steps.ts';
+import { refuseUnchanged, runStep, type Step, stepsWith } from './runStep.ts';
+import { readyStep } from './steps.ts';
 
 /** How to run a recipe. */
 export interface RunRecipeOptions {
@@ -34,32 +34,20 @@ export async function runRecipe(model: Model, recipe: Recipe, options: RunRecipe
   checkShape('runRecipe', options, { base: 'text', metadata: 'flag', onProgress: 'function' });
   const { base = '.', metadata = true, onProgress } = options;
   const from = fromFolder(recipe, base);
-  const steps: (ReadyStep & { readonly where: string })[] = [];
+  const ready: (Step & { readonly where: string })[] = [];
   for (const [index, step] of from.steps.entries()) {
     const where = `steps[${index}] '${step.verb}'`;
     const progress = (what: string) => (done: number, total: number | undefined) => onProgress?.(what, done, total);
-    steps.push({ ...(await readyStep(step, where, { run: { progress } })), where });
+    const { passes, allowUnchanged, values } = await readyStep(step, where, { run: { progress } });
+    ready.push(...stepsWith(passes, { allowUnchanged, selection: values }).map((one) => ({ ...one, where })));
   }
   checkModel(model);
-  const all = steps.flatMap(({ passes, ...step }) => passes.map((pass) => ({ ...step, pass })));
+  const steps = metadata ? recording(ready, from) : ready;
   const reports: PassReport[] = [];
-  for (const [index, { pass, allowUnchanged, where }] of all.entries()) {
-    const last = metadata && index === all.length - 1;
-    const noted = last ? recording(pass, from) : pass;
-    const report = await noted.run(model, (done, total) => onProgress?.(pass.name, done, total));
-    if (!allowUnchanged && pass.optional !== true) refuseUnchanged(report, where);
-    reports.push(report);
+  for (const step of steps) {
+    const { report, notes } = await runStep(step, model, (done, total) => onProgress?.(step.pass.name, done, total));
+    refuseUnchanged(step, { report, notes }, step.where);
+    reports.push({ ...report, notes: [...report.notes, ...notes] });
   }
   return reports;
 }
-
-/** @throws CompressError `nothing_to_do` where a pass changed nothing */
-export function refuseUnchanged({ pass, changes, skips, notes }: PassReport, where: string): void {
-  if (changes.length > 0) return;
-  const skipped = skips.map(({ weight, detail }) => `${weight}: ${detail}`);
-  const fact = [`${pass} found nothing to change`, ...skipped.slice(0, MOST_SKIPS), ...notes].join('; ');
-  throw new CompressError('nothing_to_do', where, fact, { hint: '`allowUnchanged` lets such a model pass.' });
-}
-
-/** Skips that an error tells of. */
-const MOST_SKIPS = 5;

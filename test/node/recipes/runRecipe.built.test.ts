@@ -60,3 +60,10 @@ test('a form that nothing takes is no error where the recipe is noted by the pas
   ]);
   expect(await run(CNN, { steps: [{ verb: 'prune', options }] })).toBeInstanceOf(Uint8Array);
 });
+
+test('a pattern that matches nothing is noted, by key and step', async () => {
+  const prune = { verb: 'prune', options: new Map<string, number | string>([['l1', 0.1]]).set('exclude', 'nowhere') };
+  await using opened = await readModel(CNN);
+  const [report] = await runRecipe(opened, { steps: [prune] }, { metadata: false });
+  expect(report?.notes).toEqual(["steps[0] 'prune': `exclude: nowhere` matches no weight and no node"]);
+});

@@ -1,36 +1,33 @@
-import { CompressError } from '../../errors.ts';
-import type { OutputFigures, Share } from '../../node/runtime/compare.ts';
-import { formatDb } from '../../node/runtime/verify.ts';
-import type { MetricName } from '../../options/metrics.ts';
-import { DEFAULT_DROP } from '../../options/tune.ts';
-import { formatPercent } from '../size.ts';
+import { CompressError } from '../../../errors.ts';
+import type { MetricName } from '../../../options/metrics.ts';
+import { DEFAULT_DROP, type TuneValues } from '../../../options/tune.ts';
+import type { OutputFigures, Share } from '../../runtime/compare.ts';
+
+/** How good a model is. */
+export interface Figures {
+  /** The metric: a share from 0 to 1, or dB. */
+  readonly value: number;
+  /** The rows that the share is made of; of dB there are none. */
+  readonly rows?: Share;
+  /** What is won against the float model, a share: negative where something is lost. Absent for dB. */
+  readonly change?: number;
+}
+
+/** What may be lost: a share of accuracy or of the rows, or the dB that are needed. */
+export type Limit = { readonly maxDrop: number } | { readonly minSqnr: number };
 
 /** What of a model is measured, and how much of it may be lost. */
 export interface Metric {
   readonly name: MetricName;
-  /** As people say it. */
-  readonly title: string;
-  /** The limit in words, e.g. `at most 1.0 points may be lost`. */
-  readonly limit: string;
-  /** How good a model is; more is better. */
+  readonly limit: Limit;
+  /** How good a model is by the measure of {@link enough}; more is better. */
   readonly of: (outputs: readonly OutputFigures[]) => number;
   readonly enough: (metric: number) => boolean;
-  /** The figure itself: a share from 0 to 1, or dB. */
-  readonly value: (outputs: readonly OutputFigures[]) => number;
-  /** Figures for people: the value, and what was lost. */
-  readonly show: (outputs: readonly OutputFigures[]) => { readonly value: string; readonly lost: string };
+  readonly figures: (outputs: readonly OutputFigures[]) => Figures;
 }
 
-/** What the command line says about the metric. */
-export interface MetricOptions {
-  readonly metric: MetricName | undefined;
-  /** A share from 0 to 1; of accuracy, points. */
-  readonly maxDrop: number | undefined;
-  /** In dB. */
-  readonly minSqnr: number | undefined;
-  /** The one output that counts. */
-  readonly output: string | undefined;
-}
+/** What is asked for. */
+export type MetricOptions = Pick<TuneValues, 'metric' | 'maxDrop' | 'minSqnr' | 'judge'>;
 
 /** Counts are whole, and a share of them may miss the limit by a rounding. */
 const ROUNDING = 1e-9;
@@ -42,7 +39,7 @@ const ROUNDING = 1e-9;
  * @throws CompressError `options` where the model or the data has not what is asked for
  */
 export function metricFor(outputs: readonly OutputFigures[], options: MetricOptions): Metric {
-  const judged = judgedOutputs(outputs, options.output);
+  const judged = judgedOutputs(outputs, options.judge);
   const labelled = judged.some((one) => one.accuracy !== undefined);
   const ranked = judged.some((one) => one.top1 !== undefined);
   const own = options.minSqnr !== undefined ? 'sqnr' : labelled ? 'accuracy' : ranked ? 'top1' : 'sqnr';
@@ -62,7 +59,7 @@ export function metricFor(outputs: readonly OutputFigures[], options: MetricOpti
     throw new CompressError('options', 'minSqnr', `the metric is ${name}, which has a \`maxDrop\``);
   }
   const drop = options.maxDrop ?? DEFAULT_DROP;
-  return name === 'accuracy' ? accuracyMetric(bestOf(judged), drop) : top1Metric(options.output, drop);
+  return name === 'accuracy' ? accuracyMetric(bestOf(judged), drop) : top1Metric(options.judge, drop);
 }
 
 function judgedOutputs(outputs: readonly OutputFigures[], wanted: string | undefined): readonly OutputFigures[] {
@@ -93,14 +90,12 @@ function accuracyMetric(output: string, drop: number): Metric {
   };
   return {
     name: 'accuracy',
-    title: 'accuracy',
-    limit: `at most ${points(drop)} ${points(drop) === '1' ? 'point' : 'points'} may be lost`,
+    limit: { maxDrop: drop },
     of: change,
     enough: (metric) => metric >= -drop - ROUNDING,
-    value: (outputs) => part(find(outputs).other),
-    show: (outputs) => {
+    figures: (outputs) => {
       const { other } = find(outputs);
-      return { value: formatPercent(other.count, other.of), lost: signed(change(outputs)) };
+      return { value: part(other), rows: other, change: change(outputs) };
     },
   };
 }
@@ -112,19 +107,17 @@ function top1Metric(output: string | undefined, drop: number): Metric {
   };
   return {
     name: 'top1',
-    title: 'same top-1',
-    limit: `at most ${points(drop)} % of the rows may get another class`,
+    limit: { maxDrop: drop },
     of: (outputs) => part(worst(outputs)),
     enough: (metric) => metric >= 1 - drop - ROUNDING,
-    value: (outputs) => part(worst(outputs)),
-    show: (outputs) => {
-      const { count, of } = worst(outputs);
-      return { value: formatPercent(count, of), lost: signed(count / of - 1) };
+    figures: (outputs) => {
+      const rows = worst(outputs);
+      return { value: part(rows), rows, change: part(rows) - 1 };
     },
   };
 }
 
-function sqnrMetric({ minSqnr, maxDrop, output }: MetricOptions): Metric {
+function sqnrMetric({ minSqnr, maxDrop, judge }: MetricOptions): Metric {
   if (maxDrop !== undefined) {
     throw new CompressError('options', 'maxDrop', 'the metric is sqnr, which has a `minSqnr`', {
       hint: 'No output is known to have classes. If one has: `metric: top1`, with `judge: NAME` of several.',
@@ -137,18 +130,16 @@ function sqnrMetric({ minSqnr, maxDrop, output }: MetricOptions): Metric {
   }
   const least = (outputs: readonly OutputFigures[]): number =>
     Math.min(
-      ...judgedOutputs(outputs, output)
+      ...judgedOutputs(outputs, judge)
         .filter(isFloat)
         .map((one) => one.sqnr),
     );
   return {
     name: 'sqnr',
-    title: 'SQNR',
-    limit: `at least ${minSqnr} dB are needed`,
+    limit: { minSqnr },
     of: least,
     enough: (metric) => metric >= minSqnr,
-    value: least,
-    show: (outputs) => ({ value: formatDb(least(outputs)), lost: '' }),
+    figures: (outputs) => ({ value: least(outputs) }),
   };
 }
 
@@ -167,14 +158,4 @@ function isFloat(one: OutputFigures): boolean {
 
 function part({ count, of }: Share): number {
   return count / of;
-}
-
-function points(share: number): string {
-  return String(Number((100 * share).toPrecision(3)));
-}
-
-/** In points: `−0.84`, `+0.28`, `0.00`. */
-function signed(share: number): string {
-  const text = Math.abs(100 * share).toFixed(2);
-  return `${text === '0.00' ? '' : share < 0 ? '−' : '+'}${text}`;
 }

@@ -1,20 +1,23 @@
 import { join } from 'node:path';
-import { CompressError } from '../../errors.ts';
-import type { Change } from '../../layers/skip.ts';
-import { temporaryFolder } from '../../node/files/temporary.ts';
-import { readModel, writeModel } from '../../node/model.ts';
-import { type ReadyOptions, type ReadyStep, readyStep } from '../../node/recipes/steps.ts';
-import type { Judge, Judgement } from '../../node/runtime/judge.ts';
-import { expectWork } from '../../node/threads/work.ts';
-import { inputByteLength } from '../../onnx/size.ts';
-import { transform } from '../../passes/pass.ts';
-import type { RecipeStep } from '../../passes/recipe.ts';
-import type { Layer } from '../../passes/tune/search.ts';
-import { runStep, type StepDone, stepsWith } from '../step.ts';
+import { CompressError } from '../../../errors.ts';
+import type { Change } from '../../../layers/skip.ts';
+import { inputByteLength } from '../../../onnx/size.ts';
+import { transform } from '../../../passes/pass.ts';
+import type { RecipeStep } from '../../../passes/recipe.ts';
+import type { Layer } from '../../../passes/tune/search.ts';
+import { temporaryFolder } from '../../files/temporary.ts';
+import { readModel, writeModel } from '../../model.ts';
+import type { Judge, Judgement } from '../../runtime/judge.ts';
+import { expectWork } from '../../threads/work.ts';
+import { runStep, type Step, type StepDone, stepsWith } from '../runStep.ts';
+import { type ReadyOptions, type ReadyStep, readyStep } from '../steps.ts';
 
 /** A selection that was made a model, and run. */
 export interface Candidate extends StepDone {
+  /** Of the quantization alone. */
+  readonly step: Step;
   readonly judgement: Judgement;
+  /** Size of the model. */
   readonly bytes: number;
 }
 
@@ -85,7 +88,7 @@ export class Candidates {
       } finally {
         await model.close();
       }
-      return { ...done, judgement: await judge.judge(path), bytes };
+      return { ...done, step: first, judgement: await judge.judge(path), bytes };
     } finally {
       await folder.remove();
     }

@@ -1,11 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { changedLayers, exactly } from '../../src/cli/tune/candidate.ts';
-import { type MetricOptions, metricFor, noiseOf } from '../../src/cli/tune/metric.ts';
-import { described } from '../../src/cli/tune/tune.ts';
-import type { Change } from '../../src/layers/skip.ts';
-import type { OutputFigures } from '../../src/node/runtime/compare.ts';
+import type { Change } from '../../../../src/layers/skip.ts';
+import { changedLayers, exactly } from '../../../../src/node/recipes/tune/candidate.ts';
+import { type MetricOptions, metricFor, noiseOf } from '../../../../src/node/recipes/tune/metric.ts';
+import type { OutputFigures } from '../../../../src/node/runtime/compare.ts';
 
-const NOTHING: MetricOptions = { metric: undefined, maxDrop: undefined, minSqnr: undefined, output: undefined };
+const NOTHING: MetricOptions = {};
 
 function output(name: string, fields: Partial<OutputFigures> = {}): OutputFigures {
   const nonFinite = { reference: 0, other: 0, differing: 0 };
@@ -28,10 +27,9 @@ describe('metricFor', () => {
     const metric = metricFor([labelled('y', 91, 91)], { ...NOTHING, maxDrop: 0.03 });
     const judged = (other: number) => metric.enough(metric.of([labelled('y', 91, other)]));
     expect([judged(95), judged(91), judged(88), judged(87)]).toEqual([true, true, true, false]);
-    expect(metric.show([labelled('y', 91, 88)])).toEqual({ value: '88.0 %', lost: '−3.00' });
-    expect(metric.show([labelled('y', 91, 92)])).toEqual({ value: '92.0 %', lost: '+1.00' });
-    expect(metric.show([labelled('y', 91, 91)])).toEqual({ value: '91.0 %', lost: '0.00' });
-    expect(metric.value([labelled('y', 91, 88)])).toBe(0.88);
+    expect(metric.limit).toEqual({ maxDrop: 0.03 });
+    expect(metric.figures([labelled('y', 91, 88)])).toEqual({ value: 0.88, rows: share(88, 100), change: -0.03 });
+    expect(metric.figures([labelled('y', 91, 92)])).toEqual({ value: 0.92, rows: share(92, 100), change: 0.01 });
   });
 
   test('accuracy: of several outputs with rows like the labels the one that is right most often', () => {
@@ -39,7 +37,7 @@ describe('metricFor', () => {
     const metric = metricFor(outputs(3, 97), NOTHING);
     expect(metric.enough(metric.of(outputs(0, 97)))).toBe(true);
     expect(metric.enough(metric.of(outputs(3, 90)))).toBe(false);
-    const hidden = metricFor(outputs(3, 97), { ...NOTHING, output: 'hidden' });
+    const hidden = metricFor(outputs(3, 97), { ...NOTHING, judge: 'hidden' });
     expect(hidden.enough(hidden.of(outputs(0, 97)))).toBe(false);
   });
 
@@ -48,9 +46,11 @@ describe('metricFor', () => {
     const top1 = metricFor(two, { ...NOTHING, maxDrop: 0.02 });
     expect([top1.of(two), top1.enough(top1.of(two))]).toEqual([0.97, false]);
     expect(top1.enough(0.98)).toBe(true);
+    expect(top1.figures(two)).toEqual({ value: 0.97, rows: share(97, 100), change: 0.97 - 1 });
     const sqnr = metricFor(two, { ...NOTHING, minSqnr: 21 });
     expect([sqnr.of(two), sqnr.enough(20), sqnr.enough(21)]).toEqual([20, false, true]);
-    expect(metricFor(two, { ...NOTHING, minSqnr: 21, output: 'a' }).of(two)).toBe(40);
+    expect([sqnr.limit, sqnr.figures(two)]).toEqual([{ minSqnr: 21 }, { value: 20 }]);
+    expect(metricFor(two, { ...NOTHING, minSqnr: 21, judge: 'a' }).of(two)).toBe(40);
   });
 
   test('refuses what model and data do not have', () => {
@@ -63,7 +63,7 @@ describe('metricFor', () => {
     wrong(plain, {}, /^minSqnr: the metric is sqnr, and nothing says how much is needed/);
     wrong(plain, { maxDrop: 0.1 }, /^maxDrop: the metric is sqnr/);
     wrong([labelled('y', 1, 1)], { metric: 'accuracy', minSqnr: 3 }, /^minSqnr: the metric is accuracy/);
-    wrong(plain, { output: 'z', minSqnr: 3 }, /^judge: the model has no output 'z'/);
+    wrong(plain, { judge: 'z', minSqnr: 3 }, /^judge: the model has no output 'z'/);
   });
 });
 
@@ -72,7 +72,7 @@ test('states for the next step count where they are named, or alone', () => {
   const least = (given: OutputFigures[], options: Partial<MetricOptions> = {}) =>
     metricFor(given, { ...NOTHING, minSqnr: 20, ...options }).of(given);
   expect(least(outputs)).toBe(40);
-  expect(least(outputs, { output: 'present.0' })).toBe(5);
+  expect(least(outputs, { judge: 'present.0' })).toBe(5);
   expect(least(outputs.slice(1))).toBe(5);
   expect(noiseOf(outputs, undefined)).toBeCloseTo(1e-4, 12);
 });
@@ -102,11 +102,4 @@ test('weights of one name are one layer', () => {
     { name: 'a', saved: 75 },
     { name: 'b', saved: 30 },
   ]);
-});
-
-test('what stays float is told in the shorter way', () => {
-  const layers = ['a', 'b', 'c', 'd'];
-  expect(described([], layers)).toBe('nothing');
-  expect(described(['a', 'c'], layers)).toBe('a, c');
-  expect(described(['a', 'b', 'd'], layers)).toBe('all but c');
 });

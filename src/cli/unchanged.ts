@@ -1,0 +1,21 @@
+import type { UnchangedWords } from '../node/recipes/runStep.ts';
+import { skipLines } from './skips.ts';
+import { printable } from './text.ts';
+
+/**
+ * How a command line tells that a step changed nothing: why, a line for each reason.
+ * @param verbose - whether every weight is named
+ */
+export function unchangedWith(
+  verbose: boolean,
+  hint = 'Use --allow-unchanged to pass such models through.',
+): UnchangedWords {
+  return ({ report, notes }, where) => {
+    const why = skipLines(report.skips, verbose, (word) => word);
+    const facts = [...report.notes, ...notes].map((note) => `  ${printable(note)}`);
+    const fact =
+      why.length === 0 && report.pass !== 'pack' ? ': the model has no weights of the operators it works on' : '';
+    const first = `${report.pass} found nothing to change${fact}`;
+    return { where: printable(where), fact: [first, ...why, ...facts].join('\n'), hint };
+  };
+}

@@ -1,0 +1,39 @@
+import { temporaryFolder } from '../../files/temporary.ts';
+import { Candidates } from './candidate.ts';
+import { type TuneOptions, tuneValues } from './options.ts';
+import { quantizeStep, type TuneReport, tuned } from './tuned.ts';
+
+export type { TuneOptions } from './options.ts';
+export type { TuneReport, TuneTrial } from './tuned.ts';
+
+/**
+ * Looks for the layers of a model that must stay float so that quantization keeps a metric, as `compress tune` does:
+ * makes models in a temporary folder, runs each on the data, and takes the smallest that is good enough. Nothing is
+ * written; the recipe of the report makes the model that was found.
+ *
+ * @param model - path of its file, float
+ * @returns what was tried; `best` and `recipe` are undefined where nothing quantized keeps the metric
+ * @throws CompressError `options`, also where model or data have no such metric; `nothing_to_do` where no layer can be
+ *   quantized; what reading data and running models throws
+ * @example
+ * const found = await tune('model.onnx', { data: 'val.npz', maxDrop: 0.01 });
+ * if (found.recipe !== undefined) {
+ *   await using model = await readModel('model.onnx');
+ *   await runRecipe(model, found.recipe);
+ *   await writeModel(model, 'small.onnx');
+ * }
+ */
+export async function tune(model: string, options: TuneOptions): Promise<TuneReport> {
+  const values = tuneValues(model, options);
+  const { onProgress, signal } = options;
+  const folder = await temporaryFolder();
+  try {
+    const candidates = new Candidates(model, quantizeStep(values), folder.path, { run: {} });
+    return await tuned(values, candidates, {
+      ...(onProgress === undefined ? {} : { onProgress }),
+      ...(signal === undefined ? {} : { mayGoOn: () => signal.throwIfAborted() }),
+    });
+  } finally {
+    await folder.remove();
+  }
+}

@@ -1,0 +1,155 @@
+import { CompressError } from '../../../errors.ts';
+import { inputByteLength } from '../../../onnx/size.ts';
+import type { MetricName } from '../../../options/metrics.ts';
+import type { TuneValues } from '../../../options/tune.ts';
+import { defined } from '../../../options/values.ts';
+import type { Recipe, RecipeStep } from '../../../passes/recipe.ts';
+import { type RankedLayer, searchFloatLayers } from '../../../passes/tune/search.ts';
+import type { DataFor } from '../../data/fitting.ts';
+import { openData } from '../../data/open.ts';
+import { readModel } from '../../model.ts';
+import { openJudge } from '../../runtime/judge.ts';
+import { refuseUnchanged, type UnchangedWords, unchangedWords } from '../runStep.ts';
+import { stepOf } from '../steps.ts';
+import { type Candidate, type Candidates, changedLayers } from './candidate.ts';
+import { type Figures, type Metric, metricFor, noiseOf } from './metric.ts';
+
+/** One selection of layers. */
+export interface TuneTrial extends Figures {
+  /** Layers that were told to stay float. */
+  readonly float: readonly string[];
+  /** Layers that are quantized. */
+  readonly quantized: readonly string[];
+  /** Size of the model. */
+  readonly bytes: number;
+  /** Mean time of a run, in milliseconds. */
+  readonly ms: number;
+  /** Whether it keeps the metric. */
+  readonly enough: boolean;
+}
+
+/** What tuning found. */
+export interface TuneReport {
+  /** Path of the model. */
+  readonly model: string;
+  /** What it was judged on: file, and number of samples. */
+  readonly data: string;
+  readonly metric: MetricName;
+  /** What may be lost of accuracy or of the rows with the same top-1, as a share from 0 to 1. */
+  readonly maxDrop?: number;
+  /** How many dB are needed, where the metric is `sqnr`. */
+  readonly minSqnr?: number;
+  /** The model as it was. */
+  readonly float: TuneTrial;
+  /** What can be quantized, in the order of the model: weights by name. */
+  readonly layers: readonly string[];
+  /** Layers by what they cost when quantized, the worst a byte first; empty where quantizing all is good enough. */
+  readonly ranking: readonly RankedLayer[];
+  /** Every selection that was tried, in order. */
+  readonly trials: readonly TuneTrial[];
+  /** The smallest of those that keep the metric; undefined where none does. */
+  readonly best: TuneTrial | undefined;
+  /** Whether `maxTrials` ended the search. */
+  readonly cutShort: boolean;
+  /** How to make the best one. Its paths start where those of the options do. */
+  readonly recipe: Recipe | undefined;
+  /** A sentence for each `include` and `exclude` that matches nothing. */
+  readonly notes: readonly string[];
+}
+
+/** How a search is run. */
+export interface TuneRun {
+  /** How an error tells that there is nothing to quantize. */
+  readonly words?: UnchangedWords;
+  /** Told the notes of the report before the search. */
+  readonly onNotes?: (notes: readonly string[]) => void;
+  /** Called after each model; the total is a guess until the last one. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Called before each model: an error that it throws ends the search. */
+  readonly mayGoOn?: () => void;
+}
+
+/** How to quantize, as `quantize` would be told. */
+export function quantizeStep(values: TuneValues): RecipeStep {
+  const { calibrate, calibrateSamples: samples, batch } = values;
+  return stepOf('quantize', { ...values, samples, batch: calibrate === undefined ? undefined : batch });
+}
+
+/**
+ * Opens what models are judged on.
+ * @throws CompressError `options` where none is given
+ */
+export function judgingData({ data, samples, batch }: TuneValues): DataFor {
+  if (data !== undefined) return (inputs) => openData(data, inputs, defined({ samples, batch }));
+  throw new CompressError('options', 'data', 'no data is given to judge on', {
+    hint: 'Give inputs of the model, best with their labels: `data: val.npz`.',
+  });
+}
+
+/** Looks for the layers that must stay float; writes nothing. */
+export async function tuned(values: TuneValues, candidates: Candidates, run: TuneRun): Promise<TuneReport> {
+  const { model = '', judge: output, metric: asked, maxTrials } = values;
+  const { onProgress, mayGoOn } = run;
+  const outputs = output === undefined ? undefined : [output];
+  const judge = await openJudge(model, judgingData(values), {
+    option: 'judge',
+    ...defined({ outputs, metric: asked }),
+  });
+  try {
+    const reference = await judge.judge(model);
+    const metric = metricFor(reference.outputs, values);
+    const trials: TuneTrial[] = [];
+    mayGoOn?.();
+    const all = await candidates.try([], judge);
+    refuseUnchanged(all.step, all, model, run.words ?? nothingToTune);
+    run.onNotes?.(all.notes);
+    const layers = changedLayers(all.report.changes);
+    const result = await searchFloatLayers(layers, {
+      evaluate: async (float) => {
+        mayGoOn?.();
+        const found = float.length === 0 ? all : await candidates.try(float, judge);
+        const quantized = changedLayers(found.report.changes).map((one) => one.name);
+        trials.push(trialOf(metric, float, quantized, found));
+        const judged = found.judgement.outputs;
+        return { metric: metric.of(judged), noise: noiseOf(judged, output), bytes: found.bytes, quantized };
+      },
+      enough: metric.enough,
+      ...defined({ maxTrials, onTrial: onProgress }),
+    });
+    onProgress?.(trials.length, trials.length);
+    const best = result.best === undefined ? undefined : trials[result.trials.indexOf(result.best)];
+    return {
+      ...{ model, data: judge.data, metric: metric.name, ...metric.limit },
+      float: trialOf(metric, [], [], { judgement: reference, bytes: await sizeOf(model) }),
+      layers: layers.map((one) => one.name),
+      ...{ ranking: result.ranking, trials, best, cutShort: result.cutShort },
+      recipe: best === undefined ? undefined : { steps: [candidates.step(best.float)] },
+      notes: all.notes,
+    };
+  } finally {
+    await judge.close();
+  }
+}
+
+const nothingToTune: UnchangedWords = (done, where) => ({ ...unchangedWords(done, where), hint: NOTHING_TO_TUNE });
+
+/** What there is to do about a model without a layer to quantize. */
+export const NOTHING_TO_TUNE = 'There is nothing to tune.';
+
+type Measured = Pick<Candidate, 'judgement' | 'bytes'>;
+
+function trialOf(
+  metric: Metric,
+  float: readonly string[],
+  quantized: readonly string[],
+  { judgement: { outputs, ms }, bytes }: Measured,
+): TuneTrial {
+  return { float, quantized, ...metric.figures(outputs), bytes, ms, enough: metric.enough(metric.of(outputs)) };
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const model = await readModel(path);
+  const bytes = inputByteLength(model);
+  await model.close();
+  return bytes;
+}
