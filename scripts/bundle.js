@@ -4,12 +4,27 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { builtinModules } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { gather, graphOf, reachedFrom } from './gather.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const entry = (path) => `${root}src/${path}.ts`;
+const entry = (path) => `src/${path}.ts`;
+process.chdir(root);
 
 /** What programs import: the core, for any runtime, and the core with what Node adds. */
 const LIBRARY = ['index', 'index.node'];
+
+/** Where a program begins: that of the library, and the command line, in two steps. */
+const ENTRIES = [...LIBRARY, 'cli/start', 'cli/main'].map(entry);
+/** A child that measures the memory of a model: it loads nothing that it can do without. */
+const CHILD = entry('node/runtime/peakChild');
+
+/** What a command loads before it works: all of them, all that write a model, and the two that most people run. */
+const STARTS = {
+  all: ['cli/start', 'cli/main'],
+  write: ['cli/run', 'cli/commands/copy', 'cli/render'],
+  prune: ['cli/commands/prune', 'node/recipes/prune'],
+  quantize: ['cli/commands/quantize', 'node/recipes/quantize'],
+};
 
 /** Packages that stay where they are: with files of their own (threads, native code); and one that is only looked for. */
 const EXTERNAL = ['tinypool', 'onnxruntime-node', '@colors/colors'];
@@ -73,13 +88,35 @@ const SETTINGS = {
   legalComments: 'none',
   logLevel: 'warning',
 };
+const split = { ...SETTINGS, entryPoints: [...ENTRIES, CHILD], splitting: true };
+const { inputs } = (await build({ ...split, write: false })).metafile;
+const gathered = gather(inputs, ENTRIES, groupsOf(inputs));
 const { metafile } = await build({
-  ...SETTINGS,
-  entryPoints: [...LIBRARY, 'cli/start', 'cli/main', 'node/runtime/peakChild'].map(entry),
-  splitting: true,
+  ...split,
+  plugins: [...SETTINGS.plugins, gathered],
+  // Groups import modules to have them in one file; whether their code is needed, others say.
+  logOverride: { 'ignored-bare-import': 'silent' },
 });
 // Threads share no code with the command line in memory: each of theirs is one file, which is sooner read.
 await build({ ...SETTINGS, entryPoints: ['node/threads/worker', 'node/files/spoolThread'].map(entry) });
+
+/** The modules of each start, apart by what the library needs of them: the core may not come with what only Node has. */
+function groupsOf(inputs) {
+  const { edges } = graphOf(inputs);
+  const reached = (paths) => reachedFrom(edges, paths.map(entry));
+  const core = reached(['index']);
+  const library = reached(['index.node']);
+  const starts = Object.entries(STARTS).map(([name, paths]) => [name, reached(paths)]);
+  const groups = new Map();
+  for (const path of Object.keys(inputs).filter((one) => one.startsWith('src/'))) {
+    const names = starts.filter(([, modules]) => modules.has(path)).map(([name]) => name);
+    if (names.length === 0) continue;
+    const when = names.find((name) => name === 'all' || name === 'write') ?? names.join('-');
+    const name = `${core.has(path) ? 'core' : library.has(path) ? 'node' : 'cli'}-${when}`;
+    groups.set(name, [...(groups.get(name) ?? []), path]);
+  }
+  return groups;
+}
 
 // Maps have our sources in them, which are nowhere else in the package; those of others say only which file it was.
 for (const name of readdirSync(`${root}dist/bin`).filter((one) => one.endsWith('.js.map'))) {

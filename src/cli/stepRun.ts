@@ -1,9 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { checkTarget } from '../node/files/sink.ts';
-import { calibrates } from '../node/recipes/quantize.ts';
 import type { StepRun } from '../node/recipes/stepRun.ts';
 import type { CommonValues } from '../options/common.ts';
-import type { QuantizeValues } from '../options/quantize.ts';
+import { calibrates, type QuantizeValues } from '../options/quantize.ts';
 import { refuseOther } from './output.ts';
 import { progress } from './progress.ts';
 

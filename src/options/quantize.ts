@@ -47,6 +47,11 @@ export interface QuantizeValues extends StepValues, SelectionValues, StoreValues
   allowUnchanged?: boolean | undefined;
 }
 
+/** Whether activations get ranges, from data or from a file. */
+export function calibrates({ calibrate, ranges }: QuantizeValues): boolean {
+  return calibrate !== undefined || ranges !== undefined;
+}
+
 const WEIGHTS = 'How to quantize';
 const ACTIVATIONS = 'Activations';
 

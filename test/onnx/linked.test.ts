@@ -8,8 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { modelFolder } from '../../src/node/files/folder.ts';
 import { fileSource } from '../../src/node/files/source.ts';
 import { readModel, writeModel } from '../../src/node/model.ts';
-import { pathToRun } from '../../src/node/runtime/linked.ts';
-import { openSession } from '../../src/node/runtime/session.ts';
+import { openSession, pathToRun } from '../../src/node/runtime/session.ts';
 import { transform } from '../../src/passes/pass.ts';
 import { quantize } from '../../src/passes/quantize/index.ts';
 

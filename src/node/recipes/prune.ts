@@ -4,7 +4,6 @@ import type { PruneValues } from '../../options/pruneValues.ts';
 import { defined, pairOf } from '../../options/values.ts';
 import type { Pass } from '../../passes/pass.ts';
 import { type PruneOptions, prune } from '../../passes/prune/index.ts';
-import { readAmounts } from './amounts.ts';
 import { readSelection } from './selection.ts';
 import type { StepRun } from './stepRun.ts';
 
@@ -83,7 +82,9 @@ async function amountsOf(
   }
   return {
     ...defined({ amount }),
-    ...(values.amounts === undefined ? {} : { amounts: await readAmounts(values.amounts) }),
+    ...(values.amounts === undefined
+      ? {}
+      : { amounts: await (await import('./amounts.ts')).readAmounts(values.amounts) }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { CompressError } from '../../errors.ts';
 import { DEFAULT_OBSERVER } from '../../kernels/observe/names.ts';
-import type { QuantizeValues } from '../../options/quantize.ts';
+import { calibrates, type QuantizeValues } from '../../options/quantize.ts';
 import { defined } from '../../options/values.ts';
 import type { Pass } from '../../passes/pass.ts';
 import { type QuantizeOptions, quantize } from '../../passes/quantize/index.ts';
@@ -45,11 +45,6 @@ export async function quantizingPass(values: QuantizeValues, run: StepRun): Prom
     equalize: values.equalize === true,
     ...defined({ onEqualized: run.onEqualized, onProgress: run.progress?.('calibrating') }),
   });
-}
-
-/** Whether activations get ranges, from data or from a file. */
-export function calibrates({ calibrate, ranges }: QuantizeValues): boolean {
-  return calibrate !== undefined || ranges !== undefined;
 }
 
 function readOptions(values: QuantizeValues): QuantizeOptions {

@@ -1,8 +1,8 @@
+import { lstat } from 'node:fs/promises';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { CompressError } from '../../errors.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
 import type { FeedData, FeedTensor, Sample } from '../data/types.ts';
-import { pathToRun } from './linked.ts';
 import { firstLine, loadRuntime, type Runtime } from './load.ts';
 
 /** How far ONNX Runtime rewrites a graph before it runs it. */
@@ -94,6 +94,15 @@ export async function runOne(session: Session, sample: Sample, fetches: readonly
     if (!(cause instanceof CompressError)) throw cause;
     throw new CompressError(cause.code, sample.label, cause.message, { cause });
   });
+}
+
+/** Where ONNX Runtime is to look for a model. Only one behind a link is read before; few are. */
+export async function pathToRun(path: string): Promise<string> {
+  const isLink = await lstat(path).then(
+    (found) => found.isSymbolicLink(),
+    () => false,
+  );
+  return isLink ? (await import('./linked.ts')).behindLink(path) : path;
 }
 
 function settingsOf(options: SessionOptions): InferenceSession.SessionOptions {
