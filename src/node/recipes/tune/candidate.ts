@@ -52,6 +52,14 @@ export class Candidates {
     return { ...this.#step, options: new Map([...this.#step.options, ['exclude', exclude]]) };
   }
 
+  /**
+   * Refuses a step that cannot be, before anything is run.
+   * @throws CompressError `options`
+   */
+  async check(): Promise<void> {
+    await readyStep(this.#step, '', this.#how);
+  }
+
   /** {@link step}, ready to run. The model is calibrated once: the first selection's ranges serve the others. */
   async ready(float: readonly string[]): Promise<ReadyStep> {
     const step = this.step(float);

@@ -91,11 +91,14 @@ export async function tuned(values: TuneValues, candidates: Candidates, run: Tun
   const { model = '', judge: output, metric: asked, maxTrials } = values;
   const { onProgress, mayGoOn } = run;
   const outputs = output === undefined ? undefined : [output];
-  const judge = await openJudge(model, judgingData(values), {
+  const dataFor = judgingData(values);
+  await candidates.check();
+  const judge = await openJudge(model, dataFor, {
     option: 'judge',
     ...defined({ outputs, metric: asked }),
   });
   try {
+    mayGoOn?.();
     const reference = await judge.judge(model);
     const metric = metricFor(reference.outputs, values);
     const trials: TuneTrial[] = [];

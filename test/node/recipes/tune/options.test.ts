@@ -24,7 +24,6 @@ test.each<[object | undefined, string]>([
   [{ data, maxTrials: 0 }, 'maxTrials: at least 1 is needed'],
   [{ data, dtype: 'int4' }, 'dtype: \'int4\' is not one of "int8", "uint8"'],
   [{ data, calibrate: 'a.npz', ranges: 'r.json' }, '`calibrate` and `ranges` cannot be used together'],
-  [{ data, calibrate: 'a.npz', weightsOnly: true }, 'weightsOnly: calibrated models have int8 weights'],
   [{ data, exclude: 'fc1' }, 'exclude: takes a list of regular expressions; a string was given'],
   [{ data, exclude: [/FC1/i] }, 'exclude: /FC1/i has the flag i, for which a recipe has no place'],
   [{ data, exclude: [/fc]/] }, "exclude: 'fc]' is not a regular expression"],
@@ -42,6 +41,11 @@ test('a model that is no path, and one without a layer to quantize', async () =>
     message: expect.stringMatching(/digits-mlp\.onnx: quantize found nothing to change; fc1\.weight: /),
     hint: 'There is nothing to tune.',
   });
+});
+
+test('a step that cannot be is refused before the model is opened', async () => {
+  const options: TuneOptions = { data, calibrate: 'a.npz', weightsOnly: true };
+  await expect(tune('none.onnx', options)).rejects.toThrow('weightsOnly: calibrated models have int8 weights');
 });
 
 test('a signal that is aborted ends the search', async () => {
