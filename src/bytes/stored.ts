@@ -50,6 +50,17 @@ export interface Stored {
   readonly file: Place | undefined;
 }
 
+/** Some of the bytes: `byteLength` of them from byte `start` on. */
+export function partOf(stored: Stored, start: number, byteLength: number): Stored {
+  const { label, file } = stored;
+  return {
+    label,
+    byteLength,
+    readInto: (target, at) => stored.readInto(target, start + at),
+    file: file === undefined ? undefined : { ...file, position: file.position + start },
+  };
+}
+
 /** Elements that are computed in pieces, so that they are never in memory all at once. */
 export interface Streamed {
   /** The bytes of `Tensor.load`, in order. A chunk is good until the next one is asked for. */

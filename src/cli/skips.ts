@@ -25,6 +25,7 @@ const REASONS: Record<SkipReason, string> = {
   unsupported_rank: 'no form for this rank',
   unknown_rank: 'the file does not tell the rank of the input',
   mixed_dtype: 'float64 beside smaller floats under one threshold',
+  constant_result: 'a product of constants, which ONNX Runtime computes once',
   in_function: 'inside a local function',
   sparse: 'stored as a sparse tensor',
   no_gain: 'no smaller when packed',

@@ -1,4 +1,5 @@
 import type { Constant } from '../ir/graph.ts';
+import type { Model } from '../ir/model.ts';
 import { attribute } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 
@@ -16,6 +17,12 @@ export function replaceConstant(held: Constant, tensor: Tensor): void {
 /** The name a weight is known by: of its initializer, or of the value its Constant node makes. */
 export function constantName(held: Constant): string {
   return held.node?.outputs[0] ?? held.tensor.name;
+}
+
+/** Whether a tensor is only a first value: a caller may feed another one, or training changes it. */
+export function isVariable(model: Pick<Model, 'trainingNames'>, held: Constant): boolean {
+  const name = constantName(held);
+  return model.trainingNames.has(name) || held.graph.isOverridable(name);
 }
 
 /** The tensor, with a note of the weight it was made of. */

@@ -94,7 +94,7 @@ function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
 }
 
 /** What makes a value, or holds it, behind operators that only hand it on. */
-function makerOf(
+export function makerOf(
   graph: Graph,
   value: string,
   through: readonly string[],

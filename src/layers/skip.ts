@@ -22,6 +22,7 @@ export type SkipReason =
   | 'unsupported_rank' // no form for a weight of this rank
   | 'unknown_rank' // the form needs the rank of the input, which the file does not tell
   | 'mixed_dtype' // one global threshold cannot span float64 and smaller floats
+  | 'constant_result' // it meets another constant: ONNX Runtime computes the product once
   | 'in_function' // inside a local function
   | 'sparse' // stored as a sparse tensor
   | 'no_gain' // pack: stored in another way it would not be smaller

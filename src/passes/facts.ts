@@ -13,10 +13,18 @@ export type FoldAction =
       /**
        * - `apart`: a Sum was put behind an output that ONNX Runtime would lose
        * - `constant`: a Constant node became an initializer
+       * - `computed`: a node of constants became what it computes
        * - `hard_swish`, `hard_sigmoid`: what was written out became HardSigmoid
        * - `unread_node`, `unread_initializer`: what nothing reads was removed
        */
-      readonly action: 'apart' | 'constant' | 'hard_swish' | 'hard_sigmoid' | 'unread_node' | 'unread_initializer';
+      readonly action:
+        | 'apart'
+        | 'constant'
+        | 'computed'
+        | 'hard_swish'
+        | 'hard_sigmoid'
+        | 'unread_node'
+        | 'unread_initializer';
     }
   /** `what` did nothing: `Identity`, `Mul by 1`. */
   | { readonly action: 'removed'; readonly what: string }

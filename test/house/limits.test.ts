@@ -4,7 +4,14 @@ import { expect, test } from '@jest/globals';
 import { ROOT } from '../support/cli.ts';
 
 /** Rooms that read what strangers wrote. */
-const ROOMS = ['src/node', 'src/onnx', 'src/passes/inline', 'src/passes/channels', 'src/passes/pack'];
+const ROOMS = [
+  'src/node',
+  'src/onnx',
+  'src/passes/inline',
+  'src/passes/channels',
+  'src/passes/pack',
+  'src/passes/constants',
+];
 /** And files in other rooms that do. */
 const FILES = ['src/passes/recipe.ts'];
 /** Not limits of files: a window over one, and the names we give to hidden files. */

@@ -2,8 +2,7 @@ import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
 import { checkOpTypes, weightUses } from '../../layers/select.ts';
 import { checkShape } from '../../options/check.ts';
-import { inliningNotes } from '../inline/index.ts';
-import { inlineWeights } from '../inline/weights.ts';
+import { bringWeights } from '../constants/see.ts';
 import { countParameters, heldWeights } from '../inspect/describe.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
@@ -124,7 +123,7 @@ export async function planRemoval(model: Model, options: ResolvedOptions): Promi
 async function run(model: Model, options: ResolvedOptions): Promise<ChannelReport> {
   const { notes, ...unpacked } = await unpackFirst(model);
   const before = countParameters(heldWeights(model));
-  notes.push(...inliningNotes(inlineWeights(model, options.opTypes, 'all')));
+  notes.push(...(await bringWeights(model, options.opTypes, 'all')));
   const { analysis, groups, removed, reasons } = await planRemoval(model, options);
   const left = new Remaining(analysis, removed);
   const changes = changesOf(analysis, left);

@@ -3,7 +3,7 @@ import type { Constant, Graph, Use } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { constantName } from '../../layers/constant.ts';
+import { isVariable } from '../../layers/constant.ts';
 import type { FoldAction, Folded } from '../facts.ts';
 import { ValueFacts } from '../opset/infer.ts';
 import { toNumbers } from './arithmetic.ts';
@@ -56,8 +56,7 @@ export class Folding {
 
   /** Whether the tensor is only a first value. */
   isVariable(held: Constant): boolean {
-    const name = constantName(held);
-    return this.model.trainingNames.has(name) || held.graph.isOverridable(name);
+    return isVariable(this.model, held);
   }
 
   /** The elements of a small constant, loaded once; undefined where they are no numbers. */

@@ -6,6 +6,7 @@ import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
 import { standApart } from './apart.ts';
 import { foldChains } from './chains.ts';
+import { computeConstants } from './computed.ts';
 import { constantsToInitializers } from './constants.ts';
 import { Folding } from './context.ts';
 import { removeUnread } from './dead.ts';
@@ -15,11 +16,12 @@ import { doneNotes, leftovers } from './report.ts';
 import { FoldedWeights } from './weights.ts';
 
 /** What fold can do, in the order it does it. */
-export const FOLD_RULES = ['constants', 'identities', 'hard_swish', 'chains', 'unread'] as const;
+export const FOLD_RULES = ['constants', 'identities', 'computed', 'hard_swish', 'chains', 'unread'] as const;
 
 /**
  * - `constants`: Constant nodes become initializers
  * - `identities`: Identity, Dropout, `x · 1`, `x + 0` are removed
+ * - `computed`: nodes all of whose inputs are constants become initializers, where the file does not grow by it
  * - `hard_swish`: hard-swish and hard-sigmoid that were written out become HardSigmoid
  * - `chains`: BatchNormalization, and constants that are added or multiplied, go into the weights beside them
  * - `unread`: nodes and initializers that nothing reads are removed
@@ -72,6 +74,7 @@ async function run(model: Model, rules: ReadonlySet<FoldRule>): Promise<PassRepo
   const weights = new FoldedWeights();
   if (rules.has('constants')) constantsToInitializers(folding);
   if (rules.has('identities')) await removeIdentities(folding);
+  if (rules.has('computed')) await computeConstants(folding);
   // Before the others too: a value that only a dead node reads besides is free to be folded.
   if (rules.has('unread')) removeUnread(folding);
   // Before the chains, which would take the 3 of a hard-sigmoid into a bias.

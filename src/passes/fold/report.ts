@@ -21,6 +21,8 @@ function sentence(done: Folded): string {
       return `${several('Sum', 'Sums')} put behind an output that ONNX Runtime would lose`;
     case 'constant':
       return several('Constant node is an initializer now', 'Constant nodes are initializers now');
+    case 'computed':
+      return several('node of constants computed', 'nodes of constants computed');
     case 'hard_swish':
       return `${count} hard-swish written as HardSigmoid and Mul`;
     case 'hard_sigmoid':

@@ -6,9 +6,8 @@ import { type Floats, toFloats } from '../../kernels/narrow.ts';
 import { constantName } from '../../layers/constant.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Change, Skip } from '../../layers/skip.ts';
+import { bringWeights } from '../constants/see.ts';
 import { fewVectors, type Met, someVectors } from '../few.ts';
-import { inliningNotes } from '../inline/index.ts';
-import { inlineWeights } from '../inline/weights.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { PassReport } from '../pass.ts';
 import type { Pruning } from '../prune/measure.ts';
@@ -43,7 +42,7 @@ export async function runMethod(
   options: WandaOptions & Required<Pick<WandaOptions, 'opTypes' | 'parallel' | 'gramBytes'>>,
 ): Promise<PassReport> {
   const { notes, ...unpacked } = await unpackFirst(model);
-  notes.push(...inliningNotes(inlineWeights(model, options.opTypes, 'all')));
+  notes.push(...(await bringWeights(model, options.opTypes, 'all')));
   const { targets, skips } = selectTargets(model, options);
   const found = observedLayers(model, targets, options.pattern);
   skips.push(...found.skips);

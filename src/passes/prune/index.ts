@@ -1,6 +1,5 @@
 import type { Model } from '../../ir/model.ts';
-import { inliningNotes } from '../inline/index.ts';
-import { inlineWeights } from '../inline/weights.ts';
+import { bringWeights } from '../constants/see.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport, Watch } from '../pass.ts';
 import { amountsFor } from './amounts.ts';
@@ -44,7 +43,7 @@ export function prune(options: PruneOptions): Pass {
 
 async function run(model: Model, options: ResolvedOptions, watch?: Watch): Promise<PassReport> {
   const { notes, ...unpacked } = await unpackFirst(model);
-  notes.push(...inliningNotes(inlineWeights(model, options.opTypes, 'handed')));
+  notes.push(...(await bringWeights(model, options.opTypes, 'handed')));
   const { targets: all, skips } = selectTargets(model, options);
   const amountOf = amountsFor(all, skips, options);
   const file = options.masks ?? options.scores;

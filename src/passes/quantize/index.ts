@@ -5,11 +5,11 @@ import type { Node } from '../../ir/node.ts';
 import { constantName, dropUnused } from '../../layers/constant.ts';
 import { isExcluded, notFloat, skipUse, type WeightUse, weightOf } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
+import { traceBack } from '../../layers/trace.ts';
 import { checkShape } from '../../options/check.ts';
 import { DEQUANTIZE_OPSET, PER_AXIS_OPSET } from '../../schemes/opset.ts';
 import { DistinctScales } from '../../targets/scales.ts';
-import { inliningNotes } from '../inline/index.ts';
-import { inlineWeights } from '../inline/weights.ts';
+import { bringWeights } from '../constants/see.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport, Watch } from '../pass.ts';
 import { settleEinsums } from './einsum.ts';
@@ -89,7 +89,7 @@ export async function quantizeWeights(
   watch?: Watch,
 ): Promise<string[]> {
   const opTypes = lookedAt(options);
-  const notes = inliningNotes(inlineWeights(model, opTypes, 'all'));
+  const notes = await bringWeights(model, opTypes, 'all');
   await settleReshapes(model, opTypes);
   if (opTypes.includes('MatMul')) settleEinsums(model);
   let uses = selectWeights(model, options, ledger);
@@ -176,6 +176,9 @@ export function refusal(model: Model, use: WeightUse, options: ResolvedOptions):
   if (use.reshaped) {
     return skipUse(use, 'unsupported_op', 'its weight gets other dims on its way, which the file does not tell');
   }
+  if (opType !== 'Gather' && isOfConstants(use)) {
+    return skipUse(use, 'constant_result', 'it meets another constant: ONNX Runtime computes the product once');
+  }
   if (use.graph.root.kind === 'function') return skipUse(use, 'in_function', 'inside a local function');
   if (model.trainingNames.has(constantName(use.held))) {
     return skipUse(use, 'used_in_training', 'training_info refers to it by name');
@@ -184,6 +187,12 @@ export function refusal(model: Model, use: WeightUse, options: ResolvedOptions):
     return skipUse(use, 'needs_calibration', `${opType} gains nothing without calibrated activations`);
   }
   return undefined;
+}
+
+/** Whether what the node multiplies by the weight is a constant too. */
+function isOfConstants({ graph, node, index }: WeightUse): boolean {
+  const other = node.inputs[index === 0 ? 1 : 0] ?? '';
+  return traceBack(graph, other)?.held !== undefined;
 }
 
 /** Rewrites every use, then drops the float weights nothing reads any more; how many of them are of Conv. */

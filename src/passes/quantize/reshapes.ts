@@ -2,11 +2,12 @@ import { elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { safeInteger } from '../../ir/integers.ts';
 import type { Model } from '../../ir/model.ts';
-import { intAttribute, intsAttribute, isOp, type Node } from '../../ir/node.ts';
+import { intsAttribute, isOp, type Node } from '../../ir/node.ts';
 import { RESHAPES } from '../../ir/reshapes.ts';
 import { toIntegers } from '../../kernels/views.ts';
 import { dropUnused, madeFrom } from '../../layers/constant.ts';
 import { traceBack } from '../../layers/trace.ts';
+import { reshapedDims } from '../constants/reshaped.ts';
 
 /**
  * Gives weights that come through a Reshape, Flatten, Squeeze or Unsqueeze the dims these make, and removes the node:
@@ -37,8 +38,7 @@ async function settle(model: Model, from: Graph, node: Node): Promise<boolean> {
   if (graph.producer(output) !== node || graph.kind === 'function' || graph.uses(weight).length > 1) return false;
   if (graph.isOverridable(weight) || model.trainingNames.has(weight) || model.trainingNames.has(output)) return false;
   const dims = await dimsAfter(node, tensor.dims, graph);
-  // A Squeeze of an axis that is longer than 1 is an error when the model runs, and stays one.
-  if (dims === undefined || elementCount(dims) !== elementCount(tensor.dims)) return false;
+  if (dims === undefined) return false;
   graph.removeNode(node);
   graph.setInitializer(madeFrom(held, { ...tensor, name: output, dims }));
   dropUnused(held, model.trainingNames);
@@ -48,30 +48,9 @@ async function settle(model: Model, from: Graph, node: Node): Promise<boolean> {
 }
 
 async function dimsAfter(node: Node, dims: readonly number[], graph: Graph): Promise<readonly number[] | undefined> {
-  const rank = dims.length;
-  if (node.opType === 'Flatten') {
-    const axis = intAttribute(node, 'axis', 1);
-    const at = axis < 0 ? axis + rank : axis;
-    return [elementCount(dims.slice(0, at)), elementCount(dims.slice(at))];
-  }
-  const list = intsAttribute(node, 'axes') ?? (await intsOf(graph, node.inputs[1] ?? ''));
-  if (node.opType === 'Squeeze') {
-    if (list === undefined) return (node.inputs[1] ?? '') === '' ? dims.filter((dim) => dim !== 1) : undefined;
-    const axes = list.map((axis) => (axis < 0 ? axis + rank : axis));
-    return dims.filter((_, axis) => !axes.includes(axis));
-  }
-  if (list === undefined) return undefined;
-  if (node.opType === 'Unsqueeze') {
-    const axes = list.map((axis) => (axis < 0 ? axis + rank + list.length : axis));
-    const left = [...dims];
-    return Array.from({ length: rank + list.length }, (_, axis) => (axes.includes(axis) ? 1 : (left.shift() ?? 1)));
-  }
-  const keepZero = intAttribute(node, 'allowzero', 0) === 0;
-  const wanted = list.map((dim, axis) => (dim === 0 && keepZero ? (dims[axis] ?? 0) : dim));
-  const known = wanted.filter((dim) => dim !== -1).reduce((product, dim) => product * dim, 1);
-  const result = wanted.map((dim) => (dim === -1 ? elementCount(dims) / known : dim));
-  const fits = result.every((dim) => Number.isInteger(dim) && dim >= 0);
-  return fits && elementCount(result) === elementCount(dims) ? result : undefined;
+  const [, second = ''] = node.inputs;
+  const list = intsAttribute(node, 'axes') ?? (await intsOf(graph, second));
+  return list === undefined && second !== '' ? undefined : reshapedDims(node, dims, list);
 }
 
 /** More dims than any weight has. */

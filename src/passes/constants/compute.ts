@@ -1,0 +1,174 @@
+import { elementCount, isFloat } from '../../ir/dtype.ts';
+import type { Graph } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Node } from '../../ir/node.ts';
+import { constant, derived, type Origin, type Tensor } from '../../ir/tensor.ts';
+import { constantName, isVariable } from '../../layers/constant.ts';
+import type { Planned } from './call.ts';
+import { operatorOf } from './operators/index.ts';
+
+/** Bytes of a result that is computed at once, from no more: shapes, axes, scales. */
+const SMALL: number = 1 << 16;
+/** Bytes of such results that are in memory together at most. */
+const MAX_HELD = 1 << 25;
+/** Elements that are computed anew, for each of the largest tensor among them, when a weight is loaded. */
+const MAX_COST = 64;
+/** Positions of elements are int32. */
+const MAX_ELEMENTS = 2 ** 31 - 1;
+
+/** What computing a tensor takes. */
+interface Cost {
+  /** Elements computed when it is loaded. */
+  readonly elements: number;
+  /** Elements of the largest tensor on the way. */
+  readonly largest: number;
+  readonly exact: boolean;
+  /** The largest float constant it is made of. */
+  readonly from: Origin | undefined;
+}
+
+/** What values are worth that are no constants themselves; undefined where that is open. */
+export type Foreknown = (graph: Graph, value: string) => Promise<Tensor | undefined>;
+
+/**
+ * The constants of a model, and what nodes make of them. A result that is as large as a weight is computed when the
+ * model is written; none is larger than what it is made of, but for {@link SMALL} ones.
+ */
+export class Constants {
+  readonly #model: Model;
+  readonly #foreknown: Foreknown | undefined;
+  readonly #made = new Map<Graph, Map<string, Tensor>>();
+  readonly #costs = new WeakMap<Tensor, Cost>();
+  #held = 0;
+
+  /** @param foreknown - asked for what no constant gives */
+  constructor(model: Model, foreknown?: Foreknown) {
+    this.#model = model;
+    this.#foreknown = foreknown;
+  }
+
+  /** The constant behind a name as a node of `graph` sees it, or what {@link compute} made. */
+  of(graph: Graph, value: string): Tensor | undefined {
+    for (let scope: Graph | undefined = graph; scope !== undefined; scope = scope.parent) {
+      const made = this.#made.get(scope)?.get(value);
+      if (made !== undefined) return made;
+      if (!scope.defines(value)) continue;
+      const held = scope.constant(value);
+      if (held === undefined || isVariable(this.#model, held)) return undefined;
+      const { tensor } = held;
+      if (!this.#costs.has(tensor)) {
+        const largest = elementCount(tensor.dims);
+        const from = isFloat(tensor.dtype) ? { tensor, name: constantName(held) } : undefined;
+        this.#costs.set(tensor, { elements: 0, largest, exact: true, from });
+      }
+      return tensor;
+    }
+    return undefined;
+  }
+
+  /** The same, or what is known of the value without computing it. */
+  async value(graph: Graph, value: string): Promise<Tensor | undefined> {
+    return this.of(graph, value) ?? (await this.#foreknown?.(graph, value));
+  }
+
+  /** Whether ONNX Runtime computes the same bits. */
+  isExact(tensor: Tensor): boolean {
+    return this.#costOf(tensor).exact;
+  }
+
+  /** The outputs of a node as far as they are made. */
+  outputs(graph: Graph, node: Node): readonly Tensor[] {
+    const made = this.#made.get(graph);
+    return node.outputs.flatMap((one) => made?.get(one) ?? []);
+  }
+
+  /** Takes back what was made of a node. */
+  forget(graph: Graph, node: Node): void {
+    for (const one of node.outputs) this.#made.get(graph)?.delete(one);
+  }
+
+  /** Computes a node, or says how it will be; false where it is not all of constants, or not computed here. */
+  async compute(graph: Graph, node: Node): Promise<boolean> {
+    const operator = operatorOf(node);
+    if (operator === undefined) return false;
+    const inputs: (Tensor | undefined)[] = [];
+    for (const value of node.inputs) {
+      const found = value === '' ? undefined : await this.value(graph, value);
+      if (found === undefined && value !== '') return false;
+      inputs.push(found);
+    }
+    const planned = await operator({ node, opset: this.#model.opset, inputs });
+    if (planned === undefined || planned.length < node.outputs.length) return false;
+    const made: Tensor[] = [];
+    for (const [index, name] of node.outputs.entries()) {
+      const tensor = await this.#tensor(name, planned[index] as Planned, inputs);
+      if (tensor === undefined) return false;
+      made.push(tensor);
+    }
+    const known = this.#made.get(graph) ?? new Map<string, Tensor>();
+    this.#made.set(graph, known);
+    for (const tensor of made) if (tensor.name !== '') known.set(tensor.name, tensor);
+    return true;
+  }
+
+  async #tensor(name: string, planned: Planned, inputs: readonly (Tensor | undefined)[]): Promise<Tensor | undefined> {
+    const given = [...new Set(inputs.filter((one) => one !== undefined))];
+    const elements = elementCount(planned.dims);
+    const costs = given.map((one) => this.#costOf(one));
+    const largest = Math.max(elements, ...costs.map((one) => one.largest));
+    const from = costs.flatMap((one) => one.from ?? []).sort((a, b) => b.tensor.byteLength - a.tensor.byteLength)[0];
+    const exact = ('same' in planned || planned.exact !== false) && costs.every((one) => one.exact);
+    if (largest > MAX_ELEMENTS) return undefined;
+    if ('same' in planned) {
+      const { byteLength, dtype, load, stored, streamed } = planned.same;
+      const tensor = {
+        ...{ name, dtype, dims: planned.dims, byteLength, load: () => load() },
+        ...(stored === undefined ? {} : { stored }),
+        ...(streamed === undefined ? {} : { streamed }),
+        ...(from === undefined ? {} : { from }),
+      };
+      this.#costs.set(tensor, { elements: Math.max(0, ...costs.map((one) => one.elements)), largest, exact, from });
+      return tensor;
+    }
+    const { dtype, dims, reads, compute, sure } = planned;
+    const cost = elements + reads.reduce((sum, one) => sum + this.#costOf(one).elements, 0);
+    const later = derived(
+      name,
+      dtype,
+      dims,
+      async () => compute(await loaded(reads, (one) => this.#costOf(one).elements)) ?? new Uint8Array(),
+    );
+    const bytes = given.reduce((sum, one) => sum + one.byteLength, 0);
+    if (later.byteLength > Math.max(SMALL, bytes) || cost > MAX_COST * (largest + SMALL)) return undefined;
+    const small = later.byteLength + reads.reduce((sum, one) => sum + one.byteLength, 0) <= SMALL;
+    if (!small && !sure) return undefined;
+    const tensor = small ? await this.#now(later, planned) : later;
+    if (tensor === undefined) return undefined;
+    const found = from === undefined ? tensor : { ...tensor, from };
+    this.#costs.set(found, { elements: small ? 0 : cost, largest, exact, from });
+    return found;
+  }
+
+  /** Computes a small tensor; undefined where there is no answer, or too many are in memory. */
+  async #now(
+    { name, dtype, dims, byteLength }: Tensor,
+    { reads, compute }: Exclude<Planned, { same: Tensor }>,
+  ): Promise<Tensor | undefined> {
+    if (this.#held + byteLength > MAX_HELD) return undefined;
+    const data = compute(await loaded(reads, () => 0));
+    if (data === undefined) return undefined;
+    this.#held += byteLength;
+    return constant(name, dtype, dims, data);
+  }
+
+  #costOf(tensor: Tensor): Cost {
+    return this.#costs.get(tensor) ?? { elements: 0, largest: elementCount(tensor.dims), exact: true, from: undefined };
+  }
+}
+
+/** The bytes of tensors, those that take the most computing first: then little else is in memory meanwhile. */
+async function loaded(tensors: readonly Tensor[], costOf: (one: Tensor) => number): Promise<Uint8Array[]> {
+  const bytes = new Map<Tensor, Uint8Array>();
+  for (const one of [...new Set(tensors)].sort((a, b) => costOf(b) - costOf(a))) bytes.set(one, await one.load());
+  return tensors.map((one) => bytes.get(one) as Uint8Array);
+}

@@ -1,0 +1,180 @@
+import type { Constant, Graph } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import { isOp, type Node } from '../../ir/node.ts';
+import type { Tensor } from '../../ir/tensor.ts';
+import { constantName, dropUnused, isVariable } from '../../layers/constant.ts';
+import type { Constants } from './compute.ts';
+
+/** A node that can be computed, in its graph. */
+export interface Placed {
+  readonly graph: Graph;
+  readonly node: Node;
+}
+
+/** Bytes of a tensor that costs no more than the node that made it: its name, its type and the names it read. */
+const FREE = 64;
+
+/** Nodes that share tensors of more than {@link FREE} bytes, and what computing them would do to the file. */
+interface Part {
+  readonly nodes: Placed[];
+  /** Bytes of results that others read. */
+  added: number;
+  /** Bytes of constants that nothing else reads. */
+  gone: number;
+  /** The part it has become one with. */
+  into?: Part;
+}
+
+/**
+ * Which of the nodes can be computed without the file growing: parts that share constants count together, as the
+ * slices of one weight do.
+ * @param nodes - computed all, each behind those it reads
+ */
+export function worthwhile(model: Model, constants: Constants, nodes: readonly Placed[]): Placed[] {
+  let left = nodes;
+  for (;;) {
+    const parts = partsOf(model, constants, left);
+    const growing = parts.filter((one) => one.added > one.gone);
+    if (growing.length === 0) return [...left];
+    const out = new Set<Node>();
+    for (const part of growing) {
+      const makers = part.nodes.filter((one) => grows(constants, one));
+      // What makes much of little stays, and the rest is looked at again.
+      for (const { node } of makers.length > 0 ? makers : part.nodes) out.add(node);
+    }
+    left = closed(left, out);
+  }
+}
+
+/** The nodes without those in `out`, and without what needs them. */
+function closed(nodes: readonly Placed[], out: ReadonlySet<Node>): Placed[] {
+  const all = new Set(nodes.map(({ node }) => node));
+  const kept = new Set<Node>();
+  return nodes.filter(({ graph, node }) => {
+    if (out.has(node)) return false;
+    const fits = node.inputs.every((value) => {
+      const producer = producerOf(graph, value);
+      return producer === undefined || !all.has(producer) || kept.has(producer);
+    });
+    if (fits) kept.add(node);
+    return fits;
+  });
+}
+
+function partsOf(model: Model, constants: Constants, nodes: readonly Placed[]): Part[] {
+  const inside = new Set(nodes.map(({ node }) => node));
+  const partOf = new Map<Tensor, Part>();
+  const parts = new Set<Part>();
+  const seen = new Set<Tensor>();
+  for (const placed of nodes) {
+    const { graph, node } = placed;
+    const outputs = constants.outputs(graph, node).filter(isLarge);
+    const inputs = node.inputs.flatMap((value) => constants.of(graph, value) ?? []).filter(isLarge);
+    const touched = [...new Set([...inputs, ...outputs])];
+    if (touched.length === 0) continue;
+    const part = merged(parts, partOf, touched);
+    part.nodes.push(placed);
+    for (const value of new Set(node.inputs)) {
+      const tensor = constants.of(graph, value);
+      if (tensor === undefined || seen.has(tensor) || !isLarge(tensor)) continue;
+      seen.add(tensor);
+      const held = heldIn(graph, value);
+      if (held !== undefined && goes(model, held, inside)) part.gone += tensor.byteLength;
+    }
+    for (const tensor of outputs) {
+      const readers = graph.uses(tensor.name);
+      if (readers.some((use) => use.node === undefined || !inside.has(use.node))) part.added += tensor.byteLength;
+    }
+  }
+  return [...parts];
+}
+
+function isLarge({ byteLength }: Tensor): boolean {
+  return byteLength > FREE;
+}
+
+/** One part for all that is touched together. */
+function merged(parts: Set<Part>, partOf: Map<Tensor, Part>, touched: readonly Tensor[]): Part {
+  const found = [...new Set(touched.flatMap((one) => partOf.get(one) ?? []).map(settled))];
+  // The smaller ones go into the largest, so that each node moves seldom.
+  const [part = { nodes: [], added: 0, gone: 0 }, ...others] = found.sort((a, b) => b.nodes.length - a.nodes.length);
+  parts.add(part);
+  for (const other of others) {
+    parts.delete(other);
+    for (const node of other.nodes) part.nodes.push(node);
+    part.added += other.added;
+    part.gone += other.gone;
+    other.into = part;
+  }
+  for (const one of touched) partOf.set(one, part);
+  return part;
+}
+
+/** The part that a part went into. */
+function settled(part: Part): Part {
+  let last = part;
+  while (last.into !== undefined) last = last.into;
+  return last;
+}
+
+/** Whether a node makes more bytes than it reads. */
+function grows(constants: Constants, { graph, node }: Placed): boolean {
+  const inputs = new Set(node.inputs.flatMap((value) => constants.of(graph, value) ?? []));
+  const sum = (list: Iterable<Tensor>): number => [...list].reduce((bytes, one) => bytes + one.byteLength, 0);
+  const outputs = sum(constants.outputs(graph, node));
+  return outputs > FREE && outputs > sum(inputs);
+}
+
+/** The constant a value is itself; undefined for what a node makes of constants. */
+function heldIn(graph: Graph, value: string): Constant | undefined {
+  return value === '' ? undefined : graph.constant(value);
+}
+
+/** Whether nothing needs a constant once the nodes are computed. */
+function goes(model: Model, held: Constant, inside: ReadonlySet<Node>): boolean {
+  if (isVariable(model, held)) return false;
+  return held.graph.uses(constantName(held)).every((use) => use.node !== undefined && inside.has(use.node));
+}
+
+function producerOf(graph: Graph, value: string): Node | undefined {
+  for (let scope: Graph | undefined = graph; scope !== undefined; scope = scope.parent) {
+    if (scope.defines(value)) return scope.producer(value);
+  }
+  return undefined;
+}
+
+/** Puts the results of nodes where the nodes were, as initializers; what was read for them and no more goes. */
+export function replaceByResults(model: Model, constants: Constants, nodes: readonly Placed[]): void {
+  const results = nodes.map(({ graph, node }) => ({ graph, node, made: constants.outputs(graph, node) }));
+  for (const { graph, node } of [...results].reverse()) graph.removeNode(node);
+  for (const { graph, node, made } of results) {
+    for (const tensor of made) if (graph.uses(tensor.name).length > 0) graph.addInitializer(tensor);
+    dropUnread(model, graph, node);
+  }
+}
+
+/** Removes what a node that is gone read, where nothing else reads it: constants, and nodes that made it. */
+function dropUnread(model: Model, graph: Graph, gone: Node): void {
+  const open = [{ graph, node: gone }];
+  for (let one = open.pop(); one !== undefined; one = open.pop()) {
+    for (const value of one.node.inputs) {
+      let scope = one.graph;
+      while (scope.parent !== undefined && !scope.defines(value)) scope = scope.parent;
+      const held = scope.constant(value);
+      if (held !== undefined && !isVariable(model, held)) {
+        dropUnused(held, model.trainingNames);
+        continue;
+      }
+      const producer = scope.producer(value);
+      if (producer === undefined || !isUnread(model, scope, producer)) continue;
+      scope.removeNode(producer);
+      open.push({ graph: scope, node: producer });
+    }
+  }
+}
+
+function isUnread(model: Model, graph: Graph, node: Node): boolean {
+  if (!isOp(node, node.opType)) return false;
+  const named = node.outputs.filter((one) => one !== '');
+  return named.every((one) => graph.uses(one).length === 0 && !model.trainingNames.has(one));
+}

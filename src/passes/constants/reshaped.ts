@@ -1,0 +1,46 @@
+import { elementCount } from '../../ir/dtype.ts';
+import { intAttribute, isOp, type Node } from '../../ir/node.ts';
+
+/**
+ * The dims that a Reshape, Flatten, Squeeze or Unsqueeze gives a tensor.
+ * @param list - its shape or axes, from its attribute or its second input; undefined where it has none
+ * @returns undefined where they do not hold the same number of elements
+ */
+export function reshapedDims(
+  node: Node,
+  dims: readonly number[],
+  list: readonly number[] | undefined,
+): readonly number[] | undefined {
+  const result = settled(node, dims, list);
+  // A Squeeze of an axis that is longer than 1 is an error when the model runs, and stays one.
+  return result !== undefined && elementCount(result) === elementCount(dims) ? result : undefined;
+}
+
+function settled(
+  node: Node,
+  dims: readonly number[],
+  list: readonly number[] | undefined,
+): readonly number[] | undefined {
+  const rank = dims.length;
+  if (isOp(node, 'Flatten')) {
+    const axis = intAttribute(node, 'axis', 1);
+    const at = axis < 0 ? axis + rank : axis;
+    return [elementCount(dims.slice(0, at)), elementCount(dims.slice(at))];
+  }
+  if (isOp(node, 'Squeeze')) {
+    if (list === undefined) return dims.filter((dim) => dim !== 1);
+    const axes = list.map((axis) => (axis < 0 ? axis + rank : axis));
+    return dims.filter((_, axis) => !axes.includes(axis));
+  }
+  if (list === undefined) return undefined;
+  if (isOp(node, 'Unsqueeze')) {
+    const axes = list.map((axis) => (axis < 0 ? axis + rank + list.length : axis));
+    const left = [...dims];
+    return Array.from({ length: rank + list.length }, (_, axis) => (axes.includes(axis) ? 1 : (left.shift() ?? 1)));
+  }
+  const keepZero = intAttribute(node, 'allowzero', 0) === 0;
+  const wanted = list.map((dim, axis) => (dim === 0 && keepZero ? (dims[axis] ?? 0) : dim));
+  const known = wanted.filter((dim) => dim !== -1).reduce((product, dim) => product * dim, 1);
+  const result = wanted.map((dim) => (dim === -1 ? elementCount(dims) / known : dim));
+  return result.every((dim) => Number.isInteger(dim) && dim >= 0) ? result : undefined;
+}

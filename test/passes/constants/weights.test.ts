@@ -1,0 +1,182 @@
+/** Weights that nodes compute from constants are weights like any other. */
+import { describe, expect, test } from '@jest/globals';
+import { print, prune, quantize } from '../../../src/index.node.ts';
+import { fold } from '../../../src/passes/fold/index.ts';
+import { buildModel, f32, i64, type ModelSpec, type NodeSpec, type TensorSpec } from '../../support/build.ts';
+import { bytesOf, modelOf, pass } from '../../support/model.ts';
+import { feed, runModel } from '../../support/ort.ts';
+import { randomFloats } from '../../support/random.ts';
+import { sqnr } from '../../support/sqnr.ts';
+
+const weight = (dims: readonly number[], seed = 1): TensorSpec => f32(dims, randomFloats(dims, seed));
+const node = (
+  op: string,
+  inputs: readonly string[],
+  out: string,
+  attributes: NodeSpec['attributes'] = {},
+): NodeSpec => ({
+  ...{ op, in: inputs, out: [out], attributes },
+});
+
+/** `g · v / ‖v‖` before a Conv. */
+const weightNorm: ModelSpec = {
+  opset: 18,
+  irVersion: 9,
+  inputs: { x: f32(['n', 8, 16]) },
+  outputs: { y: f32() },
+  initializers: { v: weight([24, 8, 3]), g: weight([24, 1, 1], 2), axes: i64([2], [1, 2]) },
+  nodes: [
+    node('ReduceL2', ['v', 'axes'], 'norm'),
+    node('Div', ['g', 'norm'], 'd'),
+    node('Mul', ['v', 'd'], 'w'),
+    node('Conv', ['x', 'w'], 'y'),
+  ],
+};
+
+/** The bounds of the slices are dims of an activation, as MultiheadAttention is exported. */
+const inProjection: ModelSpec = {
+  opset: 17,
+  inputs: { x: f32(['n', 5, 32]) },
+  outputs: { y: f32() },
+  initializers: {
+    w: weight([96, 32]),
+    zero: i64([1], [0]),
+    last: i64([1], [-1]),
+    end: i64([1], [2n ** 62n]),
+    two: i64([1], [2]),
+  },
+  nodes: [
+    node('Transpose', ['x'], 't', { perm: [1, 0, 2] }),
+    node('Shape', ['t'], 'shape'),
+    node('Slice', ['shape', 'last', 'end'], 'e'),
+    node('Mul', ['e', 'two'], 'e2'),
+    node('Add', ['e', 'e2'], 'e3'),
+    node('Slice', ['w', 'zero', 'e', 'zero'], 'q'),
+    node('Slice', ['w', 'e', 'e3', 'zero'], 'kv'),
+    node('Transpose', ['q'], 'qt', { perm: [1, 0] }),
+    node('Transpose', ['kv'], 'kvt', { perm: [1, 0] }),
+    node('MatMul', ['t', 'qt'], 'a'),
+    node('MatMul', ['t', 'kvt'], 'b'),
+    node('Concat', ['a', 'b'], 'y', { axis: -1 }),
+  ],
+};
+
+const slices = (name: string): NodeSpec[] => [
+  ...[0, 1, 2, 3].map((at) => node('Slice', [name, `s${at}`, `s${at + 1}`, 'zero'], `${name}${at}`)),
+  node('Concat', [`${name}0`, `${name}3`, `${name}1`, `${name}2`], `${name}c`, { axis: 0 }),
+  node('Unsqueeze', [`${name}c`, 'zero'], `${name}u`),
+];
+
+/** Gates put in ONNX's order by nodes. */
+const gates: ModelSpec = {
+  opset: 16,
+  inputs: { x: f32([5, 1, 16]) },
+  outputs: { y: f32() },
+  initializers: {
+    ...{ ih: weight([128, 16]), hh: weight([128, 32], 2), zero: i64([1], [0]) },
+    ...Object.fromEntries([0, 1, 2, 3, 4].map((at) => [`s${at}`, i64([1], [at * 32])])),
+  },
+  nodes: [...slices('ih'), ...slices('hh'), node('LSTM', ['x', 'ihu', 'hhu'], 'y', { hidden_size: 32 })],
+};
+
+const INPUTS = { weightNorm: [2, 8, 16], inProjection: [2, 5, 32], gates: [5, 1, 16] } as const;
+const SPECS = { weightNorm, inProjection, gates };
+
+describe.each(['weightNorm', 'inProjection', 'gates'] as const)('%s', (name) => {
+  const spec = SPECS[name];
+  const x = feed(INPUTS[name], randomFloats(INPUTS[name], 7));
+
+  test('becomes integers', async () => {
+    const { bytes } = await pass(spec, quantize({ weightsOnly: true }));
+    const before = buildModel(spec);
+    const stored = (model: Uint8Array): Promise<number> => modelOf(model).then(weightBytesOf);
+    expect(await stored(bytes)).toBeLessThan(0.33 * (await stored(before)));
+    expect(sqnr(await runModel(before, { x }), await runModel(bytes, { x }, 'all'))).toBeGreaterThan(37);
+  });
+
+  test('is pruned', async () => {
+    const { report, bytes } = await pass(spec, prune({ method: 'l1', amount: 0.5 }));
+    if (name === 'gates') return expect(report.changes).toEqual([]);
+    expect(report.changes.map((one) => one.zeros)).toEqual(report.changes.map((one) => one.elements / 2));
+    expect(report.changes.map((one) => one.weight)).toEqual(name === 'weightNorm' ? ['w'] : ['q', 'kv']);
+    expect((await runModel(bytes, { x }))['y']?.dims).toEqual((await runModel(buildModel(spec), { x }))['y']?.dims);
+  });
+
+  test('folded, it computes the same bits', async () => {
+    const { bytes, model } = await pass(spec, fold({ rules: ['computed'] }));
+    // Optimized, as an LSTM multiplies in another order where its weights are no constants.
+    const [before, after] = [await runModel(buildModel(spec), { x }, 'all'), await runModel(bytes, { x }, 'all')];
+    expect(after['y']?.data).toEqual(before['y']?.data);
+    const ops = model.graph.nodes.map((one) => one.opType);
+    // What hangs on the dims of an activation is not a constant for everybody.
+    expect(ops.length).toBe(name === 'inProjection' ? 12 : 1);
+  });
+});
+
+async function weightBytesOf(model: Awaited<ReturnType<typeof modelOf>>): Promise<number> {
+  return [...model.graph.initializers.values()].reduce((sum, one) => sum + one.byteLength, 0);
+}
+
+describe('stay as they are', () => {
+  const matmul = (nodes: NodeSpec[], initializers: Record<string, TensorSpec>): ModelSpec => ({
+    ...{ opset: 17, inputs: { x: f32(['n', 16]) }, outputs: { y: f32() }, initializers },
+    nodes: [...nodes, node('MatMul', ['x', 'w'], 'y')],
+  });
+  const half: TensorSpec = { dtype: 'float16', dims: [16, 16], data: new Uint16Array(256).fill(0x3c00) };
+
+  test.each<readonly [string, ModelSpec]>([
+    [
+      'half floats behind a Cast',
+      matmul([node('Cast', ['h'], 'c', { to: 1 }), node('Mul', ['c', 's'], 'w')], { h: half, s: f32([1], [2]) }),
+    ],
+    [
+      'a part of a weight that is read as a whole too',
+      {
+        ...matmul([node('Slice', ['v', 'a', 'b'], 'w')], { v: weight([32, 16]), a: i64([1], [0]), b: i64([1], [16]) }),
+        outputs: { y: f32(), z: f32() },
+        nodes: [node('Slice', ['v', 'a', 'b'], 'w'), node('MatMul', ['x', 'w'], 'y'), node('Softsign', ['v'], 'z')],
+      },
+    ],
+    [
+      'what fills the memory',
+      matmul([node('Expand', ['s', 'd'], 'w')], { s: f32([1], [2]), d: i64([2], [16, 1 << 20]) }),
+    ],
+  ])('%s', async (_, spec) => {
+    const before = await modelOf(spec);
+    const { report, model } = await pass(spec, prune({ method: 'l1', amount: 0.5 }));
+    expect(report.changes).toEqual([]);
+    expect(print(model)).toBe(print(before));
+  });
+
+  test('products of constants', async () => {
+    const spec: ModelSpec = {
+      ...{ opset: 17, inputs: { x: f32(['n', 16]) }, outputs: { y: f32() } },
+      initializers: { table: weight([32, 16]), w: weight([16, 16], 2) },
+      nodes: [
+        node('MatMul', ['table', 'w'], 'p'),
+        node('Transpose', ['p'], 't', { perm: [1, 0] }),
+        node('MatMul', ['x', 't'], 'y'),
+      ],
+    };
+    const model = await modelOf(spec);
+    const before = await bytesOf(model);
+    const report = await quantize().run(model);
+    expect(report.skips.map(({ weight: name, reason }) => `${name} ${reason}`)).toContain('w constant_result');
+    expect(await bytesOf(model)).toEqual(before);
+  });
+});
+
+test('a large slice of rows is read from where it lies', async () => {
+  const rows = weight([64, 16]);
+  const spec: ModelSpec = {
+    ...{ opset: 17, inputs: { x: f32(['n', 16]) }, outputs: { y: f32() } },
+    initializers: { v: rows, a: i64([1], [32]), b: i64([1], [48]) },
+    nodes: [node('Slice', ['v', 'a', 'b'], 'w'), node('MatMul', ['x', 'w'], 'y')],
+  };
+  const { model } = await pass(spec, fold());
+  const found = model.graph.initializers.get('w');
+  expect(found?.dims).toEqual([16, 16]);
+  expect(found?.stored?.byteLength).toBe(1024);
+  const bytes = Uint8Array.from((await found?.load()) ?? []);
+  expect(new Float32Array(bytes.buffer)).toEqual((rows.data as Float32Array).slice(512, 768));
+});
