@@ -270,7 +270,8 @@ function f32Output() {
 
 test.each(['digits-cnn', 'digits-mlp'])('%s computes the same', async (name) => {
   const path = fixture(`${name}.onnx`);
-  const { bytes, notes } = await equalized(path);
+  const { model, bytes, notes } = await equalized(path);
+  await model.close();
   expect(notes).toEqual([name === 'digits-cnn' ? '3 pairs of layers equalized' : '2 pairs of layers equalized']);
   const dims = name === 'digits-cnn' ? [8, 1, 8, 8] : [8, 64];
   const feeds = { input: feed(dims, normal(512, 4).map(Math.abs)) };
