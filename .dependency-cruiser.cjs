@@ -8,7 +8,7 @@ const rooms = {
   onnx: ['bytes', 'ir', 'compute', 'errors'],
   schemes: ['bytes', 'kernels', 'ir', 'compute', 'errors'],
   layers: ['bytes', 'kernels', 'ir', 'schemes', 'errors'],
-  targets: ['bytes', 'kernels', 'ir', 'errors'],
+  targets: ['bytes', 'kernels', 'ir', 'layers', 'errors'],
   options: ['kernels', 'errors'],
   passes: ['bytes', 'kernels', 'ir', 'activations', 'compute', 'schemes', 'layers', 'targets', 'options', 'errors'],
   node: ['bytes', 'kernels', 'ir', 'activations', 'compute', 'onnx', 'layers', 'targets', 'options', 'errors'],

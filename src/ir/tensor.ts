@@ -1,6 +1,7 @@
 import type { Blob, Stored, Streamed } from '../bytes/stored.ts';
 import { CompressError } from '../errors.ts';
 import { byteLengthOf, type DType, elementCount } from './dtype.ts';
+import type { NdArray } from './view.ts';
 
 /**
  * A tensor of the model: immutable, and everything but `load()` is free.
@@ -17,6 +18,19 @@ export interface Tensor {
    * @throws CompressError when the bytes cannot be read or do not fit dtype and dims.
    */
   load(): Promise<Uint8Array>;
+  /**
+   * The elements with dims and strides, as the package `ndarray` has them; a copy, which may be changed.
+   *
+   * ```ts
+   * const filters = await model.graph.initializers.get('conv1.weight').view(); // [32, 16, 3, 3]
+   * filters.pick(0, null, 1, 1).shape; // [16]: the middle of the first filter, in each channel
+   * ```
+   *
+   * `ndarray` compiles its views with `new Function`: a page whose Content-Security-Policy lacks `unsafe-eval` calls
+   * `load()` instead.
+   * @throws CompressError `unsupported` for strings and types of less than a byte, and where `load` throws
+   */
+  view(): Promise<NdArray>;
   /** Where the elements lie, when they do: what `load` would read. */
   readonly stored?: Stored;
   /** How to compute the elements in pieces, for large ones: what `load` would give. */
@@ -46,6 +60,16 @@ export interface SparseTensor {
   readonly indices?: Tensor;
 }
 
+/** A tensor, from all that is its own: how it shows its elements is the same for all. */
+export function tensorOf(own: Omit<Tensor, 'view'>): Tensor {
+  return { ...own, view: viewed };
+}
+
+/** The package behind it is loaded when somebody asks: few programs do. */
+async function viewed(this: Tensor): Promise<NdArray> {
+  return (await import('./view.ts')).view(this);
+}
+
 /** A tensor whose elements are in memory. */
 export function constant(name: string, dtype: DType, dims: readonly number[], data: ArrayBufferView): Tensor {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -53,7 +77,7 @@ export function constant(name: string, dtype: DType, dims: readonly number[], da
   if (bytes.byteLength !== byteLength) {
     throw new RangeError(`${name}: ${bytes.byteLength} bytes given; ${dtype} [${dims}] needs ${byteLength}`);
   }
-  return { name, dtype, dims, byteLength, load: async () => bytes };
+  return tensorOf({ name, dtype, dims, byteLength, load: async () => bytes });
 }
 
 /** A tensor that will be computed when the writer, or a kernel, asks for it. */
@@ -65,7 +89,7 @@ export function derived(
   extra?: Blob,
 ): Tensor {
   const byteLength = byteLengthOf(dtype, elementCount(dims));
-  return {
+  return tensorOf({
     name,
     dtype,
     dims,
@@ -83,7 +107,7 @@ export function derived(
       return bytes;
     },
     ...(extra === undefined ? {} : { extra }),
-  };
+  });
 }
 
 /** A tensor like {@link derived} that is computed in pieces. */

@@ -1,7 +1,6 @@
 import ndarray from 'ndarray';
 import { CompressError } from '../errors.ts';
 import type { DType } from './dtype.ts';
-import type { Tensor } from './tensor.ts';
 
 /** Elements of a tensor as JavaScript has them: float16 and bfloat16 as their bits, bool as 0 and 1. */
 export type Elements =
@@ -53,8 +52,21 @@ type Make = <T extends Elements>(
   offset?: number,
 ) => NdArray<T>;
 
-/** Elements with dims, and strides where they do not lie row by row. */
+/**
+ * Elements with dims, and strides where they do not lie row by row.
+ *
+ * `ndarray` compiles the methods of a type and rank with `new Function`, when the first such view is made: where a
+ * Content-Security-Policy forbids that, it throws an EvalError.
+ */
 export const strided: Make = ndarray as unknown as Make;
+
+/** What a view needs of a tensor. */
+export interface Viewable {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  load(): Promise<Uint8Array>;
+}
 
 /** How the bytes of a tensor are seen. A type of less than a byte is not among them. */
 const SEEN: Partial<Record<DType, new (buffer: ArrayBuffer) => Elements>> = {
@@ -64,17 +76,11 @@ const SEEN: Partial<Record<DType, new (buffer: ArrayBuffer) => Elements>> = {
 };
 
 /**
- * The elements of a tensor, row by row. They are a copy: who changes them changes no model.
- *
- * ```ts
- * const weight = model.graph.initializers.get('conv1.weight');
- * const filters = await view(weight);          // [32, 16, 3, 3]
- * filters.pick(0, null, 1, 1).shape;            // [16]: the middle of the first filter, in each channel
- * ```
+ * The elements of a tensor, row by row, as `tensor.view()` gives them. They are a copy: changing them changes no model.
  *
  * @throws CompressError `unsupported` for strings and types of less than a byte, and where the tensor cannot be read
  */
-export async function view(tensor: Tensor): Promise<NdArray> {
+export async function view(tensor: Viewable): Promise<NdArray> {
   const { name, dtype, dims } = tensor;
   const made = SEEN[dtype];
   if (made === undefined) {

@@ -1,6 +1,7 @@
 import type { Graph } from '../ir/graph.ts';
 import { attribute, createNode, floatAttribute, intAttribute, type Node } from '../ir/node.ts';
 import { constant } from '../ir/tensor.ts';
+import { ownBias } from './bias.ts';
 
 /** What a Gemm is as a product: `alpha · A' · B' + beta · C`. */
 export interface GemmParts {
@@ -14,13 +15,13 @@ export interface GemmParts {
 /** The attributes of a Gemm node with their defaults. */
 export function gemmParts(node: Node): GemmParts {
   const beta = floatAttribute(node, 'beta', 1);
-  const c = node.inputs[2] ?? '';
+  const c = ownBias(node);
   return {
     transA: intAttribute(node, 'transA', 0) !== 0,
     transB: intAttribute(node, 'transB', 0) !== 0,
     alpha: floatAttribute(node, 'alpha', 1),
     beta,
-    c: c === '' || beta === 0 ? undefined : c,
+    c: beta === 0 ? undefined : c,
   };
 }
 

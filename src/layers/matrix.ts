@@ -1,7 +1,7 @@
-import { intAttribute, intsAttribute, isOp, type Node, stringAttribute } from '../ir/node.ts';
+import { intsAttribute, type Node, stringAttribute } from '../ir/node.ts';
 import type { PatchGeometry } from '../kernels/importance/patches.ts';
 import type { Floats } from '../kernels/narrow.ts';
-import { weightAxes } from './axes.ts';
+import { summedAxes } from './axes.ts';
 import type { WeightUse } from './select.ts';
 
 /**
@@ -26,19 +26,20 @@ export interface MatrixUse {
   readonly input: number;
 }
 
+/** The last two axes of an activation, however long they are. */
+const PAIR = [0, 0];
+
 /** The layout of the weight `[a, b]` of a MatMul or Gemm, on either side. */
 export function matrixUse(use: WeightUse): MatrixUse {
   const { node, index } = use;
   const [outer = 0, inner = 0] = use.held.tensor.dims;
-  const columnsOuter = weightAxes(use, use.held.tensor.dims)?.in === 0;
-  const other = index === 1 ? 0 : 1;
-  // Of a left operand [M, K] the last axis is summed over, of a right one [K, N] the one before.
-  const flipped = isOp(node, 'Gemm') && intAttribute(node, other === 0 ? 'transA' : 'transB', 0) !== 0;
-  const last = (other === 0) !== flipped;
+  const columnsOuter = summedAxes(use, use.held.tensor.dims)?.in === 0;
+  const input = index === 1 ? 0 : 1;
+  const activation = summedAxes({ node, index: input, transposed: false }, PAIR);
   return {
     layout: columnsOuter ? strided(inner, outer, 1, inner) : strided(outer, inner, inner, 1),
-    axis: last ? -1 : -2,
-    input: other,
+    axis: activation?.in === 0 ? -2 : -1,
+    input,
   };
 }
 
@@ -47,14 +48,20 @@ function strided(rows: number, columns: number, rowStep: number, columnStep: num
   return { groups: 1, rows, columns, rowStep, offsets, segment: columns };
 }
 
-/** The layout of the weight `[M, C/g, …kernel]` of a Conv, and how it walks. */
+/**
+ * The layout of the weight of a Conv, and how it walks.
+ * @returns undefined where a caller says how many groups it has
+ */
 export function convUse(
   node: Node,
   dims: readonly number[],
   order: PatchGeometry['order'],
-): { layout: Layout; geometry: PatchGeometry } {
-  const [filters = 0, channels = 0, ...kernel] = dims;
-  const groups = intAttribute(node, 'group', 1);
+): { layout: Layout; geometry: PatchGeometry } | undefined {
+  const axes = summedAxes({ node, index: 1, transposed: false }, dims);
+  if (axes === undefined) return undefined;
+  const [filters = 0, channels = 0] = [dims[axes.out], dims[axes.in]];
+  const { groups } = axes;
+  const kernel = dims.slice(2);
   const taps = kernel.reduce((a, b) => a * b, 1);
   const columns = channels * taps;
   const offsets = Int32Array.from({ length: columns }, (_, column) =>

@@ -1,6 +1,6 @@
 import { CompressError } from '../errors.ts';
 import { byteLengthOf, DTYPES, type DType, elementCount } from '../ir/dtype.ts';
-import type { SparseTensor, Tensor } from '../ir/tensor.ts';
+import { type SparseTensor, type Tensor, tensorOf } from '../ir/tensor.ts';
 import { Ranges, type ReadContext, remember, wholeOf } from './context.ts';
 import { readEntry, refuseExternal, resolveExternal } from './external.ts';
 import { LENGTH, MAX_RANK, SPARSE, TENSOR } from './fields.ts';
@@ -89,11 +89,19 @@ export function* readTensor(context: ReadContext, field: Field, where: string): 
     const load = async (): Promise<never> => {
       throw fail('a string tensor cannot be loaded as numbers');
     };
-    return remember(context, { name, dtype, dims, byteLength: strings.bytes, load, ...extra.orNone() }, field);
+    return remember(
+      context,
+      tensorOf({ name, dtype, dims, byteLength: strings.bytes, load, ...extra.orNone() }),
+      field,
+    );
   }
   const byteLength = byteLengthOf(dtype, count);
   const tensor = (load: () => Promise<Uint8Array>, stored?: Segment): Tensor =>
-    remember(context, { name, dtype, dims, byteLength, load, ...(stored && { stored }), ...extra.orNone() }, field);
+    remember(
+      context,
+      tensorOf({ name, dtype, dims, byteLength, load, ...(stored && { stored }), ...extra.orNone() }),
+      field,
+    );
 
   if (external) {
     const range = yield* resolveExternal(context, entries, byteLength, `${where} '${name}'`, fail);

@@ -1,5 +1,6 @@
 import type { Graph } from '../ir/graph.ts';
 import { findAttribute, floatAttribute, intAttribute, isOp, type Node } from '../ir/node.ts';
+import { ownBias } from '../layers/bias.ts';
 import { type Condition, type Fact, MEASURED, madeBy, ort } from './fact.ts';
 
 /** Conditions under which ONNX Runtime's CPU reads stored weights with an integer kernel. */
@@ -84,7 +85,7 @@ export const gemmAttributes: Condition<{ readonly transA: number; readonly alpha
     const found = { alpha: floatAttribute(node, 'alpha', 1), beta: floatAttribute(node, 'beta', 1) };
     if (intAttribute(node, 'transA', 0) !== transA) return 'the Gemm has transA 1';
     if (found.alpha !== alpha) return `the Gemm has alpha ${found.alpha}`;
-    return biasOf(node) !== '' && found.beta !== beta ? `the Gemm has beta ${found.beta}` : undefined;
+    return ownBias(node) !== undefined && found.beta !== beta ? `the Gemm has beta ${found.beta}` : undefined;
   },
 };
 
@@ -102,11 +103,11 @@ export const gemmBias: Condition<'int32'> = {
   says: 'A Gemm whose output stays float is fused only with a bias of int32 behind a DequantizeLinear.',
   ...{ source: SELECTORS, version: MEASURED, of: 'product', value: 'int32' },
   unmet({ graph, node }) {
-    const bias = isOp(node, 'Gemm') ? biasOf(node) : '';
+    const bias = isOp(node, 'Gemm') ? ownBias(node) : undefined;
     const [next] = readersOf(graph, node);
     const float = next === undefined || !isOp(next, 'QuantizeLinear');
-    const integers = madeBy(graph, bias, 'DequantizeLinear');
-    return bias !== '' && float && !integers ? 'the bias of the Gemm is float' : undefined;
+    const integers = madeBy(graph, bias ?? '', 'DequantizeLinear');
+    return bias !== undefined && float && !integers ? 'the bias of the Gemm is float' : undefined;
   },
 };
 
@@ -153,10 +154,6 @@ function axisOf(dequantize: Node): number {
 
 function scaleDims({ graph, dequantize }: { graph: Graph; dequantize: Node }): readonly number[] | undefined {
   return graph.constant(dequantize.inputs[1] ?? '')?.tensor.dims;
-}
-
-function biasOf(gemm: Node): string {
-  return gemm.inputs[2] ?? '';
 }
 
 function readersOf(graph: Graph, node: Node): (Node | undefined)[] {

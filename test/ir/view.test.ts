@@ -1,9 +1,12 @@
 import { expect, test } from '@jest/globals';
-import { constant, view } from '../../src/index.ts';
+import { constant, derived, view } from '../../src/index.ts';
+import { f32 } from '../support/build.ts';
+import { modelOf } from '../support/model.ts';
 
 test('a tensor is seen with dims and strides, and its channels without a copy', async () => {
   const filters = Float32Array.from({ length: 24 }, (_, at) => at);
-  const seen = await view(constant('w', 'float32', [2, 3, 4], filters));
+  const weight = constant('w', 'float32', [2, 3, 4], filters);
+  const seen = await weight.view();
   expect([seen.shape, seen.stride, seen.get(1, 2, 3)]).toEqual([[2, 3, 4], [12, 4, 1], 23]);
   const channel = seen.pick(null, 1, null);
   expect([channel.shape, channel.get(1, 0), channel.data === seen.data]).toEqual([[2, 4], 16, true]);
@@ -12,6 +15,20 @@ test('a tensor is seen with dims and strides, and its channels without a copy', 
   // A copy: the tensor stays as it is.
   seen.set(0, 0, 0, 7);
   expect(filters[0]).toBe(0);
+});
+
+test('however a tensor was made it shows its elements, under another name too', async () => {
+  const half = derived('d', 'float32', [2], async () => Float32Array.of(0.5, 1));
+  expect((await half.view()).get(0)).toBe(0.5);
+  expect((await { ...half, name: 'e' }.view()).get(1)).toBe(1);
+  const model = await modelOf({
+    opset: 17,
+    inputs: { x: f32([2, 2]) },
+    outputs: { y: f32([2, 2]) },
+    initializers: { w: f32([2, 2], [1, 2, 3, 4]) },
+    nodes: [{ op: 'MatMul', in: ['x', 'w'], out: ['y'] }],
+  });
+  expect((await model.graph.initializers.get('w')?.view())?.shape).toEqual([2, 2]);
 });
 
 test('every type of whole bytes, whatever its bytes begin at', async () => {

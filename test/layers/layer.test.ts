@@ -1,7 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { biasSlot, matrixView } from '../../src/layers/layer.ts';
-import { f32, type NodeSpec } from '../support/build.ts';
-import { modelOf } from '../support/model.ts';
+import { matrixView } from '../../src/layers/layer.ts';
 
 test('a weight is [outputs, inputs, taps] however it lies', () => {
   const data = Float32Array.from({ length: 24 }, (_, at) => at);
@@ -15,29 +13,4 @@ test('a weight is [outputs, inputs, taps] however it lies', () => {
   gemm.set(5, 0, 0, -1);
   expect(data[5]).toBe(-1);
   expect(() => matrixView(data, [2, 3, 4], { out: 2, in: 1 })).toThrow(RangeError);
-});
-
-const slotOf = async (nodes: readonly NodeSpec[]) => {
-  const { graph } = await modelOf({
-    opset: 17,
-    inputs: { x: f32(), b: f32() },
-    outputs: { y: f32() },
-    nodes,
-    initializers: { w: f32([2, 2], [1, 2, 3, 4]) },
-  });
-  const slot = biasSlot(graph, graph.nodes[0] as (typeof graph.nodes)[number]);
-  return slot && [slot.node.opType, slot.index, slot.name];
-};
-
-test('where a bias stands', async () => {
-  const node = (op: string, inputs: readonly string[], out = 'y'): NodeSpec => ({ op, in: inputs, out: [out] });
-  expect(await slotOf([node('Gemm', ['x', 'w', 'b'])])).toEqual(['Gemm', 2, 'b']);
-  expect(await slotOf([node('Conv', ['x', 'w'])])).toEqual(['Conv', 2, '']);
-  const product = node('MatMul', ['x', 'w'], 'p');
-  expect(await slotOf([product, node('Add', ['p', 'b'])])).toEqual(['Add', 1, 'b']);
-  expect(await slotOf([product, node('Add', ['b', 'p'])])).toEqual(['Add', 0, 'b']);
-  expect(await slotOf([product, node('Relu', ['p'])])).toBeUndefined();
-  expect(await slotOf([product, node('Add', ['p', 'p'])])).toBeUndefined();
-  expect(await slotOf([product, node('Add', ['p', 'b'], 'q'), node('Mul', ['p', 'q'])])).toBeUndefined();
-  expect(await slotOf([node('Relu', ['x'])])).toBeUndefined();
 });

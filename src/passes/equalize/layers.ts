@@ -1,7 +1,7 @@
 import type { Constant, Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
-import { biasSlot } from '../../layers/layer.ts';
+import { biasSlot } from '../../layers/bias.ts';
 import { weightOf } from '../../layers/select.ts';
 import { channelsBehind, geometryOf, MAX_PATH, type WeightGeometry } from '../quantize/geometry.ts';
 

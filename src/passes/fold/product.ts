@@ -2,7 +2,7 @@ import { elementCount } from '../../ir/dtype.ts';
 import type { Constant, Graph } from '../../ir/graph.ts';
 import { floatAttribute, intsAttribute, isOp, type Node, stringAttribute } from '../../ir/node.ts';
 import { weightAxes } from '../../layers/axes.ts';
-import { type BiasSlot, biasSlot } from '../../layers/layer.ts';
+import { type BiasSlot, biasSlot } from '../../layers/bias.ts';
 import { channelsOf, type FoldedDType, type WeightLayout } from './arithmetic.ts';
 import { type Folding, isAnyOp, operands } from './context.ts';
 

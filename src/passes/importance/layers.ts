@@ -89,7 +89,9 @@ function seenBy(model: Model, use: WeightUse, pattern: Pattern | undefined): See
     const value = node.inputs[0] ?? '';
     if (dims.length < 3)
       return skipUse(use, 'unsupported_rank', `a filter has no spatial axis in [${dims.join(', ')}]`);
-    const { layout, geometry } = convUse(node, dims, pattern === undefined ? 'channels_first' : 'channels_last');
+    const found = convUse(node, dims, pattern === undefined ? 'channels_first' : 'channels_last');
+    if (found === undefined) return skipUse(use, 'no_importance', 'how many groups it has, a call decides');
+    const { layout, geometry } = found;
     if (!Number.isInteger(layout.rows) || layout.groups < 1) {
       return skipUse(use, 'no_importance', `${dims[0]} filters cannot be in ${layout.groups} groups`);
     }

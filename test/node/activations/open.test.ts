@@ -127,7 +127,9 @@ describe('convolutions: for any filter w, Σ (w·x)² is wᵀ(Σ x xᵀ)w, and t
     if (node === undefined || y === undefined) throw new Error('no Conv');
     const plane = y.dims.slice(2).reduce((a, b) => a * b, 1);
     for (const order of ['channels_first', 'channels_last'] as const) {
-      const { layout, geometry } = convUse(node, filter, order);
+      const found = convUse(node, filter, order);
+      if (found === undefined) throw new Error('no groups');
+      const { layout, geometry } = found;
       const { columns, groups, offsets, rowStep } = layout;
       const request: SumRequest = {
         what: 'gram',

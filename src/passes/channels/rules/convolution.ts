@@ -2,6 +2,7 @@ import type { Vectors } from '../../../activations/requests.ts';
 import { intsAttribute, type Node, stringAttribute } from '../../../ir/node.ts';
 import type { PatchGeometry } from '../../../kernels/importance/patches.ts';
 import { type SummedAxes, summedAxes } from '../../../layers/axes.ts';
+import { ownBias } from '../../../layers/bias.ts';
 import type { Analysis, Rule, Rules } from '../analysis.ts';
 import { type Dim, known, sizeOf } from '../dims.ts';
 import type { Axis } from '../space.ts';
@@ -108,8 +109,8 @@ function inputPin(a: Analysis, node: Node): ReturnType<Analysis['because']> {
 }
 
 function bias(a: Analysis, node: Node, outputs: Axis | undefined): void {
-  const name = node.inputs[2];
-  if (name === undefined || name === '') return;
+  const name = ownBias(node);
+  if (name === undefined) return;
   a.space.couple(outputs, a.value(name)?.axes[0], a.because(node, 'has a bias that is computed'));
 }
 

@@ -1,5 +1,6 @@
 import { intAttribute, isOp, type Node } from '../../../ir/node.ts';
 import { type SummedAxes, summedAxes } from '../../../layers/axes.ts';
+import { ownBias } from '../../../layers/bias.ts';
 import type { Analysis, Rule, Rules } from '../analysis.ts';
 import { type Dim, same, sizeOf } from '../dims.ts';
 import type { Axis, Pin } from '../space.ts';
@@ -24,10 +25,10 @@ const gemm: Rule = (node, a) => {
   const rows = x?.axes[left.out];
   const columns = b.axes[outer];
   const dims = [x?.dims[left.out] ?? a.openDim(), b.dims[outer] ?? a.openDim()];
-  const c = node.inputs[2] ?? '';
-  const bias = c === '' ? undefined : a.value(c);
+  const c = ownBias(node);
+  const bias = c === undefined ? undefined : a.value(c);
   if (bias !== undefined) broadcast(a, node, [bias, { dims, axes: [rows, columns] }]);
-  else if (c !== '') {
+  else if (c !== undefined) {
     for (const axis of [rows, columns]) a.space.pin(axis, a.because(node, 'adds a value whose shape is not known'));
   }
   a.put(node, { dims, axes: [rows, columns] });

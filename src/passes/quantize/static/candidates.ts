@@ -3,6 +3,7 @@ import type { Model } from '../../../ir/model.ts';
 import { isOp, type Node } from '../../../ir/node.ts';
 import { Places } from '../../../ir/places.ts';
 import { weightAxes } from '../../../layers/axes.ts';
+import { ownBias } from '../../../layers/bias.ts';
 import { gemmParts } from '../../../layers/gemm.ts';
 import { skipUse, type WeightUse, weightOf } from '../../../layers/select.ts';
 import type { Skip, SkipReason } from '../../../layers/skip.ts';
@@ -68,13 +69,12 @@ function candidateOf(use: WeightUse): Candidate {
   const [only, more] = graph.uses(y);
   const relu = more === undefined && only?.graph === graph && only.node !== undefined && isOp(only.node, 'Relu');
   const last = relu ? (only.node as Node) : node;
-  const bias = node.inputs[2] ?? '';
   return {
     use,
     x: node.inputs[0] as string,
     y: last.outputs[0] as string,
     last,
-    bias: bias === '' ? undefined : bias,
+    bias: ownBias(node),
   };
 }
 
@@ -101,8 +101,8 @@ function refusal(use: WeightUse, options: Required<QuantizeOptions>, model: Mode
   if (tensor.dtype !== 'float32') return { why: `its weight is ${tensor.dtype}` };
   if (index !== 1 || use.via.length > 0) return { why: 'its weight is not held as the node reads it' };
   const channels = tensor.dims[weightAxes(use, tensor.dims)?.out ?? 0];
-  const bias = node.inputs[2] ?? '';
-  if (bias !== '') {
+  const bias = ownBias(node);
+  if (bias !== undefined) {
     const found = graph.constant(bias)?.tensor;
     const fits = found?.dtype === 'float32' && found.dims.length === 1 && found.dims[0] === channels;
     if (!fits) return refused(use, 'unsupported_op', 'its bias is no constant');

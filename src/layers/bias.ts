@@ -1,0 +1,39 @@
+import type { Graph } from '../ir/graph.ts';
+import { isOp, type Node } from '../ir/node.ts';
+
+/** Where the bias of a product with a weight stands. */
+export interface BiasSlot {
+  /** The product, or the Add behind it. */
+  readonly node: Node;
+  readonly index: number;
+  /** The value; empty where there is none yet. */
+  readonly name: string;
+}
+
+/** Operators that take their bias as an input of their own, and which input that is. */
+const OWN_BIAS = { ops: ['Conv', 'ConvTranspose', 'Gemm'], index: 2 } as const;
+
+/**
+ * Where a node that multiplies by a weight has its bias: Conv, ConvTranspose and Gemm as input 2, MatMul as what the
+ * Add adds that alone reads it.
+ * @returns undefined for other operators, and for a MatMul without such an Add
+ */
+export function biasSlot(graph: Graph, node: Node): BiasSlot | undefined {
+  if (hasOwnBias(node)) return { node, index: OWN_BIAS.index, name: ownBias(node) ?? '' };
+  if (!isOp(node, 'MatMul')) return undefined;
+  const [use, more] = graph.uses(node.outputs[0] ?? '');
+  const add = more === undefined && use?.graph === graph ? use.node : undefined;
+  if (use === undefined || add === undefined || !isOp(add, 'Add')) return undefined;
+  const index = use.index === 0 ? 1 : 0;
+  return { node: add, index, name: add.inputs[index] ?? '' };
+}
+
+/** The bias that a Conv, ConvTranspose or Gemm takes itself; undefined where there is none, and for other operators. */
+export function ownBias(node: Node): string | undefined {
+  const name = hasOwnBias(node) ? node.inputs[OWN_BIAS.index] : undefined;
+  return name === '' ? undefined : name;
+}
+
+function hasOwnBias(node: Node): boolean {
+  return OWN_BIAS.ops.some((op) => isOp(node, op));
+}
