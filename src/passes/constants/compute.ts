@@ -2,7 +2,7 @@ import { elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
-import { constant, derived, type Origin, type Tensor } from '../../ir/tensor.ts';
+import { constant, derived, type Origin, type Tensor, tensorOf } from '../../ir/tensor.ts';
 import { constantName, isVariable } from '../../layers/constant.ts';
 import type { Planned } from './call.ts';
 import { operatorOf } from './operators/index.ts';
@@ -121,12 +121,12 @@ export class Constants {
     if (largest > MAX_ELEMENTS) return undefined;
     if ('same' in planned) {
       const { byteLength, dtype, load, stored, streamed } = planned.same;
-      const tensor = {
+      const tensor = tensorOf({
         ...{ name, dtype, dims: planned.dims, byteLength, load: () => load() },
         ...(stored === undefined ? {} : { stored }),
         ...(streamed === undefined ? {} : { streamed }),
         ...(from === undefined ? {} : { from }),
-      };
+      });
       this.#costs.set(tensor, { elements: Math.max(0, ...costs.map((one) => one.elements)), largest, exact, from });
       return tensor;
     }

@@ -1,6 +1,6 @@
 import { partOf } from '../../bytes/stored.ts';
 import { elementCount } from '../../ir/dtype.ts';
-import type { Tensor } from '../../ir/tensor.ts';
+import { type Tensor, tensorOf } from '../../ir/tensor.ts';
 import { pick, runOf } from '../../kernels/constant/move.ts';
 import type { Walk } from '../../kernels/constant/shape.ts';
 import { type Planned, sizeOf } from './call.ts';
@@ -27,7 +27,7 @@ export function walked(
       await part.readInto(bytes, 0);
       return bytes;
     };
-    return [{ same: { name, dtype, dims, byteLength, load, stored: part }, dims }];
+    return [{ same: tensorOf({ name, dtype, dims, byteLength, load, stored: part }), dims }];
   }
   const compute = ([bytes]: readonly Uint8Array[]): Uint8Array => pick(bytes as Uint8Array, size, walk);
   return [{ dtype, dims, reads: [tensor], compute, sure: true }];

@@ -3,7 +3,7 @@ import type { Graph } from '../../ir/graph.ts';
 import { lookup } from '../../ir/lookup.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
-import { biasSlot } from '../../layers/layer.ts';
+import { biasSlot } from '../../layers/bias.ts';
 import { makerOf, RECURRENT_INPUTS, WEIGHT_INPUTS } from '../../layers/select.ts';
 import { PASSED, traceBack } from '../../layers/trace.ts';
 import { Constants } from './compute.ts';
