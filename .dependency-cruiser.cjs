@@ -5,7 +5,7 @@ const rooms = {
   ir: ['bytes', 'errors'],
   activations: ['kernels', 'ir'],
   compute: ['bytes', 'kernels', 'ir', 'errors'],
-  onnx: ['bytes', 'ir', 'compute', 'errors'],
+  onnx: ['bytes', 'ir', 'compute', 'options', 'errors'],
   schemes: ['bytes', 'kernels', 'ir', 'compute', 'errors'],
   layers: ['bytes', 'kernels', 'ir', 'schemes', 'errors'],
   targets: ['bytes', 'kernels', 'ir', 'layers', 'errors'],

@@ -11,13 +11,15 @@ import {
   checkUnchanged,
   counter,
   type WriteOptions as SinkOptions,
+  WRITE_SHAPE,
   type Written,
-  writeModel as writeSink,
+  writeInto,
 } from '../onnx/output.ts';
 import { writeParts } from '../onnx/parts.ts';
 import { type ModelPlan, planModel } from '../onnx/plan.ts';
 import { type ModelBytes, readModel as readSource, sourceOf } from '../onnx/read.ts';
 import { Segment } from '../onnx/segment.ts';
+import { checkShape, type Shape } from '../options/check.ts';
 import { maySee, modelFolder } from './files/folder.ts';
 import { fileSink, finishTogether } from './files/sink.ts';
 import { fileSource, isAt } from './files/source.ts';
@@ -42,6 +44,9 @@ export interface WriteOptions extends SinkOptions {
   readonly overwrite?: boolean;
 }
 
+const READ_SHAPE: Shape<ReadOptions> = { dataBeside: 'text' };
+const FILE_SHAPE: Shape<WriteOptions> = { ...WRITE_SHAPE, overwrite: 'flag' };
+
 /**
  * Opens a model: nodes, types and metadata are read, weights stay where they are until they are loaded.
  * The model keeps its files open; `model.close()`, or `await using`, gives them back.
@@ -54,6 +59,7 @@ export interface WriteOptions extends SinkOptions {
  * await using model = await readModel('model.onnx');
  */
 export async function readModel(input: string | FileUrl | ModelBytes, options: ReadOptions = {}): Promise<Model> {
+  checkShape('readModel', options, READ_SHAPE);
   const path = typeof input === 'string' ? input : isUrl(input) ? pathOf(input) : undefined;
   const source = path === undefined ? sourceOf(input, 'a path, a file URL, bytes or a Source') : await fileSource(path);
   const beside = options.dataBeside ?? path;
@@ -82,17 +88,18 @@ function pathOf({ href }: FileUrl): string {
  * link, the file it leads to is written, and its data beside that. A path that leads to a pipe or a device is a stream.
  *
  * @param target - a path or file URL, or a sink (a pipe, memory) for models that fit one file
- * @throws CompressError `exists`, `io`, `limit`
+ * @throws CompressError `exists`, `io`, `limit`, `options`
  */
 export async function writeModel(
   model: Model,
   target: string | FileUrl | Sink,
   options: WriteOptions = {},
 ): Promise<Written> {
+  checkShape('writeModel', options, FILE_SHAPE);
   if (isUrl(target)) return writeModel(model, pathOf(target), options);
-  if (typeof target !== 'string') return writeSink(model, target, options);
+  if (typeof target !== 'string') return writeInto(model, target, options);
   const lead = targetOf(target);
-  if (lead.kind !== 'file') return writeSink(model, await fileSink(target), options);
+  if (lead.kind !== 'file') return writeInto(model, await fileSink(target), options);
   return writeFile(model, lead.path, options);
 }
 

@@ -1,9 +1,10 @@
 import type { Sink } from '../bytes/sink.ts';
 import type { Model } from '../ir/model.ts';
+import { checkShape, type Shape } from '../options/check.ts';
 import type { Addition } from './encode.ts';
 import { modelOrigins } from './origin.ts';
 import { writeParts } from './parts.ts';
-import { type DataMode, planModel } from './plan.ts';
+import { DATA_MODES, type DataMode, planModel } from './plan.ts';
 
 /** How to write a model. */
 export interface WriteOptions {
@@ -14,6 +15,8 @@ export interface WriteOptions {
   /** Called with the bytes that are written so far, of all that will be. */
   readonly onProgress?: (written: number, total: number) => void;
 }
+
+export const WRITE_SHAPE: Shape<WriteOptions> = { data: DATA_MODES, adding: 'object', onProgress: 'function' };
 
 /** What was written: sizes in bytes, and the data files beside the model file. */
 export interface Written {
@@ -26,13 +29,19 @@ export interface Written {
  * Writes a model that fits one file: untouched bytes are copied, changed tensors computed one at a time.
  * After an error the sink is aborted.
  *
- * @throws CompressError `io`, `limit`
+ * @throws CompressError `io`, `limit`, `options`
  * @example
  * const sink = bytesSink();
  * await writeModel(model, sink);
  * download(sink.bytes());
  */
 export async function writeModel(model: Model, sink: Sink, options: WriteOptions = {}): Promise<Written> {
+  checkShape('writeModel', options, WRITE_SHAPE);
+  return writeInto(model, sink, options);
+}
+
+/** As {@link writeModel}, with options that were checked. */
+export async function writeInto(model: Model, sink: Sink, options: WriteOptions): Promise<Written> {
   const plan = planModel(model, { mode: options.data ?? 'auto', adding: options.adding });
   const wrote = counter(plan.byteLength, options.onProgress);
   try {

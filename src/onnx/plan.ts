@@ -1,6 +1,7 @@
 import { CompressError } from '../errors.ts';
 import type { Model } from '../ir/model.ts';
 import type { Tensor } from '../ir/tensor.ts';
+import { checkShape, type Shape } from '../options/check.ts';
 import { type Addition, encodeModel, isUntouchedModel } from './encode.ts';
 import { dataParts, type TensorLocation } from './encodeTensor.ts';
 import { MAX_MESSAGE } from './fields.ts';
@@ -12,7 +13,9 @@ import { Segment } from './segment.ts';
  * Where weights go: `auto` keeps them in the model file unless it came with external data or would pass 2 GiB;
  * `external` puts them into `<name>.onnx.data`; `embed` keeps them in the model file.
  */
-export type DataMode = 'auto' | 'external' | 'embed';
+export type DataMode = (typeof DATA_MODES)[number];
+
+export const DATA_MODES = ['auto', 'external', 'embed'] as const;
 
 /** Smaller tensors stay in the model file: the threshold of onnx's and ONNX Runtime's own writers. */
 const MIN_EXTERNAL = 1024;
@@ -42,11 +45,14 @@ export interface PlanOptions {
   readonly adding?: Addition | undefined;
 }
 
+const PLAN_SHAPE: Shape<PlanOptions> = { mode: DATA_MODES, dataName: 'text', checksum: 'text', adding: 'object' };
+
 /**
  * Plans the output of a model without computing anything: all lengths are known, nothing is loaded.
- * @throws CompressError `limit` when the model does not fit one file and has no second one
+ * @throws CompressError `limit` when the model does not fit one file and has no second one; `options`
  */
 export function planModel(model: Model, options: PlanOptions = {}): ModelPlan {
+  checkShape('planModel', options, PLAN_SHAPE);
   const mode = options.mode ?? 'auto';
   if (mode === 'external' && options.dataName === undefined) {
     throw new CompressError('options', '', 'weights cannot go to a data file when the model goes to a stream', {

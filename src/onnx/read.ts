@@ -3,6 +3,7 @@ import { CompressError } from '../errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { MetadataEntry, ModelHeader } from '../ir/header.ts';
 import { Model, type OpsetImport } from '../ir/model.ts';
+import { checkShape, type Shape } from '../options/check.ts';
 import { type ReadContext, remember, wholeOf } from './context.ts';
 import { MAX_MESSAGE, MODEL } from './fields.ts';
 import { containers, modelOrigins, OutlineBuilder } from './origin.ts';
@@ -23,6 +24,8 @@ export interface ReadOptions {
   readonly folder?: DataFolder | undefined;
 }
 
+const READ_SHAPE: Shape<ReadOptions> = { folder: 'object' };
+
 /** A model as bytes: in memory, or wherever a {@link Source} has them. */
 export type ModelBytes = Uint8Array | ArrayBuffer | Source;
 
@@ -37,6 +40,7 @@ export type ModelBytes = Uint8Array | ArrayBuffer | Source;
  * const model = await readModel(await (await fetch('model.onnx')).arrayBuffer());
  */
 export async function readModel(input: ModelBytes, options: ReadOptions = {}): Promise<Model> {
+  checkShape('readModel', options, READ_SHAPE);
   const source = sourceOf(input);
   const { folder } = options;
   const release = async (): Promise<void> => {

@@ -24,12 +24,18 @@ export const SELECTION_SHAPE: { readonly [key in 'opTypes' | 'include' | 'exclud
  * The sentences are those of the command line.
  *
  * @param verb - the function that takes them, for errors about all of them
+ * @param needed - options that must be given
  * @throws CompressError `options`, named after the option, with what was meant where that can be told
  * @example
  * checkShape('quantize', { weightOnly: true }, QUANTIZE_SHAPE);
  * // quantize: there is no option 'weightOnly'. Did you mean 'weightsOnly'?
  */
-export function checkShape<T extends object>(verb: string, options: T, shape: Shape<T>): void {
+export function checkShape<T extends object>(
+  verb: string,
+  options: T,
+  shape: Shape<T>,
+  needed: readonly (keyof T & string)[] = [],
+): void {
   const bad = (where: string, { fact, hint }: Problem): CompressError =>
     new CompressError('options', where, fact, hint === undefined ? {} : { hint });
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
@@ -44,6 +50,8 @@ export function checkShape<T extends object>(verb: string, options: T, shape: Sh
     const problem = value === undefined ? undefined : mismatch(key, kind, value);
     if (problem !== undefined) throw bad(key, problem);
   }
+  const missing = needed.find((key) => options[key] === undefined);
+  if (missing !== undefined) throw bad(missing, { fact: 'none is given' });
 }
 
 /** What is wrong with a value; undefined where nothing is. */

@@ -8,19 +8,26 @@ import {
   convert,
   correctBias,
   diff,
+  fittingRandomData,
   fold,
   inspect,
   openData,
   openJudge,
   pack,
+  planModel,
   prune,
   quantize,
   quantizeStatic,
+  randomData,
+  readModel,
   removeChannels,
+  searchFloatLayers,
   sparsegpt,
   verify,
   wanda,
+  writeModel,
 } from '../../src/index.node.ts';
+import * as core from '../../src/index.ts';
 
 // A program in JavaScript, which no compiler stops.
 const anything = (value: unknown): never => value as never;
@@ -136,6 +143,46 @@ test.each<[string, () => Promise<unknown>, string]>([
     'batches: takes a list of numbers',
   ],
   ['openData', () => openData('a', [], anything({ samples: 'x' })), 'samples: takes a number; a string was given'],
+  [
+    'readModel',
+    () => readModel('a', anything({ databeside: 'b' })),
+    "readModel: there is no option 'databeside'. Did you mean 'dataBeside'?",
+  ],
+  [
+    'readModel, a path',
+    () => readModel('a', anything({ dataBeside: 7 })),
+    'dataBeside: takes text; a number was given',
+  ],
+  [
+    'writeModel',
+    () => writeModel(anything({}), 'a', anything({ data: 'External' })),
+    'data: \'External\' is not one of "auto", "external", "embed". Did you mean \'external\'?',
+  ],
+  [
+    'writeModel, misspelt',
+    () => writeModel(anything({}), 'a', anything({ overwrit: true })),
+    "writeModel: there is no option 'overwrit'. Did you mean 'overwrite'?",
+  ],
+  [
+    'writeModel of the core',
+    () => core.writeModel(anything({}), anything({}), anything({ overwrite: true })),
+    'no option',
+  ],
+  ['readModel of the core', () => core.readModel(new Uint8Array(), anything({ dataBeside: 'b' })), 'no option'],
+  ['planModel', async () => planModel(anything({}), anything({ mode: 'inside' })), "mode: 'inside' is not one of"],
+  ['randomData', async () => randomData([], anything({ seed: 1, samples: 0 })), 'samples: at least 1 is needed'],
+  ['randomData without a seed', async () => randomData([], anything({})), 'seed: none is given'],
+  [
+    'fittingRandomData',
+    () => fittingRandomData([], anything({ seed: 1, sample: 3 }), anything(undefined)),
+    "fittingRandomData: there is no option 'sample'. Did you mean 'samples'?",
+  ],
+  [
+    'searchFloatLayers',
+    () => searchFloatLayers([], anything({ evaluate: () => 0, enough: () => true, maxTrials: 0 })),
+    'maxTrials: at least 1 is needed',
+  ],
+  ['searchFloatLayers, half', () => searchFloatLayers([], anything({ enough: () => true })), 'evaluate: none is given'],
   ['inspect', () => inspect(anything({}), anything({ weight: true })), "no option 'weight'. Did you mean 'weights'?"],
   ['diff', () => diff(anything({}), anything({}), anything({ bins: '4' })), 'bins: takes a number; a string was given'],
 ])('%s refuses what it cannot do before it begins', async (_, call, message) => {

@@ -1,7 +1,7 @@
 import { CompressError } from '../../errors.ts';
 import type { ModelInput } from './inputs.ts';
 import { type Lengths, OpenDims } from './lengths.ts';
-import { hint, type RandomOptions, randomData } from './random.ts';
+import { checkRandom, hint, type RandomOptions, randomData } from './random.ts';
 import type { DataSet, Sample } from './types.ts';
 
 /** Runs a model on a sample, to see whether it can. */
@@ -23,13 +23,14 @@ const LOOKED_AT = 4;
  * Random inputs that a model runs with. Which lengths its open dims may have, the model says only in part: others are
  * tried, the same for all, then different ones.
  * @param trial - runs the model once
- * @throws CompressError `data` where it runs with none of them, with the first thing ONNX Runtime said
+ * @throws CompressError `data` where it runs with none of them, with the first thing ONNX Runtime said, `options`
  */
 export async function fittingRandomData(
   inputs: readonly ModelInput[],
   options: RandomOptions,
   trial: TrialRun,
 ): Promise<DataSet> {
+  checkRandom('fittingRandomData', options);
   let first: CompressError | undefined;
   for (const choice of candidates(new OpenDims(inputs), options.batch ?? 1)) {
     try {

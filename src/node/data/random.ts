@@ -2,6 +2,8 @@ import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { CompressError } from '../../errors.ts';
 import { byteLengthOf, elementCount } from '../../ir/dtype.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
+import { checkShape, type Shape } from '../../options/check.ts';
+import { VERIFY } from '../../options/measure.ts';
 import { elementsFrom } from './convert.ts';
 import type { ModelInput } from './inputs.ts';
 import { type Lengths, OpenDims } from './lengths.ts';
@@ -18,6 +20,22 @@ export interface RandomOptions {
   readonly option?: string;
 }
 
+const { samples, batch } = VERIFY.rows;
+/** What each option takes. A model may fix its batch at 0. */
+const SHAPE: Shape<RandomOptions> = {
+  ...{ seed: 'number', samples, batch: { ...batch, kind: 'whole' } },
+  ...{ lengths: 'object', option: 'text' },
+};
+
+/**
+ * Refuses options that are none, and values of another kind.
+ * @param name - the function that takes them
+ * @throws CompressError `options`
+ */
+export function checkRandom(name: string, options: RandomOptions): void {
+  checkShape(name, options, SHAPE, ['seed']);
+}
+
 /** Runs where nothing else is said. */
 const RUNS = 8;
 /** Bytes that one random input may have: a file may state any length. */
@@ -27,9 +45,11 @@ const MAX_RANDOM_BYTES: number = 1 << 30;
  * Seeded random inputs: floats uniform in [−1, 1), integers and booleans 0 or 1; where the model's inputs say more
  * ({@link ModelInput}), indices within their table, masks of ones, lengths of what is fed. First dimensions that the
  * model leaves open are `batch` (1), dims of the same name as long as each other, other open ones 32.
- * @throws CompressError `data` for an input whose type or rank the model does not state, `limit` where one is too large
+ * @throws CompressError `data` for an input whose type or rank the model does not state, `limit` where one is too
+ * large, `options`
  */
 export function randomData(inputs: readonly ModelInput[], options: RandomOptions): DataSet {
+  checkRandom('randomData', options);
   const { seed, batch = 1, samples = RUNS * batch, lengths = new Map(), option = 'data' } = options;
   // A model may fix its batch at 0.
   const runs = Math.max(1, Math.ceil(samples / Math.max(1, batch)));

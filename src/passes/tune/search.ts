@@ -1,4 +1,6 @@
 import { CompressError } from '../../errors.ts';
+import { checkShape, type Shape } from '../../options/check.ts';
+import { TUNE } from '../../options/tune.ts';
 import { type Layer, type Outcome, score, type Trial, Trials } from './trials.ts';
 
 export type { Layer, Outcome, Trial } from './trials.ts';
@@ -14,6 +16,13 @@ export interface SearchOptions {
   /** Called after each trial. `planned`: how many there will be if all goes as it most often does. */
   readonly onTrial?: (done: number, planned: number) => void;
 }
+
+const SEARCH_SHAPE: Shape<SearchOptions> = {
+  evaluate: 'function',
+  enough: 'function',
+  maxTrials: TUNE.rows.maxTrials,
+  onTrial: 'function',
+};
 
 /** What the search found. */
 export interface SearchResult {
@@ -48,11 +57,12 @@ export interface RankedLayer extends Layer {
  * tried twice. With noise that only adds up, no float layer of the answer could be quantized.
  *
  * @param layers - their names are distinct
- * @throws CompressError `options` for equal names
+ * @throws CompressError `options`, for equal names too
  * @see https://arxiv.org/abs/2004.09602 Wu et al. 2020, section 4.3: partial quantization by single-layer sensitivity
  * @see https://doi.org/10.1109/32.988498 Zeller and Hildebrandt 2002, whose ddmin step 4 is like
  */
 export async function searchFloatLayers(layers: readonly Layer[], options: SearchOptions): Promise<SearchResult> {
+  checkShape('searchFloatLayers', options, SEARCH_SHAPE, ['evaluate', 'enough']);
   if (new Set(layers.map((one) => one.name)).size < layers.length) {
     throw new CompressError('options', 'layers', 'two layers have the same name');
   }
