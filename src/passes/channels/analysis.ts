@@ -5,7 +5,7 @@ import { lookup } from '../../ir/lookup.ts';
 import type { Model } from '../../ir/model.ts';
 import { bodiesOf, isOp, type Node } from '../../ir/node.ts';
 import { isPacked } from '../../schemes/packed.ts';
-import { type Dim, known, open, product, sizeOf } from './dims.ts';
+import { type Dim, known, lesser, open, product, sizeOf } from './dims.ts';
 import type { Small } from './small.ts';
 import { type Axis, type Pin, Space } from './space.ts';
 import type { Choice, Choices, Edit, Product, Weight } from './structure.ts';
@@ -31,6 +31,8 @@ export class Analysis {
   readonly #chosen: Choices;
   readonly #small: Small;
   readonly #values = new Map<string, Value | undefined>();
+  readonly #named = new Map<string, string>();
+  readonly #bounds = new Map<string, Dim>();
   #symbols = 0;
 
   constructor(model: Model, small: Small, chosen: Choices, normalized: boolean) {
@@ -115,6 +117,18 @@ export class Analysis {
     return open(`?${this.#symbols}`);
   }
 
+  /** A length that is `bound`, or `most` where that is less: as many positions of a table as the input has. */
+  atMost(bound: Dim, most: number): Dim {
+    const dim = lesser(bound, most) ?? this.openDim();
+    this.#bounds.set(dim.symbols[0] as string, bound);
+    return dim;
+  }
+
+  /** The length that a length made by `atMost` has unless the input is too long. */
+  boundOf({ factor, symbols }: Dim): Dim | undefined {
+    return factor === 1 && symbols.length === 1 ? this.#bounds.get(symbols[0] as string) : undefined;
+  }
+
   /** An axis whose channels all stay. */
   frozen(size: number, pin: Pin): Axis {
     const axis = this.space.fresh(size);
@@ -148,7 +162,13 @@ export class Analysis {
 
   /** The integers of a constant input, exactly; undefined where it is computed. */
   stated(node: Node, index: number): readonly bigint[] | undefined {
-    return this.#small.get(node.inputs[index] ?? '')?.ints;
+    return this.#small.constants.get(node.inputs[index] ?? '')?.ints;
+  }
+
+  /** The number of which a ConstantOfShape makes a tensor of integers. */
+  fillOf(node: Node): Dim | undefined {
+    const fill = this.#small.fills.get(node);
+    return fill === undefined ? undefined : known(safeInteger(fill));
   }
 
   /**
@@ -206,16 +226,25 @@ export class Analysis {
     const { dims } = this.graph.typeOf(name) ?? {};
     if (dims === undefined) return undefined;
     return {
-      dims: dims.map((dim, axis) => (typeof dim === 'number' && dim >= 0 ? known(dim) : open(`${axis}:${name}`))),
+      dims: dims.map((dim, axis) => this.#fedDim(dim, `${axis}:${name}`)),
       axes: dims.map((dim) => (typeof dim === 'number' && dim > 1 ? this.frozen(dim, pin) : undefined)),
     };
+  }
+
+  /** Lengths that inputs call by one name are the same one, as the callers of the model have them. */
+  #fedDim(dim: number | string | undefined, place: string): Dim {
+    if (typeof dim === 'number' && dim >= 0) return known(dim);
+    if (typeof dim !== 'string' || dim === '') return open(place);
+    const symbol = this.#named.get(dim) ?? place;
+    this.#named.set(dim, symbol);
+    return open(symbol);
   }
 
   #held(name: string): Value | undefined {
     const held = this.graph.constant(name);
     if (held === undefined) return undefined;
     const { dims, dtype } = held.tensor;
-    const small = this.#small.get(name);
+    const small = this.#small.constants.get(name);
     const elements = small?.ints?.map((one): Element => ({ dim: known(safeInteger(one)), reads: [] }));
     const value: Value = {
       dims: dims.map(known),

@@ -33,6 +33,27 @@ export function times(a: Dim, b: Dim): Dim {
   return { factor: a.factor * b.factor, symbols: [...a.symbols, ...b.symbols].sort() };
 }
 
+/** The sum of two lengths; one that is open gives an open one, the same for the same two. Undefined where it is long. */
+export function plus(a: Dim | undefined, b: Dim | undefined): Dim | undefined {
+  if (a === undefined || b === undefined) return undefined;
+  if (same({ ...a, factor: 1 }, { ...b, factor: 1 })) return { ...a, factor: a.factor + b.factor };
+  const symbol = `(${[a, b].map(written).sort().join(' + ')})`;
+  return symbol.length > MAX_SYMBOL ? undefined : open(symbol);
+}
+
+/** The length that is the lesser of one and a number. */
+export function lesser(a: Dim, most: number): Dim | undefined {
+  const symbol = `${written(a)} ≤ ${most}`;
+  return symbol.length > MAX_SYMBOL ? undefined : open(symbol);
+}
+
+/** Lengths made of others again and again would fill the memory. */
+const MAX_SYMBOL = 256;
+
+function written({ factor, symbols }: Dim): string {
+  return [factor, ...symbols].join('·');
+}
+
 /** The product of lengths; 1 for none. */
 export function product(dims: readonly Dim[]): Dim {
   return dims.reduce(times, known(1));

@@ -1,6 +1,6 @@
 import { elementCount } from '../../ir/dtype.ts';
 import type { Constant, ValueInfo } from '../../ir/graph.ts';
-import type { Node } from '../../ir/node.ts';
+import { createNode, type Node } from '../../ir/node.ts';
 import { constant, derived, type Tensor } from '../../ir/tensor.ts';
 import { gatherAxis } from '../../kernels/channels.ts';
 import { dropUnused, replaceConstant } from '../../layers/constant.ts';
@@ -54,6 +54,21 @@ export class Remaining implements View {
     const name = graph.uniqueName(base);
     const data = dtype === 'int64' ? BigInt64Array.from(values, BigInt) : Int32Array.from(values, Number);
     graph.addInitializer(constant(name, dtype, [values.length], data));
+    return name;
+  }
+
+  lengths(node: Node, index: number, base: string, values: readonly (number | undefined)[]): string {
+    const stated = this.ints(
+      base,
+      values.map((one) => one ?? 0),
+    );
+    if (!values.includes(undefined)) return stated;
+    const { graph } = this.#analysis;
+    const [mask, name] = [graph.uniqueName(`${base}_stated`), graph.uniqueName(`${base}_left`)];
+    const is = Uint8Array.from(values, (one) => (one === undefined ? 0 : 1));
+    graph.addInitializer(constant(mask, 'bool', [values.length], is));
+    const inputs = [mask, stated, node.inputs[index] ?? ''];
+    graph.insertBefore(node, createNode({ name, opType: 'Where', inputs, outputs: [name] }));
     return name;
   }
 

@@ -1,10 +1,15 @@
 import { elementCount } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
-import { isOp } from '../../ir/node.ts';
+import { findAttribute, isOp, type Node } from '../../ir/node.ts';
 import { toFloat32, toIntegers } from '../../kernels/views.ts';
 
-/** The elements of constants that may be shapes, axes, sizes or scales, by name. */
-export type Small = ReadonlyMap<string, { readonly ints?: readonly bigint[]; readonly floats?: readonly number[] }>;
+/** Numbers of the graph that may be shapes, axes, sizes or scales. */
+export interface Small {
+  /** The elements of constants, by name. */
+  readonly constants: ReadonlyMap<string, { readonly ints?: readonly bigint[]; readonly floats?: readonly number[] }>;
+  /** The integer of which a ConstantOfShape makes a tensor, by node. */
+  readonly fills: ReadonlyMap<Node, bigint>;
+}
 
 /** Elements of a vector that may be one: no tensor has more dims by far, and Split rarely more parts. */
 const MAX_ELEMENTS = 256;
@@ -24,5 +29,18 @@ export async function loadSmall(graph: Graph): Promise<Small> {
       found.set(name, { floats: [...toFloat32(await tensor.load(), 'float32')] });
     }
   }
-  return found;
+  return { constants: found, fills: await loadFills(graph) };
+}
+
+async function loadFills(graph: Graph): Promise<Map<Node, bigint>> {
+  const fills = new Map<Node, bigint>();
+  for (const node of graph.nodes) {
+    const fill = isOp(node, 'ConstantOfShape') ? findAttribute(node, 'value') : undefined;
+    if (fill?.type !== 'tensor' || elementCount(fill.value.dims) !== 1) continue;
+    const { dtype } = fill.value;
+    if (dtype !== 'int64' && dtype !== 'int32') continue;
+    const [number] = toIntegers(await fill.value.load(), dtype);
+    if (number !== undefined) fills.set(node, number);
+  }
+  return fills;
 }

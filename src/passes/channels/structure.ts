@@ -12,6 +12,11 @@ export interface View {
   kept(axis: Axis): readonly number[];
   /** Adds a constant of integers, int64 unless told otherwise, and gives its name. */
   ints(base: string, values: readonly (number | bigint)[], dtype?: 'int32' | 'int64'): string;
+  /**
+   * Adds a shape for an input of a node, and gives its name: the numbers given, and where there is none what the input
+   * has computed so far.
+   */
+  lengths(node: Node, index: number, base: string, values: readonly (number | undefined)[]): string;
   /** Adds what is left of a weight beside the weight itself, and gives its name. */
   copy(weight: Weight): string;
 }

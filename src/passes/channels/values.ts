@@ -11,6 +11,9 @@ export interface Element {
   readonly reads: readonly Axis[];
 }
 
+/** Numbers of one value that are followed: values joined to themselves again and again would fill the memory. */
+export const MAX_NUMBERS = 1024;
+
 /** What is known about a value of the graph, proven from the weights and the graph's inputs. */
 export interface Value {
   readonly dims: readonly Dim[];

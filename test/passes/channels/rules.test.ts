@@ -324,7 +324,7 @@ describe('left alone, with the reason', () => {
       [between([node('Softmax', ['h0'], 'h')]), "pinned_channels: Softmax 'Softmax_h' sums over them"],
       [
         between([node('TopK', ['h0', 'k'], 'h')], { k: i64([1], [8]) }),
-        "pinned_channels: TopK 'TopK_h' is an operator whose channels are not followed",
+        "pinned_channels: TopK 'TopK_h' picks them by number",
       ],
       [
         between([node('Gelu', ['h0'], 'h')].map((one) => ({ ...one, domain: 'com.microsoft' }))),

@@ -1,6 +1,6 @@
 import { findAttribute, intAttribute, isOp, type Node } from '../../../ir/node.ts';
 import type { Analysis, Rule, Rules } from '../analysis.ts';
-import { type Dim, known, over, same, sizeOf, times } from '../dims.ts';
+import { type Dim, known, over, plus, same, sizeOf, times } from '../dims.ts';
 import type { Axis } from '../space.ts';
 import type { Element, Value } from '../values.ts';
 
@@ -67,10 +67,15 @@ export function broadcast(a: Analysis, node: Node, shapes: readonly Pick<Value, 
   const dims: Dim[] = [];
   const axes: (Axis | undefined)[] = [];
   for (let at = 0; at < rank; at++) {
-    const there = shapes.flatMap((one) => {
+    const found = shapes.flatMap((one) => {
       const index = at - rank + one.dims.length;
       const dim = one.dims[index];
       return dim === undefined || same(dim, known(1)) ? [] : [{ dim, axis: one.axes[index] }];
+    });
+    // As many rows of a table as the other value has: less where the input is too long, which fails.
+    const there = found.map((one) => {
+      const bound = a.boundOf(one.dim);
+      return bound !== undefined && found.some((other) => same(other.dim, bound)) ? { ...one, dim: bound } : one;
     });
     const [first] = there;
     const followed = there.find((one) => one.axis !== undefined)?.axis;
@@ -90,25 +95,44 @@ export function broadcast(a: Analysis, node: Node, shapes: readonly Pick<Value, 
 
 /** Arithmetic on the numbers of shapes. */
 function arithmetic(node: Node, values: readonly Value[]): Element[] | undefined {
-  const [one, two] = values;
-  if (values.length !== 2 || one?.elements === undefined || two?.elements === undefined) return undefined;
-  const [left, right] = [one.elements, two.elements];
-  const length = Math.max(left.length, right.length);
-  if (![left, right].every((list) => list.length === length || list.length === 1)) return undefined;
+  const lists = values.flatMap((one) => (one.elements === undefined ? [] : [one.elements]));
+  if (lists.length !== values.length || lists.length !== (isOp(node, 'Where') ? 3 : 2)) return undefined;
+  const length = Math.max(...lists.map((list) => list.length));
+  if (!lists.every((list) => list.length === length || list.length === 1)) return undefined;
   return Array.from({ length }, (_, index): Element => {
-    const x = left[left.length === 1 ? 0 : index] as Element;
-    const y = right[right.length === 1 ? 0 : index] as Element;
+    const [x, y, z] = lists.map((list) => list[list.length === 1 ? 0 : index]) as [Element, Element, Element];
+    if (isOp(node, 'Where')) return chosen(x, y, z);
+    if (isOp(node, 'Equal')) return compared(x, y);
     return { dim: combine(node.opType, x.dim, y.dim), reads: [...x.reads, ...y.reads] };
   });
+}
+
+/** 1 where two numbers are equal, 0 where they are not, whatever channels go. */
+function compared(x: Element, y: Element): Element {
+  const reads = [...x.reads, ...y.reads];
+  if (x.dim === undefined || y.dim === undefined) return { dim: undefined, reads };
+  const [left, right] = [sizeOf(x.dim), sizeOf(y.dim)];
+  // No length is negative: shapes are compared to the -1 that leaves one as it is.
+  const apart = ((left ?? 0) < 0 && y.dim.factor >= 0) || ((right ?? 0) < 0 && x.dim.factor >= 0);
+  if (apart) return { dim: known(0), reads: [] };
+  if (left === undefined || right === undefined || reads.length > 0) return { dim: undefined, reads };
+  return { dim: known(left === right ? 1 : 0), reads };
+}
+
+/** One of two numbers, by a third one. */
+function chosen(condition: Element, yes: Element, no: Element): Element {
+  const which = sizeOf(condition.dim);
+  if (which !== undefined && condition.reads.length === 0) return which === 0 ? no : yes;
+  return { dim: undefined, reads: [...condition.reads, ...yes.reads, ...no.reads] };
 }
 
 function combine(opType: string, x: Dim | undefined, y: Dim | undefined): Dim | undefined {
   if (x === undefined || y === undefined) return undefined;
   if (opType === 'Mul') return whole(times(x, y));
   if (opType === 'Div') return whole(over(x, y));
+  if (opType === 'Add') return whole(plus(x, y));
   const [left, right] = [sizeOf(x), sizeOf(y)];
   if (left === undefined || right === undefined) return undefined;
-  if (opType === 'Add') return whole(known(left + right));
   return opType === 'Sub' ? whole(known(left - right)) : undefined;
 }
 

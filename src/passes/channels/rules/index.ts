@@ -3,6 +3,7 @@ import { convolution } from './convolution.ts';
 import { elementwise } from './elementwise.ts';
 import { joining } from './joining.ts';
 import { normalization } from './normalization.ts';
+import { picking } from './picking.ts';
 import { pooling } from './pooling.ts';
 import { products } from './products.ts';
 import { quantized } from './quantized.ts';
@@ -17,6 +18,7 @@ export const RULES: Rules = {
   ...products,
   ...normalization,
   ...elementwise,
+  ...picking,
   ...pooling,
   ...joining,
   ...reshaping,

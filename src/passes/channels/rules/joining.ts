@@ -1,8 +1,8 @@
 import { attribute, intAttribute, intsAttribute, type Node } from '../../../ir/node.ts';
 import type { Analysis, Rule, Rules } from '../analysis.ts';
-import { type Dim, known, sizeOf, times } from '../dims.ts';
+import { known, plus, sizeOf, times } from '../dims.ts';
 import type { Axis } from '../space.ts';
-import { axisOf, type Value } from '../values.ts';
+import { axisOf, MAX_NUMBERS, type Value } from '../values.ts';
 import { broadcast } from './elementwise.ts';
 import { setAttribute, setInput } from './write.ts';
 
@@ -23,9 +23,9 @@ const concat: Rule = (node, a) => {
   const others = broadcast(a, node, values.map(beside));
   const sizes = values.map((value) => sizeOf(value.dims[at]));
   const pin = a.because(node, 'joins them to values that keep theirs');
-  let [dim, axis]: [Dim, Axis | undefined] = [a.openDim(), undefined];
+  const dim = values.map((value) => value.dims[at]).reduce(plus) ?? a.openDim();
+  let axis: Axis | undefined;
   if (sizes.every((size) => size !== undefined)) {
-    dim = known(sizes.reduce((sum, size) => sum + size, 0));
     if ((sizeOf(dim) as number) > MAX_JOINED) for (const value of values) a.space.pin(value.axes[at], pin);
     else if (values.some((value) => value.axes[at] !== undefined)) {
       axis = joined(values.map((value, index) => value.axes[at] ?? a.frozen(sizes[index] as number, pin)));
@@ -41,8 +41,6 @@ const concat: Rule = (node, a) => {
 
 /** Channels of one axis: values joined to themselves again and again would fill the memory. */
 const MAX_JOINED = 2 ** 22;
-/** Numbers of a shape, likewise. */
-const MAX_NUMBERS = 1024;
 
 function joined(parts: readonly Axis[]): Axis {
   const whole = new Int32Array(parts.reduce((sum, one) => sum + one.length, 0));

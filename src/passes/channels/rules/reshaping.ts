@@ -4,7 +4,7 @@ import { type Dim, known, over, product, same, sizeOf } from '../dims.ts';
 import { type Link, linksOf, through } from '../regroup.ts';
 import type { Axis } from '../space.ts';
 import { axisOf, type Element, type Value } from '../values.ts';
-import { setAttribute, setInput, setInt } from './write.ts';
+import { MIXED_OPSET, setAttribute, setInput, setInt } from './write.ts';
 
 const transpose: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
@@ -29,9 +29,9 @@ const reshape: Rule = (node, a) => {
     return;
   }
   const reads = elements.flatMap((one) => one.reads);
-  const states = stated(dims, x.dims);
+  // Where more than one length is open, and not where the input has it, no constant could say so.
+  const states = stated(dims, x.dims) ?? partly(a, node, elements, dims);
   if (states === undefined) {
-    // More than one length is open, and not where the input has it: no constant could say so.
     a.giveUp(node, 'reshapes to more than one length that is open');
     a.put(node, { dims, axes: dims.map(() => undefined) });
     return;
@@ -40,10 +40,14 @@ const reshape: Rule = (node, a) => {
   // A scalar as a vector of one, and back.
   a.put(node, { dims, axes, ...numbersOf(x) });
   a.edit(node, [...axes, ...x.axes, ...reads], (view) => {
-    const lengths = states.map((length, index) => {
+    const left = states.map((length, index) => {
       const axis = axes[index];
-      return length > 0 && axis !== undefined ? view.size(axis) : length;
+      return length !== undefined && length > 0 && axis !== undefined ? view.size(axis) : length;
     });
+    if (left.includes(undefined)) {
+      return { inputs: setInput(node, 1, view.lengths(node, 1, `${node.outputs[0]}_shape`, left)) };
+    }
+    const lengths = left as number[];
     if (a.model.opset < 5) return { attributes: setAttribute(node, attribute.ints('shape', lengths)) };
     const inputs = setInput(node, 1, view.ints(`${node.outputs[0]}_shape`, lengths));
     return {
@@ -107,6 +111,24 @@ function stated(dims: readonly Dim[], copied: readonly Dim[]): number[] | undefi
     return -1;
   });
   return rests > 1 || dims.some((dim) => dim.factor === 0) ? undefined : list;
+}
+
+/**
+ * The shape with numbers where it has them, and undefined where what the graph computes goes on saying it. No channels
+ * go whose number went into that.
+ */
+function partly(
+  a: Analysis,
+  node: Node,
+  elements: readonly Element[],
+  dims: readonly Dim[],
+): (number | undefined)[] | undefined {
+  if (a.model.opset < MIXED_OPSET || dims.some((dim) => dim.factor === 0)) return undefined;
+  return dims.map((dim, index) => {
+    const size = sizeOf(dim);
+    if (size === undefined) a.pinReads(node, elements.slice(index, index + 1));
+    return size;
+  });
 }
 
 /** The axes that come out, by the runs of dims whose products are the same. */

@@ -2,8 +2,8 @@ import { findAttribute, type Node, stringAttribute } from '../../../ir/node.ts';
 import type { Analysis, Rule, Rules } from '../analysis.ts';
 import { type Dim, known, same, sizeOf } from '../dims.ts';
 import type { Axis } from '../space.ts';
-import type { Element, Value } from '../values.ts';
-import { setInput } from './write.ts';
+import { type Element, MAX_NUMBERS, type Value } from '../values.ts';
+import { MIXED_OPSET, setInput } from './write.ts';
 
 /** An image in another size: an axis whose scale is 1, or whose size is its own, passes. */
 const resize: Rule = (node, a) => {
@@ -32,7 +32,8 @@ const resize: Rule = (node, a) => {
     return;
   }
   const { elements } = sizes;
-  const keeps = keepsOf(a, node, x, sizes, (one, dim) => one.dim !== undefined && same(one.dim, dim));
+  const isSame = (one: Element, dim: Dim): boolean => one.dim !== undefined && same(one.dim, dim);
+  const keeps = keepsOf(a, node, x, elements, isSame, sizes.isConstant === true);
   put(a, node, x, keeps, pin);
   if (sizes.isConstant !== true) return;
   a.edit(node, x.axes, (view) => {
@@ -60,23 +61,25 @@ function put(a: Analysis, node: Node, x: Value, keeps: readonly boolean[], pin: 
 }
 
 /**
- * Which axes keep their length: those whose number is a constant that can be written anew, or is the length of this
- * very axis at run time. All other numbers that were read off an axis pin it.
+ * Which axes keep their length: those whose number is written anew, or is the length of this very axis at run time. All
+ * other numbers that were read off an axis pin it.
  */
 function keepsOf(
   a: Analysis,
   node: Node,
   x: Value,
-  target: Value,
+  elements: readonly Element[],
   isSame: (element: Element, dim: Dim) => boolean,
+  isWritten: boolean,
 ): boolean[] {
-  const offset = (target.elements?.length ?? 0) - x.dims.length;
-  return (target.elements ?? []).map((element, index) => {
+  const offset = elements.length - x.dims.length;
+  return elements.map((element, index) => {
     const axis = x.axes[index - offset];
     const dim = x.dims[index - offset];
     const keeps = dim !== undefined && isSame(element, dim);
-    const follows = keeps && (axis === undefined || target.isConstant === true || element.from === axis);
-    if (!follows || element.from !== axis) a.pinReads(node, [element]);
+    const follows = keeps && (axis === undefined || isWritten || element.from === axis);
+    const isReplaced = follows && axis !== undefined;
+    if (!isReplaced) a.pinReads(node, [element]);
     if (!follows) a.space.pin(axis, a.because(node, 'has a shape that is computed'));
     return keeps;
   });
@@ -85,17 +88,19 @@ function keepsOf(
 /** A value repeated along dims of 1: what is no 1 before passes. */
 const expand: Rule = (node, a) => {
   const [x, target] = [a.value(node.inputs[0]), a.value(node.inputs[1])];
-  const elements = target?.elements;
+  const elements = target?.elements ?? unknownElements(target);
   if (x === undefined || target === undefined || elements === undefined) {
     a.giveUp(node, 'expands a value whose shape is not known, or to one that is not');
     return;
   }
+  if (target.elements === undefined) a.giveUp(node, 'expands them to a shape that is not known');
   a.pinReads(node, x.elements);
   const rank = Math.max(x.dims.length, elements.length);
   const at = <T>(list: readonly T[], index: number): T | undefined => list[index - rank + list.length];
   const isSame = (element: Element, dim: Dim): boolean =>
     element.dim !== undefined && (same(element.dim, dim) || same(element.dim, known(1)));
-  keepsOf(a, node, x, target, (element, dim) => isSame(element, dim) && !same(dim, known(1)));
+  const rewrites = target.isConstant === true || a.model.opset >= MIXED_OPSET;
+  keepsOf(a, node, x, elements, (element, dim) => isSame(element, dim) && !same(dim, known(1)), rewrites);
   const dims: Dim[] = [];
   const axes: (Axis | undefined)[] = [];
   for (let index = 0; index < rank; index++) {
@@ -108,15 +113,24 @@ const expand: Rule = (node, a) => {
     axes.push(grows ? undefined : at(x.axes, index));
   }
   a.put(node, { dims, axes });
-  if (target.isConstant !== true) return;
+  if (!rewrites) return;
   // 1 leaves an axis as long as it is.
   a.edit(node, x.axes, (view) => {
     const lengths = elements.map((one, index) => {
       const axis = at(x.axes, index + rank - elements.length);
-      return axis === undefined ? (sizeOf(one.dim) ?? 1) : 1;
+      if (axis !== undefined) return 1;
+      return target.isConstant === true ? (sizeOf(one.dim) ?? 1) : undefined;
     });
-    return { inputs: setInput(node, 1, view.ints(`${node.outputs[0]}_shape`, lengths)) };
+    return { inputs: setInput(node, 1, view.lengths(node, 1, `${node.outputs[0]}_shape`, lengths)) };
   });
 };
+
+/** As many numbers as a computed shape has, none of which is known. */
+function unknownElements(target: Value | undefined): Element[] | undefined {
+  const rank = target?.dims.length === 1 ? sizeOf(target.dims[0]) : undefined;
+  return rank === undefined || rank > MAX_NUMBERS
+    ? undefined
+    : Array.from({ length: rank }, (): Element => ({ dim: undefined, reads: [] }));
+}
 
 export const resizing: Rules = { Resize: resize, Upsample: resize, Expand: expand };

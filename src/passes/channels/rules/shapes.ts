@@ -1,7 +1,7 @@
 import { intAttribute } from '../../../ir/node.ts';
 import type { Rule, Rules } from '../analysis.ts';
-import { known, sizeOf } from '../dims.ts';
-import type { Element } from '../values.ts';
+import { known, product, sizeOf } from '../dims.ts';
+import { type Element, MAX_NUMBERS } from '../values.ts';
 
 /** The lengths of a value, which remember the axes they are of. */
 const shape: Rule = (node, a) => {
@@ -28,10 +28,12 @@ const constantOfShape: Rule = (node, a) => {
   const target = a.value(node.inputs[0]);
   if (target?.elements === undefined) return void a.giveUp(node, 'makes a tensor of a computed shape');
   a.pinReads(node, target.elements);
-  a.put(node, {
-    dims: target.elements.map((one) => one.dim ?? a.openDim()),
-    axes: target.elements.map(() => undefined),
-  });
+  const dims = target.elements.map((one) => one.dim ?? a.openDim());
+  const axes = dims.map(() => undefined);
+  const [count, fill] = [sizeOf(product(dims)), a.fillOf(node)];
+  const counted = dims.length < 2 && count !== undefined && count <= MAX_NUMBERS && fill !== undefined;
+  const elements = counted ? Array.from({ length: count }, (): Element => ({ dim: fill, reads: [] })) : undefined;
+  a.put(node, { dims, axes, ...(elements === undefined ? {} : { elements }) });
 };
 
 /** Numbers from one to another, such as the positions of a sequence: as many as its length where they start at 0. */

@@ -1,7 +1,7 @@
 import { safeInteger } from '../../../ir/integers.ts';
 import { attribute, bigintsAttribute, type Node } from '../../../ir/node.ts';
 import type { Analysis, Rule, Rules } from '../analysis.ts';
-import { known, sizeOf } from '../dims.ts';
+import { type Dim, known, same, sizeOf } from '../dims.ts';
 import type { Axis } from '../space.ts';
 import type { View } from '../structure.ts';
 import { axisOf, type Element, type Value } from '../values.ts';
@@ -31,7 +31,7 @@ const slice: Rule = (node, a) => {
       if (axis !== undefined) moved[index] = { channels: axis, ...range };
       return;
     }
-    if (!(cut.step === 1 && cut.start.at === 0 && (cut.end.at ?? 0) >= ENDLESS)) dims[cut.axis] = a.openDim();
+    dims[cut.axis] = lengthOf(a, cut, x.dims[cut.axis] as Dim);
     axes[cut.axis] = undefined;
     a.space.pin(axis, a.because(node, 'takes some of them by number'));
   });
@@ -125,6 +125,15 @@ function rangeOf({ start, end }: Cut, size: number): { start: number; end: numbe
   const clamp = (value: number): number => Math.min(Math.max(value < 0 ? value + size : value, 0), size);
   const from = clamp(start.at);
   return { start: from, end: Math.max(from, clamp(end.at)) };
+}
+
+/** The length that is left where it is not known as a number. */
+function lengthOf(a: Analysis, { start, end, step }: Cut, dim: Dim): Dim {
+  const [size, until] = [sizeOf(dim), end.element?.dim];
+  if (step !== 1 || start.at !== 0) return a.openDim();
+  if ((end.at ?? 0) >= ENDLESS || (until !== undefined && same(until, dim))) return dim;
+  // What is open at both ends may be anything.
+  return size === undefined || until === undefined || until.factor < 0 ? a.openDim() : a.atMost(until, size);
 }
 
 function elementsOf(elements: readonly Element[], [cut, ...more]: readonly Cut[]): readonly Element[] | undefined {

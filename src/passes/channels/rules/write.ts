@@ -18,3 +18,6 @@ export function setInput(node: Node, index: number, name: string): string[] {
   inputs[index] = name;
   return inputs;
 }
+
+/** Where takes integers from this opset on: numbers of a shape can be written anew while others are computed. */
+export const MIXED_OPSET = 9;

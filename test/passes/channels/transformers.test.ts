@@ -1,0 +1,111 @@
+/** Shapes as exporters of transformers compute them, with rows and positions open. */
+import { describe, expect, test } from '@jest/globals';
+import { removeChannels } from '../../../src/index.node.ts';
+import { ints, weight } from '../../support/axes.ts';
+import { type AttributeSpec, buildModel, f32, i64, type ModelSpec, type NodeSpec, value } from '../../support/build.ts';
+import { inputOf, removal } from '../../support/channels.ts';
+import { modelOf } from '../../support/model.ts';
+import { seeded } from '../../support/random.ts';
+
+const OPTIONS = { amount: 0.5, roundTo: 1 };
+const node = (
+  op: string,
+  inputs: readonly string[],
+  out: string,
+  attributes: Readonly<Record<string, AttributeSpec>> = {},
+): NodeSpec => ({ op, in: inputs, out: [out], name: `${op} ${out}`, attributes });
+
+/** Axis `axis` of the shape of `of`, as a vector `out`. */
+const length = (of: string, axis: string, out: string): NodeSpec[] => [
+  node('Shape', [of], `${out}_shape`),
+  node('Gather', [`${out}_shape`, axis], out),
+];
+
+/** Dims of the weights that are left, after the result was held against the old model with columns of zeros. */
+async function left(spec: ModelSpec): Promise<Record<string, string>> {
+  const feeds = { x: inputOf([2, 5, 4], seeded(3)) };
+  const { bytes, sqnr } = await removal(buildModel(spec), OPTIONS, feeds);
+  expect(sqnr).toBeGreaterThan(90);
+  const { graph } = await modelOf(bytes);
+  return Object.fromEntries([...graph.initializers.values()].map((one) => [one.name, one.dims.join()]));
+}
+
+/** `x [n, s, 4] → h → a [4, 8] → Relu → b [8, 3] → y`, where `h` is what `before` makes of `x`. */
+const around = (
+  before: readonly NodeSpec[],
+  more: NonNullable<ModelSpec['initializers']>,
+  between: readonly NodeSpec[] = [node('MatMul', ['h', 'a'], 'm'), node('Relu', ['m'], 'g')],
+  last = node('MatMul', ['g', 'b'], 'y'),
+): ModelSpec => ({
+  ...{ opset: 17, inputs: { x: f32(['n', 's', 4]) }, outputs: { y: f32() }, nodes: [...before, ...between, last] },
+  initializers: { a: weight([4, 8], 1), b: weight([8, 3], 2), first: ints(0), second: ints(1), ...more },
+});
+
+describe('shapes that transformers compute', () => {
+  test('a class token that is expanded to the rows, by a shape in which −1 leaves a length as it is', async () => {
+    const ones = { ...i64([1], [1]) };
+    const token = [
+      ...length('x', 'first', 'rows'),
+      ...[node('Concat', ['rows', 'as_is', 'as_is'], 'wanted', { axis: 0 }), node('Shape', ['wanted'], 'rank')],
+      ...[node('ConstantOfShape', ['rank'], 'ones', { value: ones }), node('Mul', ['ones', 'as_is'], 'all_as_is')],
+      ...[node('Equal', ['wanted', 'all_as_is'], 'is'), node('Where', ['is', 'ones', 'wanted'], 'target')],
+      ...[node('Expand', ['token', 'target'], 'tokens'), node('Concat', ['tokens', 'x'], 'h', { axis: 1 })],
+    ];
+    const spec = around(token, { token: weight([1, 1, 4], 4), as_is: ints(-1) });
+    expect(await left(spec)).toMatchObject({ a: '4,4', b: '4,3', token: '1,1,4' });
+  });
+
+  test('a token of the channels themselves, expanded to a shape that names their number', async () => {
+    const token = [
+      node('MatMul', ['x', 'a'], 'm'),
+      ...length('x', 'first', 'rows'),
+      ...[node('Concat', ['rows', 'second', 'eight'], 'target', { axis: 0 })],
+      ...[node('Expand', ['token', 'target'], 'tokens'), node('Concat', ['tokens', 'm'], 'g', { axis: 1 })],
+    ];
+    const spec = around([], { token: weight([1, 1, 8], 4), eight: ints(8) }, token);
+    expect(await left(spec)).toMatchObject({ a: '4,4', b: '4,3', token: '1,1,4' });
+  });
+
+  test('a Gemm over rows and positions as one, brought back to both by their computed numbers', async () => {
+    const inward = [
+      ...length('x', 'first', 'rows'),
+      ...length('x', 'second', 'positions'),
+      ...[node('Reshape', ['x', 'flat'], 'flattened'), node('Gemm', ['flattened', 'a', 'bias'], 'm')],
+      ...[node('Concat', ['rows', 'positions', 'eight'], 'back', { axis: 0 }), node('Reshape', ['m', 'back'], 'g')],
+    ];
+    const spec = around([], { flat: ints(-1, 4), eight: ints(8), bias: weight([8], 3) }, inward);
+    expect(await left(spec)).toMatchObject({ a: '4,4', bias: '4', b: '4,3' });
+    // Before opset 9 no operator puts numbers of a shape together.
+    const shape = { axes: ints(0), eight: ints(8), flat: ints(-1, 4), bias: weight([8], 3) };
+    expect(await left({ ...around([], shape, inward), opset: 8 })).toMatchObject({ a: '4,8' });
+  });
+
+  test('a table of positions as long as the input, and a mask that is picked by number', async () => {
+    const positions = [
+      ...[...length('x', 'second', 'positions'), node('Slice', ['table', 'first', 'positions', 'first'], 'used')],
+      ...[node('Add', ['x', 'used'], 'h')],
+    ];
+    const masked = [
+      ...[node('MatMul', ['h', 'a'], 'm'), node('Shape', ['m'], 'whole'), node('Reshape', ['m', 'whole'], 'r')],
+      ...[node('GatherND', ['mask', 'picked'], 'kept'), node('Mul', ['r', 'kept'], 'g')],
+    ];
+    const spec = around(
+      positions,
+      { table: weight([9, 4], 5), mask: weight([3, 3], 6), picked: i64([1, 1, 2], [1, 2]) },
+      masked,
+    );
+    expect(await left(spec)).toMatchObject({ a: '4,4', b: '4,3', table: '9,4' });
+  });
+
+  test('positions of two inputs whose lengths have one name', async () => {
+    const nodes = [
+      ...[...length('ids', 'second', 'positions'), ...length('ids', 'first', 'rows'), node('MatMul', ['x', 'a'], 'm')],
+      ...[node('Concat', ['rows', 'positions', 'rest', 'two'], 'heads', { axis: 0 }), node('Relu', ['m'], 'r')],
+      ...[node('Reshape', ['r', 'heads'], 'split'), node('Reshape', ['split', 'joined'], 'g')],
+    ];
+    const spec = around([], { rest: ints(-1), two: ints(2), joined: ints(0, 0, -1) }, nodes);
+    const model = await modelOf({ ...spec, inputs: { ...spec.inputs, ids: value('int64', ['n', 's']) } });
+    await removeChannels(OPTIONS).run(model);
+    expect(model.graph.initializers.get('a')?.dims).toEqual([4, 4]);
+  });
+});
