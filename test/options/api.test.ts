@@ -170,7 +170,7 @@ test.each<[string, () => Promise<unknown>, string]>([
   ],
   ['readModel of the core', () => core.readModel(new Uint8Array(), anything({ dataBeside: 'b' })), 'no option'],
   ['planModel', async () => planModel(anything({}), anything({ mode: 'inside' })), "mode: 'inside' is not one of"],
-  ['randomData', async () => randomData([], anything({ seed: 1, samples: 0 })), 'samples: at least 1 is needed'],
+  ['randomData', async () => randomData([], anything({ seed: 1, samples: 0.5 })), 'samples: 0.5 is not a whole number'],
   ['randomData without a seed', async () => randomData([], anything({})), 'seed: none is given'],
   [
     'fittingRandomData',

@@ -2,8 +2,7 @@ import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { CompressError } from '../../errors.ts';
 import { byteLengthOf, elementCount } from '../../ir/dtype.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
-import { checkShape, type Shape } from '../../options/check.ts';
-import { VERIFY } from '../../options/measure.ts';
+import { checkShape, type Kind, type Shape } from '../../options/check.ts';
 import { elementsFrom } from './convert.ts';
 import type { ModelInput } from './inputs.ts';
 import { type Lengths, OpenDims } from './lengths.ts';
@@ -20,10 +19,10 @@ export interface RandomOptions {
   readonly option?: string;
 }
 
-const { samples, batch } = VERIFY.rows;
-/** What each option takes. A model may fix its batch at 0. */
+/** A model may fix its batch at 0, and samples are counted in batches. */
+const ROWS: Kind = { kind: 'whole', help: '', group: '' };
 const SHAPE: Shape<RandomOptions> = {
-  ...{ seed: 'number', samples, batch: { ...batch, kind: 'whole' } },
+  ...{ seed: 'number', samples: ROWS, batch: ROWS },
   ...{ lengths: 'object', option: 'text' },
 };
 
