@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
+import ts from 'typescript';
 import { VERBS } from '../../src/options/verbs.ts';
 import { compressEach, ROOT } from '../support/cli.ts';
 
@@ -39,6 +40,29 @@ test('help, completion, the manual page and the list of options have every verb'
   expect(manual).toEqual(expect.arrayContaining([...VERBS]));
   const options = [...textOf('docs/options.md').matchAll(/^## (\w+)$/gm)].map((one) => one[1]);
   expect(options).toEqual(VERBS);
+});
+
+test('with the name of a new verb alone, the type checker asks for the files that CONTRIBUTING.md names', () => {
+  const verbs = join(ROOT, 'src/options/verbs.ts');
+  const changed = textOf('src/options/verbs.ts')
+    .replace("  'prune',\n", "  'prune',\n  'shrink',\n")
+    .replace('STEP_VERBS = [', "STEP_VERBS = ['shrink', ");
+  const { options } = ts.parseJsonConfigFileContent(
+    ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile).config,
+    ts.sys,
+    ROOT,
+  );
+  const host = ts.createCompilerHost(options);
+  const { getSourceFile } = host;
+  host.getSourceFile = (path, language, ...rest) =>
+    path === verbs ? ts.createSourceFile(path, changed, language) : getSourceFile(path, language, ...rest);
+  const program = ts.createProgram([join(ROOT, 'src/cli/main.ts')], options, host);
+  const knows = program.getSourceFiles().filter(({ text, fileName }) => fileName === verbs || /verbs\.ts'/.test(text));
+  const asked = knows.filter((file) => program.getSemanticDiagnostics(file).length > 0);
+  const paths = asked.map(({ fileName }) => fileName.slice(ROOT.length).replace(/^\//, ''));
+  const section = textOf('CONTRIBUTING.md').split('## A new verb')[1] ?? '';
+  const named = [...section.matchAll(/`(src\/[\w/.]+\.ts)`/g)].map(([, path = '']) => path);
+  expect(paths.sort()).toEqual(named.filter((path) => !path.startsWith('src/index')).sort());
 });
 
 test('the files that CONTRIBUTING.md names for a new verb are there', () => {
