@@ -48,7 +48,7 @@ const MAX_STEPS = 400;
  */
 export class Dims {
   readonly #model: Model;
-  readonly #known = new Map<Graph, Map<string, Promise<Known>>>();
+  readonly #known = new Map<Graph, Map<string, Known>>();
 
   constructor(model: Model) {
     this.#model = model;
@@ -62,14 +62,18 @@ export class Dims {
   }
 
   /** @param steps - nodes that were followed to get here */
-  of(graph: Graph, value: string, steps = 0): Promise<Known> {
+  async of(graph: Graph, value: string, steps = 0): Promise<Known> {
     let scope = graph;
     while (scope.parent !== undefined && !scope.defines(value)) scope = scope.parent;
-    const known = this.#known.get(scope) ?? new Map<string, Promise<Known>>();
+    const known = this.#known.get(scope) ?? new Map<string, Known>();
     this.#known.set(scope, known);
-    const found = known.get(value) ?? this.#find(scope, value, steps);
-    known.set(value, found);
-    return found;
+    const found = known.get(value);
+    if (found !== undefined) return found;
+    // In a broken file a value may be made of itself: of that one nothing is known.
+    known.set(value, {});
+    const made = await this.#find(scope, value, steps);
+    known.set(value, made);
+    return made;
   }
 
   async #find(graph: Graph, value: string, steps: number): Promise<Known> {
