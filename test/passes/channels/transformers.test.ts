@@ -97,6 +97,28 @@ describe('shapes that transformers compute', () => {
     expect(await left(spec)).toMatchObject({ a: '4,4', b: '4,3', table: '9,4' });
   });
 
+  test.each(['Tile', 'Expand'])(
+    'positions that %s repeats for the rows, and heads whose number is what is left',
+    async (op) => {
+      const positions = [
+        ...[...length('x', 'second', 'positions'), ...length('x', 'first', 'rows')],
+        ...[node('Slice', ['table', 'first', 'positions', 'second'], 'used'), node('Add', ['x', 'repeated'], 'h')],
+        node('Concat', ['rows', op === 'Tile' ? 'second' : 'positions', 'second'], 'times', { axis: 0 }),
+      ];
+      const ordered = [...positions.slice(0, 5), positions[6] as NodeSpec, node(op, ['used', 'times'], 'repeated')];
+      const heads = [
+        ...[
+          node('MatMul', ['h', 'a'], 'm'),
+          node('Concat', ['rows', 'positions', 'rest', 'two'], 'split', { axis: 0 }),
+        ],
+        ...[node('Reshape', ['m', 'split'], 'r'), node('Reshape', ['r', 'joined'], 'g')],
+      ];
+      const more = { table: weight([1, 9, 4], 5), rest: ints(-1), two: ints(2), joined: ints(0, 0, -1) };
+      const spec = around([...ordered, positions[5] as NodeSpec], more, heads);
+      expect(await left(spec)).toMatchObject({ a: '4,4', b: '4,3', table: '1,9,4' });
+    },
+  );
+
   test('positions of two inputs whose lengths have one name', async () => {
     const nodes = [
       ...[...length('ids', 'second', 'positions'), ...length('ids', 'first', 'rows'), node('MatMul', ['x', 'a'], 'm')],

@@ -129,20 +129,21 @@ const pad: Rule = (node, a) => {
 /** Repeats: an axis that is there once passes. */
 const tile: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
-  const repeats = a.settings(node, 1);
+  const repeats = a.value(node.inputs[1])?.elements;
+  a.pinValue(node.inputs[1], a.because(node, 'takes them as its settings'));
   if (x === undefined || repeats?.length !== x.dims.length) {
     a.giveUp(node, 'repeats a value whose shape is not known, or computed times');
     return;
   }
   a.pinReads(node, x.elements);
-  const once = repeats.map((one) => one === 1);
+  const once = repeats.map((one) => sizeOf(one.dim) === 1);
   x.axes.forEach((axis, index) => {
     if (!once[index]) a.space.pin(axis, a.because(node, 'repeats them'));
   });
   a.put(node, {
     dims: x.dims.map((dim, index) => {
-      const count = repeats[index];
-      return count === undefined ? a.openDim() : times(dim, known(count));
+      const count = repeats[index]?.dim;
+      return count === undefined ? a.openDim() : times(dim, count);
     }),
     axes: x.axes.map((axis, index) => (once[index] ? axis : undefined)),
   });

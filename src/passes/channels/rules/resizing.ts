@@ -107,9 +107,7 @@ const expand: Rule = (node, a) => {
     const dim = at(x.dims, index) ?? known(1);
     const element = at(elements, index);
     const grows = same(dim, known(1));
-    // An open length may be the 1 that is repeated.
-    const clear = sizeOf(dim) !== undefined || element === undefined || isSame(element, dim);
-    dims.push(grows ? (element === undefined ? dim : (element.dim ?? a.openDim())) : clear ? dim : a.openDim());
+    dims.push(grows ? (element === undefined ? dim : (element.dim ?? a.openDim())) : expanded(a, dim, element));
     axes.push(grows ? undefined : at(x.axes, index));
   }
   a.put(node, { dims, axes });
@@ -124,6 +122,16 @@ const expand: Rule = (node, a) => {
     return { inputs: setInput(node, 1, view.lengths(node, 1, `${node.outputs[0]}_shape`, lengths)) };
   });
 };
+
+/** A length that is no 1 as far as is known. */
+function expanded(a: Analysis, dim: Dim, element: Element | undefined): Dim {
+  if (sizeOf(dim) !== undefined || element === undefined) return dim;
+  if (element.dim === undefined) return a.openDim();
+  if (same(element.dim, dim) || same(element.dim, known(1))) return dim;
+  // An open length may be the 1 that is repeated; one of at most this many is this many then.
+  const bound = a.boundOf(dim);
+  return bound !== undefined && same(bound, element.dim) ? bound : a.openDim();
+}
 
 /** As many numbers as a computed shape has, none of which is known. */
 function unknownElements(target: Value | undefined): Element[] | undefined {
