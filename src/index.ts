@@ -58,6 +58,8 @@ export {
   removeChannels,
 } from './passes/channels/index.ts';
 export { type ConvertOptions, convert } from './passes/convert.ts';
+export { dedupe } from './passes/copy/dedupe.ts';
+export { type InputValue, setInputs } from './passes/copy/set.ts';
 export {
   type DiffOptions,
   diff,

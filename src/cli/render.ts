@@ -74,6 +74,7 @@ const HEADS: { readonly [verb in StepVerb]: Heads } = {
   pack: packed,
   fold: folded,
   convert: (_, __, chalk) => [`${chalk.green('convert')}:`],
+  copy: (_, __, chalk) => [`${chalk.green('copy')}:`],
 };
 
 function folded(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {

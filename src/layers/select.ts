@@ -42,6 +42,12 @@ export const WEIGHT_INPUTS: Readonly<Record<string, readonly number[]>> = {
  */
 export const RECURRENT_INPUTS: Readonly<Record<string, readonly number[]>> = { LSTM: [1, 2], GRU: [1, 2], RNN: [1, 2] };
 
+/** The inputs of a node that may be its weights. */
+export function weightInputs(node: Node): readonly number[] {
+  if (!isOp(node, node.opType)) return [];
+  return lookup(WEIGHT_INPUTS, node.opType) ?? lookup(RECURRENT_INPUTS, node.opType) ?? [];
+}
+
 /**
  * Finds the weight of a node, through the nodes between that {@link traceBack} follows.
  * @returns undefined for an operator without weights; a skip where its weight cannot be had

@@ -1,5 +1,6 @@
-import { COMMON_ROWS, type CommonValues, MODEL, STEP_ROWS, type StepValues } from './common.ts';
+import { MODEL, STEP_ROWS, type StepValues } from './common.ts';
 import { CONVERT } from './convert.ts';
+import { COPY } from './copy.ts';
 import { DIFF, INSPECT } from './look.ts';
 import { BENCH, VERIFY } from './measure.ts';
 import type { AnyTable, Table } from './option.ts';
@@ -11,7 +12,6 @@ import { TUNE } from './tune.ts';
 import type { Verb } from './verbs.ts';
 
 export const FOLD: Table<StepValues> = { positionals: { model: MODEL }, rows: STEP_ROWS };
-export const COPY: Table<Omit<CommonValues, 'report'>> = { positionals: { model: MODEL }, rows: COMMON_ROWS };
 
 /** What each verb can be told. */
 export const TABLES: { readonly [verb in Verb]: AnyTable } = {

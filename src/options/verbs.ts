@@ -17,7 +17,7 @@ export const VERBS = [
 export type Verb = (typeof VERBS)[number];
 
 /** Verbs that can be a step of a recipe: the others change no model, or are made of steps. */
-export const STEP_VERBS = ['prune', 'quantize', 'pack', 'fold', 'convert'] as const;
+export const STEP_VERBS = ['prune', 'quantize', 'pack', 'fold', 'convert', 'copy'] as const;
 
 export type StepVerb = (typeof STEP_VERBS)[number];
 
@@ -75,8 +75,9 @@ export const SUMMARIES: { readonly [verb in Verb]: Summary } = {
   },
   copy: {
     command: 'copy [model]',
-    describe: 'write a model again, byte for byte; moves weights in and out of external data',
+    describe: 'write a model again, byte for byte; moves weights in and out of external data, sets inputs',
     computes: false,
+    mayChangeNothing: true,
   },
   run: {
     command: 'run [recipe] [model]',

@@ -1,5 +1,13 @@
 /** A fact about the whole model as data, for programs that decide by it; `notes` has it as a sentence. */
-export type PassFact = Folded;
+export type PassFact = Folded | Deduplicated;
+
+/** Equal tensors of which one is left. */
+export interface Deduplicated {
+  readonly kind: 'deduplicated';
+  /** Tensors that are gone, and the bytes they took. */
+  readonly tensors: number;
+  readonly bytes: number;
+}
 
 /** Something that folding did, and how often. */
 export type Folded = FoldAction & {

@@ -85,3 +85,23 @@ test('--external-data and --embed round trip', () => {
   expect(read(join(cwd, 'back.onnx'))).toEqual(read(mlp));
   expect(readFileSync(join(cwd, 'again.onnx.data'))).toEqual(readFileSync(join(cwd, 'm.onnx.data')));
 });
+
+test('--set and --dedupe', () => {
+  const cwd = folder();
+  const model = fixture('digits-mlp.onnx');
+  const [set, wrong, dedupe] = compressEach(
+    [
+      ['copy', '--set', `input=${JSON.stringify([new Array(64).fill(0)])}`, model, '-o', 'set.onnx'],
+      ['copy', '--set', 'picture=0', model, '-o', 'wrong.onnx'],
+      ['copy', '--dedupe', model, '-o', 'dedupe.onnx'],
+    ],
+    { cwd },
+  );
+  expect(set).toMatchObject({ code: 0 });
+  expect(set?.stderr).toContain("'input' is a constant now, float32 [1, 64]");
+  expect(wrong?.code).toBe(2);
+  expect(wrong?.stderr).toContain("--set: the model has no input 'picture'");
+  expect(dedupe).toMatchObject({ code: 0 });
+  expect(dedupe?.stderr).toContain('no two tensors are equal');
+  expect(readFileSync(join(cwd, 'dedupe.onnx')).equals(readFileSync(model))).toBe(true);
+});

@@ -237,7 +237,7 @@ describe('a wrong recipe exits 2, names the step and says what to do', () => {
   const CASES: readonly (readonly [object | string, RegExp])[] = [
     [{ verb: 'prun', l1: 0.4 }, /steps\[0\] 'prun': there is no such step\. Did you mean 'prune'\?\n {2}The steps are/],
     [{ verb: 'verify' }, /steps\[0\] 'verify': there is no such step\.\n {2}The steps are prune, quantize, /],
-    [{ verb: 'copy' }, /there is no such step/],
+    [{ verb: 'inspect' }, /there is no such step/],
     [{ verb: 'constructor' }, /there is no such step/],
     [
       { verb: 'quantize', 'weights-only': true },

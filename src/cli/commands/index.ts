@@ -49,8 +49,6 @@ async function load(verb: Verb, streams: Streams, { color, colorOut }: Colors): 
       return (await import('./run.ts')).runCommand(streams, color);
     case 'tune':
       return (await import('./tune.ts')).tuneCommand(streams, color);
-    case 'copy':
-      return (await import('./copy.ts')).copyCommand(runner(streams, color));
     default:
       return loadStep(verb, runner(streams, color));
   }
@@ -69,5 +67,7 @@ async function loadStep(verb: StepVerb, run: Run): Promise<Command<StepValues>> 
       return (await import('./fold.ts')).foldCommand(run);
     case 'convert':
       return (await import('./convert.ts')).convertCommand(run);
+    case 'copy':
+      return (await import('./copy.ts')).copyCommand(run);
   }
 }

@@ -1,6 +1,7 @@
 import { CompressError } from '../../errors.ts';
 import type { StoreValues } from '../../options/common.ts';
 import type { ConvertValues } from '../../options/convert.ts';
+import type { CopyValues } from '../../options/copy.ts';
 import type { PackValues } from '../../options/pack.ts';
 import { type StepVerb, SUMMARIES } from '../../options/verbs.ts';
 import type { Pass } from '../../passes/pass.ts';
@@ -26,6 +27,8 @@ export async function passesOf(verb: StepVerb, values: object, run: StepRun): Pr
       return [(await import('../../passes/fold/index.ts')).fold()];
     case 'convert':
       return [await converting(values)];
+    case 'copy':
+      return copying(values);
   }
 }
 
@@ -38,6 +41,17 @@ export function mayChangeNothing(verb: StepVerb, values: { allowUnchanged?: bool
 async function storing({ store = 'dense' }: StoreValues): Promise<Pass[]> {
   if (store === 'dense') return [];
   return [(await import('../../passes/pack/index.ts')).pack({ store, optional: true })];
+}
+
+/** None where the model is only written again. */
+async function copying({ set = [], dedupe }: CopyValues): Promise<Pass[]> {
+  const passes: Pass[] = [];
+  if (set.length > 0) {
+    const { readInputValues, setInputs } = await import('../../passes/copy/set.ts');
+    passes.push(setInputs(readInputValues(set)));
+  }
+  if (dedupe) passes.push((await import('../../passes/copy/dedupe.ts')).dedupe());
+  return passes;
 }
 
 async function converting({ opset, forceOpset }: ConvertValues): Promise<Pass> {

@@ -13,6 +13,8 @@ const SMALL: number = 1 << 16;
 const MAX_HELD = 1 << 25;
 /** Elements that are computed anew, for each of the largest tensor among them, when a weight is loaded. */
 const MAX_COST = 64;
+/** Bytes of constants that count as the same where they hold the same. */
+const MAX_COMPARED = 512;
 /** Positions of elements are int32. */
 const MAX_ELEMENTS = 2 ** 31 - 1;
 
@@ -39,6 +41,8 @@ export class Constants {
   readonly #foreknown: Foreknown | undefined;
   readonly #made = new Map<Graph, Map<string, Tensor>>();
   readonly #costs = new WeakMap<Tensor, Cost>();
+  readonly #numbers = new WeakMap<Tensor, number>();
+  readonly #byMeaning = new Map<string, number>();
   #held = 0;
 
   /** @param foreknown - asked for what no constant gives */
@@ -76,6 +80,11 @@ export class Constants {
     return this.#costOf(tensor).exact;
   }
 
+  /** A number that results have in common that are computed in the same way from the same constants. */
+  numberOf(tensor: Tensor): number | undefined {
+    return this.#numbers.get(tensor);
+  }
+
   /** The outputs of a node as far as they are made. */
   outputs(graph: Graph, node: Node): readonly Tensor[] {
     const made = this.#made.get(graph);
@@ -108,7 +117,40 @@ export class Constants {
     const known = this.#made.get(graph) ?? new Map<string, Tensor>();
     this.#made.set(graph, known);
     for (const tensor of made) if (tensor.name !== '') known.set(tensor.name, tensor);
+    const meaning = await this.#meaningOf(node, inputs);
+    for (const [index, tensor] of made.entries()) this.#numbers.set(tensor, this.#number(`${meaning} ${index}`));
     return true;
+  }
+
+  /** What a node computes, as a text. */
+  async #meaningOf(node: Node, inputs: readonly (Tensor | undefined)[]): Promise<string> {
+    const attributes = node.attributes.map((one) => {
+      const isPlain = 'value' in one && (typeof one.value !== 'object' || Array.isArray(one.value));
+      // Of a tensor it is not looked whether another one is the same.
+      return [one.name, isPlain ? String(one.value) : `own ${this.#byMeaning.size}`];
+    });
+    const numbers: (number | undefined)[] = [];
+    for (const one of inputs) numbers.push(one && (await this.#numberFor(one)));
+    return JSON.stringify([node.opType, attributes, numbers]);
+  }
+
+  /** Of a constant: of small ones their content, of others themselves. */
+  async #numberFor(tensor: Tensor): Promise<number> {
+    const known = this.#numbers.get(tensor);
+    if (known !== undefined) return known;
+    const { dtype, dims } = tensor;
+    const small = tensor.byteLength <= MAX_COMPARED;
+    const number = small
+      ? this.#number(JSON.stringify([dtype, dims, [...(await tensor.load())]]))
+      : this.#number(`constant ${this.#byMeaning.size}`);
+    this.#numbers.set(tensor, number);
+    return number;
+  }
+
+  #number(meaning: string): number {
+    const found = this.#byMeaning.get(meaning) ?? this.#byMeaning.size;
+    this.#byMeaning.set(meaning, found);
+    return found;
   }
 
   async #tensor(name: string, planned: Planned, inputs: readonly (Tensor | undefined)[]): Promise<Tensor | undefined> {

@@ -3,6 +3,7 @@ import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { constantName, dropUnused, isVariable } from '../../layers/constant.ts';
+import { shareOne } from '../sharing.ts';
 import type { Constants } from './compute.ts';
 
 /** A node that can be computed, in its graph. */
@@ -65,28 +66,40 @@ function partsOf(model: Model, constants: Constants, nodes: readonly Placed[]): 
   const inside = new Set(nodes.map(({ node }) => node));
   const partOf = new Map<Tensor, Part>();
   const parts = new Set<Part>();
-  const seen = new Set<Tensor>();
   for (const placed of nodes) {
-    const { graph, node } = placed;
-    const outputs = constants.outputs(graph, node).filter(isLarge);
-    const inputs = node.inputs.flatMap((value) => constants.of(graph, value) ?? []).filter(isLarge);
-    const touched = [...new Set([...inputs, ...outputs])];
-    if (touched.length === 0) continue;
-    const part = merged(parts, partOf, touched);
-    part.nodes.push(placed);
-    for (const value of new Set(node.inputs)) {
-      const tensor = constants.of(graph, value);
+    const touched = new Set([...inputsOf(constants, placed), ...constants.outputs(placed.graph, placed.node)]);
+    const large = [...touched].filter(isLarge);
+    if (large.length > 0) merged(parts, partOf, large).nodes.push(placed);
+  }
+  for (const part of parts) weigh(model, constants, part, inside);
+  return [...parts];
+}
+
+/** Adds up what computing a part adds and what goes with it. */
+function weigh(model: Model, constants: Constants, part: Part, inside: ReadonlySet<Node>): void {
+  const seen = new Set<Tensor>();
+  // What is computed twice in the same way is stored once.
+  const results = new Set<number>();
+  for (const { graph, node } of part.nodes) {
+    for (const value of node.inputs) {
+      const tensor = value === '' ? undefined : constants.of(graph, value);
       if (tensor === undefined || seen.has(tensor) || !isLarge(tensor)) continue;
       seen.add(tensor);
-      const held = heldIn(graph, value);
+      const held = graph.constant(value);
       if (held !== undefined && goes(model, held, inside)) part.gone += tensor.byteLength;
     }
-    for (const tensor of outputs) {
-      const readers = graph.uses(tensor.name);
-      if (readers.some((use) => use.node === undefined || !inside.has(use.node))) part.added += tensor.byteLength;
+    for (const tensor of constants.outputs(graph, node).filter(isLarge)) {
+      const number = constants.numberOf(tensor) ?? -1;
+      if (results.has(number)) continue;
+      const isRead = graph.uses(tensor.name).some((use) => use.node === undefined || !inside.has(use.node));
+      if (isRead) part.added += tensor.byteLength;
+      if (isRead) results.add(number);
     }
   }
-  return [...parts];
+}
+
+function inputsOf(constants: Constants, { graph, node }: Placed): Tensor[] {
+  return node.inputs.flatMap((value) => (value === '' ? [] : (constants.of(graph, value) ?? [])));
 }
 
 function isLarge({ byteLength }: Tensor): boolean {
@@ -102,8 +115,6 @@ function merged(parts: Set<Part>, partOf: Map<Tensor, Part>, touched: readonly T
   for (const other of others) {
     parts.delete(other);
     for (const node of other.nodes) part.nodes.push(node);
-    part.added += other.added;
-    part.gone += other.gone;
     other.into = part;
   }
   for (const one of touched) partOf.set(one, part);
@@ -118,16 +129,10 @@ function settled(part: Part): Part {
 }
 
 /** Whether a node makes more bytes than it reads. */
-function grows(constants: Constants, { graph, node }: Placed): boolean {
-  const inputs = new Set(node.inputs.flatMap((value) => constants.of(graph, value) ?? []));
+function grows(constants: Constants, placed: Placed): boolean {
   const sum = (list: Iterable<Tensor>): number => [...list].reduce((bytes, one) => bytes + one.byteLength, 0);
-  const outputs = sum(constants.outputs(graph, node));
-  return outputs > FREE && outputs > sum(inputs);
-}
-
-/** The constant a value is itself; undefined for what a node makes of constants. */
-function heldIn(graph: Graph, value: string): Constant | undefined {
-  return value === '' ? undefined : graph.constant(value);
+  const outputs = sum(constants.outputs(placed.graph, placed.node));
+  return outputs > FREE && outputs > sum(new Set(inputsOf(constants, placed)));
 }
 
 /** Whether nothing needs a constant once the nodes are computed. */
@@ -143,12 +148,26 @@ function producerOf(graph: Graph, value: string): Node | undefined {
   return undefined;
 }
 
-/** Puts the results of nodes where the nodes were, as initializers; what was read for them and no more goes. */
+/**
+ * Puts the results of nodes where the nodes were, as initializers; what was read for them and no more goes. What is
+ * computed twice in the same way is there once.
+ */
 export function replaceByResults(model: Model, constants: Constants, nodes: readonly Placed[]): void {
   const results = nodes.map(({ graph, node }) => ({ graph, node, made: constants.outputs(graph, node) }));
   for (const { graph, node } of [...results].reverse()) graph.removeNode(node);
-  for (const { graph, node, made } of results) {
+  for (const { graph, made } of results) {
     for (const tensor of made) if (graph.uses(tensor.name).length > 0) graph.addInitializer(tensor);
+  }
+  const first = new Map<number, Constant>();
+  for (const { graph, node, made } of results) {
+    for (const tensor of made) {
+      const number = constants.numberOf(tensor);
+      if (number === undefined || !isLarge(tensor) || graph.initializers.get(tensor.name) !== tensor) continue;
+      const held = { tensor, graph, node: undefined };
+      const other = first.get(number);
+      const kept = other === undefined ? held : shareOne(model, other, held);
+      if (kept !== undefined) first.set(number, kept);
+    }
     dropUnread(model, graph, node);
   }
 }

@@ -1,18 +1,16 @@
 import { isFloat } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
-import { lookup } from '../../ir/lookup.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
+import { RESHAPES } from '../../ir/reshapes.ts';
 import { biasSlot } from '../../layers/bias.ts';
-import { makerOf, RECURRENT_INPUTS, WEIGHT_INPUTS } from '../../layers/select.ts';
-import { PASSED, traceBack } from '../../layers/trace.ts';
+import { makerOf, weightInputs } from '../../layers/select.ts';
+import { MAX_VIA, PASSED, traceBack } from '../../layers/trace.ts';
 import { Constants } from './compute.ts';
 import { Dims } from './foreknown.ts';
+import { computedFor } from './needed.ts';
 import { operatorOf } from './operators/index.ts';
 import { type Placed, replaceByResults, worthwhile } from './region.ts';
-
-/** Nodes behind one weight at most. */
-const MAX_NODES = 256;
 
 /**
  * Makes initializers of weights that nodes compute from constants, where that does not make the file larger:
@@ -29,12 +27,10 @@ const MAX_NODES = 256;
  * Exponentials, roots other than the square one and sums over middle axes may differ from ONNX Runtime's in the last
  * bit; all else is the same.
  *
- * @param users - operators whose weights are looked at
+ * @param wanted - nodes whose weights may be such
  * @returns a sentence where there are such weights
  */
-export async function settleComputed(model: Model, users: readonly string[]): Promise<string[]> {
-  const wanted = [...model.nodes()].filter(({ graph, node }) => users.includes(node.opType) && mayHide(graph, node));
-  if (wanted.length === 0) return [];
+export async function settleComputed(model: Model, wanted: readonly Placed[]): Promise<string[]> {
   const dims = new Dims(model);
   const constants = new Constants(model, (graph, value) => dims.tensor(graph, value));
   const nodes = new Map<Node, Placed>();
@@ -58,33 +54,24 @@ export async function settleComputed(model: Model, users: readonly string[]): Pr
   return [`${count} ${count === 1 ? 'node' : 'nodes'} between constants and weights computed`];
 }
 
-/** The inputs of a node that may be its weights. */
-function weightInputs(node: Node): readonly number[] {
-  if (!isOp(node, node.opType)) return [];
-  return lookup(WEIGHT_INPUTS, node.opType) ?? lookup(RECURRENT_INPUTS, node.opType) ?? [];
-}
-
-/** Whether a weight of the node may come out of a node that can be computed. Cheap: almost all nodes are none. */
-function mayHide(graph: Graph, node: Node): boolean {
-  if (graph.root.kind === 'function') return false;
-  const inputs = weightInputs(node).map((index) => node.inputs[index] ?? '');
-  const isMatrix = lookup(RECURRENT_INPUTS, node.opType) === undefined;
-  if (isMatrix && inputs.some((value) => traceBack(graph, value)?.held !== undefined)) return false;
-  return inputs.some((value) => value !== '' && hiddenBehind(graph, value) !== undefined);
-}
-
 /** The value that would have to be a constant for `value` to be a weight, and what makes it. */
 function hiddenBehind(graph: Graph, value: string): (Placed & { readonly name: string }) | undefined {
   if (traceBack(graph, value)?.held !== undefined) return undefined;
-  const { scope, name, producer, held } = makerOf(graph, value, PASSED);
-  // A constant that is turned in more than two axes: all of it is computed.
-  if (held !== undefined) {
-    const { scope: own, producer: last } = makerOf(graph, value, []);
-    return last === undefined ? undefined : { graph: own, node: last, name: value };
+  const chain: (Placed & { readonly name: string })[] = [];
+  let [scope, name] = [graph, value];
+  for (let step = 0; step <= MAX_VIA; step++) {
+    const made = makerOf(scope, name, []);
+    // A constant that is turned in more than two axes, or cast to integers between: all of the way is computed.
+    if (made.held !== undefined) return chain[0];
+    if (made.producer === undefined || operatorOf(made.producer) === undefined) return undefined;
+    chain.push({ graph: made.scope, node: made.producer, name });
+    if (!PASSED.some((one) => isOp(made.producer as Node, one))) break;
+    [scope, name] = [made.scope, made.producer.inputs[0] ?? ''];
   }
-  return producer !== undefined && operatorOf(producer) !== undefined
-    ? { graph: scope, node: producer, name }
-    : undefined;
+  // What follows a maker and only gives other dims is computed with it; a Transpose or Cast is handed on.
+  let at = chain.length - 1;
+  while (at > 0 && ['Identity', ...RESHAPES].some((one) => isOp((chain[at - 1] as Placed).node, one))) at--;
+  return chain[at];
 }
 
 /** The nodes that make a hidden weight, all of which can be computed; undefined where there is none. */
@@ -94,39 +81,6 @@ async function hidden(constants: Constants, graph: Graph, value: string): Promis
   const nodes = await computedFor(constants, found.graph, found.node);
   const tensor = constants.of(found.graph, found.name);
   return nodes !== undefined && tensor !== undefined && isFloat(tensor.dtype) ? nodes : undefined;
-}
-
-/** Computes a node and what it needs, inputs first. */
-async function computedFor(constants: Constants, graph: Graph, node: Node): Promise<Placed[] | undefined> {
-  const done: Placed[] = [];
-  const seen = new Set<Node>();
-  const open: { placed: Placed; ready: boolean }[] = [{ placed: { graph, node }, ready: false }];
-  for (let one = open.pop(); one !== undefined; one = open.pop()) {
-    const { placed, ready } = one;
-    if (ready) {
-      if (constants.outputs(placed.graph, placed.node).length === 0) {
-        if (isOutput(placed) || !(await constants.compute(placed.graph, placed.node))) continue;
-      }
-      done.push(placed);
-      continue;
-    }
-    if (seen.has(placed.node)) continue;
-    seen.add(placed.node);
-    if (seen.size > MAX_NODES || operatorOf(placed.node) === undefined) continue;
-    open.push({ placed, ready: true });
-    for (const value of placed.node.inputs) {
-      if (value === '' || (await constants.value(placed.graph, value)) !== undefined) continue;
-      const { scope, producer } = makerOf(placed.graph, value, []);
-      if (producer !== undefined && !isOp(producer, 'Constant'))
-        open.push({ placed: { graph: scope, node: producer }, ready: false });
-    }
-  }
-  return done.some((one) => one.node === node) ? done : undefined;
-}
-
-/** Whether the graph gives a value of the node out. */
-function isOutput({ graph, node }: Placed): boolean {
-  return node.outputs.some((one) => graph.uses(one).some((use) => use.node === undefined));
 }
 
 /** Whether everything the node reads is a constant. */

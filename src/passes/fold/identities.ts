@@ -2,8 +2,8 @@ import { elementCount } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { lookup } from '../../ir/lookup.ts';
 import { intAttribute, isOp, type Node } from '../../ir/node.ts';
+import { canRedirect, redirect } from '../rename.ts';
 import { type Folding, isAlive, outputOf } from './context.ts';
-import { canRedirect, redirect } from './rename.ts';
 
 /** What leaves the other operand as it is, and whether it may be the first one too. */
 const NEUTRAL: Readonly<Record<string, { readonly value: number; readonly commutes: boolean }>> = {

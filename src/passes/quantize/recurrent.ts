@@ -77,6 +77,7 @@ export async function quantizeRecurrent(
   ledger: Ledger,
 ): Promise<void> {
   const contrib = !options.weightsOnly;
+  const stored = new StoredWeights(uses, options);
   const form = `${options.dtype} per channel, ${options.weightsOnly ? 'weights only' : 'DynamicQuantizeLSTM'}`;
   for (const node of new Set(uses.map((use) => use.node))) {
     const own = uses.filter((use) => use.node === node);
@@ -86,7 +87,7 @@ export async function quantizeRecurrent(
       continue;
     }
     const made = await Promise.all(
-      own.map(async (use) => ({ use, weight: await (contrib ? contribWeight : storedWeight)(use, options) })),
+      own.map(async (use) => ({ use, weight: await (contrib ? contribWeight(use, options) : stored.of(use)) })),
     );
     const bad = made.filter(({ weight }) => weight === undefined);
     for (const { use } of bad) ledger.skip(use.held, skipUse(use, 'non_finite', 'it holds NaN or infinity'));
@@ -96,17 +97,50 @@ export async function quantizeRecurrent(
       if (weight === undefined) continue;
       next = contrib
         ? withContribWeight(use.graph, next, use.index, weight)
-        : withInput(next, use.index, emitter.stored(use.graph, node, weight, use.dtype));
+        : withInput(next, use.index, emitter.stored(...stored.placeOf(use), weight, use.dtype));
     }
     own[0]?.graph.replaceNode(node, next);
     if (contrib) model.addOpset('com.microsoft', 1);
     for (const { use, weight } of made) {
       if (weight === undefined) continue;
-      ledger.change(use.held, { node, added: encodedBytes(weight), form });
+      ledger.change(use.held, { node, added: !contrib && stored.isCounted(use) ? 0 : encodedBytes(weight), form });
       const input = use.held.graph.isInput(constantName(use.held));
       const dropped = dropUnused(use.held, model.trainingNames);
       ledger.settle(use.held, { bytes: dropped ? 0 : use.held.tensor.byteLength, input });
     }
+  }
+}
+
+/** Weights stored as integers, one for all layers that read it: those of two branches may be the same. */
+class StoredWeights {
+  readonly #readers = new Map<Tensor, number>();
+  readonly #made = new Map<Tensor, Promise<EncodedIntegers | undefined>>();
+  readonly #counted = new Set<Tensor>();
+  readonly #options: ResolvedOptions;
+
+  constructor(uses: readonly WeightUse[], options: ResolvedOptions) {
+    this.#options = options;
+    for (const { held } of uses) this.#readers.set(held.tensor, (this.#readers.get(held.tensor) ?? 0) + 1);
+  }
+
+  of(use: WeightUse): Promise<EncodedIntegers | undefined> {
+    const { tensor } = use.held;
+    const made = this.#made.get(tensor) ?? storedWeight(use, this.#options);
+    this.#made.set(tensor, made);
+    return made;
+  }
+
+  /** Where it is made real: beside its only reader, or first in the graph that holds it. */
+  placeOf({ graph, node, held }: WeightUse): [Graph, Node] {
+    const [first = node] = held.graph.nodes;
+    return (this.#readers.get(held.tensor) ?? 0) > 1 ? [held.graph, first] : [graph, node];
+  }
+
+  /** Whether its bytes were counted for another reader. */
+  isCounted({ held }: WeightUse): boolean {
+    const counted = this.#counted.has(held.tensor);
+    this.#counted.add(held.tensor);
+    return counted;
   }
 }
 

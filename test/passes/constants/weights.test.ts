@@ -1,8 +1,18 @@
 /** Weights that nodes compute from constants are weights like any other. */
 import { describe, expect, test } from '@jest/globals';
+import { Tensor } from 'onnxruntime-node';
 import { print, prune, quantize } from '../../../src/index.node.ts';
 import { fold } from '../../../src/passes/fold/index.ts';
-import { buildModel, f32, i64, type ModelSpec, type NodeSpec, type TensorSpec } from '../../support/build.ts';
+import {
+  buildModel,
+  f32,
+  type GraphSpec,
+  i64,
+  type ModelSpec,
+  type NodeSpec,
+  type TensorSpec,
+  value,
+} from '../../support/build.ts';
 import { bytesOf, modelOf, pass } from '../../support/model.ts';
 import { feed, runModel } from '../../support/ort.ts';
 import { randomFloats } from '../../support/random.ts';
@@ -179,4 +189,40 @@ test('a large slice of rows is read from where it lies', async () => {
   expect(found?.stored?.byteLength).toBe(1024);
   const bytes = Uint8Array.from((await found?.load()) ?? []);
   expect(new Float32Array(bytes.buffer)).toEqual((rows.data as Float32Array).slice(512, 768));
+});
+
+test('a part of a weight that both branches of an If take is one weight', async () => {
+  const branch = (name: string): GraphSpec => ({
+    outputs: { [name]: f32() },
+    nodes: [
+      node('Slice', ['v', 'a', 'b'], `${name}s`),
+      node('Unsqueeze', [`${name}s`, 'zero'], `${name}w`),
+      node('LSTM', ['x', `${name}w`, 'r'], name, { hidden_size: 4 }),
+    ],
+  });
+  const spec: ModelSpec = {
+    ...{ opset: 17, inputs: { x: f32([5, 1, 16]), c: value('bool', []) }, outputs: { y: f32() } },
+    initializers: {
+      ...{ v: weight([32, 16]), a: i64([1], [16]), b: i64([1], [32]), zero: i64([1], [0]), r: weight([1, 16, 4], 2) },
+    },
+    nodes: [node('If', ['c'], 'y', { then_branch: branch('t'), else_branch: branch('e') })],
+  };
+  const { model, bytes, report } = await pass(spec, quantize({ weightsOnly: true }));
+  const [main, ...branches] = model.graphs();
+  const stored = [...(main?.initializers.values() ?? [])].filter((one) => one.dtype === 'int8');
+  expect(stored.map((one) => one.dims)).toEqual([
+    [1, 16, 16],
+    [1, 16, 4],
+  ]);
+  expect(branches.map((one) => one.nodes.map(({ opType }) => opType))).toEqual([['LSTM'], ['LSTM']]);
+  // Of each weight the integers and a scale for each row, once.
+  expect(report.changes.map(({ weight: name, after }) => [name, after])).toEqual([
+    ['v', 256 + 64],
+    ['r', 64 + 64],
+  ]);
+  const x = feed([5, 1, 16], randomFloats([5, 1, 16], 7));
+  for (const c of [true, false]) {
+    const feeds = { x, c: new Tensor('bool', [c], []) };
+    expect(sqnr(await runModel(buildModel(spec), feeds), await runModel(bytes, feeds, 'all'))).toBeGreaterThan(35);
+  }
 });

@@ -1,12 +1,17 @@
-import type { Graph, Use } from '../../ir/graph.ts';
-import type { Node } from '../../ir/node.ts';
+import type { Graph, Use } from '../ir/graph.ts';
+import type { Node } from '../ir/node.ts';
 
 /**
  * Whether everything that reads `from` can read `to` instead: not where the value is an output, which has its name, or
  * where a body around the reader means something else by `to`.
  */
 export function canRedirect(graph: Graph, from: string, to: string): boolean {
-  return graph.uses(from).every((use) => use.node !== undefined && !isShadowed(use, graph, to));
+  return graph.uses(from).every((use) => use.node !== undefined) && canRead(graph, from, to);
+}
+
+/** Whether all nodes that read `from` would find `to`: no body around one means something else by it. */
+export function canRead(graph: Graph, from: string, to: string): boolean {
+  return graph.uses(from).every((use) => use.node === undefined || !isShadowed(use, graph, to));
 }
 
 /**

@@ -1,0 +1,50 @@
+import type { Graph } from '../../ir/graph.ts';
+import type { Node } from '../../ir/node.ts';
+import { makerOf } from '../../layers/select.ts';
+import type { Constants } from './compute.ts';
+import { operatorOf } from './operators/index.ts';
+import type { Placed } from './region.ts';
+
+/** Nodes behind one value at most. */
+const MAX_NODES = 256;
+
+/**
+ * Computes a node and what it needs, inputs first.
+ * @returns the nodes that are computed, each behind those it reads; undefined where one of them cannot be
+ */
+export async function computedFor(constants: Constants, graph: Graph, node: Node): Promise<Placed[] | undefined> {
+  const done: Placed[] = [];
+  const seen = new Set<Node>();
+  const open: { readonly placed: Placed; readonly ready: boolean }[] = [{ placed: { graph, node }, ready: false }];
+  for (let one = open.pop(); one !== undefined; one = open.pop()) {
+    const { placed, ready } = one;
+    if (ready) {
+      const made = constants.outputs(placed.graph, placed.node).length > 0;
+      if (!made && !(await constants.compute(placed.graph, placed.node))) return undefined;
+      done.push(placed);
+      continue;
+    }
+    if (seen.has(placed.node)) continue;
+    seen.add(placed.node);
+    if (seen.size > MAX_NODES || operatorOf(placed.node) === undefined || isOutput(placed)) return undefined;
+    open.push({ placed, ready: true });
+    for (const value of placed.node.inputs) {
+      if (value === '' || (await isKnown(constants, placed, value))) continue;
+      const { scope, producer } = makerOf(placed.graph, value, []);
+      if (producer === undefined) return undefined;
+      open.push({ placed: { graph: scope, node: producer }, ready: false });
+    }
+  }
+  return done;
+}
+
+/** Whether a value needs no node; what was computed before for another value does. */
+async function isKnown(constants: Constants, { graph }: Placed, value: string): Promise<boolean> {
+  if (graph.constant(value) !== undefined) return constants.of(graph, value) !== undefined;
+  return constants.of(graph, value) === undefined && (await constants.value(graph, value)) !== undefined;
+}
+
+/** Whether the graph gives a value of the node out. */
+function isOutput({ graph, node }: Placed): boolean {
+  return node.outputs.some((one) => graph.uses(one).some((use) => use.node === undefined));
+}
