@@ -77,7 +77,7 @@ export type {
   ValueChange,
 } from './passes/diff/types.ts';
 export { type EqualizeOptions, equalizationValues, equalize } from './passes/equalize/index.ts';
-export type { FoldAction, Folded, PassFact } from './passes/facts.ts';
+export type { Deduplicated, FoldAction, Folded, PassFact } from './passes/facts.ts';
 export { FOLD_DEFAULTS, FOLD_RULES, type FoldOptions, type FoldRule, fold } from './passes/fold/index.ts';
 export {
   type Pattern,

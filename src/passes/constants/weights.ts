@@ -24,8 +24,8 @@ import { type Placed, replaceByResults, worthwhile } from './region.ts';
  * behind a Cast, integers behind a Cast or DequantizeLinear. Products of constants too, which ONNX Runtime computes
  * once. Nothing large is computed, or read, before it is asked for. Where no weight is found, nothing changes.
  *
- * Exponentials, roots other than the square one and sums over middle axes may differ from ONNX Runtime's in the last
- * bit; all else is the same.
+ * Exponentials, roots other than the square one, normalizations and sums over middle axes may differ from ONNX
+ * Runtime's in the last bits; all else is the same.
  *
  * @param wanted - nodes whose weights may be such
  * @returns a sentence where there are such weights

@@ -1,8 +1,8 @@
 import { equalBytes } from '../../bytes/bytes.ts';
 import { chunksOf } from '../../compute/chunks.ts';
-import type { Constant } from '../../ir/graph.ts';
+import type { Constant, Use } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
-import { isOp } from '../../ir/node.ts';
+import { intAttribute, isOp } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { isVariable } from '../../layers/constant.ts';
 import type { Pass } from '../pass.ts';
@@ -83,7 +83,7 @@ function groupsOf(model: Model): Map<string, Constant[]> {
     for (const name of [...graph.initializers.keys(), ...constants]) {
       const held = graph.constant(name);
       if (held === undefined || held.tensor.byteLength < LEAST_BYTES || isVariable(model, held)) continue;
-      if (graph.uses(name).some((use) => use.node === undefined)) continue;
+      if (graph.uses(name).some(keepsApart)) continue;
       const key = `${held.tensor.dtype} ${held.tensor.dims.join()}`;
       const list = groups.get(key);
       if (list === undefined) groups.set(key, [held]);
@@ -91,6 +91,12 @@ function groupsOf(model: Model): Map<string, Constant[]> {
     }
   }
   return groups;
+}
+
+/** Whether a use of a tensor wants it for itself: outputs have names, and ONNX Runtime writes into running means. */
+function keepsApart({ node, index }: Use): boolean {
+  if (node === undefined) return true;
+  return isOp(node, 'BatchNormalization') && index >= 3 && intAttribute(node, 'training_mode', 0) === 1;
 }
 
 /** 64 bits that equal bytes have in common, and few others. */

@@ -2,7 +2,7 @@ import { byteLengthOf, type DType } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
 import { constantName } from '../../layers/constant.ts';
 import type { Skip } from '../../layers/skip.ts';
-import { inlineWeights } from '../inline/weights.ts';
+import { bringWeights, hidingNodes } from '../constants/see.ts';
 import { unpackWeights } from '../pack/unpack.ts';
 import type { PassReport } from '../pass.ts';
 import { PRUNABLE_OPS } from '../prune/options.ts';
@@ -90,11 +90,13 @@ function prunable(
 ): Promise<ReturnType<typeof selectTargets> & { readonly dense: number }> {
   const select = (from: Model): ReturnType<typeof selectTargets> => selectTargets(from, { opTypes: PRUNABLE_OPS });
   const sparse = model.graphs().some((graph) => graph.sparseInitializers.length > 0);
-  if (model.functions.length === 0 && !sparse) return Promise.resolve({ ...select(model), dense: byteLength });
+  const hidden = hidingNodes(model, PRUNABLE_OPS).length > 0;
+  if (model.functions.length === 0 && !sparse && !hidden)
+    return Promise.resolve({ ...select(model), dense: byteLength });
   return using(planner, async (own) => {
     const { changes } = await unpackWeights(own);
     const dense = changes.length === 0 ? byteLength : planner.byteLengthOf(own);
-    inlineWeights(own, PRUNABLE_OPS, 'handed');
+    await bringWeights(own, PRUNABLE_OPS, 'handed');
     return { ...select(own), dense };
   });
 }

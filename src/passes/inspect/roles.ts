@@ -3,8 +3,10 @@ import type { Constant, Graph } from '../../ir/graph.ts';
 import { isOp, isStandard, type Node } from '../../ir/node.ts';
 import { RESHAPES } from '../../ir/reshapes.ts';
 import { constantName } from '../../layers/constant.ts';
+import { makerOf } from '../../layers/select.ts';
 import { formOf, isArithmetic, isCentred, stepRoleOf } from '../../schemes/recognize.ts';
 import { isStoredType } from '../../schemes/scheme.ts';
+import { operatorOf } from '../constants/operators/index.ts';
 
 /**
  * What a tensor is to the node that reads it: a weight, whatever its type; a scale or zero point of a quantized one; or
@@ -44,7 +46,7 @@ export function usageOf({ graph, ...held }: Constant): Usage {
   let role: Role | undefined;
   for (const { at, node, index } of users.slice(0, MAX_USERS)) {
     role ??= stepRoleOf(at, node, index);
-    for (const one of endsOf(at, node)) opTypes.add(one);
+    for (const one of endsOf(at, node, isFloat(dtype) ? index : undefined)) opTypes.add(one);
     if (integers) form ??= formOf(at, node, index);
   }
   const number = isFloat(dtype) ? elementCount(dims) === 1 : form === undefined;
@@ -56,10 +58,15 @@ export function usageOf({ graph, ...held }: Constant): Usage {
   };
 }
 
-/** The operators a value gets to, through those that only give it another form. */
-function endsOf(graph: Graph, node: Node): Set<string> {
+/**
+ * The operators a value gets to, through those that only give it another form.
+ * @param index - which input of the node it is, where arithmetic with other constants is followed too
+ */
+function endsOf(graph: Graph, node: Node, index: number | undefined): Set<string> {
   const ends = new Set<string>();
-  let level: { readonly graph: Graph; readonly node: Node }[] = [{ graph, node }];
+  let level: { readonly graph: Graph; readonly node: Node; readonly index: number | undefined }[] = [
+    { graph, node, index },
+  ];
   let left = MAX_USERS;
   for (let hop = 0; hop <= MAX_HOPS && level.length > 0; hop++) {
     const next: typeof level = [];
@@ -68,18 +75,35 @@ function endsOf(graph: Graph, node: Node): Set<string> {
       const stored = isArithmetic(one.graph, at) || (isOp(at, 'Sub') && isCentred(one.graph, at.inputs[0] ?? ''));
       // A Slice of all of a weight gives one more reader integers of its own.
       const copied = isOp(at, 'Slice') && formOf(one.graph, at, 0) !== undefined;
-      if (!stored && !copied && !THROUGH.some((opType) => isOp(at, opType))) {
+      const through = stored || copied || THROUGH.some((opType) => isOp(at, opType));
+      if (!through && (one.index === undefined || !isOfConstants(one.graph, at, one.index))) {
         ends.add(nameOf(at));
         continue;
       }
-      for (const use of one.graph.uses(at.outputs[0] ?? '')) {
-        if (use.node !== undefined && left-- > 0) next.push({ graph: use.graph, node: use.node });
+      const uses = at.outputs.flatMap((output) => one.graph.uses(output));
+      for (const use of uses) {
+        if (use.node === undefined || left-- <= 0) continue;
+        next.push({ graph: use.graph, node: use.node, index: one.index === undefined ? undefined : use.index });
       }
-      if (one.graph.uses(at.outputs[0] ?? '').length === 0) ends.add(nameOf(at));
+      if (uses.length === 0) ends.add(nameOf(at));
     }
     level = next;
   }
   return ends;
+}
+
+/** Whether a node computes from one of its inputs and from constants alone; of a Slice or Split the data counts. */
+function isOfConstants(graph: Graph, node: Node, index: number): boolean {
+  if (isOp(node, 'Slice') || isOp(node, 'Split')) return index === 0;
+  let left = MAX_USERS;
+  const isConstant = (scope: Graph, value: string): boolean => {
+    if (value === '') return true;
+    const made = makerOf(scope, value, []);
+    if (made.held !== undefined) return true;
+    if (made.producer === undefined || left-- <= 0 || operatorOf(made.producer) === undefined) return false;
+    return made.producer.inputs.every((one) => isConstant(made.scope, one));
+  };
+  return operatorOf(node) !== undefined && node.inputs.every((value, at) => at === index || isConstant(graph, value));
 }
 
 /** An operator with the domain that is not the standard one. */

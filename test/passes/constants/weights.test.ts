@@ -1,11 +1,12 @@
 /** Weights that nodes compute from constants are weights like any other. */
 import { describe, expect, test } from '@jest/globals';
 import { Tensor } from 'onnxruntime-node';
-import { print, prune, quantize } from '../../../src/index.node.ts';
+import { inspect, print, prune, quantize } from '../../../src/index.node.ts';
 import { fold } from '../../../src/passes/fold/index.ts';
 import {
   buildModel,
   f32,
+  float,
   type GraphSpec,
   i64,
   type ModelSpec,
@@ -174,6 +175,82 @@ describe('stay as they are', () => {
     expect(report.skips.map(({ weight: name, reason }) => `${name} ${reason}`)).toContain('w constant_result');
     expect(await bytesOf(model)).toEqual(before);
   });
+});
+
+describe('standardized weights', () => {
+  const filters = weight([12, 8, 3, 3], 3);
+  const conv = (nodes: NodeSpec[], initializers: Record<string, TensorSpec>): ModelSpec => ({
+    ...{ opset: 17, inputs: { x: f32(['n', 8, 6, 6]) }, outputs: { y: f32() } },
+    initializers: { v: filters, ...initializers },
+    nodes: [...nodes, node('Conv', ['x', 'w'], 'y')],
+  });
+  const each = { axes: [1, 2, 3] };
+  const written = conv(
+    [
+      node('ReduceMean', ['v'], 'm', each),
+      node('Sub', ['v', 'm'], 'c'),
+      node('Mul', ['c', 'c'], 'square'),
+      node('ReduceMean', ['square'], 'var', each),
+      node('Add', ['var', 'eps'], 'some'),
+      node('Sqrt', ['some'], 'sd'),
+      node('Div', ['c', 'sd'], 'w'),
+    ],
+    { eps: f32([], [1e-6]) },
+  );
+  const normalized = conv(
+    [
+      node('Reshape', ['v', 'flat'], 'r'),
+      {
+        ...node('BatchNormalization', ['r', 'gain', 'zero', 'before', 'some'], 'n'),
+        out: ['n', 'mean', 'variance'],
+        attributes: { training_mode: 1, epsilon: float(1e-6) },
+      },
+      node('Reshape', ['n', 'back'], 'w'),
+    ],
+    {
+      flat: i64([3], [1, 12, -1]),
+      back: i64([4], [12, 8, 3, 3]),
+      gain: weight([12], 5),
+      zero: f32([12], new Array(12).fill(0)),
+      before: f32([12], new Array(12).fill(0)),
+      some: f32([12], new Array(12).fill(1)),
+    },
+  );
+  const unit = conv([node('LpNormalization', ['v'], 'w', { axis: 1 })], {});
+
+  test.each([
+    ['written out', written],
+    ['by a BatchNormalization of one image', normalized],
+    ['to a norm of 1', unit],
+  ])('%s', async (_, spec) => {
+    const { model, report, bytes } = await pass(spec, prune({ method: 'l1', amount: 0.25 }));
+    expect(report.changes.map((one) => [one.weight, one.zeros])).toEqual([['w', 216]]);
+    expect(report.notes[0]).toMatch(/^\d nodes? between constants and weights computed$/);
+    expect(model.graph.nodes.map((one) => one.opType)).toEqual(['Conv']);
+    const x = feed([1, 8, 6, 6], randomFloats([1, 8, 6, 6], 9));
+    const { bytes: same } = await pass(spec, prune({ method: 'l1', amount: 1 }));
+    expect(sqnr(await runModel(buildModel(spec), { x }), await runModel(same, { x }))).toBeGreaterThan(60);
+    expect((await runModel(bytes, { x }))['y']?.dims).toEqual([1, 12, 4, 4]);
+  });
+
+  test('inspect names what reads them in the end', async () => {
+    const { weights } = await inspect(await modelOf(normalized));
+    expect(weights.find((one) => one.name === 'v')).toMatchObject({ role: 'weight', opTypes: ['Conv'] });
+    const parts = await inspect(await modelOf(inProjection));
+    expect(parts.weights.find((one) => one.name === 'w')).toMatchObject({ role: 'weight', opTypes: ['MatMul'] });
+  });
+});
+
+test('a sum of sums without end is not computed', async () => {
+  const depth = 60;
+  const doubled = Array.from({ length: depth }, (_, at) => node('Add', [`s${at}`, `s${at}`], `s${at + 1}`));
+  const spec: ModelSpec = {
+    ...{ opset: 17, inputs: { x: f32(['n', 160]) }, outputs: { y: f32() } },
+    initializers: { s0: weight([160, 160]) },
+    nodes: [...doubled, node('MatMul', ['x', `s${depth}`], 'y')],
+  };
+  const { report } = await pass(spec, prune({ method: 'l1', amount: 0.5 }));
+  expect(report.changes).toEqual([]);
 });
 
 test('a large slice of rows is read from where it lies', async () => {

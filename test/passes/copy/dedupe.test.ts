@@ -81,6 +81,16 @@ test('two branches of an If, and a Constant behind what reads it then', async ()
 
 describe('stays', () => {
   const pair = [node('MatMul', ['x', 'a'], 'h'), node('MatMul', ['h', 'b'], 'y')];
+  const sixteen = (fill: number): TensorSpec => f32([16], new Array(16).fill(fill));
+  const trained = model(
+    [
+      {
+        ...node('BatchNormalization', ['x', 'gain', 'zero', 'mean', 'variance'], 'y', { training_mode: 1 }),
+        out: ['y', 'm', 'v'],
+      },
+    ],
+    { gain: sixteen(1), zero: sixteen(0), mean: sixteen(0), variance: sixteen(1) },
+  );
   const other = { ...weight([8, 8]), data: randomFloats([8, 8]).map((one, at) => (at === 63 ? one + 1 : one)) };
   test.each<readonly [string, ModelSpec]>([
     ['one element is another', model(pair, { a: weight([8, 8]), b: other })],
@@ -96,6 +106,7 @@ describe('stays', () => {
       model(pair, { a: weight([8, 8]), b: weight([8, 8]) }, { inputs: { x: f32(['n', 8]), b: f32([8, 8]) } }),
     ],
     ['an output', model(pair, { a: weight([8, 8]), b: weight([8, 8]) }, { outputs: { y: f32(), a: f32(), b: f32() } })],
+    ['what ONNX Runtime writes into', trained],
     [
       'small ones',
       model([node('Unsqueeze', ['x', 'p'], 'h'), node('Squeeze', ['h', 'q'], 'y')], {

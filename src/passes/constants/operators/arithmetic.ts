@@ -1,4 +1,4 @@
-import { DTYPES, elementCount } from '../../../ir/dtype.ts';
+import { DTYPES, type DType, elementCount } from '../../../ir/dtype.ts';
 import { floatAttribute, intAttribute } from '../../../ir/node.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
 import { chooseElements, combineElements, type Elements } from '../../../kernels/constant/elementwise.ts';
@@ -89,7 +89,8 @@ export const ARITHMETIC: Operators = {
   ),
   Not: ({ inputs: [x] }) => (x?.dtype === 'bool' ? single(x, (one) => 1 - one, true) : undefined),
   Pow: power,
-  Cast: cast,
+  Cast: ({ node, inputs: [x] }) => cast(x, DTYPES[intAttribute(node, 'to', 0)] ?? 'undefined'),
+  CastLike: ({ inputs: [x, like] }) => cast(x, like?.dtype ?? 'undefined'),
   Clip: clip,
   Where: where,
 };
@@ -196,8 +197,7 @@ async function power({ inputs: [x, y], opset }: Call): Promise<readonly Planned[
 const EXACT = 2 ** 24;
 
 /** Between numbers; not from half floats and small integers, in which weights are stored. */
-function cast({ node, inputs: [x] }: Call): readonly Planned[] | undefined {
-  const to = DTYPES[intAttribute(node, 'to', 0)] ?? 'undefined';
+function cast(x: Tensor | undefined, to: DType): readonly Planned[] | undefined {
   if (x === undefined || !isComputed(x.dtype) || !isComputed(to)) return undefined;
   const { dtype, dims } = x;
   if (dtype === to) return [{ same: x, dims }];

@@ -1,5 +1,6 @@
 import { elementCount } from '../../../ir/dtype.ts';
 import { intAttribute, intsAttribute } from '../../../ir/node.ts';
+import { constant } from '../../../ir/tensor.ts';
 import { type ReduceKind, type Reduction, reduce } from '../../../kernels/constant/reduce.ts';
 import { axisOf, type Call, elementsOf, integers, isReal, type Operators, type Planned } from '../call.ts';
 
@@ -11,6 +12,7 @@ export const REDUCING: Operators = {
   ReduceL2: (call) => reduced(call, 'norm'),
   ReduceMax: (call) => reduced(call, 'max'),
   ReduceMin: (call) => reduced(call, 'min'),
+  ReduceProd: product,
 };
 
 async function reduced({ node, inputs: [x, second] }: Call, kind: ReduceKind): Promise<readonly Planned[] | undefined> {
@@ -30,6 +32,17 @@ async function reduced({ node, inputs: [x, second] }: Call, kind: ReduceKind): P
   const compute = ([bytes]: readonly Uint8Array[]): Float32Array | Float64Array =>
     reduce(elementsOf(bytes as Uint8Array, dtype) as Float32Array, kind, geometry);
   return [{ dtype, dims: left, reads: [x], compute, exact: isExact(kind, geometry), sure: true }];
+}
+
+/** Of a short list of integers, a shape for example. */
+async function product({ node, inputs: [x, axes] }: Call): Promise<readonly Planned[] | undefined> {
+  const list = axes === undefined && x?.dtype === 'int64' && x.dims.length === 1 ? await integers(x) : undefined;
+  if (list === undefined || intsAttribute(node, 'axes') !== undefined) return undefined;
+  const dims = intAttribute(node, 'keepdims', 1) !== 0 ? [1] : [];
+  const found = list.reduce((a, b) => a * b, 1);
+  return Number.isSafeInteger(found)
+    ? [{ same: constant('', 'int64', dims, BigInt64Array.of(BigInt(found))), dims }]
+    : undefined;
 }
 
 /** Undefined where the reduced axes do not lie beside each other. Axes of length 1 are nowhere. */

@@ -1,0 +1,94 @@
+import { elementCount } from '../../../ir/dtype.ts';
+import { floatAttribute, intAttribute } from '../../../ir/node.ts';
+import type { Tensor } from '../../../ir/tensor.ts';
+import { axisOf, type Call, elementsOf, isReal, type Operators, type Planned } from '../call.ts';
+
+type Floats = Float32Array | Float64Array;
+
+/** Normalizations: summed in float64, so that ONNX Runtime's may be other in the last bits. */
+export const NORMALIZING: Operators = { BatchNormalization: batchNormalization, LpNormalization: lpNormalization };
+
+/** What a missing epsilon is, as float32. */
+const EPSILON = Math.fround(1e-5);
+
+/**
+ * `(x − mean) / √(variance + ε) · scale + bias` for each channel of dim 1, with mean and variance of x itself: so
+ * NFNets standardize a weight. Its second and third output are the running mean and variance.
+ */
+function batchNormalization({ node, opset, inputs }: Call): readonly Planned[] | undefined {
+  const [x, scale, bias, mean, variance] = inputs;
+  if (opset < 14 || intAttribute(node, 'training_mode', 0) !== 1 || x === undefined || !isReal(x.dtype))
+    return undefined;
+  const { dtype, dims } = x;
+  const [batch = 0, channels = 0] = dims;
+  const taps = elementCount(dims.slice(2));
+  const parameters = [scale, bias, mean, variance];
+  const fits = (one: Tensor | undefined): boolean =>
+    one?.dtype === dtype && one.dims.length === 1 && one.dims[0] === channels;
+  if (dims.length < 2 || batch * taps === 0 || !parameters.every(fits)) return undefined;
+  const epsilon = floatAttribute(node, 'epsilon', EPSILON);
+  const momentum = floatAttribute(node, 'momentum', Math.fround(0.9));
+  const reads = [x, ...(parameters as Tensor[])];
+  const all = (loaded: readonly Uint8Array[]): readonly [Floats, Floats, Floats] => {
+    const [values, factors, shifts, means, variances] = loaded.map((one) => elementsOf(one, dtype).slice() as Floats);
+    const [y, gamma, beta] = [values, factors, shifts] as [Floats, Floats, Floats];
+    const [oldMean, oldVariance] = [means, variances] as [Floats, Floats];
+    for (let channel = 0; channel < channels; channel++) {
+      const places = Array.from({ length: batch }, (_, at) => (at * channels + channel) * taps);
+      const { average, spread } = moments(y, places, taps);
+      const factor = (gamma[channel] as number) / Math.sqrt(spread + epsilon);
+      const shift = (beta[channel] as number) - average * factor;
+      for (const start of places) {
+        for (let at = start; at < start + taps; at++) y[at] = (y[at] as number) * factor + shift;
+      }
+      oldMean[channel] = (oldMean[channel] as number) * momentum + average * (1 - momentum);
+      oldVariance[channel] = (oldVariance[channel] as number) * momentum + spread * (1 - momentum);
+    }
+    return [y, oldMean, oldVariance];
+  };
+  const planned = (index: 0 | 1 | 2): Planned => ({
+    ...{ dtype, dims: index === 0 ? dims : [channels], reads, exact: false, sure: true },
+    compute: (loaded) => all(loaded)[index],
+  });
+  return [planned(0), planned(1), planned(2)];
+}
+
+function moments(
+  values: Floats,
+  places: readonly number[],
+  taps: number,
+): { readonly average: number; readonly spread: number } {
+  const sum = (term: (one: number) => number): number => {
+    let total = 0;
+    for (const start of places) for (let at = start; at < start + taps; at++) total += term(values[at] as number);
+    return total / (places.length * taps);
+  };
+  const average = sum((one) => one);
+  return { average, spread: sum((one) => (one - average) ** 2) };
+}
+
+/** `x / ‖x‖` along an axis; where the norm is 0, 0. */
+function lpNormalization({ node, inputs: [x] }: Call): readonly Planned[] | undefined {
+  const axis = x && axisOf(intAttribute(node, 'axis', -1), x.dims.length);
+  const p = intAttribute(node, 'p', 2);
+  if (x === undefined || !isReal(x.dtype) || axis === undefined || (p !== 1 && p !== 2)) return undefined;
+  const { dtype, dims } = x;
+  const [outer, length, inner] = [
+    elementCount(dims.slice(0, axis)),
+    dims[axis] as number,
+    elementCount(dims.slice(axis + 1)),
+  ];
+  const compute = ([bytes]: readonly Uint8Array[]): Floats => {
+    const values = elementsOf(bytes as Uint8Array, dtype).slice() as Floats;
+    for (let row = 0; row < outer * inner; row++) {
+      const start = Math.floor(row / inner) * length * inner + (row % inner);
+      const end = start + length * inner;
+      let total = 0;
+      for (let at = start; at < end; at += inner) total += Math.abs(values[at] as number) ** p;
+      const norm = p === 2 ? Math.sqrt(total) : total;
+      for (let at = start; at < end; at += inner) values[at] = norm === 0 ? 0 : (values[at] as number) / norm;
+    }
+    return values;
+  };
+  return [{ dtype, dims, reads: [x], compute, exact: false, sure: true }];
+}
