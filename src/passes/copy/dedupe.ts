@@ -4,6 +4,7 @@ import type { Constant, Use } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { intAttribute, isOp } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
+import { aligned } from '../../kernels/views.ts';
 import { isVariable } from '../../layers/constant.ts';
 import type { Pass } from '../pass.ts';
 import { shareOne } from '../sharing.ts';
@@ -29,7 +30,8 @@ export interface Deduped {
  * after   float32[8,8] a                   h = MatMul (x, a)   y = MatMul (h, a)        a and b are equal
  * ```
  * Equal tensors in two branches move to the graph around both. What a caller may feed, what is an output of its graph
- * and what training names stays, and so do tensors below 64 bytes and those of local functions.
+ * and what training names stays, and so do tensors below 64 bytes and those of local functions. ONNX Runtime may not
+ * fuse a DequantizeLinear whose integers another node reads too: of a quantized model, look at `verify`.
  *
  * @example
  * await transform(model, dedupe());
@@ -47,30 +49,55 @@ export function dedupe(): Pass {
   };
 }
 
-/** {@link dedupe}, inside another pass. Tensors that may be equal are read, a chunk at a time, and no others. */
+/**
+ * {@link dedupe}, inside another pass. Of tensors with the same dims the first bytes are read; all of them, a chunk at a
+ * time, where these are the same.
+ */
 export async function dedupeTensors(model: Model): Promise<Deduped> {
   let [tensors, bytes] = [0, 0];
   for (const alike of groupsOf(model).values()) {
-    if (alike.length < 2) continue;
-    const kinds = new Map<string, Constant[]>();
-    for (const held of alike) {
-      const hash = await hashOf(held.tensor);
-      const list = kinds.get(hash) ?? [];
-      kinds.set(hash, list);
-      const at = await indexOfEqual(list, held.tensor);
-      const first = list[at];
-      if (first === undefined) {
-        if (list.length < MAX_ALIKE) list.push(held);
-        continue;
+    for (const same of await splitBy(alike, beginningOf)) {
+      for (const equal of await splitBy(same, hashOf)) {
+        const done = await shareEqual(model, equal);
+        tensors += done.tensors;
+        bytes += done.bytes;
       }
-      const kept = shareOne(model, first, held);
-      if (kept === undefined) continue;
-      list[at] = kept;
-      tensors++;
-      bytes += held.tensor.byteLength;
     }
   }
   if (tensors > 0) model.freeInitializers();
+  return { tensors, bytes };
+}
+
+/** Those that have something in common with others, in groups; what is alone is left out. */
+async function splitBy(all: readonly Constant[], keyOf: (tensor: Tensor) => Promise<string>): Promise<Constant[][]> {
+  if (all.length < 2) return [];
+  const groups = new Map<string, Constant[]>();
+  for (const held of all) {
+    const key = await keyOf(held.tensor);
+    const list = groups.get(key);
+    if (list === undefined) groups.set(key, [held]);
+    else list.push(held);
+  }
+  return [...groups.values()].filter((one) => one.length > 1);
+}
+
+/** Leaves one of each kind among tensors that have the same hash. */
+async function shareEqual(model: Model, alike: readonly Constant[]): Promise<Deduped> {
+  const kinds: Constant[] = [];
+  let [tensors, bytes] = [0, 0];
+  for (const held of alike) {
+    const at = await indexOfEqual(kinds, held.tensor);
+    const first = kinds[at];
+    if (first === undefined) {
+      if (kinds.length < MAX_ALIKE) kinds.push(held);
+      continue;
+    }
+    const kept = shareOne(model, first, held);
+    if (kept === undefined) continue;
+    kinds[at] = kept;
+    tensors++;
+    bytes += held.tensor.byteLength;
+  }
   return { tensors, bytes };
 }
 
@@ -99,17 +126,42 @@ function keepsApart({ node, index }: Use): boolean {
   return isOp(node, 'BatchNormalization') && index >= 3 && intAttribute(node, 'training_mode', 0) === 1;
 }
 
+/** Bytes at the beginning of a tensor that tell most of them apart. */
+const BEGINNING = 256;
+
+async function beginningOf(tensor: Tensor): Promise<string> {
+  const { stored } = tensor;
+  const part = new Uint8Array(Math.min(BEGINNING, tensor.byteLength));
+  if (stored !== undefined) await stored.readInto(part, 0);
+  else {
+    for await (const bytes of chunksOf(tensor)) {
+      part.set(bytes.subarray(0, part.byteLength));
+      break;
+    }
+  }
+  return part.join();
+}
+
 /** 64 bits that equal bytes have in common, and few others. */
 async function hashOf(tensor: Tensor): Promise<string> {
   let [a, b] = [0x811c9dc5, 0x9747b28c];
+  const mix = (word: number): void => {
+    a = Math.imul(a ^ word, 0x01000193);
+    a ^= a >>> 15;
+    b = Math.imul(b ^ word, 0x5bd1e995);
+    b ^= b >>> 13;
+  };
   for await (const bytes of chunksOf(tensor)) {
-    for (const byte of bytes) {
-      a = Math.imul(a ^ byte, 0x01000193);
-      b = Math.imul(b ^ byte, 0x5bd1e995);
-      b ^= b >>> 13;
-    }
+    const whole = bytes.byteLength - (bytes.byteLength % 4);
+    for (const word of words(bytes.subarray(0, whole))) mix(word);
+    for (const byte of bytes.subarray(whole)) mix(byte);
   }
   return `${a >>> 0} ${b >>> 0}`;
+}
+
+function words(bytes: Uint8Array): Uint32Array {
+  const { buffer, byteOffset, byteLength } = aligned(bytes, 4);
+  return new Uint32Array(buffer, byteOffset, byteLength / 4);
 }
 
 async function indexOfEqual(list: readonly Constant[], tensor: Tensor): Promise<number> {
