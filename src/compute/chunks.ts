@@ -1,3 +1,4 @@
+import { elementCount } from '../ir/dtype.ts';
 import type { Tensor } from '../ir/tensor.ts';
 
 /** Bytes of a chunk: a multiple of every element's size; two are in memory at a time. */
@@ -40,6 +41,25 @@ export async function* chunksOf(tensor: Tensor, size: number = CHUNK): AsyncGene
   } finally {
     // Nothing reads any more once this has ended: the file may be closed.
     await next.catch(() => {});
+  }
+}
+
+/** Whole runs of a tensor: `count` of them, one after the other. */
+export interface Runs {
+  readonly bytes: Uint8Array;
+  readonly count: number;
+}
+
+/**
+ * The elements of a tensor in order, so many whole runs of `length` elements at a time as fit a chunk, and at least one.
+ * They are good until the next ones are asked for.
+ * @throws CompressError where the bytes cannot be read
+ */
+export async function* runsOf(tensor: Tensor, length: number): AsyncGenerator<Runs, void, void> {
+  const run = (tensor.byteLength / elementCount(tensor.dims)) * length;
+  if (!(run > 0)) return;
+  for await (const bytes of chunksOf(tensor, run * Math.max(1, Math.floor(CHUNK / run)))) {
+    yield { bytes, count: bytes.byteLength / run };
   }
 }
 

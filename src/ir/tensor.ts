@@ -124,3 +124,20 @@ export function streamed(name: string, dtype: DType, dims: readonly number[], st
   };
   return { ...derived(name, dtype, dims, gather, extra), streamed: stream };
 }
+/** A tensor of which this thread computes piece after piece. */
+export function piecewise(
+  name: string,
+  dtype: DType,
+  dims: readonly number[],
+  chunks: () => AsyncIterable<Uint8Array>,
+  extra?: Blob,
+): Tensor {
+  const stream: Streamed = {
+    chunks,
+    fromFile: () => false,
+    async writeTo() {
+      throw new RangeError(`${name} is computed in one thread`);
+    },
+  };
+  return streamed(name, dtype, dims, stream, extra);
+}

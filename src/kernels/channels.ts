@@ -6,11 +6,17 @@ export interface AxisLayout {
 
 /**
  * For each index of an axis `Σ |w|` (power 1) or `Σ w²` (power 2) over everything else.
+ * @param data - the tensor, or a piece of it that begins with the index `first`
+ * @param sums - what the pieces before gave, to which is added
  * @returns `[size]`
  */
-export function axisMagnitudes(data: Float32Array, { size, inner }: AxisLayout, power: 1 | 2): Float64Array {
-  const sums = new Float64Array(size);
-  for (let start = 0, index = 0; start < data.length; start += inner, index = index + 1 === size ? 0 : index + 1) {
+export function axisMagnitudes(
+  data: Float32Array,
+  { size, inner }: AxisLayout,
+  power: 1 | 2,
+  { first, sums }: { readonly first: number; readonly sums: Float64Array } = { first: 0, sums: new Float64Array(size) },
+): Float64Array {
+  for (let start = 0, index = first; start < data.length; start += inner, index = index + 1 === size ? 0 : index + 1) {
     let sum = 0;
     if (power === 1) for (let at = start; at < start + inner; at++) sum += Math.abs(data[at] as number);
     else for (let at = start; at < start + inner; at++) sum += (data[at] as number) * (data[at] as number);

@@ -8,7 +8,7 @@ import type { Addition } from '../../onnx/encode.ts';
 import type { Sample } from '../data/types.ts';
 import { temporaryFolder } from '../files/temporary.ts';
 import { writeModel } from '../model.ts';
-import { openSession, type Session } from '../runtime/session.ts';
+import { openSession, type Session, type SessionOptions } from '../runtime/session.ts';
 
 /** A session that gives more than the model's outputs, and the files it was made from. */
 export interface TappedSession {
@@ -17,18 +17,29 @@ export interface TappedSession {
   close(): Promise<void>;
 }
 
+/** How often a session will be run. */
+type Runs = 'once' | 'often';
+
+const SETTINGS: Readonly<Record<Runs, SessionOptions>> = {
+  once: { optimization: 'disabled', packsWeights: false },
+  often: { optimization: 'basic' },
+};
+
 /**
  * Loads the model with values inside its main graph as further outputs. The model itself stays as it is: it is written
  * to a temporary folder, edits included, and opened from there with ONNX Runtime's basic rewrites, which keep what
  * every named value is.
  *
  * @param values - names that the main graph's nodes give; those that are outputs already may be among them
+ * @param runs - `once` where the outputs alone are asked for one time: then ONNX Runtime rewrites nothing and maps the
+ *   weights, of which it would make copies otherwise
  * @throws CompressError `runtime` where ONNX Runtime refuses the model, `io`, `limit`
  */
-export function openTapped(model: Model, values: readonly string[]): Promise<TappedSession> {
+export function openTapped(model: Model, values: readonly string[], runs: Runs = 'often'): Promise<TappedSession> {
   const own = new Set(model.graph.outputs.map((one) => one.name));
   // Without a type: ONNX Runtime infers it, and files may state a wrong one.
-  return openAdded(model, { outputs: values.filter((name) => !own.has(name)).map((name) => ({ name })) });
+  const outputs = values.filter((name) => !own.has(name)).map((name) => ({ name }));
+  return openAdded(model, { outputs }, runs);
 }
 
 /**
@@ -59,12 +70,12 @@ export async function tapSizes(
   }
 }
 
-async function openAdded(model: Model, adding: Addition): Promise<TappedSession> {
+async function openAdded(model: Model, adding: Addition, runs: Runs = 'often'): Promise<TappedSession> {
   const folder = await temporaryFolder();
   try {
     const path = join(folder.path, 'model.onnx');
-    await writeModel(model, path, { adding });
-    const session = await openSession(path, { label: 'model', optimization: 'basic' });
+    await writeModel(model, path, runs === 'once' ? { adding, data: 'external' } : { adding });
+    const session = await openSession(path, { label: 'model', ...SETTINGS[runs] });
     return {
       session,
       async close() {

@@ -14,7 +14,7 @@ export type OutputShapes = ReadonlyMap<string, readonly number[]>;
  * @throws CompressError `runtime` where ONNX Runtime is missing, or refuses the model or the sample
  */
 export async function outputShapes(model: Model, sample: Sample): Promise<OutputShapes> {
-  const { session, close } = await openTapped(model, []);
+  const { session, close } = await openTapped(model, [], 'once');
   try {
     return await shapesOf(session, sample);
   } finally {
@@ -35,7 +35,7 @@ export async function runnableSample(
   model: Model,
 ): Promise<{ readonly sample: Sample; readonly shapes: OutputShapes } | undefined> {
   try {
-    const { session, close } = await openTapped(model, []);
+    const { session, close } = await openTapped(model, [], 'once');
     try {
       const inputs = await modelInputs(model);
       const data = await fittingRandomData(inputs, { seed: 0, samples: 1 }, (feeds) => session.run(feeds));

@@ -20,6 +20,8 @@ export interface SessionOptions {
   readonly optimizedModelPath?: string;
   /** Runs QuantizeLinear and DequantizeLinear as they stand, instead of making integer kernels of them. */
   readonly keepQdq?: boolean;
+  /** Whether kernels keep the weights in an order of their own, a copy that pays after some runs; they do where absent. */
+  readonly packsWeights?: boolean;
 }
 
 /** A model that is loaded and can be run. */
@@ -112,7 +114,12 @@ function settingsOf(options: SessionOptions): InferenceSession.SessionOptions {
     graphOptimizationLevel: options.optimization ?? 'all',
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
     ...(options.optimizedModelPath === undefined ? {} : { optimizedModelFilePath: options.optimizedModelPath }),
-    ...(options.keepQdq === true ? { extra: { session: { disable_quant_qdq: '1' } } } : {}),
+    extra: {
+      session: {
+        ...(options.keepQdq === true ? { disable_quant_qdq: '1' } : {}),
+        ...(options.packsWeights === false ? { disable_prepacking: '1' } : {}),
+      },
+    },
   };
 }
 

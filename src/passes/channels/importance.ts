@@ -1,4 +1,5 @@
 import { channelAxis, type NormsRequest } from '../../activations/requests.ts';
+import { runsOf } from '../../compute/chunks.ts';
 import { elementCount, isFloat } from '../../ir/dtype.ts';
 import { axisMagnitudes } from '../../kernels/channels.ts';
 import { toFloat32 } from '../../kernels/views.ts';
@@ -58,10 +59,16 @@ function counted(group: Group, norm: ChannelNorm, norms: ReadonlyMap<string, Flo
 async function magnitudesOf({ weight, axis }: Occurrence, norm: ChannelNorm): Promise<Float64Array> {
   const { tensor } = weight.held;
   if (!isFloat(tensor.dtype)) throw new RangeError(`${weight.name} is ${tensor.dtype}`);
-  const data = toFloat32(await tensor.load(), tensor.dtype);
   const size = tensor.dims[axis] as number;
   const inner = elementCount(tensor.dims.slice(axis + 1));
-  return axisMagnitudes(data, { size, inner }, norm === 'l2' ? 2 : 1);
+  const sums = new Float64Array(size);
+  let index = 0;
+  for await (const { bytes, count } of runsOf(tensor, inner)) {
+    const piece = { first: index % size, sums };
+    axisMagnitudes(toFloat32(bytes, tensor.dtype), { size, inner }, norm === 'l2' ? 2 : 1, piece);
+    index += count;
+  }
+  return sums;
 }
 
 /** The sums of the indices that make a channel. */

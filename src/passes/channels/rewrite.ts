@@ -1,7 +1,8 @@
+import { runsOf } from '../../compute/chunks.ts';
 import { elementCount } from '../../ir/dtype.ts';
 import type { Constant, ValueInfo } from '../../ir/graph.ts';
 import { createNode, type Node } from '../../ir/node.ts';
-import { constant, derived, type Tensor } from '../../ir/tensor.ts';
+import { constant, piecewise, type Tensor } from '../../ir/tensor.ts';
 import { gatherAxis } from '../../kernels/channels.ts';
 import { dropUnused, replaceConstant } from '../../layers/constant.ts';
 import type { Analysis } from './analysis.ts';
@@ -86,25 +87,40 @@ export function shrinking(analysis: Analysis, left: Remaining): Weight[] {
   return [...analysis.weights.values()].filter(({ value }) => value.axes.some((axis) => left.changes(axis)));
 }
 
-/** The weight without the removed channels, computed when it is asked for. */
+/** The weight without the removed channels, computed in pieces when it is asked for. */
 export function sliced({ held, value }: Weight, left: Remaining): Tensor {
   const { tensor } = held;
   const { name, dtype, dims, extra } = tensor;
   const keeps = value.axes.map((axis) => (left.changes(axis) ? left.kept(axis) : undefined));
   const made = dims.map((dim, axis) => keeps[axis]?.length ?? dim);
-  const compute = async (): Promise<Uint8Array> => {
-    let bytes = await tensor.load();
-    const element = tensor.byteLength / elementCount(dims);
-    const now = [...dims];
-    keeps.forEach((kept, axis) => {
-      if (kept === undefined) return;
-      const inner = elementCount(now.slice(axis + 1)) * element;
-      bytes = gatherAxis(bytes, { size: now[axis] as number, inner }, kept);
-      now[axis] = kept.length;
-    });
-    return bytes;
-  };
-  return derived(name, dtype, made, compute, extra);
+  const element = tensor.byteLength / elementCount(dims);
+  const [rows, ...inner] = keeps;
+  async function* chunks(): AsyncGenerator<Uint8Array, void, void> {
+    let row = 0;
+    for await (const { bytes, count } of runsOf(tensor, elementCount(dims.slice(1)))) {
+      const own = rows?.filter((one) => one >= row && one < row + count).map((one) => one - row);
+      yield gathered(bytes, [count, ...dims.slice(1)], [own, ...inner], element);
+      row += count;
+    }
+  }
+  return piecewise(name, dtype, made, chunks, extra);
+}
+
+/** The kept indices along every axis that has some. */
+function gathered(
+  bytes: Uint8Array,
+  dims: readonly number[],
+  keeps: readonly (readonly number[] | undefined)[],
+  element: number,
+): Uint8Array {
+  const now = [...dims];
+  return keeps.reduce((all: Uint8Array, kept, axis) => {
+    if (kept === undefined) return all;
+    const inner = elementCount(now.slice(axis + 1)) * element;
+    const size = now[axis] as number;
+    now[axis] = kept.length;
+    return gatherAxis(all, { size, inner }, kept);
+  }, bytes);
 }
 
 /** Writes what is left into the graph: weights, lengths that nodes state, and the stated types of values. */

@@ -1,5 +1,6 @@
 import { bitsOf, type DType, elementCount } from '../../ir/dtype.ts';
 import type { Tensor } from '../../ir/tensor.ts';
+import { piecewise } from '../../ir/tensor.ts';
 import {
   countBits,
   countBytes,
@@ -10,7 +11,7 @@ import {
   writePositions,
   writeValues,
 } from '../../kernels/bitmask.ts';
-import { CHUNK, pieces, piecewise, Reading } from './stream.ts';
+import { CHUNK, pieces, Reading } from './stream.ts';
 
 /** A tensor seen as elements that are kept and elements that are `fill`. */
 export interface Counted {

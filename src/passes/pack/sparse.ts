@@ -1,8 +1,9 @@
 import { elementCount } from '../../ir/dtype.ts';
 import type { SparseTensor, Tensor } from '../../ir/tensor.ts';
+import { piecewise } from '../../ir/tensor.ts';
 import { type Counted, positionsOf, sizeOf, valuesOf } from './elements.ts';
 import { MAX_FOLDED } from './form.ts';
-import { pieces, piecewise, Reading } from './stream.ts';
+import { pieces, Reading } from './stream.ts';
 
 /** A weight as its values that are not zero and their positions. */
 export function sparseOf(tensor: Tensor, name: string, counted: Counted): SparseTensor {

@@ -1,24 +1,5 @@
-import type { Blob, Streamed } from '../../bytes/stored.ts';
-import type { DType } from '../../ir/dtype.ts';
-import { streamed, type Tensor } from '../../ir/tensor.ts';
-
-/** A tensor of which this thread computes piece after piece. */
-export function piecewise(
-  name: string,
-  dtype: DType,
-  dims: readonly number[],
-  chunks: () => AsyncIterable<Uint8Array>,
-  extra?: Blob,
-): Tensor {
-  const stream: Streamed = {
-    chunks,
-    fromFile: () => false,
-    async writeTo() {
-      throw new RangeError(`${name} is computed in one thread`);
-    },
-  };
-  return streamed(name, dtype, dims, stream, extra);
-}
+import type { Streamed } from '../../bytes/stored.ts';
+import type { Tensor } from '../../ir/tensor.ts';
 
 /** Reads a tensor from its first byte to its last, however it comes: from a file, in pieces, or all at once. */
 export class Reading {
