@@ -7,6 +7,7 @@ import { intAttribute, intsAttribute, isOp, type Node } from '../../ir/node.ts';
 import { constant, type Tensor } from '../../ir/tensor.ts';
 import { toIntegers } from '../../kernels/views.ts';
 import { isVariable } from '../../layers/constant.ts';
+import { makerOf } from '../../layers/select.ts';
 import { axisOf, MAX_RANK } from './call.ts';
 import { sliceRange } from './operators/moving.ts';
 
@@ -56,6 +57,7 @@ export class Dims {
 
   /** The value as a tensor, where it is a short list of int64 all of which is known. */
   async tensor(graph: Graph, value: string): Promise<Tensor | undefined> {
+    if (!mayBeIntegers(graph, value)) return undefined;
     const { dims, values } = await this.of(graph, value);
     if (values === undefined || dims === undefined || values.includes(undefined)) return undefined;
     return constant(value, 'int64', dims as number[], BigInt64Array.from(values as number[], BigInt));
@@ -134,6 +136,25 @@ export class Dims {
         return {};
     }
   }
+}
+
+/** Operators that make a short list of integers of another one: their first input is one. */
+const HANDS_ON = new Set(['Gather', 'Slice', 'Concat', 'Squeeze', 'Unsqueeze', 'Reshape', 'Cast', 'Identity']);
+/** Nodes that are looked at to tell whether a value is made of dims. */
+const MAX_GLANCE = 32;
+
+/** Whether a value may be made of dims, by the operators before it: activations, which most values are, cost no more. */
+export function mayBeIntegers(graph: Graph, value: string): boolean {
+  let [scope, name] = [graph, value];
+  for (let step = 0; step < MAX_GLANCE; step++) {
+    const { scope: home, producer, held } = makerOf(scope, name, []);
+    if (held !== undefined) return held.tensor.dtype === 'int64';
+    if (producer === undefined) return false;
+    if (isOp(producer, 'Shape')) return true;
+    if (!HANDS_ON.has(producer.opType) && lookup(INTEGERS, producer.opType) === undefined) return false;
+    [scope, name] = [home, producer.inputs[0] ?? ''];
+  }
+  return false;
 }
 
 function stated(graph: Graph, value: string): readonly Open[] | undefined {

@@ -2,6 +2,7 @@ import type { Graph } from '../../ir/graph.ts';
 import type { Node } from '../../ir/node.ts';
 import { makerOf } from '../../layers/select.ts';
 import type { Constants } from './compute.ts';
+import { mayBeIntegers } from './foreknown.ts';
 import { operatorOf } from './operators/index.ts';
 import type { Placed } from './region.ts';
 
@@ -13,6 +14,7 @@ const MAX_NODES = 256;
  * @returns the nodes that are computed, each behind those it reads; undefined where one of them cannot be
  */
 export async function computedFor(constants: Constants, graph: Graph, node: Node): Promise<Placed[] | undefined> {
+  if (!isPlausible(graph, node)) return undefined;
   const done: Placed[] = [];
   const seen = new Set<Node>();
   const open: { readonly placed: Placed; readonly ready: boolean }[] = [{ placed: { graph, node }, ready: false }];
@@ -36,6 +38,27 @@ export async function computedFor(constants: Constants, graph: Graph, node: Node
     }
   }
   return done;
+}
+
+/**
+ * Whether the operators before a node leave it open that it can be computed. Of most nodes they do not, and asking for
+ * dims would look at all of the model.
+ */
+export function isPlausible(graph: Graph, node: Node): boolean {
+  const seen = new Set<Node>();
+  const open: Placed[] = [{ graph, node }];
+  for (let one = open.pop(); one !== undefined; one = open.pop()) {
+    if (seen.has(one.node)) continue;
+    seen.add(one.node);
+    if (seen.size > MAX_NODES || operatorOf(one.node) === undefined) return false;
+    for (const value of one.node.inputs) {
+      const { scope, producer, held } = makerOf(one.graph, value, []);
+      if (value === '' || held !== undefined || mayBeIntegers(one.graph, value)) continue;
+      if (producer === undefined) return false;
+      open.push({ graph: scope, node: producer });
+    }
+  }
+  return true;
 }
 
 /** Whether a value needs no node; what was computed before for another value does. */

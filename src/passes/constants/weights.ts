@@ -8,7 +8,7 @@ import { makerOf, weightInputs } from '../../layers/select.ts';
 import { MAX_VIA, PASSED, traceBack } from '../../layers/trace.ts';
 import { Constants } from './compute.ts';
 import { Dims } from './foreknown.ts';
-import { computedFor } from './needed.ts';
+import { computedFor, isPlausible } from './needed.ts';
 import { operatorOf } from './operators/index.ts';
 import { type Placed, replaceByResults, worthwhile } from './region.ts';
 
@@ -52,6 +52,14 @@ export async function settleComputed(model: Model, wanted: readonly Placed[]): P
   model.freeInitializers();
   const count = computed.length;
   return [`${count} ${count === 1 ? 'node' : 'nodes'} between constants and weights computed`];
+}
+
+/** Whether a node may have a weight that {@link settleComputed} finds: only its operators are looked at. */
+export function mayHaveComputed({ graph, node }: Placed): boolean {
+  return weightInputs(node).some((index) => {
+    const found = hiddenBehind(graph, node.inputs[index] ?? '');
+    return found !== undefined && isPlausible(found.graph, found.node);
+  });
 }
 
 /** The value that would have to be a constant for `value` to be a weight, and what makes it. */

@@ -3,6 +3,7 @@ import type { Model } from '../../ir/model.ts';
 import { constantName } from '../../layers/constant.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { bringWeights, hidingNodes } from '../constants/see.ts';
+import { mayHaveComputed } from '../constants/weights.ts';
 import { unpackWeights } from '../pack/unpack.ts';
 import type { PassReport } from '../pass.ts';
 import { PRUNABLE_OPS } from '../prune/options.ts';
@@ -90,7 +91,7 @@ function prunable(
 ): Promise<ReturnType<typeof selectTargets> & { readonly dense: number }> {
   const select = (from: Model): ReturnType<typeof selectTargets> => selectTargets(from, { opTypes: PRUNABLE_OPS });
   const sparse = model.graphs().some((graph) => graph.sparseInitializers.length > 0);
-  const hidden = hidingNodes(model, PRUNABLE_OPS).length > 0;
+  const hidden = hidingNodes(model, PRUNABLE_OPS).some(mayHaveComputed);
   if (model.functions.length === 0 && !sparse && !hidden)
     return Promise.resolve({ ...select(model), dense: byteLength });
   return using(planner, async (own) => {
