@@ -1,6 +1,7 @@
 // What removing channels costs and gains: accuracy, size and time of the digits models, and time of PP-OCR models, against the
 // model as it was, all in one run. Prints the tables of docs/passes/channels.md and writes results/channels.json.
 //   npm run build && node benchmarks/channels.js
+//   npm run build && node benchmarks/channels.js amounts    the table of docs/guides/pruning.md: accuracy by amount alone
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -44,6 +45,45 @@ function speedUp(before, after, ...more) {
   return 1 / report.batches[0].models[1].ratio.median;
 }
 
+const percent = (share) => `${(share * 100).toFixed(1)} %`;
+
+/** Removes channels of a model of digits. A flag `--calibrate` gets its data. */
+function remove(name, amount, flags) {
+  const [before, after] = [join(root, `fixtures/${name}.onnx`), join(folder, `${name}.onnx`)];
+  const given = flags.flatMap((flag) =>
+    flag === '--calibrate' ? [flag, join(root, `fixtures/${name}-calib.npz`)] : [flag],
+  );
+  compress('prune', '--channels', amount, ...given, before, '-o', after, '-f', '-q');
+  return { before, after, size: statSync(after).size / statSync(before).size };
+}
+
+if (process.argv[2] === 'amounts') {
+  const rows = [];
+  for (const name of ['digits-cnn', 'digits-cnn-bn', 'digits-mlp', 'digits-vit']) {
+    const base = await accuracy(join(root, `fixtures/${name}.onnx`), name);
+    for (const amount of ['0.1', '0.25', '0.5']) {
+      const row = { name, amount, before: base };
+      for (const [way, flags] of [
+        ['alone', []],
+        ['calibrate', ['--calibrate']],
+        ['reconstruct', ['--calibrate', '--reconstruct']],
+      ]) {
+        const { after, size } = remove(name, amount, [...flags, '--round-to', '1']);
+        Object.assign(row, { size, [way]: await accuracy(after, name) });
+      }
+      rows.push(row);
+    }
+  }
+  console.log('| model | amount | size | before | alone | `--calibrate` | … `--reconstruct` |');
+  console.log('| --- | --: | --: | --: | --: | --: | --: |');
+  for (const { name, amount, ...shares } of rows) {
+    const list = [shares.size, shares.before, shares.alone, shares.calibrate, shares.reconstruct];
+    console.log(`| ${[name, amount, ...list.map(percent)].join(' | ')} |`);
+  }
+  writeFileSync(join(root, 'benchmarks/results/channel-amounts.json'), `${JSON.stringify(rows, undefined, 2)}\n`);
+  process.exit();
+}
+
 const WAYS = [
   ['--channels 0.3', []],
   ['… --scope global', ['--scope', 'global']],
@@ -56,15 +96,9 @@ const WAYS = [
 
 const digits = [];
 for (const name of ['digits-cnn', 'digits-cnn-bn', 'digits-mlp', 'digits-vit']) {
-  const before = join(root, `fixtures/${name}.onnx`);
-  const base = await accuracy(before, name);
+  const base = await accuracy(join(root, `fixtures/${name}.onnx`), name);
   for (const [label, flags] of WAYS) {
-    const after = join(folder, `${name}.onnx`);
-    const given = flags.flatMap((flag) =>
-      flag === '--calibrate' ? [flag, join(root, `fixtures/${name}-calib.npz`)] : [flag],
-    );
-    compress('prune', '--channels', '0.3', ...given, before, '-o', after, '-f', '-q');
-    const size = statSync(after).size / statSync(before).size;
+    const { before, after, size } = remove(name, '0.3', flags);
     digits.push({
       name,
       label,
@@ -75,7 +109,6 @@ for (const name of ['digits-cnn', 'digits-cnn-bn', 'digits-mlp', 'digits-vit']) 
     });
   }
 }
-const percent = (share) => `${(share * 100).toFixed(1)} %`;
 console.log('| model | how | size | accuracy | time, batch 32 |\n| --- | --- | --- | --- | --- |');
 for (const { name, label, size, before, after, speed } of digits) {
   console.log(
