@@ -53,12 +53,13 @@ export interface Runs {
 /**
  * The elements of a tensor in order, so many whole runs of `length` elements at a time as fit a chunk, and at least one.
  * They are good until the next ones are asked for.
+ * @param size - bytes of a chunk
  * @throws CompressError where the bytes cannot be read
  */
-export async function* runsOf(tensor: Tensor, length: number): AsyncGenerator<Runs, void, void> {
+export async function* runsOf(tensor: Tensor, length: number, size: number = CHUNK): AsyncGenerator<Runs, void, void> {
   const run = (tensor.byteLength / elementCount(tensor.dims)) * length;
   if (!(run > 0)) return;
-  for await (const bytes of chunksOf(tensor, run * Math.max(1, Math.floor(CHUNK / run)))) {
+  for await (const bytes of chunksOf(tensor, run * Math.max(1, Math.floor(size / run)))) {
     yield { bytes, count: bytes.byteLength / run };
   }
 }

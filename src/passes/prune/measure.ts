@@ -156,13 +156,13 @@ async function countLost(bytes: Uint8Array, tensor: Tensor, choose: Choose): Pro
   return lost;
 }
 
-/** Zeros and NaN among the elements of a tensor. */
+/** Zeros and NaN among the elements of a tensor, or a piece of it. */
 export async function countSpecial(
   bytes: Uint8Array,
   tensor: Tensor,
 ): Promise<{ readonly zeros: number; readonly nans: number }> {
   const held = words(bytes, tensor);
-  return (await magnitudeKernelsFor(held.width, held.words.length / held.width)).countSpecial(held);
+  return (await magnitudeKernelsFor(held.width, elementCount(tensor.dims))).countSpecial(held);
 }
 
 /** The tensor with elements zeroed in a copy that is its own, each time it is asked for. */
@@ -215,11 +215,11 @@ export function zeroTest(bytes: Uint8Array, tensor: Tensor): (index: number) => 
   return (index) => ((elements[index] as number) & magnitude) === 0;
 }
 
-/** A view of float elements by their size; bits that are 0 are +0. The bytes must be aligned. */
-function elementsIn(bytes: Uint8Array, tensor: Tensor): Uint16Array | Uint32Array | Float64Array {
+/** A view of float elements, of all or a piece of a tensor; bits that are 0 are +0. The bytes must be aligned. */
+function elementsIn(bytes: Uint8Array, { byteLength, dims }: Tensor): Uint16Array | Uint32Array | Float64Array {
   const { buffer, byteOffset } = bytes;
-  const count = elementCount(tensor.dims);
-  const size = tensor.byteLength / count;
+  const size = byteLength / elementCount(dims);
+  const count = bytes.byteLength / size;
   if (size === 8) return new Float64Array(buffer, byteOffset, count);
   return size === 4 ? new Uint32Array(buffer, byteOffset, count) : new Uint16Array(buffer, byteOffset, count);
 }
