@@ -31,7 +31,7 @@ async function load(path) {
 
 const FORMS = {
   float: [],
-  'int8 dynamic': [lib.quantize()],
+  'int8 dynamic': [lib.quantize({ minElements: 0 })],
   'int8 weights-only': [lib.quantize({ weightsOnly: true })],
 };
 

@@ -43,7 +43,7 @@ const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
 
 function recipes({ calibration }) {
   const calibrated = calibration === undefined ? [] : [['--int8 --calibrate', ['--calibrate', calibration]]];
-  return [['--int8', []], ['--weights-only', ['--weights-only']], ...calibrated];
+  return [['--int8 --min-elements 0', ['--min-elements', '0']], ['--weights-only', ['--weights-only']], ...calibrated];
 }
 
 console.log('| model | recipe | of float’s size | SQNR to float | same as onnxruntime-node | time | load |');

@@ -1,3 +1,4 @@
+import { decibels } from '../kernels/decibels.ts';
 import type { ObservedRange } from '../kernels/observe/choose.ts';
 
 /** What calibration learned about one activation: plain data, from the room that runs models to the passes. */
@@ -20,17 +21,13 @@ export type ActivationRanges = ReadonlyMap<string, ActivationRange>;
  * @param max - upper end, at least 0
  */
 export function expectedSqnr(range: ActivationRange, min: number = range.min, max: number = range.max): number {
-  return decibel(range.power, noiseOf(range, min, max));
+  return decibels(range.power, noiseOf(range, min, max));
 }
 
 /** Mean squared error of 256 steps. */
 function noiseOf(range: ActivationRange, min: number, max: number): number {
   const step = (Math.max(max, 0) - Math.min(min, 0)) / 255;
   return ((1 - range.zeros) * step * step) / 12 + range.clipError;
-}
-
-function decibel(signal: number, noise: number): number {
-  return signal === 0 || noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(signal / noise);
 }
 
 /**
@@ -57,5 +54,5 @@ export function heardSqnr(range: ActivationRange, gains: ArrayLike<number>): num
   if (heard === 0 || !Number.isFinite(signal + heard)) return undefined;
   // The noise is a mean over all channels, and all of it is in those that are not zero.
   const noise = noiseOf(range, range.min, range.max) * (powers.length / loud);
-  return decibel(signal, heard * noise);
+  return decibels(signal, heard * noise);
 }

@@ -9,13 +9,16 @@ const REASONS: Record<SkipReason, string> = {
   not_float: 'not float',
   already_quantized: 'quantized already',
   below_min_elements: 'too small',
+  among_smallest: 'the smallest, together 1 % of the model',
+  before_log: 'a logarithm is behind its product',
+  rotary: 'tables of rotary positions',
+  no_product: 'rows that meet no product',
   amount_exceeds_size: 'fewer weights than asked to prune',
   no_such_axis: 'no axis like the one asked for',
   group_exceeds_size: 'fewer inputs than a group has',
   not_in_file: 'the file leaves it out',
   non_finite: 'NaN or infinity among the weights',
   graph_input: 'no constant but a graph input',
-  needs_calibration: 'fast int8 needs calibration data',
   low_sqnr: 'an activation would lose too much in 8 bits',
   not_reached: 'no activations of it are seen',
   no_importance: 'their importance cannot be told from data',
@@ -39,8 +42,7 @@ const REASONS: Record<SkipReason, string> = {
 
 /** What to do about a reason, where it is the same for every weight and naming the weights would say nothing. */
 const ADVICE: Partial<Record<SkipReason, string>> = {
-  needs_calibration:
-    'They stay float, as fast as they were. --calibrate DATA makes them small and lets them run on integers; --weights-only makes them small, at the speed of float.',
+  among_smallest: 'In 8 bits they would save nothing, and cost some of the signal.',
 };
 
 /**

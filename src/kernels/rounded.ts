@@ -1,5 +1,5 @@
 import { bfloatBits, halfBits } from './simd/scalarConvert.ts';
-import type { FloatFormat } from './views.ts';
+import { type FloatFormat, toFloat32 } from './views.ts';
 
 /**
  * The elements in a float format, rounded to nearest, ties to even; beyond the largest number of the format infinity.
@@ -30,6 +30,15 @@ function toFloat16(value: number): number {
   word[0] = value;
   const all = bits[0] as number;
   return Number.isNaN(value) ? ((all >>> 16) & 0x8000) | 0x7e00 : halfBits(all);
+}
+
+/** The nearest float16 of a positive number, but not 0. */
+export function roundedToHalf(value: number): number {
+  word[0] = value;
+  return toFloat32(
+    new Uint8Array(Uint16Array.of(Math.max(1, halfBits(bits[0] as number))).buffer),
+    'float16',
+  )[0] as number;
 }
 
 /** The next larger float32 of a positive one. */

@@ -6,13 +6,16 @@ export type SkipReason =
   | 'not_float' // its elements are integers, strings or 8-bit floats
   | 'already_quantized' // it comes out of a DequantizeLinear, or its operator is an integer one
   | 'below_min_elements' // smaller than `minElements`
+  | 'among_smallest' // one of the weights that together make 1 % of the model
+  | 'before_log' // its product goes through a logarithm
+  | 'no_product' // a table whose rows meet no product
+  | 'rotary' // a table of cosines or sines that turn queries and keys
   | 'amount_exceeds_size' // fewer weights than an amount that is a number asks to prune
   | 'no_such_axis' // it has no axis like the one slices or groups are asked for along
   | 'group_exceeds_size' // N:M: fewer inputs than a group has
   | 'not_in_file' // masks, scores or amounts are given, and none for it
   | 'non_finite' // it holds NaN or infinity
   | 'graph_input' // it is no constant: a graph input without a value
-  | 'needs_calibration' // fast int8 needs the range of its activations
   | 'low_sqnr' // an activation loses more to 8 bits than `minNodeSqnr` allows
   | 'not_reached' // importance from data: the data gives it no activations that can be seen
   | 'no_importance' // importance from data: what it is worth cannot be told from its activations

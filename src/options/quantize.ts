@@ -10,7 +10,7 @@ import {
 } from './common.ts';
 import type { Option, Rows, Table } from './option.ts';
 
-/** Operators whose weights can be quantized; those from Conv on only with `weightsOnly`. */
+/** Operators whose weights can be quantized; those from Conv on are stored as integers, and computed with as float. */
 export const QUANTIZABLE_OPS = ['MatMul', 'Gemm', 'Gather', 'Conv', 'ConvTranspose', 'LSTM', 'GRU', 'RNN'] as const;
 
 /** What quantization does unless told otherwise. */
@@ -60,7 +60,7 @@ export const WEIGHT_ROWS: Rows<WeightValues> = {
     kind: 'flag',
     alias: 'w',
     default: false,
-    help: 'activations stay float; Conv is quantized too (smaller, at the speed of float)',
+    help: 'activations stay float: products too are small only',
     group: WEIGHTS,
   },
   perTensor: {
@@ -77,9 +77,8 @@ export const WEIGHT_ROWS: Rows<WeightValues> = {
   },
   minElements: {
     kind: 'whole',
-    default: QUANTIZE_DEFAULT.minElements,
     value: 'N',
-    help: 'leave weights with fewer elements float',
+    help: 'leave weights with fewer elements float, and no others (without it, those that gain nothing stay float)',
     group: WEIGHTS,
   },
   format: {

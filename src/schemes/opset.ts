@@ -5,6 +5,11 @@ import type { IntegerScheme } from './scheme.ts';
 export const DEQUANTIZE_OPSET = 10;
 export const PER_AXIS_OPSET = 13;
 
+/** The version from which there are MatMulInteger and DynamicQuantizeLinear. */
+export const INTEGER_OPSET = 11;
+/** The version from which Mul spreads a scale over the numbers it belongs to. */
+export const ARITHMETIC_OPSET = 7;
+
 /**
  * The first version of the standard domain whose DequantizeLinear takes integers of a scheme.
  * @see https://onnx.ai/onnx/operators/onnx__DequantizeLinear.html

@@ -16,12 +16,15 @@ import {
   type StoredInteger,
 } from './scheme.ts';
 
-/** The node that takes integers for `(Cast(integers) − zero point) · scale` in, if that is how they are made real. */
+/** The node that takes integers, or rows of them, for `(Cast(integers) − zero point) · scale` in, if that is how they are made real. */
 function castOf(graph: Graph, value: string): Node | undefined {
   const producer = graph.producer(value);
   const cast = producer !== undefined && isOp(producer, 'Sub') ? graph.producer(producer.inputs[0] ?? '') : producer;
   if (cast === undefined || !isOp(cast, 'Cast')) return undefined;
-  const dtype = graph.constant(cast.inputs[0] ?? '')?.tensor.dtype;
+  const [integers = ''] = cast.inputs;
+  const rows = graph.producer(integers);
+  const held = rows !== undefined && isOp(rows, 'Gather') ? (rows.inputs[0] ?? '') : integers;
+  const dtype = graph.constant(held)?.tensor.dtype;
   return dtype !== undefined && isStoredType(dtype) ? cast : undefined;
 }
 
@@ -46,17 +49,35 @@ export function stepRoleOf(graph: Graph, node: Node, index: number): StepRole | 
     const dynamic = beside !== undefined && isOp(beside, 'DynamicQuantizeLinear');
     return dynamic || isCentred(graph, other) ? 'scale' : undefined;
   }
+  if (isOp(node, 'Gather') && index === 0) return gatheredRole(graph, node);
   const centres = (use: { node: Node | undefined; index: number }): boolean =>
     use.node !== undefined && isOp(use.node, 'Sub') && use.index === 1 && isCentred(graph, use.node.inputs[0] ?? '');
-  return isOp(node, 'Cast') && graph.uses(node.outputs[0] ?? '').some(centres) ? 'zero_point' : undefined;
+  if (!isOp(node, 'Cast')) return undefined;
+  const readers = graph.uses(node.outputs[0] ?? '');
+  if (readers.some(centres)) return 'zero_point';
+  const scales = readers.some(
+    (use) => use.node !== undefined && stepRoleOf(use.graph, use.node, use.index) === 'scale',
+  );
+  return scales ? 'scale' : undefined;
+}
+
+/** What is looked up beside integers of a table: the scale of each row, maybe with one dim more. */
+function gatheredRole(graph: Graph, gather: Node): StepRole | undefined {
+  for (const { graph: at, node, index } of graph.uses(gather.outputs[0] ?? '')) {
+    if (node === undefined) continue;
+    const [next] = isOp(node, 'Unsqueeze') ? at.uses(node.outputs[0] ?? '') : [{ graph: at, node, index }];
+    if (next?.node !== undefined && isOp(next.node, 'Mul')) return stepRoleOf(next.graph, next.node, next.index);
+  }
+  return undefined;
 }
 
 /** How integers that a node reads become real numbers, or are computed with, e.g. `DequantizeLinear`. */
 export function formOf(graph: Graph, node: Node, index: number): string | undefined {
   if (isOp(node, 'DequantizeLinear') && index === 0) return 'DequantizeLinear';
   if (isOp(node, 'Gather') && index === 0) {
-    const reader = graph.uses(node.outputs[0] ?? '')[0]?.node;
-    return reader !== undefined && isOp(reader, 'DequantizeLinear') ? 'Gather, DequantizeLinear' : undefined;
+    const [next] = graph.uses(node.outputs[0] ?? '');
+    const form = next?.node === undefined ? undefined : formOf(next.graph, next.node, next.index);
+    return form === undefined ? undefined : `Gather, ${form}`;
   }
   if (isOp(node, 'Cast')) {
     const next = graph

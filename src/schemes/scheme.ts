@@ -51,6 +51,10 @@ export interface Encoded {
 export interface EncodedIntegers extends Encoded {
   readonly scheme: IntegerScheme;
   readonly scale: Tensor;
+  /** Dims of the numbers, where the integers have others: blocks of neighbours lie along an axis of their own. */
+  readonly shape?: readonly number[];
+  /** What is left of the signal, in dB, where it was measured. */
+  readonly sqnr?: number;
 }
 
 /**

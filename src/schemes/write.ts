@@ -62,32 +62,70 @@ export function granularityAttributes(granularity: Granularity): Attribute[] {
  * @returns its name
  */
 export function writeArithmetic(graph: Graph, anchor: Node, encoded: EncodedIntegers, dtype: DType): string {
-  const { data, scheme } = encoded;
-  const of = standsFor(encoded);
-  const dims = broadcastDims(scheme.granularity, data.dims);
-  const scale = { ...encoded.scale, dims };
+  const { data, scale, zeroPoint, shape } = encoded;
+  const dims = broadcastDims(encoded.scheme.granularity, data.dims);
   graph.setInitializer(data);
-  graph.setInitializer(scale);
-  const name = (part: string): string => graph.uniqueName(`${of}_${part}`);
-  let value = name('cast');
-  graph.insertBefore(anchor, castNode(graph, data.name, value, 'float32'));
-  const step = (opType: string, other: string, output: string): void => {
-    graph.insertBefore(anchor, createNode({ name: name(opType), opType, inputs: [value, other], outputs: [output] }));
-    value = output;
-  };
-  if (encoded.zeroPoint !== undefined) {
-    const zeroPoint = { ...encoded.zeroPoint, dims };
-    graph.setInitializer(zeroPoint);
-    const real = name('zero_point_cast');
-    graph.insertBefore(anchor, castNode(graph, zeroPoint.name, real, 'float32'));
-    step('Sub', real, name('centred'));
-  }
-  step('Mul', scale.name, nameFor(graph, of, 'real'));
-  if (dtype === 'float32') return value;
-  const cast = name('dequantized_cast');
-  graph.insertBefore(anchor, castNode(graph, value, cast, dtype));
-  return cast;
+  graph.setInitializer({ ...scale, dims });
+  if (zeroPoint !== undefined) graph.setInitializer({ ...zeroPoint, dims });
+  const of = standsFor(encoded);
+  const output = nameFor(graph, of, 'real');
+  const parts = { of, data: data.name, scale, zeroPoint, shape };
+  for (const node of arithmetic(graph, parts, dtype, output)) graph.insertBefore(anchor, node);
+  return output;
 }
+
+/** Values that plain arithmetic makes real numbers of. */
+export interface ArithmeticParts {
+  /** What the numbers stand for. */
+  readonly of: string;
+  readonly data: string;
+  readonly scale: { readonly name: string; readonly dtype: DType };
+  readonly zeroPoint: { readonly name: string } | undefined;
+  /** Dims of the result, where they are not those of the data. */
+  readonly shape?: readonly number[] | undefined;
+}
+
+/** `output = (Cast(data) − Cast(zero point)) · scale`, in the type `dtype`, for the caller to place. */
+export function arithmetic(
+  graph: Graph,
+  { of, data, scale, zeroPoint, shape }: ArithmeticParts,
+  dtype: DType,
+  output: string,
+): Node[] {
+  const nodes: Node[] = [];
+  const name = (part: string): string => graph.uniqueName(`${of}_${part}`);
+  const last = { Mul: shape === undefined && dtype === 'float32', Reshape: dtype === 'float32' };
+  const cast = (input: string, to: string): string => {
+    nodes.push(castNode(graph, input, to, 'float32'));
+    return to;
+  };
+  const step = (opType: string, other: string, to: string): void => {
+    nodes.push(createNode({ name: name(opType), opType, inputs: [value, other], outputs: [to] }));
+    value = to;
+  };
+  let value = cast(data, name('cast'));
+  if (zeroPoint !== undefined) step('Sub', cast(zeroPoint.name, name('zero_point_cast')), name('centred'));
+  const real = scale.dtype === 'float32' ? scale.name : cast(scale.name, name('scale_cast'));
+  step('Mul', real, last.Mul ? output : name('product'));
+  if (shape !== undefined) step('Reshape', shapeConstant(graph, shape), last.Reshape ? output : name('reshaped'));
+  if (dtype !== 'float32') nodes.push(castNode(graph, value, output, dtype));
+  return nodes;
+}
+
+/** Dims for a Reshape; equal ones are one tensor in a graph. */
+function shapeConstant(graph: Graph, dims: readonly number[]): string {
+  const key = dims.join('x');
+  const own = shapes.get(graph) ?? new Map<string, string>();
+  const found = own.get(key);
+  if (found !== undefined && graph.initializers.has(found)) return found;
+  const name = graph.uniqueName(`shape_${key}`);
+  graph.setInitializer(constant(name, 'int64', [dims.length], BigInt64Array.from(dims, BigInt)));
+  shapes.set(graph, own.set(key, name));
+  return name;
+}
+
+/** Names of the shapes made for each graph. */
+const shapes = new WeakMap<Graph, Map<string, string>>();
 
 /** Dims under which scales meet their data in arithmetic: those of the data, 1 where a scale serves a whole axis. */
 function broadcastDims(granularity: Granularity, dims: readonly number[]): number[] {

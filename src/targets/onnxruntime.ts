@@ -1,4 +1,5 @@
 import * as activations from './activations.ts';
+import { dynamicProduct } from './costs.ts';
 import type { Fact } from './fact.ts';
 import * as kernels from './kernels.ts';
 import * as rewrites from './rewrites.ts';
@@ -10,4 +11,5 @@ export const ONNX_RUNTIME_CPU: Readonly<Record<string, Fact<unknown>>> = {
   ...rewrites,
   ...activations,
   ...kernels,
+  dynamicProduct,
 };

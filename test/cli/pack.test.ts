@@ -17,16 +17,16 @@ describe('compress pack', () => {
     const { code, stderr } = compress(['pack', 'dense.onnx', '-o', 'packed.onnx'], { cwd });
     expect([code, stderr]).toEqual([
       0,
-      `dense.onnx → packed.onnx: 55.8 kB → 32.6 kB (58.4 %)
-pack: 3 weights stored in another way: 50.4 kB → 26.8 kB
-  weight                shape         sparsity   before    after  now
-  fc1.weight_quantized  int8 64×256     60.0 %  16.4 kB  8.72 kB  bitmask
-  fc2.weight_quantized  int8 256×128    60.0 %  32.8 kB  17.3 kB  bitmask
-  fc3.weight_quantized  int8 128×10     60.0 %  1.28 kB    793 B  bitmask
-  skipped 4 weights of Sum, DequantizeLinear: no smaller when packed
+      `dense.onnx → packed.onnx: 56.9 kB → 33.7 kB (59.2 %)
+pack: 3 weights stored in another way: 50.4 kB → 26.9 kB
+  weight                shape          sparsity   before    after  now
+  fc1.weight_quantized  int8 256×64      60.0 %  16.4 kB  8.72 kB  bitmask
+  fc2.weight_quantized  int8 128×8×32    60.0 %  32.8 kB  17.3 kB  bitmask
+  fc3.weight_quantized  int8 10×2×64     60.0 %  1.28 kB    801 B  bitmask
+  skipped 4 weights of Gemm, Mul, Cast: no smaller when packed
+    fc2.weight_scale: 1024 of its 1024 elements are kept: it would take 2337 bytes instead of 2080
     fc1.bias: 256 of its 256 elements are kept: it would take 1192 bytes instead of 1046
-    fc1.weight_scale: 256 of its 256 elements are kept: it would take 1200 bytes instead of 1054
-    fc2.bias: 128 of its 128 elements are kept: it would take 664 bytes instead of 534
+    fc1.weight_scale: 256 of its 256 elements are kept: it would take 1208 bytes instead of 1055
     … and 1 more (--verbose)
 `,
     ]);
@@ -48,7 +48,7 @@ pack: 3 weights stored in another way: 50.4 kB → 26.8 kB
     const bytes = (name: string): Buffer => readFileSync(join(cwd, `${name}.onnx`));
     for (const name of ['two', 'three', 'copy']) expect(bytes(name).equals(bytes('one'))).toBe(true);
     expect(bytes('back').equals(bytes('dense'))).toBe(true);
-    expect(bytes('one').length).toBeLessThanOrEqual(0.16 * statSync(MLP).size);
+    expect(bytes('one').length).toBeLessThanOrEqual(0.17 * statSync(MLP).size);
   });
 
   test('what came packed is said, and the gzip advice gives way to what was done', () => {

@@ -54,12 +54,12 @@ describe('compress --report', () => {
   test('quantize: the facts, the weights and what ONNX Runtime makes of them', () => {
     const cwd = folder();
     copyFileSync(MLP, join(cwd, "it's.onnx"));
-    const args = ['quantize', "it's.onnx", '-o', 'small.onnx', '--report', 'report.html'];
+    const args = ['quantize', '--min-elements', '0', "it's.onnx", '-o', 'small.onnx', '--report', 'report.html'];
     const { stderr } = done(compress(args, { cwd }));
     expect(stderr).toMatch(/^report in report\.html$/m);
     expect(readdirSync(cwd).sort()).toEqual(["it's.onnx", 'report.html', 'small.onnx']);
     const data = dataIn(join(cwd, 'report.html'));
-    expect(data.command).toBe(`compress quantize 'it'\\''s.onnx' -o small.onnx --report report.html`);
+    expect(data.command).toBe(`compress quantize --min-elements 0 'it'\\''s.onnx' -o small.onnx --report report.html`);
     expect(data.versions.map((one) => one.name)).toEqual(['onnx-compress', 'ONNX Runtime', 'Node.js']);
     expect(data.input).toEqual({ name: "it's.onnx", bytes: readFileSync(MLP).length });
     expect(data.output).toEqual({ name: 'small.onnx', bytes: readFileSync(join(cwd, 'small.onnx')).length });
@@ -120,9 +120,9 @@ describe('compress --report', () => {
     done(shell(line, { cwd }));
     const { layers } = dataIn(join(cwd, 'r.html'));
     expect(layers.map((one) => [one.weight, one.form])).toEqual([
-      ['fc1.weight', 'int8 per channel, dynamic, bitmask'],
-      ['fc2.weight', 'int8 per channel, dynamic, bitmask'],
-      ['fc3.weight', 'int8 per channel, dynamic, bitmask'],
+      ['fc1.weight', 'int8 per channel, weights only, bitmask'],
+      ['fc2.weight', 'int8 in blocks of 32, weights only, bitmask'],
+      ['fc3.weight', 'int8 in blocks of 64, weights only, bitmask'],
     ]);
     for (const one of layers) expect(one.sqnr).toBeGreaterThan(30);
   });

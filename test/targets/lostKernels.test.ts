@@ -158,7 +158,7 @@ describe('an opset where ONNX Runtime has no kernel', () => {
       initializers: { w: f32(dims, randomFloats(dims, 1)) },
     };
     const model = await modelOf(buildModel(spec));
-    const { notes, changes } = await quantize().run(model);
+    const { notes, changes } = await quantize({ minElements: 0 }).run(model);
     expect(notes[0]).toBe(
       `opset stays 12: ONNX Runtime ${RUNTIME_VERSION} has no kernel at opset 13 for 1 MeanVarianceNormalization of float16`,
     );

@@ -12,15 +12,16 @@ export function quantizeCommand(run: Run): Command<QuantizeValues> {
     usage: [
       'compress quantize [model.onnx|-] [-o out.onnx|-] [options]',
       '',
-      'Turns weights into 8-bit integers, as torch.quantization.quantize_dynamic does.',
+      'Turns weights into 8-bit integers: large products run on integers, as torch.quantization.quantize_dynamic makes them;',
+      'the weights of all others are stored as integers, and computed with as fast as before.',
     ],
     epilog: [
       examples([
         [
-          'int8 weights; activations are quantized while the model runs',
+          'int8 weights; activations of large products are quantized while the model runs',
           'compress quantize --int8 model.onnx -o small.onnx',
         ],
-        ['the smallest file, Conv included', 'compress quantize --weights-only model.onnx -o small.onnx'],
+        ['no activation is quantized', 'compress quantize --weights-only model.onnx -o small.onnx'],
         [
           'activations too, with samples of the data',
           'compress quantize --calibrate calib.npz model.onnx -o small.onnx',
@@ -37,6 +38,6 @@ export function quantizeCommand(run: Run): Command<QuantizeValues> {
 /** Of each mode, as `npm run bench` measures it: the rows linear-1024 and digits-cnn of the README's table. */
 const COSTS = `
 What it costs (measured, of the float model; the README has more):
-  --int8          0.25 of the size, 0.73 of the time at batch 1, 0.23 at batch 32 (Linear layers of 1024; Conv stays float)
+  --int8          0.25 of the size, 0.73 of the time at batch 1, 0.23 at batch 32 (Linear layers of 1024); Conv: the time of float
   --weights-only  0.25 of the size, 0.35 of the time at batch 1, 0.81 at batch 32; Conv: the time of float
   --calibrate     0.28 of the size, 0.74 of the time at batch 1, 0.58 at batch 32 (digits-cnn)`;

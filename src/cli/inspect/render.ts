@@ -117,10 +117,13 @@ function planned(plan: Plan, found: Inspection, options: RenderOptions, chalk: C
     ...lines.flatMap((line) => wrap(line, options.columns)),
     chalk.green('sizes foretold'),
     ...table(heads, rows, options, chalk),
+    ...(plan.int8.changes.some((one) => one.form?.endsWith('weights only')) ? wrap(`  ${LEAST}`, options.columns) : []),
     ...(found.packed === 0 ? [] : wrap(`  ${DENSE}`, options.columns)),
   ];
 }
 
+/** Why quantize may write more than is foretold. */
+const LEAST = 'with quantize at least: a stored weight gets more scales where it needs them';
 /** Why the sizes foretold of a packed model may be larger than the file. */
 const DENSE = 'quantize and prune write packed weights dense; --store bitmask packs them again';
 

@@ -12,9 +12,14 @@ import { fold } from '../../passes/fold/index.ts';
 import { raiseOpset } from '../../passes/opset/index.ts';
 import { unpackFirst } from '../../passes/pack/unpack.ts';
 import type { Pass, PassReport } from '../../passes/pass.ts';
-import { quantizeWeights } from '../../passes/quantize/index.ts';
+import { quantizeWeights, withSmallest } from '../../passes/quantize/index.ts';
 import { Ledger } from '../../passes/quantize/ledger.ts';
-import { QUANTIZE_SHAPE, type QuantizeOptions, resolveOptions } from '../../passes/quantize/options.ts';
+import {
+  QUANTIZE_SHAPE,
+  type QuantizeOptions,
+  type ResolvedOptions,
+  resolveOptions,
+} from '../../passes/quantize/options.ts';
 import { correctBias, correctionValues } from '../../passes/quantize/static/correct.ts';
 import {
   calibrationValues,
@@ -102,7 +107,7 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
   return {
     name: 'quantize',
     async run(model) {
-      const settled = resolveOptions(quantizeOptions);
+      let settled: ResolvedOptions = resolveOptions(quantizeOptions);
       const { notes: broken, ...unpacked } = await unpackFirst(model);
       const ledger = new Ledger(model, settled.minElements);
       const inlined = [...broken, ...(await bringWeights(model, settled.opTypes, 'all'))];
@@ -126,6 +131,7 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
         const { ranges } = found;
         if (options.biasCorrection && ranges.size > 0)
           notes.push(...(await correctBias(ranges, quantizeOptions).run(model)).notes);
+        settled = withSmallest(model, settled);
         const statics = { ...quantizeOptions, ranges, activations, minNodeSqnr };
         notes.push(...(await quantizeActivations(model, statics, ledger)));
       }

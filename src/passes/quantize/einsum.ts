@@ -4,6 +4,7 @@ import type { Model } from '../../ir/model.ts';
 import { attribute, createNode, isOp, type Node, stringAttribute } from '../../ir/node.ts';
 import { constant } from '../../ir/tensor.ts';
 import { dropUnused, madeFrom } from '../../layers/constant.ts';
+import type { WeightUse } from '../../layers/select.ts';
 import { traceBack } from '../../layers/trace.ts';
 
 /** An Einsum that is a product with a matrix, once its indices are taken together. */
@@ -17,12 +18,12 @@ export interface EinsumProduct {
 }
 
 /**
- * Reads an equation of an activation and a weight, e.g. `bsd,dhk->bshk`: batch and position stay, d is summed over, h
+ * Reads an equation of an activation and a weight, e.g. `bsd,dhk->bshk` without spaces: batch and position stay, d is summed over, h
  * and k come from the weight.
  * @returns undefined where it is no product of matrices, or the output is not written out
  */
 export function productOf(equation: string): EinsumProduct | undefined {
-  const found = /^(\.\.\.)?([a-zA-Z]+),([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)$/.exec(equation.replaceAll(' ', ''));
+  const found = /^(\.\.\.)?([a-zA-Z]+),([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)$/.exec(equation);
   if (found === null) return undefined;
   const [, before, x = '', w = '', after, y = ''] = found;
   const once = [x, w, y].every((one) => new Set(one).size === one.length);
@@ -37,6 +38,18 @@ export function productOf(equation: string): EinsumProduct | undefined {
   return { free: (before ?? '') + free, summed, kept, swapped: w !== summed + kept };
 }
 
+/** The weight of an Einsum, the last input that is one. */
+export function einsumWeight(graph: Graph, node: Node): WeightUse | undefined {
+  if (!isOp(node, 'Einsum')) return undefined;
+  for (let index = node.inputs.length - 1; index >= 0; index--) {
+    const found = traceBack(graph, node.inputs[index] ?? '');
+    const held = found?.held;
+    if (held === undefined || !isFloat(held.tensor.dtype) || held.tensor.dims.length < 2) continue;
+    return { ...found, held, graph, node, index } as WeightUse;
+  }
+  return undefined;
+}
+
 /**
  * Writes every Einsum of an activation and a weight as the MatMul it is:
  * ```
@@ -49,10 +62,13 @@ export function settleEinsums(model: Model): void {
 }
 
 function settle(model: Model, graph: Graph, node: Node): void {
-  const [x = '', w = ''] = node.inputs;
-  const product = node.inputs.length === 2 ? productOf(stringAttribute(node, 'equation', '')) : undefined;
+  const index = einsumWeight(graph, node)?.index;
+  if (index === undefined || node.inputs.length !== 2) return;
+  const [x = '', w = ''] = [node.inputs[1 - index], node.inputs[index]];
+  const equation = stringAttribute(node, 'equation', '').replaceAll(' ', '');
+  const product = productOf(index === 1 ? equation : equation.replace(/^(.*),(.*)->/, '$2,$1->'));
   const held = traceBack(graph, w)?.held;
-  if (product === undefined || held === undefined || !isFloat(held.tensor.dtype)) return;
+  if (product === undefined || held === undefined) return;
   const { free, summed, kept, swapped } = product;
   const { dims } = held.tensor;
   const plain = summed.length === 1 && kept.length === 1;

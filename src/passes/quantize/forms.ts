@@ -2,13 +2,14 @@ import { isShared } from '../../compute/executor.ts';
 import type { DType } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { intAttribute, isOp, type Node } from '../../ir/node.ts';
-import { isOutFirst, weightAxes } from '../../layers/axes.ts';
+import type { Tensor } from '../../ir/tensor.ts';
+import { isOutFirst, summedAxes, weightAxes } from '../../layers/axes.ts';
 import { gemmParts, scaledBefore, transposeBefore, transposeNode } from '../../layers/gemm.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import type { Given } from '../../schemes/encode.ts';
-import { PER_AXIS_OPSET } from '../../schemes/opset.ts';
 import { type EncodedIntegers, type IntegerScheme, integerScheme, PER_TENSOR } from '../../schemes/scheme.ts';
+import { dynamicPays } from '../../targets/costs.ts';
 import type { DistinctScales } from '../../targets/scales.ts';
 import { batchedWeights, batchedZeroPoints, ownWeight } from '../../targets/weights.ts';
 import type { Emitter } from './emit.ts';
@@ -31,6 +32,8 @@ interface Plan {
   readonly emit: (weight: EncodedIntegers) => void;
   /** What to call it, where the weight does not tell. */
   readonly form?: string;
+  /** Of a weight that is made float when the model is loaded: leading axes whose places are rows. */
+  readonly rows?: number;
   /** Whether each reader needs integers and scale that nobody else reads. */
   readonly alone?: boolean;
 }
@@ -39,13 +42,14 @@ interface Plan {
 export class Forms {
   readonly #emitter: Emitter;
   readonly #options: ResolvedOptions;
-  readonly #opset: number;
+  readonly #tied: ReadonlySet<Tensor>;
   readonly #weights: IntegerWeights;
 
-  constructor(emitter: Emitter, options: ResolvedOptions, opset: number, scales: DistinctScales) {
+  /** @param tied - tables that are output layers too, see {@link tiedTables} */
+  constructor(emitter: Emitter, options: ResolvedOptions, scales: DistinctScales, tied: ReadonlySet<Tensor>) {
     this.#emitter = emitter;
     this.#options = options;
-    this.#opset = opset;
+    this.#tied = tied;
     this.#weights = new IntegerWeights(options, scales);
   }
 
@@ -53,17 +57,25 @@ export class Forms {
   async apply(use: WeightUse): Promise<Rewritten | Skip> {
     const plan = this.#plan(use);
     if ('reason' in plan) return plan;
-    const made = await this.#weights.of(use, plan.given, this.#scheme(plan), plan.alone === true);
+    const made = await (plan.rows === undefined
+      ? this.#weights.of(use, plan.given, this.#scheme(plan), plan.alone === true)
+      : this.#weights.stored(use, { coarsest: { kind: 'channel', axis: plan.axis }, rows: plan.rows }));
     if ('reason' in made) return made;
     plan.emit(made.weight);
-    return { added: made.added, form: plan.form ?? this.#form(made.weight) };
+    const form = plan.rows === undefined ? this.#form(made.weight) : storedForm(made.weight);
+    return { added: made.added, form: plan.form ?? form };
   }
 
   /** Has a thread look at the weight of a use that {@link apply} will be asked for, if there are several. */
   begin(use: WeightUse): void {
     if (this.#options.unread || use.held.tensor.stored === undefined || !isShared(use.held.tensor.stored)) return;
     const plan = this.#plan(use);
-    if (!('reason' in plan)) this.#weights.begin(use, plan.given, this.#scheme(plan));
+    if (!('reason' in plan) && plan.rows === undefined) this.#weights.begin(use, plan.given, this.#scheme(plan));
+  }
+
+  /** The integers it makes. */
+  get weights(): IntegerWeights {
+    return this.#weights;
   }
 
   /** Waits until no thread looks at a weight any more. */
@@ -75,31 +87,27 @@ export class Forms {
     const { opType } = use.node;
     if (opType === 'Gather') return this.#gather(use);
     if (opType === 'MatMul' || opType === 'Gemm') return this.#linear(use);
-    return this.#conv(use);
+    return this.#stored(use);
   }
 
   #linear(use: WeightUse): Plan | Skip {
     const { graph, node, dtype } = use;
-    const { tensor } = use.held;
-    const { length } = tensor.dims;
-    if (length > 2 && node.opType === 'MatMul' && use.index === 1) return this.#batched(use);
-    if (length !== 2) {
-      return skipUse(use, 'unsupported_rank', `its weight is [${tensor.dims.join(', ')}]; matrices are quantized`);
+    const { length } = use.held.tensor.dims;
+    if (this.#options.plain || use.reshaped) return this.#stored(use);
+    if (length > 2 && node.opType === 'MatMul' && use.index === 1) {
+      return pays(use, this.#options) ? this.#batched(use) : this.#stored(use);
     }
+    const tied = this.#tied.has(use.held.tensor);
     const gemm = isOp(node, 'Gemm') ? gemmParts(node) : undefined;
-    if (gemm !== undefined && use.index === 0)
-      return skipUse(use, 'unsupported_op', 'a Gemm with its weight on the left');
-    if (gemm !== undefined && (gemm.alpha === 0 || !Number.isFinite(gemm.alpha))) {
-      return skipUse(use, 'unsupported_op', `a Gemm with alpha ${gemm.alpha}`);
-    }
     const left = use.index === 0;
     const x = node.inputs[left ? 1 : 0] ?? '';
     const rank = left ? graph.typeOf(x)?.dims?.length : undefined;
-    if (left && (rank === undefined || rank === 0)) {
-      return skipUse(use, 'unknown_rank', `its weight is on the left, and the file does not tell the rank of '${x}'`);
-    }
-    const given = this.#given(use, { transposed: isOutFirst(use), factor: gemm?.alpha ?? 1 });
-    const emit = (weight: EncodedIntegers): void => {
+    const turnable = !left || (gemm === undefined && rank !== undefined && rank > 0);
+    const scalable = gemm === undefined || (gemm.alpha !== 0 && Number.isFinite(gemm.alpha));
+    if (length !== 2 || !turnable || !scalable || !(tied || pays(use, this.#options))) return this.#stored(use);
+    const given = this.#given(use, { transposed: !tied && isOutFirst(use), factor: gemm?.alpha ?? 1 });
+    const emit = (made: EncodedIntegers): void => {
+      const weight = tied ? this.#emitter.transposed(graph, node, made) : made;
       if (gemm !== undefined) {
         const a = gemm.transA ? transposeBefore(graph, node, x, 2) : x;
         let c = gemm.c === undefined ? undefined : this.#emitter.toFloat(graph, node, gemm.c, dtype);
@@ -117,7 +125,7 @@ export class Forms {
         });
       }
     };
-    return { given, axis: 1, perTensor: false, emit, alone: this.#options.weightsOnly && ownWeight.value };
+    return { given, axis: tied ? 0 : 1, perTensor: false, emit, alone: this.#alone };
   }
 
   /** A MatMul with a matrix for each batch: one scale for a column of all of them. */
@@ -126,7 +134,7 @@ export class Forms {
     const { dims } = use.held.tensor;
     const emit = (weight: EncodedIntegers): void => {
       if (this.#options.weightsOnly && !batchedWeights.value) {
-        const value = this.#emitter.stored(graph, node, weight, dtype);
+        const value = this.#emitter.stored(...this.#weights.placeOf(use, graph, node), weight, dtype);
         graph.replaceNode(node, { ...node, inputs: [node.inputs[0] ?? '', value] });
       } else {
         const add = dtype === 'float32' ? followingAdd(graph, node) : undefined;
@@ -135,7 +143,11 @@ export class Forms {
     };
     const dynamic = !this.#options.weightsOnly;
     const perTensor = this.#options.dtype === 'uint8' && dynamic && !batchedZeroPoints.value;
-    return { given: this.#given(use), axis: dims.length - 1, perTensor, emit };
+    const stored = this.#options.weightsOnly && !batchedWeights.value;
+    return {
+      ...{ given: this.#given(use), axis: dims.length - 1, perTensor, emit },
+      ...(stored && { rows: dims.length - 1 }),
+    };
   }
 
   #product(
@@ -164,25 +176,39 @@ export class Forms {
     const { graph, node, dtype } = use;
     const rank = use.held.tensor.dims.length;
     const axis = (intAttribute(node, 'axis', 0) + rank) % rank;
+    const tied = this.#tied.has(use.held.tensor);
     return {
       given: this.#given(use, { transposed: use.transposed }),
-      axis: rank - 1,
-      perTensor: axis === rank - 1 || this.#opset < PER_AXIS_OPSET,
+      axis: tied ? 0 : rank - 1,
+      perTensor: axis === rank - 1,
+      alone: tied && this.#alone,
       emit: (weight) => graph.replaceNode(node, ...this.#emitter.embedding(graph, node, weight, dtype)),
       form: `${this.#options.dtype} table`,
     };
   }
 
-  #conv(use: WeightUse): Plan | Skip {
-    const { graph, node, dtype } = use;
-    if (use.transposed) return skipUse(use, 'unsupported_op', 'its weight is transposed on its way');
-    const { dims } = use.held.tensor;
+  /** A weight that is made float when the model is loaded, where it is held: what stands between stays. */
+  #stored(use: WeightUse): Plan | Skip {
+    const { node, held, index, via } = use;
+    const { dims, dtype } = held.tensor;
+    const free = (use.reshaped || isOp(node, 'Einsum')) && dims.length > 1;
+    const out = free ? 0 : weightAxes(use, dims)?.out;
+    if (out === undefined) {
+      return skipUse(use, 'unsupported_rank', `its weight is [${dims.join(', ')}]; two dims or more are quantized`);
+    }
+    const reader = via.at(-1) ?? node;
+    const at = via.length > 0 ? 0 : index;
+    const graph = graphOf(use, reader);
     const emit = (weight: EncodedIntegers): void => {
-      const value = this.#emitter.stored(graph, node, weight, dtype);
-      const inputs = node.inputs.map((input, index) => (index === use.index ? value : input));
-      graph.replaceNode(node, { ...node, inputs });
+      const value = this.#emitter.stored(...this.#weights.placeOf(use, graph, reader), weight, dtype);
+      graph.replaceNode(reader, { ...reader, inputs: reader.inputs.map((one, i) => (i === at ? value : one)) });
     };
-    return { given: this.#given(use), axis: weightAxes(use, dims)?.out ?? 0, perTensor: false, emit };
+    return { given: this.#given(use), axis: out, perTensor: false, emit, rows: 1 };
+  }
+
+  /** Whether each product needs integers and a scale of its own, which no table reads either. */
+  get #alone(): boolean {
+    return this.#options.weightsOnly && ownWeight.value;
   }
 
   #given({ held: { tensor } }: WeightUse, how: { transposed?: boolean; factor?: number } = {}): Given {
@@ -200,6 +226,51 @@ export class Forms {
     const kind = weightsOnly ? 'weights only' : format === 'qdq' ? 'dynamic' : 'dynamic, MatMulInteger';
     return `${weight.scheme.name}, ${kind}`;
   }
+}
+
+/** What a weight that is made float when the model is loaded is called in reports. */
+export function storedForm({ scheme }: EncodedIntegers): string {
+  return `${scheme.name}, weights only`;
+}
+
+/**
+ * Tables whose rows are looked up and which a product reads as `[out, in]` as well, as language models tie their
+ * embedding to their output layer: a scale for each row serves both.
+ */
+export function tiedTables(uses: readonly WeightUse[], dtype: ResolvedOptions['dtype']): Set<Tensor> {
+  const byTensor = new Map<Tensor, WeightUse[]>();
+  for (const use of uses) byTensor.set(use.held.tensor, [...(byTensor.get(use.held.tensor) ?? []), use]);
+  const tied = new Set<Tensor>();
+  if (dtype !== 'int8') return tied;
+  for (const [tensor, all] of byTensor) {
+    const here = all.every((use) => use.graph === use.held.graph && !use.reshaped);
+    const tables = all.filter((use) => isOp(use.node, 'Gather'));
+    const products = all.filter((use) => !tables.includes(use));
+    const whole = tables.every((use) => !use.transposed && intAttribute(use.node, 'axis', 0) === 0);
+    const plain = products.every((use) => isOutFirst(use) && gemmParts(use.node).alpha === 1 && use.index === 1);
+    if (here && whole && plain && tables.length > 0 && products.length > 0 && tensor.dims.length === 2)
+      tied.add(tensor);
+  }
+  return tied;
+}
+
+/** Whether quantized activations are worth what it costs to make them, as far as the file tells their size. */
+export function pays({ graph, node, index, held, ...path }: WeightUse, options: ResolvedOptions): boolean {
+  if (options.weightsOnly || !options.choosing) return true;
+  const { dims } = held.tensor;
+  const axes = summedAxes({ ...path, node, index }, dims);
+  if (axes === undefined) return true;
+  const known = graph.typeOf(node.inputs[1 - index] ?? '')?.dims ?? [];
+  const [inputs = 1, outputs = 1] = [dims[axes.in], dims[axes.out]];
+  const rows = known.reduce<number>((product, dim) => product * (typeof dim === 'number' ? dim : 1), 1) / inputs;
+  return dynamicPays(Math.max(1, rows), inputs, outputs);
+}
+
+/** The graph a node stands in: that of the use, or one around it. */
+function graphOf(use: WeightUse, node: Node): Graph {
+  let { graph } = use;
+  while (graph.parent !== undefined && graph.producer(node.outputs[0] ?? '') !== node) graph = graph.parent;
+  return graph;
 }
 
 /** An Add that is all that reads a product, and its other side. */

@@ -1,21 +1,23 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { type Model, NO_OPSET } from '../../ir/model.ts';
-import type { Node } from '../../ir/node.ts';
+import { isOp, type Node } from '../../ir/node.ts';
+import type { Tensor } from '../../ir/tensor.ts';
 import { constantName, dropUnused } from '../../layers/constant.ts';
 import { isExcluded, notFloat, skipUse, type WeightUse, weightOf } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { traceBack } from '../../layers/trace.ts';
 import { checkShape } from '../../options/check.ts';
-import { DEQUANTIZE_OPSET, PER_AXIS_OPSET } from '../../schemes/opset.ts';
+import { ARITHMETIC_OPSET, INTEGER_OPSET, PER_AXIS_OPSET } from '../../schemes/opset.ts';
 import { DistinctScales } from '../../targets/scales.ts';
 import { bringWeights } from '../constants/see.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport, Watch } from '../pass.ts';
-import { settleEinsums } from './einsum.ts';
+import { einsumWeight, settleEinsums } from './einsum.ts';
 import { Emitter } from './emit.ts';
-import { Forms } from './forms.ts';
+import { Forms, pays, tiedTables } from './forms.ts';
 import { Ledger } from './ledger.ts';
+import { isRotary, meetsLog, meetsProduct } from './meets.ts';
 import {
   lookedAt,
   QUANTIZABLE_OPS,
@@ -26,31 +28,49 @@ import {
 } from './options.ts';
 import { quantizeRecurrent, recurrentWeights } from './recurrent.ts';
 import { settleReshapes } from './reshapes.ts';
+import { floatBytes, isAmong, smallestWeights } from './smallest.ts';
 
 export { QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions } from './options.ts';
 
 /** Uses whose weights are looked at at a time: enough for every thread while one is thought about. */
 const AHEAD = 16;
+/** A smaller weight and its scales would take more bytes as integers, with the nodes that make them float. */
+const LEAST_BYTES = 512;
+/** What became of a Conv, for people, and what more there is where nobody asked for less. */
+const STORED = 'stored as integers, computed in float as fast as before';
+const CALIBRATE = '; `calibrate: DATA` lets them run on integers';
+/** A table that meets no product, and is more than this part of the model, is what there is to compress. */
+const LARGE_PART = 0.1;
 /** Gather tables smaller than this are look-ups of shapes and positions, not embeddings. */
 const MIN_TABLE = 1024;
 
 /**
- * Quantizes weights to 8 bits without data, as `torch.quantization.quantize_dynamic` does for Linear layers: weights
- * become integers in the file, activations are quantized when the model runs.
+ * Quantizes weights to 8 bits without data: they become integers in the file. Activations of large products are
+ * quantized when the model runs, as `torch.quantization.quantize_dynamic` does for Linear layers; all other weights are
+ * stored, and made float when the model is loaded.
  *
  * ```
  * before  x ── MatMul(W) ── Add(b) ── y
  *
- * after   x ── DynamicQuantizeLinear ── DequantizeLinear ─┐
+ * dynamic x ── DynamicQuantizeLinear ── DequantizeLinear ─┐
  *                  W_quantized ── DequantizeLinear(axis 1) ── MatMul ── Sum(b) ── y
+ *
+ * stored  x ───────────────────────────────────────────────────┐
+ *                  W_quantized ── Cast ── Mul(scale) ── Reshape ── MatMul ── Add(b) ── y
  * ```
  *
  * ONNX Runtime fuses the lower graph to one integer kernel (DynamicQuantizeMatMul); `weightsOnly` leaves x as it is and
  * becomes MatMulNBits. Gemm is written as MatMul, its alpha and transB folded into the weight. Embedding tables become
- * `Gather(W_quantized) ── DequantizeLinear`. Conv stays float unless `weightsOnly`: then its weight is
- * `Cast(W_quantized) · W_scale`, which ONNX Runtime computes once, when it loads the model.
+ * `Gather(W_quantized) ── Cast ── Mul(scale)`. Weights of Conv, ConvTranspose, LSTM, GRU, RNN and of products that gain
+ * nothing from integers are stored: `Cast(W_quantized) · scale`, which ONNX Runtime computes once, when it loads the
+ * model. They have a scale for each output channel, or for blocks of 64, 32 or 16 neighbours, as few as keep 44 dB; the
+ * Reshape is there for blocks alone.
  *
- * int8: `q = clamp(roundHalfEven(w / scale), −127, 127)`, `scale = max|w| / 127` for each output channel.
+ * Where `minElements`, `include` and `opTypes` say nothing, weights that save nothing stay float: the smallest, which
+ * together make 1 % of the model, a product before a Log, rotary tables, tables that meet no product.
+ *
+ * int8: `q = clamp(roundHalfEven(w / scale), −127, 127)`, `scale = max|w| / 127` for each output channel; scales of
+ * stored weights are fitted to the least squared error.
  *
  * @throws CompressError `options` when options contradict each other
  * @see https://onnx.ai/onnx/operators/onnx__DynamicQuantizeLinear.html
@@ -92,9 +112,9 @@ export async function quantizeWeights(
   const notes = await bringWeights(model, opTypes, 'all');
   await settleReshapes(model, opTypes);
   if (opTypes.includes('MatMul')) settleEinsums(model);
-  let uses = selectWeights(model, options, ledger);
-  const dynamic = !options.weightsOnly && uses.some((use) => use.node.opType !== 'Gather');
-  const needed = dynamic && options.format === 'qoperator' ? 11 : PER_AXIS_OPSET;
+  const settling = withSmallest(model, options);
+  let uses = selectWeights(model, settling, ledger);
+  const needed = neededOpset(uses, options);
   if (uses.length > 0 && model.opset < needed) {
     const { raiseOpset } = await import('../opset/index.ts');
     const raised = await raiseOpset(model, PER_AXIS_OPSET);
@@ -102,40 +122,64 @@ export async function quantizeWeights(
       notes.push(`opset raised from ${raised.from} to ${raised.to}, which 8-bit weights with a scale per channel need`);
       notes.push(...raised.notes);
       // Raising replaces nodes: the ones found before may be gone.
-      uses = selectWeights(model, options, ledger);
+      uses = selectWeights(model, settling, ledger);
     } else {
       notes.push(`${model.hasOpset ? `opset stays ${model.opset}: ` : ''}${raised.reason}`);
     }
   }
   const { settled, note } = withinOpset(model, options);
-  if (note !== undefined && uses.length > 0) notes.push(note);
+  if (note !== undefined && uses.some((use) => isProduct(use) && pays(use, options))) notes.push(note);
   const emitter = new Emitter();
   const distinct = options.unread ? new DistinctScales() : await DistinctScales.of(model);
-  const forms = new Forms(emitter, settled, model.opset, distinct);
-  const convs = model.opset < DEQUANTIZE_OPSET ? 0 : await rewrite(model, uses, forms, ledger, watch);
-  const recurrent = recurrentWeights(model, options, ledger, (use) => refusal(model, use, options));
-  await quantizeRecurrent(model, recurrent, options, emitter, ledger);
-  if (model.opset < DEQUANTIZE_OPSET) {
-    const detail = model.hasOpset ? `opset ${model.opset} has no DequantizeLinear` : NO_OPSET;
+  const tied = model.opset >= PER_AXIS_OPSET ? tiedTables(uses, settled.dtype) : new Set<Tensor>();
+  const forms = new Forms(emitter, settled, distinct, tied);
+  const convs = model.opset < ARITHMETIC_OPSET ? 0 : await rewrite(model, uses, forms, ledger, watch);
+  if (model.opset >= ARITHMETIC_OPSET) {
+    const recurrent = recurrentWeights(model, options, (use) => refusal(model, use, settling), ledger);
+    await quantizeRecurrent(model, recurrent, options, { emitter, weights: forms.weights }, ledger);
+  }
+  if (model.opset < ARITHMETIC_OPSET) {
+    const detail = model.hasOpset ? `opset ${model.opset} has no Mul that spreads a scale` : NO_OPSET;
     for (const use of uses) ledger.skip(use.held, skipUse(use, 'opset_too_old', detail));
   }
   model.freeInitializers();
-  if (convs > 0) notes.push(`${convs} of them of Conv: stored as integers, computed in float as fast as before`);
+  if (convs > 0) notes.push(`${convs} of them of Conv: ${STORED}${options.weightsOnly ? '' : CALIBRATE}`);
   return notes;
+}
+
+/** The options with the weights that are left float because they are small, where nobody said which are meant. */
+export function withSmallest(model: Model, options: ResolvedOptions): ResolvedOptions {
+  if (!options.choosing || options.smallest !== undefined) return options;
+  const { only: _, ...rest } = options;
+  const floats = floatBytes(model);
+  const all = { ...rest, floats };
+  const uses = [...selectWeights(model, all), ...recurrentWeights(model, all, (use) => refusal(model, use, all))];
+  return { ...options, floats, smallest: smallestWeights(floats, uses) };
+}
+
+/** The opset that the forms of the uses need. */
+function neededOpset(uses: readonly WeightUse[], options: ResolvedOptions): number {
+  const { weightsOnly, format } = options;
+  if (!uses.some((use) => isProduct(use) && pays(use, options))) return ARITHMETIC_OPSET;
+  return !weightsOnly && format === 'qoperator' ? INTEGER_OPSET : PER_AXIS_OPSET;
+}
+
+function isProduct({ node }: WeightUse): boolean {
+  return isOp(node, 'MatMul') || isOp(node, 'Gemm');
 }
 
 /** The best the model's opset allows, and a note where that is less than asked for. */
 function withinOpset(model: Model, options: ResolvedOptions): { settled: ResolvedOptions; note?: string } {
-  if (model.opset >= PER_AXIS_OPSET || model.opset < DEQUANTIZE_OPSET) return { settled: options };
-  if (model.opset >= 11 && !options.weightsOnly) {
+  if (model.opset >= PER_AXIS_OPSET || model.opset < ARITHMETIC_OPSET) return { settled: options };
+  if (model.opset >= INTEGER_OPSET && !options.weightsOnly) {
     if (options.format === 'qoperator') return { settled: options };
     return {
       settled: { ...options, format: 'qoperator' },
       note: `opset ${model.opset}: written with MatMulInteger instead of QDQ`,
     };
   }
-  const note = `opset ${model.opset}: weights only, one scale a tensor, which is less exact; ONNX Runtime may not run it faster`;
-  return { settled: { ...options, weightsOnly: true, perTensor: true, format: 'qdq' }, note };
+  const note = `opset ${model.opset}: products are stored as integers and computed in float`;
+  return { settled: { ...options, weightsOnly: true, format: 'qdq', plain: true }, note };
 }
 
 /** The weights to quantize, in the order of the nodes; the ledger is told why not the others. */
@@ -143,13 +187,13 @@ export function selectWeights(model: Model, options: ResolvedOptions, ledger?: L
   const uses: WeightUse[] = [];
   const opTypes: readonly string[] = options.only ?? QUANTIZABLE_OPS;
   for (const { graph, node } of model.nodes()) {
-    const use = weightOf(graph, node);
+    const use = weightOf(graph, node) ?? einsumWeight(graph, node);
     if (use === undefined) continue;
     if ('reason' in use) {
       ledger?.other(graph, use);
       continue;
     }
-    if (!opTypes.includes(node.opType)) continue;
+    if (!opTypes.includes(kindOf(node))) continue;
     const { tensor } = use.held;
     // Gather also looks up shapes and positions: those are no weights.
     if (node.opType === 'Gather' && (!isFloat(tensor.dtype) || tensor.dims.length < 2)) continue;
@@ -160,20 +204,32 @@ export function selectWeights(model: Model, options: ResolvedOptions, ledger?: L
   return uses;
 }
 
+/** The operator of which a node is a kind: an Einsum multiplies as MatMul does. */
+function kindOf({ opType }: Node): string {
+  return opType === 'Einsum' ? 'MatMul' : opType;
+}
+
 /** Why a weight is not quantized, whatever its form would be. */
 export function refusal(model: Model, use: WeightUse, options: ResolvedOptions): Skip | undefined {
   const { opType } = use.node;
   const elements = elementCount(use.held.tensor.dims);
   const no = notFloat(use);
   if (no !== undefined) return no;
-  if (!options.opTypes.includes(opType) || isExcluded(use, options)) {
+  if (!options.opTypes.includes(kindOf(use.node)) || isExcluded(use, options)) {
     return skipUse(use, 'excluded_by_user', 'left out by `opTypes`, `include` or `exclude`');
+  }
+  if (options.choosing) {
+    const why = needless(use, options);
+    if (why !== undefined) return why;
+  }
+  if (options.smallest !== undefined && isAmong(options.smallest, use.held.tensor)) {
+    return skipUse(use, 'among_smallest', 'it is one of the smallest weights, which together make 1 % of the model');
   }
   const minimum = Math.max(options.minElements, opType === 'Gather' ? MIN_TABLE : 1);
   if (elements < minimum) {
     return skipUse(use, 'below_min_elements', `it has ${elements} elements; ${minimum} are the least quantized`);
   }
-  if (use.reshaped) {
+  if (use.reshaped && opType === 'Gather') {
     return skipUse(use, 'unsupported_op', 'its weight gets other dims on its way, which the file does not tell');
   }
   if (opType !== 'Gather' && isOfConstants(use)) {
@@ -183,9 +239,6 @@ export function refusal(model: Model, use: WeightUse, options: ResolvedOptions):
   if (model.trainingNames.has(constantName(use.held))) {
     return skipUse(use, 'used_in_training', 'training_info refers to it by name');
   }
-  if (!options.weightsOnly && opType.startsWith('Conv')) {
-    return skipUse(use, 'needs_calibration', `${opType} gains nothing without calibrated activations`);
-  }
   return undefined;
 }
 
@@ -193,6 +246,23 @@ export function refusal(model: Model, use: WeightUse, options: ResolvedOptions):
 function isOfConstants({ graph, node, index }: WeightUse): boolean {
   const other = node.inputs[index === 0 ? 1 : 0] ?? '';
   return traceBack(graph, other)?.held !== undefined;
+}
+
+/** Why a weight is better left float, where nobody asked for it. */
+function needless(use: WeightUse, { floats = 0 }: ResolvedOptions): Skip | undefined {
+  const { graph, node } = use;
+  const { byteLength } = use.held.tensor;
+  if (byteLength < LEAST_BYTES) {
+    return skipUse(use, 'no_gain', `it has ${byteLength} bytes; the nodes that make it float would take more`);
+  }
+  if (isOp(node, 'Gather')) {
+    if (isRotary(graph, node)) return skipUse(use, 'rotary', 'its rows turn queries and keys');
+    if (byteLength > LARGE_PART * floats || meetsProduct(graph, node)) return undefined;
+    return skipUse(use, 'no_product', 'its rows meet no product with a weight');
+  }
+  return isProduct(use) && meetsLog(graph, node)
+    ? skipUse(use, 'before_log', 'a Log is behind its product')
+    : undefined;
 }
 
 /** Rewrites every use, then drops the float weights nothing reads any more; how many of them are of Conv. */

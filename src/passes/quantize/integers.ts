@@ -1,5 +1,5 @@
 import type { Graph } from '../../ir/graph.ts';
-import { createNode } from '../../ir/node.ts';
+import { createNode, type Node } from '../../ir/node.ts';
 import { constant, type Tensor } from '../../ir/tensor.ts';
 import type { LinearParams } from '../../kernels/linear.ts';
 import { constantName } from '../../layers/constant.ts';
@@ -7,7 +7,15 @@ import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { encode, type Given, paramsOf, streamable } from '../../schemes/encode.ts';
 import { nameFor, namesFor } from '../../schemes/names.ts';
-import { type EncodedIntegers, encodedBytes, type IntegerScheme, partsOf, scaleDims } from '../../schemes/scheme.ts';
+import {
+  type EncodedIntegers,
+  encodedBytes,
+  type IntegerScheme,
+  PER_TENSOR,
+  partsOf,
+  scaleDims,
+} from '../../schemes/scheme.ts';
+import { encodeStored, type StoredForm } from '../../schemes/stored.ts';
 import { addTensors } from '../../schemes/write.ts';
 import type { DistinctScales } from '../../targets/scales.ts';
 import { capturedWeights } from '../../targets/weights.ts';
@@ -28,6 +36,10 @@ export class IntegerWeights {
   readonly #options: ResolvedOptions;
   readonly #scales: DistinctScales;
   readonly #made = new Map<Graph, Map<Tensor, Map<string, Made>>>();
+  /** Weights that plain arithmetic makes float. */
+  readonly #stored = new Map<Graph, Map<Tensor, EncodedIntegers>>();
+  /** Those of them that several graphs read, such as both branches of an If. */
+  readonly #everywhere = new Set<Tensor>();
   /** Looks at weights that have begun, by tensor and key. */
   readonly #begun = new Map<Tensor, Map<string, Promise<LinearParams | undefined>>>();
 
@@ -83,6 +95,32 @@ export class IntegerWeights {
     const ofTensor = made.get(held.tensor) ?? new Map<string, Made>();
     this.#made.set(home, made.set(held.tensor, ofTensor.set(key, { weight, params, copies: 0, start: undefined })));
     return { weight, added: encodedBytes(weight) };
+  }
+
+  /** The integers of a weight that is made float when the model is loaded, and how many bytes came into the model. */
+  async stored(
+    use: WeightUse,
+    way: Pick<StoredForm, 'coarsest' | 'rows'>,
+  ): Promise<{ weight: EncodedIntegers; added: number } | Skip> {
+    const { held } = use;
+    const readers = new Set(held.graph.uses(constantName(held)).map((one) => one.graph));
+    if (readers.size > 1) this.#everywhere.add(held.tensor);
+    const graph = this.#everywhere.has(held.tensor) ? held.graph : use.graph;
+    const found = this.#stored.get(graph)?.get(held.tensor);
+    if (found !== undefined) return { weight: found, added: 0 };
+    const { dtype, perTensor, reduceRange, unread = false } = this.#options;
+    const scales = perTensor ? { coarsest: PER_TENSOR, rows: undefined } : way;
+    const form = { dtype, reduceRange, unread, ...scales };
+    const weight = await encodeStored(held.tensor, form, namesFor(graph, constantName(held)));
+    if (weight === undefined) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
+    this.#stored.set(graph, (this.#stored.get(graph) ?? new Map<Tensor, EncodedIntegers>()).set(held.tensor, weight));
+    return { weight, added: encodedBytes(weight) };
+  }
+
+  /** Where a stored weight is made float: where it is read, or first in the graph that holds it where several read it. */
+  placeOf({ held }: WeightUse, graph: Graph, reader: Node): [Graph, Node] {
+    const [first = reader] = held.graph.nodes;
+    return this.#everywhere.has(held.tensor) ? [held.graph, first] : [graph, reader];
   }
 
   /** The graph that holds the integers: that of the node where {@link capturedWeights} are not fused. */

@@ -1,4 +1,5 @@
 import { CompressError } from '../../errors.ts';
+import type { Tensor } from '../../ir/tensor.ts';
 import { checkOpTypes, type Selection } from '../../layers/select.ts';
 import { SELECTION_SHAPE, type Shape } from '../../options/check.ts';
 import { QUANTIZABLE_OPS, QUANTIZE_DEFAULT, WEIGHT_ROWS } from '../../options/quantize.ts';
@@ -45,6 +46,14 @@ export type ResolvedOptions = Required<QuantizeOptions> & {
   readonly unread?: boolean;
   /** Operators this call looks at; the others are for another call. */
   readonly only?: readonly string[];
+  /** Whether weights that save nothing may stay float: nobody said which weights are meant. */
+  readonly choosing?: boolean;
+  /** Whether products are stored and computed in float too: the opset has nothing better. */
+  readonly plain?: boolean;
+  /** Bytes of all floats of the model, where it is known. */
+  readonly floats?: number;
+  /** The smallest weights, if they are known already. */
+  readonly smallest?: ReadonlySet<Tensor>;
 };
 
 /** The operators whose weights are to be quantized in this call. */
@@ -52,10 +61,17 @@ export function lookedAt({ opTypes, only }: ResolvedOptions): readonly string[] 
   return only === undefined ? opTypes : opTypes.filter((one) => only.includes(one));
 }
 
+/** The options of a pass that leaves no weight float because it is small: integers on both sides need it. */
+export function allOf(options: QuantizeOptions): ResolvedOptions {
+  return { ...resolveOptions(options), choosing: false };
+}
+
 /** The options with defaults for what is missing or undefined. */
-export function resolveOptions(options: QuantizeOptions): Required<QuantizeOptions> {
+export function resolveOptions(options: QuantizeOptions): Required<QuantizeOptions> & { readonly choosing: boolean } {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const settled: Required<QuantizeOptions> = { ...QUANTIZE_DEFAULTS, ...given };
+  const { opTypes, include = [], minElements } = options;
+  const named = opTypes !== undefined || include.length > 0 || minElements !== undefined;
+  const settled = { ...QUANTIZE_DEFAULTS, ...given, choosing: !named };
   checkOpTypes(settled.opTypes, QUANTIZABLE_OPS);
   if (settled.weightsOnly && settled.format === 'qoperator') {
     throw new CompressError('options', 'format', 'qoperator has integer activations, `weightsOnly` float ones', {

@@ -11,10 +11,12 @@ import type { Skip } from '../../layers/skip.ts';
 import { traceBack } from '../../layers/trace.ts';
 import { encode, type Given, paramsOf } from '../../schemes/encode.ts';
 import { namesFor } from '../../schemes/names.ts';
-import { type EncodedIntegers, encodedBytes, integerScheme, PER_TENSOR } from '../../schemes/scheme.ts';
+import { type EncodedIntegers, encodedBytes, integerScheme } from '../../schemes/scheme.ts';
 import { addTensors, inputsOf, statedZeroPoint } from '../../schemes/write.ts';
 import { dynamicLstm } from '../../targets/kernels.ts';
 import type { Emitter } from './emit.ts';
+import { storedForm } from './forms.ts';
+import type { IntegerWeights } from './integers.ts';
 import type { Ledger } from './ledger.ts';
 import type { ResolvedOptions } from './options.ts';
 
@@ -22,8 +24,8 @@ import type { ResolvedOptions } from './options.ts';
 export function recurrentWeights(
   model: Model,
   options: ResolvedOptions,
-  ledger: Ledger,
   refusal: (use: WeightUse) => Skip | undefined,
+  ledger?: Ledger,
 ): WeightUse[] {
   const uses: WeightUse[] = [];
   for (const { graph, node } of model.nodes()) {
@@ -35,75 +37,69 @@ export function recurrentWeights(
       const use = { ...(path as Omit<WeightUse, 'held'>), held, graph, node, index };
       const no = refusal(use) ?? form(use, options);
       if (no === undefined) uses.push(use);
-      else ledger.skip(held, no);
+      else ledger?.skip(held, no);
     }
   }
   return uses;
 }
 
-/** Why the options have no form for it. */
-function form(use: WeightUse, { weightsOnly, allowContrib, dtype }: ResolvedOptions): Skip | undefined {
-  const { opType } = use.node;
-  if (weightsOnly || (allowContrib && opType === 'LSTM')) {
-    const { node } = use;
-    const own = allowContrib && !weightsOnly;
-    if (
-      own &&
-      (intAttribute(node, 'layout', 0) !== dynamicLstm.value.layout ||
-        use.dtype !== dynamicLstm.value.activations ||
-        use.via.length > 0 ||
-        dtype !== dynamicLstm.value.weights)
-    ) {
-      return skipUse(use, 'unsupported_op', 'DynamicQuantizeLSTM takes int8 for float32, with the sequence first');
-    }
-    return undefined;
-  }
-  const detail =
-    opType === 'LSTM'
-      ? 'LSTM has no 8-bit form in standard ONNX; `weightsOnly` stores it, `allowContrib` uses ONNX Runtime’s own'
-      : `${opType} has no 8-bit form that runs on integers; \`weightsOnly\` stores it`;
-  return skipUse(use, 'unsupported_op', detail);
+/** Whether a recurrent node becomes an operator of ONNX Runtime's own. */
+function isContrib({ opType }: Node, { weightsOnly, allowContrib }: ResolvedOptions): boolean {
+  return allowContrib && !weightsOnly && opType === 'LSTM';
 }
 
+/** Why the options have no form for it. */
+function form(use: WeightUse, options: ResolvedOptions): Skip | undefined {
+  const { node } = use;
+  const other =
+    intAttribute(node, 'layout', 0) !== dynamicLstm.value.layout ||
+    use.dtype !== dynamicLstm.value.activations ||
+    use.via.length > 0 ||
+    options.dtype !== dynamicLstm.value.weights;
+  if (!isContrib(node, options) || !other) return undefined;
+  return skipUse(use, 'unsupported_op', 'DynamicQuantizeLSTM takes int8 for float32, with the sequence first');
+}
+
+/** Scales of a stored weight `[directions, gates · hidden, in]`: one for each row of each direction, or more. */
+const ROWS: Parameters<IntegerWeights['stored']>[1] = { coarsest: { kind: 'channel', axis: 1, from: 0 }, rows: 2 };
+
 /**
- * Stores the weights of LSTM, GRU and RNN as integers with a scale for each row, made real when the model is loaded;
- * or, with `allowContrib`, turns LSTM into `com.microsoft.DynamicQuantizeLSTM`, which computes with them.
+ * Stores the weights of LSTM, GRU and RNN as integers with a scale for each row or finer ones, made real when the model
+ * is loaded; or, with `allowContrib`, turns LSTM into `com.microsoft.DynamicQuantizeLSTM`, which computes with them.
  */
 export async function quantizeRecurrent(
   model: Model,
   uses: readonly WeightUse[],
   options: ResolvedOptions,
-  emitter: Emitter,
+  { emitter, weights }: { readonly emitter: Emitter; readonly weights: IntegerWeights },
   ledger: Ledger,
 ): Promise<void> {
-  const contrib = !options.weightsOnly;
-  const stored = new StoredWeights(uses, options);
-  const form = `${options.dtype} per channel, ${options.weightsOnly ? 'weights only' : 'DynamicQuantizeLSTM'}`;
   for (const node of new Set(uses.map((use) => use.node))) {
     const own = uses.filter((use) => use.node === node);
+    const contrib = isContrib(node, options);
     if (contrib && own.length < 2) {
       for (const use of own)
         ledger.skip(use.held, skipUse(use, 'unsupported_op', 'DynamicQuantizeLSTM needs both weights'));
       continue;
     }
-    const made = await Promise.all(
-      own.map(async (use) => ({ use, weight: await (contrib ? contribWeight(use, options) : stored.of(use)) })),
-    );
-    const bad = made.filter(({ weight }) => weight === undefined);
-    for (const { use } of bad) ledger.skip(use.held, skipUse(use, 'non_finite', 'it holds NaN or infinity'));
-    if (bad.length > 0 && contrib) continue;
+    const made: { use: WeightUse; weight: EncodedIntegers; added: number }[] = [];
+    for (const use of own) {
+      const one = await (contrib ? contribWeight(use, options) : weights.stored(use, ROWS));
+      if ('reason' in one) ledger.skip(use.held, one);
+      else made.push({ use, ...one });
+    }
+    if (contrib && made.length < own.length) continue;
     let next = node;
     for (const { use, weight } of made) {
-      if (weight === undefined) continue;
       next = contrib
         ? withContribWeight(use.graph, next, use.index, weight)
-        : withInput(next, use.index, emitter.stored(...stored.placeOf(use), weight, use.dtype));
+        : withInput(next, use.index, emitter.stored(...weights.placeOf(use, use.graph, node), weight, use.dtype));
     }
     own[0]?.graph.replaceNode(node, next);
     if (contrib) model.addOpset('com.microsoft', 1);
-    for (const { use, weight } of made) {
-      if (weight === undefined) continue;
-      ledger.change(use.held, { node, added: !contrib && stored.isCounted(use) ? 0 : encodedBytes(weight), form });
+    for (const { use, weight, added } of made) {
+      const how = contrib ? `${options.dtype} per channel, DynamicQuantizeLSTM` : storedForm(weight);
+      ledger.change(use.held, { node, added, form: how });
       const input = use.held.graph.isInput(constantName(use.held));
       const dropped = dropUnused(use.held, model.trainingNames);
       ledger.settle(use.held, { bytes: dropped ? 0 : use.held.tensor.byteLength, input });
@@ -111,50 +107,11 @@ export async function quantizeRecurrent(
   }
 }
 
-/** Weights stored as integers, one for all layers that read it: those of two branches may be the same. */
-class StoredWeights {
-  readonly #readers = new Map<Tensor, number>();
-  readonly #made = new Map<Tensor, Promise<EncodedIntegers | undefined>>();
-  readonly #counted = new Set<Tensor>();
-  readonly #options: ResolvedOptions;
-
-  constructor(uses: readonly WeightUse[], options: ResolvedOptions) {
-    this.#options = options;
-    for (const { held } of uses) this.#readers.set(held.tensor, (this.#readers.get(held.tensor) ?? 0) + 1);
-  }
-
-  of(use: WeightUse): Promise<EncodedIntegers | undefined> {
-    const { tensor } = use.held;
-    const made = this.#made.get(tensor) ?? storedWeight(use, this.#options);
-    this.#made.set(tensor, made);
-    return made;
-  }
-
-  /** Where it is made real: beside its only reader, or first in the graph that holds it. */
-  placeOf({ graph, node, held }: WeightUse): [Graph, Node] {
-    const [first = node] = held.graph.nodes;
-    return (this.#readers.get(held.tensor) ?? 0) > 1 ? [held.graph, first] : [graph, node];
-  }
-
-  /** Whether its bytes were counted for another reader. */
-  isCounted({ held }: WeightUse): boolean {
-    const counted = this.#counted.has(held.tensor);
-    this.#counted.add(held.tensor);
-    return counted;
-  }
-}
-
-/** With a scale for each row of each direction. */
-async function storedWeight(use: WeightUse, options: ResolvedOptions): Promise<EncodedIntegers | undefined> {
-  const granularity = options.perTensor ? PER_TENSOR : ({ kind: 'channel', axis: 1, from: 0 } as const);
-  const scheme = integerScheme(options.dtype, granularity, options.reduceRange);
-  const given = { tensor: use.held.tensor, transposed: false, factor: 1, unread: options.unread };
-  const params = await paramsOf(given, scheme);
-  return params && encode(given, scheme, params, namesFor(use.graph, constantName(use.held)));
-}
-
 /** Each direction transposed, with scales [directions, rows] and zero points, as DynamicQuantizeLSTM wants them. */
-async function contribWeight(use: WeightUse, options: ResolvedOptions): Promise<EncodedIntegers | undefined> {
+async function contribWeight(
+  use: WeightUse,
+  options: ResolvedOptions,
+): Promise<{ weight: EncodedIntegers; added: number } | Skip> {
   const { tensor } = use.held;
   const [directions = 1, rows = 1, columns = 1] = tensor.dims;
   const { dtype, reduceRange, unread } = options;
@@ -165,7 +122,7 @@ async function contribWeight(use: WeightUse, options: ResolvedOptions): Promise<
     const part = sliceOf(tensor, direction, [rows, columns]);
     const given: Given = { tensor: part, transposed: true, factor: 1, unread };
     const params = await paramsOf(given, scheme);
-    if (params === undefined) return undefined;
+    if (params === undefined) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
     halves.push(await encode(given, scheme, params, names));
   }
   const joined = async (pick: (one: EncodedIntegers) => Tensor): Promise<Uint8Array> =>
@@ -177,7 +134,8 @@ async function contribWeight(use: WeightUse, options: ResolvedOptions): Promise<
     data: { ...data, from: { tensor, name: names.of } },
     scale,
   };
-  return { ...whole, zeroPoint: statedZeroPoint(whole, names.zeroPoint) };
+  const weight = { ...whole, zeroPoint: statedZeroPoint(whole, names.zeroPoint) };
+  return { weight, added: encodedBytes(weight) };
 }
 
 /** One direction of a weight. */

@@ -290,7 +290,7 @@ export const NESTING: readonly Case[] = [
       initializers: { table: weight([64, 32]) },
     },
     changed: ['table'],
-    hasNot: ['Transpose'],
+    has: ['Gather', 'Transpose', 'MatMul'],
   },
   {
     name: 'shape arithmetic is no weight',

@@ -100,7 +100,7 @@ export const PATHS: readonly Case[] = [
       { stored: weight([32]), shape: ints(8, 4) },
     ),
     changed: [],
-    skipped: ['stored: unsupported_op'],
+    skipped: ['stored: unsupported_rank'],
   },
   {
     name: 'weight stored with a float16 scale behind DequantizeLinear stays',

@@ -53,15 +53,13 @@ const einsums: readonly Case[] = [
   }),
   einsum('bsd,dk->bks', [32, 32], [2, 3, 32], {
     name: 'Einsum that transposes its output stays',
-    changed: [],
+    has: ['Einsum', 'Cast', 'Mul'],
     hasNot: [],
-    skipped: ['w: unsupported_op'],
   }),
   einsum('bsd,bdk->bsk', [2, 32, 32], [2, 3, 32], {
     name: 'Einsum with a batch in its weight stays',
-    changed: [],
+    has: ['Einsum', 'Cast', 'Mul'],
     hasNot: [],
-    skipped: ['w: unsupported_op'],
   }),
 ];
 
@@ -92,7 +90,7 @@ const recurrents: readonly Case[] = [
     ...['forward', 'reverse', 'bidirectional'].map((direction) =>
       recurrent(op, direction, { options: { weightsOnly: true }, has: [op] }),
     ),
-    recurrent(op, 'forward', { changed: [], skipped: ['W: unsupported_op', 'R: unsupported_op'] }),
+    recurrent(op, 'forward', { has: [op, 'Cast', 'Mul'] }),
   ]),
   recurrent('LSTM', 'forward', { options: { weightsOnly: true, perTensor: true }, has: ['LSTM'] }),
   recurrent('LSTM', 'bidirectional', { options: { weightsOnly: true, dtype: 'uint8' }, has: ['LSTM', 'Sub'] }),
@@ -104,11 +102,7 @@ const recurrents: readonly Case[] = [
     changed: [],
     skipped: ['W: unsupported_op', 'R: unsupported_op'],
   }),
-  recurrent('GRU', 'forward', {
-    options: { allowContrib: true },
-    changed: [],
-    skipped: ['W: unsupported_op', 'R: unsupported_op'],
-  }),
+  recurrent('GRU', 'forward', { options: { allowContrib: true }, has: ['GRU', 'Cast', 'Mul'] }),
 ];
 
 export const PRODUCTS: readonly Case[] = [...batched, ...einsums, ...recurrents];

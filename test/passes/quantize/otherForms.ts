@@ -139,9 +139,9 @@ export const OTHER_FORMS: readonly Form[] = [
       int64[2] ids
       int8[64,16] w_quantized
       float32[16] w_scale
-      r_quantized = Gather (w_quantized, ids)
-      r_dequantized = DequantizeLinear <axis = -1> (r_quantized, w_scale)
-      r = Sum (r_dequantized)
+      w_quantized_rows = Gather (w_quantized, ids)
+      r_cast = Cast <to = 1> (w_quantized_rows)
+      r = Mul (r_cast, w_scale)
       y = Add (r, x)`,
   },
   {
@@ -161,9 +161,9 @@ export const OTHER_FORMS: readonly Form[] = [
       int64[2] ids
       int8[16,64] w_quantized
       float32[] w_scale
-      r_quantized = Gather <axis = 1> (w_quantized, ids)
-      r_dequantized = DequantizeLinear (r_quantized, w_scale)
-      r = Sum (r_dequantized)
+      w_quantized_rows = Gather <axis = 1> (w_quantized, ids)
+      r_cast = Cast <to = 1> (w_quantized_rows)
+      r = Mul (r_cast, w_scale)
       y = Add (r, x)`,
   },
 ];

@@ -37,7 +37,7 @@ describe('weights only: one weight that several nodes read is in the file once, 
     ['Gemm', chain(96, 6, 17, 'Gemm'), {}],
   ] as const)('%s', async (_, spec, options) => {
     const source = buildModel(spec);
-    const { bytes, report } = await pass(source, quantize({ weightsOnly: true, ...options }));
+    const { bytes, report } = await pass(source, quantize({ minElements: 0, weightsOnly: true, ...options }));
     const readers = spec.nodes.length / 2;
     const [change] = report.changes;
     const { elements = 0, after = 0 } = change ?? {};
@@ -66,7 +66,7 @@ describe('weights only: one weight that several nodes read is in the file once, 
         { op: 'If', in: ['c'], out: ['y'], attributes: { then_branch: body('a'), else_branch: body('b') } },
       ],
     });
-    const { bytes, report } = await pass(source, quantize({ weightsOnly: true }));
+    const { bytes, report } = await pass(source, quantize({ minElements: 0, weightsOnly: true }));
     expect(report.changes).toMatchObject([{ weight: 'w', before: 4096, after: 3 * (1024 + 2 * 128) }]);
     const feeds = { x: feed([4, 32], randomFloats([4, 32], 9)), c: new Tensor('bool', [true], []) };
     const { integer, dequantized, outputs } = await runFused(bytes, feeds);
@@ -76,7 +76,7 @@ describe('weights only: one weight that several nodes read is in the file once, 
 
   test('diff knows it for the weight it stands for', async () => {
     const spec = chain(96, 3);
-    const { bytes } = await pass(spec, quantize({ weightsOnly: true }));
+    const { bytes } = await pass(spec, quantize({ minElements: 0, weightsOnly: true }));
     const { weights } = await diff(await modelOf(spec), await modelOf(bytes));
     const [one] = weights.changed.filter(({ name }) => name === 'w');
     expect(one?.values?.sqnr).toBeGreaterThan(40);

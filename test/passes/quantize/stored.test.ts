@@ -7,7 +7,7 @@ import { sqnr } from '../../support/sqnr.ts';
 
 async function stored(dtype: 'int8' | 'uint8', perTensor = false): Promise<Uint8Array> {
   const model = await readModel(fixture('digits-cnn-bn.onnx'));
-  await transform(model, quantize({ weightsOnly: true, dtype, perTensor, opTypes: ['Conv'] }));
+  await transform(model, quantize({ minElements: 0, weightsOnly: true, dtype, perTensor, opTypes: ['Conv'] }));
   const sink = bytesSink();
   await writeModel(model, sink);
   await model.close();
@@ -36,7 +36,7 @@ test('weights stored so are known as quantized', async () => {
   const model = await readModel(await stored('int8'));
   const [again, pruned] = await transform(
     model,
-    quantize({ weightsOnly: true, opTypes: ['Conv'] }),
+    quantize({ minElements: 0, weightsOnly: true, opTypes: ['Conv'] }),
     prune({ method: 'l1', amount: 0.5, opTypes: ['Conv'] }),
   );
   for (const report of [again, pruned]) {

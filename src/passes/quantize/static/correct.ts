@@ -18,7 +18,7 @@ import { unpacked } from '../../../schemes/packed.ts';
 import { integerScheme, PER_TENSOR } from '../../../schemes/scheme.ts';
 import type { Pass } from '../../pass.ts';
 import { selectWeights } from '../index.ts';
-import { QUANTIZABLE_OPS, QUANTIZE_SHAPE, type QuantizeOptions, resolveOptions } from '../options.ts';
+import { allOf, QUANTIZABLE_OPS, QUANTIZE_SHAPE, type QuantizeOptions, resolveOptions } from '../options.ts';
 
 /** A Conv or Gemm whose bias can take up the mean error of its quantized weight. */
 interface Layer {
@@ -71,7 +71,7 @@ export function correctBias(ranges: ActivationRanges, options: QuantizeOptions =
 
 /** The layers of the main graph and of branches of If that will be quantized and have, or can have, a bias. */
 function correctableLayers(model: Model, options: QuantizeOptions): Layer[] {
-  const settled = resolveOptions({ ...options, weightsOnly: true, format: 'qdq' });
+  const settled = allOf({ ...options, weightsOnly: true, format: 'qdq' });
   const opTypes = QUANTIZABLE_OPS.filter((one) => LAYERS.includes(one) && settled.opTypes.includes(one));
   const uses = selectWeights(model, { ...settled, opTypes });
   const places = new Places(model);

@@ -6,7 +6,7 @@ import { checkShape } from '../../../options/check.ts';
 import { PER_AXIS_OPSET } from '../../../schemes/opset.ts';
 import type { Pass } from '../../pass.ts';
 import { Ledger } from '../ledger.ts';
-import { type QuantizeOptions, resolveOptions } from '../options.ts';
+import { allOf, type QuantizeOptions, resolveOptions } from '../options.ts';
 import { staticCandidates } from './candidates.ts';
 import { STATIC_SHAPE, type StaticOptions } from './options.ts';
 import { Rewriter } from './rewriter.ts';
@@ -27,7 +27,7 @@ export function calibrationValues(model: Model, options: QuantizeOptions = {}): 
 /** The axis of the channels of each of {@link calibrationValues}: what the floor needs to look at channels. */
 export function channelAxes(model: Model, options: QuantizeOptions = {}): Map<string, number> {
   const places = new Places(model);
-  const { candidates } = staticCandidates(model, resolveOptions(options), places);
+  const { candidates } = staticCandidates(model, allOf(options), places);
   const axes = new Map<string, number>();
   for (const { use, x, y } of candidates) {
     for (const one of [x, y]) axes.set(places.keyOf(use.graph, one) ?? one, isOp(use.node, 'Conv') ? 1 : -1);
@@ -43,7 +43,7 @@ const NAMED = 3;
  * @returns undefined where some are
  */
 export function whyNothing(model: Model, options: QuantizeOptions = {}): string | undefined {
-  const { candidates, reasons } = staticCandidates(model, resolveOptions(options));
+  const { candidates, reasons } = staticCandidates(model, allOf(options));
   if (candidates.length > 0) return undefined;
   const matmul = [...model.nodes()].some(({ node }) => isOp(node, 'MatMul'));
   const dynamic = matmul ? '; MatMul quantizes what it reads when the model runs, by its own range' : '';
@@ -97,7 +97,7 @@ export async function quantizeActivations(model: Model, options: StaticOptions, 
     throw new CompressError('options', 'ranges', fact);
   }
   const places = new Places(model);
-  const { candidates } = staticCandidates(model, resolveOptions(options), places, ledger);
+  const { candidates } = staticCandidates(model, allOf(options), places, ledger);
   let apart = 0;
   for (const graph of places.graphs) {
     const own = candidates.filter((one) => one.use.graph === graph);

@@ -1,0 +1,99 @@
+import type { Graph } from '../../ir/graph.ts';
+import { bodiesOf, isOp, isStandard, type Node } from '../../ir/node.ts';
+import { RESHAPES } from '../../ir/reshapes.ts';
+
+/** Operators that move values about, or turn their sign. */
+const MOVERS = [...RESHAPES, 'Transpose', 'Slice', 'Split', 'Concat', 'Expand', 'Cast', 'Identity', 'Neg', 'Dropout'];
+/** Operators a product goes through on its way to a logarithm that do not make small values large. */
+const BEFORE_LOG = [...MOVERS, 'Clip', 'Add', 'Sum', 'Max', 'Min', 'Relu', 'Abs', 'Sqrt', 'Pow', 'Mul', 'Div'];
+/** Operators that multiply by weights, or by another activation; those of other domains may be such. */
+const PRODUCTS = ['MatMul', 'Gemm', 'Conv', 'ConvTranspose', 'Einsum', 'LSTM', 'GRU', 'RNN', 'MatMulInteger'];
+
+/** Nodes looked at on the way to a logarithm. */
+const NEAR = 16;
+/** Nodes looked at behind a table. */
+const FAR = 4096;
+
+const isProduct = (node: Node): boolean => !isStandard(node.domain) || PRODUCTS.some((op) => isOp(node, op));
+
+/** Whether the result of a product goes through a logarithm, which makes an error of a small value a large one. */
+export function meetsLog(graph: Graph, node: Node): boolean {
+  return reaches(graph, node, BEFORE_LOG, (one) => isOp(one, 'Log'), NEAR) === true;
+}
+
+/** Whether rows of a table meet a product; where too many nodes lie behind it, that is taken for granted. */
+export function meetsProduct(graph: Graph, gather: Node): boolean {
+  return reaches(graph, gather, undefined, isProduct, FAR) !== false;
+}
+
+/**
+ * Whether rows of a table turn what a product made, as those of rotary positions do: the table holds cosines or sines,
+ * and is multiplied by queries and keys.
+ */
+export function isRotary(graph: Graph, gather: Node): boolean {
+  return readersBehind(graph, gather, [...MOVERS, 'Cos', 'Sin'], NEAR).some(({ graph: at, node, index }) => {
+    return isOp(node, 'Mul') && comesOfProduct(at, node.inputs[1 - index] ?? '');
+  });
+}
+
+interface Reader {
+  readonly graph: Graph;
+  readonly node: Node;
+  readonly index: number;
+}
+
+/** What reads the results of a node, and of the operators in `through` behind it; up to `most` nodes. */
+function readersBehind(graph: Graph, node: Node, through: readonly string[] | undefined, most: number): Reader[] {
+  const seen = new Set<Node>([node]);
+  const open: { graph: Graph; node: Node }[] = [{ graph, node }];
+  const readers: Reader[] = [];
+  for (let next = open.shift(); next !== undefined && seen.size <= most; next = open.shift()) {
+    const at = next.graph;
+    for (const { graph: scope, node: reader, index } of next.node.outputs.flatMap((one) => at.uses(one))) {
+      // What leaves a body goes on as a result of the node that has it.
+      const follower = reader ?? ownerOf(scope);
+      if (follower === undefined) continue;
+      const where = reader === undefined ? (scope.parent as Graph) : scope;
+      readers.push({ graph: where, node: follower, index });
+      const follow = through === undefined || through.some((op) => isOp(follower, op));
+      if (!follow || seen.has(follower)) continue;
+      seen.add(follower);
+      open.push({ graph: where, node: follower });
+    }
+  }
+  return readers;
+}
+
+/** Undefined where too many nodes would have to be looked at. */
+function reaches(
+  graph: Graph,
+  node: Node,
+  through: readonly string[] | undefined,
+  wanted: (node: Node) => boolean,
+  most: number,
+): boolean | undefined {
+  const readers = readersBehind(graph, node, through, most);
+  if (readers.some((one) => wanted(one.node))) return true;
+  return new Set(readers.map((one) => one.node)).size > most ? undefined : false;
+}
+
+/** The node that has a graph as a body. */
+function ownerOf(body: Graph): Node | undefined {
+  return [...(body.parent?.nodes ?? [])].find((node) => bodiesOf(node).includes(body));
+}
+
+/** Whether a product with an activation makes a value, behind operators that move it or add a bias. */
+function comesOfProduct(graph: Graph, value: string): boolean {
+  let open = [value];
+  for (let step = 0; step < NEAR && open.length > 0; step++) {
+    const next: string[] = [];
+    for (const one of open) {
+      const producer = graph.producer(one);
+      if (producer === undefined) continue;
+      if (isProduct(producer)) return true;
+      if ([...MOVERS, 'Add'].some((op) => isOp(producer, op))) next.push(...producer.inputs);
+    }
+    open = next;
+  }
+  return false;
+}

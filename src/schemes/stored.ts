@@ -1,0 +1,161 @@
+import { elementCount, type FloatDType } from '../ir/dtype.ts';
+import { constant, type Tensor } from '../ir/tensor.ts';
+import { kernelsFor } from '../kernels/choose.ts';
+import { decibels } from '../kernels/decibels.ts';
+import { expectedNoise, type Fitted, fitScales } from '../kernels/fitted.ts';
+import { fromFloat32, roundedToHalf } from '../kernels/rounded.ts';
+import { toFloat32 } from '../kernels/views.ts';
+import { encode, paramsOf } from './encode.ts';
+import type { EncodedNames } from './names.ts';
+import {
+  type EncodedIntegers,
+  type Granularity,
+  granularityName,
+  type IntegerScheme,
+  integerScheme,
+  type StoredInteger,
+  scaleDims,
+  spreadOf,
+} from './scheme.ts';
+
+/** How a weight that is stored as integers and computed with as float is to be stored. */
+export interface StoredForm {
+  readonly dtype: StoredInteger;
+  /** Which elements share a scale where nothing finer is needed. */
+  readonly coarsest: Granularity;
+  /** Leading axes whose places are rows, which blocks divide; undefined where nothing finer is wanted. */
+  readonly rows: number | undefined;
+  readonly reduceRange: boolean;
+  /** Not read, for a plan: every scale is 1, and there are no blocks. */
+  readonly unread: boolean;
+}
+
+/** What a stored weight keeps of its signal, at least, before it gets more scales, in dB. */
+export const STORED_SQNR = 44;
+/** Neighbours in a row that share a scale, the most first. */
+const BLOCKS = [64, 32, 16];
+/** So many scales are stored as float16: a Cast more in the file costs less then. */
+const MANY_SCALES = 128;
+/** How far what is expected of ranges is from what comes out, in dB, at most. */
+const DOUBT = 1;
+/** Where the widest step is narrower, those of quiet blocks are too coarse as float16, whose least are 2⁻²⁴ apart. */
+const SAFE_HALF: number = 2 ** -13;
+/** Larger weights are read in pieces and get a scale a channel: their elements are not all in memory at a time. */
+const MOST_ELEMENTS: number = 1 << 24;
+
+/**
+ * A weight as integers with scales as coarse as keeps {@link STORED_SQNR}: those asked for, or blocks of at most 64, 32
+ * or 16 neighbours of each row. Scales are free when the model runs, because the weight is made float when it is
+ * loaded.
+ *
+ * ```
+ * w [32, 16, 3, 3]  →  integers [32, 16, 3, 3], scales [32]
+ *                      integers [32, 3, 48], scales [32, 3] in float16, reshaped to [32, 16, 3, 3]
+ * ```
+ *
+ * @returns undefined where the weight holds NaN or infinity
+ */
+export async function encodeStored(
+  tensor: Tensor,
+  form: StoredForm,
+  names: EncodedNames,
+): Promise<EncodedIntegers | undefined> {
+  const scheme = integerScheme(form.dtype, form.coarsest, form.reduceRange);
+  const elements = elementCount(tensor.dims);
+  if (form.unread || elements > MOST_ELEMENTS) {
+    const given = { tensor, transposed: false, factor: 1, unread: form.unread };
+    const params = await paramsOf(given, scheme);
+    return params && encode(given, scheme, params, names);
+  }
+  const data = toFloat32(await tensor.load(), tensor.dtype as FloatDType);
+  const kernels = await kernelsFor(elements);
+  const signal = energy(data);
+  const halves = widestStep(data, scheme) >= SAFE_HALF;
+  const ways = [...waysOf(tensor, form, scheme, halves)];
+  for (const [index, way] of ways.entries()) {
+    const last = index === ways.length - 1;
+    const { limit, symmetric, granularity } = way.scheme;
+    const { outer, length, inner } = spreadOf(granularity, way.dims);
+    const layout = { outer, channels: length, inner };
+    const range = kernels.rangeOf(data, layout);
+    if (range === undefined) return undefined;
+    const hopeless = decibels(signal, expectedNoise(range, layout, limit)) < STORED_SQNR - DOUBT;
+    if (hopeless && !last) continue;
+    const rounded = way.halved ? roundedToHalf : Math.fround;
+    const fitted = fitScales(data, layout, range, { symmetric, limit, rounded });
+    if (last || decibels(fitted.signal, fitted.noise) >= STORED_SQNR) return made(tensor, way, fitted, names);
+  }
+  return undefined;
+}
+
+/** One way to share scales. */
+interface Way {
+  readonly scheme: IntegerScheme;
+  /** Dims that the integers have. */
+  readonly dims: readonly number[];
+  readonly halved: boolean;
+}
+
+/** Sum of squares. */
+function energy(data: Float32Array): number {
+  let sum = 0;
+  for (const value of data) sum += value * value;
+  return sum;
+}
+
+/** The widest step a weight needs. */
+function widestStep(data: Float32Array, { limit }: IntegerScheme): number {
+  let peak = 0;
+  for (const value of data) peak = Math.max(peak, Math.abs(value));
+  return peak / limit;
+}
+
+/**
+ * The ways from the coarsest on.
+ * @param halves - whether scales may be float16
+ */
+function* waysOf(
+  { dims }: Tensor,
+  { dtype, rows, reduceRange }: StoredForm,
+  scheme: IntegerScheme,
+  halves: boolean,
+): Generator<Way> {
+  let scales = elementCount(scaleDims(scheme.granularity, dims));
+  yield { scheme, dims, halved: false };
+  if (rows === undefined) return;
+  const count = elementCount(dims.slice(0, rows));
+  const length = elementCount(dims.slice(rows));
+  for (const most of BLOCKS) {
+    const size = divisor(length, most);
+    const blocks = length / size;
+    if (size < most / 2 || count * blocks <= scales) continue;
+    scales = count * blocks;
+    const granularity = { kind: 'channel', axis: 1, from: 0 } as const;
+    const blocked = {
+      ...integerScheme(dtype, granularity, reduceRange),
+      name: `${dtype} ${granularityName({ kind: 'block', axis: 1, size })}`,
+    };
+    yield { scheme: blocked, dims: [count, blocks, size], halved: halves && scheme.symmetric && scales >= MANY_SCALES };
+  }
+}
+
+/** The largest divisor up to `most`. */
+function divisor(length: number, most: number): number {
+  for (let size = Math.min(most, length); size > 1; size--) if (length % size === 0) return size;
+  return 1;
+}
+
+async function made(tensor: Tensor, way: Way, fitted: Fitted, names: EncodedNames): Promise<EncodedIntegers> {
+  const { scheme, dims, halved } = way;
+  const given = { tensor: { ...tensor, dims }, transposed: false, factor: 1 };
+  const encoded = await encode(given, scheme, fitted.params, names);
+  return {
+    ...encoded,
+    data: { ...encoded.data, from: { tensor, name: names.of } },
+    ...(halved && {
+      scale: constant(names.scale, 'float16', encoded.scale.dims, fromFloat32(fitted.params.scale, 'float16')),
+    }),
+    ...(dims !== tensor.dims && { shape: tensor.dims }),
+    sqnr: decibels(fitted.signal, fitted.noise),
+  };
+}
