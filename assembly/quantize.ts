@@ -1,7 +1,40 @@
 // q = clamp(roundHalfEven(x / scale) + zeroPoint). The clamp is done before rounding, in float: its bounds are integers,
 // so that changes nothing, and what is left fits the trick of adding 1.5 · 2^23: the sum's low bits are the integer,
 // rounded half to even by the addition itself.
-import { SCRATCH } from './area';
+//
+// Each call leaves two sums at RESULT (f64): of the squares of the numbers, and of what rounding takes from them.
+import { RESULT, SCRATCH } from './area';
+
+let signal: f64 = 0;
+let noise: f64 = 0;
+/** Bytes of float32 whose squares are summed in float32: a few hundred terms keep their digits. */
+const RUN: usize = 4096;
+
+@inline
+function square(x: v128): v128 {
+  return f32x4.mul(x, x);
+}
+
+@inline
+function four(a: v128, b: v128, c: v128, d: v128): v128 {
+  return f32x4.add(f32x4.add(square(a), square(b)), f32x4.add(square(c), square(d)));
+}
+
+@inline
+function total(x: v128): f64 {
+  const front = <f64>f32x4.extract_lane(x, 0) + <f64>f32x4.extract_lane(x, 1);
+  return front + <f64>f32x4.extract_lane(x, 2) + <f64>f32x4.extract_lane(x, 3);
+}
+
+function begin(): void {
+  signal = 0;
+  noise = 0;
+}
+
+function finish(): void {
+  store<f64>(RESULT, signal);
+  store<f64>(RESULT, noise, 8);
+}
 
 const ROUNDER: f32 = 12582912;
 const ROUNDER_BITS: i32 = 0x4b400000;
@@ -11,10 +44,16 @@ const WIDE: f32 = 1048576;
 const TILE_ROWS: i32 = 16;
 const TILE_COLUMNS: i32 = 256;
 
+/** The integer, and ROUNDER. */
 @inline
-function round(x: v128, scale: v128, low: v128, high: v128, bias: v128): v128 {
-  const q = f32x4.pmin(high, f32x4.pmax(low, f32x4.div(x, scale)));
-  return i32x4.sub(f32x4.add(q, f32x4.splat(ROUNDER)), bias);
+function round(x: v128, scale: v128, low: v128, high: v128): v128 {
+  return f32x4.add(f32x4.pmin(high, f32x4.pmax(low, f32x4.div(x, scale))), f32x4.splat(ROUNDER));
+}
+
+/** What rounding takes from x. */
+@inline
+function lost(x: v128, rounded: v128, scale: v128): v128 {
+  return f32x4.sub(x, f32x4.mul(f32x4.sub(rounded, f32x4.splat(ROUNDER)), scale));
 }
 
 /** Sixteen integers of −128 … 255 as bytes. */
@@ -38,11 +77,25 @@ function packWithin(a: v128, b: v128, c: v128, d: v128, min: v128, max: v128): v
 
 @inline
 function one(value: f32, scale: f32, zeroPoint: i32, min: i32, max: i32): i32 {
-  const q = i32(nearest(Mathf.max(-WIDE, Mathf.min(WIDE, value / scale)))) + zeroPoint;
-  return q < min ? min : q > max ? max : q;
+  const wide = i32(nearest(Mathf.max(-WIDE, Mathf.min(WIDE, value / scale)))) + zeroPoint;
+  const q = wide < min ? min : wide > max ? max : wide;
+  const rest = <f64>value - <f64>(q - zeroPoint) * <f64>scale;
+  signal += <f64>value * <f64>value;
+  noise += rest * rest;
+  return q;
 }
 
 export function quantizeRows(
+  data: usize, rows: i32, columns: i32, stride: i32,
+  scale: usize, zeroPoint: usize, min: i32, max: i32,
+  out: usize, outStride: i32,
+): void {
+  begin();
+  quantizeSomeRows(data, rows, columns, stride, scale, zeroPoint, min, max, out, outStride);
+  finish();
+}
+
+function quantizeSomeRows(
   data: usize, rows: i32, columns: i32, stride: i32,
   scale: usize, zeroPoint: usize, min: i32, max: i32,
   out: usize, outStride: i32,
@@ -57,16 +110,33 @@ export function quantizeRows(
     let at = data + <usize>row * (<usize>stride << 2);
     let to = out + <usize>row * <usize>outStride;
     const end = at + (<usize>columns << 2);
-    for (; at + 64 <= end; at += 64, to += 16) {
-      const a = round(v128.load(at), s, low, high, bias);
-      const b = round(v128.load(at, 16), s, low, high, bias);
-      const c = round(v128.load(at, 32), s, low, high, bias);
-      const d = round(v128.load(at, 48), s, low, high, bias);
-      v128.store(to, pack(a, b, c, d));
-    }
-    for (; at + 16 <= end; at += 16, to += 4) {
-      const a = round(v128.load(at), s, low, high, bias);
-      v128.store32_lane(to, pack(a, a, a, a), 0);
+    while (at + 16 <= end) {
+      const last = at + RUN < end ? at + RUN : end;
+      let ours = f32x4.splat(0);
+      let gone = f32x4.splat(0);
+      for (; at + 64 <= last; at += 64, to += 16) {
+        const x = v128.load(at);
+        const y = v128.load(at, 16);
+        const z = v128.load(at, 32);
+        const w = v128.load(at, 48);
+        const a = round(x, s, low, high);
+        const b = round(y, s, low, high);
+        const c = round(z, s, low, high);
+        const d = round(w, s, low, high);
+        ours = f32x4.add(ours, four(x, y, z, w));
+        gone = f32x4.add(gone, four(lost(x, a, s), lost(y, b, s), lost(z, c, s), lost(w, d, s)));
+        v128.store(to, pack(i32x4.sub(a, bias), i32x4.sub(b, bias), i32x4.sub(c, bias), i32x4.sub(d, bias)));
+      }
+      for (; at + 16 <= last; at += 16, to += 4) {
+        const x = v128.load(at);
+        const a = round(x, s, low, high);
+        const q = i32x4.sub(a, bias);
+        ours = f32x4.add(ours, square(x));
+        gone = f32x4.add(gone, square(lost(x, a, s)));
+        v128.store32_lane(to, pack(q, q, q, q), 0);
+      }
+      signal += total(ours);
+      noise += total(gone);
     }
     for (; at < end; at += 4, to++) store<u8>(to, one(load<f32>(at), step, zero, min, max));
   }
@@ -77,6 +147,7 @@ export function quantizeColumns(
   scale: usize, zeroPoint: usize, min: i32, max: i32,
   out: usize, outStride: i32,
 ): void {
+  begin();
   const plain = zeroPoint == 0;
   const low = f32x4.splat(plain ? <f32>min : -WIDE);
   const high = f32x4.splat(plain ? <f32>max : WIDE);
@@ -88,33 +159,51 @@ export function quantizeColumns(
     const start = data + <usize>row * (<usize>stride << 2);
     let to = out + <usize>row * <usize>outStride;
     let at: usize = 0;
-    if (plain) {
-      for (; at + 64 <= width; at += 64, to += 16) {
+    while (at + 64 <= width) {
+      const last = at + RUN < width ? at + RUN : width;
+      let ours = f32x4.splat(0);
+      let gone = f32x4.splat(0);
+      for (; at + 64 <= last; at += 64, to += 16) {
         const from = start + at;
         const s = scale + at;
-        const a = round(v128.load(from), v128.load(s), low, high, bias);
-        const b = round(v128.load(from, 16), v128.load(s, 16), low, high, bias);
-        const c = round(v128.load(from, 32), v128.load(s, 32), low, high, bias);
-        const d = round(v128.load(from, 48), v128.load(s, 48), low, high, bias);
-        v128.store(to, pack(a, b, c, d));
+        const x = v128.load(from);
+        const y = v128.load(from, 16);
+        const z = v128.load(from, 32);
+        const w = v128.load(from, 48);
+        const e = v128.load(s);
+        const f = v128.load(s, 16);
+        const g = v128.load(s, 32);
+        const h = v128.load(s, 48);
+        let a = round(x, e, low, high);
+        let b = round(y, f, low, high);
+        let c = round(z, g, low, high);
+        let d = round(w, h, low, high);
+        ours = f32x4.add(ours, four(x, y, z, w));
+        gone = f32x4.add(gone, four(lost(x, a, e), lost(y, b, f), lost(z, c, g), lost(w, d, h)));
+        a = i32x4.sub(a, bias);
+        b = i32x4.sub(b, bias);
+        c = i32x4.sub(c, bias);
+        d = i32x4.sub(d, bias);
+        if (plain) {
+          v128.store(to, pack(a, b, c, d));
+        } else {
+          const n = zeroPoint + at;
+          a = i32x4.add(a, v128.load(n));
+          b = i32x4.add(b, v128.load(n, 16));
+          c = i32x4.add(c, v128.load(n, 32));
+          d = i32x4.add(d, v128.load(n, 48));
+          v128.store(to, packWithin(a, b, c, d, least, most));
+        }
       }
-    } else {
-      for (; at + 64 <= width; at += 64, to += 16) {
-        const from = start + at;
-        const s = scale + at;
-        const z = zeroPoint + at;
-        const a = i32x4.add(round(v128.load(from), v128.load(s), low, high, bias), v128.load(z));
-        const b = i32x4.add(round(v128.load(from, 16), v128.load(s, 16), low, high, bias), v128.load(z, 16));
-        const c = i32x4.add(round(v128.load(from, 32), v128.load(s, 32), low, high, bias), v128.load(z, 32));
-        const d = i32x4.add(round(v128.load(from, 48), v128.load(s, 48), low, high, bias), v128.load(z, 48));
-        v128.store(to, packWithin(a, b, c, d, least, most));
-      }
+      signal += total(ours);
+      noise += total(gone);
     }
     for (; at < width; at += 4, to++) {
       const zero = plain ? 0 : load<i32>(zeroPoint + at);
       store<u8>(to, one(load<f32>(start + at), load<f32>(scale + at), zero, min, max));
     }
   }
+  finish();
 }
 
 @inline
@@ -174,13 +263,14 @@ export function quantizeTransposed(
   scale: usize, zeroPoint: usize, min: i32, max: i32,
   out: usize, outStride: i32,
 ): void {
+  begin();
   for (let left = 0; left < columns; left += TILE_COLUMNS) {
     const width = columns - left < TILE_COLUMNS ? columns - left : TILE_COLUMNS;
     for (let top = 0; top < rows; top += TILE_ROWS) {
       const height = rows - top < TILE_ROWS ? rows - top : TILE_ROWS;
       const from = data + ((<usize>top * <usize>stride + <usize>left) << 2);
       const zero: usize = zeroPoint == 0 ? 0 : zeroPoint + (<usize>top << 2);
-      quantizeRows(from, height, width, stride, scale + (<usize>top << 2), zero, min, max, SCRATCH, TILE_COLUMNS);
+      quantizeSomeRows(from, height, width, stride, scale + (<usize>top << 2), zero, min, max, SCRATCH, TILE_COLUMNS);
       const to = out + <usize>left * <usize>outStride + <usize>top;
       const full = height == TILE_ROWS ? width & ~15 : 0;
       for (let column = 0; column < full; column += 16) {
@@ -196,4 +286,5 @@ export function quantizeTransposed(
       }
     }
   }
+  finish();
 }

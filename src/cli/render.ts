@@ -6,7 +6,7 @@ import type { RunReport } from './pipe.ts';
 import { formatBytes, formatPercent } from './size.ts';
 import { insteadLines, skipLines } from './skips.ts';
 import { type RenderOptions, table } from './table.ts';
-import { count, printable, wrap, wrapHead } from './text.ts';
+import { count, decibels, printable, wrap, wrapHead } from './text.ts';
 
 /** The report for people. */
 export function render(report: RunReport, options: RenderOptions): string {
@@ -27,6 +27,7 @@ export function render(report: RunReport, options: RenderOptions): string {
     const last = index === report.passes.length - 1;
     const heads = (isStepVerb(pass.pass) ? HEADS[pass.pass] : sized)(pass, options, chalk);
     const rest = [
+      ...worstLines(pass.changes, options.verbose),
       ...pass.notes.map((note) => `  ${printable(note)}`),
       ...insteadLines(pass.changes, options.verbose),
       ...skipLines(pass.skips, options.verbose, chalk.yellow),
@@ -114,21 +115,41 @@ function sized(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): 
   // A form that all weights have is said once, above the table.
   const forms = [...new Set(pass.changes.map((one) => one.form ?? ''))];
   const same = forms.length === 1 ? forms[0] : undefined;
+  const measured = pass.changes.some((one) => one.sqnr !== undefined);
   const rows = pass.changes.map((one) => {
     const row = [one.weight, one.opType, shapeOf(one), formatBytes(one.before), formatBytes(one.after)];
+    if (measured) row.push(one.sqnr === undefined ? '' : decibels(one.sqnr));
     return same === undefined ? [...row, one.form ?? ''] : row;
   });
   const columns = [
     ...[{ head: 'weight' }, { head: 'operator', optional: true }, { head: 'shape', optional: same === undefined }],
-    ...[
-      { head: 'before', right: true },
-      { head: 'after', right: true },
-    ],
+    ...['before', 'after', ...(measured ? ['SQNR'] : [])].map((head) => ({ head, right: true })),
     ...(same === undefined ? [{ head: 'now' }] : []),
   ];
   const into = same === undefined || same === '' ? '' : ` now ${printable(same)}`;
   const head = `${chalk.green(pass.pass)}: ${count(pass.changes.length, 'weight')}${into}: ${formatBytes(before)} → ${formatBytes(after)}`;
   return [...wrapped([head], options), ...table(columns, rows, options, chalk)];
+}
+
+/** Weights of which 8 bits leave less, in dB, are named. */
+const LITTLE = 30;
+/** So many of them, before the list is cut. */
+const NAMED = 3;
+
+/** The weights that lose most, and what would help. */
+function worstLines(changes: readonly Change[], verbose: boolean): string[] {
+  const worst = changes.flatMap((one) =>
+    one.sqnr !== undefined && one.sqnr < LITTLE ? [{ ...one, sqnr: one.sqnr }] : [],
+  );
+  if (worst.length === 0) return [];
+  worst.sort((a, b) => a.sqnr - b.sqnr);
+  const shown = verbose ? worst : worst.slice(0, NAMED);
+  const names = shown.map((one) => `${printable(one.weight)} (${decibels(one.sqnr)})`).join(', ');
+  const more = shown.length < worst.length ? `, and ${worst.length - shown.length} more (--verbose)` : '';
+  const those = worst.length === 1 ? 'it' : 'them';
+  return [
+    `  ${count(worst.length, 'weight')} under ${LITTLE} dB: ${names}${more}. --exclude NAME leaves ${those} float; compress tune finds which matter.`,
+  ];
 }
 
 function shapeOf(change: Change): string {

@@ -1,6 +1,7 @@
 import { type Step, stepsWith } from '../node/recipes/runStep.ts';
 import type { CommonValues, SelectionValues } from '../options/common.ts';
 import type { Pass } from '../passes/pass.ts';
+import { plain } from './json.ts';
 import { pipe, type RunReport, type Streams } from './pipe.ts';
 import { endProgress } from './progress.ts';
 import { widthsOf } from './text.ts';
@@ -38,7 +39,7 @@ export async function runSteps(
 
 async function tell(report: RunReport, args: CommonValues, streams: Streams, color: boolean): Promise<void> {
   endProgress();
-  if (args.json) streams.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+  if (args.json) streams.stdout.write(`${JSON.stringify(report, plain, 2)}\n`);
   if (args.quiet) return;
   const { render } = await import('./render.ts');
   streams.stderr.write(render(report, { color, verbose: args.verbose === true, ...widthsOf(streams.stderr) }));

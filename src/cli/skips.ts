@@ -31,7 +31,7 @@ const REASONS: Record<SkipReason, string> = {
   constant_result: 'a product of constants, which ONNX Runtime computes once',
   in_function: 'inside a local function',
   sparse: 'stored as a sparse tensor',
-  no_gain: 'no smaller when packed',
+  no_gain: 'no smaller in another form',
   too_large: 'ONNX Runtime unpacks up to 1 GiB',
   fixed_channels: 'its channels are those of a graph input or output',
   pinned_channels: 'an operator fixes the number of its channels',

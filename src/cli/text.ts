@@ -8,6 +8,12 @@ export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
+/** `41.3 dB`. */
+export function decibels(value: number): string {
+  if (!Number.isFinite(value)) return value > 0 ? '∞ dB' : '−∞ dB';
+  return `${value.toFixed(1)} dB`;
+}
+
 const STYLE = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g'); // the colours of chalk
 
 /** Breaks a line between words so that none is wider than `columns`; what follows is indented a little more. */

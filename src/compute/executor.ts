@@ -37,6 +37,7 @@ export interface FileExecutor {
    * Runs parts that write their results.
    * @param cutInto - at most so many parts, each of which writes from where the one before ends
    * @param byteLength - of what they write together
+   * @returns what each gives besides, in their order
    * @throws CompressError `io` where reading fails, an error with the system's `code` where writing does
    */
   write<Kind extends WritingKind>(
@@ -44,7 +45,7 @@ export interface FileExecutor {
     cutInto: (count: number) => readonly Part<Kind>[],
     byteLength: number,
     target: WriteTarget,
-  ): Promise<void>;
+  ): Promise<Results[Kind][]>;
 }
 
 let executor: FileExecutor | undefined;

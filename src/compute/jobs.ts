@@ -2,6 +2,7 @@ import type { Bracket, Within } from '../kernels/bracket.ts';
 import { sampleSteps, withinSteps } from '../kernels/bracketSteps.ts';
 import type { LinearParams } from '../kernels/linear.ts';
 import { type Floats, type MatrixBand, quantizeSteps, rangeSteps, transposeSteps } from '../kernels/linearSteps.ts';
+import type { Loss } from '../kernels/loss.ts';
 import {
   type Counts,
   copySteps,
@@ -34,8 +35,8 @@ export type Job =
 /** What each kind gives. */
 export interface Results {
   readonly range: Range | undefined;
-  readonly quantize: undefined;
-  readonly transpose: undefined;
+  readonly quantize: Loss;
+  readonly transpose: Loss;
   readonly top: TopDigits;
   readonly low: Counts;
   readonly sample: Uint32Array;

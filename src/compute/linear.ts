@@ -1,6 +1,7 @@
 import type { Stored, Streamed } from '../bytes/stored.ts';
 import type { LinearParams } from '../kernels/linear.ts';
 import type { Floats, StreamedFormat } from '../kernels/linearSteps.ts';
+import type { Losses } from '../kernels/loss.ts';
 import type { Range } from '../kernels/range.ts';
 import { cut, type Slice, spans } from '../kernels/slices.ts';
 import { type Part, partsFor, threadsFor } from './executor.ts';
@@ -34,17 +35,23 @@ export async function rangeOfStored(stored: Stored, { format, layout }: Floats):
   return whole;
 }
 
-/** As `quantizeLinear` of kernels/linear.ts. `params` are read when the bytes are asked for. */
-export function quantizedStream(stored: Stored, { format, layout }: Floats, params: LinearParams): Streamed {
-  return streamOf(stored, layout.outer * layout.channels * layout.inner, (count) =>
-    cut(layout, count).map(
-      (slice): Part<'quantize'> => ({
-        job: { kind: 'quantize', floats: { format, layout: slice.layout }, params: within(params, slice) },
-        start: slice.start * sizeOf(format),
-        at: slice.start,
-      }),
-    ),
-  );
+/**
+ * As `quantizeLinear` of kernels/linear.ts. `params` are read when the bytes are asked for.
+ * @param losses - gets what rounding takes, while the bytes are made
+ */
+export function quantizedStream(
+  stored: Stored,
+  { format, layout }: Floats,
+  params: LinearParams,
+  losses?: Losses,
+): Streamed {
+  const parts = (count: number): Part<'quantize'>[] =>
+    cut(layout, count).map((slice) => ({
+      job: { kind: 'quantize', floats: { format, layout: slice.layout }, params: within(params, slice) },
+      start: slice.start * sizeOf(format),
+      at: slice.start,
+    }));
+  return streamOf(stored, layout.outer * layout.channels * layout.inner, parts, (loss) => losses?.add(loss));
 }
 
 /**
@@ -56,17 +63,16 @@ export function transposedStream(
   format: StreamedFormat,
   [rows, columns]: readonly [number, number],
   params: LinearParams,
+  losses?: Losses,
 ): Streamed {
   // Of a narrow band of columns, little of what is read would be used.
-  return streamOf(stored, rows * columns, (count) =>
-    spans(columns, Math.min(count, threadsFor(stored))).map(
-      (wanted): Part<'transpose'> => ({
-        job: { kind: 'transpose', matrix: { format, rows, columns, wanted }, params },
-        start: 0,
-        at: wanted.start * rows,
-      }),
-    ),
-  );
+  const parts = (count: number): Part<'transpose'>[] =>
+    spans(columns, Math.min(count, threadsFor(stored))).map((wanted) => ({
+      job: { kind: 'transpose', matrix: { format, rows, columns, wanted }, params },
+      start: 0,
+      at: wanted.start * rows,
+    }));
+  return streamOf(stored, rows * columns, parts, (loss) => losses?.add(loss));
 }
 
 /** The scales and zero points of a slice's channels. */

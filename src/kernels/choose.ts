@@ -2,6 +2,7 @@ import { type Bracket, type Within, within } from './bracket.ts';
 import type { ChannelLayout } from './layout.ts';
 import { transpose } from './layout.ts';
 import { type LinearParams, quantizeLinear } from './linear.ts';
+import { type Losses, lossOf } from './loss.ts';
 import { addDigits, countSpecial, type Magnitudes, type Threshold, zeroInPlace } from './magnitude.ts';
 import { once } from './once.ts';
 import { type Range, rangeOf } from './range.ts';
@@ -9,20 +10,31 @@ import { type Range, rangeOf } from './range.ts';
 /** Kernels over whole tensors: the scalar reference, or the same in WebAssembly. */
 export interface TensorKernels {
   rangeOf(data: Float32Array, layout: ChannelLayout): Range | undefined;
-  quantizeLinear(data: Float32Array, layout: ChannelLayout, params: LinearParams): Uint8Array;
+  /** @param losses - gets what rounding takes */
+  quantizeLinear(data: Float32Array, layout: ChannelLayout, params: LinearParams, losses?: Losses): Uint8Array;
   /** A matrix `[rows, columns]` quantized, with a scale for each row or one for all, and transposed. */
-  quantizeTransposed(data: Float32Array, rows: number, columns: number, params: LinearParams): Uint8Array;
+  quantizeTransposed(
+    data: Float32Array,
+    rows: number,
+    columns: number,
+    params: LinearParams,
+    losses?: Losses,
+  ): Uint8Array;
 }
 
 /** The reference; used for small tensors and where WebAssembly has no SIMD. */
 export const reference: TensorKernels = {
   rangeOf,
-  quantizeLinear,
-  quantizeTransposed(data, rows, columns, params) {
+  quantizeLinear(data, layout, params, losses) {
+    const made = quantizeLinear(data, layout, params);
+    losses?.add(lossOf(data, layout, params, made));
+    return made;
+  },
+  quantizeTransposed(data, rows, columns, params, losses) {
     const channels = params.scale.length;
     const layout =
       channels === 1 ? { outer: 1, channels: 1, inner: data.length } : { outer: columns, channels, inner: 1 };
-    return quantizeLinear(transpose(data, rows, columns), layout, params);
+    return reference.quantizeLinear(transpose(data, rows, columns), layout, params, losses);
   },
 };
 

@@ -1,6 +1,7 @@
 import type { ChannelLayout } from './layout.ts';
 import type { LinearParams } from './linear.ts';
 import { quantizeSteps, rangeSteps, transposeSteps } from './linearSteps.ts';
+import type { Losses } from './loss.ts';
 import type { Range } from './range.ts';
 import { Arena } from './simd/arena.ts';
 import { perform, type Steps, type Transfer } from './steps.ts';
@@ -30,13 +31,19 @@ export function rangeOf(data: Float32Array, layout: ChannelLayout): Range | unde
 }
 
 /** As the reference of the same name in linear.ts. */
-export function quantizeLinear(data: Float32Array, layout: ChannelLayout, params: LinearParams): Uint8Array {
+export function quantizeLinear(
+  data: Float32Array,
+  layout: ChannelLayout,
+  params: LinearParams,
+  losses?: Losses,
+): Uint8Array {
   const result = new Uint8Array(data.length);
-  over(
+  const loss = over(
     data,
     (arena) => quantizeSteps(arena, { format: 'float32', layout }, params),
     (bytes, at) => result.set(bytes, at),
   );
+  losses?.add(loss);
   return result;
 }
 
@@ -50,13 +57,15 @@ export function quantizeTransposed(
   rows: number,
   columns: number,
   params: LinearParams,
+  losses?: Losses,
 ): Uint8Array {
   const result = new Uint8Array(data.length);
   const matrix = { format: 'float32', rows, columns, wanted: { start: 0, length: columns } } as const;
-  over(
+  const loss = over(
     data,
     (arena) => transposeSteps(arena, matrix, params),
     (bytes, at) => result.set(bytes, at),
   );
+  losses?.add(loss);
   return result;
 }

@@ -1,5 +1,5 @@
 import type { ChannelLayout } from './layout.ts';
-import { type LinearParams, linearParams, roundHalfEven } from './linear.ts';
+import { type LinearParams, linearParams, ROUNDER } from './linear.ts';
 import type { Range } from './range.ts';
 
 /** Scales for a tensor, and what rounding by them does to it: sums of squares over all elements. */
@@ -34,29 +34,38 @@ const PEAKED = 4.5;
 export function fitScales(data: Float32Array, layout: ChannelLayout, range: Range, options: FitOptions): Fitted {
   const { symmetric, limit, rounded } = options;
   const params = linearParams(range, symmetric ? 'symmetric' : 'asymmetric', limit);
-  let [signal, noise] = [0, 0];
+  const { scale, zeroPoint } = params;
+  const sums = new Float64Array(4);
+  let signal = 0;
+  let noise = 0;
   for (let channel = 0; channel < layout.channels; channel++) {
-    const own = signalOf(data, layout, channel);
-    signal += own;
-    const zero = params.zeroPoint[channel] as number;
-    const at = { channel, zero, min: params.min, max: params.max };
-    let scale = rounded(params.scale[channel] as number);
-    let best = tryScale(data, layout, at, scale);
-    const offer = (wanted: number): boolean => {
-      const other = rounded(wanted);
-      const tried = other > 0 ? tryScale(data, layout, at, other) : best;
-      if (!(tried.noise < best.noise)) return false;
-      [scale, best] = [other, tried];
-      return true;
-    };
+    const zero = zeroPoint[channel] as number;
+    const trial = { data, layout, channel, low: params.min - zero, high: params.max - zero, sums };
+    let best = rounded(scale[channel] as number);
+    trySums(trial, best);
+    const own = sums[SIGNAL] as number;
+    let least = sums[NOISE] as number;
+    let fit = fitting(sums);
     if (symmetric) {
       const peak = Math.max(-(range.min[channel] as number), range.max[channel] as number);
-      const rms = Math.sqrt(own / (layout.outer * layout.inner));
-      if (peak > PEAKED * rms) for (const part of CLIPS) if (!offer((part * peak) / limit)) break;
-      offer(best.fit);
+      const peaked = peak > PEAKED * Math.sqrt(own / (layout.outer * layout.inner));
+      // The last one is the one that fits the integers of the best so far.
+      for (let at = peaked ? 0 : CLIPS.length; at <= CLIPS.length; at++) {
+        const other = rounded(at < CLIPS.length ? ((CLIPS[at] as number) * peak) / limit : fit);
+        if (!(other > 0) || other === best) continue;
+        trySums(trial, other);
+        if ((sums[NOISE] as number) < least) {
+          best = other;
+          least = sums[NOISE] as number;
+          fit = fitting(sums);
+        } else if (at < CLIPS.length) {
+          at = CLIPS.length - 1;
+        }
+      }
     }
-    params.scale[channel] = scale;
-    noise += best.noise;
+    scale[channel] = best;
+    signal += own;
+    noise += least;
   }
   return { params, signal, noise };
 }
@@ -74,43 +83,49 @@ export function expectedNoise(range: Range, { outer, channels, inner }: ChannelL
   return noise * outer * inner;
 }
 
-/** Sum of the squares of a channel. */
-function signalOf(data: Float32Array, { outer, channels, inner }: ChannelLayout, channel: number): number {
-  let sum = 0;
-  for (let row = 0; row < outer; row++) {
-    const start = (row * channels + channel) * inner;
-    for (let at = start; at < start + inner; at++) sum += (data[at] as number) * (data[at] as number);
-  }
-  return sum;
+/** Where {@link trySums} puts its sums: of w², of what is lost, squared, of w·q and of q². */
+const [SIGNAL, NOISE, CROSS, SQUARE] = [0, 1, 2, 3] as const;
+
+/** The scale that fits the integers of the last try best. */
+function fitting(sums: Float64Array): number {
+  const square = sums[SQUARE] as number;
+  return square === 0 ? 0 : (sums[CROSS] as number) / square;
 }
 
-/** A channel, and what its integers are. */
-interface Integers {
+/** A channel to try scales on. */
+interface Trial {
+  readonly data: Float32Array;
+  readonly layout: ChannelLayout;
   readonly channel: number;
-  readonly zero: number;
-  readonly min: number;
-  readonly max: number;
+  /** Bounds of the integers without their zero point. */
+  readonly low: number;
+  readonly high: number;
+  readonly sums: Float64Array;
 }
 
-/** What a scale does to a channel: its noise, and the scale that fits the same integers best. */
-function tryScale(
-  data: Float32Array,
-  { outer, channels, inner }: ChannelLayout,
-  { channel, zero, min, max }: Integers,
-  scale: number,
-): { readonly noise: number; readonly fit: number } {
-  let [noise, cross, square] = [0, 0, 0];
+/** What a scale does to a channel. Rounds as `quantizeLinear` does, but for the last bit of the quotient. */
+function trySums({ data, layout, channel, low, high, sums }: Trial, scale: number): void {
+  const { outer, channels, inner } = layout;
+  let signal = 0;
+  let noise = 0;
+  let cross = 0;
+  let square = 0;
   for (let row = 0; row < outer; row++) {
     const start = (row * channels + channel) * inner;
-    for (let at = start; at < start + inner; at++) {
+    const end = start + inner;
+    for (let at = start; at < end; at++) {
       const value = data[at] as number;
-      const rounded = roundHalfEven(Math.fround(value / scale)) + zero;
-      const q = (rounded < min ? min : rounded > max ? max : rounded) - zero;
+      let q = value / scale + ROUNDER - ROUNDER;
+      q = q < low ? low : q > high ? high : q;
       const error = value - q * scale;
+      signal += value * value;
       noise += error * error;
       cross += value * q;
       square += q * q;
     }
   }
-  return { noise, fit: square === 0 ? 0 : cross / square };
+  sums[SIGNAL] = signal;
+  sums[NOISE] = noise;
+  sums[CROSS] = cross;
+  sums[SQUARE] = square;
 }

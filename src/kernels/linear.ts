@@ -94,7 +94,7 @@ function quantizeOne(value: number, scale: number, zeroPoint: number, min: numbe
 }
 
 /** 1.5 · 2^52: adding and subtracting it rounds a double to the nearest integer, ties to even. */
-const ROUNDER = 6755399441055744;
+export const ROUNDER: number = 6755399441055744;
 
 /** Rounds to the nearest integer, ties to the even one, as Python's `round` and ONNX do. */
 export function roundHalfEven(value: number): number {

@@ -1,7 +1,9 @@
 import type { ChannelLayout } from './layout.ts';
 import type { LinearParams } from './linear.ts';
+import { type Loss, Losses } from './loss.ts';
 import type { Range } from './range.ts';
 import type { Arena } from './simd/arena.ts';
+import { RESULT } from './simd/kernels.ts';
 import type { Span } from './slices.ts';
 import type { Steps } from './steps.ts';
 
@@ -112,8 +114,15 @@ export function* rangeSteps(arena: Arena, { format, layout }: Floats): Steps<Ran
   return { min: arena.floats(low, channels).slice(), max: arena.floats(high, channels).slice() };
 }
 
+/** Adds what the last call of a quantizing kernel has measured. */
+function measured(arena: Arena, losses: Losses): void {
+  const [signal = 0, noise = 0] = arena.doubles(RESULT, 2);
+  losses.add({ signal, noise });
+}
+
 /** As `quantizeLinear` in linear.ts; writes one byte for each element. */
-export function* quantizeSteps(arena: Arena, { format, layout }: Floats, params: LinearParams): Steps<void> {
+export function* quantizeSteps(arena: Arena, { format, layout }: Floats, params: LinearParams): Steps<Loss> {
+  const losses = new Losses();
   const reader = new Reader(arena, format, largest(layout));
   const out = arena.allocate(largest(layout));
   const { scale, zeroPoint } = place(arena, params);
@@ -122,8 +131,11 @@ export function* quantizeSteps(arena: Arena, { format, layout }: Floats, params:
     const quantize = byColumn ? arena.kernels.quantizeColumns : arena.kernels.quantizeRows;
     const zero = zeroPoint === 0 ? 0 : zeroPoint + 4 * channel;
     quantize(reader.input, rows, columns, columns, scale + 4 * channel, zero, params.min, params.max, out, columns);
+    measured(arena, losses);
     yield { kind: 'write', bytes: arena.bytes(out, rows * columns), at: start };
   }
+  const { signal, noise } = losses;
+  return { signal, noise };
 }
 
 /** A matrix `[rows, columns]` of which a band of columns is wanted, transposed. */
@@ -138,7 +150,8 @@ export interface MatrixBand {
  * Quantizes and transposes: writes bytes `[wanted.length, rows]`, from 0 on.
  * @param params - one scale for each row, or one for all
  */
-export function* transposeSteps(arena: Arena, matrix: MatrixBand, params: LinearParams): Steps<void> {
+export function* transposeSteps(arena: Arena, matrix: MatrixBand, params: LinearParams): Steps<Loss> {
+  const losses = new Losses();
   const { format, rows, columns, wanted } = matrix;
   const band = Math.max(1, Math.min(wanted.length, Math.floor(BAND / rows)));
   const wide = 4 * band < SHORT_ROW ? columns : band;
@@ -167,9 +180,12 @@ export function* transposeSteps(arena: Arena, matrix: MatrixBand, params: Linear
         out + row,
         rows,
       );
+      measured(arena, losses);
     }
     yield { kind: 'write', bytes: arena.bytes(out, width * rows), at: done * rows };
   }
+  const { signal, noise } = losses;
+  return { signal, noise };
 }
 
 /** Scales and zero points in the arena; 0 where all zero points are. */

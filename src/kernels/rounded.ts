@@ -1,5 +1,5 @@
 import { bfloatBits, halfBits } from './simd/scalarConvert.ts';
-import { type FloatFormat, toFloat32 } from './views.ts';
+import type { FloatFormat } from './views.ts';
 
 /**
  * The elements in a float format, rounded to nearest, ties to even; beyond the largest number of the format infinity.
@@ -35,10 +35,10 @@ function toFloat16(value: number): number {
 /** The nearest float16 of a positive number, but not 0. */
 export function roundedToHalf(value: number): number {
   word[0] = value;
-  return toFloat32(
-    new Uint8Array(Uint16Array.of(Math.max(1, halfBits(bits[0] as number))).buffer),
-    'float16',
-  )[0] as number;
+  const half = Math.max(1, halfBits(bits[0] as number));
+  const exponent = half >>> 10;
+  const fraction = half & 1023;
+  return exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 /** The next larger float32 of a positive one. */

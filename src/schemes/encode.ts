@@ -6,6 +6,7 @@ import { kernelsFor, worthStreaming } from '../kernels/choose.ts';
 import { type ChannelLayout, transpose } from '../kernels/layout.ts';
 import { type LinearParams, linearParams } from '../kernels/linear.ts';
 import type { StreamedFormat } from '../kernels/linearSteps.ts';
+import { Losses } from '../kernels/loss.ts';
 import { once } from '../kernels/once.ts';
 import type { Range } from '../kernels/range.ts';
 import { toFloat32 } from '../kernels/views.ts';
@@ -101,6 +102,7 @@ export async function encode(
   const [rows = 0, columns = 0] = tensor.dims;
   const { block, ...spread } = spreadOf(granularity, dims);
   const layout = layoutOf(spread);
+  const losses = new Losses();
   const compute = async (): Promise<Uint8Array> => {
     const floats = await loaded(given);
     if (block !== undefined) {
@@ -109,8 +111,8 @@ export async function encode(
     }
     const { quantizeLinear, quantizeTransposed } = await kernelsFor(floats.length);
     const integers = transposed
-      ? quantizeTransposed(floats, rows, columns, params)
-      : quantizeLinear(floats, layout, params);
+      ? quantizeTransposed(floats, rows, columns, params, losses)
+      : quantizeLinear(floats, layout, params, losses);
     return packed(integers, dtype);
   };
   const where = block === undefined && bitsOf(dtype) === 8 ? streamable(given) : undefined;
@@ -119,8 +121,8 @@ export async function encode(
     const { quantizedStream, transposedStream } = await linear();
     const { stored, format } = where;
     const stream = transposed
-      ? transposedStream(stored, format, [rows, columns], params)
-      : quantizedStream(stored, { format, layout }, params);
+      ? transposedStream(stored, format, [rows, columns], params, losses)
+      : quantizedStream(stored, { format, layout }, params, losses);
     data = streamed(names.data, dtype, dims, stream);
   } else {
     data = derived(names.data, dtype, dims, compute);
@@ -133,6 +135,7 @@ export async function encode(
     data: { ...data, from: { tensor, name: names.of } },
     scale: constant(names.scale, 'float32', paramDims, params.scale),
     zeroPoint: scheme.symmetric ? undefined : zeros(),
+    losses,
   };
 }
 

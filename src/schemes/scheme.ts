@@ -1,6 +1,7 @@
 import { bitsOf, type DType, elementCount, isFloat } from '../ir/dtype.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { channelLayout } from '../kernels/layout.ts';
+import type { Losses } from '../kernels/loss.ts';
 
 /** Integer types that real numbers are stored as. */
 export const STORED_INTEGERS = ['int8', 'uint8', 'int4', 'uint4', 'int2', 'uint2'] as const;
@@ -53,8 +54,8 @@ export interface EncodedIntegers extends Encoded {
   readonly scale: Tensor;
   /** Dims of the numbers, where the integers have others: blocks of neighbours lie along an axis of their own. */
   readonly shape?: readonly number[];
-  /** What is left of the signal, in dB, where it was measured. */
-  readonly sqnr?: number;
+  /** What rounding takes from the numbers: measured while the integers are made, or before. */
+  readonly losses?: Losses;
 }
 
 /**

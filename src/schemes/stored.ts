@@ -69,8 +69,8 @@ export async function encodeStored(
   }
   const data = toFloat32(await tensor.load(), tensor.dtype as FloatDType);
   const kernels = await kernelsFor(elements);
-  const signal = energy(data);
-  const halves = widestStep(data, scheme) >= SAFE_HALF;
+  const { peak, signal } = extentOf(data);
+  const halves = peak / scheme.limit >= SAFE_HALF;
   const ways = [...waysOf(tensor, form, scheme, halves)];
   for (const [index, way] of ways.entries()) {
     const last = index === ways.length - 1;
@@ -96,18 +96,17 @@ interface Way {
   readonly halved: boolean;
 }
 
-/** Sum of squares. */
-function energy(data: Float32Array): number {
-  let sum = 0;
-  for (const value of data) sum += value * value;
-  return sum;
-}
-
-/** The widest step a weight needs. */
-function widestStep(data: Float32Array, { limit }: IntegerScheme): number {
+/** The largest magnitude, and the sum of squares. */
+function extentOf(data: Float32Array): { readonly peak: number; readonly signal: number } {
   let peak = 0;
-  for (const value of data) peak = Math.max(peak, Math.abs(value));
-  return peak / limit;
+  let signal = 0;
+  for (let at = 0; at < data.length; at++) {
+    const value = data[at] as number;
+    if (value > peak) peak = value;
+    else if (-value > peak) peak = -value;
+    signal += value * value;
+  }
+  return { peak, signal };
 }
 
 /**
@@ -156,6 +155,5 @@ async function made(tensor: Tensor, way: Way, fitted: Fitted, names: EncodedName
       scale: constant(names.scale, 'float16', encoded.scale.dims, fromFloat32(fitted.params.scale, 'float16')),
     }),
     ...(dims !== tensor.dims && { shape: tensor.dims }),
-    sqnr: decibels(fitted.signal, fitted.noise),
   };
 }

@@ -10,6 +10,7 @@ import { formatRecipe } from '../../passes/recipe.ts';
 import { commonOf, refuseStdin } from '../arguments.ts';
 import type { Command } from '../command.ts';
 import { doneWithDashes, notesWithDashes } from '../dashes.ts';
+import { plain } from '../json.ts';
 import { outputOf } from '../output.ts';
 import { pipe, type Streams, writeNotes } from '../pipe.ts';
 import { progress } from '../progress.ts';
@@ -114,9 +115,4 @@ function forPrograms(found: TuneReport, { output: written, recipe: saved }: Writ
     best: best === undefined ? null : figures(best),
     step: recipe === undefined ? null : JSON.parse(formatRecipe(recipe)).steps[0],
   };
-}
-
-/** JSON has no infinities: they are the words that Number() and Python's float() read. */
-function plain(_: string, value: unknown): unknown {
-  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }

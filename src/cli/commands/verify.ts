@@ -9,6 +9,7 @@ import { VERIFY, type VerifyValues } from '../../options/measure.ts';
 import { defined } from '../../options/values.ts';
 import { refuseStdin } from '../arguments.ts';
 import type { Command } from '../command.ts';
+import { plain } from '../json.ts';
 import type { Streams } from '../pipe.ts';
 import { formatPercent } from '../size.ts';
 import type { RenderOptions } from '../table.ts';
@@ -85,11 +86,6 @@ function dataOf({ data, samples, batch, seed = 0 }: VerifyValues, sources: DataS
 
 function readGates({ minSqnr, minTop1, requireFused = false }: VerifyValues): Gates {
   return { ...defined({ minSqnr, minTop1 }), requireFused };
-}
-
-/** JSON has no infinities: they are the words that Number() and Python's float() read. */
-function plain(_: string, value: unknown): unknown {
-  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }
 
 function render(report: VerifyReport, random: boolean, options: RenderOptions): string {

@@ -9,7 +9,7 @@ import type {
 } from '../../passes/diff/index.ts';
 import { formatBytes, formatPercent } from '../size.ts';
 import type { Column } from '../table.ts';
-import { count } from '../text.ts';
+import { count, decibels } from '../text.ts';
 
 /** A part of a report on what changed: rows under heads. Texts are as in the file: whoever prints makes them safe. */
 export interface Section {
@@ -119,10 +119,5 @@ function typeOf({ dtype, dims }: TensorFacts): string {
 function figuresOf({ sqnr, maxAbs, changed, nonFinite }: Difference): [sqnr: string, error: string] {
   if (changed === 0) return ['same', '0'];
   const bad = nonFinite === 0 ? '' : ` (${nonFinite} not finite)`;
-  return [formatDb(sqnr), `${Number(maxAbs.toPrecision(3))}${bad}`];
-}
-
-function formatDb(value: number): string {
-  if (!Number.isFinite(value)) return value > 0 ? '∞ dB' : '−∞ dB';
-  return `${value.toFixed(1)} dB`;
+  return [decibels(sqnr), `${Number(maxAbs.toPrecision(3))}${bad}`];
 }

@@ -2,6 +2,7 @@ import type { ModelHeader } from '../../ir/header.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Attribute, Node } from '../../ir/node.ts';
 import type { Inspection } from '../../passes/inspect/index.ts';
+import { plain } from '../json.ts';
 
 /** Longest value of metadata that is given whole. */
 const MAX_VALUE = 4096;
@@ -52,10 +53,4 @@ function attributeJson(one: Attribute): object {
 /** An inspection as JSON: integers beyond 2^53 and numbers that are not finite as texts. */
 export function inspectionJson(input: string, header: object, found: Inspection, graphs?: object[]): string {
   return `${JSON.stringify({ input, header, ...found, ...(graphs && { graphs }) }, plain, 2)}\n`;
-}
-
-/** What JSON has no numbers for. */
-export function plain(_: string, value: unknown): unknown {
-  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
-  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }

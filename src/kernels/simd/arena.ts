@@ -87,6 +87,11 @@ export class Arena {
     return new Uint32Array(this.#memory.buffer, offset, length);
   }
 
+  /** @param offset - a multiple of 8 */
+  doubles(offset: number, length: number): Float64Array {
+    return new Float64Array(this.#memory.buffer, offset, length);
+  }
+
   #reserve(bytes: number): void {
     if (bytes > MAX_BYTES) {
       throw new CompressError('limit', 'arena', `${bytes} bytes of working memory; at most ${MAX_BYTES} are possible`);

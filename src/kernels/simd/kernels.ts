@@ -26,7 +26,8 @@ export interface Kernels {
    * @param zeroPoint - int32 [rows], in −32,768 … 32,767; or 0 (no array) where all are 0
    * @param min - −128 or more
    * @param max - 255 or less
-   * @param out - bytes [rows, columns], two's complement where q is negative
+   * @param out - bytes [rows, columns], two's complement where q is negative; at {@link RESULT} the sums of squares of
+   *   the numbers and of what rounding takes from them in this call (f64 each)
    */
   quantizeRows: Quantize;
 
@@ -136,7 +137,7 @@ export type Dequantize = (
 
 // The first bytes of an arena, as assembly/area.ts has them.
 
-/** Four u32: the results of kernels that have more than one. */
+/** Four u32, or two f64: the results of kernels that have more than one. */
 export const RESULT = 16;
 /** The counters of an arena's one histogram: u32 [32768, 4], or u32 [65536]. */
 export const HISTOGRAM = 65_536;

@@ -1,6 +1,7 @@
 import { quantizeLinear } from '../linear.ts';
+import { lossOf } from '../loss.ts';
 import { rangeOf } from '../range.ts';
-import type { Dequantize, Kernels, Quantize } from './kernels.ts';
+import { type Dequantize, type Kernels, type Quantize, RESULT } from './kernels.ts';
 import { scalarConversions } from './scalarConvert.ts';
 import { scalarMagnitudes } from './scalarMagnitude.ts';
 
@@ -32,12 +33,18 @@ export function scalarKernels(buffer: () => ArrayBuffer): Kernels {
   ): Uint8Array => {
     const layout = perColumn ? columnwise(columns) : rowwise(columns);
     const at = perColumn ? 0 : 4 * row;
-    return quantizeLinear(floats(data + 4 * row * stride, columns), layout, {
+    const line = floats(data + 4 * row * stride, columns);
+    const params = {
       scale: floats(scale + at, layout.channels),
       zeroPoint: ints(zeroPoint === 0 ? 0 : zeroPoint + at, layout.channels),
-      min,
-      max,
-    });
+      ...{ min, max },
+    };
+    const made = quantizeLinear(line, layout, params);
+    const { signal, noise } = lossOf(line, layout, params, made);
+    const sums = new Float64Array(buffer(), RESULT, 2);
+    const before = row === 0 ? [0, 0] : sums;
+    sums.set([(before[0] as number) + signal, (before[1] as number) + noise]);
+    return made;
   };
 
   const quantize =

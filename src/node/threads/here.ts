@@ -6,7 +6,7 @@ import { begin } from '../../compute/here.ts';
 import type { Job } from '../../compute/jobs.ts';
 import type { Arena } from '../../kernels/simd/arena.ts';
 import type { Step } from '../../kernels/steps.ts';
-import { MOST_HELD, OrderedResult, type OrderedTask, Turn } from './ordered.ts';
+import { MOST_HELD, type OrderedOutcome, OrderedResult, type OrderedTask, Turn } from './ordered.ts';
 import { Failure, failed, type Outcome, readPlace, writePlace } from './transfer.ts';
 import type { Task } from './worker.ts';
 
@@ -60,17 +60,17 @@ export async function runHere({ job, from, to }: Task): Promise<Outcome> {
 export async function runOrderedHere({ parts, to }: OrderedTask): Promise<Outcome> {
   const turn = new Turn(to.turn);
   const held = buffers.pop() ?? new Uint8Array(MOST_HELD);
-  const shown: (readonly Uint8Array[])[] = [];
+  const outcomes: OrderedOutcome[] = [];
   try {
     for (const part of parts) {
-      const result = new OrderedResult(part, held);
+      const written = new OrderedResult(part, held);
       const send = async (bytes: Uint8Array): Promise<void> => {
         await turn.waitAsync(part.index);
         await writeNextLater(to.fd, bytes);
       };
-      await perform(part.job, ({ kind, bytes, at }, arena) => {
+      const result = await perform(part.job, ({ kind, bytes, at }, arena) => {
         if (kind === 'write') {
-          const ready = result.take(bytes, at);
+          const ready = written.take(bytes, at);
           return ready && send(ready);
         }
         readPlace(part.from, bytes, at, arena);
@@ -78,9 +78,9 @@ export async function runOrderedHere({ parts, to }: OrderedTask): Promise<Outcom
       });
       await turn.waitAsync(part.index);
       turn.pass(part.index);
-      shown.push(result.shown);
+      outcomes.push({ result, shown: written.shown });
     }
-    return { result: shown };
+    return { result: outcomes };
   } catch (cause) {
     return failed(cause);
   } finally {

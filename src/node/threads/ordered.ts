@@ -23,6 +23,14 @@ export interface OrderedPart {
   readonly wanted: readonly Piece[];
 }
 
+/** What became of one. */
+export interface OrderedOutcome {
+  /** What the job gives besides what it writes. */
+  readonly result: unknown;
+  /** What was wanted of what it writes. */
+  readonly shown: readonly Uint8Array[];
+}
+
 /** The file that threads write in turn. */
 export interface OrderedPlace {
   readonly fd: number;

@@ -5,7 +5,7 @@ import type { Job, JobOf, Results } from '../../compute/jobs.ts';
 import { CompressError } from '../../errors.ts';
 import { crewSize, perform, performTogether } from './crew.ts';
 import { runHere } from './here.ts';
-import { ABANDONED, Turn } from './ordered.ts';
+import { ABANDONED, type OrderedOutcome, Turn } from './ordered.ts';
 import type { Outcome } from './transfer.ts';
 import { isShared, threadsFor } from './work.ts';
 import type { Task } from './worker.ts';
@@ -37,13 +37,14 @@ export async function write<Kind extends WritingKind>(
   cutInto: (count: number) => readonly Part<Kind>[],
   byteLength: number,
   target: WriteTarget,
-): Promise<void> {
+): Promise<Results[Kind][]> {
   const { fd, position } = target;
   if (position === undefined) {
     return writeInOrder(stored, cutInto(Math.ceil(byteLength / ORDERED)), byteLength, target);
   }
-  await writeParts(stored, cutInto(threadsFor(stored)), { fd, position });
+  const results = await writeParts(stored, cutInto(threadsFor(stored)), { fd, position });
   show(target, position, byteLength);
+  return results;
 }
 
 /** Shows what is wanted of bytes that are written. */
@@ -62,10 +63,10 @@ async function writeParts<Kind extends Job['kind']>(
   stored: Stored,
   parts: readonly Part<Kind>[],
   to: Place,
-): Promise<void> {
+): Promise<Results[Kind][]> {
   const file = fileOf(stored);
   const tasks = parts.map(({ job, start, at }) => ({ job, from: moved(file, start), to: moved(to, at) }));
-  await settled(tasks.map((task) => done(perform, task, stored)));
+  return settled(tasks.map((task) => done<Kind>(perform, task, stored)));
 }
 
 /**
@@ -78,7 +79,7 @@ async function writeInOrder<Kind extends Job['kind']>(
   parts: readonly Part<Kind>[],
   byteLength: number,
   { fd, watching }: WriteTarget,
-): Promise<void> {
+): Promise<Results[Kind][]> {
   const file = fileOf(stored);
   const turn = new SharedArrayBuffer(4);
   const all = parts.map(({ job, start, at }, index) => {
@@ -91,21 +92,25 @@ async function writeInOrder<Kind extends Job['kind']>(
   const threads = Math.min(crewSize(), parts.length);
   const shares = Array.from({ length: threads }, (_, thread) => all.filter((__, index) => index % threads === thread));
   const running = performTogether(shares.map((share) => ({ parts: share.map(({ part }) => part), to: { fd, turn } })));
+  const results: Results[Kind][] = [];
   const ended = await Promise.allSettled(
     running.map(async (outcome, which) => {
-      const shown = await resultOf(outcome, stored.label).catch((cause: unknown) => {
+      const made = await resultOf(outcome, stored.label).catch((cause: unknown) => {
         new Turn(turn).abandon();
         throw cause;
       });
       for (const [at, { first, part }] of (shares[which] ?? []).entries()) {
+        const { result, shown } = (made as OrderedOutcome[])[at] as OrderedOutcome;
+        results[part.index] = result as Results[Kind];
         for (const [piece, { start }] of part.wanted.entries()) {
-          watching?.watcher.show(first + start, (shown as Uint8Array[][])[at]?.[piece] as Uint8Array);
+          watching?.watcher.show(first + start, shown[piece] as Uint8Array);
         }
       }
     }),
   );
   const failures = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
   if (failures.length > 0) throw failures.find((one) => one.code !== ABANDONED) ?? failures[0];
+  return results;
 }
 
 async function done<Kind extends Job['kind']>(

@@ -3,7 +3,7 @@ import type { Place } from '../../bytes/stored.ts';
 import { type Job, stepsOf } from '../../compute/jobs.ts';
 import { Arena } from '../../kernels/simd/arena.ts';
 import { perform, type Transfer } from '../../kernels/steps.ts';
-import { MOST_HELD, OrderedResult, type OrderedTask, Turn } from './ordered.ts';
+import { MOST_HELD, type OrderedOutcome, OrderedResult, type OrderedTask, Turn } from './ordered.ts';
 import { failed, type Outcome, readPlace, writeNext, writePlace } from './transfer.ts';
 
 /** A job with where its bytes lie and go. Descriptors are those of the process: threads share them. */
@@ -35,21 +35,21 @@ function single({ job, from, to }: Task): unknown {
   return performed(job, from, (bytes, at) => writePlace(to as Place, bytes, at));
 }
 
-function ordered({ parts, to }: OrderedTask): readonly (readonly Uint8Array[])[] {
+function ordered({ parts, to }: OrderedTask): readonly OrderedOutcome[] {
   const turn = new Turn(to.turn);
   held ??= new Uint8Array(MOST_HELD);
   const own = held;
   return parts.map((part) => {
-    const result = new OrderedResult(part, own);
-    performed(part.job, part.from, (bytes, at) => {
-      const ready = result.take(bytes, at);
+    const written = new OrderedResult(part, own);
+    const result = performed(part.job, part.from, (bytes, at) => {
+      const ready = written.take(bytes, at);
       if (ready === undefined) return;
       turn.wait(part.index);
       writeNext(to.fd, ready);
     });
     turn.wait(part.index);
     turn.pass(part.index);
-    return result.shown;
+    return { result, shown: written.shown };
   });
 }
 

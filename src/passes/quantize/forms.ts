@@ -3,6 +3,7 @@ import type { DType } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { intAttribute, isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
+import type { Losses } from '../../kernels/loss.ts';
 import { isOutFirst, summedAxes, weightAxes } from '../../layers/axes.ts';
 import { gemmParts, scaledBefore, transposeBefore, transposeNode } from '../../layers/gemm.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
@@ -20,6 +21,7 @@ import type { ResolvedOptions } from './options.ts';
 export interface Rewritten {
   readonly added: number;
   readonly form: string;
+  readonly losses?: Losses | undefined;
 }
 
 /** What is to become of one use, before its weight is looked at. */
@@ -63,7 +65,7 @@ export class Forms {
     if ('reason' in made) return made;
     plan.emit(made.weight);
     const form = plan.rows === undefined ? this.#form(made.weight) : storedForm(made.weight);
-    return { added: made.added, form: plan.form ?? form };
+    return { added: made.added, form: plan.form ?? form, losses: made.weight.losses };
   }
 
   /** Has a thread look at the weight of a use that {@link apply} will be asked for, if there are several. */

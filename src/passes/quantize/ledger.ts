@@ -3,6 +3,7 @@ import type { Constant, Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
+import type { Losses } from '../../kernels/loss.ts';
 import { constantName } from '../../layers/constant.ts';
 import type { Change, Skip } from '../../layers/skip.ts';
 import { type Unsupported, unsupported } from './rest.ts';
@@ -14,6 +15,8 @@ export interface Rewrite {
   readonly added: number;
   /** What the weight is for it, in a few words. */
   readonly form: string;
+  /** What rounding takes from it: told when the integers are made. */
+  readonly losses?: Losses | undefined;
 }
 
 /** What became of one weight of the file. */
@@ -165,6 +168,10 @@ function changeOf({ name, root, rewrites, left, input, skip }: Entry): Change {
     before: root.byteLength,
     after: rewrites.reduce((sum, one) => sum + one.added, left),
     form: forms + rest,
+    get sqnr() {
+      const known = rewrites.flatMap((one) => one.losses?.sqnr ?? []);
+      return known.length === 0 ? undefined : Math.min(...known);
+    },
     ...(skip && { instead: { reason: skip.reason, detail: skip.detail, kept: left > 0 } }),
   };
 }

@@ -99,7 +99,7 @@ export async function quantizeRecurrent(
     if (contrib) model.addOpset('com.microsoft', 1);
     for (const { use, weight, added } of made) {
       const how = contrib ? `${options.dtype} per channel, DynamicQuantizeLSTM` : storedForm(weight);
-      ledger.change(use.held, { node, added, form: how });
+      ledger.change(use.held, { node, added, form: how, losses: weight.losses });
       const input = use.held.graph.isInput(constantName(use.held));
       const dropped = dropUnused(use.held, model.trainingNames);
       ledger.settle(use.held, { bytes: dropped ? 0 : use.held.tensor.byteLength, input });

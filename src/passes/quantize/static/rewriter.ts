@@ -4,6 +4,7 @@ import type { Model } from '../../../ir/model.ts';
 import { isOp, type Node } from '../../../ir/node.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
 import type { LinearParams } from '../../../kernels/linear.ts';
+import type { Losses } from '../../../kernels/loss.ts';
 import { weightAxes } from '../../../layers/axes.ts';
 import { constantName, dropUnused } from '../../../layers/constant.ts';
 import { skipUse, type WeightUse } from '../../../layers/select.ts';
@@ -45,6 +46,7 @@ interface Stored {
   readonly scale: Float32Array;
   readonly inputs: readonly string[];
   readonly scheme: IntegerScheme;
+  readonly losses: Losses | undefined;
 }
 
 /** Rewrites the layers of one graph. */
@@ -162,7 +164,7 @@ export class Rewriter {
       const each: Granularity = made.scale.dims.length === 0 ? PER_TENSOR : { kind: 'channel', axis: 0 };
       inputs.push(this.#dequantize(node, bias, [made.data.name, made.scale.name], each));
     }
-    const { inputs: parts, added } = await this.#weight(held, scheme, params);
+    const { inputs: parts, added, losses } = await this.#weight(held, scheme, params);
     inputs.splice(1, 0, this.#dequantize(node, constantName(held), parts, granularity));
     const next: Node = { ...node, inputs };
     graph.replaceNode(node, next);
@@ -171,7 +173,7 @@ export class Rewriter {
       this.#values.output(last === node ? next : last, y, output);
     }
     const form = `${scheme.name}, static`;
-    this.#ledger.change(held, { node: next, added, form });
+    this.#ledger.change(held, { node: next, added, form, losses });
     const dropped = dropUnused(held, this.#model.trainingNames);
     this.#ledger.settle(held, { bytes: dropped ? 0 : held.tensor.byteLength });
     if (held2 !== undefined) dropUnused(held2, this.#model.trainingNames);
@@ -195,7 +197,7 @@ export class Rewriter {
     const zeroPoint = statedZeroPoint(weight, names.zeroPoint);
     const whole = { ...weight, zeroPoint };
     addTensors(this.#graph, whole);
-    const made: Stored = { scale: params.scale, inputs: inputsOf(whole), scheme };
+    const made: Stored = { scale: params.scale, inputs: inputsOf(whole), scheme, losses: weight.losses };
     this.#stored.set(tensor, [...stored, made]);
     return { ...made, added: encodedBytes(whole) };
   }
