@@ -14,6 +14,8 @@ const CONDITIONS: readonly Condition<unknown>[] = [
   weights.ownWeight,
   weights.gemmAttributes,
   weights.gemmActivations,
+  weights.gemmOutput,
+  weights.gemmRelu,
   weights.gemmBias,
   weights.clipBehind,
   weights.addBehind,

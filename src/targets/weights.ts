@@ -94,8 +94,28 @@ export const gemmActivations: Condition<{ readonly transB: number }> = {
   ...{ source: SELECTORS, version: MEASURED, of: 'product', value: { transB: 0 } },
   unmet({ node, quantized }) {
     if (!isOp(node, 'Gemm') || quantized) return undefined;
-    const plain = intAttribute(node, 'transB', 0) === gemmActivations.value.transB;
-    return plain ? 'the activations of the Gemm are float' : 'the Gemm has transB 1';
+    return intAttribute(node, 'transB', 0) === gemmActivations.value.transB ? undefined : 'the Gemm has transB 1';
+  },
+};
+
+export const gemmOutput: Condition<'QuantizeLinear'> = {
+  says: 'A Gemm with float activations is fused only where its output stays float.',
+  ...{ source: SELECTORS, version: MEASURED, of: 'product', value: 'QuantizeLinear' },
+  unmet({ graph, node, quantized }) {
+    if (!isOp(node, 'Gemm') || quantized || !quantizedBehind(graph, node)) return undefined;
+    return 'the output of the Gemm is quantized, its activations are float';
+  },
+};
+
+export const gemmRelu: Condition<'Relu'> = {
+  says: 'A Gemm whose Relu is quantized is fused only where the range of the QuantizeLinear makes the Relu redundant.',
+  ...{ source: ort('core/optimizer/qdq_transformer/relu_quantizelinear.cc'), version: MEASURED },
+  ...{ of: 'product', value: 'Relu' },
+  unmet({ graph, node }) {
+    const [only, ...more] = readersOf(graph, node);
+    const relu = isOp(node, 'Gemm') && more.length === 0 && only !== undefined && isOp(only, gemmRelu.value);
+    if (!relu || !quantizedBehind(graph, only)) return undefined;
+    return 'a Relu stands before its QuantizeLinear, whose range goes below zero';
   },
 };
 
@@ -154,6 +174,13 @@ function axisOf(dequantize: Node): number {
 
 function scaleDims({ graph, dequantize }: { graph: Graph; dequantize: Node }): readonly number[] | undefined {
   return graph.constant(dequantize.inputs[1] ?? '')?.tensor.dims;
+}
+
+/** Whether a QuantizeLinear reads what a node makes, behind a Relu too. */
+function quantizedBehind(graph: Graph, node: Node): boolean {
+  const [next] = readersOf(graph, node);
+  if (next === undefined) return false;
+  return isOp(next, 'QuantizeLinear') || (isOp(next, 'Relu') && isOp(node, 'Gemm') && quantizedBehind(graph, next));
 }
 
 function readersOf(graph: Graph, node: Node): (Node | undefined)[] {

@@ -90,7 +90,7 @@ function readGates({ minSqnr, minTop1, requireFused = false }: VerifyValues): Ga
 
 function render(report: VerifyReport, random: boolean, options: RenderOptions): string {
   const chalk = new Chalk({ level: options.color ? 1 : 0 });
-  const { outputs, kernels, unfused } = report;
+  const { outputs, kernels, unfused, madeFloat } = report;
   const lines = wrapHead(
     `${chalk.bold(printable(report.other))} against ${printable(report.reference)}, ${printable(report.data)}`,
     options,
@@ -123,6 +123,15 @@ function render(report: VerifyReport, random: boolean, options: RenderOptions): 
   lines.push(`${chalk.green('ONNX Runtime')} runs ${count(sum(kernels), 'node')}`);
   const counts = kernels.map(({ op, nodes }) => [op, String(nodes)]);
   lines.push(...table([{ head: 'kernel' }, { head: 'nodes', ...right }], counts, options, chalk));
+  if (madeFloat.length > 0) {
+    const [what, are] = madeFloat.length === 1 ? ['1 weight', 'is'] : [`${madeFloat.length} weights`, 'are'];
+    lines.push(
+      ...wrap(
+        `  ${what} of integers ${are} made float when the model is loaded, and ${madeFloat.length === 1 ? 'runs' : 'run'} as before`,
+        options.columns,
+      ),
+    );
+  }
   if (unfused.length > 0) {
     const weights = count(new Set(unfused.map((one) => one.weight)).size, 'weight');
     lines.push(`${chalk.yellow(`${weights} dequantized at every run`)}: slow, for lack of an integer kernel`);

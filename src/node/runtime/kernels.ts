@@ -6,6 +6,7 @@ import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
+import { storedWeights } from '../../layers/stored.ts';
 import { whyUnfused } from '../../targets/explain.ts';
 import { temporaryFolder } from '../files/temporary.ts';
 import { readModel } from '../model.ts';
@@ -37,6 +38,8 @@ export interface Kernels {
   readonly kernels: readonly Kernel[];
   /** In the order of the optimized graph; empty where every weight of integers is read by an integer kernel. */
   readonly unfused: readonly UnfusedWeight[];
+  /** Weights that are stored as integers and were made float when the model was loaded: they run as float ones do. */
+  readonly madeFloat: readonly string[];
 }
 
 /** A session, and what it will run. */
@@ -108,9 +111,22 @@ export function kernelsOf(optimized: Model, original: Model): Kernels {
     if (unfused.some((one) => one.weight === weight.name)) continue;
     for (const place of places) unfused.push(unfusedOf(weight, place, after[0], places.length));
   }
+  const stored = storedWeights(original);
+  const still = storedWeights(optimized);
+  for (const [name, { graph, node, tensor }] of still) {
+    const reader = { weight: name, dtype: tensor.dtype, dims: tensor.dims, node: node.name || (node.outputs[0] ?? '') };
+    const why = graph.parent === undefined ? 'ONNX Runtime did not compute it when it loaded the model' : IN_BODY;
+    unfused.push({ ...reader, opType: node.opType, why });
+  }
   const kernels = [...counts].map(([op, nodes]) => ({ op, nodes }));
-  return { kernels: kernels.sort((a, b) => b.nodes - a.nodes || (a.op < b.op ? -1 : 1)), unfused };
+  return {
+    kernels: kernels.sort((a, b) => b.nodes - a.nodes || (a.op < b.op ? -1 : 1)),
+    unfused,
+    madeFloat: [...stored.keys()].filter((name) => !still.has(name)),
+  };
 }
+
+const IN_BODY = 'a body reads it, for which ONNX Runtime computes no constants';
 
 /** A node that reads a dequantized weight; without one, the weight is an output of the graph. */
 interface DequantizeReader {

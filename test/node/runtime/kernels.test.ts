@@ -35,8 +35,18 @@ const mm = (out = 'y', weight = 'wf', name = 'fc'): NodeSpec => ({ op: 'MatMul',
 
 test('a fused model has its integer kernel and no dequantized weight; nothing is left in the temporary folder', async () => {
   const found = await inspect({ nodes: [dq(1), mm()], initializers: weights });
-  expect(found).toEqual({ kernels: [{ op: 'MatMulNBits', nodes: 1 }], unfused: [] });
+  expect(found).toEqual({ kernels: [{ op: 'MatMulNBits', nodes: 1 }], unfused: [], madeFloat: [] });
   expect(await readdir(folder.path)).toEqual(['model.onnx']);
+});
+
+test('a weight that arithmetic makes float is no weight any more when the model runs, and told', async () => {
+  const nodes: NodeSpec[] = [
+    { op: 'Cast', in: ['w'], out: ['c'], attributes: { to: 1 } },
+    { op: 'Mul', in: ['c', 's'], out: ['wf'] },
+    mm(),
+  ];
+  const found = await inspect({ nodes, initializers: weights });
+  expect(found).toEqual({ kernels: [{ op: 'MatMul', nodes: 1 }], unfused: [], madeFloat: ['w'] });
 });
 
 test('axis −1 is found, and the node that reads the weight is named', async () => {

@@ -123,6 +123,7 @@ const report: VerifyReport = {
     { ...base, nonFinite, name: 'bad', sqnr: 19.996, top1: share(89_999, 100_000) },
     { ...base, nonFinite, name: 'class', dtype: 'int64', sqnr: 3 },
   ],
+  madeFloat: [],
   unfused: [{ weight: 'w', dtype: 'int8', dims: [2], node: 'fc', opType: 'MatMul', why: 'axis 0' }],
 };
 

@@ -98,6 +98,23 @@ export const WEIGHTS: { readonly [Name in keyof typeof weights]: Check } = {
   },
   gemmActivations: () =>
     fusesNot(little([dq(1), gemm({}, 'x')]), little([dq(0), gemm({ transB: 1 }, 'x')]), 'the Gemm has transB 1'),
+  gemmOutput: () => {
+    const step = { s: f32([], [0.05]), z: zero('uint8') };
+    const good = little([dq(1), gemm({}, 'x')]);
+    const behind = little([dq(1), node('Gemm', ['x', 'wf'], 'g'), ...pair('g', 'y')], step);
+    return fusesNot(good, behind, 'the output of the Gemm is quantized, its activations are float');
+  },
+  gemmRelu: () => {
+    const through = (point: number) => {
+      const last = [node('Gemm', ['xd', 'wf'], 'g'), node('Relu', ['g'], 'r'), ...pair('r', 'y', 's', 'p')];
+      const weight = node('DequantizeLinear', ['w', 'ws', 'wz'], 'wf', { axis: 1 });
+      return little([...pair('x', 'xd'), weight, ...last], {
+        ...{ s: f32([], [0.05]), z: zero('uint8'), wz: zero('int8', [32]) },
+        p: { dtype: 'uint8', dims: [], data: Uint8Array.of(point) },
+      });
+    };
+    return fusesNot(through(0), through(128), 'a Relu stands before its QuantizeLinear, whose range goes below zero');
+  },
   gemmBias: async () => {
     const step = { s: f32([], [0.05]), z: zero('uint8'), wz: zero('int8', [32]) };
     const weight = node('DequantizeLinear', ['w', 'ws', 'wz'], 'wf', { axis: 1 });
