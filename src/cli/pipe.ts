@@ -18,6 +18,7 @@ import type { CommonValues, StoreValues } from '../options/common.ts';
 import { isStepVerb, SUMMARIES } from '../options/verbs.ts';
 import type { PassReport } from '../passes/pass.ts';
 import { DASH } from './arguments.ts';
+import type { Check } from './check.ts';
 import { doneWithDashes } from './dashes.ts';
 import { GzipEstimate, gzipEstimateOf } from './gzip.ts';
 import { openPath, openSource } from './open.ts';
@@ -44,6 +45,8 @@ export interface RunReport {
   /** A sentence for each --include and --exclude that matches nothing. */
   readonly notes: readonly string[];
   readonly passes: readonly PassReport[];
+  /** What running both models showed, or why they were not run; absent where nobody asked. */
+  readonly check?: Check | string;
 }
 
 /** Standard streams. Tests bring their own. */

@@ -2,6 +2,7 @@ import { Chalk, type ChalkInstance } from 'chalk';
 import type { Change } from '../layers/skip.ts';
 import { isStepVerb, type StepVerb } from '../options/verbs.ts';
 import type { PassReport } from '../passes/pass.ts';
+import type { Check } from './check.ts';
 import type { RunReport } from './pipe.ts';
 import { formatBytes, formatPercent } from './size.ts';
 import { insteadLines, skipLines } from './skips.ts';
@@ -37,7 +38,37 @@ export function render(report: RunReport, options: RenderOptions): string {
       ...wrapped(pass.pass === 'prune' && last && !packs ? [...rest, zerosAlone(report)] : rest, options),
     );
   }
+  if (report.check !== undefined) lines.push(...wrapped(checkLines(report.check, report.passes, chalk), options));
   return `${lines.join('\n')}\n`;
+}
+
+/** Outputs of which 8 bits leave less, in dB, are warned of. */
+const POOR = 20;
+
+/** What running both models showed. */
+function checkLines(check: Check | string, passes: readonly PassReport[], chalk: ChalkInstance): string[] {
+  if (typeof check === 'string') return [`${chalk.yellow('not checked')}: ${printable(check)}`];
+  const { data, outputs, ratio } = check;
+  const sorted = [...outputs].sort((a, b) => a.sqnr - b.sqnr);
+  const shown = sorted.slice(0, NAMED).map((one) => `${printable(one.name)} ${decibels(one.sqnr)}`);
+  const more = sorted.length > NAMED ? [`${sorted.length - NAMED} more outputs better`] : [];
+  const figures = [...shown, ...more, `${ratio.toFixed(2)} of the time of a run`].join(', ');
+  const lines = [`${chalk.green('checked')}: ${figures} (${printable(data)})`];
+  const [worst] = sorted;
+  if (worst !== undefined && worst.sqnr < POOR) {
+    const least = passes
+      .flatMap((pass) => pass.changes)
+      .filter((one) => one.sqnr !== undefined)
+      .sort((a, b) => (a.sqnr as number) - (b.sqnr as number))[0];
+    const weight =
+      least === undefined
+        ? ''
+        : `; of the weights ${printable(least.weight)} lost most (${decibels(least.sqnr as number)})`;
+    lines.push(
+      `  ${chalk.yellow('warning')}: ${printable(worst.name)} keeps less than ${POOR} dB${weight}. compress tune finds what must stay float.`,
+    );
+  }
+  return lines;
 }
 
 function wrapped(lines: readonly string[], options: RenderOptions): string[] {

@@ -1,6 +1,7 @@
 import { type Step, stepsWith } from '../node/recipes/runStep.ts';
 import type { CommonValues, SelectionValues } from '../options/common.ts';
 import type { Pass } from '../passes/pass.ts';
+import { checkOf, refuseUncheckable } from './check.ts';
 import { plain } from './json.ts';
 import { pipe, type RunReport, type Streams } from './pipe.ts';
 import { endProgress } from './progress.ts';
@@ -27,6 +28,7 @@ export async function runSteps(
   streams: Streams,
   color: boolean,
 ): Promise<RunReport> {
+  await refuseUncheckable(args);
   // Charts and sessions are for those who ask for them.
   if (args.report !== undefined) {
     const { reported } = await import('./report/run.ts');
@@ -37,7 +39,9 @@ export async function runSteps(
   return report;
 }
 
-async function tell(report: RunReport, args: CommonValues, streams: Streams, color: boolean): Promise<void> {
+async function tell(made: RunReport, args: CommonValues, streams: Streams, color: boolean): Promise<void> {
+  const check = await checkOf(args, made);
+  const report: RunReport = check === undefined ? made : { ...made, check };
   endProgress();
   if (args.json) streams.stdout.write(`${JSON.stringify(report, plain, 2)}\n`);
   if (args.quiet) return;

@@ -14,6 +14,8 @@ interface Row {
   readonly alias?: string;
   /** Keys of options that cannot be used together with this one. */
   readonly not?: readonly string[];
+  /** Whether it belongs to a whole run of the command line, and to no step of a recipe. */
+  readonly run?: boolean;
   /** Keys of the methods it belongs to, of a verb with several methods. */
   readonly of?: readonly string[];
 }

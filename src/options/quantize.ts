@@ -1,6 +1,7 @@
 import { DEFAULT_OBSERVER, OBSERVERS, type ObserverKind } from '../kernels/observe/names.ts';
 import {
   MODEL,
+  REPORT,
   type SelectionValues,
   STEP_ROWS,
   STORE_ROWS,
@@ -45,6 +46,8 @@ export interface QuantizeValues extends StepValues, SelectionValues, StoreValues
   int8?: boolean | undefined;
   uint8?: boolean | undefined;
   allowUnchanged?: boolean | undefined;
+  check?: boolean | undefined;
+  noCheck?: boolean | undefined;
 }
 
 /** Whether activations get ranges, from data or from a file. */
@@ -177,6 +180,14 @@ export const QUANTIZE: Table<QuantizeValues> = {
     int8: { kind: 'flag', help: 'int8 weights, symmetric (the default)', group: WEIGHTS, not: ['uint8'] },
     uint8: { kind: 'flag', help: 'uint8 weights, asymmetric', group: WEIGHTS },
     ...WEIGHT_ROWS,
+    check: {
+      kind: 'flag',
+      run: true,
+      help: 'run both models and tell what is left of the outputs, and the time of a run (the default with --calibrate; needs onnxruntime-node)',
+      group: REPORT,
+      not: ['noCheck'],
+    },
+    noCheck: { kind: 'flag', run: true, help: 'run neither model when all is done', group: REPORT },
     allowUnchanged: { kind: 'flag', help: 'a model without weights to quantize is no error', group: WEIGHTS },
     ...ACTIVATION_ROWS,
     ...selectionRows(QUANTIZABLE_OPS),

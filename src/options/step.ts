@@ -8,7 +8,9 @@ import { isStepVerb, STEP_VERBS, type StepVerb } from './verbs.ts';
 
 /** The keys that a step of a recipe can have, with their rows: what belongs to the whole run is given to it. */
 export function stepRows({ rows }: AnyTable): Map<string, Option> {
-  const entries = Object.entries(rows).filter(([key, { kind }]) => !(key in COMMON_ROWS) && kind !== 'target');
+  const entries = Object.entries(rows).filter(
+    ([key, { kind, run }]) => !(key in COMMON_ROWS) && kind !== 'target' && !run,
+  );
   return new Map(entries);
 }
 
@@ -40,7 +42,8 @@ export function checkKeys(verb: StepVerb, options: ReadonlyMap<string, Given>, w
     const row = known.get(key);
     if (row !== undefined) checkKind(key, row, value, where);
     else if (!(key in COMMON_ROWS) && Object.hasOwn(table.rows, key)) {
-      throw new CompressError('options', where, `'${key}': a recipe writes no other file`);
+      const fact = table.rows[key]?.run ? 'it belongs to a whole run' : 'a recipe writes no other file';
+      throw new CompressError('options', where, `'${key}': ${fact}`);
     } else {
       const keys = [...known.keys()];
       throw new CompressError('options', where, `'${key}' is no key of this step.${didYouMean(key, keys)}`, {
