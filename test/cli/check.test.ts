@@ -50,7 +50,7 @@ test('what cannot be run is refused before the work', () => {
 
 test('a recipe has no such key', () => {
   const cwd = folder();
-  writeFileSync(join(cwd, 'r.json'), JSON.stringify({ steps: [{ verb: 'quantize', check: true }] }));
+  writeFileSync(join(cwd, 'r.json'), JSON.stringify({ onnxCompress: 1, steps: [{ verb: 'quantize', check: true }] }));
   const { code, stderr } = compress(['run', 'r.json', fixture('digits-mlp.onnx'), '-n'], { cwd });
   expect(code).toBe(2);
   expect(stderr).toContain('it belongs to a whole run');
