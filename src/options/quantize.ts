@@ -180,6 +180,10 @@ export const QUANTIZE: Table<QuantizeValues> = {
     int8: { kind: 'flag', help: 'int8 weights, symmetric (the default)', group: WEIGHTS, not: ['uint8'] },
     uint8: { kind: 'flag', help: 'uint8 weights, asymmetric', group: WEIGHTS },
     ...WEIGHT_ROWS,
+    allowUnchanged: { kind: 'flag', help: 'a model without weights to quantize is no error', group: WEIGHTS },
+    ...ACTIVATION_ROWS,
+    ...selectionRows(QUANTIZABLE_OPS),
+    ...STORE_ROWS,
     check: {
       kind: 'flag',
       run: true,
@@ -188,10 +192,6 @@ export const QUANTIZE: Table<QuantizeValues> = {
       not: ['noCheck'],
     },
     noCheck: { kind: 'flag', run: true, help: 'run neither model when all is done', group: REPORT },
-    allowUnchanged: { kind: 'flag', help: 'a model without weights to quantize is no error', group: WEIGHTS },
-    ...ACTIVATION_ROWS,
-    ...selectionRows(QUANTIZABLE_OPS),
-    ...STORE_ROWS,
     ...STEP_ROWS,
   },
 };

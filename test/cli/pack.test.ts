@@ -23,7 +23,7 @@ pack: 3 weights stored in another way: 50.4 kB → 26.9 kB
   fc1.weight_quantized  int8 256×64      60.0 %  16.4 kB  8.72 kB  bitmask
   fc2.weight_quantized  int8 128×8×32    60.0 %  32.8 kB  17.3 kB  bitmask
   fc3.weight_quantized  int8 10×2×64     60.0 %  1.28 kB    801 B  bitmask
-  skipped 4 weights of Gemm, Mul, Cast: no smaller when packed
+  skipped 4 weights of Gemm, Mul, Cast: no smaller in another form
     fc2.weight_scale: 1024 of its 1024 elements are kept: it would take 2337 bytes instead of 2080
     fc1.bias: 256 of its 256 elements are kept: it would take 1192 bytes instead of 1046
     fc1.weight_scale: 256 of its 256 elements are kept: it would take 1208 bytes instead of 1055
@@ -130,7 +130,7 @@ model (3 changes)
     const cwd = folder();
     const none = compress(['pack', MLP, '-o', 'out.onnx'], { cwd });
     expect([none.code, none.stderr.split('\n')[0]]).toEqual([1, `error: ${MLP}: pack found nothing to change`]);
-    expect(none.stderr).toContain('no smaller when packed');
+    expect(none.stderr).toContain('no smaller in another form');
     expect(none.stderr).toContain('Use --allow-unchanged');
     const unpacked = compress(['pack', '--store', 'dense', MLP, '-o', 'out.onnx'], { cwd });
     expect([unpacked.code, unpacked.stderr]).toEqual([1, expect.stringContaining('no weight is packed')]);
