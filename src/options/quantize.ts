@@ -184,6 +184,7 @@ export const QUANTIZE: Table<QuantizeValues> = {
     ...ACTIVATION_ROWS,
     ...selectionRows(QUANTIZABLE_OPS),
     ...STORE_ROWS,
+    ...STEP_ROWS,
     check: {
       kind: 'flag',
       run: true,
@@ -192,6 +193,5 @@ export const QUANTIZE: Table<QuantizeValues> = {
       not: ['noCheck'],
     },
     noCheck: { kind: 'flag', run: true, help: 'run neither model when all is done', group: REPORT },
-    ...STEP_ROWS,
   },
 };
