@@ -116,9 +116,9 @@ export {
   sparsity,
   type WeightSparsity,
 } from './passes/prune/index.ts';
+export { correctionValues } from './passes/quantize/correctionValues.ts';
 export type { Format as QuantizeFormat } from './passes/quantize/emit.ts';
 export { QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions, quantize } from './passes/quantize/index.ts';
-export { correctBias, correctionValues } from './passes/quantize/static/correct.ts';
 export {
   calibrationValues,
   quantizeStatic,

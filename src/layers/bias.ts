@@ -34,6 +34,11 @@ export function ownBias(node: Node): string | undefined {
   return name === '' ? undefined : name;
 }
 
+/** The node with another bias. */
+export function withBias(node: Node, name: string): Node {
+  return { ...node, inputs: [...node.inputs.slice(0, OWN_BIAS.index), name, ...node.inputs.slice(OWN_BIAS.index + 1)] };
+}
+
 function hasOwnBias(node: Node): boolean {
   return OWN_BIAS.ops.some((op) => isOp(node, op));
 }

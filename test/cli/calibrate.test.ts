@@ -59,7 +59,8 @@ test.each([
     1,
     /digits-mlp-calib\.npz, input 'input': has the shape \[256, 64\]/,
   ],
-  [['--calibrate', DATA, '--weights-only'], 2, /--weights-only: calibrated models have int8 weights/],
+  [['--calibrate', DATA, '--weights-only', '--equalize'], 2, /--weights-only and --equalize cannot be used together/],
+  [['--calibrate', DATA, '-w', '--observer', 'mse'], 2, /--weights-only and --observer cannot be used together/],
   [['--calibrate', DATA, '--uint8'], 2, /--uint8: calibrated models have int8 weights/],
   [['--calibrate', DATA, '--min-node-sqnr', 'low'], 2, /--min-node-sqnr: 'low' is not a number of dB/],
   [['--calibrate', DATA, '--samples', '0'], 2, /--samples: at least 1 is needed/],
@@ -80,6 +81,15 @@ test.each([
   expect(one.stderr).toMatch(message);
   expect(one.code).toBe(code);
   expect(readdirSync(cwd)).toEqual([]);
+});
+
+test('--weights-only with data corrects biases', () => {
+  const cwd = folder();
+  const one = compress(['quantize', '--weights-only', '--calibrate', DATA, BN, '-o', 'a.onnx'], { cwd });
+  expect(one.stderr).toContain('bias corrected in 3 of 3 layers');
+  expect(one.stderr).toContain('int8 per channel, weights only');
+  expect(one.stderr).not.toContain('static');
+  expect(one.code).toBe(0);
 });
 
 test('verify ends with 1 where a gate fails, and says which figure', () => {

@@ -6,7 +6,6 @@ import {
   bench,
   checkGates,
   convert,
-  correctBias,
   diff,
   fittingRandomData,
   fold,
@@ -120,7 +119,6 @@ test.each<[string, () => unknown, string]>([
     () => sparsegpt(anything({ amount: 0.5, blockSize: 0 }), anything({})),
     'blockSize: at least 1 is needed',
   ],
-  ['correctBias', () => correctBias(new Map(), anything({ dtype: 'int4' })), "dtype: 'int4' is not one of"],
   ['checkGates', () => checkGates(anything({}), anything({ minTop1: 99 })), 'minTop1: 99 is not a share from 0 to 1'],
   ['quantize', () => quantize({ minElements: -1 }), 'minElements: -1 is not a whole number'],
   [

@@ -12,6 +12,8 @@ import { fold } from '../../passes/fold/index.ts';
 import { raiseOpset } from '../../passes/opset/index.ts';
 import { unpackFirst } from '../../passes/pack/unpack.ts';
 import type { Pass, PassReport } from '../../passes/pass.ts';
+import { BiasCorrection } from '../../passes/quantize/correct.ts';
+import { correctionValues } from '../../passes/quantize/correctionValues.ts';
 import { quantizeWeights, withSmallest } from '../../passes/quantize/index.ts';
 import { Ledger } from '../../passes/quantize/ledger.ts';
 import {
@@ -20,7 +22,6 @@ import {
   type ResolvedOptions,
   resolveOptions,
 } from '../../passes/quantize/options.ts';
-import { correctBias, correctionValues } from '../../passes/quantize/static/correct.ts';
 import {
   calibrationValues,
   channelAxes,
@@ -85,7 +86,8 @@ type Calibrating = CalibratedOptions & Required<Pick<CalibratedOptions, 'observe
 
 /**
  * Static quantization of a whole model, as `compress quantize` does it with data: folds it, runs it on the data,
- * quantizes Conv and Gemm with their activations, MatMul dynamically, and stores what is left of Conv as integers.
+ * quantizes Conv and Gemm with their activations, MatMul dynamically, and stores what is left of Conv as integers. With
+ * `weightsOnly` all weights are stored, and data only corrects biases.
  *
  * @throws CompressError `options` where there is neither data nor ranges, or both; what reading data and running models
  *   throws
@@ -114,34 +116,44 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
       const folded = await fold().run(model);
       const facts = folded.facts === undefined ? {} : { facts: folded.facts };
       const notes = folded.facts === undefined ? inlined : [...inlined, `folded first: ${folded.notes.join('; ')}`];
-      if (model.opset < PER_AXIS_OPSET) {
-        const raised = await raiseOpset(model, PER_AXIS_OPSET);
-        notes.push(
-          raised.raised
-            ? `opset raised from ${raised.from} to ${raised.to}, which 8-bit weights with a scale per channel need`
-            : `${model.hasOpset ? `opset stays ${model.opset}, so ` : ''}no activation is quantized ahead: ${raised.reason}`,
-          ...(raised.raised ? raised.notes : []),
-        );
-      }
-      if (model.opset >= PER_AXIS_OPSET) {
+      const { weightsOnly } = settled;
+      if (model.opset < PER_AXIS_OPSET && !weightsOnly) notes.push(...(await raisedNotes(model)));
+      const ahead = model.opset >= PER_AXIS_OPSET && !weightsOnly;
+      if (ahead && options.equalize) notes.push(...(await equalized(model, options)).notes);
+      const found = ahead || weightsOnly ? await rangesOf(model, quantizeOptions, options) : NOTHING;
+      const { ranges } = found;
+      notes.push(...found.notes);
+      const correction = new BiasCorrection(model, options.biasCorrection ? ranges : new Map());
+      settled = { ...withSmallest(model, settled), correction };
+      if (ahead) {
         const { activations = STATIC_DEFAULTS.activations, minNodeSqnr = STATIC_DEFAULTS.minNodeSqnr } = options;
-        if (options.equalize) notes.push(...(await equalized(model, options)).notes);
-        const found = await rangesOf(model, quantizeOptions, options);
-        notes.push(...found.notes);
-        const { ranges } = found;
-        if (options.biasCorrection && ranges.size > 0)
-          notes.push(...(await correctBias(ranges, quantizeOptions).run(model)).notes);
-        settled = withSmallest(model, settled);
         const statics = { ...quantizeOptions, ranges, activations, minNodeSqnr };
-        notes.push(...(await quantizeActivations(model, statics, ledger)));
+        notes.push(...(await quantizeActivations(model, statics, ledger, correction)));
       }
       const dynamic = ['MatMul', 'Gemm', 'Gather', ...(settled.allowContrib ? ['LSTM'] : [])];
-      notes.push(...(await quantizeWeights(model, { ...settled, only: dynamic }, ledger)));
-      const stored = { ...settled, weightsOnly: true, only: ['Conv', 'ConvTranspose', 'LSTM', 'GRU', 'RNN'] };
-      notes.push(...(await quantizeWeights(model, stored, ledger)));
+      const passes = weightsOnly
+        ? [settled]
+        : [
+            { ...settled, only: dynamic },
+            { ...settled, weightsOnly: true, only: ['Conv', 'ConvTranspose', 'LSTM', 'GRU', 'RNN'] },
+          ];
+      for (const one of passes) notes.push(...(await quantizeWeights(model, one, ledger)));
+      if (correction.note !== undefined) notes.push(correction.note);
       return { pass: 'quantize', ...ledger.close(model), ...unpacked, ...facts, notes };
     },
   };
+}
+
+/** Raises the opset to one with a scale per channel; tells what came of it. */
+async function raisedNotes(model: Model): Promise<string[]> {
+  const raised = await raiseOpset(model, PER_AXIS_OPSET);
+  if (!raised.raised) {
+    return [
+      `${model.hasOpset ? `opset stays ${model.opset}, so ` : ''}no activation is quantized ahead: ${raised.reason}`,
+    ];
+  }
+  const note = `opset raised from ${raised.from} to ${raised.to}, which 8-bit weights with a scale per channel need`;
+  return [note, ...raised.notes];
 }
 
 /** The word that stands for random inputs; a file of this name is ./random. */
@@ -173,23 +185,30 @@ async function rangesOf(
   model: Model,
   quantizeOptions: QuantizeOptions,
   options: Calibrating,
-): Promise<{ ranges: ActivationRanges; notes: string[] }> {
+): Promise<Pick<Calibration, 'ranges' | 'notes'>> {
   if (options.ranges !== undefined) return { ranges: (await loadRanges(options.ranges)).ranges, notes: [] };
+  const { weightsOnly = false } = quantizeOptions;
   const { observer, onProgress } = options;
   const { data, random } = await dataOf(model, options);
   const means = new Map([
-    ...channelAxes(model, quantizeOptions),
+    ...(weightsOnly ? [] : channelAxes(model, quantizeOptions)),
     ...(options.biasCorrection ? correctionValues(model, quantizeOptions) : []),
   ]);
-  const values = calibrationValues(model, quantizeOptions);
+  const values = weightsOnly ? [] : calibrationValues(model, quantizeOptions);
   const used = means.size > 0;
   const found = used ? await calibrate(model, values, data, { observer, means, onProgress }) : NOTHING;
-  const why = whyNothing(model, quantizeOptions);
+  const why = weightsOnly ? undefined : whyNothing(model, quantizeOptions);
   const notes = used ? [`calibrated with ${data.description}, observer ${observer}`, ...found.notes] : [];
   if (why !== undefined)
     notes.push(used ? `no activation is quantized ahead: ${why}` : `nothing was calibrated: ${why}`);
-  if (random && used)
-    notes.unshift('warning: the ranges are those of random inputs; real ones will be clipped, or use few of the steps');
+  if (weightsOnly && !used) notes.push('nothing was calibrated: no Conv, ConvTranspose or Gemm has a bias to correct');
+  if (random && used) {
+    notes.unshift(
+      weightsOnly
+        ? 'warning: biases are corrected by what random inputs make of the layers; real ones may have other means'
+        : 'warning: the ranges are those of random inputs; real ones will be clipped, or use few of the steps',
+    );
+  }
   if (options.saveRanges !== undefined) {
     const meta = { observer, samples: found.samples };
     await saveRanges(options.saveRanges, found.ranges, meta, { overwrite: options.overwrite === true });

@@ -1,7 +1,7 @@
 import { CompressError } from '../../errors.ts';
 import { DEFAULT_OBSERVER } from '../../kernels/observe/names.ts';
 import { calibrates, type QuantizeValues } from '../../options/quantize.ts';
-import { defined } from '../../options/values.ts';
+import { defined, togetherError } from '../../options/values.ts';
 import type { Pass } from '../../passes/pass.ts';
 import { type QuantizeOptions, quantize } from '../../passes/quantize/index.ts';
 import { STATIC_DEFAULTS } from '../../passes/quantize/static/options.ts';
@@ -24,10 +24,12 @@ export async function quantizingPass(values: QuantizeValues, run: StepRun): Prom
     if (idle === undefined) return quantize(options);
     throw new CompressError('options', idle, 'nothing is calibrated', { hint });
   }
-  const clash = values.uint8 ? 'uint8' : values.weightsOnly ? 'weightsOnly' : undefined;
-  if (clash !== undefined) {
-    throw new CompressError('options', clash, 'calibrated models have int8 weights and integer activations', {
-      hint: `Leave out \`${clash}\`, or \`calibrate\`.`,
+  if (values.weightsOnly) {
+    const idle = (['equalize', 'activations', 'minNodeSqnr', 'observer'] as const).find((key) => values[key]);
+    if (idle !== undefined) throw togetherError(['weightsOnly', idle], 'Activations stay float.');
+  } else if (values.uint8) {
+    throw new CompressError('options', 'uint8', 'calibrated models have int8 weights and integer activations', {
+      hint: 'Leave out `uint8`, or `calibrate`.',
     });
   }
   const { calibratedQuantize } = await import('./calibrated.ts');

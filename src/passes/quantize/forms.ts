@@ -5,6 +5,7 @@ import { intAttribute, isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import type { Losses } from '../../kernels/loss.ts';
 import { isOutFirst, summedAxes, weightAxes } from '../../layers/axes.ts';
+import { withBias } from '../../layers/bias.ts';
 import { gemmParts, scaledBefore, transposeBefore, transposeNode } from '../../layers/gemm.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
@@ -31,7 +32,7 @@ interface Plan {
   readonly axis: number;
   /** One scale for all, whatever the options say. */
   readonly perTensor: boolean;
-  readonly emit: (weight: EncodedIntegers) => void;
+  readonly emit: (weight: EncodedIntegers, bias: string | undefined) => void;
   /** What to call it, where the weight does not tell. */
   readonly form?: string;
   /** Of a weight that is made float when the model is loaded: leading axes whose places are rows. */
@@ -63,9 +64,16 @@ export class Forms {
       ? this.#weights.of(use, plan.given, this.#scheme(plan), plan.alone === true)
       : this.#weights.stored(use, { coarsest: { kind: 'channel', axis: plan.axis }, rows: plan.rows }));
     if ('reason' in made) return made;
-    plan.emit(made.weight);
+    await this.#emit(use, plan, made.weight);
     const form = plan.rows === undefined ? this.#form(made.weight) : storedForm(made.weight);
     return { added: made.added, form: plan.form ?? form, losses: made.weight.losses };
+  }
+
+  /** Writes the nodes, with a bias that takes up the mean error of the weight. */
+  async #emit(use: WeightUse, plan: Plan, weight: EncodedIntegers): Promise<void> {
+    const { correction } = this.#options;
+    const write = (bias: string | undefined): void => plan.emit(weight, bias);
+    await (correction === undefined ? write(undefined) : correction.around(use, weight, plan.given.transposed, write));
   }
 
   /** Has a thread look at the weight of a use that {@link apply} will be asked for, if there are several. */
@@ -108,11 +116,12 @@ export class Forms {
     const scalable = gemm === undefined || (gemm.alpha !== 0 && Number.isFinite(gemm.alpha));
     if (length !== 2 || !turnable || !scalable || !(tied || pays(use, this.#options))) return this.#stored(use);
     const given = this.#given(use, { transposed: !tied && isOutFirst(use), factor: gemm?.alpha ?? 1 });
-    const emit = (made: EncodedIntegers): void => {
+    const emit = (made: EncodedIntegers, bias?: string): void => {
       const weight = tied ? this.#emitter.transposed(graph, node, made) : made;
       if (gemm !== undefined) {
         const a = gemm.transA ? transposeBefore(graph, node, x, 2) : x;
-        let c = gemm.c === undefined ? undefined : this.#emitter.toFloat(graph, node, gemm.c, dtype);
+        const given = bias ?? gemm.c;
+        let c = given === undefined ? undefined : this.#emitter.toFloat(graph, node, given, dtype);
         if (c !== undefined && gemm.beta !== 1) c = scaledBefore(graph, node, c, gemm.beta);
         this.#product(graph, node, a, weight, dtype, { added: c });
       } else if (left && (rank as number) > 1) {
@@ -201,9 +210,10 @@ export class Forms {
     const reader = via.at(-1) ?? node;
     const at = via.length > 0 ? 0 : index;
     const graph = graphOf(use, reader);
-    const emit = (weight: EncodedIntegers): void => {
+    const emit = (weight: EncodedIntegers, bias?: string): void => {
       const value = this.#emitter.stored(...this.#weights.placeOf(use, graph, reader), weight, dtype);
-      graph.replaceNode(reader, { ...reader, inputs: reader.inputs.map((one, i) => (i === at ? value : one)) });
+      const inputs = reader.inputs.map((one, i) => (i === at ? value : one));
+      graph.replaceNode(reader, bias === undefined ? { ...reader, inputs } : withBias({ ...reader, inputs }, bias));
     };
     return { given: this.#given(use), axis: out, perTensor: false, emit, rows: 1 };
   }

@@ -13,6 +13,7 @@ import { DistinctScales } from '../../targets/scales.ts';
 import { bringWeights } from '../constants/see.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport, Watch } from '../pass.ts';
+import { BiasCorrection } from './correct.ts';
 import { einsumWeight, settleEinsums } from './einsum.ts';
 import { Emitter } from './emit.ts';
 import { Forms, pays, tiedTables } from './forms.ts';
@@ -94,7 +95,9 @@ export function planQuantize(options: QuantizeOptions = {}): Pass {
 async function run(model: Model, options: ResolvedOptions, watch?: Watch): Promise<PassReport> {
   const { notes, ...unpacked } = await unpackFirst(model);
   const ledger = new Ledger(model, options.minElements);
-  notes.push(...(await quantizeWeights(model, options, ledger, watch)));
+  const correction = new BiasCorrection(model, options.means);
+  notes.push(...(await quantizeWeights(model, { ...options, correction }, ledger, watch)));
+  if (correction.note !== undefined) notes.push(correction.note);
   return { pass: 'quantize', ...ledger.close(model), ...unpacked, notes };
 }
 

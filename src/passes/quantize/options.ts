@@ -1,8 +1,10 @@
+import type { ActivationRanges } from '../../activations/ranges.ts';
 import { CompressError } from '../../errors.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { checkOpTypes, type Selection } from '../../layers/select.ts';
 import { SELECTION_SHAPE, type Shape } from '../../options/check.ts';
 import { QUANTIZABLE_OPS, QUANTIZE_DEFAULT, WEIGHT_ROWS } from '../../options/quantize.ts';
+import type { BiasCorrection } from './correct.ts';
 import type { Format } from './emit.ts';
 
 export { QUANTIZABLE_OPS } from '../../options/quantize.ts';
@@ -22,6 +24,11 @@ export interface QuantizeOptions extends Selection {
   readonly format?: Format;
   /** Operators of ONNX Runtime's own may be written: LSTM becomes com.microsoft.DynamicQuantizeLSTM. */
   readonly allowContrib?: boolean;
+  /**
+   * What calibration found of `correctionValues`: biases take back what rounding a weight does to the mean of each
+   * output. Without them they stay.
+   */
+  readonly means?: ActivationRanges;
 }
 
 export const QUANTIZE_DEFAULTS: Required<QuantizeOptions> = {
@@ -32,13 +39,19 @@ export const QUANTIZE_DEFAULTS: Required<QuantizeOptions> = {
   minElements: QUANTIZE_DEFAULT.minElements,
   format: QUANTIZE_DEFAULT.format,
   allowContrib: false,
+  means: new Map(),
   opTypes: QUANTIZABLE_OPS,
   include: [],
   exclude: [],
 };
 
 /** What each option takes. */
-export const QUANTIZE_SHAPE: Shape<QuantizeOptions> = { dtype: ['int8', 'uint8'], ...WEIGHT_ROWS, ...SELECTION_SHAPE };
+export const QUANTIZE_SHAPE: Shape<QuantizeOptions> = {
+  dtype: ['int8', 'uint8'],
+  ...WEIGHT_ROWS,
+  ...SELECTION_SHAPE,
+  means: 'object',
+};
 
 /** The options of a run, all of them there. */
 export type ResolvedOptions = Required<QuantizeOptions> & {
@@ -54,6 +67,8 @@ export type ResolvedOptions = Required<QuantizeOptions> & {
   readonly floats?: number;
   /** The smallest weights, if they are known already. */
   readonly smallest?: ReadonlySet<Tensor>;
+  /** What corrects biases, where it is there already: it counts the layers of several calls. */
+  readonly correction?: BiasCorrection;
 };
 
 /** The operators whose weights are to be quantized in this call. */

@@ -5,6 +5,7 @@ import { Places } from '../../../ir/places.ts';
 import { checkShape } from '../../../options/check.ts';
 import { PER_AXIS_OPSET } from '../../../schemes/opset.ts';
 import type { Pass } from '../../pass.ts';
+import { BiasCorrection } from '../correct.ts';
 import { Ledger } from '../ledger.ts';
 import { allOf, type QuantizeOptions, resolveOptions } from '../options.ts';
 import { staticCandidates } from './candidates.ts';
@@ -79,7 +80,9 @@ export function quantizeStatic(options: StaticOptions): Pass {
     name: 'quantize',
     async run(model) {
       const ledger = new Ledger(model, 0);
-      const notes = await quantizeActivations(model, options, ledger);
+      const correction = new BiasCorrection(model, options.means ?? options.ranges);
+      const notes = await quantizeActivations(model, options, ledger, correction);
+      if (correction.note !== undefined) notes.push(correction.note);
       return { pass: 'quantize', ...ledger.close(), notes };
     },
   };
@@ -90,7 +93,12 @@ export function quantizeStatic(options: StaticOptions): Pass {
  * Runtime fuses no node with what a graph around it computes or holds.
  * @returns facts about the whole model
  */
-export async function quantizeActivations(model: Model, options: StaticOptions, ledger: Ledger): Promise<string[]> {
+export async function quantizeActivations(
+  model: Model,
+  options: StaticOptions,
+  ledger: Ledger,
+  correction: BiasCorrection,
+): Promise<string[]> {
   if (model.opset < PER_AXIS_OPSET) {
     const found = model.hasOpset ? `the model has opset ${model.opset}` : NO_OPSET;
     const fact = `${found}; static quantization needs ${PER_AXIS_OPSET}`;
@@ -103,7 +111,7 @@ export async function quantizeActivations(model: Model, options: StaticOptions, 
     const own = candidates.filter((one) => one.use.graph === graph);
     if (own.length === 0 && graph !== model.graph) continue;
     const ranges = { get: (name: string) => options.ranges.get(places.keyOf(graph, name) ?? name) };
-    apart += await new Rewriter(model, graph, { ...options, ranges }, ledger).run(own);
+    apart += await new Rewriter(model, graph, { ...options, ranges, correction }, ledger).run(own);
   }
   const values = apart === 1 ? '1 int8 value' : `${apart} int8 values`;
   return apart === 0 ? [] : [`${values} with several readers quantized for each of them: ${WHY_APART}`];

@@ -5,7 +5,10 @@ import { QUANTIZE_SHAPE, type QuantizeOptions } from '../options.ts';
 import type { ActivationDType } from './qdq.ts';
 
 export interface StaticOptions extends QuantizeOptions {
-  /** What calibration measured, by the names of the folded model; see {@link calibrationValues}. */
+  /**
+   * What calibration measured, by the names of the folded model; see {@link calibrationValues}. Biases are corrected by
+   * it, too, where there are no `means`.
+   */
   readonly ranges: ActivationRanges;
   /** Type of quantized activations. */
   readonly activations?: ActivationDType;

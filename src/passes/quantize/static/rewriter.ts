@@ -27,6 +27,7 @@ import {
   statedZeroPoint,
 } from '../../../schemes/write.ts';
 import { stopCarrying } from '../../carried.ts';
+import type { BiasCorrection } from '../correct.ts';
 import type { Ledger } from '../ledger.ts';
 import { type ResolvedOptions, resolveOptions } from '../options.ts';
 import { quantizeBias } from './bias.ts';
@@ -40,6 +41,9 @@ import { keepExcludedFloat } from './seal.ts';
  * What a layer hears of a value is estimated from its weights: it may be one bit, in dB, below the floor for the whole.
  */
 const BIT: number = 20 * Math.log10(2);
+
+/** Names of tensors that are only looked at. */
+const UNNAMED = { of: '', data: 'integers', scale: 'scale', zeroPoint: 'zeroPoint' };
 
 /** A weight as integers, for all readers whose scales are the same. */
 interface Stored {
@@ -58,22 +62,24 @@ export class Rewriter {
   readonly #floor: number;
   readonly #values: QuantizedValues;
   readonly #gains: Gains;
+  readonly #correction: BiasCorrection;
   readonly #ledger: Ledger;
   readonly #stored = new Map<Tensor, Stored[]>();
 
   constructor(
     model: Model,
     graph: Graph,
-    options: Omit<StaticOptions, 'ranges'> & { readonly ranges: GraphRanges },
+    options: Omit<StaticOptions, 'ranges'> & { readonly ranges: GraphRanges; readonly correction: BiasCorrection },
     ledger: Ledger,
   ) {
-    const { ranges, ...rest } = options;
+    const { ranges, correction, ...rest } = options;
     const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
     const { activations, minNodeSqnr } = { ...STATIC_DEFAULTS, ...given };
     this.#model = model;
     this.#graph = graph;
     this.#options = resolveOptions(rest);
     this.#ranges = ranges;
+    this.#correction = correction;
     this.#floor = minNodeSqnr;
     this.#values = new QuantizedValues(graph, ranges, activations);
     this.#gains = new Gains(graph);
@@ -149,12 +155,18 @@ export class Rewriter {
       this.#skip(use, 'non_finite', 'it holds NaN or infinity');
       return;
     }
-    const held2 = bias === undefined ? undefined : graph.constant(bias);
+    const old = bias === undefined ? undefined : graph.constant(bias);
+    const rounded = await encode(asItIs(held.tensor), scheme, params, UNNAMED);
+    const corrected = await this.#correction.biasFor(use, rounded);
+    const added = corrected ?? old?.tensor;
     const input = this.#values.input(x, node);
     const inputs = [input.name];
-    if (held2 !== undefined && bias !== undefined) {
-      const names = { data: nameFor(graph, bias, 'data'), scale: nameFor(graph, bias, 'scale') };
-      const made = await quantizeBias(held2.tensor, input.params.scale, params, names);
+    if (added !== undefined) {
+      const of = bias ?? added.name;
+      const made = await quantizeBias(added, input.params.scale, params, {
+        data: nameFor(graph, of, 'data'),
+        scale: nameFor(graph, of, 'scale'),
+      });
       if (made === undefined) {
         this.#skip(use, 'non_finite', 'its bias holds NaN or infinity');
         return;
@@ -162,9 +174,9 @@ export class Rewriter {
       graph.setInitializer(made.data);
       graph.setInitializer(made.scale);
       const each: Granularity = made.scale.dims.length === 0 ? PER_TENSOR : { kind: 'channel', axis: 0 };
-      inputs.push(this.#dequantize(node, bias, [made.data.name, made.scale.name], each));
+      inputs.push(this.#dequantize(node, of, [made.data.name, made.scale.name], each));
     }
-    const { inputs: parts, added, losses } = await this.#weight(held, scheme, params);
+    const { inputs: parts, added: bytes, losses } = await this.#weight(held, scheme, params);
     inputs.splice(1, 0, this.#dequantize(node, constantName(held), parts, granularity));
     const next: Node = { ...node, inputs };
     graph.replaceNode(node, next);
@@ -173,10 +185,10 @@ export class Rewriter {
       this.#values.output(last === node ? next : last, y, output);
     }
     const form = `${scheme.name}, static`;
-    this.#ledger.change(held, { node: next, added, form, losses });
+    this.#ledger.change(held, { node: next, added: bytes, form, losses });
     const dropped = dropUnused(held, this.#model.trainingNames);
     this.#ledger.settle(held, { bytes: dropped ? 0 : held.tensor.byteLength });
-    if (held2 !== undefined) dropUnused(held2, this.#model.trainingNames);
+    if (old !== undefined) dropUnused(old, this.#model.trainingNames);
   }
 
   /** The integers of a weight, their scale and zero point: those that another reader has, where they are the same. */
