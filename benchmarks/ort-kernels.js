@@ -1,9 +1,10 @@
 // What kernels of ONNX Runtime's CPU take on integers beside the float ones: the figures behind src/targets/costs.ts.
-//   npm run build && node benchmarks/ort-kernels.js [products] [--threads 1] [--rounds 41]
+//   npm run build && node benchmarks/ort-kernels.js [products] [kernels] [--threads 1] [--rounds 41]
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { bytesSink, constant, createNode, Graph, Model, quantize, transform, writeModel } from '../dist/index.node.js';
 import { dynamicPays, dynamicProduct } from '../dist/targets/costs.js';
+import { kernels } from './static/kernels.js';
 
 const { InferenceSession, Tensor } = (await import('onnxruntime-node')).default;
 
@@ -127,7 +128,7 @@ async function products() {
 }
 
 /** What is measured, by the name that asks for it. */
-const TABLES = { products };
+const TABLES = { products, kernels };
 
 const asked = positionals.length > 0 ? positionals : Object.keys(TABLES);
 console.log(`${cpus()[0]?.model}, threads: ${values.threads}, least of ${rounds} rounds\n`);

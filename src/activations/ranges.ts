@@ -3,6 +3,8 @@ import type { ObservedRange } from '../kernels/observe/choose.ts';
 
 /** What calibration learned about one activation: plain data, from the room that runs models to the passes. */
 export interface ActivationRange extends ObservedRange {
+  /** How many elements a run had, on average. */
+  readonly elements?: number;
   /** Mean of each channel, of its x² and its largest |x|, where they were asked for. */
   readonly channelMeans?: readonly number[];
   readonly channelPowers?: readonly number[];

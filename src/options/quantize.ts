@@ -15,7 +15,13 @@ import type { Option, Rows, Table } from './option.ts';
 export const QUANTIZABLE_OPS = ['MatMul', 'Gemm', 'Gather', 'Conv', 'ConvTranspose', 'LSTM', 'GRU', 'RNN'] as const;
 
 /** What quantization does unless told otherwise. */
-export const QUANTIZE_DEFAULT = { minElements: 0, format: 'qdq', activations: 'uint8', minNodeSqnr: 36 } as const;
+export const QUANTIZE_DEFAULT = {
+  minElements: 0,
+  format: 'qdq',
+  activations: 'uint8',
+  minNodeSqnr: 36,
+  prefer: 'speed',
+} as const;
 
 /** What `quantize` can be told of the weights, which programs can be told as well. */
 export interface WeightValues {
@@ -35,6 +41,7 @@ export interface ActivationValues {
   observer?: ObserverKind | undefined;
   activations?: 'uint8' | 'int8' | undefined;
   minNodeSqnr?: number | undefined;
+  prefer?: 'speed' | 'size' | undefined;
   biasCorrection?: boolean | undefined;
   noBiasCorrection?: boolean | undefined;
   equalize?: boolean | undefined;
@@ -141,6 +148,14 @@ export const ACTIVATION_ROWS: Rows<ActivationValues> = {
     default: QUANTIZE_DEFAULT.minNodeSqnr,
     value: 'DB',
     help: `activations that would fall below this many dB stay float (${QUANTIZE_DEFAULT.minNodeSqnr})`,
+    group: ACTIVATIONS,
+  },
+  prefer: {
+    kind: 'choice',
+    choices: ['speed', 'size'],
+    default: QUANTIZE_DEFAULT.prefer,
+    value: 'WHAT',
+    help: `speed: what integers would make slower computes in float; size: all that keeps enough dB runs on them (${QUANTIZE_DEFAULT.prefer})`,
     group: ACTIVATIONS,
   },
   biasCorrection: {

@@ -43,6 +43,15 @@ export const floatWeights: Fact<FloatWeights> = {
   },
 };
 
+export const slowPools: Fact<readonly string[]> = {
+  says:
+    'Pools that run on integers where DequantizeLinear and QuantizeLinear stand around them, and take longer so: AveragePool 30 times. ' +
+    'DequantizeLinear is moved behind a MaxPool, QuantizeLinear before it, even if only one of them is there.',
+  source: ort('core/optimizer/qdq_transformer/qdq_propagation.cc'),
+  version: MEASURED,
+  value: ['MaxPool', 'AveragePool'],
+};
+
 export const ownPairs: Fact<'int8'> = {
   says:
     'On x64 it runs activations of this type as uint8, but only where one DequantizeLinear reads a QuantizeLinear; the nodes on ' +

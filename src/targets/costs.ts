@@ -19,3 +19,147 @@ export function dynamicPays(rows: number, inputs: number, outputs: number): bool
   const { least, widest } = dynamicProduct.value;
   return Math.sqrt(rows) * inputs * Math.min(outputs, widest * inputs) >= least;
 }
+
+/** Microseconds of a kernel: for its start, and for each of what it counts. */
+export interface ConvCosts {
+  readonly start: number;
+  /** For each element of the output. */
+  readonly output: number;
+  /** For each element that lies under the kernel, where that has more than one place. */
+  readonly patch: number;
+  /** For each multiplication, where channels are counted in full `lanes`. */
+  readonly product: number;
+}
+
+/** Microseconds of a Gemm: for its start, for each weight that is near, each of the others, and each multiplication. */
+export interface GemmCosts {
+  readonly start: number;
+  readonly near: number;
+  readonly far: number;
+  readonly product: number;
+}
+
+/** What a kernel takes in float and on integers, in microseconds. */
+export interface StaticCosts {
+  readonly conv: { readonly float: ConvCosts; readonly integer: ConvCosts };
+  /** Channels that a kernel computes with together. */
+  readonly lanes: number;
+  /** Convs that sum over fewer products than these, and have fewer channels than `lanes`, gain nothing from integers. */
+  readonly few: number;
+  /** A Conv with one filter for each channel: for each place under the kernel, and for each place and channel. */
+  readonly depthwise: {
+    readonly float: { readonly start: number; readonly place: number; readonly product: number };
+    readonly integer: { readonly start: number; readonly place: number; readonly product: number };
+  };
+  /** What groups of a Conv take on integers, times what they take in float. */
+  readonly groups: number;
+  readonly gemm: { readonly float: GemmCosts; readonly integer: GemmCosts };
+  /** Weights of a Gemm that stay near the processor from run to run. */
+  readonly near: number;
+  /** For each place under the kernel of each output; on integers also for each place, whatever the channels. */
+  readonly maxPool: { readonly float: number; readonly integer: number; readonly place: number };
+  /** For each element of the output of Add and Concat. */
+  readonly join: { readonly float: number; readonly integer: number };
+  /** QuantizeLinear or DequantizeLinear, and what turns the layout there. */
+  readonly border: { readonly start: number; readonly element: number };
+  /** Integers have to be so many times faster than they are expected to be, before they are written. */
+  readonly doubt: number;
+}
+
+export const staticCosts: Fact<StaticCosts> = {
+  says:
+    'Convs run in float with channels in blocks, on integers with channels last. Integers gain where many products are summed, and lose ' +
+    'with one filter for each channel, few channels, and small values, where what quantizes around them takes longer.',
+  ...{ source: BENCHMARK, version: MEASURED },
+  value: {
+    conv: {
+      float: { start: 0.6, output: 5e-5, patch: 0, product: 1.2e-5 },
+      integer: { start: 1.2, output: 1.4e-4, patch: 6.2e-5, product: 2.4e-6 },
+    },
+    ...{ lanes: 16, few: 128 },
+    depthwise: {
+      float: { start: 0.9, place: 0, product: 3e-5 },
+      integer: { start: 1.6, place: 1.1e-3, product: 3.1e-5 },
+    },
+    groups: 2,
+    gemm: {
+      float: { start: 0.5, near: 5.5e-5, far: 1.5e-4, product: 1.2e-5 },
+      integer: { start: 1.1, near: 2e-5, far: 5e-5, product: 3.5e-6 },
+    },
+    near: 32768,
+    maxPool: { float: 2.6e-5, integer: 2.2e-5, place: 1.2e-3 },
+    join: { float: 1.5e-4, integer: 1.3e-4 },
+    border: { start: 3, element: 7e-4 },
+    doubt: 1.15,
+  },
+};
+
+/** What a kernel takes, in microseconds. */
+export interface Times {
+  readonly float: number;
+  readonly integer: number;
+}
+
+/** A Conv by what decides its time. */
+export interface ConvShape {
+  /** Places of the output, for each of its channels. */
+  readonly places: number;
+  readonly inputs: number;
+  readonly outputs: number;
+  /** Places of the kernel. */
+  readonly taps: number;
+  readonly groups: number;
+}
+
+/** What a Conv takes; each kind of it has kernels of its own. */
+export function convTimes(shape: ConvShape): Times {
+  const { places, inputs, outputs, taps, groups } = shape;
+  const { conv, depthwise, groups: slower, lanes, few } = staticCosts.value;
+  const full = (channels: number): number => Math.ceil(channels / lanes) * lanes;
+  if (groups > 1 && groups === inputs) {
+    const time = ({ start, place, product }: typeof depthwise.float, channels: number): number =>
+      start + places * taps * (place + product * channels);
+    return { float: time(depthwise.float, full(outputs)), integer: time(depthwise.integer, outputs) };
+  }
+  const summed = (inputs / groups) * taps;
+  const products = (places * summed * full(outputs)) / lanes;
+  const time = (costs: ConvCosts): number =>
+    costs.start +
+    costs.output * places * outputs +
+    costs.patch * (taps > 1 ? places * inputs * taps : 0) +
+    costs.product * lanes * products;
+  const float = time(conv.float);
+  if (groups > 1) return { float, integer: slower * float };
+  const narrow = Math.min(inputs, outputs) < lanes && summed < few;
+  return { float, integer: narrow ? Math.max(float, time(conv.integer)) : time(conv.integer) };
+}
+
+/** What a Gemm takes. */
+export function gemmTimes(rows: number, inputs: number, outputs: number): Times {
+  const { gemm, near } = staticCosts.value;
+  const weights = inputs * outputs;
+  const time = (costs: GemmCosts): number =>
+    costs.start +
+    costs.near * Math.min(near, weights) +
+    costs.far * Math.max(0, weights - near) +
+    costs.product * rows * weights;
+  return { float: time(gemm.float), integer: time(gemm.integer) };
+}
+
+/** What a MaxPool takes. @param places - under the kernel, for each element of the output */
+export function maxPoolTimes(elements: number, channels: number, places: number): Times {
+  const { float, integer, place } = staticCosts.value.maxPool;
+  return { float: elements * places * float, integer: elements * places * (integer + place / channels) };
+}
+
+/** What Add or Concat takes. */
+export function joinTimes(elements: number): Times {
+  const { float, integer } = staticCosts.value.join;
+  return { float: elements * float, integer: elements * integer };
+}
+
+/** What a QuantizeLinear or DequantizeLinear takes. */
+export function borderTime(elements: number): number {
+  const { start, element } = staticCosts.value.border;
+  return start + elements * element;
+}

@@ -176,7 +176,7 @@ describe('compress --report', () => {
 
   test('--calibrate: what each layer alone costs is what verify finds of a model with that layer alone', () => {
     const cwd = folder();
-    const args = ['quantize', '-q', '--calibrate', CNN_DATA, '--samples', '100', CNN];
+    const args = ['quantize', '-q', '--calibrate', CNN_DATA, '--samples', '100', '--prefer', 'size', CNN];
     done(compress([...args, '-o', 'all.onnx', '--report', 'r.html'], { cwd }));
     const { sensitivity, layers } = dataIn(join(cwd, 'r.html'));
     if (sensitivity?.kind !== 'measured') throw new Error('nothing was measured');

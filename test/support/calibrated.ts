@@ -73,6 +73,7 @@ export async function quantized(
   const settings = {
     ...({ data, overwrite: false, observer: 'minmax', biasCorrection: true, onProgress() {} } as const),
     ...STATIC_DEFAULTS,
+    prefer: 'size' as const,
     ...options,
   };
   const [report] = await transform(model, calibratedQuantize({ minElements: 0, ...quantizing }, settings));

@@ -10,6 +10,7 @@ import type { TallyFor } from './tally.ts';
 export function rangeTally({ value, observer, percentile, channels: axis }: RangeRequest): TallyFor<RangeRequest> {
   const extent = new Extent();
   const channels = axis === undefined ? undefined : new ChannelSums();
+  let runs = 0;
   let histogram: Histogram | undefined;
   return {
     values: [value],
@@ -21,11 +22,15 @@ export function rangeTally({ value, observer, percentile, channels: axis }: Rang
         return;
       }
       extent.add(data);
+      runs++;
       if (axis !== undefined) channels?.add(data, channelLayout(dims, axis + (axis < 0 ? dims.length : 0)));
     },
     answer() {
       const found = chooseRange(observer, extent, histogram, percentile);
-      const range = found === undefined ? undefined : { ...found, ...channels?.channels };
+      const range =
+        found === undefined
+          ? undefined
+          : { ...found, elements: (extent.count + extent.nonFinite) / runs, ...channels?.channels };
       return { range, count: extent.count, nonFinite: extent.nonFinite };
     },
   };

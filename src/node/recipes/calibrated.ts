@@ -29,7 +29,7 @@ import {
   quantizeActivations,
   whyNothing,
 } from '../../passes/quantize/static/index.ts';
-import { STATIC_DEFAULTS } from '../../passes/quantize/static/options.ts';
+import { type Preference, STATIC_DEFAULTS } from '../../passes/quantize/static/options.ts';
 import type { ActivationDType } from '../../passes/quantize/static/qdq.ts';
 import { type Calibration, calibrate } from '../activations/calibrate.ts';
 import { openTapped } from '../activations/tap.ts';
@@ -57,6 +57,8 @@ export interface CalibratedOptions {
   readonly activations?: ActivationDType;
   /** A Conv or Gemm one of whose activations would fall below this signal-to-noise ratio, in dB, stays float. */
   readonly minNodeSqnr?: number;
+  /** `speed`: what integers would make slower stays float. `size`: all that keeps enough of its signal is quantized. */
+  readonly prefer?: Preference;
   /** Biases take back the mean error of rounded weights: so where absent. */
   readonly biasCorrection?: boolean;
   /** Share the scales of channels between neighbouring layers first. */
@@ -67,7 +69,16 @@ export interface CalibratedOptions {
   readonly onProgress?: (done: number, total: number | undefined) => void;
 }
 
-const { samples, batch, observer, activations, minNodeSqnr, biasCorrection, equalize: equalizing } = ACTIVATION_ROWS;
+const {
+  samples,
+  batch,
+  observer,
+  activations,
+  minNodeSqnr,
+  prefer,
+  biasCorrection,
+  equalize: equalizing,
+} = ACTIVATION_ROWS;
 
 /** What each option takes. */
 const SHAPE: Shape<CalibratedOptions> = {
@@ -75,7 +86,7 @@ const SHAPE: Shape<CalibratedOptions> = {
   ranges: 'text',
   saveRanges: 'text',
   overwrite: 'flag',
-  ...{ samples, batch, observer, activations, minNodeSqnr, biasCorrection },
+  ...{ samples, batch, observer, activations, minNodeSqnr, prefer, biasCorrection },
   equalize: equalizing,
   onEqualized: 'function',
   onProgress: 'function',
@@ -126,8 +137,8 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
       const correction = new BiasCorrection(model, options.biasCorrection ? ranges : new Map());
       settled = { ...withSmallest(model, settled), correction };
       if (ahead) {
-        const { activations = STATIC_DEFAULTS.activations, minNodeSqnr = STATIC_DEFAULTS.minNodeSqnr } = options;
-        const statics = { ...quantizeOptions, ranges, activations, minNodeSqnr };
+        const { activations, minNodeSqnr, prefer } = { ...STATIC_DEFAULTS, ...options };
+        const statics = { ...quantizeOptions, ranges, activations, minNodeSqnr, prefer };
         notes.push(...(await quantizeActivations(model, statics, ledger, correction)));
       }
       const dynamic = ['MatMul', 'Gemm', 'Gather', ...(settled.allowContrib ? ['LSTM'] : [])];

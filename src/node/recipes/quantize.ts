@@ -25,7 +25,7 @@ export async function quantizingPass(values: QuantizeValues, run: StepRun): Prom
     throw new CompressError('options', idle, 'nothing is calibrated', { hint });
   }
   if (values.weightsOnly) {
-    const idle = (['equalize', 'activations', 'minNodeSqnr', 'observer'] as const).find((key) => values[key]);
+    const idle = (['equalize', 'activations', 'minNodeSqnr', 'prefer', 'observer'] as const).find((key) => values[key]);
     if (idle !== undefined) throw togetherError(['weightsOnly', idle], 'Activations stay float.');
   } else if (values.uint8) {
     throw new CompressError('options', 'uint8', 'calibrated models have int8 weights and integer activations', {
@@ -43,6 +43,7 @@ export async function quantizingPass(values: QuantizeValues, run: StepRun): Prom
     batch: values.batch,
     activations: values.activations ?? STATIC_DEFAULTS.activations,
     minNodeSqnr: values.minNodeSqnr ?? STATIC_DEFAULTS.minNodeSqnr,
+    prefer: values.prefer ?? STATIC_DEFAULTS.prefer,
     biasCorrection: values.noBiasCorrection !== true,
     equalize: values.equalize === true,
     ...defined({ onEqualized: run.onEqualized, onProgress: run.progress?.('calibrating') }),

@@ -22,6 +22,8 @@ const VERSION = 1;
 /** A range takes some 200 bytes and a large model has thousands; an attack fills the memory. */
 const MAX_RANGES_BYTES: number = 1 << 26;
 
+/** Numbers that older files do not have. */
+const LATER_FIELDS = ['elements'] as const;
 const FIELDS = ['min', 'max', 'observedMin', 'observedMax', 'power', 'clipError', 'zeros'] as const;
 /** Lists of a number for each channel, where there are any. */
 const CHANNEL_FIELDS = ['channelMeans', 'channelPowers', 'channelPeaks'] as const;
@@ -52,7 +54,7 @@ export async function saveRanges(
 
 /** The fields of a range alone, in their order; JSON leaves out what is undefined. */
 function plain(range: ActivationRange): Record<string, number | readonly number[] | undefined> {
-  return Object.fromEntries([...FIELDS, ...CHANNEL_FIELDS].map((field) => [field, range[field]]));
+  return Object.fromEntries([...FIELDS, ...LATER_FIELDS, ...CHANNEL_FIELDS].map((field) => [field, range[field]]));
 }
 
 /**
@@ -81,9 +83,10 @@ export async function loadRanges(path: string): Promise<SavedRanges> {
 
 function rangeOf(value: unknown, where: string): ActivationRange {
   const given = objectOf(value, where);
-  const known = new Set<string>([...FIELDS, ...CHANNEL_FIELDS]);
+  const known = new Set<string>([...FIELDS, ...LATER_FIELDS, ...CHANNEL_FIELDS]);
   noOthers(Object.fromEntries(Object.entries(given).filter(([field]) => !known.has(field))), where);
-  for (const field of FIELDS) {
+  const present = [...FIELDS, ...LATER_FIELDS.filter((field) => given[field] !== undefined)];
+  for (const field of present) {
     if (typeof given[field] === 'number' && Number.isFinite(given[field])) continue;
     throw wrong(where, `${field} is ${shown(given[field])}; it must be a finite number`);
   }
@@ -96,12 +99,13 @@ function rangeOf(value: unknown, where: string): ActivationRange {
     if (field === 'channelMeans' || list.every((one) => one >= 0)) continue;
     throw wrong(where, `${field} is ${shown(list)}; none of them may be negative`);
   }
-  const numbers = FIELDS.map((field) => [field, unsigned(given[field] as number)]);
+  const numbers = present.map((field) => [field, unsigned(given[field] as number)]);
   const channels = lists.map((field) => [field, (given[field] as number[]).map(unsigned)]);
   const range = Object.fromEntries([...numbers, ...channels]) as ActivationRange;
   if (range.min > 0) throw wrong(where, `min is ${range.min}; it must be at most 0`);
   if (range.max < 0) throw wrong(where, `max is ${range.max}; it must be at least 0`);
   if (range.observedMin > range.observedMax) throw wrong(where, 'observedMin is above observedMax');
+  if ((range.elements ?? 1) < 0) throw wrong(where, `elements is ${range.elements}; it must be at least 0`);
   if (range.power < 0) throw wrong(where, `power is ${range.power}; it must be at least 0`);
   if (range.clipError < 0) throw wrong(where, `clipError is ${range.clipError}; it must be at least 0`);
   if (range.zeros < 0 || range.zeros > 1) throw wrong(where, `zeros is ${range.zeros}; it must be from 0 to 1`);

@@ -10,7 +10,6 @@ import { type SummedAxes, summedAxes } from '../../layers/axes.ts';
 import { ownBias } from '../../layers/bias.ts';
 import { constantName, dropUnused } from '../../layers/constant.ts';
 import { gemmParts } from '../../layers/gemm.ts';
-import { matrixView } from '../../layers/layer.ts';
 import type { WeightUse } from '../../layers/select.ts';
 import { decode } from '../../schemes/decode.ts';
 import type { EncodedIntegers } from '../../schemes/scheme.ts';
@@ -132,18 +131,24 @@ async function meanShift(
   const [channels = 0, own = 0] = [tensor.dims[axes.out], tensor.dims[axes.in]];
   const { groups } = axes;
   if (means.length !== own * groups || channels % groups !== 0) return undefined;
-  const turned = transposed ? { out: axes.in, in: axes.out } : axes;
-  const before = matrixView(toFloat32(await tensor.load(), 'float32'), tensor.dims, axes);
-  const after = matrixView(await reals(weight), transposed ? [...tensor.dims].reverse() : tensor.dims, turned);
-  const [, , taps = 0] = before.shape;
+  const before = toFloat32(await tensor.load(), 'float32');
+  const after = await reals(weight);
+  const taps = elementCount(tensor.dims.slice(2));
+  /** Where the taps of two channels begin. */
+  const place = (channel: number, input: number, outFirst: boolean): number =>
+    taps * (outFirst ? channel * own + input : input * channels + channel);
   // Of the taps of a ConvTranspose, a place of the output sees one in so many as the strides make.
   const seen = isOp(node, 'ConvTranspose') ? elementCount(intsAttribute(node, 'strides') ?? []) : 1;
   const shift = new Float64Array(channels);
   for (let channel = 0; channel < channels; channel++) {
     const first = Math.floor(channel / (channels / groups)) * own;
     for (let input = 0; input < own; input++) {
+      const [from, to] = [
+        place(channel, input, axes.out === 0),
+        place(channel, input, (axes.out === 0) !== transposed),
+      ];
       let error = 0;
-      for (let tap = 0; tap < taps; tap++) error += after.get(channel, input, tap) - before.get(channel, input, tap);
+      for (let tap = 0; tap < taps; tap++) error += (after[to + tap] as number) - (before[from + tap] as number);
       shift[channel] = (shift[channel] as number) + (error * (means[first + input] as number)) / seen;
     }
   }

@@ -16,6 +16,7 @@ function calibrated(name: string): Pass {
     {},
     {
       ...{ data: fixture(`${name}-calib.npz`), overwrite: false, observer: 'minmax', ...STATIC_DEFAULTS },
+      prefer: 'size',
       ...{ biasCorrection: true, onProgress: () => {} },
     },
   );

@@ -184,7 +184,7 @@ test('the bias of a Conv on integers is corrected too, in steps of the product',
     ['x', withMeans(...MEANS)],
     ['y', withMeans(0, 0)],
   ]);
-  await transform(model, quantizeStatic({ ranges, minElements: 0 }));
+  await transform(model, quantizeStatic({ ranges, minElements: 0, prefer: 'size' }));
   const shifts = (await errors(model, ROWS)).map((row) => dot(row, FILTER_MEANS));
   const [integers, steps] = [await numbersOf(model, 'b_quantized'), await numbersOf(model, 'b_scale')];
   for (const [row, b] of [1, -1].entries()) {

@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 import type * as activations from '../../../src/targets/activations.ts';
-import { biasScale, clips, floatWeights, joiners, movers } from '../../../src/targets/activations.ts';
+import { biasScale, clips, floatWeights, joiners, movers, slowPools } from '../../../src/targets/activations.ts';
 import { f32, type ModelSpec, type NodeSpec } from '../../support/build.ts';
 import { type Check, edgesOf, floats, integers, type Little, look, node, pair, zero } from './look.ts';
 
@@ -109,6 +109,18 @@ const biased = (wrong: number): Little => ({
   },
 });
 
+/** A pool of floats between integers, kept float by a Sum or not. */
+const pool = (op: string, sum: boolean): Little => ({
+  inputs: image,
+  nodes: [
+    ...pair('x', 'xd'),
+    ...(sum ? [node('Sum', ['xd'], 'xs')] : []),
+    node(op, [sum ? 'xs' : 'xd'], 'p', { kernel_shape: [2, 2] }),
+    ...(op === 'MaxPool' ? [node('Sigmoid', ['p'], 'y')] : pair('p', 'y')),
+  ],
+  initializers: STEPS,
+});
+
 export const ACTIVATIONS: { readonly [Name in keyof typeof activations]: Check } = {
   movers: async () => {
     for (const op of movers.value) {
@@ -138,6 +150,13 @@ export const ACTIVATIONS: { readonly [Name in keyof typeof activations]: Check }
     expect([operators, between]).toEqual([expect.arrayContaining(['Conv']), expect.arrayContaining(['Relu', 'Clip'])]);
     for (const ops of [[], ['Relu'], ['Clip']]) expect((await look(floatConv(...ops))).ops).toContain('QLinearConv');
     expect((await look(floatConv('Sum'))).ops).not.toContain('QLinearConv');
+  },
+  slowPools: async () => {
+    expect(await edgesOf(pool('MaxPool', false))).toContain('QuantizeLinear MaxPool');
+    expect(await edgesOf(pool('MaxPool', true))).not.toContain('QuantizeLinear MaxPool');
+    expect((await look(pool('AveragePool', false))).ops).toContain('QLinearAveragePool');
+    expect((await look(pool('AveragePool', true))).ops).toContain('AveragePool');
+    expect([...slowPools.value].sort()).toEqual(['AveragePool', 'MaxPool']);
   },
   ownPairs: async () => {
     if (process.arch !== 'x64') return;

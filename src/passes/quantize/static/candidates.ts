@@ -1,4 +1,3 @@
-import type { Graph } from '../../../ir/graph.ts';
 import type { Model } from '../../../ir/model.ts';
 import { isOp, type Node } from '../../../ir/node.ts';
 import { Places } from '../../../ir/places.ts';
@@ -9,14 +8,16 @@ import { skipUse, type WeightUse, weightOf } from '../../../layers/select.ts';
 import type { Skip, SkipReason } from '../../../layers/skip.ts';
 import { refusal as leftAlone } from '../index.ts';
 import type { Ledger } from '../ledger.ts';
+import { meetsLog } from '../meets.ts';
 import type { QuantizeOptions } from '../options.ts';
+import { clipBehind } from './join.ts';
 
 /** A Conv or Gemm that can run on integers, with the values whose ranges that takes, as its graph calls them. */
 export interface Candidate {
   readonly use: WeightUse;
   /** The activation it reads. */
   readonly x: string;
-  /** The value that is quantized: its own output, or that of the Relu that alone reads it. */
+  /** The value that is quantized: its own output, or that of the Relu or Clip that alone reads it. */
   readonly y: string;
   /** The node that makes `y`. */
   readonly last: Node;
@@ -65,10 +66,7 @@ export function staticCandidates(
 
 function candidateOf(use: WeightUse): Candidate {
   const { graph, node } = use;
-  const y = node.outputs[0] as string;
-  const [only, more] = graph.uses(y);
-  const relu = more === undefined && only?.graph === graph && only.node !== undefined && isOp(only.node, 'Relu');
-  const last = relu ? (only.node as Node) : node;
+  const last = clipBehind(graph, node) ?? node;
   return {
     use,
     x: node.inputs[0] as string,
@@ -110,24 +108,7 @@ function refusal(use: WeightUse, options: Required<QuantizeOptions>, model: Mode
   if (isOp(node, 'Gemm')) {
     const { transA, alpha, beta } = gemmParts(node);
     const plain = !transA && alpha === 1 && beta === 1 && tensor.dims.length === 2;
-    return plain ? undefined : { why: 'it scales or transposes what it reads' };
+    if (!plain) return { why: 'it scales or transposes what it reads' };
   }
-  if (!isPooled(graph, node)) return undefined;
-  return refused(use, 'unfused_island', 'it works on one pooled value a channel; integers would not pay');
+  return meetsLog(graph, node) ? refused(use, 'before_log', 'a Log is behind its product') : undefined;
 }
-
-/** Whether a Conv stands in the small path behind a global pooling, as in squeeze-and-excitation blocks. */
-function isPooled(graph: Graph, node: Node): boolean {
-  let value = node.inputs[0] ?? '';
-  for (let step = 0; step < MAX_PATH; step++) {
-    const producer = graph.producer(value);
-    if (producer === undefined) return false;
-    if (isOp(producer, 'GlobalAveragePool') || isOp(producer, 'GlobalMaxPool')) return true;
-    if (!isOp(producer, 'Conv') && !isOp(producer, 'Relu')) return false;
-    value = producer.inputs[0] ?? '';
-  }
-  return false;
-}
-
-/** Nodes between the pooling and the last Conv of such a block. */
-const MAX_PATH = 3;

@@ -14,17 +14,23 @@ export interface StaticOptions extends QuantizeOptions {
   readonly activations?: ActivationDType;
   /** A Conv or Gemm one of whose activations would fall below this signal-to-noise ratio, in dB, stays float. */
   readonly minNodeSqnr?: number;
+  /** `speed`: what integers would make slower stays float. `size`: all that keeps enough of its signal is quantized. */
+  readonly prefer?: Preference;
 }
+
+export type Preference = 'speed' | 'size';
 
 export const STATIC_SHAPE: Shape<StaticOptions> = {
   ...QUANTIZE_SHAPE,
   ranges: 'object',
   activations: ACTIVATION_ROWS.activations,
   minNodeSqnr: ACTIVATION_ROWS.minNodeSqnr,
+  prefer: ACTIVATION_ROWS.prefer,
 };
 
 /** What static quantization does unless told otherwise. */
-export const STATIC_DEFAULTS: { readonly activations: ActivationDType; readonly minNodeSqnr: number } = {
+export const STATIC_DEFAULTS: Required<Pick<StaticOptions, 'activations' | 'minNodeSqnr' | 'prefer'>> = {
   activations: QUANTIZE_DEFAULT.activations,
   minNodeSqnr: QUANTIZE_DEFAULT.minNodeSqnr,
+  prefer: QUANTIZE_DEFAULT.prefer,
 };

@@ -4,8 +4,9 @@ import { createNode, isOp, type Node } from '../../../ir/node.ts';
 import { constant } from '../../../ir/tensor.ts';
 import { nextUp } from '../../../kernels/rounded.ts';
 import { nameFor, type Part } from '../../../schemes/names.ts';
-import { clips, floatWeights, joiners, movers, ownPairs } from '../../../targets/activations.ts';
+import { clips, floatWeights, movers, ownPairs } from '../../../targets/activations.ts';
 import { barrierNode } from '../../sum.ts';
+import { joinerOf } from './join.ts';
 import { quantizedBy } from './seal.ts';
 
 /** Scale and zero point of one activation. */
@@ -64,16 +65,26 @@ export class QuantizedValues {
   readonly #graph: Graph;
   readonly #ranges: GraphRanges;
   readonly #dtype: ActivationDType;
+  readonly #passes: (value: string) => boolean;
   /** By the name that readers of the dequantized value use. */
   readonly #params = new Map<string, ActivationParams>();
   /** Where the dequantized form of a value has another name: graph inputs, and values that float nodes read too. */
   readonly #readAs = new Map<string, string>();
+  /** Values with a QuantizeLinear right behind the node that makes them. */
+  readonly #quantized = new Set<string>();
   readonly #apart = new Map<string, Apart>();
 
-  constructor(graph: Graph, ranges: GraphRanges, dtype: ActivationDType) {
+  /** @param passes - whether what makes a value, without a weight, is to pass integers on */
+  constructor(graph: Graph, ranges: GraphRanges, dtype: ActivationDType, passes: (value: string) => boolean) {
+    this.#passes = passes;
     this.#graph = graph;
     this.#ranges = ranges;
     this.#dtype = dtype;
+  }
+
+  /** Whether the node that makes a value, as the graph is now, makes integers. */
+  isQuantized(value: string): boolean {
+    return this.#quantized.has(value);
   }
 
   /** How many values have a copy for each of several readers. */
@@ -101,9 +112,11 @@ export class QuantizedValues {
     const range = this.#ranges.get(value);
     if (range === undefined) throw new RangeError(`no range for ${value}`);
     const params = activationParams(range.min, range.max, this.#dtype);
-    if (producer !== undefined && this.#joins(producer)) {
-      const inputs = producer.inputs.map((one) => this.input(one, producer).name);
-      this.#behind(producer, value, params, inputs);
+    const join = producer && this.#passes(value) ? this.#joiner(producer) : undefined;
+    if (producer !== undefined && join !== undefined) {
+      const inputs = join.inputs.map((one) => this.input(one, join).name);
+      if (join !== producer) this.#graph.replaceNode(join, { ...join, inputs });
+      this.#behind(producer, value, params, join === producer ? inputs : producer.inputs);
       return this.input(value, anchor);
     }
     if (this.#dtype === ownPairs.value) {
@@ -146,16 +159,12 @@ export class QuantizedValues {
   }
 
   /**
-   * Whether all that an Add or Concat reads is quantized, so that it runs on integers if its output is quantized too.
+   * The Add or Concat that makes a value, where all it reads is quantized, so that it runs on integers if the value is
+   * quantized too.
    */
-  #joins(node: Node): boolean {
-    const { inputs, opType } = node;
-    return (
-      joiners.value.includes(opType) &&
-      isOp(node, opType) &&
-      inputs.length > 1 &&
-      inputs.every((one) => this.#isMade(one))
-    );
+  #joiner(producer: Node): Node | undefined {
+    const join = joinerOf(this.#graph, producer);
+    return join?.inputs.every((one) => this.#isMade(one)) ? join : undefined;
   }
 
   /** Whether a quantized node makes the value. */
@@ -177,6 +186,7 @@ export class QuantizedValues {
   #behind(producer: Node, value: string, params: ActivationParams, inputs: readonly string[]): void {
     const graph = this.#graph;
     const raw = graph.uniqueName(`${value}_float`);
+    this.#quantized.add(raw);
     const outputs = producer.outputs.map((one) => (one === value ? raw : one));
     const next = { ...producer, inputs, outputs };
     if (this.#dtype !== ownPairs.value || graph.uses(value).length < 2) {
@@ -223,7 +233,8 @@ export class QuantizedValues {
     for (let step = 0; step < MAX_CHAIN; step++) {
       if (this.#isMade(name)) return name;
       const node = this.#graph.producer(name);
-      if (node === undefined || !movers.value.includes(node.opType) || !isOp(node, node.opType)) return undefined;
+      if (!this.#passes(name) || node === undefined || !movers.value.includes(node.opType) || !isOp(node, node.opType))
+        return undefined;
       if (node.outputs[0] !== name || node.outputs.slice(1).some((one) => one !== '')) return undefined;
       name = node.inputs[0] ?? '';
     }

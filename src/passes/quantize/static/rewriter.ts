@@ -27,15 +27,17 @@ import {
   statedZeroPoint,
 } from '../../../schemes/write.ts';
 import { stopCarrying } from '../../carried.ts';
+import { throughSum } from '../../sum.ts';
 import type { BiasCorrection } from '../correct.ts';
 import type { Ledger } from '../ledger.ts';
 import { type ResolvedOptions, resolveOptions } from '../options.ts';
 import { quantizeBias } from './bias.ts';
 import type { Candidate } from './candidates.ts';
 import { Gains } from './gains.ts';
-import { STATIC_DEFAULTS, type StaticOptions } from './options.ts';
-import { type GraphRanges, QuantizedValues } from './qdq.ts';
-import { keepExcludedFloat } from './seal.ts';
+import { type Preference, STATIC_DEFAULTS, type StaticOptions } from './options.ts';
+import { type ActivationDType, type GraphRanges, QuantizedValues } from './qdq.ts';
+import { keepLayersFloat, keepPoolsFloat } from './seal.ts';
+import { type Worth, worthwhile } from './worth.ts';
 
 /**
  * What a layer hears of a value is estimated from its weights: it may be one bit, in dB, below the floor for the whole.
@@ -60,7 +62,8 @@ export class Rewriter {
   readonly #options: ResolvedOptions;
   readonly #ranges: GraphRanges;
   readonly #floor: number;
-  readonly #values: QuantizedValues;
+  readonly #activations: ActivationDType;
+  readonly #prefer: Preference;
   readonly #gains: Gains;
   readonly #correction: BiasCorrection;
   readonly #ledger: Ledger;
@@ -74,14 +77,15 @@ export class Rewriter {
   ) {
     const { ranges, correction, ...rest } = options;
     const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-    const { activations, minNodeSqnr } = { ...STATIC_DEFAULTS, ...given };
+    const { activations, minNodeSqnr, prefer } = { ...STATIC_DEFAULTS, ...given };
     this.#model = model;
     this.#graph = graph;
     this.#options = resolveOptions(rest);
     this.#ranges = ranges;
     this.#correction = correction;
     this.#floor = minNodeSqnr;
-    this.#values = new QuantizedValues(graph, ranges, activations);
+    this.#activations = activations;
+    this.#prefer = prefer;
     this.#gains = new Gains(graph);
     this.#ledger = ledger;
   }
@@ -90,12 +94,25 @@ export class Rewriter {
   async run(candidates: readonly Candidate[]): Promise<number> {
     const accepted: Candidate[] = [];
     for (const one of candidates) if (await this.#accepts(one)) accepted.push(one);
-    const read = this.#readByQuantized(accepted);
-    for (const one of accepted) await this.#rewrite(one, read);
-    this.#values.finish();
-    keepExcludedFloat(this.#graph, this.#options);
+    const worth = this.#worth(accepted);
+    const values = new QuantizedValues(this.#graph, this.#ranges, this.#activations, worth.passes);
+    const read = this.#readByQuantized([...worth.layers]);
+    for (const one of worth.layers) await this.#rewrite(one, values, read);
+    values.finish();
+    keepLayersFloat(this.#graph);
+    keepPoolsFloat(this.#graph, (value) => values.isQuantized(value));
     stopCarrying(this.#graph, this.#model.opset);
-    return this.#values.apart;
+    return values.apart;
+  }
+
+  /** Of the layers that can run on integers those that are to. */
+  #worth(accepted: readonly Candidate[]): Worth {
+    if (this.#prefer === 'size') return { layers: new Set(accepted), passes: () => true };
+    const worth = worthwhile(this.#graph, accepted, this.#ranges);
+    for (const { use } of accepted.filter((one) => !worth.layers.has(one))) {
+      this.#skip(use, 'unfused_island', 'integers would take as long, with what quantizes around them');
+    }
+    return worth;
   }
 
   /** Whether both activations keep enough of their signal in 8 bits. */
@@ -143,7 +160,11 @@ export class Rewriter {
     return read;
   }
 
-  async #rewrite({ use, x, y, last, bias }: Candidate, read: ReadonlySet<string>): Promise<void> {
+  async #rewrite(
+    { use, x, y, last, bias }: Candidate,
+    values: QuantizedValues,
+    read: ReadonlySet<string>,
+  ): Promise<void> {
     const graph = this.#graph;
     const { node, held } = use;
     const gemm = isOp(node, 'Gemm');
@@ -159,7 +180,7 @@ export class Rewriter {
     const rounded = await encode(asItIs(held.tensor), scheme, params, UNNAMED);
     const corrected = await this.#correction.biasFor(use, rounded);
     const added = corrected ?? old?.tensor;
-    const input = this.#values.input(x, node);
+    const input = values.input(x, node);
     const inputs = [input.name];
     if (added !== undefined) {
       const of = bias ?? added.name;
@@ -180,10 +201,10 @@ export class Rewriter {
     inputs.splice(1, 0, this.#dequantize(node, constantName(held), parts, granularity));
     const next: Node = { ...node, inputs };
     graph.replaceNode(node, next);
-    const output = this.#values.outputParams(y);
-    if (output !== undefined && (!gemm || read.has(y))) {
-      this.#values.output(last === node ? next : last, y, output);
-    }
+    const output = values.outputParams(y);
+    if (output !== undefined && (!gemm || read.has(y))) values.output(last === node ? next : last, y, output);
+    // A clip of floats would be taken into a float Gemm, before anybody looks for integers.
+    else if (last !== node) throughSum(graph, next.outputs[0] ?? '', [last], 'product');
     const form = `${scheme.name}, static`;
     this.#ledger.change(held, { node: next, added: bytes, form, losses });
     const dropped = dropUnused(held, this.#model.trainingNames);

@@ -1,12 +1,12 @@
 import type { Graph } from '../../../ir/graph.ts';
 import { isOp, type Node } from '../../../ir/node.ts';
-import { isExcluded, weightOf } from '../../../layers/select.ts';
-import { floatWeights } from '../../../targets/activations.ts';
+import { weightOf } from '../../../layers/select.ts';
+import { floatWeights, slowPools } from '../../../targets/activations.ts';
 import { throughSum } from '../../sum.ts';
-import type { QuantizeOptions } from '../options.ts';
 
 /**
- * Keeps weights float that the user wants float, against {@link floatWeights}: a Sum of one input is a barrier.
+ * Keeps layers float that are to stay float, between integers too, against {@link floatWeights}: a Sum of one input is a
+ * barrier.
  *
  * ```
  * before  x ── Q ── DQ ── Conv(W float) ── Relu ────────── Q ── DQ ── y
@@ -16,20 +16,36 @@ import type { QuantizeOptions } from '../options.ts';
  *
  * @returns how many were kept so
  */
-export function keepExcludedFloat(graph: Graph, options: Required<QuantizeOptions>): number {
+export function keepLayersFloat(graph: Graph): number {
   let kept = 0;
   for (const node of [...graph.nodes]) {
     if (!floatWeights.value.operators.some((op) => isOp(node, op)) || !isDequantized(graph, node.inputs[0] ?? ''))
       continue;
     const use = weightOf(graph, node);
     if (use === undefined || 'reason' in use) continue;
-    if (options.opTypes.includes(node.opType) && !isExcluded(use, options)) continue;
     const quantize = quantizedBy(graph, node.outputs[0] ?? '', floatWeights.value.between);
     if (quantize === undefined) continue;
     throughSum(graph, quantize.inputs[0] ?? '', [quantize], 'float');
     kept++;
   }
   return kept;
+}
+
+/**
+ * Keeps pools float whose kernels on integers take longer than what quantizes around them, against {@link slowPools}.
+ * @param isQuantized - whether a MaxPool that makes this value is to run on integers
+ */
+export function keepPoolsFloat(graph: Graph, isQuantized: (value: string) => boolean): void {
+  for (const node of [...graph.nodes]) {
+    const [x = '', y = ''] = [node.inputs[0], node.outputs[0]];
+    const pool = slowPools.value.some((op) => isOp(node, op));
+    if (!pool || (isOp(node, 'MaxPool') && isQuantized(y))) continue;
+    const quantizing = graph.uses(y).flatMap((use) => (use.node && isOp(use.node, 'QuantizeLinear') ? [use.node] : []));
+    const [dequantized, quantized] = [isDequantized(graph, x), quantizing.length > 0];
+    // Either side moves past a MaxPool.
+    if (dequantized && (quantized || isOp(node, 'MaxPool'))) throughSum(graph, x, [node], 'float');
+    if (quantized && isOp(node, 'MaxPool')) throughSum(graph, y, quantizing, 'float');
+  }
 }
 
 function isDequantized(graph: Graph, value: string): boolean {

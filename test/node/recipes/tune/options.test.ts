@@ -44,8 +44,8 @@ test('a model that is no path, and one without a layer to quantize', async () =>
 });
 
 test('a step that cannot be is refused before the model is opened', async () => {
-  const options: TuneOptions = { data, calibrate: 'a.npz', weightsOnly: true };
-  await expect(tune('none.onnx', options)).rejects.toThrow('weightsOnly: calibrated models have int8 weights');
+  const options: TuneOptions = { data, calibrate: 'a.npz', dtype: 'uint8' };
+  await expect(tune('none.onnx', options)).rejects.toThrow('uint8: calibrated models have int8 weights');
 });
 
 test('a signal that is aborted ends the search', async () => {

@@ -85,7 +85,7 @@ async function quantized(
   const bytes = buildModel(spec);
   const read = await readModel(bytes);
   const settings = { overwrite: false, observer: 'minmax', biasCorrection: true, onProgress() {} } as const;
-  const pass = calibratedQuantize(quantize, { data, ...settings, ...STATIC_DEFAULTS, ...options });
+  const pass = calibratedQuantize(quantize, { data, ...settings, ...STATIC_DEFAULTS, prefer: 'size', ...options });
   const [report] = await transform(read, pass);
   const sink = bytesSink();
   await writeModel(read, sink);

@@ -184,7 +184,7 @@ export const CASES: readonly (readonly [name: string, integer: Readonly<Record<s
   ],
   [
     'squeeze and excitation',
-    { QLinearConv: 2 },
+    { QLinearConv: 4 },
     {
       ...two,
       weights: [

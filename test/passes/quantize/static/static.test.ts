@@ -23,7 +23,7 @@ async function calibrated(name: string, options: Partial<StaticOptions> = {}) {
   const inputs = model.graph.inputs;
   const data = await openData(fixture(`${name}-calib.npz`), inputs, { batch: 16 });
   const { ranges } = await calibrate(model, calibrationValues(model), data);
-  const [report] = await transform(model, quantizeStatic({ ranges, ...options }));
+  const [report] = await transform(model, quantizeStatic({ ranges, prefer: 'size', ...options }));
   const sink = bytesSink();
   await writeModel(model, sink);
   await model.close();
@@ -93,7 +93,7 @@ test('what is written: Q and DQ around Conv and Relu, a bias that would not fit 
     ['x', range(-1, 1)],
     ['y', range(0, 2e9)],
   ]);
-  await transform(model, quantizeStatic({ ranges }));
+  await transform(model, quantizeStatic({ ranges, prefer: 'size' }));
   const text = print(model);
   for (const line of [
     'x_dequantized_quantized = QuantizeLinear (x, x_dequantized_scale, x_dequantized_zero_point)',

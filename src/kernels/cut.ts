@@ -1,0 +1,105 @@
+/** Capacities are whole numbers, so that sums of them are exact and a search ends; this many stand for 1. */
+const UNIT = 1000;
+/** No cut goes through it. */
+const NEVER: number = 2 ** 50;
+
+/**
+ * Two choices for each of some things, so that all costs together are the least there are: those of a choice, and those
+ * of pairs that choose differently. It is the smallest cut between two ends of a network.
+ *
+ * @see https://en.wikipedia.org/wiki/Max-flow_min-cut_theorem
+ */
+export class Cut {
+  /** Edges in pairs: each one and the one back. */
+  readonly #ends: number[] = [];
+  readonly #room: number[] = [];
+  /** Edges that leave each node; the ends are 0, where the chosen are, and 1. */
+  readonly #edges: number[][] = [[], []];
+
+  /**
+   * @param chosen - what it costs to choose it
+   * @param left - what it costs to leave it
+   */
+  add(chosen = 0, left = 0): number {
+    const one = this.#edges.push([]) - 1;
+    if (left > 0) this.#edge(0, one, left * UNIT);
+    if (chosen > 0) this.#edge(one, 1, chosen * UNIT);
+    return one;
+  }
+
+  /**
+   * What it costs where `one` is chosen and `other` is not; nothing else can be where no cost is given.
+   * @param other - undefined for what never is
+   */
+  pair(one: number, other: number | undefined, cost?: number): void {
+    this.#edge(one, other ?? 1, cost === undefined ? NEVER : cost * UNIT);
+  }
+
+  /** What is chosen; of two cuts that cost the same the one with fewer. */
+  solve(): (one: number) => boolean {
+    for (;;) {
+      const { levels } = this.#reach();
+      if (levels[1] === undefined) return (one) => levels[one] !== undefined;
+      const next = new Array<number>(this.#edges.length).fill(0);
+      while (this.#push(levels, next)) {}
+    }
+  }
+
+  #edge(from: number, to: number, room: number): void {
+    for (const [a, b, own] of [
+      [from, to, Math.round(room)],
+      [to, from, 0],
+    ] as const) {
+      (this.#edges[a] as number[]).push(this.#ends.length);
+      this.#ends.push(b);
+      this.#room.push(own);
+    }
+  }
+
+  /** How many edges with room lead to each node that can be reached. */
+  #reach(): { readonly levels: readonly (number | undefined)[] } {
+    const levels = new Array<number | undefined>(this.#edges.length);
+    levels[0] = 0;
+    const open = [0];
+    for (let at = 0; at < open.length; at++) {
+      const from = open[at] as number;
+      for (const edge of this.#edges[from] as number[]) {
+        const to = this.#ends[edge] as number;
+        if ((this.#room[edge] as number) === 0 || levels[to] !== undefined) continue;
+        levels[to] = (levels[from] as number) + 1;
+        open.push(to);
+      }
+    }
+    return { levels };
+  }
+
+  /** Fills one way from end to end; false where there is none. */
+  #push(levels: readonly (number | undefined)[], next: number[]): boolean {
+    const way: number[] = [];
+    let at = 0;
+    while (at !== 1) {
+      const edges = this.#edges[at] as number[];
+      const edge = edges[next[at] as number];
+      if (edge === undefined) {
+        const back = way.pop();
+        if (back === undefined) return false;
+        at = this.#ends[back ^ 1] as number;
+        next[at] = (next[at] as number) + 1;
+        continue;
+      }
+      const to = this.#ends[edge] as number;
+      if ((this.#room[edge] as number) > 0 && levels[to] === (levels[at] as number) + 1) {
+        way.push(edge);
+        at = to;
+      } else {
+        next[at] = (next[at] as number) + 1;
+      }
+    }
+    const least = Math.min(...way.map((edge) => this.#room[edge] as number));
+    for (const edge of way) {
+      this.#room[edge] = (this.#room[edge] as number) - least;
+      this.#room[edge ^ 1] = (this.#room[edge ^ 1] as number) + least;
+    }
+    return true;
+  }
+}
