@@ -82,3 +82,31 @@ describe('weights only: one weight that several nodes read is in the file once, 
     expect(one?.values?.sqnr).toBeGreaterThan(40);
   });
 });
+
+describe('a table that is the output layer too is in the file once, and its product is fused', () => {
+  const spec: ModelSpec = {
+    opset: 17,
+    inputs: { ids: value('int64', ['n']) },
+    outputs: { y: f32(['n', 96]) },
+    initializers: { table: f32([96, 64], randomFloats([96, 64], 3, -0.2, 0.2)) },
+    nodes: [
+      { op: 'Gather', in: ['table', 'ids'], out: ['rows'] },
+      { op: 'Tanh', in: ['rows'], out: ['h'] },
+      { op: 'Transpose', in: ['table'], out: ['head'], attributes: { perm: [1, 0] } },
+      { op: 'MatMul', in: ['h', 'head'], out: ['y'] },
+    ],
+  };
+
+  // Of floats, each product needs a scale that nobody else reads.
+  test.each([
+    [true, 'MatMulNBits', 96 * 64 + 2 * 96 * 4],
+    [false, 'DynamicQuantizeMatMul', 96 * 64 + 96 * 4],
+  ])('weights only: %s', async (weightsOnly, kernel, size) => {
+    const { bytes, report } = await pass(spec, quantize({ minElements: 0, weightsOnly }));
+    expect(report.changes.map(({ weight, after }) => [weight, after])).toEqual([['table', size]]);
+    const feeds = { ids: new Tensor('int64', BigInt64Array.of(3n, 95n, 0n), [3]) };
+    const { integer, float, dequantized, outputs } = await runFused(bytes, feeds);
+    expect([integer, float, dequantized]).toEqual([[kernel], [], []]);
+    expect(sqnr(await runModel(buildModel(spec), feeds), outputs)).toBeGreaterThan(30);
+  });
+});
