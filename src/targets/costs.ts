@@ -10,6 +10,23 @@ export const dynamicProduct: Fact<{ readonly least: number; readonly widest: num
   ...{ source: BENCHMARK, version: MEASURED, value: { least: 65536, widest: 4 } },
 };
 
+export const blockedProduct: Fact<{ readonly most: number; readonly least: number }> = {
+  says:
+    'MatMulNBits with 8 bits takes less time than a float MatMul for up to `most` rows of a weight of `least` elements: ' +
+    'it reads a quarter of the bytes, and computes slower.',
+  ...{ source: 'benchmarks/zoo/products.py', version: MEASURED, value: { most: 8, least: 2 ** 18 } },
+};
+
+/**
+ * Whether a product of floats with integers is no slower than the float one.
+ * @param rows - of the activation, as many as the file tells of; 1 is the least it can have
+ * @param inputs - what is summed over
+ */
+export function blockedPays(rows: number, inputs: number, outputs: number): boolean {
+  const { most, least } = blockedProduct.value;
+  return rows <= most && inputs * outputs >= least;
+}
+
 /**
  * Whether a product with quantized activations is no slower than the float one.
  * @param rows - of the activation, as many as the file tells of; 1 is the least it can have

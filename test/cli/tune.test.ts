@@ -252,7 +252,7 @@ describe('compress tune', () => {
 
   test('few trials: the best of them, or that there was none', () => {
     const line = ['tune', fixture('digits-vit.onnx'), '--data', fixture('digits-vit-test.npz'), '--samples', '40'];
-    const few = [...line, '--batch', '20', '-w', '--json', '-q', '--min-sqnr'];
+    const few = [...line, '--batch', '20', '-w', '--min-elements', '0', '--json', '-q', '--min-sqnr'];
     const some = report(compress([...few, '50', '--max-trials', '4']));
     expect(some.trials).toHaveLength(4);
     expect(some).toMatchObject({ cutShort: true, best: { enough: true } });

@@ -10,9 +10,7 @@ import { isVariable } from '../../layers/constant.ts';
 import { makerOf } from '../../layers/select.ts';
 import { axisOf, MAX_RANK } from './call.ts';
 import { sliceRange } from './operators/moving.ts';
-
-/** A number that may be open. */
-type Open = number | undefined;
+import { convolved, type Open, reshaped, times } from './shapes.ts';
 
 /** What is known of a value before the model runs. */
 export interface Known {
@@ -109,7 +107,9 @@ export class Dims {
         return { dims: x.dims && (perm?.map((axis) => x.dims?.[axis]) ?? [...x.dims].reverse()) };
       }
       case 'Reshape':
-        return { dims: second.values?.map((dim) => (dim !== undefined && dim > 0 ? dim : undefined)) };
+        return { dims: reshaped(node, x.dims, second.values) };
+      case 'Conv':
+        return { dims: convolved(node, x.dims, second.dims) };
       case 'ConstantOfShape':
         return filled(node, x);
       case 'Expand':
@@ -252,10 +252,6 @@ function broadcast(shapes: readonly (readonly Open[] | undefined)[]): readonly O
     // A length above 1 is the length, whatever the open ones are.
     return dims.find((dim) => dim !== undefined && dim !== 1) ?? (dims.includes(undefined) ? undefined : 1);
   });
-}
-
-function times(a: Open, b: Open): Open {
-  return a === undefined || b === undefined ? undefined : a * b;
 }
 
 function concatenated(node: Node, inputs: readonly Known[]): readonly Open[] | undefined {

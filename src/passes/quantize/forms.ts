@@ -4,19 +4,19 @@ import type { Graph } from '../../ir/graph.ts';
 import { intAttribute, isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import type { Losses } from '../../kernels/loss.ts';
-import { isOutFirst, summedAxes, weightAxes } from '../../layers/axes.ts';
+import { isOutFirst, weightAxes } from '../../layers/axes.ts';
 import { withBias } from '../../layers/bias.ts';
 import { gemmParts, scaledBefore, transposeBefore, transposeNode } from '../../layers/gemm.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import type { Given } from '../../schemes/encode.ts';
 import { type EncodedIntegers, type IntegerScheme, integerScheme, PER_TENSOR } from '../../schemes/scheme.ts';
-import { dynamicPays } from '../../targets/costs.ts';
 import type { DistinctScales } from '../../targets/scales.ts';
 import { batchedWeights, batchedZeroPoints, ownWeight } from '../../targets/weights.ts';
 import type { Emitter } from './emit.ts';
 import { IntegerWeights } from './integers.ts';
 import type { ResolvedOptions } from './options.ts';
+import { pays, type Rows } from './pays.ts';
 
 /** One use rewritten: bytes it added to the model, and what it is now in a few words. */
 export interface Rewritten {
@@ -46,13 +46,20 @@ export class Forms {
   readonly #emitter: Emitter;
   readonly #options: ResolvedOptions;
   readonly #tied: ReadonlySet<Tensor>;
+  readonly #rows: Rows;
   readonly #weights: IntegerWeights;
 
-  /** @param tied - tables that are output layers too, see {@link tiedTables} */
-  constructor(emitter: Emitter, options: ResolvedOptions, scales: DistinctScales, tied: ReadonlySet<Tensor>) {
+  /** @param known - tables that are output layers too, see {@link tiedTables}, and the rows of products */
+  constructor(
+    emitter: Emitter,
+    options: ResolvedOptions,
+    scales: DistinctScales,
+    known: { readonly tied: ReadonlySet<Tensor>; readonly rows: Rows },
+  ) {
     this.#emitter = emitter;
     this.#options = options;
-    this.#tied = tied;
+    this.#tied = known.tied;
+    this.#rows = known.rows;
     this.#weights = new IntegerWeights(options, scales);
   }
 
@@ -105,7 +112,7 @@ export class Forms {
     const { length } = use.held.tensor.dims;
     if (this.#options.plain || use.reshaped) return this.#stored(use);
     if (length > 2 && node.opType === 'MatMul' && use.index === 1) {
-      return pays(use, this.#options) ? this.#batched(use) : this.#stored(use);
+      return pays(use, this.#options, this.#rows) ? this.#batched(use) : this.#stored(use);
     }
     const tied = this.#tied.has(use.held.tensor);
     const gemm = isOp(node, 'Gemm') ? gemmParts(node) : undefined;
@@ -114,7 +121,8 @@ export class Forms {
     const rank = left ? graph.typeOf(x)?.dims?.length : undefined;
     const turnable = !left || (gemm === undefined && rank !== undefined && rank > 0);
     const scalable = gemm === undefined || (gemm.alpha !== 0 && Number.isFinite(gemm.alpha));
-    if (length !== 2 || !turnable || !scalable || !(tied || pays(use, this.#options))) return this.#stored(use);
+    if (length !== 2 || !turnable || !scalable || !(tied || pays(use, this.#options, this.#rows)))
+      return this.#stored(use);
     const given = this.#given(use, { transposed: !tied && isOutFirst(use), factor: gemm?.alpha ?? 1 });
     const emit = (made: EncodedIntegers, bias?: string): void => {
       const weight = tied ? this.#emitter.transposed(graph, node, made) : made;
@@ -264,18 +272,6 @@ export function tiedTables(uses: readonly WeightUse[], dtype: ResolvedOptions['d
       tied.add(tensor);
   }
   return tied;
-}
-
-/** Whether quantized activations are worth what it costs to make them, as far as the file tells their size. */
-export function pays({ graph, node, index, held, ...path }: WeightUse, options: ResolvedOptions): boolean {
-  if (options.weightsOnly || !options.choosing) return true;
-  const { dims } = held.tensor;
-  const axes = summedAxes({ ...path, node, index }, dims);
-  if (axes === undefined) return true;
-  const known = graph.typeOf(node.inputs[1 - index] ?? '')?.dims ?? [];
-  const [inputs = 1, outputs = 1] = [dims[axes.in], dims[axes.out]];
-  const rows = known.reduce<number>((product, dim) => product * (typeof dim === 'number' ? dim : 1), 1) / inputs;
-  return dynamicPays(Math.max(1, rows), inputs, outputs);
 }
 
 /** The graph a node stands in: that of the use, or one around it. */

@@ -8,7 +8,7 @@ import { isExcluded, notFloat, skipUse, type WeightUse, weightOf } from '../../l
 import type { Skip } from '../../layers/skip.ts';
 import { traceBack } from '../../layers/trace.ts';
 import { checkShape } from '../../options/check.ts';
-import { ARITHMETIC_OPSET, INTEGER_OPSET, PER_AXIS_OPSET } from '../../schemes/opset.ts';
+import { ARITHMETIC_OPSET, PER_AXIS_OPSET } from '../../schemes/opset.ts';
 import { DistinctScales } from '../../targets/scales.ts';
 import { bringWeights } from '../constants/see.ts';
 import { unpackFirst } from '../pack/unpack.ts';
@@ -16,7 +16,7 @@ import type { Pass, PassReport, Watch } from '../pass.ts';
 import { BiasCorrection } from './correct.ts';
 import { einsumWeight, settleEinsums } from './einsum.ts';
 import { Emitter } from './emit.ts';
-import { Forms, pays, tiedTables } from './forms.ts';
+import { Forms, tiedTables } from './forms.ts';
 import { Ledger } from './ledger.ts';
 import { isRotary, meetsLog, meetsProduct } from './meets.ts';
 import {
@@ -27,6 +27,7 @@ import {
   type ResolvedOptions,
   resolveOptions,
 } from './options.ts';
+import { isProduct, neededOpset, pays, rowsOf, withinOpset } from './pays.ts';
 import { quantizeRecurrent, recurrentWeights } from './recurrent.ts';
 import { settleReshapes } from './reshapes.ts';
 import { floatBytes, isAmong, smallestWeights } from './smallest.ts';
@@ -61,10 +62,10 @@ const MIN_TABLE = 1024;
  * ```
  *
  * ONNX Runtime fuses the lower graph to one integer kernel (DynamicQuantizeMatMul); `weightsOnly` leaves x as it is and
- * becomes MatMulNBits. Gemm is written as MatMul, its alpha and transB folded into the weight. Embedding tables become
- * `Gather(W_quantized) ── Cast ── Mul(scale)`. Weights of Conv, ConvTranspose, LSTM, GRU, RNN and of products that gain
- * nothing from integers are stored: `Cast(W_quantized) · scale`, which ONNX Runtime computes once, when it loads the
- * model. They have a scale for each output channel, or for blocks of 64, 32 or 16 neighbours, as few as keep 44 dB; the
+ * becomes MatMulNBits where it has few rows. Gemm is written as MatMul, its alpha and transB folded into the weight.
+ * Embedding tables become `Gather(W_quantized) ── Cast ── Mul(scale)`. Weights of Conv, ConvTranspose, LSTM, GRU, RNN and of
+ * products that gain nothing from integers are stored: `Cast(W_quantized) · scale`, which ONNX Runtime computes once,
+ * when it loads the model. They have a scale for each output channel, or for blocks of 64, 32 or 16 neighbours, as few as keep 44 dB; the
  * Reshape is there for blocks alone.
  *
  * Where `minElements`, `include` and `opTypes` say nothing, weights that save nothing stay float: the smallest, which
@@ -117,7 +118,8 @@ export async function quantizeWeights(
   if (opTypes.includes('MatMul')) settleEinsums(model);
   const settling = withSmallest(model, options);
   let uses = selectWeights(model, settling, ledger);
-  const needed = neededOpset(uses, options);
+  let rows = await rowsOf(model, uses);
+  const needed = neededOpset(uses, options, rows);
   if (uses.length > 0 && model.opset < needed) {
     const { raiseOpset } = await import('../opset/index.ts');
     const raised = await raiseOpset(model, PER_AXIS_OPSET);
@@ -126,16 +128,17 @@ export async function quantizeWeights(
       notes.push(...raised.notes);
       // Raising replaces nodes: the ones found before may be gone.
       uses = selectWeights(model, settling, ledger);
+      rows = await rowsOf(model, uses);
     } else {
       notes.push(`${model.hasOpset ? `opset stays ${model.opset}: ` : ''}${raised.reason}`);
     }
   }
   const { settled, note } = withinOpset(model, options);
-  if (note !== undefined && uses.some((use) => isProduct(use) && pays(use, options))) notes.push(note);
+  if (note !== undefined && uses.some((use) => isProduct(use) && pays(use, options, rows))) notes.push(note);
   const emitter = new Emitter();
   const distinct = options.unread ? new DistinctScales() : await DistinctScales.of(model);
   const tied = model.opset >= PER_AXIS_OPSET ? tiedTables(uses, settled.dtype) : new Set<Tensor>();
-  const forms = new Forms(emitter, settled, distinct, tied);
+  const forms = new Forms(emitter, settled, distinct, { tied, rows });
   const convs = model.opset < ARITHMETIC_OPSET ? 0 : await rewrite(model, uses, forms, ledger, watch);
   if (model.opset >= ARITHMETIC_OPSET) {
     const recurrent = recurrentWeights(model, options, (use) => refusal(model, use, settling), ledger);
@@ -158,31 +161,6 @@ export function withSmallest(model: Model, options: ResolvedOptions): ResolvedOp
   const all = { ...rest, floats };
   const uses = [...selectWeights(model, all), ...recurrentWeights(model, all, (use) => refusal(model, use, all))];
   return { ...options, floats, smallest: smallestWeights(floats, uses) };
-}
-
-/** The opset that the forms of the uses need. */
-function neededOpset(uses: readonly WeightUse[], options: ResolvedOptions): number {
-  const { weightsOnly, format } = options;
-  if (!uses.some((use) => isProduct(use) && pays(use, options))) return ARITHMETIC_OPSET;
-  return !weightsOnly && format === 'qoperator' ? INTEGER_OPSET : PER_AXIS_OPSET;
-}
-
-function isProduct({ node }: WeightUse): boolean {
-  return isOp(node, 'MatMul') || isOp(node, 'Gemm');
-}
-
-/** The best the model's opset allows, and a note where that is less than asked for. */
-function withinOpset(model: Model, options: ResolvedOptions): { settled: ResolvedOptions; note?: string } {
-  if (model.opset >= PER_AXIS_OPSET || model.opset < ARITHMETIC_OPSET) return { settled: options };
-  if (model.opset >= INTEGER_OPSET && !options.weightsOnly) {
-    if (options.format === 'qoperator') return { settled: options };
-    return {
-      settled: { ...options, format: 'qoperator' },
-      note: `opset ${model.opset}: written with MatMulInteger instead of QDQ`,
-    };
-  }
-  const note = `opset ${model.opset}: products are stored as integers and computed in float`;
-  return { settled: { ...options, weightsOnly: true, format: 'qdq', plain: true }, note };
 }
 
 /** The weights to quantize, in the order of the nodes; the ledger is told why not the others. */
