@@ -32,7 +32,7 @@ export { type Attribute, type AttributeValue, attribute, createNode, type Node, 
 export { print } from './ir/print.ts';
 export { constant, derived, type Origin as TensorOrigin, type SparseTensor, type Tensor } from './ir/tensor.ts';
 export type { Use } from './ir/uses.ts';
-export { type Elements, type NdArray, view } from './ir/view.ts';
+export { type Elements, type NdArray, type Viewable, view } from './ir/view.ts';
 export type { Difference } from './kernels/difference.ts';
 export type { GroupPattern } from './kernels/groups.ts';
 export type { PatchGeometry } from './kernels/importance/patches.ts';
@@ -42,7 +42,7 @@ export type { Change, Skip, SkipReason } from './layers/skip.ts';
 export type { Addition } from './onnx/encode.ts';
 export { type WriteOptions, type Written, writeModel } from './onnx/output.ts';
 export type { Part as PlanPart } from './onnx/parts.ts';
-export { type DataMode, type FilePlan, type ModelPlan, type PlanOptions, planModel } from './onnx/plan.ts';
+export { DATA_MODES, type DataMode, type FilePlan, type ModelPlan, type PlanOptions, planModel } from './onnx/plan.ts';
 export { type ModelBytes, type ReadOptions, readModel } from './onnx/read.ts';
 export type { Segment } from './onnx/segment.ts';
 export {
@@ -121,6 +121,7 @@ export type { Format as QuantizeFormat } from './passes/quantize/emit.ts';
 export { QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions, quantize } from './passes/quantize/index.ts';
 export {
   calibrationValues,
+  type Preference,
   quantizeStatic,
   STATIC_DEFAULTS,
   type StaticOptions,

@@ -15,6 +15,7 @@ import { Segment } from './segment.ts';
  */
 export type DataMode = (typeof DATA_MODES)[number];
 
+/** All of them. */
 export const DATA_MODES = ['auto', 'external', 'embed'] as const;
 
 /** Smaller tensors stay in the model file: the threshold of onnx's and ONNX Runtime's own writers. */

@@ -13,7 +13,7 @@ import { STATIC_SHAPE, type StaticOptions } from './options.ts';
 import { Rewriter } from './rewriter.ts';
 
 export { PER_AXIS_OPSET } from '../../../schemes/opset.ts';
-export { STATIC_DEFAULTS, type StaticOptions } from './options.ts';
+export { type Preference, STATIC_DEFAULTS, type StaticOptions } from './options.ts';
 
 const WHY_APART = 'ONNX Runtime would compute in float around them on x64 (uint8 needs no such copies)';
 
