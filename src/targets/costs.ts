@@ -61,7 +61,7 @@ export interface StaticCosts {
   readonly conv: { readonly float: ConvCosts; readonly integer: ConvCosts };
   /** Channels that a kernel computes with together. */
   readonly lanes: number;
-  /** Convs that sum over fewer products than these, and have fewer channels than `lanes`, gain nothing from integers. */
+  /** A Conv of fewer outputs than `lanes`, or of fewer inputs that sums over fewer products than this, gains nothing. */
   readonly few: number;
   /** A Conv with one filter for each channel: for each place under the kernel, and for each place and channel. */
   readonly depthwise: {
@@ -147,7 +147,7 @@ export function convTimes(shape: ConvShape): Times {
     costs.product * lanes * products;
   const float = time(conv.float);
   if (groups > 1) return { float, integer: slower * float };
-  const narrow = Math.min(inputs, outputs) < lanes && summed < few;
+  const narrow = outputs < lanes || (inputs < lanes && summed < few);
   return { float, integer: narrow ? Math.max(float, time(conv.integer)) : time(conv.integer) };
 }
 

@@ -23,6 +23,7 @@ import {
   resolveOptions,
 } from '../../passes/quantize/options.ts';
 import {
+  anyActivations,
   calibrationValues,
   channelAxes,
   PER_AXIS_OPSET,
@@ -128,17 +129,17 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
       const facts = folded.facts === undefined ? {} : { facts: folded.facts };
       const notes = folded.facts === undefined ? inlined : [...inlined, `folded first: ${folded.notes.join('; ')}`];
       const { weightsOnly } = settled;
-      if (model.opset < PER_AXIS_OPSET && !weightsOnly) notes.push(...(await raisedNotes(model)));
-      const ahead = model.opset >= PER_AXIS_OPSET && !weightsOnly;
-      if (ahead && options.equalize) notes.push(...(await equalized(model, options)).notes);
-      const found = ahead || weightsOnly ? await rangesOf(model, quantizeOptions, options) : NOTHING;
+      if (!weightsOnly && options.equalize) notes.push(...(await equalized(model, options)).notes);
+      const found = await rangesOf(model, quantizeOptions, options);
       const { ranges } = found;
       notes.push(...found.notes);
+      const { activations, minNodeSqnr, prefer } = { ...STATIC_DEFAULTS, ...options };
+      const statics = { ...quantizeOptions, ranges, activations, minNodeSqnr, prefer };
+      const ahead = !weightsOnly && (await anyActivations(model, statics, ledger));
+      if (ahead && model.opset < PER_AXIS_OPSET) notes.push(...(await raisedNotes(model)));
       const correction = new BiasCorrection(model, options.biasCorrection ? ranges : new Map());
       settled = { ...withSmallest(model, settled), correction };
-      if (ahead) {
-        const { activations, minNodeSqnr, prefer } = { ...STATIC_DEFAULTS, ...options };
-        const statics = { ...quantizeOptions, ranges, activations, minNodeSqnr, prefer };
+      if (ahead && model.opset >= PER_AXIS_OPSET) {
         notes.push(...(await quantizeActivations(model, statics, ledger, correction)));
       }
       const dynamic = ['MatMul', 'Gemm', 'Gather', ...(settled.allowContrib ? ['LSTM'] : [])];

@@ -8,7 +8,7 @@ import type { Pass } from '../../pass.ts';
 import { BiasCorrection } from '../correct.ts';
 import { Ledger } from '../ledger.ts';
 import { allOf, type QuantizeOptions, resolveOptions } from '../options.ts';
-import { staticCandidates } from './candidates.ts';
+import { type Candidate, staticCandidates } from './candidates.ts';
 import { STATIC_SHAPE, type StaticOptions } from './options.ts';
 import { Rewriter } from './rewriter.ts';
 
@@ -104,15 +104,37 @@ export async function quantizeActivations(
     const fact = `${found}; static quantization needs ${PER_AXIS_OPSET}`;
     throw new CompressError('options', 'ranges', fact);
   }
+  let apart = 0;
+  for (const [rewriter, own] of rewriters(model, options, ledger, correction)) apart += await rewriter.run(own);
+  const values = apart === 1 ? '1 int8 value' : `${apart} int8 values`;
+  return apart === 0 ? [] : [`${values} with several readers quantized for each of them: ${WHY_APART}`];
+}
+
+/**
+ * Whether any layer is to run on integers, whatever the opset: what that needs is not done for nothing. The ledger is
+ * told why not.
+ */
+export async function anyActivations(model: Model, options: StaticOptions, ledger: Ledger): Promise<boolean> {
+  const correction = new BiasCorrection(model, new Map());
+  for (const [rewriter, own] of rewriters(model, options, ledger, correction)) {
+    if ((await rewriter.choose(own)).layers.size > 0) return true;
+  }
+  return false;
+}
+
+/** What rewrites each graph, and the layers of it that may run on integers. */
+function* rewriters(
+  model: Model,
+  options: StaticOptions,
+  ledger: Ledger,
+  correction: BiasCorrection,
+): Generator<readonly [Rewriter, readonly Candidate[]]> {
   const places = new Places(model);
   const { candidates } = staticCandidates(model, allOf(options), places, ledger);
-  let apart = 0;
   for (const graph of places.graphs) {
     const own = candidates.filter((one) => one.use.graph === graph);
     if (own.length === 0 && graph !== model.graph) continue;
     const ranges = { get: (name: string) => options.ranges.get(places.keyOf(graph, name) ?? name) };
-    apart += await new Rewriter(model, graph, { ...options, ranges, correction }, ledger).run(own);
+    yield [new Rewriter(model, graph, { ...options, ranges, correction }, ledger), own];
   }
-  const values = apart === 1 ? '1 int8 value' : `${apart} int8 values`;
-  return apart === 0 ? [] : [`${values} with several readers quantized for each of them: ${WHY_APART}`];
 }

@@ -92,9 +92,7 @@ export class Rewriter {
 
   /** @returns how many values have a copy for each of several readers */
   async run(candidates: readonly Candidate[]): Promise<number> {
-    const accepted: Candidate[] = [];
-    for (const one of candidates) if (await this.#accepts(one)) accepted.push(one);
-    const worth = this.#worth(accepted);
+    const worth = await this.choose(candidates);
     const values = new QuantizedValues(this.#graph, this.#ranges, this.#activations, worth.passes);
     const read = this.#readByQuantized([...worth.layers]);
     for (const one of worth.layers) await this.#rewrite(one, values, read);
@@ -103,6 +101,13 @@ export class Rewriter {
     keepPoolsFloat(this.#graph, (value) => values.isQuantized(value));
     stopCarrying(this.#graph, this.#model.opset);
     return values.apart;
+  }
+
+  /** What is to run on integers; the ledger is told why not the others. */
+  async choose(candidates: readonly Candidate[]): Promise<Worth> {
+    const accepted: Candidate[] = [];
+    for (const one of candidates) if (await this.#accepts(one)) accepted.push(one);
+    return this.#worth(accepted);
   }
 
   /** Of the layers that can run on integers those that are to. */
