@@ -1,0 +1,63 @@
+/** How a matrix is stored in a few bits for each number: neighbours in a row share a scale. */
+export interface BlockForm {
+  readonly bits: 2 | 4 | 8;
+  /** Neighbours along the inputs that share a scale; the last ones of a row may be fewer. */
+  readonly block: number;
+  /** Whether the zero point is the middle of the codes, `2^(bits − 1)`, everywhere. */
+  readonly symmetric: boolean;
+  /** Whether the scales are numbers that float16 has. */
+  readonly half: boolean;
+}
+
+/** Of a matrix: a row holds the weights of one output. */
+export interface MatrixShape {
+  readonly outputs: number;
+  readonly inputs: number;
+}
+
+/** A matrix in a few bits: `real = (code − zero) · scale`. */
+export interface Codes extends BlockForm, MatrixShape {
+  /** `[outputs, inputs]`, row-major, each from 0 to `2^bits − 1`. */
+  readonly codes: Uint8Array;
+  /** `[outputs, blocks]`; they may be negative. */
+  readonly scales: Float32Array;
+  /** `[outputs, blocks]`, of the range of the codes; absent where symmetric. */
+  readonly zeros: Uint8Array | undefined;
+  /** Present where each scale is a small integer times the step of its output. */
+  readonly multipliers?: Multipliers;
+}
+
+/** `scale = multiplier · step`. */
+export interface Multipliers {
+  /** `[outputs]` */
+  readonly steps: Float32Array;
+  /** `[outputs, blocks]`, so small that `(code − zero) · multiplier` fits int8. */
+  readonly factors: Int8Array;
+}
+
+/** How many blocks a row has. */
+export function blocksIn({ inputs, block }: Pick<Codes, 'inputs' | 'block'>): number {
+  return Math.ceil(inputs / block);
+}
+
+/** The zero point of symmetric codes. */
+export function middleOf(bits: number): number {
+  return 2 ** (bits - 1);
+}
+
+/** The matrix that codes stand for: `[outputs, inputs]`. */
+export function realsOfCodes(form: Codes): Float32Array {
+  const { outputs, inputs, block, bits, codes, scales, zeros } = form;
+  const out = new Float32Array(outputs * inputs);
+  const blocks = blocksIn(form);
+  const middle = middleOf(bits);
+  for (let row = 0, at = 0; row < outputs; row++) {
+    for (let index = 0; index < blocks; index++) {
+      const scale = scales[row * blocks + index] as number;
+      const zero = zeros === undefined ? middle : (zeros[row * blocks + index] as number);
+      const end = row * inputs + Math.min(inputs, (index + 1) * block);
+      for (; at < end; at++) out[at] = ((codes[at] as number) - zero) * scale;
+    }
+  }
+  return out;
+}
