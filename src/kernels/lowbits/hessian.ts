@@ -1,0 +1,60 @@
+import { inverseFactor } from '../importance/cholesky.ts';
+
+/** What the layers that meet the same activations share. */
+export interface Hessian {
+  readonly inputs: number;
+  /** `XᵀX / n` with something added to its diagonal: `[inputs, inputs]`. */
+  readonly matrix: Float64Array;
+  /** The inputs as {@link factor} has them. */
+  readonly order: Uint32Array;
+  /** The upper triangular `U` with `H⁻¹ = UᵀU`, rows and columns in that order: `[inputs, inputs]`. */
+  readonly factor: Float64Array;
+}
+
+export interface HessianOptions {
+  /** Added to the diagonal, as a fraction of its mean over the inputs that are not always zero. */
+  readonly damping?: number;
+  /** Whether the inputs with the largest squares come first, so that all others can make up for their errors. */
+  readonly actOrder?: boolean;
+}
+
+export const HESSIAN_DEFAULTS: Required<HessianOptions> = { damping: 0.01, actOrder: true };
+
+/** What damping is multiplied by until there is an inverse. */
+const MORE = 10;
+
+/**
+ * The Hessian of the squared error of a layer's outputs, and the factor of its inverse.
+ *
+ * Inputs that depend on each other as far as float64 can tell get more damping. An input that is always zero meets none
+ * of the others, so that its weights are rounded to nearest.
+ *
+ * @param gram - `XᵀX` or any multiple of it, finite: `[inputs, inputs]`. **Its diagonal is changed**, and it is kept
+ */
+export function prepare(gram: Float64Array, inputs: number, options: HessianOptions = {}): Hessian {
+  const { damping, actOrder } = { ...HESSIAN_DEFAULTS, ...options };
+  const diagonal = Float64Array.from({ length: inputs }, (_, input) => gram[input * (inputs + 1)] as number);
+  const order = Uint32Array.from(diagonal, (_, input) => input);
+  if (actOrder) order.sort((a, b) => (diagonal[b] as number) - (diagonal[a] as number) || a - b);
+  const live = diagonal.filter((value) => value > 0);
+  const mean = live.length === 0 ? 1 : live.reduce((sum, value) => sum + value, 0) / live.length;
+  const factor = new Float64Array(inputs * inputs);
+  for (let damp = Math.max(damping, Number.EPSILON) * mean; ; damp *= MORE) {
+    for (let input = 0; input < inputs; input++) {
+      gram[input * (inputs + 1)] = Math.max(0, diagonal[input] as number) + damp;
+    }
+    permute(gram, order, factor);
+    if (inverseFactor(factor, inputs)) return { inputs, matrix: gram, order, factor };
+    if (!Number.isFinite(damp)) throw new RangeError('the sums of activations are not finite');
+  }
+}
+
+/** Rows and columns of a square matrix in another order. */
+function permute(from: Float64Array, order: Uint32Array, to: Float64Array): void {
+  const n = order.length;
+  for (let row = 0; row < n; row++) {
+    const source = (order[row] as number) * n;
+    const at = row * n;
+    for (let column = 0; column < n; column++) to[at + column] = from[source + (order[column] as number)] as number;
+  }
+}

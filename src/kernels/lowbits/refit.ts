@@ -1,0 +1,135 @@
+import { cholesky, solveCholesky } from '../importance/cholesky.ts';
+import { fromFloats, toFloats } from '../narrow.ts';
+import type { Multipliers } from './codes.ts';
+import type { Hessian } from './hessian.ts';
+import type { Part, Residual } from './part.ts';
+import { addProduct } from './product.ts';
+
+/** A scale that is to become so much larger or smaller stays: its block has few codes other than zero. */
+const FARTHEST = 3;
+/** Of the mean of the diagonal: keeps blocks that depend on each other near the scales they had. */
+const RIDGE = 1e-9;
+
+/** Gives a part the scales that cost least for its codes as they are, as far as its form can have them. */
+export function refitScales(part: Part, residual: Residual, hessian: Hessian): void {
+  if (part.multipliers === undefined) setScales(part, changeOfScales(part, residual, hessian));
+  else setSteps(part, part.multipliers, factorsOfSteps(part, residual, hessian));
+}
+
+/**
+ * What the scales are to change by: with `C` the codes less their zero points, a column for each
+ * block, `CᵀHC · change = CᵀH · lost` for each row.
+ *
+ * @returns `[rows, blocks]`
+ */
+function changeOfScales(part: Part, { pull }: Residual, { matrix }: Hessian): Float64Array {
+  const { rows, inputs, blocks, block } = part;
+  const steps = stepsOf(part);
+  const normal = new Float64Array(rows * blocks * blocks);
+  const product = new Float64Array(rows * inputs);
+  for (let index = 0; index < blocks; index++) {
+    const start = index * block;
+    const columns = inputs - start;
+    product.fill(0, 0, rows * columns);
+    addProduct(
+      { data: product, at: 0, stride: columns },
+      { data: steps, at: start, stride: inputs },
+      { data: matrix, at: start * inputs + start, stride: inputs },
+      rows,
+      Math.min(block, columns),
+      columns,
+    );
+    for (let row = 0; row < rows; row++) {
+      for (let other = index; other < blocks; other++) {
+        const from = other * block;
+        const count = Math.min(block, inputs - from);
+        const sum = dot(product, row * columns + from - start, steps, row * inputs + from, count);
+        // What `cholesky` reads: the lower triangle.
+        normal[(row * blocks + other) * blocks + index] = sum;
+      }
+    }
+  }
+  const change = new Float64Array(rows * blocks);
+  for (let row = 0; row < rows; row++) {
+    const right = change.subarray(row * blocks, (row + 1) * blocks);
+    for (let index = 0; index < blocks; index++) {
+      const from = row * inputs + index * block;
+      right[index] = dot(pull, from, steps, from, Math.min(block, inputs - index * block));
+    }
+    solve(normal.subarray(row * blocks * blocks, (row + 1) * blocks * blocks), blocks, right);
+  }
+  return change;
+}
+
+/**
+ * The same where the scales of a row keep what they are to each other: one step is fitted for each row.
+ *
+ * @returns what the scales of each row are to be multiplied by: `[rows]`
+ */
+function factorsOfSteps(part: Part, { pull }: Residual, { matrix }: Hessian): Float64Array {
+  const { rows, inputs, blocks, block, scales } = part;
+  const reals = stepsOf(part);
+  for (let at = 0; at < reals.length; at++) {
+    const index = Math.floor(at / inputs) * blocks + Math.floor((at % inputs) / block);
+    reals[at] = (reals[at] as number) * (scales[index] as number);
+  }
+  const product = new Float64Array(rows * inputs);
+  const whole = (data: Float64Array): { data: Float64Array; at: number; stride: number } => {
+    return { data, at: 0, stride: inputs };
+  };
+  addProduct(whole(product), whole(reals), whole(matrix), rows, inputs, inputs);
+  return Float64Array.from({ length: rows }, (_, row) => {
+    const at = row * inputs;
+    const factor = 1 + dot(reals, at, pull, at, inputs) / dot(reals, at, product, at, inputs);
+    return factor > 1 / FARTHEST && factor < FARTHEST ? factor : 1;
+  });
+}
+
+/** The codes less their zero points. */
+function stepsOf({ rows, inputs, blocks, block, codes, zeros }: Part): Float64Array {
+  const out = new Float64Array(rows * inputs);
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (let input = 0; input < inputs; input++, at++) {
+      out[at] = (codes[at] as number) - (zeros[row * blocks + Math.floor(input / block)] as number);
+    }
+  }
+  return out;
+}
+
+/** Solves in place; all zeros where there is no answer. */
+function solve(normal: Float64Array, n: number, right: Float64Array): void {
+  let trace = 0;
+  for (let index = 0; index < n; index++) trace += normal[index * (n + 1)] as number;
+  for (let index = 0; index < n; index++) {
+    const at = index * (n + 1);
+    // A block whose codes all stand for 0 has no say.
+    normal[at] = normal[at] === 0 ? 1 : (normal[at] as number) + (RIDGE * trace) / n;
+  }
+  if (cholesky(normal, n)) solveCholesky(normal, n, right);
+  else right.fill(0);
+}
+
+function setScales({ scales, half }: Part, change: Float64Array): void {
+  const wanted = scales.map((scale, index) => scale + (change[index] as number));
+  const rounded = half ? toFloats(fromFloats(wanted, 'float16'), 'float16') : wanted;
+  for (let index = 0; index < scales.length; index++) {
+    const value = rounded[index] as number;
+    const ratio = value / (scales[index] as number);
+    if (ratio > 1 / FARTHEST && ratio < FARTHEST) scales[index] = value;
+  }
+}
+
+function setSteps({ scales, rows, blocks }: Part, { steps, factors }: Multipliers, times: Float64Array): void {
+  for (let row = 0; row < rows; row++) {
+    steps[row] = (steps[row] as number) * (times[row] as number);
+    for (let index = row * blocks; index < (row + 1) * blocks; index++) {
+      scales[index] = (factors[index] as number) * (steps[row] as number);
+    }
+  }
+}
+
+function dot(a: Float64Array, at: number, b: Float64Array, other: number, count: number): number {
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += (a[at + i] as number) * (b[other + i] as number);
+  return sum;
+}

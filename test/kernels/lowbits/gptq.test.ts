@@ -1,0 +1,173 @@
+/** Against numpy; the cases are those of scripts/reference_gptq.py. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import { blocksIn, type Codes, middleOf, realsOfCodes } from '../../../src/kernels/lowbits/codes.ts';
+import { refine } from '../../../src/kernels/lowbits/gptq.ts';
+import { type Hessian, prepare } from '../../../src/kernels/lowbits/hessian.ts';
+import { randomFloats } from '../../support/random.ts';
+
+interface Case extends Pick<Codes, 'bits' | 'block' | 'symmetric' | 'half'> {
+  start: { scales: string; zeros?: string; factors?: string; steps?: string };
+  swept: string;
+  codes: string;
+  scales: string;
+  cost: number;
+}
+interface Layer {
+  outputs: number;
+  inputs: number;
+  count: number;
+  weight: string;
+  activations: string;
+  cases: Case[];
+}
+
+const url = new URL('../../../fixtures/reference/gptq.json', import.meta.url);
+const layers = JSON.parse(readFileSync(url, 'utf8')) as Layer[];
+const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'base64'));
+const floats = (text: string): Float32Array => new Float32Array(bytes(text).buffer);
+
+/** `XᵀX / n`. */
+function gramOf(rows: ArrayLike<number>, inputs: number): Float64Array {
+  const gram = new Float64Array(inputs * inputs);
+  for (let at = 0; at < rows.length; at += inputs) {
+    for (let i = 0; i < inputs; i++) {
+      for (let j = 0; j < inputs; j++) {
+        const index = i * inputs + j;
+        const product = (rows[at + i] as number) * (rows[at + j] as number);
+        gram[index] = (gram[index] as number) + (product * inputs) / rows.length;
+      }
+    }
+  }
+  return gram;
+}
+
+/** `tr((W − Q) H (W − Q)ᵀ)` */
+function costOf(matrix: Float32Array, made: Codes, { matrix: h }: Hessian): number {
+  const { outputs, inputs, block, codes, scales, zeros } = made;
+  const blocks = blocksIn(made);
+  const reals = Float64Array.from(codes, (code, at) => {
+    const group = Math.floor(at / inputs) * blocks + Math.floor((at % inputs) / block);
+    return (code - (zeros?.[group] ?? middleOf(made.bits))) * (scales[group] as number);
+  });
+  let sum = 0;
+  for (let row = 0; row < outputs; row++) {
+    for (let i = 0; i < inputs; i++) {
+      for (let j = 0; j < inputs; j++) {
+        const [a, b] = [row * inputs + i, row * inputs + j];
+        const left = (matrix[a] as number) - (reals[a] as number);
+        sum += left * (h[i * inputs + j] as number) * ((matrix[b] as number) - (reals[b] as number));
+      }
+    }
+  }
+  return sum;
+}
+
+function startOf(one: Case, { outputs, inputs }: Layer): Codes {
+  const { scales, zeros, factors, steps } = one.start;
+  const multipliers =
+    factors === undefined || steps === undefined
+      ? {}
+      : { multipliers: { factors: new Int8Array(bytes(factors).buffer), steps: floats(steps) } };
+  return {
+    ...{ bits: one.bits, block: one.block, symmetric: one.symmetric, half: one.half, outputs, inputs },
+    codes: new Uint8Array(outputs * inputs),
+    scales: floats(scales),
+    zeros: zeros === undefined ? undefined : bytes(zeros),
+    ...multipliers,
+  };
+}
+
+describe.each(layers)('$outputs × $inputs', (layer) => {
+  const weight = floats(layer.weight);
+  const activations = Float64Array.from(new Int8Array(bytes(layer.activations).buffer), (value) => value / 32);
+  const hessian = prepare(gramOf(activations, layer.inputs), layer.inputs);
+
+  test.each(layer.cases)('$bits bits, blocks of $block, symmetric: $symmetric, half: $half', (one) => {
+    const start = startOf(one, layer);
+    const swept = refine(weight, start, hessian, { descend: 0, refit: false });
+    expect(swept.codes).toEqual(bytes(one.swept));
+    expect(swept.scales).toEqual(start.scales);
+    const made = refine(weight, start, hessian);
+    expect(made.codes).toEqual(bytes(one.codes));
+    expect(costOf(weight, made, hessian) / one.cost).toBeCloseTo(1, 6);
+    floats(one.scales).forEach((scale, index) => {
+      expect((made.scales[index] as number) / scale).toBeCloseTo(1, 6);
+    });
+    expect(made.zeros).toBe(start.zeros);
+  });
+
+  test('what was exactly 0 stays so', () => {
+    for (const one of layer.cases) {
+      const reals = realsOfCodes(refine(weight, startOf(one, layer), hessian));
+      weight.forEach((value, index) => {
+        if (value === 0) expect(reals[index]).toBe(0);
+      });
+    }
+  });
+});
+
+test('steps of multipliers are fitted, factors stay, and scales are their products', () => {
+  const [layer] = layers as [Layer];
+  const one = layer.cases.find(({ start }) => start.factors !== undefined) as Case;
+  const start = startOf(one, layer);
+  const gram = gramOf(new Int8Array(bytes(layer.activations).buffer), layer.inputs);
+  const { scales, multipliers } = refine(floats(layer.weight), start, prepare(gram, layer.inputs));
+  expect(multipliers?.factors).toEqual(start.multipliers?.factors);
+  expect(multipliers?.steps).not.toEqual(start.multipliers?.steps);
+  const blocks = blocksIn(start);
+  scales.forEach((scale, index) => {
+    const step = multipliers?.steps[Math.floor(index / blocks)] as number;
+    expect(scale).toBe(Math.fround((multipliers?.factors[index] as number) * step));
+  });
+});
+
+describe('data that tells little', () => {
+  const [outputs, inputs] = [5, 24];
+  const weight = randomFloats([outputs, inputs], 3);
+  const start: Codes = {
+    ...{ bits: 4, block: 8, symmetric: true, half: false, outputs, inputs, zeros: undefined },
+    codes: new Uint8Array(outputs * inputs),
+    scales: new Float32Array(outputs * 3).fill(1 / 7.5),
+  };
+  const nearest = Array.from(weight, (value) => Math.max(0, Math.min(15, Math.round(value * 7.5) + middleOf(4))));
+
+  test.each([
+    ['no activations at all', new Float64Array(inputs ** 2)],
+    [
+      'inputs that never meet',
+      gramOf(
+        Float64Array.from({ length: inputs ** 2 }, (_, i) => (i % 25 === 0 ? 3 : 0)),
+        24,
+      ),
+    ],
+  ])('%s: codes are rounded to nearest', (_, gram) => {
+    const made = refine(weight, start, prepare(gram, inputs), { refit: false });
+    expect([...made.codes]).toEqual(nearest);
+  });
+
+  test('inputs that are all alike are factorized with more damping', () => {
+    const gram = new Float64Array(inputs ** 2).fill(1e20);
+    const made = refine(weight, start, prepare(gram, inputs, { damping: 1e-18 }));
+    expect(made.scales.every(Number.isFinite)).toBe(true);
+    for (let row = 0; row < outputs; row++) {
+      const reals = realsOfCodes(made).subarray(row * inputs, (row + 1) * inputs);
+      const sum = (list: Float32Array): number => list.reduce((all, one) => all + one, 0);
+      // What they do together is kept, far better than a step.
+      expect(Math.abs(sum(reals) - sum(weight.subarray(row * inputs, (row + 1) * inputs)))).toBeLessThan(0.02);
+    }
+  });
+
+  test('sums that are not finite are refused', () => {
+    expect(() => prepare(new Float64Array(inputs ** 2).fill(Number.NaN), inputs)).toThrow(RangeError);
+  });
+});
+
+test('scales of 0 give the code of 0', () => {
+  const start: Codes = {
+    ...{ bits: 2, block: 4, symmetric: false, half: false, outputs: 1, inputs: 4 },
+    ...{ codes: new Uint8Array(4), scales: new Float32Array(1), zeros: Uint8Array.of(1) },
+  };
+  const made = refine(Float32Array.of(0, 1, 0, -1), start, prepare(gramOf([1, 2, 3, 4], 4), 4));
+  expect([...made.codes]).toEqual([1, 1, 1, 1]);
+});
