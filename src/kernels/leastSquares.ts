@@ -1,4 +1,4 @@
-import { cholesky, solveCholesky } from './importance/cholesky.ts';
+import { cholesky, solveCholesky } from './cholesky.ts';
 
 /** A linear layer before some of its inputs go: `y = W·x + b`, `W` of `outputs × inputs`, row-major. */
 export interface Linear {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { axisMagnitudes, gatherAxis } from '../../src/kernels/channels.ts';
-import { cholesky, solveCholesky } from '../../src/kernels/importance/cholesky.ts';
+import { cholesky, solveCholesky } from '../../src/kernels/cholesky.ts';
 import { refit } from '../../src/kernels/leastSquares.ts';
 import { fromFloat32 } from '../../src/kernels/rounded.ts';
 import { toFloat32 } from '../../src/kernels/views.ts';

@@ -1,4 +1,4 @@
-import { inverseFactor } from '../importance/cholesky.ts';
+import { inverseFactor } from '../cholesky.ts';
 
 /** What the layers that meet the same activations share. */
 export interface Hessian {

@@ -1,4 +1,4 @@
-import { cholesky, solveCholesky } from '../importance/cholesky.ts';
+import { cholesky, solveCholesky } from '../cholesky.ts';
 import { fromFloats, toFloats } from '../narrow.ts';
 import type { Multipliers } from './codes.ts';
 import type { Hessian } from './hessian.ts';

@@ -1,7 +1,7 @@
 import type { Activations, SumRequest, Sums } from '../../activations/requests.ts';
 import { isFloat } from '../../ir/dtype.ts';
 import { derived } from '../../ir/tensor.ts';
-import { inverseFactor } from '../../kernels/importance/cholesky.ts';
+import { inverseFactor } from '../../kernels/cholesky.ts';
 import { pruneCompensated, type Rule } from '../../kernels/importance/obs.ts';
 import { groupsOf } from '../../kernels/importance/pattern.ts';
 import { roundHalfEven } from '../../kernels/linear.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { inverseFactor } from '../../../src/kernels/importance/cholesky.ts';
-import { inverse, upperFactor } from '../../support/importance.ts';
-import { randomFloats } from '../../support/random.ts';
+import { inverseFactor } from '../../src/kernels/cholesky.ts';
+import { inverse, upperFactor } from '../support/importance.ts';
+import { randomFloats } from '../support/random.ts';
 
 /** `XXᵀ + I` of a random X. */
 function definite(n: number, seed: number): Float64Array {
