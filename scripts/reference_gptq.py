@@ -1,12 +1,14 @@
-"""What GPTQ, coordinate descent and refitted scales make of two matrices, in numpy: fixtures/reference/gptq.json.
+"""What GPTQ, coordinate descent, refitted scales and AWQ make of two matrices, in numpy: fixtures/reference/gptq.json.
 
     python scripts/reference_gptq.py        # numpy
 
 Written from the papers: GPTQ (arXiv 2210.17323, algorithm 1, with act order; scales and zero points set before, so that
-the order of the inputs needs no g_idx), QuantEase (arXiv 2309.01885, algorithm 2). float64 throughout, a row and an input
-at a time, by the plain route: inverse, upper Cholesky factor of that. Scales are float32, or float16 where a case says so.
+the order of the inputs needs no g_idx), QuantEase (arXiv 2309.01885, algorithm 2), AWQ (arXiv 2306.00978, section 3.2).
+float64 throughout, a row and an input at a time, by the plain route: inverse, upper Cholesky factor of that. Scales are
+float32, or float16 where a case says so.
 Kept: weights (float32), activations (int8, in 32nds), for each case the codes and scales it begins and ends with (base64)
-and tr((W - Q) H (W - Q)^T) with the damped Hessian.
+and tr((W - Q) H (W - Q)^T) with the damped Hessian; of AWQ at 4 bits, rounding to nearest in blocks of 16, the power, the
+factors and that cost without damping.
 """
 
 import base64
@@ -151,6 +153,25 @@ def case(w, x, bits, block, symmetric=True, half=False, multipliers=False):
     return {**form, "start": kept, "swept": swept, **made}
 
 
+def awq(w, x):
+    values = x.astype(np.float64) / 32
+    gram = values.T @ values / len(values)
+    strength = np.abs(values).mean(0)
+    best = None
+    for power in np.linspace(0, 1, 20):
+        factors = (strength + 1e-8) ** power
+        factors = np.maximum(factors / np.sqrt(factors.max() * factors.min()), 1e-4).astype(np.float32)
+        scaled = w * factors
+        scales, zeros, _, _ = start(scaled, 4, 16, True, False, False)
+        spread = np.repeat(scales, 16, 1)[:, : w.shape[1]]
+        real = (nearest(scaled.astype(np.float64), spread, 8, 15) - 8) * spread
+        lost = w - real / factors.astype(np.float64)
+        cost = float(np.einsum("ri,ij,rj->", lost, gram, lost))
+        if best is None or cost < best["cost"]:
+            best = {"power": float(power), "factors": text(factors, "<f4"), "cost": cost}
+    return {"strength": text(strength, "<f8"), **best}
+
+
 def main():
     rng = np.random.default_rng(21)
     out = []
@@ -170,7 +191,7 @@ def main():
         if inputs == 40:
             cases += [case(w, x, 4, 16, half=True), case(w, x, 4, 16, multipliers=True)]
         shape = {"outputs": outputs, "inputs": inputs, "count": count}
-        out.append({**shape, "weight": text(w, "<f4"), "activations": text(x, "i1"), "cases": cases})
+        out.append({**shape, "weight": text(w, "<f4"), "activations": text(x, "i1"), "awq": awq(w, x), "cases": cases})
     OUT.write_text(json.dumps(out, indent=1) + "\n")
 
 

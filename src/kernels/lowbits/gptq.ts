@@ -1,7 +1,7 @@
 import { blocksIn, type Codes, middleOf } from './codes.ts';
 import { descend } from './descend.ts';
 import type { Hessian } from './hessian.ts';
-import { costs, type Part, residualOf } from './part.ts';
+import { costs, type Part, residualOf, rowsTogether } from './part.ts';
 import { refitScales } from './refit.ts';
 import { sweep } from './sweep.ts';
 
@@ -13,9 +13,6 @@ export interface RefineOptions {
 }
 
 export const REFINE_DEFAULTS: Required<RefineOptions> = { descend: 2, refit: true };
-
-/** Numbers that are refined together. */
-const TOGETHER: number = 2 ** 17;
 
 /**
  * Chooses the codes of a matrix anew so that a layer's outputs change as little as can be: `tr((W − Q) H (W − Q)ᵀ)` is
@@ -41,7 +38,7 @@ export function refine(matrix: Float32Array, start: Codes, hessian: Hessian, opt
   const scales = start.scales.slice();
   const zeros = start.zeros ?? new Uint8Array(outputs * blocks).fill(middleOf(bits));
   const multipliers = start.multipliers && { ...start.multipliers, steps: start.multipliers.steps.slice() };
-  const together = Math.max(8, Math.floor(TOGETHER / inputs));
+  const together = rowsTogether(inputs);
   for (let first = 0; first < outputs; first += together) {
     const end = Math.min(first + together, outputs);
     const part: Part = {

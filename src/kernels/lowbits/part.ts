@@ -45,12 +45,23 @@ export function residualOf(part: Part, hessian: Hessian): Residual {
       lost[at] = (weight[at] as number) - real;
     }
   }
-  const pull = new Float64Array(rows * inputs);
+  return residualFrom(lost, rows, hessian.matrix);
+}
+
+/** @param matrix - the Hessian: `[inputs, inputs]` */
+export function residualFrom(lost: Float64Array, rows: number, matrix: Float64Array): Residual {
+  const inputs = lost.length / rows;
+  const pull = new Float64Array(lost.length);
   const whole = (data: Float64Array): { data: Float64Array; at: number; stride: number } => {
     return { data, at: 0, stride: inputs };
   };
-  addProduct(whole(pull), whole(lost), whole(hessian.matrix), rows, inputs, inputs);
+  addProduct(whole(pull), whole(lost), whole(matrix), rows, inputs, inputs);
   return { lost, pull };
+}
+
+/** Rows that are worked on together: enough for blocked products, few enough for fast memory. */
+export function rowsTogether(inputs: number): number {
+  return Math.max(8, Math.floor(2 ** 17 / inputs));
 }
 
 /** What each row costs: `(w − q) H (w − q)ᵀ`. */

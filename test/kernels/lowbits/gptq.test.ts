@@ -1,67 +1,10 @@
 /** Against numpy; the cases are those of scripts/reference_gptq.py. */
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { blocksIn, type Codes, middleOf, realsOfCodes } from '../../../src/kernels/lowbits/codes.ts';
 import { refine } from '../../../src/kernels/lowbits/gptq.ts';
-import { type Hessian, prepare } from '../../../src/kernels/lowbits/hessian.ts';
+import { prepare } from '../../../src/kernels/lowbits/hessian.ts';
 import { randomFloats } from '../../support/random.ts';
-
-interface Case extends Pick<Codes, 'bits' | 'block' | 'symmetric' | 'half'> {
-  start: { scales: string; zeros?: string; factors?: string; steps?: string };
-  swept: string;
-  codes: string;
-  scales: string;
-  cost: number;
-}
-interface Layer {
-  outputs: number;
-  inputs: number;
-  count: number;
-  weight: string;
-  activations: string;
-  cases: Case[];
-}
-
-const url = new URL('../../../fixtures/reference/gptq.json', import.meta.url);
-const layers = JSON.parse(readFileSync(url, 'utf8')) as Layer[];
-const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'base64'));
-const floats = (text: string): Float32Array => new Float32Array(bytes(text).buffer);
-
-/** `XᵀX / n`. */
-function gramOf(rows: ArrayLike<number>, inputs: number): Float64Array {
-  const gram = new Float64Array(inputs * inputs);
-  for (let at = 0; at < rows.length; at += inputs) {
-    for (let i = 0; i < inputs; i++) {
-      for (let j = 0; j < inputs; j++) {
-        const index = i * inputs + j;
-        const product = (rows[at + i] as number) * (rows[at + j] as number);
-        gram[index] = (gram[index] as number) + (product * inputs) / rows.length;
-      }
-    }
-  }
-  return gram;
-}
-
-/** `tr((W − Q) H (W − Q)ᵀ)` */
-function costOf(matrix: Float32Array, made: Codes, { matrix: h }: Hessian): number {
-  const { outputs, inputs, block, codes, scales, zeros } = made;
-  const blocks = blocksIn(made);
-  const reals = Float64Array.from(codes, (code, at) => {
-    const group = Math.floor(at / inputs) * blocks + Math.floor((at % inputs) / block);
-    return (code - (zeros?.[group] ?? middleOf(made.bits))) * (scales[group] as number);
-  });
-  let sum = 0;
-  for (let row = 0; row < outputs; row++) {
-    for (let i = 0; i < inputs; i++) {
-      for (let j = 0; j < inputs; j++) {
-        const [a, b] = [row * inputs + i, row * inputs + j];
-        const left = (matrix[a] as number) - (reals[a] as number);
-        sum += left * (h[i * inputs + j] as number) * ((matrix[b] as number) - (reals[b] as number));
-      }
-    }
-  }
-  return sum;
-}
+import { bytes, type Case, costOf, floats, gramOf, type Layer, layers } from './support.ts';
 
 function startOf(one: Case, { outputs, inputs }: Layer): Codes {
   const { scales, zeros, factors, steps } = one.start;
@@ -90,7 +33,7 @@ describe.each(layers)('$outputs × $inputs', (layer) => {
     expect(swept.scales).toEqual(start.scales);
     const made = refine(weight, start, hessian);
     expect(made.codes).toEqual(bytes(one.codes));
-    expect(costOf(weight, made, hessian) / one.cost).toBeCloseTo(1, 6);
+    expect(costOf(weight, made, hessian.matrix) / one.cost).toBeCloseTo(1, 6);
     floats(one.scales).forEach((scale, index) => {
       expect((made.scales[index] as number) / scale).toBeCloseTo(1, 6);
     });
