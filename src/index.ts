@@ -146,3 +146,4 @@ export {
   searchFloatLayers,
   type Trial,
 } from './passes/tune/search.ts';
+export type { SchemeFacts } from './schemes/decodable.ts';

@@ -4,6 +4,7 @@ import type { Constant, Graph } from '../ir/graph.ts';
 import { lookup } from '../ir/lookup.ts';
 import type { Model } from '../ir/model.ts';
 import { isOp, type Node } from '../ir/node.ts';
+import { integersAt, weightReadAs } from '../schemes/chains.ts';
 import { integerWeightOf, isIntegerOp } from '../schemes/operators.ts';
 import { isArithmetic } from '../schemes/recognize.ts';
 import { constantName, namesOf } from './constant.ts';
@@ -66,8 +67,15 @@ export function weightOf(graph: Graph, node: Node): WeightUse | Skip | undefined
 
 /** The weight of an operator on integers, where it is none of two activations. */
 function integerWeight(graph: Graph, node: Node): Skip | undefined {
-  const held = traceBack(graph, integerWeightOf(node) ?? '')?.held;
-  return held && skipHeld(node, held, 'already_quantized', `${node.opType} runs on integers already`);
+  const value = integerWeightOf(node) ?? '';
+  const held = traceBack(graph, value)?.held;
+  if (held === undefined) return undefined;
+  const weight = weightReadAs(graph, node, node.inputs.indexOf(value));
+  if (weight === undefined) {
+    return skipHeld(node, held, 'already_quantized', `${node.opType} runs on integers already`);
+  }
+  const detail = `its weight is ${weight.scheme.name} already, for ${node.opType}`;
+  return skip(node, constantName(held), elementCount(weight.dims), 'already_quantized', detail);
 }
 
 function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
@@ -78,7 +86,10 @@ function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
     const behind = makerOf(scope, integers, [...PASSED, 'Slice']);
     if (behind.held !== undefined) {
       const elements = elementCount(behind.held.tensor.dims);
-      return skip(node, given, elements, 'already_quantized', 'its weight comes out of a DequantizeLinear');
+      const weight = integersAt(scope, producer, 0)?.weight;
+      const from = 'a DequantizeLinear';
+      const detail = `its weight comes out of ${weight === undefined ? from : `${from} of ${weight.scheme.name}`}`;
+      return skip(node, given, elements, 'already_quantized', detail);
     }
     const quantize = behind.producer;
     const float = quantize !== undefined && isOp(quantize, 'QuantizeLinear') ? quantize.inputs[0] : undefined;

@@ -4,7 +4,7 @@ import type { DType } from '../ir/dtype.ts';
 export type SkipReason =
   | 'excluded_by_user' // `include`, `exclude` or `opTypes` leave it out
   | 'not_float' // its elements are integers, strings or 8-bit floats
-  | 'already_quantized' // it comes out of a DequantizeLinear, or its operator is an integer one
+  | 'already_quantized' // it is integers or codes that are made real, or its operator is an integer one
   | 'below_min_elements' // smaller than `minElements`
   | 'among_smallest' // one of the weights that together make 1 % of the model
   | 'before_log' // its product goes through a logarithm

@@ -1,40 +1,66 @@
 import { elementCount, isFloat } from '../ir/dtype.ts';
+import type { Tensor } from '../ir/tensor.ts';
 import { toFloat32 } from '../kernels/views.ts';
-import { unpacked } from './packed.ts';
-import { mapped, type Reals, realsOf, swapped, swappedReals } from './reals.ts';
-import { type Encoded, type EncodedIntegers, isStoredInteger, spreadOf } from './scheme.ts';
+import { unpacked, unpackedFrom } from './packed.ts';
+import { cutRows, mapped, type Reals, realsOf, swapped, swappedReals } from './reals.ts';
+import { type Encoded, type EncodedIntegers, type Granularity, isStoredInteger, spreadOf } from './scheme.ts';
+
+/** Integers of any type, and what makes them real: `(q − zero point) · scale`. */
+export interface LinearNumbers {
+  readonly data: Tensor;
+  readonly granularity: Granularity;
+  readonly scale: Tensor;
+  /** As many as scales, or one; integers of any type, or floats. */
+  readonly zeroPoint?: Tensor | undefined;
+  /** Dims of the numbers, where the integers have others; a shorter last axis is that of rows which are filled up. */
+  readonly shape?: readonly number[] | undefined;
+}
 
 /** The numbers that are stored, in float32: `(q − zero point) · scale`, or float16 as it is. */
 export function decode(encoded: Encoded): Reals {
-  if (!isIntegers(encoded)) return realsOf(encoded.data) as Reals;
-  const { data, scheme } = encoded;
-  return async function* () {
-    const toReal = await realOf(encoded);
+  return isIntegers(encoded) ? decodeLinear(linearOf(encoded)) : (realsOf(encoded.data) as Reals);
+}
+
+/** The same with the last two axes swapped. */
+export function decodeSwapped(encoded: Encoded): Reals {
+  return isIntegers(encoded) ? decodeLinearSwapped(linearOf(encoded)) : (swappedReals(encoded.data) as Reals);
+}
+
+function linearOf(encoded: EncodedIntegers): LinearNumbers {
+  return { ...encoded, granularity: encoded.scheme.granularity };
+}
+
+/** The numbers that integers stand for, in float32, some at a time. */
+export function decodeLinear(numbers: LinearNumbers): Reals {
+  const { data, shape = data.dims } = numbers;
+  const all: Reals = async function* () {
+    const toReal = await realOf(numbers);
     const total = elementCount(data.dims);
     let start = 0;
-    for await (const integers of mapped(data, (bytes) => unpacked(bytes, scheme.dtype))) {
+    for await (const integers of mapped(data, (bytes) => unpacked(bytes, data.dtype))) {
       // The last byte may have room for more elements than there are.
       yield toReal(integers.subarray(0, total - start), start);
       start += integers.length;
     }
   };
+  return cutRows(all, data.dims.at(-1) ?? 1, keptOf(data, shape));
 }
 
 /** The same with the last two axes swapped. */
-export function decodeSwapped(encoded: Encoded): Reals {
-  if (!isIntegers(encoded)) return swappedReals(encoded.data) as Reals;
-  const { data, scheme } = encoded;
-  return swapped(data.dims, async () => {
-    const toReal = await realOf(encoded);
+export function decodeLinearSwapped(numbers: LinearNumbers): Reals {
+  const { data, shape = data.dims } = numbers;
+  const load = async (): Promise<(start: number, length: number) => Float32Array> => {
+    const toReal = await realOf(numbers);
     const bytes = await data.load();
-    // Elements of less than a byte cannot be taken out one by one.
-    const whole = data.dtype.endsWith('8') ? undefined : unpacked(bytes, scheme.dtype);
-    return (start, length) =>
-      toReal(
-        whole?.subarray(start, start + length) ?? unpacked(bytes.subarray(start, start + length), scheme.dtype),
-        start,
-      );
-  });
+    return (start, length) => toReal(unpackedFrom(bytes, data.dtype, start, length), start);
+  };
+  return swapped(data.dims, load, keptOf(data, shape));
+}
+
+/** Elements of each row that count. */
+function keptOf({ dims }: Tensor, shape: readonly number[]): number {
+  const row = dims.at(-1) ?? 1;
+  return elementCount(shape) === elementCount(dims) ? row : (shape.at(-1) ?? row);
 }
 
 function isIntegers(encoded: Encoded): encoded is EncodedIntegers {
@@ -44,14 +70,14 @@ function isIntegers(encoded: Encoded): encoded is EncodedIntegers {
 /** Reads scales and zero points; gives what makes integers real that begin at element `start`. */
 async function realOf({
   data,
-  scheme,
+  granularity,
   scale,
   zeroPoint,
-}: EncodedIntegers): Promise<(integers: Float32Array, start: number) => Float32Array> {
+}: LinearNumbers): Promise<(integers: Float32Array, start: number) => Float32Array> {
   if (!isFloat(scale.dtype)) throw new TypeError(`${scale.name}: a scale of ${scale.dtype}`);
   const scales = toFloat32(await scale.load(), scale.dtype);
-  const zeros = zeroPoint === undefined ? undefined : unpacked(await zeroPoint.load(), scheme.dtype);
-  const { length, inner, block } = spreadOf(scheme.granularity, data.dims);
+  const zeros = zeroPoint === undefined ? undefined : await numbersOf(zeroPoint);
+  const { length, inner, block } = spreadOf(granularity, data.dims);
   const blocks = Math.ceil(length / (block ?? 1));
   return (integers, start) => {
     const out = new Float32Array(integers.length);
@@ -76,4 +102,10 @@ async function realOf({
     }
     return out;
   };
+}
+
+/** All elements of a small tensor, whatever its type. */
+async function numbersOf(tensor: Tensor): Promise<Float32Array> {
+  const bytes = await tensor.load();
+  return isFloat(tensor.dtype) ? toFloat32(bytes, tensor.dtype) : unpacked(bytes, tensor.dtype);
 }

@@ -29,13 +29,28 @@ export function namesFor(graph: Graph, of: string): EncodedNames {
   return { of, data: name('data'), scale: name('scale'), zeroPoint: name('zeroPoint') };
 }
 
+/** What other quantizers put behind the name of a weight for its codes: ONNX Runtime's of few bits. */
+const CODES = ['_Q4', '_Q8', '_Q2', '_Bnb4', '_DQ_Q4', '_DQ_Q8', '_DQ_Q2'] as const;
+
 /**
  * Names that the tensors which stand for `of` have in another file, the likeliest first: ours and those of ONNX
- * Runtime's quantizer. A file says nowhere what its integers stand for.
+ * Runtime's quantizers. A file says nowhere what its integers stand for.
  */
 export function likelyNames(of: string): EncodedNames[] {
-  return ['', '_1', '_2'].map((count) => {
+  const own = ['', '_1', '_2'].map((count) => {
     const name = (part: Part): string => `${of}${SUFFIXES[part]}${count}`;
     return { of, data: name('data'), scale: name('scale'), zeroPoint: name('zeroPoint') };
   });
+  const codes = CODES.map((suffix) => {
+    const before = suffix.startsWith('_DQ') ? `${of}_DQ` : of;
+    return { of, data: `${of}${suffix}`, scale: `${before}_scales`, zeroPoint: `${before}_zero_points` };
+  });
+  return [...own, ...codes];
+}
+
+/** What integers or codes of this name likely stand for; undefined where the name does not tell. */
+export function likelyOriginal(data: string): string | undefined {
+  const bare = data.replace(/_[12]$/, '');
+  const suffix = [SUFFIXES.data, ...[...CODES].sort((a, b) => b.length - a.length)].find((one) => bare.endsWith(one));
+  return suffix === undefined || suffix.length === bare.length ? undefined : bare.slice(0, -suffix.length);
 }

@@ -13,6 +13,8 @@ type Steps = readonly (StepRole | undefined)[];
 const OPERAND: Steps = [undefined, 'scale', 'zero_point'];
 const ZERO_POINTS: Steps = [undefined, undefined, 'zero_point', 'zero_point'];
 const NBITS: Steps = [undefined, undefined, 'scale', 'zero_point'];
+const TO_FLOAT: Steps = [undefined, undefined, 'scale', 'scale', 'zero_point', 'zero_point'];
+const EXPERT: Steps = [undefined, 'scale', undefined];
 const LSTM: Steps = [...new Array<undefined>(8), 'scale', 'zero_point', 'scale', 'zero_point'];
 
 /**
@@ -21,7 +23,7 @@ const LSTM: Steps = [...new Array<undefined>(8), 'scale', 'zero_point', 'scale',
  */
 const OPERATORS: Readonly<Record<string, { readonly weight: number; readonly steps?: Steps }>> = {
   MatMulInteger: { weight: 1, steps: ZERO_POINTS },
-  MatMulIntegerToFloat: { weight: 1 },
+  MatMulIntegerToFloat: { weight: 1, steps: TO_FLOAT },
   ConvInteger: { weight: 1, steps: ZERO_POINTS },
   DynamicQuantizeMatMul: { weight: 1, steps: NBITS },
   DynamicQuantizeLSTM: { weight: 1, steps: LSTM },
@@ -30,8 +32,11 @@ const OPERATORS: Readonly<Record<string, { readonly weight: number; readonly ste
   QGemm: { weight: 3, steps: [...OPERAND, ...OPERAND, undefined, 'scale', 'zero_point'] },
   QAttention: { weight: 1 },
   MatMulNBits: { weight: 1, steps: NBITS },
-  MatMulBnb4: { weight: 1 },
-  QMoE: { weight: 2 },
+  MatMulBnb4: { weight: 1, steps: [undefined, undefined, 'scale'] },
+  QMoE: {
+    weight: 2,
+    steps: [undefined, undefined, ...EXPERT, ...EXPERT, ...EXPERT, 'zero_point', 'zero_point', 'zero_point'],
+  },
   GatherBlockQuantized: { weight: 0, steps: NBITS },
 };
 

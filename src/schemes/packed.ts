@@ -1,5 +1,6 @@
 import { bitsOf, type DType } from '../ir/dtype.ts';
 import { packBits, unpackBits } from '../kernels/packed.ts';
+import { aligned } from '../kernels/views.ts';
 import { isSigned, type StoredInteger } from './scheme.ts';
 
 /** Integers of one byte each, as a tensor of their type has them. */
@@ -8,11 +9,38 @@ export function packed(integers: Uint8Array, dtype: StoredInteger): Uint8Array {
   return bits === 8 ? integers : packBits(integers, bits as 2 | 4);
 }
 
-/** The bytes of a tensor of integers as numbers; the last byte of a tensor may hold more than it has elements. */
-export function unpacked(bytes: Uint8Array, dtype: StoredInteger): Float32Array {
-  if (dtype === 'uint8') return Float32Array.from(bytes);
-  if (dtype === 'int8') return Float32Array.from(new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-  return unpackBits(bytes, bitsOf(dtype) as 2 | 4, isSigned(dtype));
+/** Integers of whole bytes. */
+const WHOLE = {
+  uint8: Uint8Array,
+  int8: Int8Array,
+  uint16: Uint16Array,
+  int16: Int16Array,
+  int32: Int32Array,
+} as const;
+
+/**
+ * The bytes of a tensor of integers as numbers, those of 32 bits rounded to float32; the last byte of a tensor may hold
+ * more than it has elements.
+ */
+export function unpacked(bytes: Uint8Array, dtype: DType): Float32Array {
+  if (isPacked(dtype)) return unpackBits(bytes, bitsOf(dtype) as 2 | 4, isSigned(dtype));
+  const type = WHOLE[dtype as keyof typeof WHOLE];
+  const { buffer, byteOffset, byteLength } = aligned(bytes, type.BYTES_PER_ELEMENT);
+  return Float32Array.from(new type(buffer as ArrayBuffer, byteOffset, byteLength / type.BYTES_PER_ELEMENT));
+}
+
+/** So many of the numbers, from one on. */
+export function unpackedFrom(bytes: Uint8Array, dtype: DType, start: number, length: number): Float32Array {
+  const bits = bitsOf(dtype);
+  const first = Math.floor((start * bits) / 8);
+  const numbers = unpacked(bytes.subarray(first, Math.ceil(((start + length) * bits) / 8)), dtype);
+  const skipped = start - (first * 8) / bits;
+  return numbers.subarray(skipped, skipped + length);
+}
+
+/** Whether a type is one of integers that {@link unpacked} reads. */
+export function isReadable(dtype: DType): boolean {
+  return dtype in WHOLE || ['int4', 'uint4', 'int2', 'uint2'].includes(dtype);
 }
 
 /** Whether several elements of a type share a byte, so that none can be taken out alone. */

@@ -27,14 +27,33 @@ export async function* mapped(
 /** Columns turned at a time. */
 const COLUMNS = 64;
 
+/** The first `kept` elements of each row of `length`. */
+export function cutRows(reals: Reals, length: number, kept: number): Reals {
+  if (kept === length) return reals;
+  return async function* () {
+    let at = 0;
+    for await (const chunk of reals()) {
+      const out = new Float32Array(chunk.length);
+      let filled = 0;
+      for (const value of chunk) {
+        if (at < kept) out[filled++] = value;
+        at = at + 1 === length ? 0 : at + 1;
+      }
+      yield out.subarray(0, filled);
+    }
+  };
+}
+
 /**
  * A matrix, or several, with the last two axes swapped. A column lies all over the bytes of a matrix, so all of them
  * are in memory meanwhile.
  * @param load - gives what turns the elements from `start` on into numbers
+ * @param kept - columns that are wanted, the first ones
  */
 export function swapped(
   dims: readonly number[],
   load: () => Promise<(start: number, length: number) => Float32Array>,
+  kept: number = dims.at(-1) ?? 0,
 ): Reals {
   return async function* () {
     const [rows, columns] = dims.slice(-2) as [number, number];
@@ -42,8 +61,8 @@ export function swapped(
     if (total === 0) return;
     const read = await load();
     for (let base = 0; base < total; base += rows * columns) {
-      for (let first = 0; first < columns; first += COLUMNS) {
-        const width = Math.min(COLUMNS, columns - first);
+      for (let first = 0; first < kept; first += COLUMNS) {
+        const width = Math.min(COLUMNS, kept - first);
         const out = new Float32Array(width * rows);
         for (let row = 0; row < rows; row++) {
           const values = read(base + row * columns + first, width);

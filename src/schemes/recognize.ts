@@ -1,20 +1,12 @@
-import { elementCount, isFloat } from '../ir/dtype.ts';
+import { isFloat } from '../ir/dtype.ts';
 import type { Graph } from '../ir/graph.ts';
-import { intAttribute, isOp, type Node } from '../ir/node.ts';
+import { isOp, type Node } from '../ir/node.ts';
 import { RESHAPES } from '../ir/reshapes.ts';
 import type { Tensor } from '../ir/tensor.ts';
-import { channelLayout } from '../kernels/layout.ts';
+import { granularityOf, sharingOf } from './granularity.ts';
 import { likelyNames } from './names.ts';
 import { isIntegerOp, type StepRole, stepRole } from './operators.ts';
-import {
-  type EncodedIntegers,
-  type Granularity,
-  integerScheme,
-  isStoredInteger,
-  isStoredType,
-  PER_TENSOR,
-  type StoredInteger,
-} from './scheme.ts';
+import { type EncodedIntegers, integerScheme, isStoredInteger, isStoredType, type StoredInteger } from './scheme.ts';
 
 /** The node that takes integers, or rows of them, for `(Cast(integers) − zero point) · scale` in, if that is how they are made real. */
 function castOf(graph: Graph, value: string): Node | undefined {
@@ -102,7 +94,7 @@ export function findEncoded(graph: Graph, of: string): EncodedIntegers | undefin
       value === undefined || value === '' ? undefined : graph.constant(value)?.tensor;
     const scale = tensor(node?.inputs[1] ?? names.scale);
     if (scale === undefined || !isFloat(scale.dtype)) continue;
-    const granularity = granularityOf(data, scale, node);
+    const granularity = granularityOf(data.dims, scale.dims, node && sharingOf(node));
     if (granularity === undefined) continue;
     const zeroPoint = tensor(node === undefined ? names.zeroPoint : node.inputs[2]);
     const scheme = integerScheme(data.dtype as StoredInteger, granularity);
@@ -120,25 +112,4 @@ function dequantizer(graph: Graph, value: string): Node | undefined {
     if (next !== undefined && isOp(next, 'DequantizeLinear')) return next;
   }
   return undefined;
-}
-
-/** Which elements share a scale, by the DequantizeLinear that reads both or, without one, by the dims of the two. */
-function granularityOf({ dims }: Tensor, scale: Tensor, node: Node | undefined): Granularity | undefined {
-  const rank = dims.length;
-  const scales = elementCount(scale.dims);
-  if (scales === 1) return PER_TENSOR;
-  const size = node === undefined ? 0 : intAttribute(node, 'block_size', 0);
-  const given = node === undefined ? rank - 1 : intAttribute(node, 'axis', 1);
-  const axis = given < 0 ? given + rank : given;
-  if (size > 0) {
-    const { outer, channels, inner } = channelLayout(dims, axis);
-    return scales === outer * Math.ceil(channels / size) * inner ? { kind: 'block', axis, size } : undefined;
-  }
-  if (scale.dims.length === 1) return dims[axis] === scales ? { kind: 'channel', axis } : undefined;
-  // Spread over the axes it has more than one for: one of them, or all before the last ones.
-  const axes = scale.dims.flatMap((dim, at) => (dim > 1 ? [at] : []));
-  const last = axes.at(-1);
-  if (scale.dims.length !== rank || last === undefined) return undefined;
-  if (axes.length === 1) return dims[last] === scales ? { kind: 'channel', axis: last } : undefined;
-  return elementCount(dims.slice(0, last + 1)) === scales ? { kind: 'channel', axis: last, from: 0 } : undefined;
 }

@@ -52,7 +52,10 @@ export interface Encoded {
 export interface EncodedIntegers extends Encoded {
   readonly scheme: IntegerScheme;
   readonly scale: Tensor;
-  /** Dims of the numbers, where the integers have others: blocks of neighbours lie along an axis of their own. */
+  /**
+   * Dims of the numbers, where the integers have others: blocks of neighbours lie along an axis of their own, or the
+   * last block of each row is filled up.
+   */
   readonly shape?: readonly number[];
   /** What rounding takes from the numbers: measured while the integers are made, or before. */
   readonly losses?: Losses;
@@ -93,7 +96,7 @@ export function granularityName(granularity: Granularity): string {
   return granularity.kind === 'tensor' ? 'per tensor' : 'per channel';
 }
 
-export function isSigned(dtype: StoredInteger): boolean {
+export function isSigned(dtype: DType): boolean {
   return dtype.startsWith('int');
 }
 

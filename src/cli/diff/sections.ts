@@ -97,12 +97,12 @@ function weightRow(one: WeightChange): string[] {
 }
 
 /** `float32 [64, 256] → int8 per channel`. */
-function whatOf({ kind, name, before, after, form }: WeightChange): string {
+function whatOf({ kind, name, before, after, scheme }: WeightChange): string {
   if (before === undefined) return `added, ${after === undefined ? '' : typeOf(after)}`;
   if (after === undefined) return `removed, ${typeOf(before)}`;
   if (kind === 'quantized') {
     const stored = (dtype: string): string =>
-      dtype.startsWith('float') || dtype === 'bfloat16' ? dtype : `${dtype} ${form ?? ''}`;
+      dtype.startsWith('float') || dtype === 'bfloat16' ? dtype : (scheme ?? dtype);
     return `${stored(before.dtype)} → ${stored(after.dtype)}`;
   }
   const renamed = after.name === name ? '' : `now ${after.name}`;

@@ -67,6 +67,7 @@ function weights(found: Structure, options: RenderOptions, chalk: ChalkInstance)
   if (list.length === 0) return [];
   const packed = list.some((one) => one.packed !== undefined);
   const stored = list.some((one) => one.form !== undefined);
+  const schemes = list.some((one) => one.scheme !== undefined);
   const all = found.weights.reduce((sum, one) => sum + one.byteLength, 0);
   const rows = list.map((one) => [
     one.name,
@@ -75,6 +76,7 @@ function weights(found: Structure, options: RenderOptions, chalk: ChalkInstance)
     formatBytes(one.byteLength),
     formatPercent(one.byteLength, all),
     ...(packed ? [one.packed ?? ''] : []),
+    ...(schemes ? [one.scheme === undefined ? '' : `${one.elements} ${one.scheme.name}`] : []),
     ...(stored ? [one.form ?? ''] : []),
   ]);
   const heads = [
@@ -84,6 +86,7 @@ function weights(found: Structure, options: RenderOptions, chalk: ChalkInstance)
       { head: 'share', ...RIGHT, optional: true },
     ],
     ...(packed ? [{ head: 'packed' }] : []),
+    ...(schemes ? [{ head: 'numbers', optional: true }] : []),
     ...(stored ? [{ head: 'stored for', optional: true }] : []),
   ];
   return [chalk.green('weights, the largest first'), ...table(heads, rows, options, chalk)];

@@ -65,6 +65,8 @@ export interface WeightChange {
   readonly after: TensorFacts | undefined;
   /** How integers have their scales: `per channel`, `per tensor`, `in blocks of 32`. */
   readonly form?: string;
+  /** How they are stored, in a few words: `int8 per channel`, `uint4 in blocks of 32`. */
+  readonly scheme?: string;
   /** How the elements differ, where both are real numbers of one shape. */
   readonly values?: Difference;
   /** How the elements are spread, where `values` is there and it was asked for. */

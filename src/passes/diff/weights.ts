@@ -3,10 +3,10 @@ import type { Graph } from '../../ir/graph.ts';
 import { isOp } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { gemmParts } from '../../layers/gemm.ts';
-import { decode, decodeSwapped } from '../../schemes/decode.ts';
+import { findStored } from '../../schemes/chains.ts';
+import type { Decodable } from '../../schemes/decodable.ts';
 import { type Reals, realsOf, swappedReals } from '../../schemes/reals.ts';
-import { findEncoded } from '../../schemes/recognize.ts';
-import { type EncodedIntegers, granularityName, partsOf } from '../../schemes/scheme.ts';
+
 import { histogramPair } from './histogram.ts';
 import type { TensorFacts, WeightChange } from './types.ts';
 import { difference, sameBytes } from './values.ts';
@@ -58,9 +58,9 @@ export async function diffWeights(
       else changed.push({ graph, name, ...both(tensor, found, 'changed'), ...(await valuesOf(tensor, found, bins)) });
       continue;
     }
-    const integers = places.map((place) => findEncoded(place, name)).find((one) => one !== undefined);
-    if (integers !== undefined && !old.has(integers.data.name)) {
-      for (const one of partsOf(integers)) {
+    const integers = places.map((place) => findStored(place, name)).find((one) => one !== undefined);
+    if (integers !== undefined && !old.has(integers.parts[0].name)) {
+      for (const one of integers.parts) {
         used.add(one.name);
         claimed.add(one);
       }
@@ -111,15 +111,15 @@ async function standIns(
   const gone: string[] = [];
   for (const [name, tensor] of now) {
     if (used.has(name)) continue;
-    const integers = findEncoded(before, name);
-    if (integers === undefined || !old.has(integers.data.name) || now.has(integers.data.name)) continue;
+    const integers = findStored(before, name);
+    if (integers === undefined || !old.has(integers.parts[0].name) || now.has(integers.parts[0].name)) continue;
     used.add(name);
-    gone.push(...partsOf(integers).map((one) => one.name));
-    const { form, values } = await quantizedChange(after, name, tensor, integers, undefined);
-    const sides = { before: factsOf(integers.data), after: factsOf(tensor) };
+    gone.push(...integers.parts.map((one) => one.name));
+    const { form, scheme, values } = await quantizedChange(after, name, tensor, integers, undefined);
+    const sides = { before: factsOf(integers.parts[0]), after: factsOf(tensor) };
     // The floats are the right ones, whichever side they are on; only the zeros have an order.
     const turned = values && { ...values, zerosBefore: values.zerosAfter, zerosAfter: values.zerosBefore };
-    changed.push({ graph: path, name, kind: 'quantized', ...sides, form, ...(turned && { values: turned }) });
+    changed.push({ graph: path, name, kind: 'quantized', ...sides, form, scheme, ...(turned && { values: turned }) });
   }
   return { changed, gone };
 }
@@ -190,21 +190,23 @@ async function quantizedChange(
   graph: Graph,
   name: string,
   tensor: Tensor,
-  integers: EncodedIntegers,
+  integers: Decodable,
   bins: number | undefined,
-): Promise<Pick<WeightChange, 'kind' | 'before' | 'after' | 'values' | 'histogram'> & { form: string }> {
-  const { data, scheme } = integers;
-  const sides = { ...both(tensor, data, 'quantized'), form: granularityName(scheme.granularity) };
+): Promise<
+  Pick<WeightChange, 'kind' | 'before' | 'after' | 'values' | 'histogram'> & { form: string; scheme: string }
+> {
+  const { parts, dims, scheme } = integers;
+  const sides = { ...both(tensor, parts[0], 'quantized'), form: scheme.sharing, scheme: scheme.name };
   const real = realsOf(tensor);
-  if (real === undefined || elementCount(tensor.dims) !== elementCount(data.dims)) return sides;
+  if (real === undefined || elementCount(tensor.dims) !== elementCount(dims)) return sides;
   const factor = factorOf(graph, name);
   const old = factor === 1 ? real : scaled(real, factor);
   const found: Compare[] = [];
-  const plain = sameDims(tensor.dims, data.dims);
-  const turned = isSwapped(tensor.dims, data.dims);
-  if (plain || !turned) found.push(await compared(old, decode(integers), bins));
+  const plain = sameDims(tensor.dims, dims);
+  const turned = isSwapped(tensor.dims, dims);
+  if (plain || !turned) found.push(await compared(old, integers.reals, bins));
   // A square matrix may have been turned: then only one of the two is close.
-  if (turned && (found[0]?.values?.sqnr ?? 0) < CLOSE) found.push(await compared(old, decodeSwapped(integers), bins));
+  if (turned && (found[0]?.values?.sqnr ?? 0) < CLOSE) found.push(await compared(old, integers.swapped, bins));
   const sqnr = ({ values }: Compare): number => values?.sqnr ?? Number.NEGATIVE_INFINITY;
   const [best] = found.sort((a, b) => sqnr(b) - sqnr(a));
   return { ...sides, ...best };

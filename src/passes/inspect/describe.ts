@@ -4,6 +4,7 @@ import type { Model, OpsetImport } from '../../ir/model.ts';
 import { isOp } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { constantName } from '../../layers/constant.ts';
+import type { Decodable, SchemeFacts } from '../../schemes/decodable.ts';
 import type { PackedForm } from '../pack/unpack.ts';
 import { nameOf, type Role, usageOf } from './roles.ts';
 
@@ -16,11 +17,14 @@ export interface WeightFacts {
   readonly node: string;
   readonly dtype: DType;
   readonly dims: readonly number[];
+  /** Of a weight in codes the numbers they stand for, not the bytes. */
   readonly elements: number;
   /** Bytes it takes in the file. */
   readonly byteLength: number;
   /** How a weight stored as integers is made real. */
   readonly form?: string;
+  /** How its numbers are stored, where they are integers or codes whose scales are known. */
+  readonly scheme?: SchemeFacts;
   /** How a weight is packed: all else is of what it stands for. */
   readonly packed?: PackedForm['form'];
 }
@@ -82,6 +86,8 @@ export interface Structure {
 /** A tensor with the place where it is held. */
 export interface HeldWeight extends WeightFacts {
   readonly held: Constant;
+  /** What its integers or codes stand for, where their scales are known. */
+  readonly stands: Decodable | undefined;
 }
 
 /** Tensors of a model in which no weight is packed, and how some of them lay in the file. */
@@ -110,10 +116,12 @@ function factsOf(held: Constant, packed: Packed): HeldWeight {
   const { dtype, dims } = held.tensor;
   const stored = packed.get(held.tensor);
   const { byteLength } = stored ?? held.tensor;
-  const { form, ...usage } = usageOf(held);
-  const facts = { name: constantName(held), ...usage, dtype, dims, elements: elementCount(dims), byteLength };
-  const forms = { ...(form === undefined ? {} : { form }), ...(stored === undefined ? {} : { packed: stored.form }) };
-  return { ...facts, ...forms, held };
+  const { form, weight: stands, ...usage } = usageOf(held);
+  const elements = elementCount(stands?.dims ?? dims);
+  const facts = { name: constantName(held), ...usage, dtype, dims, elements, byteLength };
+  const scheme = stands?.scheme;
+  const forms = { ...(form === undefined ? {} : { form }), ...(scheme === undefined ? {} : { scheme }) };
+  return { ...facts, ...forms, ...(stored === undefined ? {} : { packed: stored.form }), held, stands };
 }
 
 /**
@@ -136,7 +144,7 @@ export function describeModel(model: Model, weights: readonly HeldWeight[]): Str
     parameters: countParameters(weights),
     operators: operatorsOf(model, isWeight),
     dtypes: dtypesOf(weights),
-    weights: [...weights].sort((a, b) => b.byteLength - a.byteLength).map(({ held, ...facts }) => facts),
+    weights: [...weights].sort((a, b) => b.byteLength - a.byteLength).map(({ held, stands, ...facts }) => facts),
     sparse: graphs.flatMap((one) =>
       one.sparseInitializers.map(({ name, dtype, dims, stored }) => ({ name, dtype, dims, stored })),
     ),

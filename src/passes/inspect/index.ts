@@ -46,9 +46,10 @@ export async function inspect(model: Model, options: InspectOptions = {}): Promi
   const plan = options.planner === undefined ? undefined : await planRecipes(model, options.planner);
   const measured: MeasuredWeight[] = [];
   if (options.weights) {
-    for (const { held, ...facts } of [...weights].sort((a, b) => b.byteLength - a.byteLength)) {
+    for (const one of [...weights].sort((a, b) => b.byteLength - a.byteLength)) {
+      const { held, stands, ...facts } = one;
       if (facts.role !== 'weight') continue;
-      const statistics = await measureWeight(held, facts.name);
+      const statistics = await measureWeight(one);
       if (statistics !== undefined) measured.push({ ...facts, statistics });
     }
   }

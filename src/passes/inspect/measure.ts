@@ -1,10 +1,11 @@
 import { chunksOf } from '../../compute/chunks.ts';
-import type { Constant } from '../../ir/graph.ts';
+import type { Tensor } from '../../ir/tensor.ts';
 import { type ChannelLayout, channelLayout } from '../../kernels/layout.ts';
 import { PatternOf } from '../../kernels/pattern.ts';
 import { type Statistics, StatisticsOf } from '../../kernels/statistics.ts';
 import { weightAxes } from '../../layers/axes.ts';
-import { reader } from '../../schemes/reals.ts';
+import { type Reals, reader } from '../../schemes/reals.ts';
+import type { HeldWeight } from './describe.ts';
 import { traceForward } from './forward.ts';
 
 /** Bins of a histogram of values. */
@@ -22,21 +23,22 @@ export interface WeightStatistics extends Statistics {
 
 /**
  * Looks at every element of a weight once, a chunk at a time. float64 is rounded to float32; 8-bit integers are taken
- * as they are, without scale and zero point.
- * @returns undefined for a type that is neither float nor an 8-bit integer
+ * as they are, without scale and zero point; of fewer bits the numbers are looked at that they stand for.
+ * @returns undefined for a type of which no numbers are known
  */
-export async function measureWeight(held: Constant, name: string): Promise<WeightStatistics | undefined> {
+export async function measureWeight({ held, stands, name }: HeldWeight): Promise<WeightStatistics | undefined> {
   const { tensor } = held;
-  const toFloats = reader(tensor);
-  if (toFloats === undefined) return undefined;
+  const few = stands !== undefined && stands.scheme.bits < 8 ? stands : undefined;
+  const { dims } = few ?? tensor;
+  const reals = few?.reals ?? readerOf(tensor);
+  if (reals === undefined) return undefined;
   const user = traceForward(held.graph, name);
-  const axes = user && weightAxes(user, tensor.dims);
+  const axes = user && weightAxes(user, dims);
   const [axis, summed] = [axes?.out, axes?.in];
-  const statistics = new StatisticsOf(channelLayout(tensor.dims, axis));
-  const along = summed === undefined ? undefined : channelLayout(tensor.dims, summed);
+  const statistics = new StatisticsOf(channelLayout(dims, axis));
+  const along = summed === undefined ? undefined : channelLayout(dims, summed);
   const pattern = along === undefined ? undefined : patternOf(along);
-  for await (const chunk of chunksOf(tensor)) {
-    const data = toFloats(chunk);
+  for await (const data of reals()) {
     statistics.add(data);
     pattern?.add(data);
   }
@@ -47,6 +49,15 @@ export async function measureWeight(held: Constant, name: string): Promise<Weigh
     ...(axis === undefined ? {} : { axis }),
     ...(found === undefined ? {} : { pattern: found }),
     histogram: statistics.histogram(HISTOGRAM_BINS, figures.min, figures.max),
+  };
+}
+
+/** The elements of a tensor of floats or 8-bit integers, in large chunks. */
+function readerOf(tensor: Tensor): Reals | undefined {
+  const toFloats = reader(tensor);
+  if (toFloats === undefined) return undefined;
+  return async function* () {
+    for await (const chunk of chunksOf(tensor)) yield toFloats(chunk);
   };
 }
 

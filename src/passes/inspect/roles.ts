@@ -4,6 +4,8 @@ import { isOp, isStandard, type Node } from '../../ir/node.ts';
 import { RESHAPES } from '../../ir/reshapes.ts';
 import { constantName } from '../../layers/constant.ts';
 import { makerOf } from '../../layers/select.ts';
+import { weightReadAs } from '../../schemes/chains.ts';
+import type { Decodable } from '../../schemes/decodable.ts';
 import { formOf, isArithmetic, isCentred, stepRoleOf } from '../../schemes/recognize.ts';
 import { isStoredType } from '../../schemes/scheme.ts';
 import { operatorOf } from '../constants/operators/index.ts';
@@ -23,6 +25,8 @@ export interface Usage {
   readonly node: string;
   /** How a weight stored as integers is made real, e.g. `DequantizeLinear`; undefined for all others. */
   readonly form: string | undefined;
+  /** What its integers or codes stand for, where their scales are known. */
+  readonly weight: Decodable | undefined;
 }
 
 /** Longest chain followed: a cyclic graph has no end. */
@@ -42,12 +46,14 @@ export function usageOf({ graph, ...held }: Constant): Usage {
   const first = users[0]?.node;
   const opTypes = new Set<string>();
   let form: string | undefined;
+  let weight: Decodable | undefined;
   const integers = isStoredType(dtype);
   let role: Role | undefined;
   for (const { at, node, index } of users.slice(0, MAX_USERS)) {
     role ??= stepRoleOf(at, node, index);
     for (const one of endsOf(at, node, isFloat(dtype) ? index : undefined)) opTypes.add(one);
     if (integers) form ??= formOf(at, node, index);
+    if (integers && role === undefined) weight ??= weightReadAs(at, node, index);
   }
   const number = isFloat(dtype) ? elementCount(dims) === 1 : form === undefined;
   return {
@@ -55,6 +61,7 @@ export function usageOf({ graph, ...held }: Constant): Usage {
     opTypes: [...opTypes],
     node: first === undefined ? '' : first.name || (first.outputs.find((one) => one !== '') ?? ''),
     form,
+    weight,
   };
 }
 

@@ -1,0 +1,97 @@
+import { bitsOf, type DType, elementCount, type FloatDType, isFloat } from '../ir/dtype.ts';
+import type { Graph } from '../ir/graph.ts';
+import { isOp } from '../ir/node.ts';
+import { RESHAPES } from '../ir/reshapes.ts';
+import type { Tensor } from '../ir/tensor.ts';
+import { decodeLinear, decodeLinearSwapped, type LinearNumbers } from './decode.ts';
+import { granularityOf, type Sharing } from './granularity.ts';
+import { isReadable } from './packed.ts';
+import type { Reals } from './reals.ts';
+import { granularityName, isSigned } from './scheme.ts';
+
+/** How real numbers are stored, in a few words and figures. */
+export interface SchemeFacts {
+  /** For people: `uint4 in blocks of 32`. */
+  readonly name: string;
+  /** Which numbers share a scale: `per channel`, `in blocks of 32`. */
+  readonly sharing: string;
+  readonly bits: number;
+  /** Whether the zero point is the middle of the integers everywhere: 0 where they have a sign. */
+  readonly symmetric: boolean;
+}
+
+/** A weight whose real numbers can be read, whatever it is stored as. */
+export interface Decodable {
+  readonly scheme: SchemeFacts;
+  /** What it is stored in: the integers first, scales and zero points behind them. */
+  readonly parts: readonly [data: Tensor, ...steps: Tensor[]];
+  /** Dims of the numbers. */
+  readonly dims: readonly number[];
+  /** Type of the scales, in which the operator computes. */
+  readonly dtype: FloatDType;
+  readonly reals: Reals;
+  /** With the last two axes swapped. */
+  readonly swapped: Reals;
+}
+
+/** Integers with their scales as a weight that can be read. */
+export function decodableOf(numbers: LinearNumbers, symmetric: boolean): Decodable {
+  const { data, granularity, scale, zeroPoint, shape } = numbers;
+  const sharing = granularityName(granularity);
+  return {
+    scheme: { name: `${data.dtype} ${sharing}`, sharing, bits: bitsOf(data.dtype), symmetric },
+    parts: [data, scale, ...(zeroPoint === undefined ? [] : [zeroPoint])],
+    dims: shape ?? data.dims,
+    dtype: scale.dtype as FloatDType,
+    reals: decodeLinear(numbers),
+    swapped: decodeLinearSwapped(numbers),
+  };
+}
+
+/** Names of what makes integers real, and which of these share a scale. */
+export interface Steps {
+  readonly scale: string;
+  /** Empty: 0. */
+  readonly zeroPoint: string;
+  /** Absent where the dims of the scales tell. */
+  readonly sharing?: Sharing | undefined;
+}
+
+/** Integers that a graph holds, with scales and zero points that it holds too; undefined where they do not fit. */
+export function linearIn(graph: Graph, data: Tensor, steps: Steps): LinearNumbers | undefined {
+  const scale = smallBehind(graph, steps.scale);
+  const zeroPoint = steps.zeroPoint === '' ? undefined : smallBehind(graph, steps.zeroPoint);
+  if (scale === undefined || !isFloat(scale.dtype) || !isReadable(data.dtype)) return undefined;
+  if (steps.zeroPoint !== '' && zeroPoint === undefined) return undefined;
+  const granularity = granularityOf(data.dims, scale.dims, steps.sharing);
+  if (granularity === undefined) return undefined;
+  const zeros = zeroPoint === undefined ? 1 : elementCount(zeroPoint.dims);
+  return zeros === 1 || zeros === elementCount(scale.dims) ? { data, granularity, scale, zeroPoint } : undefined;
+}
+
+/** The same as a weight that can be read. Whether it is symmetric is told by its type: zero points are not read. */
+export function decodableIn(graph: Graph, data: Tensor, steps: Steps): Decodable | undefined {
+  const linear = linearIn(graph, data, steps);
+  return linear && decodableOf(linear, linear.zeroPoint === undefined || isSigned(data.dtype));
+}
+
+/** The constant behind a Cast, or what gives it other dims: scales stored as halves. Its dims are those behind them. */
+export function smallBehind(graph: Graph, value: string): Tensor | undefined {
+  let [scope, name]: [Graph, string] = [graph, value];
+  for (let step = 0; step < 4; step++) {
+    while (scope.parent !== undefined && !scope.defines(name)) scope = scope.parent;
+    const held = scope.constant(name)?.tensor;
+    if (held !== undefined) return held;
+    const producer = scope.producer(name);
+    if (producer === undefined || !PASSED.some((opType) => isOp(producer, opType))) return undefined;
+    name = producer.inputs[0] ?? '';
+  }
+  return undefined;
+}
+
+const PASSED = ['Cast', 'Identity', ...RESHAPES];
+
+/** A tensor of the same bytes, seen as elements of another type and dims. */
+export function seenAs(tensor: Tensor, dtype: DType, dims: readonly number[]): Tensor {
+  return { ...tensor, dtype, dims };
+}

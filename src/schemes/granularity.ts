@@ -1,0 +1,40 @@
+import { elementCount } from '../ir/dtype.ts';
+import { intAttribute, type Node } from '../ir/node.ts';
+import { channelLayout } from '../kernels/layout.ts';
+import { type Granularity, PER_TENSOR } from './scheme.ts';
+
+/** What an operator says of the scales it reads. */
+export interface Sharing {
+  /** The axis along which they run, negative from the last. */
+  readonly axis: number;
+  /** Neighbours along it that share one; 0 where each place has its own. */
+  readonly block: number;
+}
+
+/** What a DequantizeLinear says of its scales. */
+export function sharingOf(node: Node): Sharing {
+  return { axis: intAttribute(node, 'axis', 1), block: intAttribute(node, 'block_size', 0) };
+}
+
+/** Which elements of a tensor share a scale, by dims and what the operator says; undefined where they do not fit. */
+export function granularityOf(
+  dims: readonly number[],
+  scaleDims: readonly number[],
+  { axis: given, block }: Sharing = { axis: dims.length - 1, block: 0 },
+): Granularity | undefined {
+  const rank = dims.length;
+  const scales = elementCount(scaleDims);
+  if (scales === 1) return PER_TENSOR;
+  const axis = given < 0 ? given + rank : given;
+  if (block > 0) {
+    const { outer, channels, inner } = channelLayout(dims, axis);
+    return scales === outer * Math.ceil(channels / block) * inner ? { kind: 'block', axis, size: block } : undefined;
+  }
+  if (scaleDims.length === 1) return dims[axis] === scales ? { kind: 'channel', axis } : undefined;
+  // Spread over the axes it has more than one for: one of them, or all before the last ones.
+  const axes = scaleDims.flatMap((dim, at) => (dim > 1 ? [at] : []));
+  const last = axes.at(-1);
+  if (scaleDims.length !== rank || last === undefined) return undefined;
+  if (axes.length === 1) return dims[last] === scales ? { kind: 'channel', axis: last } : undefined;
+  return elementCount(dims.slice(0, last + 1)) === scales ? { kind: 'channel', axis: last, from: 0 } : undefined;
+}

@@ -1,0 +1,74 @@
+/** Weights in codes of a few bits that other tools wrote: every verb names them, and leaves them as they are. */
+import { describe, expect, test } from '@jest/globals';
+import { inspect, prune, quantize } from '../../../src/index.node.ts';
+import { f32, type ModelSpec } from '../../support/build.ts';
+import { blocksModel, bnb4Model, nbitsModel, someBytes, someScales, u8 } from '../../support/codes.ts';
+import { modelOf } from '../../support/model.ts';
+
+const blocks = blocksModel({ dtype: 'uint8', bits: 4, dims: [5, 64], block: 32 });
+const experts: ModelSpec = {
+  ...{ opset: 17, domains: { 'com.microsoft': 1 }, inputs: { x: f32(['N', 32]), r: f32(['N', 2]) } },
+  outputs: { y: f32(['N', 32]) },
+  nodes: [
+    {
+      ...{ op: 'QMoE', domain: 'com.microsoft', in: ['x', 'r', 'w1', 's1', '', 'w2', 's2'], out: ['y'] },
+      attributes: { k: 1, expert_weight_bits: 4 },
+    },
+  ],
+  initializers: {
+    ...{ w1: u8([2, 16, 16], someBytes(512)), s1: f32([2, 16], someScales(32)) },
+    ...{ w2: u8([2, 32, 8], someBytes(512)), s2: f32([2, 32], someScales(64)) },
+  },
+};
+
+const CASES: readonly (readonly [string, ModelSpec, string, string, number])[] = [
+  ['MatMulNBits', nbitsModel({ K: 40, N: 5, bits: 4, block: 32 }), 'w_Q4', 'uint4 in blocks of 32', 200],
+  ['MatMulBnb4', bnb4Model(48, 6, 16, 1), 'w_Bnb4', 'NF4 in blocks of 16', 288],
+  ['GatherBlockQuantized', blocks, 'table_Q4', 'uint4 in blocks of 32', 320],
+  ['QMoE', experts, 'w1', 'uint4 per channel', 1024],
+];
+
+describe.each(CASES)('%s', (opType, spec, name, scheme, elements) => {
+  test('inspect names the scheme and counts numbers, not bytes', async () => {
+    const found = await inspect(await modelOf(spec), { weights: true });
+    const weight = found.weights.find((one) => one.name === name);
+    expect(weight).toMatchObject({ role: 'weight', form: opType, elements, scheme: { name: scheme, bits: 4 } });
+    const weights = found.weights.filter((one) => one.role === 'weight');
+    expect(found.parameters).toBe(weights.reduce((sum, one) => sum + one.elements, 0));
+    expect(weights.every((one) => one.scheme !== undefined)).toBe(true);
+    const measured = found.measured?.find((one) => one.name === name);
+    expect(measured?.statistics.elements).toBe(elements);
+    // Numbers, not codes.
+    expect(Math.abs(measured?.statistics.max ?? 99)).toBeLessThan(1);
+  });
+
+  test('quantize and prune leave it, with what it is', async () => {
+    for (const pass of [quantize({ minElements: 0 }), prune({ method: 'l1', amount: 0.5, allowEmpty: true })]) {
+      const { skips, changes } = await pass.run(await modelOf(spec));
+      expect(changes).toEqual([]);
+      expect(skips).toEqual([
+        expect.objectContaining({
+          ...{ weight: name, opType, elements, reason: 'already_quantized' },
+          detail: `its weight is ${scheme} already, for ${opType}`,
+        }),
+      ]);
+    }
+  });
+});
+
+test('DequantizeLinear of int4 blocks', async () => {
+  const model = await modelOf({
+    ...{ opset: 21, irVersion: 10, inputs: { x: f32(['N', 64]) }, outputs: { y: f32(['N', 4]) } },
+    nodes: [
+      { op: 'DequantizeLinear', in: ['q', 's'], out: ['w'], attributes: { axis: 0, block_size: 32 } },
+      { op: 'MatMul', in: ['x', 'w'], out: ['y'] },
+    ],
+    initializers: { q: { dtype: 'int4', dims: [64, 4], data: someBytes(128) }, s: f32([2, 4], someScales(8)) },
+  });
+  const found = await inspect(model, { weights: true });
+  const facts = { elements: 256, byteLength: 128, scheme: { name: 'int4 in blocks of 32', bits: 4, symmetric: true } };
+  expect(found.weights[0]).toMatchObject({ name: 'q', form: 'DequantizeLinear', ...facts });
+  expect(found.measured?.[0]?.statistics.elements).toBe(256);
+  const { skips } = await quantize({ minElements: 0 }).run(model);
+  expect(skips[0]?.detail).toBe('its weight comes out of a DequantizeLinear of int4 in blocks of 32');
+});
