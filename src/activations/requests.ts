@@ -1,6 +1,7 @@
 import type { Model } from '../ir/model.ts';
 import type { PatchGeometry } from '../kernels/importance/patches.ts';
 import type { ObserverKind } from '../kernels/observe/names.ts';
+import type { Multiply } from '../kernels/products.ts';
 import type { ActivationRange } from './ranges.ts';
 
 /**
@@ -122,4 +123,6 @@ export interface Activations<R extends Request = SumRequest> {
    * @returns in the order of `requests`
    */
   measure(model: Model, requests: readonly R[], part: Part): Promise<readonly AnswerTo<R>[]>;
+  /** Multiplies large matrices; absent where what runs the model is no faster at that than this thread. */
+  readonly multiply?: Multiply;
 }

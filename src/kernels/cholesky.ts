@@ -1,3 +1,8 @@
+import { addRow, type Products, type Window, whole } from './products.ts';
+
+/** Rows and columns of a block. */
+const SIDE = 128;
+
 /**
  * Rows that are finished together: one pass over the rows above them serves all, and they fit the second-level cache.
  */
@@ -8,19 +13,111 @@ const BAND = 32;
  *
  * That is the Cholesky factor of the inverse, without the inverse: with `P` the reversal of all rows and columns and
  * `PAP = LLᵀ`, `A = (PLP)(PLP)ᵀ` where `PLP` is upper triangular, so that `U = (PLP)⁻¹ = P L⁻¹ P`. Two thirds of a
- * multiplication of such matrices, no second factorization of a nearly singular one.
+ * multiplication of such matrices, nearly all of it as products of blocks; no second factorization of a nearly singular
+ * matrix.
  *
  * @param a - `[n, n]`, row-major; holds `U` afterwards, with zeros below the diagonal
  * @returns whether the matrix is positive definite as far as float64 can tell; if not, `a` is spoilt
  * @see Golub, Van Loan: Matrix Computations, 4th edition, 4.2.5 (Cholesky) and 3.1.8 (triangular inverse)
  */
-export function inverseFactor(a: Float64Array, n: number): boolean {
+export function* inverseFactor(a: Float64Array, n: number): Products<boolean> {
   // A row-major symmetric matrix with both axes reversed is the array reversed.
   a.reverse();
-  if (!cholesky(a, n)) return false;
-  invertLower(a, n);
+  const inverses = yield* blockCholesky(a, n);
+  if (inverses === undefined) return false;
+  yield* invertLower(a, n, inverses);
   a.reverse();
   return true;
+}
+
+/**
+ * `L` below the blocks of the diagonal, in place.
+ * @returns the inverses of the blocks of the diagonal; undefined where the matrix is not positive definite
+ */
+function* blockCholesky(a: Float64Array, n: number): Products<Float64Array[] | undefined> {
+  const inverses: Float64Array[] = [];
+  for (let start = 0; start < n; start += SIDE) {
+    const width = Math.min(SIDE, n - start);
+    const end = start + width;
+    const column = (row: number): Window => ({ data: a, at: row * n + start, stride: n });
+    const turned = transposed({ data: a, at: start * n, stride: n }, width, start);
+    yield {
+      ...{ into: column(start), left: { data: a, at: start * n, stride: n }, right: whole(turned, width) },
+      ...{ rows: n - start, depth: start, columns: width, sign: -1 },
+    };
+    const block = copied(column(start), width, width);
+    if (!cholesky(block, width)) return undefined;
+    invertBlock(block, width);
+    inverses.push(block);
+    const below = copied(column(end), n - end, width);
+    clear(column(end), n - end, width);
+    yield {
+      ...{
+        into: column(end),
+        left: whole(below, width),
+        right: whole(transposed(whole(block, width), width, width), width),
+      },
+      ...{ rows: n - end, depth: width, columns: width, sign: 1 },
+    };
+  }
+  return inverses;
+}
+
+/** `L⁻¹` in place of `L`, and zeros above the diagonal, by rows of blocks. */
+function* invertLower(a: Float64Array, n: number, inverses: readonly Float64Array[]): Products<void> {
+  for (const [index, block] of inverses.entries()) {
+    const start = index * SIDE;
+    const width = Math.min(SIDE, n - start);
+    const row = { data: a, at: start * n, stride: n };
+    // −X[i][i] · Σ L[i][k] · (row k of the inverse), whose rows are zero right of their diagonal.
+    const sums = new Float64Array(width * start);
+    for (let from = 0; from < start; from += 2 * SIDE) {
+      const right = { data: a, at: from * n + from, stride: n };
+      yield {
+        ...{ into: { data: sums, at: from, stride: start }, left: { ...row, at: row.at + from }, right },
+        ...{ rows: width, depth: start - from, columns: Math.min(2 * SIDE, start - from), sign: 1 },
+      };
+    }
+    clear(row, width, n);
+    const [left, right] = [whole(block, width), whole(sums, start)];
+    yield { into: row, left, right, rows: width, depth: width, columns: start, sign: -1 };
+    for (let at = 0; at < width; at++) a.set(block.subarray(at * width, (at + 1) * width), (start + at) * n + start);
+  }
+}
+
+/** `L⁻¹` in place of a small `L`, and zeros above the diagonal. */
+function invertBlock(a: Float64Array, n: number): void {
+  const factors = new Float64Array(n);
+  for (let i = 0; i < n; i++) {
+    factors.set(a.subarray(i * n, i * n + i + 1));
+    a.fill(0, i * n, (i + 1) * n);
+    for (let k = 0; k < i; k++) addRow(a, i * n, -(factors[k] as number), a, k * n, k + 1);
+    const diagonal = factors[i] as number;
+    for (let j = 0; j < i; j++) a[i * n + j] = (a[i * n + j] as number) / diagonal;
+    a[i * n + i] = 1 / diagonal;
+  }
+}
+
+function copied({ data, at, stride }: Window, rows: number, columns: number): Float64Array {
+  const out = new Float64Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    out.set(data.subarray(at + row * stride, at + row * stride + columns), row * columns);
+  }
+  return out;
+}
+
+function transposed({ data, at, stride }: Window, rows: number, columns: number): Float64Array {
+  const out = new Float64Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      out[column * rows + row] = data[at + row * stride + column] as number;
+    }
+  }
+  return out;
+}
+
+function clear({ data, at, stride }: Window, rows: number, columns: number): void {
+  for (let row = 0; row < rows; row++) data.fill(0, at + row * stride, at + row * stride + columns);
 }
 
 /**
@@ -94,48 +191,4 @@ function less(a: Float64Array, at: number, left: number, right: number, count: n
   let value = a[at] as number;
   for (let k = 0; k < count; k++) value -= (a[left + k] as number) * (a[right + k] as number);
   return value;
-}
-
-/** `L⁻¹` in place of `L`, and zeros above the diagonal. */
-function invertLower(a: Float64Array, n: number): void {
-  const factors = new Float64Array(BAND * n);
-  for (let start = 0; start < n; start += BAND) {
-    const end = Math.min(start + BAND, n);
-    // Row i is −Σ L[i][k] · (row k of the inverse), over L[i][i]: L's part is kept aside, and the row begins as zeros.
-    for (let i = start; i < end; i++) {
-      factors.set(a.subarray(i * n, i * n + i + 1), (i - start) * n);
-      a.fill(0, i * n, (i + 1) * n);
-    }
-    // A band begins at a multiple of four.
-    for (let k = 0; k < start; k += 4) {
-      for (let i = start; i < end; i++) subtractFour(a, i * n, k, n, factors, (i - start) * n + k);
-    }
-    for (let i = start; i < end; i++) {
-      const own = (i - start) * n;
-      for (let k = start; k < i; k++) subtract(a, i * n, k * n, factors[own + k] as number, k + 1);
-      const diagonal = factors[own + i] as number;
-      for (let j = 0; j < i; j++) a[i * n + j] = (a[i * n + j] as number) / diagonal;
-      a[i * n + i] = 1 / diagonal;
-    }
-  }
-}
-
-/** `a[into …] −= factor · a[from …]`. */
-function subtract(a: Float64Array, into: number, from: number, factor: number, count: number): void {
-  if (factor === 0) return;
-  for (let j = 0; j < count; j++) a[into + j] = (a[into + j] as number) - factor * (a[from + j] as number);
-}
-
-/** `a[into …] −= Σ factors[at + i] · (row k + i of a)` for i = 0 … 3. Rows are zero right of their diagonal. */
-function subtractFour(a: Float64Array, into: number, k: number, n: number, factors: Float64Array, at: number): void {
-  const w = factors[at] as number;
-  const x = factors[at + 1] as number;
-  const y = factors[at + 2] as number;
-  const z = factors[at + 3] as number;
-  const [p, q, r, s] = [k * n, (k + 1) * n, (k + 2) * n, (k + 3) * n];
-  for (let j = 0; j < k + 4; j++) {
-    a[into + j] =
-      (a[into + j] as number) -
-      (w * (a[p + j] as number) + x * (a[q + j] as number) + y * (a[r + j] as number) + z * (a[s + j] as number));
-  }
 }

@@ -45,12 +45,12 @@ export function belowAndEqual(values: Uint32Array, bits: number): BelowAndEqual 
  * The `rank`-th smallest value, counted from 1; reorders the values (Hoare's Find, with the middle of three as pivot).
  * @see https://doi.org/10.1145/366622.366647
  */
-export function nthSmallest(values: Uint32Array, rank: number): number {
+export function nthSmallest(values: Uint32Array | Float64Array, rank: number): number {
   const wanted = rank - 1;
   let [left, right] = [0, values.length - 1];
   for (let round = 0; left < right; round++) {
-    // An order made for it would take quadratic time: then by bisection, in 32 looks at all values.
-    if (round > MOST_ROUNDS) return byBisection(values, rank);
+    // An order made for it would take quadratic time.
+    if (round > MOST_ROUNDS) return values.sort()[wanted] as number;
     const pivot = middle(
       values[left] as number,
       values[left + ((right - left) >>> 1)] as number,
@@ -74,17 +74,6 @@ export function nthSmallest(values: Uint32Array, rank: number): number {
 
 /** More rounds than any order needs that was not made to be slow. */
 const MOST_ROUNDS = 128;
-
-function byBisection(values: Uint32Array, rank: number): number {
-  let [low, high] = [0, 0xffffffff];
-  while (low < high) {
-    const half = low + Math.floor((high - low) / 2);
-    const { less, equal } = belowAndEqual(values, half);
-    if (less + equal >= rank) high = half;
-    else low = half + 1;
-  }
-  return low;
-}
 
 function middle(a: number, b: number, c: number): number {
   return Math.max(Math.min(a, b), Math.min(Math.max(a, b), c));

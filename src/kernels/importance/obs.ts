@@ -1,3 +1,4 @@
+import { type Products, whole } from '../products.ts';
 import { markSmallest, type Run } from './pattern.ts';
 import { ZERO_SCORE } from './wanda.ts';
 
@@ -30,32 +31,72 @@ export interface Matrix {
  * @param u - `[columns, columns]`, see `inverseFactor`
  * @see Frantar, Alistarh: SparseGPT, arXiv 2301.00774, algorithm 1
  */
-export function pruneCompensated(matrix: Matrix, u: Float64Array, rule: Rule, blockSize: number): void {
+export function* pruneCompensated(matrix: Matrix, u: Float64Array, rule: Rule, blockSize: number): Products<void> {
   const { data, rows, columns } = matrix;
-  const zero = Uint8Array.from(data, (value) => (value === 0 ? 1 : 0));
-  for (const block of blocksOf(columns, blockSize, rule)) {
-    const width = block.end - block.start;
-    const mask = new Uint8Array(rows * width);
-    for (let row = 0; row < rows; row++) {
-      const at = row * columns + block.start;
-      mask.set(zero.subarray(at, at + width), row * width);
-    }
-    const errors = new Float64Array(rows * width);
+  const zero = new Uint8Array(data.length);
+  for (let index = 0; index < data.length; index++) if (data[index] === 0) zero[index] = 1;
+  for (const run of blocksOf(columns, blockSize, rule)) {
+    const block = blockOf(matrix, u, run, zero);
+    const { width, errors } = block;
     if ('countTo' in rule) {
-      const count = rule.countTo(block.end) - rule.countTo(block.start);
-      chooseBlock(matrix, u, block, mask, zero, count);
-      for (let row = 0; row < rows; row++) eliminate(matrix, u, block, block, row, mask, errors);
+      const room = new Float64Array(block.scores.length);
+      for (let row = 0; row < rows; row++) score(block, matrix, row, 0, width, row * width);
+      const count = rule.countTo(run.end) - rule.countTo(run.start);
+      markSmallest(block.scores, 0, rows * width, count, room, (index) => {
+        block.mask[index] = 1;
+      });
+      for (let row = 0; row < rows; row++) eliminate(block, matrix, row, 0, width);
     } else {
+      const room = new Float64Array(width);
       for (const group of rule.groups) {
-        if (group.start < block.start || group.end > block.end) continue;
+        if (group.start < run.start || group.end > run.end) continue;
+        const [from, to] = [group.start - run.start, group.end - run.start];
         for (let row = 0; row < rows; row++) {
-          chooseGroup(matrix, u, block, group, rule.keep, row, mask, zero);
-          eliminate(matrix, u, block, group, row, mask, errors);
+          const at = row * width + from;
+          score(block, matrix, row, from, to, at);
+          markSmallest(block.scores, at, to - from, to - from - rule.keep, room, (index) => {
+            block.mask[index] = 1;
+          });
+          eliminate(block, matrix, row, from, to);
         }
       }
     }
-    updateBeyond(matrix, u, block, errors);
+    yield {
+      into: { data, at: run.end, stride: columns },
+      left: whole(errors, width),
+      right: { data: u, at: run.start * columns + run.end, stride: columns },
+      ...{ rows, depth: width, columns: columns - run.end, sign: -1 },
+    };
   }
+}
+
+/** Columns whose weights are chosen together. */
+interface Block {
+  /** The first of them. */
+  readonly start: number;
+  readonly width: number;
+  /** Their part of the factor: `[width, width]`. */
+  readonly factor: Float64Array;
+  /** `[rows, width]`: which weights are zero already or chosen, what pruning them costs, what it leaves to make up. */
+  readonly mask: Uint8Array;
+  readonly scores: Float64Array;
+  readonly errors: Float64Array;
+}
+
+function blockOf({ rows, columns }: Matrix, u: Float64Array, { start, end }: Run, zero: Uint8Array): Block {
+  const width = end - start;
+  const factor = new Float64Array(width * width);
+  for (let row = 0; row < width; row++) {
+    const at = (start + row) * columns + start;
+    factor.set(u.subarray(at, at + width), row * width);
+  }
+  const mask = new Uint8Array(rows * width);
+  for (let row = 0; row < rows; row++) {
+    const at = row * columns + start;
+    mask.set(zero.subarray(at, at + width), row * width);
+  }
+  const [scores, errors] = [new Float64Array(rows * width), new Float64Array(rows * width)];
+  return { start, width, factor, mask, scores, errors };
 }
 
 /**
@@ -82,123 +123,29 @@ function blocksOf(columns: number, blockSize: number, rule: Rule): Run[] {
   return blocks;
 }
 
-/** Score of each weight of `run` in one row, from `at` of `scores` on. */
-function score(
-  { data, columns }: Matrix,
-  u: Float64Array,
-  run: Run,
-  row: number,
-  zero: Uint8Array,
-  scores: Float64Array,
-  at: number,
-): void {
-  for (let column = run.start; column < run.end; column++) {
-    const index = row * columns + column;
-    const scaled = (data[index] as number) / (u[column * columns + column] as number);
-    scores[at + column - run.start] = zero[index] === 1 ? ZERO_SCORE : scaled * scaled;
+/** Score of the weights of a row in the columns `from … to` of a block, from `at` of its scores on. */
+function score(block: Block, { data, columns }: Matrix, row: number, from: number, to: number, at: number): void {
+  const { start, width, factor, mask, scores } = block;
+  for (let column = from; column < to; column++) {
+    const scaled = (data[row * columns + start + column] as number) / (factor[column * (width + 1)] as number);
+    scores[at + column - from] = mask[row * width + column] === 1 ? ZERO_SCORE : scaled * scaled;
   }
 }
 
-function chooseBlock(
-  matrix: Matrix,
-  u: Float64Array,
-  block: Run,
-  mask: Uint8Array,
-  zero: Uint8Array,
-  count: number,
-): void {
-  const width = block.end - block.start;
-  const scores = new Float64Array(mask.length);
-  for (let row = 0; row < matrix.rows; row++) score(matrix, u, block, row, zero, scores, row * width);
-  markSmallest(scores, 0, scores.length, count, new Float64Array(scores.length), (index) => {
-    mask[index] = 1;
-  });
-}
-
-function chooseGroup(
-  matrix: Matrix,
-  u: Float64Array,
-  block: Run,
-  group: Run,
-  keep: number,
-  row: number,
-  mask: Uint8Array,
-  zero: Uint8Array,
-): void {
-  const width = group.end - group.start;
-  const scores = new Float64Array(width);
-  score(matrix, u, group, row, zero, scores, 0);
-  const at = row * (block.end - block.start) + group.start - block.start;
-  markSmallest(scores, 0, width, width - keep, new Float64Array(width), (index) => {
-    mask[at + index] = 1;
-  });
-}
-
-/** Prunes the masked weights of one row in the columns of `run`, and updates what follows in the block. */
-function eliminate(
-  { data, columns }: Matrix,
-  u: Float64Array,
-  block: Run,
-  run: Run,
-  row: number,
-  mask: Uint8Array,
-  errors: Float64Array,
-): void {
-  const width = block.end - block.start;
-  const at = row * columns;
-  for (let column = run.start; column < run.end; column++) {
-    const local = row * width + column - block.start;
+/** Prunes the masked weights of a row in the columns `from … to` of a block, and updates what follows in the block. */
+function eliminate(block: Block, { data, columns }: Matrix, row: number, from: number, to: number): void {
+  const { start, width, factor, mask, errors } = block;
+  const base = row * columns + start;
+  for (let column = from; column < to; column++) {
+    const local = row * width + column;
     if (mask[local] === 0) continue;
-    const factors = column * columns;
-    const error = (data[at + column] as number) / (u[factors + column] as number);
-    data[at + column] = 0;
+    const line = column * width;
+    const error = (data[base + column] as number) / (factor[line + column] as number);
+    data[base + column] = 0;
     if (error === 0) continue;
     errors[local] = error;
-    for (let other = column + 1; other < block.end; other++) {
-      data[at + other] = (data[at + other] as number) - error * (u[factors + other] as number);
-    }
-  }
-}
-
-/**
- * Columns updated for all rows before the next ones: with those of a block of the factor they fit the second-level
- * cache.
- */
-const TILE = 256;
-
-/** Updates the columns right of the block with the errors made in it. */
-function updateBeyond({ data, rows, columns }: Matrix, u: Float64Array, block: Run, errors: Float64Array): void {
-  const width = block.end - block.start;
-  const made = new Int32Array(width);
-  for (let start = block.end; start < columns; start += TILE) {
-    const end = Math.min(start + TILE, columns);
-    for (let row = 0; row < rows; row++) {
-      let count = 0;
-      for (let local = 0; local < width; local++) if (errors[row * width + local] !== 0) made[count++] = local;
-      const at = row * columns;
-      // Four errors at once: what is updated is then read and written a quarter as often. Those that lack are 0.
-      for (let index = 0; index < count; index += 4) {
-        const first = made[index] as number;
-        const second = index + 1 < count ? (made[index + 1] as number) : first;
-        const third = index + 2 < count ? (made[index + 2] as number) : first;
-        const fourth = index + 3 < count ? (made[index + 3] as number) : first;
-        const e = errors[row * width + first] as number;
-        const f = index + 1 < count ? (errors[row * width + second] as number) : 0;
-        const g = index + 2 < count ? (errors[row * width + third] as number) : 0;
-        const h = index + 3 < count ? (errors[row * width + fourth] as number) : 0;
-        const p = (block.start + first) * columns;
-        const q = (block.start + second) * columns;
-        const r = (block.start + third) * columns;
-        const s = (block.start + fourth) * columns;
-        for (let column = start; column < end; column++) {
-          data[at + column] =
-            (data[at + column] as number) -
-            (e * (u[p + column] as number) +
-              f * (u[q + column] as number) +
-              g * (u[r + column] as number) +
-              h * (u[s + column] as number));
-        }
-      }
+    for (let other = column + 1; other < width; other++) {
+      data[base + other] = (data[base + other] as number) - error * (factor[line + other] as number);
     }
   }
 }

@@ -1,3 +1,5 @@
+import { nthSmallest } from '../order.ts';
+
 /** Where a run of columns begins and ends of which only some may stay: `[start, end)`. */
 export interface Run {
   readonly start: number;
@@ -34,12 +36,12 @@ export function markSmallest(
   mark: (index: number) => void,
 ): void {
   if (count <= 0) return;
-  const sorted = room.subarray(0, length);
-  sorted.set(scores.subarray(start, start + length));
-  sorted.sort();
-  const last = sorted[Math.min(count, length) - 1] as number;
-  let ties = Math.min(count, length);
-  for (let index = 0; ties > 0 && index < length && (sorted[index] as number) < last; index++) ties--;
+  const most = Math.min(count, length);
+  const values = room.subarray(0, length);
+  values.set(scores.subarray(start, start + length));
+  const last = nthSmallest(values, most);
+  let ties = most;
+  for (let index = 0; index < length; index++) if ((values[index] as number) < last) ties--;
   for (let index = start; index < start + length; index++) {
     const score = scores[index] as number;
     if (score < last) mark(index);

@@ -1,5 +1,6 @@
+import { multiplyHere, type Products } from '../products.ts';
 import { type Codes, realsOfCodes } from './codes.ts';
-import { costs, residualFrom, rowsTogether } from './part.ts';
+import { costs, rowsTogether, timesHessian } from './part.ts';
 
 /** What is known of the activations that a matrix meets. */
 export interface Met {
@@ -35,14 +36,23 @@ const LEAST = 1e-4;
  * @param search - makes codes of a matrix of these dims
  * @see Lin et al.: AWQ, arXiv 2306.00978, section 3.2
  */
-export function awq(matrix: Float32Array, { strength, gram }: Met, search: (matrix: Float32Array) => Codes): Scaled {
+export function awq(matrix: Float32Array, met: Met, search: (matrix: Float32Array) => Codes): Scaled {
+  return multiplyHere(awqBy(matrix, met, search));
+}
+
+/** The same for who multiplies elsewhere. */
+export function* awqBy(
+  matrix: Float32Array,
+  { strength, gram }: Met,
+  search: (matrix: Float32Array) => Codes,
+): Products<Scaled> {
   let best: Scaled | undefined;
   for (let step = 0; step < POWERS; step++) {
     const power = step / (POWERS - 1);
     const factors = factorsOf(strength, power);
     const inputs = factors.length;
     const codes = search(matrix.map((value, at) => value * (factors[at % inputs] as number)));
-    const cost = costOf(matrix, codes, factors, gram);
+    const cost = yield* costOf(matrix, codes, factors, gram);
     if (best === undefined || cost < best.cost) best = { codes, factors, power, cost };
   }
   return best as Scaled;
@@ -60,7 +70,7 @@ function factorsOf(strength: ArrayLike<number>, power: number): Float32Array {
   return Float32Array.from(raw, (value) => Math.max(value / middle, LEAST));
 }
 
-function costOf(matrix: Float32Array, codes: Codes, factors: Float32Array, gram: Float64Array): number {
+function* costOf(matrix: Float32Array, codes: Codes, factors: Float32Array, gram: Float64Array): Products<number> {
   const reals = realsOfCodes(codes);
   const { outputs, inputs } = codes;
   const together = rowsTogether(inputs);
@@ -71,7 +81,8 @@ function costOf(matrix: Float32Array, codes: Codes, factors: Float32Array, gram:
     const lost = Float64Array.from({ length: rows * inputs }, (_, at) => {
       return (matrix[from + at] as number) - (reals[from + at] as number) / (factors[at % inputs] as number);
     });
-    for (const cost of costs(residualFrom(lost, rows, gram), rows)) sum += cost;
+    const pull = yield* timesHessian(lost, rows, gram);
+    for (const cost of costs({ lost, pull }, rows)) sum += cost;
   }
   return sum;
 }

@@ -1,3 +1,4 @@
+import { multiplyHere, type Products } from '../products.ts';
 import { blocksIn, type Codes, middleOf } from './codes.ts';
 import { descend } from './descend.ts';
 import type { Hessian } from './hessian.ts';
@@ -31,6 +32,16 @@ export const REFINE_DEFAULTS: Required<RefineOptions> = { descend: 2, refit: tru
  * @param start - scales and zero points, e.g. of a search without data; not changed
  */
 export function refine(matrix: Float32Array, start: Codes, hessian: Hessian, options: RefineOptions = {}): Codes {
+  return multiplyHere(refineBy(matrix, start, hessian, options));
+}
+
+/** The same for who multiplies elsewhere: `await multiplyBy(refineBy(…), multiply)`. */
+export function* refineBy(
+  matrix: Float32Array,
+  start: Codes,
+  hessian: Hessian,
+  options: RefineOptions = {},
+): Products<Codes> {
   const settings = { ...REFINE_DEFAULTS, ...options };
   const { outputs, inputs, bits, block, symmetric, half } = start;
   const blocks = blocksIn(start);
@@ -38,11 +49,12 @@ export function refine(matrix: Float32Array, start: Codes, hessian: Hessian, opt
   const scales = start.scales.slice();
   const zeros = start.zeros ?? new Uint8Array(outputs * blocks).fill(middleOf(bits));
   const multipliers = start.multipliers && { ...start.multipliers, steps: start.multipliers.steps.slice() };
+  const blockOf = Uint32Array.from({ length: inputs }, (_, input) => Math.floor(input / block));
   const together = rowsTogether(inputs);
   for (let first = 0; first < outputs; first += together) {
     const end = Math.min(first + together, outputs);
     const part: Part = {
-      ...{ bits, block, symmetric, half, inputs, blocks },
+      ...{ bits, block, symmetric, half, inputs, blocks, blockOf },
       rows: end - first,
       weight: matrix.subarray(first * inputs, end * inputs),
       codes: codes.subarray(first * inputs, end * inputs),
@@ -53,28 +65,32 @@ export function refine(matrix: Float32Array, start: Codes, hessian: Hessian, opt
         factors: multipliers.factors.subarray(first * blocks, end * blocks),
       },
     };
-    refinePart(part, hessian, settings);
+    yield* refinePart(part, hessian, settings);
   }
   const made = { ...{ outputs, inputs, bits, block, symmetric, half }, codes, scales, zeros: start.zeros };
   return multipliers === undefined ? made : { ...made, multipliers };
 }
 
-function refinePart(part: Part, hessian: Hessian, { descend: passes, refit }: Required<RefineOptions>): void {
-  sweep(part, hessian);
+function* refinePart(
+  part: Part,
+  hessian: Hessian,
+  { descend: passes, refit }: Required<RefineOptions>,
+): Products<void> {
+  yield* sweep(part, hessian);
   if (passes === 0 && !refit) return;
-  let residual = residualOf(part, hessian);
-  descend(part, residual, hessian, passes);
+  let residual = yield* residualOf(part, hessian.matrix);
+  yield* descend(part, residual, hessian, passes);
   for (const anew of refit ? [true, false] : []) {
     const before = costs(residual, part.rows);
     const old = choiceOf(part);
-    refitScales(part, residual, hessian);
-    if (anew) sweep(part, hessian);
-    residual = residualOf(part, hessian);
-    descend(part, residual, hessian, passes);
+    yield* refitScales(part, residual, hessian);
+    if (anew) yield* sweep(part, hessian);
+    residual = yield* residualOf(part, hessian.matrix);
+    yield* descend(part, residual, hessian, passes);
     const after = costs(residual, part.rows);
     const worse = Array.from(after.keys()).filter((row) => !((after[row] as number) < (before[row] as number)));
     for (const row of worse) restore(part, old, row);
-    if (anew && worse.length > 0) residual = residualOf(part, hessian);
+    if (anew && worse.length > 0) residual = yield* residualOf(part, hessian.matrix);
   }
 }
 

@@ -1,4 +1,5 @@
 import { inverseFactor } from '../cholesky.ts';
+import { multiplyHere, type Products } from '../products.ts';
 
 /** What the layers that meet the same activations share. */
 export interface Hessian {
@@ -32,6 +33,11 @@ const MORE = 10;
  * @param gram - `XᵀX` or any multiple of it, finite: `[inputs, inputs]`. **Its diagonal is changed**, and it is kept
  */
 export function prepare(gram: Float64Array, inputs: number, options: HessianOptions = {}): Hessian {
+  return multiplyHere(prepareBy(gram, inputs, options));
+}
+
+/** The same for who multiplies elsewhere: `await multiplyBy(prepareBy(…), multiply)`. */
+export function* prepareBy(gram: Float64Array, inputs: number, options: HessianOptions = {}): Products<Hessian> {
   const { damping, actOrder } = { ...HESSIAN_DEFAULTS, ...options };
   const diagonal = Float64Array.from({ length: inputs }, (_, input) => gram[input * (inputs + 1)] as number);
   const order = Uint32Array.from(diagonal, (_, input) => input);
@@ -44,7 +50,7 @@ export function prepare(gram: Float64Array, inputs: number, options: HessianOpti
       gram[input * (inputs + 1)] = Math.max(0, diagonal[input] as number) + damp;
     }
     permute(gram, order, factor);
-    if (inverseFactor(factor, inputs)) return { inputs, matrix: gram, order, factor };
+    if (yield* inverseFactor(factor, inputs)) return { inputs, matrix: gram, order, factor };
     if (!Number.isFinite(damp)) throw new RangeError('the sums of activations are not finite');
   }
 }

@@ -1,13 +1,14 @@
 import { roundHalfEven } from '../linear.ts';
+import { type Products, whole } from '../products.ts';
 import type { BlockForm, Multipliers } from './codes.ts';
-import type { Hessian } from './hessian.ts';
-import { addProduct } from './product.ts';
 
 /** Some rows of a matrix and what they are stored as. */
 export interface Part extends BlockForm {
   readonly rows: number;
   readonly inputs: number;
   readonly blocks: number;
+  /** The block of each input: `[inputs]`. */
+  readonly blockOf: Uint32Array;
   /** `[rows, inputs]`, the matrix as it is to be. */
   readonly weight: Float32Array;
   /** `[rows, inputs]`, chosen anew in place. */
@@ -35,33 +36,32 @@ export function codeOf(value: number, scale: number, zero: number, last: number)
   return code < 0 ? 0 : code > last ? last : code;
 }
 
-export function residualOf(part: Part, hessian: Hessian): Residual {
-  const { rows, inputs, blocks, block, weight, codes, scales, zeros } = part;
+/** @param matrix - the Hessian: `[inputs, inputs]` */
+export function* residualOf(part: Part, matrix: Float64Array): Products<Residual> {
+  const { rows, inputs, blocks, blockOf, weight, codes, scales, zeros } = part;
   const lost = new Float64Array(rows * inputs);
   for (let row = 0, at = 0; row < rows; row++) {
     for (let input = 0; input < inputs; input++, at++) {
-      const group = row * blocks + Math.floor(input / block);
+      const group = row * blocks + (blockOf[input] as number);
       const real = ((codes[at] as number) - (zeros[group] as number)) * (scales[group] as number);
       lost[at] = (weight[at] as number) - real;
     }
   }
-  return residualFrom(lost, rows, hessian.matrix);
+  return { lost, pull: yield* timesHessian(lost, rows, matrix) };
 }
 
-/** @param matrix - the Hessian: `[inputs, inputs]` */
-export function residualFrom(lost: Float64Array, rows: number, matrix: Float64Array): Residual {
-  const inputs = lost.length / rows;
-  const pull = new Float64Array(lost.length);
-  const whole = (data: Float64Array): { data: Float64Array; at: number; stride: number } => {
-    return { data, at: 0, stride: inputs };
-  };
-  addProduct(whole(pull), whole(lost), whole(matrix), rows, inputs, inputs);
-  return { lost, pull };
+/** Rows times the Hessian. */
+export function* timesHessian(data: Float64Array, rows: number, matrix: Float64Array): Products<Float64Array> {
+  const inputs = data.length / rows;
+  const made = new Float64Array(data.length);
+  const [into, left, right] = [whole(made, inputs), whole(data, inputs), whole(matrix, inputs)];
+  yield { into, left, right, rows, depth: inputs, columns: inputs, sign: 1 };
+  return made;
 }
 
-/** Rows that are worked on together: enough for blocked products, few enough for fast memory. */
+/** Rows that are worked on together: enough for products of matrices to pay, few enough for memory. */
 export function rowsTogether(inputs: number): number {
-  return Math.max(8, Math.floor(2 ** 17 / inputs));
+  return Math.max(64, Math.floor(2 ** 20 / inputs));
 }
 
 /** What each row costs: `(w − q) H (w − q)ᵀ`. */

@@ -1,9 +1,9 @@
 import { cholesky, solveCholesky } from '../cholesky.ts';
 import { fromFloats, toFloats } from '../narrow.ts';
+import { type Products, whole } from '../products.ts';
 import type { Multipliers } from './codes.ts';
 import type { Hessian } from './hessian.ts';
-import type { Part, Residual } from './part.ts';
-import { addProduct } from './product.ts';
+import { type Part, type Residual, timesHessian } from './part.ts';
 
 /** A scale that is to become so much larger or smaller stays: its block has few codes other than zero. */
 const FARTHEST = 3;
@@ -11,9 +11,9 @@ const FARTHEST = 3;
 const RIDGE = 1e-9;
 
 /** Gives a part the scales that cost least for its codes as they are, as far as its form can have them. */
-export function refitScales(part: Part, residual: Residual, hessian: Hessian): void {
-  if (part.multipliers === undefined) setScales(part, changeOfScales(part, residual, hessian));
-  else setSteps(part, part.multipliers, factorsOfSteps(part, residual, hessian));
+export function* refitScales(part: Part, residual: Residual, hessian: Hessian): Products<void> {
+  if (part.multipliers === undefined) setScales(part, yield* changeOfScales(part, residual, hessian));
+  else setSteps(part, part.multipliers, yield* timesOfSteps(part, residual, hessian));
 }
 
 /**
@@ -22,7 +22,7 @@ export function refitScales(part: Part, residual: Residual, hessian: Hessian): v
  *
  * @returns `[rows, blocks]`
  */
-function changeOfScales(part: Part, { pull }: Residual, { matrix }: Hessian): Float64Array {
+function* changeOfScales(part: Part, { pull }: Residual, { matrix }: Hessian): Products<Float64Array> {
   const { rows, inputs, blocks, block } = part;
   const steps = stepsOf(part);
   const normal = new Float64Array(rows * blocks * blocks);
@@ -31,14 +31,12 @@ function changeOfScales(part: Part, { pull }: Residual, { matrix }: Hessian): Fl
     const start = index * block;
     const columns = inputs - start;
     product.fill(0, 0, rows * columns);
-    addProduct(
-      { data: product, at: 0, stride: columns },
-      { data: steps, at: start, stride: inputs },
-      { data: matrix, at: start * inputs + start, stride: inputs },
-      rows,
-      Math.min(block, columns),
-      columns,
-    );
+    yield {
+      into: whole(product, columns),
+      left: { data: steps, at: start, stride: inputs },
+      right: { data: matrix, at: start * inputs + start, stride: inputs },
+      ...{ rows, depth: Math.min(block, columns), columns, sign: 1 },
+    };
     for (let row = 0; row < rows; row++) {
       for (let other = index; other < blocks; other++) {
         const from = other * block;
@@ -66,18 +64,14 @@ function changeOfScales(part: Part, { pull }: Residual, { matrix }: Hessian): Fl
  *
  * @returns what the scales of each row are to be multiplied by: `[rows]`
  */
-function factorsOfSteps(part: Part, { pull }: Residual, { matrix }: Hessian): Float64Array {
-  const { rows, inputs, blocks, block, scales } = part;
+function* timesOfSteps(part: Part, { pull }: Residual, { matrix }: Hessian): Products<Float64Array> {
+  const { rows, inputs, blocks, blockOf, scales } = part;
   const reals = stepsOf(part);
   for (let at = 0; at < reals.length; at++) {
-    const index = Math.floor(at / inputs) * blocks + Math.floor((at % inputs) / block);
-    reals[at] = (reals[at] as number) * (scales[index] as number);
+    const group = Math.floor(at / inputs) * blocks + (blockOf[at % inputs] as number);
+    reals[at] = (reals[at] as number) * (scales[group] as number);
   }
-  const product = new Float64Array(rows * inputs);
-  const whole = (data: Float64Array): { data: Float64Array; at: number; stride: number } => {
-    return { data, at: 0, stride: inputs };
-  };
-  addProduct(whole(product), whole(reals), whole(matrix), rows, inputs, inputs);
+  const product = yield* timesHessian(reals, rows, matrix);
   return Float64Array.from({ length: rows }, (_, row) => {
     const at = row * inputs;
     const factor = 1 + dot(reals, at, pull, at, inputs) / dot(reals, at, product, at, inputs);
@@ -86,11 +80,11 @@ function factorsOfSteps(part: Part, { pull }: Residual, { matrix }: Hessian): Fl
 }
 
 /** The codes less their zero points. */
-function stepsOf({ rows, inputs, blocks, block, codes, zeros }: Part): Float64Array {
+function stepsOf({ rows, inputs, blocks, blockOf, codes, zeros }: Part): Float64Array {
   const out = new Float64Array(rows * inputs);
   for (let row = 0, at = 0; row < rows; row++) {
     for (let input = 0; input < inputs; input++, at++) {
-      out[at] = (codes[at] as number) - (zeros[row * blocks + Math.floor(input / block)] as number);
+      out[at] = (codes[at] as number) - (zeros[row * blocks + (blockOf[input] as number)] as number);
     }
   }
   return out;

@@ -2,6 +2,7 @@ import type { Activations, AnswerTo, Part, Request } from '../../activations/req
 import type { Model } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
 import { Places } from '../../ir/places.ts';
+import type { Multiply } from '../../kernels/products.ts';
 import { checkShape } from '../../options/check.ts';
 import type { DataSet } from '../data/types.ts';
 import type { Session } from '../runtime/session.ts';
@@ -9,6 +10,7 @@ import { openGram } from './accumulate.ts';
 import { handOut } from './branches.ts';
 import { type Checkpoint, Recorder } from './checkpoint.ts';
 import { chunksOf, look, type Start, type Wanted } from './chunk.ts';
+import { Multiplier } from './multiply.ts';
 import { type OnProgress, Progress } from './progress.ts';
 import { countSamples } from './samples.ts';
 import { takesShares, tallyFor } from './tallies.ts';
@@ -54,6 +56,7 @@ class Runs implements DataActivations {
   readonly #data: DataSet;
   readonly #options: ActivationOptions;
   readonly #progress: Progress;
+  readonly #multiplier = new Multiplier();
   #gram: Promise<Session> | undefined;
   #checkpoint: Checkpoint | undefined;
 
@@ -61,6 +64,10 @@ class Runs implements DataActivations {
     this.#data = data;
     this.#options = options;
     this.#progress = new Progress(options.onProgress);
+  }
+
+  get multiply(): Multiply {
+    return this.#multiplier.multiply;
   }
 
   get samples(): number {
@@ -107,6 +114,7 @@ class Runs implements DataActivations {
   async close(): Promise<void> {
     await this.#replace(undefined);
     await (await this.#gram)?.release();
+    await this.#multiplier.close();
   }
 
   #openGram(): Promise<Session> {

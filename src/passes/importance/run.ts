@@ -19,7 +19,7 @@ import type { WandaOptions } from './options.ts';
 export interface Method {
   readonly what: SumRequest['what'];
   /** What the layers share, or a sentence that tells why there is nothing. May use up the sums. */
-  prepare(moments: Sums, wanted: SumRequest): Prune | string;
+  prepare(moments: Sums, wanted: SumRequest): Promise<Prune | string> | Prune | string;
 }
 
 /** Prunes one weight with the elements `weight`, which are not to be changed: they may be those of the model. */
@@ -108,7 +108,7 @@ function groupsOf(layers: readonly Layer[], what: SumRequest['what']): Group[] {
 }
 
 async function pruneGroup({ wanted, layers }: Group, moments: Sums, method: Method): Promise<Outcome[]> {
-  const prepared = reasonOf(moments, wanted) ?? method.prepare(moments, wanted);
+  const prepared = reasonOf(moments, wanted) ?? (await method.prepare(moments, wanted));
   const outcomes: Outcome[] = [];
   for (const layer of layers) outcomes.push(await pruneLayer(layer, moments, prepared));
   return outcomes;
@@ -145,11 +145,12 @@ function reasonOf({ sums, rows }: Sums, { what, columns }: SumRequest): string |
 /** How many elements are zero. */
 export function countZeros(values: Floats): number {
   let zeros = 0;
-  for (const value of values) if (value === 0) zeros++;
+  for (let index = 0; index < values.length; index++) if (values[index] === 0) zeros++;
   return zeros;
 }
 
 function allFinite(values: Floats): boolean {
-  for (const value of values) if (!Number.isFinite(value)) return false;
+  // By index: an iterator takes ten times as long.
+  for (let index = 0; index < values.length; index++) if (!Number.isFinite(values[index])) return false;
   return true;
 }

@@ -6,6 +6,7 @@ import { pruneCompensated, type Rule } from '../../kernels/importance/obs.ts';
 import { groupsOf } from '../../kernels/importance/pattern.ts';
 import { roundHalfEven } from '../../kernels/linear.ts';
 import { type Floats, fromFloats, toFloats } from '../../kernels/narrow.ts';
+import { type Multiply, multiplyBy } from '../../kernels/products.ts';
 import { gather, scatter } from '../../layers/matrix.ts';
 import type { Pass } from '../pass.ts';
 import { NOTHING, type Pruning } from '../prune/measure.ts';
@@ -36,10 +37,11 @@ type ResolvedOptions = SparseGptOptions & typeof SPARSEGPT_DEFAULTS;
 export function sparsegpt(options: SparseGptOptions, activations: Activations): Pass {
   checkSparseGpt(options);
   const settled: ResolvedOptions = { ...SPARSEGPT_DEFAULTS, ...options };
-  const prepare = (moments: Sums, wanted: SumRequest): Prune | string => {
+  const { multiply } = activations;
+  const prepare = async (moments: Sums, wanted: SumRequest): Promise<Prune | string> => {
     const dead = deadColumns(moments.sums, wanted);
-    const reason = factorize(moments.sums, wanted, settled.damping);
-    return reason ?? ((layer, weight) => prune(layer, weight, moments.sums, dead, settled));
+    const reason = await factorize(moments.sums, wanted, settled.damping, multiply);
+    return reason ?? ((layer, weight) => prune(layer, weight, moments.sums, dead, settled, multiply));
   };
   return { name: 'prune', run: (model) => runMethod(model, activations, { what: 'gram', prepare }, settled) };
 }
@@ -58,7 +60,12 @@ function deadColumns(sums: Float64Array, { groups, columns }: SumRequest): Uint8
 /**
  * Turns the Gram matrix of each group into the factor of its damped inverse, in place; a sentence where there is none.
  */
-function factorize(sums: Float64Array, { groups, columns }: SumRequest, damping: number): string | undefined {
+async function factorize(
+  sums: Float64Array,
+  { groups, columns }: SumRequest,
+  damping: number,
+  multiply: Multiply | undefined,
+): Promise<string | undefined> {
   for (let group = 0; group < groups; group++) {
     const h = sums.subarray(group * columns ** 2, (group + 1) * columns ** 2);
     let trace = 0;
@@ -73,7 +80,7 @@ function factorize(sums: Float64Array, { groups, columns }: SumRequest, damping:
       const at = column * (columns + 1);
       h[at] = ((h[at] as number) || mean) + damping * mean;
     }
-    if (!inverseFactor(h, columns)) {
+    if (!(await multiplyBy(inverseFactor(h, columns), multiply))) {
       return `its activations depend on each other, so that ${damping} of damping gives no inverse; more would`;
     }
   }
@@ -86,6 +93,7 @@ async function prune(
   factors: Float64Array,
   dead: Uint8Array,
   { amount, pattern, blockSize, scratch }: ResolvedOptions,
+  multiply: Multiply | undefined,
 ): Promise<Pruning> {
   const { layout, target } = layer;
   const { groups, rows, columns, segment } = layout;
@@ -94,8 +102,9 @@ async function prune(
   const out = weight.slice();
   for (let group = 0; group < groups; group++) {
     const data = gather(weight, layout, group);
-    for (let index = 0; index < data.length; index++) {
-      if (dead[group * columns + (index % columns)] === 1) data[index] = 0;
+    for (let column = 0; column < columns; column++) {
+      if (dead[group * columns + column] === 0) continue;
+      for (let row = 0; row < rows; row++) data[row * columns + column] = 0;
     }
     const base = group * all;
     const rule: Rule =
@@ -103,7 +112,7 @@ async function prune(
         ? { countTo: (to) => roundHalfEven(amount * (base + rows * to)) - roundHalfEven(amount * base) }
         : { keep: pattern.keep, groups: groupsOf(columns, segment, pattern.of) };
     const u = factors.subarray(group * columns ** 2, (group + 1) * columns ** 2);
-    pruneCompensated({ data, rows, columns }, u, rule, blockSize);
+    await multiplyBy(pruneCompensated({ data, rows, columns }, u, rule, blockSize), multiply);
     scatter(data, layout, group, out);
   }
   const { name, dtype, dims, extra } = target.held.tensor;

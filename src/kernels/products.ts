@@ -1,0 +1,124 @@
+/**
+ * Computations most of which are products of matrices, as generators: each asks for the products it needs. The runner
+ * decides who multiplies: this thread, or something faster.
+ */
+
+/** A matrix inside an array, row-major. */
+export interface Window {
+  readonly data: Float64Array;
+  /** The index of its first element. */
+  readonly at: number;
+  /** Elements from one row to the next. */
+  readonly stride: number;
+}
+
+/** `into += sign · left · right`, with `left` of `rows × depth` and `right` of `depth × columns`. */
+export interface Product {
+  readonly into: Window;
+  readonly left: Window;
+  readonly right: Window;
+  readonly rows: number;
+  readonly depth: number;
+  readonly columns: number;
+  readonly sign: 1 | -1;
+}
+
+export type Products<T> = Generator<Product, T, void>;
+
+/** Carries out a product. */
+export type Multiply = (product: Product) => Promise<void>;
+
+/** Multiplications from which on it pays to ask somebody else. */
+const MANY: number = 2 ** 18;
+
+/** A matrix that is a whole array. */
+export function whole(data: Float64Array, columns: number): Window {
+  return { data, at: 0, stride: columns };
+}
+
+/** Runs a computation to its end in this thread. */
+export function multiplyHere<T>(products: Products<T>): T {
+  for (;;) {
+    const step = products.next();
+    if (step.done) return step.value;
+    addProduct(step.value);
+  }
+}
+
+/** Runs a computation to its end, its large products by `multiply` if there is one. */
+export async function multiplyBy<T>(products: Products<T>, multiply: Multiply | undefined): Promise<T> {
+  for (;;) {
+    const step = products.next();
+    if (step.done) return step.value;
+    const { rows, depth, columns } = step.value;
+    if (multiply !== undefined && rows * depth * columns >= MANY) await multiply(step.value);
+    else addProduct(step.value);
+  }
+}
+
+/** Columns that are updated for all rows before the next ones, so that what they are made of stays in fast memory. */
+const TILE = 256;
+
+/** In float64 and always in the same order. Factors that are 0 take no time. */
+export function addProduct({ into, left, right, rows, depth, columns, sign }: Product): void {
+  const places = new Int32Array(depth + 3);
+  const factors = new Float64Array(depth + 3);
+  for (let start = 0; start < columns; start += TILE) {
+    const width = Math.min(TILE, columns - start);
+    for (let row = 0; row < rows; row++) {
+      const from = left.at + row * left.stride;
+      let count = 0;
+      for (let k = 0; k < depth; k++) {
+        const factor = left.data[from + k] as number;
+        if (factor === 0) continue;
+        factors[count] = sign * factor;
+        places[count++] = right.at + k * right.stride + start;
+      }
+      // Four at once: what is updated is then read and written a quarter as often. Those that lack are 0.
+      factors.fill(0, count, count + 3);
+      places.fill(right.at + start, count, count + 3);
+      const at = into.at + row * into.stride + start;
+      for (let k = 0; k < count; k += 4) addFour(into.data, at, factors, places, k, right.data, width);
+    }
+  }
+}
+
+function addFour(
+  into: Float64Array,
+  at: number,
+  factors: Float64Array,
+  places: Int32Array,
+  first: number,
+  data: Float64Array,
+  count: number,
+): void {
+  const w = factors[first] as number;
+  const x = factors[first + 1] as number;
+  const y = factors[first + 2] as number;
+  const z = factors[first + 3] as number;
+  const p = places[first] as number;
+  const q = places[first + 1] as number;
+  const r = places[first + 2] as number;
+  const s = places[first + 3] as number;
+  for (let i = 0; i < count; i++) {
+    into[at + i] =
+      (into[at + i] as number) +
+      (w * (data[p + i] as number) +
+        x * (data[q + i] as number) +
+        y * (data[r + i] as number) +
+        z * (data[s + i] as number));
+  }
+}
+
+/** `into[…] += factor · from[…]`. */
+export function addRow(
+  into: Float64Array,
+  at: number,
+  factor: number,
+  from: Float64Array,
+  source: number,
+  count: number,
+): void {
+  if (factor === 0) return;
+  for (let i = 0; i < count; i++) into[at + i] = (into[at + i] as number) + factor * (from[source + i] as number);
+}
