@@ -100,4 +100,5 @@ def main():
         print({key: value for key, value in case.items() if key != "counts"})
 
 
-main()
+if __name__ == "__main__":
+    main()

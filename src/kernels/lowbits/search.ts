@@ -1,0 +1,98 @@
+import { roundedToHalf } from '../rounded.ts';
+import { asymmetricBase, type Block, emptyGrid, type Grid, Search, symmetricBase, takeCodes } from './block.ts';
+import { candidatesFor } from './candidates.ts';
+import { type BlockForm, blocksIn, type Codes, type MatrixShape, middleOf } from './codes.ts';
+import { halfQuadraticGrid } from './halfQuadratic.ts';
+
+/**
+ * How codes are chosen without data: `rtn` takes the scale at which all weights fit, `mse` looks for the one with the
+ * least squared error, `hqq` moves the zero point.
+ */
+export type SearchMethod = 'rtn' | 'mse' | 'hqq';
+
+export interface SearchHow {
+  readonly method: SearchMethod;
+  /** `[inputs]`, 0 or more: how much an error of each input counts for `mse`. All the same where absent. */
+  readonly importance?: Float32Array | undefined;
+}
+
+/** Largest float16. */
+const HALF_MAX = 65504;
+
+/**
+ * A matrix in a few bits.
+ * @param matrix - `[outputs, inputs]`, all finite
+ * @returns codes that are the nearest for their scale and zero point; a weight of 0 stays 0
+ * @throws RangeError for `hqq` in symmetric form: it has no zero point to move
+ */
+export function searchCodes(matrix: Float32Array, shape: MatrixShape, form: BlockForm, how: SearchHow): Codes {
+  const { outputs, inputs } = shape;
+  const { bits, block, symmetric, half } = form;
+  const blocks = blocksIn({ inputs, block });
+  const codes = new Uint8Array(outputs * inputs);
+  const scales = new Float32Array(outputs * blocks);
+  const zeros = symmetric ? undefined : new Uint8Array(outputs * blocks);
+  const gridOf = chooser(form, how.method);
+  const weights = weightsOf(how.importance);
+  for (let row = 0, at = 0; row < outputs; row++) {
+    for (let index = 0; index < blocks; index++, at++) {
+      const one = blockOf(matrix, inputs, block, row, index, weights);
+      const { scale, zero } = gridOf(one);
+      const grid = { scale: half ? halfOf(scale) : scale, zero };
+      takeCodes(one, grid, 2 ** bits - 1, codes);
+      scales[at] = grid.scale;
+      if (zeros !== undefined) zeros[at] = zero;
+    }
+  }
+  return { bits, block, symmetric, half, outputs, inputs, codes, scales, zeros };
+}
+
+/** A block of a row. */
+export function blockOf(
+  data: Float32Array,
+  inputs: number,
+  block: number,
+  row: number,
+  index: number,
+  weights: Float32Array | undefined,
+): Block {
+  const first = index * block;
+  const start = row * inputs;
+  return { data, start: start + first, end: start + Math.min(inputs, first + block), weights, first };
+}
+
+function chooser({ bits, symmetric }: BlockForm, method: SearchMethod): (block: Block) => Grid {
+  if (method === 'mse') {
+    const search = new Search(candidatesFor({ bits, symmetric }), bits, symmetric);
+    return (block) => search.grid(block);
+  }
+  if (method === 'rtn') return (block) => (symmetric ? symmetricRange(block, bits) : asymmetricRange(block, bits));
+  if (symmetric) throw new RangeError('hqq moves zero points, and symmetric codes have none');
+  return (block) => halfQuadraticGrid(block, bits);
+}
+
+function symmetricRange(block: Block, bits: number): Grid {
+  const base = symmetricBase(block, middleOf(bits));
+  return base === undefined ? emptyGrid(middleOf(bits)) : { scale: -base, zero: middleOf(bits) };
+}
+
+function asymmetricRange(block: Block, bits: number): Grid {
+  const most = 2 ** bits - 1;
+  const found = asymmetricBase(block, most);
+  if (found === undefined) return emptyGrid(middleOf(bits));
+  return { scale: found.base, zero: Math.min(most, Math.round(-found.min / found.base)) };
+}
+
+/**
+ * Importance as weights of squared errors: the greatest is 1, and none is 0, because what no calibration sample has
+ * used may still be used. Undefined where all would be the same.
+ */
+export function weightsOf(importance: Float32Array | undefined): Float32Array | undefined {
+  const most = importance?.reduce((largest, one) => Math.max(largest, one), 0) ?? 0;
+  return most > 0 ? importance?.map((one) => one / most + 1e-8) : undefined;
+}
+
+/** The nearest float16 that is neither 0 nor infinite, of the same sign. */
+function halfOf(scale: number): number {
+  return Math.sign(scale) * Math.min(HALF_MAX, roundedToHalf(Math.abs(scale)));
+}
