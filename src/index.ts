@@ -60,6 +60,7 @@ export {
 export { type ConvertOptions, convert } from './passes/convert.ts';
 export { dedupe } from './passes/copy/dedupe.ts';
 export { type InputValue, setInputs } from './passes/copy/set.ts';
+export { dequantize } from './passes/dequantize/index.ts';
 export {
   type DiffOptions,
   diff,

@@ -103,6 +103,7 @@ type Heads = (pass: PassReport, options: RenderOptions, chalk: ChalkInstance) =>
 const HEADS: { readonly [verb in StepVerb]: Heads } = {
   prune: pruned,
   quantize: sized,
+  dequantize: sized,
   pack: packed,
   fold: folded,
   convert: (_, __, chalk) => [`${chalk.green('convert')}:`],

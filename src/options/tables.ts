@@ -1,6 +1,7 @@
 import { MODEL, STEP_ROWS, type StepValues } from './common.ts';
 import { CONVERT } from './convert.ts';
 import { COPY } from './copy.ts';
+import { DEQUANTIZE } from './dequantize.ts';
 import { DIFF, INSPECT } from './look.ts';
 import { BENCH, VERIFY } from './measure.ts';
 import type { AnyTable, Table } from './option.ts';
@@ -17,6 +18,7 @@ export const FOLD: Table<StepValues> = { positionals: { model: MODEL }, rows: ST
 export const TABLES: { readonly [verb in Verb]: AnyTable } = {
   prune: PRUNE,
   quantize: QUANTIZE,
+  dequantize: DEQUANTIZE,
   pack: PACK,
   fold: FOLD,
   convert: CONVERT,

@@ -2,6 +2,7 @@
 export const VERBS = [
   'prune',
   'quantize',
+  'dequantize',
   'pack',
   'fold',
   'convert',
@@ -17,7 +18,7 @@ export const VERBS = [
 export type Verb = (typeof VERBS)[number];
 
 /** Verbs that can be a step of a recipe: the others change no model, or are made of steps. */
-export const STEP_VERBS = ['prune', 'quantize', 'pack', 'fold', 'convert', 'copy'] as const;
+export const STEP_VERBS = ['prune', 'quantize', 'dequantize', 'pack', 'fold', 'convert', 'copy'] as const;
 
 export type StepVerb = (typeof STEP_VERBS)[number];
 
@@ -55,6 +56,12 @@ export const SUMMARIES: { readonly [verb in Verb]: Summary } = {
     data: 'Data goes to --calibrate.',
     computes: true,
     doing: 'quantizing',
+  },
+  dequantize: {
+    command: 'dequantize [model]',
+    describe: 'give the float model back, from weights and activations quantized by whatever tool',
+    computes: false,
+    doing: 'dequantizing',
   },
   pack: {
     command: 'pack [model]',

@@ -1,5 +1,5 @@
 import type { Graph, Use } from '../ir/graph.ts';
-import type { Node } from '../ir/node.ts';
+import { isOp, type Node } from '../ir/node.ts';
 
 /**
  * Whether everything that reads `from` can read `to` instead: not where the value is an output, which has its name, or
@@ -34,4 +34,34 @@ function isShadowed(use: Use, graph: Graph, name: string): boolean {
     if (scope.defines(name)) return true;
   }
   return false;
+}
+
+/**
+ * Takes a node out of the way that gives out `source` as it is: who read it reads `source`. The name of an output of
+ * the graph survives: what makes the value is renamed.
+ * @param keep - names that must stay
+ * @returns the nodes that are rewritten, or undefined where the node must stay
+ */
+export function bypass(
+  graph: Graph,
+  node: Node,
+  source: string,
+  keep: ReadonlySet<string>,
+): readonly { graph: Graph; node: Node }[] | undefined {
+  const y = node.outputs.find((one) => one !== '') ?? '';
+  const isOutput = (name: string): boolean => graph.uses(name).some((use) => use.node === undefined);
+  if (keep.has(y) || source === y) return undefined;
+  if (!isOutput(y)) {
+    if (!canRedirect(graph, y, source)) return undefined;
+    graph.removeNode(node);
+    return redirect(graph, y, source);
+  }
+  const producer = graph.producer(source);
+  if (producer === undefined || isOp(producer, 'Constant')) return undefined;
+  if (keep.has(source) || !canRedirect(graph, source, y)) return undefined;
+  graph.removeNode(node);
+  const rewritten = redirect(graph, source, y);
+  const renamed = { ...producer, outputs: producer.outputs.map((one) => (one === source ? y : one)) };
+  graph.replaceNode(producer, renamed);
+  return [...rewritten, { graph, node: renamed }];
 }

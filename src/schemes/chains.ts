@@ -2,7 +2,7 @@ import type { Constant, Graph } from '../ir/graph.ts';
 import { intsAttribute, isOp, type Node } from '../ir/node.ts';
 import { RESHAPES } from '../ir/reshapes.ts';
 import { codesAt, hasCodes } from './contrib.ts';
-import { type Decodable, decodableIn, decodableOf, linearIn, type Steps } from './decodable.ts';
+import { asRead, type Decodable, decodableIn, decodableOf, linearIn, type Steps } from './decodable.ts';
 import { sharingOf } from './granularity.ts';
 import { likelyNames } from './names.ts';
 import { stepRole } from './operators.ts';
@@ -72,7 +72,8 @@ export function movedWeight(graph: Graph, value: string, steps: Steps): MovedWei
   const own =
     granularity.kind === 'tensor' ? granularity : ({ kind: 'channel', axis: perm[granularity.axis] ?? 0 } as const);
   const symmetric = linear.zeroPoint === undefined || isSigned(held.tensor.dtype);
-  return { ...moved, weight: decodableOf({ ...linear, data: held.tensor, granularity: own }, symmetric) };
+  const weight = decodableOf({ ...linear, data: held.tensor, granularity: own }, symmetric);
+  return { ...moved, weight: asRead(graph, steps.scale, weight) ?? weight };
 }
 
 /** Integers, or rows of a table of them, made real by `(Cast(q) − zero point) · scale`. */

@@ -4,7 +4,7 @@ import { intAttribute, type Node } from '../ir/node.ts';
 import { constant, derived, type Tensor } from '../ir/tensor.ts';
 import { unpackBits } from '../kernels/packed.ts';
 import { bnb4 } from './bnb4.ts';
-import { type Decodable, decodableOf, seenAs, smallBehind } from './decodable.ts';
+import { asRead, type Decodable, decodableOf, seenAs, smallBehind } from './decodable.ts';
 import type { LinearNumbers } from './decode.ts';
 import type { Granularity } from './scheme.ts';
 
@@ -37,7 +37,8 @@ export function codeInputs(node: Node): readonly number[] {
 export function codesAt(graph: Graph, node: Node, index: number): Decodable | undefined {
   if (!codeInputs(node).includes(index)) return undefined;
   const data = smallBehind(graph, node.inputs[index] ?? '');
-  return data && READERS[node.opType]?.read(graph, node, data, index);
+  const scale = node.inputs[node.opType === 'QMoE' ? index + 1 : 2] ?? '';
+  return data && asRead(graph, scale, READERS[node.opType]?.read(graph, node, data, index));
 }
 
 /**

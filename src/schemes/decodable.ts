@@ -1,6 +1,6 @@
-import { bitsOf, type DType, elementCount, type FloatDType, isFloat } from '../ir/dtype.ts';
-import type { Graph } from '../ir/graph.ts';
-import { isOp } from '../ir/node.ts';
+import { bitsOf, DTYPES, type DType, elementCount, type FloatDType, isFloat } from '../ir/dtype.ts';
+import type { Constant, Graph } from '../ir/graph.ts';
+import { intAttribute, isOp } from '../ir/node.ts';
 import { RESHAPES } from '../ir/reshapes.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { decodeLinear, decodeLinearSwapped, type LinearNumbers } from './decode.ts';
@@ -27,7 +27,7 @@ export interface Decodable {
   readonly parts: readonly [data: Tensor, ...steps: Tensor[]];
   /** Dims of the numbers. */
   readonly dims: readonly number[];
-  /** Type of the scales, in which the operator computes. */
+  /** Type of the scales where they are read, in which the operator computes. */
   readonly dtype: FloatDType;
   readonly reals: Reals;
   /** With the last two axes swapped. */
@@ -72,21 +72,41 @@ export function linearIn(graph: Graph, data: Tensor, steps: Steps): LinearNumber
 /** The same as a weight that can be read. Whether it is symmetric is told by its type: zero points are not read. */
 export function decodableIn(graph: Graph, data: Tensor, steps: Steps): Decodable | undefined {
   const linear = linearIn(graph, data, steps);
-  return linear && decodableOf(linear, linear.zeroPoint === undefined || isSigned(data.dtype));
+  const symmetric = linear?.zeroPoint === undefined || isSigned(data.dtype);
+  return asRead(graph, steps.scale, linear && decodableOf(linear, symmetric));
+}
+
+/** A constant, and the type that those have who read it. */
+export interface Behind {
+  readonly held: Constant;
+  readonly dtype: DType;
 }
 
 /** The constant behind a Cast, or what gives it other dims: scales stored as halves. Its dims are those behind them. */
-export function smallBehind(graph: Graph, value: string): Tensor | undefined {
+export function constantBehind(graph: Graph, value: string): Behind | undefined {
   let [scope, name]: [Graph, string] = [graph, value];
+  let dtype: DType | undefined;
   for (let step = 0; step < 4; step++) {
+    const held = scope.constant(name);
+    if (held !== undefined) return { held, dtype: dtype ?? held.tensor.dtype };
     while (scope.parent !== undefined && !scope.defines(name)) scope = scope.parent;
-    const held = scope.constant(name)?.tensor;
-    if (held !== undefined) return held;
     const producer = scope.producer(name);
     if (producer === undefined || !PASSED.some((opType) => isOp(producer, opType))) return undefined;
+    if (isOp(producer, 'Cast')) dtype ??= DTYPES[intAttribute(producer, 'to', 0)];
     name = producer.inputs[0] ?? '';
   }
   return undefined;
+}
+
+/** Its tensor. */
+export function smallBehind(graph: Graph, value: string): Tensor | undefined {
+  return constantBehind(graph, value)?.held.tensor;
+}
+
+/** The weight in the type that its scales have where they are read. */
+export function asRead(graph: Graph, scale: string, weight: Decodable | undefined): Decodable | undefined {
+  const dtype = constantBehind(graph, scale)?.dtype;
+  return weight && dtype !== undefined && isFloat(dtype) ? { ...weight, dtype } : weight;
 }
 
 const PASSED = ['Cast', 'Identity', ...RESHAPES];

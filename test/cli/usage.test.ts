@@ -56,11 +56,11 @@ describe('a wrong command line exits 2 and says what to do', () => {
     [['quantise', M], /'quantise' is not a verb\. Did you mean quantize\?/],
     [
       ['frobnicate', M],
-      /'frobnicate' is not a verb\n {2}The verbs are prune, quantize, pack, fold, convert, copy, run, tune, inspect, diff, verify/,
+      /'frobnicate' is not a verb\n {2}The verbs are prune, quantize, dequantize, pack, fold, convert, copy, run, tune, inspect, diff, verify/,
     ],
     [
       [],
-      /no verb is given: prune, quantize, pack, fold, convert, copy, run, tune, inspect, diff, verify or bench\n {2}See compress --help/,
+      /no verb is given: prune, quantize, dequantize, pack, fold, convert, copy, run, tune, inspect, diff, verify or bench\n {2}See compress --help/,
     ],
   ];
   const cwd = folder();

@@ -61,6 +61,8 @@ async function loadStep(verb: StepVerb, run: Run): Promise<Command<StepValues>> 
       return (await import('./prune.ts')).pruneCommand(run);
     case 'quantize':
       return (await import('./quantize.ts')).quantizeCommand(run);
+    case 'dequantize':
+      return (await import('./dequantize.ts')).dequantizeCommand(run);
     case 'pack':
       return (await import('./pack.ts')).packCommand(run);
     case 'fold':

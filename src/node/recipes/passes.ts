@@ -19,6 +19,8 @@ export async function passesOf(verb: StepVerb, values: object, run: StepRun): Pr
       return [await (await import('./prune.ts')).pruningPass(values, run), ...(await storing(values))];
     case 'quantize':
       return [await (await import('./quantize.ts')).quantizingPass(values, run), ...(await storing(values))];
+    case 'dequantize':
+      return [(await import('../../passes/dequantize/index.ts')).dequantize()];
     case 'pack': {
       const { store }: PackValues = values;
       return [(await import('../../passes/pack/index.ts')).pack(store === undefined ? {} : { store })];

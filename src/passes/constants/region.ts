@@ -1,6 +1,6 @@
 import type { Constant, Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
-import { isOp, type Node } from '../../ir/node.ts';
+import { isStandard, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { constantName, dropUnused, isVariable } from '../../layers/constant.ts';
 import { shareOne } from '../sharing.ts';
@@ -168,15 +168,24 @@ export function replaceByResults(model: Model, constants: Constants, nodes: read
       const kept = other === undefined ? held : shareOne(model, other, held);
       if (kept !== undefined) first.set(number, kept);
     }
-    dropUnread(model, graph, node);
+    dropUnread(model, graph, node.inputs);
   }
 }
 
-/** Removes what a node that is gone read, where nothing else reads it: constants, and nodes that made it. */
-function dropUnread(model: Model, graph: Graph, gone: Node): void {
-  const open = [{ graph, node: gone }];
+/**
+ * Removes what made values that nothing reads: constants, and nodes, with what only they read.
+ * @param values - as a node that is gone has read them
+ * @param isPure - whether a node may go; standard operators where absent
+ */
+export function dropUnread(
+  model: Model,
+  graph: Graph,
+  values: readonly string[],
+  isPure: (node: Node) => boolean = ({ domain }) => isStandard(domain),
+): void {
+  const open = [{ graph, values }];
   for (let one = open.pop(); one !== undefined; one = open.pop()) {
-    for (const value of one.node.inputs) {
+    for (const value of one.values) {
       let scope = one.graph;
       while (scope.parent !== undefined && !scope.defines(value)) scope = scope.parent;
       const held = scope.constant(value);
@@ -185,15 +194,14 @@ function dropUnread(model: Model, graph: Graph, gone: Node): void {
         continue;
       }
       const producer = scope.producer(value);
-      if (producer === undefined || !isUnread(model, scope, producer)) continue;
+      if (producer === undefined || !isPure(producer) || !isUnread(model, scope, producer)) continue;
       scope.removeNode(producer);
-      open.push({ graph: scope, node: producer });
+      open.push({ graph: scope, values: producer.inputs });
     }
   }
 }
 
 function isUnread(model: Model, graph: Graph, node: Node): boolean {
-  if (!isOp(node, node.opType)) return false;
   const named = node.outputs.filter((one) => one !== '');
   return named.every((one) => graph.uses(one).length === 0 && !model.trainingNames.has(one));
 }

@@ -2,8 +2,8 @@ import { elementCount } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { lookup } from '../../ir/lookup.ts';
 import { intAttribute, isOp, type Node } from '../../ir/node.ts';
-import { canRedirect, redirect } from '../rename.ts';
-import { type Folding, isAlive, outputOf } from './context.ts';
+import { bypass } from '../rename.ts';
+import { type Folding, isAlive } from './context.ts';
 
 /** What leaves the other operand as it is, and whether it may be the first one too. */
 const NEUTRAL: Readonly<Record<string, { readonly value: number; readonly commutes: boolean }>> = {
@@ -34,7 +34,7 @@ export async function removeIdentities(folding: Folding): Promise<void> {
       if (!isAlive(graph, node)) continue;
       const source = await passedOn(folding, graph, node);
       if (source === undefined) continue;
-      const rewritten = bypass(folding, graph, node, source);
+      const rewritten = bypass(graph, node, source, folding.model.trainingNames);
       if (rewritten === undefined) continue;
       const plain = isOp(node, 'Identity') || isOp(node, 'Dropout');
       folding.count({ action: 'removed', what: plain ? node.opType : labelOf(node) });
@@ -75,25 +75,4 @@ async function isInference(folding: Folding, graph: Graph, node: Node): Promise<
   if (opset < DROPOUT_INPUTS || training === '') return true;
   const tensor = folding.constant(graph, training)?.tensor;
   return tensor?.dtype === 'bool' && (await tensor.load()).every((one) => one === 0);
-}
-
-/** Takes the node out of the way of `source`. Gives the nodes it rewrote, or undefined where it must stay. */
-function bypass(folding: Folding, graph: Graph, node: Node, source: string) {
-  const y = outputOf(node);
-  const { trainingNames } = folding.model;
-  const isOutput = (name: string): boolean => graph.uses(name).some((use) => use.node === undefined);
-  if (trainingNames.has(y) || source === y) return undefined;
-  if (!isOutput(y)) {
-    if (!canRedirect(graph, y, source)) return undefined;
-    graph.removeNode(node);
-    return redirect(graph, y, source);
-  }
-  const producer = graph.producer(source);
-  if (producer === undefined || isOp(producer, 'Constant')) return undefined;
-  if (trainingNames.has(source) || !canRedirect(graph, source, y)) return undefined;
-  graph.removeNode(node);
-  const rewritten = redirect(graph, source, y);
-  const renamed = { ...producer, outputs: producer.outputs.map((one) => (one === source ? y : one)) };
-  graph.replaceNode(producer, renamed);
-  return [...rewritten, { graph, node: renamed }];
 }

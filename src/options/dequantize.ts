@@ -1,0 +1,14 @@
+import { MODEL, STEP_ROWS, type StepValues } from './common.ts';
+import type { Table } from './option.ts';
+
+export interface DequantizeValues extends StepValues {
+  allowUnchanged?: boolean | undefined;
+}
+
+export const DEQUANTIZE: Table<DequantizeValues> = {
+  positionals: { model: MODEL },
+  rows: {
+    allowUnchanged: { kind: 'flag', help: 'a model without integers is no error', group: 'What to change' },
+    ...STEP_ROWS,
+  },
+};

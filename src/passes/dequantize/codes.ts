@@ -1,0 +1,89 @@
+import type { Graph } from '../../ir/graph.ts';
+import { attribute, createNode, findAttribute, intAttribute, type Node } from '../../ir/node.ts';
+import { isVariable } from '../../layers/constant.ts';
+import { codeInputs, codesAt } from '../../schemes/contrib.ts';
+import { constantBehind, type Decodable } from '../../schemes/decodable.ts';
+import type { Layout } from './floats.ts';
+import type { Rewriting } from './rewriting.ts';
+
+/**
+ * An operator of ONNX Runtime's own that holds codes becomes the one that reads floats:
+ * ```
+ * MatMulNBits, MatMulBnb4 (x, B, …, bias)     →  MatMul(x, W) + bias
+ * GatherBlockQuantized (table, ids, …)        →  Gather(W, ids)
+ * QMoE (x, router, fc1, …)                    →  MoE(x, router, W1, …)
+ * ```
+ */
+export function dequantizeCodes(work: Rewriting, graph: Graph, node: Node): void {
+  const floats = new Map<number, string>();
+  const layout: Layout = node.opType.startsWith('MatMul') ? { swapped: true } : {};
+  const found: [number, Decodable][] = [];
+  for (const index of codeInputs(node)) {
+    const weight = codesAt(graph, node, index);
+    const held = constantBehind(graph, node.inputs[index] ?? '')?.held;
+    if (weight === undefined || held === undefined || isVariable(work.model, held)) return;
+    if (held.graph.kind === 'function') return;
+    found.push([index, weight]);
+  }
+  for (const [index, weight] of found) {
+    const held = constantBehind(graph, node.inputs[index] ?? '')?.held;
+    if (held !== undefined) floats.set(index, work.weights.of(held, weight, layout));
+  }
+  const input = (index: number): string => floats.get(index) ?? node.inputs[index] ?? '';
+  switch (node.opType) {
+    case 'MatMulNBits':
+    case 'MatMulBnb4':
+      product(work, graph, node, [input(0), input(1)], node.opType === 'MatMulNBits' ? input(5) : '');
+      return;
+    case 'GatherBlockQuantized': {
+      const attributes = [attribute.int('axis', intAttribute(node, 'gather_axis', 0))];
+      const next = {
+        name: node.name,
+        opType: 'Gather',
+        inputs: [input(0), input(1)],
+        outputs: node.outputs,
+        attributes,
+      };
+      work.replace(graph, node, createNode(next));
+      return;
+    }
+    case 'QMoE':
+      work.replace(graph, node, expertsNode(node, input));
+  }
+}
+
+/** `y = x · W (+ bias)` in the place of a node. */
+export function product(
+  work: Rewriting,
+  graph: Graph,
+  node: Node,
+  inputs: readonly [string, string],
+  bias: string,
+  output: string = node.outputs[0] ?? '',
+): void {
+  const { name } = node;
+  if (bias === '') {
+    work.replace(graph, node, createNode({ name, opType: 'MatMul', inputs, outputs: [output] }));
+    return;
+  }
+  const raw = graph.uniqueName(`${output}_product`);
+  work.replace(
+    graph,
+    node,
+    createNode({ name, opType: 'MatMul', inputs, outputs: [raw] }),
+    createNode({ name: graph.uniqueName(`${output}_Add`), opType: 'Add', inputs: [raw, bias], outputs: [output] }),
+  );
+}
+
+/** What MoE takes as well. */
+const EXPERT_ATTRIBUTES = [
+  ...['activation_type', 'k', 'normalize_routing_weights', 'use_sparse_mixer', 'swiglu_fusion', 'swiglu_limit'],
+  ...['activation_alpha', 'activation_beta'],
+];
+
+function expertsNode(node: Node, input: (index: number) => string): Node {
+  const inputs = [0, 1, 2, 4, 5, 7, 8, 10].map(input);
+  while (inputs.at(-1) === '') inputs.pop();
+  const attributes = EXPERT_ATTRIBUTES.flatMap((name) => findAttribute(node, name) ?? []);
+  return createNode({ ...node, opType: 'MoE', inputs, attributes });
+}

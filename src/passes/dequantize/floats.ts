@@ -1,0 +1,110 @@
+import type { DType } from '../../ir/dtype.ts';
+import { byteLengthOf, elementCount, type FloatDType } from '../../ir/dtype.ts';
+import type { Constant, Graph } from '../../ir/graph.ts';
+import { isOp, type Node } from '../../ir/node.ts';
+import { RESHAPES } from '../../ir/reshapes.ts';
+import { piecewise, type Tensor } from '../../ir/tensor.ts';
+import { fromFloat32 } from '../../kernels/rounded.ts';
+import { constantName, madeFrom } from '../../layers/constant.ts';
+import type { Change } from '../../layers/skip.ts';
+import type { Decodable } from '../../schemes/decodable.ts';
+import { likelyOriginal, nameFor } from '../../schemes/names.ts';
+import type { Reals } from '../../schemes/reals.ts';
+import { namesOf, operatorsOf } from '../pack/weights.ts';
+
+/** How a float weight is to lie, where not as the numbers are stored. */
+export interface Layout {
+  /** The last two axes swapped. */
+  readonly swapped?: boolean;
+  readonly dims?: readonly number[];
+  readonly dtype?: DType;
+}
+
+/** A float weight that was made. */
+interface Made {
+  readonly key: string;
+  readonly name: string;
+  readonly graph: Graph;
+  readonly change: Omit<Change, 'nodes' | 'opType'>;
+}
+
+/**
+ * Makes float initializers of stored weights, where these are held. One is made for all who read the same numbers in
+ * the same layout. Nothing is decoded before it is written, and then some of it at a time.
+ */
+export class FloatWeights {
+  readonly #made = new Map<Tensor, Made[]>();
+  readonly #numbers = new Map<Tensor, number>();
+
+  /** The name of the initializer for a weight. */
+  of(held: Constant, weight: Decodable, layout: Layout = {}): string {
+    const { swapped = false, dims = swapped ? turned(weight.dims) : weight.dims } = layout;
+    const dtype = (layout.dtype ?? weight.dtype) as FloatDType;
+    const key = JSON.stringify([
+      swapped,
+      dims,
+      dtype,
+      weight.scheme.name,
+      weight.parts.map((one) => this.#number(one)),
+    ]);
+    const known = this.#made.get(held.tensor) ?? [];
+    const found = known.find((one) => one.key === key) ?? this.#make(held, weight, { swapped, dims, dtype }, key);
+    if (!known.includes(found)) this.#made.set(held.tensor, [...known, found]);
+    return found.name;
+  }
+
+  /** What was made, for the report, with the nodes that read it now; what none reads is taken out again. */
+  settled(): Change[] {
+    return [...this.#made.values()].flat().flatMap(({ graph, name, change }) => {
+      const nodes = readersOf(graph, name);
+      if (nodes.length > 0) return [{ ...change, nodes: namesOf(nodes), opType: operatorsOf(nodes) }];
+      graph.removeInitializer(name);
+      graph.removeInput(name);
+      return [];
+    });
+  }
+
+  #make(held: Constant, weight: Decodable, layout: Required<Layout>, key: string): Made {
+    const { graph } = held;
+    const stored = constantName(held);
+    const original = likelyOriginal(stored);
+    const name = original === undefined ? nameFor(graph, stored, 'real') : graph.uniqueName(original);
+    const { dims, swapped } = layout;
+    const dtype = layout.dtype as FloatDType;
+    const reals = swapped ? weight.swapped : weight.reals;
+    const tensor = piecewise(name, dtype, dims, () => bytesOf(reals, dtype));
+    graph.addInitializer(madeFrom(held, tensor));
+    const elements = elementCount(dims);
+    const before = weight.parts.reduce((sum, one) => sum + one.byteLength, 0);
+    const after = byteLengthOf(dtype, elements);
+    const change = { weight: name, dtype, dims, elements, before, after, form: `${dtype} from ${weight.scheme.name}` };
+    return { key, name, graph, change };
+  }
+
+  #number(tensor: Tensor): number {
+    const found = this.#numbers.get(tensor) ?? this.#numbers.size;
+    this.#numbers.set(tensor, found);
+    return found;
+  }
+}
+
+async function* bytesOf(reals: Reals, dtype: FloatDType): AsyncGenerator<Uint8Array, void, void> {
+  for await (const chunk of reals()) {
+    const { buffer, byteOffset, byteLength } = fromFloat32(chunk, dtype);
+    yield new Uint8Array(buffer, byteOffset, byteLength);
+  }
+}
+
+function turned(dims: readonly number[]): number[] {
+  return [...dims.slice(0, -2), ...dims.slice(-2).reverse()];
+}
+
+/** Nodes that read a value, behind a Transpose or what gives it other dims. */
+function readersOf(graph: Graph, value: string, steps = 4): Node[] {
+  return graph.uses(value).flatMap(({ graph: at, node }) => {
+    if (node === undefined) return [];
+    const passed = steps > 0 && ['Identity', 'Transpose', 'Cast', ...RESHAPES].some((one) => isOp(node, one));
+    const behind = passed ? readersOf(at, node.outputs[0] ?? '', steps - 1) : [];
+    return behind.length > 0 ? behind : [node];
+  });
+}

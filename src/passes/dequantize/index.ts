@@ -1,0 +1,118 @@
+import { withBodies } from '../../ir/bodies.ts';
+import type { Graph } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import { isOp, isStandard, type Node } from '../../ir/node.ts';
+import { inOrder } from '../../ir/order.ts';
+import { arithmeticOf } from '../../schemes/chains.ts';
+import { hasCodes } from '../../schemes/contrib.ts';
+import { isIntegerOp } from '../../schemes/operators.ts';
+import { dropUnread } from '../constants/region.ts';
+import { inlineFunctions, inliningNotes } from '../inline/index.ts';
+import { unpackFirst } from '../pack/unpack.ts';
+import type { Pass, PassReport } from '../pass.ts';
+import { bypass } from '../rename.ts';
+import { move, quantizeLinear } from './activations.ts';
+import { dequantizeCodes } from './codes.ts';
+import { dequantizeArithmetic, dequantizeLinear } from './linear.ts';
+import { dequantizeProduct, dynamicLstm, dynamicMatMul, integerToFloat } from './products.ts';
+import { dequantizeOperator, isQuantizedOp } from './qlinear.ts';
+import { isStep, leftovers, notesOf } from './report.ts';
+import { Rewriting } from './rewriting.ts';
+
+/**
+ * Gives the float model back, from whatever form its weights and activations were quantized to, by us or by others:
+ * ```
+ * before  x ── DynamicQuantizeLinear ── DequantizeLinear ── MatMul(DequantizeLinear(W_quantized)) ── Sum ── y
+ *         x ── QLinearConv(W_quantized, …) ── DequantizeLinear ── y
+ *         x ── MatMulNBits(W_Q4, …) ── y
+ *
+ * after   x ── MatMul(W) ── y
+ * ```
+ * Weights are the numbers that the integers stood for, in the type their scales have, computed a piece at a time while
+ * the model is written. Activations are floats: pairs of QuantizeLinear and DequantizeLinear go, with their rounding. A
+ * Relu that a quantizer took out before integers which begin at 0 is put back. Inputs and outputs keep their names, and
+ * so do weights where the names of their integers tell.
+ */
+export function dequantize(): Pass {
+  return { name: 'dequantize', run };
+}
+
+async function run(model: Model): Promise<PassReport> {
+  const { notes: broken, ...unpacked } = await unpackFirst(model);
+  const inlined = inlineFunctions(model, (callee) =>
+    withBodies([callee]).some((graph) => graph.nodes.some((node) => isQuantized(graph, node))),
+  );
+  const work = new Rewriting(model);
+  for (const graph of model.graphs()) {
+    if (graph.root.kind === 'function') continue;
+    const { ordered } = inOrder(graph.nodes, (node) => node.inputs.flatMap((one) => graph.producer(one) ?? []));
+    for (const node of ordered) {
+      if (graph.producer(node.outputs.find((one) => one !== '') ?? '') === node) await rewrite(work, graph, node);
+    }
+  }
+  settle(work);
+  const changes = work.weights.settled();
+  if (changes.length > 0) model.freeInitializers();
+  const left = leftovers(work);
+  const notes = [...notesOf(work), ...left.notes, ...broken, ...inliningNotes(inlined)];
+  return { pass: 'dequantize', changes, skips: left.skips, ...unpacked, notes };
+}
+
+/** Whether a node has to do with integers that stand for real numbers. */
+function isQuantized(graph: Graph, node: Node): boolean {
+  return isStep(node) || isIntegerOp(node) || arithmeticOf(graph, node) !== undefined;
+}
+
+async function rewrite(work: Rewriting, graph: Graph, node: Node): Promise<void> {
+  const { opType } = node;
+  if (hasCodes(node)) return dequantizeCodes(work, graph, node);
+  if (isStep(node)) {
+    return opType === 'DequantizeLinear' ? dequantizeLinear(work, graph, node) : quantizeLinear(work, graph, node);
+  }
+  if (isQuantizedOp(node)) return dequantizeOperator(work, graph, node);
+  switch (opType) {
+    case 'MatMulInteger':
+    case 'ConvInteger':
+      return dequantizeProduct(work, graph, node);
+    case 'DynamicQuantizeMatMul':
+      return dynamicMatMul(work, graph, node);
+    case 'MatMulIntegerToFloat':
+      return integerToFloat(work, graph, node);
+    case 'DynamicQuantizeLSTM':
+      return dynamicLstm(work, graph, node);
+    case 'Mul':
+      return dequantizeArithmetic(work, graph, node);
+    default:
+      return move(work, graph, node);
+  }
+}
+
+/** Takes out what only handed values on, and what nobody reads any more. */
+function settle({ model, links, loose }: Rewriting): void {
+  if (loose.length === 0) return;
+  const { trainingNames } = model;
+  for (const { graph, value } of links) {
+    const node = graph.producer(value);
+    if (node !== undefined && isOp(node, 'Identity')) bypass(graph, node, node.inputs[0] ?? '', trainingNames);
+  }
+  for (const graph of model.graphs()) if (graph.root.kind !== 'function') settleSums(graph, trainingNames);
+  for (const { graph, values } of loose) {
+    dropUnread(model, graph, values, ({ domain }) => isStandard(domain) || domain === CONTRIB);
+  }
+  for (const { node } of model.nodes()) if (node.domain === CONTRIB) return;
+  model.removeOpset(CONTRIB);
+}
+
+/** The domain of ONNX Runtime's own operators. */
+const CONTRIB = 'com.microsoft';
+
+/** A Sum of one value goes, and one that adds to a product becomes the Add that it was. */
+function settleSums(graph: Graph, keep: ReadonlySet<string>): void {
+  for (const node of graph.nodes) {
+    if (!isOp(node, 'Sum') || graph.producer(node.outputs[0] ?? '') !== node) continue;
+    const [first = ''] = node.inputs;
+    if (node.inputs.length === 1) bypass(graph, node, first, keep);
+    const made = node.inputs.length === 2 ? graph.producer(first) : undefined;
+    if (made !== undefined && isOp(made, 'MatMul')) graph.replaceNode(node, { ...node, opType: 'Add' });
+  }
+}

@@ -1,0 +1,64 @@
+import { elementCount } from '../../ir/dtype.ts';
+import type { Graph } from '../../ir/graph.ts';
+import type { Node } from '../../ir/node.ts';
+import { constantName, isVariable } from '../../layers/constant.ts';
+import type { Skip } from '../../layers/skip.ts';
+import { hasCodes } from '../../schemes/contrib.ts';
+import { constantBehind } from '../../schemes/decodable.ts';
+import { integerWeightOf, isIntegerOp } from '../../schemes/operators.ts';
+import type { Rewriting } from './rewriting.ts';
+
+/** Whether a node turns floats into integers, or back. */
+export function isStep({ domain, opType }: Node): boolean {
+  if (domain === '' || domain === 'ai.onnx') return /^(Quantize|Dequantize|DynamicQuantize)Linear$/.test(opType);
+  return domain === 'com.microsoft' && /^(Quantize|Dequantize)Linear$/.test(opType);
+}
+
+/** What was done beside the weights, a sentence each. */
+export function notesOf({ counts }: Rewriting): string[] {
+  const notes: string[] = [];
+  const of = (what: string, one: string, more: string): void => {
+    const count = counts.get(what) ?? 0;
+    if (count > 0) notes.push(`${count} ${count === 1 ? one : more}`);
+  };
+  of('pairs', 'value is not rounded to integers any more', 'values are not rounded to integers any more');
+  of('relus', 'Relu put back before integers that began at 0', 'Relu put back before integers that began at 0');
+  of('clips', 'Clip to 6 put back before integers from 0 to 6', 'Clip to 6 put back before integers from 0 to 6');
+  return notes;
+}
+
+/** What still computes with integers, and why. */
+export function leftovers({ model }: Rewriting): { readonly skips: Skip[]; readonly notes: string[] } {
+  const skips: Skip[] = [];
+  const kinds = new Map<string, number>();
+  for (const { graph, node } of model.nodes()) {
+    if (!isStep(node) && !isIntegerOp(node)) continue;
+    kinds.set(node.opType, (kinds.get(node.opType) ?? 0) + 1);
+    const skip = skipOf(model, graph, node);
+    if (skip !== undefined) skips.push(skip);
+  }
+  const list = [...kinds].map(([opType, count]) => `${count} ${opType}`).join(', ');
+  return { skips, notes: list === '' ? [] : [`left on integers: ${list}`] };
+}
+
+function skipOf(model: Rewriting['model'], graph: Graph, node: Node): Skip | undefined {
+  const value = isStep(node) ? (node.inputs[0] ?? '') : (integerWeightOf(node) ?? '');
+  const held = constantBehind(graph, value)?.held;
+  if (held === undefined) return undefined;
+  const { opType } = node;
+  const weight = constantName(held);
+  const facts = {
+    weight,
+    node: node.name || (node.outputs[0] ?? ''),
+    opType,
+    elements: elementCount(held.tensor.dims),
+  };
+  if (model.trainingNames.has(weight)) {
+    return { ...facts, reason: 'used_in_training', detail: 'training_info refers to it by name' };
+  }
+  if (isVariable(model, held)) return { ...facts, reason: 'graph_input', detail: 'a caller may feed another one' };
+  const detail = hasCodes(node)
+    ? `the codes, scales and zero points of ${opType} do not fit together, or lie in an order that is not known`
+    : `no float operator is known for ${opType} with such scales`;
+  return { ...facts, reason: 'unsupported_op', detail };
+}

@@ -1,0 +1,140 @@
+import { equalBytes } from '../../bytes/bytes.ts';
+import type { Graph } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import { attribute, createNode, isOp, type Node } from '../../ir/node.ts';
+import { toIntegers } from '../../kernels/views.ts';
+import { isVariable } from '../../layers/constant.ts';
+import { transposeNode } from '../../layers/gemm.ts';
+import { type MovedWeight, movedWeight } from '../../schemes/chains.ts';
+import { constantBehind, type Steps } from '../../schemes/decodable.ts';
+import { FloatWeights, type Layout } from './floats.ts';
+
+/** Integers that the model makes when it runs, and the float value they stand for. */
+export interface Standing {
+  readonly float: string;
+  readonly scale: string;
+  readonly zeroPoint: string;
+}
+
+/** What the rewrites of one run share: which integers stand for which floats, and what was put in their place. */
+export class Rewriting {
+  readonly model: Model;
+  readonly weights: FloatWeights = new FloatWeights();
+  /** Values that an Identity gives out, which is to go once all is rewritten. */
+  readonly links: { readonly graph: Graph; readonly value: string }[] = [];
+  /** Values that nodes which are gone have read, and that stand for each other: what nobody reads goes too. */
+  readonly loose: { readonly graph: Graph; readonly values: readonly string[] }[] = [];
+  /** Sentences, and how often each. */
+  readonly counts: Map<string, number> = new Map();
+  readonly #standing = new Map<Graph, Map<string, Standing>>();
+
+  constructor(model: Model) {
+    this.model = model;
+  }
+
+  count(what: string): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
+  }
+
+  /** Notes that integers stand for a float value. */
+  stand(graph: Graph, integers: string, standing: Standing): void {
+    const own = this.#standing.get(graph) ?? new Map<string, Standing>();
+    this.#standing.set(graph, own.set(integers, standing));
+    this.loose.push({ graph, values: [integers, standing.float] });
+  }
+
+  /** What integers stand for, as a node of the graph sees them. */
+  standing(graph: Graph, integers: string): Standing | undefined {
+    let scope = graph;
+    while (scope.parent !== undefined && !scope.defines(integers)) scope = scope.parent;
+    return this.#standing.get(scope)?.get(integers);
+  }
+
+  /** The float value behind integers that are read with these steps; undefined where they stand for none. */
+  async floatOf(graph: Graph, integers: string, scale: string, zeroPoint: string): Promise<string | undefined> {
+    const found = this.standing(graph, integers);
+    if (found === undefined) return undefined;
+    const same =
+      (await this.#isSame(graph, found.scale, scale)) && (await this.#isSame(graph, found.zeroPoint, zeroPoint));
+    return same ? found.float : undefined;
+  }
+
+  /** Whether two names are of one number: a zero point that is left out is 0. */
+  async #isSame(graph: Graph, one: string, other: string): Promise<boolean> {
+    if (one === other) return true;
+    const [a, b] = await Promise.all(
+      [one, other].map(async (name) => (name === '' ? undefined : constantBehind(graph, name)?.held.tensor.load())),
+    );
+    if (a === undefined || b === undefined)
+      return (one === '' || other === '') && (a ?? b ?? [1]).every((byte) => byte === 0);
+    return equalBytes(a, b);
+  }
+
+  /**
+   * An operand of an operator on integers as floats: a value that is quantized, a weight, or else made by a
+   * DequantizeLinear.
+   */
+  async operand(graph: Graph, node: Node, integers: string, steps: Steps): Promise<string> {
+    const float = await this.floatOf(graph, integers, steps.scale, steps.zeroPoint);
+    const moved = float === undefined ? movedWeight(graph, integers, steps) : undefined;
+    const found = float ?? (moved && (await this.moved(graph, node, moved)));
+    if (found !== undefined) return found;
+    const output = graph.uniqueName(`${integers}_dequantized`);
+    const inputs = [integers, steps.scale, ...(steps.zeroPoint === '' ? [] : [steps.zeroPoint])];
+    const attributes = steps.sharing === undefined ? [] : [attribute.int('axis', steps.sharing.axis)];
+    const name = graph.uniqueName(`${output}_DequantizeLinear`);
+    graph.insertBefore(node, createNode({ name, opType: 'DequantizeLinear', inputs, outputs: [output], attributes }));
+    return output;
+  }
+
+  /**
+   * A stored weight as floats, turned as its reader has it; undefined where what stands between does something else, or
+   * a caller may feed another one.
+   */
+  async moved(graph: Graph, reader: Node, moved: MovedWeight, layout: Layout = {}): Promise<string | undefined> {
+    const { held, via, perm, weight } = moved;
+    if (isVariable(this.model, held) || held.graph.kind === 'function') return undefined;
+    for (const node of via)
+      if (isOp(node, 'Slice') && !(await isWhole(graph, node, held.tensor.dims))) return undefined;
+    const straight = perm.every((axis, at) => axis === at);
+    if (!straight && layout.dims !== undefined) return undefined;
+    const name = this.weights.of(held, weight, layout);
+    if (straight) return name;
+    const output = graph.uniqueName(`${name}_transposed`);
+    const turn = transposeNode(graph, name, output, perm.length);
+    graph.insertBefore(reader, { ...turn, attributes: [attribute.ints('perm', perm)] });
+    return output;
+  }
+
+  /** Puts nodes where one was that is gone. */
+  replace(graph: Graph, old: Node, ...next: readonly Node[]): void {
+    graph.replaceNode(old, ...next);
+    this.loose.push({ graph, values: old.inputs });
+  }
+
+  /** Gives out a float under the name that a node gave it. */
+  link(graph: Graph, old: Node, float: string): void {
+    const name = graph.uniqueName(`${old.outputs[0]}_Identity`);
+    const node = createNode({ name, opType: 'Identity', inputs: [float], outputs: [old.outputs[0] ?? ''] });
+    this.replace(graph, old, node);
+    this.links.push({ graph, value: node.outputs[0] ?? '' });
+  }
+}
+
+/** Whether a Slice takes all of a tensor: so that a reader has integers of its own. */
+async function isWhole(graph: Graph, node: Node, dims: readonly number[]): Promise<boolean> {
+  const list = async (index: number): Promise<bigint[] | undefined> => {
+    const tensor = graph.constant(node.inputs[index] ?? '')?.tensor;
+    if (tensor === undefined || (tensor.dtype !== 'int64' && tensor.dtype !== 'int32')) return undefined;
+    return toIntegers(await tensor.load(), tensor.dtype);
+  };
+  const [starts, ends, axes] = [await list(1), await list(2), await list(3)];
+  const steps = node.inputs[4] === undefined ? [] : await list(4);
+  if (starts === undefined || ends === undefined || steps === undefined || steps.some((one) => one !== 1n))
+    return false;
+  return starts.every((start, at) => {
+    const axis = Number(axes?.[at] ?? at);
+    const dim = dims[axis < 0 ? axis + dims.length : axis];
+    return start === 0n && dim !== undefined && (ends[at] ?? 0n) >= BigInt(dim);
+  });
+}
