@@ -78,7 +78,7 @@ export type {
   ValueChange,
 } from './passes/diff/types.ts';
 export { type EqualizeOptions, equalizationValues, equalize } from './passes/equalize/index.ts';
-export type { Deduplicated, FoldAction, Folded, PassFact } from './passes/facts.ts';
+export type { Deduplicated, Dequantized, FoldAction, Folded, PassFact } from './passes/facts.ts';
 export { FOLD_DEFAULTS, FOLD_RULES, type FoldOptions, type FoldRule, fold } from './passes/fold/index.ts';
 export {
   type Pattern,

@@ -2,6 +2,12 @@ import type { UnchangedWords } from '../node/recipes/runStep.ts';
 import { skipLines } from './skips.ts';
 import { printable } from './text.ts';
 
+const ABSENT_WEIGHTS = ': the model has no weights of the operators it works on';
+/** What a model is missing where a pass that is not about operators finds nothing. */
+const ABSENT: Readonly<Record<string, string>> = {
+  dequantize: ': nothing in the model is stored or computed as integers',
+};
+
 /**
  * How a command line tells that a step changed nothing: why, a line for each reason.
  * @param verbose - whether every weight is named
@@ -13,8 +19,7 @@ export function unchangedWith(
   return ({ report, notes }, where) => {
     const why = skipLines(report.skips, verbose, (word) => word);
     const facts = [...report.notes, ...notes].map((note) => `  ${printable(note)}`);
-    const fact =
-      why.length === 0 && report.pass !== 'pack' ? ': the model has no weights of the operators it works on' : '';
+    const fact = why.length > 0 || report.pass === 'pack' ? '' : (ABSENT[report.pass] ?? ABSENT_WEIGHTS);
     const first = `${report.pass} found nothing to change${fact}`;
     return { where: printable(where), fact: [first, ...why, ...facts].join('\n'), hint };
   };

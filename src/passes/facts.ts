@@ -1,5 +1,5 @@
 /** A fact about the whole model as data, for programs that decide by it; `notes` has it as a sentence. */
-export type PassFact = Folded | Deduplicated;
+export type PassFact = Folded | Deduplicated | Dequantized;
 
 /** Equal tensors of which one is left. */
 export interface Deduplicated {
@@ -7,6 +7,16 @@ export interface Deduplicated {
   /** Tensors that are gone, and the bytes they took. */
   readonly tensors: number;
   readonly bytes: number;
+}
+
+/** Activations that are floats again. */
+export interface Dequantized {
+  readonly kind: 'dequantized';
+  /** Values that are not rounded to integers any more. */
+  readonly values: number;
+  /** Relu, and Clip from 0 to 6, that were put where integers had cut values off. */
+  readonly relus: number;
+  readonly clips: number;
 }
 
 /** Something that folding did, and how often. */

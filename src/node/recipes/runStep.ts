@@ -57,6 +57,11 @@ export type UnchangedWords = (done: StepDone, where: string) => Unchanged;
 /** Skips that such an error tells of. */
 const MOST_SKIPS = 5;
 
+/** Whether a pass changed weights, or something else that its report has as a fact. */
+function didAnything({ changes, facts = [] }: PassReport): boolean {
+  return changes.length > 0 || facts.length > 0;
+}
+
 /** The words for programs. */
 export function unchangedWords({ report, notes: idle }: StepDone, where: string): Unchanged {
   const { pass, skips, notes } = report;
@@ -75,7 +80,7 @@ export function refuseUnchanged(
   called: string,
   words: UnchangedWords = unchangedWords,
 ): void {
-  if (allowUnchanged || pass.optional === true || done.report.changes.length > 0) return;
+  if (allowUnchanged || pass.optional === true || didAnything(done.report)) return;
   const { where, fact, hint } = words(done, called);
   throw new CompressError('nothing_to_do', where, fact, { hint });
 }

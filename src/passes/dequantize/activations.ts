@@ -19,12 +19,12 @@ export async function quantizeLinear(work: Rewriting, graph: Graph, node: Node):
   const [float = ''] = node.inputs;
   if (node.opType === 'DynamicQuantizeLinear') {
     const [integers = '', scale = '', zeroPoint = ''] = node.outputs;
-    work.stand(graph, integers, { float, scale, zeroPoint });
+    work.round(graph, integers, { float, scale, zeroPoint });
     return;
   }
   const [, scale = '', zeroPoint = ''] = node.inputs;
   const clipped = await clippedBefore(work, graph, node, float, { scale, zeroPoint });
-  work.stand(graph, node.outputs[0] ?? '', { float: clipped, scale, zeroPoint });
+  work.round(graph, node.outputs[0] ?? '', { float: clipped, scale, zeroPoint });
 }
 
 /** A node that moves integers about gets one beside it that does the same with their floats. */

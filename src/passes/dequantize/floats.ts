@@ -1,5 +1,5 @@
-import type { DType } from '../../ir/dtype.ts';
-import { byteLengthOf, elementCount, type FloatDType } from '../../ir/dtype.ts';
+import { withBodies } from '../../ir/bodies.ts';
+import { byteLengthOf, type DType, elementCount, type FloatDType, isFloat } from '../../ir/dtype.ts';
 import type { Constant, Graph } from '../../ir/graph.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import { RESHAPES } from '../../ir/reshapes.ts';
@@ -24,8 +24,9 @@ export interface Layout {
 interface Made {
   readonly key: string;
   readonly name: string;
-  readonly graph: Graph;
-  readonly change: Omit<Change, 'nodes' | 'opType'>;
+  readonly held: Constant;
+  readonly reals: Reals;
+  change: Omit<Change, 'nodes' | 'opType'>;
 }
 
 /**
@@ -55,7 +56,7 @@ export class FloatWeights {
 
   /** What was made, for the report, with the nodes that read it now; what none reads is taken out again. */
   settled(): Change[] {
-    return [...this.#made.values()].flat().flatMap(({ graph, name, change }) => {
+    return [...this.#made.values()].flat().flatMap(({ held: { graph }, name, change }) => {
       const nodes = readersOf(graph, name);
       if (nodes.length > 0) return [{ ...change, nodes: namesOf(nodes), opType: operatorsOf(nodes) }];
       graph.removeInitializer(name);
@@ -64,21 +65,28 @@ export class FloatWeights {
     });
   }
 
+  /** Gives a weight that was made another type. */
+  recast(name: string, dtype: DType): boolean {
+    const made = [...this.#made.values()].flat().find((one) => one.name === name);
+    if (made === undefined || !isFloat(dtype)) return false;
+    const { held, change, reals } = made;
+    held.graph.addInitializer(floatTensor(held, name, dtype, change.dims, reals));
+    const form = (change.form ?? '').replace(change.dtype, dtype);
+    made.change = { ...change, dtype, after: byteLengthOf(dtype, change.elements), form };
+    return true;
+  }
+
   #make(held: Constant, weight: Decodable, layout: Required<Layout>, key: string): Made {
-    const { graph } = held;
-    const stored = constantName(held);
-    const original = likelyOriginal(stored);
-    const name = original === undefined ? nameFor(graph, stored, 'real') : graph.uniqueName(original);
+    const name = nameOf(held);
     const { dims, swapped } = layout;
     const dtype = layout.dtype as FloatDType;
     const reals = swapped ? weight.swapped : weight.reals;
-    const tensor = piecewise(name, dtype, dims, () => bytesOf(reals, dtype));
-    graph.addInitializer(madeFrom(held, tensor));
+    held.graph.addInitializer(floatTensor(held, name, dtype, dims, reals));
     const elements = elementCount(dims);
     const before = weight.parts.reduce((sum, one) => sum + one.byteLength, 0);
     const after = byteLengthOf(dtype, elements);
     const change = { weight: name, dtype, dims, elements, before, after, form: `${dtype} from ${weight.scheme.name}` };
-    return { key, name, graph, change };
+    return { key, name, held, reals, change };
   }
 
   #number(tensor: Tensor): number {
@@ -86,6 +94,22 @@ export class FloatWeights {
     this.#numbers.set(tensor, found);
     return found;
   }
+}
+
+/** The name that a stored weight had, where that is known and free, or one made from that of its integers. */
+function nameOf(held: Constant): string {
+  const stored = constantName(held);
+  const original = held.tensor.from?.name ?? likelyOriginal(stored);
+  if (original === undefined) return nameFor(held.graph, stored, 'real');
+  const free = withBodies([held.graph.root]).every((graph) => !graph.defines(original));
+  return free ? original : held.graph.uniqueName(original);
+}
+
+function floatTensor(held: Constant, name: string, dtype: FloatDType, dims: readonly number[], reals: Reals): Tensor {
+  return madeFrom(
+    held,
+    piecewise(name, dtype, dims, () => bytesOf(reals, dtype)),
+  );
 }
 
 async function* bytesOf(reals: Reals, dtype: FloatDType): AsyncGenerator<Uint8Array, void, void> {

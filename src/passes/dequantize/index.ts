@@ -14,9 +14,10 @@ import { bypass } from '../rename.ts';
 import { move, quantizeLinear } from './activations.ts';
 import { dequantizeCodes } from './codes.ts';
 import { dequantizeArithmetic, dequantizeLinear } from './linear.ts';
+import { narrowProducts } from './narrow.ts';
 import { dequantizeProduct, dynamicLstm, dynamicMatMul, integerToFloat } from './products.ts';
 import { dequantizeOperator, isQuantizedOp } from './qlinear.ts';
-import { isStep, leftovers, notesOf } from './report.ts';
+import { factOf, isStep, leftovers, notesOf } from './report.ts';
 import { Rewriting } from './rewriting.ts';
 
 /**
@@ -54,8 +55,10 @@ async function run(model: Model): Promise<PassReport> {
   const changes = work.weights.settled();
   if (changes.length > 0) model.freeInitializers();
   const left = leftovers(work);
-  const notes = [...notesOf(work), ...left.notes, ...broken, ...inliningNotes(inlined)];
-  return { pass: 'dequantize', changes, skips: left.skips, ...unpacked, notes };
+  const fact = factOf(work);
+  const notes = [...notesOf(fact), ...left.notes, ...broken, ...inliningNotes(inlined)];
+  const facts = fact.values > 0 ? { facts: [fact] } : {};
+  return { pass: 'dequantize', changes, skips: left.skips, ...unpacked, ...facts, notes };
 }
 
 /** Whether a node has to do with integers that stand for real numbers. */
@@ -88,14 +91,15 @@ async function rewrite(work: Rewriting, graph: Graph, node: Node): Promise<void>
 }
 
 /** Takes out what only handed values on, and what nobody reads any more. */
-function settle({ model, links, loose }: Rewriting): void {
+function settle(work: Rewriting): void {
+  const { model, links, loose } = work;
   if (loose.length === 0) return;
   const { trainingNames } = model;
   for (const { graph, value } of links) {
     const node = graph.producer(value);
     if (node !== undefined && isOp(node, 'Identity')) bypass(graph, node, node.inputs[0] ?? '', trainingNames);
   }
-  for (const graph of model.graphs()) if (graph.root.kind !== 'function') settleSums(graph, trainingNames);
+  for (const graph of model.graphs()) if (graph.root.kind !== 'function') settleGraph(work, graph);
   for (const { graph, values } of loose) {
     dropUnread(model, graph, values, ({ domain }) => isStandard(domain) || domain === CONTRIB);
   }
@@ -105,6 +109,12 @@ function settle({ model, links, loose }: Rewriting): void {
 
 /** The domain of ONNX Runtime's own operators. */
 const CONTRIB = 'com.microsoft';
+
+/** Writes what is left of one graph as it was before it was quantized. */
+function settleGraph(work: Rewriting, graph: Graph): void {
+  settleSums(graph, work.model.trainingNames);
+  narrowProducts(work, graph);
+}
 
 /** A Sum of one value goes, and one that adds to a product becomes the Add that it was. */
 function settleSums(graph: Graph, keep: ReadonlySet<string>): void {

@@ -21,7 +21,6 @@ export async function dequantizeLinear(work: Rewriting, graph: Graph, node: Node
   const [integers = '', scale = '', zeroPoint = ''] = node.inputs;
   const float = await work.floatOf(graph, integers, scale, zeroPoint);
   if (float !== undefined) {
-    work.count('pairs');
     work.link(graph, node, float);
     return;
   }

@@ -59,5 +59,6 @@ export async function dynamicLstm(work: Rewriting, graph: Graph, node: Node): Pr
     if (name === undefined) return;
     inputs[at + 1] = name;
   }
+  while (inputs.at(-1) === '') inputs.pop();
   work.replace(graph, node, { ...node, opType: 'LSTM', domain: '', inputs });
 }

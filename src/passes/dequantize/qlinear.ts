@@ -84,7 +84,7 @@ export async function dequantizeOperator(work: Rewriting, graph: Graph, node: No
   });
   work.replace(graph, node, next, quantize);
   const clipped = await clippedBefore(work, graph, quantize, real, { scale, zeroPoint });
-  work.stand(graph, integers, { float: clipped, scale, zeroPoint });
+  work.round(graph, integers, { float: clipped, scale, zeroPoint });
 }
 
 function formOf(node: Node): Form | undefined {

@@ -6,7 +6,8 @@ import type { Skip } from '../../layers/skip.ts';
 import { hasCodes } from '../../schemes/contrib.ts';
 import { constantBehind } from '../../schemes/decodable.ts';
 import { integerWeightOf, isIntegerOp } from '../../schemes/operators.ts';
-import type { Rewriting } from './rewriting.ts';
+import type { Dequantized } from '../facts.ts';
+import type { Counted, Rewriting } from './rewriting.ts';
 
 /** Whether a node turns floats into integers, or back. */
 export function isStep({ domain, opType }: Node): boolean {
@@ -14,16 +15,19 @@ export function isStep({ domain, opType }: Node): boolean {
   return domain === 'com.microsoft' && /^(Quantize|Dequantize)Linear$/.test(opType);
 }
 
-/** What was done beside the weights, a sentence each. */
-export function notesOf({ counts }: Rewriting): string[] {
+/** What was done beside the weights. */
+export function factOf({ counts, rounded }: Rewriting): Dequantized {
+  const of = (what: Counted): number => counts.get(what) ?? 0;
+  const values = rounded.filter(({ graph, value }) => graph.producer(value) === undefined).length;
+  return { kind: 'dequantized', values, relus: of('relus'), clips: of('clips') };
+}
+
+/** The same, a sentence each. */
+export function notesOf({ values, relus, clips }: Dequantized): string[] {
   const notes: string[] = [];
-  const of = (what: string, one: string, more: string): void => {
-    const count = counts.get(what) ?? 0;
-    if (count > 0) notes.push(`${count} ${count === 1 ? one : more}`);
-  };
-  of('pairs', 'value is not rounded to integers any more', 'values are not rounded to integers any more');
-  of('relus', 'Relu put back before integers that began at 0', 'Relu put back before integers that began at 0');
-  of('clips', 'Clip to 6 put back before integers from 0 to 6', 'Clip to 6 put back before integers from 0 to 6');
+  if (values > 0) notes.push(`${values} ${values === 1 ? 'value is' : 'values are'} not rounded to integers any more`);
+  if (relus > 0) notes.push(`${relus} Relu put back before integers that began at 0`);
+  if (clips > 0) notes.push(`${clips} Clip to 6 put back before integers from 0 to 6`);
   return notes;
 }
 

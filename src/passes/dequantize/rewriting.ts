@@ -16,6 +16,9 @@ export interface Standing {
   readonly zeroPoint: string;
 }
 
+/** What was put back before values that were rounded. */
+export type Counted = 'relus' | 'clips';
+
 /** What the rewrites of one run share: which integers stand for which floats, and what was put in their place. */
 export class Rewriting {
   readonly model: Model;
@@ -24,23 +27,32 @@ export class Rewriting {
   readonly links: { readonly graph: Graph; readonly value: string }[] = [];
   /** Values that nodes which are gone have read, and that stand for each other: what nobody reads goes too. */
   readonly loose: { readonly graph: Graph; readonly values: readonly string[] }[] = [];
-  /** Sentences, and how often each. */
-  readonly counts: Map<string, number> = new Map();
+  /** What was done beside the weights, and how often. */
+  readonly counts: Map<Counted, number> = new Map();
   readonly #standing = new Map<Graph, Map<string, Standing>>();
 
   constructor(model: Model) {
     this.model = model;
   }
 
-  count(what: string): void {
+  count(what: Counted): void {
     this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
+  }
+
+  /** Integers that were made from floats, each a value that was rounded. */
+  readonly rounded: { readonly graph: Graph; readonly value: string }[] = [];
+
+  /** Notes that integers stand for a float value, which they were made from. */
+  round(graph: Graph, integers: string, standing: Standing): void {
+    this.rounded.push({ graph, value: integers });
+    this.stand(graph, integers, standing);
   }
 
   /** Notes that integers stand for a float value. */
   stand(graph: Graph, integers: string, standing: Standing): void {
     const own = this.#standing.get(graph) ?? new Map<string, Standing>();
     this.#standing.set(graph, own.set(integers, standing));
-    this.loose.push({ graph, values: [integers, standing.float] });
+    this.loosen(graph, [integers, standing.float]);
   }
 
   /** What integers stand for, as a node of the graph sees them. */
@@ -109,7 +121,12 @@ export class Rewriting {
   /** Puts nodes where one was that is gone. */
   replace(graph: Graph, old: Node, ...next: readonly Node[]): void {
     graph.replaceNode(old, ...next);
-    this.loose.push({ graph, values: old.inputs });
+    this.loosen(graph, old.inputs);
+  }
+
+  /** Notes values that may have no reader any more. */
+  loosen(graph: Graph, values: readonly string[]): void {
+    this.loose.push({ graph, values });
   }
 
   /** Gives out a float under the name that a node gave it. */

@@ -1,14 +1,14 @@
 import type { Model } from '../../../src/index.node.ts';
 import { isFloat } from '../../../src/ir/dtype.ts';
 
-/** What of a model has to do with integers that stand for real numbers: operators, and initializers of 8 bits and less. */
+/** What of a model has to do with integers that stand for real numbers: operators, and initializers that are read. */
 export function integerTypes(model: Model): string[] {
   const nodes = [...model.nodes()].flatMap(({ node }) =>
     /Quantize|QLinear|Integer|NBits|Bnb4|QGemm|QMoE/.test(node.opType) ? [node.opType] : [],
   );
   const tensors = model
     .graphs()
-    .flatMap((graph) => [...graph.initializers.values()])
+    .flatMap((graph) => [...graph.initializers.values()].filter((one) => graph.uses(one.name).length > 0))
     .filter((one) => !isFloat(one.dtype) && !['int64', 'int32', 'bool'].includes(one.dtype));
   return [...nodes, ...tensors.map((one) => `${one.dtype} ${one.name}`)];
 }
