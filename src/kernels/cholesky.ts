@@ -1,4 +1,4 @@
-import { addRow, type Products, type Window, whole } from './products.ts';
+import { addRow, type MatrixView, type Products, whole } from './products.ts';
 
 /** Rows and columns of a block. */
 const SIDE = 128;
@@ -39,7 +39,7 @@ function* blockCholesky(a: Float64Array, n: number): Products<Float64Array[] | u
   for (let start = 0; start < n; start += SIDE) {
     const width = Math.min(SIDE, n - start);
     const end = start + width;
-    const column = (row: number): Window => ({ data: a, at: row * n + start, stride: n });
+    const column = (row: number): MatrixView => ({ data: a, at: row * n + start, stride: n });
     const turned = transposed({ data: a, at: start * n, stride: n }, width, start);
     yield {
       ...{ into: column(start), left: { data: a, at: start * n, stride: n }, right: whole(turned, width) },
@@ -98,7 +98,7 @@ function invertBlock(a: Float64Array, n: number): void {
   }
 }
 
-function copied({ data, at, stride }: Window, rows: number, columns: number): Float64Array {
+function copied({ data, at, stride }: MatrixView, rows: number, columns: number): Float64Array {
   const out = new Float64Array(rows * columns);
   for (let row = 0; row < rows; row++) {
     out.set(data.subarray(at + row * stride, at + row * stride + columns), row * columns);
@@ -106,7 +106,7 @@ function copied({ data, at, stride }: Window, rows: number, columns: number): Fl
   return out;
 }
 
-function transposed({ data, at, stride }: Window, rows: number, columns: number): Float64Array {
+function transposed({ data, at, stride }: MatrixView, rows: number, columns: number): Float64Array {
   const out = new Float64Array(rows * columns);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
@@ -116,7 +116,7 @@ function transposed({ data, at, stride }: Window, rows: number, columns: number)
   return out;
 }
 
-function clear({ data, at, stride }: Window, rows: number, columns: number): void {
+function clear({ data, at, stride }: MatrixView, rows: number, columns: number): void {
   for (let row = 0; row < rows; row++) data.fill(0, at + row * stride, at + row * stride + columns);
 }
 

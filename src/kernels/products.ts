@@ -4,7 +4,7 @@
  */
 
 /** A matrix inside an array, row-major. */
-export interface Window {
+export interface MatrixView {
   readonly data: Float64Array;
   /** The index of its first element. */
   readonly at: number;
@@ -14,9 +14,9 @@ export interface Window {
 
 /** `into += sign · left · right`, with `left` of `rows × depth` and `right` of `depth × columns`. */
 export interface Product {
-  readonly into: Window;
-  readonly left: Window;
-  readonly right: Window;
+  readonly into: MatrixView;
+  readonly left: MatrixView;
+  readonly right: MatrixView;
   readonly rows: number;
   readonly depth: number;
   readonly columns: number;
@@ -32,7 +32,7 @@ export type Multiply = (product: Product) => Promise<void>;
 const MANY: number = 2 ** 18;
 
 /** A matrix that is a whole array. */
-export function whole(data: Float64Array, columns: number): Window {
+export function whole(data: Float64Array, columns: number): MatrixView {
   return { data, at: 0, stride: columns };
 }
 

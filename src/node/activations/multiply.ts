@@ -2,7 +2,7 @@ import { bytesSink } from '../../bytes/sink.ts';
 import { Graph } from '../../ir/graph.ts';
 import { Model } from '../../ir/model.ts';
 import { createNode } from '../../ir/node.ts';
-import type { Multiply, Product, Window } from '../../kernels/products.ts';
+import type { MatrixView, Multiply, Product } from '../../kernels/products.ts';
 import { writeModel } from '../model.ts';
 import { openSession, type Session } from '../runtime/session.ts';
 
@@ -47,7 +47,7 @@ export class Multiplier {
   }
 
   #contiguous(product: Product, side: 'left' | 'right', rows: number, columns: number): Float64Array {
-    const { data, at, stride }: Window = product[side];
+    const { data, at, stride }: MatrixView = product[side];
     if (stride === columns) return data.subarray(at, at + rows * columns);
     if (this.#room[side].length < rows * columns) this.#room[side] = new Float64Array(rows * columns);
     const room = this.#room[side].subarray(0, rows * columns);
