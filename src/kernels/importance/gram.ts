@@ -34,10 +34,19 @@ export function addGram(sums: Float64Array, rows: Float32Array, columns: number,
   }
 }
 
+/** Columns and rows of a square that is copied at once, so that both sides of it stay in fast memory. */
+const SQUARE = 32;
+
 /** Copies what is right of the diagonal to the left of it. */
 export function mirror(sums: Float64Array, columns: number): void {
-  for (let i = 1; i < columns; i++) {
-    for (let j = 0; j < i; j++) sums[i * columns + j] = sums[j * columns + i] as number;
+  for (let top = 0; top < columns; top += SQUARE) {
+    for (let left = 0; left <= top; left += SQUARE) {
+      for (let i = top; i < Math.min(top + SQUARE, columns); i++) {
+        for (let j = left; j < Math.min(left + SQUARE, i); j++) {
+          sums[i * columns + j] = sums[j * columns + i] as number;
+        }
+      }
+    }
   }
 }
 

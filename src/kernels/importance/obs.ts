@@ -1,6 +1,11 @@
+import { passOn, type Run } from '../passOn.ts';
 import { type Products, whole } from '../products.ts';
-import { markSmallest, type Run } from './pattern.ts';
+import { markSmallest } from './pattern.ts';
 import { ZERO_SCORE } from './wanda.ts';
+
+/** Columns whose errors are passed on together: to the others of their block, and of their span. */
+const STRIP = 32;
+const SPAN = 512;
 
 /** Which weights of a matrix SparseGPT may choose. */
 export type Rule =
@@ -35,39 +40,63 @@ export function* pruneCompensated(matrix: Matrix, u: Float64Array, rule: Rule, b
   const { data, rows, columns } = matrix;
   const zero = new Uint8Array(data.length);
   for (let index = 0; index < data.length; index++) if (data[index] === 0) zero[index] = 1;
-  for (const run of blocksOf(columns, blockSize, rule)) {
-    const block = blockOf(matrix, u, run, zero);
-    const { width, errors } = block;
-    if ('countTo' in rule) {
-      const room = new Float64Array(block.scores.length);
-      for (let row = 0; row < rows; row++) score(block, matrix, row, 0, width, row * width);
-      const count = rule.countTo(run.end) - rule.countTo(run.start);
-      markSmallest(block.scores, 0, rows * width, count, room, (index) => {
-        block.mask[index] = 1;
-      });
-      for (let row = 0; row < rows; row++) eliminate(block, matrix, row, 0, width);
-    } else {
-      const room = new Float64Array(width);
-      for (const group of rule.groups) {
-        if (group.start < run.start || group.end > run.end) continue;
-        const [from, to] = [group.start - run.start, group.end - run.start];
-        for (let row = 0; row < rows; row++) {
-          const at = row * width + from;
-          score(block, matrix, row, from, to, at);
-          markSmallest(block.scores, at, to - from, to - from - rule.keep, room, (index) => {
-            block.mask[index] = 1;
-          });
-          eliminate(block, matrix, row, from, to);
+  const all = { start: 0, end: columns };
+  for (const blocks of spansOf(runsOf(all, blockSize, rule))) {
+    const span = { start: (blocks[0] as Run).start, end: (blocks.at(-1) as Run).end };
+    const stride = span.end - span.start;
+    const errors = whole(new Float64Array(rows * stride), stride);
+    const sweep = { rows, matrix: whole(data, columns), factor: whole(u, columns), errors, first: span.start };
+    for (const run of blocks) {
+      const block = blockOf(matrix, u, run, zero);
+      if ('countTo' in rule) choose(block, matrix, rule.countTo(run.end) - rule.countTo(run.start));
+      for (const strip of runsOf(run, STRIP, rule)) {
+        for (const group of 'groups' in rule ? runsIn(strip, rule.groups) : [strip]) {
+          for (let row = 0; row < rows; row++) {
+            if ('keep' in rule) chooseInRow(block, matrix, group, row, rule.keep);
+            eliminate(block, matrix, row, group, strip.end, errors.data, row * stride - span.start);
+          }
         }
+        yield* passOn(strip, [run, span, all], sweep);
       }
     }
-    yield {
-      into: { data, at: run.end, stride: columns },
-      left: whole(errors, width),
-      right: { data: u, at: run.start * columns + run.end, stride: columns },
-      ...{ rows, depth: width, columns: columns - run.end, sign: -1 },
-    };
   }
+}
+
+/**
+ * Parts of a run of about `size` columns; with groups, the next smaller ones that end where a group does, one group at
+ * least.
+ */
+function runsOf({ start, end }: Run, size: number, rule: Rule): Run[] {
+  const runs: Run[] = [];
+  if ('countTo' in rule) {
+    for (let at = start; at < end; at += size) runs.push({ start: at, end: Math.min(at + size, end) });
+    return runs;
+  }
+  let [from, to] = [start, start];
+  for (const group of runsIn({ start, end }, rule.groups)) {
+    if (group.end - from > size && to > from) {
+      runs.push({ start: from, end: to });
+      from = to;
+    }
+    to = group.end;
+  }
+  if (to > from) runs.push({ start: from, end: to });
+  return runs;
+}
+
+/** Blocks that follow each other, as many together as reach `SPAN` columns. */
+function spansOf(blocks: readonly Run[]): Run[][] {
+  const spans: Run[][] = [];
+  for (const block of blocks) {
+    const open = spans.at(-1);
+    if (open === undefined || block.start - (open[0] as Run).start >= SPAN) spans.push([block]);
+    else open.push(block);
+  }
+  return spans;
+}
+
+function runsIn({ start, end }: Run, runs: readonly Run[]): Run[] {
+  return runs.filter((one) => one.start >= start && one.end <= end);
 }
 
 /** Columns whose weights are chosen together. */
@@ -77,10 +106,11 @@ interface Block {
   readonly width: number;
   /** Their part of the factor: `[width, width]`. */
   readonly factor: Float64Array;
-  /** `[rows, width]`: which weights are zero already or chosen, what pruning them costs, what it leaves to make up. */
+  /** `[rows, width]`: which weights are zero already or chosen, and what pruning them costs. */
   readonly mask: Uint8Array;
   readonly scores: Float64Array;
-  readonly errors: Float64Array;
+  /** As long, for {@link markSmallest}. */
+  readonly room: Float64Array;
 }
 
 function blockOf({ rows, columns }: Matrix, u: Float64Array, { start, end }: Run, zero: Uint8Array): Block {
@@ -95,56 +125,66 @@ function blockOf({ rows, columns }: Matrix, u: Float64Array, { start, end }: Run
     const at = row * columns + start;
     mask.set(zero.subarray(at, at + width), row * width);
   }
-  const [scores, errors] = [new Float64Array(rows * width), new Float64Array(rows * width)];
-  return { start, width, factor, mask, scores, errors };
+  return { start, width, factor, mask, scores: new Float64Array(rows * width), room: new Float64Array(rows * width) };
+}
+
+/** Chooses the `count` cheapest weights of a block. */
+function choose(block: Block, matrix: Matrix, count: number): void {
+  const { width, mask, scores, room } = block;
+  for (let row = 0; row < matrix.rows; row++) score(block, matrix, row, 0, width);
+  markSmallest(scores, 0, scores.length, count, room, (index) => {
+    mask[index] = 1;
+  });
+}
+
+/** Chooses all but `keep` weights of a group in one row. */
+function chooseInRow(block: Block, matrix: Matrix, { start, end }: Run, row: number, keep: number): void {
+  const { width, mask, scores, room } = block;
+  const length = end - start;
+  score(block, matrix, row, start - block.start, end - block.start);
+  markSmallest(scores, row * width + start - block.start, length, length - keep, room, (index) => {
+    mask[index] = 1;
+  });
+}
+
+/** Scores of the weights of a row in the columns `from … to` of a block. */
+function score(
+  { start, width, factor, mask, scores }: Block,
+  matrix: Matrix,
+  row: number,
+  from: number,
+  to: number,
+): void {
+  const { data, columns } = matrix;
+  const base = row * columns + start;
+  for (let column = from; column < to; column++) {
+    const scaled = (data[base + column] as number) / (factor[column * (width + 1)] as number);
+    scores[row * width + column] = mask[row * width + column] === 1 ? ZERO_SCORE : scaled * scaled;
+  }
 }
 
 /**
- * Blocks of `blockSize` columns; with groups, the next shorter ones that end where a group does, one group at least.
+ * Prunes the masked weights of a row in a run of columns, and updates those that follow, up to `end`.
+ * @param errors - from the index `first` + column on
  */
-function blocksOf(columns: number, blockSize: number, rule: Rule): Run[] {
-  const blocks: Run[] = [];
-  if ('countTo' in rule) {
-    for (let start = 0; start < columns; start += blockSize) {
-      blocks.push({ start, end: Math.min(start + blockSize, columns) });
-    }
-    return blocks;
-  }
-  let start = 0;
-  let end = 0;
-  for (const group of rule.groups) {
-    if (group.end - start > blockSize && end > start) {
-      blocks.push({ start, end });
-      start = end;
-    }
-    end = group.end;
-  }
-  if (end > start) blocks.push({ start, end });
-  return blocks;
-}
-
-/** Score of the weights of a row in the columns `from … to` of a block, from `at` of its scores on. */
-function score(block: Block, { data, columns }: Matrix, row: number, from: number, to: number, at: number): void {
-  const { start, width, factor, mask, scores } = block;
-  for (let column = from; column < to; column++) {
-    const scaled = (data[row * columns + start + column] as number) / (factor[column * (width + 1)] as number);
-    scores[at + column - from] = mask[row * width + column] === 1 ? ZERO_SCORE : scaled * scaled;
-  }
-}
-
-/** Prunes the masked weights of a row in the columns `from … to` of a block, and updates what follows in the block. */
-function eliminate(block: Block, { data, columns }: Matrix, row: number, from: number, to: number): void {
-  const { start, width, factor, mask, errors } = block;
-  const base = row * columns + start;
-  for (let column = from; column < to; column++) {
-    const local = row * width + column;
-    if (mask[local] === 0) continue;
-    const line = column * width;
+function eliminate(
+  { start, width, factor, mask }: Block,
+  { data, columns }: Matrix,
+  row: number,
+  run: Run,
+  end: number,
+  errors: Float64Array,
+  first: number,
+): void {
+  const base = row * columns;
+  for (let column = run.start; column < run.end; column++) {
+    if (mask[row * width + column - start] === 0) continue;
+    const line = (column - start) * width - start;
     const error = (data[base + column] as number) / (factor[line + column] as number);
     data[base + column] = 0;
     if (error === 0) continue;
-    errors[local] = error;
-    for (let other = column + 1; other < width; other++) {
+    errors[first + column] = error;
+    for (let other = column + 1; other < end; other++) {
       data[base + other] = (data[base + other] as number) - error * (factor[line + other] as number);
     }
   }

@@ -1,10 +1,5 @@
 import { nthSmallest } from '../order.ts';
-
-/** Where a run of columns begins and ends of which only some may stay: `[start, end)`. */
-export interface Run {
-  readonly start: number;
-  readonly end: number;
-}
+import type { Run } from '../passOn.ts';
 
 /**
  * The groups of `of` neighbouring columns that an N:M pattern speaks of. Groups do not reach over the end of a segment:

@@ -1,4 +1,5 @@
-import { markSmallest, type Run } from './pattern.ts';
+import type { Run } from '../passOn.ts';
+import { markSmallest } from './pattern.ts';
 
 /** Score of a weight that is zero already: it goes before every other, so that pruning twice prunes the same. */
 export const ZERO_SCORE = -1;

@@ -1,11 +1,12 @@
-import { addRow, type Products } from '../products.ts';
+import { passOn, type Run } from '../passOn.ts';
+import { addRow, type Products, whole } from '../products.ts';
 import type { Hessian } from './hessian.ts';
 import { codeOf, type Part } from './part.ts';
 
-/** Inputs whose errors are passed on to all later ones together. */
-const BLOCK = 128;
-/** Inputs whose errors are passed on to the others of their block together. */
+/** Inputs whose errors are passed on together: to the others of their block, of their span, and to all later ones. */
 const STRIP = 32;
+const BLOCK = 128;
+const SPAN = 512;
 
 /**
  * GPTQ: chooses the codes input after input, and lets the inputs that follow take back the error.
@@ -19,31 +20,26 @@ const STRIP = 32;
 export function* sweep(part: Part, { order, factor }: Hessian): Products<void> {
   const { rows, inputs } = part;
   const wanted = permuted(part, order);
-  const errors = new Float64Array(rows * BLOCK);
-  const passOn = (from: number, to: number, end: number, first: number) => ({
-    into: { data: wanted, at: to, stride: inputs },
-    left: { data: errors, at: from - first, stride: BLOCK },
-    right: { data: factor, at: from * inputs + to, stride: inputs },
-    ...{ rows, depth: to - from, columns: end - to, sign: -1 as const },
-  });
-  for (let start = 0; start < inputs; start += BLOCK) {
-    const end = Math.min(start + BLOCK, inputs);
-    for (let from = start; from < end; from += STRIP) {
-      const to = Math.min(from + STRIP, end);
-      sweepStrip(part, { order, factor }, wanted, from, to, errors, from - start);
-      if (to < end) yield passOn(from, to, end, start);
+  const errors = whole(new Float64Array(rows * SPAN), SPAN);
+  const around = (start: number, width: number): Run => ({ start, end: Math.min(start + width, inputs) });
+  for (let first = 0; first < inputs; first += SPAN) {
+    const span = around(first, SPAN);
+    const sums = { rows, matrix: whole(wanted, inputs), factor: whole(factor, inputs), errors, first };
+    for (let start = first; start < span.end; start += STRIP) {
+      const strip = around(start, STRIP);
+      sweepStrip(part, { order, factor }, wanted, strip, errors.data, start - first);
+      const block = around(start - (start % BLOCK), BLOCK);
+      yield* passOn(strip, [block, span, around(0, inputs)], sums);
     }
-    if (end < inputs) yield passOn(start, end, inputs, start);
   }
 }
 
-/** The inputs of the places `from … to`; their errors go to `errors`, from the column `column` on. */
+/** The inputs of the places of a strip; their errors go to `errors`, from the column `column` on. */
 function sweepStrip(
   part: Part,
   { order, factor }: Pick<Hessian, 'order' | 'factor'>,
   wanted: Float64Array,
-  from: number,
-  to: number,
+  { start: from, end: to }: Run,
   errors: Float64Array,
   column: number,
 ): void {
@@ -67,7 +63,7 @@ function sweepStrip(
       codes[base + input] = code;
       const diagonal = step * width + step;
       const error = (value - (code - zero) * scale) / (square[diagonal] as number);
-      errors[row * BLOCK + column + step] = error;
+      errors[row * SPAN + column + step] = error;
       addRow(wanted, base + from + step + 1, -error, square, diagonal + 1, width - step - 1);
     }
   }

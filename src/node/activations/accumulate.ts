@@ -110,7 +110,7 @@ function wideSums(sums: Float64Array, columns: number, factor: number, gram: Vec
     const data = buffer.subarray(0, waiting * columns);
     const session = await gram();
     const { g } = await session.run({ x: { dtype: 'float32', dims: [waiting, columns], data } });
-    addScaled(sums, g?.data as Float32Array, factor);
+    addUpper(sums, g?.data as Float32Array, columns, factor);
     waiting = 0;
   };
   /** Copies rows into the buffer, from the element `done` on. */
@@ -121,7 +121,13 @@ function wideSums(sums: Float64Array, columns: number, factor: number, gram: Vec
     if (waiting < CHUNK) return undefined;
     return flush().then(() => (end < rows.length ? fill(rows, weight, end) : undefined));
   };
-  return counted(columns, { add: (rows, weight) => fill(rows, weight, 0), finish: flush });
+  return counted(columns, {
+    add: (rows, weight) => fill(rows, weight, 0),
+    async finish() {
+      await flush();
+      mirror(sums, columns);
+    },
+  });
 }
 
 /** Copies rows so that their products are `weight` times those of what is copied. */
@@ -132,7 +138,17 @@ function put(buffer: Float32Array, at: number, rows: Float32Array, weight: numbe
   for (let index = at; index < at + rows.length; index++) buffer[index] = (buffer[index] as number) * root;
 }
 
-function addScaled(sums: Float64Array, more: Float32Array | Float64Array, factor: number): void {
+/** What is right of the diagonal, and the diagonal: the rest is the same. */
+function addUpper(sums: Float64Array, more: Float32Array, columns: number, factor: number): void {
+  for (let row = 0; row < columns; row++) {
+    const end = (row + 1) * columns;
+    for (let at = row * (columns + 1); at < end; at++) {
+      sums[at] = (sums[at] as number) + factor * (more[at] as number);
+    }
+  }
+}
+
+function addScaled(sums: Float64Array, more: Float64Array, factor: number): void {
   for (let index = 0; index < sums.length; index++) {
     sums[index] = (sums[index] as number) + factor * (more[index] as number);
   }
