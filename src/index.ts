@@ -120,7 +120,13 @@ export {
 } from './passes/prune/index.ts';
 export { correctionValues } from './passes/quantize/correctionValues.ts';
 export type { Format as QuantizeFormat } from './passes/quantize/emit.ts';
-export { QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions, quantize } from './passes/quantize/index.ts';
+export {
+  type LowOptions,
+  QUANTIZABLE_OPS,
+  QUANTIZE_DEFAULTS,
+  type QuantizeOptions,
+  quantize,
+} from './passes/quantize/index.ts';
 export {
   calibrationValues,
   type Preference,

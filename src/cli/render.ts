@@ -163,15 +163,29 @@ function sized(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): 
   return [...wrapped([head], options), ...table(columns, rows, options, chalk)];
 }
 
-/** Weights of which 8 bits leave less, in dB, are named. */
-const LITTLE = 30;
+/** Weights of which so many bits leave less, in dB, are named. */
+const LITTLE: ReadonlyMap<number, number> = new Map([
+  [8, 30],
+  [4, 15],
+  [2, 4],
+]);
 /** So many of them, before the list is cut. */
 const NAMED = 3;
 
 /** The weights that lose most, and what would help. */
 function worstLines(changes: readonly Change[], verbose: boolean): string[] {
+  return [...LITTLE].flatMap(([bits, little]) =>
+    worstOf(
+      changes.filter((one) => (one.bits ?? 8) === bits),
+      little,
+      verbose,
+    ),
+  );
+}
+
+function worstOf(changes: readonly Change[], little: number, verbose: boolean): string[] {
   const worst = changes.flatMap((one) =>
-    one.sqnr !== undefined && one.sqnr < LITTLE ? [{ ...one, sqnr: one.sqnr }] : [],
+    one.sqnr !== undefined && one.sqnr < little ? [{ ...one, sqnr: one.sqnr }] : [],
   );
   if (worst.length === 0) return [];
   worst.sort((a, b) => a.sqnr - b.sqnr);
@@ -180,7 +194,7 @@ function worstLines(changes: readonly Change[], verbose: boolean): string[] {
   const more = shown.length < worst.length ? `, and ${worst.length - shown.length} more (--verbose)` : '';
   const those = worst.length === 1 ? 'it' : 'them';
   return [
-    `  ${count(worst.length, 'weight')} under ${LITTLE} dB: ${names}${more}. --exclude NAME leaves ${those} float; compress tune finds which matter.`,
+    `  ${count(worst.length, 'weight')} under ${little} dB: ${names}${more}. --exclude NAME leaves ${those} float; compress tune finds which matter.`,
   ];
 }
 

@@ -62,8 +62,10 @@ export interface Change {
   readonly zeros?: number;
   /** quantize: what was written in its place, e.g. `dynamic int8 per-channel`. prune: which slices or groups. */
   readonly form?: string;
+  /** quantize: the fewest bits of its forms, where they are fewer than 8. */
+  readonly bits?: number;
   /**
-   * quantize: what 8 bits leave of the weight's signal, in dB, the worst where nodes read it in several forms; measured
+   * quantize: what its bits leave of the weight's signal, in dB, the worst where nodes read it in several forms; measured
    * while the model is written, undefined before, and where the form does not tell.
    */
   readonly sqnr?: number | undefined;

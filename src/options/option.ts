@@ -29,6 +29,7 @@ interface Row {
  * - `target`: the path of a file to write, which no recipe does
  * - `patterns`: regular expressions; `words`: words, several with commas between them; `names`: texts
  * - `whole`: a whole number from 0 on; `count`: from 1 on; `counts`: several of them
+ * - `size`: one of a few whole numbers
  * - `number`: `what`, a finite number, up to `most`
  * - `amount`: a fraction below 1, or a whole number of `things`; `fraction`: only the fraction
  * - `share`: a share as `1%` or `0.01`
@@ -40,6 +41,7 @@ export type Option = Row &
     | { readonly kind: 'flag' | 'text' | 'target' | 'patterns' | 'words' | 'names' }
     | { readonly kind: 'whole' | 'count' | 'counts' | 'share' | 'axis' | 'pair' }
     | { readonly kind: 'choice'; readonly choices: readonly string[] }
+    | { readonly kind: 'size'; readonly sizes: readonly number[] }
     | { readonly kind: 'file'; readonly word?: string }
     | { readonly kind: 'number'; readonly what: string; readonly most?: number }
     | { readonly kind: 'amount'; readonly things: 'weights' | 'slices' }

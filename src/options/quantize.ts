@@ -9,6 +9,7 @@ import {
   type StoreValues,
   selectionRows,
 } from './common.ts';
+import { LOW_GROUP, LOW_ROWS, type LowValues } from './lowBits.ts';
 import type { Option, Rows, Table } from './option.ts';
 
 /** Operators whose weights can be quantized; those from Conv on are stored as integers, and computed with as float. */
@@ -49,7 +50,15 @@ export interface ActivationValues {
   ranges?: string | undefined;
 }
 
-export interface QuantizeValues extends StepValues, SelectionValues, StoreValues, WeightValues, ActivationValues {
+export interface QuantizeValues
+  extends StepValues,
+    SelectionValues,
+    StoreValues,
+    WeightValues,
+    LowValues,
+    ActivationValues {
+  int4?: boolean | undefined;
+  symmetric?: boolean | undefined;
   int8?: boolean | undefined;
   uint8?: boolean | undefined;
   allowUnchanged?: boolean | undefined;
@@ -192,10 +201,13 @@ export const QUANTIZE: Table<QuantizeValues> = {
   positionals: { model: MODEL },
   groups: [ACTIVATIONS],
   rows: {
-    int8: { kind: 'flag', help: 'int8 weights, symmetric (the default)', group: WEIGHTS, not: ['uint8'] },
-    uint8: { kind: 'flag', help: 'uint8 weights, asymmetric', group: WEIGHTS },
+    int8: { kind: 'flag', help: 'int8 weights, symmetric (the default)', group: WEIGHTS, not: ['uint8', 'int4'] },
+    uint8: { kind: 'flag', help: 'uint8 weights, asymmetric', group: WEIGHTS, not: ['int4'] },
+    int4: { kind: 'flag', help: '4 bits for weights of MatMul and Gemm', group: WEIGHTS, not: ['bits'] },
     ...WEIGHT_ROWS,
     allowUnchanged: { kind: 'flag', help: 'a model without weights to quantize is no error', group: WEIGHTS },
+    ...LOW_ROWS,
+    symmetric: { kind: 'flag', help: 'no zero points (the default)', group: LOW_GROUP, not: ['asymmetric'] },
     ...ACTIVATION_ROWS,
     ...selectionRows(QUANTIZABLE_OPS),
     ...STORE_ROWS,

@@ -83,6 +83,7 @@ function typed({ kind }: Pick<Option, 'kind'>, given: Given): Given | readonly G
 const NUMBERS: { readonly [kind in Option['kind']]?: RegExp } = {
   whole: /^\d+$/,
   count: /^\d+$/,
+  size: /^\d+$/,
   axis: /^-?\d{1,3}$/,
   amount: /^(\d+|[^1-9]*\..*|-.*|.*e-\d+)$/,
   fraction: /./,
@@ -119,6 +120,10 @@ export function problemOf(key: string, option: Option, value: unknown, given: un
       return whole && (value as number) >= 0 ? undefined : { fact: `${shown} is not a whole number` };
     case 'count':
       return countProblem(value, shown);
+    case 'size': {
+      const { sizes } = option;
+      return sizes.includes(value as number) ? undefined : { fact: `${shown} is not one of ${sizes.join(', ')}` };
+    }
     case 'counts': {
       const counts = value as readonly unknown[];
       if (counts.length === 0) return { fact: 'no batch size is given' };

@@ -211,6 +211,7 @@ sizes foretold
   made by                                        size  of now
   quantize --int8                             54.9 kB  26.9 %
   quantize --weights-only                     54.9 kB  26.9 %
+  quantize --int4                             33.2 kB  16.3 %
   float16 weights                              102 kB  50.2 %
   60 % pruned, a bit a weight and those left  89.3 kB  43.8 %
   60 % pruned and int8, the same way          31.0 kB  15.2 %
@@ -255,6 +256,7 @@ sizes foretold
   made by                                        size  of now
   quantize --int8                             54.9 kB  26.9 %
   quantize --weights-only                     54.9 kB  26.9 %
+  quantize --int4                             33.2 kB  16.3 %
   float16 weights                              102 kB  50.2 %
   60 % pruned, a bit a weight and those left  89.3 kB  43.8 %
   60 % pruned and int8, the same way          31.0 kB  15.2 %

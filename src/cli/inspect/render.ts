@@ -95,6 +95,7 @@ function weights(found: Structure, options: RenderOptions, chalk: ChalkInstance)
 const RECIPES: Readonly<Record<Recipe, string>> = {
   int8: 'quantize --int8',
   'int8 weights only': 'quantize --weights-only',
+  int4: 'quantize --int4',
   float16: 'float16 weights',
   pruned: '60 % pruned, a bit a weight and those left',
   'pruned int8': '60 % pruned and int8, the same way',

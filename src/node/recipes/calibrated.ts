@@ -14,14 +14,16 @@ import { unpackFirst } from '../../passes/pack/unpack.ts';
 import type { Pass, PassReport } from '../../passes/pass.ts';
 import { BiasCorrection } from '../../passes/quantize/correct.ts';
 import { correctionValues } from '../../passes/quantize/correctionValues.ts';
-import { quantizeWeights, withSmallest } from '../../passes/quantize/index.ts';
+import { quantizeAll } from '../../passes/quantize/index.ts';
 import { Ledger } from '../../passes/quantize/ledger.ts';
 import {
+  isLow,
   QUANTIZE_SHAPE,
   type QuantizeOptions,
   type ResolvedOptions,
   resolveOptions,
 } from '../../passes/quantize/options.ts';
+import { withSmallest } from '../../passes/quantize/select.ts';
 import {
   anyActivations,
   calibrationValues,
@@ -32,13 +34,16 @@ import {
 } from '../../passes/quantize/static/index.ts';
 import { type Preference, STATIC_DEFAULTS } from '../../passes/quantize/static/options.ts';
 import type { ActivationDType } from '../../passes/quantize/static/qdq.ts';
+import { quantizeWeights } from '../../passes/quantize/weights.ts';
 import { type Calibration, calibrate } from '../activations/calibrate.ts';
+import { openActivations } from '../activations/open.ts';
 import { openTapped } from '../activations/tap.ts';
 import { fittingRandomData } from '../data/fitting.ts';
 import { modelInputs } from '../data/inputs.ts';
 import { openData } from '../data/open.ts';
 import type { DataSet } from '../data/types.ts';
 import { loadRanges, saveRanges } from '../runtime/rangesFile.ts';
+import { putAside } from './aside.ts';
 
 /** Where the ranges of activations come from, and what to do with them. */
 export interface CalibratedOptions {
@@ -121,16 +126,17 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
   return {
     name: 'quantize',
     async run(model) {
-      let settled: ResolvedOptions = resolveOptions(quantizeOptions);
+      let settled: ResolvedOptions = resolveOptions(quantizeOptions, options.data !== undefined);
       const { notes: broken, ...unpacked } = await unpackFirst(model);
       const ledger = new Ledger(model, settled.minElements);
       const inlined = [...broken, ...(await bringWeights(model, settled.opTypes, 'all'))];
       const folded = await fold().run(model);
       const facts = folded.facts === undefined ? {} : { facts: folded.facts };
       const notes = folded.facts === undefined ? inlined : [...inlined, `folded first: ${folded.notes.join('; ')}`];
-      const { weightsOnly } = settled;
+      const low = isLow(settled);
+      const weightsOnly = settled.weightsOnly || low;
       if (!weightsOnly && options.equalize) notes.push(...(await equalized(model, options)).notes);
-      const found = await rangesOf(model, quantizeOptions, options);
+      const found = await rangesOf(model, { ...quantizeOptions, weightsOnly }, options);
       const { ranges } = found;
       notes.push(...found.notes);
       const { activations, minNodeSqnr, prefer } = { ...STATIC_DEFAULTS, ...options };
@@ -149,11 +155,31 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
             { ...settled, only: dynamic },
             { ...settled, weightsOnly: true, only: ['Conv', 'ConvTranspose', 'LSTM', 'GRU', 'RNN'] },
           ];
-      for (const one of passes) notes.push(...(await quantizeWeights(model, one, ledger)));
+      if (low) notes.push(...(await quantizedLow(model, settled, ledger, options)));
+      else for (const one of passes) notes.push(...(await quantizeWeights(model, one, ledger)));
       if (correction.note !== undefined) notes.push(correction.note);
       return { pass: 'quantize', ...ledger.close(model), ...unpacked, ...facts, notes };
     },
   };
+}
+
+/** Weights in few bits, their codes chosen by the activations that meet them. */
+async function quantizedLow(
+  model: Model,
+  settled: ResolvedOptions,
+  ledger: Ledger,
+  options: Calibrating,
+): Promise<string[]> {
+  const { method = 'gptq' } = settled;
+  const keep = putAside();
+  if (options.data === undefined || method !== 'gptq') return quantizeAll(model, settled, ledger, { keep });
+  const { data } = await dataOf(model, options);
+  const activations = openActivations(data, { onProgress: options.onProgress });
+  try {
+    return await quantizeAll(model, settled, ledger, { activations, keep });
+  } finally {
+    await activations.close();
+  }
 }
 
 /** Raises the opset to one with a scale per channel; tells what came of it. */

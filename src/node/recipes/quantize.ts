@@ -3,8 +3,10 @@ import { DEFAULT_OBSERVER } from '../../kernels/observe/names.ts';
 import { calibrates, type QuantizeValues } from '../../options/quantize.ts';
 import { defined, togetherError } from '../../options/values.ts';
 import type { Pass } from '../../passes/pass.ts';
-import { type QuantizeOptions, quantize } from '../../passes/quantize/index.ts';
+import { type QuantizeOptions, quantizing } from '../../passes/quantize/index.ts';
+import { isLow, type LowOptions } from '../../passes/quantize/options.ts';
 import { STATIC_DEFAULTS } from '../../passes/quantize/static/options.ts';
+import { putAside } from './aside.ts';
 import { readSelection } from './selection.ts';
 import type { StepRun } from './stepRun.ts';
 
@@ -21,7 +23,7 @@ export async function quantizingPass(values: QuantizeValues, run: StepRun): Prom
       throw new CompressError('options', 'equalize', 'only static quantization gains from it', { hint });
     }
     const idle = (['samples', 'batch', 'saveRanges'] as const).find((key) => values[key] !== undefined);
-    if (idle === undefined) return quantize(options);
+    if (idle === undefined) return quantizing(options, isLow(options) ? { keep: putAside() } : {});
     throw new CompressError('options', idle, 'nothing is calibrated', { hint });
   }
   if (values.weightsOnly) {
@@ -57,6 +59,12 @@ function readOptions(values: QuantizeValues): QuantizeOptions {
       hint: 'Leave out one of the two.',
     });
   }
-  const given = { weightsOnly, perTensor, reduceRange, minElements, format, allowContrib };
+  const given = { weightsOnly, perTensor, reduceRange, minElements, format, allowContrib, ...lowOptions(values) };
   return { dtype: uint8 ? 'uint8' : 'int8', ...defined(given), ...readSelection(values) };
+}
+
+/** What is said of weights in fewer than 8 bits. */
+function lowOptions(values: QuantizeValues): LowOptions {
+  const { int4, bits, block, asymmetric, headBits, tableBits, form, target, method } = values;
+  return { ...defined({ bits: int4 ? 4 : bits, block, asymmetric, headBits, tableBits, form, target, method }) };
 }

@@ -8,14 +8,14 @@ import { unpackWeights } from '../pack/unpack.ts';
 import type { PassReport } from '../pass.ts';
 import { PRUNABLE_OPS } from '../prune/options.ts';
 import { countOf, selectTargets, type TargetWeight } from '../prune/targets.ts';
-import { planQuantize } from '../quantize/index.ts';
+import { planQuantize, type QuantizeOptions } from '../quantize/index.ts';
 import { heldWeights } from './describe.ts';
 
 /** Share of the weights that the recipes with pruning take away. */
 export const RECIPE_AMOUNT = 0.6;
 
 /** Ways to make a model smaller whose result is foretold. */
-export type Recipe = 'int8' | 'int8 weights only' | 'float16' | 'pruned' | 'pruned int8';
+export type Recipe = 'int8' | 'int8 weights only' | 'int4' | 'float16' | 'pruned' | 'pruned int8';
 
 /** How large a model would become. */
 export interface Prediction {
@@ -41,6 +41,8 @@ export interface Plan {
   /** `quantize`, dynamic and of weights only. No weight was read: one with NaN would be skipped after all. */
   readonly int8: PassReport;
   readonly weightsOnly: PassReport;
+  /** `quantize` with 4 bits for products. */
+  readonly int4: PassReport;
   readonly prune: { readonly targets: readonly PruneTarget[]; readonly skips: readonly Skip[] };
   readonly predictions: readonly Prediction[];
 }
@@ -55,7 +57,7 @@ export interface Planner {
 
 /**
  * What the verbs would touch, what they would leave and why, and how large the results would be. Runs the passes
- * themselves, but reads no weight: sizes of `int8` and `int8 weights only` are those `quantize` then writes, or less
+ * themselves, but reads no weight: sizes of `int8`, `int8 weights only` and `int4` are those `quantize` then writes, or less
  * where a stored weight needs more scales than one a channel. The others are sums: float16 halves every float32 weight (a quarter of float64), packed ones as they lie in the file; a pruned
  * weight takes a bit an element and the elements that are left, `⌈n / 8⌉ + (n − round(0.6 n)) · size`, beside all
  * others unpacked.
@@ -64,18 +66,21 @@ export interface Planner {
 export async function planRecipes(model: Model, planner: Planner): Promise<Plan> {
   const byteLength = planner.byteLengthOf(model);
   const halved = heldWeights(model).filter((one) => one.dtype === 'float32' || one.dtype === 'float64');
-  const int8 = await quantized(planner, false);
-  const weightsOnly = await quantized(planner, true);
+  const int8 = await quantized(planner, {});
+  const weightsOnly = await quantized(planner, { weightsOnly: true });
+  const int4 = await quantized(planner, { bits: 4 });
   const { targets, skips, dense } = await prunable(model, planner, byteLength);
   const saved = halved.reduce((sum, one) => sum + one.byteLength - byteLengthOf('float16', one.elements), 0);
   return {
     byteLength,
     int8: int8.report,
     weightsOnly: weightsOnly.report,
+    int4: int4.report,
     prune: { targets: targets.map(targetFacts), skips },
     predictions: [
       { recipe: 'int8', ...sizeOf(int8) },
       { recipe: 'int8 weights only', ...sizeOf(weightsOnly) },
+      { recipe: 'int4', ...sizeOf(int4) },
       { recipe: 'float16', byteLength: byteLength - saved, weights: halved.length },
       { recipe: 'pruned', byteLength: dense + sum(targets, bitmaskGain), weights: targets.length },
       { recipe: 'pruned int8', ...prunedInt8(targets, int8) },
@@ -107,9 +112,9 @@ interface Quantized {
   readonly byteLength: number;
 }
 
-function quantized(planner: Planner, weightsOnly: boolean): Promise<Quantized> {
+function quantized(planner: Planner, options: QuantizeOptions): Promise<Quantized> {
   return using(planner, async (model) => {
-    const report = await planQuantize({ weightsOnly }).run(model);
+    const report = await planQuantize(options).run(model);
     return { report, byteLength: planner.byteLengthOf(model) };
   });
 }

@@ -2,8 +2,8 @@ import type { Model } from '../../ir/model.ts';
 import { isOp } from '../../ir/node.ts';
 import { Places } from '../../ir/places.ts';
 import { LAYERS, layerOf } from './correct.ts';
-import { selectWeights } from './index.ts';
 import { allOf, type QuantizeOptions } from './options.ts';
+import { selectWeights } from './select.ts';
 
 /**
  * The activations whose channels' means bias correction needs (`means` of {@link QuantizeOptions}), each with the axis

@@ -4,6 +4,7 @@ import { createNode, type Node } from '../../ir/node.ts';
 import { constant } from '../../ir/tensor.ts';
 import { transposeBefore } from '../../layers/gemm.ts';
 import { nameFor } from '../../schemes/names.ts';
+import { isNBits, type NBitsWeight, nbitsNode } from '../../schemes/nbits.ts';
 import { type EncodedIntegers, type Granularity, scaleAxis } from '../../schemes/scheme.ts';
 import {
   arithmetic,
@@ -22,10 +23,17 @@ import { barrierNode } from '../sum.ts';
  */
 export type Format = 'qdq' | 'qoperator';
 
-export interface ProductOptions {
+/** How a product is written. */
+export interface ProductForm {
   readonly format: Format;
   /** Float activations. */
   readonly weightsOnly: boolean;
+}
+
+/** What a product multiplies by: integers, or those of a kernel for few bits. */
+export type ProductWeight = EncodedIntegers | NBitsWeight;
+
+export interface ProductOptions extends ProductForm {
   /** Type of x and y in the model; the product itself is always computed in float32 or integers. */
   readonly dtype: DType;
   /** A float32 value added to the product; anything that broadcasts. */
@@ -54,9 +62,10 @@ export class Emitter {
    * @param x - the activation, `[…, K]`, of dtype `options.dtype`
    * @returns nodes for the place of `node`, and those that give `y`, for the place where `added` is known
    */
-  product(graph: Graph, node: Node, x: string, weight: EncodedIntegers, options: ProductOptions): Product {
+  product(graph: Graph, node: Node, x: string, weight: ProductWeight, options: ProductOptions): Product {
     const y = options.output ?? (node.outputs[0] as string);
     const float = this.toFloat(graph, node, x, options.dtype);
+    if (isNBits(weight)) return this.#nbitsProduct(graph, node, float, weight, options);
     const product = graph.uniqueName(`${node.outputs[0]}_product`);
     const main: Node[] = [];
     if (options.format === 'qoperator' && !options.weightsOnly) {
@@ -76,10 +85,33 @@ export class Emitter {
       );
     }
     const inputs = options.added === undefined ? [product] : [product, options.added];
-    const sum = (output: string): Node => barrierNode(graph, y, inputs, output);
+    const own = ownAdd(graph, options);
+    const sum = (output: string): Node =>
+      own
+        ? createNode({ name: graph.uniqueName(`${y}_Add`), opType: 'Add', inputs, outputs: [output] })
+        : barrierNode(graph, y, inputs, output);
     if (options.dtype === 'float32') return { main, end: [sum(y)] };
     const summed = graph.uniqueName(`${y}_float`);
     return { main, end: [sum(summed), castNode(graph, summed, y, options.dtype)] };
+  }
+
+  /** `MatMulNBits(x, W)`, and what is added behind it: no rewrite of a runtime looks for one of the two. */
+  #nbitsProduct(graph: Graph, node: Node, x: string, weight: NBitsWeight, options: ProductOptions): Product {
+    const y = options.output ?? (node.outputs[0] as string);
+    const steps: ((output: string) => Node)[] = [(output) => nbitsNode(node, x, weight, output)];
+    const { added, dtype } = options;
+    const last = (): string => nodes.at(-1)?.outputs[0] as string;
+    if (added !== undefined) {
+      const name = graph.uniqueName(`${y}_Add`);
+      steps.push((output) => createNode({ name, opType: 'Add', inputs: [last(), added], outputs: [output] }));
+    }
+    if (dtype !== 'float32') steps.push((output) => castNode(graph, last(), output, dtype));
+    const nodes: Node[] = [];
+    for (const [index, step] of steps.entries()) {
+      nodes.push(step(index === steps.length - 1 ? y : graph.uniqueName(`${node.outputs[0]}_product`)));
+    }
+    const [main, ...end] = nodes as [Node, ...Node[]];
+    return { main: [main], end };
   }
 
   /** The value as float32: itself, or a Cast of it put before `anchor`. */
@@ -210,4 +242,10 @@ export class Emitter {
     shared.set(key, made);
     return made;
   }
+}
+
+/** Whether what is added is a vector that the kernel of the product takes in as its bias: then an Add says so. */
+function ownAdd(graph: Graph, { format, weightsOnly, added, dtype }: ProductOptions): boolean {
+  if (format !== 'qoperator' || weightsOnly || added === undefined || dtype !== 'float32') return false;
+  return graph.constant(added)?.tensor.dims.length === 1;
 }

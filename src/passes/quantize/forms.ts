@@ -1,12 +1,11 @@
 import { isShared } from '../../compute/executor.ts';
-import type { DType } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { intAttribute, isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import type { Losses } from '../../kernels/loss.ts';
 import { isOutFirst, weightAxes } from '../../layers/axes.ts';
 import { withBias } from '../../layers/bias.ts';
-import { gemmParts, scaledBefore, transposeBefore, transposeNode } from '../../layers/gemm.ts';
+import { gemmParts } from '../../layers/gemm.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import type { Given } from '../../schemes/encode.ts';
@@ -17,12 +16,15 @@ import type { Emitter } from './emit.ts';
 import { IntegerWeights } from './integers.ts';
 import type { ResolvedOptions } from './options.ts';
 import { pays, type Rows } from './pays.ts';
+import { followingAdd, planProduct, writeProduct } from './product.ts';
 
 /** One use rewritten: bytes it added to the model, and what it is now in a few words. */
 export interface Rewritten {
   readonly added: number;
   readonly form: string;
   readonly losses?: Losses | undefined;
+  /** Of each number, where they are fewer than 8. */
+  readonly bits?: number | undefined;
 }
 
 /** What is to become of one use, before its weight is looked at. */
@@ -108,43 +110,20 @@ export class Forms {
   }
 
   #linear(use: WeightUse): Plan | Skip {
-    const { graph, node, dtype } = use;
+    const { node } = use;
     const { length } = use.held.tensor.dims;
     if (this.#options.plain || use.reshaped) return this.#stored(use);
     if (length > 2 && node.opType === 'MatMul' && use.index === 1) {
       return pays(use, this.#options, this.#rows) ? this.#batched(use) : this.#stored(use);
     }
     const tied = this.#tied.has(use.held.tensor);
-    const gemm = isOp(node, 'Gemm') ? gemmParts(node) : undefined;
-    const left = use.index === 0;
-    const x = node.inputs[left ? 1 : 0] ?? '';
-    const rank = left ? graph.typeOf(x)?.dims?.length : undefined;
-    const turnable = !left || (gemm === undefined && rank !== undefined && rank > 0);
-    const scalable = gemm === undefined || (gemm.alpha !== 0 && Number.isFinite(gemm.alpha));
-    if (length !== 2 || !turnable || !scalable || !(tied || pays(use, this.#options, this.#rows)))
-      return this.#stored(use);
-    const given = this.#given(use, { transposed: !tied && isOutFirst(use), factor: gemm?.alpha ?? 1 });
-    const emit = (made: EncodedIntegers, bias?: string): void => {
-      const weight = tied ? this.#emitter.transposed(graph, node, made) : made;
-      if (gemm !== undefined) {
-        const a = gemm.transA ? transposeBefore(graph, node, x, 2) : x;
-        const given = bias ?? gemm.c;
-        let c = given === undefined ? undefined : this.#emitter.toFloat(graph, node, given, dtype);
-        if (c !== undefined && gemm.beta !== 1) c = scaledBefore(graph, node, c, gemm.beta);
-        this.#product(graph, node, a, weight, dtype, { added: c });
-      } else if (left && (rank as number) > 1) {
-        const swapped = transposeBefore(graph, node, x, rank as number);
-        const y = graph.uniqueName(`${node.outputs[0]}_swapped`);
-        this.#product(graph, node, swapped, weight, dtype, { output: y }, [
-          transposeNode(graph, y, node.outputs[0] as string, rank as number),
-        ]);
-      } else {
-        this.#product(graph, node, x, weight, dtype, {
-          add: dtype === 'float32' ? followingAdd(graph, node) : undefined,
-        });
-      }
+    const product = planProduct(this.#emitter, use, tied);
+    if (product === undefined || !(tied || pays(use, this.#options, this.#rows))) return this.#stored(use);
+    const emit = (weight: EncodedIntegers, bias?: string): void => product.emit(weight, this.#options, bias);
+    return {
+      ...{ given: this.#given(use, product.given), axis: tied ? 0 : 1 },
+      ...{ perTensor: false, emit, alone: this.#alone },
     };
-    return { given, axis: tied ? 0 : 1, perTensor: false, emit, alone: this.#alone };
   }
 
   /** A MatMul with a matrix for each batch: one scale for a column of all of them. */
@@ -157,7 +136,8 @@ export class Forms {
         graph.replaceNode(node, { ...node, inputs: [node.inputs[0] ?? '', value] });
       } else {
         const add = dtype === 'float32' ? followingAdd(graph, node) : undefined;
-        this.#product(graph, node, node.inputs[0] ?? '', weight, dtype, { add });
+        const x = node.inputs[0] ?? '';
+        writeProduct(this.#emitter, { graph, node, x, dtype }, weight, this.#options, { add });
       }
     };
     const dynamic = !this.#options.weightsOnly;
@@ -167,28 +147,6 @@ export class Forms {
       ...{ given: this.#given(use), axis: dims.length - 1, perTensor, emit },
       ...(stored && { rows: dims.length - 1 }),
     };
-  }
-
-  #product(
-    graph: Graph,
-    node: Node,
-    x: string,
-    weight: EncodedIntegers,
-    dtype: DType,
-    how: { added?: string | undefined; output?: string; add?: FollowingAdd | undefined },
-    after: readonly Node[] = [],
-  ): void {
-    const { format, weightsOnly } = this.#options;
-    const { add } = how;
-    const added = add?.other ?? how.added;
-    const output = add?.node.outputs[0] ?? how.output;
-    const product = this.#emitter.product(graph, node, x, weight, { format, weightsOnly, dtype, added, output });
-    if (add === undefined) {
-      graph.replaceNode(node, ...product.main, ...product.end, ...after);
-    } else {
-      graph.replaceNode(node, ...product.main);
-      graph.replaceNode(add.node, ...product.end);
-    }
   }
 
   #gather(use: WeightUse): Plan {
@@ -208,20 +166,17 @@ export class Forms {
 
   /** A weight that is made float when the model is loaded, where it is held: what stands between stays. */
   #stored(use: WeightUse): Plan | Skip {
-    const { node, held, index, via } = use;
+    const { node, held } = use;
     const { dims, dtype } = held.tensor;
     const free = (use.reshaped || isOp(node, 'Einsum')) && dims.length > 1;
     const out = free ? 0 : weightAxes(use, dims)?.out;
     if (out === undefined) {
       return skipUse(use, 'unsupported_rank', `its weight is [${dims.join(', ')}]; two dims or more are quantized`);
     }
-    const reader = via.at(-1) ?? node;
-    const at = via.length > 0 ? 0 : index;
-    const graph = graphOf(use, reader);
+    const { graph, reader } = readerOf(use);
     const emit = (weight: EncodedIntegers, bias?: string): void => {
       const value = this.#emitter.stored(...this.#weights.placeOf(use, graph, reader), weight, dtype);
-      const inputs = reader.inputs.map((one, i) => (i === at ? value : one));
-      graph.replaceNode(reader, bias === undefined ? { ...reader, inputs } : withBias({ ...reader, inputs }, bias));
+      readInstead(use, value, bias);
     };
     return { given: this.#given(use), axis: out, perTensor: false, emit, rows: 1 };
   }
@@ -274,24 +229,23 @@ export function tiedTables(uses: readonly WeightUse[], dtype: ResolvedOptions['d
   return tied;
 }
 
+/** The node that reads a weight where it is held, before what hands it on, and its graph. */
+export function readerOf(use: WeightUse): { readonly graph: Graph; readonly reader: Node; readonly at: number } {
+  const first = use.via.at(-1);
+  const reader = first ?? use.node;
+  return { graph: graphOf(use, reader), reader, at: first === undefined ? use.index : 0 };
+}
+
+/** Has a weight's value read in its place, where it is held. @param bias - instead of that of the node */
+export function readInstead(use: WeightUse, value: string, bias?: string): void {
+  const { graph, reader, at } = readerOf(use);
+  const inputs = reader.inputs.map((one, index) => (index === at ? value : one));
+  graph.replaceNode(reader, bias === undefined ? { ...reader, inputs } : withBias({ ...reader, inputs }, bias));
+}
+
 /** The graph a node stands in: that of the use, or one around it. */
 function graphOf(use: WeightUse, node: Node): Graph {
   let { graph } = use;
   while (graph.parent !== undefined && graph.producer(node.outputs[0] ?? '') !== node) graph = graph.parent;
   return graph;
-}
-
-/** An Add that is all that reads a product, and its other side. */
-interface FollowingAdd {
-  readonly node: Node;
-  readonly other: string;
-}
-
-function followingAdd(graph: Graph, node: Node): FollowingAdd | undefined {
-  const y = node.outputs[0] as string;
-  const uses = graph.uses(y);
-  const [use] = uses;
-  if (uses.length !== 1 || use?.graph !== graph || use.node === undefined || !isOp(use.node, 'Add')) return undefined;
-  const other = use.node.inputs[1 - use.index];
-  return other === undefined || other === y ? undefined : { node: use.node, other };
 }

@@ -17,6 +17,8 @@ export interface Rewrite {
   readonly form: string;
   /** What rounding takes from it: told when the integers are made. */
   readonly losses?: Losses | undefined;
+  /** Fewer than 8. */
+  readonly bits?: number | undefined;
 }
 
 /** What became of one weight of the file. */
@@ -158,6 +160,7 @@ export class Ledger {
 function changeOf({ name, root, rewrites, left, input, skip }: Entry): Change {
   const forms = [...new Set(rewrites.map((one) => one.form))].join(', ');
   const rest = left > 0 ? '; the float weight stays too' : input ? '; no longer a graph input' : '';
+  const bits = rewrites.flatMap((one) => one.bits ?? []);
   return {
     weight: name,
     nodes: [...new Set(rewrites.map(({ node }) => nodeName(node)))],
@@ -172,6 +175,7 @@ function changeOf({ name, root, rewrites, left, input, skip }: Entry): Change {
       const known = rewrites.flatMap((one) => one.losses?.sqnr ?? []);
       return known.length === 0 ? undefined : Math.min(...known);
     },
+    ...(bits.length > 0 && { bits: Math.min(...bits) }),
     ...(skip && { instead: { reason: skip.reason, detail: skip.detail, kept: left > 0 } }),
   };
 }

@@ -1,15 +1,37 @@
 import type { ActivationRanges } from '../../activations/ranges.ts';
 import { CompressError } from '../../errors.ts';
 import type { Tensor } from '../../ir/tensor.ts';
+import type { LowForm, LowMethod, Target } from '../../kernels/lowbits/names.ts';
 import { checkOpTypes, type Selection } from '../../layers/select.ts';
 import { SELECTION_SHAPE, type Shape } from '../../options/check.ts';
+import { LOW_ROWS } from '../../options/lowBits.ts';
 import { QUANTIZABLE_OPS, QUANTIZE_DEFAULT, WEIGHT_ROWS } from '../../options/quantize.ts';
 import type { BiasCorrection } from './correct.ts';
 import type { Format } from './emit.ts';
 
 export { QUANTIZABLE_OPS } from '../../options/quantize.ts';
 
-export interface QuantizeOptions extends Selection {
+/** Of weights in fewer than 8 bits. */
+export interface LowOptions {
+  /** Bits of the weights of MatMul and Gemm: 2, 4 or 8. All others keep 8. */
+  readonly bits?: number;
+  /** Neighbours of a row that share a scale: 16, 32, 64, 128 or 256. */
+  readonly block?: number;
+  /** A zero point for each block. */
+  readonly asymmetric?: boolean;
+  /** Bits of the last product. */
+  readonly headBits?: number;
+  /** Bits of embedding tables: 4 or 8. */
+  readonly tableBits?: number;
+  /** How they are written; by default what is fast for the target. */
+  readonly form?: LowForm;
+  /** Where the model is to run. */
+  readonly target?: Target;
+  /** How codes are chosen: `gptq` needs data. */
+  readonly method?: LowMethod;
+}
+
+export interface QuantizeOptions extends Selection, LowOptions {
   /** Type of the weights: int8 is symmetric, uint8 asymmetric. */
   readonly dtype?: 'int8' | 'uint8';
   /** Float activations: smaller, not faster for Conv. Otherwise activations are quantized when the model runs. */
@@ -31,7 +53,7 @@ export interface QuantizeOptions extends Selection {
   readonly means?: ActivationRanges;
 }
 
-export const QUANTIZE_DEFAULTS: Required<QuantizeOptions> = {
+export const QUANTIZE_DEFAULTS: Required<Omit<QuantizeOptions, keyof LowOptions>> = {
   dtype: 'int8',
   weightsOnly: false,
   perTensor: false,
@@ -49,27 +71,33 @@ export const QUANTIZE_DEFAULTS: Required<QuantizeOptions> = {
 export const QUANTIZE_SHAPE: Shape<QuantizeOptions> = {
   dtype: ['int8', 'uint8'],
   ...WEIGHT_ROWS,
+  ...LOW_ROWS,
   ...SELECTION_SHAPE,
   means: 'object',
 };
 
 /** The options of a run, all of them there. */
-export type ResolvedOptions = Required<QuantizeOptions> & {
-  /** Weights are not read, for a plan: every scale is 1, and every size is that of the result. */
-  readonly unread?: boolean;
-  /** Operators this call looks at; the others are for another call. */
-  readonly only?: readonly string[];
-  /** Whether weights that save nothing may stay float: nobody said which weights are meant. */
-  readonly choosing?: boolean;
-  /** Whether products are stored and computed in float too: the opset has nothing better. */
-  readonly plain?: boolean;
-  /** Bytes of all floats of the model, where it is known. */
-  readonly floats?: number;
-  /** The smallest weights, if they are known already. */
-  readonly smallest?: ReadonlySet<Tensor>;
-  /** What corrects biases, where it is there already: it counts the layers of several calls. */
-  readonly correction?: BiasCorrection;
-};
+export type ResolvedOptions = Required<Omit<QuantizeOptions, keyof LowOptions>> &
+  LowOptions & {
+    /** Whether there is data. */
+    readonly data?: boolean;
+    /** Weights that another call takes. */
+    readonly aside?: ReadonlySet<Tensor>;
+    /** Weights are not read, for a plan: every scale is 1, and every size is that of the result. */
+    readonly unread?: boolean;
+    /** Operators this call looks at; the others are for another call. */
+    readonly only?: readonly string[];
+    /** Whether weights that save nothing may stay float: nobody said which weights are meant. */
+    readonly choosing?: boolean;
+    /** Whether products are stored and computed in float too: the opset has nothing better. */
+    readonly plain?: boolean;
+    /** Bytes of all floats of the model, where it is known. */
+    readonly floats?: number;
+    /** The smallest weights, if they are known already. */
+    readonly smallest?: ReadonlySet<Tensor>;
+    /** What corrects biases, where it is there already: it counts the layers of several calls. */
+    readonly correction?: BiasCorrection;
+  };
 
 /** The operators whose weights are to be quantized in this call. */
 export function lookedAt({ opTypes, only }: ResolvedOptions): readonly string[] {
@@ -82,16 +110,54 @@ export function allOf(options: QuantizeOptions): ResolvedOptions {
 }
 
 /** The options with defaults for what is missing or undefined. */
-export function resolveOptions(options: QuantizeOptions): Required<QuantizeOptions> & { readonly choosing: boolean } {
+export function resolveOptions(
+  options: QuantizeOptions,
+  data = false,
+): ResolvedOptions & { readonly choosing: boolean } {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const { opTypes, include = [], minElements } = options;
   const named = opTypes !== undefined || include.length > 0 || minElements !== undefined;
-  const settled = { ...QUANTIZE_DEFAULTS, ...given, choosing: !named };
+  const settled = { ...QUANTIZE_DEFAULTS, ...given, choosing: !named, data };
   checkOpTypes(settled.opTypes, QUANTIZABLE_OPS);
   if (settled.weightsOnly && settled.format === 'qoperator') {
     throw new CompressError('options', 'format', 'qoperator has integer activations, `weightsOnly` float ones', {
       hint: 'Leave out one of the two.',
     });
   }
+  checkLow(settled);
   return settled;
+}
+
+/** Refuses what says something of few bits where there are none, and what does not go together. */
+function checkLow(options: ResolvedOptions): void {
+  const { bits = 8, form, method, asymmetric, dtype, format, perTensor, reduceRange } = options;
+  const together = (other: string, why: string): CompressError =>
+    new CompressError('options', other, why, { hint: 'Leave out one of the two.' });
+  if (!isLow(options)) {
+    const idle = (['block', 'asymmetric', 'headBits', 'tableBits'] as const).find((key) => options[key]);
+    if (idle === undefined) return;
+    throw new CompressError('options', idle, 'it is of weights in fewer than 8 bits', { hint: 'Give `bits: 4` too.' });
+  }
+  if (dtype === 'uint8') throw together('dtype', 'weights in few bits are symmetric, or have `asymmetric`');
+  if (perTensor) throw together('perTensor', 'weights in few bits have a scale for each block');
+  if (reduceRange) throw together('reduceRange', `weights in ${bits} bits have no range to reduce`);
+  if (format === 'qoperator') throw together('format', 'weights in few bits have a `form`');
+  if (form === 'multipliers' && asymmetric) throw together('asymmetric', 'multipliers have no zero points');
+  if (form === 'multipliers' && bits === 8) throw together('form', 'multipliers are of fewer than 8 bits');
+  if (form === 'multipliers' && options.weightsOnly) {
+    throw together('weightsOnly', 'products of multipliers have integer activations');
+  }
+  if (method === 'hqq' && !asymmetric) {
+    throw new CompressError('options', 'method', 'hqq moves zero points', { hint: 'Give `asymmetric` too.' });
+  }
+  if (method === 'gptq' && options.data !== true) {
+    throw new CompressError('options', 'method', 'gptq looks at activations', {
+      hint: 'Give data: `calibrate: FILE`.',
+    });
+  }
+}
+
+/** Whether options ask for fewer than 8 bits, or for a form that has them. */
+export function isLow({ bits = 8, form, method }: LowOptions): boolean {
+  return bits < 8 || form !== undefined || method !== undefined;
 }

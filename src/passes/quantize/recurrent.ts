@@ -11,6 +11,7 @@ import type { Skip } from '../../layers/skip.ts';
 import { traceBack } from '../../layers/trace.ts';
 import { encode, type Given, paramsOf } from '../../schemes/encode.ts';
 import { namesFor } from '../../schemes/names.ts';
+import { CONTRIB } from '../../schemes/nbits.ts';
 import { type EncodedIntegers, encodedBytes, integerScheme } from '../../schemes/scheme.ts';
 import { addTensors, inputsOf, statedZeroPoint } from '../../schemes/write.ts';
 import { dynamicLstm } from '../../targets/kernels.ts';
@@ -96,7 +97,7 @@ export async function quantizeRecurrent(
         : withInput(next, use.index, emitter.stored(...weights.placeOf(use, use.graph, node), weight, use.dtype));
     }
     own[0]?.graph.replaceNode(node, next);
-    if (contrib) model.addOpset('com.microsoft', 1);
+    if (contrib) model.addOpset(CONTRIB.domain, CONTRIB.version);
     for (const { use, weight, added } of made) {
       const how = contrib ? `${options.dtype} per channel, DynamicQuantizeLSTM` : storedForm(weight);
       ledger.change(use.held, { node, added, form: how, losses: weight.losses });
@@ -161,5 +162,5 @@ function withContribWeight(graph: Graph, node: Node, index: number, weight: Enco
   inputs[index] = data;
   inputs.splice(scaleAt, steps.length, ...steps);
   const attributes = node.attributes.filter((one) => one.name !== 'layout');
-  return createNode({ ...node, opType: 'DynamicQuantizeLSTM', domain: 'com.microsoft', inputs, attributes });
+  return createNode({ ...node, opType: 'DynamicQuantizeLSTM', domain: CONTRIB.domain, inputs, attributes });
 }

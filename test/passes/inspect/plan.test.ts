@@ -45,16 +45,22 @@ test('there are models', () => expect(paths.length).toBeGreaterThan(70));
 describe.each(paths.map((path) => [path.slice(ROOT.length), path] as const))('%s', (_, path) => {
   test('what quantize does, and the size, are foretold without reading a weight', async () => {
     const plan = await planOf(() => readModel(path));
-    for (const [recipe, foretold, weightsOnly] of [
-      ['int8', plan.int8, false],
-      ['int8 weights only', plan.weightsOnly, true],
+    for (const [recipe, foretold, options] of [
+      ['int8', plan.int8, {}],
+      ['int8 weights only', plan.weightsOnly, { weightsOnly: true }],
+      ['int4', plan.int4, { bits: 4 }],
     ] as const) {
       const model = await readModel(path);
-      const report = await quantize({ weightsOnly }).run(model);
-      // How many scales a stored weight needs, only its elements tell.
-      const more = report.changes.map((one) => (/ in blocks /.test(one.form ?? '') ? one.elements / 8 + 400 : 0));
-      const open = (one: Change): Partial<Change> =>
-        /weights only/.test(one.form ?? '') ? { ...one, form: 'stored', after: 0 } : one;
+      const report = await quantize(options).run(model);
+      // What a weight keeps, only its elements tell; and how many scales a stored weight needs.
+      const more = report.changes.map((one) =>
+        / in blocks .*weights only/.test(one.form ?? '') ? one.elements / 8 + 400 : 0,
+      );
+      const open = (one: Change): Partial<Change> => ({
+        ...one,
+        sqnr: undefined,
+        ...(/weights only/.test(one.form ?? '') && { form: 'stored', after: 0 }),
+      });
       expect(foretold.changes.map(open)).toEqual(report.changes.map(open));
       expect({ ...foretold, changes: [] }).toEqual({ ...report, changes: [] });
       const predicted = plan.predictions.find((one) => one.recipe === recipe);

@@ -6,10 +6,10 @@ import { ownBias } from '../../../layers/bias.ts';
 import { gemmParts } from '../../../layers/gemm.ts';
 import { skipUse, type WeightUse, weightOf } from '../../../layers/select.ts';
 import type { Skip, SkipReason } from '../../../layers/skip.ts';
-import { refusal as leftAlone } from '../index.ts';
 import type { Ledger } from '../ledger.ts';
 import { meetsLog } from '../meets.ts';
-import type { QuantizeOptions } from '../options.ts';
+import type { ResolvedOptions } from '../options.ts';
+import { refusal as leftAlone } from '../select.ts';
 import { clipBehind } from './join.ts';
 
 /** A Conv or Gemm that can run on integers, with the values whose ranges that takes, as its graph calls them. */
@@ -39,7 +39,7 @@ export interface Found {
  */
 export function staticCandidates(
   model: Model,
-  options: Required<QuantizeOptions>,
+  options: ResolvedOptions,
   places: Places = new Places(model),
   ledger?: Ledger,
 ): Found {
@@ -91,7 +91,7 @@ function unseen(use: WeightUse, hidden: string): No {
   return refused(use, 'not_calibrated', `it is ${hidden}`);
 }
 
-function refusal(use: WeightUse, options: Required<QuantizeOptions>, model: Model): No | undefined {
+function refusal(use: WeightUse, options: ResolvedOptions, model: Model): No | undefined {
   const { graph, node, held, index } = use;
   const { tensor } = held;
   const alone = leftAlone(model, use, { ...options, weightsOnly: true });

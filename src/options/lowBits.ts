@@ -1,0 +1,88 @@
+import {
+  LOW_FORMS,
+  LOW_METHODS,
+  type LowForm,
+  type LowMethod,
+  TARGETS,
+  type Target,
+} from '../kernels/lowbits/names.ts';
+import type { Rows } from './option.ts';
+
+/** What quantization in few bits does unless told otherwise. */
+export const LOW_DEFAULT = { block: 32, headBits: 8, tableBits: 8, target: 'cpu' } as const;
+
+/** What `quantize` can be told of weights in fewer than 8 bits. */
+export interface LowValues {
+  bits?: number | undefined;
+  block?: number | undefined;
+  asymmetric?: boolean | undefined;
+  headBits?: number | undefined;
+  tableBits?: number | undefined;
+  form?: LowForm | undefined;
+  target?: Target | undefined;
+  method?: LowMethod | undefined;
+}
+
+export const LOW_GROUP = 'Fewer than 8 bits';
+
+export const LOW_ROWS: Rows<LowValues> = {
+  bits: {
+    kind: 'size',
+    sizes: [2, 4, 8],
+    value: 'N',
+    help: 'bits of the weights of MatMul and Gemm: 2, 4 or 8 (the default); all other weights keep 8',
+    group: LOW_GROUP,
+  },
+  block: {
+    kind: 'size',
+    sizes: [16, 32, 64, 128, 256],
+    value: 'N',
+    default: LOW_DEFAULT.block,
+    help: `neighbours of a row that share a scale: 16 to 256 (${LOW_DEFAULT.block})`,
+    group: LOW_GROUP,
+  },
+  asymmetric: {
+    kind: 'flag',
+    default: false,
+    help: 'a zero point for each block: a little more exact, a little larger',
+    group: LOW_GROUP,
+  },
+  headBits: {
+    kind: 'size',
+    sizes: [2, 4, 8],
+    value: 'N',
+    default: LOW_DEFAULT.headBits,
+    help: `bits of the last product, which loses most (${LOW_DEFAULT.headBits})`,
+    group: LOW_GROUP,
+  },
+  tableBits: {
+    kind: 'size',
+    sizes: [4, 8],
+    value: 'N',
+    default: LOW_DEFAULT.tableBits,
+    help: `bits of embedding tables: 4 or 8 (${LOW_DEFAULT.tableBits})`,
+    group: LOW_GROUP,
+  },
+  form: {
+    kind: 'choice',
+    choices: LOW_FORMS,
+    value: 'FORM',
+    help: 'how they are written: multipliers, nbits, standard or folded (by default what is fast for the target)',
+    group: LOW_GROUP,
+  },
+  target: {
+    kind: 'choice',
+    choices: TARGETS,
+    default: LOW_DEFAULT.target,
+    value: 'WHERE',
+    help: `where the model is to run: cpu, web (WebAssembly), webgpu, mobile (${LOW_DEFAULT.target})`,
+    group: LOW_GROUP,
+  },
+  method: {
+    kind: 'choice',
+    choices: LOW_METHODS,
+    value: 'NAME',
+    help: 'how integers are chosen: rtn, mse (the default), hqq; gptq (the default with --calibrate)',
+    group: LOW_GROUP,
+  },
+};

@@ -1,0 +1,137 @@
+import { elementCount } from '../../../ir/dtype.ts';
+import type { Tensor } from '../../../ir/tensor.ts';
+import type { BlockForm, MatrixShape } from '../../../kernels/lowbits/codes.ts';
+import type { LowForm } from '../../../kernels/lowbits/names.ts';
+import { weightAxes } from '../../../layers/axes.ts';
+import type { WeightUse } from '../../../layers/select.ts';
+import { LOW_DEFAULT } from '../../../options/lowBits.ts';
+import { decodeCosts, lowForms } from '../../../targets/lowbits.ts';
+import type { Emitter } from '../emit.ts';
+import type { ResolvedOptions } from '../options.ts';
+import { isProduct, pays, type Rows } from '../pays.ts';
+import { planProduct } from '../product.ts';
+
+/** How a weight is to be stored in few bits. */
+export interface Choice {
+  readonly form: LowForm;
+  readonly shape: BlockForm & MatrixShape;
+  /** Whether the tensor has the outputs first, as it is read. */
+  readonly outFirst: boolean;
+  /** What all numbers are multiplied by: alpha of a Gemm. */
+  readonly factor: number;
+}
+
+/** Bytes that the nodes of a weight in few bits take: a smaller one saves nothing beside int8. */
+const LEAST_ELEMENTS = 4096;
+
+/** What is to become of each weight that several nodes may read; those that are not in it keep 8 bits. */
+export type Choices = ReadonlyMap<Tensor, Choice>;
+
+/** What is known of the model. */
+export interface Known {
+  /** Tables that are output layers too: both keep 8 bits. */
+  readonly tied: ReadonlySet<Tensor>;
+  /** The weight of the last product. */
+  readonly head: Tensor | undefined;
+  readonly emitter: Emitter;
+}
+
+/** Chooses the weights that get fewer bits, and the form of each. */
+export function choose(
+  uses: readonly WeightUse[],
+  options: ResolvedOptions,
+  rows: Rows,
+  { tied, head, emitter }: Known,
+): { choices: Choices; note: string | undefined } {
+  const { target = LOW_DEFAULT.target } = options;
+  const byTensor = new Map<Tensor, WeightUse[]>();
+  for (const use of uses) byTensor.set(use.held.tensor, [...(byTensor.get(use.held.tensor) ?? []), use]);
+  const least = options.choosing === true ? LEAST_ELEMENTS : options.minElements;
+  const { form: usual, beyond } = lowForms.value[target];
+  const candidates = [...byTensor].filter(
+    ([tensor, all]) => all.every(isProduct) && !tied.has(tensor) && elementCount(tensor.dims) >= least,
+  );
+  const decoded = candidates.reduce((sum, [tensor]) => sum + elementCount(tensor.dims), 0);
+  const { most } = decodeCosts.value;
+  // Multipliers have integer activations, and no zero points.
+  const needsFloat = options.weightsOnly || options.asymmetric === true;
+  const over = decoded > most && options.form === undefined;
+  const asked =
+    options.form ??
+    (needsFloat && usual === 'multipliers' ? (target === 'web' ? 'folded' : 'nbits') : over ? beyond : usual);
+  const note = over
+    ? `${decoded} weights of products are more than ${most}, which a runtime can decode when it loads the model: ${asked} instead of ${usual}`
+    : undefined;
+  const choices = new Map<Tensor, Choice>();
+  if (asked === 'int8') return { choices, note };
+  for (const [tensor, all] of candidates) {
+    const bits = tensor === head ? (options.headBits ?? LOW_DEFAULT.headBits) : (options.bits ?? 8);
+    const choice = choiceFor(all, asked, bits as BlockForm['bits'], options, rows, emitter);
+    if (choice !== undefined) choices.set(tensor, choice);
+  }
+  return { choices, note };
+}
+
+/** The weight of the last product of the main graph. */
+export function headOf(uses: readonly WeightUse[]): Tensor | undefined {
+  return uses.filter((use) => isProduct(use) && use.graph.kind === 'graph' && use.graph.parent === undefined).at(-1)
+    ?.held.tensor;
+}
+
+function choiceFor(
+  uses: readonly WeightUse[],
+  asked: LowForm,
+  bits: BlockForm['bits'],
+  options: ResolvedOptions,
+  rows: Rows,
+  emitter: Emitter,
+): Choice | undefined {
+  const [use] = uses as [WeightUse];
+  const { tensor } = use.held;
+  const plans = uses.map((one) => (one.reshaped ? undefined : planProduct(emitter, one, false)));
+  const [plan] = plans;
+  const same = plans.every(
+    (one) => one?.given.transposed === plan?.given.transposed && one?.given.factor === plan?.given.factor,
+  );
+  const product = same && plan !== undefined && (asked === 'nbits' || uses.every((one) => pays(one, options, rows)));
+  const single = asked !== 'standard' || uses.length === 1;
+  const form: LowForm = product && single ? asked : 'folded';
+  // A product on 8 bits is written as it is without fewer bits, but for the kernel that takes both.
+  if (bits === 8 && form !== 'nbits') return undefined;
+  const { block = LOW_DEFAULT.block, asymmetric = false } = options;
+  const symmetric = !asymmetric || form === 'multipliers';
+  const matrix = form === 'folded' ? matrixOf(use) : undefined;
+  const outFirst = matrix === undefined ? (plan as NonNullable<typeof plan>).given.transposed : matrix.outFirst;
+  const [first = 1, ...rest] = tensor.dims;
+  const last = tensor.dims.at(-1) ?? 1;
+  const outputs = outFirst ? first : last;
+  const inputs = outFirst ? elementCount(rest) : elementCount(tensor.dims) / last;
+  const least = form === 'nbits' || form === 'standard' ? 16 : 8 / bits;
+  const shape = {
+    ...{ bits, symmetric, half: form !== 'multipliers', outputs, inputs },
+    block: Math.min(block, Math.max(least, roundedUp(inputs, form))),
+  };
+  return { form, shape, outFirst, factor: form === 'folded' ? 1 : (plan as NonNullable<typeof plan>).given.factor };
+}
+
+/** A block that holds a whole row: kernels want powers of two, bytes whole. */
+function roundedUp(inputs: number, form: LowForm): number {
+  return form === 'nbits' || form === 'standard' ? 2 ** Math.ceil(Math.log2(inputs)) : Math.ceil(inputs / 4) * 4;
+}
+
+/** How blocks lie in a weight that is made float, whatever its operator does with it. */
+function matrixOf(use: WeightUse): { readonly outFirst: boolean } {
+  const { dims } = use.held.tensor;
+  const out = use.reshaped ? 0 : (weightAxes(use, dims)?.out ?? 0);
+  return { outFirst: out !== dims.length - 1 };
+}
+
+/** The opset that all of the choices need. */
+export function neededBy(choices: Choices, opset: (form: LowForm, bits: number) => number): number {
+  return Math.max(0, ...[...choices.values()].map(({ form, shape }) => opset(form, shape.bits)));
+}
+
+/** The uses among these whose weights are to get fewer bits. */
+export function usesOf(uses: readonly WeightUse[], choices: Choices): WeightUse[] {
+  return uses.filter((use) => choices.has(use.held.tensor));
+}

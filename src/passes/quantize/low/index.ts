@@ -1,0 +1,155 @@
+import type { Model } from '../../../ir/model.ts';
+import type { Tensor } from '../../../ir/tensor.ts';
+import type { LowForm } from '../../../kernels/lowbits/names.ts';
+import { constantName, dropUnused } from '../../../layers/constant.ts';
+import type { WeightUse } from '../../../layers/select.ts';
+import { LOW_DEFAULT } from '../../../options/lowBits.ts';
+import { CONTRIB } from '../../../schemes/nbits.ts';
+import { decodeCosts, fastFrom, opsetOf } from '../../../targets/lowbits.ts';
+import { bringWeights } from '../../constants/see.ts';
+import type { Watch } from '../../pass.ts';
+import { settleEinsums } from '../einsum.ts';
+import { Emitter } from '../emit.ts';
+import { tiedTables } from '../forms.ts';
+import type { Ledger } from '../ledger.ts';
+import { lookedAt, type ResolvedOptions } from '../options.ts';
+import { rowsOf } from '../pays.ts';
+import { settleReshapes } from '../reshapes.ts';
+import { selectWeights, withSmallest } from '../select.ts';
+import { dropIfUnread, quantizeWeights } from '../weights.ts';
+import { type Choices, choose, headOf, neededBy, usesOf } from './choose.ts';
+import { type Ahead, refinedCodes } from './refined.ts';
+import type { LowSources } from './sources.ts';
+import { LowForms } from './write.ts';
+
+/**
+ * Quantizes the products of a model to few bits, and all other weights to 8, and tells the ledger what became of each.
+ * @returns facts about the whole model
+ */
+export async function quantizeLow(
+  model: Model,
+  options: ResolvedOptions,
+  ledger: Ledger,
+  { activations, keep, watch }: LowSources = {},
+): Promise<string[]> {
+  const notes = await bringWeights(model, lookedAt(options), 'all');
+  const settled = withSmallest(model, options);
+  const emitter = new Emitter();
+  let { choices, note } = await chosen(model, settled, emitter);
+  if (note !== undefined) notes.push(note);
+  const needed = neededBy(choices, opsetOf);
+  if (model.opset < needed) {
+    const { raiseOpset } = await import('../../opset/index.ts');
+    const raised = await raiseOpset(model, needed);
+    if (raised.raised) {
+      notes.push(`opset raised from ${raised.from} to ${raised.to}, which weights in few bits need`, ...raised.notes);
+      // Raising replaces nodes: the ones found before may be gone.
+      ({ choices } = await chosen(model, settled, emitter));
+    } else {
+      notes.push(
+        `${model.hasOpset ? `opset stays ${model.opset}, and all weights keep 8 bits: ` : ''}${raised.reason}`,
+      );
+      choices = new Map();
+    }
+  }
+  const method = options.method ?? (activations === undefined ? 'mse' : 'gptq');
+  const uses = usesOf(selectWeights(model, { ...settled, only: PRODUCTS }), choices);
+  const ahead: Ahead =
+    method === 'gptq' && activations !== undefined
+      ? await refinedCodes(model, uses, choices, activations, keep)
+      : new Map();
+  notes.push(...(await quantizeWeights(model, { ...settled, aside: new Set(choices.keys()) }, ledger, watch)));
+  const forms = new LowForms(emitter, { method, unread: options.unread === true, keep, ahead });
+  const low = usesOf(selectWeights(model, { ...settled, only: PRODUCTS }), choices);
+  await rewrite(model, low, choices, forms, ledger, watch);
+  if ([...choices.values()].some(({ form }) => form === 'nbits')) model.addOpset(CONTRIB.domain, CONTRIB.version);
+  model.freeInitializers();
+  return [
+    ...notes,
+    ...factsOf(choices, options),
+    ...(ahead.size > 0 ? [`GPTQ chose the codes of ${ahead.size} weights`] : []),
+  ];
+}
+
+const PRODUCTS = ['MatMul', 'Gemm'] as const;
+
+/** Chooses from the products as they are now. */
+async function chosen(
+  model: Model,
+  options: ResolvedOptions,
+  emitter: Emitter,
+): Promise<{ choices: Choices; note: string | undefined }> {
+  await settleReshapes(model, lookedAt(options));
+  settleEinsums(model);
+  const all = selectWeights(model, options);
+  const uses = all.filter((use) => (PRODUCTS as readonly string[]).includes(use.node.opType));
+  const head = headOf(selectWeights(model, { ...options, choosing: false, smallest: new Set(), minElements: 0 }));
+  const known = { tied: tiedTables(all, 'int8'), head, emitter };
+  return choose(all, options, await rowsOf(model, uses), known);
+}
+
+async function rewrite(
+  model: Model,
+  uses: readonly WeightUse[],
+  choices: Choices,
+  forms: LowForms,
+  ledger: Ledger,
+  watch: Watch | undefined,
+): Promise<void> {
+  const done = new Map<Tensor, WeightUse[]>();
+  for (const [index, use] of uses.entries()) {
+    const { tensor } = use.held;
+    const choice = choices.get(tensor);
+    if (choice === undefined) continue;
+    const result = await forms.apply(use, choice);
+    watch?.(index + 1, uses.length);
+    if ('reason' in result) {
+      ledger.skip(use.held, result);
+      continue;
+    }
+    ledger.change(use.held, { node: use.node, ...result });
+    done.set(tensor, [...(done.get(tensor) ?? []), use]);
+  }
+  for (const users of done.values()) {
+    const [{ held }] = users as [WeightUse];
+    const input = held.graph.isInput(constantName(held));
+    for (const use of users) for (const node of use.via) dropIfUnread(model, node);
+    const dropped = dropUnused(held, model.trainingNames);
+    ledger.settle(held, { bytes: dropped ? 0 : held.tensor.byteLength, input });
+  }
+}
+
+/** What the forms are, from which version on they are fast, and what decoding them costs. */
+function factsOf(choices: Choices, { target = LOW_DEFAULT.target }: ResolvedOptions): string[] {
+  const notes: string[] = [];
+  const byForm = new Map<LowForm, { weights: number; elements: number; bits: number }>();
+  for (const { form, shape } of choices.values()) {
+    const sum = byForm.get(form) ?? { weights: 0, elements: 0, bits: shape.bits };
+    byForm.set(form, {
+      weights: sum.weights + 1,
+      elements: sum.elements + shape.inputs * shape.outputs,
+      bits: shape.bits,
+    });
+  }
+  for (const [form, { weights, elements, bits }] of byForm) {
+    const count = weights === 1 ? '1 weight' : `${weights} weights`;
+    notes.push(`${count} in the form ${form}: ${SAYS[form]}, from ONNX Runtime ${fastFrom(form, bits)} on`);
+    if (form === 'nbits' || form === 'standard') continue;
+    const { bytes, time } = decodeCosts.value;
+    const where = target === 'web' ? 'web' : 'cpu';
+    const seconds = (elements * time[where]) / 1e9;
+    const peak = (elements * bytes) / 1e6;
+    if (seconds < 0.1) continue;
+    notes.push(
+      `decoding them adds about ${seconds.toFixed(1)} s and ${Math.round(peak)} MB to the load of the model; the graph optimization level must not be "disabled"`,
+    );
+  }
+  return notes;
+}
+
+const SAYS: { readonly [form in LowForm]: string } = {
+  multipliers: 'decoded to int8 when the model is loaded, products run on integers',
+  nbits: 'MatMulNBits, a kernel of ONNX Runtime’s own for few bits',
+  standard: 'DequantizeLinear with blocks, fused to MatMulNBits',
+  folded: 'made float when the model is loaded, as fast as float',
+};

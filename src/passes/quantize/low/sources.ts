@@ -1,0 +1,11 @@
+import type { Activations } from '../../../activations/requests.ts';
+import type { Watch } from '../../pass.ts';
+import type { Keep } from './refined.ts';
+
+/** What may help, beside the options. */
+export interface LowSources {
+  /** Of the model, on data like that it is for: codes are chosen by what they do to outputs. */
+  readonly activations?: Activations;
+  readonly keep?: Keep;
+  readonly watch?: Watch | undefined;
+}

@@ -1,0 +1,115 @@
+import { elementCount, isFloat } from '../../ir/dtype.ts';
+import type { Model } from '../../ir/model.ts';
+import { isOp, type Node } from '../../ir/node.ts';
+import { constantName } from '../../layers/constant.ts';
+import { isExcluded, notFloat, skipUse, type WeightUse, weightOf } from '../../layers/select.ts';
+import type { Skip } from '../../layers/skip.ts';
+import { traceBack } from '../../layers/trace.ts';
+import { einsumWeight } from './einsum.ts';
+import type { Ledger } from './ledger.ts';
+import { isRotary, meetsLog, meetsProduct } from './meets.ts';
+import { QUANTIZABLE_OPS, type ResolvedOptions } from './options.ts';
+import { isProduct } from './pays.ts';
+import { recurrentWeights } from './recurrent.ts';
+import { floatBytes, isAmong, smallestWeights } from './smallest.ts';
+
+/** A smaller weight and its scales would take more bytes as integers, with the nodes that make them float. */
+const LEAST_BYTES = 512;
+/** A table that meets no product, and is more than this part of the model, is what there is to compress. */
+const LARGE_PART = 0.1;
+/** Gather tables smaller than this are look-ups of shapes and positions, not embeddings. */
+const MIN_TABLE = 1024;
+
+/** The options with the weights that are left float because they are small, where nobody said which are meant. */
+export function withSmallest(model: Model, options: ResolvedOptions): ResolvedOptions {
+  if (!options.choosing || options.smallest !== undefined) return options;
+  const { only: _, ...rest } = options;
+  const floats = floatBytes(model);
+  const all = { ...rest, floats };
+  const uses = [...selectWeights(model, all), ...recurrentWeights(model, all, (use) => refusal(model, use, all))];
+  return { ...options, floats, smallest: smallestWeights(floats, uses) };
+}
+
+/** The weights to quantize, in the order of the nodes; the ledger is told why not the others. */
+export function selectWeights(model: Model, options: ResolvedOptions, ledger?: Ledger): WeightUse[] {
+  const uses: WeightUse[] = [];
+  const opTypes: readonly string[] = options.only ?? QUANTIZABLE_OPS;
+  for (const { graph, node } of model.nodes()) {
+    const use = weightOf(graph, node) ?? einsumWeight(graph, node);
+    if (use === undefined) continue;
+    if ('reason' in use) {
+      ledger?.other(graph, use);
+      continue;
+    }
+    if (!opTypes.includes(kindOf(node))) continue;
+    const { tensor } = use.held;
+    if (options.aside?.has(tensor)) continue;
+    // Gather also looks up shapes and positions: those are no weights.
+    if (node.opType === 'Gather' && (!isFloat(tensor.dtype) || tensor.dims.length < 2)) continue;
+    const no = refusal(model, use, options);
+    if (no === undefined) uses.push(use);
+    else ledger?.skip(use.held, no);
+  }
+  return uses;
+}
+
+/** The operator of which a node is a kind: an Einsum multiplies as MatMul does. */
+function kindOf({ opType }: Node): string {
+  return opType === 'Einsum' ? 'MatMul' : opType;
+}
+
+/** Why a weight is not quantized, whatever its form would be. */
+export function refusal(model: Model, use: WeightUse, options: ResolvedOptions): Skip | undefined {
+  const { opType } = use.node;
+  const elements = elementCount(use.held.tensor.dims);
+  const no = notFloat(use);
+  if (no !== undefined) return no;
+  if (!options.opTypes.includes(kindOf(use.node)) || isExcluded(use, options)) {
+    return skipUse(use, 'excluded_by_user', 'left out by `opTypes`, `include` or `exclude`');
+  }
+  if (options.choosing) {
+    const why = needless(use, options);
+    if (why !== undefined) return why;
+  }
+  if (options.smallest !== undefined && isAmong(options.smallest, use.held.tensor)) {
+    return skipUse(use, 'among_smallest', 'it is one of the smallest weights, which together make 1 % of the model');
+  }
+  const minimum = Math.max(options.minElements, opType === 'Gather' ? MIN_TABLE : 1);
+  if (elements < minimum) {
+    return skipUse(use, 'below_min_elements', `it has ${elements} elements; ${minimum} are the least quantized`);
+  }
+  if (use.reshaped && opType === 'Gather') {
+    return skipUse(use, 'unsupported_op', 'its weight gets other dims on its way, which the file does not tell');
+  }
+  if (opType !== 'Gather' && isOfConstants(use)) {
+    return skipUse(use, 'constant_result', 'it meets another constant: ONNX Runtime computes the product once');
+  }
+  if (use.graph.root.kind === 'function') return skipUse(use, 'in_function', 'inside a local function');
+  if (model.trainingNames.has(constantName(use.held))) {
+    return skipUse(use, 'used_in_training', 'training_info refers to it by name');
+  }
+  return undefined;
+}
+
+/** Whether what the node multiplies by the weight is a constant too. */
+function isOfConstants({ graph, node, index }: WeightUse): boolean {
+  const other = node.inputs[index === 0 ? 1 : 0] ?? '';
+  return traceBack(graph, other)?.held !== undefined;
+}
+
+/** Why a weight is better left float, where nobody asked for it. */
+function needless(use: WeightUse, { floats = 0 }: ResolvedOptions): Skip | undefined {
+  const { graph, node } = use;
+  const { byteLength } = use.held.tensor;
+  if (byteLength < LEAST_BYTES) {
+    return skipUse(use, 'no_gain', `it has ${byteLength} bytes; the nodes that make it float would take more`);
+  }
+  if (isOp(node, 'Gather')) {
+    if (isRotary(graph, node)) return skipUse(use, 'rotary', 'its rows turn queries and keys');
+    if (byteLength > LARGE_PART * floats || meetsProduct(graph, node)) return undefined;
+    return skipUse(use, 'no_product', 'its rows meet no product with a weight');
+  }
+  return isProduct(use) && meetsLog(graph, node)
+    ? skipUse(use, 'before_log', 'a Log is behind its product')
+    : undefined;
+}

@@ -1,0 +1,123 @@
+import type { Graph } from '../../ir/graph.ts';
+import { type Model, NO_OPSET } from '../../ir/model.ts';
+import type { Node } from '../../ir/node.ts';
+import type { Tensor } from '../../ir/tensor.ts';
+import { constantName, dropUnused } from '../../layers/constant.ts';
+import { skipUse, type WeightUse } from '../../layers/select.ts';
+import { ARITHMETIC_OPSET, PER_AXIS_OPSET } from '../../schemes/opset.ts';
+import { DistinctScales } from '../../targets/scales.ts';
+import { bringWeights } from '../constants/see.ts';
+import type { Watch } from '../pass.ts';
+import { settleEinsums } from './einsum.ts';
+import { Emitter } from './emit.ts';
+import { Forms, tiedTables } from './forms.ts';
+import type { Ledger } from './ledger.ts';
+import { lookedAt, type ResolvedOptions } from './options.ts';
+import { isProduct, neededOpset, pays, rowsOf, withinOpset } from './pays.ts';
+import { quantizeRecurrent, recurrentWeights } from './recurrent.ts';
+import { settleReshapes } from './reshapes.ts';
+import { refusal, selectWeights, withSmallest } from './select.ts';
+
+/** Uses whose weights are looked at at a time: enough for every thread while one is thought about. */
+const AHEAD = 16;
+/** What became of a Conv, for people, and what more there is where nobody asked for less. */
+const STORED = 'stored as integers, computed in float as fast as before';
+const CALIBRATE = '; `calibrate: DATA` lets them run on integers';
+
+/**
+ * Quantizes the weights of the operators in `options.opTypes`, and tells the ledger what became of each.
+ * @returns facts about the whole model
+ */
+export async function quantizeWeights(
+  model: Model,
+  options: ResolvedOptions,
+  ledger: Ledger,
+  watch?: Watch,
+): Promise<string[]> {
+  const opTypes = lookedAt(options);
+  const notes = await bringWeights(model, opTypes, 'all');
+  await settleReshapes(model, opTypes);
+  if (opTypes.includes('MatMul')) settleEinsums(model);
+  const settling = withSmallest(model, options);
+  let uses = selectWeights(model, settling, ledger);
+  let rows = await rowsOf(model, uses);
+  const needed = neededOpset(uses, options, rows);
+  if (uses.length > 0 && model.opset < needed) {
+    const { raiseOpset } = await import('../opset/index.ts');
+    const raised = await raiseOpset(model, PER_AXIS_OPSET);
+    if (raised.raised) {
+      notes.push(`opset raised from ${raised.from} to ${raised.to}, which 8-bit weights with a scale per channel need`);
+      notes.push(...raised.notes);
+      // Raising replaces nodes: the ones found before may be gone.
+      uses = selectWeights(model, settling, ledger);
+      rows = await rowsOf(model, uses);
+    } else {
+      notes.push(`${model.hasOpset ? `opset stays ${model.opset}: ` : ''}${raised.reason}`);
+    }
+  }
+  const { settled, note } = withinOpset(model, options);
+  if (note !== undefined && uses.some((use) => isProduct(use) && pays(use, options, rows))) notes.push(note);
+  const emitter = new Emitter();
+  const distinct = options.unread ? new DistinctScales() : await DistinctScales.of(model);
+  const tied = model.opset >= PER_AXIS_OPSET ? tiedTables(uses, settled.dtype) : new Set<Tensor>();
+  const forms = new Forms(emitter, settled, distinct, { tied, rows });
+  const convs = model.opset < ARITHMETIC_OPSET ? 0 : await rewrite(model, uses, forms, ledger, watch);
+  if (model.opset >= ARITHMETIC_OPSET) {
+    const recurrent = recurrentWeights(model, options, (use) => refusal(model, use, settling), ledger);
+    await quantizeRecurrent(model, recurrent, options, { emitter, weights: forms.weights }, ledger);
+  }
+  if (model.opset < ARITHMETIC_OPSET) {
+    const detail = model.hasOpset ? `opset ${model.opset} has no Mul that spreads a scale` : NO_OPSET;
+    for (const use of uses) ledger.skip(use.held, skipUse(use, 'opset_too_old', detail));
+  }
+  model.freeInitializers();
+  if (convs > 0) notes.push(`${convs} of them of Conv: ${STORED}${options.weightsOnly ? '' : CALIBRATE}`);
+  return notes;
+}
+
+/** Rewrites every use, then drops the float weights nothing reads any more; how many of them are of Conv. */
+async function rewrite(
+  model: Model,
+  uses: readonly WeightUse[],
+  forms: Forms,
+  ledger: Ledger,
+  watch?: Watch,
+): Promise<number> {
+  const done = new Map<Graph, Map<string, WeightUse[]>>();
+  let begun = 0;
+  try {
+    for (const [index, use] of uses.entries()) {
+      // Whoever is free looks at the next weights while this one is thought about.
+      for (; begun < Math.min(uses.length, index + AHEAD); begun++) forms.begin(uses[begun] as WeightUse);
+      const result = await forms.apply(use);
+      watch?.(index + 1, uses.length);
+      if ('reason' in result) {
+        ledger.skip(use.held, result);
+        continue;
+      }
+      ledger.change(use.held, { node: use.node, ...result });
+      const byName = done.get(use.held.graph) ?? new Map<string, WeightUse[]>();
+      const name = constantName(use.held);
+      done.set(use.held.graph, byName.set(name, [...(byName.get(name) ?? []), use]));
+    }
+  } finally {
+    // After an error: what reads the file ends before somebody closes it.
+    await forms.end();
+  }
+  let convs = 0;
+  for (const users of [...done.values()].flatMap((one) => [...one.values()])) {
+    const [{ held }] = users as [WeightUse];
+    const input = held.graph.isInput(constantName(held));
+    for (const use of users) for (const node of use.via) dropIfUnread(model, node);
+    const dropped = dropUnused(held, model.trainingNames);
+    ledger.settle(held, { bytes: dropped ? 0 : held.tensor.byteLength, input });
+    if (users.some((use) => use.node.opType.includes('Conv'))) convs++;
+  }
+  return convs;
+}
+
+/** Removes an Identity, Cast or Transpose whose output nothing reads any more. */
+export function dropIfUnread(model: Model, node: Node): void {
+  const graph = model.graphs().find((one) => one.producer(node.outputs[0] ?? '') === node);
+  if (graph !== undefined && graph.uses(node.outputs[0] ?? '').length === 0) graph.removeNode(node);
+}

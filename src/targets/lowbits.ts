@@ -1,0 +1,61 @@
+import type { LowForm, Target } from '../kernels/lowbits/names.ts';
+import type { Fact } from './fact.ts';
+
+/** What is fast where, of weights in fewer than 8 bits. */
+
+const MATMUL_NBITS =
+  'https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MatMulNBits';
+
+/** A form on one target. */
+export interface LowFormFact {
+  /** The form that products get where nobody names one. */
+  readonly form: LowForm;
+  /** What they get where their weights are too many to be decoded when the model is loaded. */
+  readonly beyond: LowForm | 'int8';
+}
+
+export const lowForms: Fact<{ readonly [target in Target]: LowFormFact }> = {
+  says:
+    'The CPU and WebAssembly multiply int8 fastest, which multipliers decode to; WebAssembly makes MatMulNBits and DequantizeLinear float at each run. ' +
+    'WebGPU has no integer products; ARM has fast kernels for MatMulNBits.',
+  source: MATMUL_NBITS,
+  version: '1.17 to 1.30; WebGPU and ARM read, not run',
+  value: {
+    cpu: { form: 'multipliers', beyond: 'nbits' },
+    web: { form: 'multipliers', beyond: 'int8' },
+    webgpu: { form: 'nbits', beyond: 'nbits' },
+    mobile: { form: 'nbits', beyond: 'nbits' },
+  },
+};
+
+/** What it costs to decode a weight when a model is loaded. */
+export interface DecodeCosts {
+  /** Bytes of memory at the peak, for each weight of all products: what was decoded is freed after the last one. */
+  readonly bytes: number;
+  /** Nanoseconds for each weight. */
+  readonly time: { readonly cpu: number; readonly web: number };
+  /** So many weights fit the 4 GiB of WebAssembly with room for the rest. */
+  readonly most: number;
+}
+
+export const decodeCosts: Fact<DecodeCosts> = {
+  says:
+    'Constants are computed when a session is made, at the graph optimization levels basic, extended and all; with `disabled` at each run. ' +
+    'What they were computed from is freed after all of them.',
+  source: 'https://onnxruntime.ai/docs/performance/model-optimizations/graph-optimizations.html',
+  version: '1.17 to 1.30',
+  value: { bytes: 21, time: { cpu: 12, web: 47 }, most: 150e6 },
+};
+
+/** The first version of ONNX Runtime in which a form is fast, for its number of bits; the file loads from it on. */
+export function fastFrom(form: LowForm, bits: number): string {
+  if (form === 'standard') return bits === 2 ? '1.30' : '1.25';
+  if (form === 'nbits') return bits === 8 ? '1.22' : bits === 2 ? '1.30' : '1.17';
+  return '1.17';
+}
+
+/** The version of the standard domain a form needs. */
+export function opsetOf(form: LowForm, bits: number): number {
+  if (form === 'standard') return bits === 2 ? 25 : 21;
+  return form === 'nbits' ? 7 : 11;
+}

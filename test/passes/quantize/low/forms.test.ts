@@ -1,0 +1,98 @@
+import { describe, expect, test } from '@jest/globals';
+import { type QuantizeOptions, quantize } from '../../../../src/index.node.ts';
+import { realsOfCodes } from '../../../../src/kernels/lowbits/codes.ts';
+import { searchMultipliers } from '../../../../src/kernels/lowbits/multipliers.ts';
+import { searchCodes } from '../../../../src/kernels/lowbits/search.ts';
+import { buildModel, f32, type ModelSpec, type NodeSpec } from '../../../support/build.ts';
+import { pass } from '../../../support/model.ts';
+import { feed, runModel } from '../../../support/ort.ts';
+import { randomFloats } from '../../../support/random.ts';
+
+/** A product of `[M, K]` and `[K, N]`. */
+interface Product {
+  readonly name: string;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly node?: Partial<NodeSpec>;
+  readonly transB?: boolean;
+  readonly alpha?: number;
+}
+
+const PRODUCTS: readonly Product[] = [
+  { name: 'MatMul', inputs: 64, outputs: 6 },
+  { name: 'blocks that do not divide the inputs, an odd number of outputs', inputs: 41, outputs: 5 },
+  { name: 'fewer inputs than a block', inputs: 7, outputs: 3 },
+  { name: 'one input', inputs: 1, outputs: 4 },
+  { name: 'one output', inputs: 40, outputs: 1 },
+  { name: 'Gemm with transB', inputs: 41, outputs: 6, transB: true },
+  { name: 'Gemm with alpha', inputs: 32, outputs: 6, transB: true, alpha: 0.5 },
+];
+
+const WAYS: readonly QuantizeOptions[] = (['multipliers', 'nbits', 'standard', 'folded'] as const).flatMap((form) => [
+  { form, bits: 4 },
+  { form, bits: 4, block: 16 },
+  ...(form === 'multipliers' ? [] : [{ form, bits: 4, asymmetric: true }]),
+  ...(form === 'standard' || form === 'nbits' ? [] : [{ form, bits: 2 }]),
+]);
+
+const CASES = PRODUCTS.flatMap((product) =>
+  WAYS.map((way) => [`${product.name}: ${Object.values(way).join(', ')}`, product, way] as const),
+);
+
+/** The weight as rows of outputs. */
+function matrixOf({ inputs, outputs }: Product): Float32Array {
+  return randomFloats([outputs, inputs], 3, -0.4, 0.9);
+}
+
+function specOf(product: Product): ModelSpec {
+  const { inputs, outputs, transB = false, alpha = 1 } = product;
+  const matrix = matrixOf(product);
+  const turned = Float32Array.from(
+    matrix,
+    (_, at) => matrix[(at % outputs) * inputs + Math.floor(at / outputs)] as number,
+  );
+  const w = transB ? f32([outputs, inputs], matrix) : f32([inputs, outputs], turned);
+  const attributes = { ...(transB && { transB: 1 }), ...(alpha !== 1 && { alpha: { float: alpha } }) };
+  const node = transB || alpha !== 1 ? { op: 'Gemm', attributes } : { op: 'MatMul' };
+  return {
+    opset: 17,
+    inputs: { x: f32([inputs, inputs]) },
+    outputs: { y: f32() },
+    nodes: [{ in: ['x', 'w'], out: ['y'], ...node }],
+    initializers: { w },
+  };
+}
+
+describe('a form gives exactly the numbers of its codes', () => {
+  test.each(CASES)('%s', async (_, product, way) => {
+    const { inputs, outputs, alpha = 1 } = product;
+    const source = buildModel(specOf(product));
+    const { bytes, report } = await pass(source, quantize({ ...way, minElements: 0, headBits: way.bits as number }));
+    const [change] = report.changes;
+    const form = change?.form ?? '';
+    expect(form).toContain(way.form);
+    // A unit matrix gives the weight itself: its 0 and 1 are exact in 8 bits too.
+    const unit = Float32Array.from({ length: inputs * inputs }, (_, at) => (at % (inputs + 1) === 0 ? 1 : 0));
+    const { y } = await runModel(bytes, { x: feed([inputs, inputs], unit) }, 'all');
+    const block = Number(/blocks of (\d+)/.exec(form)?.[1]);
+    const shape = {
+      bits: way.bits as 2 | 4,
+      block,
+      symmetric: way.asymmetric !== true,
+      half: way.form !== 'multipliers',
+    };
+    const search = way.form === 'multipliers' ? searchMultipliers : searchCodes;
+    const folded = way.form === 'folded';
+    const scaled = matrixOf(product).map((one) => (folded ? one : one * alpha));
+    const codes = search(scaled, { outputs, inputs }, shape, { method: 'mse' });
+    const reals = realsOfCodes(codes);
+    const seen = y?.data as Float32Array;
+    const expected = Float32Array.from(
+      reals,
+      (_, at) => (reals[(at % outputs) * inputs + Math.floor(at / outputs)] as number) * (folded ? alpha : 1),
+    );
+    expect(seen.length).toBe(expected.length);
+    const worst = Math.max(...expected.map((one, at) => Math.abs(one - (seen[at] as number))));
+    expect(worst).toBeLessThan(1e-6);
+  });
+});
