@@ -74,6 +74,19 @@ export function swapped(
   };
 }
 
+/** Numbers that only come in order, with the last two axes swapped: all of them are in memory meanwhile. */
+export function swappedOf(dims: readonly number[], reals: Reals): Reals {
+  return swapped(dims, async () => {
+    const all = new Float32Array(elementCount(dims));
+    let at = 0;
+    for await (const chunk of reals()) {
+      all.set(chunk, at);
+      at += chunk.length;
+    }
+    return (start, length) => all.subarray(start, start + length);
+  });
+}
+
 /** A float matrix with its axes swapped. */
 export function swappedReals(tensor: Tensor): Reals | undefined {
   const toFloats = isFloat(tensor.dtype) ? reader(tensor) : undefined;

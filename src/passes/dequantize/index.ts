@@ -13,6 +13,7 @@ import type { Pass, PassReport } from '../pass.ts';
 import { bypass } from '../rename.ts';
 import { move, quantizeLinear } from './activations.ts';
 import { dequantizeCodes } from './codes.ts';
+import { dequantizeComputed } from './computed.ts';
 import { dequantizeArithmetic, dequantizeLinear } from './linear.ts';
 import { narrowProducts } from './narrow.ts';
 import { dequantizeProduct, dynamicLstm, dynamicMatMul, integerToFloat } from './products.ts';
@@ -84,9 +85,11 @@ async function rewrite(work: Rewriting, graph: Graph, node: Node): Promise<void>
     case 'DynamicQuantizeLSTM':
       return dynamicLstm(work, graph, node);
     case 'Mul':
-      return dequantizeArithmetic(work, graph, node);
+      if (await dequantizeArithmetic(work, graph, node)) return;
+      return dequantizeComputed(work, graph, node);
     default:
-      return move(work, graph, node);
+      await move(work, graph, node);
+      return dequantizeComputed(work, graph, node);
   }
 }
 

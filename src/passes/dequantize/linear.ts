@@ -1,11 +1,11 @@
 import { DTYPES, elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { intAttribute, isOp, type Node } from '../../ir/node.ts';
+import { reshapedDims } from '../../ir/reshapedDims.ts';
 import { arithmeticOf, movedWeight } from '../../schemes/chains.ts';
 import { smallBehind } from '../../schemes/decodable.ts';
 import { sharingOf } from '../../schemes/granularity.ts';
 import { integers } from '../constants/call.ts';
-import { reshapedDims } from '../constants/reshaped.ts';
 import type { Layout } from './floats.ts';
 import type { Rewriting } from './rewriting.ts';
 
@@ -43,16 +43,18 @@ export async function dequantizeLinear(work: Rewriting, graph: Graph, node: Node
 /**
  * The Mul of `(Cast(W_quantized) − zero point) · scale` goes, with what only gives the product other dims or another
  * float type; rows of a table are looked up among floats.
+ * @returns whether it was one
  */
-export async function dequantizeArithmetic(work: Rewriting, graph: Graph, node: Node): Promise<void> {
+export async function dequantizeArithmetic(work: Rewriting, graph: Graph, node: Node): Promise<boolean> {
   const found = arithmeticOf(graph, node);
   const moved = found && movedWeight(graph, found.data, found.steps);
-  if (found === undefined || moved === undefined) return;
+  if (found === undefined || moved === undefined) return false;
   const { end, ...layout } = await formed(graph, node, found.gather === undefined ? moved.weight.dims : undefined);
   const name = await work.moved(graph, node, moved, layout);
-  if (name === undefined) return;
+  if (name === undefined) return false;
   if (found.gather !== undefined) lookUp(work, graph, found.gather, name, end);
   else work.link(graph, end, name);
+  return true;
 }
 
 /** Rows of a float table under the name of what a node gave. */

@@ -2,6 +2,7 @@ import type { Graph } from '../../ir/graph.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import { integerProductOf, integersAt, movedWeight } from '../../schemes/chains.ts';
 import { product } from './codes.ts';
+import { computedWeight } from './computed.ts';
 import type { Rewriting } from './rewriting.ts';
 
 /**
@@ -19,7 +20,12 @@ export async function dequantizeProduct(work: Rewriting, graph: Graph, node: Nod
   const x = await work.floatOf(graph, integers, found.scales[0], zeroPoint);
   if (x === undefined) return;
   const made = await work.floatOf(graph, weight, found.scales[1], weightZero);
-  const moved = made === undefined ? integersAt(graph, node, 1) : undefined;
+  const sharing = { axis: -1, block: 0 };
+  const moved =
+    made === undefined
+      ? (integersAt(graph, node, 1) ??
+        (await computedWeight(graph, weight, { scale: found.scales[1], zeroPoint: weightZero, sharing })))
+      : undefined;
   const w = made ?? (moved && (await work.moved(graph, node, moved)));
   if (w === undefined) return;
   const [output = ''] = found.end.outputs;

@@ -3,11 +3,11 @@ import type { Graph } from '../../ir/graph.ts';
 import { safeInteger } from '../../ir/integers.ts';
 import type { Model } from '../../ir/model.ts';
 import { intsAttribute, isOp, type Node } from '../../ir/node.ts';
+import { reshapedDims } from '../../ir/reshapedDims.ts';
 import { RESHAPES } from '../../ir/reshapes.ts';
 import { toIntegers } from '../../kernels/views.ts';
 import { dropUnused, madeFrom } from '../../layers/constant.ts';
 import { traceBack } from '../../layers/trace.ts';
-import { reshapedDims } from '../constants/reshaped.ts';
 
 /**
  * Gives weights that come through a Reshape, Flatten, Squeeze or Unsqueeze the dims these make, and removes the node:

@@ -1,10 +1,10 @@
 import { elementCount } from '../../../ir/dtype.ts';
 import { intAttribute, intsAttribute, type Node, stringAttribute } from '../../../ir/node.ts';
+import { reshapedDims } from '../../../ir/reshapedDims.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
 import { filled, join, place } from '../../../kernels/constant/move.ts';
 import { arithmetic, broadcastDims, broadcastWalk, stridesOf, type Walk } from '../../../kernels/constant/shape.ts';
 import { axisOf, type Call, integers, type Operators, type Planned, sizeOf } from '../call.ts';
-import { reshapedDims } from '../reshaped.ts';
 import { walked } from '../walked.ts';
 
 /** Operators that move elements and compute none: of any type whose elements have whole bytes. */

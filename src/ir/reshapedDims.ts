@@ -1,5 +1,5 @@
-import { elementCount } from '../../ir/dtype.ts';
-import { intAttribute, isOp, type Node } from '../../ir/node.ts';
+import { elementCount } from './dtype.ts';
+import { intAttribute, isOp, type Node } from './node.ts';
 
 /**
  * The dims that a Reshape, Flatten, Squeeze or Unsqueeze gives a tensor.
