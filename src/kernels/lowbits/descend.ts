@@ -3,7 +3,7 @@ import type { Hessian } from './hessian.ts';
 import { codeOf, type Part, type Residual } from './part.ts';
 
 /** Inputs whose changes are told to all others together. */
-const STRIP = 64;
+const STRIP = 256;
 
 /**
  * Coordinate descent: gives each weight the code that is best while all others stay, input after input, and that over

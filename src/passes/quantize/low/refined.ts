@@ -4,8 +4,9 @@ import { elementCount } from '../../../ir/dtype.ts';
 import type { Model } from '../../../ir/model.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
 import type { Codes } from '../../../kernels/lowbits/codes.ts';
-import { refine } from '../../../kernels/lowbits/gptq.ts';
-import { type Hessian, prepare } from '../../../kernels/lowbits/hessian.ts';
+import { refineBy } from '../../../kernels/lowbits/gptq.ts';
+import { type Hessian, prepareBy } from '../../../kernels/lowbits/hessian.ts';
+import { type Multiply, multiplyBy } from '../../../kernels/products.ts';
 import type { WeightUse } from '../../../layers/select.ts';
 import { type Layer, observedLayers } from '../../importance/layers.ts';
 import type { Choice, Choices } from './choose.ts';
@@ -38,6 +39,7 @@ export async function refinedCodes(
     const [{ held }] = all as [WeightUse];
     return { held, uses: all, elements: elementCount(held.tensor.dims) };
   });
+  const { multiply } = activations;
   const groups = groupsOf(observedLayers(model, targets, undefined).layers);
   const found = new Map<Tensor, () => Promise<FoundCodes>>();
   const parts = batches(groups, ({ wanted }) => sumBytes(wanted), GRAM_BYTES);
@@ -48,11 +50,11 @@ export async function refinedCodes(
       { index, count: parts.length },
     );
     for (const [at, { wanted, layers }] of part.entries()) {
-      const hessian = hessianOf(all[at] as Sums, wanted);
+      const hessian = await hessianOf(all[at] as Sums, wanted, multiply);
       if (hessian === undefined) continue;
       for (const { target } of layers) {
         const { tensor } = target.held;
-        const codes = await refinedWeight(tensor, choices.get(tensor) as Choice, hessian);
+        const codes = await refinedWeight(tensor, choices.get(tensor) as Choice, hessian, multiply);
         if (codes !== undefined) found.set(tensor, await shelved(codes, keep));
       }
     }
@@ -82,18 +84,27 @@ function groupsOf(layers: readonly Layer[]): Group[] {
 }
 
 /** Undefined where the data gives a layer nothing, or NaN or infinity. */
-function hessianOf({ sums, rows }: Sums, { groups, columns }: SumRequest): Hessian | undefined {
+async function hessianOf(
+  { sums, rows }: Sums,
+  { groups, columns }: SumRequest,
+  multiply: Multiply | undefined,
+): Promise<Hessian | undefined> {
   if (rows === 0 || groups !== 1 || !sums.every(Number.isFinite)) return undefined;
   for (let at = 0; at < sums.length; at++) sums[at] = (sums[at] as number) / rows;
-  return prepare(sums, columns);
+  return multiplyBy(prepareBy(sums, columns), multiply);
 }
 
-async function refinedWeight(tensor: Tensor, choice: Choice, hessian: Hessian): Promise<FoundCodes | undefined> {
+async function refinedWeight(
+  tensor: Tensor,
+  choice: Choice,
+  hessian: Hessian,
+  multiply: Multiply | undefined,
+): Promise<FoundCodes | undefined> {
   const matrix = await matrixOf(tensor, choice);
   if (matrix === undefined) return undefined;
   const importance = choice.shape.bits > 2 ? diagonalOf(hessian) : undefined;
   const start = searched(matrix, choice, choice.shape.bits > 2 ? 'mse' : 'rtn', importance);
-  return measured(matrix, refine(matrix, start.codes, hessian));
+  return measured(matrix, await multiplyBy(refineBy(matrix, start.codes, hessian), multiply));
 }
 
 /** How strong each input is, `[inputs]`. */
