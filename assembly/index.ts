@@ -8,3 +8,4 @@ export * from './bracket';
 export * from './order';
 export * from './zero';
 export * from './convert';
+export * from './lowbits';

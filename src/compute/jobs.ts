@@ -3,6 +3,8 @@ import { sampleSteps, withinSteps } from '../kernels/bracketSteps.ts';
 import type { LinearParams } from '../kernels/linear.ts';
 import { type Floats, type MatrixBand, quantizeSteps, rangeSteps, transposeSteps } from '../kernels/linearSteps.ts';
 import type { Loss } from '../kernels/loss.ts';
+import type { BlockForm } from '../kernels/lowbits/codes.ts';
+import { type CodesAndLoss, type CodesHow, type CodesMatrix, codesSteps } from '../kernels/lowbits/codesSteps.ts';
 import {
   type Counts,
   copySteps,
@@ -30,7 +32,8 @@ export type Job =
   | { readonly kind: 'select'; readonly elements: number; readonly parts: readonly Span[]; readonly count: number }
   | { readonly kind: 'tie'; readonly elements: number; readonly bits: number; readonly nth: number }
   | { readonly kind: 'zero'; readonly elements: number; readonly threshold: number; readonly ties: number }
-  | { readonly kind: 'copy'; readonly byteLength: number };
+  | { readonly kind: 'copy'; readonly byteLength: number }
+  | { readonly kind: 'codes'; readonly matrix: CodesMatrix; readonly form: BlockForm; readonly how: CodesHow };
 
 /** What each kind gives. */
 export interface Results {
@@ -45,6 +48,7 @@ export interface Results {
   readonly tie: number;
   readonly zero: Pruned;
   readonly copy: undefined;
+  readonly codes: CodesAndLoss | undefined;
 }
 
 /** A job of one kind. */
@@ -77,5 +81,7 @@ export function stepsOf(job: Job, arena: Arena): Steps<unknown> {
       return zeroSteps(arena, job.elements, job.threshold, job.ties);
     case 'copy':
       return copySteps(arena, job.byteLength);
+    case 'codes':
+      return codesSteps(arena, job.matrix, job.form, job.how);
   }
 }

@@ -68,7 +68,7 @@ function largest({ channels, inner }: ChannelLayout): number {
 }
 
 /** Reads elements as float32 into the arena. */
-class Reader {
+export class Reader {
   readonly #arena: Arena;
   readonly #format: StreamedFormat;
   readonly #raw: number;
@@ -115,7 +115,7 @@ export function* rangeSteps(arena: Arena, { format, layout }: Floats): Steps<Ran
 }
 
 /** Adds what the last call of a quantizing kernel has measured. */
-function measured(arena: Arena, losses: Losses): void {
+export function measured(arena: Arena, losses: Losses): void {
   const [signal = 0, noise = 0] = arena.doubles(RESULT, 2);
   losses.add({ signal, noise });
 }

@@ -4,7 +4,7 @@ import type { Node } from '../ir/node.ts';
 import { constant, derived, type Tensor } from '../ir/tensor.ts';
 import type { Losses } from '../kernels/loss.ts';
 import { type BlockForm, blocksIn, type Codes, type MatrixShape, middleOf } from '../kernels/lowbits/codes.ts';
-import { largestFactor } from '../kernels/lowbits/multipliers.ts';
+import { largestFactor } from '../kernels/lowbits/factors.ts';
 import { blocksFirst, inputsFirst, packCodes, packZeros } from '../kernels/lowbits/pack.ts';
 import { fromFloat32 } from '../kernels/rounded.ts';
 import { nameFor } from './names.ts';

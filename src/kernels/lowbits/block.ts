@@ -148,20 +148,14 @@ export class Search {
     this.#sum = bits === 8 ? sumWide : sum;
   }
 
-  /** The scale of a block of symmetric codes; undefined for one of zeros. */
-  scale(block: Block): number | undefined {
-    const base = symmetricBase(block, this.#middle);
-    return base === undefined ? undefined : this.#best(block, base, () => this.#middle).scale;
-  }
-
-  /** The grid of a block. */
-  grid(block: Block): Grid {
+  /** The grid of a block; undefined for one of zeros. */
+  find(block: Block): Grid | undefined {
     if (this.#symmetric) {
-      const scale = this.scale(block);
-      return scale === undefined ? emptyGrid(this.#middle) : { scale, zero: this.#middle };
+      const base = symmetricBase(block, this.#middle);
+      return base === undefined ? undefined : this.#best(block, base, () => this.#middle);
     }
     const found = asymmetricBase(block, this.#most);
-    if (found === undefined) return emptyGrid(this.#middle);
+    if (found === undefined) return undefined;
     const { base, min } = found;
     return this.#best(block, base, (steps, other) => {
       // What the range is too wide or too narrow by is shared by both ends.

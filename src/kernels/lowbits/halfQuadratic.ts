@@ -1,6 +1,5 @@
 import { roundHalfEven } from '../linear.ts';
-import { asymmetricBase, type Block, emptyGrid, type Grid } from './block.ts';
-import { middleOf } from './codes.ts';
+import { asymmetricBase, type Block, type Grid } from './block.ts';
 
 /** As `optimize_weights_proximal` has them. */
 const [P, BETA, KAPPA, ITERATIONS] = [0.7, 10, 1.01, 20];
@@ -12,10 +11,10 @@ const [P, BETA, KAPPA, ITERATIONS] = [0.7, 10, 1.01, 20];
  * runtimes ask for.
  * @see https://mobiusml.github.io/hqq_blog/ and hqq/core/optimize.py in https://github.com/mobiusml/hqq
  */
-export function halfQuadraticGrid(block: Block, bits: number): Grid {
+export function halfQuadraticGrid(block: Block, bits: number): Grid | undefined {
   const most = 2 ** bits - 1;
   const found = asymmetricBase(block, most);
-  if (found === undefined) return emptyGrid(middleOf(bits));
+  if (found === undefined) return undefined;
   const { data, start, end } = block;
   const { base, min } = found;
   let zero = roundHalfEven(-min / base);

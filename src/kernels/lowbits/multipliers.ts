@@ -1,18 +1,7 @@
-import { type Block, Search, stepErrors, stepSums, takeCodes } from './block.ts';
-import { candidatesFor } from './candidates.ts';
+import { type Block, takeCodes } from './block.ts';
 import { type BlockForm, blocksIn, type Codes, type MatrixShape, middleOf } from './codes.ts';
-import { blockOf, type SearchHow, weightsOf } from './search.ts';
-
-/**
- * The steps that are tried for a row, as fractions of the one at which its largest scale is the largest factor. With a
- * larger step the factors of small scales are coarser, with a smaller one the largest blocks are clipped.
- */
-const FRACTIONS = [0.85, 0.9, 0.95, 1, 1.05, 1.1];
-
-/** The largest factor by which no code leaves int8: `middle · factor ≤ 127`. */
-export function largestFactor(bits: BlockForm['bits']): number {
-  return Math.floor(127 / middleOf(bits));
-}
+import { FactorRow } from './factors.ts';
+import { blockOf, finder, type SearchHow, weightsOf } from './search.ts';
 
 /**
  * A matrix in a few bits whose scales are small integers times the step of their output, so that
@@ -28,7 +17,6 @@ export function searchMultipliers(matrix: Float32Array, shape: MatrixShape, form
   const { outputs, inputs } = shape;
   const { bits, block, symmetric } = form;
   if (!symmetric || bits === 8) throw new RangeError('multipliers are for symmetric codes of 2 or 4 bits');
-  if (how.method === 'hqq') throw new RangeError('hqq moves zero points, and symmetric codes have none');
   const blocks = blocksIn({ inputs, block });
   const middle = middleOf(bits);
   const codes = new Uint8Array(outputs * inputs);
@@ -36,10 +24,12 @@ export function searchMultipliers(matrix: Float32Array, shape: MatrixShape, form
   const steps = new Float32Array(outputs);
   const factors = new Int8Array(outputs * blocks);
   const weights = weightsOf(how.importance);
-  const row = new Row(bits, blocks, new Search(candidatesFor(form), bits, true));
+  const find = finder(form, how.method);
+  const row = new FactorRow(bits, blocks);
   for (let output = 0, at = 0; output < outputs; output++) {
     const of = Array.from({ length: blocks }, (_, index) => blockOf(matrix, inputs, block, output, index, weights));
-    const step = row.choose(of);
+    const own = Float32Array.from(of, (one) => find(one)?.scale ?? 0);
+    const step = row.choose(of, own);
     steps[output] = step;
     for (let index = 0; index < blocks; index++, at++) {
       const factor = row.factors[index] as number;
@@ -50,78 +40,4 @@ export function searchMultipliers(matrix: Float32Array, shape: MatrixShape, form
     }
   }
   return { ...form, outputs, inputs, codes, scales, zeros: undefined, multipliers: { steps, factors } };
-}
-
-/** Chooses step and factors of one row after the other. */
-class Row {
-  readonly #bits: BlockForm['bits'];
-  readonly #search: Search;
-  readonly #own: Float32Array;
-  readonly #tried: Int8Array;
-  /** Of the row that was chosen for last. */
-  readonly factors: Int8Array;
-
-  constructor(bits: BlockForm['bits'], blocks: number, search: Search) {
-    this.#bits = bits;
-    this.#search = search;
-    this.#own = new Float32Array(blocks);
-    this.#tried = new Int8Array(blocks);
-    this.factors = new Int8Array(blocks);
-  }
-
-  /** The step of a row; the factors are then in {@link factors}. */
-  choose(row: readonly Block[]): number {
-    let largest = 0;
-    for (const [index, one] of row.entries()) {
-      const own = this.#search.scale(one);
-      this.#own[index] = own ?? 0;
-      largest = Math.max(largest, Math.abs(own ?? 0));
-    }
-    this.factors.fill(1);
-    if (largest === 0) return 1;
-    const most = largestFactor(this.#bits);
-    let [best, least] = [0, Number.POSITIVE_INFINITY];
-    for (const fraction of FRACTIONS) {
-      const step = Math.fround((largest * fraction) / most);
-      const error = this.#try(row, step, most) * fraction * fraction;
-      if (error >= least) continue;
-      [best, least] = [step, error];
-      this.factors.set(this.#tried);
-    }
-    return this.#fitted(row, best);
-  }
-
-  /** The factors for a step, and their error in squares of it. */
-  #try(row: readonly Block[], step: number, most: number): number {
-    let total = 0;
-    for (const [index, one] of row.entries()) {
-      const own = this.#own[index] as number;
-      const sign = own < 0 ? -1 : 1;
-      const below = Math.max(1, Math.min(most, Math.floor(Math.abs(own) / step)));
-      let [factor, least] = [sign * below, this.#error(one, sign * below, step)];
-      if (below < most) {
-        const above = this.#error(one, sign * (below + 1), step);
-        if (above < least) [factor, least] = [sign * (below + 1), above];
-      }
-      this.#tried[index] = factor;
-      total += least;
-    }
-    return total;
-  }
-
-  #error(block: Block, factor: number, step: number): number {
-    return factor * factor * stepErrors(block, Math.fround(factor * step), middleOf(this.#bits));
-  }
-
-  /** The step that loses least with the codes that it gives. */
-  #fitted(row: readonly Block[], step: number): number {
-    let [product, square] = [0, 0];
-    for (const [index, one] of row.entries()) {
-      const factor = this.factors[index] as number;
-      const sums = stepSums(one, Math.fround(factor * step), middleOf(this.#bits));
-      product += factor * factor * sums.product;
-      square += factor * factor * sums.square;
-    }
-    return square > 0 ? Math.fround((step * product) / square) : step;
-  }
 }

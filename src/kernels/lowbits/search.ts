@@ -32,12 +32,12 @@ export function searchCodes(matrix: Float32Array, shape: MatrixShape, form: Bloc
   const codes = new Uint8Array(outputs * inputs);
   const scales = new Float32Array(outputs * blocks);
   const zeros = symmetric ? undefined : new Uint8Array(outputs * blocks);
-  const gridOf = chooser(form, how.method);
+  const find = finder(form, how.method);
   const weights = weightsOf(how.importance);
   for (let row = 0, at = 0; row < outputs; row++) {
     for (let index = 0; index < blocks; index++, at++) {
       const one = blockOf(matrix, inputs, block, row, index, weights);
-      const { scale, zero } = gridOf(one);
+      const { scale, zero } = find(one) ?? emptyGrid(middleOf(bits));
       const grid = { scale: half ? halfOf(scale) : scale, zero };
       takeCodes(one, grid, 2 ** bits - 1, codes);
       scales[at] = grid.scale;
@@ -61,26 +61,26 @@ export function blockOf(
   return { data, start: start + first, end: start + Math.min(inputs, first + block), weights, first };
 }
 
-function chooser({ bits, symmetric }: BlockForm, method: SearchMethod): (block: Block) => Grid {
+/** What finds the grid of a block; undefined for one of zeros. @throws RangeError for `hqq` in symmetric form */
+export function finder({ bits, symmetric }: BlockForm, method: SearchMethod): (block: Block) => Grid | undefined {
   if (method === 'mse') {
     const search = new Search(candidatesFor({ bits, symmetric }), bits, symmetric);
-    return (block) => search.grid(block);
+    return (block) => search.find(block);
   }
   if (method === 'rtn') return (block) => (symmetric ? symmetricRange(block, bits) : asymmetricRange(block, bits));
   if (symmetric) throw new RangeError('hqq moves zero points, and symmetric codes have none');
   return (block) => halfQuadraticGrid(block, bits);
 }
 
-function symmetricRange(block: Block, bits: number): Grid {
+function symmetricRange(block: Block, bits: number): Grid | undefined {
   const base = symmetricBase(block, middleOf(bits));
-  return base === undefined ? emptyGrid(middleOf(bits)) : { scale: -base, zero: middleOf(bits) };
+  return base === undefined ? undefined : { scale: -base, zero: middleOf(bits) };
 }
 
-function asymmetricRange(block: Block, bits: number): Grid {
+function asymmetricRange(block: Block, bits: number): Grid | undefined {
   const most = 2 ** bits - 1;
   const found = asymmetricBase(block, most);
-  if (found === undefined) return emptyGrid(middleOf(bits));
-  return { scale: found.base, zero: Math.min(most, Math.round(-found.min / found.base)) };
+  return found && { scale: found.base, zero: Math.min(most, Math.round(-found.min / found.base)) };
 }
 
 /**
@@ -93,6 +93,6 @@ export function weightsOf(importance: Float32Array | undefined): Float32Array | 
 }
 
 /** The nearest float16 that is neither 0 nor infinite, of the same sign. */
-function halfOf(scale: number): number {
+export function halfOf(scale: number): number {
   return Math.sign(scale) * Math.min(HALF_MAX, roundedToHalf(Math.abs(scale)));
 }

@@ -106,7 +106,88 @@ export interface Kernels {
    * @see https://onnx.ai/onnx/technical/int4.html
    */
   unpackInt4(data: number, length: number, signed: boolean, out: number): void;
+
+  /**
+   * Scales and zero points of blocks, by the search of lowbits/block.ts in float32, bit-equal to it; codes of 2 or 4 bits.
+   * @param data - float32, all finite: an output's weights lie `across` elements apart, and outputs `along`; one of them
+   *   is 1
+   * @param steps - float32 [count], an even number: what the candidates have
+   * @param zeros - 1 or 2 zero points for each scale
+   * @param empty - the scale of a block of zeros
+   * @param weights - float32 [inputs], how much an error of each counts; or 0 (no array) where all count the same
+   * @param work - {@link LOWBITS_NOTES} bytes and 16 for each input of a block
+   * @param scale - float32 [outputs, blocks]
+   * @param zero - bytes [outputs, blocks]; or 0 (no array) where symmetric
+   */
+  searchBlocks(
+    data: number,
+    outputs: number,
+    inputs: number,
+    along: number,
+    across: number,
+    block: number,
+    bits: number,
+    symmetric: boolean,
+    steps: number,
+    count: number,
+    zeros: number,
+    refits: number,
+    empty: number,
+    weights: number,
+    work: number,
+    scale: number,
+    zero: number,
+  ): void;
+
+  /**
+   * The nearest codes for scales and zero points, as `takeCodes` of lowbits/block.ts; at {@link RESULT} the sums of squares
+   * of the weights and of what rounding takes from them (f64 each).
+   * @param out - bytes [outputs, inputs]
+   */
+  takeCodes(
+    data: number,
+    outputs: number,
+    inputs: number,
+    along: number,
+    across: number,
+    block: number,
+    bits: number,
+    scale: number,
+    zero: number,
+    work: number,
+    out: number,
+  ): void;
+
+  /**
+   * Steps and factors, as `FactorRow` of lowbits/factors.ts, bit-equal to it; symmetric codes of 2 or 4 bits.
+   * @param scale - float32 [outputs, blocks], of each block by itself; 0 for one of zeros
+   * @param fractions - float32 [count]
+   * @param work - {@link LOWBITS_NOTES} bytes and 16 for each input, with the last block as long as the others
+   * @param step - float32 [outputs]
+   * @param factor - int8 [outputs, blocks]
+   * @param tried - room for int32 [blocks, 4]
+   */
+  chooseFactors(
+    data: number,
+    outputs: number,
+    inputs: number,
+    along: number,
+    across: number,
+    block: number,
+    bits: number,
+    scale: number,
+    fractions: number,
+    count: number,
+    weights: number,
+    work: number,
+    step: number,
+    factor: number,
+    tried: number,
+  ): void;
 }
+
+/** Bytes that the kernels of few bits keep notes in, before the block. */
+export const LOWBITS_NOTES = 128;
 
 /** See {@link Kernels.quantizeRows}. */
 export type Quantize = (

@@ -3,6 +3,7 @@ import { lossOf } from '../loss.ts';
 import { rangeOf } from '../range.ts';
 import { type Dequantize, type Kernels, type Quantize, RESULT } from './kernels.ts';
 import { scalarConversions } from './scalarConvert.ts';
+import { scalarLowbits } from './scalarLowbits.ts';
 import { scalarMagnitudes } from './scalarMagnitude.ts';
 
 /** The kernels in TypeScript, over the memory `buffer` gives: the reference kernels, and what they do not have. */
@@ -91,6 +92,7 @@ export function scalarKernels(buffer: () => ArrayBuffer): Kernels {
     dequantizeColumns: dequantize(true),
     ...scalarMagnitudes(buffer),
     ...scalarConversions(buffer),
+    ...scalarLowbits(buffer),
   };
 }
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { type BlockForm, realsOfCodes } from '../../../src/kernels/lowbits/codes.ts';
+import { largestFactor } from '../../../src/kernels/lowbits/factors.ts';
 import { lossOfCodes } from '../../../src/kernels/lowbits/loss.ts';
-import { largestFactor, searchMultipliers } from '../../../src/kernels/lowbits/multipliers.ts';
+import { searchMultipliers } from '../../../src/kernels/lowbits/multipliers.ts';
 import { searchCodes } from '../../../src/kernels/lowbits/search.ts';
 import { numbers } from '../observe/support.ts';
 

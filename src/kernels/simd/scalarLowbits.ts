@@ -1,0 +1,79 @@
+import { type Block, Search, takeCodes } from '../lowbits/block.ts';
+import { middleOf } from '../lowbits/codes.ts';
+import { FactorRow } from '../lowbits/factors.ts';
+import { type Kernels, RESULT } from './kernels.ts';
+
+type Bits = 2 | 4 | 8;
+
+/** The kernels of few bits in TypeScript: the reference, over rows that are gathered one at a time. */
+export function scalarLowbits(
+  buffer: () => ArrayBuffer,
+): Pick<Kernels, 'searchBlocks' | 'takeCodes' | 'chooseFactors'> {
+  const floats = (at: number, length: number): Float32Array => new Float32Array(buffer(), at, length);
+  const bytes = (at: number, length: number): Uint8Array => new Uint8Array(buffer(), at, length);
+  const rowOf = (at: number, inputs: number, across: number): Float32Array => {
+    const line = floats(at, (inputs - 1) * across + 1);
+    return Float32Array.from({ length: inputs }, (_, index) => line[index * across] as number);
+  };
+  const blocksOf = (data: Float32Array, block: number, weights: number): Block[] =>
+    Array.from({ length: Math.ceil(data.length / block) }, (_, index) => ({
+      data,
+      start: index * block,
+      end: Math.min(data.length, (index + 1) * block),
+      weights: weights === 0 ? undefined : floats(weights, data.length),
+      first: index * block,
+    }));
+
+  return {
+    searchBlocks(data, outputs, inputs, along, across, block, ...rest) {
+      const [bits, symmetric, steps, count, zeros, , empty, weights, , scale, zero] = rest;
+      const candidates = { steps: Array.from(floats(steps, count)), zeros: zeros as 1 | 2 };
+      const search = new Search(candidates, bits, symmetric);
+      const blocks = Math.ceil(inputs / block);
+      const scales = floats(scale, outputs * blocks);
+      for (let output = 0, at = 0; output < outputs; output++) {
+        for (const one of blocksOf(rowOf(data + 4 * output * along, inputs, across), block, weights)) {
+          const grid = search.find(one);
+          scales[at] = grid?.scale ?? empty;
+          if (zero !== 0) bytes(zero, outputs * blocks)[at] = grid?.zero ?? middleOf(bits);
+          at++;
+        }
+      }
+    },
+
+    takeCodes(data, outputs, inputs, along, across, block, bits, scale, zero, _work, out) {
+      let [signal, noise] = [0, 0];
+      const blocks = Math.ceil(inputs / block);
+      for (let output = 0, at = 0; output < outputs; output++) {
+        const codes = bytes(out + output * inputs, inputs);
+        const row = rowOf(data + 4 * output * along, inputs, across);
+        for (const one of blocksOf(row, block, 0)) {
+          const grid = {
+            scale: floats(scale, outputs * blocks)[at] as number,
+            zero: zero === 0 ? middleOf(bits) : (bytes(zero, outputs * blocks)[at] as number),
+          };
+          at++;
+          takeCodes(one, grid, 2 ** bits - 1, codes);
+          for (let index = one.start; index < one.end; index++) {
+            const value = row[index] as number;
+            signal += value ** 2;
+            noise += (value - ((codes[index] as number) - grid.zero) * grid.scale) ** 2;
+          }
+        }
+      }
+      new Float64Array(buffer(), RESULT, 2).set([signal, noise]);
+    },
+
+    chooseFactors(data, outputs, inputs, along, across, block, bits, scale, ...rest) {
+      const [fractions, count, weights, , step, factor] = rest;
+      const blocks = Math.ceil(inputs / block);
+      const row = new FactorRow(bits as Bits, blocks, Array.from(floats(fractions, count)));
+      for (let output = 0; output < outputs; output++) {
+        const own = floats(scale + 4 * output * blocks, blocks);
+        const of = blocksOf(rowOf(data + 4 * output * along, inputs, across), block, weights);
+        floats(step, outputs)[output] = row.choose(of, own);
+        new Int8Array(buffer(), factor + output * blocks, blocks).set(row.factors);
+      }
+    },
+  };
+}

@@ -1,0 +1,91 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Stored } from '../../src/bytes/stored.ts';
+import { type CodesMatrices, codesOfFloats, codesOfStored } from '../../src/compute/lowbits.ts';
+import { transpose } from '../../src/kernels/layout.ts';
+import type { BlockForm } from '../../src/kernels/lowbits/codes.ts';
+import type { CodesHow } from '../../src/kernels/lowbits/codesSteps.ts';
+import { lossOfCodes } from '../../src/kernels/lowbits/loss.ts';
+import { searchMultipliers } from '../../src/kernels/lowbits/multipliers.ts';
+import { searchCodes } from '../../src/kernels/lowbits/search.ts';
+import { fromFloat32 } from '../../src/kernels/rounded.ts';
+import { toFloat32 } from '../../src/kernels/views.ts';
+import { numbers } from '../kernels/observe/support.ts';
+
+/** Bytes that lie in no file. */
+function stored(data: ArrayBufferView): Stored {
+  const all = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const readInto = async (target: Uint8Array, start: number): Promise<void> => {
+    target.set(all.subarray(start, start + target.length));
+  };
+  return { label: 'memory', byteLength: all.length, readInto, file: undefined };
+}
+
+const [outputs, inputs] = [21, 100];
+const floats = numbers(11, outputs * inputs).map((value, at) => (at % 100 < 32 && at < 500 ? 0 : value / 16));
+const importance = Float32Array.from({ length: inputs }, (_, index) => 1 + (index % 7));
+
+const FORMS = ([2, 4, 8] as const).flatMap((bits) =>
+  [true, false].flatMap((symmetric) =>
+    (['rtn', 'mse', 'hqq'] as const)
+      .filter((method) => !(symmetric && method === 'hqq'))
+      .map((method) => ({ bits, symmetric, method })),
+  ),
+);
+
+describe.each(['float32', 'float16', 'bfloat16'] as const)('%s', (format) => {
+  const words = fromFloat32(floats, format);
+  const matrix = toFloat32(new Uint8Array(words.buffer, words.byteOffset, words.byteLength), format);
+  const turned = fromFloat32(transpose(matrix, outputs, inputs), format);
+  const given = (outFirst: boolean): CodesMatrices => ({ format, outputs, inputs, outFirst, factor: 1, count: 1 });
+
+  test.each(FORMS)('$method, $bits bits, symmetric $symmetric: what the reference gives', async (one) => {
+    const form: BlockForm = { bits: one.bits, symmetric: one.symmetric, block: 32, half: true };
+    const how: CodesHow = { method: one.method, importance };
+    const expected = searchCodes(matrix, { outputs, inputs }, form, how);
+    const { noise } = lossOfCodes(matrix, expected);
+    for (const outFirst of [true, false]) {
+      const found = await codesOfStored(stored(outFirst ? words : turned), given(outFirst), form, how);
+      expect(found?.codes).toEqual(expected);
+      expect(Math.abs((found?.noise ?? 0) / noise - 1)).toBeLessThan(1e-3);
+    }
+  });
+
+  test.each([
+    [2, 'mse'],
+    [4, 'mse'],
+    [4, 'rtn'],
+  ] as const)('multipliers of %d bits by %s: what the reference gives', async (bits, method) => {
+    const form: BlockForm = { bits, symmetric: true, block: 16, half: false };
+    const how: CodesHow = { method, multipliers: true };
+    const expected = searchMultipliers(matrix, { outputs, inputs }, form, how);
+    for (const outFirst of [true, false]) {
+      const found = await codesOfStored(stored(outFirst ? words : turned), given(outFirst), form, how);
+      expect(found?.codes).toEqual(expected);
+    }
+  });
+});
+
+const FORM: BlockForm = { bits: 4, block: 32, symmetric: false, half: true };
+
+test.each([true, false])('strips together are the whole, outputs first %s', (outFirst) => {
+  const long = 150_000;
+  const data = Float32Array.from({ length: long * 20 }, (_, at) => ((at * 7919) % 1009) - 300);
+  const given: CodesMatrices = { format: 'float32', outputs: 20, inputs: long, outFirst, factor: -0.5, count: 1 };
+  const found = codesOfFloats(data, given, FORM, { method: 'rtn' });
+  const rows = (outFirst ? data : transpose(data, long, 20)).map((value) => value * -0.5);
+  const expected = searchCodes(rows, { outputs: 20, inputs: long }, FORM, { method: 'rtn' });
+  // Jest compares millions of elements one by one.
+  expect(Buffer.compare(found?.codes.codes as Uint8Array, expected.codes)).toBe(0);
+  expect(Buffer.compare(found?.codes.zeros as Uint8Array, expected.zeros as Uint8Array)).toBe(0);
+});
+
+test('several matrices lie one after the other; NaN in any of them is told', () => {
+  const two = new Float32Array([...floats, ...floats.map((value) => value * 3)]);
+  const given = { format: 'float32', outputs, inputs, outFirst: true, factor: 1, count: 2 } as const;
+  const shape = { outputs: 2 * outputs, inputs };
+  expect(codesOfFloats(two, given, FORM, { method: 'mse' })?.codes).toEqual(
+    searchCodes(two, shape, FORM, { method: 'mse' }),
+  );
+  two[two.length - 1] = Number.NaN;
+  expect(codesOfFloats(two, given, FORM, { method: 'mse' })).toBeUndefined();
+});

@@ -1,0 +1,96 @@
+import { expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { candidatesFor, REFITS } from '../../src/kernels/lowbits/candidates.ts';
+import { FRACTIONS } from '../../src/kernels/lowbits/factors.ts';
+import type { Arena } from '../../src/kernels/simd/arena.ts';
+import { LOWBITS_NOTES, RESULT } from '../../src/kernels/simd/kernels.ts';
+import { arenas, bitsOf, filled } from './simdSupport.ts';
+
+const { simd, scalar } = arenas();
+
+const given = fc.record({
+  outputs: fc.integer({ min: 1, max: 9 }),
+  inputs: fc.integer({ min: 1, max: 70 }),
+  block: fc.constantFrom(1, 7, 16, 32, 64),
+  bits: fc.constantFrom(2 as const, 4 as const),
+  symmetric: fc.boolean(),
+  byColumn: fc.boolean(),
+  weighted: fc.boolean(),
+  seed: fc.nat(),
+  size: fc.constantFrom(1, 1e-3, 1e30, 3e38, 2 ** -118, 2 ** -130),
+  zeros: fc.boolean(),
+});
+type Given = typeof given extends fc.Arbitrary<infer T> ? T : never;
+
+/** Everything that the kernels of few bits give, one after the other as they are called for a matrix. */
+function codesIn(arena: Arena, one: Given) {
+  const { outputs, inputs, block, bits, symmetric, byColumn, weighted, seed, size, zeros } = one;
+  const mark = arena.mark();
+  const blocks = Math.ceil(inputs / block);
+  const total = outputs * inputs;
+  const allocate = (values: Float32Array): number => {
+    const at = arena.allocate(4 * values.length);
+    arena.floats(at, values.length).set(values);
+    return at;
+  };
+  // A block of zeros, rows of them, and zeros between weights.
+  const values = filled(total, seed, [0, 1]).map((value, at) =>
+    zeros && at % (3 * inputs) < block ? 0 : Math.fround(value * size),
+  );
+  const data = allocate(values);
+  const { steps, zeros: tries } = candidatesFor({ bits, symmetric });
+  const candidates = allocate(Float32Array.from(steps));
+  const fractions = allocate(Float32Array.from(FRACTIONS));
+  const weights = weighted ? allocate(filled(inputs, seed + 1, []).map(Math.abs)) : 0;
+  const work = arena.allocate(LOWBITS_NOTES + 16 * blocks * block);
+  const [scale, zero, out, step, factor, tried] = [
+    4 * outputs * blocks,
+    outputs * blocks,
+    total,
+    4 * outputs,
+    total,
+    16 * blocks,
+  ].map((bytes) => arena.allocate(bytes)) as [number, number, number, number, number, number];
+  const [along, across] = byColumn ? [1, outputs] : [inputs, 1];
+  const { kernels } = arena;
+  const search = (empty: number): void => {
+    const first = [data, outputs, inputs, along, across, block, bits, symmetric, candidates, steps.length] as const;
+    kernels.searchBlocks(...first, tries, REFITS, empty, weights, work, scale, symmetric ? 0 : zero);
+  };
+  const found: unknown[] = [];
+  if (symmetric) {
+    search(0);
+    const first = [data, outputs, inputs, along, across, block, bits, scale, fractions, FRACTIONS.length] as const;
+    kernels.chooseFactors(...first, weights, work, step, factor, tried);
+    found.push(bitsOf(arena.floats(step, outputs)), [...arena.bytes(factor, outputs * blocks)]);
+  }
+  search(1);
+  found.push(bitsOf(arena.floats(scale, outputs * blocks)));
+  if (!symmetric) found.push([...arena.bytes(zero, outputs * blocks)]);
+  kernels.takeCodes(
+    ...([data, outputs, inputs, along, across, block, bits] as const),
+    scale,
+    symmetric ? 0 : zero,
+    work,
+    out,
+  );
+  found.push([...arena.bytes(out, total)]);
+  const losses = [...arena.doubles(RESULT, 2)];
+  arena.release(mark);
+  return { found, losses };
+}
+
+it('gives the scales, zero points, factors and codes of the reference, bit by bit', () => {
+  fc.assert(
+    fc.property(given, (one) => {
+      const [ours, expected] = [codesIn(simd, one), codesIn(scalar, one)];
+      expect(ours.found).toEqual(expected.found);
+      if (one.size === 1 || one.size === 1e-3) {
+        const [signal, noise] = expected.losses as [number, number];
+        expect(Math.abs((ours.losses[0] as number) - signal)).toBeLessThanOrEqual(1e-5 * signal);
+        expect(Math.abs((ours.losses[1] as number) - noise)).toBeLessThanOrEqual(1e-4 * noise + 1e-10 * signal);
+      }
+    }),
+    { numRuns: 400 },
+  );
+});
