@@ -1,4 +1,4 @@
-// Seconds and peak of memory of pruning by data, on four square layers in a row, beside plain PyTorch.
+// Seconds and peak of memory of pruning and quantizing by data, on four square layers in a row, beside plain PyTorch.
 //   npm run build && node benchmarks/importance.js [--side 2048] [--peer PYTHON] [--json FILE]
 // PYTHON has torch, onnx and numpy. Without --json the results go to benchmarks/results/importance.json.
 import { spawnSync } from 'node:child_process';
@@ -11,7 +11,10 @@ import { measured } from './pruning/measure.js';
 
 const root = new URL('..', import.meta.url).pathname;
 const LAYERS = 4;
-const RUNS = { sparsegpt: ['prune', '--sparsegpt', '0.5'] };
+const RUNS = {
+  sparsegpt: ['prune', '--sparsegpt', '0.5'],
+  gptq: ['quantize', '--int4', '--head-bits', '4', '--no-check'],
+};
 
 const { values } = parseArgs({
   options: { side: { type: 'string', default: '2048' }, peer: { type: 'string' }, json: { type: 'string' } },

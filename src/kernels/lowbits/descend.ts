@@ -1,7 +1,9 @@
-import { addRow, type Products, whole } from '../products.ts';
+import { addProduct, addRow, type Product, type Products, whole } from '../products.ts';
 import type { Hessian } from './hessian.ts';
 import { codeOf, type Part, type Residual } from './part.ts';
 
+/** Where less than one code in so many changes, the product of the changes is sooner done here than elsewhere. */
+const FEW = 32;
 /** Inputs whose changes are told to all others together. */
 const STRIP = 256;
 
@@ -24,14 +26,17 @@ export function* descend(part: Part, residual: Residual, hessian: Hessian, passe
       const strip = order.subarray(from, from + STRIP);
       const width = strip.length;
       const changes = new Float64Array(rows * width);
-      if (!descendStrip(part, residual, hessian, strip, changes)) continue;
+      const count = descendStrip(part, residual, hessian, strip, changes);
+      if (count === 0) continue;
       changed = true;
       const lines = new Float64Array(width * inputs);
       for (const [step, input] of strip.entries()) {
         lines.set(matrix.subarray(input * inputs, (input + 1) * inputs), step * inputs);
       }
       const [into, left, right] = [whole(residual.pull, inputs), whole(changes, width), whole(lines, inputs)];
-      yield { into, left, right, rows, depth: width, columns: inputs, sign: 1 };
+      const product: Product = { into, left, right, rows, depth: width, columns: inputs, sign: 1 };
+      if (count * FEW < changes.length) addProduct(product);
+      else yield product;
     }
     if (!changed) return;
   }
@@ -40,7 +45,7 @@ export function* descend(part: Part, residual: Residual, hessian: Hessian, passe
 /**
  * The inputs of one strip, which hear of each other's changes at once.
  * @param changes - `[rows, strip]`: what is lost more
- * @returns whether there are any
+ * @returns how many there are
  */
 function descendStrip(
   part: Part,
@@ -48,7 +53,7 @@ function descendStrip(
   { matrix }: Hessian,
   strip: Uint32Array,
   changes: Float64Array,
-): boolean {
+): number {
   const { rows, inputs, blocks, blockOf, bits, weight, codes, scales, zeros } = part;
   const last = 2 ** bits - 1;
   const width = strip.length;
@@ -59,7 +64,7 @@ function descendStrip(
     }
   }
   const own = new Float64Array(width);
-  let changed = false;
+  let count = 0;
   for (let row = 0; row < rows; row++) {
     const base = row * inputs;
     for (let step = 0; step < width; step++) own[step] = pull[base + (strip[step] as number)] as number;
@@ -78,8 +83,8 @@ function descendStrip(
       lost[at] = (lost[at] as number) + more;
       changes[row * width + step] = more;
       addRow(own, step + 1, more, square, step * width + step + 1, width - step - 1);
-      changed = true;
+      count++;
     }
   }
-  return changed;
+  return count;
 }

@@ -83,14 +83,19 @@ function* refinePart(
   for (const anew of refit ? [true, false] : []) {
     const before = costs(residual, part.rows);
     const old = choiceOf(part);
+    const was = residual;
     yield* refitScales(part, residual, hessian);
     if (anew) yield* sweep(part, hessian);
     residual = yield* residualOf(part, hessian.matrix);
     yield* descend(part, residual, hessian, passes);
     const after = costs(residual, part.rows);
     const worse = Array.from(after.keys()).filter((row) => !((after[row] as number) < (before[row] as number)));
-    for (const row of worse) restore(part, old, row);
-    if (anew && worse.length > 0) residual = yield* residualOf(part, hessian.matrix);
+    for (const row of worse) {
+      restore(part, old, row);
+      const [from, to] = [row * part.inputs, (row + 1) * part.inputs];
+      residual.lost.set(was.lost.subarray(from, to), from);
+      residual.pull.set(was.pull.subarray(from, to), from);
+    }
   }
 }
 
