@@ -7,10 +7,8 @@ import { perform } from '../kernels/steps.ts';
 import { type Part, partsFor } from './executor.ts';
 import { runParts } from './here.ts';
 
-/** A matrix, or several one after the other; all outputs of each. */
-export interface CodesMatrices extends Omit<CodesMatrix, 'wanted'> {
-  readonly count: number;
-}
+/** A matrix of which all outputs are wanted. */
+export type WholeMatrix = Omit<CodesMatrix, 'wanted'>;
 
 /**
  * As `codesSteps`, over stored weights where they lie, with the threads there are.
@@ -18,61 +16,40 @@ export interface CodesMatrices extends Omit<CodesMatrix, 'wanted'> {
  */
 export async function codesOfStored(
   stored: Stored,
-  matrices: CodesMatrices,
+  matrix: WholeMatrix,
   form: BlockForm,
   how: CodesHow,
 ): Promise<CodesAndLoss | undefined> {
-  const parts = partsOf(matrices, form, how, partsFor(stored));
-  return joined(await runParts<'codes'>(stored, parts), form, matrices.inputs);
+  const parts = spans(matrix.outputs, partsFor(stored)).map(
+    (wanted): Part<'codes'> => ({ job: { kind: 'codes', matrix: { ...matrix, wanted }, form, how }, start: 0, at: 0 }),
+  );
+  return joined(await runParts<'codes'>(stored, parts), form, matrix.inputs);
 }
 
 /** The same over float32 weights in memory, in this thread. */
 export function codesOfFloats(
   data: Float32Array,
-  matrices: CodesMatrices,
+  matrix: Omit<WholeMatrix, 'format'>,
   form: BlockForm,
   how: CodesHow,
 ): CodesAndLoss | undefined {
   shared ??= new Arena();
-  const arena = shared;
-  const mark = arena.mark();
+  const mark = shared.mark();
   const from = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const whole: CodesMatrix = { ...matrix, format: 'float32', wanted: { start: 0, length: matrix.outputs } };
   try {
-    const made = partsOf({ ...matrices, format: 'float32' }, form, how, 1).map(({ job, start }) => {
-      const found = perform(
-        codesSteps(arena, job.matrix, form, how),
-        (bytes, at) => bytes.set(from.subarray(start + at, start + at + bytes.length)),
-        () => {},
-      );
-      arena.release(mark);
-      return found;
-    });
-    return joined(made, form, matrices.inputs);
+    const steps = codesSteps(shared, whole, form, how);
+    return perform(
+      steps,
+      (bytes, at) => bytes.set(from.subarray(at, at + bytes.length)),
+      () => {},
+    );
   } finally {
-    arena.release(mark);
+    shared.release(mark);
   }
 }
 
 let shared: Arena | undefined;
-
-/** Each matrix in so many runs of outputs. */
-function partsOf(
-  { count, ...matrix }: CodesMatrices,
-  form: BlockForm,
-  how: CodesHow,
-  threads: number,
-): Part<'codes'>[] {
-  const bytes = matrix.outputs * matrix.inputs * (matrix.format === 'float32' ? 4 : 2);
-  return Array.from({ length: count }).flatMap((_, index) =>
-    spans(matrix.outputs, threads).map(
-      (wanted): Part<'codes'> => ({
-        job: { kind: 'codes', matrix: { ...matrix, wanted }, form, how },
-        start: index * bytes,
-        at: 0,
-      }),
-    ),
-  );
-}
 
 /** Rows after rows. */
 function joined(

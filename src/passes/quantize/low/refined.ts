@@ -8,15 +8,16 @@ import { refineBy } from '../../../kernels/lowbits/gptq.ts';
 import { type Hessian, prepareBy } from '../../../kernels/lowbits/hessian.ts';
 import { type Multiply, multiplyBy } from '../../../kernels/products.ts';
 import type { WeightUse } from '../../../layers/select.ts';
+import { type MeasuredCodes, matrixOf } from '../../../schemes/codes.ts';
 import { type Layer, observedLayers } from '../../importance/layers.ts';
 import type { Choice, Choices } from './choose.ts';
-import { type FoundCodes, matrixOf, measured, searched } from './search.ts';
+import { measured, searched } from './search.ts';
 
 /** Puts bytes aside, and reads them again. */
 export type Keep = (bytes: Uint8Array) => Promise<() => Promise<Uint8Array>>;
 
 /** Codes that were found ahead, by weight. */
-export type Ahead = ReadonlyMap<Tensor, () => Promise<FoundCodes>>;
+export type Ahead = ReadonlyMap<Tensor, () => Promise<MeasuredCodes>>;
 
 /** Bytes of sums that are in memory at a time, where one layer does not need more. */
 const GRAM_BYTES: number = 2 ** 28;
@@ -41,7 +42,7 @@ export async function refinedCodes(
   });
   const { multiply } = activations;
   const groups = groupsOf(observedLayers(model, targets, undefined).layers);
-  const found = new Map<Tensor, () => Promise<FoundCodes>>();
+  const found = new Map<Tensor, () => Promise<MeasuredCodes>>();
   const parts = batches(groups, ({ wanted }) => sumBytes(wanted), GRAM_BYTES);
   for (const [index, part] of parts.entries()) {
     const all = await activations.measure(
@@ -99,11 +100,11 @@ async function refinedWeight(
   choice: Choice,
   hessian: Hessian,
   multiply: Multiply | undefined,
-): Promise<FoundCodes | undefined> {
-  const matrix = await matrixOf(tensor, choice);
+): Promise<MeasuredCodes | undefined> {
+  const matrix = await matrixOf({ tensor, ...choice });
   if (matrix === undefined) return undefined;
   const importance = choice.shape.bits > 2 ? diagonalOf(hessian) : undefined;
-  const start = searched(matrix, choice, choice.shape.bits > 2 ? 'mse' : 'rtn', importance);
+  const start = await searched(matrix, choice, choice.shape.bits > 2 ? 'mse' : 'rtn', importance);
   return measured(matrix, await multiplyBy(refineBy(matrix, start.codes, hessian), multiply));
 }
 
@@ -113,7 +114,10 @@ function diagonalOf({ matrix, inputs }: Hessian): Float32Array {
 }
 
 /** Codes that wait where they take little memory. */
-async function shelved({ codes, losses }: FoundCodes, keep: Keep | undefined): Promise<() => Promise<FoundCodes>> {
+async function shelved(
+  { codes, losses }: MeasuredCodes,
+  keep: Keep | undefined,
+): Promise<() => Promise<MeasuredCodes>> {
   if (keep === undefined) return async () => ({ codes, losses });
   const load = await keep(codes.codes);
   const { codes: _, ...rest } = codes;

@@ -1,47 +1,48 @@
-import type { FloatDType } from '../../../ir/dtype.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
-import { transpose } from '../../../kernels/layout.ts';
 import { Losses } from '../../../kernels/loss.ts';
-import type { Codes } from '../../../kernels/lowbits/codes.ts';
+import type { BlockForm, Codes } from '../../../kernels/lowbits/codes.ts';
 import { lossOfCodes } from '../../../kernels/lowbits/loss.ts';
-import { searchMultipliers } from '../../../kernels/lowbits/multipliers.ts';
-import { type SearchMethod, searchCodes } from '../../../kernels/lowbits/search.ts';
-import { toFloat32 } from '../../../kernels/views.ts';
+import type { SearchMethod } from '../../../kernels/lowbits/search.ts';
+import { codesOf, codesOfMatrix, type MeasuredCodes } from '../../../schemes/codes.ts';
 import type { Choice } from './choose.ts';
-
-/** A weight in few bits, and what that takes from it. */
-export interface FoundCodes {
-  readonly codes: Codes;
-  readonly losses: Losses;
-}
-
-/** A weight as a matrix `[outputs, inputs]`; undefined where it holds NaN or infinity. */
-export async function matrixOf(tensor: Tensor, { shape, outFirst, factor }: Choice): Promise<Float32Array | undefined> {
-  const floats = toFloat32(await tensor.load(), tensor.dtype as FloatDType);
-  const scaled = factor === 1 ? floats : floats.map((one) => one * factor);
-  if (!scaled.every(Number.isFinite)) return undefined;
-  return outFirst ? scaled : transpose(scaled, shape.inputs, shape.outputs);
-}
 
 /** Where the largest scale is smaller, those of quiet blocks are too coarse as float16, whose least are 2⁻²⁴ apart. */
 const SAFE_HALF: number = 2 ** -13;
 
+/** Codes of a weight without data; undefined where it holds NaN or infinity. */
+export async function plainCodes(
+  tensor: Tensor,
+  choice: Choice,
+  method: SearchMethod,
+): Promise<MeasuredCodes | undefined> {
+  const how = { method, multipliers: choice.form === 'multipliers' };
+  return safely(choice, (form) => codesOf({ tensor, ...choice }, form, how));
+}
+
 /** Codes of a matrix without data. @param importance - of each input */
-export function searched(
+export async function searched(
   matrix: Float32Array,
-  { form, shape }: Choice,
+  choice: Choice,
   method: SearchMethod,
   importance?: Float32Array,
-): FoundCodes {
-  const how = { method, importance };
-  if (form === 'multipliers') return measured(matrix, searchMultipliers(matrix, shape, shape, how));
-  const codes = searchCodes(matrix, shape, shape, how);
-  const safe = !shape.half || codes.scales.some((scale) => Math.abs(scale) >= SAFE_HALF);
-  return measured(matrix, safe ? codes : searchCodes(matrix, shape, { ...shape, half: false }, how));
+): Promise<MeasuredCodes> {
+  const how = { method, importance, multipliers: choice.form === 'multipliers' };
+  return safely(choice, (form) => codesOfMatrix(matrix, choice.shape, form, how));
+}
+
+/** Codes with scales of float16 if the form asks for them and the weights are large enough. */
+async function safely<T extends MeasuredCodes | undefined>(
+  { form, shape: { bits, block, symmetric, half } }: Choice,
+  find: (form: BlockForm) => Promise<T>,
+): Promise<T> {
+  const found = await find({ bits, block, symmetric, half });
+  if (!half || form === 'multipliers' || found === undefined) return found;
+  const safe = found.codes.scales.some((scale) => Math.abs(scale) >= SAFE_HALF);
+  return safe ? found : find({ bits, block, symmetric, half: false });
 }
 
 /** Codes with what they take from a matrix. */
-export function measured(matrix: Float32Array, codes: Codes): FoundCodes {
+export function measured(matrix: Float32Array, codes: Codes): MeasuredCodes {
   const losses = new Losses();
   losses.add(lossOfCodes(matrix, codes));
   return { codes, losses };

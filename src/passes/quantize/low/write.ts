@@ -1,5 +1,4 @@
 import type { Graph } from '../../../ir/graph.ts';
-import type { Tensor } from '../../../ir/tensor.ts';
 import type { LowMethod } from '../../../kernels/lowbits/names.ts';
 import { constantName } from '../../../layers/constant.ts';
 import { skipUse, type WeightUse } from '../../../layers/select.ts';
@@ -19,7 +18,7 @@ import { type Rewritten, readInstead } from '../forms.ts';
 import { type ProductPlan, planProduct } from '../product.ts';
 import type { Choice } from './choose.ts';
 import type { Ahead, Keep } from './refined.ts';
-import { type FoundCodes, matrixOf, searched } from './search.ts';
+import { plainCodes } from './search.ts';
 
 /** What writing a weight in few bits needs. */
 export interface LowSettings {
@@ -68,7 +67,9 @@ export class LowForms {
   async #write(use: WeightUse, choice: Choice): Promise<Written<ProductWeight | string> | undefined> {
     const { tensor } = use.held;
     const { unread, ahead, method, keep } = this.#settings;
-    const found = unread ? undefined : await (ahead.get(tensor)?.() ?? plainCodes(tensor, choice, method));
+    const found = unread
+      ? undefined
+      : await (ahead.get(tensor)?.() ?? plainCodes(tensor, choice, method === 'gptq' ? 'mse' : method));
     if (found === undefined && !unread) return undefined;
     const of = constantName(use.held);
     const low: LowWeight = { tensor, of, shape: found?.codes ?? choice.shape, codes: found?.codes, keep };
@@ -76,12 +77,6 @@ export class LowForms {
     this.#losses.set(made, found?.losses);
     return made;
   }
-}
-
-/** Codes without data. */
-async function plainCodes(tensor: Tensor, choice: Choice, method: LowMethod): Promise<FoundCodes | undefined> {
-  const matrix = await matrixOf(tensor, choice);
-  return matrix && searched(matrix, choice, method === 'gptq' ? 'mse' : method);
 }
 
 /** How the products of each form are written. */
