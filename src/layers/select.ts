@@ -7,6 +7,7 @@ import { isOp, type Node } from '../ir/node.ts';
 import { integersAt, weightReadAs } from '../schemes/chains.ts';
 import { integerWeightOf, isIntegerOp } from '../schemes/operators.ts';
 import { isArithmetic } from '../schemes/recognize.ts';
+import { codesBehind } from '../schemes/unpacked.ts';
 import { constantName, namesOf } from './constant.ts';
 import { matches } from './pattern.ts';
 import type { Skip, SkipReason } from './skip.ts';
@@ -69,13 +70,23 @@ export function weightOf(graph: Graph, node: Node): WeightUse | Skip | undefined
 function integerWeight(graph: Graph, node: Node): Skip | undefined {
   const value = integerWeightOf(node) ?? '';
   const held = traceBack(graph, value)?.held;
-  if (held === undefined) return undefined;
+  if (held === undefined) return unpackedSkip(graph, node, value);
   const weight = weightReadAs(graph, node, node.inputs.indexOf(value));
   if (weight === undefined) {
     return skipHeld(node, held, 'already_quantized', `${node.opType} runs on integers already`);
   }
   const detail = `its weight is ${weight.scheme.name} already, for ${node.opType}`;
   return skip(node, constantName(held), elementCount(weight.dims), 'already_quantized', detail);
+}
+
+/** A skip for codes of a few bits that are unpacked when the model is loaded. */
+function unpackedSkip(graph: Graph, node: Node, value: string): Skip | undefined {
+  const codes = codesBehind(graph, value);
+  if (codes === undefined) return undefined;
+  const { held, bits } = codes;
+  const elements = (held.tensor.byteLength * 8) / bits;
+  const detail = `its weight is codes of ${bits} bits, unpacked when the model is loaded`;
+  return skip(node, constantName(held), elements, 'already_quantized', detail);
 }
 
 function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
@@ -96,6 +107,8 @@ function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
     const held = float === undefined ? undefined : traceBack(behind.scope, float)?.held;
     return held && skipHeld(node, held, 'already_quantized', 'QuantizeLinear and DequantizeLinear stand behind it');
   }
+  const unpacked = producer === undefined ? undefined : unpackedSkip(scope, node, name);
+  if (unpacked !== undefined) return unpacked;
   if (producer !== undefined && isArithmetic(scope, producer)) {
     return skip(node, given, 0, 'already_quantized', 'its weight is stored as integers');
   }

@@ -48,6 +48,11 @@ export function likelyNames(of: string): EncodedNames[] {
   return [...own, ...codes];
 }
 
+/** What we call the codes that stand for `of`. */
+export function nameOfCodes(of: string): string {
+  return `${of}${SUFFIXES.data}`;
+}
+
 /** What integers or codes of this name likely stand for; undefined where the name does not tell. */
 export function likelyOriginal(data: string): string | undefined {
   const bare = data.replace(/_[12]$/, '');

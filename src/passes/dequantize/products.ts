@@ -1,8 +1,8 @@
 import type { Graph } from '../../ir/graph.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import { integerProductOf, integersAt, movedWeight } from '../../schemes/chains.ts';
+import { integerWeight } from '../../schemes/computed.ts';
 import { product } from './codes.ts';
-import { computedWeight } from './computed.ts';
 import type { Rewriting } from './rewriting.ts';
 
 /**
@@ -24,7 +24,7 @@ export async function dequantizeProduct(work: Rewriting, graph: Graph, node: Nod
   const moved =
     made === undefined
       ? (integersAt(graph, node, 1) ??
-        (await computedWeight(graph, weight, { scale: found.scales[1], zeroPoint: weightZero, sharing })))
+        (await integerWeight(graph, weight, { scale: found.scales[1], zeroPoint: weightZero, sharing })))
       : undefined;
   const w = made ?? (moved && (await work.moved(graph, node, moved)));
   if (w === undefined) return;

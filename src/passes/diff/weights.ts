@@ -5,8 +5,10 @@ import type { Tensor } from '../../ir/tensor.ts';
 import { gemmParts } from '../../layers/gemm.ts';
 import { findStored } from '../../schemes/chains.ts';
 import type { Decodable } from '../../schemes/decodable.ts';
+import { nameOfCodes } from '../../schemes/names.ts';
 import { type Reals, realsOf, swappedReals } from '../../schemes/reals.ts';
 
+import { unpackedNamed } from '../../schemes/unpacked.ts';
 import { histogramPair } from './histogram.ts';
 import type { TensorFacts, WeightChange } from './types.ts';
 import { difference, sameBytes } from './values.ts';
@@ -58,7 +60,7 @@ export async function diffWeights(
       else changed.push({ graph, name, ...both(tensor, found, 'changed'), ...(await valuesOf(tensor, found, bins)) });
       continue;
     }
-    const integers = places.map((place) => findStored(place, name)).find((one) => one !== undefined);
+    const integers = await storedAs(places, name);
     if (integers !== undefined && !old.has(integers.parts[0].name)) {
       for (const one of integers.parts) {
         used.add(one.name);
@@ -98,6 +100,15 @@ export async function diffWeights(
   return { same, changed, renamed };
 }
 
+/** What stands for a weight in one of these graphs. */
+async function storedAs(places: readonly Graph[], of: string): Promise<Decodable | undefined> {
+  for (const place of places) {
+    const found = (await unpackedNamed(place, nameOfCodes(of))) ?? findStored(place, of);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 /** Weights after that integers stood for before: what `diff` of the other order calls quantized. */
 async function standIns(
   path: string,
@@ -111,7 +122,7 @@ async function standIns(
   const gone: string[] = [];
   for (const [name, tensor] of now) {
     if (used.has(name)) continue;
-    const integers = findStored(before, name);
+    const integers = await storedAs([before], name);
     if (integers === undefined || !old.has(integers.parts[0].name) || now.has(integers.parts[0].name)) continue;
     used.add(name);
     gone.push(...integers.parts.map((one) => one.name));

@@ -5,8 +5,9 @@ import { isOp } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { constantName } from '../../layers/constant.ts';
 import type { Decodable, SchemeFacts } from '../../schemes/decodable.ts';
+import type { Unpacked } from '../../schemes/unpacked.ts';
 import type { PackedForm } from '../pack/unpack.ts';
-import { nameOf, type Role, usageOf } from './roles.ts';
+import { nameOf, type Role, usageOf, usageOfUnpacked } from './roles.ts';
 
 /** One tensor the model holds: an initializer, or the value of a Constant node. */
 export interface WeightFacts {
@@ -93,9 +94,16 @@ export interface HeldWeight extends WeightFacts {
 /** Tensors of a model in which no weight is packed, and how some of them lay in the file. */
 type Packed = ReadonlyMap<Tensor, PackedForm>;
 
-/** Every tensor of the model, in the order of its graphs. */
-export function heldWeights(model: Model, packed: Packed = new Map()): HeldWeight[] {
-  return model.graphs().flatMap((graph) => tensorsOf(graph).map((held) => factsOf(held, packed)));
+/**
+ * Every tensor of the model, in the order of its graphs.
+ * @param unpacked - what is known of those that are unpacked when the model is loaded
+ */
+export function heldWeights(
+  model: Model,
+  packed: Packed = new Map(),
+  unpacked: ReadonlyMap<Tensor, Unpacked> = new Map(),
+): HeldWeight[] {
+  return model.graphs().flatMap((graph) => tensorsOf(graph).map((held) => factsOf(held, packed, unpacked)));
 }
 
 /** Elements of all weights: what reports call parameters. Scales, shapes, indices and lone numbers are none. */
@@ -112,11 +120,12 @@ function tensorsOf(graph: Graph): Constant[] {
   });
 }
 
-function factsOf(held: Constant, packed: Packed): HeldWeight {
+function factsOf(held: Constant, packed: Packed, unpacked: ReadonlyMap<Tensor, Unpacked>): HeldWeight {
   const { dtype, dims } = held.tensor;
   const stored = packed.get(held.tensor);
   const { byteLength } = stored ?? held.tensor;
-  const { form, weight: stands, ...usage } = usageOf(held);
+  const own = unpacked.get(held.tensor);
+  const { form, weight: stands, ...usage } = own === undefined ? usageOf(held) : usageOfUnpacked(held, own);
   const elements = elementCount(stands?.dims ?? dims);
   const facts = { name: constantName(held), ...usage, dtype, dims, elements, byteLength };
   const scheme = stands?.scheme;

@@ -1,5 +1,6 @@
 import type { Model } from '../../ir/model.ts';
 import { checkShape } from '../../options/check.ts';
+import { unpackedTensors } from '../../schemes/unpacked.ts';
 import { unpackedView } from '../pack/view.ts';
 import { describeModel, heldWeights, type Structure, type WeightFacts } from './describe.ts';
 import { measureWeight, type WeightStatistics } from './measure.ts';
@@ -41,7 +42,7 @@ export interface InspectOptions {
 export async function inspect(model: Model, options: InspectOptions = {}): Promise<Inspection> {
   checkShape('inspect', options, { weights: 'flag', planner: 'object' });
   const { model: view, packed, notes } = await unpackedView(model);
-  const weights = heldWeights(view, packed);
+  const weights = heldWeights(view, packed, await unpackedTensors(view));
   const structure = describeModel(model, weights);
   const plan = options.planner === undefined ? undefined : await planRecipes(model, options.planner);
   const measured: MeasuredWeight[] = [];

@@ -6,8 +6,10 @@ import { constantName } from '../../layers/constant.ts';
 import { makerOf } from '../../layers/select.ts';
 import { weightReadAs } from '../../schemes/chains.ts';
 import type { Decodable } from '../../schemes/decodable.ts';
+import { isIntegerOp } from '../../schemes/operators.ts';
 import { formOf, isArithmetic, isCentred, stepRoleOf } from '../../schemes/recognize.ts';
 import { isStoredType } from '../../schemes/scheme.ts';
+import type { Unpacked } from '../../schemes/unpacked.ts';
 import { operatorOf } from '../constants/operators/index.ts';
 
 /**
@@ -63,6 +65,13 @@ export function usageOf({ graph, ...held }: Constant): Usage {
     form,
     weight,
   };
+}
+
+/** How a tensor is used that nodes unpack when the model is loaded, or need for it. */
+export function usageOfUnpacked(held: Constant, { role, weight, end }: Unpacked): Usage {
+  const opTypes = role === 'weight' ? [nameOf(end)] : usageOf(held).opTypes;
+  const form = weight === undefined ? undefined : isIntegerOp(end) ? `unpacked, ${end.opType}` : 'unpacked · scale';
+  return { role, opTypes, node: end.name || (end.outputs[0] ?? ''), form, weight };
 }
 
 /**

@@ -1,0 +1,106 @@
+import { type DType, elementCount } from '../ir/dtype.ts';
+import type { Constant } from '../ir/graph.ts';
+import type { Tensor } from '../ir/tensor.ts';
+import { broadcastDims } from '../kernels/constant/shape.ts';
+import { isPacked } from './packed.ts';
+
+/** Elements `from` to `to` of the first axis, all behind them included. */
+export type Lines = (from: number, to: number) => Promise<Float32Array>;
+
+/**
+ * What nodes make of constants when a model is loaded: codes taken out of bytes, and made real. It is computed a few
+ * lines of its first axis at a time.
+ */
+export interface Computed {
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  /** Reads what is small; gives what computes lines. */
+  readonly open: () => Promise<Lines>;
+  /** The integers it is made of: the codes, or the largest. */
+  readonly source: Constant | undefined;
+  /** All constants it is made of. */
+  readonly parts: readonly Tensor[];
+  /** Bits of each code, where bytes hold several. */
+  readonly bits: number | undefined;
+  /** Whether as many zero points as scales are taken off. */
+  readonly centred: boolean;
+  /** Whether floats are multiplied: by scales. */
+  readonly scaled: boolean;
+}
+
+/** What several are made of together. */
+function joined(all: readonly Computed[]): Pick<Computed, 'source' | 'parts' | 'bits' | 'centred' | 'scaled'> {
+  // Bytes of several codes come before those of scales and factors.
+  const codes = all.filter((one) => one.bits !== undefined);
+  const sources = (codes.length > 0 ? codes : all).flatMap((one) => one.source ?? []);
+  const [source] = sources.sort((a, b) => b.tensor.byteLength - a.tensor.byteLength);
+  return {
+    source,
+    parts: [...new Set(all.flatMap((one) => one.parts))],
+    bits: all.find((one) => one.bits !== undefined)?.bits,
+    centred: all.some((one) => one.centred),
+    scaled: all.some((one) => one.scaled),
+  };
+}
+
+/** Elements of two, one of which may serve whole axes of the other. */
+export function paired(
+  a: Computed | undefined,
+  b: Computed | undefined,
+  operation: (x: number, y: number) => number,
+): Computed | undefined {
+  if (a === undefined || b === undefined || a.dtype !== b.dtype || isPacked(a.dtype)) return undefined;
+  const dims = broadcastDims(a.dims, b.dims);
+  if (dims === undefined || dims.length === 0 || a.dtype === 'int64') return undefined;
+  const open = async (): Promise<Lines> => {
+    const [left, right] = [await spread(a, dims), await spread(b, dims)];
+    const line = elementCount(dims.slice(1));
+    return async (from, to) => {
+      const [x, y] = [await left(from, to), await right(from, to)];
+      const out = new Float32Array((to - from) * line);
+      for (let at = 0; at < out.length; at++) out[at] = operation(x(at), y(at));
+      return out;
+    };
+  };
+  return { dtype: a.dtype, dims, open, ...joined([a, b]) };
+}
+
+/** Gives for lines of `dims` what finds the element of an operand that belongs to each of theirs. */
+async function spread(
+  one: Computed,
+  dims: readonly number[],
+): Promise<(from: number, to: number) => Promise<(at: number) => number>> {
+  const lines = await one.open();
+  const own = [...Array<number>(dims.length - one.dims.length).fill(1), ...one.dims];
+  const leads = own[0] === dims[0] && one.dims.length === dims.length;
+  const whole = leads ? undefined : await lines(0, one.dims[0] ?? 1);
+  const same = own.every((dim, axis) => dim === dims[axis]);
+  // Where an element lies among those of a line, for each place of a line.
+  const places = same ? undefined : placesOf(dims.slice(1), own.slice(1));
+  const [line, length] = [elementCount(dims.slice(1)), elementCount(own.slice(1))];
+  return async (from, to) => {
+    const values = whole ?? (await lines(from, to));
+    if (places === undefined && leads) return (at) => values[at] as number;
+    if (values.length === 1) return () => values[0] as number;
+    return (at) => {
+      const row = leads ? Math.floor(at / line) * length : 0;
+      return values[row + (places?.[at % line] ?? at % line)] as number;
+    };
+  };
+}
+
+/** For each place of a shape, the one of another that is spread over it. */
+function placesOf(dims: readonly number[], own: readonly number[]): Int32Array {
+  const places = new Int32Array(elementCount(dims));
+  for (let at = 0; at < places.length; at++) {
+    let [rest, step, place] = [at, 1, 0];
+    for (let axis = dims.length - 1; axis >= 0; axis--) {
+      const dim = dims[axis] as number;
+      if (own[axis] !== 1) place += (rest % dim) * step;
+      step *= own[axis] as number;
+      rest = Math.floor(rest / dim);
+    }
+    places[at] = place;
+  }
+  return places;
+}
