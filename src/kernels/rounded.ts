@@ -11,10 +11,17 @@ export function fromFloat32(data: Float32Array, format: FloatFormat): ArrayBuffe
     case 'float64':
       return Float64Array.from(data);
     case 'float16':
-      return Uint16Array.from(data, toFloat16);
+      return mapped(data, toFloat16);
     case 'bfloat16':
-      return Uint16Array.from(data, toBfloat16);
+      return mapped(data, toBfloat16);
   }
+}
+
+/** `Uint16Array.from` with a function takes ten times as long. */
+function mapped(data: Float32Array, toBits: (value: number) => number): Uint16Array {
+  const out = new Uint16Array(data.length);
+  for (let at = 0; at < out.length; at++) out[at] = toBits(data[at] as number);
+  return out;
 }
 
 const word = new Float32Array(1);

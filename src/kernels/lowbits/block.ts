@@ -83,7 +83,7 @@ function sum({ data, start, end, weights, first }: Block, inverse: number, low: 
   out.square = square;
 }
 
-/** The same in float64: of 8 bits float32 would lose what the candidates differ in. */
+/** The same in float64: of 8 bits and long blocks float32 would lose what the candidates differ in. */
 function sumWide(
   { data, start, end, weights, first }: Block,
   inverse: number,
@@ -140,12 +140,12 @@ export class Search {
   readonly #sum: typeof sum;
   readonly #sums: Sums = { product: 0, square: 0 };
 
-  constructor(candidates: Candidates, bits: number, symmetric: boolean) {
+  constructor(candidates: Candidates, bits: number, symmetric: boolean, wide: boolean) {
     this.#candidates = candidates;
     this.#most = 2 ** bits - 1;
     this.#middle = 2 ** (bits - 1);
     this.#symmetric = symmetric;
-    this.#sum = bits === 8 ? sumWide : sum;
+    this.#sum = wide ? sumWide : sum;
   }
 
   /** The grid of a block; undefined for one of zeros. */

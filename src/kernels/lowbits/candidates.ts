@@ -39,5 +39,10 @@ export function candidatesFor({ bits, symmetric }: Pick<BlockForm, 'bits' | 'sym
   return (symmetric ? SYMMETRIC : ASYMMETRIC)[bits];
 }
 
+/** Whether sums over a block need float64: what candidates of 8 bits differ in is lost in the sums of a long block. */
+export function needsWide({ bits, block }: Pick<BlockForm, 'bits' | 'block'>): boolean {
+  return bits === 8 && block > 256;
+}
+
 /** How often the scale is fitted to the codes, and the codes taken anew, after the search. */
 export const REFITS = 2;

@@ -4,7 +4,7 @@ import type { Arena } from '../simd/arena.ts';
 import { LOWBITS_NOTES } from '../simd/kernels.ts';
 import type { Span } from '../slices.ts';
 import type { Steps } from '../steps.ts';
-import { candidatesFor, REFITS } from './candidates.ts';
+import { candidatesFor, needsWide, REFITS } from './candidates.ts';
 import { type BlockForm, blocksIn, type Codes, type MatrixShape, type Multipliers, middleOf } from './codes.ts';
 import { FRACTIONS } from './factors.ts';
 import { blockOf, finder, halfOf, type SearchHow, weightsOf } from './search.ts';
@@ -153,7 +153,7 @@ function findScales(
   const [along, across] = outFirst ? [inputs, 1] : [1, outputs];
   const size = [room.input, outputs, inputs, along, across, block, bits] as const;
   const empty = how.multipliers ? 0 : 1;
-  if (how.method === 'mse' && bits !== 8) {
+  if (how.method === 'mse' && !needsWide(form)) {
     const { steps, zeros } = candidatesFor(form);
     const tries = [room.candidates, steps.length, zeros, REFITS] as const;
     arena.kernels.searchBlocks(...size, symmetric, ...tries, empty, room.weights, room.work, room.scale, room.zero);
@@ -162,7 +162,7 @@ function findScales(
   }
   const scales = arena.floats(room.scale, outputs * blocks);
   if (!how.multipliers) {
-    if (half) scales.set(scales.map(halfOf));
+    if (half) for (let at = 0; at < scales.length; at++) scales[at] = halfOf(scales[at] as number);
     return;
   }
   const rest = [room.fractions, FRACTIONS.length, room.weights, room.work, room.step, room.factor, room.tried] as const;

@@ -14,6 +14,15 @@ export function packCodes(form: Codes, order: Order): Uint8Array {
   const perByte = 8 / bits;
   const bytesPerRow = (blocks * block) / perByte;
   const out = new Uint8Array(outputs * bytesPerRow);
+  if (order === 'outputs' && inputs === blocks * block) {
+    if (bits === 8) return codes.slice();
+    if (bits === 4) {
+      for (let to = 0; to < out.length; to++) {
+        out[to] = (codes[2 * to] as number) | ((codes[2 * to + 1] as number) << 4);
+      }
+      return out;
+    }
+  }
   const step = order === 'outputs' ? 1 : outputs;
   const middle = middleOf(bits);
   for (let row = 0; row < outputs; row++) {

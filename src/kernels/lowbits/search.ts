@@ -1,6 +1,6 @@
 import { roundedToHalf } from '../rounded.ts';
 import { asymmetricBase, type Block, emptyGrid, type Grid, Search, symmetricBase, takeCodes } from './block.ts';
-import { candidatesFor } from './candidates.ts';
+import { candidatesFor, needsWide } from './candidates.ts';
 import { type BlockForm, blocksIn, type Codes, type MatrixShape, middleOf } from './codes.ts';
 import { halfQuadraticGrid } from './halfQuadratic.ts';
 
@@ -62,9 +62,10 @@ export function blockOf(
 }
 
 /** What finds the grid of a block; undefined for one of zeros. @throws RangeError for `hqq` in symmetric form */
-export function finder({ bits, symmetric }: BlockForm, method: SearchMethod): (block: Block) => Grid | undefined {
+export function finder(form: BlockForm, method: SearchMethod): (block: Block) => Grid | undefined {
+  const { bits, symmetric } = form;
   if (method === 'mse') {
-    const search = new Search(candidatesFor({ bits, symmetric }), bits, symmetric);
+    const search = new Search(candidatesFor(form), bits, symmetric, needsWide(form));
     return (block) => search.find(block);
   }
   if (method === 'rtn') return (block) => (symmetric ? symmetricRange(block, bits) : asymmetricRange(block, bits));

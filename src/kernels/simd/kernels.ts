@@ -108,7 +108,7 @@ export interface Kernels {
   unpackInt4(data: number, length: number, signed: boolean, out: number): void;
 
   /**
-   * Scales and zero points of blocks, by the search of lowbits/block.ts in float32, bit-equal to it; codes of 2 or 4 bits.
+   * Scales and zero points of blocks, by the search of lowbits/block.ts in float32, bit-equal to it.
    * @param data - float32, all finite: an output's weights lie `across` elements apart, and outputs `along`; one of them
    *   is 1
    * @param steps - float32 [count], an even number: what the candidates have

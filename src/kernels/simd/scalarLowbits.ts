@@ -28,7 +28,7 @@ export function scalarLowbits(
     searchBlocks(data, outputs, inputs, along, across, block, ...rest) {
       const [bits, symmetric, steps, count, zeros, , empty, weights, , scale, zero] = rest;
       const candidates = { steps: Array.from(floats(steps, count)), zeros: zeros as 1 | 2 };
-      const search = new Search(candidates, bits, symmetric);
+      const search = new Search(candidates, bits, symmetric, false);
       const blocks = Math.ceil(inputs / block);
       const scales = floats(scale, outputs * blocks);
       for (let output = 0, at = 0; output < outputs; output++) {
