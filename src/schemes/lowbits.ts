@@ -214,6 +214,18 @@ export async function writeStandard(low: LowWeight, { graph, anchor }: Place): P
   return { weight, added: tensors.added };
 }
 
+/** For products on int8: integers `[inputs, outputs]` of 8 bits, a scale for each output. */
+export async function writeInt8(low: LowWeight, { graph }: Place): Promise<Written<EncodedIntegers>> {
+  const { shape, of } = low;
+  const { outputs, inputs, bits } = shape;
+  const tensors = new Tensors(low, graph);
+  const data = await tensors.data('int8', [inputs, outputs], (codes) => inputsFirst(codes, middleOf(bits)));
+  const scale = await tensors.add(nameFor(graph, of, 'scale'), 'float32', [outputs], (codes) => codes.scales);
+  const losses = low.losses === undefined ? {} : { losses: low.losses };
+  const scheme = integerScheme('int8', { kind: 'channel', axis: 1 });
+  return { weight: { scheme, data, scale, ...losses }, added: tensors.added };
+}
+
 /** How a weight that is made float lies in its tensor. */
 export interface Lying {
   readonly dims: readonly number[];

@@ -126,7 +126,7 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
   return {
     name: 'quantize',
     async run(model) {
-      let settled: ResolvedOptions = resolveOptions(quantizeOptions, options.data !== undefined);
+      let settled: ResolvedOptions = resolveOptions(quantizeOptions);
       const { notes: broken, ...unpacked } = await unpackFirst(model);
       const ledger = new Ledger(model, settled.minElements);
       const inlined = [...broken, ...(await bringWeights(model, settled.opTypes, 'all'))];

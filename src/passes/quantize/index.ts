@@ -1,3 +1,4 @@
+import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
 import { checkShape } from '../../options/check.ts';
 import { unpackFirst } from '../pack/unpack.ts';
@@ -50,6 +51,11 @@ export function quantize(options: QuantizeOptions = {}): Pass {
 export function quantizing(options: QuantizeOptions, sources: LowSources = {}): Pass {
   checkShape('quantize', options, QUANTIZE_SHAPE);
   const settled = resolveOptions(options);
+  if (settled.method === 'gptq' && sources.activations === undefined) {
+    throw new CompressError('options', 'method', 'gptq looks at activations', {
+      hint: 'Give data: `calibrate: FILE`.',
+    });
+  }
   return { name: 'quantize', run: (model, watch) => run(model, settled, { ...sources, watch }) };
 }
 

@@ -110,14 +110,11 @@ export function allOf(options: QuantizeOptions): ResolvedOptions {
 }
 
 /** The options with defaults for what is missing or undefined. */
-export function resolveOptions(
-  options: QuantizeOptions,
-  data = false,
-): ResolvedOptions & { readonly choosing: boolean } {
+export function resolveOptions(options: QuantizeOptions): ResolvedOptions & { readonly choosing: boolean } {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const { opTypes, include = [], minElements } = options;
   const named = opTypes !== undefined || include.length > 0 || minElements !== undefined;
-  const settled = { ...QUANTIZE_DEFAULTS, ...given, choosing: !named, data };
+  const settled = { ...QUANTIZE_DEFAULTS, ...given, choosing: !named };
   checkOpTypes(settled.opTypes, QUANTIZABLE_OPS);
   if (settled.weightsOnly && settled.format === 'qoperator') {
     throw new CompressError('options', 'format', 'qoperator has integer activations, `weightsOnly` float ones', {
@@ -149,11 +146,6 @@ function checkLow(options: ResolvedOptions): void {
   }
   if (method === 'hqq' && !asymmetric) {
     throw new CompressError('options', 'method', 'hqq moves zero points', { hint: 'Give `asymmetric` too.' });
-  }
-  if (method === 'gptq' && options.data !== true) {
-    throw new CompressError('options', 'method', 'gptq looks at activations', {
-      hint: 'Give data: `calibrate: FILE`.',
-    });
   }
 }
 

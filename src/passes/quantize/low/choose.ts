@@ -5,6 +5,7 @@ import type { LowForm } from '../../../kernels/lowbits/names.ts';
 import { weightAxes } from '../../../layers/axes.ts';
 import type { WeightUse } from '../../../layers/select.ts';
 import { LOW_DEFAULT } from '../../../options/lowBits.ts';
+import { PER_AXIS_OPSET } from '../../../schemes/opset.ts';
 import { decodeCosts, lowForms } from '../../../targets/lowbits.ts';
 import type { Emitter } from '../emit.ts';
 import type { ResolvedOptions } from '../options.ts';
@@ -13,7 +14,8 @@ import { planProduct } from '../product.ts';
 
 /** How a weight is to be stored in few bits. */
 export interface Choice {
-  readonly form: LowForm;
+  /** `int8`: a scale for each output, written as `quantize` writes it without few bits. */
+  readonly form: LowForm | 'int8';
   readonly shape: BlockForm & MatrixShape;
   /** Whether the tensor has the outputs first, as it is read. */
   readonly outFirst: boolean;
@@ -54,7 +56,7 @@ export function choose(
   const decoded = candidates.reduce((sum, [tensor]) => sum + elementCount(tensor.dims), 0);
   const { most } = decodeCosts.value;
   // Multipliers have integer activations, and no zero points.
-  const needsFloat = options.weightsOnly || options.asymmetric === true;
+  const needsFloat = (options.bits ?? 8) < 8 && (options.weightsOnly || options.asymmetric === true);
   const over = decoded > most && options.form === undefined;
   const asked =
     options.form ??
@@ -95,40 +97,42 @@ function choiceFor(
   );
   const product = same && plan !== undefined && (asked === 'nbits' || uses.every((one) => pays(one, options, rows)));
   const single = asked !== 'standard' || uses.length === 1;
-  const form: LowForm = product && single ? asked : 'folded';
-  // A product on 8 bits is written as it is without fewer bits, but for the kernel that takes both.
-  if (bits === 8 && form !== 'nbits') return undefined;
-  const { block = LOW_DEFAULT.block, asymmetric = false } = options;
-  const symmetric = !asymmetric || form === 'multipliers';
-  const matrix = form === 'folded' ? matrixOf(use) : undefined;
-  const outFirst = matrix === undefined ? (plan as NonNullable<typeof plan>).given.transposed : matrix.outFirst;
-  const [first = 1, ...rest] = tensor.dims;
-  const last = tensor.dims.at(-1) ?? 1;
-  const outputs = outFirst ? first : last;
-  const inputs = outFirst ? elementCount(rest) : elementCount(tensor.dims) / last;
-  const least = form === 'nbits' || form === 'standard' ? 16 : 8 / bits;
-  const shape = {
-    ...{ bits, symmetric, half: form !== 'multipliers', outputs, inputs },
-    block: Math.min(block, Math.max(least, roundedUp(inputs, form))),
-  };
-  return { form, shape, outFirst, factor: form === 'folded' ? 1 : (plan as NonNullable<typeof plan>).given.factor };
+  const eight = bits === 8 && asked !== 'nbits';
+  // Without a method, what keeps 8 bits is written as it is without few bits.
+  if (eight && options.method === undefined) return undefined;
+  const form = !product ? 'folded' : eight ? 'int8' : single ? asked : 'folded';
+  const symmetric = eight || options.asymmetric !== true || form === 'multipliers';
+  const { outFirst, factor } =
+    form === 'folded' || plan === undefined
+      ? { outFirst: isOutputsFirst(use), factor: 1 }
+      : { outFirst: plan.given.transposed, factor: plan.given.factor };
+  const [first = 1] = tensor.dims;
+  const outputs = outFirst ? first : (tensor.dims.at(-1) ?? 1);
+  const inputs = elementCount(tensor.dims) / outputs;
+  const half = form !== 'multipliers' && form !== 'int8';
+  const block = eight ? inputs : blockFor(inputs, form, bits, options.block ?? LOW_DEFAULT.block);
+  return { form, shape: { bits, symmetric, half, outputs, inputs, block }, outFirst, factor };
 }
 
-/** A block that holds a whole row: kernels want powers of two, bytes whole. */
-function roundedUp(inputs: number, form: LowForm): number {
-  return form === 'nbits' || form === 'standard' ? 2 ** Math.ceil(Math.log2(inputs)) : Math.ceil(inputs / 4) * 4;
+/** A block, or one that holds a whole row where that is shorter: kernels want powers of two, bytes whole. */
+function blockFor(inputs: number, form: LowForm | 'int8', bits: number, block: number): number {
+  const kernel = form === 'nbits' || form === 'standard';
+  const row = kernel ? 2 ** Math.ceil(Math.log2(inputs)) : Math.ceil(inputs / 4) * 4;
+  return Math.min(block, Math.max(kernel ? 16 : 8 / bits, row));
 }
 
-/** How blocks lie in a weight that is made float, whatever its operator does with it. */
-function matrixOf(use: WeightUse): { readonly outFirst: boolean } {
+/** Whether the blocks of a weight that is made float lie in its rows, whatever its operator does with it. */
+function isOutputsFirst(use: WeightUse): boolean {
   const { dims } = use.held.tensor;
-  const out = use.reshaped ? 0 : (weightAxes(use, dims)?.out ?? 0);
-  return { outFirst: out !== dims.length - 1 };
+  return use.reshaped || (weightAxes(use, dims)?.out ?? 0) !== dims.length - 1;
 }
 
 /** The opset that all of the choices need. */
 export function neededBy(choices: Choices, opset: (form: LowForm, bits: number) => number): number {
-  return Math.max(0, ...[...choices.values()].map(({ form, shape }) => opset(form, shape.bits)));
+  const needs = [...choices.values()].map(({ form, shape }) =>
+    form === 'int8' ? PER_AXIS_OPSET : opset(form, shape.bits),
+  );
+  return Math.max(0, ...needs);
 }
 
 /** The uses among these whose weights are to get fewer bits. */

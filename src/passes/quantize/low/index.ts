@@ -59,7 +59,7 @@ export async function quantizeLow(
       ? await refinedCodes(model, uses, choices, activations, keep)
       : new Map();
   notes.push(...(await quantizeWeights(model, { ...settled, aside: new Set(choices.keys()) }, ledger, watch)));
-  const forms = new LowForms(emitter, { method, unread: options.unread === true, keep, ahead });
+  const forms = new LowForms(emitter, { method, unread: options.unread === true, keep, ahead, int8: settled });
   const low = usesOf(selectWeights(model, { ...settled, only: PRODUCTS }), choices);
   await rewrite(model, low, choices, forms, ledger, watch);
   if ([...choices.values()].some(({ form }) => form === 'nbits')) model.addOpset(CONTRIB.domain, CONTRIB.version);
@@ -124,6 +124,7 @@ function factsOf(choices: Choices, { target = LOW_DEFAULT.target }: ResolvedOpti
   const notes: string[] = [];
   const byForm = new Map<LowForm, { weights: number; elements: number; bits: number }>();
   for (const { form, shape } of choices.values()) {
+    if (form === 'int8') continue;
     const sum = byForm.get(form) ?? { weights: 0, elements: 0, bits: shape.bits };
     byForm.set(form, {
       weights: sum.weights + 1,

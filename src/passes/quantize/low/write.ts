@@ -8,6 +8,7 @@ import {
   type Place,
   type Written,
   writeFolded,
+  writeInt8,
   writeMultipliers,
   writeNBits,
   writeStandard,
@@ -26,6 +27,8 @@ export interface LowSettings {
   /** No weight is read, for a plan. */
   readonly unread: boolean;
   readonly keep: Keep | undefined;
+  /** How products on 8 bits are written. */
+  readonly int8: ProductForm;
   /** Codes that data told. */
   readonly ahead: Ahead;
 }
@@ -53,7 +56,11 @@ export class LowForms {
     const made = await making;
     if (made === undefined) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
     if (typeof made.weight === 'string') readInstead(use, made.weight);
-    else (planProduct(this.#emitter, use, false) as ProductPlan).emit(made.weight, FORMS[choice.form as 'nbits']);
+    else
+      (planProduct(this.#emitter, use, false) as ProductPlan).emit(
+        made.weight,
+        choice.form === 'int8' ? this.#settings.int8 : FORMS[choice.form as 'nbits'],
+      );
     return {
       added: before === undefined ? made.added : 0,
       form: formName(choice),
@@ -99,6 +106,8 @@ async function write(
       return writeNBits(low, place);
     case 'standard':
       return writeStandard(low, place);
+    case 'int8':
+      return writeInt8(low, place);
     case 'folded': {
       const { dims, dtype } = use.held.tensor;
       return writeFolded(low, place, { dims, dtype, outFirst });
@@ -113,6 +122,7 @@ function fewBits({ shape: { bits } }: Choice): number | undefined {
 /** What a weight is called in reports. */
 function formName({ form, shape }: Choice): string {
   const { bits, symmetric, block } = shape;
+  if (form === 'int8') return integerScheme('int8', { kind: 'channel', axis: 1 }).name;
   const scheme = integerScheme(`${symmetric ? 'int' : 'uint'}${bits}` as 'int4', {
     kind: 'block',
     axis: 1,

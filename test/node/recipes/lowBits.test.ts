@@ -1,0 +1,50 @@
+import { describe, expect, test } from '@jest/globals';
+import {
+  bytesSink,
+  calibratedQuantize,
+  type Pass,
+  type QuantizeOptions,
+  quantize,
+  readModel,
+  transform,
+  writeModel,
+} from '../../../src/index.node.ts';
+import { openData } from '../../../src/node/data/open.ts';
+import { fixture } from '../../support/cli.ts';
+import { keptOnData } from '../../support/lowBits.ts';
+
+const data = fixture('digits-vit-calib.npz');
+
+/** What is left of the outputs on data that chose nothing, in dB, and the bytes of the file. */
+async function outcome(pass: Pass): Promise<{ readonly sqnr: number; readonly bytes: number }> {
+  const path = fixture('digits-vit.onnx');
+  await using model = await readModel(path);
+  const { fedInputs } = model.graph;
+  await transform(model, pass);
+  const sink = bytesSink();
+  await writeModel(model, sink, { data: 'embed' });
+  const rows = await openData(fixture('digits-vit-test.npz'), fedInputs, { samples: 64, batch: 64 });
+  return { sqnr: await keptOnData(path, sink.bytes(), rows), bytes: sink.bytes().byteLength };
+}
+
+describe('digits-vit in few bits', () => {
+  test.each<readonly [QuantizeOptions, number, number]>([
+    [{ bits: 4 }, 25, 33],
+    [{ bits: 4, form: 'nbits', asymmetric: true }, 27, 34],
+    [{ bits: 8, method: 'mse' }, 45, 0],
+    [{ bits: 2, headBits: 8 }, 5, 18],
+  ])('%j: without data at least %d dB, by GPTQ %d', async (options, plain, refined) => {
+    const without = await outcome(quantize(options));
+    expect(without.sqnr).toBeGreaterThan(plain);
+    if (refined === 0) return;
+    const found = await outcome(calibratedQuantize(options, { data }));
+    expect(found.sqnr).toBeGreaterThan(refined);
+    expect(Math.abs(found.bytes / without.bytes - 1)).toBeLessThan(0.02);
+  });
+
+  test('8 bits by GPTQ keep more than without data', async () => {
+    const plain = await outcome(quantize());
+    const refined = await outcome(calibratedQuantize({ bits: 8, method: 'gptq' }, { data }));
+    expect(refined.sqnr).toBeGreaterThan(plain.sqnr + 2);
+  });
+});
