@@ -280,3 +280,53 @@ export async function writeFolded(low: LowWeight, { graph, anchor }: Place, lyin
   if (lying.dtype !== 'float32') value = write.cast(value, lying.dtype as 'float32');
   return { weight: value, added: tensors.added };
 }
+
+/** A table in few bits: the codes of a row `[blocks, block · bits / 8, 1]`, and its scales `[blocks, 1, 1]`. */
+export interface LowTable {
+  readonly data: Tensor;
+  readonly scale: Tensor;
+  readonly shape: BlockForm & MatrixShape;
+}
+
+/** For `Gather`, whose rows {@link tableRows} makes real. */
+export async function writeTable(low: LowWeight, { graph }: Place): Promise<Written<LowTable>> {
+  const { shape, of } = low;
+  const { outputs, bits, block, half } = shape;
+  const blocks = blocksIn(shape);
+  const tensors = new Tensors(low, graph);
+  const data = await tensors.data('uint8', [outputs, blocks, (block * bits) / 8, 1], (codes) =>
+    packCodes(codes, 'outputs'),
+  );
+  const dtype = half ? 'float16' : 'float32';
+  const scale = await tensors.add(nameFor(graph, of, 'scale'), dtype, [outputs, blocks, 1, 1], (codes) =>
+    fromFloat32(codes.scales, dtype),
+  );
+  return { weight: { data, scale, shape }, added: tensors.added };
+}
+
+/**
+ * The rows of a table that ids of some rank ask for, put before `anchor`:
+ * `Gather(codes) ── BitShift ── Mod ── Cast ── Sub(middle) ── Mul(Gather(scales)) ── Reshape`.
+ * @param output - name of the rows, in the type `dtype`
+ * @returns the node that gives them, for the caller to place
+ */
+export function tableRows(
+  { graph, anchor }: Place,
+  { data, scale, shape }: LowTable,
+  ids: { readonly name: string; readonly rank: number },
+  dtype: DType,
+  output: string,
+): Node {
+  const { inputs, bits, block } = shape;
+  const write = new Unpacking(graph, anchor, output);
+  const middle = write.shared(`middle_${bits}`, (name) =>
+    constant(name, 'float32', [], Float32Array.of(middleOf(bits))),
+  );
+  const codes = write.cast(write.bits(write.node('Gather', [data.name, ids.name]), bits, 0), 'float32');
+  const found = write.node('Gather', [scale.name, ids.name]);
+  const scales = scale.dtype === 'float32' ? found : write.cast(found, 'float32');
+  const product = write.node('Mul', [write.node('Sub', [codes, middle]), scales]);
+  const whole = blocksIn(shape) * block;
+  const rows = write.reshape(product, [...Array<number>(ids.rank).fill(0), whole]);
+  return castNode(graph, whole === inputs ? rows : write.first(rows, inputs, ids.rank), output, dtype);
+}

@@ -47,6 +47,11 @@ export const decodeCosts: Fact<DecodeCosts> = {
   value: { bytes: 21, time: { cpu: 12, web: 47 }, most: 150e6 },
 };
 
+export const scalesBehindCast: Fact<'disabled'> = {
+  says: 'MatMulNBits with accuracy_level 4 packs its weights with the scales when a session is made: scales that a Cast makes at run time are taken for zeros.',
+  ...{ source: MATMUL_NBITS, version: '1.30', value: 'disabled' },
+};
+
 /** The first version of ONNX Runtime in which a form is fast, for its number of bits; the file loads from it on. */
 export function fastFrom(form: LowForm, bits: number): string {
   if (form === 'standard') return bits === 2 ? '1.30' : '1.25';

@@ -13,7 +13,7 @@ export function quantizeCommand(run: Run): Command<QuantizeValues> {
       'compress quantize [model.onnx|-] [-o out.onnx|-] [options]',
       '',
       'Turns weights into 8-bit integers: large products run on integers, as torch.quantization.quantize_dynamic makes them;',
-      'the weights of all others are stored as integers, and computed with as fast as before.',
+      'the weights of all others are stored as integers, and computed with as fast as before. --int4 gives products 4 bits.',
     ],
     epilog: [
       examples([
@@ -25,6 +25,10 @@ export function quantizeCommand(run: Run): Command<QuantizeValues> {
         [
           'activations too, with samples of the data',
           'compress quantize --calibrate calib.npz model.onnx -o small.onnx',
+        ],
+        [
+          '4 bits for MatMul and Gemm, chosen by data',
+          'compress quantize --int4 --calibrate calib.npz model.onnx -o small.onnx',
         ],
         ['leave a layer float', 'compress quantize --exclude "lm_head" model.onnx -o small.onnx'],
         ['see what would change, and the size', 'compress quantize --int8 --dry-run model.onnx'],

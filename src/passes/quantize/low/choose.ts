@@ -1,4 +1,5 @@
 import { elementCount } from '../../../ir/dtype.ts';
+import { intAttribute, isOp } from '../../../ir/node.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
 import type { BlockForm, MatrixShape } from '../../../kernels/lowbits/codes.ts';
 import type { LowForm } from '../../../kernels/lowbits/names.ts';
@@ -14,8 +15,8 @@ import { planProduct } from '../product.ts';
 
 /** How a weight is to be stored in few bits. */
 export interface Choice {
-  /** `int8`: a scale for each output, written as `quantize` writes it without few bits. */
-  readonly form: LowForm | 'int8';
+  /** `int8`: a scale for each output, written as `quantize` writes it without few bits. `table`: rows are looked up. */
+  readonly form: LowForm | 'int8' | 'table';
   readonly shape: BlockForm & MatrixShape;
   /** Whether the tensor has the outputs first, as it is read. */
   readonly outFirst: boolean;
@@ -64,7 +65,7 @@ export function choose(
   const note = over
     ? `${decoded} weights of products are more than ${most}, which a runtime can decode when it loads the model: ${asked} instead of ${usual}`
     : undefined;
-  const choices = new Map<Tensor, Choice>();
+  const choices = options.tableBits === 4 ? tables(byTensor, tied, least, options) : new Map<Tensor, Choice>();
   if (asked === 'int8') return { choices, note };
   for (const [tensor, all] of candidates) {
     const bits = tensor === head ? (options.headBits ?? LOW_DEFAULT.headBits) : (options.bits ?? 8);
@@ -72,6 +73,32 @@ export function choose(
     if (choice !== undefined) choices.set(tensor, choice);
   }
   return { choices, note };
+}
+
+/** Tables of which whole rows are looked up, as many at a time as a value of a known rank asks for. */
+function tables(
+  byTensor: ReadonlyMap<Tensor, readonly WeightUse[]>,
+  tied: ReadonlySet<Tensor>,
+  least: number,
+  { block = LOW_DEFAULT.block }: ResolvedOptions,
+): Map<Tensor, Choice> {
+  const found = new Map<Tensor, Choice>();
+  for (const [tensor, all] of byTensor) {
+    const [outputs = 1, inputs = 1, ...more] = tensor.dims;
+    const rows = (use: WeightUse): boolean =>
+      isOp(use.node, 'Gather') && intAttribute(use.node, 'axis', 0) === 0 && idsRank(use) !== undefined;
+    const plain = (use: WeightUse): boolean => rows(use) && !use.transposed && !use.reshaped && use.via.length === 0;
+    if (more.length > 0 || tied.has(tensor) || outputs * inputs < least || !all.every(plain)) continue;
+    const shape = { bits: 4, block: Math.min(block, Math.ceil(inputs / 2) * 2), symmetric: true, half: true } as const;
+    found.set(tensor, { form: 'table', shape: { ...shape, outputs, inputs }, outFirst: true, factor: 1 });
+  }
+  return found;
+}
+
+/** The rank of what says which rows are looked up. */
+export function idsRank({ graph, node }: WeightUse): number | undefined {
+  const ids = node.inputs[1] ?? '';
+  return graph.constant(ids)?.tensor.dims.length ?? graph.typeOf(ids)?.dims?.length;
 }
 
 /** The weight of the last product of the main graph. */
@@ -130,7 +157,7 @@ function isOutputsFirst(use: WeightUse): boolean {
 /** The opset that all of the choices need. */
 export function neededBy(choices: Choices, opset: (form: LowForm, bits: number) => number): number {
   const needs = [...choices.values()].map(({ form, shape }) =>
-    form === 'int8' ? PER_AXIS_OPSET : opset(form, shape.bits),
+    form === 'int8' ? PER_AXIS_OPSET : opset(form === 'table' ? 'folded' : form, shape.bits),
   );
   return Math.max(0, ...needs);
 }

@@ -5,7 +5,7 @@ import { constantName, dropUnused } from '../../../layers/constant.ts';
 import type { WeightUse } from '../../../layers/select.ts';
 import { LOW_DEFAULT } from '../../../options/lowBits.ts';
 import { CONTRIB } from '../../../schemes/nbits.ts';
-import { decodeCosts, fastFrom, opsetOf } from '../../../targets/lowbits.ts';
+import { decodeCosts, fastFrom, opsetOf, scalesBehindCast } from '../../../targets/lowbits.ts';
 import { bringWeights } from '../../constants/see.ts';
 import type { Watch } from '../../pass.ts';
 import { settleEinsums } from '../einsum.ts';
@@ -60,7 +60,7 @@ export async function quantizeLow(
       : new Map();
   notes.push(...(await quantizeWeights(model, { ...settled, aside: new Set(choices.keys()) }, ledger, watch)));
   const forms = new LowForms(emitter, { method, unread: options.unread === true, keep, ahead, int8: settled });
-  const low = usesOf(selectWeights(model, { ...settled, only: PRODUCTS }), choices);
+  const low = usesOf(selectWeights(model, { ...settled, only: [...PRODUCTS, 'Gather'] }), choices);
   await rewrite(model, low, choices, forms, ledger, watch);
   if ([...choices.values()].some(({ form }) => form === 'nbits')) model.addOpset(CONTRIB.domain, CONTRIB.version);
   model.freeInitializers();
@@ -124,7 +124,7 @@ function factsOf(choices: Choices, { target = LOW_DEFAULT.target }: ResolvedOpti
   const notes: string[] = [];
   const byForm = new Map<LowForm, { weights: number; elements: number; bits: number }>();
   for (const { form, shape } of choices.values()) {
-    if (form === 'int8') continue;
+    if (form === 'int8' || form === 'table') continue;
     const sum = byForm.get(form) ?? { weights: 0, elements: 0, bits: shape.bits };
     byForm.set(form, {
       weights: sum.weights + 1,
@@ -141,8 +141,11 @@ function factsOf(choices: Choices, { target = LOW_DEFAULT.target }: ResolvedOpti
     const seconds = (elements * time[where]) / 1e9;
     const peak = (elements * bytes) / 1e6;
     if (seconds < 0.1) continue;
+    notes.push(`decoding them adds about ${seconds.toFixed(1)} s and ${Math.round(peak)} MB to the load of the model`);
+  }
+  if (byForm.size > 0) {
     notes.push(
-      `decoding them adds about ${seconds.toFixed(1)} s and ${Math.round(peak)} MB to the load of the model; the graph optimization level must not be "disabled"`,
+      `the graph optimization level must not be "${scalesBehindCast.value}": weights are decoded once, when the model is loaded`,
     );
   }
   return notes;

@@ -4,20 +4,23 @@ import { constantName } from '../../../layers/constant.ts';
 import { skipUse, type WeightUse } from '../../../layers/select.ts';
 import type { Skip } from '../../../layers/skip.ts';
 import {
+  type LowTable,
   type LowWeight,
   type Place,
+  tableRows,
   type Written,
   writeFolded,
   writeInt8,
   writeMultipliers,
   writeNBits,
   writeStandard,
+  writeTable,
 } from '../../../schemes/lowbits.ts';
 import { integerScheme } from '../../../schemes/scheme.ts';
 import type { Emitter, ProductForm, ProductWeight } from '../emit.ts';
 import { type Rewritten, readInstead } from '../forms.ts';
 import { type ProductPlan, planProduct } from '../product.ts';
-import type { Choice } from './choose.ts';
+import { type Choice, idsRank } from './choose.ts';
 import type { Ahead, Keep } from './refined.ts';
 import { plainCodes } from './search.ts';
 
@@ -37,7 +40,7 @@ export interface LowSettings {
 export class LowForms {
   readonly #emitter: Emitter;
   readonly #settings: LowSettings;
-  readonly #written = new Map<Graph, Map<string, Promise<Written<ProductWeight | string> | undefined>>>();
+  readonly #written = new Map<Graph, Map<string, Promise<Written<Form> | undefined>>>();
 
   constructor(emitter: Emitter, settings: LowSettings) {
     this.#emitter = emitter;
@@ -47,7 +50,7 @@ export class LowForms {
   /** Rewrites the node of one use, or tells why not; then nothing has changed. */
   async apply(use: WeightUse, choice: Choice): Promise<Rewritten | Skip> {
     const { graph } = use.held;
-    const own = this.#written.get(graph) ?? new Map<string, Promise<Written<ProductWeight | string> | undefined>>();
+    const own = this.#written.get(graph) ?? new Map<string, Promise<Written<Form> | undefined>>();
     this.#written.set(graph, own);
     const name = constantName(use.held);
     const before = own.get(name);
@@ -56,9 +59,10 @@ export class LowForms {
     const made = await making;
     if (made === undefined) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
     if (typeof made.weight === 'string') readInstead(use, made.weight);
+    else if ('shape' in made.weight && choice.form === 'table') lookUp(use, made.weight as LowTable);
     else
       (planProduct(this.#emitter, use, false) as ProductPlan).emit(
-        made.weight,
+        made.weight as ProductWeight,
         choice.form === 'int8' ? this.#settings.int8 : FORMS[choice.form as 'nbits'],
       );
     return {
@@ -71,7 +75,7 @@ export class LowForms {
 
   readonly #losses = new Map<object, Rewritten['losses']>();
 
-  async #write(use: WeightUse, choice: Choice): Promise<Written<ProductWeight | string> | undefined> {
+  async #write(use: WeightUse, choice: Choice): Promise<Written<Form> | undefined> {
     const { tensor } = use.held;
     const { unread, ahead, method, keep } = this.#settings;
     const found = unread
@@ -86,6 +90,17 @@ export class LowForms {
   }
 }
 
+/** What a weight became: a product multiplies by it, a node reads it, or its rows are looked up. */
+type Form = ProductWeight | LowTable | string;
+
+/** Writes the rows of a table in the place of its Gather. */
+function lookUp(use: WeightUse, table: LowTable): void {
+  const { graph, node, dtype } = use;
+  const [output = ''] = node.outputs;
+  const ids = { name: node.inputs[1] ?? '', rank: idsRank(use) as number };
+  graph.replaceNode(node, tableRows({ graph, anchor: node }, table, ids, dtype, output));
+}
+
 /** How the products of each form are written. */
 const FORMS: { readonly [form in 'multipliers' | 'nbits' | 'standard']: ProductForm } = {
   multipliers: { format: 'qoperator', weightsOnly: false },
@@ -93,12 +108,7 @@ const FORMS: { readonly [form in 'multipliers' | 'nbits' | 'standard']: ProductF
   standard: { format: 'qdq', weightsOnly: true },
 };
 
-async function write(
-  low: LowWeight,
-  place: Place,
-  { form, outFirst }: Choice,
-  use: WeightUse,
-): Promise<Written<ProductWeight | string>> {
+async function write(low: LowWeight, place: Place, { form, outFirst }: Choice, use: WeightUse): Promise<Written<Form>> {
   switch (form) {
     case 'multipliers':
       return writeMultipliers(low, place);
@@ -108,6 +118,8 @@ async function write(
       return writeStandard(low, place);
     case 'int8':
       return writeInt8(low, place);
+    case 'table':
+      return writeTable(low, place);
     case 'folded': {
       const { dims, dtype } = use.held.tensor;
       return writeFolded(low, place, { dims, dtype, outFirst });

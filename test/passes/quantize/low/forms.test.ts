@@ -1,12 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
+import { Tensor } from 'onnxruntime-node';
 import { type QuantizeOptions, quantize } from '../../../../src/index.node.ts';
 import { realsOfCodes } from '../../../../src/kernels/lowbits/codes.ts';
 import { searchMultipliers } from '../../../../src/kernels/lowbits/multipliers.ts';
 import { searchCodes } from '../../../../src/kernels/lowbits/search.ts';
-import { buildModel, f32, type ModelSpec, type NodeSpec } from '../../../support/build.ts';
+import { buildModel, f32, type ModelSpec, type NodeSpec, value } from '../../../support/build.ts';
+import { toHalf } from '../../../support/half.ts';
 import { pass } from '../../../support/model.ts';
 import { feed, runModel } from '../../../support/ort.ts';
 import { randomFloats } from '../../../support/random.ts';
+import { sqnr } from '../../../support/sqnr.ts';
 
 /** A product of `[M, K]` and `[K, N]`. */
 interface Product {
@@ -94,5 +97,30 @@ describe('a form gives exactly the numbers of its codes', () => {
     expect(seen.length).toBe(expected.length);
     const worst = Math.max(...expected.map((one, at) => Math.abs(one - (seen[at] as number))));
     expect(worst).toBeLessThan(1e-6);
+  });
+});
+
+describe('a table of 4 bits', () => {
+  test.each([
+    ['rows of whole blocks', 64, 'float32'],
+    ['rows that are no whole blocks', 41, 'float32'],
+    ['float16', 32, 'float16'],
+  ] as const)('%s', async (_, inputs, dtype) => {
+    const floats = randomFloats([40, inputs], 5, -0.3, 0.3);
+    const halves = { dtype: 'float16' as const, dims: [40, inputs], data: Uint16Array.from(floats, toHalf) };
+    const spec: ModelSpec = {
+      opset: 17,
+      inputs: { ids: value('int64', [2, 3]) },
+      outputs: { y: value(dtype, [2, 3, inputs]) },
+      nodes: [{ op: 'Gather', in: ['w', 'ids'], out: ['y'] }],
+      initializers: { w: dtype === 'float32' ? f32([40, inputs], floats) : halves },
+    };
+    const source = buildModel(spec);
+    const { bytes, report } = await pass(source, quantize({ bits: 4, tableBits: 4, minElements: 0 }));
+    expect(report.changes.map((one) => [one.form, one.bits])).toEqual([['int4 in blocks of 32, table', 4]]);
+    const feeds = { ids: new Tensor('int64', BigInt64Array.of(0n, 8n, 3n, 1n, 1n, 7n), [2, 3]) };
+    const kept = sqnr(await runModel(source, feeds), await runModel(bytes, feeds));
+    expect(kept).toBeGreaterThan(18);
+    expect(Math.abs(kept - (report.changes[0]?.sqnr ?? 0))).toBeLessThan(2);
   });
 });
