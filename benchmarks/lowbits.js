@@ -61,7 +61,7 @@ if (named.length === 0) {
   writeFileSync(
     page,
     text.replace(
-      /<!-- lowbits -->[^]*<!-- \/lowbits -->/,
+      /<!-- lowbits -->[\s\S]*<!-- \/lowbits -->/,
       () => `<!-- lowbits -->\n${lines.join('\n')}<!-- /lowbits -->`,
     ),
   );

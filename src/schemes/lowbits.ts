@@ -41,9 +41,6 @@ export interface Written<W> {
   readonly added: number;
 }
 
-/** Smaller tensors stay in memory. */
-const WORTH_KEEPING: number = 2 ** 16;
-
 /** The tensors of one weight, put into its graph as they are made. */
 class Tensors {
   added = 0;
@@ -63,8 +60,7 @@ class Tensors {
   ): Promise<Tensor> {
     const { codes, keep } = this.#low;
     const tensor = codes === undefined ? blank(name, dtype, dims) : constant(name, dtype, dims, make(codes));
-    const aside = codes !== undefined && tensor.byteLength >= WORTH_KEEPING ? keep : undefined;
-    const load = await aside?.(await tensor.load());
+    const load = codes === undefined ? undefined : await keep?.(await tensor.load());
     const kept = load === undefined ? tensor : derived(name, dtype, dims, load);
     this.#graph.setInitializer(kept);
     this.added += kept.byteLength;

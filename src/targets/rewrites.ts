@@ -53,6 +53,11 @@ export const statedType: Fact<number> = {
   ...{ source: ort('core/optimizer/qdq_transformer/qdq_s8_to_u8.cc'), version: MEASURED, value: 21 },
 };
 
+export const geluFactor: Fact<'Erf'> = {
+  says: 'It makes one Gelu of `x · (1 + Erf(x / √2)) · 0.5` where each of these is a node: without the factor at the end all of them run.',
+  ...{ source: ort('core/optimizer/gelu_fusion.cc'), version: MEASURED, value: 'Erf' },
+};
+
 export const movedPastNorm: Fact<readonly string[]> = {
   says:
     'It folds a BatchNormalization into a MatMul past operators that move values, and does not look whether one of these gives an ' +

@@ -1,8 +1,11 @@
 import type { Keep } from '../../passes/quantize/low/refined.ts';
 import { scratchFile } from '../files/scratch.ts';
 
+/** Fewer bytes stay in memory. */
+const LEAST: number = 2 ** 20;
+
 /** Puts weights in few bits into a temporary file until they are written. */
 export function putAside(): Keep {
   const file = scratchFile();
-  return (bytes) => file.keep(bytes);
+  return async (bytes) => (bytes.byteLength < LEAST ? async () => bytes : file.keep(bytes));
 }

@@ -1,5 +1,6 @@
 import type { Graph } from '../../ir/graph.ts';
 import { type Attribute, createNode, isOp, type Node } from '../../ir/node.ts';
+import { geluFactor } from '../../targets/rewrites.ts';
 import { type Affine, affineOf, fitsChannels } from './affine.ts';
 import { type Folding, isAlive } from './context.ts';
 import { foldPastAdd } from './past.ts';
@@ -86,7 +87,7 @@ async function foldBack(folding: Folding, weights: FoldedWeights, graph: Graph, 
 async function foldForward(folding: Folding, weights: FoldedWeights, graph: Graph, affine: Affine): Promise<boolean> {
   if (isOp(affine.node, 'BatchNormalization') || affine.dims.some((dim) => dim !== 1)) return false;
   const use = folding.onlyUse(graph, affine.output);
-  if (use === undefined) return false;
+  if (use === undefined || closesGelu(graph, affine)) return false;
   const found = use.index === 0 ? productOf(folding, graph, use.node) : undefined;
   if (found === undefined) return foldPast(folding, weights, graph, affine);
   // A constant of fewer dims than the product reads cannot have changed the number of dims.
@@ -103,6 +104,14 @@ async function foldForward(folding: Folding, weights: FoldedWeights, graph: Grap
   rewrite(folding, graph, found, { input: affine.input, weight, bias });
   folding.count({ action: 'merged', what: kind, into: found.node.opType, side: 'behind' });
   return true;
+}
+
+/** Whether a factor is the last one of `x · (1 + Erf(…)) · 0.5`, which `geluFactor` of src/targets needs there. */
+function closesGelu(graph: Graph, { input }: Affine): boolean {
+  const makers = (node: Node | undefined, opType: string): Node[] =>
+    node !== undefined && isOp(node, opType) ? node.inputs.flatMap((one) => graph.producer(one) ?? []) : [];
+  const added = makers(graph.producer(input), 'Mul').flatMap((one) => makers(one, 'Add'));
+  return added.some((one) => isOp(one, geluFactor.value));
 }
 
 async function foldPast(folding: Folding, weights: FoldedWeights, graph: Graph, affine: Affine): Promise<boolean> {

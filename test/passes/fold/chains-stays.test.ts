@@ -17,6 +17,17 @@ describe('stays', () => {
       [relu, two('Add', 'r', 't', 'a'), conv('a', 'y', { pads: [0, 0, 0, 1] })],
       { ...weights, t: f32([], [1]) },
     ],
+    'the factor at the end of a Gelu': [
+      [
+        two('Div', 'x', 'root', 'd'),
+        { op: 'Erf', in: ['d'], out: ['e'] },
+        two('Add', 'e', 'one', 'a'),
+        two('Mul', 'x', 'a', 'm'),
+        two('Mul', 'm', 'half', 'g'),
+        two('MatMul', 'g', 'W', 'y'),
+      ],
+      { root: f32([], [Math.SQRT2]), one: f32([], [1]), half: f32([], [0.5]), W: weight([6, 5]) },
+    ],
     'a factor of 0 before such an Add': [
       [relu, two('Mul', 'r', 's', 'm'), two('Add', 'm', 't', 'a'), conv('a', 'y', { pads: [1, 1, 1, 1] })],
       { ...weights, s: f32([], [0]), t: f32([], [1]) },

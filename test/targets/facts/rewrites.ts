@@ -1,6 +1,7 @@
 import { expect } from '@jest/globals';
 import type * as rewrites from '../../../src/targets/rewrites.ts';
 import {
+  geluFactor,
   mergedConstants,
   mixedLayerNorm,
   movedPastDequantize,
@@ -86,6 +87,18 @@ export const REWRITES: { readonly [Name in Exclude<keyof typeof rewrites, 'folde
       const nodes = [node('Sigmoid', ['x'], 'a'), node(op, ['a', 'c'], 'b'), node('Tanh', ['b'], 'y')];
       expect((await look({ nodes, initializers: { c: f32([], [constant]) } })).ops).toEqual(['Sigmoid', 'Tanh']);
     }
+  },
+  geluFactor: async () => {
+    const nodes = [
+      node('Div', ['x', 'root'], 'a'),
+      node(geluFactor.value, ['a'], 'b'),
+      node('Add', ['b', 'one'], 'c'),
+      node('Mul', ['x', 'c'], 'd'),
+    ];
+    const initializers = { root: f32([], [Math.SQRT2]), one: f32([], [1]), half: f32([], [0.5]) };
+    const { half: _, ...others } = initializers;
+    expect((await look({ nodes: [...nodes, node('Mul', ['d', 'half'], 'y')], initializers })).ops).toEqual(['Gelu']);
+    expect((await look({ nodes: [...nodes, node('Neg', ['d'], 'y')], initializers: others })).ops).toContain('Erf');
   },
   mergedConstants: async () => {
     expect((await look(scales(mergedConstants.value + 1))).why).toEqual([]);

@@ -122,7 +122,7 @@ function choiceFor(
   const same = plans.every(
     (one) => one?.given.transposed === plan?.given.transposed && one?.given.factor === plan?.given.factor,
   );
-  const product = same && plan !== undefined && (asked === 'nbits' || uses.every((one) => pays(one, options, rows)));
+  const product = same && plan !== undefined && uses.every((one) => gains(one, asked, options, rows));
   const single = asked !== 'standard' || uses.length === 1;
   const eight = bits === 8 && asked !== 'nbits';
   // Without a method, what keeps 8 bits is written as it is without few bits.
@@ -139,6 +139,13 @@ function choiceFor(
   const half = form !== 'multipliers' && form !== 'int8';
   const block = eight ? inputs : blockFor(inputs, form, bits, options.block ?? LOW_DEFAULT.block);
   return { form, shape: { bits, symmetric, half, outputs, inputs, block }, outFirst, factor };
+}
+
+/** Whether a product is no slower in a form than in float; a form that somebody named is taken. */
+function gains(use: WeightUse, asked: LowForm, options: ResolvedOptions, rows: Rows): boolean {
+  if (asked !== 'nbits') return pays(use, options, rows);
+  const chosen = options.form === undefined && (options.target ?? LOW_DEFAULT.target) === 'cpu';
+  return !chosen || pays(use, { ...options, weightsOnly: true }, rows);
 }
 
 /** A block, or one that holds a whole row where that is shorter: kernels want powers of two, bytes whole. */
