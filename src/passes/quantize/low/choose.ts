@@ -52,7 +52,7 @@ export function choose(
   const least = options.choosing === true ? LEAST_ELEMENTS : options.minElements;
   const { form: usual, beyond } = lowForms.value[target];
   const candidates = [...byTensor].filter(
-    ([tensor, all]) => all.every(isProduct) && !tied.has(tensor) && elementCount(tensor.dims) >= least,
+    ([tensor, all]) => all.every(isProduct) && !tied.has(tensor) && elementCount(tensor.dims) >= Math.max(1, least),
   );
   const decoded = candidates.reduce((sum, [tensor]) => sum + elementCount(tensor.dims), 0);
   const { most } = decodeCosts.value;
@@ -88,7 +88,7 @@ function tables(
     const rows = (use: WeightUse): boolean =>
       isOp(use.node, 'Gather') && intAttribute(use.node, 'axis', 0) === 0 && idsRank(use) !== undefined;
     const plain = (use: WeightUse): boolean => rows(use) && !use.transposed && !use.reshaped && use.via.length === 0;
-    if (more.length > 0 || tied.has(tensor) || outputs * inputs < least || !all.every(plain)) continue;
+    if (more.length > 0 || tied.has(tensor) || outputs * inputs < Math.max(1, least) || !all.every(plain)) continue;
     const shape = { bits: 4, block: Math.min(block, Math.ceil(inputs / 2) * 2), symmetric: true, half: true } as const;
     found.set(tensor, { form: 'table', shape: { ...shape, outputs, inputs }, outFirst: true, factor: 1 });
   }

@@ -124,3 +124,19 @@ describe('a table of 4 bits', () => {
     expect(Math.abs(kept - (report.changes[0]?.sqnr ?? 0))).toBeLessThan(2);
   });
 });
+
+test('a weight without elements, and one that is not finite, stay', async () => {
+  const empty = { w: f32([0, 4], new Float32Array(0)) };
+  const infinite = { w: f32([32, 4], new Float32Array(128).fill(Number.POSITIVE_INFINITY)) };
+  for (const [initializers, reason] of [
+    [empty, undefined],
+    [infinite, 'non_finite'],
+  ] as const) {
+    const spec = { ...specOf({ name: '', inputs: 32, outputs: 4 }), initializers };
+    for (const form of ['multipliers', 'nbits', 'standard', 'folded'] as const) {
+      const { report } = await pass(buildModel(spec), quantize({ bits: 4, headBits: 4, minElements: 0, form }));
+      expect(report.changes.filter((one) => one.bits === 4)).toEqual([]);
+      if (reason !== undefined) expect(report.skips.map((one) => one.reason)).toEqual([reason]);
+    }
+  }
+});
