@@ -4,6 +4,7 @@ import type { Constant, Graph } from '../ir/graph.ts';
 import { lookup } from '../ir/lookup.ts';
 import type { Model } from '../ir/model.ts';
 import { isOp, type Node } from '../ir/node.ts';
+import type { Tensor } from '../ir/tensor.ts';
 import { integersAt, weightReadAs } from '../schemes/chains.ts';
 import { integerWeightOf, isIntegerOp } from '../schemes/operators.ts';
 import { isArithmetic } from '../schemes/recognize.ts';
@@ -152,6 +153,13 @@ export function weightUses(model: Model, opTypes: readonly string[]): { uses: We
     else if (wanted.has(node.opType)) uses.push(found);
   }
   return { uses, skips };
+}
+
+/** Uses by the tensor they read, in their order. */
+export function usesByTensor(uses: readonly WeightUse[]): Map<Tensor, WeightUse[]> {
+  const byTensor = new Map<Tensor, WeightUse[]>();
+  for (const use of uses) byTensor.set(use.held.tensor, [...(byTensor.get(use.held.tensor) ?? []), use]);
+  return byTensor;
 }
 
 /** Whether the user's expressions leave this use out. */

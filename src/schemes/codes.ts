@@ -64,6 +64,11 @@ export async function codesOfMatrix(
     return measured(found) as MeasuredCodes;
   }
   const codes = (how.multipliers ? searchMultipliers : searchCodes)(matrix, shape, form, how);
+  return measuredCodes(matrix, codes);
+}
+
+/** Codes with what they lose of a matrix. */
+export function measuredCodes(matrix: Float32Array, codes: Codes): MeasuredCodes {
   return measured({ codes, ...lossOfCodes(matrix, codes) }) as MeasuredCodes;
 }
 

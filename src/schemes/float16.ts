@@ -4,6 +4,9 @@ import { fromFloat32 } from '../kernels/rounded.ts';
 import { toFloat32 } from '../kernels/views.ts';
 import { type Encoded, FLOAT16 } from './scheme.ts';
 
+/** Where the widest step is narrower, those of quiet blocks are too coarse as float16, whose least are 2⁻²⁴ apart. */
+export const SAFE_HALF: number = 2 ** -13;
+
 /**
  * Float numbers as float16, rounded to nearest, ties to even; beyond 65504 they become infinite. Computed when the
  * writer asks for them.

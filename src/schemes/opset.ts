@@ -7,6 +7,8 @@ export const PER_AXIS_OPSET = 13;
 
 /** The version from which there are MatMulInteger and DynamicQuantizeLinear. */
 export const INTEGER_OPSET = 11;
+/** The version from which there is BitShift, which takes codes of few bits apart. */
+export const UNPACKING_OPSET = 11;
 /** The version from which Mul spreads a scale over the numbers it belongs to. */
 export const ARITHMETIC_OPSET = 7;
 

@@ -6,6 +6,7 @@ import { expectedNoise, type Fitted, fitScales } from '../kernels/fitted.ts';
 import { fromFloat32, roundedToHalf } from '../kernels/rounded.ts';
 import { toFloat32 } from '../kernels/views.ts';
 import { encode, paramsOf } from './encode.ts';
+import { SAFE_HALF } from './float16.ts';
 import type { EncodedNames } from './names.ts';
 import {
   type EncodedIntegers,
@@ -38,8 +39,6 @@ const BLOCKS = [64, 32, 16];
 const MANY_SCALES = 128;
 /** How far what is expected of ranges is from what comes out, in dB, at most. */
 const DOUBT = 1;
-/** Where the widest step is narrower, those of quiet blocks are too coarse as float16, whose least are 2⁻²⁴ apart. */
-const SAFE_HALF: number = 2 ** -13;
 /** Larger weights are read in pieces and get a scale a channel: their elements are not all in memory at a time. */
 const MOST_ELEMENTS: number = 1 << 24;
 

@@ -58,9 +58,3 @@ export function fastFrom(form: LowForm, bits: number): string {
   if (form === 'nbits') return bits === 8 ? '1.22' : bits === 2 ? '1.30' : '1.17';
   return '1.17';
 }
-
-/** The version of the standard domain a form needs. */
-export function opsetOf(form: LowForm, bits: number): number {
-  if (form === 'standard') return bits === 2 ? 25 : 21;
-  return form === 'nbits' ? 7 : 11;
-}

@@ -6,7 +6,7 @@ import type { Losses } from '../../kernels/loss.ts';
 import { isOutFirst, weightAxes } from '../../layers/axes.ts';
 import { withBias } from '../../layers/bias.ts';
 import { gemmParts } from '../../layers/gemm.ts';
-import { skipUse, type WeightUse } from '../../layers/select.ts';
+import { skipUse, usesByTensor, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import type { Given } from '../../schemes/encode.ts';
 import { type EncodedIntegers, type IntegerScheme, integerScheme, PER_TENSOR } from '../../schemes/scheme.ts';
@@ -213,8 +213,7 @@ export function storedForm({ scheme }: EncodedIntegers): string {
  * embedding to their output layer: a scale for each row serves both.
  */
 export function tiedTables(uses: readonly WeightUse[], dtype: ResolvedOptions['dtype']): Set<Tensor> {
-  const byTensor = new Map<Tensor, WeightUse[]>();
-  for (const use of uses) byTensor.set(use.held.tensor, [...(byTensor.get(use.held.tensor) ?? []), use]);
+  const byTensor = usesByTensor(uses);
   const tied = new Set<Tensor>();
   if (dtype !== 'int8') return tied;
   for (const [tensor, all] of byTensor) {

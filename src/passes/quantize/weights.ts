@@ -4,13 +4,14 @@ import type { Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { constantName, dropUnused } from '../../layers/constant.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
+import type { Skip } from '../../layers/skip.ts';
 import { ARITHMETIC_OPSET, PER_AXIS_OPSET } from '../../schemes/opset.ts';
 import { DistinctScales } from '../../targets/scales.ts';
 import { bringWeights } from '../constants/see.ts';
 import type { Watch } from '../pass.ts';
 import { settleEinsums } from './einsum.ts';
 import { Emitter } from './emit.ts';
-import { Forms, tiedTables } from './forms.ts';
+import { Forms, type Rewritten, tiedTables } from './forms.ts';
 import type { Ledger } from './ledger.ts';
 import { lookedAt, type ResolvedOptions } from './options.ts';
 import { isProduct, neededOpset, pays, rowsOf, withinOpset } from './pays.ts';
@@ -75,11 +76,18 @@ export async function quantizeWeights(
   return notes;
 }
 
+/** Rewrites the node of a use, or tells why not; may look at the weights of the next ones meanwhile. */
+export interface Rewriter {
+  apply(use: WeightUse): Promise<Rewritten | Skip>;
+  begin?(use: WeightUse): void;
+  end?(): Promise<void>;
+}
+
 /** Rewrites every use, then drops the float weights nothing reads any more; how many of them are of Conv. */
-async function rewrite(
+export async function rewrite(
   model: Model,
   uses: readonly WeightUse[],
-  forms: Forms,
+  forms: Rewriter,
   ledger: Ledger,
   watch?: Watch,
 ): Promise<number> {
@@ -88,7 +96,7 @@ async function rewrite(
   try {
     for (const [index, use] of uses.entries()) {
       // Whoever is free looks at the next weights while this one is thought about.
-      for (; begun < Math.min(uses.length, index + AHEAD); begun++) forms.begin(uses[begun] as WeightUse);
+      for (; begun < Math.min(uses.length, index + AHEAD); begun++) forms.begin?.(uses[begun] as WeightUse);
       const result = await forms.apply(use);
       watch?.(index + 1, uses.length);
       if ('reason' in result) {
@@ -102,7 +110,7 @@ async function rewrite(
     }
   } finally {
     // After an error: what reads the file ends before somebody closes it.
-    await forms.end();
+    await forms.end?.();
   }
   let convs = 0;
   for (const users of [...done.values()].flatMap((one) => [...one.values()])) {
@@ -117,7 +125,7 @@ async function rewrite(
 }
 
 /** Removes an Identity, Cast or Transpose whose output nothing reads any more. */
-export function dropIfUnread(model: Model, node: Node): void {
+function dropIfUnread(model: Model, node: Node): void {
   const graph = model.graphs().find((one) => one.producer(node.outputs[0] ?? '') === node);
   if (graph !== undefined && graph.uses(node.outputs[0] ?? '').length === 0) graph.removeNode(node);
 }

@@ -4,9 +4,10 @@ import type { Tensor } from '../../../ir/tensor.ts';
 import type { BlockForm, MatrixShape } from '../../../kernels/lowbits/codes.ts';
 import type { LowForm } from '../../../kernels/lowbits/names.ts';
 import { weightAxes } from '../../../layers/axes.ts';
-import type { WeightUse } from '../../../layers/select.ts';
+import { usesByTensor, type WeightUse } from '../../../layers/select.ts';
 import { LOW_DEFAULT } from '../../../options/lowBits.ts';
-import { PER_AXIS_OPSET } from '../../../schemes/opset.ts';
+import { codesScheme } from '../../../schemes/lowTensors.ts';
+import { firstOpset, PER_AXIS_OPSET, UNPACKING_OPSET } from '../../../schemes/opset.ts';
 import { decodeCosts, lowForms } from '../../../targets/lowbits.ts';
 import type { Emitter } from '../emit.ts';
 import type { ResolvedOptions } from '../options.ts';
@@ -24,10 +25,10 @@ export interface Choice {
   readonly factor: number;
 }
 
-/** Bytes that the nodes of a weight in few bits take: a smaller one saves nothing beside int8. */
+/** A smaller weight would save fewer bytes beside int8 than its nodes take. */
 const LEAST_ELEMENTS = 4096;
 
-/** What is to become of each weight that several nodes may read; those that are not in it keep 8 bits. */
+/** How each weight is stored; one that is not in it keeps 8 bits. Several nodes may read a weight. */
 export type Choices = ReadonlyMap<Tensor, Choice>;
 
 /** What is known of the model. */
@@ -47,8 +48,7 @@ export function choose(
   { tied, head, emitter }: Known,
 ): { choices: Choices; note: string | undefined } {
   const { target = LOW_DEFAULT.target } = options;
-  const byTensor = new Map<Tensor, WeightUse[]>();
-  for (const use of uses) byTensor.set(use.held.tensor, [...(byTensor.get(use.held.tensor) ?? []), use]);
+  const byTensor = usesByTensor(uses);
   const least = options.choosing === true ? LEAST_ELEMENTS : options.minElements;
   const { form: usual, beyond } = lowForms.value[target];
   const candidates = [...byTensor].filter(
@@ -56,12 +56,8 @@ export function choose(
   );
   const decoded = candidates.reduce((sum, [tensor]) => sum + elementCount(tensor.dims), 0);
   const { most } = decodeCosts.value;
-  // Multipliers have integer activations, and no zero points.
-  const needsFloat = (options.bits ?? 8) < 8 && (options.weightsOnly || options.asymmetric === true);
   const over = decoded > most && options.form === undefined;
-  const asked =
-    options.form ??
-    (needsFloat && usual === 'multipliers' ? (target === 'web' ? 'folded' : 'nbits') : over ? beyond : usual);
+  const asked = options.form ?? (over ? beyond : withActivations(usual, options));
   const note = over
     ? `${decoded} weights of products are more than ${most}, which a runtime can decode when it loads the model: ${asked} instead of ${usual}`
     : undefined;
@@ -73,6 +69,13 @@ export function choose(
     if (choice !== undefined) choices.set(tensor, choice);
   }
   return { choices, note };
+}
+
+/** The usual form, or one with float activations where multipliers do not do: those are int8, without zero points. */
+function withActivations(usual: LowForm, options: ResolvedOptions): LowForm {
+  const { bits = 8, asymmetric, weightsOnly, target } = options;
+  if (usual !== 'multipliers' || bits === 8 || !(weightsOnly || asymmetric)) return usual;
+  return target === 'web' ? 'folded' : 'nbits';
 }
 
 /** Tables of which whole rows are looked up, as many at a time as a value of a known rank asks for. */
@@ -162,11 +165,21 @@ function isOutputsFirst(use: WeightUse): boolean {
 }
 
 /** The opset that all of the choices need. */
-export function neededBy(choices: Choices, opset: (form: LowForm, bits: number) => number): number {
-  const needs = [...choices.values()].map(({ form, shape }) =>
-    form === 'int8' ? PER_AXIS_OPSET : opset(form === 'table' ? 'folded' : form, shape.bits),
-  );
-  return Math.max(0, ...needs);
+export function neededBy(choices: Choices): number {
+  return Math.max(0, ...[...choices.values()].map(opsetOf));
+}
+
+function opsetOf({ form, shape }: Choice): number {
+  switch (form) {
+    case 'nbits':
+      return 0;
+    case 'int8':
+      return PER_AXIS_OPSET;
+    case 'standard':
+      return firstOpset(codesScheme(shape));
+    default:
+      return UNPACKING_OPSET;
+  }
 }
 
 /** The uses among these whose weights are to get fewer bits. */

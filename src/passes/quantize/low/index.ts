@@ -1,13 +1,9 @@
 import type { Model } from '../../../ir/model.ts';
-import type { Tensor } from '../../../ir/tensor.ts';
 import type { LowForm } from '../../../kernels/lowbits/names.ts';
-import { constantName, dropUnused } from '../../../layers/constant.ts';
-import type { WeightUse } from '../../../layers/select.ts';
 import { LOW_DEFAULT } from '../../../options/lowBits.ts';
 import { CONTRIB } from '../../../schemes/nbits.ts';
-import { decodeCosts, fastFrom, opsetOf, scalesBehindCast } from '../../../targets/lowbits.ts';
+import { decodeCosts, fastFrom, scalesBehindCast } from '../../../targets/lowbits.ts';
 import { bringWeights } from '../../constants/see.ts';
-import type { Watch } from '../../pass.ts';
 import { settleEinsums } from '../einsum.ts';
 import { Emitter } from '../emit.ts';
 import { tiedTables } from '../forms.ts';
@@ -16,7 +12,7 @@ import { lookedAt, type ResolvedOptions } from '../options.ts';
 import { rowsOf } from '../pays.ts';
 import { settleReshapes } from '../reshapes.ts';
 import { selectWeights, withSmallest } from '../select.ts';
-import { dropIfUnread, quantizeWeights } from '../weights.ts';
+import { quantizeWeights, rewrite } from '../weights.ts';
 import { type Choices, choose, headOf, neededBy, usesOf } from './choose.ts';
 import { type Ahead, refinedCodes } from './refined.ts';
 import type { LowSources } from './sources.ts';
@@ -37,7 +33,7 @@ export async function quantizeLow(
   const emitter = new Emitter();
   let { choices, note } = await chosen(model, settled, emitter);
   if (note !== undefined) notes.push(note);
-  const needed = neededBy(choices, opsetOf);
+  const needed = neededBy(choices);
   if (model.opset < needed) {
     const { raiseOpset } = await import('../../opset/index.ts');
     const raised = await raiseOpset(model, needed);
@@ -59,9 +55,9 @@ export async function quantizeLow(
       ? await refinedCodes(model, uses, choices, activations, keep)
       : new Map();
   notes.push(...(await quantizeWeights(model, { ...settled, aside: new Set(choices.keys()) }, ledger, watch)));
-  const forms = new LowForms(emitter, { method, unread: options.unread === true, keep, ahead, int8: settled });
+  const forms = new LowForms(emitter, { choices, method, unread: options.unread === true, keep, ahead, int8: settled });
   const low = usesOf(selectWeights(model, { ...settled, only: [...PRODUCTS, 'Gather'] }), choices);
-  await rewrite(model, low, choices, forms, ledger, watch);
+  await rewrite(model, low, forms, ledger, watch);
   if ([...choices.values()].some(({ form }) => form === 'nbits')) model.addOpset(CONTRIB.domain, CONTRIB.version);
   model.freeInitializers();
   return [
@@ -86,37 +82,6 @@ async function chosen(
   const head = headOf(selectWeights(model, { ...options, choosing: false, smallest: new Set(), minElements: 0 }));
   const known = { tied: tiedTables(all, 'int8'), head, emitter };
   return choose(all, options, await rowsOf(model, uses), known);
-}
-
-async function rewrite(
-  model: Model,
-  uses: readonly WeightUse[],
-  choices: Choices,
-  forms: LowForms,
-  ledger: Ledger,
-  watch: Watch | undefined,
-): Promise<void> {
-  const done = new Map<Tensor, WeightUse[]>();
-  for (const [index, use] of uses.entries()) {
-    const { tensor } = use.held;
-    const choice = choices.get(tensor);
-    if (choice === undefined) continue;
-    const result = await forms.apply(use, choice);
-    watch?.(index + 1, uses.length);
-    if ('reason' in result) {
-      ledger.skip(use.held, result);
-      continue;
-    }
-    ledger.change(use.held, { node: use.node, ...result });
-    done.set(tensor, [...(done.get(tensor) ?? []), use]);
-  }
-  for (const users of done.values()) {
-    const [{ held }] = users as [WeightUse];
-    const input = held.graph.isInput(constantName(held));
-    for (const use of users) for (const node of use.via) dropIfUnread(model, node);
-    const dropped = dropUnused(held, model.trainingNames);
-    ledger.settle(held, { bytes: dropped ? 0 : held.tensor.byteLength, input });
-  }
 }
 
 /** What the forms are, from which version on they are fast, and what decoding them costs. */

@@ -7,11 +7,11 @@ import type { Codes } from '../../../kernels/lowbits/codes.ts';
 import { refineBy } from '../../../kernels/lowbits/gptq.ts';
 import { type Hessian, prepareBy } from '../../../kernels/lowbits/hessian.ts';
 import { type Multiply, multiplyBy } from '../../../kernels/products.ts';
-import type { WeightUse } from '../../../layers/select.ts';
-import { type MeasuredCodes, matrixOf } from '../../../schemes/codes.ts';
+import { usesByTensor, type WeightUse } from '../../../layers/select.ts';
+import { type MeasuredCodes, matrixOf, measuredCodes } from '../../../schemes/codes.ts';
 import { type Layer, observedLayers } from '../../importance/layers.ts';
 import type { Choice, Choices } from './choose.ts';
-import { measured, searched } from './search.ts';
+import { searched } from './search.ts';
 
 /** Puts bytes aside, and reads them again. */
 export type Keep = (bytes: Uint8Array) => Promise<() => Promise<Uint8Array>>;
@@ -34,8 +34,7 @@ export async function refinedCodes(
   activations: Activations,
   keep: Keep | undefined,
 ): Promise<Ahead> {
-  const byTensor = new Map<Tensor, WeightUse[]>();
-  for (const use of uses) byTensor.set(use.held.tensor, [...(byTensor.get(use.held.tensor) ?? []), use]);
+  const byTensor = usesByTensor(uses);
   const targets = [...byTensor.values()].map((all) => {
     const [{ held }] = all as [WeightUse];
     return { held, uses: all, elements: elementCount(held.tensor.dims) };
@@ -105,7 +104,7 @@ async function refinedWeight(
   if (matrix === undefined) return undefined;
   const importance = choice.shape.bits > 2 ? diagonalOf(hessian) : undefined;
   const start = await searched(matrix, choice, choice.shape.bits > 2 ? 'mse' : 'rtn', importance);
-  return measured(matrix, await multiplyBy(refineBy(matrix, start.codes, hessian), multiply));
+  return measuredCodes(matrix, await multiplyBy(refineBy(matrix, start.codes, hessian), multiply));
 }
 
 /** How strong each input is, `[inputs]`. */

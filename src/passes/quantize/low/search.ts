@@ -1,13 +1,9 @@
 import type { Tensor } from '../../../ir/tensor.ts';
-import { Losses } from '../../../kernels/loss.ts';
-import type { BlockForm, Codes } from '../../../kernels/lowbits/codes.ts';
-import { lossOfCodes } from '../../../kernels/lowbits/loss.ts';
+import type { BlockForm } from '../../../kernels/lowbits/codes.ts';
 import type { SearchMethod } from '../../../kernels/lowbits/search.ts';
 import { codesOf, codesOfMatrix, type MeasuredCodes } from '../../../schemes/codes.ts';
+import { SAFE_HALF } from '../../../schemes/float16.ts';
 import type { Choice } from './choose.ts';
-
-/** Where the largest scale is smaller, those of quiet blocks are too coarse as float16, whose least are 2⁻²⁴ apart. */
-const SAFE_HALF: number = 2 ** -13;
 
 /** Codes of a weight without data; undefined where it holds NaN or infinity. */
 export async function plainCodes(
@@ -39,11 +35,4 @@ async function safely<T extends MeasuredCodes | undefined>(
   if (!half || form === 'multipliers' || found === undefined) return found;
   const safe = found.codes.scales.some((scale) => Math.abs(scale) >= SAFE_HALF);
   return safe ? found : find({ bits, block, symmetric, half: false });
-}
-
-/** Codes with what they take from a matrix. */
-export function measured(matrix: Float32Array, codes: Codes): MeasuredCodes {
-  const losses = new Losses();
-  losses.add(lossOfCodes(matrix, codes));
-  return { codes, losses };
 }

@@ -3,29 +3,20 @@ import type { LowMethod } from '../../../kernels/lowbits/names.ts';
 import { constantName } from '../../../layers/constant.ts';
 import { skipUse, type WeightUse } from '../../../layers/select.ts';
 import type { Skip } from '../../../layers/skip.ts';
-import {
-  type LowTable,
-  type LowWeight,
-  type Place,
-  tableRows,
-  type Written,
-  writeFolded,
-  writeInt8,
-  writeMultipliers,
-  writeNBits,
-  writeStandard,
-  writeTable,
-} from '../../../schemes/lowbits.ts';
+import { writeInt8, writeMultipliers, writeNBits, writeStandard } from '../../../schemes/lowProducts.ts';
+import { type LowTable, tableRows, writeFolded, writeTable } from '../../../schemes/lowReals.ts';
+import { codesScheme, type LowWeight, type Place, type Written } from '../../../schemes/lowTensors.ts';
 import { integerScheme } from '../../../schemes/scheme.ts';
 import type { Emitter, ProductForm, ProductWeight } from '../emit.ts';
 import { type Rewritten, readInstead } from '../forms.ts';
 import { type ProductPlan, planProduct } from '../product.ts';
-import { type Choice, idsRank } from './choose.ts';
+import { type Choice, type Choices, idsRank } from './choose.ts';
 import type { Ahead, Keep } from './refined.ts';
 import { plainCodes } from './search.ts';
 
 /** What writing a weight in few bits needs. */
 export interface LowSettings {
+  readonly choices: Choices;
   readonly method: LowMethod;
   /** No weight is read, for a plan. */
   readonly unread: boolean;
@@ -36,57 +27,58 @@ export interface LowSettings {
   readonly ahead: Ahead;
 }
 
+/** A weight in the graph, and what rounding took from it. */
+interface Made extends Written<Form> {
+  readonly losses: Rewritten['losses'];
+}
+
 /** Writes weights in few bits, each once for all nodes that read it. */
 export class LowForms {
   readonly #emitter: Emitter;
   readonly #settings: LowSettings;
-  readonly #written = new Map<Graph, Map<string, Promise<Written<Form> | undefined>>>();
+  readonly #made = new Map<Graph, Map<string, Made>>();
 
   constructor(emitter: Emitter, settings: LowSettings) {
     this.#emitter = emitter;
     this.#settings = settings;
   }
 
-  /** Rewrites the node of one use, or tells why not; then nothing has changed. */
-  async apply(use: WeightUse, choice: Choice): Promise<Rewritten | Skip> {
-    const { graph } = use.held;
-    const own = this.#written.get(graph) ?? new Map<string, Promise<Written<Form> | undefined>>();
-    this.#written.set(graph, own);
+  /** Rewrites the node of a use whose weight is among the choices, or tells why not; then nothing has changed. */
+  async apply(use: WeightUse): Promise<Rewritten | Skip> {
+    const choice = this.#settings.choices.get(use.held.tensor) as Choice;
+    const own = this.#made.get(use.held.graph) ?? new Map<string, Made>();
     const name = constantName(use.held);
     const before = own.get(name);
-    const making = before ?? this.#write(use, choice);
-    own.set(name, making);
-    const made = await making;
+    const made = before ?? (await this.#make(use, choice));
     if (made === undefined) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
-    if (typeof made.weight === 'string') readInstead(use, made.weight);
-    else if ('shape' in made.weight && choice.form === 'table') lookUp(use, made.weight as LowTable);
-    else
-      (planProduct(this.#emitter, use, false) as ProductPlan).emit(
-        made.weight as ProductWeight,
-        choice.form === 'int8' ? this.#settings.int8 : FORMS[choice.form as 'nbits'],
-      );
-    return {
-      added: before === undefined ? made.added : 0,
-      form: formName(choice),
-      losses: this.#losses.get(made),
-      bits: fewBits(choice),
-    };
+    this.#made.set(use.held.graph, own.set(name, made));
+    this.#read(use, choice, made.weight);
+    const { bits } = choice.shape;
+    const few = bits < 8 ? bits : undefined;
+    return { added: before === undefined ? made.added : 0, form: formName(choice), losses: made.losses, bits: few };
   }
 
-  readonly #losses = new Map<object, Rewritten['losses']>();
+  /** Has a node read what its weight became. */
+  #read(use: WeightUse, { form }: Choice, weight: Form): void {
+    if (typeof weight === 'string') {
+      readInstead(use, weight);
+    } else if (form === 'table') {
+      lookUp(use, weight as LowTable);
+    } else {
+      const product = form === 'int8' ? this.#settings.int8 : FORMS[form as keyof typeof FORMS];
+      (planProduct(this.#emitter, use, false) as ProductPlan).emit(weight as ProductWeight, product);
+    }
+  }
 
-  async #write(use: WeightUse, choice: Choice): Promise<Written<Form> | undefined> {
+  async #make(use: WeightUse, choice: Choice): Promise<Made | undefined> {
     const { tensor } = use.held;
     const { unread, ahead, method, keep } = this.#settings;
-    const found = unread
-      ? undefined
-      : await (ahead.get(tensor)?.() ?? plainCodes(tensor, choice, method === 'gptq' ? 'mse' : method));
+    const plain = method === 'gptq' ? 'mse' : method;
+    const found = unread ? undefined : await (ahead.get(tensor)?.() ?? plainCodes(tensor, choice, plain));
     if (found === undefined && !unread) return undefined;
     const of = constantName(use.held);
     const low: LowWeight = { tensor, of, shape: found?.codes ?? choice.shape, codes: found?.codes, keep };
-    const made = await write(low, placeOf(use), choice, use);
-    this.#losses.set(made, found?.losses);
-    return made;
+    return { ...(await write(low, placeOf(use), choice, use)), losses: found?.losses };
   }
 }
 
@@ -127,20 +119,10 @@ async function write(low: LowWeight, place: Place, { form, outFirst }: Choice, u
   }
 }
 
-function fewBits({ shape: { bits } }: Choice): number | undefined {
-  return bits < 8 ? bits : undefined;
-}
-
 /** What a weight is called in reports. */
 function formName({ form, shape }: Choice): string {
-  const { bits, symmetric, block } = shape;
   if (form === 'int8') return integerScheme('int8', { kind: 'channel', axis: 1 }).name;
-  const scheme = integerScheme(`${symmetric ? 'int' : 'uint'}${bits}` as 'int4', {
-    kind: 'block',
-    axis: 1,
-    size: block,
-  });
-  return `${scheme.name}, ${form}`;
+  return `${codesScheme(shape).name}, ${form}`;
 }
 
 /** Where the nodes stand that make a weight: where it is read, or first in the graph that holds it. */

@@ -1,0 +1,129 @@
+import { constant } from '../ir/tensor.ts';
+import { blocksIn, type Codes, middleOf } from '../kernels/lowbits/codes.ts';
+import { largestFactor } from '../kernels/lowbits/factors.ts';
+import { blocksFirst, inputsFirst, packCodes, packZeros } from '../kernels/lowbits/pack.ts';
+import { codesScheme, type LowWeight, type Place, Tensors, type Written } from './lowTensors.ts';
+import { nameFor } from './names.ts';
+import type { NBitsWeight } from './nbits.ts';
+import { packed } from './packed.ts';
+import { type EncodedIntegers, integerScheme } from './scheme.ts';
+import { Unpacking } from './unpack.ts';
+
+/**
+ * For a product on integers: int8 `[inputs, outputs]` computed when the model is loaded, and a scale for each output.
+ *
+ * ```
+ * codes uint8 [blocks, block/2, 1, outputs] ── BitShift ── Mod ── Cast ─┐
+ * factors uint8 [blocks, 1, 1, outputs] ────── Cast ── Mul(16) ─────── Add ── Gather(products) ── Reshape ── int8
+ * ```
+ *
+ * `products` holds `(code − middle) · factor` for every factor and code: one look-up takes less memory than arithmetic
+ * in int32.
+ */
+export async function writeMultipliers(low: LowWeight, { graph, anchor }: Place): Promise<Written<EncodedIntegers>> {
+  const { shape, of } = low;
+  const { outputs, inputs, bits, block } = shape;
+  const blocks = blocksIn(shape);
+  const tensors = new Tensors(low, graph);
+  const data = await tensors.data('uint8', [blocks, (block * bits) / 8, 1, outputs], (codes) =>
+    packCodes(codes, 'inputs'),
+  );
+  const bound = largestFactor(bits);
+  const factors = await tensors.add(graph.uniqueName(`${of}_factors`), 'uint8', [blocks, 1, 1, outputs], (codes) =>
+    Uint8Array.from(
+      blocksFirst((codes.multipliers as NonNullable<Codes['multipliers']>).factors, outputs),
+      (one) => one + bound,
+    ),
+  );
+  const scaleName = nameFor(graph, of, 'scale');
+  const scale = await tensors.add(
+    scaleName,
+    'float32',
+    [outputs],
+    (codes) => (codes.multipliers as NonNullable<Codes['multipliers']>).steps,
+  );
+  const write = new Unpacking(graph, anchor, of);
+  const count = 2 ** bits;
+  const codes = write.cast(write.bits(data.name, bits, 1), 'int32');
+  const width = write.shared(`codes_${bits}_int32`, (name) => constant(name, 'int32', [], Int32Array.of(count)));
+  const rows = write.node('Mul', [write.cast(factors.name, 'int32'), width]);
+  const table = write.shared(`products_${bits}`, (name) =>
+    constant(name, 'int8', [(2 * bound + 1) * count], productsOf(bits, bound)),
+  );
+  const products = write.node('Gather', [table, write.node('Add', [codes, rows])]);
+  const all = write.reshape(products, [blocks * block, outputs]);
+  const integers = blocks * block === inputs ? all : write.first(all, inputs, 0);
+  const scheme = integerScheme('int8', { kind: 'channel', axis: 1 });
+  const decoded = { ...data, name: integers, dtype: 'int8' as const, dims: [inputs, outputs] };
+  return { weight: { scheme, data: decoded, scale }, added: tensors.added };
+}
+
+/** `(code − middle) · factor` for each factor from −bound on, and each code. */
+function productsOf(bits: number, bound: number): Int8Array {
+  const count = 2 ** bits;
+  const middle = middleOf(bits);
+  return Int8Array.from(
+    { length: (2 * bound + 1) * count },
+    (_, at) => ((at % count) - middle) * (Math.floor(at / count) - bound),
+  );
+}
+
+/** For `com.microsoft.MatMulNBits`. */
+export async function writeNBits(low: LowWeight, { graph, anchor }: Place): Promise<Written<NBitsWeight>> {
+  const { shape, of } = low;
+  const { outputs, inputs, bits, block, symmetric } = shape;
+  const blocks = blocksIn(shape);
+  const tensors = new Tensors(low, graph);
+  const data = await tensors.data('uint8', [outputs, blocks, (block * bits) / 8], (codes) =>
+    packCodes(codes, 'outputs'),
+  );
+  const [scale, scales] = await tensors.scales([outputs, blocks], anchor, (codes) => codes.scales);
+  const zeroPoint = symmetric
+    ? undefined
+    : await tensors.add(nameFor(graph, of, 'zeroPoint'), 'uint8', [outputs, Math.ceil((blocks * bits) / 8)], (codes) =>
+        packZeros(codes.zeros as Uint8Array, outputs, bits),
+      );
+  const scheme = codesScheme(shape);
+  return {
+    weight: { scheme, data, scale, zeroPoint, bits, block, inputs, outputs, scales },
+    added: tensors.added,
+  };
+}
+
+/** For `DequantizeLinear` with blocks, of opset 21: integers `[inputs, outputs]`. */
+export async function writeStandard(low: LowWeight, { graph, anchor }: Place): Promise<Written<EncodedIntegers>> {
+  const { shape, of } = low;
+  const { outputs, inputs, bits, symmetric } = shape;
+  const blocks = blocksIn(shape);
+  const scheme = codesScheme(shape, 0);
+  const { dtype } = scheme;
+  const tensors = new Tensors(low, graph);
+  const zero = symmetric ? middleOf(bits) : 0;
+  const data = await tensors.data(dtype, [inputs, outputs], (codes) => packed(inputsFirst(codes, zero), dtype));
+  const [scale, scales] = await tensors.scales([blocks, outputs], anchor, (codes) =>
+    blocksFirst(codes.scales, outputs),
+  );
+  const zeroPoint = symmetric
+    ? undefined
+    : await tensors.add(nameFor(graph, of, 'zeroPoint'), dtype, [blocks, outputs], (codes) =>
+        packed(blocksFirst(codes.zeros as Uint8Array, outputs), dtype),
+      );
+  const weight = {
+    scheme,
+    data,
+    scale: { ...scale, name: scales },
+    zeroPoint,
+  };
+  return { weight, added: tensors.added };
+}
+
+/** For products on int8: integers `[inputs, outputs]` of 8 bits, a scale for each output. */
+export async function writeInt8(low: LowWeight, { graph }: Place): Promise<Written<EncodedIntegers>> {
+  const { shape, of } = low;
+  const { outputs, inputs, bits } = shape;
+  const tensors = new Tensors(low, graph);
+  const data = await tensors.data('int8', [inputs, outputs], (codes) => inputsFirst(codes, middleOf(bits)));
+  const scale = await tensors.add(nameFor(graph, of, 'scale'), 'float32', [outputs], (codes) => codes.scales);
+  const scheme = integerScheme('int8', { kind: 'channel', axis: 1 });
+  return { weight: { scheme, data, scale }, added: tensors.added };
+}

@@ -1,0 +1,115 @@
+import { type DType, elementCount } from '../ir/dtype.ts';
+import type { Node } from '../ir/node.ts';
+import { constant, type Tensor } from '../ir/tensor.ts';
+import { type BlockForm, blocksIn, type MatrixShape, middleOf } from '../kernels/lowbits/codes.ts';
+import { blocksFirst, packCodes } from '../kernels/lowbits/pack.ts';
+import { fromFloat32 } from '../kernels/rounded.ts';
+import { type LowWeight, type Place, Tensors, type Written } from './lowTensors.ts';
+import { nameFor } from './names.ts';
+import { Unpacking } from './unpack.ts';
+import { castNode } from './write.ts';
+
+/** How a weight that is made float lies in its tensor. */
+export interface Lying {
+  readonly dims: readonly number[];
+  readonly dtype: DType;
+  /** Whether the outputs come first, before all inputs. */
+  readonly outFirst: boolean;
+}
+
+/**
+ * A weight that is made float when the model is loaded, by operators of opset 11.
+ * @returns the name of the value
+ */
+export async function writeFolded(low: LowWeight, { graph, anchor }: Place, lying: Lying): Promise<Written<string>> {
+  const { shape, of } = low;
+  const { outputs, inputs, bits, block, symmetric } = shape;
+  const blocks = blocksIn(shape);
+  const tensors = new Tensors(low, graph);
+  const { outFirst } = lying;
+  const bytes = (block * bits) / 8;
+  const dims = outFirst ? [outputs * blocks, bytes, 1] : [blocks, bytes, 1, outputs];
+  const data = await tensors.data('uint8', bits === 8 ? dims.filter((_, at) => at !== 2) : dims, (codes) =>
+    packCodes(codes, outFirst ? 'outputs' : 'inputs'),
+  );
+  const spread = outFirst ? [outputs, blocks, 1] : [blocks, 1, outputs];
+  const turned = <T extends Float32Array | Uint8Array>(of: T): T => (outFirst ? of : blocksFirst(of, outputs));
+  const [, scales] = await tensors.scales(spread, anchor, (codes) => turned(codes.scales));
+  const write = new Unpacking(graph, anchor, of);
+  const middle = write.shared(`middle_${bits}`, (name) =>
+    constant(name, 'float32', [], Float32Array.of(middleOf(bits))),
+  );
+  const zero = symmetric
+    ? middle
+    : write.cast(
+        (
+          await tensors.add(nameFor(graph, of, 'zeroPoint'), 'uint8', spread, (codes) =>
+            turned(codes.zeros as Uint8Array),
+          )
+        ).name,
+        'float32',
+      );
+  const real = write.cast(write.bits(data.name, bits, outFirst ? 0 : 1), 'float32');
+  const inBlocks = write.reshape(real, outFirst ? [outputs, blocks, block] : [blocks, block, outputs]);
+  const product = write.node('Mul', [write.node('Sub', [inBlocks, zero]), scales]);
+  let value = product;
+  if (blocks * block !== inputs) {
+    const whole = write.reshape(product, outFirst ? [outputs, blocks * block] : [blocks * block, outputs]);
+    value = write.first(whole, inputs, outFirst ? 1 : 0);
+  }
+  const there = value === product ? [] : outFirst ? [outputs, inputs] : [inputs, outputs];
+  if (there.join() !== lying.dims.join()) value = write.reshape(value, lying.dims);
+  if (elementCount(lying.dims) !== outputs * inputs) throw new RangeError(`${of} is no ${outputs} by ${inputs}`);
+  if (lying.dtype !== 'float32') value = write.cast(value, lying.dtype as 'float32');
+  return { weight: value, added: tensors.added };
+}
+
+/** A table in few bits: the codes of a row `[blocks, block · bits / 8, 1]`, and its scales `[blocks, 1, 1]`. */
+export interface LowTable {
+  readonly data: Tensor;
+  readonly scale: Tensor;
+  readonly shape: BlockForm & MatrixShape;
+}
+
+/** For `Gather`, whose rows {@link tableRows} makes real. */
+export async function writeTable(low: LowWeight, { graph }: Place): Promise<Written<LowTable>> {
+  const { shape, of } = low;
+  const { outputs, bits, block, half } = shape;
+  const blocks = blocksIn(shape);
+  const tensors = new Tensors(low, graph);
+  const data = await tensors.data('uint8', [outputs, blocks, (block * bits) / 8, 1], (codes) =>
+    packCodes(codes, 'outputs'),
+  );
+  const dtype = half ? 'float16' : 'float32';
+  const scale = await tensors.add(nameFor(graph, of, 'scale'), dtype, [outputs, blocks, 1, 1], (codes) =>
+    fromFloat32(codes.scales, dtype),
+  );
+  return { weight: { data, scale, shape }, added: tensors.added };
+}
+
+/**
+ * The rows of a table that ids of some rank ask for, put before `anchor`:
+ * `Gather(codes) ── BitShift ── Mod ── Cast ── Sub(middle) ── Mul(Gather(scales)) ── Reshape`.
+ * @param output - name of the rows, in the type `dtype`
+ * @returns the node that gives them, for the caller to place
+ */
+export function tableRows(
+  { graph, anchor }: Place,
+  { data, scale, shape }: LowTable,
+  ids: { readonly name: string; readonly rank: number },
+  dtype: DType,
+  output: string,
+): Node {
+  const { inputs, bits, block } = shape;
+  const write = new Unpacking(graph, anchor, output);
+  const middle = write.shared(`middle_${bits}`, (name) =>
+    constant(name, 'float32', [], Float32Array.of(middleOf(bits))),
+  );
+  const codes = write.cast(write.bits(write.node('Gather', [data.name, ids.name]), bits, 0), 'float32');
+  const found = write.node('Gather', [scale.name, ids.name]);
+  const scales = scale.dtype === 'float32' ? found : write.cast(found, 'float32');
+  const product = write.node('Mul', [write.node('Sub', [codes, middle]), scales]);
+  const whole = blocksIn(shape) * block;
+  const rows = write.reshape(product, [...Array<number>(ids.rank).fill(0), whole]);
+  return castNode(graph, whole === inputs ? rows : write.first(rows, inputs, ids.rank), output, dtype);
+}

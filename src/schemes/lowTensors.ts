@@ -1,0 +1,92 @@
+import type { DType } from '../ir/dtype.ts';
+import type { Graph } from '../ir/graph.ts';
+import type { Node } from '../ir/node.ts';
+import { constant, derived, type Tensor } from '../ir/tensor.ts';
+import type { BlockForm, Codes, MatrixShape } from '../kernels/lowbits/codes.ts';
+import { fromFloat32 } from '../kernels/rounded.ts';
+import { nameFor } from './names.ts';
+import { type IntegerScheme, integerScheme, type StoredInteger } from './scheme.ts';
+import { castNode } from './write.ts';
+
+/** A weight in few bits that is to stand in a graph. */
+export interface LowWeight {
+  /** The float weight, and what it is called. */
+  readonly tensor: Tensor;
+  readonly of: string;
+  /** How it is stored, and as which matrix. */
+  readonly shape: BlockForm & MatrixShape;
+  /** The codes; absent for a plan, whose tensors are all zeros. */
+  readonly codes: Codes | undefined;
+  /** Puts bytes aside; they stay in memory where absent. */
+  readonly keep?: ((bytes: Uint8Array) => Promise<() => Promise<Uint8Array>>) | undefined;
+}
+
+/** Where the nodes go that make a weight of its tensors. */
+export interface Place {
+  readonly graph: Graph;
+  /** They are put before it. */
+  readonly anchor: Node;
+}
+
+/** What stands in the graph now, and how many bytes of tensors it took. */
+export interface Written<W> {
+  readonly weight: W;
+  readonly added: number;
+}
+
+/** The tensors of one weight, put into its graph as they are made. */
+export class Tensors {
+  added = 0;
+  readonly #low: LowWeight;
+  readonly #graph: Graph;
+
+  constructor(low: LowWeight, graph: Graph) {
+    this.#low = low;
+    this.#graph = graph;
+  }
+
+  async add(
+    name: string,
+    dtype: DType,
+    dims: readonly number[],
+    make: (codes: Codes) => ArrayBufferView,
+  ): Promise<Tensor> {
+    const { codes, keep } = this.#low;
+    const tensor = codes === undefined ? blank(name, dtype, dims) : constant(name, dtype, dims, make(codes));
+    const load = codes === undefined ? undefined : await keep?.(await tensor.load());
+    const kept = load === undefined ? tensor : derived(name, dtype, dims, load);
+    this.#graph.setInitializer(kept);
+    this.added += kept.byteLength;
+    return kept;
+  }
+
+  /** The tensor of the codes, which stands for the float weight. */
+  async data(dtype: DType, dims: readonly number[], make: (codes: Codes) => ArrayBufferView): Promise<Tensor> {
+    const { tensor, of } = this.#low;
+    const data = await this.add(nameFor(this.#graph, of, 'data'), dtype, dims, make);
+    const from = { ...data, from: { tensor, name: of } };
+    this.#graph.setInitializer(from);
+    return from;
+  }
+
+  /** Scales, of float16 where the form says so: then a Cast makes them float32. */
+  async scales(dims: readonly number[], anchor: Node, make: (codes: Codes) => Float32Array): Promise<[Tensor, string]> {
+    const dtype = this.#low.shape.half ? 'float16' : 'float32';
+    const name = nameFor(this.#graph, this.#low.of, 'scale');
+    const scale = await this.add(name, dtype, dims, (codes) => fromFloat32(make(codes), dtype));
+    if (dtype === 'float32') return [scale, name];
+    const real = this.#graph.uniqueName(`${name}_cast`);
+    this.#graph.insertBefore(anchor, castNode(this.#graph, name, real, 'float32'));
+    return [scale, real];
+  }
+}
+
+function blank(name: string, dtype: DType, dims: readonly number[]): Tensor {
+  const tensor: Tensor = derived(name, dtype, dims, async () => new Uint8Array(tensor.byteLength));
+  return tensor;
+}
+
+/** Codes as integers in blocks along an axis: for people, and for tensors that hold them one by one. */
+export function codesScheme({ bits, symmetric, block }: BlockForm, axis = 1): IntegerScheme {
+  return integerScheme(`${symmetric ? 'int' : 'uint'}${bits}` as StoredInteger, { kind: 'block', axis, size: block });
+}
