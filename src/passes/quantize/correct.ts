@@ -50,9 +50,11 @@ export class BiasCorrection {
     this.#kept = model.trainingNames;
   }
 
-  /** What was done; undefined where no means are known. */
+  /** What was done; undefined where no means are known, or no layer could have a bias corrected. */
   get note(): string | undefined {
-    return this.#means.size === 0 ? undefined : `bias corrected in ${this.#corrected} of ${this.#layers} layers`;
+    return this.#means.size === 0 || this.#layers === 0
+      ? undefined
+      : `bias corrected in ${this.#corrected} of ${this.#layers} layers`;
   }
 
   /**
