@@ -43,7 +43,16 @@ export type { Change, Skip, SkipReason } from './layers/skip.ts';
 export type { Addition } from './onnx/encode.ts';
 export { type WriteOptions, type Written, writeModel } from './onnx/output.ts';
 export type { Part as PlanPart } from './onnx/parts.ts';
-export { DATA_MODES, type DataMode, type FilePlan, type ModelPlan, type PlanOptions, planModel } from './onnx/plan.ts';
+export {
+  DATA_MODES,
+  type DataChunks,
+  type DataFilePlan,
+  type DataMode,
+  type FilePlan,
+  type ModelPlan,
+  type PlanOptions,
+  planModel,
+} from './onnx/plan.ts';
 export { type ModelBytes, type ReadOptions, readModel } from './onnx/read.ts';
 export type { Segment } from './onnx/segment.ts';
 export {

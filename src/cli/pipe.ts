@@ -12,7 +12,7 @@ import { refuseUnchanged, runStep, type Step } from '../node/recipes/runStep.ts'
 import { expectWork, prepareFor } from '../node/threads/work.ts';
 import { refuseBeginning } from '../onnx/beginning.ts';
 import { checkUnchanged } from '../onnx/output.ts';
-import { type ModelPlan, planModel } from '../onnx/plan.ts';
+import { dataBytes, type ModelPlan, planModel } from '../onnx/plan.ts';
 import { inputByteLength } from '../onnx/size.ts';
 import type { CommonValues, StoreValues } from '../options/common.ts';
 import { isStepVerb, SUMMARIES } from '../options/verbs.ts';
@@ -121,7 +121,7 @@ export async function pipe(
     if (args.dryRun) {
       const planned = plan();
       await checkUnchanged(model);
-      const after = planned.byteLength + dataBytes(planned, model);
+      const after = plannedBytes(planned, model);
       return { input, output: undefined, before, after, dataFiles: [], gzip: undefined, notes, passes };
     }
     // It takes a tenth of the time of a large model, and would not be shown.
@@ -192,10 +192,9 @@ function dataName(args: CommonValues, streams: Streams, target: string | undefin
   return args.model === undefined || args.model === DASH ? 'model.onnx.data' : `${basename(args.model)}.data`;
 }
 
-/** Bytes that go to data files. */
-export function dataBytes(plan: ModelPlan, model: Model): number {
-  if (plan.keepsDataFiles) return inputByteLength(model) - plan.byteLength;
-  return plan.data?.byteLength ?? 0;
+/** Bytes of all files of a planned model. */
+export function plannedBytes(plan: ModelPlan, model: Model): number {
+  return plan.keepsDataFiles ? inputByteLength(model) : plan.byteLength + dataBytes(plan);
 }
 
 /** Refuses what is no model before somebody works on it. */

@@ -15,8 +15,8 @@ import {
   type Written,
   writeInto,
 } from '../onnx/output.ts';
-import { writeParts } from '../onnx/parts.ts';
-import { type ModelPlan, planModel } from '../onnx/plan.ts';
+import { type Part, writeParts } from '../onnx/parts.ts';
+import { dataBytes, type ModelPlan, planModel } from '../onnx/plan.ts';
 import { type ModelBytes, readModel as readSource, sourceOf } from '../onnx/read.ts';
 import { Segment } from '../onnx/segment.ts';
 import { checkShape, type Shape } from '../options/check.ts';
@@ -105,7 +105,7 @@ export async function writeModel(
 
 /** Writes a model to a file that a path leads to: its data goes beside it, not beside a link. */
 async function writeFile(model: Model, target: string, options: WriteOptions): Promise<Written> {
-  const planned = { mode: options.data ?? 'auto', adding: options.adding };
+  const planned = { mode: options.data ?? 'auto', chunks: options.chunks, adding: options.adding };
   const dataName = `${basename(target)}.data`;
   const plan = planModel(model, { ...planned, dataName });
   const overwrite = options.overwrite ?? false;
@@ -113,31 +113,35 @@ async function writeFile(model: Model, target: string, options: WriteOptions): P
   const main = await fileSink(target, { overwrite });
   const sinks = [main];
   const dataFiles: string[] = [];
-  const wrote = counter(plan.byteLength + (plan.data?.byteLength ?? 0), options.onProgress);
+  const wrote = counter(plan.byteLength + dataBytes(plan), options.onProgress);
   await guarded(model, sinks, async () => {
     if (plan.keepsDataFiles) dataFiles.push(...(await copyDataFiles(model, target, overwrite, sinks)));
-    const data = plan.data;
-    if (data === undefined) return writeParts(plan.parts, main, wrote);
-    const path = resolve(dirname(target), data.location);
-    const sink = await fileSink(path, { overwrite, model: target });
-    sinks.unshift(sink);
-    dataFiles.push(path);
-    if (!data.carriesChecksum) {
-      await writeParts(data.parts, sink, wrote);
-      return writeParts(plan.parts, main, wrote);
+    const checksums = new Map<string, string>();
+    for (const { location, parts, carriesChecksum } of plan.data) {
+      const path = resolve(dirname(target), location);
+      const sink = await fileSink(path, { overwrite, model: target });
+      sinks.unshift(sink);
+      dataFiles.push(path);
+      if (carriesChecksum) checksums.set(location, await writeHashed(parts, sink, wrote));
+      else await writeParts(parts, sink, wrote);
     }
-    const hash = createHash('sha1');
-    const hashed = {
-      write: (chunk: Uint8Array): Promise<void> => {
-        hash.update(chunk);
-        return sink.write(chunk);
-      },
-    };
-    await writeParts(data.parts, hashed, wrote);
-    const final = planModel(model, { ...planned, dataName, checksum: hash.digest('hex') });
+    const final = checksums.size === 0 ? plan : planModel(model, { ...planned, dataName, checksums });
     return writeParts(final.parts, main, wrote);
   });
   return { byteLength: plan.byteLength, dataByteLength: dataLength(model, plan), dataFiles };
+}
+
+/** Writes the parts of a data file. @returns their SHA-1 */
+async function writeHashed(parts: readonly Part[], sink: Sink, wrote: (byteLength: number) => void): Promise<string> {
+  const hash = createHash('sha1');
+  const hashed = {
+    write: (chunk: Uint8Array): Promise<void> => {
+      hash.update(chunk);
+      return sink.write(chunk);
+    },
+  };
+  await writeParts(parts, hashed, wrote);
+  return hash.digest('hex');
 }
 
 /**
@@ -197,8 +201,7 @@ function nameTaken(cause: unknown, target: string): unknown {
 }
 
 function dataLength(model: Model, plan: ModelPlan): number {
-  if (plan.data !== undefined) return plan.data.byteLength;
-  if (!plan.keepsDataFiles) return 0;
+  if (!plan.keepsDataFiles) return dataBytes(plan);
   const files = modelOrigins.get(model)?.dataFiles.values() ?? [];
   return [...files].reduce((sum, source) => sum + source.byteLength, 0);
 }

@@ -4,19 +4,26 @@ import { checkShape, type Shape } from '../options/check.ts';
 import type { Addition } from './encode.ts';
 import { modelOrigins } from './origin.ts';
 import { writeParts } from './parts.ts';
-import { DATA_MODES, type DataMode, planModel } from './plan.ts';
+import { DATA_MODES, type DataChunks, type DataMode, planModel } from './plan.ts';
 
 /** How to write a model. */
 export interface WriteOptions {
   /** Where weights go; see {@link DataMode}. */
   readonly data?: DataMode;
+  /** Data files of a bounded size; a stream has none. */
+  readonly chunks?: DataChunks | undefined;
   /** Nodes and outputs that the file gets and the model has not, e.g. to look at what it computes inside. */
   readonly adding?: Addition | undefined;
   /** Called with the bytes that are written so far, of all that will be. */
   readonly onProgress?: (written: number, total: number) => void;
 }
 
-export const WRITE_SHAPE: Shape<WriteOptions> = { data: DATA_MODES, adding: 'object', onProgress: 'function' };
+export const WRITE_SHAPE: Shape<WriteOptions> = {
+  data: DATA_MODES,
+  chunks: 'object',
+  adding: 'object',
+  onProgress: 'function',
+};
 
 /** What was written: sizes in bytes, and the data files beside the model file. */
 export interface Written {

@@ -29,24 +29,53 @@ export interface FilePlan {
   readonly parts: readonly Part[];
 }
 
-/** The model file and, where weights go outside, the data file beside it. */
+/** A data file to write beside the model. */
+export interface DataFilePlan extends FilePlan {
+  readonly location: string;
+  readonly carriesChecksum: boolean;
+}
+
+/** Data files of a bounded size, for readers that load each of them whole. */
+export interface DataChunks {
+  /** Name of the file with this number, from 0 on. */
+  name(index: number): string;
+  /**
+   * Bytes a file has at most, unless a single tensor has more; and the model file, before its weights go to data files.
+   */
+  readonly most: number;
+}
+
+/** The model file and, where weights go outside, the data files beside it: one, unless they come in chunks. */
 export interface ModelPlan extends FilePlan {
-  readonly data: (FilePlan & { readonly location: string; readonly carriesChecksum: boolean }) | undefined;
+  readonly data: readonly DataFilePlan[];
   /** The model file refers to the data files it was read with, which must lie beside it unchanged. */
   readonly keepsDataFiles: boolean;
+}
+
+/** Bytes that go to data files. */
+export function dataBytes({ data }: ModelPlan): number {
+  return data.reduce((sum, one) => sum + one.byteLength, 0);
 }
 
 export interface PlanOptions {
   readonly mode?: DataMode;
   /** File name for external data, e.g. `small.onnx.data`; undefined where there is only one stream to write to. */
   readonly dataName?: string;
-  /** SHA-1 of the data file, where the source carried checksums; planned as zeros before it is known. */
-  readonly checksum?: string;
+  /** Several data files instead of that one; `auto` then makes them where the model file would be larger than one. */
+  readonly chunks?: DataChunks | undefined;
+  /** SHA-1 of each data file by its name, where the source carried checksums; planned as zeros before it is known. */
+  readonly checksums?: ReadonlyMap<string, string>;
   /** Nodes and outputs that the file has and the model has not. */
   readonly adding?: Addition | undefined;
 }
 
-const PLAN_SHAPE: Shape<PlanOptions> = { mode: DATA_MODES, dataName: 'text', checksum: 'text', adding: 'object' };
+const PLAN_SHAPE: Shape<PlanOptions> = {
+  mode: DATA_MODES,
+  dataName: 'text',
+  chunks: 'object',
+  checksums: 'object',
+  adding: 'object',
+};
 
 /**
  * Plans the output of a model without computing anything: all lengths are known, nothing is loaded.
@@ -54,29 +83,32 @@ const PLAN_SHAPE: Shape<PlanOptions> = { mode: DATA_MODES, dataName: 'text', che
  */
 export function planModel(model: Model, options: PlanOptions = {}): ModelPlan {
   checkShape('planModel', options, PLAN_SHAPE);
-  const mode = options.mode ?? 'auto';
-  if (mode === 'external' && options.dataName === undefined) {
+  const { mode = 'auto', chunks } = options;
+  const mayGoOut = options.dataName !== undefined || chunks !== undefined;
+  if (mode === 'external' && !mayGoOut) {
     throw new CompressError('options', '', 'weights cannot go to a data file when the model goes to a stream', {
       hint: 'Write it with -o: the data file then lies beside the model.',
     });
   }
   const hasExternal = [model.graph, ...model.functions].some(holdsExternal);
   const origin = modelOrigins.get(model);
-  const keeps = hasExternal ? mode === 'auto' && options.dataName !== undefined : mode !== 'external';
+  const asItIs = chunks === undefined;
+  const keeps = hasExternal ? mode === 'auto' && mayGoOut && asItIs : mode !== 'external' && asItIs;
   if (keeps && origin !== undefined && options.adding === undefined && isUntouchedModel(model)) {
     const whole = new Segment(origin.source, 0, origin.source.byteLength);
-    return { byteLength: whole.byteLength, parts: [whole], data: undefined, keepsDataFiles: hasExternal };
+    return { byteLength: whole.byteLength, parts: [whole], data: [], keepsDataFiles: hasExternal };
   }
   // Whether or not any of its weights is still where it was.
   const cameWithData = hasExternal || (origin !== undefined && origin.dataFiles.size > 0);
-  const wantsExternal = mode === 'external' || (mode === 'auto' && cameWithData && options.dataName !== undefined);
+  const wantsExternal = mode === 'external' || (mode === 'auto' && cameWithData && mayGoOut && asItIs);
   const { adding } = options;
   if (!wantsExternal) {
     const embedded = encodeModel(model, { place: () => undefined, keepExternal: false, adding });
-    if (embedded.byteLength <= MAX_MESSAGE) {
-      return { byteLength: embedded.byteLength, parts: embedded.list, data: undefined, keepsDataFiles: false };
+    const most = mode === 'embed' || chunks === undefined ? MAX_MESSAGE : Math.min(chunks.most, MAX_MESSAGE);
+    if (embedded.byteLength <= most) {
+      return { byteLength: embedded.byteLength, parts: embedded.list, data: [], keepsDataFiles: false };
     }
-    if (mode === 'embed' || options.dataName === undefined) {
+    if (mode === 'embed' || !mayGoOut) {
       throw new CompressError(
         'limit',
         '',
@@ -91,17 +123,22 @@ export function planModel(model: Model, options: PlanOptions = {}): ModelPlan {
 }
 
 function planExternal(model: Model, options: PlanOptions): ModelPlan {
-  const { dataName: location = '', checksum, adding } = options;
-  const data = new Parts();
+  const { checksums, adding } = options;
+  const { dataName = '', chunks = { name: () => dataName, most: Number.POSITIVE_INFINITY } } = options;
+  const files: { readonly location: string; readonly data: Parts }[] = [];
   const places = new Map<Tensor, TensorLocation>();
   const carriesChecksum = allTensors(model).some((tensor) => externals.get(tensor)?.checksum !== undefined);
-  const sum = carriesChecksum ? (checksum ?? '0'.repeat(40)) : undefined;
   for (const tensor of allTensors(model)) {
     if (tensor.byteLength < MIN_EXTERNAL || tensor.dtype === 'string' || places.has(tensor)) continue;
-    const gap = -data.byteLength & (ALIGNMENT - 1);
-    // -x & mask works on 32 bits, which is enough: only the low twelve matter.
+    const open = files.at(-1);
+    const fits = open !== undefined && aligned(open.data.byteLength) + tensor.byteLength <= chunks.most;
+    const file = fits ? open : { location: chunks.name(files.length), data: new Parts() };
+    if (!fits) files.push(file);
+    const { location, data } = file;
+    const gap = aligned(data.byteLength) - data.byteLength;
     if (gap > 0) data.bytes(new Uint8Array(gap));
-    places.set(tensor, { location, offset: data.byteLength, checksum: sum });
+    const checksum = carriesChecksum ? (checksums?.get(location) ?? '0'.repeat(40)) : undefined;
+    places.set(tensor, { location, offset: data.byteLength, checksum });
     for (const part of dataParts(tensor).list) {
       if (part instanceof Segment) data.segment(part);
       else if (!(part instanceof Uint8Array)) data.tensor(part);
@@ -118,9 +155,20 @@ function planExternal(model: Model, options: PlanOptions): ModelPlan {
       },
     );
   }
-  const file =
-    places.size === 0 ? undefined : { byteLength: data.byteLength, parts: data.list, location, carriesChecksum };
-  return { byteLength: main.byteLength, parts: main.list, data: file, keepsDataFiles: false };
+  return {
+    byteLength: main.byteLength,
+    parts: main.list,
+    data: files.map(({ location, data }) => ({
+      ...{ byteLength: data.byteLength, parts: data.list },
+      ...{ location, carriesChecksum },
+    })),
+    keepsDataFiles: false,
+  };
+}
+
+/** Where a tensor may start. */
+function aligned(offset: number): number {
+  return Math.ceil(offset / ALIGNMENT) * ALIGNMENT;
 }
 
 function allTensors(model: Model): readonly Tensor[] {

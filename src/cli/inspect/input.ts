@@ -7,7 +7,7 @@ import { refuseBeginning } from '../../onnx/beginning.ts';
 import { planModel } from '../../onnx/plan.ts';
 import { DASH } from '../arguments.ts';
 import { openPath, openSource } from '../open.ts';
-import { dataBytes, type Streams } from '../pipe.ts';
+import { plannedBytes, type Streams } from '../pipe.ts';
 
 /** A model that is opened more than once. */
 export interface Input {
@@ -37,8 +37,7 @@ export async function inputOf(path: string | undefined, streams: Pick<Streams, '
   }
   const dataName = `${basename(path === undefined || path === DASH ? 'model.onnx' : path)}.data`;
   const byteLengthOf = (model: Model): number => {
-    const plan = planModel(model, { mode: 'auto', dataName });
-    return plan.byteLength + dataBytes(plan, model);
+    return plannedBytes(planModel(model, { mode: 'auto', dataName }), model);
   };
   if (path !== undefined && path !== DASH) {
     return { label: path, open: () => openPath(path), byteLengthOf, unchanged: async () => {}, close: async () => {} };

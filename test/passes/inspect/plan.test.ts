@@ -28,7 +28,7 @@ const paths = [
 /** Bytes of the model with a data file where it needs one. */
 function byteLengthOf(model: Model): number {
   const plan = planModel(model, { mode: 'auto', dataName: 'model.onnx.data' });
-  return plan.byteLength + (plan.data?.byteLength ?? 0);
+  return plan.data.reduce((sum, one) => sum + one.byteLength, plan.byteLength);
 }
 
 async function planOf(open: () => Promise<Model>): Promise<Plan> {
