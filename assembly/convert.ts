@@ -1,4 +1,4 @@
-// float16 and bfloat16 to float32 and back, int4 packing and unpacking.
+// float16 and bfloat16 to float32 and back, packing and unpacking of few bits.
 
 /** Four float16 in 32-bit lanes to float32: exponents rebased by addition, subnormals normalized by a subtraction. */
 @inline
@@ -85,19 +85,63 @@ export function floatToBfloat(data: usize, length: i32, out: usize): void {
   }
 }
 
-export function packInt4(data: usize, length: i32, out: usize): void {
+/** Sixteen numbers of 4 bits as eight bytes, in 16-bit lanes. */
+@inline
+function nibbles(x: v128): v128 {
+  return v128.or(v128.and(x, i16x8.splat(0x000f)), v128.and(i16x8.shr_u(x, 4), i16x8.splat(0x00f0)));
+}
+
+/** Sixteen numbers of 2 bits as four bytes, in 32-bit lanes. */
+@inline
+function quarters(x: v128): v128 {
+  const two = v128.and(x, i8x16.splat(3));
+  const four = v128.and(v128.or(two, i16x8.shr_u(two, 6)), i16x8.splat(15));
+  return v128.and(v128.or(four, i32x4.shr_u(four, 12)), i32x4.splat(255));
+}
+
+export function packBits(data: usize, length: i32, bits: i32, out: usize): void {
   const end = data + <usize>length;
-  const low = i16x8.splat(0x000f);
-  const high = i16x8.splat(0x00f0);
-  for (; data + 32 <= end; data += 32, out += 16) {
-    const a = v128.load(data);
-    const b = v128.load(data, 16);
-    const front = v128.or(v128.and(a, low), v128.and(i16x8.shr_u(a, 4), high));
-    const back = v128.or(v128.and(b, low), v128.and(i16x8.shr_u(b, 4), high));
-    v128.store(out, i8x16.narrow_i16x8_u(front, back));
+  if (bits == 4) {
+    for (; data + 32 <= end; data += 32, out += 16) {
+      v128.store(out, i8x16.narrow_i16x8_u(nibbles(v128.load(data)), nibbles(v128.load(data, 16))));
+    }
+  } else {
+    for (; data + 64 <= end; data += 64, out += 16) {
+      const front = i16x8.narrow_i32x4_u(quarters(v128.load(data)), quarters(v128.load(data, 16)));
+      const back = i16x8.narrow_i32x4_u(quarters(v128.load(data, 32)), quarters(v128.load(data, 48)));
+      v128.store(out, i8x16.narrow_i16x8_u(front, back));
+    }
   }
-  for (; data + 2 <= end; data += 2, out++) store<u8>(out, (load<u8>(data) & 15) | (load<u8>(data, 1) << 4));
-  if (data < end) store<u8>(out, load<u8>(data) & 15);
+  const mask = (1 << bits) - 1;
+  while (data < end) {
+    let byte = 0;
+    for (let shift = 0; shift < 8 && data < end; shift += bits) byte |= (<i32>load<u8>(data++) & mask) << shift;
+    store<u8>(out++, <u8>byte);
+  }
+}
+
+export function packRows(data: usize, rows: i32, columns: i32, bits: i32, out: usize): void {
+  const mask = i8x16.splat(bits == 4 ? 15 : 3);
+  const together = 8 / bits;
+  const step = <usize>columns;
+  for (let row = 0; row < rows; row += together, data += step * <usize>together) {
+    const end = data + step;
+    let at = data;
+    for (; at + 16 <= end; at += 16, out += 16) {
+      let all = v128.and(v128.load(at), mask);
+      for (let k = 1; k < together; k++) {
+        all = v128.or(all, i8x16.shl(v128.and(v128.load(at + <usize>k * step), mask), k * bits));
+      }
+      v128.store(out, all);
+    }
+    for (; at < end; at++, out++) {
+      let byte = 0;
+      for (let k = 0; k < together; k++) {
+        byte |= (<i32>load<u8>(at + <usize>k * step) & ((1 << bits) - 1)) << (k * bits);
+      }
+      store<u8>(out, <u8>byte);
+    }
+  }
 }
 
 /** Sign extension of sixteen nibbles: the bit of the sign is flipped and subtracted. */

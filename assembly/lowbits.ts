@@ -265,7 +265,7 @@ function lanes4(from: usize, outputs: i32, first: i32, blocks: i32, index: i32, 
 
 export function takeCodes(
   data: usize, outputs: i32, inputs: i32, along: i32, across: i32, block: i32, bits: i32,
-  scale: usize, zero: usize, work: usize, out: usize,
+  scale: usize, zero: usize, work: usize, out: usize, outAlong: i32, outAcross: i32,
 ): void {
   const blocks = (inputs + block - 1) / block;
   const byBlock = along == 1;
@@ -297,10 +297,13 @@ export function takeCodes(
     const counted = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count));
     let ours = f32x4.splat(0);
     let gone = f32x4.splat(0);
-    let to = out + <usize>first * <usize>inputs + <usize>start;
+    const line = <usize>outAlong;
+    const step = <usize>outAcross;
+    const beside = outAlong == 1 && count == 4;
+    let to = out + <usize>first * line + <usize>start * step;
     let at = tile;
     const end = tile + (<usize>length << 4);
-    for (; at < end; at += 64, to += 4) {
+    for (; at < end; at += 64, to += 4 * step) {
       let q: v128 = i32x4.splat(0);
       const left = <i32>((end - at) >> 4);
       const wide = left < 4 ? left : 4;
@@ -325,11 +328,25 @@ export function takeCodes(
           i16x8.narrow_i32x4_s(i32x4.trunc_sat_f32x4_s(f32x4.add(q0, z)), i32x4.trunc_sat_f32x4_s(f32x4.add(q1, z))),
           i16x8.narrow_i32x4_s(i32x4.trunc_sat_f32x4_s(f32x4.add(q2, z)), i32x4.trunc_sat_f32x4_s(f32x4.add(q3, z))),
         );
-        q = v128.shuffle<i8>(q, q, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-        v128.store32_lane(to, q, 0);
-        if (count > 1) v128.store32_lane(to + <usize>inputs, q, 1);
-        if (count > 2) v128.store32_lane(to + 2 * <usize>inputs, q, 2);
-        if (count > 3) v128.store32_lane(to + 3 * <usize>inputs, q, 3);
+        if (beside) {
+          v128.store32_lane(to, q, 0);
+          v128.store32_lane(to + step, q, 1);
+          v128.store32_lane(to + 2 * step, q, 2);
+          v128.store32_lane(to + 3 * step, q, 3);
+        } else if (outAcross == 1) {
+          q = v128.shuffle<i8>(q, q, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+          v128.store32_lane(to, q, 0);
+          if (count > 1) v128.store32_lane(to + line, q, 1);
+          if (count > 2) v128.store32_lane(to + 2 * line, q, 2);
+          if (count > 3) v128.store32_lane(to + 3 * line, q, 3);
+        } else {
+          v128.store(work, q);
+          for (let k = 0; k < 4; k++) {
+            for (let lane = 0; lane < count; lane++) {
+              store<u8>(to + <usize>lane * line + <usize>k * step, load<u8>(work + <usize>(4 * k + lane)));
+            }
+          }
+        }
       } else {
         for (let k = 0; k < wide; k++) {
           const x = v128.load(at + (<usize>k << 4));
@@ -339,7 +356,7 @@ export function takeCodes(
           gone = f32x4.add(gone, f32x4.mul(lost, lost));
           v128.store(work, i32x4.trunc_sat_f32x4_s(f32x4.add(code, z)));
           for (let lane = 0; lane < count; lane++) {
-            store<u8>(to + <usize>lane * <usize>inputs + <usize>k, load<u8>(work + (<usize>lane << 2)));
+            store<u8>(to + <usize>lane * line + <usize>k * step, load<u8>(work + (<usize>lane << 2)));
           }
         }
       }

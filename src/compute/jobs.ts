@@ -3,8 +3,9 @@ import { sampleSteps, withinSteps } from '../kernels/bracketSteps.ts';
 import type { LinearParams } from '../kernels/linear.ts';
 import { type Floats, type MatrixBand, quantizeSteps, rangeSteps, transposeSteps } from '../kernels/linearSteps.ts';
 import type { Loss } from '../kernels/loss.ts';
-import type { BlockForm } from '../kernels/lowbits/codes.ts';
-import { type CodesAndLoss, type CodesHow, type CodesMatrix, codesSteps } from '../kernels/lowbits/codesSteps.ts';
+import type { BlockForm, Order } from '../kernels/lowbits/codes.ts';
+import { type CodesAndLoss, type CodesMatrix, codesSteps } from '../kernels/lowbits/codesSteps.ts';
+import type { CodesHow } from '../kernels/lowbits/strips.ts';
 import {
   type Counts,
   copySteps,
@@ -33,7 +34,13 @@ export type Job =
   | { readonly kind: 'tie'; readonly elements: number; readonly bits: number; readonly nth: number }
   | { readonly kind: 'zero'; readonly elements: number; readonly threshold: number; readonly ties: number }
   | { readonly kind: 'copy'; readonly byteLength: number }
-  | { readonly kind: 'codes'; readonly matrix: CodesMatrix; readonly form: BlockForm; readonly how: CodesHow };
+  | {
+      readonly kind: 'codes';
+      readonly matrix: CodesMatrix;
+      readonly form: BlockForm;
+      readonly how: CodesHow;
+      readonly order: Order | undefined;
+    };
 
 /** What each kind gives. */
 export interface Results {
@@ -82,6 +89,6 @@ export function stepsOf(job: Job, arena: Arena): Steps<unknown> {
     case 'copy':
       return copySteps(arena, job.byteLength);
     case 'codes':
-      return codesSteps(arena, job.matrix, job.form, job.how);
+      return codesSteps(arena, job.matrix, job.form, job.how, job.order);
   }
 }

@@ -3,11 +3,12 @@ import type { Tensor } from '../ir/tensor.ts';
 import { worthStreaming } from '../kernels/choose.ts';
 import { transpose } from '../kernels/layout.ts';
 import { Losses } from '../kernels/loss.ts';
-import type { BlockForm, Codes, MatrixShape } from '../kernels/lowbits/codes.ts';
-import type { CodesAndLoss, CodesHow } from '../kernels/lowbits/codesSteps.ts';
+import type { BlockForm, Coded, Codes, MatrixShape, Order, PackedCodes } from '../kernels/lowbits/codes.ts';
+import type { CodesAndLoss } from '../kernels/lowbits/codesSteps.ts';
 import { lossOfCodes } from '../kernels/lowbits/loss.ts';
 import { searchMultipliers } from '../kernels/lowbits/multipliers.ts';
 import { searchCodes } from '../kernels/lowbits/search.ts';
+import type { CodesHow } from '../kernels/lowbits/strips.ts';
 import { once } from '../kernels/once.ts';
 import { toFloat32 } from '../kernels/views.ts';
 import { streamable } from './encode.ts';
@@ -24,8 +25,8 @@ export interface CodesGiven {
 }
 
 /** Codes, and what they lose of the weights. */
-export interface MeasuredCodes {
-  readonly codes: Codes;
+export interface MeasuredCodes<C extends Coded = Codes> {
+  readonly codes: C;
   readonly losses: Losses;
 }
 
@@ -33,16 +34,22 @@ const lowbits = once(() => import('../compute/lowbits.ts'));
 
 /**
  * Weights as codes, chosen without data: read in pieces where they lie in a file, by the threads there are.
+ * @param order - in which they are to be stored: those of large weights are packed so where they are found
  * @returns undefined where they hold NaN or infinity
  * @throws CompressError where they cannot be read, RangeError for a method that the form does not go with
  */
-export async function codesOf(given: CodesGiven, form: BlockForm, how: CodesHow): Promise<MeasuredCodes | undefined> {
+export async function codesOf(
+  given: CodesGiven,
+  form: BlockForm,
+  how: CodesHow,
+  order?: Order,
+): Promise<MeasuredCodes<Codes | PackedCodes> | undefined> {
   const { tensor, shape, outFirst, factor } = given;
   const where = streamable({ tensor, transposed: false, factor: 1 });
   if (where !== undefined && (await worthStreaming(elementCount(tensor.dims)))) {
     const { codesOfStored } = await lowbits();
     const matrix = { ...shape, format: where.format, outFirst, factor };
-    return measured(await codesOfStored(where.stored, matrix, form, how));
+    return measured(await codesOfStored(where.stored, matrix, form, how, order));
   }
   const matrix = await matrixOf(given);
   return matrix && codesOfMatrix(matrix, shape, form, how);
@@ -72,7 +79,7 @@ export function measuredCodes(matrix: Float32Array, codes: Codes): MeasuredCodes
   return measured({ codes, ...lossOfCodes(matrix, codes) }) as MeasuredCodes;
 }
 
-function measured(found: CodesAndLoss | undefined): MeasuredCodes | undefined {
+function measured<C extends Coded>(found: CodesAndLoss<C> | undefined): MeasuredCodes<C> | undefined {
   if (found === undefined) return undefined;
   const losses = new Losses();
   losses.add(found);

@@ -2,7 +2,7 @@ import { type DType, elementCount } from '../ir/dtype.ts';
 import type { Node } from '../ir/node.ts';
 import { constant, type Tensor } from '../ir/tensor.ts';
 import { type BlockForm, blocksIn, type MatrixShape, middleOf } from '../kernels/lowbits/codes.ts';
-import { blocksFirst, packCodes } from '../kernels/lowbits/pack.ts';
+import { blocksFirst, packedIn } from '../kernels/lowbits/pack.ts';
 import { fromFloat32 } from '../kernels/rounded.ts';
 import { type LowWeight, type Place, Tensors, type Written } from './lowTensors.ts';
 import { nameFor } from './names.ts';
@@ -30,7 +30,7 @@ export async function writeFolded(low: LowWeight, { graph, anchor }: Place, lyin
   const bytes = (block * bits) / 8;
   const dims = outFirst ? [outputs * blocks, bytes, 1] : [blocks, bytes, 1, outputs];
   const data = await tensors.data('uint8', bits === 8 ? dims.filter((_, at) => at !== 2) : dims, (codes) =>
-    packCodes(codes, outFirst ? 'outputs' : 'inputs'),
+    packedIn(codes, outFirst ? 'outputs' : 'inputs'),
   );
   const spread = outFirst ? [outputs, blocks, 1] : [blocks, 1, outputs];
   const turned = <T extends Float32Array | Uint8Array>(of: T): T => (outFirst ? of : blocksFirst(of, outputs));
@@ -78,7 +78,7 @@ export async function writeTable(low: LowWeight, { graph }: Place): Promise<Writ
   const blocks = blocksIn(shape);
   const tensors = new Tensors(low, graph);
   const data = await tensors.data('uint8', [outputs, blocks, (block * bits) / 8, 1], (codes) =>
-    packCodes(codes, 'outputs'),
+    packedIn(codes, 'outputs'),
   );
   const dtype = half ? 'float16' : 'float32';
   const scale = await tensors.add(nameFor(graph, of, 'scale'), dtype, [outputs, blocks, 1, 1], (codes) =>

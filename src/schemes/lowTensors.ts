@@ -2,7 +2,8 @@ import type { DType } from '../ir/dtype.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Node } from '../ir/node.ts';
 import { constant, derived, type Tensor } from '../ir/tensor.ts';
-import type { BlockForm, Codes, MatrixShape } from '../kernels/lowbits/codes.ts';
+import type { BlockForm, Codes, MatrixShape, Order, PackedCodes } from '../kernels/lowbits/codes.ts';
+import type { LowForm } from '../kernels/lowbits/names.ts';
 import { fromFloat32 } from '../kernels/rounded.ts';
 import { nameFor } from './names.ts';
 import { type IntegerScheme, integerScheme, type StoredInteger } from './scheme.ts';
@@ -16,9 +17,27 @@ export interface LowWeight {
   /** How it is stored, and as which matrix. */
   readonly shape: BlockForm & MatrixShape;
   /** The codes; absent for a plan, whose tensors are all zeros. */
-  readonly codes: Codes | undefined;
+  readonly codes: Codes | PackedCodes | undefined;
   /** Puts bytes aside; they stay in memory where absent. */
   readonly keep?: ((bytes: Uint8Array) => Promise<() => Promise<Uint8Array>>) | undefined;
+}
+
+/**
+ * In which order the codes of a form are packed; undefined where they are stored one by one, or as a type of few bits.
+ * @param outFirst - whether the weight has its outputs first
+ */
+export function orderOf(form: LowForm | 'int8' | 'table', outFirst: boolean): Order | undefined {
+  switch (form) {
+    case 'multipliers':
+      return 'inputs';
+    case 'nbits':
+    case 'table':
+      return 'outputs';
+    case 'folded':
+      return outFirst ? 'outputs' : 'inputs';
+    default:
+      return undefined;
+  }
 }
 
 /** Where the nodes go that make a weight of its tensors. */
@@ -49,7 +68,7 @@ export class Tensors {
     name: string,
     dtype: DType,
     dims: readonly number[],
-    make: (codes: Codes) => ArrayBufferView,
+    make: (codes: Codes | PackedCodes) => ArrayBufferView,
   ): Promise<Tensor> {
     const { codes, keep } = this.#low;
     const tensor = codes === undefined ? blank(name, dtype, dims) : constant(name, dtype, dims, make(codes));
@@ -61,7 +80,11 @@ export class Tensors {
   }
 
   /** The tensor of the codes, which stands for the float weight. */
-  async data(dtype: DType, dims: readonly number[], make: (codes: Codes) => ArrayBufferView): Promise<Tensor> {
+  async data(
+    dtype: DType,
+    dims: readonly number[],
+    make: (codes: Codes | PackedCodes) => ArrayBufferView,
+  ): Promise<Tensor> {
     const { tensor, of } = this.#low;
     const data = await this.add(nameFor(this.#graph, of, 'data'), dtype, dims, make);
     const from = { ...data, from: { tensor, name: of } };
@@ -70,7 +93,11 @@ export class Tensors {
   }
 
   /** Scales, of float16 where the form says so: then a Cast makes them float32. */
-  async scales(dims: readonly number[], anchor: Node, make: (codes: Codes) => Float32Array): Promise<[Tensor, string]> {
+  async scales(
+    dims: readonly number[],
+    anchor: Node,
+    make: (codes: Codes | PackedCodes) => Float32Array,
+  ): Promise<[Tensor, string]> {
     const dtype = this.#low.shape.half ? 'float16' : 'float32';
     const name = nameFor(this.#graph, this.#low.of, 'scale');
     const scale = await this.add(name, dtype, dims, (codes) => fromFloat32(make(codes), dtype));

@@ -2,11 +2,12 @@ import { describe, expect, test } from '@jest/globals';
 import type { Stored } from '../../src/bytes/stored.ts';
 import { codesOfFloats, codesOfStored, type WholeMatrix } from '../../src/compute/lowbits.ts';
 import { transpose } from '../../src/kernels/layout.ts';
-import type { BlockForm } from '../../src/kernels/lowbits/codes.ts';
-import type { CodesHow } from '../../src/kernels/lowbits/codesSteps.ts';
+import type { BlockForm, Codes, Order } from '../../src/kernels/lowbits/codes.ts';
 import { lossOfCodes } from '../../src/kernels/lowbits/loss.ts';
 import { searchMultipliers } from '../../src/kernels/lowbits/multipliers.ts';
+import { packCodes } from '../../src/kernels/lowbits/pack.ts';
 import { searchCodes } from '../../src/kernels/lowbits/search.ts';
+import type { CodesHow } from '../../src/kernels/lowbits/strips.ts';
 import { fromFloat32 } from '../../src/kernels/rounded.ts';
 import { toFloat32 } from '../../src/kernels/views.ts';
 import { numbers } from '../kernels/observe/support.ts';
@@ -61,6 +62,45 @@ describe.each(['float32', 'float16', 'bfloat16'] as const)('%s', (format) => {
     for (const outFirst of [true, false]) {
       const found = await codesOfStored(stored(outFirst ? words : turned), given(outFirst), form, how);
       expect(found?.codes).toEqual(expected);
+    }
+  });
+});
+
+/** `[outputs, blocks · block]`, filled up with the codes of 0, several to a byte by hand. */
+function packedByHand(of: Codes, order: Order): number[] {
+  const blocks = Math.ceil(inputs / of.block);
+  const length = blocks * of.block;
+  const code = (row: number, column: number): number =>
+    column < inputs
+      ? (of.codes[row * inputs + column] as number)
+      : (of.zeros?.[row * blocks + blocks - 1] ?? 2 ** (of.bits - 1));
+  const perByte = 8 / of.bits;
+  const out = new Array<number>((outputs * length) / perByte).fill(0);
+  for (let row = 0; row < outputs; row++) {
+    for (let column = 0; column < length; column++) {
+      const byte = Math.floor(column / perByte);
+      const at = order === 'outputs' ? (row * length) / perByte + byte : byte * outputs + row;
+      out[at] = (out[at] as number) + code(row, column) * 2 ** ((column % perByte) * of.bits);
+    }
+  }
+  return out;
+}
+
+describe.each([2, 4, 8] as const)('%d bits', (bits) => {
+  test.each(['outputs', 'inputs'] as const)('packed with the %s first', async (order) => {
+    for (const symmetric of [true, false]) {
+      const form: BlockForm = { bits, symmetric, block: 16, half: true };
+      const how: CodesHow = { method: 'mse' };
+      const expected = searchCodes(floats, { outputs, inputs }, form, how);
+      const { codes: _, ...coded } = expected;
+      const packed = packedByHand(expected, order);
+      expect([...packCodes(expected, order)]).toEqual(packed);
+      for (const outFirst of [true, false]) {
+        const lying = outFirst ? floats : transpose(floats, outputs, inputs);
+        const given = { format: 'float32', outputs, inputs, outFirst, factor: 1 } as const;
+        const found = await codesOfStored(stored(lying), given, form, how, order);
+        expect(found?.codes).toEqual({ ...coded, order, packed: Uint8Array.from(packed) });
+      }
     }
   });
 });

@@ -112,18 +112,41 @@ it.each([true, false])('dequantizes, signed %p', (signed) => {
   }
 });
 
-it('packs two int4 a byte, the first in the low nibble', () => {
+it.each([2, 4] as const)('packs several numbers of %d bits to a byte, the first in the low bits', (bits) => {
+  const perByte = 8 / bits;
   for (const arena of [simd, scalar]) {
-    for (let length = 0; length <= 70; length++) {
-      const at = arena.allocate(100);
-      const out = arena.allocate(50) + 1;
+    for (let length = 0; length <= 150; length++) {
+      const at = arena.allocate(160);
+      const out = arena.allocate(80) + 1;
       const values = Int8Array.from({ length }, (_, index) => ((index * 5) % 16) - 8);
       arena.bytes(at + 1, length).set(new Uint8Array(values.buffer));
-      arena.kernels.packInt4(at + 1, length, out);
-      const expected = Array.from({ length: (length + 1) >> 1 }, (_, index) => {
-        return ((values[2 * index] ?? 0) & 15) + 16 * ((values[2 * index + 1] ?? 0) & 15);
-      });
-      expect(Array.from(arena.bytes(out, (length + 1) >> 1))).toEqual(expected);
+      arena.kernels.packBits(at + 1, length, bits, out);
+      const expected = Array.from({ length: Math.ceil(length / perByte) }, (_, index) =>
+        Array.from({ length: perByte }, (__, place) => (values[perByte * index + place] ?? 0) & (2 ** bits - 1)).reduce(
+          (byte, value, place) => byte + value * 2 ** (place * bits),
+          0,
+        ),
+      );
+      expect(Array.from(arena.bytes(out, expected.length))).toEqual(expected);
+    }
+  }
+});
+
+it.each([2, 4] as const)('packs rows of %d bits in place, as columns are packed', (bits) => {
+  for (const arena of [simd, scalar]) {
+    for (const columns of [1, 15, 16, 37]) {
+      const rows = 3 * (8 / bits);
+      const at = arena.allocate(rows * columns);
+      const values = Uint8Array.from({ length: rows * columns }, (_, index) => (index * 7) % 251);
+      arena.bytes(at, values.length).set(values);
+      arena.kernels.packRows(at, rows, columns, bits, at);
+      const found = arena.bytes(at, 3 * columns).slice();
+      for (let column = 0; column < columns; column++) {
+        const of = Uint8Array.from({ length: rows }, (_, row) => values[row * columns + column] as number);
+        arena.bytes(at, rows).set(of);
+        arena.kernels.packBits(at, rows, bits, at);
+        expect(Array.from(arena.bytes(at, 3))).toEqual([0, 1, 2].map((row) => found[row * columns + column]));
+      }
     }
   }
 });
@@ -185,7 +208,7 @@ it.each([true, false])('unpacks what was packed, signed %p', (signed) => {
       const out = arena.allocate(130) + 3;
       const values = Int8Array.from({ length }, (_, index) => ((index * 7) % 16) - (signed ? 8 : 0));
       arena.bytes(at, length).set(new Uint8Array(values.buffer));
-      arena.kernels.packInt4(at, length, packed);
+      arena.kernels.packBits(at, length, 4, packed);
       arena.bytes(out + length, 1).fill(0xaa);
       arena.kernels.unpackInt4(packed, length, signed, out);
       expect(Array.from(new Int8Array(arena.bytes(out, length).slice().buffer))).toEqual(Array.from(values));

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { constant } from '../../src/ir/tensor.ts';
 import { realsOfCodes } from '../../src/kernels/lowbits/codes.ts';
+import { plain } from '../../src/kernels/lowbits/pack.ts';
 import { codesOf } from '../../src/schemes/codes.ts';
 import { numbers } from '../kernels/observe/support.ts';
 
@@ -39,7 +40,7 @@ test('a factor is in the numbers, and infinity is told', async () => {
   const made = await codesOf(given, form, { ...how, multipliers: true });
   if (made === undefined) throw new Error('finite');
   expect(made.codes.multipliers?.steps).toHaveLength(outputs);
-  const reals = realsOfCodes(made.codes);
+  const reals = realsOfCodes(plain(made.codes));
   const error = reals.reduce((sum, real, at) => sum + (real + 2 * (turned[at] as number)) ** 2, 0);
   expect(error).toBeCloseTo(made.losses.noise, 3);
   const spoiled = constant('w', 'float32', [1, 2], Float32Array.of(1, Number.NaN));

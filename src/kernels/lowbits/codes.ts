@@ -15,16 +15,29 @@ export interface MatrixShape {
   readonly inputs: number;
 }
 
-/** A matrix in a few bits: `real = (code − zero) · scale`. */
-export interface Codes extends BlockForm, MatrixShape {
-  /** `[outputs, inputs]`, row-major, each from 0 to `2^bits − 1`. */
-  readonly codes: Uint8Array;
+/** What the codes of a matrix in a few bits stand for: `real = (code − zero) · scale`. */
+export interface Coded extends BlockForm, MatrixShape {
   /** `[outputs, blocks]`; they may be negative. */
   readonly scales: Float32Array;
   /** `[outputs, blocks]`, of the range of the codes; absent where symmetric. */
   readonly zeros: Uint8Array | undefined;
   /** Present where each scale is a small integer times the step of its output. */
   readonly multipliers?: Multipliers;
+}
+
+/** A matrix in a few bits, its codes one by one. */
+export interface Codes extends Coded {
+  /** `[outputs, inputs]`, row-major, each from 0 to `2^bits − 1`. */
+  readonly codes: Uint8Array;
+}
+
+/** Which axis of packed codes comes first. */
+export type Order = 'outputs' | 'inputs';
+
+/** A matrix in a few bits, its codes in bytes as `packCodes` of pack.ts gives them. */
+export interface PackedCodes extends Coded {
+  readonly order: Order;
+  readonly packed: Uint8Array;
 }
 
 /** `scale = multiplier · step`. */
@@ -36,7 +49,7 @@ export interface Multipliers {
 }
 
 /** How many blocks a row has. */
-export function blocksIn({ inputs, block }: Pick<Codes, 'inputs' | 'block'>): number {
+export function blocksIn({ inputs, block }: Pick<Coded, 'inputs' | 'block'>): number {
   return Math.ceil(inputs / block);
 }
 

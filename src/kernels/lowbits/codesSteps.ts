@@ -1,13 +1,12 @@
 import { measured, Reader, type StreamedFormat } from '../linearSteps.ts';
 import { Losses } from '../loss.ts';
 import type { Arena } from '../simd/arena.ts';
-import { LOWBITS_NOTES } from '../simd/kernels.ts';
 import type { Span } from '../slices.ts';
 import type { Steps } from '../steps.ts';
-import { candidatesFor, needsWide, REFITS } from './candidates.ts';
-import { type BlockForm, blocksIn, type Codes, type MatrixShape, type Multipliers, middleOf } from './codes.ts';
-import { FRACTIONS } from './factors.ts';
-import { blockOf, finder, halfOf, type SearchHow, weightsOf } from './search.ts';
+import type { PackedCodes } from './codes.ts';
+import { type BlockForm, blocksIn, type Coded, type Codes, type MatrixShape, middleOf, type Order } from './codes.ts';
+import { fillUp } from './pack.ts';
+import { type CodesHow, findScales, Room } from './strips.ts';
 
 /** Elements of a strip of outputs that is in the arena at a time: 2 Mi where its rows lie together, else 4 Mi. */
 const LIMIT: number = 1 << 21;
@@ -22,59 +21,16 @@ export interface CodesMatrix extends MatrixShape {
   readonly wanted: Span;
 }
 
-/** How codes are chosen, and what scales they have. */
-export interface CodesHow extends SearchHow {
-  /** Whether each scale is a small integer times the step of its output. */
-  readonly multipliers?: boolean;
-}
-
 /** Codes, and what they lose. */
-export interface CodesAndLoss {
-  readonly codes: Codes;
+export interface CodesAndLoss<C extends Coded = Codes | PackedCodes> {
+  readonly codes: C;
   readonly signal: number;
   readonly noise: number;
 }
 
-/** Room in the arena for a strip, and what is the same for all of them. */
-class Room {
-  readonly input: number;
-  readonly work: number;
-  readonly scale: number;
-  readonly zero: number;
-  readonly out: number;
-  readonly step: number;
-  readonly factor: number;
-  readonly tried: number;
-  readonly range: number;
-  readonly weights: number;
-  readonly candidates: number;
-  readonly fractions: number;
-
-  constructor(arena: Arena, reader: Reader, strip: number, inputs: number, form: BlockForm, how: CodesHow) {
-    const blocks = blocksIn({ inputs, block: form.block });
-    const floats = (values: ArrayLike<number>): number => {
-      const at = arena.allocate(4 * values.length);
-      arena.floats(at, values.length).set(values);
-      return at;
-    };
-    this.input = reader.input;
-    this.work = arena.allocate(LOWBITS_NOTES + 16 * form.block * (how.multipliers ? blocks : 1));
-    this.scale = arena.allocate(4 * strip * blocks);
-    this.zero = form.symmetric ? 0 : arena.allocate(strip * blocks);
-    this.out = arena.allocate(strip * inputs);
-    this.step = arena.allocate(4 * strip);
-    this.factor = arena.allocate(strip * blocks);
-    this.tried = arena.allocate(16 * blocks);
-    this.range = arena.allocate(8 * Math.max(strip, inputs));
-    const weights = weightsOf(how.importance);
-    this.weights = weights === undefined ? 0 : floats(weights);
-    this.candidates = floats(candidatesFor(form).steps);
-    this.fractions = floats(FRACTIONS);
-  }
-}
-
 /**
  * As `searchCodes` of search.ts and `searchMultipliers` of multipliers.ts, a strip of outputs at a time. Writes nothing.
+ * @param order - in which the codes are packed; one by one where undefined
  * @returns codes of the wanted outputs; undefined where a number is NaN or infinite
  */
 export function* codesSteps(
@@ -82,40 +38,112 @@ export function* codesSteps(
   matrix: CodesMatrix,
   form: BlockForm,
   how: CodesHow,
+  order?: Order,
 ): Steps<CodesAndLoss | undefined> {
   const { inputs, outFirst, wanted } = matrix;
-  const blocks = blocksIn({ inputs, block: form.block });
   const most = Math.floor((outFirst ? LIMIT : 2 * LIMIT) / inputs);
   const strip = Math.min(wanted.length, Math.max(16, most - (most % 16)));
   const reader = new Reader(arena, matrix.format, strip * inputs);
   const room = new Room(arena, reader, strip, inputs, form, how);
   const losses = new Losses();
-  const codes = new Uint8Array(wanted.length * inputs);
-  const scales = new Float32Array(wanted.length * blocks);
-  const zeros = form.symmetric ? undefined : new Uint8Array(wanted.length * blocks);
-  const multipliers: Multipliers | undefined = how.multipliers
-    ? { steps: new Float32Array(wanted.length), factors: new Int8Array(wanted.length * blocks) }
-    : undefined;
+  const made = new Made({ outputs: wanted.length, inputs }, form, how, order);
   for (let done = 0; done < wanted.length; done += strip) {
     const count = Math.min(strip, wanted.length - done);
     yield* readStrip(reader, matrix, wanted.start + done, count);
     multiply(arena.floats(room.input, count * inputs), matrix.factor);
     if (!allFinite(arena, room, matrix, count)) return undefined;
     findScales(arena, room, { outputs: count, inputs }, outFirst, form, how);
-    const { kernels } = arena;
     const [along, across] = outFirst ? [inputs, 1] : [1, count];
     const size = [room.input, count, inputs, along, across, form.block, form.bits] as const;
-    kernels.takeCodes(...size, room.scale, room.zero, room.work, room.out);
+    const lying = made.lying(count);
+    arena.kernels.takeCodes(...size, room.scale, room.zero, room.work, room.out, ...lying);
     measured(arena, losses);
-    codes.set(arena.bytes(room.out, count * inputs), done * inputs);
-    scales.set(arena.floats(room.scale, count * blocks), done * blocks);
-    if (zeros !== undefined) zeros.set(arena.bytes(room.zero, count * blocks), done * blocks);
-    multipliers?.steps.set(arena.floats(room.step, count), done);
-    multipliers?.factors.set(new Int8Array(arena.bytes(room.factor, count * blocks)), done * blocks);
+    made.take(arena, room, done, count);
   }
   const { signal, noise } = losses;
-  const made = { ...form, outputs: wanted.length, inputs, codes, scales, zeros };
-  return { codes: multipliers === undefined ? made : { ...made, multipliers }, signal, noise };
+  return { codes: made.codes, signal, noise };
+}
+
+/** What was made of the strips so far. */
+class Made {
+  readonly #shape: MatrixShape;
+  readonly #form: BlockForm;
+  readonly #order: Order | undefined;
+  readonly #blocks: number;
+  /** Of a row of codes. */
+  readonly #length: number;
+  readonly #bytes: Uint8Array;
+  readonly #scales: Float32Array;
+  readonly #zeros: Uint8Array | undefined;
+  readonly #steps: Float32Array | undefined;
+  readonly #factors: Int8Array;
+
+  constructor(shape: MatrixShape, form: BlockForm, how: CodesHow, order: Order | undefined) {
+    const { outputs, inputs } = shape;
+    const blocks = blocksIn({ inputs, block: form.block });
+    const length = order === undefined ? inputs : blocks * form.block;
+    this.#shape = shape;
+    this.#form = form;
+    this.#order = order;
+    this.#blocks = blocks;
+    this.#length = length;
+    this.#bytes = new Uint8Array(order === undefined ? outputs * length : (outputs * length * form.bits) / 8);
+    this.#scales = new Float32Array(outputs * blocks);
+    this.#zeros = form.symmetric ? undefined : new Uint8Array(outputs * blocks);
+    this.#steps = how.multipliers ? new Float32Array(outputs) : undefined;
+    this.#factors = new Int8Array(how.multipliers ? outputs * blocks : 0);
+  }
+
+  /** How far outputs, and the codes of an output, lie apart in the arena. */
+  lying(count: number): readonly [number, number] {
+    return this.#order === 'inputs' ? [1, count] : [this.#length, 1];
+  }
+
+  /** Takes the `count` outputs in the arena, which come after `done` others. */
+  take(arena: Arena, room: Room, done: number, count: number): void {
+    const blocks = this.#blocks;
+    const [at, size] = [done * blocks, count * blocks];
+    this.#scales.set(arena.floats(room.scale, size), at);
+    this.#zeros?.set(arena.bytes(room.zero, size), at);
+    if (this.#steps !== undefined) {
+      this.#steps.set(arena.floats(room.step, count), done);
+      this.#factors.set(new Int8Array(arena.bytes(room.factor, size)), at);
+    }
+    this.#takeCodes(arena, room, done, count);
+  }
+
+  #takeCodes(arena: Arena, room: Room, done: number, count: number): void {
+    const length = this.#length;
+    const [order, { bits }] = [this.#order, this.#form];
+    const { outputs, inputs } = this.#shape;
+    const laid = arena.bytes(room.out, count * length);
+    if (order === undefined) {
+      this.#bytes.set(laid, done * length);
+      return;
+    }
+    const zeros = this.#zeros?.subarray(done * this.#blocks);
+    fillUp(laid, { outputs: count, inputs, length }, order, (row) => {
+      return zeros?.[(row + 1) * this.#blocks - 1] ?? middleOf(bits);
+    });
+    const rows = (length * bits) / 8;
+    if (order === 'outputs') {
+      if (bits < 8) arena.kernels.packBits(room.out, count * length, bits, room.out);
+      this.#bytes.set(arena.bytes(room.out, count * rows), done * rows);
+      return;
+    }
+    if (bits < 8) arena.kernels.packRows(room.out, length, count, bits, room.out);
+    for (let row = 0; row < rows; row++) {
+      this.#bytes.set(arena.bytes(room.out + row * count, count), row * outputs + done);
+    }
+  }
+
+  /** All of them. */
+  get codes(): Codes | PackedCodes {
+    const [steps, factors, order] = [this.#steps, this.#factors, this.#order];
+    const coded = { ...this.#form, ...this.#shape, scales: this.#scales, zeros: this.#zeros };
+    const all = steps === undefined ? coded : { ...coded, multipliers: { steps, factors } };
+    return order === undefined ? { ...all, codes: this.#bytes } : { ...all, order, packed: this.#bytes };
+  }
 }
 
 /** Reads `count` outputs: as rows, or as columns of rows that are `count` long. */
@@ -136,70 +164,4 @@ function allFinite(arena: Arena, room: Room, { inputs, outFirst }: CodesMatrix, 
 function multiply(values: Float32Array, factor: number): void {
   if (factor === 1) return;
   for (let at = 0; at < values.length; at++) values[at] = (values[at] as number) * factor;
-}
-
-/** Leaves scales, zero points, steps and factors of a strip in the room. */
-function findScales(
-  arena: Arena,
-  room: Room,
-  shape: MatrixShape,
-  outFirst: boolean,
-  form: BlockForm,
-  how: CodesHow,
-): void {
-  const { outputs, inputs } = shape;
-  const { bits, block, symmetric, half } = form;
-  const blocks = blocksIn({ inputs, block });
-  const [along, across] = outFirst ? [inputs, 1] : [1, outputs];
-  const size = [room.input, outputs, inputs, along, across, block, bits] as const;
-  const empty = how.multipliers ? 0 : 1;
-  if (how.method === 'mse' && !needsWide(form)) {
-    const { steps, zeros } = candidatesFor(form);
-    const tries = [room.candidates, steps.length, zeros, REFITS] as const;
-    arena.kernels.searchBlocks(...size, symmetric, ...tries, empty, room.weights, room.work, room.scale, room.zero);
-  } else {
-    findByRows(arena, room, shape, outFirst, form, how);
-  }
-  const scales = arena.floats(room.scale, outputs * blocks);
-  if (!how.multipliers) {
-    if (half) for (let at = 0; at < scales.length; at++) scales[at] = halfOf(scales[at] as number);
-    return;
-  }
-  const rest = [room.fractions, FRACTIONS.length, room.weights, room.work, room.step, room.factor, room.tried] as const;
-  arena.kernels.chooseFactors(...size, room.scale, ...rest);
-  const factors = new Int8Array(arena.bytes(room.factor, outputs * blocks));
-  const steps = arena.floats(room.step, outputs);
-  scales.forEach((_, at) => {
-    scales[at] = (factors[at] as number) * (steps[Math.floor(at / blocks)] as number);
-  });
-}
-
-/** By the reference, a row at a time: methods and widths that no kernel has. */
-function findByRows(
-  arena: Arena,
-  room: Room,
-  { outputs, inputs }: MatrixShape,
-  outFirst: boolean,
-  form: BlockForm,
-  how: CodesHow,
-): void {
-  const blocks = blocksIn({ inputs, block: form.block });
-  const data = arena.floats(room.input, outputs * inputs);
-  const scales = arena.floats(room.scale, outputs * blocks);
-  const zeros = form.symmetric ? undefined : arena.bytes(room.zero, outputs * blocks);
-  const find = finder(form, how.method);
-  const weights = weightsOf(how.importance);
-  const empty = how.multipliers ? 0 : 1;
-  const row = new Float32Array(inputs);
-  for (let output = 0, at = 0; output < outputs; output++) {
-    for (let input = 0; input < inputs; input++) {
-      row[input] = data[outFirst ? output * inputs + input : input * outputs + output] as number;
-    }
-    for (let index = 0; index < blocks; index++, at++) {
-      const one = blockOf(row, inputs, form.block, 0, index, weights);
-      const grid = find(one);
-      scales[at] = grid?.scale ?? empty;
-      if (zeros !== undefined) zeros[at] = grid?.zero ?? middleOf(form.bits);
-    }
-  }
 }

@@ -1,7 +1,5 @@
-import { blocksIn, type Codes, middleOf } from './codes.ts';
-
-/** Which axis of a packed matrix comes first. */
-export type Order = 'outputs' | 'inputs';
+import { packBits } from '../packed.ts';
+import { blocksIn, type Codes, middleOf, type Order, type PackedCodes } from './codes.ts';
 
 /**
  * Codes as bytes, neighbours along the inputs in one byte, the first in its low bits. Rows are filled up to whole
@@ -11,35 +9,43 @@ export type Order = 'outputs' | 'inputs';
 export function packCodes(form: Codes, order: Order): Uint8Array {
   const { outputs, inputs, block, bits, codes, zeros } = form;
   const blocks = blocksIn(form);
-  const perByte = 8 / bits;
-  const bytesPerRow = (blocks * block) / perByte;
-  const out = new Uint8Array(outputs * bytesPerRow);
-  if (order === 'outputs' && inputs === blocks * block) {
-    if (bits === 8) return codes.slice();
-    if (bits === 4) {
-      for (let to = 0; to < out.length; to++) {
-        out[to] = (codes[2 * to] as number) | ((codes[2 * to + 1] as number) << 4);
-      }
-      return out;
-    }
+  const length = blocks * block;
+  const [along, across] = order === 'outputs' ? [length, 1] : [1, outputs];
+  const laid = new Uint8Array(outputs * length);
+  for (let row = 0, from = 0; row < outputs; row++) {
+    let to = row * along;
+    for (const end = from + inputs; from < end; from++, to += across) laid[to] = codes[from] as number;
   }
-  const step = order === 'outputs' ? 1 : outputs;
-  const middle = middleOf(bits);
+  fillUp(laid, { outputs, inputs, length }, order, (row) => zeros?.[(row + 1) * blocks - 1] ?? middleOf(bits));
+  return bits === 8 ? laid : packBits(laid, bits, order === 'outputs' ? 1 : outputs);
+}
+
+/** Fills what is behind the inputs with the codes of 0. @param length - of whole blocks */
+export function fillUp(
+  laid: Uint8Array,
+  { outputs, inputs, length }: { readonly outputs: number; readonly inputs: number; readonly length: number },
+  order: Order,
+  zeroOf: (output: number) => number,
+): void {
+  if (length === inputs) return;
   for (let row = 0; row < outputs; row++) {
-    const base = row * inputs;
-    const last = zeros === undefined ? middle : (zeros[(row + 1) * blocks - 1] as number);
-    let to = order === 'outputs' ? row * bytesPerRow : row;
-    for (let first = 0; first < blocks * block; first += perByte, to += step) {
-      let byte = 0;
-      for (let place = 0; place < perByte; place++) {
-        const column = first + place;
-        const code = column < inputs ? (codes[base + column] as number) : last;
-        byte |= code << (place * bits);
-      }
-      out[to] = byte;
-    }
+    const zero = zeroOf(row);
+    if (order === 'outputs') laid.fill(zero, row * length + inputs, (row + 1) * length);
+    else for (let at = inputs; at < length; at++) laid[at * outputs + row] = zero;
   }
-  return out;
+}
+
+/** Packed codes, or such as are packed now. @throws RangeError for codes that are packed in another order */
+export function packedIn(form: Codes | PackedCodes, order: Order): Uint8Array {
+  if (!('packed' in form)) return packCodes(form, order);
+  if (form.order !== order) throw new RangeError(`codes lie with the ${form.order} first, not the ${order}`);
+  return form.packed;
+}
+
+/** Codes that are not packed. @throws RangeError where they are */
+export function plain(form: Codes | PackedCodes): Codes {
+  if ('packed' in form) throw new RangeError('codes are packed');
+  return form;
 }
 
 /** Numbers of blocks, `[outputs, blocks]`, as `[blocks, outputs]`. */

@@ -97,8 +97,18 @@ export interface Kernels {
   /** float32 [length] to bfloat16 [length], rounded and with NaN as {@link Kernels.floatToHalf}. */
   floatToBfloat(data: number, length: number, out: number): void;
 
-  /** int8 [length] of −8 … 7 (or uint8 of 0 … 15) to two a byte, the first in the low nibble: [ceil(length / 2)]. */
-  packInt4(data: number, length: number, out: number): void;
+  /**
+   * Bytes [length] of which `bits`, 2 or 4, are kept, several to a byte, the first in the low bits:
+   * [ceil(length · bits / 8)]. `out` may be `data`.
+   */
+  packBits(data: number, length: number, bits: number, out: number): void;
+
+  /**
+   * The same of bytes [rows, columns] where those that share a byte are below each other:
+   * [rows · bits / 8, columns]. `out` may be `data`.
+   * @param rows - a multiple of 8 / bits
+   */
+  packRows(data: number, rows: number, columns: number, bits: number, out: number): void;
 
   /**
    * The other way: [ceil(length / 2)] bytes to one byte for each value, the low nibble first.
@@ -142,7 +152,7 @@ export interface Kernels {
   /**
    * The nearest codes for scales and zero points, as `takeCodes` of lowbits/block.ts; at {@link RESULT} the sums of squares
    * of the weights and of what rounding takes from them (f64 each).
-   * @param out - bytes [outputs, inputs]
+   * @param out - a byte for each; those of an output lie `outAcross` apart, and outputs `outAlong`; one of them is 1
    */
   takeCodes(
     data: number,
@@ -156,6 +166,8 @@ export interface Kernels {
     zero: number,
     work: number,
     out: number,
+    outAlong: number,
+    outAcross: number,
   ): void;
 
   /**

@@ -1,10 +1,14 @@
+import { packBits } from '../packed.ts';
 import { type FloatFormat, toFloat32 } from '../views.ts';
 import type { Kernels } from './kernels.ts';
 
 /** The conversions in TypeScript. */
 export function scalarConversions(
   buffer: () => ArrayBuffer,
-): Pick<Kernels, 'halfToFloat' | 'bfloatToFloat' | 'floatToHalf' | 'floatToBfloat' | 'packInt4' | 'unpackInt4'> {
+): Pick<
+  Kernels,
+  'halfToFloat' | 'bfloatToFloat' | 'floatToHalf' | 'floatToBfloat' | 'packBits' | 'packRows' | 'unpackInt4'
+> {
   const toFloat =
     (format: FloatFormat): Kernels['halfToFloat'] =>
     (data, length, out) => {
@@ -29,13 +33,14 @@ export function scalarConversions(
       for (let index = 0; index < length; index++) words[index] = bfloatBits(bits[index] as number);
     },
 
-    packInt4(data, length, out) {
-      const values = new Uint8Array(buffer(), data, length);
-      const packed = new Uint8Array(buffer(), out, (length + 1) >>> 1);
-      for (let index = 0; index < packed.length; index++) {
-        const [low = 0, high = 0] = [values[2 * index], values[2 * index + 1]];
-        packed[index] = (low & 15) | ((high & 15) << 4);
-      }
+    packBits(data, length, bits, out) {
+      const packed = packBits(new Uint8Array(buffer(), data, length), bits as 2 | 4);
+      new Uint8Array(buffer(), out, packed.length).set(packed);
+    },
+
+    packRows(data, rows, columns, bits, out) {
+      const packed = packBits(new Uint8Array(buffer(), data, rows * columns), bits as 2 | 4, columns);
+      new Uint8Array(buffer(), out, packed.length).set(packed);
     },
 
     unpackInt4(data, length, signed, out) {

@@ -41,11 +41,11 @@ export function scalarLowbits(
       }
     },
 
-    takeCodes(data, outputs, inputs, along, across, block, bits, scale, zero, _work, out) {
+    takeCodes(data, outputs, inputs, along, across, block, bits, scale, zero, _work, out, outAlong, outAcross) {
       let [signal, noise] = [0, 0];
       const blocks = Math.ceil(inputs / block);
       for (let output = 0, at = 0; output < outputs; output++) {
-        const codes = bytes(out + output * inputs, inputs);
+        const codes = new Uint8Array(inputs);
         const row = rowOf(data + 4 * output * along, inputs, across);
         for (const one of blocksOf(row, block, 0)) {
           const grid = {
@@ -60,6 +60,8 @@ export function scalarLowbits(
             noise += (value - ((codes[index] as number) - grid.zero) * grid.scale) ** 2;
           }
         }
+        const line = bytes(out + output * outAlong, (inputs - 1) * outAcross + 1);
+        for (const [index, code] of codes.entries()) line[index * outAcross] = code;
       }
       new Float64Array(buffer(), RESULT, 2).set([signal, noise]);
     },

@@ -1,8 +1,9 @@
 import type { Tensor } from '../../../ir/tensor.ts';
-import type { BlockForm } from '../../../kernels/lowbits/codes.ts';
+import type { BlockForm, Coded, Codes, PackedCodes } from '../../../kernels/lowbits/codes.ts';
 import type { SearchMethod } from '../../../kernels/lowbits/search.ts';
 import { codesOf, codesOfMatrix, type MeasuredCodes } from '../../../schemes/codes.ts';
 import { SAFE_HALF } from '../../../schemes/float16.ts';
+import { orderOf } from '../../../schemes/lowTensors.ts';
 import type { Choice } from './choose.ts';
 
 /** Codes of a weight without data; undefined where it holds NaN or infinity. */
@@ -10,9 +11,9 @@ export async function plainCodes(
   tensor: Tensor,
   choice: Choice,
   method: SearchMethod,
-): Promise<MeasuredCodes | undefined> {
+): Promise<MeasuredCodes<Codes | PackedCodes> | undefined> {
   const how = { method, multipliers: choice.form === 'multipliers' };
-  return safely(choice, (form) => codesOf({ tensor, ...choice }, form, how));
+  return safely(choice, (form) => codesOf({ tensor, ...choice }, form, how, orderOf(choice.form, choice.outFirst)));
 }
 
 /** Codes of a matrix without data. @param importance - of each input */
@@ -27,7 +28,7 @@ export async function searched(
 }
 
 /** Codes with scales of float16 if the form asks for them and the weights are large enough. */
-async function safely<T extends MeasuredCodes | undefined>(
+async function safely<T extends MeasuredCodes<Coded> | undefined>(
   { form, shape: { bits, block, symmetric, half } }: Choice,
   find: (form: BlockForm) => Promise<T>,
 ): Promise<T> {

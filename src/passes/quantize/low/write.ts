@@ -1,8 +1,12 @@
+import { isShared } from '../../../compute/executor.ts';
 import type { Graph } from '../../../ir/graph.ts';
+import type { Tensor } from '../../../ir/tensor.ts';
+import type { Codes, PackedCodes } from '../../../kernels/lowbits/codes.ts';
 import type { LowMethod } from '../../../kernels/lowbits/names.ts';
 import { constantName } from '../../../layers/constant.ts';
 import { skipUse, type WeightUse } from '../../../layers/select.ts';
 import type { Skip } from '../../../layers/skip.ts';
+import type { MeasuredCodes } from '../../../schemes/codes.ts';
 import { writeInt8, writeMultipliers, writeNBits, writeStandard } from '../../../schemes/lowProducts.ts';
 import { type LowTable, tableRows, writeFolded, writeTable } from '../../../schemes/lowReals.ts';
 import { codesScheme, type LowWeight, type Place, type Written } from '../../../schemes/lowTensors.ts';
@@ -27,6 +31,9 @@ export interface LowSettings {
   readonly ahead: Ahead;
 }
 
+/** Codes of a weight; undefined where it holds NaN or infinity. */
+type Found = MeasuredCodes<Codes | PackedCodes> | undefined;
+
 /** A weight in the graph, and what rounding took from it. */
 interface Made extends Written<Form> {
   readonly losses: Rewritten['losses'];
@@ -37,6 +44,9 @@ export class LowForms {
   readonly #emitter: Emitter;
   readonly #settings: LowSettings;
   readonly #made = new Map<Graph, Map<string, Made>>();
+  /** Weights whose codes are not looked for yet, in the order of their uses. */
+  readonly #coming = new Set<Tensor>();
+  readonly #begun = new Map<Tensor, Promise<Found>>();
 
   constructor(emitter: Emitter, settings: LowSettings) {
     this.#emitter = emitter;
@@ -58,6 +68,42 @@ export class LowForms {
     return { added: before === undefined ? made.added : 0, form: formName(choice), losses: made.losses, bits: few };
   }
 
+  /** Hears of a use that {@link apply} will be asked for: while one weight is written, threads look at the next. */
+  begin({ held: { tensor } }: WeightUse): void {
+    const { unread, ahead } = this.#settings;
+    if (unread || ahead.has(tensor) || tensor.stored === undefined || !isShared(tensor.stored)) return;
+    this.#coming.add(tensor);
+  }
+
+  /** Waits until no thread looks at a weight any more. */
+  async end(): Promise<void> {
+    await Promise.allSettled(this.#begun.values());
+  }
+
+  /** The codes of a weight; those of the next one are looked for meanwhile. */
+  async #found(tensor: Tensor, choice: Choice): Promise<Found> {
+    const found = this.#begun.get(tensor) ?? this.#look(tensor, choice);
+    this.#coming.delete(tensor);
+    const [next] = this.#coming;
+    if (next !== undefined && !this.#begun.has(next)) {
+      const codes = this.#look(next, this.#settings.choices.get(next) as Choice);
+      // Should this one fail, nobody waits for the next.
+      codes.catch(() => {});
+      this.#begun.set(next, codes);
+    }
+    try {
+      return await found;
+    } finally {
+      this.#begun.delete(tensor);
+    }
+  }
+
+  async #look(tensor: Tensor, choice: Choice): Promise<Found> {
+    const { ahead, method } = this.#settings;
+    const plain = method === 'gptq' ? 'mse' : method;
+    return ahead.get(tensor)?.() ?? plainCodes(tensor, choice, plain);
+  }
+
   /** Has a node read what its weight became. */
   #read(use: WeightUse, { form }: Choice, weight: Form): void {
     if (typeof weight === 'string') {
@@ -72,9 +118,8 @@ export class LowForms {
 
   async #make(use: WeightUse, choice: Choice): Promise<Made | undefined> {
     const { tensor } = use.held;
-    const { unread, ahead, method, keep } = this.#settings;
-    const plain = method === 'gptq' ? 'mse' : method;
-    const found = unread ? undefined : await (ahead.get(tensor)?.() ?? plainCodes(tensor, choice, plain));
+    const { unread, keep } = this.#settings;
+    const found = unread ? undefined : await this.#found(tensor, choice);
     if (found === undefined && !unread) return undefined;
     const of = constantName(use.held);
     const low: LowWeight = { tensor, of, shape: found?.codes ?? choice.shape, codes: found?.codes, keep };
