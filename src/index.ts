@@ -24,7 +24,7 @@ export { bytesSource, type Source, type SourceFiles } from './bytes/source.ts';
 export type { Blob, Piece, Place, Stored, Streamed, Watcher, WriteTarget, Zeroed } from './bytes/stored.ts';
 export { CompressError, type ErrorCode, type ErrorDetails, type ErrorKind } from './errors.ts';
 export type { NamedArray, NamedArrays } from './ir/arrays.ts';
-export { DTYPES, type DType } from './ir/dtype.ts';
+export { DTYPES, type DType, type HalfDType } from './ir/dtype.ts';
 export { type Constant, Graph, type GraphFields, type Signature, type ValueInfo } from './ir/graph.ts';
 export type { DataFile, MetadataEntry, ModelHeader } from './ir/header.ts';
 export { Model, type ModelFields, type OpsetImport } from './ir/model.ts';
@@ -89,6 +89,7 @@ export type {
 } from './passes/diff/types.ts';
 export { type EqualizeOptions, equalizationValues, equalize } from './passes/equalize/index.ts';
 export type { Deduplicated, Dequantized, FoldAction, Folded, PassFact } from './passes/facts.ts';
+export { FLOAT16_DEFAULTS, type Float16Options, float16 } from './passes/float16/index.ts';
 export { FOLD_DEFAULTS, FOLD_RULES, type FoldOptions, type FoldRule, fold } from './passes/fold/index.ts';
 export {
   type Pattern,

@@ -18,6 +18,8 @@ const REASONS: Record<SkipReason, string> = {
   group_exceeds_size: 'fewer inputs than a group has',
   not_in_file: 'the file leaves it out',
   non_finite: 'NaN or infinity among the weights',
+  out_of_range: 'numbers beyond the largest of the type',
+  too_small: 'numbers too small to keep their digits',
   graph_input: 'no constant but a graph input',
   low_sqnr: 'an activation would lose too much in 8 bits',
   not_reached: 'no activations of it are seen',

@@ -11,7 +11,7 @@ export interface Part<Kind extends Job['kind']> {
 }
 
 /** Jobs whose result is written. */
-export type WritingKind = 'quantize' | 'transpose' | 'zero' | 'copy';
+export type WritingKind = 'quantize' | 'transpose' | 'zero' | 'copy' | 'halves';
 
 /**
  * Computes jobs over bytes that lie in files, where they lie: in this thread, or in several where those are sooner

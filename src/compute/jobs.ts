@@ -1,5 +1,7 @@
 import type { Bracket, Within } from '../kernels/bracket.ts';
 import { sampleSteps, withinSteps } from '../kernels/bracketSteps.ts';
+import { type HalfJob, halfSteps, roundingSteps } from '../kernels/halfSteps.ts';
+import type { Rounding } from '../kernels/halves.ts';
 import type { LinearParams } from '../kernels/linear.ts';
 import { type Floats, type MatrixBand, quantizeSteps, rangeSteps, transposeSteps } from '../kernels/linearSteps.ts';
 import type { Loss } from '../kernels/loss.ts';
@@ -34,6 +36,8 @@ export type Job =
   | { readonly kind: 'tie'; readonly elements: number; readonly bits: number; readonly nth: number }
   | { readonly kind: 'zero'; readonly elements: number; readonly threshold: number; readonly ties: number }
   | { readonly kind: 'copy'; readonly byteLength: number }
+  | { readonly kind: 'halves'; readonly floats: HalfJob }
+  | { readonly kind: 'rounding'; readonly floats: HalfJob }
   | {
       readonly kind: 'codes';
       readonly matrix: CodesMatrix;
@@ -55,6 +59,8 @@ export interface Results {
   readonly tie: number;
   readonly zero: Pruned;
   readonly copy: undefined;
+  readonly halves: undefined;
+  readonly rounding: Rounding;
   readonly codes: CodesAndLoss | undefined;
 }
 
@@ -88,6 +94,10 @@ export function stepsOf(job: Job, arena: Arena): Steps<unknown> {
       return zeroSteps(arena, job.elements, job.threshold, job.ties);
     case 'copy':
       return copySteps(arena, job.byteLength);
+    case 'halves':
+      return halfSteps(arena, job.floats);
+    case 'rounding':
+      return roundingSteps(arena, job.floats);
     case 'codes':
       return codesSteps(arena, job.matrix, job.form, job.how, job.order);
   }

@@ -1,6 +1,6 @@
 import type { Stored, Streamed } from '../bytes/stored.ts';
 import type { LinearParams } from '../kernels/linear.ts';
-import type { Floats, StreamedFormat } from '../kernels/linearSteps.ts';
+import { bytesOf, type Floats, type StreamedFormat } from '../kernels/linearSteps.ts';
 import type { Losses } from '../kernels/loss.ts';
 import type { Range } from '../kernels/range.ts';
 import { cut, type Slice, spans } from '../kernels/slices.ts';
@@ -8,15 +8,13 @@ import { type Part, partsFor, threadsFor } from './executor.ts';
 import { runParts } from './here.ts';
 import { streamOf } from './stream.ts';
 
-const sizeOf = (format: StreamedFormat): number => (format === 'float32' ? 4 : 2);
-
 /** As `rangeOf` of kernels/range.ts, over a tensor where it lies. */
 export async function rangeOfStored(stored: Stored, { format, layout }: Floats): Promise<Range | undefined> {
   const slices = cut(layout, partsFor(stored));
   const parts = slices.map(
     (slice): Part<'range'> => ({
       job: { kind: 'range', floats: { format, layout: slice.layout } },
-      start: slice.start * sizeOf(format),
+      start: slice.start * bytesOf(format),
       at: 0,
     }),
   );
@@ -48,7 +46,7 @@ export function quantizedStream(
   const parts = (count: number): Part<'quantize'>[] =>
     cut(layout, count).map((slice) => ({
       job: { kind: 'quantize', floats: { format, layout: slice.layout }, params: within(params, slice) },
-      start: slice.start * sizeOf(format),
+      start: slice.start * bytesOf(format),
       at: slice.start,
     }));
   return streamOf(stored, layout.outer * layout.channels * layout.inner, parts, (loss) => losses?.add(loss));

@@ -92,3 +92,10 @@ export type FloatDType = 'float32' | 'float16' | 'bfloat16' | 'float64';
 export function isFloat(dtype: DType): dtype is FloatDType {
   return dtype === 'float32' || dtype === 'float16' || dtype === 'bfloat16' || dtype === 'float64';
 }
+
+/** Float types of 16 bits. */
+export type HalfDType = 'float16' | 'bfloat16';
+
+export function isHalf(dtype: DType): dtype is HalfDType {
+  return dtype === 'float16' || dtype === 'bfloat16';
+}

@@ -10,6 +10,11 @@ import type { Steps } from './steps.ts';
 /** Formats that the kernels read chunk by chunk. */
 export type StreamedFormat = 'float32' | 'float16' | 'bfloat16';
 
+/** Bytes of an element. */
+export function bytesOf(format: StreamedFormat): number {
+  return format === 'float32' ? 4 : 2;
+}
+
 /**
  * Bytes of float32 that are in the arena at a time: half of it is slower with two threads, which wait for each other
  * where they write.

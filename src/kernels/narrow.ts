@@ -17,5 +17,8 @@ export function fromFloats(values: Floats, format: FloatFormat): Uint8Array {
     return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   }
   const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
-  return new Uint8Array(Uint16Array.from(bits, format === 'float16' ? halfBits : bfloatBits).buffer);
+  const [halves, toBits] = [new Uint16Array(bits.length), format === 'float16' ? halfBits : bfloatBits];
+  // `Uint16Array.from` with a function takes ten times as long.
+  for (let at = 0; at < halves.length; at++) halves[at] = toBits(bits[at] as number);
+  return new Uint8Array(halves.buffer);
 }

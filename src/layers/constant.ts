@@ -1,6 +1,6 @@
-import type { Constant } from '../ir/graph.ts';
+import type { Constant, Graph } from '../ir/graph.ts';
 import type { Model } from '../ir/model.ts';
-import { attribute } from '../ir/node.ts';
+import { attribute, isOp } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 
 /** Puts `tensor` where the weight was: the initializer of that name, or the value of its Constant node. */
@@ -12,6 +12,13 @@ export function replaceConstant(held: Constant, tensor: Tensor): void {
   }
   const kept = node.attributes.filter((one) => !one.name.startsWith('value'));
   graph.replaceNode(node, { ...node, attributes: [...kept, attribute.tensor('value', tensor)] });
+}
+
+/** The tensors a graph holds itself, those of Constant nodes last. */
+export function heldBy(graph: Graph): Constant[] {
+  const initializers = [...graph.initializers.values()].map((tensor) => ({ tensor, graph, node: undefined }));
+  const constants = graph.nodes.filter((node) => isOp(node, 'Constant')).map((node) => node.outputs[0] ?? '');
+  return [...initializers, ...constants.flatMap((name) => graph.constant(name) ?? [])];
 }
 
 /** The name a weight is known by: of its initializer, or of the value its Constant node makes. */

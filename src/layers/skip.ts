@@ -15,6 +15,8 @@ export type SkipReason =
   | 'group_exceeds_size' // N:M: fewer inputs than a group has
   | 'not_in_file' // masks, scores or amounts are given, and none for it
   | 'non_finite' // it holds NaN or infinity
+  | 'out_of_range' // float16: it holds numbers beyond the largest
+  | 'too_small' // float16: its numbers are too small to keep their digits
   | 'graph_input' // it is no constant: a graph input without a value
   | 'low_sqnr' // an activation loses more to 8 bits than `minNodeSqnr` allows
   | 'not_reached' // importance from data: the data gives it no activations that can be seen

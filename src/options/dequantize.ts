@@ -8,7 +8,11 @@ export interface DequantizeValues extends StepValues {
 export const DEQUANTIZE: Table<DequantizeValues> = {
   positionals: { model: MODEL },
   rows: {
-    allowUnchanged: { kind: 'flag', help: 'a model without integers is no error', group: 'What to change' },
+    allowUnchanged: {
+      kind: 'flag',
+      help: 'a model without integers, or weights in 16 bits, is no error',
+      group: 'What to change',
+    },
     ...STEP_ROWS,
   },
 };

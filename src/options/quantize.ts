@@ -9,6 +9,7 @@ import {
   type StoreValues,
   selectionRows,
 } from './common.ts';
+import { HALF_ROWS, type HalfValues } from './float16.ts';
 import { LOW_GROUP, LOW_ROWS, type LowValues } from './lowBits.ts';
 import type { Option, Rows, Table } from './option.ts';
 
@@ -56,6 +57,7 @@ export interface QuantizeValues
     StoreValues,
     WeightValues,
     LowValues,
+    HalfValues,
     ActivationValues {
   int4?: boolean | undefined;
   symmetric?: boolean | undefined;
@@ -201,12 +203,18 @@ export const QUANTIZE: Table<QuantizeValues> = {
   positionals: { model: MODEL },
   groups: [ACTIVATIONS],
   rows: {
-    int8: { kind: 'flag', help: 'int8 weights, symmetric (the default)', group: WEIGHTS, not: ['uint8', 'int4'] },
-    uint8: { kind: 'flag', help: 'uint8 weights, asymmetric', group: WEIGHTS, not: ['int4'] },
+    int8: {
+      kind: 'flag',
+      help: 'int8 weights, symmetric (the default)',
+      group: WEIGHTS,
+      not: ['uint8', 'int4', 'float16', 'bfloat16'],
+    },
+    uint8: { kind: 'flag', help: 'uint8 weights, asymmetric', group: WEIGHTS, not: ['int4', 'float16', 'bfloat16'] },
     int4: { kind: 'flag', help: '4 bits for weights of MatMul and Gemm', group: WEIGHTS, not: ['bits'] },
     ...WEIGHT_ROWS,
     allowUnchanged: { kind: 'flag', help: 'a model without weights to quantize is no error', group: WEIGHTS },
     ...LOW_ROWS,
+    ...HALF_ROWS,
     symmetric: { kind: 'flag', help: 'no zero points (the default)', group: LOW_GROUP, not: ['asymmetric'] },
     ...ACTIVATION_ROWS,
     ...selectionRows(QUANTIZABLE_OPS),

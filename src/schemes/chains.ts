@@ -2,7 +2,7 @@ import type { Constant, Graph } from '../ir/graph.ts';
 import { intsAttribute, isOp, type Node } from '../ir/node.ts';
 import { RESHAPES } from '../ir/reshapes.ts';
 import { codesAt, hasCodes } from './contrib.ts';
-import { asRead, type Decodable, decodableIn, decodableOf, linearIn, type Steps } from './decodable.ts';
+import { asRead, type Decodable, decodableIn, decodableOf, halfBehind, linearIn, type Steps } from './decodable.ts';
 import { sharingOf } from './granularity.ts';
 import { likelyNames } from './names.ts';
 import { stepRole } from './operators.ts';
@@ -191,8 +191,10 @@ export function weightReadAs(
   return held && decodableIn(graph, held.tensor, { scale, zeroPoint });
 }
 
-/** Finds what stands for the weight `of` of another file, by the names that quantizers give it. */
+/** Finds what stands for the weight `of` of another file: behind a Cast of that name, or by the names quantizers give. */
 export function findStored(graph: Graph, of: string): Decodable | undefined {
+  const half = halfBehind(graph, of);
+  if (half !== undefined) return half;
   for (const { data } of likelyNames(of)) {
     const tensor = graph.constant(data)?.tensor;
     if (tensor === undefined || !isReadable(tensor.dtype)) continue;

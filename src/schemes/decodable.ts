@@ -1,4 +1,4 @@
-import { bitsOf, DTYPES, type DType, elementCount, type FloatDType, isFloat } from '../ir/dtype.ts';
+import { bitsOf, DTYPES, type DType, elementCount, type FloatDType, isFloat, isHalf } from '../ir/dtype.ts';
 import type { Constant, Graph } from '../ir/graph.ts';
 import { intAttribute, isOp } from '../ir/node.ts';
 import { RESHAPES } from '../ir/reshapes.ts';
@@ -6,7 +6,7 @@ import type { Tensor } from '../ir/tensor.ts';
 import { decodeLinear, decodeLinearSwapped, type LinearNumbers } from './decode.ts';
 import { granularityOf, type Sharing } from './granularity.ts';
 import { isReadable } from './packed.ts';
-import type { Reals } from './reals.ts';
+import { type Reals, realsOf, swappedReals } from './reals.ts';
 import { granularityName, isSigned } from './scheme.ts';
 
 /** How real numbers are stored, in a few words and figures. */
@@ -110,6 +110,20 @@ export function asRead(graph: Graph, scale: string, weight: Decodable | undefine
 }
 
 const PASSED = ['Cast', 'Identity', ...RESHAPES];
+
+/** A weight stored in 16 bits, of which a Cast makes the value. */
+export function halfBehind(graph: Graph, value: string): Decodable | undefined {
+  const cast = graph.producer(value);
+  if (cast === undefined || !isOp(cast, 'Cast')) return undefined;
+  const to = DTYPES[intAttribute(cast, 'to', 0)];
+  const tensor = graph.constant(cast.inputs[0] ?? '')?.tensor;
+  if (tensor === undefined || to === undefined || !isFloat(to) || !isHalf(tensor.dtype)) return undefined;
+  const { dtype, dims } = tensor;
+  const [reals, turned] = [realsOf(tensor), swappedReals(tensor)];
+  if (reals === undefined || turned === undefined) return undefined;
+  const scheme = { name: dtype, sharing: 'behind a Cast', bits: bitsOf(dtype), symmetric: true };
+  return { scheme, parts: [tensor], dims, dtype: to, reals, swapped: turned };
+}
 
 /** A tensor of the same bytes, seen as elements of another type and dims. */
 export function seenAs(tensor: Tensor, dtype: DType, dims: readonly number[]): Tensor {

@@ -1,20 +1,78 @@
-import type { FloatDType } from '../ir/dtype.ts';
-import { derived, type Tensor } from '../ir/tensor.ts';
-import { fromFloat32 } from '../kernels/rounded.ts';
-import { toFloat32 } from '../kernels/views.ts';
-import { type Encoded, FLOAT16 } from './scheme.ts';
+import { elementCount, type HalfDType } from '../ir/dtype.ts';
+import { piecewise, streamed, type Tensor } from '../ir/tensor.ts';
+import { worthStreaming } from '../kernels/choose.ts';
+import { halvesOf, LARGEST, measureHalves, type Rounding, Roundings } from '../kernels/halves.ts';
+import { once } from '../kernels/once.ts';
+import { asItIs, streamable } from './encode.ts';
+import { type Reals, realsOf } from './reals.ts';
+import { type Encoded, halfScheme } from './scheme.ts';
 
 /** Where the widest step is narrower, those of quiet blocks are too coarse as float16, whose least are 2⁻²⁴ apart. */
 export const SAFE_HALF: number = 2 ** -13;
 
+const stored = once(() => import('../compute/halves.ts'));
+
 /**
- * Float numbers as float16, rounded to nearest, ties to even; beyond 65504 they become infinite. Computed when the
- * writer asks for them.
+ * Floats as floats of 16 bits, rounded to nearest, ties to even; beyond the largest they become infinite. Computed in
+ * pieces when the writer asks for them.
+ * @param tensor - of floats
  * @param name - of the tensor that stands for them
  */
-export function encodeFloat16(tensor: Tensor, name: string): Encoded {
-  const compute = async (): Promise<ArrayBufferView> =>
-    fromFloat32(toFloat32(await tensor.load(), tensor.dtype as FloatDType), 'float16');
-  const data = derived(name, 'float16', tensor.dims, compute);
-  return { scheme: FLOAT16, data: { ...data, from: { tensor, name: tensor.name } } };
+export async function encodeHalf(tensor: Tensor, name: string, dtype: HalfDType = 'float16'): Promise<Encoded> {
+  const { dims } = tensor;
+  const where = streamable(asItIs(tensor));
+  let data: Tensor;
+  if (where !== undefined && (await worthStreaming(elementCount(dims)))) {
+    const { halfStream } = await stored();
+    data = streamed(name, dtype, dims, halfStream({ stored: where.stored, from: where.format, to: dtype }));
+  } else {
+    const reals = realsOf(tensor) as Reals;
+    data = piecewise(name, dtype, dims, async function* () {
+      for await (const chunk of reals()) yield halvesOf(chunk, dtype);
+    });
+  }
+  return { scheme: halfScheme(dtype), data: { ...data, from: { tensor, name: tensor.name } } };
+}
+
+/** What 16 bits do to a tensor of floats. Reads all of it. */
+export async function roundingOf(tensor: Tensor, dtype: HalfDType): Promise<Rounding> {
+  const where = streamable(asItIs(tensor));
+  if (where !== undefined && (await worthStreaming(elementCount(tensor.dims)))) {
+    const { roundingOfStored } = await stored();
+    return roundingOfStored({ stored: where.stored, from: where.format, to: dtype });
+  }
+  const roundings = new Roundings();
+  for await (const chunk of (realsOf(tensor) as Reals)()) measureHalves(roundings, chunk, dtype);
+  return roundings;
+}
+
+/**
+ * What rounding takes at most of a number in the normal range of each type, as a part of it: half a step. A tensor that
+ * loses more, root mean square over all of it, holds numbers too small for the type.
+ */
+const LOSS: Readonly<Record<HalfDType, number>> = { float16: 2 ** -11, bfloat16: 2 ** -8 };
+
+/** Why a tensor must stay as it is, in words behind its name; undefined where 16 bits hold it. */
+export function obstacle({ largest, signal, noise }: Rounding, dtype: HalfDType): HalfObstacle | undefined {
+  if (largest > LARGEST[dtype]) {
+    return {
+      reason: 'out_of_range',
+      detail: `it holds ${short(largest)}; ${short(LARGEST[dtype])} is the largest ${dtype}`,
+    };
+  }
+  const loss = Math.sqrt(noise / Math.max(signal, Number.MIN_VALUE));
+  if (loss <= LOSS[dtype]) return undefined;
+  const percent = (part: number): string => `${Number((100 * part).toPrecision(2))} %`;
+  const detail = `its numbers are too small: ${dtype} would take ${percent(loss)} of them, and ${percent(LOSS[dtype])} at most of larger ones`;
+  return { reason: 'too_small', detail };
+}
+
+/** A tensor that 16 bits do not hold. */
+export interface HalfObstacle {
+  readonly reason: 'out_of_range' | 'too_small';
+  readonly detail: string;
+}
+
+function short(value: number): string {
+  return String(Number(value.toPrecision(5)));
 }

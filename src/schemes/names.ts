@@ -1,3 +1,4 @@
+import type { HalfDType } from '../ir/dtype.ts';
 import type { Graph } from '../ir/graph.ts';
 
 /**
@@ -27,6 +28,11 @@ export function nameFor(graph: Graph, of: string, part: Part): string {
 export function namesFor(graph: Graph, of: string): EncodedNames {
   const name = (part: Part): string => nameFor(graph, of, part);
   return { of, data: name('data'), scale: name('scale'), zeroPoint: name('zeroPoint') };
+}
+
+/** A name for the floats of 16 bits that stand for `of`, free in the graph. */
+export function halfName(graph: Graph, of: string, dtype: HalfDType): string {
+  return graph.uniqueName(`${of}_${dtype}`);
 }
 
 /** What other quantizers put behind the name of a weight for its codes: ONNX Runtime's of few bits. */

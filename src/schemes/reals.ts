@@ -1,6 +1,7 @@
 import { chunksOf } from '../compute/chunks.ts';
-import { bitsOf, elementCount, isFloat } from '../ir/dtype.ts';
-import type { Tensor } from '../ir/tensor.ts';
+import { bitsOf, elementCount, type FloatDType, isFloat } from '../ir/dtype.ts';
+import { piecewise, type Tensor } from '../ir/tensor.ts';
+import { fromFloat32 } from '../kernels/rounded.ts';
 import { toFloat32 } from '../kernels/views.ts';
 import { unpacked } from './packed.ts';
 
@@ -14,6 +15,16 @@ export type Reals = () => AsyncIterable<Float32Array>;
 export function realsOf(tensor: Tensor): Reals | undefined {
   const toFloats = isFloat(tensor.dtype) ? reader(tensor) : undefined;
   return toFloats && (() => mapped(tensor, toFloats));
+}
+
+/** A float tensor of such numbers, computed some at a time. */
+export function floatTensor(name: string, dtype: FloatDType, dims: readonly number[], reals: Reals): Tensor {
+  return piecewise(name, dtype, dims, async function* () {
+    for await (const chunk of reals()) {
+      const { buffer, byteOffset, byteLength } = fromFloat32(chunk, dtype);
+      yield new Uint8Array(buffer, byteOffset, byteLength);
+    }
+  });
 }
 
 /** The chunks of a tensor, each turned into numbers. */

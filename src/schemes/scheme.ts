@@ -1,5 +1,6 @@
-import { bitsOf, type DType, elementCount, isFloat } from '../ir/dtype.ts';
+import { bitsOf, type DType, elementCount, type HalfDType, isFloat } from '../ir/dtype.ts';
 import type { Tensor } from '../ir/tensor.ts';
+import { LARGEST } from '../kernels/halves.ts';
 import { channelLayout } from '../kernels/layout.ts';
 import type { Losses } from '../kernels/loss.ts';
 
@@ -21,11 +22,11 @@ export type Granularity =
 
 export const PER_TENSOR: Granularity = { kind: 'tensor' };
 
-/** How real numbers are stored: `real = (stored − zero point) · scale`, or as float16 without either. */
+/** How real numbers are stored: `real = (stored − zero point) · scale`, or as floats of 16 bits without either. */
 export interface Scheme {
   /** For people: `int8 per channel`. */
   readonly name: string;
-  readonly dtype: StoredInteger | 'float16';
+  readonly dtype: StoredInteger | HalfDType;
   readonly granularity: Granularity;
   /** Whether the zero point is 0 everywhere. */
   readonly symmetric: boolean;
@@ -42,7 +43,7 @@ export interface IntegerScheme extends Scheme {
 export interface Encoded {
   readonly scheme: Scheme;
   readonly data: Tensor;
-  /** Absent for float16. */
+  /** Absent for floats of 16 bits. */
   readonly scale?: Tensor;
   /** Absent where symmetric: it would be all zeros. */
   readonly zeroPoint?: Tensor | undefined;
@@ -77,14 +78,10 @@ function limitOf(dtype: StoredInteger, reduceRange: boolean): number {
   return isSigned(dtype) ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
 }
 
-/** Half-precision floats. */
-export const FLOAT16: Scheme = {
-  name: 'float16',
-  dtype: 'float16',
-  granularity: PER_TENSOR,
-  symmetric: true,
-  limit: 65504,
-};
+/** Floats of 16 bits. */
+export function halfScheme(dtype: HalfDType): Scheme {
+  return { name: dtype, dtype, granularity: PER_TENSOR, symmetric: true, limit: LARGEST[dtype] };
+}
 
 function nameOf(dtype: StoredInteger, granularity: Granularity): string {
   return `${dtype} ${granularityName(granularity)}`;

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { constant, type Tensor } from '../../src/ir/tensor.ts';
 import { decode, decodeSwapped } from '../../src/schemes/decode.ts';
 import { asItIs, encode, paramsOf } from '../../src/schemes/encode.ts';
-import { encodeFloat16 } from '../../src/schemes/float16.ts';
+import { encodeHalf } from '../../src/schemes/float16.ts';
 import { packed } from '../../src/schemes/packed.ts';
 import type { Reals } from '../../src/schemes/reals.ts';
 import { type EncodedIntegers, type Granularity, integerScheme, STORED_INTEGERS } from '../../src/schemes/scheme.ts';
@@ -76,7 +76,7 @@ test.each<[string, Granularity, readonly number[]]>([
 });
 
 test('float16 is decoded', async () => {
-  expect(await numbers(decode(encodeFloat16(floatsOf([1, 0.1, -2], [3]), 'h')))).toEqual([1, 0.0999755859375, -2]);
+  expect(await numbers(decode(await encodeHalf(floatsOf([1, 0.1, -2], [3]), 'h')))).toEqual([1, 0.0999755859375, -2]);
 });
 
 test('the matrix of the reference is the one that is encoded', () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { constant, type Tensor } from '../../src/ir/tensor.ts';
 import { floats } from '../../src/kernels/views.ts';
 import { asItIs, encode, type Given, paramsOf } from '../../src/schemes/encode.ts';
-import { encodeFloat16 } from '../../src/schemes/float16.ts';
+import { encodeHalf } from '../../src/schemes/float16.ts';
 import {
   type EncodedIntegers,
   type Granularity,
@@ -85,7 +85,7 @@ test('integers know what they stand for, whatever it is called', async () => {
 });
 
 test('float16 is rounded to nearest, ties to even', async () => {
-  const made = encodeFloat16(weight([1, 1 + 2 ** -11, 1 + 3 * 2 ** -11, 65504, 65520, -(2 ** -25)], [6]), 'h');
+  const made = await encodeHalf(weight([1, 1 + 2 ** -11, 1 + 3 * 2 ** -11, 65504, 65520, -(2 ** -25)], [6]), 'h');
   expect([made.data.name, made.data.dtype, made.scheme.name]).toEqual(['h', 'float16', 'float16']);
   const bits = new Uint16Array((await made.data.load()).buffer);
   expect([...bits]).toEqual([0x3c00, 0x3c00, 0x3c02, 0x7bff, 0x7c00, 0x8000]);

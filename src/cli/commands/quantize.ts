@@ -30,6 +30,7 @@ export function quantizeCommand(run: Run): Command<QuantizeValues> {
           '4 bits for MatMul and Gemm, chosen by data',
           'compress quantize --int4 --calibrate calib.npz model.onnx -o small.onnx',
         ],
+        ['half the size, at the speed of float', 'compress quantize --float16 model.onnx -o small.onnx'],
         ['leave a layer float', 'compress quantize --exclude "lm_head" model.onnx -o small.onnx'],
         ['see what would change, and the size', 'compress quantize --int8 --dry-run model.onnx'],
       ]),

@@ -1,5 +1,6 @@
 import { CompressError } from '../../errors.ts';
 import { DEFAULT_OBSERVER } from '../../kernels/observe/names.ts';
+import { halfOf } from '../../options/float16.ts';
 import { calibrates, type QuantizeValues } from '../../options/quantize.ts';
 import { defined, togetherError } from '../../options/values.ts';
 import type { Pass } from '../../passes/pass.ts';
@@ -15,6 +16,7 @@ import type { StepRun } from './stepRun.ts';
  * @throws CompressError `options`
  */
 export async function quantizingPass(values: QuantizeValues, run: StepRun): Promise<Pass> {
+  if (halfOf(values) !== undefined) return (await import('./float16.ts')).halvingPass(values);
   const options = readOptions(values);
   const { calibrate, ranges, saveRanges } = values;
   if (!calibrates(values)) {

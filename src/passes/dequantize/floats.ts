@@ -3,13 +3,12 @@ import { byteLengthOf, type DType, elementCount, type FloatDType, isFloat } from
 import type { Constant, Graph } from '../../ir/graph.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import { RESHAPES } from '../../ir/reshapes.ts';
-import { piecewise, type Tensor } from '../../ir/tensor.ts';
-import { fromFloat32 } from '../../kernels/rounded.ts';
+import type { Tensor } from '../../ir/tensor.ts';
 import { constantName, madeFrom } from '../../layers/constant.ts';
 import type { Change } from '../../layers/skip.ts';
 import type { Decodable } from '../../schemes/decodable.ts';
 import { likelyOriginal, nameFor } from '../../schemes/names.ts';
-import type { Reals } from '../../schemes/reals.ts';
+import { floatTensor, type Reals } from '../../schemes/reals.ts';
 import { namesOf, operatorsOf } from '../pack/weights.ts';
 
 /** How a float weight is to lie, where not as the numbers are stored. */
@@ -70,7 +69,7 @@ export class FloatWeights {
     const made = [...this.#made.values()].flat().find((one) => one.name === name);
     if (made === undefined || !isFloat(dtype)) return false;
     const { held, change, reals } = made;
-    held.graph.addInitializer(floatTensor(held, name, dtype, change.dims, reals));
+    held.graph.addInitializer(madeFrom(held, floatTensor(name, dtype, change.dims, reals)));
     const form = (change.form ?? '').replace(change.dtype, dtype);
     made.change = { ...change, dtype, after: byteLengthOf(dtype, change.elements), form };
     return true;
@@ -81,7 +80,7 @@ export class FloatWeights {
     const { dims, swapped } = layout;
     const dtype = layout.dtype as FloatDType;
     const reals = swapped ? weight.swapped : weight.reals;
-    held.graph.addInitializer(floatTensor(held, name, dtype, dims, reals));
+    held.graph.addInitializer(madeFrom(held, floatTensor(name, dtype, dims, reals)));
     const elements = elementCount(dims);
     const before = weight.parts.reduce((sum, one) => sum + one.byteLength, 0);
     const after = byteLengthOf(dtype, elements);
@@ -103,20 +102,6 @@ function nameOf(held: Constant): string {
   if (original === undefined) return nameFor(held.graph, stored, 'real');
   const free = withBodies([held.graph.root]).every((graph) => !graph.defines(original));
   return free ? original : held.graph.uniqueName(original);
-}
-
-function floatTensor(held: Constant, name: string, dtype: FloatDType, dims: readonly number[], reals: Reals): Tensor {
-  return madeFrom(
-    held,
-    piecewise(name, dtype, dims, () => bytesOf(reals, dtype)),
-  );
-}
-
-async function* bytesOf(reals: Reals, dtype: FloatDType): AsyncGenerator<Uint8Array, void, void> {
-  for await (const chunk of reals()) {
-    const { buffer, byteOffset, byteLength } = fromFloat32(chunk, dtype);
-    yield new Uint8Array(buffer, byteOffset, byteLength);
-  }
 }
 
 function turned(dims: readonly number[]): number[] {

@@ -7,6 +7,7 @@ import { arithmeticOf } from '../../schemes/chains.ts';
 import { hasCodes } from '../../schemes/contrib.ts';
 import { isIntegerOp } from '../../schemes/operators.ts';
 import { dropUnread } from '../constants/region.ts';
+import { widenStored } from '../float16/wide.ts';
 import { inlineFunctions, inliningNotes } from '../inline/index.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
@@ -27,6 +28,7 @@ import { Rewriting } from './rewriting.ts';
  * before  x ── DynamicQuantizeLinear ── DequantizeLinear ── MatMul(DequantizeLinear(W_quantized)) ── Sum ── y
  *         x ── QLinearConv(W_quantized, …) ── DequantizeLinear ── y
  *         x ── MatMulNBits(W_Q4, …) ── y
+ *         x ── MatMul(Cast(W_float16)) ── y
  *
  * after   x ── MatMul(W) ── y
  * ```
@@ -53,7 +55,7 @@ async function run(model: Model): Promise<PassReport> {
     }
   }
   settle(work);
-  const changes = work.weights.settled();
+  const changes = [...work.weights.settled(), ...widenStored(model)];
   if (changes.length > 0) model.freeInitializers();
   const left = leftovers(work);
   const fact = factOf(work);

@@ -210,7 +210,8 @@ async function quantizedChange(
   const sides = { ...both(tensor, parts[0], 'quantized'), form: scheme.sharing, scheme: scheme.name };
   const real = realsOf(tensor);
   if (real === undefined || elementCount(tensor.dims) !== elementCount(dims)) return sides;
-  const factor = factorOf(graph, name);
+  // Floats of 16 bits stand where the float32 ones did: nothing is taken into them.
+  const factor = scheme.bits === 16 ? 1 : factorOf(graph, name);
   const old = factor === 1 ? real : scaled(real, factor);
   const found: Compare[] = [];
   const plain = sameDims(tensor.dims, dims);

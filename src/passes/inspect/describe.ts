@@ -1,9 +1,8 @@
 import { bitsOf, type DType, elementCount } from '../../ir/dtype.ts';
 import type { Constant, Graph, ValueInfo } from '../../ir/graph.ts';
 import type { Model, OpsetImport } from '../../ir/model.ts';
-import { isOp } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { constantName } from '../../layers/constant.ts';
+import { constantName, heldBy } from '../../layers/constant.ts';
 import type { Decodable, SchemeFacts } from '../../schemes/decodable.ts';
 import type { Unpacked } from '../../schemes/unpacked.ts';
 import type { PackedForm } from '../pack/unpack.ts';
@@ -103,21 +102,12 @@ export function heldWeights(
   packed: Packed = new Map(),
   unpacked: ReadonlyMap<Tensor, Unpacked> = new Map(),
 ): HeldWeight[] {
-  return model.graphs().flatMap((graph) => tensorsOf(graph).map((held) => factsOf(held, packed, unpacked)));
+  return model.graphs().flatMap((graph) => heldBy(graph).map((held) => factsOf(held, packed, unpacked)));
 }
 
 /** Elements of all weights: what reports call parameters. Scales, shapes, indices and lone numbers are none. */
 export function countParameters(weights: readonly WeightFacts[]): number {
   return weights.reduce((sum, one) => sum + (one.role === 'weight' ? one.elements : 0), 0);
-}
-
-function tensorsOf(graph: Graph): Constant[] {
-  const initializers = [...graph.initializers.keys()];
-  const constants = graph.nodes.filter((node) => isOp(node, 'Constant')).map((node) => node.outputs[0] ?? '');
-  return [...initializers, ...constants].flatMap((name) => {
-    const held = graph.constant(name);
-    return held === undefined ? [] : [held];
-  });
 }
 
 function factsOf(held: Constant, packed: Packed, unpacked: ReadonlyMap<Tensor, Unpacked>): HeldWeight {

@@ -1,10 +1,10 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Constant, Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
-import { isOp, type Node } from '../../ir/node.ts';
+import type { Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import type { Losses } from '../../kernels/loss.ts';
-import { constantName } from '../../layers/constant.ts';
+import { constantName, heldBy } from '../../layers/constant.ts';
 import type { Change, Skip } from '../../layers/skip.ts';
 import { type Unsupported, unsupported } from './rest.ts';
 
@@ -178,15 +178,6 @@ function changeOf({ name, root, rewrites, left, input, skip }: Entry): Change {
     ...(bits.length > 0 && { bits: Math.min(...bits) }),
     ...(skip && { instead: { reason: skip.reason, detail: skip.detail, kept: left > 0 } }),
   };
-}
-
-/** The tensors a graph holds itself. */
-function* heldBy(graph: Graph): Generator<Constant> {
-  for (const tensor of graph.initializers.values()) yield { tensor, graph, node: undefined };
-  for (const node of graph.nodes) {
-    const held = isOp(node, 'Constant') ? graph.constant(node.outputs[0] ?? '') : undefined;
-    if (held !== undefined) yield held;
-  }
 }
 
 function nodeName(node: Node): string {

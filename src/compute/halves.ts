@@ -1,0 +1,40 @@
+import type { Stored, Streamed } from '../bytes/stored.ts';
+import { type HalfFormat, type Rounding, Roundings } from '../kernels/halves.ts';
+import { bytesOf, type StreamedFormat } from '../kernels/linearSteps.ts';
+import { spans } from '../kernels/slices.ts';
+import { type Part, partsFor } from './executor.ts';
+import { runParts } from './here.ts';
+import { streamOf } from './stream.ts';
+
+/** Floats where they lie, and what they are to become. */
+export interface StoredFloats {
+  readonly stored: Stored;
+  readonly from: StreamedFormat;
+  readonly to: HalfFormat;
+}
+
+/** The floats as floats of 16 bits. */
+export function halfStream(floats: StoredFloats): Streamed {
+  return streamOf<'halves'>(floats.stored, 2 * elementsOf(floats), (count) => cut('halves', floats, count));
+}
+
+/** What 16 bits do to the floats. Reads all of them. */
+export async function roundingOfStored(floats: StoredFloats): Promise<Rounding> {
+  const { stored } = floats;
+  const all = new Roundings();
+  for (const part of await runParts<'rounding'>(stored, cut('rounding', floats, partsFor(stored)))) all.add(part);
+  return all;
+}
+
+function cut<Kind extends 'halves' | 'rounding'>(kind: Kind, floats: StoredFloats, count: number): Part<Kind>[] {
+  const { from, to } = floats;
+  return spans(elementsOf(floats), count).map(({ start, length }) => ({
+    job: { kind, floats: { elements: length, from, to } } as Part<Kind>['job'],
+    start: start * bytesOf(from),
+    at: 2 * start,
+  }));
+}
+
+function elementsOf({ stored, from }: StoredFloats): number {
+  return stored.byteLength / bytesOf(from);
+}

@@ -1,0 +1,33 @@
+import type { HalfFormat } from '../kernels/halves.ts';
+import type { Rows } from './option.ts';
+
+/** What `quantize` can be told of floats of 16 bits. */
+export interface HalfValues {
+  float16?: boolean | undefined;
+  bfloat16?: boolean | undefined;
+}
+
+const GROUP = 'Floats of 16 bits';
+
+/** Options that say how weights become integers, which they then do not. */
+const INTEGERS = ['weightsOnly', 'perTensor', 'reduceRange', 'format', 'allowContrib', 'equalize', 'biasCorrection'];
+
+export const HALF_ROWS: Rows<HalfValues> = {
+  float16: {
+    kind: 'flag',
+    help: 'weights in 16 bits: half the size, at the speed of float and nearly as exact',
+    group: GROUP,
+    not: ['bfloat16', ...INTEGERS],
+  },
+  bfloat16: {
+    kind: 'flag',
+    help: 'the same with the range of float32 and 8 digits instead of 11: less exact',
+    group: GROUP,
+    not: INTEGERS,
+  },
+};
+
+/** The type that weights are to have; undefined where they become integers. */
+export function halfOf({ float16, bfloat16 }: HalfValues): HalfFormat | undefined {
+  return float16 ? 'float16' : bfloat16 ? 'bfloat16' : undefined;
+}

@@ -1,0 +1,152 @@
+import { elementCount } from '../../ir/dtype.ts';
+import type { Constant, Graph } from '../../ir/graph.ts';
+import { type Model, NO_OPSET, standardVersion } from '../../ir/model.ts';
+import { attribute, type Node } from '../../ir/node.ts';
+import type { Tensor } from '../../ir/tensor.ts';
+import { decibels } from '../../kernels/decibels.ts';
+import { constantName, heldBy, namesOf } from '../../layers/constant.ts';
+import { matches } from '../../layers/pattern.ts';
+import type { Change, Skip, SkipReason } from '../../layers/skip.ts';
+import { encodeHalf, obstacle, roundingOf } from '../../schemes/float16.ts';
+import { halfName } from '../../schemes/names.ts';
+import { castNode } from '../../schemes/write.ts';
+import { type Usage, usageOf } from '../inspect/roles.ts';
+import { raiseOpset } from '../opset/index.ts';
+import type { PassReport, Watch } from '../pass.ts';
+import type { FLOAT16_DEFAULTS, Float16Options } from './options.ts';
+
+/** The options of a run, all of them there but operators, which are any where none is named. */
+export type Settled = typeof FLOAT16_DEFAULTS & Pick<Float16Options, 'opTypes'>;
+
+/** From which opset on Cast makes float32 of each type; before 6 its attribute was a text. */
+const CAST_OPSET = { float16: 6, bfloat16: 13 } as const;
+
+/** A float32 weight, and how it is used. */
+interface Candidate {
+  readonly held: Constant;
+  readonly name: string;
+  readonly usage: Usage;
+}
+
+/** Puts 16 bits and a Cast where float32 weights were. The Cast gives the value its old name, so that no reader changes. */
+export async function storeHalves(
+  model: Model,
+  options: Settled,
+  watch?: Watch,
+): Promise<Pick<PassReport, 'changes' | 'skips' | 'notes'>> {
+  const notes = await raised(model, options);
+  const { candidates, skips, small } = candidatesOf(model, options);
+  const changes: Change[] = [];
+  const made = new Map<Graph, Map<string, { readonly data: Tensor; readonly cast: Node }>>();
+  for (const [index, one] of candidates.entries()) {
+    const { held, name } = one;
+    const rounding = await roundingOf(held.tensor, options.dtype);
+    watch?.(index + 1, candidates.length);
+    const why = obstacle(rounding, options.dtype);
+    if (why !== undefined) {
+      skips.push(skipOf(one, why.reason, why.detail));
+      continue;
+    }
+    const half = halfName(held.graph, name, options.dtype);
+    const { data } = await encodeHalf(held.tensor, half, options.dtype);
+    const cast = castNode(held.graph, half, name, 'float32');
+    const sqnr = rounding.signal === 0 ? undefined : decibels(rounding.signal, rounding.noise);
+    changes.push({ ...changeOf(one, data, held.graph.isOverridable(name)), sqnr });
+    if (held.node === undefined) {
+      made.set(held.graph, (made.get(held.graph) ?? new Map()).set(name, { data, cast }));
+    } else {
+      const kept = held.node.attributes.filter(({ name: key }) => !key.startsWith('value'));
+      const attributes = [...kept, attribute.tensor('value', data)];
+      held.graph.replaceNode(held.node, { ...held.node, outputs: [half], attributes }, cast);
+    }
+  }
+  for (const [graph, weights] of made) {
+    graph.replaceInitializers(new Map([...weights].map(([name, { data }]) => [name, [data]])));
+    for (const name of weights.keys()) graph.removeInput(name);
+    graph.insertFirst(...[...weights.values()].map(({ cast }) => cast));
+  }
+  if (made.size > 0) model.freeInitializers();
+  if (small > 0) {
+    const tensors = small === 1 ? 'tensor of fewer elements stays' : 'tensors of fewer elements stay';
+    notes.push(`${small} ${tensors} float32: ${options.minElements} are the least`);
+  }
+  return { changes, skips, notes };
+}
+
+/** Raises the opset where its Cast does not know the type. */
+async function raised(model: Model, { dtype }: Settled): Promise<string[]> {
+  const needed = CAST_OPSET[dtype];
+  if (!model.hasOpset || model.opset >= needed) return [];
+  const result = await raiseOpset(model, needed);
+  if (!result.raised) return [`opset stays ${model.opset}: ${result.reason}`];
+  return [`opset raised from ${result.from} to ${result.to}, whose Cast knows ${dtype}`, ...result.notes];
+}
+
+/** The float32 tensors that may become 16 bits, and why others do not; small ones are only counted. */
+function candidatesOf(
+  model: Model,
+  options: Settled,
+): { readonly candidates: Candidate[]; readonly skips: Skip[]; readonly small: number } {
+  const candidates: Candidate[] = [];
+  const skips: Skip[] = [];
+  let small = 0;
+  for (const graph of model.graphs()) {
+    const opset = standardVersion(graph.root.signature?.opsets ?? model.opsets) ?? 0;
+    for (const held of heldBy(graph)) {
+      if (held.tensor.dtype !== 'float32') continue;
+      if (elementCount(held.tensor.dims) < options.minElements) {
+        small++;
+        continue;
+      }
+      const one = { held, name: constantName(held), usage: usageOf(held) };
+      const why = refusal(model, one, opset, options);
+      if (why === undefined) candidates.push(one);
+      else skips.push(skipOf(one, ...why));
+    }
+  }
+  return { candidates, skips, small };
+}
+
+function refusal(
+  model: Model,
+  { held, name, usage }: Candidate,
+  opset: number,
+  options: Settled,
+): [SkipReason, string] | undefined {
+  const { graph } = held;
+  const { dtype, opTypes, include, exclude } = options;
+  const readers = graph.uses(name).flatMap(({ node }) => (node === undefined ? [] : [node.name]));
+  const isNamed = (list: readonly RegExp[]): boolean =>
+    list.some((one) => matches(one, [name, ...namesOf(held), ...readers]));
+  const left = opTypes !== undefined && !usage.opTypes.some((one) => opTypes.includes(one));
+  if (left || (include.length > 0 && !isNamed(include)) || isNamed(exclude)) {
+    return ['excluded_by_user', 'left out by `opTypes`, `include` or `exclude`'];
+  }
+  if (usage.role === 'scale' || usage.role === 'zero_point') {
+    return ['already_quantized', 'it is a scale of integers'];
+  }
+  if (model.trainingNames.has(name)) return ['used_in_training', 'training_info refers to it by name'];
+  if (graph.parent !== undefined && graph.isInput(name)) {
+    return ['graph_input', 'it is the first value of a variable'];
+  }
+  if (opset < CAST_OPSET[dtype]) {
+    return ['opset_too_old', opset === 0 ? NO_OPSET : `opset ${opset} has no Cast of ${dtype}`];
+  }
+  return undefined;
+}
+
+function changeOf({ held, name, usage }: Candidate, data: Tensor, input: boolean): Change {
+  const { dtype, dims, byteLength } = held.tensor;
+  return {
+    weight: name,
+    nodes: usage.node === '' ? [] : [usage.node],
+    opType: usage.opTypes.join(', '),
+    ...{ dtype, dims, elements: elementCount(dims), before: byteLength, after: data.byteLength },
+    form: `${data.dtype} behind a Cast${input ? '; no longer a graph input' : ''}`,
+  };
+}
+
+function skipOf({ held, name, usage }: Candidate, reason: SkipReason, detail: string): Skip {
+  const elements = elementCount(held.tensor.dims);
+  return { weight: name, node: usage.node, opType: usage.opTypes.join(', '), elements, reason, detail };
+}

@@ -1,0 +1,57 @@
+import { elementCount, isHalf } from '../../ir/dtype.ts';
+import type { Graph } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import { attribute, createNode, type Node } from '../../ir/node.ts';
+import type { Tensor } from '../../ir/tensor.ts';
+import { dropUnused, isVariable, madeFrom } from '../../layers/constant.ts';
+import type { Change } from '../../layers/skip.ts';
+import { halfBehind } from '../../schemes/decodable.ts';
+import { floatTensor } from '../../schemes/reals.ts';
+import { stepRoleOf } from '../../schemes/recognize.ts';
+import { namesOf, operatorsOf } from '../pack/weights.ts';
+
+/**
+ * Makes weights that are stored in 16 bits float32 again, or whatever their Cast made of them:
+ * ```
+ * before  x ── Conv(W) ── y         W = Cast(W_float16)
+ *
+ * after   x ── Conv(W) ── y
+ * ```
+ * Nothing is converted before it is written, and then some of it at a time.
+ */
+export function widenStored(model: Model): Change[] {
+  const changes = [...model.nodes()].flatMap(({ graph, node }) => widen(model, graph, node) ?? []);
+  if (changes.length > 0) model.freeInitializers();
+  return changes;
+}
+
+function widen(model: Model, graph: Graph, node: Node): Change | undefined {
+  const [name = ''] = node.outputs;
+  const weight = halfBehind(graph, name);
+  const held = graph.constant(node.inputs[0] ?? '');
+  if (weight === undefined || held === undefined || isVariable(model, held)) return undefined;
+  const { dtype: to, dims, reals } = weight;
+  if (isHalf(to) || stepRoleOf(graph, node, 0) !== undefined) return undefined;
+  const { dtype, byteLength } = held.tensor;
+  const readers = graph.uses(name).flatMap((use) => use.node ?? []);
+  const tensor = madeFrom(held, floatTensor(name, to, dims, reals));
+  put(graph, node, tensor);
+  const dropped = dropUnused(held, model.trainingNames);
+  const facts = { weight: name, nodes: namesOf(readers), opType: operatorsOf(readers), dtype: to, dims };
+  const sizes = { elements: elementCount(dims), before: dropped ? byteLength : 0, after: tensor.byteLength };
+  return { ...facts, ...sizes, form: `${to} from ${dtype}` };
+}
+
+/** Puts a tensor where a node made a value of its name. */
+function put(graph: Graph, node: Node, tensor: Tensor): void {
+  if (graph.kind === 'function') {
+    const attributes = [attribute.tensor('value', tensor)];
+    graph.replaceNode(
+      node,
+      createNode({ name: node.name, opType: 'Constant', inputs: [], outputs: node.outputs, attributes }),
+    );
+    return;
+  }
+  graph.removeNode(node);
+  graph.addInitializer(tensor);
+}

@@ -1,0 +1,206 @@
+import { expect, test } from '@jest/globals';
+import type { Tensor as OrtTensor } from 'onnxruntime-node';
+import {
+  bytesSink,
+  type Float16Options,
+  float16,
+  type Model,
+  type PassReport,
+  readModel,
+  transform,
+  writeModel,
+} from '../../../src/index.node.ts';
+import { buildModel, f32, i64, type ModelSpec, value } from '../../support/build.ts';
+import { fixture } from '../../support/cli.ts';
+import { readNpz } from '../../support/npz.ts';
+import { feed, optimizedModel, runModel } from '../../support/ort.ts';
+import { sqnr } from '../../support/sqnr.ts';
+
+/** Numbers that 16 bits round: thirds of odd numbers, from −2 to 2. */
+const thirds = (count: number, scale = 1): number[] =>
+  Array.from({ length: count }, (_, at) => (scale * (((at * 7) % 13) - 6)) / 3);
+
+interface Made {
+  readonly model: Model;
+  readonly report: PassReport;
+  readonly bytes: Uint8Array;
+}
+
+async function stored(source: Uint8Array | string, options: Float16Options = {}): Promise<Made> {
+  const model = await readModel(source);
+  const [report] = await transform(model, float16(options));
+  const sink = bytesSink();
+  await writeModel(model, sink);
+  return { model, report: report as PassReport, bytes: sink.bytes() };
+}
+
+/** `y = x · w` and what else is said. */
+const product = (weights: readonly number[], more: Partial<ModelSpec> = {}) =>
+  buildModel({
+    opset: 17,
+    inputs: { x: f32([2, 16]) },
+    outputs: { y: f32([2, 8]) },
+    initializers: { w: f32([16, 8], weights) },
+    nodes: [{ op: 'MatMul', in: ['x', 'w'], out: ['y'], name: 'product' }],
+    ...more,
+  });
+
+const X = { x: feed([2, 16], Float32Array.from(thirds(32))) };
+
+async function compare(before: Uint8Array, after: Uint8Array, feeds: Record<string, OrtTensor> = X): Promise<number> {
+  return sqnr(await runModel(before, feeds), await runModel(after, feeds, 'all'));
+}
+
+test('weights of Conv and Gemm take half the bytes, and ONNX Runtime makes them float32 when it loads the model', async () => {
+  const path = fixture('digits-cnn-bn.onnx');
+  const { report, bytes } = await stored(path);
+  const { input } = await readNpz(fixture('digits-cnn-bn-test.npz'));
+  const feeds = { input: input as NonNullable<typeof input> };
+  expect(sqnr(await runModel(path, feeds), await runModel(bytes, feeds, 'all'))).toBeGreaterThan(60);
+  const optimized = await readModel(await optimizedModel(bytes));
+  expect(optimized.graph.nodes.filter((node) => /^(Cast|BatchNormalization)$/.test(node.opType))).toEqual([]);
+  for (const { before, after, form, sqnr: kept } of report.changes) {
+    expect([after, form]).toEqual([before / 2, 'float16 behind a Cast']);
+    expect(kept).toBeGreaterThan(66);
+  }
+  expect(report.changes.map((one) => one.opType)).toEqual(expect.arrayContaining(['Conv', 'Gemm']));
+});
+
+test('the value keeps its name, and no reader changes', async () => {
+  const { model, report } = await stored(product(thirds(128)));
+  const [cast, matmul] = model.graph.nodes;
+  expect([cast?.opType, cast?.inputs, cast?.outputs]).toEqual(['Cast', ['w_float16'], ['w']]);
+  expect(matmul?.inputs).toEqual(['x', 'w']);
+  expect(report.changes).toMatchObject([
+    { weight: 'w', nodes: ['product'], opType: 'MatMul', before: 512, after: 256 },
+  ]);
+});
+
+test.each([
+  ['beyond the largest float16', [65505], 'float16', 'out_of_range', 'it holds 65505; 65504 is the largest float16'],
+  ['infinity among numbers', [Number.POSITIVE_INFINITY], 'float16', undefined, undefined],
+  ['beyond the largest float16', [65505], 'bfloat16', undefined, undefined],
+] as const)('%s %j as %s', async (_, first, dtype, reason, detail) => {
+  const weights = [...first, ...thirds(128 - first.length)];
+  const { report } = await stored(product(weights), { dtype });
+  expect(report.skips.map((one) => [one.weight, one.reason, one.detail])).toEqual(
+    reason === undefined ? [] : [['w', reason, detail]],
+  );
+});
+
+test('numbers too small to keep their digits stay float32, those of normal size keep them', async () => {
+  const small = await stored(product(thirds(128, 1e-6)));
+  expect(small.report.skips).toMatchObject([{ weight: 'w', reason: 'too_small' }]);
+  expect(small.report.changes).toEqual([]);
+  expect((await stored(product(thirds(128, 1e-6)), { dtype: 'bfloat16' })).report.changes).toHaveLength(1);
+  expect((await stored(product(thirds(128, 1e-3)))).report.changes).toHaveLength(1);
+});
+
+test('an initializer that is an output, and one that a branch captures', async () => {
+  const bytes = buildModel({
+    opset: 17,
+    inputs: { x: f32([2, 16]), yes: value('bool', []) },
+    outputs: { y: f32([2, 8]), w: f32([16, 8]) },
+    initializers: { w: f32([16, 8], thirds(128)) },
+    nodes: [
+      {
+        op: 'If',
+        in: ['yes'],
+        out: ['y'],
+        attributes: {
+          then_branch: { outputs: { a: f32() }, nodes: [{ op: 'MatMul', in: ['x', 'w'], out: ['a'] }] },
+          else_branch: {
+            outputs: { b: f32() },
+            initializers: { v: f32([16, 8], thirds(128, 0.1)) },
+            nodes: [{ op: 'MatMul', in: ['x', 'v'], out: ['b'] }],
+          },
+        },
+      },
+    ],
+  });
+  const made = await stored(bytes);
+  expect(made.report.changes.map((one) => one.weight)).toEqual(['w', 'v']);
+  const { Tensor } = await import('onnxruntime-node');
+  for (const yes of [true, false]) {
+    const feeds = { ...X, yes: new Tensor('bool', [yes], []) };
+    expect(await compare(bytes, made.bytes, feeds)).toBeGreaterThan(60);
+  }
+});
+
+test('weights in a Constant of a function', async () => {
+  const weight = f32([16, 8], thirds(128));
+  const bytes = product([...thirds(128)], {
+    domains: { my: 1 },
+    initializers: {},
+    nodes: [{ op: 'Linear', domain: 'my', in: ['x'], out: ['y'] }],
+    functions: [
+      {
+        ...{ name: 'Linear', domain: 'my', opset: 17, inputs: ['a'], outputs: ['c'] },
+        nodes: [
+          { op: 'Constant', in: [], out: ['w'], attributes: { value: weight } },
+          { op: 'MatMul', in: ['a', 'w'], out: ['c'] },
+        ],
+      },
+    ],
+  });
+  const made = await stored(bytes);
+  expect(made.report.changes).toMatchObject([{ weight: 'w', opType: 'MatMul' }]);
+  expect(await compare(bytes, made.bytes)).toBeGreaterThan(60);
+});
+
+test('initializers that are graph inputs in IR 3 leave the inputs', async () => {
+  const bytes = product(thirds(128), { irVersion: 3, opset: 8, inputs: { x: f32([2, 16]), w: f32([16, 8]) } });
+  const { model, bytes: made } = await stored(bytes);
+  expect(model.graph.inputs.map((one) => one.name)).toEqual(['x']);
+  expect(await compare(bytes, made)).toBeGreaterThan(60);
+});
+
+test('bfloat16 raises the opset to one whose Cast knows it', async () => {
+  const bytes = product(thirds(128), { opset: 11 });
+  const { model, report, bytes: made } = await stored(bytes, { dtype: 'bfloat16' });
+  expect(model.opset).toBe(13);
+  expect(report.notes).toEqual(['opset raised from 11 to 13, whose Cast knows bfloat16']);
+  expect(report.changes[0]?.sqnr).toBeGreaterThan(48);
+  expect(await compare(bytes, made)).toBeGreaterThan(40);
+});
+
+test('scales of integers, lone shapes and small tensors stay', async () => {
+  const bytes = buildModel({
+    opset: 17,
+    inputs: { x: f32([2, 130]) },
+    outputs: { y: f32([2, 130]) },
+    initializers: {
+      q: { dtype: 'int8', dims: [130, 130], data: Int8Array.from({ length: 16900 }, (_, at) => at % 100) },
+      s: f32(
+        [130],
+        thirds(130).map((one) => Math.abs(one) + 0.1),
+      ),
+      b: f32([1], [0.1]),
+      shape: i64([2], [2, 130]),
+    },
+    nodes: [
+      { op: 'DequantizeLinear', in: ['q', 's'], out: ['w'], attributes: { axis: 1 } },
+      { op: 'MatMul', in: ['x', 'w'], out: ['m'] },
+      { op: 'Reshape', in: ['m', 'shape'], out: ['r'] },
+      { op: 'Add', in: ['r', 'b'], out: ['y'] },
+    ],
+  });
+  const { report } = await stored(bytes);
+  expect(report.changes).toEqual([]);
+  expect(report.skips).toMatchObject([{ weight: 's', reason: 'already_quantized' }]);
+  expect(report.notes).toEqual(['1 tensor of fewer elements stays float32: 128 are the least']);
+});
+
+test.each([
+  ['exclude', { exclude: [/product/u] }, []],
+  ['include', { include: [/^w$/u] }, ['w']],
+  ['opTypes', { opTypes: ['Conv'] }, []],
+  ['minElements', { minElements: 129 }, []],
+] as const)('%s chooses', async (_, options, changed) => {
+  const { report } = await stored(product(thirds(128)), options);
+  expect(report.changes.map((one) => one.weight)).toEqual(changed);
+});
+
+test('a misspelt option is refused', () => {
+  expect(() => float16({ dtyp: 'float16' } as never)).toThrow("there is no option 'dtyp'");
+});
