@@ -58,7 +58,8 @@ export function prepare(one: Case, seed: number): Prepared {
   const lead = one.rank === '3' ? [2, ROWS] : one.rank === '4' ? [2, 2, ROWS] : [ROWS];
   const transA = one.op === 'Gemm transA';
   const xDims = transA ? [inner, ROWS] : [...lead, inner];
-  const yDims = [...lead, outer];
+  const outLead = one.added === '[1,1,N]' && lead.length === 1 ? [1, ...lead] : lead;
+  const yDims = [...outLead, outer];
   const float = half ? 'float16' : 'float32';
   const random = (dims: readonly number[], offset: number): TensorSpec => {
     const data = randomFloats(dims, seed * 31 + offset, -0.9, 1);
@@ -150,7 +151,7 @@ export function prepare(one: Case, seed: number): Prepared {
     nodes.push(...layer('x', 'w', 'y', ''));
   }
 
-  const outputs: Record<string, ReturnType<typeof value>> = { z: declared([...lead, 6]) };
+  const outputs: Record<string, ReturnType<typeof value>> = { z: declared([...outLead, 6]) };
   const activation = (op: string): NodeSpec => ({ op, in: ['y'], out: ['f'] });
   switch (one.follower) {
     case 'none':
