@@ -105,7 +105,7 @@ describe('docs/architecture.md', () => {
     expect(passes.length).toBeGreaterThan(10);
     for (const one of passes)
       expect(one).toMatch(
-        /^(\.\.\/)+(activations|bytes|ir|kernels|errors|compute|constants|fold|schemes|layers|targets|options|[a-z]+\.ts|float16|importance|inline|inspect|opset|pack|prune|quantize)|^pure-rand\//,
+        /^(\.\.\/)+(activations|bytes|ir|kernels|errors|compute|constants|copy|fold|schemes|layers|targets|options|[a-z]+\.ts|float16|importance|inline|inspect|opset|pack|prune|quantize)|^pure-rand\//,
       );
     const kernels = imports('kernels').filter((one) => !one.startsWith('./'));
     for (const one of kernels) expect(one).toMatch(/^(\.\.\/)+((simd|lowbits)\/)?[a-zA-Z]+\.ts$/);

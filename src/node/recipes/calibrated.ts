@@ -8,7 +8,6 @@ import { ACTIVATION_ROWS } from '../../options/quantize.ts';
 import { defined, togetherError } from '../../options/values.ts';
 import { bringWeights } from '../../passes/constants/see.ts';
 import { equalizationValues, equalize } from '../../passes/equalize/index.ts';
-import { fold } from '../../passes/fold/index.ts';
 import { raiseOpset } from '../../passes/opset/index.ts';
 import { unpackFirst } from '../../passes/pack/unpack.ts';
 import type { Pass, PassReport } from '../../passes/pass.ts';
@@ -23,6 +22,7 @@ import {
   type ResolvedOptions,
   resolveOptions,
 } from '../../passes/quantize/options.ts';
+import { prepare, sharesWeights } from '../../passes/quantize/prepare.ts';
 import { withSmallest } from '../../passes/quantize/select.ts';
 import {
   anyActivations,
@@ -130,9 +130,8 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
       const { notes: broken, ...unpacked } = await unpackFirst(model);
       const ledger = new Ledger(model, settled.minElements);
       const inlined = [...broken, ...(await bringWeights(model, settled.opTypes, 'all'))];
-      const folded = await fold().run(model);
-      const facts = folded.facts === undefined ? {} : { facts: folded.facts };
-      const notes = folded.facts === undefined ? inlined : [...inlined, `folded first: ${folded.notes.join('; ')}`];
+      const { notes: folded, ...facts } = await prepare(model, { folds: true, shares: sharesWeights(settled) });
+      const notes = [...inlined, ...folded];
       const low = isLow(settled);
       const weightsOnly = settled.weightsOnly || low;
       if (!weightsOnly && options.equalize) notes.push(...(await equalized(model, options)).notes);

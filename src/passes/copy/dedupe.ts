@@ -40,11 +40,9 @@ export function dedupe(): Pass {
   return {
     name: 'copy',
     async run(model) {
-      const { tensors, bytes } = await dedupeTensors(model);
-      const which = tensors === 1 ? 'tensor that is there already is' : 'tensors that are there already are';
-      const note = tensors === 0 ? 'no two tensors are equal' : `${tensors} ${which} left out: ${bytes} bytes`;
-      const facts = tensors === 0 ? {} : { facts: [{ kind: 'deduplicated', tensors, bytes } as const] };
-      return { pass: 'copy', changes: [], skips: [], ...facts, notes: [note] };
+      const done = await dedupeTensors(model);
+      const facts = done.tensors === 0 ? {} : { facts: [{ kind: 'deduplicated', ...done } as const] };
+      return { pass: 'copy', changes: [], skips: [], ...facts, notes: [dedupedNote(done)] };
     },
   };
 }
@@ -54,18 +52,34 @@ export function dedupe(): Pass {
  * time, where these are the same.
  */
 export async function dedupeTensors(model: Model): Promise<Deduped> {
+  return shareAll(model, await alikeTensors(model, () => true));
+}
+
+/** Tensors that have one hash, in groups: of those with the same dims, where `among` holds. */
+export async function alikeTensors(model: Model, among: (tensor: Tensor) => boolean): Promise<Constant[][]> {
+  const found: Constant[][] = [];
+  for (const alike of groupsOf(model, among).values()) {
+    for (const same of await splitBy(alike, beginningOf)) found.push(...(await splitBy(same, hashOf)));
+  }
+  return found;
+}
+
+/** Leaves one of each kind among tensors of {@link alikeTensors}. */
+export async function shareAll(model: Model, groups: readonly Constant[][]): Promise<Deduped> {
   let [tensors, bytes] = [0, 0];
-  for (const alike of groupsOf(model).values()) {
-    for (const same of await splitBy(alike, beginningOf)) {
-      for (const equal of await splitBy(same, hashOf)) {
-        const done = await shareEqual(model, equal);
-        tensors += done.tensors;
-        bytes += done.bytes;
-      }
-    }
+  for (const alike of groups) {
+    const done = await shareEqual(model, alike);
+    tensors += done.tensors;
+    bytes += done.bytes;
   }
   if (tensors > 0) model.freeInitializers();
   return { tensors, bytes };
+}
+
+/** What was left out, in words. */
+export function dedupedNote({ tensors, bytes }: Deduped): string {
+  const which = tensors === 1 ? 'tensor that is there already is' : 'tensors that are there already are';
+  return tensors === 0 ? 'no two tensors are equal' : `${tensors} ${which} left out: ${bytes} bytes`;
 }
 
 /** Those that have something in common with others, in groups; what is alone is left out. */
@@ -102,14 +116,15 @@ async function shareEqual(model: Model, alike: readonly Constant[]): Promise<Ded
 }
 
 /** Tensors that can be left out, by what must be the same; outer graphs first, and initializers before Constant nodes. */
-function groupsOf(model: Model): Map<string, Constant[]> {
+function groupsOf(model: Model, among: (tensor: Tensor) => boolean): Map<string, Constant[]> {
   const groups = new Map<string, Constant[]>();
   for (const graph of model.graphs()) {
     if (graph.root.kind === 'function') continue;
     const constants = graph.nodes.filter((node) => isOp(node, 'Constant')).map((node) => node.outputs[0] ?? '');
     for (const name of [...graph.initializers.keys(), ...constants]) {
       const held = graph.constant(name);
-      if (held === undefined || held.tensor.byteLength < LEAST_BYTES || isVariable(model, held)) continue;
+      if (held === undefined || held.tensor.byteLength < LEAST_BYTES || !among(held.tensor)) continue;
+      if (isVariable(model, held)) continue;
       if (graph.uses(name).some(keepsApart)) continue;
       const key = `${held.tensor.dtype} ${held.tensor.dims.join()}`;
       const list = groups.get(key);

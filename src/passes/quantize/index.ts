@@ -1,11 +1,14 @@
 import { CompressError } from '../../errors.ts';
+import { cloneModel } from '../../ir/clone.ts';
 import type { Model } from '../../ir/model.ts';
+import { isOp } from '../../ir/node.ts';
 import { checkShape } from '../../options/check.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
 import { BiasCorrection } from './correct.ts';
 import { Ledger } from './ledger.ts';
 import { isLow, QUANTIZE_SHAPE, type QuantizeOptions, type ResolvedOptions, resolveOptions } from './options.ts';
+import { anyAlike, type Prepared, prepare, sharesWeights } from './prepare.ts';
 
 export { type LowOptions, QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions } from './options.ts';
 
@@ -33,6 +36,9 @@ import { quantizeWeights } from './weights.ts';
  * products that gain nothing from integers are stored: `Cast(W_quantized) · scale`, which ONNX Runtime computes once,
  * when it loads the model. They have a scale for each output channel, or for blocks of 64, 32 or 16 neighbours, as few as keep 44 dB; the
  * Reshape is there for blocks alone.
+ *
+ * Where BatchNormalization nodes are, the model is folded first: they go into the weights, as ONNX Runtime does when it
+ * loads a model, and their constants are not stored. Of equal weights one is kept.
  *
  * Where `minElements`, `include` and `opTypes` say nothing, weights that save nothing stay float: the smallest, which
  * together make 1 % of the model, a product before a Log, rotary tables, tables that meet no product.
@@ -72,10 +78,24 @@ export function planQuantize(options: QuantizeOptions = {}): Pass {
 async function run(model: Model, options: ResolvedOptions, sources: LowSources = {}): Promise<PassReport> {
   const { notes, ...unpacked } = await unpackFirst(model);
   const ledger = new Ledger(model, options.minElements);
+  const { notes: before, ...facts } = await prepared(model, options);
+  notes.push(...before);
   const correction = new BiasCorrection(model, options.means);
   notes.push(...(await quantizeAll(model, { ...options, correction }, ledger, sources)));
   if (correction.note !== undefined) notes.push(correction.note);
-  return { pass: 'quantize', ...ledger.close(model), ...unpacked, notes };
+  return { pass: 'quantize', ...ledger.close(model), ...unpacked, ...facts, notes };
+}
+
+/** What comes before quantization, where any weight changes: a model of which none does stays as it is. */
+async function prepared(model: Model, options: ResolvedOptions): Promise<Prepared> {
+  const folds = model.graph.nodes.some((node) => isOp(node, 'BatchNormalization'));
+  const shares = sharesWeights(options) && (await anyAlike(model));
+  if (!folds && !shares) return { notes: [] };
+  if (!options.unread) {
+    const { changes } = await run(cloneModel(model), { ...options, unread: true });
+    if (changes.length === 0) return { notes: [] };
+  }
+  return prepare(model, { folds, shares });
 }
 
 /** Quantizes all weights, products to fewer than 8 bits where the options say so; as {@link quantizeWeights}. */

@@ -110,3 +110,31 @@ describe('a table that is the output layer too is in the file once, and its prod
     expect(sqnr(await runModel(buildModel(spec), feeds), outputs)).toBeGreaterThan(30);
   });
 });
+
+describe('equal weights under two names', () => {
+  const weight = f32([96, 96], randomFloats([96, 96], 3, -0.2, 0.2));
+  const spec = chain(96, 2);
+  const twice: ModelSpec = {
+    ...spec,
+    initializers: { w: weight, v: weight },
+    nodes: spec.nodes.map((node, at) => (at === 2 ? { ...node, in: ['t0', 'v'] } : node)),
+  };
+
+  test('are stored once, and the report says so', async () => {
+    const [one, two] = await Promise.all([spec, twice].map((each) => pass(buildModel(each), quantize())));
+    expect(two?.report.facts).toEqual([{ kind: 'deduplicated', tensors: 1, bytes: 4 * 96 * 96 }]);
+    expect(Buffer.from(two?.bytes ?? []).equals(Buffer.from(one?.bytes ?? []))).toBe(true);
+  });
+
+  test('stay two where weights are chosen by name', async () => {
+    const { report } = await pass(buildModel(twice), quantize({ include: [/^v$/] }));
+    expect(report.facts).toBeUndefined();
+    expect(report.changes.map(({ weight }) => weight)).toEqual(['v']);
+  });
+
+  test('stay two where no weight changes', async () => {
+    const source = buildModel(twice);
+    const { bytes } = await pass(source, quantize({ opTypes: ['Conv'] }));
+    expect(Buffer.from(bytes).equals(Buffer.from(source))).toBe(true);
+  });
+});

@@ -19,7 +19,7 @@ test.each([
   ['uint8', false],
   ['uint8', true],
 ] as const)(
-  '%s, per tensor %s: ONNX Runtime computes the weights of Conv when it loads, and folds BatchNormalization into them',
+  '%s, per tensor %s: BatchNormalization goes into the weights of Conv, which ONNX Runtime computes when it loads',
   async (dtype, perTensor) => {
     const bytes = await stored(dtype, perTensor);
     const optimized = await readModel(await optimizedModel(bytes));
@@ -31,6 +31,23 @@ test.each([
     expect(sqnr(expected, seen)).toBeGreaterThan(perTensor ? 25 : 35);
   },
 );
+
+const MERGED = {
+  ...{ kind: 'folded', action: 'merged', what: 'BatchNormalization' },
+  ...{ into: 'Conv', side: 'before', count: 3 },
+};
+
+test('a model of which no weight changes keeps its BatchNormalization', async () => {
+  const model = await readModel(fixture('digits-cnn-bn.onnx'));
+  const ops = () => model.graph.nodes.map((node) => node.opType);
+  const before = ops();
+  const [kept] = await transform(model, quantize({ exclude: [/./] }));
+  expect([kept?.changes, kept?.facts, ops()]).toEqual([[], undefined, before]);
+  const [report] = await transform(model, quantize());
+  expect(report?.facts).toContainEqual(MERGED);
+  expect(ops()).not.toContain('BatchNormalization');
+  await model.close();
+});
 
 test('weights stored so are known as quantized', async () => {
   const model = await readModel(await stored('int8'));

@@ -1,0 +1,55 @@
+import type { Constant } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import { alikeTensors, dedupedNote, shareAll } from '../copy/dedupe.ts';
+import type { PassFact } from '../facts.ts';
+import { fold } from '../fold/index.ts';
+import type { PassReport } from '../pass.ts';
+import type { ResolvedOptions } from './options.ts';
+
+/** What was done before quantization. */
+export interface Prepared extends Pick<PassReport, 'facts'> {
+  readonly notes: readonly string[];
+}
+
+/** What {@link prepare} may do. */
+export interface Preparation {
+  /** Fold the model. */
+  readonly folds: boolean;
+  /** Store equal weights once. */
+  readonly shares: boolean;
+}
+
+/** Whether equal weights may be stored once: not where weights are chosen by name, as one name is gone then. */
+export function sharesWeights({ include, exclude }: Pick<ResolvedOptions, 'include' | 'exclude'>): boolean {
+  return include.length === 0 && exclude.length === 0;
+}
+
+/** Whether two weights may be equal. */
+export async function anyAlike(model: Model): Promise<boolean> {
+  return (await alikeWeights(model)).length > 0;
+}
+
+/** Weights that may be equal, in groups. Biases are left out: what corrects one must not change another. */
+function alikeWeights(model: Model): Promise<Constant[][]> {
+  return alikeTensors(model, ({ dims }) => dims.length > 1);
+}
+
+/**
+ * Folds the model, and stores equal weights once. A weight that took in a BatchNormalization is as large as before, and
+ * the constants of the BatchNormalization are gone. Folding is first: it leaves a weight with two readers.
+ */
+export async function prepare(model: Model, { folds, shares }: Preparation): Promise<Prepared> {
+  const notes: string[] = [];
+  const facts: PassFact[] = [];
+  const folded = folds ? await fold().run(model) : undefined;
+  if (folded?.facts !== undefined) {
+    facts.push(...folded.facts);
+    notes.push(`folded first: ${folded.notes.join('; ')}`);
+  }
+  const shared = shares ? await shareAll(model, await alikeWeights(model)) : undefined;
+  if (shared !== undefined && shared.tensors > 0) {
+    facts.push({ kind: 'deduplicated', ...shared });
+    notes.push(dedupedNote(shared));
+  }
+  return { ...(facts.length === 0 ? {} : { facts }), notes };
+}
