@@ -43,13 +43,13 @@ function codesIn(arena: Arena, one: Given) {
   const fractions = allocate(Float32Array.from(FRACTIONS));
   const weights = weighted ? allocate(filled(inputs, seed + 1, []).map(Math.abs)) : 0;
   const work = arena.allocate(LOWBITS_NOTES + 16 * blocks * block);
-  const [scale, zero, out, step, factor, tried] = [
+  const [scale, zero, out, step, factor, known] = [
     4 * outputs * blocks,
     outputs * blocks,
     total,
     4 * outputs,
     total,
-    16 * blocks,
+    32 * blocks,
   ].map((bytes) => arena.allocate(bytes)) as [number, number, number, number, number, number];
   const [along, across] = byColumn ? [1, outputs] : [inputs, 1];
   const { kernels } = arena;
@@ -61,7 +61,7 @@ function codesIn(arena: Arena, one: Given) {
   if (symmetric && bits < 8) {
     search(0);
     const first = [data, outputs, inputs, along, across, block, bits, scale, fractions, FRACTIONS.length] as const;
-    kernels.chooseFactors(...first, weights, work, step, factor, tried);
+    kernels.chooseFactors(...first, weights, work, step, factor, known);
     found.push(bitsOf(arena.floats(step, outputs)), [...arena.bytes(factor, outputs * blocks)]);
   }
   search(1);

@@ -59,7 +59,7 @@ export function asymmetricBase(
 }
 
 /** The code, less the zero point, of a number in steps. */
-function within(steps: number, low: number, high: number): number {
+export function within(steps: number, low: number, high: number): number {
   return (steps < low ? low : steps > high ? high : steps) + ROUNDER - ROUNDER;
 }
 
@@ -108,19 +108,6 @@ export function stepSums(block: Block, scale: number, middle: number): Readonly<
   const sums = { product: 0, square: 0 };
   sum(block, fround(1 / scale), -middle, middle - 1, sums);
   return sums;
-}
-
-/** The squared error of codes at a scale, in squares of the scale. */
-export function stepErrors({ data, start, end, weights, first }: Block, scale: number, middle: number): number {
-  const inverse = fround(1 / scale);
-  let total = 0;
-  for (let at = start; at < end; at++) {
-    const steps = fround((data[at] as number) * inverse);
-    const lost = fround(steps - within(steps, -middle, middle - 1));
-    const weighted = weights === undefined ? lost : fround((weights[first + at - start] as number) * lost);
-    total = fround(total + fround(lost * weighted));
-  }
-  return total;
 }
 
 /**

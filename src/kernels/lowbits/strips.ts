@@ -25,7 +25,7 @@ export class Room {
   readonly step: number;
   readonly factor: number;
   readonly half: number;
-  readonly tried: number;
+  readonly known: number;
   readonly range: number;
   readonly weights: number;
   readonly candidates: number;
@@ -46,7 +46,7 @@ export class Room {
     this.step = arena.allocate(4 * strip);
     this.factor = arena.allocate(strip * blocks);
     this.half = form.half ? arena.allocate(2 * strip * blocks) : 0;
-    this.tried = arena.allocate(16 * blocks);
+    this.known = arena.allocate(32 * blocks);
     this.range = arena.allocate(8 * Math.max(strip, inputs));
     const weights = weightsOf(how.importance);
     this.weights = weights === undefined ? 0 : floats(weights);
@@ -82,7 +82,7 @@ export function findScales(
     if (half) roundToHalf(arena, room, scales.length);
     return;
   }
-  const rest = [room.fractions, FRACTIONS.length, room.weights, room.work, room.step, room.factor, room.tried] as const;
+  const rest = [room.fractions, FRACTIONS.length, room.weights, room.work, room.step, room.factor, room.known] as const;
   arena.kernels.chooseFactors(...size, room.scale, ...rest);
   const factors = new Int8Array(arena.bytes(room.factor, outputs * blocks));
   const steps = arena.floats(room.step, outputs);

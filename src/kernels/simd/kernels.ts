@@ -173,11 +173,11 @@ export interface Kernels {
   /**
    * Steps and factors, as `FactorRow` of lowbits/factors.ts, bit-equal to it; symmetric codes of 2 or 4 bits.
    * @param scale - float32 [outputs, blocks], of each block by itself; 0 for one of zeros
-   * @param fractions - float32 [count]
+   * @param fractions - float32 [count], an even number
    * @param work - {@link LOWBITS_NOTES} bytes and 16 for each input, with the last block as long as the others
    * @param step - float32 [outputs]
    * @param factor - int8 [outputs, blocks]
-   * @param tried - room for int32 [blocks, 4]
+   * @param known - room for float32 [blocks, 2, 4]
    */
   chooseFactors(
     data: number,
@@ -194,7 +194,7 @@ export interface Kernels {
     work: number,
     step: number,
     factor: number,
-    tried: number,
+    known: number,
   ): void;
 }
 
