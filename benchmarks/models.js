@@ -49,6 +49,12 @@ function header(field, byteLength) {
   }
 }
 
+/** The weight of a layer, in two pieces: all begin at another row of one, so that no two are equal. */
+function turned(data, side, layer) {
+  const first = (layer % side) * 4 * side;
+  return [data.subarray(first), data.subarray(0, first)];
+}
+
 /** A chain of MatMuls whose weights together have so many MiB. */
 export function matmuls(mebibytes, path, side = SIDE) {
   const byteLength = side * side * 4;
@@ -76,7 +82,7 @@ export function matmuls(mebibytes, path, side = SIDE) {
     write(path, [onnx.ModelProto.encode(onnx.ModelProto.create(model(graph))).finish()]);
     write(
       `${path}.data`,
-      node.map(() => data),
+      node.flatMap((_, layer) => turned(data, side, layer)),
     );
     return;
   }
@@ -84,7 +90,7 @@ export function matmuls(mebibytes, path, side = SIDE) {
   const fields = node.map((_, layer) => {
     const rest = onnx.TensorProto.encode(onnx.TensorProto.create(tensor(layer))).finish();
     const raw = header(9, byteLength);
-    return [header(5, rest.length + raw.length + byteLength), rest, raw, data];
+    return [header(5, rest.length + raw.length + byteLength), rest, raw, ...turned(data, side, layer)];
   });
   const head = onnx.GraphProto.encode(onnx.GraphProto.create(graph)).finish();
   const length = head.length + fields.flat().reduce((sum, one) => sum + one.length, 0);
