@@ -27,6 +27,13 @@ export { type DataPruneOptions, type DataPruneRun, prunedByData } from './node/r
 export { type RunRecipeOptions, runRecipe } from './node/recipes/runRecipe.ts';
 export { type TuneOptions, type TuneReport, type TuneTrial, tune } from './node/recipes/tune/index.ts';
 export {
+  type VariantFailure,
+  type VariantFile,
+  type VariantsOptions,
+  type VariantsReport,
+  variants,
+} from './node/recipes/variants/index.ts';
+export {
   type BatchReport,
   type BenchOptions,
   type BenchReport,

@@ -1,4 +1,4 @@
-import { formatBytes } from './size.ts';
+import { formatBytes } from '../passes/size.ts';
 
 /** Shows how far a long work is. `total` undefined: not known yet. */
 export type Progress = (done: number, total: number | undefined) => void;

@@ -10,6 +10,7 @@ import { PRUNE } from './prune.ts';
 import { QUANTIZE } from './quantize.ts';
 import { RUN } from './run.ts';
 import { TUNE } from './tune.ts';
+import { VARIANTS } from './variants.ts';
 import type { Verb } from './verbs.ts';
 
 export const FOLD: Table<StepValues> = { positionals: { model: MODEL }, rows: STEP_ROWS };
@@ -25,6 +26,7 @@ export const TABLES: { readonly [verb in Verb]: AnyTable } = {
   copy: COPY,
   run: RUN,
   tune: TUNE,
+  variants: VARIANTS,
   inspect: INSPECT,
   diff: DIFF,
   verify: VERIFY,

@@ -9,6 +9,7 @@ export const VERBS = [
   'copy',
   'run',
   'tune',
+  'variants',
   'inspect',
   'diff',
   'verify',
@@ -96,6 +97,11 @@ export const SUMMARIES: { readonly [verb in Verb]: Summary } = {
     describe: 'quantize as much as the accuracy allows: find the layers that must stay float',
     data: 'Data to judge on goes to --data, data to calibrate with to --calibrate.',
     computes: false,
+  },
+  variants: {
+    command: 'variants <model>',
+    describe: 'write the files that transformers.js looks for, of every model of a folder',
+    computes: true,
   },
   inspect: {
     command: 'inspect [model]',

@@ -17,11 +17,12 @@ const OPEN = {
 const { ort, providers } = await OPEN[name]();
 ort.env.logLevel = 'fatal';
 
-async function run({ model, feeds, optimization }) {
+async function run({ model, feeds, optimization, externalData }) {
   const session = await ort.InferenceSession.create(model, {
     executionProviders: providers,
     graphOptimizationLevel: optimization,
     logSeverityLevel: 4,
+    ...(externalData === undefined ? {} : { externalData }),
   });
   try {
     const tensors = Object.entries(feeds).map(([of, { type, data, dims }]) => [of, new ort.Tensor(type, data, dims)]);

@@ -27,8 +27,8 @@ describe.each(OTHER_RUNTIMES)('%s', (name) => {
       half: new Tensor('float16', Uint16Array.of(toHalf(0.5)), [1]),
       i: new Tensor('int64', BigInt64Array.of(7n), [1]),
     };
-    for (const level of ['disabled', 'all'] as const) {
-      const { y, copy, j } = await runtime.run(buildModel(NEGATED), feeds, level);
+    for (const optimization of ['disabled', 'all'] as const) {
+      const { y, copy, j } = await runtime.run(buildModel(NEGATED), feeds, { optimization });
       expect([y, copy, j].map((one) => [...numbers(one as Tensor)])).toEqual([[-1, 2], [0.5], [7]]);
     }
   });

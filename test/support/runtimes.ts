@@ -1,8 +1,6 @@
 /** Other versions of ONNX Runtime than that of the tests: each runs in a process of its own, for many models. */
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { Tensor } from 'onnxruntime-node';
+import { startChild } from './child.ts';
 
 /** Two native ones share the name of their library, so that a process loads one of them only. */
 export const OTHER_RUNTIMES = ['node 1.21', 'wasm'] as const;
@@ -16,49 +14,32 @@ interface Answer {
   readonly error?: string;
 }
 
+/** How a model is run. */
+interface RunOptions {
+  readonly optimization?: 'disabled' | 'all';
+  /** Data files of the model, under the names it has for them. */
+  readonly externalData?: readonly { readonly path: string; readonly data: Uint8Array }[];
+}
+
 /** Runs models, one at a time. */
 export interface Runtime {
   /** The outputs of a model. @throws what ONNX Runtime says */
-  run(model: Uint8Array, feeds: Values, optimization?: 'disabled' | 'all'): Promise<Record<string, Tensor>>;
+  run(model: Uint8Array, feeds: Values, how?: RunOptions): Promise<Record<string, Tensor>>;
   close(): Promise<void>;
 }
 
 /** Starts a process for an ONNX Runtime, which has to be closed. */
 export function openRuntime(name: OtherRuntime): Runtime {
-  const child = fork(fileURLToPath(new URL('runtimeChild.mjs', import.meta.url)), [name], {
-    serialization: 'advanced',
-    execArgv: [],
-  });
-  // What a test forgot to close ends with its process.
-  child.unref();
-  child.channel?.unref();
+  const child = startChild<object, Answer>('runtimeChild.mjs', [name]);
   return {
-    async run(model, feeds, optimization = 'all') {
+    async run(model, feeds, { optimization = 'all', externalData } = {}) {
       const plain = Object.entries(feeds).map(([of, { type, data, dims }]) => [of, { type, data, dims }]);
-      const { outputs, error } = await ask(child, { model, feeds: Object.fromEntries(plain), optimization });
+      const answer: Answer = await child.ask({ model, feeds: Object.fromEntries(plain), optimization, externalData });
+      const { outputs, error } = answer;
       if (outputs === undefined) throw new Error(`${name}: ${error}`);
       const tensors = Object.entries(outputs).map(([of, { type, data, dims }]) => [of, new Tensor(type, data, dims)]);
       return Object.fromEntries(tensors);
     },
-    async close() {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      child.kill();
-      await once(child, 'exit');
-    },
+    close: () => child.close(),
   };
-}
-
-async function ask(child: ChildProcess, request: object): Promise<Answer> {
-  const ending = new AbortController();
-  const { signal } = ending;
-  child.channel?.ref();
-  try {
-    const answer = once(child, 'message', { signal }).then(([one]) => one as Answer);
-    const ended = once(child, 'exit', { signal }).then(([code]) => ({ error: `its process ended with ${code}` }));
-    child.send(request);
-    return await Promise.race([answer, ended]);
-  } finally {
-    ending.abort();
-    child.channel?.unref();
-  }
 }

@@ -3,11 +3,11 @@ import { type BenchReport, bench, checkRatio, type Spread } from '../../node/run
 import { peakMemory } from '../../node/runtime/peak.ts';
 import { BENCH, type BenchValues } from '../../options/measure.ts';
 import { defined } from '../../options/values.ts';
+import { formatBytes, formatPercent } from '../../passes/size.ts';
 import { refuseStdin } from '../arguments.ts';
 import type { Command } from '../command.ts';
 import type { Streams } from '../pipe.ts';
 import { progress } from '../progress.ts';
-import { formatBytes, formatPercent } from '../size.ts';
 import type { RenderOptions } from '../table.ts';
 import { table } from '../table.ts';
 import { printable, widthsOf, wrapHead } from '../text.ts';

@@ -43,6 +43,7 @@ async function load(verb: Verb, streams: Streams, { color, colorOut }: Colors): 
   }
   if (verb === 'inspect') return (await import('./inspect.ts')).inspectCommand(streams, colorOut);
   if (verb === 'diff') return (await import('./diff.ts')).diffCommand(streams, colorOut);
+  if (verb === 'variants') return (await import('./variants.ts')).variantsCommand(streams, color);
   const { runner } = await import('../run.ts');
   switch (verb) {
     case 'run':

@@ -7,7 +7,7 @@ import type {
   TensorFacts,
   WeightChange,
 } from '../../passes/diff/index.ts';
-import { formatBytes, formatPercent } from '../size.ts';
+import { formatBytes, formatPercent } from '../../passes/size.ts';
 import type { Column } from '../table.ts';
 import { count, decibels } from '../text.ts';
 

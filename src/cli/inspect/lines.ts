@@ -1,7 +1,7 @@
 import type { ValueInfo } from '../../ir/graph.ts';
 import type { ModelHeader } from '../../ir/header.ts';
 import type { Structure, WeightFacts } from '../../passes/inspect/index.ts';
-import { formatBytes } from '../size.ts';
+import { formatBytes } from '../../passes/size.ts';
 import type { RenderOptions } from '../table.ts';
 import { count, printable } from '../text.ts';
 

@@ -1,6 +1,6 @@
 import type { ChalkInstance } from 'chalk';
 import type { MeasuredWeight } from '../../passes/inspect/index.ts';
-import { formatPercent } from '../size.ts';
+import { formatPercent } from '../../passes/size.ts';
 import { table } from '../table.ts';
 import { printable, wrap } from '../text.ts';
 import { bars } from './histogram.ts';

@@ -2,7 +2,7 @@ import { Chalk, type ChalkInstance } from 'chalk';
 import type { ModelHeader } from '../../ir/header.ts';
 import type { Inspection, Plan, Recipe, Structure } from '../../passes/inspect/index.ts';
 import type { PassReport } from '../../passes/pass.ts';
-import { formatBytes, formatPercent } from '../size.ts';
+import { formatBytes, formatPercent } from '../../passes/size.ts';
 import { skipLines } from '../skips.ts';
 import type { RenderOptions } from '../table.ts';
 import { table } from '../table.ts';

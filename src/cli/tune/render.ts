@@ -1,8 +1,8 @@
 import { Chalk } from 'chalk';
 import type { TuneReport, TuneTrial } from '../../node/recipes/tune/index.ts';
 import { formatDb } from '../../node/runtime/verify.ts';
+import { formatBytes, formatPercent } from '../../passes/size.ts';
 import type { RankedLayer } from '../../passes/tune/search.ts';
-import { formatBytes, formatPercent } from '../size.ts';
 import type { RenderOptions } from '../table.ts';
 import { table } from '../table.ts';
 import { count, printable, wrap, wrapHead } from '../text.ts';

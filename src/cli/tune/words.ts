@@ -3,7 +3,7 @@ import type { TuneReport, TuneTrial } from '../../node/recipes/tune/index.ts';
 import type { Figures } from '../../node/recipes/tune/metric.ts';
 import { formatDb } from '../../node/runtime/verify.ts';
 import type { MetricName } from '../../options/metrics.ts';
-import { formatPercent } from '../size.ts';
+import { formatPercent } from '../../passes/size.ts';
 
 /** The metric as people say it. */
 export const TITLES: { readonly [name in MetricName]: string } = {

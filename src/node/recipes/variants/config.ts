@@ -1,0 +1,80 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CompressError, ioError } from '../../../errors.ts';
+import type { Model } from '../../../ir/model.ts';
+import { modelOrigins } from '../../../onnx/origin.ts';
+import { type JsonObject, mergedSection, type PresentFile, SECTION } from '../../../passes/variants/config.ts';
+import { withMember } from '../../../passes/variants/member.ts';
+import { MODEL_FOLDER, partsOf } from '../../../passes/variants/names.ts';
+import { readTextFile } from '../../files/textFile.ts';
+import { readModel } from '../../model.ts';
+
+/** A model's settings have a few kilobytes, with tables of labels some hundred. */
+const MOST_TEXT: number = 1 << 24;
+
+/** A short text file that may not be there. */
+export async function textOf(path: string): Promise<string | undefined> {
+  const text = await readTextFile(path, MOST_TEXT).catch((cause: unknown) => {
+    if (cause instanceof CompressError && isAbsent(cause.cause)) return undefined;
+    throw cause;
+  });
+  if (text !== undefined && text.length > MOST_TEXT) {
+    throw new CompressError('limit', path, `is longer than ${MOST_TEXT} bytes`);
+  }
+  return text;
+}
+
+function isAbsent(cause: unknown): boolean {
+  return (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
+}
+
+/**
+ * What config.json has to be with the models that lie in a folder now.
+ * @param text - as it is
+ * @param path - of it, for errors
+ * @throws CompressError `malformed` where it is no JSON object
+ */
+export async function mergedConfig(text: string, path: string, folder: string): Promise<string> {
+  const config = objectOf(text, path);
+  const given = config[SECTION];
+  const section = typeof given === 'object' && given !== null ? (given as JsonObject) : undefined;
+  const merged = mergedSection(section, await presentFiles(join(folder, MODEL_FOLDER)));
+  return JSON.stringify(merged) === JSON.stringify(section) ? text : withMember(text, SECTION, merged);
+}
+
+function objectOf(text: string, path: string): JsonObject {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new CompressError('malformed', path, `is not JSON: ${(cause as Error).message}`, { cause });
+  }
+  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as JsonObject;
+  throw new CompressError('malformed', path, 'is no JSON object');
+}
+
+/** The models of a folder, with what transformers.js has to know of each. A file that is no model is left out. */
+export async function presentFiles(folder: string): Promise<PresentFile[]> {
+  const names = await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return [];
+    throw ioError(folder, cause);
+  });
+  const files: PresentFile[] = [];
+  for (const file of names.sort()) {
+    if (partsOf(file) === undefined) continue;
+    const model = await readModel(join(folder, file)).catch((cause: unknown) => {
+      if (cause instanceof CompressError) return undefined;
+      throw cause;
+    });
+    if (model === undefined) continue;
+    const data = modelOrigins.get(model)?.dataFiles.size ?? 0;
+    files.push({ file, data, cache: cacheOf(model) });
+    await model.close();
+  }
+  return files;
+}
+
+/** The type of past keys and values that a model is fed. */
+function cacheOf(model: Model): string | undefined {
+  return model.graph.inputs.find((one) => one.name.startsWith('past_key_values'))?.dtype;
+}

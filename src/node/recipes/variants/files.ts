@@ -1,0 +1,92 @@
+import { join } from 'node:path';
+import { knownError } from '../../../errors.ts';
+import type { Model } from '../../../ir/model.ts';
+import { modelOrigins } from '../../../onnx/origin.ts';
+import { inputByteLength } from '../../../onnx/size.ts';
+import type { VariantDtype } from '../../../options/variants.ts';
+import { MODEL_FOLDER, variantFile } from '../../../passes/variants/names.ts';
+import { VARIANT_STEPS } from '../../../passes/variants/settings.ts';
+import { isAt } from '../../files/source.ts';
+import { readModel } from '../../model.ts';
+import { expectWork } from '../../threads/work.ts';
+import { digestOf, identityOf, isMade } from './identity.ts';
+import { makeVariant } from './make.ts';
+import type { Settings } from './options.ts';
+import type { VariantFailure, VariantFile } from './report.ts';
+import type { SourceModel } from './sources.ts';
+
+/** The files of one model. */
+export async function filesOf(
+  source: SourceModel,
+  settings: Settings,
+  failures: VariantFailure[],
+): Promise<VariantFile[]> {
+  const pathOf = (dtype: VariantDtype): string => join(settings.output, MODEL_FOLDER, variantFile(source.name, dtype));
+  const files: VariantFile[] = [];
+  let model: Model;
+  let digest: string;
+  try {
+    model = await readModel(source.path);
+  } catch (cause) {
+    failures.push(failureOf(source.path, cause));
+    return files;
+  }
+  try {
+    const floatBytes = inputByteLength(model);
+    expectWork(floatBytes);
+    digest = await digestOf(model);
+    for (const dtype of settings.dtypes) {
+      const path = pathOf(dtype);
+      const common = { source: source.path, dtype, path, floatBytes, steps: VARIANT_STEPS[dtype] };
+      try {
+        files.push({ ...common, ...(await fileOf(model, path, dtype, digest, settings)) });
+      } catch (cause) {
+        failures.push(failureOf(path, cause));
+      }
+    }
+  } catch (cause) {
+    failures.push(failureOf(source.path, cause));
+  } finally {
+    await model.close();
+  }
+  return files;
+}
+
+type Outcome = Pick<VariantFile, 'status' | 'bytes' | 'dataFiles' | 'unchanged'>;
+
+async function fileOf(
+  model: Model,
+  path: string,
+  dtype: VariantDtype,
+  digest: string,
+  settings: Settings,
+): Promise<Outcome> {
+  const origin = modelOrigins.get(model);
+  if (origin !== undefined && (await isAt(origin.source, path))) {
+    return { status: 'original', bytes: inputByteLength(model), dataFiles: origin.dataFiles.size, unchanged: false };
+  }
+  const identity = identityOf(digest, dtype, settings);
+  if (await isMade(path, identity)) {
+    return { status: 'kept', ...(await sizesOf(path)) };
+  }
+  const made = await makeVariant(model, path, dtype, identity, settings);
+  return { status: settings.dryRun ? 'planned' : 'written', ...made };
+}
+
+async function sizesOf(path: string): Promise<Omit<Outcome, 'status'>> {
+  const model = await readModel(path);
+  try {
+    const dataFiles = modelOrigins.get(model)?.dataFiles.size ?? 0;
+    return { bytes: inputByteLength(model), dataFiles, unchanged: false };
+  } finally {
+    await model.close();
+  }
+}
+
+/** What was wrong with a file; a mistake of this program is thrown on. */
+export function failureOf(path: string, cause: unknown): VariantFailure {
+  const known = knownError(cause);
+  if (known === undefined) throw cause;
+  const { code, message, hint, where } = known;
+  return { path, code, message: where.startsWith(path) ? message : `${path}: ${message}`, hint };
+}

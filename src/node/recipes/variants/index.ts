@@ -1,0 +1,58 @@
+import { mkdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { ioError } from '../../../errors.ts';
+import { MODEL_FOLDER } from '../../../passes/variants/names.ts';
+import { besides, NOTHING } from './beside.ts';
+import { filesOf } from './files.ts';
+import { measureFiles } from './measure.ts';
+import { settingsOf, type VariantsOptions } from './options.ts';
+import type { VariantFailure, VariantFile, VariantsReport } from './report.ts';
+import { findSources } from './sources.ts';
+
+export type { VariantsOptions } from './options.ts';
+export type { VariantFailure, VariantFile, VariantsReport } from './report.ts';
+
+/**
+ * Writes the files that transformers.js looks for by `dtype`, as `compress variants` does: those of every float model of
+ * a folder, what has to be told of them in config.json, and a section of the model card. Files that are there, made of
+ * the same bytes in the same way, are kept, so that a run that was cut off goes on. One that cannot be made keeps no
+ * other from being made.
+ *
+ * @param input - path of a folder, with models in it or in its subfolder `onnx`; or of one model
+ * @throws CompressError `options`, `io`; what is wrong with one file is in `failures` of the report
+ * @example
+ * const report = await variants('exported', { output: 'repository', dtypes: ['q8', 'q4'] });
+ * for (const { path, bytes, sqnr } of report.files) console.log(path, bytes, sqnr);
+ */
+export async function variants(input: string, options: VariantsOptions): Promise<VariantsReport> {
+  const settings = settingsOf(options);
+  const sources = await findSources(input);
+  const { output, dryRun } = settings;
+  if (!dryRun) {
+    await mkdir(join(output, MODEL_FOLDER), { recursive: true }).catch((cause: unknown) => {
+      throw ioError(output, cause);
+    });
+  }
+  const files: VariantFile[] = [];
+  const failures: VariantFailure[] = [];
+  const notes = new Set(sources.notes);
+  let data: string | undefined;
+  for (const source of sources.models) {
+    const made = await filesOf(source, settings, failures);
+    const measured = await measureFiles(source.path, made, dryRun ? false : settings.check);
+    files.push(...measured.files);
+    data ??= measured.data;
+    for (const note of [...measured.notes, ...notesOf(measured.files)]) notes.add(note);
+  }
+  const beside = dryRun ? NOTHING : await besides(sources, settings, files, failures, data);
+  return {
+    ...{ input, output, files, failures, copied: beside.copied, changed: beside.changed },
+    ...(data === undefined ? {} : { data }),
+    notes: [...notes, ...beside.notes],
+  };
+}
+
+function notesOf(files: readonly VariantFile[]): string[] {
+  const same = files.filter((one) => one.unchanged).map((one) => basename(one.path));
+  return same.map((file) => `${file} is as the model it is of: no weight of it can be made smaller`);
+}

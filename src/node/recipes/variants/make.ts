@@ -1,0 +1,81 @@
+import { rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { CompressError } from '../../../errors.ts';
+import type { Model } from '../../../ir/model.ts';
+import { forkModel } from '../../../onnx/fork.ts';
+import { dataBytes, planModel } from '../../../onnx/plan.ts';
+import type { VariantDtype } from '../../../options/variants.ts';
+import { dataFile, MOST_DATA_FILES } from '../../../passes/variants/names.ts';
+import { VARIANT_STEPS } from '../../../passes/variants/settings.ts';
+import { checkTarget } from '../../files/sink.ts';
+import { writeModel } from '../../model.ts';
+import { runRecipe } from '../runRecipe.ts';
+import { VARIANT_KEY } from './identity.ts';
+import type { Settings } from './options.ts';
+
+/** What came of a file. */
+export interface Made {
+  readonly bytes: number;
+  readonly dataFiles: number;
+  readonly unchanged: boolean;
+}
+
+/**
+ * Makes the file of a dtype; it has its name when it is complete.
+ * @param model - the float one, which stays as it is
+ * @param identity - what the file notes of itself
+ * @throws CompressError `exists`, `limit`, `io`; what its passes throw
+ */
+export async function makeVariant(
+  model: Model,
+  path: string,
+  dtype: VariantDtype,
+  identity: string,
+  { overwrite, externalData, chunkBytes, dryRun, onProgress }: Settings,
+): Promise<Made> {
+  const file = basename(path);
+  // Before the work, which may be long.
+  if (!dryRun) await checkTarget(path, overwrite).catch((cause: unknown) => Promise.reject(otherwiseMade(cause)));
+  const fork = forkModel(model);
+  const steps = VARIANT_STEPS[dtype];
+  const progress = (what: string, done: number, total: number | undefined): void => onProgress(file, what, done, total);
+  const reports = steps.length === 0 ? [] : await runRecipe(fork, { steps }, { onProgress: progress });
+  fork.setMetadata(VARIANT_KEY, identity);
+  const chunks = { name: (index: number) => dataFile(file, index), most: chunkBytes };
+  const data = externalData ? 'external' : 'auto';
+  const plan = planModel(fork, { mode: data, chunks });
+  if (plan.data.length > MOST_DATA_FILES) {
+    const fact = `would have ${plan.data.length} data files; transformers.js takes ${MOST_DATA_FILES}`;
+    throw new CompressError('limit', path, fact, { hint: 'Give a larger `chunkBytes`.' });
+  }
+  if (!dryRun) {
+    const onWritten = (done: number, total: number): void => progress('writing', done, total);
+    await writeModel(fork, path, { data, chunks, overwrite, onProgress: onWritten });
+    if (overwrite) await removeStale(path, plan.data.length);
+  }
+  return {
+    bytes: plan.byteLength + dataBytes(plan),
+    dataFiles: plan.data.length,
+    unchanged: steps.length > 0 && reports.every((one) => one.changes.length === 0),
+  };
+}
+
+/** Removes data files of the model that was there before, beyond those of the one that is there now. */
+async function removeStale(path: string, count: number): Promise<void> {
+  for (let index = count; index < MOST_DATA_FILES; index++) {
+    const stale = join(dirname(path), dataFile(basename(path), index));
+    const gone = await rm(stale).then(
+      () => true,
+      () => false,
+    );
+    if (!gone) return;
+  }
+}
+
+function otherwiseMade(cause: unknown): unknown {
+  if (!(cause instanceof CompressError) || cause.code !== 'exists') return cause;
+  return new CompressError('exists', cause.where, 'is there, made of other bytes or in another way', {
+    cause,
+    hint: 'Use `overwrite` to replace it.',
+  });
+}

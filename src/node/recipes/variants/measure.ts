@@ -1,0 +1,62 @@
+import { CompressError } from '../../../errors.ts';
+import { fittingRandomData } from '../../data/fitting.ts';
+import type { OutputFigures } from '../../runtime/compare.ts';
+import { type Judge, openJudge } from '../../runtime/judge.ts';
+import { loadRuntime } from '../../runtime/load.ts';
+import type { VariantFile } from './report.ts';
+
+/** Larger models are run only for who asks. */
+const MOST_BYTES: number = 500 * 2 ** 20;
+/** Rows of random inputs. */
+const SAMPLES = 8;
+
+/** The files of one model with their figures. */
+export interface Measured {
+  readonly files: readonly VariantFile[];
+  /** What they were run on. */
+  readonly data?: string;
+  /** Why there are no figures. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Runs each file beside the model it is of.
+ * @param check - true: errors are thrown; undefined: where they cannot be run, a note says why
+ */
+export async function measureFiles(
+  source: string,
+  files: readonly VariantFile[],
+  check: boolean | undefined,
+): Promise<Measured> {
+  const runs = (one: VariantFile): boolean => one.status === 'written' || one.status === 'kept';
+  const large = check === undefined && (files[0]?.floatBytes ?? 0) > MOST_BYTES;
+  if (check === false || !files.some(runs)) return { files, notes: [] };
+  if (large) return { files, notes: [`${source} is large, and was not run: \`check\` runs it`] };
+  let judge: Judge | undefined;
+  const notes: string[] = [];
+  const measured: VariantFile[] = [];
+  try {
+    await loadRuntime();
+    const random = { seed: 0, samples: SAMPLES };
+    judge = await openJudge(source, (inputs, trial) => fittingRandomData(inputs, random, trial));
+    for (const file of files) measured.push(runs(file) ? { ...file, ...(await figureOf(judge, file.path)) } : file);
+    return { files: measured, data: judge.data, notes };
+  } catch (cause) {
+    if (check === true || !(cause instanceof CompressError)) throw cause;
+    return { files: [...measured, ...files.slice(measured.length)], notes: [`not run: ${cause.message}`] };
+  } finally {
+    await judge?.close();
+  }
+}
+
+/** The worst of the outputs; of those that are states for the next step where there is no other. */
+async function figureOf(judge: Judge, path: string): Promise<Pick<VariantFile, 'sqnr' | 'output'>> {
+  const { outputs } = await judge.judge(path);
+  const floats = outputs.filter((one) => one.dtype.includes('float') && one.elements > 0 && one.zero !== true);
+  const results = floats.filter((one) => one.cache !== true);
+  const worst = (results.length === 0 ? floats : results).reduce<OutputFigures | undefined>(
+    (least, one) => (least === undefined || !(one.sqnr >= least.sqnr) ? one : least),
+    undefined,
+  );
+  return worst === undefined ? {} : { sqnr: worst.sqnr, output: worst.name };
+}

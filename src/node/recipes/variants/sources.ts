@@ -1,0 +1,67 @@
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { CompressError, ioError } from '../../../errors.ts';
+import { MODEL_FOLDER, partsOf } from '../../../passes/variants/names.ts';
+
+/** A model that variants are made of. */
+export interface SourceModel {
+  /** What its files are called: `decoder_model_merged`. */
+  readonly name: string;
+  readonly path: string;
+}
+
+/** What was found where a user pointed. */
+export interface Sources {
+  /** The folder of config.json and the tokenizer. */
+  readonly root: string;
+  readonly models: readonly SourceModel[];
+  /** Whether a folder was given, of which all belongs together. */
+  readonly whole: boolean;
+  /** Files that are models and were left, and why. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Finds the float models of a folder, in it and in its subfolder `onnx`: those whose names are no variant's. Of a file
+ * alone, itself.
+ * @throws CompressError `io`, `options` where there is none
+ */
+export async function findSources(input: string): Promise<Sources> {
+  const found = await stat(input).catch((cause: unknown) => {
+    throw ioError(input, cause);
+  });
+  if (!found.isDirectory()) return aloneOf(input);
+  const inner = await filesOf(join(input, MODEL_FOLDER));
+  const models = new Map<string, string>();
+  const notes: string[] = [];
+  for (const path of [...inner, ...(await filesOf(input))]) {
+    const parts = partsOf(basename(path));
+    if (parts === undefined || parts.dtype !== 'fp32') continue;
+    const other = models.get(parts.name);
+    if (other === undefined) models.set(parts.name, path);
+    else notes.push(`${path} is left: ${other} has the same name`);
+  }
+  if (models.size === 0) {
+    const fact = `no float model is in it or in its folder ${MODEL_FOLDER}`;
+    throw new CompressError('options', input, fact, { hint: 'Give the folder with model.onnx, or the file itself.' });
+  }
+  return { root: input, models: [...models].map(([name, path]) => ({ name, path })), whole: true, notes };
+}
+
+/** A file alone: what lies around it may belong to something else. */
+function aloneOf(path: string): Sources {
+  const folder = dirname(path);
+  const root = basename(folder) === MODEL_FOLDER ? dirname(folder) : folder;
+  const name = basename(path).replace(/\.onnx$/, '');
+  return { root, models: [{ name, path }], whole: false, notes: [] };
+}
+
+/** The files in a folder, by name; none where there is no such folder. */
+async function filesOf(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return [];
+    throw ioError(folder, cause);
+  });
+  const files = entries.filter((one) => one.isFile() || one.isSymbolicLink());
+  return files.map((one) => join(folder, one.name)).sort();
+}

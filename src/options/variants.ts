@@ -1,0 +1,67 @@
+import { COMMON_ROWS, type CommonValues, FILES, REPORT } from './common.ts';
+import type { Table } from './option.ts';
+
+/** What transformers.js calls the files that are written, in the order they are made. */
+export const VARIANT_DTYPES = ['fp32', 'q8', 'int8', 'uint8', 'q4'] as const;
+
+export type VariantDtype = (typeof VARIANT_DTYPES)[number];
+
+/** What is written unless told otherwise. */
+export const VARIANTS_DEFAULT = {
+  dtypes: ['fp32', 'q8', 'q4'] as readonly VariantDtype[],
+  chunkBytes: 1e9,
+} as const;
+
+export interface VariantsValues
+  extends Pick<CommonValues, 'model' | 'output' | 'force' | 'externalData' | 'dryRun' | 'json' | 'quiet' | 'verbose'> {
+  dtypes?: readonly string[] | undefined;
+  chunkBytes?: number | undefined;
+  check?: boolean | undefined;
+  noCheck?: boolean | undefined;
+}
+
+const { force, dryRun, json, quiet, verbose } = COMMON_ROWS;
+const WHICH = 'Which files';
+
+export const VARIANTS: Table<VariantsValues> = {
+  positionals: { model: { help: 'folder of an exported model, or one .onnx file' } },
+  rows: {
+    dtypes: {
+      kind: 'words',
+      value: 'NAMES',
+      help: `as transformers.js calls them: ${VARIANT_DTYPES.join(', ')} (${VARIANTS_DEFAULT.dtypes.join(',')})`,
+      group: WHICH,
+    },
+    output: {
+      kind: 'target',
+      alias: 'o',
+      value: 'DIR',
+      help: 'folder to write: models go to DIR/onnx; it may be the one that is read',
+      group: FILES,
+    },
+    force: { ...force, help: 'replace files that are there and were made from other bytes, or in another way' },
+    externalData: { kind: 'flag', help: 'weights of every model go to data files beside it', group: FILES },
+    chunkBytes: {
+      kind: 'count',
+      value: 'N',
+      default: VARIANTS_DEFAULT.chunkBytes,
+      help: `bytes of a data file at most; a model beyond gets data files (${VARIANTS_DEFAULT.chunkBytes})`,
+      group: FILES,
+    },
+    check: {
+      kind: 'flag',
+      help: 'run each model beside the original, however large it is (the default up to 500 MB, where onnxruntime-node is installed)',
+      group: REPORT,
+      not: ['noCheck'],
+    },
+    noCheck: {
+      kind: 'flag',
+      help: 'run no model',
+      group: REPORT,
+    },
+    dryRun: { ...dryRun, help: 'tell which files would be made, and which are there; write nothing' },
+    json: { ...json, help: 'report as JSON on standard output' },
+    quiet,
+    verbose,
+  },
+};

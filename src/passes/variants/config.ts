@@ -1,0 +1,70 @@
+import { cacheTypes, dataFiles } from '../../targets/transformersjs.ts';
+import { partsOf } from './names.ts';
+
+/** An object of a JSON file. */
+export type JsonObject = { readonly [key: string]: unknown };
+
+/** A model file of the repository, as it is now. */
+export interface PresentFile {
+  /** Its name without the folder: `model_q4.onnx`. */
+  readonly file: string;
+  /** How many data files it has. */
+  readonly data: number;
+  /** Type of its past keys and values; undefined where it has none, or nobody looked. */
+  readonly cache?: string | undefined;
+}
+
+/** The section of config.json that transformers.js reads. */
+export const SECTION: string = dataFiles.value.key[0];
+
+/**
+ * What transformers.js has to be told of the files, put into its section of config.json. What the section says already
+ * stays, unless it is not so: keys are added for the files that it is wrong about.
+ * @returns the section; undefined where it says nothing, and nothing has to be said
+ */
+export function mergedSection(section: JsonObject | undefined, files: readonly PresentFile[]): JsonObject | undefined {
+  const [, key] = dataFiles.value.key;
+  const merged = {
+    ...section,
+    ...entryOf(key, mergedCounts(section?.[key], files)),
+    ...entryOf(cacheTypes.value, mergedTypes(section?.[cacheTypes.value], files)),
+  };
+  return Object.keys(merged).length === 0 ? section : merged;
+}
+
+function entryOf(key: string, value: unknown): JsonObject {
+  return value === undefined ? {} : { [key]: value };
+}
+
+/** How many data files each file has: by the whole name, which goes before that of the model. */
+function mergedCounts(given: unknown, files: readonly PresentFile[]): unknown {
+  const wrong = files.filter(({ file, data }) => toldCount(given, file) !== data);
+  if (wrong.length === 0) return given;
+  // One number is said of every file, also of those that have none.
+  const listed = isObject(given) ? wrong : files.filter((one) => one.data > 0);
+  return { ...(isObject(given) ? given : {}), ...Object.fromEntries(listed.map(({ file, data }) => [file, data])) };
+}
+
+/** What transformers.js makes of a setting for a file. */
+function toldCount(given: unknown, file: string): number {
+  if (!isObject(given)) return Number(given ?? 0);
+  const name = partsOf(file)?.name ?? '';
+  const told = Object.hasOwn(given, file) ? given[file] : Object.hasOwn(given, name) ? given[name] : 0;
+  return Number(told ?? 0);
+}
+
+/** The type of past keys and values by dtype, where it is not float32 or something else is said. */
+function mergedTypes(given: unknown, files: readonly PresentFile[]): unknown {
+  const told = (dtype: string): unknown => (isObject(given) ? given[dtype] : given) ?? 'float32';
+  const wrong = files.flatMap(({ file, cache }) => {
+    const dtype = partsOf(file)?.dtype ?? '';
+    return cache === undefined || told(dtype) === cache ? [] : [[dtype, cache] as const];
+  });
+  if (wrong.length === 0) return given;
+  const others = files.flatMap(({ file, cache }) => (cache === undefined ? [] : [[partsOf(file)?.dtype ?? '', cache]]));
+  return { ...(isObject(given) ? given : Object.fromEntries(others)), ...Object.fromEntries(wrong) };
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,62 @@
+import type { Fact } from './fact.ts';
+
+/** What transformers.js looks for, and where. Each row is held against its sources by `test/targets/transformersjs.test.ts`. */
+
+const SOURCES = 'https://github.com/huggingface/transformers.js/blob/main/packages/transformers/src';
+const VERSION = '4.3.2; 3.8.1 has the same names';
+
+/** What stands behind the name of a model in that of its file, for each `dtype` that can be asked for. */
+export const dtypeSuffixes: Fact<{ readonly [dtype: string]: string }> = {
+  says: 'The file of a `dtype` is onnx/NAME, its suffix and .onnx.',
+  source: `${SOURCES}/utils/dtypes.js`,
+  version: VERSION,
+  value: {
+    fp32: '',
+    fp16: '_fp16',
+    q8: '_quantized',
+    int8: '_int8',
+    uint8: '_uint8',
+    q4: '_q4',
+    q4f16: '_q4f16',
+    bnb4: '_bnb4',
+    q2: '_q2',
+    q2f16: '_q2f16',
+    q1: '_q1',
+    q1f16: '_q1f16',
+  },
+};
+
+/** The folder of a repository that model files are in. */
+export const modelFolder: Fact<string> = {
+  says: 'Model files are read from the subfolder `onnx` unless told otherwise.',
+  source: `${SOURCES}/models/modeling_utils.js`,
+  version: VERSION,
+  value: 'onnx',
+};
+
+/** How data files are found. */
+export interface DataFileFact {
+  /** Behind the whole name of the model file. */
+  readonly suffix: string;
+  /** More are refused. */
+  readonly most: number;
+  /** Where config.json says how many there are; without it none is fetched. */
+  readonly key: readonly [section: string, key: string];
+}
+
+export const dataFiles: Fact<DataFileFact> = {
+  says:
+    'Data files are FILE.onnx_data, FILE.onnx_data_1 and so on, each loaded whole. How many there are is true, a number, or an object by ' +
+    'the name of the file or of the model; under Node alone ONNX Runtime finds them itself.',
+  source: `${SOURCES}/utils/model-loader.js`,
+  version: VERSION,
+  value: { suffix: '_data', most: 100, key: ['transformers.js_config', 'use_external_data_format'] },
+};
+
+/** Where version 3 reads the type of past keys and values, by dtype; version 4 asks the model. */
+export const cacheTypes: Fact<string> = {
+  says: 'Version 3 feeds empty past keys and values of the type in `kv_cache_dtype`, float32 where it says nothing; version 4 takes the type of the inputs.',
+  source: `${SOURCES}/models/modeling_utils.js`,
+  version: '3.8.1 read; 4.3.2',
+  value: 'kv_cache_dtype',
+};

@@ -1,0 +1,190 @@
+/** Which files are made, kept, copied and refused. */
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { type VariantsReport, variants } from '../../../../src/node/recipes/variants/index.ts';
+import { buildModel, f32 } from '../../../support/build.ts';
+import { randomFloats } from '../../../support/random.ts';
+import { decoderSpec, encoderSpec } from '../../../support/transformers.ts';
+
+let folder: string;
+let input: string;
+let output: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'variants-'));
+  [input, output] = [join(folder, 'in'), join(folder, 'out')];
+  await mkdir(input);
+  await writeFile(join(input, 'encoder_model.onnx'), buildModel(encoderSpec()));
+  await writeFile(join(input, 'config.json'), CONFIG);
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+/** With a number and an order that a program would not write back. */
+const CONFIG = '{\n    "eps": 1.0e-12,\n  "model_type":"bert"\n}\n';
+const rename = { 'decoder_model_merged.onnx': decoderSpec() };
+
+async function add(name: string, text: string | Uint8Array): Promise<void> {
+  await writeFile(join(input, name), text);
+}
+
+async function run(options: Partial<Parameters<typeof variants>[1]> = {}): Promise<VariantsReport> {
+  return variants(input, { output, dtypes: ['q8'], check: false, ...options });
+}
+
+const states = ({ files }: VariantsReport): string[] =>
+  files.map((one) => `${one.path.slice(output.length + 1)} ${one.status}`);
+const textOf = (name: string): Promise<string> => readFile(join(output, name), 'utf8');
+
+test('every float model of the folder has a file of each dtype; variants of others are no models', async () => {
+  for (const [name, spec] of Object.entries(rename)) await add(name, buildModel(spec));
+  await add('encoder_model_fp16.onnx', 'of somebody else');
+  const made = await run({ dtypes: ['q4', 'q8', 'fp32', 'q8'] });
+  expect(states(made)).toEqual([
+    'onnx/decoder_model_merged.onnx written',
+    'onnx/decoder_model_merged_quantized.onnx written',
+    'onnx/decoder_model_merged_q4.onnx written',
+    'onnx/encoder_model.onnx written',
+    'onnx/encoder_model_quantized.onnx written',
+    'onnx/encoder_model_q4.onnx written',
+  ]);
+  for (const { path, bytes, floatBytes, dtype } of made.files) {
+    expect((await stat(path)).size).toBe(bytes);
+    if (dtype !== 'fp32') expect(bytes).toBeLessThan(0.45 * floatBytes);
+  }
+});
+
+test('the rest of the folder is copied, but for weights of other programs', async () => {
+  await add('tokenizer.json', '{}');
+  await add('pytorch_model.bin', 'weights');
+  await add('.hidden', '');
+  expect((await run()).copied).toEqual(['tokenizer.json']);
+  expect((await readdir(output)).sort()).toEqual(['README.md', 'config.json', 'onnx', 'tokenizer.json']);
+  expect(await textOf('config.json')).toBe(CONFIG);
+});
+
+test('a second run keeps what the first one made; other bytes, or another way, are refused until told', async () => {
+  await run();
+  expect(states(await run())).toEqual(['onnx/encoder_model_quantized.onnx kept']);
+  expect((await run({ externalData: true })).failures).toMatchObject([{ code: 'exists' }]);
+  await add('encoder_model.onnx', buildModel(encoderSpec(7)));
+  expect((await run()).failures.map((one) => one.message)).toEqual([
+    `${join(output, 'onnx/encoder_model_quantized.onnx')}: is there, made of other bytes or in another way`,
+  ]);
+  expect(states(await run({ overwrite: true }))).toEqual(['onnx/encoder_model_quantized.onnx written']);
+});
+
+test('data files of a file that was replaced are gone, and config.json follows', async () => {
+  await run({ externalData: true, chunkBytes: 20_000 });
+  const before = (await readdir(join(output, 'onnx'))).length;
+  expect(before).toBeGreaterThan(3);
+  expect(await textOf('config.json')).toBe(
+    `{\n    "eps": 1.0e-12,\n  "model_type":"bert",\n    "transformers.js_config": {\n        "use_external_data_format": {\n            "encoder_model_quantized.onnx": ${before - 1}\n        }\n    }\n}\n`,
+  );
+  await run({ overwrite: true });
+  expect(await readdir(join(output, 'onnx'))).toEqual(['encoder_model_quantized.onnx']);
+  expect(JSON.parse(await textOf('config.json'))).toMatchObject({
+    'transformers.js_config': { use_external_data_format: { 'encoder_model_quantized.onnx': 0 } },
+  });
+});
+
+test('a file that is no model says so, and keeps no other from being made', async () => {
+  await add('broken.onnx', 'no model');
+  const made = await run();
+  expect(states(made)).toEqual(['onnx/encoder_model_quantized.onnx written']);
+  expect(made.failures).toHaveLength(1);
+  expect(made.failures[0]?.message).toContain(join(input, 'broken.onnx'));
+});
+
+test('a model without a weight to make smaller is written as it is: a model needs a file of each part', async () => {
+  const x = { x: f32([1, 4]) };
+  await add(
+    'embed.onnx',
+    buildModel({ opset: 17, inputs: x, outputs: { y: f32([1, 4]) }, nodes: [{ op: 'Relu', in: ['x'], out: ['y'] }] }),
+  );
+  const made = await run({ dtypes: ['q8', 'q4'] });
+  expect(made.files.filter((one) => one.unchanged).map((one) => one.path)).toEqual(
+    ['quantized', 'q4'].map((one) => join(output, `onnx/embed_${one}.onnx`)),
+  );
+  expect(made.notes).toHaveLength(2);
+});
+
+test('in the folder itself the float model is the one that is there', async () => {
+  output = input;
+  await mkdir(join(input, 'onnx'));
+  await writeFile(join(input, 'onnx/model.onnx'), buildModel(encoderSpec(3)));
+  await rm(join(input, 'encoder_model.onnx'));
+  const made = await run({ dtypes: ['fp32', 'uint8'] });
+  expect(states(made)).toEqual(['onnx/model.onnx original', 'onnx/model_uint8.onnx written']);
+  expect([made.copied, made.failures]).toEqual([[], []]);
+});
+
+test('the model card keeps what it says, and rows of files that are not made now', async () => {
+  await add('README.md', '---\nlicense: mit\n---\n# Mine\n');
+  await run();
+  const first = await textOf('README.md');
+  expect(first.startsWith('---\nlicense: mit\n---\n# Mine\n\n<!-- onnx-compress variants -->\n')).toBe(true);
+  expect(first).toMatch(
+    /^\| `onnx\/encoder_model_quantized.onnx` \| `q8` \| \S+ kB \| 29\.\d % \| – \| `compress quantize --int8` \|$/m,
+  );
+  await run({ dtypes: ['uint8'] });
+  const second = await textOf('README.md');
+  for (const file of ['quantized', 'uint8']) expect(second).toContain(`| \`onnx/encoder_model_${file}.onnx\` |`);
+  expect(second.match(/<!-- onnx-compress variants -->/g)).toHaveLength(1);
+});
+
+test('each file is run beside the float model', async () => {
+  const made = await run({ dtypes: ['fp32', 'q8'], check: true });
+  expect(made.files.map((one) => one.output)).toEqual(['last_hidden_state', 'last_hidden_state']);
+  expect(made.files[0]?.sqnr).toBe(Number.POSITIVE_INFINITY);
+  expect(made.files[1]?.sqnr).toBeGreaterThan(28);
+  expect(made.data).toBe('random inputs, seed 0');
+});
+
+test('a dry run tells sizes and writes nothing', async () => {
+  const planned = await run({ dryRun: true });
+  expect(states(planned)).toEqual(['onnx/encoder_model_quantized.onnx planned']);
+  await expect(stat(output)).rejects.toThrow('ENOENT');
+  expect((await run()).files[0]?.bytes).toBe(planned.files[0]?.bytes);
+});
+
+test('more data files than transformers.js takes are refused', async () => {
+  const many = Object.fromEntries(
+    Array.from({ length: 101 }, (_, at) => [`w${at}`, f32([16, 16], randomFloats([16, 16], at))] as const),
+  );
+  const nodes = Object.keys(many).map((w, at) => ({
+    op: 'Add',
+    in: [at === 0 ? 'x' : `y${at - 1}`, w],
+    out: [`y${at}`],
+  }));
+  await rm(join(input, 'encoder_model.onnx'));
+  await add(
+    'model.onnx',
+    buildModel({
+      opset: 17,
+      inputs: { x: f32([16, 16]) },
+      outputs: { y100: f32([16, 16]) },
+      nodes,
+      initializers: many,
+    }),
+  );
+  const made = await run({ dtypes: ['fp32'], externalData: true, chunkBytes: 1024 });
+  expect(made.failures).toMatchObject([
+    {
+      code: 'limit',
+      message: `${join(output, 'onnx/model.onnx')}: would have 101 data files; transformers.js takes 100`,
+    },
+  ]);
+});
+
+test.each([
+  ['bnb4', 'dtypes: bnb4 is read, never written: it runs 57 times slower than float'],
+  ['q9', 'dtypes: "q9" is not one of "fp32", "q8", "int8", "uint8", "q4"'],
+])('%s is refused', async (dtype, message) => {
+  await expect(run({ dtypes: [dtype] })).rejects.toThrow(message);
+});
+
+test('a folder without a model is refused', async () => {
+  await rm(join(input, 'encoder_model.onnx'));
+  await expect(run()).rejects.toThrow('no float model is in it or in its folder onnx');
+});
