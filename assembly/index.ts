@@ -9,3 +9,4 @@ export * from './order';
 export * from './zero';
 export * from './convert';
 export * from './lowbits';
+export * from './columns';

@@ -3,9 +3,12 @@
  * decides who multiplies: this thread, or something faster.
  */
 
+/** What a matrix is made of: those of one product are alike. */
+export type Reals = Float64Array | Float32Array;
+
 /** A matrix inside an array, row-major. */
-export interface MatrixView {
-  readonly data: Float64Array;
+export interface MatrixView<T extends Reals = Reals> {
+  readonly data: T;
   /** The index of its first element. */
   readonly at: number;
   /** Elements from one row to the next. */
@@ -32,7 +35,7 @@ export type Multiply = (product: Product) => Promise<void>;
 const MANY: number = 2 ** 18;
 
 /** A matrix that is a whole array. */
-export function whole(data: Float64Array, columns: number): MatrixView {
+export function whole<T extends Reals>(data: T, columns: number): MatrixView<T> {
   return { data, at: 0, stride: columns };
 }
 
@@ -59,7 +62,7 @@ export async function multiplyBy<T>(products: Products<T>, multiply: Multiply | 
 /** Columns that are updated for all rows before the next ones, so that what they are made of stays in fast memory. */
 const TILE = 256;
 
-/** In float64 and always in the same order. Factors that are 0 take no time. */
+/** Sums are float64, always in the same order, what is updated as it is stored. Factors that are 0 take no time. */
 export function addProduct({ into, left, right, rows, depth, columns, sign }: Product): void {
   const places = new Int32Array(depth + 3);
   const factors = new Float64Array(depth + 3);
@@ -84,12 +87,12 @@ export function addProduct({ into, left, right, rows, depth, columns, sign }: Pr
 }
 
 function addFour(
-  into: Float64Array,
+  into: Reals,
   at: number,
   factors: Float64Array,
   places: Int32Array,
   first: number,
-  data: Float64Array,
+  data: Reals,
   count: number,
 ): void {
   const w = factors[first] as number;

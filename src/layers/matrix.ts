@@ -1,6 +1,7 @@
 import { intsAttribute, type Node, stringAttribute } from '../ir/node.ts';
 import type { PatchGeometry } from '../kernels/importance/patches.ts';
 import type { Floats } from '../kernels/narrow.ts';
+import type { Reals } from '../kernels/products.ts';
 import { summedAxes } from './axes.ts';
 import type { WeightUse } from './select.ts';
 
@@ -92,26 +93,45 @@ export function convUse(
 
 const PADDINGS: readonly PatchGeometry['autoPad'][] = ['VALID', 'SAME_UPPER', 'SAME_LOWER'];
 
-/** The matrix of one group. */
-export function gather(weight: Floats, layout: Layout, group: number): Float64Array {
+/** The matrix of one group. @param out - where it goes: `[rows, columns]` */
+export function gather<T extends Reals>(weight: Floats, layout: Layout, group: number, out: T): T {
   const { rows, columns, rowStep, offsets } = layout;
-  const out = new Float64Array(rows * columns);
-  for (let row = 0, at = 0; row < rows; row++) {
-    const base = (group * rows + row) * rowStep;
-    for (let column = 0; column < columns; column++, at++) {
-      out[at] = weight[base + (offsets[column] as number)] as number;
+  for (const { row, end, from, to } of squares(rows, columns)) {
+    for (let at = row; at < end; at++) {
+      const base = (group * rows + at) * rowStep;
+      for (let column = from; column < to; column++) {
+        out[at * columns + column] = weight[base + (offsets[column] as number)] as number;
+      }
     }
   }
   return out;
 }
 
-/** Puts the matrix of one group back. */
-export function scatter(matrix: Float64Array, layout: Layout, group: number, weight: Floats): void {
+/** Puts the matrix of one group back. What float32 cannot tell from what was there stays. */
+export function scatter(matrix: Float32Array, layout: Layout, group: number, weight: Floats): void {
   const { rows, columns, rowStep, offsets } = layout;
-  for (let row = 0, at = 0; row < rows; row++) {
-    const base = (group * rows + row) * rowStep;
-    for (let column = 0; column < columns; column++, at++) {
-      weight[base + (offsets[column] as number)] = matrix[at] as number;
+  for (const { row, end, from, to } of squares(rows, columns)) {
+    for (let at = row; at < end; at++) {
+      const base = (group * rows + at) * rowStep;
+      for (let column = from; column < to; column++) {
+        const index = base + (offsets[column] as number);
+        const value = matrix[at * columns + column] as number;
+        if (value !== Math.fround(weight[index] as number)) weight[index] = value;
+      }
+    }
+  }
+}
+
+/** Rows and columns of a square that is copied at once, so that both sides of it stay in fast memory. */
+const SQUARE = 32;
+
+function* squares(
+  rows: number,
+  columns: number,
+): Generator<{ readonly row: number; readonly end: number; readonly from: number; readonly to: number }> {
+  for (let row = 0; row < rows; row += SQUARE) {
+    for (let from = 0; from < columns; from += SQUARE) {
+      yield { row, end: Math.min(row + SQUARE, rows), from, to: Math.min(from + SQUARE, columns) };
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { Product } from '../../src/kernels/products.ts';
+import type { Product, Reals } from '../../src/kernels/products.ts';
 import { randomFloats } from './random.ts';
 
 /** A product of windows that lie somewhere in larger arrays. */
@@ -14,7 +14,7 @@ export function windows(rows: number, depth: number, columns: number, sign: 1 | 
 }
 
 /** What the array of `into` is afterwards, by the plain formula. */
-export function plainProduct({ into, left, right, rows, depth, columns, sign }: Product): Float64Array {
+export function plainProduct({ into, left, right, rows, depth, columns, sign }: Product): Reals {
   const out = into.data.slice();
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {

@@ -1,10 +1,9 @@
+import { eliminateColumns, STRIP, takenBy } from '../columns.ts';
+import { belowAndEqual, nthSmallest } from '../order.ts';
 import { passOn, type Run } from '../passOn.ts';
 import { type Products, whole } from '../products.ts';
-import { markSmallest } from './pattern.ts';
-import { ZERO_SCORE } from './wanda.ts';
 
-/** Columns whose errors are passed on together: to the others of their block, and of their span. */
-const STRIP = 32;
+/** Columns whose errors are passed on to all later ones together. */
 const SPAN = 512;
 
 /** Which weights of a matrix SparseGPT may choose. */
@@ -16,7 +15,7 @@ export type Rule =
 
 /** A matrix of weights, `[rows, columns]`, row-major, a row for each output. */
 export interface Matrix {
-  readonly data: Float64Array;
+  readonly data: Float32Array;
   readonly rows: number;
   readonly columns: number;
 }
@@ -36,27 +35,33 @@ export interface Matrix {
  * @param u - `[columns, columns]`, see `inverseFactor`
  * @see Frantar, Alistarh: SparseGPT, arXiv 2301.00774, algorithm 1
  */
-export function* pruneCompensated(matrix: Matrix, u: Float64Array, rule: Rule, blockSize: number): Products<void> {
+export function* pruneCompensated(matrix: Matrix, u: Float32Array, rule: Rule, blockSize: number): Products<void> {
   const { data, rows, columns } = matrix;
-  const zero = new Uint8Array(data.length);
-  for (let index = 0; index < data.length; index++) if (data[index] === 0) zero[index] = 1;
+  const mask = new Uint8Array(data.length);
+  for (let index = 0; index < data.length; index++) if (data[index] === 0) mask[index] = 1;
   const all = { start: 0, end: columns };
-  for (const blocks of spansOf(runsOf(all, blockSize, rule))) {
-    const span = { start: (blocks[0] as Run).start, end: (blocks.at(-1) as Run).end };
+  const spans = spansOf(runsOf(all, blockSize, rule));
+  const errors = new Float32Array(rows * Math.max(0, ...spans.map(({ span }) => span.end - span.start)));
+  for (const { span, blocks } of spans) {
     const stride = span.end - span.start;
-    const errors = whole(new Float64Array(rows * stride), stride);
-    const sweep = { rows, matrix: whole(data, columns), factor: whole(u, columns), errors, first: span.start };
-    for (const run of blocks) {
-      const block = blockOf(matrix, u, run, zero);
-      if ('countTo' in rule) choose(block, matrix, rule.countTo(run.end) - rule.countTo(run.start));
-      for (const strip of runsOf(run, STRIP, rule)) {
-        for (const group of 'groups' in rule ? runsIn(strip, rule.groups) : [strip]) {
-          for (let row = 0; row < rows; row++) {
-            if ('keep' in rule) chooseInRow(block, matrix, group, row, rule.keep);
-            eliminate(block, matrix, row, group, strip.end, errors.data, row * stride - span.start);
-          }
-        }
-        yield* passOn(strip, [run, span, all], sweep);
+    const lost = whole(errors, stride);
+    const sweep = { rows, matrix: whole(data, columns), factor: whole(u, columns), errors: lost, first: span.start };
+    for (const block of blocks) {
+      if ('countTo' in rule) choose(matrix, u, block, mask, rule.countTo(block.end) - rule.countTo(block.start));
+      for (const strip of runsOf(block, STRIP, rule)) {
+        const { start, end } = strip;
+        const groups = 'groups' in rule ? runsIn(strip, rule.groups) : [strip];
+        eliminateColumns(
+          { rows, width: end - start, factor: takenBy(u, columns, strip) },
+          { data, at: start, stride: columns },
+          { data: errors, at: start - span.start, stride },
+          {
+            mask: { data: mask, at: start, stride: columns },
+            bounds: [0, ...groups.map((one) => one.end - start)],
+            keep: 'keep' in rule ? rule.keep : -1,
+          },
+        );
+        yield* passOn(strip, [block, span, all], sweep);
       }
     }
   }
@@ -85,12 +90,15 @@ function runsOf({ start, end }: Run, size: number, rule: Rule): Run[] {
 }
 
 /** Blocks that follow each other, as many together as reach `SPAN` columns. */
-function spansOf(blocks: readonly Run[]): Run[][] {
-  const spans: Run[][] = [];
+function spansOf(blocks: readonly Run[]): { span: Run; blocks: Run[] }[] {
+  const spans: { span: Run; blocks: Run[] }[] = [];
   for (const block of blocks) {
     const open = spans.at(-1);
-    if (open === undefined || block.start - (open[0] as Run).start >= SPAN) spans.push([block]);
-    else open.push(block);
+    if (open === undefined || block.start - open.span.start >= SPAN) spans.push({ span: block, blocks: [block] });
+    else {
+      open.blocks.push(block);
+      open.span = { start: open.span.start, end: block.end };
+    }
   }
   return spans;
 }
@@ -99,93 +107,34 @@ function runsIn({ start, end }: Run, runs: readonly Run[]): Run[] {
   return runs.filter((one) => one.start >= start && one.end <= end);
 }
 
-/** Columns whose weights are chosen together. */
-interface Block {
-  /** The first of them. */
-  readonly start: number;
-  readonly width: number;
-  /** Their part of the factor: `[width, width]`. */
-  readonly factor: Float64Array;
-  /** `[rows, width]`: which weights are zero already or chosen, and what pruning them costs. */
-  readonly mask: Uint8Array;
-  readonly scores: Float64Array;
-  /** As long, for {@link markSmallest}. */
-  readonly room: Float64Array;
-}
+/** Bits of a float32 without the sign: of numbers that are not negative they have the same order. */
+const MAGNITUDE = 0x7fff_ffff;
 
-function blockOf({ rows, columns }: Matrix, u: Float64Array, { start, end }: Run, zero: Uint8Array): Block {
-  const width = end - start;
-  const factor = new Float64Array(width * width);
-  for (let row = 0; row < width; row++) {
-    const at = (start + row) * columns + start;
-    factor.set(u.subarray(at, at + width), row * width);
+/** Marks the `count` cheapest weights of a block: those that are 0 already, and then by `|w| / U[c][c]`. */
+function choose({ data, rows, columns }: Matrix, u: Float32Array, block: Run, mask: Uint8Array, count: number): void {
+  if (count <= 0) return;
+  const width = block.end - block.start;
+  const scaled = new Float32Array(rows * width);
+  const scores = new Uint32Array(scaled.buffer);
+  const diagonal = Float32Array.from({ length: width }, (_, at) => u[(block.start + at) * (columns + 1)] as number);
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (let column = 0, from = row * columns + block.start; column < width; column++, from++, at++) {
+      scaled[at] = (data[from] as number) / (diagonal[column] as number);
+    }
   }
-  const mask = new Uint8Array(rows * width);
-  for (let row = 0; row < rows; row++) {
-    const at = row * columns + start;
-    mask.set(zero.subarray(at, at + width), row * width);
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (let from = row * columns + block.start, end = from + width; from < end; from++, at++) {
+      scores[at] = mask[from] === 1 ? 0 : Math.max(1, (scores[at] as number) & MAGNITUDE);
+    }
   }
-  return { start, width, factor, mask, scores: new Float64Array(rows * width), room: new Float64Array(rows * width) };
-}
-
-/** Chooses the `count` cheapest weights of a block. */
-function choose(block: Block, matrix: Matrix, count: number): void {
-  const { width, mask, scores, room } = block;
-  for (let row = 0; row < matrix.rows; row++) score(block, matrix, row, 0, width);
-  markSmallest(scores, 0, scores.length, count, room, (index) => {
-    mask[index] = 1;
-  });
-}
-
-/** Chooses all but `keep` weights of a group in one row. */
-function chooseInRow(block: Block, matrix: Matrix, { start, end }: Run, row: number, keep: number): void {
-  const { width, mask, scores, room } = block;
-  const length = end - start;
-  score(block, matrix, row, start - block.start, end - block.start);
-  markSmallest(scores, row * width + start - block.start, length, length - keep, room, (index) => {
-    mask[index] = 1;
-  });
-}
-
-/** Scores of the weights of a row in the columns `from … to` of a block. */
-function score(
-  { start, width, factor, mask, scores }: Block,
-  matrix: Matrix,
-  row: number,
-  from: number,
-  to: number,
-): void {
-  const { data, columns } = matrix;
-  const base = row * columns + start;
-  for (let column = from; column < to; column++) {
-    const scaled = (data[base + column] as number) / (factor[column * (width + 1)] as number);
-    scores[row * width + column] = mask[row * width + column] === 1 ? ZERO_SCORE : scaled * scaled;
-  }
-}
-
-/**
- * Prunes the masked weights of a row in a run of columns, and updates those that follow, up to `end`.
- * @param errors - from the index `first` + column on
- */
-function eliminate(
-  { start, width, factor, mask }: Block,
-  { data, columns }: Matrix,
-  row: number,
-  run: Run,
-  end: number,
-  errors: Float64Array,
-  first: number,
-): void {
-  const base = row * columns;
-  for (let column = run.start; column < run.end; column++) {
-    if (mask[row * width + column - start] === 0) continue;
-    const line = (column - start) * width - start;
-    const error = (data[base + column] as number) / (factor[line + column] as number);
-    data[base + column] = 0;
-    if (error === 0) continue;
-    errors[first + column] = error;
-    for (let other = column + 1; other < end; other++) {
-      data[base + other] = (data[base + other] as number) - error * (factor[line + other] as number);
+  const most = Math.min(count, scores.length);
+  const last = nthSmallest(scores.slice(), most);
+  let ties = most - belowAndEqual(scores, last).less;
+  for (let row = 0, at = 0; row < rows; row++) {
+    const base = row * columns + block.start;
+    for (let column = base; column < base + width; column++, at++) {
+      const score = scores[at] as number;
+      if (score < last || (score === last && ties-- > 0)) mask[column] = 1;
     }
   }
 }

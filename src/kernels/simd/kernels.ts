@@ -1,3 +1,5 @@
+import type { ColumnKernels } from './columns.ts';
+
 /**
  * What the SIMD module and its scalar fallback both offer. Every function works inside one arena's memory: arrays are
  * byte offsets from `Arena.allocate`, lengths, `rows` and `columns` are elements, and a `stride` is the distance of two
@@ -8,7 +10,7 @@
  * stride. `Rows`: a scale (or range) for each row, which with one row is "per tensor". `Columns`: one for each column.
  * Input and output must not overlap, except where it says "in place".
  */
-export interface Kernels {
+export interface Kernels extends ColumnKernels {
   /**
    * Widens `min[row]` and `max[row]` (float32, to begin with 0) to hold the row's elements.
    * @returns 1, or 0 where an element is NaN or infinite; then `min` and `max` mean nothing

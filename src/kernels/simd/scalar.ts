@@ -2,6 +2,7 @@ import { quantizeLinear } from '../linear.ts';
 import { lossOf } from '../loss.ts';
 import { rangeOf } from '../range.ts';
 import { type Dequantize, type Kernels, type Quantize, RESULT } from './kernels.ts';
+import { scalarColumns } from './scalarColumns.ts';
 import { scalarConversions } from './scalarConvert.ts';
 import { scalarLowbits } from './scalarLowbits.ts';
 import { scalarMagnitudes } from './scalarMagnitude.ts';
@@ -93,6 +94,7 @@ export function scalarKernels(buffer: () => ArrayBuffer): Kernels {
     ...scalarMagnitudes(buffer),
     ...scalarConversions(buffer),
     ...scalarLowbits(buffer),
+    ...scalarColumns(buffer),
   };
 }
 

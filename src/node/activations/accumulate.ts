@@ -30,7 +30,7 @@ export async function openGram(): Promise<Session> {
   });
   const sink = bytesSink();
   await writeModel(new Model({ irVersion: 8, opsets: [{ domain: '', version: 13 }], graph }), sink);
-  return openSession(sink.bytes(), { label: 'the sum of activations' });
+  return openSession(sink.bytes(), { label: 'the sum of activations', spins: false });
 }
 
 /** Sums of the vectors of one group: `Σ x xᵀ`, or only its diagonal. */

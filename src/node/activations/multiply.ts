@@ -2,16 +2,18 @@ import { bytesSink } from '../../bytes/sink.ts';
 import { Graph } from '../../ir/graph.ts';
 import { Model } from '../../ir/model.ts';
 import { createNode } from '../../ir/node.ts';
-import type { MatrixView, Multiply, Product } from '../../kernels/products.ts';
+import type { MatrixView, Multiply, Product, Reals } from '../../kernels/products.ts';
 import { writeModel } from '../model.ts';
 import { openSession, type Session } from '../runtime/session.ts';
 
+type Precision = 'float32' | 'float64';
+
 /**
- * A session that gives the product of two matrices as `c`, in float64.
+ * A session that gives the product of two matrices as `c`.
  * @throws CompressError `runtime`
  */
-async function openProduct(): Promise<Session> {
-  const value = (name: string, dims: string[]) => ({ name, dtype: 'float64' as const, dims });
+async function openProduct(dtype: Precision): Promise<Session> {
+  const value = (name: string, dims: string[]) => ({ name, dtype, dims });
   const graph = new Graph({
     name: 'product',
     inputs: [value('a', ['rows', 'depth']), value('b', ['depth', 'columns'])],
@@ -20,37 +22,50 @@ async function openProduct(): Promise<Session> {
   });
   const sink = bytesSink();
   await writeModel(new Model({ irVersion: 8, opsets: [{ domain: '', version: 13 }], graph }), sink);
-  return openSession(sink.bytes(), { label: 'the product of matrices' });
+  return openSession(sink.bytes(), { label: 'the product of matrices', spins: false });
 }
 
-/** ONNX Runtime as what multiplies; its session is opened when it is needed first. */
+/** ONNX Runtime as what multiplies, each product as its matrices are stored; sessions are opened when needed first. */
 export class Multiplier {
-  #session: Promise<Session> | undefined;
+  readonly #sessions: Partial<Record<Precision, Promise<Session>>> = {};
   /** What is not contiguous is copied to here. */
-  #room: Record<'left' | 'right', Float64Array> = { left: new Float64Array(), right: new Float64Array() };
+  readonly #rooms = {
+    float32: new Rooms((length) => new Float32Array(length)),
+    float64: new Rooms((length) => new Float64Array(length)),
+  };
 
   readonly multiply: Multiply = async (product) => {
-    this.#session ??= openProduct();
-    const session = await this.#session;
-    const { rows, depth, columns } = product;
-    const a = this.#contiguous(product, 'left', rows, depth);
-    const b = this.#contiguous(product, 'right', depth, columns);
+    const dtype = product.into.data instanceof Float32Array ? 'float32' : 'float64';
+    this.#sessions[dtype] ??= openProduct(dtype);
+    const session = await this.#sessions[dtype];
+    const { rows, depth, columns, left, right } = product;
+    const room = this.#rooms[dtype];
     const { c } = await session.run({
-      a: { dtype: 'float64', dims: [rows, depth], data: a },
-      b: { dtype: 'float64', dims: [depth, columns], data: b },
+      a: { dtype, dims: [rows, depth], data: room.contiguous('left', left, rows, depth) },
+      b: { dtype, dims: [depth, columns], data: room.contiguous('right', right, depth, columns) },
     });
-    addTo(product, c?.data as Float64Array);
+    addTo(product, c?.data as Reals);
   };
 
   async close(): Promise<void> {
-    await (await this.#session)?.release();
+    for (const session of Object.values(this.#sessions)) await (await session).release();
+  }
+}
+
+/** Room for the operands of a product. */
+class Rooms<T extends Reals> {
+  readonly #make: (length: number) => T;
+  readonly #rooms: Record<'left' | 'right', T>;
+
+  constructor(make: (length: number) => T) {
+    this.#make = make;
+    this.#rooms = { left: make(0), right: make(0) };
   }
 
-  #contiguous(product: Product, side: 'left' | 'right', rows: number, columns: number): Float64Array {
-    const { data, at, stride }: MatrixView = product[side];
+  contiguous(side: 'left' | 'right', { data, at, stride }: MatrixView, rows: number, columns: number): Reals {
     if (stride === columns) return data.subarray(at, at + rows * columns);
-    if (this.#room[side].length < rows * columns) this.#room[side] = new Float64Array(rows * columns);
-    const room = this.#room[side].subarray(0, rows * columns);
+    if (this.#rooms[side].length < rows * columns) this.#rooms[side] = this.#make(rows * columns);
+    const room = this.#rooms[side].subarray(0, rows * columns);
     for (let row = 0; row < rows; row++) {
       const from = at + row * stride;
       room.set(data.subarray(from, from + columns), row * columns);
@@ -59,7 +74,7 @@ export class Multiplier {
   }
 }
 
-function addTo({ into: { data, at, stride }, rows, columns, sign }: Product, made: Float64Array): void {
+function addTo({ into: { data, at, stride }, rows, columns, sign }: Product, made: Reals): void {
   for (let row = 0, from = 0; row < rows; row++) {
     const start = at + row * stride;
     for (let to = start; to < start + columns; to++, from++) {

@@ -22,6 +22,8 @@ export interface SessionOptions {
   readonly keepQdq?: boolean;
   /** Whether kernels keep the weights in an order of their own, a copy that pays after some runs; they do where absent. */
   readonly packsWeights?: boolean;
+  /** Whether threads wait for the next operator by turning in circles, which takes processors from all else; they do where absent. */
+  readonly spins?: boolean;
 }
 
 /** A model that is loaded and can be run. */
@@ -118,6 +120,7 @@ function settingsOf(options: SessionOptions): InferenceSession.SessionOptions {
       session: {
         ...(options.keepQdq === true ? { disable_quant_qdq: '1' } : {}),
         ...(options.packsWeights === false ? { disable_prepacking: '1' } : {}),
+        ...(options.spins === false ? { intra_op: { allow_spinning: '0' } } : {}),
       },
     },
   };

@@ -41,7 +41,9 @@ export function sparsegpt(options: SparseGptOptions, activations: Activations): 
   const prepare = async (moments: Sums, wanted: SumRequest): Promise<Prune | string> => {
     const dead = deadColumns(moments.sums, wanted);
     const reason = await factorize(moments.sums, wanted, settled.damping, multiply);
-    return reason ?? ((layer, weight) => prune(layer, weight, moments.sums, dead, settled, multiply));
+    if (reason !== undefined) return reason;
+    const factors = new Float32Array(moments.sums);
+    return (layer, weight) => prune(layer, weight, factors, dead, settled, multiply);
   };
   return { name: 'prune', run: (model) => runMethod(model, activations, { what: 'gram', prepare }, settled) };
 }
@@ -90,7 +92,7 @@ async function factorize(
 async function prune(
   layer: Layer,
   weight: Floats,
-  factors: Float64Array,
+  factors: Float32Array,
   dead: Uint8Array,
   { amount, pattern, blockSize, scratch }: ResolvedOptions,
   multiply: Multiply | undefined,
@@ -101,7 +103,7 @@ async function prune(
   const all = rows * columns;
   const out = weight.slice();
   for (let group = 0; group < groups; group++) {
-    const data = gather(weight, layout, group);
+    const data = gather(weight, layout, group, new Float32Array(all));
     for (let column = 0; column < columns; column++) {
       if (dead[group * columns + column] === 0) continue;
       for (let row = 0; row < rows; row++) data[row * columns + column] = 0;

@@ -68,7 +68,7 @@ async function prune(
   const mask = new Uint8Array(Math.ceil(weight.length / 8));
   let lost = 0;
   for (let group = 0; group < layout.groups; group++) {
-    const matrix = gather(weight, layout, group);
+    const matrix = gather(weight, layout, group, new Float64Array(layout.rows * layout.columns));
     const squares = sums.subarray(group * columns, (group + 1) * columns);
     for (let row = 0; row < rows; row++) {
       const base = (group * rows + row) * rowStep;

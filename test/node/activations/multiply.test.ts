@@ -32,3 +32,14 @@ test('matrices without room between their rows are multiplied where they lie', a
     expect(tight.into.data[at]).toBeCloseTo(value, 12);
   });
 });
+
+test('matrices in float32 are multiplied as such', async () => {
+  const { into, left, right, ...rest } = windows(30, 20, 40, -1);
+  const narrow = (view: typeof into) => ({ ...view, data: Float32Array.from(view.data) });
+  const product = { into: narrow(into), left: narrow(left), right: narrow(right), ...rest };
+  const expected = plainProduct(product);
+  await multiplier.multiply(product);
+  expected.forEach((value, at) => {
+    expect(product.into.data[at]).toBeCloseTo(value, 5);
+  });
+});

@@ -127,7 +127,7 @@ describe('half and double floats', () => {
     });
   });
 
-  test('float64', async () => {
+  test('float64, changed by amounts of float32, and exact where nothing is to be made up for', async () => {
     const weight = { dtype: 'float64', dims: [ROWS, COLUMNS], data: Float64Array.from(flat(W)) } as const;
     const spec = {
       ...model(weight, gemm({ transB: 1 })),
@@ -137,7 +137,8 @@ describe('half and double floats', () => {
     const { model: out } = await pass(spec, sparsegpt({ amount: 0.5 }, givenActivations({ x: X })));
     const found = new Float64Array(Uint8Array.from(await weightBytes(out, 'w')).buffer);
     flat(naiveSparseGpt(W, X, 0.5)).forEach((one, index) => {
-      expect(found[index]).toBeCloseTo(one, 12);
+      expect(found[index]).toBeCloseTo(one, 6);
+      if (one === flat(W)[index]) expect(found[index]).toBe(one);
     });
   });
 });
