@@ -45,7 +45,7 @@ export async function linear1024(folder) {
 export function fixture(name) {
   const { __labels__: labels, ...inputs } = readNpz(join(root, 'fixtures', `${name}-test.npz`));
   const [path, calibration] = [`${name}.onnx`, `${name}-calib.npz`].map((file) => join(root, 'fixtures', file));
-  return { name, path, calibration, inputs, labels: labels.data };
+  return { name, path, calibration, inputs, labels, products: name !== 'digits-cnn' };
 }
 
 export function ppocr() {

@@ -15,11 +15,15 @@ const root = new URL('..', import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), 'onnx-compress-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
+/** Recipes for models with data, and for those made of products. */
+const [CALIBRATED, FEW] = [1, 2];
 const RECIPES = [
   ['--int8', [quantize()]],
   ['prune --l1 0.4, --int8', [prune({ method: 'l1', amount: 0.4 }), quantize()]],
   ['--int8 --weights-only', [quantize({ weightsOnly: true })]],
-  ['--int8 --calibrate', 'calibrated'],
+  ['--int8 --calibrate', ['--int8'], CALIBRATED],
+  ['--int4', ['--int4'], FEW],
+  ['--int4 --calibrate', ['--int4'], FEW | CALIBRATED],
 ];
 
 /** The first `rows` rows of every input. */
@@ -28,7 +32,8 @@ function feedsOf(inputs, rows) {
     Object.entries(inputs).map(([name, { dims, data }]) => {
       const row = data.length / dims[0];
       const wanted = Math.min(rows, dims[0]);
-      return [name, new Tensor('float32', data.slice(0, wanted * row), [wanted, ...dims.slice(1)])];
+      const type = data instanceof BigInt64Array ? 'int64' : 'float32';
+      return [name, new Tensor(type, data.slice(0, wanted * row), [wanted, ...dims.slice(1)])];
     }),
   );
 }
@@ -54,14 +59,18 @@ async function timeRatio(float, small, feeds) {
   return ratios.sort((a, b) => a - b)[RUNS >> 1];
 }
 
-function accuracy(output, labels) {
+/** How well the labels are met: the share of rows whose largest score is that of the label, or perplexity, one label for each token. */
+function score(output, labels, tokens) {
   const classes = output.dims.at(-1);
-  let right = 0;
-  for (let row = 0; row < output.dims[0]; row++) {
+  let [right, bits] = [0, 0];
+  for (let row = 0; row < labels.length; row++) {
     const scores = output.data.subarray(row * classes, (row + 1) * classes);
-    if (scores.indexOf(Math.max(...scores)) === Number(labels[row])) right++;
+    const most = Math.max(...scores);
+    const label = Number(labels[row]);
+    if (scores.indexOf(most) === label) right++;
+    bits += most - scores[label] + Math.log(scores.reduce((sum, one) => sum + Math.exp(one - most), 0));
   }
-  return (100 * right) / output.dims[0];
+  return tokens ? Math.exp(bits / labels.length).toFixed(3) : `${((100 * right) / labels.length).toFixed(1)} %`;
 }
 
 const table = [];
@@ -70,23 +79,25 @@ function row(text) {
   table.push(text);
 }
 
-row('| model | recipe | size | of float | accuracy (float) | SQNR | time, batch 1 | batch 32 |');
+row('| model | recipe | size | of float | accuracy or perplexity (float) | SQNR | time, batch 1 | batch 32 |');
 row('| --- | --- | --: | --: | --: | --: | --: | --: |');
 for (const model of [
   fixture('digits-mlp'),
   fixture('digits-vit'),
   fixture('digits-cnn'),
+  fixture('charlm'),
   ppocr(),
   await linear1024(folder),
 ]) {
   const float = await open(model.path);
   const all = feedsOf(model.inputs, Number.POSITIVE_INFINITY);
   const [, expected] = await once(float, all);
-  for (const [recipe, passes] of RECIPES) {
+  for (const [recipe, passes, needs = 0] of RECIPES) {
     const path = join(folder, 'small.onnx');
-    if (passes === 'calibrated') {
-      if (model.calibration === undefined) continue;
-      const options = ['--calibrate', model.calibration, '-q', '--force', '-o', path];
+    if ((needs & CALIBRATED && model.calibration === undefined) || (needs & FEW && !model.products)) continue;
+    if (typeof passes[0] === 'string') {
+      const data = needs & CALIBRATED ? ['--calibrate', model.calibration, '--no-check'] : [];
+      const options = [...passes, ...data, '-q', '--force', '-o', path];
       execFileSync('node', [join(root, 'bin/compress.js'), 'quantize', ...options, model.path]);
     } else {
       const map = await readModel(model.path);
@@ -97,15 +108,15 @@ for (const model of [
     const small = await open(path);
     const [, output] = await once(small, all);
     const [before, after] = [model.path, path].map((file) => statSync(file).size);
-    const score = model.labels
-      ? `${accuracy(output, model.labels).toFixed(1)} % (${accuracy(expected, model.labels).toFixed(1)} %)`
-      : '–';
+    const scored =
+      model.labels && [output, expected].map((one) => score(one, model.labels.data, model.labels.dims.length > 1));
+    const met = scored ? `${scored[0]} (${scored[1]})` : '–';
     const times = [];
     for (const rows of [1, 32]) times.push(await timeRatio(float, small, feedsOf(model.inputs, rows)));
     const [one, many] = times.map((ratio) => `${ratio.toFixed(2)}×`);
     const rows = Object.values(model.inputs)[0].dims[0];
     row(
-      `| ${model.name} | ${recipe} | ${(after / 1000).toFixed(0)} kB | ${((100 * after) / before).toFixed(1)} % | ${score} | ` +
+      `| ${model.name} | ${recipe} | ${(after / 1000).toFixed(0)} kB | ${((100 * after) / before).toFixed(1)} % | ${met} | ` +
         `${sqnr(expected.data, output.data).toFixed(1)} dB | ${one} | ${rows < 32 ? '–' : many} |`,
     );
     await small.release();
