@@ -8,7 +8,7 @@ import { derange } from './derange.js';
 /** The cases: `of(index, random)` gives one, with the work it is for. */
 export async function modelCases(lib, root) {
   const files = fixtures(root);
-  files.push(...(await packed(lib, files)));
+  files.push(...(await packed(lib, files)), ...(await lowered(lib, files)));
   const verbs = verbsOf(lib);
   const names = Object.keys(verbs);
   return {
@@ -36,6 +36,7 @@ function fixtures(root) {
 }
 
 function verbsOf(lib) {
+  const every = { minElements: 0 };
   return {
     copy: () => [],
     prune: () => [lib.prune({ method: 'l1', amount: 0.3 })],
@@ -44,6 +45,13 @@ function verbsOf(lib) {
     contrib: () => [lib.quantize({ allowContrib: true })],
     'weights-only': () => [lib.quantize({ weightsOnly: true })],
     integer: () => [lib.quantize({ format: 'qoperator', dtype: 'uint8' })],
+    'few bits': () => [lib.quantize({ bits: 4, tableBits: 4 })],
+    'two bits': () => [lib.quantize({ bits: 2, headBits: 2, block: 16, form: 'folded', method: 'rtn', ...every })],
+    nbits: () => [lib.quantize({ bits: 4, form: 'nbits', asymmetric: true, method: 'hqq', ...every })],
+    standard: () => [lib.quantize({ bits: 4, headBits: 4, form: 'standard', block: 64, ...every })],
+    multipliers: () => [lib.quantize({ bits: 4, headBits: 4, form: 'multipliers', block: 256, ...every })],
+    'int8 searched': () => [lib.quantize({ bits: 8, method: 'mse', target: 'web' })],
+    dequantize: () => [lib.dequantize()],
     fold: () => [lib.fold()],
     equalize: () => [lib.fold(), lib.equalize()],
     convert: () => [lib.convert({ opset: 21 })],
@@ -58,18 +66,36 @@ function verbsOf(lib) {
 }
 
 /** Fixtures with their weights in masks, and as sparse tensors. */
-async function packed(lib, files) {
-  const made = [];
-  for (const store of ['bitmask', 'sparse']) {
-    for (const { name, bytes } of files.filter((one) => /digits-cnn-bn|if-branch|constant-node/.test(one.name))) {
+function packed(lib, files) {
+  const ways = ['bitmask', 'sparse'].map((store) => [
+    store,
+    () => [lib.prune({ method: 'l1', amount: 0.95 }), lib.pack({ store })],
+  ]);
+  return made(lib, files, /digits-cnn-bn|if-branch|constant-node/, ways);
+}
+
+/** Fixtures with their weights in few bits, in each form. */
+function lowered(lib, files) {
+  const ways = ['multipliers', 'nbits', 'standard', 'folded'].map((form) => [
+    form,
+    () => [lib.quantize({ bits: 4, tableBits: 4, form, minElements: 0 })],
+  ]);
+  return made(lib, files, /mymodel|edge|a-table|dims\.onnx/, ways);
+}
+
+/** What passes make of the fixtures whose names match. */
+async function made(lib, files, names, ways) {
+  const out = [];
+  for (const [what, passes] of ways) {
+    for (const { name, bytes } of files.filter((one) => names.test(one.name))) {
       const model = await lib.readModel(lib.bytesSource(bytes));
-      await lib.transform(model, lib.prune({ method: 'l1', amount: 0.95 }), lib.pack({ store }));
+      await lib.transform(model, ...passes());
       const sink = lib.bytesSink();
       await lib.writeModel(model, sink, { data: 'embed' });
-      made.push({ name: `${store} ${name}`, bytes: sink.bytes() });
+      out.push({ name: `${what} ${name}`, bytes: sink.bytes() });
     }
   }
-  return made;
+  return out;
 }
 
 /** What is wrong with how a file that was accepted ends; undefined where all is well. */

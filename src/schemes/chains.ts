@@ -110,6 +110,13 @@ export function arithmeticOf(graph: Graph, node: Node): Arithmetic | undefined {
   return { node, data, steps: { zeroPoint, ...own }, gather: made };
 }
 
+/** The same, by the Cast that it begins with. */
+export function arithmeticFrom(graph: Graph, cast: Node): Arithmetic | undefined {
+  const [next] = graph.uses(cast.outputs[0] ?? '');
+  const mul = next?.node !== undefined && isOp(next.node, 'Sub') ? graph.uses(next.node.outputs[0] ?? '')[0] : next;
+  return mul?.node && arithmeticOf(mul.graph, mul.node);
+}
+
 /** A product of integers, which `Cast(product) · scales` makes real. */
 export interface IntegerProduct {
   /** The Mul that gives the real product. */
@@ -157,9 +164,7 @@ export function integersAt(graph: Graph, node: Node, index: number): MovedWeight
     return movedWeight(graph, value, { scale, zeroPoint: node.inputs[3] ?? '', sharing: { axis, block: 0 } });
   }
   if (isOp(node, 'Cast')) {
-    const [next] = graph.uses(node.outputs[0] ?? '');
-    const mul = next?.node !== undefined && isOp(next.node, 'Sub') ? graph.uses(next.node.outputs[0] ?? '')[0] : next;
-    const found = mul?.node && arithmeticOf(mul.graph, mul.node);
+    const found = arithmeticFrom(graph, node);
     return found && movedWeight(graph, found.data, found.steps);
   }
   const axis = node.opType === 'QLinearConv' ? 0 : -1;

@@ -1,6 +1,7 @@
 import { partOf } from '../bytes/stored.ts';
 import { byteLengthOf, elementCount, isFloat } from '../ir/dtype.ts';
 import type { Constant, Graph } from '../ir/graph.ts';
+import { intsAttribute, isOp, type Node } from '../ir/node.ts';
 import { piecewise, type Tensor } from '../ir/tensor.ts';
 import { toFloat32, toIntegers } from '../kernels/views.ts';
 import type { MovedWeight } from './chains.ts';
@@ -102,8 +103,13 @@ export function schemeOfComputed({ bits = 8, source, centred }: Computed): Schem
   return { name: `${centred ? 'uint' : 'int'}${bits} ${sharing}`, sharing, bits, symmetric: !centred };
 }
 
-/** Integers that nodes take out of codes when the model is loaded, as a weight: what a product of integers reads. */
+/**
+ * Integers that nodes take out of codes when the model is loaded, as a weight: what a product of integers reads, or rows
+ * of which are looked up.
+ */
 export async function integerWeight(graph: Graph, value: string, steps: Steps): Promise<MovedWeight | undefined> {
+  const turn = graph.producer(value);
+  if (turn !== undefined && isOp(turn, 'Transpose')) return turnedWeight(graph, turn, steps);
   const computed = await computedAt(graph, value);
   const data = computed && tensorOfComputed(computed);
   const held = computed?.source;
@@ -112,6 +118,14 @@ export async function integerWeight(graph: Graph, value: string, steps: Steps): 
   const [, ...others] = weight.parts;
   const perm = computed.dims.map((_, axis) => axis);
   return { held, via: [], perm, weight: { ...weight, ...partsOf(computed), parts: [held.tensor, ...others] } };
+}
+
+/** A table as a product reads it. */
+async function turnedWeight(graph: Graph, turn: Node, steps: Steps): Promise<MovedWeight | undefined> {
+  const perm = intsAttribute(turn, 'perm') ?? [];
+  if (perm.join() !== '1,0' || steps.sharing?.axis !== -1) return undefined;
+  const found = await integerWeight(graph, turn.inputs[0] ?? '', { ...steps, sharing: { ...steps.sharing, axis: 0 } });
+  return found && { ...found, perm };
 }
 
 /** Computed floats as a weight. */

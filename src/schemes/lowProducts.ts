@@ -10,7 +10,8 @@ import { type EncodedIntegers, integerScheme } from './scheme.ts';
 import { Unpacking } from './unpack.ts';
 
 /**
- * For a product on integers: int8 `[inputs, outputs]` computed when the model is loaded, and a scale for each output.
+ * For a product on integers: int8 `[inputs, outputs]` computed when the model is loaded, and a scale for each output;
+ * `[outputs, inputs]` for a table that is the output layer too (`outFirst`).
  *
  * ```
  * codes uint8 [blocks, block/2, 1, outputs] ── BitShift ── Mod ── Cast ─┐
@@ -20,33 +21,41 @@ import { Unpacking } from './unpack.ts';
  * `products` holds `(code − middle) · factor` for every factor and code: one look-up takes less memory than arithmetic
  * in int32.
  */
-export async function writeMultipliers(low: LowWeight, { graph, anchor }: Place): Promise<Written<EncodedIntegers>> {
+export async function writeMultipliers(
+  low: LowWeight,
+  { graph, anchor }: Place,
+  outFirst: boolean,
+): Promise<Written<EncodedIntegers>> {
   const { shape, of } = low;
   const { outputs, inputs, bits, block } = shape;
   const blocks = blocksIn(shape);
   const tensors = new Tensors(low, graph);
-  const data = await tensors.data('uint8', [blocks, (block * bits) / 8, 1, outputs], (codes) =>
-    packedIn(codes, 'inputs'),
-  );
+  const bytes = (block * bits) / 8;
+  const dims = outFirst ? [outputs, blocks, bytes, 1] : [blocks, bytes, 1, outputs];
+  const data = await tensors.data('uint8', dims, (codes) => packedIn(codes, outFirst ? 'outputs' : 'inputs'));
   const bound = largestFactor(bits);
-  const factors = await tensors.add(graph.uniqueName(`${of}_factors`), 'uint8', [blocks, 1, 1, outputs], (codes) =>
-    raised(blocksFirst((codes.multipliers as Multipliers).factors, outputs), bound),
-  );
+  const spread = outFirst ? [outputs, blocks, 1, 1] : [blocks, 1, 1, outputs];
+  const factors = await tensors.add(graph.uniqueName(`${of}_factors`), 'uint8', spread, (codes) => {
+    const { factors } = codes.multipliers as Multipliers;
+    return raised(outFirst ? factors : blocksFirst(factors, outputs), bound);
+  });
   const scaleName = nameFor(graph, of, 'scale');
   const scale = await tensors.add(scaleName, 'float32', [outputs], (codes) => (codes.multipliers as Multipliers).steps);
   const write = new Unpacking(graph, anchor, of);
   const count = 2 ** bits;
-  const codes = write.cast(write.bits(data.name, bits, 1), 'int32');
+  const codes = write.cast(write.bits(data.name, bits, outFirst ? 0 : 1), 'int32');
   const width = write.shared(`codes_${bits}_int32`, (name) => constant(name, 'int32', [], Int32Array.of(count)));
   const rows = write.node('Mul', [write.cast(factors.name, 'int32'), width]);
   const table = write.shared(`products_${bits}`, (name) =>
     constant(name, 'int8', [(2 * bound + 1) * count], productsOf(bits, bound)),
   );
   const products = write.node('Gather', [table, write.node('Add', [codes, rows])]);
-  const all = write.reshape(products, [blocks * block, outputs]);
-  const integers = blocks * block === inputs ? all : write.first(all, inputs, 0);
-  const scheme = integerScheme('int8', { kind: 'channel', axis: 1 });
-  const decoded = { ...data, name: integers, dtype: 'int8' as const, dims: [inputs, outputs] };
+  const row = blocks * block;
+  const all = write.reshape(products, outFirst ? [outputs, row] : [row, outputs]);
+  const integers = row === inputs ? all : write.first(all, inputs, outFirst ? 1 : 0);
+  const scheme = integerScheme('int8', { kind: 'channel', axis: outFirst ? 0 : 1 });
+  const turned = outFirst ? [outputs, inputs] : [inputs, outputs];
+  const decoded = { ...data, name: integers, dtype: 'int8' as const, dims: turned };
   return { weight: { scheme, data: decoded, scale }, added: tensors.added };
 }
 

@@ -64,7 +64,10 @@ export async function writeFolded(low: LowWeight, { graph, anchor }: Place, lyin
   return { weight: value, added: tensors.added };
 }
 
-/** A table in few bits: the codes of a row `[blocks, block · bits / 8, 1]`, and its scales `[blocks, 1, 1]`. */
+/**
+ * A table in few bits: the codes of a row `[blocks, block · bits / 8, 1]`, and its scales `[blocks, 1, 1]`; without the
+ * last dims where MatMulNBits reads them too.
+ */
 export interface LowTable {
   readonly data: Tensor;
   readonly scale: Tensor;
@@ -105,11 +108,18 @@ export function tableRows(
   const middle = write.shared(`middle_${bits}`, (name) =>
     constant(name, 'float32', [], Float32Array.of(middleOf(bits))),
   );
-  const codes = write.cast(write.bits(write.node('Gather', [data.name, ids.name]), bits, 0), 'float32');
-  const found = write.node('Gather', [scale.name, ids.name]);
+  const blocks = blocksIn(shape);
+  const lead = Array<number>(ids.rank).fill(0);
+  const rowsOf = (of: Tensor, dims: readonly number[]): string => {
+    const found = write.node('Gather', [of.name, ids.name]);
+    return of.dims.length > dims.length ? found : write.reshape(found, [...lead, ...dims]);
+  };
+  const packed = rowsOf(data, [blocks, (block * bits) / 8, 1]);
+  const codes = write.cast(write.bits(packed, bits, 0), 'float32');
+  const found = rowsOf(scale, [blocks, 1, 1]);
   const scales = scale.dtype === 'float32' ? found : write.cast(found, 'float32');
   const product = write.node('Mul', [write.node('Sub', [codes, middle]), scales]);
-  const whole = blocksIn(shape) * block;
-  const rows = write.reshape(product, [...Array<number>(ids.rank).fill(0), whole]);
+  const whole = blocks * block;
+  const rows = write.reshape(product, [...lead, whole]);
   return castNode(graph, whole === inputs ? rows : write.first(rows, inputs, ids.rank), output, dtype);
 }

@@ -1,4 +1,5 @@
 import { attribute, createNode, type Node } from '../ir/node.ts';
+import type { Tensor } from '../ir/tensor.ts';
 import type { Losses } from '../kernels/loss.ts';
 import type { Encoded, IntegerScheme } from './scheme.ts';
 
@@ -11,6 +12,7 @@ export const CONTRIB = { domain: 'com.microsoft', version: 1 } as const;
  */
 export interface NBitsWeight extends Encoded {
   readonly scheme: IntegerScheme;
+  readonly scale: Tensor;
   readonly bits: number;
   readonly block: number;
   readonly inputs: number;

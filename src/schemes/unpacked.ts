@@ -3,9 +3,9 @@ import type { Constant, Graph } from '../ir/graph.ts';
 import type { Model } from '../ir/model.ts';
 import { isOp, type Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
-import { integerProductOf } from './chains.ts';
+import { arithmeticFrom, integerProductOf } from './chains.ts';
 import { computedAt, integerWeight, realWeight } from './computed.ts';
-import type { Decodable } from './decodable.ts';
+import type { Decodable, Steps } from './decodable.ts';
 import { isReadable } from './packed.ts';
 import { isUnpacking } from './unpacking.ts';
 
@@ -71,10 +71,20 @@ const MAX_STEPS = 24;
 async function weightAt(graph: Graph, node: Node, value: string): Promise<Decodable | undefined> {
   const computed = await computedAt(graph, value);
   if (computed !== undefined && isFloat(computed.dtype)) return computed.scaled ? realWeight(computed) : undefined;
-  const scale = isOp(node, 'MatMulInteger') ? integerProductOf(graph, node)?.scales[1] : undefined;
-  if (scale === undefined) return undefined;
-  const sharing = { axis: -1, block: 0 };
-  return (await integerWeight(graph, value, { scale, zeroPoint: node.inputs[3] ?? '', sharing }))?.weight;
+  const steps = isOp(node, 'MatMulInteger') ? productSteps(graph, node) : rowSteps(graph, value);
+  return steps && (await integerWeight(graph, value, steps))?.weight;
+}
+
+function productSteps(graph: Graph, node: Node): Steps | undefined {
+  const scale = integerProductOf(graph, node)?.scales[1];
+  return scale === undefined ? undefined : { scale, zeroPoint: node.inputs[3] ?? '', sharing: { axis: -1, block: 0 } };
+}
+
+/** Of integers whose rows are looked up: a product may read them as well. */
+function rowSteps(graph: Graph, value: string): Steps | undefined {
+  const gather = graph.uses(value).find(({ node, index }) => index === 0 && node !== undefined && isOp(node, 'Gather'));
+  const cast = gather?.node && gather.graph.uses(gather.node.outputs[0] ?? '')[0];
+  return cast?.node && arithmeticFrom(cast.graph, cast.node)?.steps;
 }
 
 /** Codes that are unpacked when a model is loaded, as their operators alone tell: nothing is read. */

@@ -24,6 +24,13 @@ export function broadcastDims(...shapes: readonly (readonly number[])[]): number
   return dims;
 }
 
+/** Whether dims are of a tensor without elements that has a long axis all the same: files may say any number there. */
+export function isLongAndEmpty(dims: readonly number[]): boolean {
+  return dims.includes(0) && dims.some((dim) => dim > LONG);
+}
+
+const LONG = 1 << 16;
+
 /**
  * Where the elements of a result lie in a tensor: `base + Σ steps[axis][index along that axis]`. A transpose has its
  * strides in another order, a slice leaves steps out, a look-up has those of its indices, a broadcast axis zeros.

@@ -3,6 +3,7 @@ import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
 import { constant, derived, type Origin, type Tensor, tensorOf } from '../../ir/tensor.ts';
+import { isLongAndEmpty } from '../../kernels/constant/shape.ts';
 import { constantName, isVariable } from '../../layers/constant.ts';
 import type { Planned } from './call.ts';
 import { operatorOf } from './operators/index.ts';
@@ -106,6 +107,7 @@ export class Constants {
       if (found === undefined && value !== '') return false;
       inputs.push(found);
     }
+    if (inputs.some((one) => one !== undefined && isLongAndEmpty(one.dims))) return false;
     const planned = await operator({ node, opset: this.#model.opset, inputs });
     if (planned === undefined || planned.length < node.outputs.length) return false;
     const made: Tensor[] = [];

@@ -3,6 +3,7 @@ import type { Graph } from '../../ir/graph.ts';
 import { intAttribute, isOp, type Node } from '../../ir/node.ts';
 import { reshapedDims } from '../../ir/reshapedDims.ts';
 import { arithmeticOf, movedWeight } from '../../schemes/chains.ts';
+import { integerWeight } from '../../schemes/computed.ts';
 import { smallBehind } from '../../schemes/decodable.ts';
 import { sharingOf } from '../../schemes/granularity.ts';
 import { integers } from '../constants/call.ts';
@@ -47,7 +48,8 @@ export async function dequantizeLinear(work: Rewriting, graph: Graph, node: Node
  */
 export async function dequantizeArithmetic(work: Rewriting, graph: Graph, node: Node): Promise<boolean> {
   const found = arithmeticOf(graph, node);
-  const moved = found && movedWeight(graph, found.data, found.steps);
+  const moved =
+    found && (movedWeight(graph, found.data, found.steps) ?? (await integerWeight(graph, found.data, found.steps)));
   if (found === undefined || moved === undefined) return false;
   const { end, ...layout } = await formed(graph, node, found.gather === undefined ? moved.weight.dims : undefined);
   const name = await work.moved(graph, node, moved, layout);

@@ -169,6 +169,8 @@ describe('not computed', () => {
     ['half floats', node('Cast', ['h'], { to: 1 }), { h: { dtype: 'float16', dims: [1], data: Uint16Array.of(1) } }],
     ['a product', node('MatMul', ['x', 'x']), { x: weight([2, 2]) }],
     ['an axis that is not there', node('Transpose', ['x'], { perm: [0, 0] }), { x: weight([2, 2]) }],
+    ['an axis of a trillion without elements', node('Transpose', ['x']), { x: f32([2 ** 40, 0], []) }],
+    ['an axis that becomes that long', node('Expand', ['x', 's']), { x: f32([1, 0], []), s: i64([2], [2 ** 40, 0]) }],
     ['random numbers', node('RandomUniformLike', ['x'], { seed: float(1) }), { x: weight([2, 2]) }],
   ])('%s', async (_, one, initializers) => {
     const model = await modelOf({ opset: 17, inputs: {}, outputs: { c: f32() }, nodes: [one], initializers });

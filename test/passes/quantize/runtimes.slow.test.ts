@@ -14,7 +14,7 @@ import { sqnr } from '../../support/sqnr.ts';
 /** Ways to write weights; `undefined` is 8 bits as the case has them: dynamic, weights only, integer operators. */
 const WAYS: readonly (QuantizeOptions | undefined)[] = [
   undefined,
-  { bits: 4, form: 'multipliers' },
+  { bits: 4, form: 'multipliers', tableBits: 4 },
   undefined,
   { bits: 4, form: 'nbits', block: 16, asymmetric: true },
   { bits: 8, form: 'folded', method: 'mse' },

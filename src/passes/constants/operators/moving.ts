@@ -3,7 +3,14 @@ import { intAttribute, intsAttribute, type Node, stringAttribute } from '../../.
 import { reshapedDims } from '../../../ir/reshapedDims.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
 import { filled, join, place } from '../../../kernels/constant/move.ts';
-import { arithmetic, broadcastDims, broadcastWalk, stridesOf, type Walk } from '../../../kernels/constant/shape.ts';
+import {
+  arithmetic,
+  broadcastDims,
+  broadcastWalk,
+  isLongAndEmpty,
+  stridesOf,
+  type Walk,
+} from '../../../kernels/constant/shape.ts';
 import { axisOf, type Call, integers, type Operators, type Planned, sizeOf } from '../call.ts';
 import { walked } from '../walked.ts';
 
@@ -21,7 +28,7 @@ export const MOVING: Operators = {
   Expand: async ({ inputs: [x, shape] }) => {
     const wanted = await integers(shape);
     const dims = x && wanted && broadcastDims(x.dims, wanted);
-    return dims && x && walked(x, broadcastWalk(x.dims, dims));
+    return dims && x && !isLongAndEmpty(dims) ? walked(x, broadcastWalk(x.dims, dims)) : undefined;
   },
   Concat: concat,
   Pad: pad,

@@ -23,6 +23,8 @@ export interface Choice {
   readonly outFirst: boolean;
   /** What all numbers are multiplied by: alpha of a Gemm. */
   readonly factor: number;
+  /** Whether rows of it are looked up as well: an embedding that is the output layer too. */
+  readonly tied: boolean;
 }
 
 /** A smaller weight would save fewer bytes beside int8 than its nodes take. */
@@ -33,7 +35,7 @@ export type Choices = ReadonlyMap<Tensor, Choice>;
 
 /** What is known of the model. */
 export interface Known {
-  /** Tables that are output layers too: both keep 8 bits. */
+  /** Tables that are output layers too: one copy serves both, in the bits of tables. */
   readonly tied: ReadonlySet<Tensor>;
   /** The weight of the last product. */
   readonly head: Tensor | undefined;
@@ -51,8 +53,10 @@ export function choose(
   const byTensor = usesByTensor(uses);
   const least = options.choosing === true ? LEAST_ELEMENTS : options.minElements;
   const { form: usual, beyond } = lowForms.value[target];
+  const few = options.tableBits === 4;
   const candidates = [...byTensor].filter(
-    ([tensor, all]) => all.every(isProduct) && !tied.has(tensor) && elementCount(tensor.dims) >= Math.max(1, least),
+    ([tensor, all]) =>
+      (tied.has(tensor) ? few : all.every(isProduct)) && elementCount(tensor.dims) >= Math.max(1, least),
   );
   const decoded = candidates.reduce((sum, [tensor]) => sum + elementCount(tensor.dims), 0);
   const { most } = decodeCosts.value;
@@ -61,9 +65,13 @@ export function choose(
   const note = over
     ? `${decoded} weights of products are more than ${most}, which a runtime can decode when it loads the model: ${asked} instead of ${usual}`
     : undefined;
-  const choices = options.tableBits === 4 ? tables(byTensor, tied, least, options) : new Map<Tensor, Choice>();
+  const choices = few ? tables(byTensor, tied, least, options) : new Map<Tensor, Choice>();
   if (asked === 'int8') return { choices, note };
   for (const [tensor, all] of candidates) {
+    if (tied.has(tensor)) {
+      choices.set(tensor, tiedChoice(tensor, all, asked, options));
+      continue;
+    }
     const bits = tensor === head ? (options.headBits ?? LOW_DEFAULT.headBits) : (options.bits ?? 8);
     const choice = choiceFor(all, asked, bits as BlockForm['bits'], options, rows, emitter);
     if (choice !== undefined) choices.set(tensor, choice);
@@ -93,9 +101,27 @@ function tables(
     const plain = (use: WeightUse): boolean => rows(use) && !use.transposed && !use.reshaped && use.via.length === 0;
     if (more.length > 0 || tied.has(tensor) || outputs * inputs < Math.max(1, least) || !all.every(plain)) continue;
     const shape = { bits: 4, block: Math.min(block, Math.ceil(inputs / 2) * 2), symmetric: true, half: true } as const;
-    found.set(tensor, { form: 'table', shape: { ...shape, outputs, inputs }, outFirst: true, factor: 1 });
+    found.set(tensor, { form: 'table', shape: { ...shape, outputs, inputs }, outFirst: true, factor: 1, tied: false });
   }
   return found;
+}
+
+/**
+ * A table that is the output layer too: rows are looked up in what the product multiplies by. DequantizeLinear is fused
+ * for a product that reads its integers alone.
+ */
+function tiedChoice(
+  { dims: [outputs = 1, inputs = 1] }: Tensor,
+  uses: readonly WeightUse[],
+  asked: LowForm,
+  { block = LOW_DEFAULT.block, asymmetric }: ResolvedOptions,
+): Choice {
+  const rows = !asymmetric && uses.every((use) => isProduct(use) || idsRank(use) !== undefined);
+  const form = asked === 'standard' || (asked === 'nbits' && !rows) ? 'folded' : asked;
+  const symmetric = asymmetric !== true || form === 'multipliers';
+  const [bits, half] = [4 as const, form !== 'multipliers'];
+  const shape = { bits, symmetric, half, outputs, inputs, block: blockFor(inputs, form, bits, block) };
+  return { form, shape, outFirst: true, factor: 1, tied: true };
 }
 
 /** The rank of what says which rows are looked up. */
@@ -141,7 +167,7 @@ function choiceFor(
   const inputs = elementCount(tensor.dims) / outputs;
   const half = form !== 'multipliers' && form !== 'int8';
   const block = eight ? inputs : blockFor(inputs, form, bits, options.block ?? LOW_DEFAULT.block);
-  return { form, shape: { bits, symmetric, half, outputs, inputs, block }, outFirst, factor };
+  return { form, shape: { bits, symmetric, half, outputs, inputs, block }, outFirst, factor, tied: false };
 }
 
 /** Whether a product is no slower in a form than in float; a form that somebody named is taken. */

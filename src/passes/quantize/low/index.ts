@@ -50,9 +50,11 @@ export async function quantizeLow(
   }
   const method = options.method ?? (activations === undefined ? 'mse' : 'gptq');
   const uses = usesOf(selectWeights(model, { ...settled, only: PRODUCTS }), choices);
+  // Rows of a tied table are looked up as well, where each number counts alike.
+  const own = uses.filter((use) => choices.get(use.held.tensor)?.tied === false);
   const ahead: Ahead =
     method === 'gptq' && activations !== undefined
-      ? await refinedCodes(model, uses, choices, activations, keep)
+      ? await refinedCodes(model, own, choices, activations, keep)
       : new Map();
   notes.push(...(await quantizeWeights(model, { ...settled, aside: new Set(choices.keys()) }, ledger, watch)));
   const forms = new LowForms(emitter, { choices, method, unread: options.unread === true, keep, ahead, int8: settled });

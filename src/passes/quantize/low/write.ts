@@ -1,5 +1,6 @@
 import { isShared } from '../../../compute/executor.ts';
 import type { Graph } from '../../../ir/graph.ts';
+import { isOp } from '../../../ir/node.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
 import type { Codes, PackedCodes } from '../../../kernels/lowbits/codes.ts';
 import type { LowMethod } from '../../../kernels/lowbits/names.ts';
@@ -10,7 +11,8 @@ import type { MeasuredCodes } from '../../../schemes/codes.ts';
 import { writeInt8, writeMultipliers, writeNBits, writeStandard } from '../../../schemes/lowProducts.ts';
 import { type LowTable, tableRows, writeFolded, writeTable } from '../../../schemes/lowReals.ts';
 import { codesScheme, type LowWeight, type Place, type Written } from '../../../schemes/lowTensors.ts';
-import { integerScheme } from '../../../schemes/scheme.ts';
+import type { NBitsWeight } from '../../../schemes/nbits.ts';
+import { type EncodedIntegers, integerScheme } from '../../../schemes/scheme.ts';
 import type { Emitter, ProductForm, ProductWeight } from '../emit.ts';
 import { type Rewritten, readInstead } from '../forms.ts';
 import { type ProductPlan, planProduct } from '../product.ts';
@@ -105,14 +107,19 @@ export class LowForms {
   }
 
   /** Has a node read what its weight became. */
-  #read(use: WeightUse, { form }: Choice, weight: Form): void {
+  #read(use: WeightUse, { form, tied, shape }: Choice, weight: Form): void {
+    const { graph, node, dtype } = use;
     if (typeof weight === 'string') {
       readInstead(use, weight);
     } else if (form === 'table') {
       lookUp(use, weight as LowTable);
+    } else if (isOp(node, 'Gather')) {
+      if (form === 'nbits') lookUp(use, { ...(weight as NBitsWeight), shape });
+      else graph.replaceNode(node, ...this.#emitter.embedding(graph, node, weight as EncodedIntegers, dtype));
     } else {
       const product = form === 'int8' ? this.#settings.int8 : FORMS[form as keyof typeof FORMS];
-      (planProduct(this.#emitter, use, false) as ProductPlan).emit(weight as ProductWeight, product);
+      const turned = tied && form === 'multipliers';
+      (planProduct(this.#emitter, use, turned) as ProductPlan).emit(weight as ProductWeight, product);
     }
   }
 
@@ -145,10 +152,15 @@ const FORMS: { readonly [form in 'multipliers' | 'nbits' | 'standard']: ProductF
   standard: { format: 'qdq', weightsOnly: true },
 };
 
-async function write(low: LowWeight, place: Place, { form, outFirst }: Choice, use: WeightUse): Promise<Written<Form>> {
+async function write(
+  low: LowWeight,
+  place: Place,
+  { form, outFirst, tied }: Choice,
+  use: WeightUse,
+): Promise<Written<Form>> {
   switch (form) {
     case 'multipliers':
-      return writeMultipliers(low, place);
+      return writeMultipliers(low, place, tied);
     case 'nbits':
       return writeNBits(low, place);
     case 'standard':
@@ -165,9 +177,9 @@ async function write(low: LowWeight, place: Place, { form, outFirst }: Choice, u
 }
 
 /** What a weight is called in reports. */
-function formName({ form, shape }: Choice): string {
+function formName({ form, shape, tied }: Choice): string {
   if (form === 'int8') return integerScheme('int8', { kind: 'channel', axis: 1 }).name;
-  return `${codesScheme(shape).name}, ${form}`;
+  return `${codesScheme(shape).name}, ${form}${tied ? ', a table too' : ''}`;
 }
 
 /** Where the nodes stand that make a weight: where it is read, or first in the graph that holds it. */
