@@ -2,7 +2,7 @@
 //   npm run build && node benchmarks/float16.js FOLDER|MODEL… [--form stored|computed|bfloat16] [--keep FOLDER] [--md]
 // Inputs are those beside a model (NAME.npz or NAME-test.npz), or random ones. Prints a row for each model, as JSON lines or a
 // table; a model that the form leaves as it is says why.
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -66,6 +66,7 @@ async function row(path, folder) {
   return found;
 }
 
+if (values.keep !== undefined) mkdirSync(values.keep, { recursive: true });
 const folder = values.keep ?? mkdtempSync(join(tmpdir(), 'float16-'));
 const percent = (part) => `${(100 * part).toFixed(1)} %`;
 if (values.md) console.log('| model | tensors | size | dB |\n| --- | --- | --- | --- |');

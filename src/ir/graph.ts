@@ -1,4 +1,5 @@
 import { constantOf } from './constantNode.ts';
+import type { DType } from './dtype.ts';
 import { allows, InputTable, type ValueInfo } from './inputs.ts';
 import { collectNodeNames, type NameTable, namesOf } from './names.ts';
 import { type Attribute, bodiesOf, isOp, type Node } from './node.ts';
@@ -44,10 +45,10 @@ export class Graph {
   readonly name: string;
   /** The graph whose node this one is a body of. */
   parent: Graph | undefined;
-  readonly outputs: readonly ValueInfo[];
   /** Of a function. */
   readonly signature: Signature | undefined;
   readonly #inputs: InputTable;
+  #outputs: readonly ValueInfo[];
   #valueInfo: readonly ValueInfo[];
   #types: Map<string, ValueInfo> | undefined;
   readonly #nodes: NodeList;
@@ -65,7 +66,7 @@ export class Graph {
     this.name = fields.name ?? '';
     this.signature = fields.signature;
     this.#inputs = new InputTable(fields.inputs ?? []);
-    this.outputs = fields.outputs ?? [];
+    this.#outputs = fields.outputs ?? [];
     this.#valueInfo = fields.valueInfo ?? [];
     this.#sparse = new Map((fields.sparseInitializers ?? []).map((one) => [one.name, one]));
     for (const tensor of fields.initializers ?? []) this.#initializers.set(tensor.name, tensor);
@@ -89,6 +90,10 @@ export class Graph {
    */
   get fedInputs(): readonly ValueInfo[] {
     return this.inputs.filter(({ name }) => !this.#initializers.has(name) && !this.#sparse.has(name));
+  }
+
+  get outputs(): readonly ValueInfo[] {
+    return this.#outputs;
   }
 
   /** Types of intermediate values, as the file states them. */
@@ -223,6 +228,14 @@ export class Graph {
   setValueInfo(list: readonly ValueInfo[]): void {
     this.#valueInfo = list;
     this.#types = undefined;
+  }
+
+  /** States that inputs, outputs and intermediate values of these names have elements of a type now. */
+  setTypes(names: ReadonlySet<string>, dtype: DType): void {
+    const typed = (one: ValueInfo): ValueInfo => (names.has(one.name) ? { ...one, dtype } : one);
+    for (const one of this.inputs) if (names.has(one.name)) this.#inputs.set(typed(one));
+    this.#outputs = this.#outputs.map(typed);
+    this.setValueInfo(this.#valueInfo.map(typed));
   }
 
   removeInput(name: string): void {

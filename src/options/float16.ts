@@ -5,6 +5,8 @@ import type { Rows } from './option.ts';
 export interface HalfValues {
   float16?: boolean | undefined;
   bfloat16?: boolean | undefined;
+  compute?: 'float32' | 'float16' | undefined;
+  io?: 'float32' | 'float16' | undefined;
 }
 
 const GROUP = 'Floats of 16 bits';
@@ -24,6 +26,21 @@ export const HALF_ROWS: Rows<HalfValues> = {
     help: 'the same with the range of float32 and 8 digits instead of 11: less exact',
     group: GROUP,
     not: INTEGERS,
+  },
+  compute: {
+    kind: 'choice',
+    choices: ['float32', 'float16'],
+    value: 'TYPE',
+    help: 'what a model with --float16 computes in: float32 (the default), or float16 (the default of --target webgpu), for GPUs',
+    group: GROUP,
+  },
+  io: {
+    kind: 'choice',
+    choices: ['float32', 'float16'],
+    default: 'float32',
+    value: 'TYPE',
+    help: 'type of the inputs and outputs of a model that computes in float16 (float32)',
+    group: GROUP,
   },
 };
 

@@ -1,5 +1,15 @@
 /** A fact about the whole model as data, for programs that decide by it; `notes` has it as a sentence. */
-export type PassFact = Folded | Deduplicated | Dequantized;
+export type PassFact = Folded | Deduplicated | Dequantized | ComputedHalf;
+
+/** Nodes that compute in float16. */
+export interface ComputedHalf {
+  readonly kind: 'float16';
+  readonly nodes: number;
+  /** Those that have floats to compute with and stay float32. */
+  readonly kept: number;
+  /** Casts that were put in. */
+  readonly casts: number;
+}
 
 /** Equal tensors of which one is left. */
 export interface Deduplicated {

@@ -15,6 +15,6 @@ export function halvingPass(values: QuantizeValues): Pass {
   if (idle !== undefined) {
     throw new CompressError('options', idle, 'weights in 16 bits need no data', { hint: `Leave out \`${idle}\`.` });
   }
-  const { minElements } = values;
-  return float16(defined({ dtype: halfOf(values), minElements, ...readSelection(values) }));
+  const { minElements, compute, io, target } = values;
+  return float16(defined({ dtype: halfOf(values), compute, io, target, minElements, ...readSelection(values) }));
 }

@@ -1,3 +1,4 @@
+import { CompressError } from '../../errors.ts';
 import { checkShape } from '../../options/check.ts';
 import { defined } from '../../options/values.ts';
 import { unpackFirst } from '../pack/unpack.ts';
@@ -21,12 +22,30 @@ export { FLOAT16_DEFAULTS, type Float16Options } from './options.ts';
 export function float16(options: Float16Options = {}): Pass {
   checkShape('float16', options, FLOAT16_SHAPE);
   const settled = { ...FLOAT16_DEFAULTS, ...defined(options) };
+  const {
+    compute = settled.target === 'webgpu' ? 'float16' : 'float32',
+    dtype,
+    io,
+  } = { ...settled, compute: options.compute };
+  const computes = compute === 'float16';
+  if (computes && dtype === 'bfloat16') {
+    throw new CompressError('options', 'compute', 'models compute in float16; bfloat16 is stored alone', {
+      hint: 'Leave out one of the two.',
+    });
+  }
+  if (!computes && io === 'float16') {
+    throw new CompressError('options', 'io', 'inputs and outputs are float16 where the model computes in it', {
+      hint: 'Give `compute: float16` too.',
+    });
+  }
   return {
     name: 'float16',
     async run(model, watch) {
       const { notes, ...unpacked } = await unpackFirst(model);
-      const stored = await storeHalves(model, settled, watch);
-      return { pass: 'float16', ...stored, ...unpacked, notes: [...notes, ...stored.notes] };
+      const done = computes
+        ? await (await import('./computed.ts')).computeHalves(model, settled, watch)
+        : await storeHalves(model, settled, watch);
+      return { pass: 'float16', ...done, ...unpacked, notes: [...notes, ...done.notes] };
     },
   };
 }

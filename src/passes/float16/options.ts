@@ -1,20 +1,40 @@
+import type { ActivationRanges } from '../../activations/ranges.ts';
 import type { HalfDType } from '../../ir/dtype.ts';
+import type { Target } from '../../kernels/lowbits/names.ts';
 import type { Selection } from '../../layers/select.ts';
 import { SELECTION_SHAPE, type Shape } from '../../options/check.ts';
+import { HALF_ROWS } from '../../options/float16.ts';
+import { LOW_ROWS } from '../../options/lowBits.ts';
 
 export interface Float16Options extends Selection {
-  /** `bfloat16` has the range of float32 and 8 digits instead of 11: less exact. */
+  /** `bfloat16` has the range of float32 and 8 digits instead of 11: less exact. It is stored, never computed with. */
   readonly dtype?: HalfDType;
-  /** Leave weights with fewer elements float32. */
+  /**
+   * What the model computes in: `float32`, its weights stored in 16 bits; or `float16`, which GPUs compute in. By default
+   * what is fast for the target.
+   */
+  readonly compute?: 'float32' | 'float16';
+  /** Type of the inputs and outputs that are float32, where the model computes in float16. */
+  readonly io?: 'float32' | 'float16';
+  /** Where the model is to run: `webgpu` computes in float16. */
+  readonly target?: Target;
+  /** Leave weights with fewer elements float32, where they are stored. */
   readonly minElements?: number;
+  /**
+   * What calibration found: nodes whose values come within half of 65504 stay float32.
+   */
+  readonly ranges?: ActivationRanges;
 }
 
 /** Fewer elements save less than the Cast takes. */
-const LEAST_ELEMENTS = 128;
+export const LEAST_ELEMENTS = 128;
 
-export const FLOAT16_DEFAULTS: Required<Omit<Float16Options, 'opTypes'>> = {
+export const FLOAT16_DEFAULTS: Required<Omit<Float16Options, 'compute' | 'opTypes'>> = {
   dtype: 'float16',
+  io: 'float32',
+  target: 'cpu',
   minElements: LEAST_ELEMENTS,
+  ranges: new Map(),
   include: [],
   exclude: [],
 };
@@ -22,6 +42,13 @@ export const FLOAT16_DEFAULTS: Required<Omit<Float16Options, 'opTypes'>> = {
 /** What each option takes. */
 export const FLOAT16_SHAPE: Shape<Float16Options> = {
   dtype: ['float16', 'bfloat16'],
+  compute: HALF_ROWS.compute,
+  io: HALF_ROWS.io,
+  target: LOW_ROWS.target,
   minElements: 'number',
+  ranges: 'object',
   ...SELECTION_SHAPE,
 };
+
+/** The options of a run, all of them there but operators, which are any where none is named. */
+export type Settled = typeof FLOAT16_DEFAULTS & Pick<Float16Options, 'opTypes'>;

@@ -13,10 +13,7 @@ import { castNode } from '../../schemes/write.ts';
 import { type Usage, usageOf } from '../inspect/roles.ts';
 import { raiseOpset } from '../opset/index.ts';
 import type { PassReport, Watch } from '../pass.ts';
-import type { FLOAT16_DEFAULTS, Float16Options } from './options.ts';
-
-/** The options of a run, all of them there but operators, which are any where none is named. */
-export type Settled = typeof FLOAT16_DEFAULTS & Pick<Float16Options, 'opTypes'>;
+import type { Settled } from './options.ts';
 
 /** From which opset on Cast makes float32 of each type; before 6 its attribute was a text. */
 const CAST_OPSET = { float16: 6, bfloat16: 13 } as const;

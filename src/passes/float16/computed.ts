@@ -1,0 +1,99 @@
+import { elementCount } from '../../ir/dtype.ts';
+import type { Model } from '../../ir/model.ts';
+import { decibels } from '../../kernels/decibels.ts';
+import { constantName } from '../../layers/constant.ts';
+import type { Change, Skip } from '../../layers/skip.ts';
+import { roundingOf } from '../../schemes/float16.ts';
+import type { ComputedHalf } from '../facts.ts';
+import { inlineFunctions, inliningNotes } from '../inline/index.ts';
+import { namesOf, operatorsOf } from '../pack/weights.ts';
+import type { PassReport, Watch } from '../pass.ts';
+import { Fits } from './constants.ts';
+import { Naming } from './names.ts';
+import type { Settled } from './options.ts';
+import { type KeptReason, type Plan, Planner } from './plan.ts';
+import { rewriteNodes } from './rewrite.ts';
+import { storeHalves } from './stored.ts';
+import { Types } from './types.ts';
+import { type HalfConstant, Weights } from './weights.ts';
+
+/**
+ * Lets a model compute in float16, but for what needs float32: types follow from the model's inputs and constants, each
+ * value has one Cast where it is read in the other type, and weights that nodes in float32 read are stored in 16 bits.
+ */
+export async function computeHalves(
+  model: Model,
+  options: Settled,
+  watch?: Watch,
+): Promise<Pick<PassReport, 'changes' | 'skips' | 'notes' | 'facts'>> {
+  const inlined = inlineFunctions(model, () => true);
+  const fits = new Fits();
+  const types = new Types(model);
+  const plan = await new Planner(model, types, fits, options).plan();
+  const naming = new Naming(model, types, plan, options.io);
+  const weights = new Weights(model, naming, fits);
+  await weights.bound(plan, naming, types);
+  const casts = await rewriteNodes({ model, types, plan, naming, weights, fits });
+  const made = await weights.write();
+  model.freeInitializers();
+  const rest = await storeHalves(model, options, watch);
+  const fact: ComputedHalf = {
+    kind: 'float16',
+    nodes: plan.halves.size + naming.absorbed.size,
+    kept: plan.kept.size,
+    casts,
+  };
+  return {
+    changes: [...(await Promise.all(made.map(changeOf))), ...rest.changes],
+    skips: [...skipsOf(plan), ...rest.skips],
+    ...(fact.nodes > 0 && { facts: [fact] }),
+    notes: [...inliningNotes(inlined), ...notesOf(plan, fact), ...rest.notes],
+  };
+}
+
+async function changeOf({ held, data, readers, after }: HalfConstant): Promise<Change> {
+  const { dtype, dims, byteLength } = held.tensor;
+  const { signal, noise } = await roundingOf(held.tensor, 'float16');
+  return {
+    ...{ weight: constantName(held), nodes: namesOf(readers), opType: operatorsOf(readers), dtype, dims },
+    ...{ elements: elementCount(dims), before: byteLength, after, form: data.dtype },
+    ...(signal > 0 && { sqnr: decibels(signal, noise) }),
+  };
+}
+
+/** Constants that keep a node in float32. */
+function skipsOf({ obstacles }: Plan): Skip[] {
+  return [...obstacles.values()].map(({ held, node, reason, detail }) => ({
+    ...{ weight: constantName(held), node: node.name || (node.outputs[0] ?? ''), opType: node.opType },
+    ...{ elements: elementCount(held.tensor.dims), reason, detail: `${detail}; ${node.opType} computes in float32` },
+  }));
+}
+
+/** Why nodes compute in float32, in a sentence about them. */
+const REASONS: Readonly<Record<KeptReason, string>> = {
+  calibrated: 'whose values come within half of 65504',
+  chain: 'between what makes numbers large and what makes them small again, or of angles',
+  constant: 'with a constant that float16 has not',
+  excluded: 'that are left out',
+  integers: 'on whole numbers alone: positions, sizes, masks',
+  operator: 'of sequences, branches and integers',
+  sum: 'that add up many numbers',
+  type: 'whose types are not known',
+};
+
+/** Nodes named for a reason. */
+const NAMED = 5;
+
+function notesOf({ kept }: Plan, { nodes, casts }: ComputedHalf): string[] {
+  const notes = [`${nodes} ${nodes === 1 ? 'node computes' : 'nodes compute'} in float16, with ${casts} Casts`];
+  for (const [reason, text] of Object.entries(REASONS)) {
+    const all = [...kept].flatMap(([node, one]) => (one === reason ? [node] : []));
+    if (all.length === 0) continue;
+    const names = namesOf(all);
+    const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
+    notes.push(
+      `${all.length} ${all.length === 1 ? 'stays' : 'stay'} float32, ${text}: ${names.slice(0, NAMED).join(', ')}${more}`,
+    );
+  }
+  return notes;
+}

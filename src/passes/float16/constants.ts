@@ -1,0 +1,58 @@
+import { elementCount, type FloatDType } from '../../ir/dtype.ts';
+import { derived, type Tensor } from '../../ir/tensor.ts';
+import { LARGEST } from '../../kernels/halves.ts';
+import { fromFloat32 } from '../../kernels/rounded.ts';
+import { toFloat32 } from '../../kernels/views.ts';
+import { type HalfObstacle, obstacle, roundingOf } from '../../schemes/float16.ts';
+
+/** What float16 does to a constant. */
+export type Fit =
+  | { readonly kind: 'fits' }
+  /** Numbers beyond ±65504 that only say "very large": a mask, or a bound that bounds nothing. */
+  | { readonly kind: 'bound' }
+  | ({ readonly kind: 'obstacle' } & HalfObstacle);
+
+/** A number of a mask is at least so large; smaller ones are meant as they are. */
+const LEAST_BOUND = 99_999;
+/** One number is read alone, so that it keeps its digits: a step of float16, of it. */
+const LONE_LOSS = 2 ** -10;
+
+const LARGEST_HALF = LARGEST.float16;
+
+/** What float16 does to constants; each is read once. */
+export class Fits {
+  readonly #known = new Map<Tensor, Promise<Fit>>();
+
+  of(tensor: Tensor): Promise<Fit> {
+    const found = this.#known.get(tensor) ?? fitOf(tensor);
+    this.#known.set(tensor, found);
+    return found;
+  }
+}
+
+async function fitOf(tensor: Tensor): Promise<Fit> {
+  const rounding = await roundingOf(tensor, 'float16');
+  if (rounding.largest <= LARGEST_HALF) {
+    const lone = elementCount(tensor.dims) === 1;
+    // Half a step is what a number of normal size may lose; one that is nearly so large is no reason to keep it.
+    const few = lone && Math.sqrt(rounding.noise / (rounding.signal || 1)) <= LONE_LOSS;
+    const why = few ? undefined : obstacle(rounding, 'float16');
+    return why === undefined ? { kind: 'fits' } : { kind: 'obstacle', ...why };
+  }
+  const values = toFloat32(await tensor.load(), tensor.dtype as FloatDType);
+  const isBound = values.every((one) => Math.abs(one) <= LARGEST_HALF || Math.abs(one) >= LEAST_BOUND);
+  if (isBound) return { kind: 'bound' };
+  return { kind: 'obstacle', ...(obstacle(rounding, 'float16') as HalfObstacle) };
+}
+
+/** A constant with its finite numbers brought into the range of float16: infinity would make NaN of a row that is masked whole. */
+export function bounded(tensor: Tensor, name: string, dtype: 'float16' | 'float32'): Tensor {
+  const compute = async (): Promise<ArrayBufferView> => {
+    const values = toFloat32(await tensor.load(), tensor.dtype as FloatDType);
+    return fromFloat32(
+      values.map((one) => (Number.isFinite(one) ? Math.min(LARGEST_HALF, Math.max(-LARGEST_HALF, one)) : one)),
+      dtype,
+    );
+  };
+  return { ...derived(name, dtype, tensor.dims, compute), from: { tensor, name: tensor.name } };
+}

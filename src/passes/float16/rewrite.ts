@@ -1,0 +1,152 @@
+import { withBodies } from '../../ir/bodies.ts';
+import { dtypeNumber } from '../../ir/dtype.ts';
+import type { Graph } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import { type Attribute, attribute, isOp, type Node } from '../../ir/node.ts';
+import { constant } from '../../ir/tensor.ts';
+import { fromFloat32 } from '../../kernels/rounded.ts';
+import { toFloat32 } from '../../kernels/views.ts';
+import { castNode } from '../../schemes/write.ts';
+import { bounded, type Fits } from './constants.ts';
+import { fillOf, halfSource, isMade, type Names, type Naming } from './names.ts';
+import { isFloatCast, type Plan, typedConstant } from './plan.ts';
+import type { Types } from './types.ts';
+import type { Weights } from './weights.ts';
+
+/** What the rewriting of nodes needs to know. */
+export interface Rewriting {
+  readonly model: Model;
+  readonly types: Types;
+  readonly plan: Plan;
+  readonly naming: Naming;
+  readonly weights: Weights;
+  readonly fits: Fits;
+}
+
+/**
+ * Gives each node what it reads in the type it computes in. A value has one Cast for all that read it in the other
+ * type, behind what makes it; one that is made by a Cast has a second one of the same source.
+ * @returns how many Casts were put in
+ */
+export async function rewriteNodes(work: Rewriting): Promise<number> {
+  const graphs = withBodies([work.model.graph]);
+  const changes: (() => void)[] = [];
+  let casts = 0;
+  // What a node reads is looked up before any node is replaced.
+  for (const graph of graphs) {
+    const first = firstCasts(work, graph);
+    if (first.length > 0) changes.push(() => graph.insertFirst(...first));
+    casts += first.length;
+    for (const node of graph.nodes) {
+      if (isOp(node, 'Constant')) continue;
+      const behind = castsBehind(work, graph, node);
+      casts += behind.length;
+      const next = await rewritten(work, graph, node);
+      const idle = halfSource(work.types, graph, node) !== undefined && !isRead(work, graph, node);
+      if (idle) changes.push(() => graph.removeNode(node));
+      else if (next !== node || behind.length > 0) changes.push(() => graph.replaceNode(node, { ...next }, ...behind));
+    }
+  }
+  for (const change of changes) change();
+  for (const graph of graphs) settleTypes(work, graph);
+  return casts;
+}
+
+/** Whether somebody reads what a node makes in float32. */
+function isRead({ naming }: Rewriting, graph: Graph, node: Node): boolean {
+  const { float, output } = naming.wantsOf(graph, node.outputs[0] ?? '');
+  return float || output;
+}
+
+/** The Casts of values that no node of the graph makes. */
+function firstCasts({ plan, naming }: Rewriting, graph: Graph): Node[] {
+  const casts: Node[] = [];
+  for (const [name, value] of plan.values.get(graph) ?? []) {
+    if (graph.producer(name) === undefined) casts.push(...castOf(graph, value.half, naming.of(graph, name)));
+  }
+  return casts;
+}
+
+function castsBehind({ plan, naming, types }: Rewriting, graph: Graph, node: Node): Node[] {
+  const values = plan.values.get(graph);
+  if (halfSource(types, graph, node) !== undefined) return [];
+  return node.outputs.flatMap((output) => {
+    const value = values?.get(output);
+    if (value === undefined) return [];
+    const names = naming.of(graph, output);
+    // Of the source, where a Cast made the value: no Cast behind another.
+    const source = isFloatCast(node) && isMade(types, graph, node) ? node.inputs[0] : undefined;
+    return castOf(graph, value.half, names, source);
+  });
+}
+
+/** The Cast from the type that a value is made in to the other, where that is read. */
+function castOf(graph: Graph, half: boolean, names: Names | undefined, source?: string): Node[] {
+  if (names?.half === undefined || names.float === undefined) return [];
+  const [from, to] = half ? [names.half, names.float] : [names.float, names.half];
+  return [castNode(graph, source ?? from, to, half ? 'float32' : 'float16')];
+}
+
+async function rewritten(work: Rewriting, graph: Graph, node: Node): Promise<Node> {
+  const { naming, plan } = work;
+  const inputs = node.inputs.map((value, index) => inputOf(work, graph, node, value, index));
+  const outputs = node.outputs.map((name) => {
+    const value = plan.values.get(graph)?.get(name);
+    const names = value === undefined ? undefined : naming.of(graph, name);
+    return (value?.half ? names?.half : names?.float) ?? name;
+  });
+  const attributes = await attributesOf(work, node);
+  const same = (one: readonly string[], other: readonly string[]): boolean =>
+    one.every((name, at) => name === other[at]);
+  if (same(inputs, node.inputs) && same(outputs, node.outputs) && attributes === node.attributes) return node;
+  return { ...node, inputs, outputs, attributes };
+}
+
+/** The name of a value in the type that its reader wants. */
+function inputOf(
+  { model, types, naming, weights, plan }: Rewriting,
+  graph: Graph,
+  node: Node,
+  value: string,
+  index: number,
+): string {
+  if (value === '' || types.of(graph, value) !== 'float32') return value;
+  const want = naming.wantOf({ graph, node, index });
+  const held = typedConstant(model, graph, value);
+  if (held !== undefined) return weights.nameFor(held, want, node);
+  let home: Graph = graph;
+  while (home.parent !== undefined && !home.defines(value)) home = home.parent;
+  const names = naming.of(home, value);
+  const half = plan.values.get(home)?.get(value)?.half === true;
+  const name = want === 'half' || (want === 'any' && half) ? names?.half : names?.float;
+  return name ?? value;
+}
+
+/** Attributes that say which type a node makes. */
+async function attributesOf({ plan, naming, weights, fits }: Rewriting, node: Node): Promise<readonly Attribute[]> {
+  const half = plan.halves.has(node) || naming.absorbed.has(node);
+  const replace = (one: Attribute): readonly Attribute[] => [
+    ...node.attributes.filter(({ name }) => name !== one.name),
+    one,
+  ];
+  if (isFloatCast(node)) return half ? replace(attribute.int('to', dtypeNumber('float16'))) : node.attributes;
+  const fill = fillOf(node);
+  if (fill === undefined || !(half || weights.isBounded(node))) return node.attributes;
+  if (fill === 0)
+    return half
+      ? replace(attribute.tensor('value', constant('', 'float16', [1], new Uint16Array(1))))
+      : node.attributes;
+  const dtype = half ? 'float16' : 'float32';
+  const bound = (await fits.of(fill)).kind === 'bound' ? bounded(fill, fill.name, dtype) : undefined;
+  if (bound !== undefined) return replace(attribute.tensor('value', bound));
+  const bytes = fromFloat32(toFloat32(await fill.load(), 'float32'), dtype);
+  return replace(attribute.tensor('value', constant(fill.name, dtype, fill.dims, bytes)));
+}
+
+/** What the file states of values is true of those that are float16 now. */
+function settleTypes({ plan, naming }: Rewriting, graph: Graph): void {
+  const halves = [...(plan.values.get(graph) ?? [])].flatMap(([name]) =>
+    naming.of(graph, name)?.half === name ? [name] : [],
+  );
+  graph.setTypes(new Set(halves), 'float16');
+}

@@ -1,0 +1,150 @@
+import { withBodies } from '../../ir/bodies.ts';
+import { elementCount } from '../../ir/dtype.ts';
+import type { Constant, Graph } from '../../ir/graph.ts';
+import type { Model } from '../../ir/model.ts';
+import type { Node } from '../../ir/node.ts';
+import type { Tensor } from '../../ir/tensor.ts';
+import { constantName, heldBy, madeFrom, replaceConstant } from '../../layers/constant.ts';
+import { encodeHalf } from '../../schemes/float16.ts';
+import { halfName } from '../../schemes/names.ts';
+import { castNode } from '../../schemes/write.ts';
+import { bounded, type Fits } from './constants.ts';
+import type { Naming, Want } from './names.ts';
+import { LEAST_ELEMENTS } from './options.ts';
+import { type Plan, typedConstant } from './plan.ts';
+import type { Types } from './types.ts';
+
+/**
+ * How a float32 constant is written:
+ * - `half`: float16, under its name
+ * - `cast`: float16, and a Cast that gives those who compute in float32 its old name
+ * - `both`: float32 as before, and a small copy in float16
+ */
+type Form = 'half' | 'cast' | 'both';
+
+interface Entry {
+  readonly held: Constant;
+  readonly form: Form;
+  readonly half: string;
+  readonly readers: readonly Node[];
+}
+
+/** A constant that is float16 now. */
+export interface HalfConstant {
+  readonly held: Constant;
+  readonly data: Tensor;
+  /** Nodes that read it. */
+  readonly readers: readonly Node[];
+  /** Bytes of what stands for it. */
+  readonly after: number;
+}
+
+/** The float32 constants of a model, as readers of either type find them. */
+export class Weights {
+  readonly #model: Model;
+  readonly #fits: Fits;
+  readonly #entries = new Map<Graph, Map<string, Entry>>();
+  /** Nodes in float32 whose constants beyond the range must come into it, because a float16 node reads what they make. */
+  readonly #bounded = new Set<Node>();
+  readonly #bounds = new Map<Tensor, { readonly held: Constant; readonly name: string }>();
+
+  constructor(model: Model, naming: Naming, fits: Fits) {
+    this.#model = model;
+    this.#fits = fits;
+    for (const graph of withBodies([model.graph])) {
+      const own = new Map<string, Entry>();
+      this.#entries.set(graph, own);
+      for (const held of heldBy(graph)) {
+        const name = constantName(held);
+        if (held.tensor.dtype !== 'float32' || typedConstant(model, graph, name) === undefined) continue;
+        const { half, float, output } = naming.wantsOf(graph, name);
+        if (!half) continue;
+        const form = !float && !output ? 'half' : elementCount(held.tensor.dims) < LEAST_ELEMENTS ? 'both' : 'cast';
+        const readers = graph.uses(name).flatMap((use) => use.node ?? []);
+        own.set(name, { held, form, readers, half: form === 'half' ? name : halfName(graph, name, 'float16') });
+      }
+    }
+  }
+
+  /** The name under which a reader finds a constant. */
+  nameFor(held: Constant, want: Want, node: Node): string {
+    const name = constantName(held);
+    const entry = this.#entries.get(held.graph)?.get(name);
+    if (want === 'half') return entry?.half ?? name;
+    const bound = this.#bounded.has(node) ? this.#bounds.get(held.tensor) : undefined;
+    return bound?.name ?? name;
+  }
+
+  /** Whether a node in float32 has its numbers brought into the range of float16. */
+  isBounded(node: Node): boolean {
+    return this.#bounded.has(node);
+  }
+
+  /**
+   * Finds what masks are made of in float32, where a Cast gives them to nodes in float16: it would make infinity of what
+   * float16 has not.
+   */
+  async bound(plan: Plan, naming: Naming, types: Types): Promise<void> {
+    for (const [graph, values] of plan.values) {
+      for (const [name, value] of values) {
+        const names = naming.of(graph, name);
+        if (!value.half && value.exact && names?.half !== undefined) await this.#boundBehind(plan, types, graph, name);
+      }
+    }
+  }
+
+  async #boundBehind(plan: Plan, types: Types, graph: Graph, value: string): Promise<void> {
+    const node = graph.producer(value);
+    if (node === undefined || this.#bounded.has(node) || plan.halves.has(node)) return;
+    this.#bounded.add(node);
+    for (const input of node.inputs) {
+      if (types.of(graph, input) !== 'float32') continue;
+      const held = typedConstant(this.#model, graph, input);
+      if (held === undefined) await this.#boundBehind(plan, types, graph, input);
+      else if ((await this.#fits.of(held.tensor)).kind === 'bound') {
+        const name = this.#bounds.get(held.tensor)?.name ?? held.graph.uniqueName(`${constantName(held)}_bounded`);
+        this.#bounds.set(held.tensor, { held, name });
+      }
+    }
+  }
+
+  /** Puts the tensors into the graphs, once no node reads them as before. */
+  async write(): Promise<HalfConstant[]> {
+    const made: HalfConstant[] = [];
+    for (const { held, name } of this.#bounds.values())
+      held.graph.addInitializer(bounded(held.tensor, name, 'float32'));
+    for (const [graph, entries] of this.#entries) {
+      const casts: Node[] = [];
+      for (const { held, form, half, readers } of entries.values()) {
+        const data = await this.#halved(held, half);
+        const name = constantName(held);
+        const after = data.byteLength + (form === 'both' ? held.tensor.byteLength : 0);
+        made.push({ held, data, readers, after });
+        if (form === 'half') {
+          replaceConstant(held, data);
+          continue;
+        }
+        if (form === 'cast') {
+          const cast = castNode(graph, half, name, 'float32');
+          if (held.node === undefined) {
+            graph.replaceInitializers(new Map([[name, [data]]]));
+            graph.removeInput(name);
+            casts.push(cast);
+            continue;
+          }
+          graph.replaceNode(held.node, cast);
+        }
+        graph.addInitializer(data);
+      }
+      if (casts.length > 0) graph.insertFirst(...casts);
+      graph.setTypes(new Set([...entries].flatMap(([name, one]) => (one.form === 'half' ? [name] : []))), 'float16');
+    }
+    return made;
+  }
+
+  async #halved(held: Constant, name: string): Promise<Tensor> {
+    const { kind } = await this.#fits.of(held.tensor);
+    const data = kind === 'bound' ? bounded(held.tensor, name, 'float16') : (await encodeHalf(held.tensor, name)).data;
+    return madeFrom(held, data);
+  }
+}

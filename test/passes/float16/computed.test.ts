@@ -1,0 +1,369 @@
+import { expect, test } from '@jest/globals';
+import { Tensor } from 'onnxruntime-node';
+import {
+  bytesSink,
+  type Float16Options,
+  float16,
+  type Graph,
+  type Model,
+  type Node,
+  type PassReport,
+  readModel,
+  transform,
+  writeModel,
+} from '../../../src/index.node.ts';
+import { intAttribute } from '../../../src/ir/node.ts';
+import { buildModel, f32, i64, type ModelSpec, type NodeSpec, value } from '../../support/build.ts';
+import { fixture } from '../../support/cli.ts';
+import { readNpz } from '../../support/npz.ts';
+import { feed, runModel } from '../../support/ort.ts';
+import { sqnr } from '../../support/sqnr.ts';
+
+const FLOAT = 1;
+const HALF = 10;
+
+interface Made {
+  readonly model: Model;
+  readonly report: PassReport;
+  readonly bytes: Uint8Array;
+}
+
+async function computed(source: Uint8Array | string, options: Float16Options = {}): Promise<Made> {
+  const model = await readModel(source);
+  const [report] = await transform(model, float16({ compute: 'float16', ...options }));
+  const sink = bytesSink();
+  await writeModel(model, sink);
+  return { model, report: report as PassReport, bytes: sink.bytes() };
+}
+
+/** Numbers from −2 to 2 that float16 rounds. */
+const thirds = (count: number, scale = 1): number[] =>
+  Array.from({ length: count }, (_, at) => (scale * (((at * 7) % 13) - 6)) / 3);
+
+const W = f32([4, 4], thirds(16));
+const X = { x: feed([2, 4], Float32Array.from(thirds(8))) };
+
+/** A model of `x` [2, 4] and `y`. */
+const net = (nodes: readonly NodeSpec[], more: Partial<ModelSpec> = {}) =>
+  buildModel({ opset: 17, inputs: { x: f32([2, 4]) }, outputs: { y: f32() }, nodes, ...more });
+
+/** `op input… -> output`. */
+const n = (op: string, inputs: string[], output: string, attributes: NodeSpec['attributes'] = {}): NodeSpec => ({
+  ...{ op, in: inputs, out: [output], name: output, attributes },
+});
+
+/** The elements of `y`. */
+async function outputOf(bytes: Uint8Array, feeds: Record<string, Tensor>): Promise<Float32Array> {
+  const { y } = await runModel(bytes, feeds);
+  return y?.data as Float32Array;
+}
+
+/** The Casts of a graph as `in>out:type`. */
+function casts(graph: Graph): string[] {
+  return graph.nodes
+    .filter((node) => node.opType === 'Cast')
+    .map((node) => `${node.inputs[0]}>${node.outputs[0]}:${intAttribute(node, 'to', 0) === HALF ? 16 : 32}`);
+}
+
+/** Whether every node comes behind what it reads, and no Cast to a float reads one. */
+function isWellFormed(graph: Graph): boolean {
+  const known = new Set([...graph.inputs.map((one) => one.name), ...graph.initializers.keys(), '']);
+  return graph.nodes.every((node) => {
+    const sorted = node.inputs.every((one) => known.has(one) || graph.parent !== undefined);
+    for (const one of node.outputs) known.add(one);
+    return sorted && !(isFloatCast(node) && isFloatCast(graph.producer(node.inputs[0] ?? '')));
+  });
+}
+
+function isFloatCast(node: Node | undefined): boolean {
+  return node?.opType === 'Cast' && [FLOAT, HALF].includes(intAttribute(node, 'to', 0));
+}
+
+async function expectClose(
+  bytes: Uint8Array,
+  made: Made,
+  feeds: Record<string, Tensor> = X,
+  least = 50,
+): Promise<void> {
+  for (const graph of made.model.graphs()) expect(isWellFormed(graph)).toBe(true);
+  expect(sqnr(await runModel(bytes, feeds), await runModel(made.bytes, feeds))).toBeGreaterThan(least);
+}
+
+const float16Nodes = ({ report }: Made): number => (report.facts?.[0]?.kind === 'float16' ? report.facts[0].nodes : 0);
+
+test('weights, activations and what lies between are float16; inputs and outputs keep names and types', async () => {
+  const bytes = net([n('MatMul', ['x', 'w'], 'm'), n('Relu', ['m'], 'r'), n('MatMul', ['r', 'w'], 'y')], {
+    initializers: { w: W },
+    valueInfo: { m: f32([2, 4]) },
+  });
+  const made = await computed(bytes);
+  expect(casts(made.model.graph)).toEqual(['x>x_float16:16', 'y_float16>y:32']);
+  expect(made.model.graph.initializers.get('w')?.dtype).toBe('float16');
+  expect(made.model.graph.valueInfo).toMatchObject([{ name: 'm', dtype: 'float16' }]);
+  expect([made.model.graph.inputs[0]?.dtype, made.model.graph.outputs[0]?.dtype]).toEqual(['float32', 'float32']);
+  expect(made.report.facts).toEqual([{ kind: 'float16', nodes: 3, kept: 0, casts: 2 }]);
+  expect(made.report.changes).toMatchObject([
+    { weight: 'w', form: 'float16', before: 64, after: 32, opType: 'MatMul' },
+  ]);
+  await expectClose(bytes, made);
+});
+
+test('io: float16', async () => {
+  const bytes = net([n('MatMul', ['x', 'w'], 'y')], { initializers: { w: W } });
+  const { model } = await computed(bytes, { io: 'float16' });
+  expect(casts(model.graph)).toEqual([]);
+  expect([model.graph.inputs[0]?.dtype, model.graph.outputs[0]?.dtype]).toEqual(['float16', 'float16']);
+});
+
+test('one Cast serves all that read a value in the other type', async () => {
+  const nodes = [
+    n('MatMul', ['x', 'w'], 'm'),
+    n('ReduceSum', ['m'], 'a', { keepdims: 0 }),
+    n('ReduceMean', ['m'], 'b', { keepdims: 0 }),
+    n('Sub', ['a', 'b'], 'y'),
+  ];
+  const made = await computed(net(nodes, { initializers: { w: W } }));
+  expect(casts(made.model.graph).filter((one) => one.startsWith('m>'))).toEqual(['m>m_float32:32']);
+  expect(made.report.notes).toContain('2 stay float32, that add up many numbers: a, b');
+});
+
+test('a layer normalization that is written out stays float32 from its sums to its quotient', async () => {
+  const nodes = [
+    n('MatMul', ['x', 'w'], 'm'),
+    n('ReduceMean', ['m'], 'mean', { axes: [-1] }),
+    n('Sub', ['m', 'mean'], 'd'),
+    n('Pow', ['d', 'two'], 'p'),
+    n('ReduceMean', ['p'], 'v', { axes: [-1] }),
+    n('Add', ['v', 'eps'], 'e'),
+    n('Sqrt', ['e'], 's'),
+    n('Div', ['d', 's'], 'q'),
+    n('Mul', ['q', 'g'], 'y'),
+  ];
+  const initializers = {
+    w: f32([4, 4], thirds(16, 300)),
+    two: f32([], [2]),
+    eps: f32([], [1e-12]),
+    g: f32([4], thirds(4)),
+  };
+  const bytes = net(nodes, { initializers });
+  const made = await computed(bytes);
+  expect(casts(made.model.graph)).toEqual(['x>x_float16:16', 'm>m_float32:32', 'q>q_float16:16', 'y_float16>y:32']);
+  expect(made.model.graph.initializers.get('eps')?.dtype).toBe('float32');
+  await expectClose(bytes, made);
+});
+
+test('a root of a sum with an epsilon that float16 has not', async () => {
+  const nodes = [
+    n('MatMul', ['x', 'w'], 'm'),
+    n('Abs', ['m'], 'a'),
+    n('Add', ['a', 'eps'], 'e'),
+    n('Sqrt', ['e'], 's'),
+    n('Div', ['m', 's'], 'y'),
+  ];
+  const zeros = { x: feed([2, 4], new Float32Array(8)) };
+  const bytes = net(nodes, { initializers: { w: W, eps: f32([], [1e-12]) } });
+  const made = await computed(bytes);
+  expect([...(await outputOf(made.bytes, zeros))]).toEqual(new Array(8).fill(0));
+  await expectClose(bytes, made);
+});
+
+test('masks become the lowest number of float16, and no NaN comes of a row that is masked whole', async () => {
+  const bytes = buildModel({
+    opset: 17,
+    inputs: { x: f32([2, 4]), mask: i64([1, 4]) },
+    outputs: { y: f32() },
+    initializers: {
+      w: W,
+      one: f32([], [1]),
+      low: f32([], [-3.4028234663852886e38]),
+      causal: f32([2, 4], [0, -1e9, -1e9, -1e9, 0, 0, -1e9, -1e9]),
+    },
+    nodes: [
+      n('MatMul', ['x', 'w'], 'm'),
+      n('Cast', ['mask'], 'f', { to: FLOAT }),
+      n('Sub', ['one', 'f'], 'inverse'),
+      n('Mul', ['inverse', 'low'], 'added'),
+      n('Add', ['m', 'added'], 'a'),
+      n('Add', ['a', 'causal'], 'b'),
+      n('Softmax', ['b'], 'y'),
+    ],
+  });
+  const made = await computed(bytes);
+  for (const row of [
+    [1n, 1n, 0n, 0n],
+    [0n, 0n, 0n, 0n],
+  ]) {
+    const feeds = { ...X, mask: new Tensor('int64', BigInt64Array.from(row), [1, 4]) };
+    expect([...(await outputOf(made.bytes, feeds))].every(Number.isFinite)).toBe(true);
+  }
+  const first = { ...X, mask: new Tensor('int64', BigInt64Array.from([1n, 1n, 1n, 0n]), [1, 4]) };
+  await expectClose(bytes, made, first);
+  const lowest = await made.model.graph.initializers.get('causal')?.load();
+  expect(lowest?.slice(2, 4)).toEqual(Uint8Array.of(0xff, 0xfb));
+});
+
+test('positions and what angles are made of stay float32', async () => {
+  const bytes = buildModel({
+    opset: 17,
+    inputs: { x: f32([2, 4]), position: i64([2, 1]) },
+    outputs: { y: f32() },
+    initializers: { w: W, frequency: f32([1, 4], [1, 0.9, 0.1, 0.01]) },
+    nodes: [
+      n('Cast', ['position'], 'p', { to: FLOAT }),
+      n('MatMul', ['p', 'frequency'], 'angle'),
+      n('Cos', ['angle'], 'c'),
+      n('MatMul', ['x', 'w'], 'm'),
+      n('Mul', ['m', 'c'], 'y'),
+    ],
+  });
+  const made = await computed(bytes);
+  expect(casts(made.model.graph)).toContain('c>c_float16:16');
+  await expectClose(bytes, made, { ...X, position: new Tensor('int64', [4097n, 60001n], [2, 1]) }, 60);
+});
+
+test('a Cast to float32 whose readers compute in float16 makes that; another of the same source where both are read', async () => {
+  const bytes = buildModel({
+    opset: 17,
+    inputs: { ids: value('int32', [2, 4]) },
+    outputs: { y: f32(), z: f32() },
+    initializers: { w: f32([4, 40], thirds(160)) },
+    nodes: [
+      n('Cast', ['ids'], 'f', { to: FLOAT }),
+      n('MatMul', ['f', 'w'], 'y'),
+      n('Neg', ['ids'], 'm'),
+      n('Cast', ['m'], 'z', { to: FLOAT }),
+      n('MatMul', ['z', 'w'], 'u'),
+    ],
+  });
+  const made = await computed(bytes);
+  expect(casts(made.model.graph)).toEqual(['ids>f:16', 'y_float16>y:32', 'm>z:32', 'm>z_float16:16']);
+  await expectClose(bytes, made, { ids: new Tensor('int32', [1, 2, 3, 4, 5, 6, 7, 8], [2, 4]) });
+});
+
+test('float32 is kept where the schema fixes it: scales of Resize', async () => {
+  const bytes = buildModel({
+    opset: 13,
+    inputs: { x: f32([1, 2, 4, 4]) },
+    outputs: { y: f32() },
+    initializers: { w: f32([2, 2, 1, 1], [1, 0.3, 0.2, 1]), scales: f32([4], [1, 1, 2, 2]) },
+    nodes: [n('Conv', ['x', 'w'], 'c'), n('Resize', ['c', '', 'scales'], 'y', { mode: 'nearest' })],
+  });
+  const made = await computed(bytes);
+  expect(made.model.graph.initializers.get('scales')?.dtype).toBe('float32');
+  expect(float16Nodes(made)).toBe(2);
+  await expectClose(bytes, made, { x: feed([1, 2, 4, 4], Float32Array.from(thirds(32))) });
+});
+
+test('a constant beyond the range keeps its node in float32, by name', async () => {
+  const bytes = net([n('MatMul', ['x', 'w'], 'm'), n('Div', ['m', 'large'], 'y')], {
+    initializers: { w: W, large: f32([4], [70000, 1, 2, 3]) },
+  });
+  const made = await computed(bytes);
+  expect(made.report.skips).toMatchObject([{ weight: 'large', node: 'y', reason: 'out_of_range' }]);
+  expect(made.report.notes).toContain('1 stays float32, with a constant that float16 has not: y');
+  await expectClose(bytes, made);
+});
+
+test('branches and loops: each body has Casts of its own, and reads what lies around', async () => {
+  const branch = (out: string, weight: string) => ({
+    outputs: { [out]: f32([2, 4]) },
+    nodes: [n('MatMul', ['m', weight], out)],
+  });
+  const bytes = buildModel({
+    opset: 17,
+    inputs: { x: f32([2, 4]), yes: value('bool', []), times: i64([]) },
+    outputs: { y: f32(), z: f32() },
+    initializers: { w: f32([4, 4], thirds(16, 0.5)) },
+    nodes: [
+      n('MatMul', ['x', 'w'], 'm'),
+      n('If', ['yes'], 'y', {
+        then_branch: branch('a', 'w'),
+        else_branch: { ...branch('b', 'v'), initializers: { v: f32([4, 4], thirds(16)) } },
+      }),
+      n('Loop', ['times', '', 'x'], 'z', {
+        body: {
+          inputs: { i: i64([]), c: value('bool', []), s: f32([2, 4]) },
+          outputs: { go: value('bool', []), t: f32([2, 4]) },
+          nodes: [n('Identity', ['c'], 'go'), n('MatMul', ['s', 'w'], 'p'), n('Relu', ['p'], 't')],
+        },
+      }),
+    ],
+  });
+  const made = await computed(bytes);
+  for (const yes of [true, false]) {
+    const feeds = { ...X, yes: new Tensor('bool', [yes], []), times: new Tensor('int64', [3n], []) };
+    await expectClose(bytes, made, feeds);
+  }
+});
+
+test('sequences keep float32 elements', async () => {
+  const nodes = [
+    n('MatMul', ['x', 'w'], 'm'),
+    n('SequenceConstruct', ['m', 'x'], 's'),
+    n('SequenceAt', ['s', 'zero'], 'a'),
+    n('MatMul', ['a', 'w'], 'y'),
+  ];
+  const bytes = net(nodes, { initializers: { w: W, zero: i64([], [0]) } });
+  await expectClose(bytes, await computed(bytes));
+});
+
+test('functions are written out; integers stay as they are', async () => {
+  const bytes = net(
+    [
+      { op: 'Linear', domain: 'my', in: ['x'], out: ['l'] },
+      n('DynamicQuantizeLinear', ['l'], 'q'),
+      { op: 'DynamicQuantizeLinear', in: ['l'], out: ['u', 's', 'zp'] },
+      n('DequantizeLinear', ['u', 's', 'zp'], 'd'),
+      n('MatMul', ['d', 'w'], 'y'),
+    ].filter((one) => one.out[0] !== 'q'),
+    {
+      domains: { my: 1 },
+      initializers: { w: W },
+      functions: [
+        {
+          ...{ name: 'Linear', domain: 'my', opset: 17, inputs: ['a'], outputs: ['c'] },
+          nodes: [{ op: 'Constant', in: [], out: ['v'], attributes: { value: W } }, n('MatMul', ['a', 'v'], 'c')],
+        },
+      ],
+    },
+  );
+  const made = await computed(bytes);
+  expect(float16Nodes(made)).toBe(2);
+  await expectClose(bytes, made, X, 35);
+});
+
+test.each<[string, Float16Options, number]>([
+  ['exclude', { exclude: [/^m$/u] }, 3],
+  ['opTypes', { opTypes: ['Relu'] }, 1],
+  [
+    'ranges',
+    {
+      ranges: new Map([
+        ['r', { min: 0, max: 1, observedMin: 0, observedMax: 40000, power: 1, clipError: 0, zeros: 0 }],
+      ]),
+    },
+    3,
+  ],
+])('%s leaves nodes in float32', async (_, options, nodes) => {
+  const bytes = net(
+    [n('MatMul', ['x', 'w'], 'm'), n('Relu', ['m'], 'r'), n('Sigmoid', ['m'], 'g'), n('Mul', ['g', 'm'], 'y')],
+    { initializers: { w: W } },
+  );
+  const made = await computed(bytes, options);
+  expect(float16Nodes(made)).toBe(nodes);
+  await expectClose(bytes, made);
+});
+
+test('a trained model keeps 60 dB', async () => {
+  const path = fixture('digits-vit.onnx');
+  const made = await computed(path, { target: 'webgpu' });
+  const { __labels__: _, ...feeds } = await readNpz(fixture('digits-vit-test.npz'));
+  expect(sqnr(await runModel(path, feeds as never), await runModel(made.bytes, feeds as never))).toBeGreaterThan(60);
+});
+
+test.each<[Float16Options, string]>([
+  [{ dtype: 'bfloat16', compute: 'float16' }, 'models compute in float16; bfloat16 is stored alone'],
+  [{ io: 'float16' }, 'inputs and outputs are float16 where the model computes in it'],
+])('%j is refused', (options, fact) => {
+  expect(() => float16(options)).toThrow(fact);
+});
