@@ -5,9 +5,9 @@ import type { Rounding } from '../kernels/halves.ts';
 import type { LinearParams } from '../kernels/linear.ts';
 import { type Floats, type MatrixBand, quantizeSteps, rangeSteps, transposeSteps } from '../kernels/linearSteps.ts';
 import type { Loss } from '../kernels/loss.ts';
-import type { BlockForm, Order } from '../kernels/lowbits/codes.ts';
-import { type CodesAndLoss, type CodesMatrix, codesSteps } from '../kernels/lowbits/codesSteps.ts';
-import type { CodesHow } from '../kernels/lowbits/strips.ts';
+import type { Codes, PackedCodes } from '../kernels/lowbits/codes.ts';
+import { type CodesMatrix, codesSteps } from '../kernels/lowbits/codesSteps.ts';
+import type { SearchHow } from '../kernels/lowbits/search.ts';
 import {
   type Counts,
   copySteps,
@@ -41,9 +41,8 @@ export type Job =
   | {
       readonly kind: 'codes';
       readonly matrix: CodesMatrix;
-      readonly form: BlockForm;
-      readonly how: CodesHow;
-      readonly order: Order | undefined;
+      readonly how: SearchHow;
+      readonly into: Codes | PackedCodes;
     };
 
 /** What each kind gives. */
@@ -61,7 +60,7 @@ export interface Results {
   readonly copy: undefined;
   readonly halves: undefined;
   readonly rounding: Rounding;
-  readonly codes: CodesAndLoss | undefined;
+  readonly codes: Loss | undefined;
 }
 
 /** A job of one kind. */
@@ -99,6 +98,6 @@ export function stepsOf(job: Job, arena: Arena): Steps<unknown> {
     case 'rounding':
       return roundingSteps(arena, job.floats);
     case 'codes':
-      return codesSteps(arena, job.matrix, job.form, job.how, job.order);
+      return codesSteps(arena, job.matrix, job.how, job.into);
   }
 }

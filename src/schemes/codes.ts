@@ -1,14 +1,13 @@
+import type { CodesAndLoss, CodesHow } from '../compute/lowbits.ts';
 import { elementCount, type FloatDType } from '../ir/dtype.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { worthStreaming } from '../kernels/choose.ts';
 import { transpose } from '../kernels/layout.ts';
 import { Losses } from '../kernels/loss.ts';
 import type { BlockForm, Coded, Codes, MatrixShape, Order, PackedCodes } from '../kernels/lowbits/codes.ts';
-import type { CodesAndLoss } from '../kernels/lowbits/codesSteps.ts';
 import { lossOfCodes } from '../kernels/lowbits/loss.ts';
 import { searchMultipliers } from '../kernels/lowbits/multipliers.ts';
 import { searchCodes } from '../kernels/lowbits/search.ts';
-import type { CodesHow } from '../kernels/lowbits/strips.ts';
 import { once } from '../kernels/once.ts';
 import { toFloat32 } from '../kernels/views.ts';
 import { streamable } from './encode.ts';

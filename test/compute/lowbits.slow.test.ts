@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Stored } from '../../src/bytes/stored.ts';
-import { codesOfFloats, codesOfStored, type WholeMatrix } from '../../src/compute/lowbits.ts';
+import { type CodesHow, codesOfFloats, codesOfStored, type WholeMatrix } from '../../src/compute/lowbits.ts';
 import { transpose } from '../../src/kernels/layout.ts';
 import type { BlockForm, Codes, Order } from '../../src/kernels/lowbits/codes.ts';
 import { lossOfCodes } from '../../src/kernels/lowbits/loss.ts';
 import { searchMultipliers } from '../../src/kernels/lowbits/multipliers.ts';
 import { packCodes } from '../../src/kernels/lowbits/pack.ts';
 import { searchCodes } from '../../src/kernels/lowbits/search.ts';
-import type { CodesHow } from '../../src/kernels/lowbits/strips.ts';
+
 import { fromFloat32 } from '../../src/kernels/rounded.ts';
 import { toFloat32 } from '../../src/kernels/views.ts';
 import { numbers } from '../kernels/observe/support.ts';

@@ -2,18 +2,12 @@ import type { Reader } from '../linearSteps.ts';
 import type { Arena } from '../simd/arena.ts';
 import { LOWBITS_NOTES } from '../simd/kernels.ts';
 import { candidatesFor, needsWide, REFITS } from './candidates.ts';
-import { type BlockForm, blocksIn, type MatrixShape, middleOf } from './codes.ts';
+import { blocksIn, type Coded, type Codes, type MatrixShape, middleOf, type PackedCodes } from './codes.ts';
 import { FRACTIONS } from './factors.ts';
 import { blockOf, finder, type SearchHow, weightsOf } from './search.ts';
 
 /** The bits of infinity in float16. */
 const INFINITY = 0x7c00;
-
-/** How codes are chosen, and what scales they have. */
-export interface CodesHow extends SearchHow {
-  /** Whether each scale is a small integer times the step of its output. */
-  readonly multipliers?: boolean;
-}
 
 /** Room in the arena for a strip, and what is the same for all of them. */
 export class Room {
@@ -31,26 +25,31 @@ export class Room {
   readonly candidates: number;
   readonly fractions: number;
 
-  constructor(arena: Arena, reader: Reader, strip: number, inputs: number, form: BlockForm, how: CodesHow) {
-    const blocks = blocksIn({ inputs, block: form.block });
+  /** Of a row of codes: with whole blocks where they are packed. */
+  readonly length: number;
+
+  constructor(arena: Arena, reader: Reader, strip: number, into: Codes | PackedCodes, how: SearchHow) {
+    const { inputs, block, symmetric, half, multipliers } = into;
+    const blocks = blocksIn(into);
+    this.length = 'packed' in into ? blocks * block : inputs;
     const floats = (values: ArrayLike<number>): number => {
       const at = arena.allocate(4 * values.length);
       arena.floats(at, values.length).set(values);
       return at;
     };
     this.input = reader.input;
-    this.work = arena.allocate(LOWBITS_NOTES + 16 * form.block * (how.multipliers ? blocks : 1));
+    this.work = arena.allocate(LOWBITS_NOTES + 16 * block * (multipliers === undefined ? 1 : blocks));
     this.scale = arena.allocate(4 * strip * blocks);
-    this.zero = form.symmetric ? 0 : arena.allocate(strip * blocks);
-    this.out = arena.allocate(strip * blocks * form.block);
+    this.zero = symmetric ? 0 : arena.allocate(strip * blocks);
+    this.out = arena.allocate(strip * this.length);
     this.step = arena.allocate(4 * strip);
     this.factor = arena.allocate(strip * blocks);
-    this.half = form.half ? arena.allocate(2 * strip * blocks) : 0;
+    this.half = half ? arena.allocate(2 * strip * blocks) : 0;
     this.known = arena.allocate(32 * blocks);
     this.range = arena.allocate(8 * Math.max(strip, inputs));
     const weights = weightsOf(how.importance);
     this.weights = weights === undefined ? 0 : floats(weights);
-    this.candidates = floats(candidatesFor(form).steps);
+    this.candidates = floats(candidatesFor(into).steps);
     this.fractions = floats(FRACTIONS);
   }
 }
@@ -61,15 +60,15 @@ export function findScales(
   room: Room,
   shape: MatrixShape,
   outFirst: boolean,
-  form: BlockForm,
-  how: CodesHow,
+  form: Coded,
+  how: SearchHow,
 ): void {
   const { outputs, inputs } = shape;
   const { bits, block, symmetric, half } = form;
   const blocks = blocksIn({ inputs, block });
   const [along, across] = outFirst ? [inputs, 1] : [1, outputs];
   const size = [room.input, outputs, inputs, along, across, block, bits] as const;
-  const empty = how.multipliers ? 0 : 1;
+  const empty = form.multipliers === undefined ? 1 : 0;
   if (how.method === 'mse' && !needsWide(form)) {
     const { steps, zeros } = candidatesFor(form);
     const tries = [room.candidates, steps.length, zeros, REFITS] as const;
@@ -78,7 +77,7 @@ export function findScales(
     findByRows(arena, room, shape, outFirst, form, how);
   }
   const scales = arena.floats(room.scale, outputs * blocks);
-  if (!how.multipliers) {
+  if (form.multipliers === undefined) {
     if (half) roundToHalf(arena, room, scales.length);
     return;
   }
@@ -97,8 +96,8 @@ function findByRows(
   room: Room,
   { outputs, inputs }: MatrixShape,
   outFirst: boolean,
-  form: BlockForm,
-  how: CodesHow,
+  form: Coded,
+  how: SearchHow,
 ): void {
   const blocks = blocksIn({ inputs, block: form.block });
   const data = arena.floats(room.input, outputs * inputs);
@@ -106,7 +105,7 @@ function findByRows(
   const zeros = form.symmetric ? undefined : arena.bytes(room.zero, outputs * blocks);
   const find = finder(form, how.method);
   const weights = weightsOf(how.importance);
-  const empty = how.multipliers ? 0 : 1;
+  const empty = form.multipliers === undefined ? 1 : 0;
   const row = new Float32Array(inputs);
   for (let output = 0, at = 0; output < outputs; output++) {
     for (let input = 0; input < inputs; input++) {

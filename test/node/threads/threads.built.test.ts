@@ -222,7 +222,9 @@ test('one processor, and so one thread, writes the same', () => {
     alone() { if command -v taskset > /dev/null; then taskset -c "$(taskset -cp $$ | sed 's/.*: //; s/[,-].*//')" "$@"; else "$@"; fi; }
     compress prune --l1 0.4 m.onnx -q -o named.onnx
     alone "$NODE" "$CLI" prune --l1 0.4 m.onnx -q -o alone.onnx; cmp alone.onnx named.onnx; rm alone.onnx named.onnx
-    alone "$NODE" "$CLI" quantize m.onnx -q -o alone.onnx; cmp alone.onnx small.onnx; rm alone.onnx`,
+    alone "$NODE" "$CLI" quantize m.onnx -q -o alone.onnx; cmp alone.onnx small.onnx; rm alone.onnx
+    compress quantize --int4 --form multipliers m.onnx -q -o named.onnx
+    alone "$NODE" "$CLI" quantize --int4 --form multipliers m.onnx -q -o alone.onnx; cmp alone.onnx named.onnx; rm alone.onnx named.onnx`,
     { cwd: folder, env: { NODE: process.execPath, CLI: join(ROOT, 'bin/compress.js') } },
   );
   expect([done.code, done.stderr]).toEqual([0, '']);
