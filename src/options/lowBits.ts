@@ -82,7 +82,7 @@ export const LOW_ROWS: Rows<LowValues> = {
     kind: 'choice',
     choices: LOW_METHODS,
     value: 'NAME',
-    help: 'how integers are chosen: rtn, mse (the default), hqq; gptq (the default with --calibrate)',
+    help: 'how integers are chosen: rtn, mse (the default), hqq; with --calibrate gptq (the default then), awq',
     group: LOW_GROUP,
   },
 };

@@ -7,5 +7,8 @@ export const TARGETS = ['cpu', 'web', 'webgpu', 'mobile'] as const;
 export type Target = (typeof TARGETS)[number];
 
 /** How the integers of a weight are found. */
-export const LOW_METHODS = ['rtn', 'mse', 'hqq', 'gptq'] as const;
+export const LOW_METHODS = ['rtn', 'mse', 'hqq', 'awq', 'gptq'] as const;
 export type LowMethod = (typeof LOW_METHODS)[number];
+
+/** The ones that look at activations. */
+export const DATA_METHODS: readonly LowMethod[] = ['awq', 'gptq'];

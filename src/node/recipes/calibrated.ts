@@ -1,6 +1,7 @@
 import type { ActivationRanges } from '../../activations/ranges.ts';
 import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
+import { DATA_METHODS } from '../../kernels/lowbits/names.ts';
 import type { ObserverKind } from '../../kernels/observe/choose.ts';
 import { DEFAULT_OBSERVER } from '../../kernels/observe/names.ts';
 import { checkShape, type Shape } from '../../options/check.ts';
@@ -171,7 +172,8 @@ async function quantizedLow(
 ): Promise<string[]> {
   const { method = 'gptq' } = settled;
   const keep = putAside();
-  if (options.data === undefined || method !== 'gptq') return quantizeAll(model, settled, ledger, { keep });
+  if (options.data === undefined || !DATA_METHODS.includes(method))
+    return quantizeAll(model, settled, ledger, { keep });
   const { data } = await dataOf(model, options);
   const activations = openActivations(data, { onProgress: options.onProgress });
   try {

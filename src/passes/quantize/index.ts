@@ -2,6 +2,7 @@ import { CompressError } from '../../errors.ts';
 import { cloneModel } from '../../ir/clone.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp } from '../../ir/node.ts';
+import { DATA_METHODS } from '../../kernels/lowbits/names.ts';
 import { checkShape } from '../../options/check.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
@@ -57,8 +58,8 @@ export function quantize(options: QuantizeOptions = {}): Pass {
 export function quantizing(options: QuantizeOptions, sources: LowSources = {}): Pass {
   checkShape('quantize', options, QUANTIZE_SHAPE);
   const settled = resolveOptions(options);
-  if (settled.method === 'gptq' && sources.activations === undefined) {
-    throw new CompressError('options', 'method', 'gptq looks at activations', {
+  if (settled.method !== undefined && DATA_METHODS.includes(settled.method) && sources.activations === undefined) {
+    throw new CompressError('options', 'method', `${settled.method} looks at activations`, {
       hint: 'Give data: `calibrate: FILE`.',
     });
   }

@@ -42,6 +42,12 @@ describe('digits-vit in few bits', () => {
     expect(Math.abs(found.bytes / without.bytes - 1)).toBeLessThan(0.02);
   });
 
+  test('AWQ keeps more than without data, and needs it', async () => {
+    const found = await outcome(calibratedQuantize({ bits: 4, method: 'awq' }, { data }));
+    expect(found.sqnr).toBeGreaterThan(27);
+    expect(() => quantize({ bits: 4, method: 'awq' })).toThrow('awq looks at activations');
+  });
+
   test('8 bits by GPTQ keep more than without data', async () => {
     const plain = await outcome(quantize());
     const refined = await outcome(calibratedQuantize({ bits: 8, method: 'gptq' }, { data }));

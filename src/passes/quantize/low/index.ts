@@ -13,6 +13,7 @@ import { rowsOf } from '../pays.ts';
 import { settleReshapes } from '../reshapes.ts';
 import { selectWeights, withSmallest } from '../select.ts';
 import { quantizeWeights, rewrite } from '../weights.ts';
+import { scaleInputs } from './awq.ts';
 import { type Choices, choose, headOf, neededBy, usesOf } from './choose.ts';
 import { type Ahead, refinedCodes } from './refined.ts';
 import type { LowSources } from './sources.ts';
@@ -29,7 +30,7 @@ export async function quantizeLow(
   { activations, keep, watch }: LowSources = {},
 ): Promise<string[]> {
   const notes = await bringWeights(model, lookedAt(options), 'all');
-  const settled = withSmallest(model, options);
+  let settled = withSmallest(model, options);
   const emitter = new Emitter();
   let { choices, note } = await chosen(model, settled, emitter);
   if (note !== undefined) notes.push(note);
@@ -52,6 +53,11 @@ export async function quantizeLow(
   const uses = usesOf(selectWeights(model, { ...settled, only: PRODUCTS }), choices);
   // Rows of a tied table are looked up as well, where each number counts alike.
   const own = uses.filter((use) => choices.get(use.held.tensor)?.tied === false);
+  if (method === 'awq' && activations !== undefined) {
+    notes.push(awqNote(await scaleInputs(model, own, choices, activations)));
+    settled = withSmallest(model, options);
+    ({ choices } = await chosen(model, settled, emitter));
+  }
   const ahead: Ahead =
     method === 'gptq' && activations !== undefined
       ? await refinedCodes(model, own, choices, activations, keep)
@@ -116,6 +122,12 @@ function factsOf(choices: Choices, { target = LOW_DEFAULT.target }: ResolvedOpti
     );
   }
   return notes;
+}
+
+function awqNote({ weights, values, absorbed }: Awaited<ReturnType<typeof scaleInputs>>): string {
+  const own = values - absorbed;
+  const how = own === 0 ? 'in what computes them' : `${absorbed} in what computes them, ${own} by a Mul`;
+  return `AWQ multiplied the columns of ${weights} weights, and divided ${values} values: ${how}`;
 }
 
 const SAYS: { readonly [form in LowForm]: string } = {

@@ -102,7 +102,7 @@ export class LowForms {
 
   async #look(tensor: Tensor, choice: Choice): Promise<Found> {
     const { ahead, method } = this.#settings;
-    const plain = method === 'gptq' ? 'mse' : method;
+    const plain = method === 'gptq' || method === 'awq' ? 'mse' : method;
     return ahead.get(tensor)?.() ?? plainCodes(tensor, choice, plain);
   }
 

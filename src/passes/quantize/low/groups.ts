@@ -1,0 +1,64 @@
+import { batches, sumBytes } from '../../../activations/batches.ts';
+import type { Activations, SumRequest, Sums } from '../../../activations/requests.ts';
+import { elementCount } from '../../../ir/dtype.ts';
+import type { Model } from '../../../ir/model.ts';
+import { usesByTensor, type WeightUse } from '../../../layers/select.ts';
+import { type Layer, observedLayers } from '../../importance/layers.ts';
+
+/** Bytes of sums that are in memory at a time, where one layer does not need more. */
+const GRAM_BYTES: number = 2 ** 28;
+
+/** Layers that read the same activations. */
+interface Group {
+  readonly wanted: SumRequest;
+  readonly layers: Layer[];
+}
+
+/** The same with what was measured. */
+export interface MeasuredGroup extends Group {
+  readonly sums: Sums;
+}
+
+/**
+ * Sums of outer products of the activations that weights meet, on the model as it is: in as few runs of the data as
+ * memory allows. Layers that read the same activations share their sums.
+ */
+export async function* measuredGroups(
+  model: Model,
+  uses: readonly WeightUse[],
+  activations: Activations,
+): AsyncGenerator<MeasuredGroup> {
+  const targets = [...usesByTensor(uses).values()].map((all) => {
+    const [{ held }] = all as [WeightUse];
+    return { held, uses: all, elements: elementCount(held.tensor.dims) };
+  });
+  const groups = groupsOf(observedLayers(model, targets, undefined).layers);
+  const parts = batches(groups, ({ wanted }) => sumBytes(wanted), GRAM_BYTES);
+  for (const [index, part] of parts.entries()) {
+    const wanted = part.map((one) => one.wanted);
+    const all = await activations.measure(model, wanted, { index, count: parts.length });
+    for (const [at, group] of part.entries()) yield { ...group, sums: all[at] as Sums };
+  }
+}
+
+function groupsOf(layers: readonly Layer[]): Group[] {
+  const groups = new Map<string, Group>();
+  for (const layer of layers) {
+    const { sources, layout } = layer;
+    // What all vectors are multiplied by changes no code.
+    const plain = sources.length === 1 ? sources.map((one) => ({ ...one, factor: 1 })) : sources;
+    const key = JSON.stringify([plain, layout.columns]);
+    const wanted: SumRequest = { what: 'gram', sources: plain, groups: layout.groups, columns: layout.columns };
+    const group = groups.get(key) ?? { wanted, layers: [] };
+    group.layers.push(layer);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+}
+
+/** `XᵀX / n`, in the place of the sums; undefined where the data gives a layer nothing, or NaN or infinity. */
+export function gramOf({ sums, rows }: Sums, { groups }: SumRequest): Float64Array | undefined {
+  if (rows === 0 || groups !== 1 || !sums.every(Number.isFinite)) return undefined;
+  for (let at = 0; at < sums.length; at++) sums[at] = (sums[at] as number) / rows;
+  return sums;
+}
