@@ -9,6 +9,7 @@ export const HIGHEST_OPSET = 26;
 export interface ConvertValues extends StepValues {
   opset?: number | undefined;
   forceOpset?: boolean | undefined;
+  float32?: boolean | undefined;
 }
 
 const GROUP = 'What to write';
@@ -26,6 +27,11 @@ export const CONVERT: Table<ConvertValues> = {
       kind: 'flag',
       program: 'force',
       help: 'write it also where ONNX Runtime has no kernel for an operator at that version',
+      group: GROUP,
+    },
+    float32: {
+      kind: 'flag',
+      help: 'make float32 of all that is float16 or bfloat16: weights, what is computed, inputs and outputs',
       group: GROUP,
     },
     ...STEP_ROWS,

@@ -1,17 +1,19 @@
 import { CompressError } from '../errors.ts';
-import { NO_OPSET } from '../ir/model.ts';
+import { type Model, NO_OPSET } from '../ir/model.ts';
 import { checkShape } from '../options/check.ts';
 import { HIGHEST_OPSET, LOWEST_OPSET } from '../options/convert.ts';
 import { raiseOpset } from './opset/index.ts';
 import { unpackFirst } from './pack/unpack.ts';
-import type { Pass } from './pass.ts';
+import type { Pass, PassReport } from './pass.ts';
 
 /** What {@link convert} changes. */
 export interface ConvertOptions {
-  /** Version of the standard operators to write the model in: at least its own. */
-  readonly opset: number;
+  /** Version of the standard operators to write the model in: at least its own; absent: its own. */
+  readonly opset?: number | undefined;
   /** Raise it also where ONNX Runtime has no kernel for an operator of the model at that opset. */
   readonly force?: boolean | undefined;
+  /** Make float32 of all that is float16 or bfloat16: weights, what is computed, inputs and outputs. */
+  readonly float32?: boolean | undefined;
 }
 
 /**
@@ -21,44 +23,54 @@ export interface ConvertOptions {
  * operator in it has no adapter, or ONNX Runtime would run it no more
  */
 export function convert(options: ConvertOptions): Pass {
-  checkShape('convert', options, { opset: 'number', force: 'flag' });
-  const { opset, force = false } = options;
-  if (!Number.isInteger(opset) || opset < LOWEST_OPSET || opset > HIGHEST_OPSET) {
+  checkShape('convert', options, { opset: 'number', force: 'flag', float32: 'flag' });
+  const { opset, force = false, float32 = false } = options;
+  if (opset === undefined && !float32) {
+    throw new CompressError('options', 'opset', 'no opset is given', { hint: 'Give one: `opset: 21`.' });
+  }
+  if (opset !== undefined && !isKnown(opset)) {
     throw new CompressError('options', 'opset', `${opset} is no opset from ${LOWEST_OPSET} to ${HIGHEST_OPSET}`);
   }
   return {
     name: 'convert',
     async run(model) {
-      const { irVersion, opset: before } = model;
-      if (before > opset) {
-        throw new CompressError('unsupported', '', `the model speaks opset ${before}; it can be raised, not lowered`, {
-          hint: `Export it anew for opset ${opset}.`,
-        });
-      }
-      if (!model.hasOpset && !model.usesStandard) {
-        return {
-          pass: 'convert',
-          changes: [],
-          skips: [],
-          notes: [`there is no opset to raise: ${NO_OPSET}, and has none`],
-        };
-      }
-      const { notes, ...unpacked } = before < opset ? await unpackFirst(model) : { notes: [] };
-      const result = await raiseOpset(model, opset, { force });
-      if (!result.raised) {
-        const fact = `${model.hasOpset ? `opset ${before}` : 'it'} cannot be raised to ${opset}: ${result.reason}`;
-        throw new CompressError('unsupported', '', fact, hintOf(result.runsUpTo, before, opset));
-      }
-      notes.push(...result.notes);
-      if (before === opset) notes.push(`the model speaks opset ${opset} already`);
-      else {
-        const list = result.adapted.map(({ opType, count }) => `${count} ${opType}`).join(', ');
-        notes.push(`opset raised from ${before} to ${opset}${list === '' ? '' : `; rewritten: ${list}`}`);
-      }
-      if (model.irVersion !== irVersion) notes.push(`IR version raised from ${irVersion} to ${model.irVersion}`);
-      return { pass: 'convert', changes: [], skips: [], ...unpacked, notes };
+      const wide = float32 ? (await import('./float16/float32.ts')).widenAll(model) : undefined;
+      const raised = opset === undefined ? { notes: [] } : await raise(model, opset, force);
+      const { changes = [], casts = 0 } = wide ?? {};
+      const notes = casts > 0 ? [`${casts} ${casts === 1 ? 'Cast' : 'Casts'} between float types removed`] : [];
+      return { pass: 'convert', skips: [], ...raised, changes, notes: [...notes, ...raised.notes] };
     },
   };
+}
+
+function isKnown(opset: number): boolean {
+  return Number.isInteger(opset) && opset >= LOWEST_OPSET && opset <= HIGHEST_OPSET;
+}
+
+/** Raises the opset of a model; the rest of the report. */
+async function raise(model: Model, opset: number, force: boolean): Promise<Pick<PassReport, 'notes' | 'unpacked'>> {
+  const { irVersion, opset: before } = model;
+  if (before > opset) {
+    throw new CompressError('unsupported', '', `the model speaks opset ${before}; it can be raised, not lowered`, {
+      hint: `Export it anew for opset ${opset}.`,
+    });
+  }
+  if (!model.hasOpset && !model.usesStandard)
+    return { notes: [`there is no opset to raise: ${NO_OPSET}, and has none`] };
+  const { notes, ...unpacked } = before < opset ? await unpackFirst(model) : { notes: [] };
+  const result = await raiseOpset(model, opset, { force });
+  if (!result.raised) {
+    const fact = `${model.hasOpset ? `opset ${before}` : 'it'} cannot be raised to ${opset}: ${result.reason}`;
+    throw new CompressError('unsupported', '', fact, hintOf(result.runsUpTo, before, opset));
+  }
+  notes.push(...result.notes);
+  if (before === opset) notes.push(`the model speaks opset ${opset} already`);
+  else {
+    const list = result.adapted.map(({ opType, count }) => `${count} ${opType}`).join(', ');
+    notes.push(`opset raised from ${before} to ${opset}${list === '' ? '' : `; rewritten: ${list}`}`);
+  }
+  if (model.irVersion !== irVersion) notes.push(`IR version raised from ${irVersion} to ${model.irVersion}`);
+  return { ...unpacked, notes };
 }
 
 /** What to do where ONNX Runtime has no kernel. */

@@ -10,13 +10,14 @@ export function convertCommand(run: Run): Command<ConvertValues> {
     verb: 'convert',
     table: CONVERT,
     usage: [
-      'compress convert --opset N [model.onnx|-] [-o out.onnx|-] [options]',
+      'compress convert --opset N | --float32 [model.onnx|-] [-o out.onnx|-] [options]',
       '',
-      'Rewrites a model for a higher version of the ONNX operators. What it computes stays the same.',
+      'Rewrites a model for a higher version of the ONNX operators: what it computes stays the same. Or makes a float16 model float32.',
     ],
     epilog: [
       examples([
         ['opset 21, for 4-bit types and blocks', 'compress convert --opset 21 model.onnx -o opset21.onnx'],
+        ['float32 of a float16 model', 'compress convert --float32 model-fp16.onnx -o model.onnx'],
         ['see what would be rewritten', 'compress convert --opset 17 --dry-run model.onnx'],
       ]),
     ],

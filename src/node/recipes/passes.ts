@@ -1,4 +1,3 @@
-import { CompressError } from '../../errors.ts';
 import type { StoreValues } from '../../options/common.ts';
 import type { ConvertValues } from '../../options/convert.ts';
 import type { CopyValues } from '../../options/copy.ts';
@@ -56,9 +55,6 @@ async function copying({ set = [], dedupe }: CopyValues): Promise<Pass[]> {
   return passes;
 }
 
-async function converting({ opset, forceOpset }: ConvertValues): Promise<Pass> {
-  if (opset === undefined) {
-    throw new CompressError('options', 'opset', 'no opset is given', { hint: 'Give one: `opset: 21`.' });
-  }
-  return (await import('../../passes/convert.ts')).convert({ opset, force: forceOpset });
+async function converting({ opset, forceOpset, float32 }: ConvertValues): Promise<Pass> {
+  return (await import('../../passes/convert.ts')).convert({ opset, force: forceOpset, float32 });
 }

@@ -77,6 +77,7 @@ const REASONS: Readonly<Record<KeptReason, string>> = {
   excluded: 'that are left out',
   integers: 'on whole numbers alone: positions, sizes, masks',
   operator: 'of sequences, branches and integers',
+  recurrent: 'whose state is rounded at each step',
   sum: 'that add up many numbers',
   type: 'whose types are not known',
 };

@@ -1,11 +1,13 @@
 import { DTYPES, elementCount } from '../../ir/dtype.ts';
 import type { Constant, Graph } from '../../ir/graph.ts';
+import { lookup } from '../../ir/lookup.ts';
 import type { Model } from '../../ir/model.ts';
 import { bodiesOf, intAttribute, isOp, isStandard, type Node } from '../../ir/node.ts';
 import { RESHAPES } from '../../ir/reshapes.ts';
 import { LARGEST } from '../../kernels/halves.ts';
 import { constantName, isVariable } from '../../layers/constant.ts';
 import { matches } from '../../layers/pattern.ts';
+import { RECURRENT_INPUTS } from '../../layers/select.ts';
 import { rangeChains, SUMS } from './chains.ts';
 import type { Fits } from './constants.ts';
 import type { Settled } from './options.ts';
@@ -21,7 +23,16 @@ export interface Value {
 }
 
 /** Why a node computes in float32. */
-export type KeptReason = 'calibrated' | 'chain' | 'constant' | 'excluded' | 'integers' | 'operator' | 'sum' | 'type';
+export type KeptReason =
+  | 'calibrated'
+  | 'chain'
+  | 'constant'
+  | 'excluded'
+  | 'integers'
+  | 'operator'
+  | 'recurrent'
+  | 'sum'
+  | 'type';
 
 /** What becomes of each node and value. */
 export interface Plan {
@@ -183,6 +194,7 @@ export class Planner {
     );
     if (unknown) return 'type';
     if (isStandard(node.domain) && SUMS.includes(node.opType)) return 'sum';
+    if (isOp(node, node.opType) && lookup(RECURRENT_INPUTS, node.opType) !== undefined) return 'recurrent';
     if (chains.has(node)) return 'chain';
     if ([...node.inputs, ...node.outputs].some((value) => this.#passes(value))) return 'calibrated';
     for (const { held, mayBeHalf } of inputs) {
