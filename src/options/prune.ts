@@ -25,7 +25,7 @@ export const METHOD_ROWS: Rows<MethodValues> = {
     kind: 'amount',
     things: 'weights',
     value: 'AMOUNT',
-    help: 'the smallest weights; AMOUNT is a fraction (0.4) or a number (5000)',
+    help: 'the smallest weights; AMOUNT is percent (40%), a fraction (0.4) or a number (5000)',
     group: METHODS,
   },
   l2: {
@@ -59,7 +59,7 @@ export const METHOD_ROWS: Rows<MethodValues> = {
     kind: 'fraction',
     hint: 'Give the share of the weights to prune: `wanda: 0.5`.',
     value: 'AMOUNT',
-    help: 'the smallest by weight times activation, in each output; AMOUNT is a fraction; needs --calibrate',
+    help: 'the smallest by weight times activation, in each output; AMOUNT is percent or a fraction; needs --calibrate',
     group: METHODS,
   },
   sparsegpt: {
@@ -73,7 +73,7 @@ export const METHOD_ROWS: Rows<MethodValues> = {
     kind: 'fraction',
     hint: 'For example `channels: 0.3`: the least important 30 % of the channels of each layer.',
     value: 'AMOUNT',
-    help: 'whole channels are removed, not zeroed: the model becomes smaller and faster; AMOUNT is a fraction',
+    help: 'whole channels are removed, not zeroed: the model becomes smaller and faster; AMOUNT is percent or a fraction',
     group: METHODS,
   },
 };
@@ -87,7 +87,7 @@ export const DETAIL_ROWS: Rows<DetailValues> = {
     kind: 'amount',
     things: 'slices',
     value: 'AMOUNT',
-    help: 'for --structured: fraction (0.3) or number (8) of the slices of each weight',
+    help: 'for --structured: percent (30%), fraction (0.3) or number (8) of the slices of each weight',
     group: MUCH,
     of: ['structured'],
   },

@@ -44,7 +44,7 @@ const TUNE_ROWS: Rows<TuneOnly> = {
     kind: 'share',
     default: DEFAULT_DROP,
     value: 'SHARE',
-    help: 'points of the metric that may be lost: 1% (the default) or 0.01',
+    help: 'points of the metric that may be lost: 1% (the default), which is 1 or 0.01 too',
     group: KEEP,
     not: ['minSqnr'],
   },

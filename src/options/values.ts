@@ -74,6 +74,7 @@ function typed({ kind }: Pick<Option, 'kind'>, given: Given): Given | readonly G
   if (typeof given === 'number') return written === undefined ? String(given) : given;
   if (typeof given !== 'string') return given;
   if (kind === 'share') return shareOf(given) ?? given;
+  if ((kind === 'amount' || kind === 'fraction') && given.includes('%')) return percentOf(given) ?? given;
   return written?.test(given.trim()) && !Number.isNaN(Number(given)) ? Number(given) : given;
 }
 
@@ -99,12 +100,21 @@ function list(text: string): string[] {
     .filter((one) => one !== '');
 }
 
-/** `1%`, `0.5 %` or `0.01`. A whole number without `%` may be meant either way. */
+/** `1%`, `0.5 %` or `0.01`; a number from 1 on is percent as well: nobody allows to lose all. */
 function shareOf(text: string): number | undefined {
-  const [, number = '', percent = ''] = /^\s*(\d+\.?\d*|\.\d+)\s*(%?)\s*$/.exec(text) ?? [];
-  const share = percent === '%' ? Number(number) / 100 : Number(number);
-  return number !== '' && share <= 1 && (percent === '%' || share < 1) ? share : undefined;
+  if (text.includes('%')) return percentOf(text);
+  const number = DECIMAL.test(text.trim()) ? Number(text) : Number.NaN;
+  if (number < 1) return number;
+  return number <= 100 ? number / 100 : undefined;
 }
+
+/** `40%` as 0.4; nothing beyond 100. */
+function percentOf(text: string): number | undefined {
+  const [, number = ''] = /^\s*(\d+\.?\d*|\.\d+)\s*%\s*$/.exec(text) ?? [];
+  return number !== '' && Number(number) <= 100 ? Number(number) / 100 : undefined;
+}
+
+const DECIMAL = /^(\d+\.?\d*|\.\d+)$/;
 
 /**
  * What is wrong with a value, in the one wording there is.
@@ -178,11 +188,13 @@ function countProblem(value: unknown, shown: string): Problem | undefined {
   return value === 0 ? { fact: 'at least 1 is needed' } : undefined;
 }
 
-/** An amount as `torch.nn.utils.prune` takes it: 0.4 is a fraction of the weights, 5000 a number of weights. */
+/** An amount as `torch.nn.utils.prune` takes it: 0.4 or 40% is a fraction of the weights, 5000 a number of weights. */
 function amountProblem(key: string, things: string, value: unknown, shown: string): Problem | undefined {
   const many = things === 'weights' ? 5000 : 8;
-  const hint = `Give a fraction between 0 and 1 (\`${key}: 0.4\`) or a whole number of ${things} (\`${key}: ${many}\`).`;
+  const hint = `Give percent (\`${key}: 40%\`), a fraction (\`${key}: 0.4\`) or a whole number of ${things} (\`${key}: ${many}\`).`;
   const number = Number(value);
+  if (shown.includes('%') && number === 1) return { fact: `${shown} would leave nothing`, hint };
+  if (shown.includes('%') && Number.isNaN(number)) return { fact: `${shown} is no percentage up to 100`, hint };
   if (String(value).trim() === '' || !Number.isFinite(number)) return { fact: `${shown} is not a number`, hint };
   const bare = shown.replaceAll("'", '');
   if (number <= 0) return { fact: `${bare} would prune nothing`, hint };

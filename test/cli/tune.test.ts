@@ -322,7 +322,7 @@ describe('a wrong command line is refused before the work', () => {
     [['tune', MLP], 2, /--data: no data is given to judge on\n {2}Give inputs/],
     [['tune', MLP, '--data', 'none.npz'], 1, /none\.npz: no such file/],
     [['tune', 'none.onnx', ...data], 1, /none\.onnx: no such file/],
-    [['tune', MLP, ...data, '--max-drop', '1'], 2, /--max-drop: '1' is neither percent nor a share below 1/],
+    [['tune', MLP, ...data, '--max-drop', '101'], 2, /--max-drop: '101' is neither percent nor a share below 1/],
     [['tune', MLP, ...data, '--max-drop', '-1%'], 2, /--max-drop: '-1%' is neither percent/],
     [['tune', MLP, ...data, '--max-drop', '1%', '--min-sqnr', '3'], 2, /--max-drop and --min-sqnr cannot be used/],
     [['tune', MLP, ...data, '--metric', 'f1'], 2, /--metric: 'f1' is not one of "accuracy", "top1", "sqnr"/],

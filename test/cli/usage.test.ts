@@ -9,11 +9,18 @@ const runtime = JSON.parse(readFileSync(join(ROOT, 'node_modules/onnxruntime-nod
 describe('a wrong command line exits 2 and says what to do', () => {
   // Arguments, and what the message must say.
   const CASES: readonly (readonly [string[], RegExp])[] = [
-    [['prune', '--l1', '1.4', M], /--l1: 1\.4 is neither a fraction below 1 nor a whole number\n {2}Give a fraction/],
-    [['prune', '--l1', '-1', M], /--l1: -1 would prune nothing\n {2}Give a fraction between 0 and 1/],
+    [
+      ['prune', '--l1', '1.4', M],
+      /--l1: 1\.4 is neither a fraction below 1 nor a whole number\n {2}Give percent \(--l1 40%\)/,
+    ],
+    [['prune', '--l1', '-1', M], /--l1: -1 would prune nothing\n {2}Give percent/],
     [['prune', '--l1', 'abc', M], /--l1: 'abc' is not a number\n {2}Give/],
     [['prune', '--l1', '0', M], /--l1: 0 would prune nothing\n {2}Give/],
     [['prune', '--l1', '1.0', M], /--l1: 1\.0 is neither/],
+    [['prune', '--l1', '100%', M], /--l1: '100%' would leave nothing\n {2}Give percent/],
+    [['prune', '--l1', '0%', M], /--l1: 0% would prune nothing\n {2}Give percent/],
+    [['prune', '--l1', '140%', M], /--l1: '140%' is no percentage up to 100\n {2}Give percent/],
+    [['prune', '--channels', '100%', M], /--channels: '100%' is no fraction between 0 and 1/],
     [['prune', '--l1', '0.4', '--op-types', 'Conv', '--op-types', 'Foo', M], /'Foo' is not an operator/],
     [['verify', '--output', 'z', '--output', 'output', M, M], /--output: the model has no output 'z'/],
     [['prune', M, '--l1'], /--l1: a value must follow\n {2}See compress prune --help/],
@@ -56,11 +63,11 @@ describe('a wrong command line exits 2 and says what to do', () => {
     [['quantise', M], /'quantise' is not a verb\. Did you mean quantize\?/],
     [
       ['frobnicate', M],
-      /'frobnicate' is not a verb\n {2}The verbs are prune, quantize, dequantize, pack, fold, convert, copy, run, tune, inspect, diff, verify/,
+      /'frobnicate' is not a verb\n {2}The verbs are prune, quantize, dequantize, pack, fold, convert, copy, run, tune, variants, inspect, diff, verify/,
     ],
     [
       [],
-      /no verb is given: prune, quantize, dequantize, pack, fold, convert, copy, run, tune, inspect, diff, verify or bench\n {2}See compress --help/,
+      /no verb is given: prune, quantize, dequantize, pack, fold, convert, copy, run, tune, variants, inspect, diff, verify or bench\n {2}See compress --help/,
     ],
   ];
   const cwd = folder();

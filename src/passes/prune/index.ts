@@ -1,4 +1,5 @@
 import type { Model } from '../../ir/model.ts';
+import type { Change } from '../../layers/skip.ts';
 import { bringWeights } from '../constants/see.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport, Watch } from '../pass.ts';
@@ -54,7 +55,20 @@ async function run(model: Model, options: ResolvedOptions, watch?: Watch): Promi
   const targets = all.filter((one) => isMeant(one, context, found?.matched, file?.label));
   const masks = options.masks === undefined ? undefined : found?.matched;
   const changes = carryOut(await plan(targets, context, masks), options);
+  notes.push(...fewNotes(changes, options));
   return { pass: 'prune', changes, skips, ...unpacked, notes };
+}
+
+/** Fewer zeros than this share are hardly what was meant by a number: 40 may have been percent. */
+const FEW = 0.01;
+
+function fewNotes(changes: readonly Change[], { amount = 0, axis, nm }: ResolvedOptions): string[] {
+  if (amount < 1 || axis !== undefined || nm !== undefined || changes.length === 0) return [];
+  const zeros = changes.reduce((sum, one) => sum + (one.zeros ?? 0), 0);
+  const all = changes.reduce((sum, one) => sum + one.elements, 0);
+  if (zeros >= FEW * all) return [];
+  const percent = amount < 100 ? `. For ${amount} % say ${amount / 100}, or ${amount}% on the command line` : '';
+  return [`${amount} is a number of weights: ${((100 * zeros) / all).toPrecision(2)} % are zero${percent}`];
 }
 
 /** Whether the files say something of a weight; where not, it is left. */
