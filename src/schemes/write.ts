@@ -63,15 +63,20 @@ export function granularityAttributes(granularity: Granularity): Attribute[] {
  */
 export function writeArithmetic(graph: Graph, anchor: Node, encoded: EncodedIntegers, dtype: DType): string {
   const { data, scale, zeroPoint, shape } = encoded;
-  const dims = broadcastDims(encoded.scheme.granularity, data.dims);
   graph.setInitializer(data);
-  graph.setInitializer({ ...scale, dims });
-  if (zeroPoint !== undefined) graph.setInitializer({ ...zeroPoint, dims });
+  setSpreadScales(graph, encoded);
   const of = standsFor(encoded);
   const output = nameFor(graph, of, 'real');
   const parts = { of, data: data.name, scale, zeroPoint, shape };
   for (const node of arithmetic(graph, parts, dtype, output)) graph.insertBefore(anchor, node);
   return output;
+}
+
+/** Gives scales and zero points the dims with which a Mul spreads them over the numbers. */
+export function setSpreadScales(graph: Graph, { data, scale, zeroPoint, scheme }: EncodedIntegers): void {
+  const dims = broadcastDims(scheme.granularity, data.dims);
+  graph.setInitializer({ ...scale, dims });
+  if (zeroPoint !== undefined) graph.setInitializer({ ...zeroPoint, dims });
 }
 
 /** Values that plain arithmetic makes real numbers of. */

@@ -10,6 +10,7 @@ import { skipUse, usesByTensor, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import type { Given } from '../../schemes/encode.ts';
 import { type EncodedIntegers, type IntegerScheme, integerScheme, PER_TENSOR } from '../../schemes/scheme.ts';
+import { setSpreadScales } from '../../schemes/write.ts';
 import type { DistinctScales } from '../../targets/scales.ts';
 import { batchedWeights, batchedZeroPoints, ownWeight } from '../../targets/weights.ts';
 import type { Emitter } from './emit.ts';
@@ -112,7 +113,7 @@ export class Forms {
   #linear(use: WeightUse): Plan | Skip {
     const { node } = use;
     const { length } = use.held.tensor.dims;
-    if (this.#options.plain || use.reshaped) return this.#stored(use);
+    if (this.#options.plain || use.reshaped) return this.#plain(use);
     if (length > 2 && node.opType === 'MatMul' && use.index === 1) {
       return pays(use, this.#options, this.#rows) ? this.#batched(use) : this.#stored(use);
     }
@@ -159,7 +160,10 @@ export class Forms {
       axis: tied ? 0 : rank - 1,
       perTensor: axis === rank - 1,
       alone: tied && this.#alone,
-      emit: (weight) => graph.replaceNode(node, ...this.#emitter.embedding(graph, node, weight, dtype)),
+      emit: (weight) => {
+        if (tied && this.#options.plain) setSpreadScales(graph, weight);
+        graph.replaceNode(node, ...this.#emitter.embedding(graph, node, weight, dtype));
+      },
       form: `${this.#options.dtype} table`,
     };
   }
@@ -181,9 +185,17 @@ export class Forms {
     return { given: this.#given(use), axis: out, perTensor: false, emit, rows: 1 };
   }
 
+  /** A product that computes in float: of a table, its integers and the scales of its rows are those of the table. */
+  #plain(use: WeightUse): Plan | Skip {
+    const stored = this.#stored(use);
+    if ('reason' in stored || !this.#tied.has(use.held.tensor)) return stored;
+    const { rows: _, ...plan } = stored;
+    return plan;
+  }
+
   /** Whether each product needs integers and a scale of its own, which no table reads either. */
   get #alone(): boolean {
-    return this.#options.weightsOnly && ownWeight.value;
+    return this.#options.weightsOnly && this.#options.plain !== true && ownWeight.value;
   }
 
   #given({ held: { tensor } }: WeightUse, how: { transposed?: boolean; factor?: number } = {}): Given {

@@ -6,6 +6,7 @@ import { checkOpTypes, type Selection } from '../../layers/select.ts';
 import { SELECTION_SHAPE, type Shape } from '../../options/check.ts';
 import { LOW_ROWS } from '../../options/lowBits.ts';
 import { QUANTIZABLE_OPS, QUANTIZE_DEFAULT, WEIGHT_ROWS } from '../../options/quantize.ts';
+import { floatProducts } from '../../targets/lowbits.ts';
 import type { BiasCorrection } from './correct.ts';
 import type { Format } from './emit.ts';
 
@@ -89,7 +90,7 @@ export type ResolvedOptions = Required<Omit<QuantizeOptions, keyof LowOptions>> 
     readonly only?: readonly string[];
     /** Whether weights that save nothing may stay float: nobody said which weights are meant. */
     readonly choosing?: boolean;
-    /** Whether products are stored and computed in float too: the opset has nothing better. */
+    /** Whether products are stored and computed in float too: the opset, or the target, has nothing better. */
     readonly plain?: boolean;
     /** Bytes of all floats of the model, where it is known. */
     readonly floats?: number;
@@ -114,7 +115,8 @@ export function resolveOptions(options: QuantizeOptions): ResolvedOptions & { re
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const { opTypes, include = [], minElements } = options;
   const named = opTypes !== undefined || include.length > 0 || minElements !== undefined;
-  const settled = { ...QUANTIZE_DEFAULTS, ...given, choosing: !named };
+  const plain = options.weightsOnly === true && options.target === 'web';
+  const settled = { ...QUANTIZE_DEFAULTS, ...given, choosing: !named, plain };
   checkOpTypes(settled.opTypes, QUANTIZABLE_OPS);
   if (settled.weightsOnly && settled.format === 'qoperator') {
     throw new CompressError('options', 'format', 'qoperator has integer activations, `weightsOnly` float ones', {
@@ -140,6 +142,10 @@ function checkLow(options: ResolvedOptions): void {
   if (reduceRange) throw together('reduceRange', `weights in ${bits} bits have no range to reduce`);
   if (format === 'qoperator') throw together('format', 'weights in few bits have a `form`');
   if (form === 'multipliers' && asymmetric) throw together('asymmetric', 'multipliers have no zero points');
+  const { slower, forms } = floatProducts.value;
+  if (options.target === 'web' && form !== undefined && forms.includes(form)) {
+    throw together('form', `${form} takes up to ${slower} times as long as float in WebAssembly, the target`);
+  }
   if (form === 'multipliers' && bits === 8) throw together('form', 'multipliers are of fewer than 8 bits');
   if (form === 'multipliers' && options.weightsOnly) {
     throw together('weightsOnly', 'products of multipliers have integer activations');

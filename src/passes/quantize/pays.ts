@@ -49,7 +49,7 @@ export function pays(use: WeightUse, { choosing, weightsOnly }: ResolvedOptions,
 
 /** The opset that the forms of the uses need. */
 export function neededOpset(uses: readonly WeightUse[], options: ResolvedOptions, rows: Rows): number {
-  if (!uses.some((use) => isProduct(use) && pays(use, options, rows))) return ARITHMETIC_OPSET;
+  if (options.plain || !uses.some((use) => isProduct(use) && pays(use, options, rows))) return ARITHMETIC_OPSET;
   return !options.weightsOnly && options.format === 'qoperator' ? INTEGER_OPSET : PER_AXIS_OPSET;
 }
 

@@ -6,6 +6,7 @@ import { constantName, dropUnused } from '../../layers/constant.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { ARITHMETIC_OPSET, PER_AXIS_OPSET } from '../../schemes/opset.ts';
+import { floatProducts } from '../../targets/lowbits.ts';
 import { DistinctScales } from '../../targets/scales.ts';
 import { bringWeights } from '../constants/see.ts';
 import type { Watch } from '../pass.ts';
@@ -58,6 +59,8 @@ export async function quantizeWeights(
   }
   const { settled, note } = withinOpset(model, options);
   if (note !== undefined && uses.some((use) => isProduct(use) && pays(use, options, rows))) notes.push(note);
+  const inFloat = settled.weightsOnly && settled.plain !== true && options.target === undefined;
+  if (inFloat && uses.some((use) => isProduct(use) && pays(use, settled, rows))) notes.push(IN_WEBASSEMBLY);
   const emitter = new Emitter();
   const distinct = options.unread ? new DistinctScales() : await DistinctScales.of(model);
   const tied = model.opset >= PER_AXIS_OPSET ? tiedTables(uses, settled.dtype) : new Set<Tensor>();
@@ -75,6 +78,9 @@ export async function quantizeWeights(
   if (convs > 0) notes.push(`${convs} of them of Conv: ${STORED}${options.weightsOnly ? '' : CALIBRATE}`);
   return notes;
 }
+
+/** What users of the web should know, who took this form for the size. */
+const IN_WEBASSEMBLY = `in WebAssembly products of floats with integers take up to ${floatProducts.value.slower} times as long as float: for the web leave out \`weightsOnly\`, or say \`target: web\``;
 
 /** Rewrites the node of a use, or tells why not; may look at the weights of the next ones meanwhile. */
 export interface Rewriter {

@@ -151,7 +151,8 @@ function choiceFor(
   const same = plans.every(
     (one) => one?.given.transposed === plan?.given.transposed && one?.given.factor === plan?.given.factor,
   );
-  const product = same && plan !== undefined && uses.every((one) => gains(one, asked, options, rows));
+  const product =
+    options.plain !== true && same && plan !== undefined && uses.every((one) => gains(one, asked, options, rows));
   const single = asked !== 'standard' || uses.length === 1;
   const eight = bits === 8 && asked !== 'nbits';
   // Without a method, what keeps 8 bits is written as it is without few bits.

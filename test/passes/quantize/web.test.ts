@@ -1,0 +1,71 @@
+/** What is written for WebAssembly, which has no kernel for products of floats with integers. */
+import { expect, test } from '@jest/globals';
+import { Tensor } from 'onnxruntime-node';
+import { type QuantizeOptions, quantize } from '../../../src/index.ts';
+import { buildModel, f32, i64, type ModelSpec } from '../../support/build.ts';
+import { modelOf, pass } from '../../support/model.ts';
+import { optimizedModel, runModel } from '../../support/ort.ts';
+import { randomFloats } from '../../support/random.ts';
+import { sqnr } from '../../support/sqnr.ts';
+
+/** A table that is also the output layer, and a product that is large enough for MatMulNBits. */
+const TIED: ModelSpec = {
+  opset: 17,
+  inputs: { ids: i64([1, 4]) },
+  outputs: { y: f32([1, 4, 200]) },
+  initializers: {
+    table: f32([200, 512], randomFloats([200, 512], 1)),
+    w: f32([512, 512], randomFloats([512, 512], 2, -0.1, 0.1)),
+  },
+  nodes: [
+    { op: 'Gather', in: ['table', 'ids'], out: ['x'] },
+    { op: 'MatMul', in: ['x', 'w'], out: ['h'] },
+    { op: 'Transpose', in: ['table'], out: ['turned'], attributes: { perm: [1, 0] } },
+    { op: 'MatMul', in: ['h', 'turned'], out: ['y'] },
+  ],
+};
+const FEEDS = { ids: new Tensor('int64', BigInt64Array.of(3n, 199n, 0n, 77n), [1, 4]) };
+/** Operators that make whole weights float at each run. */
+const SLOW = ['MatMulNBits', 'DequantizeLinear'];
+const note = (notes: readonly string[]): string[] => notes.filter((one) => one.includes('WebAssembly'));
+
+async function operatorsOf(bytes: Uint8Array): Promise<string[]> {
+  const model = await modelOf(await optimizedModel(bytes));
+  return [...model.nodes()].map(({ node }) => node.opType);
+}
+
+test.each<[string, QuantizeOptions]>([
+  ['8 bits', { weightsOnly: true }],
+  ['8 bits, each weight', { weightsOnly: true, minElements: 0 }],
+  ['4 bits', { weightsOnly: true, bits: 4 }],
+  ['4 bits with zero points', { bits: 4, asymmetric: true }],
+  ['4 bits', { bits: 4 }],
+  ['8 bits by search', { weightsOnly: true, bits: 8, method: 'mse' }],
+])('for the web no product reads a weight of integers with floats: %s', async (_, options) => {
+  const { bytes, report } = await pass(TIED, quantize({ ...options, target: 'web' }));
+  const operators = await operatorsOf(bytes);
+  expect(operators.filter((one) => SLOW.includes(one))).toEqual([]);
+  expect(note(report.notes)).toEqual([]);
+  const float = await runModel(buildModel(TIED), FEEDS);
+  expect(sqnr(float, await runModel(bytes, FEEDS))).toBeGreaterThan(options.bits === 4 ? 15 : 35);
+});
+
+test('a table that is a product too is one copy, whoever reads it', async () => {
+  const { bytes } = await pass(TIED, quantize({ weightsOnly: true, target: 'web' }));
+  expect(bytes.byteLength).toBeLessThan(1.1 * (200 * 512 + 512 * 512));
+});
+
+test('who stores weights and says no target is told of WebAssembly', async () => {
+  const { report, bytes } = await pass(TIED, quantize({ weightsOnly: true }));
+  expect(await operatorsOf(bytes)).toContain('MatMulNBits');
+  expect(note(report.notes)).toEqual([
+    'in WebAssembly products of floats with integers take up to 13 times as long as float: for the web leave out `weightsOnly`, or say `target: web`',
+  ]);
+  expect(note((await pass(TIED, quantize({ weightsOnly: true, target: 'cpu' }))).report.notes)).toEqual([]);
+});
+
+test.each(['nbits', 'standard'] as const)('the form %s is refused for the web', (form) => {
+  expect(() => quantize({ bits: 4, form, target: 'web' })).toThrow(
+    `form: ${form} takes up to 13 times as long as float in WebAssembly, the target`,
+  );
+});
