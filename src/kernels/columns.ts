@@ -28,13 +28,13 @@ export interface Strip {
   readonly factor: Float32Array;
 }
 
-/** What stands for a strip of weights, element by element. */
-export interface StripCodes {
+/** What stands for the weights of a strip, element by element: `[rows, width]` each. */
+export interface ColumnCodes {
   readonly bits: number;
   /** 0 where the code is that of 0, whatever comes. */
-  readonly scales: Float32Array;
-  readonly zeros: Uint8Array;
-  readonly codes: Uint8Array;
+  readonly scales: FloatView;
+  readonly zeros: ByteView;
+  readonly codes: ByteView;
 }
 
 /** Which elements of a strip become 0. */
@@ -73,10 +73,10 @@ export function eliminateColumns(strip: Strip, data: FloatView, errors: FloatVie
 }
 
 /** See {@link Kernels.sweepCodes}. `errors` and the codes are written. */
-export function sweepColumns(strip: Strip, data: FloatView, errors: FloatView, of: StripCodes): void {
+export function sweepColumns(strip: Strip, data: FloatView, errors: FloatView, of: ColumnCodes): void {
   byRows(strip, (room, { start, rows, width, factor, work }) => {
     const [own, lost] = [room.floats(data, start), room.floats(undefined, start)];
-    const [scale, zero] = [room.floats(tight(of.scales, width), start), room.bytes(tight(of.zeros, width), start)];
+    const [scale, zero] = [room.floats(of.scales, start), room.bytes(of.zeros, start)];
     const code = room.bytes(undefined, start);
     room.kernels.sweepCodes(own, lost, scale, zero, code, rows, width, of.bits, factor, work);
     room.takeFloats(lost, errors, start);
@@ -84,22 +84,18 @@ export function sweepColumns(strip: Strip, data: FloatView, errors: FloatView, o
   });
 }
 
-/** See {@link Kernels.descendCodes}. The codes are changed in place. @returns how many of them changed */
-export function descendColumns(strip: Strip, pull: Float32Array, changes: Float32Array, of: StripCodes): number {
+/** See {@link Kernels.descendCodes}. `changes` are written, the codes changed in place. @returns how many changed */
+export function descendColumns(strip: Strip, pull: FloatView, changes: FloatView, of: ColumnCodes): number {
   let count = 0;
   byRows(strip, (room, { start, rows, width, factor, work }) => {
-    const [own, made] = [room.floats(tight(pull, width), start), room.floats(undefined, start)];
-    const [scale, zero] = [room.floats(tight(of.scales, width), start), room.bytes(tight(of.zeros, width), start)];
-    const code = room.bytes(tight(of.codes, width), start);
+    const [own, made] = [room.floats(pull, start), room.floats(undefined, start)];
+    const [scale, zero] = [room.floats(of.scales, start), room.bytes(of.zeros, start)];
+    const code = room.bytes(of.codes, start);
     count += room.kernels.descendCodes(own, made, scale, zero, code, rows, width, of.bits, factor, work);
-    room.takeFloats(made, tight(changes, width), start);
+    room.takeFloats(made, changes, start);
     room.takeBytes(code, of.codes, start);
   });
   return count;
-}
-
-function tight<T>(data: T, width: number): { data: T; at: number; stride: number } {
-  return { data, at: 0, stride: width };
 }
 
 /** Some rows of a strip, and where the kernels find what all rows share. */
@@ -185,7 +181,11 @@ class Room {
     }
   }
 
-  takeBytes(offset: number, into: Uint8Array, start: number): void {
-    into.set(this.#arena.bytes(offset, this.#count * this.#width), start * this.#width);
+  takeBytes(offset: number, view: ByteView, start: number): void {
+    const room = this.#arena.bytes(offset, this.#count * this.#width);
+    for (let row = 0; row < this.#count; row++) {
+      const own = room.subarray(row * this.#width, (row + 1) * this.#width);
+      view.data.set(own, view.at + (start + row) * view.stride);
+    }
   }
 }

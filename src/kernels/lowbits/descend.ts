@@ -1,11 +1,14 @@
-import { addProduct, addRow, type Product, type Products, whole } from '../products.ts';
+import { descendColumns, type FloatView, STRIP, takenBy } from '../columns.ts';
+import type { Run } from '../passOn.ts';
+import { addProduct, type Product, type Products, whole } from '../products.ts';
 import type { Hessian } from './hessian.ts';
-import { codeOf, type Part, type Residual } from './part.ts';
+import { columnCodes, type Ordered, type Residual } from './part.ts';
+
+/** Inputs whose changes are told to all others together. */
+const SPAN = 512;
 
 /** Where less than one code in so many changes, the product of the changes is sooner done here than elsewhere. */
-const FEW = 32;
-/** Inputs whose changes are told to all others together. */
-const STRIP = 256;
+const FEW = 512;
 
 /**
  * Coordinate descent: gives each weight the code that is best while all others stay, input after input, and that over
@@ -17,73 +20,76 @@ const STRIP = 256;
  * @param residual - of the part; kept up to date
  * @see Behdin et al.: QuantEase, arXiv 2309.01885, algorithm 2
  */
-export function* descend(part: Part, residual: Residual, hessian: Hessian, passes: number): Products<void> {
-  const { rows, inputs } = part;
-  const { matrix, order } = hessian;
+export function* descend(
+  own: Ordered,
+  residual: Residual,
+  { ordered: matrix }: Pick<Hessian, 'ordered'>,
+  passes: number,
+): Products<void> {
+  const { rows, inputs } = own;
+  const pull = whole(residual.pull, inputs);
+  const stride = Math.min(SPAN, inputs);
+  const changes = whole(new Float32Array(rows * stride), stride);
+  const around = (start: number, width: number): Run => ({ start, end: Math.min(start + width, inputs) });
   for (let pass = 0; pass < passes; pass++) {
-    let changed = false;
-    for (let from = 0; from < inputs; from += STRIP) {
-      const strip = order.subarray(from, from + STRIP);
-      const width = strip.length;
-      const changes = new Float64Array(rows * width);
-      const count = descendStrip(part, residual, hessian, strip, changes);
-      if (count === 0) continue;
-      changed = true;
-      const lines = new Float64Array(width * inputs);
-      for (const [step, input] of strip.entries()) {
-        lines.set(matrix.subarray(input * inputs, (input + 1) * inputs), step * inputs);
+    let changed = 0;
+    for (let first = 0; first < inputs; first += SPAN) {
+      const span = around(first, SPAN);
+      // What the columns of `from` ask of those of `to`.
+      const ask = (count: number, from: Run, to: Run): Products<void> =>
+        told(count, {
+          into: { ...pull, at: to.start },
+          left: { ...changes, at: from.start - first },
+          right: { data: matrix, at: from.start * inputs + to.start, stride: inputs },
+          ...{ rows, depth: from.end - from.start, columns: to.end - to.start, sign: -1 },
+        });
+      let inSpan = 0;
+      for (let start = first; start < span.end; start += STRIP) {
+        const strip = around(start, STRIP);
+        const count = descendStrip(own, residual, matrix, strip, { ...changes, at: start - first });
+        inSpan += count;
+        yield* ask(count, strip, span);
       }
-      const [into, left, right] = [whole(residual.pull, inputs), whole(changes, width), whole(lines, inputs)];
-      const product: Product = { into, left, right, rows, depth: width, columns: inputs, sign: 1 };
-      if (count * FEW < changes.length) addProduct(product);
-      else yield product;
+      changed += inSpan;
+      yield* ask(inSpan, span, { start: 0, end: first });
+      yield* ask(inSpan, span, { start: span.end, end: inputs });
     }
-    if (!changed) return;
+    if (changed === 0) return;
   }
+}
+
+/** A product with `count` factors that are not 0. */
+function* told(count: number, product: Product): Products<void> {
+  if (count === 0 || product.columns === 0) return;
+  if (count * FEW < product.rows * product.depth) addProduct(product);
+  else yield product;
 }
 
 /**
  * The inputs of one strip, which hear of each other's changes at once.
- * @param changes - `[rows, strip]`: what is lost more
+ * @param changes - `[rows, strip]`: what the codes stand for more
  * @returns how many there are
  */
 function descendStrip(
-  part: Part,
+  own: Ordered,
   { lost, pull }: Residual,
-  { matrix }: Hessian,
-  strip: Uint32Array,
-  changes: Float64Array,
+  matrix: Float32Array,
+  strip: Run,
+  changes: FloatView,
 ): number {
-  const { rows, inputs, blocks, blockOf, bits, weight, codes, scales, zeros } = part;
-  const last = 2 ** bits - 1;
-  const width = strip.length;
-  const square = new Float64Array(width * width);
-  for (const [step, input] of strip.entries()) {
-    for (const [other, column] of strip.entries()) {
-      square[step * width + other] = matrix[input * inputs + column] as number;
-    }
-  }
-  const own = new Float64Array(width);
-  let count = 0;
-  for (let row = 0; row < rows; row++) {
-    const base = row * inputs;
-    for (let step = 0; step < width; step++) own[step] = pull[base + (strip[step] as number)] as number;
-    for (let step = 0; step < width; step++) {
-      const at = base + (strip[step] as number);
-      if (weight[at] === 0) continue;
-      const group = row * blocks + (blockOf[strip[step] as number] as number);
-      const scale = scales[group] as number;
-      const zero = zeros[group] as number;
-      const before = codes[at] as number;
-      const best = (before - zero) * scale + (own[step] as number) / (square[step * width + step] as number);
-      const code = codeOf(best, scale, zero, last);
-      if (code === before) continue;
-      const more = (before - code) * scale;
-      codes[at] = code;
-      lost[at] = (lost[at] as number) + more;
-      changes[row * width + step] = more;
-      addRow(own, step + 1, more, square, step * width + step + 1, width - step - 1);
-      count++;
+  const { rows, inputs } = own;
+  const columns = { rows, width: strip.end - strip.start, factor: takenBy(matrix, inputs, strip) };
+  const count = descendColumns(
+    columns,
+    { data: pull, at: strip.start, stride: inputs },
+    changes,
+    columnCodes(own, strip.start),
+  );
+  for (let row = 0; count > 0 && row < rows; row++) {
+    const from = changes.at + row * changes.stride - strip.start;
+    for (let at = strip.start; at < strip.end; at++) {
+      const to = row * inputs + at;
+      lost[to] = (lost[to] as number) - (changes.data[from + at] as number);
     }
   }
   return count;

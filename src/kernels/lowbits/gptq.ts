@@ -2,7 +2,7 @@ import { multiplyHere, type Products } from '../products.ts';
 import { blocksIn, type Codes, middleOf } from './codes.ts';
 import { descend } from './descend.ts';
 import type { Hessian } from './hessian.ts';
-import { costs, type Part, residualOf, rowsTogether } from './part.ts';
+import { costs, ordered, type Part, residualOf, rowsTogether, takeCodes, unordered } from './part.ts';
 import { refitScales } from './refit.ts';
 import { sweep } from './sweep.ts';
 
@@ -76,18 +76,24 @@ function* refinePart(
   hessian: Hessian,
   { descend: passes, refit }: Required<RefineOptions>,
 ): Products<void> {
-  yield* sweep(part, hessian);
+  const { order, ordered: matrix } = hessian;
+  const first = ordered(part, order);
+  yield* sweep(first, hessian);
+  takeCodes(part, order, first);
   if (passes === 0 && !refit) return;
-  let residual = yield* residualOf(part, hessian.matrix);
-  yield* descend(part, residual, hessian, passes);
+  let residual = yield* residualOf(first, matrix);
+  yield* descend(first, residual, hessian, passes);
+  takeCodes(part, order, first);
   for (const anew of refit ? [true, false] : []) {
     const before = costs(residual, part.rows);
     const old = choiceOf(part);
     const was = residual;
-    yield* refitScales(part, residual, hessian);
-    if (anew) yield* sweep(part, hessian);
-    residual = yield* residualOf(part, hessian.matrix);
-    yield* descend(part, residual, hessian, passes);
+    yield* refitScales(part, unordered(residual.pull, order), hessian);
+    const own = ordered(part, order);
+    if (anew) yield* sweep(own, hessian);
+    residual = yield* residualOf(own, matrix);
+    yield* descend(own, residual, hessian, passes);
+    takeCodes(part, order, own);
     const after = costs(residual, part.rows);
     const worse = Array.from(after.keys()).filter((row) => !((after[row] as number) < (before[row] as number)));
     for (const row of worse) {

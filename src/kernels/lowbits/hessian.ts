@@ -5,11 +5,13 @@ import { multiplyHere, type Products } from '../products.ts';
 export interface Hessian {
   readonly inputs: number;
   /** `XᵀX / n` with something added to its diagonal: `[inputs, inputs]`. */
-  readonly matrix: Float64Array;
-  /** The inputs as {@link factor} has them. */
+  readonly matrix: Float32Array;
+  /** The inputs as {@link ordered} and {@link factor} have them. */
   readonly order: Uint32Array;
+  /** The matrix in that order. */
+  readonly ordered: Float32Array;
   /** The upper triangular `U` with `H⁻¹ = UᵀU`, rows and columns in that order: `[inputs, inputs]`. */
-  readonly factor: Float64Array;
+  readonly factor: Float32Array;
 }
 
 export interface HessianOptions {
@@ -21,16 +23,18 @@ export interface HessianOptions {
 
 export const HESSIAN_DEFAULTS: Required<HessianOptions> = { damping: 0.01, actOrder: true };
 
+/** Of the mean: less is lost in float32. */
+const LEAST: number = 2 ** -20;
 /** What damping is multiplied by until there is an inverse. */
 const MORE = 10;
 
 /**
  * The Hessian of the squared error of a layer's outputs, and the factor of its inverse.
  *
- * Inputs that depend on each other as far as float64 can tell get more damping. An input that is always zero meets none
+ * Inputs that depend on each other as far as float32 can tell get more damping. An input that is always zero meets none
  * of the others, so that its weights are rounded to nearest.
  *
- * @param gram - `XᵀX` or any multiple of it, finite: `[inputs, inputs]`. **Its diagonal is changed**, and it is kept
+ * @param gram - `XᵀX` or any multiple of it, finite: `[inputs, inputs]`. **Its diagonal is changed**
  */
 export function prepare(gram: Float64Array, inputs: number, options: HessianOptions = {}): Hessian {
   return multiplyHere(prepareBy(gram, inputs, options));
@@ -45,12 +49,15 @@ export function* prepareBy(gram: Float64Array, inputs: number, options: HessianO
   const live = diagonal.filter((value) => value > 0);
   const mean = live.length === 0 ? 1 : live.reduce((sum, value) => sum + value, 0) / live.length;
   const factor = new Float64Array(inputs * inputs);
-  for (let damp = Math.max(damping, Number.EPSILON) * mean; ; damp *= MORE) {
+  for (let damp = Math.max(damping, LEAST) * mean; ; damp *= MORE) {
     for (let input = 0; input < inputs; input++) {
       gram[input * (inputs + 1)] = Math.max(0, diagonal[input] as number) + damp;
     }
     permute(gram, order, factor);
-    if (yield* inverseFactor(factor, inputs)) return { inputs, matrix: gram, order, factor };
+    const ordered = new Float32Array(factor);
+    if (yield* inverseFactor(factor, inputs)) {
+      return { inputs, matrix: new Float32Array(gram), order, ordered, factor: new Float32Array(factor) };
+    }
     if (!Number.isFinite(damp)) throw new RangeError('the sums of activations are not finite');
   }
 }

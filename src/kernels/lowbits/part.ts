@@ -1,5 +1,5 @@
-import { roundHalfEven } from '../linear.ts';
-import { type Products, whole } from '../products.ts';
+import type { ColumnCodes } from '../columns.ts';
+import { type Products, type Reals, whole } from '../products.ts';
 import type { BlockForm, Multipliers } from './codes.ts';
 
 /** Some rows of a matrix and what they are stored as. */
@@ -21,39 +21,95 @@ export interface Part extends BlockForm {
   readonly multipliers: Multipliers | undefined;
 }
 
-/** What the codes of a part miss. */
+/** What the codes of a part miss, with the inputs in the order of the Hessian. */
 export interface Residual {
   /** `[rows, inputs]`: the weight less what its codes stand for. */
-  readonly lost: Float64Array;
+  readonly lost: Float32Array;
   /** `[rows, inputs]`: that times the Hessian. */
-  readonly pull: Float64Array;
+  readonly pull: Float32Array;
 }
 
-/** The code for a number; that of 0 where the scale is 0. */
-export function codeOf(value: number, scale: number, zero: number, last: number): number {
-  if (scale === 0) return zero;
-  const code = roundHalfEven(value / scale + zero);
-  return code < 0 ? 0 : code > last ? last : code;
+/** A part with the inputs in the order of the Hessian, and with what stands for each weight. */
+export interface Ordered {
+  readonly bits: number;
+  readonly rows: number;
+  readonly inputs: number;
+  /** `[rows, inputs]`, the matrix as it is to be. */
+  readonly weight: Float32Array;
+  /** `[rows, inputs]`, as in the part; 0 where a weight is exactly 0 or nothing else than the code of 0 is possible. */
+  readonly scales: Float32Array;
+  readonly zeros: Uint8Array;
+  /** `[rows, inputs]`, chosen anew in place. */
+  readonly codes: Uint8Array;
 }
 
-/** @param matrix - the Hessian: `[inputs, inputs]` */
-export function* residualOf(part: Part, matrix: Float64Array): Products<Residual> {
-  const { rows, inputs, blocks, blockOf, weight, codes, scales, zeros } = part;
-  const lost = new Float64Array(rows * inputs);
-  for (let row = 0, at = 0; row < rows; row++) {
-    for (let input = 0; input < inputs; input++, at++) {
-      const group = row * blocks + (blockOf[input] as number);
-      const real = ((codes[at] as number) - (zeros[group] as number)) * (scales[group] as number);
-      lost[at] = (weight[at] as number) - real;
+export function ordered(part: Part, order: Uint32Array): Ordered {
+  const { rows, inputs, bits, blocks, blockOf } = part;
+  const [weight, scales] = [new Float32Array(rows * inputs), new Float32Array(rows * inputs)];
+  const [zeros, codes] = [new Uint8Array(rows * inputs), new Uint8Array(rows * inputs)];
+  const groups = Uint32Array.from(order, (input) => blockOf[input] as number);
+  for (let row = 0, to = 0; row < rows; row++) {
+    for (let place = 0; place < inputs; place++, to++) {
+      const at = row * inputs + (order[place] as number);
+      const group = row * blocks + (groups[place] as number);
+      const value = part.weight[at] as number;
+      weight[to] = value;
+      scales[to] = value === 0 ? 0 : (part.scales[group] as number);
+      zeros[to] = part.zeros[group] as number;
+      codes[to] = part.codes[at] as number;
     }
+  }
+  return { bits, rows, inputs, weight, scales, zeros, codes };
+}
+
+/** Gives a part the codes that were chosen in the order of the Hessian. */
+export function takeCodes(part: Part, order: Uint32Array, { codes }: Ordered): void {
+  putBack(codes, order, part.codes);
+}
+
+/** Rows with the inputs as they were. */
+export function unordered(data: Float32Array, order: Uint32Array): Float32Array {
+  const out = new Float32Array(data.length);
+  putBack(data, order, out);
+  return out;
+}
+
+function putBack(data: Float32Array | Uint8Array, order: Uint32Array, out: Float32Array | Uint8Array): void {
+  for (let base = 0, from = 0; base < data.length; base += order.length) {
+    for (let place = 0; place < order.length; place++, from++) {
+      out[base + (order[place] as number)] = data[from] as number;
+    }
+  }
+}
+
+/** What stands for the weights of some columns, for the kernels. */
+export function columnCodes({ bits, inputs, scales, zeros, codes }: Ordered, start: number): ColumnCodes {
+  const place = { at: start, stride: inputs };
+  return {
+    bits,
+    scales: { data: scales, ...place },
+    zeros: { data: zeros, ...place },
+    codes: { data: codes, ...place },
+  };
+}
+
+/** @param matrix - the Hessian in its order: `[inputs, inputs]` */
+export function* residualOf(
+  { rows, inputs, weight, scales, zeros, codes }: Ordered,
+  matrix: Float32Array,
+): Products<Residual> {
+  const lost = new Float32Array(rows * inputs);
+  for (let at = 0; at < lost.length; at++) {
+    const real = ((codes[at] as number) - (zeros[at] as number)) * (scales[at] as number);
+    lost[at] = (weight[at] as number) - real;
   }
   return { lost, pull: yield* timesHessian(lost, rows, matrix) };
 }
 
 /** Rows times the Hessian. */
-export function* timesHessian(data: Float64Array, rows: number, matrix: Float64Array): Products<Float64Array> {
+export function* timesHessian<T extends Reals>(data: T, rows: number, matrix: T): Products<T> {
   const inputs = data.length / rows;
-  const made = new Float64Array(data.length);
+  const made = data.slice().fill(0) as T;
   const [into, left, right] = [whole(made, inputs), whole(data, inputs), whole(matrix, inputs)];
   yield { into, left, right, rows, depth: inputs, columns: inputs, sign: 1 };
   return made;
@@ -61,11 +117,11 @@ export function* timesHessian(data: Float64Array, rows: number, matrix: Float64A
 
 /** Rows that are worked on together: enough for products of matrices to pay, few enough for memory. */
 export function rowsTogether(inputs: number): number {
-  return Math.max(64, Math.floor(2 ** 20 / inputs));
+  return Math.max(64, Math.floor(2 ** 21 / inputs));
 }
 
 /** What each row costs: `(w − q) H (w − q)ᵀ`. */
-export function costs({ lost, pull }: Residual, rows: number): Float64Array {
+export function costs({ lost, pull }: { readonly lost: Reals; readonly pull: Reals }, rows: number): Float64Array {
   const inputs = lost.length / rows;
   const out = new Float64Array(rows);
   for (let row = 0, at = 0; row < rows; row++) {

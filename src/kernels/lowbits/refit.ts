@@ -3,17 +3,20 @@ import { fromFloats, toFloats } from '../narrow.ts';
 import { type Products, whole } from '../products.ts';
 import type { Multipliers } from './codes.ts';
 import type { Hessian } from './hessian.ts';
-import { type Part, type Residual, timesHessian } from './part.ts';
+import { type Part, timesHessian } from './part.ts';
 
 /** A scale that is to become so much larger or smaller stays: its block has few codes other than zero. */
 const FARTHEST = 3;
 /** Of the mean of the diagonal: keeps blocks that depend on each other near the scales they had. */
 const RIDGE = 1e-9;
 
-/** Gives a part the scales that cost least for its codes as they are, as far as its form can have them. */
-export function* refitScales(part: Part, residual: Residual, hessian: Hessian): Products<void> {
-  if (part.multipliers === undefined) setScales(part, yield* changeOfScales(part, residual, hessian));
-  else setSteps(part, part.multipliers, yield* timesOfSteps(part, residual, hessian));
+/**
+ * Gives a part the scales that cost least for its codes as they are, as far as its form can have them.
+ * @param pull - what the codes miss, times the Hessian: `[rows, inputs]`
+ */
+export function* refitScales(part: Part, pull: Float32Array, hessian: Hessian): Products<void> {
+  if (part.multipliers === undefined) setScales(part, yield* changeOfScales(part, pull, hessian));
+  else setSteps(part, part.multipliers, yield* timesOfSteps(part, pull, hessian));
 }
 
 /**
@@ -22,11 +25,31 @@ export function* refitScales(part: Part, residual: Residual, hessian: Hessian): 
  *
  * @returns `[rows, blocks]`
  */
-function* changeOfScales(part: Part, { pull }: Residual, { matrix }: Hessian): Products<Float64Array> {
-  const { rows, inputs, blocks, block } = part;
+function* changeOfScales(part: Part, pull: Float32Array, { matrix }: Hessian): Products<Float64Array> {
+  const { rows, inputs, blocks } = part;
   const steps = stepsOf(part);
+  const change = new Float64Array(rows * blocks);
+  const together = Math.max(1, Math.floor(NORMALS / blocks ** 2));
+  for (let first = 0; first < rows; first += together) {
+    const [from, to] = [first * inputs, Math.min(first + together, rows) * inputs];
+    const [own, asked] = [steps.subarray(from, to), pull.subarray(from, to)];
+    change.set(yield* changeOfSome(part, own, asked, matrix), first * blocks);
+  }
+  return change;
+}
+
+/** Numbers of normal equations that are in memory at a time. */
+const NORMALS: number = 2 ** 22;
+
+function* changeOfSome(
+  { inputs, blocks, block }: Part,
+  steps: Float32Array,
+  pull: Float32Array,
+  matrix: Float32Array,
+): Products<Float64Array> {
+  const rows = steps.length / inputs;
   const normal = new Float64Array(rows * blocks * blocks);
-  const product = new Float64Array(rows * inputs);
+  const product = new Float32Array(rows * inputs);
   for (let index = 0; index < blocks; index++) {
     const start = index * block;
     const columns = inputs - start;
@@ -64,7 +87,7 @@ function* changeOfScales(part: Part, { pull }: Residual, { matrix }: Hessian): P
  *
  * @returns what the scales of each row are to be multiplied by: `[rows]`
  */
-function* timesOfSteps(part: Part, { pull }: Residual, { matrix }: Hessian): Products<Float64Array> {
+function* timesOfSteps(part: Part, pull: Float32Array, { matrix }: Hessian): Products<Float64Array> {
   const { rows, inputs, blocks, blockOf, scales } = part;
   const reals = stepsOf(part);
   for (let at = 0; at < reals.length; at++) {
@@ -80,8 +103,8 @@ function* timesOfSteps(part: Part, { pull }: Residual, { matrix }: Hessian): Pro
 }
 
 /** The codes less their zero points. */
-function stepsOf({ rows, inputs, blocks, blockOf, codes, zeros }: Part): Float64Array {
-  const out = new Float64Array(rows * inputs);
+function stepsOf({ rows, inputs, blocks, blockOf, codes, zeros }: Part): Float32Array {
+  const out = new Float32Array(rows * inputs);
   for (let row = 0, at = 0; row < rows; row++) {
     for (let input = 0; input < inputs; input++, at++) {
       out[at] = (codes[at] as number) - (zeros[row * blocks + (blockOf[input] as number)] as number);
@@ -122,7 +145,7 @@ function setSteps({ scales, rows, blocks }: Part, { steps, factors }: Multiplier
   }
 }
 
-function dot(a: Float64Array, at: number, b: Float64Array, other: number, count: number): number {
+function dot(a: Float32Array, at: number, b: Float32Array, other: number, count: number): number {
   let sum = 0;
   for (let i = 0; i < count; i++) sum += (a[at + i] as number) * (b[other + i] as number);
   return sum;

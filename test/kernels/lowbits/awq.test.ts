@@ -1,8 +1,8 @@
 /** Against numpy; the cases are those of scripts/reference_gptq.py. */
 import { expect, test } from '@jest/globals';
+import { roundHalfEven } from '../../../src/kernels/linear.ts';
 import { awq } from '../../../src/kernels/lowbits/awq.ts';
 import { type Codes, realsOfCodes } from '../../../src/kernels/lowbits/codes.ts';
-import { codeOf } from '../../../src/kernels/lowbits/part.ts';
 import { bytes, floats, gramOf, type Layer, layers } from './support.ts';
 
 const BLOCK = 16;
@@ -16,7 +16,10 @@ function nearest(matrix: Float32Array, { outputs, inputs }: Pick<Layer, 'outputs
     const group = groupOf(at);
     scales[group] = Math.max(scales[group] as number, Math.abs(value) / 7.5);
   });
-  const codes = Uint8Array.from(matrix, (value, at) => codeOf(value, scales[groupOf(at)] as number, 8, 15));
+  const codes = Uint8Array.from(matrix, (value, at) => {
+    const scale = scales[groupOf(at)] as number;
+    return scale === 0 ? 8 : Math.max(0, Math.min(15, roundHalfEven(value / scale + 8)));
+  });
   const form = { bits: 4, block: BLOCK, symmetric: true, half: false } as const;
   return { ...form, outputs, inputs, codes, scales, zeros: undefined };
 }

@@ -33,7 +33,7 @@ describe.each(layers)('$outputs × $inputs', (layer) => {
     expect(swept.scales).toEqual(start.scales);
     const made = refine(weight, start, hessian);
     expect(made.codes).toEqual(bytes(one.codes));
-    expect(costOf(weight, made, hessian.matrix) / one.cost).toBeCloseTo(1, 6);
+    expect(costOf(weight, made, Float64Array.from(hessian.matrix)) / one.cost).toBeCloseTo(1, 6);
     floats(one.scales).forEach((scale, index) => {
       expect((made.scales[index] as number) / scale).toBeCloseTo(1, 6);
     });

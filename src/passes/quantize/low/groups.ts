@@ -6,7 +6,7 @@ import { usesByTensor, type WeightUse } from '../../../layers/select.ts';
 import { type Layer, observedLayers } from '../../importance/layers.ts';
 
 /** Bytes of sums that are in memory at a time, where one layer does not need more. */
-const GRAM_BYTES: number = 2 ** 28;
+const GRAM_BYTES: number = 2 ** 26;
 
 /** Layers that read the same activations. */
 interface Group {
@@ -36,8 +36,9 @@ export async function* measuredGroups(
   const parts = batches(groups, ({ wanted }) => sumBytes(wanted), GRAM_BYTES);
   for (const [index, part] of parts.entries()) {
     const wanted = part.map((one) => one.wanted);
-    const all = await activations.measure(model, wanted, { index, count: parts.length });
-    for (const [at, group] of part.entries()) yield { ...group, sums: all[at] as Sums };
+    // What was handed out is let go of.
+    const all = [...(await activations.measure(model, wanted, { index, count: parts.length }))].reverse();
+    for (const group of part) yield { ...group, sums: all.pop() as Sums };
   }
 }
 
