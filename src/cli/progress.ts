@@ -54,9 +54,10 @@ export function progress(
   };
   const show = (): void => {
     const [done, total] = last;
-    // Only with a total there is something to fill.
-    if (bar !== undefined && total !== undefined && !known) start();
-    bar?.update(done);
+    // Only with a total there is something to fill. Other work may have shown its own bar since.
+    const taken = bar !== undefined && bar !== shown;
+    if (bar !== undefined && total !== undefined && done !== total && (!known || taken)) start();
+    if (bar === shown) bar?.update(done);
     if (done !== total) return;
     if (bar !== undefined && bar === shown) endProgress();
     bar = undefined;

@@ -57,6 +57,25 @@ test('a terminal sees how far the work is', async () => {
   expect(seen()).toContain('2/5');
 });
 
+test('two works that take turns show the bar of the one that goes on', async () => {
+  const { stream, seen } = terminal(true);
+  const shows = [progress('calibrating', false, { stream }), progress('quantizing', false, { stream })] as const;
+  for (const [index, what] of ['calibrating', 'quantizing'].entries()) {
+    for (let tries = 0; !seen().includes(what) && tries < 100; tries++) {
+      shows[index as 0 | 1](1, 9);
+      await pause(30);
+    }
+  }
+  shows[0](4, 9);
+  await pause(200);
+  expect(seen().slice(seen().lastIndexOf('quantizing'))).toContain('4/9');
+  shows[0](9, 9);
+  shows[1](9, 9);
+  const end = seen().length;
+  await pause(200);
+  expect(seen()).toHaveLength(end);
+});
+
 test.each([
   ['a pipe', false, false],
   ['--quiet', true, true],

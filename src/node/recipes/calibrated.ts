@@ -74,6 +74,8 @@ export interface CalibratedOptions {
   readonly onEqualized?: (ranges: ActivationRanges) => void;
   /** Called after each run of a sample. */
   readonly onProgress?: (done: number, total: number | undefined) => void;
+  /** Called after each layer whose codes GPTQ chose. */
+  readonly onLayer?: (done: number, total: number) => void;
 }
 
 const {
@@ -97,6 +99,7 @@ const SHAPE: Shape<CalibratedOptions> = {
   equalize: equalizing,
   onEqualized: 'function',
   onProgress: 'function',
+  onLayer: 'function',
 };
 
 /** The options of a run, all of them there. */
@@ -177,7 +180,7 @@ async function quantizedLow(
   const { data } = await dataOf(model, options);
   const activations = openActivations(data, { onProgress: options.onProgress });
   try {
-    return await quantizeAll(model, settled, ledger, { activations, keep });
+    return await quantizeAll(model, settled, ledger, { activations, keep, onLayer: options.onLayer });
   } finally {
     await activations.close();
   }

@@ -50,7 +50,11 @@ export async function quantizingPass(values: QuantizeValues, run: StepRun): Prom
     prefer: values.prefer ?? STATIC_DEFAULTS.prefer,
     biasCorrection: values.noBiasCorrection !== true,
     equalize: values.equalize === true,
-    ...defined({ onEqualized: run.onEqualized, onProgress: run.progress?.('calibrating') }),
+    ...defined({
+      onEqualized: run.onEqualized,
+      onProgress: run.progress?.('calibrating'),
+      onLayer: run.progress?.('quantizing'),
+    }),
   });
 }
 

@@ -4,8 +4,8 @@ import type { ChannelRun } from './channels.ts';
 
 /** What goes with the run of a step, and is no option of its verb. */
 export interface StepRun {
-  /** What is told how far running the model on data is. */
-  readonly progress?: (what: 'calibrating' | 'pruning') => OnProgress;
+  /** What is told how far running the model on data is, and what is computed of it. */
+  readonly progress?: (what: 'calibrating' | 'quantizing' | 'pruning') => OnProgress;
   /** Lines about groups of channels. */
   readonly describeGroups?: ChannelRun['describeGroups'];
   /** Told what bounded the scales of channels. */

@@ -50,7 +50,11 @@ describe('digits-vit in few bits', () => {
 
   test('8 bits by GPTQ keep more than without data', async () => {
     const plain = await outcome(quantize());
-    const refined = await outcome(calibratedQuantize({ bits: 8, method: 'gptq' }, { data }));
+    const told: string[] = [];
+    const onLayer = (done: number, total: number): number => told.push(`${done}/${total}`);
+    const refined = await outcome(calibratedQuantize({ bits: 8, method: 'gptq' }, { data, onLayer }));
+    expect(told.length).toBeGreaterThan(1);
+    expect(told).toEqual(told.map((_, index) => `${index + 1}/${told.length}`));
     expect(refined.sqnr).toBeGreaterThan(plain.sqnr + 2);
   });
 });

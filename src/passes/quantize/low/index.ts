@@ -27,7 +27,7 @@ export async function quantizeLow(
   model: Model,
   options: ResolvedOptions,
   ledger: Ledger,
-  { activations, keep, watch }: LowSources = {},
+  { activations, keep, watch, onLayer }: LowSources = {},
 ): Promise<string[]> {
   const notes = await bringWeights(model, lookedAt(options), 'all');
   let settled = withSmallest(model, options);
@@ -60,7 +60,7 @@ export async function quantizeLow(
   }
   const ahead: Ahead =
     method === 'gptq' && activations !== undefined
-      ? await refinedCodes(model, own, choices, activations, keep)
+      ? await refinedCodes(model, own, choices, activations, { keep, onLayer })
       : new Map();
   notes.push(...(await quantizeWeights(model, { ...settled, aside: new Set(choices.keys()) }, ledger, watch)));
   const forms = new LowForms(emitter, { choices, method, unread: options.unread === true, keep, ahead, int8: settled });

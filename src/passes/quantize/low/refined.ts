@@ -5,11 +5,12 @@ import type { Codes } from '../../../kernels/lowbits/codes.ts';
 import { refineBy } from '../../../kernels/lowbits/gptq.ts';
 import { type Hessian, prepareBy } from '../../../kernels/lowbits/hessian.ts';
 import { type Multiply, multiplyBy } from '../../../kernels/products.ts';
-import type { WeightUse } from '../../../layers/select.ts';
+import { usesByTensor, type WeightUse } from '../../../layers/select.ts';
 import { type MeasuredCodes, matrixOf, measuredCodes } from '../../../schemes/codes.ts';
 import type { Choice, Choices } from './choose.ts';
 import { gramOf, measuredGroups } from './groups.ts';
 import { searched } from './search.ts';
+import type { LowSources } from './sources.ts';
 
 /** Puts bytes aside, and reads them again. */
 export type Keep = (bytes: Uint8Array) => Promise<() => Promise<Uint8Array>>;
@@ -20,16 +21,18 @@ export type Ahead = ReadonlyMap<Tensor, () => Promise<MeasuredCodes>>;
 /**
  * Finds the codes of weights whose activations can be seen, by GPTQ: on the model as it is, in as few runs of the data
  * as memory allows. Layers that read the same activations share their sums.
- * @param keep - where codes wait until they are written; in memory without it
+ * @param sources - `keep`: where codes wait until they are written; in memory without it
  */
 export async function refinedCodes(
   model: Model,
   uses: readonly WeightUse[],
   choices: Choices,
   activations: Activations,
-  keep: Keep | undefined,
+  { keep, onLayer }: Pick<LowSources, 'keep' | 'onLayer'>,
 ): Promise<Ahead> {
   const { multiply } = activations;
+  const total = usesByTensor(uses).size;
+  let done = 0;
   const found = new Map<Tensor, () => Promise<MeasuredCodes>>();
   for await (const { wanted, layers, sums } of measuredGroups(model, uses, activations)) {
     const hessian = await hessianOf(sums, wanted, multiply);
@@ -38,8 +41,11 @@ export async function refinedCodes(
       const { tensor } = target.held;
       const codes = await refinedWeight(tensor, choices.get(tensor) as Choice, hessian, multiply);
       if (codes !== undefined) found.set(tensor, await shelved(codes, keep));
+      onLayer?.(++done, total);
     }
   }
+  // Not all weights are such that data says something of them.
+  if (done < total) onLayer?.(total, total);
   return found;
 }
 

@@ -6,6 +6,8 @@ import type { Keep } from './refined.ts';
 export interface LowSources {
   /** Of the model, on data like that it is for: codes are chosen by what they do to outputs. */
   readonly activations?: Activations;
-  readonly keep?: Keep;
+  readonly keep?: Keep | undefined;
   readonly watch?: Watch | undefined;
+  /** Told after each layer whose codes were chosen by data. */
+  readonly onLayer?: ((done: number, total: number) => void) | undefined;
 }
