@@ -2,13 +2,13 @@ import { COMMON_ROWS, type CommonValues, FILES, REPORT } from './common.ts';
 import type { Table } from './option.ts';
 
 /** What transformers.js calls the files that are written, in the order they are made. */
-export const VARIANT_DTYPES = ['fp32', 'q8', 'int8', 'uint8', 'q4'] as const;
+export const VARIANT_DTYPES = ['fp32', 'fp16', 'q8', 'int8', 'uint8', 'q4', 'q4f16'] as const;
 
 export type VariantDtype = (typeof VARIANT_DTYPES)[number];
 
 /** What is written unless told otherwise. */
 export const VARIANTS_DEFAULT = {
-  dtypes: ['fp32', 'q8', 'q4'] as readonly VariantDtype[],
+  dtypes: ['fp32', 'fp16', 'q8', 'q4', 'q4f16'] as readonly VariantDtype[],
   chunkBytes: 1e9,
 } as const;
 

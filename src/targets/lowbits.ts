@@ -37,6 +37,19 @@ export const floatProducts: Fact<{ readonly slower: number; readonly forms: read
   value: { slower: 13, forms: ['nbits', 'standard'] },
 };
 
+export const halfAccuracy: Fact<{
+  readonly attribute: string;
+  readonly opType: string;
+  readonly wanted: readonly Target[];
+}> = {
+  says:
+    'MatMulNBits of float16 with accuracy_level 4 gives NaN or noise on x64 in ONNX Runtime 1.19 to 1.22, which transformers.js 3 has; without it, it is right ' +
+    'everywhere. WebGPU wants the level for its fastest kernel.',
+  source: MATMUL_NBITS,
+  version: '1.17 to 1.30; WebGPU read, not run',
+  value: { attribute: 'accuracy_level', opType: 'MatMulNBits', wanted: ['webgpu'] },
+};
+
 /** What it costs to decode a weight when a model is loaded. */
 export interface DecodeCosts {
   /** Bytes of memory at the peak, for each weight of all products: what was decoded is freed after the last one. */

@@ -33,7 +33,7 @@ export async function computeHalves(
   const naming = new Naming(model, types, plan, options.io);
   const weights = new Weights(model, naming, fits);
   await weights.bound(plan, naming, types);
-  const casts = await rewriteNodes({ model, types, plan, naming, weights, fits });
+  const casts = await rewriteNodes({ model, types, plan, naming, weights, fits, target: options.target });
   const made = await weights.write();
   model.freeInitializers();
   const rest = await storeHalves(model, options, watch);

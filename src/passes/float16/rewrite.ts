@@ -4,9 +4,11 @@ import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { type Attribute, attribute, isOp, type Node } from '../../ir/node.ts';
 import { constant } from '../../ir/tensor.ts';
+import type { Target } from '../../kernels/lowbits/names.ts';
 import { fromFloat32 } from '../../kernels/rounded.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import { castNode } from '../../schemes/write.ts';
+import { halfAccuracy } from '../../targets/lowbits.ts';
 import { bounded, type Fits } from './constants.ts';
 import { fillOf, halfSource, isMade, type Names, type Naming } from './names.ts';
 import { isFloatCast, type Plan, typedConstant } from './plan.ts';
@@ -21,6 +23,7 @@ export interface Rewriting {
   readonly naming: Naming;
   readonly weights: Weights;
   readonly fits: Fits;
+  readonly target: Target;
 }
 
 /**
@@ -123,13 +126,20 @@ function inputOf(
 }
 
 /** Attributes that say which type a node makes. */
-async function attributesOf({ plan, naming, weights, fits }: Rewriting, node: Node): Promise<readonly Attribute[]> {
+async function attributesOf(
+  { plan, naming, weights, fits, target }: Rewriting,
+  node: Node,
+): Promise<readonly Attribute[]> {
   const half = plan.halves.has(node) || naming.absorbed.has(node);
   const replace = (one: Attribute): readonly Attribute[] => [
     ...node.attributes.filter(({ name }) => name !== one.name),
     one,
   ];
   if (isFloatCast(node)) return half ? replace(attribute.int('to', dtypeNumber('float16'))) : node.attributes;
+  const { attribute: level, opType, wanted } = halfAccuracy.value;
+  if (half && node.opType === opType && !wanted.includes(target)) {
+    return node.attributes.filter((one) => one.name !== level);
+  }
   const fill = fillOf(node);
   if (fill === undefined || !(half || weights.isBounded(node))) return node.attributes;
   if (fill === 0)

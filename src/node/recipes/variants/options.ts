@@ -8,7 +8,7 @@ import { inOrder } from '../../../passes/variants/names.ts';
 export interface VariantsOptions {
   /** Folder to write: models go to its subfolder `onnx`. It may be the one that is read. */
   readonly output: string;
-  /** As transformers.js calls them; `fp32`, `q8` and `q4` where absent. */
+  /** As transformers.js calls them; all but `int8` and `uint8` where absent. */
   readonly dtypes?: readonly string[];
   /** Replace files that are there and were made from other bytes, or in another way. */
   readonly overwrite?: boolean;

@@ -37,7 +37,15 @@ const ids = (of: (id: number) => number): Tensor =>
   );
 const FEEDS = { input_ids: ids((id) => id), attention_mask: ids(() => 1), token_type_ids: ids(() => 0) };
 /** What the dtypes keep of models whose weights are noise; trained ones keep more. */
-const LEAST: { readonly [dtype in VariantDtype]: number } = { fp32: 120, q8: 28, int8: 28, uint8: 28, q4: 15 };
+const LEAST: { readonly [dtype in VariantDtype]: number } = {
+  fp32: 120,
+  fp16: 50,
+  q8: 28,
+  int8: 28,
+  uint8: 28,
+  q4: 15,
+  q4f16: 15,
+};
 
 let folder: string;
 let child: Child<Request, Answer>;
@@ -108,34 +116,36 @@ describe.each([
   });
 });
 
-describe('in WebAssembly, with data files given under the names that transformers.js makes', () => {
+describe.each([
+  [
+    'wasm',
+    'with data files given under the names that transformers.js makes',
+    { externalData: true, chunkBytes: 60_000 },
+  ],
+  ['node 1.21', 'which is in version 3', {}],
+] as const)('%s, %s', (runtime, _, settings) => {
   let output: string;
-  let wasm: Runtime;
+  let other: Runtime;
   beforeAll(async () => {
-    output = join(folder, 'for-wasm');
-    const dtypes = ['fp32', 'q8', 'q4'];
-    await variants(await exported('encoder', encoderSpec()), {
-      output,
-      dtypes,
-      check: false,
-      externalData: true,
-      chunkBytes: 60_000,
-    });
-    wasm = openRuntime('wasm');
+    output = join(folder, `for-${runtime.replaceAll(/\W/g, '-')}`);
+    const input = await exported('encoder', encoderSpec());
+    await variants(input, { output, dtypes: VARIANT_DTYPES, check: false, ...settings });
+    other = openRuntime(runtime);
   });
-  afterAll(() => wasm.close());
+  afterAll(() => other.close());
 
-  test.each(['fp32', 'q8', 'q4'] as const)('%s runs', async (dtype) => {
-    const run = async (one: VariantDtype): Promise<Float32Array> => {
-      const file = variantFile('model', one);
-      const names = (await readdir(join(output, 'onnx'))).filter((name) => name.startsWith(`${file}_data`));
-      const read = async (name: string): Promise<Uint8Array> =>
-        new Uint8Array(await readFile(join(output, 'onnx', name)));
-      const given = names.map((_, index) => dataFile(file, index));
-      const externalData = await Promise.all(given.map(async (path) => ({ path, data: await read(path) })));
-      const found = await wasm.run(await read(file), FEEDS, { externalData });
-      return found['last_hidden_state']?.data as Float32Array;
-    };
+  const run = async (dtype: VariantDtype): Promise<Float32Array> => {
+    const file = variantFile('model', dtype);
+    const names = (await readdir(join(output, 'onnx'))).filter((name) => name.startsWith(`${file}_data`));
+    const read = async (name: string): Promise<Uint8Array> =>
+      new Uint8Array(await readFile(join(output, 'onnx', name)));
+    const given = names.map((_, index) => dataFile(file, index));
+    const externalData = await Promise.all(given.map(async (path) => ({ path, data: await read(path) })));
+    const found = await other.run(await read(file), FEEDS, externalData.length === 0 ? {} : { externalData });
+    return found['last_hidden_state']?.data as Float32Array;
+  };
+
+  test.each(VARIANT_DTYPES)('%s runs', async (dtype) => {
     expect(sqnr(await run('fp32'), await run(dtype))).toBeGreaterThan(LEAST[dtype]);
   });
 });

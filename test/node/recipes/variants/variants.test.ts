@@ -179,7 +179,7 @@ test('more data files than transformers.js takes are refused', async () => {
 
 test.each([
   ['bnb4', 'dtypes: bnb4 is read, never written: it runs 57 times slower than float'],
-  ['q9', 'dtypes: "q9" is not one of "fp32", "q8", "int8", "uint8", "q4"'],
+  ['q9', 'dtypes: "q9" is not one of "fp32", "fp16", "q8", "int8", "uint8", "q4", "q4f16"'],
 ])('%s is refused', async (dtype, message) => {
   await expect(run({ dtypes: [dtype] })).rejects.toThrow(message);
 });
