@@ -10,10 +10,7 @@ import { type MeasuredCodes, matrixOf, measuredCodes } from '../../../schemes/co
 import type { Choice, Choices } from './choose.ts';
 import { gramOf, measuredGroups } from './groups.ts';
 import { searched } from './search.ts';
-import type { LowSources } from './sources.ts';
-
-/** Puts bytes aside, and reads them again. */
-export type Keep = (bytes: Uint8Array) => Promise<() => Promise<Uint8Array>>;
+import type { Keep, LowSources } from './sources.ts';
 
 /** Codes that were found ahead, by weight. */
 export type Ahead = ReadonlyMap<Tensor, () => Promise<MeasuredCodes>>;

@@ -1,6 +1,8 @@
 import type { Activations } from '../../../activations/requests.ts';
 import type { Watch } from '../../pass.ts';
-import type { Keep } from './refined.ts';
+
+/** Puts bytes aside, and reads them again. */
+export type Keep = (bytes: Uint8Array) => Promise<() => Promise<Uint8Array>>;
 
 /** What may help, beside the options. */
 export interface LowSources {

@@ -17,8 +17,9 @@ import type { Emitter, ProductForm, ProductWeight } from '../emit.ts';
 import { type Rewritten, readInstead } from '../forms.ts';
 import { type ProductPlan, planProduct } from '../product.ts';
 import { type Choice, type Choices, idsRank } from './choose.ts';
-import type { Ahead, Keep } from './refined.ts';
+import type { Ahead } from './refined.ts';
 import { plainCodes } from './search.ts';
+import type { Keep } from './sources.ts';
 
 /** What writing a weight in few bits needs. */
 export interface LowSettings {
