@@ -52,7 +52,7 @@ export function* awqBy(
     const factors = factorsOf(strength, power);
     const inputs = factors.length;
     const codes = search(matrix.map((value, at) => value * (factors[at % inputs] as number)));
-    const cost = yield* costOf(matrix, codes, factors, gram);
+    const cost = yield* outputCost(matrix, codes, gram, factors);
     if (best === undefined || cost < best.cost) best = { codes, factors, power, cost };
   }
   return best as Scaled;
@@ -70,7 +70,17 @@ function factorsOf(strength: ArrayLike<number>, power: number): Float32Array {
   return Float32Array.from(raw, (value) => Math.max(value / middle, LEAST));
 }
 
-function* costOf(matrix: Float32Array, codes: Codes, factors: Float32Array, gram: Float64Array): Products<number> {
+/**
+ * What codes cost a layer's outputs: `tr((W − Q) H (W − Q)ᵀ)` with `Q = codes · diag(1 / factors)`.
+ * @param matrix - `[outputs, inputs]`
+ * @param gram - `XᵀX / n`: `[inputs, inputs]`
+ */
+export function* outputCost(
+  matrix: Float32Array,
+  codes: Codes,
+  gram: Float32Array | Float64Array,
+  factors?: Float32Array,
+): Products<number> {
   const reals = realsOfCodes(codes);
   const { outputs, inputs } = codes;
   const together = rowsTogether(inputs);
@@ -78,9 +88,10 @@ function* costOf(matrix: Float32Array, codes: Codes, factors: Float32Array, gram
   for (let first = 0; first < outputs; first += together) {
     const rows = Math.min(together, outputs - first);
     const from = first * inputs;
-    const lost = Float64Array.from({ length: rows * inputs }, (_, at) => {
-      return (matrix[from + at] as number) - (reals[from + at] as number) / (factors[at % inputs] as number);
-    });
+    const lost = gram instanceof Float32Array ? new Float32Array(rows * inputs) : new Float64Array(rows * inputs);
+    for (let at = 0; at < lost.length; at++) {
+      lost[at] = (matrix[from + at] as number) - (reals[from + at] as number) / (factors?.[at % inputs] ?? 1);
+    }
     const pull = yield* timesHessian(lost, rows, gram);
     for (const cost of costs({ lost, pull }, rows)) sum += cost;
   }

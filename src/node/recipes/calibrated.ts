@@ -139,7 +139,7 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
       const low = isLow(settled);
       const weightsOnly = settled.weightsOnly || low;
       if (!weightsOnly && options.equalize) notes.push(...(await equalized(model, options)).notes);
-      const found = await rangesOf(model, { ...quantizeOptions, weightsOnly }, options);
+      const found = await rangesOf(model, quantizeOptions, weightsOnly, options);
       const { ranges } = found;
       notes.push(...found.notes);
       const { activations, minNodeSqnr, prefer } = { ...STATIC_DEFAULTS, ...options };
@@ -226,10 +226,10 @@ async function dataOf(model: Model, options: Calibrating): Promise<{ data: DataS
 async function rangesOf(
   model: Model,
   quantizeOptions: QuantizeOptions,
+  weightsOnly: boolean,
   options: Calibrating,
 ): Promise<Pick<Calibration, 'ranges' | 'notes'>> {
   if (options.ranges !== undefined) return { ranges: (await loadRanges(options.ranges)).ranges, notes: [] };
-  const { weightsOnly = false } = quantizeOptions;
   const { observer, onProgress } = options;
   const { data, random } = await dataOf(model, options);
   const means = new Map([

@@ -10,7 +10,7 @@ import { selectWeights } from './select.ts';
  * of its channels, counted from the end where it is negative.
  */
 export function correctionValues(model: Model, options: QuantizeOptions = {}): Map<string, number> {
-  const settled = allOf({ ...options, weightsOnly: true, format: 'qdq' });
+  const settled = { ...allOf(options), weightsOnly: true, format: 'qdq' as const };
   const places = new Places(model);
   const values = new Map<string, number>();
   for (const use of selectWeights(model, { ...settled, only: LAYERS })) {

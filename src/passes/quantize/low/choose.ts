@@ -2,7 +2,7 @@ import { elementCount } from '../../../ir/dtype.ts';
 import { intAttribute, isOp } from '../../../ir/node.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
 import type { BlockForm, MatrixShape } from '../../../kernels/lowbits/codes.ts';
-import type { LowForm } from '../../../kernels/lowbits/names.ts';
+import type { LowForm, Target } from '../../../kernels/lowbits/names.ts';
 import { weightAxes } from '../../../layers/axes.ts';
 import { usesByTensor, type WeightUse } from '../../../layers/select.ts';
 import { LOW_DEFAULT } from '../../../options/lowBits.ts';
@@ -25,6 +25,8 @@ export interface Choice {
   readonly factor: number;
   /** Whether rows of it are looked up as well: an embedding that is the output layer too. */
   readonly tied: boolean;
+  /** What it becomes where data shows that this keeps far more of the outputs. */
+  readonly instead?: Choice | undefined;
 }
 
 /** A smaller weight would save fewer bytes beside int8 than its nodes take. */
@@ -73,8 +75,12 @@ export function choose(
       continue;
     }
     const bits = tensor === head ? (options.headBits ?? LOW_DEFAULT.headBits) : (options.bits ?? 8);
-    const choice = choiceFor(all, asked, bits as BlockForm['bits'], options, rows, emitter);
-    if (choice !== undefined) choices.set(tensor, choice);
+    const chosen = (form: LowForm): Choice | undefined =>
+      choiceFor(all, form, bits as BlockForm['bits'], options, rows, emitter);
+    const choice = chosen(asked);
+    if (choice === undefined) continue;
+    const open = choice.form === 'multipliers' && options.form === undefined;
+    choices.set(tensor, open ? { ...choice, instead: chosen(withBlocks(target)) } : choice);
   }
   return { choices, note };
 }
@@ -83,6 +89,11 @@ export function choose(
 function withActivations(usual: LowForm, options: ResolvedOptions): LowForm {
   const { bits = 8, asymmetric, weightsOnly, target } = options;
   if (usual !== 'multipliers' || bits === 8 || !(weightsOnly || asymmetric)) return usual;
+  return withBlocks(target ?? LOW_DEFAULT.target);
+}
+
+/** The form with a scale for each block, where integers are multiplied fastest. */
+function withBlocks(target: Target): LowForm {
   return target === 'web' ? 'folded' : 'nbits';
 }
 

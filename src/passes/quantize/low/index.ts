@@ -1,5 +1,8 @@
+import type { Constant } from '../../../ir/graph.ts';
 import type { Model } from '../../../ir/model.ts';
 import type { LowForm } from '../../../kernels/lowbits/names.ts';
+import { constantName } from '../../../layers/constant.ts';
+import type { WeightUse } from '../../../layers/select.ts';
 import { LOW_DEFAULT } from '../../../options/lowBits.ts';
 import { CONTRIB } from '../../../schemes/nbits.ts';
 import { decodeCosts, fastFrom, scalesBehindCast } from '../../../targets/lowbits.ts';
@@ -15,7 +18,7 @@ import { selectWeights, withSmallest } from '../select.ts';
 import { quantizeWeights, rewrite } from '../weights.ts';
 import { scaleInputs } from './awq.ts';
 import { type Choices, choose, headOf, neededBy, usesOf } from './choose.ts';
-import { type Ahead, refinedCodes } from './refined.ts';
+import { type Refined, refinedCodes, WORTH } from './refined.ts';
 import type { LowSources } from './sources.ts';
 import { LowForms } from './write.ts';
 
@@ -58,10 +61,12 @@ export async function quantizeLow(
     settled = withSmallest(model, options);
     ({ choices } = await chosen(model, settled, emitter));
   }
-  const ahead: Ahead =
+  const { ahead, changed }: Refined =
     method === 'gptq' && activations !== undefined
       ? await refinedCodes(model, own, choices, activations, { keep, onLayer })
-      : new Map();
+      : { ahead: new Map(), changed: new Map() };
+  choices = new Map([...choices, ...changed]);
+  if (changed.size > 0) notes.push(changedNote(own, changed));
   notes.push(...(await quantizeWeights(model, { ...settled, aside: new Set(choices.keys()) }, ledger, watch)));
   const forms = new LowForms(emitter, { choices, method, unread: options.unread === true, keep, ahead, int8: settled });
   const low = usesOf(selectWeights(model, { ...settled, only: [...PRODUCTS, 'Gather'] }), choices);
@@ -128,6 +133,13 @@ function awqNote({ weights, values, absorbed }: Awaited<ReturnType<typeof scaleI
   const own = values - absorbed;
   const how = own === 0 ? 'in what computes them' : `${absorbed} in what computes them, ${own} by a Mul`;
   return `AWQ multiplied the columns of ${weights} weights, and divided ${values} values: ${how}`;
+}
+
+/** Names the weights that are no multipliers because data says so. */
+function changedNote(uses: readonly WeightUse[], changed: Choices): string {
+  const held = new Map(uses.map((use) => [use.held.tensor, use.held]));
+  const names = [...changed].map(([tensor, { form }]) => `${constantName(held.get(tensor) as Constant)} (${form})`);
+  return `with a scale for each block at least ${WORTH} dB more is kept than as multipliers: ${names.join(', ')}`;
 }
 
 const SAYS: { readonly [form in LowForm]: string } = {

@@ -1,6 +1,8 @@
 import type { Activations, SumRequest, Sums } from '../../../activations/requests.ts';
 import type { Model } from '../../../ir/model.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
+import { decibels } from '../../../kernels/decibels.ts';
+import { outputCost } from '../../../kernels/lowbits/awq.ts';
 import type { Codes } from '../../../kernels/lowbits/codes.ts';
 import { refineBy } from '../../../kernels/lowbits/gptq.ts';
 import { type Hessian, prepareBy } from '../../../kernels/lowbits/hessian.ts';
@@ -15,6 +17,18 @@ import type { Keep, LowSources } from './sources.ts';
 /** Codes that were found ahead, by weight. */
 export type Ahead = ReadonlyMap<Tensor, () => Promise<MeasuredCodes>>;
 
+/** What data told. */
+export interface Refined {
+  readonly ahead: Ahead;
+  /** Weights that keep far more in another form than was chosen for them. */
+  readonly changed: Choices;
+}
+
+/** How much more of its outputs a layer has to keep in another form, in dB. */
+export const WORTH = 3;
+/** How much more the search without data has to keep for the other form to be tried. */
+const PROMISE = 1;
+
 /**
  * Finds the codes of weights whose activations can be seen, by GPTQ: on the model as it is, in as few runs of the data
  * as memory allows. Layers that read the same activations share their sums.
@@ -26,24 +40,27 @@ export async function refinedCodes(
   choices: Choices,
   activations: Activations,
   { keep, onLayer }: Pick<LowSources, 'keep' | 'onLayer'>,
-): Promise<Ahead> {
+): Promise<Refined> {
   const { multiply } = activations;
   const total = usesByTensor(uses).size;
   let done = 0;
-  const found = new Map<Tensor, () => Promise<MeasuredCodes>>();
+  const ahead = new Map<Tensor, () => Promise<MeasuredCodes>>();
+  const changed = new Map<Tensor, Choice>();
   for await (const { wanted, layers, sums } of measuredGroups(model, uses, activations)) {
     const hessian = await hessianOf(sums, wanted, multiply);
     if (hessian === undefined) continue;
     for (const { target } of layers) {
       const { tensor } = target.held;
-      const codes = await refinedWeight(tensor, choices.get(tensor) as Choice, hessian, multiply);
-      if (codes !== undefined) found.set(tensor, await shelved(codes, keep));
+      const choice = choices.get(tensor) as Choice;
+      const found = await better(tensor, choice, hessian, multiply);
+      if (found !== undefined) ahead.set(tensor, await shelved(found.codes, keep));
+      if (found !== undefined && found.choice !== choice) changed.set(tensor, found.choice);
       onLayer?.(++done, total);
     }
   }
   // Not all weights are such that data says something of them.
   if (done < total) onLayer?.(total, total);
-  return found;
+  return { ahead, changed };
 }
 
 /** Undefined where the data gives a layer nothing, or NaN or infinity. */
@@ -52,17 +69,48 @@ async function hessianOf(sums: Sums, wanted: SumRequest, multiply: Multiply | un
   return gram && multiplyBy(prepareBy(gram, wanted.columns), multiply);
 }
 
-async function refinedWeight(
+/** Codes in the form that was chosen, or in the one instead of it where that keeps far more of the outputs. */
+async function better(
   tensor: Tensor,
   choice: Choice,
   hessian: Hessian,
   multiply: Multiply | undefined,
-): Promise<MeasuredCodes | undefined> {
+): Promise<Found | undefined> {
+  const own = await begun(tensor, choice, hessian);
+  if (own === undefined) return undefined;
+  const instead = choice.instead && (await begun(tensor, choice.instead, hessian));
+  const costOf = async ({ matrix, choice: { factor } }: Begun, { codes }: MeasuredCodes): Promise<number> =>
+    (await multiplyBy(outputCost(matrix, codes, hessian.matrix), multiply)) / factor ** 2;
+  const refined = async ({ matrix, start }: Begun): Promise<MeasuredCodes> =>
+    measuredCodes(matrix, await multiplyBy(refineBy(matrix, start.codes, hessian), multiply));
+  const codes = await refined(own);
+  if (instead === undefined) return { choice, codes };
+  const promised = decibels(await costOf(own, own.start), await costOf(instead, instead.start));
+  if (promised < PROMISE) return { choice, codes };
+  const others = await refined(instead);
+  const gained = decibels(await costOf(own, codes), await costOf(instead, others));
+  return gained < WORTH ? { choice, codes } : { choice: instead.choice, codes: others };
+}
+
+/** Codes in a form. */
+interface Found {
+  readonly choice: Choice;
+  readonly codes: MeasuredCodes;
+}
+
+/** A weight as a form sees it, and where the choice of its codes begins. */
+interface Begun {
+  readonly choice: Choice;
+  readonly matrix: Float32Array;
+  readonly start: MeasuredCodes;
+}
+
+async function begun(tensor: Tensor, choice: Choice, hessian: Hessian): Promise<Begun | undefined> {
   const matrix = await matrixOf({ tensor, ...choice });
   if (matrix === undefined) return undefined;
   const importance = choice.shape.bits > 2 ? diagonalOf(hessian) : undefined;
   const start = await searched(matrix, choice, choice.shape.bits > 2 ? 'mse' : 'rtn', importance);
-  return measuredCodes(matrix, await multiplyBy(refineBy(matrix, start.codes, hessian), multiply));
+  return { choice, matrix, start };
 }
 
 /** How strong each input is, `[inputs]`. */
