@@ -133,7 +133,7 @@ function keep(work: usize, sums: usize, inverse: v128, steps: f32, zero: v128): 
 /** Scales and zero points of the block in `work`, at `work` + 80 and + 96. */
 function searchBlock(
   work: usize, length: i32, weights: usize, bits: i32, symmetric: bool,
-  steps: usize, count: i32, zeros: i32, refits: i32, empty: f32,
+  steps: usize, count: i32, zeros: i32, empty: f32,
 ): void {
   const data = work + NOTES;
   const end = data + (<usize>length << 4);
@@ -185,17 +185,8 @@ function searchBlock(
     keep(work, work, inverse, first, zero);
     keep(work, work + 32, inverse2, second, zero2);
   }
+  const scale = v128.load(work, 80);
   const zero = v128.load(work, 96);
-  const low = f32x4.neg(zero);
-  const high = f32x4.sub(all, zero);
-  let scale = v128.load(work, 80);
-  for (let refit = 0; refit < refits; refit++) {
-    const inverse = f32x4.div(f32x4.splat(1), scale);
-    sumOne(data, end, weights, work, inverse, low, high);
-    const square = v128.load(work, 16);
-    const fitted = f32x4.mul(scale, f32x4.div(v128.load(work), square));
-    scale = v128.bitselect(fitted, scale, f32x4.gt(square, f32x4.splat(0)));
-  }
   v128.store(work, v128.bitselect(f32x4.splat(empty), scale, tiny), 80);
   v128.store(work, v128.bitselect(f32x4.splat(middle), zero, tiny), 96);
 }
@@ -221,7 +212,7 @@ function sumOne(at: usize, end: usize, weights: usize, notes: usize, inverse: v1
 
 export function searchBlocks(
   data: usize, outputs: i32, inputs: i32, along: i32, across: i32, block: i32,
-  bits: i32, symmetric: bool, steps: usize, count: i32, zeros: i32, refits: i32, empty: f32,
+  bits: i32, symmetric: bool, steps: usize, count: i32, zeros: i32, empty: f32,
   weights: usize, work: usize, scale: usize, zero: usize,
 ): void {
   const blocks = (inputs + block - 1) / block;
@@ -236,7 +227,7 @@ export function searchBlocks(
     const length = min(block, inputs - start);
     load4(data + ((<usize>start * <usize>across) << 2), outputs, first, along, across, length, work + NOTES);
     const at: usize = weights == 0 ? 0 : weights + (<usize>start << 2);
-    searchBlock(work, length, at, bits, symmetric, steps, count, zeros, refits, empty);
+    searchBlock(work, length, at, bits, symmetric, steps, count, zeros, empty);
     const lanes = min(4, outputs - first);
     for (let lane = 0; lane < lanes; lane++) {
       const to = <usize>(first + lane) * <usize>blocks + <usize>index;

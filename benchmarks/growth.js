@@ -33,6 +33,8 @@ const COMMANDS = {
   'limit: read and write in Node': `"${process.execPath}" "${join(root, 'benchmarks/limit.js')}" $M out.onnx`,
   'limit: cat | cat': 'cat $M | cat > out.onnx',
   'quantize --int8': `${compress} quantize --int8 $M -o out.onnx --force -q`,
+  'quantize --int4': `${compress} quantize --int4 $M -o out.onnx --force -q`,
+  'quantize --int4 --form multipliers': `${compress} quantize --int4 --form multipliers $M -o out.onnx --force -q`,
   'prune --l1 0.4': `${compress} prune --l1 0.4 $M -o out.onnx --force -q`,
   'prune --scope global': `${compress} prune --l1 0.4 --scope global $M -o out.onnx --force -q`,
   'prune | quantize': `${compress} prune --l1 0.4 $M -q | ${compress} quantize --int8 -q > out.onnx`,

@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { candidatesFor, REFITS } from '../../src/kernels/lowbits/candidates.ts';
+import { candidatesFor } from '../../src/kernels/lowbits/candidates.ts';
 import { FRACTIONS } from '../../src/kernels/lowbits/factors.ts';
 import type { Arena } from '../../src/kernels/simd/arena.ts';
 import { LOWBITS_NOTES, RESULT } from '../../src/kernels/simd/kernels.ts';
@@ -38,7 +38,7 @@ function codesIn(arena: Arena, one: Given) {
     zeros && at % (3 * inputs) < block ? 0 : Math.fround(value * size),
   );
   const data = allocate(values);
-  const { steps, zeros: tries } = candidatesFor({ bits, symmetric });
+  const { steps, zeros: tries } = candidatesFor({ bits, symmetric }, weighted);
   const candidates = allocate(Float32Array.from(steps));
   const fractions = allocate(Float32Array.from(FRACTIONS));
   const weights = weighted ? allocate(filled(inputs, seed + 1, []).map(Math.abs)) : 0;
@@ -55,7 +55,7 @@ function codesIn(arena: Arena, one: Given) {
   const { kernels } = arena;
   const search = (empty: number): void => {
     const first = [data, outputs, inputs, along, across, block, bits, symmetric, candidates, steps.length] as const;
-    kernels.searchBlocks(...first, tries, REFITS, empty, weights, work, scale, symmetric ? 0 : zero);
+    kernels.searchBlocks(...first, tries, empty, weights, work, scale, symmetric ? 0 : zero);
   };
   const found: unknown[] = [];
   if (symmetric && bits < 8) {

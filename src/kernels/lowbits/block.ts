@@ -1,6 +1,5 @@
 import { ROUNDER } from '../linear.ts';
 import type { Candidates } from './candidates.ts';
-import { REFITS } from './candidates.ts';
 
 /** Neighbours in a row of a matrix: elements `start` to `end`, and how much the error of each counts. */
 export interface Block {
@@ -167,10 +166,6 @@ export class Search {
         const explained = this.#wide(this.#wide(product * ratio) / fround(steps * steps));
         if (explained > most) [most, scale, zero] = [explained, fround(ratio / inverse), tried];
       }
-    }
-    for (let refit = 0; refit < REFITS; refit++) {
-      this.#sum(block, fround(1 / scale), -zero, this.#most - zero, sums);
-      if (sums.square > 0) scale = fround(scale * fround(sums.product / sums.square));
     }
     return { scale, zero };
   }

@@ -24,7 +24,7 @@ export function searchMultipliers(matrix: Float32Array, shape: MatrixShape, form
   const steps = new Float32Array(outputs);
   const factors = new Int8Array(outputs * blocks);
   const weights = weightsOf(how.importance);
-  const find = finder(form, how.method);
+  const find = finder(form, how.method, weights !== undefined);
   const row = new FactorRow(bits, blocks);
   for (let output = 0, at = 0; output < outputs; output++) {
     const of = Array.from({ length: blocks }, (_, index) => blockOf(matrix, inputs, block, output, index, weights));

@@ -32,8 +32,8 @@ export function searchCodes(matrix: Float32Array, shape: MatrixShape, form: Bloc
   const codes = new Uint8Array(outputs * inputs);
   const scales = new Float32Array(outputs * blocks);
   const zeros = symmetric ? undefined : new Uint8Array(outputs * blocks);
-  const find = finder(form, how.method);
   const weights = weightsOf(how.importance);
+  const find = finder(form, how.method, weights !== undefined);
   for (let row = 0, at = 0; row < outputs; row++) {
     for (let index = 0; index < blocks; index++, at++) {
       const one = blockOf(matrix, inputs, block, row, index, weights);
@@ -61,11 +61,15 @@ export function blockOf(
   return { data, start: start + first, end: start + Math.min(inputs, first + block), weights, first };
 }
 
-/** What finds the grid of a block; undefined for one of zeros. @throws RangeError for `hqq` in symmetric form */
-export function finder(form: BlockForm, method: SearchMethod): (block: Block) => Grid | undefined {
+/**
+ * What finds the grid of a block; undefined for one of zeros.
+ * @param weighted - whether blocks have weights
+ * @throws RangeError for `hqq` in symmetric form
+ */
+export function finder(form: BlockForm, method: SearchMethod, weighted: boolean): (block: Block) => Grid | undefined {
   const { bits, symmetric } = form;
   if (method === 'mse') {
-    const search = new Search(candidatesFor(form), bits, symmetric, needsWide(form));
+    const search = new Search(candidatesFor(form, weighted), bits, symmetric, needsWide(form));
     return (block) => search.find(block);
   }
   if (method === 'rtn') return (block) => (symmetric ? symmetricRange(block, bits) : asymmetricRange(block, bits));

@@ -1,7 +1,7 @@
 import type { Reader } from '../linearSteps.ts';
 import type { Arena } from '../simd/arena.ts';
 import { LOWBITS_NOTES } from '../simd/kernels.ts';
-import { candidatesFor, needsWide, REFITS } from './candidates.ts';
+import { candidatesFor, needsWide } from './candidates.ts';
 import { blocksIn, type Coded, type Codes, type MatrixShape, middleOf, type PackedCodes } from './codes.ts';
 import { FRACTIONS } from './factors.ts';
 import { blockOf, finder, type SearchHow, weightsOf } from './search.ts';
@@ -49,7 +49,7 @@ export class Room {
     this.range = arena.allocate(8 * Math.max(strip, inputs));
     const weights = weightsOf(how.importance);
     this.weights = weights === undefined ? 0 : floats(weights);
-    this.candidates = floats(candidatesFor(into).steps);
+    this.candidates = floats(candidatesFor(into, weights !== undefined).steps);
     this.fractions = floats(FRACTIONS);
   }
 }
@@ -70,8 +70,8 @@ export function findScales(
   const size = [room.input, outputs, inputs, along, across, block, bits] as const;
   const empty = form.multipliers === undefined ? 1 : 0;
   if (how.method === 'mse' && !needsWide(form)) {
-    const { steps, zeros } = candidatesFor(form);
-    const tries = [room.candidates, steps.length, zeros, REFITS] as const;
+    const { steps, zeros } = candidatesFor(form, room.weights !== 0);
+    const tries = [room.candidates, steps.length, zeros] as const;
     arena.kernels.searchBlocks(...size, symmetric, ...tries, empty, room.weights, room.work, room.scale, room.zero);
   } else {
     findByRows(arena, room, shape, outFirst, form, how);
@@ -103,8 +103,8 @@ function findByRows(
   const data = arena.floats(room.input, outputs * inputs);
   const scales = arena.floats(room.scale, outputs * blocks);
   const zeros = form.symmetric ? undefined : arena.bytes(room.zero, outputs * blocks);
-  const find = finder(form, how.method);
   const weights = weightsOf(how.importance);
+  const find = finder(form, how.method, weights !== undefined);
   const empty = form.multipliers === undefined ? 1 : 0;
   const row = new Float32Array(inputs);
   for (let output = 0, at = 0; output < outputs; output++) {

@@ -143,7 +143,6 @@ export interface Kernels extends ColumnKernels {
     steps: number,
     count: number,
     zeros: number,
-    refits: number,
     empty: number,
     weights: number,
     work: number,

@@ -26,7 +26,7 @@ export function scalarLowbits(
 
   return {
     searchBlocks(data, outputs, inputs, along, across, block, ...rest) {
-      const [bits, symmetric, steps, count, zeros, , empty, weights, , scale, zero] = rest;
+      const [bits, symmetric, steps, count, zeros, empty, weights, , scale, zero] = rest;
       const candidates = { steps: Array.from(floats(steps, count)), zeros: zeros as 1 | 2 };
       const search = new Search(candidates, bits, symmetric, false);
       const blocks = Math.ceil(inputs / block);
