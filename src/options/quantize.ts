@@ -73,6 +73,11 @@ export function calibrates({ calibrate, ranges }: QuantizeValues): boolean {
   return calibrate !== undefined || ranges !== undefined;
 }
 
+/** Whether products get fewer than 8 bits, or a form that is made for them. */
+export function givesFewBits({ int4, bits = int4 ? 4 : 8, form, method }: QuantizeValues): boolean {
+  return bits < 8 || form !== undefined || method !== undefined;
+}
+
 const WEIGHTS = 'How to quantize';
 const ACTIVATIONS = 'Activations';
 

@@ -214,7 +214,11 @@ async function equalized(model: Model, options: Calibrating): Promise<PassReport
 }
 
 /** What the model is run on. */
-async function dataOf(model: Model, options: Calibrating): Promise<{ data: DataSet; random: boolean }> {
+/** The data that a run is given, or random inputs. */
+export async function dataOf(
+  model: Model,
+  options: Pick<Calibrating, 'data' | 'batch' | 'samples'>,
+): Promise<{ data: DataSet; random: boolean }> {
   const inputs = model.graph.fedInputs;
   const { batch, samples } = options;
   const sizes = { ...(batch === undefined ? {} : { batch }), ...(samples === undefined ? {} : { samples }) };

@@ -1,20 +1,57 @@
 import { CompressError } from '../../errors.ts';
 import { halfOf } from '../../options/float16.ts';
-import type { QuantizeValues } from '../../options/quantize.ts';
+import { calibrates, type QuantizeValues } from '../../options/quantize.ts';
 import { defined } from '../../options/values.ts';
-import { float16 } from '../../passes/float16/index.ts';
+import { computesHalf, type Float16Options, float16 } from '../../passes/float16/index.ts';
 import type { Pass } from '../../passes/pass.ts';
 import { readSelection } from './selection.ts';
+import type { StepRun } from './stepRun.ts';
+
+/** The pass that follows few bits: their own choice of weights is not its. */
+export function halvingRest(values: QuantizeValues, run: StepRun): Pass {
+  const options = optionsOf(values);
+  const pass = calibrates(values) && computesHalf(options) ? calibratedHalves(options, values, run) : float16(options);
+  return { ...pass, optional: true };
+}
 
 /**
  * The pass that the values of `quantize` ask for where they speak of floats of 16 bits alone.
  * @throws CompressError `options`
  */
-export function halvingPass(values: QuantizeValues): Pass {
+export function halvingPass(values: QuantizeValues, run: StepRun): Pass {
+  const { minElements } = values;
+  const options = { ...optionsOf(values), ...defined({ minElements }), ...readSelection(values) };
+  if (computesHalf(options) && values.calibrate !== undefined) return calibratedHalves(options, values, run);
   const idle = (['calibrate', 'ranges', 'samples', 'batch', 'saveRanges'] as const).find((key) => values[key]);
   if (idle !== undefined) {
-    throw new CompressError('options', idle, 'weights in 16 bits need no data', { hint: `Leave out \`${idle}\`.` });
+    const hint = `Leave out \`${idle}\`.`;
+    throw new CompressError('options', idle, 'weights that are stored in 16 bits need no data', { hint });
   }
-  const { minElements, compute, io, target } = values;
-  return float16(defined({ dtype: halfOf(values), compute, io, target, minElements, ...readSelection(values) }));
+  return float16(options);
+}
+
+function optionsOf(values: QuantizeValues): Float16Options {
+  const { compute, io, target } = values;
+  return defined({ dtype: halfOf(values), compute, io, target });
+}
+
+/** `float16` with the ranges of what the model computes on data. */
+function calibratedHalves(options: Float16Options, values: QuantizeValues, { progress }: StepRun): Pass {
+  return {
+    ...float16(options),
+    async run(model, watch) {
+      const [{ calibrate }, { dataOf }, { halfValues }] = await Promise.all([
+        import('../activations/calibrate.ts'),
+        import('./calibrated.ts'),
+        import('../../passes/float16/values.ts'),
+      ]);
+      const { samples, batch } = values;
+      const { data, random } = await dataOf(model, { data: values.calibrate, samples, batch });
+      const onProgress = progress?.('calibrating');
+      const { ranges, notes } = await calibrate(model, halfValues(model), data, defined({ onProgress }));
+      const report = await float16({ ...options, ranges }).run(model, watch);
+      const warning = random ? ['warning: the ranges are those of random inputs; real ones may pass 65504'] : [];
+      return { ...report, notes: [...warning, `calibrated with ${data.description}`, ...notes, ...report.notes] };
+    },
+  };
 }

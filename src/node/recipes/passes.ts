@@ -1,7 +1,9 @@
 import type { StoreValues } from '../../options/common.ts';
 import type { ConvertValues } from '../../options/convert.ts';
 import type { CopyValues } from '../../options/copy.ts';
+import { halfOf } from '../../options/float16.ts';
 import type { PackValues } from '../../options/pack.ts';
+import { givesFewBits, type QuantizeValues } from '../../options/quantize.ts';
 import { type StepVerb, SUMMARIES } from '../../options/verbs.ts';
 import type { Pass } from '../../passes/pass.ts';
 import type { StepRun } from './stepRun.ts';
@@ -17,7 +19,11 @@ export async function passesOf(verb: StepVerb, values: object, run: StepRun): Pr
     case 'prune':
       return [await (await import('./prune.ts')).pruningPass(values, run), ...(await storing(values))];
     case 'quantize':
-      return [await (await import('./quantize.ts')).quantizingPass(values, run), ...(await storing(values))];
+      return [
+        await (await import('./quantize.ts')).quantizingPass(values, run),
+        ...(await halving(values, run)),
+        ...(await storing(values)),
+      ];
     case 'dequantize':
       return [(await import('../../passes/dequantize/index.ts')).dequantize()];
     case 'pack': {
@@ -42,6 +48,12 @@ export function mayChangeNothing(verb: StepVerb, values: { allowUnchanged?: bool
 async function storing({ store = 'dense' }: StoreValues): Promise<Pass[]> {
   if (store === 'dense') return [];
   return [(await import('../../passes/pack/index.ts')).pack({ store, optional: true })];
+}
+
+/** The pass that follows for `float16`, where products have few bits: all other weights, and what they compute with. */
+async function halving(values: QuantizeValues, run: StepRun): Promise<Pass[]> {
+  if (halfOf(values) === undefined || !givesFewBits(values)) return [];
+  return [(await import('./float16.ts')).halvingRest(values, run)];
 }
 
 /** None where the model is only written again. */

@@ -1,7 +1,7 @@
 import { CompressError } from '../../errors.ts';
 import { DEFAULT_OBSERVER } from '../../kernels/observe/names.ts';
 import { halfOf } from '../../options/float16.ts';
-import { calibrates, type QuantizeValues } from '../../options/quantize.ts';
+import { calibrates, givesFewBits, type QuantizeValues } from '../../options/quantize.ts';
 import { defined, togetherError } from '../../options/values.ts';
 import type { Pass } from '../../passes/pass.ts';
 import { type QuantizeOptions, quantizing } from '../../passes/quantize/index.ts';
@@ -16,7 +16,8 @@ import type { StepRun } from './stepRun.ts';
  * @throws CompressError `options`
  */
 export async function quantizingPass(values: QuantizeValues, run: StepRun): Promise<Pass> {
-  if (halfOf(values) !== undefined) return (await import('./float16.ts')).halvingPass(values);
+  if (halfOf(values) !== undefined && !givesFewBits(values))
+    return (await import('./float16.ts')).halvingPass(values, run);
   const options = readOptions(values);
   const { calibrate, ranges, saveRanges } = values;
   if (!calibrates(values)) {
@@ -72,5 +73,8 @@ function readOptions(values: QuantizeValues): QuantizeOptions {
 /** What is said of weights in fewer than 8 bits. */
 function lowOptions(values: QuantizeValues): LowOptions {
   const { int4, bits, block, asymmetric, headBits, tableBits, form, target, method } = values;
-  return { ...defined({ bits: int4 ? 4 : bits, block, asymmetric, headBits, tableBits, form, target, method }) };
+  return {
+    ...defined({ bits: int4 ? 4 : bits, block, asymmetric, headBits, tableBits, form, target, method }),
+    ...(halfOf(values) !== undefined && { others: 'float' }),
+  };
 }

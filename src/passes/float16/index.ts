@@ -6,6 +6,11 @@ import type { Pass } from '../pass.ts';
 import { FLOAT16_DEFAULTS, FLOAT16_SHAPE, type Float16Options } from './options.ts';
 import { storeHalves } from './stored.ts';
 
+/** Whether the model is to compute in float16. */
+export function computesHalf({ compute, target }: Float16Options): boolean {
+  return (compute ?? (target === 'webgpu' ? 'float16' : 'float32')) === 'float16';
+}
+
 export { FLOAT16_DEFAULTS, type Float16Options } from './options.ts';
 
 /**
@@ -18,16 +23,17 @@ export { FLOAT16_DEFAULTS, type Float16Options } from './options.ts';
  * ONNX Runtime computes the Cast once, when it loads the model. The file is half as large, the time that of float. A
  * weight that 16 bits do not hold stays as it is: one with numbers beyond ±65504, or one that would lose more than
  * 2⁻¹¹ (bfloat16: 2⁻⁸) of itself, root mean square, because its numbers are too small.
+ *
+ * With `compute: 'float16'` the model computes in float16, but for what needs float32: sums of many numbers, what is large
+ * between a square and its root, whole numbers, constants that float16 has not, and what schemas fix. Each value has one
+ * Cast where it is read in the other type; inputs and outputs keep names and types, unless `io` says otherwise.
+ * @throws CompressError `options` when options contradict each other
  */
 export function float16(options: Float16Options = {}): Pass {
   checkShape('float16', options, FLOAT16_SHAPE);
   const settled = { ...FLOAT16_DEFAULTS, ...defined(options) };
-  const {
-    compute = settled.target === 'webgpu' ? 'float16' : 'float32',
-    dtype,
-    io,
-  } = { ...settled, compute: options.compute };
-  const computes = compute === 'float16';
+  const computes = computesHalf(options);
+  const { dtype, io } = settled;
   if (computes && dtype === 'bfloat16') {
     throw new CompressError('options', 'compute', 'models compute in float16; bfloat16 is stored alone', {
       hint: 'Leave out one of the two.',

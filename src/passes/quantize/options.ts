@@ -20,6 +20,8 @@ export interface LowOptions {
   readonly block?: number;
   /** A zero point for each block. */
   readonly asymmetric?: boolean;
+  /** What becomes of weights that get no few bits: 8 bits, or nothing, where `float16` follows. */
+  readonly others?: 'int8' | 'float';
   /** Bits of the last product. */
   readonly headBits?: number;
   /** Bits of embedding tables: 4 or 8. */
@@ -73,6 +75,7 @@ export const QUANTIZE_SHAPE: Shape<QuantizeOptions> = {
   dtype: ['int8', 'uint8'],
   ...WEIGHT_ROWS,
   ...LOW_ROWS,
+  others: ['int8', 'float'],
   ...SELECTION_SHAPE,
   means: 'object',
 };
@@ -133,7 +136,7 @@ function checkLow(options: ResolvedOptions): void {
   const together = (other: string, why: string): CompressError =>
     new CompressError('options', other, why, { hint: 'Leave out one of the two.' });
   if (!isLow(options)) {
-    const idle = (['block', 'asymmetric', 'headBits', 'tableBits'] as const).find((key) => options[key]);
+    const idle = (['block', 'asymmetric', 'headBits', 'tableBits', 'others'] as const).find((key) => options[key]);
     if (idle === undefined) return;
     throw new CompressError('options', idle, 'it is of weights in fewer than 8 bits', { hint: 'Give `bits: 4` too.' });
   }

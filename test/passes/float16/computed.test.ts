@@ -8,6 +8,7 @@ import {
   type Model,
   type Node,
   type PassReport,
+  quantize,
   readModel,
   transform,
   writeModel,
@@ -366,4 +367,22 @@ test.each<[Float16Options, string]>([
   [{ io: 'float16' }, 'inputs and outputs are float16 where the model computes in it'],
 ])('%j is refused', (options, fact) => {
   expect(() => float16(options)).toThrow(fact);
+});
+
+test('few bits for products, float16 for the rest', async () => {
+  const path = fixture('digits-vit.onnx');
+  const model = await readModel(path);
+  const four = quantize({ bits: 4, block: 16, form: 'nbits', headBits: 4, others: 'float' });
+  const [low] = await transform(model, four, float16({ compute: 'float16' }));
+  expect(new Set(low?.changes.map((one) => one.bits))).toEqual(new Set([4]));
+  const products = model.graph.nodes.filter((node) => node.opType === 'MatMulNBits');
+  expect(products.length).toBeGreaterThan(10);
+  for (const { inputs } of products) expect(model.graph.initializers.get(inputs[2] ?? '')?.dtype).toBe('float16');
+  expect([...model.graph.initializers.values()].filter((one) => one.dtype === 'int8')).toEqual([]);
+  const sink = bytesSink();
+  await writeModel(model, sink);
+  const { __labels__: _, ...feeds } = await readNpz(fixture('digits-vit-test.npz'));
+  expect(
+    sqnr(await runModel(path, feeds as never), await runModel(sink.bytes(), feeds as never, 'all')),
+  ).toBeGreaterThan(20);
 });

@@ -67,7 +67,9 @@ export async function quantizeLow(
       : { ahead: new Map(), changed: new Map() };
   choices = new Map([...choices, ...changed]);
   if (changed.size > 0) notes.push(changedNote(own, changed));
-  notes.push(...(await quantizeWeights(model, { ...settled, aside: new Set(choices.keys()) }, ledger, watch)));
+  if (options.others !== 'float') {
+    notes.push(...(await quantizeWeights(model, { ...settled, aside: new Set(choices.keys()) }, ledger, watch)));
+  }
   const forms = new LowForms(emitter, { choices, method, unread: options.unread === true, keep, ahead, int8: settled });
   const low = usesOf(selectWeights(model, { ...settled, only: [...PRODUCTS, 'Gather'] }), choices);
   await rewrite(model, low, forms, ledger, watch);

@@ -1,0 +1,35 @@
+import { expect, test } from '@jest/globals';
+import { compress, fixture, folder } from '../support/cli.ts';
+
+test('calibration names what comes near 65504; few bits go with float16', () => {
+  const cwd = folder();
+  const [model, data] = [fixture('digits-vit.onnx'), fixture('digits-vit-calib.npz')];
+  const args = [
+    'quantize',
+    '--int4',
+    '--form',
+    'nbits',
+    '--float16',
+    '--target',
+    'webgpu',
+    '--calibrate',
+    data,
+    '--samples',
+    '8',
+  ];
+  const done = compress([...args, '--no-check', model, '-o', 'q4f16.onnx'], { cwd });
+  expect(done.stderr).toMatch(/^quantize: \d+ weights/m);
+  expect(done.stderr).toMatch(/^float16: \d+ weights now float16/m);
+  expect(done.stderr).toContain('calibrated with digits-vit-calib.npz: 8 samples');
+  expect(done.stderr).toMatch(/\d+ nodes compute in float16, with \d+ Casts/);
+});
+
+test.each([
+  [['--float16', '--int8'], '--int8 and --float16'],
+  [['--float16', '--bfloat16'], '--float16 and --bfloat16'],
+  [['--float16', '--calibrate', 'random'], 'weights that are stored in 16 bits need no data'],
+  [['--float16', '--io', 'float16'], 'inputs and outputs are float16 where the model computes in it'],
+])('%j is refused', (args, fact) => {
+  const done = compress(['quantize', ...args, '--dry-run', fixture('digits-mlp.onnx')]);
+  expect([done.code, done.stderr]).toEqual([2, expect.stringContaining(fact)]);
+});
