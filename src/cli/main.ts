@@ -11,13 +11,14 @@ import { chosenBy } from './chosen.ts';
 import { commandsFor } from './commands/index.ts';
 import { endProgress } from './progress.ts';
 import { printable, wrap } from './text.ts';
-import { examples, PARSER, usageError } from './usage.ts';
+import { asOptions, examples, PARSER, usageError } from './usage.ts';
 
 /** Widest help: with more, lines are hard to read. */
 const HELP_COLUMNS = 98;
 
 /** The command line: parses the arguments, runs the verb and sets the exit code (0 done, 1 model or I/O, 2 usage). */
-export async function main(argv: readonly string[]): Promise<void> {
+export async function main(given: readonly string[]): Promise<void> {
+  const argv = asOptions(given);
   const streams = {
     // Made when it is needed: a stream takes the pipe for itself.
     get stdin() {
@@ -26,8 +27,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     stdout: process.stdout,
     stderr: process.stderr,
   };
-  const color = useColor(process.env, process.stderr.isTTY);
-  const colorOut = useColor(process.env, process.stdout.isTTY);
+  const color = useColor(given, process.stderr.isTTY);
+  const colorOut = useColor(given, process.stdout.isTTY);
   const report = reporter(argv, color);
   onSignals();
   setPatternTester(boundedTester());
@@ -51,7 +52,6 @@ export async function main(argv: readonly string[]): Promise<void> {
     )
     .epilog('\nExit codes: 0 done, 1 the model or a file, 2 the command line.')
     .demandCommand(1, `no verb is given: ${VERBS.slice(0, -1).join(', ')} or ${VERBS.at(-1)}`)
-    .recommendCommands()
     .strict()
     .locale('en')
     .updateStrings({ 'Positionals:': 'Input:' })
@@ -111,7 +111,8 @@ function tell(cause: unknown, known: CompressError | undefined, argv: readonly s
   if (known === undefined) lines.push('  This is a bug in onnx-compress: please report it, with --verbose.');
   const columns = process.stderr.columns || Number.POSITIVE_INFINITY;
   const shown = lines.flatMap((line) => wrap(line, columns));
-  if (verbose && cause instanceof Error) shown.push(...(cause.stack ?? '').split('\n').map(printable));
+  if (verbose && known?.code !== 'options' && cause instanceof Error)
+    shown.push(...(cause.stack ?? '').split('\n').map(printable));
   process.stderr.write(`${shown.join('\n')}\n`);
   process.exitCode = known?.code === 'options' ? 2 : 1;
 }
@@ -121,6 +122,8 @@ function tell(cause: unknown, known: CompressError | undefined, argv: readonly s
  * which is a path even if it begins with a dash.
  */
 function normalized(argv: readonly string[]): string[] {
+  // A shell that asks what may follow `--` means the two letters.
+  if (argv.includes('--get-yargs-completions')) return [...argv];
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
   return argv.flatMap((one, index) => {
     if (index > end) return /^-./.test(one) ? `./${one}` : one;
@@ -148,8 +151,14 @@ function hintFor({ hint, kind }: CompressError, verb: Verb | undefined): string 
   return kind === 'data_file' && verb !== undefined ? (SUMMARIES[verb].data ?? 'Give the .onnx file.') : hint;
 }
 
-/** NO_COLOR (any value) and FORCE_COLOR win over whether standard error is a terminal. See https://no-color.org */
-function useColor(env: NodeJS.ProcessEnv, terminal: boolean): boolean {
+/**
+ * --no-color and --color win over NO_COLOR (any value) and FORCE_COLOR, and these over whether the stream is a terminal.
+ * See https://no-color.org
+ */
+function useColor(argv: readonly string[], terminal: boolean): boolean {
+  const { env } = process;
+  if (argv.includes('--no-color')) return false;
+  if (argv.includes('--color')) return true;
   if (env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== '') return false;
   if (env['FORCE_COLOR'] !== undefined && env['FORCE_COLOR'] !== '0') return true;
   return terminal && env['TERM'] !== 'dumb';

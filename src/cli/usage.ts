@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { CompressError } from '../errors.ts';
 import { nearest } from '../options/nearest.ts';
 import { choiceFact } from '../options/values.ts';
@@ -12,7 +13,7 @@ export const PARSER = { 'boolean-negation': false, 'duplicate-arguments-array': 
  * @param known - options of the verb, to tell which one was meant
  */
 export function usageError(message: string, argv: readonly string[], known: readonly string[]): CompressError {
-  const wrong = (where: string, fact: string, hint?: string): CompressError =>
+  const wrong: Wrong = (where, fact, hint) =>
     new CompressError('options', where, fact, hint === undefined ? {} : { hint });
   const missing = /^Not enough arguments following: (.+)$/.exec(message)?.[1];
   if (missing !== undefined) return wrong(`${missing.length === 1 ? '-' : '--'}${missing}`, 'a value must follow');
@@ -21,10 +22,8 @@ export function usageError(message: string, argv: readonly string[], known: read
     const [, option = '', given = '', choices = ''] = choice;
     return wrong(`--${option}`, choiceFact(`'${given}'`, choices.slice(1, -1).split('", "')));
   }
-  const meant = /^Did you mean (.+)\?$/.exec(message)?.[1];
   const verb = argv.find((one) => !one.startsWith('-')) ?? '';
-  if (meant !== undefined)
-    return wrong('', `'${verb}' is not a verb. Did you mean ${meant}?`, `The verbs are ${VERBS.join(', ')}.`);
+  if (verb !== '' && ![...VERBS, 'completion'].includes(verb)) return noVerb(verb, wrong);
   const few = /^Not enough non-option arguments: got (\d+), need at least (\d+)$/.exec(message);
   if (few !== null) {
     // An option nobody knows takes what follows it for its value.
@@ -37,12 +36,20 @@ export function usageError(message: string, argv: readonly string[], known: read
   return wrong('', message);
 }
 
-function unknownArgument(
-  list: string,
-  argv: readonly string[],
-  known: readonly string[],
-  wrong: (where: string, fact: string, hint?: string) => CompressError,
-): CompressError {
+type Wrong = (where: string, fact: string, hint?: string) => CompressError;
+
+/** Of a word in the place of the verb: a model that has none before it, or a verb that was mistyped or cut short. */
+function noVerb(word: string, wrong: Wrong): CompressError {
+  if (/\.onnx$|[\\/]/i.test(word) || existsSync(word)) {
+    return wrong('', `no verb is given before '${word}'`, 'For example: compress quantize model.onnx -o small.onnx');
+  }
+  const begun = VERBS.filter((one) => one.startsWith(word));
+  const meant = begun.length === 1 ? begun[0] : nearest(word, VERBS);
+  const suggestion = meant === undefined ? '' : `. Did you mean ${meant}?`;
+  return wrong('', `'${word}' is not a verb${suggestion}`, `The verbs are ${VERBS.join(', ')}.`);
+}
+
+function unknownArgument(list: string, argv: readonly string[], known: readonly string[], wrong: Wrong): CompressError {
   const names = list.split(', ');
   const option = argv.find((one) => one.startsWith('--') && names.includes(one.slice(2).split('=')[0] ?? ''));
   if (option !== undefined) {
@@ -52,10 +59,19 @@ function unknownArgument(
   }
   const [first = ''] = names;
   if (!argv.includes(first)) return wrong(`-${first}`, 'there is no such option');
-  if (!argv.some((one) => (VERBS as readonly string[]).includes(one))) {
-    return wrong('', `'${first}' is not a verb`, `The verbs are ${VERBS.join(', ')}.`);
-  }
   return wrong('', `'${first}' is one argument too many`, 'One model at a time; -o names the output.');
+}
+
+/**
+ * What people type for help and the version, as the options they are: `help quantize`, `version`, `-V`; `-v` alone, which
+ * is `--verbose` behind a verb. `--no-color` and `--color` have been read by then.
+ */
+export function asOptions(argv: readonly string[]): string[] {
+  const [first, ...rest] = argv.filter((one) => one !== '--no-color' && one !== '--color');
+  if (first === undefined) return [];
+  if (first === 'help') return rest.length === 0 || rest[0] === 'help' ? ['--help'] : [...rest, '--help'];
+  if (first === 'version' || first === '-V') return ['--version'];
+  return first === '-v' && rest.length === 0 ? ['--version'] : [first, ...rest];
 }
 
 /** Examples for the end of a help text, each a command under what it does; a table would break the commands. */

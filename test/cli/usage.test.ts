@@ -17,6 +17,10 @@ describe('a wrong command line exits 2 and says what to do', () => {
     [['prune', '--l1', 'abc', M], /--l1: 'abc' is not a number\n {2}Give/],
     [['prune', '--l1', '0', M], /--l1: 0 would prune nothing\n {2}Give/],
     [['prune', '--l1', '1.0', M], /--l1: 1\.0 is neither/],
+    [['q', M], /'q' is not a verb\. Did you mean quantize\?\n {2}The verbs are/],
+    [['zz', M], /'zz' is not a verb\n {2}The verbs are/],
+    [['some.onnx', '-o', 'x'], /no verb is given before 'some\.onnx'\n {2}For example: compress quantize/],
+    [['-v', '--quiet'], /no verb is given: [^\n]*\n {2}See compress --help\.\n$/],
     [['prune', '--l1', '100%', M], /--l1: '100%' would leave nothing\n {2}Give percent/],
     [['prune', '--l1', '0%', M], /--l1: 0% would prune nothing\n {2}Give percent/],
     [['prune', '--l1', '140%', M], /--l1: '140%' is no percentage up to 100\n {2}Give percent/],
@@ -117,11 +121,41 @@ describe('help', () => {
   });
 });
 
+test('help and the version are there under every name people try', () => {
+  const asked = [
+    ['help', 'prune'],
+    ['prune', '--help'],
+    ['help'],
+    ['--help'],
+    ['-V'],
+    ['version'],
+    ['-v'],
+    ['--version'],
+  ];
+  const [help, same, all, alike, ...versions] = compressEach(asked);
+  expect(help?.stdout.toString()).toMatch(/^compress prune/);
+  expect([help?.code, same?.stdout.toString()]).toEqual([0, help?.stdout.toString()]);
+  expect(alike?.stdout.toString()).toBe(all?.stdout.toString());
+  expect(new Set(versions.map((one) => one.stdout.toString())).size).toBe(1);
+  expect(versions[0]?.stdout.toString()).toMatch(/^\d+\.\d+\.\d+\n/);
+});
+
+test('colors are on and off by an option too', () => {
+  const [off, on] = compressEach(
+    ['--no-color', '--color'].map((one) => ['inspect', M, '--bogus', one]),
+    { env: { FORCE_COLOR: '1' } },
+  );
+  expect([off?.stderr.includes('\u001b['), on?.stderr.includes('\u001b[')]).toEqual([false, true]);
+  expect(on?.stderr).toContain('--bogus: there is no such option');
+});
+
 test('shell completion completes verbs and options in bash', () => {
   const line = (...words: string[]) =>
     `COMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _compress_yargs_completions; echo "\${COMPREPLY[@]}"`;
-  const script = `source <(compress completion); ${line('compress', 'qu')}; ${line('compress', 'quantize', '--red')}`;
+  const script = `source <(compress completion); ${line('compress', 'qu')}; ${line('compress', 'quantize', '--red')}; ${line('compress', 'pack', '--')}`;
   const done = shell(script, { env: { SHELL: '/bin/bash' } });
   expect(done).toMatchObject({ code: 0, stderr: '' });
-  expect(done.stdout.toString()).toBe('quantize\n--reduce-range\n');
+  const [verb, option, ...all] = done.stdout.toString().split('\n');
+  expect([verb, option]).toEqual(['quantize', '--reduce-range']);
+  expect(all.join()).toMatch(/--store .*--output/);
 });
