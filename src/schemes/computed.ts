@@ -96,9 +96,13 @@ export function tensorOfComputed(one: Computed): Tensor | undefined {
   });
 }
 
-/** What codes that are computed are called: bytes of several codes lie `[…, bytes of a block, …]`. */
+/**
+ * What codes that are computed are called: bytes of several codes lie `[blocks, bytes of a block, 1, outputs]`, those of a
+ * table `[rows, blocks, bytes of a block, 1]`.
+ */
 export function schemeOfComputed({ bits = 8, source, centred }: Computed): SchemeFacts {
-  const size = ((source?.tensor.dims[1] ?? 0) * 8) / bits;
+  const [, own = 0, rows = 1, last] = source?.tensor.dims ?? [];
+  const size = ((rows > 1 && last === 1 ? rows : own) * 8) / bits;
   const sharing = granularityName({ kind: 'block', axis: 1, size });
   return { name: `${centred ? 'uint' : 'int'}${bits} ${sharing}`, sharing, bits, symmetric: !centred };
 }

@@ -21,6 +21,7 @@ import { dequantizeProduct, dynamicLstm, dynamicMatMul, integerToFloat } from '.
 import { dequantizeOperator, isQuantizedOp } from './qlinear.ts';
 import { factOf, isStep, leftovers, notesOf } from './report.ts';
 import { Rewriting } from './rewriting.ts';
+import { lookUpLast } from './tables.ts';
 
 /**
  * Gives the float model back, from whatever form its weights and activations were quantized to, by us or by others:
@@ -49,6 +50,7 @@ async function run(model: Model): Promise<PassReport> {
   const work = new Rewriting(model);
   for (const graph of model.graphs()) {
     if (graph.root.kind === 'function') continue;
+    for (const node of graph.nodes) if (isOp(node, 'Gather')) await lookUpLast(work, graph, node);
     const { ordered } = inOrder(graph.nodes, (node) => node.inputs.flatMap((one) => graph.producer(one) ?? []));
     for (const node of ordered) {
       if (graph.producer(node.outputs.find((one) => one !== '') ?? '') === node) await rewrite(work, graph, node);
