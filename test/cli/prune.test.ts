@@ -131,7 +131,7 @@ describe('what is wrong is said, and nothing is written', () => {
     [
       '--structured l1 --amount 1.5',
       2,
-      '--amount: 1.5 is neither a fraction below 1 nor a whole number\n  Give a fraction between 0 and 1 (--amount 0.4) or a whole number of slices (--amount 8).',
+      '--amount: 1.5 is neither a fraction below 1 nor a whole number\n  Give percent (--amount 40%), a fraction (--amount 0.4) or a whole number of slices (--amount 8).',
     ],
     ['--structured l1 --amount 2 --axis rows', 2, "--axis: 'rows' is neither out, in nor a whole number\n"],
     [
