@@ -99,22 +99,29 @@ async function chosen(
   return choose(all, options, await rowsOf(model, uses), known);
 }
 
+/** The later of two versions 1.N. */
+function later(one: string, other: string): string {
+  const [a = 0, b = 0] = [one, other].map((version) => Number(version.split('.')[1]));
+  return a < b ? other : one;
+}
+
 /** What the forms are, from which version on they are fast, and what decoding them costs. */
 function factsOf(choices: Choices, { target = LOW_DEFAULT.target }: ResolvedOptions): string[] {
   const notes: string[] = [];
-  const byForm = new Map<LowForm, { weights: number; elements: number; bits: number }>();
+  const byForm = new Map<LowForm, { weights: number; elements: number; since: string }>();
   for (const { form, shape } of choices.values()) {
     if (form === 'int8' || form === 'table') continue;
-    const sum = byForm.get(form) ?? { weights: 0, elements: 0, bits: shape.bits };
+    const since = fastFrom(form, shape.bits);
+    const sum = byForm.get(form) ?? { weights: 0, elements: 0, since };
     byForm.set(form, {
       weights: sum.weights + 1,
       elements: sum.elements + shape.inputs * shape.outputs,
-      bits: shape.bits,
+      since: later(sum.since, since),
     });
   }
-  for (const [form, { weights, elements, bits }] of byForm) {
+  for (const [form, { weights, elements, since }] of byForm) {
     const count = weights === 1 ? '1 weight' : `${weights} weights`;
-    notes.push(`${count} in the form ${form}: ${SAYS[form]}, from ONNX Runtime ${fastFrom(form, bits)} on`);
+    notes.push(`${count} in the form ${form}: ${SAYS[form]}, from ONNX Runtime ${since} on`);
     if (form === 'nbits' || form === 'standard') continue;
     const { bytes, time } = decodeCosts.value;
     const where = target === 'web' ? 'web' : 'cpu';

@@ -1,10 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { Tensor } from 'onnxruntime-node';
-import { type QuantizeOptions, quantize } from '../../../../src/index.node.ts';
+import { type QuantizeOptions, quantize, readModel, transform } from '../../../../src/index.node.ts';
 import { realsOfCodes } from '../../../../src/kernels/lowbits/codes.ts';
 import { searchMultipliers } from '../../../../src/kernels/lowbits/multipliers.ts';
 import { searchCodes } from '../../../../src/kernels/lowbits/search.ts';
 import { buildModel, f32, type ModelSpec, type NodeSpec, value } from '../../../support/build.ts';
+import { fixture } from '../../../support/cli.ts';
 import { toHalf } from '../../../support/half.ts';
 import { pass } from '../../../support/model.ts';
 import { feed, runModel } from '../../../support/ort.ts';
@@ -139,4 +140,15 @@ test('a weight without elements, and one that is not finite, stay', async () => 
       if (reason !== undefined) expect(report.skips.map((one) => one.reason)).toEqual([reason]);
     }
   }
+});
+
+test('the report names the first version that loads all weights of a form: the last product has 8 bits', async () => {
+  const said = async (headBits: 4 | 8): Promise<string> => {
+    const model = await readModel(fixture('charlm.onnx'));
+    const [report] = await transform(model, quantize({ bits: 4, form: 'nbits', headBits }));
+    await model.close();
+    return report?.notes.find((note) => note.includes('in the form nbits')) ?? '';
+  };
+  expect(await said(8)).toMatch(/17 weights in the form nbits: .*, from ONNX Runtime 1\.22 on/);
+  expect(await said(4)).toMatch(/from ONNX Runtime 1\.17 on/);
 });
