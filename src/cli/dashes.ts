@@ -6,8 +6,13 @@ import { TABLES } from '../options/tables.ts';
 /** `` `weightsOnly` `` or `` `l1: 0.4` ``: how the library's sentences name options. */
 const NAMED = /`(([a-z][a-zA-Z0-9]*)(?:: ([^`]*))?)`/g;
 
-/** The rows of all verbs. */
-const ALL: AnyTable['rows'] = Object.assign({}, ...Object.values(TABLES).map(({ rows }) => rows));
+/** The rows of all verbs; of two with one key that of the first verb. */
+const ALL: AnyTable['rows'] = Object.assign(
+  {},
+  ...Object.values(TABLES)
+    .map(({ rows }) => rows)
+    .reverse(),
+);
 
 /** The flag of an option, by its key or by what programs call it; undefined where there is none. */
 function flagFor(name: string, rows: AnyTable['rows']): string | undefined {
@@ -20,7 +25,7 @@ export function withDashes(sentence: string, rows: AnyTable['rows'] = ALL): stri
   return sentence.replaceAll(NAMED, (all, whole: string, name: string, value: string | undefined) => {
     const flag = flagFor(name, rows) ?? flagFor(name, ALL);
     if (value === undefined) return flag ?? all;
-    return flagFor(whole, ALL) ?? (flag === undefined ? all : `${flag} ${value}`);
+    return flagFor(whole, rows) ?? flagFor(whole, ALL) ?? (flag === undefined ? all : `${flag} ${value}`);
   });
 }
 
