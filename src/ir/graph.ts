@@ -1,12 +1,14 @@
 import { constantOf } from './constantNode.ts';
 import type { DType } from './dtype.ts';
+import type { GraphFields, Signature } from './graphFields.ts';
 import { allows, InputTable, type ValueInfo } from './inputs.ts';
 import { collectNodeNames, type NameTable, namesOf } from './names.ts';
-import { type Attribute, bodiesOf, isOp, type Node } from './node.ts';
+import { bodiesOf, isOp, type Node } from './node.ts';
 import { NodeList } from './nodelist.ts';
 import type { SparseTensor, Tensor } from './tensor.ts';
 import { type Use, UseTable } from './uses.ts';
 
+export type { GraphFields, Signature } from './graphFields.ts';
 export type { ValueInfo } from './inputs.ts';
 export type { Use } from './uses.ts';
 
@@ -15,28 +17,6 @@ export interface Constant {
   readonly tensor: Tensor;
   readonly graph: Graph;
   readonly node: Node | undefined;
-}
-
-/** How a function is called, and what its nodes speak. */
-export interface Signature {
-  readonly domain: string;
-  readonly overload: string;
-  /** Values of attributes for calls that leave them out. */
-  readonly defaults: readonly Attribute[];
-  readonly opsets: readonly { readonly domain: string; readonly version: number }[];
-}
-
-/** What a graph is made from; `kind` tells a function of `ModelProto.functions`, which has no initializers. */
-export interface GraphFields {
-  readonly kind?: 'graph' | 'function';
-  readonly name?: string;
-  readonly nodes?: readonly Node[];
-  readonly initializers?: readonly Tensor[];
-  readonly sparseInitializers?: readonly SparseTensor[];
-  readonly inputs?: readonly ValueInfo[];
-  readonly outputs?: readonly ValueInfo[];
-  readonly valueInfo?: readonly ValueInfo[];
-  readonly signature?: Signature;
 }
 
 /** A graph, the body of an If, Loop or Scan, or a function. Changes only through its methods. */
