@@ -1,5 +1,6 @@
 import { CompressError } from '../../errors.ts';
-import { checkTarget, fileSink } from '../../node/files/sink.ts';
+import { checkTarget } from '../../node/files/sink.ts';
+import { writeTextFile } from '../../node/files/textFile.ts';
 import { seenFrom } from '../../node/recipes/paths.ts';
 import { stepOf } from '../../node/recipes/steps.ts';
 import type { StepValues } from '../../options/common.ts';
@@ -35,12 +36,5 @@ export async function recipeTarget(values: StepValues, writesModel = true): Prom
 
 /** Writes a recipe, its paths as they are from there. The file appears when it is complete. */
 export async function saveRecipe(path: string, recipe: Recipe, overwrite: boolean): Promise<void> {
-  const sink = await fileSink(path, { overwrite });
-  try {
-    await sink.write(new TextEncoder().encode(`${formatRecipe(seenFrom(recipe, path), 2)}\n`));
-    await sink.finish();
-  } catch (cause) {
-    await sink.abort();
-    throw cause;
-  }
+  await writeTextFile(path, `${formatRecipe(seenFrom(recipe, path), 2)}\n`, { overwrite });
 }

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { CompressError, ioError } from '../../errors.ts';
-import { checkTarget, fileSink } from '../../node/files/sink.ts';
+import { checkTarget } from '../../node/files/sink.ts';
+import { writeTextFile } from '../../node/files/textFile.ts';
 import type { CommonValues } from '../../options/common.ts';
 import { DASH } from '../arguments.ts';
 import { refuseOther } from '../output.ts';
@@ -40,12 +41,5 @@ export async function writePage(path: string, data: ReportData, overwrite: boole
   const html = await readFile(template, 'utf8').catch((cause: unknown) => {
     throw ioError(template.pathname, cause);
   });
-  const sink = await fileSink(path, { overwrite });
-  try {
-    await sink.write(new TextEncoder().encode(pageOf(html, data)));
-    await sink.finish();
-  } catch (cause) {
-    await sink.abort();
-    throw cause;
-  }
+  await writeTextFile(path, pageOf(html, data), { overwrite });
 }

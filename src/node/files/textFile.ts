@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CompressError, ioError } from '../../errors.ts';
+import { fileSink } from './sink.ts';
 
 /** Bytes read at a time. */
 const PIECE: number = 1 << 16;
@@ -55,5 +56,25 @@ async function nextOf(file: FileHandle, path: string, isUnwritten: boolean): Pro
       throw new CompressError('io', path, 'is a pipe that nobody writes', { hint: 'Name a file.' });
     }
     await sleep(PAUSE);
+  }
+}
+
+/**
+ * Writes a text file, UTF-8. The file appears when it is complete.
+ * @param options.overwrite - whether it may take the place of one that is there
+ * @throws CompressError `exists`, `io`
+ */
+export async function writeTextFile(
+  path: string,
+  text: string,
+  options: { readonly overwrite?: boolean } = {},
+): Promise<void> {
+  const sink = await fileSink(path, options);
+  try {
+    await sink.write(new TextEncoder().encode(text));
+    await sink.finish();
+  } catch (cause) {
+    await sink.abort();
+    throw cause;
   }
 }

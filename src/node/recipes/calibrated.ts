@@ -14,7 +14,7 @@ import { unpackFirst } from '../../passes/pack/unpack.ts';
 import type { Pass, PassReport } from '../../passes/pass.ts';
 import { BiasCorrection } from '../../passes/quantize/correct.ts';
 import { correctionValues } from '../../passes/quantize/correctionValues.ts';
-import { quantizeAll } from '../../passes/quantize/index.ts';
+import { closed, quantizeAll } from '../../passes/quantize/index.ts';
 import { Ledger } from '../../passes/quantize/ledger.ts';
 import {
   isLow,
@@ -23,7 +23,7 @@ import {
   type ResolvedOptions,
   resolveOptions,
 } from '../../passes/quantize/options.ts';
-import { prepare, sharesWeights } from '../../passes/quantize/prepare.ts';
+import { alikeWeights, prepare, sharesWeights } from '../../passes/quantize/prepare.ts';
 import { withSmallest } from '../../passes/quantize/select.ts';
 import {
   anyActivations,
@@ -134,7 +134,11 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
       const { notes: broken, ...unpacked } = await unpackFirst(model);
       const ledger = new Ledger(model, settled.minElements);
       const inlined = [...broken, ...(await bringWeights(model, settled.opTypes, 'all'))];
-      const { notes: folded, ...facts } = await prepare(model, { folds: true, shares: sharesWeights(settled) });
+      const { notes: folded, ...facts } = await prepare(
+        model,
+        true,
+        sharesWeights(settled) ? await alikeWeights(model) : [],
+      );
       const notes = [...inlined, ...folded];
       const low = isLow(settled);
       const weightsOnly = settled.weightsOnly || low;
@@ -161,7 +165,7 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
       if (low) notes.push(...(await quantizedLow(model, settled, ledger, options)));
       else for (const one of passes) notes.push(...(await quantizeWeights(model, one, ledger)));
       if (correction.note !== undefined) notes.push(correction.note);
-      return { pass: 'quantize', ...ledger.close(model), ...unpacked, ...facts, notes };
+      return { pass: 'quantize', ...closed(ledger, model, settled), ...unpacked, ...facts, notes };
     },
   };
 }

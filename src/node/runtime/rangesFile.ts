@@ -1,7 +1,7 @@
 import type { ActivationRange, ActivationRanges } from '../../activations/ranges.ts';
 import { CompressError } from '../../errors.ts';
 import { readJson } from '../data/jsonFile.ts';
-import { fileSink } from '../files/sink.ts';
+import { writeTextFile } from '../files/textFile.ts';
 
 /** How ranges came about; kept beside them in their file. */
 export interface RangesMeta {
@@ -42,14 +42,7 @@ export async function saveRanges(
   const values = Object.fromEntries([...ranges].map(([name, range]) => [name, plain(range)]));
   const { observer, samples } = meta;
   const text = `${JSON.stringify({ version: VERSION, observer, samples, values }, undefined, 2)}\n`;
-  const sink = await fileSink(path, options);
-  try {
-    await sink.write(new TextEncoder().encode(text));
-    await sink.finish();
-  } catch (cause) {
-    await sink.abort();
-    throw cause;
-  }
+  await writeTextFile(path, text, options);
 }
 
 /** The fields of a range alone, in their order; JSON leaves out what is undefined. */

@@ -1,7 +1,8 @@
 import { basename, dirname, join } from 'node:path';
+import { writeTextFile } from '../../files/textFile.ts';
 import { withSection } from './card.ts';
 import { mergedConfig, textOf } from './config.ts';
-import { copyOthers, writeText } from './copy.ts';
+import { copyOthers } from './copy.ts';
 import { failureOf } from './files.ts';
 import type { Settings } from './options.ts';
 import type { VariantFailure, VariantFile } from './report.ts';
@@ -56,6 +57,6 @@ export async function besides(
 }
 
 async function put(path: string, text: string, changed: string[]): Promise<void> {
-  await writeText(path, text);
+  await writeTextFile(path, text, { overwrite: true });
   changed.push(basename(path));
 }

@@ -72,15 +72,3 @@ async function holds(path: string, source: Awaited<ReturnType<typeof fileSource>
     await other.close();
   }
 }
-
-/** Writes a text file in place of the one that is there. */
-export async function writeText(path: string, text: string): Promise<void> {
-  const sink = await fileSink(path, { overwrite: true });
-  try {
-    await sink.write(new TextEncoder().encode(text));
-    await sink.finish();
-  } catch (cause) {
-    await sink.abort();
-    throw cause;
-  }
-}
