@@ -78,8 +78,10 @@ export async function shareAll(model: Model, groups: readonly Constant[][]): Pro
 
 /** What was left out, in words. */
 export function dedupedNote({ tensors, bytes }: Deduped): string {
-  const which = tensors === 1 ? 'tensor that is there already is' : 'tensors that are there already are';
-  return tensors === 0 ? 'no two tensors are equal' : `${tensors} ${which} left out: ${bytes} bytes`;
+  if (tensors === 0) return 'no two tensors are equal';
+  return tensors === 1
+    ? `1 tensor is equal to another one, which is stored once: ${bytes} bytes less`
+    : `${tensors} tensors are equal to others, which are stored once: ${bytes} bytes less`;
 }
 
 /** Those that have something in common with others, in groups; what is alone is left out. */

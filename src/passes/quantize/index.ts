@@ -9,7 +9,7 @@ import type { Pass, PassReport } from '../pass.ts';
 import { BiasCorrection } from './correct.ts';
 import { Ledger } from './ledger.ts';
 import { isLow, QUANTIZE_SHAPE, type QuantizeOptions, type ResolvedOptions, resolveOptions } from './options.ts';
-import { anyAlike, type Prepared, prepare, sharesWeights } from './prepare.ts';
+import { alikeWeights, type Prepared, prepare, sharesWeights } from './prepare.ts';
 
 export { type LowOptions, QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions } from './options.ts';
 
@@ -84,19 +84,33 @@ async function run(model: Model, options: ResolvedOptions, sources: LowSources =
   const correction = new BiasCorrection(model, options.means);
   notes.push(...(await quantizeAll(model, { ...options, correction }, ledger, sources)));
   if (correction.note !== undefined) notes.push(correction.note);
-  return { pass: 'quantize', ...ledger.close(model), ...unpacked, ...facts, notes };
+  return { pass: 'quantize', ...closed(ledger, model, options), ...unpacked, ...facts, notes };
+}
+
+/** The account of a run; nothing is said of weights that are for a pass to come. */
+export function closed(
+  ledger: Ledger,
+  model: Model,
+  { others }: ResolvedOptions,
+): Pick<PassReport, 'changes' | 'skips'> {
+  return ledger.close(others === 'float' ? undefined : model);
 }
 
 /** What comes before quantization, where any weight changes: a model of which none does stays as it is. */
 async function prepared(model: Model, options: ResolvedOptions): Promise<Prepared> {
   const folds = model.graph.nodes.some((node) => isOp(node, 'BatchNormalization'));
-  const shares = sharesWeights(options) && (await anyAlike(model));
-  if (!folds && !shares) return { notes: [] };
-  if (!options.unread) {
-    const { changes } = await run(cloneModel(model), { ...options, unread: true });
-    if (changes.length === 0) return { notes: [] };
-  }
-  return prepare(model, { folds, shares });
+  const alike = sharesWeights(options) ? await alikeWeights(model) : [];
+  if (!folds && alike.length === 0) return { notes: [] };
+  if (!options.unread && !(await changesAny(cloneModel(model), options))) return { notes: [] };
+  return prepare(model, folds, alike);
+}
+
+/** Whether any weight would change, as a plan tells. */
+async function changesAny(model: Model, options: ResolvedOptions): Promise<boolean> {
+  const ledger = new Ledger(model, options.minElements);
+  const correction = new BiasCorrection(model, new Map());
+  await quantizeAll(model, { ...options, unread: true, correction }, ledger);
+  return ledger.close().changes.length > 0;
 }
 
 /** Quantizes all weights, products to fewer than 8 bits where the options say so; as {@link quantizeWeights}. */

@@ -11,34 +11,23 @@ export interface Prepared extends Pick<PassReport, 'facts'> {
   readonly notes: readonly string[];
 }
 
-/** What {@link prepare} may do. */
-export interface Preparation {
-  /** Fold the model. */
-  readonly folds: boolean;
-  /** Store equal weights once. */
-  readonly shares: boolean;
-}
-
 /** Whether equal weights may be stored once: not where weights are chosen by name, as one name is gone then. */
 export function sharesWeights({ include, exclude }: Pick<ResolvedOptions, 'include' | 'exclude'>): boolean {
   return include.length === 0 && exclude.length === 0;
 }
 
-/** Whether two weights may be equal. */
-export async function anyAlike(model: Model): Promise<boolean> {
-  return (await alikeWeights(model)).length > 0;
-}
-
 /** Weights that may be equal, in groups. Biases are left out: what corrects one must not change another. */
-function alikeWeights(model: Model): Promise<Constant[][]> {
+export function alikeWeights(model: Model): Promise<Constant[][]> {
   return alikeTensors(model, ({ dims }) => dims.length > 1);
 }
 
 /**
- * Folds the model, and stores equal weights once. A weight that took in a BatchNormalization is as large as before, and
- * the constants of the BatchNormalization are gone. Folding is first: it leaves a weight with two readers.
+ * Folds the model where `folds` says so, and stores equal weights once. A weight that took in a BatchNormalization is as
+ * large as before, and the constants of the BatchNormalization are gone. Folding is first: it leaves a weight with two
+ * readers.
+ * @param alike - from {@link alikeWeights}
  */
-export async function prepare(model: Model, { folds, shares }: Preparation): Promise<Prepared> {
+export async function prepare(model: Model, folds: boolean, alike: readonly Constant[][]): Promise<Prepared> {
   const notes: string[] = [];
   const facts: PassFact[] = [];
   const folded = folds ? await fold().run(model) : undefined;
@@ -46,8 +35,10 @@ export async function prepare(model: Model, { folds, shares }: Preparation): Pro
     facts.push(...folded.facts);
     notes.push(`folded first: ${folded.notes.join('; ')}`);
   }
-  const shared = shares ? await shareAll(model, await alikeWeights(model)) : undefined;
-  if (shared !== undefined && shared.tensors > 0) {
+  // What was folded is another weight now: only then it is looked at again.
+  const groups = alike.length > 0 && folded?.facts !== undefined ? await alikeWeights(model) : alike;
+  const shared = await shareAll(model, groups);
+  if (shared.tensors > 0) {
     facts.push({ kind: 'deduplicated', ...shared });
     notes.push(dedupedNote(shared));
   }
