@@ -162,6 +162,10 @@ export class Model {
     return this.#metadata;
   }
 
+  removeMetadata(key: string): void {
+    this.#metadata = this.#metadata.filter((one) => one.key !== key);
+  }
+
   /** Notes `text` under `key`, in place of what was noted there; the other entries stay as they are. */
   setMetadata(key: string, text: string): void {
     const bytes = new TextEncoder().encode(text);

@@ -40,8 +40,11 @@ const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a];
 const OPEN = new Set([0x5b, 0x7b]);
 const CLOSE = new Set([0x5d, 0x7d]);
 
-/** Counts brackets and colons outside of texts. What is no JSON at all is left to the parser. */
-function checkStructure(bytes: Uint8Array, path: string): void {
+/**
+ * Counts brackets and colons outside of texts. What is no JSON at all is left to the parser.
+ * @throws CompressError `limit`
+ */
+export function checkStructure(bytes: Uint8Array, path: string): void {
   let depth = 0;
   let parts = 0;
   let inText = false;

@@ -101,7 +101,8 @@ const LINKED =
   "It must lie in the model's folder, or in that of the file to which a link to the model leads. " +
   'Copy the files themselves, cp -L FOLDER/model.onnx* ., and take the copy.';
 
-function isInside(folder: string, path: string): boolean {
+/** Whether a path without links is in a folder, at any depth. */
+export function isInside(folder: string, path: string): boolean {
   const inside = relative(folder, path);
   return inside !== '' && inside !== '..' && !inside.startsWith(`..${sep}`) && !isAbsolute(inside);
 }

@@ -2,6 +2,7 @@ import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
 import type { SelectionValues } from '../../options/common.ts';
 import type { Pass, PassReport, Watch } from '../../passes/pass.ts';
+import { VARIANT_KEY } from '../../passes/variants/names.ts';
 import { unmatched, unreported } from './idle.ts';
 
 /** A pass of a run. */
@@ -36,6 +37,8 @@ export async function runStep(
 ): Promise<StepDone> {
   const idle = unmatched(model, selection);
   const report = await pass.run(model, watch);
+  // What the file noted of itself as a variant is not so any more.
+  if (didAnything(report)) model.removeMetadata(VARIANT_KEY);
   const prefix = where === '' ? '' : `${where}: `;
   const notes = unreported(idle, report, model).map(
     ({ option, text }) => `${prefix}\`${option}: ${text}\` matches no weight and no node`,

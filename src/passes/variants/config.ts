@@ -10,7 +10,7 @@ export interface PresentFile {
   readonly file: string;
   /** How many data files it has. */
   readonly data: number;
-  /** Type of its past keys and values; undefined where it has none, or nobody looked. */
+  /** Type of its past keys and values; undefined where it has none, or was not read. */
   readonly cache?: string | undefined;
 }
 
@@ -65,6 +65,7 @@ function mergedTypes(given: unknown, files: readonly PresentFile[]): unknown {
   return { ...(isObject(given) ? given : Object.fromEntries(others)), ...Object.fromEntries(wrong) };
 }
 
-function isObject(value: unknown): value is JsonObject {
+/** Whether a value of a JSON file is an object. */
+export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

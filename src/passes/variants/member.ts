@@ -6,7 +6,7 @@ interface Member {
 }
 
 /** Texts, brackets, colons, commas, and what numbers and words are made of. */
-const TOKENS = /"(?:[^"\\]|\\.)*"|[[\]{}:,]|[^\s"[\]{}:,]+/g;
+const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}:,]|[^\s"[\]{}:,]+/g;
 
 /**
  * The text of a JSON object with another value for one of its keys; everything else stays as it is, byte for byte, with

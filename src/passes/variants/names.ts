@@ -4,6 +4,9 @@ import { dataFiles, dtypeSuffixes, modelFolder } from '../../targets/transformer
 /** The folder of a repository that models are in. */
 export const MODEL_FOLDER: string = modelFolder.value;
 
+/** Under this key a variant notes in its metadata what it was made of, and how. */
+export const VARIANT_KEY = 'onnx_compress.variant';
+
 const ENDING = '.onnx';
 
 /** What a model file is of: `model_q4.onnx` is `model` with the dtype `q4`. */

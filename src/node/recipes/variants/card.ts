@@ -10,6 +10,10 @@ const START = '<!-- onnx-compress variants -->';
 const END = '<!-- /onnx-compress variants -->';
 const HEAD = ['| file | `dtype` | size | of float | SQNR | made by |', '| --- | --- | --: | --: | --: | --- |'];
 
+/** What the figures are: the inputs stand between the two. */
+const SAID = 'SQNR compares the worst output of each file with that of the float model, on';
+const MEANS = ', in onnxruntime-node: at 20 dB the error is a tenth of the signal, at 40 dB a hundredth.';
+
 /** A card for a repository that has none. */
 const NEW_CARD = '---\nlibrary_name: transformers.js\n---\n';
 
@@ -22,14 +26,15 @@ export function withSection(text: string | undefined, files: readonly VariantFil
   const card = text ?? NEW_CARD;
   const [start, end] = [card.indexOf(START), card.indexOf(END)];
   const there = start >= 0 && end > start;
-  const old = there
-    ? card
-        .slice(start, end)
-        .split('\n')
-        .filter((one) => one.startsWith(`| \`${MODEL_FOLDER}/`))
-    : [];
+  const lines = there ? card.slice(start, end).split('\n') : [];
+  const old = lines.filter((one) => one.startsWith(`| \`${MODEL_FOLDER}/`));
   const rows = new Map(old.map((row) => [row.split('`', 2)[1] ?? '', row]));
-  for (const file of files) rows.set(`${MODEL_FOLDER}/${basename(file.path)}`, rowOf(file));
+  for (const file of files) {
+    const key = `${MODEL_FOLDER}/${basename(file.path)}`;
+    // What was kept is told as it was when it was made.
+    if (file.status !== 'kept' || !rows.has(key)) rows.set(key, rowOf(file));
+  }
+  const said = data === undefined ? lines.find((one) => one.startsWith(SAID)) : `${SAID} ${data}${MEANS}`;
   const section = [
     START,
     '## Files for transformers.js',
@@ -37,12 +42,7 @@ export function withSection(text: string | undefined, files: readonly VariantFil
     ...HEAD,
     ...[...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row),
     '',
-    ...(data === undefined
-      ? []
-      : [
-          `SQNR is what is left of the worst output on ${data}, in onnxruntime-node: at 20 dB the noise is a tenth of the signal, at 40 dB a hundredth.`,
-          '',
-        ]),
+    ...(said === undefined ? [] : [said, '']),
     END,
   ].join('\n');
   if (there) return card.slice(0, start) + section + card.slice(end + END.length);

@@ -3,24 +3,35 @@ import { join } from 'node:path';
 import { CompressError, ioError } from '../../../errors.ts';
 import type { Model } from '../../../ir/model.ts';
 import { modelOrigins } from '../../../onnx/origin.ts';
-import { type JsonObject, mergedSection, type PresentFile, SECTION } from '../../../passes/variants/config.ts';
+import {
+  isObject,
+  type JsonObject,
+  mergedSection,
+  type PresentFile,
+  SECTION,
+} from '../../../passes/variants/config.ts';
 import { withMember } from '../../../passes/variants/member.ts';
 import { MODEL_FOLDER, partsOf } from '../../../passes/variants/names.ts';
+import { checkStructure } from '../../data/jsonFile.ts';
 import { readTextFile } from '../../files/textFile.ts';
 import { readModel } from '../../model.ts';
 
 /** A model's settings have a few kilobytes, with tables of labels some hundred. */
-const MOST_TEXT: number = 1 << 24;
+const MAX_TEXT_BYTES: number = 1 << 22;
 
-/** A short text file that may not be there. */
+/**
+ * A short text file that may not be there, and may be written back.
+ * @throws CompressError `limit` where it is long, `malformed` where it is not UTF-8
+ */
 export async function textOf(path: string): Promise<string | undefined> {
-  const text = await readTextFile(path, MOST_TEXT).catch((cause: unknown) => {
+  const text = await readTextFile(path, MAX_TEXT_BYTES).catch((cause: unknown) => {
     if (cause instanceof CompressError && isAbsent(cause.cause)) return undefined;
     throw cause;
   });
-  if (text !== undefined && text.length > MOST_TEXT) {
-    throw new CompressError('limit', path, `is longer than ${MOST_TEXT} bytes`);
+  if (text !== undefined && Buffer.byteLength(text) > MAX_TEXT_BYTES) {
+    throw new CompressError('limit', path, `has more than ${MAX_TEXT_BYTES} bytes`);
   }
+  if (text?.includes('\uFFFD')) throw new CompressError('malformed', path, 'is not UTF-8');
   return text;
 }
 
@@ -37,19 +48,20 @@ function isAbsent(cause: unknown): boolean {
 export async function mergedConfig(text: string, path: string, folder: string): Promise<string> {
   const config = objectOf(text, path);
   const given = config[SECTION];
-  const section = typeof given === 'object' && given !== null ? (given as JsonObject) : undefined;
+  const section = isObject(given) ? given : undefined;
   const merged = mergedSection(section, await presentFiles(join(folder, MODEL_FOLDER)));
   return JSON.stringify(merged) === JSON.stringify(section) ? text : withMember(text, SECTION, merged);
 }
 
 function objectOf(text: string, path: string): JsonObject {
+  checkStructure(new TextEncoder().encode(text), path);
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch (cause) {
     throw new CompressError('malformed', path, `is not JSON: ${(cause as Error).message}`, { cause });
   }
-  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as JsonObject;
+  if (isObject(json)) return json;
   throw new CompressError('malformed', path, 'is no JSON object');
 }
 

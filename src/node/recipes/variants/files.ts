@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { knownError } from '../../../errors.ts';
 import type { Model } from '../../../ir/model.ts';
 import { modelOrigins } from '../../../onnx/origin.ts';
@@ -9,22 +9,25 @@ import { VARIANT_STEPS } from '../../../passes/variants/settings.ts';
 import { isAt } from '../../files/source.ts';
 import { readModel } from '../../model.ts';
 import { expectWork } from '../../threads/work.ts';
-import { digestOf, identityOf, isMade } from './identity.ts';
+import { digestOf, identityOf, madeAt } from './identity.ts';
 import { makeVariant } from './make.ts';
 import type { Settings } from './options.ts';
 import type { VariantFailure, VariantFile } from './report.ts';
 import type { SourceModel } from './sources.ts';
 
-/** The files of one model. */
+/**
+ * The files of one model.
+ * @param failures - what cannot be made goes there
+ * @param weights - paths of the model's data files go there
+ */
 export async function filesOf(
   source: SourceModel,
   settings: Settings,
   failures: VariantFailure[],
+  weights: Set<string>,
 ): Promise<VariantFile[]> {
-  const pathOf = (dtype: VariantDtype): string => join(settings.output, MODEL_FOLDER, variantFile(source.name, dtype));
   const files: VariantFile[] = [];
   let model: Model;
-  let digest: string;
   try {
     model = await readModel(source.path);
   } catch (cause) {
@@ -32,11 +35,14 @@ export async function filesOf(
     return files;
   }
   try {
+    for (const location of modelOrigins.get(model)?.dataFiles.keys() ?? []) {
+      weights.add(resolve(dirname(source.path), location));
+    }
     const floatBytes = inputByteLength(model);
     expectWork(floatBytes);
-    digest = await digestOf(model);
+    const digest = await digestOf(model);
     for (const dtype of settings.dtypes) {
-      const path = pathOf(dtype);
+      const path = join(settings.output, MODEL_FOLDER, variantFile(source.name, dtype));
       const common = { source: source.path, dtype, path, floatBytes, steps: VARIANT_STEPS[dtype] };
       try {
         files.push({ ...common, ...(await fileOf(model, path, dtype, digest, settings)) });
@@ -66,21 +72,15 @@ async function fileOf(
     return { status: 'original', bytes: inputByteLength(model), dataFiles: origin.dataFiles.size, unchanged: false };
   }
   const identity = identityOf(digest, dtype, settings);
-  if (await isMade(path, identity)) {
-    return { status: 'kept', ...(await sizesOf(path)) };
+  const there = await madeAt(path, identity);
+  if (there !== undefined) {
+    const dataFiles = modelOrigins.get(there)?.dataFiles.size ?? 0;
+    const bytes = inputByteLength(there);
+    await there.close();
+    return { status: 'kept', bytes, dataFiles, unchanged: false };
   }
   const made = await makeVariant(model, path, dtype, identity, settings);
   return { status: settings.dryRun ? 'planned' : 'written', ...made };
-}
-
-async function sizesOf(path: string): Promise<Omit<Outcome, 'status'>> {
-  const model = await readModel(path);
-  try {
-    const dataFiles = modelOrigins.get(model)?.dataFiles.size ?? 0;
-    return { bytes: inputByteLength(model), dataFiles, unchanged: false };
-  } finally {
-    await model.close();
-  }
 }
 
 /** What was wrong with a file; a mistake of this program is thrown on. */

@@ -5,18 +5,24 @@ import type { Model } from '../../../ir/model.ts';
 import { modelOrigins } from '../../../onnx/origin.ts';
 import type { VariantDtype } from '../../../options/variants.ts';
 import { formatRecipe } from '../../../passes/recipe.ts';
+import { VARIANT_KEY } from '../../../passes/variants/names.ts';
 import { VARIANT_STEPS } from '../../../passes/variants/settings.ts';
 import { readModel } from '../../model.ts';
 import type { Settings } from './options.ts';
 
-/** Under this key a variant notes in its metadata what it was made of, and how. */
-export const VARIANT_KEY = 'onnx_compress.variant';
-
 /** Bytes that are read at a time. */
 const PIECE = 1 << 22;
 
-/** SHA-256 of a model's files: that of the model, then those of its weights in the order of their names. */
+/** What a note may have: more is not ours. */
+const MAX_NOTE_BYTES = 4096;
+
+/**
+ * SHA-256 of a model's files: that of the model, then those of its weights in the order of their names. Of a float model
+ * that we wrote, which has the weights of the one it was made of, the digest of that.
+ */
 export async function digestOf(model: Model): Promise<string> {
+  const known = originalOf(await noteOf(model));
+  if (known !== undefined) return known;
   const origin = modelOrigins.get(model);
   const hash = createHash('sha256');
   const data = [...(origin?.dataFiles ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, source]) => source);
@@ -36,19 +42,40 @@ export function identityOf(digest: string, dtype: VariantDtype, { externalData, 
   return JSON.stringify({ sha256: digest, dtype, steps, externalData, chunkBytes });
 }
 
-/** Whether a file is there, whole with its data files, and notes this. */
-export async function isMade(path: string, identity: string): Promise<boolean> {
-  let model: Model;
+/** The model of a file that is there, whole with its data files, and notes this; undefined where there is none. */
+export async function madeAt(path: string, identity: string): Promise<Model | undefined> {
+  const model = await modelAt(path);
+  if (model === undefined || (await noteOf(model)) === identity) return model;
+  await model.close();
+  return undefined;
+}
+
+/** Whether a file is a float model that we wrote beside its variants. */
+export async function isCopy(path: string): Promise<boolean> {
+  const model = await modelAt(path);
   try {
-    model = await readModel(path);
+    return model !== undefined && originalOf(await noteOf(model)) !== undefined;
+  } finally {
+    await model?.close();
+  }
+}
+
+async function modelAt(path: string): Promise<Model | undefined> {
+  try {
+    return await readModel(path);
   } catch (cause) {
-    if (cause instanceof CompressError) return false;
+    if (cause instanceof CompressError) return undefined;
     throw cause;
   }
-  try {
-    const noted = model.metadata.find((one) => one.key === VARIANT_KEY);
-    return noted !== undefined && new TextDecoder().decode(await noted.value.load()) === identity;
-  } finally {
-    await model.close();
-  }
+}
+
+async function noteOf(model: Model): Promise<string | undefined> {
+  const noted = model.metadata.find((one) => one.key === VARIANT_KEY)?.value;
+  if (noted === undefined || noted.byteLength > MAX_NOTE_BYTES) return undefined;
+  return new TextDecoder().decode(await noted.load());
+}
+
+/** The digest of what a float model was made of, by its note. */
+function originalOf(note: string | undefined): string | undefined {
+  return /^\{"sha256":"([0-9a-f]{64})","dtype":"fp32"/.exec(note ?? '')?.[1];
 }

@@ -35,16 +35,17 @@ export async function variants(input: string, options: VariantsOptions): Promise
   }
   const files: VariantFile[] = [];
   const failures: VariantFailure[] = [];
+  const weights = new Set<string>();
   const notes = new Set(sources.notes);
   let data: string | undefined;
   for (const source of sources.models) {
-    const made = await filesOf(source, settings, failures);
-    const measured = await measureFiles(source.path, made, dryRun ? false : settings.check);
+    const made = await filesOf(source, settings, failures, weights);
+    const measured = await measureFiles(source.path, made, dryRun ? false : settings.check, failures);
     files.push(...measured.files);
     data ??= measured.data;
     for (const note of [...measured.notes, ...notesOf(measured.files)]) notes.add(note);
   }
-  const beside = dryRun ? NOTHING : await besides(sources, settings, files, failures, data);
+  const beside = dryRun ? NOTHING : await besides(sources, settings, { files, failures, weights, data });
   return {
     ...{ input, output, files, failures, copied: beside.copied, changed: beside.changed },
     ...(data === undefined ? {} : { data }),

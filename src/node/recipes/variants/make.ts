@@ -5,12 +5,11 @@ import type { Model } from '../../../ir/model.ts';
 import { forkModel } from '../../../onnx/fork.ts';
 import { dataBytes, planModel } from '../../../onnx/plan.ts';
 import type { VariantDtype } from '../../../options/variants.ts';
-import { dataFile, MOST_DATA_FILES } from '../../../passes/variants/names.ts';
+import { dataFile, MOST_DATA_FILES, VARIANT_KEY } from '../../../passes/variants/names.ts';
 import { VARIANT_STEPS } from '../../../passes/variants/settings.ts';
 import { checkTarget } from '../../files/sink.ts';
 import { writeModel } from '../../model.ts';
 import { runRecipe } from '../runRecipe.ts';
-import { VARIANT_KEY } from './identity.ts';
 import type { Settings } from './options.ts';
 
 /** What came of a file. */

@@ -1,9 +1,9 @@
-import { CompressError } from '../../../errors.ts';
 import { fittingRandomData } from '../../data/fitting.ts';
 import type { OutputFigures } from '../../runtime/compare.ts';
 import { type Judge, openJudge } from '../../runtime/judge.ts';
 import { loadRuntime } from '../../runtime/load.ts';
-import type { VariantFile } from './report.ts';
+import { failureOf } from './files.ts';
+import type { VariantFailure, VariantFile } from './report.ts';
 
 /** Larger models are run only for who asks. */
 const MOST_BYTES: number = 500 * 2 ** 20;
@@ -20,32 +20,46 @@ export interface Measured {
 }
 
 /**
- * Runs each file beside the model it is of.
- * @param check - true: errors are thrown; undefined: where they cannot be run, a note says why
+ * Runs each file beside the model it is of. One that cannot be run keeps no other from it.
+ * @param check - true: what cannot be run is a failure; undefined: a note says why
+ * @param failures - what cannot be run goes there
  */
 export async function measureFiles(
   source: string,
   files: readonly VariantFile[],
   check: boolean | undefined,
+  failures: VariantFailure[],
 ): Promise<Measured> {
   const runs = (one: VariantFile): boolean => one.status === 'written' || one.status === 'kept';
   const large = check === undefined && (files[0]?.floatBytes ?? 0) > MOST_BYTES;
   if (check === false || !files.some(runs)) return { files, notes: [] };
   if (large) return { files, notes: [`${source} is large, and was not run: \`check\` runs it`] };
-  let judge: Judge | undefined;
   const notes: string[] = [];
-  const measured: VariantFile[] = [];
-  try {
+  const attempt = async <T>(path: string, work: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await work();
+    } catch (cause) {
+      const failure = failureOf(path, cause);
+      if (check === true) failures.push(failure);
+      else notes.push(`not run: ${failure.message}`);
+      return undefined;
+    }
+  };
+  const judge = await attempt(source, async () => {
     await loadRuntime();
     const random = { seed: 0, samples: SAMPLES };
-    judge = await openJudge(source, (inputs, trial) => fittingRandomData(inputs, random, trial));
-    for (const file of files) measured.push(runs(file) ? { ...file, ...(await figureOf(judge, file.path)) } : file);
+    return openJudge(source, (inputs, trial) => fittingRandomData(inputs, random, trial));
+  });
+  if (judge === undefined) return { files, notes };
+  try {
+    const measured: VariantFile[] = [];
+    for (const file of files) {
+      const figure = runs(file) ? await attempt(file.path, () => figureOf(judge, file.path)) : undefined;
+      measured.push({ ...file, ...figure });
+    }
     return { files: measured, data: judge.data, notes };
-  } catch (cause) {
-    if (check === true || !(cause instanceof CompressError)) throw cause;
-    return { files: [...measured, ...files.slice(measured.length)], notes: [`not run: ${cause.message}`] };
   } finally {
-    await judge?.close();
+    await judge.close();
   }
 }
 

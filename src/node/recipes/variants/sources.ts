@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CompressError, ioError } from '../../../errors.ts';
 import { MODEL_FOLDER, partsOf } from '../../../passes/variants/names.ts';
+import { isCopy } from './identity.ts';
 
 /** A model that variants are made of. */
 export interface SourceModel {
@@ -38,7 +39,8 @@ export async function findSources(input: string): Promise<Sources> {
     const parts = partsOf(basename(path));
     if (parts === undefined || parts.dtype !== 'fp32') continue;
     const other = models.get(parts.name);
-    if (other === undefined) models.set(parts.name, path);
+    // A float model that we wrote is a copy of the one that lies in the folder itself.
+    if (other === undefined || (await isCopy(other))) models.set(parts.name, path);
     else notes.push(`${path} is left: ${other} has the same name`);
   }
   if (models.size === 0) {

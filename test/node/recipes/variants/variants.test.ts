@@ -1,8 +1,10 @@
 /** Which files are made, kept, copied and refused. */
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { dequantize, readModel, writeModel } from '../../../../src/index.node.ts';
+import { runStep } from '../../../../src/node/recipes/runStep.ts';
 import { type VariantsReport, variants } from '../../../../src/node/recipes/variants/index.ts';
 import { buildModel, f32 } from '../../../support/build.ts';
 import { randomFloats } from '../../../support/random.ts';
@@ -187,4 +189,65 @@ test.each([
 test('a folder without a model is refused', async () => {
   await rm(join(input, 'encoder_model.onnx'));
   await expect(run()).rejects.toThrow('no float model is in it or in its folder onnx');
+});
+
+const statuses = ({ files }: VariantsReport): string[] => files.map((one) => one.status);
+
+test('a second run keeps all files, in the folder of the model too, and of the repository that was made', async () => {
+  const dtypes = ['fp32', 'q8'];
+  for (const again of [input, output]) {
+    const first = await variants(input, { output: again, dtypes, check: false });
+    expect([statuses(first), first.failures]).toEqual([['written', 'written'], []]);
+    const second = await variants(input, { output: again, dtypes, check: false });
+    expect([statuses(second), second.failures]).toEqual([['kept', 'kept'], []]);
+  }
+  const own = await variants(output, { output, dtypes, check: false });
+  expect([statuses(own), own.failures]).toEqual([['original', 'kept'], []]);
+});
+
+test('a new model in the folder is not taken for the one that was there', async () => {
+  await variants(input, { output: input, dtypes: ['fp32', 'q8'], check: false });
+  await add('encoder_model.onnx', buildModel(encoderSpec(2)));
+  const { failures } = await variants(input, { output: input, dtypes: ['fp32', 'q8'], check: false });
+  expect(failures.map((one) => one.code)).toEqual(['exists', 'exists']);
+});
+
+test('a file that another verb has changed is not kept', async () => {
+  const [made] = (await run()).files;
+  const step = { pass: dequantize(), allowUnchanged: false };
+  await using model = await readModel(made?.path ?? '');
+  await runStep(step, model);
+  await writeModel(model, join(folder, 'changed.onnx'));
+  await copyFile(join(folder, 'changed.onnx'), made?.path ?? '');
+  expect((await run()).failures).toMatchObject([{ code: 'exists' }]);
+});
+
+test('links that lead out of the folder are not copied, and data files of whatever name neither', async () => {
+  await writeFile(join(folder, 'secret.json'), '{"secret": 1}');
+  await symlink(join(folder, 'secret.json'), join(input, 'tokenizer.json'));
+  await symlink(join(folder, 'secret.json'), join(input, 'README.md'));
+  await add('vocab.txt', 'a');
+  const chunks = { name: () => 'weights.blob', most: 1e9 };
+  await using model = await readModel(join(input, 'encoder_model.onnx'));
+  await writeModel(model, join(input, 'encoder_model.onnx'), { overwrite: true, data: 'external', chunks });
+  const { copied, failures } = await run();
+  expect(copied).toEqual(['vocab.txt']);
+  expect(failures).toMatchObject([{ message: expect.stringMatching(/tokenizer\.json: is a link to a file outside/) }]);
+  expect(await textOf('README.md')).not.toContain('secret');
+});
+
+test('a card that is no UTF-8 stays as it is', async () => {
+  const bytes = Buffer.from([0x23, 0x20, 0xe9, 0x0a]);
+  await add('README.md', bytes);
+  const { failures } = await variants(input, { output: input, dtypes: ['q8'], check: false });
+  expect(failures).toMatchObject([{ message: expect.stringMatching(/README\.md: is not UTF-8/) }]);
+  expect((await readFile(join(input, 'README.md'))).equals(bytes)).toBe(true);
+});
+
+test('a second run without figures leaves those of the first in the card', async () => {
+  await run({ check: true });
+  const card = await textOf('README.md');
+  await run({ check: false });
+  expect(await textOf('README.md')).toBe(card);
+  expect(card).toMatch(/ dB \|/);
 });
