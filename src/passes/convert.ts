@@ -34,11 +34,19 @@ export function convert(options: ConvertOptions): Pass {
   return {
     name: 'convert',
     async run(model) {
+      const { notes: broken, ...unpacked } = float32 ? await unpackFirst(model) : { notes: [] };
       const wide = float32 ? (await import('./float16/float32.ts')).widenAll(model) : undefined;
       const raised = opset === undefined ? { notes: [] } : await raise(model, opset, force);
       const { changes = [], casts = 0 } = wide ?? {};
       const notes = casts > 0 ? [`${casts} ${casts === 1 ? 'Cast' : 'Casts'} between float types removed`] : [];
-      return { pass: 'convert', skips: [], ...raised, changes, notes: [...notes, ...raised.notes] };
+      return {
+        pass: 'convert',
+        skips: [],
+        ...unpacked,
+        ...raised,
+        changes,
+        notes: [...broken, ...notes, ...raised.notes],
+      };
     },
   };
 }

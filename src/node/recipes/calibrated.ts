@@ -217,7 +217,6 @@ async function equalized(model: Model, options: Calibrating): Promise<PassReport
   return equalize({ ranges }).run(model);
 }
 
-/** What the model is run on. */
 /** The data that a run is given, or random inputs. */
 export async function dataOf(
   model: Model,

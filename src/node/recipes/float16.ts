@@ -1,6 +1,6 @@
 import { CompressError } from '../../errors.ts';
 import { halfOf } from '../../options/float16.ts';
-import { calibrates, type QuantizeValues } from '../../options/quantize.ts';
+import type { QuantizeValues } from '../../options/quantize.ts';
 import { defined } from '../../options/values.ts';
 import { computesHalf, type Float16Options, float16 } from '../../passes/float16/index.ts';
 import type { Pass } from '../../passes/pass.ts';
@@ -10,8 +10,8 @@ import type { StepRun } from './stepRun.ts';
 /** The pass that follows few bits: their own choice of weights is not its. */
 export function halvingRest(values: QuantizeValues, run: StepRun): Pass {
   const options = optionsOf(values);
-  const pass = calibrates(values) && computesHalf(options) ? calibratedHalves(options, values, run) : float16(options);
-  return { ...pass, optional: true };
+  const withData = values.calibrate !== undefined && computesHalf(options);
+  return { ...(withData ? calibratedHalves(options, values, run) : float16(options)), optional: true };
 }
 
 /**
@@ -21,13 +21,30 @@ export function halvingRest(values: QuantizeValues, run: StepRun): Pass {
 export function halvingPass(values: QuantizeValues, run: StepRun): Pass {
   const { minElements } = values;
   const options = { ...optionsOf(values), ...defined({ minElements }), ...readSelection(values) };
-  if (computesHalf(options) && values.calibrate !== undefined) return calibratedHalves(options, values, run);
-  const idle = (['calibrate', 'ranges', 'samples', 'batch', 'saveRanges'] as const).find((key) => values[key]);
+  const computes = computesHalf(options);
+  const idle = (['ranges', 'saveRanges'] as const).find((key) => values[key]);
   if (idle !== undefined) {
-    const hint = `Leave out \`${idle}\`.`;
-    throw new CompressError('options', idle, 'weights that are stored in 16 bits need no data', { hint });
+    throw new CompressError('options', idle, 'floats of 16 bits are found by data alone', {
+      hint: 'Give `calibrate`.',
+    });
+  }
+  if (computes && values.calibrate !== undefined) return calibratedHalves(options, values, run);
+  const unused = (['calibrate', 'samples', 'batch'] as const).find((key) => values[key]);
+  if (unused !== undefined) {
+    const fact = computes ? 'nothing is calibrated' : 'weights that are stored in 16 bits need no data';
+    throw new CompressError('options', unused, fact, { hint: `Leave out \`${unused}\`.` });
   }
   return float16(options);
+}
+
+/**
+ * Refuses what is said of models that compute in 16 bits where no weight gets them.
+ * @throws CompressError `options`
+ */
+export function refuseHalves({ compute, io }: QuantizeValues): void {
+  const idle = compute === 'float16' ? 'compute' : io === 'float16' ? 'io' : undefined;
+  if (idle === undefined) return;
+  throw new CompressError('options', idle, 'goes with `float16`', { hint: 'Give `float16` too.' });
 }
 
 function optionsOf(values: QuantizeValues): Float16Options {

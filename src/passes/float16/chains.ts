@@ -38,7 +38,7 @@ const BETWEEN = new Set([
 /** What gives exact numbers of an angle only where the angle is exact. */
 const ANGLES = new Set(['Cos', 'Sin', 'Tan']);
 
-/** Nodes that are followed in a row. */
+/** Nodes between one and what makes its numbers small, or between an angle and what it is made of. */
 const MAX_HOPS = 8;
 
 /**
@@ -53,11 +53,10 @@ const MAX_HOPS = 8;
  */
 export function rangeChains(graph: Graph, starts: ReadonlySet<Node>): Set<Node> {
   const kept = new Set<Node>();
-  const reaches = new Map<Node, boolean>();
-  for (const node of graph.nodes) {
-    if (starts.has(node) || isGrowing(node)) follow(graph, node, kept, reaches);
-    if (isStandard(node.domain) && ANGLES.has(node.opType)) followBack(graph, node, kept, new Set());
-  }
+  const distances = distancesOf(graph);
+  for (const node of graph.nodes) if (starts.has(node) || isGrowing(node)) follow(graph, node, kept, distances);
+  const angles = graph.nodes.filter((node) => isStandard(node.domain) && ANGLES.has(node.opType));
+  for (const node of madeOf(graph, angles)) kept.add(node);
   return kept;
 }
 
@@ -67,15 +66,40 @@ function isGrowing(node: Node): boolean {
 }
 
 /** Keeps the nodes on every way from one to something that makes numbers small. */
-function follow(graph: Graph, node: Node, kept: Set<Node>, reaches: Map<Node, boolean>): void {
-  const onWay = behind(graph, node).filter((use) => leads(graph, use, reaches, MAX_HOPS));
-  if (onWay.length > 0) kept.add(node);
-  for (const { node: next, index } of onWay) {
-    const open = !kept.has(next);
-    kept.add(next);
-    if (isEnd(next, index)) quotient(graph, next, kept);
-    else if (open) follow(graph, next, kept, reaches);
+function follow(graph: Graph, start: Node, kept: Set<Node>, distances: ReadonlyMap<Node, number>): void {
+  const open = [start];
+  // A list that grows is walked to its end.
+  for (const node of open) {
+    const onWay = behind(graph, node).filter((use) => isEnd(use.node, use.index) || distances.has(use.node));
+    if (onWay.length > 0) kept.add(node);
+    for (const { node: next, index } of onWay) {
+      const isNew = !kept.has(next);
+      kept.add(next);
+      if (isEnd(next, index)) quotient(graph, next, kept);
+      else if (isNew) open.push(next);
+    }
   }
+}
+
+/** How many nodes away the nearest thing is that makes numbers small, of nodes that hand large ones on to it. */
+function distancesOf(graph: Graph): Map<Node, number> {
+  const distances = new Map<Node, number>();
+  const open: Node[] = [];
+  const reach = (node: Node, distance: number): void => {
+    if (distance > MAX_HOPS || distances.has(node)) return;
+    if (!isStandard(node.domain) || !(BETWEEN.has(node.opType) || isGrowing(node))) return;
+    distances.set(node, distance);
+    open.push(node);
+  };
+  for (const node of graph.nodes) if (behind(graph, node).some((use) => isEnd(use.node, use.index))) reach(node, 1);
+  for (const node of open) {
+    for (const producer of producersOf(graph, node)) reach(producer, (distances.get(node) as number) + 1);
+  }
+  return distances;
+}
+
+function producersOf(graph: Graph, node: Node): Node[] {
+  return node.inputs.flatMap((input) => graph.producer(input) ?? []);
 }
 
 /** The division by what became small is exact only where that is. */
@@ -103,27 +127,18 @@ function isEnd(node: Node, index: number): boolean {
   return isStandard(node.domain) && (SHRINKS.has(node.opType) || (node.opType === 'Div' && index === 1));
 }
 
-function leads(graph: Graph, { node, index }: Reader, reaches: Map<Node, boolean>, hops: number): boolean {
-  if (isEnd(node, index)) return true;
-  if (hops === 0 || !isStandard(node.domain) || !(BETWEEN.has(node.opType) || isGrowing(node))) return false;
-  const known = reaches.get(node);
-  if (known !== undefined) return known;
-  const found = behind(graph, node).some((one) => leads(graph, one, reaches, hops - 1));
-  reaches.set(node, found);
-  return found;
-}
-
-/** Keeps what an angle is made of, up to the weights or the values it comes from. */
-function followBack(graph: Graph, node: Node, kept: Set<Node>, seen: Set<Node>, hops = MAX_HOPS): void {
-  kept.add(node);
-  if (hops === 0 || seen.has(node)) return;
-  seen.add(node);
-  for (const input of node.inputs) {
-    const producer = graph.producer(input);
-    if (producer === undefined || !isStandard(producer.domain)) continue;
-    const outer = isOp(producer, 'MatMul') && producer.inputs.every((one) => isVector(graph, one));
-    if (BETWEEN.has(producer.opType) || outer) followBack(graph, producer, kept, seen, hops - 1);
+/** Nodes and what they are made of, up to the weights or the values it comes from. */
+function madeOf(graph: Graph, nodes: readonly Node[]): ReadonlySet<Node> {
+  const hops = new Map<Node, number>(nodes.map((node) => [node, MAX_HOPS]));
+  // A map that grows is walked to its end, in the order of the distance.
+  for (const [node, left] of hops) {
+    for (const producer of left === 0 ? [] : producersOf(graph, node)) {
+      if (!isStandard(producer.domain) || hops.has(producer)) continue;
+      const outer = isOp(producer, 'MatMul') && producer.inputs.every((one) => isVector(graph, one));
+      if (BETWEEN.has(producer.opType) || outer) hops.set(producer, left - 1);
+    }
   }
+  return new Set(hops.keys());
 }
 
 /** Whether a value is no weight: not constant, or a vector. */

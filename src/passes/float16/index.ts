@@ -1,14 +1,18 @@
 import { CompressError } from '../../errors.ts';
+import { elementCount, isHalf } from '../../ir/dtype.ts';
+import type { Model } from '../../ir/model.ts';
+import { heldBy } from '../../layers/constant.ts';
 import { checkShape } from '../../options/check.ts';
 import { defined } from '../../options/values.ts';
 import { unpackFirst } from '../pack/unpack.ts';
-import type { Pass } from '../pass.ts';
-import { FLOAT16_DEFAULTS, FLOAT16_SHAPE, type Float16Options } from './options.ts';
+import type { Pass, PassReport } from '../pass.ts';
+import { FLOAT16_DEFAULTS, FLOAT16_SHAPE, type Float16Options, type Settled } from './options.ts';
 import { storeHalves } from './stored.ts';
 
 /** Whether the model is to compute in float16. */
-export function computesHalf({ compute, target }: Float16Options): boolean {
-  return (compute ?? (target === 'webgpu' ? 'float16' : 'float32')) === 'float16';
+export function computesHalf({ compute, target, dtype }: Float16Options): boolean {
+  const usual = target === 'webgpu' && dtype !== 'bfloat16' ? 'float16' : 'float32';
+  return (compute ?? usual) === 'float16';
 }
 
 export { FLOAT16_DEFAULTS, type Float16Options } from './options.ts';
@@ -51,7 +55,23 @@ export function float16(options: Float16Options = {}): Pass {
       const done = computes
         ? await (await import('./computed.ts')).computeHalves(model, settled, watch)
         : await storeHalves(model, settled, watch);
-      return { pass: 'float16', ...done, ...unpacked, notes: [...notes, ...done.notes] };
+      return {
+        pass: 'float16',
+        ...done,
+        ...unpacked,
+        notes: [...notes, ...done.notes, ...alreadyHalf(model, done, settled)],
+      };
     },
   };
+}
+
+/** What a model is where nothing changes: in 16 bits already. */
+function alreadyHalf(model: Model, { changes }: Pick<PassReport, 'changes'>, { minElements }: Settled): string[] {
+  if (changes.length > 0) return [];
+  const large = model
+    .graphs()
+    .flatMap(heldBy)
+    .filter(({ tensor }) => elementCount(tensor.dims) >= minElements);
+  const count = large.filter(({ tensor }) => isHalf(tensor.dtype)).length;
+  return count === 0 ? [] : [`${count} ${count === 1 ? 'weight is' : 'weights are'} in 16 bits already`];
 }

@@ -17,7 +17,7 @@ export interface Wants {
   readonly output: boolean;
 }
 
-/** What a value is called in each type; undefined where nobody reads it in that type. */
+/** What a value is called in each type; undefined where nothing reads it in that type. */
 export interface Names {
   readonly half: string | undefined;
   readonly float: string | undefined;
@@ -43,7 +43,7 @@ export class Naming {
     }
   }
 
-  /** Nodes that make float16 at once where they made float32, because nobody reads that. */
+  /** Nodes that make float16 at once where they made float32, because nothing reads that. */
   get absorbed(): ReadonlySet<Node> {
     return this.#absorbed;
   }
@@ -73,12 +73,14 @@ export class Naming {
     const wants = this.wantsOf(graph, name);
     const producer = graph.producer(name);
     const source = producer === undefined ? undefined : halfSource(this.#types, graph, producer);
-    if (source !== undefined) return { half: source, float: name };
+    const outputHalf = wants.output && graph === this.#model.graph && this.#io === 'float16';
+    if (source !== undefined && !outputHalf) {
+      return { half: source, float: wants.float || wants.output ? name : undefined };
+    }
     if (!value.half && producer !== undefined && isMade(this.#types, graph, producer) && wants.half && !wants.float) {
       this.#absorbed.add(producer);
       value.half = true;
     }
-    const outputHalf = wants.output && graph === this.#model.graph && this.#io === 'float16';
     if (value.half) {
       // The name belongs to the output, which keeps its type.
       if (wants.output && !outputHalf) return { half: halfName(graph, name, 'float16'), float: name };

@@ -86,7 +86,9 @@ const WEIGHTED = new Set([
 /** Operators for which a number beyond ±65504 may be the nearest one: it is added, chosen or a bound. */
 const BOUNDED = new Set([...MOVES, 'Add', 'Clip', 'Max', 'Min', 'ScatterElements', 'ScatterND', 'Sub', 'Where']);
 /** Operators on integers, whose scales stay as they are. */
-const QUANTIZED = /^(De|DynamicQ|Q)(uantizeLinear|Linear)/;
+const QUANTIZED = /^(Dequantize|DynamicQuantize|Quantize|Q)Linear/;
+/** What makes weights or activations of integers: no whole numbers. */
+const DECODES = new Set(['DequantizeLinear', 'GatherBlockQuantized']);
 
 /** Fewer elements are no weight. */
 const LEAST_WEIGHT = 128;
@@ -117,9 +119,12 @@ export class Planner {
   async #graph(graph: Graph): Promise<void> {
     const own = new Map<string, Value>();
     this.#values.set(graph, own);
+    // An input with a value of its own keeps the type of that.
+    const asked = graph === this.#model.graph && this.#options.io === 'float16';
+    const fed = new Set(asked ? graph.fedInputs.map(({ name }) => name) : []);
     for (const { name } of graph.inputs) {
       if (this.#types.of(graph, name) !== 'float32' || this.#constant(graph, name) !== undefined) continue;
-      own.set(name, { half: graph === this.#model.graph && this.#options.io === 'float16', exact: false });
+      own.set(name, { half: fed.has(name), exact: false });
     }
     for (const { name, dtype } of [...graph.initializers.values(), ...graph.sparseInitializers]) {
       if (dtype === 'float32' && !own.has(name) && this.#constant(graph, name) === undefined) {
@@ -159,7 +164,8 @@ export class Planner {
       .filter((one) => one.held === undefined && one.mayBeHalf)
       .flatMap(({ value }) => this.valueOf(graph, value) ?? []);
     const moves = isStandard(node.domain) && (MOVES.has(node.opType) || isFloatCast(node));
-    const exact = moves && data.length === 0 ? inputs.length === 0 : data.every((one) => one.exact);
+    const whole = moves && data.length === 0 ? inputs.length === 0 : data.every((one) => one.exact);
+    const exact = whole && !DECODES.has(node.opType);
     let half = false;
     if (inputs.some((one) => one.mayBeHalf)) {
       const why = (await this.#reason(graph, node, row as Row, chains, inputs)) ?? undefined;
@@ -245,7 +251,7 @@ export function typedConstant(model: Model, graph: Graph, value: string): Consta
   return held.graph.parent !== undefined && held.graph.isInput(constantName(held)) ? undefined : held;
 }
 
-/** Whether a node is a Cast to float32: of a float32, it hands it on. */
+/** Whether a node is a Cast to float32. That of a float32 changes nothing. */
 export function isFloatCast(node: Node): boolean {
   return isOp(node, 'Cast') && DTYPES[intAttribute(node, 'to', 0)] === 'float32';
 }

@@ -45,8 +45,7 @@ export async function rewriteNodes(work: Rewriting): Promise<number> {
       const behind = castsBehind(work, graph, node);
       casts += behind.length;
       const next = await rewritten(work, graph, node);
-      const idle = halfSource(work.types, graph, node) !== undefined && !isRead(work, graph, node);
-      if (idle) changes.push(() => graph.removeNode(node));
+      if (isIdle(work, graph, node)) changes.push(() => graph.removeNode(node));
       else if (next !== node || behind.length > 0) changes.push(() => graph.replaceNode(node, { ...next }, ...behind));
     }
   }
@@ -55,10 +54,11 @@ export async function rewriteNodes(work: Rewriting): Promise<number> {
   return casts;
 }
 
-/** Whether somebody reads what a node makes in float32. */
-function isRead({ naming }: Rewriting, graph: Graph, node: Node): boolean {
-  const { float, output } = naming.wantsOf(graph, node.outputs[0] ?? '');
-  return float || output;
+/** Whether a node is a Cast of float16 that nothing reads: all readers take what it is made of. */
+function isIdle({ naming, types }: Rewriting, graph: Graph, node: Node): boolean {
+  const source = halfSource(types, graph, node);
+  const names = naming.of(graph, node.outputs[0] ?? '');
+  return source !== undefined && names?.half === source && names.float === undefined;
 }
 
 /** The Casts of values that no node of the graph makes. */
@@ -72,11 +72,12 @@ function firstCasts({ plan, naming }: Rewriting, graph: Graph): Node[] {
 
 function castsBehind({ plan, naming, types }: Rewriting, graph: Graph, node: Node): Node[] {
   const values = plan.values.get(graph);
-  if (halfSource(types, graph, node) !== undefined) return [];
   return node.outputs.flatMap((output) => {
     const value = values?.get(output);
     if (value === undefined) return [];
     const names = naming.of(graph, output);
+    // It is there in float16 already.
+    if (names?.half !== undefined && names.half === halfSource(types, graph, node)) return [];
     // Of the source, where a Cast made the value: no Cast behind another.
     const source = isFloatCast(node) && isMade(types, graph, node) ? node.inputs[0] : undefined;
     return castOf(graph, value.half, names, source);
@@ -121,8 +122,8 @@ function inputOf(
   while (home.parent !== undefined && !home.defines(value)) home = home.parent;
   const names = naming.of(home, value);
   const half = plan.values.get(home)?.get(value)?.half === true;
-  const name = want === 'half' || (want === 'any' && half) ? names?.half : names?.float;
-  return name ?? value;
+  const asHalf = want === 'half' || (want === 'any' && (half || names?.float === undefined));
+  return (asHalf ? names?.half : names?.float) ?? value;
 }
 
 /** Attributes that say which type a node makes. */

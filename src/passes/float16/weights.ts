@@ -94,16 +94,20 @@ export class Weights {
   }
 
   async #boundBehind(plan: Plan, types: Types, graph: Graph, value: string): Promise<void> {
-    const node = graph.producer(value);
-    if (node === undefined || this.#bounded.has(node) || plan.halves.has(node)) return;
-    this.#bounded.add(node);
-    for (const input of node.inputs) {
-      if (types.of(graph, input) !== 'float32') continue;
-      const held = typedConstant(this.#model, graph, input);
-      if (held === undefined) await this.#boundBehind(plan, types, graph, input);
-      else if ((await this.#fits.of(held.tensor)).kind === 'bound') {
-        const name = this.#bounds.get(held.tensor)?.name ?? held.graph.uniqueName(`${constantName(held)}_bounded`);
-        this.#bounds.set(held.tensor, { held, name });
+    const open = [value];
+    // A list that grows is walked to its end.
+    for (const one of open) {
+      const node = graph.producer(one);
+      if (node === undefined || this.#bounded.has(node) || plan.halves.has(node)) continue;
+      this.#bounded.add(node);
+      for (const input of node.inputs) {
+        if (types.of(graph, input) !== 'float32') continue;
+        const held = typedConstant(this.#model, graph, input);
+        if (held === undefined) open.push(input);
+        else if ((await this.#fits.of(held.tensor)).kind === 'bound') {
+          const name = this.#bounds.get(held.tensor)?.name ?? held.graph.uniqueName(`${constantName(held)}_bounded`);
+          this.#bounds.set(held.tensor, { held, name });
+        }
       }
     }
   }

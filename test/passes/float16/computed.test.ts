@@ -386,3 +386,71 @@ test('few bits for products, float16 for the rest', async () => {
     sqnr(await runModel(path, feeds as never), await runModel(sink.bytes(), feeds as never, 'all')),
   ).toBeGreaterThan(20);
 });
+
+test('a value that a Cast makes of float16 is there for all that read it', async () => {
+  const nodes = [
+    n('Cast', ['h'], 'v', { to: FLOAT }),
+    n('MatMul', ['v', 'w'], 'm'),
+    n('Shape', ['v'], 's'),
+    n('Reshape', ['m', 's'], 'y'),
+  ];
+  const source = net(nodes, { inputs: { h: value('float16', [2, 4]) }, initializers: { w: W } });
+  const { model, bytes } = await computed(source);
+  expect(model.graph.nodes.filter((node) => node.opType === 'Cast').map((node) => node.outputs)).toEqual([['y']]);
+  const feeds = { h: new Tensor('float16', new Uint16Array(8).fill(0x3c00), [2, 4]) };
+  expect([...(await outputOf(bytes, feeds))].every(Number.isFinite)).toBe(true);
+});
+
+test('io float16: an input with a value of its own keeps its type, an output of a Cast does not', async () => {
+  const source = net([n('Cast', ['h'], 'c', { to: FLOAT }), n('Add', ['c', 'b'], 'y')], {
+    inputs: { h: value('float16', [2, 4]), b: f32([4]) },
+    outputs: { y: f32(), c: f32() },
+    initializers: { b: f32([4], [1, 2, 3, 4]) },
+  });
+  const { model, bytes } = await computed(source, { io: 'float16' });
+  expect(model.graph.inputs.map(({ name, dtype }) => [name, dtype])).toEqual([
+    ['h', 'float16'],
+    ['b', 'float32'],
+  ]);
+  expect(model.graph.outputs.map(({ name, dtype }) => [name, dtype])).toEqual([
+    ['y', 'float16'],
+    ['c', 'float16'],
+  ]);
+  const found = await runModel(bytes, { h: new Tensor('float16', new Uint16Array(8).fill(0x3c00), [2, 4]) });
+  expect([found['y']?.type, found['c']?.type]).toEqual(['float16', 'float16']);
+});
+
+test.each([13, 19, 21])('what DequantizeLinear makes is no whole number: opset %d', async (opset) => {
+  const nodes = [
+    n('DequantizeLinear', ['q', 'scale'], 'd'),
+    n('Add', ['d', 'd'], 'a'),
+    n('Tanh', ['a'], 't'),
+    n('Add', ['t', 'x'], 'y'),
+  ];
+  const initializers = { scale: f32([], [0.1]) };
+  const inputs = { x: f32([2, 4]), q: value('int8', [2, 4]) };
+  const { model, bytes, report } = await computed(net(nodes, { opset, inputs, initializers }));
+  expect(model.graph.initializers.get('scale')?.dtype).toBe('float32');
+  expect(report.notes.join()).not.toContain('whole');
+  const feeds = { ...X, q: new Tensor('int8', Int8Array.from([1, -2, 3, -4, 5, -6, 7, -8]), [2, 4]) };
+  expect(
+    sqnr(await runModel(net(nodes, { opset, inputs, initializers }), feeds), await runModel(bytes, feeds)),
+  ).toBeGreaterThan(50);
+});
+
+test('a row of thousands of nodes that all could grow', async () => {
+  const nodes = Array.from({ length: 6000 }, (_, at) => [
+    n('Exp', [at === 0 ? 'x' : `e${at - 1}`], `e${at}`),
+    n('Log', [`e${at}`], at === 5999 ? 'y' : `l${at}`),
+  ]).flat();
+  const { report } = await computed(net(nodes));
+  expect(report.notes.join()).toContain('stay');
+});
+
+test('a model in 16 bits already is told so', async () => {
+  const model = await readModel(fixture('digits-cnn.onnx'));
+  const [, again] = await transform(model, float16(), float16());
+  expect(again?.changes).toEqual([]);
+  expect(again?.notes.join()).toMatch(/\d weights are in 16 bits already/);
+  await model.close();
+});
