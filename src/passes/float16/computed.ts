@@ -86,7 +86,8 @@ const REASONS: Readonly<Record<KeptReason, string>> = {
 const NAMED = 5;
 
 function notesOf({ kept }: Plan, { nodes, casts }: ComputedHalf): string[] {
-  const notes = [`${nodes} ${nodes === 1 ? 'node computes' : 'nodes compute'} in float16, with ${casts} Casts`];
+  const computing = `${nodes} ${nodes === 1 ? 'node computes' : 'nodes compute'} in float16`;
+  const notes = [`${computing}, with ${casts} ${casts === 1 ? 'Cast' : 'Casts'}`];
   for (const [reason, text] of Object.entries(REASONS)) {
     const all = [...kept].flatMap(([node, one]) => (one === reason ? [node] : []));
     if (all.length === 0) continue;
