@@ -24,8 +24,8 @@ export function halvingPass(values: QuantizeValues, run: StepRun): Pass {
   const computes = computesHalf(options);
   const idle = (['ranges', 'saveRanges'] as const).find((key) => values[key]);
   if (idle !== undefined) {
-    throw new CompressError('options', idle, 'floats of 16 bits are found by data alone', {
-      hint: 'Give `calibrate`.',
+    throw new CompressError('options', idle, 'floats of 16 bits neither read ranges nor keep them', {
+      hint: `Leave out \`${idle}\`.`,
     });
   }
   if (computes && values.calibrate !== undefined) return calibratedHalves(options, values, run);
