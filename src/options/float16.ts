@@ -1,3 +1,4 @@
+import { CompressError } from '../errors.ts';
 import type { HalfFormat } from '../kernels/halves.ts';
 import type { Rows } from './option.ts';
 
@@ -47,4 +48,14 @@ export const HALF_ROWS: Rows<HalfValues> = {
 /** The type that weights are to have; undefined where they become integers. */
 export function halfOf({ float16, bfloat16 }: HalfValues): HalfFormat | undefined {
   return float16 ? 'float16' : bfloat16 ? 'bfloat16' : undefined;
+}
+
+/**
+ * Refuses what is said of models that compute in 16 bits where no weight gets them.
+ * @throws CompressError `options`
+ */
+export function checkHalves(values: Partial<HalfValues>): void {
+  const idle = values.compute === 'float16' ? 'compute' : values.io === 'float16' ? 'io' : undefined;
+  if (idle === undefined || halfOf(values) !== undefined) return;
+  throw new CompressError('options', idle, 'goes with `float16`', { hint: 'Give `float16` too.' });
 }

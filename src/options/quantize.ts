@@ -9,7 +9,7 @@ import {
   type StoreValues,
   selectionRows,
 } from './common.ts';
-import { HALF_ROWS, type HalfValues } from './float16.ts';
+import { checkHalves, HALF_ROWS, type HalfValues } from './float16.ts';
 import { LOW_GROUP, LOW_ROWS, type LowValues } from './lowBits.ts';
 import type { Option, Rows, Table } from './option.ts';
 
@@ -234,4 +234,5 @@ export const QUANTIZE: Table<QuantizeValues> = {
     },
     noCheck: { kind: 'flag', run: true, help: 'run neither model when all is done', group: REPORT },
   },
+  check: checkHalves,
 };

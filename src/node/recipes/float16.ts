@@ -37,16 +37,6 @@ export function halvingPass(values: QuantizeValues, run: StepRun): Pass {
   return float16(options);
 }
 
-/**
- * Refuses what is said of models that compute in 16 bits where no weight gets them.
- * @throws CompressError `options`
- */
-export function refuseHalves({ compute, io }: QuantizeValues): void {
-  const idle = compute === 'float16' ? 'compute' : io === 'float16' ? 'io' : undefined;
-  if (idle === undefined) return;
-  throw new CompressError('options', idle, 'goes with `float16`', { hint: 'Give `float16` too.' });
-}
-
 function optionsOf(values: QuantizeValues): Float16Options {
   const { compute, io, target } = values;
   return defined({ dtype: halfOf(values), compute, io, target });

@@ -16,8 +16,8 @@ import type { StepRun } from './stepRun.ts';
  * @throws CompressError `options`
  */
 export async function quantizingPass(values: QuantizeValues, run: StepRun): Promise<Pass> {
-  if (halfOf(values) === undefined) (await import('./float16.ts')).refuseHalves(values);
-  else if (!givesFewBits(values)) return (await import('./float16.ts')).halvingPass(values, run);
+  if (halfOf(values) !== undefined && !givesFewBits(values))
+    return (await import('./float16.ts')).halvingPass(values, run);
   const options = readOptions(values);
   const { calibrate, ranges, saveRanges } = values;
   if (!calibrates(values)) {
