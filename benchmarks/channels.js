@@ -39,7 +39,7 @@ async function accuracy(path, name) {
   return right / rows;
 }
 
-/** How many times as fast as the model before: the median of alternating runs, by compress bench. */
+/** How many times as fast as the model before: the median of alternating runs, by onnx-compress bench. */
 function speedUp(before, after, ...more) {
   const report = JSON.parse(compress('bench', before, after, '--threads', '1', '--json', '-q', ...more));
   return 1 / report.batches[0].models[1].ratio.median;

@@ -1,4 +1,4 @@
-// How long compress inspect takes beside Node's own start: alternating runs, the medians and what lies between them.
+// How long onnx-compress inspect takes beside Node's own start: alternating runs, the medians and what lies between them.
 //   npm run build && node benchmarks/models.js matmuls 1024 big.onnx && node benchmarks/inspect.js big.onnx [runs]
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -9,8 +9,8 @@ const bin = fileURLToPath(new URL('../bin/compress.js', import.meta.url));
 
 const COMMANDS = {
   'node -e 0': ['-e', '0'],
-  'compress --version': [bin, '--version'],
-  'compress inspect': [bin, 'inspect', model],
+  'onnx-compress --version': [bin, '--version'],
+  'onnx-compress inspect': [bin, 'inspect', model],
 };
 
 /** Milliseconds of one run. */

@@ -1,5 +1,5 @@
-// Writes the manual pages dist/man/compress.1 and, for the other name of the program, onnx-compress.1 from what `compress --help` and
-// `compress VERB --help` say.
+// Writes the manual pages of both names, dist/man/onnx-compress.1 and dist/man/compress.1, from what
+// `onnx-compress --help` and `onnx-compress VERB --help` say.
 //   npm run build
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -57,7 +57,7 @@ function roffOf({ head, lines }) {
 }
 
 /** The page, from the help of the program and of its verbs by name. */
-export function manual(program, verbs, name = 'compress') {
+export function manual(program, verbs, name = 'onnx-compress') {
   const [usage, summary, ...rest] = partsOf(program);
   const names = [name, ...NAMES.filter((one) => one !== name)].join(', ');
   const page = [
@@ -76,7 +76,11 @@ export function manual(program, verbs, name = 'compress') {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const program = help();
-  const verbs = [...program.matchAll(/^ {2}compress (\w+) [[<]/gm)].map(([, verb]) => [verb, help(verb)]);
+  const verbs = [...program.matchAll(/^ {2}onnx-compress (\w+) [[<]/gm)].map(([, verb]) => [verb, help(verb)]);
   mkdirSync(join(root, 'dist/man'), { recursive: true });
-  for (const name of NAMES) writeFileSync(join(root, `dist/man/${name}.1`), manual(program, verbs, name));
+  for (const name of NAMES) {
+    const called = (text) => text.replaceAll(/\bonnx-compress (?=\S)/g, `${name} `);
+    const each = verbs.map(([verb, text]) => [verb, called(text)]);
+    writeFileSync(join(root, `dist/man/${name}.1`), manual(called(program), each, name));
+  }
 }

@@ -52,11 +52,11 @@ export function optionsPage(tables, summaries, stepKeysOf) {
   const lines = [
     '# Options',
     '',
-    'Every option of every verb, as `compress VERB --help` lists them. Those with a name in the fourth column are keys of a step of a [recipe](recipes.md)',
+    'Every option of every verb, as `onnx-compress VERB --help` lists them. Those with a name in the fourth column are keys of a step of a [recipe](recipes.md)',
     'under it; [recipe.schema.json](recipe.schema.json) has them as a JSON schema, for editors. This page is made by `scripts/options.js`.',
   ];
   for (const [verb, { positionals, rows, groups = [] }] of Object.entries(tables)) {
-    lines.push('', `## ${verb}`, '', `\`compress ${summaries[verb].command}\`: ${summaries[verb].describe}.`, '');
+    lines.push('', `## ${verb}`, '', `\`onnx-compress ${summaries[verb].command}\`: ${summaries[verb].describe}.`, '');
     for (const [name, { help }] of Object.entries(positionals)) lines.push(`- \`${name}\`: ${help}`);
     const stepKeys = stepKeysOf(verb);
     const headings = new Set([...groups, ...Object.values(rows).map((row) => row.group)]);
@@ -141,7 +141,7 @@ export function recipeSchema(verbs, stepRows, version, most) {
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'A recipe of onnx-compress',
-    description: 'A chain of verbs with their options, replayed by compress run.',
+    description: 'A chain of verbs with their options, replayed by onnx-compress run.',
     type: 'object',
     properties: {
       onnxCompress: { const: version },

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import Anser from 'anser';
 
 const COMMANDS = [
-  'compress prune --l1 0.4 digits-mlp.onnx | compress quantize --int8 > small.onnx',
-  'compress verify digits-mlp.onnx small.onnx --data digits-mlp-test.npz --require-fused',
+  'onnx-compress prune --l1 0.4 digits-mlp.onnx | onnx-compress quantize --int8 > small.onnx',
+  'onnx-compress verify digits-mlp.onnx small.onnx --data digits-mlp-test.npz --require-fused',
 ];
 const [LETTER, LINE, EDGE, SIZE] = [8.43, 20, 20, 14];
 const root = new URL('..', import.meta.url).pathname;
@@ -19,7 +19,7 @@ function session() {
   try {
     for (const name of ['digits-mlp.onnx', 'digits-mlp-test.npz'])
       symlinkSync(join(root, 'fixtures', name), join(folder, name));
-    const shim = join(folder, 'compress');
+    const shim = join(folder, 'onnx-compress');
     writeFileSync(shim, `#!/bin/sh\nexec "${process.execPath}" "${join(root, 'bin/compress.js')}" "$@"\n`);
     chmodSync(shim, 0o755);
     const env = { ...process.env, PATH: `${folder}:${process.env.PATH}`, FORCE_COLOR: '1' };

@@ -91,9 +91,9 @@ export function start(args, { cwd, tmp, stdio = ['ignore', 'ignore', 'pipe'] }) 
   return { child, ended };
 }
 
-/** A line of bash in which `compress` is on the path. */
+/** A line of bash in which `onnx-compress` is on the path. */
 export function shell(line, { cwd, tmp, user }) {
-  const compress = `compress() { "${process.execPath}" "${BIN}" "$@"; }`;
+  const compress = `onnx-compress() { "${process.execPath}" "${BIN}" "$@"; }`;
   // Without its start-up files, which speak too.
   const command = ['bash', '--norc', '--noprofile', '-c', `set -o pipefail; ${compress}; ${line}`];
   const asUser = user === undefined ? command : ['setpriv', `--reuid=${user}`, '--clear-groups', ...command];

@@ -14,7 +14,7 @@ const PEAK = `data:text/javascript,${encodeURIComponent(`
 `)}`;
 
 /**
- * `compress quantize --int8 --calibrate`; a failure is a result.
+ * `onnx-compress quantize --int8 --calibrate`; a failure is a result.
  * @param {string[]} options further options
  */
 export function quantize(model, output, options) {

@@ -39,7 +39,7 @@ export async function refuseUncheckable({ check, model, output, dryRun }: Values
   if (dryRun || streams) {
     const fact = dryRun ? 'a dry run writes no model to run' : 'both models must be files, to be run';
     throw new CompressError('options', 'check', fact, {
-      hint: 'E.g. compress quantize --check model.onnx -o small.onnx.',
+      hint: 'E.g. onnx-compress quantize --check model.onnx -o small.onnx.',
     });
   }
   const { loadRuntime } = await import('../node/runtime/load.ts');

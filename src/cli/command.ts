@@ -5,6 +5,7 @@ import { valuesOf } from '../options/values.ts';
 import { SUMMARIES, type Verb } from '../options/verbs.ts';
 import { Chosen } from './chosen.ts';
 import { errorWithDashes } from './dashes.ts';
+import { asCalled } from './program.ts';
 
 /** A verb of the command line. */
 export interface Command<T extends object> {
@@ -30,7 +31,7 @@ export function yargsCommand<T extends object>(
     command,
     describe,
     builder: (yargs) => {
-      const declared = declare(yargs.usage(usage.map((line) => line.replace(/^compress /, '$0 ')).join('\n')), table);
+      const declared = declare(yargs.usage(usage.map((line) => asCalled(line)).join('\n')), table);
       return epilog.reduce((all, text) => all.epilog(text), declared);
     },
     handler: (args) => {

@@ -5,10 +5,11 @@ import { setPatternTester } from '../layers/pattern.ts';
 import { takeLeftoverNotes } from '../node/files/leftovers.ts';
 import { removeTemporaries } from '../node/files/sink.ts';
 import { boundedTester } from '../node/patterns.ts';
-import { SUMMARIES, VERBS, type Verb } from '../options/verbs.ts';
+import { PROGRAM, SUMMARIES, VERBS, type Verb } from '../options/verbs.ts';
 import { DASH } from './arguments.ts';
 import { chosenBy } from './chosen.ts';
 import { commandsFor } from './commands/index.ts';
+import { asCalled, calledAs } from './program.ts';
 import { endProgress } from './progress.ts';
 import { printable, wrap } from './text.ts';
 import { asOptions, examples, PARSER, usageError } from './usage.ts';
@@ -39,15 +40,18 @@ export async function main(given: readonly string[]): Promise<void> {
     else report(ioError('<stdout>', cause));
   });
   const parser = helpWithoutTypes(yargs(normalized(argv)))
-    .scriptName('compress')
+    .scriptName(calledAs())
     .usage('$0 <verb> [model.onnx|-] [-o out.onnx|-] [options]\n\nMakes ONNX models small and fast, without Python.')
     .command(await commandsFor(argv, streams, { color, colorOut }))
     .completion('completion', 'print a completion script for bash or zsh')
     .epilog(
       examples([
-        ['a quarter of the size', 'compress quantize --int8 model.onnx -o small.onnx'],
-        ['verbs form pipelines', 'compress prune --l1 0.4 model.onnx | compress quantize --int8 > small.onnx'],
-        ['the options of a verb', 'compress quantize --help'],
+        ['a quarter of the size', 'onnx-compress quantize --int8 model.onnx -o small.onnx'],
+        [
+          'verbs form pipelines',
+          'onnx-compress prune --l1 0.4 model.onnx | onnx-compress quantize --int8 > small.onnx',
+        ],
+        ['the options of a verb', 'onnx-compress quantize --help'],
       ]),
     )
     .epilog('\nExit codes: 0 done, 1 the model or a file, 2 the command line.')
@@ -104,9 +108,9 @@ function tell(cause: unknown, known: CompressError | undefined, argv: readonly s
   const lines = `${chalk.red('error:')} ${ours ? message : printable(message)}`.split('\n');
   const verb = verbOf(argv);
   const hint = known && hintFor(known, verb);
-  if (hint !== undefined) lines.push(`  ${printable(hint)}`);
+  if (hint !== undefined) lines.push(`  ${asCalled(printable(hint))}`);
   else if (known?.code === 'options') {
-    lines.push(`  See compress ${verb === undefined ? '' : `${verb} `}--help.`);
+    lines.push(asCalled(`  See ${PROGRAM} ${verb === undefined ? '' : `${verb} `}--help.`));
   }
   if (known === undefined) lines.push('  This is a bug in onnx-compress: please report it, with --verbose.');
   const columns = process.stderr.columns || Number.POSITIVE_INFINITY;

@@ -7,7 +7,7 @@ import type { PassReport } from '../passes/pass.ts';
  */
 export function packedNotes(reports: readonly PassReport[], { store }: Partial<StoreValues>): PassReport[] {
   const last = reports.findLastIndex((one) => one.pass === 'pack');
-  const again = store === undefined ? 'compress pack' : '--store bitmask';
+  const again = store === undefined ? 'onnx-compress pack' : '--store bitmask';
   return reports.map((one, index) => {
     const { unpacked } = one;
     if (unpacked === undefined || index < last) return one;

@@ -65,7 +65,7 @@ function checkLines(check: Check | string, passes: readonly PassReport[], chalk:
         ? ''
         : `; of the weights ${printable(least.weight)} lost most (${decibels(least.sqnr as number)})`;
     lines.push(
-      `  ${chalk.yellow('warning')}: ${printable(worst.name)} keeps less than ${POOR} dB${weight}. compress tune finds what must stay float.`,
+      `  ${chalk.yellow('warning')}: ${printable(worst.name)} keeps less than ${POOR} dB${weight}. onnx-compress tune finds what must stay float.`,
     );
   }
   return lines;
@@ -138,7 +138,7 @@ function packed(pass: PassReport, options: RenderOptions, chalk: ChalkInstance):
 function zerosAlone(report: RunReport): string {
   const gzip = report.gzip === undefined ? '' : `, about ${formatBytes(report.gzip)} with gzip`;
   const now = `  ${formatBytes(report.after)} as a file${gzip}. Zeros alone neither shrink a dense file nor make it faster: `;
-  return `${now}quantize it as well (… | compress quantize --int8), and let the transport compress it.`;
+  return `${now}quantize it as well (… | onnx-compress quantize --int8), and let the transport compress it.`;
 }
 
 function sized(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {
@@ -194,7 +194,7 @@ function worstOf(changes: readonly Change[], little: number, verbose: boolean): 
   const more = shown.length < worst.length ? `, and ${worst.length - shown.length} more (--verbose)` : '';
   const those = worst.length === 1 ? 'it' : 'them';
   return [
-    `  ${count(worst.length, 'weight')} under ${little} dB: ${names}${more}. --exclude NAME leaves ${those} float; compress tune finds which matter.`,
+    `  ${count(worst.length, 'weight')} under ${little} dB: ${names}${more}. --exclude NAME leaves ${those} float; onnx-compress tune finds which matter.`,
   ];
 }
 

@@ -4,6 +4,7 @@ import type { Pass } from '../passes/pass.ts';
 import { checkOf, refuseUncheckable } from './check.ts';
 import { plain } from './json.ts';
 import { pipe, type RunReport, type Streams } from './pipe.ts';
+import { asCalled } from './program.ts';
 import { endProgress } from './progress.ts';
 import { widthsOf } from './text.ts';
 
@@ -46,5 +47,7 @@ async function tell(made: RunReport, args: CommonValues, streams: Streams, color
   if (args.json) streams.stdout.write(`${JSON.stringify(report, plain, 2)}\n`);
   if (args.quiet) return;
   const { render } = await import('./render.ts');
-  streams.stderr.write(render(report, { color, verbose: args.verbose === true, ...widthsOf(streams.stderr) }));
+  streams.stderr.write(
+    asCalled(render(report, { color, verbose: args.verbose === true, ...widthsOf(streams.stderr) })),
+  );
 }

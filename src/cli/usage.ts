@@ -3,6 +3,7 @@ import { CompressError } from '../errors.ts';
 import { nearest } from '../options/nearest.ts';
 import { choiceFact } from '../options/values.ts';
 import { VERBS } from '../options/verbs.ts';
+import { asCalled } from './program.ts';
 import { count } from './text.ts';
 
 /** How command lines are taken apart. */
@@ -41,7 +42,11 @@ type Wrong = (where: string, fact: string, hint?: string) => CompressError;
 /** Of a word in the place of the verb: a model that has none before it, or a verb that was mistyped or cut short. */
 function noVerb(word: string, wrong: Wrong): CompressError {
   if (/\.onnx$|[\\/]/i.test(word) || existsSync(word)) {
-    return wrong('', `no verb is given before '${word}'`, 'For example: compress quantize model.onnx -o small.onnx');
+    return wrong(
+      '',
+      `no verb is given before '${word}'`,
+      'For example: onnx-compress quantize model.onnx -o small.onnx',
+    );
   }
   const begun = VERBS.filter((one) => one.startsWith(word));
   const meant = begun.length === 1 ? begun[0] : nearest(word, VERBS);
@@ -76,5 +81,5 @@ export function asOptions(argv: readonly string[]): string[] {
 
 /** Examples for the end of a help text, each a command under what it does; a table would break the commands. */
 export function examples(list: readonly (readonly [what: string, command: string])[]): string {
-  return `Examples:\n${list.map(([what, command]) => `  # ${what}\n  ${command}`).join('\n')}`;
+  return `Examples:\n${list.map(([what, command]) => `  # ${what}\n  ${asCalled(command)}`).join('\n')}`;
 }

@@ -73,7 +73,7 @@ export const REPORT_ROW: Option = {
 export const SAVE_RECIPE_ROW: Option = {
   kind: 'target',
   value: 'FILE',
-  help: 'write the options down, for compress run',
+  help: 'write the options down, for onnx-compress run',
   group: FILES,
 };
 

@@ -26,7 +26,7 @@ export interface TuneValues extends TuneOnly, Taken, Omit<CommonValues, 'report'
 
 const DATA = 'Data';
 const KEEP = 'What to keep';
-const QUANTIZING = 'How to quantize, as compress quantize does';
+const QUANTIZING = 'How to quantize, as onnx-compress quantize does';
 
 /** What may be lost where nothing is said. */
 export const DEFAULT_DROP = 0.01;

@@ -1,3 +1,6 @@
+/** The name of the program that help, hints and docs say. */
+export const PROGRAM = 'onnx-compress';
+
 /** The verbs, as messages name them. */
 export const VERBS = [
   'prune',

@@ -55,7 +55,7 @@ test('with data: biases, refitted layers, wanda, and quantization behind it', ()
   const path = folder();
   const plain = compress(['prune', '--channels', '0.3', '--calibrate', CALIB, CNN, '-o', join(path, 'plain.onnx')]);
   expect(plain.stderr).toContain('3 layers took the mean of what they lost into their bias');
-  const line = `compress prune --channels 0.3 --calibrate ${CALIB} --reconstruct --norm wanda --samples 64 ${CNN} | compress quantize --calibrate ${CALIB} -o q.onnx`;
+  const line = `onnx-compress prune --channels 0.3 --calibrate ${CALIB} --reconstruct --norm wanda --samples 64 ${CNN} | onnx-compress quantize --calibrate ${CALIB} -o q.onnx`;
   const { code, stderr } = shell(line, { cwd: path });
   expect([code, stderr]).toEqual([0, expect.stringContaining('3 layers refitted to the channels that are left')]);
   expect(stderr).toContain('activations of digits-cnn-calib.npz: 64 samples');

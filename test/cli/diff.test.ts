@@ -51,7 +51,7 @@ describe('the report for people', () => {
   });
 });
 
-describe('compress diff', () => {
+describe('onnx-compress diff', () => {
   test('the same model: byte for byte, or written in another way', () => {
     const same = compress(['diff', MLP, MLP]);
     expect(same).toMatchObject({ code: 0, stderr: '' });
@@ -80,7 +80,7 @@ describe('compress diff', () => {
   });
 
   test('reads one of the two from standard input', () => {
-    const done = shell(`compress prune --l1 0.4 -q ${MLP} | compress diff ${PRUNED} -`);
+    const done = shell(`onnx-compress prune --l1 0.4 -q ${MLP} | onnx-compress diff ${PRUNED} -`);
     expect(done).toMatchObject({ code: 0, stderr: '' });
     expect(oneLine(done.stdout)).toContain('identical, byte for byte');
     const both = compress(['diff', '-', '-']);

@@ -18,7 +18,7 @@ test('prune --sparsegpt --calibrate says what it did, and writes a model that st
   const gates = ['--data', fixture('digits-mlp-test.npz'), '--min-top1', '0.95'];
   expect(compress(['verify', MLP, 'a.onnx', ...gates], { cwd })).toMatchObject({ code: 0 });
   // The same from a pipe, and once more on the result.
-  shell(`cat ${MLP} | compress prune --sparsegpt 0.8 --calibrate ${DATA} > b.onnx`, { cwd });
+  shell(`cat ${MLP} | onnx-compress prune --sparsegpt 0.8 --calibrate ${DATA} > b.onnx`, { cwd });
   const again = compress(['prune', '--sparsegpt', '0.8', '--calibrate', DATA, 'a.onnx', '-o', 'c.onnx'], { cwd });
   expect(again.code).toBe(0);
   const bytes = readFileSync(join(cwd, 'a.onnx'));

@@ -61,7 +61,7 @@ describe('the report for people', () => {
   });
 });
 
-describe('compress inspect', () => {
+describe('onnx-compress inspect', () => {
   test('goes to standard output, coloured where asked for, and exits 0', () => {
     const plain = compress(['inspect', M], { env: { NO_COLOR: '1', FORCE_COLOR: '1' } });
     expect(plain).toMatchObject({ code: 0, stderr: '' });
@@ -74,12 +74,12 @@ describe('compress inspect', () => {
 
   test('reads standard input, piped or redirected, and says the same', () => {
     const own = compress(['inspect', '--json', M]).stdout.toString();
-    for (const line of [`cat ${M} | compress inspect --json`, `compress inspect --json - < ${M}`]) {
+    for (const line of [`cat ${M} | onnx-compress inspect --json`, `onnx-compress inspect --json - < ${M}`]) {
       const done = shell(line);
       expect(done).toMatchObject({ code: 0, stderr: '' });
       expect(done.stdout.toString().replace('<stdin>', M)).toBe(own);
     }
-    const piped = shell(`compress prune --l1 0.6 -q ${MLP} | compress inspect -w --json`);
+    const piped = shell(`onnx-compress prune --l1 0.6 -q ${MLP} | onnx-compress inspect -w --json`);
     const { measured } = JSON.parse(piped.stdout.toString());
     expect(measured[0]).toMatchObject({ name: 'fc2.weight', statistics: { zeros: 19661, elements: 32768 } });
   });

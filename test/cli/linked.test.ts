@@ -18,7 +18,7 @@ beforeAll(() => {
 });
 
 test('through a pipe it gives what the file in one piece gives', () => {
-  const line = 'compress prune -q --l1 0.4 "$MODEL" | compress quantize -q';
+  const line = 'onnx-compress prune -q --l1 0.4 "$MODEL" | onnx-compress quantize -q';
   const [linked, plain] = [join(snapshot, 'model.onnx'), fixture('edge/external-data.onnx')].map((MODEL) =>
     shell(line, { env: { MODEL } }),
   );

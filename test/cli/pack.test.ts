@@ -10,10 +10,10 @@ import { expectSame } from '../support/oracle.ts';
 const MLP = fixture('digits-mlp.onnx');
 const EXTERNAL = fixture('edge/external-data.onnx');
 
-describe('compress pack', () => {
+describe('onnx-compress pack', () => {
   test('the report: what each weight takes, how, and what was left', () => {
     const cwd = folder();
-    shell(`compress prune --l1 0.6 -q ${MLP} | compress quantize -q > dense.onnx`, { cwd });
+    shell(`onnx-compress prune --l1 0.6 -q ${MLP} | onnx-compress quantize -q > dense.onnx`, { cwd });
     const { code, stderr } = compress(['pack', 'dense.onnx', '-o', 'packed.onnx'], { cwd });
     expect([code, stderr]).toEqual([
       0,
@@ -36,12 +36,12 @@ pack: 3 weights stored in another way: 50.4 kB → 26.9 kB
     const cwd = folder();
     const made = shell(
       `set -e -o pipefail
-      compress prune --l1 0.6 -q ${MLP} | compress quantize --int8 -q > dense.onnx
-      compress prune --l1 0.6 -q ${MLP} | compress quantize --int8 --store bitmask -q > one.onnx
-      compress prune --l1 0.6 -q ${MLP} | compress quantize --int8 -q | compress pack -q > two.onnx
-      compress prune --l1 0.6 --store bitmask -q ${MLP} | compress quantize --int8 --store bitmask -q > three.onnx
-      compress pack -q two.onnx | compress pack --store dense -q > back.onnx
-      compress copy -q two.onnx > copy.onnx`,
+      onnx-compress prune --l1 0.6 -q ${MLP} | onnx-compress quantize --int8 -q > dense.onnx
+      onnx-compress prune --l1 0.6 -q ${MLP} | onnx-compress quantize --int8 --store bitmask -q > one.onnx
+      onnx-compress prune --l1 0.6 -q ${MLP} | onnx-compress quantize --int8 -q | onnx-compress pack -q > two.onnx
+      onnx-compress prune --l1 0.6 --store bitmask -q ${MLP} | onnx-compress quantize --int8 --store bitmask -q > three.onnx
+      onnx-compress pack -q two.onnx | onnx-compress pack --store dense -q > back.onnx
+      onnx-compress copy -q two.onnx > copy.onnx`,
       { cwd },
     );
     expect([made.code, made.stderr]).toEqual([0, '']);
@@ -61,7 +61,9 @@ pack: 3 weights stored in another way: 50.4 kB → 26.9 kB
       '3 weights came packed and are unpacked; --store bitmask packs them again',
     );
     const folded = compress(['fold', '--dry-run', 'packed.onnx'], { cwd });
-    expect(oneLine(folded.stderr)).toContain('3 weights came packed and are unpacked; compress pack packs them again');
+    expect(oneLine(folded.stderr)).toContain(
+      '3 weights came packed and are unpacked; onnx-compress pack packs them again',
+    );
     const raised = compress(['convert', '--opset', '21', 'packed.onnx', '-o', 'raised.onnx'], { cwd });
     expect(raised.stderr).toContain('3 weights came packed and are unpacked');
     expect(statSync(join(cwd, 'raised.onnx')).size).toBeGreaterThan(200_000);
@@ -157,9 +159,9 @@ model (3 changes)
     const cwd = folder();
     const steps = shell(
       `set -e
-      compress prune --l1 0.8 -q ${EXTERNAL} -o pruned.onnx
-      compress pack -q --external-data pruned.onnx -o packed.onnx
-      compress pack -q --store dense --external-data packed.onnx -o back.onnx`,
+      onnx-compress prune --l1 0.8 -q ${EXTERNAL} -o pruned.onnx
+      onnx-compress pack -q --external-data pruned.onnx -o packed.onnx
+      onnx-compress pack -q --store dense --external-data packed.onnx -o back.onnx`,
       { cwd },
     );
     expect([steps.code, steps.stderr]).toEqual([0, '']);
@@ -178,10 +180,10 @@ model (3 changes)
     const dense = buildModel(product(sparseWeight('float32', [1500, 1111], 0.7)));
     const steps = shell(
       `set -e -o pipefail
-      compress copy -q > m.onnx
-      compress prune --l1 0.8 --store bitmask -q m.onnx -o packed.onnx
-      cat m.onnx | compress prune --l1 0.8 -q | compress pack -q > piped.onnx
-      compress quantize --weights-only --store auto -q packed.onnx -o int8.onnx`,
+      onnx-compress copy -q > m.onnx
+      onnx-compress prune --l1 0.8 --store bitmask -q m.onnx -o packed.onnx
+      cat m.onnx | onnx-compress prune --l1 0.8 -q | onnx-compress pack -q > piped.onnx
+      onnx-compress quantize --weights-only --store auto -q packed.onnx -o int8.onnx`,
       { cwd, input: dense },
     );
     expect([steps.code, steps.stderr]).toEqual([0, '']);

@@ -10,11 +10,11 @@ test('prune | quantize makes what two steps with files make, with every way in a
   const cwd = folder();
   const done = shell(
     `set -e -o pipefail
-    compress prune --l1 0.4 -q ${MLP} -o pruned.onnx
-    compress quantize --int8 -q pruned.onnx -o steps.onnx
-    compress prune --l1 0.4 -q ${MLP} | compress quantize --int8 -q > pipe.onnx
-    cat ${MLP} | compress prune --l1 0.4 -q - -o - | compress quantize --int8 -q - -o dash.onnx
-    compress prune --l1 0.4 -q < ${MLP} > redirected.onnx`,
+    onnx-compress prune --l1 0.4 -q ${MLP} -o pruned.onnx
+    onnx-compress quantize --int8 -q pruned.onnx -o steps.onnx
+    onnx-compress prune --l1 0.4 -q ${MLP} | onnx-compress quantize --int8 -q > pipe.onnx
+    cat ${MLP} | onnx-compress prune --l1 0.4 -q - -o - | onnx-compress quantize --int8 -q - -o dash.onnx
+    onnx-compress prune --l1 0.4 -q < ${MLP} > redirected.onnx`,
     { cwd },
   );
   expect(done).toMatchObject({ code: 0, stderr: '' });
@@ -35,7 +35,7 @@ test('stdout carries the model and nothing else', () => {
 test('the second command says so when the first one failed, and leaves nothing', () => {
   const cwd = folder();
   const done = shell(
-    `compress prune --l1 0.4 missing.onnx | compress quantize --int8 -o out.onnx; echo \${PIPESTATUS[@]}`,
+    `onnx-compress prune --l1 0.4 missing.onnx | onnx-compress quantize --int8 -o out.onnx; echo \${PIPESTATUS[@]}`,
     {
       cwd,
     },
@@ -66,7 +66,10 @@ test('a pipe that ends too early is told apart from a model that is wrong', () =
 
 test('a folder or nothing as standard input', () => {
   const cwd = folder();
-  const done = shell('compress copy < . > /dev/null; echo $?; compress copy < /dev/null > /dev/null; echo $?', { cwd });
+  const done = shell(
+    'onnx-compress copy < . > /dev/null; echo $?; onnx-compress copy < /dev/null > /dev/null; echo $?',
+    { cwd },
+  );
   expect(done.stdout.toString()).toBe('1\n1\n');
   expect(done.stderr).toMatch(/^error: <stdin>: is a folder, not a file\nerror: <stdin>: nothing arrived/);
 });
@@ -74,8 +77,8 @@ test('a folder or nothing as standard input', () => {
 test('a reader that stops gets one short line, no stack trace', () => {
   const cwd = folder();
   sparseModel(join(cwd, 'big.onnx'), 40_000_000);
-  const line = `compress copy big.onnx | head -c 100 > /dev/null; echo \${PIPESTATUS[0]}`;
-  const done = shell(`${line}; compress prune --help | head -c 0`, { cwd });
+  const line = `onnx-compress copy big.onnx | head -c 100 > /dev/null; echo \${PIPESTATUS[0]}`;
+  const done = shell(`${line}; onnx-compress prune --help | head -c 0`, { cwd });
   expect(done.stdout.toString()).toBe('1\n');
   expect(done.stderr).toBe('error: <stdout>: the command that reads our output has stopped\n');
 });
@@ -84,7 +87,7 @@ test('a file on standard input that is cut while it is a redirect', () => {
   const cwd = folder();
   copyFileSync(MLP, join(cwd, 'cut.onnx'));
   truncateSync(join(cwd, 'cut.onnx'), 150_000);
-  const done = shell('compress copy < cut.onnx > out.bin; echo $?', { cwd });
+  const done = shell('onnx-compress copy < cut.onnx > out.bin; echo $?', { cwd });
   expect(done.stdout.toString()).toBe('1\n');
   expect(done.stderr.trimEnd().split('\n')).toHaveLength(2);
 });

@@ -90,13 +90,14 @@ prune: 4.7 % of 17664 weights in 2 tensors are zero
   skipped 1 weight of Gemm: the file leaves it out
     fc2.weight: no amount is given for it
   204 kB as a file, about N kB with gzip. Zeros alone neither shrink a dense file nor make it
-    faster: quantize it as well (… | compress quantize --int8), and let the transport compress it.
+    faster: quantize it as well (… | onnx-compress quantize --int8), and let the transport compress
+    it.
 `);
 });
 
 test('half of what remains, twice, is three quarters; the file is all that is kept between', async () => {
   const cwd = folder();
-  const line = 'compress prune --l1 0.5 --of remaining';
+  const line = 'onnx-compress prune --l1 0.5 --of remaining';
   const done = shell(`${line} -q ${MLP} | ${line} -q > p.onnx`, { cwd });
   expect(done).toMatchObject({ code: 0, stderr: '' });
   expect((await written(join(cwd, 'p.onnx'), 'fc2.weight'))?.zeros).toBe(24576);
@@ -226,7 +227,7 @@ describe('what is wrong is said, and nothing is written', () => {
   );
 
   test.each(CASES.map(([args, code, message], index) => [args, code, message, index] as const))(
-    'compress prune %s',
+    'onnx-compress prune %s',
     (_, code, message, index) => {
       const { stderr, stdout, code: left } = results[index] ?? {};
       expect(stderr).toContain(message);

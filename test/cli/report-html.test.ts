@@ -59,7 +59,9 @@ describe('compress --report', () => {
     expect(stderr).toMatch(/^report in report\.html$/m);
     expect(readdirSync(cwd).sort()).toEqual(["it's.onnx", 'report.html', 'small.onnx']);
     const data = dataIn(join(cwd, 'report.html'));
-    expect(data.command).toBe(`compress quantize --min-elements 0 'it'\\''s.onnx' -o small.onnx --report report.html`);
+    expect(data.command).toBe(
+      `onnx-compress quantize --min-elements 0 'it'\\''s.onnx' -o small.onnx --report report.html`,
+    );
     expect(data.versions.map((one) => one.name)).toEqual(['onnx-compress', 'ONNX Runtime', 'Node.js']);
     expect(data.input).toEqual({ name: "it's.onnx", bytes: readFileSync(MLP).length });
     expect(data.output).toEqual({ name: 'small.onnx', bytes: readFileSync(join(cwd, 'small.onnx')).length });
@@ -87,7 +89,7 @@ describe('compress --report', () => {
     const env = { TMPDIR: temporary };
     done(compress(['quantize', MLP, '-q', '-o', 'plain.onnx'], { cwd, env }));
     done(compress(['quantize', MLP, '-q', '-o', 'other.onnx', '--report', 'r.html'], { cwd, env }));
-    const piped = done(shell(`cat '${MLP}' | compress quantize --report piped.html`, { cwd, env }));
+    const piped = done(shell(`cat '${MLP}' | onnx-compress quantize --report piped.html`, { cwd, env }));
     const plain = readFileSync(join(cwd, 'plain.onnx'));
     expect(readFileSync(join(cwd, 'other.onnx')).equals(plain)).toBe(true);
     expect(piped.stdout.equals(plain)).toBe(true);
@@ -116,7 +118,7 @@ describe('compress --report', () => {
 
   test('what several passes did to a weight is one row; a packed weight is unpacked for the comparison', () => {
     const cwd = folder();
-    const line = `compress prune -q --l1 0.5 '${MLP}' | compress quantize -q --store bitmask --report r.html > q.onnx`;
+    const line = `onnx-compress prune -q --l1 0.5 '${MLP}' | onnx-compress quantize -q --store bitmask --report r.html > q.onnx`;
     done(shell(line, { cwd }));
     const { layers } = dataIn(join(cwd, 'r.html'));
     expect(layers.map((one) => [one.weight, one.form])).toEqual([
@@ -223,7 +225,7 @@ describe('compress --report', () => {
     expect(sensitivity).toEqual({ kind: 'not_measured', why: 'the float model was replaced by the result' });
   });
 
-  test('compress run, and --save-recipe: a recipe does not carry it', () => {
+  test('onnx-compress run, and --save-recipe: a recipe does not carry it', () => {
     const cwd = folder();
     const both = ['--save-recipe', 'recipe.json', '--report', 'r.html'];
     done(compress(['prune', '-q', '--l1', '0.5', MLP, '-o', 'p.onnx', ...both], { cwd }));

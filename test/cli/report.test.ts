@@ -20,7 +20,8 @@ prune: 40.0 % of 50432 weights in 3 tensors are zero
   fc2.weight  Gemm      float32 128×256  13107    40.0 %
   fc3.weight  Gemm      float32 10×128     512    40.0 %
   204 kB as a file, about N kB with gzip. Zeros alone neither shrink a dense file nor make it
-    faster: quantize it as well (… | compress quantize --int8), and let the transport compress it.
+    faster: quantize it as well (… | onnx-compress quantize --int8), and let the transport compress
+    it.
 `);
   });
 
@@ -260,16 +261,16 @@ describe('terminals and colours', () => {
     const cwd = folder();
     const tty = (line: string, env: Record<string, string> = {}) =>
       shell(`script -qec "${line}" /dev/null < /dev/null`, { cwd, env });
-    const out = tty(`compress copy ${MLP}`, { NO_COLOR: '1' });
+    const out = tty(`onnx-compress copy ${MLP}`, { NO_COLOR: '1' });
     expect(out.code).toBe(2);
     expect(out.stdout.toString()).toMatch(
       /^error: standard output is a terminal, where a model cannot go\r\n {2}Name a file/,
     );
-    const into = tty('compress copy > x.bin', { NO_COLOR: '1' });
+    const into = tty('onnx-compress copy > x.bin', { NO_COLOR: '1' });
     expect(into.code).toBe(2);
     expect(into.stdout.toString()).toContain('no model is given, and standard input is a terminal\r\n  Give the path');
     const name = copyOf('digits-mlp.onnx', cwd);
-    const plain = tty(`compress copy -n ${name}; TERM=dumb compress copy -n ${name}`, { TERM: 'xterm' });
+    const plain = tty(`onnx-compress copy -n ${name}; TERM=dumb onnx-compress copy -n ${name}`, { TERM: 'xterm' });
     const [colored, dumb] = plain.stdout.toString().split('\n');
     expect(colored).toContain(ESCAPE);
     expect(dumb).not.toContain(ESCAPE);

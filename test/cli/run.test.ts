@@ -85,7 +85,7 @@ describe('a recipe does what its verbs do one after the other, to the byte', () 
   test('through pipes too', () => {
     const cwd = folder();
     writeRecipe(join(cwd, 'r.json'), { verb: 'prune', l1: 0.4 }, { verb: 'quantize', int8: true });
-    const line = `cat '${M}' | compress run r.json --no-metadata > one.onnx && compress prune --l1 0.4 '${M}' | compress quantize --int8 > two.onnx && cmp one.onnx two.onnx`;
+    const line = `cat '${M}' | onnx-compress run r.json --no-metadata > one.onnx && onnx-compress prune --l1 0.4 '${M}' | onnx-compress quantize --int8 > two.onnx && cmp one.onnx two.onnx`;
     expect(shell(line, { cwd })).toMatchObject({ code: 0 });
   });
 });
@@ -214,7 +214,7 @@ describe('the recipe in a model', () => {
     const base = ['--base', fixture('.')];
     expect(compress(['run', '--from-model', 'q.onnx', MLP, '-q', '-o', 'r.onnx', ...base], { cwd }).stderr).toBe('');
     expect(readFileSync(join(cwd, 'r.onnx')).equals(readFileSync(join(cwd, 'q.onnx')))).toBe(true);
-    const piped = shell(`compress run --from-model p.onnx < '${MLP}' | cmp - p.onnx`, { cwd });
+    const piped = shell(`onnx-compress run --from-model p.onnx < '${MLP}' | cmp - p.onnx`, { cwd });
     expect(piped).toMatchObject({ code: 0 });
   });
 

@@ -61,7 +61,7 @@ describe('names that are cut stay apart', () => {
   });
 });
 
-test('compress diff shows two nodes as two', () => {
+test('onnx-compress diff shows two nodes as two', () => {
   const cwd = folder();
   const spec = (op: string): ModelSpec => ({
     opset: 17,

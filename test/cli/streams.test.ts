@@ -22,7 +22,9 @@ describe('standard output by a path', () => {
   test.each(['out', '/dev/stdout', '/dev/fd/1', '/proc/self/fd/1'])('%s: into a file and into a pipe', (path) => {
     const { cwd, small } = withModel();
     for (const force of ['', '-f']) {
-      expect(shell(`compress quantize m.onnx -q ${force} -o ${path} > x.onnx`, { cwd })).toMatchObject({ code: 0 });
+      expect(shell(`onnx-compress quantize m.onnx -q ${force} -o ${path} > x.onnx`, { cwd })).toMatchObject({
+        code: 0,
+      });
       expect(readFileSync(join(cwd, 'x.onnx')).equals(small)).toBe(true);
       expect(compress(['quantize', 'm.onnx', '-q', '-o', path], { cwd }).stdout.equals(small)).toBe(true);
     }
@@ -65,9 +67,9 @@ describe('other streams', () => {
     const { cwd, small } = withModel();
     spawnSync('mkfifo', [join(cwd, 'fifo')]);
     const line = `
-      compress quantize m.onnx -q -o /dev/fd/3 3> a.onnx &&
-      compress quantize m.onnx -q -f -o >(cat > b.onnx) &&
-      { cat fifo > c.onnx & compress quantize m.onnx -q -o fifo && wait $!; } &&
+      onnx-compress quantize m.onnx -q -o /dev/fd/3 3> a.onnx &&
+      onnx-compress quantize m.onnx -q -f -o >(cat > b.onnx) &&
+      { cat fifo > c.onnx & onnx-compress quantize m.onnx -q -o fifo && wait $!; } &&
       for _ in $(seq 600); do [ "$(wc -c < b.onnx)" -ge ${small.length} ] && break; sleep 0.05; done`;
     expect(shell(line, { cwd })).toMatchObject({ code: 0, stderr: '' });
     for (const name of ['a', 'b', 'c']) expect(readFileSync(join(cwd, `${name}.onnx`)).equals(small)).toBe(true);
@@ -86,7 +88,7 @@ describe('other streams', () => {
 
   test('the report page is of the model that went through', () => {
     const { cwd } = withModel();
-    const line = 'compress quantize m.onnx -o /dev/fd/3 3> a.onnx --report page.html';
+    const line = 'onnx-compress quantize m.onnx -o /dev/fd/3 3> a.onnx --report page.html';
     expect(shell(line, { cwd })).toMatchObject({ code: 0 });
     expect(readFileSync(join(cwd, 'page.html'), 'utf8')).toContain('fc1.weight');
   });

@@ -71,7 +71,7 @@ test('a recipe, amounts, a mask and scores that nobody writes', () => {
     const { stderr, code } = compress([...line.split(' '), ...(line.includes('print') ? [] : [MODEL])], { cwd });
     expect([line, code, stderr]).toEqual([line, 1, expect.stringContaining(`fifo: ${fact}`)]);
   }
-  const written = shell('compress prune -q --l1 0.4 --amounts <(echo \'{"fc1.weight": 0.5}\') "$M" | wc -c', {
+  const written = shell('onnx-compress prune -q --l1 0.4 --amounts <(echo \'{"fc1.weight": 0.5}\') "$M" | wc -c', {
     env: { M: fixture('mymodel.onnx') },
   });
   expect(written.stderr).not.toMatch(/pipe/);

@@ -156,7 +156,7 @@ describe('finds exactly the layer that hurts', () => {
   });
 });
 
-describe('compress tune', () => {
+describe('onnx-compress tune', () => {
   const judge = ['--data', MLP_DATA, '--batch', '100'];
 
   test('the same answer each time, smaller than leaving all float, and as good as it says', () => {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { compressEach, fixture, folder, ROOT, shell } from '../support/cli.ts';
@@ -19,15 +19,15 @@ describe('a wrong command line exits 2 and says what to do', () => {
     [['prune', '--l1', '1.0', M], /--l1: 1\.0 is neither/],
     [['q', M], /'q' is not a verb\. Did you mean quantize\?\n {2}The verbs are/],
     [['zz', M], /'zz' is not a verb\n {2}The verbs are/],
-    [['some.onnx', '-o', 'x'], /no verb is given before 'some\.onnx'\n {2}For example: compress quantize/],
-    [['-v', '--quiet'], /no verb is given: [^\n]*\n {2}See compress --help\.\n$/],
+    [['some.onnx', '-o', 'x'], /no verb is given before 'some\.onnx'\n {2}For example: onnx-compress quantize/],
+    [['-v', '--quiet'], /no verb is given: [^\n]*\n {2}See onnx-compress --help\.\n$/],
     [['prune', '--l1', '100%', M], /--l1: '100%' would leave nothing\n {2}Give percent/],
     [['prune', '--l1', '0%', M], /--l1: 0% would prune nothing\n {2}Give percent/],
     [['prune', '--l1', '140%', M], /--l1: '140%' is no percentage up to 100\n {2}Give percent/],
     [['prune', '--channels', '100%', M], /--channels: '100%' is no fraction between 0 and 1/],
     [['prune', '--l1', '0.4', '--op-types', 'Conv', '--op-types', 'Foo', M], /'Foo' is not an operator/],
     [['verify', '--output', 'z', '--output', 'output', M, M], /--output: the model has no output 'z'/],
-    [['prune', M, '--l1'], /--l1: a value must follow\n {2}See compress prune --help/],
+    [['prune', M, '--l1'], /--l1: a value must follow\n {2}See onnx-compress prune --help/],
     [['prune', '--l1', '0.4', '--l1', '0.5', M], /--l1: it is given more than once/],
     [['prune', '--l1', '0.4', '--l2', '0.4', M], /--l1 and --l2 cannot be used together\n {2}Choose one/],
     [['prune', M], /no method is given\n {2}Choose one: --l1 0\.4/],
@@ -36,13 +36,16 @@ describe('a wrong command line exits 2 and says what to do', () => {
     [['prune', '--l1', '0.4', '--include', '[', M], /--include: '\[' is not a regular expression/],
     [['prune', '--random', '0.4', '--seed', 'x', M], /--seed: 'x' is not a whole number/],
     [['prune', '--l1', '0.4', '--scope', 'x', M], /--scope: 'x' is not one of "tensor", "global"/],
-    [['prune', '--l1', '0.4', '--bogus', M], /--bogus: there is no such option\n {2}See compress prune --help/],
-    [['prune', '--l3', '0.4', M], /--l3: there is no such option\. Did you mean --l1\?\n {2}See compress prune --help/],
+    [['prune', '--l1', '0.4', '--bogus', M], /--bogus: there is no such option\n {2}See onnx-compress prune --help/],
+    [
+      ['prune', '--l3', '0.4', M],
+      /--l3: there is no such option\. Did you mean --l1\?\n {2}See onnx-compress prune --help/,
+    ],
     [['quantize', '--wieghts-only', M], /--wieghts-only: there is no such option\. Did you mean --weights-only\?/],
     [['quantize', '--ext=1', M], /--ext: there is no such option\. Did you mean --external-data\?/],
     [['inspect', '--l1', '0.4', M], /--l1: there is no such option\n/],
     [['diff', '--exitcode', M, M], /--exitcode: there is no such option\. Did you mean --exit-code\?/],
-    [['diff', M], /diff: needs 2 models; 1 is given\n {2}See compress diff --help/],
+    [['diff', M], /diff: needs 2 models; 1 is given\n {2}See onnx-compress diff --help/],
     [['prune', '--l1', '0.4', '-z', M], /-z: there is no such option/],
     [['prune', '--l1', '0.4', M, 'two.onnx'], /'two\.onnx' is one argument too many\n {2}One model at a time/],
     [
@@ -71,7 +74,7 @@ describe('a wrong command line exits 2 and says what to do', () => {
     ],
     [
       [],
-      /no verb is given: prune, quantize, dequantize, pack, fold, convert, copy, run, tune, variants, inspect, diff, verify or bench\n {2}See compress --help/,
+      /no verb is given: prune, quantize, dequantize, pack, fold, convert, copy, run, tune, variants, inspect, diff, verify or bench\n {2}See onnx-compress --help/,
     ],
   ];
   const cwd = folder();
@@ -106,7 +109,7 @@ describe('help', () => {
   });
 
   test('names what a verb takes, the verb itself first', () => {
-    expect(prune?.stdout.toString()).toMatch(/^compress prune --l1\|--l2\|--random AMOUNT \[model\.onnx\|-\]/);
+    expect(prune?.stdout.toString()).toMatch(/^onnx-compress prune --l1\|--l2\|--random AMOUNT \[model\.onnx\|-\]/);
     expect(quantize?.stdout.toString()).toMatch(/How to quantize:[\s\S]*Which weights:[\s\S]*Files:[\s\S]*Report:/);
     expect(copy?.stdout.toString()).not.toContain('--op-types');
     expect(all?.stdout.toString()).toContain('Exit codes: 0 done, 1 the model or a file, 2 the command line.');
@@ -133,7 +136,7 @@ test('help and the version are there under every name people try', () => {
     ['--version'],
   ];
   const [help, same, all, alike, ...versions] = compressEach(asked);
-  expect(help?.stdout.toString()).toMatch(/^compress prune/);
+  expect(help?.stdout.toString()).toMatch(/^onnx-compress prune/);
   expect([help?.code, same?.stdout.toString()]).toEqual([0, help?.stdout.toString()]);
   expect(alike?.stdout.toString()).toBe(all?.stdout.toString());
   expect(new Set(versions.map((one) => one.stdout.toString())).size).toBe(1);
@@ -151,11 +154,25 @@ test('colors are on and off by an option too', () => {
 
 test('shell completion completes verbs and options in bash', () => {
   const line = (...words: string[]) =>
-    `COMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _compress_yargs_completions; echo "\${COMPREPLY[@]}"`;
-  const script = `source <(compress completion); ${line('compress', 'qu')}; ${line('compress', 'quantize', '--red')}; ${line('compress', 'pack', '--')}`;
+    `COMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _onnx-compress_yargs_completions; echo "\${COMPREPLY[@]}"`;
+  const script = `source <(onnx-compress completion); ${line('compress', 'qu')}; ${line('compress', 'quantize', '--red')}; ${line('compress', 'pack', '--')}`;
   const done = shell(script, { env: { SHELL: '/bin/bash' } });
   expect(done).toMatchObject({ code: 0, stderr: '' });
   const [verb, option, ...all] = done.stdout.toString().split('\n');
   expect([verb, option]).toEqual(['quantize', '--reduce-range']);
   expect(all.join()).toMatch(/--store .*--output/);
+});
+
+test('help, hints and errors say the name that the program was called by', () => {
+  const cwd = folder();
+  for (const name of ['compress', 'onnx-compress']) symlinkSync(join(ROOT, 'bin/compress.js'), join(cwd, name));
+  const node = `'${process.execPath}'`;
+  for (const name of ['compress', 'onnx-compress']) {
+    const help = shell(`${node} ./${name} prune --help`, { cwd }).stdout.toString();
+    expect(help.startsWith(`${name} prune --l1`)).toBe(true);
+    expect(help).toContain(`\n  ${name} prune --l1 0.4 model.onnx | ${name} quantize --int8 > small.onnx`);
+    const done = shell(`${node} ./${name} quantize --bogus; ${node} ./${name} m.onnx`, { cwd });
+    expect(done.stderr).toContain(`  See ${name} quantize --help.\n`);
+    expect(done.stderr).toContain(`  For example: ${name} quantize model.onnx -o small.onnx\n`);
+  }
 });

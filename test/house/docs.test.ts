@@ -36,7 +36,7 @@ test('there is something to run', () => {
 });
 
 test.each(PAGES)('%s: what is not run names what only its reader has', (page) => {
-  const idle = blocksOf(page, 'sh').filter((block) => /^compress /m.test(block));
+  const idle = blocksOf(page, 'sh').filter((block) => /^onnx-compress /m.test(block));
   for (const block of idle) expect(block).toMatch(/model\.onnx|\$\{?[A-Z]+_/);
 });
 
@@ -58,7 +58,7 @@ test('README.md shows what the demo prints', () => {
   symlinkSync(join(ROOT, 'fixtures'), join(cwd, 'fixtures'));
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: { demo: string } };
   const [, command = ''] = scripts.demo.split(' && ');
-  const done = shell(`set -o pipefail; ${command.replaceAll('node bin/compress.js', 'compress')}`, { cwd });
+  const done = shell(`set -o pipefail; ${command.replaceAll('node bin/compress.js', 'onnx-compress')}`, { cwd });
   expect(done.code).toBe(0);
   const shown = /<!-- demo -->\n```text\n([\s\S]*?)```\n<!-- \/demo -->/.exec(
     readFileSync(join(ROOT, 'README.md'), 'utf8'),

@@ -117,7 +117,7 @@ test('what is bundled is no dependency, and what is not bundled is one', () => {
 });
 
 test('npm finds the manual pages, one for each name of the program', () => {
-  expect(manifest.man.map((path) => basename(path))).toEqual(['compress.1', 'onnx-compress.1']);
+  expect(manifest.man.map((path) => basename(path))).toEqual(['onnx-compress.1', 'compress.1']);
   for (const path of manifest.man) expect(files).toContain(path.replace('./', ''));
   expect(manifest).toMatchObject({
     ...{ homepage: expect.stringMatching(/^https:/), bugs: expect.stringMatching(/^https:/) },

@@ -16,7 +16,7 @@ test('every verb has a row in README.md, which leads to a page about it', () => 
   const pages = new Map(rows.map(([, linked, page, plain]) => [linked ?? plain ?? '', page]));
   expect([...pages.keys()].sort()).toEqual([...VERBS].sort());
   expect(VERBS.filter((verb) => pages.get(verb) === undefined)).toEqual(WITHOUT_PAGE);
-  for (const [verb, page] of pages) if (page !== undefined) expect(textOf(page)).toContain(`compress ${verb} `);
+  for (const [verb, page] of pages) if (page !== undefined) expect(textOf(page)).toContain(`onnx-compress ${verb} `);
 });
 
 test('every verb has a command, under its name', () => {
@@ -32,7 +32,7 @@ test('every verb has a command, under its name', () => {
 
 test('help, completion, the manual page and the list of options have every verb', () => {
   const [help, completion] = compressEach([['--help'], ['--get-yargs-completions', 'compress', '']]);
-  const listed = [...(help?.stdout.toString() ?? '').matchAll(/^ {2}compress (\w+) [[<]/gm)].map((one) => one[1]);
+  const listed = [...(help?.stdout.toString() ?? '').matchAll(/^ {2}onnx-compress (\w+) [[<]/gm)].map((one) => one[1]);
   expect(listed).toEqual(VERBS);
   const offered = (completion?.stdout.toString() ?? '').split('\n').map((line) => line.split(':')[0]);
   expect(offered).toEqual(expect.arrayContaining([...VERBS]));

@@ -51,12 +51,12 @@ export function oneLine(text: string | Buffer): string {
   return text.toString().replace(/\s+/g, ' ');
 }
 
-/** Runs `compress` with these arguments. */
+/** Runs `onnx-compress` with these arguments. */
 export function compress(args: readonly string[], options: RunOptions = {}): Result {
   return run(process.execPath, [BIN, ...args], options);
 }
 
-/** Runs a line of bash in which `compress` is on the path. */
+/** Runs a line of bash in which `onnx-compress` is on the path. */
 export function shell(line: string, options: RunOptions = {}): Result {
   return run('bash', ['-c', line], options);
 }
@@ -101,7 +101,7 @@ export function folder(): string {
   return path;
 }
 
-/** The variables a command runs with: `compress` on the path, and no colours from outside. */
+/** The variables a command runs with: `onnx-compress` and its alias on the path, and no colours from outside. */
 export function environment(env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   checkBuilt();
   const base = { ...process.env };
@@ -132,9 +132,11 @@ let shimFolder: string | undefined;
 function shim(): string {
   if (shimFolder !== undefined) return shimFolder;
   shimFolder = folder();
-  const path = join(shimFolder, 'compress');
-  writeFileSync(path, `#!/bin/sh\nexec "${process.execPath}" "${BIN}" "$@"\n`);
-  chmodSync(path, 0o755);
+  for (const name of ['onnx-compress', 'compress']) {
+    const path = join(shimFolder, name);
+    writeFileSync(path, `#!/bin/sh\nexec "${process.execPath}" "${BIN}" "$@"\n`);
+    chmodSync(path, 0o755);
+  }
   return shimFolder;
 }
 

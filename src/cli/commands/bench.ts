@@ -15,7 +15,7 @@ import { examples } from '../usage.ts';
 import type { DataSources } from './verify.ts';
 
 /**
- * `compress bench`: how fast models are beside each other.
+ * `onnx-compress bench`: how fast models are beside each other.
  * @param color - whether standard output may have colours
  */
 export function benchCommand(
@@ -27,15 +27,15 @@ export function benchCommand(
     verb: 'bench',
     table: BENCH,
     usage: [
-      'compress bench a.onnx b.onnx … [options]',
+      'onnx-compress bench a.onnx b.onnx … [options]',
       '',
       'Runs models in turn on the same inputs and compares their times with the first one. Needs onnxruntime-node.',
     ],
     epilog: [
       examples([
-        ['is the small one faster?', 'compress bench model.onnx small.onnx'],
-        ['one row and many, on one thread', 'compress bench model.onnx small.onnx --batch 1,32 --threads 1'],
-        ['a gate for a build', 'compress bench model.onnx small.onnx --max-ratio 1.1'],
+        ['is the small one faster?', 'onnx-compress bench model.onnx small.onnx'],
+        ['one row and many, on one thread', 'onnx-compress bench model.onnx small.onnx --batch 1,32 --threads 1'],
+        ['a gate for a build', 'onnx-compress bench model.onnx small.onnx --max-ratio 1.1'],
       ]),
     ],
     run: async (args) => {

@@ -4,21 +4,21 @@ import { runVerb } from '../passes.ts';
 import type { Run } from '../run.ts';
 import { examples } from '../usage.ts';
 
-/** `compress convert`: the same model in a later version of the operators. */
+/** `onnx-compress convert`: the same model in a later version of the operators. */
 export function convertCommand(run: Run): Command<ConvertValues> {
   return {
     verb: 'convert',
     table: CONVERT,
     usage: [
-      'compress convert --opset N | --float32 [model.onnx|-] [-o out.onnx|-] [options]',
+      'onnx-compress convert --opset N | --float32 [model.onnx|-] [-o out.onnx|-] [options]',
       '',
       'Rewrites a model for a higher version of the ONNX operators: what it computes stays the same. Or makes a float16 model float32.',
     ],
     epilog: [
       examples([
-        ['opset 21, for 4-bit types and blocks', 'compress convert --opset 21 model.onnx -o opset21.onnx'],
-        ['float32 of a float16 model', 'compress convert --float32 model-fp16.onnx -o model.onnx'],
-        ['see what would be rewritten', 'compress convert --opset 17 --dry-run model.onnx'],
+        ['opset 21, for 4-bit types and blocks', 'onnx-compress convert --opset 21 model.onnx -o opset21.onnx'],
+        ['float32 of a float16 model', 'onnx-compress convert --float32 model-fp16.onnx -o model.onnx'],
+        ['see what would be rewritten', 'onnx-compress convert --opset 17 --dry-run model.onnx'],
       ]),
     ],
     run: (values) => runVerb(run, 'convert', values),

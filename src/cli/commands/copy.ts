@@ -4,24 +4,24 @@ import { runVerb } from '../passes.ts';
 import type { Run } from '../run.ts';
 import { examples } from '../usage.ts';
 
-/** `compress copy`: read and write, changing nothing. */
+/** `onnx-compress copy`: read and write, changing nothing. */
 export function copyCommand(run: Run): Command<CopyValues> {
   return {
     verb: 'copy',
     table: COPY,
     usage: [
-      'compress copy [model.onnx|-] [-o out.onnx|-] [options]',
+      'onnx-compress copy [model.onnx|-] [-o out.onnx|-] [options]',
       '',
       'Writes a model again, byte for byte: shows that it is read and written right. Told so, with inputs made constants, and with equal tensors',
       'stored once.',
     ],
     epilog: [
       examples([
-        ['the output is the input, byte for byte', 'compress copy model.onnx -o copy.onnx'],
-        ['move the weights to m.onnx.data', 'compress copy --external-data model.onnx -o m.onnx'],
-        ['a model for one sample rate', 'compress copy --set sr=16000 silero_vad.onnx -o vad.onnx'],
-        ['store tensors that are equal once', 'compress copy --dedupe model.onnx -o smaller.onnx'],
-        ['move external data into the model file', 'compress copy --embed model.onnx -o m.onnx'],
+        ['the output is the input, byte for byte', 'onnx-compress copy model.onnx -o copy.onnx'],
+        ['move the weights to m.onnx.data', 'onnx-compress copy --external-data model.onnx -o m.onnx'],
+        ['a model for one sample rate', 'onnx-compress copy --set sr=16000 silero_vad.onnx -o vad.onnx'],
+        ['store tensors that are equal once', 'onnx-compress copy --dedupe model.onnx -o smaller.onnx'],
+        ['move external data into the model file', 'onnx-compress copy --embed model.onnx -o m.onnx'],
       ]),
     ],
     run: (values) => runVerb(run, 'copy', values),

@@ -13,7 +13,7 @@ import { widthsOf } from '../text.ts';
 import { examples } from '../usage.ts';
 
 /**
- * `compress diff`: what changed from one model to another.
+ * `onnx-compress diff`: what changed from one model to another.
  * @param color - whether standard output may have colours
  */
 export function diffCommand(streams: Pick<Streams, 'stdin' | 'stdout'>, color: boolean): Command<DiffValues> {
@@ -21,16 +21,16 @@ export function diffCommand(streams: Pick<Streams, 'stdin' | 'stdout'>, color: b
     verb: 'diff',
     table: DIFF,
     usage: [
-      'compress diff before.onnx after.onnx [options]',
+      'onnx-compress diff before.onnx after.onnx [options]',
       '',
       'Tells what changed: opset, inputs and outputs, operators, nodes, and every weight with how far its values moved.',
     ],
     epilog: [
       examples([
-        ['what did quantization do?', 'compress diff model.onnx small.onnx'],
-        ['has the model changed?', 'compress diff --exit-code --quiet released.onnx model.onnx'],
-        ['what would this verb do?', 'compress prune --l1 0.4 model.onnx | compress diff model.onnx -'],
-        ['a comment on a pull request', 'compress diff --markdown main.onnx branch.onnx > comment.md'],
+        ['what did quantization do?', 'onnx-compress diff model.onnx small.onnx'],
+        ['has the model changed?', 'onnx-compress diff --exit-code --quiet released.onnx model.onnx'],
+        ['what would this verb do?', 'onnx-compress prune --l1 0.4 model.onnx | onnx-compress diff model.onnx -'],
+        ['a comment on a pull request', 'onnx-compress diff --markdown main.onnx branch.onnx > comment.md'],
       ]),
     ],
     run: async (args) => {

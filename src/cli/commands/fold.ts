@@ -5,21 +5,21 @@ import { runVerb } from '../passes.ts';
 import type { Run } from '../run.ts';
 import { examples } from '../usage.ts';
 
-/** `compress fold`: the same model with fewer nodes. */
+/** `onnx-compress fold`: the same model with fewer nodes. */
 export function foldCommand(run: Run): Command<StepValues> {
   return {
     verb: 'fold',
     table: FOLD,
     usage: [
-      'compress fold [model.onnx|-] [-o out.onnx|-] [options]',
+      'onnx-compress fold [model.onnx|-] [-o out.onnx|-] [options]',
       '',
       'Rewrites a float model into an equal one with fewer nodes, which runs faster and quantizes better.',
     ],
     epilog: [
       examples([
-        ['fold, and see what was done', 'compress fold model.onnx -o folded.onnx'],
-        ['only see it', 'compress fold --dry-run model.onnx'],
-        ['fold, then quantize', 'compress fold model.onnx | compress quantize --int8 > small.onnx'],
+        ['fold, and see what was done', 'onnx-compress fold model.onnx -o folded.onnx'],
+        ['only see it', 'onnx-compress fold --dry-run model.onnx'],
+        ['fold, then quantize', 'onnx-compress fold model.onnx | onnx-compress quantize --int8 > small.onnx'],
       ]),
     ],
     run: (values) => runVerb(run, 'fold', values),

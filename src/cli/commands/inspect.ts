@@ -10,7 +10,7 @@ import { printable, type Widths, widthsOf } from '../text.ts';
 import { examples } from '../usage.ts';
 
 /**
- * `compress inspect`: what a model is made of, and what could be made of it.
+ * `onnx-compress inspect`: what a model is made of, and what could be made of it.
  * @param color - whether standard output may have colours
  */
 export function inspectCommand(streams: Pick<Streams, 'stdin' | 'stdout'>, color: boolean): Command<InspectValues> {
@@ -18,16 +18,16 @@ export function inspectCommand(streams: Pick<Streams, 'stdin' | 'stdout'>, color
     verb: 'inspect',
     table: INSPECT,
     usage: [
-      'compress inspect [model.onnx|-] [options]',
+      'onnx-compress inspect [model.onnx|-] [options]',
       '',
       'Tells what a model is made of, what quantize and prune would do with it, and how large the results would be.',
     ],
     epilog: [
       examples([
-        ['what is in there?', 'compress inspect model.onnx'],
-        ['which weights are hard to quantize?', 'compress inspect --weights model.onnx'],
-        ['the convolutions', 'compress inspect --graph model.onnx | grep Conv'],
-        ['did pruning reach 60 %?', 'compress prune --l1 0.6 model.onnx | compress inspect --weights'],
+        ['what is in there?', 'onnx-compress inspect model.onnx'],
+        ['which weights are hard to quantize?', 'onnx-compress inspect --weights model.onnx'],
+        ['the convolutions', 'onnx-compress inspect --graph model.onnx | grep Conv'],
+        ['did pruning reach 60 %?', 'onnx-compress prune --l1 0.6 model.onnx | onnx-compress inspect --weights'],
       ]),
     ],
     run: async (args) => {

@@ -4,13 +4,13 @@ import { runVerb } from '../passes.ts';
 import type { Run } from '../run.ts';
 import { examples } from '../usage.ts';
 
-/** `compress pack`: the same weights in fewer bytes. */
+/** `onnx-compress pack`: the same weights in fewer bytes. */
 export function packCommand(run: Run): Command<PackValues> {
   return {
     verb: 'pack',
     table: PACK,
     usage: [
-      'compress pack [model.onnx|-] [-o out.onnx|-] [options]',
+      'onnx-compress pack [model.onnx|-] [-o out.onnx|-] [options]',
       '',
       'Stores weights with many zeros in fewer bytes, without changing what the model computes.',
     ],
@@ -18,10 +18,10 @@ export function packCommand(run: Run): Command<PackValues> {
       examples([
         [
           'prune, quantize, and leave the zeros out',
-          'compress prune --l1 0.6 model.onnx | compress quantize --int8 | compress pack > small.onnx',
+          'onnx-compress prune --l1 0.6 model.onnx | onnx-compress quantize --int8 | onnx-compress pack > small.onnx',
         ],
-        ['see what it would save', 'compress pack --dry-run pruned.onnx'],
-        ['back to ordinary weights', 'compress pack --store dense small.onnx -o dense.onnx'],
+        ['see what it would save', 'onnx-compress pack --dry-run pruned.onnx'],
+        ['back to ordinary weights', 'onnx-compress pack --store dense small.onnx -o dense.onnx'],
       ]),
       '\nONNX Runtime unpacks the weights when it loads the model: that takes longer, and some 20 bytes of memory a weight while it lasts. Runs are as fast as before.',
     ],

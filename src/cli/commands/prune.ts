@@ -5,45 +5,48 @@ import { runVerb } from '../passes.ts';
 import type { Run } from '../run.ts';
 import { examples } from '../usage.ts';
 
-/** `compress prune`: torch.nn.utils.prune on the file. */
+/** `onnx-compress prune`: torch.nn.utils.prune on the file. */
 export function pruneCommand(run: Run): Command<PruneValues> {
   return {
     verb: 'prune',
     table: PRUNE,
     usage: [
-      'compress prune --l1|--l2|--random AMOUNT [model.onnx|-] [-o out.onnx|-] [options]',
-      'compress prune --structured l1|l2|linf|random --amount AMOUNT [--axis out|in|N] …',
-      'compress prune --nm N:M …',
-      'compress prune --mask FILE …',
-      'compress prune --wanda|--sparsegpt AMOUNT --calibrate DATA …',
-      'compress prune --channels AMOUNT [--calibrate DATA [--reconstruct]] …',
+      'onnx-compress prune --l1|--l2|--random AMOUNT [model.onnx|-] [-o out.onnx|-] [options]',
+      'onnx-compress prune --structured l1|l2|linf|random --amount AMOUNT [--axis out|in|N] …',
+      'onnx-compress prune --nm N:M …',
+      'onnx-compress prune --mask FILE …',
+      'onnx-compress prune --wanda|--sparsegpt AMOUNT --calibrate DATA …',
+      'onnx-compress prune --channels AMOUNT [--calibrate DATA [--reconstruct]] …',
       '',
       'Sets the least important weights to zero, as torch.nn.utils.prune does, or removes whole channels.',
     ],
     epilog: [
       examples([
-        ['zero the 40 % smallest weights of each layer', 'compress prune --l1 0.4 model.onnx -o pruned.onnx'],
+        ['zero the 40 % smallest weights of each layer', 'onnx-compress prune --l1 0.4 model.onnx -o pruned.onnx'],
         [
           'one threshold over all layers but the first',
-          'compress prune --l1 0.6 --scope global --exclude fc1 model.onnx -o pruned.onnx',
+          'onnx-compress prune --l1 0.6 --scope global --exclude fc1 model.onnx -o pruned.onnx',
         ],
         [
           'the quarter of the output channels with the smallest norm',
-          'compress prune --structured l2 --amount 0.25 model.onnx -o pruned.onnx',
+          'onnx-compress prune --structured l2 --amount 0.25 model.onnx -o pruned.onnx',
         ],
         [
           'by importance that training measured',
-          'compress prune --l1 0.5 --scores scores.npz model.onnx -o pruned.onnx',
+          'onnx-compress prune --l1 0.5 --scores scores.npz model.onnx -o pruned.onnx',
         ],
         [
           'look at data, and let what stays make up for what goes',
-          'compress prune --sparsegpt 0.6 --calibrate calib.npz model.onnx -o pruned.onnx',
+          'onnx-compress prune --sparsegpt 0.6 --calibrate calib.npz model.onnx -o pruned.onnx',
         ],
         [
           'remove 30 % of the channels, and fit what is left to the data',
-          'compress prune --channels 0.3 --reconstruct --calibrate calib.npz model.onnx -o small.onnx',
+          'onnx-compress prune --channels 0.3 --reconstruct --calibrate calib.npz model.onnx -o small.onnx',
         ],
-        ['prune, then quantize', 'compress prune --l1 0.4 model.onnx | compress quantize --int8 > small.onnx'],
+        [
+          'prune, then quantize',
+          'onnx-compress prune --l1 0.4 model.onnx | onnx-compress quantize --int8 > small.onnx',
+        ],
       ]),
       '\nZeros alone neither shrink a dense file nor make it faster; they let gzip save more, and --store bitmask.',
     ],

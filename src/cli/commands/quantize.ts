@@ -4,13 +4,13 @@ import { runVerb } from '../passes.ts';
 import type { Run } from '../run.ts';
 import { examples } from '../usage.ts';
 
-/** `compress quantize`: torch.quantization.quantize_dynamic on the file. */
+/** `onnx-compress quantize`: torch.quantization.quantize_dynamic on the file. */
 export function quantizeCommand(run: Run): Command<QuantizeValues> {
   return {
     verb: 'quantize',
     table: QUANTIZE,
     usage: [
-      'compress quantize [model.onnx|-] [-o out.onnx|-] [options]',
+      'onnx-compress quantize [model.onnx|-] [-o out.onnx|-] [options]',
       '',
       'Turns weights into 8-bit integers: large products run on integers, as torch.quantization.quantize_dynamic makes them;',
       'the weights of all others are stored as integers, and computed with as fast as before. --int4 gives products 4 bits.',
@@ -19,20 +19,20 @@ export function quantizeCommand(run: Run): Command<QuantizeValues> {
       examples([
         [
           'int8 weights; activations of large products are quantized while the model runs',
-          'compress quantize --int8 model.onnx -o small.onnx',
+          'onnx-compress quantize --int8 model.onnx -o small.onnx',
         ],
-        ['no activation is quantized', 'compress quantize --weights-only model.onnx -o small.onnx'],
+        ['no activation is quantized', 'onnx-compress quantize --weights-only model.onnx -o small.onnx'],
         [
           'activations too, with samples of the data',
-          'compress quantize --calibrate calib.npz model.onnx -o small.onnx',
+          'onnx-compress quantize --calibrate calib.npz model.onnx -o small.onnx',
         ],
         [
           '4 bits for MatMul and Gemm, chosen by data',
-          'compress quantize --int4 --calibrate calib.npz model.onnx -o small.onnx',
+          'onnx-compress quantize --int4 --calibrate calib.npz model.onnx -o small.onnx',
         ],
-        ['half the size, at the speed of float', 'compress quantize --float16 model.onnx -o small.onnx'],
-        ['leave a layer float', 'compress quantize --exclude "lm_head" model.onnx -o small.onnx'],
-        ['see what would change, and the size', 'compress quantize --int8 --dry-run model.onnx'],
+        ['half the size, at the speed of float', 'onnx-compress quantize --float16 model.onnx -o small.onnx'],
+        ['leave a layer float', 'onnx-compress quantize --exclude "lm_head" model.onnx -o small.onnx'],
+        ['see what would change, and the size', 'onnx-compress quantize --int8 --dry-run model.onnx'],
       ]),
       COSTS,
     ],

@@ -10,23 +10,26 @@ import { stepsOf } from '../recipe/step.ts';
 import { runSteps } from '../run.ts';
 import { examples } from '../usage.ts';
 
-/** `compress run`: a chain of verbs in one go. */
+/** `onnx-compress run`: a chain of verbs in one go. */
 export function runCommand(streams: Streams, color: boolean): Command<RunValues> {
   return {
     verb: 'run',
     table: RUN,
     usage: [
-      'compress run recipe.json [model.onnx|-] [-o out.onnx|-] [options]',
-      'compress run --from-model other.onnx [model.onnx|-] [-o out.onnx|-] [options]',
+      'onnx-compress run recipe.json [model.onnx|-] [-o out.onnx|-] [options]',
+      'onnx-compress run --from-model other.onnx [model.onnx|-] [-o out.onnx|-] [options]',
       '',
       'Replays the verbs of a recipe on a model: read once, changed by each in turn, written once.',
     ],
     epilog: [
       examples([
-        ['prune, fold, quantize, as it is written down', 'compress run recipe.json model.onnx -o small.onnx'],
-        ['what a verb did, written down', 'compress prune --l1 0.4 --save-recipe recipe.json m.onnx -o p.onnx'],
-        ['the same for the next version of a model', 'compress run --from-model small.onnx v2.onnx -o small2.onnx'],
-        ['what was done to a model?', 'compress run --from-model small.onnx --print'],
+        ['prune, fold, quantize, as it is written down', 'onnx-compress run recipe.json model.onnx -o small.onnx'],
+        ['what a verb did, written down', 'onnx-compress prune --l1 0.4 --save-recipe recipe.json m.onnx -o p.onnx'],
+        [
+          'the same for the next version of a model',
+          'onnx-compress run --from-model small.onnx v2.onnx -o small2.onnx',
+        ],
+        ['what was done to a model?', 'onnx-compress run --from-model small.onnx --print'],
       ]),
     ],
     run: async (args) => {
@@ -53,7 +56,9 @@ async function recipeFor(args: RunValues): Promise<{ recipe: Recipe; where: stri
   }
   if (first === undefined || first === DASH || first === '') {
     const fact = first === undefined ? 'no recipe is given' : 'a recipe must be a file; standard input is the model';
-    throw new CompressError('options', 'recipe', fact, { hint: 'For example: compress run recipe.json model.onnx.' });
+    throw new CompressError('options', 'recipe', fact, {
+      hint: 'For example: onnx-compress run recipe.json model.onnx.',
+    });
   }
   return { recipe: await recipeFile(first, base), where: first, model: args.model };
 }

@@ -13,6 +13,7 @@ import { doneWithDashes, notesWithDashes } from '../dashes.ts';
 import { plain } from '../json.ts';
 import { outputOf } from '../output.ts';
 import { pipe, type Streams, writeNotes } from '../pipe.ts';
+import { asCalled } from '../program.ts';
 import { progress } from '../progress.ts';
 import { recipeTarget, saveRecipe } from '../recipe/save.ts';
 import { readyOptions } from '../recipe/step.ts';
@@ -23,25 +24,25 @@ import { limitOf, refuseNothing } from '../tune/words.ts';
 import { unchangedWith } from '../unchanged.ts';
 import { examples } from '../usage.ts';
 
-/** `compress tune`: quantizes as much as the metric allows. */
+/** `onnx-compress tune`: quantizes as much as the metric allows. */
 export function tuneCommand(streams: Streams, color: boolean): Command<TuneValues> {
   return {
     verb: 'tune',
     table: TUNE,
     usage: [
-      'compress tune model.onnx --data val.npz [--max-drop 1%] [-o out.onnx] [options]',
+      'onnx-compress tune model.onnx --data val.npz [--max-drop 1%] [-o out.onnx] [options]',
       '',
       'Quantizes all layers but those that must stay float to keep a metric. Needs onnxruntime-node.',
     ],
     epilog: [
       examples([
-        ['at most a point of accuracy', 'compress tune model.onnx --data val.npz --max-drop 1% -o small.onnx'],
+        ['at most a point of accuracy', 'onnx-compress tune model.onnx --data val.npz --max-drop 1% -o small.onnx'],
         [
           'integers throughout where they are harmless',
-          'compress tune model.onnx --data val.npz --calibrate calib.npz -o small.onnx',
+          'onnx-compress tune model.onnx --data val.npz --calibrate calib.npz -o small.onnx',
         ],
-        ['only find out, and write it down', 'compress tune model.onnx --data val.npz --save-recipe recipe.json'],
-        ['a model without classes', 'compress tune model.onnx --data val.npz --min-sqnr 30 --weights-only'],
+        ['only find out, and write it down', 'onnx-compress tune model.onnx --data val.npz --save-recipe recipe.json'],
+        ['a model without classes', 'onnx-compress tune model.onnx --data val.npz --min-sqnr 30 --weights-only'],
       ]),
     ],
     run: async (args) => {
@@ -66,7 +67,7 @@ export function tuneCommand(streams: Streams, color: boolean): Command<TuneValue
         if (args.json) streams.stdout.write(`${JSON.stringify(forPrograms(found, written), plain, 2)}\n`);
         if (!quiet) {
           const options = { color, verbose: verbose === true, ...widthsOf(streams.stderr) };
-          streams.stderr.write(render(found, written, options));
+          streams.stderr.write(asCalled(render(found, written, options)));
         }
         refuseNothing(found);
       } finally {

@@ -11,21 +11,21 @@ import { widthsOf } from '../text.ts';
 import { examples } from '../usage.ts';
 import { render } from '../variants/render.ts';
 
-/** `compress variants`: the files of a repository for transformers.js. */
+/** `onnx-compress variants`: the files of a repository for transformers.js. */
 export function variantsCommand(streams: Pick<Streams, 'stdout' | 'stderr'>, color: boolean): Command<VariantsValues> {
   return {
     verb: 'variants',
     table: VARIANTS,
     usage: [
-      'compress variants DIR|model.onnx -o OUT [--dtypes q8,q4] [options]',
+      'onnx-compress variants DIR|model.onnx -o OUT [--dtypes q8,q4] [options]',
       '',
       'Writes the files that transformers.js looks for by dtype: OUT/onnx/model_quantized.onnx, model_q4.onnx …',
     ],
     epilog: [
       examples([
-        ['a repository from an exported folder', 'compress variants exported -o repository'],
-        ['two more files in a repository', 'compress variants repository -o repository --dtypes int8,uint8'],
-        ['one model', 'compress variants model.onnx -o repository --dtypes q8'],
+        ['a repository from an exported folder', 'onnx-compress variants exported -o repository'],
+        ['two more files in a repository', 'onnx-compress variants repository -o repository --dtypes int8,uint8'],
+        ['one model', 'onnx-compress variants model.onnx -o repository --dtypes q8'],
       ]),
     ],
     run: async (args) => {

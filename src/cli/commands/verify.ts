@@ -32,7 +32,7 @@ export interface DataSources {
 }
 
 /**
- * `compress verify`: how close a compressed model is to the one it was made from, and what ONNX Runtime made of it.
+ * `onnx-compress verify`: how close a compressed model is to the one it was made from, and what ONNX Runtime made of it.
  * @param color - whether standard output may have colours
  */
 export function verifyCommand(
@@ -44,17 +44,20 @@ export function verifyCommand(
     verb: 'verify',
     table: VERIFY,
     usage: [
-      'compress verify float.onnx small.onnx [--data DATA] [options]',
+      'onnx-compress verify float.onnx small.onnx [--data DATA] [options]',
       '',
       'Runs two models on the same data and compares what they give. Needs onnxruntime-node.',
     ],
     epilog: [
       examples([
-        ['how much did quantization cost?', 'compress verify model.onnx small.onnx --data test.npz'],
-        ['a gate for a build', 'compress verify model.onnx small.onnx --data test.npz --min-sqnr 20 --require-fused'],
+        ['how much did quantization cost?', 'onnx-compress verify model.onnx small.onnx --data test.npz'],
+        [
+          'a gate for a build',
+          'onnx-compress verify model.onnx small.onnx --data test.npz --min-sqnr 20 --require-fused',
+        ],
         [
           'one of several outputs, which has classes',
-          'compress verify model.onnx small.onnx --data test.npz --output scores --metric top1 --min-top1 0.99',
+          'onnx-compress verify model.onnx small.onnx --data test.npz --output scores --metric top1 --min-top1 0.99',
         ],
       ]),
     ],

@@ -20,7 +20,7 @@ export async function recipeFile(path: string, base: string | undefined): Promis
     // ONNX files begin with their IR version, a number below 32.
     const model = cause instanceof CompressError && text.charCodeAt(0) === 8;
     if (!model) throw cause;
-    const hint = 'The recipe comes first: compress run recipe.json model.onnx.';
+    const hint = 'The recipe comes first: onnx-compress run recipe.json model.onnx.';
     throw new CompressError('options', path, 'is a model, not a recipe', { hint, cause });
   }
 }
@@ -36,7 +36,7 @@ export async function recipeOfModel(path: string, base: string | undefined, toRe
   const recipe = await recordedRecipe(model, path).finally(() => model.close());
   if (recipe === undefined) {
     throw new CompressError('options', path, 'carries no recipe', {
-      hint: 'compress run and compress tune put theirs into the models they write.',
+      hint: 'onnx-compress run and onnx-compress tune put theirs into the models they write.',
     });
   }
   for (const { verb, options } of toRead ? [] : recipe.steps) {

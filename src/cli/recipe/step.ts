@@ -14,7 +14,7 @@ export function readyOptions(common: CommonValues): ReadyOptions {
 /**
  * The passes of a recipe. Each step is checked by the table of its verb, as a command line is.
  * @param where - what errors call the recipe
- * @param common - how `compress run` itself was called: what is quiet, what may be replaced
+ * @param common - how `onnx-compress run` itself was called: what is quiet, what may be replaced
  * @throws CompressError `options` naming the step
  */
 export async function stepsOf(recipe: Recipe, where: string, common: CommonValues): Promise<Step[]> {

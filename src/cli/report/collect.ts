@@ -1,6 +1,7 @@
 import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
 import { openInspected } from '../../node/runtime/kernels.ts';
+import { PROGRAM } from '../../options/verbs.ts';
 import { type EqualizeOptions, equalize } from '../../passes/equalize/index.ts';
 import { fold } from '../../passes/fold/index.ts';
 import { unpackWeights } from '../../passes/pack/unpack.ts';
@@ -30,9 +31,9 @@ export async function collect(from: Collected): Promise<ReportData> {
   const { report, before } = from;
   const runtime = runtimeVersion();
   return {
-    command: ['compress', ...from.argv].map(quoted).join(' '),
+    command: [PROGRAM, ...from.argv].map(quoted).join(' '),
     versions: [
-      { name: 'onnx-compress', version: ownVersion() },
+      { name: PROGRAM, version: ownVersion() },
       { name: 'ONNX Runtime', version: runtime ?? 'onnxruntime-node is not installed' },
       { name: 'Node.js', version: `${process.versions.node}, ${process.platform} ${process.arch}` },
     ],

@@ -83,7 +83,7 @@ function result({ best, layers, float, metric }: TuneReport, written: Written, o
   const lines = [`${chalk.green('result')}: ${what}: ${TITLES[metric]} ${metricOf(best)}${lostBehind(best)}, ${size}`];
   const { output, recipe } = written;
   if (output !== undefined) lines.push(`  ${chalk.bold(printable(output))} is written`);
-  if (recipe !== undefined) lines.push(`  ${chalk.bold(printable(recipe))} is the recipe, for compress run`);
+  if (recipe !== undefined) lines.push(`  ${chalk.bold(printable(recipe))} is the recipe, for onnx-compress run`);
   if (output === undefined && recipe === undefined) {
     lines.push(`  ${chalk.yellow('nothing is written')}: -o FILE writes the model, --save-recipe FILE how to make it`);
   }

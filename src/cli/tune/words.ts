@@ -62,6 +62,6 @@ export function refuseNothing(report: TuneReport): void {
   throw new CompressError('gate', model, `${fact}${closest === undefined ? '' : close(closest)} ${limitOf(report)}`, {
     hint: cutShort
       ? 'Allow more of them: --max-trials.'
-      : 'Allow more loss, or give --calibrate DATA or another form: compress quantize --help.',
+      : 'Allow more loss, or give --calibrate DATA or another form: onnx-compress quantize --help.',
   });
 }

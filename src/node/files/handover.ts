@@ -1,5 +1,5 @@
 /**
- * Two processes of ours at the ends of one pipe, `compress prune … | compress quantize …`. Through a pipe every byte is
+ * Two processes of ours at the ends of one pipe, `onnx-compress prune … | onnx-compress quantize …`. Through a pipe every byte is
  * copied four times, 64 KiB at a time, by processes that wake each other: from the writer into the pipe, into the
  * reader, into a temporary file. Instead the writer makes that file, with threads, and only its name goes through the
  * pipe. Weights that lie in an open file as they are, or but for zeros, are not even in that one: it says where they

@@ -106,7 +106,7 @@ const SHAPE: Shape<CalibratedOptions> = {
 type Calibrating = CalibratedOptions & Required<Pick<CalibratedOptions, 'observer' | 'biasCorrection' | 'onProgress'>>;
 
 /**
- * Static quantization of a whole model, as `compress quantize` does it with data: folds it, runs it on the data,
+ * Static quantization of a whole model, as `onnx-compress quantize` does it with data: folds it, runs it on the data,
  * quantizes Conv and Gemm with their activations, MatMul dynamically, and stores what is left of Conv as integers. With
  * `weightsOnly` all weights are stored, and data only corrects biases.
  *

@@ -32,7 +32,7 @@ const NAMES = { wanda: 'Wanda', sparsegpt: 'SparseGPT' } as const;
 
 /**
  * Prunes by the activations that weights meet: the model is run on the data of a file, by Wanda or SparseGPT, as
- * `compress prune` does it. New weights of SparseGPT wait in a temporary file until they are written.
+ * `onnx-compress prune` does it. New weights of SparseGPT wait in a temporary file until they are written.
  *
  * @throws CompressError `options`; what reading data and running models throws
  * @example

@@ -12,14 +12,14 @@ import { readyStep } from './steps.ts';
 export interface RunRecipeOptions {
   /** Folder that paths in the recipe start from; that of the process where absent. */
   readonly base?: string;
-  /** Whether the model notes the recipe in its metadata, as `compress run` has it: so where absent. */
+  /** Whether the model notes the recipe in its metadata, as `onnx-compress run` has it: so where absent. */
   readonly metadata?: boolean;
   /** Called where a pass takes long, with its name; of runs over data the total may not be known yet. */
   readonly onProgress?: (pass: string, done: number, total: number | undefined) => void;
 }
 
 /**
- * Runs the steps of a recipe on a model, as `compress run` does. All steps are checked before the first one runs.
+ * Runs the steps of a recipe on a model, as `onnx-compress run` does. All steps are checked before the first one runs.
  *
  * @returns what each pass did: a step with `store` has two
  * @throws CompressError `options` for a step that is wrong, `nothing_to_do` for one that changes nothing and is not told

@@ -277,19 +277,19 @@ linux(
       `set -e -o pipefail
     "${process.execPath}" "${ROOT}/benchmarks/models.js" matmuls 128 m.onnx
     compress() { "${process.execPath}" "${ROOT}/bin/compress.js" "$@"; }
-    compress prune --l1 0.4 m.onnx -o p.onnx 2> named.txt
-    compress quantize p.onnx -o q.onnx -q
-    compress prune --l1 0.4 m.onnx 2> first.txt | compress quantize -q > piped.onnx
+    onnx-compress prune --l1 0.4 m.onnx -o p.onnx 2> named.txt
+    onnx-compress quantize p.onnx -o q.onnx -q
+    onnx-compress prune --l1 0.4 m.onnx 2> first.txt | onnx-compress quantize -q > piped.onnx
     cmp piped.onnx q.onnx
     # The estimate for gzip is that of the file.
     diff <(tail -n +2 named.txt) <(tail -n +2 first.txt)
     # Weights that nobody touched lie in the first file too, three commands on, and in a data file.
-    compress prune --l1 0.4 m.onnx -q --include w0 -o p0.onnx
-    compress prune --l1 0.5 p0.onnx -q --include w1 -o p1.onnx
-    compress prune --l1 0.4 m.onnx -q --include w0 | compress prune --l1 0.5 -q --include w1 | compress copy -q -o piped1.onnx
+    onnx-compress prune --l1 0.4 m.onnx -q --include w0 -o p0.onnx
+    onnx-compress prune --l1 0.5 p0.onnx -q --include w1 -o p1.onnx
+    onnx-compress prune --l1 0.4 m.onnx -q --include w0 | onnx-compress prune --l1 0.5 -q --include w1 | onnx-compress copy -q -o piped1.onnx
     cmp piped1.onnx p1.onnx
-    compress copy m.onnx -q --external-data -o e.onnx
-    compress prune --l1 0.4 e.onnx -q --embed | compress quantize -q > fromdata.onnx
+    onnx-compress copy m.onnx -q --external-data -o e.onnx
+    onnx-compress prune --l1 0.4 e.onnx -q --embed | onnx-compress quantize -q > fromdata.onnx
     cmp fromdata.onnx q.onnx`,
     );
     const temporary = folder();

@@ -21,7 +21,7 @@ function documented(): string {
   return /```json\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
 }
 
-test('the recipe of the docs gives the bytes of compress run, and tells how far it is', async () => {
+test('the recipe of the docs gives the bytes of onnx-compress run, and tells how far it is', async () => {
   const path = join(folder(), 'recipe.json');
   writeFileSync(path, documented());
   copyFileSync(fixture(CALIB), join(dirname(path), CALIB));

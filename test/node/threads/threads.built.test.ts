@@ -220,10 +220,10 @@ test('one processor, and so one thread, writes the same', () => {
   const done = shell(
     `set -e
     alone() { if command -v taskset > /dev/null; then taskset -c "$(taskset -cp $$ | sed 's/.*: //; s/[,-].*//')" "$@"; else "$@"; fi; }
-    compress prune --l1 0.4 m.onnx -q -o named.onnx
+    onnx-compress prune --l1 0.4 m.onnx -q -o named.onnx
     alone "$NODE" "$CLI" prune --l1 0.4 m.onnx -q -o alone.onnx; cmp alone.onnx named.onnx; rm alone.onnx named.onnx
     alone "$NODE" "$CLI" quantize m.onnx -q -o alone.onnx; cmp alone.onnx small.onnx; rm alone.onnx
-    compress quantize --int4 --form multipliers m.onnx -q -o named.onnx
+    onnx-compress quantize --int4 --form multipliers m.onnx -q -o named.onnx
     alone "$NODE" "$CLI" quantize --int4 --form multipliers m.onnx -q -o alone.onnx; cmp alone.onnx named.onnx; rm alone.onnx named.onnx`,
     { cwd: folder, env: { NODE: process.execPath, CLI: join(ROOT, 'bin/compress.js') } },
   );
@@ -236,8 +236,8 @@ const linux = process.platform === 'linux' ? test : test.skip;
 linux(
   'what comes behind a model that is handed over is an error, in a dry run too, and nothing is left',
   () => {
-    const behind = '{ compress prune --l1 0.4 m.onnx -q; printf tail; }';
-    for (const last of ['compress quantize -q -o behind.onnx', 'compress quantize -q --dry-run']) {
+    const behind = '{ onnx-compress prune --l1 0.4 m.onnx -q; printf tail; }';
+    for (const last of ['onnx-compress quantize -q -o behind.onnx', 'onnx-compress quantize -q --dry-run']) {
       const done = shell(`${behind} | ${last}`, { cwd: folder });
       expect(done.stderr).toMatch(/^error: <stdin>: something came behind the model\n/);
       expect([done.code, readdirSync(folder).includes('behind.onnx')]).toEqual([1, false]);
@@ -249,17 +249,17 @@ linux(
 test('the same model through a pipe, into a file, behind what is in it, and with a report', () => {
   const done = shell(
     `set -e -o pipefail
-    compress prune --l1 0.4 m.onnx -o named.onnx 2> named.txt
-    compress prune --l1 0.4 m.onnx 2> piped.txt | cmp - named.onnx
-    { printf before; compress prune --l1 0.4 m.onnx -q; printf after; } > group.bin
+    onnx-compress prune --l1 0.4 m.onnx -o named.onnx 2> named.txt
+    onnx-compress prune --l1 0.4 m.onnx 2> piped.txt | cmp - named.onnx
+    { printf before; onnx-compress prune --l1 0.4 m.onnx -q; printf after; } > group.bin
     { printf before; cat named.onnx; printf after; } | cmp - group.bin
-    printf before > append.bin; compress prune --l1 0.4 m.onnx -q >> append.bin; printf after >> append.bin
+    printf before > append.bin; onnx-compress prune --l1 0.4 m.onnx -q >> append.bin; printf after >> append.bin
     cmp append.bin group.bin
-    compress quantize named.onnx -q -o named8.onnx
-    compress quantize -q < named.onnx > small8.onnx; cmp small8.onnx named8.onnx
-    compress quantize named.onnx -q -o piped8.onnx --force; cmp piped8.onnx named8.onnx
-    compress copy m.onnx -q | cmp - m.onnx
-    set +e +o pipefail; compress prune --l1 0.4 m.onnx -q | head -c 40000000 > /dev/null; echo \${PIPESTATUS[0]}`,
+    onnx-compress quantize named.onnx -q -o named8.onnx
+    onnx-compress quantize -q < named.onnx > small8.onnx; cmp small8.onnx named8.onnx
+    onnx-compress quantize named.onnx -q -o piped8.onnx --force; cmp piped8.onnx named8.onnx
+    onnx-compress copy m.onnx -q | cmp - m.onnx
+    set +e +o pipefail; onnx-compress prune --l1 0.4 m.onnx -q | head -c 40000000 > /dev/null; echo \${PIPESTATUS[0]}`,
     { cwd: folder },
   );
   expect(done.stdout.toString()).toBe('1\n');

@@ -7,7 +7,7 @@ export type { TuneOptions } from './options.ts';
 export type { TuneReport, TuneTrial } from './tuned.ts';
 
 /**
- * Looks for the layers of a model that must stay float so that quantization keeps a metric, as `compress tune` does:
+ * Looks for the layers of a model that must stay float so that quantization keeps a metric, as `onnx-compress tune` does:
  * makes models in a temporary folder, runs each on the data, and takes the smallest that is good enough. Nothing is
  * written; the recipe of the report makes the model that was found.
  *

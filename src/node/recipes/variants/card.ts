@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { flagOf } from '../../../options/option.ts';
+import { PROGRAM } from '../../../options/verbs.ts';
 import type { RecipeStep } from '../../../passes/recipe.ts';
 import { formatBytes, formatPercent } from '../../../passes/size.ts';
 import { MODEL_FOLDER } from '../../../passes/variants/names.ts';
@@ -60,5 +61,5 @@ function rowOf({ path, dtype, bytes, floatBytes, sqnr, steps, unchanged }: Varia
 export function commandOf({ verb, options }: RecipeStep): string {
   const flags = [...options].filter(([key]) => key !== 'allowUnchanged');
   const texts = flags.map(([key, value]) => (value === true ? flagOf(key) : `${flagOf(key)} ${value}`));
-  return ['compress', verb, ...texts].join(' ');
+  return [PROGRAM, verb, ...texts].join(' ');
 }

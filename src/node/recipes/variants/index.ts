@@ -13,7 +13,7 @@ export type { VariantsOptions } from './options.ts';
 export type { VariantFailure, VariantFile, VariantsReport } from './report.ts';
 
 /**
- * Writes the files that transformers.js looks for by `dtype`, as `compress variants` does: those of every float model of
+ * Writes the files that transformers.js looks for by `dtype`, as `onnx-compress variants` does: those of every float model of
  * a folder, what has to be told of them in config.json, and a section of the model card. Files that are there, made of
  * the same bytes in the same way, are kept, so that a run that was cut off goes on. One that cannot be made keeps no
  * other from being made.

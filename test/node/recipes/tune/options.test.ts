@@ -1,4 +1,4 @@
-/** What `tune` of the library refuses: what `compress tune` refuses, with its sentences. */
+/** What `tune` of the library refuses: what `onnx-compress tune` refuses, with its sentences. */
 import { expect, test } from '@jest/globals';
 import { type TuneOptions, tune } from '../../../../src/index.node.ts';
 import { tuneValues } from '../../../../src/node/recipes/tune/options.ts';

@@ -1,4 +1,4 @@
-/** `tune` of the library finds what `compress tune` finds, and its recipe makes the model that was judged. */
+/** `tune` of the library finds what `onnx-compress tune` finds, and its recipe makes the model that was judged. */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -33,7 +33,7 @@ const CASES: readonly { model: string; options: TuneOptions; flags: readonly str
   },
 ];
 
-test.each(CASES)('the selection and the bytes of compress tune: $flags', async ({ model, options, flags }) => {
+test.each(CASES)('the selection and the bytes of onnx-compress tune: $flags', async ({ model, options, flags }) => {
   const cwd = folder();
   const output = join(cwd, 'cli.onnx');
   const done = compress(['tune', model, '--data', options.data, ...flags, '-o', output, '--json', '-q']);

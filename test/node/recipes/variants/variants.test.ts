@@ -127,7 +127,7 @@ test('the model card keeps what it says, and rows of files that are not made now
   const first = await textOf('README.md');
   expect(first.startsWith('---\nlicense: mit\n---\n# Mine\n\n<!-- onnx-compress variants -->\n')).toBe(true);
   expect(first).toMatch(
-    /^\| `onnx\/encoder_model_quantized.onnx` \| `q8` \| \S+ kB \| 29\.\d % \| – \| `compress quantize --int8` \|$/m,
+    /^\| `onnx\/encoder_model_quantized.onnx` \| `q8` \| \S+ kB \| 29\.\d % \| – \| `onnx-compress quantize --int8` \|$/m,
   );
   await run({ dtypes: ['uint8'] });
   const second = await textOf('README.md');
