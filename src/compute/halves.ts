@@ -1,7 +1,8 @@
 import type { Stored, Streamed } from '../bytes/stored.ts';
-import { type HalfFormat, type Rounding, Roundings } from '../kernels/halves.ts';
+import { type Rounding, Roundings } from '../kernels/halves.ts';
 import { bytesOf, type StreamedFormat } from '../kernels/linearSteps.ts';
 import { spans } from '../kernels/slices.ts';
+import type { HalfFormat } from '../kernels/views.ts';
 import { type Part, partsFor } from './executor.ts';
 import { runParts } from './here.ts';
 import { streamOf } from './stream.ts';

@@ -1,3 +1,6 @@
+import type { Graph } from './graph.ts';
+import { bodiesOf, type Node } from './node.ts';
+
 /** What came of putting things in order. */
 export interface Ordered<T> {
   /** Each after those it needs; without those that cannot come after all they need. */
@@ -51,4 +54,22 @@ function circleIn<T>(left: ReadonlyMap<T, unknown>, needs: (one: T) => Iterable<
   if (next === undefined) return undefined;
   const way = [...path];
   return way.slice(way.indexOf(next));
+}
+
+/** The nodes of a graph, each behind those that it or its bodies need. */
+export function orderedNodes(graph: Graph): readonly Node[] {
+  return inOrder(graph.nodes, (node) => neededBy(graph, node)).ordered;
+}
+
+/** The nodes of the same graph whose values a node reads, its bodies included. */
+function neededBy(graph: Graph, node: Node): Node[] {
+  const read = [...node.inputs];
+  const open = [...bodiesOf(node)];
+  // A list that grows is walked to its end.
+  for (const body of open) {
+    for (const one of body.nodes) read.push(...one.inputs);
+    read.push(...body.outputs.map((one) => one.name));
+    open.push(...body.bodies);
+  }
+  return read.flatMap((value) => graph.producer(value) ?? []);
 }

@@ -1,7 +1,8 @@
-import { type HalfFormat, type Rounding, Roundings } from './halves.ts';
+import { type Rounding, Roundings } from './halves.ts';
 import { Reader, type StreamedFormat } from './linearSteps.ts';
 import type { Arena } from './simd/arena.ts';
 import type { Steps } from './steps.ts';
+import type { HalfFormat } from './views.ts';
 
 /** Elements that are in the arena at a time. */
 const CHUNK: number = 1 << 18;
@@ -34,8 +35,8 @@ export function* roundingSteps(arena: Arena, job: HalfJob): Steps<Rounding> {
     (job.to === 'float16' ? halfToFloat : bfloatToFloat)(rounder.out, count, back);
     roundings.compare(arena.floats(rounder.input, count), arena.floats(back, count));
   }
-  const { largest, signal, noise } = roundings;
-  return { largest, signal, noise };
+  const { largest, leastBeyond, signal, noise } = roundings;
+  return { largest, leastBeyond, signal, noise };
 }
 
 /** Reads a chunk of floats and rounds it. */

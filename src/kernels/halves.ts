@@ -1,9 +1,6 @@
 import { Losses } from './loss.ts';
-import { fromFloats } from './narrow.ts';
-import { toFloat32 } from './views.ts';
-
-/** Floats of 16 bits. */
-export type HalfFormat = 'float16' | 'bfloat16';
+import { halfWords } from './rounded.ts';
+import { type HalfFormat, toFloat32 } from './views.ts';
 
 /** The largest number of each: what is beyond becomes infinity. */
 export const LARGEST: Readonly<Record<HalfFormat, number>> = {
@@ -15,6 +12,8 @@ export const LARGEST: Readonly<Record<HalfFormat, number>> = {
 export interface Rounding {
   /** The largest magnitude of the finite ones. */
   readonly largest: number;
+  /** The least magnitude of those that become infinite; infinity where none does. */
+  readonly leastBeyond: number;
   /** Sums of squares over those that stay finite: of the numbers, and of what rounding takes from them. */
   readonly signal: number;
   readonly noise: number;
@@ -23,33 +22,38 @@ export interface Rounding {
 /** A rounding that is measured part by part. */
 export class Roundings extends Losses implements Rounding {
   largest = 0;
+  leastBeyond: number = Number.POSITIVE_INFINITY;
 
   /** @param rounded - the numbers behind their 16 bits, as float32 again */
   compare(numbers: Float32Array, rounded: Float32Array): void {
-    let { largest, signal, noise } = this;
+    let { largest, leastBeyond, signal, noise } = this;
     for (let at = 0; at < numbers.length; at++) {
       const value = numbers[at] as number;
       const magnitude = Math.abs(value);
       if (!(magnitude < Number.POSITIVE_INFINITY)) continue;
       if (magnitude > largest) largest = magnitude;
       const lost = value - (rounded[at] as number);
-      if (!(Math.abs(lost) < Number.POSITIVE_INFINITY)) continue;
+      if (!(Math.abs(lost) < Number.POSITIVE_INFINITY)) {
+        if (magnitude < leastBeyond) leastBeyond = magnitude;
+        continue;
+      }
       signal += value * value;
       noise += lost * lost;
     }
-    Object.assign(this, { largest, signal, noise });
+    Object.assign(this, { largest, leastBeyond, signal, noise });
   }
 
   /** Adds what another part has shown. */
   override add(part: Rounding): void {
     super.add(part);
     this.largest = Math.max(this.largest, part.largest);
+    this.leastBeyond = Math.min(this.leastBeyond, part.leastBeyond);
   }
 }
 
 /** float32 as 16 bits, rounded to nearest, ties to even; NaN stays NaN. */
 export function halvesOf(numbers: Float32Array, format: HalfFormat): Uint8Array {
-  return fromFloats(numbers, format);
+  return new Uint8Array(halfWords(numbers, format).buffer);
 }
 
 /** What {@link halvesOf} does to the numbers. */

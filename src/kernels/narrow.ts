@@ -1,4 +1,4 @@
-import { bfloatBits, halfBits } from './simd/scalarConvert.ts';
+import { halfWords } from './rounded.ts';
 import { aligned, type FloatFormat, toFloat32 } from './views.ts';
 
 /** Numbers to compute with. */
@@ -16,9 +16,5 @@ export function fromFloats(values: Floats, format: FloatFormat): Uint8Array {
   if (format === 'float32' || format === 'float64') {
     return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   }
-  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
-  const [halves, toBits] = [new Uint16Array(bits.length), format === 'float16' ? halfBits : bfloatBits];
-  // `Uint16Array.from` with a function takes ten times as long.
-  for (let at = 0; at < halves.length; at++) halves[at] = toBits(bits[at] as number);
-  return new Uint8Array(halves.buffer);
+  return new Uint8Array(halfWords(values as Float32Array, format).buffer);
 }

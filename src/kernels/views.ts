@@ -79,3 +79,5 @@ function fromFloat16(words: Uint16Array): Float32Array {
 
 /** The difference of the exponent biases, 127 − 15, as a factor. */
 const REBASE = 2 ** 112;
+/** Floats of 16 bits. */
+export type HalfFormat = 'float16' | 'bfloat16';

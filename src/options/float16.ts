@@ -1,5 +1,5 @@
 import { CompressError } from '../errors.ts';
-import type { HalfFormat } from '../kernels/halves.ts';
+import type { HalfFormat } from '../kernels/views.ts';
 import type { Rows } from './option.ts';
 
 /** What `quantize` can be told of floats of 16 bits. */

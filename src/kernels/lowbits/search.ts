@@ -1,3 +1,4 @@
+import { LARGEST } from '../halves.ts';
 import { roundedToHalf } from '../rounded.ts';
 import { asymmetricBase, type Block, emptyGrid, type Grid, Search, symmetricBase, takeCodes } from './block.ts';
 import { candidatesFor, needsWide } from './candidates.ts';
@@ -15,9 +16,6 @@ export interface SearchHow {
   /** `[inputs]`, 0 or more: how much an error of each input counts for `mse`. All the same where absent. */
   readonly importance?: Float32Array | undefined;
 }
-
-/** Largest float16. */
-const HALF_MAX = 65504;
 
 /**
  * A matrix in a few bits.
@@ -99,5 +97,5 @@ export function weightsOf(importance: Float32Array | undefined): Float32Array | 
 
 /** The nearest float16 that is neither 0 nor infinite, of the same sign. */
 export function halfOf(scale: number): number {
-  return Math.sign(scale) * Math.min(HALF_MAX, roundedToHalf(Math.abs(scale)));
+  return Math.sign(scale) * Math.min(LARGEST.float16, roundedToHalf(Math.abs(scale)));
 }

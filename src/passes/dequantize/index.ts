@@ -2,7 +2,7 @@ import { withBodies } from '../../ir/bodies.ts';
 import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp, isStandard, type Node } from '../../ir/node.ts';
-import { inOrder } from '../../ir/order.ts';
+import { orderedNodes } from '../../ir/order.ts';
 import { arithmeticOf } from '../../schemes/chains.ts';
 import { hasCodes } from '../../schemes/contrib.ts';
 import { isIntegerOp } from '../../schemes/operators.ts';
@@ -51,8 +51,7 @@ async function run(model: Model): Promise<PassReport> {
   for (const graph of model.graphs()) {
     if (graph.root.kind === 'function') continue;
     for (const node of graph.nodes) if (isOp(node, 'Gather')) await lookUpLast(work, graph, node);
-    const { ordered } = inOrder(graph.nodes, (node) => node.inputs.flatMap((one) => graph.producer(one) ?? []));
-    for (const node of ordered) {
+    for (const node of orderedNodes(graph)) {
       if (graph.producer(node.outputs.find((one) => one !== '') ?? '') === node) await rewrite(work, graph, node);
     }
   }

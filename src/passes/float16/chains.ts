@@ -27,11 +27,11 @@ export const SUMS: readonly string[] = [
 ];
 
 /** What makes numbers large that something behind makes small again. */
-const GROWS = new Set([...SUMS, 'Exp', 'Pow']);
+const GROWS = new Set([...SUMS, 'Exp']);
 /** What makes large numbers small. */
 const SHRINKS = new Set(['Erf', 'Log', 'Reciprocal', 'Sigmoid', 'Sqrt', 'Tanh']);
 /** What may stand between the two. */
-const BETWEEN = new Set([
+export const BETWEEN: ReadonlySet<string> = new Set([
   ...['Abs', 'Add', 'Cast', 'Clip', 'Concat', 'Div', 'Expand', 'Identity', 'Max', 'Min', 'Mul', 'Neg', 'ReduceMax'],
   ...['Relu', 'Slice', 'Sub', 'Sum', 'Transpose', 'Where', ...RESHAPES],
 ]);
@@ -39,7 +39,7 @@ const BETWEEN = new Set([
 const ANGLES = new Set(['Cos', 'Sin', 'Tan']);
 
 /** Nodes between one and what makes its numbers small, or between an angle and what it is made of. */
-const MAX_HOPS = 8;
+export const MAX_HOPS = 8;
 
 /**
  * Nodes that stay float32 because numbers in the middle of what they compute would not fit: from a square, an
@@ -62,7 +62,12 @@ export function rangeChains(graph: Graph, starts: ReadonlySet<Node>): Set<Node> 
 
 function isGrowing(node: Node): boolean {
   if (!isStandard(node.domain)) return false;
-  return GROWS.has(node.opType) || (node.opType === 'Mul' && node.inputs[0] === node.inputs[1]);
+  return GROWS.has(node.opType) || isSquare(node);
+}
+
+/** Whether a node of a standard operator multiplies numbers by themselves. */
+export function isSquare({ opType, inputs }: Node): boolean {
+  return opType === 'Pow' || (opType === 'Mul' && inputs[0] === inputs[1]);
 }
 
 /** Keeps the nodes on every way from one to something that makes numbers small. */
@@ -98,7 +103,8 @@ function distancesOf(graph: Graph): Map<Node, number> {
   return distances;
 }
 
-function producersOf(graph: Graph, node: Node): Node[] {
+/** The nodes of the same graph that make what a node reads. */
+export function producersOf(graph: Graph, node: Node): Node[] {
   return node.inputs.flatMap((input) => graph.producer(input) ?? []);
 }
 

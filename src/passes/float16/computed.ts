@@ -3,16 +3,17 @@ import type { Model } from '../../ir/model.ts';
 import { decibels } from '../../kernels/decibels.ts';
 import { constantName } from '../../layers/constant.ts';
 import type { Change, Skip } from '../../layers/skip.ts';
-import { roundingOf } from '../../schemes/float16.ts';
 import type { ComputedHalf } from '../facts.ts';
 import { inlineFunctions, inliningNotes } from '../inline/index.ts';
-import { namesOf, operatorsOf } from '../pack/weights.ts';
+import { namesOf } from '../pack/weights.ts';
 import type { PassReport, Watch } from '../pass.ts';
+import { changeOf, readsOf } from './change.ts';
 import { Fits } from './constants.ts';
 import { Naming } from './names.ts';
-import type { Settled } from './options.ts';
+import type { Resolved } from './options.ts';
 import { type KeptReason, type Plan, Planner } from './plan.ts';
 import { rewriteNodes } from './rewrite.ts';
+import { Small } from './small.ts';
 import { storeHalves } from './stored.ts';
 import { Types } from './types.ts';
 import { type HalfConstant, Weights } from './weights.ts';
@@ -23,20 +24,21 @@ import { type HalfConstant, Weights } from './weights.ts';
  */
 export async function computeHalves(
   model: Model,
-  options: Settled,
+  options: Resolved,
   watch?: Watch,
 ): Promise<Pick<PassReport, 'changes' | 'skips' | 'notes' | 'facts'>> {
   const inlined = inlineFunctions(model, () => true);
-  const fits = new Fits();
+  const fits = new Fits('float16');
+  const small = new Small(model, options);
   const types = new Types(model);
-  const plan = await new Planner(model, types, fits, options).plan();
+  const plan = await new Planner({ model, types, fits, small, options }).plan();
   const naming = new Naming(model, types, plan, options.io);
-  const weights = new Weights(model, naming, fits);
-  await weights.bound(plan, naming, types);
+  const weights = new Weights(model, naming, fits, options.minElements);
+  await weights.bound(plan, types);
   const casts = await rewriteNodes({ model, types, plan, naming, weights, fits, target: options.target });
   const made = await weights.write();
   model.freeInitializers();
-  const rest = await storeHalves(model, options, watch);
+  const rest = await storeHalves(model, options, { fits, small, told: plan.obstacles, watch });
   const fact: ComputedHalf = {
     kind: 'float16',
     nodes: plan.halves.size + naming.absorbed.size,
@@ -44,21 +46,17 @@ export async function computeHalves(
     casts,
   };
   return {
-    changes: [...(await Promise.all(made.map(changeOf))), ...rest.changes],
+    changes: [...(await Promise.all(made.map((one) => halved(one, fits)))), ...rest.changes],
     skips: [...skipsOf(plan), ...rest.skips],
     ...(fact.nodes > 0 && { facts: [fact] }),
     notes: [...inliningNotes(inlined), ...notesOf(plan, fact), ...rest.notes],
   };
 }
 
-async function changeOf({ held, data, readers, after }: HalfConstant): Promise<Change> {
-  const { dtype, dims, byteLength } = held.tensor;
-  const { signal, noise } = await roundingOf(held.tensor, 'float16');
-  return {
-    ...{ weight: constantName(held), nodes: namesOf(readers), opType: operatorsOf(readers), dtype, dims },
-    ...{ elements: elementCount(dims), before: byteLength, after, form: data.dtype },
-    ...(signal > 0 && { sqnr: decibels(signal, noise) }),
-  };
+async function halved({ held, data, readers, after }: HalfConstant, fits: Fits): Promise<Change> {
+  const { signal, noise } = await fits.rounding(held.tensor);
+  const change = changeOf(constantName(held), held.tensor, readsOf(readers), { after, form: data.dtype });
+  return { ...change, ...(signal > 0 && { sqnr: decibels(signal, noise) }) };
 }
 
 /** Constants that keep a node in float32. */
@@ -74,6 +72,7 @@ const REASONS: Readonly<Record<KeptReason, string>> = {
   calibrated: 'whose values come within half of 65504',
   chain: 'between what makes numbers large and what makes them small again, or of angles',
   constant: 'with a constant that float16 has not',
+  fed: 'with few weights, on what the model is fed',
   excluded: 'that are left out',
   integers: 'on whole numbers alone: positions, sizes, masks',
   operator: 'of sequences, branches and integers',

@@ -1,6 +1,6 @@
-import { elementCount, type FloatDType } from '../../ir/dtype.ts';
+import { elementCount, type FloatDType, type HalfDType } from '../../ir/dtype.ts';
 import { derived, type Tensor } from '../../ir/tensor.ts';
-import { LARGEST } from '../../kernels/halves.ts';
+import { LARGEST, type Rounding } from '../../kernels/halves.ts';
 import { fromFloat32 } from '../../kernels/rounded.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import { type HalfObstacle, obstacle, roundingOf } from '../../schemes/float16.ts';
@@ -19,30 +19,31 @@ const LONE_LOSS = 2 ** -10;
 
 const LARGEST_HALF = LARGEST.float16;
 
-/** What float16 does to constants; each is read once. */
+/** What 16 bits do to constants. Each is read once, whoever asks. */
 export class Fits {
-  readonly #known = new Map<Tensor, Promise<Fit>>();
+  readonly #dtype: HalfDType;
+  readonly #known = new Map<Tensor, Promise<Rounding>>();
 
-  of(tensor: Tensor): Promise<Fit> {
-    const found = this.#known.get(tensor) ?? fitOf(tensor);
+  constructor(dtype: HalfDType) {
+    this.#dtype = dtype;
+  }
+
+  rounding(tensor: Tensor): Promise<Rounding> {
+    const found = this.#known.get(tensor) ?? roundingOf(tensor, this.#dtype);
     this.#known.set(tensor, found);
     return found;
   }
-}
 
-async function fitOf(tensor: Tensor): Promise<Fit> {
-  const rounding = await roundingOf(tensor, 'float16');
-  if (rounding.largest <= LARGEST_HALF) {
+  /** What float16 does to a constant that a node computes with. */
+  async of(tensor: Tensor): Promise<Fit> {
+    const rounding = await this.rounding(tensor);
+    if (rounding.largest > LARGEST_HALF && rounding.leastBeyond >= LEAST_BOUND) return { kind: 'bound' };
     const lone = elementCount(tensor.dims) === 1;
     // Half a step is what a number of normal size may lose; one that is nearly so large is no reason to keep it.
     const few = lone && Math.sqrt(rounding.noise / (rounding.signal || 1)) <= LONE_LOSS;
-    const why = few ? undefined : obstacle(rounding, 'float16');
+    const why = few && rounding.largest <= LARGEST_HALF ? undefined : obstacle(rounding, this.#dtype);
     return why === undefined ? { kind: 'fits' } : { kind: 'obstacle', ...why };
   }
-  const values = toFloat32(await tensor.load(), tensor.dtype as FloatDType);
-  const isBound = values.every((one) => Math.abs(one) <= LARGEST_HALF || Math.abs(one) >= LEAST_BOUND);
-  if (isBound) return { kind: 'bound' };
-  return { kind: 'obstacle', ...(obstacle(rounding, 'float16') as HalfObstacle) };
 }
 
 /** A constant with its finite numbers brought into the range of float16: infinity would make NaN of a row that is masked whole. */

@@ -1,4 +1,4 @@
-import { DTYPES, dtypeNumber, elementCount, isHalf } from '../../ir/dtype.ts';
+import { DTYPES, dtypeNumber, isHalf } from '../../ir/dtype.ts';
 import type { Constant, Graph } from '../../ir/graph.ts';
 import { safeInteger } from '../../ir/integers.ts';
 import type { Model } from '../../ir/model.ts';
@@ -7,13 +7,10 @@ import type { Tensor } from '../../ir/tensor.ts';
 import { constantName, madeFrom, replaceConstant } from '../../layers/constant.ts';
 import type { Change } from '../../layers/skip.ts';
 import { floatTensor, type Reals, realsOf } from '../../schemes/reals.ts';
-import { namesOf, operatorsOf } from '../pack/weights.ts';
 import { bypass } from '../rename.ts';
-import { Types } from './types.ts';
+import { changeOf, readsOf } from './change.ts';
+import { TYPE_ATTRIBUTES, Types } from './types.ts';
 import { widenStored } from './wide.ts';
-
-/** Attributes that name an element type. */
-const TYPED = new Set(['dtype', 'output_datatype', 'output_dtype', 'to']);
 
 /**
  * Makes float32 of all that is float16 or bfloat16: weights, what nodes make, inputs and outputs. Casts between the two
@@ -41,18 +38,11 @@ export function widenAll(model: Model): { readonly changes: Change[]; readonly c
 function widened(held: Constant): Change {
   const { graph, tensor } = held;
   const name = constantName(held);
-  const { dtype, dims, byteLength } = tensor;
   const readers = graph.uses(name).flatMap((use) => use.node ?? []);
   const wide = wideOf(tensor);
   replaceConstant(held, madeFrom(held, wide));
-  const facts = { weight: name, nodes: namesOf(readers), opType: operatorsOf(readers), dtype: wide.dtype, dims };
-  return {
-    ...facts,
-    elements: elementCount(dims),
-    before: byteLength,
-    after: wide.byteLength,
-    form: `float32 from ${dtype}`,
-  };
+  const now = { before: tensor.byteLength, after: wide.byteLength, form: `float32 from ${tensor.dtype}` };
+  return changeOf(name, wide, readsOf(readers), now);
 }
 
 function wideOf(tensor: Tensor): Tensor {
@@ -63,7 +53,7 @@ function wideOf(tensor: Tensor): Tensor {
 function retype(graph: Graph, node: Node): void {
   const attributes = node.attributes.map((one): Attribute => {
     if (one.type === 'tensor' && isHalf(one.value.dtype)) return attribute.tensor(one.name, wideOf(one.value));
-    const named = one.type === 'int' && TYPED.has(one.name) ? DTYPES[safeInteger(one.value)] : undefined;
+    const named = one.type === 'int' && TYPE_ATTRIBUTES.has(one.name) ? DTYPES[safeInteger(one.value)] : undefined;
     const half = named !== undefined && isHalf(named) && !isOp(node, 'BitCast');
     return half ? attribute.int(one.name, dtypeNumber('float32')) : one;
   });

@@ -6,7 +6,8 @@ import { checkShape } from '../../options/check.ts';
 import { defined } from '../../options/values.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
-import { FLOAT16_DEFAULTS, FLOAT16_SHAPE, type Float16Options, type Settled } from './options.ts';
+import { FLOAT16_DEFAULTS, FLOAT16_SHAPE, type Float16Options, type Resolved } from './options.ts';
+import { LEAST_ELEMENTS } from './small.ts';
 import { storeHalves } from './stored.ts';
 
 /** Whether the model is to compute in float16. */
@@ -26,7 +27,9 @@ export { FLOAT16_DEFAULTS, type Float16Options } from './options.ts';
  * ```
  * ONNX Runtime computes the Cast once, when it loads the model. The file is half as large, the time that of float. A
  * weight that 16 bits do not hold stays as it is: one with numbers beyond ±65504, or one that would lose more than
- * 2⁻¹¹ (bfloat16: 2⁻⁸) of itself, root mean square, because its numbers are too small.
+ * 2⁻¹¹ (bfloat16: 2⁻⁸) of itself, root mean square, because its numbers are too small. So do the smallest tensors, which
+ * together make 2 % of the model, where `minElements`, `include` and `opTypes` say nothing: each would cost as much of the
+ * signal as a large one.
  *
  * With `compute: 'float16'` the model computes in float16, but for what needs float32: sums of many numbers, what is large
  * between a square and its root, whole numbers, constants that float16 has not, and what schemas fix. Each value has one
@@ -54,7 +57,7 @@ export function float16(options: Float16Options = {}): Pass {
       const { notes, ...unpacked } = await unpackFirst(model);
       const done = computes
         ? await (await import('./computed.ts')).computeHalves(model, settled, watch)
-        : await storeHalves(model, settled, watch);
+        : await storeHalves(model, settled, { watch });
       return {
         pass: 'float16',
         ...done,
@@ -66,7 +69,11 @@ export function float16(options: Float16Options = {}): Pass {
 }
 
 /** What a model is where nothing changes: in 16 bits already. */
-function alreadyHalf(model: Model, { changes }: Pick<PassReport, 'changes'>, { minElements }: Settled): string[] {
+function alreadyHalf(
+  model: Model,
+  { changes }: Pick<PassReport, 'changes'>,
+  { minElements = LEAST_ELEMENTS }: Resolved,
+): string[] {
   if (changes.length > 0) return [];
   const large = model
     .graphs()

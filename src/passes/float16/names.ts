@@ -19,6 +19,8 @@ export interface Wants {
 
 /** What a value is called in each type; undefined where nothing reads it in that type. */
 export interface Names {
+  /** Whether what makes it makes float16. */
+  readonly made: boolean;
   readonly half: string | undefined;
   readonly float: string | undefined;
 }
@@ -75,19 +77,18 @@ export class Naming {
     const source = producer === undefined ? undefined : halfSource(this.#types, graph, producer);
     const outputHalf = wants.output && graph === this.#model.graph && this.#io === 'float16';
     if (source !== undefined && !outputHalf) {
-      return { half: source, float: wants.float || wants.output ? name : undefined };
+      return { made: value.half, half: source, float: wants.float || wants.output ? name : undefined };
     }
-    if (!value.half && producer !== undefined && isMade(this.#types, graph, producer) && wants.half && !wants.float) {
-      this.#absorbed.add(producer);
-      value.half = true;
-    }
-    if (value.half) {
+    const absorbs = !value.half && producer !== undefined && isMade(this.#types, graph, producer);
+    if (absorbs && wants.half && !wants.float) this.#absorbed.add(producer);
+    const made = value.half || (producer !== undefined && this.#absorbed.has(producer));
+    if (made) {
       // The name belongs to the output, which keeps its type.
-      if (wants.output && !outputHalf) return { half: halfName(graph, name, 'float16'), float: name };
-      return { half: name, float: wants.float ? graph.uniqueName(`${name}_float32`) : undefined };
+      if (wants.output && !outputHalf) return { made, half: halfName(graph, name, 'float16'), float: name };
+      return { made, half: name, float: wants.float ? graph.uniqueName(`${name}_float32`) : undefined };
     }
-    if (outputHalf) return { half: name, float: graph.uniqueName(`${name}_float32`) };
-    return { half: wants.half ? halfName(graph, name, 'float16') : undefined, float: name };
+    if (outputHalf) return { made, half: name, float: graph.uniqueName(`${name}_float32`) };
+    return { made, half: wants.half ? halfName(graph, name, 'float16') : undefined, float: name };
   }
 }
 

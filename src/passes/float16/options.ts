@@ -18,7 +18,10 @@ export interface Float16Options extends Selection {
   readonly io?: 'float32' | 'float16';
   /** Where the model is to run: `webgpu` computes in float16. */
   readonly target?: Target;
-  /** Leave weights with fewer elements float32, where they are stored. */
+  /**
+   * Leave tensors with fewer elements float32, where they are stored. By default those with fewer than 128, and the
+   * smallest, which together make 2 % of the model.
+   */
   readonly minElements?: number;
   /**
    * What calibration found: nodes whose values come within half of 65504 stay float32.
@@ -26,14 +29,10 @@ export interface Float16Options extends Selection {
   readonly ranges?: ActivationRanges;
 }
 
-/** Fewer elements save less than the Cast takes. */
-export const LEAST_ELEMENTS = 128;
-
-export const FLOAT16_DEFAULTS: Required<Omit<Float16Options, 'compute' | 'opTypes'>> = {
+export const FLOAT16_DEFAULTS: Required<Omit<Float16Options, 'compute' | 'opTypes' | 'minElements'>> = {
   dtype: 'float16',
   io: 'float32',
   target: 'cpu',
-  minElements: LEAST_ELEMENTS,
   ranges: new Map(),
   include: [],
   exclude: [],
@@ -50,5 +49,5 @@ export const FLOAT16_SHAPE: Shape<Float16Options> = {
   ...SELECTION_SHAPE,
 };
 
-/** The options of a run, all of them there but operators, which are any where none is named. */
-export type Settled = typeof FLOAT16_DEFAULTS & Pick<Float16Options, 'opTypes'>;
+/** The options of a run. Operators are any where none is named. */
+export type Resolved = typeof FLOAT16_DEFAULTS & Pick<Float16Options, 'opTypes' | 'minElements'>;

@@ -3,6 +3,7 @@ import type { Constant, Graph } from '../../ir/graph.ts';
 import { lookup } from '../../ir/lookup.ts';
 import type { Model } from '../../ir/model.ts';
 import { bodiesOf, intAttribute, isOp, isStandard, type Node } from '../../ir/node.ts';
+import { orderedNodes } from '../../ir/order.ts';
 import { RESHAPES } from '../../ir/reshapes.ts';
 import { LARGEST } from '../../kernels/halves.ts';
 import { constantName, isVariable } from '../../layers/constant.ts';
@@ -10,14 +11,16 @@ import { matches } from '../../layers/pattern.ts';
 import { RECURRENT_INPUTS } from '../../layers/select.ts';
 import { rangeChains, SUMS } from './chains.ts';
 import type { Fits } from './constants.ts';
-import type { Settled } from './options.ts';
+import type { Resolved } from './options.ts';
 import { type Row, rowOf } from './rows.ts';
-import { isContainer, ordered, type Types } from './types.ts';
+import type { Small } from './small.ts';
+import { spectra } from './spectra.ts';
+import { isContainer, type Types } from './types.ts';
 
 /** What a value is, where it is float32 in the model. */
 export interface Value {
-  /** Whether what makes it makes float16 from now on. */
-  half: boolean;
+  /** Whether the node that makes it computes in float16. */
+  readonly half: boolean;
   /** Whether it is made of whole numbers and constants alone: positions, sizes, masks, which float16 would round. */
   readonly exact: boolean;
 }
@@ -28,6 +31,7 @@ export type KeptReason =
   | 'chain'
   | 'constant'
   | 'excluded'
+  | 'fed'
   | 'integers'
   | 'operator'
   | 'recurrent'
@@ -93,21 +97,32 @@ const DECODES = new Set(['DequantizeLinear', 'GatherBlockQuantized']);
 /** Fewer elements are no weight. */
 const LEAST_WEIGHT = 128;
 
+/** What the planner needs to know. */
+interface Planning {
+  readonly model: Model;
+  readonly types: Types;
+  readonly fits: Fits;
+  readonly small: Small;
+  readonly options: Resolved;
+}
+
 /** Decides what computes in float16. Reads the constants. */
 export class Planner {
   readonly #model: Model;
   readonly #types: Types;
   readonly #fits: Fits;
-  readonly #options: Settled;
+  readonly #small: Small;
+  readonly #options: Resolved;
   readonly #halves = new Set<Node>();
   readonly #kept = new Map<Node, KeptReason>();
   readonly #obstacles: Map<Constant['tensor'], NonNullable<ReturnType<Plan['obstacles']['get']>>> = new Map();
   readonly #values = new Map<Graph, Map<string, Value>>();
 
-  constructor(model: Model, types: Types, fits: Fits, options: Settled) {
+  constructor({ model, types, fits, small, options }: Planning) {
     this.#model = model;
     this.#types = types;
     this.#fits = fits;
+    this.#small = small;
     this.#options = options;
   }
 
@@ -123,16 +138,16 @@ export class Planner {
     const asked = graph === this.#model.graph && this.#options.io === 'float16';
     const fed = new Set(asked ? graph.fedInputs.map(({ name }) => name) : []);
     for (const { name } of graph.inputs) {
-      if (this.#types.of(graph, name) !== 'float32' || this.#constant(graph, name) !== undefined) continue;
+      if (this.#types.of(graph, name) !== 'float32' || typedConstant(this.#model, graph, name) !== undefined) continue;
       own.set(name, { half: fed.has(name), exact: false });
     }
     for (const { name, dtype } of [...graph.initializers.values(), ...graph.sparseInitializers]) {
-      if (dtype === 'float32' && !own.has(name) && this.#constant(graph, name) === undefined) {
+      if (dtype === 'float32' && !own.has(name) && typedConstant(this.#model, graph, name) === undefined) {
         own.set(name, { half: false, exact: false });
       }
     }
-    const chains = rangeChains(graph, await this.#epsilons(graph));
-    for (const node of ordered(graph)) {
+    const chains = new Set([...rangeChains(graph, await this.#epsilons(graph)), ...spectra(graph)]);
+    for (const node of orderedNodes(graph)) {
       for (const body of bodiesOf(node)) await this.#graph(body);
       await this.#node(graph, node, own, chains);
     }
@@ -144,7 +159,7 @@ export class Planner {
     for (const node of graph.nodes) {
       if (!isOp(node, 'Add') && !isOp(node, 'Max') && !isOp(node, 'Clip')) continue;
       for (const value of node.inputs) {
-        const held = this.#constant(graph, value);
+        const held = typedConstant(this.#model, graph, value);
         if (held?.tensor.dtype !== 'float32' || elementCount(held.tensor.dims) !== 1) continue;
         const fit = await this.#fits.of(held.tensor);
         if (fit.kind === 'obstacle' && fit.reason === 'too_small') found.add(node);
@@ -158,7 +173,9 @@ export class Planner {
     const inputs = node.inputs.flatMap((value, index) => {
       if (value === '' || this.#types.of(graph, value) !== 'float32') return [];
       const kind = row?.input(index) ?? '-';
-      return [{ value, index, held: this.#constant(graph, value), mayBeHalf: row?.mayBeHalf(kind) === true }];
+      return [
+        { value, index, held: typedConstant(this.#model, graph, value), mayBeHalf: row?.mayBeHalf(kind) === true },
+      ];
     });
     const data = inputs
       .filter((one) => one.held === undefined && one.mayBeHalf)
@@ -202,6 +219,7 @@ export class Planner {
     if (isStandard(node.domain) && SUMS.includes(node.opType)) return 'sum';
     if (isOp(node, node.opType) && lookup(RECURRENT_INPUTS, node.opType) !== undefined) return 'recurrent';
     if (chains.has(node)) return 'chain';
+    if (this.#isFirst(graph, node, inputs)) return 'fed';
     if ([...node.inputs, ...node.outputs].some((value) => this.#passes(value))) return 'calibrated';
     for (const { held, mayBeHalf } of inputs) {
       if (held === undefined || !mayBeHalf) continue;
@@ -212,6 +230,22 @@ export class Planner {
       return 'constant';
     }
     return undefined;
+  }
+
+  /**
+   * Whether a node has few weights and reads what the model is fed, which nobody made of size 1 yet: what rounding takes
+   * from its weights is large beside what later layers lose, and there is little to save.
+   */
+  #isFirst(graph: Graph, node: Node, inputs: readonly { held: Constant | undefined }[]): boolean {
+    if (!this.#small.chosen || !WEIGHTED.has(node.opType) || graph.parent !== undefined) return false;
+    const weights = inputs.flatMap(({ held }) => (held !== undefined && isWeight(held) ? [held.tensor] : []));
+    if (weights.length === 0 || !weights.every((one) => this.#small.has(one))) return false;
+    let [value = ''] = node.inputs;
+    for (let maker = graph.producer(value); maker !== undefined && MOVES.has(maker.opType); ) {
+      value = maker.inputs[0] ?? '';
+      maker = graph.producer(value);
+    }
+    return graph.isInput(value);
   }
 
   /** Whether twice the largest number that was seen passes what float16 has. */
@@ -226,11 +260,6 @@ export class Planner {
     const isNamed = (list: readonly RegExp[]): boolean => list.some((one) => matches(one, names));
     const other = opTypes !== undefined && !opTypes.includes(node.opType);
     return other || (include.length > 0 && !isNamed(include)) || isNamed(exclude);
-  }
-
-  /** A constant that may have another type; undefined for all else, and for what a caller may feed. */
-  #constant(graph: Graph, value: string): Constant | undefined {
-    return typedConstant(this.#model, graph, value);
   }
 
   valueOf(graph: Graph, name: string): Value | undefined {

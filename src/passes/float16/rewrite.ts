@@ -64,40 +64,36 @@ function isIdle({ naming, types }: Rewriting, graph: Graph, node: Node): boolean
 /** The Casts of values that no node of the graph makes. */
 function firstCasts({ plan, naming }: Rewriting, graph: Graph): Node[] {
   const casts: Node[] = [];
-  for (const [name, value] of plan.values.get(graph) ?? []) {
-    if (graph.producer(name) === undefined) casts.push(...castOf(graph, value.half, naming.of(graph, name)));
+  for (const name of plan.values.get(graph)?.keys() ?? []) {
+    if (graph.producer(name) === undefined) casts.push(...castOf(graph, naming.of(graph, name)));
   }
   return casts;
 }
 
-function castsBehind({ plan, naming, types }: Rewriting, graph: Graph, node: Node): Node[] {
-  const values = plan.values.get(graph);
+function castsBehind({ naming, types }: Rewriting, graph: Graph, node: Node): Node[] {
   return node.outputs.flatMap((output) => {
-    const value = values?.get(output);
-    if (value === undefined) return [];
     const names = naming.of(graph, output);
     // It is there in float16 already.
     if (names?.half !== undefined && names.half === halfSource(types, graph, node)) return [];
     // Of the source, where a Cast made the value: no Cast behind another.
     const source = isFloatCast(node) && isMade(types, graph, node) ? node.inputs[0] : undefined;
-    return castOf(graph, value.half, names, source);
+    return castOf(graph, names, source);
   });
 }
 
 /** The Cast from the type that a value is made in to the other, where that is read. */
-function castOf(graph: Graph, half: boolean, names: Names | undefined, source?: string): Node[] {
+function castOf(graph: Graph, names: Names | undefined, source?: string): Node[] {
   if (names?.half === undefined || names.float === undefined) return [];
-  const [from, to] = half ? [names.half, names.float] : [names.float, names.half];
-  return [castNode(graph, source ?? from, to, half ? 'float32' : 'float16')];
+  const [from, to] = names.made ? [names.half, names.float] : [names.float, names.half];
+  return [castNode(graph, source ?? from, to, names.made ? 'float32' : 'float16')];
 }
 
 async function rewritten(work: Rewriting, graph: Graph, node: Node): Promise<Node> {
-  const { naming, plan } = work;
+  const { naming } = work;
   const inputs = node.inputs.map((value, index) => inputOf(work, graph, node, value, index));
   const outputs = node.outputs.map((name) => {
-    const value = plan.values.get(graph)?.get(name);
-    const names = value === undefined ? undefined : naming.of(graph, name);
-    return (value?.half ? names?.half : names?.float) ?? name;
+    const names = naming.of(graph, name);
+    return (names?.made ? names.half : names?.float) ?? name;
   });
   const attributes = await attributesOf(work, node);
   const same = (one: readonly string[], other: readonly string[]): boolean =>
@@ -108,7 +104,7 @@ async function rewritten(work: Rewriting, graph: Graph, node: Node): Promise<Nod
 
 /** The name of a value in the type that its reader wants. */
 function inputOf(
-  { model, types, naming, weights, plan }: Rewriting,
+  { model, types, naming, weights }: Rewriting,
   graph: Graph,
   node: Node,
   value: string,
@@ -121,8 +117,7 @@ function inputOf(
   let home: Graph = graph;
   while (home.parent !== undefined && !home.defines(value)) home = home.parent;
   const names = naming.of(home, value);
-  const half = plan.values.get(home)?.get(value)?.half === true;
-  const asHalf = want === 'half' || (want === 'any' && (half || names?.float === undefined));
+  const asHalf = want === 'half' || (want === 'any' && (names?.made || names?.float === undefined));
   return (asHalf ? names?.half : names?.float) ?? value;
 }
 

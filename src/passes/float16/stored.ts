@@ -7,13 +7,16 @@ import { decibels } from '../../kernels/decibels.ts';
 import { constantName, heldBy, namesOf } from '../../layers/constant.ts';
 import { matches } from '../../layers/pattern.ts';
 import type { Change, Skip, SkipReason } from '../../layers/skip.ts';
-import { encodeHalf, obstacle, roundingOf } from '../../schemes/float16.ts';
+import { encodeHalf, obstacle } from '../../schemes/float16.ts';
 import { halfName } from '../../schemes/names.ts';
 import { castNode } from '../../schemes/write.ts';
 import { type Usage, usageOf } from '../inspect/roles.ts';
 import { raiseOpset } from '../opset/index.ts';
 import type { PassReport, Watch } from '../pass.ts';
-import type { Settled } from './options.ts';
+import { changeOf } from './change.ts';
+import { Fits } from './constants.ts';
+import type { Resolved } from './options.ts';
+import { Small } from './small.ts';
 
 /** From which opset on Cast makes float32 of each type; before 6 its attribute was a text. */
 const CAST_OPSET = { float16: 6, bfloat16: 13 } as const;
@@ -25,30 +28,44 @@ interface Candidate {
   readonly usage: Usage;
 }
 
+/** What is known before weights are stored, where the model was made to compute in float16. */
+interface Before {
+  readonly fits?: Fits;
+  readonly small?: Small;
+  /** Tensors of which the report says already why they stay. */
+  readonly told?: { has(tensor: Tensor): boolean };
+  readonly watch?: Watch | undefined;
+}
+
 /** Puts 16 bits and a Cast where float32 weights were. The Cast gives the value its old name, so that no reader changes. */
 export async function storeHalves(
   model: Model,
-  options: Settled,
-  watch?: Watch,
+  options: Resolved,
+  before: Before = {},
 ): Promise<Pick<PassReport, 'changes' | 'skips' | 'notes'>> {
+  const { fits = new Fits(options.dtype), told, watch } = before;
   const notes = await raised(model, options);
-  const { candidates, skips, small } = candidatesOf(model, options);
+  const small = before.small ?? new Small(model, options);
+  const { candidates, skips, count } = candidatesOf(model, options, small);
   const changes: Change[] = [];
   const made = new Map<Graph, Map<string, { readonly data: Tensor; readonly cast: Node }>>();
   for (const [index, one] of candidates.entries()) {
     const { held, name } = one;
-    const rounding = await roundingOf(held.tensor, options.dtype);
+    const rounding = await fits.rounding(held.tensor);
     watch?.(index + 1, candidates.length);
     const why = obstacle(rounding, options.dtype);
     if (why !== undefined) {
-      skips.push(skipOf(one, why.reason, why.detail));
+      if (!told?.has(held.tensor)) skips.push(skipOf(one, why.reason, why.detail));
       continue;
     }
     const half = halfName(held.graph, name, options.dtype);
     const { data } = await encodeHalf(held.tensor, half, options.dtype);
     const cast = castNode(held.graph, half, name, 'float32');
     const sqnr = rounding.signal === 0 ? undefined : decibels(rounding.signal, rounding.noise);
-    changes.push({ ...changeOf(one, data, held.graph.isOverridable(name)), sqnr });
+    const { usage } = one;
+    const form = `${data.dtype} behind a Cast${held.graph.isOverridable(name) ? '; no longer a graph input' : ''}`;
+    const reads = { nodes: usage.node === '' ? [] : [usage.node], opType: usage.opTypes.join(', ') };
+    changes.push({ ...changeOf(name, held.tensor, reads, { after: data.byteLength, form }), sqnr });
     if (held.node === undefined) {
       made.set(held.graph, (made.get(held.graph) ?? new Map()).set(name, { data, cast }));
     } else {
@@ -63,15 +80,12 @@ export async function storeHalves(
     graph.insertFirst(...[...weights.values()].map(({ cast }) => cast));
   }
   if (made.size > 0) model.freeInitializers();
-  if (small > 0) {
-    const tensors = small === 1 ? 'tensor of fewer elements stays' : 'tensors of fewer elements stay';
-    notes.push(`${small} ${tensors} float32: ${options.minElements} are the least`);
-  }
+  if (count > 0) notes.push(small.note(count));
   return { changes, skips, notes };
 }
 
 /** Raises the opset where its Cast does not know the type. */
-async function raised(model: Model, { dtype }: Settled): Promise<string[]> {
+async function raised(model: Model, { dtype }: Resolved): Promise<string[]> {
   const needed = CAST_OPSET[dtype];
   if (!model.hasOpset || model.opset >= needed) return [];
   const result = await raiseOpset(model, needed);
@@ -82,17 +96,18 @@ async function raised(model: Model, { dtype }: Settled): Promise<string[]> {
 /** The float32 tensors that may become 16 bits, and why others do not; small ones are only counted. */
 function candidatesOf(
   model: Model,
-  options: Settled,
-): { readonly candidates: Candidate[]; readonly skips: Skip[]; readonly small: number } {
+  options: Resolved,
+  small: Small,
+): { readonly candidates: Candidate[]; readonly skips: Skip[]; readonly count: number } {
   const candidates: Candidate[] = [];
   const skips: Skip[] = [];
-  let small = 0;
+  let count = 0;
   for (const graph of model.graphs()) {
     const opset = standardVersion(graph.root.signature?.opsets ?? model.opsets) ?? 0;
     for (const held of heldBy(graph)) {
       if (held.tensor.dtype !== 'float32') continue;
-      if (elementCount(held.tensor.dims) < options.minElements) {
-        small++;
+      if (small.has(held.tensor)) {
+        count++;
         continue;
       }
       const one = { held, name: constantName(held), usage: usageOf(held) };
@@ -101,14 +116,14 @@ function candidatesOf(
       else skips.push(skipOf(one, ...why));
     }
   }
-  return { candidates, skips, small };
+  return { candidates, skips, count };
 }
 
 function refusal(
   model: Model,
   { held, name, usage }: Candidate,
   opset: number,
-  options: Settled,
+  options: Resolved,
 ): [SkipReason, string] | undefined {
   const { graph } = held;
   const { dtype, opTypes, include, exclude } = options;
@@ -130,17 +145,6 @@ function refusal(
     return ['opset_too_old', opset === 0 ? NO_OPSET : `opset ${opset} has no Cast of ${dtype}`];
   }
   return undefined;
-}
-
-function changeOf({ held, name, usage }: Candidate, data: Tensor, input: boolean): Change {
-  const { dtype, dims, byteLength } = held.tensor;
-  return {
-    weight: name,
-    nodes: usage.node === '' ? [] : [usage.node],
-    opType: usage.opTypes.join(', '),
-    ...{ dtype, dims, elements: elementCount(dims), before: byteLength, after: data.byteLength },
-    form: `${data.dtype} behind a Cast${input ? '; no longer a graph input' : ''}`,
-  };
 }
 
 function skipOf({ held, name, usage }: Candidate, reason: SkipReason, detail: string): Skip {

@@ -1,8 +1,8 @@
 import { DTYPES, type DType } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
-import { bodiesOf, findAttribute, intAttribute, isOp, type Node } from '../../ir/node.ts';
-import { inOrder } from '../../ir/order.ts';
+import { bodiesOf, findAttribute, intAttribute, isOp, isStandard, type Node } from '../../ir/node.ts';
+import { orderedNodes } from '../../ir/order.ts';
 import { rowOf } from './rows.ts';
 
 /**
@@ -30,12 +30,18 @@ const NAMED: Readonly<Record<string, readonly [attribute: string, otherwise: DTy
   SequenceEmpty: ['dtype', 'float32'],
 };
 
+/** Attributes that name an element type. */
+export const TYPE_ATTRIBUTES: ReadonlySet<string> = new Set(
+  Object.values(NAMED).flatMap(([attribute]) => (attribute === '' ? [] : [attribute])),
+);
+
 /** Operators that put tensors into a sequence, or what may be missing, and those that take them out. */
 const WRAPS = new Set(['Optional', 'SequenceConstruct', 'SequenceInsert', 'SplitToSequence', 'SequenceEmpty']);
 const UNWRAPS = new Set(['ConcatFromSequence', 'OptionalGetElement', 'SequenceAt']);
 
 /** Whether an operator has to do with sequences, whose elements stay as they are. */
-export function isContainer({ opType }: Node): boolean {
+export function isContainer({ domain, opType }: Node): boolean {
+  if (!isStandard(domain)) return false;
   return WRAPS.has(opType) || UNWRAPS.has(opType) || opType === 'SequenceErase' || opType === 'SequenceMap';
 }
 
@@ -65,7 +71,7 @@ export class Types {
       own.set(name, given[index] ?? dtype);
     });
     for (const { name, dtype } of [...graph.initializers.values(), ...graph.sparseInitializers]) own.set(name, dtype);
-    for (const node of ordered(graph)) {
+    for (const node of orderedNodes(graph)) {
       this.#inferBodies(graph, node);
       node.outputs.forEach((name, index) => {
         if (name === '') return;
@@ -119,23 +125,6 @@ export class Types {
     }
     return undefined;
   }
-}
-
-/** The nodes of the same graph that must come before one: those whose values it reads, its bodies included. */
-function needsOf(graph: Graph, node: Node): Node[] {
-  const read = [...node.inputs];
-  const open = [...bodiesOf(node)];
-  for (const body of open) {
-    for (const one of body.nodes) read.push(...one.inputs);
-    read.push(...body.outputs.map((one) => one.name));
-    open.push(...body.bodies);
-  }
-  return read.flatMap((value) => graph.producer(value) ?? []);
-}
-
-/** The nodes of a graph, each behind those that it or its bodies need. */
-export function ordered(graph: Graph): readonly Node[] {
-  return inOrder(graph.nodes, (node) => needsOf(graph, node)).ordered;
 }
 
 function wrapped(type: ValueType | undefined): ValueType | undefined {

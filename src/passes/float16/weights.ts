@@ -10,8 +10,8 @@ import { halfName } from '../../schemes/names.ts';
 import { castNode } from '../../schemes/write.ts';
 import { bounded, type Fits } from './constants.ts';
 import type { Naming, Want } from './names.ts';
-import { LEAST_ELEMENTS } from './options.ts';
 import { type Plan, typedConstant } from './plan.ts';
+import { LEAST_ELEMENTS } from './small.ts';
 import type { Types } from './types.ts';
 
 /**
@@ -42,14 +42,17 @@ export interface HalfConstant {
 /** The float32 constants of a model, as readers of either type find them. */
 export class Weights {
   readonly #model: Model;
+  readonly #naming: Naming;
   readonly #fits: Fits;
   readonly #entries = new Map<Graph, Map<string, Entry>>();
   /** Nodes in float32 whose constants beyond the range must come into it, because a float16 node reads what they make. */
   readonly #bounded = new Set<Node>();
   readonly #bounds = new Map<Tensor, { readonly held: Constant; readonly name: string }>();
 
-  constructor(model: Model, naming: Naming, fits: Fits) {
+  /** @param least - elements from which on one that is read in both types is stored once */
+  constructor(model: Model, naming: Naming, fits: Fits, least: number = LEAST_ELEMENTS) {
     this.#model = model;
+    this.#naming = naming;
     this.#fits = fits;
     for (const graph of withBodies([model.graph])) {
       const own = new Map<string, Entry>();
@@ -59,7 +62,7 @@ export class Weights {
         if (held.tensor.dtype !== 'float32' || typedConstant(model, graph, name) === undefined) continue;
         const { half, float, output } = naming.wantsOf(graph, name);
         if (!half) continue;
-        const form = !float && !output ? 'half' : elementCount(held.tensor.dims) < LEAST_ELEMENTS ? 'both' : 'cast';
+        const form = !float && !output ? 'half' : elementCount(held.tensor.dims) < least ? 'both' : 'cast';
         const readers = graph.uses(name).flatMap((use) => use.node ?? []);
         own.set(name, { held, form, readers, half: form === 'half' ? name : halfName(graph, name, 'float16') });
       }
@@ -84,11 +87,11 @@ export class Weights {
    * Finds what masks are made of in float32, where a Cast gives them to nodes in float16: it would make infinity of what
    * float16 has not.
    */
-  async bound(plan: Plan, naming: Naming, types: Types): Promise<void> {
+  async bound(plan: Plan, types: Types): Promise<void> {
     for (const [graph, values] of plan.values) {
-      for (const [name, value] of values) {
-        const names = naming.of(graph, name);
-        if (!value.half && value.exact && names?.half !== undefined) await this.#boundBehind(plan, types, graph, name);
+      for (const [name, { exact }] of values) {
+        const names = this.#naming.of(graph, name);
+        if (exact && names?.half !== undefined && !names.made) await this.#boundBehind(plan, types, graph, name);
       }
     }
   }

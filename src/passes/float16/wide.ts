@@ -1,4 +1,4 @@
-import { elementCount, isHalf } from '../../ir/dtype.ts';
+import { isHalf } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { attribute, createNode, type Node } from '../../ir/node.ts';
@@ -8,7 +8,7 @@ import type { Change } from '../../layers/skip.ts';
 import { halfBehind } from '../../schemes/decodable.ts';
 import { floatTensor } from '../../schemes/reals.ts';
 import { stepRoleOf } from '../../schemes/recognize.ts';
-import { namesOf, operatorsOf } from '../pack/weights.ts';
+import { changeOf, readsOf } from './change.ts';
 
 /**
  * Makes weights that are stored in 16 bits float32 again, or whatever their Cast made of them:
@@ -37,9 +37,8 @@ function widen(model: Model, graph: Graph, node: Node): Change | undefined {
   const tensor = madeFrom(held, floatTensor(name, to, dims, reals));
   put(graph, node, tensor);
   const dropped = dropUnused(held, model.trainingNames);
-  const facts = { weight: name, nodes: namesOf(readers), opType: operatorsOf(readers), dtype: to, dims };
-  const sizes = { elements: elementCount(dims), before: dropped ? byteLength : 0, after: tensor.byteLength };
-  return { ...facts, ...sizes, form: `${to} from ${dtype}` };
+  const now = { before: dropped ? byteLength : 0, after: tensor.byteLength, form: `${to} from ${dtype}` };
+  return changeOf(name, tensor, readsOf(readers), now);
 }
 
 /** Puts a tensor where a node made a value of its name. */

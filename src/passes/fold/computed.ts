@@ -1,4 +1,4 @@
-import { inOrder } from '../../ir/order.ts';
+import { orderedNodes } from '../../ir/order.ts';
 import { Constants } from '../constants/compute.ts';
 import { type Placed, replaceByResults, worthwhile } from '../constants/region.ts';
 import type { Folding } from './context.ts';
@@ -16,8 +16,7 @@ export async function computeConstants(folding: Folding): Promise<void> {
   const constants = new Constants(model);
   const nodes: Placed[] = [];
   for (const graph of folding.graphs) {
-    const { ordered } = inOrder(graph.nodes, (node) => node.inputs.flatMap((one) => graph.producer(one) ?? []));
-    for (const node of ordered) {
+    for (const node of orderedNodes(graph)) {
       if (node.outputs.some((one) => isKept(folding, graph, one))) continue;
       if (!(await constants.compute(graph, node))) continue;
       if (constants.outputs(graph, node).every((one) => constants.isExact(one))) nodes.push({ graph, node });

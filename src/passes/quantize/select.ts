@@ -5,14 +5,16 @@ import { constantName } from '../../layers/constant.ts';
 import { isExcluded, notFloat, skipUse, type WeightUse, weightOf } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { traceBack } from '../../layers/trace.ts';
+import { floatTensors, isAmong, smallestOf } from '../smallest.ts';
 import { einsumWeight } from './einsum.ts';
 import type { Ledger } from './ledger.ts';
 import { isRotary, meetsLog, meetsProduct } from './meets.ts';
 import { QUANTIZABLE_OPS, type ResolvedOptions } from './options.ts';
 import { isProduct } from './pays.ts';
 import { recurrentWeights } from './recurrent.ts';
-import { floatBytes, isAmong, smallestWeights } from './smallest.ts';
 
+/** What the smallest weights may make together of all floats of the model. */
+const SMALLEST = 0.01;
 /** A smaller weight and its scales would take more bytes as integers, with the nodes that make them float. */
 const LEAST_BYTES = 512;
 /** A table that meets no product, and is more than this part of the model, is what there is to compress. */
@@ -24,10 +26,11 @@ const MIN_TABLE = 1024;
 export function withSmallest(model: Model, options: ResolvedOptions): ResolvedOptions {
   if (!options.choosing || options.smallest !== undefined) return options;
   const { only: _, ...rest } = options;
-  const floats = floatBytes(model);
+  const floats = [...floatTensors(model)].reduce((sum, one) => sum + one.byteLength, 0);
   const all = { ...rest, floats };
   const uses = [...selectWeights(model, all), ...recurrentWeights(model, all, (use) => refusal(model, use, all))];
-  return { ...options, floats, smallest: smallestWeights(floats, uses) };
+  const tensors = uses.map((use) => use.held.tensor);
+  return { ...options, floats, smallest: smallestOf(SMALLEST * floats, tensors) };
 }
 
 /** The weights to quantize, in the order of the nodes; the ledger is told why not the others. */

@@ -447,6 +447,66 @@ test('a row of thousands of nodes that all could grow', async () => {
   expect(report.notes.join()).toContain('stay');
 });
 
+test('the first product stays float32 where it has few weights', async () => {
+  const nodes = [n('Reshape', ['x', 'shape'], 'r'), n('MatMul', ['r', 'v'], 'a'), n('MatMul', ['a', 'w'], 'y')];
+  // Sums of large numbers that nearly cancel, as those of pixels or decibels that nobody made of size 1.
+  const v = thirds(128).map((one, at) => (at % 2 === 0 ? 1 : -1) * (10 + one / 100));
+  const initializers = { shape: i64([2], [2, 4]), v: f32([4, 32], v), w: f32([32, 512], thirds(16384)) };
+  const bytes = net(nodes, { initializers, inputs: { x: f32([8]) } });
+  const made = await computed(bytes);
+  expect(made.report.notes).toContain('1 stays float32, with few weights, on what the model is fed: a');
+  expect(casts(made.model.graph)).toEqual(['a>a_float16:16', 'y_float16>y:32']);
+  const large = {
+    x: feed(
+      [8],
+      Float32Array.from(thirds(8, 0.1), (one) => 7 + one),
+    ),
+  };
+  await expectClose(bytes, made, large, 55);
+  const said = await computed(bytes, { minElements: 1 });
+  expect([float16Nodes(made), float16Nodes(said)]).toEqual([1, 2]);
+});
+
+test('a spectrum in decibels stays float32, from its transform to the logarithm', async () => {
+  const nodes = [
+    n('Conv', ['x', 'cosines'], 'c'),
+    n('Pow', ['c', 'two'], 'p'),
+    n('MatMul', ['p', 'mel'], 'm'),
+    n('Clip', ['m', 'least'], 'd'),
+    n('Log', ['d'], 'l'),
+    n('Mul', ['l', 'two'], 'y'),
+  ];
+  const initializers = {
+    cosines: f32([4, 1, 4], thirds(16, 100)),
+    two: f32([], [2]),
+    mel: f32([5, 3], thirds(15).map(Math.abs)),
+    least: f32([], [1e-10]),
+  };
+  const bytes = net(nodes, { initializers, inputs: { x: f32([1, 1, 8]) } });
+  const made = await computed(bytes);
+  expect(casts(made.model.graph)).toEqual(['l>l_float16:16', 'y_float16>y:32']);
+  await expectClose(bytes, made, { x: feed([1, 1, 8], Float32Array.from(thirds(8, 1000))) });
+});
+
+test('what is said of a constant is said once; one read in both types is a copy where it is small', async () => {
+  const nodes = [n('MatMul', ['x', 'w'], 'm'), n('Div', ['m', 'large'], 'd'), n('MatMul', ['d', 'u'], 'y')];
+  const large = Array.from({ length: 128 }, (_, at) => 70000 + at);
+  const initializers = { w: f32([4, 128], thirds(512)), large: f32([128], large), u: f32([128, 4], thirds(512)) };
+  const made = await computed(net(nodes, { initializers }), { minElements: 64 });
+  expect(made.report.skips.map((one) => one.weight)).toEqual(['large']);
+  const both = [
+    n('MatMul', ['x', 'w'], 'm'),
+    n('Add', ['m', 'b'], 'a'),
+    n('ReduceSum', ['b'], 's'),
+    n('Add', ['a', 's'], 'y'),
+  ];
+  const names = async (minElements: number): Promise<string[]> => {
+    const { model } = await computed(net(both, { initializers: { w: W, b: f32([4], thirds(4)) } }), { minElements });
+    return [...model.graph.initializers.keys()].filter((one) => one.startsWith('b'));
+  };
+  expect([await names(5), await names(4)]).toEqual([['b', 'b_float16'], ['b_float16']]);
+});
+
 test('a model in 16 bits already is told so', async () => {
   const model = await readModel(fixture('digits-cnn.onnx'));
   const [, again] = await transform(model, float16(), float16());

@@ -188,7 +188,34 @@ test('scales of integers, lone shapes and small tensors stay', async () => {
   const { report } = await stored(bytes);
   expect(report.changes).toEqual([]);
   expect(report.skips).toMatchObject([{ weight: 's', reason: 'already_quantized' }]);
-  expect(report.notes).toEqual(['1 tensor of fewer elements stays float32: 128 are the least']);
+  expect(report.notes).toEqual([
+    '1 tensor stays float32: small ones save nothing, and cost as much of the signal as large ones',
+  ]);
+});
+
+/** A small product before a large one. */
+const twoSizes = () =>
+  product(thirds(128), {
+    initializers: { v: f32([16, 16], thirds(256)), w: f32([16, 1024], thirds(16384)) },
+    outputs: { y: f32([2, 1024]) },
+    nodes: [
+      { op: 'MatMul', in: ['x', 'v'], out: ['h'] },
+      { op: 'MatMul', in: ['h', 'w'], out: ['y'] },
+    ],
+  });
+
+test('the smallest tensors, 2 % of the model, stay float32 where nobody says which are meant', async () => {
+  const weights = async (options: Float16Options) =>
+    (await stored(twoSizes(), options)).report.changes.map((one) => one.weight);
+  expect(await weights({})).toEqual(['w']);
+  expect(await weights({ minElements: 1 })).toEqual(['v', 'w']);
+  expect(await weights({ opTypes: ['MatMul'] })).toEqual(['v', 'w']);
+});
+
+test('a second run finds the same smallest ones', async () => {
+  const model = await readModel(twoSizes());
+  const [first, second] = await transform(model, float16(), float16());
+  expect([first?.changes.length, second?.changes]).toEqual([1, []]);
 });
 
 test.each([
