@@ -3,7 +3,7 @@ const rooms = {
   bytes: ['errors'],
   kernels: ['errors'],
   ir: ['bytes', 'errors'],
-  activations: ['kernels', 'ir'],
+  activations: ['kernels', 'ir', 'errors'],
   compute: ['bytes', 'kernels', 'ir', 'errors'],
   onnx: ['bytes', 'ir', 'compute', 'options', 'errors'],
   schemes: ['bytes', 'kernels', 'ir', 'compute', 'errors'],

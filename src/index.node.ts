@@ -15,6 +15,8 @@ export type { Lengths } from './node/data/lengths.ts';
 export { type DataOptions, openData } from './node/data/open.ts';
 export { type RandomOptions, randomData } from './node/data/random.ts';
 export type { DataSet, FeedData, FeedTensor, Sample } from './node/data/types.ts';
+export type { Identity } from './node/files/results.ts';
+export { type ResultsFolder, type ResultsFolderOptions, resultsFolder } from './node/files/resultsFolder.ts';
 export { type ScratchFile, scratchFile } from './node/files/scratch.ts';
 export { type FileSinkOptions, fileSink } from './node/files/sink.ts';
 export { fileSource } from './node/files/source.ts';

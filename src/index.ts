@@ -19,6 +19,7 @@ export type {
   Sums as Moments,
   Vectors,
 } from './activations/requests.ts';
+export type { Result, Results } from './activations/results.ts';
 export { bytesSink, type Reserved, type Sink } from './bytes/sink.ts';
 export { bytesSource, type Source, type SourceFiles } from './bytes/source.ts';
 export type { Blob, Piece, Place, Stored, Streamed, Watcher, WriteTarget, Zeroed } from './bytes/stored.ts';
@@ -155,6 +156,7 @@ export {
   recordedRecipe,
   recordRecipe,
 } from './passes/recipe.ts';
+
 export {
   type Layer,
   type Outcome,

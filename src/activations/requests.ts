@@ -45,6 +45,8 @@ export interface SumRequest {
   readonly groups: number;
   /** Elements of a vector. */
   readonly columns: number;
+  /** Nobody needs the sums: the values are computed, and nothing is summed. */
+  readonly idle?: boolean;
 }
 
 /** `E[x]`, and with `moments` also `E[x xᵀ]`, of the vectors that one layer reads. */

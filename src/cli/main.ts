@@ -1,8 +1,10 @@
+import { writeSync } from 'node:fs';
 import { Chalk } from 'chalk';
 import yargs, { type Argv } from 'yargs';
 import { type CompressError, ioError, knownError } from '../errors.ts';
 import { setPatternTester } from '../layers/pattern.ts';
 import { takeLeftoverNotes } from '../node/files/leftovers.ts';
+import { removeResults, takeKeptResults } from '../node/files/resultsFolder.ts';
 import { removeTemporaries } from '../node/files/sink.ts';
 import { boundedTester } from '../node/patterns.ts';
 import { PROGRAM, SUMMARIES, VERBS, type Verb } from '../options/verbs.ts';
@@ -63,7 +65,7 @@ export async function main(given: readonly string[]): Promise<void> {
     .version(
       'version',
       'show the versions',
-      argv.includes('--version') ? (await import('./version.ts')).versionText() : '',
+      argv.includes('--version') ? (await import('../node/version.ts')).versionText() : '',
     )
     .help('help', 'show this help')
     .alias('help', 'h')
@@ -77,11 +79,12 @@ export async function main(given: readonly string[]): Promise<void> {
   try {
     const chosen = await chosenBy(() => parser.parseAsync());
     await chosen?.run();
+    await removeResults();
   } catch (cause) {
     report(cause);
   }
   endProgress();
-  for (const note of takeLeftoverNotes()) process.stderr.write(`note: ${printable(note)}\n`);
+  for (const note of [...keptNotes(), ...takeLeftoverNotes()]) process.stderr.write(`note: ${printable(note)}\n`);
 }
 
 /**
@@ -168,6 +171,14 @@ function useColor(argv: readonly string[], terminal: boolean): boolean {
   return terminal && env['TERM'] !== 'dumb';
 }
 
+/** How to go on after a run that was interrupted, or failed. */
+function keptNotes(): string[] {
+  return takeKeptResults().map(({ path, count }) => {
+    const layers = count === 1 ? '1 layer' : `${count} layers`;
+    return `${path} has the results of ${layers}: the same command with --resume ${path} goes on`;
+  });
+}
+
 /** A run that ends, however it does, leaves no bar, and an interrupted one no half file. */
 function onSignals(): void {
   // Once, however many runs there are in this process.
@@ -180,6 +191,8 @@ function onSignals(): void {
     process.on(signal, () => {
       endProgress();
       removeTemporaries();
+      // Not by the stream, which may be behind: nothing comes after this.
+      for (const note of keptNotes()) writeSync(2, `note: ${printable(note)}\n`);
       if (process.platform === 'win32') process.exit(code);
       // By the signal itself: leaving in order would wait for whatever reads a pipe or copies a file just now.
       process.removeAllListeners(signal);

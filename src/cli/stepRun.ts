@@ -1,19 +1,33 @@
 import { setFlagsFromString } from 'node:v8';
+import { CompressError } from '../errors.ts';
+import { type ResultsFolder, resultsFolder } from '../node/files/resultsFolder.ts';
 import { checkTarget } from '../node/files/sink.ts';
 import type { StepRun } from '../node/recipes/stepRun.ts';
-import type { CommonValues } from '../options/common.ts';
+import type { CommonValues, ResumeValues } from '../options/common.ts';
 import { calibrates, type QuantizeValues } from '../options/quantize.ts';
-import { refuseOther } from './output.ts';
+import { isStream, refuseOther } from './output.ts';
 import { progress } from './progress.ts';
 
 /** How a command line runs steps: with a bar, and lines about what was asked for. */
-export function stepRun({ quiet, verbose, dryRun, force }: CommonValues): StepRun {
+export function stepRun(values: CommonValues & ResumeValues): StepRun {
+  const { quiet, verbose, dryRun, force } = values;
+  const results = resultsFor(values);
   return {
+    ...(results !== undefined && { results }),
     progress: (what) => progress(what, quiet === true),
     describeGroups: verbose ? 'all' : dryRun ? 'some' : 'none',
     dryRun: dryRun === true,
     overwrite: force === true,
   };
+}
+
+/** Where the results of layers are kept: beside the output, where nothing else is said. */
+function resultsFor({ resume, output, dryRun }: CommonValues & ResumeValues): ResultsFolder | undefined {
+  if (resume === '') {
+    throw new CompressError('options', 'resume', 'the name is empty', { hint: 'Is a variable of the script empty?' });
+  }
+  if (resume !== undefined) return resultsFolder(resume, { resume: true });
+  return dryRun || output === undefined || isStream(output) ? undefined : resultsFolder(`${output}.resume`);
 }
 
 /** Before data is run through a model: refuses a file of ranges that cannot be written. */

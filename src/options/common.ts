@@ -115,6 +115,21 @@ export function selectionRows(known: readonly string[]): Rows<SelectionValues> {
   };
 }
 
+/** Where a run that takes long goes on. */
+export interface ResumeValues {
+  resume?: string | undefined;
+}
+
+export const RESUME_ROWS: Rows<ResumeValues> = {
+  resume: {
+    kind: 'text',
+    run: true,
+    value: 'DIR',
+    help: 'go on from the results of layers that an interrupted run with data left in DIR (OUT.resume), and keep those of this one there',
+    group: FILES,
+  },
+};
+
 /** How the result of a verb that makes zeros, or keeps them, is stored. */
 export interface StoreValues {
   store?: Store | undefined;

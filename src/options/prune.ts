@@ -1,5 +1,5 @@
 import { CompressError } from '../errors.ts';
-import { MODEL, STEP_ROWS, STORE_ROWS, selectionRows } from './common.ts';
+import { MODEL, RESUME_ROWS, STEP_ROWS, STORE_ROWS, selectionRows } from './common.ts';
 import type { Option, Rows, Table } from './option.ts';
 import {
   CHANNEL_NORMS,
@@ -189,6 +189,7 @@ export const DETAIL_ROWS: Rows<DetailValues> = {
     group: DATA,
     of: ['sparsegpt'],
   },
+  resume: { ...RESUME_ROWS.resume, group: DATA, of: BY_DATA },
   norm: {
     kind: 'choice',
     choices: CHANNEL_NORMS,

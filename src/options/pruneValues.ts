@@ -1,5 +1,5 @@
 import { CompressError } from '../errors.ts';
-import type { SelectionValues, StepValues, StoreValues } from './common.ts';
+import type { ResumeValues, SelectionValues, StepValues, StoreValues } from './common.ts';
 
 /** Operators whose weights can be pruned. */
 export const PRUNABLE_OPS = ['Gemm', 'MatMul', 'Conv', 'ConvTranspose'] as const;
@@ -36,7 +36,7 @@ export interface MethodValues {
 export type Method = keyof MethodValues;
 
 /** What the methods can be told besides. */
-export interface DetailValues {
+export interface DetailValues extends ResumeValues {
   amount?: number | undefined;
   amounts?: string | undefined;
   axis?: number | 'out' | 'in' | undefined;

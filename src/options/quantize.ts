@@ -2,6 +2,8 @@ import { DEFAULT_OBSERVER, OBSERVERS, type ObserverKind } from '../kernels/obser
 import {
   MODEL,
   REPORT,
+  RESUME_ROWS,
+  type ResumeValues,
   type SelectionValues,
   STEP_ROWS,
   STORE_ROWS,
@@ -53,6 +55,7 @@ export interface ActivationValues {
 
 export interface QuantizeValues
   extends StepValues,
+    ResumeValues,
     SelectionValues,
     StoreValues,
     WeightValues,
@@ -224,6 +227,7 @@ export const QUANTIZE: Table<QuantizeValues> = {
     ...ACTIVATION_ROWS,
     ...selectionRows(QUANTIZABLE_OPS),
     ...STORE_ROWS,
+    ...RESUME_ROWS,
     ...STEP_ROWS,
     check: {
       kind: 'flag',

@@ -1,11 +1,11 @@
-import { COMMON_ROWS, type CommonValues, FILES, MODEL, REPORT_ROW } from './common.ts';
+import { COMMON_ROWS, type CommonValues, FILES, MODEL, REPORT_ROW, RESUME_ROWS, type ResumeValues } from './common.ts';
 import type { Table } from './option.ts';
 import { STEP_VERBS } from './verbs.ts';
 
 /** Under this key a model's `metadata_props` tell what was done to it. */
 export const RECIPE_KEY = 'onnx_compress.recipe';
 
-export interface RunValues extends CommonValues {
+export interface RunValues extends CommonValues, ResumeValues {
   recipe?: string | undefined;
   fromModel?: string | undefined;
   base?: string | undefined;
@@ -41,6 +41,7 @@ export const RUN: Table<RunValues> = {
       not: ['output', 'json', 'dryRun', 'report'],
     },
     noMetadata: { kind: 'flag', help: `do not note the recipe in the model (${RECIPE_KEY})`, group: RECIPE },
+    ...RESUME_ROWS,
     report: REPORT_ROW,
     ...COMMON_ROWS,
   },

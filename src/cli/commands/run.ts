@@ -34,7 +34,8 @@ export function runCommand(streams: Streams, color: boolean): Command<RunValues>
     ],
     run: async (args) => {
       const { recipe, where, model } = await recipeFor(args);
-      const common = { ...commonOf(args), model };
+      const { resume } = args;
+      const common = { ...commonOf(args), model, ...(resume !== undefined && { resume }) };
       // One to look at may be of a newer version.
       const steps = args.print && args.fromModel !== undefined ? [] : await stepsOf(recipe, where, common);
       if (args.print) streams.stdout.write(`${formatRecipe(recipe, 2)}\n`);

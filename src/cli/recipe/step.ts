@@ -1,13 +1,13 @@
 import type { CompressError } from '../../errors.ts';
 import { type Step, stepsWith } from '../../node/recipes/runStep.ts';
 import { type ReadyOptions, readyStep } from '../../node/recipes/steps.ts';
-import type { CommonValues } from '../../options/common.ts';
+import type { CommonValues, ResumeValues } from '../../options/common.ts';
 import type { Recipe } from '../../passes/recipe.ts';
 import { errorWithDashes } from '../dashes.ts';
 import { prepareToCalibrate, stepRun } from '../stepRun.ts';
 
 /** How a command line makes steps ready: quiet or not, and with its own names in errors. */
-export function readyOptions(common: CommonValues): ReadyOptions {
+export function readyOptions(common: CommonValues & ResumeValues): ReadyOptions {
   return { run: stepRun(common), said: (error, table) => errorWithDashes(error, table) as CompressError };
 }
 
@@ -17,7 +17,7 @@ export function readyOptions(common: CommonValues): ReadyOptions {
  * @param common - how `onnx-compress run` itself was called: what is quiet, what may be replaced
  * @throws CompressError `options` naming the step
  */
-export async function stepsOf(recipe: Recipe, where: string, common: CommonValues): Promise<Step[]> {
+export async function stepsOf(recipe: Recipe, where: string, common: CommonValues & ResumeValues): Promise<Step[]> {
   const steps: Step[] = [];
   const options = readyOptions(common);
   for (const [index, one] of recipe.steps.entries()) {

@@ -1,6 +1,7 @@
 import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
 import { openInspected } from '../../node/runtime/kernels.ts';
+import { ownVersion, runtimeVersion } from '../../node/version.ts';
 import { PROGRAM } from '../../options/verbs.ts';
 import { type EqualizeOptions, equalize } from '../../passes/equalize/index.ts';
 import { fold } from '../../passes/fold/index.ts';
@@ -8,7 +9,6 @@ import { unpackWeights } from '../../passes/pack/unpack.ts';
 import type { PassReport } from '../../passes/pass.ts';
 import { openPath } from '../open.ts';
 import type { RunReport } from '../pipe.ts';
-import { ownVersion, runtimeVersion } from '../version.ts';
 import type { ReportData, Sensitivity, Verdict } from './data.ts';
 import { layerRows } from './layers.ts';
 

@@ -4,7 +4,11 @@ import type { TallyFor } from './tally.ts';
 import { type Tools, vectorsOf } from './vectors.ts';
 
 /** `Σ x xᵀ` of each group of channels, or `Σ x²`, over all sources. Of the windows of a Conv as many as are enough. */
-export function sumTally({ what, sources, groups, columns }: SumRequest, tools: Tools): TallyFor<SumRequest> {
+export function sumTally({ what, sources, groups, columns, idle }: SumRequest, tools: Tools): TallyFor<SumRequest> {
+  const values = sources.map(({ value }) => value);
+  if (idle) {
+    return { values, passes: 1, async add() {}, answer: async () => ({ sums: new Float64Array(), rows: 0 }) };
+  }
   const size = what === 'gram' ? columns * columns : columns;
   const sums = new Float64Array(groups * size);
   const watched = sources.map((source) => {
@@ -15,7 +19,7 @@ export function sumTally({ what, sources, groups, columns }: SumRequest, tools: 
     return { source, into };
   });
   return {
-    values: sources.map(({ value }) => value),
+    values,
     passes: 1,
     async add({ value, data, dims, sample }) {
       for (const { source, into } of watched) {

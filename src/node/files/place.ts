@@ -1,9 +1,5 @@
-import { read } from 'node:fs';
-import { promisify } from 'node:util';
 import type { Place, Zeroed } from '../../bytes/stored.ts';
-import { CompressError, ioError } from '../../errors.ts';
-
-const readLater = promisify(read);
+import { readAll } from './readAll.ts';
 
 /** Magnitudes are below. */
 export const ZERO_LIMIT: number = 2 ** 31;
@@ -26,24 +22,12 @@ export async function readPlace(place: Place, target: Uint8Array, start: number,
     const length = Math.min(PIECE, end - at);
     const bytes =
       aligned || zeroed === undefined ? target.subarray(at - first, at - first + length) : new Uint8Array(length);
-    await fill(place.fd, bytes, position + at, label);
+    await readAll(place.fd, bytes, position + at, label);
     if (zeroed === undefined) continue;
     zero(bytes, position + at, zeroed);
     if (aligned) continue;
     const [from, to] = [Math.max(at, start), Math.min(at + length, start + target.byteLength)];
     target.set(bytes.subarray(from - at, to - at), from - start);
-  }
-}
-
-async function fill(fd: number, bytes: Uint8Array, position: number, label: string): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesRead } = await readLater(fd, bytes, done, bytes.length - done, position + done).catch(
-      (cause: unknown) => {
-        throw ioError(label, cause);
-      },
-    );
-    if (bytesRead === 0) throw new CompressError('io', label, 'became shorter while it was read');
-    done += bytesRead;
   }
 }
 

@@ -1,7 +1,8 @@
-import { close, open, read } from 'node:fs';
+import { close, open } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { CompressError, ioError } from '../../errors.ts';
+import { ioError } from '../../errors.ts';
+import { readAll } from './readAll.ts';
 import { type TemporaryFolder, temporaryFolder } from './temporary.ts';
 import { writeAll } from './writeAll.ts';
 
@@ -18,7 +19,7 @@ export interface ScratchFile {
 
 // Descriptors, not handles: whatever keeps a read function keeps the file open, and no garbage collection closes it
 // with a warning.
-const files = { open: promisify(open), close: promisify(close), read: promisify(read) };
+const files = { open: promisify(open), close: promisify(close) };
 
 /** A scratch file, made when it is first needed. */
 export function scratchFile(): ScratchFile {
@@ -38,12 +39,7 @@ export function scratchFile(): ScratchFile {
       await writeAll(fd, bytes, position, WHERE);
       return async () => {
         const out = new Uint8Array(byteLength);
-        for (let done = 0; done < byteLength; ) {
-          const at = done;
-          const { bytesRead } = await guarded(() => files.read(fd, out, at, byteLength - at, position + at));
-          if (bytesRead === 0) throw new CompressError('io', WHERE, 'became shorter while it was in use');
-          done += bytesRead;
-        }
+        await readAll(fd, out, position, WHERE);
         return out;
       };
     },

@@ -1,4 +1,4 @@
-import type { Keep } from '../../passes/quantize/low/sources.ts';
+import type { Keep } from '../../activations/results.ts';
 import { scratchFile } from '../files/scratch.ts';
 
 /** Fewer bytes stay in memory. */

@@ -43,8 +43,10 @@ import { fittingRandomData } from '../data/fitting.ts';
 import { modelInputs } from '../data/inputs.ts';
 import { openData } from '../data/open.ts';
 import type { DataSet } from '../data/types.ts';
+import type { ResultsFolder } from '../files/resultsFolder.ts';
 import { loadRanges, saveRanges } from '../runtime/rangesFile.ts';
 import { putAside } from './aside.ts';
+import { earlierNotes, identityOf } from './resume.ts';
 
 /** Where the ranges of activations come from, and what to do with them. */
 export interface CalibratedOptions {
@@ -76,6 +78,8 @@ export interface CalibratedOptions {
   readonly onProgress?: (done: number, total: number | undefined) => void;
   /** Called after each layer whose codes GPTQ chose. */
   readonly onLayer?: (done: number, total: number) => void;
+  /** Where the codes of layers are kept, for a run that goes on where one was interrupted. */
+  readonly results?: ResultsFolder;
 }
 
 const {
@@ -100,6 +104,7 @@ const SHAPE: Shape<CalibratedOptions> = {
   onEqualized: 'function',
   onProgress: 'function',
   onLayer: 'function',
+  results: 'object',
 };
 
 /** The options of a run, all of them there. */
@@ -162,7 +167,7 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
             { ...settled, only: dynamic },
             { ...settled, weightsOnly: true, only: ['Conv', 'ConvTranspose', 'LSTM', 'GRU', 'RNN'] },
           ];
-      if (low) notes.push(...(await quantizedLow(model, settled, ledger, options)));
+      if (low) notes.push(...(await quantizedLow(model, quantizeOptions, settled, ledger, options)));
       else for (const one of passes) notes.push(...(await quantizeWeights(model, one, ledger)));
       if (correction.note !== undefined) notes.push(correction.note);
       return { pass: 'quantize', ...closed(ledger, model, settled), ...unpacked, ...facts, notes };
@@ -173,6 +178,7 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
 /** Weights in few bits, their codes chosen by the activations that meet them. */
 async function quantizedLow(
   model: Model,
+  asked: QuantizeOptions,
   settled: ResolvedOptions,
   ledger: Ledger,
   options: Calibrating,
@@ -182,9 +188,13 @@ async function quantizedLow(
   if (options.data === undefined || !DATA_METHODS.includes(method))
     return quantizeAll(model, settled, ledger, { keep });
   const { data } = await dataOf(model, options);
+  const { observer, biasCorrection, samples, batch } = options;
+  const all = { ...asked, observer, biasCorrection, samples, batch };
+  const results = await options.results?.open(await identityOf(model, data, all));
   const activations = openActivations(data, { onProgress: options.onProgress });
   try {
-    return await quantizeAll(model, settled, ledger, { activations, keep, onLayer: options.onLayer });
+    const sources = { activations, keep, results, onLayer: options.onLayer };
+    return [...earlierNotes(results), ...(await quantizeAll(model, settled, ledger, sources))];
   } finally {
     await activations.close();
   }

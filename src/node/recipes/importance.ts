@@ -9,10 +9,12 @@ import type { Pass } from '../../passes/pass.ts';
 import { openActivations } from '../activations/open.ts';
 import type { OnProgress } from '../activations/progress.ts';
 import { openData } from '../data/open.ts';
+import type { ResultsFolder } from '../files/resultsFolder.ts';
 import { scratchFile } from '../files/scratch.ts';
+import { earlierNotes, identityOf } from './resume.ts';
 
 /** How to prune by data; `damping` and `blockSize` are of `sparsegpt`. */
-export interface DataPruneOptions extends Omit<SparseGptOptions, 'scratch'> {
+export interface DataPruneOptions extends Omit<SparseGptOptions, 'scratch' | 'results'> {
   readonly method: 'wanda' | 'sparsegpt';
 }
 
@@ -26,6 +28,8 @@ export interface DataPruneRun {
   readonly batch?: number | undefined;
   /** Called after each run of a sample. */
   readonly onProgress?: OnProgress;
+  /** Where the results of layers are kept, for a run that goes on where one was interrupted. */
+  readonly results?: ResultsFolder;
 }
 
 const NAMES = { wanda: 'Wanda', sparsegpt: 'SparseGPT' } as const;
@@ -42,7 +46,7 @@ export function prunedByData({ method, ...options }: DataPruneOptions, run: Data
   checkShape('prunedByData', { method }, { method: Object.keys(NAMES) });
   if (method === undefined) throw new CompressError('options', 'method', 'none is given');
   const { samples, batch } = ACTIVATION_ROWS;
-  checkShape('prunedByData', run, { data: 'text', samples, batch, onProgress: 'function' });
+  checkShape('prunedByData', run, { data: 'text', samples, batch, onProgress: 'function', results: 'object' });
   if (run.data === undefined) {
     throw new CompressError('options', 'data', `${method} looks at activations`, {
       hint: 'Give inputs of the model: `data: calib.npz`.',
@@ -56,15 +60,18 @@ export function prunedByData({ method, ...options }: DataPruneOptions, run: Data
     async run(model) {
       const sizes = defined({ samples: run.samples, batch: run.batch });
       const data = await openData(run.data, model.graph.fedInputs, sizes);
+      const results = await run.results?.open(await identityOf(model, data, { method, ...options, ...sizes }));
+      const settled = { ...options, ...defined({ results }) };
       const activations = openActivations(data, defined({ onProgress: run.onProgress }));
       try {
         const pass =
           method === 'wanda'
-            ? wanda(options, activations)
-            : sparsegpt({ ...options, scratch: scratchFile() }, activations);
+            ? wanda(settled, activations)
+            : sparsegpt({ ...settled, scratch: scratchFile() }, activations);
         const report = await pass.run(model);
         const how = options.parallel ? 'all layers on the unpruned model' : 'each layer after those before it';
-        return { ...report, notes: [...report.notes, `${NAMES[method]} with ${data.description}, ${how}`] };
+        const notes = [...report.notes, ...earlierNotes(results), `${NAMES[method]} with ${data.description}, ${how}`];
+        return { ...report, notes };
       } finally {
         await activations.close();
       }

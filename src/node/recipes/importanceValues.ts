@@ -33,7 +33,7 @@ export function importancePass(method: 'wanda' | 'sparsegpt', values: PruneValue
       ...defined({ pattern, damping, blockSize }),
       ...readSelection(values),
     },
-    { data: calibrate, samples, batch, ...defined({ onProgress: run.progress?.('pruning') }) },
+    { data: calibrate, samples, batch, ...defined({ onProgress: run.progress?.('pruning'), results: run.results }) },
   );
 }
 

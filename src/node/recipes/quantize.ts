@@ -19,6 +19,11 @@ export async function quantizingPass(values: QuantizeValues, run: StepRun): Prom
   if (halfOf(values) !== undefined && !givesFewBits(values))
     return (await import('./float16.ts')).halvingPass(values, run);
   const options = readOptions(values);
+  if (values.resume !== undefined && !(isLow(options) && values.calibrate !== undefined)) {
+    throw new CompressError('options', 'resume', 'no codes are chosen by data', {
+      hint: 'It goes with `calibrate` and fewer than 8 bits, or `method`.',
+    });
+  }
   const { calibrate, ranges, saveRanges } = values;
   if (!calibrates(values)) {
     const hint = 'Give data: `calibrate: FILE`.';
@@ -52,6 +57,7 @@ export async function quantizingPass(values: QuantizeValues, run: StepRun): Prom
     biasCorrection: values.noBiasCorrection !== true,
     equalize: values.equalize === true,
     ...defined({
+      results: run.results,
       onEqualized: run.onEqualized,
       onProgress: run.progress?.('calibrating'),
       onLayer: run.progress?.('quantizing'),

@@ -1,5 +1,6 @@
 import type { ActivationRanges } from '../../activations/ranges.ts';
 import type { OnProgress } from '../activations/progress.ts';
+import type { ResultsFolder } from '../files/resultsFolder.ts';
 import type { ChannelRun } from './channels.ts';
 
 /** What goes with the run of a step, and is no option of its verb. */
@@ -12,6 +13,8 @@ export interface StepRun {
   readonly onEqualized?: (ranges: ActivationRanges) => void;
   /** Write no file of ranges. */
   readonly dryRun?: boolean;
+  /** Where results of layers are kept while a run is not over. */
+  readonly results?: ResultsFolder;
   /** Replace a file of ranges that exists. */
   readonly overwrite?: boolean;
 }

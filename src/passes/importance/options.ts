@@ -1,3 +1,4 @@
+import type { Results } from '../../activations/results.ts';
 import { CompressError } from '../../errors.ts';
 import { checkOpTypes, type Selection } from '../../layers/select.ts';
 import { checkShape, SELECTION_SHAPE, type Shape } from '../../options/check.ts';
@@ -28,6 +29,8 @@ export interface WandaOptions extends Selection {
   readonly parallel?: boolean;
   /** Memory for the sums of layers that are looked at together. A layer that needs more by itself is left alone. */
   readonly gramBytes?: number;
+  /** Results of layers, those of a run that was interrupted too; they last as long as this one where absent. */
+  readonly results?: Results;
 }
 
 export interface SparseGptOptions extends WandaOptions {
@@ -59,6 +62,7 @@ const WANDA_SHAPE: Shape<WandaOptions> = {
   pattern: 'object',
   parallel: parallelLayers,
   gramBytes: 'number',
+  results: 'object',
   ...SELECTION_SHAPE,
 };
 

@@ -1,8 +1,12 @@
 import { batches, sumBytes } from '../../activations/batches.ts';
+import { type LayerGroup, summedGroups } from '../../activations/grouped.ts';
 import type { Activations, SumRequest, Sums } from '../../activations/requests.ts';
+import { type Result, ResultLine, strangeResult } from '../../activations/results.ts';
 import { isFloat } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
+import type { Tensor } from '../../ir/tensor.ts';
 import { type Floats, toFloats } from '../../kernels/narrow.ts';
+import { once } from '../../kernels/once.ts';
 import { constantName } from '../../layers/constant.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Change, Skip } from '../../layers/skip.ts';
@@ -10,7 +14,7 @@ import { bringWeights } from '../constants/see.ts';
 import { fewVectors, type Met, someVectors } from '../few.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { PassReport } from '../pass.ts';
-import type { Pruning } from '../prune/measure.ts';
+import { NOTHING } from '../prune/measure.ts';
 import { applyPruning, selectTargets } from '../prune/targets.ts';
 import { type Layer, observedLayers } from './layers.ts';
 import type { WandaOptions } from './options.ts';
@@ -20,14 +24,20 @@ export interface Method {
   readonly what: SumRequest['what'];
   /** What the layers share, or a sentence that tells why there is nothing. May use up the sums. */
   prepare(moments: Sums, wanted: SumRequest): Promise<Prune | string> | Prune | string;
+  /** The tensor in the place of a pruned weight, from what {@link Prune} gave. */
+  replacement(tensor: Tensor, kept: () => Promise<Uint8Array>): Tensor;
+  /** Bytes of what {@link Prune} gives. */
+  keptBytes(tensor: Tensor): number;
 }
 
-/** Prunes one weight with the elements `weight`, which are not to be changed: they may be those of the model. */
-export type Prune = (layer: Layer, weight: Floats) => Promise<Pruning>;
+/**
+ * Prunes one weight with the elements `weight`, which are not to be changed: they may be those of the model.
+ * @returns how many elements become zero that were not, and what tells which tensor takes its place
+ */
+export type Prune = (layer: Layer, weight: Floats) => Promise<{ readonly lost: number; readonly kept: Uint8Array }>;
 
 /** Layers that meet the same activations. */
-interface Group {
-  readonly wanted: SumRequest;
+interface Group extends LayerGroup {
   readonly layers: readonly Layer[];
 }
 
@@ -39,7 +49,7 @@ export async function runMethod(
   model: Model,
   activations: Activations,
   method: Method,
-  options: WandaOptions & Required<Pick<WandaOptions, 'opTypes' | 'parallel' | 'gramBytes'>>,
+  options: WandaOptions & Required<Pick<WandaOptions, 'opTypes' | 'parallel' | 'gramBytes' | 'results'>>,
 ): Promise<PassReport> {
   const { notes, ...unpacked } = await unpackFirst(model);
   notes.push(...(await bringWeights(model, options.opTypes, 'all')));
@@ -62,17 +72,16 @@ export async function runMethod(
   const changes: Change[] = [];
   const later: (() => Change)[] = [];
   const met: Met[] = [];
-  for (const [index, part] of parts.entries()) {
-    const wanted = part.map((one) => one.wanted);
-    const sums = [...(await activations.measure(model, wanted, { index, count: parts.length }))];
-    for (const group of part) {
-      const moments = sums.shift() as Sums;
-      met.push(...metBy(group, moments));
-      for (const outcome of await pruneGroup(group, moments, method)) {
-        if (typeof outcome !== 'function') skips.push(outcome);
-        else if (options.parallel) later.push(outcome);
-        else changes.push(outcome());
-      }
+  const line = new ResultLine(options.results);
+  for await (const { group, sums } of summedGroups(model, parts, activations, options.results.earlier)) {
+    const prepared = once(async () => sums && (reasonOf(sums, group.wanted) ?? method.prepare(sums, group.wanted)));
+    for (const layer of group.layers) {
+      const result = await line.next(async () => pruned(layer, sums as Sums, (await prepared()) as Prune | string));
+      const { vectors, outcome } = outcomeOf(result, layer, method);
+      if (vectors.rows > 0) met.push(metBy(layer, group.wanted, vectors));
+      if (typeof outcome !== 'function') skips.push(outcome);
+      else if (options.parallel) later.push(outcome);
+      else changes.push(outcome());
     }
   }
   for (const outcome of later) changes.push(outcome());
@@ -84,15 +93,14 @@ export async function runMethod(
 const MORE_ROWS = 'More rows would help; `l1`, which needs none, may keep more.';
 const PARALLEL = 'keeps what is chance in one layer out of those after it.';
 
-/** What the layers of a group met; nothing where the data does not reach them. */
-function metBy({ wanted, layers }: Group, { rows, of = rows }: Sums): Met[] {
-  if (rows === 0) return [];
-  return layers.map(({ target }) => ({ weight: constantName(target.held), inputs: wanted.columns, vectors: rows, of }));
+/** What a layer met. */
+function metBy({ target }: Layer, { columns }: SumRequest, { rows, of = rows }: Vectors): Met {
+  return { weight: constantName(target.held), inputs: columns, vectors: rows, of };
 }
 
 /** Layers with the same sources beside each other, in the order of the first of each. */
 function groupsOf(layers: readonly Layer[], what: SumRequest['what']): Group[] {
-  const groups = new Map<string, { wanted: SumRequest; layers: Layer[] }>();
+  const groups = new Map<string, Group & { readonly layers: Layer[] }>();
   for (const layer of layers) {
     const { sources, layout } = layer;
     const key = JSON.stringify([sources, layout.columns]);
@@ -107,27 +115,65 @@ function groupsOf(layers: readonly Layer[], what: SumRequest['what']): Group[] {
   return [...groups.values()];
 }
 
-async function pruneGroup({ wanted, layers }: Group, moments: Sums, method: Method): Promise<Outcome[]> {
-  const prepared = reasonOf(moments, wanted) ?? (await method.prepare(moments, wanted));
-  const outcomes: Outcome[] = [];
-  for (const layer of layers) outcomes.push(await pruneLayer(layer, moments, prepared));
-  return outcomes;
+/** How many vectors were summed for a layer, and of how many. */
+type Vectors = Pick<Sums, 'rows' | 'of'>;
+
+/** What is kept of a layer beside the bytes: of one that is left alone, why. */
+interface Facts {
+  readonly vectors: Vectors;
+  readonly zeros?: number;
+  readonly lost?: number;
+  readonly skip?: { readonly reason: 'not_reached' | 'no_importance' | 'non_finite'; readonly detail: string };
 }
 
-async function pruneLayer(layer: Layer, { rows }: Sums, prepared: Prune | string): Promise<Outcome> {
-  const { target } = layer;
-  const [use] = target.uses as [WeightUse];
+async function pruned(
+  { target, ...layer }: Layer,
+  { rows, of }: Vectors,
+  prepared: Prune | string,
+): Promise<{ readonly facts: Facts; readonly parts: readonly Uint8Array[] }> {
   const { tensor } = target.held;
-  if (typeof prepared === 'string') {
-    return skipUse(use, rows === 0 ? 'not_reached' : 'no_importance', prepared);
-  }
+  const vectors = { rows, ...(of !== undefined && { of }) };
+  const left = (reason: NonNullable<Facts['skip']>['reason'], detail: string): Awaited<ReturnType<typeof pruned>> => ({
+    facts: { vectors, skip: { reason, detail } },
+    parts: [],
+  });
+  if (typeof prepared === 'string') return left(rows === 0 ? 'not_reached' : 'no_importance', prepared);
   if (!isFloat(tensor.dtype)) throw new RangeError(`${tensor.name} is ${tensor.dtype}`);
   const weight = toFloats(await tensor.load(), tensor.dtype);
-  if (!allFinite(weight)) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
-  const zeros = countZeros(weight);
-  const pruning = await prepared(layer, weight);
-  return () => applyPruning(target, zeros, pruning);
+  if (!allFinite(weight)) return left('non_finite', 'it holds NaN or infinity');
+  const { lost, kept } = await prepared({ target, ...layer }, weight);
+  return { facts: { vectors, zeros: countZeros(weight), lost }, parts: lost === 0 ? [] : [kept] };
 }
+
+/** What a result says of its layer; it may come from a file. */
+function outcomeOf(
+  { facts, parts }: Result,
+  { target }: Layer,
+  method: Method,
+): { readonly vectors: Vectors; readonly outcome: Outcome } {
+  const layer = constantName(target.held);
+  const { vectors = { rows: -1 }, zeros = -1, lost = -1, skip } = (facts ?? {}) as Partial<Facts>;
+  const whole = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+  if (!whole(vectors.rows) || !whole(vectors.of ?? 0)) throw strangeResult(layer);
+  if (skip !== undefined) {
+    const { reason, detail } = skip;
+    if (!REASONS.includes(reason) || typeof detail !== 'string') throw strangeResult(layer);
+    return { vectors, outcome: skipUse(target.uses[0] as WeightUse, reason, detail) };
+  }
+  const { tensor } = target.held;
+  const [load] = parts;
+  const fits = whole(zeros) && whole(lost) && zeros + lost <= target.elements && (load === undefined) === (lost === 0);
+  if (!fits) throw strangeResult(layer);
+  const kept = async (): Promise<Uint8Array> => {
+    const bytes = (await load?.()) ?? new Uint8Array(0);
+    if (bytes.byteLength !== method.keptBytes(tensor)) throw strangeResult(layer);
+    return bytes;
+  };
+  const pruning = load === undefined ? NOTHING : { lost, replacement: method.replacement(tensor, kept) };
+  return { vectors, outcome: () => applyPruning(target, zeros, pruning) };
+}
+
+const REASONS: readonly string[] = ['not_reached', 'no_importance', 'non_finite'];
 
 /** Why sums tell nothing. */
 function reasonOf({ sums, rows }: Sums, { what, columns }: SumRequest): string | undefined {

@@ -1,4 +1,5 @@
 import type { Activations, SumRequest, Sums } from '../../activations/requests.ts';
+import { passingResults } from '../../activations/results.ts';
 import { isFloat } from '../../ir/dtype.ts';
 import { derived } from '../../ir/tensor.ts';
 import { inverseFactor } from '../../kernels/cholesky.ts';
@@ -9,10 +10,9 @@ import { type Floats, fromFloats, toFloats } from '../../kernels/narrow.ts';
 import { type Multiply, multiplyBy } from '../../kernels/products.ts';
 import { gather, scatter } from '../../layers/matrix.ts';
 import type { Pass } from '../pass.ts';
-import { NOTHING, type Pruning } from '../prune/measure.ts';
 import type { Layer } from './layers.ts';
 import { checkSparseGpt, SPARSEGPT_DEFAULTS, type SparseGptOptions } from './options.ts';
-import { countZeros, type Prune, runMethod } from './run.ts';
+import { countZeros, type Method, type Prune, runMethod } from './run.ts';
 
 type ResolvedOptions = SparseGptOptions & typeof SPARSEGPT_DEFAULTS;
 
@@ -45,7 +45,15 @@ export function sparsegpt(options: SparseGptOptions, activations: Activations): 
     const factors = new Float32Array(moments.sums);
     return (layer, weight) => prune(layer, weight, factors, dead, settled, multiply);
   };
-  return { name: 'prune', run: (model) => runMethod(model, activations, { what: 'gram', prepare }, settled) };
+  const { scratch } = settled;
+  const results = settled.results ?? passingResults(scratch && ((bytes) => scratch.keep(bytes)));
+  const method: Method = {
+    what: 'gram',
+    prepare,
+    replacement: ({ name, dtype, dims, extra }, kept) => derived(name, dtype, dims, kept, extra),
+    keptBytes: ({ byteLength }) => byteLength,
+  };
+  return { name: 'prune', run: (model) => runMethod(model, activations, method, { ...settled, results }) };
 }
 
 /** Columns without an activation, by group. */
@@ -94,9 +102,9 @@ async function prune(
   weight: Floats,
   factors: Float32Array,
   dead: Uint8Array,
-  { amount, pattern, blockSize, scratch }: ResolvedOptions,
+  { amount, pattern, blockSize }: ResolvedOptions,
   multiply: Multiply | undefined,
-): Promise<Pruning> {
+): ReturnType<Prune> {
   const { layout, target } = layer;
   const { groups, rows, columns, segment } = layout;
   const before = countZeros(weight);
@@ -117,11 +125,8 @@ async function prune(
     await multiplyBy(pruneCompensated({ data, rows, columns }, u, rule, blockSize), multiply);
     scatter(data, layout, group, out);
   }
-  const { name, dtype, dims, extra } = target.held.tensor;
+  const { name, dtype } = target.held.tensor;
   if (!isFloat(dtype)) throw new RangeError(`${name} is ${dtype}`);
-  const bytes = fromFloats(out, dtype);
-  const lost = countZeros(toFloats(bytes, dtype)) - before;
-  if (lost === 0) return NOTHING;
-  const load = scratch === undefined ? async () => bytes : await scratch.keep(bytes);
-  return { lost, replacement: derived(name, dtype, dims, load, extra) };
+  const kept = fromFloats(out, dtype);
+  return { lost: countZeros(toFloats(kept, dtype)) - before, kept };
 }

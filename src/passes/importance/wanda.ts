@@ -1,15 +1,16 @@
 import type { Activations } from '../../activations/requests.ts';
-import { derived } from '../../ir/tensor.ts';
+import { passingResults } from '../../activations/results.ts';
+import { elementCount } from '../../ir/dtype.ts';
+import { derived, type Tensor } from '../../ir/tensor.ts';
 import { groupsOf } from '../../kernels/importance/pattern.ts';
 import { wandaRow } from '../../kernels/importance/wanda.ts';
 import { roundHalfEven } from '../../kernels/linear.ts';
 import type { Floats } from '../../kernels/narrow.ts';
 import { gather } from '../../layers/matrix.ts';
 import type { Pass } from '../pass.ts';
-import { NOTHING, type Pruning } from '../prune/measure.ts';
 import type { Layer } from './layers.ts';
 import { checkWanda, type Pattern, WANDA_DEFAULTS, type WandaOptions } from './options.ts';
-import { type Prune, runMethod } from './run.ts';
+import { type Method, type Prune, runMethod } from './run.ts';
 
 /**
  * Prunes weights by their size and that of the activations they meet: in each output row exactly `round(amount · K)` of
@@ -29,14 +30,15 @@ import { type Prune, runMethod } from './run.ts';
  */
 export function wanda(options: WandaOptions, activations: Activations): Pass {
   checkWanda(options);
-  const settled = { ...WANDA_DEFAULTS, ...options };
+  const settled = { results: passingResults(), ...WANDA_DEFAULTS, ...options };
   const prepare = ({ sums }: { readonly sums: Float64Array }): Prune => {
     return (layer, weight) => prune(layer, weight, sums, settled.amount, settled.pattern);
   };
+  const method: Method = { what: 'squares', prepare, replacement: masked, keptBytes: maskBytes };
   return {
     name: 'prune',
     async run(model) {
-      const report = await runMethod(model, activations, { what: 'squares', prepare }, settled);
+      const report = await runMethod(model, activations, method, settled);
       const worse = !settled.parallel && settled.amount >= AMOUNT_IN_PARALLEL && report.changes.length > 1;
       return worse ? { ...report, notes: [...report.notes, IN_PARALLEL] } : report;
     },
@@ -57,8 +59,8 @@ async function prune(
   sums: Float64Array,
   amount: number,
   pattern: Pattern | undefined,
-): Promise<Pruning> {
-  const { layout, target } = layer;
+): ReturnType<Prune> {
+  const { layout } = layer;
   const { rows, columns, rowStep, offsets } = layout;
   const rule =
     pattern === undefined
@@ -79,16 +81,24 @@ async function prune(
       });
     }
   }
-  if (lost === 0) return NOTHING;
-  const { tensor } = target.held;
+  return { lost, kept: mask };
+}
+
+/** The weight without the elements whose bit is set. */
+function masked(tensor: Tensor, kept: () => Promise<Uint8Array>): Tensor {
   const { name, dtype, dims, extra } = tensor;
-  const size = tensor.byteLength / weight.length;
+  const size = tensor.byteLength / elementCount(dims);
   const compute = async (): Promise<Uint8Array> => {
-    const bytes = new Uint8Array(await tensor.load());
+    const [mask, loaded] = [await kept(), await tensor.load()];
+    const bytes = new Uint8Array(loaded);
     for (let index = 0; index * size < bytes.length; index++) {
       if (((mask[index >> 3] as number) >> (index & 7)) & 1) bytes.fill(0, index * size, (index + 1) * size);
     }
     return bytes;
   };
-  return { lost, replacement: derived(name, dtype, dims, compute, extra) };
+  return derived(name, dtype, dims, compute, extra);
+}
+
+function maskBytes({ dims }: Tensor): number {
+  return Math.ceil(elementCount(dims) / 8);
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { Source } from '../../../bytes/source.ts';
 import { CompressError } from '../../../errors.ts';
 import type { Model } from '../../../ir/model.ts';
 import { modelOrigins } from '../../../onnx/origin.ts';
@@ -8,10 +7,8 @@ import { formatRecipe } from '../../../passes/recipe.ts';
 import { VARIANT_KEY } from '../../../passes/variants/names.ts';
 import { VARIANT_STEPS } from '../../../passes/variants/settings.ts';
 import { readModel } from '../../model.ts';
+import { addSource } from '../digest.ts';
 import type { Settings } from './options.ts';
-
-/** Bytes that are read at a time. */
-const PIECE = 1 << 22;
 
 /** What a note may have: more is not ours. */
 const MAX_NOTE_BYTES = 4096;
@@ -26,14 +23,8 @@ export async function digestOf(model: Model): Promise<string> {
   const origin = modelOrigins.get(model);
   const hash = createHash('sha256');
   const data = [...(origin?.dataFiles ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, source]) => source);
-  for (const source of [origin?.source, ...data]) if (source !== undefined) await addTo(hash, source);
+  for (const source of [origin?.source, ...data]) if (source !== undefined) await addSource(hash, source);
   return hash.digest('hex');
-}
-
-async function addTo(hash: { update(bytes: Uint8Array): unknown }, source: Source): Promise<void> {
-  for (let at = 0; at < source.byteLength; at += PIECE) {
-    hash.update(await source.read(at, Math.min(at + PIECE, source.byteLength)));
-  }
 }
 
 /** What a variant notes: two that note the same are the same. */

@@ -1,10 +1,12 @@
-import type { Activations } from '../../../activations/requests.ts';
+import type { Activations, Source, SumRequest, Sums } from '../../../activations/requests.ts';
+import { passingResults, ResultLine, type Results, strangeResult } from '../../../activations/results.ts';
 import type { Model } from '../../../ir/model.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
 import { awqBy } from '../../../kernels/lowbits/awq.ts';
 import { searchMultipliers } from '../../../kernels/lowbits/multipliers.ts';
 import { searchCodes } from '../../../kernels/lowbits/search.ts';
 import { type Multiply, multiplyBy } from '../../../kernels/products.ts';
+import { toFloat32 } from '../../../kernels/views.ts';
 import { isVariable } from '../../../layers/constant.ts';
 import { gemmParts } from '../../../layers/gemm.ts';
 import type { WeightUse } from '../../../layers/select.ts';
@@ -12,7 +14,7 @@ import { matrixOf } from '../../../schemes/codes.ts';
 import { isProduct } from '../pays.ts';
 import type { Choice, Choices } from './choose.ts';
 import { divideInput, multiplied } from './divide.ts';
-import { gramOf, type MeasuredGroup, measuredGroups } from './groups.ts';
+import { gramOf, measuredGroups } from './groups.ts';
 
 /** Weights that read the same value, and what their inputs are multiplied by. */
 interface Scaling {
@@ -33,11 +35,23 @@ export async function scaleInputs(
   uses: readonly WeightUse[],
   choices: Choices,
   activations: Activations,
+  results: Results = passingResults(),
 ): Promise<{ readonly weights: number; readonly values: number; readonly absorbed: number }> {
   const scalings: Scaling[] = [];
-  for await (const group of measuredGroups(model, uses, activations)) {
-    const scaling = await scalingOf(model, group, choices, activations.multiply);
-    if (scaling !== undefined) scalings.push(scaling);
+  const line = new ResultLine(results);
+  for await (const { group, sums } of measuredGroups(model, uses, activations, results.earlier, () => 1)) {
+    const [source] = group.wanted.sources as [Source, ...Source[]];
+    const scaled = group.layers.flatMap(({ target }) => (isScalable(model, target.uses) ? target.uses : []));
+    const { parts } = await line.next(async () => {
+      const factors = sums && (await factorsOf(group.wanted, sums, scaled, choices, activations.multiply));
+      return { facts: {}, parts: factors === undefined ? [] : [new Uint8Array(factors.buffer)] };
+    });
+    const [load] = parts;
+    if (load === undefined) continue;
+    const factors = toFloat32(await load(), 'float32');
+    const fits = factors.length === group.wanted.columns && factors.every((one) => one > 0 && Number.isFinite(one));
+    if (!fits) throw strangeResult(source.value);
+    scalings.push({ value: source.value, uses: scaled, factors });
   }
   let absorbed = 0;
   for (const { value, uses: all, factors } of scalings) {
@@ -53,14 +67,15 @@ export async function scaleInputs(
   return { weights, values: scalings.length, absorbed };
 }
 
-async function scalingOf(
-  model: Model,
-  { wanted, layers, sums }: MeasuredGroup,
+/** What the columns of weights are multiplied by; undefined where they stay as they are. */
+async function factorsOf(
+  wanted: SumRequest,
+  sums: Sums,
+  uses: readonly WeightUse[],
   choices: Choices,
   multiply: Multiply | undefined,
-): Promise<Scaling | undefined> {
+): Promise<Float32Array | undefined> {
   const [source] = wanted.sources;
-  const uses = layers.flatMap(({ target }) => (isScalable(model, target.uses) ? target.uses : []));
   const [first] = uses;
   const gram = gramOf(sums, wanted);
   const alone = wanted.sources.length === 1 && source?.kind === 'matrix' && source.axis === -1;
@@ -78,7 +93,7 @@ async function scalingOf(
     ),
     multiply,
   );
-  return power === 0 ? undefined : { value: source.value, uses, factors };
+  return power === 0 ? undefined : factors;
 }
 
 /** Whether the columns of a weight can be multiplied, and what its one reader reads divided. */

@@ -1,4 +1,5 @@
 import { batches, sumBytes } from '../../../activations/batches.ts';
+import { type LayerGroup, type SummedGroup, summedGroups } from '../../../activations/grouped.ts';
 import type { Activations, SumRequest, Sums } from '../../../activations/requests.ts';
 import { elementCount } from '../../../ir/dtype.ts';
 import type { Model } from '../../../ir/model.ts';
@@ -9,24 +10,23 @@ import { type Layer, observedLayers } from '../../importance/layers.ts';
 const GRAM_BYTES: number = 2 ** 26;
 
 /** Layers that read the same activations. */
-interface Group {
-  readonly wanted: SumRequest;
+interface Group extends LayerGroup {
   readonly layers: Layer[];
 }
 
-/** The same with what was measured. */
-export interface MeasuredGroup extends Group {
-  readonly sums: Sums;
-}
+export type MeasuredGroup = SummedGroup<Group>;
 
 /**
  * Sums of outer products of the activations that weights meet, on the model as it is: in as few runs of the data as
  * memory allows. Layers that read the same activations share their sums.
+ * @param known - as `summedGroups` has it, and `resultsOf`
  */
-export async function* measuredGroups(
+export function measuredGroups(
   model: Model,
   uses: readonly WeightUse[],
   activations: Activations,
+  known: number,
+  resultsOf?: (group: Group) => number,
 ): AsyncGenerator<MeasuredGroup> {
   const targets = [...usesByTensor(uses).values()].map((all) => {
     const [{ held }] = all as [WeightUse];
@@ -34,12 +34,7 @@ export async function* measuredGroups(
   });
   const groups = groupsOf(observedLayers(model, targets, undefined).layers);
   const parts = batches(groups, ({ wanted }) => sumBytes(wanted), GRAM_BYTES);
-  for (const [index, part] of parts.entries()) {
-    const wanted = part.map((one) => one.wanted);
-    // What was handed out is let go of.
-    const all = [...(await activations.measure(model, wanted, { index, count: parts.length }))].reverse();
-    for (const group of part) yield { ...group, sums: all.pop() as Sums };
-  }
+  return summedGroups(model, parts, activations, known, resultsOf);
 }
 
 function groupsOf(layers: readonly Layer[]): Group[] {

@@ -1,3 +1,4 @@
+import { passingResults } from '../../../activations/results.ts';
 import type { Constant } from '../../../ir/graph.ts';
 import type { Model } from '../../../ir/model.ts';
 import type { LowForm } from '../../../kernels/lowbits/names.ts';
@@ -30,7 +31,7 @@ export async function quantizeLow(
   model: Model,
   options: ResolvedOptions,
   ledger: Ledger,
-  { activations, keep, watch, onLayer }: LowSources = {},
+  { activations, keep, results = passingResults(keep), watch, onLayer }: LowSources = {},
 ): Promise<string[]> {
   const notes = await bringWeights(model, lookedAt(options), 'all');
   let settled = withSmallest(model, options);
@@ -57,13 +58,13 @@ export async function quantizeLow(
   // Rows of a tied table are looked up as well, where each number counts alike.
   const own = uses.filter((use) => choices.get(use.held.tensor)?.tied === false);
   if (method === 'awq' && activations !== undefined) {
-    notes.push(awqNote(await scaleInputs(model, own, choices, activations)));
+    notes.push(awqNote(await scaleInputs(model, own, choices, activations, results)));
     settled = withSmallest(model, options);
     ({ choices } = await chosen(model, settled, emitter));
   }
   const { ahead, changed }: Refined =
     method === 'gptq' && activations !== undefined
-      ? await refinedCodes(model, own, choices, activations, { keep, onLayer })
+      ? await refinedCodes(model, own, choices, activations, { results, onLayer })
       : { ahead: new Map(), changed: new Map() };
   choices = new Map([...choices, ...changed]);
   if (changed.size > 0) notes.push(changedNote(own, changed));

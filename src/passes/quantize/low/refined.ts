@@ -1,18 +1,21 @@
 import type { Activations, SumRequest, Sums } from '../../../activations/requests.ts';
+import { passingResults, ResultLine } from '../../../activations/results.ts';
 import type { Model } from '../../../ir/model.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
 import { decibels } from '../../../kernels/decibels.ts';
 import { outputCost } from '../../../kernels/lowbits/awq.ts';
-import type { Codes } from '../../../kernels/lowbits/codes.ts';
 import { refineBy } from '../../../kernels/lowbits/gptq.ts';
 import { type Hessian, prepareBy } from '../../../kernels/lowbits/hessian.ts';
+import { once } from '../../../kernels/once.ts';
 import { type Multiply, multiplyBy } from '../../../kernels/products.ts';
+import { constantName } from '../../../layers/constant.ts';
 import { usesByTensor, type WeightUse } from '../../../layers/select.ts';
 import { type MeasuredCodes, matrixOf, measuredCodes } from '../../../schemes/codes.ts';
 import type { Choice, Choices } from './choose.ts';
 import { gramOf, measuredGroups } from './groups.ts';
+import { codesOfResult, type Found, resultOf } from './kept.ts';
 import { searched } from './search.ts';
-import type { Keep, LowSources } from './sources.ts';
+import type { LowSources } from './sources.ts';
 
 /** Codes that were found ahead, by weight. */
 export type Ahead = ReadonlyMap<Tensor, () => Promise<MeasuredCodes>>;
@@ -32,28 +35,33 @@ const PROMISE = 1;
 /**
  * Finds the codes of weights whose activations can be seen, by GPTQ: on the model as it is, in as few runs of the data
  * as memory allows. Layers that read the same activations share their sums.
- * @param sources - `keep`: where codes wait until they are written; in memory without it
+ * @param sources - `results`: those of an earlier run, and where codes wait until they are written; in memory without it
  */
 export async function refinedCodes(
   model: Model,
   uses: readonly WeightUse[],
   choices: Choices,
   activations: Activations,
-  { keep, onLayer }: Pick<LowSources, 'keep' | 'onLayer'>,
+  { results = passingResults(), onLayer }: Pick<LowSources, 'results' | 'onLayer'>,
 ): Promise<Refined> {
   const { multiply } = activations;
   const total = usesByTensor(uses).size;
+  const line = new ResultLine(results);
   let done = 0;
   const ahead = new Map<Tensor, () => Promise<MeasuredCodes>>();
   const changed = new Map<Tensor, Choice>();
-  for await (const { wanted, layers, sums } of measuredGroups(model, uses, activations)) {
-    const hessian = await hessianOf(sums, wanted, multiply);
-    if (hessian === undefined) continue;
+  for await (const { group, sums } of measuredGroups(model, uses, activations, results.earlier)) {
+    const { wanted, layers } = group;
+    const hessian = once(async () => sums && hessianOf(sums, wanted, multiply));
     for (const { target } of layers) {
       const { tensor } = target.held;
       const choice = choices.get(tensor) as Choice;
-      const found = await better(tensor, choice, hessian, multiply);
-      if (found !== undefined) ahead.set(tensor, await shelved(found.codes, keep));
+      const result = await line.next(async () => {
+        const shared = await hessian();
+        return resultOf(choice, shared && (await better(tensor, choice, shared, multiply)));
+      });
+      const found = codesOfResult(result, choice, constantName(target.held));
+      if (found !== undefined) ahead.set(tensor, found.load);
       if (found !== undefined && found.choice !== choice) changed.set(tensor, found.choice);
       onLayer?.(++done, total);
     }
@@ -92,12 +100,6 @@ async function better(
   return gained < WORTH ? { choice, codes } : { choice: instead.choice, codes: others };
 }
 
-/** Codes in a form. */
-interface Found {
-  readonly choice: Choice;
-  readonly codes: MeasuredCodes;
-}
-
 /** A weight as a form sees it, and where the choice of its codes begins. */
 interface Begun {
   readonly choice: Choice;
@@ -116,15 +118,4 @@ async function begun(tensor: Tensor, choice: Choice, hessian: Hessian): Promise<
 /** How strong each input is, `[inputs]`. */
 function diagonalOf({ matrix, inputs }: Hessian): Float32Array {
   return Float32Array.from({ length: inputs }, (_, input) => matrix[input * (inputs + 1)] as number);
-}
-
-/** Codes that wait where they take little memory. */
-async function shelved(
-  { codes, losses }: MeasuredCodes,
-  keep: Keep | undefined,
-): Promise<() => Promise<MeasuredCodes>> {
-  if (keep === undefined) return async () => ({ codes, losses });
-  const load = await keep(codes.codes);
-  const { codes: _, ...rest } = codes;
-  return async () => ({ codes: { ...rest, codes: await load() } satisfies Codes, losses });
 }

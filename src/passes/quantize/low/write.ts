@@ -1,3 +1,4 @@
+import type { Keep } from '../../../activations/results.ts';
 import { isShared } from '../../../compute/executor.ts';
 import type { Graph } from '../../../ir/graph.ts';
 import { isOp } from '../../../ir/node.ts';
@@ -19,7 +20,6 @@ import { type ProductPlan, planProduct } from '../product.ts';
 import { type Choice, type Choices, idsRank } from './choose.ts';
 import type { Ahead } from './refined.ts';
 import { plainCodes } from './search.ts';
-import type { Keep } from './sources.ts';
 
 /** What writing a weight in few bits needs. */
 export interface LowSettings {

@@ -1,0 +1,91 @@
+import { readdir, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Results } from '../../activations/results.ts';
+import { ioError } from '../../errors.ts';
+import { type Identity, type ResultsFile, resultsFile } from './results.ts';
+
+/** A folder for the results of layers, which stays when a run is interrupted. */
+export interface ResultsFolder {
+  /**
+   * Results of the next pass that takes long. Those of an earlier run count if they are of the same: the same model,
+   * data, options and versions.
+   * @throws CompressError `data` for results of something else; `io`
+   */
+  open(identity: Identity): Promise<Results>;
+  /** Removes the results, when the model is written; the folder too if nothing else is in it. */
+  remove(): Promise<void>;
+}
+
+export interface ResultsFolderOptions {
+  /** Go on from the results that are there; else they are removed when there is something new to keep. */
+  readonly resume?: boolean;
+}
+
+/** Folders that were opened, until they are removed. */
+const folders = new Set<Folder>();
+
+/**
+ * A folder for results, made when there are some.
+ * @example
+ * const results = resultsFolder('small.resume', { resume: true });
+ * await transform(model, prunedByData({ method: 'sparsegpt', amount: 0.6 }, { data: 'calib.npz', results }));
+ * await writeModel(model, 'small.onnx');
+ * await results.remove();
+ */
+export function resultsFolder(path: string, { resume = false }: ResultsFolderOptions = {}): ResultsFolder {
+  return new Folder(path, resume);
+}
+
+/** Removes the results of a run that ended well. */
+export async function removeResults(): Promise<void> {
+  for (const folder of folders) await folder.remove();
+}
+
+/** Folders that hold results of a run that did not end well, and of how many layers; each is given once. */
+export function takeKeptResults(): { readonly path: string; readonly count: number }[] {
+  const taken = [...folders];
+  folders.clear();
+  return taken.map(({ path, count }) => ({ path, count })).filter(({ count }) => count > 0);
+}
+
+const NAME = /^[1-9]\d{0,2}\.results$/;
+
+class Folder implements ResultsFolder {
+  readonly path: string;
+  readonly #resume: boolean;
+  readonly #files: ResultsFile[] = [];
+
+  constructor(path: string, resume: boolean) {
+    [this.path, this.#resume] = [path, resume];
+  }
+
+  /** How many results it holds. */
+  get count(): number {
+    return this.#files.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  async open(identity: Identity): Promise<Results> {
+    if (!this.#resume && this.#files.length === 0) await this.#clear();
+    const file = await resultsFile(join(this.path, `${this.#files.length + 1}.results`), identity);
+    this.#files.push(file);
+    folders.add(this);
+    return file;
+  }
+
+  async remove(): Promise<void> {
+    folders.delete(this);
+    if (this.#files.length === 0) return;
+    await this.#clear();
+    // It may hold what is not ours, or not be there.
+    await rmdir(this.path).catch(() => {});
+  }
+
+  async #clear(): Promise<void> {
+    const names = await readdir(this.path).catch(() => []);
+    for (const name of names.filter((one) => NAME.test(one))) {
+      await rm(join(this.path, name)).catch((cause: unknown) => {
+        throw ioError(join(this.path, name), cause);
+      });
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import {
+  bytesSink,
+  calibratedQuantize,
+  type DataPruneOptions,
+  type Pass,
+  prunedByData,
+  type QuantizeOptions,
+  type ResultsFolder,
+  readModel,
+  resultsFolder,
+  transform,
+  writeModel,
+} from '../../../src/index.node.ts';
+import { removeResults, takeKeptResults } from '../../../src/node/files/resultsFolder.ts';
+import { fixture, folder } from '../../support/cli.ts';
+
+const MODEL = fixture('digits-mlp.onnx');
+const DATA = { data: fixture('digits-mlp-calib.npz'), samples: 64, batch: 64 };
+
+/** A folder whose results end the run, as a signal would, after so many. */
+function cut(results: ResultsFolder, after: number): ResultsFolder {
+  return {
+    ...results,
+    async open(identity) {
+      const found = await results.open(identity);
+      let left = after;
+      return {
+        earlier: found.earlier,
+        read: (index) => found.read(index),
+        add(facts, parts) {
+          if (left-- === 0) throw new Error('interrupted');
+          return found.add(facts, parts);
+        },
+      };
+    },
+    remove: () => results.remove(),
+  };
+}
+
+/** Counts the results that are added. */
+function counted(results: ResultsFolder, added: unknown[]): ResultsFolder {
+  return {
+    ...results,
+    async open(identity) {
+      const found = await results.open(identity);
+      const add: typeof found.add = (facts, parts) => {
+        added.push(facts);
+        return found.add(facts, parts);
+      };
+      return { earlier: found.earlier, read: (index) => found.read(index), add };
+    },
+    remove: () => results.remove(),
+  };
+}
+
+async function made(pass: Pass): Promise<{ bytes: Buffer; notes: string }> {
+  await using model = await readModel(MODEL);
+  const [report] = await transform(model, pass);
+  const sink = bytesSink();
+  await writeModel(model, sink, { data: 'embed' });
+  return { bytes: Buffer.from(sink.bytes()), notes: report?.notes.join('\n') ?? '' };
+}
+
+type Make = (results?: ResultsFolder) => Pass;
+const quantizes = (options: QuantizeOptions): Make => {
+  return (results) => calibratedQuantize(options, { ...DATA, ...(results && { results }) });
+};
+const prunes = (options: DataPruneOptions): Make => {
+  return (results) => prunedByData(options, { ...DATA, ...(results && { results }) });
+};
+
+const METHODS: readonly (readonly [string, Make])[] = [
+  ['gptq', quantizes({ bits: 4, headBits: 4 })],
+  ['awq', quantizes({ bits: 4, headBits: 4, method: 'awq' })],
+  ['sparsegpt', prunes({ method: 'sparsegpt', amount: 0.5 })],
+  ['sparsegpt, all layers on the unpruned model', prunes({ method: 'sparsegpt', amount: 0.5, parallel: true })],
+  ['wanda', prunes({ method: 'wanda', amount: 0.5 })],
+];
+
+describe('a run that was interrupted', () => {
+  test.each(METHODS)('%s: goes on with what is there, and gives the same bytes', async (_, make) => {
+    const all: unknown[] = [];
+    const whole = await made(make(counted(resultsFolder(join(folder(), 'whole.resume')), all)));
+    await removeResults();
+    const path = join(folder(), 'small.resume');
+    await expect(made(make(cut(resultsFolder(path), 1)))).rejects.toThrow('interrupted');
+    expect(readdirSync(path)).toEqual(['1.results']);
+    expect(takeKeptResults()).toEqual([{ path, count: 1 }]);
+    const added: unknown[] = [];
+    const resumed = resultsFolder(path, { resume: true });
+    const found = await made(make(counted(resumed, added)));
+    expect(found.bytes.equals(whole.bytes)).toBe(true);
+    expect(found.notes).toContain('the results of 1 layer are those of a run that was interrupted');
+    expect(added).toEqual(all.slice(1));
+    await removeResults();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  const [, make] = METHODS[2] as (typeof METHODS)[number];
+
+  test('a record that was cut off is computed again', async () => {
+    const whole = await made(make());
+    const path = join(folder(), 'small.resume');
+    await expect(made(make(cut(resultsFolder(path), 2)))).rejects.toThrow('interrupted');
+    const file = join(path, '1.results');
+    truncateSync(file, statSync(file).size - 1);
+    const found = await made(make(resultsFolder(path, { resume: true })));
+    expect(found.notes).toContain('the results of 1 layer are');
+    expect(found.bytes.equals(whole.bytes)).toBe(true);
+  });
+
+  test('is not gone on with by another run, which says what differs', async () => {
+    const path = join(folder(), 'small.resume');
+    await expect(made(make(cut(resultsFolder(path), 1)))).rejects.toThrow('interrupted');
+    const resumed = (other: Make): Promise<unknown> => made(other(resultsFolder(path, { resume: true })));
+    const file = join(path, '1.results');
+    await expect(resumed(prunes({ method: 'sparsegpt', amount: 0.6 }))).rejects.toThrow(
+      `${file}: holds results of another run; what differs: options`,
+    );
+    const other = (results?: ResultsFolder): Pass =>
+      prunedByData(
+        { method: 'sparsegpt', amount: 0.5 },
+        { ...DATA, samples: 32, batch: 64, ...(results && { results }) },
+      );
+    await expect(resumed(other)).rejects.toThrow('what differs: options, data');
+    // Begun anew, the old results go.
+    await made(make(resultsFolder(path)));
+    const bytes = readFileSync(file);
+    writeFileSync(file, bytes.subarray(0, 40));
+    await expect(resumed(make)).rejects.toThrow(`${file}: holds no results of layers`);
+  });
+});
