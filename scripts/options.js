@@ -52,8 +52,9 @@ export function optionsPage(tables, summaries, stepKeysOf) {
   const lines = [
     '# Options',
     '',
-    'Every option of every verb, as `onnx-compress VERB --help` lists them. Those with a name in the fourth column are keys of a step of a [recipe](recipes.md)',
-    'under it; [recipe.schema.json](recipe.schema.json) has them as a JSON schema, for editors. This page is made by `scripts/options.js`.',
+    'Every option of every verb, as `onnx-compress VERB --help` lists them. An option with a name in the fourth column can',
+    'be set under this name in a step of a [recipe](recipes.md); [recipe.schema.json](recipe.schema.json) is the JSON schema',
+    'of recipes, for editors. `scripts/options.js` writes this page.',
   ];
   for (const [verb, { positionals, rows, groups = [] }] of Object.entries(tables)) {
     lines.push('', `## ${verb}`, '', `\`onnx-compress ${summaries[verb].command}\`: ${summaries[verb].describe}.`, '');

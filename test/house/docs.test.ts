@@ -1,6 +1,6 @@
 /**
  * The commands of README.md and docs/ that are fenced as `sh test` run as they stand, those of a page in one folder; so do those
- * fenced as `sh` that speak of a model.onnx and its calib.npz.
+ * fenced as `sh` that speak of a model.onnx and its calib.npz. A line that ends in a backslash goes on in the next one.
  */
 import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,6 +26,7 @@ const commands = PAGES.map(
       page,
       [...blocksOf(page, 'sh test'), ...blocksOf(page, 'sh').filter((block) => /\bmodel\.onnx/.test(block))]
         .join('')
+        .replaceAll(/\\\n */g, '')
         .split('\n')
         .filter((line) => line.trim() !== '' && !line.startsWith('#')),
     ] as const,

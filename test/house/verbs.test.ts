@@ -8,15 +8,16 @@ import { compressEach, ROOT } from '../support/cli.ts';
 
 const textOf = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
-/** Verbs that README.md says all there is about. */
+/** Verbs that the index says all there is about. */
 const WITHOUT_PAGE = ['copy'];
 
-test('every verb has a row in README.md, which leads to a page about it', () => {
-  const rows = [...textOf('README.md').matchAll(/^\| (?:\[`(\w+)`\]\(([^)]+)\)|`(\w+)`) \| \w/gm)];
+test('every verb has a row in docs/README.md, which leads to a page about it', () => {
+  const rows = [...textOf('docs/README.md').matchAll(/^\| (?:\[`(\w+)`\]\(([^)]+)\)|`(\w+)`) \| \w/gm)];
   const pages = new Map(rows.map(([, linked, page, plain]) => [linked ?? plain ?? '', page]));
   expect([...pages.keys()].sort()).toEqual([...VERBS].sort());
   expect(VERBS.filter((verb) => pages.get(verb) === undefined)).toEqual(WITHOUT_PAGE);
-  for (const [verb, page] of pages) if (page !== undefined) expect(textOf(page)).toContain(`onnx-compress ${verb} `);
+  for (const [verb, page] of pages)
+    if (page !== undefined) expect(textOf(`docs/${page}`)).toContain(`onnx-compress ${verb} `);
 });
 
 test('every verb has a command, under its name', () => {

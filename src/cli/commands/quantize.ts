@@ -40,9 +40,9 @@ export function quantizeCommand(run: Run): Command<QuantizeValues> {
   };
 }
 
-/** Of each mode, as `npm run bench` measures it: the rows linear-1024 and digits-cnn of the README's table. */
+/** Of each mode, as `npm run bench` measures it: the rows linear-1024 and digits-cnn of docs/measured.md. */
 const COSTS = `
-What it costs (measured, of the float model; the README has more):
+What it costs (measured, of the float model; docs/measured.md has more):
   --int8          0.25 of the size, 0.73 of the time at batch 1, 0.23 at batch 32 (Linear layers of 1024); Conv: the time of float
   --weights-only  0.25 of the size, 0.35 of the time at batch 1, 0.81 at batch 32; Conv: the time of float
   --calibrate     0.28 of the size, 0.74 of the time at batch 1, 0.58 at batch 32 (digits-cnn)`;
