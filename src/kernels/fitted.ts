@@ -40,9 +40,9 @@ export function fitScales(data: Float32Array, layout: ChannelLayout, range: Rang
   let noise = 0;
   for (let channel = 0; channel < layout.channels; channel++) {
     const zero = zeroPoint[channel] as number;
-    const trial = { data, layout, channel, low: params.min - zero, high: params.max - zero, sums };
+    const trial = { data, layout, channel, low: params.min - zero, high: params.max - zero };
     let best = rounded(scale[channel] as number);
-    trySums(trial, best);
+    trySums(trial, best, sums);
     const own = sums[SIGNAL] as number;
     let least = sums[NOISE] as number;
     let fit = fitting(sums);
@@ -53,7 +53,7 @@ export function fitScales(data: Float32Array, layout: ChannelLayout, range: Rang
       for (let at = peaked ? 0 : CLIPS.length; at <= CLIPS.length; at++) {
         const other = rounded(at < CLIPS.length ? ((CLIPS[at] as number) * peak) / limit : fit);
         if (!(other > 0) || other === best) continue;
-        trySums(trial, other);
+        trySums(trial, other, sums);
         if ((sums[NOISE] as number) < least) {
           best = other;
           least = sums[NOISE] as number;
@@ -93,18 +93,24 @@ function fitting(sums: Float64Array): number {
 }
 
 /** A channel to try scales on. */
-interface Trial {
+export interface Trial {
   readonly data: Float32Array;
   readonly layout: ChannelLayout;
   readonly channel: number;
   /** Bounds of the integers without their zero point. */
   readonly low: number;
   readonly high: number;
-  readonly sums: Float64Array;
+}
+
+/** What a scale takes from a channel: the sum of squares of what is lost. */
+export function noiseOf(trial: Trial, scale: number): number {
+  const sums = new Float64Array(4);
+  trySums(trial, scale, sums);
+  return sums[NOISE] as number;
 }
 
 /** What a scale does to a channel. Rounds as `quantizeLinear` does, but for the last bit of the quotient. */
-function trySums({ data, layout, channel, low, high, sums }: Trial, scale: number): void {
+function trySums({ data, layout, channel, low, high }: Trial, scale: number, sums: Float64Array): void {
   const { outer, channels, inner } = layout;
   let signal = 0;
   let noise = 0;

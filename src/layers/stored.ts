@@ -2,7 +2,7 @@ import type { Graph } from '../ir/graph.ts';
 import type { Model } from '../ir/model.ts';
 import { isOp, type Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
-import { formOf } from '../schemes/recognize.ts';
+import { formOf, stepRoleOf } from '../schemes/recognize.ts';
 import { isStoredType } from '../schemes/scheme.ts';
 
 /** A weight of integers, and the Cast that begins to make it float. */
@@ -18,6 +18,7 @@ export function storedWeights(model: Model): ReadonlyMap<string, StoredWeight> {
   for (const { graph, node } of model.nodes()) {
     const tensor = isOp(node, 'Cast') ? graph.constant(node.inputs[0] ?? '')?.tensor : undefined;
     if (tensor === undefined || !isStoredType(tensor.dtype) || formOf(graph, node, 0) === undefined) continue;
+    if (stepRoleOf(graph, node, 0) !== undefined) continue;
     stored.set(tensor.name, { graph, node, tensor });
   }
   return stored;

@@ -204,8 +204,11 @@ export function findStored(graph: Graph, of: string): Decodable | undefined {
     const tensor = graph.constant(data)?.tensor;
     if (tensor === undefined || !isReadable(tensor.dtype)) continue;
     for (const use of graph.uses(data)) {
-      const found = use.node && hasCodes(use.node) ? codesAt(use.graph, use.node, use.index) : undefined;
-      if (found !== undefined) return found;
+      if (use.node === undefined) continue;
+      const found = hasCodes(use.node)
+        ? codesAt(use.graph, use.node, use.index)
+        : isOp(use.node, 'Cast') && integersAt(use.graph, use.node, use.index)?.weight;
+      if (found) return found;
     }
   }
   const integers = findEncoded(graph, of);

@@ -6,7 +6,7 @@ import type { Tensor } from '../ir/tensor.ts';
 import { decodeLinear, decodeLinearSwapped, type LinearNumbers } from './decode.ts';
 import { granularityOf, type Sharing } from './granularity.ts';
 import { isReadable } from './packed.ts';
-import { type Reals, realsOf, swappedReals } from './reals.ts';
+import { floatTensor, type Reals, realsOf, swappedReals } from './reals.ts';
 import { granularityName, isSigned } from './scheme.ts';
 
 /** How real numbers are stored, in a few words and figures. */
@@ -36,16 +36,21 @@ export interface Decodable {
 
 /** Integers with their scales as a weight that can be read. */
 export function decodableOf(numbers: LinearNumbers, symmetric: boolean): Decodable {
-  const { data, granularity, scale, zeroPoint, shape } = numbers;
+  const { data, granularity, scale, shape } = numbers;
   const sharing = granularityName(granularity);
   return {
     scheme: { name: `${data.dtype} ${sharing}`, sharing, bits: bitsOf(data.dtype), symmetric },
-    parts: [data, scale, ...(zeroPoint === undefined ? [] : [zeroPoint])],
+    parts: partsOfLinear(numbers),
     dims: shape ?? data.dims,
     dtype: scale.dtype as FloatDType,
     reals: decodeLinear(numbers),
     swapped: decodeLinearSwapped(numbers),
   };
+}
+
+/** What such integers are stored in: themselves first. */
+function partsOfLinear({ data, scale, scaleParts = [scale], zeroPoint }: LinearNumbers): [Tensor, ...Tensor[]] {
+  return [data, ...scaleParts, ...(zeroPoint === undefined ? [] : [zeroPoint])];
 }
 
 /** Names of what makes integers real, and which of these share a scale. */
@@ -59,14 +64,18 @@ export interface Steps {
 
 /** Integers that a graph holds, with scales and zero points that it holds too; undefined where they do not fit. */
 export function linearIn(graph: Graph, data: Tensor, steps: Steps): LinearNumbers | undefined {
-  const scale = smallBehind(graph, steps.scale);
+  const behind = scalesBehind(graph, steps.scale);
   const zeroPoint = steps.zeroPoint === '' ? undefined : smallBehind(graph, steps.zeroPoint);
-  if (scale === undefined || !isFloat(scale.dtype) || !isReadable(data.dtype)) return undefined;
+  if (behind === undefined) return undefined;
+  const { scale, parts: scaleParts } = behind;
+  if (!isFloat(scale.dtype) || !isReadable(data.dtype)) return undefined;
   if (steps.zeroPoint !== '' && zeroPoint === undefined) return undefined;
   const granularity = granularityOf(data.dims, scale.dims, steps.sharing);
   if (granularity === undefined) return undefined;
   const zeros = zeroPoint === undefined ? 1 : elementCount(zeroPoint.dims);
-  return zeros === 1 || zeros === elementCount(scale.dims) ? { data, granularity, scale, zeroPoint } : undefined;
+  return zeros === 1 || zeros === elementCount(scale.dims)
+    ? { data, granularity, scale, scaleParts, zeroPoint }
+    : undefined;
 }
 
 /** The same as a weight that can be read. Whether it is symmetric is told by its type: zero points are not read. */
@@ -101,6 +110,26 @@ export function constantBehind(graph: Graph, value: string): Behind | undefined 
 /** Its tensor. */
 export function smallBehind(graph: Graph, value: string): Tensor | undefined {
   return constantBehind(graph, value)?.held.tensor;
+}
+
+/** Scales as they are read, and the tensors they are stored in. */
+export interface ScalesBehind {
+  readonly scale: Tensor;
+  readonly parts: readonly Tensor[];
+}
+
+/** The scales that a value is: a constant, or integers with scales of their own, `Cast(integers) · scale`. */
+export function scalesBehind(graph: Graph, value: string): ScalesBehind | undefined {
+  const scale = smallBehind(graph, value);
+  if (scale !== undefined) return { scale, parts: [scale] };
+  const mul = graph.producer(value);
+  const cast = mul !== undefined && isOp(mul, 'Mul') ? graph.producer(mul.inputs[0] ?? '') : undefined;
+  if (mul === undefined || cast === undefined || !isOp(cast, 'Cast')) return undefined;
+  const data = graph.constant(cast.inputs[0] ?? '')?.tensor;
+  const stored = data && linearIn(graph, data, { scale: mul.inputs[1] ?? '', zeroPoint: '' });
+  if (stored === undefined) return undefined;
+  const real = floatTensor(value, stored.scale.dtype as FloatDType, stored.data.dims, decodeLinear(stored));
+  return { scale: real, parts: partsOfLinear(stored) };
 }
 
 /** The weight in the type that its scales have where they are read. */

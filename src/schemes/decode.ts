@@ -10,6 +10,8 @@ export interface LinearNumbers {
   readonly data: Tensor;
   readonly granularity: Granularity;
   readonly scale: Tensor;
+  /** What the scales are stored in, where that is not one tensor of floats. */
+  readonly scaleParts?: readonly Tensor[] | undefined;
   /** As many as scales, or one; integers of any type, or floats. */
   readonly zeroPoint?: Tensor | undefined;
   /** Dims of the numbers, where the integers have others; a shorter last axis is that of rows which are filled up. */

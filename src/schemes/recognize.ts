@@ -40,7 +40,7 @@ export function stepRoleOf(graph: Graph, node: Node, index: number): StepRole | 
     const beside = graph.producer(other);
     // MatMulInteger is followed by `Cast · (x_scale · W_scale)`.
     const dynamic = beside !== undefined && isOp(beside, 'DynamicQuantizeLinear');
-    return dynamic || isCentred(graph, other) ? 'scale' : undefined;
+    return dynamic || isCentred(graph, other) || makesScales(graph, node) ? 'scale' : undefined;
   }
   if (isOp(node, 'Gather') && index === 0) return gatheredRole(graph, node);
   const centres = (use: { node: Node | undefined; index: number }): boolean =>
@@ -52,6 +52,14 @@ export function stepRoleOf(graph: Graph, node: Node, index: number): StepRole | 
     (use) => use.node !== undefined && stepRoleOf(use.graph, use.node, use.index) === 'scale',
   );
   return scales ? 'scale' : undefined;
+}
+
+/** Whether a node is the Mul of scales that are stored as integers themselves. */
+function makesScales(graph: Graph, node: Node): boolean {
+  if (!isArithmetic(graph, node)) return false;
+  return graph.uses(node.outputs[0] ?? '').some(({ graph: at, node: reader, index }) => {
+    return reader !== undefined && index === 1 && isArithmetic(at, reader);
+  });
 }
 
 /** What is looked up beside integers of a table: the scale of each row, maybe with one dim more. */

@@ -53,6 +53,8 @@ export interface Encoded {
 export interface EncodedIntegers extends Encoded {
   readonly scheme: IntegerScheme;
   readonly scale: Tensor;
+  /** How the scales are stored, where they are integers themselves; `scale` is what these make, and is not written. */
+  readonly storedScale?: EncodedIntegers | undefined;
   /**
    * Dims of the numbers, where the integers have others: blocks of neighbours lie along an axis of their own, or the
    * last block of each row is filled up.
@@ -152,11 +154,14 @@ export function spreadOf(granularity: Granularity, dims: readonly number[]): Spr
 }
 
 /** Bytes of what stands for a tensor, all of it. */
-export function encodedBytes({ data, scale, zeroPoint }: Encoded): number {
-  return data.byteLength + (scale?.byteLength ?? 0) + (zeroPoint?.byteLength ?? 0);
+export function encodedBytes(encoded: Encoded | EncodedIntegers): number {
+  return partsOf(encoded).reduce((sum, one) => sum + one.byteLength, 0);
 }
 
 /** The tensors that stand for one. */
-export function partsOf({ data, scale, zeroPoint }: Encoded): Tensor[] {
-  return [data, scale, zeroPoint].flatMap((one) => (one === undefined ? [] : [one]));
+export function partsOf(encoded: Encoded | EncodedIntegers): Tensor[] {
+  const { data, scale, zeroPoint } = encoded;
+  const stored = 'storedScale' in encoded ? encoded.storedScale : undefined;
+  const scales = stored === undefined ? [scale] : partsOf(stored);
+  return [data, ...scales, zeroPoint].flatMap((one) => (one === undefined ? [] : [one]));
 }

@@ -62,11 +62,15 @@ export function granularityAttributes(granularity: Granularity): Attribute[] {
  * @returns its name
  */
 export function writeArithmetic(graph: Graph, anchor: Node, encoded: EncodedIntegers, dtype: DType): string {
-  const { data, scale, zeroPoint, shape } = encoded;
+  const { data, storedScale, zeroPoint, shape } = encoded;
   graph.setInitializer(data);
-  setSpreadScales(graph, encoded);
   const of = standsFor(encoded);
   const output = nameFor(graph, of, 'real');
+  if (storedScale === undefined) setSpreadScales(graph, encoded);
+  const scale: ArithmeticParts['scale'] =
+    storedScale === undefined
+      ? encoded.scale
+      : { name: writeArithmetic(graph, anchor, storedScale, 'float32'), dtype: 'float32' };
   const parts = { of, data: data.name, scale, zeroPoint, shape };
   for (const node of arithmetic(graph, parts, dtype, output)) graph.insertBefore(anchor, node);
   return output;

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { Graph } from '../../src/ir/graph.ts';
 import { constant } from '../../src/ir/tensor.ts';
 import { decode } from '../../src/schemes/decode.ts';
-import { namesFor } from '../../src/schemes/names.ts';
+import { encodedBytes } from '../../src/schemes/scheme.ts';
 import { encodeStored, STORED_SQNR, type StoredForm } from '../../src/schemes/stored.ts';
 import { randomFloats, seeded } from '../support/random.ts';
 
@@ -23,7 +23,7 @@ function normal(count: number, seed: number): Float32Array {
 
 async function stored(data: Float32Array, dims: readonly number[], form: Partial<StoredForm> = {}) {
   const tensor = constant('w', 'float32', dims, data);
-  const encoded = await encodeStored(tensor, { ...FORM, ...form }, namesFor(new Graph({}), 'w'));
+  const encoded = await encodeStored(tensor, { ...FORM, ...form }, new Graph({}), 'w');
   if (encoded === undefined) return undefined;
   const reals: number[] = [];
   for await (const chunk of decode(encoded)()) reals.push(...chunk);
@@ -53,6 +53,21 @@ describe('as coarse as keeps enough', () => {
     expect(made?.sqnr).toBeGreaterThan(STORED_SQNR);
   });
 
+  test('scales of blocks in a byte each where that is smaller: of each row a step, which they are multiples of', async () => {
+    const made = await stored(normal(128 * 576, 5), [128, 64, 3, 3]);
+    const [rows = 0, blocks = 0, size = 0] = made?.encoded.data.dims ?? [];
+    expect([rows, blocks * size]).toEqual([128, 576]);
+    const { storedScale } = made?.encoded ?? {};
+    expect(storedScale?.data).toMatchObject({ name: 'w_scale_quantized', dtype: 'uint8', dims: [128, blocks, 1] });
+    expect(storedScale?.scale).toMatchObject({ name: 'w_scale_scale', dtype: 'float32', dims: [128] });
+    expect(made && encodedBytes(made.encoded)).toBe(128 * 576 + 128 * blocks + 4 * 128);
+    expect(made?.sqnr).toBeGreaterThan(STORED_SQNR);
+    // Of unsigned integers, which have zero points, scales are floats.
+    expect(
+      (await stored(normal(128 * 576, 5), [128, 64, 3, 3], { dtype: 'uint8' }))?.encoded.storedScale,
+    ).toBeUndefined();
+  });
+
   test('the narrowest blocks where nothing keeps enough', async () => {
     const data = normal(4 * 64, 3);
     for (let at = 0; at < data.length; at += 16) data[at] = 300;
@@ -75,7 +90,8 @@ test('no rows, no blocks; unread, no look; a size that nothing divides stays one
   const unread = await encodeStored(
     constant('w', 'float32', [8, 1024], data),
     { ...FORM, unread: true },
-    namesFor(new Graph({}), 'w'),
+    new Graph({}),
+    'w',
   );
   expect(unread?.scale.dims).toEqual([8]);
   expect((await stored(normal(8 * 1009, 5), [8, 1009]))?.encoded.scale.dims).toEqual([8]);

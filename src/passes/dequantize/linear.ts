@@ -6,6 +6,7 @@ import { arithmeticOf, movedWeight } from '../../schemes/chains.ts';
 import { integerWeight } from '../../schemes/computed.ts';
 import { smallBehind } from '../../schemes/decodable.ts';
 import { sharingOf } from '../../schemes/granularity.ts';
+import { stepRoleOf } from '../../schemes/recognize.ts';
 import { codesBehind } from '../../schemes/unpacked.ts';
 import { integers } from '../constants/call.ts';
 import type { Layout } from './floats.ts';
@@ -48,6 +49,8 @@ export async function dequantizeLinear(work: Rewriting, graph: Graph, node: Node
  * @returns whether it was one
  */
 export async function dequantizeArithmetic(work: Rewriting, graph: Graph, node: Node): Promise<boolean> {
+  // Scales that are integers themselves are read with the numbers they belong to.
+  if (stepRoleOf(graph, node, 0) === 'scale') return false;
   const found = arithmeticOf(graph, node);
   // Codes that are unpacked become floats at the end of what unpacks them, which may be cut still.
   if (found?.gather === undefined && codesBehind(graph, found?.data ?? '') !== undefined) return false;

@@ -111,7 +111,7 @@ export class IntegerWeights {
     const { dtype, perTensor, reduceRange, unread = false } = this.#options;
     const scales = perTensor ? { coarsest: PER_TENSOR, rows: undefined } : way;
     const form = { dtype, reduceRange, unread, ...scales };
-    const weight = await encodeStored(held.tensor, form, namesFor(graph, constantName(held)));
+    const weight = await encodeStored(held.tensor, form, graph, constantName(held));
     if (weight === undefined) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
     this.#stored.set(graph, (this.#stored.get(graph) ?? new Map<Tensor, EncodedIntegers>()).set(held.tensor, weight));
     return { weight, added: encodedBytes(weight) };

@@ -1,8 +1,22 @@
 import { expect, test } from '@jest/globals';
-import { bytesSink, prune, quantize, readModel, transform, writeModel } from '../../../src/index.node.ts';
+import { Tensor } from 'onnxruntime-node';
+import {
+  bytesSink,
+  dequantize,
+  diff,
+  inspect,
+  type Pass,
+  prune,
+  quantize,
+  readModel,
+  transform,
+  writeModel,
+} from '../../../src/index.node.ts';
+import { buildModel, f32 } from '../../support/build.ts';
 import { fixture } from '../../support/cli.ts';
 import { readNpz } from '../../support/npz.ts';
 import { optimizedModel, runModel } from '../../support/ort.ts';
+import { randomFloats } from '../../support/random.ts';
 import { sqnr } from '../../support/sqnr.ts';
 
 async function stored(dtype: 'int8' | 'uint8', perTensor = false): Promise<Uint8Array> {
@@ -62,3 +76,41 @@ test('weights stored so are known as quantized', async () => {
     expect(reasons).toEqual(['already_quantized', 'already_quantized', 'already_quantized']);
   }
 });
+
+test('scales in a byte each: computed when the model is loaded, and read by every verb', async () => {
+  const weight = randomFloats([128, 64, 3, 3], 7).map((value) => value ** 7);
+  const spec = {
+    opset: 17,
+    inputs: { x: f32([1, 64, 5, 5]) },
+    outputs: { y: f32([1, 128, 3, 3]) },
+    nodes: [{ op: 'Conv', in: ['x', 'w'], out: ['y'] }],
+    initializers: { w: f32([128, 64, 3, 3], [...weight]) },
+  };
+  const bytes = await written(buildModel(spec), quantize({ minElements: 0 }));
+  const { weights } = await inspect(await readModel(bytes));
+  const roles = weights.map(({ name, role, dtype }) => [name, role, dtype]);
+  expect(roles.sort()).toEqual([
+    ['shape_128x64x3x3', 'constant', 'int64'],
+    ['w_quantized', 'weight', 'int8'],
+    ['w_scale_quantized', 'scale', 'uint8'],
+    ['w_scale_scale', 'scale', 'float32'],
+  ]);
+  const optimized = await readModel(await optimizedModel(bytes));
+  expect(optimized.graph.nodes.map((node) => node.opType).filter((op) => /^(Cast|Mul)$/.test(op))).toEqual([]);
+  const found = await diff(await readModel(buildModel(spec)), await readModel(bytes));
+  const [change] = found.weights.changed;
+  expect(change).toMatchObject({ name: 'w', kind: 'quantized' });
+  expect(change?.values?.sqnr).toBeGreaterThan(43);
+  const feeds = { x: new Tensor('float32', randomFloats([1, 64, 5, 5]), [1, 64, 5, 5]) };
+  const back = await written(bytes, dequantize());
+  const [small, real] = [await runModel(bytes, feeds), await runModel(back, feeds)];
+  expect(real).toEqual(small);
+});
+
+async function written(bytes: Uint8Array, pass: Pass): Promise<Uint8Array> {
+  const model = await readModel(bytes);
+  await transform(model, pass);
+  const sink = bytesSink();
+  await writeModel(model, sink);
+  return sink.bytes();
+}
