@@ -1,10 +1,11 @@
 // Puts the command line and the library into few files, dist/bin/, with the small packages they need: Node then starts in a
-// third of the time, and nobody installs those. Their licences go to dist/bin/LICENSES.txt.
+// third of the time, and nobody installs those. Their licences go to THIRD-PARTY-LICENSES.
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { gather, graphOf, reachedFrom } from './gather.js';
+import { writeLicenses } from './licenses.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const entry = (path) => `src/${path}.ts`;
@@ -98,7 +99,7 @@ const { metafile } = await build({
   logOverride: { 'ignored-bare-import': 'silent' },
 });
 // Threads share no code with the command line in memory: each of theirs is one file, which is sooner read.
-await build({ ...SETTINGS, entryPoints: ['node/threads/worker', 'node/files/spoolThread'].map(entry) });
+const threads = await build({ ...SETTINGS, entryPoints: ['node/threads/worker', 'node/files/spoolThread'].map(entry) });
 
 /** The modules of each start, apart by what the library needs of them: the core may not come with what only Node has. */
 function groupsOf(inputs) {
@@ -129,21 +130,6 @@ function isOthers(path) {
   return path.includes('node_modules/') || path.includes('of Node:');
 }
 
-/** The package folders whose files are in the bundle. */
-const packages = new Set(
-  Object.keys(metafile.inputs).flatMap((path) => {
-    const found = /^(?:late:)?(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1];
-    return found === undefined ? [] : [found.startsWith('/') ? found : `${root}${found}`];
-  }),
-);
-const notices = [...packages].sort().map((folder) => {
-  const { name, version } = JSON.parse(readFileSync(`${folder}/package.json`, 'utf8'));
-  const file = readdirSync(folder).find((one) => /^licen[cs]e/i.test(one));
-  if (file === undefined) throw new Error(`${folder} has no licence file`);
-  return `${name} ${version}\n\n${readFileSync(`${folder}/${file}`, 'utf8').trim()}\n`;
-});
-writeFileSync(`${root}dist/bin/LICENSES.txt`, [...new Set(notices)].join(`\n${'-'.repeat(72)}\n\n`));
-
 // What lies beside dist/bin/ are types, which the package has, and single modules, which tests and benchmarks look into.
 rmSync(`${root}dist/cli`, { recursive: true });
 for (const name of LIBRARY) writeFileSync(`${root}dist/${name}.js`, `export * from './bin/${name}.js';\n`);
@@ -153,6 +139,7 @@ for (const name of [...LIBRARY.map((one) => `${one}.js`), 'start.js', 'main.js',
 
 // The page of --report: one file, with its script, its style and the chart library in it, and a place for the data.
 const page = await build({
+  metafile: true,
   entryPoints: [`${root}report/page.ts`],
   bundle: true,
   minify: true,
@@ -173,3 +160,5 @@ const html = readFileSync(`${root}report/index.html`, 'utf8')
   .replace('/*script*/', () => `${licence}\n${script.text}`);
 if (script.text.includes('</script')) throw new Error('the script of the report would end its element early');
 writeFileSync(`${root}dist/bin/report.html`, html);
+
+writeLicenses(root, [metafile, threads.metafile, page.metafile]);

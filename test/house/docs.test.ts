@@ -10,7 +10,7 @@ import { folder, ROOT, shell } from '../support/cli.ts';
 const PAGES = [
   'README.md',
   ...(readdirSync(join(ROOT, 'docs'), { recursive: true }) as string[])
-    .filter((name) => name.endsWith('.md') && !name.startsWith('api'))
+    .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`)
     .sort(),
 ];

@@ -58,6 +58,7 @@ test('the tarball holds the program, its types and its papers, and nothing else'
     'LICENSE',
     'README.md',
     'SECURITY.md',
+    'THIRD-PARTY-LICENSES',
     'bin',
     'dist',
     'docs',
@@ -67,7 +68,7 @@ test('the tarball holds the program, its types and its papers, and nothing else'
   expect(files).toEqual(
     expect.arrayContaining([
       ...['dist/index.js', 'dist/index.d.ts', 'dist/index.node.js', 'dist/index.node.d.ts'],
-      ...['dist/bin/start.js', 'dist/bin/worker.js', 'dist/bin/LICENSES.txt', 'dist/bin/report.html'],
+      ...['dist/bin/start.js', 'dist/bin/worker.js', 'dist/bin/report.html'],
       ...['docs/limits.md', 'docs/passes/quantize.md', 'docs/decisions/0009-a-file-instead-of-a-pipe.md'],
     ]),
   );
@@ -76,7 +77,21 @@ test('the tarball holds the program, its types and its papers, and nothing else'
   const elsewhere = files.filter((path) => path.startsWith('dist/') && !/^dist\/(bin|man)\//.test(path));
   for (const path of elsewhere) expect(path).toMatch(/\.d\.ts$|^dist\/index(\.node)?\.js$/);
   for (const path of files.filter((one) => /^dist\/bin\//.test(one)))
-    expect(path).toMatch(/\.js(\.map)?$|bin\/(LICENSES\.txt|report\.html)$/);
+    expect(path).toMatch(/\.js(\.map)?$|bin\/report\.html$/);
+});
+
+test('every package whose files a source map names has its licence in the package', () => {
+  const own = join(home, 'node_modules/onnx-compress');
+  const notices = readFileSync(join(own, 'THIRD-PARTY-LICENSES'), 'utf8').split(/^-{72}$/m);
+  for (const path of files.filter((one) => one.endsWith('.js.map'))) {
+    const { sources } = JSON.parse(readFileSync(join(own, path), 'utf8')) as { sources: string[] };
+    for (const source of sources) {
+      const [, name] = /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(source) ?? [];
+      if (name === undefined) continue;
+      const notice = notices.find((one) => one.trimStart().startsWith(`${name} `));
+      expect([name, notice?.match(/copyright|licen[cs]e/i)?.length]).toEqual([name, 1]);
+    }
+  }
 });
 
 test('every file of code has a source map, with our sources in it', () => {
@@ -101,9 +116,9 @@ test('every file of code has a source map, with our sources in it', () => {
 
 test('what is bundled is no dependency, and what is not bundled is one', () => {
   const own = join(home, 'node_modules/onnx-compress');
-  const bundled = readFileSync(join(own, 'dist/bin/LICENSES.txt'), 'utf8').matchAll(/^(\S+) \d+\.\d+\.\d+$/gm);
-  const names = [...bundled].map(([, name]) => name ?? '');
-  expect(names).toEqual(expect.arrayContaining(['chalk', 'cli-progress', 'protobufjs', 'yargs', 'yauzl']));
+  const text = readFileSync(join(own, 'THIRD-PARTY-LICENSES'), 'utf8');
+  const names = [...text.matchAll(/^- (\S+) \d+\.\d+\.\d+ \([\w-]+\)$/gm)].map(([, name]) => name ?? '');
+  expect(names).toEqual(expect.arrayContaining(['chalk', 'cli-progress', 'protobufjs', 'uplot', 'yargs', 'yauzl']));
   for (const name of names) expect(manifest.dependencies).not.toHaveProperty([name]);
   const imported = new Set<string>();
   for (const path of files.filter((one) => one.endsWith('.js'))) {
@@ -157,7 +172,7 @@ test('npm pack builds, and refuses where it cannot', () => {
   expect(bare.stderr.toString()).toMatch(
     /onnx-compress is not built: .*\n {2}Build it there first: npm install && npm run build/,
   );
-  expect(readdirSync(clone)).not.toContain('onnx-compress-0.1.0.tgz');
+  expect(readdirSync(clone)).not.toContain('onnx-compress-1.0.0.tgz');
   // With the tools it runs the build; here one that makes a file.
   mkdirSync(join(clone, 'node_modules/typescript'), { recursive: true });
   writeFileSync(join(clone, 'build.js'), FAKE_BUILD);

@@ -7,7 +7,7 @@ import { ROOT } from '../support/cli.ts';
 const PAGES = [
   ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'],
   ...(readdirSync(join(ROOT, 'docs'), { recursive: true }) as string[])
-    .filter((name) => name.endsWith('.md') && !name.startsWith('api'))
+    .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`)
     .sort(),
 ];
