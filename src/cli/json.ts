@@ -1,5 +1,42 @@
+import type { ErrorCode } from '../errors.ts';
+
+/** Version of what `--json` writes: it grows when a member goes or changes its meaning, not when one is added. */
+export const JSON_VERSION = 1;
+
+/** An error for programs. */
+export interface ErrorJson {
+  /** What went wrong, as a word; `internal` is a mistake of this program. */
+  readonly code: ErrorCode;
+  /** File, tensor or option it is about; empty where it is about none. */
+  readonly where: string;
+  /** The whole sentence, `where` at its beginning. */
+  readonly message: string;
+  /** What to do, where that can be told. */
+  readonly hint?: string;
+}
+
 /** What JSON has no numbers for, as texts: whole numbers beyond 2^53, and infinities as Number() and Python read them. */
-export function plain(_: string, value: unknown): unknown {
+function plain(_: string, value: unknown): unknown {
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
+}
+
+type Out = Pick<NodeJS.WriteStream, 'write' | 'errored'>;
+
+/** What a run has to say on each stream. */
+const reports = new WeakMap<object, object>();
+
+/** A report that becomes the one document of this run. It is written when the run ends, with the error of a gate in it. */
+export function reportJson(out: Out, report: object): void {
+  reports.set(out, report);
+}
+
+/** Writes the document of a run that has a report or an error; nothing of one that has neither. */
+export function endJson(out: Out, error?: ErrorJson): void {
+  const report = reports.get(out);
+  reports.delete(out);
+  // A full disk under it was said on standard error.
+  if ((report === undefined && error === undefined) || out.errored) return;
+  const all = { version: JSON_VERSION, ...report, ...(error === undefined ? {} : { error }) };
+  out.write(`${JSON.stringify(all, plain, 2)}\n`);
 }

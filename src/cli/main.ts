@@ -7,10 +7,13 @@ import { takeLeftoverNotes } from '../node/files/leftovers.ts';
 import { removeResults, takeKeptResults } from '../node/files/resultsFolder.ts';
 import { removeTemporaries } from '../node/files/sink.ts';
 import { boundedTester } from '../node/patterns.ts';
+import { defined } from '../options/values.ts';
 import { PROGRAM, SUMMARIES, VERBS, type Verb } from '../options/verbs.ts';
 import { DASH } from './arguments.ts';
 import { chosenBy } from './chosen.ts';
 import { commandsFor } from './commands/index.ts';
+import { exitOf, exitsLine } from './exits.ts';
+import { endJson } from './json.ts';
 import { asCalled, calledAs } from './program.ts';
 import { endProgress } from './progress.ts';
 import { printable, wrap } from './text.ts';
@@ -19,7 +22,7 @@ import { asOptions, examples, PARSER, usageError } from './usage.ts';
 /** Widest help: with more, lines are hard to read. */
 const HELP_COLUMNS = 98;
 
-/** The command line: parses the arguments, runs the verb and sets the exit code (0 done, 1 model or I/O, 2 usage). */
+/** The command line: parses the arguments, runs the verb and sets the exit code ({@link EXITS}). */
 export async function main(given: readonly string[]): Promise<void> {
   const argv = asOptions(given);
   const streams = {
@@ -56,7 +59,7 @@ export async function main(given: readonly string[]): Promise<void> {
         ['the options of a verb', 'onnx-compress quantize --help'],
       ]),
     )
-    .epilog('\nExit codes: 0 done, 1 the model or a file, 2 the command line.')
+    .epilog(`\n${exitsLine()}`)
     .demandCommand(1, `no verb is given: ${VERBS.slice(0, -1).join(', ')} or ${VERBS.at(-1)}`)
     .strict()
     .locale('en')
@@ -84,6 +87,7 @@ export async function main(given: readonly string[]): Promise<void> {
     report(cause);
   }
   endProgress();
+  endJson(process.stdout);
   for (const note of [...keptNotes(), ...takeLeftoverNotes()]) process.stderr.write(`note: ${printable(note)}\n`);
 }
 
@@ -106,22 +110,24 @@ function tell(cause: unknown, known: CompressError | undefined, argv: readonly s
   const chalk = new Chalk({ level: color ? 1 : 0 });
   const verbose = argv.includes('--verbose') || argv.includes('-v');
   const { message } = known ?? (cause instanceof Error ? cause : new Error(String(cause)));
+  const hint = hintOf(known, verbOf(argv));
   // Only this error has lines of its own, made safe where they are made; elsewhere a newline can come from a name.
   const ours = known?.code === 'nothing_to_do';
   const lines = `${chalk.red('error:')} ${ours ? message : printable(message)}`.split('\n');
-  const verb = verbOf(argv);
-  const hint = known && hintFor(known, verb);
-  if (hint !== undefined) lines.push(`  ${asCalled(printable(hint))}`);
-  else if (known?.code === 'options') {
-    lines.push(asCalled(`  See ${PROGRAM} ${verb === undefined ? '' : `${verb} `}--help.`));
-  }
-  if (known === undefined) lines.push('  This is a bug in onnx-compress: please report it, with --verbose.');
+  if (hint !== undefined) lines.push(`  ${hint}`);
   const columns = process.stderr.columns || Number.POSITIVE_INFINITY;
   const shown = lines.flatMap((line) => wrap(line, columns));
   if (verbose && known?.code !== 'options' && cause instanceof Error)
     shown.push(...(cause.stack ?? '').split('\n').map(printable));
   process.stderr.write(`${shown.join('\n')}\n`);
-  process.exitCode = known?.code === 'options' ? 2 : 1;
+  const { code = 'internal', where = '' } = known ?? {};
+  endJson(process.stdout, wantsJson(argv) ? { code, where, message, ...defined({ hint }) } : undefined);
+  process.exitCode = exitOf(code);
+}
+
+/** Whether programs read the result. The command line may be wrong, so that nothing has parsed it. */
+function wantsJson(argv: readonly string[]): boolean {
+  return / --(json|format[= ]json) /.test(` ${argv.join(' ')} `);
 }
 
 /**
@@ -154,8 +160,14 @@ function verbOf(argv: readonly string[]): Verb | undefined {
 }
 
 /** What to do about an error: of data in the place of a model, the option of the verb that takes it. */
-function hintFor({ hint, kind }: CompressError, verb: Verb | undefined): string | undefined {
-  return kind === 'data_file' && verb !== undefined ? (SUMMARIES[verb].data ?? 'Give the .onnx file.') : hint;
+function hintOf(known: CompressError | undefined, verb: Verb | undefined): string | undefined {
+  if (known === undefined) return 'This is a bug in onnx-compress: please report it, with --verbose.';
+  const data = known.kind === 'data_file' && verb !== undefined;
+  const hint = data ? (SUMMARIES[verb].data ?? 'Give the .onnx file.') : known.hint;
+  if (hint !== undefined) return asCalled(printable(hint));
+  return known.code === 'options'
+    ? asCalled(`See ${PROGRAM} ${verb === undefined ? '' : `${verb} `}--help.`)
+    : undefined;
 }
 
 /**

@@ -2,7 +2,7 @@ import { type Step, stepsWith } from '../node/recipes/runStep.ts';
 import type { CommonValues, SelectionValues } from '../options/common.ts';
 import type { Pass } from '../passes/pass.ts';
 import { checkOf, refuseUncheckable } from './check.ts';
-import { plain } from './json.ts';
+import { reportJson } from './json.ts';
 import { pipe, type RunReport, type Streams } from './pipe.ts';
 import { asCalled } from './program.ts';
 import { endProgress } from './progress.ts';
@@ -44,7 +44,7 @@ async function tell(made: RunReport, args: CommonValues, streams: Streams, color
   const check = await checkOf(args, made);
   const report: RunReport = check === undefined ? made : { ...made, check };
   endProgress();
-  if (args.json) streams.stdout.write(`${JSON.stringify(report, plain, 2)}\n`);
+  if (args.json) reportJson(streams.stdout, report);
   if (args.quiet) return;
   const { render } = await import('./render.ts');
   streams.stderr.write(

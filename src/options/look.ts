@@ -1,4 +1,5 @@
 /** The verbs that only look: `inspect` and `diff`. */
+import { CompressError } from '../errors.ts';
 import { MODEL, REPORT } from './common.ts';
 import type { Option, Table } from './option.ts';
 
@@ -9,10 +10,14 @@ export const LOOK_ROWS: { readonly [key in 'json' | 'quiet' | 'verbose']: Option
   verbose: { kind: 'flag', alias: 'v', help: 'every row in the report; stack traces of errors', group: REPORT },
 };
 
+/** What `inspect` writes unless told otherwise. */
+export const INSPECT_DEFAULT = { format: 'text' } as const;
+
 export interface InspectValues {
   model?: string | undefined;
   weights?: boolean | undefined;
   graph?: boolean | undefined;
+  format?: 'text' | 'json' | 'md' | 'csv' | undefined;
   json?: boolean | undefined;
   verbose?: boolean | undefined;
 }
@@ -30,8 +35,23 @@ export const INSPECT: Table<InspectValues> = {
       not: ['graph'],
     },
     graph: { kind: 'flag', alias: 'g', help: 'print the graph instead, a line a node', group: WHAT },
-    json: LOOK_ROWS.json,
+    format: {
+      kind: 'choice',
+      choices: ['text', 'json', 'md', 'csv'],
+      default: INSPECT_DEFAULT.format,
+      value: 'FORM',
+      help: 'text (the default), json, md: Markdown tables, csv: a line for each weight',
+      group: REPORT,
+      not: ['json'],
+    },
+    json: { ...LOOK_ROWS.json, help: 'report as JSON, as --format json does' },
     verbose: LOOK_ROWS.verbose,
+  },
+  check: ({ graph, format }) => {
+    if (!graph || format === undefined || format === 'text' || format === 'json') return;
+    throw new CompressError('options', 'graph', `a graph is no table, as \`format: ${format}\` writes them`, {
+      hint: 'With `format: json` its nodes are data.',
+    });
   },
 };
 

@@ -52,10 +52,15 @@ test('one model alone has no ratios', () => {
   expect(stdout.toString()).not.toMatch(/of the first|×/);
 });
 
-test('the gate ends with 1 after the report', () => {
-  const { code, stdout, stderr } = compress(['bench', MLP, MLP, '--max-ratio', '0.0001', ...QUICK]);
-  expect(code).toBe(1);
+test('the gate ends with 3 after the report, which has the error for programs', () => {
+  const gate = ['bench', MLP, MLP, '--max-ratio', '0.0001', ...QUICK];
+  const { code, stdout, stderr } = compress(gate);
+  const json = compress([...gate, '--json']);
+  expect(code).toBe(3);
   expect(stdout.toString()).toMatch(/×/);
+  const { version, models, error } = JSON.parse(json.stdout.toString());
+  expect([json.code, version, models.length, error.code, error.where]).toEqual([3, 1, 2, 'gate', MLP]);
+  expect(json.stderr).toBe(`error: ${error.message}\n`);
   expect(stderr).toMatch(
     /error: .*digits-mlp\.onnx: '.*' takes .* times as long at batch 1; .*at most 0\.0001 is allowed/,
   );

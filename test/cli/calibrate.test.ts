@@ -92,7 +92,7 @@ test('--weights-only with data corrects biases', () => {
   expect(one.code).toBe(0);
 });
 
-test('verify ends with 1 where a gate fails, and says which figure', () => {
+test('verify: a gate that is reached, and models that are not alike', () => {
   const args = ['verify', fixture('digits-mlp.onnx'), fixture('digits-mlp.onnx'), '--min-top1', '0.5', '--min-sqnr'];
   expect(compress([...args, '100'])).toMatchObject({ code: 0 });
   const bad = compress(['verify', fixture('digits-cnn.onnx'), fixture('digits-mlp.onnx')]);

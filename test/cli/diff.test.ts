@@ -92,6 +92,7 @@ describe('onnx-compress diff', () => {
     const found = JSON.parse(compress(['diff', '--json', MLP, SMALL]).stdout.toString());
     expect(Object.keys(found)).toEqual([
       ...[
+        'version',
         'before',
         'after',
         'identical',

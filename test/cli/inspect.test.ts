@@ -87,7 +87,19 @@ describe('onnx-compress inspect', () => {
   test('--json has every part, and the sizes of quantize --dry-run, but for finer scales', () => {
     const found = JSON.parse(compress(['inspect', '--json', '-w', MLP]).stdout.toString());
     expect(Object.keys(found)).toEqual([
-      ...['input', 'header', 'irVersion', 'opsets', 'graph', 'inputs', 'outputs', 'nodes', 'bodies', 'functions'],
+      ...[
+        'version',
+        'input',
+        'header',
+        'irVersion',
+        'opsets',
+        'graph',
+        'inputs',
+        'outputs',
+        'nodes',
+        'bodies',
+        'functions',
+      ],
       ...['parameters', 'operators', 'dtypes', 'weights', 'sparse', 'packed', 'notes', 'plan', 'measured'],
     ]);
     expect(found.header).toEqual({
@@ -152,8 +164,8 @@ describe('onnx-compress inspect', () => {
   test('names that would write on the terminal are printed harmlessly', () => {
     const cwd = folder();
     const input = buildModel(hostile);
-    for (const args of [['inspect'], ['inspect', '-w'], ['inspect', '-v', '-w'], ['inspect', '--graph']]) {
-      const done = compress(args, { cwd, input, env: { NO_COLOR: '1' } });
+    for (const args of [[], ['-w'], ['-v', '-w'], ['--graph'], ['--format', 'md', '-w'], ['--format', 'csv', '-w']]) {
+      const done = compress(['inspect', ...args], { cwd, input, env: { NO_COLOR: '1' } });
       expect(done).toMatchObject({ code: 0, stderr: '' });
       const text = done.stdout.toString();
       expect(text).toContain('evil');
@@ -163,6 +175,29 @@ describe('onnx-compress inspect', () => {
     expect(compress(['inspect', '-w'], { input }).stdout.toString()).toContain('w: 16 NaN');
     const json = JSON.parse(compress(['inspect', '--json', '-g'], { input }).stdout.toString());
     expect(json.inputs[0].name).toBe(HOSTILE);
+  });
+
+  test('--format: tables of Markdown, a line of CSV for each weight, and --json by another name', () => {
+    const [md, csv, json, same, graph] = compressEach([
+      ['inspect', '--format', 'md', MLP],
+      ['inspect', '--format', 'csv', '--weights', MLP],
+      ['inspect', '--format', 'json', MLP],
+      ['inspect', '--json', MLP],
+      ['inspect', '--format', 'csv', '--graph', MLP],
+    ]).map(({ stdout, stderr }) => stdout.toString() + stderr);
+    expect(md).toContain('\n### weights, the largest first\n\n| weight | operator | shape | bytes | share |\n');
+    expect(md).toContain('\n| fc2.weight | Gemm | float32 128×256 | 131 kB | 64.5 % |\n');
+    const [names, first, ...rest] =
+      csv
+        ?.trimEnd()
+        .split('\n')
+        .map((line) => line.split(',')) ?? [];
+    expect(names?.slice(0, 7)).toEqual(['name', 'node', 'opTypes', 'dtype', 'dims', 'elements', 'byteLength']);
+    expect(first?.slice(0, 7)).toEqual(['fc2.weight', '/fc2/Gemm', 'Gemm', 'float32', '128x256', '32768', '131072']);
+    expect(first?.[names?.indexOf('max') ?? 0]).toMatch(/^0\.4654/);
+    expect(rest).toHaveLength(5);
+    expect(json).toBe(same);
+    expect(graph).toMatch(/--graph: a graph is no table, as --format csv writes them\n {2}With --format json/);
   });
 
   test('what is wrong with a model or a command line', () => {

@@ -235,17 +235,18 @@ describe('onnx-compress tune', () => {
     expect(report(quiet)).toMatchObject({ notes: [note] });
   });
 
-  test('a metric that nothing quantized keeps: the table, a sentence, exit code 1, and no file', () => {
+  test('a metric that nothing quantized keeps: the table, a sentence, exit code 3, and no file', () => {
     const cwd = folder();
     const temporary = folder();
     const line = ['tune', MLP, ...judge, '--min-sqnr', '300', '-o', 'a.onnx', '--save-recipe', 'r.json', '--json'];
     const done = compress(line, { cwd, env: { TMPDIR: temporary } });
-    expect(done.code).toBe(1);
+    expect(done.code).toBe(3);
     expect(done.stderr).toMatch(/\ntried 5 selections of 3 layers, 3 of them with one layer alone\n/);
     expect(done.stderr).toMatch(
       /error: .*digits-mlp\.onnx: nothing quantized keeps the metric: the closest, with all but fc\d\.weight float, has SQNR 5\d\.\d\d dB; at least 300 dB are needed\n/,
     );
-    expect(report(done)).toMatchObject({ best: null, step: null });
+    const error = { code: 'gate', where: MLP, hint: expect.stringMatching(/^Allow more loss/) };
+    expect(report(done)).toMatchObject({ version: 1, best: null, step: null, error });
     expect(readdirSync(cwd)).toEqual([]);
     expect(readdirSync(temporary).filter((name) => name.startsWith('onnx-compress'))).toEqual([]);
   });
@@ -257,7 +258,7 @@ describe('onnx-compress tune', () => {
     expect(some.trials).toHaveLength(4);
     expect(some).toMatchObject({ cutShort: true, best: { enough: true } });
     const none = compress([...few, '200', '--max-trials', '4']);
-    expect(none.code).toBe(1);
+    expect(none.code).toBe(3);
     expect(none.stderr).toContain('none of the 4 selections tried keeps the metric:');
   });
 
@@ -348,7 +349,9 @@ describe('a wrong command line is refused before the work', () => {
       const { done, wanted } = one;
       expect(done.stderr).toMatch(wanted?.[2] ?? /never/);
       expect(done.code).toBe(wanted?.[1]);
-      expect(done.stdout.toString()).toBe('');
+      expect(done.stdout.toString()).toMatch(
+        done.line.includes('--json') ? /^\{\n {2}"version": 1,\n {2}"error"/ : /^$/,
+      );
       expect(readdirSync(cwd)).toEqual(['there']);
     },
   );

@@ -86,7 +86,11 @@ describe('a wrong command line exits 2 and says what to do', () => {
   test.each(results.map((one, index) => ({ ...one, says: CASES[index]?.[1] ?? /never/ })))('compress $line', (one) => {
     expect(one.stderr).toMatch(one.says);
     expect(one.stderr).toMatch(/^error: .*\n {2}.*\n$/);
-    expect(one.stdout.toString()).toBe('');
+    // A program that asks for JSON gets the error as JSON too.
+    const [, message = '', hint] = /^error: (.*)\n {2}(.*)\n$/.exec(one.stderr) ?? [];
+    const error = { code: 'options', where: message.split(': ')[0], message, hint };
+    const json = one.line.includes('--json');
+    expect(json ? JSON.parse(one.stdout.toString()) : one.stdout.toString()).toEqual(json ? { version: 1, error } : '');
     expect(one.code).toBe(2);
   });
 
@@ -112,7 +116,9 @@ describe('help', () => {
     expect(prune?.stdout.toString()).toMatch(/^onnx-compress prune --l1\|--l2\|--random AMOUNT \[model\.onnx\|-\]/);
     expect(quantize?.stdout.toString()).toMatch(/How to quantize:[\s\S]*Which weights:[\s\S]*Files:[\s\S]*Report:/);
     expect(copy?.stdout.toString()).not.toContain('--op-types');
-    expect(all?.stdout.toString()).toContain('Exit codes: 0 done, 1 the model or a file, 2 the command line.');
+    expect(all?.stdout.toString()).toContain(
+      'Exit codes: 0 done, 1 the model or a file, 2 the command line, 3 a gate that was not reached.',
+    );
   });
 
   test('--version: ours alone on the first line, then what it runs on', () => {

@@ -5,6 +5,7 @@ import yargs from 'yargs';
 import { chosenBy } from '../../src/cli/chosen.ts';
 import { yargsCommand } from '../../src/cli/command.ts';
 import { type DataSources, verifyCommand } from '../../src/cli/commands/verify.ts';
+import { endJson } from '../../src/cli/json.ts';
 import type { CompressError } from '../../src/errors.ts';
 import { openData } from '../../src/node/data/open.ts';
 import type { Sample } from '../../src/node/data/types.ts';
@@ -59,6 +60,7 @@ async function run(...args: string[]): Promise<Ran> {
     .catch((cause: CompressError) => {
       error = cause;
     });
+  endJson(stream);
   return { stdout, error };
 }
 

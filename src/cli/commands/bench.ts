@@ -6,6 +6,7 @@ import { defined } from '../../options/values.ts';
 import { formatBytes, formatPercent } from '../../passes/size.ts';
 import { refuseStdin } from '../arguments.ts';
 import type { Command } from '../command.ts';
+import { reportJson } from '../json.ts';
 import type { Streams } from '../pipe.ts';
 import { progress } from '../progress.ts';
 import type { RenderOptions } from '../table.ts';
@@ -55,7 +56,7 @@ export function benchCommand(
             : sources.openData(data, inputs, { batch }),
         settings,
       );
-      if (args.json) streams.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+      if (args.json) reportJson(streams.stdout, report);
       else if (!args.quiet) {
         streams.stdout.write(render(report, { color, verbose: args.verbose === true, ...widthsOf(streams.stdout) }));
       }

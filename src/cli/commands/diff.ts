@@ -7,7 +7,7 @@ import { DASH } from '../arguments.ts';
 import type { Command } from '../command.ts';
 import { renderDiff, renderMarkdown, titleOf } from '../diff/render.ts';
 import { type Input, inputOf } from '../inspect/input.ts';
-import { plain } from '../json.ts';
+import { reportJson } from '../json.ts';
 import type { Streams } from '../pipe.ts';
 import { widthsOf } from '../text.ts';
 import { examples } from '../usage.ts';
@@ -67,8 +67,7 @@ async function compare(
     for (const input of [one, other]) await input.unchanged();
     const title = titleOf(one.label, other.label);
     if (args.json) {
-      const report = { before: one.label, after: other.label, identical, ...found };
-      stdout.write(`${JSON.stringify(report, plain, 2)}\n`);
+      reportJson(stdout, { before: one.label, after: other.label, identical, ...found });
     } else if (args.markdown) stdout.write(renderMarkdown(title, found, identical));
     else if (!args.quiet) {
       stdout.write(renderDiff(title, found, identical, { color, verbose: args.verbose === true, ...widthsOf(stdout) }));

@@ -1,10 +1,12 @@
 import { print } from '../../ir/print.ts';
-import { INSPECT, type InspectValues } from '../../options/look.ts';
+import { INSPECT, INSPECT_DEFAULT, type InspectValues } from '../../options/look.ts';
 import { inspect } from '../../passes/inspect/index.ts';
 import type { Command } from '../command.ts';
+import { inspectionCsv } from '../inspect/csv.ts';
 import { type Input, inputOf } from '../inspect/input.ts';
-import { graphsJson, headerJson, inspectionJson } from '../inspect/json.ts';
-import { renderInspection } from '../inspect/render.ts';
+import { inspectionJson } from '../inspect/json.ts';
+import { renderInspection, renderMarkdown } from '../inspect/render.ts';
+import { reportJson } from '../json.ts';
 import type { Streams } from '../pipe.ts';
 import { printable, type Widths, widthsOf } from '../text.ts';
 import { examples } from '../usage.ts';
@@ -26,6 +28,7 @@ export function inspectCommand(streams: Pick<Streams, 'stdin' | 'stdout'>, color
       examples([
         ['what is in there?', 'onnx-compress inspect model.onnx'],
         ['which weights are hard to quantize?', 'onnx-compress inspect --weights model.onnx'],
+        ['a table for a spreadsheet', 'onnx-compress inspect --weights --format csv model.onnx > weights.csv'],
         ['the convolutions', 'onnx-compress inspect --graph model.onnx | grep Conv'],
         ['did pruning reach 60 %?', 'onnx-compress prune --l1 0.6 model.onnx | onnx-compress inspect --weights'],
       ]),
@@ -33,9 +36,10 @@ export function inspectCommand(streams: Pick<Streams, 'stdin' | 'stdout'>, color
     run: async (args) => {
       const input = await inputOf(args.model, streams);
       try {
-        const text = await report(input, args, color, widthsOf(streams.stdout));
+        const found = await report(input, args, color, widthsOf(streams.stdout));
         await input.unchanged();
-        streams.stdout.write(text);
+        if (typeof found === 'string') streams.stdout.write(found);
+        else reportJson(streams.stdout, found);
       } finally {
         await input.close();
       }
@@ -43,16 +47,19 @@ export function inspectCommand(streams: Pick<Streams, 'stdin' | 'stdout'>, color
   };
 }
 
-async function report(input: Input, args: InspectValues, color: boolean, widths: Widths): Promise<string> {
+/** The report: a text, or an object for JSON. */
+async function report(input: Input, args: InspectValues, color: boolean, widths: Widths): Promise<string | object> {
+  const format = args.json ? 'json' : (args.format ?? INSPECT_DEFAULT.format);
   const model = await input.open();
   try {
     // A line a node, and nothing else: for grep and less.
-    if (args.graph && !args.json) return `${print(model).trimEnd().split('\n').map(printable).join('\n')}\n`;
+    if (args.graph && format === 'text') return `${print(model).trimEnd().split('\n').map(printable).join('\n')}\n`;
     const header = await model.header();
-    const found = await inspect(model, { weights: args.weights === true, planner: input });
-    if (args.json) {
-      return inspectionJson(input.label, await headerJson(header), found, args.graph ? graphsJson(model) : undefined);
-    }
+    const planner = format === 'csv' ? {} : { planner: input };
+    const found = await inspect(model, { weights: args.weights === true, ...planner });
+    if (format === 'csv') return inspectionCsv(found);
+    if (format === 'md') return renderMarkdown(input.label, header, found);
+    if (format === 'json') return inspectionJson(input.label, header, found, args.graph ? model : undefined);
     const ascii = process.env['TERM'] === 'dumb';
     return renderInspection(input.label, header, found, { color, ascii, verbose: args.verbose === true, ...widths });
   } finally {

@@ -10,7 +10,7 @@ import { formatRecipe } from '../../passes/recipe.ts';
 import { commonOf, refuseStdin } from '../arguments.ts';
 import type { Command } from '../command.ts';
 import { doneWithDashes, notesWithDashes } from '../dashes.ts';
-import { plain } from '../json.ts';
+import { reportJson } from '../json.ts';
 import { outputOf } from '../output.ts';
 import { pipe, type Streams, writeNotes } from '../pipe.ts';
 import { asCalled } from '../program.ts';
@@ -64,7 +64,7 @@ export function tuneCommand(streams: Streams, color: boolean): Command<TuneValue
           onProgress: progress('tuning', quiet === true),
         });
         const written = await write(found, args, candidates, recipePath, streams);
-        if (args.json) streams.stdout.write(`${JSON.stringify(forPrograms(found, written), plain, 2)}\n`);
+        if (args.json) reportJson(streams.stdout, forPrograms(found, written));
         if (!quiet) {
           const options = { color, verbose: verbose === true, ...widthsOf(streams.stderr) };
           streams.stderr.write(asCalled(render(found, written, options)));

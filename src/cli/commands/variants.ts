@@ -4,7 +4,7 @@ import { defined } from '../../options/values.ts';
 import { VARIANTS, type VariantsValues } from '../../options/variants.ts';
 import { refuseStdin } from '../arguments.ts';
 import type { Command } from '../command.ts';
-import { plain } from '../json.ts';
+import { reportJson } from '../json.ts';
 import type { Streams } from '../pipe.ts';
 import { endProgress, type Progress, progress } from '../progress.ts';
 import { widthsOf } from '../text.ts';
@@ -40,7 +40,7 @@ export function variantsCommand(streams: Pick<Streams, 'stdout' | 'stderr'>, col
         ...(check || noCheck ? { check: check === true } : {}),
       });
       endProgress();
-      if (args.json) streams.stdout.write(`${JSON.stringify(forPrograms(report), plain, 2)}\n`);
+      if (args.json) reportJson(streams.stdout, forPrograms(report));
       if (!quiet) {
         streams.stderr.write(render(report, { color, verbose: args.verbose === true, ...widthsOf(streams.stderr) }));
       }

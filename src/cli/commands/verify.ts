@@ -10,7 +10,7 @@ import { defined } from '../../options/values.ts';
 import { formatPercent } from '../../passes/size.ts';
 import { refuseStdin } from '../arguments.ts';
 import type { Command } from '../command.ts';
-import { plain } from '../json.ts';
+import { reportJson } from '../json.ts';
 import type { Streams } from '../pipe.ts';
 import type { RenderOptions } from '../table.ts';
 import { table } from '../table.ts';
@@ -69,7 +69,7 @@ export function verifyCommand(
         ...(outputs === undefined ? {} : { outputs }),
         ...(metric === undefined ? {} : { metric }),
       });
-      if (args.json) streams.stdout.write(`${JSON.stringify(report, plain, 2)}\n`);
+      if (args.json) reportJson(streams.stdout, report);
       else if (!args.quiet) {
         const random = args.data === undefined;
         streams.stdout.write(

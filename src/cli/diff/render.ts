@@ -1,13 +1,12 @@
 import { Chalk } from 'chalk';
 import type { ModelDiff } from '../../passes/diff/index.ts';
+import { escaped, markdownSections, type Section } from '../markdown.ts';
 import { shorten } from '../shorten.ts';
 import type { RenderOptions } from '../table.ts';
 import { table } from '../table.ts';
 import { printable, wrap, wrapHead } from '../text.ts';
-import { type Section, sectionsOf, summaryOf } from './sections.ts';
+import { sectionsOf, summaryOf } from './sections.ts';
 
-/** Rows of a part of a comment; a pull request is no place for a thousand nodes. */
-const MAX_ROWS = 50;
 /** Columns left to the cells behind the first; longer texts are cut in their middle. */
 const MIN_CELL = 12;
 
@@ -65,25 +64,5 @@ function fitted({ rows, columns }: Section, options: RenderOptions): string[][] 
 export function renderMarkdown(title: string, found: ModelDiff, identical: boolean): string {
   const head = found.same ? sameText(found, identical) : summaryOf(found);
   const lines = [`**${escaped(title)}**: ${escaped(head)}`, ...found.notes.flatMap((note) => ['', escaped(note)])];
-  for (const one of sectionsOf(found)) {
-    const rows = one.rows.slice(0, MAX_ROWS);
-    lines.push('', `### ${one.title}`, '', row(one.columns.map(({ head: text }) => text)));
-    lines.push(row(one.columns.map(({ right }) => (right ? '--:' : '---'))));
-    lines.push(...rows.map((cells) => row(cells.map(escaped))));
-    if (rows.length < one.rows.length) lines.push('', `… and ${one.rows.length - rows.length} more`);
-  }
-  return `${lines.join('\n')}\n`;
-}
-
-function row(cells: readonly string[]): string {
-  return `| ${cells.join(' | ')} |`;
-}
-
-/** Names come from the file: none may open a table cell, a tag, a link or a mention. */
-function escaped(text: string): string {
-  return printable(text)
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replace(/[\\`*_[\]|~#!]/g, '\\$&')
-    .replaceAll('@', '@\u200b');
+  return `${[...lines, ...markdownSections(sectionsOf(found))].join('\n')}\n`;
 }

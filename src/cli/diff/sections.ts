@@ -8,15 +8,9 @@ import type {
   WeightChange,
 } from '../../passes/diff/index.ts';
 import { formatBytes, formatPercent } from '../../passes/size.ts';
+import type { Section } from '../markdown.ts';
 import type { Column } from '../table.ts';
 import { count, decibels } from '../text.ts';
-
-/** A part of a report on what changed: rows under heads. Texts are as in the file: whoever prints makes them safe. */
-export interface Section {
-  readonly title: string;
-  readonly columns: readonly Column[];
-  readonly rows: readonly string[][];
-}
 
 const RIGHT = { right: true } as const;
 const SIDES: readonly Column[] = [{ head: 'before' }, { head: 'after' }];

@@ -2,13 +2,62 @@ import type { ModelHeader } from '../../ir/header.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Attribute, Node } from '../../ir/node.ts';
 import type { Inspection } from '../../passes/inspect/index.ts';
-import { plain } from '../json.ts';
 
 /** Longest value of metadata that is given whole. */
 const MAX_VALUE = 4096;
 
+/** What `inspect --json` writes. */
+export interface InspectJson extends Inspection {
+  readonly input: string;
+  readonly header: HeaderJson;
+  /** With --graph: the nodes of every graph. */
+  readonly graphs?: readonly GraphJson[];
+}
+
+/** @param graphs - whose nodes are told too */
+export async function inspectionJson(
+  input: string,
+  header: ModelHeader,
+  found: Inspection,
+  graphs?: Model,
+): Promise<InspectJson> {
+  return { input, header: await headerJson(header), ...found, ...(graphs && { graphs: graphsJson(graphs) }) };
+}
+
+/** What a file says of itself. */
+interface HeaderJson extends Omit<ModelHeader, 'docString' | 'metadata'> {
+  readonly docStringByteLength: number;
+  readonly metadata: readonly {
+    readonly key: string;
+    readonly byteLength: number;
+    /** Absent where it is longer than 4096 bytes. */
+    readonly value?: string;
+  }[];
+}
+
+interface GraphJson {
+  readonly name: string;
+  readonly kind: string;
+  readonly nodes: readonly NodeJson[];
+}
+
+interface NodeJson extends Pick<Node, 'name' | 'domain' | 'opType' | 'inputs' | 'outputs'> {
+  readonly attributes: readonly AttributeJson[];
+}
+
+interface AttributeJson {
+  readonly name: string;
+  readonly type: Attribute['type'];
+  readonly value?: unknown;
+  /** Of a tensor, which has no value here. */
+  readonly dtype?: string;
+  readonly dims?: readonly number[];
+  /** The name of a body. */
+  readonly graph?: string;
+}
+
 /** The header for programs: values of metadata as text, long ones cut to their length alone. */
-export async function headerJson(header: ModelHeader): Promise<object> {
+async function headerJson(header: ModelHeader): Promise<HeaderJson> {
   const { docString, metadata, ...rest } = header;
   const entries = metadata.map(async ({ key, value }) => {
     const { byteLength } = value;
@@ -22,15 +71,15 @@ function decode(bytes: Uint8Array): string {
 }
 
 /** The nodes of every graph for programs. */
-export function graphsJson(model: Model): object[] {
+function graphsJson(model: Model): GraphJson[] {
   return model.graphs().map((graph) => ({ name: graph.name, kind: graph.kind, nodes: graph.nodes.map(nodeJson) }));
 }
 
-function nodeJson({ name, domain, opType, inputs, outputs, attributes }: Node): object {
+function nodeJson({ name, domain, opType, inputs, outputs, attributes }: Node): NodeJson {
   return { name, domain, opType, inputs, outputs, attributes: attributes.map(attributeJson) };
 }
 
-function attributeJson(one: Attribute): object {
+function attributeJson(one: Attribute): AttributeJson {
   const { name, type } = one;
   switch (one.type) {
     case 'int':
@@ -48,9 +97,4 @@ function attributeJson(one: Attribute): object {
     default:
       return { name, type };
   }
-}
-
-/** An inspection as JSON: integers beyond 2^53 and numbers that are not finite as texts. */
-export function inspectionJson(input: string, header: object, found: Inspection, graphs?: object[]): string {
-  return `${JSON.stringify({ input, header, ...found, ...(graphs && { graphs }) }, plain, 2)}\n`;
 }

@@ -1,6 +1,7 @@
 import type { ChalkInstance } from 'chalk';
 import type { MeasuredWeight } from '../../passes/inspect/index.ts';
 import { formatPercent } from '../../passes/size.ts';
+import type { Section } from '../markdown.ts';
 import { table } from '../table.ts';
 import { printable, wrap } from '../text.ts';
 import { bars } from './histogram.ts';
@@ -13,17 +14,11 @@ const WITH_ENDS = 96;
 const EXPLAINED =
   '  spread: largest magnitude of a channel over the smallest one’s; outliers: largest magnitude over the 99.9th percentile; values: from min to max, zeros left out';
 
-/** What weights are like, a line each. */
-export function measuredLines(
-  measured: readonly MeasuredWeight[],
-  options: InspectRender,
-  chalk: ChalkInstance,
-): string[] {
-  if (measured.length === 0) return [];
+/** What weights are like, a row each, with histograms in ASCII or not, and with both ends of the values or not. */
+export function measuredSection(measured: readonly MeasuredWeight[], ascii = false, ends = true): Section {
   const patterns = measured.some((one) => one.statistics.pattern !== undefined);
   const right = { right: true } as const;
-  const ends = options.columns >= WITH_ENDS;
-  const heads = [
+  const columns = [
     ...[{ head: 'weight' }, { head: 'shape', optional: true }, { head: 'zeros', ...right }],
     ...(patterns ? [{ head: 'N:M', ...right }] : []),
     ...(ends ? ['min', 'max'].map((head) => ({ head, ...right })) : []),
@@ -40,12 +35,23 @@ export function measuredLines(
       ...[it.mean, it.std].map(digits),
       it.channels > 1 ? digits(it.channelSpread) : '',
       it.outlierRatio === 0 ? '' : digits(it.outlierRatio),
-      bars(it.histogram, options.ascii),
+      bars(it.histogram, ascii),
     ];
   });
+  return { title: 'values of the weights', columns, rows };
+}
+
+/** What weights are like, a line each. */
+export function measuredLines(
+  measured: readonly MeasuredWeight[],
+  options: InspectRender,
+  chalk: ChalkInstance,
+): string[] {
+  if (measured.length === 0) return [];
+  const { title, columns, rows } = measuredSection(measured, options.ascii, options.columns >= WITH_ENDS);
   return [
-    chalk.green('values of the weights'),
-    ...table(heads, rows, options, chalk),
+    chalk.green(title),
+    ...table(columns, rows, options, chalk),
     ...[EXPLAINED, ...notes(measured, chalk)].flatMap((line) => wrap(line, options.columns)),
   ];
 }

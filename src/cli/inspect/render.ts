@@ -1,16 +1,16 @@
 import { Chalk, type ChalkInstance } from 'chalk';
 import type { ModelHeader } from '../../ir/header.ts';
-import type { Inspection, Plan, Recipe, Structure } from '../../passes/inspect/index.ts';
+import type { Inspection, Plan } from '../../passes/inspect/index.ts';
 import type { PassReport } from '../../passes/pass.ts';
-import { formatBytes, formatPercent } from '../../passes/size.ts';
+import { formatBytes } from '../../passes/size.ts';
+import { escaped, markdownSections, type Section } from '../markdown.ts';
 import { skipLines } from '../skips.ts';
 import type { RenderOptions } from '../table.ts';
 import { table } from '../table.ts';
 import { count, printable, wrap, wrapHead } from '../text.ts';
-import { headerLines, type InspectRender, shape } from './lines.ts';
-import { measuredLines } from './measured.ts';
-
-const RIGHT = { right: true } as const;
+import { headerLines, type InspectRender } from './lines.ts';
+import { measuredLines, measuredSection } from './measured.ts';
+import { planSection, structureSections } from './sections.ts';
 
 /** The report for people. */
 export function renderInspection(
@@ -20,8 +20,7 @@ export function renderInspection(
   options: InspectRender,
 ): string {
   const chalk = new Chalk({ level: options.color ? 1 : 0 });
-  const files = header.dataFiles.reduce((sum, one) => sum + one.byteLength, header.byteLength);
-  const head = `${chalk.bold(printable(label))}: ${formatBytes(files)}, ${count(found.parameters, 'parameter')}`;
+  const head = `${chalk.bold(printable(label))}: ${sizeOf(header, found)}`;
   const pairs = headerLines(header, found);
   const width = Math.max(...pairs.map(([what]) => what.length));
   const lines = [...pairs.map(([what, text]) => `  ${chalk.dim(what.padEnd(width))}  ${text}`)];
@@ -29,77 +28,34 @@ export function renderInspection(
   const wrapped = [...wrapHead(head, options), ...lines.flatMap((line) => wrap(line, options.columns))];
   return `${[
     ...wrapped,
-    ...operators(found, options, chalk),
-    ...types(found, options, chalk),
-    ...weights(found, options, chalk),
+    ...structureSections(found).flatMap((one) => tableOf(one, options, chalk)),
     ...(found.plan === undefined ? [] : planned(found.plan, found, options, chalk)),
     ...(found.measured === undefined ? [] : measuredLines(found.measured, options, chalk)),
   ].join('\n')}\n`;
 }
 
-function operators(found: Structure, options: RenderOptions, chalk: ChalkInstance): string[] {
-  const rows = found.operators.map((one) => [
-    one.opType,
-    String(one.nodes),
-    one.parameters === 0 ? '' : String(one.parameters),
-    one.parameters === 0 ? '' : formatPercent(one.parameters, found.parameters),
-  ]);
-  const heads = [{ head: 'operator' }, ...['nodes', 'parameters', 'share'].map((head) => ({ head, ...RIGHT }))];
-  return [chalk.green('operators'), ...table(heads, rows, options, chalk)];
+function tableOf({ title, columns, rows }: Section, options: RenderOptions, chalk: ChalkInstance): string[] {
+  return [chalk.green(title), ...table(columns, rows, options, chalk)];
 }
 
-function types(found: Structure, options: RenderOptions, chalk: ChalkInstance): string[] {
-  const all = found.dtypes.reduce((sum, one) => sum + one.byteLength, 0);
-  const rows = found.dtypes.map((one) => [
-    one.dtype,
-    String(one.tensors),
-    String(one.elements),
-    formatBytes(one.byteLength),
-    formatPercent(one.byteLength, all),
-  ]);
-  if (rows.length === 0) return [];
-  const heads = ['tensors', 'elements', 'bytes', 'share'].map((head) => ({ head, ...RIGHT }));
-  return [chalk.green('types'), ...table([{ head: 'type' }, ...heads], rows, options, chalk)];
+/** `204 kB, 50826 parameters`. */
+function sizeOf(header: ModelHeader, found: Inspection): string {
+  const files = header.dataFiles.reduce((sum, one) => sum + one.byteLength, header.byteLength);
+  return `${formatBytes(files)}, ${count(found.parameters, 'parameter')}`;
 }
 
-function weights(found: Structure, options: RenderOptions, chalk: ChalkInstance): string[] {
-  const list = found.weights.filter((one) => one.role === 'weight');
-  if (list.length === 0) return [];
-  const packed = list.some((one) => one.packed !== undefined);
-  const stored = list.some((one) => one.form !== undefined);
-  const schemes = list.some((one) => one.scheme !== undefined);
-  const all = found.weights.reduce((sum, one) => sum + one.byteLength, 0);
-  const rows = list.map((one) => [
-    one.name,
-    one.opTypes.join(', '),
-    shape(one),
-    formatBytes(one.byteLength),
-    formatPercent(one.byteLength, all),
-    ...(packed ? [one.packed ?? ''] : []),
-    ...(schemes ? [one.scheme === undefined ? '' : `${one.elements} ${one.scheme.name}`] : []),
-    ...(stored ? [one.form ?? ''] : []),
-  ]);
-  const heads = [
-    ...[{ head: 'weight' }, { head: 'operator' }, { head: 'shape' }],
-    ...[
-      { head: 'bytes', ...RIGHT },
-      { head: 'share', ...RIGHT, optional: true },
-    ],
-    ...(packed ? [{ head: 'packed' }] : []),
-    ...(schemes ? [{ head: 'numbers', optional: true }] : []),
-    ...(stored ? [{ head: 'stored for', optional: true }] : []),
+/** The report as Markdown, every row in it. */
+export function renderMarkdown(label: string, header: ModelHeader, found: Inspection): string {
+  const facts = { title: 'model', columns: [{ head: 'fact' }, { head: 'value' }], rows: headerLines(header, found) };
+  const sections = [
+    ...[facts, ...structureSections(found)],
+    ...(found.plan === undefined ? [] : [planSection(found.plan)]),
+    ...(found.measured === undefined ? [] : [measuredSection(found.measured)]),
   ];
-  return [chalk.green('weights, the largest first'), ...table(heads, rows, options, chalk)];
+  const notes = found.notes.flatMap((note) => ['', escaped(note)]);
+  const head = `**${escaped(label)}**: ${sizeOf(header, found)}`;
+  return `${[head, ...notes, ...markdownSections(sections, Number.POSITIVE_INFINITY)].join('\n')}\n`;
 }
-
-const RECIPES: Readonly<Record<Recipe, string>> = {
-  int8: 'quantize --int8',
-  'int8 weights only': 'quantize --weights-only',
-  int4: 'quantize --int4',
-  float16: 'float16 weights',
-  pruned: '60 % pruned, a bit a weight and those left',
-  'pruned int8': '60 % pruned and int8, the same way',
-};
 
 /** @param found - what is above already */
 function planned(plan: Plan, found: Inspection, options: RenderOptions, chalk: ChalkInstance): string[] {
@@ -111,16 +67,9 @@ function planned(plan: Plan, found: Inspection, options: RenderOptions, chalk: C
     `${chalk.green('prune')} would choose from ${elements} weights in ${count(targets.length, 'tensor')}`,
     ...skipLines(skips, options.verbose, chalk.yellow),
   );
-  const rows = plan.predictions.map((one) => [
-    RECIPES[one.recipe],
-    one.weights === 0 ? 'nothing to change' : formatBytes(one.byteLength),
-    one.weights === 0 ? '' : formatPercent(one.byteLength, plan.byteLength),
-  ]);
-  const heads = [{ head: 'made by' }, { head: 'size', ...RIGHT }, { head: 'of now', ...RIGHT }];
   return [
     ...lines.flatMap((line) => wrap(line, options.columns)),
-    chalk.green('sizes foretold'),
-    ...table(heads, rows, options, chalk),
+    ...tableOf(planSection(plan), options, chalk),
     ...(plan.int8.changes.some((one) => one.form?.endsWith('weights only')) ? wrap(`  ${LEAST}`, options.columns) : []),
     ...(found.packed === 0 ? [] : wrap(`  ${DENSE}`, options.columns)),
   ];

@@ -1,0 +1,24 @@
+import type { ErrorCode } from '../errors.ts';
+
+/** What each exit code of the program means. A reader that stops and a signal have those of the system. */
+export const EXITS = {
+  0: 'done',
+  1: 'the model or a file',
+  2: 'the command line',
+  3: 'a gate that was not reached',
+} as const;
+
+type Exit = keyof typeof EXITS;
+
+/** The exit code of a run that ended with an error. */
+export function exitOf(code: ErrorCode | undefined): Exclude<Exit, 0> {
+  if (code === 'options') return 2;
+  return code === 'gate' ? 3 : 1;
+}
+
+/** `Exit codes: 0 done, 1 the model or a file, …`. */
+export function exitsLine(): string {
+  return `Exit codes: ${Object.entries(EXITS)
+    .map(([code, meaning]) => `${code} ${meaning}`)
+    .join(', ')}.`;
+}
