@@ -8,5 +8,7 @@ export * from './bracket';
 export * from './order';
 export * from './zero';
 export * from './convert';
-export * from './lowbits';
+export * from './search';
+export * from './codes';
+export * from './factors';
 export * from './columns';

@@ -57,7 +57,7 @@ async function work(mode, index, jobs) {
       counts.accepted++;
       add(counts.acceptedBy, kind);
     } catch (cause) {
-      if (!(cause instanceof lib.CompressError) || cause.code === 'internal') fault = cause.stack ?? String(cause);
+      if (cause?.name !== 'CompressError' || cause.code === 'internal') fault = cause.stack ?? String(cause);
       else {
         counts.refused++;
         add(counts.refusedBy, cause.code);

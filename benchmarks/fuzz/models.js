@@ -9,7 +9,7 @@ import { derange } from './derange.js';
 export async function modelCases(lib, root) {
   const files = fixtures(root);
   files.push(...(await packed(lib, files)), ...(await lowered(lib, files)));
-  const verbs = verbsOf(lib);
+  const verbs = { ...verbsOf(lib), ...(await verbsWithData(lib, root)) };
   const names = Object.keys(verbs);
   return {
     of(index, random) {
@@ -21,7 +21,7 @@ export async function modelCases(lib, root) {
         ending: 'onnx',
         what: `${verb} ${file.name} ${kinds}`,
         kind: verb,
-        run: () => attempt(lib, bytes, verbs[verb]()),
+        run: () => attempt(lib, bytes, verbs[verb](random)),
       };
     },
   };
@@ -62,6 +62,46 @@ function verbsOf(lib) {
     channels: () => [lib.removeChannels({ amount: 0.5, roundTo: 1 })],
     inspect: () => [{ name: 'inspect', run: (model) => lib.inspect(model, { weights: true }) }],
     chain: () => [lib.prune({ method: 'random', amount: 0.5 }), lib.fold(), lib.quantize()],
+  };
+}
+
+/** Verbs that ask what activations are like, and are told numbers that are made up: no model is run. */
+async function verbsWithData(lib, root) {
+  // By a module of its own: programs give data by path, which runs the model.
+  const { quantizing } = await import(join(root, 'dist/passes/quantize/index.js'));
+  const by = (options) => (random) => [quantizing({ minElements: 0, ...options }, { activations: invented(random) })];
+  const half = { amount: 0.5 };
+  return {
+    gptq: by({ bits: 4, headBits: 4, block: 16 }),
+    'gptq asymmetric': by({ bits: 2, headBits: 2, form: 'nbits', asymmetric: true }),
+    'gptq int8': by({ bits: 8, method: 'gptq' }),
+    awq: by({ bits: 4, headBits: 4, method: 'awq' }),
+    sparsegpt: (random) => [lib.sparsegpt({ ...half, pattern: { keep: 2, of: 4 } }, invented(random))],
+    wanda: (random) => [lib.wanda({ ...half, parallel: true }, invented(random))],
+  };
+}
+
+/** Sums over a few random vectors: some of them over none, over zeros, over what is alike, or no numbers. */
+function invented(random) {
+  const number = () => uniformInt(random, -1000, 1000) / 500;
+  const strange = [Number.NaN, Number.POSITIVE_INFINITY, 1e-300, 1e300];
+  return {
+    async measure(_, requests) {
+      return requests.map(({ what, groups, columns }) => {
+        const rows = uniformInt(random, 0, 5);
+        const sums = new Float64Array(groups * columns * (what === 'gram' ? columns : 1));
+        for (let row = 0; row < rows; row++) {
+          const alike = number();
+          const x = Float64Array.from({ length: columns }, () => (rows === 1 ? alike : rows === 2 ? 0 : number()));
+          if (uniformInt(random, 0, 19) === 0) x[0] = strange[uniformInt(random, 0, strange.length - 1)];
+          for (let at = 0; at < sums.length; at++) {
+            const column = at % columns;
+            sums[at] += x[column] * x[what === 'gram' ? Math.floor(at / columns) % columns : column];
+          }
+        }
+        return { sums, rows };
+      });
+    },
   };
 }
 

@@ -41,7 +41,9 @@ export async function runSteps(
 }
 
 async function tell(made: RunReport, args: CommonValues, streams: Streams, color: boolean): Promise<void> {
-  const check = await checkOf(args, made);
+  // Figures that nobody would see.
+  const unseen = args.quiet === true && args.json !== true;
+  const check = unseen ? undefined : await checkOf(args, made);
   const report: RunReport = check === undefined ? made : { ...made, check };
   endProgress();
   if (args.json) reportJson(streams.stdout, report);

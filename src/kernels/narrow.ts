@@ -11,6 +11,14 @@ export function toFloats(bytes: Uint8Array, format: FloatFormat): Floats {
   return new Float64Array(buffer, byteOffset, byteLength / 8);
 }
 
+/** The numbers rounded to float32, in the memory that they were in, of which they take half. */
+export function narrowed(values: Float64Array): Float32Array {
+  const out = new Float32Array(values.buffer, values.byteOffset, values.length);
+  // Each is written below the next one that is read.
+  for (let at = 0; at < out.length; at++) out[at] = values[at] as number;
+  return out;
+}
+
 /** What {@link toFloats} gave, in the format it came from: half floats rounded to nearest, ties to even. */
 export function fromFloats(values: Floats, format: FloatFormat): Uint8Array {
   if (format === 'float32' || format === 'float64') {

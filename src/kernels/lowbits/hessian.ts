@@ -1,4 +1,5 @@
 import { inverseFactor } from '../cholesky.ts';
+import { narrowed } from '../narrow.ts';
 import { multiplyHere, type Products } from '../products.ts';
 
 /** What the layers that meet the same activations share. */
@@ -34,7 +35,7 @@ const MORE = 10;
  * Inputs that depend on each other as far as float32 can tell get more damping. An input that is always zero meets none
  * of the others, so that its weights are rounded to nearest.
  *
- * @param gram - `XᵀX` or any multiple of it, finite: `[inputs, inputs]`. **Its diagonal is changed**
+ * @param gram - `XᵀX` or any multiple of it, finite: `[inputs, inputs]`. **It is used up**: the Hessian is in its place
  */
 export function prepare(gram: Float64Array, inputs: number, options: HessianOptions = {}): Hessian {
   return multiplyHere(prepareBy(gram, inputs, options));
@@ -56,7 +57,7 @@ export function* prepareBy(gram: Float64Array, inputs: number, options: HessianO
     permute(gram, order, factor);
     const ordered = new Float32Array(factor);
     if (yield* inverseFactor(factor, inputs)) {
-      return { inputs, matrix: new Float32Array(gram), order, ordered, factor: new Float32Array(factor) };
+      return { inputs, matrix: narrowed(gram), order, ordered, factor: narrowed(factor) };
     }
     if (!Number.isFinite(damp)) throw new RangeError('the sums of activations are not finite');
   }

@@ -117,7 +117,7 @@ export function* timesHessian<T extends Reals>(data: T, rows: number, matrix: T)
 
 /** Rows that are worked on together: enough for products of matrices to pay, few enough for memory. */
 export function rowsTogether(inputs: number): number {
-  return Math.max(64, Math.floor(2 ** 21 / inputs));
+  return Math.max(64, Math.floor(2 ** 20 / inputs));
 }
 
 /** What each row costs: `(w − q) H (w − q)ᵀ`. */

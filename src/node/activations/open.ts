@@ -10,6 +10,7 @@ import { openGram } from './accumulate.ts';
 import { handOut } from './branches.ts';
 import { type Checkpoint, Recorder } from './checkpoint.ts';
 import { chunksOf, look, type Start, type Wanted } from './chunk.ts';
+import { freeArrays } from './collect.ts';
 import { Multiplier } from './multiply.ts';
 import { type OnProgress, Progress } from './progress.ts';
 import { countSamples } from './samples.ts';
@@ -80,6 +81,7 @@ class Runs implements DataActivations {
     part: Part = { index: 0, count: 1 },
   ): Promise<readonly AnswerTo<R>[]> {
     if (requests.length === 0) return [];
+    freeArrays();
     const tools = {
       gram: () => this.#openGram(),
       enough: requests.some(takesShares) ? await this.#enough() : undefined,
@@ -108,6 +110,7 @@ class Runs implements DataActivations {
     } finally {
       await recorder?.close();
     }
+    freeArrays();
     return tallies.map((one) => answers.get(one) as AnswerTo<R>);
   }
 

@@ -6,7 +6,7 @@ import { inverseFactor } from '../../kernels/cholesky.ts';
 import { pruneCompensated, type Rule } from '../../kernels/importance/obs.ts';
 import { groupsOf } from '../../kernels/importance/pattern.ts';
 import { roundHalfEven } from '../../kernels/linear.ts';
-import { type Floats, fromFloats, toFloats } from '../../kernels/narrow.ts';
+import { type Floats, fromFloats, narrowed, toFloats } from '../../kernels/narrow.ts';
 import { type Multiply, multiplyBy } from '../../kernels/products.ts';
 import { gather, scatter } from '../../layers/matrix.ts';
 import type { Pass } from '../pass.ts';
@@ -42,7 +42,7 @@ export function sparsegpt(options: SparseGptOptions, activations: Activations): 
     const dead = deadColumns(moments.sums, wanted);
     const reason = await factorize(moments.sums, wanted, settled.damping, multiply);
     if (reason !== undefined) return reason;
-    const factors = new Float32Array(moments.sums);
+    const factors = narrowed(moments.sums);
     return (layer, weight) => prune(layer, weight, factors, dead, settled, multiply);
   };
   const { scratch } = settled;

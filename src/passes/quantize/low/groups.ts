@@ -7,7 +7,7 @@ import { usesByTensor, type WeightUse } from '../../../layers/select.ts';
 import { type Layer, observedLayers } from '../../importance/layers.ts';
 
 /** Bytes of sums that are in memory at a time, where one layer does not need more. */
-const GRAM_BYTES: number = 2 ** 26;
+const GRAM_BYTES: number = 2 ** 25;
 
 /** Layers that read the same activations. */
 interface Group extends LayerGroup {

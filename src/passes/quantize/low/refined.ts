@@ -86,7 +86,7 @@ async function better(
 ): Promise<Found | undefined> {
   const own = await begun(tensor, choice, hessian);
   if (own === undefined) return undefined;
-  const instead = choice.instead && (await begun(tensor, choice.instead, hessian));
+  const instead = choice.instead && (await begun(tensor, choice.instead, hessian, own));
   const costOf = async ({ matrix, choice: { factor } }: Begun, { codes }: MeasuredCodes): Promise<number> =>
     (await multiplyBy(outputCost(matrix, codes, hessian.matrix), multiply)) / factor ** 2;
   const refined = async ({ matrix, start }: Begun): Promise<MeasuredCodes> =>
@@ -107,8 +107,9 @@ interface Begun {
   readonly start: MeasuredCodes;
 }
 
-async function begun(tensor: Tensor, choice: Choice, hessian: Hessian): Promise<Begun | undefined> {
-  const matrix = await matrixOf({ tensor, ...choice });
+async function begun(tensor: Tensor, choice: Choice, hessian: Hessian, other?: Begun): Promise<Begun | undefined> {
+  const alike = other?.choice.outFirst === choice.outFirst && other.choice.factor === choice.factor;
+  const matrix = alike ? other.matrix : await matrixOf({ tensor, ...choice });
   if (matrix === undefined) return undefined;
   const importance = choice.shape.bits > 2 ? diagonalOf(hessian) : undefined;
   const start = await searched(matrix, choice, choice.shape.bits > 2 ? 'mse' : 'rtn', importance);

@@ -1,0 +1,67 @@
+// What the kernels of few bits share. Four outputs are computed side by side, each in a lane that adds up in the order
+// of the reference in src/kernels/lowbits, bit by bit. Their block is copied to `work` first, as [inputs of the block, 4].
+
+const ROUNDER: f32 = 12582912;
+/** Bytes at the beginning of `work`: two pairs of sums, and what one call notes of four lanes. */
+export const NOTES: usize = 128;
+
+@inline
+export function rounded(x: v128): v128 {
+  return f32x4.sub(f32x4.add(x, f32x4.splat(ROUNDER)), f32x4.splat(ROUNDER));
+}
+
+@inline
+export function within(steps: v128, low: v128, high: v128): v128 {
+  return rounded(f32x4.pmin(high, f32x4.pmax(low, steps)));
+}
+
+/** The block of four outputs, from `first` on; beyond the last output it is repeated. */
+export function load4(
+  data: usize, outputs: i32, first: i32, along: i32, across: i32, length: i32, to: usize,
+): void {
+  const end = to + (<usize>length << 4);
+  const step = <usize>across << 2;
+  if (along == 1 && first + 4 <= outputs) {
+    for (let at = data + (<usize>first << 2); to < end; at += step, to += 16) v128.store(to, v128.load(at));
+    return;
+  }
+  const last = outputs - 1;
+  const line = <usize>along << 2;
+  let a = data + <usize>first * line;
+  let b = data + <usize>min(first + 1, last) * line;
+  let c = data + <usize>min(first + 2, last) * line;
+  let d = data + <usize>min(first + 3, last) * line;
+  if (across == 1) {
+    for (; to + 64 <= end; to += 64, a += 16, b += 16, c += 16, d += 16) {
+      const p = v128.load(a);
+      const q = v128.load(b);
+      const r = v128.load(c);
+      const s = v128.load(d);
+      const pq = v128.shuffle<i32>(p, q, 0, 4, 1, 5);
+      const rs = v128.shuffle<i32>(r, s, 0, 4, 1, 5);
+      const pq2 = v128.shuffle<i32>(p, q, 2, 6, 3, 7);
+      const rs2 = v128.shuffle<i32>(r, s, 2, 6, 3, 7);
+      v128.store(to, v128.shuffle<i64>(pq, rs, 0, 2));
+      v128.store(to, v128.shuffle<i64>(pq, rs, 1, 3), 16);
+      v128.store(to, v128.shuffle<i64>(pq2, rs2, 0, 2), 32);
+      v128.store(to, v128.shuffle<i64>(pq2, rs2, 1, 3), 48);
+    }
+  }
+  for (; to < end; to += 16, a += step, b += step, c += step, d += step) {
+    store<f32>(to, load<f32>(a));
+    store<f32>(to, load<f32>(b), 4);
+    store<f32>(to, load<f32>(c), 8);
+    store<f32>(to, load<f32>(d), 12);
+  }
+}
+
+/** Loads a number for each of four lanes; beyond the last output 1. */
+export function lanes4(from: usize, outputs: i32, first: i32, blocks: i32, index: i32, notes: usize): v128 {
+  v128.store(notes, f32x4.splat(1));
+  const lanes = min(4, outputs - first);
+  for (let lane = 0; lane < lanes; lane++) {
+    const at = <usize>(first + lane) * <usize>blocks + <usize>index;
+    store<f32>(notes + (<usize>lane << 2), load<f32>(from + (at << 2)));
+  }
+  return v128.load(notes);
+}
