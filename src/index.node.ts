@@ -25,6 +25,7 @@ export { type ByteStream, streamSink } from './node/files/standard.ts';
 export { type FileUrl, type ReadOptions, readModel, type WriteOptions, writeModel } from './node/model.ts';
 export { type CalibratedOptions, calibratedQuantize } from './node/recipes/calibrated.ts';
 export { type ChannelRun, checkedChannels } from './node/recipes/channels.ts';
+export { type Check, type CheckOptions, check } from './node/recipes/check.ts';
 export { type DataPruneOptions, type DataPruneRun, prunedByData } from './node/recipes/importance.ts';
 export { type RunRecipeOptions, runRecipe } from './node/recipes/runRecipe.ts';
 export { type TuneOptions, type TuneReport, type TuneTrial, tune } from './node/recipes/tune/index.ts';

@@ -1,17 +1,7 @@
 import { CompressError } from '../errors.ts';
+import type { Check } from '../node/recipes/check.ts';
 import type { QuantizeValues } from '../options/quantize.ts';
 import { DASH } from './arguments.ts';
-
-/** What running both models showed. */
-export interface Check {
-  /** What they were fed, and how many times. */
-  readonly data: string;
-  readonly samples: number;
-  /** Of each float output: signal over noise in dB. */
-  readonly outputs: readonly { readonly name: string; readonly sqnr: number }[];
-  /** Median time of a run, of the float model's. */
-  readonly ratio: number;
-}
 
 /** What was written, of which size the float model was. */
 interface Made {
@@ -21,10 +11,6 @@ interface Made {
 
 /** Larger models are run only for who asks. */
 const MOST_BYTES: number = 500 * 2 ** 20;
-/** Rows of the data both models are run on. */
-const SAMPLES = 8;
-/** How long, and how often, they are timed. */
-const TIMING = { seconds: 0.5, runs: 20, warmup: 2 } as const;
 
 /** Of the verbs that know it; others have no such values. */
 type Values = Pick<QuantizeValues, 'check' | 'noCheck' | 'calibrate' | 'model' | 'output' | 'dryRun'>;
@@ -60,31 +46,10 @@ export async function checkOf(values: Values, report: Made): Promise<Check | str
   if (await sameFile(model, report.output)) return 'the float model was replaced by the result';
   if (!asked && report.before > MOST_BYTES) return 'the model is large: --check runs it';
   try {
-    return await measured(model, report.output, calibrate);
+    const { check: measured } = await import('../node/recipes/check.ts');
+    return await measured(model, report.output, { data: calibrate });
   } catch (cause) {
     if (asked || !(cause instanceof CompressError)) throw cause;
     return cause.message;
   }
-}
-
-async function measured(float: string, made: string, path: string | undefined): Promise<Check> {
-  const { openData, randomData } = await import('./sources.ts');
-  const { verify } = await import('../node/runtime/verify.ts');
-  const { bench } = await import('../node/runtime/bench.ts');
-  const random = path === undefined || path === 'random';
-  const found = await verify(float, made, async (inputs, trial) =>
-    random ? randomData(inputs, { seed: 0, samples: SAMPLES }, trial) : openData(path, inputs, { samples: SAMPLES }),
-  );
-  const timed = await bench(
-    [float, made],
-    (inputs, batch, trial) =>
-      random ? randomData(inputs, { seed: 0, batch, samples: batch }, trial) : openData(path, inputs, { batch }),
-    TIMING,
-  );
-  const floats = found.outputs.filter((one) => one.dtype.includes('float') && one.cache !== true && one.elements > 0);
-  return {
-    ...{ data: found.data, samples: found.samples },
-    outputs: floats.map(({ name, sqnr }) => ({ name, sqnr })),
-    ratio: timed.batches[0]?.models[1]?.ratio.median ?? Number.NaN,
-  };
 }

@@ -1,9 +1,9 @@
 import { Chalk, type ChalkInstance } from 'chalk';
 import type { Change } from '../layers/skip.ts';
+import type { Check } from '../node/recipes/check.ts';
 import { isStepVerb, type StepVerb } from '../options/verbs.ts';
 import type { PassReport } from '../passes/pass.ts';
 import { formatBytes, formatPercent } from '../passes/size.ts';
-import type { Check } from './check.ts';
 import type { RunReport } from './pipe.ts';
 import { insteadLines, skipLines } from './skips.ts';
 import { type RenderOptions, table } from './table.ts';

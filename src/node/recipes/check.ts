@@ -1,0 +1,65 @@
+import { checkShape } from '../../options/check.ts';
+import { ACTIVATION_ROWS } from '../../options/quantize.ts';
+import { fittingRandomData, type TrialRun } from '../data/fitting.ts';
+import type { ModelInput } from '../data/inputs.ts';
+import { openData } from '../data/open.ts';
+import { bench } from '../runtime/bench.ts';
+import { verify } from '../runtime/verify.ts';
+import { RANDOM } from './calibrated.ts';
+
+/** What running a model as it was and as it is now showed. */
+export interface Check {
+  /** What both were fed, in words. */
+  readonly data: string;
+  /** How many times they were run for the outputs. */
+  readonly samples: number;
+  /** Of each float output that counts: signal over noise in dB, infinity where nothing differs. */
+  readonly outputs: readonly { readonly name: string; readonly sqnr: number }[];
+  /** Median time of a run, of 1 for the model as it was. */
+  readonly ratio: number;
+}
+
+/** Settings of {@link check}. */
+export interface CheckOptions {
+  /** Path of data with an array for each input, or the word `random`, which is meant where it is absent. */
+  readonly data?: string | undefined;
+  /** How many rows of the data both models are run on: 8 where absent. */
+  readonly samples?: number | undefined;
+}
+
+const SAMPLES = 8;
+/** How long, and how often, they are timed. */
+const TIMING = { seconds: 0.5, runs: 20, warmup: 2 } as const;
+
+/**
+ * Runs a model as it was and as it is now on the same inputs, as `--check` does: what is left of each output, and the
+ * time of a run, in turns, beside that of the first. Takes a second or two for a small model.
+ *
+ * @param before - path of the model as it was
+ * @param after - path of what was made of it
+ * @throws CompressError `unsupported` where inputs or outputs are not the same, `data` where the data does not fit them,
+ *   `options`, `runtime` (onnxruntime-node is missing, or a model does not run), `io`, `malformed`
+ * @example
+ * const { outputs, ratio } = await check('model.onnx', 'small.onnx', { data: 'test.npz' });
+ * if (ratio > 1 || outputs.some(({ sqnr }) => sqnr < 20)) throw new Error('not worth it');
+ */
+export async function check(before: string, after: string, options: CheckOptions = {}): Promise<Check> {
+  checkShape('check', options, { data: 'text', samples: ACTIVATION_ROWS.samples });
+  const { data: path = RANDOM, samples = SAMPLES } = options;
+  const dataFor = (inputs: readonly ModelInput[], trial: TrialRun, sizes: { samples: number; batch?: number }) =>
+    path === RANDOM
+      ? fittingRandomData(inputs, { seed: 0, ...sizes }, trial)
+      : openData(path, inputs, sizes.batch === undefined ? sizes : { batch: sizes.batch });
+  const found = await verify(before, after, (inputs, trial) => dataFor(inputs, trial, { samples }));
+  const timed = await bench(
+    [before, after],
+    (inputs, batch, trial) => dataFor(inputs, trial, { batch, samples: batch }),
+    TIMING,
+  );
+  const floats = found.outputs.filter((one) => one.dtype.includes('float') && one.cache !== true && one.elements > 0);
+  return {
+    ...{ data: found.data, samples: found.samples },
+    outputs: floats.map(({ name, sqnr }) => ({ name, sqnr })),
+    ratio: timed.batches[0]?.models[1]?.ratio.median ?? Number.NaN,
+  };
+}
