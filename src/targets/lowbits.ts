@@ -2,8 +2,7 @@ import type { LowForm, Target } from '../kernels/lowbits/names.ts';
 import type { Fact } from './fact.ts';
 
 /** What is fast where, of weights in fewer than 8 bits. */
-
-const MATMUL_NBITS =
+export const MATMUL_NBITS =
   'https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MatMulNBits';
 
 /** A form on one target. */
@@ -35,19 +34,6 @@ export const floatProducts: Fact<{ readonly slower: number; readonly forms: read
   source: 'https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/mlas/lib/platform.cpp',
   version: '1.17 to 1.30',
   value: { slower: 13, forms: ['nbits', 'standard'] },
-};
-
-export const halfAccuracy: Fact<{
-  readonly attribute: string;
-  readonly opType: string;
-  readonly wanted: readonly Target[];
-}> = {
-  says:
-    'MatMulNBits of float16 with accuracy_level 4 gives NaN or noise on x64 in ONNX Runtime 1.19 to 1.22, which transformers.js 3 has; without it, it is right ' +
-    'everywhere. WebGPU wants the level for its fastest kernel.',
-  source: MATMUL_NBITS,
-  version: '1.17 to 1.30; WebGPU read, not run',
-  value: { attribute: 'accuracy_level', opType: 'MatMulNBits', wanted: ['webgpu'] },
 };
 
 /** What it costs to decode a weight when a model is loaded. */

@@ -4,6 +4,7 @@ import type { Model } from '../../ir/model.ts';
 import { heldBy } from '../../layers/constant.ts';
 import { checkShape } from '../../options/check.ts';
 import { defined } from '../../options/values.ts';
+import { halfTargets } from '../../targets/halves.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
 import { FLOAT16_DEFAULTS, FLOAT16_SHAPE, type Float16Options, type Resolved } from './options.ts';
@@ -12,7 +13,8 @@ import { storeHalves } from './stored.ts';
 
 /** Whether the model is to compute in float16. */
 export function computesHalf({ compute, target, dtype }: Float16Options): boolean {
-  const usual = target === 'webgpu' && dtype !== 'bfloat16' ? 'float16' : 'float32';
+  const fast = target !== undefined && halfTargets.value.includes(target);
+  const usual = fast && dtype !== 'bfloat16' ? 'float16' : 'float32';
   return (compute ?? usual) === 'float16';
 }
 

@@ -1,6 +1,5 @@
 import { DTYPES, elementCount } from '../../ir/dtype.ts';
 import type { Constant, Graph } from '../../ir/graph.ts';
-import { lookup } from '../../ir/lookup.ts';
 import type { Model } from '../../ir/model.ts';
 import { bodiesOf, intAttribute, isOp, isStandard, type Node } from '../../ir/node.ts';
 import { orderedNodes } from '../../ir/order.ts';
@@ -8,7 +7,7 @@ import { RESHAPES } from '../../ir/reshapes.ts';
 import { LARGEST } from '../../kernels/halves.ts';
 import { constantName, isVariable } from '../../layers/constant.ts';
 import { matches } from '../../layers/pattern.ts';
-import { RECURRENT_INPUTS } from '../../layers/select.ts';
+import { floatStates } from '../../targets/halves.ts';
 import { rangeChains, SUMS } from './chains.ts';
 import type { Fits } from './constants.ts';
 import type { Resolved } from './options.ts';
@@ -217,7 +216,7 @@ export class Planner {
     );
     if (unknown) return 'type';
     if (isStandard(node.domain) && SUMS.includes(node.opType)) return 'sum';
-    if (isOp(node, node.opType) && lookup(RECURRENT_INPUTS, node.opType) !== undefined) return 'recurrent';
+    if (isStandard(node.domain) && floatStates.value.includes(node.opType)) return 'recurrent';
     if (chains.has(node)) return 'chain';
     if (this.#isFirst(graph, node, inputs)) return 'fed';
     if ([...node.inputs, ...node.outputs].some((value) => this.#passes(value))) return 'calibrated';

@@ -8,7 +8,7 @@ import type { Target } from '../../kernels/lowbits/names.ts';
 import { fromFloat32 } from '../../kernels/rounded.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import { castNode } from '../../schemes/write.ts';
-import { halfAccuracy } from '../../targets/lowbits.ts';
+import { halfAccuracy } from '../../targets/halves.ts';
 import { bounded, type Fits } from './constants.ts';
 import { fillOf, halfSource, isMade, type Names, type Naming } from './names.ts';
 import { isFloatCast, type Plan, typedConstant } from './plan.ts';
