@@ -53,7 +53,7 @@ export class Model {
   #irVersion: number;
   #opsets: readonly OpsetImport[];
   #metadata: readonly MetadataEntry[];
-  readonly #release: () => Promise<void>;
+  readonly #releases: (() => Promise<void>)[];
   readonly #header: () => Promise<Omit<ModelHeader, 'metadata'>>;
 
   constructor(fields: ModelFields) {
@@ -63,7 +63,7 @@ export class Model {
     this.#irVersion = fields.irVersion;
     this.#opsets = fields.opsets;
     this.#metadata = fields.metadata ?? [];
-    this.#release = fields.release ?? (async () => {});
+    this.#releases = fields.release === undefined ? [] : [fields.release];
     this.#header = fields.header ?? (async () => NO_HEADER);
     this.graph.setListsInitializers(this.#irVersion < FREE_INITIALIZERS);
   }
@@ -191,8 +191,13 @@ export class Model {
   }
 
   /** Closes the files the model reads its weights from. Nothing can be loaded afterwards. */
-  close(): Promise<void> {
-    return this.#release();
+  async close(): Promise<void> {
+    for (const release of this.#releases) await release();
+  }
+
+  /** Gives back something that weights are read from, when the model is closed. */
+  onClose(release: () => Promise<void>): void {
+    this.#releases.push(release);
   }
 
   /** As {@link close}, at the end of the block that says `await using`. */

@@ -10,6 +10,8 @@ export type VariantDtype = (typeof VARIANT_DTYPES)[number];
 export const VARIANTS_DEFAULT = {
   dtypes: ['fp32', 'fp16', 'q8', 'q4', 'q4f16'] as readonly VariantDtype[],
   chunkBytes: 1e9,
+  /** A model of up to so many bytes is run where nobody says whether. */
+  checkBytes: 500e6,
 } as const;
 
 export interface VariantsValues
@@ -50,7 +52,7 @@ export const VARIANTS: Table<VariantsValues> = {
     },
     check: {
       kind: 'flag',
-      help: 'run each model beside the original, however large it is (the default up to 500 MB, where onnxruntime-node is installed)',
+      help: `run each model beside the original, however large it is (the default up to ${VARIANTS_DEFAULT.checkBytes / 1e6} MB, where onnxruntime-node is installed)`,
       group: REPORT,
       not: ['noCheck'],
     },

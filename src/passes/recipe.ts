@@ -71,9 +71,17 @@ function checked(value: unknown, where: string, key: string): RecipeValue {
   throw wrong(where, `'${key}' is ${shown(value)}; true, false, a number, a text or a list of texts is needed`);
 }
 
+/** A step as JSON has it. */
+export function plainStep({ verb, options }: RecipeStep): {
+  readonly verb: string;
+  readonly [key: string]: RecipeValue;
+} {
+  return { verb, ...Object.fromEntries(options) };
+}
+
 /** The recipe as JSON: on one line, or indented for people. */
 export function formatRecipe(recipe: Recipe, indent?: number): string {
-  const steps = recipe.steps.map(({ verb, options }) => ({ verb, ...Object.fromEntries(options) }));
+  const steps = recipe.steps.map(plainStep);
   const text = JSON.stringify({ onnxCompress: RECIPE_VERSION, steps }, undefined, indent);
   // Invisible characters could make a terminal show another recipe.
   return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (one) => (one === '\n' ? one : escaped(one)));

@@ -36,6 +36,13 @@ export const floatProducts: Fact<{ readonly slower: number; readonly forms: read
   value: { slower: 13, forms: ['nbits', 'standard'] },
 };
 
+export const bnb4Products: Fact<{ readonly slower: number }> = {
+  says: 'The CPU has one plain loop for MatMulBnb4: it takes 57 times the time of float. WebGPU has a kernel since July 2026 alone. MatMulNBits has the same size.',
+  source: 'https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MatMulBnb4',
+  version: '1.30',
+  value: { slower: 57 },
+};
+
 /** What it costs to decode a weight when a model is loaded. */
 export interface DecodeCosts {
   /** Bytes of memory at the peak, for each weight of all products: what was decoded is freed after the last one. */

@@ -1,6 +1,6 @@
 import type { Fact } from './fact.ts';
 
-/** What transformers.js looks for, and where. Each row is held against its sources by `test/targets/transformersjs.test.ts`. */
+/** What transformers.js looks for, and where. Rows are held against its sources by `test/passes/variants/names.test.ts`. */
 
 const SOURCES = 'https://github.com/huggingface/transformers.js/blob/main/packages/transformers/src';
 const VERSION = '4.3.2; 3.8.1 has the same names';
@@ -51,6 +51,14 @@ export const dataFiles: Fact<DataFileFact> = {
   source: `${SOURCES}/utils/model-loader.js`,
   version: VERSION,
   value: { suffix: '_data', most: 100, key: ['transformers.js_config', 'use_external_data_format'] },
+};
+
+/** The oldest ONNX Runtime that the files have to run in. */
+export const oldestRuntime: Fact<string> = {
+  says: 'Version 3 has onnxruntime-node 1.21 and a build of onnxruntime-web from before 1.22; version 4 has newer ones.',
+  source: 'https://github.com/huggingface/transformers.js/blob/3.8.1/package.json',
+  version: '3.8.1 read',
+  value: '1.21',
 };
 
 /** Where version 3 reads the type of past keys and values, by dtype; version 4 asks the model. */

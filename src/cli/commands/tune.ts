@@ -6,7 +6,7 @@ import { Candidates } from '../../node/recipes/tune/candidate.ts';
 import type { TuneReport, TuneTrial } from '../../node/recipes/tune/index.ts';
 import { judgingData, NOTHING_TO_TUNE, quantizeStep, tuned } from '../../node/recipes/tune/tuned.ts';
 import { TUNE, type TuneValues } from '../../options/tune.ts';
-import { formatRecipe } from '../../passes/recipe.ts';
+import { plainStep } from '../../passes/recipe.ts';
 import { commonOf, refuseStdin } from '../arguments.ts';
 import type { Command } from '../command.ts';
 import { doneWithDashes, notesWithDashes } from '../dashes.ts';
@@ -114,6 +114,6 @@ function forPrograms(found: TuneReport, { output: written, recipe: saved }: Writ
     ...{ model, data, name: metric, layers, ranking, cutShort, notes: notesWithDashes(notes), written, recipe: saved },
     ...{ limit: limitOf(found), float: figures(float), trials: trials.map(figures) },
     best: best === undefined ? null : figures(best),
-    step: recipe === undefined ? null : JSON.parse(formatRecipe(recipe)).steps[0],
+    step: recipe?.steps[0] === undefined ? null : plainStep(recipe.steps[0]),
   };
 }

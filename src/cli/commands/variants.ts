@@ -2,6 +2,7 @@ import { CompressError } from '../../errors.ts';
 import { type VariantsReport, variants } from '../../node/recipes/variants/index.ts';
 import { defined } from '../../options/values.ts';
 import { VARIANTS, type VariantsValues } from '../../options/variants.ts';
+import { plainStep } from '../../passes/recipe.ts';
 import { refuseStdin } from '../arguments.ts';
 import type { Command } from '../command.ts';
 import { reportJson } from '../json.ts';
@@ -65,10 +66,7 @@ function bars(quiet: boolean): (file: string, what: string, done: number, total:
 function forPrograms({ files, ...rest }: VariantsReport): object {
   return {
     ...rest,
-    files: files.map((one) => ({
-      ...one,
-      steps: one.steps.map(({ verb, options }) => ({ verb, ...Object.fromEntries(options) })),
-    })),
+    files: files.map((one) => ({ ...one, steps: one.steps.map(plainStep) })),
   };
 }
 

@@ -184,16 +184,15 @@ async function quantizedLow(
   options: Calibrating,
 ): Promise<string[]> {
   const { method = 'gptq' } = settled;
-  const keep = putAside();
   if (options.data === undefined || !DATA_METHODS.includes(method))
-    return quantizeAll(model, settled, ledger, { keep });
+    return quantizeAll(model, settled, ledger, { keep: putAside });
   const { data } = await dataOf(model, options);
   const { observer, biasCorrection, samples, batch } = options;
   const all = { ...asked, observer, biasCorrection, samples, batch };
   const results = await options.results?.open(await identityOf(model, data, all));
   const activations = openActivations(data, { onProgress: options.onProgress });
   try {
-    const sources = { activations, keep, results, onLayer: options.onLayer };
+    const sources = { activations, keep: putAside, results, onLayer: options.onLayer };
     return [...earlierNotes(results), ...(await quantizeAll(model, settled, ledger, sources))];
   } finally {
     await activations.close();

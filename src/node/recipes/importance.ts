@@ -10,7 +10,7 @@ import { openActivations } from '../activations/open.ts';
 import type { OnProgress } from '../activations/progress.ts';
 import { openData } from '../data/open.ts';
 import type { ResultsFolder } from '../files/resultsFolder.ts';
-import { scratchFile } from '../files/scratch.ts';
+import { scratchOf } from './aside.ts';
 import { earlierNotes, identityOf } from './resume.ts';
 
 /** How to prune by data; `damping` and `blockSize` are of `sparsegpt`. */
@@ -67,7 +67,7 @@ export function prunedByData({ method, ...options }: DataPruneOptions, run: Data
         const pass =
           method === 'wanda'
             ? wanda(settled, activations)
-            : sparsegpt({ ...settled, scratch: scratchFile() }, activations);
+            : sparsegpt({ ...settled, scratch: scratchOf(model) }, activations);
         const report = await pass.run(model);
         const how = options.parallel ? 'all layers on the unpruned model' : 'each layer after those before it';
         const notes = [...report.notes, ...earlierNotes(results), `${NAMES[method]} with ${data.description}, ${how}`];

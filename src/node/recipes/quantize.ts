@@ -31,7 +31,7 @@ export async function quantizingPass(values: QuantizeValues, run: StepRun): Prom
       throw new CompressError('options', 'equalize', 'only static quantization gains from it', { hint });
     }
     const idle = (['samples', 'batch', 'saveRanges'] as const).find((key) => values[key] !== undefined);
-    if (idle === undefined) return quantizing(options, isLow(options) ? { keep: putAside() } : {});
+    if (idle === undefined) return quantizing(options, isLow(options) ? { keep: putAside } : {});
     throw new CompressError('options', idle, 'nothing is calibrated', { hint });
   }
   if (values.weightsOnly) {

@@ -1,4 +1,6 @@
 import type { VariantDtype } from '../../options/variants.ts';
+import { bnb4Products, fastFrom } from '../../targets/lowbits.ts';
+import { oldestRuntime } from '../../targets/transformersjs.ts';
 import type { RecipeStep, RecipeValue } from '../recipe.ts';
 
 const quantize = (options: Readonly<Record<string, RecipeValue>>): RecipeStep => ({
@@ -6,7 +8,9 @@ const quantize = (options: Readonly<Record<string, RecipeValue>>): RecipeStep =>
   options: new Map(Object.entries({ ...options, allowUnchanged: true })),
 });
 
-const FOUR_BITS = quantize({ int4: true, form: 'nbits', block: 32, headBits: 4, target: 'webgpu' });
+/** The last product has more than 4 bits only where the oldest runtime knows more. */
+const HEAD = Number(fastFrom('nbits', 8)) > Number(oldestRuntime.value) ? { headBits: 4 } : {};
+const FOUR_BITS = quantize({ int4: true, form: 'nbits', block: 32, ...HEAD, target: 'webgpu' });
 const IN_FLOAT16 = quantize({ float16: true, compute: 'float16' });
 
 /**
@@ -16,8 +20,8 @@ const IN_FLOAT16 = quantize({ float16: true, compute: 'float16' });
  * - `fp16` computes in float16, for GPUs; its inputs and outputs stay float32, so that a part can be of another dtype.
  * - `q8`, `int8`, `uint8` run on integers: products with activations that are quantized while it runs, which WebAssembly
  *   computes fastest; everything else is stored in 8 bits, tables of embeddings too, and made float when it is loaded.
- * - `q4` is for WebGPU: MatMulNBits of blocks of 32, without zero points, in 4 bits throughout, because ONNX Runtime 1.21,
- *   which version 3 has, knows no other width. `q4f16` computes the rest in float16.
+ * - `q4` is for WebGPU: MatMulNBits of blocks of 32, without zero points, in 4 bits throughout, because the ONNX Runtime of
+ *   version 3 knows no other width. `q4f16` computes the rest in float16.
  */
 export const VARIANT_STEPS: { readonly [dtype in VariantDtype]: readonly RecipeStep[] } = {
   fp32: [],
@@ -27,4 +31,10 @@ export const VARIANT_STEPS: { readonly [dtype in VariantDtype]: readonly RecipeS
   uint8: [quantize({ uint8: true })],
   q4: [FOUR_BITS],
   q4f16: [FOUR_BITS, IN_FLOAT16],
+};
+
+/** Why no file of this dtype is written, and what to take. */
+export const BNB4: { readonly fact: string; readonly hint: string } = {
+  fact: `bnb4 is read, never written: it runs ${bnb4Products.value.slower} times slower than float`,
+  hint: 'Take q4: the same size, no less exact, and fast on WebGPU.',
 };

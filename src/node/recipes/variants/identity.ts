@@ -3,10 +3,11 @@ import { CompressError } from '../../../errors.ts';
 import type { Model } from '../../../ir/model.ts';
 import { modelOrigins } from '../../../onnx/origin.ts';
 import type { VariantDtype } from '../../../options/variants.ts';
-import { formatRecipe } from '../../../passes/recipe.ts';
+import { plainStep } from '../../../passes/recipe.ts';
 import { VARIANT_KEY } from '../../../passes/variants/names.ts';
 import { VARIANT_STEPS } from '../../../passes/variants/settings.ts';
 import { readModel } from '../../model.ts';
+import { ownVersion } from '../../version.ts';
 import { addSource } from '../digest.ts';
 import type { Settings } from './options.ts';
 
@@ -27,10 +28,10 @@ export async function digestOf(model: Model): Promise<string> {
   return hash.digest('hex');
 }
 
-/** What a variant notes: two that note the same are the same. */
+/** What a variant notes: two that note the same are the same. Another version may give other bytes by the same steps. */
 export function identityOf(digest: string, dtype: VariantDtype, { externalData, chunkBytes }: Settings): string {
-  const { steps } = JSON.parse(formatRecipe({ steps: VARIANT_STEPS[dtype] })) as { steps: unknown };
-  return JSON.stringify({ sha256: digest, dtype, steps, externalData, chunkBytes });
+  const steps = VARIANT_STEPS[dtype].map(plainStep);
+  return JSON.stringify({ sha256: digest, dtype, steps, externalData, chunkBytes, version: ownVersion() });
 }
 
 /** The model of a file that is there, whole with its data files, and notes this; undefined where there is none. */

@@ -2,11 +2,11 @@ import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ioError } from '../../../errors.ts';
 import { MODEL_FOLDER } from '../../../passes/variants/names.ts';
-import { besides, NOTHING } from './beside.ts';
 import { filesOf } from './files.ts';
 import { measureFiles } from './measure.ts';
 import { settingsOf, type VariantsOptions } from './options.ts';
 import type { VariantFailure, VariantFile, VariantsReport } from './report.ts';
+import { completeRepository, NOTHING } from './repository.ts';
 import { findSources } from './sources.ts';
 
 export type { VariantsOptions } from './options.ts';
@@ -45,11 +45,11 @@ export async function variants(input: string, options: VariantsOptions): Promise
     data ??= measured.data;
     for (const note of [...measured.notes, ...notesOf(measured.files)]) notes.add(note);
   }
-  const beside = dryRun ? NOTHING : await besides(sources, settings, { files, failures, weights, data });
+  const around = dryRun ? NOTHING : await completeRepository(sources, settings, { files, failures, weights, data });
   return {
-    ...{ input, output, files, failures, copied: beside.copied, changed: beside.changed },
+    ...{ input, output, files, failures, copied: around.copied, changed: around.changed },
     ...(data === undefined ? {} : { data }),
-    notes: [...notes, ...beside.notes],
+    notes: [...notes, ...around.notes],
   };
 }
 

@@ -7,6 +7,7 @@ import { dataBytes, planModel } from '../../../onnx/plan.ts';
 import type { VariantDtype } from '../../../options/variants.ts';
 import { dataFile, MOST_DATA_FILES, VARIANT_KEY } from '../../../passes/variants/names.ts';
 import { VARIANT_STEPS } from '../../../passes/variants/settings.ts';
+import { refuseExisting } from '../../files/commit.ts';
 import { checkTarget } from '../../files/sink.ts';
 import { writeModel } from '../../model.ts';
 import { runRecipe } from '../runRecipe.ts';
@@ -20,7 +21,7 @@ export interface Made {
 }
 
 /**
- * Makes the file of a dtype; it has its name when it is complete.
+ * Makes the file of a dtype; it has its name when it is complete. A dry run refuses what the run would.
  * @param model - the float one, which stays as it is
  * @param identity - what the file notes of itself
  * @throws CompressError `exists`, `limit`, `io`; what its passes throw
@@ -34,8 +35,14 @@ export async function makeVariant(
 ): Promise<Made> {
   const file = basename(path);
   // Before the work, which may be long.
-  if (!dryRun) await checkTarget(path, overwrite).catch((cause: unknown) => Promise.reject(otherwiseMade(cause)));
-  const fork = forkModel(model);
+  try {
+    if (dryRun) refuseExisting(path, overwrite);
+    else await checkTarget(path, overwrite);
+  } catch (cause) {
+    throw otherwiseMade(cause);
+  }
+  // Closing it gives back what its passes put aside; the files stay those of the model.
+  await using fork = forkModel(model);
   const steps = VARIANT_STEPS[dtype];
   const progress = (what: string, done: number, total: number | undefined): void => onProgress(file, what, done, total);
   const reports = steps.length === 0 ? [] : await runRecipe(fork, { steps }, { onProgress: progress });

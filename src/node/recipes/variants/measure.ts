@@ -1,3 +1,4 @@
+import { VARIANTS_DEFAULT } from '../../../options/variants.ts';
 import { fittingRandomData } from '../../data/fitting.ts';
 import type { OutputFigures } from '../../runtime/compare.ts';
 import { type Judge, openJudge } from '../../runtime/judge.ts';
@@ -5,8 +6,6 @@ import { loadRuntime } from '../../runtime/load.ts';
 import { failureOf } from './files.ts';
 import type { VariantFailure, VariantFile } from './report.ts';
 
-/** Larger models are run only for who asks. */
-const MOST_BYTES: number = 500 * 2 ** 20;
 /** Rows of random inputs. */
 const SAMPLES = 8;
 
@@ -31,7 +30,7 @@ export async function measureFiles(
   failures: VariantFailure[],
 ): Promise<Measured> {
   const runs = (one: VariantFile): boolean => one.status === 'written' || one.status === 'kept';
-  const large = check === undefined && (files[0]?.floatBytes ?? 0) > MOST_BYTES;
+  const large = check === undefined && (files[0]?.floatBytes ?? 0) > VARIANTS_DEFAULT.checkBytes;
   if (check === false || !files.some(runs)) return { files, notes: [] };
   if (large) return { files, notes: [`${source} is large, and was not run: \`check\` runs it`] };
   const notes: string[] = [];

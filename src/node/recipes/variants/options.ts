@@ -3,6 +3,7 @@ import { checkShape } from '../../../options/check.ts';
 import { choiceFact } from '../../../options/values.ts';
 import { VARIANT_DTYPES, VARIANTS, VARIANTS_DEFAULT, type VariantDtype } from '../../../options/variants.ts';
 import { inOrder } from '../../../passes/variants/names.ts';
+import { BNB4 } from '../../../passes/variants/settings.ts';
 
 /** What to write, and where. */
 export interface VariantsOptions {
@@ -60,10 +61,6 @@ export function settingsOf(options: VariantsOptions): Settings {
 function dtypeOf(asked: string): VariantDtype {
   const known = VARIANT_DTYPES.find((one) => one === asked);
   if (known !== undefined) return known;
-  if (asked !== 'bnb4') {
-    throw new CompressError('options', 'dtypes', choiceFact(JSON.stringify(asked), VARIANT_DTYPES));
-  }
-  throw new CompressError('options', 'dtypes', 'bnb4 is read, never written: it runs 57 times slower than float', {
-    hint: 'Take q4: the same size, no less exact, and fast on WebGPU.',
-  });
+  if (asked === 'bnb4') throw new CompressError('options', 'dtypes', BNB4.fact, { hint: BNB4.hint });
+  throw new CompressError('options', 'dtypes', choiceFact(JSON.stringify(asked), VARIANT_DTYPES));
 }

@@ -16,8 +16,8 @@ export interface Sources {
   /** The folder of config.json and the tokenizer. */
   readonly root: string;
   readonly models: readonly SourceModel[];
-  /** Whether a folder was given, of which all belongs together. */
-  readonly whole: boolean;
+  /** Whether a folder was given, all of which belongs together. */
+  readonly isFolder: boolean;
   /** Files that are models and were left, and why. */
   readonly notes: readonly string[];
 }
@@ -47,15 +47,24 @@ export async function findSources(input: string): Promise<Sources> {
     const fact = `no float model is in it or in its folder ${MODEL_FOLDER}`;
     throw new CompressError('options', input, fact, { hint: 'Give the folder with model.onnx, or the file itself.' });
   }
-  return { root: input, models: [...models].map(([name, path]) => ({ name, path })), whole: true, notes };
+  return { root: input, models: [...models].map(([name, path]) => ({ name, path })), isFolder: true, notes };
 }
 
-/** A file alone: what lies around it may belong to something else. */
+/**
+ * A file alone: what lies around it may belong to something else.
+ * @throws CompressError `options` where its name is that of a variant
+ */
 function aloneOf(path: string): Sources {
+  const parts = partsOf(basename(path));
+  if (parts !== undefined && parts.dtype !== 'fp32') {
+    throw new CompressError('options', path, `is called as the ${parts.dtype} file of '${parts.name}'`, {
+      hint: `Give the float model, ${parts.name}.onnx; one of that name needs another.`,
+    });
+  }
   const folder = dirname(path);
   const root = basename(folder) === MODEL_FOLDER ? dirname(folder) : folder;
   const name = basename(path).replace(/\.onnx$/, '');
-  return { root, models: [{ name, path }], whole: false, notes: [] };
+  return { root, models: [{ name, path }], isFolder: false, notes: [] };
 }
 
 /** The files in a folder, by name; none where there is no such folder. */

@@ -31,8 +31,10 @@ export async function quantizeLow(
   model: Model,
   options: ResolvedOptions,
   ledger: Ledger,
-  { activations, keep, results = passingResults(keep), watch, onLayer }: LowSources = {},
+  { activations, keep: keepFor, results: given, watch, onLayer }: LowSources = {},
 ): Promise<string[]> {
+  const keep = keepFor?.(model);
+  const results = given ?? passingResults(keep);
   const notes = await bringWeights(model, lookedAt(options), 'all');
   let settled = withSmallest(model, options);
   const emitter = new Emitter();

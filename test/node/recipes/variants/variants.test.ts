@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { dequantize, readModel, writeModel } from '../../../../src/index.node.ts';
 import { runStep } from '../../../../src/node/recipes/runStep.ts';
 import { type VariantsReport, variants } from '../../../../src/node/recipes/variants/index.ts';
+import { VARIANT_KEY } from '../../../../src/passes/variants/names.ts';
 import { buildModel, f32 } from '../../../support/build.ts';
 import { randomFloats } from '../../../support/random.ts';
 import { decoderSpec, encoderSpec } from '../../../support/transformers.ts';
@@ -148,6 +149,37 @@ test('a dry run tells sizes and writes nothing', async () => {
   expect(states(planned)).toEqual(['onnx/encoder_model_quantized.onnx planned']);
   await expect(stat(output)).rejects.toThrow('ENOENT');
   expect((await run()).files[0]?.bytes).toBe(planned.files[0]?.bytes);
+});
+
+test('a dry run refuses what the run would', async () => {
+  await run();
+  await add('encoder_model.onnx', buildModel(decoderSpec()));
+  const [there] = (await run({ dryRun: true })).failures;
+  expect(there?.code).toBe('exists');
+  expect((await run({ dryRun: true, overwrite: true })).failures).toEqual([]);
+});
+
+test('a file that another version made is made again', async () => {
+  await run();
+  const path = join(output, 'onnx/encoder_model_quantized.onnx');
+  const model = await readModel(path);
+  const noted = model.metadata.find((one) => one.key === VARIANT_KEY)?.value.load();
+  const note = new TextDecoder().decode(await noted);
+  expect(JSON.parse(note)).toMatchObject({ dtype: 'q8', version: expect.stringMatching(/^\d+\.\d+\.\d+/) });
+  model.setMetadata(VARIANT_KEY, note.replace(/"version":"/, '"version":"0.0.0-'));
+  await writeModel(model, path, { overwrite: true });
+  await model.close();
+  const [file] = (await run({ overwrite: true })).files;
+  expect(file?.status).toBe('written');
+});
+
+test('a single file that is called as a variant is no float model', async () => {
+  await add('model_q4.onnx', buildModel(encoderSpec()));
+  const alone = variants(join(input, 'model_q4.onnx'), { output, check: false });
+  await expect(alone).rejects.toMatchObject({
+    code: 'options',
+    message: expect.stringContaining("the q4 file of 'model'"),
+  });
 });
 
 test('more data files than transformers.js takes are refused', async () => {

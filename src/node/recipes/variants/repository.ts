@@ -10,13 +10,13 @@ import type { Settings } from './options.ts';
 import type { VariantFailure, VariantFile } from './report.ts';
 import type { Sources } from './sources.ts';
 
-/** What was done around the models. */
-export interface Besides {
+/** What was done to the files of a repository that are no models. */
+export interface RepositoryFiles {
   readonly copied: readonly string[];
   readonly changed: readonly string[];
   readonly notes: readonly string[];
 }
-export const NOTHING: Besides = { copied: [], changed: [], notes: [] };
+export const NOTHING: RepositoryFiles = { copied: [], changed: [], notes: [] };
 
 /** What was made of the models. */
 interface Made {
@@ -29,12 +29,12 @@ interface Made {
   readonly data: string | undefined;
 }
 
-/** What lies around the models: the rest of the folder, config.json, the model card. */
-export async function besides(
-  { root, whole }: Sources,
+/** Makes the files of a repository that are no models: tokenizers and settings, config.json, the model card. */
+export async function completeRepository(
+  { root, isFolder }: Sources,
   { output, overwrite }: Settings,
   { files, failures, weights, data }: Made,
-): Promise<Besides> {
+): Promise<RepositoryFiles> {
   const copied: string[] = [];
   const changed: string[] = [];
   const notes: string[] = [];
@@ -47,32 +47,35 @@ export async function besides(
   };
   const [config, card] = [join(output, 'config.json'), join(output, 'README.md')];
   const mayRead = await readable(root, files);
-  const given = async (path: string): Promise<string | undefined> => {
+  /** The text that a file has, and the one to start from: that of the folder where there is none. */
+  const textsOf = async (path: string): Promise<{ there: string | undefined; text: string | undefined }> => {
     const there = await textOf(path);
     const from = join(root, basename(path));
-    return there ?? (whole && (await mayRead(from)) ? textOf(from) : undefined);
+    return { there, text: there ?? (isFolder && (await mayRead(from)) ? await textOf(from) : undefined) };
   };
   const others: Others = { from: root, to: output, overwrite, weights, mayRead };
   const names: string[] = [];
-  if (whole) await attempt(root, async () => void names.push(...(await otherFiles(others))));
+  if (isFolder) await attempt(root, async () => void names.push(...(await otherFiles(others))));
   for (const name of names) {
     await attempt(join(root, name), async () => {
       if (await copyOther(name, others)) copied.push(name);
     });
   }
   await attempt(config, async () => {
-    const text = await given(config);
-    if (text === undefined) return;
+    const { there, text } = await textsOf(config);
+    if (text === undefined) {
+      if (files.every((one) => one.dataFiles === 0)) return;
+      notes.push(`${output} has no config.json: without it transformers.js finds no data files`);
+      return;
+    }
     const merged = await mergedConfig(text, config, output);
-    if (merged !== (await textOf(config))) await put(config, merged, changed);
+    if (merged !== there) await put(config, merged, changed);
   });
-  if (files.some((one) => one.dataFiles > 0) && (await textOf(config)) === undefined) {
-    notes.push(`${output} has no config.json: without it transformers.js finds no data files`);
-  }
   if (files.length > 0) {
     await attempt(card, async () => {
-      const text = withSection(await given(card), files, data);
-      if (text !== (await textOf(card))) await put(card, text, changed);
+      const { there, text } = await textsOf(card);
+      const next = withSection(text, files, data);
+      if (next !== there) await put(card, next, changed);
     });
   }
   return { copied, changed, notes };
