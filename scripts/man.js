@@ -26,11 +26,13 @@ export function escaped(text) {
 /** A help text in parts: paragraphs, and sections with their lines. */
 export function partsOf(text) {
   const parts = [];
+  let blank = true;
   for (const line of text.trimEnd().split('\n')) {
     const head = /^(\S.*):$/.exec(line)?.[1];
     if (head !== undefined) parts.push({ head, lines: [] });
-    else if (/^\S/.test(line)) parts.push({ head: undefined, lines: [line] });
+    else if (/^\S/.test(line) && blank) parts.push({ head: undefined, lines: [line] });
     else if (line.trim() !== '') parts.at(-1)?.lines.push(line);
+    blank = line.trim() === '';
   }
   return parts;
 }
@@ -68,15 +70,17 @@ export function manual(program, verbs, name = 'onnx-compress') {
     ...['.SH DESCRIPTION', ...summary.lines.map(escaped), ...rest.flatMap(roffOf)],
   ];
   for (const [verb, text] of verbs) {
-    const [, ...parts] = partsOf(text);
-    page.push(`.SH ${verb.toUpperCase()}`, '.nf', ...text.split('\n', 1).map(escaped), '.fi', ...parts.flatMap(roffOf));
+    const [calls, ...parts] = partsOf(text);
+    page.push(`.SH ${verb.toUpperCase()}`, '.nf', ...calls.lines.map(escaped), '.fi', ...parts.flatMap(roffOf));
   }
   return `${page.join('\n')}\n`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const program = help();
-  const verbs = [...program.matchAll(/^ {2}onnx-compress (\w+) [[<]/gm)].map(([, verb]) => [verb, help(verb)]);
+  const { lines } = partsOf(program).find(({ head }) => head === 'Verbs');
+  const names = entriesOf(lines).map(({ term }) => term);
+  const verbs = names.filter((one) => one !== 'completion').map((verb) => [verb, help(verb)]);
   mkdirSync(join(root, 'dist/man'), { recursive: true });
   for (const name of NAMES) {
     const called = (text) => text.replaceAll(/\bonnx-compress (?=\S)/g, `${name} `);

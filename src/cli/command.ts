@@ -5,7 +5,6 @@ import { valuesOf } from '../options/values.ts';
 import { SUMMARIES, type Verb } from '../options/verbs.ts';
 import { Chosen } from './chosen.ts';
 import { errorWithDashes } from './dashes.ts';
-import { asCalled } from './program.ts';
 
 /** A verb of the command line. */
 export interface Command<T extends object> {
@@ -23,17 +22,14 @@ export interface Command<T extends object> {
  * @param run - what is done with the values
  */
 export function yargsCommand<T extends object>(
-  { verb, table, usage, epilog }: Command<T>,
+  { verb, table }: Command<T>,
   run: (values: T) => void | Promise<void>,
 ): CommandModule {
   const { command, describe } = SUMMARIES[verb];
   return {
     command,
     describe,
-    builder: (yargs) => {
-      const declared = declare(yargs.usage(usage.map((line) => asCalled(line)).join('\n')), table);
-      return epilog.reduce((all, text) => all.epilog(text), declared);
-    },
+    builder: (yargs) => declare(yargs, table),
     handler: (args) => {
       throw new Chosen(async () => {
         try {
@@ -47,30 +43,19 @@ export function yargsCommand<T extends object>(
   };
 }
 
-/** Declares every row for yargs, under its heading. */
-function declare(yargs: Argv, { positionals, rows, groups = [] }: AnyTable): Argv {
+/** Declares every row for yargs. */
+function declare(yargs: Argv, { positionals, rows }: AnyTable): Argv {
   let declared = yargs;
-  for (const [name, { help, many = false }] of Object.entries(positionals)) {
-    declared = declared.positional(name, { type: 'string', describe: help, ...(many ? { array: true } : {}) });
+  for (const [name, { many = false }] of Object.entries(positionals)) {
+    declared = declared.positional(name, { type: 'string', ...(many ? { array: true } : {}) });
   }
-  const headings = new Map<string, string[]>(groups.map((group) => [group, []]));
-  for (const [key, row] of Object.entries(rows)) {
-    declared = declared.option(kebab(key), specOf(row));
-    const keys = headings.get(row.group);
-    if (keys === undefined) headings.set(row.group, [kebab(key)]);
-    else keys.push(kebab(key));
-  }
-  // Under the last heading, that of reports.
-  const last = [...headings.keys()].at(-1);
-  for (const [heading, keys] of headings) {
-    declared = declared.group(heading === last ? [...keys, 'help', 'version'] : keys, `${heading}:`);
-  }
+  for (const [key, row] of Object.entries(rows)) declared = declared.option(kebab(key), specOf(row));
   return declared;
 }
 
 function specOf(row: Option): Options {
-  const { alias, help: describe } = row;
-  const common = { describe, ...(alias === undefined ? {} : { alias }) };
+  const { alias } = row;
+  const common = alias === undefined ? {} : { alias };
   if (row.kind === 'flag') return { ...common, type: 'boolean' };
   const text = { ...common, type: 'string', requiresArg: true } as const;
   if (row.kind === 'choice') return { ...text, choices: row.choices };

@@ -1,26 +1,28 @@
 import { writeSync } from 'node:fs';
 import { Chalk } from 'chalk';
-import yargs, { type Argv } from 'yargs';
+import yargs from 'yargs';
 import { type CompressError, ioError, knownError } from '../errors.ts';
 import { setPatternTester } from '../layers/pattern.ts';
 import { takeLeftoverNotes } from '../node/files/leftovers.ts';
 import { removeResults, takeKeptResults } from '../node/files/resultsFolder.ts';
 import { removeTemporaries } from '../node/files/sink.ts';
 import { boundedTester } from '../node/patterns.ts';
+import { kebab } from '../options/option.ts';
+import { TABLES } from '../options/tables.ts';
 import { defined } from '../options/values.ts';
 import { PROGRAM, SUMMARIES, VERBS, type Verb } from '../options/verbs.ts';
+import { answerTo } from './answers.ts';
 import { DASH } from './arguments.ts';
 import { chosenBy } from './chosen.ts';
-import { commandsFor } from './commands/index.ts';
-import { exitOf, exitsLine } from './exits.ts';
+import { commandsFor, loadVerb } from './commands/index.ts';
+import { COMPLETE } from './completion.ts';
+import { exitOf } from './exits.ts';
+import { OWN_OPTIONS } from './help.ts';
 import { endJson } from './json.ts';
 import { asCalled, calledAs } from './program.ts';
 import { endProgress } from './progress.ts';
 import { printable, wrap } from './text.ts';
-import { asOptions, examples, PARSER, usageError } from './usage.ts';
-
-/** Widest help: with more, lines are hard to read. */
-const HELP_COLUMNS = 98;
+import { asOptions, PARSER, usageError } from './usage.ts';
 
 /** The command line: parses the arguments, runs the verb and sets the exit code ({@link EXITS}). */
 export async function main(given: readonly string[]): Promise<void> {
@@ -35,6 +37,7 @@ export async function main(given: readonly string[]): Promise<void> {
   };
   const color = useColor(given, process.stderr.isTTY);
   const colorOut = useColor(given, process.stdout.isTTY);
+  const colors = { color, colorOut };
   const report = reporter(argv, color);
   onSignals();
   setPatternTester(boundedTester());
@@ -44,44 +47,28 @@ export async function main(given: readonly string[]): Promise<void> {
     if (cause.code === 'EPIPE') process.exitCode ||= 1;
     else report(ioError('<stdout>', cause));
   });
-  const parser = helpWithoutTypes(yargs(normalized(argv)))
+  const parser = yargs(normalized(argv))
     .scriptName(calledAs())
-    .usage('$0 <verb> [model.onnx|-] [-o out.onnx|-] [options]\n\nMakes ONNX models small and fast, without Python.')
-    .command(await commandsFor(argv, streams, { color, colorOut }))
-    .completion('completion', 'print a completion script for bash or zsh')
-    .epilog(
-      examples([
-        ['a quarter of the size', 'onnx-compress quantize --int8 model.onnx -o small.onnx'],
-        [
-          'verbs form pipelines',
-          'onnx-compress prune --l1 0.4 model.onnx | onnx-compress quantize --int8 > small.onnx',
-        ],
-        ['the options of a verb', 'onnx-compress quantize --help'],
-      ]),
-    )
-    .epilog(`\n${exitsLine()}`)
+    .command(await commandsFor(argv, streams, colors))
     .demandCommand(1, `no verb is given: ${VERBS.slice(0, -1).join(', ')} or ${VERBS.at(-1)}`)
     .strict()
     .locale('en')
-    .updateStrings({ 'Positionals:': 'Input:' })
     .parserConfiguration(PARSER)
-    .version(
-      'version',
-      'show the versions',
-      argv.includes('--version') ? (await import('../node/version.ts')).versionText() : '',
-    )
-    .help('help', 'show this help')
-    .alias('help', 'h')
-    .wrap(Math.min(process.stdout.columns || HELP_COLUMNS, HELP_COLUMNS))
+    .help(false)
+    .version(false)
     .exitProcess(false)
     .fail((message, cause) => {
       throw cause === undefined || cause.name === 'YError'
-        ? usageError((message || cause.message).replaceAll(DASH, '-'), argv, optionsOf(parser))
+        ? usageError((message || cause.message).replaceAll(DASH, '-'), argv, optionsOf(argv))
         : cause;
     });
   try {
-    const chosen = await chosenBy(() => parser.parseAsync());
-    await chosen?.run();
+    const answer = await answerTo(given[0] === COMPLETE ? given : argv, {
+      ...{ color: colorOut, columns: process.stdout.columns },
+      load: (verb) => loadVerb(verb, streams, colors),
+    });
+    if (answer !== undefined) process.stdout.write(answer);
+    else await (await chosenBy(() => parser.parseAsync()))?.run();
     await removeResults();
   } catch (cause) {
     report(cause);
@@ -135,8 +122,6 @@ function wantsJson(argv: readonly string[]): boolean {
  * which is a path even if it begins with a dash.
  */
 function normalized(argv: readonly string[]): string[] {
-  // A shell that asks what may follow `--` means the two letters.
-  if (argv.includes('--get-yargs-completions')) return [...argv];
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
   return argv.flatMap((one, index) => {
     if (index > end) return /^-./.test(one) ? `./${one}` : one;
@@ -145,14 +130,10 @@ function normalized(argv: readonly string[]): string[] {
   });
 }
 
-/** Help without `[string]` behind each option; @types/yargs does not know the method yet. */
-function helpWithoutTypes(parser: Argv): Argv {
-  return (parser as Argv & { usageConfiguration(options: object): Argv }).usageConfiguration({ 'hide-types': true });
-}
-
-/** Names of the options that the chosen verb takes; @types/yargs does not know the method. */
-function optionsOf(parser: Argv): string[] {
-  return Object.keys((parser as Argv & { getOptions(): { key: object } }).getOptions().key);
+/** Names of the options that the verb of a command line takes. */
+function optionsOf(argv: readonly string[]): string[] {
+  const verb = verbOf(argv);
+  return [...(verb === undefined ? [] : Object.keys(TABLES[verb].rows).map(kebab)), ...OWN_OPTIONS];
 }
 
 function verbOf(argv: readonly string[]): Verb | undefined {

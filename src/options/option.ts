@@ -91,6 +91,16 @@ export function kebab(key: string): string {
   return key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
+/** Choices that are shown in place of the name of a value, all together. */
+const SHORT_CHOICES = 20;
+
+/** What stands behind an option in help: `FILE`, or its choices where they are short; nothing for a flag. */
+export function valueName(row: Option): string {
+  if (row.kind === 'flag') return '';
+  const choices = row.kind === 'choice' ? row.choices.join('|') : '';
+  return choices !== '' && choices.length <= SHORT_CHOICES ? choices : (row.value ?? '');
+}
+
 /** Whether an option may be given more than once. */
 export function isList({ kind }: Option): boolean {
   return kind === 'patterns' || kind === 'words' || kind === 'names';

@@ -21,6 +21,11 @@ export const VERBS = [
 
 export type Verb = (typeof VERBS)[number];
 
+/** Whether a word is a verb. */
+export function isVerb(word: string): word is Verb {
+  return (VERBS as readonly string[]).includes(word);
+}
+
 /** Verbs that can be a step of a recipe: the others change no model, or are made of steps. */
 export const STEP_VERBS = ['prune', 'quantize', 'dequantize', 'pack', 'fold', 'convert', 'copy'] as const;
 
@@ -56,7 +61,7 @@ export const SUMMARIES: { readonly [verb in Verb]: Summary } = {
   },
   quantize: {
     command: 'quantize [model]',
-    describe: 'store weights in 8 bits, 4 bits or float16; compute with integers',
+    describe: 'store weights in 8 or 4 bits or float16; run on integers',
     data: 'Data goes to --calibrate.',
     computes: true,
     doing: 'quantizing',

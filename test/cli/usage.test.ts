@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { compressEach, fixture, folder, ROOT, shell } from '../support/cli.ts';
+import { completionScript, completionsOf } from '../../src/cli/completion.ts';
+import { VERBS } from '../../src/options/verbs.ts';
+import { compressEach, fixture, folder, oneLine, ROOT, shell } from '../support/cli.ts';
 
 const M = fixture('mymodel.onnx');
 const runtime = JSON.parse(readFileSync(join(ROOT, 'node_modules/onnxruntime-node/package.json'), 'utf8'));
@@ -103,12 +105,13 @@ describe('help', () => {
     ['--version'],
   ]);
 
-  test('fits 99 columns, goes to standard output and shows examples', () => {
+  test('fits 80 columns but for commands to copy, goes to standard output and shows examples', () => {
     for (const one of [all, prune, quantize, copy, fold]) {
       const text = one?.stdout.toString() ?? '';
       expect(one).toMatchObject({ code: 0, stderr: '' });
       expect(text).toContain('Examples:\n  # ');
-      for (const line of text.split('\n')) expect(line.length).toBeLessThan(100);
+      const long = text.split('\n').filter((line) => line.length > 80 && !/^(?: {2})?onnx-compress /.test(line));
+      expect(long).toEqual([]);
     }
   });
 
@@ -116,9 +119,24 @@ describe('help', () => {
     expect(prune?.stdout.toString()).toMatch(/^onnx-compress prune --l1\|--l2\|--random AMOUNT \[model\.onnx\|-\]/);
     expect(quantize?.stdout.toString()).toMatch(/How to quantize:[\s\S]*Which weights:[\s\S]*Files:[\s\S]*Report:/);
     expect(copy?.stdout.toString()).not.toContain('--op-types');
-    expect(all?.stdout.toString()).toContain(
+    expect(oneLine(all?.stdout ?? '')).toContain(
       'Exit codes: 0 done, 1 the model or a file, 2 the command line, 3 a gate that was not reached.',
     );
+  });
+
+  test('every value has a name, all descriptions begin in one column, and every verb is one line', () => {
+    const text = quantize?.stdout.toString() ?? '';
+    expect(text).toMatch(/\n {6}--calibrate DATA {6}inputs of the model/);
+    expect(text).toMatch(/\n {6}--exclude REGEX {7}no weights whose name/);
+    expect(text).toMatch(/\n {2}-o, --output FILE {9}file to write/);
+    expect(text).toMatch(/\n {6}--prefer speed\|size {3}speed: /);
+    expect(text).toMatch(/\n {6}--activations uint8\|int8\n {28}type of quantized/);
+    const columns = [...text.matchAll(/^(?: {2}-\w, | {6})--[\w-]+(?: \S+)? {2,}(?=\S)/gm)].map(
+      ([lead]) => lead.length,
+    );
+    expect([columns.length > 30, new Set(columns)]).toEqual([true, new Set([28])]);
+    const [, verbs = ''] = /\nVerbs:\n([\s\S]*?)\n\n/.exec(all?.stdout.toString() ?? '') ?? [];
+    expect(verbs.split('\n').map((line) => line.trim().split(' ')[0])).toEqual([...VERBS, 'completion']);
   });
 
   test('--version: ours alone on the first line, then what it runs on', () => {
@@ -158,15 +176,41 @@ test('colors are on and off by an option too', () => {
   expect(on?.stderr).toContain('--bogus: there is no such option');
 });
 
-test('shell completion completes verbs and options in bash', () => {
-  const line = (...words: string[]) =>
-    `COMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _onnx-compress_yargs_completions; echo "\${COMPREPLY[@]}"`;
-  const script = `source <(onnx-compress completion); ${line('compress', 'qu')}; ${line('compress', 'quantize', '--red')}; ${line('compress', 'pack', '--')}`;
-  const done = shell(script, { env: { SHELL: '/bin/bash' } });
+test('shell completion completes verbs, options, choices and files in bash, for both names', () => {
+  const ask = (...words: string[]) =>
+    `COMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _onnx_compress; echo "\${COMPREPLY[@]}"`;
+  const line = [ask('compress', 'qu'), ask('onnx-compress', 'quantize', '--red'), ask('compress', 'pack', "''")].join(
+    ';',
+  );
+  const done = shell(`source <(onnx-compress completion); ${line}; complete -p compress onnx-compress`, {
+    env: { SHELL: '/bin/bash' },
+  });
   expect(done).toMatchObject({ code: 0, stderr: '' });
-  const [verb, option, ...all] = done.stdout.toString().split('\n');
-  expect([verb, option]).toEqual(['quantize', '--reduce-range']);
-  expect(all.join()).toMatch(/--store .*--output/);
+  const [verb, option, files, ...both] = done.stdout.toString().trimEnd().split('\n');
+  expect([verb, option, files]).toEqual(['quantize', '--reduce-range', '']);
+  for (const one of both) expect(one).toMatch(/-o default -F _onnx_compress (onnx-)?compress$/);
+  const offered = (...words: string[]) => completionsOf(words.slice(0, -1), words.at(-1) ?? '').join(' ');
+  expect(offered('pack', '--')).toMatch(/--store\tbitmask .*--output\tfile/);
+  expect(offered('quantize', '--format', 'q')).toBe('qdq qoperator');
+  expect(offered('quantize', '--format', '=', '')).toBe('qdq qoperator');
+  expect(offered('quantize', '--format=qd')).toBe('--format=qdq');
+  expect(offered('quantize', '--calibrate', '')).toBe('random :files');
+  expect(offered('quantize', '-o', '')).toBe(':files');
+  expect(offered('quantize', '--samples', '')).toBe('');
+  expect(offered('help', 'deq')).toMatch(/^dequantize\t/);
+  expect(offered('completion', '')).toBe('bash zsh fish powershell');
+});
+
+test('completion is for the shell that is named, or that $SHELL names', () => {
+  const names = ['bash', 'zsh', 'fish', 'powershell'];
+  for (const name of names) {
+    const script = completionScript(name, undefined);
+    expect(script).toMatch(/onnx-compress --get-completions/);
+    expect(script.match(/\bcompress\b/g)?.length).toBeGreaterThan(script.match(/onnx-compress/g)?.length ?? 0);
+  }
+  expect(completionScript(undefined, '/usr/bin/fish')).toBe(completionScript('fish', '/bin/zsh'));
+  expect(completionScript(undefined, undefined)).toBe(completionScript('bash', undefined));
+  expect(() => completionScript('tcsh', undefined)).toThrow(`'tcsh' is not one of "bash", "zsh", "fish", "powershell"`);
 });
 
 test('help, hints and errors say the name that the program was called by', () => {

@@ -20,7 +20,7 @@ export function commandsFor(argv: readonly string[], streams: Streams, colors: C
     VERBS.map(async (verb): Promise<CommandModule> => {
       const { command, describe } = SUMMARIES[verb];
       if (!argv.includes(verb)) return { command, describe, handler: () => {} };
-      const loaded = await load(verb, streams, colors);
+      const loaded = await loadVerb(verb, streams, colors);
       return yargsCommand(loaded, (values) => runCommand(loaded, values));
     }),
   );
@@ -34,7 +34,8 @@ async function runCommand(command: Command<object>, values: object): Promise<voi
   await savingRecipe(command.verb, command, values);
 }
 
-async function load(verb: Verb, streams: Streams, { color, colorOut }: Colors): Promise<Command<object>> {
+/** A verb with all that it needs. */
+export async function loadVerb(verb: Verb, streams: Streams, { color, colorOut }: Colors): Promise<Command<object>> {
   if (verb === 'verify' || verb === 'bench') {
     const sources = await import('../sources.ts');
     return verb === 'verify'

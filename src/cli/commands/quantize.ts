@@ -17,10 +17,7 @@ export function quantizeCommand(run: Run): Command<QuantizeValues> {
     ],
     epilog: [
       examples([
-        [
-          'int8 weights; activations of large products are quantized while the model runs',
-          'onnx-compress quantize --int8 model.onnx -o small.onnx',
-        ],
+        ['int8 weights; large products run on integers', 'onnx-compress quantize --int8 model.onnx -o small.onnx'],
         ['no activation is quantized', 'onnx-compress quantize --weights-only model.onnx -o small.onnx'],
         [
           'activations too, with samples of the data',

@@ -1,0 +1,36 @@
+import { isVerb, type Verb } from '../options/verbs.ts';
+import type { Command } from './command.ts';
+import { COMPLETE, completionScript, completionsOf } from './completion.ts';
+import { HELP_COLUMNS, programHelp, verbHelp } from './help.ts';
+
+/** What is asked of the program itself, and of no model. */
+interface Asked {
+  readonly color: boolean;
+  /** Of the terminal; undefined where there is none. */
+  readonly columns: number | undefined;
+  load(verb: Verb): Promise<Pick<Command<object>, 'usage' | 'table' | 'epilog'>>;
+}
+
+/**
+ * The text that answers a command line which asks for help, the version or a completion script; undefined where it asks
+ * for a verb to be run, or is wrong.
+ * @throws CompressError `options` for a completion script of an unknown shell
+ */
+export async function answerTo(argv: readonly string[], { color, columns, load }: Asked): Promise<string | undefined> {
+  const [first, second] = argv;
+  if (first === COMPLETE) {
+    const [, at = '0', ...words] = argv;
+    const offered = completionsOf(words.slice(0, Number(at)), words[Number(at)] ?? '');
+    return offered.map((one) => `${one}\n`).join('');
+  }
+  const options = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+  if (options.includes('--help') || options.includes('-h')) {
+    const verb = options.find((one) => !one.startsWith('-'));
+    const look = { color, columns: Math.min(columns || HELP_COLUMNS, HELP_COLUMNS) };
+    if (verb === undefined || verb === 'completion') return programHelp(look);
+    return isVerb(verb) ? verbHelp(await load(verb), look) : undefined;
+  }
+  if (options.includes('--version')) return `${(await import('../node/version.ts')).versionText()}\n`;
+  if (first !== 'completion') return undefined;
+  return completionScript(second, process.env['SHELL']);
+}
