@@ -17,7 +17,7 @@ export interface CommonValues {
 }
 
 /** The model that most verbs read. */
-export const MODEL: Positional = { help: 'ONNX file to read; - or nothing reads standard input' };
+export const MODEL: Positional = { help: 'ONNX file to read; - or nothing means standard input' };
 
 /** The heading of what is written and where. */
 export const FILES = 'Files';
@@ -29,18 +29,18 @@ export const COMMON_ROWS: Rows<Omit<CommonValues, 'report'>> = {
     kind: 'target',
     alias: 'o',
     value: 'FILE',
-    help: 'file to write; - or nothing writes standard output',
+    help: 'file to write; - or nothing means standard output',
     group: FILES,
   },
   force: { kind: 'flag', program: 'overwrite', alias: 'f', help: 'replace files that exist', group: FILES },
   externalData: {
     kind: 'flag',
     program: 'data: external',
-    help: 'weights go to FILE.data beside the model',
+    help: 'store weights in FILE.data next to the model',
     group: FILES,
     not: ['embed'],
   },
-  embed: { kind: 'flag', program: 'data: embed', help: 'weights go into the model file (up to 2 GiB)', group: FILES },
+  embed: { kind: 'flag', program: 'data: embed', help: 'store weights in the model file (up to 2 GiB)', group: FILES },
   dryRun: { kind: 'flag', alias: 'n', help: 'report what would change and the size; write nothing', group: REPORT },
   json: {
     kind: 'flag',
@@ -50,13 +50,13 @@ export const COMMON_ROWS: Rows<Omit<CommonValues, 'report'>> = {
   quiet: {
     kind: 'flag',
     alias: 'q',
-    help: 'no report and no notes on options; errors are still said',
+    help: 'no report and no notes on options; errors are still printed',
     group: REPORT,
   },
   verbose: {
     kind: 'flag',
     alias: 'v',
-    help: 'every weight in the report; stack traces of errors',
+    help: 'show every weight in the report, and stack traces of errors',
     group: REPORT,
   },
 };
@@ -65,7 +65,7 @@ export const COMMON_ROWS: Rows<Omit<CommonValues, 'report'>> = {
 export const REPORT_ROW: Option = {
   kind: 'target',
   value: 'FILE',
-  help: 'write a page with tables and charts of what was done, an HTML file that loads nothing',
+  help: 'write a self-contained HTML page with tables and charts of the run',
   group: REPORT,
 };
 
@@ -73,7 +73,7 @@ export const REPORT_ROW: Option = {
 export const SAVE_RECIPE_ROW: Option = {
   kind: 'target',
   value: 'FILE',
-  help: 'write the options down, for onnx-compress run',
+  help: 'write the options to a recipe, for onnx-compress run',
   group: FILES,
 };
 
@@ -103,13 +103,13 @@ export function selectionRows(known: readonly string[]): Rows<SelectionValues> {
     include: {
       kind: 'patterns',
       value: 'REGEX',
-      help: 'only weights whose name, or whose node, matches this regular expression',
+      help: 'only weights whose name or node matches this regular expression',
       group,
     },
     exclude: {
       kind: 'patterns',
       value: 'REGEX',
-      help: 'no weights whose name, or whose node, matches this regular expression',
+      help: 'skip weights whose name or node matches this regular expression',
       group,
     },
   };
@@ -141,7 +141,7 @@ export const STORE_ROWS: Rows<StoreValues> = {
     choices: STORES,
     default: 'dense',
     value: 'FORM',
-    help: 'dense (the default); bitmask, sparse or auto: weights with many zeros in fewer bytes, as pack does',
+    help: 'dense (the default); bitmask, sparse or auto: store weights with many zeros in fewer bytes, like pack',
     group: 'How to store',
   },
 };

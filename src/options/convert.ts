@@ -20,18 +20,18 @@ export const CONVERT: Table<ConvertValues> = {
     opset: {
       kind: 'whole',
       value: 'N',
-      help: `version to reach, ${LOWEST_OPSET} to ${HIGHEST_OPSET}; the IR version goes with it`,
+      help: `target opset, ${LOWEST_OPSET} to ${HIGHEST_OPSET}; the IR version is raised with it`,
       group: GROUP,
     },
     forceOpset: {
       kind: 'flag',
       program: 'force',
-      help: 'write it also where ONNX Runtime has no kernel for an operator at that version',
+      help: 'write the model even if ONNX Runtime has no kernel for an operator at that version',
       group: GROUP,
     },
     float32: {
       kind: 'flag',
-      help: 'make float32 of all that is float16 or bfloat16: weights, what is computed, inputs and outputs',
+      help: 'convert float16 and bfloat16 to float32: weights, activations, inputs and outputs',
       group: GROUP,
     },
     ...STEP_ROWS,

@@ -14,10 +14,10 @@ export const COPY: Table<CopyValues> = {
     set: {
       kind: 'names',
       value: 'NAME=VALUE',
-      help: 'make an input a constant, a number or lists of them as JSON; branches that are dead then go',
+      help: 'make an input a constant (a number, or lists as JSON) and remove dead branches',
       group: GROUP,
     },
-    dedupe: { kind: 'flag', help: 'store tensors that are equal once', group: GROUP },
+    dedupe: { kind: 'flag', help: 'store equal tensors once', group: GROUP },
     ...STEP_ROWS,
   },
 };

@@ -18,13 +18,13 @@ const INTEGERS = ['weightsOnly', 'perTensor', 'reduceRange', 'format', 'allowCon
 export const HALF_ROWS: Rows<HalfValues> = {
   float16: {
     kind: 'flag',
-    help: 'weights in 16 bits: half the size, at the speed of float and nearly as exact',
+    help: '16-bit weights: half the size, the speed of float, nearly as exact',
     group: GROUP,
     not: ['bfloat16', ...INTEGERS],
   },
   bfloat16: {
     kind: 'flag',
-    help: 'the same with the range of float32 and 8 digits instead of 11: less exact',
+    help: 'the same with the range of float32, but 8 significant bits instead of 11',
     group: GROUP,
     not: INTEGERS,
   },
@@ -40,7 +40,7 @@ export const HALF_ROWS: Rows<HalfValues> = {
     choices: ['float32', 'float16'],
     default: 'float32',
     value: 'TYPE',
-    help: 'type of the inputs and outputs of a model that computes in float16 (float32)',
+    help: 'type of the inputs and outputs if the model computes in float16 (float32)',
     group: GROUP,
   },
 };

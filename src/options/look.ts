@@ -7,7 +7,12 @@ import type { Option, Table } from './option.ts';
 export const LOOK_ROWS: { readonly [key in 'json' | 'quiet' | 'verbose']: Option } = {
   json: { kind: 'flag', help: 'report as JSON', group: REPORT },
   quiet: { kind: 'flag', alias: 'q', help: 'no report for people', group: REPORT },
-  verbose: { kind: 'flag', alias: 'v', help: 'every row in the report; stack traces of errors', group: REPORT },
+  verbose: {
+    kind: 'flag',
+    alias: 'v',
+    help: 'show every row in the report, and stack traces of errors',
+    group: REPORT,
+  },
 };
 
 /** What `inspect` writes unless told otherwise. */
@@ -34,7 +39,7 @@ export const INSPECT: Table<InspectValues> = {
       group: WHAT,
       not: ['graph'],
     },
-    graph: { kind: 'flag', alias: 'g', help: 'print the graph instead, a line a node', group: WHAT },
+    graph: { kind: 'flag', alias: 'g', help: 'print the graph instead, one node per line', group: WHAT },
     format: {
       kind: 'choice',
       choices: ['text', 'json', 'md', 'csv'],
@@ -73,7 +78,7 @@ export const DIFF: Table<DiffValues> = {
   rows: {
     exitCode: {
       kind: 'flag',
-      help: 'exit with 1 where the models differ, as git diff does; else it is 0',
+      help: 'exit with 1 if the models differ, like git diff',
       group: 'For scripts',
     },
     json: { ...LOOK_ROWS.json, not: ['markdown'] },

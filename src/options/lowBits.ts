@@ -38,13 +38,13 @@ export const LOW_ROWS: Rows<LowValues> = {
     sizes: [16, 32, 64, 128, 256],
     value: 'N',
     default: LOW_DEFAULT.block,
-    help: `neighbours of a row that share a scale: 16 to 256 (${LOW_DEFAULT.block})`,
+    help: `weights of a row that share a scale: 16 to 256 (${LOW_DEFAULT.block})`,
     group: LOW_GROUP,
   },
   asymmetric: {
     kind: 'flag',
     default: false,
-    help: 'a zero point for each block: a little more exact, a little larger',
+    help: 'a zero point per block: slightly more exact, slightly larger',
     group: LOW_GROUP,
   },
   headBits: {
@@ -67,7 +67,7 @@ export const LOW_ROWS: Rows<LowValues> = {
     kind: 'choice',
     choices: LOW_FORMS,
     value: 'FORM',
-    help: 'how they are written: multipliers, nbits, standard or folded (by default what is fast for the target)',
+    help: 'storage form: multipliers, nbits, standard or folded (by default the fast one for the target)',
     group: LOW_GROUP,
   },
   target: {
@@ -75,7 +75,7 @@ export const LOW_ROWS: Rows<LowValues> = {
     choices: TARGETS,
     default: LOW_DEFAULT.target,
     value: 'WHERE',
-    help: `where the model is to run: cpu, web (WebAssembly), webgpu, mobile (${LOW_DEFAULT.target})`,
+    help: `where the model will run: cpu, web (WebAssembly), webgpu, mobile (${LOW_DEFAULT.target})`,
     group: LOW_GROUP,
   },
   method: {

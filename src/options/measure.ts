@@ -29,7 +29,7 @@ export interface VerifyValues {
 }
 
 export const VERIFY: Table<VerifyValues> = {
-  positionals: { reference: { help: 'the model that is right' }, other: { help: 'the model that is judged' } },
+  positionals: { reference: { help: 'the reference model' }, other: { help: 'the model to compare' } },
   rows: {
     data: {
       kind: 'file',
@@ -42,35 +42,35 @@ export const VERIFY: Table<VerifyValues> = {
     batch: {
       kind: 'count',
       value: 'N',
-      help: 'rows that are fed at once (what the model fixes, or 1)',
+      help: 'rows to feed at once (the fixed batch size of the model, or 1)',
       group: INPUTS,
     },
     seed: {
       kind: 'whole',
       default: 0,
       value: 'N',
-      help: 'of the random inputs there are without --data (0)',
+      help: 'seed of the random inputs used without --data (0)',
       group: INPUTS,
     },
     output: {
       kind: 'names',
       program: 'outputs',
       value: 'NAME',
-      help: 'name of an output that counts (each but caches)',
+      help: 'name of an output to compare (all but caches)',
       group: 'What counts',
     },
     metric: {
       kind: 'choice',
       choices: METRICS,
       value: 'NAME',
-      help: 'accuracy or top1: outputs have classes; sqnr: none has',
+      help: 'accuracy or top1: the outputs have classes; sqnr: they have none',
       group: 'What counts',
     },
     minSqnr: {
       kind: 'number',
       what: 'a number of dB',
       value: 'DB',
-      help: 'fail where a float output is below this many dB',
+      help: 'fail if a float output is below this many dB',
       group: GATES,
     },
     minTop1: {
@@ -78,10 +78,10 @@ export const VERIFY: Table<VerifyValues> = {
       what: 'a share from 0 to 1',
       most: 1,
       value: 'SHARE',
-      help: 'fail where a smaller share of rows (0.99) has the same top-1',
+      help: 'fail if fewer than this share of rows (0.99) have the same top-1',
       group: GATES,
     },
-    requireFused: { kind: 'flag', help: 'fail where a weight is dequantized at every run', group: GATES },
+    requireFused: { kind: 'flag', help: 'fail if a weight is dequantized at every run', group: GATES },
     json: JSON_ROW,
     quiet: LOOK_ROWS.quiet,
     verbose: LOOK_ROWS.verbose,
@@ -113,21 +113,21 @@ export interface BenchValues {
 const HOW = 'How to measure';
 
 export const BENCH: Table<BenchValues> = {
-  positionals: { models: { help: 'the models; ratios are to the first', many: true } },
+  positionals: { models: { help: 'the models; ratios are relative to the first', many: true } },
   rows: {
     data: {
       kind: 'file',
       value: 'DATA',
-      help: 'inputs, as `verify` takes them; random ones without',
+      help: 'inputs, as for verify; random without it',
       group: INPUTS,
       not: ['seed'],
     },
-    seed: { kind: 'whole', default: 0, value: 'N', help: 'of the random inputs (0)', group: INPUTS },
+    seed: { kind: 'whole', default: 0, value: 'N', help: 'seed of the random inputs (0)', group: INPUTS },
     batch: {
       kind: 'counts',
       program: 'batches',
       value: 'N,N',
-      help: 'rows that are fed at once, e.g. 1,32 (what the model fixes, or 1)',
+      help: 'rows to feed at once, e.g. 1,32 (the fixed batch size of the model, or 1)',
       group: INPUTS,
     },
     threads: {
@@ -140,14 +140,14 @@ export const BENCH: Table<BenchValues> = {
       kind: 'count',
       default: BENCH_DEFAULTS.runs,
       value: 'N',
-      help: 'runs of each model that are measured',
+      help: 'measured runs of each model',
       group: HOW,
     },
     warmup: {
       kind: 'whole',
       default: BENCH_DEFAULTS.warmup,
       value: 'N',
-      help: 'runs before them that are not',
+      help: 'runs before the measured ones',
       group: HOW,
     },
     seconds: {
@@ -155,14 +155,14 @@ export const BENCH: Table<BenchValues> = {
       what: 'a number of seconds',
       default: BENCH_DEFAULTS.seconds,
       value: 'SECONDS',
-      help: 'fewer runs after this long',
+      help: 'stop after this many seconds',
       group: HOW,
     },
     maxRatio: {
       kind: 'number',
       what: 'a ratio',
       value: 'RATIO',
-      help: 'fail where a model takes more than this times the first one',
+      help: 'fail if a model takes more than this many times as long as the first',
       group: 'Gate, exit code 3',
     },
     json: JSON_ROW,

@@ -89,13 +89,13 @@ export const WEIGHT_ROWS: Rows<WeightValues> = {
     kind: 'flag',
     alias: 'w',
     default: false,
-    help: 'activations stay float: products too are small only',
+    help: 'activations stay float: products get smaller, but not faster',
     group: WEIGHTS,
   },
   perTensor: {
     kind: 'flag',
     default: false,
-    help: 'one scale for each weight tensor, not for each of its output channels',
+    help: 'one scale per weight tensor instead of one per output channel',
     group: WEIGHTS,
   },
   reduceRange: {
@@ -107,7 +107,7 @@ export const WEIGHT_ROWS: Rows<WeightValues> = {
   minElements: {
     kind: 'whole',
     value: 'N',
-    help: 'leave weights with fewer elements float, and no others (without it, those that gain nothing stay float)',
+    help: 'keep only weights with fewer elements float (by default, those that gain nothing)',
     group: WEIGHTS,
   },
   format: {
@@ -121,7 +121,7 @@ export const WEIGHT_ROWS: Rows<WeightValues> = {
   allowContrib: {
     kind: 'flag',
     default: false,
-    help: 'operators of ONNX Runtime’s own may be written: LSTM becomes DynamicQuantizeLSTM',
+    help: 'allow operators that only ONNX Runtime has: LSTM becomes DynamicQuantizeLSTM',
     group: WEIGHTS,
   },
 };
@@ -130,7 +130,7 @@ export const WEIGHT_ROWS: Rows<WeightValues> = {
 export const BATCH_ROW: Option = {
   kind: 'count',
   value: 'N',
-  help: 'feed N rows at once (what the model fixes, or 1)',
+  help: 'feed N rows at once (the fixed batch size of the model, or 1)',
   group: ACTIVATIONS,
 };
 
@@ -150,7 +150,7 @@ export const ACTIVATION_ROWS: Rows<ActivationValues> = {
     choices: OBSERVERS,
     default: DEFAULT_OBSERVER,
     value: 'NAME',
-    help: `how a range is chosen from the values seen: ${OBSERVERS.join(', ')} (${DEFAULT_OBSERVER})`,
+    help: `how the range is chosen from the observed values: ${OBSERVERS.join(', ')} (${DEFAULT_OBSERVER})`,
     group: ACTIVATIONS,
   },
   activations: {
@@ -166,7 +166,7 @@ export const ACTIVATION_ROWS: Rows<ActivationValues> = {
     what: 'a number of dB',
     default: QUANTIZE_DEFAULT.minNodeSqnr,
     value: 'DB',
-    help: `activations that would fall below this many dB stay float (${QUANTIZE_DEFAULT.minNodeSqnr})`,
+    help: `keep activations float that would fall below this many dB (${QUANTIZE_DEFAULT.minNodeSqnr})`,
     group: ACTIVATIONS,
   },
   prefer: {
@@ -174,7 +174,7 @@ export const ACTIVATION_ROWS: Rows<ActivationValues> = {
     choices: ['speed', 'size'],
     default: QUANTIZE_DEFAULT.prefer,
     value: 'WHAT',
-    help: `speed: what integers would make slower computes in float; size: all that keeps enough dB runs on them (${QUANTIZE_DEFAULT.prefer})`,
+    help: `speed: use integers only where they are faster; size: wherever enough dB are left (${QUANTIZE_DEFAULT.prefer})`,
     group: ACTIVATIONS,
   },
   biasCorrection: {

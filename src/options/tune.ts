@@ -39,7 +39,12 @@ const TUNE_ROWS: Rows<TuneOnly> = {
     group: DATA,
   },
   samples: { kind: 'count', value: 'N', help: 'judge on the first N rows', group: DATA },
-  batch: { kind: 'count', value: 'N', help: 'rows that are fed at once (what the model fixes, or 1)', group: DATA },
+  batch: {
+    kind: 'count',
+    value: 'N',
+    help: 'rows to feed at once (the fixed batch size of the model, or 1)',
+    group: DATA,
+  },
   maxDrop: {
     kind: 'share',
     default: DEFAULT_DROP,
