@@ -89,7 +89,15 @@ export type {
   ValueChange,
 } from './passes/diff/types.ts';
 export { type EqualizeOptions, equalizationValues, equalize } from './passes/equalize/index.ts';
-export type { ComputedHalf, Deduplicated, Dequantized, FoldAction, Folded, PassFact } from './passes/facts.ts';
+export type {
+  ComputedHalf,
+  Deduplicated,
+  Dequantized,
+  FoldAction,
+  Folded,
+  PassFact,
+  StoredConvs,
+} from './passes/facts.ts';
 export { FLOAT16_DEFAULTS, type Float16Options, float16 } from './passes/float16/index.ts';
 export { FOLD_DEFAULTS, FOLD_RULES, type FoldOptions, type FoldRule, fold } from './passes/fold/index.ts';
 export {

@@ -4,6 +4,7 @@ import type { Source } from '../bytes/source.ts';
 import { CompressError } from '../errors.ts';
 import { checkModel } from '../ir/check.ts';
 import type { Model } from '../ir/model.ts';
+import { readsOurs } from '../node/files/reader.ts';
 import { checkTarget, fileSink } from '../node/files/sink.ts';
 import { stdinSource } from '../node/files/spool.ts';
 import { stdoutSink } from '../node/files/standard.ts';
@@ -47,6 +48,8 @@ export interface RunReport {
   readonly passes: readonly PassReport[];
   /** What running both models showed, or why they were not run; absent where nobody asked. */
   readonly check?: Check | string;
+  /** Who reads the pipe that the result went into, where that is this program: it reports what comes next. */
+  readonly reader?: 'ours';
 }
 
 /** Standard streams. Tests bring their own. */
@@ -138,6 +141,7 @@ export async function pipe(
       throw withFile(cause, target ?? '<stdout>');
     });
     return {
+      ...(shown && target === undefined && readsOurs(1) ? { reader: 'ours' } : {}),
       input,
       output: target ?? '<stdout>',
       before,

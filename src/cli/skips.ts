@@ -1,7 +1,8 @@
 import type { Change, Skip, SkipReason } from '../layers/skip.ts';
+import { formatBytes } from '../passes/size.ts';
 import { count, printable } from './text.ts';
 
-/** Weights named for each reason before the list is cut; --verbose names all. */
+/** Weights named for each reason where some are. */
 const NAMED = 3;
 
 const REASONS: Record<SkipReason, string> = {
@@ -9,7 +10,7 @@ const REASONS: Record<SkipReason, string> = {
   not_float: 'not float',
   already_quantized: 'quantized already',
   below_min_elements: 'too small',
-  among_smallest: 'the smallest, together 1 % of the model',
+  among_smallest: 'the smallest, together 1 % of the model: 8 bits would save nothing',
   before_log: 'a logarithm is behind its product',
   rotary: 'tables of rotary positions',
   no_product: 'rows that meet no product',
@@ -42,53 +43,52 @@ const REASONS: Record<SkipReason, string> = {
   opset_too_old: 'the opset is too old',
 };
 
-/** What to do about a reason, where it is the same for every weight and naming the weights would say nothing. */
-const ADVICE: Partial<Record<SkipReason, string>> = {
-  among_smallest: 'In 8 bits they would save nothing, and cost some of the signal.',
-};
+/** How much is told of each weight that was left: nothing, the facts of the largest, those of all. */
+export type Detail = 'none' | 'some' | 'all';
 
 /**
- * What was left as it was: a line a reason, then the largest weights with the facts, those with the same fact in one
- * line. Lines are not wrapped; names are safe for a terminal.
+ * What was left as it was: a line a reason, with how many weights and bytes; then the weights and their facts, as far
+ * as they are wanted. Lines are not wrapped; names are safe for a terminal.
  * @param mark - how to print the word that opens a reason
  */
-export function skipLines(skips: readonly Skip[], verbose: boolean, mark: (word: string) => string): string[] {
-  return reasonLines(skips, verbose, ADVICE, (number, of) => `${mark('skipped')} ${count(number, 'weight')}${of}`);
+export function skipLines(skips: readonly Skip[], detail: Detail, mark: (word: string) => string): string[] {
+  return reasonLines(skips, detail, mark('left'));
 }
 
 /** The same of weights that were changed, but not as well as could be, or not for every reader. */
-export function insteadLines(changes: readonly Change[], verbose: boolean): string[] {
+export function insteadLines(changes: readonly Change[], detail: Detail): string[] {
   const skips = (kept: boolean): Skip[] =>
-    changes.flatMap(({ instead, weight, opType, elements, nodes: [node = ''] }) =>
-      instead?.kept === kept ? [{ ...instead, weight, opType, elements, node }] : [],
+    changes.flatMap(({ instead, weight, opType, elements, before: bytes, nodes: [node = ''] }) =>
+      instead?.kept === kept ? [{ ...instead, weight, opType, elements, bytes, node }] : [],
     );
-  return [
-    ...reasonLines(skips(false), verbose, {}, (number, of) => `not static ${count(number, 'weight')}${of}`),
-    ...reasonLines(skips(true), verbose, {}, (number, of) => `float too ${count(number, 'weight')}${of}`),
-  ];
+  return [...reasonLines(skips(false), detail, 'not static'), ...reasonLines(skips(true), detail, 'float too')];
 }
 
-function reasonLines(
-  skips: readonly Skip[],
-  verbose: boolean,
-  advices: Partial<Record<SkipReason, string>>,
-  headOf: (number: number, of: string) => string,
-): string[] {
+function reasonLines(skips: readonly Skip[], detail: Detail, word: string): string[] {
   const reasons = new Map<SkipReason, Skip[]>();
   for (const one of skips) reasons.set(one.reason, [...(reasons.get(one.reason) ?? []), one]);
-  return [...reasons].flatMap(([reason, list]) => {
-    const operators = [...new Set(list.map((one) => one.opType))].filter((one) => one !== '').join(', ');
-    const of = operators === '' ? '' : ` of ${printable(operators)}`;
-    const head = `  ${headOf(list.length, of)}: ${REASONS[reason]}`;
-    const advice = advices[reason];
-    const lines = advice === undefined ? [head] : [`${head}. ${advice}`];
-    if (advice !== undefined && !verbose) return lines;
-    const sorted = [...list].sort((a, b) => b.elements - a.elements);
-    const shown = verbose ? sorted : sorted.slice(0, NAMED);
-    lines.push(...factLines(shown, REASONS[reason], verbose));
-    if (shown.length < list.length) lines.push(`    … and ${list.length - shown.length} more (--verbose)`);
-    return lines;
-  });
+  const bytes = ([, list]: [SkipReason, Skip[]]): number => list.reduce((sum, one) => sum + one.bytes, 0);
+  return [...reasons]
+    .sort((a, b) => bytes(b) - bytes(a))
+    .flatMap(([reason, list]) => {
+      const operators = [...new Set(list.map((one) => one.opType))].filter((one) => one !== '').join(', ');
+      const of = operators === '' ? '' : ` of ${printable(operators)}`;
+      const size = bytes([reason, list]);
+      const much = `${count(list.length, 'weight')}${of}${size === 0 ? '' : `, ${formatBytes(size)}`}`;
+      const [first] = list;
+      const name = detail === 'none' && list.length === 1 && first !== undefined ? ` (${nameOf(first)})` : '';
+      const lines = [`  ${word} ${much}: ${REASONS[reason]}${name}`];
+      if (detail === 'none') return lines;
+      const sorted = [...list].sort((a, b) => b.elements - a.elements);
+      const shown = detail === 'all' ? sorted : sorted.slice(0, NAMED);
+      lines.push(...factLines(shown, REASONS[reason], detail === 'all'));
+      if (shown.length < list.length) lines.push(`    … and ${list.length - shown.length} more (--verbose)`);
+      return lines;
+    });
+}
+
+function nameOf({ weight, node }: Skip): string {
+  return printable(weight || node);
 }
 
 /**
@@ -102,7 +102,7 @@ function factLines(skips: readonly Skip[], reason: string, verbose: boolean): st
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }
   return [...groups.values()].map((list) => {
-    const names = list.map((one) => printable(one.weight || one.node)).join(', ');
+    const names = list.map(nameOf).join(', ');
     const detail = list[0]?.detail ?? '';
     return detail === reason ? `    ${names}` : `    ${names}: ${printable(detail)}`;
   });

@@ -18,7 +18,7 @@ export function unchangedWith(
   hint = 'Use --allow-unchanged to pass such models through.',
 ): UnchangedWords {
   return ({ report, notes }, where) => {
-    const why = skipLines(report.skips, verbose, (word) => word);
+    const why = skipLines(report.skips, verbose ? 'all' : 'some', (word) => word);
     const facts = [...report.notes, ...notes].map((note) => `  ${printable(note)}`);
     const fact = why.length > 0 || report.pass === 'pack' ? '' : (ABSENT[report.pass] ?? ABSENT_WEIGHTS);
     const first = `${report.pass} found nothing to change${fact}`;

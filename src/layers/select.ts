@@ -77,7 +77,8 @@ function integerWeight(graph: Graph, node: Node): Skip | undefined {
     return skipHeld(node, held, 'already_quantized', `${node.opType} runs on integers already`);
   }
   const detail = `its weight is ${weight.scheme.name} already, for ${node.opType}`;
-  return skip(node, constantName(held), elementCount(weight.dims), 'already_quantized', detail);
+  const size = { elements: elementCount(weight.dims), bytes: held.tensor.byteLength };
+  return skip(node, constantName(held), size, 'already_quantized', detail);
 }
 
 /** A skip for codes of a few bits that are unpacked when the model is loaded. */
@@ -85,9 +86,9 @@ function unpackedSkip(graph: Graph, node: Node, value: string): Skip | undefined
   const codes = codesBehind(graph, value);
   if (codes === undefined) return undefined;
   const { held, bits } = codes;
-  const elements = (held.tensor.byteLength * 8) / bits;
+  const bytes = held.tensor.byteLength;
   const detail = `its weight is codes of ${bits} bits, unpacked when the model is loaded`;
-  return skip(node, constantName(held), elements, 'already_quantized', detail);
+  return skip(node, constantName(held), { elements: (bytes * 8) / bits, bytes }, 'already_quantized', detail);
 }
 
 function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
@@ -97,11 +98,10 @@ function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
     const [integers = ''] = producer.inputs;
     const behind = makerOf(scope, integers, [...PASSED, 'Slice']);
     if (behind.held !== undefined) {
-      const elements = elementCount(behind.held.tensor.dims);
       const weight = integersAt(scope, producer, 0)?.weight;
       const from = 'a DequantizeLinear';
       const detail = `its weight comes out of ${weight === undefined ? from : `${from} of ${weight.scheme.name}`}`;
-      return skip(node, given, elements, 'already_quantized', detail);
+      return skip(node, given, sizeOf(behind.held), 'already_quantized', detail);
     }
     const quantize = behind.producer;
     const float = quantize !== undefined && isOp(quantize, 'QuantizeLinear') ? quantize.inputs[0] : undefined;
@@ -111,14 +111,14 @@ function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
   const unpacked = producer === undefined ? undefined : unpackedSkip(scope, node, name);
   if (unpacked !== undefined) return unpacked;
   if (producer !== undefined && isArithmetic(scope, producer)) {
-    return skip(node, given, 0, 'already_quantized', 'its weight is stored as integers');
+    return skip(node, given, NOTHING, 'already_quantized', 'its weight is stored as integers');
   }
   if (name !== given) return undefined;
   if (scope.sparseInitializers.some((one) => one.name === name)) {
-    return skip(node, name, 0, 'sparse', 'its weight is stored as a sparse tensor');
+    return skip(node, name, NOTHING, 'sparse', 'its weight is stored as a sparse tensor');
   }
   if (node.opType !== 'MatMul' && scope.isInput(name)) {
-    return skip(node, name, 0, 'graph_input', 'its weight is a graph input without a value');
+    return skip(node, name, NOTHING, 'graph_input', 'its weight is a graph input without a value');
   }
   // Two activations are multiplied: there is no weight to speak of.
   return undefined;
@@ -176,7 +176,7 @@ export function skipUse(use: WeightUse, reason: SkipReason, detail: string): Ski
 }
 
 function skipHeld(node: Node, held: Constant, reason: SkipReason, detail: string): Skip {
-  return skip(node, constantName(held), elementCount(held.tensor.dims), reason, detail);
+  return skip(node, constantName(held), sizeOf(held), reason, detail);
 }
 
 /** A skip if the weight is nothing a float pass can work on. */
@@ -185,12 +185,22 @@ export function notFloat(use: WeightUse): Skip | undefined {
   return isFloat(dtype) ? undefined : skipUse(use, 'not_float', `its weight is ${dtype}`);
 }
 
-function skip(node: Node, weight: string, elements: number, reason: SkipReason, detail: string): Skip {
+type Size = Pick<Skip, 'elements' | 'bytes'>;
+
+/** Of what is no tensor. */
+const NOTHING: Size = { elements: 0, bytes: 0 };
+
+/** How large a weight is that was left. */
+export function sizeOf({ tensor }: Pick<Constant, 'tensor'>): Size {
+  return { elements: elementCount(tensor.dims), bytes: tensor.byteLength };
+}
+
+function skip(node: Node, weight: string, size: Size, reason: SkipReason, detail: string): Skip {
   return {
     weight,
     node: node.name === '' ? (node.outputs[0] ?? '') : node.name,
     opType: node.opType,
-    elements,
+    ...size,
     reason,
     detail,
   };

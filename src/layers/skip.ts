@@ -43,6 +43,8 @@ export interface Skip {
   readonly node: string;
   readonly opType: string;
   readonly elements: number;
+  /** Bytes it takes; 0 where there is no tensor. */
+  readonly bytes: number;
   readonly reason: SkipReason;
   /** The reason as a sentence, with the fact. */
   readonly detail: string;

@@ -1,5 +1,13 @@
 /** A fact about the whole model as data, for programs that decide by it; `notes` has it as a sentence. */
-export type PassFact = Folded | Deduplicated | Dequantized | ComputedHalf;
+export type PassFact = Folded | Deduplicated | Dequantized | ComputedHalf | StoredConvs;
+
+/** Conv whose weights are stored as integers and made float, which activations in 8 bits would let run on integers. */
+export interface StoredConvs {
+  readonly kind: 'stored_convs';
+  readonly weights: number;
+  /** About the time they would take then, of what they take in float, as far as the shapes of weights tell. */
+  readonly time: number;
+}
 
 /** Nodes that compute in float16. */
 export interface ComputedHalf {

@@ -65,7 +65,7 @@ function planned(plan: Plan, found: Inspection, options: RenderOptions, chalk: C
   const elements = targets.reduce((sum, one) => sum + one.elements, 0);
   lines.push(
     `${chalk.green('prune')} would choose from ${elements} weights in ${count(targets.length, 'tensor')}`,
-    ...skipLines(skips, options.verbose, chalk.yellow),
+    ...skipLines(skips, options.verbose ? 'all' : 'some', chalk.yellow),
   );
   return [
     ...lines.flatMap((line) => wrap(line, options.columns)),
@@ -89,6 +89,6 @@ function would(verb: string, report: PassReport, options: RenderOptions, chalk: 
   return [
     `${chalk.green(verb)} would change ${count(report.changes.length, 'weight')}${sizes}`,
     ...report.notes.map((note) => `  ${printable(note)}`),
-    ...skipLines(report.skips, options.verbose, chalk.yellow),
+    ...skipLines(report.skips, options.verbose ? 'all' : 'some', chalk.yellow),
   ];
 }

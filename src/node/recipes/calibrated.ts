@@ -139,7 +139,7 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
       const { notes: broken, ...unpacked } = await unpackFirst(model);
       const ledger = new Ledger(model, settled.minElements);
       const inlined = [...broken, ...(await bringWeights(model, settled.opTypes, 'all'))];
-      const { notes: folded, ...facts } = await prepare(
+      const { notes: folded, facts } = await prepare(
         model,
         true,
         sharesWeights(settled) ? await alikeWeights(model) : [],
@@ -170,7 +170,7 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
       if (low) notes.push(...(await quantizedLow(model, quantizeOptions, settled, ledger, options)));
       else for (const one of passes) notes.push(...(await quantizeWeights(model, one, ledger)));
       if (correction.note !== undefined) notes.push(correction.note);
-      return { pass: 'quantize', ...closed(ledger, model, settled), ...unpacked, ...facts, notes };
+      return { pass: 'quantize', ...closed(ledger, model, settled, facts), ...unpacked, notes };
     },
   };
 }

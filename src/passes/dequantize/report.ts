@@ -1,7 +1,7 @@
-import { elementCount } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import type { Node } from '../../ir/node.ts';
 import { constantName, isVariable } from '../../layers/constant.ts';
+import { sizeOf } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { hasCodes } from '../../schemes/contrib.ts';
 import { constantBehind } from '../../schemes/decodable.ts';
@@ -55,7 +55,7 @@ function skipOf(model: Rewriting['model'], graph: Graph, node: Node): Skip | und
     weight,
     node: node.name || (node.outputs[0] ?? ''),
     opType,
-    elements: elementCount(held.tensor.dims),
+    ...sizeOf(held),
   };
   if (model.trainingNames.has(weight)) {
     return { ...facts, reason: 'used_in_training', detail: 'training_info refers to it by name' };

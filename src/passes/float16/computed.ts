@@ -1,7 +1,7 @@
-import { elementCount } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
 import { decibels } from '../../kernels/decibels.ts';
 import { constantName } from '../../layers/constant.ts';
+import { sizeOf } from '../../layers/select.ts';
 import type { Change, Skip } from '../../layers/skip.ts';
 import type { ComputedHalf } from '../facts.ts';
 import { inlineFunctions, inliningNotes } from '../inline/index.ts';
@@ -63,7 +63,7 @@ async function halved({ held, data, readers, after }: HalfConstant, fits: Fits):
 function skipsOf({ obstacles }: Plan): Skip[] {
   return [...obstacles.values()].map(({ held, node, reason, detail }) => ({
     ...{ weight: constantName(held), node: node.name || (node.outputs[0] ?? ''), opType: node.opType },
-    ...{ elements: elementCount(held.tensor.dims), reason, detail: `${detail}; ${node.opType} computes in float32` },
+    ...{ ...sizeOf(held), reason, detail: `${detail}; ${node.opType} computes in float32` },
   }));
 }
 

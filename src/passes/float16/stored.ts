@@ -1,4 +1,3 @@
-import { elementCount } from '../../ir/dtype.ts';
 import type { Constant, Graph } from '../../ir/graph.ts';
 import { type Model, NO_OPSET, standardVersion } from '../../ir/model.ts';
 import { attribute, type Node } from '../../ir/node.ts';
@@ -6,6 +5,7 @@ import type { Tensor } from '../../ir/tensor.ts';
 import { decibels } from '../../kernels/decibels.ts';
 import { constantName, heldBy, namesOf } from '../../layers/constant.ts';
 import { matches } from '../../layers/pattern.ts';
+import { sizeOf } from '../../layers/select.ts';
 import type { Change, Skip, SkipReason } from '../../layers/skip.ts';
 import { encodeHalf, obstacle } from '../../schemes/float16.ts';
 import { halfName } from '../../schemes/names.ts';
@@ -148,6 +148,5 @@ function refusal(
 }
 
 function skipOf({ held, name, usage }: Candidate, reason: SkipReason, detail: string): Skip {
-  const elements = elementCount(held.tensor.dims);
-  return { weight: name, node: usage.node, opType: usage.opTypes.join(', '), elements, reason, detail };
+  return { weight: name, node: usage.node, opType: usage.opTypes.join(', '), ...sizeOf(held), reason, detail };
 }

@@ -1,6 +1,6 @@
-import { elementCount } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { isOp, type Node } from '../../ir/node.ts';
+import { sizeOf } from '../../layers/select.ts';
 import type { Skip, SkipReason } from '../../layers/skip.ts';
 import type { Folded } from '../facts.ts';
 import { type Affine, affineOf, fitsChannels } from './affine.ts';
@@ -105,6 +105,7 @@ async function notFinite(folding: Folding, graph: Graph, node: Node): Promise<Sk
 }
 
 function skipOf(graph: Graph, node: Node, weight: string, reason: SkipReason, detail: string): Skip {
-  const elements = elementCount(graph.constant(weight)?.tensor.dims ?? []);
-  return { weight, node: node.name || (node.outputs[0] ?? ''), opType: node.opType, elements, reason, detail };
+  const held = graph.constant(weight);
+  const size = held === undefined ? { elements: 0, bytes: 0 } : sizeOf(held);
+  return { weight, node: node.name || (node.outputs[0] ?? ''), opType: node.opType, ...size, reason, detail };
 }

@@ -1,8 +1,9 @@
-import { elementCount, isFloat } from '../../ir/dtype.ts';
+import { isFloat } from '../../ir/dtype.ts';
 import type { Constant } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { findAttribute, isOp, type Node } from '../../ir/node.ts';
 import { constantName } from '../../layers/constant.ts';
+import { sizeOf } from '../../layers/select.ts';
 import type { Skip, SkipReason } from '../../layers/skip.ts';
 
 /** Tensors below this many bytes are left: the nodes alone take more. */
@@ -70,7 +71,7 @@ export function skipWeight({ held, name, nodes }: Packable, reason: SkipReason, 
     weight: name,
     node: namesOf(nodes)[0] ?? '',
     opType: operatorsOf(nodes),
-    elements: elementCount(held.tensor.dims),
+    ...sizeOf(held),
     reason,
     detail,
   };

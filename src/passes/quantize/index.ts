@@ -4,6 +4,7 @@ import type { Model } from '../../ir/model.ts';
 import { isOp } from '../../ir/node.ts';
 import { DATA_METHODS } from '../../kernels/lowbits/names.ts';
 import { checkShape } from '../../options/check.ts';
+import type { PassFact } from '../facts.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
 import { BiasCorrection } from './correct.ts';
@@ -79,21 +80,27 @@ export function planQuantize(options: QuantizeOptions = {}): Pass {
 async function run(model: Model, options: ResolvedOptions, sources: LowSources = {}): Promise<PassReport> {
   const { notes, ...unpacked } = await unpackFirst(model);
   const ledger = new Ledger(model, options.minElements);
-  const { notes: before, ...facts } = await prepared(model, options);
+  const { notes: before, facts } = await prepared(model, options);
   notes.push(...before);
   const correction = new BiasCorrection(model, options.means);
   notes.push(...(await quantizeAll(model, { ...options, correction }, ledger, sources)));
   if (correction.note !== undefined) notes.push(correction.note);
-  return { pass: 'quantize', ...closed(ledger, model, options), ...unpacked, ...facts, notes };
+  return { pass: 'quantize', ...closed(ledger, model, options, facts), ...unpacked, notes };
 }
 
-/** The account of a run; nothing is said of weights that are for a pass to come. */
+/**
+ * The account of a run; nothing is said of weights that are for a pass to come.
+ * @param before - facts about what came before the quantization
+ */
 export function closed(
   ledger: Ledger,
   model: Model,
   { others }: ResolvedOptions,
-): Pick<PassReport, 'changes' | 'skips'> {
-  return ledger.close(others === 'float' ? undefined : model);
+  before: readonly PassFact[] = [],
+): Pick<PassReport, 'changes' | 'skips' | 'facts'> {
+  const { facts: own, ...rest } = ledger.close(others === 'float' ? undefined : model);
+  const facts = [...before, ...own];
+  return facts.length === 0 ? rest : { ...rest, facts };
 }
 
 /** What comes before quantization, where any weight changes: a model of which none does stays as it is. */

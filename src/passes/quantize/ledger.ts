@@ -5,7 +5,9 @@ import type { Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import type { Losses } from '../../kernels/loss.ts';
 import { constantName, heldBy } from '../../layers/constant.ts';
+import { sizeOf } from '../../layers/select.ts';
 import type { Change, Skip } from '../../layers/skip.ts';
+import type { PassFact } from '../facts.ts';
 import { type Unsupported, unsupported } from './rest.ts';
 
 /** One node that reads a weight in another form now. */
@@ -48,6 +50,7 @@ export class Ledger {
   readonly #changed = new Set<Entry>();
   /** Of weights that are no tensors of floats, by graph and name. */
   readonly #others = new Map<string, Skip>();
+  readonly #facts: PassFact[] = [];
   readonly #graphs = new Map<Graph, number>();
 
   /** @param model - before anything is changed */
@@ -74,6 +77,11 @@ export class Ledger {
     const entry = this.#entry(held);
     entry.rewrites.push(rewrite);
     this.#changed.add(entry);
+  }
+
+  /** A fact about the whole model. */
+  fact(fact: PassFact): void {
+    this.#facts.push(fact);
   }
 
   /** How much of a rewritten weight stays, once all its readers were looked at. */
@@ -115,13 +123,13 @@ export class Ledger {
    * The account.
    * @param model - as it is now, where all that can be done was tried: large weights nobody has spoken of are told too
    */
-  close(model?: Model): { changes: Change[]; skips: Skip[] } {
+  close(model?: Model): { changes: Change[]; skips: Skip[]; facts: readonly PassFact[] } {
     const left = [...this.#entries.values()]
       .flatMap((one) => [...one.values()])
       .filter((one) => !this.#changed.has(one));
     const skips = left.flatMap(({ skip }) => (skip === undefined ? [] : [skip]));
     skips.push(...this.#others.values(), ...(model === undefined ? [] : this.#rest(model)));
-    return { changes: [...this.#changed].map(changeOf), skips };
+    return { changes: [...this.#changed].map(changeOf), skips, facts: this.#facts };
   }
 
   /** Every large float tensor nobody has spoken of: nothing is left float in silence. */
@@ -134,7 +142,7 @@ export class Ledger {
       .filter(([root]) => there.has(root))
       .map(([root, why]) => ({
         weight: this.#names.get(root) ?? root.name,
-        elements: elementCount(root.dims),
+        ...sizeOf({ tensor: root }),
         reason: 'unsupported_op',
         ...why,
       }));

@@ -10,6 +10,7 @@ import { floatProducts } from '../../targets/lowbits.ts';
 import { DistinctScales } from '../../targets/scales.ts';
 import { bringWeights } from '../constants/see.ts';
 import type { Watch } from '../pass.ts';
+import { timeOnIntegers } from './convs.ts';
 import { settleEinsums } from './einsum.ts';
 import { Emitter } from './emit.ts';
 import { Forms, type Rewritten, tiedTables } from './forms.ts';
@@ -22,9 +23,8 @@ import { refusal, selectWeights, withSmallest } from './select.ts';
 
 /** Uses whose weights are looked at at a time: enough for every thread while one is thought about. */
 const AHEAD = 16;
-/** What became of a Conv, for people, and what more there is where nobody asked for less. */
+/** What became of a Conv, for people. */
 const STORED = 'stored as integers, computed in float as fast as before';
-const CALIBRATE = '; `calibrate: DATA` lets them run on integers';
 
 /**
  * Quantizes the weights of the operators in `options.opTypes`, and tells the ledger what became of each.
@@ -65,7 +65,7 @@ export async function quantizeWeights(
   const distinct = options.unread ? new DistinctScales() : await DistinctScales.of(model);
   const tied = model.opset >= PER_AXIS_OPSET ? tiedTables(uses, settled.dtype) : new Set<Tensor>();
   const forms = new Forms(emitter, settled, distinct, { tied, rows });
-  const convs = model.opset < ARITHMETIC_OPSET ? 0 : await rewrite(model, uses, forms, ledger, watch);
+  const convs = model.opset < ARITHMETIC_OPSET ? [] : await rewrite(model, uses, forms, ledger, watch);
   if (model.opset >= ARITHMETIC_OPSET) {
     const recurrent = recurrentWeights(model, options, (use) => refusal(model, use, settling), ledger);
     await quantizeRecurrent(model, recurrent, options, { emitter, weights: forms.weights }, ledger);
@@ -75,7 +75,10 @@ export async function quantizeWeights(
     for (const use of uses) ledger.skip(use.held, skipUse(use, 'opset_too_old', detail));
   }
   model.freeInitializers();
-  if (convs > 0) notes.push(`${convs} of them of Conv: ${STORED}${options.weightsOnly ? '' : CALIBRATE}`);
+  if (convs.length > 0) {
+    notes.push(`${convs.length} of them of Conv: ${STORED}`);
+    if (!options.weightsOnly) ledger.fact({ kind: 'stored_convs', weights: convs.length, time: timeOnIntegers(convs) });
+  }
   return notes;
 }
 
@@ -89,14 +92,14 @@ export interface Rewriter {
   end?(): Promise<void>;
 }
 
-/** Rewrites every use, then drops the float weights nothing reads any more; how many of them are of Conv. */
+/** Rewrites every use, then drops the float weights nothing reads any more; a use of each that is read by a Conv. */
 export async function rewrite(
   model: Model,
   uses: readonly WeightUse[],
   forms: Rewriter,
   ledger: Ledger,
   watch?: Watch,
-): Promise<number> {
+): Promise<WeightUse[]> {
   const done = new Map<Graph, Map<string, WeightUse[]>>();
   let begun = 0;
   try {
@@ -118,14 +121,14 @@ export async function rewrite(
     // After an error: what reads the file ends before somebody closes it.
     await forms.end?.();
   }
-  let convs = 0;
+  const convs: WeightUse[] = [];
   for (const users of [...done.values()].flatMap((one) => [...one.values()])) {
     const [{ held }] = users as [WeightUse];
     const input = held.graph.isInput(constantName(held));
     for (const use of users) for (const node of use.via) dropIfUnread(model, node);
     const dropped = dropUnused(held, model.trainingNames);
     ledger.settle(held, { bytes: dropped ? 0 : held.tensor.byteLength, input });
-    if (users.some((use) => use.node.opType.includes('Conv'))) convs++;
+    convs.push(...users.filter((use) => use.node.opType.includes('Conv')).slice(0, 1));
   }
   return convs;
 }

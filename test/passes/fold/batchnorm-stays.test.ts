@@ -58,7 +58,7 @@ describe('stays', () => {
     const report = await expectLeft(model([conv, norm('c', 'y')], broken, image));
     expect(report.skips).toEqual([
       {
-        ...{ weight: 'g', node: 'y', opType: 'BatchNormalization', elements: 6, reason: 'non_finite' },
+        ...{ weight: 'g', node: 'y', opType: 'BatchNormalization', elements: 6, bytes: 24, reason: 'non_finite' },
         detail: 'its parameters give no finite factor: NaN, infinity, or a variance below 0',
       },
     ]);

@@ -2,7 +2,6 @@ import { elementCount } from '../../../ir/dtype.ts';
 import type { Graph } from '../../../ir/graph.ts';
 import { intsAttribute, isOp, type Node } from '../../../ir/node.ts';
 import { Cut } from '../../../kernels/cut.ts';
-import { summedAxes } from '../../../layers/axes.ts';
 import { movers } from '../../../targets/activations.ts';
 import {
   borderTime,
@@ -13,6 +12,7 @@ import {
   staticCosts,
   type Times,
 } from '../../../targets/costs.ts';
+import { convShape, SOME_PLACES } from '../convs.ts';
 import type { Candidate } from './candidates.ts';
 import { joinerOf } from './join.ts';
 import type { GraphRanges } from './qdq.ts';
@@ -23,9 +23,6 @@ export interface Worth {
   /** Whether what makes a value, without a weight, passes integers on. */
   readonly passes: (value: string) => boolean;
 }
-
-/** Places of a value whose size neither the file nor the data tells. */
-const SOME_PLACES = 784;
 
 /**
  * Of the layers that may run on integers those that are worth it: what they and the operators between them take, and
@@ -86,15 +83,11 @@ class Island {
   }
 
   #addLayer({ use, x, y }: Candidate): void {
-    const { node, held } = use;
-    const { dims } = held.tensor;
-    const axes = summedAxes(use, dims);
-    const [outputs = 1, own = 1] = [dims[axes?.out ?? 0], dims[axes?.in ?? 1]];
-    const groups = axes?.groups ?? 1;
+    const { node } = use;
     const gemm = isOp(node, 'Gemm');
+    const { inputs, outputs, ...rest } = convShape(use, 1);
     const places = this.#placesOf(y, outputs, gemm ? 1 : SOME_PLACES);
-    const shape = { places, inputs: own * groups, outputs, taps: elementCount(dims.slice(2)), groups };
-    const times = gemm ? gemmTimes(places, own, outputs) : convTimes(shape);
+    const times = gemm ? gemmTimes(places, inputs, outputs) : convTimes({ ...rest, places, inputs, outputs });
     this.#add(node, [x], y, times, { layer: true, free: gemm, elements: places * outputs, channels: outputs });
   }
 

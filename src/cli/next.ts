@@ -1,0 +1,130 @@
+import type { Change, SkipReason } from '../layers/skip.ts';
+import type { PassReport } from '../passes/pass.ts';
+import { formatBytes } from '../passes/size.ts';
+import type { RunReport } from './pipe.ts';
+import { POOR_OUTPUT, poorWeights, worstOutput } from './poor.ts';
+import { count } from './text.ts';
+import { sum, zerosOf } from './verdict.ts';
+
+/** Sizes are foretold with so many bytes for a weight in 8 and in 4 bits, its scales included. */
+const [BYTE, NIBBLE] = [1.06, 0.56];
+/** A step pays that leaves at most so much of the size. */
+const PAYS = 0.9;
+/** Integers pay where they are expected to take less of the time than this. */
+const FASTER = 0.87;
+/** Models whose products are worth fewer bits than 8: bytes. */
+const LARGE = 1_000_000;
+/** Why weights stay float that half the bits would do for. */
+const HALVED: ReadonlySet<SkipReason> = new Set(['unsupported_op', 'unsupported_rank', 'unknown_rank', 'no_product']);
+
+/** The step that would bring this model most now, by what is known of it; undefined where nothing would. */
+export function nextStep(report: RunReport): string | undefined {
+  const last = report.passes.at(-1);
+  if (last === undefined || report.reader === 'ours') return undefined;
+  const steps = STEPS[last.pass] ?? [];
+  for (const step of steps) {
+    const found = step(report, last);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+type Step = (report: RunReport, last: PassReport) => string | undefined;
+
+const STEPS: Readonly<Record<string, readonly Step[]>> = {
+  prune: [smallerThanZeros],
+  channels: [smallerFloats],
+  quantize: [keepWorst, packZeros, calibrate, halveRest, fewerBits, verify],
+};
+
+function isFloating({ dtype }: Change): boolean {
+  return dtype.includes('float');
+}
+
+/** What of a weight a bit mask and the values that are left take. */
+function masked({ elements, zeros = 0 }: Change, size: number): number {
+  return elements / 8 + (elements - zeros) * size;
+}
+
+/** Zeros stand in the file like all other numbers: quantizing and packing make it smaller. */
+function smallerThanZeros({ passes, after }: RunReport, { changes }: PassReport): string | undefined {
+  if (zerosOf(passes) === undefined || passes.some((one) => one.pass === 'pack')) return undefined;
+  const others = after - sum(changes, (one) => one.after);
+  const floats = changes.filter(isFloating);
+  const quantized = others + sum(changes, (one) => (isFloating(one) ? one.elements * BYTE : one.after));
+  const packed = others + sum(changes, (one) => masked(one, one.after / one.elements));
+  const both = others + sum(changes, (one) => masked(one, isFloating(one) ? BYTE : one.after / one.elements));
+  const zeros = 'zeros alone make a file no smaller and no faster: ';
+  const pack = (bytes: number): string => `onnx-compress pack leaves them out (about ${formatBytes(bytes)})`;
+  if (floats.length === 0) return packed < PAYS * after ? `${zeros}${pack(packed)}` : undefined;
+  const quantize = `onnx-compress quantize stores weights in 8 bits (about ${formatBytes(quantized)})`;
+  return both < PAYS * quantized ? `${zeros}${quantize}, then ${pack(both)}` : `${zeros}${quantize}`;
+}
+
+/** Channels are gone: what is left is float as before. */
+function smallerFloats({ after }: RunReport, { changes }: PassReport): string | undefined {
+  const floats = changes.filter(isFloating);
+  const quantized = after - sum(floats, (one) => one.after - one.elements * BYTE);
+  if (floats.length === 0 || quantized > PAYS * after) return undefined;
+  return `onnx-compress quantize stores the weights in 8 bits (about ${formatBytes(quantized)})`;
+}
+
+/** Where some layers lose too much. */
+function keepWorst({ check }: RunReport, { changes }: PassReport): string | undefined {
+  const output = worstOutput(check);
+  const poor = sum([...poorWeights(changes).values()], (list) => list.length);
+  if (poor === 0 && (output === undefined || output.sqnr >= POOR_OUTPUT)) return undefined;
+  const which =
+    poor === 0 ? 'which layers' : `which of ${poor === 1 ? 'this layer and others' : `these ${poor} layers`}`;
+  return `onnx-compress tune finds ${which} must stay float; --exclude NAME leaves them`;
+}
+
+/** Weights that were pruned before, in the same run. */
+function packZeros({ passes, after }: RunReport, { changes }: PassReport): string | undefined {
+  const pruned = new Map(
+    passes.flatMap((one) => (one.pass === 'prune' ? one.changes : [])).map((one) => [one.weight, one]),
+  );
+  const gain = sum(changes, (one) => {
+    const zeros = pruned.get(one.weight)?.zeros;
+    return zeros === undefined ? 0 : Math.max(0, one.after - masked({ ...one, zeros }, one.after / one.elements));
+  });
+  if (after - gain > PAYS * after) return undefined;
+  return `onnx-compress pack leaves out the zeros (about ${formatBytes(after - gain)})`;
+}
+
+/** Convs that are small now, and as slow as before. */
+function calibrate(_: RunReport, { facts = [] }: PassReport): string | undefined {
+  const stored = facts.find((one) => one.kind === 'stored_convs');
+  if (stored === undefined || stored.time > FASTER) return undefined;
+  const convs = stored.weights === 1 ? 'the Conv layer' : `the ${stored.weights} Conv layers`;
+  return `--calibrate DATA lets ${convs} run on integers, in about ${stored.time.toFixed(1)} of the time by their shapes`;
+}
+
+/** What has no form in 8 bits. */
+function halveRest({ after }: RunReport, { skips }: PassReport): string | undefined {
+  const left = skips.filter(({ reason }) => HALVED.has(reason));
+  const bytes = sum(left, (one) => one.bytes);
+  if (bytes / 2 < (1 - PAYS) * after) return undefined;
+  return `onnx-compress quantize --float16 of the result halves the ${count(left.length, 'weight')} that stay float (about ${formatBytes(after - bytes / 2)})`;
+}
+
+/** Products of a large model. */
+function fewerBits({ after }: RunReport, { changes }: PassReport): string | undefined {
+  const products = changes.filter(({ opType, bits = 8 }) => bits === 8 && /^(MatMul|Gemm)$/.test(opType));
+  const less = after - sum(products, (one) => one.after - one.elements * NIBBLE);
+  if (after < LARGE || less > 0.75 * after) return undefined;
+  return `--int4 stores products in 4 bits (about ${formatBytes(less)}), with --calibrate DATA at less loss`;
+}
+
+/** Nobody has looked at what the outputs lose. */
+function verify({ check, output, input }: RunReport, { changes }: PassReport): string | undefined {
+  if (
+    check !== undefined ||
+    changes.length === 0 ||
+    output === undefined ||
+    output.startsWith('<') ||
+    input.startsWith('<')
+  )
+    return undefined;
+  return 'onnx-compress verify shows what the outputs keep (or --check, which times both models too)';
+}
