@@ -36,6 +36,15 @@ export const floatProducts: Fact<{ readonly slower: number; readonly forms: read
   value: { slower: 13, forms: ['nbits', 'standard'] },
 };
 
+export const withoutIntegers: Fact<readonly Target[]> = {
+  says:
+    'WebGPU has no kernels for MatMulInteger, DynamicQuantizeLinear and products behind a DequantizeLinear: they go to the CPU and back at each run, or make the weight ' +
+    'float. MatMulNBits of 8 bits has one.',
+  source: MATMUL_NBITS,
+  version: '1.22 to 1.30; WebGPU read, not run',
+  value: ['webgpu'],
+};
+
 export const bnb4Products: Fact<{ readonly slower: number }> = {
   says: 'The CPU has one plain loop for MatMulBnb4: it takes 57 times the time of float. WebGPU has a kernel since July 2026 alone. MatMulNBits has the same size.',
   source: 'https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MatMulBnb4',

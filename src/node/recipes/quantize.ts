@@ -5,7 +5,7 @@ import { calibrates, givesFewBits, type QuantizeValues } from '../../options/qua
 import { defined, togetherError } from '../../options/values.ts';
 import type { Pass } from '../../passes/pass.ts';
 import { type QuantizeOptions, quantizing } from '../../passes/quantize/index.ts';
-import { isLow, type LowOptions } from '../../passes/quantize/options.ts';
+import { forTarget, isLow, type LowOptions } from '../../passes/quantize/options.ts';
 import { STATIC_DEFAULTS } from '../../passes/quantize/static/options.ts';
 import { putAside } from './aside.ts';
 import { readSelection } from './selection.ts';
@@ -31,7 +31,7 @@ export async function quantizingPass(values: QuantizeValues, run: StepRun): Prom
       throw new CompressError('options', 'equalize', 'only static quantization gains from it', { hint });
     }
     const idle = (['samples', 'batch', 'saveRanges'] as const).find((key) => values[key] !== undefined);
-    if (idle === undefined) return quantizing(options, isLow(options) ? { keep: putAside } : {});
+    if (idle === undefined) return quantizing(options, isLow(forTarget(options)) ? { keep: putAside } : {});
     throw new CompressError('options', idle, 'nothing is calibrated', { hint });
   }
   if (values.weightsOnly) {

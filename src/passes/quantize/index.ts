@@ -9,7 +9,14 @@ import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
 import { BiasCorrection } from './correct.ts';
 import { Ledger } from './ledger.ts';
-import { isLow, QUANTIZE_SHAPE, type QuantizeOptions, type ResolvedOptions, resolveOptions } from './options.ts';
+import {
+  forTarget,
+  isLow,
+  QUANTIZE_SHAPE,
+  type QuantizeOptions,
+  type ResolvedOptions,
+  resolveOptions,
+} from './options.ts';
 import { alikeWeights, type Prepared, prepare, sharesWeights } from './prepare.ts';
 
 export { type LowOptions, QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions } from './options.ts';
@@ -58,7 +65,7 @@ export function quantize(options: QuantizeOptions = {}): Pass {
 /** {@link quantize} with what may help it. */
 export function quantizing(options: QuantizeOptions, sources: LowSources = {}): Pass {
   checkShape('quantize', options, QUANTIZE_SHAPE);
-  const settled = resolveOptions(options);
+  const settled = resolveOptions(forTarget(options));
   if (settled.method !== undefined && DATA_METHODS.includes(settled.method) && sources.activations === undefined) {
     throw new CompressError('options', 'method', `${settled.method} looks at activations`, {
       hint: 'Give data: `calibrate: FILE`.',
@@ -73,7 +80,7 @@ export function quantizing(options: QuantizeOptions, sources: LowSources = {}): 
  * it must not be written.
  */
 export function planQuantize(options: QuantizeOptions = {}): Pass {
-  const settled = { ...resolveOptions(options), unread: true };
+  const settled = { ...resolveOptions(forTarget(options)), unread: true };
   return { name: 'quantize', run: (model) => run(model, settled) };
 }
 

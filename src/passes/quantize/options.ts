@@ -6,7 +6,7 @@ import { checkOpTypes, type Selection } from '../../layers/select.ts';
 import { SELECTION_SHAPE, type Shape } from '../../options/check.ts';
 import { LOW_ROWS } from '../../options/lowBits.ts';
 import { QUANTIZABLE_OPS, QUANTIZE_DEFAULT, WEIGHT_ROWS } from '../../options/quantize.ts';
-import { floatProducts } from '../../targets/lowbits.ts';
+import { floatProducts, lowForms, withoutIntegers } from '../../targets/lowbits.ts';
 import type { BiasCorrection } from './correct.ts';
 import type { Format } from './emit.ts';
 
@@ -128,6 +128,17 @@ export function resolveOptions(options: QuantizeOptions): ResolvedOptions & { re
   }
   checkLow(settled);
   return settled;
+}
+
+/**
+ * The options with the form that the target computes fast, where it has no products of integers and nobody asks for
+ * what this form has not.
+ */
+export function forTarget(options: QuantizeOptions): QuantizeOptions {
+  const { target = 'cpu', dtype = 'int8', format = 'qdq', perTensor, reduceRange } = options;
+  const free = dtype === 'int8' && format === 'qdq' && !perTensor && !reduceRange && !isLow(options);
+  if (!free || !withoutIntegers.value.includes(target)) return options;
+  return { ...options, bits: 8, form: lowForms.value[target].form };
 }
 
 /** Refuses what says something of few bits where there are none, and what does not go together. */

@@ -152,3 +152,15 @@ test('the report names the first version that loads all weights of a form: the l
   expect(await said(8)).toMatch(/17 weights in the form nbits: .*, from ONNX Runtime 1\.22 on/);
   expect(await said(4)).toMatch(/from ONNX Runtime 1\.17 on/);
 });
+
+test('8 bits for WebGPU are MatMulNBits, not products of integers', async () => {
+  const product: Product = { name: 'MatMul', inputs: 512, outputs: 256 };
+  const operators = async (options: QuantizeOptions): Promise<string[]> => {
+    const { model } = await pass(specOf(product), quantize(options));
+    return model.graph.nodes.map((node) => node.opType).filter((one) => /NBits|Dequantize|Dynamic/.test(one));
+  };
+  expect(await operators({ target: 'webgpu' })).toEqual(['MatMulNBits']);
+  expect(await operators({ target: 'webgpu', weightsOnly: true })).toEqual(['MatMulNBits']);
+  expect(await operators({})).not.toContain('MatMulNBits');
+  expect(await operators({ target: 'webgpu', perTensor: true })).not.toContain('MatMulNBits');
+});
