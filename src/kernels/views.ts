@@ -5,8 +5,9 @@ export type FloatFormat = 'float32' | 'float16' | 'bfloat16' | 'float64';
  * The elements of a float tensor as float32: a view where they are float32 and aligned, a converted copy otherwise.
  * float16 and bfloat16 convert exactly; float64 is rounded to nearest.
  * @param bytes - little-endian elements, as in `raw_data`
+ * @param room - where the copy of a type of 16 bits goes, at least as long; it is good until that is used again
  */
-export function toFloat32(bytes: Uint8Array, format: FloatFormat): Float32Array {
+export function toFloat32(bytes: Uint8Array, format: FloatFormat, room?: Float32Array): Float32Array {
   switch (format) {
     case 'float32':
       return floats(bytes);
@@ -15,9 +16,9 @@ export function toFloat32(bytes: Uint8Array, format: FloatFormat): Float32Array 
         new Float64Array(aligned(bytes, 8).buffer, aligned(bytes, 8).byteOffset, bytes.byteLength / 8),
       );
     case 'bfloat16':
-      return fromBfloat16(halves(bytes));
+      return fromBfloat16(halves(bytes), room);
     case 'float16':
-      return fromFloat16(halves(bytes));
+      return fromFloat16(halves(bytes), room);
   }
 }
 
@@ -49,9 +50,9 @@ export function aligned(bytes: Uint8Array, size: number): Uint8Array {
 }
 
 /** bfloat16 is the upper half of float32. */
-function fromBfloat16(words: Uint16Array): Float32Array {
-  const out = new Float32Array(words.length);
-  const bits = new Uint32Array(out.buffer);
+function fromBfloat16(words: Uint16Array, room: Float32Array = new Float32Array(words.length)): Float32Array {
+  const out = room.subarray(0, words.length);
+  const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
   for (let index = 0; index < words.length; index++) bits[index] = (words[index] as number) << 16;
   return out;
 }
@@ -60,9 +61,9 @@ function fromBfloat16(words: Uint16Array): Float32Array {
  * IEEE 754 binary16 to binary32, subnormals and NaN payloads included.
  * The exponent is rebased by multiplying with 2^112, which also normalizes subnormals.
  */
-function fromFloat16(words: Uint16Array): Float32Array {
-  const out = new Float32Array(words.length);
-  const bits = new Uint32Array(out.buffer);
+function fromFloat16(words: Uint16Array, room: Float32Array = new Float32Array(words.length)): Float32Array {
+  const out = room.subarray(0, words.length);
+  const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
   for (let index = 0; index < words.length; index++) {
     const word = words[index] as number;
     const sign = (word & 0x8000) << 16;

@@ -111,3 +111,15 @@ describe('misaligned bytes', () => {
     expect(aligned(bytes.subarray(4), 8).byteLength).toBe(12);
   });
 });
+
+test.each(['float16', 'bfloat16'] as const)(
+  '%s into room that is there: the same numbers, and no more of it',
+  (format) => {
+    const bytes = Uint8Array.of(0x00, 0x3c, 0x01, 0xc0, 0xff, 0x7b);
+    const room = new Float32Array(5).fill(7);
+    const made = toFloat32(bytes, format, room);
+    expect(made.buffer).toBe(room.buffer);
+    expect([...made]).toEqual([...toFloat32(bytes, format)]);
+    expect([...room.subarray(3)]).toEqual([7, 7]);
+  },
+);

@@ -21,7 +21,7 @@ export interface TappedSession {
 type Runs = 'once' | 'often';
 
 const SETTINGS: Readonly<Record<Runs, SessionOptions>> = {
-  once: { optimization: 'disabled', packsWeights: false },
+  once: { optimization: 'disabled', packsWeights: false, arena: false },
   often: { optimization: 'basic' },
 };
 
@@ -32,7 +32,7 @@ const SETTINGS: Readonly<Record<Runs, SessionOptions>> = {
  *
  * @param values - names that the main graph's nodes give; those that are outputs already may be among them
  * @param runs - `once` where the outputs alone are asked for one time: then ONNX Runtime rewrites nothing and maps the
- *   weights, of which it would make copies otherwise
+ *   weights, of which it would make copies otherwise, and gives back what a float16 weight takes as float32 at once
  * @throws CompressError `runtime` where ONNX Runtime refuses the model, `io`, `limit`
  */
 export function openTapped(model: Model, values: readonly string[], runs: Runs = 'often'): Promise<TappedSession> {

@@ -22,6 +22,8 @@ export interface SessionOptions {
   readonly keepQdq?: boolean;
   /** Whether kernels keep the weights in an order of their own, a copy that pays after some runs; they do where absent. */
   readonly packsWeights?: boolean;
+  /** Whether memory that one node lets go of is kept for others: so where absent. */
+  readonly arena?: boolean;
   /** Whether threads wait for the next operator by turning in circles, which takes processors from all else; they do where absent. */
   readonly spins?: boolean;
 }
@@ -114,6 +116,7 @@ function settingsOf(options: SessionOptions): InferenceSession.SessionOptions {
     executionProviders: ['cpu'],
     logSeverityLevel: FATAL,
     graphOptimizationLevel: options.optimization ?? 'all',
+    ...(options.arena === false ? { enableCpuMemArena: false, enableMemPattern: false } : {}),
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
     ...(options.optimizedModelPath === undefined ? {} : { optimizedModelFilePath: options.optimizedModelPath }),
     extra: {

@@ -1,6 +1,6 @@
 import { channelAxis, type NormsRequest } from '../../activations/requests.ts';
 import { runsOf } from '../../compute/chunks.ts';
-import { elementCount, isFloat } from '../../ir/dtype.ts';
+import { elementCount, isFloat, isHalf } from '../../ir/dtype.ts';
 import { axisMagnitudes } from '../../kernels/channels.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import type { Analysis } from './analysis.ts';
@@ -62,10 +62,13 @@ async function magnitudesOf({ weight, axis }: Occurrence, norm: ChannelNorm): Pr
   const size = tensor.dims[axis] as number;
   const inner = elementCount(tensor.dims.slice(axis + 1));
   const sums = new Float64Array(size);
+  // One for all pieces: a new one for each would be garbage of twice the weight's size.
+  let room: Float32Array | undefined;
   let index = 0;
   for await (const { bytes, count } of runsOf(tensor, inner)) {
     const piece = { first: index % size, sums };
-    axisMagnitudes(toFloat32(bytes, tensor.dtype), { size, inner }, norm === 'l2' ? 2 : 1, piece);
+    if (isHalf(tensor.dtype)) room ??= new Float32Array(count * inner);
+    axisMagnitudes(toFloat32(bytes, tensor.dtype, room), { size, inner }, norm === 'l2' ? 2 : 1, piece);
     index += count;
   }
   return sums;
