@@ -53,7 +53,7 @@ function pruned(pass: PassReport, options: RenderOptions, chalk: ChalkInstance):
 function folded(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {
   const rows = pass.changes.map((one) => [one.weight, one.opType, shapeOf(one), one.form ?? '']);
   const columns = [{ head: 'weight' }, { head: 'operator', optional: true }, { head: 'shape', optional: true }];
-  const head = `${chalk.green('fold')}: ${count(rows.length, 'weight')} took in what stood beside ${rows.length === 1 ? 'it' : 'them'}`;
+  const head = `${chalk.green('fold')}: ${count(rows.length, 'weight')} absorbed neighbouring constants`;
   return [...wrapped([head], options), ...table([...columns, { head: 'what' }], rows, options, chalk)];
 }
 

@@ -8,7 +8,7 @@ test('fold says what went into which weight', () => {
   const [one] = compressEach([['fold', copyOf('digits-cnn-bn.onnx', cwd), '-o', 'f.onnx']], { cwd });
   expect(one?.code).toBe(0);
   expect(one?.stderr).toBe(`digits-cnn-bn.onnx → f.onnx: 318 kB → 314 kB, 1.3 % smaller
-fold: 6 weights took in what stood beside them
+fold: 6 weights absorbed neighbouring constants
   weight        operator  shape              what
   conv3.weight  Conv      float32 96×64×3×3  BatchNormalization folded in
   conv2.weight  Conv      float32 64×32×3×3  BatchNormalization folded in

@@ -242,13 +242,13 @@ weights, the largest first
   fc3.bias    Gemm      float32 10          40 B   0.0 %
 quantize --int8 would change 3 weights: 202 kB → 52.0 kB
 prune would choose from 50432 weights in 3 tensors
-sizes foretold
+predicted sizes
   made by                                        size  of now
   quantize --int8                             54.9 kB  26.9 %
   quantize --weights-only                     54.9 kB  26.9 %
   quantize --int4                             33.2 kB  16.3 %
   float16 weights                              102 kB  50.2 %
-  60 % pruned, a bit a weight and those left  89.3 kB  43.8 %
+  60 % pruned, as a bit mask and kept values  89.3 kB  43.8 %
   60 % pruned and int8, the same way          31.0 kB  15.2 %
   with quantize at least: a stored weight gets more scales where it needs them
 values of the weights
@@ -287,13 +287,13 @@ weights, the largest first
   fc3.bias    Gemm      float32 10          40 B   0.0 %
 quantize --int8 would change 3 weights: 202 kB → 52.0 kB
 prune would choose from 50432 weights in 3 tensors
-sizes foretold
+predicted sizes
   made by                                        size  of now
   quantize --int8                             54.9 kB  26.9 %
   quantize --weights-only                     54.9 kB  26.9 %
   quantize --int4                             33.2 kB  16.3 %
   float16 weights                              102 kB  50.2 %
-  60 % pruned, a bit a weight and those left  89.3 kB  43.8 %
+  60 % pruned, as a bit mask and kept values  89.3 kB  43.8 %
   60 % pruned and int8, the same way          31.0 kB  15.2 %
   with quantize at least: a stored weight gets more scales where it needs them
 values of the weights

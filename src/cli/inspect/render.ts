@@ -75,9 +75,9 @@ function planned(plan: Plan, found: Inspection, options: RenderOptions, chalk: C
   ];
 }
 
-/** Why quantize may write more than is foretold. */
+/** Why quantize may write more than predicted. */
 const LEAST = 'with quantize at least: a stored weight gets more scales where it needs them';
-/** Why the sizes foretold of a packed model may be larger than the file. */
+/** Why the predicted sizes of a packed model may be larger than the file. */
 const DENSE = 'quantize and prune write packed weights dense; --store bitmask packs them again';
 
 function would(verb: string, report: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {

@@ -68,7 +68,7 @@ const RECIPES: Readonly<Record<Recipe, string>> = {
   'int8 weights only': 'quantize --weights-only',
   int4: 'quantize --int4',
   float16: 'float16 weights',
-  pruned: '60 % pruned, a bit a weight and those left',
+  pruned: '60 % pruned, as a bit mask and kept values',
   'pruned int8': '60 % pruned and int8, the same way',
 };
 
@@ -80,5 +80,5 @@ export function planSection(plan: Plan): Section {
     one.weights === 0 ? '' : formatPercent(one.byteLength, plan.byteLength),
   ]);
   const columns = [{ head: 'made by' }, { head: 'size', ...RIGHT }, { head: 'of now', ...RIGHT }];
-  return { title: 'sizes foretold', columns, rows };
+  return { title: 'predicted sizes', columns, rows };
 }

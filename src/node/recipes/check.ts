@@ -32,7 +32,7 @@ const SAMPLES = 8;
 const TIMING = { seconds: 0.5, runs: 20, warmup: 2 } as const;
 
 /**
- * Runs a model as it was and as it is now on the same inputs, as `--check` does: what is left of each output, and the
+ * Runs a model as it was and as it is now on the same inputs, like the option `check`: the SQNR of each output, and the
  * time of a run, in turns, beside that of the first. Takes a second or two for a small model.
  *
  * @param before - path of the model as it was

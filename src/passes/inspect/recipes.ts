@@ -14,7 +14,7 @@ import { heldWeights } from './describe.ts';
 /** Share of the weights that the recipes with pruning take away. */
 export const RECIPE_AMOUNT = 0.6;
 
-/** Ways to make a model smaller whose result is foretold. */
+/** Ways to make a model smaller whose result is predicted. */
 export type Recipe = 'int8' | 'int8 weights only' | 'int4' | 'float16' | 'pruned' | 'pruned int8';
 
 /** How large a model would become. */
