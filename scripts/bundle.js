@@ -28,7 +28,7 @@ const STARTS = {
 };
 
 /** Packages that stay where they are: with files of their own (threads, native code); and one that is only looked for. */
-const EXTERNAL = ['tinypool', 'onnxruntime-node', '@colors/colors'];
+const EXTERNAL = ['@huggingface/tokenizers', 'tinypool', 'onnxruntime-node', '@colors/colors'];
 
 /**
  * Measuring text is for help and tables, and nearly all of it is plain, but `string-width` loads the tables of ICU and compiles its

@@ -26,6 +26,17 @@ export { type FileUrl, type ReadOptions, readModel, type WriteOptions, writeMode
 export { type CalibratedOptions, calibratedQuantize } from './node/recipes/calibrated.ts';
 export { type ChannelRun, checkedChannels } from './node/recipes/channels.ts';
 export { type Check, type CheckOptions, check } from './node/recipes/check.ts';
+export { type DecoderFiles, type Family, findFamily, sameFamily } from './node/recipes/generation/family.ts';
+export { checkFamilyGates } from './node/recipes/generation/gates.ts';
+export { type Prompt, type Prompts, promptsOf, promptsOfText } from './node/recipes/generation/prompts.ts';
+export { openTokenizer, type Tokenizer } from './node/recipes/generation/tokenizer.ts';
+export {
+  type DecoderReport,
+  type FamilyOptions,
+  type FamilyReport,
+  type Texts,
+  verifyFamily,
+} from './node/recipes/generation/verify.ts';
 export { type DataPruneOptions, type DataPruneRun, prunedByData } from './node/recipes/importance.ts';
 export { type RunRecipeOptions, runRecipe } from './node/recipes/runRecipe.ts';
 export { type TuneOptions, type TuneReport, type TuneTrial, tune } from './node/recipes/tune/index.ts';

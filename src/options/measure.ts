@@ -3,13 +3,19 @@ import { REPORT } from './common.ts';
 import { LOOK_ROWS } from './look.ts';
 import { METRICS, type MetricName } from './metrics.ts';
 import type { Option, Table } from './option.ts';
+import { VARIANT_DTYPES, type VariantDtype } from './variants.ts';
 
 /** Of verbs whose JSON goes where their report goes. */
 const JSON_ROW: Option = { kind: 'flag', help: 'report as JSON on standard output', group: REPORT };
 /** The heading of what the models are run on. */
 const INPUTS = 'Inputs';
+/** The heading of what folders of models are compared on. */
+const TEXT = 'Folders of models that generate text';
 /** The heading of what fails a build. */
 const GATES = 'Gates, exit code 3';
+
+/** Tokens of a text where nothing else is said. */
+export const TOKENS = 32;
 
 export interface VerifyValues {
   reference: string;
@@ -20,6 +26,9 @@ export interface VerifyValues {
   seed?: number | undefined;
   output?: readonly string[] | undefined;
   metric?: MetricName | undefined;
+  dtype?: VariantDtype | undefined;
+  prompts?: string | undefined;
+  tokens?: number | undefined;
   minSqnr?: number | undefined;
   minTop1?: number | undefined;
   requireFused?: boolean | undefined;
@@ -29,7 +38,10 @@ export interface VerifyValues {
 }
 
 export const VERIFY: Table<VerifyValues> = {
-  positionals: { reference: { help: 'the reference model' }, other: { help: 'the model to compare' } },
+  positionals: {
+    reference: { help: 'the reference model, or a folder of models' },
+    other: { help: 'the model to compare, or the folder' },
+  },
   rows: {
     data: {
       kind: 'file',
@@ -65,6 +77,27 @@ export const VERIFY: Table<VerifyValues> = {
       value: 'NAME',
       help: 'accuracy or top1: the outputs have classes; sqnr: they have none',
       group: 'What counts',
+    },
+    dtype: {
+      kind: 'choice',
+      choices: VARIANT_DTYPES,
+      value: 'NAME',
+      help: 'files of the second folder, named as in transformers.js (fp32)',
+      group: TEXT,
+    },
+    prompts: {
+      kind: 'file',
+      value: 'FILE',
+      help: 'text file with one prompt a line; needs tokenizer.json',
+      group: TEXT,
+      not: ['data', 'seed'],
+    },
+    tokens: {
+      kind: 'count',
+      default: TOKENS,
+      value: 'N',
+      help: `tokens of a text (${TOKENS})`,
+      group: TEXT,
     },
     minSqnr: {
       kind: 'number',

@@ -1,5 +1,5 @@
 /** Small language models as exporters write them for transformers.js, with seeded weights: nobody trained them. */
-import type { AttributeSpec, ModelSpec, NodeSpec, TensorSpec, ValueSpec } from './build.ts';
+import type { AttributeSpec, GraphSpec, ModelSpec, NodeSpec, TensorSpec, ValueSpec } from './build.ts';
 import { f32, float, i64 } from './build.ts';
 import { randomFloats } from './random.ts';
 
@@ -86,6 +86,19 @@ export class Net {
     return this.op('Mul', [this.op('Sub', [this.scalar(1), floats]), this.scalar(-1e4)]);
   }
 
+  /** One of two values, as a flag says. */
+  either(flag: string, yes: string, no: string, out?: string): string {
+    const body = (value: string, name: string): GraphSpec => ({
+      nodes: [{ op: 'Identity', in: [value], out: [name], name: `/${name}` }],
+      initializers: {},
+      inputs: {},
+      outputs: { [name]: f32(['batch_size', HEADS, 'length', WIDTH]) },
+    });
+    const name = `either_${this.nodes.length}`;
+    const branches = { then_branch: body(yes, `${name}_yes`), else_branch: body(no, `${name}_no`) };
+    return this.op('If', [flag], branches, out);
+  }
+
   /** An attention mask `[batch, length]` as what is added to scores. */
   maskOf(mask: string): string {
     return this.masked(this.op('Unsqueeze', [mask, this.ints([2], 1, 2)]));
@@ -116,8 +129,8 @@ export function encoderSpec(seed = 1): ModelSpec {
 }
 
 /** What is kept of earlier steps: `past_key_values` as inputs, `present` as outputs. */
-export function cacheOf(prefix: string, length: string): Record<string, ValueSpec> {
-  const of = (kind: string) => [`${prefix}.0.${kind}`, f32(['batch_size', HEADS, length, WIDTH])] as const;
+export function cacheOf(prefix: string, length: string, part = ''): Record<string, ValueSpec> {
+  const of = (kind: string) => [`${prefix}.0${part}.${kind}`, f32(['batch_size', HEADS, length, WIDTH])] as const;
   return Object.fromEntries([of('key'), of('value')]);
 }
 

@@ -3,6 +3,7 @@ import type { ValueInfo } from '../../ir/graph.ts';
 import type { DataFor, TrialRun } from '../../node/data/fitting.ts';
 import type { ModelInput } from '../../node/data/inputs.ts';
 import type { DataSet } from '../../node/data/types.ts';
+import { checkFamilyGates } from '../../node/recipes/generation/gates.ts';
 import type { OutputFigures, Share } from '../../node/runtime/compare.ts';
 import { checkGates, formatDb, type Gates, type VerifyReport, verify } from '../../node/runtime/verify.ts';
 import { VERIFY, type VerifyValues } from '../../options/measure.ts';
@@ -16,6 +17,7 @@ import type { RenderOptions } from '../table.ts';
 import { table } from '../table.ts';
 import { count, printable, widthsOf, wrap, wrapHead } from '../text.ts';
 import { examples } from '../usage.ts';
+import { familyOf, renderFamily, verifyFolders } from '../verify/family.ts';
 
 /** Where inputs for the models come from. */
 export interface DataSources {
@@ -45,6 +47,7 @@ export function verifyCommand(
     table: VERIFY,
     usage: [
       'onnx-compress verify float.onnx small.onnx [--data DATA] [options]',
+      'onnx-compress verify FLOAT_DIR SMALL_DIR [--dtype q8] [--prompts FILE] [options]',
       '',
       'Runs two models on the same data and compares what they give. Needs onnxruntime-node.',
     ],
@@ -59,13 +62,27 @@ export function verifyCommand(
           'one of several outputs, which has classes',
           'onnx-compress verify model.onnx small.onnx --data test.npz --output scores --metric top1 --min-top1 0.99',
         ],
+        [
+          'an encoder and a decoder, and the text they write',
+          'onnx-compress verify exported repository --dtype q8 --prompts prompts.txt',
+        ],
       ]),
     ],
     run: async (args) => {
       const gates = readGates(args);
       refuseStdin('verify', [args.reference, args.other]);
+      const dataFor = dataOf(args, sources);
+      const family = await familyOf(args);
+      if (family !== undefined) {
+        const { report, tokenizer } = await verifyFolders(family, args, dataFor);
+        const options = { color, verbose: args.verbose === true, ...widthsOf(streams.stdout) };
+        if (args.json) reportJson(streams.stdout, report);
+        else if (!args.quiet) streams.stdout.write(renderFamily(report, tokenizer, options));
+        checkFamilyGates(report, gates);
+        return;
+      }
       const { output: outputs, metric } = args;
-      const report = await verify(args.reference, args.other, dataOf(args, sources), {
+      const report = await verify(args.reference, args.other, dataFor, {
         ...(outputs === undefined ? {} : { outputs }),
         ...(metric === undefined ? {} : { metric }),
       });

@@ -7,7 +7,7 @@ import { readJson } from './jsonFile.ts';
 import { LABELS } from './types.ts';
 
 /** A number of two bytes in the file takes tens in memory, before it is a number of the model's. */
-const MAX_JSON_BYTES: number = 1 << 26;
+export const MAX_JSON_BYTES: number = 1 << 26;
 /** Dimensions of an array. */
 const MAX_JSON_RANK = 32;
 

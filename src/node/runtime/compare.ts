@@ -185,10 +185,11 @@ function rowsOf(dims: readonly number[], { axis: stated, length: wanted, alone }
   return { count: elementCount(dims) / length, length, inner: elementCount(dims.slice(axis + 1)) };
 }
 
-type Numbers = ArrayLike<number>;
+/** Elements by place. */
+export type Numbers = ArrayLike<number>;
 
 /** Elements as numbers: 64-bit integers are rounded to 53 bits, far more than a class or a token needs. */
-function numbersOf({ dtype, data }: FeedTensor): Numbers {
+export function numbersOf({ dtype, data }: FeedTensor): Numbers {
   if (isWide(data)) return Float64Array.from(data, Number);
   if (dtype === 'float16' && data instanceof Uint16Array) {
     return toFloat32(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), 'float16');
@@ -207,7 +208,7 @@ function isWide(data: FeedTensor['data']): data is BigInt64Array | BigUint64Arra
 }
 
 /** Place of the first largest element of a row; −1 where the row has a NaN, which no label is. */
-function largest(values: Numbers, start: number, length: number, step: number): number {
+export function largest(values: Numbers, start: number, length: number, step: number): number {
   let best = 0;
   for (let index = 0; index < length; index++) {
     const value = values[start + index * step] as number;

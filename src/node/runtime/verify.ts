@@ -118,7 +118,7 @@ export interface Gates {
 export function checkGates(report: VerifyReport, gates: Gates): void {
   const { minSqnr, minTop1, requireFused } = VERIFY.rows;
   checkShape('checkGates', gates, { minSqnr, minTop1, requireFused });
-  const facts = [...sqnrFacts(report, gates.minSqnr), ...top1Facts(report, gates.minTop1)];
+  const facts = gateFacts(report.outputs, gates);
   const [first] = gates.requireFused === true ? report.unfused : [];
   if (first !== undefined) {
     const more = report.unfused.length === 1 ? '' : `, and ${report.unfused.length - 1} more`;
@@ -126,12 +126,17 @@ export function checkGates(report: VerifyReport, gates: Gates): void {
     facts.push(`weight '${first.weight}' is dequantized at every run${reader} (${first.why})${more}`);
   }
   if (facts.length === 0) return;
-  const classless = gates.minTop1 !== undefined && rankedOutputs(report).length === 0;
+  const classless = gates.minTop1 !== undefined && rankedOutputs(report.outputs).length === 0;
   const hint = classless ? 'Where one has: `outputs: NAME` `metric: top1`.' : undefined;
   throw new CompressError('gate', report.other, facts.join('; '), { hint });
 }
 
-function sqnrFacts({ outputs }: VerifyReport, least: number | undefined): string[] {
+/** What keeps outputs from reaching the gates, in a sentence each. */
+export function gateFacts(outputs: readonly OutputFigures[], { minSqnr, minTop1 }: Gates): string[] {
+  return [...sqnrFacts(outputs, minSqnr), ...top1Facts(outputs, minTop1)];
+}
+
+function sqnrFacts(outputs: readonly OutputFigures[], least: number | undefined): string[] {
   if (least === undefined) return [];
   const floats = outputs.filter((one) => one.dtype.includes('float') && one.cache === undefined);
   if (floats.length === 0) return ['no output is float, so none has an SQNR'];
@@ -143,13 +148,15 @@ function sqnrFacts({ outputs }: VerifyReport, least: number | undefined): string
 }
 
 /** The outputs that have classes, with how many rows agree on the first. */
-function rankedOutputs({ outputs }: VerifyReport): ({ readonly name: string } & NonNullable<OutputFigures['top1']>)[] {
+function rankedOutputs(
+  outputs: readonly OutputFigures[],
+): ({ readonly name: string } & NonNullable<OutputFigures['top1']>)[] {
   return outputs.flatMap(({ name, top1 }) => (top1 === undefined ? [] : [{ name, ...top1 }]));
 }
 
-function top1Facts(report: VerifyReport, least: number | undefined): string[] {
+function top1Facts(outputs: readonly OutputFigures[], least: number | undefined): string[] {
   if (least === undefined) return [];
-  const ranked = rankedOutputs(report);
+  const ranked = rankedOutputs(outputs);
   if (ranked.length === 0) return ['no output has classes, so none has a top-1 agreement'];
   const low = ranked.filter((one) => one.count / one.of < least);
   return low.map(({ name, count, of }) => {

@@ -2,8 +2,9 @@ import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ioError } from '../../../errors.ts';
 import { MODEL_FOLDER } from '../../../passes/variants/names.ts';
+import { findFamily } from '../generation/family.ts';
 import { filesOf } from './files.ts';
-import { measureFiles } from './measure.ts';
+import { measureFiles, writtenBy } from './measure.ts';
 import { settingsOf, type VariantsOptions } from './options.ts';
 import type { VariantFailure, VariantFile, VariantsReport } from './report.ts';
 import { completeRepository, NOTHING } from './repository.ts';
@@ -38,9 +39,10 @@ export async function variants(input: string, options: VariantsOptions): Promise
   const weights = new Set<string>();
   const notes = new Set(sources.notes);
   let data: string | undefined;
+  const written = writtenBy(sources.isFolder && !dryRun ? await findFamily(sources.root) : undefined);
   for (const source of sources.models) {
     const made = await filesOf(source, settings, failures, weights);
-    const measured = await measureFiles(source.path, made, dryRun ? false : settings.check, failures);
+    const measured = await measureFiles(source.path, made, dryRun ? false : settings.check, failures, written);
     files.push(...measured.files);
     data ??= measured.data;
     for (const note of [...measured.notes, ...notesOf(measured.files)]) notes.add(note);

@@ -1,8 +1,11 @@
 import { VARIANTS_DEFAULT } from '../../../options/variants.ts';
 import { fittingRandomData } from '../../data/fitting.ts';
+import type { DataSet } from '../../data/types.ts';
 import type { OutputFigures } from '../../runtime/compare.ts';
 import { type Judge, openJudge } from '../../runtime/judge.ts';
 import { loadRuntime } from '../../runtime/load.ts';
+import type { Family } from '../generation/family.ts';
+import { recordedData } from '../generation/record.ts';
 import { failureOf } from './files.ts';
 import type { VariantFailure, VariantFile } from './report.ts';
 
@@ -19,8 +22,10 @@ export interface Measured {
 }
 
 /**
- * Runs each file beside the model it is of. One that cannot be run keeps no other from it.
+ * Runs each file beside the model it is of. One that cannot be run keeps no other from it. A decoder is fed what it is
+ * fed when it writes text.
  * @param check - true: what cannot be run is a failure; undefined: a note says why
+ * @param written - gives what the decoders of the folder are fed
  * @param failures - what cannot be run goes there
  */
 export async function measureFiles(
@@ -28,6 +33,7 @@ export async function measureFiles(
   files: readonly VariantFile[],
   check: boolean | undefined,
   failures: VariantFailure[],
+  written: (path: string) => Promise<DataSet | undefined> = async () => undefined,
 ): Promise<Measured> {
   const runs = (one: VariantFile): boolean => one.status === 'written' || one.status === 'kept';
   const large = check === undefined && (files[0]?.floatBytes ?? 0) > VARIANTS_DEFAULT.checkBytes;
@@ -47,7 +53,8 @@ export async function measureFiles(
   const judge = await attempt(source, async () => {
     await loadRuntime();
     const random = { seed: 0, samples: SAMPLES };
-    return openJudge(source, (inputs, trial) => fittingRandomData(inputs, random, trial));
+    const own = await written(source);
+    return openJudge(source, (inputs, trial) => own ?? fittingRandomData(inputs, random, trial));
   });
   if (judge === undefined) return { files, notes };
   try {
@@ -72,4 +79,17 @@ async function figureOf(judge: Judge, path: string): Promise<Pick<VariantFile, '
     undefined,
   );
   return worst === undefined ? {} : { sqnr: worst.sqnr, output: worst.name };
+}
+
+/**
+ * What the decoders of a folder are fed when they write text. The family is run once, when the first one is asked for;
+ * where it cannot be, its decoders are fed random inputs.
+ */
+export function writtenBy(family: Family | undefined): (path: string) => Promise<DataSet | undefined> {
+  let recorded: Promise<ReadonlyMap<string, DataSet>> | undefined;
+  return async (path) => {
+    if (family?.decoders.some(({ first, next }) => first === path || next === path) !== true) return undefined;
+    recorded ??= recordedData(family).catch(() => new Map());
+    return (await recorded).get(path);
+  };
 }

@@ -1,0 +1,117 @@
+import { CompressError } from '../../../errors.ts';
+import type { DType } from '../../../ir/dtype.ts';
+import type { ValueInfo } from '../../../ir/graph.ts';
+import { elementsFrom } from '../../data/convert.ts';
+import type { FeedTensor } from '../../data/types.ts';
+import { readFacts } from '../../runtime/facts.ts';
+import { openSession, type Session } from '../../runtime/session.ts';
+import { isPast } from './family.ts';
+
+/** What an encoder gave, and which places of it count. */
+export interface Encoded {
+  readonly hidden: FeedTensor;
+  readonly mask?: FeedTensor;
+}
+
+/** What a decoder is fed at one step. */
+export interface Step {
+  /** Tokens that it has not seen, and how many it has. */
+  readonly tokens: readonly number[];
+  readonly seen: number;
+  readonly encoded: Encoded | undefined;
+  /** What earlier steps kept, by {@link keptName}; empty at the first. */
+  readonly kept: ReadonlyMap<string, FeedTensor>;
+}
+
+/** The model of a decoder's steps, loaded. */
+export interface DecoderModel {
+  readonly path: string;
+  /** Whether it takes what earlier steps kept. */
+  readonly hasPast: boolean;
+  /** @throws CompressError `unsupported` for an input that nothing gives */
+  feeds(step: Step): Record<string, FeedTensor>;
+  run(feeds: Record<string, FeedTensor>): Promise<{ logits: FeedTensor; kept: Map<string, FeedTensor> }>;
+  close(): Promise<void>;
+}
+
+/**
+ * Loads the model of a decoder's steps.
+ * @throws CompressError `unsupported` where it has no output `logits`, `runtime`, `io`, `malformed`
+ */
+export async function openDecoder(path: string): Promise<DecoderModel> {
+  const { inputs } = await readFacts(path);
+  const session = await openSession(path);
+  if (!session.outputNames.includes('logits')) {
+    await session.release();
+    throw new CompressError('unsupported', path, "has no output 'logits', so it gives no next token");
+  }
+  return {
+    path,
+    hasPast: inputs.some(({ name }) => isPast(name)),
+    feeds: (step) => {
+      // Without a prototype: an input may be called __proto__.
+      const feeds: Record<string, FeedTensor> = Object.create(null);
+      for (const input of inputs) feeds[input.name] = feedOf(input, step, inputs, path);
+      return feeds;
+    },
+    run: (feeds) => runStep(session, feeds),
+    close: () => session.release(),
+  };
+}
+
+async function runStep(
+  session: Session,
+  feeds: Record<string, FeedTensor>,
+): Promise<{ logits: FeedTensor; kept: Map<string, FeedTensor> }> {
+  const { logits, ...states } = await session.run(feeds);
+  if (logits === undefined) throw new CompressError('internal', session.label, 'ONNX Runtime gave no logits');
+  const kept = new Map<string, FeedTensor>();
+  for (const [name, value] of Object.entries(states)) if (/^present/.test(name)) kept.set(keptName(name), value);
+  return { logits, kept };
+}
+
+/** One name for what a step gives (`present.0.key`) and the next takes (`past_key_values.0.key`). */
+export function keptName(name: string): string {
+  return name.replace(/^(past|present)(_key_values)?[._]/, '');
+}
+
+/** Whether a state is made of what the encoder gave, and so is the same at each step. */
+export function isOfEncoder(kept: string): boolean {
+  return /(^|[._])(encoder|cross)([._]|$)/.test(kept);
+}
+
+function feedOf(input: ValueInfo, step: Step, inputs: readonly ValueInfo[], path: string): FeedTensor {
+  const { name, dtype = 'int64' } = input;
+  const { tokens, seen, encoded } = step;
+  const ones = (length: number): FeedTensor => numbers(dtype, [1, length], () => 1);
+  const total = seen + tokens.length;
+  if (isPast(name)) return step.kept.get(keptName(name)) ?? emptyState(input, path);
+  if (/^(decoder_)?input_ids$/.test(name)) return numbers(dtype, [1, tokens.length], (at) => tokens[at] ?? 0);
+  if (name === 'token_type_ids') return numbers(dtype, [1, tokens.length], () => 0);
+  if (name === 'position_ids') return numbers(dtype, [1, tokens.length], (at) => seen + at);
+  if (name === 'cache_position') return numbers(dtype, [tokens.length], (at) => seen + at);
+  if (/^use_(past|cache)(_branch)?$/.test(name)) return numbers(dtype, [1], () => (seen > 0 ? 1 : 0));
+  if (name === 'decoder_attention_mask') return ones(total);
+  if (encoded !== undefined) {
+    if (/^encoder_(hidden_states|outputs?)$/.test(name)) return encoded.hidden;
+    // What is called so without more is the encoder's where the decoder has a mask of its own.
+    const own = name === 'attention_mask' && !inputs.some((one) => one.name === 'decoder_attention_mask');
+    if (/^(encoder_)?attention_mask$/.test(name) && !own) return encoded.mask ?? ones(encoded.hidden.dims[1] ?? 1);
+  }
+  if (name === 'attention_mask') return ones(total);
+  throw new CompressError('unsupported', path, `needs '${name}', which no other model of the folder gives`);
+}
+
+/** No earlier step: the axis of tokens is 0 long. The batch is 1; other axes have the length the model states. */
+function emptyState({ name, dtype = 'float32', dims }: ValueInfo, path: string): FeedTensor {
+  if (dims === undefined) throw new CompressError('unsupported', path, `input '${name}' states no dims`);
+  const lengths = dims.map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? 1 : 0));
+  return numbers(dtype, lengths, () => 0);
+}
+
+function numbers(dtype: DType, dims: readonly number[], each: (at: number) => number): FeedTensor {
+  const length = dims.reduce((product, dim) => product * dim, 1);
+  const data = elementsFrom(dtype, length, each);
+  if (data === undefined) throw new CompressError('unsupported', dtype, 'is no type that tokens or flags have');
+  return { dtype, dims, data };
+}

@@ -1,0 +1,117 @@
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { CompressError, ioError } from '../../../errors.ts';
+import type { VariantDtype } from '../../../options/variants.ts';
+import { MODEL_FOLDER, partsOf } from '../../../passes/variants/names.ts';
+import { readFacts } from '../../runtime/facts.ts';
+
+/** A decoder in one of the forms that exporters write. */
+export interface DecoderFiles {
+  /**
+   * `merged`: one file for all steps. `with past`: one for the first step, and one that takes what earlier steps kept.
+   * `without cache`: one that is fed all tokens at each step.
+   */
+  readonly form: 'merged' | 'with past' | 'without cache';
+  /** Path of the model of the first step, and of all steps but for `with past`. */
+  readonly first: string;
+  /** Path of the model of the later steps. */
+  readonly next: string;
+}
+
+/** The models of a folder that generate text together, in one dtype. */
+export interface Family {
+  /** The folder of config.json and the tokenizer. */
+  readonly root: string;
+  readonly dtype: string;
+  /** Absent where the decoder reads the prompt itself. */
+  readonly encoder?: string;
+  /** In each form that is there; at least one. */
+  readonly decoders: readonly DecoderFiles[];
+}
+
+const ENCODER = 'encoder_model';
+const MERGED = 'decoder_model_merged';
+const FIRST = 'decoder_model';
+const NEXT = 'decoder_with_past_model';
+/** What a decoder is called whose folder has no other model. */
+const ALONE = 'model';
+
+/**
+ * Finds the models of a folder, in it or in its subfolder `onnx`, that generate text together: a decoder in whatever
+ * forms there are, and its encoder.
+ * @param dtype - as transformers.js calls it: of files `decoder_model_merged_quantized.onnx` it is `q8`; `fp32` of files
+ *   without an ending
+ * @returns undefined where no model of the folder is a decoder
+ * @throws CompressError `io`
+ * @example const family = await findFamily('whisper-tiny', 'q8');
+ */
+export async function findFamily(root: string, dtype: VariantDtype = 'fp32'): Promise<Family | undefined> {
+  const paths = await modelsOf(root, dtype);
+  const encoder = paths.get(ENCODER);
+  const decoders: DecoderFiles[] = [];
+  const [merged, first, next, alone] = [MERGED, FIRST, NEXT, ALONE].map((name) => paths.get(name));
+  if (merged !== undefined) decoders.push({ form: 'merged', first: merged, next: merged });
+  if (first !== undefined && next !== undefined) decoders.push({ form: 'with past', first, next });
+  else if (first !== undefined) decoders.push(await oneOf(first));
+  if (decoders.length === 0 && alone !== undefined && (await isDecoder(alone))) decoders.push(await oneOf(alone));
+  if (decoders.length === 0) return undefined;
+  return { root, dtype, ...(encoder === undefined ? {} : { encoder }), decoders };
+}
+
+/** Whether there is a folder at a path. */
+export async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+/** The same models of another folder or dtype. @throws CompressError `options` that names what is missing */
+export async function sameFamily(reference: Family, root: string, dtype: VariantDtype): Promise<Family> {
+  const found = await findFamily(root, dtype);
+  const missing = namesOf(reference).find((name) => found === undefined || !namesOf(found).includes(name));
+  if (found !== undefined && missing === undefined) return found;
+  throw new CompressError('options', root, `has no ${missing ?? 'decoder'} in the dtype ${dtype}`, {
+    hint: `${reference.root} has one. Name the dtype of the files: --dtype.`,
+  });
+}
+
+function namesOf({ encoder, decoders }: Family): string[] {
+  return [encoder, ...decoders.flatMap(({ first, next }) => [first, next])]
+    .filter((path) => path !== undefined)
+    .map((path) => partsOf(basename(path))?.name ?? path);
+}
+
+/** Paths of models by their names without the dtype. The subfolder comes first, as transformers.js has it. */
+async function modelsOf(root: string, dtype: VariantDtype): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const folder of [join(root, MODEL_FOLDER), root]) {
+    const names = await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code === 'ENOENT' && folder !== root) return [];
+      throw ioError(folder, cause);
+    });
+    for (const file of names.sort()) {
+      const parts = partsOf(file);
+      if (parts?.dtype === dtype && !found.has(parts.name)) found.set(parts.name, join(folder, file));
+    }
+  }
+  return found;
+}
+
+/** A decoder that is one file: with a cache it is used like a merged one. */
+async function oneOf(path: string): Promise<DecoderFiles> {
+  const { inputs } = await readFacts(path);
+  const form = inputs.some(({ name }) => isPast(name)) ? 'merged' : 'without cache';
+  return { form, first: path, next: path };
+}
+
+/** Whether a model gives the scores of a next token: one without a cache may as well give classes of its tokens. */
+async function isDecoder(path: string): Promise<boolean> {
+  const { inputs, outputs } = await readFacts(path);
+  return outputs.some(({ name }) => name === 'logits') && inputs.some(({ name }) => isPast(name));
+}
+
+/** Whether an input is what earlier steps kept: `past_key_values.0.key`. */
+export function isPast(name: string): boolean {
+  return /^past[._]/.test(name) || /^past_key_values[._]/.test(name);
+}

@@ -1,0 +1,14 @@
+import { CompressError } from '../../../errors.ts';
+import { type Gates, gateFacts } from '../../runtime/verify.ts';
+import type { FamilyReport } from './verify.ts';
+
+/**
+ * Passes only a comparison of families that reaches the gates: in each form of the decoder, with the judged encoder.
+ * @throws CompressError `gate` that names each form, its figure and what it must be
+ */
+export function checkFamilyGates({ decoders, other }: FamilyReport, gates: Omit<Gates, 'requireFused'>): void {
+  const facts = decoders.flatMap(({ form, logits, together = logits }) => {
+    return gateFacts([together], gates).map((fact) => `decoder ${form}: ${fact}`);
+  });
+  if (facts.length > 0) throw new CompressError('gate', other, facts.join('; '));
+}

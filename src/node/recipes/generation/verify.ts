@@ -1,0 +1,199 @@
+import { basename } from 'node:path';
+import { CompressError } from '../../../errors.ts';
+import { TOKENS } from '../../../options/measure.ts';
+import { OutputComparison, type OutputFigures, type Share } from '../../runtime/compare.ts';
+import type { Session } from '../../runtime/session.ts';
+import type { Encoded } from './decoder.ts';
+import type { DecoderFiles, Family } from './family.ts';
+import { bestOf, encode, type Given, openEncoder, openSpeaker, type Speaker } from './generate.ts';
+import { endsOf, type Prompt, type Prompts } from './prompts.ts';
+
+/** The same text by two families. */
+export interface Texts {
+  readonly prompt: string;
+  /** Tokens behind the prompt, the likeliest at each step. */
+  readonly reference: readonly number[];
+  readonly other: readonly number[];
+  /** Tokens that are the same before the first that differs. */
+  readonly same: number;
+}
+
+/** How close a decoder of one family is to that of another, in one form. */
+export interface DecoderReport {
+  readonly form: DecoderFiles['form'];
+  /** Names of the judged files. */
+  readonly files: readonly string[];
+  /** The scores of the next token, along the text of the reference, fed with what the encoder of the reference gave. */
+  readonly logits: OutputFigures;
+  /** The same, fed with what the judged encoder gave; absent where there is no encoder. */
+  readonly together?: OutputFigures;
+  /** How many of the texts are the same to the end. */
+  readonly sameTexts: Share;
+  readonly texts: readonly Texts[];
+}
+
+/** What a comparison of two families found. */
+export interface FamilyReport {
+  /** The folders. */
+  readonly reference: string;
+  readonly other: string;
+  /** The dtype of the judged files, as transformers.js calls it. */
+  readonly dtype: string;
+  readonly data: string;
+  /** The most tokens of a text. */
+  readonly tokens: number;
+  /** What the encoder gives; absent where there is none. */
+  readonly encoder?: OutputFigures;
+  readonly decoders: readonly DecoderReport[];
+}
+
+/** Settings of {@link verifyFamily}. */
+export interface FamilyOptions {
+  /** The most tokens of a text; 32 where absent. */
+  readonly tokens?: number;
+  /** Called after each text that both families have made. */
+  readonly onProgress?: (done: number) => void;
+}
+
+/**
+ * Compares the models of two folders that generate text together: what the encoders give, the scores of each next token
+ * along the text of the reference, and the texts that both make by themselves, the likeliest token at each step. Each
+ * form of the decoder is judged: with a cache, merged, without.
+ *
+ * @param reference - the family that is right by definition
+ * @param other - the judged one, of {@link sameFamily}
+ * @param prompts - of the reference
+ * @throws CompressError `data` where there is no prompt, `unsupported`, `runtime`
+ * @example
+ * const float = await findFamily('exported');
+ * const prompts = await promptsOf(float, (inputs) => openData('rows.npz', inputs));
+ * const report = await verifyFamily(float, await sameFamily(float, 'repository', 'q8'), prompts);
+ * for (const { form, logits, sameTexts } of report.decoders) console.log(form, logits.sqnr, sameTexts);
+ */
+export async function verifyFamily(
+  reference: Family,
+  other: Family,
+  { prompts, description }: Prompts,
+  { tokens = TOKENS, onProgress = () => {} }: FamilyOptions = {},
+): Promise<FamilyReport> {
+  const ends = await endsOf(reference.root);
+  const encoders = await openBoth(
+    () => openEncoder(reference),
+    () => openEncoder(other),
+  );
+  const hidden = new OutputComparison({ name: 'encoder' }, false);
+  const decoders: DecoderReport[] = [];
+  let done = 0;
+  try {
+    for (const right of reference.decoders) {
+      const judged = other.decoders.find((one) => one.form === right.form);
+      if (judged === undefined) throw new CompressError('options', other.root, `has no decoder ${right.form}`);
+      const speakers = await openBoth(
+        () => openSpeaker(right),
+        () => openSpeaker(judged),
+      );
+      const found = new Found();
+      try {
+        for await (const prompt of prompts()) {
+          const encoded = await encodeBoth(encoders, prompt);
+          if (encoded !== undefined && decoders.length === 0) hidden.add(encoded[0].hidden, encoded[1].hidden);
+          await found.add(speakers, prompt, encoded, { tokens, ends });
+          onProgress(++done);
+        }
+      } finally {
+        await Promise.all(speakers.map((one) => one.close()));
+      }
+      if (found.texts.length === 0) throw new CompressError('data', description, 'there is no prompt to compare on');
+      decoders.push(found.report(judged));
+    }
+  } finally {
+    await Promise.all(encoders.map((one) => one?.release()));
+  }
+  return {
+    ...{ reference: reference.root, other: other.root, dtype: other.dtype, data: description, tokens },
+    ...(reference.encoder === undefined ? {} : { encoder: hidden.figures() }),
+    decoders,
+  };
+}
+
+/** Gathers what one form of the decoder gives. */
+class Found {
+  readonly texts: Texts[] = [];
+  readonly #logits = new OutputComparison(SCORES, true);
+  readonly #together = new OutputComparison(SCORES, true);
+  #hasEncoder = false;
+
+  async add(
+    [right, judged]: readonly [Speaker, Speaker],
+    prompt: Prompt,
+    encoded: readonly [Encoded, Encoded] | undefined,
+    until: { readonly tokens: number; readonly ends: ReadonlySet<number> },
+  ): Promise<void> {
+    const scores: Given['scores'][] = [];
+    const reference: number[] = [];
+    await right.speak(prompt.tokens, encoded?.[0], (given) => {
+      scores.push(given.scores);
+      return next(reference, bestOf(given), until);
+    });
+    const along = (comparison: OutputComparison, from: Encoded | undefined): Promise<void> =>
+      judged.speak(prompt.tokens, from, (given, step) => {
+        comparison.add(scores[step] as Given['scores'], given.scores);
+        return step + 1 < scores.length ? reference[step] : undefined;
+      });
+    await along(this.#logits, encoded?.[0]);
+    if (encoded !== undefined) await along(this.#together, encoded[1]);
+    this.#hasEncoder ||= encoded !== undefined;
+    const other: number[] = [];
+    await judged.speak(prompt.tokens, encoded?.[1], (given) => next(other, bestOf(given), until));
+    const differs = reference.findIndex((one, at) => one !== other[at]);
+    const same = differs === -1 ? reference.length : differs;
+    this.texts.push({ prompt: prompt.label, reference, other, same });
+  }
+
+  report({ form, first, next: later }: DecoderFiles): DecoderReport {
+    const equal = this.texts.filter(({ reference, other, same }) => same === Math.max(reference.length, other.length));
+    return {
+      form,
+      files: [...new Set([first, later])].map((path) => basename(path)),
+      logits: this.#logits.figures(),
+      ...(this.#hasEncoder ? { together: this.#together.figures() } : {}),
+      sameTexts: { count: equal.length, of: this.texts.length },
+      texts: this.texts,
+    };
+  }
+}
+
+const SCORES = { name: 'logits', classes: { axis: -1 } } as const;
+
+/** Puts a token behind a text; undefined where the text ends with it. */
+function next(
+  text: number[],
+  token: number,
+  { tokens, ends }: { readonly tokens: number; readonly ends: ReadonlySet<number> },
+): number | undefined {
+  text.push(token);
+  return ends.has(token) || text.length >= tokens ? undefined : token;
+}
+
+async function encodeBoth(
+  [right, judged]: readonly [Session | undefined, Session | undefined],
+  prompt: Prompt,
+): Promise<readonly [Encoded, Encoded] | undefined> {
+  const encoded = [await encode(right, prompt), await encode(judged, prompt)] as const;
+  const [a, b] = encoded;
+  return a === undefined || b === undefined ? undefined : [a, b];
+}
+
+/** Opens two things; where the second cannot be, the first is closed. */
+async function openBoth<T extends { close(): Promise<void> } | Session | undefined>(
+  first: () => Promise<T>,
+  second: () => Promise<T>,
+): Promise<readonly [T, T]> {
+  const one = await first();
+  try {
+    return [one, await second()];
+  } catch (cause) {
+    await (one !== undefined && 'release' in one ? one.release() : one?.close());
+    throw cause;
+  }
+}
