@@ -23,7 +23,7 @@ const axis = (): uPlot.Axis => ({
 });
 
 /** How the elements of a weight are spread, before and after: counts by value, the counts on a scale of logarithms. */
-export function histogramChart(histogram: WeightHistogram): HTMLElement {
+export function histogramChart(histogram: WeightHistogram, weight: string): HTMLElement {
   const { min, max, before, after } = histogram;
   const width = (max - min) / before.length;
   const x = before.map((_, index) => min + (index + 0.5) * width);
@@ -32,7 +32,7 @@ export function histogramChart(histogram: WeightHistogram): HTMLElement {
   const place = element('div', {
     class: 'chart',
     role: 'img',
-    'aria-label': 'Histogram of the weight, before and after',
+    'aria-label': `Histogram of ${weight}, before and after`,
   });
   const bars = uPlot.paths.bars?.({ size: [1, 100], gap: 0 });
   drawn(place, (wide) => {
@@ -53,7 +53,8 @@ export function histogramChart(histogram: WeightHistogram): HTMLElement {
         axis(),
         { ...axis(), values: (_, splits) => splits.map((one) => (Number.isInteger(one) ? powerOf(one) : '')) },
       ],
-      series: [{}, series('before', 'before', '55'), series('after', 'after', '55')],
+      // Before is filled, after is a line over it: neither hides the other.
+      series: [{}, { ...series('before', 'before', '88'), width: 0 }, { ...series('after', 'after', '00'), width: 2 }],
     };
     return new uPlot(options, [x, height(before), height(after)], place);
   });
@@ -66,52 +67,4 @@ const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 function powerOf(exponent: number): string {
   if (exponent === 0) return '0';
   return `10${[...String(exponent)].map((digit) => SUPERSCRIPTS[Number(digit)]).join('')}`;
-}
-
-/** SQNR of the outputs when each layer alone is changed, the most sensitive layer first. */
-export function sensitivityChart(
-  layers: readonly { readonly weight: string; readonly sqnr: number | 'Infinity' }[],
-): HTMLElement {
-  const finite = layers.flatMap((one) => (one.sqnr === 'Infinity' ? [] : [{ weight: one.weight, sqnr: one.sqnr }]));
-  const shown = finite.toSorted((a, b) => a.sqnr - b.sqnr);
-  const place = element('div', { class: 'chart', role: 'img', 'aria-label': 'SQNR of the outputs, layer by layer' });
-  const bars = uPlot.paths.bars?.({ size: [0.7, 60] });
-  drawn(place, (wide) => {
-    const options: uPlot.Options = {
-      width: wide,
-      height: HEIGHT + 40,
-      legend: { show: false },
-      cursor: { show: false },
-      scales: {
-        x: { time: false, range: () => [-0.6, shown.length - 0.4] },
-        y: { range: (_, low, top) => [Math.min(0, low), Math.max(top, 1)] },
-      },
-      axes: [
-        {
-          ...axis(),
-          grid: { show: false },
-          splits: () => shown.map((_, index) => index),
-          values: () => shown.map(({ weight }) => shortened(weight, Math.floor(wide / Math.max(1, shown.length) / 7))),
-        },
-        { ...axis(), label: 'dB', labelSize: 20 },
-      ],
-      series: [
-        {},
-        {
-          stroke: colour('after'),
-          fill: colour('after'),
-          points: { show: false },
-          ...(bars === undefined ? {} : { paths: bars }),
-        },
-      ],
-    };
-    return new uPlot(options, [shown.map((_, index) => index), shown.map((one) => one.sqnr)], place);
-  });
-  return place;
-}
-
-/** The end of a name, which tells layers apart, in so many letters. */
-function shortened(name: string, letters: number): string {
-  if (name.length <= letters) return name;
-  return letters < 4 ? '' : `…${name.slice(-(letters - 1))}`;
 }

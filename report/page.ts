@@ -1,6 +1,7 @@
 /** The report of `compress … --report`: what is in the element `data`, as tables and charts. Loads nothing. */
 import type { ReportData, ReportLayer, Verdict } from '../src/cli/report/data.ts';
-import { histogramChart, sensitivityChart } from './charts.ts';
+import { byteBars, lossBars } from './bars.ts';
+import { histogramChart } from './charts.ts';
 import { bytes, decibels, element, percent } from './dom.ts';
 import { type Column, sortable } from './table.ts';
 
@@ -35,12 +36,36 @@ function facts({ command, versions }: ReportData): HTMLElement {
   );
 }
 
-function verdict(found: Verdict): HTMLElement[] {
+/** Size and loss, in a sentence. */
+function summary({ input, output, layers }: ReportData): HTMLElement {
+  const times = input.bytes / Math.max(output.bytes, 1);
+  const change =
+    times >= 1.005
+      ? `${times.toFixed(1)}× smaller`
+      : times <= 0.995
+        ? `${percent(1 / times - 1)} larger`
+        : 'the same size';
+  const known = layers.flatMap(({ sqnr }) => (typeof sqnr === 'number' ? [sqnr] : []));
+  const loss = known.length === 0 ? '' : `; weights keep ${decibels(Math.min(...known))} or more`;
+  const sizes = `${bytes(input.bytes)} → ${bytes(output.bytes)}`;
+  return element('p', { class: 'summary' }, `${sizes}, ${change}; ${layers.length} weights changed${loss}`);
+}
+
+/** All of the page as a file. */
+function save(data: ReportData): HTMLElement {
+  const href = `data:application/json;charset=utf-8,${encodeURIComponent(JSON.stringify(data, null, 2))}`;
+  const link = { class: 'save', href, download: 'report.json' };
+  return element('p', {}, element('a', link, 'Save as JSON'));
+}
+
+function verdict(found: Verdict, stored: number): HTMLElement[] {
   if (found.kind === 'not_asked') return [element('p', { class: 'verdict unknown' }, found.why)];
   const { kernels, unfused } = found;
+  const are = stored === 1 ? 'One is' : `${stored} are`;
+  const loaded = stored === 0 ? '' : ` ${are} made float when the model is loaded: small in the file, not in memory.`;
   const sentence =
     unfused.length === 0
-      ? 'No weight of integers is made float again when the model runs.'
+      ? `No weight of integers is made float again at every run.${loaded}`
       : `${unfused.length === 1 ? 'One weight is' : `${unfused.length} weights are`} made float again at every run, which can be many times slower.`;
   const counts = kernels.map(({ op, nodes }) => `${op} ×${nodes}`).join(', ');
   const box = element('p', { class: unfused.length === 0 ? 'verdict' : 'verdict bad' }, sentence);
@@ -78,7 +103,7 @@ function layers({ layers: rows, sensitivity }: ReportData): HTMLElement[] {
     const title = element(
       'p',
       {},
-      element('strong', {}, row.weight),
+      element('strong', {}, element('bdi', {}, row.weight)),
       ' ',
       key('before', 'before'),
       key('after', 'after'),
@@ -87,7 +112,7 @@ function layers({ layers: rows, sensitivity }: ReportData): HTMLElement[] {
     const body =
       row.histogram === null
         ? element('p', { class: 'soft' }, 'Its elements were not compared.')
-        : histogramChart(row.histogram);
+        : histogramChart(row.histogram, row.weight);
     chart.replaceChildren(title, body);
   };
   return [sortable([...LAYERS, ...alone(sensitivity)], rows, show), chart];
@@ -124,17 +149,26 @@ function sensitivityOf(found: ReportData['sensitivity']): HTMLElement[] {
   if (found.kind === 'not_measured') return [head, element('p', { class: 'soft' }, `Not measured: ${found.why}.`)];
   const { layers, of } = found;
   const which = of > layers.length ? ` The ${layers.length} largest of ${of} layers.` : '';
-  const text = `SQNR of the outputs when one layer alone is changed, on ${found.data}: the lower, the more it costs.${which} The table above has the figures.`;
-  return [head, element('p', { class: 'soft' }, text), sensitivityChart(layers)];
+  const text = `Noise in the outputs when one layer alone is changed, in percent of the signal, on ${found.data}: the longer the bar, the more is lost.${which}`;
+  return [head, element('p', { class: 'soft' }, text), ...lossBars(layers)];
+}
+
+/** Whether integers stand for a weight in the file alone. */
+function isStored({ opType, form }: ReportLayer): boolean {
+  return form.includes('weights only') && opType.includes('Conv');
 }
 
 function page(data: ReportData): HTMLElement[] {
   return [
-    element('h1', {}, `${data.input.name} → ${data.output.name}`),
+    element('h1', {}, element('bdi', {}, data.input.name), ' → ', element('bdi', {}, data.output.name)),
+    summary(data),
     sizes(data),
     facts(data),
+    save(data),
+    element('h2', {}, 'Where the bytes are'),
+    ...byteBars(data.layers),
     element('h2', {}, 'What ONNX Runtime makes of it'),
-    ...verdict(data.verdict),
+    ...verdict(data.verdict, data.layers.filter(isStored).length),
     element('h2', {}, 'Weights'),
     ...layers(data),
     ...sensitivityOf(data.sensitivity),

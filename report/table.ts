@@ -9,6 +9,9 @@ export interface Column<Row> {
   readonly order: (row: Row) => number | string | null;
 }
 
+/** A table of so many rows can be searched. */
+const SEARCHED = 6;
+
 /** A table that sorts by the column whose head is pressed, and again the other way round. */
 export function sortable<Row>(
   columns: readonly Column<Row>[],
@@ -16,12 +19,16 @@ export function sortable<Row>(
   choose?: (row: Row) => void,
 ): HTMLElement {
   const body = element('tbody');
+  const search = element('input', { type: 'search', placeholder: 'Search', 'aria-label': 'Search the table' });
   const heads = columns.map(({ head, right }) =>
     element('th', { scope: 'col', ...(right ? { class: 'right' } : {}) }, element('button', { type: 'button' }, head)),
   );
   const lines = new Map(rows.map((row) => [row, lineOf(columns, row, choose === undefined ? undefined : choosing)]));
   function choosing(row: Row): void {
-    for (const [other, line] of lines) line.classList.toggle('chosen', other === row);
+    for (const [other, line] of lines) {
+      line.classList.toggle('chosen', other === row);
+      line.setAttribute('aria-selected', String(other === row));
+    }
     choose?.(row);
   }
   heads.forEach((head, index) => {
@@ -34,22 +41,32 @@ export function sortable<Row>(
     });
   });
   body.append(...lines.values());
+  search.addEventListener('input', () => {
+    const wanted = (search as HTMLInputElement).value.toLowerCase();
+    for (const line of lines.values()) line.hidden = !(line.textContent ?? '').toLowerCase().includes(wanted);
+  });
   const [first] = rows;
   if (first !== undefined && choose !== undefined) choosing(first);
+  const table = element('table', {}, element('thead', {}, element('tr', {}, ...heads)), body);
   return element(
     'div',
-    { class: 'scroll' },
-    element('table', {}, element('thead', {}, element('tr', {}, ...heads)), body),
+    {},
+    ...(rows.length < SEARCHED ? [] : [element('p', {}, search, ` ${rows.length} rows`)]),
+    element('div', { class: 'scroll' }, table),
   );
 }
 
 function lineOf<Row>(columns: readonly Column<Row>[], row: Row, choose: ((row: Row) => void) | undefined): HTMLElement {
-  const cells = columns.map(({ right, text }) => element('td', right ? { class: 'right number' } : {}, text(row)));
+  const cells = columns.map(({ head, right, text }) =>
+    element('td', { 'data-head': head, ...(right ? { class: 'right number' } : {}) }, element('bdi', {}, text(row))),
+  );
   if (choose === undefined) return element('tr', {}, ...cells);
-  const line = element('tr', { class: 'selectable', tabindex: '0' }, ...cells);
+  const line = element('tr', { class: 'selectable', tabindex: '0', 'aria-selected': 'false' }, ...cells);
   line.addEventListener('click', () => choose(row));
-  line.addEventListener('keydown', ({ key }) => {
-    if (key === 'Enter') choose(row);
+  line.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter' && event.key !== ' ') return;
+    event.preventDefault();
+    choose(row);
   });
   return line;
 }

@@ -325,8 +325,18 @@ const CHROMIUM = '/usr/bin/chromium';
     expect(found).toContain('<li>--exclude conv9 matches no weight and no node</li>');
     expect(found).toContain('<h2>Sensitivity</h2>');
     expect(found.match(/<tr class="selectable/g)).toHaveLength(4);
-    expect(found).toMatch(/<td>onnx::Conv_38<\/td><td>Conv<\/td><td>float32 32×1×3×3<\/td>/);
-    expect(found.match(/<canvas/g)).toHaveLength(2);
+    expect(found).toMatch(
+      /<bdi>onnx::Conv_38<\/bdi><\/td><td[^>]*><bdi>Conv<\/bdi><\/td><td[^>]*><bdi>float32 32×1×3×3<\/bdi>/,
+    );
+    expect(found.match(/<canvas/g)).toHaveLength(1);
+    // The verdict; bars of the bytes, and of the loss with the longest first.
+    expect(found).toMatch(
+      /<p class="summary">314 kB → 86\.6 kB, 3\.6× smaller; 4 weights changed; weights keep 4\d\.\d dB or more/,
+    );
+    expect(found.match(/class="bars" role="group"/g)).toHaveLength(2);
+    const [, losses = ''] = found.split('aria-label="Loss of the outputs, layer by layer"');
+    expect(/class="bar" style="width: ([\d.]+)%/.exec(losses)?.[1]).toBe('100.00');
+    expect(found).toContain('Save as JSON');
   }, 90_000);
 
   test('names of a model do nothing', () => {
@@ -335,7 +345,7 @@ const CHROMIUM = '/usr/bin/chromium';
     done(compress(['quantize', '-q', '--min-elements', '1', 'm.onnx', '-o', 'o.onnx', '--report', 'r.html'], { cwd }));
     const found = dom(join(cwd, 'r.html'));
     expect(found).toContain('<title>m.onnx → o.onnx: onnx-compress</title>');
-    expect(found).toContain('<td>a&lt;/script&gt;&lt;img');
+    expect(found).toContain('<bdi>a&lt;/script&gt;&lt;img');
     expect(found).not.toContain('<img');
   }, 90_000);
 });
