@@ -1,6 +1,7 @@
 import type { Argv, CommandModule, Options } from 'yargs';
 import { CompressError } from '../errors.ts';
 import { type AnyTable, isList, kebab, type Option, type Table } from '../options/option.ts';
+import { presetLine } from '../options/presets.ts';
 import { valuesOf } from '../options/values.ts';
 import { SUMMARIES, type Verb } from '../options/verbs.ts';
 import { Chosen } from './chosen.ts';
@@ -34,7 +35,10 @@ export function yargsCommand<T extends object>(
       throw new Chosen(async () => {
         try {
           refuseRepeated(table, args);
-          await run(valuesOf(table, args));
+          const values = valuesOf(table, args);
+          const line = args['quiet'] === true ? undefined : presetLine(table, args);
+          if (line !== undefined) process.stderr.write(`${line}\n`);
+          await run(values);
         } catch (cause) {
           throw errorWithDashes(cause, table);
         }

@@ -77,6 +77,8 @@ export interface Table<T> {
   readonly rows: Rows<T>;
   /** Headings in their order, where it is not that of the rows. */
   readonly groups?: readonly string[];
+  /** What was given with what it stands for, of a verb with presets. */
+  expand?(given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>;
   /** Refuses what does not go together, beyond what the rows tell. */
   check?(given: Partial<T>): void;
 }

@@ -14,6 +14,7 @@ import {
 import { checkHalves, HALF_ROWS, type HalfValues } from './float16.ts';
 import { LOW_GROUP, LOW_ROWS, type LowValues } from './lowBits.ts';
 import type { Option, Rows, Table } from './option.ts';
+import { PRESET_NAMES, type Preset, presetOptions } from './presets.ts';
 
 /** Operators whose weights can be quantized; those from Conv on are stored as integers, and computed with as float. */
 export const QUANTIZABLE_OPS = ['MatMul', 'Gemm', 'Gather', 'Conv', 'ConvTranspose', 'LSTM', 'GRU', 'RNN'] as const;
@@ -67,6 +68,7 @@ export interface QuantizeValues
   int8?: boolean | undefined;
   uint8?: boolean | undefined;
   allowUnchanged?: boolean | undefined;
+  preset?: Preset | undefined;
   check?: boolean | undefined;
   noCheck?: boolean | undefined;
 }
@@ -211,6 +213,14 @@ export const QUANTIZE: Table<QuantizeValues> = {
   positionals: { model: MODEL },
   groups: [ACTIVATIONS],
   rows: {
+    preset: {
+      kind: 'choice',
+      choices: PRESET_NAMES,
+      run: true,
+      value: 'NAME',
+      help: 'options by what matters: smallest, fast, exact or web; those given besides win',
+      group: WEIGHTS,
+    },
     int8: {
       kind: 'flag',
       help: 'int8 weights, symmetric (the default)',
@@ -238,5 +248,6 @@ export const QUANTIZE: Table<QuantizeValues> = {
     },
     noCheck: { kind: 'flag', run: true, help: 'run neither model when all is done', group: REPORT },
   },
+  expand: (given) => ({ ...given, ...presetOptions(QUANTIZE, given) }),
   check: checkHalves,
 };

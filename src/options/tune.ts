@@ -4,7 +4,7 @@ import type { Option, Rows, Table } from './option.ts';
 import { QUANTIZE, type QuantizeValues } from './quantize.ts';
 
 /** Options of `quantize` that tuning has another use for, or none. */
-const OWN = ['samples', 'batch', 'allowUnchanged'] as const;
+const OWN = ['preset', 'samples', 'batch', 'allowUnchanged'] as const;
 type Taken = Omit<QuantizeValues, (typeof OWN)[number] | 'saveRanges' | keyof CommonValues | 'saveRecipe'>;
 
 /** How far tuning may go. */

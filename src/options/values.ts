@@ -14,9 +14,10 @@ export type Given = boolean | number | string | readonly string[];
  * valuesOf(QUANTIZE, { minElements: '64', weightsOnly: false }); // { minElements: 64 }
  */
 export function valuesOf<T extends object>(
-  { positionals, rows, check }: Table<T>,
-  given: Readonly<Record<string, unknown>>,
+  { positionals, rows, check, expand }: Table<T>,
+  said: Readonly<Record<string, unknown>>,
 ): T {
+  const given = expand?.(said) ?? said;
   const there = new Map<string, Given>();
   for (const key of Object.keys(rows)) {
     const value = given[key];

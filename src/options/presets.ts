@@ -1,0 +1,39 @@
+import { type AnyTable, flagOf } from './option.ts';
+
+/** What each preset of `quantize` stands for, as somebody would write it; docs/passes/quantize.md has the figures. */
+export const PRESETS = {
+  smallest: { int4: true, tableBits: '4' },
+  fast: { int8: true },
+  exact: { float16: true },
+  web: { target: 'web' },
+} as const;
+
+export type Preset = keyof typeof PRESETS;
+
+export const PRESET_NAMES: readonly Preset[] = Object.keys(PRESETS) as Preset[];
+
+type Given = Readonly<Record<string, unknown>>;
+
+/**
+ * The options that a preset adds to those given. What is given wins: over the same option, and over the whole preset
+ * where it excludes a part of it.
+ */
+export function presetOptions({ rows }: Pick<AnyTable, 'rows'>, given: Given): Record<string, string | boolean> {
+  const preset = PRESET_NAMES.find((one) => one === given['preset']);
+  if (preset === undefined) return {};
+  const there = Object.keys(rows).filter((key) => given[key] !== undefined && given[key] !== false);
+  const options = Object.entries(PRESETS[preset]);
+  const excluded = (key: string): boolean =>
+    there.some((one) => rows[one]?.not?.includes(key) || rows[key]?.not?.includes(one));
+  if (options.some(([key]) => excluded(key))) return {};
+  return Object.fromEntries(options.filter(([key]) => !there.includes(key)));
+}
+
+/** `preset smallest: --int4 --table-bits 4`; undefined where none is given. */
+export function presetLine(table: Pick<AnyTable, 'rows'>, given: Given): string | undefined {
+  if (given['preset'] === undefined) return undefined;
+  const flags = Object.entries(presetOptions(table, given)).map(([key, value]) =>
+    value === true ? flagOf(key) : `${flagOf(key)} ${value}`,
+  );
+  return `preset ${given['preset']}: ${flags.length === 0 ? 'other options are given in its place' : flags.join(' ')}`;
+}
