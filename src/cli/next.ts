@@ -64,7 +64,7 @@ function smallerThanZeros({ passes, after }: RunReport, { changes }: PassReport)
 /** Channels are gone: what is left is float as before. */
 function smallerFloats({ after }: RunReport, { changes }: PassReport): string | undefined {
   const floats = changes.filter(isFloating);
-  const quantized = after - sum(floats, (one) => one.after - one.elements * BYTE);
+  const quantized = after - sum(floats, (one) => one.after - ((one.elements * one.after) / one.before) * BYTE);
   if (floats.length === 0 || quantized > PAYS * after) return undefined;
   return `onnx-compress quantize stores the weights in 8 bits (about ${formatBytes(quantized)})`;
 }
