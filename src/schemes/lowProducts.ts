@@ -11,7 +11,8 @@ import { Unpacking } from './unpack.ts';
 
 /**
  * For a product on integers: int8 `[inputs, outputs]` computed when the model is loaded, and a scale for each output;
- * `[outputs, inputs]` for a table that is the output layer too (`outFirst`).
+ * `[outputs, inputs]` for a table that is the output layer too (`outFirst`). The matrices of all batches lie below each
+ * other, and are as they were, `dims`, in the end.
  *
  * ```
  * codes uint8 [blocks, block/2, 1, outputs] ── BitShift ── Mod ── Cast ─┐
@@ -25,14 +26,15 @@ export async function writeMultipliers(
   low: LowWeight,
   { graph, anchor }: Place,
   outFirst: boolean,
+  dims: readonly number[],
 ): Promise<Written<EncodedIntegers>> {
   const { shape, of } = low;
   const { outputs, inputs, bits, block } = shape;
   const blocks = blocksIn(shape);
   const tensors = new Tensors(low, graph);
   const bytes = (block * bits) / 8;
-  const dims = outFirst ? [outputs, blocks, bytes, 1] : [blocks, bytes, 1, outputs];
-  const data = await tensors.data('uint8', dims, (codes) => packedIn(codes, outFirst ? 'outputs' : 'inputs'));
+  const packedDims = outFirst ? [outputs, blocks, bytes, 1] : [blocks, bytes, 1, outputs];
+  const data = await tensors.data('uint8', packedDims, (codes) => packedIn(codes, outFirst ? 'outputs' : 'inputs'));
   const bound = largestFactor(bits);
   const spread = outFirst ? [outputs, blocks, 1, 1] : [blocks, 1, 1, outputs];
   const factors = await tensors.add(graph.uniqueName(`${of}_factors`), 'uint8', spread, (codes) => {
@@ -51,12 +53,19 @@ export async function writeMultipliers(
   );
   const products = write.node('Gather', [table, write.node('Add', [codes, rows])]);
   const row = blocks * block;
-  const all = write.reshape(products, outFirst ? [outputs, row] : [row, outputs]);
-  const integers = row === inputs ? all : write.first(all, inputs, outFirst ? 1 : 0);
-  const scheme = integerScheme('int8', { kind: 'channel', axis: outFirst ? 0 : 1 });
-  const turned = outFirst ? [outputs, inputs] : [inputs, outputs];
+  const turned = batchedDims(dims) ?? (outFirst ? [outputs, inputs] : [inputs, outputs]);
+  const whole = row === inputs ? turned : outFirst ? [outputs, row] : [row, outputs];
+  const all = write.reshape(products, whole);
+  const cut = row === inputs ? all : write.first(all, inputs, outFirst ? 1 : 0);
+  const integers = row === inputs || turned.length === 2 ? cut : write.reshape(cut, turned);
+  const scheme = integerScheme('int8', { kind: 'channel', axis: outFirst ? 0 : turned.length - 1 });
   const decoded = { ...data, name: integers, dtype: 'int8' as const, dims: turned };
   return { weight: { scheme, data: decoded, scale }, added: tensors.added };
+}
+
+/** The dims of a weight that has a matrix for each batch. */
+function batchedDims(dims: readonly number[]): readonly number[] | undefined {
+  return dims.length > 2 ? dims : undefined;
 }
 
 /** Factors as numbers from 0 on; `from` with a function takes ten times as long. */
@@ -125,13 +134,18 @@ export async function writeStandard(low: LowWeight, { graph, anchor }: Place): P
   return { weight, added: tensors.added };
 }
 
-/** For products on int8: integers `[inputs, outputs]` of 8 bits, a scale for each output. */
-export async function writeInt8(low: LowWeight, { graph }: Place): Promise<Written<EncodedIntegers>> {
+/** For products on int8: integers `[inputs, outputs]` of 8 bits, or `dims` with batches, a scale for each output. */
+export async function writeInt8(
+  low: LowWeight,
+  { graph }: Place,
+  dims: readonly number[],
+): Promise<Written<EncodedIntegers>> {
   const { shape, of } = low;
   const { outputs, inputs, bits } = shape;
   const tensors = new Tensors(low, graph);
-  const data = await tensors.data('int8', [inputs, outputs], (codes) => inputsFirst(plain(codes), middleOf(bits)));
+  const turned = batchedDims(dims) ?? [inputs, outputs];
+  const data = await tensors.data('int8', turned, (codes) => inputsFirst(plain(codes), middleOf(bits)));
   const scale = await tensors.add(nameFor(graph, of, 'scale'), 'float32', [outputs], (codes) => codes.scales);
-  const scheme = integerScheme('int8', { kind: 'channel', axis: 1 });
+  const scheme = integerScheme('int8', { kind: 'channel', axis: turned.length - 1 });
   return { weight: { scheme, data, scale }, added: tensors.added };
 }

@@ -17,10 +17,10 @@ export interface ProductPlan {
 }
 
 /**
- * How a MatMul or Gemm of a matrix is written as a product on integers: alpha and transB of a Gemm go into the weight,
- * its bias and a following Add behind the product.
+ * How a MatMul or Gemm is written as a product on integers: alpha and transB of a Gemm go into the weight, its bias and a
+ * following Add behind the product. The weight is a matrix, or on the right of a MatMul one for each batch.
  * @param tied - the weight is a table too: it stays as it lies
- * @returns undefined where it cannot be: its weight is no matrix, the rank of what a left weight meets is unknown
+ * @returns undefined where it cannot be: its weight is none of the two, the rank of what a left weight meets is unknown
  */
 export function planProduct(emitter: Emitter, use: WeightUse, tied: boolean): ProductPlan | undefined {
   const { graph, node, dtype } = use;
@@ -30,8 +30,10 @@ export function planProduct(emitter: Emitter, use: WeightUse, tied: boolean): Pr
   const rank = left ? graph.typeOf(x)?.dims?.length : undefined;
   const turnable = !left || (gemm === undefined && rank !== undefined && rank > 0);
   const scalable = gemm === undefined || (gemm.alpha !== 0 && Number.isFinite(gemm.alpha));
-  if (use.held.tensor.dims.length !== 2 || !turnable || !scalable) return undefined;
-  const given = { transposed: !tied && isOutFirst(use), factor: gemm?.alpha ?? 1 };
+  const { length } = use.held.tensor.dims;
+  const batched = length > 2 && isOp(node, 'MatMul') && !left && !use.transposed;
+  if (!(length === 2 || batched) || !turnable || !scalable) return undefined;
+  const given = { transposed: !batched && !tied && isOutFirst(use), factor: gemm?.alpha ?? 1 };
   const emit: ProductPlan['emit'] = (made, form, bias) => {
     const weight = tied ? emitter.transposed(graph, node, made as EncodedIntegers) : made;
     const write = (x: string, how: How, after?: readonly Node[]): void =>

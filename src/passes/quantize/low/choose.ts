@@ -164,8 +164,10 @@ function choiceFor(
   );
   const product =
     options.plain !== true && same && plan !== undefined && uses.every((one) => gains(one, asked, options, rows));
-  const single = asked !== 'standard' || uses.length === 1;
   const eight = bits === 8 && asked !== 'nbits';
+  // A matrix for each batch is for products on int8 alone.
+  const matrix = tensor.dims.length === 2 || eight || asked === 'multipliers';
+  const single = matrix && (asked !== 'standard' || uses.length === 1);
   // Without a method, what keeps 8 bits is written as it is without few bits.
   if (eight && options.method === undefined) return undefined;
   const form = !product ? 'folded' : eight ? 'int8' : single ? asked : 'folded';

@@ -161,13 +161,13 @@ async function write(
 ): Promise<Written<Form>> {
   switch (form) {
     case 'multipliers':
-      return writeMultipliers(low, place, tied);
+      return writeMultipliers(low, place, tied, use.held.tensor.dims);
     case 'nbits':
       return writeNBits(low, place);
     case 'standard':
       return writeStandard(low, place);
     case 'int8':
-      return writeInt8(low, place);
+      return writeInt8(low, place, use.held.tensor.dims);
     case 'table':
       return writeTable(low, place);
     case 'folded': {

@@ -164,3 +164,29 @@ test('8 bits for WebGPU are MatMulNBits, not products of integers', async () => 
   expect(await operators({})).not.toContain('MatMulNBits');
   expect(await operators({ target: 'webgpu', perTensor: true })).not.toContain('MatMulNBits');
 });
+
+test('a matrix for each batch runs on integers, one scale for an output of all of them', async () => {
+  for (const [inputs, bits, least, form] of [
+    [64, 4, 18, 'multipliers'],
+    [41, 4, 18, 'multipliers'],
+    [64, 8, 35, 'int8'],
+  ] as const) {
+    const dims = [3, inputs, 6];
+    const bytes = buildModel({
+      inputs: { x: f32([3, 2, inputs]) },
+      outputs: { y: f32([3, 2, 6]) },
+      initializers: { w: f32(dims, randomFloats(dims)) },
+      nodes: [{ op: 'MatMul', in: ['x', 'w'], out: ['y'] }],
+      opset: 17,
+    });
+    const feeds = { x: feed([3, 2, inputs], randomFloats([3, 2, inputs], 2)) };
+    const options: QuantizeOptions = { bits, headBits: bits, minElements: 0, method: 'mse' };
+    const { bytes: made, report } = await pass(
+      bytes,
+      quantize(bits === 8 ? options : { ...options, form: 'multipliers' }),
+    );
+    expect(report.changes[0]?.form).toContain(form);
+    const [float, low] = [await runModel(bytes, feeds), await runModel(made, feeds)];
+    expect(sqnr(float, low)).toBeGreaterThan(least);
+  }
+});
