@@ -14,8 +14,8 @@ process.chdir(root);
 /** What programs import: the core, for any runtime, and the core with what Node adds. */
 const LIBRARY = ['index', 'index.node'];
 
-/** Where a program begins: that of the library, and the command line, in two steps. */
-const ENTRIES = [...LIBRARY, 'cli/start', 'cli/main'].map(entry);
+/** Where a program begins: that of the library, the command line, in two steps, and a process of `--jobs`. */
+const ENTRIES = [...LIBRARY, 'cli/start', 'cli/main', 'cli/many/child'].map(entry);
 /** A child that measures the memory of a model: it loads nothing that it can do without. */
 const CHILD = entry('node/runtime/peakChild');
 
@@ -133,7 +133,14 @@ function isOthers(path) {
 // What lies beside dist/bin/ are types, which the package has, and single modules, which tests and benchmarks look into.
 rmSync(`${root}dist/cli`, { recursive: true });
 for (const name of LIBRARY) writeFileSync(`${root}dist/${name}.js`, `export * from './bin/${name}.js';\n`);
-for (const name of [...LIBRARY.map((one) => `${one}.js`), 'start.js', 'main.js', 'worker.js', 'spoolThread.js']) {
+for (const name of [
+  ...LIBRARY.map((one) => `${one}.js`),
+  'start.js',
+  'main.js',
+  'worker.js',
+  'spoolThread.js',
+  'child.js',
+]) {
   if (!existsSync(`${root}dist/bin/${name}`)) throw new Error(`dist/bin/${name} was not written`);
 }
 

@@ -44,7 +44,9 @@ export function gather(inputs, entries, groups) {
     name: 'gather',
     setup(bundler) {
       bundler.onResolve({ filter: /\.ts$/ }, ({ path, kind, resolveDir, namespace }) => {
-        if (namespace === 'entry' || (kind !== 'entry-point' && kind !== 'dynamic-import')) return undefined;
+        // What begins there may be all that a program does: it counts, whether or not somebody reads what it exports.
+        if (namespace === 'entry') return { path: resolve(resolveDir, path), sideEffects: true };
+        if (kind !== 'entry-point' && kind !== 'dynamic-import') return undefined;
         const module = relative(root, resolve(resolveDir, path));
         return (groupsOf.get(module)?.length ?? 0) === 0 ? undefined : { path: module, namespace: 'entry' };
       });

@@ -8,7 +8,7 @@ interface Asked {
   readonly color: boolean;
   /** Of the terminal; undefined where there is none. */
   readonly columns: number | undefined;
-  load(verb: Verb): Promise<Pick<Command<object>, 'usage' | 'table' | 'epilog'>>;
+  load(verb: Verb): Promise<Pick<Command<object>, 'verb' | 'usage' | 'table' | 'epilog'>>;
 }
 
 /**

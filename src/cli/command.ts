@@ -6,6 +6,13 @@ import { valuesOf } from '../options/values.ts';
 import { SUMMARIES, type Verb } from '../options/verbs.ts';
 import { Chosen } from './chosen.ts';
 import { errorWithDashes } from './dashes.ts';
+import type { Column } from './table.ts';
+
+/** Whether the streams may have colours: standard error for reports, standard output for results. */
+export interface Colors {
+  readonly color: boolean;
+  readonly colorOut: boolean;
+}
 
 /** A verb of the command line. */
 export interface Command<T extends object> {
@@ -16,15 +23,23 @@ export interface Command<T extends object> {
   /** The end of its help: examples, and what there is to know besides. */
   readonly epilog: readonly string[];
   run(values: T): void | Promise<void>;
+  /** Of a verb whose report goes to standard output: that of one model in a line, by its JSON. */
+  readonly row?: ReportRow;
+}
+
+/** A report as the row of a table. */
+export interface ReportRow {
+  readonly heads: readonly Column[];
+  cells(report: unknown): string[];
 }
 
 /**
  * The verb as yargs takes it. Its handler throws {@link Chosen}.
- * @param run - what is done with the values
+ * @param run - what is done with the values, and with the models of a verb that takes several
  */
 export function yargsCommand<T extends object>(
   { verb, table }: Command<T>,
-  run: (values: T) => void | Promise<void>,
+  run: (values: T, models: readonly string[]) => void | Promise<void>,
 ): CommandModule {
   const { command, describe } = SUMMARIES[verb];
   return {
@@ -35,16 +50,24 @@ export function yargsCommand<T extends object>(
       throw new Chosen(async () => {
         try {
           refuseRepeated(table, args);
-          const values = valuesOf(table, args);
+          const many = takesMany(table);
+          const { model, ...rest } = args;
+          const values = valuesOf(table, many ? rest : args);
           const line = args['quiet'] === true ? undefined : presetLine(table, args);
-          if (line !== undefined) process.stderr.write(`${line}\n`);
-          await run(values);
+          if (line !== undefined) process.stderr.write(`${line}
+`);
+          await run(values, many ? ((model ?? []) as readonly string[]) : []);
         } catch (cause) {
           throw errorWithDashes(cause, table);
         }
       });
     },
   };
+}
+
+/** Whether a verb takes several models. */
+export function takesMany({ positionals }: AnyTable): boolean {
+  return positionals.model?.many === true;
 }
 
 /** Declares every row for yargs. */

@@ -1,7 +1,7 @@
 import { Chalk } from 'chalk';
 import { type AnyTable, kebab, type Option, valueName } from '../options/option.ts';
 import { PROGRAM, SUMMARIES, VERBS } from '../options/verbs.ts';
-import type { Command } from './command.ts';
+import { type Command, takesMany } from './command.ts';
 import { exitsLine } from './exits.ts';
 import { asCalled } from './program.ts';
 import { wrap } from './text.ts';
@@ -61,10 +61,14 @@ export function programHelp(look: Look): string {
 
 /** The help of a verb: what it reads, and its options under their headings. */
 export function verbHelp(
-  { usage, table, epilog }: Pick<Command<object>, 'usage' | 'table' | 'epilog'>,
+  { verb, usage, table, epilog }: Pick<Command<object>, 'verb' | 'usage' | 'table' | 'epilog'>,
   look: Look,
 ): string {
-  return helpOf(usage, partsOf(table), epilog, look);
+  const output = 'output' in table.rows ? ' -o DIR/' : '';
+  const many = takesMany(table) ? [`onnx-compress ${verb} A.onnx B.onnx …|"*.onnx"|DIR${output} [options]`] : [];
+  const empty = usage.indexOf('');
+  const forms = [...usage.slice(0, empty), ...many, ...usage.slice(empty)];
+  return helpOf(forms, partsOf(table), epilog, look);
 }
 
 function partsOf({ positionals, rows, groups = [] }: AnyTable): Part[] {

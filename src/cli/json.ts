@@ -31,10 +31,16 @@ export function reportJson(out: Out, report: object): void {
   reports.set(out, report);
 }
 
-/** Writes the document of a run that has a report or an error; nothing of one that has neither. */
-export function endJson(out: Out, error?: ErrorJson): void {
+/** Takes the report of a run that is one of several. */
+export function takeReport(out: Out): object | undefined {
   const report = reports.get(out);
   reports.delete(out);
+  return report;
+}
+
+/** Writes the document of a run that has a report or an error; nothing of one that has neither. */
+export function endJson(out: Out, error?: ErrorJson): void {
+  const report = takeReport(out);
   // A full disk under it was said on standard error.
   if ((report === undefined && error === undefined) || out.errored) return;
   const all = { version: JSON_VERSION, ...report, ...(error === undefined ? {} : { error }) };

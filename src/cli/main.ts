@@ -1,11 +1,9 @@
-import { writeSync } from 'node:fs';
 import { Chalk } from 'chalk';
 import yargs from 'yargs';
 import { type CompressError, ioError, knownError } from '../errors.ts';
 import { setPatternTester } from '../layers/pattern.ts';
 import { takeLeftoverNotes } from '../node/files/leftovers.ts';
-import { removeResults, takeKeptResults } from '../node/files/resultsFolder.ts';
-import { removeTemporaries } from '../node/files/sink.ts';
+import { removeResults } from '../node/files/resultsFolder.ts';
 import { boundedTester } from '../node/patterns.ts';
 import { kebab } from '../options/option.ts';
 import { TABLES } from '../options/tables.ts';
@@ -21,6 +19,7 @@ import { OWN_OPTIONS } from './help.ts';
 import { endJson } from './json.ts';
 import { asCalled, calledAs } from './program.ts';
 import { endProgress } from './progress.ts';
+import { keptNotes, onSignals } from './signals.ts';
 import { printable, wrap } from './text.ts';
 import { asOptions, PARSER, usageError } from './usage.ts';
 
@@ -162,34 +161,4 @@ function useColor(argv: readonly string[], terminal: boolean): boolean {
   if (env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== '') return false;
   if (env['FORCE_COLOR'] !== undefined && env['FORCE_COLOR'] !== '0') return true;
   return terminal && env['TERM'] !== 'dumb';
-}
-
-/** How to go on after a run that was interrupted, or failed. */
-function keptNotes(): string[] {
-  return takeKeptResults().map(({ path, count }) => {
-    const layers = count === 1 ? '1 layer' : `${count} layers`;
-    return `${path} has the results of ${layers}: the same command with --resume ${path} goes on`;
-  });
-}
-
-/** A run that ends, however it does, leaves no bar, and an interrupted one no half file. */
-function onSignals(): void {
-  // Once, however many runs there are in this process.
-  process.off('exit', endProgress).on('exit', endProgress);
-  for (const [signal, code] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-    ['SIGHUP', 129],
-  ] as const) {
-    process.on(signal, () => {
-      endProgress();
-      removeTemporaries();
-      // Not by the stream, which may be behind: nothing comes after this.
-      for (const note of keptNotes()) writeSync(2, `note: ${printable(note)}\n`);
-      if (process.platform === 'win32') process.exit(code);
-      // By the signal itself: leaving in order would wait for whatever reads a pipe or copies a file just now.
-      process.removeAllListeners(signal);
-      process.kill(process.pid, signal);
-    });
-  }
 }

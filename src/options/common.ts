@@ -19,6 +19,12 @@ export interface CommonValues {
 /** The model that most verbs read. */
 export const MODEL: Positional = { help: 'ONNX file to read; - or nothing means standard input' };
 
+/** The models of verbs that take several. */
+export const MODELS: Positional = {
+  help: 'ONNX files to read, patterns (*.onnx) or a folder; - or nothing reads standard input',
+  many: true,
+};
+
 /** The heading of what is written and where. */
 export const FILES = 'Files';
 /** The heading of what is told and how. */
@@ -77,8 +83,36 @@ export const SAVE_RECIPE_ROW: Option = {
   group: FILES,
 };
 
+/** What verbs can be told that take several models. */
+export interface ManyValues {
+  recursive?: boolean | undefined;
+  jobs?: number | undefined;
+}
+
+/** How many models are worked on at once. */
+export const JOBS_ROW: Option = {
+  kind: 'count',
+  alias: 'j',
+  value: 'N',
+  default: 1,
+  help: 'work on N models at once, each in a process of its own (1)',
+  group: FILES,
+  run: true,
+};
+
+export const MANY_ROWS: Rows<ManyValues> = {
+  recursive: {
+    kind: 'flag',
+    alias: 'r',
+    help: 'read the models in folders, at any depth; without it a folder alone is copied whole',
+    group: FILES,
+    run: true,
+  },
+  jobs: JOBS_ROW,
+};
+
 /** What the verbs that can be a step of a recipe can be told. */
-export interface StepValues extends CommonValues {
+export interface StepValues extends CommonValues, ManyValues {
   saveRecipe?: string | undefined;
 }
 
@@ -86,6 +120,8 @@ export const STEP_ROWS: Rows<StepValues> = {
   saveRecipe: SAVE_RECIPE_ROW,
   report: REPORT_ROW,
   ...COMMON_ROWS,
+  output: { ...COMMON_ROWS.output, help: `${COMMON_ROWS.output.help}; a folder for several models` },
+  ...MANY_ROWS,
 };
 
 /** What verbs that choose among weights can be told. */

@@ -1,4 +1,4 @@
-import { MODEL, STEP_ROWS, type StepValues } from './common.ts';
+import { MODELS, STEP_ROWS, type StepValues } from './common.ts';
 import type { Table } from './option.ts';
 
 /** The lowest opset whose operators we know. */
@@ -15,7 +15,7 @@ export interface ConvertValues extends StepValues {
 const GROUP = 'What to write';
 
 export const CONVERT: Table<ConvertValues> = {
-  positionals: { model: MODEL },
+  positionals: { model: MODELS },
   rows: {
     opset: {
       kind: 'whole',

@@ -1,4 +1,4 @@
-import { MODEL, STEP_ROWS, type StepValues } from './common.ts';
+import { MODELS, STEP_ROWS, type StepValues } from './common.ts';
 import type { Table } from './option.ts';
 
 export interface CopyValues extends StepValues {
@@ -9,7 +9,7 @@ export interface CopyValues extends StepValues {
 const GROUP = 'What to change';
 
 export const COPY: Table<CopyValues> = {
-  positionals: { model: MODEL },
+  positionals: { model: MODELS },
   rows: {
     set: {
       kind: 'names',

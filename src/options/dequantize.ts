@@ -1,4 +1,4 @@
-import { MODEL, STEP_ROWS, type StepValues } from './common.ts';
+import { MODELS, STEP_ROWS, type StepValues } from './common.ts';
 import type { Table } from './option.ts';
 
 export interface DequantizeValues extends StepValues {
@@ -6,7 +6,7 @@ export interface DequantizeValues extends StepValues {
 }
 
 export const DEQUANTIZE: Table<DequantizeValues> = {
-  positionals: { model: MODEL },
+  positionals: { model: MODELS },
   rows: {
     allowUnchanged: {
       kind: 'flag',

@@ -1,6 +1,6 @@
 /** The verbs that only look: `inspect` and `diff`. */
 import { CompressError } from '../errors.ts';
-import { MODEL, REPORT } from './common.ts';
+import { MANY_ROWS, type ManyValues, MODELS, REPORT } from './common.ts';
 import type { Option, Table } from './option.ts';
 
 /** Of verbs whose result is the report. */
@@ -18,7 +18,7 @@ export const LOOK_ROWS: { readonly [key in 'json' | 'quiet' | 'verbose']: Option
 /** What `inspect` writes unless told otherwise. */
 export const INSPECT_DEFAULT = { format: 'text' } as const;
 
-export interface InspectValues {
+export interface InspectValues extends ManyValues {
   model?: string | undefined;
   weights?: boolean | undefined;
   graph?: boolean | undefined;
@@ -30,7 +30,7 @@ export interface InspectValues {
 const WHAT = 'What to look at';
 
 export const INSPECT: Table<InspectValues> = {
-  positionals: { model: MODEL },
+  positionals: { model: MODELS },
   rows: {
     weights: {
       kind: 'flag',
@@ -49,6 +49,7 @@ export const INSPECT: Table<InspectValues> = {
       group: REPORT,
       not: ['json'],
     },
+    ...MANY_ROWS,
     json: { ...LOOK_ROWS.json, help: 'report as JSON, as --format json does' },
     verbose: LOOK_ROWS.verbose,
   },

@@ -1,5 +1,5 @@
 /** The verbs that run models: `verify` and `bench`. */
-import { REPORT } from './common.ts';
+import { JOBS_ROW, REPORT } from './common.ts';
 import { LOOK_ROWS } from './look.ts';
 import { METRICS, type MetricName } from './metrics.ts';
 import type { Option, Table } from './option.ts';
@@ -32,6 +32,7 @@ export interface VerifyValues {
   minSqnr?: number | undefined;
   minTop1?: number | undefined;
   requireFused?: boolean | undefined;
+  jobs?: number | undefined;
   json?: boolean | undefined;
   quiet?: boolean | undefined;
   verbose?: boolean | undefined;
@@ -40,7 +41,7 @@ export interface VerifyValues {
 export const VERIFY: Table<VerifyValues> = {
   positionals: {
     reference: { help: 'the reference model, or a folder of models' },
-    other: { help: 'the model to compare, or the folder' },
+    other: { help: 'the model to compare, or a folder with models of the same names' },
   },
   rows: {
     data: {
@@ -115,6 +116,7 @@ export const VERIFY: Table<VerifyValues> = {
       group: GATES,
     },
     requireFused: { kind: 'flag', help: 'fail if a weight is dequantized at every run', group: GATES },
+    jobs: { ...JOBS_ROW, group: INPUTS },
     json: JSON_ROW,
     quiet: LOOK_ROWS.quiet,
     verbose: LOOK_ROWS.verbose,

@@ -1,4 +1,4 @@
-import { MODEL, STEP_ROWS, type StepValues } from './common.ts';
+import { MODELS, STEP_ROWS, type StepValues } from './common.ts';
 import type { Table } from './option.ts';
 import { STORES, type Store } from './stores.ts';
 
@@ -13,7 +13,7 @@ export interface PackValues extends StepValues {
 const GROUP = 'How to store';
 
 export const PACK: Table<PackValues> = {
-  positionals: { model: MODEL },
+  positionals: { model: MODELS },
   rows: {
     store: {
       kind: 'choice',

@@ -1,5 +1,5 @@
 import { CompressError } from '../errors.ts';
-import { MODEL, RESUME_ROWS, STEP_ROWS, STORE_ROWS, selectionRows } from './common.ts';
+import { MODELS, RESUME_ROWS, STEP_ROWS, STORE_ROWS, selectionRows } from './common.ts';
 import type { Option, Rows, Table } from './option.ts';
 import {
   CHANNEL_NORMS,
@@ -231,7 +231,7 @@ export const DETAIL_ROWS: Rows<DetailValues> = {
 };
 
 export const PRUNE: Table<PruneValues> = {
-  positionals: { model: MODEL },
+  positionals: { model: MODELS },
   rows: {
     ...METHOD_ROWS,
     ...DETAIL_ROWS,

@@ -1,6 +1,6 @@
 import { DEFAULT_OBSERVER, OBSERVERS, type ObserverKind } from '../kernels/observe/names.ts';
 import {
-  MODEL,
+  MODELS,
   REPORT,
   RESUME_ROWS,
   type ResumeValues,
@@ -210,7 +210,7 @@ export const ACTIVATION_ROWS: Rows<ActivationValues> = {
 };
 
 export const QUANTIZE: Table<QuantizeValues> = {
-  positionals: { model: MODEL },
+  positionals: { model: MODELS },
   groups: [ACTIVATIONS],
   rows: {
     preset: {

@@ -1,4 +1,4 @@
-import { MODEL, STEP_ROWS, type StepValues } from './common.ts';
+import { MODELS, STEP_ROWS, type StepValues } from './common.ts';
 import { CONVERT } from './convert.ts';
 import { COPY } from './copy.ts';
 import { DEQUANTIZE } from './dequantize.ts';
@@ -13,7 +13,7 @@ import { TUNE } from './tune.ts';
 import { VARIANTS } from './variants.ts';
 import type { Verb } from './verbs.ts';
 
-export const FOLD: Table<StepValues> = { positionals: { model: MODEL }, rows: STEP_ROWS };
+export const FOLD: Table<StepValues> = { positionals: { model: MODELS }, rows: STEP_ROWS };
 
 /** What each verb can be told. */
 export const TABLES: { readonly [verb in Verb]: AnyTable } = {

@@ -53,44 +53,44 @@ interface Summary {
 /** All that the help of the program needs of each verb. */
 export const SUMMARIES: { readonly [verb in Verb]: Summary } = {
   prune: {
-    command: 'prune [model]',
+    command: 'prune [model..]',
     describe: 'zero the least important weights, or remove channels',
     data: 'Data goes to --calibrate, masks and scores to --mask and --scores.',
     computes: true,
     doing: 'pruning',
   },
   quantize: {
-    command: 'quantize [model]',
+    command: 'quantize [model..]',
     describe: 'store weights in 8 or 4 bits or float16; run on integers',
     data: 'Data goes to --calibrate.',
     computes: true,
     doing: 'quantizing',
   },
   dequantize: {
-    command: 'dequantize [model]',
+    command: 'dequantize [model..]',
     describe: 'give the float model back, whichever tool quantized it',
     computes: false,
     doing: 'dequantizing',
   },
   pack: {
-    command: 'pack [model]',
+    command: 'pack [model..]',
     describe: 'store pruned weights in fewer bytes; the outputs stay the same',
     computes: false,
   },
   fold: {
-    command: 'fold [model]',
+    command: 'fold [model..]',
     describe: 'fold BatchNormalization and constants into the weights',
     computes: true,
     mayChangeNothing: true,
   },
   convert: {
-    command: 'convert [model]',
+    command: 'convert [model..]',
     describe: 'rewrite a model for a higher opset; the outputs stay the same',
     computes: true,
     mayChangeNothing: true,
   },
   copy: {
-    command: 'copy [model]',
+    command: 'copy [model..]',
     describe: 'write a model again; move weights to a data file, set inputs',
     computes: false,
     mayChangeNothing: true,
@@ -112,7 +112,7 @@ export const SUMMARIES: { readonly [verb in Verb]: Summary } = {
     computes: true,
   },
   inspect: {
-    command: 'inspect [model]',
+    command: 'inspect [model..]',
     describe: 'tell what a model is made of, and what could be made of it',
     computes: false,
   },

@@ -205,14 +205,14 @@ describe('onnx-compress inspect', () => {
       ['inspect', 'nowhere.onnx'],
       ['inspect', fixture('malformed/truncated-half.onnx')],
       ['inspect', '-w', '-g', M],
-      ['inspect', M, M],
+      ['inspect', '-', M],
       ['inspect', ''],
     ]);
     expect(missing).toMatchObject({ code: 1, stderr: 'error: nowhere.onnx: no such file or folder\n' });
     expect(broken?.code).toBe(1);
     expect(broken?.stderr).toContain('The file ends too early');
     expect(both?.stderr).toContain('--weights and --graph cannot be used together');
-    expect(two?.stderr).toContain('is one argument too many');
+    expect(two?.stderr).toContain('standard input is one model, and there are others');
     expect(none?.stderr).toContain('model: the file name is empty');
     for (const one of [both, two, none]) expect(one).toMatchObject({ code: 2 });
     for (const one of [missing, broken, both, two, none]) expect(one?.stdout.toString()).toBe('');

@@ -49,7 +49,8 @@ describe('a wrong command line exits 2 and says what to do', () => {
     [['diff', '--exitcode', M, M], /--exitcode: there is no such option\. Did you mean --exit-code\?/],
     [['diff', M], /diff: needs 2 models; 1 is given\n {2}See onnx-compress diff --help/],
     [['prune', '--l1', '0.4', '-z', M], /-z: there is no such option/],
-    [['prune', '--l1', '0.4', M, 'two.onnx'], /'two\.onnx' is one argument too many\n {2}One model at a time/],
+    [['prune', '--l1', '0.4', M, 'two.onnx'], /2 models go to a folder, and none is named\n {2}For example/],
+    [['tune', M, 'two.onnx'], /'two\.onnx' is one argument too many\n {2}One model at a time/],
     [
       ['prune', '--l1', '0.4', '--json', M],
       /--json: standard output carries the model\n {2}Write the model with -o FILE/,
@@ -68,7 +69,7 @@ describe('a wrong command line exits 2 and says what to do', () => {
       /--external-data: standard output has no place.*\n {2}Write the model with -o FILE/,
     ],
     [['copy', ''], /model: the file name is empty/],
-    [['copy', '-', M], /is one argument too many/],
+    [['copy', '-', M, '-n'], /standard input is one model, and there are others/],
     [['quantise', M], /'quantise' is not a verb\. Did you mean quantize\?/],
     [
       ['frobnicate', M],

@@ -1,15 +1,10 @@
 import type { CommandModule } from 'yargs';
 import type { StepValues } from '../../options/common.ts';
 import { isStepVerb, type StepVerb, SUMMARIES, VERBS, type Verb } from '../../options/verbs.ts';
-import { type Command, yargsCommand } from '../command.ts';
+import { type Colors, type Command, yargsCommand } from '../command.ts';
+import { forOne } from '../many/several.ts';
 import type { Streams } from '../pipe.ts';
 import type { Run } from '../run.ts';
-
-/** Whether the streams may have colours: standard error for reports, standard output for results. */
-export interface Colors {
-  readonly color: boolean;
-  readonly colorOut: boolean;
-}
 
 /**
  * The verbs for yargs. Their handlers throw `Chosen`. Only those the command line names are loaded: the others, and
@@ -21,17 +16,30 @@ export function commandsFor(argv: readonly string[], streams: Streams, colors: C
       const { command, describe } = SUMMARIES[verb];
       if (!argv.includes(verb)) return { command, describe, handler: () => {} };
       const loaded = await loadVerb(verb, streams, colors);
-      return yargsCommand(loaded, (values) => runCommand(loaded, values));
+      return yargsCommand(loaded, (values, models) => runCommand(loaded, values, models, streams, colors));
     }),
   );
 }
 
-/** Runs a verb; one that can be a step of a recipe may be told to write its options down. */
-async function runCommand(command: Command<object>, values: object): Promise<void> {
+/** Runs a verb, for each of several models; one that can be a step of a recipe may be told to write its options down. */
+async function runCommand(
+  loaded: Command<object>,
+  given: object,
+  models: readonly string[],
+  streams: Streams,
+  colors: Colors,
+): Promise<void> {
+  const one = await forOne(given, models);
+  const values = one ?? given;
+  const run = async (): Promise<void> => {
+    if (one !== undefined) return loaded.run(one);
+    const { runMany } = await import('../many/run.ts');
+    await runMany(loaded, given, models, { streams, colors, load: loadVerb });
+  };
   const { saveRecipe, dryRun } = values as StepValues;
-  if (!isStepVerb(command.verb) || saveRecipe === undefined || dryRun) return command.run(values);
+  if (!isStepVerb(loaded.verb) || saveRecipe === undefined || dryRun) return run();
   const { savingRecipe } = await import('../recipe/save.ts');
-  await savingRecipe(command.verb, command, values);
+  await savingRecipe(loaded.verb, run, values);
 }
 
 /** A verb with all that it needs. */

@@ -1,10 +1,11 @@
 import { print } from '../../ir/print.ts';
 import { INSPECT, INSPECT_DEFAULT, type InspectValues } from '../../options/look.ts';
 import { inspect } from '../../passes/inspect/index.ts';
+import { formatBytes } from '../../passes/size.ts';
 import type { Command } from '../command.ts';
 import { inspectionCsv } from '../inspect/csv.ts';
 import { type Input, inputOf } from '../inspect/input.ts';
-import { inspectionJson } from '../inspect/json.ts';
+import { type InspectJson, inspectionJson } from '../inspect/json.ts';
 import { renderInspection, renderMarkdown } from '../inspect/render.ts';
 import { reportJson } from '../json.ts';
 import type { Streams } from '../pipe.ts';
@@ -33,6 +34,14 @@ export function inspectCommand(streams: Pick<Streams, 'stdin' | 'stdout'>, color
         ['did pruning reach 60 %?', 'onnx-compress prune --l1 0.6 model.onnx | onnx-compress inspect --weights'],
       ]),
     ],
+    row: {
+      heads: [
+        { head: 'model' },
+        ...['size', 'parameters', 'nodes', 'opset'].map((head) => ({ head, right: true })),
+        { head: 'most bytes in', optional: true },
+      ],
+      cells: (report) => rowOf(report as InspectJson),
+    },
     run: async (args) => {
       const input = await inputOf(args.model, streams);
       try {
@@ -65,4 +74,12 @@ async function report(input: Input, args: InspectValues, color: boolean, widths:
   } finally {
     await model.close();
   }
+}
+
+/** A model in a line. */
+function rowOf({ input, header, parameters, nodes, opsets, dtypes }: InspectJson): string[] {
+  const bytes = header.dataFiles.reduce((sum, one) => sum + one.byteLength, header.byteLength);
+  const opset = opsets.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? '';
+  const [most] = dtypes.toSorted((a, b) => b.byteLength - a.byteLength);
+  return [input, formatBytes(bytes), String(parameters), String(nodes), String(opset), most?.dtype ?? ''];
 }

@@ -68,6 +68,10 @@ export function verifyCommand(
         ],
       ]),
     ],
+    row: {
+      heads: [{ head: 'model' }, ...['SQNR', 'top-1', 'unfused'].map((head) => ({ head, right: true }))],
+      cells: (report) => lineOf(report as VerifyReport),
+    },
     run: async (args) => {
       const gates = readGates(args);
       refuseStdin('verify', [args.reference, args.other]);
@@ -170,6 +174,15 @@ function cacheLine(caches: readonly OutputFigures[]): string {
   const error = Math.max(...caches.map((one) => one.maxAbsError));
   const figures = `${least}${formatDb(worst.sqnr)} (${printable(worst.name)}), max error ${shortened(error)}`;
   return `  ${count(caches.length, 'cache')}: ${figures}`;
+}
+
+/** Two models in a line: their worst outputs. */
+function lineOf({ other, outputs, unfused }: VerifyReport): string[] {
+  const counted = outputs.filter((one) => one.cache !== true && one.elements > 0);
+  // Infinity is a text in JSON.
+  const sqnr = Math.min(...counted.map((one) => Number(one.sqnr)));
+  const [top1] = counted.flatMap((one) => one.top1 ?? []).toSorted((a, b) => a.count / a.of - b.count / b.of);
+  return [other, counted.length === 0 ? '' : formatDb(sqnr), percent(top1), String(unfused.length)];
 }
 
 function rowOf(one: OutputFigures): string[] {

@@ -6,13 +6,12 @@ import { stepOf } from '../../node/recipes/steps.ts';
 import type { StepValues } from '../../options/common.ts';
 import type { StepVerb } from '../../options/verbs.ts';
 import { formatRecipe, type Recipe } from '../../passes/recipe.ts';
-import type { Command } from '../command.ts';
 import { refuseOther } from '../output.ts';
 
 /** Runs a verb, then writes its options to `--save-recipe`; what can be refused is refused before the work. */
-export async function savingRecipe(verb: StepVerb, { run }: Command<object>, values: object): Promise<void> {
+export async function savingRecipe(verb: StepVerb, run: () => Promise<void>, values: object): Promise<void> {
   const path = await recipeTarget(values);
-  await run(values);
+  await run();
   const recipe = { steps: [stepOf(verb, values)] };
   if (path !== undefined) await saveRecipe(path, recipe, (values as StepValues).force === true);
 }

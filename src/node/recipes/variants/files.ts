@@ -1,4 +1,4 @@
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { knownError } from '../../../errors.ts';
 import type { Model } from '../../../ir/model.ts';
 import { modelOrigins } from '../../../onnx/origin.ts';
@@ -6,6 +6,7 @@ import { inputByteLength } from '../../../onnx/size.ts';
 import type { VariantDtype } from '../../../options/variants.ts';
 import { MODEL_FOLDER, variantFile } from '../../../passes/variants/names.ts';
 import { VARIANT_STEPS } from '../../../passes/variants/settings.ts';
+import { dataFilesOf } from '../../files/dataFiles.ts';
 import { isAt } from '../../files/source.ts';
 import { readModel } from '../../model.ts';
 import { expectWork } from '../../threads/work.ts';
@@ -35,9 +36,7 @@ export async function filesOf(
     return files;
   }
   try {
-    for (const location of modelOrigins.get(model)?.dataFiles.keys() ?? []) {
-      weights.add(resolve(dirname(source.path), location));
-    }
+    for (const path of dataFilesOf(model, source.path)) weights.add(path);
     const floatBytes = inputByteLength(model);
     expectWork(floatBytes);
     const digest = await digestOf(model);

@@ -1,6 +1,5 @@
-import { realpath } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { isInside } from '../../files/folder.ts';
+import { basename, join } from 'node:path';
+import { readable } from '../../files/readable.ts';
 import { writeTextFile } from '../../files/textFile.ts';
 import { withSection } from './card.ts';
 import { mergedConfig, textOf } from './config.ts';
@@ -46,7 +45,10 @@ export async function completeRepository(
     }
   };
   const [config, card] = [join(output, 'config.json'), join(output, 'README.md')];
-  const mayRead = await readable(root, files);
+  const mayRead = await readable(
+    root,
+    files.map((one) => one.source),
+  );
   /** The text that a file has, and the one to start from: that of the folder where there is none. */
   const textsOf = async (path: string): Promise<{ there: string | undefined; text: string | undefined }> => {
     const there = await textOf(path);
@@ -79,20 +81,6 @@ export async function completeRepository(
     });
   }
   return { copied, changed, notes };
-}
-
-/**
- * Says which files of the folder may be read: those that lie in it, and links to where a link to a model leads, as in
- * the cache of Hugging Face. A link in a folder of a stranger could lead to anything.
- */
-async function readable(root: string, files: readonly VariantFile[]): Promise<(path: string) => Promise<boolean>> {
-  const lies = (path: string): Promise<string | undefined> => realpath(path).catch(() => undefined);
-  const models = await Promise.all([...new Set(files.map((one) => one.source))].map(lies));
-  const folders = [await lies(root), ...models.map((one) => one && dirname(one))];
-  return async (path) => {
-    const at = await lies(path);
-    return at !== undefined && folders.some((folder) => folder !== undefined && isInside(folder, at));
-  };
 }
 
 async function put(path: string, text: string, changed: string[]): Promise<void> {

@@ -1,0 +1,85 @@
+import { dirname } from 'node:path';
+import { CompressError } from '../../errors.ts';
+import type { CommonValues, ManyValues } from '../../options/common.ts';
+import type { InspectValues } from '../../options/look.ts';
+import type { VerifyValues } from '../../options/measure.ts';
+import type { AnyTable } from '../../options/option.ts';
+import type { Colors, Command } from '../command.ts';
+import type { Streams } from '../pipe.ts';
+import { progress } from '../progress.ts';
+import { copyOthers } from './copy.ts';
+import { childHand, type Hand, runAll } from './crew.ts';
+import { type Jobs, jobsFor } from './jobs.ts';
+import { pairsOf } from './pairs.ts';
+import { makeFolder } from './several.ts';
+import { type Load, runTask, type Task } from './task.ts';
+import { Teller } from './tell.ts';
+
+/** Where reports go, and how verbs are loaded. */
+export interface Surroundings {
+  readonly streams: Streams;
+  readonly colors: Colors;
+  readonly load: Load;
+}
+
+type Values = CommonValues & ManyValues & Partial<VerifyValues> & Pick<InspectValues, 'graph' | 'format'>;
+
+/**
+ * Runs a verb for each of several models. One that fails does not stop the others; the exit code is then 1.
+ * @param models - as the command line names them
+ * @throws CompressError before any model is read, where the command line cannot be
+ */
+export async function runMany(
+  { verb, table, row }: Command<object>,
+  given: object,
+  models: readonly string[],
+  { streams, colors, load }: Surroundings,
+): Promise<void> {
+  const values: Values = given;
+  const json = values.json === true || values.format === 'json';
+  const { quiet = false, verbose = false, dryRun = false } = values;
+  refusePerModel(table, given);
+  const writes = 'output' in table.rows && row === undefined;
+  const { reference, other } = values;
+  const { jobs, whole, notes }: Jobs =
+    reference !== undefined && other !== undefined
+      ? await pairsOf(reference, other)
+      : await jobsFor(verb, values, models, writes);
+  const columns = { stdout: streams.stdout.columns, stderr: streams.stderr.columns };
+  const text = values.graph === true || verbose || values.format === 'md' || values.format === 'csv';
+  // A folder without one of its models would be of no use.
+  const kept = whole !== undefined && 'allowUnchanged' in table.rows ? { allowUnchanged: true } : {};
+  const tasks = jobs.map((job): Task => {
+    const asJson = row === undefined || json || !text;
+    return { verb, colors, columns, values: { ...values, ...kept, ...job.given, json: asJson } };
+  });
+  const targets = jobs.flatMap(({ given }) => [(given as Values).output, (given as Values).report]);
+  const folders = targets.flatMap((one) => (one === undefined ? [] : [dirname(one)]));
+  if (!dryRun) for (const one of new Set(folders)) await makeFolder(one);
+  const teller = new Teller({ json, quiet, verbose, dryRun, whole: text, row }, streams, colors);
+  const parallel = Math.min(values.jobs ?? 1, tasks.length);
+  const hands: Hand[] =
+    parallel > 1
+      ? Array.from({ length: parallel }, childHand)
+      : [{ run: (task) => runTask(task, load), close: () => {} }];
+  const bar = parallel > 1 ? progress('models', quiet) : undefined;
+  await runAll(tasks, hands, (outcome, index) => {
+    teller.tell(jobs[index] as Jobs['jobs'][number], outcome);
+    bar?.(index + 1, tasks.length);
+  });
+  const copied = whole === undefined || dryRun ? undefined : await copyOthers(whole, values.force === true);
+  teller.end(copied?.copied, [...notes, ...(copied?.notes ?? [])]);
+  const exit = (copied?.notes.length ?? 0) > 0 ? 1 : teller.exit();
+  if (exit !== 0) process.exitCode = exit;
+}
+
+/** Refuses the name of a file that would be written again for each model. */
+function refusePerModel({ rows }: AnyTable, values: object): void {
+  for (const key of Object.keys(values)) {
+    const own = key === 'resume' || rows[key]?.kind === 'target';
+    if (!own || ['output', 'report', 'saveRecipe'].includes(key)) continue;
+    throw new CompressError('options', key, 'it belongs to one model, and there are several models', {
+      hint: 'Give one model at a time.',
+    });
+  }
+}

@@ -1,0 +1,60 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { ioError } from '../../errors.ts';
+import { isPattern } from '../../node/files/glob.ts';
+import type { CommonValues } from '../../options/common.ts';
+import type { VerifyValues } from '../../options/measure.ts';
+import { DASH } from '../arguments.ts';
+
+/** What a path leads to. */
+export type Kind = 'folder' | 'file' | 'nothing';
+
+/** What a path leads to, links followed. */
+export function kindOf(path: string): Promise<Kind> {
+  return stat(path).then(
+    (found) => (found.isDirectory() ? 'folder' : 'file'),
+    () => 'nothing',
+  );
+}
+
+/** Values that name models, of whichever verb. */
+export type Named = Pick<CommonValues, 'model' | 'output' | 'dryRun'> &
+  Partial<Pick<VerifyValues, 'reference' | 'other'>>;
+
+/**
+ * The values of a verb that is given one model; undefined where there are several: files, patterns, or a folder.
+ * @param models - what is given where several models may be
+ * @throws CompressError `io` where the folder of the output cannot be made
+ */
+export async function forOne<T extends Named>(values: T, models: readonly string[]): Promise<T | undefined> {
+  const { reference, other } = values;
+  if (reference !== undefined && other !== undefined) {
+    const kinds = await Promise.all([reference, other].map(kindOf));
+    if (kinds.some((one) => one !== 'folder')) return values;
+    // Models that generate text together are one thing.
+    const { findFamily } = await import('../../node/recipes/generation/family.ts');
+    return (await findFamily(reference)) === undefined ? undefined : values;
+  }
+  const [model] = models;
+  if (models.length > 1) return undefined;
+  if (model === undefined) return values;
+  if (model === '' || model === DASH) return { ...values, model };
+  const kind = await kindOf(model);
+  if (kind === 'folder' || (kind === 'nothing' && isPattern(model))) return undefined;
+  const { output, dryRun } = values;
+  if (output === undefined || !(await leadsIntoFolder(output))) return { ...values, model };
+  if (!dryRun) await makeFolder(output);
+  return { ...values, model, output: join(output, basename(model)) };
+}
+
+/** Whether a path is that of a folder, there or to be. */
+async function leadsIntoFolder(path: string): Promise<boolean> {
+  return /[/\\]$/.test(path) || (path !== '' && (await kindOf(path)) === 'folder');
+}
+
+/** Makes a folder and those above it. */
+export async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((cause: unknown) => {
+    throw ioError(path, cause);
+  });
+}

@@ -1,0 +1,84 @@
+import { Writable } from 'node:stream';
+import { knownError } from '../../errors.ts';
+import { removeResults } from '../../node/files/resultsFolder.ts';
+import type { Verb } from '../../options/verbs.ts';
+import type { Colors, Command } from '../command.ts';
+import { errorWithDashes } from '../dashes.ts';
+import { type ErrorJson, takeReport } from '../json.ts';
+import type { Streams } from '../pipe.ts';
+import { keptNotes } from '../signals.ts';
+
+/** One run of a verb, as it is handed to whoever makes it. */
+export interface Task {
+  readonly verb: Verb;
+  readonly values: object;
+  readonly colors: Colors;
+  /** Widths of both streams. */
+  readonly columns: { readonly stdout: number | undefined; readonly stderr: number | undefined };
+}
+
+/** An error, as it is told and handed from process to process. */
+export interface Failure extends ErrorJson {
+  /** Of a mistake of this program. */
+  readonly stack?: string | undefined;
+}
+
+/** What a run said, and why it failed. */
+export interface Outcome {
+  /** Its report, where that is no text; a gate that was not reached has one all the same. */
+  readonly report?: object | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Sentences about what is left to do. */
+  readonly notes?: readonly string[];
+  readonly failure?: Failure;
+}
+
+/** Loads a verb that speaks on these streams. */
+export type Load = (verb: Verb, streams: Streams, colors: Colors) => Promise<Command<object>>;
+
+/** Runs a verb in this process, and keeps what it says. Nothing is thrown. */
+export async function runTask({ verb, values, colors, columns }: Task, load: Load): Promise<Outcome> {
+  const [stdout, stderr] = [kept(columns.stdout), kept(columns.stderr)];
+  const streams = {
+    get stdin() {
+      return process.stdin;
+    },
+    stdout: stdout.stream,
+    stderr: stderr.stream,
+  };
+  const command = await load(verb, streams, colors);
+  try {
+    await command.run(values);
+    await removeResults();
+    return { report: takeReport(stdout.stream), stdout: stdout.text(), stderr: stderr.text() };
+  } catch (cause) {
+    const failure = failureOf(errorWithDashes(cause, command.table));
+    const said = { report: takeReport(stdout.stream), stdout: stdout.text(), stderr: stderr.text() };
+    return { ...said, notes: keptNotes(), failure };
+  }
+}
+
+function failureOf(cause: unknown): Failure {
+  const known = knownError(cause);
+  if (known !== undefined) {
+    const { code, where, message, hint } = known;
+    return { code, where, message, ...(hint === undefined ? {} : { hint }) };
+  }
+  const error = cause instanceof Error ? cause : new Error(String(cause));
+  return { code: 'internal', where: '', message: error.message, stack: error.stack };
+}
+
+/** A stream that keeps the text that is written to it. */
+function kept(columns: number | undefined): { readonly stream: NodeJS.WriteStream; text(): string } {
+  const parts: string[] = [];
+  const stream = new Writable({
+    decodeStrings: false,
+    write(chunk, _, done) {
+      parts.push(String(chunk));
+      done();
+    },
+  });
+  // Of a terminal, verbs ask only how wide it is.
+  return { stream: Object.assign(stream, { columns }) as unknown as NodeJS.WriteStream, text: () => parts.join('') };
+}

@@ -1,0 +1,193 @@
+import { Chalk } from 'chalk';
+import { defined } from '../../options/values.ts';
+import { formatBytes, formatPercent } from '../../passes/size.ts';
+import type { Colors, ReportRow } from '../command.ts';
+import { exitOf } from '../exits.ts';
+import { type ErrorJson, reportJson } from '../json.ts';
+import type { Streams } from '../pipe.ts';
+import { asCalled } from '../program.ts';
+import { endProgress } from '../progress.ts';
+import { table } from '../table.ts';
+import { count, printable, widthsOf, wrap } from '../text.ts';
+import type { Job } from './jobs.ts';
+import type { Failure, Outcome } from './task.ts';
+
+/** What came of a model. What is there already, and what no pass changed, was skipped. */
+type Status = 'done' | 'skipped' | 'failed';
+
+/** What came of all of them. */
+export interface Totals {
+  models: number;
+  done: number;
+  skipped: number;
+  failed: number;
+  /** Bytes of the models that are done, before and after. */
+  before: number;
+  after: number;
+}
+
+/** What `--json` says of a model. */
+interface ManyEntry {
+  readonly input: string;
+  readonly output?: string;
+  readonly status: Status;
+  /** What the verb says of one model alone. */
+  readonly report?: object;
+  readonly error?: ErrorJson;
+}
+
+/** What `--json` writes for several models. */
+export interface ManyJson {
+  readonly models: readonly ManyEntry[];
+  readonly totals: Totals;
+  /** Of a folder that was copied whole: its other files. */
+  readonly copied?: readonly string[];
+  readonly notes: readonly string[];
+}
+
+/** How to tell it. */
+export interface Telling {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  /** Each report whole. */
+  readonly whole: boolean;
+  readonly verbose: boolean;
+  readonly dryRun: boolean;
+  readonly row: ReportRow | undefined;
+}
+
+/** What the JSON of a run that writes a model has. */
+interface Sizes {
+  readonly before: number;
+  readonly after: number;
+  readonly notes?: readonly string[];
+}
+
+/** Tells of each model as it is done, and of all of them at the end. */
+export class Teller {
+  readonly totals: Totals = { models: 0, done: 0, skipped: 0, failed: 0, before: 0, after: 0 };
+  readonly #how: Telling;
+  readonly #streams: Pick<Streams, 'stdout' | 'stderr'>;
+  readonly #chalk: InstanceType<typeof Chalk>;
+  readonly #colors: Colors;
+  readonly #rows: string[][] = [];
+  readonly #entries: ManyEntry[] = [];
+  readonly #exits = new Set<number>();
+  /** What was said once. */
+  readonly #hints = new Set<string>();
+  /** How many models a note was about. */
+  readonly #notes = new Map<string, number>();
+
+  constructor(how: Telling, streams: Pick<Streams, 'stdout' | 'stderr'>, colors: Colors) {
+    this.#how = how;
+    this.#streams = streams;
+    this.#colors = colors;
+    this.#chalk = new Chalk({ level: colors.color ? 1 : 0 });
+  }
+
+  /** Tells of a model. */
+  tell(job: Job, outcome: Outcome): void {
+    endProgress();
+    const { json, quiet, whole, row } = this.#how;
+    const { failure, report } = outcome;
+    const status = failure === undefined ? 'done' : SKIPPED.includes(failure.code) ? 'skipped' : 'failed';
+    this.totals.models++;
+    this.totals[status]++;
+    if (failure !== undefined) this.#exits.add(status === 'failed' ? exitOf(failure.code) : 1);
+    if (json) this.#entry(job, status, outcome);
+    if (whole && !quiet) this.#whole(job, outcome);
+    // A gate that failed has a report all the same.
+    if (row !== undefined && report !== undefined && !json) this.#rows.push(row.cells(report));
+    if (row === undefined && report !== undefined) this.#sizes(job, report as Sizes);
+    if (failure !== undefined) this.#failure(job, status, failure);
+    if (!quiet) for (const note of outcome.notes ?? []) this.#say(`note: ${printable(note)}`);
+  }
+
+  /** Tells of all of them. */
+  end(copied: readonly string[] | undefined, notes: readonly string[]): void {
+    endProgress();
+    const { json, quiet, row, dryRun } = this.#how;
+    const { totals } = this;
+    if (json) {
+      const document: ManyJson = { models: this.#entries, totals, ...(copied && { copied }), notes };
+      reportJson(this.#streams.stdout, document);
+    }
+    if (row !== undefined && this.#rows.length > 0 && !quiet) {
+      const chalk = new Chalk({ level: this.#colors.colorOut ? 1 : 0 });
+      const options = { color: this.#colors.colorOut, verbose: true, ...widthsOf(this.#streams.stdout) };
+      this.#streams.stdout.write(`${table(row.heads, this.#rows, options, chalk).join('\n')}\n`);
+    }
+    if (quiet) return;
+    for (const [note, models] of this.#notes) this.#say(`note: ${printable(note)} (${count(models, 'model')})`);
+    for (const note of notes) this.#say(`note: ${printable(note)}`);
+    const { models, skipped, failed, before, after } = totals;
+    const sizes = row !== undefined || totals.done === 0 ? [] : [sizesOf(before, after, this.#chalk)];
+    const others = copied === undefined || copied.length === 0 ? [] : [`${count(copied.length, 'other file')} copied`];
+    const wrong = [
+      ...(skipped > 0 ? [this.#chalk.yellow(`${skipped} skipped`)] : []),
+      ...(failed > 0 ? [this.#chalk.red(`${failed} failed`)] : []),
+    ];
+    const facts = [...sizes, ...others, ...wrong, ...(dryRun ? ['dry run, nothing written'] : [])];
+    this.#say(`${this.#chalk.bold(count(models, 'model'))}${facts.length === 0 ? '' : `: ${facts.join(', ')}`}`);
+  }
+
+  /** The exit code: that of a run of one model where all that failed say the same, else 1. */
+  exit(): number {
+    const [first = 0] = this.#exits;
+    return this.#exits.size > 1 ? 1 : first;
+  }
+
+  /** Whether the reports that come are for people. */
+  #isText(): boolean {
+    return this.#how.row !== undefined && this.#how.whole && !this.#how.json;
+  }
+
+  #entry({ input, output }: Job, status: Status, { failure, report }: Outcome): void {
+    const { stack, ...error } = failure ?? {};
+    this.#entries.push({
+      ...{ input, status },
+      ...defined({ output, report }),
+      ...(failure === undefined ? {} : { error: error as ErrorJson }),
+    });
+  }
+
+  #whole({ input }: Job, { stdout, stderr }: Outcome): void {
+    const text = this.#isText() ? stdout : '';
+    if (text !== '' && !text.startsWith(input)) this.#streams.stdout.write(`==> ${printable(input)} <==\n`);
+    this.#streams.stdout.write(text);
+    this.#streams.stderr.write(stderr);
+  }
+
+  #sizes({ input, output }: Job, { before, after, notes = [] }: Sizes): void {
+    this.totals.before += before;
+    this.totals.after += after;
+    for (const note of notes) this.#notes.set(note, (this.#notes.get(note) ?? 0) + 1);
+    if (this.#how.quiet || this.#how.whole) return;
+    this.#say(`${this.#chalk.bold(printable(output ?? input))}: ${sizesOf(before, after, this.#chalk)}`);
+  }
+
+  #failure({ input, output }: Job, status: Status, { message, hint, stack }: Failure): void {
+    const head = status === 'skipped' ? this.#chalk.yellow('skipped:') : this.#chalk.red('error:');
+    const named = [input, output].some((path) => path !== undefined && message.startsWith(path));
+    const about = named ? message : `${input}: ${message}`;
+    // One that changed nothing says why, a line for each reason.
+    const [first = '', ...more] = about.split('\n');
+    this.#say(`${head} ${printable(first)}`);
+    if (this.#how.verbose) for (const line of [...more, ...(stack?.split('\n') ?? [])]) this.#say(printable(line));
+    if (hint === undefined || this.#hints.has(hint)) return;
+    this.#hints.add(hint);
+    this.#say(`  ${asCalled(printable(hint))}`);
+  }
+
+  #say(line: string): void {
+    const columns = this.#streams.stderr.columns || Number.POSITIVE_INFINITY;
+    this.#streams.stderr.write(`${wrap(line, columns).join('\n')}\n`);
+  }
+}
+
+/** Errors that leave a model as it was, for good reasons. */
+const SKIPPED: readonly string[] = ['exists', 'nothing_to_do'];
+
+function sizesOf(before: number, after: number, chalk: InstanceType<typeof Chalk>): string {
+  return `${formatBytes(before)} → ${chalk.bold(formatBytes(after))} (${formatPercent(after, before)})`;
+}

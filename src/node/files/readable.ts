@@ -1,0 +1,18 @@
+import { realpath } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { isInside } from './folder.ts';
+
+/**
+ * Says which files of the folder may be read: those that lie in it, and links to where a link to a model leads, as in
+ * the cache of Hugging Face. A link in a folder of a stranger could lead to anything.
+ * @param paths - of the models
+ */
+export async function readable(root: string, paths: Iterable<string>): Promise<(path: string) => Promise<boolean>> {
+  const lies = (path: string): Promise<string | undefined> => realpath(path).catch(() => undefined);
+  const models = await Promise.all([...new Set(paths)].map(lies));
+  const folders = [await lies(root), ...models.map((one) => one && dirname(one))];
+  return async (path) => {
+    const at = await lies(path);
+    return at !== undefined && folders.some((folder) => folder !== undefined && isInside(folder, at));
+  };
+}
