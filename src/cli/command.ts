@@ -54,7 +54,8 @@ export function yargsCommand<T extends object>(
           const { model, ...rest } = args;
           const values = valuesOf(table, many ? rest : args);
           const line = args['quiet'] === true ? undefined : presetLine(table, args);
-          if (line !== undefined) process.stderr.write(`${line}
+          if (line !== undefined)
+            process.stderr.write(`${line}
 `);
           await run(values, many ? ((model ?? []) as readonly string[]) : []);
         } catch (cause) {
