@@ -120,7 +120,7 @@ describe('onnx-compress inspect', () => {
     ] as const) {
       const dry = JSON.parse(compress(['quantize', flag, '-n', '--json', MLP]).stdout.toString());
       // The integers are stored, two of the weights with the scales of blocks and a Reshape.
-      expect(found.plan.predictions[index].byteLength).toBe(dry.after - 1921);
+      expect(found.plan.predictions[index].byteLength).toBe(dry.after - 1580);
     }
   });
 

@@ -72,7 +72,7 @@ export async function sameFamily(reference: Family, root: string, dtype: Variant
   const missing = namesOf(reference).find((name) => found === undefined || !namesOf(found).includes(name));
   if (found !== undefined && missing === undefined) return found;
   throw new CompressError('options', root, `has no ${missing ?? 'decoder'} in the dtype ${dtype}`, {
-    hint: `${reference.root} has one. Name the dtype of the files: --dtype.`,
+    hint: `${reference.root} has one. Name the dtype of the files: \`dtype\`.`,
   });
 }
 

@@ -51,7 +51,7 @@ export async function promptsOfText(family: Family, lines: readonly string[], to
   const names = encoder === undefined ? [] : (await readFacts(encoder)).inputs.map((one) => one.name);
   if (encoder !== undefined && !names.includes('input_ids')) {
     throw new CompressError('unsupported', encoder, 'reads no text: it has no input `input_ids`', {
-      hint: 'Give what it reads as arrays: --data.',
+      hint: 'Give what it reads as arrays: `data`.',
     });
   }
   const start = encoder === undefined ? undefined : [await startOf(root)];
