@@ -1,6 +1,7 @@
+import { DTYPES, isFloat } from '../ir/dtype.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Model } from '../ir/model.ts';
-import { isOp, type Node } from '../ir/node.ts';
+import { intAttribute, isOp, type Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { formOf, stepRoleOf } from '../schemes/recognize.ts';
 import { isStoredType } from '../schemes/scheme.ts';
@@ -18,6 +19,8 @@ export function storedWeights(model: Model): ReadonlyMap<string, StoredWeight> {
   for (const { graph, node } of model.nodes()) {
     const tensor = isOp(node, 'Cast') ? graph.constant(node.inputs[0] ?? '')?.tensor : undefined;
     if (tensor === undefined || !isStoredType(tensor.dtype) || formOf(graph, node, 0) === undefined) continue;
+    // What stays whole is part of a way to other integers.
+    if (!isFloat(DTYPES[intAttribute(node, 'to', 0)] ?? 'undefined')) continue;
     if (stepRoleOf(graph, node, 0) !== undefined) continue;
     stored.set(tensor.name, { graph, node, tensor });
   }

@@ -49,6 +49,20 @@ test('a weight that arithmetic makes float is no weight any more when the model 
   expect(found).toEqual({ kernels: [{ op: 'MatMul', nodes: 1 }], unfused: [], madeFloat: ['w'] });
 });
 
+test('integers that become other integers are not told as made float', async () => {
+  const bytes: TensorSpec = { dtype: 'uint8', dims: [32, 32], data: new Uint8Array(32 * 32).fill(3) };
+  const nodes: NodeSpec[] = [
+    { op: 'Cast', in: ['b'], out: ['i'], attributes: { to: 6 } },
+    { op: 'Mul', in: ['i', 'two'], out: ['twice'] },
+    { op: 'Cast', in: ['twice'], out: ['wi'], attributes: { to: 3 } },
+    { op: 'DequantizeLinear', in: ['wi', 's'], out: ['wf'], name: 'dq', attributes: { axis: 1 } },
+    mm(),
+  ];
+  const two: TensorSpec = { dtype: 'int32', dims: [], data: Int32Array.of(2) };
+  const found = await inspect({ nodes, initializers: { b: bytes, two, s: scales(32) } });
+  expect(found.madeFloat).toEqual([]);
+});
+
 test('axis −1 is found, and the node that reads the weight is named', async () => {
   const found = await inspect({ nodes: [dq(-1), mm()], initializers: weights });
   expect(found.unfused).toEqual([
