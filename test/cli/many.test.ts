@@ -161,6 +161,7 @@ test('prune writes a page for each model and one recipe; inspect and verify have
   // A gate that fails leaves its line in the table.
   expect(verified?.code).toBe(3);
   expect(rows(verified?.stdout.toString()).map(([name]) => name)).toEqual(['model', 'p/a.onnx', 'p/s/b.onnx', '']);
+  expect(verified?.stdout.toString().match(/random inputs, seed 0$/gm)).toHaveLength(2);
   expect(verified?.stderr).toMatch(/error: .*p\/a\.onnx.*dB/);
   expect(verified?.stderr).toContain('2 models: 2 failed');
 });

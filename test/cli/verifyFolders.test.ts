@@ -33,6 +33,7 @@ test('verify of two folders judges the encoder and the decoder together, and sho
   );
   expect(same?.code).toBe(0);
   expect(same?.stdout.toString()).toBe(`a, fp32, against a: random inputs, seed 0; 2 texts of 3 tokens at most
+  Random inputs: they show that the two agree, not how well either does. Give real ones with --data.
   model                   SQNR    top-1  same texts
   encoder                    ∞
   decoder, without cache     ∞  100.0 %

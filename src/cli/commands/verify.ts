@@ -18,6 +18,7 @@ import { table } from '../table.ts';
 import { count, printable, widthsOf, wrap, wrapHead } from '../text.ts';
 import { examples } from '../usage.ts';
 import { familyOf, renderFamily, verifyFolders } from '../verify/family.ts';
+import { randomLines } from '../verify/random.ts';
 
 /** Where inputs for the models come from. */
 export interface DataSources {
@@ -69,7 +70,11 @@ export function verifyCommand(
       ]),
     ],
     row: {
-      heads: [{ head: 'model' }, ...['SQNR', 'top-1', 'unfused'].map((head) => ({ head, right: true }))],
+      heads: [
+        { head: 'model' },
+        ...['SQNR', 'top-1', 'unfused'].map((head) => ({ head, right: true })),
+        { head: 'data' },
+      ],
       cells: (report) => lineOf(report as VerifyReport),
     },
     run: async (args) => {
@@ -78,10 +83,11 @@ export function verifyCommand(
       const dataFor = dataOf(args, sources);
       const family = await familyOf(args);
       if (family !== undefined) {
+        const random = args.data === undefined && args.prompts === undefined;
         const { report, tokenizer } = await verifyFolders(family, args, dataFor);
         const options = { color, verbose: args.verbose === true, ...widthsOf(streams.stdout) };
         if (args.json) reportJson(streams.stdout, report);
-        else if (!args.quiet) streams.stdout.write(renderFamily(report, tokenizer, options));
+        else if (!args.quiet) streams.stdout.write(renderFamily(report, tokenizer, random, options));
         checkFamilyGates(report, gates);
         return;
       }
@@ -119,10 +125,7 @@ function render(report: VerifyReport, random: boolean, options: RenderOptions): 
     `${chalk.bold(printable(report.other))} against ${printable(report.reference)}, ${printable(report.data)}`,
     options,
   );
-  if (random) {
-    const hint = 'Random inputs: they show that the two agree, not how well either does. Give real ones with --data.';
-    lines.push(...wrap(`  ${chalk.yellow(hint)}`, options.columns));
-  }
+  if (random) lines.push(...randomLines(options, chalk));
   const right = { right: true } as const;
   const columns = ['type', 'SQNR', 'cosine', 'max error', 'top-1', 'accuracy'].map((head) => ({ head, ...right }));
   const caches = options.verbose ? [] : outputs.filter((one) => one.cache === true);
@@ -177,12 +180,12 @@ function cacheLine(caches: readonly OutputFigures[]): string {
 }
 
 /** Two models in a line: their worst outputs. */
-function lineOf({ other, outputs, unfused }: VerifyReport): string[] {
+function lineOf({ other, outputs, unfused, data }: VerifyReport): string[] {
   const counted = outputs.filter((one) => one.cache !== true && one.elements > 0);
   // Infinity is a text in JSON.
   const sqnr = Math.min(...counted.map((one) => Number(one.sqnr)));
   const [top1] = counted.flatMap((one) => one.top1 ?? []).toSorted((a, b) => a.count / a.of - b.count / b.of);
-  return [other, counted.length === 0 ? '' : formatDb(sqnr), percent(top1), String(unfused.length)];
+  return [other, counted.length === 0 ? '' : formatDb(sqnr), percent(top1), String(unfused.length), data];
 }
 
 function rowOf(one: OutputFigures): string[] {

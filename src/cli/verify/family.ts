@@ -19,6 +19,7 @@ import { formatPercent } from '../../passes/size.ts';
 import { progress } from '../progress.ts';
 import { type RenderOptions, table } from '../table.ts';
 import { count, printable, wrap, wrapHead } from '../text.ts';
+import { randomLines } from './random.ts';
 
 /** Bytes that a file of prompts may have. */
 const MAX_PROMPTS: number = 1 << 20;
@@ -74,7 +75,12 @@ async function textPrompts(family: Family, path: string, tokenizer: Tokenizer | 
 }
 
 /** The report for people. */
-export function renderFamily(report: FamilyReport, tokenizer: Tokenizer | undefined, options: RenderOptions): string {
+export function renderFamily(
+  report: FamilyReport,
+  tokenizer: Tokenizer | undefined,
+  random: boolean,
+  options: RenderOptions,
+): string {
   const chalk = new Chalk({ level: options.color ? 1 : 0 });
   const { reference, other, dtype, data, tokens, encoder, decoders } = report;
   const texts = decoders[0]?.texts ?? [];
@@ -82,6 +88,7 @@ export function renderFamily(report: FamilyReport, tokenizer: Tokenizer | undefi
     `${chalk.bold(`${printable(other)}, ${dtype},`)} against ${printable(reference)}: ${printable(data)}; ${texts.length} texts of ${tokens} tokens at most`,
     options,
   );
+  if (random) lines.push(...randomLines(options, chalk));
   const right = { right: true } as const;
   const rows = decoders.flatMap((one) => rowsOf(one, encoder !== undefined));
   if (encoder !== undefined) rows.unshift(['encoder', formatDb(encoder.sqnr), '', '']);
