@@ -42,18 +42,33 @@ const ALONE = 'model';
  * @param dtype - as transformers.js calls it: of files `decoder_model_merged_quantized.onnx` it is `q8`; `fp32` of files
  *   without an ending
  * @returns undefined where no model of the folder is a decoder
- * @throws CompressError `io`
+ * @throws CompressError `io`, `malformed`, `limit` for a decoder that cannot be read
  * @example const family = await findFamily('whisper-tiny', 'q8');
  */
 export async function findFamily(root: string, dtype: VariantDtype = 'fp32'): Promise<Family | undefined> {
-  const paths = await modelsOf(root, dtype);
+  return familyOf(root, dtype, await modelsOf(root, dtype));
+}
+
+/**
+ * Those of some models that generate text together.
+ * @param paths - of the models, by their names without the dtype
+ * @returns undefined where none is a decoder
+ * @throws CompressError `io`, `malformed`, `limit` for a decoder that cannot be read
+ */
+export async function familyOf(
+  root: string,
+  dtype: VariantDtype,
+  paths: ReadonlyMap<string, string>,
+): Promise<Family | undefined> {
   const encoder = paths.get(ENCODER);
   const decoders: DecoderFiles[] = [];
   const [merged, first, next, alone] = [MERGED, FIRST, NEXT, ALONE].map((name) => paths.get(name));
   if (merged !== undefined) decoders.push({ form: 'merged', first: merged, next: merged });
   if (first !== undefined && next !== undefined) decoders.push({ form: 'with past', first, next });
   else if (first !== undefined) decoders.push(await oneOf(first));
-  if (decoders.length === 0 && alone !== undefined && (await isDecoder(alone))) decoders.push(await oneOf(alone));
+  if (decoders.length === 0 && alone !== undefined && (await isDecoder(alone))) {
+    decoders.push({ form: 'merged', first: alone, next: alone });
+  }
   if (decoders.length === 0) return undefined;
   return { root, dtype, ...(encoder === undefined ? {} : { encoder }), decoders };
 }

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ioError } from '../../../errors.ts';
 import { MODEL_FOLDER } from '../../../passes/variants/names.ts';
-import { findFamily } from '../generation/family.ts';
+import { familyOf } from '../generation/family.ts';
 import { filesOf } from './files.ts';
 import { measureFiles, writtenBy } from './measure.ts';
 import { settingsOf, type VariantsOptions } from './options.ts';
@@ -39,7 +39,10 @@ export async function variants(input: string, options: VariantsOptions): Promise
   const weights = new Set<string>();
   const notes = new Set(sources.notes);
   let data: string | undefined;
-  const written = writtenBy(sources.isFolder && !dryRun ? await findFamily(sources.root) : undefined);
+  const written = writtenBy(async () => {
+    const paths = sources.models.map(({ name, path }) => [name, path] as const);
+    return sources.isFolder ? familyOf(sources.root, 'fp32', new Map(paths)) : undefined;
+  });
   for (const source of sources.models) {
     const made = await filesOf(source, settings, failures, weights);
     const measured = await measureFiles(source.path, made, dryRun ? false : settings.check, failures, written);

@@ -1,3 +1,4 @@
+import { knownError } from '../../../errors.ts';
 import { VARIANTS_DEFAULT } from '../../../options/variants.ts';
 import { fittingRandomData } from '../../data/fitting.ts';
 import type { DataSet } from '../../data/types.ts';
@@ -83,13 +84,22 @@ async function figureOf(judge: Judge, path: string): Promise<Pick<VariantFile, '
 
 /**
  * What the decoders of a folder are fed when they write text. The family is run once, when the first one is asked for;
- * where it cannot be, its decoders are fed random inputs.
+ * where it cannot be found or run, its decoders are fed random inputs.
+ * @param find - finds the family, when a model is asked for
  */
-export function writtenBy(family: Family | undefined): (path: string) => Promise<DataSet | undefined> {
-  let recorded: Promise<ReadonlyMap<string, DataSet>> | undefined;
+export function writtenBy(find: () => Promise<Family | undefined>): (path: string) => Promise<DataSet | undefined> {
+  let found: Promise<Family | undefined> | undefined;
+  let recorded: Promise<ReadonlyMap<string, DataSet> | undefined> | undefined;
   return async (path) => {
+    found ??= find().catch(nothingKnown);
+    const family = await found;
     if (family?.decoders.some(({ first, next }) => first === path || next === path) !== true) return undefined;
-    recorded ??= recordedData(family).catch(() => new Map());
-    return (await recorded).get(path);
+    recorded ??= recordedData(family).catch(nothingKnown);
+    return (await recorded)?.get(path);
   };
+}
+
+/** What is wrong with the models is told of each; a mistake of this program is thrown on. */
+function nothingKnown(cause: unknown): undefined {
+  if (knownError(cause) === undefined) throw cause;
 }

@@ -118,6 +118,35 @@ describe('what variants make', () => {
   });
 });
 
+test('a decoder that is no model keeps no other file from being made', async () => {
+  const folder = join(root, 'broken');
+  await written('broken', [['encoder_model', encoderSpec()]], {});
+  await writeFile(join(folder, 'onnx', 'decoder_model.onnx'), 'no model');
+  const made = await variants(folder, { output: join(root, 'broken-small'), dtypes: ['q8'] });
+  expect(made.failures.map(({ path, code }) => [path, code])).toEqual([
+    [join(folder, 'onnx', 'decoder_model.onnx'), 'malformed'],
+  ]);
+  expect(made.files.map(({ status, sqnr = 0 }) => [status, sqnr > 25])).toEqual([['written', true]]);
+});
+
+test('in the folder itself a decoder is fed the same again, when a copy of it lies in onnx', async () => {
+  const folder = join(root, 'inside');
+  await cp(join(root, 'alone', 'onnx'), folder, { recursive: true });
+  const run = async (): Promise<unknown> => {
+    const { data, files } = await variants(folder, { output: folder, dtypes: ['fp32', 'q8'], check: true });
+    return [data, files.map(({ dtype, sqnr }) => [dtype, sqnr])];
+  };
+  const first = await run();
+  expect(first).toMatchObject([
+    'random prompts, seed 0, and the steps behind',
+    [
+      ['fp32', Number.POSITIVE_INFINITY],
+      ['q8', expect.any(Number)],
+    ],
+  ]);
+  expect(await run()).toEqual(first);
+});
+
 /** A tokenizer of words, as its file has it: `w0` is 0. */
 const TOKENIZER = {
   ...{ version: '1.0', added_tokens: [], normalizer: null, post_processor: null, decoder: null },
