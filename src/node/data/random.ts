@@ -37,8 +37,8 @@ export function checkRandom(name: string, options: RandomOptions): void {
 
 /** Runs where nothing else is said. */
 const RUNS = 8;
-/** Bytes that one random input may have: a file may state any length. */
-const MAX_RANDOM_BYTES: number = 1 << 30;
+/** Bytes of an input that is made here, not read from data: a model may state any length. */
+export const MAX_INPUT_BYTES: number = 1 << 30;
 
 /**
  * Seeded random inputs: floats uniform in [−1, 1), integers and booleans 0 or 1; where the model's inputs say more
@@ -60,8 +60,8 @@ export function randomData(inputs: readonly ModelInput[], options: RandomOptions
     if (input.dims === undefined) throw unknown(input, 'values without a rank', option);
     const dims = open.dims(input, batch, lengths);
     const length = elementCount(dims);
-    if (byteLengthOf(input.dtype, length) > MAX_RANDOM_BYTES) {
-      const fact = `is ${input.dtype} [${dims.join(', ')}]; random inputs have at most ${MAX_RANDOM_BYTES} bytes`;
+    if (byteLengthOf(input.dtype, length) > MAX_INPUT_BYTES) {
+      const fact = `is ${input.dtype} [${dims.join(', ')}]; random inputs have at most ${MAX_INPUT_BYTES} bytes`;
       throw new CompressError('limit', `input '${input.name}'`, fact, hint(option));
     }
     return { input, dtype: input.dtype, dims, length };

@@ -1,7 +1,8 @@
 import { CompressError } from '../../../errors.ts';
-import type { DType } from '../../../ir/dtype.ts';
+import { byteLengthOf, type DType, elementCount } from '../../../ir/dtype.ts';
 import type { ValueInfo } from '../../../ir/graph.ts';
 import { elementsFrom } from '../../data/convert.ts';
+import { MAX_INPUT_BYTES } from '../../data/random.ts';
 import type { FeedTensor } from '../../data/types.ts';
 import { readFacts } from '../../runtime/facts.ts';
 import { openSession, type Session } from '../../runtime/session.ts';
@@ -85,7 +86,7 @@ function feedOf(input: ValueInfo, step: Step, inputs: readonly ValueInfo[], path
   const { tokens, seen, encoded } = step;
   const ones = (length: number): FeedTensor => numbers(dtype, [1, length], () => 1);
   const total = seen + tokens.length;
-  if (isPast(name)) return step.kept.get(keptName(name)) ?? emptyState(input, path);
+  if (isPast(name)) return step.kept.get(keptName(name)) ?? emptyState(input, seen, path);
   if (/^(decoder_)?input_ids$/.test(name)) return numbers(dtype, [1, tokens.length], (at) => tokens[at] ?? 0);
   if (name === 'token_type_ids') return numbers(dtype, [1, tokens.length], () => 0);
   if (name === 'position_ids') return numbers(dtype, [1, tokens.length], (at) => seen + at);
@@ -103,15 +104,19 @@ function feedOf(input: ValueInfo, step: Step, inputs: readonly ValueInfo[], path
 }
 
 /** No earlier step: the axis of tokens is 0 long. The batch is 1; other axes have the length the model states. */
-function emptyState({ name, dtype = 'float32', dims }: ValueInfo, path: string): FeedTensor {
+function emptyState({ name, dtype = 'float32', dims }: ValueInfo, seen: number, path: string): FeedTensor {
+  // Without what they keep, later steps would begin a new text each.
+  if (seen > 0) throw new CompressError('unsupported', path, `needs '${name}', which no earlier step gives`);
   if (dims === undefined) throw new CompressError('unsupported', path, `input '${name}' states no dims`);
   const lengths = dims.map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? 1 : 0));
+  if (byteLengthOf(dtype, elementCount(lengths)) > MAX_INPUT_BYTES) {
+    throw new CompressError('limit', path, `input '${name}' is ${dtype} [${lengths.join(', ')}], more than can be fed`);
+  }
   return numbers(dtype, lengths, () => 0);
 }
 
 function numbers(dtype: DType, dims: readonly number[], each: (at: number) => number): FeedTensor {
-  const length = dims.reduce((product, dim) => product * dim, 1);
-  const data = elementsFrom(dtype, length, each);
+  const data = elementsFrom(dtype, elementCount(dims), each);
   if (data === undefined) throw new CompressError('unsupported', dtype, 'is no type that tokens or flags have');
   return { dtype, dims, data };
 }

@@ -9,7 +9,7 @@ import { type Prompts, promptsOf, promptsOfText } from '../../../../src/node/rec
 import { openTokenizer } from '../../../../src/node/recipes/generation/tokenizer.ts';
 import { verifyFamily } from '../../../../src/node/recipes/generation/verify.ts';
 import { variants } from '../../../../src/node/recipes/variants/index.ts';
-import { buildModel, type ModelSpec } from '../../../support/build.ts';
+import { buildModel, f32, type ModelSpec, type ValueSpec } from '../../../support/build.ts';
 import { type CrossForm, crossDecoderSpec } from '../../../support/crossDecoder.ts';
 import { CONFIGS, decoderSpec, encoderSpec } from '../../../support/transformers.ts';
 
@@ -145,6 +145,28 @@ test('in the folder itself a decoder is fed the same again, when a copy of it li
     ],
   ]);
   expect(await run()).toEqual(first);
+});
+
+describe('a decoder is refused', () => {
+  test('that needs a state which no step gives', async () => {
+    const spec = decoderSpec();
+    const { 'present.0.value': _, ...outputs } = spec.outputs as Record<string, ValueSpec>;
+    await written('forgetting', [['model', { ...spec, outputs }]], CONFIGS.decoder);
+    const of = await family('forgetting');
+    await expect(verifyFamily(of, of, await prompts(of), { tokens: TOKENS })).rejects.toThrow(
+      /model.onnx: needs 'past_key_values.0.value', which no earlier step gives/,
+    );
+  });
+
+  test('that states a state of any length', async () => {
+    const spec = decoderSpec();
+    const inputs = { ...spec.inputs, 'past_key_values.0.key': f32([1, 2, 2 ** 40, 32]) };
+    await written('endless', [['model', { ...spec, inputs }]], CONFIGS.decoder);
+    const of = await family('endless');
+    await expect(verifyFamily(of, of, await prompts(of))).rejects.toThrow(
+      /input 'past_key_values.0.key' is float32 \[1, 2, 1099511627776, 32\], more than can be fed/,
+    );
+  });
 });
 
 /** A tokenizer of words, as its file has it: `w0` is 0. */
