@@ -1,5 +1,6 @@
 // What the kernels of few bits share. Four outputs are computed side by side, each in a lane that adds up in the order
 // of the reference in src/kernels/lowbits, bit by bit. Their block is copied to `work` first, as [inputs of the block, 4].
+import { transpose4 } from './transpose';
 
 const ROUNDER: f32 = 12582912;
 /** Bytes at the beginning of `work`: two pairs of sums, and what one call notes of four lanes. */
@@ -33,18 +34,7 @@ export function load4(
   let d = data + <usize>min(first + 3, last) * line;
   if (across == 1) {
     for (; to + 64 <= end; to += 64, a += 16, b += 16, c += 16, d += 16) {
-      const p = v128.load(a);
-      const q = v128.load(b);
-      const r = v128.load(c);
-      const s = v128.load(d);
-      const pq = v128.shuffle<i32>(p, q, 0, 4, 1, 5);
-      const rs = v128.shuffle<i32>(r, s, 0, 4, 1, 5);
-      const pq2 = v128.shuffle<i32>(p, q, 2, 6, 3, 7);
-      const rs2 = v128.shuffle<i32>(r, s, 2, 6, 3, 7);
-      v128.store(to, v128.shuffle<i64>(pq, rs, 0, 2));
-      v128.store(to, v128.shuffle<i64>(pq, rs, 1, 3), 16);
-      v128.store(to, v128.shuffle<i64>(pq2, rs2, 0, 2), 32);
-      v128.store(to, v128.shuffle<i64>(pq2, rs2, 1, 3), 48);
+      transpose4(a, b, c, d, to, to + 16, to + 32, to + 48);
     }
   }
   for (; to < end; to += 16, a += step, b += step, c += step, d += step) {

@@ -1,6 +1,7 @@
 // Columns of a matrix one after the other, each with an error that those right of it take back, as
 // src/kernels/simd/scalarColumns.ts has it, bit by bit. Sixteen rows are computed side by side; they are copied to `work`
 // first, as [columns, 16].
+import { transpose4 } from './transpose';
 
 /** Bytes at the beginning of `work` for what one column of sixteen rows notes. */
 const NOTES: usize = 64;
@@ -18,18 +19,7 @@ function load16(from: usize, width: i32, to: usize): void {
     let at = to + (<usize>quarter << 4);
     let column = 0;
     for (; column + 4 <= width; column += 4, at += 4 * COLUMN, a += 16, b += 16, c += 16, d += 16) {
-      const p = v128.load(a);
-      const q = v128.load(b);
-      const r = v128.load(c);
-      const s = v128.load(d);
-      const pq = v128.shuffle<i32>(p, q, 0, 4, 1, 5);
-      const rs = v128.shuffle<i32>(r, s, 0, 4, 1, 5);
-      const pq2 = v128.shuffle<i32>(p, q, 2, 6, 3, 7);
-      const rs2 = v128.shuffle<i32>(r, s, 2, 6, 3, 7);
-      v128.store(at, v128.shuffle<i64>(pq, rs, 0, 2));
-      v128.store(at, v128.shuffle<i64>(pq, rs, 1, 3), 64);
-      v128.store(at, v128.shuffle<i64>(pq2, rs2, 0, 2), 128);
-      v128.store(at, v128.shuffle<i64>(pq2, rs2, 1, 3), 192);
+      transpose4(a, b, c, d, at, at + COLUMN, at + 2 * COLUMN, at + 3 * COLUMN);
     }
     for (; column < width; column++, at += COLUMN, a += 4, b += 4, c += 4, d += 4) {
       store<f32>(at, load<f32>(a));
@@ -51,18 +41,7 @@ function store16(from: usize, width: i32, to: usize): void {
     let at = from + (<usize>quarter << 4);
     let column = 0;
     for (; column + 4 <= width; column += 4, at += 4 * COLUMN, a += 16, b += 16, c += 16, d += 16) {
-      const p = v128.load(at);
-      const q = v128.load(at, 64);
-      const r = v128.load(at, 128);
-      const s = v128.load(at, 192);
-      const pq = v128.shuffle<i32>(p, q, 0, 4, 1, 5);
-      const rs = v128.shuffle<i32>(r, s, 0, 4, 1, 5);
-      const pq2 = v128.shuffle<i32>(p, q, 2, 6, 3, 7);
-      const rs2 = v128.shuffle<i32>(r, s, 2, 6, 3, 7);
-      v128.store(a, v128.shuffle<i64>(pq, rs, 0, 2));
-      v128.store(b, v128.shuffle<i64>(pq, rs, 1, 3));
-      v128.store(c, v128.shuffle<i64>(pq2, rs2, 0, 2));
-      v128.store(d, v128.shuffle<i64>(pq2, rs2, 1, 3));
+      transpose4(at, at + COLUMN, at + 2 * COLUMN, at + 3 * COLUMN, a, b, c, d);
     }
     for (; column < width; column++, at += COLUMN, a += 4, b += 4, c += 4, d += 4) {
       store<f32>(a, load<f32>(at));
