@@ -64,10 +64,18 @@ export interface Steps {
 
 /** Integers that a graph holds, with scales and zero points that it holds too; undefined where they do not fit. */
 export function linearIn(graph: Graph, data: Tensor, steps: Steps): LinearNumbers | undefined {
-  const behind = scalesBehind(graph, steps.scale);
+  return linearBy(graph, data, steps, scalesBehind(graph, steps.scale));
+}
+
+function linearBy(
+  graph: Graph,
+  data: Tensor,
+  steps: Steps,
+  scales: ScalesBehind | undefined,
+): LinearNumbers | undefined {
   const zeroPoint = steps.zeroPoint === '' ? undefined : smallBehind(graph, steps.zeroPoint);
-  if (behind === undefined) return undefined;
-  const { scale, parts: scaleParts } = behind;
+  if (scales === undefined) return undefined;
+  const { scale, parts: scaleParts } = scales;
   if (!isFloat(scale.dtype) || !isReadable(data.dtype)) return undefined;
   if (steps.zeroPoint !== '' && zeroPoint === undefined) return undefined;
   const granularity = granularityOf(data.dims, scale.dims, steps.sharing);
@@ -118,18 +126,27 @@ export interface ScalesBehind {
   readonly parts: readonly Tensor[];
 }
 
-/** The scales that a value is: a constant, or integers with scales of their own, `Cast(integers) · scale`. */
+/**
+ * The scales that a value is: a constant, or integers with scales of their own, `Cast(integers) · scale`. Those scales
+ * are constants: nothing is stored so more than once, and a circle of such nodes has no end.
+ */
 export function scalesBehind(graph: Graph, value: string): ScalesBehind | undefined {
-  const scale = smallBehind(graph, value);
-  if (scale !== undefined) return { scale, parts: [scale] };
+  const plain = plainScales(graph, value);
+  if (plain !== undefined) return plain;
   const mul = graph.producer(value);
   const cast = mul !== undefined && isOp(mul, 'Mul') ? graph.producer(mul.inputs[0] ?? '') : undefined;
   if (mul === undefined || cast === undefined || !isOp(cast, 'Cast')) return undefined;
   const data = graph.constant(cast.inputs[0] ?? '')?.tensor;
-  const stored = data && linearIn(graph, data, { scale: mul.inputs[1] ?? '', zeroPoint: '' });
+  const steps = { scale: mul.inputs[1] ?? '', zeroPoint: '' };
+  const stored = data && linearBy(graph, data, steps, plainScales(graph, steps.scale));
   if (stored === undefined) return undefined;
   const real = floatTensor(value, stored.scale.dtype as FloatDType, stored.data.dims, decodeLinear(stored));
   return { scale: real, parts: partsOfLinear(stored) };
+}
+
+function plainScales(graph: Graph, value: string): ScalesBehind | undefined {
+  const scale = smallBehind(graph, value);
+  return scale && { scale, parts: [scale] };
 }
 
 /** The weight in the type that its scales have where they are read. */

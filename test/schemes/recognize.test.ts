@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { quantize, readModel, transform } from '../../src/index.node.ts';
+import { inspect, quantize, readModel, transform } from '../../src/index.node.ts';
 import { findEncoded, stepRoleOf } from '../../src/schemes/recognize.ts';
 import type { Granularity } from '../../src/schemes/scheme.ts';
 import { buildModel, f32, type TensorSpec } from '../support/build.ts';
@@ -89,4 +89,22 @@ describe('what other quantizers write', () => {
   test('scales that do not fit are no scales of these integers', async () => {
     expect(findEncoded(await graphOf('int4', { axis: 0, block_size: 2 }, [2, 4]), 'w')).toBeUndefined();
   });
+});
+
+test('scales that are made of themselves are no scales, and have an end', async () => {
+  const bytes = buildModel({
+    opset: 17,
+    inputs: { x: f32(['N', 8]) },
+    outputs: { y: f32(['N', 6]) },
+    nodes: [
+      { op: 'Cast', in: ['q'], out: ['c'], attributes: { to: 1 } },
+      { op: 'Mul', in: ['c', 's'], out: ['w'] },
+      { op: 'Cast', in: ['q'], out: ['d'], attributes: { to: 1 } },
+      { op: 'Mul', in: ['d', 's'], out: ['s'] },
+      { op: 'MatMul', in: ['x', 'w'], out: ['y'] },
+    ],
+    initializers: { q: { dtype: 'int8', dims: [8, 6], data: new Int8Array(48) } },
+  });
+  const { weights } = await inspect(await readModel(bytes));
+  expect(weights.map(({ name, dtype }) => [name, dtype])).toEqual([['q', 'int8']]);
 });
