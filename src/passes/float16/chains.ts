@@ -56,7 +56,7 @@ export function rangeChains(graph: Graph, starts: ReadonlySet<Node>): Set<Node> 
   const distances = distancesOf(graph);
   for (const node of graph.nodes) if (starts.has(node) || isGrowing(node)) follow(graph, node, kept, distances);
   const angles = graph.nodes.filter((node) => isStandard(node.domain) && ANGLES.has(node.opType));
-  for (const node of madeOf(graph, angles)) kept.add(node);
+  for (const node of madeOf(graph, angles, (one) => makesAngle(graph, one))) kept.add(node);
   return kept;
 }
 
@@ -75,7 +75,7 @@ function follow(graph: Graph, start: Node, kept: Set<Node>, distances: ReadonlyM
   const open = [start];
   // A list that grows is walked to its end.
   for (const node of open) {
-    const onWay = behind(graph, node).filter((use) => isEnd(use.node, use.index) || distances.has(use.node));
+    const onWay = readersOf(graph, node).filter((use) => isEnd(use.node, use.index) || distances.has(use.node));
     if (onWay.length > 0) kept.add(node);
     for (const { node: next, index } of onWay) {
       const isNew = !kept.has(next);
@@ -96,7 +96,7 @@ function distancesOf(graph: Graph): Map<Node, number> {
     distances.set(node, distance);
     open.push(node);
   };
-  for (const node of graph.nodes) if (behind(graph, node).some((use) => isEnd(use.node, use.index))) reach(node, 1);
+  for (const node of graph.nodes) if (readersOf(graph, node).some((use) => isEnd(use.node, use.index))) reach(node, 1);
   for (const node of open) {
     for (const producer of producersOf(graph, node)) reach(producer, (distances.get(node) as number) + 1);
   }
@@ -111,17 +111,19 @@ export function producersOf(graph: Graph, node: Node): Node[] {
 /** The division by what became small is exact only where that is. */
 function quotient(graph: Graph, node: Node, kept: Set<Node>): void {
   if (!isOp(node, 'Sqrt')) return;
-  for (const { node: next, index } of behind(graph, node)) {
+  for (const { node: next, index } of readersOf(graph, node)) {
     if (isOp(next, 'Reciprocal') || (isOp(next, 'Div') && index === 1)) kept.add(next);
   }
 }
 
+/** A node, and which of its inputs a value is. */
 interface Reader {
   readonly node: Node;
   readonly index: number;
 }
 
-function behind(graph: Graph, node: Node): Reader[] {
+/** The nodes of the same graph that read what a node makes. */
+export function readersOf(graph: Graph, node: Node): Reader[] {
   return node.outputs.flatMap((output) =>
     graph
       .uses(output)
@@ -133,18 +135,31 @@ function isEnd(node: Node, index: number): boolean {
   return isStandard(node.domain) && (SHRINKS.has(node.opType) || (node.opType === 'Div' && index === 1));
 }
 
-/** Nodes and what they are made of, up to the weights or the values it comes from. */
-function madeOf(graph: Graph, nodes: readonly Node[]): ReadonlySet<Node> {
+/**
+ * Nodes and what they are made of, at most {@link MAX_HOPS} away.
+ * @param takes - whether a node of a standard operator is among it
+ * @param ends - whether what makes a node is not looked for
+ */
+export function madeOf(
+  graph: Graph,
+  nodes: readonly Node[],
+  takes: (node: Node) => boolean,
+  ends: (node: Node) => boolean = () => false,
+): ReadonlySet<Node> {
   const hops = new Map<Node, number>(nodes.map((node) => [node, MAX_HOPS]));
   // A map that grows is walked to its end, in the order of the distance.
   for (const [node, left] of hops) {
-    for (const producer of left === 0 ? [] : producersOf(graph, node)) {
-      if (!isStandard(producer.domain) || hops.has(producer)) continue;
-      const outer = isOp(producer, 'MatMul') && producer.inputs.every((one) => isVector(graph, one));
-      if (BETWEEN.has(producer.opType) || outer) hops.set(producer, left - 1);
+    if (left === 0 || ends(node)) continue;
+    for (const producer of producersOf(graph, node)) {
+      if (isStandard(producer.domain) && !hops.has(producer) && takes(producer)) hops.set(producer, left - 1);
     }
   }
   return new Set(hops.keys());
+}
+
+/** Whether a node is part of an angle: up to the weights or the values it comes from. */
+function makesAngle(graph: Graph, node: Node): boolean {
+  return BETWEEN.has(node.opType) || (isOp(node, 'MatMul') && node.inputs.every((one) => isVector(graph, one)));
 }
 
 /** Whether a value is no weight: not constant, or a vector. */

@@ -1,6 +1,6 @@
 import type { Graph } from '../../ir/graph.ts';
 import { isOp, isStandard, type Node } from '../../ir/node.ts';
-import { BETWEEN, isSquare, MAX_HOPS, producersOf } from './chains.ts';
+import { BETWEEN, isSquare, MAX_HOPS, madeOf, producersOf, readersOf } from './chains.ts';
 
 /** What adds numbers up by weights: the filters of a spectrum, and the transform before it. */
 const PRODUCTS = new Set(['Conv', 'DFT', 'Einsum', 'Gemm', 'MatMul', 'STFT']);
@@ -15,29 +15,26 @@ const PRODUCTS = new Set(['Conv', 'DFT', 'Einsum', 'Gemm', 'MatMul', 'STFT']);
  * ```
  */
 export function spectra(graph: Graph): ReadonlySet<Node> {
-  const kept = new Set<Node>();
-  const known = new Map<Node, boolean>();
-  /** Whether a square is behind a node, near enough; keeps what is between. */
-  const reach = (node: Node, hops: number): boolean => {
-    const found = known.get(node);
-    if (found !== undefined) return found;
-    known.set(node, false);
-    const square = isStandard(node.domain) && isSquare(node);
-    const passes = hops > 0 && isStandard(node.domain) && (BETWEEN.has(node.opType) || PRODUCTS.has(node.opType));
-    // Each of them, so that no way is left out.
-    const behind =
-      passes && !square ? producersOf(graph, node).filter((one) => reach(one, hops - 1)).length > 0 : square;
-    known.set(node, behind);
-    if (behind) kept.add(node);
-    if (square) for (const one of transformBehind(graph, node)) kept.add(one);
-    return behind;
-  };
-  for (const node of graph.nodes) {
-    if (!isOp(node, 'Log')) continue;
-    const found = producersOf(graph, node).filter((one) => reach(one, MAX_HOPS));
-    if (found.length > 0) kept.add(node);
+  const logs = new Set(graph.nodes.filter((node) => isOp(node, 'Log')));
+  const takes = (node: Node): boolean => isSquare(node) || mayStandBetween(node);
+  const last = [...logs].flatMap((log) =>
+    producersOf(graph, log).filter((one) => isStandard(one.domain) && takes(one)),
+  );
+  const made = madeOf(graph, last, takes, isSquare);
+  const squares = [...made].filter(isSquare);
+  const kept = new Set(squares);
+  // A set that grows is walked to its end.
+  for (const node of kept) {
+    if (logs.has(node)) continue;
+    for (const { node: reader } of readersOf(graph, node)) if (made.has(reader) || logs.has(reader)) kept.add(reader);
   }
+  for (const square of squares) for (const one of transformBehind(graph, square)) kept.add(one);
   return kept;
+}
+
+/** Whether a node of a standard operator may stand between a square and its logarithm. */
+function mayStandBetween({ opType }: Node): boolean {
+  return BETWEEN.has(opType) || PRODUCTS.has(opType);
 }
 
 /** What is squared, back to the product that makes it. */
@@ -48,5 +45,5 @@ function transformBehind(graph: Graph, square: Node): Node[] {
     if (found.length > MAX_HOPS || !BETWEEN.has(one.opType)) continue;
     found.push(...producersOf(graph, one).filter((next) => !found.includes(next)));
   }
-  return found.filter((one) => isStandard(one.domain) && (BETWEEN.has(one.opType) || PRODUCTS.has(one.opType)));
+  return found.filter((one) => isStandard(one.domain) && mayStandBetween(one));
 }

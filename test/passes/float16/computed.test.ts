@@ -488,6 +488,23 @@ test('a spectrum in decibels stays float32, from its transform to the logarithm'
   await expectClose(bytes, made, { x: feed([1, 1, 8], Float32Array.from(thirds(8, 1000))) });
 });
 
+test('a spectrum stays float32 where a logarithm is near it, though another one is far behind', async () => {
+  const hops = Array.from({ length: 10 }, (_, at) => n('Relu', [at === 0 ? 'm' : `r${at - 1}`], `r${at}`));
+  const nodes = [
+    n('Conv', ['x', 'cosines'], 'c'),
+    n('Pow', ['c', 'two'], 'p'),
+    n('MatMul', ['p', 'mel'], 'm'),
+    ...hops,
+    n('Log', ['r9'], 'far'),
+    n('Log', ['r1'], 'near'),
+    n('Add', ['far', 'near'], 'y'),
+  ];
+  const initializers = { cosines: f32([4, 1, 4], thirds(16)), two: f32([], [2]), mel: f32([5, 3], thirds(15)) };
+  const made = await computed(net(nodes, { initializers, inputs: { x: f32([1, 1, 8]) } }));
+  const half = casts(made.model.graph).filter((one) => one.endsWith(':16'));
+  expect(half).toEqual(['far>far_float16:16', 'near>near_float16:16']);
+});
+
 test('what is said of a constant is said once; one read in both types is a copy where it is small', async () => {
   const nodes = [n('MatMul', ['x', 'w'], 'm'), n('Div', ['m', 'large'], 'd'), n('MatMul', ['d', 'u'], 'y')];
   const large = Array.from({ length: 128 }, (_, at) => 70000 + at);
