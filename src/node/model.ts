@@ -20,9 +20,10 @@ import { dataBytes, type ModelPlan, planModel } from '../onnx/plan.ts';
 import { type ModelBytes, readModel as readSource, sourceOf } from '../onnx/read.ts';
 import { Segment } from '../onnx/segment.ts';
 import { checkShape, type Shape } from '../options/check.ts';
+import { holds } from './files/copyFile.ts';
 import { maySee, modelFolder } from './files/folder.ts';
 import { fileSink, finishTogether } from './files/sink.ts';
-import { fileSource, isAt } from './files/source.ts';
+import { fileSource } from './files/source.ts';
 import { targetOf } from './files/target.ts';
 
 export type { Written } from '../onnx/output.ts';
@@ -159,7 +160,7 @@ async function guarded(model: Model, sinks: readonly Sink[], work: () => Promise
   }
 }
 
-/** Copies the data files of an untouched model to the folder it goes to, unless they lie there already. */
+/** Copies the data files of an untouched model to the folder it goes to, unless the same ones lie there already. */
 async function copyDataFiles(model: Model, target: string, overwrite: boolean, sinks: Sink[]): Promise<string[]> {
   const origin = modelOrigins.get(model);
   const copied: string[] = [];
@@ -175,7 +176,7 @@ async function copyDataFiles(model: Model, target: string, overwrite: boolean, s
     if (seen.has(path)) continue;
     seen.add(path);
     // A link that the new model could not follow, as into a cache, is no file for it.
-    if ((await isAt(source, path)) && (await maySee(target, path))) continue;
+    if ((await holds(path, source)) && (await maySee(target, path))) continue;
     await mkdir(dirname(path), { recursive: true }).catch((cause: unknown) => {
       throw ioError(path, cause);
     });

@@ -109,6 +109,40 @@ describe('folders', () => {
   });
 });
 
+test('data files that come together keep apart where their bytes differ; models that share one still share it', () => {
+  const [model, data] = ['edge/external-data.onnx', 'external-data.onnx.data'];
+  const cwd = zoo({ 'a/m.onnx': model, 'b/n.onnx': model, 'b/o.onnx': model });
+  const bytes = readFileSync(fixture(`edge/${data}`));
+  const others = new Uint8Array(bytes).map((byte) => byte ^ 1);
+  writeFileSync(join(cwd, 'a', data), bytes);
+  writeFileSync(join(cwd, 'b', data), others);
+  const [apart, shared, refused, embedded] = compressEach(
+    [
+      ['copy', '-q', '-f', 'a/m.onnx', 'b/n.onnx', '-o', 'out'],
+      ['copy', '-q', 'b', '-o', 'whole'],
+      ['copy', '-q', '-f', 'a/m.onnx', 'b/n.onnx', '-o', 'a'],
+      ['copy', '-q', '-r', '--embed', 'a', 'b', 'out', '-o', 'embedded'],
+    ],
+    { cwd },
+  );
+  expect(apart).toMatchObject({ code: 0, stderr: '' });
+  expect(filesOf(join(cwd, 'out'))).toEqual(['m.onnx', 'm.onnx.data', 'n.onnx', 'n.onnx.data']);
+  expect(embedded?.code).toBe(0);
+  for (const [from, to] of [
+    ['a', 'm.onnx'],
+    ['b', 'n.onnx'],
+  ] as const) {
+    expect(readFileSync(join(cwd, 'embedded/out', to)).equals(readFileSync(join(cwd, 'embedded', from, to)))).toBe(
+      true,
+    );
+  }
+  expect(shared).toMatchObject({ code: 0, stderr: '' });
+  expect(filesOf(join(cwd, 'whole'))).toEqual([data, 'n.onnx', 'o.onnx']);
+  expect(refused?.code).toBe(2);
+  expect(refused?.stderr).toContain(`a/${data}: is read by a/m.onnx, and may be written for b/n.onnx\n`);
+  expect(readFileSync(join(cwd, 'a', data)).equals(bytes)).toBe(true);
+});
+
 test('what cannot be is refused before a model is read', () => {
   const cwd = zoo({ 'a/m.onnx': MLP, 'b/m.onnx': CNN });
   const two = ['a/m.onnx', 'b/m.onnx'];

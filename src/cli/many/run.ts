@@ -14,6 +14,7 @@ import { pairsOf } from './pairs.ts';
 import { makeFolder } from './several.ts';
 import { type Load, runTask, type Task } from './task.ts';
 import { Teller } from './tell.ts';
+import { clashing, weightsOf } from './weights.ts';
 
 /** Where reports go, and how verbs are loaded. */
 export interface Surroundings {
@@ -45,13 +46,16 @@ export async function runMany(
     reference !== undefined && other !== undefined
       ? await pairsOf(reference, other)
       : await jobsFor(verb, values, models, writes);
+  const weights = await weightsOf(jobs);
+  const apart = values.embed || values.externalData ? new Set() : clashing(jobs, weights);
   const columns = { stdout: streams.stdout.columns, stderr: streams.stderr.columns };
   const text = values.graph === true || verbose || values.format === 'md' || values.format === 'csv';
   // A folder without one of its models would be of no use.
   const kept = whole !== undefined && 'allowUnchanged' in table.rows ? { allowUnchanged: true } : {};
   const tasks = jobs.map((job): Task => {
     const asJson = row === undefined || json || !text;
-    return { verb, colors, columns, values: { ...values, ...kept, ...job.given, json: asJson } };
+    const data = apart.has(job) ? { externalData: true } : {};
+    return { verb, colors, columns, values: { ...values, ...kept, ...data, ...job.given, json: asJson } };
   });
   const targets = jobs.flatMap(({ given }) => [(given as Values).output, (given as Values).report]);
   const folders = targets.flatMap((one) => (one === undefined ? [] : [dirname(one)]));
@@ -67,7 +71,7 @@ export async function runMany(
     teller.tell(jobs[index] as Jobs['jobs'][number], outcome);
     bar?.(index + 1, tasks.length);
   });
-  const copied = whole === undefined || dryRun ? undefined : await copyOthers(whole, values.force === true);
+  const copied = whole === undefined || dryRun ? undefined : await copyOthers(whole, weights, values.force === true);
   teller.end(copied?.copied, [...notes, ...(copied?.notes ?? [])]);
   const exit = (copied?.notes.length ?? 0) > 0 ? 1 : teller.exit();
   if (exit !== 0) process.exitCode = exit;

@@ -1,3 +1,4 @@
+import type { Source } from '../../bytes/source.ts';
 import { CompressError } from '../../errors.ts';
 import { writeParts } from '../../onnx/parts.ts';
 import { Segment } from '../../onnx/segment.ts';
@@ -12,7 +13,7 @@ import { fileSource, isAt } from './source.ts';
 export async function copyFile(from: string, to: string, overwrite: boolean): Promise<boolean> {
   const source = await fileSource(from);
   try {
-    if ((await isAt(source, to)) || (await holds(to, source))) return false;
+    if (await holds(to, source)) return false;
     const sink = await fileSink(to, { overwrite });
     try {
       await writeParts([new Segment(source, 0, source.byteLength)], sink);
@@ -30,8 +31,9 @@ export async function copyFile(from: string, to: string, overwrite: boolean): Pr
 /** Bytes that are compared at a time. */
 const PIECE: number = 1 << 20;
 
-/** Whether the file at a path has these bytes. */
-async function holds(path: string, source: Awaited<ReturnType<typeof fileSource>>): Promise<boolean> {
+/** Whether the file at a path has the bytes of a source. */
+export async function holds(path: string, source: Source): Promise<boolean> {
+  if (await isAt(source, path)) return true;
   const other = await fileSource(path).catch((cause: unknown) => {
     if (cause instanceof CompressError) return undefined;
     throw cause;
