@@ -104,10 +104,12 @@ export interface Trial {
 
 /** What a scale takes from a channel: the sum of squares of what is lost. */
 export function noiseOf(trial: Trial, scale: number): number {
-  const sums = new Float64Array(4);
-  trySums(trial, scale, sums);
-  return sums[NOISE] as number;
+  trySums(trial, scale, scratch);
+  return scratch[NOISE] as number;
 }
+
+/** The sums of {@link noiseOf}. A new array for each block would take as long as the adding up. */
+const scratch = new Float64Array(4);
 
 /** What a scale does to a channel. Rounds as `quantizeLinear` does, but for the last bit of the quotient. */
 function trySums({ data, layout, channel, low, high }: Trial, scale: number, sums: Float64Array): void {
