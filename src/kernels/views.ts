@@ -1,6 +1,9 @@
 /** Formats a kernel can read real numbers from. */
 export type FloatFormat = 'float32' | 'float16' | 'bfloat16' | 'float64';
 
+/** Those of 16 bits. */
+export type HalfFormat = 'float16' | 'bfloat16';
+
 /**
  * The elements of a float tensor as float32: a view where they are float32 and aligned, a converted copy otherwise.
  * float16 and bfloat16 convert exactly; float64 is rounded to nearest.
@@ -80,5 +83,3 @@ function fromFloat16(words: Uint16Array, room: Float32Array = new Float32Array(w
 
 /** The difference of the exponent biases, 127 − 15, as a factor. */
 const REBASE = 2 ** 112;
-/** Floats of 16 bits. */
-export type HalfFormat = 'float16' | 'bfloat16';

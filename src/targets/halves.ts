@@ -19,6 +19,7 @@ export const floatStates: Fact<readonly string[]> = {
   version: '1.30',
   value: ['GRU', 'LSTM', 'RNN'],
 };
+
 export const halfAccuracy: Fact<{
   readonly attribute: string;
   readonly opType: string;

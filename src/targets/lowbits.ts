@@ -2,6 +2,7 @@ import type { LowForm, Target } from '../kernels/lowbits/names.ts';
 import type { Fact } from './fact.ts';
 
 /** What is fast where, of weights in fewer than 8 bits. */
+
 export const MATMUL_NBITS =
   'https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MatMulNBits';
 

@@ -7,7 +7,7 @@ import { randomFloats } from '../support/random.ts';
 
 /** `[rows, blocks, 16]` by scales that are multiples of a step, beside float32 ones. */
 function factored(data: Float32Array, rows: number, blocks: number) {
-  const layout = { ...channelLayout([rows * blocks, 16], 0) };
+  const layout = channelLayout([rows * blocks, 16], 0);
   const range = rangeOf(data, layout);
   if (range === undefined) throw new Error('not finite');
   const own = fitScales(data, layout, range, { symmetric: true, limit: 127, rounded: Math.fround });

@@ -26,6 +26,9 @@ interface Facts {
   readonly noise: number;
 }
 
+/** The bytes that are kept; empty where a form has no such numbers. */
+type Parts = [codes: Uint8Array, scales: Uint8Array, zeros: Uint8Array, steps: Uint8Array, factors: Uint8Array];
+
 /** Codes as a result that can be kept; undefined ones too. */
 export function resultOf(
   own: Choice,
@@ -55,9 +58,7 @@ export function codesOfResult({ facts, parts }: Result, own: Choice, layer: stri
   return {
     choice,
     async load() {
-      const [codes, scales, zeros, steps, factors] = (await Promise.all(parts.map((one) => one()))) as [
-        ...[Uint8Array, Uint8Array, Uint8Array, Uint8Array, Uint8Array],
-      ];
+      const [codes, scales, zeros, steps, factors] = (await Promise.all(parts.map((one) => one()))) as Parts;
       const { bits, block, symmetric, outputs, inputs } = choice.shape;
       const made: Codes = {
         ...{ bits, block, symmetric, half: half === true, outputs, inputs, codes },
