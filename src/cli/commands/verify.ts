@@ -114,8 +114,8 @@ function dataOf({ data, samples, batch, seed = 0 }: VerifyValues, sources: DataS
     data === undefined ? sources.randomData(inputs, { ...sizes, seed }, trial) : sources.openData(data, inputs, sizes);
 }
 
-function readGates({ minSqnr, minTop1, requireFused = false }: VerifyValues): Gates {
-  return { ...defined({ minSqnr, minTop1 }), requireFused };
+function readGates({ minSqnr, minTop1, requireFused }: VerifyValues): Gates {
+  return defined({ minSqnr, minTop1, requireFused });
 }
 
 function render(report: VerifyReport, random: boolean, options: RenderOptions): string {

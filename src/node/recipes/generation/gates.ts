@@ -1,4 +1,6 @@
 import { CompressError } from '../../../errors.ts';
+import { checkShape } from '../../../options/check.ts';
+import { VERIFY } from '../../../options/measure.ts';
 import { type Gates, gateFacts } from '../../runtime/verify.ts';
 import type { FamilyReport } from './verify.ts';
 
@@ -7,6 +9,8 @@ import type { FamilyReport } from './verify.ts';
  * @throws CompressError `gate` that names each form, its figure and what it must be
  */
 export function checkFamilyGates({ decoders, other }: FamilyReport, gates: Omit<Gates, 'requireFused'>): void {
+  const { minSqnr, minTop1 } = VERIFY.rows;
+  checkShape('checkFamilyGates', gates, { minSqnr, minTop1 });
   const facts = decoders.flatMap(({ form, logits, together = logits }) => {
     return gateFacts([together], gates).map((fact) => `decoder ${form}: ${fact}`);
   });

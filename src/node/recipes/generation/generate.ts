@@ -80,10 +80,11 @@ function lastOf({ dtype, dims, data }: FeedTensor, path: string): FeedTensor {
   return { dtype, dims: [1, 1, vocabulary], data: data.slice(data.length - vocabulary) as FeedTensor['data'] };
 }
 
-/** The token with the largest score. */
-export function bestOf({ scores }: Given): number {
+/** The token with the largest score; undefined where a score is NaN. */
+export function bestOf({ scores }: Given): number | undefined {
   const numbers = numbersOf(scores);
-  return largest(numbers, 0, numbers.length, 1);
+  const best = largest(numbers, 0, numbers.length, 1);
+  return best < 0 ? undefined : best;
 }
 
 /** The encoder of a family; undefined where it has none. */

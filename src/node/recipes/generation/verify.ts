@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { CompressError } from '../../../errors.ts';
-import { TOKENS } from '../../../options/measure.ts';
+import { checkShape } from '../../../options/check.ts';
+import { TOKENS, VERIFY } from '../../../options/measure.ts';
 import { OutputComparison, type OutputFigures, type Share } from '../../runtime/compare.ts';
 import type { Session } from '../../runtime/session.ts';
 import type { Encoded } from './decoder.ts';
@@ -63,7 +64,7 @@ export interface FamilyOptions {
  * @param reference - the family that is right by definition
  * @param other - the judged one, of {@link sameFamily}
  * @param prompts - of the reference
- * @throws CompressError `data` where there is no prompt, `unsupported`, `runtime`
+ * @throws CompressError `data` where there is no prompt, `options`, `unsupported`, `runtime`
  * @example
  * const float = await findFamily('exported');
  * const prompts = await promptsOf(float, (inputs) => openData('rows.npz', inputs));
@@ -74,8 +75,10 @@ export async function verifyFamily(
   reference: Family,
   other: Family,
   { prompts, description }: Prompts,
-  { tokens = TOKENS, onProgress = () => {} }: FamilyOptions = {},
+  options: FamilyOptions = {},
 ): Promise<FamilyReport> {
+  checkShape('verifyFamily', options, { tokens: VERIFY.rows.tokens, onProgress: 'function' });
+  const { tokens = TOKENS, onProgress = () => {} } = options;
   const ends = await endsOf(reference.root);
   const encoders = await openBoth(
     () => openEncoder(reference),
@@ -165,12 +168,13 @@ class Found {
 
 const SCORES = { name: 'logits', classes: { axis: -1 } } as const;
 
-/** Puts a token behind a text; undefined where the text ends with it. */
+/** Puts a token behind a text; undefined where the text ends, with the token or for want of one. */
 function next(
   text: number[],
-  token: number,
+  token: number | undefined,
   { tokens, ends }: { readonly tokens: number; readonly ends: ReadonlySet<number> },
 ): number | undefined {
+  if (token === undefined) return undefined;
   text.push(token);
   return ends.has(token) || text.length >= tokens ? undefined : token;
 }

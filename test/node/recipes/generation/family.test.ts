@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { fittingRandomData } from '../../../../src/node/data/fitting.ts';
 import { type Family, findFamily, sameFamily } from '../../../../src/node/recipes/generation/family.ts';
+import { checkFamilyGates } from '../../../../src/node/recipes/generation/gates.ts';
 import { type Prompts, promptsOf, promptsOfText } from '../../../../src/node/recipes/generation/prompts.ts';
 import { openTokenizer } from '../../../../src/node/recipes/generation/tokenizer.ts';
 import { verifyFamily } from '../../../../src/node/recipes/generation/verify.ts';
 import { variants } from '../../../../src/node/recipes/variants/index.ts';
 import { buildModel, f32, type ModelSpec, type ValueSpec } from '../../../support/build.ts';
 import { type CrossForm, crossDecoderSpec } from '../../../support/crossDecoder.ts';
-import { CONFIGS, decoderSpec, encoderSpec } from '../../../support/transformers.ts';
+import { CONFIGS, decoderSpec, encoderSpec, HIDDEN } from '../../../support/transformers.ts';
 
 const FORMS: readonly CrossForm[] = ['decoder_model', 'decoder_with_past_model', 'decoder_model_merged'];
 const TOKENS = 8;
@@ -193,6 +194,24 @@ test('lines of text are prompts, and tokens text, by the tokenizer of the folder
   expect(tokenizer.decode(first?.reference ?? [])).toBe(first?.reference.map((id) => `w${id}`).join(' '));
   await writeFile(join(folder, 'tokenizer.json'), '{"model": 1');
   await expect(openTokenizer(folder)).rejects.toThrow(/tokenizer.json: is not JSON/);
+});
+
+test('a text ends where a score is NaN, and is not that of the reference', async () => {
+  const spec = decoderSpec();
+  const initializers = { ...spec.initializers, 'ln_f.bias': f32([HIDDEN], new Float32Array(HIDDEN).fill(Number.NaN)) };
+  await written('nan', [['model', { ...spec, initializers }]], CONFIGS.decoder);
+  const [right, judged] = [await family('alone'), await family('nan')];
+  const { decoders } = await verifyFamily(right, judged, await prompts(right, 1), { tokens: 2 });
+  expect(decoders[0]?.texts).toMatchObject([{ other: [], same: 0 }]);
+  expect(decoders[0]?.sameTexts).toEqual({ count: 0, of: 1 });
+});
+
+test('options that are none are refused: a text of NaN tokens would never end', async () => {
+  const of = await family('alone');
+  const found = verifyFamily(of, of, await prompts(of, 1), { tokens: Number.NaN });
+  await expect(found).rejects.toMatchObject({ code: 'options', where: 'tokens' });
+  const report = await verifyFamily(of, of, await prompts(of, 1), { tokens: 1 });
+  expect(() => checkFamilyGates(report, { minTop1: 2 })).toThrow(expect.objectContaining({ code: 'options' }));
 });
 
 test('a text ends with the token that config.json names', async () => {
