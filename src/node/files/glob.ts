@@ -76,5 +76,10 @@ function expressionOf(part: string): RegExp {
     if (found.length > 1) return found.replaceAll('\\', '\\\\').replace(/^\[!/, '[^');
     return `\\${found}`;
   });
-  return new RegExp(`^${text}$`, 's');
+  try {
+    return new RegExp(`^${text}$`, 's');
+  } catch {
+    // `[z-a]`: no letter is from z to a.
+    return /(?!)/;
+  }
 }

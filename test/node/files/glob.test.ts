@@ -30,6 +30,7 @@ test.each([
   ['?.onnx', ['a.onnx', 'b.onnx']],
   ['[!a].onnx', ['b.onnx']],
   ['[a-b].*', ['a.onnx', 'b.onnx']],
+  ['[b-a].*', []],
   ['b+.*', ['b+.onnx']],
   ['.*.onnx', ['.hidden.onnx']],
   ['{a,c}.{onnx,txt}', ['a.onnx', 'c.txt']],
