@@ -190,9 +190,9 @@ export class Model {
     return { ...(await this.#header()), metadata: this.#metadata };
   }
 
-  /** Closes the files the model reads its weights from. Nothing can be loaded afterwards. */
+  /** Closes the files the model reads its weights from. Nothing can be loaded afterwards; a second call does nothing. */
   async close(): Promise<void> {
-    for (const release of this.#releases) await release();
+    for (const release of this.#releases.splice(0)) await release();
   }
 
   /** Gives back something that weights are read from, when the model is closed. */

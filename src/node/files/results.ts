@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { close, constants, fstatSync, ftruncate, open } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import type { Result, Results } from '../../activations/results.ts';
@@ -26,6 +26,8 @@ export type Identity = Readonly<Record<string, string>>;
 export interface ResultsFile extends Results {
   /** How many there are now. */
   readonly count: number;
+  /** Nothing can be read or added afterwards. */
+  close(): Promise<void>;
 }
 
 // Descriptors, not handles: what reads a result later keeps the file open, and no garbage collection closes it.
@@ -103,9 +105,20 @@ class File implements ResultsFile {
       await mkdir(dirname(path), { recursive: true });
       return files.open(path, flags, 0o600);
     });
-    await writeAll(fd, Buffer.from(MAGIC), 0, path);
-    const { end } = await append(fd, path, MAGIC.length, this.#identity, []);
-    return { fd, records: [], end };
+    try {
+      await writeAll(fd, Buffer.from(MAGIC), 0, path);
+      const { end } = await append(fd, path, MAGIC.length, this.#identity, []);
+      return { fd, records: [], end };
+    } catch (cause) {
+      // Half a beginning would not be taken for one.
+      await rm(path, { force: true }).catch(() => {});
+      await files.close(fd);
+      throw cause;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#opened !== undefined) await guarded(this.#path, () => files.close((this.#opened as Opened).fd));
   }
 
   #resultOf(fd: number, { facts, parts }: RecordOf): Result {

@@ -2,6 +2,7 @@ import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Results } from '../../activations/results.ts';
 import { ioError } from '../../errors.ts';
+import type { Model } from '../../ir/model.ts';
 import { type Identity, type ResultsFile, resultsFile } from './results.ts';
 
 /** A folder for the results of layers, which stays when a run is interrupted. */
@@ -9,9 +10,10 @@ export interface ResultsFolder {
   /**
    * Results of the next pass that takes long. Those of an earlier run count if they are of the same: the same model,
    * data, options and versions.
+   * @param model - that reads from them until it is closed
    * @throws CompressError `data` for results of something else; `io`
    */
-  open(identity: Identity): Promise<Results>;
+  open(identity: Identity, model: Pick<Model, 'onClose'>): Promise<Results>;
   /** Removes the results, when the model is written; the folder too if nothing else is in it. */
   remove(): Promise<void>;
 }
@@ -64,9 +66,10 @@ class Folder implements ResultsFolder {
     return this.#files.reduce((sum, { count }) => sum + count, 0);
   }
 
-  async open(identity: Identity): Promise<Results> {
+  async open(identity: Identity, model: Pick<Model, 'onClose'>): Promise<Results> {
     if (!this.#resume && this.#files.length === 0) await this.#clear();
     const file = await resultsFile(join(this.path, `${this.#files.length + 1}.results`), identity);
+    model.onClose(() => file.close());
     this.#files.push(file);
     folders.add(this);
     return file;

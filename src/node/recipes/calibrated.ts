@@ -189,7 +189,7 @@ async function quantizedLow(
   const { data } = await dataOf(model, options);
   const { observer, biasCorrection, samples, batch } = options;
   const all = { ...asked, observer, biasCorrection, samples, batch };
-  const results = await options.results?.open(await identityOf(model, data, all));
+  const results = await options.results?.open(await identityOf(model, data, all), model);
   const activations = openActivations(data, { onProgress: options.onProgress });
   try {
     const sources = { activations, keep: putAside, results, onLayer: options.onLayer };

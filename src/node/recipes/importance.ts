@@ -60,7 +60,7 @@ export function prunedByData({ method, ...options }: DataPruneOptions, run: Data
     async run(model) {
       const sizes = defined({ samples: run.samples, batch: run.batch });
       const data = await openData(run.data, model.graph.fedInputs, sizes);
-      const results = await run.results?.open(await identityOf(model, data, { method, ...options, ...sizes }));
+      const results = await run.results?.open(await identityOf(model, data, { method, ...options, ...sizes }), model);
       const settled = { ...options, ...defined({ results }) };
       const activations = openActivations(data, defined({ onProgress: run.onProgress }));
       try {

@@ -24,8 +24,8 @@ const DATA = { data: fixture('digits-mlp-calib.npz'), samples: 64, batch: 64 };
 function cut(results: ResultsFolder, after: number): ResultsFolder {
   return {
     ...results,
-    async open(identity) {
-      const found = await results.open(identity);
+    async open(identity, model) {
+      const found = await results.open(identity, model);
       let left = after;
       return {
         earlier: found.earlier,
@@ -44,8 +44,8 @@ function cut(results: ResultsFolder, after: number): ResultsFolder {
 function counted(results: ResultsFolder, added: unknown[]): ResultsFolder {
   return {
     ...results,
-    async open(identity) {
-      const found = await results.open(identity);
+    async open(identity, model) {
+      const found = await results.open(identity, model);
       const add: typeof found.add = (facts, parts) => {
         added.push(facts);
         return found.add(facts, parts);
@@ -79,6 +79,17 @@ const METHODS: readonly (readonly [string, Make])[] = [
   ['sparsegpt, all layers on the unpruned model', prunes({ method: 'sparsegpt', amount: 0.5, parallel: true })],
   ['wanda', prunes({ method: 'wanda', amount: 0.5 })],
 ];
+
+test('results are closed with the model that reads from them', async () => {
+  const closers: (() => Promise<void>)[] = [];
+  const results = resultsFolder(join(folder(), 'small.resume'));
+  const file = await results.open({ model: 'm' }, { onClose: (close) => void closers.push(close) });
+  const { parts } = await file.add({}, [new Uint8Array([1, 2, 3])]);
+  expect(await parts[0]?.()).toEqual(new Uint8Array([1, 2, 3]));
+  for (const close of closers) await close();
+  await expect(parts[0]?.()).rejects.toThrow();
+  await results.remove();
+});
 
 describe('a run that was interrupted', () => {
   test.each(METHODS)('%s: goes on with what is there, and gives the same bytes', async (_, make) => {
