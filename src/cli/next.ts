@@ -6,7 +6,7 @@ import { POOR_OUTPUT, poorWeights, worstOutput } from './poor.ts';
 import { count } from './text.ts';
 import { sum, zerosOf } from './verdict.ts';
 
-/** Sizes are foretold with so many bytes for a weight in 8 and in 4 bits, its scales included. */
+/** Sizes are predicted with so many bytes for a weight in 8 and in 4 bits, its scales included. */
 const [BYTE, NIBBLE] = [1.06, 0.56];
 /** A step pays that leaves at most so much of the size. */
 const PAYS = 0.9;

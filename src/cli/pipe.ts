@@ -190,7 +190,7 @@ async function refuseInput(args: CommonValues, fromStdin: boolean): Promise<void
 /** Name of the data file beside the output, where there can be one. */
 function dataName(args: CommonValues, streams: Streams, target: string | undefined): string | undefined {
   if (target !== undefined) return isStream(target) ? undefined : `${basename(target)}.data`;
-  // A dry run on a terminal foretells a run with -o: nothing else could follow.
+  // A dry run on a terminal predicts a run with -o: nothing else could follow.
   const onlyStream = !args.dryRun || (!args.externalData && !args.json && !streams.stdout.isTTY);
   if (onlyStream) return undefined;
   return args.model === undefined || args.model === DASH ? 'model.onnx.data' : `${basename(args.model)}.data`;

@@ -58,7 +58,7 @@ export class Extent {
       const value = data[index] as number;
       if (value < low) low = value;
       if (value > high) high = value;
-      // A sum, not a branch: after a Relu no branch predictor can foretell which elements are zero.
+      // A sum, not a branch: after a Relu no branch predictor knows which elements are zero.
       zeros += +(value === 0);
       squares += value * value;
     }

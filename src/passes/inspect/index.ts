@@ -28,7 +28,7 @@ export interface Inspection extends Structure {
 export interface InspectOptions {
   /** Read the weights too, each once, a chunk at a time. */
   readonly weights?: boolean;
-  /** Foretell what `quantize` and `prune` would do. */
+  /** Predict what `quantize` and `prune` would do. */
   readonly planner?: Planner;
 }
 

@@ -124,7 +124,7 @@ function isShare(head: Head | undefined): boolean {
 
 /**
  * Whether an output has the dims of a float input and more than one layer between: it is that input once more, cleaned
- * or foretold.
+ * or predicted.
  */
 function isSame({ dims }: ValueInfo, { layer }: Head, inputs: readonly ValueInfo[]): boolean {
   if (typeof dims?.at(-1) !== 'number' || inputs.some((one) => one.name === layer?.reads)) return false;
