@@ -6,6 +6,7 @@ import { valuesOf } from '../options/values.ts';
 import { SUMMARIES, type Verb } from '../options/verbs.ts';
 import { Chosen } from './chosen.ts';
 import { errorWithDashes } from './dashes.ts';
+import type { Streams } from './pipe.ts';
 import type { Column } from './table.ts';
 
 /** Whether the streams may have colours: standard error for reports, standard output for results. */
@@ -39,6 +40,7 @@ export interface ReportRow {
  */
 export function yargsCommand<T extends object>(
   { verb, table }: Command<T>,
+  { stderr }: Pick<Streams, 'stderr'>,
   run: (values: T, models: readonly string[]) => void | Promise<void>,
 ): CommandModule {
   const { command, describe } = SUMMARIES[verb];
@@ -54,9 +56,7 @@ export function yargsCommand<T extends object>(
           const { model, ...rest } = args;
           const values = valuesOf(table, many ? rest : args);
           const line = args['quiet'] === true ? undefined : presetLine(table, args);
-          if (line !== undefined)
-            process.stderr.write(`${line}
-`);
+          if (line !== undefined) stderr.write(`${line}\n`);
           await run(values, many ? ((model ?? []) as readonly string[]) : []);
         } catch (cause) {
           throw errorWithDashes(cause, table);

@@ -48,7 +48,7 @@ async function run(...args: string[]): Promise<Ran> {
   let error: CompressError | undefined;
   const command = verifyCommand({ stdout: stream }, false, sources);
   const parser = yargs(['verify', ...args])
-    .command(yargsCommand(command, (values) => command.run(values)))
+    .command(yargsCommand(command, { stderr: stream }, (values) => command.run(values)))
     .strict()
     .exitProcess(false)
     .fail((message, cause) => {

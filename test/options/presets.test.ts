@@ -1,11 +1,17 @@
 /** A preset is the options it stands for; what is given besides wins. */
 import { expect, test } from '@jest/globals';
+import { stepOf } from '../../src/node/recipes/steps.ts';
 import { PRESET_NAMES, PRESETS, presetLine } from '../../src/options/presets.ts';
 import { QUANTIZE } from '../../src/options/quantize.ts';
 import { valuesOf } from '../../src/options/values.ts';
 
 test.each(PRESET_NAMES)('%s has the values of its options, and no option excludes another', (preset) => {
   expect(valuesOf(QUANTIZE, { preset })).toEqual({ preset, ...valuesOf(QUANTIZE, PRESETS[preset]) });
+});
+
+test.each(PRESET_NAMES)('a recipe has the options that %s stands for, not its name', (preset) => {
+  const written = stepOf('quantize', valuesOf(QUANTIZE, { preset }));
+  expect(written).toEqual(stepOf('quantize', valuesOf(QUANTIZE, PRESETS[preset])));
 });
 
 test.each([

@@ -16,7 +16,7 @@ export function commandsFor(argv: readonly string[], streams: Streams, colors: C
       const { command, describe } = SUMMARIES[verb];
       if (!argv.includes(verb)) return { command, describe, handler: () => {} };
       const loaded = await loadVerb(verb, streams, colors);
-      return yargsCommand(loaded, (values, models) => runCommand(loaded, values, models, streams, colors));
+      return yargsCommand(loaded, streams, (values, models) => runCommand(loaded, values, models, streams, colors));
     }),
   );
 }
