@@ -1,12 +1,12 @@
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { CompressError } from '../../errors.ts';
 import { expand, isPattern } from '../../node/files/glob.ts';
+import { kindOf } from '../../node/files/kind.ts';
 import { contentOf } from '../../node/files/modelFolder.ts';
 import type { CommonValues, ManyValues } from '../../options/common.ts';
 import { PROGRAM, type Verb } from '../../options/verbs.ts';
 import { DASH } from '../arguments.ts';
 import { isStdout } from '../output.ts';
-import { kindOf } from './several.ts';
 
 /** One run of a verb. */
 export interface Job {

@@ -1,21 +1,11 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ioError } from '../../errors.ts';
 import { isPattern } from '../../node/files/glob.ts';
+import { kindOf } from '../../node/files/kind.ts';
 import type { CommonValues } from '../../options/common.ts';
 import type { VerifyValues } from '../../options/measure.ts';
 import { DASH } from '../arguments.ts';
-
-/** What a path leads to. */
-export type Kind = 'folder' | 'file' | 'nothing';
-
-/** What a path leads to, links followed. */
-export function kindOf(path: string): Promise<Kind> {
-  return stat(path).then(
-    (found) => (found.isDirectory() ? 'folder' : 'file'),
-    () => 'nothing',
-  );
-}
 
 /** Values that name models, of whichever verb. */
 export type Named = Pick<CommonValues, 'model' | 'output' | 'dryRun'> &

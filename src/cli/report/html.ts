@@ -1,5 +1,6 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { CompressError, ioError } from '../../errors.ts';
+import { kindOf } from '../../node/files/kind.ts';
 import { checkTarget } from '../../node/files/sink.ts';
 import { writeTextFile } from '../../node/files/textFile.ts';
 import type { CommonValues } from '../../options/common.ts';
@@ -20,7 +21,7 @@ export async function reportTarget(args: CommonValues): Promise<string> {
     throw wrong(fact, 'Name a file: --report report.html.');
   }
   refuseOther('report', path, args);
-  if ((await stat(path).catch(() => undefined))?.isDirectory()) throw wrong(`'${path}' is a folder`, 'Name a file.');
+  if ((await kindOf(path)) === 'folder') throw wrong(`'${path}' is a folder`, 'Name a file.');
   // A model behind --report is a slip, and with --force it would be lost.
   if (!/\.html?$/i.test(path)) throw wrong(`'${path}' is no name of a page`, 'Name a page: --report report.html.');
   await checkTarget(path, args.force === true);

@@ -1,8 +1,9 @@
 import { Chalk } from 'chalk';
 import { CompressError } from '../../errors.ts';
 import type { DataFor } from '../../node/data/fitting.ts';
+import { kindOf } from '../../node/files/kind.ts';
 import { readTextFile } from '../../node/files/textFile.ts';
-import { type Family, findFamily, isFolder, sameFamily } from '../../node/recipes/generation/family.ts';
+import { type Family, findFamily, sameFamily } from '../../node/recipes/generation/family.ts';
 import { type Prompts, promptsOf, promptsOfText } from '../../node/recipes/generation/prompts.ts';
 import { openTokenizer, type Tokenizer } from '../../node/recipes/generation/tokenizer.ts';
 import {
@@ -31,8 +32,8 @@ const SHOWN = 3;
  * @throws CompressError `options` where only one of the two is a folder, or an option is about folders only
  */
 export async function familyOf({ reference, other, ...values }: VerifyValues): Promise<Family | undefined> {
-  const folders = [await isFolder(reference), await isFolder(other)];
-  const family = folders.every(Boolean) ? await findFamily(reference) : undefined;
+  const kinds = await Promise.all([reference, other].map(kindOf));
+  const family = kinds.every((one) => one === 'folder') ? await findFamily(reference) : undefined;
   if (family !== undefined) return family;
   const option = (['dtype', 'prompts', 'tokens'] as const).find((one) => values[one] !== undefined);
   if (option === undefined) return undefined;

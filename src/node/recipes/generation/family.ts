@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { CompressError, ioError } from '../../../errors.ts';
 import type { VariantDtype } from '../../../options/variants.ts';
@@ -71,14 +71,6 @@ export async function familyOf(
   }
   if (decoders.length === 0) return undefined;
   return { root, dtype, ...(encoder === undefined ? {} : { encoder }), decoders };
-}
-
-/** Whether there is a folder at a path. */
-export async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
 }
 
 /** The same models of another folder or dtype. @throws CompressError `options` that names what is missing */
