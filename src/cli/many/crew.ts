@@ -42,7 +42,8 @@ export function childHand(): Hand {
   let child: ChildProcess | undefined;
   return {
     run: (task) => {
-      const here = child ?? begin();
+      // One that ended while it had nothing to do takes no task, and there is none to let go.
+      const here = child?.connected ? child : begin();
       child = here;
       return new Promise((resolve) => {
         const fail = (message: string): void => {
@@ -61,7 +62,9 @@ export function childHand(): Hand {
       });
     },
     // It ends by itself: nobody is connected any more.
-    close: () => child?.disconnect(),
+    close: () => {
+      if (child?.connected) child.disconnect();
+    },
   };
 }
 
