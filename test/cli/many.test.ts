@@ -172,12 +172,14 @@ test('what cannot be is refused before a model is read', () => {
 test('prune writes a page for each model and one recipe; inspect and verify have a line for each', () => {
   const cwd = zoo({ 'f/a.onnx': MLP, 'f/s/b.onnx': MLP });
   const prune = ['prune', '--l1', '40%', '-r', 'f', '-o', 'p', '--report', 'pages/', '--save-recipe', 'r.json'];
-  const [pruned, inspected, whole, verified] = compressEach(
+  const [pruned, inspected, whole, verified, csv, graphs] = compressEach(
     [
       prune,
       ['inspect', 'f'],
       ['inspect', '-v', 'f/a.onnx', 'p/s/b.onnx'],
       ['verify', 'f', 'p', '--min-sqnr', '60', '--jobs', '2'],
+      ['inspect', '--format', 'csv', 'f'],
+      ['inspect', '--graph', 'f'],
     ],
     { cwd },
   );
@@ -192,6 +194,12 @@ test('prune writes a page for each model and one recipe; inspect and verify have
     ['f/s/b.onnx', '204', 'kB', '50826', '5', '17', 'float32'],
   ]);
   expect(whole?.stdout.toString().match(/^\S+: 204 kB, 50826 parameters$/gm)).toHaveLength(2);
+  const lines = csv?.stdout.toString().trimEnd().split('\n') ?? [];
+  expect(lines.filter((line) => line.startsWith('input,'))).toEqual([lines[0]]);
+  expect(lines.map((line) => line.split(',', 2).join(' ')).slice(1, -1)).toContain('f/a.onnx fc2.weight');
+  expect(lines.at(-1)).toMatch(/^f\/s\/b\.onnx,/);
+  expect(lines).toHaveLength(13);
+  expect(graphs?.stdout.toString().match(/^==> .*$/gm)).toEqual(['==> f/a.onnx <==', '==> f/s/b.onnx <==']);
   // A gate that fails leaves its line in the table.
   expect(verified?.code).toBe(3);
   expect(rows(verified?.stdout.toString()).map(([name]) => name)).toEqual(['model', 'p/a.onnx', 'p/s/b.onnx', '']);

@@ -66,7 +66,7 @@ async function report(input: Input, args: InspectValues, color: boolean, widths:
     const header = await model.header();
     const planner = format === 'csv' ? {} : { planner: input };
     const found = await inspect(model, { weights: args.weights === true, ...planner });
-    if (format === 'csv') return inspectionCsv(found);
+    if (format === 'csv') return inspectionCsv(input.label, found);
     if (format === 'md') return renderMarkdown(input.label, header, found);
     if (format === 'json') return inspectionJson(input.label, header, found, args.graph ? model : undefined);
     const ascii = process.env['TERM'] === 'dumb';

@@ -3,7 +3,7 @@ import { printable } from '../text.ts';
 
 type Row = WeightFacts & Partial<Pick<MeasuredWeight, 'statistics'>>;
 
-/** Of every weight, by the names the JSON has for them. */
+/** Of every weight of a model, by the names the JSON has for them. */
 const FACTS: Readonly<Record<string, (one: Row) => string | number | undefined>> = {
   name: (one) => one.name,
   node: (one) => one.node,
@@ -30,11 +30,15 @@ const STATISTICS = [
   'outlierRatio',
 ] as const;
 
-/** Every weight as a line of CSV under a line of names, the largest first. */
-export function inspectionCsv({ weights, measured }: Inspection): string {
+/**
+ * Every weight as a line of CSV under a line of names, the largest first.
+ * @param input - what the model is called: it begins each line, so that lines of several models can stand together
+ */
+export function inspectionCsv(input: string, { weights, measured }: Inspection): string {
   const rows: readonly Row[] = measured ?? weights.filter((one) => one.role === 'weight');
-  const names = [...Object.keys(FACTS), ...(measured === undefined ? [] : STATISTICS)];
+  const names = ['input', ...Object.keys(FACTS), ...(measured === undefined ? [] : STATISTICS)];
   const lines = rows.map((one) => [
+    input,
     ...Object.values(FACTS).map((fact) => fact(one)),
     ...(one.statistics === undefined ? [] : STATISTICS.map((key) => one.statistics?.[key])),
   ]);

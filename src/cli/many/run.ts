@@ -49,7 +49,9 @@ export async function runMany(
   const weights = await weightsOf(jobs);
   const apart = values.embed || values.externalData ? new Set() : clashing(jobs, weights);
   const columns = { stdout: streams.stdout.columns, stderr: streams.stderr.columns };
-  const text = values.graph === true || verbose || values.format === 'md' || values.format === 'csv';
+  const csv = values.format === 'csv';
+  const nameless = values.graph === true && values.format !== 'md';
+  const text = values.graph === true || verbose || values.format === 'md' || csv;
   // A folder without one of its models would be of no use.
   const kept = whole !== undefined && 'allowUnchanged' in table.rows ? { allowUnchanged: true } : {};
   const tasks = jobs.map((job): Task => {
@@ -60,7 +62,7 @@ export async function runMany(
   const targets = jobs.flatMap(({ given }) => [(given as Values).output, (given as Values).report]);
   const folders = targets.flatMap((one) => (one === undefined ? [] : [dirname(one)]));
   if (!dryRun) for (const one of new Set(folders)) await makeFolder(one);
-  const teller = new Teller({ json, quiet, verbose, dryRun, whole: text, row }, streams, colors);
+  const teller = new Teller({ json, quiet, verbose, dryRun, whole: text, nameless, csv, row }, streams, colors);
   const parallel = Math.min(values.jobs ?? 1, tasks.length);
   const hands: Hand[] =
     parallel > 1

@@ -51,6 +51,10 @@ export interface Telling {
   readonly quiet: boolean;
   /** Each report whole. */
   readonly whole: boolean;
+  /** Whether a report does not name its model: a line with the path then stands above. */
+  readonly nameless: boolean;
+  /** Whether reports are lines under a line of names, which stands there once. */
+  readonly csv: boolean;
   readonly verbose: boolean;
   readonly dryRun: boolean;
   readonly row: ReportRow | undefined;
@@ -73,6 +77,8 @@ export class Teller {
   readonly #rows: string[][] = [];
   readonly #entries: ManyEntry[] = [];
   readonly #exits = new Set<number>();
+  /** Whether a report is on standard output. */
+  #isBegun = false;
   /** What was said once. */
   readonly #hints = new Set<string>();
   /** How many models a note was about. */
@@ -153,8 +159,12 @@ export class Teller {
 
   #whole({ input }: Job, { stdout, stderr }: Outcome): void {
     const text = this.#isText() ? stdout : '';
-    if (text !== '' && !text.startsWith(input)) this.#streams.stdout.write(`==> ${printable(input)} <==\n`);
-    this.#streams.stdout.write(text);
+    if (text !== '') {
+      const { nameless, csv } = this.#how;
+      if (nameless) this.#streams.stdout.write(`==> ${printable(input)} <==\n`);
+      this.#streams.stdout.write(csv && this.#isBegun ? text.slice(text.indexOf('\n') + 1) : text);
+      this.#isBegun = true;
+    }
     this.#streams.stderr.write(stderr);
   }
 
