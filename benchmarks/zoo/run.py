@@ -118,7 +118,7 @@ def measure(model: Path, forms: list[str], threads: int) -> dict:
 
 
 def page(found: dict) -> str:
-    """docs/zoo.md: the text that stands in zoo.template.md with the table."""
+    """docs/zoo.md: the text of page.md with the table."""
     head = ["model", "MB", "ms"] + [f"{form}: {what}" for form in FORMS for what in ("%", "dB", "time")]
     lines = ["| " + " | ".join(head) + " |", "| --- |" + " --: |" * (len(head) - 1)]
     for name, row in found["models"].items():
@@ -128,7 +128,7 @@ def page(found: dict) -> str:
             cells += ["", "", ""] if one is None else ["fails", "", ""] if "error" in one else [one["percent"], one["sqnr"], one["time"]]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     template = (Path(__file__).parent / "page.md").read_text()
-    made = ", ".join(f"{name} {version}" for name, version in found["made_with"].items())
+    made = "\n".join(f"- {name}: {version}" for name, version in found["made_with"].items())
     return template.replace("{table}", "\n".join(lines)).replace("{made with}", made).replace("{models}", str(len(found["models"])))
 
 
