@@ -31,6 +31,7 @@ _onnx_compress() {
   local -a found
   while IFS= read -r line; do
     if [[ $line == '${FILES}' ]]; then files=1
+    elif [[ $line != *$'\\t'* ]]; then found+=("\${line//:/\\\\:}")
     else found+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}")
     fi
   done < <(onnx-compress ${COMPLETE} $((CURRENT - 2)) "\${(@)words[2,CURRENT]}" 2>/dev/null)
@@ -105,7 +106,7 @@ function offers(verb: string | undefined, last: string | undefined, current: str
       ? own()
       : verb === 'help'
         ? verbs
-        : [...verbs, 'completion\ta script for a shell', 'help'];
+        : [...verbs, 'completion\ta script for a shell', 'help\thelp on a verb'];
   }
   if (verb === 'completion') return SHELLS;
   if (!isVerb(verb)) return [FILES];
@@ -120,7 +121,7 @@ function offers(verb: string | undefined, last: string | undefined, current: str
 }
 
 function own(): string[] {
-  return OWN_OPTIONS.map((one) => `--${one}`);
+  return Object.entries(OWN_OPTIONS).map(([name, text]) => `--${name}\t${text}`);
 }
 
 /** The option that a word names. */

@@ -26,17 +26,22 @@ interface Look {
   readonly color: boolean;
 }
 
-const HELP: Entry = ['-h, --help', 'show this help'];
-const VERSION: Entry = ['    --version', 'show the versions'];
+/** The options that every verb has and no table of options lists, with their help texts. */
+export const OWN_OPTIONS = {
+  help: 'show this help',
+  version: 'show the versions',
+  color: 'colours in a pipe too',
+  'no-color': 'no colours, as NO_COLOR=1',
+} as const;
 
-/** The options that are no row of a verb's table. */
-export const OWN_OPTIONS = ['help', 'version', 'color', 'no-color'] as const;
+const HELP: Entry = ['-h, --help', OWN_OPTIONS.help];
+const VERSION: Entry = ['    --version', OWN_OPTIONS.version];
 
 /** The help of the program: its verbs. */
 export function programHelp(look: Look): string {
   const verbs = VERBS.map((verb): Entry => [verb, SUMMARIES[verb].describe]);
   const completion: Entry = ['completion', 'print a completion script for bash, zsh, fish or powershell'];
-  const colors: Entry = ['    --no-color', 'no colours, as NO_COLOR=1; --color: colours in a pipe too'];
+  const colors: Entry = ['    --no-color', `${OWN_OPTIONS['no-color']}; --color: ${OWN_OPTIONS.color}`];
   return helpOf(
     [
       `${PROGRAM} <verb> [model.onnx|-] [-o out.onnx|-] [options]`,

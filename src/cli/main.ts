@@ -132,7 +132,7 @@ function normalized(argv: readonly string[]): string[] {
 /** Names of the options that the verb of a command line takes. */
 function optionsOf(argv: readonly string[]): string[] {
   const verb = verbOf(argv);
-  return [...(verb === undefined ? [] : Object.keys(TABLES[verb].rows).map(kebab)), ...OWN_OPTIONS];
+  return [...(verb === undefined ? [] : Object.keys(TABLES[verb].rows).map(kebab)), ...Object.keys(OWN_OPTIONS)];
 }
 
 function verbOf(argv: readonly string[]): Verb | undefined {

@@ -211,6 +211,9 @@ test('shell completion completes verbs, options, choices and files in bash, for 
   expect(offered('quantize', '--samples', '')).toBe('');
   expect(offered('help', 'deq')).toMatch(/^dequantize\t/);
   expect(offered('completion', '')).toBe('bash zsh fish powershell');
+  // A shell shows the text beside each word.
+  expect(offered('quantize', '--no-co')).toMatch(/^--no-color\t\S/);
+  for (const one of completionsOf([], '')) expect(one).toMatch(/^\w+\t\S|^:files$/);
 });
 
 test('completion is for the shell that is named, or that $SHELL names', () => {
