@@ -5,24 +5,33 @@ import { intAttribute, isOp, type Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { formOf, stepRoleOf } from '../schemes/recognize.ts';
 import { isStoredType } from '../schemes/scheme.ts';
+import { codesBehind } from '../schemes/unpacked.ts';
 
-/** A weight of integers, and the Cast that begins to make it float. */
+/** A weight of integers, or of packed codes, and the Cast that begins to make it float. */
 export interface StoredWeight {
   readonly graph: Graph;
   readonly node: Node;
   readonly tensor: Tensor;
 }
 
-/** Weights of integers that plain arithmetic makes float, as a whole, by name: `Cast(integers) · scale`. */
+/**
+ * Weights of integers that plain arithmetic makes float, as a whole, by name: `Cast(integers) · scale`. Codes of few bits
+ * are such integers once they are unpacked.
+ */
 export function storedWeights(model: Model): ReadonlyMap<string, StoredWeight> {
   const stored = new Map<string, StoredWeight>();
   for (const { graph, node } of model.nodes()) {
-    const tensor = isOp(node, 'Cast') ? graph.constant(node.inputs[0] ?? '')?.tensor : undefined;
-    if (tensor === undefined || !isStoredType(tensor.dtype) || formOf(graph, node, 0) === undefined) continue;
-    // What stays whole is part of a way to other integers.
-    if (!isFloat(DTYPES[intAttribute(node, 'to', 0)] ?? 'undefined')) continue;
-    if (stepRoleOf(graph, node, 0) !== undefined) continue;
-    stored.set(tensor.name, { graph, node, tensor });
+    if (!isOp(node, 'Cast') || !isFloat(DTYPES[intAttribute(node, 'to', 0)] ?? 'undefined')) continue;
+    const [value = ''] = node.inputs;
+    const tensor = integersOf(graph, node, value) ?? codesBehind(graph, value)?.held.tensor;
+    if (tensor !== undefined) stored.set(tensor.name, { graph, node, tensor });
   }
   return stored;
+}
+
+/** The weight of integers that a Cast reads. */
+function integersOf(graph: Graph, cast: Node, value: string): Tensor | undefined {
+  const tensor = graph.constant(value)?.tensor;
+  if (tensor === undefined || !isStoredType(tensor.dtype) || formOf(graph, cast, 0) === undefined) return undefined;
+  return stepRoleOf(graph, cast, 0) === undefined ? tensor : undefined;
 }

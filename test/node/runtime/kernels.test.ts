@@ -49,6 +49,27 @@ test('a weight that arithmetic makes float is no weight any more when the model 
   expect(found).toEqual({ kernels: [{ op: 'MatMul', nodes: 1 }], unfused: [], madeFloat: ['w'] });
 });
 
+test('codes of four bits that nodes unpack and make float are told as well, by the tensor that holds them', async () => {
+  const bytes: TensorSpec = { dtype: 'uint8', dims: [16, 1, 32], data: new Uint8Array(16 * 32).fill(0x39) };
+  const shifts: TensorSpec = { dtype: 'uint8', dims: [2, 1], data: Uint8Array.of(0, 4) };
+  const nodes: NodeSpec[] = [
+    { op: 'BitShift', in: ['b', 'shifts'], out: ['shifted'], attributes: { direction: 'RIGHT' } },
+    { op: 'Mod', in: ['shifted', 'range'], out: ['codes'] },
+    { op: 'Cast', in: ['codes'], out: ['real'], attributes: { to: 1 } },
+    { op: 'Reshape', in: ['real', 'shape'], out: ['matrix'] },
+    { op: 'Sub', in: ['matrix', 'middle'], out: ['centred'] },
+    { op: 'Mul', in: ['centred', 's'], out: ['wf'] },
+    mm(),
+  ];
+  const range: TensorSpec = { dtype: 'uint8', dims: [], data: Uint8Array.of(16) };
+  const shape: TensorSpec = { dtype: 'int64', dims: [2], data: BigInt64Array.of(32n, 32n) };
+  const found = await inspect({
+    nodes,
+    initializers: { b: bytes, shifts, range, shape, middle: f32([], [8]), s: scales(32) },
+  });
+  expect(found).toEqual({ kernels: [{ op: 'MatMul', nodes: 1 }], unfused: [], madeFloat: ['b'] });
+});
+
 test('integers that become other integers are not told as made float', async () => {
   const bytes: TensorSpec = { dtype: 'uint8', dims: [32, 32], data: new Uint8Array(32 * 32).fill(3) };
   const nodes: NodeSpec[] = [
