@@ -17,6 +17,7 @@ import { correctionValues } from '../../passes/quantize/correctionValues.ts';
 import { closed, quantizeAll } from '../../passes/quantize/index.ts';
 import { Ledger } from '../../passes/quantize/ledger.ts';
 import {
+  forTarget,
   isLow,
   QUANTIZE_SHAPE,
   type QuantizeOptions,
@@ -113,7 +114,8 @@ type Calibrating = CalibratedOptions & Required<Pick<CalibratedOptions, 'observe
 /**
  * Static quantization of a whole model, as `onnx-compress quantize` does it with data: folds it, runs it on the data,
  * quantizes Conv and Gemm with their activations, MatMul dynamically, and stores what is left of Conv as integers. With
- * `weightsOnly` all weights are stored, and data only corrects biases.
+ * `weightsOnly` all weights are stored, and data only corrects biases. For a target without products of integers,
+ * products get few bits, as `quantize` gives them, with codes that the data chooses.
  *
  * @throws CompressError `options` where there is neither data nor ranges, or both; what reading data and running models
  *   throws
@@ -122,9 +124,10 @@ type Calibrating = CalibratedOptions & Required<Pick<CalibratedOptions, 'observe
  * await transform(model, calibratedQuantize({}, { data: 'calib.npz' }));
  * await writeModel(model, 'small.onnx');
  */
-export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: CalibratedOptions): Pass {
-  checkShape('quantize', quantizeOptions, QUANTIZE_SHAPE);
+export function calibratedQuantize(asked: QuantizeOptions, given: CalibratedOptions): Pass {
+  checkShape('quantize', asked, QUANTIZE_SHAPE);
   checkShape('calibratedQuantize', given, SHAPE);
+  const quantizeOptions = wantsIntegers(given) ? asked : forTarget(asked);
   const options = { observer: DEFAULT_OBSERVER, biasCorrection: true, onProgress: () => {}, ...defined(given) };
   const { data, ranges: file, saveRanges: target } = options;
   const both = data !== undefined && file !== undefined ? 'data' : file !== undefined && target !== undefined;
@@ -173,6 +176,11 @@ export function calibratedQuantize(quantizeOptions: QuantizeOptions, given: Cali
       return { pass: 'quantize', ...closed(ledger, model, settled, facts), ...unpacked, notes };
     },
   };
+}
+
+/** Whether options say how activations become integers, so that products are to have them on every target. */
+function wantsIntegers({ activations, minNodeSqnr, prefer, equalize: shared }: CalibratedOptions): boolean {
+  return shared === true || [activations, minNodeSqnr, prefer].some((option) => option !== undefined);
 }
 
 /** Weights in few bits, their codes chosen by the activations that meet them. */

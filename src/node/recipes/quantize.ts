@@ -6,7 +6,6 @@ import { defined, togetherError } from '../../options/values.ts';
 import type { Pass } from '../../passes/pass.ts';
 import { type QuantizeOptions, quantizing } from '../../passes/quantize/index.ts';
 import { forTarget, isLow, type LowOptions } from '../../passes/quantize/options.ts';
-import { STATIC_DEFAULTS } from '../../passes/quantize/static/options.ts';
 import { putAside } from './aside.ts';
 import { readSelection } from './selection.ts';
 import type { StepRun } from './stepRun.ts';
@@ -19,7 +18,7 @@ export async function quantizingPass(values: QuantizeValues, run: StepRun): Prom
   if (halfOf(values) !== undefined && !givesFewBits(values))
     return (await import('./float16.ts')).halvingPass(values, run);
   const options = readOptions(values);
-  if (values.resume !== undefined && !(isLow(options) && values.calibrate !== undefined)) {
+  if (values.resume !== undefined && !(isLow(forTarget(options)) && values.calibrate !== undefined)) {
     throw new CompressError('options', 'resume', 'no codes are chosen by data', {
       hint: 'It goes with `calibrate` and fewer than 8 bits, or `method`.',
     });
@@ -51,12 +50,12 @@ export async function quantizingPass(values: QuantizeValues, run: StepRun): Prom
     observer: values.observer ?? DEFAULT_OBSERVER,
     samples: values.samples,
     batch: values.batch,
-    activations: values.activations ?? STATIC_DEFAULTS.activations,
-    minNodeSqnr: values.minNodeSqnr ?? STATIC_DEFAULTS.minNodeSqnr,
-    prefer: values.prefer ?? STATIC_DEFAULTS.prefer,
     biasCorrection: values.noBiasCorrection !== true,
     equalize: values.equalize === true,
     ...defined({
+      activations: values.activations,
+      minNodeSqnr: values.minNodeSqnr,
+      prefer: values.prefer,
       results: run.results,
       onEqualized: run.onEqualized,
       onProgress: run.progress?.('calibrating'),

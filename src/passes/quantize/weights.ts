@@ -15,7 +15,7 @@ import { settleEinsums } from './einsum.ts';
 import { Emitter } from './emit.ts';
 import { Forms, type Rewritten, tiedTables } from './forms.ts';
 import type { Ledger } from './ledger.ts';
-import { lookedAt, type ResolvedOptions } from './options.ts';
+import { isLow, lookedAt, type ResolvedOptions } from './options.ts';
 import { isProduct, neededOpset, pays, rowsOf, withinOpset } from './pays.ts';
 import { quantizeRecurrent, recurrentWeights } from './recurrent.ts';
 import { settleReshapes } from './reshapes.ts';
@@ -77,7 +77,9 @@ export async function quantizeWeights(
   model.freeInitializers();
   if (convs.length > 0) {
     notes.push(`${convs.length} of them of Conv: ${STORED}`);
-    if (!options.weightsOnly) ledger.fact({ kind: 'stored_convs', weights: convs.length, time: timeOnIntegers(convs) });
+    // Beside weights in few bits, data leaves them as they are.
+    const open = !options.weightsOnly && !isLow(options);
+    if (open) ledger.fact({ kind: 'stored_convs', weights: convs.length, time: timeOnIntegers(convs) });
   }
   return notes;
 }

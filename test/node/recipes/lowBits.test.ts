@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import {
   bytesSink,
+  type CalibratedOptions,
   calibratedQuantize,
   type Pass,
   type QuantizeOptions,
@@ -56,5 +57,19 @@ describe('digits-vit in few bits', () => {
     expect(told.length).toBeGreaterThan(1);
     expect(told).toEqual(told.map((_, index) => `${index + 1}/${told.length}`));
     expect(refined.sqnr).toBeGreaterThan(plain.sqnr + 2);
+  });
+
+  test('8 bits for WebGPU are MatMulNBits with data too, unless options are of integer activations', async () => {
+    const written = async (given: CalibratedOptions): Promise<ReadonlySet<string>> => {
+      await using model = await readModel(fixture('digits-vit.onnx'));
+      await transform(model, calibratedQuantize({ target: 'webgpu' }, { data, ...given }));
+      return new Set(model.graph.nodes.map((node) => node.opType));
+    };
+    const forWebgpu = await written({ samples: 8 });
+    expect(forWebgpu).toContain('MatMulNBits');
+    for (const one of ['QuantizeLinear', 'DynamicQuantizeLinear', 'DequantizeLinear']) {
+      expect(forWebgpu).not.toContain(one);
+    }
+    expect(await written({ samples: 8, activations: 'uint8' })).toContain('DynamicQuantizeLinear');
   });
 });
