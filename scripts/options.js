@@ -1,8 +1,9 @@
-// Writes docs/options.md, a table of the options of each verb, and docs/recipe.schema.json, what a recipe may hold, from src/options/.
+// Writes docs/options.md, a table of the options of each verb, and schemas/recipe.schema.json, what a recipe may hold, from src/options/.
 //   npm run build && node scripts/options.js
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { schemaText } from './schemaFile.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -53,8 +54,8 @@ export function optionsPage(tables, summaries, stepKeysOf) {
     '# Options',
     '',
     'Every option of every verb, as `onnx-compress VERB --help` lists them. An option with a name in the fourth column can',
-    'be set under this name in a step of a [recipe](recipes.md); [recipe.schema.json](recipe.schema.json) is the JSON schema',
-    'of recipes, for editors. `scripts/options.js` writes this page.',
+    'be set under this name in a step of a [recipe](recipes.md), for which editors have a',
+    '[JSON schema](../schemas/recipe.schema.json). `scripts/options.js` writes this page.',
   ];
   for (const [verb, { positionals, rows, groups = [] }] of Object.entries(tables)) {
     lines.push('', `## ${verb}`, '', `\`onnx-compress ${summaries[verb].command}\`: ${summaries[verb].describe}.`, '');
@@ -140,7 +141,6 @@ export function recipeSchema(verbs, stepRows, version, most) {
     };
   });
   return {
-    $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'A recipe of onnx-compress',
     description: 'A chain of verbs with their options, replayed by onnx-compress run.',
     type: 'object',
@@ -162,5 +162,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const keysOf = (verb) => new Set(STEP_VERBS.includes(verb) ? rowsOf(verb).keys() : []);
   writeFileSync(join(root, 'docs/options.md'), optionsPage(TABLES, SUMMARIES, keysOf));
   const schema = recipeSchema(STEP_VERBS, rowsOf, RECIPE_VERSION, MAX_STEPS);
-  writeFileSync(join(root, 'docs/recipe.schema.json'), `${JSON.stringify(schema, undefined, 2)}\n`);
+  writeFileSync(join(root, 'schemas/recipe.schema.json'), schemaText('recipe', schema));
 }

@@ -39,6 +39,7 @@ export type { GroupPattern } from './kernels/groups.ts';
 export type { PatchGeometry } from './kernels/importance/patches.ts';
 export { OBSERVERS, type ObservedRange, type ObserverKind } from './kernels/observe/choose.ts';
 export type { MatrixView, Multiply, Product, Reals } from './kernels/products.ts';
+export type { ExtendedReal } from './kernels/real.ts';
 export type { Norm } from './kernels/sliceNorms.ts';
 export type { Change, Skip, SkipReason } from './layers/skip.ts';
 export type { Addition } from './onnx/encode.ts';

@@ -16,7 +16,7 @@ import { commandsFor, loadVerb } from './commands/index.ts';
 import { COMPLETE } from './completion.ts';
 import { exitOf } from './exits.ts';
 import { OWN_OPTIONS } from './help.ts';
-import { endJson } from './json.ts';
+import { endJson } from './json/write.ts';
 import { asCalled, calledAs } from './program.ts';
 import { endProgress } from './progress.ts';
 import { keptNotes, onSignals } from './signals.ts';

@@ -2,7 +2,7 @@ import { type Step, stepsWith } from '../node/recipes/runStep.ts';
 import type { CommonValues, SelectionValues } from '../options/common.ts';
 import type { Pass } from '../passes/pass.ts';
 import { checkOf, refuseUncheckable } from './check.ts';
-import { reportJson } from './json.ts';
+import { reportJson } from './json/write.ts';
 import { pipe, type RunReport, type Streams } from './pipe.ts';
 import { asCalled } from './program.ts';
 import { endProgress } from './progress.ts';

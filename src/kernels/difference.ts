@@ -1,3 +1,5 @@
+import type { ExtendedReal } from './real.ts';
+
 /** How one tensor differs from another of as many elements. */
 export interface Difference {
   readonly elements: number;
@@ -9,7 +11,7 @@ export interface Difference {
    * Signal to noise of b, taking a as right: `10·log10(Σa² / Σ(a − b)²)` in dB over elements finite in both; infinite
    * where nothing differs, −infinite where a is zero and b is not.
    */
-  readonly sqnr: number;
+  readonly sqnr: ExtendedReal;
   /** Elements that are zero, of either sign. */
   readonly zerosBefore: number;
   readonly zerosAfter: number;

@@ -1,4 +1,5 @@
 import type { DType } from '../ir/dtype.ts';
+import type { ExtendedReal } from '../kernels/real.ts';
 
 /** Why a weight was left as it was. */
 export type SkipReason =
@@ -72,7 +73,7 @@ export interface Change {
    * quantize: what its bits leave of the weight's signal, in dB, the worst where nodes read it in several forms; measured
    * while the model is written, undefined before, and where the form does not tell.
    */
-  readonly sqnr?: number | undefined;
+  readonly sqnr?: ExtendedReal | undefined;
   /** quantize: why it has no better form, or none for one of its readers. */
   readonly instead?: {
     readonly reason: SkipReason;

@@ -72,10 +72,13 @@ function checked(value: unknown, where: string, key: string): RecipeValue {
 }
 
 /** A step as JSON has it. */
-export function plainStep({ verb, options }: RecipeStep): {
+export interface PlainStep {
   readonly verb: string;
-  readonly [key: string]: RecipeValue;
-} {
+  readonly [option: string]: RecipeValue;
+}
+
+/** A step as JSON has it. */
+export function plainStep({ verb, options }: RecipeStep): PlainStep {
   return { verb, ...Object.fromEntries(options) };
 }
 

@@ -5,12 +5,13 @@ import yargs from 'yargs';
 import { chosenBy } from '../../src/cli/chosen.ts';
 import { yargsCommand } from '../../src/cli/command.ts';
 import { type DataSources, verifyCommand } from '../../src/cli/commands/verify.ts';
-import { endJson } from '../../src/cli/json.ts';
+import { endJson } from '../../src/cli/json/write.ts';
 import type { CompressError } from '../../src/errors.ts';
 import { openData } from '../../src/node/data/open.ts';
 import type { Sample } from '../../src/node/data/types.ts';
 import { buildModel, f32, type ModelSpec } from '../support/build.ts';
 import { compress, fixture, folder } from '../support/cli.ts';
+import { checkDocument } from '../support/documents.ts';
 
 const MLP = fixture('digits-mlp.onnx');
 const DATA = fixture('digits-mlp-test.npz');
@@ -61,6 +62,7 @@ async function run(...args: string[]): Promise<Ran> {
       error = cause;
     });
   endJson(stream);
+  checkDocument(['verify', ...args], stdout);
   return { stdout, error };
 }
 

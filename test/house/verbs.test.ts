@@ -1,5 +1,8 @@
-/** A verb that is in the table of verbs is everywhere a user looks for one. */
-import { existsSync, readFileSync } from 'node:fs';
+/**
+ * A verb that is in the table of verbs is everywhere a user looks for one, and what it writes with `--json` has the
+ * schema of its type.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import ts from 'typescript';
@@ -7,6 +10,27 @@ import { VERBS } from '../../src/options/verbs.ts';
 import { compressEach, ROOT } from '../support/cli.ts';
 
 const textOf = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+
+const { options } = ts.parseJsonConfigFileContent(
+  ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile).config,
+  ts.sys,
+  ROOT,
+);
+/** Files that were read once: most of them are the same in each program. */
+const read = new Map<string, ts.SourceFile | undefined>();
+
+/** The program, with the texts of some of its files changed. */
+function programOf(changed: ReadonlyMap<string, string> = new Map()): ts.Program {
+  const host = ts.createCompilerHost(options);
+  const { getSourceFile } = host;
+  host.getSourceFile = (path, language, ...rest) => {
+    const text = changed.get(path);
+    if (text !== undefined) return ts.createSourceFile(path, text, language);
+    if (!read.has(path)) read.set(path, getSourceFile(path, language, ...rest));
+    return read.get(path);
+  };
+  return ts.createProgram([join(ROOT, 'src/cli/main.ts')], options, host);
+}
 
 /** Verbs that the index says all there is about. */
 const WITHOUT_PAGE = ['copy'];
@@ -48,16 +72,7 @@ test('with the name of a new verb alone, the type checker asks for the files tha
   const changed = textOf('src/options/verbs.ts')
     .replace("  'prune',\n", "  'prune',\n  'shrink',\n")
     .replace('STEP_VERBS = [', "STEP_VERBS = ['shrink', ");
-  const { options } = ts.parseJsonConfigFileContent(
-    ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile).config,
-    ts.sys,
-    ROOT,
-  );
-  const host = ts.createCompilerHost(options);
-  const { getSourceFile } = host;
-  host.getSourceFile = (path, language, ...rest) =>
-    path === verbs ? ts.createSourceFile(path, changed, language) : getSourceFile(path, language, ...rest);
-  const program = ts.createProgram([join(ROOT, 'src/cli/main.ts')], options, host);
+  const program = programOf(new Map([[verbs, changed]]));
   const knows = program.getSourceFiles().filter(({ text, fileName }) => fileName === verbs || /verbs\.ts'/.test(text));
   const asked = knows.filter((file) => program.getSemanticDiagnostics(file).length > 0);
   const paths = asked.map(({ fileName }) => fileName.slice(ROOT.length).replace(/^\//, ''));
@@ -70,4 +85,18 @@ test('the files that CONTRIBUTING.md names for a new verb are there', () => {
   const named = [...textOf('CONTRIBUTING.md').matchAll(/`((?:src|test|docs|scripts|fixtures)\/[\w./-]*)`/g)];
   expect(named.length).toBeGreaterThan(8);
   for (const [, path = ''] of named) expect([path, existsSync(join(ROOT, path))]).toEqual([path, true]);
+});
+
+test('the schemas of --json are those of its types: node scripts/schemas.js', async () => {
+  const script: string = join(ROOT, 'scripts/schemas.js');
+  const { documentSchemas } = (await import(script)) as {
+    documentSchemas(program: ts.Program): Map<string, string>;
+  };
+  const made = documentSchemas(programOf());
+  for (const [name, text] of made) expect([name, textOf(`schemas/${name}.schema.json`)]).toEqual([name, text]);
+  const there = readdirSync(join(ROOT, 'schemas')).map((one) => one.replace('.schema.json', ''));
+  expect(there.sort()).toEqual([...made.keys(), 'recipe'].sort());
+  const page = textOf('docs/json.md');
+  for (const name of made.keys()) expect(page).toContain(`](../schemas/${name}.schema.json)`);
+  for (const verb of VERBS) expect(page).toContain(`\`${verb}\``);
 });

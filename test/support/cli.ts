@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from '@jest/globals';
+import { checkDocument } from './documents.ts';
 
 /** The repository. */
 export const ROOT: string = fileURLToPath(new URL('../..', import.meta.url));
@@ -51,9 +52,11 @@ export function oneLine(text: string | Buffer): string {
   return text.toString().replace(/\s+/g, ' ');
 }
 
-/** Runs `onnx-compress` with these arguments. */
+/** Runs `onnx-compress` with these arguments. What `--json` writes is checked by its schema. */
 export function compress(args: readonly string[], options: RunOptions = {}): Result {
-  return run(process.execPath, [BIN, ...args], options);
+  const done = run(process.execPath, [BIN, ...args], options);
+  checkDocument(args, done.stdout.toString());
+  return done;
 }
 
 /** Runs a line of bash in which `onnx-compress` is on the path. */
@@ -87,6 +90,7 @@ export function compressEach(
   const done = run(process.execPath, ['--input-type=module', '-e', code], options);
   if (done.code !== 0) throw new Error(done.stderr);
   const results = JSON.parse(done.stdout.toString()) as { code: number; stdout: string; stderr: string }[];
+  for (const [index, { stdout }] of results.entries()) checkDocument(list[index] ?? [], stdout);
   return results.map((one, index) => ({
     ...one,
     stdout: Buffer.from(one.stdout),

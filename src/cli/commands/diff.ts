@@ -7,7 +7,7 @@ import { DASH } from '../arguments.ts';
 import type { Command } from '../command.ts';
 import { renderDiff, renderMarkdown, titleOf } from '../diff/render.ts';
 import { type Input, inputOf } from '../inspect/input.ts';
-import { reportJson } from '../json.ts';
+import { reportJson } from '../json/write.ts';
 import type { Streams } from '../pipe.ts';
 import { widthsOf } from '../text.ts';
 import { examples } from '../usage.ts';

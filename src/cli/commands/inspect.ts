@@ -7,7 +7,7 @@ import { inspectionCsv } from '../inspect/csv.ts';
 import { type Input, inputOf } from '../inspect/input.ts';
 import { type InspectJson, inspectionJson } from '../inspect/json.ts';
 import { renderInspection, renderMarkdown } from '../inspect/render.ts';
-import { reportJson } from '../json.ts';
+import { reportJson } from '../json/write.ts';
 import type { Streams } from '../pipe.ts';
 import { printable, type Widths, widthsOf } from '../text.ts';
 import { examples } from '../usage.ts';
@@ -57,7 +57,12 @@ export function inspectCommand(streams: Pick<Streams, 'stdin' | 'stdout'>, color
 }
 
 /** The report: a text, or an object for JSON. */
-async function report(input: Input, args: InspectValues, color: boolean, widths: Widths): Promise<string | object> {
+async function report(
+  input: Input,
+  args: InspectValues,
+  color: boolean,
+  widths: Widths,
+): Promise<string | InspectJson> {
   const format = args.json ? 'json' : (args.format ?? INSPECT_DEFAULT.format);
   const model = await input.open();
   try {

@@ -3,14 +3,13 @@ import { temporaryFolder } from '../../node/files/temporary.ts';
 import { recording } from '../../node/recipes/record.ts';
 import { stepsWith } from '../../node/recipes/runStep.ts';
 import { Candidates } from '../../node/recipes/tune/candidate.ts';
-import type { TuneReport, TuneTrial } from '../../node/recipes/tune/index.ts';
+import type { TuneReport } from '../../node/recipes/tune/index.ts';
 import { judgingData, NOTHING_TO_TUNE, quantizeStep, tuned } from '../../node/recipes/tune/tuned.ts';
 import { TUNE, type TuneValues } from '../../options/tune.ts';
-import { plainStep } from '../../passes/recipe.ts';
 import { commonOf, refuseStdin } from '../arguments.ts';
 import type { Command } from '../command.ts';
 import { doneWithDashes, notesWithDashes } from '../dashes.ts';
-import { reportJson } from '../json.ts';
+import { reportJson } from '../json/write.ts';
 import { outputOf } from '../output.ts';
 import { pipe, type Streams, writeNotes } from '../pipe.ts';
 import { asCalled } from '../program.ts';
@@ -19,8 +18,9 @@ import { recipeTarget, saveRecipe } from '../recipe/save.ts';
 import { readyOptions } from '../recipe/step.ts';
 import { prepareToCalibrate } from '../stepRun.ts';
 import { widthsOf } from '../text.ts';
+import { tuneJson } from '../tune/json.ts';
 import { render, type Written } from '../tune/render.ts';
-import { limitOf, refuseNothing } from '../tune/words.ts';
+import { refuseNothing } from '../tune/words.ts';
 import { unchangedWith } from '../unchanged.ts';
 import { examples } from '../usage.ts';
 
@@ -64,7 +64,7 @@ export function tuneCommand(streams: Streams, color: boolean): Command<TuneValue
           onProgress: progress('tuning', quiet === true),
         });
         const written = await write(found, args, candidates, recipePath, streams);
-        if (args.json) reportJson(streams.stdout, forPrograms(found, written));
+        if (args.json) reportJson(streams.stdout, tuneJson(found, written));
         if (!quiet) {
           const options = { color, verbose: verbose === true, ...widthsOf(streams.stderr) };
           streams.stderr.write(asCalled(render(found, written, options)));
@@ -104,16 +104,4 @@ async function write(
   }
   if (recipePath !== undefined) await saveRecipe(recipePath, recipe, args.force === true);
   return { output, recipe: recipePath };
-}
-
-/** The report as JSON, with the step as a recipe has it. */
-function forPrograms(found: TuneReport, { output: written, recipe: saved }: Written): object {
-  const { model, data, metric, layers, ranking, cutShort, notes, float, trials, best, recipe } = found;
-  const figures = ({ rows, change, ...one }: TuneTrial): object => one;
-  return {
-    ...{ model, data, name: metric, layers, ranking, cutShort, notes: notesWithDashes(notes), written, recipe: saved },
-    ...{ limit: limitOf(found), float: figures(float), trials: trials.map(figures) },
-    best: best === undefined ? null : figures(best),
-    step: recipe?.steps[0] === undefined ? null : plainStep(recipe.steps[0]),
-  };
 }

@@ -2,14 +2,14 @@ import { CompressError } from '../../errors.ts';
 import { type VariantsReport, variants } from '../../node/recipes/variants/index.ts';
 import { defined } from '../../options/values.ts';
 import { VARIANTS, type VariantsValues } from '../../options/variants.ts';
-import { plainStep } from '../../passes/recipe.ts';
 import { refuseStdin } from '../arguments.ts';
 import type { Command } from '../command.ts';
-import { reportJson } from '../json.ts';
+import { reportJson } from '../json/write.ts';
 import type { Streams } from '../pipe.ts';
 import { endProgress, type Progress, progress } from '../progress.ts';
 import { widthsOf } from '../text.ts';
 import { examples } from '../usage.ts';
+import { variantsJson } from '../variants/json.ts';
 import { render } from '../variants/render.ts';
 
 /** `onnx-compress variants`: the files of a repository for transformers.js. */
@@ -41,7 +41,7 @@ export function variantsCommand(streams: Pick<Streams, 'stdout' | 'stderr'>, col
         ...(check || noCheck ? { check: check === true } : {}),
       });
       endProgress();
-      if (args.json) reportJson(streams.stdout, forPrograms(report));
+      if (args.json) reportJson(streams.stdout, variantsJson(report));
       if (!quiet) {
         streams.stderr.write(render(report, { color, verbose: args.verbose === true, ...widthsOf(streams.stderr) }));
       }
@@ -59,14 +59,6 @@ function bars(quiet: boolean): (file: string, what: string, done: number, total:
     if (name !== shown) bar = progress(name, quiet, what === 'writing' ? { unit: 'bytes' } : {});
     shown = name;
     bar?.(done, total);
-  };
-}
-
-/** The report as JSON, with the steps as a recipe has them. */
-function forPrograms({ files, ...rest }: VariantsReport): object {
-  return {
-    ...rest,
-    files: files.map((one) => ({ ...one, steps: one.steps.map(plainStep) })),
   };
 }
 

@@ -11,7 +11,7 @@ import { defined } from '../../options/values.ts';
 import { formatPercent } from '../../passes/size.ts';
 import { refuseStdin } from '../arguments.ts';
 import type { Command } from '../command.ts';
-import { reportJson } from '../json.ts';
+import { reportJson } from '../json/write.ts';
 import type { Streams } from '../pipe.ts';
 import type { RenderOptions } from '../table.ts';
 import { table } from '../table.ts';

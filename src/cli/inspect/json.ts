@@ -1,6 +1,7 @@
 import type { ModelHeader } from '../../ir/header.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Attribute, Node } from '../../ir/node.ts';
+import type { ExtendedReal } from '../../kernels/real.ts';
 import type { Inspection } from '../../passes/inspect/index.ts';
 
 /** Longest value of metadata that is given whole. */
@@ -48,7 +49,7 @@ interface NodeJson extends Pick<Node, 'name' | 'domain' | 'opType' | 'inputs' | 
 interface AttributeJson {
   readonly name: string;
   readonly type: Attribute['type'];
-  readonly value?: unknown;
+  readonly value?: bigint | ExtendedReal | string | readonly bigint[] | readonly ExtendedReal[] | readonly string[];
   /** Of a tensor, which has no value here. */
   readonly dtype?: string;
   readonly dims?: readonly number[];

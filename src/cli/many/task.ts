@@ -4,9 +4,11 @@ import { removeResults } from '../../node/files/resultsFolder.ts';
 import type { Verb } from '../../options/verbs.ts';
 import type { Colors, Command } from '../command.ts';
 import { errorWithDashes } from '../dashes.ts';
-import { type ErrorJson, takeReport } from '../json.ts';
+import type { ErrorJson } from '../json/error.ts';
+import { takeReport } from '../json/write.ts';
 import type { Streams } from '../pipe.ts';
 import { keptNotes } from '../signals.ts';
+import type { SingleReport } from './json.ts';
 
 /** One run of a verb, as it is handed to whoever makes it. */
 export interface Task {
@@ -26,7 +28,7 @@ export interface Failure extends ErrorJson {
 /** What a run said, and why it failed. */
 export interface Outcome {
   /** Its report, where that is no text; a gate that was not reached has one all the same. */
-  readonly report?: object | undefined;
+  readonly report?: SingleReport | undefined;
   readonly stdout: string;
   readonly stderr: string;
   /** Sentences about what is left to do. */
@@ -51,12 +53,17 @@ export async function runTask({ verb, values, colors, columns }: Task, load: Loa
   try {
     await command.run(values);
     await removeResults();
-    return { report: takeReport(stdout.stream), stdout: stdout.text(), stderr: stderr.text() };
+    return { report: reportOn(stdout.stream), stdout: stdout.text(), stderr: stderr.text() };
   } catch (cause) {
     const failure = failureOf(errorWithDashes(cause, command.table));
-    const said = { report: takeReport(stdout.stream), stdout: stdout.text(), stderr: stderr.text() };
+    const said = { report: reportOn(stdout.stream), stdout: stdout.text(), stderr: stderr.text() };
     return { ...said, notes: keptNotes(), failure };
   }
+}
+
+/** The report of one model. */
+function reportOn(stdout: NodeJS.WriteStream): SingleReport | undefined {
+  return takeReport(stdout) as SingleReport | undefined;
 }
 
 function failureOf(cause: unknown): Failure {

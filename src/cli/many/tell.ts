@@ -3,47 +3,16 @@ import { defined } from '../../options/values.ts';
 import { formatBytes, formatPercent } from '../../passes/size.ts';
 import type { Colors, ReportRow } from '../command.ts';
 import { exitOf } from '../exits.ts';
-import { type ErrorJson, reportJson } from '../json.ts';
+import type { ErrorJson } from '../json/error.ts';
+import { reportJson } from '../json/write.ts';
 import type { Streams } from '../pipe.ts';
 import { asCalled } from '../program.ts';
 import { endProgress } from '../progress.ts';
 import { table } from '../table.ts';
 import { count, printable, widthsOf, wrap } from '../text.ts';
 import type { Job } from './jobs.ts';
+import type { ManyEntry, ManyJson, Status, Totals } from './json.ts';
 import type { Failure, Outcome } from './task.ts';
-
-/** What came of a model. What is there already, and what no pass changed, was skipped. */
-type Status = 'done' | 'skipped' | 'failed';
-
-/** What came of all of them. */
-export interface Totals {
-  models: number;
-  done: number;
-  skipped: number;
-  failed: number;
-  /** Bytes of the models that are done, before and after. */
-  before: number;
-  after: number;
-}
-
-/** What `--json` says of a model. */
-interface ManyEntry {
-  readonly input: string;
-  readonly output?: string;
-  readonly status: Status;
-  /** What the verb says of one model alone. */
-  readonly report?: object;
-  readonly error?: ErrorJson;
-}
-
-/** What `--json` writes for several models. */
-export interface ManyJson {
-  readonly models: readonly ManyEntry[];
-  readonly totals: Totals;
-  /** Of a folder that was copied whole: its other files. */
-  readonly copied?: readonly string[];
-  readonly notes: readonly string[];
-}
 
 /** How to tell it. */
 export interface Telling {
@@ -149,11 +118,10 @@ export class Teller {
   }
 
   #entry({ input, output }: Job, status: Status, { failure, report }: Outcome): void {
-    const { stack, ...error } = failure ?? {};
     this.#entries.push({
       ...{ input, status },
       ...defined({ output, report }),
-      ...(failure === undefined ? {} : { error: error as ErrorJson }),
+      ...(failure === undefined ? {} : { error: errorOf(failure) }),
     });
   }
 
@@ -193,6 +161,11 @@ export class Teller {
     const columns = this.#streams.stderr.columns || Number.POSITIVE_INFINITY;
     this.#streams.stderr.write(`${wrap(line, columns).join('\n')}\n`);
   }
+}
+
+/** An error without where it came from. */
+function errorOf({ stack, ...error }: Failure): ErrorJson {
+  return error;
 }
 
 /** Errors that leave a model as it was, for good reasons. */

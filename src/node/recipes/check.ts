@@ -1,3 +1,4 @@
+import type { ExtendedReal } from '../../kernels/real.ts';
 import { checkShape } from '../../options/check.ts';
 import { ACTIVATION_ROWS } from '../../options/quantize.ts';
 import { fittingRandomData, type TrialRun } from '../data/fitting.ts';
@@ -14,7 +15,7 @@ export interface Check {
   /** How many times they were run for the outputs. */
   readonly samples: number;
   /** Of each float output that counts: signal over noise in dB, infinity where nothing differs. */
-  readonly outputs: readonly { readonly name: string; readonly sqnr: number }[];
+  readonly outputs: readonly { readonly name: string; readonly sqnr: ExtendedReal }[];
   /** Median time of a run, of 1 for the model as it was. */
   readonly ratio: number;
 }

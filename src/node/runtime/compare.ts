@@ -1,5 +1,6 @@
 import { CompressError } from '../../errors.ts';
 import { type DType, elementCount, isFloat } from '../../ir/dtype.ts';
+import type { ExtendedReal } from '../../kernels/real.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import type { FeedTensor } from '../data/types.ts';
 import type { Classes, OutputKind } from './outputs/kinds.ts';
@@ -13,11 +14,11 @@ export interface OutputFigures {
    * `10·log10(Σref² / Σ(ref − other)²)` in dB: Infinity where all are equal, −Infinity where only one is finite
    * somewhere.
    */
-  readonly sqnr: number;
+  readonly sqnr: ExtendedReal;
   /** `Σ(ref·other) / √(Σref²·Σother²)`; 1 where both are all zeros, 0 where one is. */
   readonly cosine: number;
   /** `max|ref − other|`; Infinity where only one is finite somewhere. */
-  readonly maxAbsError: number;
+  readonly maxAbsError: ExtendedReal;
   /** Elements that are not finite in the reference, in the other model, and those where the two are not the same. */
   readonly nonFinite: { readonly reference: number; readonly other: number; readonly differing: number };
   /** True where both models gave zeros alone: then SQNR, cosine and top-1 say nothing. */

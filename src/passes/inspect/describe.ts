@@ -57,7 +57,7 @@ export interface FunctionFacts {
 /** The structure of a model: all that can be told without reading a weight. */
 export interface Structure {
   readonly irVersion: number;
-  readonly opsets: readonly OpsetImport[];
+  readonly opsets: readonly Pick<OpsetImport, 'domain' | 'version'>[];
   readonly graph: string;
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];

@@ -1,4 +1,5 @@
 import { CompressError } from '../../errors.ts';
+import type { ExtendedReal } from '../../kernels/real.ts';
 import { checkShape, type Shape } from '../../options/check.ts';
 import { TUNE } from '../../options/tune.ts';
 import { type Layer, type Outcome, score, type Trial, Trials } from './trials.ts';
@@ -38,7 +39,7 @@ export interface SearchResult {
 
 /** A layer, and the noise that quantizing it brings: `Σ(r − o)² / Σr²` of the model's output. */
 export interface RankedLayer extends Layer {
-  readonly noise: number;
+  readonly noise: ExtendedReal;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { CompressError } from '../../../errors.ts';
+import type { ExtendedReal } from '../../../kernels/real.ts';
 import type { MetricName } from '../../../options/metrics.ts';
 import { DEFAULT_DROP, type TuneValues } from '../../../options/tune.ts';
 import type { OutputFigures, Share } from '../../runtime/compare.ts';
@@ -6,7 +7,7 @@ import type { OutputFigures, Share } from '../../runtime/compare.ts';
 /** How good a model is. */
 export interface Figures {
   /** The metric: a share from 0 to 1, or dB. */
-  readonly value: number;
+  readonly value: ExtendedReal;
   /** The rows that the share is made of; of dB there are none. */
   readonly rows?: Share;
   /** What is won against the float model, a share: negative where something is lost. Absent for dB. */

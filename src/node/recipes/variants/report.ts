@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../../../errors.ts';
+import type { ExtendedReal } from '../../../kernels/real.ts';
 import type { RecipeStep } from '../../../passes/recipe.ts';
 
 /** A file that was asked for. */
@@ -24,7 +25,7 @@ export interface VariantFile {
   /** Whether no weight could be made smaller, so that it is as the model it is of. */
   readonly unchanged: boolean;
   /** What is left of the worst output, in dB; absent where it was not run. */
-  readonly sqnr?: number;
+  readonly sqnr?: ExtendedReal;
   /** The name of that output. */
   readonly output?: string;
 }

@@ -1,19 +1,5 @@
-import type { ErrorCode } from '../errors.ts';
-
-/** Version of what `--json` writes: it grows when a member goes or changes its meaning, not when one is added. */
-export const JSON_VERSION = 1;
-
-/** An error for programs. */
-export interface ErrorJson {
-  /** What went wrong, as a word; `internal` is a mistake of this program. */
-  readonly code: ErrorCode;
-  /** File, tensor or option it is about; empty where it is about none. */
-  readonly where: string;
-  /** The whole sentence, `where` at its beginning. */
-  readonly message: string;
-  /** What to do, where that can be told. */
-  readonly hint?: string;
-}
+import { JSON_VERSION, type Report } from './documents.ts';
+import type { ErrorJson } from './error.ts';
 
 /** What JSON has no numbers for, as texts: whole numbers beyond 2^53, and infinities as Number() and Python read them. */
 function plain(_: string, value: unknown): unknown {
@@ -24,15 +10,15 @@ function plain(_: string, value: unknown): unknown {
 type Out = Pick<NodeJS.WriteStream, 'write' | 'errored'>;
 
 /** What a run has to say on each stream. */
-const reports = new WeakMap<object, object>();
+const reports = new WeakMap<object, Report>();
 
 /** A report that becomes the one document of this run. It is written when the run ends, with the error of a gate in it. */
-export function reportJson(out: Out, report: object): void {
+export function reportJson(out: Out, report: Report): void {
   reports.set(out, report);
 }
 
 /** Takes the report of a run that is one of several. */
-export function takeReport(out: Out): object | undefined {
+export function takeReport(out: Out): Report | undefined {
   const report = reports.get(out);
   reports.delete(out);
   return report;

@@ -1,0 +1,17 @@
+import type { VariantFile, VariantsReport } from '../../node/recipes/variants/index.ts';
+import { type PlainStep, plainStep } from '../../passes/recipe.ts';
+
+/** What `variants --json` writes. */
+export interface VariantsJson extends Omit<VariantsReport, 'files'> {
+  readonly files: readonly VariantFileJson[];
+}
+
+interface VariantFileJson extends Omit<VariantFile, 'steps'> {
+  /** How it was made, as the steps of a recipe. */
+  readonly steps: readonly PlainStep[];
+}
+
+/** The report as JSON, with the steps as a recipe has them. */
+export function variantsJson({ files, ...rest }: VariantsReport): VariantsJson {
+  return { ...rest, files: files.map((one) => ({ ...one, steps: one.steps.map(plainStep) })) };
+}
