@@ -51,6 +51,7 @@ export function sessionOf(model: ModelRef): Promise<InferenceSession> {
 }
 
 function open(model: ModelRef, options: InferenceSession.SessionOptions): Promise<InferenceSession> {
-  const all = { logSeverityLevel: ERRORS_ONLY, executionProviders: ['cpu'], ...options } as const;
+  // Models of tests are small: starting a second thread, which then waits in a loop, takes as long as all else.
+  const all = { logSeverityLevel: ERRORS_ONLY, executionProviders: ['cpu'], intraOpNumThreads: 1, ...options } as const;
   return typeof model === 'string' ? InferenceSession.create(model, all) : InferenceSession.create(model, all);
 }

@@ -22,6 +22,7 @@ async function run({ model, feeds, optimization, externalData }) {
     executionProviders: providers,
     graphOptimizationLevel: optimization,
     logSeverityLevel: 4,
+    intraOpNumThreads: 1,
     ...(externalData === undefined ? {} : { externalData }),
   });
   try {

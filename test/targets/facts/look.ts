@@ -54,7 +54,11 @@ function whole(spec: Little): ModelSpec {
 
 /** Runs a model as ONNX Runtime makes it, and says nothing where that fails. */
 export async function run(model: Uint8Array, feeds: Readonly<Record<string, Tensor>>): Promise<void> {
-  const session = await InferenceSession.create(model, { graphOptimizationLevel: 'all', logSeverityLevel: 4 });
+  const session = await InferenceSession.create(model, {
+    graphOptimizationLevel: 'all',
+    logSeverityLevel: 4,
+    intraOpNumThreads: 1,
+  });
   try {
     await session.run(feeds);
   } finally {
