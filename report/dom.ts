@@ -27,6 +27,11 @@ export function bytes(count: number): string {
   return `${unit === 0 ? value : value.toPrecision(3)} ${UNITS[unit]}`;
 }
 
+/** A whole number, its digits in groups of three. */
+export function count(number: number): string {
+  return number.toLocaleString('en');
+}
+
 /** A share in percent, with one decimal. */
 export function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;

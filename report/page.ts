@@ -2,7 +2,7 @@
 import type { ReportData, ReportLayer, Verdict } from '../src/cli/report/data.ts';
 import { byteBars, lossBars } from './bars.ts';
 import { histogramChart } from './charts.ts';
-import { bytes, decibels, element, percent } from './dom.ts';
+import { bytes, count, decibels, element, percent } from './dom.ts';
 import { type Column, sortable } from './table.ts';
 
 function key(name: string, of: string): HTMLElement {
@@ -107,7 +107,7 @@ function layers({ layers: rows, sensitivity }: ReportData): HTMLElement[] {
       ' ',
       key('before', 'before'),
       key('after', 'after'),
-      element('span', { class: 'soft' }, 'elements by value'),
+      element('span', { class: 'soft' }, `elements by value${ofHowMany(row)}`),
     );
     const body =
       row.histogram === null
@@ -115,7 +115,23 @@ function layers({ layers: rows, sensitivity }: ReportData): HTMLElement[] {
         : histogramChart(row.histogram, row.weight);
     chart.replaceChildren(title, body);
   };
-  return [sortable([...LAYERS, ...alone(sensitivity)], rows, show), chart];
+  const sampled = rows.filter(({ elements, compared }) => compared > 0 && compared < elements).length;
+  const said =
+    sampled === 0
+      ? []
+      : [
+          element(
+            'p',
+            { class: 'soft' },
+            `Histograms of ${sampled === 1 ? 'one large weight' : `${sampled} large weights`}, and figures no pass has counted, are from a sample spread over the weight.`,
+          ),
+        ];
+  return [...said, sortable([...LAYERS, ...alone(sensitivity)], rows, show), chart];
+}
+
+/** Says so where the elements are a sample. */
+function ofHowMany({ elements, compared }: ReportLayer): string {
+  return compared === elements ? '' : `, from ${count(compared)} of ${count(elements)} values`;
 }
 
 /** A column of what each layer alone does to the outputs, where that was measured. */

@@ -8,7 +8,7 @@ import type { MovedWeight } from './chains.ts';
 import { type Decodable, decodableIn, type SchemeFacts, type Steps } from './decodable.ts';
 import type { Computed, Lines } from './lines.ts';
 import { isPacked, isReadable, unpacked } from './packed.ts';
-import { type Reals, swappedOf } from './reals.ts';
+import { type Reals, swappedOf, withSpans } from './reals.ts';
 import { granularityName } from './scheme.ts';
 import { isUnpacking, unpackedBy } from './unpacking.ts';
 
@@ -78,12 +78,21 @@ const ELEMENTS = 1 << 17;
 
 /** The numbers that are computed, some lines at a time. */
 export function realsOfComputed(one: Computed): Reals {
-  return async function* () {
+  const line = Math.max(1, elementCount(one.dims.slice(1)));
+  async function* all(): AsyncGenerator<Float32Array, void, void> {
     const lines = await one.open();
     const count = one.dims[0] ?? 0;
-    const step = Math.max(1, Math.floor(ELEMENTS / Math.max(1, elementCount(one.dims.slice(1)))));
+    const step = Math.max(1, Math.floor(ELEMENTS / line));
     for (let from = 0; from < count; from += step) yield lines(from, Math.min(count, from + step));
-  };
+  }
+  return withSpans(all, async function* (spans) {
+    const lines = await one.open();
+    for (const { start, end } of spans) {
+      const from = Math.floor(start / line);
+      const some = await lines(from, Math.ceil(end / line));
+      yield some.subarray(start - from * line, end - from * line);
+    }
+  });
 }
 
 /** Computed integers of a byte each as a tensor. */

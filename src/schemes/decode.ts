@@ -2,8 +2,9 @@ import { elementCount, isFloat } from '../ir/dtype.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { toFloat32 } from '../kernels/views.ts';
 import { unpacked, unpackedFrom } from './packed.ts';
-import { cutRows, mapped, type Reals, realsOf, swapped, swappedReals } from './reals.ts';
+import { cutRows, mapped, type Reals, realsOf, swapped, swappedReals, withSpans } from './reals.ts';
 import { type Encoded, type EncodedIntegers, type Granularity, isStoredInteger, spreadOf } from './scheme.ts';
+import { spanReader } from './spans.ts';
 
 /** Integers of any type, and what makes them real: `(q − zero point) · scale`. */
 export interface LinearNumbers {
@@ -35,17 +36,25 @@ function linearOf(encoded: EncodedIntegers): LinearNumbers {
 /** The numbers that integers stand for, in float32, some at a time. */
 export function decodeLinear(numbers: LinearNumbers): Reals {
   const { data, shape = data.dims } = numbers;
-  const all: Reals = async function* () {
+  const toNumbers = (bytes: Uint8Array): Float32Array => unpacked(bytes, data.dtype);
+  async function* all(): AsyncGenerator<Float32Array, void, void> {
     const toReal = await realOf(numbers);
     const total = elementCount(data.dims);
     let start = 0;
-    for await (const integers of mapped(data, (bytes) => unpacked(bytes, data.dtype))) {
+    for await (const integers of mapped(data, toNumbers)) {
       // The last byte may have room for more elements than there are.
       yield toReal(integers.subarray(0, total - start), start);
       start += integers.length;
     }
-  };
-  return cutRows(all, data.dims.at(-1) ?? 1, keptOf(data, shape));
+  }
+  const read = spanReader(data, toNumbers);
+  const spans: Reals['spans'] =
+    read &&
+    async function* (some) {
+      const toReal = await realOf(numbers);
+      for (const span of some) yield toReal(await read(span), span.start);
+    };
+  return cutRows(withSpans(all, spans), data.dims.at(-1) ?? 1, keptOf(data, shape));
 }
 
 /** The same with the last two axes swapped. */

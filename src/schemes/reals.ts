@@ -4,17 +4,55 @@ import { piecewise, type Tensor } from '../ir/tensor.ts';
 import { fromFloat32 } from '../kernels/rounded.ts';
 import { toFloat32 } from '../kernels/views.ts';
 import { unpacked } from './packed.ts';
+import { picked, type Span, spanReader, spansOfRows } from './spans.ts';
 
 /** Elements looked at together: a multiple of every packing. */
 const ELEMENTS: number = 1 << 17;
 
 /** A tensor as real numbers, some {@link ELEMENTS} at a time. */
-export type Reals = () => AsyncIterable<Float32Array>;
+export interface Reals {
+  (): AsyncIterable<Float32Array>;
+  /** Those of spans that ascend, where the others need not be read for them. */
+  readonly spans?: ((spans: readonly Span[]) => AsyncIterable<Float32Array>) | undefined;
+}
+
+/** Real numbers of which spans can be read alone. */
+export function withSpans(all: () => AsyncIterable<Float32Array>, spans: Reals['spans']): Reals {
+  return Object.assign(() => all(), { spans });
+}
+
+/** The numbers of some spans, together. */
+export async function spansOf(reals: Reals, spans: readonly Span[]): Promise<Float32Array> {
+  const all = new Float32Array(spans.reduce((sum, { start, end }) => sum + end - start, 0));
+  let at = 0;
+  for await (const some of reals.spans?.(spans) ?? picked(reals(), spans)) {
+    all.set(some, at);
+    at += some.length;
+  }
+  return all;
+}
+
+/** Each number times a factor. */
+export function scaledReals(reals: Reals, factor: number): Reals {
+  async function* scaled(chunks: AsyncIterable<Float32Array>): AsyncGenerator<Float32Array, void, void> {
+    for await (const chunk of chunks) yield chunk.map((value) => value * factor);
+  }
+  const { spans } = reals;
+  return withSpans(() => scaled(reals()), spans && ((some) => scaled(spans(some))));
+}
 
 /** The elements of a float tensor; undefined for other types. */
 export function realsOf(tensor: Tensor): Reals | undefined {
   const toFloats = isFloat(tensor.dtype) ? reader(tensor) : undefined;
-  return toFloats && (() => mapped(tensor, toFloats));
+  if (toFloats === undefined) return undefined;
+  const read = spanReader(tensor, toFloats);
+  return withSpans(
+    () => mapped(tensor, toFloats),
+    read &&
+      async function* (spans) {
+        for (const span of spans) yield read(span);
+      },
+  );
 }
 
 /** A float tensor of such numbers, computed some at a time. */
@@ -41,7 +79,8 @@ const COLUMNS = 64;
 /** The first `kept` elements of each row of `length`. */
 export function cutRows(reals: Reals, length: number, kept: number): Reals {
   if (kept === length) return reals;
-  return async function* () {
+  const { spans } = reals;
+  async function* cut(): AsyncGenerator<Float32Array, void, void> {
     let at = 0;
     for await (const chunk of reals()) {
       const out = new Float32Array(chunk.length);
@@ -52,7 +91,8 @@ export function cutRows(reals: Reals, length: number, kept: number): Reals {
       }
       yield out.subarray(0, filled);
     }
-  };
+  }
+  return withSpans(cut, spans && ((some) => spans(spansOfRows(some, length, kept))));
 }
 
 /**
@@ -66,8 +106,8 @@ export function swapped(
   load: () => Promise<(start: number, length: number) => Float32Array>,
   kept: number = dims.at(-1) ?? 0,
 ): Reals {
-  return async function* () {
-    const [rows, columns] = dims.slice(-2) as [number, number];
+  const [rows, columns] = dims.slice(-2) as [number, number];
+  async function* all(): AsyncGenerator<Float32Array, void, void> {
     const total = elementCount(dims);
     if (total === 0) return;
     const read = await load();
@@ -82,7 +122,20 @@ export function swapped(
         yield out;
       }
     }
-  };
+  }
+  return withSpans(all, async function* (spans) {
+    const read = await load();
+    for (const { start, end } of spans) {
+      const out = new Float32Array(end - start);
+      for (let at = start; at < end; at++) {
+        const column = Math.floor(at / rows);
+        const base = Math.floor(column / kept) * rows * columns;
+        const [value] = read(base + (at % rows) * columns + (column % kept), 1);
+        out[at - start] = value as number;
+      }
+      yield out;
+    }
+  });
 }
 
 /** Numbers that only come in order, with the last two axes swapped: all of them are in memory meanwhile. */

@@ -1,15 +1,15 @@
 import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
-import { openInspected } from '../../node/runtime/kernels.ts';
+import { inspectKernels } from '../../node/runtime/inspectKernels.ts';
 import { ownVersion, runtimeVersion } from '../../node/version.ts';
 import { PROGRAM } from '../../options/verbs.ts';
 import { type EqualizeOptions, equalize } from '../../passes/equalize/index.ts';
 import { fold } from '../../passes/fold/index.ts';
 import { unpackWeights } from '../../passes/pack/unpack.ts';
-import type { PassReport } from '../../passes/pass.ts';
 import { openPath } from '../open.ts';
 import type { RunReport } from '../pipe.ts';
-import type { ReportData, Sensitivity, Verdict } from './data.ts';
+import type { Progress } from '../progress.ts';
+import type { ReportData, ReportLayer, Sensitivity, Verdict } from './data.ts';
 import { layerRows } from './layers.ts';
 
 /** What a report is made of. */
@@ -24,11 +24,13 @@ export interface Collected {
   /** How the scales of channels were shared before weights were quantized, if they were. */
   readonly equalized: EqualizeOptions | undefined;
   readonly sensitivity: () => Promise<Sensitivity | null>;
+  /** Shows how far a part of the work is, by what is done. */
+  readonly progress: (what: string, unit: 'times' | 'bytes') => Progress;
 }
 
-/** Gathers all that the page shows. Weights are read a chunk at a time. */
+/** Gathers all that the page shows. Of large weights a sample is read. */
 export async function collect(from: Collected): Promise<ReportData> {
-  const { report, before } = from;
+  const { report } = from;
   const runtime = runtimeVersion();
   return {
     command: [PROGRAM, ...from.argv].map(quoted).join(' '),
@@ -47,18 +49,14 @@ export async function collect(from: Collected): Promise<ReportData> {
         return { weight, node, opType, elements, reason, detail };
       }),
     })),
-    layers: await compared(before, from.written, report.passes, from.equalized),
+    layers: await compared(from),
     verdict: await verdictOf(from.written, report.output ?? ''),
     sensitivity: await from.sensitivity(),
   };
 }
 
-async function compared(
-  before: Model,
-  written: string,
-  passes: readonly PassReport[],
-  equalized: EqualizeOptions | undefined,
-) {
+async function compared({ before, written, report, equalized, progress }: Collected): Promise<readonly ReportLayer[]> {
+  const { passes } = report;
   const after = await openPath(written);
   try {
     await unpackWeights(after);
@@ -67,7 +65,7 @@ async function compared(
     const folded = passes.some(({ facts = [] }) => facts.some((fact) => fact.kind === 'folded'));
     if (folded) await fold().run(before);
     if (equalized !== undefined) await equalize(equalized).run(before);
-    return await layerRows(before, after, passes);
+    return await layerRows(before, after, passes, progress('comparing', 'bytes'));
   } finally {
     await after.close();
   }
@@ -76,10 +74,12 @@ async function compared(
 /** Has ONNX Runtime load the model, and looks at what it will run. */
 async function verdictOf(path: string, name: string): Promise<Verdict> {
   try {
-    const { session, kernels } = await openInspected(path);
-    await session.release();
-    const unfused = kernels.unfused.map(({ weight, node, opType, why }) => ({ weight, node, opType, why }));
-    return { kind: 'asked', kernels: kernels.kernels, unfused };
+    const { kernels, unfused } = await inspectKernels(path);
+    return {
+      kind: 'asked',
+      kernels,
+      unfused: unfused.map(({ weight, node, opType, why }) => ({ weight, node, opType, why })),
+    };
   } catch (cause) {
     if (!(cause instanceof CompressError)) throw cause;
     return { kind: 'not_asked', why: `ONNX Runtime was not asked: ${cause.message.replaceAll(path, name)}` };

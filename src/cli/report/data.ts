@@ -34,6 +34,9 @@ export interface ReportLayer {
   readonly nodes: readonly string[];
   /** E.g. `float32 256×64`. */
   readonly shape: string;
+  readonly elements: number;
+  /** How many of them the histograms are of, and those figures that no pass has told; all, or a sample. */
+  readonly compared: number;
   /** What it is now, e.g. `dynamic int8 per channel`. */
   readonly form: string;
   /** Bytes. */

@@ -3,10 +3,13 @@ import { namesOf } from '../../layers/constant.ts';
 import type { Change } from '../../layers/skip.ts';
 import { diff, type WeightChange } from '../../passes/diff/index.ts';
 import type { PassReport } from '../../passes/pass.ts';
+import type { Progress } from '../progress.ts';
 import type { ReportLayer } from './data.ts';
 
 /** Bins of a histogram on the page. */
 const BINS = 64;
+/** Elements of a weight that are looked at: of a large one a sample, in which a bin of a thousandth has some 260. */
+const SAMPLE: number = 1 << 18;
 
 /**
  * A row for each weight that the passes changed, in their order; what several passes did to one is one row.
@@ -17,8 +20,9 @@ export async function layerRows(
   before: Model,
   after: Model,
   passes: readonly PassReport[],
+  onProgress: Progress,
 ): Promise<readonly ReportLayer[]> {
-  const { weights } = await diff(before, after, { bins: BINS });
+  const { weights } = await diff(before, after, { bins: BINS, sample: SAMPLE, onProgress });
   const found = new Map<string, WeightChange[]>();
   for (const one of weights.changed) found.set(one.name, [...(found.get(one.name) ?? []), one]);
   const names = namesNow(before);
@@ -75,8 +79,13 @@ function gathered(passes: readonly PassReport[], integers: ReadonlyMap<string, s
 function rowOf(changes: readonly Change[], compared: WeightChange | undefined): ReportLayer {
   const [first, last] = [changes[0], changes.at(-1)] as [Change, Change];
   const values = compared?.values;
-  const zeros = values?.zerosAfter ?? last.zeros;
-  const elements = values?.elements ?? last.elements;
+  const { elements } = last;
+  const whole = values?.elements === elements;
+  // What a pass counted is of all elements; a sample is not.
+  const share = values && shareOf(values.zerosAfter, values.elements);
+  const counted = last.zeros === undefined ? undefined : shareOf(last.zeros, elements);
+  const told = changes.length === 1 ? last.sqnr : undefined;
+  const sqnr = whole ? values.sqnr : (told ?? values?.sqnr);
   const forms = changes.map(({ form, zeros, instead }) => {
     const now = form ?? (zeros === undefined ? 'changed' : 'pruned');
     return instead === undefined ? now : `${now} (${instead.detail})`;
@@ -86,13 +95,20 @@ function rowOf(changes: readonly Change[], compared: WeightChange | undefined): 
     opType: first.opType,
     nodes: first.nodes,
     shape: `${first.dtype} ${first.dims.join('×')}`.trim(),
+    elements,
+    compared: values?.elements ?? 0,
     form: [...new Set(forms)].join(', '),
     before: first.before,
     after: last.after,
-    sparsity: zeros === undefined || elements === 0 ? null : zeros / elements,
-    sqnr: values === undefined ? null : plainDecibels(values.sqnr),
+    sparsity: (whole ? share : (counted ?? share)) ?? null,
+    sqnr: sqnr === undefined ? null : plainDecibels(sqnr),
     histogram: compared?.histogram ?? null,
   };
+}
+
+/** Nothing has no share of zeros. */
+function shareOf(zeros: number, elements: number): number | undefined {
+  return elements === 0 ? undefined : zeros / elements;
 }
 
 /** Decibels as JSON has them. */

@@ -13,7 +13,7 @@ import { DASH } from '../arguments.ts';
 import { openPath } from '../open.ts';
 import { isStream, outputOf, sameFile } from '../output.ts';
 import { pipe, type RunReport, type StreamCopies, type Streams } from '../pipe.ts';
-import { progress } from '../progress.ts';
+import { type Progress, progress } from '../progress.ts';
 import { printable } from '../text.ts';
 import { collect } from './collect.ts';
 import { reportTarget, writePage } from './html.ts';
@@ -51,14 +51,16 @@ export async function reported(
         ? 'the float model came through standard input'
         : undefined;
     const options = { ...args };
+    const bar = (what: string, unit?: 'times' | 'bytes'): Progress =>
+      progress(what, args.quiet === true, { ...(unit && { unit }), stream: streams.stderr });
     const data = await collect({
       report,
       argv: process.argv.slice(2),
       before,
       written: target === undefined || isStream(target) ? copied : target,
       equalized: equalizedIn(options),
-      sensitivity: () =>
-        sensitivityOf(options, report.passes[0], folder.path, unreadable, progress('layers', args.quiet === true)),
+      sensitivity: () => sensitivityOf(options, report.passes[0], folder.path, unreadable, bar('layers')),
+      progress: bar,
     });
     await beside.unchanged();
     await writePage(path, data, args.force === true);

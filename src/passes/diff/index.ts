@@ -8,7 +8,7 @@ import { functionKey, headerChanges, operatorChanges, valueChanges } from './hea
 import { computing, type Matching, matchNodes } from './match.ts';
 import { bodyPairs, changedNodes, nodeFacts } from './nodes.ts';
 import type { DiffOptions, FactChange, ModelDiff, NodeChange, NodeFacts, WeightChange } from './types.ts';
-import { type Compared, diffWeights } from './weights.ts';
+import { type Compared, diffWeights, type Look, tensorsOf } from './weights.ts';
 
 export type { HistogramPair } from './histogram.ts';
 export type {
@@ -39,10 +39,16 @@ export type {
  * @throws CompressError where weights cannot be read
  */
 export async function diff(before: Model, after: Model, options: DiffOptions = {}): Promise<ModelDiff> {
-  checkShape('diff', options, { bins: 'number' });
-  const collected = new Collected(options.bins);
+  checkShape('diff', options, { bins: 'number', sample: 'number', onProgress: 'function' });
+  const { bins, sample, onProgress } = options;
   const views = [await unpackedView(before), await unpackedView(after)] as const;
   const [from, to] = [views[0].model, views[1].model];
+  const total = from.graphs().reduce((sum, graph) => sum + bytesIn(graph), 0);
+  let done = 0;
+  const collected = new Collected({ bins, sample }, (tensor) => {
+    done += tensor.byteLength;
+    onProgress?.(done, total);
+  });
   await diffGraphs(collected, '', from.graph, to.graph, new Map());
   const functions = new Map(to.functions.map((one) => [functionKey(one), one]));
   for (const one of from.functions) {
@@ -79,6 +85,11 @@ function notesOf(before: UnpackedView, after: UnpackedView): string[] {
   return [...before.notes.map((note) => `before: ${note}`), ...after.notes.map((note) => `after: ${note}`)];
 }
 
+/** Bytes of the weights that a graph holds itself. */
+function bytesIn(graph: Graph): number {
+  return [...tensorsOf(graph).values()].reduce((sum, one) => sum + one.byteLength, 0);
+}
+
 function bytesOf({ byteLength, dataFiles }: ModelHeader): number {
   return dataFiles.reduce((sum, one) => sum + one.byteLength, byteLength);
 }
@@ -90,8 +101,8 @@ class Collected {
   /** What the weights of all graphs are compared with. */
   readonly compared: Compared;
 
-  constructor(bins: number | undefined) {
-    this.compared = { claimed: new WeakSet<Tensor>(), bins };
+  constructor(look: Look, seen: Compared['seen']) {
+    this.compared = { claimed: new WeakSet<Tensor>(), look, seen };
   }
 
   /** A graph that is in one of the models only. */

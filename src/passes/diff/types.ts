@@ -77,6 +77,14 @@ export interface WeightChange {
 export interface DiffOptions {
   /** Bins of a histogram of each weight that changed; none is made without. */
   readonly bins?: number;
+  /**
+   * Elements of a weight whose numbers are compared, spread over it; all of them where absent, and where it has not
+   * many more. `values.elements` tells how many there were. Whether a weight changed at all is still told by every
+   * byte of it.
+   */
+  readonly sample?: number;
+  /** Called after each weight, with the bytes of the weights before that were looked at, and of all of them. */
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** What {@link diff} found. Lists are empty where nothing changed. */

@@ -6,8 +6,8 @@ import { gemmParts } from '../../layers/gemm.ts';
 import { findStored } from '../../schemes/chains.ts';
 import type { Decodable } from '../../schemes/decodable.ts';
 import { nameOfCodes } from '../../schemes/names.ts';
-import { type Reals, realsOf, swappedReals } from '../../schemes/reals.ts';
-
+import { type Reals, realsOf, scaledReals, spansOf, swappedReals } from '../../schemes/reals.ts';
+import { sampleOf } from '../../schemes/spans.ts';
 import { unpackedNamed } from '../../schemes/unpacked.ts';
 import { histogramPair } from './histogram.ts';
 import type { TensorFacts, WeightChange } from './types.ts';
@@ -25,8 +25,18 @@ export interface WeightsDiff {
 export interface Compared {
   /** Integers in a body that stand for a weight around it; those found are added. */
   readonly claimed: WeakSet<Tensor>;
+  /** How elements are compared. */
+  readonly look: Look;
+  /** Told of each weight before that was looked at. */
+  readonly seen: (tensor: Tensor) => void;
+}
+
+/** How the elements of a weight are compared. */
+export interface Look {
   /** Bins of histograms, where they are wanted. */
   readonly bins: number | undefined;
+  /** Elements of a weight that are looked at; all where undefined. */
+  readonly sample: number | undefined;
 }
 
 /** Integers that stand for a weight are this close to it, in dB, however coarse; a matrix turned over is not. */
@@ -44,20 +54,23 @@ export async function diffWeights(
   renames: ReadonlyMap<string, string>,
   compared: Compared,
 ): Promise<WeightsDiff> {
-  const { claimed, bins } = compared;
+  const { claimed, look, seen } = compared;
   const [old, now] = [tensorsOf(before), tensorsOf(after)];
   const places = withBodies(after);
   const changed: WeightChange[] = [];
   const used = new Set<string>();
   const renamed = new Map<string, string>();
   let same = 0;
+  let last: Tensor | undefined;
   for (const [name, tensor] of old) {
+    if (last !== undefined) seen(last);
+    last = tensor;
     const graph = path;
     const found = now.get(name);
     if (found !== undefined) {
       used.add(name);
       if (await isSame(tensor, found)) same++;
-      else changed.push({ graph, name, ...both(tensor, found, 'changed'), ...(await valuesOf(tensor, found, bins)) });
+      else changed.push({ graph, name, ...both(tensor, found, 'changed'), ...(await valuesOf(tensor, found, look)) });
       continue;
     }
     const integers = await storedAs(places, name);
@@ -66,7 +79,7 @@ export async function diffWeights(
         used.add(one.name);
         claimed.add(one);
       }
-      changed.push({ graph, name, ...(await quantizedChange(before, name, tensor, integers, bins)) });
+      changed.push({ graph, name, ...(await quantizedChange(before, name, tensor, integers, look)) });
       continue;
     }
     const other = renames.get(name);
@@ -79,11 +92,12 @@ export async function diffWeights(
       const equal = await isSame(tensor, moved);
       changed.push({
         ...{ graph, name, ...both(tensor, moved, equal ? 'renamed' : 'changed') },
-        ...(equal ? {} : await valuesOf(tensor, moved, bins)),
+        ...(equal ? {} : await valuesOf(tensor, moved, look)),
       });
     }
   }
-  const stand = await standIns(path, before, after, old, now, used);
+  if (last !== undefined) seen(last);
+  const stand = await standIns(path, before, after, old, now, used, look.sample);
   changed.push(...stand.changed);
   const gone = new Set([
     ...changed.flatMap((one) => (one.before === undefined ? [] : [one.before.name])),
@@ -117,6 +131,7 @@ async function standIns(
   old: ReadonlyMap<string, Tensor>,
   now: ReadonlyMap<string, Tensor>,
   used: Set<string>,
+  sample: number | undefined,
 ): Promise<{ changed: WeightChange[]; gone: string[] }> {
   const changed: WeightChange[] = [];
   const gone: string[] = [];
@@ -126,7 +141,7 @@ async function standIns(
     if (integers === undefined || !old.has(integers.parts[0].name) || now.has(integers.parts[0].name)) continue;
     used.add(name);
     gone.push(...integers.parts.map((one) => one.name));
-    const { form, scheme, values } = await quantizedChange(after, name, tensor, integers, undefined);
+    const { form, scheme, values } = await quantizedChange(after, name, tensor, integers, { sample, bins: undefined });
     const sides = { before: factsOf(integers.parts[0]), after: factsOf(tensor) };
     // The floats are the right ones, whichever side they are on; only the zeros have an order.
     const turned = values && { ...values, zerosBefore: values.zerosAfter, zerosAfter: values.zerosBefore };
@@ -136,7 +151,7 @@ async function standIns(
 }
 
 /** Every tensor a graph holds, by the name it is read under. */
-function tensorsOf(graph: Graph): Map<string, Tensor> {
+export function tensorsOf(graph: Graph): Map<string, Tensor> {
   const all = new Map<string, Tensor>();
   for (const [name, tensor] of graph.initializers) all.set(name, tensor);
   for (const node of graph.nodes) {
@@ -183,18 +198,28 @@ function isSwapped(one: readonly number[], other: readonly number[]): boolean {
 /** How elements differ, and how they are spread. */
 type Compare = Pick<WeightChange, 'values' | 'histogram'>;
 
-async function compared(before: Reals, after: Reals, bins: number | undefined): Promise<Compare> {
-  const values = await difference(before, after);
-  const histogram = bins === undefined ? undefined : await histogramPair(before, after, bins);
+async function compared(before: Reals, after: Reals, elements: number, look: Look): Promise<Compare> {
+  const { bins, sample } = look;
+  const spans = sample === undefined ? undefined : sampleOf(elements, sample);
+  const [one, other] = spans === undefined ? [before, after] : [await some(before), await some(after)];
+  /** What is looked at is kept: a histogram reads it twice more. */
+  async function some(reals: Reals): Promise<Reals> {
+    const values = await spansOf(reals, spans ?? []);
+    return async function* () {
+      yield values;
+    };
+  }
+  const values = await difference(one, other);
+  const histogram = bins === undefined ? undefined : await histogramPair(one, other, bins);
   return histogram === undefined ? { values } : { values, histogram };
 }
 
 /** How float elements differ: in their order, or, where the dims are swapped, with the axes swapped. */
-async function valuesOf(before: Tensor, after: Tensor, bins: number | undefined): Promise<Compare> {
+async function valuesOf(before: Tensor, after: Tensor, look: Look): Promise<Compare> {
   const [old, now] = [realsOf(before), realsOf(after)];
   if (old === undefined || now === undefined || elementCount(before.dims) !== elementCount(after.dims)) return {};
   const turned = isSwapped(before.dims, after.dims) && !sameDims(before.dims, after.dims);
-  return compared(old, turned ? (swappedReals(after) ?? now) : now, bins);
+  return compared(old, turned ? (swappedReals(after) ?? now) : now, elementCount(before.dims), look);
 }
 
 async function quantizedChange(
@@ -202,23 +227,25 @@ async function quantizedChange(
   name: string,
   tensor: Tensor,
   integers: Decodable,
-  bins: number | undefined,
+  look: Look,
 ): Promise<
   Pick<WeightChange, 'kind' | 'before' | 'after' | 'values' | 'histogram'> & { form: string; scheme: string }
 > {
   const { parts, dims, scheme } = integers;
   const sides = { ...both(tensor, parts[0], 'quantized'), form: scheme.sharing, scheme: scheme.name };
   const real = realsOf(tensor);
-  if (real === undefined || elementCount(tensor.dims) !== elementCount(dims)) return sides;
+  const elements = elementCount(dims);
+  if (real === undefined || elementCount(tensor.dims) !== elements) return sides;
   // Floats of 16 bits stand where the float32 ones did: nothing is taken into them.
   const factor = scheme.bits === 16 ? 1 : factorOf(graph, name);
-  const old = factor === 1 ? real : scaled(real, factor);
+  const old = factor === 1 ? real : scaledReals(real, factor);
   const found: Compare[] = [];
   const plain = sameDims(tensor.dims, dims);
   const turned = isSwapped(tensor.dims, dims);
-  if (plain || !turned) found.push(await compared(old, integers.reals, bins));
+  if (plain || !turned) found.push(await compared(old, integers.reals, elements, look));
   // A square matrix may have been turned: then only one of the two is close.
-  if (turned && (found[0]?.values?.sqnr ?? 0) < CLOSE) found.push(await compared(old, integers.swapped, bins));
+  if (turned && (found[0]?.values?.sqnr ?? 0) < CLOSE)
+    found.push(await compared(old, integers.swapped, elements, look));
   const sqnr = ({ values }: Compare): number => values?.sqnr ?? Number.NEGATIVE_INFINITY;
   const [best] = found.sort((a, b) => sqnr(b) - sqnr(a));
   return { ...sides, ...best };
@@ -228,10 +255,4 @@ async function quantizedChange(
 function factorOf(graph: Graph, name: string): number {
   const node = graph.uses(name).find((use) => use.node !== undefined && isOp(use.node, 'Gemm') && use.index < 2)?.node;
   return node === undefined ? 1 : gemmParts(node).alpha;
-}
-
-function scaled(reals: Reals, factor: number): Reals {
-  return async function* () {
-    for await (const chunk of reals()) yield chunk.map((value) => value * factor);
-  };
 }

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
+import { inspectKernels } from '../../../src/node/runtime/inspectKernels.ts';
 import { type Kernels, openInspected } from '../../../src/node/runtime/kernels.ts';
 import { buildModel, f32, float, type GraphSpec, type NodeSpec, type TensorSpec } from '../../support/build.ts';
 import { ownTemporaryFolder } from '../../support/temporary.ts';
@@ -36,6 +37,9 @@ const mm = (out = 'y', weight = 'wf', name = 'fc'): NodeSpec => ({ op: 'MatMul',
 test('a fused model has its integer kernel and no dequantized weight; nothing is left in the temporary folder', async () => {
   const found = await inspect({ nodes: [dq(1), mm()], initializers: weights });
   expect(found).toEqual({ kernels: [{ op: 'MatMulNBits', nodes: 1 }], unfused: [], madeFloat: [] });
+  expect(await readdir(folder.path)).toEqual(['model.onnx']);
+  // Its weights put beside a copy of it, as those of a large model are.
+  expect(await inspectKernels(join(folder.path, 'model.onnx'), 0)).toEqual(found);
   expect(await readdir(folder.path)).toEqual(['model.onnx']);
 });
 

@@ -1,6 +1,9 @@
 import { expect, test } from '@jest/globals';
+import { diff } from '../../../src/index.node.ts';
 import { histogramPair } from '../../../src/passes/diff/histogram.ts';
 import type { Reals } from '../../../src/schemes/reals.ts';
+import { f32, type ModelSpec } from '../../support/build.ts';
+import { modelOf } from '../../support/model.ts';
 
 /** Numbers in chunks of three. */
 function chunks(...values: readonly number[]): Reals {
@@ -28,4 +31,41 @@ test('a weight of one number has bins to both sides of it', async () => {
   });
   const six = await histogramPair(chunks(-6), chunks(-6), 3);
   expect(six).toEqual({ min: -9, max: -3, before: [0, 1, 0], after: [0, 1, 0] });
+});
+
+test('of a large weight a sample is compared, of a small one all; that weights are the same is told by all of it', async () => {
+  const count = 65_536;
+  const values = Float32Array.from({ length: count }, (_, at) => Math.sin(at));
+  const spec = (factor: number, last: number): ModelSpec => ({
+    ...{ opset: 17, inputs: {}, outputs: { w: f32([count]) }, nodes: [] },
+    initializers: {
+      w: f32(
+        [count],
+        values.map((one) => factor * one),
+      ),
+      few: f32(
+        [100],
+        values.slice(0, 100).map((one) => factor * one),
+      ),
+      end: f32(
+        [count],
+        values.map((one, at) => (at === count - 1 ? last : one)),
+      ),
+    },
+  });
+  const told: number[][] = [];
+  const found = await diff(await modelOf(spec(1, 0)), await modelOf(spec(0.9, 1)), {
+    ...{ bins: 8, sample: 8192 },
+    onProgress: (done, total) => told.push([done, total]),
+  });
+  const [w, few, end] = found.weights.changed;
+  expect([w, few, end].map((one) => [one?.name, one?.values?.elements])).toEqual([
+    ['w', 8192],
+    ['few', 100],
+    ['end', 8192],
+  ]);
+  expect(w?.values?.sqnr).toBeCloseTo(20, 4);
+  expect(w?.histogram?.before.reduce((sum, one) => sum + one, 0)).toBe(8192);
+  expect(end?.kind).toBe('changed');
+  expect(told).toEqual([262_144, 262_544, 524_688].map((done) => [done, 524_688]));
 });
