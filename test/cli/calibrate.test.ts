@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { compress, fixture, folder } from '../support/cli.ts';
+import { fixture, folder } from '../support/cli.ts';
+import { compress } from '../support/resident.ts';
 
 const BN = fixture('digits-cnn-bn.onnx');
 const DATA = fixture('digits-cnn-bn-calib.npz');

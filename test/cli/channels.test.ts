@@ -2,8 +2,9 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { buildModel, f32, i64 } from '../support/build.ts';
-import { compress, compressEach, fixture, folder, shell } from '../support/cli.ts';
+import { compressEach, fixture, folder, shell } from '../support/cli.ts';
 import { randomFloats } from '../support/random.ts';
+import { compress } from '../support/resident.ts';
 
 const CNN = fixture('digits-cnn.onnx');
 const CALIB = fixture('digits-cnn-calib.npz');

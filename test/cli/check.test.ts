@@ -3,8 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { buildModel, f32, type ModelSpec } from '../support/build.ts';
-import { compress, compressEach, copyOf, fixture, folder } from '../support/cli.ts';
+import { compressEach, copyOf, fixture, folder } from '../support/cli.ts';
 import { randomFloats } from '../support/random.ts';
+import { compress } from '../support/resident.ts';
 
 const CALIB = fixture('digits-cnn-calib.npz');
 

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import onnxProto from 'onnx-proto';
-import { compress, compressEach, fixture, folder, oneLine, ROOT } from '../support/cli.ts';
+import { compressEach, fixture, folder, oneLine, ROOT } from '../support/cli.ts';
+import { compress } from '../support/resident.ts';
 
 const { ModelProto } = onnxProto.onnx;
 

@@ -4,7 +4,8 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { renderDiff, renderMarkdown } from '../../src/cli/diff/render.ts';
 import { diff, readModel } from '../../src/index.node.ts';
 import { buildModel, f32, type ModelSpec } from '../support/build.ts';
-import { compress, compressEach, fixture, folder, oneLine, shell } from '../support/cli.ts';
+import { compressEach, fixture, folder, oneLine, shell } from '../support/cli.ts';
+import { compress } from '../support/resident.ts';
 
 const MLP = fixture('digits-mlp.onnx');
 const CNN = fixture('digits-cnn.onnx');

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { compress, fixture, folder, shell } from '../support/cli.ts';
+import { fixture, folder, shell } from '../support/cli.ts';
+import { compress } from '../support/resident.ts';
 
 const MLP = fixture('digits-mlp.onnx');
 const DATA = fixture('digits-mlp-calib.npz');

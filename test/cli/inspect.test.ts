@@ -5,7 +5,8 @@ import { bars } from '../../src/cli/inspect/histogram.ts';
 import { renderInspection } from '../../src/cli/inspect/render.ts';
 import { inspect, planModel, readModel } from '../../src/index.node.ts';
 import { buildModel, f32, i64, type ModelSpec } from '../support/build.ts';
-import { compress, compressEach, fixture, folder, shell } from '../support/cli.ts';
+import { compressEach, fixture, folder, shell } from '../support/cli.ts';
+import { compress } from '../support/resident.ts';
 import { sparseModel } from '../support/sparse.ts';
 
 const M = fixture('mymodel.onnx');

@@ -4,8 +4,9 @@ import { describe, expect, test } from '@jest/globals';
 import { readModel } from '../../src/index.node.ts';
 import { product, sparseWeight } from '../passes/pack/support.ts';
 import { buildModel } from '../support/build.ts';
-import { compress, compressEach, fixture, folder, oneLine, shell } from '../support/cli.ts';
+import { compressEach, fixture, folder, oneLine, shell } from '../support/cli.ts';
 import { expectSame } from '../support/oracle.ts';
+import { compress } from '../support/resident.ts';
 
 const MLP = fixture('digits-mlp.onnx');
 const EXTERNAL = fixture('edge/external-data.onnx');

@@ -2,9 +2,10 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { readModel, sparsity } from '../../src/index.node.ts';
-import { compress, compressEach, copyOf, fixture, folder, shell } from '../support/cli.ts';
+import { compressEach, copyOf, fixture, folder, shell } from '../support/cli.ts';
 import { readNpz } from '../support/npz.ts';
 import { runModel } from '../support/ort.ts';
+import { compress } from '../support/resident.ts';
 import { safetensorsOf } from '../support/safetensors.ts';
 
 const MLP = fixture('digits-mlp.onnx');

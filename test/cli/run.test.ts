@@ -6,7 +6,8 @@ import { didYouMean } from '../../src/options/nearest.ts';
 import { isFile, stepRows } from '../../src/options/step.ts';
 import { TABLES } from '../../src/options/tables.ts';
 import { STEP_VERBS } from '../../src/options/verbs.ts';
-import { compress, compressEach, fixture, folder, oneLine, ROOT, shell, subfolder } from '../support/cli.ts';
+import { compressEach, fixture, folder, oneLine, ROOT, shell, subfolder } from '../support/cli.ts';
+import { compress } from '../support/resident.ts';
 
 const { onnx } = onnxProto;
 const M = fixture('mymodel.onnx');

@@ -5,10 +5,11 @@ import { unzipSync, zipSync } from 'fflate';
 import onnxProto from 'onnx-proto';
 import { buildModel, f32, type ModelSpec, type NodeSpec, type TensorSpec } from '../support/build.ts';
 import { normal } from '../support/calibrated.ts';
-import { compress, compressEach, fixture, folder, oneLine, type Result } from '../support/cli.ts';
+import { compressEach, fixture, folder, oneLine, type Result } from '../support/cli.ts';
 import { npzOf } from '../support/npz.ts';
 import { feed, runModel } from '../support/ort.ts';
 import { randomFloats } from '../support/random.ts';
+import { compress } from '../support/resident.ts';
 
 const { onnx } = onnxProto;
 const MLP = fixture('digits-mlp.onnx');

@@ -10,8 +10,9 @@ import type { CompressError } from '../../src/errors.ts';
 import { openData } from '../../src/node/data/open.ts';
 import type { Sample } from '../../src/node/data/types.ts';
 import { buildModel, f32, type ModelSpec } from '../support/build.ts';
-import { compress, fixture, folder } from '../support/cli.ts';
+import { fixture, folder } from '../support/cli.ts';
 import { checkDocument } from '../support/documents.ts';
+import { compress } from '../support/resident.ts';
 
 const MLP = fixture('digits-mlp.onnx');
 const DATA = fixture('digits-mlp-test.npz');
