@@ -101,22 +101,28 @@ test.each([
   expect(readdirSync(cwd)).toEqual([]);
 });
 
+/** Makes each look at the clock a second later than the one before, so that any work is long enough for a bar. */
+const HURRIED = `data:text/javascript,${encodeURIComponent('let now = 0; performance.now = () => (now += 1000);')}`;
+
 test('a bar is taken away before an error is said', () => {
-  const args = [
+  const line = [
     'quantize',
     '--calibrate',
     'random',
     '--samples',
-    '20000',
+    '1000',
     fixture('digits-cnn.onnx'),
     '-o',
     '/dev/full',
   ];
-  const done = spawnSync(process.execPath, ['--import', TERMINAL, BIN, ...args], {
-    env: environment({ TERM: 'xterm' }),
+  const done = spawnSync(process.execPath, ['--import', TERMINAL, '--import', HURRIED, BIN, ...line], {
+    env: environment({ TERM: 'xterm', NO_COLOR: '1' }),
     encoding: 'utf8',
   });
   expect(done.status).toBe(1);
   expect(done.stderr).not.toContain('\x1b[?');
-  expect(done.stderr).toContain('no space left on the disk');
+  const [bar = '', error] = done.stderr.split('error: ');
+  expect(bar).toContain('calibrating');
+  expect(bar.endsWith('\x1b[2K')).toBe(true);
+  expect(error).toContain('no space left on the disk');
 });
