@@ -2,7 +2,13 @@
  * The core of the package: from the bytes of a model to those of a smaller one, in any JavaScript runtime. Nothing here
  * reaches a module of Node; index.node.ts adds files, threads and ONNX Runtime.
  */
-export { type ActivationRange, type ActivationRanges, expectedSqnr } from './activations/ranges.ts';
+export {
+  type ActivationRange,
+  type ActivationRanges,
+  expectedSqnr,
+  type ProductSignal,
+  type ProductSignals,
+} from './activations/ranges.ts';
 export type {
   Activations,
   Answers,

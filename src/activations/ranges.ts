@@ -15,6 +15,18 @@ export interface ActivationRange extends ObservedRange {
 export type ActivationRanges = ReadonlyMap<string, ActivationRange>;
 
 /**
+ * What a product keeps of its signal where only it is computed in another form: on integers, or in float with a stored
+ * weight. In dB, over the data; behind its logarithms, where it goes into such.
+ */
+export interface ProductSignal {
+  readonly integers?: number;
+  readonly stored?: number;
+}
+
+/** By what the whole (folded) model calls the output of the product. */
+export type ProductSignals = ReadonlyMap<string, ProductSignal>;
+
+/**
  * Expected signal-to-quantization-noise ratio of an activation quantized to 256 steps over a range, in dB:
  * `10·log10(power / ((1 − zeros)·step²/12 + clipError))`, rounding errors taken as uniform.
  *

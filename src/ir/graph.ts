@@ -250,6 +250,14 @@ export class Graph {
     }
   }
 
+  /** Puts nodes behind all others. */
+  insertLast(...nodes: readonly Node[]): void {
+    for (const node of nodes) {
+      this.#nodes.insert(node);
+      this.#index(node);
+    }
+  }
+
   /** `base`, or `base_1`, `base_2`, … : a name nothing in the model has yet, reserved from now on. */
   uniqueName(base: string): string {
     const root = this.root;

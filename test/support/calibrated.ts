@@ -48,7 +48,7 @@ export async function quantized(
   bytes: Uint8Array,
   inputs: Readonly<Record<string, readonly number[]>>,
   options: Partial<Parameters<typeof calibratedQuantize>[1]> = {},
-  quantizing: QuantizeOptions = {},
+  quantizing: QuantizeOptions = { minElements: 0 },
 ): Promise<Outcome> {
   const rows = (seed: number) =>
     Object.fromEntries(
@@ -76,7 +76,7 @@ export async function quantized(
     prefer: 'size' as const,
     ...options,
   };
-  const [report] = await transform(model, calibratedQuantize({ minElements: 0, ...quantizing }, settings));
+  const [report] = await transform(model, calibratedQuantize(quantizing, settings));
   const sink = bytesSink();
   await writeModel(model, sink);
   const small = sink.bytes();

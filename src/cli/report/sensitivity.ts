@@ -1,7 +1,7 @@
 import { CompressError } from '../../errors.ts';
 
 import { type DataFor, fittingRandomData } from '../../node/data/fitting.ts';
-import { RANDOM, RANDOM_ROWS } from '../../node/recipes/calibrated.ts';
+import { RANDOM, RANDOM_ROWS } from '../../node/recipes/calibrationData.ts';
 import { stepOf } from '../../node/recipes/steps.ts';
 import { Candidates, changedLayers } from '../../node/recipes/tune/candidate.ts';
 import { noiseOf } from '../../node/recipes/tune/metric.ts';

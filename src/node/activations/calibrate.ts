@@ -23,6 +23,8 @@ export interface CalibrateOptions {
    * where it is negative.
    */
   readonly means?: ReadonlyMap<string, number>;
+  /** Values of one element each whose means over all runs are wanted. */
+  readonly figures?: readonly string[];
   /** Values looked at together may take this many bytes a sample; more of them cost more passes over the data. */
   readonly tapBytes?: number;
   /** Called after each run of a sample. `total` runs is not known before the data was read once. */
@@ -34,12 +36,13 @@ const CALIBRATE_SHAPE: Shape<CalibrateOptions> = {
   observer: ACTIVATION_ROWS.observer,
   percentile: 'number',
   means: 'object',
+  figures: 'list',
   tapBytes: 'number',
   onProgress: 'function',
 };
 
 /** What {@link calibrate} does where nothing else is said. */
-export const CALIBRATE_DEFAULTS: Required<Omit<CalibrateOptions, 'onProgress' | 'means'>> = {
+export const CALIBRATE_DEFAULTS: Required<Omit<CalibrateOptions, 'onProgress' | 'means' | 'figures'>> = {
   observer: DEFAULT_OBSERVER,
   percentile: PERCENTILE,
   tapBytes: TAP_BYTES,
@@ -49,6 +52,8 @@ export const CALIBRATE_DEFAULTS: Required<Omit<CalibrateOptions, 'onProgress' | 
 export interface Calibration {
   /** By value; without those that the notes tell about. */
   readonly ranges: ActivationRanges;
+  /** By value, of those that a run gave. */
+  readonly figures: ReadonlyMap<string, number>;
   /** How many samples, each of one row or a batch, were run. */
   readonly samples: number;
   /** A sentence for each value without a range, or with values that were ignored. */
@@ -76,7 +81,7 @@ export async function calibrate(
   checkShape('calibrate', options, CALIBRATE_SHAPE);
   const settings = { ...CALIBRATE_DEFAULTS, ...options };
   checkOptions(settings);
-  const { observer, percentile, means, tapBytes, onProgress } = settings;
+  const { observer, percentile, means, figures = [], tapBytes, onProgress } = settings;
   const notes: string[] = [];
   const places = new Places(model);
   const keys = [...new Set([...values, ...(means?.keys() ?? [])])].filter((key) => canTap(places, key, notes));
@@ -84,12 +89,22 @@ export async function calibrate(
     const channels = means?.get(value);
     return { what: 'range', value, observer, percentile, ...(channels === undefined ? {} : { channels }) };
   });
+  for (const value of figures) requests.push({ what: 'range', value, observer: 'minmax', percentile, channels: -1 });
   const activations = openActivations(data, defined({ tapBytes, onProgress }));
   try {
     const answers = await activations.measure(model, requests);
     const found = keys.map((key, index): Found => [key, answers[index] as RangeAnswer]);
     const ranges = new Map(found.flatMap(([key, { range }]) => (range === undefined ? [] : [[key, range]])));
-    return { ranges, samples: activations.samples, notes: [...notes, ...notesOf(places, found)] };
+    const told = figures.flatMap((key, index) => {
+      const mean = (answers[keys.length + index] as RangeAnswer).range?.channelMeans?.[0];
+      return mean === undefined ? [] : [[key, mean] as const];
+    });
+    return {
+      ranges,
+      figures: new Map(told),
+      samples: activations.samples,
+      notes: [...notes, ...notesOf(places, found)],
+    };
   } finally {
     await activations.close();
   }

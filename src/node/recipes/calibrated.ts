@@ -1,6 +1,7 @@
-import type { ActivationRanges } from '../../activations/ranges.ts';
+import type { ActivationRanges, ProductSignals } from '../../activations/ranges.ts';
 import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
+import { Places } from '../../ir/places.ts';
 import { DATA_METHODS } from '../../kernels/lowbits/names.ts';
 import type { ObserverKind } from '../../kernels/observe/choose.ts';
 import { DEFAULT_OBSERVER } from '../../kernels/observe/names.ts';
@@ -36,17 +37,14 @@ import {
 } from '../../passes/quantize/static/index.ts';
 import { type Preference, STATIC_DEFAULTS } from '../../passes/quantize/static/options.ts';
 import type { ActivationDType } from '../../passes/quantize/static/qdq.ts';
+import { tryProducts } from '../../passes/quantize/trials.ts';
 import { quantizeWeights } from '../../passes/quantize/weights.ts';
 import { type Calibration, calibrate } from '../activations/calibrate.ts';
 import { openActivations } from '../activations/open.ts';
-import { openTapped } from '../activations/tap.ts';
-import { fittingRandomData } from '../data/fitting.ts';
-import { modelInputs } from '../data/inputs.ts';
-import { openData } from '../data/open.ts';
-import type { DataSet } from '../data/types.ts';
 import type { ResultsFolder } from '../files/resultsFolder.ts';
 import { loadRanges, saveRanges } from '../runtime/rangesFile.ts';
 import { putAside } from './aside.ts';
+import { dataOf } from './calibrationData.ts';
 import { earlierNotes, identityOf } from './resume.ts';
 
 /** Where the ranges of activations come from, and what to do with them. */
@@ -151,10 +149,11 @@ export function calibratedQuantize(asked: QuantizeOptions, given: CalibratedOpti
       const low = isLow(settled);
       const weightsOnly = settled.weightsOnly || low;
       if (!weightsOnly && options.equalize) notes.push(...(await equalized(model, options)).notes);
-      const found = await rangesOf(model, quantizeOptions, weightsOnly, options);
+      const found = await foundIn(model, quantizeOptions, settled, options);
       const { ranges } = found;
       notes.push(...found.notes);
       const { activations, minNodeSqnr, prefer } = { ...STATIC_DEFAULTS, ...options };
+      settled = { ...settled, floor: { least: minNodeSqnr, signals: found.products, places: new Places(model) } };
       const statics = { ...quantizeOptions, ranges, activations, minNodeSqnr, prefer };
       const ahead = !weightsOnly && (await anyActivations(model, statics, ledger));
       if (ahead && model.opset < PER_AXIS_OPSET) notes.push(...(await raisedNotes(model)));
@@ -219,11 +218,6 @@ async function raisedNotes(model: Model): Promise<string[]> {
   return [note, ...raised.notes];
 }
 
-/** The word that stands for random inputs; a file of this name is ./random. */
-export const RANDOM = 'random';
-/** How many rows of them there are. */
-export const RANDOM_ROWS = 32;
-
 /** Equalizes the layers, none of them beyond what the data shows of its neighbours. */
 async function equalized(model: Model, options: Calibrating): Promise<PassReport> {
   const means = equalizationValues(model);
@@ -234,35 +228,34 @@ async function equalized(model: Model, options: Calibrating): Promise<PassReport
   return equalize({ ranges }).run(model);
 }
 
-/** The data that a run is given, or random inputs. */
-export async function dataOf(
-  model: Model,
-  options: Pick<Calibrating, 'data' | 'batch' | 'samples'>,
-): Promise<{ data: DataSet; random: boolean }> {
-  const inputs = model.graph.fedInputs;
-  const { batch, samples } = options;
-  const sizes = { ...(batch === undefined ? {} : { batch }), ...(samples === undefined ? {} : { samples }) };
-  const random = options.data === RANDOM;
-  const data = random ? await randomFor(model, sizes) : await openData(options.data ?? '', inputs, sizes);
-  return { data, random };
+/** What the data, or a file of ranges, shows of the model. */
+interface Found {
+  readonly ranges: ActivationRanges;
+  readonly products: ProductSignals;
+  readonly notes: readonly string[];
 }
 
-async function rangesOf(
+async function foundIn(
   model: Model,
   quantizeOptions: QuantizeOptions,
-  weightsOnly: boolean,
+  settled: ResolvedOptions,
   options: Calibrating,
-): Promise<Pick<Calibration, 'ranges' | 'notes'>> {
-  if (options.ranges !== undefined) return { ranges: (await loadRanges(options.ranges)).ranges, notes: [] };
+): Promise<Found> {
+  if (options.ranges !== undefined) return { ...(await loadRanges(options.ranges)), notes: [] };
   const { observer, onProgress } = options;
+  const weightsOnly = settled.weightsOnly || isLow(settled);
   const { data, random } = await dataOf(model, options);
   const means = new Map([
     ...(weightsOnly ? [] : channelAxes(model, quantizeOptions)),
     ...(options.biasCorrection ? correctionValues(model, quantizeOptions) : []),
   ]);
   const values = weightsOnly ? [] : calibrationValues(model, quantizeOptions);
-  const used = means.size > 0;
-  const found = used ? await calibrate(model, values, data, { observer, means, onProgress }) : NOTHING;
+  const trials = isLow(settled) ? undefined : await tryProducts(model, settled);
+  const figures = trials?.values ?? [];
+  const run = trials === undefined || figures.length === 0 ? model : trials.model;
+  const used = means.size + figures.length > 0;
+  const calibrating = { observer, means, figures, onProgress };
+  const found = used ? await calibrate(run, values, data, calibrating) : NOTHING;
   const why = weightsOnly ? undefined : whyNothing(model, quantizeOptions);
   const notes = used ? [`calibrated with ${data.description}, observer ${observer}`, ...found.notes] : [];
   if (why !== undefined)
@@ -275,26 +268,12 @@ async function rangesOf(
         : 'warning: the ranges are those of random inputs; real ones will be clipped, or use few of the steps',
     );
   }
+  const products = trials?.signals(found.figures) ?? new Map();
   if (options.saveRanges !== undefined) {
-    const meta = { observer, samples: found.samples };
+    const meta = { observer, samples: found.samples, ...(products.size > 0 && { products }) };
     await saveRanges(options.saveRanges, found.ranges, meta, { overwrite: options.overwrite === true });
   }
-  return { ranges: found.ranges, notes };
+  return { ranges: found.ranges, products, notes };
 }
 
-const NOTHING: Calibration = { ranges: new Map(), samples: 0, notes: [] };
-
-/** Random inputs that the model runs with. */
-async function randomFor(
-  model: Model,
-  sizes: { readonly batch?: number; readonly samples?: number },
-): Promise<DataSet> {
-  const inputs = await modelInputs(model);
-  const { session, close } = await openTapped(model, []);
-  try {
-    const settings = { seed: 0, samples: RANDOM_ROWS, option: 'calibrate', ...sizes };
-    return await fittingRandomData(inputs, settings, (feeds) => session.run(feeds));
-  } finally {
-    await close();
-  }
-}
+const NOTHING: Calibration = { ranges: new Map(), figures: new Map(), samples: 0, notes: [] };

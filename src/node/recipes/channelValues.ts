@@ -2,7 +2,7 @@ import { CompressError } from '../../errors.ts';
 import type { PruneValues } from '../../options/pruneValues.ts';
 import { defined } from '../../options/values.ts';
 import type { Pass } from '../../passes/pass.ts';
-import { RANDOM } from './calibrated.ts';
+import { RANDOM } from './calibrationData.ts';
 import { checkedChannels } from './channels.ts';
 import { readSelection } from './selection.ts';
 import type { StepRun } from './stepRun.ts';

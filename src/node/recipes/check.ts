@@ -6,7 +6,7 @@ import type { ModelInput } from '../data/inputs.ts';
 import { openData } from '../data/open.ts';
 import { bench } from '../runtime/bench.ts';
 import { verify } from '../runtime/verify.ts';
-import { RANDOM } from './calibrated.ts';
+import { RANDOM } from './calibrationData.ts';
 
 /** What running a model as it was and as it is now showed. */
 export interface Check {

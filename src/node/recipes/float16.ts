@@ -49,7 +49,7 @@ function calibratedHalves(options: Float16Options, values: QuantizeValues, { pro
     async run(model, watch) {
       const [{ calibrate }, { dataOf }, { halfValues }] = await Promise.all([
         import('../activations/calibrate.ts'),
-        import('./calibrated.ts'),
+        import('./calibrationData.ts'),
         import('../../passes/float16/values.ts'),
       ]);
       const { samples, batch } = values;

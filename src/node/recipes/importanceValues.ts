@@ -3,7 +3,7 @@ import type { PruneValues } from '../../options/pruneValues.ts';
 import { defined, pairOf } from '../../options/values.ts';
 import type { Pattern } from '../../passes/importance/options.ts';
 import type { Pass } from '../../passes/pass.ts';
-import { RANDOM } from './calibrated.ts';
+import { RANDOM } from './calibrationData.ts';
 import { prunedByData } from './importance.ts';
 import { readSelection } from './selection.ts';
 import type { StepRun } from './stepRun.ts';

@@ -1,4 +1,4 @@
-import type { ActivationRange, ActivationRanges } from '../../activations/ranges.ts';
+import type { ActivationRange, ActivationRanges, ProductSignal, ProductSignals } from '../../activations/ranges.ts';
 import { CompressError } from '../../errors.ts';
 import { readJson } from '../data/jsonFile.ts';
 import { writeTextFile } from '../files/textFile.ts';
@@ -9,11 +9,14 @@ export interface RangesMeta {
   readonly observer: string;
   /** How many samples were run. */
   readonly samples: number;
+  /** What products keep of their signal; older files do not tell. */
+  readonly products?: ProductSignals;
 }
 
 /** What a ranges file holds. */
 export interface SavedRanges extends RangesMeta {
   readonly ranges: ActivationRanges;
+  readonly products: ProductSignals;
 }
 
 /** The one version of the format there is. */
@@ -28,20 +31,23 @@ const FIELDS = ['min', 'max', 'observedMin', 'observedMax', 'power', 'clipError'
 /** Lists of a number for each channel, where there are any. */
 const CHANNEL_FIELDS = ['channelMeans', 'channelPowers', 'channelPeaks'] as const;
 
+/** Of a product, in dB. */
+const PRODUCT_FIELDS = ['integers', 'stored'] as const;
+
 /**
- * Writes ranges as JSON, `{ version: 1, observer, samples, values: { name: { min, max, … } } }`. The file appears when
- * it is complete.
+ * Writes ranges as JSON, `{ version: 1, observer, samples, values: { name: { min, max, … } }, products: { name: {
+ * integers, stored } } }`. The file appears when it is complete.
  * @throws CompressError `exists` where the file is there and `overwrite` is not set, `io`
  */
 export async function saveRanges(
   path: string,
   ranges: ActivationRanges,
-  meta: RangesMeta,
+  { observer, samples, products }: RangesMeta,
   options: { readonly overwrite?: boolean } = {},
 ): Promise<void> {
   const values = Object.fromEntries([...ranges].map(([name, range]) => [name, plain(range)]));
-  const { observer, samples } = meta;
-  const text = `${JSON.stringify({ version: VERSION, observer, samples, values }, undefined, 2)}\n`;
+  const all = { version: VERSION, observer, samples, values, products: products && Object.fromEntries(products) };
+  const text = `${JSON.stringify(all, undefined, 2)}\n`;
   await writeTextFile(path, text, options);
 }
 
@@ -61,7 +67,7 @@ export async function loadRanges(path: string): Promise<SavedRanges> {
     (size) => new CompressError('limit', path, `has ${size} bytes; a ranges file has at most ${MAX_RANGES_BYTES}`),
     (cause) => new CompressError('data', path, 'is not JSON', { hint: RANGES_HINT, cause }),
   );
-  const { version, observer, samples, values, ...others } = objectOf(content, path);
+  const { version, observer, samples, values, products = {}, ...others } = objectOf(content, path);
   if (version !== VERSION) throw wrong(path, `version is ${shown(version)}; it must be ${VERSION}`);
   noOthers(others, path);
   if (typeof observer !== 'string') throw wrong(path, `observer is ${shown(observer)}; it must be a text`);
@@ -71,18 +77,33 @@ export async function loadRanges(path: string): Promise<SavedRanges> {
   const entries = Object.entries(objectOf(values, path, 'values')).map(([name, value]) => {
     return [name, rangeOf(value, `${path}, ${shown(name)}`)] as const;
   });
-  return { ranges: new Map(entries), observer, samples: unsigned(samples) };
+  const signals = Object.entries(objectOf(products, path, 'products')).map(([name, value]) => {
+    return [name, productOf(value, `${path}, ${shown(name)}`)] as const;
+  });
+  return { ranges: new Map(entries), products: new Map(signals), observer, samples: unsigned(samples) };
+}
+
+function productOf(value: unknown, where: string): ProductSignal {
+  const given = objectOf(value, where);
+  checkFields(given, PRODUCT_FIELDS, where);
+  for (const [field, one] of Object.entries(given)) checkNumber(one, field, where);
+  return given;
+}
+
+function checkFields(given: Record<string, unknown>, known: readonly string[], where: string): void {
+  noOthers(Object.fromEntries(Object.entries(given).filter(([field]) => !known.includes(field))), where);
+}
+
+function checkNumber(value: unknown, field: string, where: string): void {
+  if (typeof value === 'number' && Number.isFinite(value)) return;
+  throw wrong(where, `${field} is ${shown(value)}; it must be a finite number`);
 }
 
 function rangeOf(value: unknown, where: string): ActivationRange {
   const given = objectOf(value, where);
-  const known = new Set<string>([...FIELDS, ...LATER_FIELDS, ...CHANNEL_FIELDS]);
-  noOthers(Object.fromEntries(Object.entries(given).filter(([field]) => !known.has(field))), where);
+  checkFields(given, [...FIELDS, ...LATER_FIELDS, ...CHANNEL_FIELDS], where);
   const present = [...FIELDS, ...LATER_FIELDS.filter((field) => given[field] !== undefined)];
-  for (const field of present) {
-    if (typeof given[field] === 'number' && Number.isFinite(given[field])) continue;
-    throw wrong(where, `${field} is ${shown(given[field])}; it must be a finite number`);
-  }
+  for (const field of present) checkNumber(given[field], field, where);
   const lists = CHANNEL_FIELDS.filter((field) => given[field] !== undefined);
   for (const field of lists) {
     const list = given[field];

@@ -49,19 +49,24 @@ export class Forms {
   readonly #emitter: Emitter;
   readonly #options: ResolvedOptions;
   readonly #tied: ReadonlySet<Tensor>;
+  readonly #inFloat: ReadonlySet<Tensor>;
   readonly #rows: Rows;
   readonly #weights: IntegerWeights;
 
-  /** @param known - tables that are output layers too, see {@link tiedTables}, and the rows of products */
+  /**
+   * @param known - tables that are output layers too, see {@link tiedTables}; those of them whose products stay in
+   *   float; the rows of products
+   */
   constructor(
     emitter: Emitter,
     options: ResolvedOptions,
     scales: DistinctScales,
-    known: { readonly tied: ReadonlySet<Tensor>; readonly rows: Rows },
+    known: { readonly tied: ReadonlySet<Tensor>; readonly inFloat: ReadonlySet<Tensor>; readonly rows: Rows },
   ) {
     this.#emitter = emitter;
     this.#options = options;
     this.#tied = known.tied;
+    this.#inFloat = known.inFloat;
     this.#rows = known.rows;
     this.#weights = new IntegerWeights(options, scales);
   }
@@ -113,7 +118,7 @@ export class Forms {
   #linear(use: WeightUse): Plan | Skip {
     const { node } = use;
     const { length } = use.held.tensor.dims;
-    if (this.#options.plain || use.reshaped) return this.#plain(use);
+    if (this.#isPlain(use) || use.reshaped) return this.#plain(use);
     if (length > 2 && node.opType === 'MatMul' && use.index === 1) {
       return pays(use, this.#options, this.#rows) ? this.#batched(use) : this.#stored(use);
     }
@@ -161,7 +166,7 @@ export class Forms {
       perTensor: axis === rank - 1,
       alone: tied && this.#alone,
       emit: (weight) => {
-        if (tied && this.#options.plain) setSpreadScales(graph, weight);
+        if (tied && this.#isPlain(use)) setSpreadScales(graph, weight);
         graph.replaceNode(node, ...this.#emitter.embedding(graph, node, weight, dtype));
       },
       form: `${this.#options.dtype} table`,
@@ -191,6 +196,11 @@ export class Forms {
     if ('reason' in stored || !this.#tied.has(use.held.tensor)) return stored;
     const { rows: _, ...plan } = stored;
     return plan;
+  }
+
+  /** Whether the products of a weight compute in float, with what arithmetic makes of its integers. */
+  #isPlain({ held }: WeightUse): boolean {
+    return this.#options.plain === true || this.#inFloat.has(held.tensor);
   }
 
   /** Whether each product needs integers and a scale of its own, which no table reads either. */

@@ -21,6 +21,16 @@ export function meetsLog(graph: Graph, node: Node): boolean {
   return reaches(graph, node, BEFORE_LOG, (one) => isOp(one, 'Log'), NEAR) === true;
 }
 
+/**
+ * What lies between a product and the logarithms its result goes through, and these, in the order of the graph.
+ * @returns nothing where there are none, or they are in another graph
+ */
+export function wayToLog(graph: Graph, node: Node): Node[] {
+  const behind = readersBehind(graph, node, BEFORE_LOG, NEAR).filter((one) => one.graph === graph);
+  const way = new Set(behind.map((one) => one.node).filter((one) => isThrough(one, BEFORE_LOG) || isOp(one, 'Log')));
+  return [...way].some((one) => isOp(one, 'Log')) ? graph.nodes.filter((one) => way.has(one)) : [];
+}
+
 /** Whether rows of a table meet a product; where too many nodes lie behind it, that is taken for granted. */
 export function meetsProduct(graph: Graph, gather: Node): boolean {
   return reaches(graph, gather, undefined, isProduct, FAR) !== false;
@@ -34,6 +44,10 @@ export function isRotary(graph: Graph, gather: Node): boolean {
   return readersBehind(graph, gather, [...MOVERS, 'Cos', 'Sin'], NEAR).some(({ graph: at, node, index }) => {
     return isOp(node, 'Mul') && comesOfProduct(at, node.inputs[1 - index] ?? '');
   });
+}
+
+function isThrough(node: Node, through: readonly string[]): boolean {
+  return through.some((op) => isOp(node, op));
 }
 
 interface Reader {
@@ -55,7 +69,7 @@ function readersBehind(graph: Graph, node: Node, through: readonly string[] | un
       if (follower === undefined) continue;
       const where = reader === undefined ? (scope.parent as Graph) : scope;
       readers.push({ graph: where, node: follower, index });
-      const follow = through === undefined || through.some((op) => isOp(follower, op));
+      const follow = through === undefined || isThrough(follower, through);
       if (!follow || seen.has(follower)) continue;
       seen.add(follower);
       open.push({ graph: where, node: follower });

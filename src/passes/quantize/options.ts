@@ -9,6 +9,7 @@ import { QUANTIZABLE_OPS, QUANTIZE_DEFAULT, WEIGHT_ROWS } from '../../options/qu
 import { floatProducts, lowForms, withoutIntegers } from '../../targets/lowbits.ts';
 import type { BiasCorrection } from './correct.ts';
 import type { Format } from './emit.ts';
+import type { Floor } from './floor.ts';
 
 export { QUANTIZABLE_OPS } from '../../options/quantize.ts';
 
@@ -99,6 +100,10 @@ export type ResolvedOptions = Required<Omit<QuantizeOptions, keyof LowOptions>> 
     readonly floats?: number;
     /** The smallest weights, if they are known already. */
     readonly smallest?: ReadonlySet<Tensor>;
+    /** What data shows of products; each is held to it. */
+    readonly floor?: Floor;
+    /** Whether products are only tried: those before a Log too. */
+    readonly trying?: boolean;
     /** What corrects biases, where it is there already: it counts the layers of several calls. */
     readonly correction?: BiasCorrection;
   };

@@ -6,6 +6,7 @@ import type { WeightUse } from '../../layers/select.ts';
 import { ARITHMETIC_OPSET, INTEGER_OPSET, PER_AXIS_OPSET } from '../../schemes/opset.ts';
 import { blockedPays, dynamicPays } from '../../targets/costs.ts';
 import { Dims } from '../constants/foreknown.ts';
+import { belowFloor } from './floor.ts';
 import type { ResolvedOptions } from './options.ts';
 
 /** Rows that each product has at least, as far as the model tells; 1 is the least there is. */
@@ -37,8 +38,9 @@ function rowsIn(dims: readonly unknown[], fromEnd: number): number {
   return others.reduce((product, dim) => product * dim, 1);
 }
 
-/** Whether a product on integers, or of integers with floats, is worth what it costs. */
-export function pays(use: WeightUse, { choosing, weightsOnly }: ResolvedOptions, rows: Rows): boolean {
+/** Whether a product on integers, or of integers with floats, is worth what it costs, and keeps its signal. */
+export function pays(use: WeightUse, { choosing, weightsOnly, floor }: ResolvedOptions, rows: Rows): boolean {
+  if (!weightsOnly && belowFloor(use, 'integers', floor) !== undefined) return false;
   if (choosing !== true) return true;
   const { dims } = use.held.tensor;
   const axes = summedAxes(use, dims);

@@ -7,6 +7,7 @@ import type { Skip } from '../../layers/skip.ts';
 import { traceBack } from '../../layers/trace.ts';
 import { floatTensors, isAmong, smallestOf } from '../smallest.ts';
 import { einsumWeight } from './einsum.ts';
+import { belowFloor, holdsFloor } from './floor.ts';
 import type { Ledger } from './ledger.ts';
 import { isRotary, meetsLog, meetsProduct } from './meets.ts';
 import { QUANTIZABLE_OPS, type ResolvedOptions } from './options.ts';
@@ -101,7 +102,7 @@ function isOfConstants({ graph, node, index }: WeightUse): boolean {
 }
 
 /** Why a weight is better left float, where nobody asked for it. */
-function needless(use: WeightUse, { floats = 0 }: ResolvedOptions): Skip | undefined {
+function needless(use: WeightUse, { floats = 0, floor, trying }: ResolvedOptions): Skip | undefined {
   const { graph, node } = use;
   const { byteLength } = use.held.tensor;
   if (byteLength < LEAST_BYTES) {
@@ -112,7 +113,7 @@ function needless(use: WeightUse, { floats = 0 }: ResolvedOptions): Skip | undef
     if (byteLength > LARGE_PART * floats || meetsProduct(graph, node)) return undefined;
     return skipUse(use, 'no_product', 'its rows meet no product with a weight');
   }
-  return isProduct(use) && meetsLog(graph, node)
-    ? skipUse(use, 'before_log', 'a Log is behind its product')
-    : undefined;
+  if (trying || !isProduct(use) || holdsFloor(use, 'stored', floor) || !meetsLog(graph, node)) return undefined;
+  const fact = belowFloor(use, 'stored', floor);
+  return skipUse(use, 'before_log', `a Log is behind its product${fact === undefined ? '' : `: ${fact}`}`);
 }

@@ -13,6 +13,7 @@ import type { Watch } from '../pass.ts';
 import { timeOnIntegers } from './convs.ts';
 import { settleEinsums } from './einsum.ts';
 import { Emitter } from './emit.ts';
+import { belowFloor } from './floor.ts';
 import { Forms, type Rewritten, tiedTables } from './forms.ts';
 import type { Ledger } from './ledger.ts';
 import { isLow, lookedAt, type ResolvedOptions } from './options.ts';
@@ -59,12 +60,17 @@ export async function quantizeWeights(
   }
   const { settled, note } = withinOpset(model, options);
   if (note !== undefined && uses.some((use) => isProduct(use) && pays(use, options, rows))) notes.push(note);
-  const inFloat = settled.weightsOnly && settled.plain !== true && options.target === undefined;
-  if (inFloat && uses.some((use) => isProduct(use) && pays(use, settled, rows))) notes.push(IN_WEBASSEMBLY);
+  const mixed = settled.weightsOnly && settled.plain !== true && options.target === undefined;
+  if (mixed && uses.some((use) => isProduct(use) && pays(use, settled, rows))) notes.push(IN_WEBASSEMBLY);
   const emitter = new Emitter();
   const distinct = options.unread ? new DistinctScales() : await DistinctScales.of(model);
   const tied = model.opset >= PER_AXIS_OPSET ? tiedTables(uses, settled.dtype) : new Set<Tensor>();
-  const forms = new Forms(emitter, settled, distinct, { tied, rows });
+  const low = settled.weightsOnly ? [] : uses.filter((use) => belowFloor(use, 'integers', settled.floor) !== undefined);
+  for (const use of low) {
+    ledger.skip(use.held, skipUse(use, 'low_sqnr', belowFloor(use, 'integers', settled.floor) as string));
+  }
+  const inFloat = new Set(low.map((use) => use.held.tensor).filter((tensor) => tied.has(tensor)));
+  const forms = new Forms(emitter, settled, distinct, { tied, inFloat, rows });
   const convs = model.opset < ARITHMETIC_OPSET ? [] : await rewrite(model, uses, forms, ledger, watch);
   if (model.opset >= ARITHMETIC_OPSET) {
     const recurrent = recurrentWeights(model, options, (use) => refusal(model, use, settling), ledger);

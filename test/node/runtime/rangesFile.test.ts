@@ -37,6 +37,18 @@ test('what is saved is what is loaded, whatever the names, in the same order', a
   expect(Object.keys(JSON.parse(text))).toEqual(['version', 'observer', 'samples', 'values']);
 });
 
+test('what products keep of their signal is kept', async () => {
+  const products = new Map([
+    ['y', { integers: -3.5, stored: 200 }],
+    ['z', { stored: 41 }],
+  ]);
+  await saveRanges(path, new Map(), { ...meta, products });
+  expect((await loadRanges(path)).products).toEqual(products);
+  const wrong = { version: 1, observer: 'minmax', samples: 0, values: {}, products: { y: { integers: 'low' } } };
+  await writeFile(path, JSON.stringify(wrong));
+  await expect(loadRanges(path)).rejects.toThrow('integers is "low"; it must be a finite number');
+});
+
 test('means of channels are kept', async () => {
   const ranges = new Map([
     ['a', { ...range, channelMeans: [0.1, -3e-9], channelPowers: [1, 2], channelPeaks: [3, 0] }],

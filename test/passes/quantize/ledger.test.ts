@@ -268,7 +268,12 @@ describe('names', () => {
     ['layer', 'layer.weight'],
   ])('%s, beside %s, which is left alone', async (a, b) => {
     for (const op of ['Conv', 'Gemm', 'MatMul']) {
-      const { report: found } = await quantized(pair(a, b, op), { x: shape(op) }, {}, { exclude: [/^second$/] });
+      const { report: found } = await quantized(
+        pair(a, b, op),
+        { x: shape(op) },
+        {},
+        { minElements: 0, exclude: [/^second$/] },
+      );
       expect(found?.changes.map((one) => one.weight)).toEqual([a]);
       expect(found?.skips.map((one) => [one.weight, one.reason])).toEqual([[b, 'excluded_by_user']]);
       const plain = await pass(pair(a, b, op), quantize({ minElements: 0, weightsOnly: true, exclude: [/^second$/] }));
@@ -280,7 +285,7 @@ describe('names', () => {
     const bytes = pair('w', 'w2');
     const { report: both } = await quantized(bytes, { x: [8, 4, 4] }, { equalize: true });
     expect(both?.changes.map((one) => one.weight)).toEqual(['w', 'w2']);
-    const left = await quantized(bytes, { x: [8, 4, 4] }, { equalize: true }, { exclude: [/^w$/] });
+    const left = await quantized(bytes, { x: [8, 4, 4] }, { equalize: true }, { minElements: 0, exclude: [/^w$/] });
     expect(left.report?.changes.map((one) => one.weight)).toEqual(['w2']);
     expect(left.report?.skips.map((one) => one.weight)).toEqual(['w']);
     const einsum: ModelSpec = {

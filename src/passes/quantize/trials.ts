@@ -1,0 +1,189 @@
+import type { ProductSignal, ProductSignals } from '../../activations/ranges.ts';
+import { cloneModel } from '../../ir/clone.ts';
+import type { Model } from '../../ir/model.ts';
+import { createNode, isOp, type Node } from '../../ir/node.ts';
+import { Places } from '../../ir/places.ts';
+import type { Tensor } from '../../ir/tensor.ts';
+import { decibels } from '../../kernels/decibels.ts';
+import { type WeightUse, weightOf } from '../../layers/select.ts';
+import { PER_AXIS_OPSET } from '../../schemes/opset.ts';
+import { castNode } from '../../schemes/write.ts';
+import { DistinctScales } from '../../targets/scales.ts';
+import { raiseOpset } from '../opset/index.ts';
+import { settleEinsums } from './einsum.ts';
+import { Emitter } from './emit.ts';
+import { type ProductForm, productKey } from './floor.ts';
+import { Forms } from './forms.ts';
+import { wayToLog } from './meets.ts';
+import { lookedAt, type ResolvedOptions } from './options.ts';
+import { isProduct, neededOpset, pays, type Rows, rowsOf, withinOpset } from './pays.ts';
+import { settleReshapes } from './reshapes.ts';
+import { selectWeights } from './select.ts';
+
+/** One form of a product beside the float one: the values that hold the two sums of squares. */
+interface Trial {
+  /** What the whole model calls the product. */
+  readonly key: string;
+  readonly form: ProductForm;
+  readonly signal: string;
+  readonly noise: string;
+}
+
+/** A model that computes its products in other forms as well, each by itself. */
+export interface Trials {
+  readonly model: Model;
+  /** Values of one element that the model has to be run for. */
+  readonly values: readonly string[];
+  /** @param means - of these values over all runs; those that no run gave are not in it */
+  signals(means: ReadonlyMap<string, number>): ProductSignals;
+}
+
+/** The most that is told, in dB, of a product that loses next to nothing. */
+const MOST = 200;
+
+/**
+ * Writes products a second time, on integers and with a stored weight, beside themselves in a copy of the model, with
+ * what they lose. Where a Log follows, what lies between is written again too, and the loss is that of the Log.
+ *
+ * ```
+ * before   x ── MatMul(W) ── y ── Clip ── Log ── l
+ *
+ * beside   x ── Q ── DQ ── MatMul(W_quantized ── DQ) ── Clip ── Log ── l'      signal Σ (l − mean)², noise Σ (l − l')²
+ * ```
+ *
+ * All else reads the float values: each figure is of one product alone.
+ *
+ * @param options - those of the run; with `weightsOnly` only products before a Log are tried
+ */
+export async function tryProducts(model: Model, options: ResolvedOptions): Promise<Trials> {
+  const copy = cloneModel(model);
+  const trials = await new Trying(copy, { ...options, trying: true }).run();
+  return {
+    model: copy,
+    values: trials.flatMap(({ signal, noise }) => [signal, noise]),
+    signals(means) {
+      const signals = new Map<string, ProductSignal>();
+      for (const { key, form, signal, noise } of trials) {
+        const [power, error] = [means.get(signal), means.get(noise)];
+        if (power === undefined || error === undefined) continue;
+        const kept = Math.min(MOST, decibels(power, error), signals.get(key)?.[form] ?? MOST);
+        signals.set(key, { ...signals.get(key), [form]: kept });
+      }
+      return signals;
+    },
+  };
+}
+
+/** A product, with what lies between it and logarithms, and these. */
+interface Product {
+  readonly use: WeightUse;
+  readonly way: readonly Node[];
+}
+
+class Trying {
+  readonly #model: Model;
+  readonly #options: ResolvedOptions;
+  #places: Places;
+
+  constructor(model: Model, options: ResolvedOptions) {
+    this.#model = model;
+    this.#options = options;
+    this.#places = new Places(model);
+  }
+
+  async run(): Promise<Trial[]> {
+    const model = this.#model;
+    const options = this.#options;
+    await settleReshapes(model, lookedAt(options));
+    settleEinsums(model);
+    let found = await this.#products();
+    if (found.uses.length > 0 && model.opset < neededOpset(found.uses, options, found.rows)) {
+      await raiseOpset(model, PER_AXIS_OPSET);
+      found = await this.#products();
+    }
+    const { settled } = withinOpset(model, options);
+    this.#places = new Places(model);
+    const { uses, rows } = found;
+    // Before there are copies, which read the same values.
+    const products = uses.map((use): Product => ({ use, way: wayToLog(use.graph, use.node) }));
+    const log = products.filter(({ way }) => way.length > 0);
+    const stored = { ...settled, ...(settled.weightsOnly ? {} : { weightsOnly: true, plain: true }) };
+    const dynamic = settled.weightsOnly ? [] : products.filter(({ use }) => pays(use, settled, rows));
+    return [...(await this.#try(dynamic, 'integers', settled)), ...(await this.#try(log, 'stored', stored))];
+  }
+
+  async #products(): Promise<{ uses: WeightUse[]; rows: Rows }> {
+    const uses = selectWeights(this.#model, this.#options).filter(isProduct);
+    const seen = uses.filter((use) => this.#places.hidden(use.graph) === undefined);
+    return { uses: seen, rows: await rowsOf(this.#model, seen) };
+  }
+
+  async #try(products: readonly Product[], form: ProductForm, options: ResolvedOptions): Promise<Trial[]> {
+    const copies = products.map((one) => ({ use: one.use, ...copied(one) }));
+    const again = copies.flatMap(({ node, use }) => {
+      const found = weightOf(use.graph, node);
+      return found === undefined || 'reason' in found ? [] : [found];
+    });
+    const known = { tied: new Set<Tensor>(), inFloat: new Set<Tensor>(), rows: await rowsOf(this.#model, again) };
+    const forms = new Forms(new Emitter(), options, new DistinctScales(), known);
+    const trials: Trial[] = [];
+    for (const { use, node, pairs } of copies) {
+      const found = again.find((one) => one.node === node);
+      if (found === undefined || 'reason' in (await forms.apply(found))) continue;
+      const key = productKey(this.#places, use.graph, use.node);
+      for (const pair of pairs) trials.push({ key, form, ...this.#loss(use, pair) });
+    }
+    await forms.end();
+    return trials;
+  }
+
+  /** Has a graph sum up what a copy of a value loses. */
+  #loss({ graph, dtype }: WeightUse, { value, copy, log }: Pair): Pick<Trial, 'signal' | 'noise'> {
+    const add = (opType: string, inputs: readonly string[]): string => {
+      const output = graph.uniqueName(`${copy}_${opType}`);
+      graph.insertLast(createNode({ opType, inputs, outputs: [output] }));
+      return output;
+    };
+    const float = (of: string): string => {
+      if (dtype === 'float32') return of;
+      const output = graph.uniqueName(`${of}_float32`);
+      graph.insertLast(castNode(graph, of, output, 'float32'));
+      return output;
+    };
+    const own = float(value);
+    const error = add('Sub', [own, float(copy)]);
+    // A factor before the logarithm is a sum behind it, and tells nothing.
+    const signal = log ? add('Sub', [own, add('ReduceMean', [own])]) : own;
+    return { signal: add('ReduceSumSquare', [signal]), noise: add('ReduceSumSquare', [error]) };
+  }
+}
+
+/** A value and its copy, to be compared. */
+interface Pair {
+  readonly value: string;
+  readonly copy: string;
+  /** Whether a Log gives it. */
+  readonly log: boolean;
+}
+
+/** Writes a product again at the end of its graph, and all between it and logarithms. */
+function copied({ use: { graph, node: product }, way }: Product): { readonly node: Node; readonly pairs: Pair[] } {
+  const names = new Map<string, string>();
+  const copyOf = (node: Node): Node => {
+    for (const one of node.outputs) if (one !== '') names.set(one, graph.uniqueName(`${one}_tried`));
+    return {
+      ...node,
+      name: graph.uniqueName(`${node.name}_tried`),
+      inputs: node.inputs.map((one) => names.get(one) ?? one),
+      outputs: node.outputs.map((one) => names.get(one) ?? one),
+    };
+  };
+  const node = copyOf(product);
+  const nodes = [node, ...way.map(copyOf)];
+  graph.insertLast(...nodes);
+  const ends = way.filter((one) => isOp(one, 'Log'));
+  const pairs = (ends.length > 0 ? ends : [product]).map(({ outputs: [value = ''] }) => {
+    return { value, copy: names.get(value) as string, log: ends.length > 0 };
+  });
+  return { node, pairs };
+}

@@ -1,0 +1,74 @@
+import { expect, test } from '@jest/globals';
+import { buildModel, f32, type NodeSpec, value } from '../../support/build.ts';
+import { normal, quantized } from '../../support/calibrated.ts';
+
+const op = (type: string, inputs: string[], out: string, attributes: NodeSpec['attributes'] = {}): NodeSpec => ({
+  ...{ op: type, in: inputs, out: [out], name: out, attributes },
+});
+
+/** A product that makes one input 300 times louder, and one that hardly listens to it. */
+function outlier(): Uint8Array {
+  const first = normal(256, 3, 0.5).map((one, at) => (at % 16 === 1 ? one * 300 : one));
+  const second = normal(256, 4, 0.5).map((one, at) => (Math.floor(at / 16) === 1 ? one / 300 : one));
+  return buildModel({
+    opset: 17,
+    inputs: { x: value('float32', ['n', 16]) },
+    outputs: { y: value('float32', ['n', 16]) },
+    initializers: { w0: f32([16, 16], first), w1: f32([16, 16], second) },
+    nodes: [op('MatMul', ['x', 'w0'], 'h'), op('MatMul', ['h', 'w1'], 'y')],
+  });
+}
+
+const DYNAMIC = 'DynamicQuantizeMatMul';
+
+test('a product that would lose its signal in outliers on integers has a stored weight', async () => {
+  const { report, kernels, sqnr } = await quantized(outlier(), { x: [16] });
+  const changes = report?.changes.map(({ weight, form, instead }) => [weight, form, instead?.detail]);
+  expect(changes).toEqual([
+    ['w0', 'int8 per channel, dynamic', undefined],
+    [
+      'w1',
+      expect.stringMatching('weights only'),
+      expect.stringMatching(/^it would keep -?\d+\.\d dB on integers; 36 are/),
+    ],
+  ]);
+  expect([kernels[DYNAMIC], kernels['MatMul']]).toEqual([1, 1]);
+  const forced = await quantized(outlier(), { x: [16] }, { minNodeSqnr: -100 });
+  expect(forced.kernels[DYNAMIC]).toBe(2);
+  expect(sqnr).toBeGreaterThan(forced.sqnr + 6);
+});
+
+/** Powers of frames, each quieter than the one before, through filters, and a logarithm of them. */
+function spectrum(): Uint8Array {
+  const frames = Float32Array.from({ length: 16 }, (_, at) => 10 ** (-at / 4));
+  const filters = normal(128 * 128, 5).map((one, at) => one ** 2 * 10 ** (-(at % 128) / 32));
+  return buildModel({
+    opset: 17,
+    inputs: { x: value('float32', ['n', 16, 128]) },
+    outputs: { y: value('float32', ['n', 16, 128]) },
+    initializers: { w: f32([128, 128], filters), frames: f32([16, 1], frames), least: f32([], [1e-9]) },
+    nodes: [
+      op('Mul', ['x', 'x'], 'squares'),
+      op('Mul', ['squares', 'frames'], 'power'),
+      op('MatMul', ['power', 'w'], 'm'),
+      op('Max', ['m', 'least'], 'clipped'),
+      op('Log', ['clipped'], 'y'),
+    ],
+  });
+}
+
+test.each([
+  [{ minNodeSqnr: -100 }, 'int8 per channel, dynamic', 1],
+  [{}, 'int8 in blocks of 16, weights only', 0],
+  [{ minNodeSqnr: 100 }, undefined, 0],
+] as const)('a product before a Log is what holds the floor behind it: %j', async (options, form, integers) => {
+  const { report, kernels } = await quantized(spectrum(), { x: [16, 128] }, options, {});
+  expect(report?.changes.map((one) => one.form)).toEqual(form === undefined ? [] : [form]);
+  expect(kernels[DYNAMIC] ?? 0).toBe(integers);
+  if (form !== undefined) return;
+  expect(report?.skips.map((one) => one.detail)).toEqual([
+    expect.stringMatching(
+      /^a Log is behind its product: it would keep \d+\.\d dB with a weight in 8 bits; 100 are asked/,
+    ),
+  ]);
+});
