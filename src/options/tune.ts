@@ -1,4 +1,5 @@
 import { COMMON_ROWS, type CommonValues, SAVE_RECIPE_ROW } from './common.ts';
+import { VERIFY } from './measure.ts';
 import { METRICS, type MetricName } from './metrics.ts';
 import type { Option, Rows, Table } from './option.ts';
 import { QUANTIZE, type QuantizeValues } from './quantize.ts';
@@ -12,6 +13,8 @@ interface TuneOnly {
   data?: string | undefined;
   samples?: number | undefined;
   batch?: number | undefined;
+  prompts?: string | undefined;
+  tokens?: number | undefined;
   maxDrop?: number | undefined;
   metric?: MetricName | undefined;
   minSqnr?: number | undefined;
@@ -45,6 +48,8 @@ const TUNE_ROWS: Rows<TuneOnly> = {
     help: 'rows to feed at once (the fixed batch size of the model, or 1)',
     group: DATA,
   },
+  prompts: { ...VERIFY.rows.prompts, not: ['data'] },
+  tokens: VERIFY.rows.tokens,
   maxDrop: {
     kind: 'share',
     default: DEFAULT_DROP,
@@ -80,14 +85,17 @@ const QUANTIZE_ROWS = Object.fromEntries(
 ) as unknown as Rows<Taken>;
 
 export const TUNE: Table<TuneValues> = {
-  positionals: { model: { help: 'ONNX file to read, float' } },
+  positionals: { model: { help: 'the float model, or a folder of models that generate text together' } },
   rows: {
     ...TUNE_ROWS,
     ...QUANTIZE_ROWS,
     calibrateSamples: { kind: 'count', value: 'N', help: 'calibrate with the first N rows', group: QUANTIZING },
     saveRecipe: SAVE_RECIPE_ROW,
     ...COMMON_ROWS,
-    output: { ...COMMON_ROWS.output, help: 'file to write; - writes standard output; none is written without' },
+    output: {
+      ...COMMON_ROWS.output,
+      help: 'file to write, or folder for a folder; - writes standard output; none is written without',
+    },
     json: { ...COMMON_ROWS.json, help: 'report as JSON on standard output' },
     dryRun: { ...COMMON_ROWS.dryRun, help: 'look for the layers; write nothing' },
   },

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { buildModel } from '../support/build.ts';
@@ -53,5 +53,41 @@ test('verify of two folders judges the encoder and the decoder together, and sho
   expect(missing?.stderr).toContain('b: has no encoder_model in the dtype q8');
   expect(files?.stderr).toContain('--tokens: is about two folders with a decoder, and these are none');
   expect(metric?.stderr).toContain('--metric: is about one model, and these are folders');
-  expect(text?.stderr).toContain('--prompts: needs tokenizer.json in the first folder');
+  expect(text?.stderr).toContain('--prompts: needs tokenizer.json in a, and');
+});
+
+test('tune of a folder writes another one: its models tuned as one, the rest as it is', () => {
+  const cwd = folder();
+  mkdirSync(join(cwd, 'a', 'onnx'), { recursive: true });
+  const [encoder, decoder, other] = ['encoder_model.onnx', 'onnx/decoder_model.onnx', 'onnx/vision.onnx'] as const;
+  writeFileSync(join(cwd, 'a', encoder), buildModel(encoderSpec()));
+  writeFileSync(join(cwd, 'a', decoder), buildModel(crossDecoderSpec('decoder_model')));
+  writeFileSync(join(cwd, 'a', other), buildModel(encoderSpec(9)));
+  writeFileSync(join(cwd, 'a', 'config.json'), '{"decoder_start_token_id": 7}');
+  const row = (each: (at: number) => number): number[][] => [[0, 1, 2].map(each)];
+  const ids = { input_ids: row((at) => at + 1), attention_mask: row(() => 1), token_type_ids: row(() => 0) };
+  writeFileSync(join(cwd, 'rows.json'), JSON.stringify(ids));
+  const few = ['tune', 'a', '--data', 'rows.json', '--tokens', '2', '--max-trials', '1'];
+  const [done, file, there, one] = compressEach(
+    [
+      [...few, '--min-sqnr', '1', '-o', 'small', '--save-recipe', 'r.json'],
+      [...few, '-o', 'small.onnx'],
+      [...few, '-o', 'small'],
+      [...few, '--judge', 'logits'],
+    ],
+    { cwd },
+  );
+  expect(done?.code).toBe(0);
+  expect(done?.stderr.toString()).toMatch(/texts of 2 tokens at most; at least 1 dB are needed[\s\S]*small is written/);
+  for (const name of [encoder, decoder]) {
+    expect(statSync(join(cwd, 'small', name)).size).toBeLessThan(0.5 * statSync(join(cwd, 'a', name)).size);
+  }
+  for (const name of [other, 'config.json']) {
+    expect(readFileSync(join(cwd, 'small', name)).equals(readFileSync(join(cwd, 'a', name)))).toBe(true);
+  }
+  expect(existsSync(join(cwd, 'r.json'))).toBe(true);
+  expect([file?.code, there?.code, one?.code]).toEqual([2, 1, 2]);
+  expect(file?.stderr).toContain("'small.onnx' is a file");
+  expect(there?.stderr).toContain('encoder_model.onnx: the file already exists');
+  expect(one?.stderr).toContain('--judge: is about one model, and this is a folder');
 });

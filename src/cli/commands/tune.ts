@@ -1,17 +1,16 @@
-import { checkTarget } from '../../node/files/sink.ts';
 import { temporaryFolder } from '../../node/files/temporary.ts';
 import { recording } from '../../node/recipes/record.ts';
 import { stepsWith } from '../../node/recipes/runStep.ts';
 import { Candidates } from '../../node/recipes/tune/candidate.ts';
 import type { TuneReport } from '../../node/recipes/tune/index.ts';
-import { judgingData, NOTHING_TO_TUNE, quantizeStep, tuned } from '../../node/recipes/tune/tuned.ts';
+import { subjectOf } from '../../node/recipes/tune/subjects.ts';
+import { NOTHING_TO_TUNE, quantizeStep, tuned } from '../../node/recipes/tune/tuned.ts';
 import { TUNE, type TuneValues } from '../../options/tune.ts';
-import { commonOf, refuseStdin } from '../arguments.ts';
+import { refuseStdin } from '../arguments.ts';
 import type { Command } from '../command.ts';
 import { doneWithDashes, notesWithDashes } from '../dashes.ts';
 import { reportJson } from '../json/write.ts';
-import { outputOf } from '../output.ts';
-import { pipe, type Streams, writeNotes } from '../pipe.ts';
+import { type Streams, writeNotes } from '../pipe.ts';
 import { asCalled } from '../program.ts';
 import { progress } from '../progress.ts';
 import { recipeTarget, saveRecipe } from '../recipe/save.ts';
@@ -20,6 +19,7 @@ import { prepareToCalibrate } from '../stepRun.ts';
 import { widthsOf } from '../text.ts';
 import { tuneJson } from '../tune/json.ts';
 import { render, type Written } from '../tune/render.ts';
+import { type Target, targetOf } from '../tune/target.ts';
 import { refuseNothing } from '../tune/words.ts';
 import { unchangedWith } from '../unchanged.ts';
 import { examples } from '../usage.ts';
@@ -33,6 +33,7 @@ export function tuneCommand(streams: Streams, color: boolean): Command<TuneValue
       'onnx-compress tune model.onnx --data val.npz [--max-drop 1%] [-o out.onnx] [options]',
       '',
       'Quantizes all layers but those that must stay float to keep a metric. Needs onnxruntime-node.',
+      'The models of a folder that generate text together are tuned as one.',
     ],
     epilog: [
       examples([
@@ -42,28 +43,34 @@ export function tuneCommand(streams: Streams, color: boolean): Command<TuneValue
           'onnx-compress tune model.onnx --data val.npz --calibrate calib.npz -o small.onnx',
         ],
         ['only find out, and write it down', 'onnx-compress tune model.onnx --data val.npz --save-recipe recipe.json'],
+        ['an encoder and its decoders', 'onnx-compress tune whisper/ --data speech.npz --min-sqnr 25 -o small/'],
         ['a model without classes', 'onnx-compress tune model.onnx --data val.npz --min-sqnr 30 --weights-only'],
       ]),
     ],
     run: async (args) => {
       const { model = '', quiet, verbose } = args;
       refuseStdin('tune', [model]);
-      judgingData(args);
-      const recipePath = await checkOutputs(args, streams);
       const folder = await temporaryFolder();
       try {
+        const how = readyOptions({ quiet: true, force: args.force });
+        const candidates = new Candidates(quantizeStep(args), folder.path, how);
+        const subject = await subjectOf(args, candidates);
+        const target = await targetOf(args, subject, streams);
+        const recipePath = args.dryRun ? undefined : await recipeTarget({ ...args }, false);
         // A bar of its own for each calibration would be in the way of ours, and each candidate is written.
         await prepareToCalibrate({ calibrate: args.calibrate, ranges: args.ranges });
-        const how = readyOptions({ quiet: true, force: args.force });
-        const candidates = new Candidates(model, quantizeStep(args), folder.path, how);
-        const found = await tuned(args, candidates, {
-          words: (done, where) => unchangedWith(verbose === true, NOTHING_TO_TUNE)(doneWithDashes(done), where),
-          onNotes: (notes) => {
-            if (!quiet) writeNotes(notesWithDashes(notes), streams);
+        const found = await tuned(
+          args,
+          { candidates, subject },
+          {
+            words: (done, where) => unchangedWith(verbose === true, NOTHING_TO_TUNE)(doneWithDashes(done), where),
+            onNotes: (notes) => {
+              if (!quiet) writeNotes(notesWithDashes(notes), streams);
+            },
+            onProgress: progress('tuning', quiet === true),
           },
-          onProgress: progress('tuning', quiet === true),
-        });
-        const written = await write(found, args, candidates, recipePath, streams);
+        );
+        const written = await write(found, args, { candidates, target, recipePath }, streams);
         if (args.json) reportJson(streams.stdout, tuneJson(found, written));
         if (!quiet) {
           const options = { color, verbose: verbose === true, ...widthsOf(streams.stderr) };
@@ -77,31 +84,23 @@ export function tuneCommand(streams: Streams, color: boolean): Command<TuneValue
   };
 }
 
-/** Refuses before the work, which is long, what would be refused after it. */
-async function checkOutputs(args: TuneValues, streams: Streams): Promise<string | undefined> {
-  if (args.output !== undefined) {
-    const target = outputOf(args, streams);
-    if (target !== undefined && !args.dryRun) await checkTarget(target, args.force === true);
-  }
-  return args.dryRun ? undefined : recipeTarget({ ...args }, false);
-}
-
 /** Writes what was found, and says where. */
 async function write(
   { best, recipe }: TuneReport,
   args: TuneValues,
-  candidates: Candidates,
-  recipePath: string | undefined,
+  {
+    candidates,
+    target,
+    recipePath,
+  }: { candidates: Candidates; target: Target | undefined; recipePath: string | undefined },
   streams: Streams,
 ): Promise<Written> {
   if (best === undefined || recipe === undefined || args.dryRun) return {};
-  let output: string | undefined;
-  if (args.output !== undefined) {
-    // What matches nothing is said already.
-    const { passes, allowUnchanged } = await candidates.ready(best.float);
-    const steps = recording(stepsWith(passes, { allowUnchanged }), recipe);
-    output = (await pipe(commonOf(args), streams, steps)).output;
-  }
+  // What matches nothing is said already.
+  const output = await target?.write(async () => {
+    const { passes } = await candidates.ready(best.float);
+    return recording(stepsWith(passes, { allowUnchanged: true }), recipe);
+  }, streams);
   if (recipePath !== undefined) await saveRecipe(recipePath, recipe, args.force === true);
   return { output, recipe: recipePath };
 }

@@ -5,7 +5,9 @@ import { RANDOM, RANDOM_ROWS } from '../../node/recipes/calibrationData.ts';
 import { stepOf } from '../../node/recipes/steps.ts';
 import { Candidates, changedLayers } from '../../node/recipes/tune/candidate.ts';
 import { noiseOf } from '../../node/recipes/tune/metric.ts';
-import { openJudge } from '../../node/runtime/judge.ts';
+import type { Candidate } from '../../node/recipes/tune/subject.ts';
+import { tried } from '../../node/recipes/tune/subjects.ts';
+import { type Judge, openJudge } from '../../node/runtime/judge.ts';
 import type { QuantizeValues } from '../../options/quantize.ts';
 import { defined } from '../../options/values.ts';
 import type { PassReport } from '../../passes/pass.ts';
@@ -46,8 +48,9 @@ export async function sensitivityOf(
         ? fittingRandomData(inputs, { seed: 0, ...size, samples: Math.min(rows, RANDOM_ROWS) }, trial)
         : openData(calibrate, inputs, { ...size, samples: rows });
     const step = stepOf('quantize', { ...args, store: undefined });
-    const candidates = new Candidates(model, step, folder, readyOptions({ quiet: true, force: args.force }));
-    return await measured(candidates, report, await openJudge(model, dataFor), onProgress);
+    const candidates = new Candidates(step, folder, readyOptions({ quiet: true, force: args.force }));
+    const judge = await openJudge(model, dataFor);
+    return await measured((float) => tried(model, float, candidates, judge), report, judge, onProgress);
   } catch (cause) {
     if (!(cause instanceof CompressError)) throw cause;
     return { kind: 'not_measured', why: cause.message };
@@ -55,9 +58,9 @@ export async function sensitivityOf(
 }
 
 async function measured(
-  candidates: Candidates,
+  quantized: (float: readonly string[]) => Promise<Candidate>,
   report: PassReport,
-  judge: Awaited<ReturnType<typeof openJudge>>,
+  judge: Judge,
   onProgress: Progress,
 ): Promise<Sensitivity> {
   try {
@@ -65,12 +68,12 @@ async function measured(
     const all = changedLayers(report.changes).map((one) => one.name);
     const largest = new Set(all.toSorted((a, b) => (sizes.get(b) ?? 0) - (sizes.get(a) ?? 0)).slice(0, MOST_LAYERS));
     // The first candidate calibrates, for all of them.
-    await candidates.try([], judge);
+    await quantized([]);
     const layers: { weight: string; sqnr: number | 'Infinity' }[] = [];
     let done = 0;
     for (const weight of all.filter((one) => largest.has(one))) {
       const others = all.filter((one) => one !== weight);
-      const found = await candidates.try(others, judge);
+      const found = await quantized(others);
       const alone = found.report.changes.every((one) => one.weight === weight);
       const sqnr = plainDecibels(-10 * Math.log10(noiseOf(found.judgement.outputs, undefined)));
       if (alone && sqnr !== null) layers.push({ weight, sqnr });

@@ -2,9 +2,8 @@ import { Chalk } from 'chalk';
 import { CompressError } from '../../errors.ts';
 import type { DataFor } from '../../node/data/fitting.ts';
 import { kindOf } from '../../node/files/kind.ts';
-import { readTextFile } from '../../node/files/textFile.ts';
 import { type Family, findFamily, sameFamily } from '../../node/recipes/generation/family.ts';
-import { type Prompts, promptsOf, promptsOfText } from '../../node/recipes/generation/prompts.ts';
+import { promptsOf, promptsOfFile } from '../../node/recipes/generation/prompts.ts';
 import { openTokenizer, type Tokenizer } from '../../node/recipes/generation/tokenizer.ts';
 import {
   type DecoderReport,
@@ -22,8 +21,6 @@ import { type RenderOptions, table } from '../table.ts';
 import { count, printable, wrap, wrapHead } from '../text.ts';
 import { randomLines } from './random.ts';
 
-/** Bytes that a file of prompts may have. */
-const MAX_PROMPTS: number = 1 << 20;
 /** Texts that are shown. */
 const SHOWN = 3;
 
@@ -55,24 +52,13 @@ export async function verifyFolders(
   const prompts =
     args.prompts === undefined
       ? await promptsOf(reference, dataFor)
-      : await textPrompts(reference, args.prompts, tokenizer);
+      : await promptsOfFile(reference, args.prompts, tokenizer);
   const bar = progress('texts', args.quiet === true);
   const report = await verifyFamily(reference, other, prompts, {
     ...defined({ tokens: args.tokens }),
     onProgress: (done) => bar(done, undefined),
   });
   return { report, tokenizer };
-}
-
-async function textPrompts(family: Family, path: string, tokenizer: Tokenizer | undefined): Promise<Prompts> {
-  if (tokenizer === undefined) {
-    const fact = 'needs tokenizer.json in the first folder, and the package @huggingface/tokenizers';
-    throw new CompressError('options', 'prompts', fact, { hint: 'npm install @huggingface/tokenizers' });
-  }
-  const text = await readTextFile(path, MAX_PROMPTS);
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
-  if (lines.length === 0) throw new CompressError('data', path, 'has no line with a prompt');
-  return promptsOfText(family, lines, tokenizer);
 }
 
 /** The report for people. */

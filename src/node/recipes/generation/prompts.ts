@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { CompressError } from '../../../errors.ts';
 import type { DataFor } from '../../data/fitting.ts';
 import type { DataSet, FeedTensor } from '../../data/types.ts';
+import { readTextFile } from '../../files/textFile.ts';
 import { numbersOf } from '../../runtime/compare.ts';
 import { readFacts } from '../../runtime/facts.ts';
 import { openSession } from '../../runtime/session.ts';
@@ -74,6 +75,25 @@ export async function promptsOfText(family: Family, lines: readonly string[], to
       }
     },
   };
+}
+
+/** Bytes that a file of prompts may have. */
+const MAX_PROMPTS: number = 1 << 20;
+
+/**
+ * Prompts of a family from a file of text, one a line.
+ * @param tokenizer - of {@link openTokenizer}
+ * @throws CompressError `options` without a tokenizer, `data` where there is no line, `io`, `unsupported`
+ */
+export async function promptsOfFile(family: Family, path: string, tokenizer: Tokenizer | undefined): Promise<Prompts> {
+  if (tokenizer === undefined) {
+    const fact = `needs tokenizer.json in ${family.root}, and the package @huggingface/tokenizers`;
+    throw new CompressError('options', 'prompts', fact, { hint: 'npm install @huggingface/tokenizers' });
+  }
+  const text = await readTextFile(path, MAX_PROMPTS);
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
+  if (lines.length === 0) throw new CompressError('data', path, 'has no line with a prompt');
+  return promptsOfText(family, lines, tokenizer);
 }
 
 async function rowsFor(encoder: string, dataFor: DataFor): Promise<DataSet> {

@@ -6,8 +6,9 @@ import { OutputComparison, type OutputFigures, type Share } from '../../runtime/
 import type { Session } from '../../runtime/session.ts';
 import type { Encoded } from './decoder.ts';
 import type { DecoderFiles, Family } from './family.ts';
-import { bestOf, encode, type Given, openEncoder, openSpeaker, type Speaker } from './generate.ts';
+import { encode, openEncoder, openSpeaker, type Speaker } from './generate.ts';
 import { endsOf, type Prompt, type Prompts } from './prompts.ts';
+import { type Beginning, compareAlong, SCORES, textOf, type Until } from './texts.ts';
 
 /** The same text by two families. */
 export interface Texts {
@@ -130,24 +131,19 @@ class Found {
     [right, judged]: readonly [Speaker, Speaker],
     prompt: Prompt,
     encoded: readonly [Encoded, Encoded] | undefined,
-    until: { readonly tokens: number; readonly ends: ReadonlySet<number> },
+    until: Until,
   ): Promise<void> {
-    const scores: Given['scores'][] = [];
-    const reference: number[] = [];
-    await right.speak(prompt.tokens, encoded?.[0], (given) => {
-      scores.push(given.scores);
-      return next(reference, bestOf(given), until);
-    });
-    const along = (comparison: OutputComparison, from: Encoded | undefined): Promise<void> =>
-      judged.speak(prompt.tokens, from, (given, step) => {
-        comparison.add(scores[step] as Given['scores'], given.scores);
-        return step + 1 < scores.length ? reference[step] : undefined;
-      });
-    await along(this.#logits, encoded?.[0]);
-    if (encoded !== undefined) await along(this.#together, encoded[1]);
+    const { tokens } = prompt;
+    const [float, small]: [Beginning, Beginning] = [
+      { tokens, encoded: encoded?.[0] },
+      { tokens, encoded: encoded?.[1] },
+    ];
+    const text = await textOf(right, float, until);
+    await compareAlong(judged, float, text, this.#logits);
+    if (encoded !== undefined) await compareAlong(judged, small, text, this.#together);
     this.#hasEncoder ||= encoded !== undefined;
-    const other: number[] = [];
-    await judged.speak(prompt.tokens, encoded?.[1], (given) => next(other, bestOf(given), until));
+    const { tokens: reference } = text;
+    const { tokens: other } = await textOf(judged, small, until);
     const differs = reference.findIndex((one, at) => one !== other[at]);
     const same = differs === -1 ? reference.length : differs;
     this.texts.push({ prompt: prompt.label, reference, other, same });
@@ -164,19 +160,6 @@ class Found {
       texts: this.texts,
     };
   }
-}
-
-const SCORES = { name: 'logits', classes: { axis: -1 } } as const;
-
-/** Puts a token behind a text; undefined where the text ends, with the token or for want of one. */
-function next(
-  text: number[],
-  token: number | undefined,
-  { tokens, ends }: { readonly tokens: number; readonly ends: ReadonlySet<number> },
-): number | undefined {
-  if (token === undefined) return undefined;
-  text.push(token);
-  return ends.has(token) || text.length >= tokens ? undefined : token;
 }
 
 async function encodeBoth(

@@ -5,25 +5,21 @@ import { inputByteLength } from '../../../onnx/size.ts';
 import { transform } from '../../../passes/pass.ts';
 import type { RecipeStep } from '../../../passes/recipe.ts';
 import type { Layer } from '../../../passes/tune/search.ts';
-import { temporaryFolder } from '../../files/temporary.ts';
 import { readModel, writeModel } from '../../model.ts';
-import type { Judge, Judgement } from '../../runtime/judge.ts';
 import { expectWork } from '../../threads/work.ts';
 import { runStep, type Step, type StepDone, stepsWith } from '../runStep.ts';
 import { type ReadyOptions, type ReadyStep, readyStep } from '../steps.ts';
 
-/** A selection that was made a model, and run. */
-export interface Candidate extends StepDone {
+/** A selection that was made a model. */
+export interface Made extends StepDone {
   /** Of the quantization alone. */
   readonly step: Step;
-  readonly judgement: Judgement;
   /** Size of the model. */
   readonly bytes: number;
 }
 
-/** Makes models of one float model by the same options, but for the layers that stay float. */
+/** Makes models by the same options, but for the layers that stay float. */
 export class Candidates {
-  readonly #model: string;
   readonly #step: RecipeStep;
   readonly #how: ReadyOptions;
   /** Where the ranges of activations are kept between candidates. */
@@ -31,12 +27,10 @@ export class Candidates {
   #calibrated = false;
 
   /**
-   * @param model - path of the float model
-   * @param step - how to quantize it
+   * @param step - how to quantize
    * @param folder - of this process alone, for as long as there are candidates
    */
-  constructor(model: string, step: RecipeStep, folder: string, how: ReadyOptions) {
-    this.#model = model;
+  constructor(step: RecipeStep, folder: string, how: ReadyOptions) {
     this.#step = step;
     this.#how = how;
     // Equalizing changes what is calibrated: ranges of it cannot be kept.
@@ -76,29 +70,24 @@ export class Candidates {
     return readyStep({ ...step, options }, '', this.#how);
   }
 
-  /** Makes the model in a temporary folder, and has it judged. */
-  async try(float: readonly string[], judge: Judge): Promise<Candidate> {
+  /**
+   * Makes a model with these layers left float.
+   * @param from - path of the float model
+   * @param to - where it goes
+   */
+  async make(from: string, to: string, float: readonly string[]): Promise<Made> {
     const { values, ...ready } = await this.ready(float);
     const [first, ...rest] = stepsWith(ready.passes, { ...ready, selection: values });
-    if (first === undefined) throw new CompressError('internal', this.#model, 'quantize has no pass');
-    const folder = await temporaryFolder();
+    if (first === undefined) throw new CompressError('internal', from, 'quantize has no pass');
+    const model = await readModel(from);
+    expectWork(inputByteLength(model));
     try {
-      const path = join(folder.path, 'candidate.onnx');
-      const model = await readModel(this.#model);
-      expectWork(inputByteLength(model));
-      let done: StepDone;
-      let bytes: number;
-      try {
-        done = await runStep(first, model);
-        await transform(model, ...rest.map((one) => one.pass));
-        const written = await writeModel(model, path);
-        bytes = written.byteLength + written.dataByteLength;
-      } finally {
-        await model.close();
-      }
-      return { ...done, step: first, judgement: await judge.judge(path), bytes };
+      const done = await runStep(first, model);
+      await transform(model, ...rest.map((one) => one.pass));
+      const written = await writeModel(model, to);
+      return { ...done, step: first, bytes: written.byteLength + written.dataByteLength };
     } finally {
-      await folder.remove();
+      await model.close();
     }
   }
 }

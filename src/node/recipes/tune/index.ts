@@ -1,6 +1,7 @@
 import { temporaryFolder } from '../../files/temporary.ts';
 import { Candidates } from './candidate.ts';
 import { type TuneOptions, tuneValues } from './options.ts';
+import { subjectOf } from './subjects.ts';
 import { quantizeStep, type TuneReport, tuned } from './tuned.ts';
 
 export type { TuneOptions } from './options.ts';
@@ -11,7 +12,7 @@ export type { TuneReport, TuneTrial } from './tuned.ts';
  * makes models in a temporary folder, runs each on the data, and takes the smallest that is good enough. Nothing is
  * written; the recipe of the report makes the model that was found.
  *
- * @param model - path of its file, float
+ * @param model - path of its file, float; or of a folder whose models generate text together, which are tuned as one
  * @returns what was tried; `best` and `recipe` are undefined where nothing quantized keeps the metric
  * @throws CompressError `options`, also where model or data have no such metric; `nothing_to_do` where no layer can be
  *   quantized; what reading data and running models throws
@@ -28,11 +29,16 @@ export async function tune(model: string, options: TuneOptions): Promise<TuneRep
   const { onProgress, signal } = options;
   const folder = await temporaryFolder();
   try {
-    const candidates = new Candidates(model, quantizeStep(values), folder.path, { run: {} });
-    return await tuned(values, candidates, {
-      ...(onProgress === undefined ? {} : { onProgress }),
-      ...(signal === undefined ? {} : { mayGoOn: () => signal.throwIfAborted() }),
-    });
+    const candidates = new Candidates(quantizeStep(values), folder.path, { run: {} });
+    const subject = await subjectOf(values, candidates);
+    return await tuned(
+      values,
+      { candidates, subject },
+      {
+        ...(onProgress === undefined ? {} : { onProgress }),
+        ...(signal === undefined ? {} : { mayGoOn: () => signal.throwIfAborted() }),
+      },
+    );
   } finally {
     await folder.remove();
   }

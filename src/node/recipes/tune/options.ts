@@ -16,8 +16,15 @@ type Static = 'ranges' | 'observer' | 'activations' | 'minNodeSqnr' | 'biasCorre
  * has no place for flags such as `i`.
  */
 export interface TuneOptions extends QuantizeOptions, Pick<CalibratedOptions, Static> {
-  /** Path of inputs to judge on, as docs/data.md has them; `__labels__` in it are the true classes. */
-  readonly data: string;
+  /**
+   * Path of inputs to judge on, as docs/data.md has them; `__labels__` in it are the true classes. Of a folder they are
+   * what the encoder reads, or `input_ids` for a decoder alone.
+   */
+  readonly data?: string;
+  /** Of a folder, instead of `data`: path of a text with a prompt in each line. */
+  readonly prompts?: string;
+  /** Of a folder: the most tokens of a text, 32 where absent. */
+  readonly tokens?: number;
   /** Judge on the first rows only. */
   readonly samples?: number;
   /** Rows that are fed at once, for judging and for calibration. */
@@ -44,15 +51,42 @@ export interface TuneOptions extends QuantizeOptions, Pick<CalibratedOptions, St
   readonly signal?: { throwIfAborted(): void };
 }
 
-const { data, samples, batch, maxDrop, minSqnr, metric, judge, maxTrials, calibrate, calibrateSamples, store } =
-  TUNE.rows;
+const {
+  data,
+  prompts,
+  tokens,
+  samples,
+  batch,
+  maxDrop,
+  minSqnr,
+  metric,
+  judge,
+  maxTrials,
+  calibrate,
+  calibrateSamples,
+  store,
+} = TUNE.rows;
 const { ranges, observer, activations, minNodeSqnr, biasCorrection, equalize } = ACTIVATION_ROWS;
 
 /** What each option takes. */
 const SHAPE: Shape<TuneOptions> = {
   ...QUANTIZE_SHAPE,
   ...{ ranges, observer, activations, minNodeSqnr, biasCorrection, equalize },
-  ...{ data, samples, batch, maxDrop, minSqnr, metric, judge, maxTrials, calibrate, calibrateSamples, store },
+  ...{
+    data,
+    prompts,
+    tokens,
+    samples,
+    batch,
+    maxDrop,
+    minSqnr,
+    metric,
+    judge,
+    maxTrials,
+    calibrate,
+    calibrateSamples,
+    store,
+  },
   onProgress: 'function',
   signal: 'object',
 };

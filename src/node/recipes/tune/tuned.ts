@@ -1,18 +1,13 @@
-import { CompressError } from '../../../errors.ts';
-import { inputByteLength } from '../../../onnx/size.ts';
 import type { MetricName } from '../../../options/metrics.ts';
 import type { TuneValues } from '../../../options/tune.ts';
 import { defined } from '../../../options/values.ts';
 import type { Recipe, RecipeStep } from '../../../passes/recipe.ts';
 import { type RankedLayer, searchFloatLayers } from '../../../passes/tune/search.ts';
-import type { DataFor } from '../../data/fitting.ts';
-import { openData } from '../../data/open.ts';
-import { readModel } from '../../model.ts';
-import { openJudge } from '../../runtime/judge.ts';
 import { refuseUnchanged, type UnchangedWords, unchangedWords } from '../runStep.ts';
 import { stepOf } from '../steps.ts';
-import { type Candidate, type Candidates, changedLayers } from './candidate.ts';
+import { type Candidates, changedLayers } from './candidate.ts';
 import { type Figures, type Metric, metricFor, noiseOf } from './metric.ts';
+import type { Candidate, Subject } from './subject.ts';
 
 /** One selection of layers. */
 export interface TuneTrial extends Figures {
@@ -57,6 +52,12 @@ export interface TuneReport {
   readonly notes: readonly string[];
 }
 
+/** What is tuned, and what makes it. */
+export interface Tuning {
+  readonly candidates: Candidates;
+  readonly subject: Subject;
+}
+
 /** How a search is run. */
 export interface TuneRun {
   /** How an error tells that there is nothing to quantize. */
@@ -75,42 +76,26 @@ export function quantizeStep(values: TuneValues): RecipeStep {
   return stepOf('quantize', { ...values, samples, batch: calibrate === undefined ? undefined : batch });
 }
 
-/**
- * Opens what models are judged on.
- * @throws CompressError `options` where none is given
- */
-export function judgingData({ data, samples, batch }: TuneValues): DataFor {
-  if (data !== undefined) return (inputs) => openData(data, inputs, defined({ samples, batch }));
-  throw new CompressError('options', 'data', 'no data is given to judge on', {
-    hint: 'Give inputs of the model, best with their labels: `data: val.npz`.',
-  });
-}
-
 /** Looks for the layers that must stay float; writes nothing. */
-export async function tuned(values: TuneValues, candidates: Candidates, run: TuneRun): Promise<TuneReport> {
-  const { model = '', judge: output, metric: asked, maxTrials } = values;
+export async function tuned(values: TuneValues, { candidates, subject }: Tuning, run: TuneRun): Promise<TuneReport> {
+  const { model = '', judge: output, maxTrials } = values;
   const { onProgress, mayGoOn } = run;
-  const outputs = output === undefined ? undefined : [output];
-  const dataFor = judgingData(values);
   await candidates.check();
-  const judge = await openJudge(model, dataFor, {
-    option: 'judge',
-    ...defined({ outputs, metric: asked }),
-  });
+  const made = await subject.open();
   try {
     mayGoOn?.();
-    const reference = await judge.judge(model);
-    const metric = metricFor(reference.outputs, values);
+    const reference = await made.reference();
+    const metric = metricFor(reference.judgement.outputs, values);
     const trials: TuneTrial[] = [];
     mayGoOn?.();
-    const all = await candidates.try([], judge);
+    const all = await made.try([]);
     refuseUnchanged(all.step, all, model, run.words ?? nothingToTune);
     run.onNotes?.(all.notes);
     const layers = changedLayers(all.report.changes);
     const result = await searchFloatLayers(layers, {
       evaluate: async (float) => {
         mayGoOn?.();
-        const found = float.length === 0 ? all : await candidates.try(float, judge);
+        const found = float.length === 0 ? all : await made.try(float);
         const quantized = changedLayers(found.report.changes).map((one) => one.name);
         trials.push(trialOf(metric, float, quantized, found));
         const judged = found.judgement.outputs;
@@ -122,15 +107,15 @@ export async function tuned(values: TuneValues, candidates: Candidates, run: Tun
     onProgress?.(trials.length, trials.length);
     const best = result.best === undefined ? undefined : trials[result.trials.indexOf(result.best)];
     return {
-      ...{ model, data: judge.data, metric: metric.name, ...metric.limit },
-      float: trialOf(metric, [], [], { judgement: reference, bytes: await sizeOf(model) }),
+      ...{ model, data: made.data, metric: metric.name, ...metric.limit },
+      float: trialOf(metric, [], [], reference),
       layers: layers.map((one) => one.name),
       ...{ ranking: result.ranking, trials, best, cutShort: result.cutShort },
       recipe: best === undefined ? undefined : { steps: [candidates.step(best.float)] },
       notes: all.notes,
     };
   } finally {
-    await judge.close();
+    await made.close();
   }
 }
 
@@ -148,11 +133,4 @@ function trialOf(
   { judgement: { outputs, ms }, bytes }: Measured,
 ): TuneTrial {
   return { float, quantized, ...metric.figures(outputs), bytes, ms, enough: metric.enough(metric.of(outputs)) };
-}
-
-async function sizeOf(path: string): Promise<number> {
-  const model = await readModel(path);
-  const bytes = inputByteLength(model);
-  await model.close();
-  return bytes;
 }

@@ -14,24 +14,25 @@ import {
 } from '../../../../src/index.node.ts';
 import { compress, fixture, folder, ROOT } from '../../../support/cli.ts';
 
-const CASES: readonly { model: string; options: TuneOptions; flags: readonly string[] }[] = [
-  {
-    model: fixture('digits-mlp.onnx'),
-    options: { data: fixture('digits-mlp-test.npz'), batch: 100, minSqnr: 47, exclude: [/conv9/] },
-    flags: ['--min-sqnr', '47', '--exclude', 'conv9', '--batch', '100'],
-  },
-  {
-    model: fixture('digits-cnn-bn.onnx'),
-    options: {
-      ...{ data: fixture('digits-cnn-bn-test.npz'), batch: 50, samples: 300, minSqnr: 43.5 },
-      ...{ calibrate: fixture('digits-cnn-bn-calib.npz'), calibrateSamples: 64 },
+const CASES: readonly { model: string; options: TuneOptions & { readonly data: string }; flags: readonly string[] }[] =
+  [
+    {
+      model: fixture('digits-mlp.onnx'),
+      options: { data: fixture('digits-mlp-test.npz'), batch: 100, minSqnr: 47, exclude: [/conv9/] },
+      flags: ['--min-sqnr', '47', '--exclude', 'conv9', '--batch', '100'],
     },
-    flags: [
-      ...['--min-sqnr', '43.5', '--batch', '50', '--samples', '300'],
-      ...['--calibrate', fixture('digits-cnn-bn-calib.npz'), '--calibrate-samples', '64'],
-    ],
-  },
-];
+    {
+      model: fixture('digits-cnn-bn.onnx'),
+      options: {
+        ...{ data: fixture('digits-cnn-bn-test.npz'), batch: 50, samples: 300, minSqnr: 43.5 },
+        ...{ calibrate: fixture('digits-cnn-bn-calib.npz'), calibrateSamples: 64 },
+      },
+      flags: [
+        ...['--min-sqnr', '43.5', '--batch', '50', '--samples', '300'],
+        ...['--calibrate', fixture('digits-cnn-bn-calib.npz'), '--calibrate-samples', '64'],
+      ],
+    },
+  ];
 
 test.each(CASES)('the selection and the bytes of onnx-compress tune: $flags', async ({ model, options, flags }) => {
   const cwd = folder();

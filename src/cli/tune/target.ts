@@ -1,0 +1,71 @@
+import { dirname, join, resolve } from 'node:path';
+import { kindOf } from '../../node/files/kind.ts';
+import { checkTarget } from '../../node/files/sink.ts';
+import type { Step } from '../../node/recipes/runStep.ts';
+import type { Subject } from '../../node/recipes/tune/subject.ts';
+import type { TuneValues } from '../../options/tune.ts';
+import { commonOf } from '../arguments.ts';
+import { copyOthers } from '../many/copy.ts';
+import { type Jobs, jobsFor, type WholeFolder } from '../many/jobs.ts';
+import { makeFolder } from '../many/several.ts';
+import { clashing, weightsOf } from '../many/weights.ts';
+import { outputOf } from '../output.ts';
+import { pipe, type Streams, writeNotes } from '../pipe.ts';
+
+/** Where the result goes. */
+export interface Target {
+  /**
+   * Writes the float models as steps make them.
+   * @param stepsFor - gives the steps for a model
+   * @returns what was written, as people call it
+   */
+  write(stepsFor: () => Promise<readonly Step[]>, streams: Streams): Promise<string | undefined>;
+}
+
+/**
+ * Where the options want the result: a file for a model, and for a folder another one with all that is in it. Refuses
+ * before the work, which is long, what would be refused after it.
+ * @returns undefined where nothing is to be written
+ * @throws CompressError `options`, `exists`, `io`
+ */
+export async function targetOf(args: TuneValues, subject: Subject, streams: Streams): Promise<Target | undefined> {
+  const { model = '', output, dryRun, force = false } = args;
+  if (output === undefined) return undefined;
+  if ((await kindOf(model)) === 'folder') return folderTarget(args, subject, output);
+  const target = outputOf(args, streams);
+  if (target !== undefined && !dryRun) await checkTarget(target, force);
+  return { write: async (stepsFor) => (await pipe(commonOf(args), streams, await stepsFor())).output };
+}
+
+async function folderTarget(args: TuneValues, { files }: Subject, output: string): Promise<Target> {
+  const { model = '', dryRun, force = false } = args;
+  const tuned = new Set(files.map((path) => resolve(path)));
+  const { jobs: all, whole }: Jobs = await jobsFor('tune', args, [model], true);
+  const jobs = all.filter(({ input }) => tuned.has(resolve(input)));
+  for (const { output: to } of dryRun ? [] : jobs) {
+    await makeFolder(dirname(to ?? output));
+    await checkTarget(to ?? output, force);
+  }
+  return {
+    write: async (stepsFor, streams) => {
+      const weights = await weightsOf(jobs);
+      const apart = args.embed || args.externalData ? new Set() : clashing(jobs, weights);
+      for (const job of jobs) {
+        const data = apart.has(job) ? { externalData: true } : {};
+        await pipe({ ...commonOf(args), ...data, model: job.input, output: job.output }, streams, await stepsFor());
+      }
+      if (whole !== undefined) {
+        const { notes } = await copyOthers(withoutTuned(whole, tuned), weights, force);
+        writeNotes(notes, streams);
+      }
+      return output;
+    },
+  };
+}
+
+/** The folder with models that have no part in this among the files that are copied as they are. */
+function withoutTuned(whole: WholeFolder, tuned: ReadonlySet<string>): WholeFolder {
+  const isTuned = (name: string): boolean => tuned.has(resolve(join(whole.from, name)));
+  const models = whole.models.filter(isTuned);
+  return { ...whole, models, others: [...whole.others, ...whole.models.filter((name) => !isTuned(name))] };
+}
