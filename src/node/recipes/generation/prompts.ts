@@ -91,6 +91,8 @@ export async function promptsOfFile(family: Family, path: string, tokenizer: Tok
     throw new CompressError('options', 'prompts', fact, { hint: 'npm install @huggingface/tokenizers' });
   }
   const text = await readTextFile(path, MAX_PROMPTS);
+  if (Buffer.byteLength(text) > MAX_PROMPTS)
+    throw new CompressError('limit', path, `has more than ${MAX_PROMPTS} bytes`);
   const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
   if (lines.length === 0) throw new CompressError('data', path, 'has no line with a prompt');
   return promptsOfText(family, lines, tokenizer);
