@@ -4,7 +4,6 @@ import { fittingRandomData } from '../data/fitting.ts';
 import { modelInputs } from '../data/inputs.ts';
 import { openData } from '../data/open.ts';
 import type { DataSet } from '../data/types.ts';
-import type { CalibratedOptions } from './calibrated.ts';
 
 /** The word that stands for random inputs; a file of this name is ./random. */
 export const RANDOM = 'random';
@@ -12,11 +11,15 @@ export const RANDOM = 'random';
 /** How many rows of them there are. */
 export const RANDOM_ROWS = 32;
 
+/** Which data a run is given: a path or the word `random`, the first rows of it, and how many are fed at once. */
+interface Given {
+  readonly data?: string | undefined;
+  readonly samples?: number | undefined;
+  readonly batch?: number | undefined;
+}
+
 /** The data that a run is given, or random inputs. */
-export async function dataOf(
-  model: Model,
-  options: Pick<CalibratedOptions, 'data' | 'batch' | 'samples'>,
-): Promise<{ data: DataSet; random: boolean }> {
+export async function dataOf(model: Model, options: Given): Promise<{ data: DataSet; random: boolean }> {
   const inputs = model.graph.fedInputs;
   const { batch, samples } = options;
   const sizes = { ...(batch === undefined ? {} : { batch }), ...(samples === undefined ? {} : { samples }) };
