@@ -5,7 +5,8 @@
 import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { folder, ROOT, shell } from '../support/cli.ts';
+import { folder, type Result, ROOT, shell } from '../support/cli.ts';
+import { compress } from '../support/resident.ts';
 
 const PAGES = [
   'README.md',
@@ -18,6 +19,14 @@ const PAGES = [
 function blocksOf(page: string, fence: string): string[] {
   const text = readFileSync(join(ROOT, page), 'utf8');
   return [...text.matchAll(new RegExp(`^\`\`\`${fence}\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map((found) => found[1] ?? '');
+}
+
+/** One command in which the shell has nothing to do but to split it at its spaces. */
+const PLAIN = /^onnx-compress [\w ./:,=%+-]+$/;
+
+function run(line: string, cwd: string): Result {
+  const [, ...args] = line.trim().split(/ +/);
+  return PLAIN.test(line) ? compress(args, { cwd }) : shell(`set -e -o pipefail; ${line}`, { cwd });
 }
 
 const commands = PAGES.map(
@@ -48,7 +57,7 @@ describe.each(commands)('%s', (_, lines) => {
   symlinkSync(join(ROOT, 'fixtures/digits-cnn-calib.npz'), join(cwd, 'calib.npz'));
 
   test.each(lines)('%s', (line) => {
-    const done = shell(`set -e -o pipefail; ${line}`, { cwd });
+    const done = run(line, cwd);
     expect(done.stderr).not.toMatch(/^error:/m);
     expect(done.code).toBe(0);
   });
