@@ -3,8 +3,13 @@
 import { transpose4 } from './transpose';
 
 const ROUNDER: f32 = 12582912;
-/** Bytes at the beginning of `work`: two pairs of sums, and what one call notes of four lanes. */
+/** Bytes at the beginning of `work`: two pairs of sums, and what is noted of four outputs. */
 export const NOTES: usize = 128;
+// Of four outputs, in `work`: their scales, their zero points, and what their codes lose of what.
+export const SCALES: usize = 64;
+export const ZEROS: usize = 80;
+export const SIGNAL: usize = 96;
+export const NOISE: usize = 112;
 
 @inline
 export function rounded(x: v128): v128 {
@@ -42,6 +47,32 @@ export function load4(
     store<f32>(to, load<f32>(b), 4);
     store<f32>(to, load<f32>(c), 8);
     store<f32>(to, load<f32>(d), 12);
+  }
+}
+
+/** Outputs that are taken together: where outputs lie side by side a line of the cache has 16. */
+@inline
+export function together(along: i32): i32 {
+  return along == 1 ? 16 : 4;
+}
+
+/** The block of up to {@link together} outputs, four after the other, each four as `load4` has them. */
+export function loadAll(
+  data: usize, outputs: i32, first: i32, along: i32, across: i32, length: i32, to: usize,
+): void {
+  const size = <usize>length << 4;
+  const end = min(outputs, first + together(along));
+  if (along != 1 || end - first < 16) {
+    for (; first < end; first += 4, to += size) load4(data, outputs, first, along, across, length, to);
+    return;
+  }
+  const step = <usize>across << 2;
+  const last = to + size;
+  for (let at = data + (<usize>first << 2); to < last; at += step, to += 16) {
+    v128.store(to, v128.load(at));
+    v128.store(to + size, v128.load(at, 16));
+    v128.store(to + 2 * size, v128.load(at, 32));
+    v128.store(to + 3 * size, v128.load(at, 48));
   }
 }
 

@@ -4,13 +4,14 @@ import type { BlockForm, Coded, Codes, Order, PackedCodes } from '../kernels/low
 import { type CodesMatrix, codesSteps } from '../kernels/lowbits/codesSteps.ts';
 import { bytesForCodes, copyOfCodes, roomForCodes } from '../kernels/lowbits/room.ts';
 import type { SearchHow } from '../kernels/lowbits/search.ts';
+import { sharesIn } from '../kernels/lowbits/tiles.ts';
 import { Arena } from '../kernels/simd/arena.ts';
 import { spans } from '../kernels/slices.ts';
 import { perform } from '../kernels/steps.ts';
 import { type Part, partsFor } from './executor.ts';
 import { runParts } from './here.ts';
 
-/** A matrix of which all outputs are wanted. */
+/** A matrix that is wanted as a whole. */
 export type WholeMatrix = Omit<CodesMatrix, 'wanted'>;
 
 /** How codes are chosen, and what scales they have. */
@@ -70,7 +71,7 @@ async function fill(
   codes: Codes | PackedCodes,
   count: number,
 ): Promise<CodesAndLoss | undefined> {
-  const parts = spans(matrix.outputs, count).map(
+  const parts = spans(sharesIn(matrix, codes), count).map(
     (wanted): Part<'codes'> => ({
       job: { kind: 'codes', matrix: { ...matrix, wanted }, how, into: codes },
       start: 0,
@@ -97,9 +98,10 @@ export function codesOfFloats(
   shared ??= new Arena();
   const mark = shared.mark();
   const from = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  const whole: CodesMatrix = { ...matrix, format: 'float32', wanted: { start: 0, length: matrix.outputs } };
   const { outputs, inputs } = matrix;
   const codes = roomForCodes({ ...form, outputs, inputs, multipliers, order: undefined }) as Codes;
+  const wanted = { start: 0, length: sharesIn(matrix, codes) };
+  const whole: CodesMatrix = { ...matrix, format: 'float32', wanted };
   try {
     const loss = perform(
       codesSteps(shared, whole, how, codes),

@@ -2,34 +2,39 @@ import type { BlockForm } from './codes.ts';
 
 /**
  * The scales that a search tries for a block. They are fractions of the scale that lets all weights of the block fit
- * (its base). Symmetric ones of 2 and 4 bits were selected from 60 evenly spaced ones, one after the other, by what the
+ * (its base). Symmetric ones of 2 and 4 bits were selected from evenly spaced ones, one after the other, by what the
  * weights of three trained models gain; all of them together gain less than 0.01 dB more. Where some errors count more,
  * the others may be large: then evenly spaced ones over a wider range are tried.
  */
 export interface Candidates {
-  /** Steps of a code in a base, each with its sign: the scale that is tried is `base / steps`. An even number of them. */
+  /**
+   * Steps of a code in a base, in parts of {@link PARTS}, each with its sign: the scale that is tried is
+   * `base · PARTS / steps`. Whole numbers, negative ones first; an even number of them.
+   */
   readonly steps: readonly number[];
   /** Zero points that are tried for each scale: the nearest one, or the second nearest too. */
   readonly zeros: 1 | 2;
 }
 
+/** Of a step, that candidates differ by. */
+export const PARTS = 128;
+
+const parts = (fractions: readonly number[]): number[] => fractions.map((one) => Math.round(one * PARTS));
+
 const range = (first: number, last: number, count: number): number[] =>
-  Array.from({ length: count }, (_, index) => Math.fround(first + ((last - first) * index) / (count - 1)));
+  Array.from({ length: count }, (_, index) => first + ((last - first) * index) / (count - 1));
 
 /**
  * The largest magnitude lies at the least code (−8 of 4 bits) where the scale has the sign of its negative, else at the
  * greatest, which is one smaller.
  */
 function bothSides(middle: number, least: readonly number[], greatest: readonly number[]): number[] {
-  return [
-    ...least.map((fraction) => -Math.fround(fraction)),
-    ...greatest.map((fraction) => Math.fround(((middle - 1) / middle) * fraction)),
-  ];
+  return parts([...least.map((fraction) => -fraction), ...greatest.map((one) => (one * (middle - 1)) / middle)]);
 }
 
 type ByBits = Readonly<Record<BlockForm['bits'], Candidates>>;
 
-const [TWO, FOUR, EIGHT] = [range(0.5, 1.9, 8), range(0.9, 1.25, 8), range(0.97, 1.03, 8)];
+const [TWO, FOUR, EIGHT] = [range(0.5, 1.9, 8), range(0.9, 1.25, 8), range(0.975, 1.03, 8)];
 
 const SYMMETRIC_WIDE: ByBits = {
   2: { steps: bothSides(2, TWO, TWO), zeros: 1 },
@@ -44,9 +49,9 @@ const SYMMETRIC: ByBits = {
 };
 
 const ASYMMETRIC: ByBits = {
-  2: { steps: range(0.8, 1.8, 8), zeros: 2 },
-  4: { steps: range(0.95, 1.3, 8), zeros: 1 },
-  8: { steps: EIGHT, zeros: 1 },
+  2: { steps: parts(range(0.8, 1.8, 8)), zeros: 2 },
+  4: { steps: parts(range(0.95, 1.3, 8)), zeros: 1 },
+  8: { steps: parts(range(0.945, 1, 8)), zeros: 1 },
 };
 
 /** @param weighted - whether some errors count more than others */
@@ -55,7 +60,7 @@ export function candidatesFor(form: Pick<BlockForm, 'bits' | 'symmetric'>, weigh
   return (weighted ? SYMMETRIC_WIDE : SYMMETRIC)[form.bits];
 }
 
-/** Whether sums over a block need float64: what candidates of 8 bits differ in is lost in the sums of a long block. */
-export function needsWide({ bits, block }: Pick<BlockForm, 'bits' | 'block'>): boolean {
-  return bits === 8 && block > 256;
+/** Whether sums over a block need float64: what candidates differ in is lost in the sums of a long block. */
+export function needsWide({ block }: Pick<BlockForm, 'block'>): boolean {
+  return block > 256;
 }

@@ -1,9 +1,10 @@
 import { LARGEST } from '../halves.ts';
 import { roundedToHalf } from '../rounded.ts';
-import { asymmetricBase, type Block, emptyGrid, type Grid, Search, symmetricBase, takeCodes } from './block.ts';
+import { asymmetricBase, type Block, emptyGrid, type Grid, symmetricBase, takeCodes } from './block.ts';
 import { candidatesFor, needsWide } from './candidates.ts';
 import { type BlockForm, blocksIn, type Codes, type MatrixShape, middleOf } from './codes.ts';
 import { halfQuadraticGrid } from './halfQuadratic.ts';
+import { ScaleSearch } from './scales.ts';
 
 /**
  * How codes are chosen without data: `rtn` takes the scale at which all weights fit, `mse` looks for the one with the
@@ -67,7 +68,7 @@ export function blockOf(
 export function finder(form: BlockForm, method: SearchMethod, weighted: boolean): (block: Block) => Grid | undefined {
   const { bits, symmetric } = form;
   if (method === 'mse') {
-    const search = new Search(candidatesFor(form, weighted), bits, symmetric, needsWide(form));
+    const search = new ScaleSearch(candidatesFor(form, weighted), form, needsWide(form));
     return (block) => search.find(block);
   }
   if (method === 'rtn') return (block) => (symmetric ? symmetricRange(block, bits) : asymmetricRange(block, bits));

@@ -123,13 +123,15 @@ export interface Kernels extends ColumnKernels {
    * Scales and zero points of blocks, by the search of lowbits/block.ts in float32, bit-equal to it.
    * @param data - float32, all finite: an output's weights lie `across` elements apart, and outputs `along`; one of them
    *   is 1
-   * @param steps - float32 [count], an even number: what the candidates have
+   * @param steps - int32 [count], an even number: what the candidates have, in parts of lowbits/candidates.ts
    * @param zeros - 1 or 2 zero points for each scale
    * @param empty - the scale of a block of zeros
    * @param weights - float32 [inputs], how much an error of each counts; or 0 (no array) where all count the same
-   * @param work - {@link LOWBITS_NOTES} bytes and 16 for each input of a block
+   * @param work - {@link LOWBITS_NOTES} bytes, 80 for each input of a block, and 16
    * @param scale - float32 [outputs, blocks]
    * @param zero - bytes [outputs, blocks]; or 0 (no array) where symmetric
+   * @param half - whether the scales become numbers that float16 has, as `halfOf` of lowbits/search.ts makes them
+   * @param out - for the codes too, as those of `takeCodes`, and what they lose; or 0 (no array)
    */
   searchBlocks(
     data: number,
@@ -148,11 +150,16 @@ export interface Kernels extends ColumnKernels {
     work: number,
     scale: number,
     zero: number,
+    half: boolean,
+    out: number,
+    outAlong: number,
+    outAcross: number,
   ): void;
 
   /**
    * The nearest codes for scales and zero points, as `takeCodes` of lowbits/block.ts; at {@link RESULT} the sums of squares
    * of the weights and of what rounding takes from them (f64 each).
+   * @param work - {@link LOWBITS_NOTES} bytes, and 64 for each input of a block
    * @param out - a byte for each; those of an output lie `outAcross` apart, and outputs `outAlong`; one of them is 1
    */
   takeCodes(

@@ -1,6 +1,8 @@
-import { type Block, Search, takeCodes } from '../lowbits/block.ts';
+import { type Block, takeCodes } from '../lowbits/block.ts';
 import { middleOf } from '../lowbits/codes.ts';
 import { FactorRow } from '../lowbits/factors.ts';
+import { ScaleSearch } from '../lowbits/scales.ts';
+import { halfOf } from '../lowbits/search.ts';
 import { type Kernels, RESULT } from './kernels.ts';
 
 type Bits = 2 | 4 | 8;
@@ -24,20 +26,24 @@ export function scalarLowbits(
       first: index * block,
     }));
 
-  return {
+  const kernels: Pick<Kernels, 'searchBlocks' | 'takeCodes' | 'chooseFactors'> = {
     searchBlocks(data, outputs, inputs, along, across, block, ...rest) {
-      const [bits, symmetric, steps, count, zeros, empty, weights, , scale, zero] = rest;
-      const candidates = { steps: Array.from(floats(steps, count)), zeros: zeros as 1 | 2 };
-      const search = new Search(candidates, bits, symmetric, false);
+      const [bits, symmetric, steps, count, zeros, empty, weights, work, scale, zero, half, out, ...lying] = rest;
+      const candidates = { steps: Array.from(new Int32Array(buffer(), steps, count)), zeros: zeros as 1 | 2 };
+      const search = new ScaleSearch(candidates, { bits: bits as Bits, symmetric }, false);
       const blocks = Math.ceil(inputs / block);
       const scales = floats(scale, outputs * blocks);
       for (let output = 0, at = 0; output < outputs; output++) {
         for (const one of blocksOf(rowOf(data + 4 * output * along, inputs, across), block, weights)) {
           const grid = search.find(one);
-          scales[at] = grid?.scale ?? empty;
+          const found = grid?.scale ?? empty;
+          scales[at] = half ? halfOf(found) : found;
           if (zero !== 0) bytes(zero, outputs * blocks)[at] = grid?.zero ?? middleOf(bits);
           at++;
         }
+      }
+      if (out !== 0) {
+        kernels.takeCodes(data, outputs, inputs, along, across, block, bits, scale, zero, work, out, ...lying);
       }
     },
 
@@ -78,4 +84,5 @@ export function scalarLowbits(
       }
     },
   };
+  return kernels;
 }

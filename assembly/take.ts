@@ -1,0 +1,100 @@
+// Codes of one block, the nearest ones for its scales, and what they lose.
+import { RESULT } from './area';
+import { NOISE, SCALES, SIGNAL, within, ZEROS } from './blocks';
+
+const ROUNDER: f32 = 12582912;
+
+@inline
+function total(x: v128): f64 {
+  const front = <f64>f32x4.extract_lane(x, 0) + <f64>f32x4.extract_lane(x, 1);
+  return front + <f64>f32x4.extract_lane(x, 2) + <f64>f32x4.extract_lane(x, 3);
+}
+
+/**
+ * Codes of the block of four outputs at `tile`, whose scales and zero points are in `work`; there is then what they lose.
+ * @param count - of the outputs that are there: those after them are repeated
+ */
+export function takeBlock(
+  work: usize, tile: usize, length: i32, bits: i32, count: i32, out: usize, along: usize, across: usize,
+): void {
+  const s = v128.load(work, SCALES);
+  const z = v128.load(work, ZEROS);
+  const low = f32x4.neg(z);
+  const high = f32x4.sub(f32x4.splat(<f32>((1 << bits) - 1)), z);
+  const rounder = f32x4.splat(ROUNDER);
+  // The last bits of a number this large are the whole number it was rounded to.
+  const zero = i32x4.sub(f32x4.add(z, rounder), i32x4.shl(rounder, 1));
+  // Lanes beyond the last output repeat it, and count for nothing.
+  const counted = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count));
+  let ours = f32x4.splat(0);
+  let gone = f32x4.splat(0);
+  const beside = along == 1 && count == 4;
+  let to = out;
+  let at = tile;
+  const end = tile + (<usize>length << 4);
+  for (; at + 64 <= end; at += 64, to += 4 * across) {
+    const x0 = v128.load(at);
+    const x1 = v128.load(at, 16);
+    const x2 = v128.load(at, 32);
+    const x3 = v128.load(at, 48);
+    const t0 = f32x4.add(f32x4.pmin(high, f32x4.pmax(low, f32x4.div(x0, s))), rounder);
+    const t1 = f32x4.add(f32x4.pmin(high, f32x4.pmax(low, f32x4.div(x1, s))), rounder);
+    const t2 = f32x4.add(f32x4.pmin(high, f32x4.pmax(low, f32x4.div(x2, s))), rounder);
+    const t3 = f32x4.add(f32x4.pmin(high, f32x4.pmax(low, f32x4.div(x3, s))), rounder);
+    const e0 = f32x4.sub(x0, f32x4.mul(f32x4.sub(t0, rounder), s));
+    const e1 = f32x4.sub(x1, f32x4.mul(f32x4.sub(t1, rounder), s));
+    const e2 = f32x4.sub(x2, f32x4.mul(f32x4.sub(t2, rounder), s));
+    const e3 = f32x4.sub(x3, f32x4.mul(f32x4.sub(t3, rounder), s));
+    ours = f32x4.add(ours, f32x4.add(f32x4.mul(x0, x0), f32x4.mul(x1, x1)));
+    ours = f32x4.add(ours, f32x4.add(f32x4.mul(x2, x2), f32x4.mul(x3, x3)));
+    gone = f32x4.add(gone, f32x4.add(f32x4.mul(e0, e0), f32x4.mul(e1, e1)));
+    gone = f32x4.add(gone, f32x4.add(f32x4.mul(e2, e2), f32x4.mul(e3, e3)));
+    let q = i8x16.narrow_i16x8_u(
+      i16x8.narrow_i32x4_s(i32x4.add(t0, zero), i32x4.add(t1, zero)),
+      i16x8.narrow_i32x4_s(i32x4.add(t2, zero), i32x4.add(t3, zero)),
+    );
+    if (beside) {
+      v128.store32_lane(to, q, 0);
+      v128.store32_lane(to + across, q, 1);
+      v128.store32_lane(to + 2 * across, q, 2);
+      v128.store32_lane(to + 3 * across, q, 3);
+    } else if (across == 1) {
+      q = v128.shuffle<i8>(q, q, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+      v128.store32_lane(to, q, 0);
+      if (count > 1) v128.store32_lane(to + along, q, 1);
+      if (count > 2) v128.store32_lane(to + 2 * along, q, 2);
+      if (count > 3) v128.store32_lane(to + 3 * along, q, 3);
+    } else {
+      v128.store(work, q);
+      for (let k = 0; k < 4; k++) {
+        for (let lane = 0; lane < count; lane++) {
+          store<u8>(to + <usize>lane * along + <usize>k * across, load<u8>(work + <usize>(4 * k + lane)));
+        }
+      }
+    }
+  }
+  for (; at < end; at += 16, to += across) {
+    const x = v128.load(at);
+    const code = within(f32x4.div(x, s), low, high);
+    const lost = f32x4.sub(x, f32x4.mul(code, s));
+    ours = f32x4.add(ours, f32x4.mul(x, x));
+    gone = f32x4.add(gone, f32x4.mul(lost, lost));
+    v128.store(work, i32x4.trunc_sat_f32x4_s(f32x4.add(code, z)));
+    for (let lane = 0; lane < count; lane++) {
+      store<u8>(to + <usize>lane * along, load<u8>(work + (<usize>lane << 2)));
+    }
+  }
+  v128.store(work, v128.and(ours, counted), SIGNAL);
+  v128.store(work, v128.and(gone, counted), NOISE);
+}
+
+/** Adds what the last block lost to all at {@link RESULT}. */
+export function addLoss(work: usize): void {
+  store<f64>(RESULT, load<f64>(RESULT) + total(v128.load(work, SIGNAL)));
+  store<f64>(RESULT, load<f64>(RESULT, 8) + total(v128.load(work, NOISE)), 8);
+}
+
+export function noLoss(): void {
+  store<f64>(RESULT, 0);
+  store<f64>(RESULT, 0, 8);
+}
