@@ -42,3 +42,14 @@ export function decibels(value: number | 'Infinity' | null): string {
   if (value === null) return '–';
   return value === 'Infinity' ? '∞' : `${value.toFixed(1)} dB`;
 }
+
+/** Noise as a share of the signal: what an SQNR leaves, 0 to 1 and more. */
+export function lossOf(sqnr: number | 'Infinity'): number {
+  return sqnr === 'Infinity' ? 0 : 10 ** (-sqnr / 20);
+}
+
+/** The same in percent, with two digits. */
+export function lossText(sqnr: number | 'Infinity'): string {
+  const loss = 100 * lossOf(sqnr);
+  return loss === 0 ? 'none' : `${loss >= 10 ? loss.toFixed(0) : loss.toPrecision(2)} %`;
+}

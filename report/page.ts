@@ -1,12 +1,14 @@
 /** The report of `compress … --report`: what is in the element `data`, as tables and charts. Loads nothing. */
 import type { ReportData, ReportLayer, Verdict } from '../src/cli/report/data.ts';
-import { byteBars, lossBars } from './bars.ts';
+import { byteBars, lossBars, roleBars } from './bars.ts';
 import { histogramChart } from './charts.ts';
-import { bytes, count, decibels, element, percent } from './dom.ts';
+import { bytes, count, decibels, element, lossOf, lossText, percent } from './dom.ts';
+import { files } from './files.ts';
 import { type Column, sortable } from './table.ts';
 
-function key(name: string, of: string): HTMLElement {
-  return element('span', { class: 'key', style: `--colour: var(--${of})` }, name);
+/** A name with what stands for it: a filled square for before, the outline of one for after. */
+function key(name: 'before' | 'after'): HTMLElement {
+  return element('span', { class: `key ${name}` }, name);
 }
 
 function sizes({ input, output }: ReportData): HTMLElement {
@@ -58,15 +60,32 @@ function save(data: ReportData): HTMLElement {
   return element('p', {}, element('a', link, 'Save as JSON'));
 }
 
-function verdict(found: Verdict, stored: number): HTMLElement[] {
+/** So many weights, and what is true of them. */
+function weights(count: number, of: string, predicate: string): string[] {
+  if (count === 0) return [];
+  return [`${count} ${count === 1 ? 'weight' : 'weights'} ${of} ${count === 1 ? 'is' : 'are'} ${predicate}.`];
+}
+
+/** What becomes of the weights when the model is loaded and run, in sentences; halves are counted by their form. */
+function loaded({ unfused, madeFloat }: Verdict & { kind: 'asked' }, { layers, output }: ReportData): string {
+  const small = 'small in the file, not in memory, and as fast as before';
+  const halves = layers.filter(({ form }) => form.includes('float16 behind a Cast')).length;
+  const facts = [
+    ...weights(unfused.length, 'of integers', 'made float again at every run, which can be many times slower'),
+    ...weights(madeFloat.length, 'of integers', `made float once, when the model is loaded: ${small}`),
+    ...weights(halves, 'of float16', `made float32 once, when the model is loaded: ${small}`),
+  ];
+  if (facts.length > 0) return facts.join(' ');
+  return output.roles.some(({ role }) => /^weights in u?int/.test(role))
+    ? 'No weight of integers is made float again, neither at every run nor when the model is loaded.'
+    : 'The model has no weights of integers.';
+}
+
+function verdict(data: ReportData): HTMLElement[] {
+  const { verdict: found } = data;
   if (found.kind === 'not_asked') return [element('p', { class: 'verdict unknown' }, found.why)];
   const { kernels, unfused } = found;
-  const are = stored === 1 ? 'One is' : `${stored} are`;
-  const loaded = stored === 0 ? '' : ` ${are} made float when the model is loaded: small in the file, not in memory.`;
-  const sentence =
-    unfused.length === 0
-      ? `No weight of integers is made float again at every run.${loaded}`
-      : `${unfused.length === 1 ? 'One weight is' : `${unfused.length} weights are`} made float again at every run, which can be many times slower.`;
+  const sentence = loaded(found, data);
   const counts = kernels.map(({ op, nodes }) => `${op} ×${nodes}`).join(', ');
   const box = element('p', { class: unfused.length === 0 ? 'verdict' : 'verdict bad' }, sentence);
   const rows: Column<(typeof unfused)[number]>[] = [
@@ -84,11 +103,12 @@ const LAYERS: readonly Column<ReportLayer>[] = [
   { head: 'weight', text: (row) => row.weight, order: (row) => row.weight },
   { head: 'operator', text: (row) => row.opType, order: (row) => row.opType },
   { head: 'shape', text: (row) => row.shape, order: (row) => row.shape },
-  { head: 'before', right: true, text: (row) => bytes(row.before), order: (row) => row.before },
-  { head: 'after', right: true, text: (row) => bytes(row.after), order: (row) => row.after },
+  { head: 'before', right: true, down: true, text: (row) => bytes(row.before), order: (row) => row.before },
+  { head: 'after', right: true, down: true, text: (row) => bytes(row.after), order: (row) => row.after },
   {
     head: 'zeros',
     right: true,
+    down: true,
     text: (row) => (row.sparsity === null ? '–' : percent(row.sparsity)),
     order: (row) => row.sparsity,
   },
@@ -98,35 +118,21 @@ const LAYERS: readonly Column<ReportLayer>[] = [
 
 function layers({ layers: rows, sensitivity }: ReportData): HTMLElement[] {
   if (rows.length === 0) return [element('p', {}, 'No weight was changed.')];
-  const chart = element('div');
-  const show = (row: ReportLayer): void => {
-    const title = element(
-      'p',
-      {},
-      element('strong', {}, element('bdi', {}, row.weight)),
-      ' ',
-      key('before', 'before'),
-      key('after', 'after'),
-      element('span', { class: 'soft' }, `elements by value${ofHowMany(row)}`),
-    );
-    const body =
-      row.histogram === null
-        ? element('p', { class: 'soft' }, 'Its elements were not compared.')
-        : histogramChart(row.histogram, row.weight);
-    chart.replaceChildren(title, body);
+  const detail = (row: ReportLayer): readonly Node[] => {
+    const names = row.nodes.length === 0 ? '' : `read by ${row.nodes.join(', ')}`;
+    const about = element('p', { class: 'soft' }, element('bdi', {}, names));
+    if (row.histogram === null) {
+      return [about, element('p', { class: 'soft' }, 'Its elements before and after were not compared.')];
+    }
+    const what = element('span', { class: 'soft' }, `elements by value${ofHowMany(row)}`);
+    const keys = element('p', {}, key('before'), key('after'), what);
+    return [about, keys, histogramChart(row.histogram, row.weight)];
   };
   const sampled = rows.filter(({ elements, compared }) => compared > 0 && compared < elements).length;
-  const said =
-    sampled === 0
-      ? []
-      : [
-          element(
-            'p',
-            { class: 'soft' },
-            `Histograms of ${sampled === 1 ? 'one large weight' : `${sampled} large weights`}, and figures no pass has counted, are from a sample spread over the weight.`,
-          ),
-        ];
-  return [...said, sortable([...LAYERS, ...alone(sensitivity)], rows, show), chart];
+  const which = sampled === 1 ? 'one large weight' : `${sampled} large weights`;
+  const text = `Histograms of ${which}, and figures that no pass has counted, are from a sample spread over the weight.`;
+  const said = sampled === 0 ? [] : [element('p', { class: 'soft' }, text)];
+  return [...said, sortable([...LAYERS, ...alone(sensitivity)], rows, { by: 'before', detail })];
 }
 
 /** Says so where the elements are a sample. */
@@ -139,7 +145,15 @@ function alone(sensitivity: ReportData['sensitivity']): Column<ReportLayer>[] {
   if (sensitivity?.kind !== 'measured') return [];
   const found = new Map(sensitivity.layers.map(({ weight, sqnr }) => [weight, sqnr]));
   const of = ({ weight }: ReportLayer): number | 'Infinity' | null => found.get(weight) ?? null;
-  return [{ head: 'outputs', right: true, text: (row) => decibels(of(row)), order: (row) => finite(of(row)) }];
+  const text = (row: ReportLayer): string => {
+    const sqnr = of(row);
+    return sqnr === null ? '–' : lossText(sqnr);
+  };
+  const order = (row: ReportLayer): number | null => {
+    const sqnr = of(row);
+    return sqnr === null ? null : lossOf(sqnr);
+  };
+  return [{ head: 'output loss', right: true, down: true, text, order }];
 }
 
 function left(data: ReportData): HTMLElement[] {
@@ -149,7 +163,7 @@ function left(data: ReportData): HTMLElement[] {
   const columns: Column<(typeof skips)[number]>[] = [
     { head: 'weight', text: (row) => row.weight, order: (row) => row.weight },
     { head: 'node', text: (row) => `${row.opType} ${row.node}`, order: (row) => row.node },
-    { head: 'elements', right: true, text: (row) => String(row.elements), order: (row) => row.elements },
+    { head: 'elements', right: true, down: true, text: (row) => count(row.elements), order: (row) => row.elements },
     { head: 'by', text: (row) => row.pass, order: (row) => row.pass },
     { head: 'why', text: (row) => row.detail, order: (row) => row.reason },
   ];
@@ -169,29 +183,40 @@ function sensitivityOf(found: ReportData['sensitivity']): HTMLElement[] {
   return [head, element('p', { class: 'soft' }, text), ...lossBars(layers)];
 }
 
-/** Whether integers stand for a weight in the file alone. */
-function isStored({ opType, form }: ReportLayer): boolean {
-  return form.includes('weights only') && opType.includes('Conv');
+/** What a path leads to, without the folders. */
+function baseName(path: string): string {
+  return path.split('/').at(-1) || path;
 }
 
 function page(data: ReportData): HTMLElement[] {
   return [
-    element('h1', {}, element('bdi', {}, data.input.name), ' → ', element('bdi', {}, data.output.name)),
+    element(
+      'h1',
+      {},
+      element('bdi', {}, baseName(data.input.name)),
+      ' → ',
+      element('bdi', {}, baseName(data.output.name)),
+    ),
     summary(data),
     sizes(data),
-    facts(data),
     save(data),
     element('h2', {}, 'Where the bytes are'),
-    ...byteBars(data.layers),
+    ...byteBars(data),
+    element('h2', {}, 'What the bytes are for'),
+    ...roleBars(data),
     element('h2', {}, 'What ONNX Runtime makes of it'),
-    ...verdict(data.verdict, data.layers.filter(isStored).length),
+    ...verdict(data),
     element('h2', {}, 'Weights'),
     ...layers(data),
     ...sensitivityOf(data.sensitivity),
     ...left(data),
+    element('h2', {}, 'Files'),
+    ...files(data),
+    element('h2', {}, 'How it was made'),
+    facts(data),
   ];
 }
 
 const data = JSON.parse(document.getElementById('data')?.textContent ?? '') as ReportData;
-document.title = `${data.input.name} → ${data.output.name}: onnx-compress`;
+document.title = `${baseName(data.input.name)} → ${baseName(data.output.name)}: onnx-compress`;
 document.getElementById('report')?.replaceChildren(...page(data));

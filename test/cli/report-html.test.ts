@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import type { ReportData } from '../../src/cli/report/data.ts';
+import type { ReportData, ReportSide } from '../../src/cli/report/data.ts';
 import { buildModel, f32, type NodeSpec, type TensorSpec } from '../support/build.ts';
 import { normal } from '../support/calibrated.ts';
 import { fixture, folder, type Result, shell, subfolder } from '../support/cli.ts';
@@ -64,8 +65,18 @@ describe('compress --report', () => {
       `onnx-compress quantize --min-elements 0 'it'\\''s.onnx' -o small.onnx --report report.html`,
     );
     expect(data.versions.map((one) => one.name)).toEqual(['onnx-compress', 'ONNX Runtime', 'Node.js']);
-    expect(data.input).toEqual({ name: "it's.onnx", bytes: readFileSync(MLP).length });
-    expect(data.output).toEqual({ name: 'small.onnx', bytes: readFileSync(join(cwd, 'small.onnx')).length });
+    const side = (name: string): Partial<ReportSide> => {
+      const file = readFileSync(join(cwd, name));
+      const sha256 = createHash('sha256').update(file).digest('hex');
+      const files = [{ name, bytes: file.length, sha256 }];
+      return { name, bytes: file.length, files, inputs: ['input: float32 [batch, 64]'], parameters: 50_826 };
+    };
+    expect(data.input).toMatchObject({ ...side("it's.onnx"), format: 'IR version 8, opset 17', nodes: 5 });
+    expect(data.output).toMatchObject({ ...side('small.onnx'), outputs: ['logits: float32 [batch, 10]'] });
+    for (const { roles, bytes } of [data.input, data.output]) {
+      expect(sum(roles.map((one) => one.bytes))).toBe(bytes);
+    }
+    expect(data.output.roles[0]).toEqual({ role: 'weights in int8', tensors: 3, bytes: 50_432 });
     expect(data.layers.map((one) => [one.weight, one.opType, one.shape, one.form])).toEqual([
       ['fc1.weight', 'Gemm', 'float32 256×64', 'int8 per channel, dynamic'],
       ['fc2.weight', 'Gemm', 'float32 128×256', 'int8 per channel, dynamic'],
@@ -98,6 +109,9 @@ describe('compress --report', () => {
     const [file, pipe] = [dataIn(join(cwd, 'r.html')), dataIn(join(cwd, 'piped.html'))];
     expect(pipe.layers).toEqual(file.layers);
     expect(pipe.verdict).toEqual(file.verdict);
+    expect([pipe.input.files, pipe.output.files].map(([one]) => one?.sha256)).toEqual(
+      [file.input.files, file.output.files].map(([one]) => one?.sha256),
+    );
     expect([pipe.input.name, pipe.output.name]).toEqual(['<stdin>', '<stdout>']);
   });
 
@@ -334,7 +348,12 @@ const CHROMIUM = '/usr/bin/chromium';
     expect(found).toMatch(
       /<p class="summary">314 kB → 86\.6 kB, 3\.6× smaller; 4 weights changed; weights keep 4\d\.\d dB or more/,
     );
-    expect(found.match(/class="bars" role="group"/g)).toHaveLength(2);
+    expect(found.match(/class="bars" role="group"/g)).toHaveLength(3);
+    // The largest weight comes first, its histogram below it; of loss a column can be sorted.
+    expect(found).toMatch(/<th[^>]*aria-sort="descending"[^>]*><button[^>]*>before</);
+    expect(found).toMatch(/aria-expanded="true".*?<tr class="detail"/s);
+    expect(found).toContain('<button type="button">output loss</button>');
+    expect(found).toMatch(/<code>[0-9a-f]{64}<\/code>/);
     const [, losses = ''] = found.split('aria-label="Loss of the outputs, layer by layer"');
     expect(/class="bar" style="width: ([\d.]+)%/.exec(losses)?.[1]).toBe('100.00');
     expect(found).toContain('Save as JSON');

@@ -11,6 +11,7 @@ import type { RunReport } from '../pipe.ts';
 import type { Progress } from '../progress.ts';
 import type { ReportData, ReportLayer, Sensitivity, Verdict } from './data.ts';
 import { layerRows } from './layers.ts';
+import { hashed, hashedBytes, outsideOf } from './side.ts';
 
 /** What a report is made of. */
 export interface Collected {
@@ -28,56 +29,71 @@ export interface Collected {
   readonly progress: (what: string, unit: 'times' | 'bytes') => Progress;
 }
 
-/** Gathers all that the page shows. Of large weights a sample is read. */
+/** Gathers all that the page shows. Of large weights a sample is read; the digests need every byte of the files. */
 export async function collect(from: Collected): Promise<ReportData> {
-  const { report } = from;
+  const { report, before, progress } = from;
   const runtime = runtimeVersion();
-  return {
-    command: [PROGRAM, ...from.argv].map(quoted).join(' '),
-    versions: [
-      { name: PROGRAM, version: ownVersion() },
-      { name: 'ONNX Runtime', version: runtime ?? 'onnxruntime-node is not installed' },
-      { name: 'Node.js', version: `${process.versions.node}, ${process.platform} ${process.arch}` },
-    ],
-    input: { name: report.input, bytes: report.before },
-    output: { name: report.output ?? '', bytes: report.after },
-    notes: report.notes,
-    passes: report.passes.map(({ pass, notes, skips }) => ({
-      pass,
-      notes,
-      skips: skips.map(({ weight, node, opType, elements, reason, detail }) => {
-        return { weight, node, opType, elements, reason, detail };
-      }),
-    })),
-    layers: await compared(from),
-    verdict: await verdictOf(from.written, report.output ?? ''),
-    sensitivity: await from.sensitivity(),
-  };
-}
-
-async function compared({ before, written, report, equalized, progress }: Collected): Promise<readonly ReportLayer[]> {
-  const { passes } = report;
-  const after = await openPath(written);
+  const after = await openPath(from.written);
   try {
-    await unpackWeights(after);
-    await unpackWeights(before);
-    // What folding makes of a weight is no noise: those after are compared with what was rounded.
-    const folded = passes.some(({ facts = [] }) => facts.some((fact) => fact.kind === 'folded'));
-    if (folded) await fold().run(before);
-    if (equalized !== undefined) await equalize(equalized).run(before);
-    return await layerRows(before, after, passes, progress('comparing', 'bytes'));
+    // Asked before the comparison, which works on the models.
+    const [old, now] = [await outsideOf(before, report.input), await outsideOf(after, report.output ?? '')];
+    const layers = await compared(from, after);
+    const bar = progress('hashing', 'bytes');
+    const total = hashedBytes(before) + hashedBytes(after);
+    let read = 0;
+    const onRead = (bytes: number): void => {
+      read += bytes;
+      bar(read, total);
+    };
+    const [input, output] = [
+      { ...old, files: await hashed(before, old.name, onRead) },
+      { ...now, files: await hashed(after, now.name, onRead) },
+    ];
+    return {
+      command: [PROGRAM, ...from.argv].map(quoted).join(' '),
+      versions: [
+        { name: PROGRAM, version: ownVersion() },
+        { name: 'ONNX Runtime', version: runtime ?? 'onnxruntime-node is not installed' },
+        { name: 'Node.js', version: `${process.versions.node}, ${process.platform} ${process.arch}` },
+      ],
+      ...{ input, output, layers },
+      notes: report.notes,
+      passes: report.passes.map(({ pass, notes, skips }) => ({
+        pass,
+        notes,
+        skips: skips.map(({ weight, node, opType, elements, reason, detail }) => {
+          return { weight, node, opType, elements, reason, detail };
+        }),
+      })),
+      verdict: await verdictOf(from.written, report.output ?? ''),
+      sensitivity: await from.sensitivity(),
+    };
   } finally {
     await after.close();
   }
 }
 
+async function compared(
+  { before, report, equalized, progress }: Collected,
+  after: Model,
+): Promise<readonly ReportLayer[]> {
+  const { passes } = report;
+  await unpackWeights(after);
+  await unpackWeights(before);
+  // What folding makes of a weight is no noise: those after are compared with what was rounded.
+  const folded = passes.some(({ facts = [] }) => facts.some((fact) => fact.kind === 'folded'));
+  if (folded) await fold().run(before);
+  if (equalized !== undefined) await equalize(equalized).run(before);
+  return layerRows(before, after, passes, progress('comparing', 'bytes'));
+}
+
 /** Has ONNX Runtime load the model, and looks at what it will run. */
 async function verdictOf(path: string, name: string): Promise<Verdict> {
   try {
-    const { kernels, unfused } = await inspectKernels(path);
+    const { kernels, unfused, madeFloat } = await inspectKernels(path);
     return {
       kind: 'asked',
-      kernels,
+      ...{ kernels, madeFloat },
       unfused: unfused.map(({ weight, node, opType, why }) => ({ weight, node, opType, why })),
     };
   } catch (cause) {

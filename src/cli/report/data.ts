@@ -69,16 +69,47 @@ export type Verdict =
       readonly kind: 'asked';
       readonly kernels: readonly { readonly op: string; readonly nodes: number }[];
       readonly unfused: readonly ReportUnfused[];
+      /** Names of weights of integers that were made float when the model was loaded. */
+      readonly madeFloat: readonly string[];
     }
   | { readonly kind: 'not_asked'; readonly why: string };
+
+/** What some bytes of a model are for. */
+export interface ReportRole {
+  /** E.g. `weights in int8`, `scales`. */
+  readonly role: string;
+  readonly tensors: number;
+  readonly bytes: number;
+}
+
+/** One of the two models as a file. */
+export interface ReportSide {
+  /** Its path, or `<stdin>`, `<stdout>`. */
+  readonly name: string;
+  /** Bytes, data files included. */
+  readonly bytes: number;
+  /** The model file, and behind it those with its data. */
+  readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
+  /** E.g. `IR version 8, opset 17`. */
+  readonly format: string;
+  /** Program that wrote it, and its version; empty where the file does not tell. */
+  readonly producer: string;
+  /** A text for each: `x: float32 [batch, 64]`. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly nodes: number;
+  /** Elements of all weights. */
+  readonly parameters: number;
+  readonly roles: readonly ReportRole[];
+}
 
 /** All that the report page shows. */
 export interface ReportData {
   /** The command, quoted for a shell. */
   readonly command: string;
   readonly versions: readonly { readonly name: string; readonly version: string }[];
-  readonly input: { readonly name: string; readonly bytes: number };
-  readonly output: { readonly name: string; readonly bytes: number };
+  readonly input: ReportSide;
+  readonly output: ReportSide;
   /** Of the whole run. */
   readonly notes: readonly string[];
   readonly passes: readonly {

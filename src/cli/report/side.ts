@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
+import type { Source } from '../../bytes/source.ts';
+import type { Model } from '../../ir/model.ts';
+import { addSource } from '../../node/recipes/digest.ts';
+import { modelOrigins } from '../../onnx/origin.ts';
+import { type Inspection, inspect, type WeightFacts } from '../../passes/inspect/index.ts';
+import { shapeOf } from '../inspect/lines.ts';
+import type { ReportRole, ReportSide } from './data.ts';
+
+/** What a model is as a file, but for what reading all of it tells. */
+export type Outside = Omit<ReportSide, 'files'>;
+
+/**
+ * Describes one of the two models; no weight is read.
+ * @param name - what the page calls it
+ */
+export async function outsideOf(model: Model, name: string): Promise<Outside> {
+  const [found, header] = [await inspect(model), await model.header()];
+  const bytes = sourcesOf(model).reduce((sum, [, one]) => sum + one.byteLength, 0);
+  const { irVersion, opsets, inputs, outputs, nodes, parameters } = found;
+  const format = opsets.map(({ domain, version }) => `${domain === '' ? 'opset' : domain} ${version}`);
+  return {
+    ...{ name, bytes, nodes, parameters },
+    format: [`IR version ${irVersion}`, ...format].join(', '),
+    producer: `${header.producerName} ${header.producerVersion}`.trim(),
+    inputs: inputs.map((one) => `${one.name}: ${shapeOf(one)}`),
+    outputs: outputs.map((one) => `${one.name}: ${shapeOf(one)}`),
+    roles: rolesOf(found, bytes),
+  };
+}
+
+/** The files of a model, its own first; data files by the names that the model has for them. */
+function sourcesOf(model: Model, name = ''): (readonly [name: string, source: Source])[] {
+  const origin = modelOrigins.get(model);
+  return origin === undefined ? [] : [[basename(name), origin.source], ...origin.dataFiles];
+}
+
+/** Bytes that hashing the files of a model reads. */
+export function hashedBytes(model: Model): number {
+  return sourcesOf(model).reduce((sum, [, { byteLength }]) => sum + byteLength, 0);
+}
+
+/** Reads the files of a model of this name from end to end, for their digests. */
+export async function hashed(
+  model: Model,
+  name: string,
+  onRead: (bytes: number) => void,
+): Promise<ReportSide['files']> {
+  const files: ReportSide['files'][number][] = [];
+  for (const [file, source] of sourcesOf(model, name)) {
+    const hash = createHash('sha256');
+    const update = (bytes: Uint8Array): void => {
+      hash.update(bytes);
+      onRead(bytes.byteLength);
+    };
+    await addSource({ update }, source);
+    files.push({ name: file, bytes: source.byteLength, sha256: hash.digest('hex') });
+  }
+  return files;
+}
+
+const NAMES: Readonly<Record<Exclude<WeightFacts['role'], 'weight'>, string>> = {
+  scale: 'scales',
+  zero_point: 'zero points',
+  constant: 'shapes, indices and single numbers',
+};
+
+/** What the bytes are for, the most of them first. */
+function rolesOf({ weights }: Inspection, bytes: number): ReportRole[] {
+  const roles = new Map<string, { tensors: number; bytes: number }>();
+  for (const { role, dtype, scheme, byteLength } of weights) {
+    // Codes lie in bytes: `int4 in blocks of 32` is a weight of int4.
+    const name = role === 'weight' ? `weights in ${scheme?.name.split(' ')[0] ?? dtype}` : NAMES[role];
+    const { tensors, bytes: before } = roles.get(name) ?? { tensors: 0, bytes: 0 };
+    roles.set(name, { tensors: tensors + 1, bytes: before + byteLength });
+  }
+  const held = weights.reduce((sum, one) => sum + one.byteLength, 0);
+  roles.set('nodes, names and the rest', { tensors: 0, bytes: Math.max(0, bytes - held) });
+  return [...roles].map(([role, one]) => ({ role, ...one })).sort((a, b) => b.bytes - a.bytes);
+}
