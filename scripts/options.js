@@ -1,4 +1,4 @@
-// Writes docs/options.md, a table of the options of each verb, and schemas/recipe.schema.json, what a recipe may hold, from src/options/.
+// Writes docs/options.md, a table of the options of each verb, and the schemas of recipes and config files, from src/options/.
 //   npm run build && node scripts/options.js
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -54,8 +54,8 @@ export function optionsPage(tables, summaries, stepKeysOf) {
     '# Options',
     '',
     'Every option of every verb, as `onnx-compress VERB --help` lists them. An option with a name in the fourth column can',
-    'be set under this name in a step of a [recipe](recipes.md), for which editors have a',
-    '[JSON schema](../schemas/recipe.schema.json). `scripts/options.js` writes this page.',
+    'be set under this name in a step of a [recipe](recipes.md) and in a [config file](config.md). `scripts/options.js`',
+    'writes this page.',
   ];
   for (const [verb, { positionals, rows, groups = [] }] of Object.entries(tables)) {
     lines.push('', `## ${verb}`, '', `\`onnx-compress ${summaries[verb].command}\`: ${summaries[verb].describe}.`, '');
@@ -85,7 +85,7 @@ function number(limits, pattern) {
   };
 }
 
-function valueSchema({ kind, choices, most }) {
+function valueSchema({ kind, choices, sizes, most }) {
   switch (kind) {
     case 'flag':
       return { type: 'boolean' };
@@ -99,6 +99,10 @@ function valueSchema({ kind, choices, most }) {
       return number({ multipleOf: 1, minimum: 0 }, '^\\d+$');
     case 'count':
       return number({ multipleOf: 1, minimum: 1 }, '^0*[1-9]\\d*$');
+    case 'size':
+      return { enum: [...sizes, ...sizes.map(String)] };
+    case 'share':
+      return number({ minimum: 0, maximum: 100 }, '\\d');
     case 'fraction':
       return number({ exclusiveMinimum: 0, exclusiveMaximum: 1 }, '\\d');
     case 'amount':
@@ -125,19 +129,29 @@ function exclusions(rows) {
 
 const GIVEN = { not: { const: false } };
 
+/** An object with options of a verb. */
+function optionsSchema(rows) {
+  const keys = [...rows].map(([key, row]) => [key, { description: row.help, ...valueSchema(row) }]);
+  const excluded = exclusions(rows);
+  return {
+    type: 'object',
+    properties: Object.fromEntries(keys),
+    additionalProperties: false,
+    ...(excluded.length === 0 ? {} : { allOf: excluded }),
+  };
+}
+
 /** A JSON schema of recipes, from the keys of a step of each verb. */
 export function recipeSchema(verbs, stepRows, version, most) {
   const steps = verbs.map((verb) => {
     const rows = stepRows(verb);
-    const keys = [...rows].map(([key, row]) => [key, { description: row.help, ...valueSchema(row) }]);
-    const excluded = exclusions(rows);
+    const { type, properties, ...rest } = optionsSchema(rows);
     return {
       title: verb,
-      type: 'object',
-      properties: { verb: { const: verb }, ...Object.fromEntries(keys) },
+      type,
+      properties: { verb: { const: verb }, ...properties },
       required: ['verb', ...(rows.has('opset') ? ['opset'] : [])],
-      additionalProperties: false,
-      ...(excluded.length === 0 ? {} : { allOf: excluded }),
+      ...rest,
     };
   });
   return {
@@ -153,9 +167,22 @@ export function recipeSchema(verbs, stepRows, version, most) {
   };
 }
 
+/** A JSON schema of config files, from the options of each verb that may stand there. */
+export function configSchema(verbs, configRows, describe) {
+  const entries = verbs.map((verb) => [verb, { description: describe(verb), ...optionsSchema(configRows(verb)) }]);
+  return {
+    title: 'A config file of onnx-compress',
+    description: 'Options of its verbs, taken from onnx-compress.json beside a model or from --config FILE.',
+    type: 'object',
+    properties: { $schema: { type: 'string' }, ...Object.fromEntries(entries) },
+    additionalProperties: false,
+  };
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { TABLES } = await import('../dist/options/tables.js');
   const { STEP_VERBS, SUMMARIES } = await import('../dist/options/verbs.js');
+  const { CONFIG_VERBS, configRows } = await import('../dist/options/config.js');
   const { stepRows } = await import('../dist/options/step.js');
   const { MAX_STEPS, RECIPE_VERSION } = await import('../dist/passes/recipe.js');
   const rowsOf = (verb) => stepRows(TABLES[verb]);
@@ -163,4 +190,10 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   writeFileSync(join(root, 'docs/options.md'), optionsPage(TABLES, SUMMARIES, keysOf));
   const schema = recipeSchema(STEP_VERBS, rowsOf, RECIPE_VERSION, MAX_STEPS);
   writeFileSync(join(root, 'schemas/recipe.schema.json'), schemaText('recipe', schema));
+  const config = configSchema(
+    CONFIG_VERBS,
+    (verb) => configRows(TABLES[verb]),
+    (verb) => SUMMARIES[verb].describe,
+  );
+  writeFileSync(join(root, 'schemas/config.schema.json'), schemaText('config', config));
 }

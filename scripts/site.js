@@ -18,7 +18,7 @@ const pagesIn = (folder) =>
 const SECTIONS = [
   ['Guides', [...pagesIn('docs/guides'), 'docs/library.md']],
   ['Verbs', [...pagesIn('docs/passes'), ...['inspect', 'diff', 'verify', 'bench', 'tune', 'variants'].map(page)]],
-  ['Reference', ['options', 'data', 'json', 'recipes', 'report', 'limits'].map(page)],
+  ['Reference', ['options', 'data', 'json', 'config', 'recipes', 'report', 'limits'].map(page)],
   ['Measured', ['measured', 'zoo', 'performance'].map(page)],
   ['Project', ['docs/architecture.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md']],
   ['Decisions', pagesIn('docs/decisions')],

@@ -1,10 +1,9 @@
 import type { Argv, CommandModule, Options } from 'yargs';
 import { CompressError } from '../errors.ts';
 import { type AnyTable, isList, kebab, type Option, type Table } from '../options/option.ts';
-import { presetLine } from '../options/presets.ts';
-import { valuesOf } from '../options/values.ts';
 import { SUMMARIES, type Verb } from '../options/verbs.ts';
 import { Chosen } from './chosen.ts';
+import { type Told, told } from './config/told.ts';
 import { errorWithDashes } from './dashes.ts';
 import type { Streams } from './pipe.ts';
 import type { Column } from './table.ts';
@@ -36,12 +35,12 @@ export interface ReportRow {
 
 /**
  * The verb as yargs takes it. Its handler throws {@link Chosen}.
- * @param run - what is done with the values, and with the models of a verb that takes several
+ * @param run - what is done with what was told, and with the models of a verb that takes several
  */
 export function yargsCommand<T extends object>(
   { verb, table }: Command<T>,
   { stderr }: Pick<Streams, 'stderr'>,
-  run: (values: T, models: readonly string[]) => void | Promise<void>,
+  run: (told: Told, models: readonly string[]) => void | Promise<void>,
 ): CommandModule {
   const { command, describe } = SUMMARIES[verb];
   return {
@@ -54,10 +53,8 @@ export function yargsCommand<T extends object>(
           refuseRepeated(table, args);
           const many = takesMany(table);
           const { model, ...rest } = args;
-          const values = valuesOf(table, many ? rest : args);
-          const line = args['quiet'] === true ? undefined : presetLine(table, args);
-          if (line !== undefined) stderr.write(`${line}\n`);
-          await run(values, many ? ((model ?? []) as readonly string[]) : []);
+          const said = told(verb, table, many ? rest : args, { stderr });
+          await run(said, many ? ((model ?? []) as readonly string[]) : []);
         } catch (cause) {
           throw errorWithDashes(cause, table);
         }

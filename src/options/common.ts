@@ -111,8 +111,26 @@ export const MANY_ROWS: Rows<ManyValues> = {
   jobs: JOBS_ROW,
 };
 
+/** Which config file is taken. */
+export interface ConfigFileValues {
+  config?: string | undefined;
+  noConfig?: boolean | undefined;
+}
+
+export const CONFIG_ROWS: Rows<ConfigFileValues> = {
+  config: {
+    kind: 'file',
+    value: 'FILE',
+    help: 'take options from FILE (onnx-compress.json beside the model, where it is); those given besides win',
+    group: FILES,
+    run: true,
+    not: ['noConfig'],
+  },
+  noConfig: { kind: 'flag', help: 'take no onnx-compress.json', group: FILES, run: true },
+};
+
 /** What the verbs that can be a step of a recipe can be told. */
-export interface StepValues extends CommonValues, ManyValues {
+export interface StepValues extends CommonValues, ManyValues, ConfigFileValues {
   saveRecipe?: string | undefined;
 }
 
@@ -122,6 +140,7 @@ export const STEP_ROWS: Rows<StepValues> = {
   ...COMMON_ROWS,
   output: { ...COMMON_ROWS.output, help: `${COMMON_ROWS.output.help}; a folder for several models` },
   ...MANY_ROWS,
+  ...CONFIG_ROWS,
 };
 
 /** What verbs that choose among weights can be told. */

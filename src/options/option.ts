@@ -107,3 +107,21 @@ export function valueName(row: Option): string {
 export function isList({ kind }: Option): boolean {
   return kind === 'patterns' || kind === 'words' || kind === 'names';
 }
+
+/** Whether two options cannot be used together, by what either says. */
+export function excludes(rows: AnyTable['rows'], one: string, other: string): boolean {
+  return rows[one]?.not?.includes(other) === true || rows[other]?.not?.includes(one) === true;
+}
+
+/** Options as a command line has them: `--int4 --table-bits 4`. */
+export function flagsText(options: Iterable<readonly [key: string, value: unknown]>): string {
+  const flags = [...options].flatMap(([key, value]) =>
+    [value].flat().map((one) => (one === true ? flagOf(key) : `${flagOf(key)} ${quoted(String(one))}`)),
+  );
+  return flags.join(' ');
+}
+
+/** A value as a shell takes it. */
+function quoted(text: string): string {
+  return /^[\w.,:/%+=@-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,4 +1,4 @@
-import { type AnyTable, flagOf } from './option.ts';
+import { type AnyTable, excludes, flagsText } from './option.ts';
 
 /** What each preset of `quantize` stands for, as somebody would write it; docs/passes/quantize.md has the figures. */
 export const PRESETS = {
@@ -23,8 +23,7 @@ export function presetOptions({ rows }: Pick<AnyTable, 'rows'>, given: Given): R
   if (preset === undefined) return {};
   const there = Object.keys(rows).filter((key) => given[key] !== undefined && given[key] !== false);
   const options = Object.entries(PRESETS[preset]);
-  const excluded = (key: string): boolean =>
-    there.some((one) => rows[one]?.not?.includes(key) || rows[key]?.not?.includes(one));
+  const excluded = (key: string): boolean => there.some((one) => excludes(rows, one, key));
   if (options.some(([key]) => excluded(key))) return {};
   return Object.fromEntries(options.filter(([key]) => !there.includes(key)));
 }
@@ -32,8 +31,10 @@ export function presetOptions({ rows }: Pick<AnyTable, 'rows'>, given: Given): R
 /** `preset smallest: --int4 --table-bits 4`; undefined where none is given. */
 export function presetLine(table: Pick<AnyTable, 'rows'>, given: Given): string | undefined {
   if (given['preset'] === undefined) return undefined;
-  const flags = Object.entries(presetOptions(table, given)).map(([key, value]) =>
-    value === true ? flagOf(key) : `${flagOf(key)} ${value}`,
-  );
-  return `preset ${given['preset']}: ${flags.length === 0 ? 'other options are given in its place' : flags.join(' ')}`;
+  return standsFor(`preset ${given['preset']}`, Object.entries(presetOptions(table, given)));
+}
+
+/** A line that tells the options that something stands for. */
+export function standsFor(name: string, options: Iterable<readonly [key: string, value: unknown]>): string {
+  return `${name}: ${flagsText(options) || 'other options are given in its place'}`;
 }

@@ -4,7 +4,7 @@ import { didYouMean } from './nearest.ts';
 import { type AnyTable, isList, type Option } from './option.ts';
 import { TABLES } from './tables.ts';
 import type { Given } from './values.ts';
-import { isStepVerb, STEP_VERBS, type StepVerb } from './verbs.ts';
+import { isStepVerb, isVerb, STEP_VERBS, type StepVerb } from './verbs.ts';
 
 /** The keys that a step of a recipe can have, with their rows: what belongs to the whole run is given to it. */
 export function stepRows({ rows }: AnyTable): Map<string, Option> {
@@ -16,7 +16,7 @@ export function stepRows({ rows }: AnyTable): Map<string, Option> {
 
 /** Whether the value of a key of a step is the path of a file to read. */
 export function isFile(verb: string, key: string, value: unknown): value is string {
-  const row = isStepVerb(verb) ? stepRows(TABLES[verb]).get(key) : undefined;
+  const row = isVerb(verb) ? stepRows(TABLES[verb]).get(key) : undefined;
   return row?.kind === 'file' && typeof value === 'string' && value !== row.word;
 }
 
@@ -36,17 +36,34 @@ export function stepVerb(verb: string, where: string): StepVerb {
  * @throws CompressError `options`
  */
 export function checkKeys(verb: StepVerb, options: ReadonlyMap<string, Given>, where: string): void {
-  const table = TABLES[verb];
-  const known = stepRows(table);
+  const { rows } = TABLES[verb];
+  checkOptions(stepRows(TABLES[verb]), options, { where, name: 'key of this step' }, (key) => {
+    if (key in COMMON_ROWS || !Object.hasOwn(rows, key)) return undefined;
+    return rows[key]?.run ? 'it belongs to a whole run' : 'a recipe writes no other file';
+  });
+}
+
+/**
+ * Refuses options that are not known, and values of another kind.
+ * @param place.where - what errors call the place
+ * @param place.name - and what one of its options
+ * @param refused - why an option cannot stand there; undefined for one that does not exist
+ * @throws CompressError `options`
+ */
+export function checkOptions(
+  known: ReadonlyMap<string, Option>,
+  options: ReadonlyMap<string, Given>,
+  { where, name }: { readonly where: string; readonly name: string },
+  refused: (key: string) => string | undefined,
+): void {
   for (const [key, value] of options) {
     const row = known.get(key);
     if (row !== undefined) checkKind(key, row, value, where);
-    else if (!(key in COMMON_ROWS) && Object.hasOwn(table.rows, key)) {
-      const fact = table.rows[key]?.run ? 'it belongs to a whole run' : 'a recipe writes no other file';
-      throw new CompressError('options', where, `'${key}': ${fact}`);
-    } else {
+    else {
+      const why = refused(key);
+      if (why !== undefined) throw new CompressError('options', where, `'${key}': ${why}`);
       const keys = [...known.keys()];
-      throw new CompressError('options', where, `'${key}' is no key of this step.${didYouMean(key, keys)}`, {
+      throw new CompressError('options', where, `'${key}' is no ${name}.${didYouMean(key, keys)}`, {
         hint: `Its keys are ${keys.join(', ')}.`,
       });
     }

@@ -1,4 +1,4 @@
-import { COMMON_ROWS, type CommonValues, SAVE_RECIPE_ROW } from './common.ts';
+import { COMMON_ROWS, CONFIG_ROWS, type CommonValues, type ConfigFileValues, SAVE_RECIPE_ROW } from './common.ts';
 import { VERIFY } from './measure.ts';
 import { METRICS, type MetricName } from './metrics.ts';
 import type { Option, Rows, Table } from './option.ts';
@@ -22,7 +22,7 @@ interface TuneOnly {
   maxTrials?: number | undefined;
 }
 
-export interface TuneValues extends TuneOnly, Taken, Omit<CommonValues, 'report'> {
+export interface TuneValues extends TuneOnly, Taken, Omit<CommonValues, 'report'>, ConfigFileValues {
   calibrateSamples?: number | undefined;
   saveRecipe?: string | undefined;
 }
@@ -91,6 +91,7 @@ export const TUNE: Table<TuneValues> = {
     ...QUANTIZE_ROWS,
     calibrateSamples: { kind: 'count', value: 'N', help: 'calibrate with the first N rows', group: QUANTIZING },
     saveRecipe: SAVE_RECIPE_ROW,
+    ...CONFIG_ROWS,
     ...COMMON_ROWS,
     output: {
       ...COMMON_ROWS.output,

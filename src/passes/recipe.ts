@@ -1,6 +1,15 @@
 import { CompressError } from '../errors.ts';
 import type { Model } from '../ir/model.ts';
 import { RECIPE_KEY } from '../options/run.ts';
+import {
+  MAX_OPTIONS_BYTES,
+  objectOf,
+  optionsIn,
+  parseOptions,
+  shownValue,
+  tooLong,
+  wrong,
+} from '../options/written.ts';
 
 export { RECIPE_KEY } from '../options/run.ts';
 
@@ -22,9 +31,6 @@ export interface Recipe {
 /** The one version of the format there is. */
 export const RECIPE_VERSION = 1;
 
-/** A recipe is a few hundred bytes; with the name of every layer of a large model, a few hundred thousand. */
-export const MAX_RECIPE_BYTES: number = 1 << 20;
-
 /** Verbs that follow each other. An attack repeats one until the machine is busy for days. */
 export const MAX_STEPS = 256;
 
@@ -35,15 +41,13 @@ export const MAX_STEPS = 256;
  * @throws CompressError `options` naming the place, `limit`
  */
 export function parseRecipe(text: string, where: string): Recipe {
-  if (text.length > MAX_RECIPE_BYTES) throw tooLong(where);
-  const json = parseJson(text, where);
-  const { onnxCompress: version, steps, ...rest } = objectOf(json, where);
+  const { onnxCompress: version, steps, ...rest } = parseOptions(text, where, 'recipe');
   if (version === undefined) {
     throw wrong(where, `has no 'onnxCompress', the version of the format`, 'A recipe begins { "onnxCompress": 1, …');
   }
   if (version !== RECIPE_VERSION) {
     const hint = 'Is it written by a newer onnx-compress?';
-    throw wrong(where, `'onnxCompress' is ${shown(version)}; ${RECIPE_VERSION} is known`, hint);
+    throw wrong(where, `'onnxCompress' is ${shownValue(version)}; ${RECIPE_VERSION} is known`, hint);
   }
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw wrong(where, `'${unknown}' is no key of a recipe; 'onnxCompress' and 'steps' are`);
@@ -57,18 +61,9 @@ export function parseRecipe(text: string, where: string): Recipe {
 function stepOf(json: unknown, where: string): RecipeStep {
   const { verb, ...rest } = objectOf(json, where);
   if (typeof verb !== 'string') {
-    throw wrong(where, verb === undefined ? `has no 'verb'` : `'verb' is ${shown(verb)}; a word is needed`);
+    throw wrong(where, verb === undefined ? `has no 'verb'` : `'verb' is ${shownValue(verb)}; a word is needed`);
   }
-  const options = Object.entries(rest).map(([key, value]) => [key, checked(value, where, key)] as const);
-  return { verb, options: new Map(options) };
-}
-
-function checked(value: unknown, where: string, key: string): RecipeValue {
-  if (typeof value === 'boolean' || typeof value === 'string') return value;
-  // JSON has numbers that are none of ours: 1e999.
-  if (typeof value === 'number' && Number.isFinite(value)) return value;
-  if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value;
-  throw wrong(where, `'${key}' is ${shown(value)}; true, false, a number, a text or a list of texts is needed`);
+  return { verb, options: optionsIn(rest, where) };
 }
 
 /** A step as JSON has it. */
@@ -107,7 +102,7 @@ export async function recordedRecipe(model: Model, where: string): Promise<Recip
   const entry = model.metadata.find((one) => one.key === RECIPE_KEY);
   if (entry === undefined) return undefined;
   const place = `${where}, metadata '${RECIPE_KEY}'`;
-  if (entry.value.byteLength > MAX_RECIPE_BYTES) throw tooLong(place);
+  if (entry.value.byteLength > MAX_OPTIONS_BYTES) throw tooLong(place, 'recipe');
   return parseRecipe(new TextDecoder().decode(await entry.value.load()), place);
 }
 
@@ -124,40 +119,10 @@ export async function recordRecipe(model: Model, recipe: Recipe): Promise<string
   });
   const chain: Recipe = { steps: [...(before?.steps ?? []), ...recipe.steps] };
   const text = formatRecipe(chain);
-  if (chain.steps.length <= MAX_STEPS && text.length <= MAX_RECIPE_BYTES) model.setMetadata(RECIPE_KEY, text);
+  if (chain.steps.length <= MAX_STEPS && text.length <= MAX_OPTIONS_BYTES) model.setMetadata(RECIPE_KEY, text);
   else {
     notes.push('the recipe noted before is replaced, because the two together are too long');
     model.setMetadata(RECIPE_KEY, formatRecipe(recipe));
   }
   return notes;
-}
-
-function parseJson(text: string, where: string): unknown {
-  try {
-    return JSON.parse(text.replace(/^\uFEFF/, ''));
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new CompressError('options', where, `is not JSON: ${message}`, { cause, hint: 'Is it a recipe?' });
-  }
-}
-
-function objectOf(json: unknown, where: string): Record<string, unknown> {
-  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Record<string, unknown>;
-  throw wrong(where, `is ${shown(json)}; an object is needed`);
-}
-
-/** A value from the file, short enough for a message. */
-function shown(value: unknown): string {
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object' && value !== null) return 'an object';
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
-}
-
-function tooLong(where: string): CompressError {
-  return new CompressError('limit', where, `is longer than ${MAX_RECIPE_BYTES} bytes, which no recipe is`);
-}
-
-function wrong(where: string, fact: string, hint?: string): CompressError {
-  return new CompressError('options', where, fact, hint === undefined ? {} : { hint });
 }

@@ -212,7 +212,7 @@ test('shell completion completes verbs, options, choices and files in bash, for 
   expect(offered('help', 'deq')).toMatch(/^dequantize\t/);
   expect(offered('completion', '')).toBe('bash zsh fish powershell');
   // A shell shows the text beside each word.
-  expect(offered('quantize', '--no-co')).toMatch(/^--no-color\t\S/);
+  expect(offered('quantize', '--no-col')).toMatch(/^--no-color\t\S/);
   for (const one of completionsOf([], '')) expect(one).toMatch(/^\w+\t\S|^:files$/);
 });
 

@@ -9,6 +9,7 @@ import { endJson } from '../../src/cli/json/write.ts';
 import type { CompressError } from '../../src/errors.ts';
 import { openData } from '../../src/node/data/open.ts';
 import type { Sample } from '../../src/node/data/types.ts';
+import type { VerifyValues } from '../../src/options/measure.ts';
 import { buildModel, f32, type ModelSpec } from '../support/build.ts';
 import { fixture, folder } from '../support/cli.ts';
 import { checkDocument } from '../support/documents.ts';
@@ -50,7 +51,11 @@ async function run(...args: string[]): Promise<Ran> {
   let error: CompressError | undefined;
   const command = verifyCommand({ stdout: stream }, false, sources);
   const parser = yargs(['verify', ...args])
-    .command(yargsCommand(command, { stderr: stream }, (values) => command.run(values)))
+    .command(
+      yargsCommand(command, { stderr: stream }, async (told) =>
+        command.run((await told.valuesFor(undefined)) as VerifyValues),
+      ),
+    )
     .strict()
     .exitProcess(false)
     .fail((message, cause) => {

@@ -96,7 +96,7 @@ test('the schemas of --json are those of its types: node scripts/schemas.js', as
   for (const [name, text] of made)
     expect(structureOf(textOf(`schemas/${name}.schema.json`))).toEqual(structureOf(text));
   const there = readdirSync(join(ROOT, 'schemas')).map((one) => one.replace('.schema.json', ''));
-  expect(there.sort()).toEqual([...made.keys(), 'recipe'].sort());
+  expect(there.sort()).toEqual([...made.keys(), 'config', 'recipe'].sort());
   const page = textOf('docs/json.md');
   for (const name of made.keys()) expect(page).toContain(`](../schemas/${name}.schema.json)`);
   for (const verb of VERBS) expect(page).toContain(`\`${verb}\``);

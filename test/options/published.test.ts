@@ -1,7 +1,8 @@
-/** docs/options.md and schemas/recipe.schema.json are what the tables of options say. */
+/** docs/options.md and the schemas of recipes and config files are what the tables of options say. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { CONFIG_VERBS, type ConfigVerb, configRows } from '../../src/options/config.ts';
 import { stepRows } from '../../src/options/step.ts';
 import { TABLES } from '../../src/options/tables.ts';
 import { STEP_VERBS, type StepVerb, SUMMARIES, type Verb } from '../../src/options/verbs.ts';
@@ -11,7 +12,12 @@ import { fits, type Schema } from '../support/schema.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const script: string = join(ROOT, 'scripts/options.js');
-const { optionsPage, recipeSchema } = (await import(script)) as {
+const { configSchema, optionsPage, recipeSchema } = (await import(script)) as {
+  configSchema(
+    verbs: readonly ConfigVerb[],
+    rows: (verb: ConfigVerb) => object,
+    describe: (verb: ConfigVerb) => string,
+  ): Schema;
   optionsPage(tables: typeof TABLES, summaries: typeof SUMMARIES, keys: (verb: Verb) => Set<string>): string;
   recipeSchema(verbs: readonly StepVerb[], rows: (verb: StepVerb) => object, version: number, most: number): Schema;
 };
@@ -20,9 +26,16 @@ const keysOf = (verb: Verb): Set<string> =>
   new Set((STEP_VERBS as readonly Verb[]).includes(verb) ? stepRows(TABLES[verb]).keys() : []);
 const schema = recipeSchema(STEP_VERBS, (verb) => stepRows(TABLES[verb]), RECIPE_VERSION, MAX_STEPS);
 
-test('both are up to date: npm run build && node scripts/options.js', () => {
+const config = configSchema(
+  CONFIG_VERBS,
+  (verb) => configRows(TABLES[verb]),
+  (verb) => SUMMARIES[verb].describe,
+);
+
+test('all are up to date: npm run build && node scripts/options.js', () => {
   expect(docs('options.md')).toBe(optionsPage(TABLES, SUMMARIES, keysOf));
   expect(schemaOf('recipe')).toMatchObject(JSON.parse(JSON.stringify(schema)));
+  expect(schemaOf('config')).toMatchObject(JSON.parse(JSON.stringify(config)));
 });
 
 describe('the schema', () => {
@@ -49,6 +62,8 @@ describe('the schema', () => {
     [{ verb: 'prune', nm: '2:4' }, true],
     [{ verb: 'quantize', calibrate: 'random', samples: 64, minElements: '16', int8: true }, true],
     [{ verb: 'quantize', int8: false, uint8: true }, true],
+    [{ verb: 'quantize', int8: true, bits: 4 }, true],
+    [{ verb: 'quantize', bits: 3 }, false],
     [{ verb: 'convert', opset: 21 }, true],
     [{ verb: 'pack', store: 'auto', allowUnchanged: true }, true],
     [{ verb: 'prun', l1: 0.4 }, false],
@@ -78,5 +93,29 @@ describe('the schema', () => {
     expect(fits(schema, recipe(...Array.from({ length: MAX_STEPS + 1 }, () => ({ verb: 'fold' }))))).toBe(false);
     expect(fits(schema, { onnxCompress: 2, steps: [{ verb: 'fold' }] })).toBe(false);
     expect(fits(schema, { ...recipe({ verb: 'fold' }), more: 1 })).toBe(false);
+  });
+});
+
+describe('the schema of config files', () => {
+  test('passes what the page has', () => {
+    const [, text = ''] = /^```json\n([\s\S]*?)^```$/m.exec(docs('config.md')) ?? [];
+    expect(fits(config, JSON.parse(text))).toBe(true);
+  });
+
+  test.each([
+    [{}, true],
+    [{ $schema: 'https://unpkg.com/onnx-compress@1/schemas/config.schema.json' }, true],
+    [{ quantize: { preset: 'smallest', tableBits: 8, noCheck: true }, tune: { maxDrop: '1%' } }, true],
+    [{ convert: {} }, true],
+    [{ quantise: {} }, false],
+    [{ verify: { minSqnr: 20 } }, false],
+    [{ quantize: { preset: 'small' } }, false],
+    [{ quantize: { int4: true, uint8: true } }, false],
+    [{ quantize: { output: 'x' } }, false],
+    [{ tune: { saveRecipe: 'x' } }, false],
+    [{ prune: { l1: [0.4] } }, false],
+    [[], false],
+  ])('%j: %s', (file, valid) => {
+    expect(fits(config, file)).toBe(valid);
   });
 });

@@ -2,7 +2,8 @@ import type { CommandModule } from 'yargs';
 import type { StepValues } from '../../options/common.ts';
 import { isStepVerb, type StepVerb, SUMMARIES, VERBS, type Verb } from '../../options/verbs.ts';
 import { type Colors, type Command, yargsCommand } from '../command.ts';
-import { forOne } from '../many/several.ts';
+import type { Told } from '../config/told.ts';
+import { forOne, type Named } from '../many/several.ts';
 import type { Streams } from '../pipe.ts';
 import type { Run } from '../run.ts';
 
@@ -16,7 +17,7 @@ export function commandsFor(argv: readonly string[], streams: Streams, colors: C
       const { command, describe } = SUMMARIES[verb];
       if (!argv.includes(verb)) return { command, describe, handler: () => {} };
       const loaded = await loadVerb(verb, streams, colors);
-      return yargsCommand(loaded, streams, (values, models) => runCommand(loaded, values, models, streams, colors));
+      return yargsCommand(loaded, streams, (told, models) => runCommand(loaded, told, models, streams, colors));
     }),
   );
 }
@@ -24,22 +25,22 @@ export function commandsFor(argv: readonly string[], streams: Streams, colors: C
 /** Runs a verb, for each of several models; one that can be a step of a recipe may be told to write its options down. */
 async function runCommand(
   loaded: Command<object>,
-  given: object,
+  told: Told,
   models: readonly string[],
   streams: Streams,
   colors: Colors,
 ): Promise<void> {
-  const one = await forOne(given, models);
-  const values = one ?? given;
+  const one: Named | undefined = await forOne(told.run, models);
+  const values = one === undefined ? undefined : { ...(await told.valuesFor(one.model)), ...one };
   const run = async (): Promise<void> => {
-    if (one !== undefined) return loaded.run(one);
+    if (values !== undefined) return loaded.run(values);
     const { runMany } = await import('../many/run.ts');
-    await runMany(loaded, given, models, { streams, colors, load: loadVerb });
+    await runMany(loaded, told, models, { streams, colors, load: loadVerb });
   };
-  const { saveRecipe, dryRun } = values as StepValues;
+  const { saveRecipe, dryRun } = told.run as StepValues;
   if (!isStepVerb(loaded.verb) || saveRecipe === undefined || dryRun) return run();
   const { savingRecipe } = await import('../recipe/save.ts');
-  await savingRecipe(loaded.verb, run, values);
+  await savingRecipe(loaded.verb, values ?? told.run, run, async () => values ?? told.valuesFor(undefined));
 }
 
 /** A verb with all that it needs. */

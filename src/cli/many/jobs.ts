@@ -4,6 +4,7 @@ import { expand, isPattern } from '../../node/files/glob.ts';
 import { kindOf } from '../../node/files/kind.ts';
 import { contentOf } from '../../node/files/modelFolder.ts';
 import type { CommonValues, ManyValues } from '../../options/common.ts';
+import { CONFIG_NAME } from '../../options/config.ts';
 import { PROGRAM, type Verb } from '../../options/verbs.ts';
 import { DASH } from '../arguments.ts';
 import { isStdout } from '../output.ts';
@@ -63,10 +64,12 @@ export async function jobsFor(verb: Verb, values: Values, models: readonly strin
     }
     const content = await contentOf(one, output);
     if (content.models.length === 0) throw new CompressError('io', one, 'no .onnx file is in this folder');
+    // How models are made is no part of what is made.
+    const others = content.others.filter((name) => basename(name) !== CONFIG_NAME);
     // Of several folders each keeps its name: their models are often called the same.
     const under = models.length === 1 ? '' : basename(resolve(one));
     found.push(...content.models.map((name) => ({ path: join(one, name), name: join(under, name) })));
-    if (!recursive && writes && output !== undefined) whole = { from: one, to: output, ...content };
+    if (!recursive && writes && output !== undefined) whole = { from: one, to: output, ...content, others };
   }
   const unique = [...new Map(found.map((one) => [resolve(one.path), one])).values()];
   if (writes) await refuseOutput(verb, values, unique.length);

@@ -1,10 +1,11 @@
 import { dirname } from 'node:path';
 import { CompressError } from '../../errors.ts';
-import type { CommonValues, ManyValues } from '../../options/common.ts';
+import type { StepValues } from '../../options/common.ts';
 import type { InspectValues } from '../../options/look.ts';
 import type { VerifyValues } from '../../options/measure.ts';
 import type { AnyTable } from '../../options/option.ts';
 import type { Colors, Command } from '../command.ts';
+import type { Told } from '../config/told.ts';
 import type { Streams } from '../pipe.ts';
 import { progress } from '../progress.ts';
 import { copyOthers } from './copy.ts';
@@ -23,7 +24,7 @@ export interface Surroundings {
   readonly load: Load;
 }
 
-type Values = CommonValues & ManyValues & Partial<VerifyValues> & Pick<InspectValues, 'graph' | 'format'>;
+type Values = StepValues & Partial<VerifyValues> & Pick<InspectValues, 'graph' | 'format'>;
 
 /**
  * Runs a verb for each of several models. One that fails does not stop the others; the exit code is then 1.
@@ -32,14 +33,14 @@ type Values = CommonValues & ManyValues & Partial<VerifyValues> & Pick<InspectVa
  */
 export async function runMany(
   { verb, table, row }: Command<object>,
-  given: object,
+  told: Told,
   models: readonly string[],
   { streams, colors, load }: Surroundings,
 ): Promise<void> {
-  const values: Values = given;
+  const values: Values = told.run;
   const json = values.json === true || values.format === 'json';
   const { quiet = false, verbose = false, dryRun = false } = values;
-  refusePerModel(table, given);
+  refusePerModel(table, values);
   const writes = 'output' in table.rows && row === undefined;
   const { reference, other } = values;
   const { jobs, whole, notes }: Jobs =
@@ -54,11 +55,14 @@ export async function runMany(
   const text = values.graph === true || verbose || values.format === 'md' || csv;
   // A folder without one of its models would be of no use.
   const kept = whole !== undefined && 'allowUnchanged' in table.rows ? { allowUnchanged: true } : {};
-  const tasks = jobs.map((job): Task => {
+  const tasks: Task[] = [];
+  for (const job of jobs) {
+    const own = await told.valuesFor(job.input);
+    refuseOneRecipe(values, told);
     const asJson = row === undefined || json || !text;
     const data = apart.has(job) ? { externalData: true } : {};
-    return { verb, colors, columns, values: { ...values, ...kept, ...data, ...job.given, json: asJson } };
-  });
+    tasks.push({ verb, colors, columns, values: { ...own, ...kept, ...data, ...job.given, json: asJson } });
+  }
   const targets = jobs.flatMap(({ given }) => [(given as Values).output, (given as Values).report]);
   const folders = targets.flatMap((one) => (one === undefined ? [] : [dirname(one)]));
   if (!dryRun) for (const one of new Set(folders)) await makeFolder(one);
@@ -77,6 +81,15 @@ export async function runMany(
   teller.end(copied?.copied, [...notes, ...(copied?.notes ?? [])]);
   const exit = (copied?.notes.length ?? 0) > 0 ? 1 : teller.exit();
   if (exit !== 0) process.exitCode = exit;
+}
+
+/** Refuses one recipe of models that have options of their own. */
+function refuseOneRecipe({ saveRecipe }: StepValues, { beside }: Told): void {
+  const [path] = beside;
+  if (saveRecipe === undefined || path === undefined) return;
+  throw new CompressError('options', 'saveRecipe', `one recipe cannot hold what ${path} says of its models alone`, {
+    hint: `Name a file for all of them, \`config: ${path}\`, or take none with \`noConfig\`.`,
+  });
 }
 
 /** Refuses the name of a file that would be written again for each model. */

@@ -5,7 +5,8 @@ import { readTextFile } from '../../node/files/textFile.ts';
 import { readModel } from '../../node/model.ts';
 import { fromFolder } from '../../node/recipes/paths.ts';
 import { isFile } from '../../options/step.ts';
-import { MAX_RECIPE_BYTES, parseRecipe, type Recipe, recordedRecipe } from '../../passes/recipe.ts';
+import { MAX_OPTIONS_BYTES } from '../../options/written.ts';
+import { parseRecipe, type Recipe, recordedRecipe } from '../../passes/recipe.ts';
 
 /**
  * Reads a recipe from its file. Paths in it start from its folder.
@@ -13,7 +14,7 @@ import { MAX_RECIPE_BYTES, parseRecipe, type Recipe, recordedRecipe } from '../.
  * @throws CompressError `options`, `limit`, `io`
  */
 export async function recipeFile(path: string, base: string | undefined): Promise<Recipe> {
-  const text = await readTextFile(path, MAX_RECIPE_BYTES);
+  const text = await readTextFile(path, MAX_OPTIONS_BYTES);
   try {
     return fromFolder(parseRecipe(text, path), base ?? dirname(path));
   } catch (cause) {

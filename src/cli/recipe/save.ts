@@ -8,12 +8,20 @@ import type { StepVerb } from '../../options/verbs.ts';
 import { formatRecipe, type Recipe } from '../../passes/recipe.ts';
 import { refuseOther } from '../output.ts';
 
-/** Runs a verb, then writes its options to `--save-recipe`; what can be refused is refused before the work. */
-export async function savingRecipe(verb: StepVerb, run: () => Promise<void>, values: object): Promise<void> {
-  const path = await recipeTarget(values);
+/**
+ * Runs a verb, then writes its options to `--save-recipe`; what can be refused is refused before the work.
+ * @param values - all options, asked for when the work is done
+ */
+export async function savingRecipe(
+  verb: StepVerb,
+  given: StepValues,
+  run: () => Promise<void>,
+  values: () => Promise<object>,
+): Promise<void> {
+  const path = await recipeTarget(given);
   await run();
-  const recipe = { steps: [stepOf(verb, values)] };
-  if (path !== undefined) await saveRecipe(path, recipe, (values as StepValues).force === true);
+  const recipe = { steps: [stepOf(verb, await values())] };
+  if (path !== undefined) await saveRecipe(path, recipe, given.force === true);
 }
 
 /**

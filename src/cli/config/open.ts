@@ -1,0 +1,84 @@
+import { dirname, isAbsolute, normalize } from 'node:path';
+import { CompressError } from '../../errors.ts';
+import { readTextFile } from '../../node/files/textFile.ts';
+import { fromFolder } from '../../node/recipes/paths.ts';
+import { CONFIG_VERBS, type ConfigVerb, configRows, isConfigVerb } from '../../options/config.ts';
+import { didYouMean } from '../../options/nearest.ts';
+import { checkOptions, isFile } from '../../options/step.ts';
+import { TABLES } from '../../options/tables.ts';
+import { type Given, valuesOf } from '../../options/values.ts';
+import { MAX_OPTIONS_BYTES, objectOf, optionsIn, parseOptions, shownValue, wrong } from '../../options/written.ts';
+import type { RecipeStep } from '../../passes/recipe.ts';
+
+/**
+ * The options of a verb in a config file; undefined where none are in it. Paths in it start from its folder.
+ * @param named - whether the command line names it: then it may name files outside its folder
+ * @throws CompressError `options` naming the file and the key, `limit`, `io`
+ */
+export async function openConfig(
+  verb: ConfigVerb,
+  path: string,
+  named: boolean,
+): Promise<ReadonlyMap<string, Given> | undefined> {
+  const steps = parseConfig(await readTextFile(path, MAX_OPTIONS_BYTES), path);
+  const own = steps.filter((one) => one.verb === verb);
+  // A folder may come from a stranger, whose file is not to say which of ours are opened.
+  if (!named) for (const step of own) refuseElsewhere(step, path);
+  const [step] = fromFolder({ steps: own }, dirname(path)).steps;
+  if (step !== undefined) checkValues(step, path);
+  return step?.options;
+}
+
+/** Reads a config file: the options of each verb in it, checked as the steps of a recipe are. */
+function parseConfig(text: string, path: string): RecipeStep[] {
+  const { $schema, ...verbs } = parseOptions(text, path, 'config file');
+  if ($schema !== undefined && typeof $schema !== 'string') {
+    throw wrong(path, `'$schema' is ${shownValue($schema)}; an address is needed`);
+  }
+  if ('onnxCompress' in verbs) {
+    throw wrong(
+      path,
+      'is a recipe, not a config file',
+      'A recipe is replayed: onnx-compress run recipe.json model.onnx.',
+    );
+  }
+  return Object.entries(verbs).map(([verb, json]) => {
+    if (!isConfigVerb(verb)) {
+      const fact = `'${verb}' is no verb that a config file has options of.${didYouMean(verb, CONFIG_VERBS)}`;
+      throw wrong(path, fact, `They are ${CONFIG_VERBS.join(', ')}.`);
+    }
+    const where = placeIn(path, verb);
+    const options = optionsIn(objectOf(json, where), where);
+    const { rows } = TABLES[verb];
+    checkOptions(configRows(TABLES[verb]), options, { where, name: `option of ${verb}` }, (key) =>
+      Object.hasOwn(rows, key) ? 'it is given on the command line alone' : undefined,
+    );
+    return { verb, options };
+  });
+}
+
+/** Refuses values that cannot be, and options that exclude each other; what the verb needs besides may be given. */
+function checkValues({ verb, options }: RecipeStep, path: string): void {
+  const { positionals, rows } = TABLES[verb as ConfigVerb];
+  try {
+    valuesOf<object>({ positionals, rows }, Object.fromEntries(options));
+  } catch (cause) {
+    if (!(cause instanceof CompressError) || cause.code !== 'options') throw cause;
+    const { message, hint } = cause;
+    throw new CompressError('options', placeIn(path, verb), message, { cause, hint });
+  }
+}
+
+function refuseElsewhere({ verb, options }: RecipeStep, path: string): void {
+  for (const [key, value] of options) {
+    if (!isFile(verb, key, value)) continue;
+    const inside = normalize(value);
+    if (!isAbsolute(inside) && !/^\.\.([/\\]|$)/.test(inside) && !/^[a-z]:/i.test(inside)) continue;
+    const fact = `'${key}' names a file outside its folder: '${value}'`;
+    throw wrong(placeIn(path, verb), fact, `If you trust it, name it: \`config: ${path}\`.`);
+  }
+}
+
+function placeIn(path: string, verb: string): string {
+  return `${path}, '${verb}'`;
+}
