@@ -11,7 +11,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { compress, compressEach, copyOf, fixture, folder, ROOT, subfolder } from '../support/cli.ts';
+import { compressEach, copyOf, fixture, folder, ROOT, subfolder } from '../support/cli.ts';
+import { compress } from '../support/resident.ts';
 
 /** A folder with m.onnx, and everything that leads to it. */
 function withModel(): string {

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { compress, fixture, folder } from '../support/cli.ts';
+import { fixture, folder } from '../support/cli.ts';
+import { compress } from '../support/resident.ts';
 
 test('calibration names what comes near 65504; few bits go with float16', () => {
   const cwd = folder();

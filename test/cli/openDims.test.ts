@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import onnxProto from 'onnx-proto';
 import { buildModel, f32 } from '../support/build.ts';
-import { compress, compressEach, folder } from '../support/cli.ts';
+import { compressEach, folder } from '../support/cli.ts';
 import { npzOf } from '../support/npz.ts';
 import { randomFloats } from '../support/random.ts';
+import { compress } from '../support/resident.ts';
 
 const cwd = folder();
 

@@ -2,9 +2,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { buildModel, f32, i64, type ModelSpec } from '../support/build.ts';
-import { compress, fixture, folder, oneLine } from '../support/cli.ts';
+import { fixture, folder, oneLine } from '../support/cli.ts';
 import { npzOf } from '../support/npz.ts';
 import { randomFloats } from '../support/random.ts';
+import { compress } from '../support/resident.ts';
 
 const cwd = folder();
 const written = (name: string, spec: ModelSpec): string => {
