@@ -58,34 +58,33 @@ export function paired(
     return async (from, to) => {
       const [x, y] = [await left(from, to), await right(from, to)];
       const out = new Float32Array((to - from) * line);
-      for (let at = 0; at < out.length; at++) out[at] = operation(x(at), y(at));
+      for (let at = 0; at < out.length; at++) out[at] = operation(x[at] as number, y[at] as number);
       return out;
     };
   };
   return { dtype: a.dtype, dims, open, ...joined([a, b]) };
 }
 
-/** Gives for lines of `dims` what finds the element of an operand that belongs to each of theirs. */
-async function spread(
-  one: Computed,
-  dims: readonly number[],
-): Promise<(from: number, to: number) => Promise<(at: number) => number>> {
+/** Gives for lines of `dims` the elements of an operand that belong to theirs, one for each. */
+async function spread(one: Computed, dims: readonly number[]): Promise<Lines> {
   const lines = await one.open();
   const own = [...Array<number>(dims.length - one.dims.length).fill(1), ...one.dims];
   const leads = own[0] === dims[0] && one.dims.length === dims.length;
   const whole = leads ? undefined : await lines(0, one.dims[0] ?? 1);
   const same = own.every((dim, axis) => dim === dims[axis]);
+  if (same && leads) return lines;
   // Where an element lies among those of a line, for each place of a line.
-  const places = same ? undefined : placesOf(dims.slice(1), own.slice(1));
+  const places = placesOf(dims.slice(1), own.slice(1));
   const [line, length] = [elementCount(dims.slice(1)), elementCount(own.slice(1))];
   return async (from, to) => {
     const values = whole ?? (await lines(from, to));
-    if (places === undefined && leads) return (at) => values[at] as number;
-    if (values.length === 1) return () => values[0] as number;
-    return (at) => {
-      const row = leads ? Math.floor(at / line) * length : 0;
-      return values[row + (places?.[at % line] ?? at % line)] as number;
-    };
+    const out = new Float32Array((to - from) * line);
+    if (values.length === 1) return out.fill(values[0] as number);
+    for (let row = 0; row < to - from; row++) {
+      const [at, first] = [row * line, leads ? row * length : 0];
+      for (let place = 0; place < line; place++) out[at + place] = values[first + (places[place] as number)] as number;
+    }
+    return out;
   };
 }
 
