@@ -21,18 +21,16 @@ export function halvingRest(values: QuantizeValues, run: StepRun): Pass {
 export function halvingPass(values: QuantizeValues, run: StepRun): Pass {
   const { minElements } = values;
   const options = { ...optionsOf(values), ...defined({ minElements }), ...readSelection(values) };
-  const computes = computesHalf(options);
   const idle = (['ranges', 'saveRanges'] as const).find((key) => values[key]);
   if (idle !== undefined) {
     throw new CompressError('options', idle, 'floats of 16 bits neither read ranges nor keep them', {
       hint: `Leave out \`${idle}\`.`,
     });
   }
-  if (computes && values.calibrate !== undefined) return calibratedHalves(options, values, run);
-  const unused = (['calibrate', 'samples', 'batch'] as const).find((key) => values[key]);
+  if (values.calibrate !== undefined) return calibratedHalves(options, values, run);
+  const unused = (['samples', 'batch'] as const).find((key) => values[key]);
   if (unused !== undefined) {
-    const fact = computes ? 'nothing is calibrated' : 'weights that are stored in 16 bits need no data';
-    throw new CompressError('options', unused, fact, { hint: `Leave out \`${unused}\`.` });
+    throw new CompressError('options', unused, 'nothing is calibrated', { hint: 'Give data: `calibrate: FILE`.' });
   }
   return float16(options);
 }
@@ -42,22 +40,32 @@ function optionsOf(values: QuantizeValues): Float16Options {
   return defined({ dtype: halfOf(values), compute, io, target });
 }
 
-/** `float16` with the ranges of what the model computes on data. */
+/**
+ * `float16` with what data shows: the ranges of what the model computes, where that is to be in float16; else the means
+ * that biases are corrected by.
+ */
 function calibratedHalves(options: Float16Options, values: QuantizeValues, { progress }: StepRun): Pass {
   return {
     ...float16(options),
     async run(model, watch) {
-      const [{ calibrate }, { dataOf }, { halfValues }] = await Promise.all([
+      const [{ calibrate }, { dataOf }, { halfValues }, { correctionValues }] = await Promise.all([
         import('../activations/calibrate.ts'),
         import('./calibrationData.ts'),
         import('../../passes/float16/values.ts'),
+        import('../../passes/quantize/correctionValues.ts'),
       ]);
       const { samples, batch } = values;
       const { data, random } = await dataOf(model, { data: values.calibrate, samples, batch });
       const onProgress = progress?.('calibrating');
-      const { ranges, notes } = await calibrate(model, halfValues(model), data, defined({ onProgress }));
-      const report = await float16({ ...options, ranges }).run(model, watch);
-      const warning = random ? ['warning: the ranges are those of random inputs; real ones may pass 65504'] : [];
+      const computes = computesHalf(options);
+      const means = computes ? undefined : correctionValues(model);
+      const values16 = computes ? halfValues(model) : [];
+      const { ranges, notes } = await calibrate(model, values16, data, defined({ onProgress, means }));
+      const report = await float16({ ...options, ...(computes ? { ranges } : { means: ranges }) }).run(model, watch);
+      const fact = computes
+        ? 'the ranges are those of random inputs; real ones may pass 65504'
+        : 'biases are corrected by what random inputs make of the layers; real ones may have other means';
+      const warning = random ? [`warning: ${fact}`] : [];
       return { ...report, notes: [...warning, `calibrated with ${data.description}`, ...notes, ...report.notes] };
     },
   };

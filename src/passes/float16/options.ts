@@ -27,6 +27,11 @@ export interface Float16Options extends Selection {
    * What calibration found: nodes whose values come within half of 65504 stay float32.
    */
   readonly ranges?: ActivationRanges;
+  /**
+   * What calibration found of `correctionValues`, where weights are stored: biases take back what rounding a weight does
+   * to the mean of each output. Without them they stay.
+   */
+  readonly means?: ActivationRanges;
 }
 
 export const FLOAT16_DEFAULTS: Required<Omit<Float16Options, 'compute' | 'opTypes' | 'minElements'>> = {
@@ -34,6 +39,7 @@ export const FLOAT16_DEFAULTS: Required<Omit<Float16Options, 'compute' | 'opType
   io: 'float32',
   target: 'cpu',
   ranges: new Map(),
+  means: new Map(),
   include: [],
   exclude: [],
 };
@@ -46,6 +52,7 @@ export const FLOAT16_SHAPE: Shape<Float16Options> = {
   target: LOW_ROWS.target,
   minElements: 'number',
   ranges: 'object',
+  means: 'object',
   ...SELECTION_SHAPE,
 };
 

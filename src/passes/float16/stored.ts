@@ -13,6 +13,7 @@ import { castNode } from '../../schemes/write.ts';
 import { type Usage, usageOf } from '../inspect/roles.ts';
 import { raiseOpset } from '../opset/index.ts';
 import type { PassReport, Watch } from '../pass.ts';
+import { correctBiases } from './biases.ts';
 import { changeOf } from './change.ts';
 import { Fits } from './constants.ts';
 import type { Resolved } from './options.ts';
@@ -46,7 +47,11 @@ export async function storeHalves(
   const { fits = new Fits(options.dtype), told, watch } = before;
   const notes = await raised(model, options);
   const small = before.small ?? new Small(model, options);
-  const { candidates, skips, count } = candidatesOf(model, options, small);
+  const stored = (): Set<Tensor> =>
+    new Set(candidatesOf(model, options, small).candidates.map((one) => one.held.tensor));
+  const { biases, notes: corrected } = await correctBiases(model, stored, fits, options);
+  notes.push(...corrected);
+  const { candidates, skips, count } = candidatesOf(model, options, small, biases);
   const changes: Change[] = [];
   const made = new Map<Graph, Map<string, { readonly data: Tensor; readonly cast: Node }>>();
   for (const [index, one] of candidates.entries()) {
@@ -98,6 +103,7 @@ function candidatesOf(
   model: Model,
   options: Resolved,
   small: Small,
+  biases: ReadonlySet<Tensor> = new Set(),
 ): { readonly candidates: Candidate[]; readonly skips: Skip[]; readonly count: number } {
   const candidates: Candidate[] = [];
   const skips: Skip[] = [];
@@ -105,7 +111,7 @@ function candidatesOf(
   for (const graph of model.graphs()) {
     const opset = standardVersion(graph.root.signature?.opsets ?? model.opsets) ?? 0;
     for (const held of heldBy(graph)) {
-      if (held.tensor.dtype !== 'float32') continue;
+      if (held.tensor.dtype !== 'float32' || biases.has(held.tensor)) continue;
       if (small.has(held.tensor)) {
         count++;
         continue;

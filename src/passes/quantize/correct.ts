@@ -12,7 +12,7 @@ import { constantName, dropUnused } from '../../layers/constant.ts';
 import { gemmParts } from '../../layers/gemm.ts';
 import type { WeightUse } from '../../layers/select.ts';
 import { decode } from '../../schemes/decode.ts';
-import type { EncodedIntegers } from '../../schemes/scheme.ts';
+import type { Encoded } from '../../schemes/scheme.ts';
 
 /** Operators whose bias can take up a mean error. */
 export const LAYERS = ['Conv', 'ConvTranspose', 'Gemm'] as const;
@@ -27,8 +27,8 @@ interface Layer {
 }
 
 /**
- * Bias correction: rounding a weight to integers shifts what its layer gives by `(W_quantized − W) · E[x]` on average;
- * the bias takes that shift back, for the integers and scales that were written. A layer without a bias gets one. The
+ * Bias correction: rounding a weight shifts what its layer gives by `(W_quantized − W) · E[x]` on average;
+ * the bias takes that shift back, for the numbers that were written. A layer without a bias gets one. The
  * padding of a convolution is taken for x as well. A MatMul stays as it is: its dynamic form gained nothing from it
  * where this was measured.
  *
@@ -63,7 +63,7 @@ export class BiasCorrection {
    */
   async around(
     use: WeightUse,
-    weight: EncodedIntegers,
+    weight: Encoded,
     transposed: boolean,
     write: (bias: string | undefined) => void,
   ): Promise<void> {
@@ -80,7 +80,7 @@ export class BiasCorrection {
    * @param transposed - whether the two axes of the matrix are swapped in what is written
    * @returns undefined where the bias stays as it is
    */
-  async biasFor(use: WeightUse, weight: EncodedIntegers, transposed = false): Promise<Tensor | undefined> {
+  async biasFor(use: WeightUse, weight: Encoded, transposed = false): Promise<Tensor | undefined> {
     if (this.#means.size === 0) return undefined;
     const layer = layerOf(this.#places, use);
     if (layer === undefined) return undefined;
@@ -127,7 +127,7 @@ async function meanShift(
   { node, held: { tensor } }: WeightUse,
   axes: SummedAxes,
   means: readonly number[],
-  weight: EncodedIntegers,
+  weight: Encoded,
   transposed: boolean,
 ): Promise<Float64Array | undefined> {
   const [channels = 0, own = 0] = [tensor.dims[axes.out], tensor.dims[axes.in]];
@@ -158,7 +158,7 @@ async function meanShift(
 }
 
 /** All the numbers that are stored. */
-async function reals(weight: EncodedIntegers): Promise<Float32Array> {
+async function reals(weight: Encoded): Promise<Float32Array> {
   const all = new Float32Array(elementCount(weight.data.dims));
   let at = 0;
   for await (const part of decode(weight)()) {

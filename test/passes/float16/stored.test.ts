@@ -231,3 +231,28 @@ test.each([
 test('a misspelt option is refused', () => {
   expect(() => float16({ dtyp: 'float16' } as never)).toThrow("there is no option 'dtyp'");
 });
+
+test('with means of activations, biases take back what rounding a weight does to each output', async () => {
+  const means = thirds(16).map((one) => Math.abs(one) + 1);
+  const conv = (bias?: readonly number[]) =>
+    buildModel({
+      opset: 17,
+      inputs: { x: f32([1, 16, 1, 1]) },
+      outputs: { y: f32([1, 8, 1, 1]) },
+      initializers: {
+        w: f32([8, 16, 1, 1], thirds(128)),
+        ...(bias === undefined ? {} : { b: f32([8], bias) }),
+      },
+      nodes: [{ op: 'Conv', in: ['x', 'w', ...(bias === undefined ? [] : ['b'])], out: ['y'], name: 'conv' }],
+    });
+  const of = { min: 0, max: 3, observedMin: 0, observedMax: 3, power: 1, clipError: 0, zeros: 0 };
+  const x = { ...of, channelMeans: means };
+  for (const source of [conv(), conv(thirds(8))]) {
+    const { model, report, bytes } = await stored(source, { means: new Map([['x', x]]), minElements: 128 });
+    expect(report.notes).toContain('bias corrected in 1 of 1 layers');
+    expect(model.graph.nodes.at(-1)?.inputs).toEqual(['x', 'w', expect.stringMatching(/_corrected$/)]);
+    const feeds = { x: feed([1, 16, 1, 1], Float32Array.from(means)) };
+    const nearest = (await stored(source, { minElements: 128 })).bytes;
+    expect(await compare(source, bytes, feeds)).toBeGreaterThan((await compare(source, nearest, feeds)) + 30);
+  }
+});

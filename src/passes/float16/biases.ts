@@ -1,0 +1,45 @@
+import type { Model } from '../../ir/model.ts';
+import type { Tensor } from '../../ir/tensor.ts';
+import { ownBias } from '../../layers/bias.ts';
+import { dropUnused } from '../../layers/constant.ts';
+import { usesByTensor } from '../../layers/select.ts';
+import { encodeHalf, obstacle } from '../../schemes/float16.ts';
+import { BiasCorrection, LAYERS } from '../quantize/correct.ts';
+import { allOf } from '../quantize/options.ts';
+import { selectWeights } from '../quantize/select.ts';
+import type { Fits } from './constants.ts';
+import type { Resolved } from './options.ts';
+
+/**
+ * Has biases take back what rounding to 16 bits does to the mean of each output. They stay float32: rounded, they would
+ * lose what they took back.
+ * @param stored - gives the weights that are to be stored in 16 bits
+ * @returns the biases, and a note
+ */
+export async function correctBiases(
+  model: Model,
+  stored: () => ReadonlySet<Tensor>,
+  fits: Fits,
+  { dtype, means }: Resolved,
+): Promise<{ readonly biases: ReadonlySet<Tensor>; readonly notes: readonly string[] }> {
+  const biases = new Set<Tensor>();
+  if (means.size === 0) return { biases, notes: [] };
+  const weights = stored();
+  const correction = new BiasCorrection(model, means);
+  const uses = selectWeights(model, { ...allOf({}), weightsOnly: true, only: LAYERS });
+  for (const [tensor, [use, ...others]] of usesByTensor(uses)) {
+    if (use === undefined || others.length > 0 || !weights.has(tensor)) continue;
+    if (obstacle(await fits.rounding(tensor), dtype) !== undefined) continue;
+    const { graph, node } = use;
+    const bias = await correction.biasFor(use, await encodeHalf(tensor, tensor.name, dtype));
+    if (bias === undefined) continue;
+    const old = graph.constant(ownBias(node) ?? '');
+    const [x = '', w = ''] = node.inputs;
+    graph.setInitializer(bias);
+    graph.replaceNode(node, { ...node, inputs: [x, w, bias.name] });
+    if (old !== undefined) dropUnused(old, model.trainingNames);
+    biases.add(bias);
+  }
+  model.freeInitializers();
+  return { biases, notes: correction.note === undefined ? [] : [correction.note] };
+}
