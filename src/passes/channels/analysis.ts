@@ -82,8 +82,16 @@ export class Analysis {
     return made.filter((name) => name !== '' && this.graph.uses(name).length === 0);
   }
 
-  /** What is known about a value; undefined where its rank is not. */
+  /** What is known about a value; undefined where its rank is not. Channels that were joined with others stay. */
   value(name: string | undefined): Value | undefined {
+    const value = this.valueWithJoined(name);
+    const pin: Pin = { reason: 'pinned_channels', detail: `'${name}' has them joined with others` };
+    for (const { axes } of value?.joined?.values() ?? []) for (const axis of axes) this.space.pin(axis, pin);
+    return value;
+  }
+
+  /** The same for a rule that keeps what was joined together. */
+  valueWithJoined(name: string | undefined): Value | undefined {
     if (name === undefined || name === '') return undefined;
     if (!this.#values.has(name)) this.#values.set(name, this.#held(name));
     return this.#values.get(name);

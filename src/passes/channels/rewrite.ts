@@ -148,8 +148,12 @@ export function rewrite(analysis: Analysis, left: Remaining, fitted: Fitted | un
 
 /** What a file says about a value, with its new dims; nothing where it says something else than what was proven. */
 function restated(analysis: Analysis, left: Remaining, info: ValueInfo): ValueInfo[] {
-  const value = analysis.value(info.name);
-  if (value === undefined || info.dims === undefined || !value.axes.some((axis) => left.changes(axis))) return [info];
+  const value = analysis.valueWithJoined(info.name);
+  if (value === undefined || info.dims === undefined) return [info];
+  // A length that was joined of others has a name that tells of them.
+  const joined = [...(value.joined?.values() ?? [])].flatMap((one) => one.axes);
+  if (joined.some((axis) => left.changes(axis))) return [];
+  if (!value.axes.some((axis) => left.changes(axis))) return [info];
   if (value.dims.length !== info.dims.length) return [];
   const dims = info.dims.map((dim, index) => {
     const axis = value.axes[index];

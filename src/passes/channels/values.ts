@@ -19,6 +19,8 @@ export interface Value {
   readonly dims: readonly Dim[];
   /** For each dim the channels it runs over; undefined where its length cannot change. */
   readonly axes: readonly (Axis | undefined)[];
+  /** By dim, those that it was joined of, where their channels go on behind the Reshape that cuts it again. */
+  readonly joined?: ReadonlyMap<number, Pick<Value, 'dims' | 'axes'>>;
   /** The elements, of a scalar or a vector of integers that may be a shape. */
   readonly elements?: readonly Element[];
   /** The elements of a small constant of floats, e.g. the scales of Resize. */

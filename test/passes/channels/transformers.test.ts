@@ -80,6 +80,49 @@ describe('shapes that transformers compute', () => {
     expect(await left({ ...around([], shape, inward), opset: 8 })).toMatchObject({ a: '4,8' });
   });
 
+  /** Heads of 2 numbers for `x [n, s, 4]`; keys are turned as matrices of rows and heads as one. */
+  const heads = (between: readonly NodeSpec[]): ModelSpec => {
+    const cut = (of: string): NodeSpec[] => [
+      ...[node('MatMul', ['x', of], `${of}_m`), node('Reshape', [`${of}_m`, 'to_heads'], `${of}_cut`)],
+      node('Transpose', [`${of}_cut`], `${of}_h`, { perm: [0, 2, 1, 3] }),
+    ];
+    const nodes = [
+      ...[
+        ...cut('q'),
+        ...cut('k'),
+        ...cut('v'),
+        ...length('k_h', 'first', 'rows'),
+        ...length('k_h', 'second', 'heads'),
+      ],
+      ...[...length('k_h', 'third', 's'), node('Concat', ['rest', 's', 'two'], 'matrices', { axis: 0 })],
+      ...[node('Reshape', ['k_h', 'matrices'], 'joined'), ...between],
+      node('Concat', ['rows', 'heads', 'two', 's'], 'back', { axis: 0 }),
+      ...[node('Reshape', ['turned', 'back'], 'k_t'), node('MatMul', ['q_h', 'k_t'], 'scores')],
+      ...[node('Softmax', ['scores'], 'p', { axis: -1 }), node('MatMul', ['p', 'v_h'], 'o')],
+      ...[node('Transpose', ['o'], 'o_t', { perm: [0, 2, 1, 3] }), node('Reshape', ['o_t', 'flat'], 'g')],
+      node('MatMul', ['g', 'b'], 'y'),
+    ];
+    const weights = { q: weight([4, 8], 1), k: weight([4, 8], 2), v: weight([4, 8], 3), b: weight([8, 3], 4) };
+    const numbers = { first: ints(0), second: ints(1), third: ints(2), two: ints(2), rest: ints(-1) };
+    const initializers = { ...weights, ...numbers, to_heads: ints(0, 0, 4, 2), flat: ints(0, 0, 8) };
+    return { opset: 17, inputs: { x: f32(['n', 's', 4]) }, outputs: { y: f32() }, nodes, initializers };
+  };
+
+  test('rows and heads are one dim while keys are turned: whole heads go', async () => {
+    const turned = [node('Transpose', ['joined'], 'turned', { perm: [0, 2, 1] })];
+    expect(await left(heads(turned))).toMatchObject({ q: '4,4', k: '4,4', v: '4,4', b: '4,3' });
+  });
+
+  test('rows and heads are one dim that another operator reads: heads stay, numbers of each go', async () => {
+    const read = [
+      node('Softmax', ['joined'], 'soft', { axis: 0 }),
+      node('Transpose', ['soft'], 'turned', { perm: [0, 2, 1] }),
+    ];
+    const { bytes } = await removal(buildModel(heads(read)), OPTIONS, { x: inputOf([2, 5, 4], seeded(3)) });
+    const shape = await (await modelOf(bytes)).graph.initializers.get('q_cut_shape')?.load();
+    expect([...new BigInt64Array(Uint8Array.from(shape ?? []).buffer)]).toEqual([0n, 0n, 4n, 1n]);
+  });
+
   test('a table of positions as long as the input, and a mask that is picked by number', async () => {
     const positions = [
       ...[...length('x', 'second', 'positions'), node('Slice', ['table', 'first', 'positions', 'first'], 'used')],

@@ -7,19 +7,24 @@ import { axisOf, type Element, type Value } from '../values.ts';
 import { MIXED_OPSET, setAttribute, setInput, setInt } from './write.ts';
 
 const transpose: Rule = (node, a) => {
-  const x = a.value(node.inputs[0]);
+  const x = a.valueWithJoined(node.inputs[0]);
   const perm = x && (intsAttribute(node, 'perm') ?? x.dims.map((_, index) => x.dims.length - 1 - index));
   if (x === undefined || perm?.length !== x.dims.length) return void a.giveUp(node, 'turns a value of unknown rank');
+  const joined = perm.flatMap((at, index) => {
+    const parts = x.joined?.get(at);
+    return parts === undefined ? [] : [[index, parts] as const];
+  });
   a.put(node, {
     dims: perm.map((at) => x.dims[at] as Dim),
     axes: perm.map((at) => x.axes[at]),
+    ...(joined.length > 0 && { joined: new Map(joined) }),
     ...carried(x),
   });
 };
 
 /** Dims are joined and cut: a channel becomes a block of features, or a block of features a channel. */
 const reshape: Rule = (node, a) => {
-  const x = a.value(node.inputs[0]);
+  const x = a.valueWithJoined(node.inputs[0]);
   const target = a.value(node.inputs[1]);
   const elements = target?.elements ?? attributeShape(node);
   const dims = x && elements && reshaped(node, x, elements);
@@ -36,10 +41,12 @@ const reshape: Rule = (node, a) => {
     a.put(node, { dims, axes: dims.map(() => undefined) });
     return;
   }
-  const axes = follow(a, node, x, dims);
+  const parts = apart(x);
+  const followed = follow(a, node, parts, dims);
+  const { axes } = followed;
   // A scalar as a vector of one, and back.
-  a.put(node, { dims, axes, ...numbersOf(x) });
-  a.edit(node, [...axes, ...x.axes, ...reads], (view) => {
+  a.put(node, { ...followed, dims, ...numbersOf(x) });
+  a.edit(node, [...axes, ...parts.axes, ...reads], (view) => {
     const left = states.map((length, index) => {
       const axis = axes[index];
       return length !== undefined && length > 0 && axis !== undefined ? view.size(axis) : length;
@@ -131,10 +138,31 @@ function partly(
   });
 }
 
-/** The axes that come out, by the runs of dims whose products are the same. */
-function follow(a: Analysis, node: Node, x: Value, dims: readonly Dim[]): (Axis | undefined)[] {
+/** A value with the dims that others were joined of in their place. */
+function apart(x: Value): Pick<Value, 'dims' | 'axes'> {
+  const parts = x.dims.map((dim, at) => x.joined?.get(at) ?? { dims: [dim], axes: [x.axes[at]] });
+  return { dims: parts.flatMap((one) => one.dims), axes: parts.flatMap((one) => one.axes) };
+}
+
+/**
+ * The axes that come out, by the runs of dims whose products are the same. A run that becomes one open length, as rows
+ * and heads do for a product of matrices, is remembered: the Reshape that cuts it again has its channels.
+ */
+function follow(
+  a: Analysis,
+  node: Node,
+  x: Pick<Value, 'dims' | 'axes'>,
+  dims: readonly Dim[],
+): Pick<Value, 'axes' | 'joined'> {
   const axes: (Axis | undefined)[] = dims.map(() => undefined);
+  const joined = new Map<number, Pick<Value, 'dims' | 'axes'>>();
   for (const link of linksOf(x.dims, dims)) {
+    const [to = 0] = link.to;
+    const parts = { dims: link.from.map((at) => x.dims[at] as Dim), axes: link.from.map((at) => x.axes[at]) };
+    if (link.to.length === 1 && sizeOf(dims[to]) === undefined && parts.axes.some((axis) => axis !== undefined)) {
+      joined.set(to, parts);
+      continue;
+    }
     const options = optionsOf(a, x, link);
     const chosen = options[Math.min(a.chosen(node), options.length - 1)];
     const axis = chosen && through(a.space, x.axes[chosen.from] as Axis, link, chosen.from, chosen.to);
@@ -147,7 +175,7 @@ function follow(a: Analysis, node: Node, x: Value, dims: readonly Dim[]): (Axis 
     if (options.length > 1) a.choices.push({ node, options: options.length, axis });
     axes[chosen.to] = axis;
   }
-  return axes;
+  return joined.size > 0 ? { axes, joined } : { axes };
 }
 
 /** An axis before, and the one after that keeps its channels. */
@@ -157,7 +185,7 @@ interface Option {
 }
 
 /** Every way to keep channels along one axis before and one after; those that may go first. */
-function optionsOf(a: Analysis, x: Value, link: Link): Option[] {
+function optionsOf(a: Analysis, x: Pick<Value, 'axes'>, link: Link): Option[] {
   const pairs: Option[] = [];
   for (const from of link.from) {
     if (x.axes[from] === undefined) continue;
@@ -173,7 +201,7 @@ const flatten: Rule = (node, a) => {
   if (x === undefined) return void a.giveUp(node, 'flattens a value whose shape is not known');
   const at = axisOf(x, intAttribute(node, 'axis', 1));
   const dims = [product(x.dims.slice(0, at)), product(x.dims.slice(at))];
-  a.put(node, { dims, axes: follow(a, node, x, dims), ...numbersOf(x) });
+  a.put(node, { ...follow(a, node, x, dims), dims, ...numbersOf(x) });
 };
 
 /** Dims of 1 come and go. */
