@@ -19,7 +19,7 @@ export interface SummedGroup<G extends LayerGroup> {
  * Batches whose layers need no sums are run as well while some that follow do: their runs then begin at the same place,
  * with the same values, as if all had been asked for, and give the same sums, bit for bit.
  * @param known - how many results there are, from the first group on, that need no sums
- * @param resultsOf - how many a group has: one for each of its layers where absent
+ * @param resultsOf - how many a group has: one for each of its layers if omitted
  */
 export async function* summedGroups<G extends LayerGroup>(
   model: Model,

@@ -52,7 +52,7 @@ function noiseOf(range: ActivationRange, min: number, max: number): number {
  *
  * @param range - with `channelPowers`
  * @param gains - Σ w² over the weights that meet each channel
- * @returns undefined where the two do not fit, or the layer listens to none of the channels
+ * @returns undefined if the two do not fit, or the layer listens to none of the channels
  */
 export function heardSqnr(range: ActivationRange, gains: ArrayLike<number>): number | undefined {
   const powers = range.channelPowers;

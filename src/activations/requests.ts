@@ -90,13 +90,11 @@ export interface Moments {
   readonly count: number;
   /** `E[x]`: `[columns]`. */
   readonly mean: Float64Array;
-  /** `E[x xᵀ]`: `[columns, columns]`; undefined where only means were asked for. */
+  /** `E[x xᵀ]`: `[columns, columns]`; undefined if only means were asked for. */
   readonly gram: Float64Array | undefined;
 }
 
-/**
- * What each question is answered with. Norms and moments are undefined where the value is of other dims than was said.
- */
+/** What each question is answered with. Norms and moments are undefined if the value is of other dims than was said. */
 export interface Answers {
   readonly range: RangeAnswer;
   readonly norms: Float64Array | undefined;

@@ -27,7 +27,7 @@ export function passingResults(keep?: Keep): Results {
   return {
     earlier: 0,
     read: () => {
-      throw new RangeError('there are no earlier results');
+      throw new RangeError('no results of an earlier run were found');
     },
     async add(facts, parts) {
       const kept = parts.map(async (one) => (keep === undefined ? async () => one : keep(one)));
@@ -58,7 +58,7 @@ export class ResultLine {
 
 /** Refuses a result that cannot be of the layer it is for. */
 export function strangeResult(layer: string): CompressError {
-  return new CompressError('data', layer, 'the results of an earlier run do not fit it', {
-    hint: 'Remove the folder they are in, and begin anew.',
+  return new CompressError('data', layer, 'the results of an earlier run do not match it', {
+    hint: 'Remove their folder, and start again.',
   });
 }

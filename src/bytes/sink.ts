@@ -5,7 +5,7 @@ import type { Place } from './stored.ts';
 /** Where others may write. */
 export interface Reserved {
   readonly fd: number;
-  /** In bytes from the start of the file; undefined where bytes go behind each other. */
+  /** In bytes from the start of the file; undefined if bytes are written in order. */
   readonly position: number | undefined;
 }
 
@@ -16,7 +16,7 @@ export interface Sink {
   write(chunk: Uint8Array): Promise<void>;
   /**
    * Leaves the next `byteLength` bytes to the caller, who writes them, with whatever thread: into the file at the
-   * position given, before `finish()` or `abort()`; or, where there is none, behind what was written, before anything
+   * position given, before `finish()` or `abort()`; or, where there is none, after what was written, before anything
    * else.
    */
   reserve?(byteLength: number): Promise<Reserved>;

@@ -3,9 +3,9 @@ import type { Place } from './stored.ts';
 
 /** Bytes of a source that lie in files open here: for threads that read them, and for the system's own copy. */
 export interface SourceFiles {
-  /** Descriptor of the file that has all bytes at their places; undefined where they lie in several. */
+  /** Descriptor of the file that has all bytes at their places; undefined if they lie in several. */
   readonly fd: number | undefined;
-  /** Where the bytes from `start` to `end` lie; undefined where they do not lie together. */
+  /** Where the bytes from `start` to `end` lie; undefined if they do not lie together. */
   place(start: number, end: number): Place | undefined;
   /** Where, between these two, bytes begin to lie elsewhere, ascending. */
   borders(start: number, end: number): readonly number[];
@@ -31,7 +31,7 @@ export interface Source {
   readonly files?: SourceFiles;
   /**
    * Whether the file is still what it was when it was opened: its size, its time, and the file under its name.
-   * @throws CompressError `io` where it is not: what was read may be of two files
+   * @throws CompressError `io` if it is not: what was read may be of two files
    */
   unchanged?(): Promise<void>;
 }
@@ -63,12 +63,12 @@ export async function readInto(source: Source, target: Uint8Array, start: number
 /** @throws CompressError `malformed` for bytes that a source does not have */
 export function checkRange(label: string, start: number, end: number, byteLength: number): void {
   if (start >= 0 && start <= end && end <= byteLength) return;
-  throw new CompressError('malformed', label, `bytes ${start} to ${end} were asked for; the file has ${byteLength}`);
+  throw new CompressError('malformed', label, `bytes ${start} to ${end} were requested; the file has ${byteLength}`);
 }
 
 /** The error of a file that has fewer bytes than when it was opened. */
 export function becameShorter({ label, byteLength }: Pick<Source, 'label' | 'byteLength'>): CompressError {
-  return new CompressError('io', label, `became shorter while it was read: ${byteLength} bytes at first`);
+  return new CompressError('io', label, `became shorter while it was being read: it had ${byteLength} bytes`);
 }
 /**
  * Where a model's external data may lie: in the folder of its file and, where its path is a link, in that of the link.

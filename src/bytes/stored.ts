@@ -30,7 +30,7 @@ export interface Piece {
 /** Where threads write. */
 export interface WriteTarget {
   readonly fd: number;
-  /** In bytes from the start of the file; undefined where bytes go behind each other, as into a pipe. */
+  /** In bytes from the start of the file; undefined when bytes are written in order, as into a pipe. */
   readonly position: number | undefined;
   /**
    * Who sees some of the bytes, which begin at `start` of all that it is shown; the file can be read where it has a

@@ -6,13 +6,13 @@ import { HELP_COLUMNS, programHelp, verbHelp } from './help.ts';
 /** What is asked of the program itself, and of no model. */
 interface Asked {
   readonly color: boolean;
-  /** Of the terminal; undefined where there is none. */
+  /** Of the terminal; undefined if there is none. */
   readonly columns: number | undefined;
   load(verb: Verb): Promise<Pick<Command<object>, 'verb' | 'usage' | 'table' | 'epilog'>>;
 }
 
 /**
- * The text that answers a command line which asks for help, the version or a completion script; undefined where it asks
+ * The text that answers a command line which asks for help, the version or a completion script; undefined if it asks
  * for a verb to be run, or is wrong.
  * @throws CompressError `options` for a completion script of an unknown shell
  */

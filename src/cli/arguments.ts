@@ -7,7 +7,7 @@ export const DASH = '\0-';
 /** Refuses standard input where a verb reads models more than once. */
 export function refuseStdin(verb: string, paths: readonly string[]): void {
   if (!paths.some((path) => path === '' || path === DASH)) return;
-  throw new CompressError('options', verb, 'models must be files; standard input is not read');
+  throw new CompressError('options', verb, 'the models must be files; standard input is not accepted');
 }
 
 /** The common values alone, of a verb that has more. */

@@ -69,7 +69,7 @@ function packed(pass: PassReport, options: RenderOptions, chalk: ChalkInstance):
     ...['sparsity', 'before', 'after'].map((head) => ({ head, right: true })),
     { head: 'now' },
   ];
-  const head = `${chalk.green('pack')}: ${count(changes.length, 'weight')} stored in another way: ${total}`;
+  const head = `${chalk.green('pack')}: ${count(changes.length, 'weight')} stored more compactly: ${total}`;
   return [...wrapped([head], options), ...table(columns, rows, options, chalk)];
 }
 

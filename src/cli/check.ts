@@ -23,7 +23,7 @@ export async function refuseUncheckable({ check, model, output, dryRun }: Values
   if (check !== true) return;
   const streams = [model, output].some((one) => one === undefined || one === '' || one === DASH);
   if (dryRun || streams) {
-    const fact = dryRun ? 'a dry run writes no model to run' : 'both models must be files, to be run';
+    const fact = dryRun ? 'a dry run writes no model that could be run' : 'both models must be files to be run';
     throw new CompressError('options', 'check', fact, {
       hint: 'E.g. onnx-compress quantize --check model.onnx -o small.onnx.',
     });
@@ -34,7 +34,7 @@ export async function refuseUncheckable({ check, model, output, dryRun }: Values
 
 /**
  * Runs the model as it was and as it is now, where that was asked for or data is there.
- * @returns the figures, or why there are none; undefined where nobody wants any
+ * @returns the figures, or why there are none; undefined if nobody wants any
  */
 export async function checkOf(values: Values, report: Made): Promise<Check | string | undefined> {
   const { check, noCheck, calibrate, model, output } = values;
@@ -44,7 +44,7 @@ export async function checkOf(values: Values, report: Made): Promise<Check | str
   if (!files || report.output === undefined) return undefined;
   const { sameFile } = await import('./output.ts');
   if (await sameFile(model, report.output)) return 'the float model was replaced by the result';
-  if (!asked && report.before > MOST_BYTES) return 'the model is large: --check runs it';
+  if (!asked && report.before > MOST_BYTES) return 'the model is large; --check runs it anyway';
   try {
     const { check: measured } = await import('../node/recipes/check.ts');
     return await measured(model, report.output, { data: calibrate });

@@ -11,7 +11,7 @@ export class Chosen extends Error {
   }
 }
 
-/** What was {@link Chosen} while parsing; undefined where it was help or the version. */
+/** What was {@link Chosen} while parsing; undefined if it was help or the version. */
 export async function chosenBy(parse: () => Promise<unknown>): Promise<Chosen | undefined> {
   try {
     await parse();

@@ -19,7 +19,7 @@ export function refuseClosedOutput(): void {
     return;
   }
   if ((flags & 3) !== READ_WRITE) return;
-  throw new CompressError('io', '<stdout>', 'is closed: nobody would get the model', {
+  throw new CompressError('io', '<stdout>', 'is closed, so the model has nowhere to go', {
     hint: 'Name a file with -o small.onnx, or redirect with > small.onnx.',
   });
 }

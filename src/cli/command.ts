@@ -93,5 +93,5 @@ function refuseRepeated({ positionals, rows }: AnyTable, args: Readonly<Record<s
   const many = new Set(['_', ...Object.keys(positionals), ...lists]);
   const twice = Object.keys(args).find((key) => Array.isArray(args[key]) && !many.has(key));
   if (twice === undefined) return;
-  throw new CompressError('options', `${twice.length === 1 ? '-' : '--'}${kebab(twice)}`, 'it is given more than once');
+  throw new CompressError('options', `${twice.length === 1 ? '-' : '--'}${kebab(twice)}`, 'it is given twice');
 }

@@ -14,7 +14,7 @@ const ALL: AnyTable['rows'] = Object.assign(
     .reverse(),
 );
 
-/** The flag of an option, by its key or by what programs call it; undefined where there is none. */
+/** The flag of an option, by its key or by what programs call it; undefined if there is none. */
 function flagFor(name: string, rows: AnyTable['rows']): string | undefined {
   const called = Object.entries(rows).find(([, { program }]) => program === name);
   return called !== undefined ? flagOf(called[0]) : Object.hasOwn(rows, name) ? flagOf(name) : undefined;

@@ -3,9 +3,9 @@ import type { ErrorCode } from '../errors.ts';
 /** What each exit code of the program means. A reader that stops and a signal have those of the system. */
 export const EXITS = {
   0: 'done',
-  1: 'the model or a file',
-  2: 'the command line',
-  3: 'a gate that was not reached',
+  1: 'invalid model or file',
+  2: 'invalid command line',
+  3: 'a gate failed',
 } as const;
 
 type Exit = keyof typeof EXITS;

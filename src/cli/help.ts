@@ -30,8 +30,8 @@ interface Look {
 export const OWN_OPTIONS = {
   help: 'show this help',
   version: 'show the versions',
-  color: 'colours in a pipe too',
-  'no-color': 'no colours, as NO_COLOR=1',
+  color: 'print colours even in a pipe',
+  'no-color': 'print no colours, like NO_COLOR=1',
 } as const;
 
 const HELP: Entry = ['-h, --help', OWN_OPTIONS.help];
@@ -55,8 +55,8 @@ export function programHelp(look: Look): string {
     [
       examples([
         ['a quarter of the size', 'onnx-compress quantize --int8 model.onnx -o small.onnx'],
-        ['verbs form pipelines', 'onnx-compress prune --l1 0.4 model.onnx | onnx-compress quantize > small.onnx'],
-        ['the options of a verb', 'onnx-compress quantize --help'],
+        ['commands can be piped', 'onnx-compress prune --l1 0.4 model.onnx | onnx-compress quantize > small.onnx'],
+        ['all options of a command', 'onnx-compress quantize --help'],
       ]),
       exitsLine(),
     ],

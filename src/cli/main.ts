@@ -49,7 +49,7 @@ export async function main(given: readonly string[]): Promise<void> {
   const parser = yargs(normalized(argv))
     .scriptName(calledAs())
     .command(await commandsFor(argv, streams, colors))
-    .demandCommand(1, `no verb is given: ${VERBS.slice(0, -1).join(', ')} or ${VERBS.at(-1)}`)
+    .demandCommand(1, `name a verb: ${VERBS.slice(0, -1).join(', ')} or ${VERBS.at(-1)}`)
     .strict()
     .locale('en')
     .parserConfiguration(PARSER)

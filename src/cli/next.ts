@@ -17,7 +17,7 @@ const LARGE = 1_000_000;
 /** Why weights stay float that half the bits would do for. */
 const HALVED: ReadonlySet<SkipReason> = new Set(['unsupported_op', 'unsupported_rank', 'unknown_rank', 'no_product']);
 
-/** The step that would bring this model most now, by what is known of it; undefined where nothing would. */
+/** The step that would bring this model most now, by what is known of it; undefined if nothing would. */
 export function nextStep(report: RunReport): string | undefined {
   const last = report.passes.at(-1);
   if (last === undefined || report.reader === 'ours') return undefined;
@@ -54,7 +54,7 @@ function smallerThanZeros({ passes, after }: RunReport, { changes }: PassReport)
   const quantized = others + sum(changes, (one) => (isFloating(one) ? one.elements * BYTE : one.after));
   const packed = others + sum(changes, (one) => masked(one, one.after / one.elements));
   const both = others + sum(changes, (one) => masked(one, isFloating(one) ? BYTE : one.after / one.elements));
-  const zeros = 'zeros alone make a file no smaller and no faster: ';
+  const zeros = 'zeros alone make a model neither smaller nor faster: ';
   const pack = (bytes: number): string => `onnx-compress pack leaves them out (about ${formatBytes(bytes)})`;
   if (floats.length === 0) return packed < PAYS * after ? `${zeros}${pack(packed)}` : undefined;
   const quantize = `onnx-compress quantize stores weights in 8 bits (about ${formatBytes(quantized)})`;
@@ -76,7 +76,7 @@ function keepWorst({ check }: RunReport, { changes }: PassReport): string | unde
   if (poor === 0 && (output === undefined || output.sqnr >= POOR_OUTPUT)) return undefined;
   const which =
     poor === 0 ? 'which layers' : `which of ${poor === 1 ? 'this layer and others' : `these ${poor} layers`}`;
-  return `onnx-compress tune finds ${which} must stay float; --exclude NAME leaves them`;
+  return `onnx-compress tune finds out ${which} must stay float; --exclude NAME keeps them float`;
 }
 
 /** Weights that were pruned before, in the same run. */
@@ -97,7 +97,7 @@ function calibrate(_: RunReport, { facts = [] }: PassReport): string | undefined
   const stored = facts.find((one) => one.kind === 'stored_convs');
   if (stored === undefined || stored.time > FASTER) return undefined;
   const convs = stored.weights === 1 ? 'the Conv layer' : `the ${stored.weights} Conv layers`;
-  return `--calibrate DATA lets ${convs} run on integers, in about ${stored.time.toFixed(1)} of the time by their shapes`;
+  return `--calibrate DATA runs ${convs} on integers, in about ${stored.time.toFixed(1)} of the time, judging by their shapes`;
 }
 
 /** What has no form in 8 bits. */
@@ -113,7 +113,7 @@ function fewerBits({ after }: RunReport, { changes }: PassReport): string | unde
   const products = changes.filter(({ opType, bits = 8 }) => bits === 8 && /^(MatMul|Gemm)$/.test(opType));
   const less = after - sum(products, (one) => one.after - one.elements * NIBBLE);
   if (after < LARGE || less > 0.75 * after) return undefined;
-  return `--int4 stores products in 4 bits (about ${formatBytes(less)}), with --calibrate DATA at less loss`;
+  return `--int4 stores products in 4 bits (about ${formatBytes(less)}), with less loss if --calibrate DATA is given`;
 }
 
 /** Nobody has looked at what the outputs lose. */
@@ -126,5 +126,5 @@ function verify({ check, output, input }: RunReport, { changes }: PassReport): s
     input.startsWith('<')
   )
     return undefined;
-  return 'onnx-compress verify shows what the outputs keep (or --check, which times both models too)';
+  return 'onnx-compress verify measures the accuracy of the outputs (--check also times both models)';
 }

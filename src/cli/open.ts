@@ -9,7 +9,7 @@ export function openSource(source: Source): Promise<Model> {
   return readModel(source).catch((cause: unknown) => {
     if (!(cause instanceof CompressError) || cause.kind !== 'cut_off') throw cause;
     throw new CompressError('malformed', '', cause.message, {
-      hint: 'The model ends too early: did the command before the pipe fail?',
+      hint: 'The model is incomplete: did the previous command in the pipe fail?',
       cause,
     });
   });
@@ -24,7 +24,7 @@ export function openPath(path: string): Promise<Model> {
     );
     if (!fifo) throw cause;
     throw new CompressError('io', path, 'is a pipe, not a regular file', {
-      hint: `Read it as standard input: < ${path}`,
+      hint: `Give it as standard input: < ${path}`,
     });
   });
 }

@@ -22,7 +22,7 @@ export function outputOf(
     return path;
   }
   if (streams.stdout.isTTY) {
-    throw new CompressError('options', '', 'standard output is a terminal, where a model cannot go', {
+    throw new CompressError('options', '', 'standard output is a terminal, which cannot take a model', {
       hint: 'Name a file with -o small.onnx, or redirect with > small.onnx.',
     });
   }
@@ -32,7 +32,7 @@ export function outputOf(
     });
   }
   if (args.externalData) {
-    throw new CompressError('options', '--external-data', 'standard output has no place for a data file', {
+    throw new CompressError('options', '--external-data', 'standard output cannot carry a data file', {
       hint: 'Write the model with -o FILE; the weights then go to FILE.data.',
     });
   }
@@ -56,17 +56,17 @@ function refuseForModel(path: string, args: CommonValues): void {
   if (!isStream(path)) return;
   const target = targetOf(path);
   if (target.kind === 'descriptor' && target.fd === STDERR) {
-    throw new CompressError('options', '--output', 'standard error carries what is said', {
+    throw new CompressError('options', '--output', 'standard error carries the messages', {
       hint: 'Name a file: -o small.onnx, or - for standard output.',
     });
   }
   if (isTerminal(target)) {
-    throw new CompressError('io', path, 'is a terminal, where a model cannot go', {
+    throw new CompressError('io', path, 'is a terminal, which cannot take a model', {
       hint: 'Name a file: -o small.onnx.',
     });
   }
   if (args.externalData) {
-    throw new CompressError('options', '--external-data', `'${path}' has no place for a data file`, {
+    throw new CompressError('options', '--external-data', `'${path}' cannot carry a data file`, {
       hint: 'Write the model with -o FILE; the weights then go to FILE.data.',
     });
   }
@@ -86,7 +86,7 @@ export function refuseOther(
 ): void {
   const option = `--${own.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   const wrong = (fact: string): CompressError =>
-    new CompressError('options', option, fact, { hint: `Name a file of its own: ${option} FILE.` });
+    new CompressError('options', option, fact, { hint: `Name another file: ${option} FILE.` });
   const target = targetOf(path);
   if (isStdout(path)) {
     const { output, json } = args as Partial<CommonValues>;
@@ -98,7 +98,7 @@ export function refuseOther(
     if (key === own || `--${key}` === option || typeof value !== 'string' || value === '') continue;
     const there = key === 'output' ? [value, `${value}.data`] : [value];
     if (there.some((other) => isSameTarget(leadOf(other), target))) {
-      throw wrong(`'${path}' is another file of this run`);
+      throw wrong(`'${path}' is used for another file of this run`);
     }
   }
 }

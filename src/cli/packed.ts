@@ -11,7 +11,7 @@ export function packedNotes(reports: readonly PassReport[], { store }: Partial<S
   return reports.map((one, index) => {
     const { unpacked } = one;
     if (unpacked === undefined || index < last) return one;
-    const came = unpacked === 1 ? '1 weight came packed and is' : `${unpacked} weights came packed and are`;
+    const came = unpacked === 1 ? '1 packed weight is' : `${unpacked} packed weights are`;
     const note = `${came} unpacked; ${again} packs ${unpacked === 1 ? 'it' : 'them'} again`;
     return { ...one, notes: [...one.notes, note] };
   });

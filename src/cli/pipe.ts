@@ -182,8 +182,8 @@ async function refuseInput(args: CommonValues, fromStdin: boolean): Promise<void
   const { model, output } = args;
   if (args.force || args.dryRun || fromStdin || model === undefined || output === undefined || output === '-') return;
   if (!(await sameFile(model, output))) return;
-  throw new CompressError('exists', output, 'is the input itself', {
-    hint: 'Use --force to replace it by the result.',
+  throw new CompressError('exists', output, 'is also the input', {
+    hint: 'Use --force to replace it with the result.',
   });
 }
 
@@ -201,7 +201,7 @@ export function plannedBytes(plan: ModelPlan, model: Model): number {
   return plan.keepsDataFiles ? inputByteLength(model) : plan.byteLength + dataBytes(plan);
 }
 
-/** Refuses what is no model before somebody works on it. */
+/** Refuses what is not a model before somebody works on it. */
 function checked(model: Model, input: string): void {
   try {
     checkModel(model);

@@ -75,14 +75,14 @@ function checkLines(check: Check | string, passes: readonly PassReport[], chalk:
   const { data, outputs, ratio } = check;
   const sorted = [...outputs].sort((a, b) => a.sqnr - b.sqnr);
   const shown = sorted.slice(0, NAMED).map((one) => `${printable(one.name)} ${decibels(one.sqnr)}`);
-  const more = sorted.length > NAMED ? [`${sorted.length - NAMED} more outputs better`] : [];
+  const more = sorted.length > NAMED ? [`${sorted.length - NAMED} more outputs, all better`] : [];
   const figures = [...shown, ...more, `${ratio.toFixed(2)} of the time of a run`].join(', ');
   const lines = [`${chalk.green('checked')}: ${figures} (${printable(data)})`];
   const worst = worstOutput(check);
   if (worst === undefined || worst.sqnr >= POOR_OUTPUT) return lines;
   const [least] = measured(passes.flatMap((pass) => pass.changes));
   const weight =
-    least === undefined ? '' : `; of the weights ${printable(least.weight)} lost most (${decibels(least.sqnr)})`;
+    least === undefined ? '' : `; ${printable(least.weight)} lost most of all weights (${decibels(least.sqnr)})`;
   const fact = `${printable(worst.name)} keeps less than ${POOR_OUTPUT} dB${weight}`;
   return [...lines, `  ${chalk.yellow('warning')}: ${fact}`];
 }

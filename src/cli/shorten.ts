@@ -7,8 +7,8 @@ export function shorten(text: string, width: number): string {
 
 /**
  * Shortens names of one list so that two that differ are still told apart: where {@link shorten} makes them one, the
- * part in which they differ is kept, as `…layers.10/attn/q…MatMul`, a little wider than `width` where there is no other
- * way.
+ * part in which they differ is kept, as `…layers.10/attn/q…MatMul`, a little wider than `width` where there is no
+ * otherway.
  */
 export function shortenApart(texts: readonly string[], width: number): string[] {
   const shown = new Map<string, string>();

@@ -8,7 +8,7 @@ import { printable } from './text.ts';
 export function keptNotes(): string[] {
   return takeKeptResults().map(({ path, count }) => {
     const layers = count === 1 ? '1 layer' : `${count} layers`;
-    return `${path} has the results of ${layers}: the same command with --resume ${path} goes on`;
+    return `${path} has the results of ${layers}: run the same command with --resume ${path} to continue`;
   });
 }
 
@@ -24,7 +24,7 @@ export function onSignals(): void {
     process.on(signal, () => {
       endProgress();
       removeTemporaries();
-      // Not by the stream, which may be behind: nothing comes after this.
+      // Not by the stream, which may lag: nothing comes after this.
       for (const note of keptNotes()) writeSync(2, `note: ${printable(note)}\n`);
       if (process.platform === 'win32') process.exit(code);
       // By the signal itself: leaving in order would wait for whatever reads a pipe or copies a file just now.

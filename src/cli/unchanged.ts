@@ -6,7 +6,7 @@ const ABSENT_WEIGHTS = ': the model has no weights of the operators it works on'
 /** What a model is missing where a pass that is not about operators finds nothing. */
 const ABSENT: Readonly<Record<string, string>> = {
   float16: ': no large tensor of the model is float32',
-  dequantize: ': nothing in the model is stored or computed as integers, or stored in 16 bits',
+  dequantize: ': the model has no integer weights or computations, and no 16-bit weights',
 };
 
 /**

@@ -28,7 +28,7 @@ export interface FileExecutor {
   partsFor(stored: Stored): number;
   /**
    * Runs parts, side by side where there are threads for them; results in their order.
-   * @throws CompressError `io` where reading fails
+   * @throws CompressError `io` if reading fails
    */
   run<Kind extends Job['kind']>(stored: Stored, parts: readonly Part<Kind>[]): Promise<Results[Kind][]>;
   /** Has a whole job done by one thread, for a caller that has several at once; errors as those of `run`. */
@@ -38,7 +38,7 @@ export interface FileExecutor {
    * @param cutInto - at most so many parts, each of which writes from where the one before ends
    * @param byteLength - of what they write together
    * @returns what each gives besides, in their order
-   * @throws CompressError `io` where reading fails, an error with the system's `code` where writing does
+   * @throws CompressError `io` if reading fails, an error with the system's `code` where writing does
    */
   write<Kind extends WritingKind>(
     stored: Stored,
@@ -55,7 +55,7 @@ export function setFileExecutor(one: FileExecutor): void {
   executor = one;
 }
 
-/** What computes over the file that bytes lie in; undefined where they lie in none. */
+/** What computes over the file that bytes lie in; undefined if they lie in none. */
 export function executorOf({ file }: Stored): FileExecutor | undefined {
   return file === undefined ? undefined : executor;
 }

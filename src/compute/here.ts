@@ -58,10 +58,9 @@ export async function runParts<Kind extends Job['kind']>(
   return results;
 }
 
-/** The executor of bytes that lie in a file. @throws CompressError `internal` where they do not */
+/** The executor of bytes that lie in a file. @throws CompressError `internal` if they do not */
 export function fileExecutorOf(stored: Stored): NonNullable<ReturnType<typeof executorOf>> {
   const executor = executorOf(stored);
-  if (executor === undefined)
-    throw new CompressError('internal', stored.label, 'only a file is computed where it lies');
+  if (executor === undefined) throw new CompressError('internal', stored.label, 'only a file can be computed in place');
   return executor;
 }

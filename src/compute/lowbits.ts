@@ -28,7 +28,7 @@ export interface CodesAndLoss<C extends Coded = Codes | PackedCodes> extends Los
 /**
  * As `codesSteps`, over stored weights where they lie, with the threads there are.
  * @param order - in which the codes are packed; one by one where undefined
- * @returns undefined where they hold NaN or infinity
+ * @returns undefined if they hold NaN or infinity
  */
 export async function codesOfStored(
   stored: Stored,

@@ -83,10 +83,9 @@ export class StoredMagnitudes {
   }
 
   /**
-   * Has one thread look for the threshold under which exactly `count` elements lie, at least 1: sooner than
-   * {@link survey} where several weights are at hand for as many threads, or one for one. Its look is kept for {@link
-   * prune}.
-   * @returns undefined where a sample did not tell
+   * Has one thread look for the threshold under which exactly `count` elements lie, at least 1: sooner than {@link
+   * survey} where several weights are at hand for as many threads, or one for one. Its look is kept for {@link prune}.
+   * @returns undefined if a sample did not tell
    */
   async select(count: number): Promise<Threshold | undefined> {
     const job = { kind: 'select', elements: this.#stored.byteLength / 4, parts: this.#parts, count } as const;
@@ -164,7 +163,7 @@ export class StoredMagnitudes {
     return { lost, stream: { ...stream, place } };
   }
 
-  /** The element behind the last tie that is taken: ties are taken in order. */
+  /** The element after the last tie that is taken: ties are taken in order. */
   async #endOfTies(bits: number, parts: readonly BelowAndEqual[], ties: readonly number[]): Promise<number> {
     const last = ties.findLastIndex((taken) => taken > 0);
     const part = this.#parts[last];
@@ -177,7 +176,7 @@ export class StoredMagnitudes {
     return start + index + 1;
   }
 
-  /** What lies below and at a magnitude, part by part, from what was collected; undefined where that is not enough. */
+  /** What lies below and at a magnitude, part by part, from what was collected; undefined if that is not enough. */
   #beside(bits: number): readonly BelowAndEqual[] | undefined {
     const selected = this.#selection?.found;
     if (selected?.bits === bits) return selected.parts;

@@ -50,7 +50,7 @@ export class Calls {
     return inOrder(functions, (one) => this.of(one).keys()).ordered;
   }
 
-  /** Functions that call each other, each the next and the last the first; undefined where there are none. */
+  /** Functions that call each other, each the next and the last the first; undefined if there are none. */
   circle(functions: readonly Graph[]): readonly Graph[] | undefined {
     return inOrder(functions, (one) => this.of(one).keys()).circle;
   }

@@ -21,7 +21,7 @@ type Missing = ReadonlySet<string>;
 export function checkModel(model: Model): void {
   const calls = new Calls(model);
   const circle = calls.circle(model.functions);
-  if (circle !== undefined) throw broken('', `the functions call each other in a circle: ${around(circle, nameOf)}`);
+  if (circle !== undefined) throw broken('', `the functions call each other in a cycle: ${around(circle, nameOf)}`);
   const missing = new Map<Graph, Missing>();
   // Bodies before what is around them.
   for (const graph of withBodies([...calls.reached([model.graph])]).reverse()) {
@@ -61,10 +61,11 @@ function refuseSecond(graph: Graph, node: Node, value: string): void {
   const producer = graph.producer(value);
   if (producer !== node) {
     const other = producer === undefined ? '' : ` and ${labelOf(producer)}`;
-    throw broken(placeOf(graph), `${labelOf(node)}${other} both make '${value}'`);
+    throw broken(placeOf(graph), `${labelOf(node)}${other} both produce '${value}'`);
   }
   const kind = graph.isInput(value) ? 'an input' : graph.initializers.has(value) ? 'an initializer' : undefined;
-  if (kind !== undefined) throw broken(placeOf(graph), `${labelOf(node)} makes '${value}', which is ${kind} already`);
+  if (kind !== undefined)
+    throw broken(placeOf(graph), `${labelOf(node)} produces '${value}', which is already ${kind}`);
 }
 
 function refuseCircle(graph: Graph, reads: (node: Node) => Iterable<string>): void {
@@ -76,7 +77,7 @@ function refuseCircle(graph: Graph, reads: (node: Node) => Iterable<string>): vo
   });
   if (circle === undefined) return;
   // Each needs the next: what flows goes the other way round.
-  throw broken(placeOf(graph), `the nodes feed each other in a circle: ${around([...circle].reverse(), labelOf)}`);
+  throw broken(placeOf(graph), `the nodes depend on each other in a cycle: ${around([...circle].reverse(), labelOf)}`);
 }
 
 function refuseMissing(root: Graph, missing: Missing): void {
@@ -91,10 +92,13 @@ function factsOf(graph: Graph, missing: Missing): string[] {
   const isMissing = (value: string): boolean => missing.has(value) && !isDefined(graph, value);
   const place = graph.parent === undefined ? '' : ` in ${placeOf(graph)}`;
   const readers = graph.nodes.flatMap((node) =>
-    node.inputs.filter(isMissing).map((value) => `${labelOf(node)}${place} reads '${value}', which nothing makes`),
+    node.inputs.filter(isMissing).map((value) => `${labelOf(node)}${place} reads '${value}', which nothing produces`),
   );
   const given = graph.outputs.filter(({ name }) => isMissing(name));
-  return [...readers, ...given.map(({ name }) => `nothing makes the output '${name}'${place.replace(' in ', ' of ')}`)];
+  return [
+    ...readers,
+    ...given.map(({ name }) => `nothing produces the output '${name}'${place.replace(' in ', ' of ')}`),
+  ];
 }
 
 function isDefined(graph: Graph, value: string): boolean {
@@ -123,6 +127,6 @@ function around<T>(circle: readonly T[], name: (one: T) => string): string {
 
 function broken(where: string, fact: string): CompressError {
   return new CompressError('malformed', where, fact, {
-    hint: 'No runtime can run such a model. Export it anew; copy passes it on as it is.',
+    hint: 'No runtime can run such a model. Export it again; copy writes it unchanged.',
   });
 }

@@ -116,7 +116,7 @@ export class Graph {
     return captured.length === 0 ? own : [...own, ...captured];
   }
 
-  /** Whether the graph lists the value among its inputs, so that a caller may feed another one. */
+  /** Whether the graph lists the value among its inputs, so that a caller may override it. */
   isInput(value: string): boolean {
     return this.#inputs.get(value) !== undefined;
   }
@@ -177,7 +177,7 @@ export class Graph {
 
   /**
    * Puts other tensors where initializers stood, all in one walk, so that storing a weight in another way and back
-   * keeps the order of the rest. A name that is no initializer adds its tensors at the end.
+   * keeps the order of the rest. A name that is not an initializer adds its tensors at the end.
    */
   replaceInitializers(changes: ReadonlyMap<string, readonly Tensor[]>): void {
     if (this.kind === 'function') throw new RangeError('a function holds its weights in Constant nodes');

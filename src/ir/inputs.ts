@@ -6,7 +6,7 @@ import type { DType } from './dtype.ts';
 export interface ValueInfo {
   readonly name: string;
   readonly dtype?: DType;
-  /** Undefined where the rank is not known; an entry is undefined where that dim is not. */
+  /** Undefined where the rank is not known; an entry is undefined if that dim is not. */
   readonly dims?: readonly (number | string | undefined)[];
 }
 

@@ -28,7 +28,7 @@ export interface ModelFields {
   readonly header?: () => Promise<Omit<ModelHeader, 'metadata'>>;
 }
 
-/** Which version of the standard operators these imports ask for; undefined where none does. */
+/** Which version of the standard operators these imports ask for; undefined if none does. */
 export function standardVersion(opsets: readonly OpsetImport[]): number | undefined {
   return opsets.find((one) => isStandard(one.domain))?.version;
 }
@@ -150,7 +150,7 @@ export class Model {
     graph.setListsInitializers(version < FREE_INITIALIZERS);
   }
 
-  /** Raises the IR version to `FREE_INITIALIZERS` where an initializer has come that is no graph input. */
+  /** Raises the IR version to `FREE_INITIALIZERS` where an initializer has come that is not a graph input. */
   freeInitializers(): void {
     if (this.#irVersion >= FREE_INITIALIZERS) return;
     const isFree = (graph: Graph): boolean => [...graph.initializers.keys()].some((name) => !graph.isInput(name));

@@ -78,15 +78,13 @@ export function bigintAttribute(node: Node, name: string, fallback: bigint): big
   return found?.type === 'int' ? found.value : fallback;
 }
 
-/**
- * A list of integers, or undefined where the node does not have it. Exact: exporters write "to the end" as 2^63 − 1.
- */
+/** A list of integers, or undefined if the node does not have it. Exact: exporters write "to the end" as 2^63 − 1. */
 export function bigintsAttribute(node: Node, name: string): readonly bigint[] | undefined {
   const found = findAttribute(node, name);
   return found?.type === 'ints' ? found.value : undefined;
 }
 
-/** A list of integers as numbers ({@link safeInteger}), or undefined where the node does not have it. */
+/** A list of integers as numbers ({@link safeInteger}), or undefined if the node does not have it. */
 export function intsAttribute(node: Node, name: string): number[] | undefined {
   const found = findAttribute(node, name);
   return found?.type === 'ints' ? found.value.map(safeInteger) : undefined;

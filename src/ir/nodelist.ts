@@ -57,7 +57,7 @@ export class NodeList {
   }
 
   #link(node: Node, next: Link | undefined): void {
-    if (this.#links.has(node)) throw new RangeError(`node '${node.name}' (${node.opType}) is in this graph already`);
+    if (this.#links.has(node)) throw new RangeError(`node '${node.name}' (${node.opType}) is already in this graph`);
     const link: Link = { node, next, previous: next === undefined ? this.#last : next.previous };
     if (link.previous) link.previous.next = link;
     else this.#first = link;

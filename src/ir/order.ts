@@ -6,8 +6,7 @@ export interface Ordered<T> {
   /** Each after those it needs; without those that cannot come after all they need. */
   readonly ordered: readonly T[];
   /**
-   * Some that need each other, each needed by the one before and the first by the last; undefined where all are
-   * ordered.
+   * Some that need each other, each needed by the one before and the first by the last; undefined if all are ordered.
    */
   readonly circle: readonly T[] | undefined;
 }
@@ -56,7 +55,7 @@ function circleIn<T>(left: ReadonlyMap<T, unknown>, needs: (one: T) => Iterable<
   return way.slice(way.indexOf(next));
 }
 
-/** The nodes of a graph, each behind those that it or its bodies need. */
+/** The nodes of a graph, each after those that it or its bodies need. */
 export function orderedNodes(graph: Graph): readonly Node[] {
   return inOrder(graph.nodes, (node) => neededBy(graph, node)).ordered;
 }

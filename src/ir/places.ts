@@ -47,8 +47,7 @@ export class Places {
   }
 
   /**
-   * What the value that a node of the graph reads as `name` is called in the whole model; undefined where there is
-   * none.
+   * What the value that a node of the graph reads as `name` is called in the whole model; undefined if there is none.
    */
   keyOf(graph: Graph, name: string): string | undefined {
     let home: Graph | undefined = graph;
@@ -84,13 +83,14 @@ export class Places {
    * Why values of a graph cannot be seen from outside, in a few words. A branch of an If can hand them out as further
    * outputs; a body of Loop or Scan runs many times, with other shapes each time, and gives only what is the same in
    * every round.
-   * @returns undefined where they can
+   * @returns undefined if they can
    */
   hidden(graph: Graph): string | undefined {
     for (let one: Graph | undefined = graph; one !== undefined && one !== this.#main; one = one.parent) {
       const inside = this.#inside.get(one);
       if (inside === undefined) return 'inside a local function';
-      if (!isOp(inside.node, 'If')) return `in the body of ${article(inside.node.opType)}, whose rounds cannot be seen`;
+      if (!isOp(inside.node, 'If'))
+        return `in the body of ${article(inside.node.opType)}, whose iterations cannot be observed`;
     }
     return undefined;
   }

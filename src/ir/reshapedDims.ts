@@ -3,8 +3,8 @@ import { intAttribute, isOp, type Node } from './node.ts';
 
 /**
  * The dims that a Reshape, Flatten, Squeeze or Unsqueeze gives a tensor.
- * @param list - its shape or axes, from its attribute or its second input; undefined where it has none
- * @returns undefined where they do not hold the same number of elements
+ * @param list - its shape or axes, from its attribute or its second input; undefined if it has none
+ * @returns undefined if they do not hold the same number of elements
  */
 export function reshapedDims(
   node: Node,

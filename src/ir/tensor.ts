@@ -65,7 +65,7 @@ export function tensorOf(own: Omit<Tensor, 'view'>): Tensor {
   return { ...own, view: viewed };
 }
 
-/** The package behind it is loaded when somebody asks: few programs do. */
+/** The package after it is loaded when somebody asks: few programs do. */
 async function viewed(this: Tensor): Promise<NdArray> {
   return (await import('./view.ts')).view(this);
 }
@@ -75,7 +75,7 @@ export function constant(name: string, dtype: DType, dims: readonly number[], da
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const byteLength = byteLengthOf(dtype, elementCount(dims));
   if (bytes.byteLength !== byteLength) {
-    throw new RangeError(`${name}: ${bytes.byteLength} bytes given; ${dtype} [${dims}] needs ${byteLength}`);
+    throw new RangeError(`${name}: ${bytes.byteLength} bytes were given; ${dtype} [${dims}] needs ${byteLength}`);
   }
   return tensorOf({ name, dtype, dims, byteLength, load: async () => bytes });
 }

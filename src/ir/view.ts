@@ -84,7 +84,7 @@ export async function view(tensor: Viewable): Promise<NdArray> {
   const { name, dtype, dims } = tensor;
   const made = SEEN[dtype];
   if (made === undefined) {
-    throw new CompressError('unsupported', name, `is ${dtype}, whose elements no typed array holds`);
+    throw new CompressError('unsupported', name, `is ${dtype}, which has no typed array`);
   }
   // A copy, where a typed array may begin.
   return strided(new made((await tensor.load()).slice().buffer), dims);

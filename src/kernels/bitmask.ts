@@ -55,7 +55,7 @@ export function countBytes(bytes: Uint8Array, counts: Float64Array): void {
 
 /**
  * Writes a bit for each element, 1 where it is not `fill`: element `8i + j` is bit j of byte i, the lowest first. Bits
- * behind the last element are 0.
+ * after the last element are 0.
  * @param bits - at least `ceil(elements / 8)` bytes
  * @returns how many bytes of `bits` were written
  */

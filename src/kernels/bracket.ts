@@ -138,7 +138,7 @@ function varianceOf(sample: Uint32Array, bound: number, share: number, order: Or
 
 /**
  * The threshold that prunes exactly `count` elements, as `selectThreshold` finds it, from what was collected inside a
- * bracket; undefined where it lies outside, or where not all was collected.
+ * bracket; undefined if it lies outside, or where not all was collected.
  * @param parts - all elements; `count` is more than their zeros
  */
 export function thresholdWithin(parts: readonly Within[], count: number): Threshold | undefined {

@@ -32,7 +32,7 @@ export function* inverseFactor(a: Float64Array, n: number): Products<boolean> {
 
 /**
  * `L` below the blocks of the diagonal, in place.
- * @returns the inverses of the blocks of the diagonal; undefined where the matrix is not positive definite
+ * @returns the inverses of the blocks of the diagonal; undefined if the matrix is not positive definite
  */
 function* blockCholesky(a: Float64Array, n: number): Products<Float64Array[] | undefined> {
   const inverses: Float64Array[] = [];

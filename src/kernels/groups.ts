@@ -9,7 +9,7 @@ export interface GroupPattern {
 
 /**
  * Calls `visit` with the elements of every group along the axis of the channels: index of the first one, and distance
- * and number of the elements. Groups begin anew every `run` channels; the last one of a run may be shorter.
+ * and number of the elements. Groups begin again every `run` channels; the last one of a run may be shorter.
  */
 export function eachGroup(
   { outer, channels, inner }: ChannelLayout,

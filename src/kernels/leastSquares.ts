@@ -32,7 +32,7 @@ export interface Refitted {
  * diagonal. With `λ = 0` it is `W·C_·K·C_KK⁻¹`, the solution of the normal equations; `λ` draws it to the weights as
  * they were.
  *
- * @returns undefined where the moments are not finite
+ * @returns undefined if the moments are not finite
  */
 export function refit(
   layer: Linear,

@@ -102,7 +102,7 @@ export class Reader {
 
 /**
  * As `rangeOf` in range.ts.
- * @returns `min` and `max` of shape `[channels]`, or undefined where an element is NaN or infinite
+ * @returns `min` and `max` of shape `[channels]`, or undefined if an element is NaN or infinite
  */
 export function* rangeSteps(arena: Arena, { format, layout }: Floats): Steps<Range | undefined> {
   const { channels } = layout;

@@ -18,7 +18,7 @@ export class Losses implements Loss {
     this.noise += noise;
   }
 
-  /** What is left of the signal, in dB; undefined where nothing was measured, or the numbers are all zeros. */
+  /** What is left of the signal, in dB; undefined if nothing was measured, or the numbers are all zeros. */
   get sqnr(): number | undefined {
     return this.signal === 0 ? undefined : decibels(this.signal, this.noise);
   }

@@ -1,4 +1,4 @@
-/** Lengths of groups that are looked at; the others are not used by any hardware. */
+/** Lengths of groups that are looked at; the others are of no used by any hardware. */
 const GROUPS = [4, 8] as const;
 
 /**
@@ -34,7 +34,7 @@ export class PatternOf {
     }
   }
 
-  /** `1:4`, `2:4` or, where neither is, `1:8` to `4:8`; undefined where no pattern leaves out half of the elements. */
+  /** `1:4`, `2:4` or, where neither is, `1:8` to `4:8`; undefined if no pattern leaves out half of the elements. */
   pattern(): string | undefined {
     for (const group of this.#open.keys()) {
       const most = this.#most.get(group) ?? 0;

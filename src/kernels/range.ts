@@ -8,7 +8,7 @@ export interface Range {
 
 /**
  * The range of every channel, widened to hold 0 so that zeros are exact after quantization.
- * @returns `min` and `max` of shape `[channels]`, or undefined where an element is NaN or infinite
+ * @returns `min` and `max` of shape `[channels]`, or undefined if an element is NaN or infinite
  */
 export function rangeOf(data: Float32Array, layout: ChannelLayout): Range | undefined {
   const { outer, channels, inner } = layout;

@@ -21,7 +21,7 @@ export interface Selected {
   readonly bits: number;
   /** How many of the elements equal to it are among the `count`: the first ones. */
   readonly ties: number;
-  /** The element behind the last of these. */
+  /** The element after the last of these. */
   readonly end: number;
   /** What lies below and at it, part by part. */
   readonly parts: readonly BelowAndEqual[];
@@ -76,7 +76,7 @@ export function* selectSteps(
     }
     left -= equal;
   }
-  throw new RangeError('fewer elements at the threshold than were counted');
+  throw new RangeError('there are fewer elements at the threshold than counted');
 }
 
 /**

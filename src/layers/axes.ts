@@ -122,7 +122,7 @@ export function findAxis(target: SharedWeight, axis: Axis, whole = true): FoundA
   const [first] = found;
   if (first === undefined) return 'no node uses it';
   const other = found.find((one) => typeof one !== typeof first || !same(one, first));
-  return other === undefined ? first : 'the nodes that share it see it along different axes';
+  return other === undefined ? first : 'the nodes that share it use different axes of it';
 }
 
 /** Whether a matrix is stored as `[in, out]`, the transpose of what `torch.nn.Linear` holds. */
@@ -139,19 +139,22 @@ function same(one: FoundAxis, other: FoundAxis): boolean {
 }
 
 function along(use: WeightUse, axis: 'out' | 'in', whole: boolean): FoundAxis {
-  if (use.reshaped) return 'it takes another shape on its way to its node';
+  if (use.reshaped) return 'it is reshaped before its node reads it';
   const channels = weightAxes(use, use.held.tensor.dims);
   const index = channels?.[axis];
   if (channels === undefined || index === undefined) {
-    return `how ${use.node.opType} takes it, an attribute of a call decides`;
+    return `an attribute of the function call decides how ${use.node.opType} reads it`;
   }
   const length = use.held.tensor.dims[index] as number;
   const { groups } = channels;
   if (groups === 1) return { axis: index, run: length };
-  if (groups < 1 || (use.held.tensor.dims[0] as number) % groups !== 0) return `it has no ${groups} groups`;
+  if (groups < 1 || (use.held.tensor.dims[0] as number) % groups !== 0)
+    return `it cannot be divided into ${groups} groups`;
   // The first axis has the channels of one group after those of another; a slice of the second is in every group.
   if (index === 0) return { axis: 0, run: length / groups };
-  return whole ? `its ${groups} groups share that axis: no slice of it is one channel` : { axis: index, run: length };
+  return whole
+    ? `its ${groups} groups share that axis, so that no slice is a single channel`
+    : { axis: index, run: length };
 }
 
 function findInt(node: Node, name: string): number | undefined {

@@ -3,7 +3,7 @@ import { isOp, type Node } from '../ir/node.ts';
 
 /** Where the bias of a product with a weight stands. */
 export interface BiasSlot {
-  /** The product, or the Add behind it. */
+  /** The product, or the Add after it. */
   readonly node: Node;
   readonly index: number;
   /** The value; empty where there is none yet. */
@@ -28,7 +28,7 @@ export function biasSlot(graph: Graph, node: Node): BiasSlot | undefined {
   return { node: add, index, name: add.inputs[index] ?? '' };
 }
 
-/** The bias that a Conv, ConvTranspose or Gemm takes itself; undefined where there is none, and for other operators. */
+/** The bias that a Conv, ConvTranspose or Gemm takes itself; undefined if there is none, and for other operators. */
 export function ownBias(node: Node): string | undefined {
   const name = hasOwnBias(node) ? node.inputs[OWN_BIAS.index] : undefined;
   return name === '' ? undefined : name;

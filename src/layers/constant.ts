@@ -26,7 +26,7 @@ export function constantName(held: Constant): string {
   return held.node?.outputs[0] ?? held.tensor.name;
 }
 
-/** Whether a tensor is only a first value: a caller may feed another one, or training changes it. */
+/** Whether a tensor is only a first value: a caller may override it, or training changes it. */
 export function isVariable(model: Pick<Model, 'trainingNames'>, held: Constant): boolean {
   const name = constantName(held);
   return model.trainingNames.has(name) || held.graph.isOverridable(name);

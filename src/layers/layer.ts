@@ -18,7 +18,7 @@ export function matrixView<T extends Elements>(
   dims: readonly number[],
   { out, in: summed }: Pick<SummedAxes, 'out' | 'in'>,
 ): NdArray<T> {
-  if (out + summed !== 1 || out * summed !== 0) throw new RangeError(`axes ${out} and ${summed} are not the first two`);
+  if (out + summed !== 1 || out * summed !== 0) throw new RangeError(`axes ${out} and ${summed} must be the first two`);
   const [rows = 0, columns = 0, ...kernel] = dims;
   const taps = kernel.reduce((a, b) => a * b, 1);
   return strided(data, [rows, columns, taps]).transpose(out, summed, 2);

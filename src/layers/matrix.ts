@@ -51,7 +51,7 @@ function strided(rows: number, columns: number, rowStep: number, columnStep: num
 
 /**
  * The layout of the weight of a Conv, and how it walks.
- * @returns undefined where a caller says how many groups it has
+ * @returns undefined if a caller says how many groups it has
  */
 export function convUse(
   node: Node,

@@ -74,9 +74,9 @@ function integerWeight(graph: Graph, node: Node): Skip | undefined {
   if (held === undefined) return unpackedSkip(graph, node, value);
   const weight = weightReadAs(graph, node, node.inputs.indexOf(value));
   if (weight === undefined) {
-    return skipHeld(node, held, 'already_quantized', `${node.opType} runs on integers already`);
+    return skipHeld(node, held, 'already_quantized', `${node.opType} already runs on integers`);
   }
-  const detail = `its weight is ${weight.scheme.name} already, for ${node.opType}`;
+  const detail = `its weight is already ${weight.scheme.name}, for ${node.opType}`;
   const size = { elements: elementCount(weight.dims), bytes: held.tensor.byteLength };
   return skip(node, constantName(held), size, 'already_quantized', detail);
 }
@@ -87,7 +87,7 @@ function unpackedSkip(graph: Graph, node: Node, value: string): Skip | undefined
   if (codes === undefined) return undefined;
   const { held, bits } = codes;
   const bytes = held.tensor.byteLength;
-  const detail = `its weight is codes of ${bits} bits, unpacked when the model is loaded`;
+  const detail = `its weight is stored as ${bits}-bit codes, unpacked when the model is loaded`;
   return skip(node, constantName(held), { elements: (bytes * 8) / bits, bytes }, 'already_quantized', detail);
 }
 
@@ -100,13 +100,13 @@ function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
     if (behind.held !== undefined) {
       const weight = integersAt(scope, producer, 0)?.weight;
       const from = 'a DequantizeLinear';
-      const detail = `its weight comes out of ${weight === undefined ? from : `${from} of ${weight.scheme.name}`}`;
+      const detail = `its weight is the output of ${weight === undefined ? from : `${from} of ${weight.scheme.name}`}`;
       return skip(node, given, sizeOf(behind.held), 'already_quantized', detail);
     }
     const quantize = behind.producer;
     const float = quantize !== undefined && isOp(quantize, 'QuantizeLinear') ? quantize.inputs[0] : undefined;
     const held = float === undefined ? undefined : traceBack(behind.scope, float)?.held;
-    return held && skipHeld(node, held, 'already_quantized', 'QuantizeLinear and DequantizeLinear stand behind it');
+    return held && skipHeld(node, held, 'already_quantized', 'QuantizeLinear and DequantizeLinear follow it');
   }
   const unpacked = producer === undefined ? undefined : unpackedSkip(scope, node, name);
   if (unpacked !== undefined) return unpacked;
@@ -124,7 +124,7 @@ function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
   return undefined;
 }
 
-/** What makes a value, or holds it, behind operators that only hand it on. */
+/** What makes a value, or holds it, after operators that only hand it on. */
 export function makerOf(
   graph: Graph,
   value: string,
@@ -187,7 +187,7 @@ export function notFloat(use: WeightUse): Skip | undefined {
 
 type Size = Pick<Skip, 'elements' | 'bytes'>;
 
-/** Of what is no tensor. */
+/** Of what is not a tensor. */
 const NOTHING: Size = { elements: 0, bytes: 0 };
 
 /** How large a weight is that was left. */
@@ -213,7 +213,7 @@ function skip(node: Node, weight: string, size: Size, reason: SkipReason, detail
 export function checkOpTypes(opTypes: readonly string[], known: readonly string[]): void {
   const unknown = opTypes.find((one) => !known.includes(one));
   if (unknown === undefined) return;
-  throw new CompressError('options', 'opTypes', `'${unknown}' is not an operator whose weights are handled here`, {
+  throw new CompressError('options', 'opTypes', `'${unknown}' is not an operator with supported weights`, {
     hint: `Choose from ${known.join(', ')}.`,
   });
 }

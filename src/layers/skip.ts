@@ -13,27 +13,27 @@ export type SkipReason =
   | 'rotary' // a table of cosines or sines that turn queries and keys
   | 'amount_exceeds_size' // fewer weights than an amount that is a number asks to prune
   | 'no_such_axis' // it has no axis like the one slices or groups are asked for along
-  | 'group_exceeds_size' // N:M: fewer inputs than a group has
+  | 'group_exceeds_size' // N:M: fewer inputs than a group
   | 'not_in_file' // masks, scores or amounts are given, and none for it
   | 'non_finite' // it holds NaN or infinity
   | 'out_of_range' // float16: it holds numbers beyond the largest
   | 'too_small' // float16: its numbers are too small to keep their digits
-  | 'graph_input' // it is no constant: a graph input without a value
+  | 'graph_input' // it is not a constant: a graph input without a value
   | 'low_sqnr' // an activation loses more to 8 bits than `minNodeSqnr` allows
   | 'not_reached' // importance from data: the data gives it no activations that can be seen
   | 'no_importance' // importance from data: what it is worth cannot be told from its activations
   | 'not_calibrated' // no range is known for an activation
-  | 'unfused_island' // integers would not pay there
+  | 'unfused_island' // integers would not be faster there
   | 'unsupported_op' // no form for this operator
   | 'unsupported_rank' // no form for a weight of this rank
   | 'unknown_rank' // the form needs the rank of the input, which the file does not tell
   | 'mixed_dtype' // one global threshold cannot span float64 and smaller floats
-  | 'constant_result' // it meets another constant: ONNX Runtime computes the product once
+  | 'constant_result' // it is multiplied by a constant, so ONNX Runtime computes the product once
   | 'in_function' // inside a local function
   | 'sparse' // stored as a sparse tensor
   | 'no_gain' // pack: stored in another way it would not be smaller
   | 'too_large' // pack: ONNX Runtime would not unpack it when it loads the model
-  | 'fixed_channels' // channels: its channels are those of a graph input or output
+  | 'fixed_channels' // channels: its channels belong to a graph input or output
   | 'pinned_channels' // channels: an operator fixes their number, or is not followed
   | 'too_few_channels' // channels: the amount and the rounding leave none to remove
   | 'used_in_training' // training_info refers to it by name

@@ -11,7 +11,7 @@ export interface Path {
   readonly transposed: boolean;
   /** Whether one of these gives it other dims. */
   readonly reshaped: boolean;
-  /** Element type the user sees, behind every Cast. */
+  /** Element type the user sees, after every Cast. */
   readonly dtype: DType;
 }
 
@@ -31,7 +31,7 @@ export const PASSED: readonly string[] = ['Identity', 'Cast', 'Transpose', ...RE
 /**
  * Follows a value back through Identity, Cast between float types, Transpose of a matrix, and what gives a weight other
  * dims.
- * @returns undefined where another node makes it
+ * @returns undefined if another node makes it
  */
 export function traceBack(graph: Graph, value: string): Trace | undefined {
   const via: Node[] = [];

@@ -35,7 +35,7 @@ export interface FileUrl {
 
 /** How to read a model. */
 export interface ReadOptions {
-  /** Path of the file in whose folder external data lies; that of the model where absent. */
+  /** Path of the file in whose folder external data lies; that of the model if omitted. */
   readonly dataBeside?: string;
 }
 
@@ -49,13 +49,13 @@ const READ_SHAPE: Shape<ReadOptions> = { dataBeside: 'text' };
 const FILE_SHAPE: Shape<WriteOptions> = { ...WRITE_SHAPE, overwrite: 'flag' };
 
 /**
- * Opens a model: nodes, types and metadata are read, weights stay where they are until they are loaded.
- * The model keeps its files open; `model.close()`, or `await using`, gives them back.
+ * Opens a model: nodes, types and metadata are read, weights stay where they are until they are loaded. The model keeps
+ * its files open; `model.close()`, or `await using`, gives them back.
  *
  * @param input - a path or file URL, the bytes of a file, or any {@link Source}; only with a path, of its own or in
- * `options`, it can have external data
+ *   `options`, it can have external data
  * @throws CompressError `malformed`, `limit` or `unsupported`, naming the file, the place and the fact; `io`; `options`
- * for what is no model
+ *   for what is not a model
  * @example
  * await using model = await readModel('model.onnx');
  */
@@ -79,7 +79,7 @@ function isUrl(value: unknown): value is FileUrl {
 }
 
 function pathOf({ href }: FileUrl): string {
-  if (!href.startsWith('file:')) throw new CompressError('options', href, 'is no file: fetch it first');
+  if (!href.startsWith('file:')) throw new CompressError('options', href, 'is not a file: download it first');
   return fileURLToPath(href);
 }
 
@@ -170,12 +170,12 @@ async function copyDataFiles(model: Model, target: string, overwrite: boolean, s
     const path = resolve(folder, location);
     if (path === resolve(target)) {
       throw new CompressError('exists', target, 'the model keeps its weights in a file of this name', {
-        hint: 'Give the output another name.',
+        hint: 'Choose another name for the output.',
       });
     }
     if (seen.has(path)) continue;
     seen.add(path);
-    // A link that the new model could not follow, as into a cache, is no file for it.
+    // A link that the new model could not follow, as into a cache, is not a file for it.
     if ((await holds(path, source)) && (await maySee(target, path))) continue;
     await mkdir(dirname(path), { recursive: true }).catch((cause: unknown) => {
       throw ioError(path, cause);
@@ -195,9 +195,9 @@ async function copyDataFiles(model: Model, target: string, overwrite: boolean, s
  */
 function nameTaken(cause: unknown, target: string): unknown {
   if (!(cause instanceof CompressError) || cause.code !== 'exists') return cause;
-  return new CompressError('exists', cause.where, 'the file already exists, and may belong to another model', {
+  return new CompressError('exists', cause.where, 'the file already exists and may belong to another model', {
     cause,
-    hint: `An unchanged model keeps the names of its data files. Write it to another folder, or put its weights into ${basename(target)}.data (\`data: external\`) or into the model (\`data: embed\`). \`overwrite\` replaces the file, for every model that reads it.`,
+    hint: `An unchanged model keeps the names of its data files. Write it to another folder, or store its weights in ${basename(target)}.data (\`data: external\`) or in the model (\`data: embed\`). \`overwrite\` replaces the file for every model that reads it.`,
   });
 }
 

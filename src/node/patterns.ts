@@ -38,6 +38,6 @@ export function boundedTester(limit: number = MAX_TIME): PatternTester {
 function tooLong({ source }: RegExp, limit: number): CompressError {
   const shown = source.length > SHOWN ? `${source.slice(0, SHOWN)}…` : source;
   const fact = `takes more than ${limit / 1_000} seconds on the names of this model`;
-  const hint = 'Write it without repetitions in repetitions.';
+  const hint = 'Avoid nested repetitions, such as (a+)+.';
   return new CompressError('limit', `the expression '${shown}'`, fact, { hint });
 }

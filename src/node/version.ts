@@ -15,7 +15,7 @@ export function ownVersion(): string {
   return versionIn(new URL('../../package.json', import.meta.url)) ?? '';
 }
 
-/** The version of onnxruntime-node; undefined where it is not installed. */
+/** The version of onnxruntime-node; undefined if it is not installed. */
 export function runtimeVersion(): string | undefined {
   const folders = createRequire(import.meta.url).resolve.paths('onnxruntime-node') ?? [];
   for (const folder of folders) {

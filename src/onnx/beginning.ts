@@ -5,7 +5,7 @@ import { isText } from './sniff.ts';
 
 /**
  * Refuses what can be no model by how it begins, before gigabytes more are waited for: another format, text, bytes that
- * are no protobuf. It reads the bytes as those of a model of which the rest is to come, so no model is refused here
+ * are not protobuf. It reads the bytes as those of a model of which the rest is to come, so no model is refused here
  * that is not refused when it is there.
  * @param bytes - the first ones, some hundred or more
  * @throws CompressError as `readModel` does

@@ -41,7 +41,7 @@ export class Ranges implements Blob {
     return joinBytes(await Promise.all(this.segments.map((one) => one.load())));
   }
 
-  /** This, or undefined where nothing was added: what an optional `extra` wants. */
+  /** This, or undefined if nothing was added: what an optional `extra` wants. */
   orNone(): { extra: Ranges } | Record<string, never> {
     return this.segments.length === 0 ? {} : { extra: this };
   }

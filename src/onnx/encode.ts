@@ -178,7 +178,7 @@ function encodeAttribute(parts: Parts, one: Attribute, options: EncodeOptions): 
     return;
   }
   if (one.type === 'opaque' || one.type === 'reference')
-    throw new CompressError('internal', one.name, 'an attribute we do not model cannot be encoded');
+    throw new CompressError('internal', one.name, 'an attribute of unknown form cannot be encoded');
   const inner = new Parts().text(ATTRIBUTE.name, one.name);
   switch (one.type) {
     case 'float':

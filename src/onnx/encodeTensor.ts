@@ -33,7 +33,7 @@ export function encodeTensor(parts: Parts, field: number, tensor: Tensor, option
     return;
   }
   if (tensor.dtype === 'string')
-    throw new CompressError('internal', tensor.name, 'a string tensor cannot be encoded anew');
+    throw new CompressError('internal', tensor.name, 'a string tensor cannot be encoded again');
   const inner = new Parts()
     .ints(TENSOR.dims, tensor.dims)
     .int(TENSOR.dataType, dtypeNumber(tensor.dtype))

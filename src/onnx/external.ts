@@ -20,8 +20,8 @@ export function* readEntry(context: ReadContext, field: Field): Reading<[key: st
 
 /** The error for data files of tensors that we copy without looking into them: they could not follow a move. */
 export function refuseExternal(context: ReadContext, where: string): CompressError {
-  return new CompressError('unsupported', `${context.skim.source.label}, ${where}`, 'its data lies in another file', {
-    hint: 'External data is taken for initializers and Constant nodes only.',
+  return new CompressError('unsupported', `${context.skim.source.label}, ${where}`, 'its data is in another file', {
+    hint: 'Only initializers and Constant nodes may have external data.',
   });
 }
 
@@ -42,9 +42,9 @@ export function* resolveExternal(
     throw new CompressError(
       'unsupported',
       context.skim.source.label,
-      `${name}: its data lies in the file '${location}'`,
+      `${name}: its data is in the file '${location}'`,
       {
-        hint: 'A model with external data cannot come through a pipe: give its path.',
+        hint: 'A model with external data cannot be piped: give its path.',
       },
     );
   }
@@ -55,7 +55,7 @@ export function* resolveExternal(
     if (text === undefined) return undefined;
     const value = Number(text);
     if (!/^\d{1,16}$/.test(text) || !Number.isSafeInteger(value))
-      throw fail(`external data has the ${key} ${JSON.stringify(text.slice(0, 40))}, which is no number of bytes`);
+      throw fail(`external data has the ${key} ${JSON.stringify(text.slice(0, 40))}, which is not a number of bytes`);
     return value;
   };
   const start = number('offset') ?? 0;

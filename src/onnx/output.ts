@@ -73,8 +73,7 @@ export function counter(total: number, onProgress: WriteOptions['onProgress']): 
 
 /**
  * Checks that the files a model was read from are still what they were.
- * @throws CompressError `io` where they are not, or where something came behind a model that another process handed
- *   over
+ * @throws CompressError `io` if they are not, or where something came after a model that another process handed over
  */
 export async function checkUnchanged(model: Model): Promise<void> {
   const origin = modelOrigins.get(model);

@@ -170,7 +170,7 @@ async function writeLong(part: Segment | Blob, sink: Output, elsewhere: Elsewher
     };
     const target = await sink.reserve(part.byteLength);
     const written = streamed.writeTo(target).then(() => wrote(part.byteLength), failed);
-    // What goes behind it waits for it.
+    // What goes after it waits for it.
     if (target.position === undefined) await written;
     else elsewhere.add(written);
     return;

@@ -59,7 +59,7 @@ export function dataBytes({ data }: ModelPlan): number {
 
 export interface PlanOptions {
   readonly mode?: DataMode;
-  /** File name for external data, e.g. `small.onnx.data`; undefined where there is only one stream to write to. */
+  /** File name for external data, e.g. `small.onnx.data`; undefined if there is only one stream to write to. */
   readonly dataName?: string;
   /** Several data files instead of that one; `auto` then makes them where the model file would be larger than one. */
   readonly chunks?: DataChunks | undefined;
@@ -86,8 +86,8 @@ export function planModel(model: Model, options: PlanOptions = {}): ModelPlan {
   const { mode = 'auto', chunks } = options;
   const mayGoOut = options.dataName !== undefined || chunks !== undefined;
   if (mode === 'external' && !mayGoOut) {
-    throw new CompressError('options', '', 'weights cannot go to a data file when the model goes to a stream', {
-      hint: 'Write it with -o: the data file then lies beside the model.',
+    throw new CompressError('options', '', 'weights cannot go to a data file when the model is written to a stream', {
+      hint: 'Write it with -o, which puts the data file beside the model.',
     });
   }
   const hasExternal = [model.graph, ...model.functions].some(holdsExternal);
@@ -112,9 +112,9 @@ export function planModel(model: Model, options: PlanOptions = {}): ModelPlan {
       throw new CompressError(
         'limit',
         '',
-        `the model would have ${embedded.byteLength} bytes; an ONNX file ends below 2 GiB`,
+        `the model would have ${embedded.byteLength} bytes; ONNX files are smaller than 2 GiB`,
         {
-          hint: 'Write it with -o: its weights then go to a data file beside it.',
+          hint: 'Write it with -o, which stores its weights in a data file beside it.',
         },
       );
     }

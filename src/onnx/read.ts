@@ -57,7 +57,7 @@ export async function readModel(input: ModelBytes, options: ReadOptions = {}): P
 
 /**
  * @param wanted - what else the caller takes, for the error
- * @throws CompressError `options` for what is no model
+ * @throws CompressError `options` for what is not a model
  */
 export function sourceOf(input: unknown, wanted = 'bytes or a Source'): Source {
   if (input instanceof Uint8Array) return bytesSource(input);
@@ -68,7 +68,7 @@ export function sourceOf(input: unknown, wanted = 'bytes or a Source'): Source {
   if (isSource(input)) return input;
   const found =
     input === null ? 'null' : typeof input === 'object' ? (input.constructor?.name ?? 'an object') : typeof input;
-  throw new CompressError('options', 'readModel', `takes ${wanted}; ${found} was given`);
+  throw new CompressError('options', 'readModel', `expects ${wanted}; ${found} was given`);
 }
 
 function isSource(input: unknown): input is Source {
@@ -83,9 +83,14 @@ async function read(source: Source, folder: DataFolder | undefined, release: () 
   const known = sniff(head);
   if (known !== undefined) throw new CompressError('malformed', source.label, known.fact, known);
   if (source.byteLength > MAX_MESSAGE) {
-    throw new CompressError('limit', source.label, `has ${source.byteLength} bytes; an ONNX file ends below 2 GiB`, {
-      hint: 'Larger models keep their weights in external data files.',
-    });
+    throw new CompressError(
+      'limit',
+      source.label,
+      `has ${source.byteLength} bytes; ONNX files are smaller than 2 GiB`,
+      {
+        hint: 'Larger models store their weights in external data files.',
+      },
+    );
   }
 
   const skim = new Skimmer(source);
@@ -153,5 +158,8 @@ async function read(source: Source, folder: DataFolder | undefined, release: () 
 
 /** The walk over fields would name some byte, which tells nothing to a user who gave the wrong file. */
 export function plainText(label: string, cause?: CompressError): CompressError {
-  return new CompressError('malformed', label, 'is plain text, no ONNX model', { hint: 'Give the .onnx file.', cause });
+  return new CompressError('malformed', label, 'is plain text, not an ONNX model', {
+    hint: 'Give the .onnx file.',
+    cause,
+  });
 }

@@ -145,7 +145,7 @@ function* readFloats(context: ReadContext, field: Field, list: number[]): Readin
   const length = field.end - field.start;
   if (length % 4 !== 0) throw skim.error(field.tagStart, `a list of floats has ${length} bytes, not a multiple of 4`);
   if (length > MAX_LIST * 4) {
-    throw skim.error(field.tagStart, `a list of ${length} bytes; at most ${MAX_LIST} numbers are taken`, 'limit');
+    throw skim.error(field.tagStart, `a list has ${length} bytes; at most ${MAX_LIST} numbers are accepted`, 'limit');
   }
   skim.count(length / 4, field.tagStart);
   const bytes = yield* skim.bytes(field.start, field.end);

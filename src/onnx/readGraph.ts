@@ -33,14 +33,14 @@ export function* readGraph(context: ReadContext, field: Field, where: string): R
       case GRAPH.initializer: {
         const tensor = yield* readTensor(context, one, `${where}.initializer[${initializers.size}]`);
         if (initializers.has(tensor.name))
-          throw skim.error(one.tagStart, `two initializers of ${where} are called '${tensor.name}'`);
+          throw skim.error(one.tagStart, `two initializers of ${where} are named '${tensor.name}'`);
         initializers.set(tensor.name, tensor);
         break;
       }
       case GRAPH.sparseInitializer: {
         const sparse = yield* readSparse(context, one, `${where}.sparse_initializer[${sparseInitializers.length}]`);
         if (sparseNames.has(sparse.name))
-          throw skim.error(one.tagStart, `two sparse initializers of ${where} are called '${sparse.name}'`);
+          throw skim.error(one.tagStart, `two sparse initializers of ${where} are named '${sparse.name}'`);
         sparseNames.add(sparse.name);
         sparseInitializers.push(sparse);
         break;

@@ -78,7 +78,7 @@ export function* readTensor(context: ReadContext, field: Field, where: string): 
   const dtype: DType = DTYPES[dataType] ?? unknownType(dataType, fail);
   const count = checkDims(dims, fail);
   const shape = `${dtype} [${dims.join(', ')}]`;
-  if (segmented) throw fail('is stored in segments, which ONNX Runtime does not read either');
+  if (segmented) throw fail('is stored in segments, which are not supported (nor does ONNX Runtime)');
   const sources = [raw !== undefined && raw.byteLength > 0, typed.length > 0, external, strings.count > 0].filter(
     Boolean,
   ).length;
@@ -116,7 +116,7 @@ export function* readTensor(context: ReadContext, field: Field, where: string): 
       throw fail(`raw_data has ${bytes.byteLength} bytes; ${shape} needs ${byteLength}`);
     return tensor(() => bytes.load(), bytes);
   }
-  if (typed.length === 0 && byteLength > 0) throw fail(`holds no data; ${shape} needs ${byteLength} bytes`);
+  if (typed.length === 0 && byteLength > 0) throw fail(`has no data; ${shape} needs ${byteLength} bytes`);
   checkPacked(typed, dtype, count, shape, fail);
   return tensor(() => loadTyped(skim.source, typed, dtype, byteLength, shape, fail));
 }
@@ -155,13 +155,13 @@ function failure(context: ReadContext, where: string, name: string): (fact: stri
 }
 
 function unknownType(number: number, fail: (fact: string) => Error): never {
-  throw fail(`has the data type ${number}, which is not known`);
+  throw fail(`has the unknown data type ${number}`);
 }
 
 function checkDims(dims: readonly number[], fail: (fact: string) => Error): number {
-  if (dims.length > MAX_RANK) throw fail(`has ${dims.length} dimensions; at most ${MAX_RANK} are taken`);
+  if (dims.length > MAX_RANK) throw fail(`has ${dims.length} dimensions; at most ${MAX_RANK} are accepted`);
   const impossible = dims.find((dim) => !(dim >= 0 && Number.isSafeInteger(dim)));
-  if (impossible !== undefined) throw fail(`has the dimension ${impossible}`);
+  if (impossible !== undefined) throw fail(`has the invalid dimension ${impossible}`);
   // The largest possible count must stay exact in a double, times the 16 bytes of complex128.
   const count = elementCount(dims);
   if (!(count <= Number.MAX_SAFE_INTEGER / 16)) throw fail(`has the impossible shape [${dims.join(', ')}]`);

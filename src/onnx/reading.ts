@@ -5,8 +5,8 @@
 export type Reading<T> = Generator<Promise<unknown>, T, unknown>;
 
 /**
- * What is left of some reading; undefined where all of it is done. Names, attributes and types are the bulk of a model
- * and go this way, as even an idle generator a field is felt (20,000 nodes are more than a million fields).
+ * What is left of some reading; undefined if all of it is done. Names, attributes and types are the bulk of a model and
+ * go this way, as even an idle generator a field is felt (20,000 nodes are more than a million fields).
  */
 export type Pending = Reading<void> | undefined;
 

@@ -8,9 +8,9 @@ export interface Sniffed {
 }
 
 /** Data where a model was expected: a program that knows its options can say better where data goes. */
-const DATA = { hint: 'Data to run a model on goes elsewhere; a model is an .onnx file.', kind: 'data_file' } as const;
+const DATA = { hint: 'This is input data; a model is an .onnx file.', kind: 'data_file' } as const;
 
-/** What a file is when it is not an ONNX model, by how it begins; undefined where nothing known shows. */
+/** What a file is when it is not an ONNX model, by how it begins; undefined if nothing known shows. */
 export function sniff(head: Uint8Array): Sniffed | undefined {
   const text = new TextDecoder('latin1').decode(head.subarray(0, 256));
   const starts = (...bytes: number[]): boolean => bytes.every((byte, index) => head[index] === byte);
@@ -28,14 +28,14 @@ export function sniff(head: Uint8Array): Sniffed | undefined {
     return { fact: 'is a tar archive', hint: 'Unpack it first: tar -xf.' };
   }
   if (starts(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59)) {
-    return { fact: 'is a NumPy array, no ONNX model', ...DATA };
+    return { fact: 'is a NumPy array, not an ONNX model', ...DATA };
   }
   if (starts(0x50, 0x4b, 0x03, 0x04)) {
-    // The name of the first entry: its length is at byte 26, the name behind the fixed part.
+    // The name of the first entry: its length is at byte 26, the name after the fixed part.
     const name = text.slice(30, 30 + (head[26] ?? 0));
-    if (name.endsWith('.npy')) return { fact: 'is an .npz archive of NumPy arrays, no ONNX model', ...DATA };
+    if (name.endsWith('.npy')) return { fact: 'is an .npz archive of NumPy arrays, not an ONNX model', ...DATA };
     return {
-      fact: 'is a zip archive (PyTorch saves .pt files so)',
+      fact: 'is a zip archive (a PyTorch .pt file?)',
       hint: 'Export the model to ONNX: torch.onnx.export.',
     };
   }
@@ -49,7 +49,7 @@ export function sniff(head: Uint8Array): Sniffed | undefined {
   if (!onnx && /^.{4}TFL3/s.test(text))
     return { fact: 'is a TensorFlow Lite model, not ONNX', hint: 'Convert it: tf2onnx.' };
   if (!onnx && /^.{4}ORTM/s.test(text))
-    return { fact: 'is in the ORT format, not ONNX', hint: 'Compress the .onnx it was made from.' };
+    return { fact: 'is in the ORT format, not ONNX', hint: 'Use the .onnx file it was made from.' };
   if (starts(0x89, 0x48, 0x44, 0x46))
     return { fact: 'is an HDF5 file (Keras?), not ONNX', hint: 'Convert it: tf2onnx.' };
   if (head[8] === 0x7b && /^.{8}\{\s*"/s.test(text)) {

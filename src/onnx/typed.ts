@@ -61,7 +61,7 @@ export function checkPacked(
   const field = fieldOf(dtype);
   const foreign = runs.find((run) => run.field !== field);
   if (foreign !== undefined)
-    throw fail(`${shape} has its data in field ${foreign.field}; ONNX keeps it in field ${field}`);
+    throw fail(`${shape} has its data in field ${foreign.field}; ONNX stores it in field ${field}`);
   // A number has a byte at least: a few bytes cannot stand for a shape that fills the memory.
   const most = runs.reduce((sum, run) => sum + (run.packed ? run.end - run.start : run.elements), 0);
   const units = Math.floor(byteLengthOf(dtype, count) / unitBytes(dtype));
@@ -107,7 +107,7 @@ export async function loadTyped(
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const readVarint = (from: number): number => {
       const next = varint.read(bytes, from, bytes.length);
-      if (next < 0) throw fail('has a list of numbers that is broken');
+      if (next < 0) throw fail('has a malformed list of numbers');
       return next;
     };
     for (let next = 0; next < bytes.length; ) {
@@ -117,7 +117,7 @@ export async function loadTyped(
         put(varint.low, varint.high);
       } else {
         const size = wireType === FIXED32 ? 4 : 8;
-        if (next + size > bytes.length) throw fail('has a list of numbers that is broken');
+        if (next + size > bytes.length) throw fail('has a malformed list of numbers');
         put(view.getUint32(next, true), size === 8 ? view.getUint32(next + 4, true) : 0);
         next += size;
       }

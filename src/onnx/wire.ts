@@ -52,7 +52,7 @@ export class Skimmer {
   /** Like {@link walk}, as far as it goes without waiting; gives the rest. */
   scan(start: number, end: number, visit: Visit): Pending {
     if (++this.#depth > MAX_DEPTH) {
-      throw this.error(start, `messages nest deeper than ${MAX_DEPTH}`, 'limit');
+      throw this.error(start, `messages are nested more than ${MAX_DEPTH} levels deep`, 'limit');
     }
     for (let position = start; position < end; ) {
       if (!this.#seesHeader(position, end)) return this.#walkOn(position, end, visit);
@@ -104,7 +104,7 @@ export class Skimmer {
     this.expect(field, LENGTH);
     const length = field.end - field.start;
     if (length > MAX_TEXT) {
-      throw this.error(field.tagStart, `a name of ${length} bytes; at most ${MAX_TEXT} are taken`, 'limit');
+      throw this.error(field.tagStart, `a name has ${length} bytes; at most ${MAX_TEXT} are accepted`, 'limit');
     }
   }
 
@@ -149,7 +149,7 @@ export class Skimmer {
     this.expect(field, LENGTH);
     const length = field.end - field.start;
     if (length > limit * 10) {
-      throw this.error(field.tagStart, `a list of ${length} bytes; at most ${limit} numbers are taken`, 'limit');
+      throw this.error(field.tagStart, `a list has ${length} bytes; at most ${limit} numbers are accepted`, 'limit');
     }
     const bytes = yield* this.bytes(field.start, field.end);
     const varint = new VarintReader();
@@ -222,7 +222,7 @@ export class Skimmer {
       case GROUP:
         break;
       default:
-        throw this.error(position, `wire type ${wireType} is not possible here`);
+        throw this.error(position, `wire type ${wireType} is not allowed here`);
     }
     if (stop > end) this.#tooLong(position, number, stop - start, Math.max(0, end - start), end);
     return { number, wireType, tagStart: position, start, end: stop, low, high };
@@ -248,14 +248,14 @@ export class Skimmer {
       const next = this.#readVarint(position, end);
       if ((this.#varint.low & 7) === END_GROUP) {
         if (this.#varint.unsigned !== (open.pop() as number) * 8 + END_GROUP) {
-          throw this.error(position, 'a group ends that is not open');
+          throw this.error(position, 'a group ends that was not opened');
         }
         position = next;
         continue;
       }
       const field = this.#field(position, end);
       if (field.wireType === GROUP && open.push(field.number) > MAX_DEPTH) {
-        throw this.error(position, `groups nest deeper than ${MAX_DEPTH}`, 'limit');
+        throw this.error(position, `groups are nested more than ${MAX_DEPTH} levels deep`, 'limit');
       }
       position = field.end;
     }
@@ -274,7 +274,7 @@ export class Skimmer {
   }
 
   #badTag(position: number): never {
-    throw this.error(position, `field number ${Math.floor(this.#varint.unsigned / 8)} is not possible`);
+    throw this.error(position, `field number ${Math.floor(this.#varint.unsigned / 8)} is not valid`);
   }
 
   #holds(start: number, end: number): boolean {

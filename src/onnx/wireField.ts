@@ -16,8 +16,11 @@ export interface Field {
 
 /** What to do with a field. */
 export type Visit = (field: Field) => Pending;
-/** Told where a field would go on behind the end of the file. */
-export const CUT_OFF = { kind: 'cut_off', hint: 'The file ends too early: was it cut off on its way here?' } as const;
+/** Told where a field would go on after the end of the file. */
+export const CUT_OFF = {
+  kind: 'cut_off',
+  hint: 'The file is incomplete: was a download or copy interrupted?',
+} as const;
 /** The longest tag plus length: two varints of ten bytes. */
 export const HEADER = 20;
 /** After a jump, read this much; double it at each further read on, up to MAX_AHEAD. */

@@ -39,7 +39,7 @@ export function checkShape<T extends object>(
   const bad = (where: string, { fact, hint }: Problem): CompressError =>
     new CompressError('options', where, fact, hint === undefined ? {} : { hint });
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw bad(verb, { fact: `takes options; ${kindOf(options)} was given` });
+    throw bad(verb, { fact: `expects options; ${kindOf(options)} was given` });
   }
   const kinds: ReadonlyMap<string, Kind> = new Map(Object.entries(shape as Record<string, Kind>));
   for (const [key, value] of Object.entries(options)) {
@@ -51,10 +51,10 @@ export function checkShape<T extends object>(
     if (problem !== undefined) throw bad(key, problem);
   }
   const missing = needed.find((key) => options[key] === undefined);
-  if (missing !== undefined) throw bad(missing, { fact: 'none is given' });
+  if (missing !== undefined) throw bad(missing, { fact: 'is required' });
 }
 
-/** What is wrong with a value; undefined where nothing is. */
+/** What is wrong with a value; undefined if nothing is. */
 function mismatch(key: string, kind: Kind, value: unknown): Problem | undefined {
   if (typeof kind === 'string') return otherKind(kind, value);
   if (!('kind' in kind)) return choice(kind, value);
@@ -111,7 +111,7 @@ function otherKind(kind: Extract<Kind, string>, value: unknown): Problem | undef
 }
 
 function takes(what: string, value: unknown, fits: boolean): Problem | undefined {
-  return fits ? undefined : { fact: `takes ${what}; ${kindOf(value)} was given` };
+  return fits ? undefined : { fact: `expects ${what}; ${kindOf(value)} was given` };
 }
 
 const every = (value: unknown, test: (one: unknown) => boolean): boolean => Array.isArray(value) && value.every(test);

@@ -21,7 +21,7 @@ export const MODEL: Positional = { help: 'ONNX file to read; - or nothing means 
 
 /** The models of verbs that take several. */
 export const MODELS: Positional = {
-  help: 'ONNX files to read, patterns (*.onnx) or a folder; - or nothing reads standard input',
+  help: 'ONNX files, patterns (*.onnx) or a folder to read; - or nothing means standard input',
   many: true,
 };
 
@@ -42,27 +42,27 @@ export const COMMON_ROWS: Rows<Omit<CommonValues, 'report'>> = {
   externalData: {
     kind: 'flag',
     program: 'data: external',
-    help: 'store weights in FILE.data next to the model',
+    help: 'store weights in FILE.data beside the model',
     group: FILES,
     not: ['embed'],
   },
   embed: { kind: 'flag', program: 'data: embed', help: 'store weights in the model file (up to 2 GiB)', group: FILES },
-  dryRun: { kind: 'flag', alias: 'n', help: 'report what would change and the size; write nothing', group: REPORT },
+  dryRun: { kind: 'flag', alias: 'n', help: 'report the changes and the size, but write nothing', group: REPORT },
   json: {
     kind: 'flag',
-    help: 'report as JSON on standard output too (needs -o FILE or --dry-run)',
+    help: 'also print the report as JSON (needs -o FILE or --dry-run)',
     group: REPORT,
   },
   quiet: {
     kind: 'flag',
     alias: 'q',
-    help: 'no report and no notes on options; errors are still printed',
+    help: 'print no report and no notes; errors are still printed',
     group: REPORT,
   },
   verbose: {
     kind: 'flag',
     alias: 'v',
-    help: 'show every weight in the report, and stack traces of errors',
+    help: 'list every weight in the report; show stack traces of errors',
     group: REPORT,
   },
 };
@@ -71,7 +71,7 @@ export const COMMON_ROWS: Rows<Omit<CommonValues, 'report'>> = {
 export const REPORT_ROW: Option = {
   kind: 'target',
   value: 'FILE',
-  help: 'write a self-contained HTML page with tables and charts of the run',
+  help: 'write a self-contained HTML report with tables and charts',
   group: REPORT,
 };
 
@@ -79,7 +79,7 @@ export const REPORT_ROW: Option = {
 export const SAVE_RECIPE_ROW: Option = {
   kind: 'target',
   value: 'FILE',
-  help: 'write the options to a recipe, for onnx-compress run',
+  help: 'save the options as a recipe for onnx-compress run',
   group: FILES,
 };
 
@@ -95,7 +95,7 @@ export const JOBS_ROW: Option = {
   alias: 'j',
   value: 'N',
   default: 1,
-  help: 'work on N models at once, each in a process of its own (1)',
+  help: 'process N models at once, each in its own process (1)',
   group: FILES,
   run: true,
 };
@@ -104,7 +104,7 @@ export const MANY_ROWS: Rows<ManyValues> = {
   recursive: {
     kind: 'flag',
     alias: 'r',
-    help: 'read the models in folders, at any depth; without it a folder alone is copied whole',
+    help: 'search folders for models at any depth; without it, a folder given alone is copied whole',
     group: FILES,
     run: true,
   },
@@ -138,7 +138,7 @@ export const STEP_ROWS: Rows<StepValues> = {
   saveRecipe: SAVE_RECIPE_ROW,
   report: REPORT_ROW,
   ...COMMON_ROWS,
-  output: { ...COMMON_ROWS.output, help: `${COMMON_ROWS.output.help}; a folder for several models` },
+  output: { ...COMMON_ROWS.output, help: `${COMMON_ROWS.output.help}; a folder if there are several models` },
   ...MANY_ROWS,
   ...CONFIG_ROWS,
 };
@@ -158,13 +158,13 @@ export function selectionRows(known: readonly string[]): Rows<SelectionValues> {
     include: {
       kind: 'patterns',
       value: 'REGEX',
-      help: 'only weights whose name or node matches this regular expression',
+      help: 'only weights whose own or node name matches this regular expression',
       group,
     },
     exclude: {
       kind: 'patterns',
       value: 'REGEX',
-      help: 'skip weights whose name or node matches this regular expression',
+      help: 'skip weights whose own or node name matches this regular expression',
       group,
     },
   };
@@ -180,7 +180,7 @@ export const RESUME_ROWS: Rows<ResumeValues> = {
     kind: 'text',
     run: true,
     value: 'DIR',
-    help: 'go on from the results of layers that an interrupted run with data left in DIR (OUT.resume), and keep those of this one there',
+    help: 'folder for the results of each layer: an interrupted run with data left DIR (OUT.resume) and continues from it',
     group: FILES,
   },
 };
@@ -196,7 +196,7 @@ export const STORE_ROWS: Rows<StoreValues> = {
     choices: STORES,
     default: 'dense',
     value: 'FORM',
-    help: 'dense (the default); bitmask, sparse or auto: store weights with many zeros in fewer bytes, like pack',
+    help: 'dense (the default), or store weights with many zeros in fewer bytes, as pack does: bitmask, sparse, auto',
     group: 'How to store',
   },
 };

@@ -20,13 +20,13 @@ export const CONVERT: Table<ConvertValues> = {
     opset: {
       kind: 'whole',
       value: 'N',
-      help: `target opset, ${LOWEST_OPSET} to ${HIGHEST_OPSET}; the IR version is raised with it`,
+      help: `target opset, ${LOWEST_OPSET} to ${HIGHEST_OPSET}; raises the IR version if needed`,
       group: GROUP,
     },
     forceOpset: {
       kind: 'flag',
       program: 'force',
-      help: 'write the model even if ONNX Runtime has no kernel for an operator at that version',
+      help: 'write the model even if ONNX Runtime lacks a kernel for an operator at that opset',
       group: GROUP,
     },
     float32: {

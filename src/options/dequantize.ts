@@ -10,7 +10,7 @@ export const DEQUANTIZE: Table<DequantizeValues> = {
   rows: {
     allowUnchanged: {
       kind: 'flag',
-      help: 'a model without integers, or weights in 16 bits, is no error',
+      help: 'accept a model without integers or 16-bit weights',
       group: 'What to change',
     },
     ...STEP_ROWS,

@@ -10,7 +10,7 @@ export interface HalfValues {
   io?: 'float32' | 'float16' | undefined;
 }
 
-const GROUP = 'Floats of 16 bits';
+const GROUP = '16-bit floats';
 
 /** Options that say how weights become integers, which they then do not. */
 const INTEGERS = ['weightsOnly', 'perTensor', 'reduceRange', 'format', 'allowContrib', 'equalize', 'biasCorrection'];
@@ -18,13 +18,13 @@ const INTEGERS = ['weightsOnly', 'perTensor', 'reduceRange', 'format', 'allowCon
 export const HALF_ROWS: Rows<HalfValues> = {
   float16: {
     kind: 'flag',
-    help: '16-bit weights: half the size, the speed of float, nearly as exact',
+    help: 'float16 weights: half the size, as fast as float32, nearly as accurate',
     group: GROUP,
     not: ['bfloat16', ...INTEGERS],
   },
   bfloat16: {
     kind: 'flag',
-    help: 'the same with the range of float32, but 8 significant bits instead of 11',
+    help: 'bfloat16 weights: the range of float32, but 8 significant bits instead of the 11 of float16',
     group: GROUP,
     not: INTEGERS,
   },
@@ -32,7 +32,7 @@ export const HALF_ROWS: Rows<HalfValues> = {
     kind: 'choice',
     choices: ['float32', 'float16'],
     value: 'TYPE',
-    help: 'what a model with --float16 computes in: float32 (the default), or float16 (the default of --target webgpu), for GPUs',
+    help: 'type a --float16 model computes in: float32 (the default), or float16 for GPUs (the default with --target webgpu)',
     group: GROUP,
   },
   io: {
@@ -40,12 +40,12 @@ export const HALF_ROWS: Rows<HalfValues> = {
     choices: ['float32', 'float16'],
     default: 'float32',
     value: 'TYPE',
-    help: 'type of the inputs and outputs if the model computes in float16 (float32)',
+    help: 'type of inputs and outputs if the model computes in float16 (float32)',
     group: GROUP,
   },
 };
 
-/** The type that weights are to have; undefined where they become integers. */
+/** The type that weights are to have; undefined if they become integers. */
 export function halfOf({ float16, bfloat16 }: HalfValues): HalfFormat | undefined {
   return float16 ? 'float16' : bfloat16 ? 'bfloat16' : undefined;
 }
@@ -57,5 +57,5 @@ export function halfOf({ float16, bfloat16 }: HalfValues): HalfFormat | undefine
 export function checkHalves(values: Partial<HalfValues>): void {
   const idle = values.compute === 'float16' ? 'compute' : values.io === 'float16' ? 'io' : undefined;
   if (idle === undefined || halfOf(values) !== undefined) return;
-  throw new CompressError('options', idle, 'goes with `float16`', { hint: 'Give `float16` too.' });
+  throw new CompressError('options', idle, 'requires `float16`', { hint: 'Give `float16` too.' });
 }

@@ -6,11 +6,11 @@ import type { Option, Table } from './option.ts';
 /** Of verbs whose result is the report. */
 export const LOOK_ROWS: { readonly [key in 'json' | 'quiet' | 'verbose']: Option } = {
   json: { kind: 'flag', help: 'report as JSON', group: REPORT },
-  quiet: { kind: 'flag', alias: 'q', help: 'no report for people', group: REPORT },
+  quiet: { kind: 'flag', alias: 'q', help: 'print no report', group: REPORT },
   verbose: {
     kind: 'flag',
     alias: 'v',
-    help: 'show every row in the report, and stack traces of errors',
+    help: 'list every row in the report; show stack traces of errors',
     group: REPORT,
   },
 };
@@ -35,28 +35,28 @@ export const INSPECT: Table<InspectValues> = {
     weights: {
       kind: 'flag',
       alias: 'w',
-      help: 'read the weights too: zeros, ranges, channels, outliers',
+      help: 'also read the weights: zeros, ranges, channels, outliers',
       group: WHAT,
       not: ['graph'],
     },
-    graph: { kind: 'flag', alias: 'g', help: 'print the graph instead, one node per line', group: WHAT },
+    graph: { kind: 'flag', alias: 'g', help: 'print the graph instead, one line per node', group: WHAT },
     format: {
       kind: 'choice',
       choices: ['text', 'json', 'md', 'csv'],
       default: INSPECT_DEFAULT.format,
       value: 'FORM',
-      help: 'text (the default), json, md: Markdown tables, csv: a line for each weight',
+      help: 'text (the default), json, md (Markdown tables) or csv (one line per weight)',
       group: REPORT,
       not: ['json'],
     },
     ...MANY_ROWS,
-    json: { ...LOOK_ROWS.json, help: 'report as JSON, as --format json does' },
+    json: { ...LOOK_ROWS.json, help: 'same as --format json' },
     verbose: LOOK_ROWS.verbose,
   },
   check: ({ graph, format }) => {
     if (!graph || format === undefined || format === 'text' || format === 'json') return;
-    throw new CompressError('options', 'graph', `a graph is no table, as \`format: ${format}\` writes them`, {
-      hint: 'With `format: json` its nodes are data.',
+    throw new CompressError('options', 'graph', `\`format: ${format}\` writes tables, and a graph is not one`, {
+      hint: '`format: json` lists the nodes.',
     });
   },
 };
@@ -73,8 +73,8 @@ export interface DiffValues {
 
 export const DIFF: Table<DiffValues> = {
   positionals: {
-    before: { help: 'the model as it was; - reads standard input' },
-    after: { help: 'the model as it is; - reads standard input' },
+    before: { help: 'the original model; - means standard input' },
+    after: { help: 'the changed model; - means standard input' },
   },
   rows: {
     exitCode: {
@@ -83,7 +83,7 @@ export const DIFF: Table<DiffValues> = {
       group: 'For scripts',
     },
     json: { ...LOOK_ROWS.json, not: ['markdown'] },
-    markdown: { kind: 'flag', help: 'report as Markdown, for a comment on a pull request', group: REPORT },
+    markdown: { kind: 'flag', help: 'report as Markdown, e.g. for a pull request', group: REPORT },
     quiet: LOOK_ROWS.quiet,
     verbose: LOOK_ROWS.verbose,
   },

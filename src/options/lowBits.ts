@@ -30,7 +30,7 @@ export const LOW_ROWS: Rows<LowValues> = {
     kind: 'size',
     sizes: [2, 4, 8],
     value: 'N',
-    help: 'bits of the weights of MatMul and Gemm: 2, 4 or 8 (the default); all other weights keep 8',
+    help: 'bits per weight of MatMul and Gemm: 2, 4 or 8 (the default); other weights use 8',
     group: LOW_GROUP,
   },
   block: {
@@ -38,13 +38,13 @@ export const LOW_ROWS: Rows<LowValues> = {
     sizes: [16, 32, 64, 128, 256],
     value: 'N',
     default: LOW_DEFAULT.block,
-    help: `weights of a row that share a scale: 16 to 256 (${LOW_DEFAULT.block})`,
+    help: `weights along the inputs that share a scale: 16 to 256 (${LOW_DEFAULT.block})`,
     group: LOW_GROUP,
   },
   asymmetric: {
     kind: 'flag',
     default: false,
-    help: 'a zero point per block: slightly more exact, slightly larger',
+    help: 'store a zero point per block: slightly more accurate, slightly larger',
     group: LOW_GROUP,
   },
   headBits: {
@@ -52,7 +52,7 @@ export const LOW_ROWS: Rows<LowValues> = {
     sizes: [2, 4, 8],
     value: 'N',
     default: LOW_DEFAULT.headBits,
-    help: `bits of the last product, which loses most (${LOW_DEFAULT.headBits})`,
+    help: `bits of the last matrix product, the most sensitive one (${LOW_DEFAULT.headBits})`,
     group: LOW_GROUP,
   },
   tableBits: {
@@ -67,7 +67,7 @@ export const LOW_ROWS: Rows<LowValues> = {
     kind: 'choice',
     choices: LOW_FORMS,
     value: 'FORM',
-    help: 'storage form: multipliers, nbits, standard or folded (by default the fast one for the target)',
+    help: 'storage form: multipliers, nbits, standard or folded (by default the fastest for the target)',
     group: LOW_GROUP,
   },
   target: {
@@ -82,7 +82,7 @@ export const LOW_ROWS: Rows<LowValues> = {
     kind: 'choice',
     choices: LOW_METHODS,
     value: 'NAME',
-    help: 'how integers are chosen: rtn, mse (the default), hqq; with --calibrate gptq (the default then), awq',
+    help: 'how weights are rounded: rtn, mse (the default) or hqq; with --calibrate gptq (then the default) or awq',
     group: LOW_GROUP,
   },
 };

@@ -10,9 +10,9 @@ const JSON_ROW: Option = { kind: 'flag', help: 'report as JSON on standard outpu
 /** The heading of what the models are run on. */
 const INPUTS = 'Inputs';
 /** The heading of what folders of models are compared on. */
-const TEXT = 'Folders of models that generate text';
+const TEXT = 'Folders of text generation models';
 /** The heading of what fails a build. */
-const GATES = 'Gates, exit code 3';
+const GATES = 'Gates (exit code 3)';
 
 /** Tokens of a text where nothing else is said. */
 export const TOKENS = 32;
@@ -40,14 +40,14 @@ export interface VerifyValues {
 
 export const VERIFY: Table<VerifyValues> = {
   positionals: {
-    reference: { help: 'the reference model, or a folder of models' },
-    other: { help: 'the model to compare, or a folder with models of the same names' },
+    reference: { help: 'reference model, or a folder of models' },
+    other: { help: 'model to compare, or a folder with models of the same names' },
   },
   rows: {
     data: {
       kind: 'file',
       value: 'DATA',
-      help: 'inputs, e.g. a .npz; __labels__ in it are the true classes',
+      help: 'model inputs, e.g. a .npz; its array __labels__ holds the true classes',
       group: INPUTS,
       not: ['seed'],
     },
@@ -55,41 +55,41 @@ export const VERIFY: Table<VerifyValues> = {
     batch: {
       kind: 'count',
       value: 'N',
-      help: 'rows to feed at once (the fixed batch size of the model, or 1)',
+      help: 'rows to feed at once (fixed batch size of the model, or 1)',
       group: INPUTS,
     },
     seed: {
       kind: 'whole',
       default: 0,
       value: 'N',
-      help: 'seed of the random inputs used without --data (0)',
+      help: 'seed of the random inputs that are used without --data (0)',
       group: INPUTS,
     },
     output: {
       kind: 'names',
       program: 'outputs',
       value: 'NAME',
-      help: 'name of an output to compare (all but caches)',
-      group: 'What counts',
+      help: 'name of an output to compare (all except key/value caches)',
+      group: 'What to compare',
     },
     metric: {
       kind: 'choice',
       choices: METRICS,
       value: 'NAME',
-      help: 'accuracy or top1: the outputs have classes; sqnr: they have none',
-      group: 'What counts',
+      help: 'accuracy or top1 for outputs with classes, sqnr for others',
+      group: 'What to compare',
     },
     dtype: {
       kind: 'choice',
       choices: VARIANT_DTYPES,
       value: 'NAME',
-      help: 'files of the second folder, named as in transformers.js (fp32)',
+      help: 'dtype of the files in the second folder, as transformers.js names them (fp32)',
       group: TEXT,
     },
     prompts: {
       kind: 'file',
       value: 'FILE',
-      help: 'text file with one prompt a line; needs tokenizer.json',
+      help: 'text file with one prompt per line; needs tokenizer.json',
       group: TEXT,
       not: ['data', 'seed'],
     },
@@ -97,22 +97,22 @@ export const VERIFY: Table<VerifyValues> = {
       kind: 'count',
       default: TOKENS,
       value: 'N',
-      help: `tokens of a text (${TOKENS})`,
+      help: `tokens to generate per text (${TOKENS})`,
       group: TEXT,
     },
     minSqnr: {
       kind: 'number',
       what: 'a number of dB',
       value: 'DB',
-      help: 'fail if a float output is below this many dB',
+      help: 'fail if the SQNR of a float output is below this many dB',
       group: GATES,
     },
     minTop1: {
       kind: 'number',
-      what: 'a share from 0 to 1',
+      what: 'a fraction from 0 to 1',
       most: 1,
       value: 'SHARE',
-      help: 'fail if fewer than this share of rows (0.99) have the same top-1',
+      help: 'fail if less than this fraction of rows, e.g. 0.99, has the same top-1',
       group: GATES,
     },
     requireFused: { kind: 'flag', help: 'fail if a weight is dequantized at every run', group: GATES },
@@ -148,12 +148,12 @@ export interface BenchValues {
 const HOW = 'How to measure';
 
 export const BENCH: Table<BenchValues> = {
-  positionals: { models: { help: 'the models; ratios are relative to the first', many: true } },
+  positionals: { models: { help: 'models to time; ratios are relative to the first', many: true } },
   rows: {
     data: {
       kind: 'file',
       value: 'DATA',
-      help: 'inputs, as for verify; random without it',
+      help: 'model inputs, as for verify; random ones by default',
       group: INPUTS,
       not: ['seed'],
     },
@@ -162,27 +162,27 @@ export const BENCH: Table<BenchValues> = {
       kind: 'counts',
       program: 'batches',
       value: 'N,N',
-      help: 'rows to feed at once, e.g. 1,32 (the fixed batch size of the model, or 1)',
+      help: 'rows to feed at once, e.g. 1,32 (fixed batch size of the model, or 1)',
       group: INPUTS,
     },
     threads: {
       kind: 'count',
       value: 'N',
-      help: 'threads within an operator (as many as ONNX Runtime takes)',
+      help: 'threads per operator (chosen by ONNX Runtime)',
       group: HOW,
     },
     runs: {
       kind: 'count',
       default: BENCH_DEFAULTS.runs,
       value: 'N',
-      help: 'measured runs of each model',
+      help: 'measured runs per model',
       group: HOW,
     },
     warmup: {
       kind: 'whole',
       default: BENCH_DEFAULTS.warmup,
       value: 'N',
-      help: 'runs before the measured ones',
+      help: 'warm-up runs before measuring',
       group: HOW,
     },
     seconds: {
@@ -197,8 +197,8 @@ export const BENCH: Table<BenchValues> = {
       kind: 'number',
       what: 'a ratio',
       value: 'RATIO',
-      help: 'fail if a model takes more than this many times as long as the first',
-      group: 'Gate, exit code 3',
+      help: 'fail if a model takes more than this multiple of the time of the first',
+      group: 'Gate (exit code 3)',
     },
     json: JSON_ROW,
     quiet: LOOK_ROWS.quiet,

@@ -1,10 +1,10 @@
-/** Longest text that is compared: a longer one is no mistyped option. */
+/** Longest text that is compared: a longer one is not a mistyped option. */
 const MAX_LENGTH = 40;
 
 /**
  * The word a user most likely meant by another: the one it begins, or the nearest by insertions, deletions,
  * replacements and swaps of neighbours (optimal string alignment); of several the first.
- * @returns undefined where none is near: within 1 change, or 2 of a text of more than 4 letters
+ * @returns undefined if none is near: within 1 change, or 2 of a text of more than 4 letters
  */
 export function nearest(text: string, words: readonly string[]): string | undefined {
   if (text.length > MAX_LENGTH) return undefined;

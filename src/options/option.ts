@@ -96,7 +96,7 @@ export function kebab(key: string): string {
 /** Choices that are shown in place of the name of a value, all together. */
 const SHORT_CHOICES = 20;
 
-/** What stands behind an option in help: `FILE`, or its choices where they are short; nothing for a flag. */
+/** What follows an option in help: `FILE`, or its choices where they are short; nothing for a flag. */
 export function valueName(row: Option): string {
   if (row.kind === 'flag') return '';
   const choices = row.kind === 'choice' ? row.choices.join('|') : '';

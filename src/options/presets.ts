@@ -28,7 +28,7 @@ export function presetOptions({ rows }: Pick<AnyTable, 'rows'>, given: Given): R
   return Object.fromEntries(options.filter(([key]) => !there.includes(key)));
 }
 
-/** `preset smallest: --int4 --table-bits 4`; undefined where none is given. */
+/** `preset smallest: --int4 --table-bits 4`; undefined if none is given. */
 export function presetLine(table: Pick<AnyTable, 'rows'>, given: Given): string | undefined {
   if (given['preset'] === undefined) return undefined;
   return standsFor(`preset ${given['preset']}`, Object.entries(presetOptions(table, given)));

@@ -14,11 +14,11 @@ import {
 } from './pruneValues.ts';
 import { togetherError } from './values.ts';
 
-const METHODS = 'How to prune (one method is needed)';
-const MUCH = 'How much, and of what';
+const METHODS = 'How to prune (choose one method)';
+const MUCH = 'How much, and which weights';
 const DATA = 'With data (needs onnxruntime-node)';
 const CHANNELS = 'With --channels';
-const FINE = 'What is no error';
+const FINE = 'What to allow';
 
 export const METHOD_ROWS: Rows<MethodValues> = {
   l1: {
@@ -32,7 +32,7 @@ export const METHOD_ROWS: Rows<MethodValues> = {
     kind: 'amount',
     things: 'weights',
     value: 'AMOUNT',
-    help: 'the smallest squares: for single weights the same as --l1',
+    help: 'the smallest squares; for single weights the same as --l1',
     group: METHODS,
   },
   random: { kind: 'amount', things: 'weights', value: 'AMOUNT', help: 'randomly chosen weights', group: METHODS },
@@ -40,38 +40,38 @@ export const METHOD_ROWS: Rows<MethodValues> = {
     kind: 'choice',
     choices: STRUCTURED,
     value: 'NORM',
-    help: 'whole slices along --axis, the smallest by this norm or random ones; --amount says how many',
+    help: 'whole slices along --axis, smallest by this norm or random; --amount sets how many',
     group: METHODS,
   },
   nm: {
     kind: 'pair',
     value: 'N:M',
-    help: 'N:M: of every M neighbouring inputs keep the N largest weights, as 2:4',
+    help: 'keep the N largest of every M neighbouring input weights, e.g. 2:4',
     group: METHODS,
   },
   mask: {
     kind: 'file',
     value: 'FILE',
-    help: 'a mask file (.npz, .safetensors), by weight name: 0 prunes, 1 keeps',
+    help: 'a mask file (.npz, .safetensors) with an array per weight name: 0 prunes, 1 keeps',
     group: METHODS,
   },
   wanda: {
     kind: 'fraction',
-    hint: 'Give the share of the weights to prune: `wanda: 0.5`.',
+    hint: 'Give the fraction of weights to prune: `wanda: 0.5`.',
     value: 'AMOUNT',
-    help: 'the smallest weight times activation, per output; AMOUNT is a percentage or fraction; needs --calibrate',
+    help: 'the smallest products of weight and activation norm, per output; AMOUNT is a percentage or fraction; needs --calibrate',
     group: METHODS,
   },
   sparsegpt: {
     kind: 'fraction',
-    hint: 'Give the share of the weights to prune: `sparsegpt: 0.5`.',
+    hint: 'Give the fraction of weights to prune: `sparsegpt: 0.5`.',
     value: 'AMOUNT',
-    help: 'the weights that the others can best make up for, and adjusts those; needs --calibrate',
+    help: 'the weights that cost least when the others are adjusted to compensate; needs --calibrate',
     group: METHODS,
   },
   channels: {
     kind: 'fraction',
-    hint: 'For example `channels: 0.3`: the least important 30 % of the channels of each layer.',
+    hint: 'For example, `channels: 0.3` removes the least important 30 % of the channels of each layer.',
     value: 'AMOUNT',
     help: 'remove whole channels: the model gets smaller and faster; AMOUNT is a percentage or fraction',
     group: METHODS,
@@ -87,14 +87,14 @@ export const DETAIL_ROWS: Rows<DetailValues> = {
     kind: 'amount',
     things: 'slices',
     value: 'AMOUNT',
-    help: 'for --structured: percentage (30%), fraction (0.3) or count (8) of the slices of each weight',
+    help: 'with --structured: percentage (30%), fraction (0.3) or count (8) of the slices of each weight',
     group: MUCH,
     of: ['structured'],
   },
   amounts: {
     kind: 'file',
     value: 'FILE',
-    help: 'a JSON file with amounts by name or regular expression: {"fc1.weight": 0.3, "conv": 0.5}',
+    help: 'JSON file with amounts by name or regular expression: {"fc1.weight": 0.3, "conv": 0.5}',
     group: MUCH,
     of: [...SINGLE, 'random', 'structured'],
   },
@@ -102,14 +102,14 @@ export const DETAIL_ROWS: Rows<DetailValues> = {
     kind: 'axis',
     default: 'out',
     value: 'AXIS',
-    help: 'out (the default): output channels; in: inputs; or an axis of the weight as stored, 0, 1, -1',
+    help: 'out (the default): output channels; in: input channels; or an axis of the stored weight: 0, 1, -1',
     group: MUCH,
     of: ['structured'],
   },
   scores: {
     kind: 'file',
     value: 'FILE',
-    help: 'a file (.npz, .safetensors) with the importance of each weight, used in place of its magnitude',
+    help: 'file (.npz, .safetensors) with the importance of each weight, used instead of its magnitude',
     group: MUCH,
     of: SCORED,
   },
@@ -117,7 +117,7 @@ export const DETAIL_ROWS: Rows<DetailValues> = {
     kind: 'choice',
     choices: ['onnx', 'torch'],
     value: 'LAYOUT',
-    help: 'layout of matrices in --mask and --scores: as the model stores them (onnx), or [out, in] (torch)',
+    help: 'layout of matrices in --mask and --scores: onnx (as stored in the model) or torch ([out, in])',
     group: MUCH,
     of: [...SCORED, 'mask'],
   },
@@ -126,7 +126,7 @@ export const DETAIL_ROWS: Rows<DetailValues> = {
     choices: ['tensor', 'global'],
     default: PRUNE_DEFAULT.scope,
     value: 'SCOPE',
-    help: 'tensor (the default): AMOUNT of each tensor; global: of all weights together',
+    help: 'tensor (the default): AMOUNT of each tensor; global: AMOUNT of all weights together',
     group: MUCH,
     of: [...SINGLE, 'random', 'channels'],
   },
@@ -135,7 +135,7 @@ export const DETAIL_ROWS: Rows<DetailValues> = {
     choices: ['all', 'remaining'],
     default: PRUNE_DEFAULT.of,
     value: 'WEIGHTS',
-    help: 'all (the default): AMOUNT of all weights; remaining: of those that are not zero yet',
+    help: 'all (the default): AMOUNT of all weights; remaining: AMOUNT of those that are not zero yet',
     group: MUCH,
     of: [...SINGLE, 'random', 'structured'],
   },
@@ -143,7 +143,7 @@ export const DETAIL_ROWS: Rows<DetailValues> = {
     kind: 'whole',
     default: PRUNE_DEFAULT.seed,
     value: 'N',
-    help: `random seed, with the same result on every machine (${PRUNE_DEFAULT.seed})`,
+    help: `random seed; results are the same on every machine (${PRUNE_DEFAULT.seed})`,
     group: MUCH,
     of: ['random', 'structured'],
   },
@@ -151,7 +151,7 @@ export const DETAIL_ROWS: Rows<DetailValues> = {
     kind: 'file',
     word: 'random',
     value: 'DATA',
-    help: 'inputs of the model: .npz, .npy, .json, a folder (docs/data.md)',
+    help: 'model inputs: .npz, .npy, .json or a folder (docs/data.md)',
     group: DATA,
     of: [...BY_DATA, 'channels'],
   },
@@ -159,7 +159,7 @@ export const DETAIL_ROWS: Rows<DetailValues> = {
   batch: {
     kind: 'count',
     value: 'N',
-    help: 'feed N rows at once (the fixed batch size of the model, or 1)',
+    help: 'feed N rows at once (fixed batch size of the model, or 1)',
     group: DATA,
     of: [...BY_DATA, 'channels'],
   },
@@ -167,7 +167,7 @@ export const DETAIL_ROWS: Rows<DetailValues> = {
     kind: 'flag',
     program: 'parallel',
     default: false,
-    help: 'all layers see the unpruned model: fewer runs over the data',
+    help: 'let all layers see the unpruned model, which runs it less often',
     group: DATA,
     of: BY_DATA,
   },
@@ -185,7 +185,7 @@ export const DETAIL_ROWS: Rows<DetailValues> = {
     kind: 'count',
     default: PRUNE_DEFAULT.blockSize,
     value: 'N',
-    help: `--sparsegpt: columns whose weights are chosen together (${PRUNE_DEFAULT.blockSize})`,
+    help: `--sparsegpt: columns pruned together (${PRUNE_DEFAULT.blockSize})`,
     group: DATA,
     of: ['sparsegpt'],
   },
@@ -195,7 +195,7 @@ export const DETAIL_ROWS: Rows<DetailValues> = {
     choices: CHANNEL_NORMS,
     default: 'l1',
     value: 'NORM',
-    help: 'order by: l1 (the default) or l2 of the weights that read a channel; wanda: times its activations',
+    help: 'rank channels by the l1 (the default) or l2 norm of the weights that read them; wanda: times the activation norm',
     group: CHANNELS,
     of: ['channels'],
   },
@@ -203,7 +203,7 @@ export const DETAIL_ROWS: Rows<DetailValues> = {
     kind: 'count',
     default: PRUNE_DEFAULT.roundTo,
     value: 'N',
-    help: `keep a multiple of this many channels (${PRUNE_DEFAULT.roundTo}), which suits the kernels; 1: exactly AMOUNT`,
+    help: `keep a multiple of this many channels, for fast kernels (${PRUNE_DEFAULT.roundTo}); 1 means exactly AMOUNT`,
     group: CHANNELS,
     of: ['channels'],
   },
@@ -217,7 +217,7 @@ export const DETAIL_ROWS: Rows<DetailValues> = {
   normalized: {
     kind: 'flag',
     default: false,
-    help: 'also remove features under LayerNormalization, although its mean and variance change',
+    help: 'also remove features that LayerNormalization reads, which changes its mean and variance',
     group: CHANNELS,
     of: ['channels'],
   },
@@ -235,7 +235,7 @@ export const PRUNE: Table<PruneValues> = {
   rows: {
     ...METHOD_ROWS,
     ...DETAIL_ROWS,
-    allowUnchanged: { kind: 'flag', help: 'a model without weights to prune is no error', group: FINE },
+    allowUnchanged: { kind: 'flag', help: 'accept a model without weights to prune', group: FINE },
     ...selectionRows(PRUNABLE_OPS),
     ...STORE_ROWS,
     ...STEP_ROWS,
@@ -268,7 +268,7 @@ export function methodOf(given: Partial<PruneValues>): Method {
   if (method === undefined && (given.scores !== undefined || given.amounts !== undefined)) return 'l1';
   const examples = Object.values(EXAMPLES);
   const hint = `Choose one: ${examples.slice(0, -1).join(', ')} or ${examples.at(-1)}.`;
-  if (method === undefined) throw new CompressError('options', 'prune', 'no method is given', { hint });
+  if (method === undefined) throw new CompressError('options', 'prune', 'a method is required', { hint });
   throw togetherError(methods, hint);
 }
 
@@ -288,13 +288,13 @@ function checkMethod(given: Partial<PruneValues>): void {
 
 function strayDetail(stray: string, method: Method, given: Partial<PruneValues>): CompressError {
   if (stray === 'scope' && method === 'structured') {
-    const hint = 'Leave `scope` out: every weight then loses slices of its own.';
-    return new CompressError('options', 'scope', 'slices of different layers have no common measure', { hint });
+    const hint = 'Leave out `scope`, so that slices are chosen per weight.';
+    return new CompressError('options', 'scope', 'slices of different layers cannot be compared', { hint });
   }
   const others = (DETAIL_ROWS[stray as keyof DetailValues].of ?? []).map((one) => `\`${one}\``);
   const hint =
     stray === 'amount' && SINGLE.includes(method)
-      ? `\`${method}\` has its amount beside it: \`${method}: ${given[method]}\`.`
-      : `It goes with ${others.join(', ')}.`;
+      ? `\`${method}\` takes its amount directly: \`${method}: ${given[method]}\`.`
+      : `It applies to ${others.join(', ')}.`;
   return new CompressError('options', stray, `\`${method}\` does not use it`, { hint });
 }

@@ -63,11 +63,11 @@ export interface PruneValues extends StepValues, SelectionValues, StoreValues, M
 /** Refuses what is used only beside another option that is not there. */
 export function checkCompany({ seed, structured, layout, scores, mask }: Partial<PruneValues>): void {
   if (seed !== undefined && structured !== undefined && structured !== 'random') {
-    const hint = 'It goes with `random` and `structured: random`.';
-    throw new CompressError('options', 'seed', `\`structured: ${structured}\` leaves nothing to chance`, { hint });
+    const hint = 'It applies to `random` and `structured: random`.';
+    throw new CompressError('options', 'seed', `\`structured: ${structured}\` is not random`, { hint });
   }
   if (layout !== undefined && scores === undefined && mask === undefined) {
-    const hint = 'It goes with `scores: FILE` and `mask: FILE`.';
-    throw new CompressError('options', 'layout', 'no file is given whose arrays lie in some way', { hint });
+    const hint = 'It applies to `scores: FILE` and `mask: FILE`.';
+    throw new CompressError('options', 'layout', 'no file with arrays is given', { hint });
   }
 }

@@ -22,11 +22,11 @@ export function isFile(verb: string, key: string, value: unknown): value is stri
 
 /**
  * The verb of a step.
- * @throws CompressError `options` where there is no such step
+ * @throws CompressError `options` if there is no such step
  */
 export function stepVerb(verb: string, where: string): StepVerb {
   if (isStepVerb(verb)) return verb;
-  const fact = `there is no such step.${didYouMean(verb, STEP_VERBS)}`;
+  const fact = `is not a step.${didYouMean(verb, STEP_VERBS)}`;
   throw new CompressError('options', where, fact, { hint: `The steps are ${STEP_VERBS.join(', ')}.` });
 }
 
@@ -78,9 +78,9 @@ function checkKind(key: string, row: Option, value: Given, where: string): void 
   throw new CompressError('options', where, `'${key}' is ${found}; ${needed} is needed`);
 }
 
-/** What is needed in place of the value; undefined where it fits. */
+/** What is needed in place of the value; undefined if it fits. */
 function neededFor(row: Option, value: Given): string | undefined {
   if (row.kind === 'flag') return typeof value === 'boolean' ? undefined : 'true or false';
-  if (isList(row)) return typeof value === 'string' || Array.isArray(value) ? undefined : 'a list of texts';
-  return typeof value === 'string' || typeof value === 'number' ? undefined : 'a text or a number';
+  if (isList(row)) return typeof value === 'string' || Array.isArray(value) ? undefined : 'a list of strings';
+  return typeof value === 'string' || typeof value === 'number' ? undefined : 'a string or a number';
 }

@@ -29,7 +29,7 @@ export interface TuneValues extends TuneOnly, Taken, Omit<CommonValues, 'report'
 
 const DATA = 'Data';
 const KEEP = 'What to keep';
-const QUANTIZING = 'How to quantize, as onnx-compress quantize does';
+const QUANTIZING = 'How to quantize (as in onnx-compress quantize)';
 
 /** What may be lost where nothing is said. */
 export const DEFAULT_DROP = 0.01;
@@ -38,14 +38,14 @@ const TUNE_ROWS: Rows<TuneOnly> = {
   data: {
     kind: 'file',
     value: 'DATA',
-    help: 'inputs to judge on, e.g. a .npz; __labels__ in it are the true classes',
+    help: 'model inputs to measure the metric on, e.g. a .npz; its array __labels__ holds the true classes',
     group: DATA,
   },
-  samples: { kind: 'count', value: 'N', help: 'judge on the first N rows', group: DATA },
+  samples: { kind: 'count', value: 'N', help: 'use only the first N rows', group: DATA },
   batch: {
     kind: 'count',
     value: 'N',
-    help: 'rows to feed at once (the fixed batch size of the model, or 1)',
+    help: 'rows to feed at once (fixed batch size of the model, or 1)',
     group: DATA,
   },
   prompts: { ...VERIFY.rows.prompts, not: ['data'] },
@@ -54,7 +54,7 @@ const TUNE_ROWS: Rows<TuneOnly> = {
     kind: 'share',
     default: DEFAULT_DROP,
     value: 'SHARE',
-    help: 'points of the metric that may be lost: 1% (the default), which is 1 or 0.01 too',
+    help: 'allowed loss of the metric: 1% (the default), also written 1 or 0.01',
     group: KEEP,
     not: ['minSqnr'],
   },
@@ -62,15 +62,21 @@ const TUNE_ROWS: Rows<TuneOnly> = {
     kind: 'choice',
     choices: METRICS,
     value: 'NAME',
-    help: 'what is kept: accuracy (with labels), top1 or sqnr',
+    help: 'metric to keep: accuracy (needs labels), top1 or sqnr',
     group: KEEP,
   },
-  minSqnr: { kind: 'number', what: 'a number of dB', value: 'DB', help: 'keep this many dB instead', group: KEEP },
-  judge: { kind: 'text', value: 'NAME', help: 'name of the output that counts', group: KEEP },
+  minSqnr: {
+    kind: 'number',
+    what: 'a number of dB',
+    value: 'DB',
+    help: 'keep an SQNR of this many dB instead',
+    group: KEEP,
+  },
+  judge: { kind: 'text', value: 'NAME', help: 'name of the output to measure', group: KEEP },
   maxTrials: {
     kind: 'count',
     value: 'N',
-    help: 'try at most N selections, and take the best of them',
+    help: 'try at most N selections of layers, and use the best',
     group: KEEP,
   },
 };
@@ -85,7 +91,7 @@ const QUANTIZE_ROWS = Object.fromEntries(
 ) as unknown as Rows<Taken>;
 
 export const TUNE: Table<TuneValues> = {
-  positionals: { model: { help: 'the float model, or a folder of models that generate text together' } },
+  positionals: { model: { help: 'float ONNX file to read, or a folder of text generation models' } },
   rows: {
     ...TUNE_ROWS,
     ...QUANTIZE_ROWS,
@@ -95,9 +101,9 @@ export const TUNE: Table<TuneValues> = {
     ...COMMON_ROWS,
     output: {
       ...COMMON_ROWS.output,
-      help: 'file to write, or folder for a folder; - writes standard output; none is written without',
+      help: 'file to write, or a folder for a folder; - means standard output; without it, no model is written',
     },
     json: { ...COMMON_ROWS.json, help: 'report as JSON on standard output' },
-    dryRun: { ...COMMON_ROWS.dryRun, help: 'look for the layers; write nothing' },
+    dryRun: { ...COMMON_ROWS.dryRun, help: 'search only; write nothing' },
   },
 };

@@ -137,7 +137,7 @@ export function problemOf(key: string, option: Option, value: unknown, given: un
     }
     case 'counts': {
       const counts = value as readonly unknown[];
-      if (counts.length === 0) return { fact: 'no batch size is given' };
+      if (counts.length === 0) return { fact: 'a batch size is required' };
       return counts.map((one) => countProblem(one, shownAs(one))).find((one) => one !== undefined);
     }
     case 'number': {
@@ -150,12 +150,12 @@ export function problemOf(key: string, option: Option, value: unknown, given: un
       return amountProblem(key, option.things, value, shown);
     case 'fraction': {
       const fits = typeof value === 'number' && value > 0 && value < 1;
-      return fits ? undefined : { fact: `${shown} is no fraction between 0 and 1`, hint: option.hint };
+      return fits ? undefined : { fact: `${shown} is not a fraction between 0 and 1`, hint: option.hint };
     }
     case 'share':
       if (typeof value === 'number' && value >= 0 && value <= 1) return undefined;
       return {
-        fact: `${shown} is neither percent nor a share below 1`,
+        fact: `${shown} is neither a percentage nor a fraction below 1`,
         hint: `For example: \`${key}: 1%\`, or \`${key}: 0.01\`.`,
       };
     case 'axis':
@@ -163,11 +163,14 @@ export function problemOf(key: string, option: Option, value: unknown, given: un
       return { fact: `${shown} is neither out, in nor a whole number` };
     case 'pair':
       if (/^\s*\d{1,9}:\d{1,9}\s*$/.test(String(value))) return undefined;
-      return { fact: `${shown} is no pair N:M of whole numbers`, hint: `\`${key}: 2:4\` keeps 2 of every 4 weights.` };
+      return {
+        fact: `${shown} is not a pair N:M of whole numbers`,
+        hint: `\`${key}: 2:4\` keeps 2 of every 4 weights.`,
+      };
     case 'patterns':
       return (value as readonly string[]).map((one) => patternProblem(key, one)).find((one) => one !== undefined);
     case 'words':
-      return (value as readonly string[]).length > 0 ? undefined : { fact: 'no operator is named' };
+      return (value as readonly string[]).length > 0 ? undefined : { fact: 'an operator is required' };
     default:
       return undefined;
   }
@@ -186,22 +189,22 @@ export function choiceFact(shown: string, choices: readonly string[]): string {
 
 function countProblem(value: unknown, shown: string): Problem | undefined {
   if (!Number.isSafeInteger(value) || (value as number) < 0) return { fact: `${shown} is not a whole number` };
-  return value === 0 ? { fact: 'at least 1 is needed' } : undefined;
+  return value === 0 ? { fact: 'it must be at least 1' } : undefined;
 }
 
 /** An amount as `torch.nn.utils.prune` takes it: 0.4 or 40% is a fraction of the weights, 5000 a number of weights. */
 function amountProblem(key: string, things: string, value: unknown, shown: string): Problem | undefined {
   const many = things === 'weights' ? 5000 : 8;
-  const hint = `Give percent (\`${key}: 40%\`), a fraction (\`${key}: 0.4\`) or a whole number of ${things} (\`${key}: ${many}\`).`;
+  const hint = `Give a percentage (\`${key}: 40%\`), a fraction (\`${key}: 0.4\`) or a whole number of ${things} (\`${key}: ${many}\`).`;
   const number = Number(value);
   if (shown.includes('%') && number === 1) return { fact: `${shown} would leave nothing`, hint };
-  if (shown.includes('%') && Number.isNaN(number)) return { fact: `${shown} is no percentage up to 100`, hint };
+  if (shown.includes('%') && Number.isNaN(number)) return { fact: `${shown} is not a percentage up to 100`, hint };
   if (String(value).trim() === '' || !Number.isFinite(number)) return { fact: `${shown} is not a number`, hint };
   const bare = shown.replaceAll("'", '');
   if (number <= 0) return { fact: `${bare} would prune nothing`, hint };
   if (number < 1 || Number.isSafeInteger(value)) return undefined;
   if (!Number.isInteger(value)) return { fact: `${bare} is neither a fraction below 1 nor a whole number`, hint };
-  return { fact: `${bare} is larger than any tensor`, hint };
+  return { fact: `${bare} exceeds the size of any tensor`, hint };
 }
 
 function patternProblem(key: string, text: string): Problem | undefined {

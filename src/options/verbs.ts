@@ -44,7 +44,7 @@ interface Summary {
   readonly data?: string;
   /** Whether it computes weights: threads for a large model then start while the verb is loaded. */
   readonly computes: boolean;
-  /** What the bar says while its pass runs; the verb itself where absent. */
+  /** What the bar says while its pass runs; the verb itself if omitted. */
   readonly doing?: string;
   /** Whether a run that finds nothing to change has done its work: for other verbs that is an error. */
   readonly mayChangeNothing?: boolean;
@@ -55,20 +55,20 @@ export const SUMMARIES: { readonly [verb in Verb]: Summary } = {
   prune: {
     command: 'prune [model..]',
     describe: 'zero the least important weights, or remove channels',
-    data: 'Data goes to --calibrate, masks and scores to --mask and --scores.',
+    data: 'Give data with --calibrate, masks with --mask, scores with --scores.',
     computes: true,
     doing: 'pruning',
   },
   quantize: {
     command: 'quantize [model..]',
-    describe: 'store weights in 8 or 4 bits or float16; run on integers',
-    data: 'Data goes to --calibrate.',
+    describe: 'store weights in 8 or 4 bits or float16; compute in integers',
+    data: 'Give data with --calibrate.',
     computes: true,
     doing: 'quantizing',
   },
   dequantize: {
     command: 'dequantize [model..]',
-    describe: 'give the float model back, whichever tool quantized it',
+    describe: 'convert a quantized model back to float',
     computes: false,
     doing: 'dequantizing',
   },
@@ -91,46 +91,46 @@ export const SUMMARIES: { readonly [verb in Verb]: Summary } = {
   },
   copy: {
     command: 'copy [model..]',
-    describe: 'write a model again; move weights to a data file, set inputs',
+    describe: 'copy a model; move weights to a data file, fix inputs',
     computes: false,
     mayChangeNothing: true,
   },
   run: {
     command: 'run [recipe] [model]',
-    describe: 'replay a chain of verbs, written down as a recipe',
+    describe: 'run the steps of a recipe',
     computes: false,
   },
   tune: {
     command: 'tune <model>',
     describe: 'quantize as much as the accuracy allows',
-    data: 'Data to judge on goes to --data, data to calibrate with to --calibrate.',
+    data: 'Give validation data with --data, calibration data with --calibrate.',
     computes: false,
   },
   variants: {
     command: 'variants <model>',
-    describe: 'write the files that transformers.js looks for, of a folder',
+    describe: 'write all files that transformers.js looks for',
     computes: true,
   },
   inspect: {
     command: 'inspect [model..]',
-    describe: 'tell what a model is made of, and what could be made of it',
+    describe: 'show what a model contains and how small it could be',
     computes: false,
   },
   diff: {
     command: 'diff <before> <after>',
-    describe: 'tell what changed between two models, in graph and weights',
+    describe: 'show what changed between two models',
     computes: false,
   },
   verify: {
     command: 'verify <reference> <other>',
-    describe: 'compare what two models compute, and the kernels they run on',
-    data: 'Data goes to --data.',
+    describe: 'compare the outputs of two models, and the kernels they use',
+    data: 'Give data with --data.',
     computes: false,
   },
   bench: {
     command: 'bench <models..>',
-    describe: 'time models side by side: runs, load, size, memory',
-    data: 'Data goes to --data.',
+    describe: 'time models side by side; compare load time, size, memory',
+    data: 'Give data with --data.',
     computes: false,
   },
 };

@@ -33,7 +33,7 @@ function isQuantization(node: Node, opType: string): boolean {
 }
 
 /**
- * Whether ONNX Runtime carries this DequantizeLinear on: its input is no constant, scale and zero point are scalars.
+ * Whether ONNX Runtime carries this DequantizeLinear on: its input is not a constant, scale and zero point are scalars.
  */
 function isCarried(graph: Graph, { inputs: [x = '', ...steps] }: Node): boolean {
   const held = graph.constant(x);
@@ -55,7 +55,7 @@ function isRetyped(graph: Graph, node: Node, facts: ValueFacts): boolean {
   return facts.dtype(graph, zeroPoint) === 'int8';
 }
 
-/** The operators of this graph behind the node that only move what it makes. */
+/** The operators of this graph after the node that only move what it makes. */
 function moversOf(graph: Graph, node: Node): Node[] {
   return readersOf(graph, node).flatMap((use) => (isMover(graph, use) ? [use.node] : []));
 }

@@ -26,10 +26,10 @@ export function convert(options: ConvertOptions): Pass {
   checkShape('convert', options, { opset: 'number', force: 'flag', float32: 'flag' });
   const { opset, force = false, float32 = false } = options;
   if (opset === undefined && !float32) {
-    throw new CompressError('options', 'opset', 'no opset is given', { hint: 'Give one: `opset: 21`.' });
+    throw new CompressError('options', 'opset', 'is required', { hint: 'Give one: `opset: 21`.' });
   }
   if (opset !== undefined && !isKnown(opset)) {
-    throw new CompressError('options', 'opset', `${opset} is no opset from ${LOWEST_OPSET} to ${HIGHEST_OPSET}`);
+    throw new CompressError('options', 'opset', `${opset} is not an opset from ${LOWEST_OPSET} to ${HIGHEST_OPSET}`);
   }
   return {
     name: 'convert',
@@ -59,8 +59,8 @@ function isKnown(opset: number): boolean {
 async function raise(model: Model, opset: number, force: boolean): Promise<Pick<PassReport, 'notes' | 'unpacked'>> {
   const { irVersion, opset: before } = model;
   if (before > opset) {
-    throw new CompressError('unsupported', '', `the model speaks opset ${before}; it can be raised, not lowered`, {
-      hint: `Export it anew for opset ${opset}.`,
+    throw new CompressError('unsupported', '', `the model has opset ${before}, which can be raised but not lowered`, {
+      hint: `Export it again for opset ${opset}.`,
     });
   }
   if (!model.hasOpset && !model.usesStandard)
@@ -72,7 +72,7 @@ async function raise(model: Model, opset: number, force: boolean): Promise<Pick<
     throw new CompressError('unsupported', '', fact, hintOf(result.runsUpTo, before, opset));
   }
   notes.push(...result.notes);
-  if (before === opset) notes.push(`the model speaks opset ${opset} already`);
+  if (before === opset) notes.push(`the model already has opset ${opset}`);
   else {
     const list = result.adapted.map(({ opType, count }) => `${count} ${opType}`).join(', ');
     notes.push(`opset raised from ${before} to ${opset}${list === '' ? '' : `; rewritten: ${list}`}`);
@@ -84,6 +84,6 @@ async function raise(model: Model, opset: number, force: boolean): Promise<Pick<
 /** What to do where ONNX Runtime has no kernel. */
 function hintOf(runsUpTo: number | undefined, before: number, opset: number): { readonly hint?: string } {
   if (runsUpTo === undefined) return {};
-  const all = `\`force\` writes opset ${opset} all the same.`;
-  return { hint: runsUpTo > before ? `\`opset: ${runsUpTo}\` is the highest it runs. ${all}` : all };
+  const all = `\`force\` writes opset ${opset} anyway.`;
+  return { hint: runsUpTo > before ? `\`opset: ${runsUpTo}\` is the highest it can run. ${all}` : all };
 }

@@ -47,7 +47,7 @@ export type Folded = FoldAction & {
 export type FoldAction =
   | {
       /**
-       * - `apart`: a Sum was put behind an output that ONNX Runtime would lose
+       * - `apart`: a Sum was put after an output that ONNX Runtime would lose
        * - `constant`: a Constant node became an initializer
        * - `computed`: a node of constants became what it computes
        * - `hard_swish`, `hard_sigmoid`: what was written out became HardSigmoid
@@ -64,5 +64,5 @@ export type FoldAction =
     }
   /** `what` did nothing: `Identity`, `Mul by 1`. */
   | { readonly action: 'removed'; readonly what: string }
-  /** An operator `what` went into the weights of the operator `into`, before it or behind it. */
+  /** An operator `what` went into the weights of the operator `into`, before it or after it. */
   | { readonly action: 'merged'; readonly what: string; readonly into: string; readonly side: 'before' | 'behind' };

@@ -12,21 +12,21 @@ export interface Met {
  * rank than the layer then, and what is fitted to them is chance in every other direction.
  * @param layers - all of them
  * @param advice - what else there is
- * @returns undefined where each layer met enough
+ * @returns undefined if each layer met enough
  */
 export function fewVectors(layers: readonly Met[], advice: string): string | undefined {
   const few = layers.filter(({ inputs, vectors }) => vectors < inputs);
   const [worst] = few.sort((a, b) => a.vectors / a.inputs - b.vectors / b.inputs);
   if (worst === undefined) return undefined;
   const { weight, inputs, vectors } = worst;
-  const met = `'${weight}' met ${vectors} ${vectors === 1 ? 'vector' : 'vectors'} of data, fewer than its ${inputs} inputs`;
-  const others = few.length === 1 ? '' : `, and ${few.length - 1} more of ${layers.length} layers met too few`;
-  return `warning: ${met}${others}: what so few say of a layer is chance. ${advice}`;
+  const met = `'${weight}' received ${vectors} data ${vectors === 1 ? 'vector' : 'vectors'}, fewer than its ${inputs} inputs`;
+  const others = few.length === 1 ? '' : `, and ${few.length - 1} more of ${layers.length} layers received too few`;
+  return `warning: ${met}${others}, so the statistics are unreliable. ${advice}`;
 }
 
 /**
  * Says that not all of the data was looked at, where it has more than layers need.
- * @returns undefined where each layer met all of its vectors
+ * @returns undefined if each layer met all of its vectors
  */
 export function someVectors(layers: readonly Met[]): string | undefined {
   const some = layers.flatMap(({ weight, vectors, of }) =>
@@ -35,5 +35,5 @@ export function someVectors(layers: readonly Met[]): string | undefined {
   const [least] = some.sort((a, b) => a.vectors / a.of - b.vectors / b.of);
   if (least === undefined) return undefined;
   const { weight, vectors, of } = least;
-  return `a share of the data is enough for ${some.length} of ${layers.length} layers: ${vectors} of ${of} vectors for '${weight}'`;
+  return `only part of the data was needed for ${some.length} of ${layers.length} layers: ${vectors} of ${of} vectors for '${weight}'`;
 }

@@ -37,7 +37,7 @@ export interface TransformOptions {
 
 /**
  * Runs passes in order over one model.
- * @throws CompressError `malformed` for what is no model: values that nothing makes, nodes in a circle
+ * @throws CompressError `malformed` for what is not a model: values that nothing makes, nodes in a circle
  * @example
  * await transform(model, prune({ method: 'l1', amount: 0.4 }), quantize());
  * await transform(model, [quantize()], { onProgress: (pass, done, total) => console.log(pass, done, total) });

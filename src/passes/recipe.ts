@@ -43,17 +43,18 @@ export const MAX_STEPS = 256;
 export function parseRecipe(text: string, where: string): Recipe {
   const { onnxCompress: version, steps, ...rest } = parseOptions(text, where, 'recipe');
   if (version === undefined) {
-    throw wrong(where, `has no 'onnxCompress', the version of the format`, 'A recipe begins { "onnxCompress": 1, …');
+    throw wrong(where, `has no key 'onnxCompress' with the format version`, 'A recipe begins { "onnxCompress": 1, …');
   }
   if (version !== RECIPE_VERSION) {
     const hint = 'Is it written by a newer onnx-compress?';
     throw wrong(where, `'onnxCompress' is ${shownValue(version)}; ${RECIPE_VERSION} is known`, hint);
   }
   const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) throw wrong(where, `'${unknown}' is no key of a recipe; 'onnxCompress' and 'steps' are`);
-  if (!Array.isArray(steps) || steps.length === 0) throw wrong(where, `'steps' is no list of verbs with their options`);
+  if (unknown !== undefined)
+    throw wrong(where, `'${unknown}' is not a key of a recipe; 'onnxCompress' and 'steps' are`);
+  if (!Array.isArray(steps) || steps.length === 0) throw wrong(where, `'steps' is not a list of verbs with options`);
   if (steps.length > MAX_STEPS) {
-    throw new CompressError('limit', where, `has ${steps.length} steps; at most ${MAX_STEPS} are taken`);
+    throw new CompressError('limit', where, `has ${steps.length} steps; at most ${MAX_STEPS} are accepted`);
   }
   return { steps: steps.map((one, index) => stepOf(one, `${where}, steps[${index}]`)) };
 }
@@ -94,7 +95,7 @@ function escaped(char: string): string {
 }
 
 /**
- * The recipe a model carries in its metadata; undefined where it has none.
+ * The recipe a model carries in its metadata; undefined if it has none.
  * @param where - what errors call the model
  * @throws CompressError as {@link parseRecipe}
  */
@@ -107,21 +108,21 @@ export async function recordedRecipe(model: Model, where: string): Promise<Recip
 }
 
 /**
- * Notes in the model's metadata what was done to it, behind what was done before.
+ * Notes in the model's metadata what was done to it, after what was done before.
  * @returns a sentence where what was noted before could not be kept
  */
 export async function recordRecipe(model: Model, recipe: Recipe): Promise<string[]> {
   const notes: string[] = [];
   const before = await recordedRecipe(model, 'the model').catch((cause: unknown) => {
     if (!(cause instanceof CompressError) || (cause.code !== 'options' && cause.code !== 'limit')) throw cause;
-    notes.push(`the recipe noted before is replaced, because it cannot be read: ${cause.message}`);
+    notes.push(`the earlier recipe is replaced, because it cannot be read: ${cause.message}`);
     return undefined;
   });
   const chain: Recipe = { steps: [...(before?.steps ?? []), ...recipe.steps] };
   const text = formatRecipe(chain);
   if (chain.steps.length <= MAX_STEPS && text.length <= MAX_OPTIONS_BYTES) model.setMetadata(RECIPE_KEY, text);
   else {
-    notes.push('the recipe noted before is replaced, because the two together are too long');
+    notes.push('the earlier recipe is replaced, because both together are too long');
     model.setMetadata(RECIPE_KEY, formatRecipe(recipe));
   }
   return notes;

@@ -40,7 +40,7 @@ function isShadowed(use: Use, graph: Graph, name: string): boolean {
  * Takes a node out of the way that gives out `source` as it is: who read it reads `source`. The name of an output of
  * the graph survives: what makes the value is renamed.
  * @param keep - names that must stay
- * @returns the nodes that are rewritten, or undefined where the node must stay
+ * @returns the nodes that are rewritten, or undefined if the node must stay
  */
 export function bypass(
   graph: Graph,

@@ -5,13 +5,13 @@ import { canRedirect, redirect } from './rename.ts';
 
 /**
  * Lets all readers of two equal tensors read one.
- * @returns what is left; undefined where both have to stay
+ * @returns what is left; undefined if both have to stay
  */
 export function shareOne(model: Model, first: Constant, second: Constant): Constant | undefined {
   const home = graphAround(first.graph, second.graph);
   if (home === undefined) return undefined;
   let kept = first;
-  // A Constant node may stand behind what reads it from now on.
+  // A Constant node may follow what reads it from now on.
   if (home !== first.graph || (first.node !== undefined && second.graph !== home)) {
     const tensor = { ...first.tensor, name: home.uniqueName(constantName(first)) };
     if (!moveReaders(first, home, tensor.name)) return undefined;

@@ -36,7 +36,7 @@ export interface Bnb4 {
   readonly dims: readonly [number, number];
 }
 
-/** A weight of MatMulBnb4; undefined where its parts do not fit together. */
+/** A weight of MatMulBnb4; undefined if its parts do not fit together. */
 export function bnb4({ kind, codes, scale, block, dims }: Bnb4): Decodable | undefined {
   const total = elementCount(dims);
   const known = KINDS[kind];

@@ -21,7 +21,7 @@ export interface Moved {
 /** Steps back that are followed. */
 const MAX_STEPS = 8;
 
-/** The constant that a value is, behind Identity, Transpose and Slice. */
+/** The constant that a value is, after Identity, Transpose and Slice. */
 export function movedConstant(graph: Graph, value: string): Moved | undefined {
   let [scope, name]: [Graph, string] = [graph, value];
   const via: Node[] = [];
@@ -87,7 +87,7 @@ export interface Arithmetic {
   readonly gather: Node | undefined;
 }
 
-/** Reads the Mul of such arithmetic; undefined where it is none. */
+/** Reads the Mul of such arithmetic; undefined if it is none. */
 export function arithmeticOf(graph: Graph, node: Node): Arithmetic | undefined {
   if (!isOp(node, 'Mul')) return undefined;
   const [real = '', scale = ''] = node.inputs;
@@ -196,7 +196,9 @@ export function weightReadAs(
   return held && decodableIn(graph, held.tensor, { scale, zeroPoint });
 }
 
-/** Finds what stands for the weight `of` of another file: behind a Cast of that name, or by the names quantizers give. */
+/**
+ * Finds what stands for the weight `of` of another file: after a Cast of that name, or by the names quantizers give.
+ */
 export function findStored(graph: Graph, of: string): Decodable | undefined {
   const half = halfBehind(graph, of);
   if (half !== undefined) return half;

@@ -34,7 +34,7 @@ const lowbits = once(() => import('../compute/lowbits.ts'));
 /**
  * Weights as codes, chosen without data: read in pieces where they lie in a file, by the threads there are.
  * @param order - in which they are to be stored: those of large weights are packed so where they are found
- * @returns undefined where they hold NaN or infinity
+ * @returns undefined if they hold NaN or infinity
  * @throws CompressError where they cannot be read, RangeError for a method that the form does not go with
  */
 export async function codesOf(
@@ -85,7 +85,7 @@ function measured<C extends Coded>(found: CodesAndLoss<C> | undefined): Measured
   return { codes: found.codes, losses };
 }
 
-/** The weights as rows, `[outputs, inputs]`, all of them in memory; undefined where they hold NaN or infinity. */
+/** The weights as rows, `[outputs, inputs]`, all of them in memory; undefined if they hold NaN or infinity. */
 export async function matrixOf({ tensor, shape, outFirst, factor }: CodesGiven): Promise<Float32Array | undefined> {
   const floats = toFloat32(await tensor.load(), tensor.dtype as FloatDType);
   const scaled = factor === 1 ? floats : floats.map((one) => one * factor);

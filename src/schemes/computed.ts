@@ -14,7 +14,7 @@ import { isUnpacking, unpackedBy } from './unpacking.ts';
 
 /** Constants up to so many elements are in memory meanwhile, whole. */
 const SMALL = 1 << 16;
-/** Nodes behind a value. */
+/** Nodes after a value. */
 const MAX_NODES = 24;
 
 /** What a value is computed as, where constants and operators that unpack codes make it; undefined for all others. */

@@ -33,7 +33,7 @@ export function codeInputs(node: Node): readonly number[] {
   return weights.filter((index) => (node.inputs[index] ?? '') !== '');
 }
 
-/** The weight that such a node reads at an input; undefined where it is no constant or its parts do not fit. */
+/** The weight that such a node reads at an input; undefined if it is not a constant or its parts do not fit. */
 export function codesAt(graph: Graph, node: Node, index: number): Decodable | undefined {
   if (!codeInputs(node).includes(index)) return undefined;
   const data = smallBehind(graph, node.inputs[index] ?? '');
@@ -91,7 +91,7 @@ function gatherBlocks(graph: Graph, node: Node, data: Tensor): Decodable | undef
   return fitting({ data, granularity, scale, zeroPoint }, zeroPoint === undefined && data.dtype === 'int4');
 }
 
-/** Inputs of QMoE: scales behind weights, zero points together at the end. */
+/** Inputs of QMoE: scales after weights, zero points together at the end. */
 const EXPERT_ZEROS: Readonly<Record<number, number>> = { 2: 11, 5: 12, 8: 13 };
 
 /** `[experts, outputs, bytes of inputs]`, with a scale for each output or each block of its inputs. */

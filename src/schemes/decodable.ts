@@ -23,7 +23,7 @@ export interface SchemeFacts {
 /** A weight whose real numbers can be read, whatever it is stored as. */
 export interface Decodable {
   readonly scheme: SchemeFacts;
-  /** What it is stored in: the integers first, scales and zero points behind them. */
+  /** What it is stored in: the integers first, scales and zero points after them. */
   readonly parts: readonly [data: Tensor, ...steps: Tensor[]];
   /** Dims of the numbers. */
   readonly dims: readonly number[];
@@ -62,7 +62,7 @@ export interface Steps {
   readonly sharing?: Sharing | undefined;
 }
 
-/** Integers that a graph holds, with scales and zero points that it holds too; undefined where they do not fit. */
+/** Integers that a graph holds, with scales and zero points that it holds too; undefined if they do not fit. */
 export function linearIn(graph: Graph, data: Tensor, steps: Steps): LinearNumbers | undefined {
   return linearBy(graph, data, steps, scalesBehind(graph, steps.scale));
 }
@@ -99,7 +99,7 @@ export interface Behind {
   readonly dtype: DType;
 }
 
-/** The constant behind a Cast, or what gives it other dims: scales stored as halves. Its dims are those behind them. */
+/** The constant after a Cast, or what gives it other dims: scales stored as halves. Its dims are those after them. */
 export function constantBehind(graph: Graph, value: string): Behind | undefined {
   let [scope, name]: [Graph, string] = [graph, value];
   let dtype: DType | undefined;
@@ -167,7 +167,7 @@ export function halfBehind(graph: Graph, value: string): Decodable | undefined {
   const { dtype, dims } = tensor;
   const [reals, turned] = [realsOf(tensor), swappedReals(tensor)];
   if (reals === undefined || turned === undefined) return undefined;
-  const scheme = { name: dtype, sharing: 'behind a Cast', bits: bitsOf(dtype), symmetric: true };
+  const scheme = { name: dtype, sharing: 'with a Cast', bits: bitsOf(dtype), symmetric: true };
   return { scheme, parts: [tensor], dims, dtype: to, reals, swapped: turned };
 }
 

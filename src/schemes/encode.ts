@@ -43,7 +43,7 @@ function dimsOf({ tensor, transposed }: Given): readonly number[] {
   return transposed ? [columns, rows] : tensor.dims;
 }
 
-/** The scales and zero points of numbers; undefined where they hold NaN or infinity. Reads them once. */
+/** The scales and zero points of numbers; undefined if they hold NaN or infinity. Reads them once. */
 export async function paramsOf(given: Given, scheme: IntegerScheme): Promise<LinearParams | undefined> {
   if (given.unread) {
     const channels = elementCount(scaleDims(scheme.granularity, dimsOf(given)));

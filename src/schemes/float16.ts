@@ -52,18 +52,18 @@ export async function roundingOf(tensor: Tensor, dtype: HalfDType): Promise<Roun
  */
 const LOSS: Readonly<Record<HalfDType, number>> = { float16: 2 ** -11, bfloat16: 2 ** -8 };
 
-/** Why a tensor must stay as it is, in words behind its name; undefined where 16 bits hold it. */
+/** Why a tensor must stay as it is, in words after its name; undefined if 16 bits hold it. */
 export function obstacle({ largest, signal, noise }: Rounding, dtype: HalfDType): HalfObstacle | undefined {
   if (largest > LARGEST[dtype]) {
     return {
       reason: 'out_of_range',
-      detail: `it holds ${short(largest)}; ${short(LARGEST[dtype])} is the largest ${dtype}`,
+      detail: `it contains ${short(largest)}; the largest ${dtype} is ${short(LARGEST[dtype])}`,
     };
   }
   const loss = Math.sqrt(noise / Math.max(signal, Number.MIN_VALUE));
   if (loss <= LOSS[dtype]) return undefined;
   const percent = (part: number): string => `${Number((100 * part).toPrecision(2))} %`;
-  const detail = `its numbers are too small: ${dtype} would take ${percent(loss)} of them, and ${percent(LOSS[dtype])} at most of larger ones`;
+  const detail = `its values are too small: ${dtype} would lose ${percent(loss)} of them, and at most ${percent(LOSS[dtype])} of larger ones`;
   return { reason: 'too_small', detail };
 }
 

@@ -16,7 +16,7 @@ export function sharingOf(node: Node): Sharing {
   return { axis: intAttribute(node, 'axis', 1), block: intAttribute(node, 'block_size', 0) };
 }
 
-/** Which elements of a tensor share a scale, by dims and what the operator says; undefined where they do not fit. */
+/** Which elements of a tensor share a scale, by dims and what the operator says; undefined if they do not fit. */
 export function granularityOf(
   dims: readonly number[],
   scaleDims: readonly number[],

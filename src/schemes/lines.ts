@@ -4,7 +4,7 @@ import type { Tensor } from '../ir/tensor.ts';
 import { broadcastDims } from '../kernels/constant/shape.ts';
 import { isPacked } from './packed.ts';
 
-/** Elements `from` to `to` of the first axis, all behind them included. */
+/** Elements `from` to `to` of the first axis, all after them included. */
 export type Lines = (from: number, to: number) => Promise<Float32Array>;
 
 /**

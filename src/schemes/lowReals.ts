@@ -59,7 +59,7 @@ export async function writeFolded(low: LowWeight, { graph, anchor }: Place, lyin
   }
   const there = value === product ? [] : outFirst ? [outputs, inputs] : [inputs, outputs];
   if (there.join() !== lying.dims.join()) value = write.reshape(value, lying.dims);
-  if (elementCount(lying.dims) !== outputs * inputs) throw new RangeError(`${of} is no ${outputs} by ${inputs}`);
+  if (elementCount(lying.dims) !== outputs * inputs) throw new RangeError(`${of} is not ${outputs} by ${inputs}`);
   if (lying.dtype !== 'float32') value = write.cast(value, lying.dtype as 'float32');
   return { weight: value, added: tensors.added };
 }

@@ -18,12 +18,12 @@ export interface LowWeight {
   readonly shape: BlockForm & MatrixShape;
   /** The codes; absent for a plan, whose tensors are all zeros. */
   readonly codes: Codes | PackedCodes | undefined;
-  /** Puts bytes aside; they stay in memory where absent. */
+  /** Puts bytes aside; they stay in memory if omitted. */
   readonly keep?: ((bytes: Uint8Array) => Promise<() => Promise<Uint8Array>>) | undefined;
 }
 
 /**
- * In which order the codes of a form are packed; undefined where they are stored one by one, or as a type of few bits.
+ * In which order the codes of a form are packed; undefined if they are stored one by one, or as a type of few bits.
  * @param outFirst - whether the weight has its outputs first
  */
 export function orderOf(form: LowForm | 'int8' | 'table', outFirst: boolean): Order | undefined {

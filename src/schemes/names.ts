@@ -2,8 +2,8 @@ import type { HalfDType } from '../ir/dtype.ts';
 import type { Graph } from '../ir/graph.ts';
 
 /**
- * What a tensor or value that stands for another one is called: the name of that one, and this behind it. Names are
- * made here and never taken apart: what a tensor stands for is in `Tensor.from`.
+ * What a tensor or value that stands for another one is called: the name of that one, and this after it. Names are made
+ * here and never taken apart: what a tensor stands for is in `Tensor.from`.
  */
 const SUFFIXES = { data: '_quantized', scale: '_scale', zeroPoint: '_zero_point', real: '_dequantized' } as const;
 
@@ -35,7 +35,7 @@ export function halfName(graph: Graph, of: string, dtype: HalfDType): string {
   return graph.uniqueName(`${of}_${dtype}`);
 }
 
-/** What other quantizers put behind the name of a weight for its codes: ONNX Runtime's of few bits. */
+/** What other quantizers put after the name of a weight for its codes: ONNX Runtime's of few bits. */
 const CODES = ['_Q4', '_Q8', '_Q2', '_Bnb4', '_DQ_Q4', '_DQ_Q8', '_DQ_Q2'] as const;
 
 /**
@@ -59,7 +59,7 @@ export function nameOfCodes(of: string): string {
   return `${of}${SUFFIXES.data}`;
 }
 
-/** What integers or codes of this name likely stand for; undefined where the name does not tell. */
+/** What integers or codes of this name likely stand for; undefined if the name does not tell. */
 export function likelyOriginal(data: string): string | undefined {
   const bare = data.replace(/_[12]$/, '');
   const suffix = [SUFFIXES.data, ...[...CODES].sort((a, b) => b.length - a.length)].find((one) => bare.endsWith(one));

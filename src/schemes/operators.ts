@@ -50,7 +50,7 @@ export function integerWeightOf({ inputs, opType }: Node): string | undefined {
   return inputs[lookup(OPERATORS, opType)?.weight ?? -1];
 }
 
-/** What an input of QuantizeLinear, DequantizeLinear or an operator on integers is, where it is no number itself. */
+/** What an input of QuantizeLinear, DequantizeLinear or an operator on integers is, where it is not a number itself. */
 export function stepRole(node: Node, index: number): StepRole | undefined {
   if (isOp(node, 'DequantizeLinear') || isOp(node, 'QuantizeLinear')) return OPERAND[index];
   return lookup(OPERATORS, node.opType)?.steps?.[index];

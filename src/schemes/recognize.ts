@@ -21,7 +21,7 @@ function castOf(graph: Graph, value: string): Node | undefined {
   return dtype !== undefined && isStoredType(dtype) ? cast : undefined;
 }
 
-/** Whether a value is stored integers behind a Cast, and behind the Sub of a zero point where there is one. */
+/** Whether a value is stored integers after a Cast, and after the Sub of a zero point where there is one. */
 export function isCentred(graph: Graph, value: string): boolean {
   return castOf(graph, value) !== undefined;
 }
@@ -112,7 +112,7 @@ export function findEncoded(graph: Graph, of: string): EncodedIntegers | undefin
   return undefined;
 }
 
-/** The DequantizeLinear of integers, behind a Gather where they are a table. */
+/** The DequantizeLinear of integers, after a Gather where they are a table. */
 function dequantizer(graph: Graph, value: string): Node | undefined {
   for (const { node, index } of graph.uses(value)) {
     if (node === undefined || index !== 0) continue;

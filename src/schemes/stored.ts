@@ -26,7 +26,7 @@ export interface StoredForm {
   readonly dtype: StoredInteger;
   /** Which elements share a scale where nothing finer is needed. */
   readonly coarsest: Granularity;
-  /** Leading axes whose places are rows, which blocks divide; undefined where nothing finer is wanted. */
+  /** Leading axes whose places are rows, which blocks divide; undefined if nothing finer is wanted. */
   readonly rows: number | undefined;
   readonly reduceRange: boolean;
   /** Not read, for a plan: every scale is 1, and there are no blocks. */
@@ -56,10 +56,10 @@ const MOST_ELEMENTS: number = 1 << 24;
  *                      integers [32, 3, 48], scales [32, 3], reshaped to [32, 16, 3, 3]
  * ```
  *
- * Many scales of blocks are stored in fewer bits than 32, whichever takes least of the file: as float16 behind a Cast,
+ * Many scales of blocks are stored in fewer bits than 32, whichever takes least of the file: as float16 after a Cast,
  * or as integers of 8 bits themselves, each row with a scale of its own.
  * @param of - name of the weight in the graph
- * @returns undefined where the weight holds NaN or infinity
+ * @returns undefined if the weight holds NaN or infinity
  */
 export async function encodeStored(
   tensor: Tensor,

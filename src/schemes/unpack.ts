@@ -47,7 +47,7 @@ export class Unpacking {
 
   /**
    * The codes in the bits of bytes, as uint8, `8 / bits` of each byte along an axis that is 1 long.
-   * @param trailing - axes behind that one
+   * @param trailing - axes after that one
    */
   bits(value: string, bits: number, trailing: number): string {
     if (bits === 8) return value;

@@ -41,7 +41,7 @@ export async function unpackedTensors(model: Model): Promise<ReadonlyMap<Tensor,
   return found;
 }
 
-/** The weight that codes of this name stand for; undefined where no nodes unpack them. */
+/** The weight that codes of this name stand for; undefined if no nodes unpack them. */
 export async function unpackedNamed(graph: Graph, data: string): Promise<Decodable | undefined> {
   const use = graph.uses(data).find((one) => one.node !== undefined && isOp(one.node, 'BitShift'));
   const end = use?.node && (await endOf(use.graph, use.node));
@@ -93,7 +93,7 @@ export interface CodesBehind {
   readonly bits: number;
 }
 
-/** The codes that nodes make a value of; undefined where it is made of anything else. */
+/** The codes that nodes make a value of; undefined if it is made of anything else. */
 export function codesBehind(graph: Graph, value: string): CodesBehind | undefined {
   let [scope, name]: [Graph, string] = [graph, value];
   for (let step = 0; step < MAX_STEPS; step++) {

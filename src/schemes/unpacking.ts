@@ -10,7 +10,7 @@ const MOST_ENTRIES = 1 << 16;
 /** What int32 holds and float32 does exactly. */
 const WHOLE_TYPES: readonly DType[] = ['uint8', 'int8', 'int32'];
 
-/** What an operator makes of what is computed; undefined where it does something else. */
+/** What an operator makes of what is computed; undefined if it does something else. */
 type Operator = (node: Node, inputs: readonly Computed[]) => Promise<Computed | undefined> | Computed | undefined;
 
 /** The operators that unpack codes. */

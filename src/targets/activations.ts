@@ -5,18 +5,18 @@ import { type Fact, MEASURED, ort } from './fact.ts';
 const RULES = ort('core/optimizer/qdq_transformer/selectors_actions/qdq_selector_action_transformer.cc');
 
 export const movers: Fact<readonly string[]> = {
-  says: 'Operators that only move values run on integers where DequantizeLinear and QuantizeLinear stand on both sides of each.',
+  says: 'Operators that only move values run on integers if a DequantizeLinear precedes and a QuantizeLinear follows each of them.',
   ...{ source: RULES, version: MEASURED },
   value: ['MaxPool', 'Flatten', 'Reshape', 'Transpose', 'Squeeze', 'Unsqueeze', 'Slice', 'Identity'],
 };
 
 export const joiners: Fact<readonly string[]> = {
-  says: 'Operators of several activations that have integer kernels of their own: QLinearAdd and QLinearConcat.',
+  says: 'Operators with several activations and an integer kernel of their own: QLinearAdd and QLinearConcat.',
   ...{ source: RULES, version: MEASURED, value: ['Add', 'Concat'] },
 };
 
 export const clips: Fact<readonly string[]> = {
-  says: 'Operators that a QuantizeLinear behind them makes redundant, where its range is no larger than theirs.',
+  says: 'Operators that a following QuantizeLinear makes redundant if its range is not larger than theirs.',
   source: ort('core/optimizer/qdq_transformer/relu_quantizelinear.cc'),
   version: MEASURED,
   value: ['Relu', 'Clip'],
@@ -25,14 +25,14 @@ export const clips: Fact<readonly string[]> = {
 /** What is taken for a layer whose weight is to be quantized. */
 export interface FloatWeights {
   readonly operators: readonly string[];
-  /** What may stand before the QuantizeLinear, and how many of them are looked past. */
+  /** What may precede the QuantizeLinear, and how many of them are looked past. */
   readonly between: readonly string[];
   readonly most: number;
 }
 
 export const floatWeights: Fact<FloatWeights> = {
   says:
-    'It quantizes float weights by itself, to int8 with one scale for the tensor: of a Conv, ConvTranspose or Gemm that reads a ' +
+    'It quantizes float weights itself, to int8 with one scale per tensor, for a Conv, ConvTranspose or Gemm that reads a ' +
     'DequantizeLinear and whose output is quantized. A MatMul may become a Gemm with an Add.',
   source: ort('core/optimizer/qdq_transformer/weight_bias_quantization.cc'),
   version: MEASURED,
@@ -45,8 +45,8 @@ export const floatWeights: Fact<FloatWeights> = {
 
 export const slowPools: Fact<readonly string[]> = {
   says:
-    'Pools that run on integers where DequantizeLinear and QuantizeLinear stand around them, and take longer so: AveragePool 30 times. ' +
-    'DequantizeLinear is moved behind a MaxPool, QuantizeLinear before it, even if only one of them is there.',
+    'Pools that run on integers between DequantizeLinear and QuantizeLinear, but are slower that way: AveragePool 30 times. ' +
+    'DequantizeLinear is moved after a MaxPool, QuantizeLinear before it, even if only one of them is present.',
   source: ort('core/optimizer/qdq_transformer/qdq_propagation.cc'),
   version: MEASURED,
   value: ['MaxPool', 'AveragePool'],
@@ -54,26 +54,26 @@ export const slowPools: Fact<readonly string[]> = {
 
 export const ownPairs: Fact<'int8'> = {
   says:
-    'On x64 it runs activations of this type as uint8, but only where one DequantizeLinear reads a QuantizeLinear; the nodes on ' +
+    'On x64 it runs activations of this type as uint8, but only if a single DequantizeLinear reads a QuantizeLinear; the nodes on ' +
     'both sides of others stay float. Pairs of equal scales are merged.',
   ...{ source: ort('core/optimizer/qdq_transformer/qdq_s8_to_u8.cc'), version: MEASURED, value: 'int8' },
 };
 
 export const statedZeroPoints: Fact<true> = {
-  says: 'QGemm is made only where both sides state a zero point, were it 0.',
+  says: 'QGemm is used only if both sides state a zero point, even if it is 0.',
   ...{ source: ort('core/optimizer/qdq_transformer/selectors_actions/qdq_actions.cc'), version: MEASURED, value: true },
 };
 
 export const biasScale: Fact<number> = {
   says:
-    'The integers of a bias count steps of the product of the scales of activation and weight, rounded to float32. A Conv whose ' +
-    'bias has another scale, by more than this part, is not fused; a Gemm is, and takes the integers for such steps all the same.',
+    'An integer bias has the product of the scales of activation and weight as its scale, rounded to float32. A Conv whose ' +
+    'bias scale differs by more than this fraction is not fused; a Gemm is fused and ignores the difference.',
   ...{ source: ort('core/optimizer/qdq_transformer/qdq_util.cc'), version: MEASURED, value: 0.01 },
 };
 
 export const scaleFirst: Fact<true> = {
   says:
-    'In `Cast(MatMulInteger) · (x_scale · W_scale)` the scale of the activation comes first, or the DynamicQuantizeLinear is not ' +
-    'taken into the kernel.',
+    'In `Cast(MatMulInteger) · (x_scale · W_scale)` the scale of the activation must come first, or the DynamicQuantizeLinear is not ' +
+    'fused into the kernel.',
   ...{ source: ort('core/optimizer/dynamic_quantize_matmul_fusion.cc'), version: MEASURED, value: true },
 };

@@ -5,15 +5,15 @@ const BENCHMARK = 'benchmarks/ort-kernels.js';
 
 export const dynamicProduct: Fact<{ readonly least: number; readonly widest: number }> = {
   says:
-    'DynamicQuantizeMatMul of [M, K] · [K, N] takes less time than a float MatMul from √M · K · min(N, widest · K) = least on: ' +
-    'it quantizes the activation first, and scales every column of the result.',
+    'DynamicQuantizeMatMul of [M, K] · [K, N] is faster than a float MatMul if √M · K · min(N, widest · K) is at least `least`: ' +
+    'it has to quantize the activation first and scale every column of the result.',
   ...{ source: BENCHMARK, version: MEASURED, value: { least: 65536, widest: 4 } },
 };
 
 export const blockedProduct: Fact<{ readonly most: number; readonly least: number }> = {
   says:
-    'MatMulNBits with 8 bits takes less time than a float MatMul for up to `most` rows of a weight of `least` elements: ' +
-    'it reads a quarter of the bytes, and computes slower.',
+    'MatMulNBits with 8 bits is faster than a float MatMul for up to `most` rows and a weight of at least `least` elements: ' +
+    'it reads a quarter of the bytes, but computes more slowly.',
   ...{ source: 'benchmarks/zoo/products.py', version: MEASURED, value: { most: 8, least: 2 ** 18 } },
 };
 
@@ -85,8 +85,8 @@ export interface StaticCosts {
 
 export const staticCosts: Fact<StaticCosts> = {
   says:
-    'Convs run in float with channels in blocks, on integers with channels last. Integers gain where many products are summed, and lose ' +
-    'with one filter for each channel, few channels, and small values, where what quantizes around them takes longer.',
+    'Convs run in float with channels in blocks, on integers with channels last. Integers are faster if many products are summed, and slower ' +
+    'for depthwise filters, few channels and small values, where the conversions around them take longer.',
   ...{ source: BENCHMARK, version: MEASURED },
   value: {
     conv: {

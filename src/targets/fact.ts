@@ -32,7 +32,7 @@ export interface Reading {
 export interface Condition<Value> extends Fact<Value> {
   /** Operators it is about: products are MatMul and Gemm. */
   readonly of: 'table' | 'conv' | 'product';
-  /** How a reading does not meet it, as people read it; undefined where it does. */
+  /** How a reading does not meet it, as people read it; undefined if it does. */
   unmet(reading: Reading): string | undefined;
 }
 

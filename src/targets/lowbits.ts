@@ -16,10 +16,10 @@ export interface LowFormFact {
 
 export const lowForms: Fact<{ readonly [target in Target]: LowFormFact }> = {
   says:
-    'The CPU and WebAssembly multiply int8 fastest, which multipliers decode to; WebAssembly makes MatMulNBits and DequantizeLinear float at each run. ' +
+    'The CPU and WebAssembly multiply int8 fastest, which multipliers decode to. WebAssembly decodes MatMulNBits and DequantizeLinear to float at each run. ' +
     'WebGPU has no integer products; ARM has fast kernels for MatMulNBits.',
   source: MATMUL_NBITS,
-  version: '1.17 to 1.30; WebGPU and ARM read, not run',
+  version: '1.17 to 1.30; WebGPU and ARM from source code, not run',
   value: {
     cpu: { form: 'multipliers', beyond: 'nbits' },
     web: { form: 'multipliers', beyond: 'int8' },
@@ -30,8 +30,8 @@ export const lowForms: Fact<{ readonly [target in Target]: LowFormFact }> = {
 
 export const floatProducts: Fact<{ readonly slower: number; readonly forms: readonly LowForm[] }> = {
   says:
-    'WebAssembly has no kernel for products of floats with integers: MatMulNBits, and MatMul behind a DequantizeLinear, make the whole weight ' +
-    'float at each run. That takes up to 13 times the time of float for one row, 1.1 times from 64 rows on.',
+    'WebAssembly has no kernel for products of floats and integers: MatMulNBits, and MatMul after a DequantizeLinear, convert the whole weight ' +
+    'to float at each run. That takes up to 13 times as long as float for one row, and 1.1 times from 64 rows on.',
   source: 'https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/mlas/lib/platform.cpp',
   version: '1.17 to 1.30',
   value: { slower: 13, forms: ['nbits', 'standard'] },
@@ -39,15 +39,15 @@ export const floatProducts: Fact<{ readonly slower: number; readonly forms: read
 
 export const withoutIntegers: Fact<readonly Target[]> = {
   says:
-    'WebGPU has no kernels for MatMulInteger, DynamicQuantizeLinear and products behind a DequantizeLinear: they go to the CPU and back at each run, or make the weight ' +
-    'float. MatMulNBits of 8 bits has one.',
+    'WebGPU has no kernels for MatMulInteger, DynamicQuantizeLinear and products after a DequantizeLinear: they run on the CPU with copies both ways, or convert the weight ' +
+    'to float. MatMulNBits of 8 bits has one.',
   source: MATMUL_NBITS,
-  version: '1.22 to 1.30; WebGPU read, not run',
+  version: '1.22 to 1.30; WebGPU from its source code, not run',
   value: ['webgpu'],
 };
 
 export const bnb4Products: Fact<{ readonly slower: number }> = {
-  says: 'The CPU has one plain loop for MatMulBnb4: it takes 57 times the time of float. WebGPU has a kernel since July 2026 alone. MatMulNBits has the same size.',
+  says: 'The CPU has only a plain loop for MatMulBnb4, 57 times slower than float. WebGPU has a kernel only since July 2026. MatMulNBits has the same size.',
   source: 'https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MatMulBnb4',
   version: '1.30',
   value: { slower: 57 },
@@ -65,15 +65,15 @@ export interface DecodeCosts {
 
 export const decodeCosts: Fact<DecodeCosts> = {
   says:
-    'Constants are computed when a session is made, at the graph optimization levels basic, extended and all; with `disabled` at each run. ' +
-    'What they were computed from is freed after all of them.',
+    'Constants are folded when a session is created, at the graph optimization levels basic, extended and all; with `disabled` they are computed at each run. ' +
+    'Their inputs are freed only after all are folded.',
   source: 'https://onnxruntime.ai/docs/performance/model-optimizations/graph-optimizations.html',
   version: '1.17 to 1.30',
   value: { bytes: 21, time: { cpu: 12, web: 47 }, most: 150e6 },
 };
 
 export const scalesBehindCast: Fact<'disabled'> = {
-  says: 'MatMulNBits with accuracy_level 4 packs its weights with the scales when a session is made: scales that a Cast makes at run time are taken for zeros.',
+  says: 'MatMulNBits with accuracy_level 4 packs its weights with the scales when a session is created: scales that a Cast computes at run time count as zeros.',
   ...{ source: MATMUL_NBITS, version: '1.30', value: 'disabled' },
 };
 

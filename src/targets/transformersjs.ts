@@ -5,9 +5,9 @@ import type { Fact } from './fact.ts';
 const SOURCES = 'https://github.com/huggingface/transformers.js/blob/main/packages/transformers/src';
 const VERSION = '4.3.2; 3.8.1 has the same names';
 
-/** What stands behind the name of a model in that of its file, for each `dtype` that can be asked for. */
+/** What follows the name of a model in that of its file, for each `dtype` that can be asked for. */
 export const dtypeSuffixes: Fact<{ readonly [dtype: string]: string }> = {
-  says: 'The file of a `dtype` is onnx/NAME, its suffix and .onnx.',
+  says: 'The file for a `dtype` is onnx/NAME plus its suffix and .onnx.',
   source: `${SOURCES}/utils/dtypes.js`,
   version: VERSION,
   value: {
@@ -46,8 +46,8 @@ export interface DataFileFact {
 
 export const dataFiles: Fact<DataFileFact> = {
   says:
-    'Data files are FILE.onnx_data, FILE.onnx_data_1 and so on, each loaded whole. How many there are is true, a number, or an object by ' +
-    'the name of the file or of the model; under Node alone ONNX Runtime finds them itself.',
+    'Data files are FILE.onnx_data, FILE.onnx_data_1 and so on, each loaded whole. The config gives their number: true, a number, or an object by ' +
+    'file or model name. Only under Node does ONNX Runtime find them itself.',
   source: `${SOURCES}/utils/model-loader.js`,
   version: VERSION,
   value: { suffix: '_data', most: 100, key: ['transformers.js_config', 'use_external_data_format'] },
@@ -55,7 +55,7 @@ export const dataFiles: Fact<DataFileFact> = {
 
 /** The oldest ONNX Runtime that the files have to run in. */
 export const oldestRuntime: Fact<string> = {
-  says: 'Version 3 has onnxruntime-node 1.21 and a build of onnxruntime-web from before 1.22; version 4 has newer ones.',
+  says: 'Version 3 uses onnxruntime-node 1.21 and a build of onnxruntime-web before 1.22; version 4 uses newer ones.',
   source: 'https://github.com/huggingface/transformers.js/blob/3.8.1/package.json',
   version: '3.8.1 read',
   value: '1.21',
@@ -63,7 +63,7 @@ export const oldestRuntime: Fact<string> = {
 
 /** Where version 3 reads the type of past keys and values, by dtype; version 4 asks the model. */
 export const cacheTypes: Fact<string> = {
-  says: 'Version 3 feeds empty past keys and values of the type in `kv_cache_dtype`, float32 where it says nothing; version 4 takes the type of the inputs.',
+  says: 'Version 3 feeds empty past keys and values of the type in `kv_cache_dtype`, float32 by default; version 4 uses the type of the inputs.',
   source: `${SOURCES}/models/modeling_utils.js`,
   version: '3.8.1 read; 4.3.2',
   value: 'kv_cache_dtype',

@@ -7,52 +7,52 @@ import { type Condition, type Fact, MEASURED, madeBy, ort } from './fact.ts';
 const SELECTORS = ort('core/optimizer/qdq_transformer/selectors_actions/qdq_selectors.cc');
 
 export const wholeTable: Condition<'Gather, DequantizeLinear'> = {
-  says: 'A DequantizeLinear before a Gather makes the whole table real at every run; behind it, only the rows that are read.',
+  says: 'A DequantizeLinear before a Gather dequantizes the whole table at every run; after it, only the rows that are read.',
   ...{ source: SELECTORS, version: MEASURED, of: 'table', value: 'Gather, DequantizeLinear' },
-  unmet: () => 'the whole table is dequantized for the rows that are read',
+  unmet: () => 'the whole table is dequantized to read some of its rows',
 };
 
 export const convActivations: Condition<false> = {
-  says: 'No convolution has a kernel for weights of integers with float activations.',
+  says: 'No convolution has a kernel for integer weights with float activations.',
   ...{ source: SELECTORS, version: MEASURED, of: 'conv', value: false },
   unmet: ({ node, quantized }) =>
-    quantized ? undefined : `${node.opType} has no kernel for weights of integers alone`,
+    quantized ? undefined : `${node.opType} has no kernel for integer weights with float activations`,
 };
 
 export const convOutput: Condition<'QuantizeLinear'> = {
-  says: 'A Conv becomes a QLinearConv only where a QuantizeLinear is directly behind it.',
+  says: 'A Conv becomes a QLinearConv only if a QuantizeLinear directly follows it.',
   ...{ source: SELECTORS, version: MEASURED, of: 'conv', value: 'QuantizeLinear' },
   unmet({ graph, node }) {
     const next = readersOf(graph, node);
     const ends = next.length === 1 && next[0] !== undefined && isOp(next[0], convOutput.value);
-    return isOp(node, 'Conv') && !ends ? `no ${convOutput.value} is directly behind the Conv` : undefined;
+    return isOp(node, 'Conv') && !ends ? `no ${convOutput.value} directly follows the Conv` : undefined;
   },
 };
 
 export const convOperators: Condition<readonly string[]> = {
-  says: 'Of the convolutions only Conv has an integer kernel.',
+  says: 'Among the convolutions, only Conv has an integer kernel.',
   ...{ source: ort('core/providers/cpu/quantization/qlinearconv.cc'), version: MEASURED, of: 'conv', value: ['Conv'] },
   unmet: ({ node }) =>
     convOperators.value.some((op) => isOp(node, op)) ? undefined : `${node.opType} has no integer kernel`,
 };
 
 export const axisFromFront: Condition<0> = {
-  says: 'The axis of the scales of a weight has to be counted from the front.',
+  says: 'The axis of weight scales must not be negative.',
   ...{ source: SELECTORS, version: MEASURED, of: 'product', value: 0 },
   unmet({ weight, dequantize }) {
     const axis = axisOf(dequantize);
-    const counted = `axis ${axis}; it must be counted from the front: ${axis + weight.dims.length}`;
+    const counted = `axis ${axis}; it must not be negative: ${axis + weight.dims.length}`;
     return axis < axisFromFront.value ? counted : undefined;
   },
 };
 
 export const scaleRank: Condition<0> = {
-  says: 'One scale for a whole weight has no dims; with the shape [1] the weight is not fused.',
+  says: 'A single scale for a weight must be a scalar; with the shape [1] the weight is not fused.',
   ...{ source: SELECTORS, version: MEASURED, of: 'product', value: 0 },
   unmet(reading) {
     const dims = scaleDims(reading);
     const alone = dims?.length === 1 && dims[0] === 1 && reading.weight.dims[axisOf(reading.dequantize)] !== 1;
-    return alone ? 'the scale has the shape [1], not none' : undefined;
+    return alone ? 'the scale has the shape [1], but must be a scalar' : undefined;
   },
 };
 
@@ -70,14 +70,14 @@ export const weightAxis: Condition<1> = {
 };
 
 export const ownWeight: Condition<boolean> = {
-  says: 'With float activations, integers, scale and DequantizeLinear of a weight may have one reader each.',
+  says: 'With float activations, the integers, scale and DequantizeLinear of a weight may each have only one reader.',
   ...{ source: SELECTORS, version: MEASURED, of: 'product', value: true },
   unmet: ({ sharers, quantized }) =>
     ownWeight.value && sharers > 1 && !quantized ? `the weight is shared by ${sharers} nodes` : undefined,
 };
 
 export const gemmAttributes: Condition<{ readonly transA: number; readonly alpha: number; readonly beta: number }> = {
-  says: 'A Gemm that turns its activation, or scales anything, is not fused.',
+  says: 'A Gemm that transposes its activation, or scales anything, is not fused.',
   ...{ source: SELECTORS, version: MEASURED, of: 'product', value: { transA: 0, alpha: 1, beta: 1 } },
   unmet({ node }) {
     if (!isOp(node, 'Gemm')) return undefined;
@@ -99,28 +99,28 @@ export const gemmActivations: Condition<{ readonly transB: number }> = {
 };
 
 export const gemmOutput: Condition<'QuantizeLinear'> = {
-  says: 'A Gemm with float activations is fused only where its output stays float.',
+  says: 'A Gemm with float activations is fused only if its output stays float.',
   ...{ source: SELECTORS, version: MEASURED, of: 'product', value: 'QuantizeLinear' },
   unmet({ graph, node, quantized }) {
     if (!isOp(node, 'Gemm') || quantized || !quantizedBehind(graph, node)) return undefined;
-    return 'the output of the Gemm is quantized, its activations are float';
+    return 'the output of the Gemm is quantized, but its activations are float';
   },
 };
 
 export const gemmRelu: Condition<'Relu'> = {
-  says: 'A Gemm whose Relu is quantized is fused only where the range of the QuantizeLinear makes the Relu redundant.',
+  says: 'A Gemm with a quantized Relu is fused only if the range of the QuantizeLinear makes the Relu redundant.',
   ...{ source: ort('core/optimizer/qdq_transformer/relu_quantizelinear.cc'), version: MEASURED },
   ...{ of: 'product', value: 'Relu' },
   unmet({ graph, node }) {
     const [only, ...more] = readersOf(graph, node);
     const relu = isOp(node, 'Gemm') && more.length === 0 && only !== undefined && isOp(only, gemmRelu.value);
     if (!relu || !quantizedBehind(graph, only)) return undefined;
-    return 'a Relu stands before its QuantizeLinear, whose range goes below zero';
+    return 'a Relu precedes its QuantizeLinear, whose range extends below zero';
   },
 };
 
 export const gemmBias: Condition<'int32'> = {
-  says: 'A Gemm whose output stays float is fused only with a bias of int32 behind a DequantizeLinear.',
+  says: 'A Gemm whose output stays float is fused only with an int32 bias followed by a DequantizeLinear.',
   ...{ source: SELECTORS, version: MEASURED, of: 'product', value: 'int32' },
   unmet({ graph, node }) {
     const bias = isOp(node, 'Gemm') ? ownBias(node) : undefined;
@@ -132,18 +132,18 @@ export const gemmBias: Condition<'int32'> = {
 };
 
 export const clipBehind: Condition<readonly string[]> = {
-  says: 'A MatMul that a Relu or Clip alone reads is fused only where a QuantizeLinear makes that redundant.',
+  says: 'A MatMul that only a Relu or Clip reads is fused only if a QuantizeLinear makes that operator redundant.',
   ...{ source: SELECTORS, version: MEASURED, of: 'product', value: ['Relu'] },
   unmet({ graph, node }) {
     const [only, ...more] = readersOf(graph, node);
     if (!isOp(node, 'MatMul') || only === undefined || more.length > 0) return undefined;
     const clip = clipBehind.value.find((op) => isOp(only, op));
-    return clip === undefined ? undefined : `a ${clip} is directly behind the MatMul`;
+    return clip === undefined ? undefined : `a ${clip} directly follows the MatMul`;
   },
 };
 
 export const addBehind: Condition<'Add'> = {
-  says: 'MatMul and Add of rank 2 become a float Gemm before integers are looked for.',
+  says: 'MatMul and Add of rank 2 become a float Gemm before integer patterns are matched.',
   ...{ source: ort('core/optimizer/matmul_add_fusion.cc'), version: MEASURED, of: 'product', value: 'Add' },
   unmet({ graph, node, made }) {
     const [only, ...more] = readersOf(graph, node);
@@ -154,17 +154,17 @@ export const addBehind: Condition<'Add'> = {
 };
 
 export const capturedWeights: Fact<boolean> = {
-  says: 'With float activations, a model does not load where a node in a body takes its weight from a graph around it.',
+  says: 'With float activations, a model does not load if a node in a subgraph reads its weight from an outer graph.',
   ...{ source: SELECTORS, version: MEASURED, value: false },
 };
 
 export const batchedWeights: Fact<boolean> = {
-  says: 'There is no kernel for a batch of matrices of integers with float activations.',
+  says: 'There is no kernel for a batch of integer matrices with float activations.',
   ...{ source: ort('contrib_ops/cpu/quantization/matmul_nbits.cc'), version: MEASURED, value: false },
 };
 
 export const batchedZeroPoints: Fact<boolean> = {
-  says: 'Zero points for each column are taken for one matrix; with a batch of them the model fails when it runs.',
+  says: 'Zero points per column work for a single matrix; with a batch of matrices the model fails when it runs.',
   ...{ source: ort('contrib_ops/cpu/quantization/dynamic_quantize_matmul.cc'), version: MEASURED, value: false },
 };
 
@@ -176,7 +176,7 @@ function scaleDims({ graph, dequantize }: { graph: Graph; dequantize: Node }): r
   return graph.constant(dequantize.inputs[1] ?? '')?.tensor.dims;
 }
 
-/** Whether a QuantizeLinear reads what a node makes, behind a Relu too. */
+/** Whether a QuantizeLinear reads what a node makes, after a Relu too. */
 function quantizedBehind(graph: Graph, node: Node): boolean {
   const [next] = readersOf(graph, node);
   if (next === undefined) return false;

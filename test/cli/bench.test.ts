@@ -62,15 +62,15 @@ test('the gate ends with 3 after the report, which has the error for programs', 
   expect([json.code, version, models.length, error.code, error.where]).toEqual([3, 1, 2, 'gate', MLP]);
   expect(json.stderr).toBe(`error: ${error.message}\n`);
   expect(stderr).toMatch(
-    /error: .*digits-mlp\.onnx: '.*' takes .* times as long at batch 1; .*at most 0\.0001 is allowed/,
+    /error: .*digits-mlp\.onnx: '.*' takes .* times as long as the first at batch 1; .*at most 0\.0001 is allowed/,
   );
 });
 
 test.each([
   [['bench'], 2, /needs 1 model|models/],
   [['bench', '-'], 2, /models must be files/],
-  [['bench', MLP, '--batch', '0'], 2, /--batch: at least 1 is needed/],
-  [['bench', MLP, '--batch', ','], 2, /--batch: no batch size is given/],
+  [['bench', MLP, '--batch', '0'], 2, /--batch: it must be at least 1/],
+  [['bench', MLP, '--batch', ','], 2, /--batch: a batch size is required/],
   [['bench', MLP, '--runs', 'x'], 2, /--runs: 'x' is not a whole number/],
   [['bench', MLP, '--max-ratio', 'x'], 2, /--max-ratio: 'x' is not a ratio/],
   [['bench', 'none.onnx'], 1, /none\.onnx: no such file/],

@@ -39,8 +39,8 @@ test('no verb that rewrites takes it for a model', () => {
   writeFileSync(join(cwd, 'data.json'), '{"x": [[1, 2, 3, 4]]}');
   const listing = readdirSync(cwd);
   for (const [file, sentence] of [
-    ['circle.onnx', "the nodes feed each other in a circle: Relu 'relu' → Add 'add' → Relu 'relu'"],
-    ['lost.onnx', "nothing makes the output 'gone'"],
+    ['circle.onnx', "the nodes depend on each other in a cycle: Relu 'relu' → Add 'add' → Relu 'relu'"],
+    ['lost.onnx', "nothing produces the output 'gone'"],
   ] as const) {
     const results = compressEach(
       VERBS.map((verb) => [...verb, file, '-o', 'out.onnx']),

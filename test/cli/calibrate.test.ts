@@ -13,7 +13,7 @@ test('quantize --calibrate folds, calibrates and quantizes; the ranges can be us
   expect(one.code).toBe(0);
   expect(one.stderr).toContain('quantize: 4 weights now int8 per channel, static: 311 kB → 78.9 kB\n');
   expect(one.stderr).toContain(
-    '  folded first: 3 BatchNormalization folded into Conv; 12 initializers that nothing reads dropped\n',
+    '  folded first: 3 BatchNormalization folded into Conv; 12 unused initializers removed\n',
   );
   expect(one.stderr).toContain('  calibrated with digits-cnn-bn-calib.npz: 256 samples, observer minmax\n');
   expect(statSync(join(cwd, 'a.onnx')).size).toBeLessThan(90_000);
@@ -47,7 +47,7 @@ test('what stays float for its activations is stored as integers, and the report
   for (const change of report.changes) {
     expect(change.instead).toEqual({
       reason: 'low_sqnr',
-      detail: expect.stringMatching(/would keep \d+\.\d dB in 8 bits; 300 are asked for$/),
+      detail: expect.stringMatching(/would have an SQNR of \d+\.\d dB in 8 bits; the minimum is 300$/),
       kept: false,
     });
   }
@@ -62,19 +62,19 @@ test.each([
   ],
   [['--calibrate', DATA, '--weights-only', '--equalize'], 2, /--weights-only and --equalize cannot be used together/],
   [['--calibrate', DATA, '-w', '--observer', 'mse'], 2, /--weights-only and --observer cannot be used together/],
-  [['--calibrate', DATA, '--uint8'], 2, /--uint8: calibrated models have int8 weights/],
+  [['--calibrate', DATA, '--uint8'], 2, /--uint8: static quantization uses int8 weights/],
   [['--calibrate', DATA, '--min-node-sqnr', 'low'], 2, /--min-node-sqnr: 'low' is not a number of dB/],
-  [['--calibrate', DATA, '--samples', '0'], 2, /--samples: at least 1 is needed/],
+  [['--calibrate', DATA, '--samples', '0'], 2, /--samples: it must be at least 1/],
   [['--calibrate', DATA, '--ranges', 'r.json'], 2, /--calibrate and --ranges cannot be used together/],
-  [['--equalize'], 2, /--equalize: only static quantization gains from it/],
+  [['--equalize'], 2, /--equalize: applies only to static quantization/],
   [
     ['--calibrate', DATA, '--equalize', '--save-ranges', 'r.json'],
     2,
     /--equalize and --save-ranges cannot be used together/,
   ],
-  [['--save-ranges', 'r.json'], 2, /--save-ranges: nothing is calibrated/],
-  [['--samples', '5'], 2, /--samples: nothing is calibrated/],
-  [['--batch', '5'], 2, /--batch: nothing is calibrated/],
+  [['--save-ranges', 'r.json'], 2, /--save-ranges: it requires calibration data/],
+  [['--samples', '5'], 2, /--samples: it requires calibration data/],
+  [['--batch', '5'], 2, /--batch: it requires calibration data/],
   [['--calibrate', DATA, '--observer', 'best'], 2, /--observer: 'best' is not one of/],
 ])('%j is refused', (options, code, message) => {
   const cwd = folder();
@@ -87,7 +87,7 @@ test.each([
 test('--weights-only with data corrects biases', () => {
   const cwd = folder();
   const one = compress(['quantize', '--weights-only', '--calibrate', DATA, BN, '-o', 'a.onnx'], { cwd });
-  expect(one.stderr).toContain('bias corrected in 3 of 3 layers');
+  expect(one.stderr).toContain('biases corrected in 3 of 3 layers');
   expect(one.stderr).toContain('int8 per channel, weights only');
   expect(one.stderr).not.toContain('per channel, static');
   expect(one.code).toBe(0);
@@ -105,7 +105,7 @@ test('random inputs only by that word, with a warning', () => {
   const cwd = folder();
   const one = compress(['quantize', '--calibrate', 'random', BN, '-o', 'a.onnx'], { cwd });
   expect(one.code).toBe(0);
-  expect(one.stderr).toContain('warning: the ranges are those of random inputs');
+  expect(one.stderr).toContain('warning: the ranges come from random inputs');
   expect(one.stderr).toContain('calibrated with random inputs, seed 0');
   expect(compress(['quantize', '--calibrate', './random', BN, '-o', 'b.onnx'], { cwd }).stderr).toMatch(
     /\.\/random: no such file/,

@@ -18,8 +18,8 @@ test('prune --channels writes a smaller model that was run before and after', ()
   expect(lines).toContainEqual(expect.stringMatching(/onnx::Conv_41 +Conv +float32 64×32×3×3 .* now 48×24×3×3/));
   expect(lines.slice(-5)).toEqual([
     '  parameters: 78058 → 44722 (−42.7 %)',
-    '  multiply-adds a row: 2086656 → 1177920 (−43.5 %)',
-    '  run before and after: the outputs have the same shapes',
+    '  multiply-adds per row: 2086656 → 1177920 (−43.5 %)',
+    '  checked by running both models: the output shapes are the same',
     'next: onnx-compress quantize stores the weights in 8 bits (about 49.0 kB).',
     '',
   ]);
@@ -47,7 +47,7 @@ test('--dry-run tells about every group, --json too', () => {
   const args = ['prune', '--channels', '0.3', '--round-to', '1', '--norm', 'l2', '-n', CNN];
   const { stderr } = compress(args);
   expect(stderr).toContain('onnx::Conv_41 → onnx::Conv_44: 64 → 45 channels');
-  expect(stderr).toContain("fc.weight: 10 channels stay: they are those of the graph output 'logits'");
+  expect(stderr).toContain("fc.weight: 10 channels stay: they are the channels of the graph output 'logits'");
   const { stdout } = compress([...args, '--json', '-q']);
   const [report] = (JSON.parse(stdout.toString()) as { passes: { groups: unknown[] }[] }).passes;
   expect(report?.groups).toContainEqual({ outputs: ['onnx::Conv_44'], inputs: ['fc.weight'], before: 96, after: 67 });
@@ -56,10 +56,10 @@ test('--dry-run tells about every group, --json too', () => {
 test('with data: biases, refitted layers, wanda, and quantization behind it', () => {
   const path = folder();
   const plain = compress(['prune', '--channels', '0.3', '--calibrate', CALIB, CNN, '-o', join(path, 'plain.onnx')]);
-  expect(plain.stderr).toContain('3 layers took the mean of what they lost into their bias');
+  expect(plain.stderr).toContain('3 layers absorbed the mean of their lost inputs into the bias');
   const line = `onnx-compress prune --channels 0.3 --calibrate ${CALIB} --reconstruct --norm wanda --samples 64 ${CNN} | onnx-compress quantize --calibrate ${CALIB} -o q.onnx`;
   const { code, stderr } = shell(line, { cwd: path });
-  expect([code, stderr]).toEqual([0, expect.stringContaining('3 layers refitted to the channels that are left')]);
+  expect([code, stderr]).toEqual([0, expect.stringContaining('3 layers refitted to the remaining channels')]);
   expect(stderr).toContain('activations of digits-cnn-calib.npz: 64 samples');
   expect(statSync(join(path, 'q.onnx')).size).toBeLessThan(60_000);
   const weights = compress(['quantize', '--int8', '--weights-only', 'plain.onnx', '-o', 'w.onnx'], { cwd: path });
@@ -70,17 +70,17 @@ test('with data: biases, refitted layers, wanda, and quantization behind it', ()
 
 test('wrong options are refused before anything is read', () => {
   const cases: [string[], RegExp][] = [
-    [['--channels', '1.5'], /--channels: '1\.5' is no fraction between 0 and 1\n {2}For example --channels 0\.3/],
-    [['--channels', '5'], /no fraction between 0 and 1/],
+    [
+      ['--channels', '1.5'],
+      /--channels: '1\.5' is not a fraction between 0 and 1\n {2}For example, --channels 0\.3 removes/,
+    ],
+    [['--channels', '5'], /not a fraction between 0 and 1/],
     [['--channels', '0.3', '--reconstruct'], /--reconstruct: needs data to run the model on\n {2}.*--calibrate FILE/],
     [['--channels', '0.3', '--norm', 'wanda'], /--norm wanda: needs data/],
     [['--channels', '0.3', '--norm', 'l3'], /--norm: 'l3' is not one of/],
     [['--channels', '0.3', '--samples', '4'], /--samples: needs data/],
-    [
-      ['--channels', '0.3', '--calibrate', 'random'],
-      /--calibrate: random inputs do not say how strong the channels are/,
-    ],
-    [['--channels', '0.3', '--round-to', '0'], /--round-to: at least 1 is needed/],
+    [['--channels', '0.3', '--calibrate', 'random'], /--calibrate: random inputs do not show which channels matter/],
+    [['--channels', '0.3', '--round-to', '0'], /--round-to: it must be at least 1/],
     [['--channels', '0.3', '--l1', '0.2'], /--l1 and --channels cannot be used together/],
     [['--l1', '0.2', '--round-to', '8'], /--round-to: --l1 does not use it\n.*goes with --channels/],
     [['--channels', '0.3', '--op-types', 'LSTM'], /'LSTM' is not an operator/],
@@ -125,7 +125,7 @@ test('a model that does not run on random inputs is said not to have been run', 
   const { code, stderr } = compress(['prune', '--channels', '0.5', path, '-n']);
   expect([code, stderr]).toEqual([
     0,
-    expect.stringContaining('the result was not run: it does not run on random inputs'),
+    expect.stringContaining('the result was not checked: it does not run on random inputs'),
   ]);
   expect(stderr).not.toContain('onnxruntime:');
 });

@@ -44,7 +44,7 @@ test('two models whose data files have one name: the second is refused with the 
   const [refused] = compressEach([line], { cwd });
   expect(refused?.code).toBe(1);
   expect(oneLine(refused?.stderr ?? '')).toBe(
-    `error: ${join(cwd, data)}: the file already exists, and may belong to another model An unchanged model keeps the names of its data files. Write it to another folder, or put its weights into b.onnx.data (--external-data) or into the model (--embed). --force replaces the file, for every model that reads it. `,
+    `error: ${join(cwd, data)}: the file already exists and may belong to another model An unchanged model keeps the names of its data files. Write it to another folder, or store its weights in b.onnx.data (--external-data) or in the model (--embed). --force replaces the file for every model that reads it. `,
   );
   expect(readdirSync(cwd)).toEqual([data]);
   const ways = compressEach(
@@ -99,7 +99,7 @@ test('--set and --dedupe', () => {
     { cwd },
   );
   expect(set).toMatchObject({ code: 0 });
-  expect(set?.stderr).toContain("'input' is a constant now, float32 [1, 64]");
+  expect(set?.stderr).toContain("'input' is now a constant, float32 [1, 64]");
   expect(wrong?.code).toBe(2);
   expect(wrong?.stderr).toContain("--set: the model has no input 'picture'");
   expect(dedupe).toMatchObject({ code: 0 });

@@ -39,7 +39,7 @@ describe('output files', () => {
     const [old, ...same] = results;
     expect(old?.stderr).toBe('error: old.onnx: the file already exists\n  Use --force to replace it.\n');
     for (const one of same)
-      expect(one.stderr).toMatch(/^error: .*: is the input itself\n {2}Use --force to replace it by the result\.\n$/);
+      expect(one.stderr).toMatch(/^error: .*: is also the input\n {2}Use --force to replace it with the result\.\n$/);
     for (const one of results) expect(one.code).toBe(1);
     expect(readdirSync(cwd)).toEqual(listing);
     expect(readFileSync(join(cwd, 'm.onnx'))).toEqual(input);
@@ -94,7 +94,7 @@ describe('output files', () => {
     );
     expect(results.map((one) => one.stderr)).toEqual([
       'error: none/x.onnx: the folder none does not exist\n',
-      'error: m.onnx/x.onnx: a part of the path is not a folder\n',
+      'error: m.onnx/x.onnx: part of the path is not a folder\n',
     ]);
     for (const one of results) expect(one.code).toBe(1);
     expect(readdirSync(cwd)).toEqual(listing);
@@ -116,10 +116,10 @@ describe('input files', () => {
     );
     const [missing, sub, device, fifo, notes, empty, dash] = results;
     expect(missing?.stderr).toBe('error: missing.onnx: no such file or folder\n');
-    expect(sub?.stderr).toBe('error: sub: no .onnx file is in this folder\n');
+    expect(sub?.stderr).toBe('error: sub: there is no .onnx file in this folder\n');
     expect(device?.stderr).toBe('error: /dev/null: is not a regular file\n');
-    expect(fifo?.stderr).toBe('error: fifo: is a pipe, not a regular file\n  Read it as standard input: < fifo\n');
-    expect(notes?.stderr).toBe('error: notes.txt: is plain text, no ONNX model\n  Give the .onnx file.\n');
+    expect(fifo?.stderr).toBe('error: fifo: is a pipe, not a regular file\n  Give it as standard input: < fifo\n');
+    expect(notes?.stderr).toBe('error: notes.txt: is plain text, not an ONNX model\n  Give the .onnx file.\n');
     expect(empty?.stderr).toMatch(/^error: empty\.onnx.*\n( {2}.*\n)?$/);
     expect(dash).toMatchObject({ code: 0 });
     for (const one of results.slice(0, -1)) expect(one.code).toBe(1);
@@ -146,19 +146,19 @@ describe('input files', () => {
       { cwd },
     );
     const facts = results.map((one) => one.stderr.split('\n')[0]);
-    for (const one of facts) expect(one).toBe(`error: ${npz}: is an .npz archive of NumPy arrays, no ONNX model`);
+    for (const one of facts) expect(one).toBe(`error: ${npz}: is an .npz archive of NumPy arrays, not an ONNX model`);
     expect(results.map((one) => one.stderr.split('\n')[1]?.trim())).toEqual([
-      'Data goes to --calibrate.',
-      'Data goes to --calibrate, masks and scores to --mask and --scores.',
-      'Data to judge on goes to --data, data to calibrate with to --calibrate.',
-      ...new Array(3).fill('Data goes to --data.'),
+      'Give data with --calibrate.',
+      'Give data with --calibrate, masks with --mask, scores with --scores.',
+      'Give validation data with --data, calibration data with --calibrate.',
+      ...new Array(3).fill('Give data with --data.'),
       ...new Array(3).fill('Give the .onnx file.'),
     ]);
     for (const one of results) expect(one.code).toBe(1);
     // A lone array too, also where it comes through a pipe.
     const array = Buffer.from("\x93NUMPY\x01\0v\0{'descr': '<f4'", 'latin1');
     const { stderr } = compress(['quantize'], { cwd, input: array });
-    expect(stderr).toBe('error: <stdin>: is a NumPy array, no ONNX model\n  Data goes to --calibrate.\n');
+    expect(stderr).toBe('error: <stdin>: is a NumPy array, not an ONNX model\n  Give data with --calibrate.\n');
   });
 
   const unreadable = process.getuid?.() === 0 ? test.skip : test;

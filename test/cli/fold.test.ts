@@ -17,7 +17,7 @@ fold: 6 weights absorbed neighbouring constants
   conv2.bias    Conv      float32 64         BatchNormalization folded in
   conv1.bias    Conv      float32 32         BatchNormalization folded in
   3 BatchNormalization folded into Conv
-  12 initializers that nothing reads dropped
+  12 unused initializers removed
 `);
 });
 

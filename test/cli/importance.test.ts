@@ -35,7 +35,7 @@ test('prune --wanda: round(A · K) of each row, all layers on the unpruned model
   expect(report.changes.map((change: { zeros: number }) => change.zeros)).toEqual([256 * 51, 128 * 205, 10 * 102]);
   // 64 vectors for the 256 inputs of the second layer and the 128 of the third.
   expect(report.notes).toEqual([
-    expect.stringMatching(/^warning: '.*' met 64 vectors of data, fewer than its 256 inputs, and 1 more of 3 layers/),
+    expect.stringMatching(/^warning: '.*' received 64 data vectors, fewer than its 256 inputs, and 1 more of 3 layers/),
     'Wanda with digits-mlp-calib.npz: 64 samples, all layers on the unpruned model',
   ]);
 });
@@ -54,26 +54,26 @@ test.each(['wanda', 'sparsegpt'])('prune --%s --nm 2:4', (method) => {
 const BOTH = ['--calibrate', DATA];
 
 test.each([
-  [['--wanda', '0.5'], 2, /--wanda: needs data: it looks at activations\n.*--calibrate calib\.npz/],
+  [['--wanda', '0.5'], 2, /--wanda: needs data, because it uses activations\n.*--calibrate calib\.npz/],
   [['--sparsegpt', '0.5'], 2, /--sparsegpt: needs data/],
-  [['--calibrate', DATA], 2, /prune: no method is given\n.*--sparsegpt 0\.5 --calibrate calib\.npz/],
+  [['--calibrate', DATA], 2, /prune: a method is required\n.*--sparsegpt 0\.5 --calibrate calib\.npz/],
   [['--l1', '0.5', ...BOTH], 2, /--calibrate: --l1 does not use it\n.*--wanda, --sparsegpt/],
-  [['--l1', '0.5', '--damping', '0.1'], 2, /--damping: --l1 does not use it\n.*goes with --sparsegpt/],
+  [['--l1', '0.5', '--damping', '0.1'], 2, /--damping: --l1 does not use it\n.*applies to --sparsegpt/],
   [['--l1', '0.5', '--wanda', '0.5', ...BOTH], 2, /--l1 and --wanda cannot be used together/],
   [['--wanda', '0.5', '--sparsegpt', '0.5', ...BOTH], 2, /--wanda and --sparsegpt cannot be used together/],
-  [['--wanda', '5000', ...BOTH], 2, /--wanda: '5000' is no fraction between 0 and 1\n.*share of the weights/],
-  [['--wanda', 'half', ...BOTH], 2, /--wanda: 'half' is no fraction between 0 and 1/],
+  [['--wanda', '5000', ...BOTH], 2, /--wanda: '5000' is not a fraction between 0 and 1\n.*fraction of weights/],
+  [['--wanda', 'half', ...BOTH], 2, /--wanda: 'half' is not a fraction between 0 and 1/],
   [['--wanda', '0.5', '--damping', '0.1', ...BOTH], 2, /--damping: --wanda does not use it/],
   [['--wanda', '0.5', '--block-size', '64', ...BOTH], 2, /--block-size: --wanda does not use it/],
   [['--sparsegpt', '0.5', '--damping', 'much', ...BOTH], 2, /--damping: 'much' is not a number from 0 to 1/],
-  [['--sparsegpt', '0.5', '--block-size', '0', ...BOTH], 2, /--block-size: at least 1 is needed/],
-  [['--sparsegpt', '0.5', '--samples', '0', ...BOTH], 2, /--samples: at least 1 is needed/],
+  [['--sparsegpt', '0.5', '--block-size', '0', ...BOTH], 2, /--block-size: it must be at least 1/],
+  [['--sparsegpt', '0.5', '--samples', '0', ...BOTH], 2, /--samples: it must be at least 1/],
   [['--sparsegpt', '0.6', '--nm', '2:4', ...BOTH], 2, /--sparsegpt: is 0\.6, and --nm 2:4 prunes 0\.5\n/],
-  [['--sparsegpt', '0.5', '--nm', '4:2', ...BOTH], 2, /--nm: '4:2' is no pattern/],
-  [['--sparsegpt', '0.5', '--nm', 'some', ...BOTH], 2, /--nm: 'some' is no pair N:M/],
+  [['--sparsegpt', '0.5', '--nm', '4:2', ...BOTH], 2, /--nm: '4:2' is not a pattern N:M/],
+  [['--sparsegpt', '0.5', '--nm', 'some', ...BOTH], 2, /--nm: 'some' is not a pair N:M/],
   [['--sparsegpt', '0.5', '--nm', '4:8', '--block-size', '4', ...BOTH], 2, /4 is less than a group of 8/],
   [['--wanda', '0.5', '--scope', 'global', ...BOTH], 2, /--scope: --wanda does not use it/],
-  [['--wanda', '0.5', '--calibrate', 'random'], 2, /--calibrate: random inputs say nothing about which weights matter/],
+  [['--wanda', '0.5', '--calibrate', 'random'], 2, /--calibrate: random inputs do not show which weights matter/],
   [['--wanda', '0.5', '--calibrate', 'none.npz'], 1, /none\.npz: no such file/],
   [
     ['--wanda', '0.5', '--calibrate', fixture('digits-cnn-calib.npz')],
@@ -94,6 +94,6 @@ test('a model without weights to prune is an error, unless allowed', () => {
   const allowed = compress([...args, '--allow-unchanged']);
   expect([allowed.code, allowed.stderr]).toEqual([
     0,
-    expect.stringContaining('left 3 weights of Gemm, 202 kB: left out by '),
+    expect.stringContaining('left 3 weights of Gemm, 202 kB: excluded by '),
   ]);
 });

@@ -198,7 +198,7 @@ describe('onnx-compress inspect', () => {
     expect(first?.[names?.indexOf('max') ?? 0]).toMatch(/^0\.4654/);
     expect(rest).toHaveLength(5);
     expect(json).toBe(same);
-    expect(graph).toMatch(/--graph: a graph is no table, as --format csv writes them\n {2}With --format json/);
+    expect(graph).toMatch(/--graph: --format csv writes tables, and a graph is not one\n {2}--format json lists/);
   });
 
   test('what is wrong with a model or a command line', () => {
@@ -211,9 +211,9 @@ describe('onnx-compress inspect', () => {
     ]);
     expect(missing).toMatchObject({ code: 1, stderr: 'error: nowhere.onnx: no such file or folder\n' });
     expect(broken?.code).toBe(1);
-    expect(broken?.stderr).toContain('The file ends too early');
+    expect(broken?.stderr).toContain('The file is incomplete');
     expect(both?.stderr).toContain('--weights and --graph cannot be used together');
-    expect(two?.stderr).toContain('standard input is one model, and there are others');
+    expect(two?.stderr).toContain('standard input cannot be combined with files');
     expect(none?.stderr).toContain('model: the file name is empty');
     for (const one of [both, two, none]) expect(one).toMatchObject({ code: 2 });
     for (const one of [missing, broken, both, two, none]) expect(one?.stdout.toString()).toBe('');
@@ -250,9 +250,9 @@ predicted sizes
   quantize --int4                             33.2 kB  16.3 %
   float16 weights                              102 kB  50.2 %
   60 % pruned, as a bit mask and kept values  89.3 kB  43.8 %
-  60 % pruned and int8, the same way          31.0 kB  15.2 %
-  with quantize at least: a stored weight gets more scales where it needs them
-values of the weights
+  60 % pruned and int8, stored the same way   31.0 kB  15.2 %
+  at least, with quantize: a stored weight gets more scales where it needs them
+weight values
   weight      zeros     std  spread  outliers  values
   fc2.weight  0.0 %   0.075    10.5      1.71  ▁▁▁▁▁▁▁▂▆█▅▁▁▁▁▁
   fc1.weight  0.0 %    0.11    4.69      1.37  ▁▁▁▁▁▂▄▇██▆▂▁▁▁▁
@@ -260,9 +260,8 @@ values of the weights
   fc1.bias    0.0 %   0.074                 1  ▁▂▄▃▅▆▅▅███▇▅▄▂▂
   fc2.bias    0.0 %  0.0473                 1  ▁▁▃▃▅▅█▇▄▄▆▇█▂▄▁
   fc3.bias    0.0 %  0.0564                 1  ▄ ▄█  ▄▄▄     █▄
-  spread: largest magnitude of a channel over the smallest one’s; outliers:
-    largest magnitude over the 99.9th percentile; values: from min to max, zeros
-    left out
+  spread: largest over smallest channel magnitude; outliers: largest magnitude
+    over the 99.9th percentile; values: min to max, without zeros
 `;
 
 const AT_140 = `m.onnx: 204 kB, 50826 parameters
@@ -295,9 +294,9 @@ predicted sizes
   quantize --int4                             33.2 kB  16.3 %
   float16 weights                              102 kB  50.2 %
   60 % pruned, as a bit mask and kept values  89.3 kB  43.8 %
-  60 % pruned and int8, the same way          31.0 kB  15.2 %
-  with quantize at least: a stored weight gets more scales where it needs them
-values of the weights
+  60 % pruned and int8, stored the same way   31.0 kB  15.2 %
+  at least, with quantize: a stored weight gets more scales where it needs them
+weight values
   weight      shape            zeros      min     max      mean     std  spread  outliers  values
   fc2.weight  float32 128×256  0.0 %   -0.655   0.465   0.00132   0.075    10.5      1.71  ▁▁▁▁▁▁▁▂▆█▅▁▁▁▁▁
   fc1.weight  float32 256×64   0.0 %   -0.573    0.49  -0.00188    0.11    4.69      1.37  ▁▁▁▁▁▂▄▇██▆▂▁▁▁▁
@@ -305,6 +304,5 @@ values of the weights
   fc1.bias    float32 256      0.0 %   -0.159   0.189    0.0269   0.074                 1  ▁▂▄▃▅▆▅▅███▇▅▄▂▂
   fc2.bias    float32 128      0.0 %  -0.0989   0.116     0.016  0.0473                 1  ▁▁▃▃▅▅█▇▄▄▆▇█▂▄▁
   fc3.bias    float32 10       0.0 %  -0.0745  0.0942   0.00628  0.0564                 1  ▄ ▄█  ▄▄▄     █▄
-  spread: largest magnitude of a channel over the smallest one’s; outliers: largest magnitude over the 99.9th percentile; values: from min
-    to max, zeros left out
+  spread: largest over smallest channel magnitude; outliers: largest magnitude over the 99.9th percentile; values: min to max, without zeros
 `;

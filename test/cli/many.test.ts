@@ -46,7 +46,7 @@ test('quantize makes each model what it makes of it alone; a broken one stops no
   expect(all?.stderr.replaceAll(/→ .*?%\)/g, '→ …')).toBe(
     [
       'small/a.onnx: 204 kB → …',
-      'error: b.onnx: is plain text, no ONNX model',
+      'error: b.onnx: is plain text, not an ONNX model',
       '  Give the .onnx file.',
       'small/c.onnx: 314 kB → …',
       '3 models: 518 kB → …, 1 failed',
@@ -96,7 +96,7 @@ describe('folders', () => {
     symlinkSync('../secret.txt', join(cwd, 'hub/vocab.txt'));
     symlinkSync('config.json', join(cwd, 'hub/same.json'));
     const [done] = compressEach([['quantize', '--embed', 'hub', '-o', 'small/']], { cwd });
-    expect(done?.stderr).toContain('note: hub/vocab.txt is a link out of its folder, and was not copied\n');
+    expect(done?.stderr).toContain('note: hub/vocab.txt is a link to a file outside its folder, and was not copied\n');
     expect(done?.stderr).toContain(', 2 other files copied\n');
     expect(done?.code).toBe(1);
     expect(filesOf(join(cwd, 'small'))).toEqual([
@@ -139,7 +139,7 @@ test('data files that come together keep apart where their bytes differ; models 
   expect(shared).toMatchObject({ code: 0, stderr: '' });
   expect(filesOf(join(cwd, 'whole'))).toEqual([data, 'n.onnx', 'o.onnx']);
   expect(refused?.code).toBe(2);
-  expect(refused?.stderr).toContain(`a/${data}: is read by a/m.onnx, and may be written for b/n.onnx\n`);
+  expect(refused?.stderr).toContain(`a/${data}: is a data file of a/m.onnx, and may be overwritten for b/n.onnx\n`);
   expect(readFileSync(join(cwd, 'a', data)).equals(bytes)).toBe(true);
 });
 
@@ -147,17 +147,20 @@ test('what cannot be is refused before a model is read', () => {
   const cwd = zoo({ 'a/m.onnx': MLP, 'b/m.onnx': CNN });
   const two = ['a/m.onnx', 'b/m.onnx'];
   const lines: [string[], RegExp][] = [
-    [['copy', ...two, '-o', 'out'], /out\/m\.onnx: is the result of two models: a\/m\.onnx and b\/m\.onnx\n.*-r \.\n/],
+    [
+      ['copy', ...two, '-o', 'out'],
+      /out\/m\.onnx: would be written for two models: a\/m\.onnx and b\/m\.onnx\n.*-r \.\n/,
+    ],
     [['copy', ...two], /2 models go to a folder, and none is named/],
     [['copy', ...two, '-o', 'x.onnx'], /--output: 2 models go to a folder, and 'x\.onnx' is a file/],
     [['copy', ...two, '-o', '-'], /--output: 2 models go to a folder, not to standard output/],
-    [['copy', 'a', 'b', '-o', 'out'], /a: is a folder\n {2}--recursive takes the models in it/],
+    [['copy', 'a', 'b', '-o', 'out'], /a: is a folder\n {2}--recursive compresses the models in it/],
     [['copy', 'a/m.onnx', '', '-o', 'out'], /model: a file name is empty/],
-    [['copy', ...two, '-o', 'a'], /a\/m\.onnx: is the result of /],
-    [['fold', 'a', '-o', 'out', '--report', 'page.html'], /--report: each model has a page of its own/],
+    [['copy', ...two, '-o', 'a'], /a\/m\.onnx: would be written for /],
+    [['fold', 'a', '-o', 'out', '--report', 'page.html'], /--report: each model gets its own page/],
     [
       ['quantize', 'a', '-o', 'out', '--calibrate', 'x.npz', '--save-ranges', 'r.json'],
-      /--save-ranges: it belongs to one model, and there are several models/,
+      /--save-ranges: it applies to a single model, and several were given/,
     ],
   ];
   const results = compressEach(
@@ -189,7 +192,7 @@ test('prune writes a page for each model and one recipe; inspect and verify have
   const rows = (text: string | undefined): string[][] =>
     (text ?? '').split('\n').map((line) => line.trim().split(/ +/));
   expect(rows(inspected?.stdout.toString()).slice(0, 3)).toEqual([
-    ['model', 'size', 'parameters', 'nodes', 'opset', 'most', 'bytes', 'in'],
+    ['model', 'size', 'parameters', 'nodes', 'opset', 'largest', 'operators'],
     ['f/a.onnx', '204', 'kB', '50826', '5', '17', 'float32'],
     ['f/s/b.onnx', '204', 'kB', '50826', '5', '17', 'float32'],
   ]);

@@ -25,7 +25,7 @@ function report(passes: readonly PassReport[], more: Partial<RunReport> = {}): R
 test('zeros: quantize, then pack; only pack where nothing is float; nothing where they are few, or the reader is ours', () => {
   const half = pass('prune', { zeros: N / 2 });
   expect(nextStep(report([half]))).toBe(
-    'zeros alone make a file no smaller and no faster: onnx-compress quantize stores weights in 8 bits (about 1.06 MB), then onnx-compress pack leaves them out (about 655 kB)',
+    'zeros alone make a model neither smaller nor faster: onnx-compress quantize stores weights in 8 bits (about 1.06 MB), then onnx-compress pack leaves them out (about 655 kB)',
   );
   expect(nextStep(report([half], { reader: 'ours' }))).toBeUndefined();
   const integers = pass('prune', { zeros: N / 2, dtype: 'int8', before: N, after: N });
@@ -41,12 +41,12 @@ test('channels that are gone leave floats to quantize', () => {
 
 test('8 bits: what is poor, data where the cost model says so, half of what stays float, fewer bits, a look', () => {
   const poor = pass('quantize', { ...EIGHT, sqnr: 25 }, { facts: [{ kind: 'stored_convs', weights: 3, time: 0.4 }] });
-  expect(nextStep(report([poor]))).toMatch(/^onnx-compress tune finds which of this layer and others must stay float/);
+  expect(nextStep(report([poor]))).toMatch(
+    /^onnx-compress tune finds out which of this layer and others must stay float/,
+  );
   const convs = (time: number): PassReport =>
     pass('quantize', { ...EIGHT, opType: 'Conv' }, { facts: [{ kind: 'stored_convs', weights: 3, time }] });
-  expect(nextStep(report([convs(0.4)]))).toMatch(
-    /^--calibrate DATA lets the 3 Conv layers run .* about 0\.4 of the time/,
-  );
+  expect(nextStep(report([convs(0.4)]))).toMatch(/^--calibrate DATA runs the 3 Conv layers .* about 0\.4 of the time/);
   expect(nextStep(report([convs(0.95)]))).toMatch(/^onnx-compress verify/);
   const skip = { weight: 'v', node: 'n', opType: 'Add', elements: N, bytes: 4 * N, detail: '' };
   const rest = pass('quantize', { ...EIGHT }, { skips: [{ ...skip, reason: 'unsupported_op' }] });

@@ -72,5 +72,5 @@ test('the report says as many samples as there are, and what is not what the mod
   writeFileSync(join(cwd, 'wide.npz'), npzOf({ x: { dims: [24, 11], data: randomFloats([24, 11], 5) } }));
   const wide = compress(['quantize', '--calibrate', 'wide.npz', '-o', 'o.onnx', '-f', 'm.onnx'], { cwd });
   expect(wide).toMatchObject({ code: 1 });
-  expect(wide.stderr).toContain("input 'x': has 11 on axis 1; the model takes 10");
+  expect(wide.stderr).toContain("input 'x': has 11 on axis 1; the model expects 10");
 });

@@ -19,12 +19,12 @@ describe('onnx-compress pack', () => {
     expect([code, stderr]).toEqual([
       0,
       `dense.onnx → packed.onnx: 56.5 kB → 33.3 kB, 1.7× smaller
-pack: 3 weights stored in another way: 50.4 kB → 26.9 kB
+pack: 3 weights stored more compactly: 50.4 kB → 26.9 kB
   weight                shape          sparsity   before    after  now
   fc2.weight_quantized  int8 128×8×32    60.0 %  32.8 kB  17.3 kB  bitmask
   fc1.weight_quantized  int8 256×64      60.0 %  16.4 kB  8.72 kB  bitmask
   fc3.weight_quantized  int8 10×2×64     60.0 %  1.28 kB    801 B  bitmask
-  left 5 weights of Gemm, Mul, Cast, 4.10 kB: no smaller in another form
+  left 5 weights of Gemm, Mul, Cast, 4.10 kB: packing would not make it smaller
 `,
     ]);
   });
@@ -51,18 +51,14 @@ pack: 3 weights stored in another way: 50.4 kB → 26.9 kB
   test('what came packed is said, and the gzip advice gives way to what was done', () => {
     const cwd = folder();
     const first = compress(['prune', '--l1', '0.6', '--store', 'bitmask', MLP, '-o', 'packed.onnx'], { cwd });
-    expect(first.stderr).toContain('pack: 3 weights stored in another way');
+    expect(first.stderr).toContain('pack: 3 weights stored more compactly');
     expect(first.stderr).not.toContain('Zeros alone');
     const second = compress(['quantize', 'packed.onnx', '-o', 'int8.onnx'], { cwd });
-    expect(oneLine(second.stderr)).toContain(
-      '3 weights came packed and are unpacked; --store bitmask packs them again',
-    );
+    expect(oneLine(second.stderr)).toContain('3 packed weights are unpacked; --store bitmask packs them again');
     const folded = compress(['fold', '--dry-run', 'packed.onnx'], { cwd });
-    expect(oneLine(folded.stderr)).toContain(
-      '3 weights came packed and are unpacked; onnx-compress pack packs them again',
-    );
+    expect(oneLine(folded.stderr)).toContain('3 packed weights are unpacked; onnx-compress pack packs them again');
     const raised = compress(['convert', '--opset', '21', 'packed.onnx', '-o', 'raised.onnx'], { cwd });
-    expect(raised.stderr).toContain('3 weights came packed and are unpacked');
+    expect(raised.stderr).toContain('3 packed weights are unpacked');
     expect(statSync(join(cwd, 'raised.onnx')).size).toBeGreaterThan(200_000);
   });
 
@@ -79,12 +75,12 @@ pack: 3 weights stored in another way: 50.4 kB → 26.9 kB
       { cwd },
     );
     expect([refused?.code, refused?.stderr]).toEqual([1, expect.stringContaining('prune found nothing to change')]);
-    expect(again?.stderr).toContain('pack: 3 weights stored in another way');
+    expect(again?.stderr).toContain('pack: 3 weights stored more compactly');
     for (const one of [refused, again]) expect(one?.stderr).not.toContain('came packed');
     const [pass] = JSON.parse(json?.stdout.toString() ?? '').passes;
     expect(pass).toMatchObject({ unpacked: 3, notes: [expect.stringContaining('--store bitmask packs them again')] });
     expect(page?.code).toBe(0);
-    expect(readFileSync(join(cwd, 'report.html'), 'utf8')).toContain('3 weights came packed and are unpacked');
+    expect(readFileSync(join(cwd, 'report.html'), 'utf8')).toContain('3 packed weights are unpacked');
   });
 
   test('inspect and diff look at the weights it stands for, and say that they are packed', () => {
@@ -104,7 +100,7 @@ pack: 3 weights stored in another way: 50.4 kB → 26.9 kB
     ).map((one) => one.stdout.toString());
     expect(report).toContain('packed.onnx: 90.0 kB, 50826 parameters\n');
     expect(report).toContain(
-      '  packed     3 weights; below is what they stand for, with the bytes they take in the file\n',
+      '  packed     3 weights; shown below as the weights they unpack to, with their bytes in the file\n',
     );
     expect(report).toContain('  fc2.weight  Gemm      float32 128×256  56.5 kB  63.8 %  bitmask\n');
     expect(report).toContain('prune would choose from 50432 weights in 3 tensors\n');
@@ -129,7 +125,7 @@ model (3 changes)
     const cwd = folder();
     const none = compress(['pack', MLP, '-o', 'out.onnx'], { cwd });
     expect([none.code, none.stderr.split('\n')[0]]).toEqual([1, `error: ${MLP}: pack found nothing to change`]);
-    expect(none.stderr).toContain('no smaller in another form');
+    expect(none.stderr).toContain('packing would not make it smaller');
     expect(none.stderr).toContain('Use --allow-unchanged');
     const unpacked = compress(['pack', '--store', 'dense', MLP, '-o', 'out.onnx'], { cwd });
     expect([unpacked.code, unpacked.stderr]).toEqual([1, expect.stringContaining('no weight is packed')]);

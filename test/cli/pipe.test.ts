@@ -43,7 +43,7 @@ test('the second command says so when the first one failed, and leaves nothing',
   expect(done.stdout.toString()).toBe('1 1\n');
   expect(done.stderr).toContain('error: missing.onnx: no such file or folder\n');
   expect(done.stderr).toContain(
-    'error: <stdin>: nothing arrived; a model was expected\n  Did the command before the pipe fail?\n',
+    'error: <stdin>: no data arrived; a model was expected\n  Did the previous command in the pipe fail?\n',
   );
   expect(readdirSync(cwd)).toEqual([]);
 });
@@ -54,7 +54,7 @@ test('a pipe that ends too early is told apart from a model that is wrong', () =
   const done = compress(['quantize', '--int8', '-o', 'out.onnx'], { cwd, input: half });
   expect(done.code).toBe(1);
   expect(done.stderr).toMatch(
-    /^error: <stdin>.*\n {2}The model ends too early: did the command before the pipe fail\?\n$/,
+    /^error: <stdin>.*\n {2}The model is incomplete: did the previous command in the pipe fail\?\n$/,
   );
   expect(readdirSync(cwd)).toEqual([]);
   const text = compress(['copy', '-o', 'out.onnx'], { cwd, input: Buffer.from('<html>404 Not Found</html>\n') });
@@ -71,7 +71,7 @@ test('a folder or nothing as standard input', () => {
     { cwd },
   );
   expect(done.stdout.toString()).toBe('1\n1\n');
-  expect(done.stderr).toMatch(/^error: <stdin>: is a folder, not a file\nerror: <stdin>: nothing arrived/);
+  expect(done.stderr).toMatch(/^error: <stdin>: is a folder, not a file\nerror: <stdin>: no data arrived/);
 });
 
 test('a reader that stops gets one short line, no stack trace', () => {
@@ -80,7 +80,7 @@ test('a reader that stops gets one short line, no stack trace', () => {
   const line = `onnx-compress copy big.onnx | head -c 100 > /dev/null; echo \${PIPESTATUS[0]}`;
   const done = shell(`${line}; onnx-compress prune --help | head -c 0`, { cwd });
   expect(done.stdout.toString()).toBe('1\n');
-  expect(done.stderr).toBe('error: <stdout>: the command that reads our output has stopped\n');
+  expect(done.stderr).toBe('error: <stdout>: the command that reads the output has stopped\n');
 });
 
 test('a file on standard input that is cut while it is a redirect', () => {

@@ -90,9 +90,9 @@ prune: 4.7 % of 17664 weights in 2 tensors are zero
   weight      operator  shape           zeros  sparsity  pruned
   fc1.weight  Gemm      float32 256×64    192     1.2 %  3 of 256 slices along axis 0
   fc3.weight  Gemm      float32 10×128    640    50.0 %  5 of 10 slices along axis 0
-  left 1 weight of Gemm, 131 kB: the file leaves it out (fc2.weight)
-next: zeros alone make a file no smaller and no faster: onnx-compress quantize stores weights in 8
-  bits (about N kB).
+  left 1 weight of Gemm, 131 kB: not in the given file (fc2.weight)
+next: zeros alone make a model neither smaller nor faster: onnx-compress quantize stores weights in
+  8 bits (about N kB).
 `);
 });
 
@@ -124,7 +124,11 @@ describe('what is wrong is said, and nothing is written', () => {
   const before = readdirSync(cwd);
 
   const CASES: readonly (readonly [string, number, string])[] = [
-    ['--structured l1', 2, '--structured: no amount is given\n  Say how many slices: --amount 0.3, or --amount 8.'],
+    [
+      '--structured l1',
+      2,
+      '--structured: no amount is given\n  Give the slices to prune: --amount 0.3, or --amount 8.',
+    ],
     [
       '--structured l3 --amount 2',
       2,
@@ -133,54 +137,54 @@ describe('what is wrong is said, and nothing is written', () => {
     [
       '--structured l1 --amount 1.5',
       2,
-      '--amount: 1.5 is neither a fraction below 1 nor a whole number\n  Give percent (--amount 40%), a fraction (--amount 0.4) or a whole number of slices (--amount 8).',
+      '--amount: 1.5 is neither a fraction below 1 nor a whole number\n  Give a percentage (--amount 40%), a fraction (--amount 0.4) or a whole number of slices (--amount 8).',
     ],
     ['--structured l1 --amount 2 --axis rows', 2, "--axis: 'rows' is neither out, in nor a whole number\n"],
     [
       '--structured l1 --amount 2 --scope global',
       2,
-      '--scope: slices of different layers have no common measure\n  Leave --scope out',
+      '--scope: slices of different layers cannot be compared\n  Leave out --scope',
     ],
     [
       '--structured random --amount 2 --scores s.npz',
       2,
-      '--scores: chance asks for no scores\n  Leave out one of the two.',
+      '--scores: random pruning uses no scores\n  Leave out one of the two.',
     ],
     [
       '--structured l1 --amount 10 --include fc3',
       2,
-      'fc3.weight: all 1280 of its weights would be zero\n  A layer of zeros computes nothing. Ask for less, leave it out (--exclude), or allow it (--allow-empty).',
+      'fc3.weight: all 1280 of its weights would become zero\n  A layer of zeros computes nothing. Reduce the amount, exclude the layer (--exclude), or allow it (--allow-empty).',
     ],
-    ['--l1 0.4 --axis 0', 2, '--axis: --l1 does not use it\n  It goes with --structured.'],
-    ['--l1 0.4 --amount 0.4', 2, '--amount: --l1 does not use it\n  --l1 has its amount beside it: --l1 0.4.'],
+    ['--l1 0.4 --axis 0', 2, '--axis: --l1 does not use it\n  It applies to --structured.'],
+    ['--l1 0.4 --amount 0.4', 2, '--amount: --l1 does not use it\n  --l1 takes its amount directly: --l1 0.4.'],
     [
       '--random 0.4 --scores s.npz',
       2,
-      '--scores: --random does not use it\n  It goes with --l1, --l2, --structured, --nm.',
+      '--scores: --random does not use it\n  It applies to --l1, --l2, --structured, --nm.',
     ],
-    ['--nm 2:4 --amount 0.4', 2, '--amount: --nm does not use it\n  It goes with --structured.'],
+    ['--nm 2:4 --amount 0.4', 2, '--amount: --nm does not use it\n  It applies to --structured.'],
     [
       '--nm 2:4 --l1 0.4',
       2,
       '--l1 and --nm cannot be used together\n  Choose one: --l1 0.4, --l2 0.4, --random 0.4, --structured l1 --amount 0.3, --nm 2:4, --mask masks.npz, --wanda 0.5 --calibrate calib.npz, --sparsegpt 0.5 --calibrate calib.npz or --channels 0.3.',
     ],
-    ['--l1 0.4 --seed 3', 2, '--seed: --l1 does not use it\n  It goes with --random, --structured.'],
+    ['--l1 0.4 --seed 3', 2, '--seed: --l1 does not use it\n  It applies to --random, --structured.'],
     [
       '--structured l2 --amount 0.4 --seed 3',
       2,
-      '--seed: --structured l2 leaves nothing to chance\n  It goes with --random and --structured random.',
+      '--seed: --structured l2 is not random\n  It applies to --random and --structured random.',
     ],
     [
       '--l1 0.4 --layout torch',
       2,
-      '--layout: no file is given whose arrays lie in some way\n  It goes with --scores FILE and --mask FILE.',
+      '--layout: no file with arrays is given\n  It applies to --scores FILE and --mask FILE.',
     ],
     ['--channels 0.4 --allow-empty', 2, '--allow-empty: --channels does not use it\n'],
     ['--wanda 0.4 --calibrate s.npz --allow-empty', 2, '--allow-empty: --wanda does not use it\n'],
-    ['--nm 24', 2, "--nm: '24' is no pair N:M of whole numbers\n  --nm 2:4 keeps 2 of every 4 weights."],
+    ['--nm 24', 2, "--nm: '24' is not a pair N:M of whole numbers\n  --nm 2:4 keeps 2 of every 4 weights."],
     ['--nm 4:4', 2, 'nm: 4:4 would prune nothing\n'],
     ['--nm 0:4', 2, 'nm: 0:4 would keep nothing\n'],
-    ['--scores s.npz', 2, '--amount: none is given\n  Say how much: --amount 0.4.'],
+    ['--scores s.npz', 2, '--amount: is required\n  Give an amount: --amount 0.4.'],
     ['--l1 0.4 --layout numpy', 2, "--layout: 'numpy' is not one of"],
     ['--mask gone.npz', 1, 'gone.npz: no such file or folder\n'],
     [
@@ -196,14 +200,14 @@ describe('what is wrong is said, and nothing is written', () => {
     [
       '--mask grey.safetensors',
       1,
-      "grey.safetensors, array 'fc3.weight': holds 0.5; a mask has 0 for what is pruned and 1 for the rest\n",
+      "grey.safetensors, array 'fc3.weight': contains 0.5; a mask has 0 for pruned weights and 1 for the others\n",
     ],
     [
       '--mask other.safetensors',
       1,
-      'other.safetensors: has arrays that are for no weight of the model: fc4.weight\n  The weights are fc1.weight, fc2.weight, fc3.weight.',
+      'other.safetensors: has arrays that match no weight: fc4.weight\n  The weights are fc1.weight, fc2.weight, fc3.weight.',
     ],
-    ['--mask none.safetensors', 2, 'fc3.weight: all 1280 of its weights would be zero\n'],
+    ['--mask none.safetensors', 2, 'fc3.weight: all 1280 of its weights would become zero\n'],
     [
       '--amounts bad.json',
       1,
@@ -213,13 +217,13 @@ describe('what is wrong is said, and nothing is written', () => {
     [
       '--amounts list.json',
       1,
-      'list.json: is no object with amounts by name\n  For example: {"fc1.weight": 0.3, "conv": 0.5}',
+      'list.json: is not an object with amounts by name\n  For example: {"fc1.weight": 0.3, "conv": 0.5}',
     ],
     ['--amounts none.json', 1, 'none.json: is not JSON: '],
     [
       '--amounts unknown.json',
       2,
-      'amounts: no weight and no node is named, or matches, fc9\n  The weights are fc1.weight, fc2.weight, fc3.weight.',
+      'amounts: no weight or node matches fc9\n  The weights are fc1.weight, fc2.weight, fc3.weight.',
     ],
   ];
   const results = compressEach(

@@ -37,7 +37,7 @@ test.each([
     '--calibrate',
     'does not run on random inputs: ONNX Runtime: ',
   ],
-  [['verify', rankless, rankless], '--data', "input 'x': no random values without a rank can be made for it"],
+  [['verify', rankless, rankless], '--data', "input 'x': random values of unknown rank cannot be generated for it"],
 ])('%j: where random inputs cannot be known, our sentence alone, and what to give', (line, option, sentence) => {
   const { code, stdout, stderr } = compress(line, { cwd });
   expect([code, stdout.toString()]).toEqual([1, '']);
@@ -56,8 +56,8 @@ test('two different models: the inputs that differ are told in our words', () =>
   const { code, stderr } = compress(['verify', fixture('digits-mlp.onnx'), fixture('digits-cnn.onnx')], { cwd });
   expect(code).toBe(1);
   expect(oneLine(stderr)).toMatch(
-    /digits-cnn\.onnx: takes other inputs: 'input' is float32 \[batch, 1, 8, 8\]; in .*digits-mlp\.onnx it is float32 \[batch, 64\] Are the two made from the same model\?/,
+    /digits-cnn\.onnx: has different inputs: 'input' is float32 \[batch, 1, 8, 8\]; in .*digits-mlp\.onnx it is float32 \[batch, 64\] Were both made from the same model\?/,
   );
   const bench = compress(['bench', fixture('digits-mlp.onnx'), fixture('digits-cnn.onnx')], { cwd });
-  expect(oneLine(bench.stderr)).toContain("takes other inputs: 'input' is float32 [batch, 1, 8, 8]");
+  expect(oneLine(bench.stderr)).toContain("has different inputs: 'input' is float32 [batch, 1, 8, 8]");
 });

@@ -187,7 +187,7 @@ describe('compress --report', () => {
     const { stdout } = done(compress(['prune', '-q', '--l1', '0.5', '-', '--report', 'r.html'], run));
     expect(stdout.length).toBeGreaterThan(4096);
     const { verdict, layers } = dataIn(join(cwd, 'r.html'));
-    expect(verdict).toMatchObject({ kind: 'not_asked', why: expect.stringMatching(/not asked: <stdout>/) });
+    expect(verdict).toMatchObject({ kind: 'not_asked', why: expect.stringMatching(/could not be queried: <stdout>/) });
     expect(layers).toHaveLength(1);
   });
 
@@ -256,7 +256,7 @@ describe('compress --report', () => {
     const refused = compress(['run', 'bad.json', MLP, '-o', 'bad.onnx'], { cwd });
     expect([refused.code, refused.stderr]).toEqual([
       2,
-      expect.stringMatching(/'report': a recipe writes no other file/),
+      expect.stringMatching(/'report': a step can write no other file/),
     ]);
   });
 
@@ -288,13 +288,18 @@ describe('compress --report refuses', () => {
 
   test.each([
     ['an empty name', ['-o', 'o.onnx', '--report='], 2, /--report: the file name is empty/],
-    ['standard output', ['-o', 'o.onnx', '--report', '-'], 2, /--report: standard output has no place for the page/],
-    ['a dry run', ['--dry-run', '--report', 'r.html'], 2, /--report: a dry run writes nothing/],
-    ['the model', ['-o', 'o.onnx', '-f', '--report', 'sub/../m.onnx'], 2, /is another file of this run/],
-    ['the result', ['-o', 'o.onnx', '--report', './o.onnx'], 2, /is another file of this run/],
-    ['the data file', ['-o', 'o.onnx', '--report', 'o.onnx.data'], 2, /is another file of this run/],
-    ['the recipe', ['-o', 'o.onnx', '--save-recipe', 'r.json', '--report', 'r.json'], 2, /another file of this run/],
-    ['what is no page', ['-o', 'o.onnx', '-f', '--report', 'other.onnx'], 2, /'other\.onnx' is no name of a page/],
+    ['standard output', ['-o', 'o.onnx', '--report', '-'], 2, /--report: the page cannot go to standard output/],
+    ['a dry run', ['--dry-run', '--report', 'r.html'], 2, /--report: a dry run writes no files/],
+    ['the model', ['-o', 'o.onnx', '-f', '--report', 'sub/../m.onnx'], 2, /used for another file of this run/],
+    ['the result', ['-o', 'o.onnx', '--report', './o.onnx'], 2, /used for another file of this run/],
+    ['the data file', ['-o', 'o.onnx', '--report', 'o.onnx.data'], 2, /used for another file of this run/],
+    [
+      'the recipe',
+      ['-o', 'o.onnx', '--save-recipe', 'r.json', '--report', 'r.json'],
+      2,
+      /used for another file of this run/,
+    ],
+    ['what is no page', ['-o', 'o.onnx', '-f', '--report', 'other.onnx'], 2, /'other\.onnx' does not end in \.html/],
     ['a file that is there', ['-o', 'o.onnx', '--report', 'there.html'], 1, /there\.html/],
     ['a folder', ['-o', 'o.onnx', '-f', '--report', 'sub'], 2, /'sub' is a folder/],
     ['a folder that is not there', ['-o', 'o.onnx', '--report', 'no/r.html'], 1, /the folder no does not exist/],

@@ -22,8 +22,8 @@ prune: 40.0 % of 50432 weights in 3 tensors are zero
   fc2.weight  Gemm      float32 128×256  13107    40.0 %
   fc1.weight  Gemm      float32 256×64    6554    40.0 %
   fc3.weight  Gemm      float32 10×128     512    40.0 %
-next: zeros alone make a file no smaller and no faster: onnx-compress quantize stores weights in 8
-  bits (about 55.7 kB), then onnx-compress pack leaves them out (about 40.7 kB).
+next: zeros alone make a model neither smaller nor faster: onnx-compress quantize stores weights in
+  8 bits (about 55.7 kB), then onnx-compress pack leaves them out (about 40.7 kB).
 `);
   });
 
@@ -51,7 +51,7 @@ next: zeros alone make a file no smaller and no faster: onnx-compress quantize s
       { cwd },
     );
     expect(loud?.stderr).toBe(`error: digits-mlp.onnx: quantize found nothing to change
-  left 3 weights of Gemm, 202 kB: left out by --op-types, --include or --exclude
+  left 3 weights of Gemm, 202 kB: excluded by --op-types, --include or --exclude
     fc2.weight, fc1.weight, fc3.weight
   --include /typo matches no weight and no node
   Use --allow-unchanged to pass such models through.
@@ -79,7 +79,7 @@ quantize: 3 weights: 202 kB → 53.1 kB
   fc2.weight   131 kB  34.3 kB  44.0 dB  int8 in blocks of 32, weights only
   fc1.weight  65.5 kB  17.4 kB  44.8 dB  int8 per channel, weights only
   fc3.weight  5.12 kB  1.36 kB  44.7 dB  int8 in blocks of 64, weights only
-next: onnx-compress verify shows what the outputs keep (or --check, which times both models too).
+next: onnx-compress verify measures the accuracy of the outputs (--check also times both models).
 `);
   });
 
@@ -91,9 +91,11 @@ next: onnx-compress verify shows what the outputs keep (or --check, which times 
     const note = '2 of them of Conv: stored as integers, computed in float as fast as before';
     expect(oneLine(one?.stderr ?? '')).toContain(`${note} `);
     // The cost model says so of these shapes; who asked for weights only has said no.
-    expect(one?.stderr).toContain('next: --calibrate DATA lets the 2 Conv layers run on integers, in about 0.3 of');
+    expect(one?.stderr).toContain('next: --calibrate DATA runs the 2 Conv layers on integers, in about 0.3 of');
     expect(asked?.stderr).not.toContain('--calibrate');
-    expect(one?.stderr).toMatch(/\n {2}left 1 weight of Conv, 1\.15 kB: the smallest, together 1 % of the model: /);
+    expect(one?.stderr).toMatch(
+      /\n {2}left 1 weight of Conv, 1\.15 kB: among the smallest, together 1 % of the model: /,
+    );
   });
 
   test('nothing to quantize: the reasons in a few lines, and the way on', () => {
@@ -269,7 +271,7 @@ describe('terminals and colours', () => {
     const out = tty(`onnx-compress copy ${MLP}`, { NO_COLOR: '1' });
     expect(out.code).toBe(2);
     expect(out.stdout.toString()).toMatch(
-      /^error: standard output is a terminal, where a model cannot go\r\n {2}Name a file/,
+      /^error: standard output is a terminal, which cannot take a model\r\n {2}Name a file/,
     );
     const into = tty('onnx-compress copy > x.bin', { NO_COLOR: '1' });
     expect(into.code).toBe(2);

@@ -227,7 +227,7 @@ describe('the recipe in a model', () => {
     const refused = compress(['run', '--from-model', 'evil.onnx', M, '-o', 'x.onnx'], { cwd });
     expect(refused).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining("names a file elsewhere: 'calibrate' is '/etc/passwd'"),
+      stderr: expect.stringContaining("refers to another file: 'calibrate' is '/etc/passwd'"),
     });
     expect(compress(['run', '--from-model', 'evil.onnx', '--print'], { cwd }).code).toBe(0);
   });
@@ -236,21 +236,21 @@ describe('the recipe in a model', () => {
 describe('a wrong recipe exits 2, names the step and says what to do', () => {
   const STEP = { verb: 'prune', l1: 0.4 };
   const CASES: readonly (readonly [object | string, RegExp])[] = [
-    [{ verb: 'prun', l1: 0.4 }, /steps\[0\] 'prun': there is no such step\. Did you mean 'prune'\?\n {2}The steps are/],
-    [{ verb: 'verify' }, /steps\[0\] 'verify': there is no such step\.\n {2}The steps are prune, quantize, /],
-    [{ verb: 'inspect' }, /there is no such step/],
-    [{ verb: 'constructor' }, /there is no such step/],
+    [{ verb: 'prun', l1: 0.4 }, /steps\[0\] 'prun': is not a step\. Did you mean 'prune'\?\n {2}The steps are/],
+    [{ verb: 'verify' }, /steps\[0\] 'verify': is not a step\.\n {2}The steps are prune, quantize, /],
+    [{ verb: 'inspect' }, /is not a step/],
+    [{ verb: 'constructor' }, /is not a step/],
     [
       { verb: 'quantize', 'weights-only': true },
-      /'weights-only' is no key of this step\. Did you mean 'weightsOnly'\?/,
+      /'weights-only' is not a key of this step\. Did you mean 'weightsOnly'\?/,
     ],
-    [{ verb: 'prune', l1: 0.4, scoep: 'global' }, /'scoep' is no key of this step\. Did you mean 'scope'\?/],
-    [{ verb: 'prune', l1: 0.4, frobnicate: 1 }, /'frobnicate' is no key of this step\.\n {2}Its keys are l1, l2, /],
-    [{ verb: 'prune', l1: 0.4, w: true }, /'w' is no key of this step/],
+    [{ verb: 'prune', l1: 0.4, scoep: 'global' }, /'scoep' is not a key of this step\. Did you mean 'scope'\?/],
+    [{ verb: 'prune', l1: 0.4, frobnicate: 1 }, /'frobnicate' is not a key of this step\.\n {2}Its keys are l1, l2, /],
+    [{ verb: 'prune', l1: 0.4, w: true }, /'w' is not a key of this step/],
     [{ verb: 'quantize', weightsOnly: 'yes' }, /'weightsOnly' is "yes"; true or false is needed/],
-    [{ verb: 'prune', l1: true }, /'l1' is true; a text or a number is needed/],
-    [{ verb: 'prune', l1: ['0.4', '0.5'] }, /'l1' is \["0\.4","0\.5"\]; a text or a number is needed/],
-    [{ verb: 'prune', l1: 0.4, exclude: 3 }, /'exclude' is 3; a list of texts is needed/],
+    [{ verb: 'prune', l1: true }, /'l1' is true; a string or a number is needed/],
+    [{ verb: 'prune', l1: ['0.4', '0.5'] }, /'l1' is \["0\.4","0\.5"\]; a string or a number is needed/],
+    [{ verb: 'prune', l1: 0.4, exclude: 3 }, /'exclude' is 3; a list of strings is needed/],
     [{ verb: 'prune', l1: 1.4 }, /'prune': --l1: 1\.4 is neither a fraction below 1/],
     [{ verb: 'prune', l1: -1 }, /'prune': --l1: -1 would prune nothing/],
     [{ verb: 'prune', l1: '' }, /'prune': --l1: '' is not a number/],
@@ -258,12 +258,12 @@ describe('a wrong recipe exits 2, names the step and says what to do', () => {
     [{ verb: 'prune', l1: 0.4, l2: 0.4 }, /--l1 and --l2 cannot be used together/],
     [{ verb: 'quantize', int8: true, uint8: true }, /--int8 and --uint8 cannot be used together/],
     [{ verb: 'prune', l1: 0.4, exclude: ['['] }, /--exclude: '\[' is not a regular expression/],
-    [{ verb: 'prune', l1: 0.4, output: 'x' }, /'output' is no key of this step/],
-    [{ verb: 'prune', l1: 0.4, saveRecipe: 'x' }, /'saveRecipe': a recipe writes no other file/],
-    [{ verb: 'quantize', calibrate: 'random', saveRanges: 'x' }, /'saveRanges': a recipe writes no other file/],
-    [{ verb: 'convert' }, /'convert': --opset: no opset is given/],
+    [{ verb: 'prune', l1: 0.4, output: 'x' }, /'output' is not a key of this step/],
+    [{ verb: 'prune', l1: 0.4, saveRecipe: 'x' }, /'saveRecipe': a step can write no other file/],
+    [{ verb: 'quantize', calibrate: 'random', saveRanges: 'x' }, /'saveRanges': a step can write no other file/],
+    [{ verb: 'convert' }, /'convert': --opset: is required/],
     ['{ "onnxCompress": 1', /r\d+\.json: is not JSON/],
-    ['{ "onnxCompress": 7, "steps": [] }', /'onnxCompress' is 7; 1 is known/],
+    ['{ "onnxCompress": 7, "steps": [] }', /'onnxCompress' is 7; 1 is supported/],
   ];
   const cwd = folder();
   for (const [index, [step]] of CASES.entries()) {
@@ -286,14 +286,14 @@ describe('a wrong recipe exits 2, names the step and says what to do', () => {
   });
 
   test.each([
-    [['run'], 2, /recipe: no recipe is given/],
-    [['run', '-', M], 2, /a recipe must be a file/],
-    [['run', M, 'r.json'], 2, /mymodel\.onnx: is a model, not a recipe\n {2}The recipe comes first/],
+    [['run'], 2, /recipe: a recipe is required/],
+    [['run', '-', M], 2, /the recipe must be a file/],
+    [['run', M, 'r.json'], 2, /mymodel\.onnx: is a model, not a recipe\n {2}Put the recipe first/],
     [['run', 'none.json', M], 1, /none\.json: no such file or folder/],
     [['run', '.', M], 1, /\.: is a folder, not a file/],
     [['run', '/dev/zero', M], 1, /\/dev\/zero: is longer than 1048576 bytes/],
     [['run', '--from-model', M, '--print'], 2, /mymodel\.onnx: carries no recipe/],
-    [['run', '--from-model', M, 'r0.json', M], 2, /--from-model: a recipe file is given as well/],
+    [['run', '--from-model', M, 'r0.json', M], 2, /--from-model: a recipe file is given too/],
     [['run', 'r0.json', '--print', '-o', 'x'], 2, /--print and --output cannot be used together/],
   ] as const)('compress %j', (argv, code, says) => {
     const done = compress(argv, { cwd });

@@ -43,8 +43,8 @@ describe('standard output by a path', () => {
       { cwd },
     );
     expect(json?.stderr).toMatch(/^error: --json: standard output carries the model\n/);
-    expect(data?.stderr).toMatch(/^error: --external-data: standard output has no place for a data file\n/);
-    expect(error?.stderr).toMatch(/^error: --output: standard error carries what is said\n/);
+    expect(data?.stderr).toMatch(/^error: --external-data: standard output cannot carry a data file\n/);
+    expect(error?.stderr).toMatch(/^error: --output: standard error carries the messages\n/);
   });
 
   test('what else is written does not go between the bytes of the model', () => {
@@ -82,7 +82,7 @@ describe('other streams', () => {
     const full = compress(['copy', 'm.onnx', '-o', '/dev/full'], { cwd });
     expect(full).toMatchObject({ code: 1, stderr: 'error: /dev/full: no space left on the disk\n' });
     const data = compress(['copy', 'm.onnx', '-o', '/dev/null', '--external-data'], { cwd });
-    expect(data.stderr).toMatch(/^error: --external-data: '\/dev\/null' has no place for a data file\n/);
+    expect(data.stderr).toMatch(/^error: --external-data: '\/dev\/null' cannot carry a data file\n/);
     for (const path of ['/dev/null', '/dev/full']) expect(lstatSync(path).isCharacterDevice()).toBe(true);
   });
 

@@ -58,7 +58,7 @@ test('no build', () => {
 test('a recipe, amounts, a mask and scores that nobody writes', () => {
   const cwd = folder();
   execFileSync('mkfifo', ['fifo'], { cwd });
-  const unwritten = 'is a pipe that nobody writes';
+  const unwritten = 'is a pipe that no program writes to';
   for (const [line, fact] of [
     ['run fifo', unwritten],
     ['run fifo --print', unwritten],
@@ -79,9 +79,9 @@ test('a recipe, amounts, a mask and scores that nobody writes', () => {
 
 test('what comes without end and can be no model', () => {
   for (const [line, fact] of [
-    ['yes', 'is plain text, no ONNX model'],
+    ['yes', 'is plain text, not an ONNX model'],
     [`while cat "${process.execPath}"; do :; done 2> /dev/null`, 'Is it an ONNX model?'],
-    ['{ echo slow; sleep 0.2; yes; }', 'is plain text, no ONNX model'],
+    ['{ echo slow; sleep 0.2; yes; }', 'is plain text, not an ONNX model'],
   ]) {
     for (const verb of ['inspect', 'copy']) {
       const { stderr, code } = shell(`${line} | compress ${verb} > /dev/null`);

@@ -306,9 +306,9 @@ test('a picture has no classes: nothing is counted unless --metric says so', () 
     { cwd },
   );
   expect(drop?.stderr).toMatch(
-    /^error: --max-drop: the metric is sqnr, which has a --min-sqnr\n {2}No output is known to have/,
+    /^error: --max-drop: the metric is sqnr; its limit is --min-sqnr\n {2}No output was recognized as/,
   );
-  expect(none?.stderr).toMatch(/^error: --min-sqnr: the metric is sqnr, and nothing says how much/);
+  expect(none?.stderr).toMatch(/^error: --min-sqnr: the metric is sqnr, and no limit is given/);
   expect([drop?.code, none?.code, decibels?.code, classes?.code]).toEqual([2, 2, 0, 0]);
   expect(JSON.parse(decibels?.stdout.toString() ?? '')).toMatchObject({ name: 'sqnr' });
   expect(JSON.parse(classes?.stdout.toString() ?? '')).toMatchObject({ name: 'top1' });
@@ -320,17 +320,21 @@ describe('a wrong command line is refused before the work', () => {
   const data = ['--data', MLP_DATA];
   const CASES: readonly (readonly [string[], number, RegExp])[] = [
     [['tune'], 2, /tune: needs 1 model; 0 are given/],
-    [['tune', '-', ...data], 2, /tune: models must be files/],
-    [['tune', MLP], 2, /--data: no data is given to judge on\n {2}Give inputs/],
+    [['tune', '-', ...data], 2, /tune: the models must be files/],
+    [['tune', MLP], 2, /--data: no data is given to measure accuracy\n {2}Give model inputs/],
     [['tune', MLP, '--data', 'none.npz'], 1, /none\.npz: no such file/],
     [['tune', 'none.onnx', ...data], 1, /none\.onnx: no such file/],
-    [['tune', MLP, ...data, '--max-drop', '101'], 2, /--max-drop: '101' is neither percent nor a share below 1/],
-    [['tune', MLP, ...data, '--max-drop', '-1%'], 2, /--max-drop: '-1%' is neither percent/],
+    [
+      ['tune', MLP, ...data, '--max-drop', '101'],
+      2,
+      /--max-drop: '101' is neither a percentage nor a fraction below 1/,
+    ],
+    [['tune', MLP, ...data, '--max-drop', '-1%'], 2, /--max-drop: '-1%' is neither a percentage/],
     [['tune', MLP, ...data, '--max-drop', '1%', '--min-sqnr', '3'], 2, /--max-drop and --min-sqnr cannot be used/],
     [['tune', MLP, ...data, '--metric', 'f1'], 2, /--metric: 'f1' is not one of "accuracy", "top1", "sqnr"/],
-    [['tune', MLP, ...data, '--metric', 'sqnr'], 2, /--min-sqnr: the metric is sqnr, and nothing says how much/],
+    [['tune', MLP, ...data, '--metric', 'sqnr'], 2, /--min-sqnr: the metric is sqnr, and no limit is given/],
     [['tune', MLP, ...data, '--judge', 'loss'], 2, /--judge: the model has no output 'loss'\n {2}It has 'logits'/],
-    [['tune', MLP, ...data, '--max-trials', '0'], 2, /--max-trials: at least 1 is needed/],
+    [['tune', MLP, ...data, '--max-trials', '0'], 2, /--max-trials: it must be at least 1/],
     [['tune', MLP, ...data, '--int8', '--uint8'], 2, /--int8 and --uint8 cannot be used together/],
     [['tune', MLP, ...data, '--exclude', '['], 2, /--exclude: '\[' is not a regular expression/],
     [['tune', MLP, ...data, '--exclude', '.'], 1, /quantize found nothing to change\n[\s\S]*There is nothing to tune/],

@@ -13,28 +13,28 @@ describe('a wrong command line exits 2 and says what to do', () => {
   const CASES: readonly (readonly [string[], RegExp])[] = [
     [
       ['prune', '--l1', '1.4', M],
-      /--l1: 1\.4 is neither a fraction below 1 nor a whole number\n {2}Give percent \(--l1 40%\)/,
+      /--l1: 1\.4 is neither a fraction below 1 nor a whole number\n {2}Give a percentage \(--l1 40%\)/,
     ],
-    [['prune', '--l1', '-1', M], /--l1: -1 would prune nothing\n {2}Give percent/],
+    [['prune', '--l1', '-1', M], /--l1: -1 would prune nothing\n {2}Give a percentage/],
     [['prune', '--l1', 'abc', M], /--l1: 'abc' is not a number\n {2}Give/],
     [['prune', '--l1', '0', M], /--l1: 0 would prune nothing\n {2}Give/],
     [['prune', '--l1', '1.0', M], /--l1: 1\.0 is neither/],
     [['q', M], /'q' is not a verb\. Did you mean quantize\?\n {2}The verbs are/],
     [['zz', M], /'zz' is not a verb\n {2}The verbs are/],
     [['some.onnx', '-o', 'x'], /no verb is given before 'some\.onnx'\n {2}For example: onnx-compress quantize/],
-    [['-v', '--quiet'], /no verb is given: [^\n]*\n {2}See onnx-compress --help\.\n$/],
-    [['prune', '--l1', '100%', M], /--l1: '100%' would leave nothing\n {2}Give percent/],
-    [['prune', '--l1', '0%', M], /--l1: 0% would prune nothing\n {2}Give percent/],
-    [['prune', '--l1', '140%', M], /--l1: '140%' is no percentage up to 100\n {2}Give percent/],
-    [['prune', '--channels', '100%', M], /--channels: '100%' is no fraction between 0 and 1/],
+    [['-v', '--quiet'], /name a verb: [^\n]*\n {2}See onnx-compress --help\.\n$/],
+    [['prune', '--l1', '100%', M], /--l1: '100%' would leave nothing\n {2}Give a percentage/],
+    [['prune', '--l1', '0%', M], /--l1: 0% would prune nothing\n {2}Give a percentage/],
+    [['prune', '--l1', '140%', M], /--l1: '140%' is not a percentage up to 100\n {2}Give a percentage/],
+    [['prune', '--channels', '100%', M], /--channels: '100%' is not a fraction between 0 and 1/],
     [['prune', '--l1', '0.4', '--op-types', 'Conv', '--op-types', 'Foo', M], /'Foo' is not an operator/],
     [['verify', '--output', 'z', '--output', 'output', M, M], /--output: the model has no output 'z'/],
     [['prune', M, '--l1'], /--l1: a value must follow\n {2}See onnx-compress prune --help/],
-    [['prune', '--l1', '0.4', '--l1', '0.5', M], /--l1: it is given more than once/],
+    [['prune', '--l1', '0.4', '--l1', '0.5', M], /--l1: it is given twice/],
     [['prune', '--l1', '0.4', '--l2', '0.4', M], /--l1 and --l2 cannot be used together\n {2}Choose one/],
-    [['prune', M], /no method is given\n {2}Choose one: --l1 0\.4/],
+    [['prune', M], /a method is required\n {2}Choose one: --l1 0\.4/],
     [['prune', '--l1', '0.4', '--op-types', 'Foo', M], /'Foo' is not an operator.*\n {2}Choose from Gemm, MatMul/],
-    [['prune', '--l1', '0.4', '--op-types', ',', M], /--op-types: no operator is named/],
+    [['prune', '--l1', '0.4', '--op-types', ',', M], /--op-types: an operator is required/],
     [['prune', '--l1', '0.4', '--include', '[', M], /--include: '\[' is not a regular expression/],
     [['prune', '--random', '0.4', '--seed', 'x', M], /--seed: 'x' is not a whole number/],
     [['prune', '--l1', '0.4', '--scope', 'x', M], /--scope: 'x' is not one of "tensor", "global"/],
@@ -56,20 +56,20 @@ describe('a wrong command line exits 2 and says what to do', () => {
       /--json: standard output carries the model\n {2}Write the model with -o FILE/,
     ],
     [['prune', '--l1', '0.4', M, '-o', ''], /--output: the file name is empty/],
-    [['prune', '--l1', '0.4', M, '-o', 'a', '-o', 'b'], /-o: it is given more than once/],
+    [['prune', '--l1', '0.4', M, '-o', 'a', '-o', 'b'], /-o: it is given twice/],
     [['quantize', '--min-elements', '-3', M], /--min-elements: '-3' is not a whole number/],
     [['quantize', '--int8', '--uint8', M], /--int8 and --uint8 cannot be used together/],
     [
       ['quantize', '--weights-only', '--format', 'qoperator', M],
-      /--format: qoperator has integer .*\n {2}Leave out one/,
+      /--format: qoperator needs integer .*\n {2}Leave out one/,
     ],
     [['copy', '--embed', '--external-data', M], /--(embed|external-data) and --(embed|external-data) cannot be used/],
     [
       ['copy', '--external-data', M],
-      /--external-data: standard output has no place.*\n {2}Write the model with -o FILE/,
+      /--external-data: standard output cannot carry.*\n {2}Write the model with -o FILE/,
     ],
     [['copy', ''], /model: the file name is empty/],
-    [['copy', '-', M, '-n'], /standard input is one model, and there are others/],
+    [['copy', '-', M, '-n'], /standard input cannot be combined with files/],
     [['quantise', M], /'quantise' is not a verb\. Did you mean quantize\?/],
     [
       ['frobnicate', M],
@@ -77,7 +77,7 @@ describe('a wrong command line exits 2 and says what to do', () => {
     ],
     [
       [],
-      /no verb is given: prune, quantize, dequantize, pack, fold, convert, copy, run, tune, variants, inspect, diff, verify or bench\n {2}See onnx-compress --help/,
+      /name a verb: prune, quantize, dequantize, pack, fold, convert, copy, run, tune, variants, inspect, diff, verify or bench\n {2}See onnx-compress --help/,
     ],
   ];
   const cwd = folder();
@@ -121,7 +121,7 @@ describe('help', () => {
     expect(quantize?.stdout.toString()).toMatch(/How to quantize:[\s\S]*Which weights:[\s\S]*Files:[\s\S]*Report:/);
     expect(copy?.stdout.toString()).not.toContain('--op-types');
     expect(oneLine(all?.stdout ?? '')).toContain(
-      'Exit codes: 0 done, 1 the model or a file, 2 the command line, 3 a gate that was not reached.',
+      'Exit codes: 0 done, 1 invalid model or file, 2 invalid command line, 3 a gate failed.',
     );
   });
 

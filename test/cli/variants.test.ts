@@ -20,14 +20,14 @@ test('variants writes a file of each dtype, keeps what is there, and ends with 1
   expect(said).toMatch(/model_quantized\.onnx +q8 +5\d\.\d kB +2\d\.\d % +written/);
   expect(said).toMatch(/model_q4\.onnx +q4 +3\d\.\d kB +1\d\.\d % +written/);
   expect(said).toMatch(/error: \S+broken\.onnx: /);
-  expect(oneLine(said)).toContain('2 files made, 1 was not Run it again when that is mended');
+  expect(oneLine(said)).toContain('2 files made, 1 was not Fix that and run it again');
   expect(readdirSync(join(output, 'onnx')).sort()).toEqual(['model_q4.onnx', 'model_quantized.onnx']);
   const report = JSON.parse(again?.stdout.toString() ?? '') as { files: { status: string; steps: object[] }[] };
   expect(report.files.map((one) => one.status)).toEqual(['kept']);
   expect(report.files[0]?.steps).toEqual([{ verb: 'quantize', int8: true, allowUnchanged: true }]);
   expect([none?.code, none?.stderr.toString()]).toEqual([
     2,
-    'error: --output: no folder is given\n  Name one: -o repository.\n',
+    'error: --output: no output folder is given\n  Name one: -o repository.\n',
   ]);
   expect(bad?.code).toBe(2);
   expect(alone?.stderr.toString()).toMatch(/q8 +\S+ kB +2\d\.\d % +4\d\.\d\d dB +written/);

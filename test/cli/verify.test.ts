@@ -121,7 +121,7 @@ test('a planted axis −1 is found: the table names the node, --require-fused fa
   const [good, bad] = [written('good.onnx', 1), written('bad.onnx', -1)];
   const { stdout, error } = await run(good, bad, '--require-fused');
   expect(stdout).toContain('1 weight dequantized at every run');
-  expect(stdout).toMatch(/\n {2}w +MatMul +layers\.0\/MatMul +axis -1; it must be counted from the front: 1\n$/);
+  expect(stdout).toMatch(/\n {2}w +MatMul +layers\.0\/MatMul +axis -1; it must not be negative: 1\n$/);
   expect(error).toMatchObject({ code: 'gate', where: bad });
   expect(error?.message).toContain("weight 'w' is dequantized at every run for MatMul 'layers.0/MatMul'");
   expect((await run(good, good, '--require-fused')).error).toBeUndefined();
@@ -216,7 +216,7 @@ test('a metric is asked for, an output is named', async () => {
   expect(twice.stdout).toMatch(/\n {2}scores [^\n]* 100\.0 %\n/);
   const plain = await run(a, b, '--metric', 'sqnr', '--min-top1', '0.5');
   expect(plain.stdout).not.toContain('top-1');
-  expect(plain.error).toMatchObject({ code: 'gate', hint: 'Where one has: --output NAME --metric top1.' });
+  expect(plain.error).toMatchObject({ code: 'gate', hint: 'If one has: --output NAME --metric top1.' });
   expect((await run(a, b, '--metric', 'accuracy')).error).toMatchObject({ code: 'options', where: '--metric' });
   expect((await run(a, b, '--output', 'z')).error).toMatchObject({ code: 'options', where: '--output' });
 });

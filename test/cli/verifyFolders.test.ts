@@ -50,7 +50,7 @@ test('verify of two folders judges the encoder and the decoder together, and sho
   });
   expect(gate?.stderr).toMatch(/^error: b: decoder without cache: output 'logits' has the same top-1 in \d of 6 rows/);
   expect([gate?.code, missing?.code, files?.code, metric?.code, text?.code]).toEqual([3, 2, 2, 2, 2]);
-  expect(missing?.stderr).toContain('b: has no encoder_model in the dtype q8');
+  expect(missing?.stderr).toContain('b: has no encoder_model of dtype q8');
   expect(files?.stderr).toContain('--tokens: is about two folders with a decoder, and these are none');
   expect(metric?.stderr).toContain('--metric: is about one model, and these are folders');
   expect(text?.stderr).toContain('--prompts: needs tokenizer.json in a, and');

@@ -203,7 +203,7 @@ test('the three lines of the README work where only its own dependencies are', (
     await model.close();
     console.log(JSON.stringify(reports.map((one) => [one.pass, one.changes.length])));`;
   writeFileSync(join(home, 'example.js'), code);
-  // onnxruntime-node is not there: had prune or quantize loaded it, this would fail.
+  // onnxruntime-node is not installed: had prune or quantize loaded it, this would fail.
   expect(existsSync(join(home, 'node_modules/onnxruntime-node'))).toBe(false);
   const out = command(process.execPath, ['example.js', fixture('digits-mlp.onnx')], home);
   expect(JSON.parse(out)).toEqual([

@@ -24,7 +24,7 @@ test('nothing is decided by what a sentence says', () => {
 test.each([
   "folded.notes[0] === 'nothing to fold'",
   'one.notes.some((note) => note.startsWith(FOLDED_FIRST))',
-  "!cause.hint?.startsWith('The file ends too early')",
+  "!cause.hint?.startsWith('The file is incomplete')",
   'hint === IS_DATA',
   'facts.includes(NO_CLASSES)',
   '/too early/.test(cause.hint)',

@@ -50,17 +50,17 @@ const BROKEN: readonly (readonly [string, ModelSpec, string])[] = [
       node('Relu', ['a'], ['b']),
       node('MatMul', ['b', 'w'], ['y']),
     ]),
-    "the nodes feed each other in a circle: Relu 'b' → Add 'first' → Relu 'b'",
+    "the nodes depend on each other in a cycle: Relu 'b' → Add 'first' → Relu 'b'",
   ],
   [
     'a node that feeds itself',
     model([node('Add', ['x', 'a'], ['a']), node('MatMul', ['a', 'w'], ['y'])]),
-    "the nodes feed each other in a circle: Add 'a' → Add 'a'",
+    "the nodes depend on each other in a cycle: Add 'a' → Add 'a'",
   ],
   [
     'a circle that leads to nothing',
     model([multiply, node('Add', ['x', 'b'], ['a']), node('Relu', ['a'], ['b'])]),
-    "the nodes feed each other in a circle: Relu 'b' → Add 'a' → Relu 'b'",
+    "the nodes depend on each other in a cycle: Relu 'b' → Add 'a' → Relu 'b'",
   ],
   [
     'a long circle',
@@ -69,32 +69,32 @@ const BROKEN: readonly (readonly [string, ModelSpec, string])[] = [
       ...Array.from({ length: 8 }, (_, at) => node('Relu', [`v${at}`], [`v${at + 1}`])),
       multiply,
     ]),
-    "the nodes feed each other in a circle: Relu 'v1' → Relu 'v2' → Relu 'v3' → Relu 'v4' → Relu 'v5' → Relu 'v6' → 3 more → Relu 'v1'",
+    "the nodes depend on each other in a cycle: Relu 'v1' → Relu 'v2' → Relu 'v3' → Relu 'v4' → Relu 'v5' → Relu 'v6' → 3 more → Relu 'v1'",
   ],
   [
     'an input that nothing makes',
     model([node('Add', ['x', 'lost'], ['y'])]),
-    "Add 'y' reads 'lost', which nothing makes",
+    "Add 'y' reads 'lost', which nothing produces",
   ],
   [
     'an input of a node that nobody needs',
     model([multiply, node('Add', ['x', 'lost'], ['a'])]),
-    "Add 'a' reads 'lost', which nothing makes",
+    "Add 'a' reads 'lost', which nothing produces",
   ],
   [
     'an output that nothing makes',
     model([multiply], { outputs: { y: f32(), z: f32() } }),
-    "nothing makes the output 'z'",
+    "nothing produces the output 'z'",
   ],
   [
     'several',
     model([node('Add', ['x', 'lost'], ['y'])], { outputs: { y: f32(), z: f32() } }),
-    "Add 'y' reads 'lost', which nothing makes; nothing makes the output 'z'",
+    "Add 'y' reads 'lost', which nothing produces; nothing produces the output 'z'",
   ],
   [
     'a circle through what a branch captures',
     model([yes, choose('y', branch([node('Relu', ['y'], ['taken'])], 'taken'))]),
-    "the nodes feed each other in a circle: If 'choose' → If 'choose'",
+    "the nodes depend on each other in a cycle: If 'choose' → If 'choose'",
   ],
   [
     'a circle inside a branch',
@@ -105,52 +105,52 @@ const BROKEN: readonly (readonly [string, ModelSpec, string])[] = [
         branch([node('Add', ['x', 'q'], ['p']), node('Relu', ['p'], ['q']), node('Neg', ['q'], ['taken'])], 'taken'),
       ),
     ]),
-    "a body of If 'choose': the nodes feed each other in a circle: Relu 'q' → Add 'p' → Relu 'q'",
+    "a body of If 'choose': the nodes depend on each other in a cycle: Relu 'q' → Add 'p' → Relu 'q'",
   ],
   [
     'a branch that reads what nothing makes',
     model([yes, choose('y', branch([node('Relu', ['lost'], ['taken'])], 'taken'))]),
-    "Relu 'taken' in a body of If 'choose' reads 'lost', which nothing makes",
+    "Relu 'taken' in a body of If 'choose' reads 'lost', which nothing produces",
   ],
   [
     'a branch that gives out what nothing makes',
     model([yes, choose('y', branch([node('Relu', ['x'], ['taken'])], 'lost'))]),
-    "nothing makes the output 'lost' of a body of If 'choose'",
+    "nothing produces the output 'lost' of a body of If 'choose'",
   ],
   [
     'a value of a branch, read outside',
     model([yes, choose('m', branch([node('Relu', ['x'], ['taken'])], 'taken')), node('Add', ['m', 'taken'], ['y'])]),
-    "Add 'y' reads 'taken', which nothing makes",
+    "Add 'y' reads 'taken', which nothing produces",
   ],
   [
     'a value that is made twice',
     model([multiply, node('Relu', ['x'], ['y'])]),
-    "MatMul 'y' and Relu 'y' both make 'y'",
+    "MatMul 'y' and Relu 'y' both produce 'y'",
   ],
   [
     'an initializer that is made again',
     model([multiply, node('Relu', ['y'], ['w'])]),
-    "Relu 'w' makes 'w', which is an initializer already",
+    "Relu 'w' produces 'w', which is already an initializer",
   ],
   [
     'an input that is made again',
     model([multiply, node('Relu', ['y'], ['x'])]),
-    "Relu 'x' makes 'x', which is an input already",
+    "Relu 'x' produces 'x', which is already an input",
   ],
   [
     'functions that call each other',
     withFunctions([call('F', 'x', 'y')], fn('F', [call('G', 'a', 'b')]), fn('G', [call('F', 'a', 'b')])),
-    "the functions call each other in a circle: 'F' → 'G' → 'F'",
+    "the functions call each other in a cycle: 'F' → 'G' → 'F'",
   ],
   [
     'a function that calls itself, and that nothing calls',
     withFunctions([multiply], fn('F', [call('F', 'a', 'b')])),
-    "the functions call each other in a circle: 'F' → 'F'",
+    "the functions call each other in a cycle: 'F' → 'F'",
   ],
   [
     'a function that reads what nothing makes',
     withFunctions([call('F', 'x', 'y')], fn('F', [node('Add', ['a', 'lost'], ['b'])])),
-    "function 'F': Add 'b' reads 'lost', which nothing makes",
+    "function 'F': Add 'b' reads 'lost', which nothing produces",
   ],
 ];
 
@@ -211,7 +211,9 @@ describe('what is one', () => {
 
 test('transform looks before it changes anything', async () => {
   const broken = await modelOf(model([multiply], { outputs: { y: f32(), z: f32() } }));
-  await expect(transform(broken, prune({ method: 'l1', amount: 0.5 }))).rejects.toThrow("nothing makes the output 'z'");
+  await expect(transform(broken, prune({ method: 'l1', amount: 0.5 }))).rejects.toThrow(
+    "nothing produces the output 'z'",
+  );
 });
 
 describe('inOrder', () => {

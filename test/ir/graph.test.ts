@@ -50,7 +50,7 @@ describe('replacing and inserting', () => {
     const graph = new Graph({ nodes: [a] });
     expect(() => graph.removeNode(node('a'))).toThrow("node '' (Op) is not in this graph");
     expect(() => graph.replaceNode(node('a'), node('b'))).toThrow('is not in this graph');
-    expect(() => graph.insertBefore(a, a)).toThrow('is in this graph already');
+    expect(() => graph.insertBefore(a, a)).toThrow('is already in this graph');
     expect(order(graph)).toEqual(['a']);
   });
 

@@ -35,7 +35,7 @@ test('a constant is a view of what it was given and must fit', async () => {
   const tensor = constant('w', 'float32', [2], data.subarray(1));
   expect(tensor.byteLength).toBe(8);
   expect([...new Float32Array((await tensor.load()).slice().buffer)]).toEqual([2, 3]);
-  expect(() => constant('w', 'float32', [2], data)).toThrow('w: 12 bytes given; float32 [2] needs 8');
+  expect(() => constant('w', 'float32', [2], data)).toThrow('w: 12 bytes were given; float32 [2] needs 8');
 });
 
 test('a derived tensor computes each time it is asked, and keeps its promise', async () => {

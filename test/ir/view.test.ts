@@ -39,6 +39,6 @@ test('every type of whole bytes, whatever its bytes begin at', async () => {
   expect((await view(constant('h', 'float16', [1], Uint16Array.of(0x3c00)))).get(0)).toBe(0x3c00);
   expect((await view(constant('s', 'float64', [], Float64Array.of(0.5)))).get()).toBe(0.5);
   await expect(view(constant('q', 'int4', [2], Uint8Array.of(0x21)))).rejects.toThrow(
-    'q: is int4, whose elements no typed array holds',
+    'q: is int4, which has no typed array',
   );
 });

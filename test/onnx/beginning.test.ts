@@ -50,12 +50,12 @@ test('zeros are waited behind', async () => {
 });
 
 const others: [what: string, bytes: Uint8Array, message: string | RegExp][] = [
-  ['lines', lines('y\n'), 'is plain text, no ONNX model'],
-  ['words', lines('hello world\n'), 'is plain text, no ONNX model'],
-  ['a log', lines('2024-01-01 12:00 started\n'), 'is plain text, no ONNX model'],
-  ['a table', lines('1.5,2.5,3.5\n'), 'is plain text, no ONNX model'],
-  ['base64', lines('eQp5CnkKeQp5CnkK'), 'is plain text, no ONNX model'],
-  ['an empty line first', lines('\nvalue: 1\n'), 'is plain text, no ONNX model'],
+  ['lines', lines('y\n'), 'is plain text, not an ONNX model'],
+  ['words', lines('hello world\n'), 'is plain text, not an ONNX model'],
+  ['a log', lines('2024-01-01 12:00 started\n'), 'is plain text, not an ONNX model'],
+  ['a table', lines('1.5,2.5,3.5\n'), 'is plain text, not an ONNX model'],
+  ['base64', lines('eQp5CnkKeQp5CnkK'), 'is plain text, not an ONNX model'],
+  ['an empty line first', lines('\nvalue: 1\n'), 'is plain text, not an ONNX model'],
   ['JSON', lines('{"a": 1}\n'), 'is JSON, not a model'],
   ['a web page', lines('<!doctype html>\n'), 'is a web page, not a model'],
   ['a git-lfs pointer', lines('version https://git-lfs.github.com/spec/v1\n'), 'is a git-lfs pointer'],
@@ -65,7 +65,7 @@ const others: [what: string, bytes: Uint8Array, message: string | RegExp][] = [
   [
     'zeros behind text',
     concat(Buffer.from('abcdefghi'), new Uint8Array(4000)),
-    /byte \d+: field number 0 is not possible/,
+    /byte \d+: field number 0 is not valid/,
   ],
   ['UTF-16', Buffer.from('\ufefftext '.repeat(500), 'utf16le'), /byte 0: wire type 7/],
   ['a broken model', concat(modelBytes(), field(7), new Uint8Array(4000)), 'the model has a second graph'],
@@ -75,7 +75,7 @@ const others: [what: string, bytes: Uint8Array, message: string | RegExp][] = [
       modelBytes(field(5, tensorBytes('w', 1, [4], field(13, field(1, 'location'), field(2, 'w.data')), int(14, 1)))),
       field(6, 'x'.repeat(4000)),
     ),
-    "its data lies in the file 'w.data'",
+    "its data is in the file 'w.data'",
   ],
 ];
 

@@ -19,11 +19,11 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 const changes: [what: string, change: () => Promise<void>, message: RegExp][] = [
-  ['the model is changed', () => appendFile(path, 'x'), /m\.onnx: was changed while it was read/],
+  ['the model is changed', () => appendFile(path, 'x'), /m\.onnx: was changed while it was being read/],
   [
     'its data is changed',
     () => appendFile(join(folder, 'external-data.onnx.data'), 'x'),
-    /external-data\.onnx\.data: was changed while it was read/,
+    /external-data\.onnx\.data: was changed while it was being read/,
   ],
   [
     'its data is replaced',
@@ -31,7 +31,7 @@ const changes: [what: string, change: () => Promise<void>, message: RegExp][] = 
       await copyFile(join(folder, 'external-data.onnx.data'), join(folder, 'other'));
       await rename(join(folder, 'other'), join(folder, 'external-data.onnx.data'));
     },
-    /external-data\.onnx\.data: was replaced by another file while it was read/,
+    /external-data\.onnx\.data: was replaced by another file while it was being read/,
   ],
 ];
 

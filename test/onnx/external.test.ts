@@ -89,7 +89,7 @@ describe('reading', () => {
     ['a linked folder', { location: 'out/secret' }, "would leave the model's folder (a symbolic link)"],
     ['a FIFO', { location: 'fifo' }, 'is not a regular file'],
     ['a missing file', { location: 'none' }, 'external data "none": no such file or folder'],
-    ['a negative offset', { location: 'ok', offset: '-4' }, 'has the offset "-4", which is no number of bytes'],
+    ['a negative offset', { location: 'ok', offset: '-4' }, 'has the offset "-4", which is not a number of bytes'],
     ['an offset in words', { location: 'ok', offset: 'four' }, 'has the offset "four"'],
     ['an empty offset', { location: 'ok', offset: '' }, 'has the offset ""'],
     [

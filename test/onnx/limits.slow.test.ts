@@ -93,18 +93,23 @@ test.each<[string, number[], Piece[], string]>([
     [repeated(field(1, 'n'.repeat(1000)), 2 ** 19)],
     'the model has names of more than 268435456 bytes',
   ],
-  ['a name', [7, 2], [repeated(Uint8Array.of(0x61), MIB + 1024)], 'a name of 1049600 bytes; at most 1048576 are taken'],
+  [
+    'a name',
+    [7, 2],
+    [repeated(Uint8Array.of(0x61), MIB + 1024)],
+    'a name has 1049600 bytes; at most 1048576 are accepted',
+  ],
   [
     'a list of integers',
     [7, 1, 5, 8],
     [repeated(Uint8Array.of(1), 168 * 2 ** 20)],
-    'a list of 176160768 bytes; at most 16777216 numbers are taken',
+    'a list has 176160768 bytes; at most 16777216 numbers are accepted',
   ],
   [
     'a list of floats',
     [7, 1, 5, 7],
     [repeated(Uint8Array.of(0), 2 ** 26 + 1024)],
-    'a list of 67109888 bytes; at most 16777216 numbers are taken',
+    'a list has 67109888 bytes; at most 16777216 numbers are accepted',
   ],
   ['dimensions of a value', [7, 11, 2, 1, 2], [repeated(empty(1), 1024)], 'a value has more than 64 dimensions'],
 ])(
@@ -124,13 +129,13 @@ test.each<[string, number[], Piece[], string]>([
 test('65 dimensions, one by one', async () => {
   const bytes = modelBytes(field(5, tensorBytes('w', 1, Array(65).fill(1), field(9, new Uint8Array(4)))));
   await expect(readModel(bytes)).rejects.toThrow(
-    "<bytes>, graph.initializer[0] 'w': has 65 dimensions; at most 64 are taken",
+    "<bytes>, graph.initializer[0] 'w': has 65 dimensions; at most 64 are accepted",
   );
 });
 
 test('a file of 2 GiB', async () => {
   const model = sourceOf([int(1, 8), { bytes: new Uint8Array(MIB), count: 2048 }]);
-  await expect(readModel(model)).rejects.toThrow('m.onnx: has 2147483650 bytes; an ONNX file ends below 2 GiB');
+  await expect(readModel(model)).rejects.toThrow('m.onnx: has 2147483650 bytes; ONNX files are smaller than 2 GiB');
 });
 
 test.each<[string, number, (number | bigint)[], Uint8Array, string]>([

@@ -123,7 +123,7 @@ test.each(escapes)('%s is refused, by ONNX Runtime too', async (_, files) => {
 test('links in circles, to nowhere and to folders are refused in words', async () => {
   const base = { 'a/m.onnx': '-> ../b/x', 'b/x': 'model' };
   for (const [link, message] of [
-    [DATA, 'too many symbolic links, or links in a circle'],
+    [DATA, 'too many symbolic links, or a cycle of them'],
     ['nowhere', 'no such file or folder'],
     ['../b', "is the model's folder itself"],
     ['sub', 'is a folder, not a file'],

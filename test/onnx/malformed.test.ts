@@ -48,13 +48,13 @@ test.each([
   ['xz', Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0), '<bytes>: is compressed with xz'],
   ['bzip2', text('BZh91AY&SY....'), '<bytes>: is compressed with bzip2'],
   ['tar', concat(text('model.onnx'), new Uint8Array(247), text('ustar\0')), '<bytes>: is a tar archive'],
-  ['NumPy', concat(Uint8Array.of(0x93), text('NUMPY\x01\0')), '<bytes>: is a NumPy array, no ONNX model'],
+  ['NumPy', concat(Uint8Array.of(0x93), text('NUMPY\x01\0')), '<bytes>: is a NumPy array, not an ONNX model'],
   [
     'npz',
     npzOf({ input: { dims: [2], data: new Float32Array(2) } }),
-    '<bytes>: is an .npz archive of NumPy arrays, no ONNX model',
+    '<bytes>: is an .npz archive of NumPy arrays, not an ONNX model',
   ],
-  ['zip', text('PK\x03\x04....'), '<bytes>: is a zip archive (PyTorch saves .pt files so)'],
+  ['zip', text('PK\x03\x04....'), '<bytes>: is a zip archive (a PyTorch .pt file?)'],
   ['an old pickle', Uint8Array.of(0x80, 2, 0x8a, 0x0a), '<bytes>: is a Python pickle (an old PyTorch file?)'],
   ['a pickle', Uint8Array.of(0x80, 3, 0x7d), '<bytes>: is a Python pickle (an old PyTorch file?)'],
   [
@@ -66,9 +66,9 @@ test.each([
   ['TensorFlow Lite', text('\x1c\0\0\0TFL3'), '<bytes>: is a TensorFlow Lite model, not ONNX'],
   ['ORT format', text('\x20\0\0\0ORTM'), '<bytes>: is in the ORT format, not ONNX'],
   ['HDF5', Uint8Array.of(0x89, 0x48, 0x44, 0x46), '<bytes>: is an HDF5 file (Keras?), not ONNX'],
-  ['plain text', text('Hello, this is not a model.'), '<bytes>: is plain text, no ONNX model'],
-  ['text that ends early', text('# Größe\n'), '<bytes>: is plain text, no ONNX model'],
-  ['text of fields nobody knows', text('(a'), '<bytes>: is plain text, no ONNX model'],
+  ['plain text', text('Hello, this is not a model.'), '<bytes>: is plain text, not an ONNX model'],
+  ['text that ends early', text('# Größe\n'), '<bytes>: is plain text, not an ONNX model'],
+  ['text of fields nobody knows', text('(a'), '<bytes>: is plain text, not an ONNX model'],
   ['JSON', text('{ "ir_version": 8 }'), '<bytes>: is JSON, not a model'],
   [
     'a git-lfs pointer',
@@ -95,7 +95,7 @@ test('what a program answers in its own words is told apart by a word', async ()
 
 test.each([
   ['text with other bytes in it', text('Hello, this is no\u0001 model.'), /^<bytes>: byte \d+: /],
-  ['zeros', new Uint8Array(100), /^<bytes>: byte 0: field number 0 is not possible$/],
+  ['zeros', new Uint8Array(100), /^<bytes>: byte 0: field number 0 is not valid$/],
   ['no graph', int(1, 8), /^<bytes>: has no graph$/],
   ['no version', field(7, field(2, 'g')), /^<bytes>: has no ir_version$/],
 ])('%s: is it an ONNX model?', async (_, bytes, message) => {
@@ -125,8 +125,8 @@ test.each([
   ['a wrong wire type', concat(head, int(7, 1)), '<bytes>: byte 2: field 7 has wire type 0; ONNX writes it as 2'],
   ['a version as text', field(1, 'x'), '<bytes>: byte 0: field 1 has wire type 2; ONNX writes it as 0'],
   ['a graph as group', concat(head, group(7)), '<bytes>: byte 2: field 7 has wire type 3; ONNX writes it as 2'],
-  ['wire type 7', concat(head, Uint8Array.of(0x3f)), '<bytes>: byte 2: wire type 7 is not possible here'],
-  ['an end without a group', concat(head, Uint8Array.of(0x3c)), '<bytes>: byte 2: wire type 4 is not possible here'],
+  ['wire type 7', concat(head, Uint8Array.of(0x3f)), '<bytes>: byte 2: wire type 7 is not allowed here'],
+  ['an end without a group', concat(head, Uint8Array.of(0x3c)), '<bytes>: byte 2: wire type 4 is not allowed here'],
   [
     'a varint of 11 bytes',
     concat(head, Uint8Array.of(0x20), new Uint8Array(10).fill(0x80), Uint8Array.of(1)),
@@ -142,11 +142,11 @@ test.each([
     concat(head, Uint8Array.of(0x20, 0x80)),
     '<bytes>: byte 3: a number has no end within its message, or more than 64 bits',
   ],
-  ['field number 0', concat(head, Uint8Array.of(0x02, 0)), '<bytes>: byte 2: field number 0 is not possible'],
+  ['field number 0', concat(head, Uint8Array.of(0x02, 0)), '<bytes>: byte 2: field number 0 is not valid'],
   [
     'field number 2^29',
     concat(head, varint(2n ** 32n), varint(0)),
-    '<bytes>: byte 2: field number 536870912 is not possible',
+    '<bytes>: byte 2: field number 536870912 is not valid',
   ],
   [
     'a length past the end',
@@ -169,32 +169,24 @@ test.each([
   [
     'a group that ends as another',
     concat(head, Uint8Array.of(0xa3, 0x06, 0xac, 0x06)),
-    '<bytes>: byte 4: a group ends that is not open',
+    '<bytes>: byte 4: a group ends that was not opened',
   ],
   ['two graphs', concat(modelBytes(), field(7, field(2, 'g'))), '<bytes>: byte 10: the model has a second graph'],
   [
     'two weights of a name',
     modelBytes(field(5, tensorBytes('w', 1, [0])), field(5, tensorBytes('w', 1, [0]))),
-    "<bytes>: byte 19: two initializers of graph are called 'w'",
+    "<bytes>: byte 19: two initializers of graph are named 'w'",
   ],
-  ['a negative dim', float(-1), `${where}has the dimension -1`],
-  ['a dim no number can hold', float(2n ** 62n, 0), `${where}has the dimension 4611686018427388000`],
+  ['a negative dim', float(-1), `${where}has the invalid dimension -1`],
+  ['a dim no number can hold', float(2n ** 62n, 0), `${where}has the invalid dimension 4611686018427388000`],
   [
     'dims that overflow',
     float(2n ** 40n, 2n ** 40n),
     `${where}has the impossible shape [1099511627776, 1099511627776]`,
   ],
   ['more than there is', float(1000, 1000), `${where}raw_data has 8 bytes; float32 [1000, 1000] needs 4000000`],
-  [
-    'an unknown dtype',
-    modelBytes(field(5, tensorBytes('w', 99, [1]))),
-    `${where}has the data type 99, which is not known`,
-  ],
-  [
-    'a negative dtype',
-    modelBytes(field(5, tensorBytes('w', -1, [1]))),
-    `${where}has the data type -1, which is not known`,
-  ],
+  ['an unknown dtype', modelBytes(field(5, tensorBytes('w', 99, [1]))), `${where}has the unknown data type 99`],
+  ['a negative dtype', modelBytes(field(5, tensorBytes('w', -1, [1]))), `${where}has the unknown data type -1`],
   [
     'half a float',
     modelBytes(field(1, field(5, field(7, Uint8Array.of(1, 2, 3))))),
@@ -206,13 +198,17 @@ test.each([
 });
 
 test.each([
-  ['bodies', concat(head, field(7, nested([1, 5, 6], 9_999))), /messages nest deeper than 100/],
+  ['bodies', concat(head, field(7, nested([1, 5, 6], 9_999))), /messages are nested more than 100 levels deep/],
   [
     'groups',
     concat(head, ...Array.from({ length: 10_000 }, () => Uint8Array.of(0xa3, 0x06))),
-    /groups nest deeper than 100/,
+    /groups are nested more than 100 levels deep/,
   ],
-  ['dims', modelBytes(field(5, field(1, new Uint8Array(1000)))), /a list of 1000 bytes; at most 64 numbers are taken/],
+  [
+    'dims',
+    modelBytes(field(5, field(1, new Uint8Array(1000)))),
+    /a list has 1000 bytes; at most 64 numbers are accepted/,
+  ],
 ])('%s that never end are a limit', async (_, bytes, message) => {
   const error = await errorOf(bytes);
   expect(error.code).toBe('limit');

@@ -81,7 +81,7 @@ test('a name of more than a megabyte is refused, a string of that size carried a
   const long = new Uint8Array((1 << 20) + 1).fill(0x61);
   await expect(readModel(modelBytes(field(2, long)))).rejects.toMatchObject({
     code: 'limit',
-    message: expect.stringContaining('a name of 1048577 bytes; at most 1048576 are taken'),
+    message: expect.stringContaining('a name has 1048577 bytes; at most 1048576 are accepted'),
   });
   const model = await readModel(modelBytes(field(1, field(4, 'X'), field(5, field(1, 's'), field(4, long)))));
   expect(model.graph.nodes[0]?.attributes[0]).toMatchObject({ name: 's', type: 'opaque' });

@@ -137,8 +137,8 @@ test('strings are counted, never loaded', async () => {
 
 const float = dtypeNumber('float32');
 test.each([
-  ['no data', [], 'holds no data; float32 [2] needs 8 bytes'],
-  ['a wrong field', [int(7, 1), int(7, 2)], 'float32 [2] has its data in field 7; ONNX keeps it in field 4'],
+  ['no data', [], 'has no data; float32 [2] needs 8 bytes'],
+  ['a wrong field', [int(7, 1), int(7, 2)], 'float32 [2] has its data in field 7; ONNX stores it in field 4'],
   ['too many floats', [field(4, new Uint8Array(12))], 'has 3 numbers; float32 [2] needs 2'],
   ['half a float', [field(4, new Uint8Array(6))], 'has 1.5 numbers; float32 [2] needs 2'],
   ['data twice', [field(4, new Uint8Array(8)), field(9, new Uint8Array(8))], 'has its data in more than one place'],
@@ -152,7 +152,7 @@ test('a typed list that is too long or broken is refused when it is loaded, one 
     (await initializer(tensorBytes('w', dtypeNumber('int64'), [2], field(7, list)))).load();
   await expect(load(Uint8Array.of(1))).rejects.toThrow('has at most 1 numbers; int64 [2] needs 2');
   await expect(load(Uint8Array.of(1, 2, 3))).rejects.toThrow('has more numbers than int64 [2] needs');
-  await expect(load(Uint8Array.of(1, 0x80))).rejects.toThrow('has a list of numbers that is broken');
+  await expect(load(Uint8Array.of(1, 0x80))).rejects.toThrow('has a malformed list of numbers');
 });
 
 test('an element of another wire type is refused', async () => {

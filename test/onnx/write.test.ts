@@ -190,7 +190,7 @@ describe('streams', () => {
     });
     await expect(writeModel(model, streamSink(gone))).rejects.toMatchObject({
       code: 'io',
-      message: '<stdout>: the command that reads our output has stopped',
+      message: '<stdout>: the command that reads the output has stopped',
     });
     await model.close();
   });
@@ -233,12 +233,12 @@ describe('more than 2 GiB', () => {
 
   test('do not fit a stream', async () => {
     const model = await huge();
-    expect(() => planModel(model)).toThrow(/^the model would have 2\d{9} bytes; an ONNX file ends below 2 GiB$/);
+    expect(() => planModel(model)).toThrow(/^the model would have 2\d{9} bytes; ONNX files are smaller than 2 GiB$/);
     await expect(writeModel(model, bytesSink())).rejects.toMatchObject({
       code: 'limit',
-      hint: 'Write it with -o: its weights then go to a data file beside it.',
+      hint: 'Write it with -o, which stores its weights in a data file beside it.',
     });
-    expect(() => planModel(model, { mode: 'embed', dataName: 'x.data' })).toThrow('an ONNX file ends below 2 GiB');
+    expect(() => planModel(model, { mode: 'embed', dataName: 'x.data' })).toThrow('ONNX files are smaller than 2 GiB');
     await model.close();
   });
 

@@ -52,26 +52,30 @@ test.each<[string, () => unknown, string]>([
   [
     'text for patterns',
     () => quantize(anything({ exclude: 'fc1' })),
-    'exclude: takes a list of regular expressions; a string was given',
+    'exclude: expects a list of regular expressions; a string was given',
   ],
   [
     'texts for patterns',
     () => prune(anything({ method: 'l1', amount: 0.4, include: ['fc1'] })),
-    'include: takes a list of regular expressions; a list of strings was given',
+    'include: expects a list of regular expressions; a list of strings was given',
   ],
-  ['a number as text', () => prune(anything({ method: 'l1', amount: '0.4' })), 'amount: takes a number; a string was'],
+  [
+    'a number as text',
+    () => prune(anything({ method: 'l1', amount: '0.4' })),
+    'amount: expects a number; a string was',
+  ],
   [
     'a seed as text',
     () => prune(anything({ method: 'random', amount: 0.4, seed: 'x' })),
-    'seed: takes a number; a string',
+    'seed: expects a number; a string',
   ],
   [
     'an axis there is not',
     () => prune(anything({ method: 'l1', amount: 1, axis: 'row' })),
     "axis: 'row' is neither out, in nor a whole number",
   ],
-  ['no options', () => prune(anything(undefined)), 'prune: takes options; nothing was given'],
-  ['something else', () => convert(anything(21)), 'convert: takes options; a number was given'],
+  ['no options', () => prune(anything(undefined)), 'prune: expects options; nothing was given'],
+  ['something else', () => convert(anything(21)), 'convert: expects options; a number was given'],
   [
     'a misspelt flag',
     () => convert(anything({ opset: 21, forced: true })),
@@ -82,7 +86,11 @@ test.each<[string, () => unknown, string]>([
     () => fold(anything({ rules: ['chain'] })),
     'rules: \'chain\' is not one of "constants", "identities"',
   ],
-  ['a text as a flag', () => pack(anything({ optional: 'yes' })), 'optional: takes true or false; a string was given'],
+  [
+    'a text as a flag',
+    () => pack(anything({ optional: 'yes' })),
+    'optional: expects true or false; a string was given',
+  ],
   [
     'a norm there is not',
     () => removeChannels(anything({ amount: 0.3, norm: 'L2' })),
@@ -103,7 +111,7 @@ test('what is undefined is as if it were not there', () => {
 });
 
 test.each<[string, () => unknown, string]>([
-  ['wanda', () => wanda(anything({ amount: 1.5 }), anything({})), 'amount: 1.5 is no fraction between 0 and 1'],
+  ['wanda', () => wanda(anything({ amount: 1.5 }), anything({})), 'amount: 1.5 is not a fraction between 0 and 1'],
   [
     'wanda, misspelt',
     () => wanda(anything({ amount: 0.5, paralel: true }), anything({})),
@@ -112,19 +120,23 @@ test.each<[string, () => unknown, string]>([
   [
     'wanda, patterns',
     () => wanda(anything({ amount: 0.5, exclude: 'fc1' }), anything({})),
-    'exclude: takes a list of regular expressions; a string was given',
+    'exclude: expects a list of regular expressions; a string was given',
   ],
   [
     'sparsegpt',
     () => sparsegpt(anything({ amount: 0.5, blockSize: 0 }), anything({})),
-    'blockSize: at least 1 is needed',
+    'blockSize: it must be at least 1',
   ],
-  ['checkGates', () => checkGates(anything({}), anything({ minTop1: 99 })), 'minTop1: 99 is not a share from 0 to 1'],
+  [
+    'checkGates',
+    () => checkGates(anything({}), anything({ minTop1: 99 })),
+    'minTop1: 99 is not a fraction from 0 to 1',
+  ],
   ['quantize', () => quantize({ minElements: -1 }), 'minElements: -1 is not a whole number'],
   [
     'what excludes each other',
     () => quantize({ weightsOnly: true, format: 'qoperator' }),
-    'format: qoperator has integer activations, `weightsOnly` float ones',
+    'format: qoperator needs integer activations, but `weightsOnly` keeps them float',
   ],
 ])('%s: the sentence of the command line, without its dashes', (_, call, message) => {
   expect(call).toThrow(expect.objectContaining({ name: 'CompressError', code: 'options' }));
@@ -134,13 +146,13 @@ test.each<[string, () => unknown, string]>([
 test.each<[string, () => Promise<unknown>, string]>([
   ['verify', () => verify('a', 'b', anything(undefined), anything({ metric: 'f1' })), "metric: 'f1' is not one of"],
   ['openJudge', () => openJudge('a', anything(undefined), anything({ output: ['y'] })), "no option 'output'. Did you"],
-  ['bench', () => bench(['a'], anything(undefined), anything({ runs: 0 })), 'runs: at least 1 is needed'],
+  ['bench', () => bench(['a'], anything(undefined), anything({ runs: 0 })), 'runs: it must be at least 1'],
   [
     'bench, a list',
     () => bench(['a'], anything(undefined), anything({ batches: 2 })),
-    'batches: takes a list of numbers',
+    'batches: expects a list of numbers',
   ],
-  ['openData', () => openData('a', [], anything({ samples: 'x' })), 'samples: takes a number; a string was given'],
+  ['openData', () => openData('a', [], anything({ samples: 'x' })), 'samples: expects a number; a string was given'],
   [
     'readModel',
     () => readModel('a', anything({ databeside: 'b' })),
@@ -149,7 +161,7 @@ test.each<[string, () => Promise<unknown>, string]>([
   [
     'readModel, a path',
     () => readModel('a', anything({ dataBeside: 7 })),
-    'dataBeside: takes text; a number was given',
+    'dataBeside: expects text; a number was given',
   ],
   [
     'writeModel',
@@ -169,7 +181,7 @@ test.each<[string, () => Promise<unknown>, string]>([
   ['readModel of the core', () => core.readModel(new Uint8Array(), anything({ dataBeside: 'b' })), 'no option'],
   ['planModel', async () => planModel(anything({}), anything({ mode: 'inside' })), "mode: 'inside' is not one of"],
   ['randomData', async () => randomData([], anything({ seed: 1, samples: 0.5 })), 'samples: 0.5 is not a whole number'],
-  ['randomData without a seed', async () => randomData([], anything({})), 'seed: none is given'],
+  ['randomData without a seed', async () => randomData([], anything({})), 'seed: is required'],
   [
     'fittingRandomData',
     () => fittingRandomData([], anything({ seed: 1, sample: 3 }), anything(undefined)),
@@ -178,11 +190,15 @@ test.each<[string, () => Promise<unknown>, string]>([
   [
     'searchFloatLayers',
     () => searchFloatLayers([], anything({ evaluate: () => 0, enough: () => true, maxTrials: 0 })),
-    'maxTrials: at least 1 is needed',
+    'maxTrials: it must be at least 1',
   ],
-  ['searchFloatLayers, half', () => searchFloatLayers([], anything({ enough: () => true })), 'evaluate: none is given'],
+  ['searchFloatLayers, half', () => searchFloatLayers([], anything({ enough: () => true })), 'evaluate: is required'],
   ['inspect', () => inspect(anything({}), anything({ weight: true })), "no option 'weight'. Did you mean 'weights'?"],
-  ['diff', () => diff(anything({}), anything({}), anything({ bins: '4' })), 'bins: takes a number; a string was given'],
+  [
+    'diff',
+    () => diff(anything({}), anything({}), anything({ bins: '4' })),
+    'bins: expects a number; a string was given',
+  ],
 ])('%s refuses what it cannot do before it begins', async (_, call, message) => {
   await expect(call()).rejects.toThrow(message);
 });

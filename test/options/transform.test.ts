@@ -17,10 +17,10 @@ test('transform tells how far each pass is', async () => {
 });
 
 test.each<[object, string]>([
-  [{}, 'data: nothing is calibrated'],
+  [{}, 'data: is required for calibration'],
   [{ data: 'a.npz', ranges: 'r.json' }, '`ranges` and `data` cannot be used together'],
   [{ ranges: 'r.json', saveRanges: 's.json' }, '`ranges` and `saveRanges` cannot be used together'],
-  [{ data: 'a.npz', samples: 0 }, 'samples: at least 1 is needed'],
+  [{ data: 'a.npz', samples: 0 }, 'samples: it must be at least 1'],
   [{ data: 'a.npz', observer: 'best' }, 'observer: \'best\' is not one of "minmax"'],
   [{ calibrate: 'a.npz' }, "calibratedQuantize: there is no option 'calibrate'."],
 ])('calibratedQuantize refuses %j', (options, message) => {
@@ -32,6 +32,6 @@ test('calibratedQuantize does what the command line does with defaults, and chec
   const [report] = await transform(model, calibratedQuantize({}, { data: 'random' }));
   expect(report?.changes).toHaveLength(3);
   expect(report?.notes).toContainEqual(expect.stringContaining('observer minmax'));
-  expect(() => checkedChannels({ amount: 3 })).toThrow('amount: 3 is no fraction between 0 and 1');
-  expect(() => checkedChannels({ amount: 0.3 }, anything({ samples: 'x' }))).toThrow('samples: takes a number');
+  expect(() => checkedChannels({ amount: 3 })).toThrow('amount: 3 is not a fraction between 0 and 1');
+  expect(() => checkedChannels({ amount: 0.3 }, anything({ samples: 'x' }))).toThrow('samples: expects a number');
 });

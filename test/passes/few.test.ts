@@ -14,17 +14,17 @@ describe('a warning', () => {
   test('names the layer that met least, and counts the others', () => {
     expect(fewVectors([layer('a', 64, 64), layer('b', 9, 8)], 'More.')).toBeUndefined();
     expect(fewVectors([layer('a', 1, 2)], 'More.')).toBe(
-      "warning: 'a' met 1 vector of data, fewer than its 2 inputs: what so few say of a layer is chance. More.",
+      "warning: 'a' received 1 data vector, fewer than its 2 inputs, so the statistics are unreliable. More.",
     );
     expect(fewVectors([layer('a', 8, 64), layer('b', 8, 172), layer('c', 8, 8)], 'More.')).toBe(
-      "warning: 'b' met 8 vectors of data, fewer than its 172 inputs, and 1 more of 3 layers met too few: what so few say of a layer is chance. More.",
+      "warning: 'b' received 8 data vectors, fewer than its 172 inputs, and 1 more of 3 layers received too few, so the statistics are unreliable. More.",
     );
   });
 
   test('a share of the data is no warning, but is said', () => {
     expect(someVectors([layer('a', 8, 8), { ...layer('b', 9, 3), of: 9 }])).toBeUndefined();
     expect(someVectors([{ ...layer('a', 8, 4), of: 16 }, { ...layer('b', 8, 4), of: 32 }, layer('c', 1, 1)])).toBe(
-      "a share of the data is enough for 2 of 3 layers: 8 of 32 vectors for 'b'",
+      "only part of the data was needed for 2 of 3 layers: 8 of 32 vectors for 'b'",
     );
   });
 });
@@ -50,9 +50,9 @@ describe.each([
   test('warns where fewer vectors than inputs were there, and names what may help', async () => {
     expect(await notes(INPUTS)).toEqual([]);
     const [note, more] = await notes(INPUTS - 1);
-    expect(note).toMatch(/^warning: 'w' met 11 vectors of data, fewer than its 12 inputs: .* `l1`, .* `parallel` /);
+    expect(note).toMatch(/^warning: 'w' received 11 data vectors, fewer than its 12 inputs, .* `l1`, .* `parallel` /);
     expect(more).toBeUndefined();
-    expect((await notes(1, true))[0]).toMatch(/^warning: 'w' met 1 vector of data, (?!.*parallel-layers)/);
+    expect((await notes(1, true))[0]).toMatch(/^warning: 'w' received 1 data vector, (?!.*parallel-layers)/);
   });
 
   test('a Conv over large images says how much of them was looked at', async () => {
@@ -73,7 +73,9 @@ describe.each([
     const activations = openActivations(data);
     const { report } = await pass(conv, method({ amount: 0.4 }, activations));
     await activations.close();
-    expect(report.notes).toEqual(["a share of the data is enough for 1 of 1 layers: 16384 of 24964 vectors for 'w'"]);
+    expect(report.notes).toEqual([
+      "only part of the data was needed for 1 of 1 layers: 16384 of 24964 vectors for 'w'",
+    ]);
   });
 });
 
@@ -89,7 +91,7 @@ test.each([
   const warnings = report.notes.filter((one) => one.startsWith('warning:'));
   expect(warnings).toEqual(
     warned
-      ? [expect.stringMatching(/^warning: '.*' met 32 vectors of data, fewer than its 256 inputs, and 1 more/)]
+      ? [expect.stringMatching(/^warning: '.*' received 32 data vectors, fewer than its 256 inputs, and 1 more/)]
       : [],
   );
   await model.close();

@@ -271,7 +271,7 @@ describe('functions that nothing calls', () => {
     const spec = model([plain], [rank, own, around, linear]);
     const { bytes, model: after, report } = await pass(spec, convert({ opset: 21 }));
     expect(after.functions.map((one) => one.name)).toEqual(['Linear']);
-    expect(report.notes).toContain('3 local functions are left out, because nothing calls them: Rank, Own, Around');
+    expect(report.notes).toContain('3 local functions are removed, because nothing calls them: Rank, Own, Around');
     expect(await outputOf(bytes)).toEqual(await outputOf(buildModel(spec)));
   });
 

@@ -64,15 +64,15 @@ describe('parseRecipe', () => {
     ['{', /^r\.json: is not JSON/],
     ['[]', /^r\.json: is a list; an object is needed/],
     ['null', /^r\.json: is null; an object is needed/],
-    ['{ "steps": [] }', /has no 'onnxCompress'/],
-    [`{ "onnxCompress": "1", "steps": [${STEP}] }`, /'onnxCompress' is "1"; 1 is known/],
-    [`{ "onnxCompress": 2, "steps": [${STEP}] }`, /'onnxCompress' is 2; 1 is known/],
-    [`{ "onnxCompress": 1, "steps": [${STEP}], "name": "x" }`, /'name' is no key of a recipe/],
-    ['{ "onnxCompress": 1, "steps": [] }', /'steps' is no list of verbs/],
-    ['{ "onnxCompress": 1, "steps": { "length": 3 } }', /'steps' is no list of verbs/],
+    ['{ "steps": [] }', /has no key 'onnxCompress'/],
+    [`{ "onnxCompress": "1", "steps": [${STEP}] }`, /'onnxCompress' is "1"; 1 is supported/],
+    [`{ "onnxCompress": 2, "steps": [${STEP}] }`, /'onnxCompress' is 2; 1 is supported/],
+    [`{ "onnxCompress": 1, "steps": [${STEP}], "name": "x" }`, /'name' is not a key of a recipe/],
+    ['{ "onnxCompress": 1, "steps": [] }', /'steps' is not a list of verbs/],
+    ['{ "onnxCompress": 1, "steps": { "length": 3 } }', /'steps' is not a list of verbs/],
     ['{ "onnxCompress": 1, "steps": ["fold"] }', /steps\[0\]: is "fold"; an object is needed/],
     [`{ "onnxCompress": 1, "steps": [${STEP}, {}] }`, /steps\[1\]: has no 'verb'/],
-    ['{ "onnxCompress": 1, "steps": [{ "verb": 7 }] }', /steps\[0\]: 'verb' is 7; a word is needed/],
+    ['{ "onnxCompress": 1, "steps": [{ "verb": 7 }] }', /steps\[0\]: 'verb' is 7; a string is needed/],
     ['{ "onnxCompress": 1, "steps": [{ "verb": "a", "b": null }] }', /steps\[0\]: 'b' is null; true, false, a number/],
     ['{ "onnxCompress": 1, "steps": [{ "verb": "a", "b": [1] }] }', /'b' is a list; true/],
     ['{ "onnxCompress": 1, "steps": [{ "verb": "a", "b": 1e999 }] }', /'b' is null; true/],
@@ -107,17 +107,20 @@ describe('the recipe in a model', () => {
   });
 
   test.each([
-    ['{"onnxCompress":9,"steps":[]}', "the model, metadata 'onnx_compress.recipe': 'onnxCompress' is 9; 1 is known"],
+    [
+      '{"onnxCompress":9,"steps":[]}',
+      "the model, metadata 'onnx_compress.recipe': 'onnxCompress' is 9; 1 is supported",
+    ],
     [
       'x'.repeat(2 << 20),
-      "the model, metadata 'onnx_compress.recipe': is longer than 1048576 bytes, which no recipe is",
+      "the model, metadata 'onnx_compress.recipe': is longer than 1048576 bytes, the limit for a recipe",
     ],
   ])('one that cannot be read is replaced, and a note says so: %#', async (text, why) => {
     const model = await readModel(MODEL);
     model.setMetadata(RECIPE_KEY, text);
     await expect(recordedRecipe(model, 'm')).rejects.toThrow("m, metadata 'onnx_compress.recipe': ");
     expect(await recordRecipe(model, recipe('fold'))).toEqual([
-      `the recipe noted before is replaced, because it cannot be read: ${why}`,
+      `the earlier recipe is replaced, because it cannot be read: ${why}`,
     ]);
     expect((await recordedRecipe(model, 'm'))?.steps).toHaveLength(1);
   });
@@ -127,7 +130,7 @@ describe('the recipe in a model', () => {
     const steps = Array.from({ length: MAX_STEPS }, () => ({ verb: 'fold', options: new Map() }));
     expect(await recordRecipe(model, { steps })).toEqual([]);
     expect(await recordRecipe(model, recipe('prune'))).toEqual([
-      'the recipe noted before is replaced, because the two together are too long',
+      'the earlier recipe is replaced, because both together are too long',
     ]);
     expect((await recordedRecipe(model, 'm'))?.steps.map((one) => one.verb)).toEqual(['prune']);
   });

@@ -45,7 +45,7 @@ describe('MatMulNBits', () => {
     ['a block that is filled up', { K: 40, N: 5, bits: 4, block: 32 }],
     ['zero points', { K: 96, N: 5, bits: 4, block: 32, zeros: 'packed' }],
     ['float zero points', { K: 64, N: 4, bits: 4, block: 32, zeros: 'float' }],
-    ['scales as halves behind a Cast', { K: 64, N: 4, bits: 4, block: 16, halved: true }],
+    ['scales as halves with a Cast', { K: 64, N: 4, bits: 4, block: 16, halved: true }],
     ['8 bits', { K: 40, N: 3, bits: 8, block: 32, zeros: 'packed' }],
     ['2 bits', { K: 160, N: 3, bits: 2, block: 32, zeros: 'packed' }],
     ['fewer inputs than a block', { K: 8, N: 3, bits: 4, block: 16 }],

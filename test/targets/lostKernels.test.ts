@@ -107,7 +107,7 @@ describe('an opset where ONNX Runtime has no kernel', () => {
     await expect(convert({ opset: 22 }).run(await modelOf(bytes))).rejects.toMatchObject({
       code: 'unsupported',
       message: `opset 15 cannot be raised to 22: ${missing(22)}`,
-      hint: '`opset: 21` is the highest it runs. `force` writes opset 22 all the same.',
+      hint: '`opset: 21` is the highest it can run. `force` writes opset 22 anyway.',
     });
     const model = await modelOf(bytes);
     await convert({ opset: 21 }).run(model);

@@ -28,15 +28,15 @@ export function benchCommand(
     verb: 'bench',
     table: BENCH,
     usage: [
-      'onnx-compress bench a.onnx b.onnx … [options]',
+      'onnx-compress bench A.onnx B.onnx … [options]',
       '',
-      'Runs models in turn on the same inputs and compares their times with the first one. Needs onnxruntime-node.',
+      'Runs models in turn on the same inputs and compares their times with the first. Needs onnxruntime-node.',
     ],
     epilog: [
       examples([
-        ['is the small one faster?', 'onnx-compress bench model.onnx small.onnx'],
-        ['one row and many, on one thread', 'onnx-compress bench model.onnx small.onnx --batch 1,32 --threads 1'],
-        ['a gate for a build', 'onnx-compress bench model.onnx small.onnx --max-ratio 1.1'],
+        ['is the small model faster?', 'onnx-compress bench model.onnx small.onnx'],
+        ['batches of 1 and 32, on one thread', 'onnx-compress bench model.onnx small.onnx --batch 1,32 --threads 1'],
+        ['a gate in CI', 'onnx-compress bench model.onnx small.onnx --max-ratio 1.1'],
       ]),
     ],
     run: async (args) => {

@@ -12,12 +12,12 @@ export function convertCommand(run: Run): Command<ConvertValues> {
     usage: [
       'onnx-compress convert --opset N | --float32 [model.onnx|-] [-o out.onnx|-] [options]',
       '',
-      'Rewrites a model for a higher version of the ONNX operators: what it computes stays the same. Or makes a float16 model float32.',
+      'Rewrites a model for a higher opset without changing what it computes, or converts a float16 model to float32.',
     ],
     epilog: [
       examples([
         ['opset 21, for 4-bit types and blocks', 'onnx-compress convert --opset 21 model.onnx -o opset21.onnx'],
-        ['float32 of a float16 model', 'onnx-compress convert --float32 model-fp16.onnx -o model.onnx'],
+        ['a float16 model in float32', 'onnx-compress convert --float32 model-fp16.onnx -o model.onnx'],
         ['see what would be rewritten', 'onnx-compress convert --opset 17 --dry-run model.onnx'],
       ]),
     ],

@@ -12,15 +12,15 @@ export function copyCommand(run: Run): Command<CopyValues> {
     usage: [
       'onnx-compress copy [model.onnx|-] [-o out.onnx|-] [options]',
       '',
-      'Writes a model again, byte for byte: shows that it is read and written right. Told so, with inputs made constants, and with equal tensors',
-      'stored once.',
+      'Copies a model byte for byte. Options move its weights to or from a data file, make inputs constant, and store',
+      'equal tensors once.',
     ],
     epilog: [
       examples([
-        ['the output is the input, byte for byte', 'onnx-compress copy model.onnx -o copy.onnx'],
+        ['an identical copy', 'onnx-compress copy model.onnx -o copy.onnx'],
         ['move the weights to m.onnx.data', 'onnx-compress copy --external-data model.onnx -o m.onnx'],
-        ['a model for one sample rate', 'onnx-compress copy --set sr=16000 silero_vad.onnx -o vad.onnx'],
-        ['store tensors that are equal once', 'onnx-compress copy --dedupe model.onnx -o smaller.onnx'],
+        ['fix the sample rate', 'onnx-compress copy --set sr=16000 silero_vad.onnx -o vad.onnx'],
+        ['store equal tensors once', 'onnx-compress copy --dedupe model.onnx -o smaller.onnx'],
         ['move external data into the model file', 'onnx-compress copy --embed model.onnx -o m.onnx'],
       ]),
     ],

@@ -12,15 +12,15 @@ export function dequantizeCommand(run: Run): Command<DequantizeValues> {
     usage: [
       'onnx-compress dequantize [model.onnx|-] [-o out.onnx|-] [options]',
       '',
-      'Gives the float model back, from whatever form its weights and activations were quantized to.',
+      'Converts a quantized model back to float, whichever tool quantized it.',
     ],
     epilog: [
       examples([
-        ['the float model of one in few bits', 'onnx-compress dequantize model_q4.onnx -o float.onnx'],
-        ['quantize anew', 'onnx-compress dequantize old.onnx | onnx-compress quantize --int8 > new.onnx'],
-        ['see what it would be', 'onnx-compress dequantize --dry-run model_q4.onnx'],
+        ['a 4-bit model in float', 'onnx-compress dequantize model_q4.onnx -o float.onnx'],
+        ['quantize in another form', 'onnx-compress dequantize old.onnx | onnx-compress quantize --int8 > new.onnx'],
+        ['see what would change', 'onnx-compress dequantize --dry-run model_q4.onnx'],
       ]),
-      '\nWeights are the numbers that their integers stood for: what rounding took from them does not come back.',
+      '\nThe weights are those that the integers represent: the rounding error of quantization stays.',
     ],
     run: (values) => runVerb(run, 'dequantize', values),
   };

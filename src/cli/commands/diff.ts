@@ -23,7 +23,7 @@ export function diffCommand(streams: Pick<Streams, 'stdin' | 'stdout'>, color: b
     usage: [
       'onnx-compress diff before.onnx after.onnx [options]',
       '',
-      'Tells what changed: opset, inputs and outputs, operators, nodes, and every weight with how far its values moved.',
+      'Shows what changed: opset, inputs, outputs, operators, nodes, and every weight with how far its values moved.',
     ],
     epilog: [
       examples([
@@ -35,8 +35,8 @@ export function diffCommand(streams: Pick<Streams, 'stdin' | 'stdout'>, color: b
     ],
     run: async (args) => {
       if (args.before === DASH && args.after === DASH) {
-        throw new CompressError('options', 'diff', 'standard input holds one model only', {
-          hint: 'Give the path of the other one.',
+        throw new CompressError('options', 'diff', 'only one model can come from standard input', {
+          hint: 'Give the path of the other.',
         });
       }
       const inputs = [await inputOf(args.before, streams), await inputOf(args.after, streams)] as const;

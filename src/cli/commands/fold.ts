@@ -13,12 +13,12 @@ export function foldCommand(run: Run): Command<StepValues> {
     usage: [
       'onnx-compress fold [model.onnx|-] [-o out.onnx|-] [options]',
       '',
-      'Rewrites a float model into an equal one with fewer nodes, which runs faster and quantizes better.',
+      'Rewrites a float model into an equivalent one with fewer nodes that runs faster and quantizes better.',
     ],
     epilog: [
       examples([
-        ['fold, and see what was done', 'onnx-compress fold model.onnx -o folded.onnx'],
-        ['only see it', 'onnx-compress fold --dry-run model.onnx'],
+        ['fold, and report what changed', 'onnx-compress fold model.onnx -o folded.onnx'],
+        ['see what would change', 'onnx-compress fold --dry-run model.onnx'],
         ['fold, then quantize', 'onnx-compress fold model.onnx | onnx-compress quantize --int8 > small.onnx'],
       ]),
     ],

@@ -23,11 +23,11 @@ export function inspectCommand(streams: Pick<Streams, 'stdin' | 'stdout'>, color
     usage: [
       'onnx-compress inspect [model.onnx|-] [options]',
       '',
-      'Tells what a model is made of, what quantize and prune would do with it, and how large the results would be.',
+      'Shows what a model contains, what quantize and prune would change, and how large the results would be.',
     ],
     epilog: [
       examples([
-        ['what is in there?', 'onnx-compress inspect model.onnx'],
+        ['what does the model contain?', 'onnx-compress inspect model.onnx'],
         ['which weights are hard to quantize?', 'onnx-compress inspect --weights model.onnx'],
         ['a table for a spreadsheet', 'onnx-compress inspect --weights --format csv model.onnx > weights.csv'],
         ['the convolutions', 'onnx-compress inspect --graph model.onnx | grep Conv'],
@@ -38,7 +38,7 @@ export function inspectCommand(streams: Pick<Streams, 'stdin' | 'stdout'>, color
       heads: [
         { head: 'model' },
         ...['size', 'parameters', 'nodes', 'opset'].map((head) => ({ head, right: true })),
-        { head: 'most bytes in', optional: true },
+        { head: 'largest operators', optional: true },
       ],
       cells: (report) => rowOf(report as InspectJson),
     },

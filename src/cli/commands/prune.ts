@@ -18,29 +18,32 @@ export function pruneCommand(run: Run): Command<PruneValues> {
       'onnx-compress prune --wanda|--sparsegpt AMOUNT --calibrate DATA …',
       'onnx-compress prune --channels AMOUNT [--calibrate DATA [--reconstruct]] …',
       '',
-      'Sets the least important weights to zero, as torch.nn.utils.prune does, or removes whole channels.',
+      'Zeroes the least important weights, as torch.nn.utils.prune does, or removes whole channels.',
     ],
     epilog: [
       examples([
-        ['zero the 40 % smallest weights of each layer', 'onnx-compress prune --l1 0.4 model.onnx -o pruned.onnx'],
         [
-          'one threshold over all layers but the first',
+          'zero the smallest 40 % of the weights of each layer',
+          'onnx-compress prune --l1 0.4 model.onnx -o pruned.onnx',
+        ],
+        [
+          'one threshold for all layers except fc1',
           'onnx-compress prune --l1 0.6 --scope global --exclude fc1 model.onnx -o pruned.onnx',
         ],
         [
-          'the quarter of the output channels with the smallest norm',
+          'zero the quarter of the output channels with the smallest norm',
           'onnx-compress prune --structured l2 --amount 0.25 model.onnx -o pruned.onnx',
         ],
         [
-          'by importance that training measured',
+          'use importance scores from training',
           'onnx-compress prune --l1 0.5 --scores scores.npz model.onnx -o pruned.onnx',
         ],
         [
-          'look at data, and let what stays make up for what goes',
+          'use data to choose weights and adjust the remaining ones',
           'onnx-compress prune --sparsegpt 0.6 --calibrate calib.npz model.onnx -o pruned.onnx',
         ],
         [
-          'remove 30 % of the channels, and fit what is left to the data',
+          'remove 30 % of the channels, and refit the rest to data',
           'onnx-compress prune --channels 0.3 --reconstruct --calibrate calib.npz model.onnx -o small.onnx',
         ],
         [
@@ -48,7 +51,7 @@ export function pruneCommand(run: Run): Command<PruneValues> {
           'onnx-compress prune --l1 0.4 model.onnx | onnx-compress quantize --int8 > small.onnx',
         ],
       ]),
-      '\nZeros alone neither shrink a dense file nor make it faster; they let gzip save more, and --store bitmask.',
+      '\nZeros alone make a model neither smaller nor faster. gzip and --store bitmask make use of them.',
     ],
     run: (values) => runVerb(run, 'prune', values),
   };

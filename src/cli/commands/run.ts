@@ -19,17 +19,17 @@ export function runCommand(streams: Streams, color: boolean): Command<RunValues>
       'onnx-compress run recipe.json [model.onnx|-] [-o out.onnx|-] [options]',
       'onnx-compress run --from-model other.onnx [model.onnx|-] [-o out.onnx|-] [options]',
       '',
-      'Replays the verbs of a recipe on a model: read once, changed by each in turn, written once.',
+      'Runs the steps of a recipe on a model, which is read and written once.',
     ],
     epilog: [
       examples([
-        ['prune, fold, quantize, as it is written down', 'onnx-compress run recipe.json model.onnx -o small.onnx'],
-        ['what a verb did, written down', 'onnx-compress prune --l1 0.4 --save-recipe recipe.json m.onnx -o p.onnx'],
+        ['run all steps of a recipe', 'onnx-compress run recipe.json model.onnx -o small.onnx'],
         [
-          'the same for the next version of a model',
-          'onnx-compress run --from-model small.onnx v2.onnx -o small2.onnx',
+          'save the options of a command as a recipe',
+          'onnx-compress prune --l1 0.4 --save-recipe recipe.json m.onnx -o p.onnx',
         ],
-        ['what was done to a model?', 'onnx-compress run --from-model small.onnx --print'],
+        ['repeat what was done to another model', 'onnx-compress run --from-model small.onnx v2.onnx -o small2.onnx'],
+        ['show what was done to a model', 'onnx-compress run --from-model small.onnx --print'],
       ]),
     ],
     run: async (args) => {
@@ -48,7 +48,7 @@ async function recipeFor(args: RunValues): Promise<{ recipe: Recipe; where: stri
   const { fromModel, base, recipe: first } = args;
   if (fromModel !== undefined) {
     if (args.model !== undefined) {
-      throw new CompressError('options', 'fromModel', 'a recipe file is given as well', {
+      throw new CompressError('options', 'fromModel', 'a recipe file is given too', {
         hint: 'Leave out one of the two.',
       });
     }
@@ -56,7 +56,8 @@ async function recipeFor(args: RunValues): Promise<{ recipe: Recipe; where: stri
     return { recipe, where: `the recipe of ${fromModel}`, model: first };
   }
   if (first === undefined || first === DASH || first === '') {
-    const fact = first === undefined ? 'no recipe is given' : 'a recipe must be a file; standard input is the model';
+    const fact =
+      first === undefined ? 'a recipe is required' : 'the recipe must be a file, because standard input is the model';
     throw new CompressError('options', 'recipe', fact, {
       hint: 'For example: onnx-compress run recipe.json model.onnx.',
     });

@@ -32,19 +32,25 @@ export function tuneCommand(streams: Streams, color: boolean): Command<TuneValue
     usage: [
       'onnx-compress tune model.onnx --data val.npz [--max-drop 1%] [-o out.onnx] [options]',
       '',
-      'Quantizes all layers but those that must stay float to keep a metric. Needs onnxruntime-node.',
-      'The models of a folder that generate text together are tuned as one.',
+      'Quantizes as many layers as a metric allows, and keeps the rest float. Needs onnxruntime-node.',
+      'A folder of text generation models is tuned as one.',
     ],
     epilog: [
       examples([
-        ['at most a point of accuracy', 'onnx-compress tune model.onnx --data val.npz --max-drop 1% -o small.onnx'],
         [
-          'integers throughout where they are harmless',
+          'lose at most one point of accuracy',
+          'onnx-compress tune model.onnx --data val.npz --max-drop 1% -o small.onnx',
+        ],
+        [
+          'quantize activations too where they allow it',
           'onnx-compress tune model.onnx --data val.npz --calibrate calib.npz -o small.onnx',
         ],
-        ['only find out, and write it down', 'onnx-compress tune model.onnx --data val.npz --save-recipe recipe.json'],
+        ['only search, and save the recipe', 'onnx-compress tune model.onnx --data val.npz --save-recipe recipe.json'],
         ['an encoder and its decoders', 'onnx-compress tune whisper/ --data speech.npz --min-sqnr 25 -o small/'],
-        ['a model without classes', 'onnx-compress tune model.onnx --data val.npz --min-sqnr 30 --weights-only'],
+        [
+          'a model without classes: keep an SQNR',
+          'onnx-compress tune model.onnx --data val.npz --min-sqnr 30 --weights-only',
+        ],
       ]),
     ],
     run: async (args) => {

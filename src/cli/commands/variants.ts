@@ -24,16 +24,16 @@ export function variantsCommand(streams: Pick<Streams, 'stdout' | 'stderr'>, col
     ],
     epilog: [
       examples([
-        ['a repository from an exported folder', 'onnx-compress variants exported -o repository'],
-        ['two more files in a repository', 'onnx-compress variants repository -o repository --dtypes int8,uint8'],
-        ['one model', 'onnx-compress variants model.onnx -o repository --dtypes q8'],
+        ['create a repository from an exported model', 'onnx-compress variants exported -o repository'],
+        ['add two files to a repository', 'onnx-compress variants repository -o repository --dtypes int8,uint8'],
+        ['a single model file', 'onnx-compress variants model.onnx -o repository --dtypes q8'],
       ]),
     ],
     run: async (args) => {
       const { model = '', output, force, dtypes, externalData, chunkBytes, check, noCheck, dryRun, quiet } = args;
       refuseStdin('variants', [model]);
       if (output === undefined) {
-        throw new CompressError('options', 'output', 'no folder is given', { hint: 'Name one: -o repository.' });
+        throw new CompressError('options', 'output', 'no output folder is given', { hint: 'Name one: -o repository.' });
       }
       const report = await variants(model, {
         ...{ output, onProgress: bars(quiet === true) },
@@ -68,7 +68,7 @@ function refuseFailures({ failures, files, input }: VariantsReport): void {
   if (first === undefined) return;
   const made = files.length === 0 ? 'no file' : files.length === 1 ? '1 file' : `${files.length} files`;
   const failed = failures.length === 1 ? '1 was not' : `${failures.length} were not`;
-  const mended = first.code === 'exists' ? '' : 'Run it again when that is mended: files that are there are kept.';
+  const mended = first.code === 'exists' ? '' : 'Fix that and run it again: files that exist are kept.';
   throw new CompressError(first.code === 'options' ? 'unsupported' : first.code, input, `${made} made, ${failed}`, {
     hint: mended === '' ? 'Use --force to replace them.' : mended,
   });

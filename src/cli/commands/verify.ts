@@ -50,21 +50,18 @@ export function verifyCommand(
       'onnx-compress verify float.onnx small.onnx [--data DATA] [options]',
       'onnx-compress verify FLOAT_DIR SMALL_DIR [--dtype q8] [--prompts FILE] [options]',
       '',
-      'Runs two models on the same data and compares what they give. Needs onnxruntime-node.',
+      'Runs two models on the same data and compares their outputs. Needs onnxruntime-node.',
     ],
     epilog: [
       examples([
-        ['how much did quantization cost?', 'onnx-compress verify model.onnx small.onnx --data test.npz'],
+        ['how much accuracy did quantization cost?', 'onnx-compress verify model.onnx small.onnx --data test.npz'],
+        ['a gate in CI', 'onnx-compress verify model.onnx small.onnx --data test.npz --min-sqnr 20 --require-fused'],
         [
-          'a gate for a build',
-          'onnx-compress verify model.onnx small.onnx --data test.npz --min-sqnr 20 --require-fused',
-        ],
-        [
-          'one of several outputs, which has classes',
+          'judge one output by its classes',
           'onnx-compress verify model.onnx small.onnx --data test.npz --output scores --metric top1 --min-top1 0.99',
         ],
         [
-          'an encoder and a decoder, and the text they write',
+          'an encoder and a decoder, compared by their texts',
           'onnx-compress verify exported repository --dtype q8 --prompts prompts.txt',
         ],
       ]),
@@ -137,15 +134,15 @@ function render(report: VerifyReport, random: boolean, options: RenderOptions): 
   if (caches.length > 0) lines.push(...wrap(cacheLine(caches), options.columns));
   for (const { name, zero, elements } of shown) {
     if (zero !== true && elements > 0) continue;
-    const what = zero === true ? 'zero in both models, wherever one looks' : 'without an element';
+    const what = zero === true ? 'zero everywhere in both models' : 'empty';
     lines.push(
-      ...wrap(`  ${chalk.yellow(`${printable(name)}: ${what}; so its figures say nothing`)}`, options.columns),
+      ...wrap(`  ${chalk.yellow(`${printable(name)}: ${what}, so its metrics mean nothing`)}`, options.columns),
     );
   }
   for (const { name, nonFinite } of shown) {
     if (nonFinite.reference + nonFinite.other === 0) continue;
     const counts = `${nonFinite.reference} and ${nonFinite.other} elements; ${nonFinite.differing} differ`;
-    lines.push(...wrap(`  ${chalk.yellow(`${printable(name)}: not finite are ${counts}`)}`, options.columns));
+    lines.push(...wrap(`  ${chalk.yellow(`${printable(name)}: NaN or infinite: ${counts}`)}`, options.columns));
   }
   lines.push(`${chalk.green('ONNX Runtime')} runs ${count(sum(kernels), 'node')}`);
   const counts = kernels.map(({ op, nodes }) => [op, String(nodes)]);
@@ -161,7 +158,7 @@ function render(report: VerifyReport, random: boolean, options: RenderOptions): 
   }
   if (unfused.length > 0) {
     const weights = count(new Set(unfused.map((one) => one.weight)).size, 'weight');
-    lines.push(`${chalk.yellow(`${weights} dequantized at every run`)}: slow, for lack of an integer kernel`);
+    lines.push(`${chalk.yellow(`${weights} dequantized at every run`)}: slow, because no integer kernel exists`);
     const heads = [{ head: 'weight' }, { head: 'operator' }, { head: 'node' }, { head: 'why' }];
     const left = unfused.map((one) => [one.weight, one.opType, one.node, one.why]);
     lines.push(...table(heads, left, options, chalk));

@@ -7,7 +7,7 @@ import { table } from '../table.ts';
 import { printable, wrap, wrapHead } from '../text.ts';
 import { sectionsOf, summaryOf } from './sections.ts';
 
-/** Columns left to the cells behind the first; longer texts are cut in their middle. */
+/** Columns left to the cells after the first; longer texts are cut in their middle. */
 const MIN_CELL = 12;
 
 /** What is compared, in a line. */
@@ -33,7 +33,7 @@ export function renderDiff(title: string, found: ModelDiff, identical: boolean, 
 export function sameText({ byteLength }: ModelDiff, identical: boolean): string {
   if (identical) return 'identical, byte for byte';
   const bytes = byteLength.before === byteLength.after ? '' : ` of ${byteLength.before} and ${byteLength.after} bytes`;
-  return `the same graph and weights; the files${bytes} differ in how they are written or in what is not compared`;
+  return `the graph and the weights are the same; the files${bytes} differ in encoding or in fields that are not compared`;
 }
 
 function countOf({ rows }: Section): string {

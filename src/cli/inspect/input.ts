@@ -19,7 +19,7 @@ export interface Input {
   /**
    * Whether what was read is still what it was, of a model that came through a pipe and lies in the file of the command
    * before it.
-   * @throws CompressError `io` where it is not
+   * @throws CompressError `io` if it is not
    */
   unchanged(): Promise<void>;
   close(): Promise<void>;
@@ -27,7 +27,7 @@ export interface Input {
 
 /**
  * The model an argument names: a path, or standard input, which is kept until {@link Input.close}.
- * @throws CompressError `options` where there is none
+ * @throws CompressError `options` if there is none
  */
 export async function inputOf(path: string | undefined, streams: Pick<Streams, 'stdin'>): Promise<Input> {
   if (path === '') {

@@ -16,7 +16,7 @@ const NAMED = 8;
 
 /** A type and shape for people: `float32 [batch, 64]`, `?` for a dim that is not known. */
 export function shapeOf({ dtype, dims }: Pick<ValueInfo, 'dtype' | 'dims'>): string {
-  if (dtype === undefined) return 'no tensor, or of a type the file does not tell';
+  if (dtype === undefined) return 'not a tensor, or of a type the file does not state';
   return dims === undefined ? `${dtype} of any rank` : `${dtype} [${dims.map((dim) => dim ?? '?').join(', ')}]`;
 }
 
@@ -50,7 +50,7 @@ export function headerLines(header: ModelHeader, structure: Structure): [what: s
   if (structure.packed > 0) {
     add(
       'packed',
-      `${count(structure.packed, 'weight')}; below is what they stand for, with the bytes they take in the file`,
+      `${count(structure.packed, 'weight')}; shown below as the weights they unpack to, with their bytes in the file`,
     );
   }
   return lines;

@@ -12,7 +12,7 @@ import { shape } from './lines.ts';
 const WITH_ENDS = 96;
 
 const EXPLAINED =
-  '  spread: largest magnitude of a channel over the smallest one’s; outliers: largest magnitude over the 99.9th percentile; values: from min to max, zeros left out';
+  '  spread: largest over smallest channel magnitude; outliers: largest magnitude over the 99.9th percentile; values: min to max, without zeros';
 
 /** What weights are like, a row each, with histograms in ASCII or not, and with both ends of the values or not. */
 export function measuredSection(measured: readonly MeasuredWeight[], ascii = false, ends = true): Section {
@@ -38,7 +38,7 @@ export function measuredSection(measured: readonly MeasuredWeight[], ascii = fal
       bars(it.histogram, ascii),
     ];
   });
-  return { title: 'values of the weights', columns, rows };
+  return { title: 'weight values', columns, rows };
 }
 
 /** What weights are like, a line each. */

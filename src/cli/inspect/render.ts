@@ -76,7 +76,7 @@ function planned(plan: Plan, found: Inspection, options: RenderOptions, chalk: C
 }
 
 /** Why quantize may write more than predicted. */
-const LEAST = 'with quantize at least: a stored weight gets more scales where it needs them';
+const LEAST = 'at least, with quantize: a stored weight gets more scales where it needs them';
 /** Why the predicted sizes of a packed model may be larger than the file. */
 const DENSE = 'quantize and prune write packed weights dense; --store bitmask packs them again';
 

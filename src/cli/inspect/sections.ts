@@ -69,7 +69,7 @@ const RECIPES: Readonly<Record<Recipe, string>> = {
   int4: 'quantize --int4',
   float16: 'float16 weights',
   pruned: '60 % pruned, as a bit mask and kept values',
-  'pruned int8': '60 % pruned and int8, the same way',
+  'pruned int8': '60 % pruned and int8, stored the same way',
 };
 
 /** How large the model would become. */

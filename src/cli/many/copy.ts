@@ -25,7 +25,7 @@ export async function copyOthers(
     const path = join(from, name);
     if (belonging.has(resolve(path))) continue;
     if (!(await mayRead(path))) {
-      notes.push(`${path} is a link out of its folder, and was not copied`);
+      notes.push(`${path} is a link to a file outside its folder, and was not copied`);
       continue;
     }
     try {

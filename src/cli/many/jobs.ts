@@ -48,7 +48,7 @@ interface Found {
  * A job for each model that the arguments name, in their order: a file, a pattern, or a folder. Results are called as
  * their models are; those of a folder lie as they did there.
  * @param writes - whether the verb writes models
- * @throws CompressError `options` where two results would have one name, or one would be read; `io`
+ * @throws CompressError `options` if two results would have one name, or one would be read; `io`
  */
 export async function jobsFor(verb: Verb, values: Values, models: readonly string[], writes: boolean): Promise<Jobs> {
   const { output, report, recursive = false } = values;
@@ -60,7 +60,7 @@ export async function jobsFor(verb: Verb, values: Values, models: readonly strin
       continue;
     }
     if (!recursive && models.length > 1) {
-      throw new CompressError('options', one, 'is a folder', { hint: '--recursive takes the models in it.' });
+      throw new CompressError('options', one, 'is a folder', { hint: '--recursive compresses the models in it.' });
     }
     const content = await contentOf(one, output);
     if (content.models.length === 0) throw new CompressError('io', one, 'no .onnx file is in this folder');
@@ -82,14 +82,14 @@ export async function jobsFor(verb: Verb, values: Values, models: readonly strin
   return { jobs, ...(whole === undefined ? {} : { whole }), notes: [] };
 }
 
-/** The files of an argument that is no folder. */
+/** The files of an argument that is not a folder. */
 async function filesOf(argument: string): Promise<string[]> {
   if (argument === '') {
     throw new CompressError('options', 'model', 'a file name is empty', { hint: 'Is a variable of the script empty?' });
   }
   if (argument === DASH) {
-    throw new CompressError('options', '', 'standard input is one model, and there are others', {
-      hint: 'Give files alone, or standard input alone.',
+    throw new CompressError('options', '', 'standard input cannot be combined with files', {
+      hint: 'Give either files or standard input.',
     });
   }
   if (!isPattern(argument) || (await kindOf(argument)) === 'file') return [argument];
@@ -98,7 +98,7 @@ async function filesOf(argument: string): Promise<string[]> {
   return paths;
 }
 
-/** Refuses what is no folder in the place of one. */
+/** Refuses what is not a folder in the place of one. */
 async function refuseOutput(verb: Verb, { output, report, dryRun }: Values, models: number): Promise<void> {
   const hint = `For example: ${PROGRAM} ${verb} … -o small/.`;
   const are = models === 1 ? 'the model goes' : `${models} models go`;
@@ -115,7 +115,7 @@ async function refuseOutput(verb: Verb, { output, report, dryRun }: Values, mode
   if (report === undefined) return;
   const page = await kindOf(report);
   if (report !== '' && page !== 'file' && !/\.html?$/i.test(report)) return;
-  throw new CompressError('options', 'report', 'each model has a page of its own', {
+  throw new CompressError('options', 'report', 'each model gets its own page', {
     hint: 'Name a folder for them: `report: pages/`.',
   });
 }
@@ -129,14 +129,19 @@ function refuseClashes(jobs: readonly Job[]): void {
     const path = resolve(job.output);
     const other = outputs.get(path);
     if (other !== undefined) {
-      throw new CompressError('options', job.output, `is the result of two models: ${other.input} and ${job.input}`, {
-        hint: `A folder with --recursive keeps them apart: -r ${commonFolder(other.input, job.input)}`,
-      });
+      throw new CompressError(
+        'options',
+        job.output,
+        `would be written for two models: ${other.input} and ${job.input}`,
+        {
+          hint: `Give their folder with --recursive to keep them apart: -r ${commonFolder(other.input, job.input)}`,
+        },
+      );
     }
     outputs.set(path, job);
     const read = inputs.get(path);
     if (read === undefined || read === job) continue;
-    throw new CompressError('options', job.output, `is the result of ${job.input}, and another model that is read`, {
+    throw new CompressError('options', job.output, `would be written for ${job.input}, but it is also an input`, {
       hint: 'Name another folder.',
     });
   }

@@ -10,7 +10,7 @@ import type { Jobs } from './jobs.ts';
 export async function pairsOf(reference: string, other: string): Promise<Jobs> {
   const [right, judged] = await Promise.all([reference, other].map((one) => contentOf(one).then((all) => all.models)));
   if (right === undefined || judged === undefined || right.length === 0) {
-    throw new CompressError('io', reference, 'no .onnx file is in this folder');
+    throw new CompressError('io', reference, 'there is no .onnx file in this folder');
   }
   const jobs = right.map((name) => ({
     input: join(other, name),
@@ -18,6 +18,6 @@ export async function pairsOf(reference: string, other: string): Promise<Jobs> {
   }));
   const notes = judged
     .filter((name) => !right.includes(name))
-    .map((name) => `${join(other, name)}: no model of this name is in ${reference}`);
+    .map((name) => `${join(other, name)}: ${reference} has no model of this name`);
   return { jobs, notes };
 }

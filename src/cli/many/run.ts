@@ -97,7 +97,7 @@ function refusePerModel({ rows }: AnyTable, values: object): void {
   for (const key of Object.keys(values)) {
     const own = key === 'resume' || rows[key]?.kind === 'target';
     if (!own || ['output', 'report', 'saveRecipe'].includes(key)) continue;
-    throw new CompressError('options', key, 'it belongs to one model, and there are several models', {
+    throw new CompressError('options', key, 'it applies to a single model, and several were given', {
       hint: 'Give one model at a time.',
     });
   }

@@ -12,9 +12,9 @@ export type Named = Pick<CommonValues, 'model' | 'output' | 'dryRun'> &
   Partial<Pick<VerifyValues, 'reference' | 'other'>>;
 
 /**
- * The values of a verb that is given one model; undefined where there are several: files, patterns, or a folder.
+ * The values of a verb that is given one model; undefined if there are several: files, patterns, or a folder.
  * @param models - what is given where several models may be
- * @throws CompressError `io` where the folder of the output cannot be made
+ * @throws CompressError `io` if the folder of the output cannot be made
  */
 export async function forOne<T extends Named>(values: T, models: readonly string[]): Promise<T | undefined> {
   const { reference, other } = values;

@@ -27,7 +27,7 @@ export interface Failure extends ErrorJson {
 
 /** What a run said, and why it failed. */
 export interface Outcome {
-  /** Its report, where that is no text; a gate that was not reached has one all the same. */
+  /** Its report, where that is not a text; a gate that was not reached has one all the same. */
   readonly report?: SingleReport | undefined;
   readonly stdout: string;
   readonly stderr: string;

@@ -42,7 +42,7 @@ interface Claim {
  * The jobs whose results need data files of their own. An unchanged model keeps the names of its data files, and a
  * changed one has a file that is named after it: where two models would write one file with different bytes, none of
  * them keeps its names.
- * @throws CompressError `options` where a job could write a data file that another one reads
+ * @throws CompressError `options` if a job could write a data file that another one reads
  */
 export function clashing(jobs: readonly Job[], weights: Weights): ReadonlySet<Job> {
   const claims = jobs.flatMap((job) => claimsOf(job, weights.get(job.input) ?? []));
@@ -53,9 +53,14 @@ export function clashing(jobs: readonly Job[], weights: Weights): ReadonlySet<Jo
   for (const { job, from } of claims) {
     const writer = byPath.get(from)?.find((one) => one.job !== job && one.from !== from);
     if (writer === undefined) continue;
-    throw new CompressError('options', from, `is read by ${job.input}, and may be written for ${writer.job.input}`, {
-      hint: 'Name another folder.',
-    });
+    throw new CompressError(
+      'options',
+      from,
+      `is a data file of ${job.input}, and may be overwritten for ${writer.job.input}`,
+      {
+        hint: 'Name another folder.',
+      },
+    );
   }
   return new Set(claims.filter((one) => others(one).length > 0).map(({ job }) => job));
 }

@@ -21,7 +21,7 @@ export async function recipeFile(path: string, base: string | undefined): Promis
     // ONNX files begin with their IR version, a number below 32.
     const model = cause instanceof CompressError && text.charCodeAt(0) === 8;
     if (!model) throw cause;
-    const hint = 'The recipe comes first: onnx-compress run recipe.json model.onnx.';
+    const hint = 'Put the recipe first: onnx-compress run recipe.json model.onnx.';
     throw new CompressError('options', path, 'is a model, not a recipe', { hint, cause });
   }
 }
@@ -30,22 +30,22 @@ export async function recipeFile(path: string, base: string | undefined): Promis
  * Reads the recipe that a model carries. Files it names lie beside that model.
  * @param base - or in this folder
  * @param toRead - for people to read: then it may name any files
- * @throws CompressError `options` where there is none, or one that names files elsewhere; `limit`, `io`, `malformed`
+ * @throws CompressError `options` if there is none, or one that names files elsewhere; `limit`, `io`, `malformed`
  */
 export async function recipeOfModel(path: string, base: string | undefined, toRead: boolean): Promise<Recipe> {
   const model = await readModel(path);
   const recipe = await recordedRecipe(model, path).finally(() => model.close());
   if (recipe === undefined) {
     throw new CompressError('options', path, 'carries no recipe', {
-      hint: 'onnx-compress run and onnx-compress tune put theirs into the models they write.',
+      hint: 'Only models written by onnx-compress carry one.',
     });
   }
   for (const { verb, options } of toRead ? [] : recipe.steps) {
     for (const [key, value] of options) {
       // Models come from strangers, and theirs is not to say which of our files are opened.
       if (!isFile(verb, key, value) || /^(\.\/)?[^/\\]+$/.test(value)) continue;
-      throw new CompressError('options', path, `its recipe names a file elsewhere: '${key}' is '${value}'`, {
-        hint: 'Write the recipe to a file with --print, and look at it.',
+      throw new CompressError('options', path, `its recipe refers to another file: '${key}' is '${value}'`, {
+        hint: 'Print the recipe with --print, check it, and run it from a file.',
       });
     }
   }

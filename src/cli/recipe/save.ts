@@ -27,7 +27,7 @@ export async function savingRecipe(
 /**
  * Where `--save-recipe` wants the recipe.
  * @param writesModel - whether the verb writes a model where no output is named
- * @throws CompressError `options`, `exists`, `io` where it cannot go there
+ * @throws CompressError `options`, `exists`, `io` if it cannot go there
  */
 export async function recipeTarget(values: StepValues, writesModel = true): Promise<string | undefined> {
   const { saveRecipe: path, output, model, force } = values;

@@ -98,7 +98,7 @@ async function verdictOf(path: string, name: string): Promise<Verdict> {
     };
   } catch (cause) {
     if (!(cause instanceof CompressError)) throw cause;
-    return { kind: 'not_asked', why: `ONNX Runtime was not asked: ${cause.message.replaceAll(path, name)}` };
+    return { kind: 'not_asked', why: `ONNX Runtime could not be queried: ${cause.message.replaceAll(path, name)}` };
   }
 }
 

@@ -10,20 +10,21 @@ import type { ReportData } from './data.ts';
 
 /**
  * Where `--report` wants the page; looked at before the work.
- * @throws CompressError `options`, `exists`, `io` where it cannot go there
+ * @throws CompressError `options`, `exists`, `io` if it cannot go there
  */
 export async function reportTarget(args: CommonValues): Promise<string> {
   const { report: path = '' } = args;
   const wrong = (fact: string, hint: string): CompressError => new CompressError('options', '--report', fact, { hint });
-  if (args.dryRun) throw wrong('a dry run writes nothing', 'Leave out one of the two; --json reports a dry run.');
+  if (args.dryRun) throw wrong('a dry run writes no files', 'Leave out one of the two; --json reports a dry run.');
   if (path === '' || path === '-' || path === DASH) {
-    const fact = path === '' ? 'the file name is empty' : 'standard output has no place for the page';
+    const fact = path === '' ? 'the file name is empty' : 'the page cannot go to standard output';
     throw wrong(fact, 'Name a file: --report report.html.');
   }
   refuseOther('report', path, args);
   if ((await kindOf(path)) === 'folder') throw wrong(`'${path}' is a folder`, 'Name a file.');
   // A model behind --report is a slip, and with --force it would be lost.
-  if (!/\.html?$/i.test(path)) throw wrong(`'${path}' is no name of a page`, 'Name a page: --report report.html.');
+  if (!/\.html?$/i.test(path))
+    throw wrong(`'${path}' does not end in .html`, 'Name an HTML file: --report report.html.');
   await checkTarget(path, args.force === true);
   return path;
 }
@@ -32,7 +33,7 @@ export async function reportTarget(args: CommonValues): Promise<string> {
 export function pageOf(template: string, data: ReportData): string {
   const json = JSON.stringify(data).replaceAll('<', '\\u003c');
   const place = 'id="data">null<';
-  if (!template.includes(place)) throw new CompressError('internal', 'report.html', 'has no place for the data');
+  if (!template.includes(place)) throw new CompressError('internal', 'report.html', 'has no element for the data');
   return template.replace(place, () => `id="data">${json}<`);
 }
 

@@ -106,7 +106,7 @@ class Kept implements StreamCopies {
     return readModel(staying(this.#source as Source));
   }
 
-  /** @throws CompressError `io` where what was piped in is not what it was */
+  /** @throws CompressError `io` if what was piped in is not what it was */
   async unchanged(): Promise<void> {
     await this.#source?.unchanged?.();
   }

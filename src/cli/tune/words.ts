@@ -32,7 +32,7 @@ export function lostOf({ change }: Figures): string {
   return `${text === '0.00' ? '' : change < 0 ? '−' : '+'}${text}`;
 }
 
-/** What was lost, behind a figure: ` (−0.84 points)`. */
+/** What was lost, after a figure: ` (−0.84 points)`. */
 export function lostBehind(one: Figures): string {
   const lost = lostOf(one);
   return lost === '' ? '' : ` (${lost} points)`;

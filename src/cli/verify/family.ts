@@ -26,7 +26,7 @@ const SHOWN = 3;
 
 /**
  * The models of the first folder that `verify` was given, where they generate text together.
- * @throws CompressError `options` where only one of the two is a folder, or an option is about folders only
+ * @throws CompressError `options` if only one of the two is a folder, or an option is about folders only
  */
 export async function familyOf({ reference, other, ...values }: VerifyValues): Promise<Family | undefined> {
   const kinds = await Promise.all([reference, other].map(kindOf));

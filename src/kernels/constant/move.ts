@@ -2,7 +2,7 @@ import { positions, type Walk } from './shape.ts';
 
 /** Elements of a walk over `bytes`, each of `size` bytes. */
 export function pick(bytes: Uint8Array, size: number, walk: Walk): Uint8Array {
-  // Whole runs at a time: the last axes that lie one behind the other are copied together.
+  // Whole runs at a time: the last axes that lie one after another are copied together.
   let [run, base] = [1, walk.base];
   let kept = walk.steps.length;
   for (; kept > 0; kept--) {
@@ -29,13 +29,13 @@ export function pick(bytes: Uint8Array, size: number, walk: Walk): Uint8Array {
   return out;
 }
 
-/** Whether steps go through runs of `length` elements that lie one behind the other. */
+/** Whether steps go through runs of `length` elements that lie one after another. */
 function isRun(steps: Int32Array, length: number): boolean {
   const [first = 0] = steps;
   return steps.every((one, index) => one === first + index * length);
 }
 
-/** Which element a walk begins at, where its elements lie one behind the other; undefined where they do not. */
+/** Which element a walk begins at, where its elements lie one after another; undefined if they do not. */
 export function runOf({ base, steps }: Walk): number | undefined {
   let [run, start] = [1, base];
   for (const step of [...steps].reverse()) {

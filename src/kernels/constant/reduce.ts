@@ -15,7 +15,7 @@ const lanesOf = (values: Floats): number => (values instanceof Float32Array ? 4 
 
 /**
  * The reduction, with every addition rounded to the type of the elements and in the order in which ONNX Runtime 1.30
- * adds on x64: rows of neighbours as Eigen adds vectors, all others one behind the other.
+ * adds on x64: rows of neighbours as Eigen adds vectors, all others one after another.
  * @see https://gitlab.com/libeigen/eigen Core/Redux.h, `redux_impl` with `LinearVectorizedTraversal`
  */
 export function reduce<T extends Floats>(values: T, kind: ReduceKind, { outer, reduced, inner }: Reduction): T {

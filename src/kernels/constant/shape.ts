@@ -9,7 +9,7 @@ export function stridesOf(dims: readonly number[]): number[] {
   return strides;
 }
 
-/** The dims that tensors have beside each other; undefined where they do not fit. */
+/** The dims that tensors have beside each other; undefined if they do not fit. */
 export function broadcastDims(...shapes: readonly (readonly number[])[]): number[] | undefined {
   const rank = Math.max(0, ...shapes.map((one) => one.length));
   const dims = new Array<number>(rank).fill(1);

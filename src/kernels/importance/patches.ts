@@ -34,7 +34,7 @@ const BLOCK = 64;
  * elements under it, zeros where it hangs over the edge. They come place after place, within one image after image.
  *
  * @param data - `[N, C, …spatial]`, row-major
- * @param share - which of them are wanted; all where absent
+ * @param share - which of them are wanted; all if omitted
  * @returns blocks of rows of `C/groups · ∏kernel` elements, each overwritten by the next; nothing where there are too
  *   many places
  * @see https://onnx.ai/onnx/operators/onnx__Conv.html

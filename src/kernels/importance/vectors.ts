@@ -15,7 +15,7 @@ const BLOCK = 512;
 /**
  * The vectors along an axis of a tensor.
  * @param axis - from 0
- * @param share - which of them are wanted; all where absent
+ * @param share - which of them are wanted; all if omitted
  */
 export function* axisVectors(
   data: Float32Array,

@@ -24,7 +24,7 @@ export interface Scaled {
 
 /** Powers that are tried, from 0 up to 1. */
 const POWERS = 20;
-/** A strength of 0 is no factor; the authors' bound. */
+/** A strength of 0 is not a factor; the authors' bound. */
 const LEAST = 1e-4;
 
 /**

@@ -5,7 +5,7 @@ export interface Block {
   readonly data: Float32Array;
   readonly start: number;
   readonly end: number;
-  /** `[end − start]` from `first` on; undefined where all count the same. */
+  /** `[end − start]` from `first` on; undefined if all count the same. */
   readonly weights: Float32Array | undefined;
   readonly first: number;
 }

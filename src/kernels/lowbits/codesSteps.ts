@@ -21,7 +21,7 @@ export interface CodesMatrix extends Cut {
 /**
  * As `searchCodes` of search.ts and `searchMultipliers` of multipliers.ts, a tile at a time. Writes nothing.
  * @param into - gets the codes of what is wanted: threads fill in theirs
- * @returns what they lose; undefined where a number is NaN or infinite
+ * @returns what they lose; undefined if a number is NaN or infinite
  */
 export function* codesSteps(
   arena: Arena,

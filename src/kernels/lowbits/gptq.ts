@@ -16,7 +16,7 @@ export interface RefineOptions {
 export const REFINE_DEFAULTS: Required<RefineOptions> = { descend: 2, refit: true };
 
 /**
- * Chooses the codes of a matrix anew so that a layer's outputs change as little as can be: `tr((W − Q) H (W − Q)ᵀ)` is
+ * Chooses the codes of a matrix again so that a layer's outputs change as little as can be: `tr((W − Q) H (W − Q)ᵀ)` is
  * made small. GPTQ and coordinate descent choose codes; the scales are fitted to them by least squares; both choose
  * codes with these; the scales are fitted once more, and coordinate descent ends it.
  *

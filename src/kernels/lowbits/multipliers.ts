@@ -16,7 +16,7 @@ import { blockOf, finder, type SearchHow, weightsOf } from './search.ts';
 export function searchMultipliers(matrix: Float32Array, shape: MatrixShape, form: BlockForm, how: SearchHow): Codes {
   const { outputs, inputs } = shape;
   const { bits, block, symmetric } = form;
-  if (!symmetric || bits === 8) throw new RangeError('multipliers are for symmetric codes of 2 or 4 bits');
+  if (!symmetric || bits === 8) throw new RangeError('multipliers require symmetric codes of 2 or 4 bits');
   const blocks = blocksIn({ inputs, block });
   const middle = middleOf(bits);
   const codes = new Uint8Array(outputs * inputs);

@@ -20,7 +20,7 @@ export function packCodes(form: Codes, order: Order): Uint8Array {
   return bits === 8 ? laid : packBits(laid, bits, order === 'outputs' ? 1 : outputs);
 }
 
-/** Fills what is behind the inputs with the codes of 0. @param length - of whole blocks */
+/** Fills what is after the inputs with the codes of 0. @param length - of whole blocks */
 export function fillUp(
   laid: Uint8Array,
   { outputs, inputs, length }: { readonly outputs: number; readonly inputs: number; readonly length: number },
@@ -38,7 +38,7 @@ export function fillUp(
 /** Packed codes, or such as are packed now. @throws RangeError for codes that are packed in another order */
 export function packedIn(form: Codes | PackedCodes, order: Order): Uint8Array {
   if (!('packed' in form)) return packCodes(form, order);
-  if (form.order !== order) throw new RangeError(`codes lie with the ${form.order} first, not the ${order}`);
+  if (form.order !== order) throw new RangeError(`codes are packed with the ${form.order} first, not the ${order}`);
   return form.packed;
 }
 

@@ -11,7 +11,7 @@ export interface Part extends BlockForm {
   readonly blockOf: Uint32Array;
   /** `[rows, inputs]`, the matrix as it is to be. */
   readonly weight: Float32Array;
-  /** `[rows, inputs]`, chosen anew in place. */
+  /** `[rows, inputs]`, chosen again in place. */
   readonly codes: Uint8Array;
   /** `[rows, blocks]`, changed in place. */
   readonly scales: Float32Array;
@@ -39,7 +39,7 @@ export interface Ordered {
   /** `[rows, inputs]`, as in the part; 0 where a weight is exactly 0 or nothing else than the code of 0 is possible. */
   readonly scales: Float32Array;
   readonly zeros: Uint8Array;
-  /** `[rows, inputs]`, chosen anew in place. */
+  /** `[rows, inputs]`, chosen again in place. */
   readonly codes: Uint8Array;
 }
 

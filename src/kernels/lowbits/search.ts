@@ -14,7 +14,7 @@ export type SearchMethod = 'rtn' | 'mse' | 'hqq';
 
 export interface SearchHow {
   readonly method: SearchMethod;
-  /** `[inputs]`, 0 or more: how much an error of each input counts for `mse`. All the same where absent. */
+  /** `[inputs]`, 0 or more: how much an error of each input counts for `mse`. All the same if omitted. */
   readonly importance?: Float32Array | undefined;
 }
 
@@ -72,7 +72,7 @@ export function finder(form: BlockForm, method: SearchMethod, weighted: boolean)
     return (block) => search.find(block);
   }
   if (method === 'rtn') return (block) => (symmetric ? symmetricRange(block, bits) : asymmetricRange(block, bits));
-  if (symmetric) throw new RangeError('hqq moves zero points, and symmetric codes have none');
+  if (symmetric) throw new RangeError('hqq adjusts zero points, which symmetric codes do not have');
   return (block) => halfQuadraticGrid(block, bits);
 }
 

@@ -30,7 +30,7 @@ export interface ObservedRange {
 }
 
 /**
- * The empty histogram a second pass must fill for {@link chooseRange}; undefined where the first pass is enough.
+ * The empty histogram a second pass must fill for {@link chooseRange}; undefined if the first pass is enough.
  * @param extent - of a first pass over all elements
  */
 export function histogramFor(kind: ObserverKind, extent: Extent): Histogram | undefined {
@@ -43,7 +43,7 @@ export function histogramFor(kind: ObserverKind, extent: Extent): Histogram | un
 /**
  * The range for 8 bits, always finite, holding 0 and within what was seen and 0.
  * @param histogram - what {@link histogramFor} gave, filled
- * @returns undefined where no finite element was seen
+ * @returns undefined if no finite element was seen
  */
 export function chooseRange(
   kind: ObserverKind,

@@ -94,7 +94,7 @@ export class Arena {
 
   #reserve(bytes: number): void {
     if (bytes > MAX_BYTES) {
-      throw new CompressError('limit', 'arena', `${bytes} bytes of working memory; at most ${MAX_BYTES} are possible`);
+      throw new CompressError('limit', 'arena', `needs ${bytes} bytes of working memory; the limit is ${MAX_BYTES}`);
     }
     const missing = bytes - this.#memory.buffer.byteLength;
     if (missing > 0) this.#memory.grow(Math.ceil(missing / PAGE));

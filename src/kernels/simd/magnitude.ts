@@ -40,12 +40,12 @@ export class MagnitudeHistogram {
     this.#arena.kernels.countLow(data, length, top);
   }
 
-  /** The counts of {@link addTop}, [32768]; counting starts anew. */
+  /** The counts of {@link addTop}, [32768]; counting starts again. */
   takeTop(): Float64Array {
     return this.#take(4);
   }
 
-  /** The counts of {@link addLow}, [65536]; counting starts anew. */
+  /** The counts of {@link addLow}, [65536]; counting starts again. */
   takeLow(): Float64Array {
     return this.#take(1);
   }

@@ -70,7 +70,7 @@ export interface Calibration {
  *   branch that does not run has nothing to show); repeated ones count once, those of `options.means` are added
  * @param data - samples with all inputs of the model
  * @returns ranges in the order of `values`
- * @throws CompressError `options`, `data` where there are no samples, `runtime` where ONNX Runtime is missing or fails
+ * @throws CompressError `options`, `data` if there are no samples, `runtime` where ONNX Runtime is missing or fails
  */
 export async function calibrate(
   model: Model,
@@ -115,15 +115,15 @@ type Found = readonly [key: string, answer: RangeAnswer];
 
 function checkOptions({ percentile, tapBytes }: typeof CALIBRATE_DEFAULTS): void {
   if (!(percentile > 0 && percentile <= 100)) {
-    throw new CompressError('options', 'percentile', `is ${percentile}; it must be above 0 and at most 100`);
+    throw new CompressError('options', 'percentile', `is ${percentile}; it must be greater than 0 and at most 100`);
   }
-  if (!(tapBytes > 0)) throw new CompressError('options', 'tapBytes', `is ${tapBytes}; it must be above 0`);
+  if (!(tapBytes > 0)) throw new CompressError('options', 'tapBytes', `is ${tapBytes}; it must be positive`);
 }
 
 /** Whether a value differs from sample to sample, and can be seen; a note tells why not. */
 function canTap(places: Places, key: string, notes: string[]): boolean {
   const value = places.find(key);
-  if (value === undefined) throw new CompressError('options', `'${key}'`, 'the main graph has no value of this name');
+  if (value === undefined) throw new CompressError('options', `'${key}'`, 'the main graph has no value with this name');
   const { graph, name } = value;
   const hidden = places.hidden(graph);
   const computed = graph.producer(name) !== undefined || (graph.isInput(name) && !graph.initializers.has(name));
@@ -148,13 +148,13 @@ function notesOf(places: Places, found: readonly Found[]): string[] {
   }
   for (const [graph, count] of never) {
     const which = count === 1 ? '1 value in it has' : `${count} values in it have`;
-    notes.push(`the data never runs the branch '${places.pathOf(graph)}': ${which} no range`);
+    notes.push(`the data never takes the branch '${places.pathOf(graph)}': ${which} no range`);
   }
   return notes;
 }
 
 function noteOf(key: string, count: number, nonFinite: number): readonly string[] {
-  if (count + nonFinite === 0) return [`'${key}' was never computed as a tensor of floats with elements`];
+  if (count + nonFinite === 0) return [`'${key}' was never computed as a non-empty float tensor`];
   if (count === 0) return [`'${key}' was infinite or NaN in all ${nonFinite} elements`];
   if (nonFinite === 0) return [];
   return [`'${key}' was infinite or NaN in ${nonFinite} of ${count + nonFinite} elements, which were ignored`];

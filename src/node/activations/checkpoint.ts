@@ -113,7 +113,7 @@ export class Recorder {
     }
   }
 
-  /** The checkpoint; undefined where it would be too large, or holds what cannot be fed. */
+  /** The checkpoint; undefined if it would be too large, or holds what cannot be fed. */
   async finish(): Promise<Checkpoint | undefined> {
     if (this.#failed || this.#kept.length === 0) return undefined;
     this.#finished = true;
@@ -154,7 +154,7 @@ export class Recorder {
     const read = await this.#scratch.keep(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     return async () => {
       const elements = elementsOf(dtype, (await read()).buffer as ArrayBuffer);
-      if (elements === undefined) throw new CompressError('internal', dtype, 'was kept, and cannot be fed');
+      if (elements === undefined) throw new CompressError('internal', dtype, 'was kept, but cannot be fed');
       return { dtype, dims, data: elements };
     };
   }

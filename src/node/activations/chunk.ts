@@ -37,7 +37,7 @@ export interface Chunk {
 }
 
 /**
- * ONNX Runtime's JavaScript keeps what is fetched in plain objects, where this name is no key. Such a value is not
+ * ONNX Runtime's JavaScript keeps what is fetched in plain objects, where this name is not a key. Such a value is not
  * seen.
  */
 const UNNAMEABLE = '__proto__';
@@ -76,7 +76,7 @@ export async function look(run: Run, { values, tallies, passes }: Chunk, later: 
   const inner = [...new Set([...asked, ...(recorder?.values ?? [])])].filter((name) => !isFed(model, start, name));
   const tapped = inner.length === 0 ? undefined : await openTapped(cutModel(model, inner, start.given), inner);
   try {
-    // Values of other types than numbers are no outputs of a session.
+    // Values of other types than numbers are not outputs of a session.
     const all = tapped?.session.outputNames.filter((name) => name !== UNNAMEABLE) ?? [];
     const alone = all.filter((name) => asked.has(name));
     for (let pass = 0; pass < passes; pass++) {

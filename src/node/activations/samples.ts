@@ -2,7 +2,7 @@ import { CompressError } from '../../errors.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import type { DataSet, FeedTensor, Sample } from '../data/types.ts';
 
-/** @throws CompressError `data` where there is none */
+/** @throws CompressError `data` if there is none */
 export async function firstSample(data: Pick<DataSet, 'description' | 'samples'>): Promise<Sample> {
   for await (const sample of data.samples()) return sample;
   throw noSamples(data.description);

@@ -32,8 +32,8 @@ const SETTINGS: Readonly<Record<Runs, SessionOptions>> = {
  *
  * @param values - names that the main graph's nodes give; those that are outputs already may be among them
  * @param runs - `once` where the outputs alone are asked for one time: then ONNX Runtime rewrites nothing and maps the
- *   weights, of which it would make copies otherwise, and gives back what a float16 weight takes as float32 at once
- * @throws CompressError `runtime` where ONNX Runtime refuses the model, `io`, `limit`
+ *   weights, of which it would make copies otherwise, and returns what a float16 weight takes as float32 at once
+ * @throws CompressError `runtime` if ONNX Runtime refuses the model, `io`, `limit`
  */
 export function openTapped(model: Model, values: readonly string[], runs: Runs = 'often'): Promise<TappedSession> {
   const own = new Set(model.graph.outputs.map((one) => one.name));
@@ -43,7 +43,7 @@ export function openTapped(model: Model, values: readonly string[], runs: Runs =
 }
 
 /**
- * Bytes each value takes for one sample, without keeping any of them: a Shape node behind each gives its dims alone.
+ * Bytes each value takes for one sample, without keeping any of them: a Shape node after each gives its dims alone.
  * @returns bytes by value; values of types narrower than float32 are taken for float32
  * @throws CompressError `runtime`, `io`, `limit`
  */

@@ -8,7 +8,7 @@ import type { VectorGram } from './accumulate.ts';
  * The vectors of one tensor that a layer reads.
  * @param data - its elements, one or more
  * @param columns - elements of a vector
- * @param share - which of them; all where absent
+ * @param share - which of them; all if omitted
  * @returns undefined for other dims than the layer's
  */
 export function vectorsOf(

@@ -10,7 +10,7 @@ import { safetensorsArrays } from './safetensors.ts';
  * Arrays by name from a .npz or a .safetensors file: masks or scores of weights. What the file is, its first bytes
  * tell. Elements are read when a pass asks for them, one array at a time.
  *
- * @throws CompressError `data` where the file is broken or of another kind, `limit`, `io`
+ * @throws CompressError `data` if the file is broken or of another kind, `limit`, `io`
  */
 export async function openArrays(path: string): Promise<NamedArrays> {
   const arrays = (await startsLikeZip(path)) ? await npzArrays(path) : await safetensorsArrays(path);

@@ -26,7 +26,7 @@ export function rowAxis(input: ValueInfo, names: ReadonlySet<string>): number | 
   return named < 0 ? 0 : named;
 }
 
-/** Rows that a model takes at once and no others; undefined where it leaves them open. */
+/** Rows that a model takes at once and no others; undefined if it leaves them open. */
 export function fixedRows(inputs: readonly ValueInfo[]): number | undefined {
   const names = rowNames(inputs);
   const rows = inputs.map((one) => one.dims?.[rowAxis(one, names) ?? -1]);

@@ -15,11 +15,11 @@ export type Bad = (input: string, fact: string, hint?: string) => CompressError;
 export function checkKind(input: ValueInfo, column: Column, whole: boolean, bad: Bad): void {
   const { dtype, dims } = column;
   const possible = canConvert(dtype, input.dtype);
-  if (possible !== true) throw bad(input.name, `has ${dtype} elements; the model takes ${input.dtype}`, possible);
+  if (possible !== true) throw bad(input.name, `has ${dtype} elements; the model expects ${input.dtype}`, possible);
   const wanted = whole ? input.dims : lined(input, column).dims;
   if (wanted === undefined || wanted.length === dims.length || isNumber(input, dims)) return;
   const shown = wanted.map((dim) => String(dim ?? '?')).join(', ');
-  throw bad(input.name, `has the shape [${dims.join(', ')}]; the model takes [${shown}]`);
+  throw bad(input.name, `has the shape [${dims.join(', ')}]; the model expects [${shown}]`);
 }
 
 /** A scalar as an array of one row where its numbers come as a list, one a row. */
@@ -42,8 +42,10 @@ export function checkDims(input: ValueInfo, { dims }: Column, axis: number | und
   const wrong = wanted.findIndex((dim, at) => at !== axis && typeof dim === 'number' && dim !== dims[at]);
   if (wrong < 0) return;
   const hint =
-    wanted[wrong] === 0 ? 'A length of 0 has no elements. Was it meant to be open? Then give it a name.' : undefined;
-  throw bad(input.name, `has ${dims[wrong]} on axis ${wrong}; the model takes ${String(wanted[wrong])}`, hint);
+    wanted[wrong] === 0
+      ? 'An axis of length 0 has no elements. If its length is free, give it a name in the model.'
+      : undefined;
+  throw bad(input.name, `has ${dims[wrong]} on axis ${wrong}; the model expects ${String(wanted[wrong])}`, hint);
 }
 
 /** What of an array was taken for a sample: rows from `start` on along `axis`, or all of it. */

@@ -23,7 +23,7 @@ const MAX_PIECE: number = 1 << 30;
 
 /**
  * A .npy file as a column.
- * @throws CompressError `data` where it is not one, or has more or fewer elements than it says
+ * @throws CompressError `data` if it is not one, or has more or fewer elements than it says
  */
 export async function npyColumn({ where, byteLength, open }: Bytes): Promise<Column> {
   const head = await first(open(), MAX_NPY_HEAD);
@@ -52,7 +52,7 @@ export function heldColumn(dtype: DType, dims: readonly number[], bytes: Uint8Ar
 /**
  * The rows of a column in order, some at a time, each piece in a buffer of its own.
  * @param counts - rows of each piece
- * @throws CompressError `limit` where a piece is too large for memory, `data` where the file ends early
+ * @throws CompressError `limit` if a piece is too large for memory, `data` where the file ends early
  */
 export async function* pieces(column: Column, counts: Iterable<number>, where: string): AsyncGenerator<ArrayBuffer> {
   const [rows = 1] = column.dims;
@@ -66,13 +66,14 @@ export async function* pieces(column: Column, counts: Iterable<number>, where: s
         throw new CompressError(
           'limit',
           where,
-          `${count} rows have ${length} bytes; at most ${MAX_PIECE} are fed at once`,
+          `${count} rows have ${length} bytes; at most ${MAX_PIECE} can be fed at once`,
         );
       const piece = new Uint8Array(length);
       for (let at = 0; at < length; ) {
         if (rest.byteLength === 0) {
           const next = await iterator.next();
-          if (next.done === true) throw new CompressError('data', where, 'the file became shorter while it was read');
+          if (next.done === true)
+            throw new CompressError('data', where, 'the file became shorter while it was being read');
           rest = next.value;
         }
         const part = rest.subarray(0, length - at);

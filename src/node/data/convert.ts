@@ -14,7 +14,7 @@ const CONVERSIONS: Readonly<Record<string, (data: FeedData) => FeedData | string
   'uint8 int64': (data) => BigInt64Array.from(data as Uint8Array, BigInt),
   'int64 int32': (data) => {
     const wide = (data as BigInt64Array).find((value) => BigInt.asIntN(32, value) !== value);
-    return wide === undefined ? Int32Array.from(data as BigInt64Array, Number) : `${wide} is no int32`;
+    return wide === undefined ? Int32Array.from(data as BigInt64Array, Number) : `${wide} does not fit in int32`;
   },
 };
 
@@ -22,7 +22,7 @@ const CONVERSIONS: Readonly<Record<string, (data: FeedData) => FeedData | string
 export function canConvert(from: DType, to: DType | undefined): true | string | undefined {
   if (to === undefined || from === to || CONVERSIONS[`${from} ${to}`] !== undefined) return true;
   if (from === 'uint8' && to.startsWith('float')) {
-    return 'Scale the bytes as the model was trained with, e.g. (x / 255).astype(numpy.float32).';
+    return 'Scale the bytes as in training, e.g. (x / 255).astype(numpy.float32).';
   }
   return undefined;
 }
@@ -30,13 +30,13 @@ export function canConvert(from: DType, to: DType | undefined): true | string | 
 /**
  * Bytes as elements of the input's type.
  * @param buffer - little-endian elements of type `from`, of nothing else
- * @throws CompressError `data` where a number does not fit
+ * @throws CompressError `data` if a number does not fit
  */
 export function convert(buffer: ArrayBuffer, from: DType, to: DType | undefined, where: string): FeedData {
   const data = elementsOf(from, buffer);
   if (data === undefined) throw new CompressError('data', where, `has ${from} elements, which cannot be fed`);
   if (to === undefined || from === to) return data;
-  const made = CONVERSIONS[`${from} ${to}`]?.(data) ?? `has ${from} elements; the model takes ${to}`;
+  const made = CONVERSIONS[`${from} ${to}`]?.(data) ?? `has ${from} elements; the model expects ${to}`;
   if (typeof made === 'string') throw new CompressError('data', where, made);
   return made;
 }

@@ -21,7 +21,7 @@ const FUNCTIONS: Readonly<Record<string, (...values: number[]) => number>> = {
 const MAX_DIM_DEPTH = 50;
 
 /**
- * Reads the name of a dim. What is no expression is one name: `unk__12`, `batch size`, `input-1`.
+ * Reads the name of a dim. What is not an expression is one name: `unk__12`, `batch size`, `input-1`.
  * @returns an expression whose value is a whole number, at least 1
  */
 export function parseDim(text: string): Expression {
@@ -51,7 +51,7 @@ function tokensOf(text: string): string[] | undefined {
   return tokens;
 }
 
-/** Sums of products, with parentheses and calls. Every method gives undefined where the text is something else. */
+/** Sums of products, with parentheses and calls. Every method gives undefined if the text is something else. */
 class Parser {
   readonly names = new Set<string>();
   readonly #tokens: readonly string[];

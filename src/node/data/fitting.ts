@@ -10,7 +10,7 @@ export type TrialRun = (feeds: Sample['feeds']) => Promise<unknown>;
 /** Opens data for a model, given what it must be fed and a way to run it. */
 export type DataFor = (inputs: readonly ModelInput[], trial: TrialRun) => DataSet | Promise<DataSet>;
 
-/** Lengths tried for all open dims at once, behind the usual one: of text, images and sound. */
+/** Lengths tried for all open dims at once, after the usual one: of text, images and sound. */
 const ALIKE = [64, 224, 320, 16, 128, 512, 1024, 8];
 /** Lengths tried for one group of dims beside the usual one of the others: halves, doubles, one more, one less. */
 const APART = [16, 64, 33, 31, 8, 128, 512, 4, 224];
@@ -23,7 +23,7 @@ const LOOKED_AT = 4;
  * Random inputs that a model runs with. Which lengths its open dims may have, the model says only in part: others are
  * tried, the same for all, then different ones.
  * @param trial - runs the model once
- * @throws CompressError `data` where it runs with none of them, with the first thing ONNX Runtime said, `options`
+ * @throws CompressError `data` if it runs with none of them, with the first thing ONNX Runtime said, `options`
  */
 export async function fittingRandomData(
   inputs: readonly ModelInput[],
@@ -43,7 +43,7 @@ export async function fittingRandomData(
     }
   }
   if (first === undefined || first.code === 'limit')
-    throw first ?? new CompressError('internal', '', 'nothing was tried');
+    throw first ?? new CompressError('internal', '', 'no shapes were tried');
   const fact = `does not run on random inputs: ${first.message.slice(first.where.length + 2)}`;
   throw new CompressError('data', first.where, fact, { ...hint(options.option ?? 'data'), cause: first });
 }

@@ -15,7 +15,7 @@ const MOST_PLACES = 10_000;
 
 /**
  * The number of rows of the table that a graph input looks up: the least, where it reads several.
- * @returns undefined where it looks up none
+ * @returns undefined if it looks up none
  */
 export async function indexBound(scopes: Scopes, input: string): Promise<number | undefined> {
   const pending: Followed[] = [{ scope: scopes.main, name: input, shift: 0 }];
@@ -89,7 +89,7 @@ const SEVERAL: ReadonlyMap<string, number> = new Map([
   ['Where', 1],
 ]);
 
-/** Where the indices go on behind a node. */
+/** Where the indices go on after a node. */
 async function behind(scopes: Scopes, from: Followed, node: Node, index: number): Promise<readonly Followed[]> {
   const { scope, shift } = from;
   const next = (name: string | undefined, more = 0): Followed[] => (name ? [{ scope, name, shift: shift + more }] : []);

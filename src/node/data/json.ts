@@ -26,8 +26,10 @@ export async function jsonColumns(
     path,
     MAX_JSON_BYTES,
     (size) => {
-      const hint = 'Save larger data as .npz.';
-      return new CompressError('limit', path, `has ${size} bytes; JSON is read up to ${MAX_JSON_BYTES}`, { hint });
+      const hint = 'Save larger data as a .npz file.';
+      return new CompressError('limit', path, `has ${size} bytes; JSON files may have at most ${MAX_JSON_BYTES}`, {
+        hint,
+      });
     },
     (cause) => new CompressError('data', path, `is not JSON: ${cause.message}`, { cause }),
   );
@@ -42,7 +44,7 @@ function objectColumns(
   single = false,
 ): Map<string, Column> {
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
-    throw new CompressError('data', where, 'is no object with an array for each input');
+    throw new CompressError('data', where, 'is not an object with an array for each input');
   }
   const columns = new Map<string, Column>();
   for (const [name, value] of Object.entries(content)) {
@@ -75,32 +77,32 @@ function stated(dims: readonly number[], wanted: ValueInfo['dims'], single: bool
     open ??= all.length + unknown;
   }
   if (open === undefined) return dims;
-  const fact = `is empty, and neither JSON nor the model says how long its axis ${open} is`;
-  throw new CompressError('data', where, fact, { hint: 'A .npz file says it.' });
+  const fact = `is empty, and the model does not state the length of its axis ${open}`;
+  throw new CompressError('data', where, fact, { hint: 'A .npz file stores the shape.' });
 }
 
 function columnOf(value: unknown, dtype: DType, where: string): Column {
   const bad = (fact: string): CompressError => new CompressError('data', where, fact);
   const dims: number[] = [];
   for (let one = value; Array.isArray(one); one = one[0]) {
-    if (dims.length === MAX_JSON_RANK) throw bad(`is nested deeper than ${MAX_JSON_RANK}`);
+    if (dims.length === MAX_JSON_RANK) throw bad(`is nested more than ${MAX_JSON_RANK} levels deep`);
     dims.push(one.length);
   }
   const list = dims.length === 0 ? [value] : (value as unknown[]).flat(MAX_JSON_RANK);
-  if (!isEven(value, dims)) throw bad(`its rows are not all of the shape [${dims.slice(1).join(', ')}]`);
+  if (!isEven(value, dims)) throw bad(`not all of its rows have the shape [${dims.slice(1).join(', ')}]`);
   const numbers = list.map((one) => {
     if (typeof one === 'number') return one;
     if (typeof one === 'boolean') return one ? 1 : 0;
-    throw bad(`holds ${JSON.stringify(one)?.slice(0, 40) ?? 'nothing'}, which is no number`);
+    throw bad(`holds ${JSON.stringify(one)?.slice(0, 40) ?? 'nothing'}, which is not a number`);
   });
   const whole = !dtype.startsWith('float');
   const broken = whole ? numbers.find((one) => !Number.isSafeInteger(one)) : undefined;
-  if (broken !== undefined) throw bad(`holds ${broken}; the model takes ${dtype}`);
+  if (broken !== undefined) throw bad(`contains ${broken}; the model expects ${dtype}`);
   const made = elementsFrom(dtype, numbers.length, (index) => numbers[index] as number);
-  if (made === undefined) throw bad(`cannot be made of numbers: the model takes ${dtype}`);
+  if (made === undefined) throw bad(`cannot be converted from numbers to ${dtype}, which the model expects`);
   if (whole && dtype !== 'int64') {
     const wrapped = numbers.findIndex((one, index) => Number(made[index]) !== one);
-    if (wrapped >= 0) throw bad(`holds ${numbers[wrapped]}; the model takes ${dtype}`);
+    if (wrapped >= 0) throw bad(`contains ${numbers[wrapped]}; the model expects ${dtype}`);
   }
   return heldColumn(dtype, dims, new Uint8Array(made.buffer));
 }

@@ -12,7 +12,7 @@ const MAX_JSON_PARTS: number = 1 << 22;
  * Reads a JSON file whose size and structure are bounded before anything is made of it.
  * @param most - bytes it may have
  * @param unreadable - the error for a file that is not JSON, given the parser's sentence
- * @throws CompressError `limit`, `io` (also where it is no regular file), and that of `unreadable`
+ * @throws CompressError `limit`, `io` (also where it is not a regular file), and that of `unreadable`
  */
 export async function readJson(
   path: string,
@@ -59,7 +59,7 @@ export function checkStructure(bytes: Uint8Array, path: string): void {
     else if (OPEN.has(byte)) {
       parts++;
       if (++depth > MAX_JSON_DEPTH) {
-        throw new CompressError('limit', path, `nests deeper than ${MAX_JSON_DEPTH}`);
+        throw new CompressError('limit', path, `is nested more than ${MAX_JSON_DEPTH} levels deep`);
       }
     } else if (CLOSE.has(byte)) depth--;
     else if (byte === COLON) parts++;

@@ -28,7 +28,7 @@ export interface Mismatch {
 /**
  * Finds the rows of arrays whose ranks are what the model takes. Most arrays have them on the first axis. A state that
  * a recurrent network carries has them on another one, and what the model fixes may have none.
- * @returns undefined where the arrays as they stand are one sample
+ * @returns undefined if the arrays as they stand are one sample
  */
 export function layoutOf(given: readonly Given[]): Layout | Mismatch | undefined {
   const names = rowNames(given.map((one) => one.input));

@@ -12,7 +12,7 @@ const USUAL = 32;
 const TOTAL = /total|full/i;
 const PAST = /past|cache/i;
 const TOTAL_GROUP = 'total';
-/** Of several names, the one that goes on behind the past. */
+/** Of several names, the one that goes on after the past. */
 const SEQUENCE = /seq|len/i;
 
 /**
@@ -94,7 +94,7 @@ export class OpenDims {
 }
 
 /**
- * Whether the one open axis of an input is behind a fixed one, in a model whose rows are open: a state `[layers, ?,
+ * Whether the one open axis of an input is after a fixed one, in a model whose rows are open: a state `[layers, ?,
  * width]`.
  */
 function hasRowsBehind({ dims = [] }: ValueInfo, inputs: readonly ValueInfo[]): boolean {

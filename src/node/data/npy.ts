@@ -58,18 +58,20 @@ export function elementsOf(dtype: DType, buffer: ArrayBuffer): FeedData | undefi
  */
 export function parseNpyHeader(bytes: Uint8Array): NpyHeader | string {
   const magic = bytes.byteLength > 12 && bytes[0] === 0x93 && String.fromCharCode(...bytes.subarray(1, 6)) === 'NUMPY';
-  if (!magic) return 'is no .npy array';
+  if (!magic) return 'is not a .npy array';
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const version = bytes[6];
-  if (version === undefined || version < 1 || version > 3) return `has version ${version} of the .npy format`;
+  if (version === undefined || version < 1 || version > 3)
+    return `has the unsupported version ${version} of the .npy format`;
   const begin = version === 1 ? 10 : 12;
   const start = begin + (version === 1 ? view.getUint16(8, true) : view.getUint32(8, true));
-  if (start > bytes.byteLength) return 'ends inside its header';
+  if (start > bytes.byteLength) return 'ends within its header';
   const header = new TextDecoder().decode(bytes.subarray(begin, start));
   const code = /'descr':\s*'([^']*)'/.exec(header)?.[1] ?? '';
   const dtype = lookup(TYPES, code);
-  if (dtype === undefined) return `has elements of type '${code}', which no model input takes`;
-  if (/'fortran_order':\s*True/.test(header)) return 'is column-major: save it with numpy.ascontiguousarray';
+  if (dtype === undefined) return `has elements of type '${code}', which no model input accepts`;
+  if (/'fortran_order':\s*True/.test(header))
+    return 'is in column-major order: convert it with numpy.ascontiguousarray';
   const shape = /'shape':\s*\(([\d\s,]*)\)/.exec(header)?.[1];
   if (shape === undefined) return 'has a header without a shape';
   const dims = shape

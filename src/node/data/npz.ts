@@ -8,7 +8,7 @@ const MAX_ARRAYS = 4096;
 /**
  * The arrays of a .npz file by name. Stored or compressed, they are read as streams: a file may be larger than memory.
  * @param kind - what errors call an array
- * @throws CompressError `data`, `limit` where there are too many
+ * @throws CompressError `data`, `limit` if there are too many
  */
 export async function npzColumns(path: string, kind: 'input' | 'array' = 'input'): Promise<Map<string, Column>> {
   const parts = await zipParts(path, kind);
@@ -21,11 +21,11 @@ async function zipParts(path: string, kind: string): Promise<Map<string, Bytes>>
   const { default: yauzl } = await import('yauzl');
   const broken = (cause: unknown): CompressError => {
     const message = cause instanceof Error ? `: ${cause.message}` : '';
-    return new CompressError('data', path, `is no .npz file, or is cut off${message}`, { cause });
+    return new CompressError('data', path, `is not a .npz file, or is truncated${message}`, { cause });
   };
   type Zip = import('yauzl').ZipFile;
   type Entry = import('yauzl').Entry;
-  // Opened anew for each pass, so that nothing stays open between two.
+  // Opened again for each pass, so that nothing stays open between two.
   const opened = (): Promise<Zip> =>
     new Promise((resolve, reject) => {
       yauzl.open(path, { lazyEntries: true, autoClose: false }, (cause, zip) => {
@@ -59,12 +59,12 @@ async function zipParts(path: string, kind: string): Promise<Map<string, Bytes>>
     });
   if (entries.some((entry) => entry.fileName.endsWith('/data.pkl'))) {
     const hint = 'Save the tensors by name: safetensors.torch.save_file(tensors, file) or numpy.savez(file, **arrays).';
-    throw new CompressError('data', path, 'is a pickle of PyTorch, which is code and is not run', { hint });
+    throw new CompressError('data', path, 'is a PyTorch pickle, which is not loaded because it can run code', { hint });
   }
   const parts = new Map<string, Bytes>();
   for (const entry of entries) {
     const name = entry.fileName.replace(/\.npy$/, '');
-    if (parts.has(name)) throw new CompressError('data', path, `has two arrays '${name}'`);
+    if (parts.has(name)) throw new CompressError('data', path, `has two arrays named '${name}'`);
     const open = async function* (): AsyncGenerator<Uint8Array> {
       const zip = await opened();
       try {

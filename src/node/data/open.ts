@@ -112,7 +112,7 @@ async function filesOf(path: string): Promise<string[]> {
   const sets = names.filter((one) => TEST_SET.test(one));
   const files = sets.length > 0 ? sets : names.filter((one) => /\.(npz|npy|json)$/i.test(one));
   if (files.length === 0) {
-    throw new CompressError('data', path, 'has no .npz, .npy or .json file and no test_data_set_0 in it');
+    throw new CompressError('data', path, 'contains no .npz, .npy or .json file and no test_data_set_0');
   }
   if (files.length > MAX_DATA_SET_FILES) {
     throw new CompressError('limit', path, `has more than ${MAX_DATA_SET_FILES} files`);
@@ -146,7 +146,7 @@ async function arraysOf(path: string, inputs: readonly ValueInfo[]): Promise<Map
   }
   if (head[0] === 0x50 && head[1] === 0x4b) return npzColumns(path);
   if (head[0] !== 0x93) {
-    const hint = 'Data is .npz, .npy, .json, ONNX test data, or a folder of them.';
+    const hint = 'Data may be .npz, .npy, .json, ONNX test data, or a folder of these.';
     throw new CompressError('data', path, 'is neither a .npz nor a .npy file', { hint });
   }
   const [only, more] = inputs;

@@ -26,7 +26,7 @@ export async function pbColumns(path: string, inputs: readonly ValueInfo[]): Pro
     if (number === undefined) continue;
     const tensor = await readTensorFile(join(path, file));
     const name = names.has(tensor.name) ? tensor.name : (inputs[Number(number)]?.name ?? tensor.name);
-    if (columns.has(name)) throw new CompressError('data', path, `has two tensors for input '${name}'`);
+    if (columns.has(name)) throw new CompressError('data', path, `has two tensors for the input '${name}'`);
     columns.set(name, heldColumn(tensor.dtype, tensor.dims, await tensor.load()));
   }
   if (columns.size > 0 || inputs.length === 0) return columns;

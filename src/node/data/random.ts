@@ -13,9 +13,9 @@ export interface RandomOptions {
   readonly seed: number;
   readonly batch?: number;
   readonly samples?: number;
-  /** Lengths of open dims; what is usual where absent. */
+  /** Lengths of open dims; what is usual if omitted. */
   readonly lengths?: Lengths;
-  /** How the command is told of real inputs, for hints: `data` where absent. */
+  /** How the command is told of real inputs, for hints: `data` if omitted. */
   readonly option?: string;
 }
 
@@ -54,14 +54,14 @@ export function randomData(inputs: readonly ModelInput[], options: RandomOptions
   const runs = Math.max(1, Math.ceil(samples / Math.max(1, batch)));
   const open = new OpenDims(inputs);
   const shaped = inputs.map((input): Shaped => {
-    if (input.dtype === undefined) throw unknown(input, 'values of a type that is no tensor', option);
+    if (input.dtype === undefined) throw unknown(input, 'values of a type other than tensor', option);
     if (elementsFrom(input.dtype, 0, () => 0) === undefined)
       throw unknown(input, `values of type ${input.dtype}`, option);
-    if (input.dims === undefined) throw unknown(input, 'values without a rank', option);
+    if (input.dims === undefined) throw unknown(input, 'values of unknown rank', option);
     const dims = open.dims(input, batch, lengths);
     const length = elementCount(dims);
     if (byteLengthOf(input.dtype, length) > MAX_INPUT_BYTES) {
-      const fact = `is ${input.dtype} [${dims.join(', ')}]; random inputs have at most ${MAX_INPUT_BYTES} bytes`;
+      const fact = `is ${input.dtype} [${dims.join(', ')}]; random inputs are limited to ${MAX_INPUT_BYTES} bytes`;
       throw new CompressError('limit', `input '${input.name}'`, fact, hint(option));
     }
     return { input, dtype: input.dtype, dims, length };
@@ -91,9 +91,7 @@ interface Shaped {
   readonly length: number;
 }
 
-/**
- * The length that an input of lengths states: of the first open dim behind the rows, or of the last one of an array.
- */
+/** The length that an input of lengths states: of the first open dim after the rows, or of the last one of an array. */
 function lengthOf(inputs: readonly ModelInput[], shaped: readonly Shaped[]): number {
   const arrays = shaped.filter((one) => one.dims.length >= 2);
   for (const { input, dims } of arrays) {
@@ -118,7 +116,7 @@ function fill({ input, dtype, dims, length }: Shaped, longest: number, bits: () 
 }
 
 function unknown(input: ValueInfo, what: string, option: string): CompressError {
-  return new CompressError('data', `input '${input.name}'`, `no random ${what} can be made for it`, hint(option));
+  return new CompressError('data', `input '${input.name}'`, `random ${what} cannot be generated for it`, hint(option));
 }
 
 /** What to do where random inputs cannot be. */

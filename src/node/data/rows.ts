@@ -53,14 +53,14 @@ export class Rows {
     }
     const given = inputs.map((input) => {
       const column = columns.get(input.name);
-      if (column === undefined) throw bad(input.name, `the file has no array of this name, only ${list(columns)}`);
+      if (column === undefined) throw bad(input.name, `the file has no array with this name, only ${list(columns)}`);
       checkKind(input, column, options.whole, bad);
       return { input: options.whole ? input : lined(input, column), column };
     });
     const layout = options.whole ? undefined : layoutOf(given);
     if (layout !== undefined && 'before' in layout) {
-      const hint = 'Where runs have arrays of other lengths, give a folder with a file for each run.';
-      throw bad(layout.input.name, `has ${layout.rows} rows; the input before has ${layout.before}`, hint);
+      const hint = 'If lengths differ between runs, give a folder with one file per run.';
+      throw bad(layout.input.name, `has ${layout.rows} rows; the previous input has ${layout.before}`, hint);
     }
     this.#whole = layout === undefined;
     const fed: Fed[] = given.map(({ input, column }, index) => {
@@ -153,7 +153,7 @@ async function* repeated(column: Column, where: string): Pieces {
   while (value !== undefined) yield value.slice(0);
 }
 
-/** Rows of each sample, counted anew each time they are iterated: there may be many millions. */
+/** Rows of each sample, counted again each time they are iterated: there may be many millions. */
 function countsOf(rows: number, batch: number): Iterable<number> {
   return {
     *[Symbol.iterator]() {

@@ -47,7 +47,7 @@ interface Entry {
  * The arrays of a .safetensors file by name, each read when it is asked for. The header is believed in nothing: its
  * length is bounded, names are told once, and the tensors fill the file in order, without gaps.
  *
- * @throws CompressError `data` where it is not one, `limit`, `io`
+ * @throws CompressError `data` if it is not one, `limit`, `io`
  * @see https://github.com/huggingface/safetensors#format
  */
 export async function safetensorsArrays(path: string): Promise<Map<string, NamedArray>> {
@@ -66,14 +66,14 @@ export async function safetensorsArrays(path: string): Promise<Map<string, Named
 }
 
 async function readHeader(file: FileHandle, size: number, path: string): Promise<Uint8Array> {
-  if (size < LENGTH_BYTES) throw new CompressError('data', path, `has ${size} bytes, which is no .safetensors file`);
+  if (size < LENGTH_BYTES) throw new CompressError('data', path, `has ${size} bytes, too few for a .safetensors file`);
   const head = await readAt(file, 0, LENGTH_BYTES, path);
   const length = new DataView(head.buffer).getBigUint64(0, true);
   if (length > BigInt(size - LENGTH_BYTES)) {
     throw new CompressError('data', path, `claims a header of ${length} bytes; ${size - LENGTH_BYTES} follow`);
   }
   if (length > BigInt(MAX_HEADER)) {
-    throw new CompressError('limit', path, `has a header of ${length} bytes; up to ${MAX_HEADER} are read`);
+    throw new CompressError('limit', path, `has a header of ${length} bytes; the limit is ${MAX_HEADER}`);
   }
   return readAt(file, LENGTH_BYTES, Number(length), path);
 }
@@ -91,14 +91,15 @@ function parseHeader(bytes: Uint8Array, dataBytes: number, path: string): Entry[
   if (typeof content !== 'object' || content === null || Array.isArray(content))
     throw bad('has a header without names');
   const twice = jsonKeys(text).twice;
-  if (twice !== undefined) throw bad(`has two arrays '${twice}'`);
+  if (twice !== undefined) throw bad(`has two arrays named '${twice}'`);
   const entries = Object.entries(content)
     .filter(([name]) => name !== '__metadata__')
     .map(([name, value]) => entryOf(name, value, path));
   let at = 0;
   for (const { name, start, end } of [...entries].sort((a, b) => a.start - b.start || a.end - b.end)) {
     const where = `${path}, array '${name}'`;
-    if (start !== at) throw new CompressError('data', where, `begins at byte ${start}; the one before ends at ${at}`);
+    if (start !== at)
+      throw new CompressError('data', where, `begins at byte ${start}; the previous array ends at ${at}`);
     at = end;
   }
   if (at !== dataBytes) throw bad(`has ${dataBytes} bytes of data; its arrays need ${at}`);
@@ -110,8 +111,8 @@ function entryOf(name: string, value: unknown, path: string): Entry {
   const { dtype: code, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
   const dtype = typeof code === 'string' ? lookup(TYPES, code) : undefined;
   if (dtype === undefined) throw bad(`has elements of type ${JSON.stringify(code)?.slice(0, 40) ?? 'undefined'}`);
-  if (!isCounts(shape) || shape.length > MAX_RANK) throw bad('has no shape, or one that cannot be');
-  if (!isCounts(offsets) || offsets.length !== 2) throw bad('has no data_offsets, or others than two');
+  if (!isCounts(shape) || shape.length > MAX_RANK) throw bad('has no shape, or an invalid one');
+  if (!isCounts(offsets) || offsets.length !== 2) throw bad('does not have exactly two data_offsets');
   const [start, end] = offsets as [number, number];
   const needed = byteLengthOf(dtype, elementCount(shape));
   if (end - start !== needed) throw bad(`has ${end - start} bytes; ${dtype} [${shape.join(', ')}] needs ${needed}`);
@@ -152,7 +153,7 @@ async function readAt(
     const { bytesRead } = await file.read(bytes, at, length - at, position + at).catch((cause: unknown) => {
       throw ioError(where, cause);
     });
-    if (bytesRead === 0) throw new CompressError('data', where, 'the file became shorter while it was read');
+    if (bytesRead === 0) throw new CompressError('data', where, 'the file became shorter while it was being read');
     at += bytesRead;
   }
   return bytes;

@@ -20,7 +20,11 @@ export async function readTensorFile(path: string): Promise<Tensor> {
   let bytes: Uint8Array;
   try {
     if (file.byteLength > MAX_TENSOR_FILE) {
-      throw new CompressError('limit', path, `has ${file.byteLength} bytes; a tensor is read up to ${MAX_TENSOR_FILE}`);
+      throw new CompressError(
+        'limit',
+        path,
+        `has ${file.byteLength} bytes; tensor files may have at most ${MAX_TENSOR_FILE}`,
+      );
     }
     bytes = await file.read(0, file.byteLength);
   } finally {

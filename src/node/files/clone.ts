@@ -19,8 +19,8 @@ export interface Clone {
  * takes that for the replacement of a file, then waits at the end until all of it has found its place on the disk.
  * @param path - a file of this process that exists
  * @param mode - its permissions, and those of the copy
- * @returns undefined where nothing was tried, and the file at `path` is the same as before
- * @throws CompressError `io` where the source became shorter; an error of the system
+ * @returns undefined if nothing was tried, and the file at `path` is the same as before
+ * @throws CompressError `io` if the source became shorter; an error of the system
  */
 export async function cloneFile(source: Source, path: string, mode: number): Promise<Clone | undefined> {
   // Linux names an open file by its descriptor; a path may lead to another one by now.

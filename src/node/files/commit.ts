@@ -30,7 +30,7 @@ interface Aside {
  * replaced is kept under hidden names meanwhile: an error puts it back, and after a kill the next run does
  * (`leftovers.ts`).
  *
- * @throws CompressError `exists` where a file turned up that must not be replaced, `io`
+ * @throws CompressError `exists` if a file turned up that must not be replaced, `io`
  */
 export function commit(files: readonly Pending[]): void {
   const main = files.at(-1);

@@ -47,7 +47,7 @@ export async function modelFolder(modelPath: string, model?: Source): Promise<Da
   };
 }
 
-/** Whether the data file at `path` may be read for a model at `modelPath` that is no link. */
+/** Whether the data file at `path` may be read for a model at `modelPath` that is not a link. */
 export async function maySee(modelPath: string, path: string): Promise<boolean> {
   const [folder, file] = await Promise.all([dirname(resolve(modelPath)), path].map((one) => realpath(one))).catch(
     () => [],
@@ -98,8 +98,8 @@ async function find(allowed: readonly string[], location: string, where: string)
 }
 
 const LINKED =
-  "It must lie in the model's folder, or in that of the file to which a link to the model leads. " +
-  'Copy the files themselves, cp -L FOLDER/model.onnx* ., and take the copy.';
+  "It must be in the model's folder or, if the model is a link, in the folder of its target. " +
+  'Copy the files themselves and use the copy: cp -L FOLDER/model.onnx* .';
 
 /** Whether a path without links is in a folder, at any depth. */
 export function isInside(folder: string, path: string): boolean {
@@ -116,13 +116,13 @@ async function openInside(allowed: readonly string[], real: string, label: strin
   const lies = await whereIs(source, real);
   if (lies !== undefined && allowed.some((folder) => isInside(folder, lies))) return source;
   await source.close();
-  throw new CompressError('io', label, 'was replaced by another file while it was opened', CHANGED);
+  throw new CompressError('io', label, 'was replaced by another file while it was being opened', CHANGED);
 }
 
 /** Where an open file lies. Linux tells it of the file; elsewhere its path is looked at again. */
 async function whereIs(source: Source, path: string): Promise<string | undefined> {
   const told = process.platform === 'linux' ? readlink(`/proc/self/fd/${source.files?.fd}`) : realpath(path);
   const found = await told.catch(() => realpath(path)).catch(() => undefined);
-  // Of a file that lies nowhere, or not any more, Linux gives a name that is no path.
+  // Of a file that lies nowhere, or not any more, Linux gives a name that is not a path.
   return found !== undefined && (await isAt(source, found)) ? found : undefined;
 }

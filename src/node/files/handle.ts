@@ -20,7 +20,7 @@ const SLICE = 4;
 /** When they had one the last time. */
 let breathed = 0;
 
-/** Reads of up to this many bytes bring what follows them too: thousands of small weights lie one behind the other. */
+/** Reads of up to this many bytes bring what follows them too: thousands of small weights lie one after another. */
 const SMALL: number = 2 << 10;
 
 /** What they bring. */
@@ -91,12 +91,12 @@ export async function handleSource(handle: FileHandle, label: string, path?: str
     async unchanged() {
       const now = await handle.stat();
       if (now.size !== byteLength || now.mtimeMs !== stat.mtimeMs) {
-        throw new CompressError('io', label, 'was changed while it was read', CHANGED);
+        throw new CompressError('io', label, 'was changed while it was being read', CHANGED);
       }
       // A name that is gone does no harm: the file itself is read to its end.
       const named = path === undefined ? undefined : await statOf(path).catch(() => undefined);
       if (named !== undefined && (named.ino !== stat.ino || named.dev !== stat.dev)) {
-        throw new CompressError('io', label, 'was replaced by another file while it was read', CHANGED);
+        throw new CompressError('io', label, 'was replaced by another file while it was being read', CHANGED);
       }
     },
     close: () => handle.close(),
@@ -104,7 +104,7 @@ export async function handleSource(handle: FileHandle, label: string, path?: str
 }
 
 /** What to do about a file that was changed. */
-export const CHANGED: { readonly hint: string } = { hint: 'Try again when nobody writes it.' };
+export const CHANGED: { readonly hint: string } = { hint: 'Try again when no other program writes it.' };
 
 /**
  * Memory for bytes that will be read.
@@ -114,6 +114,6 @@ export function allocate(byteLength: number, label: string): Uint8Array {
   try {
     return Buffer.allocUnsafe(byteLength);
   } catch (cause) {
-    throw new CompressError('limit', label, `${byteLength} bytes do not fit into memory at once`, { cause });
+    throw new CompressError('limit', label, `${byteLength} bytes do not fit into memory`, { cause });
   }
 }

@@ -1,27 +1,24 @@
 /**
- * Two processes of ours at the ends of one pipe, `onnx-compress prune … | onnx-compress quantize …`. Through a pipe every byte is
- * copied four times, 64 KiB at a time, by processes that wake each other: from the writer into the pipe, into the
- * reader, into a temporary file. Instead the writer makes that file, with threads, and only its name goes through the
- * pipe. Weights that lie in an open file as they are, or but for zeros, are not even in that one: it says where they
- * lie (see references.ts).
+ * Two processes of ours at the ends of one pipe, `onnx-compress prune … | onnx-compress quantize …`. Through a pipe
+ * every byte is copied four times, 64 KiB at a time, by processes that wake each other: from the writer into the pipe,
+ * into the reader, into a temporary file. Instead the writer makes that file, with threads, and only its name goes
+ * through the pipe. Weights that lie in an open file as they are, or but for zeros, are not even in that one: it says
+ * where they lie (see references.ts).
  *
  * Where another user could rename or remove files in the folder for temporary ones, the bytes go through the pipe as
  * usual.
  *
  * 1. The reader, before it reads, makes an empty file `onnx-compress-TAG-pipe2-INODE` in the folder for temporary files
- *    (2: of this
- *    way to do it; other versions look for other names).
+ *   (2: of this way to do it; other versions look for other names).
  * 2. The writer looks there for its own pipe. It believes the name only where the file belongs to this user and the
- *    process in it lives here and has that very pipe as its standard input; else it writes into the pipe as ever.
+ *   process in it lives here and has that very pipe as its standard input; else it writes into the pipe as ever.
  * 3. It makes `onnx-compress-TAG` in the same folder, the model and behind its end the references, removes the reader's
- *    file, and sends {@link MESSAGE}, that tag
- *    and how long the model is, which no model begins with.
+ *   file, and sends {@link MESSAGE}, that tag and how long the model is, which no model begins with.
  * 4. The reader opens the file and those it refers to, cuts the references off, removes its name, and begins. Before
- *    its result
- *    counts it reads on: nothing else may come.
+ *   its result counts it reads on: nothing else may come.
  * 5. The writer ends when the name is gone, or fails as with any reader that has stopped. So it does where the reader's
- *    file was gone: what
- *    came first was no model of ours. A reader whose file is gone and that gets anything but the message fails, too: neither side waits for ever.
+ *   file was gone: what came first was not a model of ours. A reader whose file is gone and that gets anything but the
+ *   message fails, too: neither side waits for ever.
  *
  * Whatever ends early, the files are those of a live process that removes them, or of a dead one, and then the next run
  * does.
@@ -72,12 +69,12 @@ export interface Taken {
   readonly byteLength: number;
   /** Where bytes lie that are not in it. */
   readonly references: OpenReferences | undefined;
-  /** What came through the pipe behind the message. */
+  /** What came through the pipe after the message. */
   readonly rest: Uint8Array;
 }
 
 /**
- * Says that this process is about to read a model from the pipe at `fd`; undefined where there is no such pipe, no
+ * Says that this process is about to read a model from the pipe at `fd`; undefined if there is no such pipe, no
  * telling, or another user could remove the announcement.
  */
 export function announce(fd: number): Announcement | undefined {
@@ -104,7 +101,7 @@ export function announce(fd: number): Announcement | undefined {
       if (!start.startsWith(MESSAGE)) {
         // A writer that has our file sends its message only to us: it must not wait for us.
         if (bytes.byteLength > 0 && announced && !existsSync(path))
-          throw refusal('something came before the model that is handed over');
+          throw refusal('there is data before the model that the previous command hands over');
         return undefined;
       }
       const found = WHOLE.exec(start);
@@ -112,12 +109,12 @@ export function announce(fd: number): Announcement | undefined {
       const writer = tag === undefined ? undefined : liveProcess(tag);
       // Only from a process that holds the other end: no other process can make us open and remove a file.
       if (message === undefined || tag === undefined || writer === undefined || pipeOf(1, writer) !== pipe) {
-        throw refusal('a model is handed over by a process that does not write this pipe');
+        throw refusal('the process that hands over a model does not write to this pipe');
       }
       withdraw();
       const file = temporaryPath(tag);
       const handle = await open(file, constants.O_RDWR | constants.O_NOFOLLOW).catch((cause: unknown) => {
-        throw refusal('the file that is handed over cannot be opened', cause);
+        throw refusal('the file that the previous command hands over cannot be opened', cause);
       });
       let references: OpenReferences | undefined;
       try {
@@ -135,7 +132,7 @@ export function announce(fd: number): Announcement | undefined {
   };
 }
 
-/** What stands behind the model in a file, which then ends with the model. */
+/** What follows the model in a file, which then ends with the model. */
 async function referencesBehind(
   handle: FileHandle,
   byteLength: number,
@@ -144,7 +141,7 @@ async function referencesBehind(
   const { size } = await handle.stat();
   if (size === byteLength) return undefined;
   if (size < byteLength || size - byteLength > MOST_REFERENCES)
-    throw refusal('the model that is handed over is not whole');
+    throw refusal('the model that the previous command hands over is incomplete');
   const text = Buffer.alloc(size - byteLength);
   await readPlace({ fd: handle.fd, position: byteLength }, text, 0, '<stdin>');
   const references = await openReferences(text.toString('utf8'), writer, byteLength);
@@ -161,7 +158,7 @@ async function referencesBehind(
 async function checkOurs(handle: FileHandle): Promise<void> {
   const { uid, nlink, mode } = await handle.stat();
   if (uid === process.getuid?.() && nlink === 1 && mode === (constants.S_IFREG | 0o600)) return;
-  throw refusal('a file is handed over that is not of this program');
+  throw refusal('the file that is handed over is not from onnx-compress');
 }
 
 function refusal(fact: string, cause?: unknown): CompressError {

@@ -34,7 +34,7 @@ export async function clearLeftovers(path: string, model?: string): Promise<void
   const names = (await readdir(dirname(path)).catch(() => [])).filter((name) => name.startsWith(start));
   if (names.length === 0) return;
   clear(path, names, model);
-  // A run that writes no data file clears up behind one that did.
+  // A run that writes no data file clears up after one that did.
   if (model === undefined) clear(`${path}.data`, names, path);
 }
 
@@ -67,7 +67,7 @@ function restore(path: string, old: readonly Leftover[]): void {
     }
     for (const one of group.filter((two) => !others.includes(two))) {
       if (!isMissing) rmSync(one.path, { force: true });
-      else if (putBack(one.path, path)) notes.add(`put back ${path}, which a run that was killed was replacing`);
+      else if (putBack(one.path, path)) notes.add(`restored ${path}, which a killed run was replacing`);
     }
   }
 }
@@ -78,10 +78,10 @@ function drop(one: Leftover, path: string, model: string | undefined): void {
   const same = named !== undefined && named.ino === one.found.ino && named.dev === one.found.dev;
   if (same && model !== undefined && lstatSync(model, { throwIfNoEntry: false }) === undefined) {
     rmSync(path, { force: true });
-    notes.add(`removed ${path}, whose model a run that was killed did not finish`);
+    notes.add(`removed ${path}, whose model was left incomplete by a killed run`);
   }
   rmSync(one.path, { force: true });
-  notes.add(`removed ${one.path}, left by a run that was killed`);
+  notes.add(`removed ${one.path}, left by a killed run`);
 }
 
 /** The file of this name, where it is one that a dead run of ours left. */
@@ -106,7 +106,7 @@ export async function clearTemporaryFolder(): Promise<void> {
     if (found === undefined || !(found.isDirectory() || found.isFile())) continue;
     quietly(() => {
       rmSync(path, { force: true, recursive: true });
-      notes.add(`removed ${path}, left by a run that was killed`);
+      notes.add(`removed ${path}, left by a killed run`);
     });
   }
 }

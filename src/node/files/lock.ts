@@ -19,7 +19,7 @@ export function lockPath(path: string): string {
 /**
  * Runs work that no other run may do to this output at the same time. Where the file system has no symbolic links, it
  * runs unguarded. The lock of a run that was killed is taken over.
- * @throws CompressError `io` where another run keeps it
+ * @throws CompressError `io` if another run keeps it
  */
 export function locked(path: string, work: () => void): void {
   const lock = lockPath(path);
@@ -38,7 +38,9 @@ export function locked(path: string, work: () => void): void {
     if (!taken) break;
     if (breakDead(lock)) continue;
     if (Date.now() > end) {
-      throw new CompressError('io', path, 'another run is writing it', { hint: `If there is none, remove ${lock}.` });
+      throw new CompressError('io', path, 'another run is writing this file', {
+        hint: `If no other run is active, remove ${lock}.`,
+      });
     }
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
   }
@@ -69,7 +71,7 @@ export function breakDead(lock: string): boolean {
   return true;
 }
 
-/** The tag in a lock; undefined where there is none. */
+/** The tag in a lock; undefined if there is none. */
 function ownerOf(lock: string): string | undefined {
   try {
     return readlinkSync(lock);

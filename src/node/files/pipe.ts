@@ -14,11 +14,11 @@ export function pipeOf(fd: number, process: number | 'self' = 'self'): string | 
 }
 
 /**
- * A pipe of this process opened anew, so that reads and writes wait. Node's streams make the one they have not wait: a
+ * A pipe of this process opened again, so that reads and writes wait. Node's streams make the one they have not wait: a
  * writer then sends whatever little room there is, and a reader asks again and again.
  * @param flags - `r` or `w`
- * @returns undefined for anything but a pipe without a name (opening one with a name would wait for its other end),
- * and where it cannot be opened
+ * @returns undefined for anything but a pipe without a name (opening one with a name would wait for its other end), and
+ *   where it cannot be opened
  */
 export async function blockingPipe(fd: number, flags: 'r' | 'w'): Promise<FileHandle | undefined> {
   return pipeOf(fd) === undefined ? undefined : open(`/proc/self/fd/${fd}`, flags).catch(() => undefined);

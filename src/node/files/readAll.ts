@@ -16,7 +16,7 @@ export async function readAll(fd: number, bytes: Uint8Array, position: number, l
     const { bytesRead } = await readLater(fd, bytes, done, length, position + done).catch((cause: unknown) => {
       throw ioError(label, cause);
     });
-    if (bytesRead === 0) throw new CompressError('io', label, 'became shorter while it was read');
+    if (bytesRead === 0) throw new CompressError('io', label, 'became shorter while it was being read');
     done += bytesRead;
   }
 }

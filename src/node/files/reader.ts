@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pipeOf } from './pipe.ts';
 
-/** Arguments of Node among which the script is: options may stand before it. */
+/** Arguments of Node among which the script is: options may precede it. */
 const FIRST = 4;
 
 /**

@@ -65,7 +65,7 @@ export class ReferenceList {
 /** References of another process, their files open here. */
 export interface OpenReferences {
   readonly references: readonly Reference[];
-  /** @throws CompressError `io` where one of the files is not what it was */
+  /** @throws CompressError `io` if one of the files is not what it was */
   unchanged(label: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -73,7 +73,7 @@ export interface OpenReferences {
 /**
  * Opens the files that another process refers to.
  * @param byteLength - of the file that has the references
- * @throws CompressError `io` where they make no sense, or the files are not those that were meant
+ * @throws CompressError `io` if they make no sense, or the files are not those that were meant
  */
 export async function openReferences(text: string, process: number, byteLength: number): Promise<OpenReferences> {
   const { files, references } = parsed(text);
@@ -85,18 +85,18 @@ export async function openReferences(text: string, process: number, byteLength: 
     for (const { handle, identity } of opened.values()) {
       const now = await handle.stat();
       const same = (['dev', 'ino', 'size', 'mtimeMs'] as const).every((key) => now[key] === identity[key]);
-      if (!same || !now.isFile()) throw new CompressError('io', label, 'was changed while it was read', CHANGED);
+      if (!same || !now.isFile()) throw new CompressError('io', label, 'was changed while it was being read', CHANGED);
     }
   };
   try {
     for (const identity of files) {
       const path = `/proc/${process}/fd/${identity.fd}`;
       const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
-        throw ioError('the file that the command before the pipe reads', cause);
+        throw ioError('the file that the previous command reads', cause);
       });
       opened.set(identity.fd, { handle, identity });
     }
-    await unchanged('the file that the command before the pipe reads');
+    await unchanged('the file that the previous command reads');
     let end = 0;
     const here = references.map((one): Reference => {
       const file = opened.get(one.place.fd);
@@ -111,7 +111,7 @@ export async function openReferences(text: string, process: number, byteLength: 
   }
 }
 
-/** @throws CompressError `io` where it is no text of a {@link ReferenceList} */
+/** @throws CompressError `io` if it is not a text of a {@link ReferenceList} */
 function parsed(text: string): { readonly files: readonly Identity[]; readonly references: readonly Reference[] } {
   const { files, references } = attempt(() => JSON.parse(text)) ?? {};
   const named = (one: Identity): boolean => Number.isSafeInteger(one?.fd) && one.fd >= 0;
@@ -131,9 +131,9 @@ function attempt<T>(run: () => T): T | undefined {
 
 /** Files that a model and its weights come from: more would be no model. */
 const MOST_FILES = 1000;
-const SENSELESS = 'the command before the pipe says what cannot be of its model';
+const SENSELESS = 'the previous command in the pipe sent a reference that does not fit its model';
 
-/** @throws CompressError `io` where a reference leaves its file, or the one before it has its bytes too */
+/** @throws CompressError `io` if a reference leaves its file, or the one before it has its bytes too */
 function checkReference({ at, byteLength, place }: Reference, from: number, end: number, size: number): void {
   const { position, zeroed } = place;
   const whole = [at, byteLength, position, ...(zeroed === undefined ? [] : [zeroed.below, zeroed.until])];

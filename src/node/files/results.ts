@@ -19,7 +19,7 @@ const MAX_FACTS = 65536;
 /** Arrays of one layer. */
 const MAX_PARTS = 16;
 
-/** What the results of a file are of: those of another model, or of other options, are no use. */
+/** What the results of a file are of: those of another model, or of other options, are of no use. */
 export type Identity = Readonly<Record<string, string>>;
 
 /** Results in a file, which stays when the process ends. */
@@ -146,7 +146,7 @@ interface RecordOf {
   readonly end: number;
 }
 
-/** The whole records of a file, which has nothing behind them afterwards. */
+/** The whole records of a file, which has nothing after them afterwards. */
 async function recordsIn(fd: number, path: string, identity: Identity): Promise<Omit<Opened, 'fd'>> {
   const found = fstatSync(fd);
   const { size } = found;
@@ -169,18 +169,18 @@ async function recordsIn(fd: number, path: string, identity: Identity): Promise<
 }
 
 function noResults(path: string): CompressError {
-  return new CompressError('data', path, 'holds no results of layers', { hint: 'Name another folder.' });
+  return new CompressError('data', path, 'contains no layer results', { hint: 'Name another folder.' });
 }
 
 function refuseOther(path: string, found: unknown, identity: Identity): void {
   const other = Object.keys(identity).filter((key) => (found as Identity | null)?.[key] !== identity[key]);
   if (other.length === 0) return;
-  throw new CompressError('data', path, `holds results of another run; what differs: ${other.join(', ')}`, {
-    hint: 'Name the folder of this run, or leave out `resume` to begin anew.',
+  throw new CompressError('data', path, `contains the results of another run, which differs in: ${other.join(', ')}`, {
+    hint: 'Name the folder of this run, or leave out `resume` to start again.',
   });
 }
 
-/** The record that begins at a place; undefined where no whole one does. */
+/** The record that begins at a place; undefined if no whole one does. */
 async function recordAt(fd: number, path: string, at: number, size: number): Promise<RecordOf | undefined> {
   const piece = async (start: number, length: number): Promise<Buffer | undefined> => {
     if (start + length > size) return undefined;

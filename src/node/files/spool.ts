@@ -80,7 +80,7 @@ export async function stdinSource(stdin: () => AsyncIterable<Uint8Array>, check?
   const found = fstatSync(0);
   if (found.isDirectory()) throw new CompressError('io', '<stdin>', 'is a folder, not a file');
   if (found.isFile() && process.platform === 'linux') {
-    // /proc/self/fd/0 opens the same file anew, at position 0 and with a handle of its own.
+    // /proc/self/fd/0 opens the same file again, at position 0 and with a handle of its own.
     const handle = await open('/proc/self/fd/0', 'r').catch(() => undefined);
     if (handle !== undefined) {
       const source = await handleSource(handle, '<stdin>');
@@ -156,7 +156,7 @@ export async function spoolPipe(
 
 /**
  * A model that was handed over. Its writer ends a little later, and is not waited for until the result is to count:
- * then nothing may have come behind it.
+ * then nothing may have come after it.
  * @param end - what comes next through the pipe
  */
 async function handedOver(
@@ -179,7 +179,7 @@ async function handedOver(
         });
         if (more > 0) {
           const hint = 'Does another command write into the same pipe?';
-          throw new CompressError('io', label, 'something came behind the model', { hint });
+          throw new CompressError('io', label, 'there is data after the model', { hint });
         }
       },
     };
@@ -232,13 +232,13 @@ function spoolInThread(task: SpoolTask): Promise<Spooled> {
 /** All of a short pipe. */
 function whole(held: readonly Uint8Array[], label: string): Source {
   if (held.length > 0) return bytesSource(Buffer.concat(held), label);
-  throw new CompressError('malformed', label, 'nothing arrived; a model was expected', {
-    hint: 'Did the command before the pipe fail?',
+  throw new CompressError('malformed', label, 'no data arrived; a model was expected', {
+    hint: 'Did the previous command in the pipe fail?',
   });
 }
 
 function tooLong(label: string): CompressError {
-  return new CompressError('limit', label, 'more than 2 GiB arrived; an ONNX file ends below that');
+  return new CompressError('limit', label, 'more than 2 GiB arrived; ONNX files are smaller than that');
 }
 
 /** A temporary file without a name, which goes when it is closed. */

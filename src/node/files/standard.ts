@@ -38,8 +38,8 @@ export function streamSink(stream: ByteStream, label = '<stdout>'): Sink {
 }
 
 /**
- * Standard output as a sink. Into a pipe or a file, threads may write as well, each behind the other: a pipe is opened
- * anew so that writes wait (see {@link blockingPipe}); of a file the descriptor is used as it is, because its position
+ * Standard output as a sink. Into a pipe or a file, threads may write as well, one after another: a pipe is opened
+ * again so that writes wait (see {@link blockingPipe}); of a file the descriptor is used as it is, because its position
  * is that of every process that has it, and it may append. Where another process of ours waits at the other end of the
  * pipe, a large model goes to it as a file (see handover.ts).
  * @param stream - for anything else, and where the pipe cannot be opened
@@ -76,7 +76,7 @@ interface Around {
   readonly handOver?: () => Promise<Handover | undefined>;
 }
 
-/** Bytes behind each other; or, from the first megabyte on, in a file that is handed over. */
+/** Bytes one after another; or, from the first megabyte on, in a file that is handed over. */
 function descriptorSink(fd: number, { label: own, close = async () => {}, handOver: begin }: Around): Sink {
   let handover: Promise<Handover | undefined> | undefined;
   const handedOver = (): Promise<Handover | undefined> => {

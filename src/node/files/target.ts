@@ -42,7 +42,7 @@ export function targetOf(path: string): OutputTarget {
     if (folder === undefined) return { kind: 'file', path: current };
     const owner = descriptorOwner(folder, basename(current));
     if (owner === process.pid) return { kind: 'descriptor', fd: Number(basename(current)) };
-    // A descriptor of another process is no link to its name: what it has open may have none.
+    // A descriptor of another process is not a link to its name: what it has open may have none.
     const found = look(current, owner !== undefined);
     if (found === undefined || found.isFile() || found.isDirectory()) return { kind: 'file', path: current };
     if (!found.isSymbolicLink()) return { kind: 'stream', path: current };
@@ -53,7 +53,7 @@ export function targetOf(path: string): OutputTarget {
       withIoErrors(path, () => readlinkSync(link)),
     );
   }
-  throw ioError(path, Object.assign(new Error('links in a circle'), { code: 'ELOOP' }));
+  throw ioError(path, Object.assign(new Error('is part of a cycle of links'), { code: 'ELOOP' }));
 }
 
 /** Whether two targets are the same file, or the same descriptor. */
@@ -84,7 +84,7 @@ export function isTerminal(target: OutputTarget): boolean {
   }
 }
 
-/** @throws CompressError `io` where nothing can be written through it */
+/** @throws CompressError `io` if nothing can be written through it */
 export function refuseUnwritable(target: Exclude<OutputTarget, { kind: 'file' }>, label: string): void {
   if (target.kind === 'descriptor') {
     const found = withIoErrors(label, () => fstatSync(target.fd));
@@ -92,11 +92,11 @@ export function refuseUnwritable(target: Exclude<OutputTarget, { kind: 'file' }>
     return;
   }
   const found = withIoErrors(label, () => statSync(target.path));
-  if (found.isBlockDevice()) throw new CompressError('io', label, 'is a disk, not a file');
+  if (found.isBlockDevice()) throw new CompressError('io', label, 'is a block device, not a file');
   if (found.isSocket()) throw new CompressError('io', label, 'is a socket, not a file');
 }
 
-/** The folder a path is in, links resolved; undefined where there is none. */
+/** The folder a path is in, links resolved; undefined if there is none. */
 function realFolder(path: string): string | undefined {
   try {
     return realpathSync(dirname(path));
@@ -128,5 +128,5 @@ function refusePlanted(path: string, link: Stats, folder: string): void {
   const shared = look(folder, true);
   if (shared === undefined || (shared.mode & SHARED) !== SHARED) return;
   if (link.uid === process.geteuid?.() || link.uid === shared.uid) return;
-  throw new CompressError('io', path, 'is a link that somebody else put into a folder that all may write');
+  throw new CompressError('io', path, 'is a link that another user created in a world-writable folder');
 }

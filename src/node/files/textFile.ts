@@ -53,7 +53,7 @@ async function nextOf(file: FileHandle, path: string, isUnwritten: boolean): Pro
       });
     if (bytesRead !== undefined && (bytesRead > 0 || !isUnwritten)) return buffer.subarray(0, bytesRead);
     if (bytesRead === 0 && performance.now() - start > PATIENCE) {
-      throw new CompressError('io', path, 'is a pipe that nobody writes', { hint: 'Name a file.' });
+      throw new CompressError('io', path, 'is a pipe that no program writes to', { hint: 'Name a file.' });
     }
     await sleep(PAUSE);
   }

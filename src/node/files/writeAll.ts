@@ -9,7 +9,7 @@ const MOST: number = 1 << 30;
 
 /**
  * Writes all of the bytes, in as many goes as the system takes.
- * @param position - in bytes from the start of the file; null: behind what was written last, as into a pipe
+ * @param position - in bytes from the start of the file; null: after what was written last, as into a pipe
  * @param label - what errors call the file
  * @throws CompressError `io`
  */

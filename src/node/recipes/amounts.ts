@@ -19,7 +19,7 @@ export async function readAmounts(path: string): Promise<Map<string, number>> {
     throw new CompressError('data', path, `is not JSON: ${(cause as Error).message}`, { cause });
   }
   if (typeof content !== 'object' || content === null || Array.isArray(content) || Object.keys(content).length === 0) {
-    throw new CompressError('data', path, 'is no object with amounts by name', {
+    throw new CompressError('data', path, 'is not an object with amounts by name', {
       hint: 'For example: {"fc1.weight": 0.3, "conv": 0.5}',
     });
   }

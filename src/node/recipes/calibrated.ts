@@ -56,7 +56,7 @@ export interface CalibratedOptions {
   readonly saveRanges?: string | undefined;
   /** Replace a file that exists. */
   readonly overwrite?: boolean;
-  /** How a range is chosen from the values seen: `minmax` where absent. */
+  /** How a range is chosen from the values seen: `minmax` if omitted. */
   readonly observer?: ObserverKind;
   /** Only the first rows of the data. */
   readonly samples?: number | undefined;
@@ -67,7 +67,7 @@ export interface CalibratedOptions {
   readonly minNodeSqnr?: number;
   /** `speed`: what integers would make slower stays float. `size`: all that keeps enough of its signal is quantized. */
   readonly prefer?: Preference;
-  /** Biases take back the mean error of rounded weights: so where absent. */
+  /** Biases take back the mean error of rounded weights: so if omitted. */
   readonly biasCorrection?: boolean;
   /** Share the scales of channels between neighbouring layers first. */
   readonly equalize?: boolean;
@@ -115,7 +115,7 @@ type Calibrating = CalibratedOptions & Required<Pick<CalibratedOptions, 'observe
  * `weightsOnly` all weights are stored, and data only corrects biases. For a target without products of integers,
  * products get few bits, as `quantize` gives them, with codes that the data chooses.
  *
- * @throws CompressError `options` where there is neither data nor ranges, or both; what reading data and running models
+ * @throws CompressError `options` if there is neither data nor ranges, or both; what reading data and running models
  *   throws
  * @example
  * await using model = await readModel('model.onnx');
@@ -131,7 +131,7 @@ export function calibratedQuantize(asked: QuantizeOptions, given: CalibratedOpti
   const both = data !== undefined && file !== undefined ? 'data' : file !== undefined && target !== undefined;
   if (both) throw togetherError(['ranges', both === true ? 'saveRanges' : both], 'Leave out one of the two.');
   if (data === undefined && file === undefined) {
-    throw new CompressError('options', 'data', 'nothing is calibrated', { hint: 'Give `data`, or `ranges`.' });
+    throw new CompressError('options', 'data', 'is required for calibration', { hint: 'Give `data`, or `ranges`.' });
   }
   return {
     name: 'quantize',
@@ -211,7 +211,7 @@ async function raisedNotes(model: Model): Promise<string[]> {
   const raised = await raiseOpset(model, PER_AXIS_OPSET);
   if (!raised.raised) {
     return [
-      `${model.hasOpset ? `opset stays ${model.opset}, so ` : ''}no activation is quantized ahead: ${raised.reason}`,
+      `${model.hasOpset ? `opset stays ${model.opset}, so ` : ''}activations are not quantized ahead: ${raised.reason}`,
     ];
   }
   const note = `opset raised from ${raised.from} to ${raised.to}, which 8-bit weights with a scale per channel need`;
@@ -258,14 +258,13 @@ async function foundIn(
   const found = used ? await calibrate(run, values, data, calibrating) : NOTHING;
   const why = weightsOnly ? undefined : whyNothing(model, quantizeOptions);
   const notes = used ? [`calibrated with ${data.description}, observer ${observer}`, ...found.notes] : [];
-  if (why !== undefined)
-    notes.push(used ? `no activation is quantized ahead: ${why}` : `nothing was calibrated: ${why}`);
-  if (weightsOnly && !used) notes.push('nothing was calibrated: no Conv, ConvTranspose or Gemm has a bias to correct');
+  if (why !== undefined) notes.push(used ? `activations are not quantized ahead: ${why}` : `not calibrated: ${why}`);
+  if (weightsOnly && !used) notes.push('not calibrated: no Conv, ConvTranspose or Gemm has a bias to correct');
   if (random && used) {
     notes.unshift(
       weightsOnly
-        ? 'warning: biases are corrected by what random inputs make of the layers; real ones may have other means'
-        : 'warning: the ranges are those of random inputs; real ones will be clipped, or use few of the steps',
+        ? 'warning: biases are corrected by the means of random inputs; real inputs may have other means'
+        : 'warning: the ranges come from random inputs; real values will be clipped or use only few of the steps',
     );
   }
   const products = trials?.signals(found.figures) ?? new Map();

@@ -22,8 +22,8 @@ export function channelPass(values: PruneValues, run: StepRun): Pass {
     });
   }
   if (calibrate === RANDOM) {
-    throw new CompressError('options', 'calibrate', 'random inputs do not say how strong the channels are', {
-      hint: 'Give real inputs; a file of that name is ./random.',
+    throw new CompressError('options', 'calibrate', 'random inputs do not show which channels matter', {
+      hint: 'Give real inputs. For a file named random, write ./random.',
     });
   }
   return checkedChannels(

@@ -101,28 +101,28 @@ async function probe(model: Model, data: DataSet | undefined): Promise<Probe> {
   try {
     await loadRuntime();
   } catch {
-    return { why: 'onnxruntime-node is not there' };
+    return { why: 'onnxruntime-node is not installed' };
   }
   if (data !== undefined) {
     for await (const sample of data.samples()) return { sample, shapes: await outputShapes(model, sample) };
   }
-  return (await runnableSample(model)) ?? { why: 'it does not run on random inputs; `calibrate` gives real ones' };
+  return (await runnableSample(model)) ?? { why: 'it does not run on random inputs; give real ones with `calibrate`' };
 }
 
 async function check(model: Model, before: Probe): Promise<string> {
-  if ('why' in before) return `the result was not run: ${before.why}`;
+  if ('why' in before) return `the result was not checked: ${before.why}`;
   const wrong = (fact: string, cause?: unknown): CompressError =>
     new CompressError('internal', 'channels', `${fact}; nothing is written`, {
       cause,
-      hint: 'This is a mistake of the program. Leave the layer out with `exclude`, and please report the model.',
+      hint: 'This is a bug in onnx-compress: please report it. `exclude` leaves the layer as it is.',
     });
   const after = await outputShapes(model, before.sample).catch((cause: unknown) => {
-    throw wrong(`the model without its channels does not run: ${(cause as Error).message}`, cause);
+    throw wrong(`the pruned model does not run: ${(cause as Error).message}`, cause);
   });
   for (const [name, dims] of before.shapes) {
     const now = after.get(name);
     if (now?.join() !== dims.join())
-      throw wrong(`output '${name}' is [${now?.join(', ')}] and was [${dims.join(', ')}]`);
+      throw wrong(`output '${name}' changed its shape from [${dims.join(', ')}] to [${now?.join(', ')}]`);
   }
-  return 'run before and after: the outputs have the same shapes';
+  return 'checked by running both models: the output shapes are the same';
 }

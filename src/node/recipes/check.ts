@@ -24,7 +24,7 @@ export interface Check {
 export interface CheckOptions {
   /** Path of data with an array for each input, or the word `random`, which is meant where it is absent. */
   readonly data?: string | undefined;
-  /** How many rows of the data both models are run on: 8 where absent. */
+  /** How many rows of the data both models are run on: 8 if omitted. */
   readonly samples?: number | undefined;
 }
 
@@ -38,7 +38,7 @@ const TIMING = { seconds: 0.5, runs: 20, warmup: 2 } as const;
  *
  * @param before - path of the model as it was
  * @param after - path of what was made of it
- * @throws CompressError `unsupported` where inputs or outputs are not the same, `data` where the data does not fit them,
+ * @throws CompressError `unsupported` if inputs or outputs are not the same, `data` where the data does not fit them,
  *   `options`, `runtime` (onnxruntime-node is missing, or a model does not run), `io`, `malformed`
  * @example
  * const { outputs, ratio } = await check('model.onnx', 'small.onnx', { data: 'test.npz' });

@@ -23,7 +23,7 @@ export function halvingPass(values: QuantizeValues, run: StepRun): Pass {
   const options = { ...optionsOf(values), ...defined({ minElements }), ...readSelection(values) };
   const idle = (['ranges', 'saveRanges'] as const).find((key) => values[key]);
   if (idle !== undefined) {
-    throw new CompressError('options', idle, 'floats of 16 bits neither read ranges nor keep them', {
+    throw new CompressError('options', idle, '16-bit floats use no ranges', {
       hint: `Leave out \`${idle}\`.`,
     });
   }

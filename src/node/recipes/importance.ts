@@ -44,11 +44,11 @@ const NAMES = { wanda: 'Wanda', sparsegpt: 'SparseGPT' } as const;
  */
 export function prunedByData({ method, ...options }: DataPruneOptions, run: DataPruneRun): Pass {
   checkShape('prunedByData', { method }, { method: Object.keys(NAMES) });
-  if (method === undefined) throw new CompressError('options', 'method', 'none is given');
+  if (method === undefined) throw new CompressError('options', 'method', 'is required');
   const { samples, batch } = ACTIVATION_ROWS;
   checkShape('prunedByData', run, { data: 'text', samples, batch, onProgress: 'function', results: 'object' });
   if (run.data === undefined) {
-    throw new CompressError('options', 'data', `${method} looks at activations`, {
+    throw new CompressError('options', 'data', `${method} needs activations`, {
       hint: 'Give inputs of the model: `data: calib.npz`.',
     });
   }

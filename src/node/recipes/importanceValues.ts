@@ -15,13 +15,13 @@ import type { StepRun } from './stepRun.ts';
 export function importancePass(method: 'wanda' | 'sparsegpt', values: PruneValues, run: StepRun): Pass {
   const { calibrate, nm, damping, blockSize, samples, batch, parallelLayers } = values;
   if (calibrate === undefined) {
-    throw new CompressError('options', method, 'needs data: it looks at activations', {
+    throw new CompressError('options', method, 'needs data, because it uses activations', {
       hint: 'Give inputs of the model: `calibrate: calib.npz` (see docs/data.md).',
     });
   }
   if (calibrate === RANDOM) {
-    throw new CompressError('options', 'calibrate', 'random inputs say nothing about which weights matter', {
-      hint: 'Give real inputs; a file of that name is ./random.',
+    throw new CompressError('options', 'calibrate', 'random inputs do not show which weights matter', {
+      hint: 'Give real inputs. For a file named random, write ./random.',
     });
   }
   const amount = values[method] as number;
@@ -40,8 +40,8 @@ export function importancePass(method: 'wanda' | 'sparsegpt', values: PruneValue
 function patternOf(text: string): Pattern {
   const [keep, of] = pairOf(text);
   if (keep >= 1 && of > keep) return { keep, of };
-  throw new CompressError('options', 'nm', `'${text}' is no pattern`, {
-    hint: 'Say how many of how many weights stay: `nm: 2:4`.',
+  throw new CompressError('options', 'nm', `'${text}' is not a pattern N:M`, {
+    hint: 'For example, `nm: 2:4` keeps 2 of every 4 weights.',
   });
 }
 
@@ -55,6 +55,6 @@ function checkAmount(
   const implied = 1 - pattern.keep / pattern.of;
   if (Math.abs(amount - implied) <= 1e-6) return;
   throw new CompressError('options', method, `is ${amount}, and \`nm: ${nm}\` prunes ${implied}`, {
-    hint: `Say \`${method}: ${implied}\`, or leave out \`nm\`.`,
+    hint: `Give \`${method}: ${implied}\`, or leave out \`nm\`.`,
   });
 }

@@ -12,7 +12,7 @@ import type { StepRun } from './stepRun.ts';
  * The passes of a verb, from the values of its options: the verb's own first. Only the verb that is asked for is
  * loaded.
  * @param values - as `valuesOf` of the verb's table gives them
- * @throws CompressError `options` where values do not go together; `data` and `io` where a file they name is broken
+ * @throws CompressError `options` if values do not go together; `data` and `io` where a file they name is broken
  */
 export async function passesOf(verb: StepVerb, values: object, run: StepRun): Promise<Pass[]> {
   switch (verb) {
@@ -39,7 +39,7 @@ export async function passesOf(verb: StepVerb, values: object, run: StepRun): Pr
   }
 }
 
-/** Whether a run of a verb that finds nothing to change is no error: by the verb, or because the user allows it. */
+/** Whether a run of a verb that finds nothing to change is not an error: by the verb, or because the user allows it. */
 export function mayChangeNothing(verb: StepVerb, values: { allowUnchanged?: boolean | undefined }): boolean {
   return SUMMARIES[verb].mayChangeNothing === true || values.allowUnchanged === true;
 }

@@ -9,7 +9,7 @@ import type { StepRun } from './stepRun.ts';
 
 /**
  * The pass that the values ask for.
- * @throws CompressError `options` where values do not fit the method; `data` and `io` where a file it needs is broken
+ * @throws CompressError `options` if values do not fit the method; `data` and `io` where a file it needs is broken
  */
 export async function pruningPass(values: PruneValues, run: StepRun): Promise<Pass> {
   const method = methodOf(values);
@@ -48,11 +48,13 @@ async function single(method: 'l1' | 'l2' | 'random', values: PruneValues): Prom
 async function structured(values: PruneValues): Promise<Pass> {
   if (values.amount === undefined && values.amounts === undefined) {
     throw new CompressError('options', 'structured', 'no amount is given', {
-      hint: 'Say how many slices: `amount: 0.3`, or `amount: 8`.',
+      hint: 'Give the slices to prune: `amount: 0.3`, or `amount: 8`.',
     });
   }
   if (values.structured === 'random' && values.scores !== undefined) {
-    throw new CompressError('options', 'scores', 'chance asks for no scores', { hint: 'Leave out one of the two.' });
+    throw new CompressError('options', 'scores', 'random pruning uses no scores', {
+      hint: 'Leave out one of the two.',
+    });
   }
   return prune({
     ...(await common(values)),
@@ -78,7 +80,7 @@ async function amountsOf(
   values: PruneValues,
 ): Promise<Pick<PruneOptions, 'amount' | 'amounts'>> {
   if (amount === undefined && values.amounts === undefined) {
-    throw new CompressError('options', 'amount', 'none is given', { hint: 'Say how much: `amount: 0.4`.' });
+    throw new CompressError('options', 'amount', 'is required', { hint: 'Give an amount: `amount: 0.4`.' });
   }
   return {
     ...defined({ amount }),

@@ -19,25 +19,25 @@ export async function quantizingPass(values: QuantizeValues, run: StepRun): Prom
     return (await import('./float16.ts')).halvingPass(values, run);
   const options = readOptions(values);
   if (values.resume !== undefined && !(isLow(forTarget(options)) && values.calibrate !== undefined)) {
-    throw new CompressError('options', 'resume', 'no codes are chosen by data', {
-      hint: 'It goes with `calibrate` and fewer than 8 bits, or `method`.',
+    throw new CompressError('options', 'resume', 'applies only to codes chosen with data', {
+      hint: 'It requires `calibrate` with fewer than 8 bits, or `method`.',
     });
   }
   const { calibrate, ranges, saveRanges } = values;
   if (!calibrates(values)) {
     const hint = 'Give data: `calibrate: FILE`.';
     if (values.equalize) {
-      throw new CompressError('options', 'equalize', 'only static quantization gains from it', { hint });
+      throw new CompressError('options', 'equalize', 'applies only to static quantization', { hint });
     }
     const idle = (['samples', 'batch', 'saveRanges'] as const).find((key) => values[key] !== undefined);
     if (idle === undefined) return quantizing(options, isLow(forTarget(options)) ? { keep: putAside } : {});
-    throw new CompressError('options', idle, 'nothing is calibrated', { hint });
+    throw new CompressError('options', idle, 'it requires calibration data', { hint });
   }
   if (values.weightsOnly) {
     const idle = (['equalize', 'activations', 'minNodeSqnr', 'prefer', 'observer'] as const).find((key) => values[key]);
     if (idle !== undefined) throw togetherError(['weightsOnly', idle], 'Activations stay float.');
   } else if (values.uint8) {
-    throw new CompressError('options', 'uint8', 'calibrated models have int8 weights and integer activations', {
+    throw new CompressError('options', 'uint8', 'static quantization uses int8 weights', {
       hint: 'Leave out `uint8`, or `calibrate`.',
     });
   }
@@ -67,9 +67,14 @@ export async function quantizingPass(values: QuantizeValues, run: StepRun): Prom
 function readOptions(values: QuantizeValues): QuantizeOptions {
   const { uint8, weightsOnly, perTensor, reduceRange, minElements, format, allowContrib } = values;
   if (weightsOnly && format === 'qoperator') {
-    throw new CompressError('options', 'format', 'qoperator has integer activations, `weightsOnly` float ones', {
-      hint: 'Leave out one of the two.',
-    });
+    throw new CompressError(
+      'options',
+      'format',
+      'qoperator needs integer activations, but `weightsOnly` keeps them float',
+      {
+        hint: 'Leave out one of the two.',
+      },
+    );
   }
   const given = { weightsOnly, perTensor, reduceRange, minElements, format, allowContrib, ...lowOptions(values) };
   return { dtype: uint8 ? 'uint8' : 'int8', ...defined(given), ...readSelection(values) };

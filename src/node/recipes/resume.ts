@@ -27,7 +27,7 @@ export async function identityOf(model: Model, data: DataSet, options: object): 
 export function earlierNotes(results: Results | undefined): string[] {
   const count = results?.earlier ?? 0;
   if (count === 0) return [];
-  return [`the results of ${count === 1 ? '1 layer' : `${count} layers`} are those of a run that was interrupted`];
+  return [`resumed: the results of ${count === 1 ? '1 layer' : `${count} layers`} come from an interrupted run`];
 }
 
 async function digest(add: (hash: Hash) => Promise<unknown>): Promise<string> {

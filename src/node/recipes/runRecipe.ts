@@ -10,9 +10,9 @@ import { readyStep } from './steps.ts';
 
 /** How to run a recipe. */
 export interface RunRecipeOptions {
-  /** Folder that paths in the recipe start from; that of the process where absent. */
+  /** Folder that paths in the recipe start from; that of the process if omitted. */
   readonly base?: string;
-  /** Whether the model notes the recipe in its metadata, as `onnx-compress run` has it: so where absent. */
+  /** Whether the model notes the recipe in its metadata, as `onnx-compress run` has it: so if omitted. */
   readonly metadata?: boolean;
   /** Called where a pass takes long, with its name; of runs over data the total may not be known yet. */
   readonly onProgress?: (pass: string, done: number, total: number | undefined) => void;

@@ -8,7 +8,7 @@ import { unmatched, unreported } from './idle.ts';
 /** A pass of a run. */
 export interface Step {
   readonly pass: Pass;
-  /** Changing nothing is no error. */
+  /** Changing nothing is not an error. */
   readonly allowUnchanged: boolean;
   /** Which weights the pass was told to take and to leave, as the command line has it. */
   readonly selection?: Partial<SelectionValues>;
@@ -70,7 +70,7 @@ export function unchangedWords({ report, notes: idle }: StepDone, where: string)
   const { pass, skips, notes } = report;
   const skipped = skips.slice(0, MOST_SKIPS).map(({ weight, detail }) => `${weight}: ${detail}`);
   const fact = [`${pass} found nothing to change`, ...skipped, ...notes, ...idle].join('; ');
-  return { where, fact, hint: '`allowUnchanged` lets such a model pass.' };
+  return { where, fact, hint: '`allowUnchanged` writes such a model unchanged.' };
 }
 
 /**

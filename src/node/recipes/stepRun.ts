@@ -3,7 +3,7 @@ import type { OnProgress } from '../activations/progress.ts';
 import type { ResultsFolder } from '../files/resultsFolder.ts';
 import type { ChannelRun } from './channels.ts';
 
-/** What goes with the run of a step, and is no option of its verb. */
+/** What goes with the run of a step, and is not an option of its verb. */
 export interface StepRun {
   /** What is told how far running the model on data is, and what is computed of it. */
   readonly progress?: (what: 'calibrating' | 'quantizing' | 'pruning') => OnProgress;

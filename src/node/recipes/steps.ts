@@ -16,7 +16,7 @@ export interface ReadyStep {
   readonly values: object;
   /** The verb's own, then what follows it. */
   readonly passes: readonly Pass[];
-  /** Changing nothing is no error. */
+  /** Changing nothing is not an error. */
   readonly allowUnchanged: boolean;
 }
 
@@ -25,7 +25,7 @@ export interface ReadyOptions {
   readonly run: StepRun;
   /** Values that no recipe can have. */
   readonly further?: { readonly saveRanges: string };
-  /** An error about options as the caller names them; by key where absent. */
+  /** An error about options as the caller names them; by key if omitted. */
   readonly said?: (error: CompressError, table: AnyTable) => CompressError;
 }
 

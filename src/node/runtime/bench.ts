@@ -27,7 +27,7 @@ export interface Timing {
 
 /** All models at one batch size. */
 export interface BatchReport {
-  /** Rows that were fed at once; undefined where no input has a first dimension. */
+  /** Rows that were fed at once; undefined if no input has a first dimension. */
   readonly batch: number | undefined;
   /** Rounds that were measured; in each one every model ran once. */
   readonly runs: number;
@@ -48,7 +48,7 @@ export interface ModelReport {
 /** What {@link bench} measured. */
 export interface BenchReport {
   readonly data: string;
-  /** Threads within one operator; undefined where ONNX Runtime chose. */
+  /** Threads within one operator; undefined if ONNX Runtime chose. */
   readonly threads: number | undefined;
   readonly models: readonly ModelReport[];
   readonly batches: readonly BatchReport[];
@@ -56,7 +56,7 @@ export interface BenchReport {
 
 /** The time and the runs that a benchmark may take. */
 export interface BenchOptions {
-  /** Rows that are fed at once, one measurement for each; what the model fixes, or 1, where absent. */
+  /** Rows that are fed at once, one measurement for each; what the model fixes, or 1, if omitted. */
   readonly batches?: readonly number[];
   readonly threads?: number;
   /** Rounds to measure for each batch size. */
@@ -93,7 +93,7 @@ const LEAST_RUNS = 3;
  *
  * @param paths - of the models; ratios are to the first
  * @param dataFor - opens the data for a batch size, given what all models must be fed and a way to run the first
- * @throws CompressError `unsupported` where inputs differ, `data` where there is no whole batch, `options` for a batch
+ * @throws CompressError `unsupported` if inputs differ, `data` where there is no whole batch, `options` for a batch
  *   size the model does not take, `runtime`, `io`, `malformed`
  */
 export async function bench(
@@ -156,7 +156,7 @@ export function checkRatio(report: BenchReport, most: number): void {
       .filter(({ ratio }) => ratio.median > most)
       .map(({ model, ratio }) => {
         const shown = (Math.ceil(ratio.median * 100) / 100).toFixed(2);
-        return `'${model}' takes ${shown} times as long${batch === undefined ? '' : ` at batch ${batch}`}`;
+        return `'${model}' takes ${shown} times as long as the first${batch === undefined ? '' : ` at batch ${batch}`}`;
       }),
   );
   const [first] = report.models;
@@ -200,7 +200,7 @@ function checkInputs(first: ModelFacts, other: ModelFacts): void {
     return;
   }
   const fact = `takes ${key(other.inputs)}; ${first.label} takes ${key(first.inputs)}`;
-  throw new CompressError('unsupported', other.label, fact, { hint: 'Are the two made from the same model?' });
+  throw new CompressError('unsupported', other.label, fact, { hint: 'Were both made from the same model?' });
 }
 
 /** A batch size must be what the model fixes, unless one of its inputs leaves it open. */
@@ -208,9 +208,9 @@ function checkBatch({ inputs, label }: ModelFacts, batch: number): void {
   const open = inputs.some((one) => isOpen(one, 0));
   const input = inputs.find((one) => typeof one.dims?.[0] === 'number');
   if (open || input === undefined || input.dims?.[0] === batch) return;
-  const fact = `input '${input.name}' has a fixed batch of ${input.dims?.[0]}; it cannot be fed ${batch} rows`;
+  const fact = `input '${input.name}' has a fixed batch size of ${input.dims?.[0]}; it does not accept ${batch} rows`;
   throw new CompressError('options', label, fact, {
-    hint: 'Leave out `batches`, or export the model with an open batch.',
+    hint: 'Leave out `batches`, or export the model with a dynamic batch size.',
   });
 }
 

@@ -23,7 +23,7 @@ export interface OutputFigures {
   readonly nonFinite: { readonly reference: number; readonly other: number; readonly differing: number };
   /** True where both models gave zeros alone: then SQNR, cosine and top-1 say nothing. */
   readonly zero?: true;
-  /** True for a state that goes into the next step: it is no result, and no gate holds it. */
+  /** True for a state that goes into the next step: it is not a result, and no gate holds it. */
   readonly cache?: true;
   /**
    * Rows whose largest element along the axis of the classes is at the same place; only for float outputs with classes.
@@ -76,7 +76,7 @@ export class OutputComparison {
   /**
    * Takes in what the two models gave for a sample.
    * @param labels - a class for each row; taken where there are as many as the output has rows
-   * @throws CompressError `unsupported` where shapes differ, or only one of the two is float
+   * @throws CompressError `unsupported` if shapes differ, or only one of the two is float
    */
   add(reference: FeedTensor, other: FeedTensor, labels?: FeedTensor): void {
     this.#check(reference, other);
@@ -175,7 +175,7 @@ interface ClassRows {
   readonly inner: number;
 }
 
-/** The rows of an array with classes; undefined where it has none. */
+/** The rows of an array with classes; undefined if it has none. */
 function rowsOf(dims: readonly number[], { axis: stated, length: wanted, alone }: Classes): ClassRows | undefined {
   const axis = stated < 0 ? stated + dims.length : stated;
   const length = dims[axis] ?? 0;

@@ -46,18 +46,18 @@ export function checkSameInputs(reference: ModelFacts, other: ModelFacts): void 
       throw differ(other, `input '${name}' is ${found.dtype}; in ${reference.label} it is ${dtype}`);
     }
     if (!takesSame(input, found)) {
-      const fact = `takes other inputs: '${name}' is ${shapeOf(found)}; in ${reference.label} it is ${shapeOf(input)}`;
+      const fact = `has different inputs: '${name}' is ${shapeOf(found)}; in ${reference.label} it is ${shapeOf(input)}`;
       throw differ(other, fact);
     }
     theirs.delete(name);
   }
   const [further] = theirs.keys();
-  if (further !== undefined) throw differ(other, `has an input '${further}', which ${reference.label} has not`);
+  if (further !== undefined) throw differ(other, `has an input '${further}', which ${reference.label} does not have`);
 }
 
 /** The error for a model that is not like another one. */
 export function differ({ label }: { readonly label: string }, fact: string): CompressError {
-  return new CompressError('unsupported', label, fact, { hint: 'Are the two made from the same model?' });
+  return new CompressError('unsupported', label, fact, { hint: 'Were both made from the same model?' });
 }
 
 /** Whether there is an array that both take; one number may be an array without axes. */

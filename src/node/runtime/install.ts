@@ -12,7 +12,7 @@ export function installRuntime(version = ''): string {
   return downloads ? `${command} (${SKIP})` : command;
 }
 
-const SKIP = 'ONNXRUNTIME_NODE_INSTALL=skip before it leaves out 300 MB of CUDA libraries';
+const SKIP = 'Set ONNXRUNTIME_NODE_INSTALL=skip to skip 300 MB of CUDA libraries';
 
 /**
  * How to install a package where this program finds it: it looks beside itself, so a command that installs it elsewhere
@@ -29,7 +29,7 @@ export function installCommand(wanted: string, here: string = HERE, cwd: string 
   if (parts.includes('_npx')) return `npx -p onnx-compress -p ${wanted} onnx-compress …`;
   if (pnpm >= 0) return isGlobalPnpm(parts) ? `pnpm add -g ${wanted}` : inFolder(`pnpm add ${wanted}`, home, cwd);
   if (at < 0 || existsSync(join(home, 'package.json'))) return inFolder(`npm install ${wanted}`, home, cwd);
-  // A folder of packages that is no project is that of npm's global ones: PREFIX/lib, on Windows PREFIX itself.
+  // A folder of packages that is not a project is that of npm's global ones: PREFIX/lib, on Windows PREFIX itself.
   const prefix = home.endsWith(`${sep}lib`) ? dirname(home) : home;
   const usual = prefix === dirname(dirname(realpathSync(process.execPath))) || prefix === dirname(process.execPath);
   return `npm install -g ${wanted}${usual ? '' : ` --prefix ${quoted(prefix)}`}`;

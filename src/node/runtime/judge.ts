@@ -34,7 +34,7 @@ export interface Judge {
   /**
    * Runs a model on all samples.
    * @param path - of its file
-   * @throws CompressError `unsupported` where its inputs or outputs are others, `data`, `runtime`
+   * @throws CompressError `unsupported` if its inputs or outputs are others, `data`, `runtime`
    */
   judge(path: string): Promise<Judgement>;
   close(): Promise<void>;
@@ -94,7 +94,7 @@ async function judge(path: string, { facts, right, data, expected, ...of }: Refe
       comparisons.add(sample, reference, found);
       samples++;
     }
-    if (samples === 0) throw new CompressError('data', data.description, 'there is no sample to compare on');
+    if (samples === 0) throw new CompressError('data', data.description, 'there are no samples to compare');
     const ms = samples === 1 ? times.first : times.later / (samples - 1);
     return { outputs: comparisons.figures(), samples, ms };
   } finally {

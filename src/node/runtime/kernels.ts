@@ -51,7 +51,7 @@ export interface InspectedSession {
 /**
  * Loads a model and looks at the graph ONNX Runtime made of it, which it writes to a temporary file for that.
  * @param path - the model's file; external data beside it is found
- * @throws CompressError `runtime` where ONNX Runtime is missing, refuses the model or tells nothing; `io`, `malformed`
+ * @throws CompressError `runtime` if ONNX Runtime is missing, refuses the model or tells nothing; `io`, `malformed`
  */
 export async function openInspected(
   path: string,
@@ -76,8 +76,8 @@ export async function openInspected(
 async function readKernels(path: string, madeFrom: string, original: Model): Promise<Kernels> {
   const there = await stat(path).catch(() => undefined);
   if (there === undefined) {
-    throw new CompressError('runtime', 'onnxruntime-node', 'does not write the graph it runs', {
-      hint: `Versions from 1.21 do: ${installRuntime('@latest')}`,
+    throw new CompressError('runtime', 'onnxruntime-node', 'cannot save its optimized graph', {
+      hint: `Versions from 1.21 can: ${installRuntime('@latest')}`,
     });
   }
   // Weights that ONNX Runtime left alone stay in the data files of the model.
@@ -115,7 +115,7 @@ export function kernelsOf(optimized: Model, original: Model): Kernels {
   const still = storedWeights(optimized);
   for (const [name, { graph, node, tensor }] of still) {
     const reader = { weight: name, dtype: tensor.dtype, dims: tensor.dims, node: node.name || (node.outputs[0] ?? '') };
-    const why = graph.parent === undefined ? 'ONNX Runtime did not compute it when it loaded the model' : IN_BODY;
+    const why = graph.parent === undefined ? 'ONNX Runtime did not fold it when it loaded the model' : IN_BODY;
     unfused.push({ ...reader, opType: node.opType, why });
   }
   const kernels = [...counts].map(([op, nodes]) => ({ op, nodes }));
@@ -126,7 +126,7 @@ export function kernelsOf(optimized: Model, original: Model): Kernels {
   };
 }
 
-const IN_BODY = 'a body reads it, for which ONNX Runtime computes no constants';
+const IN_BODY = 'a subgraph reads it, and ONNX Runtime does not fold constants there';
 
 /** A node that reads a dequantized weight; without one, the weight is an output of the graph. */
 interface DequantizeReader {
@@ -158,7 +158,7 @@ function unfusedOf(weight: Tensor, place: DequantizeReader, made: Node | undefin
     dims: weight.dims,
     node: node === undefined ? '' : node.name || (node.outputs[0] ?? ''),
     opType: node?.opType ?? '',
-    why: node === undefined ? 'it is an output of the model' : whyUnfused({ weight, ...place, node, made, sharers }),
+    why: node === undefined ? 'it is a model output' : whyUnfused({ weight, ...place, node, made, sharers }),
   };
 }
 

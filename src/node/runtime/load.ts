@@ -10,7 +10,7 @@ const TELEMETRY = 'ORT_DISABLE_TELEMETRY';
 /**
  * ONNX Runtime, loaded when it is first needed: pruning and quantizing weights do without it.
  * @param load - imports the module; tests put their own here
- * @throws CompressError `runtime` where the package, or its binary for this machine, is missing
+ * @throws CompressError `runtime` if the package, or its binary for this machine, is missing
  */
 export async function loadRuntime(load: () => Promise<Runtime> = () => import('onnxruntime-node')): Promise<Runtime> {
   // From 1.29 on, ONNX Runtime reports the models it opens (names, hashes) to its makers, and leaves files behind for
@@ -22,7 +22,7 @@ export async function loadRuntime(load: () => Promise<Runtime> = () => import('o
   } catch (cause) {
     const message = firstLine(cause);
     const absent = /Cannot find (package|module) '?onnxruntime-node/.test(message);
-    const fact = absent ? 'is not installed; running a model needs it' : `cannot be loaded: ${message}`;
+    const fact = absent ? 'is required to run models, but is not installed' : `cannot be loaded: ${message}`;
     throw new CompressError('runtime', 'onnxruntime-node', fact, { hint: installRuntime(), cause });
   }
   // Kernels log through the environment, not through their session.

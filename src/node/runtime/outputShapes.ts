@@ -11,7 +11,7 @@ export type OutputShapes = ReadonlyMap<string, readonly number[]>;
 
 /**
  * Runs the model once, edits included.
- * @throws CompressError `runtime` where ONNX Runtime is missing, or refuses the model or the sample
+ * @throws CompressError `runtime` if ONNX Runtime is missing, or refuses the model or the sample
  */
 export async function outputShapes(model: Model, sample: Sample): Promise<OutputShapes> {
   const { session, close } = await openTapped(model, [], 'once');
@@ -29,7 +29,7 @@ async function shapesOf(session: Session, sample: Sample): Promise<OutputShapes>
 
 /**
  * Random inputs that the model runs with.
- * @returns undefined where none were found
+ * @returns undefined if none were found
  */
 export async function runnableSample(
   model: Model,

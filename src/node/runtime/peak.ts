@@ -8,7 +8,7 @@ import type { PeakAnswer, PeakQuestion } from './peakChild.ts';
 /**
  * The most memory, in bytes, that a process of its own held which loaded the model and ran it three times. Node and
  * ONNX Runtime themselves are in it, some 80 MB.
- * @throws CompressError `runtime` where the process fails or ends
+ * @throws CompressError `runtime` if the process fails or ends
  */
 export function peakMemory(model: string, feeds: Sample['feeds'], threads: number | undefined): Promise<number> {
   // Beside this file, or beside the bundle it is part of.

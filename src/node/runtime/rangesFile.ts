@@ -37,7 +37,7 @@ const PRODUCT_FIELDS = ['integers', 'stored'] as const;
 /**
  * Writes ranges as JSON, `{ version: 1, observer, samples, values: { name: { min, max, … } }, products: { name: {
  * integers, stored } } }`. The file appears when it is complete.
- * @throws CompressError `exists` where the file is there and `overwrite` is not set, `io`
+ * @throws CompressError `exists` if the file is there and `overwrite` is not set, `io`
  */
 export async function saveRanges(
   path: string,
@@ -70,9 +70,9 @@ export async function loadRanges(path: string): Promise<SavedRanges> {
   const { version, observer, samples, values, products = {}, ...others } = objectOf(content, path);
   if (version !== VERSION) throw wrong(path, `version is ${shown(version)}; it must be ${VERSION}`);
   noOthers(others, path);
-  if (typeof observer !== 'string') throw wrong(path, `observer is ${shown(observer)}; it must be a text`);
+  if (typeof observer !== 'string') throw wrong(path, `observer is ${shown(observer)}; it must be a string`);
   if (typeof samples !== 'number' || !Number.isSafeInteger(samples) || samples < 0) {
-    throw wrong(path, `samples is ${shown(samples)}; it must be a whole number from 0`);
+    throw wrong(path, `samples is ${shown(samples)}; it must be a non-negative integer`);
   }
   const entries = Object.entries(objectOf(values, path, 'values')).map(([name, value]) => {
     return [name, rangeOf(value, `${path}, ${shown(name)}`)] as const;
@@ -138,7 +138,7 @@ function objectOf(value: unknown, where: string, field?: string): Record<string,
 
 function noOthers(others: Record<string, unknown>, where: string): void {
   const [first] = Object.keys(others);
-  if (first !== undefined) throw wrong(where, `has a field ${shown(first)} that ranges do not have`);
+  if (first !== undefined) throw wrong(where, `has an unknown field ${shown(first)}`);
 }
 
 /** A JSON value as an error shows it; undefined for a field that is not there. */
@@ -148,7 +148,7 @@ function shown(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
-const RANGES_HINT = 'A ranges file is what `saveRanges` writes.';
+const RANGES_HINT = '`saveRanges` writes such files.';
 
 function wrong(where: string, fact: string): CompressError {
   return new CompressError('data', where, fact, { hint: RANGES_HINT });

@@ -62,7 +62,7 @@ export class Scopes {
     return given === '' ? undefined : this.origin(scope.call.from, given);
   }
 
-  /** The tensor behind a value, where the model holds it. */
+  /** The tensor after a value, where the model holds it. */
   held(scope: Scope, name: string): Tensor | undefined {
     const place = this.origin(scope, name);
     return place?.scope.graph.constant(place.name)?.tensor;

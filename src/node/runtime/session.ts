@@ -10,9 +10,9 @@ export type Optimization = 'disabled' | 'basic' | 'extended' | 'all';
 
 /** Settings of a session; whatever is absent is as ONNX Runtime has it. */
 export interface SessionOptions {
-  /** What errors call the model; its path, or `model`, where absent. */
+  /** What errors call the model; its path, or `model`, if omitted. */
   readonly label?: string;
-  /** `all` where absent. */
+  /** `all` if omitted. */
   readonly optimization?: Optimization;
   /** Threads within one operator. */
   readonly threads?: number;
@@ -20,11 +20,16 @@ export interface SessionOptions {
   readonly optimizedModelPath?: string;
   /** Runs QuantizeLinear and DequantizeLinear as they stand, instead of making integer kernels of them. */
   readonly keepQdq?: boolean;
-  /** Whether kernels keep the weights in an order of their own, a copy that pays after some runs; they do where absent. */
+  /**
+   * Whether kernels keep the weights in an order of their own, a copy that pays after some runs; they do if omitted.
+   */
   readonly packsWeights?: boolean;
-  /** Whether memory that one node lets go of is kept for others: so where absent. */
+  /** Whether memory that one node lets go of is kept for others: so if omitted. */
   readonly arena?: boolean;
-  /** Whether threads wait for the next operator by turning in circles, which takes processors from all else; they do where absent. */
+  /**
+   * Whether threads wait for the next operator by turning in circles, which takes processors from all else; they do if
+   * omitted.
+   */
   readonly spins?: boolean;
 }
 
@@ -36,7 +41,7 @@ export interface Session {
   readonly outputNames: readonly string[];
   /**
    * Runs the model once.
-   * @param fetches - names of the outputs to compute; all of `outputNames` where absent
+   * @param fetches - names of the outputs to compute; all of `outputNames` if omitted
    * @throws CompressError `runtime` with the first line of what ONNX Runtime says
    */
   run(
@@ -53,7 +58,7 @@ const FATAL = 4;
 /**
  * Loads a model into ONNX Runtime, on the CPU.
  * @param model - the model's bytes, or the path of its file, which external data needs
- * @throws CompressError `runtime` where ONNX Runtime is missing or refuses the model
+ * @throws CompressError `runtime` if ONNX Runtime is missing or refuses the model
  * @see https://onnxruntime.ai/docs/api/js/interfaces/InferenceSession.SessionOptions.html
  */
 export async function openSession(model: string | Uint8Array, options: SessionOptions = {}): Promise<Session> {
@@ -77,7 +82,7 @@ export async function openSession(model: string | Uint8Array, options: SessionOp
     outputNames,
     async run(feeds, fetches = outputNames) {
       if (fetches.length === 0) {
-        throw new CompressError('unsupported', label, 'has no output of numbers, so there is nothing to compute');
+        throw new CompressError('unsupported', label, 'has no numeric output to compute');
       }
       try {
         const tensors = Object.entries(feeds).map(([name, one]) => [name, tensorOf(runtime, one)] as const);

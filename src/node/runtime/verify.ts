@@ -37,7 +37,7 @@ export interface VerifyOptions extends OutputChoice {
  * @param reference - path of the model that is right by definition
  * @param other - path of the model that is judged; `kernels` and `unfused` of the report are about it
  * @param dataFor - opens the data, given what both models must be fed and a way to run the first
- * @throws CompressError `unsupported` where inputs or outputs are not the same, `data` where there are no samples,
+ * @throws CompressError `unsupported` if inputs or outputs are not the same, `data` where there are no samples,
  *   `options` for a name that no output has, or where the metric is accuracy and the data has no labels for an output,
  *   `runtime`, `io`, `malformed`
  */
@@ -66,7 +66,7 @@ export async function verify(
       samples++;
       options.onProgress?.(samples);
     }
-    if (samples === 0) throw new CompressError('data', data.description, 'there is no sample to compare on');
+    if (samples === 0) throw new CompressError('data', data.description, 'there are no samples to compare');
     const outputs = comparisons.figures();
     if (options.metric === 'accuracy') checkLabels(outputs);
     return { reference, other, data: data.description, samples, outputs, ...judged.kernels };
@@ -84,7 +84,7 @@ export function checkOutputs(reference: Session, other: Session): void {
   const missing = reference.outputNames.find((name) => !other.outputNames.includes(name));
   if (missing !== undefined) throw differ(other, `has no output '${missing}', which ${reference.label} has`);
   if (reference.outputNames.length === 0) {
-    throw new CompressError('unsupported', reference.label, 'has no output of numbers, so there is nothing to compare');
+    throw new CompressError('unsupported', reference.label, 'has no numeric output to compare');
   }
 }
 
@@ -93,10 +93,10 @@ export function comparable({ outputs }: ModelFacts, { outputNames }: Session): r
   return outputs.filter((one) => outputNames.includes(one.name));
 }
 
-/** @throws CompressError `options` where no output could be compared with labels */
+/** @throws CompressError `options` if no output could be compared with labels */
 export function checkLabels(outputs: readonly OutputFigures[]): void {
   if (outputs.some((one) => one.accuracy !== undefined)) return;
-  throw new CompressError('options', 'metric', 'accuracy: the data has no labels for an output with classes', {
+  throw new CompressError('options', 'metric', 'accuracy: the data has no labels for the output with classes', {
     hint: 'Labels are an array __labels__ beside the inputs.',
   });
 }
@@ -127,7 +127,7 @@ export function checkGates(report: VerifyReport, gates: Gates): void {
   }
   if (facts.length === 0) return;
   const classless = gates.minTop1 !== undefined && rankedOutputs(report.outputs).length === 0;
-  const hint = classless ? 'Where one has: `outputs: NAME` `metric: top1`.' : undefined;
+  const hint = classless ? 'If one has: `outputs: NAME` `metric: top1`.' : undefined;
   throw new CompressError('gate', report.other, facts.join('; '), { hint });
 }
 
@@ -139,8 +139,8 @@ export function gateFacts(outputs: readonly OutputFigures[], { minSqnr, minTop1 
 function sqnrFacts(outputs: readonly OutputFigures[], least: number | undefined): string[] {
   if (least === undefined) return [];
   const floats = outputs.filter((one) => one.dtype.includes('float') && one.cache === undefined);
-  if (floats.length === 0) return ['no output is float, so none has an SQNR'];
-  if (floats.every((one) => one.elements === 0)) return ['no output has an element, so none has an SQNR'];
+  if (floats.length === 0) return ['no output is float, so there is no SQNR'];
+  if (floats.every((one) => one.elements === 0)) return ['all outputs are empty, so there is no SQNR'];
   const low = floats.filter((one) => !(one.sqnr >= least));
   return low.map(
     (one) => `output '${one.name}' has an SQNR of ${formatDb(one.sqnr)}; at least ${least} dB are required`,
@@ -157,10 +157,10 @@ function rankedOutputs(
 function top1Facts(outputs: readonly OutputFigures[], least: number | undefined): string[] {
   if (least === undefined) return [];
   const ranked = rankedOutputs(outputs);
-  if (ranked.length === 0) return ['no output has classes, so none has a top-1 agreement'];
+  if (ranked.length === 0) return ['no output has classes, so there is no top-1 agreement'];
   const low = ranked.filter((one) => one.count / one.of < least);
   return low.map(({ name, count, of }) => {
-    return `output '${name}' has the same top-1 in ${count} of ${of} rows, a share of ${floor4(count / of)}; at least ${least} is required`;
+    return `output '${name}' has the same top-1 in ${count} of ${of} rows (${floor4(count / of)}); at least ${least} is required`;
   });
 }
 

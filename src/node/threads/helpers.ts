@@ -32,7 +32,7 @@ export class Helper {
   constructor(pool: Tinypool) {
     this.#pool = pool;
     pool.on('error', (cause: Error) => {
-      this.#broken = new CompressError('io', '', `a thread cannot start: ${cause.message}`);
+      this.#broken = new CompressError('io', '', `a thread could not be started: ${cause.message}`);
       for (const reject of this.#waiting) reject(this.#broken);
     });
   }
@@ -42,7 +42,7 @@ export class Helper {
     return this.#waiting.size;
   }
 
-  /** @throws CompressError `io` where the thread could not start, or is no more */
+  /** @throws CompressError `io` if the thread could not start, or is no more */
   run(task?: Task | OrderedTask): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       if (this.#broken !== undefined) return reject(this.#broken);

@@ -79,7 +79,7 @@ export class Turn {
     Atomics.notify(this.#state, 0);
   }
 
-  /** The number of the next part; undefined where it is `index`. */
+  /** The number of the next part; undefined if it is `index`. */
   #now(index: number): number | undefined {
     const now = Atomics.load(this.#state, 0);
     if (now < 0) throw abandoned();

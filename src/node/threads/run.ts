@@ -11,8 +11,7 @@ import { isShared, threadsFor } from './work.ts';
 import type { Task } from './worker.ts';
 
 /**
- * Bytes that a part of those that are written one behind the other gives: it is computed while the one before is
- * written.
+ * Bytes that a part of those that are written one after another gives: it is computed while the one before is written.
  */
 const ORDERED: number = 1 << 20;
 
@@ -123,8 +122,8 @@ async function done<Kind extends Job['kind']>(
 
 /**
  * @param label - what errors call the file that is read
- * @throws CompressError `io` where reading failed; an error with the system's `code` where writing did, to be named by
- *   who knows the file
+ * @throws CompressError `io` if reading failed; an error with the system's `code` where writing did, to be named by who
+ *   knows the file
  */
 async function resultOf(task: Promise<Outcome>, label: string): Promise<unknown> {
   const outcome = await task;
@@ -143,7 +142,7 @@ async function settled<T>(promises: readonly Promise<T>[]): Promise<T[]> {
 }
 
 function fileOf({ file, label }: Stored): Place {
-  if (file === undefined) throw new CompressError('internal', label, 'only a file can be read by threads');
+  if (file === undefined) throw new CompressError('internal', label, 'threads can read only files');
   return file;
 }
 

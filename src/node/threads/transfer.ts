@@ -29,7 +29,7 @@ export function readPlace(from: Place, bytes: Uint8Array, at: number, arena: Are
   const { fd, position } = from;
   for (let done = 0; done < bytes.length; ) {
     const count = guarded('read', () => readSync(fd, bytes, done, bytes.length - done, position + at + done));
-    if (count === 0) throw new Failure('read', new Error('the file became shorter while it was read'));
+    if (count === 0) throw new Failure('read', new Error('the file became shorter while it was being read'));
     done += count;
   }
   zero(from, bytes, at, arena);
@@ -42,7 +42,7 @@ export function writePlace({ fd, position }: Place, bytes: Uint8Array, at: numbe
   }
 }
 
-/** Writes behind what was written before. */
+/** Writes after what was written before. */
 export function writeNext(fd: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) {
     done += guarded('write', () => writeSync(fd, bytes, done, bytes.length - done, null));

@@ -51,27 +51,30 @@ export class Analysis {
   run(rules: Rules): this {
     for (const node of this.graph.nodes) {
       const bodies = bodiesOf(node);
-      for (const name of captured(bodies)) this.pinValue(name, this.because(node, 'reads them in its body'));
+      for (const name of captured(bodies)) this.pinValue(name, this.because(node, 'reads them in its subgraph'));
       const rule = isOp(node, node.opType) && bodies.length === 0 ? lookup(rules, node.opType) : undefined;
       if (isOp(node, 'Constant')) continue;
-      if (rule === undefined) this.giveUp(node, 'is an operator whose channels are not followed');
+      if (rule === undefined) this.giveUp(node, 'is an operator with no rule for channels');
       else rule(node, this);
       // Of an output that no rule spoke about nothing is known, so nothing that went into it may change.
       if (node.outputs.some((name) => name !== '' && this.#values.get(name) === undefined)) {
-        this.giveUp(node, 'gives a value that is not followed');
+        this.giveUp(node, 'has an output whose channels cannot be traced');
       }
     }
     for (const { name } of this.graph.outputs) {
-      this.pinValue(name, { reason: 'fixed_channels', detail: `they are those of the graph output '${name}'` });
+      this.pinValue(name, { reason: 'fixed_channels', detail: `they are the channels of the graph output '${name}'` });
     }
     for (const name of this.graph.outputs.length > 0 ? [] : this.#ends()) {
-      const detail = `they are those of '${name}', where the graph ends: it has no outputs`;
+      const detail = `they are the channels of '${name}', the last value of a graph without outputs`;
       this.pinValue(name, { reason: 'fixed_channels', detail });
     }
     for (const axis of this.space.axes) {
       const [first] = axis;
       if (first === undefined || axis.some((one) => this.space.find(one) !== this.space.find(first))) continue;
-      this.space.pinOne(first, { reason: 'pinned_channels', detail: 'they all hang together: none would be left' });
+      this.space.pinOne(first, {
+        reason: 'pinned_channels',
+        detail: 'they all depend on each other, so none would remain',
+      });
     }
     return this;
   }
@@ -105,7 +108,7 @@ export class Analysis {
     const name = node.outputs[index] ?? '';
     if (name === '') return;
     if (!isWhole(value)) {
-      this.giveUp(node, 'has attributes that do not fit what it reads');
+      this.giveUp(node, 'has attributes that do not match its inputs');
       return;
     }
     for (const axis of value.axes) if (axis !== undefined) this.space.note(axis);
@@ -113,10 +116,10 @@ export class Analysis {
     const counted = value.dims.length < 2 && elements?.length === sizeOf(product(value.dims));
     if (!counted) this.pinReads(node, elements);
     const known = counted ? value : rest;
-    // A node that stands before this one has read the value as one that nothing is known of.
+    // A node that precedes this one has read the value as one that nothing is known of.
     const early = this.#values.has(name);
     this.#values.set(name, known);
-    if (early) this.pinValue(name, this.because(node, 'gives them to a node that stands before it'));
+    if (early) this.pinValue(name, this.because(node, 'passes them to an earlier node'));
   }
 
   /** A length nothing is known about. */
@@ -151,24 +154,23 @@ export class Analysis {
     for (const element of value?.elements ?? []) for (const axis of element.reads) this.space.pin(axis, pin);
   }
 
-  /** Makes the channels stay whose number is among numbers that are no shape any more. */
+  /** Makes the channels stay whose number is among numbers that are no longer a shape. */
   pinReads(node: Node, elements: readonly Element[] | undefined): void {
     for (const axis of (elements ?? []).flatMap((one) => one.reads)) {
-      this.space.pin(axis, this.because(node, 'computes with their number'));
+      this.space.pin(axis, this.because(node, 'uses their number in a computation'));
     }
   }
 
   /**
-   * The integers of an input that says what a node does, undefined where one is computed. Channels counted in them
-   * stay.
+   * The integers of an input that says what a node does, undefined if one is computed. Channels counted in them stay.
    */
   settings(node: Node, index: number): (number | undefined)[] | undefined {
     const name = node.inputs[index];
-    this.pinValue(name, this.because(node, 'takes them as its settings'));
+    this.pinValue(name, this.because(node, 'uses them as parameters'));
     return this.value(name)?.elements?.map((one) => sizeOf(one.dim));
   }
 
-  /** The integers of a constant input, exactly; undefined where it is computed. */
+  /** The integers of a constant input, exactly; undefined if it is computed. */
   stated(node: Node, index: number): readonly bigint[] | undefined {
     return this.#small.constants.get(node.inputs[index] ?? '')?.ints;
   }
@@ -180,8 +182,8 @@ export class Analysis {
   }
 
   /**
-   * A weight as one of several readers has it, with channels of its own; undefined where it has no other reader, or has
-   * to stay what it is.
+   * A weight as one of several readers has it, with channels of its own; undefined if it has no other reader, or has to
+   * stay what it is.
    */
   copyOf(name: string): Weight | undefined {
     const axes = this.value(name)?.axes;
@@ -224,7 +226,7 @@ export class Analysis {
   }
 
   #addInput(name: string): void {
-    const pin: Pin = { reason: 'fixed_channels', detail: `they are those of the graph input '${name}'` };
+    const pin: Pin = { reason: 'fixed_channels', detail: `they are the channels of the graph input '${name}'` };
     const value = this.#fed(name, pin);
     if (value !== undefined) this.#values.set(name, value);
   }
@@ -275,7 +277,7 @@ export class Analysis {
       return { reason: 'used_in_training', detail: `training_info refers to '${name}' by name` };
     }
     if (this.graph.isOverridable(name)) {
-      return { reason: 'graph_input', detail: `'${name}' is a graph input, which a caller may feed` };
+      return { reason: 'graph_input', detail: `'${name}' is a graph input that a caller may override` };
     }
     if (isPacked(tensor.dtype)) {
       return { reason: 'already_quantized', detail: `'${name}' is ${tensor.dtype}` };

@@ -15,7 +15,7 @@ export function open(symbol: string): Dim {
   return { factor: 1, symbols: [symbol] };
 }
 
-/** The length as a number, or undefined where it is open. */
+/** The length as a number, or undefined if it is open. */
 export function sizeOf(dim: Dim | undefined): number | undefined {
   return dim !== undefined && dim.symbols.length === 0 ? dim.factor : undefined;
 }

@@ -72,7 +72,7 @@ function check({ opTypes, norm, reconstruct, source }: ResolvedOptions): void {
   checkOpTypes(opTypes, CHANNEL_OPS);
   const needs = norm === 'wanda' ? 'norm' : reconstruct ? 'reconstruct' : undefined;
   if (needs !== undefined && source === undefined) {
-    throw bad(needs, 'activations are needed, and nothing gives them', 'Give a `source` of activations.');
+    throw bad(needs, 'activations are needed, but there is no source of them', 'Give a `source` of activations.');
   }
 }
 
@@ -107,14 +107,14 @@ export async function planRemoval(model: Model, options: ResolvedOptions): Promi
   const ranked = wanted.flatMap((group, index): Ranked[] => {
     const own = scores[index];
     if (own !== undefined) return [{ group, scores: own }];
-    keep(group, { reason: 'non_finite', detail: 'its weights hold NaN or infinity' });
+    keep(group, { reason: 'non_finite', detail: 'its weights contain NaN or infinity' });
     return [];
   });
   const removed = selectRemoved(analysis, ranked, options);
   for (const { group } of ranked) {
     if (group.channels.some((root) => removed.has(root))) continue;
     const { length } = group.channels;
-    const what = `of ${length} ${length === 1 ? 'channel' : 'channels'}, ${length} are left at this amount and rounding`;
+    const what = `all ${length} ${length === 1 ? 'channel stays' : 'channels stay'} at this amount and rounding`;
     keep(group, { reason: 'too_few_channels', detail: what });
   }
   return { analysis, groups, removed, reasons };

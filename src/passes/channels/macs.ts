@@ -11,7 +11,7 @@ export interface Macs {
 /**
  * Multiply-adds of all products by weights and of activations, a row at a time: an open length that is the first dim of
  * a graph input counts as 1.
- * @returns undefined where other lengths are open
+ * @returns undefined if other lengths are open
  */
 export function macsOf(analysis: Analysis, left: Remaining): Macs | undefined {
   let [before, after] = [0, 0];

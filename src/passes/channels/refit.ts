@@ -48,10 +48,10 @@ export const MAX_GRAM = 4096;
 const RECURRENT = ['LSTM', 'GRU', 'RNN'] as const;
 
 /**
- * With `bias`, lets the bias of every layer that reads removed channels take in what these were on the average:
- * `b' = b + W_R·E[x_R]`. With `weights`, fits such a layer anew, so that over the kept channels it gives
- * what it gave, in the least-squares sense, over the data: the closed form of {@link refit}, from the moments of what
- * the layer read before. Each layer is fitted by itself, to the model as it was.
+ * With `bias`, lets the bias of every layer that reads removed channels take in what these were on the average: `b' = b
+ * + W_R·E[x_R]`. With `weights`, fits such a layer again, so that over the kept channels it gives what it gave, in the
+ * least-squares sense, over the data: the closed form of {@link refit}, from the moments of what the layer read before.
+ * Each layer is fitted by itself, to the model as it was.
  *
  * @see https://arxiv.org/abs/1707.06168 He et al., Channel Pruning for Accelerating Very Deep Neural Networks, section
  *   3.1
@@ -90,9 +90,9 @@ export async function refitLayers(
   const unable = found.passed + found.layers.length - done;
   const layersWord = (count: number): string => `${count} ${count === 1 ? 'layer' : 'layers'}`;
   const did =
-    what === 'weights' ? 'refitted to the channels that are left' : 'took the mean of what they lost into their bias';
+    what === 'weights' ? 'refitted to the remaining channels' : 'absorbed the mean of their lost inputs into the bias';
   const notes = done > 0 ? [`${layersWord(done)} ${did}`] : [];
-  if (unable > 0) notes.push(`${layersWord(unable)} lost inputs and could not be fitted to it`);
+  if (unable > 0) notes.push(`${layersWord(unable)} lost inputs but could not be refitted`);
   const few =
     what === 'weights' ? fewVectors(met, 'More rows would help; so may leaving out `reconstruct`.') : undefined;
   if (few !== undefined) notes.push(few);
@@ -108,13 +108,13 @@ function refittableLayers(analysis: Analysis, left: Remaining): { layers: Layer[
     if (layer === undefined) passed++;
     else layers.push(layer);
   }
-  // The gates of a recurrent layer are no linear function of what it reads.
+  // The gates of a recurrent layer are not a linear function of what it reads.
   const recurrent = analysis.graph.nodes.filter((node) => RECURRENT.some((one) => isOp(node, one)));
   passed += recurrent.filter((node) => left.changes(analysis.value(node.inputs[1])?.axes[2])).length;
   return { layers, passed };
 }
 
-/** Undefined where the weight comes by a detour, is shared, or is no plain Conv or matrix. */
+/** Undefined where the weight comes by a detour, is shared, or is not a plain Conv or matrix. */
 function refittableLayer(analysis: Analysis, product: Product): Layer | undefined {
   const { node, reads, inputAxis, outputAxis } = product;
   const weight = analysis.weights.get(product.weight);

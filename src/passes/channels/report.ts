@@ -54,7 +54,7 @@ export function pinExcluded(analysis: Analysis, uses: readonly WeightUse[], sele
   const left = { ...selection, include: [] };
   for (const use of uses) {
     if (!isExcluded(use, left)) continue;
-    const pin: Pin = { reason: 'excluded_by_user', detail: `'${constantName(use.held)}' is left out by \`exclude\`` };
+    const pin: Pin = { reason: 'excluded_by_user', detail: `'${constantName(use.held)}' is excluded by \`exclude\`` };
     for (const axis of analysis.weights.get(constantName(use.held))?.value.axes ?? []) analysis.space.pin(axis, pin);
   }
 }
@@ -71,13 +71,13 @@ export function exclusion(uses: readonly WeightUse[], options: ResolvedOptions):
     const own = outputs.length > 0 ? outputs : inputs;
     if (own.some((name) => names?.has(name))) return undefined;
     if (own.some((name) => all?.has(name))) {
-      return { reason: 'excluded_by_user', detail: 'left out by `opTypes` or `include`' };
+      return { reason: 'excluded_by_user', detail: 'excluded by `opTypes` or `include`' };
     }
     const whole = group.occurrences.some(
       (one) => own.includes(one.weight.name) && !isFloat(one.weight.held.tensor.dtype),
     );
     if (whole) return { reason: 'already_quantized', detail: 'their weights are stored as integers' };
-    return { reason: 'pinned_channels', detail: 'a weight that they are channels of is computed from others' };
+    return { reason: 'pinned_channels', detail: 'one of their weights is computed from others' };
   };
 }
 
@@ -104,9 +104,9 @@ export function skipsOf(analysis: Analysis, left: Remaining, reasons: ReadonlyMa
 function innerSkip(analysis: Analysis, use: WeightUse): Skip | undefined {
   if (use.graph === analysis.graph) return undefined;
   if (use.graph.root.kind === 'function') {
-    return skipUse(use, 'in_function', 'it is in a local function, which is not followed');
+    return skipUse(use, 'in_function', 'it is in a local function, which is not analysed');
   }
-  return skipUse(use, 'pinned_channels', `it is read in the body of a node, which is not followed`);
+  return skipUse(use, 'pinned_channels', `it is read in a subgraph, which is not analysed`);
 }
 
 /** Its output channels come first: why they stay is why it does. */
@@ -124,7 +124,7 @@ function reasonOf(
     }
   }
   const reason: SkipReason = 'too_few_channels';
-  return { reason, detail: 'it has one channel' };
+  return { reason, detail: 'it has only one channel' };
 }
 
 /** Every group that could lose channels, and for every layer whose channels all stay why. */
@@ -174,6 +174,6 @@ export function totals(parameters: Counts, macs: Macs | undefined): string[] {
     return `${before} → ${after} (${share > 0 ? '+' : '−'}${Math.abs(share).toFixed(1)} %)`;
   };
   const first = `parameters: ${fell(parameters)}`;
-  if (macs === undefined) return [first, 'multiply-adds are not counted: the model leaves lengths open'];
-  return [first, `multiply-adds a row: ${fell(macs)}`];
+  if (macs === undefined) return [first, 'multiply-adds are not counted, because the model has dynamic lengths'];
+  return [first, `multiply-adds per row: ${fell(macs)}`];
 }

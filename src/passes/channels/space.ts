@@ -103,12 +103,12 @@ export class Space {
     if (!this.#pins.has(root)) this.#pins.set(root, pin);
   }
 
-  /** Why a channel has to stay; undefined where it may go. */
+  /** Why a channel has to stay; undefined if it may go. */
   pinOf(channel: number): Pin | undefined {
     return this.#pins.get(this.find(channel));
   }
 
-  /** The reason that keeps every channel of an axis; undefined where one may go. */
+  /** The reason that keeps every channel of an axis; undefined if one may go. */
   pinOfAll(axis: Axis): Pin | undefined {
     let first: Pin | undefined;
     for (const channel of axis) {

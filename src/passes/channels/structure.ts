@@ -46,7 +46,7 @@ export interface Product {
   readonly node: Node;
   /** Name of the weight as the node reads it. */
   readonly weight: string;
-  /** Axes of the weight, undefined where they do not run over channels of their own. */
+  /** Axes of the weight, undefined if they do not run over channels of their own. */
   readonly outputs: Axis | undefined;
   readonly inputs: Axis | undefined;
   /** What it reads, where the weight's input axis is summed over. */

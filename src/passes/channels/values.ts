@@ -17,7 +17,7 @@ export const MAX_NUMBERS = 1024;
 /** What is known about a value of the graph, proven from the weights and the graph's inputs. */
 export interface Value {
   readonly dims: readonly Dim[];
-  /** For each dim the channels it runs over; undefined where its length cannot change. */
+  /** For each dim the channels it runs over; undefined if its length cannot change. */
   readonly axes: readonly (Axis | undefined)[];
   /** By dim, those that it was joined of, where their channels go on behind the Reshape that cuts it again. */
   readonly joined?: ReadonlyMap<number, Pick<Value, 'dims' | 'axes'>>;
@@ -25,7 +25,7 @@ export interface Value {
   readonly elements?: readonly Element[];
   /** The elements of a small constant of floats, e.g. the scales of Resize. */
   readonly floats?: readonly number[];
-  /** Whether it is a constant, whose elements can be written anew. */
+  /** Whether it is a constant, whose elements can be written again. */
   readonly isConstant?: boolean;
 }
 

@@ -19,7 +19,7 @@ export type Planned =
       readonly dtype: DType;
       readonly dims: readonly number[];
       readonly reads: readonly Tensor[];
-      /** Whether ONNX Runtime computes the same bits; true where absent. */
+      /** Whether ONNX Runtime computes the same bits; true if omitted. */
       readonly exact?: boolean;
       /** The elements, from those of `reads`. Undefined where there is no right answer, as after a division by 0. */
       compute(loaded: readonly Uint8Array[]): ArrayBufferView | undefined;
@@ -31,7 +31,7 @@ export type Planned =
 
 /**
  * What an operator makes of constants: an entry for each of its outputs.
- * @returns undefined where it is not computed here: a type, attribute or shape that is not known
+ * @returns undefined if it is not computed here: a type, attribute or shape that is not known
  */
 export type Operator = (call: Call) => Promise<readonly Planned[] | undefined> | readonly Planned[] | undefined;
 
@@ -41,7 +41,7 @@ export type Operators = Readonly<Record<string, Operator>>;
 /** More dims, or axes, than any tensor has. */
 export const MAX_RANK = 64;
 
-/** A short list of integers; undefined where the tensor is none, or absent. */
+/** A short list of integers; undefined if the tensor is none, or absent. */
 export async function integers(tensor: Tensor | undefined): Promise<number[] | undefined> {
   if (tensor === undefined || (tensor.dtype !== 'int64' && tensor.dtype !== 'int32')) return undefined;
   if (elementCount(tensor.dims) > MAX_RANK) return undefined;
@@ -54,7 +54,7 @@ export function sizeOf(dtype: DType): number | undefined {
   return bits >= 8 ? bits / 8 : undefined;
 }
 
-/** An axis counted from the front; undefined where there is none. */
+/** An axis counted from the front; undefined if there is none. */
 export function axisOf(axis: number, rank: number): number | undefined {
   const from = axis < 0 ? axis + rank : axis;
   return Number.isInteger(from) && from >= 0 && from < rank ? from : undefined;

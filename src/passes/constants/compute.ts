@@ -12,7 +12,7 @@ import { operatorOf } from './operators/index.ts';
 const SMALL: number = 1 << 16;
 /** Bytes of such results that are in memory together at most. */
 const MAX_HELD = 1 << 25;
-/** Elements that are computed anew, for each of the largest tensor among them, when a weight is loaded. */
+/** Elements that are computed again, for each of the largest tensor among them, when a weight is loaded. */
 const MAX_COST = 64;
 /** Bytes of constants that count as the same where they hold the same. */
 const MAX_COMPARED = 512;
@@ -30,7 +30,7 @@ interface Cost {
   readonly from: Origin | undefined;
 }
 
-/** What values are worth that are no constants themselves; undefined where that is open. */
+/** What values are worth that are not constants themselves; undefined if that is open. */
 export type Foreknown = (graph: Graph, value: string) => Promise<Tensor | undefined>;
 
 /**
@@ -193,7 +193,7 @@ export class Constants {
     return found;
   }
 
-  /** Computes a small tensor; undefined where there is no answer, or too many are in memory. */
+  /** Computes a small tensor; undefined if there is no answer, or too many are in memory. */
   async #now(
     { name, dtype, dims, byteLength }: Tensor,
     { reads, compute }: Exclude<Planned, { same: Tensor }>,

@@ -167,7 +167,7 @@ function shapeOf(node: Node, { dims }: Known): Known {
   return { dims: [values.length], values };
 }
 
-/** What becomes of a short list of integers some of which may be open; undefined where it is none. */
+/** What becomes of a short list of integers some of which may be open; undefined if it is none. */
 function wholeOf(node: Node, inputs: readonly Known[]): Known | undefined {
   const [x = {}, second = {}] = inputs;
   const { values } = x;

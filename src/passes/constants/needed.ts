@@ -6,12 +6,12 @@ import { mayBeIntegers } from './foreknown.ts';
 import { operatorOf } from './operators/index.ts';
 import type { Placed } from './region.ts';
 
-/** Nodes behind one value at most. */
+/** Nodes after one value at most. */
 const MAX_NODES = 256;
 
 /**
  * Computes a node and what it needs, inputs first.
- * @returns the nodes that are computed, each behind those it reads; undefined where one of them cannot be
+ * @returns the nodes that are computed, each after those it reads; undefined if one of them cannot be
  */
 export async function computedFor(constants: Constants, graph: Graph, node: Node): Promise<Placed[] | undefined> {
   if (!isPlausible(graph, node)) return undefined;

@@ -27,9 +27,9 @@ interface Part {
 }
 
 /**
- * Which of the nodes can be computed without the file growing: parts that share constants count together, as the
- * slices of one weight do.
- * @param nodes - computed all, each behind those it reads
+ * Which of the nodes can be computed without the file growing: parts that share constants count together, as the slices
+ * of one weight do.
+ * @param nodes - computed all, each after those it reads
  */
 export function worthwhile(model: Model, constants: Constants, nodes: readonly Placed[]): Placed[] {
   let left = nodes;
@@ -175,7 +175,7 @@ export function replaceByResults(model: Model, constants: Constants, nodes: read
 /**
  * Removes what made values that nothing reads: constants, and nodes, with what only they read.
  * @param values - as a node that is gone has read them
- * @param isPure - whether a node may go; standard operators where absent
+ * @param isPure - whether a node may go; standard operators if omitted
  */
 export function dropUnread(
   model: Model,

@@ -8,7 +8,7 @@ import { inliningNotes } from '../inline/index.ts';
 import { inlineWeights } from '../inline/weights.ts';
 
 /**
- * Brings weights to where passes look for them: out of functions, and from behind nodes that compute them from
+ * Brings weights to where passes look for them: out of functions, and from after nodes that compute them from
  * constants.
  * @param which - of functions: all weights in them and handed to them, or only the handed ones
  * @returns sentences on what was done

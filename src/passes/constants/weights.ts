@@ -20,9 +20,9 @@ import { type Placed, replaceByResults, worthwhile } from './region.ts';
  *
  * before  v ── Mul(g / ReduceL2(v)) ── Conv                        after  w ── Conv
  * ```
- * What passes hands on (Transpose, Reshape, Cast) stays. Weights that are stored in fewer bits are left: half floats
- * behind a Cast, integers behind a Cast or DequantizeLinear. Products of constants too, which ONNX Runtime computes
- * once. Nothing large is computed, or read, before it is asked for. Where no weight is found, nothing changes.
+ * What passes passes on (Transpose, Reshape, Cast) stays. Weights that are stored in fewer bits are left: half floats
+ * after a Cast, integers after a Cast or DequantizeLinear. Products of constants too, which ONNX Runtime computes once.
+ * Nothing large is computed, or read, before it is asked for. Where no weight is found, nothing changes.
  *
  * Exponentials, roots other than the square one, normalizations and sums over middle axes may differ from ONNX
  * Runtime's in the last bits; all else is the same.
@@ -51,7 +51,7 @@ export async function settleComputed(model: Model, wanted: readonly Placed[]): P
   replaceByResults(model, constants, computed);
   model.freeInitializers();
   const count = computed.length;
-  return [`${count} ${count === 1 ? 'node' : 'nodes'} between constants and weights computed`];
+  return [`${count} ${count === 1 ? 'node' : 'nodes'} between constants and weights folded`];
 }
 
 /** Whether a node may have a weight that {@link settleComputed} finds: only its operators are looked at. */
@@ -76,13 +76,13 @@ function hiddenBehind(graph: Graph, value: string): (Placed & { readonly name: s
     if (!PASSED.some((one) => isOp(made.producer as Node, one))) break;
     [scope, name] = [made.scope, made.producer.inputs[0] ?? ''];
   }
-  // What follows a maker and only gives other dims is computed with it; a Transpose or Cast is handed on.
+  // What follows a maker and only gives other dims is computed with it; a Transpose or Cast is passed on.
   let at = chain.length - 1;
   while (at > 0 && ['Identity', ...RESHAPES].some((one) => isOp((chain[at - 1] as Placed).node, one))) at--;
   return chain[at];
 }
 
-/** The nodes that make a hidden weight, all of which can be computed; undefined where there is none. */
+/** The nodes that make a hidden weight, all of which can be computed; undefined if there is none. */
 async function hidden(constants: Constants, graph: Graph, value: string): Promise<Placed[] | undefined> {
   const found = value === '' ? undefined : hiddenBehind(graph, value);
   if (found === undefined) return undefined;

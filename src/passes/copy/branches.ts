@@ -142,7 +142,7 @@ function writeOut(graph: Graph, node: Node, branch: Graph, names: Definitions): 
 
 /**
  * Lets the nodes of a branch give out what the If does, by its names.
- * @returns outputs of the branch that no node of it makes, or that it gives out twice: they are handed on
+ * @returns outputs of the branch that no node of it makes, or that it gives out twice: they are passed on
  */
 function nameOutputs(node: Node, branch: Graph): { readonly from: string; readonly to: string }[] {
   const handedOn: { from: string; to: string }[] = [];

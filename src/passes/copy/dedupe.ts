@@ -80,8 +80,8 @@ export async function shareAll(model: Model, groups: readonly Constant[][]): Pro
 export function dedupedNote({ tensors, bytes }: Deduped): string {
   if (tensors === 0) return 'no two tensors are equal';
   return tensors === 1
-    ? `1 tensor is equal to another one, which is stored once: ${bytes} bytes less`
-    : `${tensors} tensors are equal to others, which are stored once: ${bytes} bytes less`;
+    ? `1 duplicate tensor removed: ${bytes} bytes less`
+    : `${tensors} duplicate tensors removed: ${bytes} bytes less`;
 }
 
 /** Those that have something in common with others, in groups; what is alone is left out. */

@@ -39,9 +39,9 @@ export function setInputs(values: Readonly<Record<string, InputValue>>): Pass {
       const folding = new Folding(model);
       removeUnread(folding);
       const removed = folding.done.find((one) => one.action === 'unread_node')?.count ?? 0;
-      const notes = tensors.map((one) => `'${one.name}' is a constant now, ${typeText(one)}`);
-      if (taken > 0) notes.push(`${taken} ${taken === 1 ? 'If is' : 'Ifs are'} the branch that is taken now`);
-      if (removed > 0) notes.push(`${removed} ${removed === 1 ? 'node' : 'nodes'} that nothing reads removed`);
+      const notes = tensors.map((one) => `'${one.name}' is now a constant, ${typeText(one)}`);
+      if (taken > 0) notes.push(`${taken} ${taken === 1 ? 'If' : 'Ifs'} replaced by the branch that is taken`);
+      if (removed > 0) notes.push(`${removed} unused ${removed === 1 ? 'node' : 'nodes'} removed`);
       return { pass: 'copy', changes: [], skips: [], notes };
     },
   };
@@ -56,14 +56,14 @@ export function readInputValues(texts: readonly string[]): Record<string, InputV
   for (const text of texts) {
     // A name may have a = in it, a value has none.
     const at = text.lastIndexOf('=');
-    if (at < 1) throw wrong(`'${text}' is no name of an input with its value`, 'For example: `set: sr=16000`.');
+    if (at < 1) throw wrong(`'${text}' is not an input name with a value`, 'For example: `set: sr=16000`.');
     const name = text.slice(0, at);
     if (Object.hasOwn(values, name)) throw wrong(`'${name}' is given twice`);
     const value = parsed(text.slice(at + 1));
     if (value === undefined) {
       throw wrong(
-        `'${text.slice(at + 1)}' is no value for '${name}'`,
-        'A number, true, false, or lists of them: `[1, 2]`.',
+        `'${text.slice(at + 1)}' is not a value for '${name}'`,
+        'Give a number, true, false, or lists of them, e.g. `[1, 2]`.',
       );
     }
     values[name] = value;
@@ -98,7 +98,7 @@ function tensorFor(model: Model, name: string, value: InputValue): Tensor {
   const flat = flatten(value);
   const elements = flat.length === 1 ? new Array<number | bigint>(elementCount(dims)).fill(flat[0] as number) : flat;
   const misfit = elements.find((one) => !write.fits(one));
-  if (misfit !== undefined) throw bad(`${misfit} is no ${dtype}`);
+  if (misfit !== undefined) throw bad(`${misfit} does not fit in ${dtype}`);
   const data = write.pack(elements);
   if (data.byteLength !== byteLengthOf(dtype, elementCount(dims))) throw bad(`${flat.length} numbers were given`);
   return constant(name, dtype, dims, data);
@@ -107,11 +107,11 @@ function tensorFor(model: Model, name: string, value: InputValue): Tensor {
 /** The dims of the tensor: those the input states, and for open ones those of the value. */
 function dimsOf(input: ValueInfo, value: InputValue, bad: (fact: string) => CompressError): number[] {
   const given = shapeOf(value);
-  if (given === undefined) throw bad('the lists of the value are not all of one length');
+  if (given === undefined) throw bad('the lists of the value differ in length');
   const stated = input.dims ?? given;
   const isOpen = stated.some((dim) => typeof dim !== 'number');
   if (given.length === 0) {
-    if (isOpen) throw bad(`one number does not tell its dims: give a list`);
+    if (isOpen) throw bad(`a single number does not determine its dims: give a list`);
     return stated as number[];
   }
   const shown = `the value has the dims [${given.join(', ')}]`;

@@ -14,7 +14,7 @@ const MOVERS = [
   ...['MaxPool', 'ReduceMax', 'ReduceMin', 'DepthToSpace', 'SpaceToDepth', ...RESHAPES],
 ];
 
-/** Integers that are made when the model runs stand for a float: behind QuantizeLinear and DynamicQuantizeLinear. */
+/** Integers that are made when the model runs stand for a float: after QuantizeLinear and DynamicQuantizeLinear. */
 export async function quantizeLinear(work: Rewriting, graph: Graph, node: Node): Promise<void> {
   const [float = ''] = node.inputs;
   if (node.opType === 'DynamicQuantizeLinear') {

@@ -20,7 +20,7 @@ export async function dequantizeComputed(work: Rewriting, graph: Graph, node: No
   if (computed === undefined || !computed.scaled || held === undefined || !isFloat(computed.dtype)) return;
   if (isVariable(work.model, held) || held.graph.kind === 'function') return;
   for (const { graph: at, node: next } of graph.uses(output)) {
-    // Of several nodes one behind the other the last one counts.
+    // Of several nodes one after another the last one counts.
     const further = next !== undefined && isUnpacking(next) && (await computedAt(at, next.outputs[0] ?? ''));
     if (!further) {
       work.link(graph, node, work.weights.of(held, realWeight(computed)));

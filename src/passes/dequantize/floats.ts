@@ -108,7 +108,7 @@ function turned(dims: readonly number[]): number[] {
   return [...dims.slice(0, -2), ...dims.slice(-2).reverse()];
 }
 
-/** Nodes that read a value, behind a Transpose or what gives it other dims. */
+/** Nodes that read a value, after a Transpose or what gives it other dims. */
 function readersOf(graph: Graph, value: string, steps = 4): Node[] {
   return graph.uses(value).flatMap(({ graph: at, node }) => {
     if (node === undefined) return [];

@@ -13,12 +13,12 @@ import type { Rewriting } from './rewriting.ts';
 /** An operator on quantized operands, and the one on floats that it stands for. */
 interface Form {
   readonly opType: string;
-  /** Where its operands are: integers, with scale and zero point behind them. */
+  /** Where its operands are: integers, with scale and zero point after them. */
   readonly operands: readonly number[];
   /** Where scale and zero point of the result are. */
   readonly result: number;
   readonly bias?: number;
-  /** Other inputs that it hands on, before the operands. */
+  /** Other inputs that it passes on, before the operands. */
   readonly first?: readonly number[];
   /** Attributes that the float operator has not. */
   readonly without?: readonly string[];
@@ -48,7 +48,7 @@ export function isQuantizedOp({ opType }: Node): boolean {
 }
 
 /**
- * Such a node becomes the float operator, with a QuantizeLinear behind it for those who read integers:
+ * Such a node becomes the float operator, with a QuantizeLinear after it for those who read integers:
  * ```
  * before  a ── QLinearAdd(b) ── c                 after  a' ── Add(b') ── QuantizeLinear ── c
  * ```
@@ -120,7 +120,7 @@ function extraOf(
 
 /**
  * The bias of a QLinearConv or QGemm as floats: its step is that of the products, `x_scale · W_scale`, times alpha.
- * @returns undefined where it is no constant
+ * @returns undefined if it is not a constant
  */
 function biasOf(work: Rewriting, graph: Graph, node: Node, bias: string): string | undefined {
   const held = constantBehind(graph, bias)?.held;

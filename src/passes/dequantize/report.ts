@@ -25,9 +25,9 @@ export function factOf({ counts, rounded }: Rewriting): Dequantized {
 /** The same, a sentence each. */
 export function notesOf({ values, relus, clips }: Dequantized): string[] {
   const notes: string[] = [];
-  if (values > 0) notes.push(`${values} ${values === 1 ? 'value is' : 'values are'} not rounded to integers any more`);
-  if (relus > 0) notes.push(`${relus} Relu put back before integers that began at 0`);
-  if (clips > 0) notes.push(`${clips} Clip to 6 put back before integers from 0 to 6`);
+  if (values > 0) notes.push(`${values} ${values === 1 ? 'value is' : 'values are'} no longer rounded to integers`);
+  if (relus > 0) notes.push(`${relus} Relu restored, because the integers began at 0`);
+  if (clips > 0) notes.push(`${clips} Clip to 6 restored, because the integers ranged from 0 to 6`);
   return notes;
 }
 
@@ -42,7 +42,7 @@ export function leftovers({ model }: Rewriting): { readonly skips: Skip[]; reado
     if (skip !== undefined) skips.push(skip);
   }
   const list = [...kinds].map(([opType, count]) => `${count} ${opType}`).join(', ');
-  return { skips, notes: list === '' ? [] : [`left on integers: ${list}`] };
+  return { skips, notes: list === '' ? [] : [`still computed in integers: ${list}`] };
 }
 
 function skipOf(model: Rewriting['model'], graph: Graph, node: Node): Skip | undefined {
@@ -60,9 +60,9 @@ function skipOf(model: Rewriting['model'], graph: Graph, node: Node): Skip | und
   if (model.trainingNames.has(weight)) {
     return { ...facts, reason: 'used_in_training', detail: 'training_info refers to it by name' };
   }
-  if (isVariable(model, held)) return { ...facts, reason: 'graph_input', detail: 'a caller may feed another one' };
+  if (isVariable(model, held)) return { ...facts, reason: 'graph_input', detail: 'a caller may override it' };
   const detail = hasCodes(node)
-    ? `the codes, scales and zero points of ${opType} do not fit together, or lie in an order that is not known`
-    : `no float operator is known for ${opType} with such scales`;
+    ? `the codes, scales and zero points of ${opType} are inconsistent, or stored in an unknown order`
+    : `there is no float equivalent of ${opType} with such scales`;
   return { ...facts, reason: 'unsupported_op', detail };
 }

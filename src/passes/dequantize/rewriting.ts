@@ -62,7 +62,7 @@ export class Rewriting {
     return this.#standing.get(scope)?.get(integers);
   }
 
-  /** The float value behind integers that are read with these steps; undefined where they stand for none. */
+  /** The float value after integers that are read with these steps; undefined if they stand for none. */
   async floatOf(graph: Graph, integers: string, scale: string, zeroPoint: string): Promise<string | undefined> {
     const found = this.standing(graph, integers);
     if (found === undefined) return undefined;
@@ -100,8 +100,8 @@ export class Rewriting {
   }
 
   /**
-   * A stored weight as floats, turned as its reader has it; undefined where what stands between does something else, or
-   * a caller may feed another one.
+   * A stored weight as floats, turned as its reader has it; undefined if what stands between does something else, or a
+   * caller may override it.
    */
   async moved(graph: Graph, reader: Node, moved: MovedWeight, layout: Layout = {}): Promise<string | undefined> {
     const { held, via, perm, weight } = moved;

@@ -33,7 +33,7 @@ export async function lookUpLast(work: Rewriting, graph: Graph, gather: Node): P
   work.replace(graph, end, createNode({ name, opType: 'Gather', inputs: [table, ids], outputs: [output] }));
 }
 
-/** The nodes that unpack what was looked up, one behind the other. */
+/** The nodes that unpack what was looked up, one after another. */
 function followed(graph: Graph, gather: Node): Node[] {
   const nodes: Node[] = [];
   let value = gather.outputs[0] ?? '';
@@ -64,7 +64,7 @@ class Lift {
     this.#write = new Unpacking(graph, gather, gather.inputs[0] ?? '');
   }
 
-  /** The name of the same value for all rows; undefined where it depends on the rows in another way. */
+  /** The name of the same value for all rows; undefined if it depends on the rows in another way. */
   async value(name: string): Promise<string | undefined> {
     if (this.#graph.constant(name) !== undefined) return name;
     const node = this.#graph.producer(name);

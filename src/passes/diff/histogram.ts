@@ -12,7 +12,7 @@ export interface HistogramPair {
 
 /**
  * Counts the elements of a weight before and after in the same bins, a chunk at a time: those before are read twice.
- * @returns undefined where no element before is finite
+ * @returns undefined if no element before is finite
  */
 export async function histogramPair(before: Reals, after: Reals, bins: number): Promise<HistogramPair | undefined> {
   let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];

@@ -27,7 +27,7 @@ export type {
 /**
  * What changed from one model to another: facts of the file, inputs and outputs, operators, nodes and weights. Nodes
  * are matched by what they give, by their names, and from the inputs on by what they read, so that a model exported
- * anew under other names is not all new. Weights are compared byte for byte, a chunk at a time; of those that differ
+ * again under other names is not all new. Weights are compared byte for byte, a chunk at a time; of those that differ
  * the elements are compared as numbers, `10·log10(Σw² / Σ(w − w')²)` in dB. A weight for which integers stand in the
  * other model (`<w>_quantized`) is compared with what these stand for.
  *

@@ -2,7 +2,7 @@ import type { DType } from '../../ir/dtype.ts';
 import type { Difference } from '../../kernels/difference.ts';
 import type { HistogramPair } from './histogram.ts';
 
-/** A value before and after; undefined where it is not there. Texts are as in the file. */
+/** A value before and after; undefined if it is not there. Texts are as in the file. */
 export interface Change<T = string> {
   readonly before: T | undefined;
   readonly after: T | undefined;

@@ -16,9 +16,9 @@ export interface Layer extends WeightGeometry {
 export interface Pair {
   readonly first: Layer;
   readonly second: Layer;
-  /** What the first makes, behind its own Relu. */
+  /** What the first makes, after its own Relu. */
   readonly value: string;
-  /** Elements of one channel of the first that the second sees as neighbours: more than 1 behind a Flatten. */
+  /** Elements of one channel of the first that the second sees as neighbours: more than 1 after a Flatten. */
   readonly spread: number;
 }
 

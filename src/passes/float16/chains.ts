@@ -162,7 +162,7 @@ function makesAngle(graph: Graph, node: Node): boolean {
   return BETWEEN.has(node.opType) || (isOp(node, 'MatMul') && node.inputs.every((one) => isVector(graph, one)));
 }
 
-/** Whether a value is no weight: not constant, or a vector. */
+/** Whether a value is not a weight: not constant, or a vector. */
 function isVector(graph: Graph, value: string): boolean {
   const dims = graph.constant(value)?.tensor.dims;
   return dims === undefined || elementCount(dims) === Math.max(1, ...dims);

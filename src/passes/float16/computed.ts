@@ -69,16 +69,16 @@ function skipsOf({ obstacles }: Plan): Skip[] {
 
 /** Why nodes compute in float32, in a sentence about them. */
 const REASONS: Readonly<Record<KeptReason, string>> = {
-  calibrated: 'whose values come within half of 65504',
-  chain: 'between what makes numbers large and what makes them small again, or of angles',
-  constant: 'with a constant that float16 has not',
-  fed: 'with few weights, on what the model is fed',
-  excluded: 'that are left out',
-  integers: 'on whole numbers alone: positions, sizes, masks',
-  operator: 'of sequences, branches and integers',
-  recurrent: 'whose state is rounded at each step',
-  sum: 'that add up many numbers',
-  type: 'whose types are not known',
+  calibrated: 'because calibrated values exceed half of 65504',
+  chain: 'because intermediate values may become large, or are angles',
+  constant: 'because a constant exceeds float16',
+  fed: 'because they have few weights and read model inputs',
+  excluded: 'because they are excluded',
+  integers: 'because they compute on integers: positions, sizes, masks',
+  operator: 'because they handle sequences, branches or integers',
+  recurrent: 'because their state would be rounded at each step',
+  sum: 'because they sum many values',
+  type: 'because types are unknown',
 };
 
 /** Nodes named for a reason. */

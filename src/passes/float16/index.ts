@@ -44,12 +44,12 @@ export function float16(options: Float16Options = {}): Pass {
   const computes = computesHalf(options);
   const { dtype, io } = settled;
   if (computes && dtype === 'bfloat16') {
-    throw new CompressError('options', 'compute', 'models compute in float16; bfloat16 is stored alone', {
+    throw new CompressError('options', 'compute', 'models compute in float16; bfloat16 is only for storage', {
       hint: 'Leave out one of the two.',
     });
   }
   if (!computes && io === 'float16') {
-    throw new CompressError('options', 'io', 'inputs and outputs are float16 where the model computes in it', {
+    throw new CompressError('options', 'io', 'float16 inputs and outputs require a model that computes in float16', {
       hint: 'Give `compute: float16` too.',
     });
   }
@@ -82,5 +82,5 @@ function alreadyHalf(
     .flatMap(heldBy)
     .filter(({ tensor }) => elementCount(tensor.dims) >= minElements);
   const count = large.filter(({ tensor }) => isHalf(tensor.dtype)).length;
-  return count === 0 ? [] : [`${count} ${count === 1 ? 'weight is' : 'weights are'} in 16 bits already`];
+  return count === 0 ? [] : [`${count} ${count === 1 ? 'weight is' : 'weights are'} already in 16 bits`];
 }

@@ -17,7 +17,7 @@ export interface Wants {
   readonly output: boolean;
 }
 
-/** What a value is called in each type; undefined where nothing reads it in that type. */
+/** What a value is called in each type; undefined if nothing reads it in that type. */
 export interface Names {
   /** Whether what makes it makes float16. */
   readonly made: boolean;
@@ -92,7 +92,7 @@ export class Naming {
   }
 }
 
-/** Whether a node makes floats of what is no float32, in a type that its attribute says. */
+/** Whether a node makes floats of what is not float32, in a type that its attribute says. */
 export function isMade(types: Types, graph: Graph, node: Node): boolean {
   if (isOp(node, 'ConstantOfShape')) return true;
   return isFloatCast(node) && types.of(graph, node.inputs[0] ?? '') !== 'float32';
@@ -104,7 +104,7 @@ export function halfSource(types: Types, graph: Graph, node: Node): string | und
   return isFloatCast(node) && types.of(graph, source) === 'float16' ? source : undefined;
 }
 
-/** The number that a ConstantOfShape fills with; undefined where it is no float32. */
+/** The number that a ConstantOfShape fills with; undefined if it is not float32. */
 export function fillOf(node: Node): Constant['tensor'] | 0 | undefined {
   if (!isOp(node, 'ConstantOfShape')) return undefined;
   const fill = findAttribute(node, 'value');

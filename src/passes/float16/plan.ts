@@ -93,7 +93,7 @@ const QUANTIZED = /^(Dequantize|DynamicQuantize|Quantize|Q)Linear/;
 /** What makes weights or activations of integers: no whole numbers. */
 const DECODES = new Set(['DequantizeLinear', 'GatherBlockQuantized']);
 
-/** Fewer elements are no weight. */
+/** Fewer elements are not a weight. */
 const LEAST_WEIGHT = 128;
 
 /** What the planner needs to know. */
@@ -201,7 +201,7 @@ export class Planner {
     });
   }
 
-  /** Why a node computes in float32; undefined where it need not. */
+  /** Why a node computes in float32; undefined if it need not. */
   async #reason(
     graph: Graph,
     node: Node,
@@ -270,7 +270,7 @@ export class Planner {
   }
 }
 
-const BEYOND = { reason: 'out_of_range', detail: 'it holds numbers beyond ±65504, the largest of float16' } as const;
+const BEYOND = { reason: 'out_of_range', detail: 'it contains values beyond ±65504, the range of float16' } as const;
 
 /** A constant that may have another type; undefined for all else, and for what a caller may feed. */
 export function typedConstant(model: Model, graph: Graph, value: string): Constant | undefined {

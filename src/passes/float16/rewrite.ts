@@ -28,7 +28,7 @@ export interface Rewriting {
 
 /**
  * Gives each node what it reads in the type it computes in. A value has one Cast for all that read it in the other
- * type, behind what makes it; one that is made by a Cast has a second one of the same source.
+ * type, after what makes it; one that is made by a Cast has a second one of the same source.
  * @returns how many Casts were put in
  */
 export async function rewriteNodes(work: Rewriting): Promise<number> {

@@ -2,9 +2,9 @@
 
 /**
  * Which inputs and outputs of each standard operator may be float32, and which of these float16 as well: for each
- * version that changed it `since: inputs > outputs | type variables that may be float16`. An input is a type variable, `f`
- * where it is float32 alone, `-` where it is no float32. `*` stands behind the last one where any number of them may follow,
- * `?` for one of any type, as If hands on.
+ * version that changed it `since: inputs > outputs | type variables that may be float16`. An input is a type variable,
+ * `f` where it is float32 alone, `-` where it is not float32. `*` follows the last one where any number of them may
+ * follow, `?` for one of any type, as If passes on.
  */
 export const FLOAT_SCHEMAS: Readonly<Record<string, string>> = {
   Abs: '6: T > T | T',

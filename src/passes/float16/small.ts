@@ -39,8 +39,8 @@ export class Small {
   note(count: number): string {
     const stay = count === 1 ? 'tensor stays' : 'tensors stay';
     const why = this.chosen
-      ? 'small ones save nothing, and cost as much of the signal as large ones'
-      : `${this.#least} elements are the least`;
+      ? 'small ones save nothing, but lose as much accuracy as large ones'
+      : `the minimum is ${this.#least} elements`;
     return `${count} ${stay} float32: ${why}`;
   }
 }

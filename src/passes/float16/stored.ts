@@ -68,7 +68,7 @@ export async function storeHalves(
     const cast = castNode(held.graph, half, name, 'float32');
     const sqnr = rounding.signal === 0 ? undefined : decibels(rounding.signal, rounding.noise);
     const { usage } = one;
-    const form = `${data.dtype} behind a Cast${held.graph.isOverridable(name) ? '; no longer a graph input' : ''}`;
+    const form = `${data.dtype} with a Cast${held.graph.isOverridable(name) ? '; no longer a graph input' : ''}`;
     const reads = { nodes: usage.node === '' ? [] : [usage.node], opType: usage.opTypes.join(', ') };
     changes.push({ ...changeOf(name, held.tensor, reads, { after: data.byteLength, form }), sqnr });
     if (held.node === undefined) {
@@ -95,7 +95,7 @@ async function raised(model: Model, { dtype }: Resolved): Promise<string[]> {
   if (!model.hasOpset || model.opset >= needed) return [];
   const result = await raiseOpset(model, needed);
   if (!result.raised) return [`opset stays ${model.opset}: ${result.reason}`];
-  return [`opset raised from ${result.from} to ${result.to}, whose Cast knows ${dtype}`, ...result.notes];
+  return [`opset raised from ${result.from} to ${result.to}, whose Cast supports ${dtype}`, ...result.notes];
 }
 
 /** The float32 tensors that may become 16 bits, and why others do not; small ones are only counted. */
@@ -138,17 +138,17 @@ function refusal(
     list.some((one) => matches(one, [name, ...namesOf(held), ...readers]));
   const left = opTypes !== undefined && !usage.opTypes.some((one) => opTypes.includes(one));
   if (left || (include.length > 0 && !isNamed(include)) || isNamed(exclude)) {
-    return ['excluded_by_user', 'left out by `opTypes`, `include` or `exclude`'];
+    return ['excluded_by_user', 'excluded by `opTypes`, `include` or `exclude`'];
   }
   if (usage.role === 'scale' || usage.role === 'zero_point') {
-    return ['already_quantized', 'it is a scale of integers'];
+    return ['already_quantized', 'it is a quantization scale'];
   }
   if (model.trainingNames.has(name)) return ['used_in_training', 'training_info refers to it by name'];
   if (graph.parent !== undefined && graph.isInput(name)) {
-    return ['graph_input', 'it is the first value of a variable'];
+    return ['graph_input', 'it is the initial value of a variable'];
   }
   if (opset < CAST_OPSET[dtype]) {
-    return ['opset_too_old', opset === 0 ? NO_OPSET : `opset ${opset} has no Cast of ${dtype}`];
+    return ['opset_too_old', opset === 0 ? NO_OPSET : `opset ${opset} has no Cast for ${dtype}`];
   }
   return undefined;
 }

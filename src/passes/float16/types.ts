@@ -7,7 +7,7 @@ import { rowOf } from './rows.ts';
 
 /**
  * The type of a value: of its elements, with `*` before it where the value is a sequence or may be missing; `other` for
- * what is no float32 for certain.
+ * what is not certainly float32.
  */
 export type ValueType = DType | `*${DType}` | 'other';
 
@@ -55,7 +55,7 @@ export class Types {
     this.#infer(model.graph, []);
   }
 
-  /** The type of a value as a node of `graph` sees it; undefined where it is not known. */
+  /** The type of a value as a node of `graph` sees it; undefined if it is not known. */
   of(graph: Graph, value: string): ValueType | undefined {
     for (let scope: Graph | undefined = graph; scope !== undefined; scope = scope.parent) {
       const own = this.#of.get(scope);

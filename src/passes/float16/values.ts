@@ -2,8 +2,8 @@ import type { Model } from '../../ir/model.ts';
 import { Types } from './types.ts';
 
 /**
- * The values whose ranges `float16` asks for, by name: every float32 one of the main graph that is no constant. Functions
- * are told apart only once they are written out.
+ * The values whose ranges `float16` asks for, by name: every float32 one of the main graph that is not a constant.
+ * Functions are told apart only once they are written out.
  */
 export function halfValues(model: Model): string[] {
   const { graph } = model;

@@ -35,7 +35,7 @@ const EPSILON = Math.fround(1e-5);
 const ARITHMETIC = ['Add', 'Sub', 'Mul', 'Div'];
 
 /**
- * What the node does to its activation, or undefined where it is not `x · scale + shift` with constants:
+ * What the node does to its activation, or undefined if it is not `x · scale + shift` with constants:
  * ```
  * Mul x·c      Div x/c      Add x+c      Sub x−c  c−x      BatchNormalization (x−μ)·γ/√(σ²+ε) + β
  * ```
@@ -77,7 +77,7 @@ export function affineOf(folding: Folding, graph: Graph, node: Node): Affine | u
   };
 }
 
-/** The scale, bias, mean and variance of a BatchNormalization; undefined where one is no constant, or it trains. */
+/** The scale, bias, mean and variance of a BatchNormalization; undefined if one is not a constant, or it trains. */
 export function normalizationConstants(folding: Folding, graph: Graph, node: Node): Constant[] | undefined {
   const held = node.inputs.slice(1, 5).map((value) => folding.constant(graph, value));
   const all = held.filter((one) => one !== undefined);
@@ -128,7 +128,7 @@ function usable(found: ScaleAndShift): ScaleAndShift | undefined {
  * Whether the constant goes along the channels of a product: one element, or different ones only along the channel
  * axis, and broadcast so that the shape stays.
  * @param axis the channel axis of the product's output, counted from the end: −1 is the last
- * @param rank number of dims of the product's output; undefined where it is not known
+ * @param rank number of dims of the product's output; undefined if it is not known
  */
 export function fitsChannels(affine: Affine, channels: number, axis: number, rank: number | undefined): boolean {
   const { dims, node } = affine;

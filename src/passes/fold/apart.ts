@@ -8,7 +8,7 @@ import { type Folding, isAnyOp } from './context.ts';
 const MAX_WAY = 16;
 
 /**
- * Puts a Sum of one input behind every output that ONNX Runtime would take out of the graph:
+ * Puts a Sum of one input after every output that ONNX Runtime would take out of the graph:
  * ```
  * before  A ── Transpose ── t, an output ───────── Gemm ── y       Gemm <transA, transB> (A, B) ── y: nothing makes t
  *         B ── Transpose ───────────────────────────┘
@@ -50,7 +50,7 @@ function isTakenOut(folding: Folding, graph: Graph, producer: Node, readers: rea
 /**
  * The nodes that read a value, once ONNX Runtime has taken out Identity and Dropout; that it is an output does not
  * count.
- * @returns undefined where a body reads it too: then ONNX Runtime leaves it
+ * @returns undefined if a body reads it too: then ONNX Runtime leaves it
  */
 function readersOf(graph: Graph, value: string): Node[] | undefined {
   const found = new Set<Node>();

@@ -8,7 +8,7 @@ import { addsUpEvenly, endOf, type Product, productBehind, productOf } from './p
 import type { FoldedWeights } from './weights.ts';
 
 /**
- * Folds constants that scale and shift an activation into the product before or behind them, where nothing else reads
+ * Folds constants that scale and shift an activation into the product before or after them, where nothing else reads
  * the value between:
  * ```
  * before  x ── Conv(W, b) ── BatchNormalization ── Mul(s) ── Add(t) ── y
@@ -47,7 +47,7 @@ async function foldBack(folding: Folding, weights: FoldedWeights, graph: Graph, 
   const normalizes = isOp(affine.node, 'BatchNormalization');
   const plain = isOp(found.node, 'MatMul') && found.bias === undefined;
   if (affine.shifts && found.bias === undefined && !(plain && normalizes)) return false;
-  // Its bias is no constant: what is added to the product would have to be scaled too.
+  // Its bias is not a constant: what is added to the product would have to be scaled too.
   if (affine.scales && found.bias === undefined && !plain) return false;
   const change = await affine.load();
   if (change === undefined) return false;
@@ -82,7 +82,7 @@ async function foldBack(folding: Folding, weights: FoldedWeights, graph: Graph, 
 /**
  * Into the product behind: `α·(s·x + t)·W + β·b = α·x·(s·W) + (β·b + α·t·ΣW)`, ΣW over all that a channel adds up. The
  * second only without padding, which adds zeros where x would have been shifted. s and t are one number each: a channel
- * of x is no channel of y.
+ * of x is not a channel of y.
  */
 async function foldForward(folding: Folding, weights: FoldedWeights, graph: Graph, affine: Affine): Promise<boolean> {
   if (isOp(affine.node, 'BatchNormalization') || affine.dims.some((dim) => dim !== 1)) return false;
@@ -123,7 +123,7 @@ async function foldPast(folding: Folding, weights: FoldedWeights, graph: Graph, 
   return true;
 }
 
-/** What a product reads and gives from now on; undefined where it stays. */
+/** What a product reads and gives from now on; undefined if it stays. */
 interface Rewritten {
   readonly input?: string;
   readonly weight?: string | undefined;
@@ -131,7 +131,7 @@ interface Rewritten {
   readonly output?: string;
 }
 
-/** Replaces a product and the Add behind it. What is between these two is another value then, and gets a new name. */
+/** Replaces a product and the Add after it. What is between these two is another value then, and gets a new name. */
 function rewrite(folding: Folding, graph: Graph, product: Product, change: Rewritten): void {
   const { node, bias: slot } = product;
   const { input, weight, bias, output } = change;

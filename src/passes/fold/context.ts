@@ -59,7 +59,7 @@ export class Folding {
     return isVariable(this.model, held);
   }
 
-  /** The elements of a small constant, loaded once; undefined where they are no numbers. */
+  /** The elements of a small constant, loaded once; undefined if they are not numbers. */
   numbers(tensor: Tensor): Promise<Float64Array | undefined> {
     let found = this.#numbers.get(tensor);
     if (found === undefined) {
@@ -115,7 +115,7 @@ export function isAlive(graph: Graph, node: Node): boolean {
   return graph.producer(outputOf(node)) === node;
 }
 
-/** The inputs of a node of two operands, the one that `find` knows first; undefined where it knows none or both. */
+/** The inputs of a node of two operands, the one that `find` knows first; undefined if it knows none or both. */
 export function operands<T>(
   node: Node,
   find: (value: string) => T | undefined,

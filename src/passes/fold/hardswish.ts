@@ -17,7 +17,7 @@ const TOLERANCE = { float32: 1e-6, float16: 1e-3 };
  *            └───────────────────────────┘                              └────────────────────────────┘
  * ```
  * since `clip(x + 3, 0, 6) / 6 = clip(x/6 + 1/2, 0, 1)`. The operands may stand in any order, the division by 6 may be
- * a product with 1/6, and may stand before the Mul, behind it, or at its x. Nothing else may read what lies between.
+ * a product with 1/6, and may precede the Mul, after it, or at its x. Nothing else may read what lies between.
  * @see https://onnx.ai/onnx/operators/onnx__HardSigmoid.html
  */
 export async function nameHardSwish(folding: Folding): Promise<void> {

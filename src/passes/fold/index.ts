@@ -29,7 +29,7 @@ export const FOLD_RULES = ['constants', 'identities', 'computed', 'hard_swish', 
 export type FoldRule = (typeof FOLD_RULES)[number];
 
 export interface FoldOptions {
-  /** The rules to follow; all where absent. */
+  /** The rules to follow; all if omitted. */
   readonly rules?: readonly FoldRule[];
 }
 

@@ -8,13 +8,13 @@ import { addsUpEvenly, type Product, productOf } from './product.ts';
 import type { FoldedWeights } from './weights.ts';
 
 /**
- * A factor goes past an Add that cannot be folded itself, since the Conv behind it pads:
+ * A factor goes past an Add that cannot be folded itself, since the Conv after it pads:
  * ```
  * before  x ── Mul(s) ── Add(t) ── Conv(W, pads) ── y
  * after   x ── Add(t/s) ── Conv(s·W, pads) ── y
  * ```
- * `s·x + t = s·(x + t/s)`, and the zeros of the padding are zeros times s. s and t are one number each, s is not 0.
- * The Add is rewritten and the Mul gone then; what it gives has a new name, being another value.
+ * `s·x + t = s·(x + t/s)`, and the zeros of the padding are zeros times s. s and t are one number each, s is not 0. The
+ * Add is rewritten and the Mul gone then; what it gives has a new name, being another value.
  * @returns the product, and what it is to read from now on
  */
 export async function foldPastAdd(

@@ -20,11 +20,11 @@ export interface Product {
   readonly dtype: FoldedDType;
   readonly layout: WeightLayout;
   readonly channels: number;
-  /** Number of dims of the output; undefined where it is not known. */
+  /** Number of dims of the output; undefined if it is not known. */
   readonly rank: number | undefined;
   /** Dim of the output along which the channels are, counted from the end. */
   readonly axis: number;
-  /** Undefined where nothing can be added: the bias is no constant, or no vector, or MatMul has no Add behind it. */
+  /** Undefined where nothing can be added: the bias is not a constant, or no vector, or MatMul has no Add after it. */
   readonly bias: ProductBias | undefined;
   readonly alpha: number;
   readonly beta: number;
@@ -33,7 +33,7 @@ export interface Product {
 /** Operators with weights that can take in what stands beside them. */
 const PRODUCTS = ['Conv', 'ConvTranspose', 'Gemm', 'MatMul'];
 
-/** The product of a node, or undefined where it is none or its weight is no constant of a type that is folded. */
+/** The product of a node, or undefined if it is none or its weight is not a constant of a type that is folded. */
 export function productOf(folding: Folding, graph: Graph, node: Node | undefined): Product | undefined {
   if (!isAnyOp(node, ...PRODUCTS)) return undefined;
   const weight = folding.constant(graph, node.inputs[1]);
@@ -86,7 +86,7 @@ export function addsUpEvenly(product: Product): boolean {
   return (intsAttribute(node, 'pads') ?? []).every((one) => one === 0);
 }
 
-/** How the channels lie in a weight; undefined where its operator does not say, or its groups do not fit. */
+/** How the channels lie in a weight; undefined if its operator does not say, or its groups do not fit. */
 function layoutOf(node: Node, dims: readonly number[]): WeightLayout | undefined {
   const axes = weightAxes({ node, index: 1, transposed: false }, dims);
   const isConvolution = isAnyOp(node, 'Conv', 'ConvTranspose');

@@ -18,23 +18,23 @@ function sentence(done: Folded): string {
   const several = (one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
   switch (done.action) {
     case 'apart':
-      return `${several('Sum', 'Sums')} put behind an output that ONNX Runtime would lose`;
+      return `${several('Sum', 'Sums')} added after an output that ONNX Runtime would lose`;
     case 'constant':
-      return several('Constant node is an initializer now', 'Constant nodes are initializers now');
+      return several('Constant node turned into an initializer', 'Constant nodes turned into initializers');
     case 'computed':
-      return several('node of constants computed', 'nodes of constants computed');
+      return several('constant node folded', 'constant nodes folded');
     case 'hard_swish':
       return `${count} hard-swish written as HardSigmoid and Mul`;
     case 'hard_sigmoid':
       return `${count} hard-sigmoid written as HardSigmoid`;
     case 'unread_node':
-      return several('node that nothing reads removed', 'nodes that nothing reads removed');
+      return several('unused node removed', 'unused nodes removed');
     case 'unread_initializer':
-      return several('initializer that nothing reads dropped', 'initializers that nothing reads dropped');
+      return several('unused initializer removed', 'unused initializers removed');
     case 'removed':
       return `${count} ${done.what} removed`;
     case 'merged':
-      return `${count} ${done.what} folded into ${done.side === 'before' ? done.into : `the ${done.into} behind`}`;
+      return `${count} ${done.what} folded into ${done.side === 'before' ? done.into : `the ${done.into} after it`}`;
   }
 }
 
@@ -54,18 +54,16 @@ export async function leftovers(folding: Folding): Promise<{ skips: Skip[]; note
     }
   }
   const stay = (count: number, what: string): string => `${count} ${what} ${count === 1 ? 'stays' : 'stay'}`;
-  if (half > 0) notes.push(`${stay(half, half === 1 ? 'node' : 'nodes')}: weights of 16-bit floats are not folded`);
+  if (half > 0) notes.push(`${stay(half, half === 1 ? 'node' : 'nodes')}: 16-bit float weights are not folded`);
   if (alone > 0) {
-    notes.push(
-      `${stay(alone, 'BatchNormalization')}: no Conv, ConvTranspose, Gemm or MatMul before, or not only for it`,
-    );
+    notes.push(`${stay(alone, 'BatchNormalization')}: no Conv, ConvTranspose, Gemm or MatMul feeds it alone`);
   }
   if (folding.model.graph.outputs.length === 0) {
-    notes.push('the graph has no outputs: nothing says what is wanted, so it stays as it is');
+    notes.push('the graph has no outputs, so it is left unchanged');
   }
   const functions = folding.model.functions.length;
   if (functions > 0)
-    notes.push(`${functions === 1 ? '1 local function is' : `${functions} local functions are`} left alone`);
+    notes.push(`${functions === 1 ? '1 local function is' : `${functions} local functions are`} left unchanged`);
   return { skips, notes };
 }
 
@@ -75,13 +73,13 @@ function isBesideHalf(folding: Folding, graph: Graph, node: Node): boolean {
   const producer = affine && graph.producer(affine.input);
   if (!isAnyOp(producer, 'Conv', 'ConvTranspose', 'Gemm', 'MatMul')) return false;
   const dtype = folding.constant(graph, producer.inputs[1])?.tensor.dtype;
-  // What is added behind a MatMul stays beside weights of any type.
+  // What is added after a MatMul stays beside weights of any type.
   const adds = isOp(producer, 'MatMul') && affine?.scales === false;
   const isHalf = !adds && (dtype === 'float16' || dtype === 'bfloat16');
   return isHalf && folding.onlyUse(graph, affine?.input) !== undefined;
 }
 
-/** A skip where a parameter is no constant. */
+/** A skip where a parameter is not a constant. */
 function variable(folding: Folding, graph: Graph, node: Node): Skip | undefined {
   const name = node.inputs.slice(1, 5).find((value) => {
     const held = graph.constant(value);
@@ -91,7 +89,7 @@ function variable(folding: Folding, graph: Graph, node: Node): Skip | undefined 
   if (folding.model.trainingNames.has(name)) {
     return skipOf(graph, node, name, 'used_in_training', 'training_info refers to it by name');
   }
-  return skipOf(graph, node, name, 'graph_input', 'it is a graph input, which a caller may feed');
+  return skipOf(graph, node, name, 'graph_input', 'it is a graph input, which a caller may override');
 }
 
 /** A skip where the parameters give no finite factor. */
@@ -100,7 +98,7 @@ async function notFinite(folding: Folding, graph: Graph, node: Node): Promise<Sk
   const found = affine && productBehind(folding, graph, affine.input);
   if (found === undefined || !fitsChannels(affine as Affine, found.channels, found.axis, found.rank)) return undefined;
   if (folding.onlyUse(graph, affine?.input) === undefined || (await affine?.load()) !== undefined) return undefined;
-  const detail = 'its parameters give no finite factor: NaN, infinity, or a variance below 0';
+  const detail = 'its parameters give no finite factor (NaN, infinity or a negative variance)';
   return skipOf(graph, node, node.inputs[1] ?? '', 'non_finite', detail);
 }
 

@@ -55,13 +55,13 @@ function observedLayer(
     const seen = seenBy(model, use, pattern);
     if ('reason' in seen) return seen;
     if (layout !== undefined && !sameLayout(layout, seen.layout)) {
-      return skipUse(use, 'no_importance', 'the nodes that share it sum over different axes of it');
+      return skipUse(use, 'no_importance', 'the nodes that share it sum over different axes');
     }
     layout = seen.layout;
     sources.push(seen.source);
   }
   const reader = otherReader(target);
-  if (reader !== undefined) return skipUse(first, 'no_importance', `${reader} reads it too`);
+  if (reader !== undefined) return skipUse(first, 'no_importance', `${reader} also reads it`);
   if (layout === undefined) return skipUse(first, 'no_importance', 'no node uses it');
   if (pattern !== undefined) {
     const along = findAxis(target, 'in', false);
@@ -78,28 +78,32 @@ function seenBy(model: Model, use: WeightUse, pattern: Pattern | undefined): See
   const { dims } = held.tensor;
   if (graph !== model.graph) {
     return graph.root.kind === 'function'
-      ? skipUse(use, 'in_function', 'it is inside a local function, whose activations are not seen')
-      : skipUse(use, 'not_reached', 'its node is in the body of an If, Loop or Scan, whose activations are not seen');
+      ? skipUse(use, 'in_function', 'it is inside a local function, whose activations cannot be observed')
+      : skipUse(
+          use,
+          'not_reached',
+          'its node is in the body of an If, Loop or Scan, whose activations cannot be observed',
+        );
   }
   if (isOp(node, 'ConvTranspose')) {
-    return skipUse(use, 'no_importance', 'what meets a weight of ConvTranspose is no row of a matrix');
+    return skipUse(use, 'no_importance', 'the activations of a ConvTranspose weight do not form matrix rows');
   }
-  if (reshaped) return skipUse(use, 'no_importance', 'it gets other dims on its way to the node');
+  if (reshaped) return skipUse(use, 'no_importance', 'it is reshaped before the node');
   if (isOp(node, 'Conv')) {
     const value = node.inputs[0] ?? '';
     if (dims.length < 3)
       return skipUse(use, 'unsupported_rank', `a filter has no spatial axis in [${dims.join(', ')}]`);
     const found = convUse(node, dims, pattern === undefined ? 'channels_first' : 'channels_last');
-    if (found === undefined) return skipUse(use, 'no_importance', 'how many groups it has, a call decides');
+    if (found === undefined) return skipUse(use, 'no_importance', 'the function call sets the number of groups');
     const { layout, geometry } = found;
     if (!Number.isInteger(layout.rows) || layout.groups < 1) {
-      return skipUse(use, 'no_importance', `${dims[0]} filters cannot be in ${layout.groups} groups`);
+      return skipUse(use, 'no_importance', `${dims[0]} filters cannot be divided into ${layout.groups} groups`);
     }
-    if (!isWalk(geometry)) return skipUse(use, 'no_importance', 'its strides, dilations or pads are no such');
+    if (!isWalk(geometry)) return skipUse(use, 'no_importance', 'its strides, dilations or pads are invalid');
     return unseen(model, use, value) ?? { layout, source: { kind: 'patches', value, geometry, factor: 1 } };
   }
   if (dims.length !== 2) {
-    return skipUse(use, 'unsupported_rank', `it has the dims [${dims.join(', ')}]; a matrix is needed`);
+    return skipUse(use, 'unsupported_rank', `it has the dims [${dims.join(', ')}]; a matrix is required`);
   }
   const { layout, axis, input } = matrixUse(use);
   const value = node.inputs[input] ?? '';
@@ -115,11 +119,11 @@ function isWalk({ kernel, strides, dilations, pads, autoPad }: PatchGeometry): b
   return whole(strides, kernel.length, 1) && whole(dilations, kernel.length, 1) && padded;
 }
 
-/** A skip where the value that meets a weight is no activation. */
+/** A skip where the value that meets a weight is not an activation. */
 function unseen({ graph }: Model, use: WeightUse, value: string): Skip | undefined {
   const computed = graph.producer(value) !== undefined || (graph.isInput(value) && !graph.initializers.has(value));
   if (computed && graph.constant(value) === undefined) return undefined;
-  return skipUse(use, 'not_reached', `it meets '${value}', which is a constant`);
+  return skipUse(use, 'not_reached', `it is applied to '${value}', a constant`);
 }
 
 function sameLayout(a: Layout, b: Layout): boolean {

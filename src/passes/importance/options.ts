@@ -7,7 +7,7 @@ import { PRUNABLE_OPS, PRUNE_DEFAULT } from '../../options/pruneValues.ts';
 
 /** Somewhere to put bytes, so that the weights of a large model are not in memory until it is written. */
 export interface Scratch {
-  /** Keeps a copy; what it gives back reads it again. */
+  /** Keeps a copy; what it returns reads it again. */
   keep(bytes: Uint8Array): Promise<() => Promise<Uint8Array>>;
 }
 
@@ -29,7 +29,7 @@ export interface WandaOptions extends Selection {
   readonly parallel?: boolean;
   /** Memory for the sums of layers that are looked at together. A layer that needs more by itself is left alone. */
   readonly gramBytes?: number;
-  /** Results of layers, those of a run that was interrupted too; they last as long as this one where absent. */
+  /** Results of layers, those of a run that was interrupted too; they last as long as this one if omitted. */
   readonly results?: Results;
 }
 
@@ -38,7 +38,7 @@ export interface SparseGptOptions extends WandaOptions {
   readonly damping?: number;
   /** Columns whose weights are chosen together. */
   readonly blockSize?: number;
-  /** Where new weights wait for being written; memory where absent. */
+  /** Where new weights wait for being written; memory if omitted. */
   readonly scratch?: Scratch;
 }
 
@@ -88,18 +88,21 @@ function checkTogether({ amount, pattern, blockSize, opTypes = [] }: SparseGptOp
   const refuse = (where: string, fact: string, hint?: string): never => {
     throw new CompressError('options', where, fact, hint === undefined ? {} : { hint });
   };
-  if (amount === undefined) refuse('amount', 'none is given');
+  if (amount === undefined) refuse('amount', 'is required');
   if (pattern !== undefined) {
     const { keep, of } = pattern;
     if (!Number.isSafeInteger(keep) || !Number.isSafeInteger(of) || keep < 1 || of <= keep) {
-      refuse('pattern', `${keep}:${of} is no pattern; the first number must be at least 1, and the second larger`);
+      refuse(
+        'pattern',
+        `${keep}:${of} is not a valid pattern; the first number must be at least 1, and the second larger`,
+      );
     }
     const implied = 1 - keep / of;
     if (Math.abs(amount - implied) > 1e-6) {
       refuse(
         'amount',
         `is ${amount}, and ${keep}:${of} prunes ${implied}`,
-        `Say ${implied}, or leave out the pattern.`,
+        `Give ${implied}, or leave out the pattern.`,
       );
     }
     if (blockSize !== undefined && blockSize < of) refuse('blockSize', `${blockSize} is less than a group of ${of}`);

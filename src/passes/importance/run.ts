@@ -61,7 +61,7 @@ export async function runMethod(
     if (bytes <= options.gramBytes) return true;
     const inputs = group.wanted.columns;
     for (const { target } of group.layers) {
-      const fact = `its ${inputs} inputs need ${bytes} bytes of sums, more than ${options.gramBytes}`;
+      const fact = `the sums for its ${inputs} inputs need ${bytes} bytes; the limit is ${options.gramBytes}`;
       skips.push(skipUse(target.uses[0] as WeightUse, 'no_importance', fact));
     }
     return false;
@@ -90,8 +90,8 @@ export async function runMethod(
   return { pass: 'prune', changes, skips, ...unpacked, notes };
 }
 
-const MORE_ROWS = 'More rows would help; `l1`, which needs none, may keep more.';
-const PARALLEL = 'keeps what is chance in one layer out of those after it.';
+const MORE_ROWS = 'More rows would help; `l1`, which needs no data, may be more accurate.';
+const PARALLEL = 'keeps errors of one layer out of the next.';
 
 /** What a layer met. */
 function metBy({ target }: Layer, { columns }: SumRequest, { rows, of = rows }: Vectors): Met {
@@ -140,7 +140,7 @@ async function pruned(
   if (typeof prepared === 'string') return left(rows === 0 ? 'not_reached' : 'no_importance', prepared);
   if (!isFloat(tensor.dtype)) throw new RangeError(`${tensor.name} is ${tensor.dtype}`);
   const weight = toFloats(await tensor.load(), tensor.dtype);
-  if (!allFinite(weight)) return left('non_finite', 'it holds NaN or infinity');
+  if (!allFinite(weight)) return left('non_finite', 'it contains NaN or infinity');
   const { lost, kept } = await prepared({ target, ...layer }, weight);
   return { facts: { vectors, zeros: countZeros(weight), lost }, parts: lost === 0 ? [] : [kept] };
 }
@@ -177,12 +177,12 @@ const REASONS: readonly string[] = ['not_reached', 'no_importance', 'non_finite'
 
 /** Why sums tell nothing. */
 function reasonOf({ sums, rows }: Sums, { what, columns }: SumRequest): string | undefined {
-  if (rows === 0) return 'the data gives it no activations';
+  if (rows === 0) return 'the data never reaches it';
   const step = what === 'gram' ? columns + 1 : 1;
   const stride = what === 'gram' ? columns * columns : columns;
   for (let base = 0; base < sums.length; base += stride) {
     for (let column = 0; column < columns; column++) {
-      if (!Number.isFinite(sums[base + column * step])) return 'its activations hold NaN or infinity';
+      if (!Number.isFinite(sums[base + column * step])) return 'its activations contain NaN or infinity';
     }
   }
   return undefined;

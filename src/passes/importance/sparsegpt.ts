@@ -91,7 +91,7 @@ async function factorize(
       h[at] = ((h[at] as number) || mean) + damping * mean;
     }
     if (!(await multiplyBy(inverseFactor(h, columns), multiply))) {
-      return `its activations depend on each other, so that ${damping} of damping gives no inverse; more would`;
+      return `its activations are linearly dependent, and a damping of ${damping} gives no inverse; a larger one would`;
     }
   }
   return undefined;

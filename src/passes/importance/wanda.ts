@@ -51,7 +51,7 @@ export function wanda(options: WandaOptions, activations: Activations): Pass {
  * table in docs/passes/wanda-sparsegpt.md.
  */
 const AMOUNT_IN_PARALLEL = 0.5;
-const IN_PARALLEL = 'small models often keep more of this much pruning with `parallel`';
+const IN_PARALLEL = 'at this amount, small models are often more accurate with `parallel`';
 
 async function prune(
   layer: Layer,

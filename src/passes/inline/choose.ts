@@ -38,9 +38,10 @@ export function choose(model: Model, calls: Calls, asked: readonly Graph[]): Cho
     const size = sizes.get(callee);
     const reason = obstacle(model, callee, opset);
     if (reason !== undefined) keep(callee, reason);
-    else if (size === undefined) keep(callee, 'it calls itself, or one that does');
-    else if (size > MAX_INLINED_NODES) keep(callee, `it would be ${size} nodes`);
-    else if ((depths.get(callee) ?? 0) > MAX_CALL_DEPTH) keep(callee, `it calls more than ${MAX_CALL_DEPTH} deep`);
+    else if (size === undefined) keep(callee, 'it calls itself, directly or through others');
+    else if (size > MAX_INLINED_NODES) keep(callee, `it would add ${size} nodes`);
+    else if ((depths.get(callee) ?? 0) > MAX_CALL_DEPTH)
+      keep(callee, `its calls are nested more than ${MAX_CALL_DEPTH} levels deep`);
   }
   const instances = new Map<Graph, number>();
   let total = 0;
@@ -53,7 +54,7 @@ export function choose(model: Model, calls: Calls, asked: readonly Graph[]): Cho
     }
   }
   if (total <= MAX_INLINED_NODES) return { chosen, instances, kept };
-  kept.push({ note: `functions are not inlined: they would be more than ${MAX_INLINED_NODES} nodes` });
+  kept.push({ note: `functions are not inlined: they would add more than ${MAX_INLINED_NODES} nodes` });
   return { chosen: new Set(), instances, kept };
 }
 

@@ -14,7 +14,7 @@ interface Setting {
   readonly attributes: ReadonlyMap<string, Attribute>;
   /** A new name for a value or a node of the function. */
   readonly fresh: (name: string) => string;
-  /** The initializer that all copies of the function read in place of a tensor; undefined where each has its own. */
+  /** The initializer that all copies of the function read in place of a tensor; undefined if each has its own. */
   readonly sharedName: (tensor: Tensor | undefined, name: string) => string | undefined;
 }
 
@@ -128,7 +128,7 @@ function copyBody(body: Graph, outer: Setting): Graph {
     if (weight !== undefined) shared.add(tensor);
   }
   const own = new Set(body.nodes.flatMap((node) => node.outputs));
-  // Names of the function that a body defines anew mean the body's inside it.
+  // Names of the function that a body defines again mean the body's inside it.
   for (const name of own) if (name !== '') names.set(name, outer.fresh(name));
   if (body.sparseInitializers.length > 0) throw new CompressError('internal', body.name, 'a body with sparse weights');
   return new Graph({

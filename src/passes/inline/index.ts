@@ -64,11 +64,11 @@ export function inliningNotes({ inlined, dropped, kept }: Inlined): string[] {
   const notes: string[] = [];
   if (inlined.length > 0) {
     const what = inlined.length === 1 ? 'a local function is' : `${inlined.length} local functions are`;
-    notes.push(`${what} written out where called, as ONNX Runtime does: ${listed(inlined)}`);
+    notes.push(`${what} inlined, as ONNX Runtime does: ${listed(inlined)}`);
   }
   if (dropped.length > 0) {
     const what = dropped.length === 1 ? 'a local function is' : `${dropped.length} local functions are`;
-    notes.push(`${what} left out, because nothing calls ${dropped.length === 1 ? 'it' : 'them'}: ${listed(dropped)}`);
+    notes.push(`${what} removed, because nothing calls ${dropped.length === 1 ? 'it' : 'them'}: ${listed(dropped)}`);
   }
   return [...notes, ...kept.map((one) => one.note)];
 }

@@ -5,22 +5,23 @@ import { isOp, isStandard, type Node } from '../../ir/node.ts';
 import { changedBetween } from '../opset/table.ts';
 
 /**
- * Why a function cannot be inlined, by itself, into a model that speaks `opset`; undefined where it can. Its nodes mean
+ * Why a function cannot be inlined, by itself, into a model that speaks `opset`; undefined if it can. Its nodes mean
  * afterwards what the model's version of their domain says.
  */
 export function obstacle(model: Model, callee: Graph, opset: number): string | undefined {
   const made = new Set([...callee.inputs.map((one) => one.name), ...callee.nodes.flatMap((node) => node.outputs)]);
   const absent = callee.outputs.find((one) => !made.has(one.name));
-  if (absent !== undefined) return `nothing in it makes its output '${absent.name}'`;
+  if (absent !== undefined) return `nothing in it produces its output '${absent.name}'`;
   const graphs = withBodies([callee]);
   for (const node of graphs.flatMap((graph) => graph.nodes)) {
-    if (node.attributes.some((one) => one.type === 'opaque')) return `${node.opType} has an attribute we cannot move`;
+    if (node.attributes.some((one) => one.type === 'opaque'))
+      return `${node.opType} has an attribute that cannot be moved`;
     const reason = model.callee(node) === undefined ? otherVersion(model, callee, node, opset) : undefined;
     if (reason !== undefined) return reason;
   }
-  if (graphs.some((one) => one.sparseInitializers.length > 0)) return 'a body in it has sparse weights';
+  if (graphs.some((one) => one.sparseInitializers.length > 0)) return 'a subgraph in it has sparse weights';
   const texts = graphs.some((one) => [...one.initializers.values()].some((tensor) => tensor.dtype === 'string'));
-  return texts ? 'a body in it holds strings' : undefined;
+  return texts ? 'a subgraph in it contains strings' : undefined;
 }
 
 function otherVersion(model: Model, callee: Graph, node: Node, opset: number): string | undefined {
@@ -29,9 +30,9 @@ function otherVersion(model: Model, callee: Graph, node: Node, opset: number): s
     const own = standardVersion(opsets) ?? opset;
     const changed = changedBetween(node.opType, own, opset);
     if (changed === undefined) return undefined;
-    return `it speaks opset ${own}, the model ${opset}, and ${node.opType} changed in ${changed}`;
+    return `it uses opset ${own}, the model ${opset}, and ${node.opType} changed in ${changed}`;
   }
   const [own, there] = [opsets, model.opsets].map((list) => list.find((one) => one.domain === node.domain)?.version);
   if (own === undefined || there === undefined || own === there || isStandard(node.domain)) return undefined;
-  return `it speaks version ${own} of '${node.domain}', the model ${there}`;
+  return `it uses version ${own} of '${node.domain}', the model ${there}`;
 }

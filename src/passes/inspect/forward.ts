@@ -15,8 +15,7 @@ const MAX_HOPS = 8;
 const THROUGH = ['Identity', 'Cast', 'DequantizeLinear', 'Transpose'];
 
 /**
- * Follows a value to the first operator that does something with it; undefined where a reshape or nothing is in the
- * way.
+ * Follows a value to the first operator that does something with it; undefined if a reshape or nothing is in the way.
  */
 export function traceForward(graph: Graph, name: string): End | undefined {
   let [scope, value, transposed] = [graph, name, false];

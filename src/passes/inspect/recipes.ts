@@ -49,7 +49,7 @@ export interface Plan {
 
 /** What planning needs of other rooms: passes change the model they are given, so each gets one of its own. */
 export interface Planner {
-  /** Opens the model anew; closed when it has been looked at. */
+  /** Opens the model again; closed when it has been looked at. */
   open(): Promise<Model>;
   /** Bytes the model would have when written, data files included; nothing is computed. */
   byteLengthOf(model: Model): number;

@@ -21,7 +21,7 @@ export type Role = 'weight' | 'scale' | 'zero_point' | 'constant';
 /** How a tensor is used. */
 export interface Usage {
   readonly role: Role;
-  /** Operators that use it in the end, behind Identity, Cast, Transpose, reshapes and dequantizing. */
+  /** Operators that use it in the end, after Identity, Cast, Transpose, reshapes and dequantizing. */
   readonly opTypes: readonly string[];
   /** The first node that reads it, by name or, without one, by output. */
   readonly node: string;

@@ -46,7 +46,7 @@ export class Scope {
     return name;
   }
 
-  /** A new scalar of the type of the data; undefined where that is no float type, or not known. */
+  /** A new scalar of the type of the data; undefined if that is not a float type, or not known. */
   addFloat(suffix: string, dtype: DType | undefined, value: number): string | undefined {
     if (dtype !== 'float16' && dtype !== 'float32' && dtype !== 'float64') return undefined;
     return this.add(suffix, dtype, [], fromFloat32(Float32Array.of(value), dtype));

@@ -9,7 +9,7 @@ const KEEPS_DIMS = new Set(
     'Sigmoid Softplus Softsign Tanh'
   ).split(' '),
 );
-/** A value behind more nodes than this has no dims that we work out. */
+/** A value after more nodes than this has no dims that we work out. */
 const MAX_STEPS = 256;
 
 type Sizes = readonly (number | undefined)[];
@@ -44,15 +44,15 @@ export const convTransposeTo11: Adapter = (node, scope) => {
   const sizes = sizesOf(scope.graph, node.inputs[0] ?? '');
   const total = window?.reach.map((_, axis) => paddingOf(window, axis, wanted?.[axis], sizes?.[axis]));
   if (window === undefined || total === undefined || !total.every((one) => one !== undefined)) {
-    const odd = 'opset 11 swapped which side gets the odd pixel';
-    return { refused: `it pads automatically (auto_pad or output_shape), sizes are not known, and ${odd}` };
+    const odd = 'opset 11 changed which side gets the odd pixel';
+    return { refused: `it pads automatically (auto_pad or output_shape), sizes are unknown, and ${odd}` };
   }
   if (total.every((one) => one <= 0 || one % 2 === 0)) return { nodes: [node] };
   const added = total.map(
     (one, axis) => (window.outputPadding[axis] ?? 0) + Math.max(0, wanted === undefined ? 0 : -one),
   );
   if (added.some((one, axis) => one >= Math.max(window.strides[axis] ?? 1, window.dilations[axis] ?? 1))) {
-    return { refused: 'its output_shape is larger than output_padding can say' };
+    return { refused: 'its output_shape is larger than output_padding can express' };
   }
   const [less, more] = [Math.floor, Math.ceil].map((round) => total.map((one) => round(Math.max(0, one) / 2)));
   const pads = auto === 'SAME_UPPER' ? [...(less ?? []), ...(more ?? [])] : [...(more ?? []), ...(less ?? [])];
@@ -74,7 +74,7 @@ function paddingOf(
   return size === undefined ? undefined : stride * (size - 1) + extra + reach - wanted;
 }
 
-/** The window of a Conv, ConvTranspose or pooling; undefined where nothing says how large it is. */
+/** The window of a Conv, ConvTranspose or pooling; undefined if nothing says how large it is. */
 function windowOf(graph: Graph, node: Node): Window | undefined {
   const weight = node.inputs[1] ?? '';
   const dims = graph.constant(weight)?.tensor.dims ?? graph.typeOf(weight)?.dims;
@@ -112,7 +112,7 @@ function sizesOf(graph: Graph, value: string, steps = 0): Sizes | undefined {
   return sizes?.map((size, axis) => (size === undefined ? undefined : sizeBehind(node, before, axis, size)));
 }
 
-/** How long an axis is behind a window that went over `size`. */
+/** How long an axis is after a window that went over `size`. */
 function sizeBehind(
   node: Node,
   { reach, strides, outputPadding, pads, auto }: Window,

@@ -91,19 +91,19 @@ export async function raiseOpset(
   { force = false }: RaiseOptions = {},
 ): Promise<RaiseResult> {
   if (model.opset >= target) return { raised: true, from: model.opset, to: model.opset, adapted: [], notes: [] };
-  if (target > HIGHEST_OPSET) return refuse(`we know opsets up to ${HIGHEST_OPSET}, and ${target} was asked for`);
+  if (target > HIGHEST_OPSET) return refuse(`opsets up to ${HIGHEST_OPSET} are supported, and ${target} was requested`);
 
   const wanted = (callee: Graph): boolean => changedIn(model, callee, target) !== undefined;
   const inlined = inlineFunctions(model, wanted, { dropsUncalled: true });
   const notes = inliningNotes(inlined);
   const from = model.opset;
   if (!model.hasOpset) return refuse(NO_OPSET);
-  if (from < LOWEST_OPSET) return refuse(`the model speaks opset ${from}, and we know ${LOWEST_OPSET} and later`);
+  if (from < LOWEST_OPSET) return refuse(`the model has opset ${from}; opsets from ${LOWEST_OPSET} are supported`);
   for (const callee of model.functions) {
     const node = changedIn(model, callee, target);
     if (node === undefined) continue;
     const why = inlined.kept.find((one) => one.name === callee.name)?.note ?? '';
-    return refuse(`${labelOf(node)} is in function '${callee.name}' and changed on the way${why && `; ${why}`}`);
+    return refuse(`${labelOf(node)} in function '${callee.name}' changed between the opsets${why && `; ${why}`}`);
   }
   const facts = new ValueFacts();
   const edits: Edit[] = [];
@@ -145,7 +145,7 @@ function changedIn(model: Model, callee: Graph, target: number): Node | undefine
   return undefined;
 }
 
-/** Takes one node through every version on the way; undefined where it stays, a sentence where it cannot. */
+/** Takes one node through every version on the way; undefined if it stays, a sentence where it cannot. */
 async function planNode(scope: Scope, from: number, target: number): Promise<Edit | string | undefined> {
   const { graph, original } = scope;
   if (!existsAt(original.opType, from)) return `${labelOf(original)} is not an operator of opset ${from}`;
@@ -160,7 +160,8 @@ async function planNode(scope: Scope, from: number, target: number): Promise<Edi
       const entry = entryOf(node.opType, version);
       if (entry === undefined) return `${labelOf(original)}: no adapter for opset ${version}`;
       const adapted = entry === 'same' ? { nodes: [node] } : await entry(node, scope);
-      if ('refused' in adapted) return `${labelOf(original)}: no adapter for opset ${version}, as ${adapted.refused}`;
+      if ('refused' in adapted)
+        return `${labelOf(original)} cannot be converted to opset ${version}: ${adapted.refused}`;
       next.push(...adapted.nodes);
     }
     nodes = next;

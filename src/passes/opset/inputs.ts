@@ -36,7 +36,7 @@ export const clipTo11: Adapter = (node, scope) => {
   const bound = (name: 'min' | 'max', fallback: number): Adapted | string => {
     if (findAttribute(node, name) === undefined && dtype === 'float32') return '';
     const added = scope.addFloat(name, dtype, floatAttribute(node, name, fallback));
-    return added ?? { refused: `its bounds become tensors of type ${dtype ?? 'unknown'}, which we make of floats` };
+    return added ?? { refused: `its bounds become tensors of type ${dtype ?? 'unknown'}; only floats are supported` };
   };
   const [min, max] = [bound('min', -FLOAT32_MAX), bound('max', FLOAT32_MAX)];
   if (typeof min !== 'string') return min;
@@ -74,7 +74,7 @@ export const padTo11: Adapter = (node, scope) => {
     const dtype = scope.facts.dtype(scope.graph, inputs[0] ?? '');
     const added = scope.addFloat('value', dtype, value);
     if (added === undefined) {
-      return { refused: `its value becomes a tensor of type ${dtype ?? 'unknown'}, which we make of floats` };
+      return { refused: `its value becomes a tensor of type ${dtype ?? 'unknown'}; only floats are supported` };
     }
     inputs.push(added);
   }

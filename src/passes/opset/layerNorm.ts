@@ -25,7 +25,7 @@ interface WrittenOut {
  * after   x (float16) ── Cast ── Sum ── ReduceMean, Sub, …, Div ── Mul(scale: float32) ── Add
  * ```
  * The input of what it makes is that of the Cast, the scale that of the Mul. With the Sum, it reads float32. Where no
- * Sum before it gives one type, one behind the Div keeps the nodes as they are.
+ * Sum before it gives one type, one after the Div keeps the nodes as they are.
  * @returns how many were mended
  */
 export function stopMixedLayerNorms(graph: Graph, opset: number): number {

@@ -3,7 +3,7 @@ import { type Adapter, rewritten, without } from './adapter.ts';
 
 /** Statistics per activation (`spatial = 0`) are gone. */
 export const batchNormalizationTo9: Adapter = (node) => {
-  if (intAttribute(node, 'spatial', 1) === 0) return { refused: 'its attribute spatial = 0 is gone in opset 9' };
+  if (intAttribute(node, 'spatial', 1) === 0) return { refused: 'its attribute spatial = 0 was removed in opset 9' };
   if (findAttribute(node, 'spatial') === undefined) return { nodes: [node] };
   return rewritten(node, { attributes: without(node, 'spatial') });
 };
@@ -22,9 +22,9 @@ export const scatterTo11: Adapter = (node) => rewritten(node, { opType: 'Scatter
 /** Erf lost the integers. */
 export const erfTo13: Adapter = (node, scope) => {
   const dtype = scope.facts.dtype(scope.graph, node.inputs[0] ?? '');
-  // An unknown type passes: no runtime we know has an integer Erf, and GELU often stands behind untyped values.
+  // An unknown type passes: no runtime we know has an integer Erf, and GELU often follows untyped values.
   return dtype?.includes('int')
-    ? { refused: `it computes on ${dtype}, and opset 13 takes floats only` }
+    ? { refused: `it computes on ${dtype}, and opset 13 accepts only floats` }
     : { nodes: [node] };
 };
 

@@ -18,7 +18,8 @@ export const layerNormalizationTo17: Adapter = (node, scope) => {
   const [from, to] = [x, scale].map((value) => scope.facts.dtype(scope.graph, value));
   if (from === undefined || to === undefined || from === to) return { nodes: [node] };
   const wide = WIDTHS[Math.max(WIDTHS.indexOf(from), WIDTHS.indexOf(to))];
-  if (wide === undefined) return { refused: `its input is ${from} and its scale ${to}, and opset 17 wants one type` };
+  if (wide === undefined)
+    return { refused: `its input is ${from} and its scale ${to}, and opset 17 requires one type` };
   const before: Node[] = [];
   const widened = (value: string, dtype: DType, part: string): string => {
     if (value === '' || dtype === wide) return value;
@@ -45,7 +46,7 @@ function castOf(scope: Scope, from: string, to: string, dtype: DType): Node {
 /** It normalized over all but the channels, or over them too; opset 9 has axes. */
 export const meanVarianceTo9: Adapter = (node) => {
   if (intAttribute(node, 'normalize_variance', 1) === 0) {
-    return { refused: 'its attribute normalize_variance = 0 is gone in opset 9' };
+    return { refused: 'its attribute normalize_variance = 0 was removed in opset 9' };
   }
   const axes = intAttribute(node, 'across_channels', 0) === 0 ? [0, 2, 3] : [0, 1, 2, 3];
   const attributes = [...without(node, 'across_channels', 'normalize_variance'), attribute.ints('axes', axes)];

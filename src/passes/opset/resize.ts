@@ -48,13 +48,15 @@ async function roundingOf(scales: string, scope: Scope): Promise<'floor' | 'ceil
   const values = new Float32Array(Uint8Array.prototype.slice.call(bytes).buffer);
   if (values.every((scale) => scale >= 1)) return nearestResize.value.enlarging;
   if (values.every((scale) => scale <= 1)) return nearestResize.value.shrinking;
-  return { refused: 'it enlarges one dim and shrinks another, for which opset 11 has no common rounding of "nearest"' };
+  return {
+    refused: 'it enlarges one dim and shrinks another, which no single rounding of "nearest" in opset 11 can express',
+  };
 }
 
 /** From opset 13 on, one of scales and sizes must be absent rather than empty, and one coordinate mode is gone. */
 export const resizeTo13: Adapter = (node) => {
   if (stringAttribute(node, 'coordinate_transformation_mode', 'half_pixel') === 'tf_half_pixel_for_nn') {
-    return { refused: 'its coordinate_transformation_mode tf_half_pixel_for_nn is gone in opset 13' };
+    return { refused: 'its coordinate_transformation_mode tf_half_pixel_for_nn was removed in opset 13' };
   }
   const [x = '', roi = '', scales = '', sizes = ''] = node.inputs;
   if (sizes === '' || scales === '') return { nodes: [node] };

@@ -44,7 +44,7 @@ export class Unrunnable {
     this.#missing.set(name, known);
   }
 
-  /** What is missing, as a sentence; undefined where nothing is. */
+  /** What is missing, as a sentence; undefined if nothing is. */
   get sentence(): string | undefined {
     if (this.#missing.size === 0) return undefined;
     const list = [...this.#missing.values()].map(({ name, count }) => `${count} ${name}`).join(', ');

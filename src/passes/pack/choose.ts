@@ -27,7 +27,7 @@ export async function choose({ held, name }: Packable, store: Store): Promise<Ch
   const size = sizeOf(tensor.dtype) ?? 1;
   const elements = elementCount(dims);
   if (elements * Math.max(size, 4) > foldedBytes.value) {
-    return { reason: 'too_large', detail: `it has ${elements} elements; ONNX Runtime would unpack it at every run` };
+    return { reason: 'too_large', detail: `it has ${elements} elements, so ONNX Runtime would unpack it at every run` };
   }
   const dense = tensorBytes(name, dims, tensor.byteLength);
   const choices: Choice[] = [];
@@ -40,7 +40,7 @@ export async function choose({ held, name }: Packable, store: Store): Promise<Ch
     choices.push({ form: 'sparse', counted, byteLength: sparseBytes(name, dims, counted), dense });
   }
   const [best] = choices.sort((a, b) => a.byteLength - b.byteLength);
-  if (best === undefined) return { reason: 'no_gain', detail: `ONNX Runtime takes no ${store} ${tensor.dtype}` };
+  if (best === undefined) return { reason: 'no_gain', detail: `ONNX Runtime does not accept ${store} ${tensor.dtype}` };
   if (best.byteLength < dense) return best;
   const kept = `${best.counted.kept} of its ${elements} elements are kept`;
   return { reason: 'no_gain', detail: `${kept}: it would take ${best.byteLength} bytes instead of ${dense}` };

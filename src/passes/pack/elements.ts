@@ -93,7 +93,7 @@ export function positionsOf(name: string, tensor: Tensor, { size, fill, kept }: 
   });
 }
 
-/** How many bits of a mask are 1; undefined where one behind the last element is. */
+/** How many bits of a mask are 1; undefined if one after the last element is. */
 export async function countMask(mask: Tensor, elements: number): Promise<number | undefined> {
   const reading = new Reading(mask);
   try {

@@ -81,7 +81,7 @@ async function run(model: Model, store: Store): Promise<PassReport> {
   const gain = masked.reduce((sum, { choice }) => sum + choice.dense - choice.byteLength, 0);
   const common = sharedBytes(masked.map(({ held }) => held.tensor.dims));
   if (masked.length > 0 && gain <= common) {
-    const detail = `all of them together would save ${gain} bytes, and what they share takes ${common}`;
+    const detail = `together they would save ${gain} bytes, but what they share takes ${common}`;
     skips.push(...masked.map((one) => skipWeight(one, 'no_gain', detail)));
     chosen = chosen.filter((one) => !isMasked(one));
   }

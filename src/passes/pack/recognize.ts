@@ -37,22 +37,22 @@ export async function unpackFunctions(model: Model): Promise<Map<Graph, boolean>
 
 /**
  * Reads a call of our function.
- * @returns a sentence where mask, values and dims do not fit together, or are no constants
+ * @returns a sentence where mask, values and dims do not fit together, or are not constants
  */
 export async function recognize(graph: Graph, node: Node, cuts: boolean): Promise<PackedWeight | string> {
   const name = node.outputs[0] ?? '';
-  const left = (fact: string): string => `'${name}' is packed and is left as it is: ${fact}`;
+  const left = (fact: string): string => `'${name}' is packed and left as it is: ${fact}`;
   const [first = '', second = '', third = ''] = node.inputs;
   if (node.inputs.length !== 3 || node.outputs.length !== 1 || name === '')
-    return left('its node is not called as it should be');
+    return left('its node has unexpected inputs or outputs');
   const mask = own(graph, first);
   const values = own(graph, second);
   if (mask === undefined || values === undefined || (mask.node === undefined) !== (values.node === undefined)) {
-    return left('its mask or values are no constants of its own');
+    return left('its mask or values are not constants of its own');
   }
   const shape = graph.constant(third);
   const dims = shape === undefined || shape.graph.isOverridable(third) ? undefined : await dimsOf(shape.tensor);
-  if (shape === undefined || dims === undefined) return left('its dims are no constant');
+  if (shape === undefined || dims === undefined) return left('its dims are not constant');
   const wrong = await misfit(mask.tensor, values.tensor, dims, cuts);
   return wrong === undefined ? { graph, node, dims, mask, values, shape } : left(wrong);
 }
@@ -70,7 +70,7 @@ async function dimsOf(tensor: Tensor): Promise<number[] | undefined> {
   return toIntegers(await tensor.load(), 'int64').map(safeInteger);
 }
 
-/** What does not fit; undefined where all does. Reads the mask. */
+/** What does not fit; undefined if all does. Reads the mask. */
 async function misfit(
   mask: Tensor,
   values: Tensor,
@@ -88,7 +88,7 @@ async function misfit(
   }
   if (elements * Math.max(size, 4) > MAX_FOLDED) return `it has ${elements} elements`;
   const kept = await countMask(mask, elements);
-  if (kept === undefined) return 'its mask has bits behind the last element';
+  if (kept === undefined) return 'its mask has bits after the last element';
   const given = (values.dims[0] ?? 0) - 1;
   return kept === given ? undefined : `its mask has ${kept} bits set for ${given} values`;
 }

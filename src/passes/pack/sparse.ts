@@ -31,13 +31,13 @@ export async function expandSparse(sparse: SparseTensor): Promise<Tensor | strin
   const { name, dims, values, indices, stored } = sparse;
   const size = values === undefined ? undefined : sizeOf(values.dtype);
   if (values === undefined || indices === undefined || size === undefined) {
-    return 'it has no indices, or elements we cannot place';
+    return 'it has no indices, or elements of unsupported size';
   }
   if (elementCount(dims) * size > MAX_FOLDED) return `dense it would have ${elementCount(dims) * size} bytes`;
   if (indices.dtype !== 'int64') return `its indices are ${indices.dtype}, not int64`;
   const flat = indices.dims.length === 1;
   if (indices.dims[0] !== stored || !(flat || (indices.dims.length === 2 && indices.dims[1] === dims.length))) {
-    return `it has ${stored} values and indices of the shape [${indices.dims}]`;
+    return `it has ${stored} values but indices of shape [${indices.dims}]`;
   }
   const complete: Complete = { ...sparse, values, indices };
   const elements = elementCount(dims);
@@ -45,7 +45,7 @@ export async function expandSparse(sparse: SparseTensor): Promise<Tensor | strin
   for await (const list of positionsIn(complete)) {
     for (const position of list) {
       if (!(position > before && position < elements))
-        return `its index ${position} follows ${before}, of ${elements} elements`;
+        return `its index ${position} follows ${before}, in ${elements} elements`;
       before = position;
     }
   }

@@ -26,7 +26,7 @@ export function packableWeights(model: Model): { weights: Packable[]; skips: Ski
     const one = { held, name, nodes };
     const fed = held.node === undefined && held.graph.isOverridable(name);
     if (held.graph.root.kind === 'function') skips.push(skipWeight(one, 'in_function', 'inside a local function'));
-    else if (fed) skips.push(skipWeight(one, 'graph_input', 'a caller may feed another value in its place'));
+    else if (fed) skips.push(skipWeight(one, 'graph_input', 'a caller may override it'));
     else if (model.trainingNames.has(name)) {
       skips.push(skipWeight(one, 'used_in_training', 'training_info refers to it by name'));
     } else weights.push(one);

@@ -6,15 +6,15 @@ import { namesOf } from './names.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { TargetWeight } from './targets.ts';
 
-/** The amount of a weight; 0 or undefined where it is left. */
+/** The amount of a weight; 0 or undefined if it is left. */
 export type AmountOf = (target: TargetWeight) => number | undefined;
 
 /**
- * Amounts by the names of weights and nodes. A key that is a name stands for that alone; every other one is a
- * regular expression, as with `include`.
+ * Amounts by the names of weights and nodes. A key that is a name stands for that alone; every other one is a regular
+ * expression, as with `include`.
  *
  * @param skips - weights that are left anyway, whose names are known too
- * @throws CompressError `options` where a key is no expression, or fits nothing
+ * @throws CompressError `options` if a key is not an expression, or fits nothing
  */
 export function amountsFor(
   targets: readonly TargetWeight[],
@@ -32,7 +32,7 @@ export function amountsFor(
   const idle = patterns.filter(([one]) => !matches(one, everyName));
   if (idle.length > 0) {
     const hint = `The weights are ${listed(targets.map((one) => namesOf(one)[0] ?? ''))}.`;
-    const fact = `no weight and no node is named, or matches, ${listed(idle.map(([one]) => one.source))}`;
+    const fact = `no weight or node matches ${listed(idle.map(([one]) => one.source))}`;
     throw new CompressError('options', 'amounts', fact, { hint });
   }
   return (target) => {
@@ -53,7 +53,7 @@ function pattern(key: string): RegExp {
   try {
     return new RegExp(key, 'u');
   } catch (cause) {
-    const fact = `it is no name of the model, and no regular expression: ${(cause as Error).message.replace(/^.*?: /, '')}`;
+    const fact = `it is neither a name in the model nor a regular expression: ${(cause as Error).message.replace(/^.*?: /, '')}`;
     throw new CompressError('options', `amounts, '${key}'`, fact, { cause });
   }
 }

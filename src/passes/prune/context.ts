@@ -13,7 +13,7 @@ import { countOf, NAN_DETAIL, type TargetWeight } from './targets.ts';
 export interface Context {
   readonly options: ResolvedOptions;
   readonly amountOf: AmountOf;
-  /** Scores by weight; undefined where the weights themselves order. */
+  /** Scores by weight; undefined if the weights themselves order. */
   readonly scores: ReadonlyMap<TargetWeight, Matched> | undefined;
   /** How scores are compared. */
   readonly scoreWidth: ScoreWidth;
@@ -49,7 +49,7 @@ export function isOrdered(context: Context, target: TargetWeight, nans: number):
 /**
  * How many of `total` things an amount means, of which `gone` are zero already.
  * @param things - what they are, e.g. `weights`
- * @returns undefined where there are fewer, which is then reported
+ * @returns undefined if there are fewer, which is then reported
  */
 export function wanted(
   context: Context,

@@ -67,7 +67,7 @@ async function lookAt(target: TargetWeight, context: Context, share: number): Pr
   return { target, scale, look: { surveyed: await survey([{ measured: scale, elements }], count / elements) } };
 }
 
-/** Prunes one weight; undefined where it is skipped. */
+/** Prunes one weight; undefined if it is skipped. */
 async function pruneOne({ target, scale, look }: Looked, context: Context): Promise<Planned | undefined> {
   const { elements, held } = target;
   const { method, of, seed } = context.options;

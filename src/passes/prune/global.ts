@@ -29,7 +29,7 @@ export async function pruneGlobal(targets: readonly TargetWeight[], context: Con
   for (const [index, { target, scale }] of weights.entries()) {
     const { zeros, nans } = await scale.countSpecial();
     if (wide && scale.width === 4 && context.scores === undefined) {
-      leave(context, target, 'mixed_dtype', 'it is float64 beside smaller floats under one threshold');
+      leave(context, target, 'mixed_dtype', 'float64 cannot share one threshold with smaller floats');
     } else if (isOrdered(context, target, nans)) {
       usable.push({ target, zeros, scale });
     }

@@ -35,7 +35,7 @@ export async function pruneGroups(
 }
 
 /**
- * Says that a sum has fewer inputs along this axis than a group has; undefined where there is at least one whole group.
+ * Says that a sum has fewer inputs along this axis than a group has; undefined if there is at least one whole group.
  */
 export function fewInputs({ axis, run }: Exclude<FoundAxis, string>, group: number): string | undefined {
   if (run >= group) return undefined;

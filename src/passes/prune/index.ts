@@ -67,8 +67,8 @@ function fewNotes(changes: readonly Change[], { amount = 0, axis, nm }: Resolved
   const zeros = changes.reduce((sum, one) => sum + (one.zeros ?? 0), 0);
   const all = changes.reduce((sum, one) => sum + one.elements, 0);
   if (zeros >= FEW * all) return [];
-  const percent = amount < 100 ? `. For ${amount} % say ${amount / 100}, or ${amount}% on the command line` : '';
-  return [`${amount} is a number of weights: ${((100 * zeros) / all).toPrecision(2)} % are zero${percent}`];
+  const percent = amount < 100 ? `. For ${amount} %, give ${amount / 100}, or ${amount}% on the command line` : '';
+  return [`${amount} is a count of weights: ${((100 * zeros) / all).toPrecision(2)} % are zero${percent}`];
 }
 
 /** Whether the files say something of a weight; where not, it is left. */

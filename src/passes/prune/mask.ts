@@ -8,7 +8,7 @@ import type { TargetWeight } from './targets.ts';
  * Prunes what masks tell: `custom_from_mask` of torch. Where a mask is 0 the weight becomes zero, where it is 1 the
  * weight stays.
  *
- * @throws CompressError `data` where a mask has another number
+ * @throws CompressError `data` if a mask has another number
  */
 export async function pruneMasked(
   targets: readonly TargetWeight[],
@@ -28,7 +28,7 @@ export async function pruneMasked(
           throw new CompressError(
             'data',
             mask.where,
-            `holds ${keep}; a mask has 0 for what is pruned and 1 for the rest`,
+            `contains ${keep}; a mask has 0 for pruned weights and 1 for the others`,
           );
         }
       }

@@ -32,7 +32,7 @@ export interface Measured {
   /** Zeros of the weight, and NaN of what orders it. */
   countSpecial(): Promise<{ readonly zeros: number; readonly nans: number }>;
   addDigits(histogram: Float64Array, prefix: readonly number[]): Promise<void>;
-  /** How to look at it once instead of once for each digit; undefined where scores order. */
+  /** How to look at it once instead of once for each digit; undefined if scores order. */
   readonly surveying?: Surveying;
   /** Prunes what is below the threshold and takes this weight's ties off it. */
   prune(threshold: Threshold): Promise<Pruning>;

@@ -25,12 +25,12 @@ const MASK = '_mask';
 const LISTED = 5;
 
 /**
- * Finds the array of each weight: by the weight's name, with `_mask` behind it, or by the path of the module that the
+ * Finds the array of each weight: by the weight's name, with `_mask` after it, or by the path of the module that the
  * node's name tells (`conv1.weight` for `/conv1/Conv`). Where a file has names with `_mask`, it is a `state_dict()`,
  * and only these are looked at.
  *
- * @param skips - weights that are left anyway; arrays for them are not used
- * @throws CompressError `data` where a name is that of no weight, or a shape is not the weight's
+ * @param skips - weights that are left anyway; arrays for them are of no used
+ * @throws CompressError `data` if a name is that of no weight, or a shape is not the weight's
  */
 export function matchArrays(
   model: Model,
@@ -58,14 +58,14 @@ export function matchArrays(
     }
     const twin = matched.get(target);
     if (twin !== undefined) {
-      throw new CompressError('data', where, `is for ${constantName(target.held)}, and so is '${twin.name}'`);
+      throw new CompressError('data', where, `matches ${constantName(target.held)}, as does '${twin.name}'`);
     }
     const array = arrays.get(name) as NamedArray;
     const isTorchs = exact === undefined || name !== bare;
     matched.set(target, { name, where, dtype: array.dtype, load: loader(array, target, where, layout, isTorchs) });
   }
   if (unknown.length > 0) throw unknownNames(label, unknown, targets);
-  const notes = unused.length === 0 ? [] : [`${label}: not used, for only weights are pruned: ${listed(unused)}`];
+  const notes = unused.length === 0 ? [] : [`${label}: unused, because only weights are pruned: ${listed(unused)}`];
   return { matched, notes };
 }
 
@@ -77,7 +77,7 @@ function isValue(model: Model, name: string): boolean {
 
 function unknownNames(label: string, unknown: readonly string[], targets: readonly TargetWeight[]): CompressError {
   const hint = `The weights are ${listed(targets.map((one) => constantName(one.held)))}.`;
-  return new CompressError('data', label, `has arrays that are for no weight of the model: ${listed(unknown)}`, {
+  return new CompressError('data', label, `has arrays that match no weight: ${listed(unknown)}`, {
     hint,
   });
 }
@@ -101,7 +101,7 @@ function loader(
   const turn = flipped && layout === 'torch';
   const expected = turn ? [columns, rows] : dims;
   const doubt =
-    'The model stores it as [in, out]. If the array is [out, in], as torch.nn.Linear has it, say `layout: torch`';
+    'The model stores it as [in, out]. If the array is [out, in], as in torch.nn.Linear, give `layout: torch`';
   const weight = constantName(target.held);
   if (!sameDims(array.dims, expected)) {
     const isTurned = flipped && layout === undefined && sameDims(array.dims, [columns, rows]);
@@ -109,8 +109,10 @@ function loader(
     throw new CompressError('data', where, fact, isTurned ? { hint: `${doubt}.` } : {});
   }
   if (flipped && rows === columns && isTorchs && layout === undefined) {
-    const fact = `is square, and may be for ${weight} as it is stored or for its transpose`;
-    throw new CompressError('data', where, fact, { hint: `${doubt}; if it is as stored, \`layout: onnx\`.` });
+    const fact = `is square, and may match ${weight} as stored or transposed`;
+    throw new CompressError('data', where, fact, {
+      hint: `${doubt}; if it is stored as in the model, \`layout: onnx\`.`,
+    });
   }
   return async () => {
     const numbers = numbersOf(await array.load(), array.dtype);

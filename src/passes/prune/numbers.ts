@@ -7,7 +7,7 @@ export type AnyNumbers = Numbers | Uint8Array | Int8Array | Uint16Array | Int16A
 
 /** The elements of a float tensor: float64 as it is, all others as float32, which holds them exactly. */
 export function floatsOf(bytes: Uint8Array, dtype: DType): Numbers {
-  if (!isFloat(dtype)) throw new RangeError(`${dtype} is no float type`);
+  if (!isFloat(dtype)) throw new RangeError(`${dtype} is not a float type`);
   if (dtype !== 'float64') return toFloat32(bytes, dtype);
   const at = aligned(bytes, 8);
   return new Float64Array(at.buffer, at.byteOffset, at.byteLength / 8);

@@ -11,7 +11,8 @@ import { PRUNABLE_OPS, PRUNE_DEFAULT } from '../../options/pruneValues.ts';
 export { PRUNABLE_OPS } from '../../options/pruneValues.ts';
 
 /**
- * Groups longer than this are no pattern any hardware has; choosing in one takes time with the square of its length.
+ * Groups longer than this are not a pattern that any hardware has; choosing in one takes time with the square of its
+ * length.
  */
 export const MAX_GROUP = 256;
 
@@ -97,18 +98,19 @@ export function settle(options: PruneOptions): ResolvedOptions {
   const hasAmount = amount !== undefined || amounts !== undefined;
   if (needsAmount !== hasAmount) {
     const by = nm === undefined ? 'a mask' : 'N:M';
-    throw bad('amount', needsAmount ? 'none is given' : `${by} leaves nothing for an amount to tell`);
+    throw bad('amount', needsAmount ? 'is required' : `${by} already sets the amount`);
   }
   if ((method === 'mask') !== (masks !== undefined))
-    throw bad('masks', 'they belong to the method mask, and it to them');
+    throw bad('masks', 'the method mask requires them, and no other method uses them');
   if (scores !== undefined && (method === 'random' || method === 'mask')) {
-    throw bad('scores', `${method === 'random' ? 'chance' : 'a mask'} asks for no scores`);
+    throw bad('scores', `${method === 'random' ? 'random pruning' : 'a mask'} uses no scores`);
   }
   const structured = axis !== undefined || nm !== undefined;
-  if (structured && method === 'mask') throw bad(axis === undefined ? 'nm' : 'axis', 'the mask tells what is pruned');
+  if (structured && method === 'mask')
+    throw bad(axis === undefined ? 'nm' : 'axis', 'the mask already says which weights are pruned');
   if (nm !== undefined) checkPattern(nm, options);
   if (scope === 'global' && (structured || method === 'mask' || amounts !== undefined)) {
-    throw bad('scope', 'global is one threshold over single weights, with one amount');
+    throw bad('scope', 'global pruning uses one threshold for single weights, and one amount');
   }
   return { ...PRUNE_DEFAULTS, ...options };
 }
@@ -123,11 +125,11 @@ function checkPattern({ keep, group }: GroupPattern, { axis, method, of }: Prune
   const bad = (fact: string, hint?: string): CompressError =>
     new CompressError('options', 'nm', fact, hint === undefined ? {} : { hint });
   const hint = '2:4 keeps 2 of every 4 weights.';
-  if (![keep, group].every(Number.isSafeInteger)) throw bad(`${keep}:${group} is no pair of whole numbers`, hint);
-  if (group < 2 || group > MAX_GROUP) throw bad(`groups have 2 to ${MAX_GROUP} weights, not ${group}`, hint);
+  if (![keep, group].every(Number.isSafeInteger)) throw bad(`${keep}:${group} is not a pair of whole numbers`, hint);
+  if (group < 2 || group > MAX_GROUP) throw bad(`a group must have 2 to ${MAX_GROUP} weights, not ${group}`, hint);
   if (keep < 1) throw bad(`${keep}:${group} would keep nothing`, hint);
   if (keep >= group) throw bad(`${keep}:${group} would prune nothing`, hint);
-  if (axis !== undefined) throw bad('groups are not slices along an axis');
-  if (method === 'random') throw bad('groups are chosen by magnitude or by scores, not by chance');
-  if (of === 'remaining') throw bad('a pattern has no amount that could be of the remaining weights');
+  if (axis !== undefined) throw bad('N:M patterns cannot be combined with an axis');
+  if (method === 'random') throw bad('N:M patterns need magnitudes or scores, not random choice');
+  if (of === 'remaining') throw bad('N:M patterns have no amount that `of: remaining` could apply to');
 }

@@ -18,7 +18,7 @@ export interface Planned {
 
 /**
  * Carries out what was planned.
- * @throws CompressError `options` where a weight would become zero altogether and that was not allowed
+ * @throws CompressError `options` if a weight would become zero altogether and that was not allowed
  */
 export function carryOut(planned: readonly Planned[], { allowEmpty }: ResolvedOptions): Change[] {
   const empty = planned.filter(
@@ -26,11 +26,11 @@ export function carryOut(planned: readonly Planned[], { allowEmpty }: ResolvedOp
   );
   const [first] = empty;
   if (first !== undefined && !allowEmpty) {
-    const all = `all ${first.target.elements} of its weights would be zero`;
+    const all = `all ${first.target.elements} of its weights would become zero`;
     const others = empty.slice(1).map((one) => constantName(one.target.held));
-    const fact = others.length === 0 ? all : `${all}; so would those of ${listed(others)}`;
+    const fact = others.length === 0 ? all : `${all}, and so would those of ${listed(others)}`;
     throw new CompressError('options', constantName(first.target.held), fact, {
-      hint: 'A layer of zeros computes nothing. Ask for less, leave it out (`exclude`), or allow it (`allowEmpty`).',
+      hint: 'A layer of zeros computes nothing. Reduce the amount, exclude the layer (`exclude`), or allow it (`allowEmpty`).',
     });
   }
   return planned.map(({ target, zeros, pruning, form }) => ({

@@ -22,14 +22,14 @@ export function scoreWidth(scores: Iterable<Matched>): ScoreWidth {
 
 /**
  * Scores as numbers (64-bit integers rounded).
- * @throws CompressError `data` where one is NaN
+ * @throws CompressError `data` if one is NaN
  */
 export async function loadScores(scores: Matched, width: ScoreWidth): Promise<Numbers> {
   const from = await scores.load();
   const data = width === 4 ? Float64Array.from(from) : from instanceof Float32Array ? from : Float32Array.from(from);
   const kernels = await magnitudeKernelsFor(width, data.length);
   if (kernels.countSpecial(wordsOf(data)).nans === 0) return data;
-  throw new CompressError('data', scores.where, 'holds NaN, which orders nothing');
+  throw new CompressError('data', scores.where, 'contains NaN, which cannot be ranked');
 }
 
 /**

@@ -30,10 +30,10 @@ export interface WeightSparsity {
   readonly elements: number;
   /** Elements that are exactly zero, of either sign. */
   readonly zeros: number;
-  /** Output channels and inputs; undefined where the operator does not tell which axis they are along. */
+  /** Output channels and inputs; undefined if the operator does not tell which axis they are along. */
   readonly out: SliceSparsity | undefined;
   readonly in: SliceSparsity | undefined;
-  /** The sparsest N:M pattern along the inputs that every group keeps to; undefined where there is none. */
+  /** The sparsest N:M pattern along the inputs that every group keeps to; undefined if there is none. */
   readonly nm: GroupPattern | undefined;
 }
 

@@ -29,7 +29,7 @@ export interface Sampled {
   readonly elements: number;
 }
 
-/** What one look found of each weight, in their order; undefined where it would not be enough. */
+/** What one look found of each weight, in their order; undefined if it would not be enough. */
 export type Surveyed = readonly (readonly Within[])[] | undefined;
 
 /**
@@ -37,7 +37,7 @@ export type Surveyed = readonly (readonly Within[])[] | undefined;
  * almost surely lies, then everything is read, what lies below is counted and what lies between is collected. For
  * `thresholdWithin`, which is exact or says that it cannot know.
  * @param share - of all elements, that will be below the threshold
- * @returns undefined where a radix selection is better: some weights of middle size, float64, scores
+ * @returns undefined if a radix selection is better: some weights of middle size, float64, scores
  */
 export async function survey(weights: readonly Sampled[], share: number): Promise<Surveyed> {
   const able = weights.every(({ measured }) => measured.width === 2 && measured.surveying !== undefined);

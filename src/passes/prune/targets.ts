@@ -32,7 +32,7 @@ export function selectTargets(
   }
   for (const [tensor, use] of left) {
     if (!groups.has(tensor))
-      skips.push(skipUse(use, 'excluded_by_user', 'left out by `opTypes`, `include` or `exclude`'));
+      skips.push(skipUse(use, 'excluded_by_user', 'excluded by `opTypes`, `include` or `exclude`'));
   }
   const targets = [...groups.values()].map((list): TargetWeight => {
     const { held } = list[0] as WeightUse;
@@ -65,7 +65,7 @@ export function applyPruning(target: TargetWeight, zeros: number, { lost, replac
 }
 
 /** Why a weight with NaN is skipped. */
-export const NAN_DETAIL = 'it holds NaN, which has no magnitude';
+export const NAN_DETAIL = 'it contains NaN, which has no magnitude';
 
 /** For `selectThreshold`: the digits of one weight. */
 export function addDigits(histogram: Float64Array, measured: Measured, prefix: readonly number[]): Promise<void> {

@@ -50,11 +50,11 @@ export class BiasCorrection {
     this.#kept = model.trainingNames;
   }
 
-  /** What was done; undefined where no means are known, or no layer could have a bias corrected. */
+  /** What was done; undefined if no means are known, or no layer could have a bias corrected. */
   get note(): string | undefined {
     return this.#means.size === 0 || this.#layers === 0
       ? undefined
-      : `bias corrected in ${this.#corrected} of ${this.#layers} layers`;
+      : `biases corrected in ${this.#corrected} of ${this.#layers} layers`;
   }
 
   /**
@@ -78,7 +78,7 @@ export class BiasCorrection {
   /**
    * The bias that a node has to have with a weight as it is written, for the caller to place.
    * @param transposed - whether the two axes of the matrix are swapped in what is written
-   * @returns undefined where the bias stays as it is
+   * @returns undefined if the bias stays as it is
    */
   async biasFor(use: WeightUse, weight: Encoded, transposed = false): Promise<Tensor | undefined> {
     if (this.#means.size === 0) return undefined;
@@ -100,7 +100,7 @@ export class BiasCorrection {
   }
 }
 
-/** Undefined where the bias is no constant with one float32 for each channel, or the Gemm scales or transposes. */
+/** Undefined where the bias is not a constant with one float32 for each channel, or the Gemm scales or transposes. */
 export function layerOf(places: Places, use: WeightUse): Layer | undefined {
   const { graph, node, held, index, via } = use;
   const { dims, dtype } = held.tensor;
@@ -122,7 +122,7 @@ export function layerOf(places: Places, use: WeightUse): Layer | undefined {
   return fits ? { ...layer, bias } : undefined;
 }
 
-/** `(W_quantized − W) · means`, a number for each output channel; undefined where means or weight do not fit. */
+/** `(W_quantized − W) · means`, a number for each output channel; undefined if means or weight do not fit. */
 async function meanShift(
   { node, held: { tensor } }: WeightUse,
   axes: SummedAxes,

@@ -18,9 +18,9 @@ export interface EinsumProduct {
 }
 
 /**
- * Reads an equation of an activation and a weight, e.g. `bsd,dhk->bshk` without spaces: batch and position stay, d is summed over, h
- * and k come from the weight.
- * @returns undefined where it is no product of matrices, or the output is not written out
+ * Reads an equation of an activation and a weight, e.g. `bsd,dhk->bshk` without spaces: batch and position stay, d is
+ * summed over, h and k come from the weight.
+ * @returns undefined if it is not a product of matrices, or the output is not written out
  */
 export function productOf(equation: string): EinsumProduct | undefined {
   const found = /^(\.\.\.)?([a-zA-Z]+),([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)$/.exec(equation);

@@ -95,7 +95,7 @@ export class Emitter {
     return { main, end: [sum(summed), castNode(graph, summed, y, options.dtype)] };
   }
 
-  /** `MatMulNBits(x, W)`, and what is added behind it: no rewrite of a runtime looks for one of the two. */
+  /** `MatMulNBits(x, W)`, and what is added after it: no rewrite of a runtime looks for one of the two. */
   #nbitsProduct(graph: Graph, node: Node, x: string, weight: NBitsWeight, options: ProductOptions): Product {
     const y = options.output ?? (node.outputs[0] as string);
     const steps: ((output: string) => Node)[] = [(output) => nbitsNode(node, x, weight, output)];
@@ -151,7 +151,7 @@ export class Emitter {
     return [...nodes, ...arithmetic(graph, own, dtype, y)];
   }
 
-  /** One dim more behind the others. */
+  /** One dim more after the others. */
   #column(graph: Graph, nodes: Node[], value: string): string {
     const axes = this.#share(graph, 'axes of a column', () => {
       const name = graph.uniqueName('last_axis');

@@ -180,7 +180,7 @@ export class Forms {
     const free = (use.reshaped || isOp(node, 'Einsum')) && dims.length > 1;
     const out = free ? 0 : weightAxes(use, dims)?.out;
     if (out === undefined) {
-      return skipUse(use, 'unsupported_rank', `its weight is [${dims.join(', ')}]; two dims or more are quantized`);
+      return skipUse(use, 'unsupported_rank', `its weight is [${dims.join(', ')}]; at least two dims are required`);
     }
     const { graph, reader } = readerOf(use);
     const emit = (weight: EncodedIntegers, bias?: string): void => {

@@ -63,7 +63,7 @@ const HOMOGENEOUS = [
 export const MAX_PATH = 8;
 
 /**
- * What becomes of the channels of a value behind a node that reads it: `kept` one by one, `flat` where each becomes
+ * What becomes of the channels of a value after a node that reads it: `kept` one by one, `flat` where each becomes
  * several neighbours in order.
  */
 export function channelsBehind(node: Node): 'kept' | 'flat' | undefined {

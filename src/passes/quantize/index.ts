@@ -67,7 +67,7 @@ export function quantizing(options: QuantizeOptions, sources: LowSources = {}): 
   checkShape('quantize', options, QUANTIZE_SHAPE);
   const settled = resolveOptions(forTarget(options));
   if (settled.method !== undefined && DATA_METHODS.includes(settled.method) && sources.activations === undefined) {
-    throw new CompressError('options', 'method', `${settled.method} looks at activations`, {
+    throw new CompressError('options', 'method', `${settled.method} needs activations`, {
       hint: 'Give data: `calibrate: FILE`.',
     });
   }

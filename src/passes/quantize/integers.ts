@@ -84,7 +84,7 @@ export class IntegerWeights {
     const begun = this.#begun.get(held.tensor)?.get(key);
     this.#begun.get(held.tensor)?.delete(key);
     const params = await (begun ?? paramsOf(given, scheme));
-    if (params === undefined) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
+    if (params === undefined) return skipUse(use, 'non_finite', 'it contains NaN or infinity');
     const home = this.#homeOf(use);
     const names = namesFor(home, constantName(held));
     const rank = scaleDims(scheme.granularity, held.tensor.dims).length;
@@ -112,7 +112,7 @@ export class IntegerWeights {
     const scales = perTensor ? { coarsest: PER_TENSOR, rows: undefined } : way;
     const form = { dtype, reduceRange, unread, ...scales };
     const weight = await encodeStored(held.tensor, form, graph, constantName(held));
-    if (weight === undefined) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
+    if (weight === undefined) return skipUse(use, 'non_finite', 'it contains NaN or infinity');
     this.#stored.set(graph, (this.#stored.get(graph) ?? new Map<Tensor, EncodedIntegers>()).set(held.tensor, weight));
     return { weight, added: encodedBytes(weight) };
   }
@@ -134,7 +134,7 @@ export class IntegerWeights {
 
   /**
    * The same integers for one more reader, where each needs its own (`ownWeight` in src/targets): a Slice of all of
-   * them, which is computed when the model is loaded. Each ends elsewhere behind the last row, or they would be merged
+   * them, which is computed when the model is loaded. Each ends elsewhere after the last row, or they would be merged
    * before that.
    */
   #copyOf({ graph, node, held }: WeightUse, made: Made): { weight: EncodedIntegers; added: number } {

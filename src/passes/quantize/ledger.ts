@@ -48,7 +48,7 @@ export class Ledger {
   /** By tensor and name: a Constant that was copied with its function is a weight for each call. */
   readonly #entries = new Map<Tensor, Map<string, Entry>>();
   readonly #changed = new Set<Entry>();
-  /** Of weights that are no tensors of floats, by graph and name. */
+  /** Of weights that are not tensors of floats, by graph and name. */
   readonly #others = new Map<string, Skip>();
   readonly #facts: PassFact[] = [];
   readonly #graphs = new Map<Graph, number>();
@@ -167,7 +167,7 @@ export class Ledger {
 
 function changeOf({ name, root, rewrites, left, input, skip }: Entry): Change {
   const forms = [...new Set(rewrites.map((one) => one.form))].join(', ');
-  const rest = left > 0 ? '; the float weight stays too' : input ? '; no longer a graph input' : '';
+  const rest = left > 0 ? '; the float weight is kept too' : input ? '; no longer a graph input' : '';
   const bits = rewrites.flatMap((one) => one.bits ?? []);
   return {
     weight: name,

@@ -11,7 +11,7 @@ const PRODUCTS = ['MatMul', 'Gemm', 'Conv', 'ConvTranspose', 'Einsum', 'LSTM', '
 
 /** Nodes looked at on the way to a logarithm. */
 const NEAR = 16;
-/** Nodes looked at behind a table. */
+/** Nodes looked at after a table. */
 const FAR = 4096;
 
 const isProduct = (node: Node): boolean => !isStandard(node.domain) || PRODUCTS.some((op) => isOp(node, op));
@@ -31,7 +31,7 @@ export function wayToLog(graph: Graph, node: Node): Node[] {
   return [...way].some((one) => isOp(one, 'Log')) ? graph.nodes.filter((one) => way.has(one)) : [];
 }
 
-/** Whether rows of a table meet a product; where too many nodes lie behind it, that is taken for granted. */
+/** Whether rows of a table meet a product; where too many nodes lie after it, that is taken for granted. */
 export function meetsProduct(graph: Graph, gather: Node): boolean {
   return reaches(graph, gather, undefined, isProduct, FAR) !== false;
 }
@@ -56,7 +56,7 @@ interface Reader {
   readonly index: number;
 }
 
-/** What reads the results of a node, and of the operators in `through` behind it; up to `most` nodes. */
+/** What reads the results of a node, and of the operators in `through` after it; up to `most` nodes. */
 function readersBehind(graph: Graph, node: Node, through: readonly string[] | undefined, most: number): Reader[] {
   const seen = new Set<Node>([node]);
   const open: { graph: Graph; node: Node }[] = [{ graph, node }];
@@ -96,7 +96,7 @@ function ownerOf(body: Graph): Node | undefined {
   return [...(body.parent?.nodes ?? [])].find((node) => bodiesOf(node).includes(body));
 }
 
-/** Whether a product with an activation makes a value, behind operators that move it or add a bias. */
+/** Whether a product with an activation makes a value, after operators that move it or add a bias. */
 function comesOfProduct(graph: Graph, value: string): boolean {
   let open = [value];
   for (let step = 0; step < NEAR && open.length > 0; step++) {

@@ -127,9 +127,14 @@ export function resolveOptions(options: QuantizeOptions): ResolvedOptions & { re
   const settled = { ...QUANTIZE_DEFAULTS, ...given, choosing: !named, plain };
   checkOpTypes(settled.opTypes, QUANTIZABLE_OPS);
   if (settled.weightsOnly && settled.format === 'qoperator') {
-    throw new CompressError('options', 'format', 'qoperator has integer activations, `weightsOnly` float ones', {
-      hint: 'Leave out one of the two.',
-    });
+    throw new CompressError(
+      'options',
+      'format',
+      'qoperator needs integer activations, but `weightsOnly` keeps them float',
+      {
+        hint: 'Leave out one of the two.',
+      },
+    );
   }
   checkLow(settled);
   return settled;
@@ -154,23 +159,25 @@ function checkLow(options: ResolvedOptions): void {
   if (!isLow(options)) {
     const idle = (['block', 'asymmetric', 'headBits', 'tableBits', 'others'] as const).find((key) => options[key]);
     if (idle === undefined) return;
-    throw new CompressError('options', idle, 'it is of weights in fewer than 8 bits', { hint: 'Give `bits: 4` too.' });
+    throw new CompressError('options', idle, 'it applies only to weights of fewer than 8 bits', {
+      hint: 'Give `bits: 4` too.',
+    });
   }
-  if (dtype === 'uint8') throw together('dtype', 'weights in few bits are symmetric, or have `asymmetric`');
-  if (perTensor) throw together('perTensor', 'weights in few bits have a scale for each block');
-  if (reduceRange) throw together('reduceRange', `weights in ${bits} bits have no range to reduce`);
-  if (format === 'qoperator') throw together('format', 'weights in few bits have a `form`');
+  if (dtype === 'uint8') throw together('dtype', 'low-bit weights are symmetric, or use `asymmetric`');
+  if (perTensor) throw together('perTensor', 'low-bit weights have a scale for each block');
+  if (reduceRange) throw together('reduceRange', `${bits}-bit weights have no reduced range`);
+  if (format === 'qoperator') throw together('format', 'low-bit weights use `form`');
   if (form === 'multipliers' && asymmetric) throw together('asymmetric', 'multipliers have no zero points');
   const { slower, forms } = floatProducts.value;
   if (options.target === 'web' && form !== undefined && forms.includes(form)) {
     throw together('form', `${form} takes up to ${slower} times as long as float in WebAssembly, the target`);
   }
-  if (form === 'multipliers' && bits === 8) throw together('form', 'multipliers are of fewer than 8 bits');
+  if (form === 'multipliers' && bits === 8) throw together('form', 'multipliers require fewer than 8 bits');
   if (form === 'multipliers' && options.weightsOnly) {
-    throw together('weightsOnly', 'products of multipliers have integer activations');
+    throw together('weightsOnly', 'products with multipliers use integer activations');
   }
   if (method === 'hqq' && !asymmetric) {
-    throw new CompressError('options', 'method', 'hqq moves zero points', { hint: 'Give `asymmetric` too.' });
+    throw new CompressError('options', 'method', 'hqq adjusts zero points', { hint: 'Give `asymmetric` too.' });
   }
 }
 

@@ -17,10 +17,10 @@ export interface ProductPlan {
 }
 
 /**
- * How a MatMul or Gemm is written as a product on integers: alpha and transB of a Gemm go into the weight, its bias and a
- * following Add behind the product. The weight is a matrix, or on the right of a MatMul one for each batch.
+ * How a MatMul or Gemm is written as a product on integers: alpha and transB of a Gemm go into the weight, its bias and
+ * a following Add after the product. The weight is a matrix, or on the right of a MatMul one for each batch.
  * @param tied - the weight is a table too: it stays as it lies
- * @returns undefined where it cannot be: its weight is none of the two, the rank of what a left weight meets is unknown
+ * @returns undefined if it cannot be: its weight is none of the two, the rank of what a left weight meets is unknown
  */
 export function planProduct(emitter: Emitter, use: WeightUse, tied: boolean): ProductPlan | undefined {
   const { graph, node, dtype } = use;

@@ -58,7 +58,11 @@ function form(use: WeightUse, options: ResolvedOptions): Skip | undefined {
     use.via.length > 0 ||
     options.dtype !== dynamicLstm.value.weights;
   if (!isContrib(node, options) || !other) return undefined;
-  return skipUse(use, 'unsupported_op', 'DynamicQuantizeLSTM takes int8 for float32, with the sequence first');
+  return skipUse(
+    use,
+    'unsupported_op',
+    'DynamicQuantizeLSTM requires int8 weights, float32 activations and the sequence axis first',
+  );
 }
 
 /** Scales of a stored weight `[directions, gates · hidden, in]`: one for each row of each direction, or more. */
@@ -80,7 +84,7 @@ export async function quantizeRecurrent(
     const contrib = isContrib(node, options);
     if (contrib && own.length < 2) {
       for (const use of own)
-        ledger.skip(use.held, skipUse(use, 'unsupported_op', 'DynamicQuantizeLSTM needs both weights'));
+        ledger.skip(use.held, skipUse(use, 'unsupported_op', 'DynamicQuantizeLSTM requires both weights'));
       continue;
     }
     const made: { use: WeightUse; weight: EncodedIntegers; added: number }[] = [];
@@ -123,7 +127,7 @@ async function contribWeight(
     const part = sliceOf(tensor, direction, [rows, columns]);
     const given: Given = { tensor: part, transposed: true, factor: 1, unread };
     const params = await paramsOf(given, scheme);
-    if (params === undefined) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
+    if (params === undefined) return skipUse(use, 'non_finite', 'it contains NaN or infinity');
     halves.push(await encode(given, scheme, params, names));
   }
   const joined = async (pick: (one: EncodedIntegers) => Tensor): Promise<Uint8Array> =>

@@ -28,7 +28,7 @@ export async function settleReshapes(model: Model, users: readonly string[]): Pr
   }
 }
 
-/** Makes an initializer of what the node gives; false where it is no reshape of a weight that is nobody else's. */
+/** Makes an initializer of what the node gives; false where it is not a reshape of a weight that is nobody else's. */
 async function settle(model: Model, from: Graph, node: Node): Promise<boolean> {
   const [weight = ''] = node.inputs;
   const output = node.outputs[0] ?? '';

@@ -18,7 +18,7 @@ export interface Unsupported {
   readonly detail: string;
 }
 
-/** Where a weight gets to: the input of a node, and the operators it was handed on by. */
+/** Where a weight gets to: the input of a node, and the operators it was passed on by. */
 interface End {
   readonly node: Node;
   readonly index: number;
@@ -50,8 +50,8 @@ function reasonOf({ node: { opType }, via }: End): string {
   if (!known.includes(opType)) return `${opType} has no 8-bit form for it`;
   const way = [...new Set(via)].join(', ');
   return via.length > 0
-    ? `it comes to ${opType} by way of ${way}, which is not followed`
-    : `${opType} has no 8-bit form for it at this place`;
+    ? `it reaches ${opType} through ${way}, which is not supported`
+    : `${opType} has no 8-bit form for this input`;
 }
 
 /** Whether what a node does with it is to add it: what is left once weights and activations are known. */
@@ -62,7 +62,7 @@ function isBias({ node, index }: End): boolean {
   return node.opType !== 'Gather' && lookup(WEIGHT_INPUTS, node.opType) !== undefined && index === 2;
 }
 
-/** The nodes that do something with a value, behind those that only hand it on. */
+/** The nodes that do something with a value, after those that only hand it on. */
 function endsOf(graph: Graph, name: string): End[] {
   const ends: End[] = [];
   const open: { readonly scope: Graph; readonly value: string; readonly via: readonly string[] }[] = [

@@ -48,7 +48,7 @@ export function selectWeights(model: Model, options: ResolvedOptions, ledger?: L
     if (!opTypes.includes(kindOf(node))) continue;
     const { tensor } = use.held;
     if (options.aside?.has(tensor)) continue;
-    // Gather also looks up shapes and positions: those are no weights.
+    // Gather also looks up shapes and positions: those are not weights.
     if (node.opType === 'Gather' && (!isFloat(tensor.dtype) || tensor.dims.length < 2)) continue;
     const no = refusal(model, use, options);
     if (no === undefined) uses.push(use);
@@ -69,24 +69,24 @@ export function refusal(model: Model, use: WeightUse, options: ResolvedOptions):
   const no = notFloat(use);
   if (no !== undefined) return no;
   if (!options.opTypes.includes(kindOf(use.node)) || isExcluded(use, options)) {
-    return skipUse(use, 'excluded_by_user', 'left out by `opTypes`, `include` or `exclude`');
+    return skipUse(use, 'excluded_by_user', 'excluded by `opTypes`, `include` or `exclude`');
   }
   if (options.choosing) {
     const why = needless(use, options);
     if (why !== undefined) return why;
   }
   if (options.smallest !== undefined && isAmong(options.smallest, use.held.tensor)) {
-    return skipUse(use, 'among_smallest', 'it is one of the smallest weights, which together make 1 % of the model');
+    return skipUse(use, 'among_smallest', 'it is one of the smallest weights, together 1 % of the model');
   }
   const minimum = Math.max(options.minElements, opType === 'Gather' ? MIN_TABLE : 1);
   if (elements < minimum) {
-    return skipUse(use, 'below_min_elements', `it has ${elements} elements; ${minimum} are the least quantized`);
+    return skipUse(use, 'below_min_elements', `it has ${elements} elements; the minimum is ${minimum}`);
   }
   if (use.reshaped && opType === 'Gather') {
-    return skipUse(use, 'unsupported_op', 'its weight gets other dims on its way, which the file does not tell');
+    return skipUse(use, 'unsupported_op', 'its weight is reshaped to dims that the file does not state');
   }
   if (opType !== 'Gather' && isOfConstants(use)) {
-    return skipUse(use, 'constant_result', 'it meets another constant: ONNX Runtime computes the product once');
+    return skipUse(use, 'constant_result', 'it is multiplied by a constant, so ONNX Runtime computes the product once');
   }
   if (use.graph.root.kind === 'function') return skipUse(use, 'in_function', 'inside a local function');
   if (model.trainingNames.has(constantName(use.held))) {
@@ -106,14 +106,14 @@ function needless(use: WeightUse, { floats = 0, floor, trying }: ResolvedOptions
   const { graph, node } = use;
   const { byteLength } = use.held.tensor;
   if (byteLength < LEAST_BYTES) {
-    return skipUse(use, 'no_gain', `it has ${byteLength} bytes; the nodes that make it float would take more`);
+    return skipUse(use, 'no_gain', `it has ${byteLength} bytes; the nodes to dequantize it would take more`);
   }
   if (isOp(node, 'Gather')) {
-    if (isRotary(graph, node)) return skipUse(use, 'rotary', 'its rows turn queries and keys');
+    if (isRotary(graph, node)) return skipUse(use, 'rotary', 'its rows rotate queries and keys');
     if (byteLength > LARGE_PART * floats || meetsProduct(graph, node)) return undefined;
-    return skipUse(use, 'no_product', 'its rows meet no product with a weight');
+    return skipUse(use, 'no_product', 'its rows enter no product with a weight');
   }
   if (trying || !isProduct(use) || holdsFloor(use, 'stored', floor) || !meetsLog(graph, node)) return undefined;
   const fact = belowFloor(use, 'stored', floor);
-  return skipUse(use, 'before_log', `a Log is behind its product${fact === undefined ? '' : `: ${fact}`}`);
+  return skipUse(use, 'before_log', `a Log follows its product${fact === undefined ? '' : `: ${fact}`}`);
 }

@@ -77,7 +77,7 @@ export async function quantizeWeights(
     await quantizeRecurrent(model, recurrent, options, { emitter, weights: forms.weights }, ledger);
   }
   if (model.opset < ARITHMETIC_OPSET) {
-    const detail = model.hasOpset ? `opset ${model.opset} has no Mul that spreads a scale` : NO_OPSET;
+    const detail = model.hasOpset ? `opset ${model.opset} has no Mul that broadcasts a scale` : NO_OPSET;
     for (const use of uses) ledger.skip(use.held, skipUse(use, 'opset_too_old', detail));
   }
   model.freeInitializers();
@@ -91,7 +91,7 @@ export async function quantizeWeights(
 }
 
 /** What users of the web should know, who took this form for the size. */
-const IN_WEBASSEMBLY = `in WebAssembly products of floats with integers take up to ${floatProducts.value.slower} times as long as float: for the web leave out \`weightsOnly\`, or say \`target: web\``;
+const IN_WEBASSEMBLY = `in WebAssembly, products of floats and integers take up to ${floatProducts.value.slower} times as long as float: for the web, leave out \`weightsOnly\` or give \`target: web\``;
 
 /** Rewrites the node of a use, or tells why not; may look at the weights of the next ones meanwhile. */
 export interface Rewriter {

@@ -29,7 +29,7 @@ const SEARCH_SHAPE: Shape<SearchOptions> = {
 export interface SearchResult {
   /** Every selection that was tried, in order. */
   readonly trials: readonly Trial[];
-  /** The smallest of those that are good enough and quantize something; undefined where there is none. */
+  /** The smallest of those that are good enough and quantize something; undefined if there is none. */
   readonly best: Trial | undefined;
   /** Layers by what they cost when quantized, the worst a byte first; empty where quantizing all is good enough. */
   readonly ranking: readonly RankedLayer[];
@@ -106,7 +106,7 @@ async function ranked(layers: readonly Layer[], trials: Trials, all: Trial): Pro
   return found.sort((a, b) => score(b) - score(a) || (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0));
 }
 
-/** Step 3; undefined where nothing tried is good enough. */
+/** Step 3; undefined if nothing tried is good enough. */
 async function shortestBeginning(ranking: readonly RankedLayer[], trials: Trials): Promise<Trial | undefined> {
   const names = ranking.map((one) => one.name);
   let found: Trial | undefined;

@@ -57,7 +57,7 @@ export class Trials {
     this.#planned = Math.min(1 + layers.length + 2 * steps, options.maxTrials ?? Number.POSITIVE_INFINITY);
   }
 
-  /** What comes of a selection; undefined where no further trial is allowed. */
+  /** What comes of a selection; undefined if no further trial is allowed. */
   async of(float: readonly string[]): Promise<Trial | undefined> {
     const sorted = [...float].sort((a, b) => (this.#order.get(a) ?? 0) - (this.#order.get(b) ?? 0));
     const key = sorted.map((one) => this.#order.get(one)).join(' ');

@@ -10,7 +10,7 @@ export interface PresentFile {
   readonly file: string;
   /** How many data files it has. */
   readonly data: number;
-  /** Type of its past keys and values; undefined where it has none, or was not read. */
+  /** Type of its past keys and values; undefined if it has none, or was not read. */
   readonly cache?: string | undefined;
 }
 
@@ -20,7 +20,7 @@ export const SECTION: string = dataFiles.value.key[0];
 /**
  * What transformers.js has to be told of the files, put into its section of config.json. What the section says already
  * stays, unless it is not so: keys are added for the files that it is wrong about.
- * @returns the section; undefined where it says nothing, and nothing has to be said
+ * @returns the section; undefined if it says nothing, and nothing has to be said
  */
 export function mergedSection(section: JsonObject | undefined, files: readonly PresentFile[]): JsonObject | undefined {
   const [, key] = dataFiles.value.key;

@@ -15,7 +15,7 @@ export interface FileParts {
   readonly dtype: string;
 }
 
-/** Reads the name of a file; undefined where it is no model's. */
+/** Reads the name of a file; undefined if it is not a model's. */
 export function partsOf(file: string): FileParts | undefined {
   if (!file.endsWith(ENDING) || file.startsWith('.') || file === ENDING) return undefined;
   const name = file.slice(0, -ENDING.length);

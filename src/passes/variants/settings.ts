@@ -35,6 +35,6 @@ export const VARIANT_STEPS: { readonly [dtype in VariantDtype]: readonly RecipeS
 
 /** Why no file of this dtype is written, and what to take. */
 export const BNB4: { readonly fact: string; readonly hint: string } = {
-  fact: `bnb4 is read, never written: it runs ${bnb4Products.value.slower} times slower than float`,
-  hint: 'Take q4: the same size, no less exact, and fast on WebGPU.',
+  fact: `bnb4 can be read but not written: it runs ${bnb4Products.value.slower} times slower than float`,
+  hint: 'Use q4: the same size, as accurate, and fast on WebGPU.',
 };

@@ -54,5 +54,5 @@ test('other forms and methods are refused', () => {
     searchMultipliers(matrix, shape, { ...form, ...over }, { method });
   expect(() => made({ symmetric: false })).toThrow('symmetric codes of 2 or 4 bits');
   expect(() => made({ bits: 8 })).toThrow('symmetric codes of 2 or 4 bits');
-  expect(() => made({}, 'hqq')).toThrow('symmetric codes have none');
+  expect(() => made({}, 'hqq')).toThrow('which symmetric codes do not have');
 });

@@ -33,7 +33,7 @@ describe.each(cases)('$outputs × $inputs, $bits bits, blocks of $block, symmetr
   test.each(['rtn', 'hqq'] as const)('%s has the codes of the reference', (method) => {
     const recorded = one[method];
     if (recorded === undefined) {
-      expect(() => search(method)).toThrow('symmetric codes have none');
+      expect(() => search(method)).toThrow('which symmetric codes do not have');
       return;
     }
     const { codes, scales, zeros } = search(method);

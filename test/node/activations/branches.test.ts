@@ -64,7 +64,7 @@ describe('values in branches of If', () => {
   test('of a branch that never ran have none, which is said once', async () => {
     const { ranges, notes } = await calibrate(await modelOf(spec), [THEN, ELSE, 'e'], data([true, 1, 2]));
     expect([...ranges.keys()]).toEqual([THEN]);
-    expect(notes).toEqual(["the data never runs the branch 'y.else_branch': 2 values in it have no range"]);
+    expect(notes).toEqual(["the data never takes the branch 'y.else_branch': 2 values in it have no range"]);
   });
 
   test('come out of branches inside branches, whatever their rank is', async () => {
@@ -174,5 +174,5 @@ test('rounds of a Loop or Scan cannot be seen, which is said', async () => {
   const { ranges, notes } = await calibrate(model, ['inside', 'y'], dataOf({ x: row(1, -3) }));
   expect([...ranges.keys()]).toEqual(['y']);
   expect(ranges.get('y')).toMatchObject({ observedMin: 4, observedMax: 12 });
-  expect(notes).toEqual(["'inside' is in the body of a Loop, whose rounds cannot be seen"]);
+  expect(notes).toEqual(["'inside' is in the body of a Loop, whose iterations cannot be observed"]);
 });

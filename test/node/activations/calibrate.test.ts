@@ -150,7 +150,7 @@ test('what is no number is left out, told about, and does not reach the ranges',
     "'w' is a weight, not an activation",
     "'y' was infinite or NaN in 2 of 6 elements, which were ignored",
     "'toString' was infinite or NaN in 2 of 6 elements, which were ignored",
-    "'n' was never computed as a tensor of floats with elements",
+    "'n' was never computed as a non-empty float tensor",
   ]);
   const never = await calibrate(model, ['y'], dataOf([{ x: floats([1, 2], [-9, -1]) }]));
   expect([never.ranges.size, never.notes]).toEqual([0, ["'y' was infinite or NaN in all 2 elements"]]);
@@ -192,7 +192,7 @@ test('a model that was edited is calibrated as it is now, and nested graphs do n
   const { ranges } = await calibrate(model, ['h', 'y'], dataOf([{ x: floats([1, 2], [0.5, -7.5]), flag }]));
   expect(ranges.get('h')).toMatchObject({ min: -7, max: 1 });
   expect(ranges.get('y')).toMatchObject({ min: 0, max: 7 });
-  await expect(calibrate(model, ['b'], dataOf([]))).rejects.toThrow("'b': the main graph has no value of this name");
+  await expect(calibrate(model, ['b'], dataOf([]))).rejects.toThrow("'b': the main graph has no value with this name");
 });
 
 describe('refused', () => {
@@ -202,9 +202,9 @@ describe('refused', () => {
       { observer: 'best' as 'mse' },
       'observer: \'best\' is not one of "minmax", "moving-average", "percentile", "entropy", "mse"',
     ],
-    [{ percentile: 0 }, 'percentile: is 0; it must be above 0 and at most 100'],
-    [{ percentile: Number.NaN }, 'percentile: is NaN; it must be above 0 and at most 100'],
-    [{ tapBytes: 0 }, 'tapBytes: is 0; it must be above 0'],
+    [{ percentile: 0 }, 'percentile: is 0; it must be greater than 0 and at most 100'],
+    [{ percentile: Number.NaN }, 'percentile: is NaN; it must be greater than 0 and at most 100'],
+    [{ tapBytes: 0 }, 'tapBytes: is 0; it must be positive'],
   ])('%j', async (options, message) => {
     const failure = calibrate(await modelOf(spec), ['y'], dataOf([]), options);
     await expect(failure).rejects.toMatchObject({ code: 'options', message });
@@ -254,5 +254,5 @@ test('an integer input is not an activation', async () => {
   const i: FeedTensor = { dtype: 'int64', dims: [2], data: BigInt64Array.of(3n, -4n) };
   const { ranges, notes } = await calibrate(model, ['i', 'y'], dataOf([{ i }]));
   expect([...ranges.keys()]).toEqual(['y']);
-  expect(notes).toEqual(["'i' was never computed as a tensor of floats with elements"]);
+  expect(notes).toEqual(["'i' was never computed as a non-empty float tensor"]);
 });

@@ -102,14 +102,14 @@ describe('what is refused', () => {
     [
       'a header that is too long',
       safetensorsFile(`{${' '.repeat(2 ** 24)}}`),
-      'has a header of 16777218 bytes; up to 16777216 are read',
+      'has a header of 16777218 bytes; the limit is 16777216',
     ],
     ['a header that is no JSON', safetensorsFile('{"a":'), 'has a header that is not JSON: '],
     ['a header that is no UTF-8', safetensorsFile(Uint8Array.of(0x7b, 0xff, 0x7d)), 'has a header that is not JSON: '],
     [
       'a name twice',
       safetensorsFile(`{"a":${JSON.stringify(ENTRY)}, "\\u0061" : ${JSON.stringify(ENTRY)}}`, new Uint8Array(8)),
-      "has two arrays 'a'",
+      "has two arrays named 'a'",
     ],
     [
       'a type there is not',
@@ -117,16 +117,16 @@ describe('what is refused', () => {
       'array \'a\': has elements of type "toString"',
     ],
     ['no type', headed({ a: null }), "array 'a': has elements of type undefined"],
-    ['a negative dim', headed({ a: { ...ENTRY, shape: [-2] } }), "array 'a': has no shape, or one that cannot be"],
+    ['a negative dim', headed({ a: { ...ENTRY, shape: [-2] } }), "array 'a': has no shape, or an invalid one"],
     [
       'too many dims',
       headed({ a: { ...ENTRY, shape: new Array(33).fill(1) } }),
-      "array 'a': has no shape, or one that cannot be",
+      "array 'a': has no shape, or an invalid one",
     ],
     [
       'offsets that are text',
       headed({ a: { ...ENTRY, data_offsets: ['0', '8'] } }),
-      "array 'a': has no data_offsets, or others than two",
+      "array 'a': does not have exactly two data_offsets",
     ],
     [
       'too few bytes for a shape',
@@ -146,12 +146,12 @@ describe('what is refused', () => {
     [
       'arrays that overlap',
       headed({ a: ENTRY, b: { ...ENTRY, data_offsets: [4, 12] } }, 12),
-      "array 'b': begins at byte 4; the one before ends at 8",
+      "array 'b': begins at byte 4; the previous array ends at 8",
     ],
     [
       'a gap between arrays',
       headed({ a: ENTRY, b: { ...ENTRY, data_offsets: [12, 20] } }, 20),
-      "array 'b': begins at byte 12; the one before ends at 8",
+      "array 'b': begins at byte 12; the previous array ends at 8",
     ],
     ['bytes that are of no array', headed({ a: ENTRY }, 9), 'has 9 bytes of data; its arrays need 8'],
     ['an array beyond the end', headed({ a: ENTRY }, 7), 'has 7 bytes of data; its arrays need 8'],
@@ -163,7 +163,7 @@ describe('what is refused', () => {
   test('a checkpoint of torch.save, which is a zip too', async () => {
     const bytes = zipSync({ 'archive/data.pkl': Uint8Array.of(0x80, 2), 'archive/data/0': new Uint8Array(8) });
     expect(await failure(bytes, 'state.pt')).toBe(
-      'state.pt: is a pickle of PyTorch, which is code and is not run\n' +
+      'state.pt: is a PyTorch pickle, which is not loaded because it can run code\n' +
         'Save the tensors by name: safetensors.torch.save_file(tensors, file) or numpy.savez(file, **arrays).',
     );
   });
@@ -171,9 +171,9 @@ describe('what is refused', () => {
   test('a .npz with a name twice, or cut off', async () => {
     const arrays = npzOf({ aa: { dims: [1], data: Float32Array.of(1) }, ab: { dims: [1], data: Float32Array.of(2) } });
     const twice = Buffer.from(Buffer.from(arrays).toString('latin1').replaceAll('ab.npy', 'aa.npy'), 'latin1');
-    expect(await failure(twice, 'm.npz')).toBe("m.npz: has two arrays 'aa'");
+    expect(await failure(twice, 'm.npz')).toBe("m.npz: has two arrays named 'aa'");
     expect(await failure(arrays.subarray(0, arrays.length - 30), 'm.npz')).toMatch(
-      /^m\.npz: is no \.npz file, or is cut off/,
+      /^m\.npz: is not a \.npz file, or is truncated/,
     );
   });
 

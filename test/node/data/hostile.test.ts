@@ -58,17 +58,17 @@ describe('.npy', () => {
     ['(4294967296, 4294967296)', 4, "d.npy, input 'x': claims the shape [4294967296, 4294967296]"],
     [`(${'1, '.repeat(33)})`, 4, `d.npy, input 'x': claims the shape [${Array(33).fill(1).join(', ')}]`],
     ['(1 1, 1)', 4, "d.npy, input 'x': claims the shape [NaN, 1]"],
-    [`(1, 1)${' '.repeat(17_000)}`, 4, "d.npy, input 'x': ends inside its header"],
+    [`(1, 1)${' '.repeat(17_000)}`, 4, "d.npy, input 'x': ends within its header"],
   ])('%s', async (shape, byteLength, message) => {
     expect(await saidOf('d.npy', npy(shape, byteLength))).toBe(message);
   });
 
   test('types that are code, or names of objects, are none', async () => {
     expect(await saidOf('d.npy', npy('(1, 1)', 8, '|O'))).toBe(
-      "d.npy, input 'x': has elements of type '|O', which no model input takes",
+      "d.npy, input 'x': has elements of type '|O', which no model input accepts",
     );
     expect(await saidOf('d.npy', npy('(1, 1)', 8, '__proto__'))).toBe(
-      "d.npy, input 'x': has elements of type '__proto__', which no model input takes",
+      "d.npy, input 'x': has elements of type '__proto__', which no model input accepts",
     );
   });
 });
@@ -78,7 +78,7 @@ describe('.npz', () => {
     const head = npy('(1, 1000000000)', 0).length;
     const bomb = lying(zipSync({ 'x.npy': npy('(1, 1000000000)', 100_000) }), head + 4_000_000_000);
     expect(await saidOf('d.npz', bomb)).toBe(
-      "d.npz, input 'x': 1 rows have 4000000000 bytes; at most 1073741824 are fed at once",
+      "d.npz, input 'x': 1 rows have 4000000000 bytes; at most 1073741824 can be fed at once",
     );
   });
 
@@ -86,25 +86,25 @@ describe('.npz', () => {
     const head = npy('(1000, 1000)', 0).length;
     const bytes = lying(zipSync({ 'x.npy': npy('(1000, 1000)', 1000) }, { level: 6 }), head + 4_000_000);
     expect(await saidOf('d.npz', bytes)).toMatch(
-      /^d\.npz: is no \.npz file, or is cut off: not enough bytes in the stream/,
+      /^d\.npz: is not a \.npz file, or is truncated: not enough bytes in the stream/,
     );
     const more = lying(zipSync({ 'x.npy': npy('(1, 1)', 100_000) }, { level: 6 }), npy('(1, 1)', 4).length);
     expect(await saidOf('d.npz', more)).toMatch(
-      /^d\.npz: is no \.npz file, or is cut off: too many bytes in the stream/,
+      /^d\.npz: is not a \.npz file, or is truncated: too many bytes in the stream/,
     );
   });
 
   test('two arrays of one name, thousands of arrays, names that lead out', async () => {
     expect(await saidOf('d.npz', zipSync({ 'x.npy': npy('(1, 1)', 4), x: npy('(1, 1)', 4) }))).toBe(
-      "d.npz: has two arrays 'x'",
+      "d.npz: has two arrays named 'x'",
     );
     const many = Object.fromEntries(Array.from({ length: 4097 }, (_, index) => [`${index}.npy`, new Uint8Array(1)]));
     expect(await saidOf('d.npz', zipSync(many, { level: 0 }))).toBe('d.npz: has more than 4096 arrays');
     expect(await saidOf('d.npz', zipSync({ '../x.npy': npy('(1, 1)', 4) }))).toBe(
-      'd.npz: is no .npz file, or is cut off: invalid relative path: ../x.npy',
+      'd.npz: is not a .npz file, or is truncated: invalid relative path: ../x.npy',
     );
     expect(await saidOf('d.npz', zipSync({ 'x.npy': npy('(1, 1)', 4) }).subarray(0, 60))).toMatch(
-      /^d\.npz: is no \.npz file, or is cut off/,
+      /^d\.npz: is not a \.npz file, or is truncated/,
     );
   });
 
@@ -122,20 +122,24 @@ describe('.npz', () => {
 describe('.json', () => {
   const open = (count: number): string => '['.repeat(count);
   test.each([
-    ['brackets in brackets', open(1_000_000), 'd.json: nests deeper than 100'],
+    ['brackets in brackets', open(1_000_000), 'd.json: is nested more than 100 levels deep'],
     [
       'brackets that mean no nesting',
       `{"x": [[1, 2]], "${'[{'.repeat(200)}": [1]}`,
       /input '\[\{.*': the model has no such input/s,
     ],
-    ['a quote that is no end', `{"\\"[[": ${open(101)}`, 'd.json: nests deeper than 100'],
-    ['dimensions', `{"x": ${open(40)}1${']'.repeat(40)}}`, "d.json, input 'x': is nested deeper than 32"],
+    ['a quote that is no end', `{"\\"[[": ${open(101)}`, 'd.json: is nested more than 100 levels deep'],
+    ['dimensions', `{"x": ${open(40)}1${']'.repeat(40)}}`, "d.json, input 'x': is nested more than 32 levels deep"],
     [
       'arrays without number',
       `{"x": [${'[],'.repeat(4_194_304)}[]]}`,
       'd.json: has more than 4194304 arrays, objects and fields',
     ],
-    ['an array that is none', '{"x": {"length": 1}}', /^d\.json, input 'x': holds \{"length":1\}, which is no number$/],
+    [
+      'an array that is none',
+      '{"x": {"length": 1}}',
+      /^d\.json, input 'x': holds \{"length":1\}, which is not a number$/,
+    ],
     ['__proto__', '{"__proto__": [[1]], "x": [[1]]}', /^d\.json, input '__proto__': the model has no such input$/],
     ['infinity', '{"x": [[1e999]]}', "d.json, input 'x': row 0 holds infinity"],
   ])('%s', async (_, text, message) => {
@@ -148,7 +152,7 @@ describe('.json', () => {
     const path = join(folder(), 'd.json');
     writeFileSync(path, '[');
     truncateSync(path, 67_108_865);
-    expect(await said(path)).toBe('d.json: has 67108865 bytes; JSON is read up to 67108864');
+    expect(await said(path)).toBe('d.json: has 67108865 bytes; JSON files may have at most 67108864');
   });
 });
 
@@ -167,7 +171,7 @@ describe('ONNX test data', () => {
     [
       'data in another file',
       tensorBytes('x', 1, [1, 1], field(13, field(1, 'location'), field(2, '/etc/passwd')), Uint8Array.of(0x70, 1)),
-      /its data lies in the file '\/etc\/passwd'$/,
+      /its data is in the file '\/etc\/passwd'$/,
     ],
     ['text', tensorBytes('x', 8, [1], field(6, 'text')), /a string tensor cannot be loaded as numbers$/],
   ])('%s', async (_, bytes, message) => {
@@ -178,7 +182,9 @@ describe('ONNX test data', () => {
     const path = join(folder(), 'input_0.pb');
     writeFileSync(path, '');
     truncateSync(path, 268_435_457);
-    expect(await said(join(path, '..'))).toMatch(/input_0\.pb: has 268435457 bytes; a tensor is read up to 268435456$/);
+    expect(await said(join(path, '..'))).toMatch(
+      /input_0\.pb: has 268435457 bytes; tensor files may have at most 268435456$/,
+    );
   });
 });
 

@@ -103,7 +103,7 @@ describe('arrays without rows', () => {
     expect(dimsOf(samples, 'h')).toEqual([[2, 1, 3]]);
     expect(dimsOf(samples, 'sr')).toEqual([[]]);
     await expect(collect(npz({ x: array([1, 5]), h: array([2, 1, 3]), sr: array([], [16]) }), inputs)).rejects.toThrow(
-      "input 'x': has 5 on axis 1; the model takes 4",
+      "input 'x': has 5 on axis 1; the model expects 4",
     );
     await expect(
       collect(npz({ x: array([1, 4]), h: array([2, 1, 3], [0, 0, 0, NaN, 0, 0]), sr: array([], [1]) }), inputs),
@@ -116,8 +116,8 @@ describe('arrays without rows', () => {
     expect(dimsOf(samples, 'boxes')).toEqual([[3, 4]]);
     const alike = [input('image', ['n', 2]), input('boxes', ['n', 4])];
     await expect(collect(npz({ image: array([2, 2]), boxes: array([3, 4]) }), alike)).rejects.toMatchObject({
-      message: expect.stringContaining("input 'boxes': has 3 rows; the input before has 2"),
-      hint: 'Where runs have arrays of other lengths, give a folder with a file for each run.',
+      message: expect.stringContaining("input 'boxes': has 3 rows; the previous input has 2"),
+      hint: 'If lengths differ between runs, give a folder with one file per run.',
     });
     const nameless = [input('image', [undefined, 2]), input('boxes', [undefined, 4])];
     await expect(collect(npz({ image: array([2, 2]), boxes: array([3, 4]) }), nameless)).rejects.toThrow('has 3 rows');
@@ -137,7 +137,7 @@ describe('arrays without rows', () => {
       expect(dimsOf(samples, 'sr')).toEqual([[], [], []]);
     }
     await expect(collect(npz({ x: array([3, 2]), sr: array([2, 2]) }), inputs)).rejects.toThrow(
-      "input 'sr': has the shape [2, 2]; the model takes []",
+      "input 'sr': has the shape [2, 2]; the model expects []",
     );
   });
 });
@@ -157,8 +157,8 @@ describe('lengths of 0', () => {
     expect(dimsOf(await collect(npz({ x: array([0, 2]) }), inputs), 'x')).toEqual([[0, 2]]);
     expect((await openData(npz({ x: array([0, 2]) }), inputs)).description).toBe('d.npz: 1 sample');
     await expect(collect(npz({ x: array([3, 2]) }), inputs)).rejects.toMatchObject({
-      message: expect.stringContaining("input 'x': has 3 on axis 0; the model takes 0"),
-      hint: expect.stringContaining('A length of 0 has no elements'),
+      message: expect.stringContaining("input 'x': has 3 on axis 0; the model expects 0"),
+      hint: expect.stringContaining('An axis of length 0 has no elements'),
     });
   });
 });
@@ -203,10 +203,8 @@ describe('an empty array in JSON', () => {
   test('where the model leaves an axis behind it open too, or fixes another length, that is an error', async () => {
     const open = [input('past', ['batch', 2, 'past', 'width'])];
     await expect(collect(json([{ past: [[[], []]] }]), open)).rejects.toMatchObject({
-      message: expect.stringContaining(
-        "input 'past': is empty, and neither JSON nor the model says how long its axis 3 is",
-      ),
-      hint: 'A .npz file says it.',
+      message: expect.stringContaining("input 'past': is empty, and the model does not state the length of its axis 3"),
+      hint: 'A .npz file stores the shape.',
     });
     await expect(collect(json([{ x: [[5]], past: [[[], [], []]] }]), PAST)).rejects.toThrow(
       /'past': has the shape \[1, 3, 0\]/,
@@ -218,7 +216,7 @@ describe('an empty array in JSON', () => {
     const [one] = await collect(json({ h: [[1, -2]], u: [[1, 65535]] }), inputs);
     expect(one?.feeds['h']?.data).toEqual(Uint16Array.of(0x3c00, 0xc000));
     expect(one?.feeds['u']?.data).toEqual(Uint16Array.of(1, 65535));
-    await expect(collect(json({ h: [[1, 2]], u: [[1, 65536]] }), inputs)).rejects.toThrow('holds 65536');
+    await expect(collect(json({ h: [[1, 2]], u: [[1, 65536]] }), inputs)).rejects.toThrow('contains 65536');
   });
 });
 

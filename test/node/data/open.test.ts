@@ -74,7 +74,7 @@ describe('samples', () => {
     const alone = npz({ 'on.npy': npy('()', Uint8Array.of(1), '|b1') });
     expect(await collect(alone, [{ name: 'on', dtype: 'bool', dims: [] }])).toHaveLength(1);
     await expect(openData(alone, [{ name: 'on', dtype: 'bool', dims: ['n'] }])).rejects.toThrow(
-      "input 'on': has the shape []; the model takes [n]",
+      "input 'on': has the shape []; the model expects [n]",
     );
     await expect(openData(both, [...X, { name: 'on', dtype: 'bool', dims: ['n', 2] }])).rejects.toThrow(
       'has the shape []',
@@ -93,28 +93,28 @@ test.each([
   [
     'a missing input',
     { '__labels__.npy': npy('(1,)', Float32Array.of(1)) },
-    /input 'x': the file has no array of this name/,
+    /input 'x': the file has no array with this name/,
   ],
   [
     'another type',
     { 'x.npy': npy('(1, 2)', Int32Array.of(1, 2), '<i4') },
-    /has int32 elements; the model takes float32/,
+    /has int32 elements; the model expects float32/,
   ],
   [
     'labels of other rows',
     { 'x.npy': npy('(1, 2)', Float32Array.of(1, 2)), '__labels__.npy': npy('(2,)', Float32Array.of(1, 2)) },
     /input '__labels__': has 2 rows; the inputs have 1/,
   ],
-  ['another rank', { 'x.npy': npy('(2,)', Float32Array.of(1, 2)) }, /has the shape \[2\]; the model takes \[n, 2\]/],
-  ['another size', { 'x.npy': npy('(1, 3)', Float32Array.of(1, 2, 3)) }, /has 3 on axis 1; the model takes 2/],
+  ['another rank', { 'x.npy': npy('(2,)', Float32Array.of(1, 2)) }, /has the shape \[2\]; the model expects \[n, 2\]/],
+  ['another size', { 'x.npy': npy('(1, 3)', Float32Array.of(1, 2, 3)) }, /has 3 on axis 1; the model expects 2/],
   ['NaN', { 'x.npy': npy('(2, 2)', Float32Array.of(1, 2, 3, Number.NaN)) }, /input 'x': row 1 holds NaN/],
   ['infinity', { 'x.npy': npy('(1, 2)', Float32Array.of(-Infinity, 2)) }, /row 0 holds infinity/],
   ['no rows', { 'x.npy': npy('(0, 2)', new Float32Array(0)) }, /has 0 rows; at least 1 are needed/],
   ['too little data', { 'x.npy': npy('(9, 2)', Float32Array.of(1)) }, /has 4 bytes of data; float32 \[9, 2\] needs 72/],
   ['a monstrous shape', { 'x.npy': npy('(99999999999, 99999999999)', Float32Array.of(1)) }, /claims the shape/],
-  ['column-major', { 'x.npy': npy('(1, 2)', Float32Array.of(1, 2), '<f4', 'True') }, /is column-major/],
+  ['column-major', { 'x.npy': npy('(1, 2)', Float32Array.of(1, 2), '<f4', 'True') }, /is in column-major order/],
   ['big-endian', { 'x.npy': npy('(1, 2)', Float32Array.of(1, 2), '>f4') }, /elements of type '>f4'/],
-  ['no array', { 'x.npy': new Uint8Array(20) }, /is no \.npy array/],
+  ['no array', { 'x.npy': new Uint8Array(20) }, /is not a \.npy array/],
 ])('%s is refused', async (_, arrays, message) => {
   await expect(collect(npz(arrays), X)).rejects.toThrow(message);
 });
@@ -152,7 +152,7 @@ describe('types that become others', () => {
 
   test('what does not fit is named; bytes for a float input come with a hint', async () => {
     const large = npz({ 'x.npy': npy('(1, 2)', BigInt64Array.of(1n, 2n ** 40n), '<i8') });
-    await expect(collect(large, types('int32'))).rejects.toThrow(/input 'x': 1099511627776 is no int32/);
+    await expect(collect(large, types('int32'))).rejects.toThrow(/input 'x': 1099511627776 does not fit in int32/);
     const bytes = npz({ 'x.npy': npy('(1, 2)', Uint8Array.of(1, 2), '|u1') });
     await expect(collect(bytes, X)).rejects.toMatchObject({ hint: expect.stringContaining('x / 255') });
   });
@@ -198,23 +198,23 @@ describe('.json', () => {
     expect(one?.feeds['ids']?.data).toEqual(BigInt64Array.of(1n, 2n ** 40n));
     expect(one?.feeds['mask']?.data).toEqual(Uint8Array.of(1, 0));
     await expect(collect(json({ ids: [[1, 0.5]], mask: [[1, 0]] }), inputs)).rejects.toThrow(
-      /input 'ids': holds 0\.5; the model takes int64/,
+      /input 'ids': contains 0\.5; the model expects int64/,
     );
     const small = [{ name: 'b', dtype: 'uint8', dims: ['n'] }] as const;
-    await expect(collect(json({ b: [256] }), small)).rejects.toThrow(/holds 256; the model takes uint8/);
+    await expect(collect(json({ b: [256] }), small)).rejects.toThrow(/contains 256; the model expects uint8/);
   });
 
   test.each([
     ['{', /is not JSON/],
-    ['3', /is no object/],
-    ['[[1]]', /sample 0: is no object/],
-    ['{"x": [[1, 2], [3]]}', /input 'x': its rows are not all of the shape \[2\]/],
-    ['{"x": [[1, [2]]]}', /its rows are not all/],
-    ['{"x": [[1, "a"]]}', /holds "a", which is no number/],
-    ['{"x": [[1, null]]}', /holds null, which is no number/],
+    ['3', /is not an object/],
+    ['[[1]]', /sample 0: is not an object/],
+    ['{"x": [[1, 2], [3]]}', /input 'x': not all of its rows have the shape \[2\]/],
+    ['{"x": [[1, [2]]]}', /not all of its rows/],
+    ['{"x": [[1, "a"]]}', /holds "a", which is not a number/],
+    ['{"x": [[1, null]]}', /holds null, which is not a number/],
     ['{"x": []}', /has the shape \[0\]/],
     ['[]', /has 0 rows; at least 1 are needed/],
-    [`{"x": ${'['.repeat(40)}1${']'.repeat(40)}}`, /is nested deeper than 32/],
+    [`{"x": ${'['.repeat(40)}1${']'.repeat(40)}}`, /is nested more than 32 levels deep/],
   ])('%s is refused', async (text, message) => {
     await expect(collect(file('d.json', Buffer.from(text)), X)).rejects.toThrow(message);
   });
@@ -269,9 +269,11 @@ describe('folders', () => {
     const cut = folderOf({ 'input_0.pb': pb('x', [1, 2], [1, 2]).subarray(0, 9) });
     await expect(collect(cut, X)).rejects.toMatchObject({ code: 'malformed' });
     const wrong = folderOf({ 'input_0.pb': pb('x', [1, 3], [1, 2, 3]) });
-    await expect(collect(wrong, X)).rejects.toThrow(/input 'x': has 3 on axis 1; the model takes 2/);
+    await expect(collect(wrong, X)).rejects.toThrow(/input 'x': has 3 on axis 1; the model expects 2/);
     const twice = folderOf({ 'input_0.pb': pb('x', [1, 2], [1, 2]), 'input_1.pb': pb('x', [1, 2], [1, 2]) });
-    await expect(collect(twice, X)).rejects.toThrow(/has two tensors for input 'x'/);
-    await expect(collect(folderOf({ 'a.txt': row(1, 2) }), X)).rejects.toThrow(/has no \.npz, \.npy or \.json file/);
+    await expect(collect(twice, X)).rejects.toThrow(/has two tensors for the input 'x'/);
+    await expect(collect(folderOf({ 'a.txt': row(1, 2) }), X)).rejects.toThrow(
+      /contains no \.npz, \.npy or \.json file/,
+    );
   });
 });

@@ -98,7 +98,7 @@ test('what the system refuses names the file, whichever of the two it is', () =>
   );
   writeFileSync(join(folder, 'file'), '');
   const below = { ...pending('x', 'model'), path: join(folder, 'file/m') };
-  expect(() => commit([below])).toThrow(`${below.path}: a part of the path is not a folder`);
+  expect(() => commit([below])).toThrow(`${below.path}: part of the path is not a folder`);
   expect(readdirSync(folder).filter((name) => !name.startsWith('.'))).toEqual(['file']);
 });
 

@@ -106,7 +106,7 @@ linux('to a reader of ours as a file, of which nothing is left', () => {
 });
 
 /** What a reader says that would have taken the wrong bytes for a model. */
-const BEHIND = 'io <stdin>: something came behind the model\n';
+const BEHIND = 'io <stdin>: there is data after the model\n';
 
 linux('nothing may come behind it', () => {
   const done = run('{ late; printf tail; } | read');
@@ -132,10 +132,10 @@ linux('a file that was changed before the reader opened it is refused by name, a
   const done = run(`refer | read 2> "$TMPDIR/refused"; echo ${STATUS}`, { REFER: REFER(change) });
   expect(done).toMatchObject({
     out: '1 1\n',
-    said: 'true false\n<stdout>: the command that reads our output has stopped\n',
+    said: 'true false\n<stdout>: the command that reads the output has stopped\n',
     left: ['other', 'refused'],
   });
-  expect(readFileSync(join(done.temporary, 'refused'), 'utf8')).toContain('was changed while it was read');
+  expect(readFileSync(join(done.temporary, 'refused'), 'utf8')).toContain('was changed while it was being read');
 });
 
 linux('to anybody else through the pipe, as ever; a short one too', () => {
@@ -151,7 +151,7 @@ linux('to anybody else through the pipe, as ever; a short one too', () => {
 linux('a reader that ends without it, in order or killed: an error, and no file', () => {
   const wait = 'announce(0); await seen(MODEL);';
   const done = run(`late | gone; echo ${STATUS}`, { GONE: `${wait} removeTemporaries();` });
-  const stopped = '<stdout>: the command that reads our output has stopped\n';
+  const stopped = '<stdout>: the command that reads the output has stopped\n';
   expect(done).toMatchObject({ out: '1 0\n', said: `as a file\n${stopped}`, left: [] });
   const killed = run(`late | killed 2> /dev/null; echo ${STATUS}`, {
     KILLED: `${wait} process.kill(process.pid, 'SIGKILL');`,
@@ -179,7 +179,7 @@ linux('a file is taken from the other end of the pipe only', () => {
   const name = done.left.find((one) => one.startsWith('onnx-compress-')) ?? '';
   expect(readFileSync(join(done.temporary, name), 'utf8')).toBe('not yours');
   expect(done).toMatchObject({ code: 0, out: '' });
-  expect(done.said).toContain('<stdin>: a model is handed over by a process that does not write this pipe');
+  expect(done.said).toContain('<stdin>: the process that hands over a model does not write to this pipe');
 });
 
 linux('a link in the place of the file is refused in words', () => {
@@ -194,8 +194,8 @@ linux('a link in the place of the file is refused in words', () => {
       await sleep(2000);`,
   });
   expect(done.out).toBe('0 1\n');
-  const why = 'too many symbolic links, or links in a circle';
-  expect(done.said).toContain(`<stdin>: the file that is handed over cannot be opened: ${why}`);
+  const why = 'too many symbolic links, or a cycle of them';
+  expect(done.said).toContain(`<stdin>: the file that the previous command hands over cannot be opened: ${why}`);
 });
 
 linux('where others may rename files in the folder for temporary ones, bytes go through the pipe', () => {
@@ -215,7 +215,7 @@ linux('where others may rename files in the folder for temporary ones, bytes go 
 linux('what looks like a message and is none is refused, an announcement of another version not believed', () => {
   const done = run(`printf '\\0onnx-compress: the model is in a way of tomorrow\\n' | read; echo ${STATUS}`);
   expect(done).toMatchObject({ out: '0 1\n', left: [] });
-  expect(done.said).toContain('a model is handed over by a process that does not write this pipe');
+  expect(done.said).toContain('the process that hands over a model does not write to this pipe');
   const old = run(`old | other > /dev/null; echo ${STATUS}`, {
     OTHER: `
       import { readlinkSync, writeFileSync } from 'node:fs';
@@ -249,7 +249,7 @@ linux('something that comes first: the writer does not wait for a reader that ha
   });
   expect(done).toMatchObject({
     out: told(Buffer.from('x')),
-    said: 'as a file\nbegun\n<stdout>: the command that reads our output has stopped\n1\n',
+    said: 'as a file\nbegun\n<stdout>: the command that reads the output has stopped\n1\n',
     left: ['begun'],
   });
 });

@@ -91,7 +91,7 @@ describe('behind a run that was killed', () => {
     const [one, two] = [hidden('m.onnx', deadTag()), hidden('m.onnx.data', deadTag())];
     await clearLeftovers(path);
     expect(readdirSync(folder)).toEqual([]);
-    expect(takeLeftoverNotes()).toEqual([one, two].map((name) => `removed ${name}, left by a run that was killed`));
+    expect(takeLeftoverNotes()).toEqual([one, two].map((name) => `removed ${name}, left by a killed run`));
     expect(takeLeftoverNotes()).toEqual([]);
   });
 
@@ -136,7 +136,7 @@ describe('behind a run that was killed', () => {
     expect(readFileSync(path, 'utf8')).toBe('old model');
     expect(readFileSync(`${path}.data`, 'utf8')).toBe('old data');
     expect(readFileSync(join(folder, 'sub/w.bin'), 'utf8')).toBe('old part');
-    expect(takeLeftoverNotes()).toEqual([`put back ${path}, which a run that was killed was replacing`]);
+    expect(takeLeftoverNotes()).toEqual([`restored ${path}, which a killed run was replacing`]);
   });
 
   test('where the new model came to be, the old files go', async () => {

@@ -142,7 +142,7 @@ linux('a source with references', () => {
   test('notices that a file was changed', async () => {
     const { source, done } = await opened();
     utimesSync(original, 1, 1);
-    await expect(source.unchanged?.()).rejects.toThrow('was changed while it was read');
+    await expect(source.unchanged?.()).rejects.toThrow('was changed while it was being read');
     await done();
   });
 });

@@ -38,7 +38,7 @@ test.each([
   [Number.NaN, 2],
 ])('bytes %d to %d are refused', async (start, end) => {
   const source = await fileSource(path, 'm.onnx');
-  const message = `m.onnx: bytes ${start} to ${end} were asked for; the file has 1000`;
+  const message = `m.onnx: bytes ${start} to ${end} were requested; the file has 1000`;
   await expect(source.read(start, end)).rejects.toMatchObject({ code: 'malformed', message });
   await expect(bytesSource(new Uint8Array(1000), 'm.onnx').read(start, end)).rejects.toThrow(message);
   await source.close();
@@ -49,22 +49,22 @@ test('a file that shrinks while it is read is an io error', async () => {
   await truncate(path, 10);
   await expect(source.read(0, 100)).rejects.toMatchObject({
     code: 'io',
-    message: 'm.onnx: became shorter while it was read: 1000 bytes at first',
+    message: 'm.onnx: became shorter while it was being read: it had 1000 bytes',
   });
   await source.close();
 });
 
 test.each([
   ['left alone', async () => {}, undefined],
-  ['written', () => writeFile(path, new Uint8Array(1000)), 'm.onnx: was changed while it was read'],
-  ['appended to', () => appendFile(path, 'more'), 'm.onnx: was changed while it was read'],
+  ['written', () => writeFile(path, new Uint8Array(1000)), 'm.onnx: was changed while it was being read'],
+  ['appended to', () => appendFile(path, 'more'), 'm.onnx: was changed while it was being read'],
   [
     'replaced',
     async () => {
       await writeFile(join(folder, 'new'), new Uint8Array(1000));
       await rename(join(folder, 'new'), path);
     },
-    'm.onnx: was replaced by another file while it was read',
+    'm.onnx: was replaced by another file while it was being read',
   ],
   ['removed', () => rm(path), undefined],
 ])('a file that is %s', async (_, change, message) => {
@@ -87,7 +87,7 @@ test('what is not a file is refused at once', async () => {
   expect(await message('fifo')).toBe('fifo: is not a regular file');
   expect(await message('.')).toBe('.: is a folder, not a file');
   expect(await message('none')).toBe('none: no such file or folder');
-  expect(await message('file/x')).toBe('file/x: a part of the path is not a folder');
+  expect(await message('file/x')).toBe('file/x: part of the path is not a folder');
 });
 
 test('a range no memory holds is a limit, not a crash', async () => {
@@ -129,8 +129,8 @@ test.each([
 test('an empty or broken pipe says so', async () => {
   await expect(spool(Readable.from([]))).rejects.toMatchObject({
     code: 'malformed',
-    message: '<stdin>: nothing arrived; a model was expected',
-    hint: 'Did the command before the pipe fail?',
+    message: '<stdin>: no data arrived; a model was expected',
+    hint: 'Did the previous command in the pipe fail?',
   });
   const broken = async function* (): AsyncGenerator<Uint8Array> {
     yield Buffer.alloc(40 << 20);

@@ -45,9 +45,9 @@ test('a producer that is slow, and gives little at a time', () => {
 
 test('nothing, and more than there may be, are refused', () => {
   const report = 'console.log(source.code, source.message);';
-  expect(spooled('true', report)).toBe('malformed <stdin>: nothing arrived; a model was expected\n');
+  expect(spooled('true', report)).toBe('malformed <stdin>: no data arrived; a model was expected\n');
   expect(spooled('head -c 9000000 /dev/zero', report, 8_000_000)).toBe(
-    'limit <stdin>: more than 2 GiB arrived; an ONNX file ends below that\n',
+    'limit <stdin>: more than 2 GiB arrived; ONNX files are smaller than that\n',
   );
 });
 

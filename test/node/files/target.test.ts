@@ -49,9 +49,9 @@ test('links are followed: one, several, into other folders, to nowhere', () => {
   expect(targetOf(join(folder, 'linked/up'))).toEqual({ kind: 'file', path: join(folder, 'beside') });
 });
 
-test('links in a circle are refused', () => {
+test('is part of a cycle of links are refused', () => {
   link('a', 'b');
-  expect(() => targetOf(link('b', 'a'))).toThrow('b: too many symbolic links, or links in a circle');
+  expect(() => targetOf(link('b', 'a'))).toThrow('b: too many symbolic links, or a cycle of them');
 });
 
 test('descriptors of this process, by any path', () => {
@@ -62,7 +62,7 @@ test('descriptors of this process, by any path', () => {
   expect(targetOf(link('again', 'out'))).toEqual({ kind: 'descriptor', fd: 1 });
   expect(targetOf('/dev/stderr')).toEqual({ kind: 'descriptor', fd: 2 });
   expect(() => refuseUnwritable({ kind: 'descriptor', fd: 9999 }, '/dev/fd/9999')).toThrow(
-    '/dev/fd/9999: is not open, or not for that',
+    '/dev/fd/9999: is not open for this operation',
   );
 });
 
@@ -97,7 +97,7 @@ asRoot('a link that somebody else put into a shared folder is not followed', () 
   lchownSync(planted, 65_534, 65_534);
   expect(targetOf(planted)).toEqual({ kind: 'file', path: join(folder, 'victim') });
   chmodSync(folder, 0o1777);
-  expect(() => targetOf(planted)).toThrow('is a link that somebody else put into a folder that all may write');
+  expect(() => targetOf(planted)).toThrow('is a link that another user created in a world-writable folder');
   lchownSync(planted, 0, 0);
   expect(targetOf(planted)).toEqual({ kind: 'file', path: join(folder, 'victim') });
 });

@@ -52,6 +52,6 @@ test('a pipe that is open, and in which nothing comes for long, is waited for', 
 test('a pipe that nobody writes is refused', async () => {
   await expect(readTextFile(fifo, 100)).rejects.toMatchObject({
     code: 'io',
-    message: `${fifo}: is a pipe that nobody writes`,
+    message: `${fifo}: is a pipe that no program writes to`,
   });
 });

@@ -27,6 +27,6 @@ describe('prunedByData', () => {
     expect(() => prunedByData({ ...half, method: 'l1' as 'wanda' }, { data })).toThrow(
       /method: 'l1' is not one of "wanda", "sparsegpt"/,
     );
-    expect(() => prunedByData(half, {} as { data: string })).toThrow(/data: wanda looks at activations/);
+    expect(() => prunedByData(half, {} as { data: string })).toThrow(/data: wanda needs activations/);
   });
 });

@@ -46,7 +46,7 @@ describe('digits-vit in few bits', () => {
   test('AWQ keeps more than without data, and needs it', async () => {
     const found = await outcome(calibratedQuantize({ bits: 4, method: 'awq' }, { data }));
     expect(found.sqnr).toBeGreaterThan(27);
-    expect(() => quantize({ bits: 4, method: 'awq' })).toThrow('awq looks at activations');
+    expect(() => quantize({ bits: 4, method: 'awq' })).toThrow('awq needs activations');
   });
 
   test('8 bits by GPTQ keep more than without data', async () => {

@@ -104,7 +104,7 @@ describe('a run that was interrupted', () => {
     const resumed = resultsFolder(path, { resume: true });
     const found = await made(make(counted(resumed, added)));
     expect(found.bytes.equals(whole.bytes)).toBe(true);
-    expect(found.notes).toContain('the results of 1 layer are those of a run that was interrupted');
+    expect(found.notes).toContain('resumed: the results of 1 layer come from an interrupted run');
     expect(added).toEqual(all.slice(1));
     await removeResults();
     expect(existsSync(path)).toBe(false);
@@ -119,7 +119,7 @@ describe('a run that was interrupted', () => {
     const file = join(path, '1.results');
     truncateSync(file, statSync(file).size - 1);
     const found = await made(make(resultsFolder(path, { resume: true })));
-    expect(found.notes).toContain('the results of 1 layer are');
+    expect(found.notes).toContain('resumed: the results of 1 layer come');
     expect(found.bytes.equals(whole.bytes)).toBe(true);
   });
 
@@ -129,18 +129,18 @@ describe('a run that was interrupted', () => {
     const resumed = (other: Make): Promise<unknown> => made(other(resultsFolder(path, { resume: true })));
     const file = join(path, '1.results');
     await expect(resumed(prunes({ method: 'sparsegpt', amount: 0.6 }))).rejects.toThrow(
-      `${file}: holds results of another run; what differs: options`,
+      `${file}: contains the results of another run, which differs in: options`,
     );
     const other = (results?: ResultsFolder): Pass =>
       prunedByData(
         { method: 'sparsegpt', amount: 0.5 },
         { ...DATA, samples: 32, batch: 64, ...(results && { results }) },
       );
-    await expect(resumed(other)).rejects.toThrow('what differs: options, data');
+    await expect(resumed(other)).rejects.toThrow('which differs in: options, data');
     // Begun anew, the old results go.
     await made(make(resultsFolder(path)));
     const bytes = readFileSync(file);
     writeFileSync(file, bytes.subarray(0, 40));
-    await expect(resumed(make)).rejects.toThrow(`${file}: holds no results of layers`);
+    await expect(resumed(make)).rejects.toThrow(`${file}: contains no layer results`);
   });
 });

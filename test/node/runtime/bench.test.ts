@@ -119,7 +119,7 @@ test('a fixed batch is what is fed, and another one is refused', async () => {
   expect((await bench([path], random, { runs: 1, warmup: 0 })).batches[0]?.batch).toBe(2);
   await expect(bench([path], random, { batches: [4] })).rejects.toMatchObject({
     code: 'options',
-    message: `${path}: input 'x' has a fixed batch of 2; it cannot be fed 4 rows`,
+    message: `${path}: input 'x' has a fixed batch size of 2; it does not accept 4 rows`,
   });
 });
 
@@ -173,7 +173,7 @@ test('a model without outputs is told', async () => {
   const path = join(folder(), 'endless.onnx');
   const nodes = [{ op: 'Neg', in: ['x'], out: ['y'] }];
   writeFileSync(path, buildModel({ opset: 13, inputs: { x: f32([2]) }, outputs: {}, nodes }));
-  await expect(bench([path], random)).rejects.toThrow('has no output of numbers, so there is nothing to compute');
+  await expect(bench([path], random)).rejects.toThrow('has no numeric output to compute');
 });
 
 test('the gate names model, ratio and batch', () => {
@@ -193,6 +193,8 @@ test('the gate names model, ratio and batch', () => {
       },
     ],
   };
-  expect(() => checkRatio(report, 1.2)).toThrow("a: 'b' takes 1.21 times as long at batch 8; at most 1.2 is allowed");
+  expect(() => checkRatio(report, 1.2)).toThrow(
+    "a: 'b' takes 1.21 times as long as the first at batch 8; at most 1.2 is allowed",
+  );
   expect(() => checkRatio(report, 1.201)).not.toThrow();
 });

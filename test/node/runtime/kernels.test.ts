@@ -99,7 +99,7 @@ test('axis −1 is found, and the node that reads the weight is named', async ()
   expect(found.kernels.map((one) => one.op)).toContain('DequantizeLinear');
 });
 
-const RELU = 'a Relu is directly behind the MatMul';
+const RELU = 'a Relu directly follows the MatMul';
 const ADD = 'the MatMul and its Add became a float Gemm';
 const relu = { op: 'Relu', in: ['h'], out: ['r'] };
 const last = { op: 'MatMul', in: ['r', 'f'], out: ['y'] };
@@ -118,7 +118,7 @@ const gemm = (attributes: NodeSpec['attributes']): NodeSpec => {
 };
 
 test.each([
-  ['a scale [1]', other([dq(), mm()], { s: f32([1], [0.01]) }), 'the scale has the shape [1], not none'],
+  ['a scale [1]', other([dq(), mm()], { s: f32([1], [0.01]) }), 'the scale has the shape [1], but must be a scalar'],
   ['a weight of the wrong axis', other([dq(0), mm()]), 'axis 0; MatMul needs 1'],
   [
     'a Relu before a further layer',
@@ -150,7 +150,7 @@ test('Conv and Gather with weights of integers alone are told as such', async ()
     initializers: { w: int8([8, 4, 3, 3]), s: scales(8) },
   });
   expect(conv.unfused.map((one) => [one.node, one.why])).toEqual([
-    ['conv', 'Conv has no kernel for weights of integers alone'],
+    ['conv', 'Conv has no kernel for integer weights with float activations'],
   ]);
   const gather = await inspect({
     inputs: { x: { dtype: 'int64', dims: [3] } },

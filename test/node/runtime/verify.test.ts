@@ -134,7 +134,7 @@ test('a gate that is not reached names the output, its figure and what it must b
     "b: output 'bad' has an SQNR of 19.99 dB; at least 20 dB are required",
   );
   expect(() => checkGates(report, { minTop1: 0.9 })).toThrow(
-    "b: output 'bad' has the same top-1 in 89999 of 100000 rows, a share of 0.8999; at least 0.9 is required",
+    "b: output 'bad' has the same top-1 in 89999 of 100000 rows (0.8999); at least 0.9 is required",
   );
   expect(() => checkGates(report, { requireFused: true })).toThrow(
     "b: weight 'w' is dequantized at every run for MatMul 'fc' (axis 0)",

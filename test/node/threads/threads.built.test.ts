@@ -194,7 +194,7 @@ test('a write that fails in a thread keeps its code; a file that became shorter 
   expect(result.failed).toEqual(['EBADF', 'EBADF']);
   for (const [name, message] of result.short) {
     expect(name).toBe('CompressError');
-    expect(message).toContain('became shorter while it was read');
+    expect(message).toContain('became shorter while it was being read');
   }
 });
 
@@ -239,7 +239,7 @@ linux(
     const behind = '{ onnx-compress prune --l1 0.4 m.onnx -q; printf tail; }';
     for (const last of ['onnx-compress quantize -q -o behind.onnx', 'onnx-compress quantize -q --dry-run']) {
       const done = shell(`${behind} | ${last}`, { cwd: folder });
-      expect(done.stderr).toMatch(/^error: <stdin>: something came behind the model\n/);
+      expect(done.stderr).toMatch(/^error: <stdin>: there is data after the model\n/);
       expect([done.code, readdirSync(folder).includes('behind.onnx')]).toEqual([1, false]);
     }
   },
@@ -263,7 +263,7 @@ test('the same model through a pipe, into a file, behind what is in it, and with
     { cwd: folder },
   );
   expect(done.stdout.toString()).toBe('1\n');
-  expect([done.code, done.stderr]).toEqual([0, 'error: <stdout>: the command that reads our output has stopped\n']);
+  expect([done.code, done.stderr]).toEqual([0, 'error: <stdout>: the command that reads the output has stopped\n']);
   // The estimate for gzip too: what threads write is looked at as well.
   const reports = ['named', 'piped'].map((name) => {
     const [verdict = '', ...rest] = readFileSync(join(folder, `${name}.txt`), 'utf8').split('\n');

@@ -159,7 +159,7 @@ describe('what is not known keeps the channels', () => {
     // As of today's opsets the eight numbers would be those of the last axis.
     const report = await removeChannels(OPTIONS).run(await modelOf(spec));
     expect(report.changes).toEqual([]);
-    expect(report.skips[0]?.detail).toContain('has its second input begin at an axis');
+    expect(report.skips[0]?.detail).toContain('broadcasts its second input from an axis');
   });
 });
 

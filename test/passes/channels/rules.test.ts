@@ -212,10 +212,10 @@ describe('other operators', () => {
     const feeds = { x: inputOf([3, 1, 4], seeded(5)) };
     expect((await removal(buildModel(spec), { amount: 0.5, roundTo: 1 }, feeds)).sqnr).toBeGreaterThan(100);
     // 4·6 + 8·6 + 8·2 + 2·3 before, and half of the first two after.
-    expect(report.notes).toContain('multiply-adds a row: 94 → 58 (−38.3 %)');
+    expect(report.notes).toContain('multiply-adds per row: 94 → 58 (−38.3 %)');
     const source = answering(() => undefined);
     const fitted = await remove(spec, { source, reconstruct: true });
-    expect(fitted.notes).toContain('1 layer lost inputs and could not be fitted to it');
+    expect(fitted.notes).toContain('1 layer lost inputs but could not be refitted');
   });
 
   test('Expand and Resize to constant sizes are told the new ones, and to computed ones follow', async () => {
@@ -258,7 +258,7 @@ describe('other operators', () => {
     expect(kept.changes).toEqual([]);
     expect(kept.skips[0]).toMatchObject({ weight: 'a', reason: 'pinned_channels' });
     expect(kept.skips[0]?.detail).toBe(
-      "its channels stay: LayerNormalization 'LayerNormalization_h' takes their mean and variance, which would change",
+      "its channels stay: LayerNormalization 'LayerNormalization_h' computes their mean and variance, which would change",
     );
     const gone = await remove(spec, { normalized: true });
     expect(left(gone)).toEqual({ a: '4×4', b: '4×3', s: '4', t: '4' });
@@ -324,11 +324,11 @@ describe('left alone, with the reason', () => {
       [between([node('Softmax', ['h0'], 'h')]), "pinned_channels: Softmax 'Softmax_h' sums over them"],
       [
         between([node('TopK', ['h0', 'k'], 'h')], { k: i64([1], [8]) }),
-        "pinned_channels: TopK 'TopK_h' picks them by number",
+        "pinned_channels: TopK 'TopK_h' selects them by index",
       ],
       [
         between([node('Gelu', ['h0'], 'h')].map((one) => ({ ...one, domain: 'com.microsoft' }))),
-        "pinned_channels: Gelu 'Gelu_h' is an operator whose channels are not followed",
+        "pinned_channels: Gelu 'Gelu_h' is an operator with no rule for channels",
       ],
       [
         between([node('Reshape', ['h0', 's'], 'r'), node('Reshape', ['r', 't'], 'h')], {
@@ -344,7 +344,7 @@ describe('left alone, with the reason', () => {
           j: i64([1], [8]),
           k: i64([1], [1]),
         }),
-        "pinned_channels: Pad 'Pad_h1' adds to them",
+        "pinned_channels: Pad 'Pad_h1' pads them",
       ],
       [
         between(
@@ -355,15 +355,15 @@ describe('left alone, with the reason', () => {
           ],
           { zero: i64([1], [0]), eight: i64([1], [8]), starts: i64([2], [0, 0]) },
         ),
-        "pinned_channels: Slice 'Slice_h' takes some of them, and computes where it cuts",
+        "pinned_channels: Slice 'Slice_h' slices them at computed positions",
       ],
       [
         between([node('CumSum', ['h0', 'k'], 'h')], { k: i64([], [1]) }),
-        "pinned_channels: CumSum 'CumSum_h' adds them up in turn",
+        "pinned_channels: CumSum 'CumSum_h' accumulates them in order",
       ],
       [
         between([node('Add', ['h0', 'x2'], 'h')]),
-        "pinned_channels: Add 'Add_h' combines them with a value whose shape is not known",
+        "pinned_channels: Add 'Add_h' combines them with a value of unknown shape",
       ],
     ];
     for (const [spec, expected] of cases) {
@@ -377,19 +377,19 @@ describe('left alone, with the reason', () => {
 
   test('the user, the amount, and what a caller may feed', async () => {
     const spec = between([node('Relu', ['h0'], 'h')]);
-    const excluded = "'a' is left out by `exclude`";
+    const excluded = "'a' is excluded by `exclude`";
     expect(await reasons(spec, { exclude: [/^a$/] })).toEqual([
       `a excluded_by_user: ${excluded}`,
-      "b fixed_channels: they are those of the graph output 'y'",
+      "b fixed_channels: they are the channels of the graph output 'y'",
     ]);
-    const included = 'left out by `opTypes` or `include`';
+    const included = 'excluded by `opTypes` or `include`';
     expect((await reasons(spec, { include: [/^b$/] }))[0]).toBe(`a excluded_by_user: ${included}`);
     expect((await reasons(spec, { opTypes: ['Conv'] }))[0]).toBe(`a excluded_by_user: ${included}`);
     expect((await reasons(spec, { roundTo: 8 }))[0]).toBe(
-      'a too_few_channels: of 8 channels, 8 are left at this amount and rounding',
+      'a too_few_channels: all 8 channels stay at this amount and rounding',
     );
     const fed = { ...spec, inputs: { ...spec.inputs, a: f32([4, 8]) } };
-    expect((await reasons(fed))[0]).toBe("a graph_input: 'a' is a graph input, which a caller may feed");
+    expect((await reasons(fed))[0]).toBe("a graph_input: 'a' is a graph input that a caller may override");
   });
 
   test('Squeeze without axes, which would take the last channel along', async () => {
@@ -406,7 +406,7 @@ describe('left alone, with the reason', () => {
       initializers: { a: weight([4, 2], 1), b: weight([2, 3], 2), one: i64([1], [1]) },
     });
     const found = await reasons(squeezed([]));
-    expect(found[0]).toBe("a pinned_channels: Squeeze 'Squeeze_s' takes every dim of 1, which they could become");
+    expect(found[0]).toBe("a pinned_channels: Squeeze 'Squeeze_s' removes every dim of 1, which they could become");
     const stated = squeezed(['one']);
     expect(left(await remove(stated))).toEqual({ a: '4×1', b: '1×3' });
     const run = await removal(buildModel(stated), { amount: 0.5, roundTo: 1 }, { x: inputOf([2, 4], seeded(6)) });
@@ -451,7 +451,7 @@ describe('left alone, with the reason', () => {
     });
     const fitted = await remove(wide, { source, reconstruct: true });
     expect([sizes, left(fitted)]).toEqual([[], { a: '4×2052', b: '2052×2' }]);
-    expect(fitted.notes).toContain('1 layer lost inputs and could not be fitted to it');
+    expect(fitted.notes).toContain('1 layer lost inputs but could not be refitted');
   });
 
   test('NaN among the weights', async () => {
@@ -461,7 +461,7 @@ describe('left alone, with the reason', () => {
         Array.from({ length: 24 }, (_, i) => (i === 5 ? Number.NaN : 1)),
       ),
     });
-    expect((await reasons(spec))[0]).toBe('a non_finite: its weights hold NaN or infinity');
+    expect((await reasons(spec))[0]).toBe('a non_finite: its weights contain NaN or infinity');
   });
 
   test('integers behind DequantizeLinear', async () => {
@@ -471,7 +471,7 @@ describe('left alone, with the reason', () => {
     const nodes = [dequantize, node('MatMul', ['x', 'a'], 'h'), node('MatMul', ['h', 'b'], 'y')];
     const spec = model([4], nodes, { a: a as ReturnType<typeof weight>, b8, scale: f32([], [0.1]) });
     const found = await reasons(spec);
-    expect(found).toContain("a already_quantized: DequantizeLinear 'DequantizeLinear_b' holds them as integers");
+    expect(found).toContain("a already_quantized: DequantizeLinear 'DequantizeLinear_b' stores them as integers");
   });
 
   test('integers behind Cast and Mul, and weights that are computed', async () => {
@@ -489,7 +489,7 @@ describe('left alone, with the reason', () => {
     const weights = { w: weight([4, 8], 3), v: weight([8, 4], 4) };
     const unknown = model([4], [node('Softsign', ['w'], 'a'), node('Softsign', ['v'], 'b'), ...tail], weights);
     expect((await remove(unknown)).groups.map((one) => one.stays)).toContain(
-      'a weight that they are channels of is computed from others',
+      'one of their weights is computed from others',
     );
     const scaled = [node('Mul', ['w', 's'], 'a'), node('Mul', ['v', 't'], 'b'), ...tail];
     const known = await remove(model([4], scaled, { ...weights, ...scales }));
@@ -505,7 +505,7 @@ describe('left alone, with the reason', () => {
     ];
     const spec = model([4], nodes, { a: weight([4, 8], 1), b: weight([8, 3], 2) }, { outputs: { y: f32(), z: f32() } });
     const found = await reasons({ ...spec, inputs: { ...spec.inputs, c: value('bool', []) } });
-    expect(found[0]).toBe("a pinned_channels: If 'If_z' reads them in its body");
+    expect(found[0]).toBe("a pinned_channels: If 'If_z' reads them in its subgraph");
   });
 });
 
@@ -523,8 +523,8 @@ test('global: the least important channels of all layers go, and each keeps one'
 });
 
 test('options that cannot be', () => {
-  expect(() => removeChannels({ amount: 0 })).toThrow('amount: 0 is no fraction between 0 and 1');
-  expect(() => removeChannels({ amount: 1 })).toThrow('amount: 1 is no fraction');
+  expect(() => removeChannels({ amount: 0 })).toThrow('amount: 0 is not a fraction between 0 and 1');
+  expect(() => removeChannels({ amount: 1 })).toThrow('amount: 1 is not a fraction');
   expect(() => removeChannels({ amount: 0.3, roundTo: 0.5 })).toThrow('roundTo: 0.5 is not a whole number');
   expect(() => removeChannels({ amount: 0.3, norm: 'wanda' })).toThrow('norm: activations are needed');
   expect(() => removeChannels({ amount: 0.3, reconstruct: true })).toThrow('reconstruct: activations are needed');

@@ -137,7 +137,7 @@ describe('stay as they are', () => {
 
   test.each<readonly [string, ModelSpec]>([
     [
-      'half floats behind a Cast',
+      'half floats with a Cast',
       matmul([node('Cast', ['h'], 'c', { to: 1 }), node('Mul', ['c', 's'], 'w')], { h: half, s: f32([1], [2]) }),
     ],
     [
@@ -225,7 +225,7 @@ describe('standardized weights', () => {
   ])('%s', async (_, spec) => {
     const { model, report, bytes } = await pass(spec, prune({ method: 'l1', amount: 0.25 }));
     expect(report.changes.map((one) => [one.weight, one.zeros])).toEqual([['w', 216]]);
-    expect(report.notes[0]).toMatch(/^\d nodes? between constants and weights computed$/);
+    expect(report.notes[0]).toMatch(/^\d nodes? between constants and weights folded$/);
     expect(model.graph.nodes.map((one) => one.opType)).toEqual(['Conv']);
     const x = feed([1, 8, 6, 6], randomFloats([1, 8, 6, 6], 9));
     const { bytes: same } = await pass(spec, prune({ method: 'l1', amount: 1 }));

@@ -53,7 +53,7 @@ test('initializers and Constant nodes', async () => {
   ];
   const { gone, text, report } = await deduped(model(nodes, { a: weight([8, 8]) }));
   expect(gone).toEqual({ kind: 'deduplicated', tensors: 2, bytes: 512 });
-  expect(report.notes).toEqual(['2 tensors are equal to others, which are stored once: 512 bytes less']);
+  expect(report.notes).toEqual(['2 duplicate tensors removed: 512 bytes less']);
   expect(text).toContain('h = MatMul (x, a)');
   expect(text).toContain('i = MatMul (h, a)');
   expect(text).toContain('y = MatMul (i, a)');

@@ -78,9 +78,9 @@ test.each([16000, 8000])('sr=%s takes the branches of it, nested ones too', asyn
   const rate = new Tensor('int64', BigInt64Array.of(BigInt(sr)), []);
   expect(await runModel(bytes, own)).toEqual(await runModel(buildModel(twoRates), { ...own, sr: rate }));
   expect(report.notes).toEqual([
-    "'sr' is a constant now, int64, one number",
-    '2 Ifs are the branch that is taken now',
-    '3 nodes that nothing reads removed',
+    "'sr' is now a constant, int64, one number",
+    '2 Ifs replaced by the branch that is taken',
+    '3 unused nodes removed',
   ]);
   // The weight of the branch has a name of its own: that of the branch that stays is another one.
   expect([...model.graph.initializers.keys()]).toEqual(['w_1']);
@@ -109,15 +109,11 @@ describe('values', () => {
 
   test.each<readonly [ModelSpec, Record<string, InputValue>, string]>([
     [plain('int64', []), { sr: 1 }, "the model has no input 'sr'"],
-    [plain('int64', []), { s: 1.5 }, "'s' is int64, one number; 1.5 is no int64"],
+    [plain('int64', []), { s: 1.5 }, "'s' is int64, one number; 1.5 does not fit in int64"],
     [plain('int64', [2, 3]), { s: [1, 2, 3] }, "'s' is int64 [2, 3]; the value has the dims [3]"],
-    [plain('int64', ['n']), { s: 1 }, "'s' is int64 [n]; one number does not tell its dims: give a list"],
-    [plain('bool', []), { s: 2 }, "'s' is bool, one number; 2 is no bool"],
-    [
-      plain('float32', [2, 2]),
-      { s: [[1, 2], [3]] },
-      "'s' is float32 [2, 2]; the lists of the value are not all of one length",
-    ],
+    [plain('int64', ['n']), { s: 1 }, "'s' is int64 [n]; a single number does not determine its dims: give a list"],
+    [plain('bool', []), { s: 2 }, "'s' is bool, one number; 2 does not fit in bool"],
+    [plain('float32', [2, 2]), { s: [[1, 2], [3]] }, "'s' is float32 [2, 2]; the lists of the value differ in length"],
   ])('refused: %#', async (spec, given, message) => {
     await expect(setInputs(given).run(await modelOf(spec))).rejects.toMatchObject({
       code: 'options',
@@ -131,9 +127,9 @@ describe('values', () => {
       ...{ sr: 16000, 'a=b': [[1, 0.5]], big: 9223372036854775807n, yes: true },
     });
     for (const [text, message] of [
-      ['sr', "set: 'sr' is no name of an input with its value"],
-      ['sr=fast', "set: 'fast' is no value for 'sr'"],
-      ['=1', "set: '=1' is no name of an input with its value"],
+      ['sr', "set: 'sr' is not an input name with a value"],
+      ['sr=fast', "set: 'fast' is not a value for 'sr'"],
+      ['=1', "set: '=1' is not an input name with a value"],
     ]) {
       expect(() => readInputValues([text as string])).toThrow(message);
     }

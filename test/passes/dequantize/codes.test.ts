@@ -99,5 +99,5 @@ test('codes in an order of their own stay, and are named', async () => {
   const { report } = await pass(g, dequantize());
   expect(report.changes).toEqual([]);
   expect(report.skips.map((one) => [one.weight, one.reason])).toEqual([['w_Q4', 'unsupported_op']]);
-  expect(report.notes).toEqual(['left on integers: 1 MatMulNBits']);
+  expect(report.notes).toEqual(['still computed in integers: 1 MatMulNBits']);
 });

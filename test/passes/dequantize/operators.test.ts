@@ -221,7 +221,7 @@ describe('what stays', () => {
     const { report } = await pass(spec, dequantize());
     expect(report.changes).toEqual([]);
     expect(report.skips.map((one) => [one.weight, one.reason])).toEqual([['w', 'graph_input']]);
-    expect(report.notes).toEqual(['left on integers: 1 DequantizeLinear']);
+    expect(report.notes).toEqual(['still computed in integers: 1 DequantizeLinear']);
   });
 
   test('a pair whose two halves differ', async () => {

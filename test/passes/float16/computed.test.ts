@@ -125,7 +125,7 @@ test('one Cast serves all that read a value in the other type', async () => {
   ];
   const made = await computed(net(nodes, { initializers: { w: W } }));
   expect(casts(made.model.graph).filter((one) => one.startsWith('m>'))).toEqual(['m>m_float32:32']);
-  expect(made.report.notes).toContain('2 stay float32, that add up many numbers: a, b');
+  expect(made.report.notes).toContain('2 stay float32, because they sum many values: a, b');
 });
 
 test('a layer normalization that is written out stays float32 from its sums to its quotient', async () => {
@@ -261,7 +261,7 @@ test('a constant beyond the range keeps its node in float32, by name', async () 
   });
   const made = await computed(bytes);
   expect(made.report.skips).toMatchObject([{ weight: 'large', node: 'y', reason: 'out_of_range' }]);
-  expect(made.report.notes).toContain('1 stays float32, with a constant that float16 has not: y');
+  expect(made.report.notes).toContain('1 stays float32, because a constant exceeds float16: y');
   await expectClose(bytes, made);
 });
 
@@ -363,8 +363,8 @@ test('a trained model keeps 60 dB', async () => {
 });
 
 test.each<[Float16Options, string]>([
-  [{ dtype: 'bfloat16', compute: 'float16' }, 'models compute in float16; bfloat16 is stored alone'],
-  [{ io: 'float16' }, 'inputs and outputs are float16 where the model computes in it'],
+  [{ dtype: 'bfloat16', compute: 'float16' }, 'models compute in float16; bfloat16 is only for storage'],
+  [{ io: 'float16' }, 'float16 inputs and outputs require a model that computes in float16'],
 ])('%j is refused', (options, fact) => {
   expect(() => float16(options)).toThrow(fact);
 });
@@ -454,7 +454,7 @@ test('the first product stays float32 where it has few weights', async () => {
   const initializers = { shape: i64([2], [2, 4]), v: f32([4, 32], v), w: f32([32, 512], thirds(16384)) };
   const bytes = net(nodes, { initializers, inputs: { x: f32([8]) } });
   const made = await computed(bytes);
-  expect(made.report.notes).toContain('1 stays float32, with few weights, on what the model is fed: a');
+  expect(made.report.notes).toContain('1 stays float32, because they have few weights and read model inputs: a');
   expect(casts(made.model.graph)).toEqual(['a>a_float16:16', 'y_float16>y:32']);
   const large = {
     x: feed(
@@ -524,10 +524,10 @@ test('what is said of a constant is said once; one read in both types is a copy 
   expect([await names(5), await names(4)]).toEqual([['b', 'b_float16'], ['b_float16']]);
 });
 
-test('a model in 16 bits already is told so', async () => {
+test('a model already in 16 bits is told so', async () => {
   const model = await readModel(fixture('digits-cnn.onnx'));
   const [, again] = await transform(model, float16(), float16());
   expect(again?.changes).toEqual([]);
-  expect(again?.notes.join()).toMatch(/\d weights are in 16 bits already/);
+  expect(again?.notes.join()).toMatch(/\d weights are already in 16 bits/);
   await model.close();
 });

@@ -60,7 +60,7 @@ test('weights of Conv and Gemm take half the bytes, and ONNX Runtime makes them 
   const optimized = await readModel(await optimizedModel(bytes));
   expect(optimized.graph.nodes.filter((node) => /^(Cast|BatchNormalization)$/.test(node.opType))).toEqual([]);
   for (const { before, after, form, sqnr: kept } of report.changes) {
-    expect([after, form]).toEqual([before / 2, 'float16 behind a Cast']);
+    expect([after, form]).toEqual([before / 2, 'float16 with a Cast']);
     expect(kept).toBeGreaterThan(66);
   }
   expect(report.changes.map((one) => one.opType)).toEqual(expect.arrayContaining(['Conv', 'Gemm']));
@@ -77,7 +77,7 @@ test('the value keeps its name, and no reader changes', async () => {
 });
 
 test.each([
-  ['beyond the largest float16', [65505], 'float16', 'out_of_range', 'it holds 65505; 65504 is the largest float16'],
+  ['beyond the largest float16', [65505], 'float16', 'out_of_range', 'it contains 65505; the largest float16 is 65504'],
   ['infinity among numbers', [Number.POSITIVE_INFINITY], 'float16', undefined, undefined],
   ['beyond the largest float16', [65505], 'bfloat16', undefined, undefined],
 ] as const)('%s %j as %s', async (_, first, dtype, reason, detail) => {
@@ -88,7 +88,7 @@ test.each([
   );
 });
 
-test('numbers too small to keep their digits stay float32, those of normal size keep them', async () => {
+test('values too small for the precision of the type stay float32, those of normal size keep them', async () => {
   const small = await stored(product(thirds(128, 1e-6)));
   expect(small.report.skips).toMatchObject([{ weight: 'w', reason: 'too_small' }]);
   expect(small.report.changes).toEqual([]);
@@ -159,7 +159,7 @@ test('bfloat16 raises the opset to one whose Cast knows it', async () => {
   const bytes = product(thirds(128), { opset: 11 });
   const { model, report, bytes: made } = await stored(bytes, { dtype: 'bfloat16' });
   expect(model.opset).toBe(13);
-  expect(report.notes).toEqual(['opset raised from 11 to 13, whose Cast knows bfloat16']);
+  expect(report.notes).toEqual(['opset raised from 11 to 13, whose Cast supports bfloat16']);
   expect(report.changes[0]?.sqnr).toBeGreaterThan(48);
   expect(await compare(bytes, made)).toBeGreaterThan(40);
 });
@@ -189,7 +189,7 @@ test('scales of integers, lone shapes and small tensors stay', async () => {
   expect(report.changes).toEqual([]);
   expect(report.skips).toMatchObject([{ weight: 's', reason: 'already_quantized' }]);
   expect(report.notes).toEqual([
-    '1 tensor stays float32: small ones save nothing, and cost as much of the signal as large ones',
+    '1 tensor stays float32: small ones save nothing, but lose as much accuracy as large ones',
   ]);
 });
 

@@ -149,7 +149,7 @@ test('an Identity that keeps nothing goes for nothing, and the report counts the
   );
   expect((await pass(alone, fold())).model.graph.nodes.map((one) => one.opType)).toEqual(['Transpose', 'Gemm']);
   const { report } = await pass(CASES['a factor that goes into the Gemm'] as ModelSpec, fold());
-  expect(report.notes).toContain('1 Sum put behind an output that ONNX Runtime would lose');
+  expect(report.notes).toContain('1 Sum added after an output that ONNX Runtime would lose');
 });
 
 describe('a graph without outputs', () => {
@@ -160,7 +160,7 @@ describe('a graph without outputs', () => {
 
   test('stays as it is: nothing says what is wanted', async () => {
     const report = await expectLeft(endless);
-    expect(report.notes).toContain('the graph has no outputs: nothing says what is wanted, so it stays as it is');
+    expect(report.notes).toContain('the graph has no outputs, so it is left unchanged');
   });
 
   test('other passes leave its values', async () => {
@@ -173,7 +173,10 @@ describe('a graph without outputs', () => {
     const { report } = await pass(endless, removeChannels({ amount: 0.5 }));
     expect(report.changes).toEqual([]);
     expect(report.skips).toMatchObject([
-      { weight: 'w', detail: "its channels stay: they are those of 'y', where the graph ends: it has no outputs" },
+      {
+        weight: 'w',
+        detail: "its channels stay: they are the channels of 'y', the last value of a graph without outputs",
+      },
     ]);
   });
 });

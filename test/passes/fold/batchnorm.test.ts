@@ -39,7 +39,7 @@ describe('folds', () => {
         { kind: 'folded', action: 'merged', what: 'BatchNormalization', into: 'Conv', side: 'before', count: 1 },
         { kind: 'folded', action: 'unread_initializer', count: 4 },
       ],
-      notes: ['1 BatchNormalization folded into Conv', '4 initializers that nothing reads dropped'],
+      notes: ['1 BatchNormalization folded into Conv', '4 unused initializers removed'],
     });
   });
 

@@ -30,7 +30,7 @@ describe('back into the product', () => {
       image,
     );
     const { report } = await expectFolded(spec, folded(' <pads = [1, 1, 1, 1]>'));
-    expect(report.notes).toEqual([`1 ${op} folded into Conv`, '1 initializer that nothing reads dropped']);
+    expect(report.notes).toEqual([`1 ${op} folded into Conv`, '1 unused initializer removed']);
     expect(report.facts).toEqual([
       { kind: 'folded', action: 'merged', what: op, into: 'Conv', side: 'before', count: 1 },
       { kind: 'folded', action: 'unread_initializer', count: 1 },
@@ -148,8 +148,8 @@ describe('forward into the product', () => {
          y = Conv${printed(attributes)} (v0, W, b)`,
       );
       expect(report.notes.slice(0, 2)).toEqual([
-        '1 Add folded into the Conv behind',
-        '1 Mul folded into the Conv behind',
+        '1 Add folded into the Conv after it',
+        '1 Mul folded into the Conv after it',
       ]);
     },
   );

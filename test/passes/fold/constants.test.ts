@@ -38,7 +38,7 @@ describe('Constant nodes', () => {
        q = Max (p, h)
        y = Unsqueeze (q, axes)`,
     );
-    expect(report.notes).toEqual(['5 Constant nodes are initializers now']);
+    expect(report.notes).toEqual(['5 Constant nodes turned into initializers']);
     const { model: folded } = await pass(bytes, fold());
     expect(await weightBytes(folded, 'W')).toEqual(new Uint8Array((weight([3, 4]).data as Float32Array).buffer));
   });
@@ -101,7 +101,7 @@ describe('what nothing reads', () => {
          e = Add (x, B)
        }> (c)`,
     );
-    expect(report.notes).toEqual(['5 nodes that nothing reads removed', '1 initializer that nothing reads dropped']);
+    expect(report.notes).toEqual(['5 unused nodes removed', '1 unused initializer removed']);
   });
 
   test('frees a value that it read besides', async () => {
@@ -160,7 +160,7 @@ test('before opset 7, operators are left, which is said; constants are not', asy
   const { report, model: folded } = await pass({ ...model(nodes, {}, [2, 3], 6), irVersion: 4 }, fold());
   expect(folded.graph.nodes.map((node) => node.opType)).toEqual(['Mul']);
   expect(report.notes).toEqual([
-    '1 Constant node is an initializer now',
+    '1 Constant node turned into an initializer',
     'opset 6: operators before opset 7 are not folded',
   ]);
 });

@@ -231,31 +231,26 @@ describe('skips', () => {
       'nothing of it is seen',
       model(straight(), { op: 'Relu', in: ['x'], out: ['z'] }, gemm({ transB: 1 }, ['z', 'w'])),
       'not_reached',
-      'the data gives it no activations',
+      'the data never reaches it',
     ],
-    [
-      'it meets a constant',
-      model(straight(), gemm({}, ['w', 'w'])),
-      'not_reached',
-      "it meets 'w', which is a constant",
-    ],
+    ['it meets a constant', model(straight(), gemm({}, ['w', 'w'])), 'not_reached', "it is applied to 'w', a constant"],
     [
       'ConvTranspose',
       conv([4, 4, 3, 3], 'ConvTranspose'),
       'no_importance',
-      'what meets a weight of ConvTranspose is no row of a matrix',
+      'the activations of a ConvTranspose weight do not form matrix rows',
     ],
     [
       'a batch of matrices',
       model(f32([2, 10, 4], randomFloats([80])), matmul(['x', 'w'])),
       'unsupported_rank',
-      'it has the dims [2, 10, 4]; a matrix is needed',
+      'it has the dims [2, 10, 4]; a matrix is required',
     ],
     [
       'NaN',
       model(straight(W.map((row, index) => (index === 0 ? row.map(() => Number.NaN) : row))), gemm({ transB: 1 })),
       'non_finite',
-      'it holds NaN or infinity',
+      'it contains NaN or infinity',
     ],
     [
       'infinity',
@@ -264,25 +259,25 @@ describe('skips', () => {
         gemm({ transB: 1 }),
       ),
       'non_finite',
-      'it holds NaN or infinity',
+      'it contains NaN or infinity',
     ],
     [
       'a reader of another kind',
       model(straight(), gemm({ transB: 1 }), { op: 'Gather', in: ['w', 'i'], out: ['g'], name: 'lookup' }),
       'no_importance',
-      "Gather 'lookup' reads it too",
+      "Gather 'lookup' also reads it",
     ],
     [
       'an output of the graph',
       { ...model(straight(), gemm({ transB: 1 })), outputs: { y: f32(), w: f32() } },
       'no_importance',
-      'an output of the graph reads it too',
+      'an output of the graph also reads it',
     ],
     [
       'other dims on the way',
       model(f32([60], flat(W)), { op: 'Reshape', in: ['w', 'shape'], out: ['t'] }, matmul(['x', 't'])),
       'no_importance',
-      'it gets other dims on its way to the node',
+      'it is reshaped before the node',
     ],
     [
       'two axes',
@@ -292,7 +287,7 @@ describe('skips', () => {
         gemm({ transB: 1 }, ['p', 'w']),
       ),
       'no_importance',
-      'the nodes that share it sum over different axes of it',
+      'the nodes that share it sum over different axes',
     ],
   ] as const)('%s', async (_, spec, reason, detail) => {
     const initializers = { ...spec.initializers, shape: i64([2], [10, 6]), i: i64([1], [0]) };
@@ -305,7 +300,7 @@ describe('skips', () => {
       model(straight(), gemm({ transB: 1 })),
       wanda({ amount: 0.5 }, givenActivations({ x })),
     );
-    expect(reasons(report)).toEqual([['w', 'no_importance', 'its activations hold NaN or infinity']]);
+    expect(reasons(report)).toEqual([['w', 'no_importance', 'its activations contain NaN or infinity']]);
   });
 
   test('strides that are none, and sums that have no room', async () => {
@@ -319,12 +314,14 @@ describe('skips', () => {
     ];
     for (const attributes of walks) {
       const nodes = [{ ...(spec.nodes[0] as Node), attributes }];
-      const detail = 'its strides, dilations or pads are no such';
+      const detail = 'its strides, dilations or pads are invalid';
       expect(await outcome({ ...spec, nodes })).toEqual([['w', 'no_importance', detail]]);
     }
     const nodes = [{ ...(spec.nodes[0] as Node), attributes: { group: 3 } }];
-    expect(await outcome({ ...spec, nodes })).toEqual([['w', 'no_importance', '4 filters cannot be in 3 groups']]);
-    const detail = 'its 10 inputs need 800 bytes of sums, more than 799';
+    expect(await outcome({ ...spec, nodes })).toEqual([
+      ['w', 'no_importance', '4 filters cannot be divided into 3 groups'],
+    ]);
+    const detail = 'the sums for its 10 inputs need 800 bytes; the limit is 799';
     expect(await outcome(model(straight(), gemm({ transB: 1 })), { gramBytes: 799 })).toEqual([
       ['w', 'no_importance', detail],
     ]);
@@ -350,7 +347,7 @@ describe('skips', () => {
 
   test('in the body of an If, and captured by one', async () => {
     const branch = { outputs: { b: f32() }, nodes: [{ op: 'MatMul', in: ['x', 'w'], out: ['b'], name: 'inner' }] };
-    const detail = 'its node is in the body of an If, Loop or Scan, whose activations are not seen';
+    const detail = 'its node is in the body of an If, Loop or Scan, whose activations cannot be observed';
     const spec: ModelSpec = {
       ...model(transposed(), {
         op: 'If',

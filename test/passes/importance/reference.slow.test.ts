@@ -132,7 +132,7 @@ test('inputs that are the same, without damping: SparseGPT has no inverse and sa
   expect(report.changes).toEqual([]);
   expect(report.skips[0]).toMatchObject({ weight: 'w', reason: 'no_importance' });
   expect(report.skips[0]?.detail).toBe(
-    'its activations depend on each other, so that 0 of damping gives no inverse; more would',
+    'its activations are linearly dependent, and a damping of 0 gives no inverse; a larger one would',
   );
   expect(await weightFloats(model, 'w')).toEqual(weight.data);
 });
@@ -168,14 +168,14 @@ test('weights that are zero already count, and SparseGPT leaves them zero', asyn
 });
 
 test.each([
-  [{ amount: 0 }, /amount: 0 is no fraction between 0 and 1/],
+  [{ amount: 0 }, /amount: 0 is not a fraction between 0 and 1/],
   [{ amount: 1 }, /amount: 1 is no fraction/],
   [{ amount: Number.NaN }, /amount: NaN is no fraction/],
   [{ amount: 0.5, pattern: { keep: 4, of: 4 } }, /pattern: 4:4 is no pattern/],
   [{ amount: 0.5, pattern: { keep: 0.5, of: 4 } }, /pattern: 0.5:4 is no pattern/],
   [{ amount: 0.6, pattern: { keep: 2, of: 4 } }, /amount: is 0.6, and 2:4 prunes 0.5/],
   [{ amount: 0.5, damping: -1 }, /damping: -1 is not a number from 0 to 1/],
-  [{ amount: 0.5, blockSize: 0 }, /blockSize: at least 1 is needed/],
+  [{ amount: 0.5, blockSize: 0 }, /blockSize: it must be at least 1/],
   [{ amount: 0.5, pattern: { keep: 4, of: 8 }, blockSize: 4 }, /blockSize: 4 is less than a group of 8/],
   [{ amount: 0.5, opTypes: ['Gather'] }, /'Gather' is not an operator/],
 ])('%j is refused', (options, message) => {

@@ -49,7 +49,7 @@ describe.each(CASES)('%s', (opType, spec, name, scheme, elements) => {
       expect(skips).toEqual([
         expect.objectContaining({
           ...{ weight: name, opType, elements, reason: 'already_quantized' },
-          detail: `its weight is ${scheme} already, for ${opType}`,
+          detail: `its weight is already ${scheme}, for ${opType}`,
         }),
       ]);
     }
@@ -70,5 +70,5 @@ test('DequantizeLinear of int4 blocks', async () => {
   expect(found.weights[0]).toMatchObject({ name: 'q', form: 'DequantizeLinear', ...facts });
   expect(found.measured?.[0]?.statistics.elements).toBe(256);
   const { skips } = await quantize({ minElements: 0 }).run(model);
-  expect(skips[0]?.detail).toBe('its weight comes out of a DequantizeLinear of int4 in blocks of 32');
+  expect(skips[0]?.detail).toBe('its weight is the output of a DequantizeLinear of int4 in blocks of 32');
 });

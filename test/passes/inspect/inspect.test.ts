@@ -134,7 +134,7 @@ describe('the structure of a model', () => {
   });
 });
 
-describe('models that are quantized already', () => {
+describe('models that are already quantized', () => {
   const WIDE: ModelSpec = { ...SPEC, initializers: { ...SPEC.initializers, w: f32([4, 8], ramp(32)) } };
 
   test.each([

@@ -49,7 +49,7 @@ test.each([
   const back = again.weights.changed.find((one) => one.name === 'w')?.values?.sqnr ?? 0;
   expect(back).toBeCloseTo(change?.values?.sqnr ?? 99, 3);
   const feeds = { x: feed([3, 40], randomFloats([3, 40], 7)) };
-  // Scales behind a Cast are folded: without that ONNX Runtime’s MatMulNBits of accuracy level 4 is wrong.
+  // Scales with a Cast are folded: without that ONNX Runtime’s MatMulNBits of accuracy level 4 is wrong.
   expect(sqnr(await runModel(small.bytes, feeds, 'all'), await runModel(bytes, feeds))).toBeGreaterThan(least);
   expect(sqnr(await runModel(buildModel(SPEC), feeds), await runModel(bytes, feeds))).toBeGreaterThan(15);
 });

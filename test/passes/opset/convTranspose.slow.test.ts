@@ -98,9 +98,9 @@ describe('ConvTranspose that pads automatically', () => {
   });
 
   test('is refused where the size of its input is not known', async () => {
-    const odd = 'opset 11 swapped which side gets the odd pixel';
-    const why = `it pads automatically (auto_pad or output_shape), sizes are not known, and ${odd}`;
+    const odd = 'opset 11 changed which side gets the odd pixel';
+    const why = `it pads automatically (auto_pad or output_shape), sizes are unknown, and ${odd}`;
     const spec = one('n', 3, { strides: [2], output_shape: [6] });
-    await expectRefused(spec, 13, `ConvTranspose 'n': no adapter for opset 11, as ${why}`);
+    await expectRefused(spec, 13, `ConvTranspose 'n' cannot be converted to opset 11: ${why}`);
   });
 });

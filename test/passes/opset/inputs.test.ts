@@ -132,7 +132,7 @@ describe('attributes that become inputs', () => {
     await expectRefused(
       { ...masked, outputs: { y: f32(), m: f32() } },
       13,
-      `Dropout 'n': no adapter for opset 10, as ${why}`,
+      `Dropout 'n' cannot be converted to opset 10: ${why}`,
     );
   });
   test('DFT', async () => {

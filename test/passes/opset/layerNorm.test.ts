@@ -101,7 +101,7 @@ async function check(form: Form, sums: number, operators: readonly string[]): Pr
 
 const FUSED = ['LayerNormalization'];
 
-describe('a layer normalization written out behind a Cast', () => {
+describe('a layer normalization written out with a Cast', () => {
   test.each<[string, Form]>([
     ['of float16', { input: 'float16', before: 'float32', scale: 'float32' }],
     ['of float16, with two Subs', { input: 'float16', before: 'float32', scale: 'float32', twice: true }],

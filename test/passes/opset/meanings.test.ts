@@ -57,11 +57,12 @@ describe('Upsample and Resize', () => {
   });
   test('Resize "nearest" is refused where opset 11 cannot say its rounding', async () => {
     const mixed = one(10, 'Resize', [1, 1, 4, 4], {}, { scales: f32([4], [1, 1, 2, 0.5]) });
-    const how = 'it enlarges one dim and shrinks another, for which opset 11 has no common rounding of "nearest"';
-    await expectRefused(mixed, 13, `Resize 'n': no adapter for opset 11, as ${how}`);
+    const how =
+      'it enlarges one dim and shrinks another, which no single rounding of "nearest" in opset 11 can express';
+    await expectRefused(mixed, 13, `Resize 'n' cannot be converted to opset 11: ${how}`);
     const computed = { ...mixed, initializers: {}, inputs: { x: f32([1, 1, 4, 4]), scales: f32([4]) } };
     const why = 'its scales input is computed, and opset 11 rounds "nearest" differently for enlarging and shrinking';
-    await expectRefused(computed, 13, `Resize 'n': no adapter for opset 11, as ${why}`);
+    await expectRefused(computed, 13, `Resize 'n' cannot be converted to opset 11: ${why}`);
     const linear = {
       ...computed,
       nodes: [{ op: 'Resize', in: ['x', 'scales'], out: ['y'], attributes: { mode: 'linear' } }],
@@ -76,8 +77,8 @@ describe('Upsample and Resize', () => {
       expect(print(model)).toContain('(x, roi, , sizes)');
     }
     const gone = one(11, 'Resize', [1, 2, 5, 4], { coordinate_transformation_mode: 'tf_half_pixel_for_nn' }, weights);
-    const why = 'its coordinate_transformation_mode tf_half_pixel_for_nn is gone in opset 13';
-    await expectRefused(gone, 13, `Resize 'n': no adapter for opset 13, as ${why}`);
+    const why = 'its coordinate_transformation_mode tf_half_pixel_for_nn was removed in opset 13';
+    await expectRefused(gone, 13, `Resize 'n' cannot be converted to opset 13: ${why}`);
   });
 });
 
@@ -94,14 +95,14 @@ describe('attributes that changed', () => {
     await expectRefused(
       spec,
       13,
-      "BatchNormalization 'n': no adapter for opset 9, as its attribute spatial = 0 is gone in opset 9",
+      "BatchNormalization 'n' cannot be converted to opset 9: its attribute spatial = 0 was removed in opset 9",
     );
   });
   test('BatchNormalization for training', async () => {
     const nodes = [{ op: 'BatchNormalization', name: 'n', in: ['x', 's', 'b', 'm', 'v'], out: ['y', 'nm', 'nv'] }];
     const spec = { ...one(9, 'BatchNormalization', [2, 3, 4], {}, statistics), nodes };
     const why = 'it has outputs for training, which opset 14 defines differently';
-    await expectRefused(spec, 14, `BatchNormalization 'n': no adapter for opset 14, as ${why}`);
+    await expectRefused(spec, 14, `BatchNormalization 'n' cannot be converted to opset 14: ${why}`);
   });
   test.each(['avg', 'max'])('RoiAlign %s', async (mode) => {
     const weights = { rois: f32([2, 4], [0.3, 0.7, 5, 6, 1, 1, 7.5, 7]), batch: i64([2], [0, 0]) };
@@ -119,11 +120,11 @@ describe('attributes that changed', () => {
   });
   test('operators the new version has no words for', async () => {
     const erf = { ...one(9, 'Erf', [3], {}), inputs: { x: value('int32', [3]) }, outputs: { y: value('int32') } };
-    const floats = 'it computes on int32, and opset 13 takes floats only';
-    await expectRefused(erf, 13, `Erf 'n': no adapter for opset 13, as ${floats}`);
+    const floats = 'it computes on int32, and opset 13 accepts only floats';
+    await expectRefused(erf, 13, `Erf 'n' cannot be converted to opset 13: ${floats}`);
     const norm = one(18, 'GroupNormalization', [1, 4, 3], { num_groups: 2 }, { s: random(2), b: random(2) });
-    const groups = 'its scale and bias are per group, and opset 21 wants them per channel';
-    await expectRefused(norm, 21, `GroupNormalization 'n': no adapter for opset 21, as ${groups}`);
+    const groups = 'its scale and bias are per group, and opset 21 requires them per channel';
+    await expectRefused(norm, 21, `GroupNormalization 'n' cannot be converted to opset 21: ${groups}`);
   });
   test('Scatter is ScatterElements', async () => {
     const weights = { i: i64([2, 2], [0, 2, 1, 0]), u: f32([2, 2], [10, 20, 30, 40]) };

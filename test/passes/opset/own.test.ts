@@ -110,7 +110,7 @@ describe("ONNX Runtime's own operators in the standard domain", () => {
       await expectSame(one('MeanVarianceNormalization', { across_channels }), [8, 9, 13, 26], feeds);
     }
     const kept = one('MeanVarianceNormalization', { normalize_variance: 0 });
-    const why = 'its attribute normalize_variance = 0 is gone in opset 9';
-    await expectRefused(kept, 9, `MeanVarianceNormalization 'n': no adapter for opset 9, as ${why}`);
+    const why = 'its attribute normalize_variance = 0 was removed in opset 9';
+    await expectRefused(kept, 9, `MeanVarianceNormalization 'n' cannot be converted to opset 9: ${why}`);
   });
 });

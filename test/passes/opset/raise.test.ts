@@ -96,8 +96,8 @@ describe('what is refused changes nothing', () => {
         { op: 'Scan', name: 'scan', in: ['', 'c', 'z'], out: ['y'], attributes: { body: scan, num_scan_inputs: 1 } },
       ],
     };
-    const why = 'opset 8 scans batches, and opset 9 does not';
-    await expectRefused(spec, 13, `Scan 'scan': no adapter for opset 9, as ${why}`);
+    const why = 'opset 8 scans batches, which opset 9 does not';
+    await expectRefused(spec, 13, `Scan 'scan' cannot be converted to opset 9: ${why}`);
   });
   test('an operator the opset does not have', async () => {
     const spec: ModelSpec = { ...clip, nodes: [{ op: 'Gelu', name: 'g', in: ['x'], out: ['y'] }] };
@@ -106,8 +106,8 @@ describe('what is refused changes nothing', () => {
     await expectRefused(unknown, 13, "toString 'y' is not an operator of opset 9");
   });
   test('opsets we do not know', async () => {
-    await expectRefused({ ...clip, opset: 6 }, 13, 'the model speaks opset 6, and we know 7 and later');
-    await expectRefused(clip, 27, 'we know opsets up to 26, and 27 was asked for');
+    await expectRefused({ ...clip, opset: 6 }, 13, 'the model has opset 6; opsets from 7 are supported');
+    await expectRefused(clip, 27, 'opsets up to 26 are supported, and 27 was requested');
   });
   test('an operator that changed inside a function: the function is inlined', async () => {
     const body = { name: 'F', domain: 'my', inputs: ['a'], outputs: ['b'] };
@@ -120,14 +120,14 @@ describe('what is refused changes nothing', () => {
     };
     const { model, result } = await expectSame(spec, [14, 21]);
     expect(model.functions).toEqual([]);
-    expect(result).toMatchObject({ notes: ['a local function is written out where called, as ONNX Runtime does: F'] });
+    expect(result).toMatchObject({ notes: ['a local function is inlined, as ONNX Runtime does: F'] });
     const stays = { ...body, opset: 13, nodes: [{ op: 'Sigmoid', in: ['a'], out: ['b'] }] };
     await expectSame({ ...spec, functions: [stays] }, [14, 21]);
   });
   test('an element type nobody states', async () => {
     const spec: ModelSpec = { ...clip, inputs: { x: value('undefined', [4]) }, outputs: { y: value('undefined') } };
-    const why = 'its bounds become tensors of type unknown, which we make of floats';
-    await expectRefused(spec, 13, `Clip 'c': no adapter for opset 11, as ${why}`);
+    const why = 'its bounds become tensors of type unknown; only floats are supported';
+    await expectRefused(spec, 13, `Clip 'c' cannot be converted to opset 11: ${why}`);
   });
 });
 

@@ -67,7 +67,7 @@ describe('a packed weight whose parts do not fit together is left as it is, with
     ],
     [
       'bits behind the last element',
-      'its mask has bits behind the last element',
+      'its mask has bits after the last element',
       (model) => {
         const mask = initializer(model, 'mask');
         const bytes = Uint8Array.from(mask.rawData ?? []);
@@ -92,21 +92,21 @@ describe('a packed weight whose parts do not fit together is left as it is, with
     ],
     [
       'a mask that a caller may feed',
-      'its mask or values are no constants of its own',
+      'its mask or values are not constants of its own',
       (model) => {
         model.graph.input?.push({ name: 'mask', type: { tensorType: { elemType: 2 } } });
       },
     ],
     [
       'dims that a caller may feed',
-      'its dims are no constant',
+      'its dims are not constant',
       (model) => {
         model.graph.input?.push({ name: 'dims', type: { tensorType: { elemType: 7 } } });
       },
     ],
     [
       'a mask that is its values too',
-      'its mask or values are no constants of its own',
+      'its mask or values are not constants of its own',
       (model) => {
         const node = model.graph.node?.find((one) => one.opType === 'Unpack');
         if (node?.input) node.input[1] = 'mask';
@@ -114,7 +114,7 @@ describe('a packed weight whose parts do not fit together is left as it is, with
     ],
     [
       'an input too few',
-      'its node is not called as it should be',
+      'its node has unexpected inputs or outputs',
       (model) => {
         model.graph.node?.find((one) => one.opType === 'Unpack')?.input?.pop();
       },
@@ -125,7 +125,7 @@ describe('a packed weight whose parts do not fit together is left as it is, with
     const before = print(await modelOf(bytes));
     const { report, model } = await pass(bytes, unpack());
     expect(report.changes).toEqual([]);
-    expect(report.notes).toEqual([expect.stringContaining(`'w' is packed and is left as it is: `)]);
+    expect(report.notes).toEqual([expect.stringContaining(`'w' is packed and left as it is: `)]);
     expect(report.notes[0]).toContain(fact);
     expect(print(model)).toBe(before);
     // The other verbs go on; those that look into functions may write it out where it is called.

@@ -128,7 +128,7 @@ describe('sparse weights of others', () => {
 
   const list = (...positions: bigint[]) => constant('', 'int64', [positions.length], BigInt64Array.from(positions));
   test.each<[string, Partial<SparseTensor>, string]>([
-    ['out of range', { indices: list(3n, 16n) }, 'its index 16 follows 3, of 16 elements'],
+    ['out of range', { indices: list(3n, 16n) }, 'its index 16 follows 3, in 16 elements'],
     ['negative', { indices: list(-1n, 5n) }, 'its index NaN follows -1'],
     ['twice', { indices: list(3n, 3n) }, 'its index 3 follows 3'],
     ['descending', { indices: list(5n, 3n) }, 'its index 3 follows 5'],
@@ -137,12 +137,8 @@ describe('sparse weights of others', () => {
       { indices: constant('', 'int64', [2, 2], BigInt64Array.of(0n, 4n, 3n, 3n)) },
       'its index NaN follows -1',
     ],
-    ['of another number', { indices: list(3n) }, 'it has 2 values and indices of the shape [1]'],
-    [
-      'of another rank',
-      { indices: constant('', 'int64', [2, 1], BigInt64Array.of(3n, 4n)) },
-      'indices of the shape [2,1]',
-    ],
+    ['of another number', { indices: list(3n) }, 'it has 2 values but indices of shape [1]'],
+    ['of another rank', { indices: constant('', 'int64', [2, 1], BigInt64Array.of(3n, 4n)) }, 'indices of shape [2,1]'],
     [
       'of another type',
       { indices: constant('', 'int32', [2], Int32Array.of(3, 4)) },

@@ -84,7 +84,7 @@ describe('groups are neighbours along the inputs', () => {
     expect(await skip(model(nan, 'Gemm', { transB: 1 }))).toEqual([
       0,
       'non_finite',
-      'it holds NaN, which has no magnitude',
+      'it contains NaN, which has no magnitude',
     ]);
   });
 });

@@ -63,13 +63,13 @@ describe('masks', () => {
 
   test('for a bias: not used, and said so', async () => {
     expect((await zeros({ 'fc.weight': FC, 'fc.bias': [[2], [0, 1]] })).notes).toEqual([
-      'm.npz: not used, for only weights are pruned: fc.bias',
+      'm.npz: unused, because only weights are pruned: fc.bias',
     ]);
   });
 
   test('for a weight that is left out: not used', async () => {
     const { skips, fc } = await zeros({ 'fc.weight': FC, 'head.1.weight': HEAD }, { exclude: [/^fc/] });
-    expect([fc, skips]).toEqual([[], ['fc.weight: excluded_by_user: left out by `opTypes`, `include` or `exclude`']]);
+    expect([fc, skips]).toEqual([[], ['fc.weight: excluded_by_user: excluded by `opTypes`, `include` or `exclude`']]);
   });
 
   test('the same again changes no byte', async () => {
@@ -98,14 +98,14 @@ describe('masks', () => {
 
 describe('what does not fit', () => {
   const doubt =
-    'The model stores it as [in, out]. If the array is [out, in], as torch.nn.Linear has it, say `layout: torch`';
+    'The model stores it as [in, out]. If the array is [out, in], as in torch.nn.Linear, give `layout: torch`';
 
   test.each<[string, Record<string, Spec>, string[]]>([
     [
       'a name of nothing',
       { 'fc.weight': FC, 'fc9.weight': FC, constructor: FC },
       [
-        'data: m.npz: has arrays that are for no weight of the model: fc9.weight, constructor',
+        'data: m.npz: has arrays that match no weight: fc9.weight, constructor',
         'The weights are fc.weight, onnx::MatMul_7.',
       ],
     ],
@@ -142,7 +142,7 @@ describe('what does not fit', () => {
           [1, 0, 0.5, 1, 1, 1, 1, 1],
         ],
       },
-      ["data: m.npz, array 'fc.weight': holds 0.5; a mask has 0 for what is pruned and 1 for the rest"],
+      ["data: m.npz, array 'fc.weight': contains 0.5; a mask has 0 for pruned weights and 1 for the others"],
     ],
     [
       'NaN',
@@ -152,19 +152,19 @@ describe('what does not fit', () => {
           [1, 0, Number.NaN, 1, 1, 1, 1, 1],
         ],
       },
-      ["data: m.npz, array 'fc.weight': holds NaN; a mask has 0 for what is pruned and 1 for the rest"],
+      ["data: m.npz, array 'fc.weight': contains NaN; a mask has 0 for pruned weights and 1 for the others"],
     ],
     [
       'two for one weight',
       { 'head.1.weight': HEAD, 'onnx::MatMul_7': HEAD },
-      ["data: m.npz, array 'onnx::MatMul_7': is for onnx::MatMul_7, and so is 'head.1.weight'"],
+      ["data: m.npz, array 'onnx::MatMul_7': matches onnx::MatMul_7, as does 'head.1.weight'"],
     ],
     [
       'nothing but zeros',
       { 'fc.weight': [[2, 4], new Array(8).fill(0)] },
       [
-        'options: fc.weight: all 8 of its weights would be zero',
-        'A layer of zeros computes nothing. Ask for less, leave it out (`exclude`), or allow it (`allowEmpty`).',
+        'options: fc.weight: all 8 of its weights would become zero',
+        'A layer of zeros computes nothing. Reduce the amount, exclude the layer (`exclude`), or allow it (`allowEmpty`).',
       ],
     ],
     [
@@ -189,8 +189,8 @@ describe('what does not fit', () => {
     ];
     const spec = model(weight(2, 2));
     expect(await refusal({ 'head.1.weight_mask': square }, {}, spec)).toEqual([
-      "data: m.npz, array 'head.1.weight_mask': is square, and may be for onnx::MatMul_7 as it is stored or for its transpose",
-      `${doubt}; if it is as stored, \`layout: onnx\`.`,
+      "data: m.npz, array 'head.1.weight_mask': is square, and may match onnx::MatMul_7 as stored or transposed",
+      `${doubt}; if it is stored as in the model, \`layout: onnx\`.`,
     ]);
     const head = async (rest: Partial<PruneOptions>) =>
       (await zeros({ 'head.1.weight_mask': square }, rest, spec)).head;

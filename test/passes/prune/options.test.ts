@@ -26,33 +26,39 @@ describe('options that do not go together', () => {
   const L1: PruneOptions = { method: 'l1', amount: 0.5 };
   const nm = { keep: 2, group: 4 };
   test.each<[PruneOptions, string]>([
-    [{ method: 'l1' }, 'amount: none is given'],
-    [{ method: 'l1', axis: 0 }, 'amount: none is given'],
-    [{ ...L1, nm }, 'amount: N:M leaves nothing for an amount to tell'],
-    [{ ...L1, method: 'mask', masks: FILE }, 'amount: a mask leaves nothing for an amount to tell'],
-    [{ method: 'mask' }, 'masks: they belong to the method mask, and it to them'],
-    [{ ...L1, masks: FILE }, 'masks: they belong to the method mask, and it to them'],
-    [{ ...L1, method: 'random', scores: FILE }, 'scores: chance asks for no scores'],
-    [{ method: 'mask', masks: FILE, scores: FILE }, 'scores: a mask asks for no scores'],
+    [{ method: 'l1' }, 'amount: is required'],
+    [{ method: 'l1', axis: 0 }, 'amount: is required'],
+    [{ ...L1, nm }, 'amount: N:M already sets the amount'],
+    [{ ...L1, method: 'mask', masks: FILE }, 'amount: a mask already sets the amount'],
+    [{ method: 'mask' }, 'masks: the method mask requires them, and no other method uses them'],
+    [{ ...L1, masks: FILE }, 'masks: the method mask requires them, and no other method uses them'],
+    [{ ...L1, method: 'random', scores: FILE }, 'scores: random pruning uses no scores'],
+    [{ method: 'mask', masks: FILE, scores: FILE }, 'scores: a mask uses no scores'],
     [{ ...L1, axis: 0.5 }, 'axis: 0.5 is neither out, in nor a whole number'],
-    [{ method: 'mask', masks: FILE, axis: 0 }, 'axis: the mask tells what is pruned'],
-    [{ method: 'mask', masks: FILE, nm }, 'nm: the mask tells what is pruned'],
-    [{ ...L1, axis: 0, scope: 'global' }, 'scope: global is one threshold over single weights, with one amount'],
-    [{ method: 'l1', nm, scope: 'global' }, 'scope: global is one threshold over single weights, with one amount'],
+    [{ method: 'mask', masks: FILE, axis: 0 }, 'axis: the mask already says which weights are pruned'],
+    [{ method: 'mask', masks: FILE, nm }, 'nm: the mask already says which weights are pruned'],
+    [
+      { ...L1, axis: 0, scope: 'global' },
+      'scope: global pruning uses one threshold for single weights, and one amount',
+    ],
+    [
+      { method: 'l1', nm, scope: 'global' },
+      'scope: global pruning uses one threshold for single weights, and one amount',
+    ],
     [
       { ...L1, amounts: new Map(), scope: 'global' },
-      'scope: global is one threshold over single weights, with one amount',
+      'scope: global pruning uses one threshold for single weights, and one amount',
     ],
     [{ method: 'l1', amounts: new Map([['a', 1.5]]) }, "amounts, 'a': 1.5 is neither a fraction between 0 and 1 nor"],
-    [{ method: 'l1', nm, axis: 0 }, 'nm: groups are not slices along an axis'],
-    [{ method: 'random', nm }, 'nm: groups are chosen by magnitude or by scores, not by chance'],
-    [{ method: 'l1', nm, of: 'remaining' }, 'nm: a pattern has no amount that could be of the remaining weights'],
+    [{ method: 'l1', nm, axis: 0 }, 'nm: N:M patterns cannot be combined with an axis'],
+    [{ method: 'random', nm }, 'nm: N:M patterns need magnitudes or scores, not random choice'],
+    [{ method: 'l1', nm, of: 'remaining' }, 'nm: N:M patterns have no amount that `of: remaining` could apply to'],
     [{ method: 'l1', nm: { keep: 4, group: 4 } }, 'nm: 4:4 would prune nothing'],
     [{ method: 'l1', nm: { keep: 4, group: 2 } }, 'nm: 4:2 would prune nothing'],
     [{ method: 'l1', nm: { keep: 0, group: 4 } }, 'nm: 0:4 would keep nothing'],
-    [{ method: 'l1', nm: { keep: 1, group: 1 } }, 'nm: groups have 2 to 256 weights, not 1'],
-    [{ method: 'l1', nm: { keep: 1, group: 257 } }, 'nm: groups have 2 to 256 weights, not 257'],
-    [{ method: 'l1', nm: { keep: 0.5, group: 2 } }, 'nm: 0.5:2 is no pair of whole numbers'],
+    [{ method: 'l1', nm: { keep: 1, group: 1 } }, 'nm: a group must have 2 to 256 weights, not 1'],
+    [{ method: 'l1', nm: { keep: 1, group: 257 } }, 'nm: a group must have 2 to 256 weights, not 257'],
+    [{ method: 'l1', nm: { keep: 0.5, group: 2 } }, 'nm: 0.5:2 is not a pair of whole numbers'],
   ])('%o', (options, message) => {
     expect(() => prune(options)).toThrow(CompressError);
     expect(() => prune(options)).toThrow(message);
@@ -98,10 +104,10 @@ describe('amounts by name', () => {
   test.each<[Record<string, number>, string, string | undefined]>([
     [
       { head: 0.5, fc9: 0.5, 'layers.0': 0.3 },
-      'amounts: no weight and no node is named, or matches, fc9, layers.0',
+      'amounts: no weight or node matches fc9, layers.0',
       'The weights are conv1.w, conv2.w, head.',
     ],
-    [{ '[': 0.5 }, "amounts, '[': it is no name of the model, and no regular expression: ", undefined],
+    [{ '[': 0.5 }, "amounts, '[': it is neither a name in the model nor a regular expression: ", undefined],
   ])('%o', async (amounts, message, hint) => {
     const run = prune({ method: 'l1', amounts: new Map(Object.entries(amounts)) }).run(await modelOf(MODEL));
     const cause = await run.catch((error: unknown) => error);
@@ -110,18 +116,27 @@ describe('amounts by name', () => {
 });
 
 describe('a weight that would be zero altogether', () => {
-  const HINT = 'A layer of zeros computes nothing. Ask for less, leave it out (`exclude`), or allow it (`allowEmpty`).';
+  const HINT =
+    'A layer of zeros computes nothing. Reduce the amount, exclude the layer (`exclude`), or allow it (`allowEmpty`).';
   const EVERY: PruneOptions = { method: 'l1', amount: 16 };
 
   test.each<[string, PruneOptions, string]>([
-    ['single weights', { ...EVERY, include: [/head/] }, 'head: all 16 of its weights would be zero'],
-    ['of each', EVERY, 'conv1.w: all 16 of its weights would be zero; so would those of conv2.w, head'],
-    ['a fraction', { method: 'random', amount: 0.99, include: [/head/] }, 'head: all 16 of its weights would be zero'],
-    ['of all together', { ...EVERY, amount: 48, scope: 'global' }, 'conv1.w: all 16 of its weights would be zero; so'],
+    ['single weights', { ...EVERY, include: [/head/] }, 'head: all 16 of its weights would become zero'],
+    ['of each', EVERY, 'conv1.w: all 16 of its weights would become zero, and so would those of conv2.w, head'],
+    [
+      'a fraction',
+      { method: 'random', amount: 0.99, include: [/head/] },
+      'head: all 16 of its weights would become zero',
+    ],
+    [
+      'of all together',
+      { ...EVERY, amount: 48, scope: 'global' },
+      'conv1.w: all 16 of its weights would become zero, and so',
+    ],
     [
       'slices',
       { method: 'l2', amount: 4, axis: 'out', include: [/w$/] },
-      'conv1.w: all 16 of its weights would be zero; so',
+      'conv1.w: all 16 of its weights would become zero, and so',
     ],
     ['slices by chance', { method: 'random', amount: 0.9, axis: 1, include: [/head/] }, 'head: all 16 of its weights'],
   ])('%s', async (_, options, message) => {

@@ -219,7 +219,7 @@ describe('what stays', () => {
 test('a number of weights that is hardly any of them is noted: percent may have been meant', async () => {
   const spec = one('MatMul', ['x', 'w'], { initializers: { w: f32([80, 100], distinct(8000)) } });
   const notesOf = async (amount: number) => (await pass(spec, prune({ method: 'l1', amount }))).report.notes;
-  const note = '40 is a number of weights: 0.50 % are zero. For 40 % say 0.4, or 40% on the command line';
+  const note = '40 is a count of weights: 0.50 % are zero. For 40 %, give 0.4, or 40% on the command line';
   expect(await notesOf(40)).toEqual([note]);
   expect([await notesOf(80), await notesOf(0.001)]).toEqual([[], []]);
 });

@@ -82,7 +82,7 @@ describe('scores', () => {
     ['groups', { nm: { keep: 2, group: 4 } }],
   ])('NaN orders nothing: %s', async (_, rest) => {
     const run = scored([1, 2, Number.NaN, 4, 5, 6, 7, 8], rest).run(await modelOf(model()));
-    await expect(run).rejects.toThrow("m.npz, array 'fc.weight': holds NaN, which orders nothing");
+    await expect(run).rejects.toThrow("m.npz, array 'fc.weight': contains NaN, which cannot be ranked");
   });
 
   test('the same again changes no byte', async () => {

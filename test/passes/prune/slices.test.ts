@@ -79,19 +79,19 @@ describe('the axis of output channels and of inputs', () => {
       'Conv with groups',
       model(dims(4, 5, 2), [node('Conv', ['x', 'w'], { group: 2 })]),
       '1 of 4 slices along axis 0',
-      'no_such_axis: its 2 groups share that axis: no slice of it is one channel',
+      'no_such_axis: its 2 groups share that axis, so that no slice is a single channel',
     ],
     [
       'ConvTranspose with groups',
       model(dims(4, 5, 2), [node('ConvTranspose', ['x', 'w'], { group: 2 })]),
-      'no_such_axis: its 2 groups share that axis: no slice of it is one channel',
+      'no_such_axis: its 2 groups share that axis, so that no slice is a single channel',
       '1 of 4 slices along axis 0',
     ],
     [
       'Conv with groups that cannot be',
       model(dims(4, 5, 2), [node('Conv', ['x', 'w'], { group: -3 })]),
-      'no_such_axis: it has no -3 groups',
-      'no_such_axis: it has no -3 groups',
+      'no_such_axis: it cannot be divided into -3 groups',
+      'no_such_axis: it cannot be divided into -3 groups',
     ],
     [
       'MatMul behind Reshape',
@@ -99,8 +99,8 @@ describe('the axis of output channels and of inputs', () => {
         ...model(dims(15), [{ op: 'Reshape', in: ['w', 's'], out: ['r'] }, node('MatMul', ['x', 'r'])]),
         initializers: { w: dims(5, 3), s: { dtype: 'int64', dims: [2], data: BigInt64Array.of(3n, 5n) } },
       },
-      'no_such_axis: it takes another shape on its way to its node',
-      'no_such_axis: it takes another shape on its way to its node',
+      'no_such_axis: it is reshaped before its node reads it',
+      'no_such_axis: it is reshaped before its node reads it',
     ],
     [
       'a vector',
@@ -117,8 +117,8 @@ describe('the axis of output channels and of inputs', () => {
     [
       'shared by nodes that do not',
       model(dims(4, 4), [{ ...gemm(1), out: ['p'] }, node('MatMul', ['p', 'w'])]),
-      'no_such_axis: the nodes that share it see it along different axes',
-      'no_such_axis: the nodes that share it see it along different axes',
+      'no_such_axis: the nodes that share it use different axes of it',
+      'no_such_axis: the nodes that share it use different axes of it',
     ],
   ])('%s', async (_, spec, out, input) => {
     expect([await axisOf(spec, 'out'), await axisOf(spec, 'in')]).toEqual([out, input]);
@@ -138,7 +138,7 @@ describe('the axis of output channels and of inputs', () => {
         { name: 'F', domain: 'own', opset: 17, inputs: ['a'], outputs: ['b'], nodes: inside, attributes: ['t'] },
       ],
     };
-    expect(await axisOf(spec, 'out')).toBe('no_such_axis: how Gemm takes it, an attribute of a call decides');
+    expect(await axisOf(spec, 'out')).toBe('no_such_axis: an attribute of the function call decides how Gemm reads it');
     expect(await axisOf(spec, 0)).toBe('1 of 3 slices along axis 0');
   });
 
@@ -215,7 +215,7 @@ describe('which slices', () => {
       const { report } = await pass(spec, prune({ method: 'l1', amount: 1, axis: 'out', ...options }));
       return [report.changes.length, report.skips[0]?.reason, report.skips[0]?.detail];
     };
-    expect(await skip({})).toEqual([0, 'non_finite', 'it holds NaN, which has no magnitude']);
+    expect(await skip({})).toEqual([0, 'non_finite', 'it contains NaN, which has no magnitude']);
     expect(await skip({ method: 'random', amount: 3 })).toEqual([
       0,
       'amount_exceeds_size',

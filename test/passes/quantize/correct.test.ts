@@ -80,7 +80,7 @@ test('the bias of a Conv takes up the error of the filter, as it is written, tim
   const model = await readModel(conv(['x', 'w', 'b']));
   expect([...correctionValues(model)]).toEqual([['x', 1]]);
   const report = await stored(model, new Map([['x', withMeans(...MEANS)]]));
-  expect(report?.notes).toContain('bias corrected in 1 of 1 layers');
+  expect(report?.notes).toContain('biases corrected in 1 of 1 layers');
   const shifts = (await errors(model, ROWS)).map((row) => dot(row, FILTER_MEANS));
   expect(Math.max(...shifts.map(Math.abs))).toBeGreaterThan(1e-3);
   expectClose(

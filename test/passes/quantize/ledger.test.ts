@@ -231,7 +231,7 @@ describe('what has no form', () => {
         { op: 'Transpose', in: ['i'], out: ['j'] },
       ],
       { op: 'MatMul', in: ['j', 'x'], out: ['y'] },
-      'it comes to MatMul by way of Reshape, Transpose, which is not followed',
+      'it reaches MatMul through Reshape, Transpose, which is not supported',
     ],
   ])('names the operator that does something with it: %s', async (_, between, node, detail) => {
     const { report: found } = await pass(table(between, node), quantize({ minElements: 0 }));

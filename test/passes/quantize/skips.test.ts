@@ -48,23 +48,18 @@ describe('a case for every reason', () => {
   const infinite = f32([4, 4], [...randomFloats([15]), Number.NEGATIVE_INFINITY]);
   const cases: [string, ModelSpec, QuantizeOptions, string][] = [
     ['not_float', layers(integers), {}, 'its weight is int32'],
-    ['non_finite', layers(nan), {}, 'it holds NaN or infinity'],
-    ['non_finite', layers(infinite), { weightsOnly: true }, 'it holds NaN or infinity'],
-    [
-      'below_min_elements',
-      layers(matrix([5, 3])),
-      { minElements: 16 },
-      'it has 15 elements; 16 are the least quantized',
-    ],
-    ['excluded_by_user', layers(square), { exclude: [/body/] }, 'left out by `opTypes`, `include` or `exclude`'],
-    ['excluded_by_user', layers(square), { include: [/^w1$/] }, 'left out by `opTypes`, `include` or `exclude`'],
+    ['non_finite', layers(nan), {}, 'it contains NaN or infinity'],
+    ['non_finite', layers(infinite), { weightsOnly: true }, 'it contains NaN or infinity'],
+    ['below_min_elements', layers(matrix([5, 3])), { minElements: 16 }, 'it has 15 elements; the minimum is 16'],
+    ['excluded_by_user', layers(square), { exclude: [/body/] }, 'excluded by `opTypes`, `include` or `exclude`'],
+    ['excluded_by_user', layers(square), { include: [/^w1$/] }, 'excluded by `opTypes`, `include` or `exclude`'],
     [
       'excluded_by_user',
       layers(square, { op: 'Gemm' }),
       { opTypes: ['MatMul'] },
-      'left out by `opTypes`, `include` or `exclude`',
+      'excluded by `opTypes`, `include` or `exclude`',
     ],
-    ['unsupported_rank', layers(matrix([4])), {}, 'its weight is [4]; two dims or more are quantized'],
+    ['unsupported_rank', layers(matrix([4])), {}, 'its weight is [4]; at least two dims are required'],
     ['unsupported_op', layers(matrix([32, 32]), { op: 'Add' }), {}, 'Add has no 8-bit form for it'],
   ];
   test.each(cases)('%s %#', async (reason, spec, options, detail) => {
@@ -91,7 +86,7 @@ describe('a case for every reason', () => {
     const spec = layers(square, call, { functions, domains: { own: 1 }, initializers: { w1: square } });
     expect(await outcome(spec)).toMatchObject({ changed: ['w1'], details: ['inside a local function'] });
     const { report } = await pass(spec, quantize({ minElements: 0 }));
-    const why = 'it speaks opset 11, the model 17, and Constant changed in 12';
+    const why = 'it uses opset 11, the model 17, and Constant changed in 12';
     expect(report.notes).toEqual([`function 'F' is not inlined: ${why}`]);
   });
 
@@ -184,7 +179,7 @@ describe('opsets', () => {
   test('6: opset_too_old, and nothing changes', async () => {
     const { changed, skipped, details } = await outcome(stuck(6));
     expect([changed, skipped]).toEqual([[], ['w0: opset_too_old', 'w1: opset_too_old']]);
-    expect(details[0]).toBe('opset 6 has no Mul that spreads a scale');
+    expect(details[0]).toBe('opset 6 has no Mul that broadcasts a scale');
   });
 });
 
@@ -210,7 +205,7 @@ describe('inputs and names', () => {
     expect(() => quantize({ minElements: -1 })).toThrow(CompressError);
     expect(() => quantize({ minElements: 1.5 })).toThrow('not a whole number');
     expect(() => quantize({ minElements: 0, weightsOnly: true, format: 'qoperator' })).toThrow(
-      'qoperator has integer activations',
+      'qoperator needs integer activations',
     );
     expect(() => quantize({ minElements: 0, opTypes: ['Relu'] })).toThrow("'Relu' is not an operator");
   });

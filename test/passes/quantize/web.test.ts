@@ -59,7 +59,7 @@ test('who stores weights and says no target is told of WebAssembly', async () =>
   const { report, bytes } = await pass(TIED, quantize({ weightsOnly: true }));
   expect(await operatorsOf(bytes)).toContain('MatMulNBits');
   expect(note(report.notes)).toEqual([
-    'in WebAssembly products of floats with integers take up to 13 times as long as float: for the web leave out `weightsOnly`, or say `target: web`',
+    'in WebAssembly, products of floats and integers take up to 13 times as long as float: for the web, leave out `weightsOnly` or give `target: web`',
   ]);
   expect(note((await pass(TIED, quantize({ weightsOnly: true, target: 'cpu' }))).report.notes)).toEqual([]);
 });

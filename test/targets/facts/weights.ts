@@ -63,7 +63,7 @@ export const WEIGHTS: { readonly [Name in keyof typeof weights]: Check } = {
       node('Sum', ['d'], 'y'),
     ];
     const before = [dq(1), node('Gather', ['wf', 'x'], 'y')];
-    const why = 'the whole table is dequantized for the rows that are read';
+    const why = 'the whole table is dequantized to read some of its rows';
     await fusesNot({ ...little(behind), inputs }, { ...little(before), inputs }, why);
   },
   convActivations: async () => {
@@ -71,17 +71,17 @@ export const WEIGHTS: { readonly [Name in keyof typeof weights]: Check } = {
       ...conv('Conv', true),
       nodes: [...conv('Conv', true).nodes.slice(2, 3), node('Conv', ['x', 'wf'], 'y')],
     };
-    await fusesNot(conv('Conv', true), alone, 'Conv has no kernel for weights of integers alone');
+    await fusesNot(conv('Conv', true), alone, 'Conv has no kernel for integer weights with float activations');
   },
-  convOutput: () => fusesNot(conv('Conv', true), conv('Conv', false), 'no QuantizeLinear is directly behind the Conv'),
+  convOutput: () => fusesNot(conv('Conv', true), conv('Conv', false), 'no QuantizeLinear directly follows the Conv'),
   convOperators: () => fusesNot(conv('Conv', true), conv('ConvTranspose', true), 'ConvTranspose has no integer kernel'),
   axisFromFront: () =>
-    fusesNot(little([dq(1), matmul()]), little([dq(-1), matmul()]), 'axis -1; it must be counted from the front: 1'),
+    fusesNot(little([dq(1), matmul()]), little([dq(-1), matmul()]), 'axis -1; it must not be negative: 1'),
   scaleRank: () =>
     fusesNot(
       little([dq(), matmul()], { ws: f32([], [0.01]) }),
       little([dq(), matmul()], { ws: f32([1], [0.01]) }),
-      'the scale has the shape [1], not none',
+      'the scale has the shape [1], but must be a scalar',
     ),
   weightAxis: () => fusesNot(little([dq(), matmul()]), little([dq(0), matmul()]), 'axis 0; MatMul needs 1'),
   ownWeight: async () => {
@@ -102,7 +102,7 @@ export const WEIGHTS: { readonly [Name in keyof typeof weights]: Check } = {
     const step = { s: f32([], [0.05]), z: zero('uint8') };
     const good = little([dq(1), gemm({}, 'x')]);
     const behind = little([dq(1), node('Gemm', ['x', 'wf'], 'g'), ...pair('g', 'y')], step);
-    return fusesNot(good, behind, 'the output of the Gemm is quantized, its activations are float');
+    return fusesNot(good, behind, 'the output of the Gemm is quantized, but its activations are float');
   },
   gemmRelu: () => {
     const through = (point: number) => {
@@ -113,7 +113,7 @@ export const WEIGHTS: { readonly [Name in keyof typeof weights]: Check } = {
         p: { dtype: 'uint8', dims: [], data: Uint8Array.of(point) },
       });
     };
-    return fusesNot(through(0), through(128), 'a Relu stands before its QuantizeLinear, whose range goes below zero');
+    return fusesNot(through(0), through(128), 'a Relu precedes its QuantizeLinear, whose range extends below zero');
   },
   gemmBias: async () => {
     const step = { s: f32([], [0.05]), z: zero('uint8'), wz: zero('int8', [32]) };
@@ -132,7 +132,7 @@ export const WEIGHTS: { readonly [Name in keyof typeof weights]: Check } = {
   clipBehind: () => {
     const behind = (op: string) =>
       little([dq(1), matmul('h'), node(op, ['h'], 'r'), node('MatMul', ['r', 'f'], 'y')], { f: floats([32, 4]) });
-    return fusesNot(behind('Sigmoid'), behind('Relu'), 'a Relu is directly behind the MatMul');
+    return fusesNot(behind('Sigmoid'), behind('Relu'), 'a Relu directly follows the MatMul');
   },
   addBehind: () => {
     const behind = (op: string) =>

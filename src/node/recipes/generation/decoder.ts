@@ -37,14 +37,14 @@ export interface DecoderModel {
 
 /**
  * Loads the model of a decoder's steps.
- * @throws CompressError `unsupported` where it has no output `logits`, `runtime`, `io`, `malformed`
+ * @throws CompressError `unsupported` if it has no output `logits`, `runtime`, `io`, `malformed`
  */
 export async function openDecoder(path: string): Promise<DecoderModel> {
   const { inputs } = await readFacts(path);
   const session = await openSession(path);
   if (!session.outputNames.includes('logits')) {
     await session.release();
-    throw new CompressError('unsupported', path, "has no output 'logits', so it gives no next token");
+    throw new CompressError('unsupported', path, "has no output 'logits', from which the next token is chosen");
   }
   return {
     path,
@@ -65,7 +65,7 @@ async function runStep(
   feeds: Record<string, FeedTensor>,
 ): Promise<{ logits: FeedTensor; kept: Map<string, FeedTensor> }> {
   const { logits, ...states } = await session.run(feeds);
-  if (logits === undefined) throw new CompressError('internal', session.label, 'ONNX Runtime gave no logits');
+  if (logits === undefined) throw new CompressError('internal', session.label, 'ONNX Runtime returned no logits');
   const kept = new Map<string, FeedTensor>();
   for (const [name, value] of Object.entries(states)) if (/^present/.test(name)) kept.set(keptName(name), value);
   return { logits, kept };
@@ -100,14 +100,14 @@ function feedOf(input: ValueInfo, step: Step, inputs: readonly ValueInfo[], path
     if (/^(encoder_)?attention_mask$/.test(name) && !own) return encoded.mask ?? ones(encoded.hidden.dims[1] ?? 1);
   }
   if (name === 'attention_mask') return ones(total);
-  throw new CompressError('unsupported', path, `needs '${name}', which no other model of the folder gives`);
+  throw new CompressError('unsupported', path, `needs '${name}', which no other model in the folder produces`);
 }
 
 /** No earlier step: the axis of tokens is 0 long. The batch is 1; other axes have the length the model states. */
 function emptyState({ name, dtype = 'float32', dims }: ValueInfo, seen: number, path: string): FeedTensor {
   // Without what they keep, later steps would begin a new text each.
-  if (seen > 0) throw new CompressError('unsupported', path, `needs '${name}', which no earlier step gives`);
-  if (dims === undefined) throw new CompressError('unsupported', path, `input '${name}' states no dims`);
+  if (seen > 0) throw new CompressError('unsupported', path, `needs '${name}', which no earlier step produces`);
+  if (dims === undefined) throw new CompressError('unsupported', path, `input '${name}' has no stated dims`);
   const lengths = dims.map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? 1 : 0));
   if (byteLengthOf(dtype, elementCount(lengths)) > MAX_INPUT_BYTES) {
     throw new CompressError('limit', path, `input '${name}' is ${dtype} [${lengths.join(', ')}], more than can be fed`);
@@ -117,6 +117,6 @@ function emptyState({ name, dtype = 'float32', dims }: ValueInfo, seen: number, 
 
 function numbers(dtype: DType, dims: readonly number[], each: (at: number) => number): FeedTensor {
   const data = elementsFrom(dtype, elementCount(dims), each);
-  if (data === undefined) throw new CompressError('unsupported', dtype, 'is no type that tokens or flags have');
+  if (data === undefined) throw new CompressError('unsupported', dtype, 'is not a type for tokens or masks');
   return { dtype, dims, data };
 }

@@ -39,9 +39,9 @@ const ALONE = 'model';
 /**
  * Finds the models of a folder, in it or in its subfolder `onnx`, that generate text together: a decoder in whatever
  * forms there are, and its encoder.
- * @param dtype - as transformers.js calls it: of files `decoder_model_merged_quantized.onnx` it is `q8`; `fp32` of files
- *   without an ending
- * @returns undefined where no model of the folder is a decoder
+ * @param dtype - as transformers.js calls it: of files `decoder_model_merged_quantized.onnx` it is `q8`; `fp32` of
+ *   files without an ending
+ * @returns undefined if no model of the folder is a decoder
  * @throws CompressError `io`, `malformed`, `limit` for a decoder that cannot be read
  * @example const family = await findFamily('whisper-tiny', 'q8');
  */
@@ -52,7 +52,7 @@ export async function findFamily(root: string, dtype: VariantDtype = 'fp32'): Pr
 /**
  * Those of some models that generate text together.
  * @param paths - of the models, by their names without the dtype
- * @returns undefined where none is a decoder
+ * @returns undefined if none is a decoder
  * @throws CompressError `io`, `malformed`, `limit` for a decoder that cannot be read
  */
 export async function familyOf(
@@ -78,7 +78,7 @@ export async function sameFamily(reference: Family, root: string, dtype: Variant
   const found = await findFamily(root, dtype);
   const missing = namesOf(reference).find((name) => found === undefined || !namesOf(found).includes(name));
   if (found !== undefined && missing === undefined) return found;
-  throw new CompressError('options', root, `has no ${missing ?? 'decoder'} in the dtype ${dtype}`, {
+  throw new CompressError('options', root, `has no ${missing ?? 'decoder'} of dtype ${dtype}`, {
     hint: `${reference.root} has one. Name the dtype of the files: \`dtype\`.`,
   });
 }

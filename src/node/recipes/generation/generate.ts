@@ -71,23 +71,23 @@ async function speak(
   }
 }
 
-/** Scores behind the last token. */
+/** Scores after the last token. */
 function lastOf({ dtype, dims, data }: FeedTensor, path: string): FeedTensor {
   const vocabulary = dims.at(-1) ?? 0;
   if (vocabulary === 0 || data.length < vocabulary) {
-    throw new CompressError('unsupported', path, `gives logits of shape [${dims.join(', ')}], without a score`);
+    throw new CompressError('unsupported', path, `returns logits of shape [${dims.join(', ')}], which hold no score`);
   }
   return { dtype, dims: [1, 1, vocabulary], data: data.slice(data.length - vocabulary) as FeedTensor['data'] };
 }
 
-/** The token with the largest score; undefined where a score is NaN. */
+/** The token with the largest score; undefined if a score is NaN. */
 export function bestOf({ scores }: Given): number | undefined {
   const numbers = numbersOf(scores);
   const best = largest(numbers, 0, numbers.length, 1);
   return best < 0 ? undefined : best;
 }
 
-/** The encoder of a family; undefined where it has none. */
+/** The encoder of a family; undefined if it has none. */
 export async function openEncoder({ encoder }: Family): Promise<Session | undefined> {
   return encoder === undefined ? undefined : openSession(encoder);
 }
@@ -98,7 +98,7 @@ export async function encode(session: Session | undefined, { feeds }: Prompt): P
   const outputs = await session.run(feeds);
   const hidden = outputs['last_hidden_state'] ?? Object.values(outputs).find(({ dims }) => dims.length === 3);
   if (hidden === undefined) {
-    throw new CompressError('unsupported', session.label, 'gives nothing with an axis of places for a decoder');
+    throw new CompressError('unsupported', session.label, 'has no output with a sequence axis for the decoder');
   }
   const mask = feeds['attention_mask'];
   return { hidden, ...(mask === undefined ? {} : { mask }) };

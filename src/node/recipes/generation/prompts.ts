@@ -45,14 +45,14 @@ export async function promptsOf(family: Family, dataFor: DataFor): Promise<Promp
 
 /**
  * Prompts of a family from lines of text.
- * @throws CompressError `unsupported` where its first model reads no text
+ * @throws CompressError `unsupported` if its first model reads no text
  */
 export async function promptsOfText(family: Family, lines: readonly string[], tokenizer: Tokenizer): Promise<Prompts> {
   const { encoder, root } = family;
   const names = encoder === undefined ? [] : (await readFacts(encoder)).inputs.map((one) => one.name);
   if (encoder !== undefined && !names.includes('input_ids')) {
-    throw new CompressError('unsupported', encoder, 'reads no text: it has no input `input_ids`', {
-      hint: 'Give what it reads as arrays: `data`.',
+    throw new CompressError('unsupported', encoder, 'does not read text: it has no input `input_ids`', {
+      hint: 'Give its inputs as arrays: `data`.',
     });
   }
   const start = encoder === undefined ? undefined : [await startOf(root)];

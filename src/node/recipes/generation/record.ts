@@ -8,10 +8,10 @@ import { promptsOf } from './prompts.ts';
 const [TEXTS, STEPS] = [4, 4];
 
 /**
- * What the decoders of a family are fed when they write: what the encoder gives for random inputs, tokens they chose
+ * What the decoders of a family are fed when they write: the encoder outputs for random inputs, tokens they chose
  * themselves, and what earlier steps kept. With other numbers in these places a decoder is judged on noise.
  * @returns data by the path of the model
- * @throws CompressError `runtime`, `unsupported`, `data` where the family does not run
+ * @throws CompressError `runtime`, `unsupported`, `data` if the family does not run
  */
 export async function recordedData(family: Family): Promise<ReadonlyMap<string, DataSet>> {
   const { prompts } = await promptsOf(family, (inputs, trial) =>
@@ -37,8 +37,8 @@ export async function recordedData(family: Family): Promise<ReadonlyMap<string, 
   } finally {
     await encoder?.release();
   }
-  const what = family.encoder === undefined ? 'random prompts' : 'what the encoder gives for random inputs';
-  const described = `${what}, seed 0, and the steps behind`;
+  const what = family.encoder === undefined ? 'random prompts' : 'the encoder outputs for random inputs';
+  const described = `${what}, seed 0, and the steps that follow`;
   return new Map([...samples].map(([path, list]) => [path, dataOf(described, list)]));
 }
 

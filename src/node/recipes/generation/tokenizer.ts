@@ -11,7 +11,7 @@ export interface Tokenizer {
 
 /**
  * The tokenizer of a model folder, by the package @huggingface/tokenizers.
- * @returns undefined where the folder has no tokenizer.json, or the package is not installed
+ * @returns undefined if the folder has no tokenizer.json, or the package is not installed
  * @throws CompressError `malformed`, `limit`, `io` for a broken tokenizer.json
  */
 export async function openTokenizer(root: string): Promise<Tokenizer | undefined> {
@@ -27,19 +27,19 @@ export async function openTokenizer(root: string): Promise<Tokenizer | undefined
       decode: (tokens) => tokenizer.decode([...tokens], { skip_special_tokens: true }),
     };
   } catch (cause) {
-    throw new CompressError('malformed', join(root, 'tokenizer.json'), 'is no tokenizer', { cause });
+    throw new CompressError('malformed', join(root, 'tokenizer.json'), 'is not a tokenizer', { cause });
   }
 }
 
 /**
  * A file of JSON that may not be there.
- * @throws CompressError `malformed` where it is no object, `limit`, `io`
+ * @throws CompressError `malformed` if it is not an object, `limit`, `io`
  */
 export async function jsonOf(path: string): Promise<Record<string, unknown> | undefined> {
   const json = await readJson(
     path,
     MAX_JSON_BYTES,
-    (byteLength) => new CompressError('limit', path, `has ${byteLength} bytes; ${MAX_JSON_BYTES} are read at most`),
+    (byteLength) => new CompressError('limit', path, `has ${byteLength} bytes; at most ${MAX_JSON_BYTES} are read`),
     (cause) => new CompressError('malformed', path, `is not JSON: ${cause.message}`, { cause }),
   ).catch((cause: unknown) => {
     if (cause instanceof CompressError && (cause.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT')
@@ -48,5 +48,5 @@ export async function jsonOf(path: string): Promise<Record<string, unknown> | un
   });
   if (json === undefined) return undefined;
   if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Record<string, unknown>;
-  throw new CompressError('malformed', path, 'is no JSON object');
+  throw new CompressError('malformed', path, 'is not a JSON object');
 }

@@ -13,7 +13,7 @@ import { type Beginning, compareAlong, SCORES, textOf, type Until } from './text
 /** The same text by two families. */
 export interface Texts {
   readonly prompt: string;
-  /** Tokens behind the prompt, the likeliest at each step. */
+  /** Tokens after the prompt, the likeliest at each step. */
   readonly reference: readonly number[];
   readonly other: readonly number[];
   /** Tokens that are the same before the first that differs. */
@@ -51,7 +51,7 @@ export interface FamilyReport {
 
 /** Settings of {@link verifyFamily}. */
 export interface FamilyOptions {
-  /** The most tokens of a text; 32 where absent. */
+  /** The most tokens of a text; 32 if omitted. */
   readonly tokens?: number;
   /** Called after each text that both families have made. */
   readonly onProgress?: (done: number) => void;
@@ -65,7 +65,7 @@ export interface FamilyOptions {
  * @param reference - the family that is right by definition
  * @param other - the judged one, of {@link sameFamily}
  * @param prompts - of the reference
- * @throws CompressError `data` where there is no prompt, `options`, `unsupported`, `runtime`
+ * @throws CompressError `data` if there is no prompt, `options`, `unsupported`, `runtime`
  * @example
  * const float = await findFamily('exported');
  * const prompts = await promptsOf(float, (inputs) => openData('rows.npz', inputs));

@@ -8,12 +8,12 @@ export type { TuneOptions } from './options.ts';
 export type { TuneReport, TuneTrial } from './tuned.ts';
 
 /**
- * Looks for the layers of a model that must stay float so that quantization keeps a metric, as `onnx-compress tune` does:
- * makes models in a temporary folder, runs each on the data, and takes the smallest that is good enough. Nothing is
- * written; the recipe of the report makes the model that was found.
+ * Looks for the layers of a model that must stay float so that quantization keeps a metric, as `onnx-compress tune`
+ * does: makes models in a temporary folder, runs each on the data, and takes the smallest that is good enough. Nothing
+ * is written; the recipe of the report makes the model that was found.
  *
  * @param model - path of its file, float; or of a folder whose models generate text together, which are tuned as one
- * @returns what was tried; `best` and `recipe` are undefined where nothing quantized keeps the metric
+ * @returns what was tried; `best` and `recipe` are undefined if nothing quantized keeps the metric
  * @throws CompressError `options`, also where model or data have no such metric; `nothing_to_do` where no layer can be
  *   quantized; what reading data and running models throws
  * @example

@@ -37,7 +37,7 @@ const ROUNDING = 1e-9;
  * Chooses what is measured: accuracy where the data has labels, otherwise whether the most probable class is the same,
  * and the SQNR where that is asked for.
  * @param outputs - of the float model, compared with itself
- * @throws CompressError `options` where the model or the data has not what is asked for
+ * @throws CompressError `options` if the model or the data has not what is asked for
  */
 export function metricFor(outputs: readonly OutputFigures[], options: MetricOptions): Metric {
   const judged = judgedOutputs(outputs, options.judge);
@@ -48,16 +48,16 @@ export function metricFor(outputs: readonly OutputFigures[], options: MetricOpti
   const has = { accuracy: labelled, top1: ranked, sqnr: judged.some(isFloat) }[name];
   if (!has) {
     const lacks = {
-      accuracy: 'the data has no labels for an output with classes',
+      accuracy: 'the data has no labels for the output with classes',
       top1: 'no output has classes',
-      sqnr: 'no output is float',
+      sqnr: 'no output has a float type',
     };
     const hint = name === 'accuracy' ? 'Labels are an array __labels__ beside the inputs.' : undefined;
     throw new CompressError('options', 'metric', `${name}: ${lacks[name]}`, hint === undefined ? {} : { hint });
   }
   if (name === 'sqnr') return sqnrMetric(options);
   if (options.minSqnr !== undefined) {
-    throw new CompressError('options', 'minSqnr', `the metric is ${name}, which has a \`maxDrop\``);
+    throw new CompressError('options', 'minSqnr', `the metric is ${name}; its limit is \`maxDrop\``);
   }
   const drop = options.maxDrop ?? DEFAULT_DROP;
   return name === 'accuracy' ? accuracyMetric(bestOf(judged), drop) : top1Metric(options.judge, drop);
@@ -120,13 +120,13 @@ function top1Metric(output: string | undefined, drop: number): Metric {
 
 function sqnrMetric({ minSqnr, maxDrop, judge }: MetricOptions): Metric {
   if (maxDrop !== undefined) {
-    throw new CompressError('options', 'maxDrop', 'the metric is sqnr, which has a `minSqnr`', {
-      hint: 'No output is known to have classes. If one has: `metric: top1`, with `judge: NAME` of several.',
+    throw new CompressError('options', 'maxDrop', 'the metric is sqnr; its limit is `minSqnr`', {
+      hint: 'No output was recognized as classes. If one is, set `metric: top1`, and `judge: NAME` if there are several.',
     });
   }
   if (minSqnr === undefined) {
-    throw new CompressError('options', 'minSqnr', 'the metric is sqnr, and nothing says how much is needed', {
-      hint: 'For example: `minSqnr: 30`. Every 6 dB halve the error. Where the outputs are classes: `metric: top1`.',
+    throw new CompressError('options', 'minSqnr', 'the metric is sqnr, and no limit is given', {
+      hint: 'For example: `minSqnr: 30`. Every 6 dB halve the error. If the outputs are classes: `metric: top1`.',
     });
   }
   const least = (outputs: readonly OutputFigures[]): number =>

@@ -33,7 +33,7 @@ export interface TuneOptions extends QuantizeOptions, Pick<CalibratedOptions, St
   readonly maxDrop?: number;
   /** Keep this many dB of every output instead. */
   readonly minSqnr?: number;
-  /** What is kept: where absent, accuracy if the data has labels, else the same top-1 if an output has classes. */
+  /** What is kept: if omitted, accuracy if the data has labels, else the same top-1 if an output has classes. */
   readonly metric?: MetricName;
   /** Name of the output that counts. */
   readonly judge?: string;
@@ -43,7 +43,7 @@ export interface TuneOptions extends QuantizeOptions, Pick<CalibratedOptions, St
   readonly calibrate?: string;
   /** Calibrate with the first rows only. */
   readonly calibrateSamples?: number;
-  /** How weights with many zeros are stored: `dense` where absent. */
+  /** How weights with many zeros are stored: `dense` if omitted. */
   readonly store?: Store;
   /** Called after each model that was tried; the total is a guess until the last one. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -114,8 +114,8 @@ function textsOf(key: string, patterns: readonly RegExp[] | undefined): string[]
   return patterns?.map((one) => {
     const flag = TELLING.exec(one.flags)?.[0];
     if (flag === undefined) return one.source;
-    throw new CompressError('options', key, `${one} has the flag ${flag}, for which a recipe has no place`, {
-      hint: 'Write what it means into the expression: /[Hh]ead/ for /head/i.',
+    throw new CompressError('options', key, `${one} has the flag ${flag}, which a recipe cannot store`, {
+      hint: 'Express it in the pattern: /[Hh]ead/ for /head/i.',
     });
   });
 }

@@ -30,10 +30,10 @@ export async function subjectOf(values: TuneValues, candidates: Candidates): Pro
     throw new CompressError('options', option, 'is about a folder with a decoder, and this is a model');
   }
   if (data === undefined && prompts === undefined) {
-    throw new CompressError('options', 'data', 'no data is given to judge on', {
+    throw new CompressError('options', 'data', 'no data is given to measure accuracy', {
       hint: family
         ? 'Give what the encoder reads, or input_ids for a decoder alone: `data: val.npz`. Or text: `prompts: FILE`.'
-        : 'Give inputs of the model, best with their labels: `data: val.npz`.',
+        : 'Give model inputs, if possible with labels: `data: val.npz`.',
     });
   }
   if (!family) return modelSubject(values, candidates);

@@ -42,7 +42,7 @@ export interface TuneReport {
   readonly ranking: readonly RankedLayer[];
   /** Every selection that was tried, in order. */
   readonly trials: readonly TuneTrial[];
-  /** The smallest of those that keep the metric; undefined where none does. */
+  /** The smallest of those that keep the metric; undefined if none does. */
   readonly best: TuneTrial | undefined;
   /** Whether `maxTrials` ended the search. */
   readonly cutShort: boolean;

@@ -53,7 +53,7 @@ export function withSection(text: string | undefined, files: readonly VariantFil
 function rowOf({ path, dtype, bytes, floatBytes, sqnr, steps, unchanged }: VariantFile): string {
   const size = `${formatBytes(bytes)} | ${formatPercent(bytes, floatBytes)}`;
   const made = steps.map((one) => `\`${commandOf(one)}\``).join(', ');
-  const how = unchanged ? 'no weight can be made smaller' : made || 'as exported';
+  const how = unchanged ? 'no weight can be compressed' : made || 'as exported';
   return `| \`${MODEL_FOLDER}/${basename(path)}\` | \`${dtype}\` | ${size} | ${sqnr === undefined ? '–' : formatDb(sqnr)} | ${how} |`;
 }
 

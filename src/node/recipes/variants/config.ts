@@ -21,7 +21,7 @@ const MAX_TEXT_BYTES: number = 1 << 22;
 
 /**
  * A short text file that may not be there, and may be written back.
- * @throws CompressError `limit` where it is long, `malformed` where it is not UTF-8
+ * @throws CompressError `limit` if it is long, `malformed` where it is not UTF-8
  */
 export async function textOf(path: string): Promise<string | undefined> {
   const text = await readTextFile(path, MAX_TEXT_BYTES).catch((cause: unknown) => {
@@ -43,7 +43,7 @@ function isAbsent(cause: unknown): boolean {
  * What config.json has to be with the models that lie in a folder now.
  * @param text - as it is
  * @param path - of it, for errors
- * @throws CompressError `malformed` where it is no JSON object
+ * @throws CompressError `malformed` if it is no JSON object
  */
 export async function mergedConfig(text: string, path: string, folder: string): Promise<string> {
   const config = objectOf(text, path);
@@ -62,10 +62,10 @@ function objectOf(text: string, path: string): JsonObject {
     throw new CompressError('malformed', path, `is not JSON: ${(cause as Error).message}`, { cause });
   }
   if (isObject(json)) return json;
-  throw new CompressError('malformed', path, 'is no JSON object');
+  throw new CompressError('malformed', path, 'is not a JSON object');
 }
 
-/** The models of a folder, with what transformers.js has to know of each. A file that is no model is left out. */
+/** The models of a folder, with what transformers.js has to know of each. A file that is not a model is left out. */
 export async function presentFiles(folder: string): Promise<PresentFile[]> {
   const names = await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') return [];

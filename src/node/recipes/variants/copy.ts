@@ -44,6 +44,6 @@ export async function copyOther(name: string, { from, to, overwrite, mayRead }: 
     throw ioError(path, cause);
   });
   if (!found.isFile()) return false;
-  if (!(await mayRead(path))) throw new CompressError('io', path, 'is a link to a file outside of its folder');
+  if (!(await mayRead(path))) throw new CompressError('io', path, 'is a link to a file outside its folder');
   return copyFile(path, join(to, name), overwrite);
 }

@@ -34,7 +34,7 @@ export function identityOf(digest: string, dtype: VariantDtype, { externalData, 
   return JSON.stringify({ sha256: digest, dtype, steps, externalData, chunkBytes, version: ownVersion() });
 }
 
-/** The model of a file that is there, whole with its data files, and notes this; undefined where there is none. */
+/** The model of a file that is there, whole with its data files, and notes this; undefined if there is none. */
 export async function madeAt(path: string, identity: string): Promise<Model | undefined> {
   const model = await modelAt(path);
   if (model === undefined || (await noteOf(model)) === identity) return model;

@@ -60,5 +60,5 @@ export async function variants(input: string, options: VariantsOptions): Promise
 
 function notesOf(files: readonly VariantFile[]): string[] {
   const same = files.filter((one) => one.unchanged).map((one) => basename(one.path));
-  return same.map((file) => `${file} is as the model it is of: no weight of it can be made smaller`);
+  return same.map((file) => `${file} is the same as its source model: none of its weights can be compressed`);
 }

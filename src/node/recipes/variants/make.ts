@@ -41,7 +41,7 @@ export async function makeVariant(
   } catch (cause) {
     throw otherwiseMade(cause);
   }
-  // Closing it gives back what its passes put aside; the files stay those of the model.
+  // Closing it returns what its passes put aside; the files stay those of the model.
   await using fork = forkModel(model);
   const steps = VARIANT_STEPS[dtype];
   const progress = (what: string, done: number, total: number | undefined): void => onProgress(file, what, done, total);
@@ -51,7 +51,7 @@ export async function makeVariant(
   const data = externalData ? 'external' : 'auto';
   const plan = planModel(fork, { mode: data, chunks });
   if (plan.data.length > MOST_DATA_FILES) {
-    const fact = `would have ${plan.data.length} data files; transformers.js takes ${MOST_DATA_FILES}`;
+    const fact = `would have ${plan.data.length} data files; transformers.js supports at most ${MOST_DATA_FILES}`;
     throw new CompressError('limit', path, fact, { hint: 'Give a larger `chunkBytes`.' });
   }
   if (!dryRun) {
@@ -80,7 +80,7 @@ async function removeStale(path: string, count: number): Promise<void> {
 
 function otherwiseMade(cause: unknown): unknown {
   if (!(cause instanceof CompressError) || cause.code !== 'exists') return cause;
-  return new CompressError('exists', cause.where, 'is there, made of other bytes or in another way', {
+  return new CompressError('exists', cause.where, 'already exists, made from other bytes or with other options', {
     cause,
     hint: 'Use `overwrite` to replace it.',
   });

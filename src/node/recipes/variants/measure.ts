@@ -39,7 +39,7 @@ export async function measureFiles(
   const runs = (one: VariantFile): boolean => one.status === 'written' || one.status === 'kept';
   const large = check === undefined && (files[0]?.floatBytes ?? 0) > VARIANTS_DEFAULT.checkBytes;
   if (check === false || !files.some(runs)) return { files, notes: [] };
-  if (large) return { files, notes: [`${source} is large, and was not run: \`check\` runs it`] };
+  if (large) return { files, notes: [`${source} is large and was not checked: \`check\` runs it`] };
   const notes: string[] = [];
   const attempt = async <T>(path: string, work: () => Promise<T>): Promise<T | undefined> => {
     try {
@@ -47,7 +47,7 @@ export async function measureFiles(
     } catch (cause) {
       const failure = failureOf(path, cause);
       if (check === true) failures.push(failure);
-      else notes.push(`not run: ${failure.message}`);
+      else notes.push(`not checked: ${failure.message}`);
       return undefined;
     }
   };

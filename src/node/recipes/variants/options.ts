@@ -9,11 +9,11 @@ import { BNB4 } from '../../../passes/variants/settings.ts';
 export interface VariantsOptions {
   /** Folder to write: models go to its subfolder `onnx`. It may be the one that is read. */
   readonly output: string;
-  /** As transformers.js calls them; all but `int8` and `uint8` where absent. */
+  /** As transformers.js calls them; all but `int8` and `uint8` if omitted. */
   readonly dtypes?: readonly string[];
   /** Replace files that are there and were made from other bytes, or in another way. */
   readonly overwrite?: boolean;
-  /** Whether weights of every model go to data files; of those alone that are larger than `chunkBytes` where absent. */
+  /** Whether weights of every model go to data files; of those alone that are larger than `chunkBytes` if omitted. */
   readonly externalData?: boolean;
   /** Bytes of a data file at most. */
   readonly chunkBytes?: number;

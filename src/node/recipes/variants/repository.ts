@@ -9,7 +9,7 @@ import type { Settings } from './options.ts';
 import type { VariantFailure, VariantFile } from './report.ts';
 import type { Sources } from './sources.ts';
 
-/** What was done to the files of a repository that are no models. */
+/** What was done to the files of a repository that are not models. */
 export interface RepositoryFiles {
   readonly copied: readonly string[];
   readonly changed: readonly string[];
@@ -28,7 +28,7 @@ interface Made {
   readonly data: string | undefined;
 }
 
-/** Makes the files of a repository that are no models: tokenizers and settings, config.json, the model card. */
+/** Makes the files of a repository that are not models: tokenizers and settings, config.json, the model card. */
 export async function completeRepository(
   { root, isFolder }: Sources,
   { output, overwrite }: Settings,
@@ -67,7 +67,7 @@ export async function completeRepository(
     const { there, text } = await textsOf(config);
     if (text === undefined) {
       if (files.every((one) => one.dataFiles === 0)) return;
-      notes.push(`${output} has no config.json: without it transformers.js finds no data files`);
+      notes.push(`${output} has no config.json, without which transformers.js does not find the data files`);
       return;
     }
     const merged = await mergedConfig(text, config, output);

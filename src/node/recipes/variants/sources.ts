@@ -23,9 +23,9 @@ export interface Sources {
 }
 
 /**
- * Finds the float models of a folder, in it and in its subfolder `onnx`: those whose names are no variant's. Of a file
- * alone, itself.
- * @throws CompressError `io`, `options` where there is none
+ * Finds the float models of a folder, in it and in its subfolder `onnx`: those whose names are not those of a variant.
+ * Of a file alone, itself.
+ * @throws CompressError `io`, `options` if there is none
  */
 export async function findSources(input: string): Promise<Sources> {
   const found = await stat(input).catch((cause: unknown) => {
@@ -41,10 +41,10 @@ export async function findSources(input: string): Promise<Sources> {
     const other = models.get(parts.name);
     // A float model that we wrote is a copy of the one that lies in the folder itself.
     if (other === undefined || (await isCopy(other))) models.set(parts.name, path);
-    else notes.push(`${path} is left: ${other} has the same name`);
+    else notes.push(`${path} is skipped: ${other} has the same name`);
   }
   if (models.size === 0) {
-    const fact = `no float model is in it or in its folder ${MODEL_FOLDER}`;
+    const fact = `contains no float model, and neither does its folder ${MODEL_FOLDER}`;
     throw new CompressError('options', input, fact, { hint: 'Give the folder with model.onnx, or the file itself.' });
   }
   return { root: input, models: [...models].map(([name, path]) => ({ name, path })), isFolder: true, notes };
@@ -52,13 +52,13 @@ export async function findSources(input: string): Promise<Sources> {
 
 /**
  * A file alone: what lies around it may belong to something else.
- * @throws CompressError `options` where its name is that of a variant
+ * @throws CompressError `options` if its name is that of a variant
  */
 function aloneOf(path: string): Sources {
   const parts = partsOf(basename(path));
   if (parts !== undefined && parts.dtype !== 'fp32') {
-    throw new CompressError('options', path, `is called as the ${parts.dtype} file of '${parts.name}'`, {
-      hint: `Give the float model, ${parts.name}.onnx; one of that name needs another.`,
+    throw new CompressError('options', path, `has the name of the ${parts.dtype} file of '${parts.name}'`, {
+      hint: `Give the float model, ${parts.name}.onnx. If this is a float model, rename it.`,
     });
   }
   const folder = dirname(path);

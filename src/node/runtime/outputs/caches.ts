@@ -11,9 +11,9 @@ const CARRYING = new Set(
   'Identity Cast Reshape Squeeze Unsqueeze Transpose Slice Gather Concat Split Expand'.split(' '),
 );
 const RECURRENT = new Set(['LSTM', 'GRU', 'RNN']);
-/** Attention that keeps keys and values gives them behind its own output. */
+/** Attention that keeps keys and values gives them after its own output. */
 const ATTENTION = /Attention$/;
-/** Nodes that are followed backwards, one behind the other and in all. */
+/** Nodes that are followed backwards, one after another and in all. */
 const MOST_STEPS = 30;
 const MOST_NODES = 5000;
 
@@ -47,7 +47,7 @@ function carries(scopes: Scopes, scope: Scope, name: string, steps: number, left
     node.opType === 'If' ? bodiesOf(node).map((body) => ({ body, end: body.outputs[index]?.name ?? '' })) : [];
   if (ends.some(({ body, end }) => carries(scopes, scopes.inside(at, body), end, steps - 1, left))) return true;
   if (!CARRYING.has(node.opType)) return false;
-  // What is new goes behind what was there.
+  // What is new goes after what was there.
   if (node.opType === 'Concat' && isAppended(scopes, at, node)) return true;
   const inputs = node.opType === 'Concat' ? node.inputs : node.inputs.slice(0, 1);
   return inputs.length > 0 && inputs.every((one) => carries(scopes, at, one, steps - 1, left));

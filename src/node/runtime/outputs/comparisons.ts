@@ -8,14 +8,14 @@ import type { OutputKind } from './kinds.ts';
 
 /** What of a model counts, where that is not left to its graph. */
 export interface OutputChoice {
-  /** Names of the outputs that count; all where absent. */
+  /** Names of the outputs that count; all if omitted. */
   readonly outputs?: readonly string[];
   /**
    * `top1` and `accuracy` say that the outputs have classes, along the last axis where the graph does not tell; `sqnr`
    * that none has.
    */
   readonly metric?: MetricName;
-  /** How errors call the choice of outputs: `outputs` where absent. */
+  /** How errors call the choice of outputs: `outputs` if omitted. */
   readonly option?: string;
 }
 
@@ -78,7 +78,7 @@ export class Comparisons {
 
   /**
    * Takes in what the two models gave for a sample.
-   * @throws CompressError `unsupported` where shapes differ, or only one of the two is float
+   * @throws CompressError `unsupported` if shapes differ, or only one of the two is float
    */
   add(
     sample: Sample,
@@ -88,7 +88,7 @@ export class Comparisons {
     for (const one of this.#comparisons) {
       const [a, b] = [expected[one.name], found[one.name]];
       if (a === undefined || b === undefined) {
-        throw new CompressError('internal', sample.label, `ONNX Runtime gave no output '${one.name}'`);
+        throw new CompressError('internal', sample.label, `ONNX Runtime returned no output '${one.name}'`);
       }
       one.add(a, b, sample.labels);
     }

@@ -26,7 +26,7 @@ const OF_SHARES = new Set(['Log', 'Exp', 'Normalizer']);
 /** Operators of two values of which one is fixed: a bias, a temperature, a mask. */
 const WITH_CONSTANT = new Set(['Add', 'Sub', 'Sum', 'Mul', 'Div', 'Where']);
 const POOLS = /^(QLinear)?(Global)?(Average|Max)Pool$|^Reduce(Mean|Max)$/;
-/** Nodes that are followed backwards, one behind the other and in all. */
+/** Nodes that are followed backwards, one after another and in all. */
 const MOST_STEPS = 60;
 const MOST_NODES = 5000;
 
@@ -42,7 +42,7 @@ export class Heads {
   }
 
   /**
-   * The head before a graph output, or undefined where it ends in something else: a normalization, a pool, a sum of
+   * The head before a graph output, or undefined if it ends in something else: a normalization, a pool, a sum of
    * branches.
    */
   of(output: string): Head | undefined {
@@ -76,7 +76,7 @@ export class Heads {
       return pooled ? undefined : { kind: 'linear', axis: -1, length: layer.width, layer: kept };
     }
     if (node.opType.endsWith('Softmax')) {
-      // A weighted sum behind it: the weights of attention, or of experts.
+      // A weighted sum after it: the weights of attention, or of experts.
       if (isInside(this.#scopes, at, place.name)) return undefined;
       const axis = intAttribute(node, 'axis', this.#opset < 13 ? 1 : -1);
       const inner = go(node.inputs[0]);
@@ -143,7 +143,7 @@ function turned(node: Node, head: Head | undefined): Head | undefined {
   return axis < 0 ? undefined : { ...head, axis };
 }
 
-/** Several heads of one kind; numbers of them side by side, along `axis`, are no classes. */
+/** Several heads of one kind; numbers of them side by side, along `axis`, are not classes. */
 function joined(axis: number | undefined, heads: readonly (Head | undefined)[]): Head | undefined {
   const [first] = heads;
   if (first === undefined || first.axis === axis) return undefined;

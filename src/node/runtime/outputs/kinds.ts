@@ -10,7 +10,7 @@ export interface Classes {
   readonly axis: number;
   /**
    * How many there are, or more where some are cut off; an output of another length along the axis has none. Any number
-   * where absent.
+   * if omitted.
    */
   readonly length?: number;
   /** Whether an output has them that has no other axis but rows, as pooled pictures have. */
@@ -28,7 +28,7 @@ export interface OutputKind {
 
 /**
  * Tells from the graph which outputs have classes. They come out of a Softmax that weighs nothing inside the network,
- * or of the last layer with weights, with no more behind it than a bias, a cast or another shape. Of that layer nobody
+ * or of the last layer with weights, with no more after it than a bias, a cast or another shape. Of that layer nobody
  * can tell whether it gives scores or coordinates; what other outputs and names say against it counts.
  */
 export function outputKinds(model: Model): readonly OutputKind[] {

@@ -4,9 +4,9 @@ import type { Scope, Scopes } from '../scope.ts';
 /** A layer with weights, as the last one before an output. */
 export interface Layer {
   readonly kind: 'linear' | 'conv';
-  /** The input that is no weight. */
+  /** The input that is not a weight. */
   readonly reads: string;
-  /** Numbers it gives for each position; undefined where the weight's dims are not known. */
+  /** Numbers it gives for each position; undefined if the weight's dims are not known. */
   readonly width: number | undefined;
 }
 
@@ -67,7 +67,7 @@ const CHOOSING = new Set('ArgMax ArgMin TopK NonMaxSuppression Multinomial Shape
 /** Values that are looked at. */
 const MOST_VALUES = 10_000;
 
-/** Whether a product comes behind a value, so that it is inside of the network: a hidden state. */
+/** Whether a product comes after a value, so that it is inside of the network: a hidden state. */
 export function isInside(scopes: Scopes, scope: Scope, name: string): boolean {
   const pending = [{ scope, name }];
   const seen = new Map<object, Set<string>>();

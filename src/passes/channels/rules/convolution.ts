@@ -21,7 +21,7 @@ const conv: Rule = (node, a) => {
   const { groups } = axes;
   const [outputs, own] = [sizeOf(weight.dims[axes.out]), sizeOf(weight.dims[axes.in])];
   if (outputs === undefined || own === undefined || outputs % groups !== 0 || !fits(x, own * groups)) {
-    a.giveUp(node, 'has a weight that does not fit its input');
+    a.giveUp(node, 'has a weight that does not match its input');
     return;
   }
   const input = x?.axes[1];
@@ -49,7 +49,7 @@ const convTranspose: Rule = (node, a) => {
   const { groups } = axes;
   const [inputs, own] = [sizeOf(weight.dims[axes.in]), sizeOf(weight.dims[axes.out])];
   if (inputs === undefined || own === undefined || inputs % groups !== 0 || !fits(x, inputs)) {
-    a.giveUp(node, 'has a weight that does not fit its input');
+    a.giveUp(node, 'has a weight that does not match its input');
     return;
   }
   const input = x?.axes[1];
@@ -90,11 +90,11 @@ function weightOf(node: Node, a: Analysis): { x: Value | undefined; weight: Valu
     axes.groups < 1 ||
     (x !== undefined && x.dims.length !== rank)
   ) {
-    a.giveUp(node, 'has a weight that is computed, or one of another rank than its input');
+    a.giveUp(node, 'has a computed weight, or one whose rank differs from its input');
     return undefined;
   }
   // The taps of the kernel, and the places of the image: channels of another layer may lie along these.
-  const pin = a.because(node, 'slides over them, so that each has its neighbours');
+  const pin = a.because(node, 'convolves along them, so that their order matters');
   for (const axis of [...weight.axes.slice(2), ...(x?.axes.slice(2) ?? [])]) a.space.pin(axis, pin);
   return { x, weight, axes };
 }
@@ -105,7 +105,7 @@ function fits(x: Value | undefined, channels: number): boolean {
 }
 
 function inputPin(a: Analysis, node: Node): ReturnType<Analysis['because']> {
-  return a.because(node, 'reads a value whose channels are not followed');
+  return a.because(node, 'reads a value whose channels cannot be traced');
 }
 
 function bias(a: Analysis, node: Node, outputs: Axis | undefined): void {
@@ -122,7 +122,7 @@ function groupwise(
   axes: { readonly input: Axis | undefined; readonly first: Axis | undefined; readonly second: Axis | undefined },
 ): void {
   const { input, first, second } = axes;
-  a.space.pin(second, a.because(node, `has ${groups} groups, which lose channels only as a whole`));
+  a.space.pin(second, a.because(node, `has ${groups} groups, which can only be removed whole`));
   if (first === undefined || input === undefined) {
     a.space.couple(first, input, inputPin(a, node));
     return;
@@ -143,7 +143,7 @@ function vectorsOf(node: Node, windows: PatchGeometry | undefined): Vectors {
   return windows === undefined ? { kind: 'matrix', value, axis: 1 } : { kind: 'patches', value, geometry: windows };
 }
 
-/** The windows of a Conv; undefined where its padding depends on the size of the image. */
+/** The windows of a Conv; undefined if its padding depends on the size of the image. */
 function windowsOf(node: Node, weight: Value): PatchGeometry | undefined {
   const kernel = weight.dims.slice(2).map((dim) => sizeOf(dim) ?? 0);
   const ones = kernel.map(() => 1);

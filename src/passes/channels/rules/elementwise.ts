@@ -15,7 +15,7 @@ const BROADCAST =
 /** Each element by itself: the output has the channels of the first input. */
 const unary: Rule = (node, a) => {
   const value = a.value(node.inputs[0]);
-  for (const extra of node.inputs.slice(1)) a.pinValue(extra, a.because(node, 'takes them as its settings'));
+  for (const extra of node.inputs.slice(1)) a.pinValue(extra, a.because(node, 'uses them as parameters'));
   if (value === undefined) return;
   const { dims, axes, elements } = value;
   const keeps = isOp(node, 'Identity') || (isOp(node, 'Cast') && isExact(node, elements));
@@ -39,12 +39,12 @@ function isExact(node: Node, elements: readonly Element[] | undefined): boolean 
 const broadcasting: Rule = (node, a) => {
   const values = node.inputs.map((name) => a.value(name));
   if (values.some((one) => one === undefined)) {
-    a.giveUp(node, 'combines them with a value whose shape is not known');
+    a.giveUp(node, 'combines them with a value of unknown shape');
     return;
   }
   const all = values as Value[];
   if (a.model.opset < 7 && !isSameShape(all) && (isOp(node, 'PRelu') || findAttribute(node, 'axis') !== undefined)) {
-    a.giveUp(node, 'has its second input begin at an axis, as up to opset 6');
+    a.giveUp(node, 'broadcasts its second input from an axis, as before opset 7');
     return;
   }
   const shape = broadcast(a, node, all);
@@ -82,11 +82,11 @@ export function broadcast(a: Analysis, node: Node, shapes: readonly Pick<Value, 
     if (first === undefined) dims.push(known(1));
     else if (there.every((one) => same(one.dim, first.dim))) {
       dims.push(first.dim);
-      const pin = a.because(node, 'combines them with a value that keeps its length');
+      const pin = a.because(node, 'combines them with a value of fixed length');
       for (const one of there) a.space.couple(followed, one.axis, pin);
     } else {
       dims.push(there.find((one) => sizeOf(one.dim) !== undefined)?.dim ?? a.openDim());
-      for (const one of there) a.space.pin(one.axis, a.because(node, 'combines them with a value of an open length'));
+      for (const one of there) a.space.pin(one.axis, a.because(node, 'combines them with a value of dynamic length'));
     }
     axes.push(followed);
   }
@@ -137,7 +137,7 @@ function combine(opType: string, x: Dim | undefined, y: Dim | undefined): Dim | 
 }
 
 /**
- * Undefined where the factor is no length any more: "to the end" is the largest number, and nothing is reckoned from
+ * Undefined where the factor is no longer a length: "to the end" is the largest number, and nothing is reckoned from
  * it.
  */
 function whole(dim: Dim | undefined): Dim | undefined {

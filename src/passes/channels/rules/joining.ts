@@ -11,7 +11,7 @@ const concat: Rule = (node, a) => {
   const found = node.inputs.map((name) => a.value(name));
   const [first] = found;
   if (first === undefined || found.some((one) => one?.dims.length !== first.dims.length)) {
-    a.giveUp(node, 'joins them to a value whose shape is not known');
+    a.giveUp(node, 'joins them with a value of unknown shape');
     return;
   }
   const values = found as Value[];
@@ -22,7 +22,7 @@ const concat: Rule = (node, a) => {
   });
   const others = broadcast(a, node, values.map(beside));
   const sizes = values.map((value) => sizeOf(value.dims[at]));
-  const pin = a.because(node, 'joins them to values that keep theirs');
+  const pin = a.because(node, 'joins them with values of fixed length');
   const dim = values.map((value) => value.dims[at]).reduce(plus) ?? a.openDim();
   let axis: Axis | undefined;
   if (sizes.every((size) => size !== undefined)) {
@@ -52,13 +52,13 @@ function joined(parts: readonly Axis[]): Axis {
   return whole;
 }
 
-/** The channels in runs, one for each output; the lengths of the runs are written anew. */
+/** The channels in runs, one for each output; the lengths of the runs are written again. */
 const split: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const at = x === undefined ? 0 : axisOf(x, intAttribute(node, 'axis', 0));
   const sizes = x === undefined ? undefined : sizesOf(a, node, x, at);
   if (x === undefined || sizes === undefined) {
-    a.giveUp(node, 'cuts a value whose shape is not known, or into computed parts');
+    a.giveUp(node, 'splits a value of unknown shape, or into computed parts');
     return;
   }
   a.pinReads(node, x.elements);
@@ -72,7 +72,7 @@ const split: Rule = (node, a) => {
     const replace = <T>(list: readonly T[], value: T): T[] => list.map((one, place) => (place === at ? value : one));
     a.put(node, { dims: replace(x.dims, known(size)), axes: replace(x.axes, part) }, index);
   });
-  // Lengths that are computed from those of other axes are written anew as well.
+  // Lengths that are computed from those of other axes are written again as well.
   const reads = (a.value(node.inputs[1])?.elements ?? []).flatMap((one) => one.reads);
   a.edit(node, [axis, ...reads], (view) => {
     const lengths = parts.map((part, index) => (part === undefined ? (sizes[index] as number) : view.size(part)));
@@ -107,7 +107,7 @@ const pad: Rule = (node, a) => {
   const axes = chosen ?? x?.dims.map((_, index) => index);
   const unclear = ((node.inputs[3] ?? '') !== '' && chosen === undefined) || axes?.some((one) => one === undefined);
   if (x === undefined || pads === undefined || axes === undefined || pads.length !== axes.length * 2 || unclear) {
-    a.giveUp(node, 'pads a value whose shape is not known, or by computed lengths');
+    a.giveUp(node, 'pads a value of unknown shape, or by computed lengths');
     return;
   }
   const dims = [...x.dims];
@@ -117,7 +117,7 @@ const pad: Rule = (node, a) => {
     const [before, after] = [pads[index], pads[index + axes.length]];
     if (before === 0 && after === 0) return;
     const size = sizeOf(x.dims[at]);
-    a.space.pin(x.axes[at], a.because(node, 'adds to them'));
+    a.space.pin(x.axes[at], a.because(node, 'pads them'));
     follows[at] = undefined;
     const whole = size !== undefined && before !== undefined && after !== undefined;
     dims[at] = whole ? known(Math.max(0, size + before + after)) : a.openDim();
@@ -130,9 +130,9 @@ const pad: Rule = (node, a) => {
 const tile: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const repeats = a.value(node.inputs[1])?.elements;
-  a.pinValue(node.inputs[1], a.because(node, 'takes them as its settings'));
+  a.pinValue(node.inputs[1], a.because(node, 'uses them as parameters'));
   if (x === undefined || repeats?.length !== x.dims.length) {
-    a.giveUp(node, 'repeats a value whose shape is not known, or computed times');
+    a.giveUp(node, 'repeats a value of unknown shape, or a computed number of times');
     return;
   }
   a.pinReads(node, x.elements);

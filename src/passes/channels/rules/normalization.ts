@@ -16,10 +16,10 @@ function perChannel(node: Node, a: Analysis, copies: readonly (Weight | undefine
     intAttribute(node, 'training_mode', 0) === 1 ||
     (isOp(node, 'BatchNormalization') && a.model.opset < 7 && intAttribute(node, 'is_test', 0) === 0);
   if (statistics || intAttribute(node, 'spatial', 1) === 0 || (x !== undefined && x.dims.length < 2)) {
-    a.giveUp(node, 'updates its statistics, or has some for every pixel');
+    a.giveUp(node, 'updates its statistics, or has separate ones per pixel');
     return;
   }
-  const pin = a.because(node, 'has parameters that are computed, or reads a value whose shape is not known');
+  const pin = a.because(node, 'has computed parameters, or reads a value of unknown shape');
   let axis = x?.axes[1];
   node.inputs.slice(1).forEach((name, index) => {
     const own = (copies[index + 1]?.value ?? a.value(name))?.axes[0];
@@ -35,7 +35,7 @@ function perChannel(node: Node, a: Analysis, copies: readonly (Weight | undefine
  * themselves.
  */
 const instanceNormalization: Rule = (node, a) => {
-  const pin = a.because(node, 'takes their mean and variance, which would change');
+  const pin = a.because(node, 'computes their mean and variance, which would change');
   for (const axis of a.value(node.inputs[0])?.axes.slice(2) ?? []) a.space.pin(axis, pin);
   const copies = node.inputs.map((name, index) => (index === 0 ? undefined : a.copyOf(name)));
   perChannel(node, a, copies);
@@ -55,12 +55,12 @@ const layerNormalization: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const parameters = node.inputs.slice(1).flatMap((name) => (name === '' ? [] : [a.value(name)]));
   if (x === undefined || parameters.some((one) => one === undefined)) {
-    a.giveUp(node, 'normalizes a value whose shape is not known, or scales by one');
+    a.giveUp(node, 'normalizes a value of unknown shape, or has a scale of unknown shape');
     if (x !== undefined) a.put(node, { dims: x.dims, axes: x.axes });
     return;
   }
   const first = axisOf(x, intAttribute(node, 'axis', -1));
-  const pin = a.because(node, 'takes their mean and variance, which would change');
+  const pin = a.because(node, 'computes their mean and variance, which would change');
   const follows = a.normalized && first === x.dims.length - 1 && node.outputs.slice(1).every((one) => one === '');
   if (!follows) for (const axis of x.axes.slice(first)) a.space.pin(axis, pin);
   broadcast(a, node, [x, ...(parameters as Value[])]);
@@ -103,13 +103,13 @@ export const normalization: Rules = {
   Softmax: mixes('sums over them', softmaxAxes),
   LogSoftmax: mixes('sums over them', softmaxAxes),
   Hardmax: mixes('compares them', softmaxAxes),
-  LpNormalization: mixes('takes their norm', (node) => [intAttribute(node, 'axis', -1)]),
+  LpNormalization: mixes('computes their norm', (node) => [intAttribute(node, 'axis', -1)]),
   LRN: mixes('sums over their neighbours', () => [1]),
-  GroupNormalization: mixes('takes the mean and variance of groups of them', (_, x) => from(x, 1)),
-  MeanVarianceNormalization: mixes('takes their mean and variance', varianceAxes),
-  CumSum: mixes('adds them up in turn', (node, x, a) => {
+  GroupNormalization: mixes('computes the mean and variance of groups of them', (_, x) => from(x, 1)),
+  MeanVarianceNormalization: mixes('computes their mean and variance', varianceAxes),
+  CumSum: mixes('accumulates them in order', (node, x, a) => {
     const [at] = a.settings(node, 1) ?? [];
     return at === undefined ? from(x, 0) : [at];
   }),
-  Trilu: mixes('looks at where they are', (_, x) => [x.dims.length - 2, x.dims.length - 1]),
+  Trilu: mixes('depends on their position', (_, x) => [x.dims.length - 2, x.dims.length - 1]),
 };

@@ -9,7 +9,7 @@ import { axisOf, type Value } from '../values.ts';
  */
 function places(dimsOf: (node: Node, inputs: readonly Value[], a: Analysis) => readonly Dim[] | undefined): Rule {
   return (node, a) => {
-    a.giveUp(node, 'picks them by number');
+    a.giveUp(node, 'selects them by index');
     const inputs = node.inputs.map((name) => a.value(name));
     const dims = inputs.some((one) => one === undefined) ? undefined : dimsOf(node, inputs as Value[], a);
     if (dims === undefined) return;
@@ -19,7 +19,7 @@ function places(dimsOf: (node: Node, inputs: readonly Value[], a: Analysis) => r
   };
 }
 
-/** `indices[…, k]` names a place in the first k axes behind those of the batch. */
+/** `indices[…, k]` names a place in the first k axes after those of the batch. */
 function gatheredDims(node: Node, [data, indices]: readonly Value[]): readonly Dim[] | undefined {
   const named = sizeOf(indices?.dims.at(-1));
   if (data === undefined || indices === undefined || named === undefined) return undefined;

@@ -6,11 +6,11 @@ import { axisOf, type Value } from '../values.ts';
 /** Each channel by itself; the image becomes smaller. */
 const pool: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
-  if (x === undefined || x.dims.length < 3) return void a.giveUp(node, 'pools a value whose shape is not known');
+  if (x === undefined || x.dims.length < 3) return void a.giveUp(node, 'pools a value of unknown shape');
   for (const axis of x.axes.slice(2)) a.space.pin(axis, a.because(node, 'pools over them'));
   // Indices count through all rows and channels.
   const [, indices = ''] = node.outputs;
-  if (indices !== '') for (const axis of x.axes) a.space.pin(axis, a.because(node, 'gives places among all of them'));
+  if (indices !== '') for (const axis of x.axes) a.space.pin(axis, a.because(node, 'returns indices over all of them'));
   const dims = [...x.dims.slice(0, 2), ...x.dims.slice(2).map((dim, axis) => pooled(a, node, dim, axis))];
   a.put(node, { dims, axes: [...x.axes.slice(0, 2), ...x.dims.slice(2).map(() => undefined)] });
 };
@@ -34,7 +34,7 @@ const reduce: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const axes = x && axesOf(a, node, x);
   if (x === undefined || axes === undefined) {
-    a.giveUp(node, 'reduces a value whose shape is not known, or over computed axes');
+    a.giveUp(node, 'reduces a value of unknown shape, or over computed axes');
     return;
   }
   const keeps = intAttribute(node, 'keepdims', 1) === 1;

@@ -12,12 +12,12 @@ import { broadcast } from './elementwise.ts';
 const gemm: Rule = (node, a) => {
   const [x, b] = [a.value(node.inputs[0]), a.value(node.inputs[1])];
   if (b?.dims.length !== 2 || (x !== undefined && x.dims.length !== 2)) {
-    a.giveUp(node, 'multiplies by a value whose shape is not known');
+    a.giveUp(node, 'multiplies by a value of unknown shape');
     return;
   }
   const [left, right] = [axesOf(node, 0, b.dims), axesOf(node, 1, b.dims)];
   if (left === undefined || right === undefined) {
-    a.giveUp(node, 'is transposed as a caller says');
+    a.giveUp(node, 'has a transposition that the function call sets');
     return;
   }
   const { in: inner, out: outer } = right;
@@ -29,7 +29,7 @@ const gemm: Rule = (node, a) => {
   const bias = c === undefined ? undefined : a.value(c);
   if (bias !== undefined) broadcast(a, node, [bias, { dims, axes: [rows, columns] }]);
   else if (c !== undefined) {
-    for (const axis of [rows, columns]) a.space.pin(axis, a.because(node, 'adds a value whose shape is not known'));
+    for (const axis of [rows, columns]) a.space.pin(axis, a.because(node, 'adds a value of unknown shape'));
   }
   a.put(node, { dims, axes: [rows, columns] });
   a.products.push({
@@ -44,7 +44,7 @@ const gemm: Rule = (node, a) => {
 const matMul: Rule = (node, a) => {
   const [left, right] = [a.value(node.inputs[0]), a.value(node.inputs[1])];
   if (left === undefined || right === undefined || left.dims.length < 2 || right.dims.length < 2) {
-    a.giveUp(node, 'multiplies by a value whose shape is not known, or by a vector');
+    a.giveUp(node, 'multiplies by a value of unknown shape, or by a vector');
     return;
   }
   const [l, r] = [axesOf(node, 0, left.dims), axesOf(node, 1, right.dims)] as [SummedAxes, SummedAxes];
@@ -86,12 +86,12 @@ const matMul: Rule = (node, a) => {
 const gather: Rule = (node, a) => {
   const [data, indices] = [a.value(node.inputs[0]), a.value(node.inputs[1])];
   if (data === undefined || indices === undefined) {
-    a.giveUp(node, 'picks from, or by, a value whose shape is not known');
+    a.giveUp(node, 'gathers from, or by, a value of unknown shape');
     return;
   }
   const stated = intAttribute(node, 'axis', 0);
   const axis = stated < 0 ? stated + data.dims.length : stated;
-  const pin = a.because(node, 'picks them by number');
+  const pin = a.because(node, 'selects them by index');
   a.space.pin(data.axes[axis], pin);
   a.pinValue(node.inputs[1], pin);
   const picked = indices.elements?.map((one) => sizeOf(one.dim));
@@ -110,11 +110,11 @@ const gather: Rule = (node, a) => {
 /** Recurrent layers lose channels of what they read; their state keeps its size. */
 const recurrent: Rule = (node, a) => {
   const [x, weight] = [a.value(node.inputs[0]), a.value(node.inputs[1])];
-  const hidden = a.because(node, 'keeps the size of its state');
+  const hidden = a.because(node, 'has a state of fixed size');
   for (const name of node.inputs.slice(2)) a.pinValue(name, hidden);
   const taken = weight === undefined ? undefined : axesOf(node, 1, weight.dims);
   if (x?.dims.length !== 3 || weight === undefined || taken === undefined || intAttribute(node, 'layout', 0) !== 0) {
-    a.giveUp(node, 'reads values whose shapes are not known');
+    a.giveUp(node, 'reads values of unknown shape');
     return;
   }
   for (const axis of weight.axes.filter((_, at) => at !== taken.in)) a.space.pin(axis, hidden);
@@ -144,13 +144,13 @@ export const products: Rules = {
   ...{ LSTM: recurrent, GRU: recurrent, RNN: recurrent },
 };
 
-/** The axes of an operand as its operator takes it; undefined where an attribute refers to one of a call. */
+/** The axes of an operand as its operator takes it; undefined if an attribute refers to one of a call. */
 function axesOf(node: Node, index: number, dims: readonly Dim[]): SummedAxes | undefined {
   return summedAxes({ node, index, transposed: false }, dims);
 }
 
 function innerPin(a: Analysis, node: Node): Pin {
-  return a.because(node, 'sums over them together with a value whose channels are not followed');
+  return a.because(node, 'sums over them together with a value whose channels cannot be traced');
 }
 
 function isWeight(a: Analysis, name: string): boolean {

@@ -29,7 +29,7 @@ const reshape: Rule = (node, a) => {
   const elements = target?.elements ?? attributeShape(node);
   const dims = x && elements && reshaped(node, x, elements);
   if (x === undefined || elements === undefined || dims === undefined) {
-    a.giveUp(node, 'reshapes a value whose shape is not known, or to one that is not');
+    a.giveUp(node, 'reshapes a value of unknown shape, or to an unknown shape');
     if (elements !== undefined) a.put(node, unproven(a, elements));
     return;
   }
@@ -37,7 +37,7 @@ const reshape: Rule = (node, a) => {
   // Where more than one length is open, and not where the input has it, no constant could say so.
   const states = stated(dims, x.dims) ?? partly(a, node, elements, dims);
   if (states === undefined) {
-    a.giveUp(node, 'reshapes to more than one length that is open');
+    a.giveUp(node, 'reshapes to more than one dynamic length');
     a.put(node, { dims, axes: dims.map(() => undefined) });
     return;
   }
@@ -121,8 +121,8 @@ function stated(dims: readonly Dim[], copied: readonly Dim[]): number[] | undefi
 }
 
 /**
- * The shape with numbers where it has them, and undefined where what the graph computes goes on saying it. No channels
- * go whose number went into that.
+ * The shape with numbers where it has them, and undefined if what the graph computes goes on saying it. No channels go
+ * whose number went into that.
  */
 function partly(
   a: Analysis,
@@ -168,7 +168,7 @@ function follow(
     const axis = chosen && through(a.space, x.axes[chosen.from] as Axis, link, chosen.from, chosen.to);
     for (const at of link.from) {
       if (axis === undefined || at !== chosen?.from) {
-        a.space.pin(x.axes[at], a.because(node, 'cuts them or joins them with others'));
+        a.space.pin(x.axes[at], a.because(node, 'splits or merges them with others'));
       }
     }
     if (chosen === undefined || axis === undefined) continue;
@@ -198,7 +198,7 @@ function optionsOf(a: Analysis, x: Pick<Value, 'axes'>, link: Link): Option[] {
 
 const flatten: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
-  if (x === undefined) return void a.giveUp(node, 'flattens a value whose shape is not known');
+  if (x === undefined) return void a.giveUp(node, 'flattens a value of unknown shape');
   const at = axisOf(x, intAttribute(node, 'axis', 1));
   const dims = [product(x.dims.slice(0, at)), product(x.dims.slice(at))];
   a.put(node, { ...follow(a, node, x, dims), dims, ...numbersOf(x) });
@@ -208,12 +208,12 @@ const flatten: Rule = (node, a) => {
 const squeeze: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const axes = x && (axesOf(a, node) ?? ((node.inputs[1] ?? '') === '' ? onesOf(x) : undefined));
-  if (x === undefined || axes === undefined) return void a.giveUp(node, 'squeezes a value whose shape is not known');
+  if (x === undefined || axes === undefined) return void a.giveUp(node, 'squeezes a value of unknown shape');
   // Without axes, one channel that is left would be squeezed as well.
   const unstated = axesOf(a, node) === undefined;
-  if (unstated) a.pinValue(node.inputs[0], a.because(node, 'takes every dim of 1, which they could become'));
+  if (unstated) a.pinValue(node.inputs[0], a.because(node, 'removes every dim of 1, which they could become'));
   const gone = new Set(axes.map((one) => axisOf(x, one)));
-  for (const at of gone) a.space.pin(x.axes[at], a.because(node, 'takes one of them'));
+  for (const at of gone) a.space.pin(x.axes[at], a.because(node, 'removes one of them'));
   const keep = <T>(list: readonly T[]): T[] => list.filter((_, index) => !gone.has(index));
   a.put(node, { ...carried(x), dims: keep(x.dims), axes: keep(x.axes) });
 };
@@ -221,8 +221,7 @@ const squeeze: Rule = (node, a) => {
 const unsqueeze: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const axes = axesOf(a, node);
-  if (x === undefined || axes === undefined)
-    return void a.giveUp(node, 'adds dims to a value whose shape is not known');
+  if (x === undefined || axes === undefined) return void a.giveUp(node, 'adds dims to a value of unknown shape');
   const rank = x.dims.length + axes.length;
   const added = new Set(axes.map((one) => (one < 0 ? one + rank : one)));
   let next = 0;

@@ -17,7 +17,7 @@ const resize: Rule = (node, a) => {
   // A region cuts off a part of an axis whose scale is 1 as well.
   const crops = stringAttribute(node, 'coordinate_transformation_mode', '') === 'tf_crop_and_resize';
   if (x === undefined || several || crops) {
-    a.giveUp(node, 'resizes a value whose shape is not known, or chosen axes, or a region');
+    a.giveUp(node, 'resizes a value of unknown shape, chosen axes, or a region');
     return;
   }
   a.pinReads(node, x.elements);
@@ -61,8 +61,8 @@ function put(a: Analysis, node: Node, x: Value, keeps: readonly boolean[], pin: 
 }
 
 /**
- * Which axes keep their length: those whose number is written anew, or is the length of this very axis at run time. All
- * other numbers that were read off an axis pin it.
+ * Which axes keep their length: those whose number is written again, or is the length of this very axis at run time.
+ * All other numbers that were read off an axis pin it.
  */
 function keepsOf(
   a: Analysis,
@@ -80,7 +80,7 @@ function keepsOf(
     const follows = keeps && (axis === undefined || isWritten || element.from === axis);
     const isReplaced = follows && axis !== undefined;
     if (!isReplaced) a.pinReads(node, [element]);
-    if (!follows) a.space.pin(axis, a.because(node, 'has a shape that is computed'));
+    if (!follows) a.space.pin(axis, a.because(node, 'has a computed shape'));
     return keeps;
   });
 }
@@ -90,10 +90,10 @@ const expand: Rule = (node, a) => {
   const [x, target] = [a.value(node.inputs[0]), a.value(node.inputs[1])];
   const elements = target?.elements ?? unknownElements(target);
   if (x === undefined || target === undefined || elements === undefined) {
-    a.giveUp(node, 'expands a value whose shape is not known, or to one that is not');
+    a.giveUp(node, 'expands a value of unknown shape, or to an unknown shape');
     return;
   }
-  if (target.elements === undefined) a.giveUp(node, 'expands them to a shape that is not known');
+  if (target.elements === undefined) a.giveUp(node, 'expands them to an unknown shape');
   a.pinReads(node, x.elements);
   const rank = Math.max(x.dims.length, elements.length);
   const at = <T>(list: readonly T[], index: number): T | undefined => list[index - rank + list.length];

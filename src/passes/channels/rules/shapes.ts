@@ -26,7 +26,7 @@ const size: Rule = (node, a) => {
 /** A tensor of a computed shape, all of one number. */
 const constantOfShape: Rule = (node, a) => {
   const target = a.value(node.inputs[0]);
-  if (target?.elements === undefined) return void a.giveUp(node, 'makes a tensor of a computed shape');
+  if (target?.elements === undefined) return void a.giveUp(node, 'creates a tensor of a computed shape');
   a.pinReads(node, target.elements);
   const dims = target.elements.map((one) => one.dim ?? a.openDim());
   const axes = dims.map(() => undefined);

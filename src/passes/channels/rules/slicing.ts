@@ -7,25 +7,25 @@ import type { View } from '../structure.ts';
 import { axisOf, type Element, type Value } from '../values.ts';
 import { setAttribute, setInput } from './write.ts';
 
-/** A run of channels where the step is 1; its ends are written anew. Other slices keep their axis. */
+/** A run of channels where the step is 1; its ends are written again. Other slices keep their axis. */
 const slice: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const cuts = x === undefined ? undefined : cutsOf(a, node, x);
   if (x === undefined || cuts === undefined) {
-    a.giveUp(node, 'takes a part of a value whose shape is not known, or along computed axes');
+    a.giveUp(node, 'slices a value of unknown shape, or along computed axes');
     return;
   }
   const dims = [...x.dims];
   const axes = [...x.axes];
   const moved: (Moved | undefined)[] = cuts.map(() => undefined);
-  // Ends are written anew all together, which those that are computed cannot be.
+  // Ends are written again all together, which those that are computed cannot be.
   const computed = cuts.some(({ start, end }) => start.at === undefined || end.at === undefined);
   cuts.forEach((cut, index) => {
     const size = sizeOf(x.dims[cut.axis]);
     const axis = x.axes[cut.axis];
     const range = size === undefined ? undefined : rangeOf(cut, size);
     if (range !== undefined && cut.step === 1) {
-      if (computed) a.space.pin(axis, a.because(node, 'takes some of them, and computes where it cuts'));
+      if (computed) a.space.pin(axis, a.because(node, 'slices them at computed positions'));
       dims[cut.axis] = known(range.end - range.start);
       axes[cut.axis] = axis?.subarray(range.start, range.end);
       if (axis !== undefined) moved[index] = { channels: axis, ...range };
@@ -33,7 +33,7 @@ const slice: Rule = (node, a) => {
     }
     dims[cut.axis] = lengthOf(a, cut, x.dims[cut.axis] as Dim);
     axes[cut.axis] = undefined;
-    a.space.pin(axis, a.because(node, 'takes some of them by number'));
+    a.space.pin(axis, a.because(node, 'slices them'));
   });
   const elements = x.elements && elementsOf(x.elements, cuts);
   if (elements === undefined) a.pinReads(node, x.elements);

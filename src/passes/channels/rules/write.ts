@@ -19,5 +19,5 @@ export function setInput(node: Node, index: number, name: string): string[] {
   return inputs;
 }
 
-/** Where takes integers from this opset on: numbers of a shape can be written anew while others are computed. */
+/** Where takes integers from this opset on: numbers of a shape can be written again while others are computed. */
 export const MIXED_OPSET = 9;

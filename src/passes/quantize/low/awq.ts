@@ -67,7 +67,7 @@ export async function scaleInputs(
   return { weights, values: scalings.length, absorbed };
 }
 
-/** What the columns of weights are multiplied by; undefined where they stay as they are. */
+/** What the columns of weights are multiplied by; undefined if they stay as they are. */
 async function factorsOf(
   wanted: SumRequest,
   sums: Sums,
@@ -113,7 +113,7 @@ function areAlike(one: Choice, other: Choice): boolean {
   return one.form === other.form && a.bits === b.bits && a.block === b.block && a.symmetric === b.symmetric;
 }
 
-/** The weights as one matrix; undefined where they hold NaN or infinity. */
+/** The weights as one matrix; undefined if they hold NaN or infinity. */
 async function stacked(tensors: readonly Tensor[], choices: Choices): Promise<Float32Array | undefined> {
   const parts: Float32Array[] = [];
   for (const tensor of tensors) {

@@ -65,7 +65,7 @@ export function choose(
   const over = decoded > most && options.form === undefined;
   const asked = options.form ?? (over ? beyond : withActivations(usual, options));
   const note = over
-    ? `${decoded} weights of products are more than ${most}, which a runtime can decode when it loads the model: ${asked} instead of ${usual}`
+    ? `${decoded} product weights exceed the ${most} that a runtime can decode when it loads the model: ${asked} instead of ${usual}`
     : undefined;
   const choices = few ? tables(byTensor, tied, least, options) : new Map<Tensor, Choice>();
   if (asked === 'int8') return { choices, note };

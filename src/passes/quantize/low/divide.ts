@@ -63,7 +63,7 @@ interface Edit {
 /** Nodes that are followed from a value to what takes its factors. */
 const MOST_STEPS = 8;
 
-/** The constants that have to be divided for a value to be; undefined where that is not exact, or others read it. */
+/** The constants that have to be divided for a value to be; undefined if that is not exact, or others read it. */
 function editsFor(model: Model, value: string, readers: ReadonlySet<Node>, length: number): Edit[] | undefined {
   const { graph } = model;
   const edits: Edit[] = [];

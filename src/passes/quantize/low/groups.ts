@@ -52,7 +52,7 @@ function groupsOf(layers: readonly Layer[]): Group[] {
   return [...groups.values()];
 }
 
-/** `XᵀX / n`, in the place of the sums; undefined where the data gives a layer nothing, or NaN or infinity. */
+/** `XᵀX / n`, in the place of the sums; undefined if the data gives a layer nothing, or NaN or infinity. */
 export function gramOf({ sums, rows }: Sums, { groups }: SumRequest): Float64Array | undefined {
   if (rows === 0 || groups !== 1 || !sums.every(Number.isFinite)) return undefined;
   for (let at = 0; at < sums.length; at++) sums[at] = (sums[at] as number) / rows;

@@ -45,7 +45,7 @@ export async function quantizeLow(
     const { raiseOpset } = await import('../../opset/index.ts');
     const raised = await raiseOpset(model, needed);
     if (raised.raised) {
-      notes.push(`opset raised from ${raised.from} to ${raised.to}, which weights in few bits need`, ...raised.notes);
+      notes.push(`opset raised from ${raised.from} to ${raised.to}, which low-bit weights need`, ...raised.notes);
       // Raising replaces nodes: the ones found before may be gone.
       ({ choices } = await chosen(model, settled, emitter));
     } else {
@@ -131,7 +131,7 @@ function factsOf(choices: Choices, { target = LOW_DEFAULT.target }: ResolvedOpti
     const seconds = (elements * time[where]) / 1e9;
     const peak = (elements * bytes) / 1e6;
     if (seconds < 0.1) continue;
-    notes.push(`decoding them adds about ${seconds.toFixed(1)} s and ${Math.round(peak)} MB to the load of the model`);
+    notes.push(`decoding them adds about ${seconds.toFixed(1)} s and ${Math.round(peak)} MB to loading the model`);
   }
   if (byForm.size > 0) {
     notes.push(
@@ -143,20 +143,20 @@ function factsOf(choices: Choices, { target = LOW_DEFAULT.target }: ResolvedOpti
 
 function awqNote({ weights, values, absorbed }: Awaited<ReturnType<typeof scaleInputs>>): string {
   const own = values - absorbed;
-  const how = own === 0 ? 'in what computes them' : `${absorbed} in what computes them, ${own} by a Mul`;
-  return `AWQ multiplied the columns of ${weights} weights, and divided ${values} values: ${how}`;
+  const how = own === 0 ? 'all in the preceding operators' : `${absorbed} in the preceding operators, ${own} by a Mul`;
+  return `AWQ scaled the columns of ${weights} weights and divided ${values} activations: ${how}`;
 }
 
-/** Names the weights that are no multipliers because data says so. */
+/** Names the weights that are not multipliers because data says so. */
 function changedNote(uses: readonly WeightUse[], changed: Choices): string {
   const held = new Map(uses.map((use) => [use.held.tensor, use.held]));
   const names = [...changed].map(([tensor, { form }]) => `${constantName(held.get(tensor) as Constant)} (${form})`);
-  return `with a scale for each block at least ${WORTH} dB more is kept than as multipliers: ${names.join(', ')}`;
+  return `stored with a scale per block, at least ${WORTH} dB better than as multipliers: ${names.join(', ')}`;
 }
 
 const SAYS: { readonly [form in LowForm]: string } = {
-  multipliers: 'decoded to int8 when the model is loaded, products run on integers',
-  nbits: 'MatMulNBits, a kernel of ONNX Runtime’s own for few bits',
-  standard: 'DequantizeLinear with blocks, fused to MatMulNBits',
-  folded: 'made float when the model is loaded, as fast as float',
+  multipliers: 'decoded to int8 when the model is loaded; products run on integers',
+  nbits: 'MatMulNBits, a low-bit kernel of ONNX Runtime',
+  standard: 'DequantizeLinear with blocks, fused into MatMulNBits',
+  folded: 'decoded to float when the model is loaded; as fast as float',
 };

@@ -48,7 +48,7 @@ export function resultOf(
   };
 }
 
-/** The same from a result; undefined where no codes were found. @param layer - for errors */
+/** The same from a result; undefined if no codes were found. @param layer - for errors */
 export function codesOfResult({ facts, parts }: Result, own: Choice, layer: string): KeptCodes | undefined {
   const { form, half, signal, noise } = (facts ?? {}) as Partial<Facts>;
   if (form === 'none') return undefined;

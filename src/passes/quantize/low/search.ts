@@ -6,7 +6,7 @@ import { SAFE_HALF } from '../../../schemes/float16.ts';
 import { orderOf } from '../../../schemes/lowTensors.ts';
 import type { Choice } from './choose.ts';
 
-/** Codes of a weight without data; undefined where it holds NaN or infinity. */
+/** Codes of a weight without data; undefined if it holds NaN or infinity. */
 export async function plainCodes(
   tensor: Tensor,
   choice: Choice,

@@ -7,7 +7,7 @@ import type { Watch } from '../../pass.ts';
 export interface LowSources {
   /** Of the model, on data like that it is for: codes are chosen by what they do to outputs. */
   readonly activations?: Activations;
-  /** Where packed codes of a model wait until they are written; memory where absent. */
+  /** Where packed codes of a model wait until they are written; memory if omitted. */
   readonly keep?: ((model: Model) => Keep) | undefined;
   /** What data tells of each layer. */
   readonly results?: Results | undefined;

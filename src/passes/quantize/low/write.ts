@@ -34,7 +34,7 @@ export interface LowSettings {
   readonly ahead: Ahead;
 }
 
-/** Codes of a weight; undefined where it holds NaN or infinity. */
+/** Codes of a weight; undefined if it holds NaN or infinity. */
 type Found = MeasuredCodes<Codes | PackedCodes> | undefined;
 
 /** A weight in the graph, and what rounding took from it. */
@@ -63,7 +63,7 @@ export class LowForms {
     const name = constantName(use.held);
     const before = own.get(name);
     const made = before ?? (await this.#make(use, choice));
-    if (made === undefined) return skipUse(use, 'non_finite', 'it holds NaN or infinity');
+    if (made === undefined) return skipUse(use, 'non_finite', 'it contains NaN or infinity');
     this.#made.set(use.held.graph, own.set(name, made));
     this.#read(use, choice, made.weight);
     const { bits } = choice.shape;
@@ -180,7 +180,7 @@ async function write(
 /** What a weight is called in reports. */
 function formName({ form, shape, tied }: Choice): string {
   if (form === 'int8') return integerScheme('int8', { kind: 'channel', axis: 1 }).name;
-  return `${codesScheme(shape).name}, ${form}${tied ? ', a table too' : ''}`;
+  return `${codesScheme(shape).name}, ${form}${tied ? ', also a table' : ''}`;
 }
 
 /** Where the nodes stand that make a weight: where it is read, or first in the graph that holds it. */

@@ -12,13 +12,13 @@ export interface QuantizedBias {
 }
 
 /**
- * The bias in steps of the product, as integer kernels add it: `q = round(b / (x_scale · w_scale))`, per channel.
- * Where q would not fit, the scale of the weight's channel is raised in `params` until it does.
+ * The bias in steps of the product, as integer kernels add it: `q = round(b / (x_scale · w_scale))`, per channel. Where
+ * q would not fit, the scale of the weight's channel is raised in `params` until it does.
  *
  * @param bias - float32 `[N]`
  * @param params - of the weight, per channel or one for all; changed in place
  * @param names - of the two tensors, unused in the model
- * @returns undefined where the bias is not finite
+ * @returns undefined if the bias is not finite
  */
 export async function quantizeBias(
   bias: Tensor,

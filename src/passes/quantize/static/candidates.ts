@@ -28,7 +28,7 @@ export interface Candidate {
 /** What can be quantized with its activations, and what cannot. */
 export interface Found {
   readonly candidates: readonly Candidate[];
-  /** How many nodes cannot for which reason, e.g. `Conv: its bias is no constant`. */
+  /** How many nodes cannot for which reason, e.g. `Conv: its bias is not a constant`. */
   readonly reasons: ReadonlyMap<string, number>;
 }
 
@@ -97,18 +97,18 @@ function refusal(use: WeightUse, options: ResolvedOptions, model: Model): No | u
   const alone = leftAlone(model, use, { ...options, weightsOnly: true });
   if (alone !== undefined) return { why: alone.detail };
   if (tensor.dtype !== 'float32') return { why: `its weight is ${tensor.dtype}` };
-  if (index !== 1 || use.via.length > 0) return { why: 'its weight is not held as the node reads it' };
+  if (index !== 1 || use.via.length > 0) return { why: 'its weight is not stored as the node reads it' };
   const channels = tensor.dims[weightAxes(use, tensor.dims)?.out ?? 0];
   const bias = ownBias(node);
   if (bias !== undefined) {
     const found = graph.constant(bias)?.tensor;
     const fits = found?.dtype === 'float32' && found.dims.length === 1 && found.dims[0] === channels;
-    if (!fits) return refused(use, 'unsupported_op', 'its bias is no constant');
+    if (!fits) return refused(use, 'unsupported_op', 'its bias is not constant');
   }
   if (isOp(node, 'Gemm')) {
     const { transA, alpha, beta } = gemmParts(node);
     const plain = !transA && alpha === 1 && beta === 1 && tensor.dims.length === 2;
-    if (!plain) return { why: 'it scales or transposes what it reads' };
+    if (!plain) return { why: 'it scales or transposes its input' };
   }
-  return meetsLog(graph, node) ? refused(use, 'before_log', 'a Log is behind its product') : undefined;
+  return meetsLog(graph, node) ? refused(use, 'before_log', 'a Log follows its product') : undefined;
 }

@@ -15,7 +15,7 @@ import { Rewriter } from './rewriter.ts';
 export { PER_AXIS_OPSET } from '../../../schemes/opset.ts';
 export { type Preference, STATIC_DEFAULTS, type StaticOptions } from './options.ts';
 
-const WHY_APART = 'ONNX Runtime would compute in float around them on x64 (uint8 needs no such copies)';
+const WHY_APART = 'otherwise ONNX Runtime computes in float around them on x64 (uint8 needs no copies)';
 
 /**
  * The activations whose ranges {@link quantizeStatic} needs: what the Conv and Gemm it may rewrite read and make, as
@@ -36,19 +36,19 @@ export function channelAxes(model: Model, options: QuantizeOptions = {}): Map<st
   return axes;
 }
 
-/** Reasons that are named where nothing is calibrated. */
+/** Reasons that are named if no layer can be calibrated. */
 const NAMED = 3;
 
 /**
  * Why no activation of the model is quantized ahead, so that there is nothing to calibrate.
- * @returns undefined where some are
+ * @returns undefined if some are
  */
 export function whyNothing(model: Model, options: QuantizeOptions = {}): string | undefined {
   const { candidates, reasons } = staticCandidates(model, allOf(options));
   if (candidates.length > 0) return undefined;
   const matmul = [...model.nodes()].some(({ node }) => isOp(node, 'MatMul'));
-  const dynamic = matmul ? '; MatMul quantizes what it reads when the model runs, by its own range' : '';
-  if (reasons.size === 0) return `the model has no Conv or Gemm with a weight${dynamic}`;
+  const dynamic = matmul ? '; MatMul quantizes its input at run time' : '';
+  if (reasons.size === 0) return `the model has no Conv or Gemm with a constant weight${dynamic}`;
   const named = [...reasons].slice(0, NAMED).map(([reason, count]) => `${count} ${reason}`);
   const more = reasons.size > NAMED ? '; …' : '';
   return `no Conv or Gemm can run on integers (${named.join('; ')}${more})${dynamic}`;
@@ -107,7 +107,7 @@ export async function quantizeActivations(
   let apart = 0;
   for (const [rewriter, own] of rewriters(model, options, ledger, correction)) apart += await rewriter.run(own);
   const values = apart === 1 ? '1 int8 value' : `${apart} int8 values`;
-  return apart === 0 ? [] : [`${values} with several readers quantized for each of them: ${WHY_APART}`];
+  return apart === 0 ? [] : [`${values} quantized separately for each reader: ${WHY_APART}`];
 }
 
 /**

@@ -52,7 +52,7 @@ interface Apart {
 }
 
 /**
- * Puts QuantizeLinear and DequantizeLinear behind values, one pair a value, and knows the steps each value lies on.
+ * Puts QuantizeLinear and DequantizeLinear after values, one pair a value, and knows the steps each value lies on.
  *
  * An int8 value that several read gets a pair for each reader, their scales apart by the smallest step of a float32:
  * ```
@@ -70,7 +70,7 @@ export class QuantizedValues {
   readonly #params = new Map<string, ActivationParams>();
   /** Where the dequantized form of a value has another name: graph inputs, and values that float nodes read too. */
   readonly #readAs = new Map<string, string>();
-  /** Values with a QuantizeLinear right behind the node that makes them. */
+  /** Values with a QuantizeLinear right after the node that makes them. */
   readonly #quantized = new Set<string>();
   readonly #apart = new Map<string, Apart>();
 
@@ -132,8 +132,8 @@ export class QuantizedValues {
   }
 
   /**
-   * Gives a copy to other readers, too, that run on integers because DequantizeLinear stands before and
-   * QuantizeLinear behind them. Called once all is written.
+   * Gives a copy to other readers, too, that run on integers because DequantizeLinear precedes and QuantizeLinear after
+   * them. Called once all is written.
    */
   finish(): void {
     const graph = this.#graph;
@@ -178,7 +178,7 @@ export class QuantizedValues {
     return range && activationParams(range.min, range.max, this.#dtype);
   }
 
-  /** Quantizes the value right behind the node that makes it: everybody reads it dequantized, under its own name. */
+  /** Quantizes the value right after the node that makes it: everybody reads it dequantized, under its own name. */
   output(producer: Node, value: string, params: ActivationParams): void {
     this.#behind(producer, value, params, producer.inputs);
   }

@@ -115,7 +115,7 @@ export class Rewriter {
     if (this.#prefer === 'size') return { layers: new Set(accepted), passes: () => true };
     const worth = worthwhile(this.#graph, accepted, this.#ranges);
     for (const { use } of accepted.filter((one) => !worth.layers.has(one))) {
-      this.#skip(use, 'unfused_island', 'integers would take as long, with what quantizes around them');
+      this.#skip(use, 'unfused_island', 'integers would not be faster, because of the conversions around them');
     }
     return worth;
   }
@@ -143,13 +143,13 @@ export class Rewriter {
   async #tooLow(value: string, range: ActivationRange): Promise<string | undefined> {
     const whole = expectedSqnr(range);
     if (whole < this.#floor)
-      return `'${value}' would keep ${whole.toFixed(1)} dB in 8 bits; ${this.#floor} are asked for`;
+      return `'${value}' would have an SQNR of ${whole.toFixed(1)} dB in 8 bits; the minimum is ${this.#floor}`;
     const gains = await this.#gains.of(value, range.channelPowers?.length ?? 0);
     const heard = Math.min(...gains.map((one) => heardSqnr(range, one) ?? Number.POSITIVE_INFINITY));
     const least = this.#floor - BIT;
     if (heard >= least) return undefined;
-    const fact = `'${value}' would keep ${heard.toFixed(1)} dB in 8 bits where it is read`;
-    return `${fact}: its loud channels are not those that count; ${least.toFixed(1)} are asked for`;
+    const fact = `'${value}' would have an SQNR of ${heard.toFixed(1)} dB in 8 bits after the layer that reads it`;
+    return `${fact}: its largest channels are not the important ones; the minimum is ${least.toFixed(1)}`;
   }
 
   /** Values that quantized nodes read, and those they were taken from by one node after another. */
@@ -178,7 +178,7 @@ export class Rewriter {
     const scheme = integerScheme('int8', granularity, this.#options.reduceRange);
     const params = await paramsOf(asItIs(held.tensor), scheme);
     if (params === undefined) {
-      this.#skip(use, 'non_finite', 'it holds NaN or infinity');
+      this.#skip(use, 'non_finite', 'it contains NaN or infinity');
       return;
     }
     const old = bias === undefined ? undefined : graph.constant(bias);
@@ -194,7 +194,7 @@ export class Rewriter {
         scale: nameFor(graph, of, 'scale'),
       });
       if (made === undefined) {
-        this.#skip(use, 'non_finite', 'its bias holds NaN or infinity');
+        this.#skip(use, 'non_finite', 'its bias contains NaN or infinity');
         return;
       }
       graph.setInitializer(made.data);

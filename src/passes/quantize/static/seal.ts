@@ -54,7 +54,7 @@ function isDequantized(graph: Graph, value: string): boolean {
 }
 
 /**
- * The QuantizeLinear that alone reads the value, maybe behind nodes of the operators in `between`, one after another.
+ * The QuantizeLinear that alone reads the value, maybe after nodes of the operators in `between`, one after another.
  */
 export function quantizedBy(graph: Graph, value: string, between: readonly string[]): Node | undefined {
   let current = value;

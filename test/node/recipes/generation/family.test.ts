@@ -61,7 +61,7 @@ test('a folder is a family where a model of it gives next tokens', async () => {
   expect((await family('alone')).encoder).toBeUndefined();
   expect(await findFamily(join(root, 'bert'))).toBeUndefined();
   await expect(sameFamily(await family('all'), join(root, 'plain'), 'fp32')).rejects.toThrow(
-    /plain: has no decoder_model_merged in the dtype fp32/,
+    /plain: has no decoder_model_merged of dtype fp32/,
   );
 });
 
@@ -93,7 +93,7 @@ describe('what variants make', () => {
     expect(made.failures).toEqual([]);
     // A decoder is fed what it is fed when it writes.
     expect(made.data).toMatch(
-      /^(what the encoder gives for random inputs|random prompts), seed 0, and the steps behind$/,
+      /^(the encoder outputs for random inputs|random prompts), seed 0, and the steps that follow$/,
     );
     for (const { path, dtype, sqnr } of made.files)
       if (dtype === 'q8') expect([path, (sqnr ?? 0) > 25]).toEqual([path, true]);
@@ -139,7 +139,7 @@ test('in the folder itself a decoder is fed the same again, when a copy of it li
   };
   const first = await run();
   expect(first).toMatchObject([
-    'random prompts, seed 0, and the steps behind',
+    'random prompts, seed 0, and the steps that follow',
     [
       ['fp32', Number.POSITIVE_INFINITY],
       ['q8', expect.any(Number)],
@@ -155,7 +155,7 @@ describe('a decoder is refused', () => {
     await written('forgetting', [['model', { ...spec, outputs }]], CONFIGS.decoder);
     const of = await family('forgetting');
     await expect(verifyFamily(of, of, await prompts(of), { tokens: TOKENS })).rejects.toThrow(
-      /model.onnx: needs 'past_key_values.0.value', which no earlier step gives/,
+      /model.onnx: needs 'past_key_values.0.value', which no earlier step produces/,
     );
   });
 
@@ -186,7 +186,7 @@ test('lines of text are prompts, and tokens text, by the tokenizer of the folder
   expect(await openTokenizer(folder)).toBeUndefined();
   await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(TOKENIZER));
   const tokenizer = await openTokenizer(folder);
-  if (tokenizer === undefined) throw new Error('there is no tokenizer');
+  if (tokenizer === undefined) throw new Error('there is not a tokenizer');
   const of = await family('text');
   const report = await verifyFamily(of, of, await promptsOfText(of, ['w5 w17 w33', 'w2'], tokenizer), { tokens: 3 });
   const [first, second] = report.decoders[0]?.texts ?? [];

@@ -59,8 +59,8 @@ describe('metricFor', () => {
       expect(() => metricFor(outputs, { ...NOTHING, ...options })).toThrow(message);
     wrong(plain, { metric: 'accuracy' }, /^metric: accuracy: the data has no labels/);
     wrong(plain, { metric: 'top1' }, /^metric: top1: no output has classes/);
-    wrong([output('k', { dtype: 'int64' })], { minSqnr: 3 }, /^metric: sqnr: no output is float/);
-    wrong(plain, {}, /^minSqnr: the metric is sqnr, and nothing says how much is needed/);
+    wrong([output('k', { dtype: 'int64' })], { minSqnr: 3 }, /^metric: sqnr: no output has a float type/);
+    wrong(plain, {}, /^minSqnr: the metric is sqnr, and no limit is given/);
     wrong(plain, { maxDrop: 0.1 }, /^maxDrop: the metric is sqnr/);
     wrong([labelled('y', 1, 1)], { metric: 'accuracy', minSqnr: 3 }, /^minSqnr: the metric is accuracy/);
     wrong(plain, { judge: 'z', minSqnr: 3 }, /^judge: the model has no output 'z'/);

@@ -9,33 +9,33 @@ const MLP = fixture('digits-mlp.onnx');
 const data = fixture('digits-mlp-test.npz');
 
 test.each<[object | undefined, string]>([
-  [undefined, 'tune: takes options; nothing was given'],
-  [{}, 'data: no data is given to judge on'],
+  [undefined, 'tune: expects options; nothing was given'],
+  [{}, 'data: no data is given to measure accuracy'],
   [{ data, maxdrop: 0.1 }, "tune: there is no option 'maxdrop'. Did you mean 'maxDrop'?"],
   [{ data, output: 'x' }, "tune: there is no option 'output'."],
   [{ data, saveRanges: 'x' }, "tune: there is no option 'saveRanges'."],
-  [{ data, maxDrop: '1%' }, 'maxDrop: takes a number; a string was given'],
-  [{ data, maxDrop: 2 }, 'maxDrop: 2 is neither percent nor a share below 1'],
+  [{ data, maxDrop: '1%' }, 'maxDrop: expects a number; a string was given'],
+  [{ data, maxDrop: 2 }, 'maxDrop: 2 is neither a percentage nor a fraction below 1'],
   [{ data, maxDrop: 0.1, minSqnr: 3 }, '`maxDrop` and `minSqnr` cannot be used together'],
   [{ data, metric: 'f1' }, 'metric: \'f1\' is not one of "accuracy", "top1", "sqnr"'],
-  [{ data, metric: 'sqnr' }, 'minSqnr: the metric is sqnr, and nothing says how much is needed'],
-  [{ data, metric: 'sqnr', maxDrop: 0.1 }, 'maxDrop: the metric is sqnr, which has a `minSqnr`'],
+  [{ data, metric: 'sqnr' }, 'minSqnr: the metric is sqnr, and no limit is given'],
+  [{ data, metric: 'sqnr', maxDrop: 0.1 }, 'maxDrop: the metric is sqnr; its limit is `minSqnr`'],
   [{ data, judge: 'loss' }, "judge: the model has no output 'loss'"],
-  [{ data, maxTrials: 0 }, 'maxTrials: at least 1 is needed'],
+  [{ data, maxTrials: 0 }, 'maxTrials: it must be at least 1'],
   [{ data, dtype: 'int4' }, 'dtype: \'int4\' is not one of "int8", "uint8"'],
   [{ data, calibrate: 'a.npz', ranges: 'r.json' }, '`calibrate` and `ranges` cannot be used together'],
-  [{ data, exclude: 'fc1' }, 'exclude: takes a list of regular expressions; a string was given'],
-  [{ data, exclude: [/FC1/i] }, 'exclude: /FC1/i has the flag i, for which a recipe has no place'],
+  [{ data, exclude: 'fc1' }, 'exclude: expects a list of regular expressions; a string was given'],
+  [{ data, exclude: [/FC1/i] }, 'exclude: /FC1/i has the flag i, which a recipe cannot store'],
   [{ data, exclude: [/fc]/] }, "exclude: 'fc]' is not a regular expression"],
-  [{ data, opTypes: ['Relu'] }, "opTypes: 'Relu' is not an operator whose weights are handled here"],
-  [{ data, onProgress: true }, 'onProgress: takes a function; a boolean was given'],
+  [{ data, opTypes: ['Relu'] }, "opTypes: 'Relu' is not an operator with supported weights"],
+  [{ data, onProgress: true }, 'onProgress: expects a function; a boolean was given'],
   [{ data: 'none.npz' }, 'none.npz: no such file'],
 ])('tune refuses %j', async (options, message) => {
   await expect(tune(MLP, options as TuneOptions)).rejects.toThrow(message);
 });
 
 test('a model that is no path, and one without a layer to quantize', async () => {
-  await expect(tune(new Uint8Array(1) as never, { data })).rejects.toThrow('model: takes text; an object was given');
+  await expect(tune(new Uint8Array(1) as never, { data })).rejects.toThrow('model: expects text; an object was given');
   await expect(tune(MLP, { data, exclude: [/./] })).rejects.toMatchObject({
     code: 'nothing_to_do',
     message: expect.stringMatching(/digits-mlp\.onnx: quantize found nothing to change; fc1\.weight: /),
@@ -45,7 +45,7 @@ test('a model that is no path, and one without a layer to quantize', async () =>
 
 test('a step that cannot be is refused before the model is opened', async () => {
   const options: TuneOptions = { data, calibrate: 'a.npz', dtype: 'uint8' };
-  await expect(tune('none.onnx', options)).rejects.toThrow('uint8: calibrated models have int8 weights');
+  await expect(tune('none.onnx', options)).rejects.toThrow('uint8: static quantization uses int8 weights');
 });
 
 test('a signal that is aborted ends the search', async () => {

@@ -72,7 +72,7 @@ test('a second run keeps what the first one made; other bytes, or another way, a
   expect((await run({ externalData: true })).failures).toMatchObject([{ code: 'exists' }]);
   await add('encoder_model.onnx', buildModel(encoderSpec(7)));
   expect((await run()).failures.map((one) => one.message)).toEqual([
-    `${join(output, 'onnx/encoder_model_quantized.onnx')}: is there, made of other bytes or in another way`,
+    `${join(output, 'onnx/encoder_model_quantized.onnx')}: already exists, made from other bytes or with other options`,
   ]);
   expect(states(await run({ overwrite: true }))).toEqual(['onnx/encoder_model_quantized.onnx written']);
 });
@@ -206,13 +206,13 @@ test('more data files than transformers.js takes are refused', async () => {
   expect(made.failures).toMatchObject([
     {
       code: 'limit',
-      message: `${join(output, 'onnx/model.onnx')}: would have 101 data files; transformers.js takes 100`,
+      message: `${join(output, 'onnx/model.onnx')}: would have 101 data files; transformers.js supports at most 100`,
     },
   ]);
 });
 
 test.each([
-  ['bnb4', 'dtypes: bnb4 is read, never written: it runs 57 times slower than float'],
+  ['bnb4', 'dtypes: bnb4 can be read but not written: it runs 57 times slower than float'],
   ['q9', 'dtypes: "q9" is not one of "fp32", "fp16", "q8", "int8", "uint8", "q4", "q4f16"'],
 ])('%s is refused', async (dtype, message) => {
   await expect(run({ dtypes: [dtype] })).rejects.toThrow(message);
@@ -220,7 +220,7 @@ test.each([
 
 test('a folder without a model is refused', async () => {
   await rm(join(input, 'encoder_model.onnx'));
-  await expect(run()).rejects.toThrow('no float model is in it or in its folder onnx');
+  await expect(run()).rejects.toThrow('contains no float model, and neither does its folder onnx');
 });
 
 const statuses = ({ files }: VariantsReport): string[] => files.map((one) => one.status);

@@ -55,7 +55,7 @@ describe('what is compared', () => {
     const plain = await verify(a, b, rows(20, Array(20).fill(1)), { metric: 'sqnr' });
     expect(plain.outputs.every((each) => each.top1 === undefined && each.accuracy === undefined)).toBe(true);
     expect(() => checkGates(plain, { minTop1: 0 })).toThrow(
-      expect.objectContaining({ hint: 'Where one has: `outputs: NAME` `metric: top1`.' }),
+      expect.objectContaining({ hint: 'If one has: `outputs: NAME` `metric: top1`.' }),
     );
     await expect(verify(a, b, rows(20), { outputs: ['logits'] })).rejects.toMatchObject({
       message: "outputs: the model has no output 'logits'",
@@ -126,6 +126,6 @@ describe('what is compared', () => {
     const empty = written('empty.onnx', spec([gemm('x', 'y')], y(0, 10), { inputs: { x: f32([0, 8]) } }));
     const found: VerifyReport = await verify(empty, empty, rows(0));
     expect(found.outputs[0]).toMatchObject({ elements: 0 });
-    expect(() => checkGates(found, { minSqnr: 1 })).toThrow('no output has an element');
+    expect(() => checkGates(found, { minSqnr: 1 })).toThrow('all outputs are empty');
   });
 });

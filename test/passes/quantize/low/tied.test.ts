@@ -46,7 +46,7 @@ describe('a table of 4 bits that is the output layer too is in the file once', (
       const [change, ...others] = made.report.changes;
       expect(others).toEqual([]);
       expect(change).toMatchObject({ weight: 'table', after: bytes, bits: 4 });
-      expect(change?.form).toContain(`in blocks of 32, ${form}, a table too`);
+      expect(change?.form).toContain(`in blocks of 32, ${form}, also a table`);
       const dims = op === 'Gemm' ? [3] : [2, 3];
       const ids = BigInt64Array.of(3n, 95n, 0n, 8n, 8n, 51n).slice(0, op === 'Gemm' ? 3 : 6);
       const feeds = { ids: new Tensor('int64', ids, dims) };

@@ -213,7 +213,7 @@ describe('layers in branches of If run on integers', () => {
 test('a branch that the data never runs keeps float activations, with a word why', async () => {
   const done = await quantized(model([either(layers('t', 1), layers('e', 4))]), [true]);
   expect(done.kernels['QLinearConv']).toBe(2);
-  expect(done.report?.notes).toContain("the data never runs the branch 'y.else_branch': 2 values in it have no range");
+  expect(done.report?.notes).toContain("the data never takes the branch 'y.else_branch': 2 values in it have no range");
   expect(done.report?.skips).toEqual([]);
   expect(insteadOf(done.report)).toEqual([
     ['ew', 'not_calibrated', "no range is known for 'er'"],
@@ -270,11 +270,11 @@ describe('where nothing can be calibrated', () => {
   test('a Conv in the body of a Loop is stored as integers, with a word why', async () => {
     const done = await quantized(loop);
     expect(done.report?.notes).toContain(
-      'nothing was calibrated: no Conv or Gemm can run on integers (1 Conv: it is in the body of a Loop, whose rounds cannot be seen)',
+      'not calibrated: no Conv or Gemm can run on integers (1 Conv: it is in the body of a Loop, whose iterations cannot be observed)',
     );
     expect(done.report?.notes.some((one) => one.startsWith('calibrated with'))).toBe(false);
     expect(insteadOf(done.report)).toEqual([
-      ['w', 'not_calibrated', 'it is in the body of a Loop, whose rounds cannot be seen'],
+      ['w', 'not_calibrated', 'it is in the body of a Loop, whose iterations cannot be observed'],
     ]);
     expect(done.report?.changes.map((one) => one.form)).toEqual([expect.stringContaining('weights only')]);
     expect(Math.min(...done.quality)).toBeGreaterThan(30);
@@ -291,7 +291,7 @@ describe('where nothing can be calibrated', () => {
     const spec = { ...loop, nodes: [{ op: 'Loop', in: ['times', '', 'x'], out: ['y'], attributes: { body: inner } }] };
     const done = await quantized(spec);
     expect(insteadOf(done.report).map(([, , detail]) => detail)).toEqual(
-      Array.from({ length: 3 }, () => 'it is in the body of a Loop, whose rounds cannot be seen'),
+      Array.from({ length: 3 }, () => 'it is in the body of a Loop, whose iterations cannot be observed'),
     );
     expect(Math.min(...done.quality)).toBeGreaterThan(30);
   });
@@ -302,7 +302,7 @@ describe('where nothing can be calibrated', () => {
     });
     const done = await quantized(spec);
     expect(done.report?.notes).toEqual([
-      'nothing was calibrated: the model has no Conv or Gemm with a weight; MatMul quantizes what it reads when the model runs, by its own range',
+      'not calibrated: the model has no Conv or Gemm with a constant weight; MatMul quantizes its input at run time',
     ]);
     expect(done.report?.changes.map((one) => one.weight)).toEqual(['w']);
   });
@@ -317,7 +317,7 @@ describe('where nothing can be calibrated', () => {
     const none = await quantized(spec, CONDITIONS, {}, { minElements: 1000 });
     expect(none.report?.changes).toEqual([]);
     expect(none.report?.notes).toContain(
-      'nothing was calibrated: no Conv or Gemm can run on integers (1 Conv: it has 192 elements; 1000 are the least quantized; 1 Conv: it has 16 elements; 1000 are the least quantized)',
+      'not calibrated: no Conv or Gemm can run on integers (1 Conv: it has 192 elements; the minimum is 1000; 1 Conv: it has 16 elements; the minimum is 1000)',
     );
   });
 });

@@ -73,7 +73,7 @@ test('an activation under the floor leaves its node float, with the figure', asy
   const { report } = await calibrated('digits-mlp', { minNodeSqnr: 200 });
   expect(report?.changes).toEqual([]);
   expect(report?.skips.map((one) => one.reason)).toEqual(['low_sqnr', 'low_sqnr', 'low_sqnr']);
-  expect(report?.skips[0]?.detail).toMatch(/would keep \d+\.\d dB in 8 bits; 200 are asked for/);
+  expect(report?.skips[0]?.detail).toMatch(/would have an SQNR of \d+\.\d dB in 8 bits; the minimum is 200/);
 });
 
 const CONV = buildModel({
