@@ -39,7 +39,7 @@ export function checkKeys(verb: StepVerb, options: ReadonlyMap<string, Given>, w
   const { rows } = TABLES[verb];
   checkOptions(stepRows(TABLES[verb]), options, { where, name: 'key of this step' }, (key) => {
     if (key in COMMON_ROWS || !Object.hasOwn(rows, key)) return undefined;
-    return rows[key]?.run ? 'it belongs to a whole run' : 'a recipe writes no other file';
+    return rows[key]?.run ? 'it applies to a whole run, not to a step' : 'a step can write no other file';
   });
 }
 

@@ -46,8 +46,8 @@ export function parseRecipe(text: string, where: string): Recipe {
     throw wrong(where, `has no key 'onnxCompress' with the format version`, 'A recipe begins { "onnxCompress": 1, …');
   }
   if (version !== RECIPE_VERSION) {
-    const hint = 'Is it written by a newer onnx-compress?';
-    throw wrong(where, `'onnxCompress' is ${shownValue(version)}; ${RECIPE_VERSION} is known`, hint);
+    const hint = 'Was it written by a newer onnx-compress?';
+    throw wrong(where, `'onnxCompress' is ${shownValue(version)}; ${RECIPE_VERSION} is supported`, hint);
   }
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined)
@@ -62,7 +62,7 @@ export function parseRecipe(text: string, where: string): Recipe {
 function stepOf(json: unknown, where: string): RecipeStep {
   const { verb, ...rest } = objectOf(json, where);
   if (typeof verb !== 'string') {
-    throw wrong(where, verb === undefined ? `has no 'verb'` : `'verb' is ${shownValue(verb)}; a word is needed`);
+    throw wrong(where, verb === undefined ? `has no 'verb'` : `'verb' is ${shownValue(verb)}; a string is needed`);
   }
   return { verb, options: optionsIn(rest, where) };
 }

@@ -29,7 +29,7 @@ test.each([
   [['--float16', '--int8'], '--int8 and --float16'],
   [['--float16', '--bfloat16'], '--float16 and --bfloat16'],
   [['--float16', '--samples', '8'], 'nothing is calibrated'],
-  [['--float16', '--io', 'float16'], 'inputs and outputs are float16 where the model computes in it'],
+  [['--float16', '--io', 'float16'], 'float16 inputs and outputs require a model that computes in float16'],
 ])('%j is refused', (args, fact) => {
   const done = compress(['quantize', ...args, '--dry-run', fixture('digits-mlp.onnx')]);
   expect([done.code, done.stderr]).toEqual([2, expect.stringContaining(fact)]);

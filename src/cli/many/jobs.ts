@@ -63,7 +63,7 @@ export async function jobsFor(verb: Verb, values: Values, models: readonly strin
       throw new CompressError('options', one, 'is a folder', { hint: '--recursive compresses the models in it.' });
     }
     const content = await contentOf(one, output);
-    if (content.models.length === 0) throw new CompressError('io', one, 'no .onnx file is in this folder');
+    if (content.models.length === 0) throw new CompressError('io', one, 'there is no .onnx file in this folder');
     // How models are made is no part of what is made.
     const others = content.others.filter((name) => basename(name) !== CONFIG_NAME);
     // Of several folders each keeps its name: their models are often called the same.
