@@ -58,7 +58,7 @@ export function shownValue(value: unknown): string {
 
 /** The error for a file that is too long for what it should be. */
 export function tooLong(where: string, what: string): CompressError {
-  return new CompressError('limit', where, `is longer than ${MAX_OPTIONS_BYTES} bytes, which no ${what} is`);
+  return new CompressError('limit', where, `is longer than ${MAX_OPTIONS_BYTES} bytes, the limit for a ${what}`);
 }
 
 /** The error for what cannot stand there. */
