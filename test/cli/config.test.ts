@@ -79,7 +79,7 @@ describe('what cannot be names the file and the key', () => {
     ['[', /FILE: is not JSON/],
     [[], /FILE: is a list; an object is needed/],
     [`{"quantize":{"exclude":${'['.repeat(100_000)}${']'.repeat(100_000)}}}`, /'exclude' is a list; true, false, a/],
-    [' '.repeat(1_100_000), /FILE: is longer than 1048576 bytes, which no config file is/],
+    [' '.repeat(1_100_000), /FILE: is longer than 1048576 bytes, the limit for a config file/],
     [{ quantise: {} }, /FILE: 'quantise' is no verb that .* Did you mean 'quantize'\?/],
     [{ verify: {} }, /FILE: 'verify' is no verb that a config file has options of/],
     [{ $schema: 1 }, /FILE: '\$schema' is 1; an address is needed/],
