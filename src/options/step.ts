@@ -37,7 +37,7 @@ export function stepVerb(verb: string, where: string): StepVerb {
  */
 export function checkKeys(verb: StepVerb, options: ReadonlyMap<string, Given>, where: string): void {
   const { rows } = TABLES[verb];
-  checkOptions(stepRows(TABLES[verb]), options, { where, name: 'key of this step' }, (key) => {
+  checkOptions(stepRows(TABLES[verb]), options, { where, name: 'a key of this step' }, (key) => {
     if (key in COMMON_ROWS || !Object.hasOwn(rows, key)) return undefined;
     return rows[key]?.run ? 'it applies to a whole run, not to a step' : 'a step can write no other file';
   });
@@ -46,7 +46,7 @@ export function checkKeys(verb: StepVerb, options: ReadonlyMap<string, Given>, w
 /**
  * Refuses options that are not known, and values of another kind.
  * @param place.where - what errors call the place
- * @param place.name - and what one of its options
+ * @param place.name - and what one of its options, with the article
  * @param refused - why an option cannot stand there; undefined for one that does not exist
  * @throws CompressError `options`
  */
@@ -63,7 +63,7 @@ export function checkOptions(
       const why = refused(key);
       if (why !== undefined) throw new CompressError('options', where, `'${key}': ${why}`);
       const keys = [...known.keys()];
-      throw new CompressError('options', where, `'${key}' is no ${name}.${didYouMean(key, keys)}`, {
+      throw new CompressError('options', where, `'${key}' is not ${name}.${didYouMean(key, keys)}`, {
         hint: `Its keys are ${keys.join(', ')}.`,
       });
     }

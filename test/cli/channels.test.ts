@@ -82,7 +82,7 @@ test('wrong options are refused before anything is read', () => {
     [['--channels', '0.3', '--calibrate', 'random'], /--calibrate: random inputs do not show which channels matter/],
     [['--channels', '0.3', '--round-to', '0'], /--round-to: it must be at least 1/],
     [['--channels', '0.3', '--l1', '0.2'], /--l1 and --channels cannot be used together/],
-    [['--l1', '0.2', '--round-to', '8'], /--round-to: --l1 does not use it\n.*goes with --channels/],
+    [['--l1', '0.2', '--round-to', '8'], /--round-to: --l1 does not use it\n.*applies to --channels/],
     [['--channels', '0.3', '--op-types', 'LSTM'], /'LSTM' is not an operator/],
   ];
   const found = compressEach(cases.map(([args]) => ['prune', ...args, '-n', '/nowhere.onnx']));

@@ -14,7 +14,7 @@ test('the float model of one that was quantized; a float one is refused', () => 
   const again = compress(['dequantize', 'float.onnx', '-o', 'again.onnx'], { cwd });
   expect(again.code).toBe(1);
   expect(again.stderr).toContain(
-    'dequantize found nothing to change: nothing in the model is stored or computed as integers',
+    'dequantize found nothing to change: the model has no integer weights or computations',
   );
   expect(compress(['dequantize', '--allow-unchanged', '-n', 'float.onnx'], { cwd }).code).toBe(0);
 });

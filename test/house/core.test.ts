@@ -72,7 +72,9 @@ test.each(METHODS)('without Node, prune ($name) and quantize give the bytes they
 });
 
 test('what is no model is refused with a sentence', async () => {
-  await expect(readModel(7 as never)).rejects.toThrow('readModel: takes a path, a file URL, bytes or a Source; number');
+  await expect(readModel(7 as never)).rejects.toThrow(
+    'readModel: expects a path, a file URL, bytes or a Source; number',
+  );
   await expect(readModel(new Map() as never)).rejects.toThrow('Map was given');
   await expect(readModel(undefined as never)).rejects.toThrow('undefined was given');
   await expect(readModel(new URL('https://example.org/m.onnx'))).rejects.toThrow('is not a file: download it first');

@@ -50,7 +50,7 @@ function parseConfig(text: string, path: string): RecipeStep[] {
     const where = placeIn(path, verb);
     const options = optionsIn(objectOf(json, where), where);
     const { rows } = TABLES[verb];
-    checkOptions(configRows(TABLES[verb]), options, { where, name: `option of ${verb}` }, (key) =>
+    checkOptions(configRows(TABLES[verb]), options, { where, name: `an option of ${verb}` }, (key) =>
       Object.hasOwn(rows, key) ? 'it is given on the command line alone' : undefined,
     );
     return { verb, options };

@@ -249,7 +249,7 @@ test('with means of activations, biases take back what rounding a weight does to
   const x = { ...of, channelMeans: means };
   for (const source of [conv(), conv(thirds(8))]) {
     const { model, report, bytes } = await stored(source, { means: new Map([['x', x]]), minElements: 128 });
-    expect(report.notes).toContain('bias corrected in 1 of 1 layers');
+    expect(report.notes).toContain('biases corrected in 1 of 1 layers');
     expect(model.graph.nodes.at(-1)?.inputs).toEqual(['x', 'w', expect.stringMatching(/_corrected$/)]);
     const feeds = { x: feed([1, 16, 1, 1], Float32Array.from(means)) };
     const nearest = (await stored(source, { minElements: 128 })).bytes;

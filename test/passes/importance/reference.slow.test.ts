@@ -169,10 +169,10 @@ test('weights that are zero already count, and SparseGPT leaves them zero', asyn
 
 test.each([
   [{ amount: 0 }, /amount: 0 is not a fraction between 0 and 1/],
-  [{ amount: 1 }, /amount: 1 is no fraction/],
-  [{ amount: Number.NaN }, /amount: NaN is no fraction/],
-  [{ amount: 0.5, pattern: { keep: 4, of: 4 } }, /pattern: 4:4 is no pattern/],
-  [{ amount: 0.5, pattern: { keep: 0.5, of: 4 } }, /pattern: 0.5:4 is no pattern/],
+  [{ amount: 1 }, /amount: 1 is not a fraction/],
+  [{ amount: Number.NaN }, /amount: NaN is not a fraction/],
+  [{ amount: 0.5, pattern: { keep: 4, of: 4 } }, /pattern: 4:4 is not a valid pattern/],
+  [{ amount: 0.5, pattern: { keep: 0.5, of: 4 } }, /pattern: 0.5:4 is not a valid pattern/],
   [{ amount: 0.6, pattern: { keep: 2, of: 4 } }, /amount: is 0.6, and 2:4 prunes 0.5/],
   [{ amount: 0.5, damping: -1 }, /damping: -1 is not a number from 0 to 1/],
   [{ amount: 0.5, blockSize: 0 }, /blockSize: it must be at least 1/],

@@ -68,7 +68,7 @@ test.each([
   if (form !== undefined) return;
   expect(report?.skips.map((one) => one.detail)).toEqual([
     expect.stringMatching(
-      /^a Log is behind its product: it would keep \d+\.\d dB with a weight in 8 bits; 100 are asked/,
+      /^a Log follows its product: it would keep \d+\.\d dB with a weight in 8 bits; 100 are asked/,
     ),
   ]);
 });

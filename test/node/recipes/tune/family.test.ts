@@ -89,7 +89,7 @@ test('what is about one model, or about a folder, is refused for the other', asy
   const model = join(float, 'encoder_model.onnx');
   await expect(tune(float, { data, calibrate: data })).rejects.toThrow('is about one model, and this is a folder');
   await expect(tune(float, { data, judge: 'logits' })).rejects.toThrow('is about one model, and this is a folder');
-  await expect(tune(float, {})).rejects.toThrow('no data is given to judge on');
+  await expect(tune(float, {})).rejects.toThrow('no data is given to measure accuracy');
   await expect(tune(model, { data, tokens: 2 })).rejects.toThrow('is about a folder with a decoder');
   await expect(tune(root, { data })).rejects.toThrow('is a folder without a float decoder');
   await expect(tune(float, { prompts: data })).rejects.toThrow(/needs tokenizer\.json in .*float/);

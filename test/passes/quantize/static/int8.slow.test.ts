@@ -68,7 +68,7 @@ test.each(SHARED)('int8 activations, several readers: %s', async (_, integer, sp
   expect(await expectIntegers(integer, spec, 'uint8')).toEqual([]);
   expect(await expectIntegers(integer, spec, 'int8')).toEqual([
     expect.stringMatching(
-      /^[12] int8 values? quantized separately for each reader: ONNX Runtime would compute in float around them on x64/,
+      /^[12] int8 values? quantized separately for each reader: otherwise ONNX Runtime computes in float around them on x64/,
     ),
   ]);
 });
