@@ -44,8 +44,8 @@ function parseConfig(text: string, path: string): RecipeStep[] {
   }
   return Object.entries(verbs).map(([verb, json]) => {
     if (!isConfigVerb(verb)) {
-      const fact = `'${verb}' is no verb that a config file has options of.${didYouMean(verb, CONFIG_VERBS)}`;
-      throw wrong(path, fact, `They are ${CONFIG_VERBS.join(', ')}.`);
+      const fact = `'${verb}' is not a verb that takes options from a config file.${didYouMean(verb, CONFIG_VERBS)}`;
+      throw wrong(path, fact, `These verbs do: ${CONFIG_VERBS.join(', ')}.`);
     }
     const where = placeIn(path, verb);
     const options = optionsIn(objectOf(json, where), where);
