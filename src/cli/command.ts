@@ -2,6 +2,7 @@ import type { Argv, CommandModule, Options } from 'yargs';
 import { CompressError } from '../errors.ts';
 import { type AnyTable, isList, kebab, type Option, type Table } from '../options/option.ts';
 import { SUMMARIES, type Verb } from '../options/verbs.ts';
+import { DASH } from './arguments.ts';
 import { Chosen } from './chosen.ts';
 import { type Told, told } from './config/told.ts';
 import { errorWithDashes } from './dashes.ts';
@@ -52,8 +53,9 @@ export function yargsCommand<T extends object>(
         try {
           refuseRepeated(table, args);
           const many = takesMany(table);
-          const { model, ...rest } = args;
-          const said = told(verb, table, many ? rest : args, { stderr });
+          const given = withDashes(table, args);
+          const { model, ...rest } = given;
+          const said = told(verb, table, many ? rest : given, { stderr });
           await run(said, many ? ((model ?? []) as readonly string[]) : []);
         } catch (cause) {
           throw errorWithDashes(cause, table);
@@ -85,6 +87,21 @@ function specOf(row: Option): Options {
   const text = { ...common, type: 'string', requiresArg: true } as const;
   if (row.kind === 'choice') return { ...text, choices: row.choices };
   return isList(row) ? { ...text, array: true, nargs: 1 } : text;
+}
+
+/** Options that `-` means something for, or that have a sentence of their own about it. */
+const DASH_OPTIONS: ReadonlySet<string> = new Set(['output', 'report', 'config']);
+
+/** Refuses `-` as the file of an option: only models come from standard input. Elsewhere it is a dash. */
+function withDashes({ rows }: AnyTable, args: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const own = (one: unknown): unknown => (one === DASH ? '-' : one);
+  const found = Object.entries(rows).filter(([key]) => !DASH_OPTIONS.has(key) && [args[key]].flat().includes(DASH));
+  for (const [key, { kind }] of found) {
+    if (kind !== 'file') continue;
+    throw new CompressError('options', `--${kebab(key)}`, "'-' is not accepted: only models come from standard input");
+  }
+  const given = found.map(([key]) => [key, Array.isArray(args[key]) ? args[key].map(own) : own(args[key])]);
+  return { ...args, ...Object.fromEntries(given) };
 }
 
 /** Refuses an option that is given twice, of which only one can be meant. */

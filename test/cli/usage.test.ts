@@ -35,6 +35,8 @@ describe('a wrong command line exits 2 and says what to do', () => {
     [['prune', M], /a method is required\n {2}Choose one: --l1 0\.4/],
     [['prune', '--l1', '0.4', '--op-types', 'Foo', M], /'Foo' is not an operator.*\n {2}Choose from Gemm, MatMul/],
     [['prune', '--l1', '0.4', '--op-types', ',', M], /--op-types: an operator is required/],
+    [['quantize', '--calibrate', '-', M], /--calibrate: '-' is not accepted: only models come from standard input\n/],
+    [['prune', '--l1', '-', M], /--l1: '-' is not a number/],
     [['prune', '--l1', '0.4', '--include', '[', M], /--include: '\[' is not a regular expression/],
     [['prune', '--random', '0.4', '--seed', 'x', M], /--seed: 'x' is not a whole number/],
     [['prune', '--l1', '0.4', '--scope', 'x', M], /--scope: 'x' is not one of "tensor", "global"/],
