@@ -56,6 +56,28 @@ export function together(along: i32): i32 {
   return along == 1 ? 16 : 4;
 }
 
+/**
+ * A block of {@link together} outputs is a step; steps go as the numbers lie: outputs side by side first, or inputs.
+ * This is how many steps there are.
+ */
+@inline
+export function stepsOf(outputs: i32, along: i32, blocks: i32): i32 {
+  const group = together(along);
+  return (outputs + group - 1) / group * blocks;
+}
+
+/** The block of a step along the inputs. */
+@inline
+export function blockOf(step: i32, outputs: i32, along: i32, blocks: i32): i32 {
+  return along == 1 ? step / (stepsOf(outputs, along, blocks) / blocks) : step % blocks;
+}
+
+/** The first output of a step. */
+@inline
+export function firstOf(step: i32, outputs: i32, along: i32, blocks: i32): i32 {
+  return (along == 1 ? step % (stepsOf(outputs, along, blocks) / blocks) : step / blocks) * together(along);
+}
+
 /** The block of up to {@link together} outputs, four after the other, each four as `load4` has them. */
 export function loadAll(
   data: usize, outputs: i32, first: i32, along: i32, across: i32, length: i32, to: usize,

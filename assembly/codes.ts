@@ -1,5 +1,5 @@
 // Codes at scales that were found, the nearest ones, and what they lose.
-import { lanes4, loadAll, NOTES, SCALES, together, ZEROS } from './blocks';
+import { blockOf, firstOf, lanes4, loadAll, NOTES, SCALES, stepsOf, together, ZEROS } from './blocks';
 import { addLoss, noLoss, takeBlock } from './take';
 
 export function takeCodes(
@@ -7,14 +7,16 @@ export function takeCodes(
   scale: usize, zero: usize, work: usize, out: usize, outAlong: i32, outAcross: i32,
 ): void {
   const blocks = (inputs + block - 1) / block;
-  const group = together(along);
   noLoss();
-  for (let index = 0, first = 0; first < outputs && index < blocks; ) {
+  const last = stepsOf(outputs, along, blocks);
+  for (let step = 0; step < last; step++) {
+    const index = blockOf(step, outputs, along, blocks);
+    const first = firstOf(step, outputs, along, blocks);
     const start = index * block;
     const length = min(block, inputs - start);
     let tile = work + NOTES;
     loadAll(data + ((<usize>start * <usize>across) << 2), outputs, first, along, across, length, tile);
-    const end = min(outputs, first + group);
+    const end = min(outputs, first + together(along));
     for (let four = first; four < end; four += 4, tile += <usize>length << 4) {
       const count = min(4, outputs - four);
       v128.store(work, lanes4(scale, outputs, four, blocks, index, work), SCALES);
@@ -28,17 +30,6 @@ export function takeCodes(
       const to = out + <usize>four * <usize>outAlong + <usize>start * <usize>outAcross;
       takeBlock(work, tile, length, bits, count, to, outAlong, outAcross);
       addLoss(work);
-    }
-    // As the numbers lie: outputs side by side, or inputs.
-    if (along == 1) {
-      first += group;
-      if (first >= outputs) {
-        first = 0;
-        index++;
-      }
-    } else if (++index == blocks) {
-      index = 0;
-      first += group;
     }
   }
 }

@@ -1,5 +1,5 @@
 // Scales (and zero points) of blocks by search, as `Search` of src/kernels/lowbits/block.ts has it.
-import { loadAll, NOTES, rounded, SCALES, together, within, ZEROS } from './blocks';
+import { blockOf, firstOf, loadAll, NOTES, rounded, SCALES, stepsOf, together, within, ZEROS } from './blocks';
 import { addLoss, noLoss, takeBlock } from './take';
 import { negate, sumWhole, twice, unitsOf } from './whole';
 
@@ -201,16 +201,18 @@ export function searchBlocks(
   half: bool, out: usize, outAlong: i32, outAcross: i32,
 ): void {
   const blocks = (inputs + block - 1) / block;
-  const group = together(along);
   const units = work + NOTES + (<usize>block << 6);
   noLoss();
-  for (let index = 0, first = 0; first < outputs && index < blocks; ) {
+  const last = stepsOf(outputs, along, blocks);
+  for (let step = 0; step < last; step++) {
+    const index = blockOf(step, outputs, along, blocks);
+    const first = firstOf(step, outputs, along, blocks);
     const start = index * block;
     const length = min(block, inputs - start);
     const own: usize = weights == 0 ? 0 : weights + (<usize>start << 2);
     let tile = work + NOTES;
     loadAll(data + ((<usize>start * <usize>across) << 2), outputs, first, along, across, length, tile);
-    const end = min(outputs, first + group);
+    const end = min(outputs, first + together(along));
     for (let four = first; four < end; four += 4, tile += <usize>length << 4) {
       searchBlock(work, tile, length, units, own, bits, symmetric, steps, count, zeros, empty);
       if (half) v128.store(work, halved(v128.load(work, SCALES)), SCALES);
@@ -224,17 +226,6 @@ export function searchBlocks(
       const to = out + <usize>four * <usize>outAlong + <usize>start * <usize>outAcross;
       takeBlock(work, tile, length, bits, lanes, to, outAlong, outAcross);
       addLoss(work);
-    }
-    // As the numbers lie: outputs side by side, or inputs.
-    if (along == 1) {
-      first += group;
-      if (first >= outputs) {
-        first = 0;
-        index++;
-      }
-    } else if (++index == blocks) {
-      index = 0;
-      first += group;
     }
   }
 }
