@@ -108,6 +108,11 @@ export function isList({ kind }: Option): boolean {
   return kind === 'patterns' || kind === 'words' || kind === 'names';
 }
 
+/** The rows of a table with these keys. */
+export function rowsOf<T extends object, Key extends keyof T>(rows: T, ...keys: readonly Key[]): Pick<T, Key> {
+  return Object.fromEntries(keys.map((key) => [key, rows[key]])) as Pick<T, Key>;
+}
+
 /** Whether two options cannot be used together, by what either says. */
 export function excludes(rows: AnyTable['rows'], one: string, other: string): boolean {
   return rows[one]?.not?.includes(other) === true || rows[other]?.not?.includes(one) === true;

@@ -11,7 +11,7 @@ import type { RunReport } from '../pipe.ts';
 import type { Progress } from '../progress.ts';
 import type { ReportData, ReportLayer, Sensitivity, Verdict } from './data.ts';
 import { layerRows } from './layers.ts';
-import { hashed, hashedBytes, outsideOf } from './side.ts';
+import { bytesOf, hashed, outsideOf } from './side.ts';
 
 /** What a report is made of. */
 export interface Collected {
@@ -39,7 +39,7 @@ export async function collect(from: Collected): Promise<ReportData> {
     const [old, now] = [await outsideOf(before, report.input), await outsideOf(after, report.output ?? '')];
     const layers = await compared(from, after);
     const bar = progress('hashing', 'bytes');
-    const total = hashedBytes(before) + hashedBytes(after);
+    const total = bytesOf(before) + bytesOf(after);
     let read = 0;
     const onRead = (bytes: number): void => {
       read += bytes;

@@ -17,7 +17,7 @@ export type Outside = Omit<ReportSide, 'files'>;
  */
 export async function outsideOf(model: Model, name: string): Promise<Outside> {
   const [found, header] = [await inspect(model), await model.header()];
-  const bytes = sourcesOf(model).reduce((sum, [, one]) => sum + one.byteLength, 0);
+  const bytes = bytesOf(model);
   const { irVersion, opsets, inputs, outputs, nodes, parameters } = found;
   const format = opsets.map(({ domain, version }) => `${domain === '' ? 'opset' : domain} ${version}`);
   return {
@@ -36,8 +36,8 @@ function sourcesOf(model: Model, name = ''): (readonly [name: string, source: So
   return origin === undefined ? [] : [[basename(name), origin.source], ...origin.dataFiles];
 }
 
-/** Bytes that hashing the files of a model reads. */
-export function hashedBytes(model: Model): number {
+/** Bytes of all files of a model. */
+export function bytesOf(model: Model): number {
   return sourcesOf(model).reduce((sum, [, { byteLength }]) => sum + byteLength, 0);
 }
 

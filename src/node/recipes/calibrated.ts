@@ -6,6 +6,7 @@ import { DATA_METHODS } from '../../kernels/lowbits/names.ts';
 import type { ObserverKind } from '../../kernels/observe/choose.ts';
 import { DEFAULT_OBSERVER } from '../../kernels/observe/names.ts';
 import { checkShape, type Shape } from '../../options/check.ts';
+import { rowsOf } from '../../options/option.ts';
 import { ACTIVATION_ROWS } from '../../options/quantize.ts';
 import { defined, togetherError } from '../../options/values.ts';
 import { bringWeights } from '../../passes/constants/see.ts';
@@ -81,25 +82,14 @@ export interface CalibratedOptions {
   readonly results?: ResultsFolder;
 }
 
-const {
-  samples,
-  batch,
-  observer,
-  activations,
-  minNodeSqnr,
-  prefer,
-  biasCorrection,
-  equalize: equalizing,
-} = ACTIVATION_ROWS;
-
 /** What each option takes. */
 const SHAPE: Shape<CalibratedOptions> = {
   data: 'text',
   ranges: 'text',
   saveRanges: 'text',
   overwrite: 'flag',
-  ...{ samples, batch, observer, activations, minNodeSqnr, prefer, biasCorrection },
-  equalize: equalizing,
+  ...rowsOf(ACTIVATION_ROWS, 'samples', 'batch', 'observer', 'activations', 'minNodeSqnr', 'prefer'),
+  ...rowsOf(ACTIVATION_ROWS, 'biasCorrection', 'equalize'),
   onEqualized: 'function',
   onProgress: 'function',
   onLayer: 'function',

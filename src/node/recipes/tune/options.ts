@@ -1,6 +1,7 @@
 import { CompressError } from '../../../errors.ts';
 import { checkShape, type Shape } from '../../../options/check.ts';
 import type { MetricName } from '../../../options/metrics.ts';
+import { rowsOf } from '../../../options/option.ts';
 import { ACTIVATION_ROWS } from '../../../options/quantize.ts';
 import { TUNE, type TuneValues } from '../../../options/tune.ts';
 import { defined, valuesOf } from '../../../options/values.ts';
@@ -51,42 +52,12 @@ export interface TuneOptions extends QuantizeOptions, Pick<CalibratedOptions, St
   readonly signal?: { throwIfAborted(): void };
 }
 
-const {
-  data,
-  prompts,
-  tokens,
-  samples,
-  batch,
-  maxDrop,
-  minSqnr,
-  metric,
-  judge,
-  maxTrials,
-  calibrate,
-  calibrateSamples,
-  store,
-} = TUNE.rows;
-const { ranges, observer, activations, minNodeSqnr, biasCorrection, equalize } = ACTIVATION_ROWS;
-
 /** What each option takes. */
 const SHAPE: Shape<TuneOptions> = {
   ...QUANTIZE_SHAPE,
-  ...{ ranges, observer, activations, minNodeSqnr, biasCorrection, equalize },
-  ...{
-    data,
-    prompts,
-    tokens,
-    samples,
-    batch,
-    maxDrop,
-    minSqnr,
-    metric,
-    judge,
-    maxTrials,
-    calibrate,
-    calibrateSamples,
-    store,
-  },
+  ...rowsOf(ACTIVATION_ROWS, 'ranges', 'observer', 'activations', 'minNodeSqnr', 'biasCorrection', 'equalize'),
+  ...rowsOf(TUNE.rows, 'data', 'prompts', 'tokens', 'samples', 'batch', 'maxDrop', 'minSqnr', 'metric', 'judge'),
+  ...rowsOf(TUNE.rows, 'maxTrials', 'calibrate', 'calibrateSamples', 'store'),
   onProgress: 'function',
   signal: 'object',
 };
