@@ -90,7 +90,7 @@ function specOf(row: Option): Options {
 }
 
 /** Options that `-` means something for, or that have a sentence of their own about it. */
-const DASH_OPTIONS: ReadonlySet<string> = new Set(['output', 'report', 'config']);
+const DASH_OPTIONS: ReadonlySet<string> = new Set(['output', 'report']);
 
 /** Refuses `-` as the file of an option: only models come from standard input. Elsewhere it is a dash. */
 function withDashes({ rows }: AnyTable, args: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {

@@ -36,5 +36,5 @@ export function presetLine(table: Pick<AnyTable, 'rows'>, given: Given): string 
 
 /** A line that tells the options that something stands for. */
 export function standsFor(name: string, options: Iterable<readonly [key: string, value: unknown]>): string {
-  return `${name}: ${flagsText(options) || 'other options take its place'}`;
+  return `${name}: ${flagsText(options) || 'overridden by other options'}`;
 }

@@ -1,5 +1,5 @@
 /** A config file beside a model, or named: what is taken of it, what is said, and what is refused. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { openConfig } from '../../src/cli/config/open.ts';
@@ -7,7 +7,7 @@ import { told } from '../../src/cli/config/told.ts';
 import { CONFIG_NAME, type ConfigVerb } from '../../src/options/config.ts';
 import type { Table } from '../../src/options/option.ts';
 import { TABLES } from '../../src/options/tables.ts';
-import { compressEach, copyOf, folder, oneLine } from '../support/cli.ts';
+import { compressEach, copyOf, fixture, folder, oneLine } from '../support/cli.ts';
 
 /** A folder with a config file, whose path it is. */
 function configIn(content: object | string, cwd = folder()): string {
@@ -49,7 +49,7 @@ describe('what is given wins', () => {
       'quantize',
       { preset: 'exact', exclude: ['a'] },
       { preset: 'exact', exclude: ['a'], float16: true },
-      'FILE: other',
+      'FILE: overridden',
     ],
     ['quantize', { uint8: true, quiet: true }, { preset: 'smallest', uint8: true, exclude: ['lm head', 'fc'] }, ''],
     ['prune', {}, { structured: 'l1', amount: 0.25, exclude: ['fc'] }, '--structured l1 --amount 0.25 --exclude fc\n'],
@@ -101,6 +101,15 @@ describe('what cannot be names the file and the key', () => {
     expect((error as Error).message.replaceAll(path, 'FILE')).toMatch(message);
   });
 
+  test('a link out of the folder is refused, a file in the folder is not', async () => {
+    const path = configIn({ quantize: { calibrate: 'c.npz' } });
+    await expect(openConfig('quantize', path, false)).resolves.toEqual(
+      new Map([['calibrate', join(path, '../c.npz')]]),
+    );
+    symlinkSync(fixture('mymodel.onnx'), join(path, '../c.npz'));
+    await expect(openConfig('quantize', path, false)).rejects.toThrow("'calibrate' names a file outside its folder");
+  });
+
   test('a file that is named may lead elsewhere; a word is no path', async () => {
     const path = configIn({ quantize: { calibrate: '../c.npz' }, prune: { mask: '/m.npz', calibrate: 'random' } });
     expect([...((await openConfig('quantize', path, true)) ?? [])]).toEqual([['calibrate', join(path, '../../c.npz')]]);
@@ -147,5 +156,5 @@ test('each of several models has the file beside it; a recipe has what it says, 
     0,
     [{ verb: 'quantize', int4: true, tableBits: 4 }],
   ]);
-  expect(oneLine(wrong?.stderr ?? '')).toContain('--config: it must be a file; standard input is the model');
+  expect(oneLine(wrong?.stderr ?? '')).toContain("--config: '-' is not accepted: only models come from standard input");
 });

@@ -17,10 +17,10 @@ test.each(PRESET_NAMES)('a recipe has the options that %s stands for, not its na
 test.each([
   [{ preset: 'smallest' }, { int4: true, tableBits: 4 }, 'preset smallest: --int4 --table-bits 4'],
   [{ preset: 'smallest', tableBits: '8' }, { int4: true, tableBits: 8 }, 'preset smallest: --int4'],
-  [{ preset: 'smallest', uint8: true }, { uint8: true }, 'preset smallest: other options take its place'],
+  [{ preset: 'smallest', uint8: true }, { uint8: true }, 'preset smallest: overridden by other options'],
   [{ preset: 'exact', int8: false }, { float16: true }, 'preset exact: --float16'],
-  [{ preset: 'exact', weightsOnly: true }, { weightsOnly: true }, 'preset exact: other options take its place'],
-  [{ preset: 'web', target: 'cpu' }, { target: 'cpu' }, 'preset web: other options take its place'],
+  [{ preset: 'exact', weightsOnly: true }, { weightsOnly: true }, 'preset exact: overridden by other options'],
+  [{ preset: 'web', target: 'cpu' }, { target: 'cpu' }, 'preset web: overridden by other options'],
 ])('%j', (given, values, line) => {
   expect(valuesOf(QUANTIZE, given)).toEqual({ preset: given.preset, ...values });
   expect(presetLine(QUANTIZE, given)).toBe(line);

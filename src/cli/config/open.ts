@@ -1,5 +1,7 @@
-import { dirname, isAbsolute, normalize } from 'node:path';
+import { realpath } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { CompressError } from '../../errors.ts';
+import { isInside } from '../../node/files/folder.ts';
 import { readTextFile } from '../../node/files/textFile.ts';
 import { fromFolder } from '../../node/recipes/paths.ts';
 import { CONFIG_VERBS, type ConfigVerb, configRows, isConfigVerb } from '../../options/config.ts';
@@ -23,7 +25,7 @@ export async function openConfig(
   const steps = parseConfig(await readTextFile(path, MAX_OPTIONS_BYTES), path);
   const own = steps.filter((one) => one.verb === verb);
   // A folder may come from a stranger, whose file is not to say which of ours are opened.
-  if (!named) for (const step of own) refuseElsewhere(step, path);
+  if (!named) for (const step of own) await refuseElsewhere(step, path);
   const [step] = fromFolder({ steps: own }, dirname(path)).steps;
   if (step !== undefined) checkValues(step, path);
   return step?.options;
@@ -69,11 +71,13 @@ function checkValues({ verb, options }: RecipeStep, path: string): void {
   }
 }
 
-function refuseElsewhere({ verb, options }: RecipeStep, path: string): void {
+async function refuseElsewhere({ verb, options }: RecipeStep, path: string): Promise<void> {
+  const folder = await realpath(dirname(path));
   for (const [key, value] of options) {
     if (!isFile(verb, key, value)) continue;
-    const inside = normalize(value);
-    if (!isAbsolute(inside) && !/^\.\.([/\\]|$)/.test(inside) && !/^[a-z]:/i.test(inside)) continue;
+    const wanted = resolve(folder, value);
+    // A file that is not there has no links; who opens it tells that it is missing.
+    if (isInside(folder, wanted) && isInside(folder, await realpath(wanted).catch(() => wanted))) continue;
     const fact = `'${key}' names a file outside its folder: '${value}'`;
     throw wrong(placeIn(path, verb), fact, `If you trust it, name it: \`config: ${path}\`.`);
   }

@@ -77,9 +77,10 @@ async function configPath(
   model: string | undefined,
 ): Promise<string | undefined> {
   if (noConfig) return undefined;
-  if (config === '' || config === DASH) {
-    const fact = config === '' ? 'the file name is empty' : 'it must be a file; standard input is the model';
-    throw new CompressError('options', 'config', fact, { hint: `For example: \`config: ${CONFIG_NAME}\`.` });
+  if (config === '') {
+    throw new CompressError('options', 'config', 'the file name is empty', {
+      hint: `For example: \`config: ${CONFIG_NAME}\`.`,
+    });
   }
   if (config !== undefined) return config;
   if (model === undefined || model === '' || model === DASH) return undefined;
