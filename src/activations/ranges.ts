@@ -15,8 +15,8 @@ export interface ActivationRange extends ObservedRange {
 export type ActivationRanges = ReadonlyMap<string, ActivationRange>;
 
 /**
- * What a product keeps of its signal where only it is computed in another form: on integers, or in float with a stored
- * weight. In dB, over the data; behind its logarithms, where it goes into such.
+ * The signal-to-noise ratio of a product, in dB over the data, if it alone is computed in another form: on integers, or
+ * in float with a stored weight. If logarithms follow the product, it is that of their outputs.
  */
 export interface ProductSignal {
   readonly integers?: number;

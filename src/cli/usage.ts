@@ -69,7 +69,7 @@ function unknownArgument(list: string, argv: readonly string[], known: readonly 
 
 /**
  * What people type for help and the version, as the options they are: `help quantize`, `version`, `-V`; `-v` alone, which
- * is `--verbose` behind a verb. `--no-color` and `--color` have been read by then.
+ * is `--verbose` after a verb. `--no-color` and `--color` have been read by then.
  */
 export function asOptions(argv: readonly string[]): string[] {
   const [first, ...rest] = argv.filter((one) => one !== '--no-color' && one !== '--color');

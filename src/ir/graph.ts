@@ -250,7 +250,7 @@ export class Graph {
     }
   }
 
-  /** Puts nodes behind all others. */
+  /** Adds nodes at the end. */
   insertLast(...nodes: readonly Node[]): void {
     for (const node of nodes) {
       this.#nodes.insert(node);

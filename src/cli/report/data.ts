@@ -88,7 +88,7 @@ export interface ReportSide {
   readonly name: string;
   /** Bytes, data files included. */
   readonly bytes: number;
-  /** The model file, and behind it those with its data. */
+  /** The model file, followed by its data files. */
   readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
   /** E.g. `IR version 8, opset 17`. */
   readonly format: string;

@@ -22,7 +22,7 @@ export async function reportTarget(args: CommonValues): Promise<string> {
   }
   refuseOther('report', path, args);
   if ((await kindOf(path)) === 'folder') throw wrong(`'${path}' is a folder`, 'Name a file.');
-  // A model behind --report is a slip, and with --force it would be lost.
+  // A model after --report is a slip, and with --force it would be lost.
   if (!/\.html?$/i.test(path))
     throw wrong(`'${path}' does not end in .html`, 'Name an HTML file: --report report.html.');
   await checkTarget(path, args.force === true);

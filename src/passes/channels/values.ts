@@ -19,7 +19,7 @@ export interface Value {
   readonly dims: readonly Dim[];
   /** For each dim the channels it runs over; undefined if its length cannot change. */
   readonly axes: readonly (Axis | undefined)[];
-  /** By dim, those that it was joined of, where their channels go on behind the Reshape that cuts it again. */
+  /** By dim, the dims that a Reshape joined into it: a later Reshape that splits it again finds their channels here. */
   readonly joined?: ReadonlyMap<number, Pick<Value, 'dims' | 'axes'>>;
   /** The elements, of a scalar or a vector of integers that may be a shape. */
   readonly elements?: readonly Element[];

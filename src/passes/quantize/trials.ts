@@ -152,7 +152,7 @@ class Trying {
     };
     const own = float(value);
     const error = add('Sub', [own, float(copy)]);
-    // A factor before the logarithm is a sum behind it, and tells nothing.
+    // A factor before the Log adds a constant to its output, which is no signal: the mean is left out.
     const signal = log ? add('Sub', [own, add('ReduceMean', [own])]) : own;
     return { signal: add('ReduceSumSquare', [signal]), noise: add('ReduceSumSquare', [error]) };
   }

@@ -31,7 +31,7 @@ export async function textOf(speaker: Speaker, { tokens: prompt, encoded }: Begi
   await speaker.speak(prompt, encoded, (given) => {
     scores.push(given.scores);
     const token = bestOf(given);
-    // For want of a token the text ends too.
+    // Without a token the text ends too.
     if (token === undefined) return undefined;
     tokens.push(token);
     return until.ends.has(token) || tokens.length >= until.tokens ? undefined : token;
