@@ -1,38 +1,38 @@
-/** What went wrong, as a word a program can test. */
+/** What went wrong, as a code that a program can test. */
 export type ErrorCode =
   | 'malformed' // the bytes are not a valid ONNX model
-  | 'unsupported' // valid, but something we do not do
+  | 'unsupported' // valid, but not supported
   | 'limit' // larger or deeper than a named limit
   | 'io' // the file system, a pipe or the terminal
   | 'exists' // the output is already there
-  | 'options' // an option has a value it cannot have
+  | 'options' // an option has an invalid value
   | 'nothing_to_do' // no weight could be changed
   | 'data' // input data for a model is missing, of the wrong shape or not finite
   | 'runtime' // ONNX Runtime is not installed, or it refuses the model
   | 'gate' // a comparison was made, and is worse than the user allows
-  | 'internal'; // a promise we made to ourselves was broken
+  | 'internal'; // an internal invariant was broken
 
-/** What exactly went wrong, where a program can say better what to do about it. */
+/** The exact cause, where a program can give better advice than the hint. */
 export type ErrorKind =
   | 'cut_off' // the file ends before something that it announces
   | 'data_file'; // data to run a model on, where a model was expected
 
-/** Facts that go with an error beside its sentence. */
+/** Further facts about an error. */
 export interface ErrorDetails {
-  /** One line that says what to do. */
+  /** One line of advice. */
   readonly hint?: string | undefined;
   readonly kind?: ErrorKind | undefined;
   readonly cause?: unknown;
 }
 
 /**
- * The one error class of this package. Its message has the form `<where>: <found and expected>`, e.g.
- * `model.onnx, graph.initializer[12] 'fc.weight': raw_data has 40 bytes; float32 [4, 4] needs 64`.
+ * The only error class of this package. The message has the form `<where>: <found and expected>`, e.g. `model.onnx,
+ * graph.initializer[12] 'fc.weight': raw_data has 40 bytes; float32 [4, 4] needs 64`.
  */
 export class CompressError extends Error {
   override readonly name = 'CompressError';
   readonly code: ErrorCode;
-  /** File, tensor or option the error is about. */
+  /** The file, tensor or option that the error is about. */
   readonly where: string;
   readonly hint: string | undefined;
   readonly kind: ErrorKind | undefined;
@@ -46,7 +46,7 @@ export class CompressError extends Error {
   }
 }
 
-/** What Node tells of an error of the system. */
+/** The part of a Node system error that is used here. */
 interface SystemError {
   readonly code?: string;
   readonly errno?: number;
@@ -54,7 +54,7 @@ interface SystemError {
   readonly path?: string;
 }
 
-/** Turns whatever was thrown by the file system into a {@link CompressError} that names `where`. */
+/** Turns an error of the file system into a {@link CompressError} that names `where`. */
 export function ioError(where: string, cause: unknown): CompressError {
   if (cause instanceof CompressError) return cause;
   const code = (cause as SystemError | null | undefined)?.code ?? '';
@@ -68,7 +68,7 @@ export function ioError(where: string, cause: unknown): CompressError {
   );
 }
 
-/** What was thrown, where it is an error of this program or of the system; undefined for a mistake of the program. */
+/** The error as a {@link CompressError}, if it is one or comes from the system; undefined for a bug in the program. */
 export function knownError(cause: unknown): CompressError | undefined {
   if (cause instanceof CompressError) return cause;
   const { errno, syscall, path } = (cause ?? {}) as SystemError;
@@ -76,7 +76,7 @@ export function knownError(cause: unknown): CompressError | undefined {
   return ioError(path ?? '', cause);
 }
 
-/** Runs work with files; an error of the system names `where`. */
+/** Runs `work` on files. A system error becomes a {@link CompressError} that names `where`. */
 export function withIoErrors<T>(where: string, work: () => T): T {
   try {
     return work();

@@ -1,9 +1,8 @@
 import type { MomentsRequest, SumRequest } from './requests.ts';
 
 /**
- * Items in their order, in batches that take at most `limit` bytes together; an item that takes more is alone in its
- * batch.
- * @param bytesOf - what an item takes
+ * Groups items, in order, into batches of at most `limit` bytes. An item above the limit is a batch of its own.
+ * @param bytesOf - size of an item in bytes
  */
 export function batches<T>(items: Iterable<T>, bytesOf: (item: T) => number, limit: number): T[][] {
   const made: T[][] = [];
@@ -20,7 +19,7 @@ export function batches<T>(items: Iterable<T>, bytesOf: (item: T) => number, lim
   return made;
 }
 
-/** Bytes that the sums of an answer take. */
+/** Size in bytes of the sums that answer a request. */
 export function sumBytes(request: SumRequest | MomentsRequest): number {
   const { what, columns } = request;
   const groups = 'groups' in request ? request.groups : 1;

@@ -1,25 +1,25 @@
 import type { Model } from '../ir/model.ts';
 import type { Activations, SumRequest, Sums } from './requests.ts';
 
-/** Layers that meet the same activations. */
+/** Layers that read the same activations. */
 export interface LayerGroup {
   readonly wanted: SumRequest;
   readonly layers: readonly unknown[];
 }
 
-/** A group with its sums; nothing where its layers need none. */
+/** A group with its sums; undefined if its layers need none. */
 export interface SummedGroup<G extends LayerGroup> {
   readonly group: G;
   readonly sums: Sums | undefined;
 }
 
 /**
- * The sums of groups of layers, each batch measured on the model as it is when its turn comes.
+ * The sums for groups of layers. Each batch is measured on the model as it is at that point.
  *
- * Batches whose layers need no sums are run as well while some that follow do: their runs then begin at the same place,
- * with the same values, as if all had been asked for, and give the same sums, bit for bit.
- * @param known - how many results there are, from the first group on, that need no sums
- * @param resultsOf - how many a group has: one for each of its layers if omitted
+ * Batches whose layers need no sums still run while later ones need some: every run then starts from the same place
+ * with the same values as if all sums had been requested, so the sums are the same, bit for bit.
+ * @param known - number of results, from the first group on, that need no sums
+ * @param resultsOf - number of results of a group: one per layer if omitted
  */
 export async function* summedGroups<G extends LayerGroup>(
   model: Model,
@@ -37,7 +37,7 @@ export async function* summedGroups<G extends LayerGroup>(
     });
     const wanted = part.map((one, at) => (open[at] ? one.wanted : { ...one.wanted, idle: true }));
     const measured = known < total ? await activations.measure(model, wanted, { index, count: parts.length }) : [];
-    // What was handed out is let go of.
+    // Sums that were returned are released, so that memory holds one group at a time.
     const all = [...measured].reverse();
     for (const [at, group] of part.entries()) {
       const sums = all.pop();

@@ -1,58 +1,58 @@
 import { decibels } from '../kernels/decibels.ts';
 import type { ObservedRange } from '../kernels/observe/choose.ts';
 
-/** What calibration learned about one activation: plain data, from the room that runs models to the passes. */
+/** What calibration measured for one activation. Plain data: `node` measures it, passes read it. */
 export interface ActivationRange extends ObservedRange {
-  /** How many elements a run had, on average. */
+  /** Mean number of elements per run. */
   readonly elements?: number;
-  /** Mean of each channel, of its x² and its largest |x|, where they were asked for. */
+  /** Mean of x, mean of x² and largest |x| of each channel, where they were requested. */
   readonly channelMeans?: readonly number[];
   readonly channelPowers?: readonly number[];
   readonly channelPeaks?: readonly number[];
 }
 
-/** Ranges by the name of the value in the (folded) model. */
+/** Ranges by value name in the (folded) model. */
 export type ActivationRanges = ReadonlyMap<string, ActivationRange>;
 
 /**
- * The signal-to-noise ratio of a product, in dB over the data, if it alone is computed in another form: on integers, or
- * in float with a stored weight. If logarithms follow the product, it is that of their outputs.
+ * Signal-to-noise ratio of one product in dB over the data, if that product alone is computed in another form: on
+ * integers, or in float with a stored weight. If a logarithm follows the product, the ratio of the logarithm's output.
  */
 export interface ProductSignal {
   readonly integers?: number;
   readonly stored?: number;
 }
 
-/** By what the whole (folded) model calls the output of the product. */
+/** By the name of the product's output in the whole (folded) model. */
 export type ProductSignals = ReadonlyMap<string, ProductSignal>;
 
 /**
- * Expected signal-to-quantization-noise ratio of an activation quantized to 256 steps over a range, in dB:
- * `10·log10(power / ((1 − zeros)·step²/12 + clipError))`, rounding errors taken as uniform.
+ * Expected signal-to-quantization-noise ratio in dB of an activation quantized to 256 steps over a range:
+ * `10·log10(power / ((1 − zeros)·step²/12 + clipError))`. Rounding errors are assumed to be uniform.
  *
- * @param range - what was calibrated; `clipError` holds for its own min and max
- * @param min - lower end of the range really used, at most 0
- * @param max - upper end, at least 0
+ * @param range - the calibrated range; its `clipError` holds for its own `min` and `max`
+ * @param min - lower end of the range in use, at most 0
+ * @param max - upper end of the range in use, at least 0
  */
 export function expectedSqnr(range: ActivationRange, min: number = range.min, max: number = range.max): number {
   return decibels(range.power, noiseOf(range, min, max));
 }
 
-/** Mean squared error of 256 steps. */
+/** Mean squared error of quantizing to 256 steps. */
 function noiseOf(range: ActivationRange, min: number, max: number): number {
   const step = (Math.max(max, 0) - Math.min(min, 0)) / 255;
   return ((1 - range.zeros) * step * step) / 12 + range.clipError;
 }
 
 /**
- * The same of what a layer makes of the activation: signal and noise of each channel count as much as the layer's
- * weights make of them. A loud channel that no weight reads does not hide what the others lose.
+ * As {@link expectedSqnr}, but measured where the layer reads the activation: signal and noise of each channel are
+ * weighted by the layer's weights. So a loud channel that no weight reads does not hide what the other channels lose.
  *
- * `10·log10(Σ gain·power / Σ gain·noise)`, over the channels that are not zero throughout; these have no noise.
+ * `10·log10(Σ gain·power / Σ gain·noise)` over the channels that are not zero throughout; those have no noise.
  *
  * @param range - with `channelPowers`
- * @param gains - Σ w² over the weights that meet each channel
- * @returns undefined if the two do not fit, or the layer listens to none of the channels
+ * @param gains - Σ w² over the weights that multiply each channel
+ * @returns undefined if the lengths do not match, or if the layer reads none of the channels
  */
 export function heardSqnr(range: ActivationRange, gains: ArrayLike<number>): number | undefined {
   const powers = range.channelPowers;
@@ -66,7 +66,7 @@ export function heardSqnr(range: ActivationRange, gains: ArrayLike<number>): num
     loud++;
   }
   if (heard === 0 || !Number.isFinite(signal + heard)) return undefined;
-  // The noise is a mean over all channels, and all of it is in those that are not zero.
+  // The noise is a mean over all channels, and channels that are zero throughout contribute none.
   const noise = noiseOf(range, range.min, range.max) * (powers.length / loud);
   return decibels(signal, heard * noise);
 }

@@ -5,59 +5,60 @@ import type { Multiply } from '../kernels/products.ts';
 import type { ActivationRange } from './ranges.ts';
 
 /**
- * Vectors of a value that meet a weight: those along an axis, counted from the end where it is negative, or those under
- * the kernel of a convolution.
+ * Vectors of a value that a weight is multiplied with: along an axis (negative counts from the end), or the patches
+ * under the kernel of a convolution.
  */
 export type Vectors =
   | { readonly kind: 'matrix'; readonly value: string; readonly axis: number }
   | { readonly kind: 'patches'; readonly value: string; readonly geometry: PatchGeometry };
 
-/** Vectors that are summed together with others; `factor` weighs them. */
+/** Vectors that are summed together with those of other sources; `factor` is their weight. */
 export type Source = Vectors & { readonly factor: number };
 
 /**
- * The range that an observer gives a value for 8 bits; with `channels`, also means, powers and peaks along that axis.
+ * Asks for the range that an observer chooses for 8 bits; with `channels`, also for means, powers and peaks along that
+ * axis.
  */
 export interface RangeRequest {
   readonly what: 'range';
-  /** See `Places`: of the main graph, or of a branch of If. */
+  /** Name of a value of the main graph or of a branch of If; see `Places`. */
   readonly value: string;
   readonly observer: ObserverKind;
-  /** Percent of the elements that the observer `percentile` keeps. */
+  /** Percentage of the elements that the observer `percentile` keeps. */
   readonly percentile: number;
-  /** From the end where it is negative. */
+  /** Axis of the channels; negative counts from the end. */
   readonly channels?: number;
 }
 
-/** The strength of each channel of a value: `√(Σ x²)`. */
+/** Asks for the L2 norm of each channel of a value: `√(Σ x²)`. */
 export interface NormsRequest {
   readonly what: 'norms';
   readonly value: string;
-  /** Of the channels, from the end where it is negative. */
+  /** Axis of the channels; negative counts from the end. */
   readonly axis: number;
 }
 
-/** `Σ x xᵀ` or `Σ x²` over all vectors of some sources, e.g. of all nodes that share a weight. */
+/** Asks for `Σ x xᵀ` or `Σ x²` over all vectors of some sources, e.g. of all nodes that share a weight. */
 export interface SumRequest {
   readonly what: 'gram' | 'squares';
   readonly sources: readonly Source[];
-  /** How many groups of channels do not meet, each with its own sums; 1 but for grouped convolutions. */
+  /** Number of groups of a grouped convolution, each with its own sums; 1 otherwise. */
   readonly groups: number;
-  /** Elements of a vector. */
+  /** Elements per vector. */
   readonly columns: number;
-  /** Nobody needs the sums: the values are computed, and nothing is summed. */
+  /** The sums are not needed: the values are computed, but nothing is summed. */
   readonly idle?: boolean;
 }
 
-/** `E[x]`, and with `moments` also `E[x xᵀ]`, of the vectors that one layer reads. */
+/** Asks for `E[x]`, and with `moments` also for `E[x xᵀ]`, of the vectors that one layer reads. */
 export interface MomentsRequest {
   readonly what: 'means' | 'moments';
   readonly source: Vectors;
-  /** Elements of a vector. */
+  /** Elements per vector. */
   readonly columns: number;
 }
 
-/** The axis of a value along which the channels of its vectors are, from the end where it is negative. */
+/** The channel axis of a value that these vectors are taken from; negative counts from the end. */
 export function channelAxis(vectors: Vectors): number {
   return vectors.kind === 'matrix' ? vectors.axis : 1;
 }
@@ -65,36 +66,38 @@ export function channelAxis(vectors: Vectors): number {
 /** A question about the activations of a model. */
 export type Request = RangeRequest | NormsRequest | SumRequest | MomentsRequest;
 
-/** What is known of the elements of a value. */
+/** What was observed of the elements of a value. */
 export interface RangeAnswer {
-  /** Undefined where no element was finite. */
+  /** Undefined if no element was finite. */
   readonly range: ActivationRange | undefined;
-  /** How many elements were finite, and how many infinite or NaN. */
+  /** Number of finite elements; `nonFinite` is the number of those that are infinite or NaN. */
   readonly count: number;
   readonly nonFinite: number;
 }
 
-/** What was summed. */
+/** Sums over vectors. */
 export interface Sums {
   /** `Σ x xᵀ` as `[groups, columns, columns]`, or `Σ x²` as `[groups, columns]`. */
   readonly sums: Float64Array;
-  /** How many vectors were summed in each group. */
+  /** Number of vectors summed in each group. */
   readonly rows: number;
-  /** How many there were; absent where all were summed. */
+  /** Number of vectors there were; absent if all were summed. */
   readonly of?: number;
 }
 
 /** Moments of vectors, over every sample and every position that a layer is applied to. */
 export interface Moments {
-  /** How many vectors were summed. */
+  /** Number of vectors summed. */
   readonly count: number;
-  /** `E[x]`: `[columns]`. */
+  /** `E[x]`, `[columns]`. */
   readonly mean: Float64Array;
-  /** `E[x xᵀ]`: `[columns, columns]`; undefined if only means were asked for. */
+  /** `E[x xᵀ]`, `[columns, columns]`; undefined if only means were requested. */
   readonly gram: Float64Array | undefined;
 }
 
-/** What each question is answered with. Norms and moments are undefined if the value is of other dims than was said. */
+/**
+ * The answer to each kind of request. Norms and moments are undefined if the value has other dimensions than stated.
+ */
 export interface Answers {
   readonly range: RangeAnswer;
   readonly norms: Float64Array | undefined;
@@ -104,25 +107,25 @@ export interface Answers {
   readonly moments: Moments | undefined;
 }
 
-/** The answer to one kind of question. */
+/** The type of the answer to one kind of request. */
 export type AnswerTo<R extends Request> = Answers[R['what']];
 
-/** Which call of how many this is, for progress. */
+/** Which call this is, of how many; for progress. */
 export interface Part {
   readonly index: number;
   readonly count: number;
 }
 
 /**
- * Answers about the activations of a model; they come from code that can run it on data. `R` are the questions that are
- * answered: by default those of Wanda and SparseGPT.
+ * Answers requests about a model's activations; implemented by code that can run the model on data. `R` are the
+ * requests it can answer: by default those of Wanda and SparseGPT.
  */
 export interface Activations<R extends Request = SumRequest> {
   /**
-   * Runs the model, as it is now, on all of the data. Nodes that none of the values needs are not run.
-   * @returns in the order of `requests`
+   * Runs the model as it is now on all of the data. Nodes that no requested value depends on are not run.
+   * @returns one answer per request, in the same order
    */
   measure(model: Model, requests: readonly R[], part: Part): Promise<readonly AnswerTo<R>[]>;
-  /** Multiplies large matrices; absent where what runs the model is no faster at that than this thread. */
+  /** Multiplies large matrices; absent if the runtime is no faster at it than this thread. */
   readonly multiply?: Multiply;
 }

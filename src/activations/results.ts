@@ -1,28 +1,34 @@
 import { CompressError } from '../errors.ts';
 
-/** Puts bytes aside, and reads them again. */
+/** Stores bytes, and returns a function that reads them again. */
 export type Keep = (bytes: Uint8Array) => Promise<() => Promise<Uint8Array>>;
 
-/** What was found for one layer: as JSON has it, and bytes that are read when they are needed. */
+/** The result for one layer: facts as JSON, and bytes that are read on demand. */
 export interface Result {
   readonly facts: unknown;
   readonly parts: readonly (() => Promise<Uint8Array>)[];
 }
 
 /**
- * The results of a pass that takes long, layer by layer, in the order in which it looks at them. They may outlast a run
- * that is interrupted: one that asks the same of the same model then begins with those that are there.
+ * Results of a slow pass, one per layer, in the order in which the pass visits the layers. They can outlive an
+ * interrupted run: a run of the same pass on the same model then starts with the results that are there.
  */
 export interface Results {
-  /** How many there are when the pass begins. */
+  /** Number of results that existed when the pass started. */
   readonly earlier: number;
-  /** One of the earlier ones, from 0 on. Its content comes from a file, and is checked by who asked. */
+  /** Returns an earlier result, counted from 0. It comes from a file, so the caller must check it. */
   read(index: number): Result;
-  /** Keeps the next one. @throws CompressError `io` */
+  /**
+   * Stores the next result.
+   * @throws CompressError `io`
+   */
   add(facts: unknown, parts: readonly Uint8Array[]): Promise<Result>;
 }
 
-/** Results that last as long as the run. @param keep - where bytes wait; in memory without it */
+/**
+ * Results that last as long as the run.
+ * @param keep - where the bytes are stored; in memory if omitted
+ */
 export function passingResults(keep?: Keep): Results {
   return {
     earlier: 0,
@@ -36,7 +42,7 @@ export function passingResults(keep?: Keep): Results {
   };
 }
 
-/** Hands out the results of layers one after the other: the earlier ones, and those that are computed now. */
+/** Returns the results of layers one after the other: first the earlier ones, then those computed now. */
 export class ResultLine {
   readonly #results: Results;
   #next = 0;
@@ -56,7 +62,7 @@ export class ResultLine {
   }
 }
 
-/** Refuses a result that cannot be of the layer it is for. */
+/** The error for a stored result that cannot belong to the layer it is read for. */
 export function strangeResult(layer: string): CompressError {
   return new CompressError('data', layer, 'the results of an earlier run do not match it', {
     hint: 'Remove their folder, and start again.',

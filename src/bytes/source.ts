@@ -1,21 +1,23 @@
 import { CompressError } from '../errors.ts';
 import type { Place } from './stored.ts';
 
-/** Bytes of a source that lie in files open here: for threads that read them, and for the system's own copy. */
+/**
+ * Where bytes of a source are in files that are open here: for threads that read them, and for the system's own copy.
+ */
 export interface SourceFiles {
-  /** Descriptor of the file that has all bytes at their places; undefined if they lie in several. */
+  /** Descriptor of the file that has all bytes at their positions; undefined if they are in several files. */
   readonly fd: number | undefined;
-  /** Where the bytes from `start` to `end` lie; undefined if they do not lie together. */
+  /** Where the bytes from `start` to `end` are; undefined if they are not contiguous in one file. */
   place(start: number, end: number): Place | undefined;
-  /** Where, between these two, bytes begin to lie elsewhere, ascending. */
+  /** Offsets between these two at which the bytes continue in another place, ascending. */
   borders(start: number, end: number): readonly number[];
 }
 
-/** Bytes somewhere: a file, memory, a spooled pipe. Reads may happen at any position and in parallel. */
+/** Bytes that can be read at any position and in parallel: a file, memory, or a spooled pipe. */
 export interface Source {
-  /** What error messages call it: a path, or `<stdin>`. */
+  /** What error messages call the source: a path, or `<stdin>`. */
   readonly label: string;
-  /** Size in bytes, fixed for the life of the source. */
+  /** Size in bytes; it does not change. */
   readonly byteLength: number;
   /**
    * Reads the bytes `start` (inclusive) to `end` (exclusive).
@@ -23,20 +25,19 @@ export interface Source {
    */
   read(start: number, end: number): Promise<Uint8Array>;
   close(): Promise<void>;
-  /**
-   * Fills `target` with the bytes from `start` on, where that is sooner done than by `read`; errors as those of `read`.
-   */
+  /** Fills `target` with the bytes from `start` on, if that is faster than `read`. Throws what `read` throws. */
   readInto?(target: Uint8Array, start: number): Promise<void>;
-  /** Where the bytes lie; absent for bytes in memory. */
+  /** Where the bytes are in files; absent for bytes in memory. */
   readonly files?: SourceFiles;
   /**
-   * Whether the file is still what it was when it was opened: its size, its time, and the file under its name.
-   * @throws CompressError `io` if it is not: what was read may be of two files
+   * Checks that the file has not changed since it was opened: its size, its modification time, and the file under its
+   * name.
+   * @throws CompressError `io` if it has: what was read may be from two versions
    */
   unchanged?(): Promise<void>;
 }
 
-/** A source over bytes already in memory. Reads are views, not copies. */
+/** A source over bytes in memory. Reads return views, not copies. */
 export function bytesSource(bytes: Uint8Array, label = '<bytes>'): Source {
   return {
     label,
@@ -49,18 +50,21 @@ export function bytesSource(bytes: Uint8Array, label = '<bytes>'): Source {
   };
 }
 
-/** The bytes of one file, all at their places. */
+/** The {@link SourceFiles} of a single file that has all bytes at their positions. */
 export function oneFile(fd: number): SourceFiles {
   return { fd, place: (start) => ({ fd, position: start }), borders: () => [] };
 }
 
-/** Fills `target` with the bytes of a source from `start` on; errors as those of `read`. */
+/** Fills `target` with the bytes of a source from `start` on. Throws what `read` throws. */
 export async function readInto(source: Source, target: Uint8Array, start: number): Promise<void> {
   if (source.readInto !== undefined) return source.readInto(target, start);
   target.set(await source.read(start, start + target.byteLength));
 }
 
-/** @throws CompressError `malformed` for bytes that a source does not have */
+/**
+ * Checks that a source has these bytes.
+ * @throws CompressError `malformed` if it has not
+ */
 export function checkRange(label: string, start: number, end: number, byteLength: number): void {
   if (start >= 0 && start <= end && end <= byteLength) return;
   throw new CompressError('malformed', label, `bytes ${start} to ${end} were requested; the file has ${byteLength}`);

@@ -1,52 +1,52 @@
-/** Bytes that exist somewhere and are fetched only when asked for. */
+/** Bytes that are fetched only when they are requested. */
 export interface Blob {
   readonly byteLength: number;
   load(): Promise<Uint8Array>;
 }
 
-/** A place in a file that is open in this process, whatever thread. */
+/** A position in a file that is open in this process; any thread can read it. */
 export interface Place {
   readonly fd: number;
   /** In bytes from the start of the file. */
   readonly position: number;
-  /** Which of the bytes, float32 all, stand for zero. */
+  /** Which of the float32 elements there are to be read as zero. */
   readonly zeroed?: Zeroed | undefined;
 }
 
-/** Pieces of what is written that a caller wants to see. */
+/** Pieces of the written output that the caller wants to see. */
 export interface Watcher {
-  /** Which of the bytes from `start` on are to be shown. */
+  /** Which bytes, of the `byteLength` from `start` on, to show. */
   wanted(start: number, byteLength: number): readonly Piece[];
-  /** Shows bytes from `start` on. */
+  /** Receives the bytes from `start` on. */
   show(start: number, bytes: Uint8Array): void;
 }
 
-/** A run of bytes. */
+/** A range of bytes. */
 export interface Piece {
   readonly start: number;
   readonly byteLength: number;
 }
 
-/** Where threads write. */
+/** Where threads write to. */
 export interface WriteTarget {
   readonly fd: number;
-  /** In bytes from the start of the file; undefined when bytes are written in order, as into a pipe. */
+  /** In bytes from the start of the file; undefined if bytes are written in order, as into a pipe. */
   readonly position: number | undefined;
   /**
-   * Who sees some of the bytes, which begin at `start` of all that it is shown; the file can be read where it has a
-   * position.
+   * Who sees some of the bytes. `start` is their offset in all that the watcher is shown. If there is a position, the
+   * file can be read too.
    */
   readonly watching?: { readonly watcher: Watcher; readonly start: number };
 }
 
-/** Bytes that lie somewhere as `Tensor.load` would give them, and can be read in pieces. */
+/** The bytes of `Tensor.load` as they are stored, readable in pieces. */
 export interface Stored {
   /** What error messages call the file. */
   readonly label: string;
   readonly byteLength: number;
   /** Fills `target` with the bytes from byte `start` on. */
   readInto(target: Uint8Array, start: number): Promise<void>;
-  /** Where they begin, when they lie in a file: other threads can then read them too. */
+  /** Where they start, if they are in a file: other threads can then read them too. */
   readonly file: Place | undefined;
 }
 
@@ -61,26 +61,26 @@ export function partOf(stored: Stored, start: number, byteLength: number): Store
   };
 }
 
-/** Elements that are computed in pieces, so that they are never in memory all at once. */
+/** Elements that are computed in chunks, so that they are never in memory all at once. */
 export interface Streamed {
-  /** The bytes of `Tensor.load`, in order. A chunk is good until the next one is asked for. */
+  /** The bytes of `Tensor.load`, in order. A chunk is valid until the next one is requested. */
   chunks(): AsyncIterable<Uint8Array>;
-  /** Whether they are computed from what lies in a file, and {@link writeTo} is there to be used. */
+  /** Whether the elements are computed from bytes in a file, so that {@link writeTo} can be used. */
   fromFile(): boolean;
   /**
-   * Computes them and writes them, with other threads where those would help. Ends, well or not, when no thread writes
-   * any more.
-   * @throws CompressError where reading fails, an error with the system's `code` where writing does
+   * Computes and writes the elements, with other threads if those help. Resolves or rejects only after every thread has
+   * stopped writing.
+   * @throws CompressError if reading fails; an error with the system's `code` if writing fails
    */
   writeTo(target: WriteTarget): Promise<void>;
-  /** Where the bytes lie already, but for zeros; absent, or undefined, where they lie nowhere. */
+  /** Where the bytes already are, apart from zeros; absent or undefined if they are in no file. */
   place?(): Promise<Place | undefined>;
 }
 
-/** Elements of a file that stand for zero. */
+/** Elements of a file that are read as zero. */
 export interface Zeroed {
-  /** Those with a magnitude below this one: the bits of a float32 without the sign. */
+  /** Elements with a magnitude below this one: the bits of a float32 without the sign. */
   readonly below: number;
-  /** Before this byte of the file those equal to it too. */
+  /** Before this byte of the file, also elements equal to it. */
   readonly until: number;
 }

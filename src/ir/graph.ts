@@ -12,20 +12,20 @@ export type { GraphFields, Signature } from './graphFields.ts';
 export type { ValueInfo } from './inputs.ts';
 export type { Use } from './uses.ts';
 
-/** A tensor the model holds under a name, and where: an initializer, or the Constant node `node`. */
+/** A named constant of the model and where it is: an initializer, or the Constant node `node`. */
 export interface Constant {
   readonly tensor: Tensor;
   readonly graph: Graph;
   readonly node: Node | undefined;
 }
 
-/** A graph, the body of an If, Loop or Scan, or a function. Changes only through its methods. */
+/** A graph: the main graph, the body of an If, Loop or Scan, or a function. Only its methods change it. */
 export class Graph {
   readonly kind: 'graph' | 'function';
   readonly name: string;
-  /** The graph whose node this one is a body of. */
+  /** The graph that contains the node this graph is a body of. */
   parent: Graph | undefined;
-  /** Of a function. */
+  /** Set if this graph is a function. */
   readonly signature: Signature | undefined;
   readonly #inputs: InputTable;
   #outputs: readonly ValueInfo[];
@@ -65,9 +65,7 @@ export class Graph {
     return this.#inputs.list;
   }
 
-  /**
-   * Inputs that must be fed: those without an initializer of the same name, whose value they have where none is fed.
-   */
+  /** Inputs that must be fed: those without an initializer of the same name, which would be their default. */
   get fedInputs(): readonly ValueInfo[] {
     return this.inputs.filter(({ name }) => !this.#initializers.has(name) && !this.#sparse.has(name));
   }
@@ -81,34 +79,34 @@ export class Graph {
     return this.#valueInfo;
   }
 
-  /** Initializers by name, in the order of the file; new ones at the end. */
+  /** Initializers by name, in file order; new ones at the end. */
   get initializers(): ReadonlyMap<string, Tensor> {
     return this.#initializers;
   }
 
-  /** Initializers stored as sparse tensors, in the order of the file; new ones at the end. */
+  /** Initializers stored as sparse tensors, in file order; new ones at the end. */
   get sparseInitializers(): readonly SparseTensor[] {
     return [...this.#sparse.values()];
   }
 
-  /** Graphs inside this one's nodes. */
+  /** The body graphs of this graph's nodes. */
   get bodies(): ReadonlySet<Graph> {
     return new Set(this.#bodies.keys());
   }
 
-  /** The node of this graph whose output the value is. */
+  /** The node of this graph that outputs the value. */
   producer(value: string): Node | undefined {
     return this.#producers.get(value);
   }
 
-  /** Whether the value gets its meaning in this graph itself, not in one around it. */
+  /** Whether the value is defined in this graph itself, not in an enclosing one. */
   defines(value: string): boolean {
     return (
       this.#initializers.has(value) || this.#producers.has(value) || this.isInput(value) || this.#sparse.has(value)
     );
   }
 
-  /** Everything that reads a value of this graph, captures by bodies of If, Loop and Scan included. */
+  /** Everything that reads a value of this graph, including captures in bodies of If, Loop and Scan. */
   uses(value: string): readonly Use[] {
     const own = this.#uses.of(value);
     if (this.#bodies.size === 0) return own;
@@ -116,25 +114,25 @@ export class Graph {
     return captured.length === 0 ? own : [...own, ...captured];
   }
 
-  /** Whether the graph lists the value among its inputs, so that a caller may override it. */
+  /** Whether the value is listed among the graph's inputs, so that a caller may override it. */
   isInput(value: string): boolean {
     return this.#inputs.get(value) !== undefined;
   }
 
   /**
-   * Whether a caller, or the Loop around, may feed another value in place of the one held here. Up to IR version 3
-   * every initializer is listed among the graph inputs, and is a constant all the same.
+   * Whether a caller, or the enclosing Loop, may feed another value in place of the constant. Up to IR version 3, every
+   * initializer is listed among the graph inputs and is still a constant.
    */
   isOverridable(value: string): boolean {
     return this.isInput(value) && !(this.#listsInitializers && this.#initializers.has(value));
   }
 
-  /** States that the graph lists its initializers among its inputs, which makes none of them a variable. */
+  /** States that the graph lists its initializers among its inputs. They stay constants. */
   setListsInitializers(yes: boolean): void {
     this.#listsInitializers = yes;
   }
 
-  /** The weight behind a name as a node of this graph sees it: looks outwards through the graphs around. */
+  /** The constant that a name refers to for a node of this graph; enclosing graphs are searched too. */
   constant(value: string): Constant | undefined {
     if (value === '') return undefined;
     const tensor = this.#initializers.get(value);
@@ -148,7 +146,7 @@ export class Graph {
     return this.parent?.constant(value);
   }
 
-  /** The type of a value as the file states it, without looking at whether that is true. */
+  /** The type of a value as the file states it. It is not checked. */
   typeOf(value: string): ValueInfo | undefined {
     this.#types ??= new Map([...this.valueInfo, ...this.outputs].map((one) => [one.name, one]));
     const found = this.#inputs.get(value) ?? this.#types.get(value) ?? this.#initializers.get(value);
@@ -156,8 +154,8 @@ export class Graph {
   }
 
   /**
-   * Adds a tensor, or replaces the one of the same name in its place. Where the graph lists its initializers among its
-   * inputs, the entry that is there follows its type.
+   * Adds a tensor, or replaces the one of the same name. If the graph lists its initializers among its inputs, the type
+   * of the entry is updated.
    */
   setInitializer(tensor: Tensor): void {
     if (this.kind === 'function') throw new RangeError('a function holds its weights in Constant nodes');
@@ -168,7 +166,7 @@ export class Graph {
     if (listed !== undefined && !allows(listed, tensor)) this.#inputs.set({ name, dtype, dims });
   }
 
-  /** Adds a tensor under a new name; where the graph lists its initializers among its inputs, there as well. */
+  /** Adds a tensor under a new name; if the graph lists its initializers among its inputs, there too. */
   addInitializer(tensor: Tensor): void {
     this.setInitializer(tensor);
     const { name, dtype, dims } = tensor;
@@ -176,8 +174,8 @@ export class Graph {
   }
 
   /**
-   * Puts other tensors where initializers stood, all in one walk, so that storing a weight in another way and back
-   * keeps the order of the rest. A name that is not an initializer adds its tensors at the end.
+   * Replaces initializers by other tensors in one walk. So storing a weight in another way and back keeps the order of
+   * the others. Tensors for a name that is not an initializer are added at the end.
    */
   replaceInitializers(changes: ReadonlyMap<string, readonly Tensor[]>): void {
     if (this.kind === 'function') throw new RangeError('a function holds its weights in Constant nodes');
@@ -189,7 +187,7 @@ export class Graph {
     for (const [name, tensors] of changes) if (!old.has(name)) for (const one of tensors) this.setInitializer(one);
   }
 
-  /** Adds sparse initializers, or replaces those of the same names. */
+  /** Adds sparse initializers, or replaces those of the same name. */
   setSparseInitializers(tensors: readonly SparseTensor[]): void {
     if (this.kind === 'function') throw new RangeError('a function holds its weights in Constant nodes');
     this.#sparse = new Map([...this.#sparse, ...tensors.map((one) => [one.name, one] as const)]);
@@ -204,13 +202,13 @@ export class Graph {
     this.#initializers.delete(name);
   }
 
-  /** Replaces what is stated about intermediate values, once it is not true any more. */
+  /** Replaces the stated types of intermediate values, when they are no longer true. */
   setValueInfo(list: readonly ValueInfo[]): void {
     this.#valueInfo = list;
     this.#types = undefined;
   }
 
-  /** States that inputs, outputs and intermediate values of these names have elements of a type now. */
+  /** States that the inputs, outputs and intermediate values of these names now have this element type. */
   setTypes(names: ReadonlySet<string>, dtype: DType): void {
     const typed = (one: ValueInfo): ValueInfo => (names.has(one.name) ? { ...one, dtype } : one);
     for (const one of this.inputs) if (names.has(one.name)) this.#inputs.set(typed(one));
@@ -227,7 +225,7 @@ export class Graph {
     this.#unindex(node);
   }
 
-  /** Puts `next` where `old` was. */
+  /** Replaces `old` by the nodes `next`, in its place. */
   replaceNode(old: Node, ...next: readonly Node[]): void {
     for (const node of next) this.#nodes.insert(node, old);
     this.removeNode(old);
@@ -241,7 +239,7 @@ export class Graph {
     }
   }
 
-  /** Puts nodes before all others, as a Constant that many read must stand. */
+  /** Inserts nodes before all others, where a Constant that many nodes read must be. */
   insertFirst(...nodes: readonly Node[]): void {
     const first = this.#nodes.first;
     for (const node of nodes) {
@@ -258,14 +256,14 @@ export class Graph {
     }
   }
 
-  /** `base`, or `base_1`, `base_2`, … : a name nothing in the model has yet, reserved from now on. */
+  /** `base`, or `base_1`, `base_2`, …: a name that nothing in the model has. It is reserved from now on. */
   uniqueName(base: string): string {
     const root = this.root;
     root.#names ??= namesOf(root);
     return root.#names.unique(base);
   }
 
-  /** The main graph or the function this one is in, at any depth; itself where it is one. */
+  /** The main graph or function that this graph is in, at any depth; the graph itself if it is one. */
   get root(): Graph {
     let graph: Graph = this;
     while (graph.parent !== undefined) graph = graph.parent;

@@ -2,16 +2,16 @@ import type { ValueInfo } from './inputs.ts';
 import type { Attribute, Node } from './node.ts';
 import type { SparseTensor, Tensor } from './tensor.ts';
 
-/** How a function is called, and what its nodes speak. */
+/** How a function is called, and the operator versions its nodes use. */
 export interface Signature {
   readonly domain: string;
   readonly overload: string;
-  /** Values of attributes for calls that leave them out. */
+  /** Attributes with default values, for calls that omit them. */
   readonly defaults: readonly Attribute[];
   readonly opsets: readonly { readonly domain: string; readonly version: number }[];
 }
 
-/** What a graph is made from; `kind` tells a function of `ModelProto.functions`, which has no initializers. */
+/** What a graph is made from. `kind` marks a function of `ModelProto.functions`, which has no initializers. */
 export interface GraphFields {
   readonly kind?: 'graph' | 'function';
   readonly name?: string;

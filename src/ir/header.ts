@@ -3,20 +3,20 @@ import type { Blob } from '../bytes/stored.ts';
 /** One entry of `metadata_props`: a note about the model, under a key. */
 export interface MetadataEntry {
   readonly key: string;
-  /** UTF-8; it may be a whole tokenizer, and stays in the file until it is asked for. */
+  /** UTF-8. It may be a whole tokenizer, so it stays in the file until it is requested. */
   readonly value: Blob;
-  /** Fields of the file we do not model, carried along unread. */
+  /** Fields of the file that this package does not know, copied unread. */
   readonly extra?: Blob;
 }
 
-/** A file that holds weights beside the model. */
+/** A file with weights next to the model. */
 export interface DataFile {
-  /** As the model names it, relative to its own folder. */
+  /** As the model names it, relative to the model's folder. */
   readonly location: string;
   readonly byteLength: number;
 }
 
-/** What a file says about itself beside its graph. Passes neither read nor change it; it is for people. */
+/** What a file says about itself besides its graph, for people. Passes neither read nor change it. */
 export interface ModelHeader {
   readonly producerName: string;
   readonly producerVersion: string;
@@ -25,7 +25,7 @@ export interface ModelHeader {
   readonly modelVersion: number;
   readonly docString: Blob | undefined;
   readonly metadata: readonly MetadataEntry[];
-  /** Bytes of the model file alone; 0 for a model that was not read from one. */
+  /** Size of the model file alone; 0 for a model that was not read from a file. */
   readonly byteLength: number;
   readonly dataFiles: readonly DataFile[];
 }

@@ -1,12 +1,13 @@
 import type { DType } from './dtype.ts';
 
 /**
- * A named value with its type: a graph input, a graph output, or an intermediate one. Dims may be symbols or unknown.
+ * A named value with its type: a graph input, a graph output or an intermediate value. Dimensions may be symbolic or
+ * unknown.
  */
 export interface ValueInfo {
   readonly name: string;
   readonly dtype?: DType;
-  /** Undefined where the rank is not known; an entry is undefined if that dim is not. */
+  /** Undefined if the rank is unknown; an entry is undefined if that dimension is unknown. */
   readonly dims?: readonly (number | string | undefined)[];
 }
 

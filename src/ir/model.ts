@@ -5,12 +5,12 @@ import type { Graph } from './graph.ts';
 import { type MetadataEntry, type ModelHeader, NO_HEADER } from './header.ts';
 import { isStandard, type Node } from './node.ts';
 
-/** One `opset_import` entry: which version of a domain's operators the model speaks. */
+/** One `opset_import` entry: the version of a domain's operators that the model uses. */
 export interface OpsetImport {
   /** `''` is the standard domain, `ai.onnx`. */
   readonly domain: string;
   readonly version: number;
-  /** Fields of the file we do not model, carried along unread. */
+  /** Fields of the file that this package does not know, copied unread. */
   readonly extra?: Blob;
 }
 
@@ -20,9 +20,9 @@ export interface ModelFields {
   readonly graph: Graph;
   readonly functions?: readonly Graph[];
   readonly metadata?: readonly MetadataEntry[];
-  /** Names that `training_info` refers to; those weights must stay under their names. */
+  /** Names that `training_info` refers to; those weights keep their names. */
   readonly trainingNames?: ReadonlySet<string>;
-  /** Gives back files the model still reads from. */
+  /** Closes the files that the model still reads from. */
   readonly release?: () => Promise<void>;
   /** Reads what the file says about itself. */
   readonly header?: () => Promise<Omit<ModelHeader, 'metadata'>>;
@@ -44,7 +44,7 @@ function callKey(domain = '', name = '', overload = ''): string {
 /** The first IR version whose initializers need not be graph inputs. */
 export const FREE_INITIALIZERS = 4;
 
-/** A whole model: its main graph, its functions and the versions it is written in. */
+/** A whole model: its main graph, its functions and the operator versions it uses. */
 export class Model {
   readonly graph: Graph;
   readonly trainingNames: ReadonlySet<string>;
@@ -76,7 +76,7 @@ export class Model {
     return this.#opsets;
   }
 
-  /** Whether the model imports a version of the standard domain; one of other domains alone need not. */
+  /** Whether the model imports the standard domain. A model that uses only other domains need not. */
   get hasOpset(): boolean {
     return standardVersion(this.#opsets) !== undefined;
   }
@@ -87,24 +87,24 @@ export class Model {
     return false;
   }
 
-  /** Version of the standard domain; 0 where the model imports none, which is said as `NO_OPSET`. */
+  /** Version of the standard domain; 0 if the model does not import it, which messages call `NO_OPSET`. */
   get opset(): number {
     return standardVersion(this.#opsets) ?? 0;
   }
 
-  /** States that the model now speaks version `version` of the standard domain. Changes no node. */
+  /** States that the model now uses this version of the standard domain. Changes no node. */
   setOpset(version: number): void {
     const standard = (one: OpsetImport): boolean => isStandard(one.domain);
     if (!this.#opsets.some(standard)) this.#opsets = [...this.#opsets, { domain: '', version }];
     else this.#opsets = this.#opsets.map((one) => (standard(one) ? { ...one, version } : one));
   }
 
-  /** Adds a domain the model did not speak, or changes nothing where it does. */
+  /** Imports a domain, unless it is imported already. */
   addOpset(domain: string, version: number): void {
     if (!this.#opsets.some((one) => one.domain === domain)) this.#opsets = [...this.#opsets, { domain, version }];
   }
 
-  /** Takes back the import of a domain. */
+  /** Removes the import of a domain. */
   removeOpset(domain: string): void {
     this.#opsets = this.#opsets.filter((one) => one.domain !== domain);
   }
@@ -122,8 +122,8 @@ export class Model {
   }
 
   /**
-   * The local function that a node calls; undefined for an operator. ONNX leaves open which one counts where a function
-   * has the name of a standard operator: with ONNX Runtime the operator does.
+   * The local function that a node calls; undefined for an operator. ONNX does not say which one counts if a function
+   * has the name of a standard operator. ONNX Runtime takes the operator, and so does this method.
    */
   callee({ domain, opType, overload }: Node): Graph | undefined {
     if (isStandard(domain) || this.#functions.length === 0) return undefined;
@@ -138,8 +138,8 @@ export class Model {
   }
 
   /**
-   * States the IR version. From version 4 on, an initializer that is also a graph input is a value that callers may
-   * replace: where the version rises past that, the initializers leave the inputs and stay constants.
+   * States the IR version. From version 4 on, a caller may override an initializer that is also a graph input. So if
+   * the version rises to 4 or above, initializers are removed from the inputs and stay constants.
    */
   setIrVersion(version: number): void {
     const { graph } = this;
@@ -150,14 +150,14 @@ export class Model {
     graph.setListsInitializers(version < FREE_INITIALIZERS);
   }
 
-  /** Raises the IR version to `FREE_INITIALIZERS` where an initializer has come that is not a graph input. */
+  /** Raises the IR version to `FREE_INITIALIZERS` if a new initializer is not a graph input. */
   freeInitializers(): void {
     if (this.#irVersion >= FREE_INITIALIZERS) return;
     const isFree = (graph: Graph): boolean => [...graph.initializers.keys()].some((name) => !graph.isInput(name));
     if (this.graphs().some(isFree)) this.setIrVersion(FREE_INITIALIZERS);
   }
 
-  /** What is noted about the model, in the order of the file. */
+  /** The `metadata_props` entries, in file order. */
   get metadata(): readonly MetadataEntry[] {
     return this.#metadata;
   }
@@ -166,7 +166,7 @@ export class Model {
     this.#metadata = this.#metadata.filter((one) => one.key !== key);
   }
 
-  /** Notes `text` under `key`, in place of what was noted there; the other entries stay as they are. */
+  /** Sets the metadata entry `key` to `text`, and leaves the others as they are. */
   setMetadata(key: string, text: string): void {
     const bytes = new TextEncoder().encode(text);
     const entry: MetadataEntry = { key, value: { byteLength: bytes.byteLength, load: async () => bytes } };
@@ -180,27 +180,30 @@ export class Model {
     return withBodies([this.graph, ...this.functions]);
   }
 
-  /** Every node with the graph it is in. */
+  /** Every node, with the graph that contains it. */
   *nodes(): Generator<{ readonly graph: Graph; readonly node: Node }> {
     for (const graph of this.graphs()) for (const node of graph.nodes) yield { graph, node };
   }
 
-  /** What made the model and its files, as the file it was read from has them, and its metadata as they are now. */
+  /** Producer, versions and files as the file states them, with the current metadata. */
   async header(): Promise<ModelHeader> {
     return { ...(await this.#header()), metadata: this.#metadata };
   }
 
-  /** Closes the files the model reads its weights from. Nothing can be loaded afterwards; a second call does nothing. */
+  /**
+   * Closes the files that the model reads its weights from. Nothing can be loaded afterwards. A second call does
+   * nothing.
+   */
   async close(): Promise<void> {
     for (const release of this.#releases.splice(0)) await release();
   }
 
-  /** Gives back something that weights are read from, when the model is closed. */
+  /** Registers a function that `close()` calls, to close something that weights are read from. */
   onClose(release: () => Promise<void>): void {
     this.#releases.push(release);
   }
 
-  /** As {@link close}, at the end of the block that says `await using`. */
+  /** As {@link close}, at the end of a block with `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -15,18 +15,18 @@ export type AttributeValue =
   | { readonly type: 'ints'; readonly value: readonly bigint[] }
   | { readonly type: 'strings'; readonly value: readonly string[] }
   | { readonly type: 'graphs'; readonly value: readonly Graph[] }
-  /** Inside functions: the attribute of the calling node that gives the value. */
+  /** Inside a function: the attribute of the calling node that the value comes from. */
   | { readonly type: 'reference'; readonly value: string }
-  /** Kinds no pass looks into (tensors, sparse_tensors, type_proto, type_protos). */
+  /** Kinds that no pass reads (tensors, sparse_tensors, type_proto, type_protos). */
   | { readonly type: 'opaque' };
 
 export type Attribute = {
   readonly name: string;
-  /** Fields of the file we do not model (doc_string, unknown ones). */
+  /** Fields of the file that this package does not know (doc_string and others), copied unread. */
   readonly extra?: Blob;
 } & AttributeValue;
 
-/** One operator of a graph: immutable. `''` in `inputs` or `outputs` is an omitted optional one. */
+/** One operator of a graph. Immutable. `''` in `inputs` or `outputs` is an omitted optional one. */
 export interface Node {
   readonly name: string;
   readonly opType: string;
@@ -36,19 +36,22 @@ export interface Node {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: readonly Attribute[];
-  /** Fields of the file we do not model (doc_string, metadata_props, device configurations, unknown ones). */
+  /**
+   * Fields of the file that this package does not know (doc_string, metadata_props, device configurations and others),
+   * copied unread.
+   */
   readonly extra?: Blob;
 }
 
 /** What {@link createNode} needs; the rest is empty. */
 export type NodeFields = Pick<Node, 'opType' | 'inputs' | 'outputs'> & Partial<Node>;
 
-/** A new node. */
+/** Creates a node. */
 export function createNode(fields: NodeFields): Node {
   return { name: '', domain: '', overload: '', attributes: [], ...fields };
 }
 
-/** Shorthands for the attributes that passes write. */
+/** Shorthands to create the attributes that passes write. */
 export const attribute = {
   int: (name: string, value: number | bigint): Attribute => ({ name, type: 'int', value: BigInt(value) }),
   ints: (name: string, value: readonly (number | bigint)[]): Attribute => ({

@@ -3,8 +3,8 @@ import type { Model } from './model.ts';
 import { type Attribute, isStandard, type Node } from './node.ts';
 
 /**
- * The model as text, a line a node, without the weights' values: for golden tests and for reading.
- * The form follows ONNX's own text syntax where that is short.
+ * The model as text, one line per node, without the values of weights: for golden tests and for reading. The form
+ * follows ONNX's own text syntax where that is short.
  */
 export function print(model: Model): string {
   const opsets = model.opsets.map((one) => `"${shown(one.domain)}" : ${one.version}`).join(', ');

@@ -4,18 +4,18 @@ import { byteLengthOf, type DType, elementCount } from './dtype.ts';
 import type { NdArray } from './view.ts';
 
 /**
- * A tensor of the model: immutable, and everything but `load()` is free.
- * Two tensors with the same content are still two leaves; identity says whether a pass replaced it.
+ * A tensor of the model. Immutable; everything but `load()` is free. Two tensors with equal content are still different
+ * objects: identity tells whether a pass replaced a tensor.
  */
 export interface Tensor {
   readonly name: string;
   readonly dtype: DType;
   readonly dims: readonly number[];
-  /** Exact size of what `load()` gives, known before any reading or arithmetic. */
+  /** Exact size of what `load()` returns, known without reading or computing anything. */
   readonly byteLength: number;
   /**
-   * Reads or computes the elements: little-endian and row-major, as in `TensorProto.raw_data`. Never cached here.
-   * @throws CompressError when the bytes cannot be read or do not fit dtype and dims.
+   * Reads or computes the elements: little-endian and row-major, as in `TensorProto.raw_data`. Not cached.
+   * @throws CompressError if the bytes cannot be read or do not fit `dtype` and `dims`
    */
   load(): Promise<Uint8Array>;
   /**
@@ -31,23 +31,23 @@ export interface Tensor {
    * @throws CompressError `unsupported` for strings and types of less than a byte, and where `load` throws
    */
   view(): Promise<NdArray>;
-  /** Where the elements lie, when they do: what `load` would read. */
+  /** Where the elements are, if they are stored: the bytes that `load` would read. */
   readonly stored?: Stored;
-  /** How to compute the elements in pieces, for large ones: what `load` would give. */
+  /** How to compute the elements in chunks, for large tensors: the bytes that `load` would return. */
   readonly streamed?: Streamed;
-  /** Fields of the file we do not model, carried along unread. */
+  /** Fields of the file that this package does not know, copied unread. */
   readonly extra?: Blob;
-  /** What a pass made this one of; absent where it is as in the file. */
+  /** The tensor that a pass made this one from; absent if it is as in the file. */
   readonly from?: Origin;
 }
 
-/** The tensor that another one stands for, and what it was called. */
+/** The tensor that another one replaces, and its name. */
 export interface Origin {
   readonly tensor: Tensor;
   readonly name: string;
 }
 
-/** A sparse tensor (COO): the values that are not zero, and where they belong. Nothing is read before it is loaded. */
+/** A sparse tensor (COO): the nonzero values and their positions. Nothing is read before it is loaded. */
 export interface SparseTensor {
   readonly name: string;
   readonly dtype: DType;
@@ -56,7 +56,10 @@ export interface SparseTensor {
   readonly stored: number;
   /** The stored elements, `[stored]`. */
   readonly values?: Tensor;
-  /** Where they belong: int64 `[stored]`, row-major positions in the dense tensor, or `[stored, rank]`, ascending. */
+  /**
+   * Positions of the stored elements: int64 `[stored]`, row-major offsets into the dense tensor, or `[stored, rank]`;
+   * ascending.
+   */
   readonly indices?: Tensor;
 }
 
@@ -70,7 +73,7 @@ async function viewed(this: Tensor): Promise<NdArray> {
   return (await import('./view.ts')).view(this);
 }
 
-/** A tensor whose elements are in memory. */
+/** Creates a tensor whose elements are in memory. */
 export function constant(name: string, dtype: DType, dims: readonly number[], data: ArrayBufferView): Tensor {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const byteLength = byteLengthOf(dtype, elementCount(dims));
@@ -80,7 +83,7 @@ export function constant(name: string, dtype: DType, dims: readonly number[], da
   return tensorOf({ name, dtype, dims, byteLength, load: async () => bytes });
 }
 
-/** A tensor that will be computed when the writer, or a kernel, asks for it. */
+/** Creates a tensor whose elements are computed when the writer or a kernel needs them. */
 export function derived(
   name: string,
   dtype: DType,

@@ -1,11 +1,11 @@
 import type { Graph } from './graph.ts';
 import type { Node } from './node.ts';
 
-/** One place that reads a value. `node` undefined: the value is an output of `graph`. */
+/** One place that reads a value. If `node` is undefined, the value is an output of `graph`. */
 export interface Use {
   readonly graph: Graph;
   readonly node: Node | undefined;
-  /** Position among the node's inputs, or among the graph's outputs. */
+  /** Index among the node's inputs, or among the graph's outputs. */
   readonly index: number;
 }
 

@@ -2,7 +2,7 @@ import ndarray from 'ndarray';
 import { CompressError } from '../errors.ts';
 import type { DType } from './dtype.ts';
 
-/** Elements of a tensor as JavaScript has them: float16 and bfloat16 as their bits, bool as 0 and 1. */
+/** Elements of a tensor as a JavaScript array: float16 and bfloat16 as their bits, bool as 0 and 1. */
 export type Elements =
   | Float32Array
   | Float64Array
@@ -23,24 +23,24 @@ export type Elements =
 export interface NdArray<T extends Elements = Elements> {
   readonly data: T;
   readonly shape: number[];
-  /** Elements from one index of each axis to the next. */
+  /** Distance in `data` from one index of each axis to the next. */
   readonly stride: number[];
-  /** Where the first element lies in `data`. */
+  /** Index of the first element in `data`. */
   readonly offset: number;
   readonly size: number;
   readonly dimension: number;
   get(...index: number[]): T[number];
   set(...indexAndValue: (number | bigint)[]): T[number];
-  /** Where an element lies in `data`. */
+  /** Index of an element in `data`. */
   index(...index: number[]): number;
-  /** From these indices on. */
+  /** The view that starts at these indices. */
   lo(...from: number[]): NdArray<T>;
-  /** So many of each axis, from the first on. */
+  /** The view of the first `count` entries of each axis. */
   hi(...count: number[]): NdArray<T>;
   step(...by: number[]): NdArray<T>;
-  /** The axes in another order. */
+  /** The view with its axes in another order. */
   transpose(...axes: number[]): NdArray<T>;
-  /** Without the axes of which an index is given; null keeps an axis. */
+  /** The view at an index of some axes, which are removed; null keeps an axis. */
   pick(...index: (number | null)[]): NdArray<T>;
 }
 
@@ -60,7 +60,7 @@ type Make = <T extends Elements>(
  */
 export const strided: Make = ndarray as unknown as Make;
 
-/** What a view needs of a tensor. */
+/** The part of a tensor that a view needs. */
 export interface Viewable {
   readonly name: string;
   readonly dtype: DType;

@@ -1,21 +1,21 @@
 import type { ExtendedReal } from './real.ts';
 
-/** How one tensor differs from another of as many elements. */
+/** How one tensor differs from another with the same number of elements. */
 export interface Difference {
   readonly elements: number;
-  /** Elements that are not the same number; NaN is the same as NaN, +0 as −0. */
+  /** Number of elements that differ; NaN equals NaN, and +0 equals −0. */
   readonly changed: number;
-  /** Largest `|a − b|` of elements that are finite in both. */
+  /** Largest `|a − b|` over elements that are finite in both. */
   readonly maxAbs: number;
   /**
-   * Signal to noise of b, taking a as right: `10·log10(Σa² / Σ(a − b)²)` in dB over elements finite in both; infinite
-   * where nothing differs, −infinite where a is zero and b is not.
+   * Signal-to-noise ratio of b with a as the reference: `10·log10(Σa² / Σ(a − b)²)` in dB over elements finite in both.
+   * Infinite if nothing differs, −infinite if a is zero and b is not.
    */
   readonly sqnr: ExtendedReal;
-  /** Elements that are zero, of either sign. */
+  /** Number of elements of either sign of zero. */
   readonly zerosBefore: number;
   readonly zerosAfter: number;
-  /** Elements that are finite in one of the two only, or infinite in both with other signs. */
+  /** Number of elements that are finite in only one of the two, or infinite in both with different signs. */
   readonly nonFinite: number;
 }
 

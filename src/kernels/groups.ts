@@ -1,7 +1,7 @@
 import type { ChannelLayout } from './layout.ts';
 import type { Numbers } from './sliceNorms.ts';
 
-/** N:M sparsity: of every `group` consecutive elements along an axis, `keep` stay. */
+/** N:M sparsity: of every `group` consecutive elements along an axis, `keep` are kept. */
 export interface GroupPattern {
   readonly keep: number;
   readonly group: number;

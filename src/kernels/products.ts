@@ -3,19 +3,19 @@
  * decides who multiplies: this thread, or something faster.
  */
 
-/** What a matrix is made of: those of one product are alike. */
+/** The storage of a matrix. The matrices of one product have the same type. */
 export type Reals = Float64Array | Float32Array;
 
-/** A matrix inside an array, row-major. */
+/** A row-major matrix inside an array. */
 export interface MatrixView<T extends Reals = Reals> {
   readonly data: T;
-  /** The index of its first element. */
+  /** Index of the first element. */
   readonly at: number;
-  /** Elements from one row to the next. */
+  /** Distance from one row to the next, in elements. */
   readonly stride: number;
 }
 
-/** `into += sign · left · right`, with `left` of `rows × depth` and `right` of `depth × columns`. */
+/** `into += sign · left · right`, with `left` of shape `[rows, depth]` and `right` of shape `[depth, columns]`. */
 export interface Product {
   readonly into: MatrixView;
   readonly left: MatrixView;
@@ -28,7 +28,7 @@ export interface Product {
 
 export type Products<T> = Generator<Product, T, void>;
 
-/** Carries out a product. */
+/** Computes a product. */
 export type Multiply = (product: Product) => Promise<void>;
 
 /** Multiplications from which on it pays to ask somebody else. */

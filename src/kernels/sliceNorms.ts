@@ -1,6 +1,6 @@
 import type { ChannelLayout } from './layout.ts';
 
-/** Norms that slices are ordered by: the sum of magnitudes, the root of the sum of squares, the largest magnitude. */
+/** Norms that order slices: the sum of magnitudes, the root of the sum of squares, the largest magnitude. */
 export type Norm = 'l1' | 'l2' | 'linf';
 
 /** Real numbers as a kernel reads them. */

@@ -12,25 +12,25 @@ export const OUTLIER_QUANTILE = 0.999;
 /** What one look at a weight tells. Figures are those of its finite elements. */
 export interface Statistics {
   readonly elements: number;
-  /** Of either sign. */
+  /** Zeros of either sign. */
   readonly zeros: number;
   readonly nans: number;
   readonly infinities: number;
-  /** 0 where no element is finite; so are mean and std. */
+  /** 0 if no element is finite; the same holds for mean and std. */
   readonly min: number;
   readonly max: number;
   readonly absMax: number;
   readonly mean: number;
-  /** Of the population: `√(Σ(x − mean)² / n)`. */
+  /** Standard deviation of the population: `√(Σ(x − mean)² / n)`. */
   readonly std: number;
-  /** Largest magnitude of a channel divided by that of the channel where it is smallest; channels of zeros left out. */
+  /** Largest magnitude of the loudest channel divided by that of the quietest; channels of zeros are ignored. */
   readonly channelSpread: number;
   readonly channels: number;
-  /** Channels whose every element is zero. */
+  /** Channels whose elements are all zero. */
   readonly zeroChannels: number;
-  /** Largest magnitude divided by the 99.9th percentile of all; within 1 %. 0 where that percentile is 0. */
+  /** Largest magnitude divided by the 99.9th percentile of magnitudes, to within 1 %. 0 if that percentile is 0. */
   readonly outlierRatio: number;
-  /** Share of elements further than 6 standard deviations from the mean; those within 1 % of that border may count. */
+  /** Share of elements further than 6 standard deviations from the mean. Those within 1 % of that limit may count. */
   readonly outlierShare: number;
 }
 

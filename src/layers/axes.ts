@@ -2,7 +2,10 @@ import type { Constant } from '../ir/graph.ts';
 import { findAttribute, intAttribute, isOp, type Node } from '../ir/node.ts';
 import type { WeightUse } from './select.ts';
 
-/** An axis of a weight: by its number in the weight as stored (negative from the last), or by what runs along it. */
+/**
+ * An axis of a weight: its index in the weight as stored (negative counts from the end), or what it holds: outputs or
+ * inputs.
+ */
 export type Axis = number | 'out' | 'in';
 
 /** A weight and the nodes that use it. */

@@ -1,7 +1,7 @@
 import type { DType } from '../ir/dtype.ts';
 import type { ExtendedReal } from '../kernels/real.ts';
 
-/** Why a weight was left as it was. */
+/** Why a weight was left unchanged. */
 export type SkipReason =
   | 'excluded_by_user' // `include`, `exclude` or `opTypes` leave it out
   | 'not_float' // its elements are integers, strings or 8-bit floats
@@ -38,16 +38,16 @@ export type SkipReason =
   | 'too_few_channels' // channels: the amount and the rounding leave none to remove
   | 'used_in_training' // training_info refers to it by name
   | 'opset_too_old'; // the model's opset has no operator for it and could not be raised
-/** One weight that was left as it was. */
+/** One weight that was left unchanged. */
 export interface Skip {
   readonly weight: string;
   readonly node: string;
   readonly opType: string;
   readonly elements: number;
-  /** Bytes it takes; 0 where there is no tensor. */
+  /** Size in bytes; 0 if there is no tensor. */
   readonly bytes: number;
   readonly reason: SkipReason;
-  /** The reason as a sentence, with the fact. */
+  /** The reason as a sentence, with the facts. */
   readonly detail: string;
 }
 
@@ -60,18 +60,18 @@ export interface Change {
   readonly dtype: DType;
   readonly dims: readonly number[];
   readonly elements: number;
-  /** Bytes of the weight before and after. */
+  /** Size of the weight before and after, in bytes. */
   readonly before: number;
   readonly after: number;
-  /** prune: how many weights are zero now. pack: how many are left out. */
+  /** prune: number of weights that are now zero. pack: number of weights that are left out. */
   readonly zeros?: number;
   /** quantize: what was written in its place, e.g. `dynamic int8 per-channel`. prune: which slices or groups. */
   readonly form?: string;
-  /** quantize: the fewest bits of its forms, where they are fewer than 8. */
+  /** quantize: the fewest bits of its forms, if fewer than 8. */
   readonly bits?: number;
   /**
-   * quantize: what its bits leave of the weight's signal, in dB, the worst where nodes read it in several forms; measured
-   * while the model is written, undefined before, and where the form does not tell.
+   * quantize: signal-to-quantization-noise ratio of the weight in dB, the worst one if nodes read it in several forms.
+   * It is measured while the model is written: undefined before, and for forms that do not measure it.
    */
   readonly sqnr?: ExtendedReal | undefined;
   /** quantize: why it has no better form, or none for one of its readers. */
@@ -79,7 +79,7 @@ export interface Change {
     readonly reason: SkipReason;
     /** The reason as a sentence, with the fact. */
     readonly detail: string;
-    /** Whether that reader has the float weight still. */
+    /** Whether that reader still uses the float weight. */
     readonly kept: boolean;
   };
 }

@@ -33,15 +33,15 @@ export interface FileUrl {
   readonly href: string;
 }
 
-/** How to read a model. */
+/** Options of {@link readModel}. */
 export interface ReadOptions {
-  /** Path of the file in whose folder external data lies; that of the model if omitted. */
+  /** Path of the model file in whose folder the external data is; the path of the model if omitted. */
   readonly dataBeside?: string;
 }
 
-/** How to write a model. */
+/** Options of {@link writeModel}. */
 export interface WriteOptions extends SinkOptions {
-  /** Replace files that exist. */
+  /** Replace existing files. */
   readonly overwrite?: boolean;
 }
 
@@ -49,13 +49,13 @@ const READ_SHAPE: Shape<ReadOptions> = { dataBeside: 'text' };
 const FILE_SHAPE: Shape<WriteOptions> = { ...WRITE_SHAPE, overwrite: 'flag' };
 
 /**
- * Opens a model: nodes, types and metadata are read, weights stay where they are until they are loaded. The model keeps
- * its files open; `model.close()`, or `await using`, gives them back.
+ * Opens a model: reads nodes, types and metadata. Weights stay in the file until they are needed. The model keeps its
+ * files open; `model.close()` or `await using` closes them.
  *
- * @param input - a path or file URL, the bytes of a file, or any {@link Source}; only with a path, of its own or in
- *   `options`, it can have external data
- * @throws CompressError `malformed`, `limit` or `unsupported`, naming the file, the place and the fact; `io`; `options`
- *   for what is not a model
+ * @param input - a path or file URL, the bytes of a file, or any {@link Source}. External data needs a path, here or
+ *   in `options`
+ * @throws CompressError `malformed`, `limit` or `unsupported`, with the file, the place and the fact; `io`; `options`
+ *   if `input` is none of these
  * @example
  * await using model = await readModel('model.onnx');
  */
@@ -84,12 +84,16 @@ function pathOf({ href }: FileUrl): string {
 }
 
 /**
- * Writes a model: untouched bytes are copied, changed tensors computed one at a time.
- * A file appears under its name only when it is complete; after an error nothing new is there. Where the path is a
- * link, the file it leads to is written, and its data beside that. A path that leads to a pipe or a device is a stream.
+ * Writes a model: unchanged bytes are copied, changed tensors are computed one at a time. A file appears under its name
+ * only when it is complete; after an error, no new file is left. If the path is a link, the file it points to is
+ * written, with its data next to that. A path that leads to a pipe or a device is streamed to.
  *
- * @param target - a path or file URL, or a sink (a pipe, memory) for models that fit one file
+ * @param target - a path or file URL; or a sink (a pipe, memory), for models that fit into one file
  * @throws CompressError `exists`, `io`, `limit`, `options`
+ * @example
+ * await using model = await readModel('model.onnx');
+ * await transform(model, quantize());
+ * await writeModel(model, 'small.onnx', { overwrite: true });
  */
 export async function writeModel(
   model: Model,

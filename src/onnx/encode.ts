@@ -10,11 +10,13 @@ import { Parts } from './parts.ts';
 import { tag, writer } from './protobuf.ts';
 import { leavesOf } from './readGraph.ts';
 
-/** What a file gets beside what the model holds; the model itself stays as it is. Outputs may be values of any name. */
+/**
+ * What a written file gets in addition to the model, which itself does not change. Outputs may be values of any name.
+ */
 export interface Addition {
-  /** Put after the main graph's own nodes. */
+  /** Added after the main graph's own nodes. */
   readonly nodes?: readonly Node[];
-  /** Put after the main graph's own outputs. */
+  /** Added after the main graph's own outputs. */
   readonly outputs: readonly ValueInfo[];
 }
 

@@ -8,13 +8,13 @@ import { DATA_MODES, type DataChunks, type DataMode, planModel } from './plan.ts
 
 /** How to write a model. */
 export interface WriteOptions {
-  /** Where weights go; see {@link DataMode}. */
+  /** Where weights are stored; see {@link DataMode}. */
   readonly data?: DataMode;
-  /** Data files of a bounded size; a stream has none. */
+  /** Data files of a limited size; not available for a stream. */
   readonly chunks?: DataChunks | undefined;
-  /** Nodes and outputs that the file gets and the model has not, e.g. to look at what it computes inside. */
+  /** Nodes and outputs that the file gets but the model does not have, e.g. to read intermediate values. */
   readonly adding?: Addition | undefined;
-  /** Called with the bytes that are written so far, of all that will be. */
+  /** Called with the bytes written so far, and the total. */
   readonly onProgress?: (written: number, total: number) => void;
 }
 
@@ -25,7 +25,7 @@ export const WRITE_SHAPE: Shape<WriteOptions> = {
   onProgress: 'function',
 };
 
-/** What was written: sizes in bytes, and the data files beside the model file. */
+/** What was written: sizes in bytes, and the data files next to the model file. */
 export interface Written {
   readonly byteLength: number;
   readonly dataByteLength: number;

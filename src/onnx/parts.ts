@@ -10,7 +10,9 @@ import { tag, varints, writer } from './protobuf.ts';
 import { Segment } from './segment.ts';
 import { encodeText } from './text.ts';
 
-/** A piece of a file to write: bytes we encoded, a range we copy, or a blob (a tensor) computed while it is written. */
+/**
+ * A part of a file to write: encoded bytes, a range to copy, or a blob (a tensor) that is computed while it is written.
+ */
 export type Part = Uint8Array | Segment | Blob;
 
 /** Pieces of a message in order, their total length always known. */

@@ -15,7 +15,7 @@ import { Segment } from './segment.ts';
  */
 export type DataMode = (typeof DATA_MODES)[number];
 
-/** All of them. */
+/** All data modes. */
 export const DATA_MODES = ['auto', 'external', 'embed'] as const;
 
 /** Smaller tensors stay in the model file: the threshold of onnx's and ONNX Runtime's own writers. */
@@ -23,32 +23,33 @@ const MIN_EXTERNAL = 1024;
 /** Start of every tensor in a data file, so that ONNX Runtime can map it into memory. */
 const ALIGNMENT = 4096;
 
-/** A file to write: how long it will be, and from what. */
+/** A file to write: its length and its parts. */
 export interface FilePlan {
   readonly byteLength: number;
   readonly parts: readonly Part[];
 }
 
-/** A data file to write beside the model. */
+/** A data file to write next to the model. */
 export interface DataFilePlan extends FilePlan {
   readonly location: string;
   readonly carriesChecksum: boolean;
 }
 
-/** Data files of a bounded size, for readers that load each of them whole. */
+/** Data files of a limited size, for readers that load each of them whole. */
 export interface DataChunks {
-  /** Name of the file with this number, from 0 on. */
+  /** Name of the file with this number, counted from 0. */
   name(index: number): string;
   /**
-   * Bytes a file has at most, unless a single tensor has more; and the model file, before its weights go to data files.
+   * Maximum size of a file in bytes, unless a single tensor is larger; and of the model file before its weights move to
+   * data files.
    */
   readonly most: number;
 }
 
-/** The model file and, where weights go outside, the data files beside it: one, unless they come in chunks. */
+/** The model file and, if weights are external, the data files next to it: one, unless they are split into chunks. */
 export interface ModelPlan extends FilePlan {
   readonly data: readonly DataFilePlan[];
-  /** The model file refers to the data files it was read with, which must lie beside it unchanged. */
+  /** The model file refers to the data files it was read with, which must be next to it, unchanged. */
   readonly keepsDataFiles: boolean;
 }
 
@@ -61,11 +62,11 @@ export interface PlanOptions {
   readonly mode?: DataMode;
   /** File name for external data, e.g. `small.onnx.data`; undefined if there is only one stream to write to. */
   readonly dataName?: string;
-  /** Several data files instead of that one; `auto` then makes them where the model file would be larger than one. */
+  /** Several data files instead of one; `auto` then writes them if the model file would be larger than one chunk. */
   readonly chunks?: DataChunks | undefined;
-  /** SHA-1 of each data file by its name, where the source carried checksums; planned as zeros before it is known. */
+  /** SHA-1 of each data file by its name, if the source had checksums; zeros are planned until they are known. */
   readonly checksums?: ReadonlyMap<string, string>;
-  /** Nodes and outputs that the file has and the model has not. */
+  /** Nodes and outputs that the file gets but the model does not have. */
   readonly adding?: Addition | undefined;
 }
 
@@ -78,8 +79,8 @@ const PLAN_SHAPE: Shape<PlanOptions> = {
 };
 
 /**
- * Plans the output of a model without computing anything: all lengths are known, nothing is loaded.
- * @throws CompressError `limit` when the model does not fit one file and has no second one; `options`
+ * Plans the files of a model: all lengths are known, but nothing is loaded or computed.
+ * @throws CompressError `limit` if the model does not fit into one file and there is no second one; `options`
  */
 export function planModel(model: Model, options: PlanOptions = {}): ModelPlan {
   checkShape('planModel', options, PLAN_SHAPE);

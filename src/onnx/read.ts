@@ -26,7 +26,7 @@ export interface ReadOptions {
 
 const READ_SHAPE: Shape<ReadOptions> = { folder: 'object' };
 
-/** A model as bytes: in memory, or wherever a {@link Source} has them. */
+/** A model as bytes: in memory, or in any {@link Source}. */
 export type ModelBytes = Uint8Array | ArrayBuffer | Source;
 
 /**

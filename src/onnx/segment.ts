@@ -1,7 +1,7 @@
 import { readInto, type Source } from '../bytes/source.ts';
 import type { Blob, Place, Stored } from '../bytes/stored.ts';
 
-/** A range of a source: bytes that stay where they are. */
+/** A range of a source. Its bytes are not copied. */
 export class Segment implements Blob, Stored {
   readonly source: Source;
   readonly start: number;
@@ -33,7 +33,7 @@ export class Segment implements Blob, Stored {
     return readInto(this.source, target, this.start + start);
   }
 
-  /** The same in pieces of which each lies in one place. */
+  /** The range split into segments that are each contiguous in one file. */
   pieces(): readonly Segment[] {
     const { source, start, end } = this;
     const borders = source.files?.borders(start, end) ?? [];

@@ -123,7 +123,7 @@ export const VERIFY: Table<VerifyValues> = {
   },
 };
 
-/** What {@link bench} does where nothing else is said. */
+/** What {@link bench} does by default. */
 export const BENCH_DEFAULTS: { readonly runs: number; readonly warmup: number; readonly seconds: number } = {
   runs: 50,
   warmup: 5,

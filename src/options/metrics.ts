@@ -1,3 +1,5 @@
-/** What is measured: the share of rows that are right, of those that get the same class, or the noise alone. */
+/**
+ * What to measure: the share of rows with the right class, the share of rows with the same class, or only the noise.
+ */
 export const METRICS = ['accuracy', 'top1', 'sqnr'] as const;
 export type MetricName = (typeof METRICS)[number];

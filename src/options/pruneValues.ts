@@ -4,7 +4,7 @@ import type { ResumeValues, SelectionValues, StepValues, StoreValues } from './c
 /** Operators whose weights can be pruned. */
 export const PRUNABLE_OPS = ['Gemm', 'MatMul', 'Conv', 'ConvTranspose'] as const;
 
-/** How channels are ordered by importance. */
+/** How the importance of channels is measured. */
 export type ChannelNorm = 'l1' | 'l2' | 'wanda';
 export const CHANNEL_NORMS: readonly ChannelNorm[] = ['l1', 'l2', 'wanda'];
 

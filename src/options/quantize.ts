@@ -16,7 +16,9 @@ import { LOW_GROUP, LOW_ROWS, type LowValues } from './lowBits.ts';
 import type { Option, Rows, Table } from './option.ts';
 import { PRESET_NAMES, type Preset, presetOptions } from './presets.ts';
 
-/** Operators whose weights can be quantized; those from Conv on are stored as integers, and computed with as float. */
+/**
+ * Operators whose weights can be quantized. From Conv on, weights are stored as integers and computed with as float.
+ */
 export const QUANTIZABLE_OPS = ['MatMul', 'Gemm', 'Gather', 'Conv', 'ConvTranspose', 'LSTM', 'GRU', 'RNN'] as const;
 
 /** What quantization does unless told otherwise. */

@@ -8,19 +8,21 @@ import type { Pass, PassReport } from './pass.ts';
 
 /** What {@link convert} changes. */
 export interface ConvertOptions {
-  /** Version of the standard operators to write the model in: at least its own; absent: its own. */
+  /** Version of the standard operators to write; at least the model's own, which is the default. */
   readonly opset?: number | undefined;
-  /** Raise it also where ONNX Runtime has no kernel for an operator of the model at that opset. */
+  /** Raise it even if ONNX Runtime has no kernel for an operator of the model at that opset. */
   readonly force?: boolean | undefined;
-  /** Make float32 of all that is float16 or bfloat16: weights, what is computed, inputs and outputs. */
+  /** Convert everything that is float16 or bfloat16 to float32: weights, computation, inputs and outputs. */
   readonly float32?: boolean | undefined;
 }
 
 /**
- * Rewrites a model for a higher version of the standard operators (`opset`), with the IR version that goes with it.
- * What it computes stays the same.
- * @throws CompressError `options` for a version we do not know, `unsupported` where the model is above it already, an
- * operator in it has no adapter, or ONNX Runtime would run it no more
+ * Rewrites a model for a higher version of the standard operators (`opset`), with the matching IR version. What it
+ * computes does not change.
+ * @throws CompressError `options` for an unknown version; `unsupported` if the model's opset is higher already, an
+ *   operator has no adapter, or ONNX Runtime could no longer run the model
+ * @example
+ * await transform(model, convert({ opset: 21 }));
  */
 export function convert(options: ConvertOptions): Pass {
   checkShape('convert', options, { opset: 'number', force: 'flag', float32: 'flag' });

@@ -1,11 +1,13 @@
-/** A fact about the whole model as data, for programs that decide by it; `notes` has it as a sentence. */
+/** A fact about the whole model as data, for programs; `notes` has it as a sentence. */
 export type PassFact = Folded | Deduplicated | Dequantized | ComputedHalf | StoredConvs;
 
-/** Conv whose weights are stored as integers and made float, which activations in 8 bits would let run on integers. */
+/**
+ * Conv whose weights are stored as integers and converted to float. With 8-bit activations they would run on integers.
+ */
 export interface StoredConvs {
   readonly kind: 'stored_convs';
   readonly weights: number;
-  /** About the time they would take then, of what they take in float, as far as the shapes of weights tell. */
+  /** Estimated time if they ran on integers, relative to float, from the shapes of the weights. */
   readonly time: number;
 }
 
@@ -13,16 +15,16 @@ export interface StoredConvs {
 export interface ComputedHalf {
   readonly kind: 'float16';
   readonly nodes: number;
-  /** Those that have floats to compute with and stay float32. */
+  /** Nodes that compute with floats and stay float32. */
   readonly kept: number;
-  /** Casts that were put in. */
+  /** Number of inserted Casts. */
   readonly casts: number;
 }
 
-/** Equal tensors of which one is left. */
+/** Equal tensors that were merged. */
 export interface Deduplicated {
   readonly kind: 'deduplicated';
-  /** Tensors that are gone, and the bytes they took. */
+  /** Number of removed tensors, and their size in bytes. */
   readonly tensors: number;
   readonly bytes: number;
 }
@@ -30,9 +32,9 @@ export interface Deduplicated {
 /** Activations that are floats again. */
 export interface Dequantized {
   readonly kind: 'dequantized';
-  /** Values that are not rounded to integers any more. */
+  /** Number of values that are no longer rounded to integers. */
   readonly values: number;
-  /** Relu, and Clip from 0 to 6, that were put where integers had cut values off. */
+  /** Number of restored Relu, and Clip from 0 to 6, where integers had clipped values. */
   readonly relus: number;
   readonly clips: number;
 }
@@ -64,5 +66,5 @@ export type FoldAction =
     }
   /** `what` did nothing: `Identity`, `Mul by 1`. */
   | { readonly action: 'removed'; readonly what: string }
-  /** An operator `what` went into the weights of the operator `into`, before it or after it. */
+  /** The operator `what` was merged into the weights of the operator `into`, which comes after it or before it. */
   | { readonly action: 'merged'; readonly what: string; readonly into: string; readonly side: 'before' | 'behind' };

@@ -4,40 +4,42 @@ import type { Change, Skip } from '../layers/skip.ts';
 import { checkShape } from '../options/check.ts';
 import type { PassFact } from './facts.ts';
 
-/** What a pass did, and what it did not do and why. */
+/** What a pass did, and what it skipped and why. */
 export interface PassReport {
   readonly pass: string;
   readonly changes: readonly Change[];
   readonly skips: readonly Skip[];
-  /** Weights that came packed and are dense now; absent where there are none. */
+  /** Number of packed weights that are dense now; absent if there are none. */
   readonly unpacked?: number;
-  /** Facts about the whole model for programs; absent where there are none. */
+  /** Facts about the whole model for programs; absent if there are none. */
   readonly facts?: readonly PassFact[];
-  /** Facts about the whole model, a sentence each. */
+  /** Facts about the whole model, one sentence each. */
   readonly notes: readonly string[];
 }
 
-/** Told how many of the weights a pass has looked at. */
+/** Called with the number of weights that a pass has processed, and their total. */
 export type Watch = (done: number, total: number) => void;
 
-/** A rewrite of the map. Weights it changes are computed later, while the model is written. */
+/** A rewrite of the graph. Weights that it changes are computed later, while the model is written. */
 export interface Pass {
   readonly name: string;
-  /** It follows another pass and may find nothing to do, which is then no error. */
+  /** The pass follows another one, and finding nothing to do is no error. */
   readonly optional?: boolean;
-  /** @param watch - called where looking at weights may take long */
+  /**
+   * @param watch - called while weights are processed, if that may take long
+   */
   run(model: Model, watch?: Watch): Promise<PassReport>;
 }
 
-/** What {@link transform} can be told. */
+/** Options of {@link transform}. */
 export interface TransformOptions {
-  /** Called where looking at weights may take long, with the pass that looks at them. */
+  /** Called while weights are processed, if that may take long, with the name of the pass. */
   readonly onProgress?: (pass: string, done: number, total: number) => void;
 }
 
 /**
  * Runs passes in order over one model.
- * @throws CompressError `malformed` for what is not a model: values that nothing makes, nodes in a circle
+ * @throws CompressError `malformed` for an invalid graph: values that no node computes, or nodes in a cycle
  * @example
  * await transform(model, prune({ method: 'l1', amount: 0.4 }), quantize());
  * await transform(model, [quantize()], { onProgress: (pass, done, total) => console.log(pass, done, total) });

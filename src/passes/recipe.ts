@@ -13,13 +13,13 @@ import {
 
 export { RECIPE_KEY } from '../options/run.ts';
 
-/** The value of a step's key: what the option of the verb takes. */
+/** The value of a key in a step: the value of that option. */
 export type RecipeValue = boolean | number | string | readonly string[];
 
 /** One verb with its options, e.g. `{ "verb": "prune", "l1": 0.4 }`. */
 export interface RecipeStep {
   readonly verb: string;
-  /** By their names in camelCase, in the order they were given. */
+  /** By name in camelCase, in the order in which they were given. */
   readonly options: ReadonlyMap<string, RecipeValue>;
 }
 
@@ -35,10 +35,10 @@ export const RECIPE_VERSION = 1;
 export const MAX_STEPS = 256;
 
 /**
- * Reads a recipe. What verbs and keys there are is not known here; that they are words and their values of the kinds
- * of {@link RecipeValue} is.
- * @param where - what errors call it: the file
- * @throws CompressError `options` naming the place, `limit`
+ * Reads a recipe. It does not check which verbs and keys exist, only that they are words and that values are {@link
+ * RecipeValue}s.
+ * @param where - the file name for error messages
+ * @throws CompressError `options` that names the place, `limit`
  */
 export function parseRecipe(text: string, where: string): Recipe {
   const { onnxCompress: version, steps, ...rest } = parseOptions(text, where, 'recipe');
@@ -95,8 +95,8 @@ function escaped(char: string): string {
 }
 
 /**
- * The recipe a model carries in its metadata; undefined if it has none.
- * @param where - what errors call the model
+ * The recipe in a model's metadata; undefined if it has none.
+ * @param where - the name of the model for error messages
  * @throws CompressError as {@link parseRecipe}
  */
 export async function recordedRecipe(model: Model, where: string): Promise<Recipe | undefined> {
@@ -108,8 +108,8 @@ export async function recordedRecipe(model: Model, where: string): Promise<Recip
 }
 
 /**
- * Notes in the model's metadata what was done to it, after what was done before.
- * @returns a sentence where what was noted before could not be kept
+ * Appends what was done to the recipe in the model's metadata.
+ * @returns a sentence if an earlier recipe could not be kept
  */
 export async function recordRecipe(model: Model, recipe: Recipe): Promise<string[]> {
   const notes: string[] = [];

@@ -9,14 +9,14 @@ import { isReadable } from './packed.ts';
 import { floatTensor, type Reals, realsOf, swappedReals } from './reals.ts';
 import { granularityName, isSigned } from './scheme.ts';
 
-/** How real numbers are stored, in a few words and figures. */
+/** How real numbers are stored. */
 export interface SchemeFacts {
   /** For people: `uint4 in blocks of 32`. */
   readonly name: string;
   /** Which numbers share a scale: `per channel`, `in blocks of 32`. */
   readonly sharing: string;
   readonly bits: number;
-  /** Whether the zero point is the middle of the integers everywhere: 0 where they have a sign. */
+  /** Whether every zero point is the middle of the integer range: 0 for signed integers. */
   readonly symmetric: boolean;
 }
 

@@ -1,16 +1,19 @@
 import { type Share, shareOf } from './share.ts';
 import type { VectorBlock } from './vectors.ts';
 
-/** How a convolution walks over its input, each list an entry for each spatial axis. */
+/** Geometry of a convolution; each list has one entry per spatial axis. */
 export interface PatchGeometry {
   readonly kernel: readonly number[];
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
-  /** As ONNX has it: all begins, then all ends. Ignored where `autoPad` says how to pad. */
+  /** As in ONNX: all begins, then all ends. Ignored if `autoPad` determines the padding. */
   readonly pads: readonly number[];
   readonly autoPad: 'NOTSET' | 'VALID' | 'SAME_UPPER' | 'SAME_LOWER';
   readonly groups: number;
-  /** Order of a patch's elements: channel by channel, as weights lie, or all channels of each tap together. */
+  /**
+   * Order of a patch's elements: channel by channel, as in the weight, or all channels of each kernel position
+   * together.
+   */
   readonly order: 'channels_first' | 'channels_last';
 }
 

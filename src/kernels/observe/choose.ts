@@ -13,19 +13,19 @@ export const PERCENTILE = 99.999;
 /** Bins for `entropy`, which tries every second one of them: as many on each side of 0 as TensorRT has half of. */
 const ENTROPY_BINS = 2048;
 
-/** A chosen range with what is known of the activation. */
+/** A chosen range, and statistics of the activation. */
 export interface ObservedRange {
-  /** The range an observer chose to map onto 8 bits; values outside are clipped. Always finite. */
+  /** The range that the observer chose to map onto 8 bits; values outside are clipped. Always finite. */
   readonly min: number;
   readonly max: number;
-  /** The smallest and largest value seen. */
+  /** The smallest and largest value observed. */
   readonly observedMin: number;
   readonly observedMax: number;
-  /** Mean of x² over all elements seen. */
+  /** Mean of x² over all observed elements. */
   readonly power: number;
   /** Mean squared error that clipping to [min, max] adds. */
   readonly clipError: number;
-  /** Share of elements, 0 to 1, that are exactly zero: these are quantized without error. */
+  /** Share of elements, 0 to 1, that are exactly zero; they are quantized without error. */
   readonly zeros: number;
 }
 

@@ -13,21 +13,23 @@ import type { DataSet } from '../data/types.ts';
 import { openActivations, TAP_BYTES } from './open.ts';
 import type { OnProgress } from './progress.ts';
 
-/** How to calibrate. */
+/** Options of {@link calibrate}. */
 export interface CalibrateOptions {
   readonly observer?: ObserverKind;
-  /** Percent of the elements the observer `percentile` keeps: above 0, at most 100. */
+  /** Percentage of the elements that the observer `percentile` keeps: above 0, at most 100. */
   readonly percentile?: number;
   /**
-   * Values whose channels' means, powers and peaks are wanted too, each with the axis of its channels, from the end
-   * where it is negative.
+   * Values for which the means, powers and peaks of each channel are wanted too, each with its channel axis (negative
+   * counts from the end).
    */
   readonly means?: ReadonlyMap<string, number>;
-  /** Values of one element each whose means over all runs are wanted. */
+  /** Values of one element whose means over all runs are wanted. */
   readonly figures?: readonly string[];
-  /** Values looked at together may take this many bytes a sample; more of them cost more passes over the data. */
+  /**
+   * Bytes per sample that the values observed in one pass may take; if all take more, the data is read several times.
+   */
   readonly tapBytes?: number;
-  /** Called after each run of a sample. `total` runs is not known before the data was read once. */
+  /** Called after each run of a sample. `total` is unknown until the data was read once. */
   readonly onProgress?: OnProgress;
 }
 
@@ -41,36 +43,40 @@ const CALIBRATE_SHAPE: Shape<CalibrateOptions> = {
   onProgress: 'function',
 };
 
-/** What {@link calibrate} does where nothing else is said. */
+/** What {@link calibrate} does by default. */
 export const CALIBRATE_DEFAULTS: Required<Omit<CalibrateOptions, 'onProgress' | 'means' | 'figures'>> = {
   observer: DEFAULT_OBSERVER,
   percentile: PERCENTILE,
   tapBytes: TAP_BYTES,
 };
 
-/** What calibration found. */
+/** The result of {@link calibrate}. */
 export interface Calibration {
-  /** By value; without those that the notes tell about. */
+  /** By value name; values that the notes mention are absent. */
   readonly ranges: ActivationRanges;
-  /** By value, of those that a run gave. */
+  /** By value name, for those that some run computed. */
   readonly figures: ReadonlyMap<string, number>;
-  /** How many samples, each of one row or a batch, were run. */
+  /** Number of samples that were run, each of one row or one batch. */
   readonly samples: number;
-  /** A sentence for each value without a range, or with values that were ignored. */
+  /** A sentence for each value that has no range, or of which elements were ignored. */
   readonly notes: readonly string[];
 }
 
 /**
- * Runs the model on samples and finds a range for each of the values. The model is left as it is; what runs is a
- * temporary copy that ends after the last of them. What is kept of a value is its extent and a histogram, so memory
- * does not grow with the number of samples. The data is read once or, for observers with a histogram, twice for each
- * chunk of values, and its first sample once more.
+ * Runs the model on samples and chooses a range for each of the values. The model is not changed: a temporary copy runs
+ * that ends after the last of the values. Only the extent and a histogram of a value are kept, so memory does not grow
+ * with the number of samples. The data is read once or, for observers with a histogram, twice for each chunk of values;
+ * its first sample is read once more.
  *
- * @param values - names of values, see `Places`: of the main graph, and of branches of If, which hand them out (a
- *   branch that does not run has nothing to show); repeated ones count once, those of `options.means` are added
+ * @param values - names of values, see `Places`: of the main graph, and of branches of If, which output them (a
+ *   branch that does not run shows nothing). Repeated names count once; those of `options.means` are added
  * @param data - samples with all inputs of the model
  * @returns ranges in the order of `values`
- * @throws CompressError `options`, `data` if there are no samples, `runtime` where ONNX Runtime is missing or fails
+ * @throws CompressError `options`; `data` if there are no samples; `runtime` if ONNX Runtime is missing or fails
+ * @example
+ * await using model = await readModel('model.onnx');
+ * const data = await openData('calib.npz', await modelInputs(model));
+ * const { ranges } = await calibrate(model, calibrationValues(model), data);
  */
 export async function calibrate(
   model: Model,

@@ -18,27 +18,27 @@ import { takesShares, tallyFor } from './tallies.ts';
 import type { Tally } from './tally.ts';
 import { Enough } from './vectors.ts';
 
-/** Answers to questions about the activations of models, from runs of them on data. */
+/** {@link Activations} measured by running models on data. */
 export interface DataActivations extends Activations<Request> {
   /**
-   * Runs the model as it is now on all of the data: cut after the last value that is asked about, so that what comes
-   * later is neither loaded nor run. Memory holds the sums and the activations of one sample; a temporary file may hold
-   * what the model computed so far, so that the next call need not run it from its inputs.
-   * @returns in the order of `requests`
-   * @throws CompressError `data`, also where there are no samples; `runtime` where ONNX Runtime is missing or fails
+   * Runs the model as it is now on all of the data. The model is cut after the last requested value, so later nodes are
+   * neither loaded nor run. Memory holds the sums and the activations of one sample. A temporary file may hold what was
+   * computed so far, so that the next call need not start from the inputs.
+   * @returns one answer per request, in the same order
+   * @throws CompressError `data`, also if there are no samples; `runtime` if ONNX Runtime is missing or fails
    */
   measure<R extends Request>(model: Model, requests: readonly R[], part?: Part): Promise<readonly AnswerTo<R>[]>;
-  /** How many samples the data has; 0 before it was read once. */
+  /** Number of samples; 0 until the data was read once. */
   readonly samples: number;
   close(): Promise<void>;
 }
 
 export interface ActivationOptions {
-  /** Values looked at together may take this many bytes a sample; more of them cost more runs. */
+  /** Bytes per sample that the values observed in one run may take; if all take more, the model runs several times. */
   readonly tapBytes?: number;
-  /** Vectors of a layer that are enough for so many inputs; a Conv over large images has far more. */
+  /** Number of vectors that are enough for a layer with this many inputs; a Conv over large images has far more. */
   readonly enough?: (inputs: number) => number;
-  /** Called after each run of a sample. `total` is not known before the data was read once. */
+  /** Called after each run of a sample. `total` is unknown until the data was read once. */
   readonly onProgress?: OnProgress;
 }
 
@@ -46,7 +46,8 @@ export interface ActivationOptions {
 export const TAP_BYTES: number = 256 * 2 ** 20;
 
 /**
- * Activations of models on this data. Weights and data are the caller's; the session for the sums goes with `close()`.
+ * Opens the activations of models on this data. The caller keeps the weights and the data; `close()` ends the session
+ * that computes the sums.
  */
 export function openActivations(data: DataSet, options: ActivationOptions = {}): DataActivations {
   checkShape('openActivations', options, { tapBytes: 'number', enough: 'function', onProgress: 'function' });

@@ -1,4 +1,4 @@
-/** Told after each run of a sample. `total` is not known before the data was read once. */
+/** Called after each run of a sample. `total` is unknown until the data was read once. */
 export type OnProgress = (done: number, total: number | undefined) => void;
 
 /** How many runs of samples are done, and how many will be. */

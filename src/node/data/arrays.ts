@@ -7,10 +7,12 @@ import { npzColumns } from './npz.ts';
 import { safetensorsArrays } from './safetensors.ts';
 
 /**
- * Arrays by name from a .npz or a .safetensors file: masks or scores of weights. What the file is, its first bytes
- * tell. Elements are read when a pass asks for them, one array at a time.
+ * Opens a .npz or .safetensors file with arrays by name: masks or scores of weights. The first bytes tell the format.
+ * Elements are read when a pass needs them, one array at a time.
  *
- * @throws CompressError `data` if the file is broken or of another kind, `limit`, `io`
+ * @throws CompressError `data` if the file is broken or has another format; `limit`, `io`
+ * @example
+ * await transform(model, prune({ method: 'mask', masks: await openArrays('masks.npz') }));
  */
 export async function openArrays(path: string): Promise<NamedArrays> {
   const arrays = (await startsLikeZip(path)) ? await npzArrays(path) : await safetensorsArrays(path);

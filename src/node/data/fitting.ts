@@ -4,10 +4,10 @@ import { type Lengths, OpenDims } from './lengths.ts';
 import { checkRandom, hint, type RandomOptions, randomData } from './random.ts';
 import type { DataSet, Sample } from './types.ts';
 
-/** Runs a model on a sample, to see whether it can. */
+/** Runs a model on a sample, to find out whether it can. */
 export type TrialRun = (feeds: Sample['feeds']) => Promise<unknown>;
 
-/** Opens data for a model, given what it must be fed and a way to run it. */
+/** Opens data for a model, given its inputs and a way to run it. */
 export type DataFor = (inputs: readonly ModelInput[], trial: TrialRun) => DataSet | Promise<DataSet>;
 
 /** Lengths tried for all open dims at once, after the usual one: of text, images and sound. */
@@ -20,10 +20,10 @@ const MOST_TRIALS = 60;
 const LOOKED_AT = 4;
 
 /**
- * Random inputs that a model runs with. Which lengths its open dims may have, the model says only in part: others are
- * tried, the same for all, then different ones.
+ * Random inputs that a model runs with. The model states only part of the lengths its open dimensions may have, so
+ * others are tried: first the same length for all, then different ones.
  * @param trial - runs the model once
- * @throws CompressError `data` if it runs with none of them, with the first thing ONNX Runtime said, `options`
+ * @throws CompressError `data` if no lengths work, with the first error of ONNX Runtime; `options`
  */
 export async function fittingRandomData(
   inputs: readonly ModelInput[],

@@ -3,23 +3,23 @@ import type { Model } from '../../ir/model.ts';
 import { Scopes } from '../runtime/scope.ts';
 import { indexBound } from './indices.ts';
 
-/** What numbers make sense in an input, where its graph or its name tells. */
+/** Which numbers are valid in an input, if its graph or its name tells. */
 export type Fill =
-  /** Indices of a table: whole numbers from 0 on. */
+  /** Indices into a table: whole numbers from 0 on, below `bound`. */
   | { readonly kind: 'below'; readonly bound: number }
-  /** One number throughout. */
+  /** The same number everywhere. */
   | { readonly kind: 'constant'; readonly value: number }
-  /** The length of what else is fed. */
+  /** The length of another input. */
   | { readonly kind: 'length' };
 
-/** An input that a model must be fed. */
+/** An input that must be fed. */
 export interface ModelInput extends ValueInfo {
   readonly fill?: Fill;
 }
 
 /**
- * What a model must be fed, in its order. Whole numbers that look up rows of a table are found by following them
- * through the graph; masks, flags and lengths are known by their names.
+ * The inputs that must be fed, in the model's order. Integer inputs that index the rows of a table are found by
+ * following them through the graph; masks, flags and lengths are recognized by name.
  */
 export async function modelInputs(model: Model): Promise<readonly ModelInput[]> {
   const scopes = new Scopes(model);

@@ -2,7 +2,7 @@ import type { ValueInfo } from '../../ir/graph.ts';
 import { rowNames } from './axes.ts';
 import { type Expression, parseDim } from './expression.ts';
 
-/** A length for each group of open dims; a group without one has what `OpenDims` takes for usual. */
+/** A length for each group of open dimensions; a group without one gets the usual length of `OpenDims`. */
 export type Lengths = ReadonlyMap<string, number>;
 
 /** Length of an open dim where nothing else is said. */

@@ -13,9 +13,9 @@ import type { DataSet, Sample } from './types.ts';
 
 /** How to cut arrays into samples. */
 export interface DataOptions {
-  /** Rows that are fed at once, where the model leaves its first dimension open. */
+  /** Rows per run, if the model leaves its first dimension open. */
   readonly batch?: number;
-  /** Use only the first rows. */
+  /** Use only this many rows, from the first. */
   readonly samples?: number;
 }
 
@@ -23,16 +23,20 @@ export interface DataOptions {
 const MAX_DATA_SET_FILES = 100_000;
 
 /**
- * Input data for a model, read while it is used; memory holds one sample at a time (JSON and ONNX test data: one file).
+ * Opens input data for a model. It is read while it is used: memory holds one sample at a time (of JSON and ONNX test
+ * data, one file).
  *
- * - `.npz`: arrays by input name, rows on the first axis; `.npy`: the one input of the model;
- * - `.json`: an object like a .npz, or a list of objects, each fed as it stands;
- * - ONNX test data: a folder with `test_data_set_0`, … in it, or one of those, with `input_0.pb`, …;
- * - a folder of any of these files, in the order of their names, numbers in them by value.
+ * - `.npz`: arrays by input name, rows along the first axis; `.npy`: the model's only input;
+ * - `.json`: an object like a .npz, or a list of objects, each fed as it is;
+ * - ONNX test data: a folder that contains `test_data_set_0`, …, or one of those, with `input_0.pb`, …;
+ * - a folder of such files, in the order of their names, with numbers in names ordered by value.
  *
- * @param inputs - of the model, without initializers
- * @throws CompressError `data` naming file and input where an array is missing, of another type or shape; while it is
- *   iterated, naming the row, where it holds NaN or infinity; `limit`, `io`
+ * @param inputs - the inputs to feed: graph inputs without an initializer
+ * @throws CompressError `data` that names file and input, if an array is missing or has another type or shape; while
+ *   iterating, if a row holds NaN or infinity; `limit`, `io`
+ * @example
+ * await using model = await readModel('model.onnx');
+ * const data = await openData('test.npz', await modelInputs(model), { batch: 8 });
  */
 export async function openData(
   path: string,

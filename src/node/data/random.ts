@@ -8,14 +8,14 @@ import type { ModelInput } from './inputs.ts';
 import { type Lengths, OpenDims } from './lengths.ts';
 import type { DataSet, FeedTensor, Sample } from './types.ts';
 
-/** How many rows, and from which seed. */
+/** Number of rows, seed and lengths of random inputs. */
 export interface RandomOptions {
   readonly seed: number;
   readonly batch?: number;
   readonly samples?: number;
-  /** Lengths of open dims; what is usual if omitted. */
+  /** Lengths of open dimensions; the usual ones if omitted. */
   readonly lengths?: Lengths;
-  /** How the command is told of real inputs, for hints: `data` if omitted. */
+  /** The option for real inputs that hints name: `data` if omitted. */
   readonly option?: string;
 }
 
@@ -41,11 +41,11 @@ const RUNS = 8;
 export const MAX_INPUT_BYTES: number = 1 << 30;
 
 /**
- * Seeded random inputs: floats uniform in [−1, 1), integers and booleans 0 or 1; where the model's inputs say more
- * ({@link ModelInput}), indices within their table, masks of ones, lengths of what is fed. First dimensions that the
- * model leaves open are `batch` (1), dims of the same name as long as each other, other open ones 32.
- * @throws CompressError `data` for an input whose type or rank the model does not state, `limit` where one is too
- * large, `options`
+ * Seeded random inputs: floats uniform in [−1, 1), integers and booleans 0 or 1. If the model says more about an input
+ * ({@link ModelInput}): indices within their table, masks of ones, lengths of other inputs. An open first dimension is
+ * `batch` (1), dimensions of the same name are equally long, and other open ones are 32.
+ * @throws CompressError `data` for an input whose type or rank the model does not state, `limit` if one is too large,
+ *   `options`
  */
 export function randomData(inputs: readonly ModelInput[], options: RandomOptions): DataSet {
   checkRandom('randomData', options);

@@ -1,6 +1,8 @@
 import type { DType } from '../../ir/dtype.ts';
 
-/** Elements of a tensor as ONNX Runtime's JavaScript takes and gives them: float16 as its bits, bool as 0 and 1. */
+/**
+ * Elements of a tensor as ONNX Runtime's JavaScript API takes and returns them: float16 as its bits, bool as 0 and 1.
+ */
 export type FeedData =
   | Float32Array
   | Float64Array
@@ -13,20 +15,20 @@ export type FeedData =
   | BigInt64Array
   | BigUint64Array;
 
-/** A tensor that goes into a model or comes out of one: what `new ort.Tensor(dtype, data, dims)` takes. */
+/** An input or output tensor of a model: the arguments of `new ort.Tensor(dtype, data, dims)`. */
 export interface FeedTensor {
   readonly dtype: DType;
   readonly dims: readonly number[];
   readonly data: FeedData;
 }
 
-/** What a model is fed at once: one row, or a batch of several. */
+/** The inputs of one run: one row, or a batch of several. */
 export interface Sample {
-  /** Where it is from, e.g. `calib.npz, rows 8-15`. */
+  /** Where the sample comes from, e.g. `calib.npz, rows 8-15`. */
   readonly label: string;
   /** A tensor for every input of the model, by name. */
   readonly feeds: Readonly<Record<string, FeedTensor>>;
-  /** The true classes of these rows, where the data has an array `__labels__`. */
+  /** The true classes of these rows, if the data has an array `__labels__`. */
   readonly labels?: FeedTensor;
 }
 
@@ -34,11 +36,12 @@ export interface Sample {
 export interface DataSet {
   /** One line for people, e.g. `calib.npz: 512 samples`. */
   readonly description: string;
-  /** How many samples there are, where that is known before they are read. */
+  /** Number of samples, if it is known before they are read. */
   readonly count?: number;
   /**
-   * The samples in the order of the files, always the same. May be iterated several times.
-   * @throws CompressError `data` when a file is broken, or holds values the model cannot take; it names the sample
+   * The samples in file order, the same on every iteration.
+   * @throws CompressError `data` that names the sample, if a file is broken or holds values that the model cannot
+   *   take
    */
   samples(): AsyncIterable<Sample>;
 }

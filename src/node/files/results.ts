@@ -19,7 +19,7 @@ const MAX_FACTS = 65536;
 /** Arrays of one layer. */
 const MAX_PARTS = 16;
 
-/** What the results of a file are of: those of another model, or of other options, are of no use. */
+/** What the results of a file belong to. Results of another model, or made with other options, are not used. */
 export type Identity = Readonly<Record<string, string>>;
 
 /** Results in a file, which stays when the process ends. */

@@ -5,21 +5,21 @@ import { ioError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
 import { type Identity, type ResultsFile, resultsFile } from './results.ts';
 
-/** A folder for the results of layers, which stays when a run is interrupted. */
+/** A folder with the results of layers; it remains when a run is interrupted. */
 export interface ResultsFolder {
   /**
-   * Results of the next pass that takes long. Those of an earlier run count if they are of the same: the same model,
-   * data, options and versions.
-   * @param model - that reads from them until it is closed
+   * Opens the results of the next slow pass. Earlier results are used if they have the same identity: model, data,
+   * options and versions.
+   * @param model - reads from the results until it is closed
    * @throws CompressError `data` for results of something else; `io`
    */
   open(identity: Identity, model: Pick<Model, 'onClose'>): Promise<Results>;
-  /** Removes the results, when the model is written; the folder too if nothing else is in it. */
+  /** Removes the results once the model is written, and the folder if nothing else is in it. */
   remove(): Promise<void>;
 }
 
 export interface ResultsFolderOptions {
-  /** Go on from the results that are there; else they are removed when there is something new to keep. */
+  /** Continue from existing results; otherwise they are removed when the first new result is stored. */
   readonly resume?: boolean;
 }
 
@@ -27,7 +27,7 @@ export interface ResultsFolderOptions {
 const folders = new Set<Folder>();
 
 /**
- * A folder for results, made when there are some.
+ * A folder for results. It is created with the first result.
  * @example
  * const results = resultsFolder('small.resume', { resume: true });
  * await transform(model, prunedByData({ method: 'sparsegpt', amount: 0.6 }, { data: 'calib.npz', results }));

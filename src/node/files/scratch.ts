@@ -6,11 +6,11 @@ import { readAll } from './readAll.ts';
 import { type TemporaryFolder, temporaryFolder } from './temporary.ts';
 import { writeAll } from './writeAll.ts';
 
-/** Bytes put aside in a temporary file. It goes with `close()`, at the latest when the process exits. */
+/** A temporary file for bytes that are needed later. `close()` removes it, or the exit of the process. */
 export interface ScratchFile {
   /**
-   * Writes a copy at the end of the file.
-   * @returns reads it again
+   * Appends a copy of the bytes.
+   * @returns a function that reads them again
    * @throws CompressError `io`
    */
   keep(bytes: Uint8Array): Promise<() => Promise<Uint8Array>>;
@@ -21,7 +21,7 @@ export interface ScratchFile {
 // with a warning.
 const files = { open: promisify(open), close: promisify(close) };
 
-/** A scratch file, made when it is first needed. */
+/** A scratch file, created when it is first used. */
 export function scratchFile(): ScratchFile {
   let opened: Promise<{ folder: TemporaryFolder; fd: number }> | undefined;
   let end = 0;

@@ -16,11 +16,11 @@ import { writeAll } from './writeAll.ts';
 
 export { removeTemporaries } from './temporary.ts';
 
-/** How a file is to appear. */
+/** How to write a file. */
 export interface FileSinkOptions {
-  /** Replace a file that exists. */
+  /** Replace an existing file. */
   readonly overwrite?: boolean;
-  /** Of a data file: the model it is for. */
+  /** For a data file: the model it belongs to. */
   readonly model?: string;
 }
 
@@ -32,10 +32,10 @@ interface Ending {
 const endings = new WeakMap<Sink, Ending>();
 
 /**
- * A sink that appears under `path` only when it is complete: bytes go to a hidden file in the same folder, which gets
- * its name by `finish()`. What a killed run left behind there is removed first. Where the path is a link, that is the
- * file it leads to; where it leads to a descriptor, a pipe or a device, bytes go through it as they come.
- * @throws CompressError `exists` when `path` is there and `overwrite` is not set, `io` when the folder is not.
+ * A sink for a file that appears under `path` only when it is complete: bytes go to a hidden file in the same folder,
+ * which `finish()` renames. Hidden files that a killed run left there are removed first. If the path is a link, the
+ * file it points to is written. If it leads to a descriptor, a pipe or a device, bytes are streamed.
+ * @throws CompressError `exists` if the file exists and `overwrite` is not set, `io` if the folder does not exist
  */
 export async function fileSink(path: string, options: FileSinkOptions = {}): Promise<Sink> {
   // The user did not name the data file, so a link in its place is not followed.

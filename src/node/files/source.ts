@@ -6,8 +6,8 @@ import { handleSource } from './handle.ts';
 
 /**
  * A source over a regular file.
- * @param flags - for opening it, beside those of reading
- * @throws CompressError `io` when the path cannot be opened or is not a regular file (a folder, FIFO or device).
+ * @param flags - further flags for opening it
+ * @throws CompressError `io` if the path cannot be opened or is not a regular file (a folder, FIFO or device)
  */
 export async function fileSource(path: string, label: string = path, flags = 0): Promise<Source> {
   let handle: FileHandle;

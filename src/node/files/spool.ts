@@ -26,13 +26,13 @@ const MAX_SPOOL = 2 ** 31;
 /** Bytes that are looked at before the rest is waited for, at the least. */
 const BEGINNING = 512;
 
-/** Looks at how something begins that may be long, and throws what is wrong with it. */
+/** Checks the first bytes of a possibly long stream, and throws if they are wrong. */
 export type CheckBeginning = (bytes: Uint8Array, label: string) => Promise<void>;
 
 /**
- * Reads a stream to its end so that it can be read at any position, as a pipe cannot.
- * The temporary file is removed from its folder as soon as it is open, so no signal can leave it behind.
- * @throws CompressError `malformed` when nothing arrives.
+ * Reads a stream to its end into a temporary file, so that it can be read at any position. The file is unlinked as soon
+ * as it is open, so no signal can leave it behind.
+ * @throws CompressError `malformed` if the stream is empty
  */
 export async function spool(
   stream: AsyncIterable<Uint8Array>,

@@ -8,13 +8,13 @@ import { blockingPipe } from './pipe.ts';
 import { canRefer } from './references.ts';
 import { writeAll } from './writeAll.ts';
 
-/** A stream that takes bytes, such as `process.stdout`: what is used of Node's `Writable`. */
+/** A stream to write to, such as `process.stdout`: the part of Node's `Writable` that is used. */
 export interface ByteStream {
   on(event: 'error', listener: (cause: unknown) => void): unknown;
   write(bytes: Uint8Array, written: (cause?: Error | null) => void): unknown;
 }
 
-/** A sink over a stream such as `process.stdout`, waiting whenever the reader is slower than we are. */
+/** A sink over a stream such as `process.stdout`. It waits while the reader is slower. */
 export function streamSink(stream: ByteStream, label = '<stdout>'): Sink {
   let failure: unknown;
   const onError = (cause: unknown): void => {

@@ -48,37 +48,44 @@ import { putAside } from './aside.ts';
 import { dataOf } from './calibrationData.ts';
 import { earlierNotes, identityOf } from './resume.ts';
 
-/** Where the ranges of activations come from, and what to do with them. */
+/** Where the ranges of activations come from, and how they are used. */
 export interface CalibratedOptions {
-  /** Path of data to run the model on, or the word `random`; or `ranges`, a file that an earlier run saved. */
+  /**
+   * Path of data to run the model on, or the word `random`. Alternatively `ranges`: a file that an earlier run saved.
+   */
   readonly data?: string | undefined;
   readonly ranges?: string | undefined;
-  /** File that the ranges are written to. */
+  /** File to write the ranges to. */
   readonly saveRanges?: string | undefined;
-  /** Replace a file that exists. */
+  /** Replace an existing file. */
   readonly overwrite?: boolean;
-  /** How a range is chosen from the values seen: `minmax` if omitted. */
+  /** How a range is chosen from the observed values: `minmax` if omitted. */
   readonly observer?: ObserverKind;
-  /** Only the first rows of the data. */
+  /** Use only this many rows of the data. */
   readonly samples?: number | undefined;
-  /** Rows that are fed at once. */
+  /** Rows per run. */
   readonly batch?: number | undefined;
   readonly activations?: ActivationDType;
-  /** A Conv or Gemm one of whose activations would fall below this signal-to-noise ratio, in dB, stays float. */
+  /**
+   * A Conv or Gemm stays float if an activation it reads or writes would fall below this signal-to-noise ratio in dB.
+   */
   readonly minNodeSqnr?: number;
-  /** `speed`: what integers would make slower stays float. `size`: all that keeps enough of its signal is quantized. */
+  /**
+   * `speed`: layers that integers would slow down stay float. `size`: every layer that keeps enough of its signal is
+   * quantized.
+   */
   readonly prefer?: Preference;
-  /** Biases take back the mean error of rounded weights: so if omitted. */
+  /** Correct biases for the mean error of rounded weights; true if omitted. */
   readonly biasCorrection?: boolean;
-  /** Share the scales of channels between neighbouring layers first. */
+  /** Balance the channel scales of neighbouring layers first (see {@link equalize}). */
   readonly equalize?: boolean;
-  /** Told what bounded the scales of channels, for who does the same again. */
+  /** Called with the ranges that limited the channel scales, for a caller that repeats the run. */
   readonly onEqualized?: (ranges: ActivationRanges) => void;
   /** Called after each run of a sample. */
   readonly onProgress?: (done: number, total: number | undefined) => void;
   /** Called after each layer whose codes GPTQ chose. */
   readonly onLayer?: (done: number, total: number) => void;
-  /** Where the codes of layers are kept, for a run that goes on where one was interrupted. */
+  /** Where the codes of layers are kept, so that an interrupted run can continue. */
   readonly results?: ResultsFolder;
 }
 
@@ -100,13 +107,13 @@ const SHAPE: Shape<CalibratedOptions> = {
 type Calibrating = CalibratedOptions & Required<Pick<CalibratedOptions, 'observer' | 'biasCorrection' | 'onProgress'>>;
 
 /**
- * Static quantization of a whole model, as `onnx-compress quantize` does it with data: folds it, runs it on the data,
- * quantizes Conv and Gemm with their activations, MatMul dynamically, and stores what is left of Conv as integers. With
- * `weightsOnly` all weights are stored, and data only corrects biases. For a target without products of integers,
- * products get few bits, as `quantize` gives them, with codes that the data chooses.
+ * Static quantization of a whole model, as `onnx-compress quantize --calibrate`: folds the model, runs it on the data,
+ * quantizes Conv and Gemm with their activations and MatMul dynamically, and stores the weights of the other Conv as
+ * integers. With `weightsOnly`, all weights are stored and the data only corrects biases. For a target without integer
+ * products, matrix products get few bits, with codes that the data chooses.
  *
- * @throws CompressError `options` if there is neither data nor ranges, or both; what reading data and running models
- *   throws
+ * @throws CompressError `options` if there is neither data nor ranges, or both; errors of reading data and running
+ *   models
  * @example
  * await using model = await readModel('model.onnx');
  * await transform(model, calibratedQuantize({}, { data: 'calib.npz' }));

@@ -18,21 +18,22 @@ import type { DataSet, Sample } from '../data/types.ts';
 import { loadRuntime } from '../runtime/load.ts';
 import { type OutputShapes, outputShapes, runnableSample } from '../runtime/outputShapes.ts';
 
-/** Where activations come from, and what to tell. */
+/** Where activations come from, and what to report. */
 export interface ChannelRun {
-  /** Data to run the model on. */
+  /** Path of data to run the model on. */
   readonly data?: string | undefined;
   readonly samples?: number | undefined;
   readonly batch?: number | undefined;
-  /** Lines about groups that are wanted: none, the first ones, or all. */
+  /** Notes about groups of channels: none, the first ones, or all. */
   readonly describeGroups?: 'none' | 'some' | 'all';
   /** Called after each run of a sample. */
   readonly onProgress?: OnProgress;
 }
 
 /**
- * Removal of channels with the data of a file, and with a check: where ONNX Runtime is there, the model is run before
- * and after, and a result that does not run, or gives outputs of other shapes, is an error instead of a file.
+ * Removes channels as {@link removeChannels} does, with activations from a data file and with a check: if ONNX Runtime
+ * is installed, the model is run before and after. A result that does not run, or whose outputs have other shapes, is
+ * an error.
  *
  * @example
  * await transform(model, checkedChannels({ amount: 0.3, reconstruct: true }, { data: 'calib.npz' }));

@@ -8,23 +8,23 @@ import { bench } from '../runtime/bench.ts';
 import { verify } from '../runtime/verify.ts';
 import { RANDOM } from './calibrationData.ts';
 
-/** What running a model as it was and as it is now showed. */
+/** The comparison of a model before and after. */
 export interface Check {
-  /** What both were fed, in words. */
+  /** What both were fed, for people. */
   readonly data: string;
-  /** How many times they were run for the outputs. */
+  /** Number of runs that the outputs were compared on. */
   readonly samples: number;
-  /** Of each float output that counts: signal over noise in dB, infinity where nothing differs. */
+  /** For each float output that is compared: signal-to-noise ratio in dB; infinite if nothing differs. */
   readonly outputs: readonly { readonly name: string; readonly sqnr: ExtendedReal }[];
-  /** Median time of a run, of 1 for the model as it was. */
+  /** Median time of a run, relative to the model before. */
   readonly ratio: number;
 }
 
-/** Settings of {@link check}. */
+/** Options of {@link check}. */
 export interface CheckOptions {
-  /** Path of data with an array for each input, or the word `random`, which is meant where it is absent. */
+  /** Path of data with an array for each input, or the word `random`, which is the default. */
   readonly data?: string | undefined;
-  /** How many rows of the data both models are run on: 8 if omitted. */
+  /** Number of rows that both models are run on: 8 if omitted. */
   readonly samples?: number | undefined;
 }
 
@@ -33,12 +33,12 @@ const SAMPLES = 8;
 const TIMING = { seconds: 0.5, runs: 20, warmup: 2 } as const;
 
 /**
- * Runs a model as it was and as it is now on the same inputs, like the option `check`: the SQNR of each output, and the
- * time of a run, in turns, beside that of the first. Takes a second or two for a small model.
+ * Runs a model before and after on the same inputs, as the option `--check` does: measures the SQNR of each output, and
+ * the time of a run relative to the model before, in alternation. Takes a second or two for a small model.
  *
- * @param before - path of the model as it was
- * @param after - path of what was made of it
- * @throws CompressError `unsupported` if inputs or outputs are not the same, `data` where the data does not fit them,
+ * @param before - path of the original model
+ * @param after - path of the compressed model
+ * @throws CompressError `unsupported` if their inputs or outputs differ, `data` if the data does not fit the inputs,
  *   `options`, `runtime` (onnxruntime-node is missing, or a model does not run), `io`, `malformed`
  * @example
  * const { outputs, ratio } = await check('model.onnx', 'small.onnx', { data: 'test.npz' });

@@ -13,32 +13,32 @@ import type { ResultsFolder } from '../files/resultsFolder.ts';
 import { scratchOf } from './aside.ts';
 import { earlierNotes, identityOf } from './resume.ts';
 
-/** How to prune by data; `damping` and `blockSize` are of `sparsegpt`. */
+/** Options of pruning with data; `damping` and `blockSize` belong to `sparsegpt`. */
 export interface DataPruneOptions extends Omit<SparseGptOptions, 'scratch' | 'results'> {
   readonly method: 'wanda' | 'sparsegpt';
 }
 
 /** What the model is run on. */
 export interface DataPruneRun {
-  /** Path of inputs of the model, as docs/data.md has them. */
+  /** Path of input data, in a format of docs/data.md. */
   readonly data: string;
-  /** Only the first rows of the data. */
+  /** Use only this many rows of the data. */
   readonly samples?: number | undefined;
-  /** Rows that are fed at once. */
+  /** Rows per run. */
   readonly batch?: number | undefined;
   /** Called after each run of a sample. */
   readonly onProgress?: OnProgress;
-  /** Where the results of layers are kept, for a run that goes on where one was interrupted. */
+  /** Where the results of layers are kept, so that an interrupted run can continue. */
   readonly results?: ResultsFolder;
 }
 
 const NAMES = { wanda: 'Wanda', sparsegpt: 'SparseGPT' } as const;
 
 /**
- * Prunes by the activations that weights meet: the model is run on the data of a file, by Wanda or SparseGPT, as
- * `onnx-compress prune` does it. New weights of SparseGPT wait in a temporary file until they are written.
+ * Prunes with {@link wanda} or {@link sparsegpt} by running the model on the data of a file, as `onnx-compress prune`
+ * does. SparseGPT keeps new weights in a temporary file until they are written.
  *
- * @throws CompressError `options`; what reading data and running models throws
+ * @throws CompressError `options`; errors of reading data and running models
  * @example
  * await transform(model, prunedByData({ method: 'sparsegpt', amount: 0.6 }, { data: 'calib.npz' }));
  */

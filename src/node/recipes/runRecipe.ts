@@ -8,22 +8,22 @@ import { recording } from './record.ts';
 import { refuseUnchanged, runStep, type Step, stepsWith } from './runStep.ts';
 import { readyStep } from './steps.ts';
 
-/** How to run a recipe. */
+/** Options of {@link runRecipe}. */
 export interface RunRecipeOptions {
-  /** Folder that paths in the recipe start from; that of the process if omitted. */
+  /** Folder that relative paths in the recipe start from; the working directory if omitted. */
   readonly base?: string;
-  /** Whether the model notes the recipe in its metadata, as `onnx-compress run` has it: so if omitted. */
+  /** Record the recipe in the model's metadata, as `onnx-compress run` does; true if omitted. */
   readonly metadata?: boolean;
-  /** Called where a pass takes long, with its name; of runs over data the total may not be known yet. */
+  /** Called while a slow pass runs, with its name. The total may be unknown while data is read for the first time. */
   readonly onProgress?: (pass: string, done: number, total: number | undefined) => void;
 }
 
 /**
  * Runs the steps of a recipe on a model, as `onnx-compress run` does. All steps are checked before the first one runs.
  *
- * @returns what each pass did: a step with `store` has two
- * @throws CompressError `options` for a step that is wrong, `nothing_to_do` for one that changes nothing and is not told
- *   `allowUnchanged`; what its verbs throw
+ * @returns a report for each pass; a step with `store` has two passes
+ * @throws CompressError `options` for an invalid step, `nothing_to_do` for one that changes nothing and is not told
+ *   `allowUnchanged`; errors of the steps themselves
  * @example
  * const recipe = parseRecipe(await readFile('recipe.json', 'utf8'), 'recipe.json');
  * await using model = await readModel('model.onnx');

@@ -9,65 +9,67 @@ import type { DataSet, Sample } from '../data/types.ts';
 import { checkSameInputs, type ModelFacts, readFacts } from './facts.ts';
 import { openSession, type Session } from './session.ts';
 
-/** A median with the values that a tenth of the measurements are below and above. */
+/** Median, with the 10th and 90th percentile of the measurements. */
 export interface Spread {
   readonly median: number;
   readonly p10: number;
   readonly p90: number;
 }
 
-/** What one model took for one batch size. */
+/** Times of one model at one batch size. */
 export interface Timing {
   readonly model: string;
-  /** Milliseconds of one run. */
+  /** Milliseconds per run. */
   readonly ms: Spread;
-  /** Of the time of the first model in the same round; 1 for the first model itself. */
+  /** Relative to the first model in the same round; 1 for the first model itself. */
   readonly ratio: Spread;
 }
 
 /** All models at one batch size. */
 export interface BatchReport {
-  /** Rows that were fed at once; undefined if no input has a first dimension. */
+  /** Rows per run; undefined if no input has a first dimension. */
   readonly batch: number | undefined;
-  /** Rounds that were measured; in each one every model ran once. */
+  /** Number of measured rounds; every model runs once per round. */
   readonly runs: number;
   readonly models: readonly Timing[];
 }
 
-/** One model apart from the time of its runs. */
+/** Facts about one model, apart from the times of its runs. */
 export interface ModelReport {
   readonly model: string;
-  /** Bytes of the file, with its external data. */
+  /** Size of the file with its external data. */
   readonly bytes: number;
-  /** Milliseconds to load it into ONNX Runtime, optimizations included. */
+  /** Milliseconds to load it into ONNX Runtime, including its optimizations. */
   readonly loadMs: number;
-  /** The most memory a process held that did nothing else than load the model and run it, in bytes. */
+  /** Peak memory in bytes of a process that only loads and runs the model. */
   readonly peakBytes: number | undefined;
 }
 
-/** What {@link bench} measured. */
+/** The result of {@link bench}. */
 export interface BenchReport {
   readonly data: string;
-  /** Threads within one operator; undefined if ONNX Runtime chose. */
+  /** Threads within one operator; undefined if ONNX Runtime chooses. */
   readonly threads: number | undefined;
   readonly models: readonly ModelReport[];
   readonly batches: readonly BatchReport[];
 }
 
-/** The time and the runs that a benchmark may take. */
+/** Options of {@link bench}. */
 export interface BenchOptions {
-  /** Rows that are fed at once, one measurement for each; what the model fixes, or 1, if omitted. */
+  /** Rows per run; each number is measured separately. If omitted: the batch size that the model fixes, or 1. */
   readonly batches?: readonly number[];
   readonly threads?: number;
   /** Rounds to measure for each batch size. */
   readonly runs?: number;
-  /** Rounds before these that do not count. */
+  /** Rounds before the measured ones. */
   readonly warmup?: number;
-  /** A batch size ends after this many seconds, with at least three rounds. */
+  /** Seconds after which a batch size ends, but not before three rounds. */
   readonly seconds?: number;
   /** A clock, in milliseconds. */
   readonly now?: () => number;
-  /** The most bytes a process holds that loads and runs the model; without it no memory is measured. */
+  /**
+   * Measures the peak memory in bytes of a process that loads and runs the model; if omitted, no memory is measured.
+   */
   readonly peak?: (model: string, feeds: Sample['feeds'], threads: number | undefined) => Promise<number>;
   /** Called after each round; `total` is an upper bound. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -88,13 +90,13 @@ const SAMPLES = 4;
 const LEAST_RUNS = 3;
 
 /**
- * Times models side by side: in every round each model runs once on the same sample, the first one in turn, so that
- * what slows the machine for a while slows all of them. Ratios are taken within a round.
+ * Times models side by side. In every round each model runs once on the same sample, and the models take turns in going
+ * first, so that a slowdown of the machine affects all of them. Ratios are taken within a round.
  *
- * @param paths - of the models; ratios are to the first
- * @param dataFor - opens the data for a batch size, given what all models must be fed and a way to run the first
- * @throws CompressError `unsupported` if inputs differ, `data` where there is no whole batch, `options` for a batch
- *   size the model does not take, `runtime`, `io`, `malformed`
+ * @param paths - paths of the models; ratios are relative to the first
+ * @param dataFor - opens the data for a batch size, given the inputs of the models and a way to run the first
+ * @throws CompressError `unsupported` if the inputs differ, `data` if there is no whole batch, `options` for a batch
+ *   size that a model does not take, `runtime`, `io`, `malformed`
  */
 export async function bench(
   paths: readonly string[],
@@ -146,9 +148,9 @@ export async function bench(
 }
 
 /**
- * Passes only models that are fast enough.
- * @param most - largest ratio of a model's median time to the first model's
- * @throws CompressError `gate` naming each model, batch size and ratio
+ * Throws unless every model is fast enough.
+ * @param most - largest allowed ratio of a model's median time to that of the first model
+ * @throws CompressError `gate` that names each model, batch size and ratio
  */
 export function checkRatio(report: BenchReport, most: number): void {
   const facts = report.batches.flatMap(({ batch, models }) =>

@@ -11,29 +11,32 @@ export interface OutputFigures {
   readonly dtype: DType;
   readonly elements: number;
   /**
-   * `10·log10(Σref² / Σ(ref − other)²)` in dB: Infinity where all are equal, −Infinity where only one is finite
-   * somewhere.
+   * `10·log10(Σref² / Σ(ref − other)²)` in dB: Infinity if all elements are equal, −Infinity if an element is finite in
+   * only one.
    */
   readonly sqnr: ExtendedReal;
-  /** `Σ(ref·other) / √(Σref²·Σother²)`; 1 where both are all zeros, 0 where one is. */
+  /** `Σ(ref·other) / √(Σref²·Σother²)`; 1 if both are all zeros, 0 if one is. */
   readonly cosine: number;
-  /** `max|ref − other|`; Infinity where only one is finite somewhere. */
+  /** `max|ref − other|`; Infinity if an element is finite in only one. */
   readonly maxAbsError: ExtendedReal;
-  /** Elements that are not finite in the reference, in the other model, and those where the two are not the same. */
+  /**
+   * Number of elements that are not finite in the reference, of those not finite in the other model, and of those that
+   * differ between the two.
+   */
   readonly nonFinite: { readonly reference: number; readonly other: number; readonly differing: number };
-  /** True where both models gave zeros alone: then SQNR, cosine and top-1 say nothing. */
+  /** True if both models output only zeros: then SQNR, cosine and top-1 are meaningless. */
   readonly zero?: true;
-  /** True for a state that goes into the next step: it is not a result, and no gate holds it. */
+  /** True for a state that is fed to the next step. It is not a result, and gates ignore it. */
   readonly cache?: true;
   /**
-   * Rows whose largest element along the axis of the classes is at the same place; only for float outputs with classes.
+   * Rows whose largest element along the class axis has the same index in both; only for float outputs with classes.
    */
   readonly top1?: Share;
-  /** Rows whose largest element is at the place of the label, in each model. */
+  /** Rows whose largest element has the index of the label, for each model. */
   readonly accuracy?: { readonly reference: Share; readonly other: Share };
 }
 
-/** So many of so many. */
+/** A count out of a total. */
 export interface Share {
   readonly count: number;
   readonly of: number;

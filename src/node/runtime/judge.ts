@@ -8,44 +8,44 @@ import { CHOICE_SHAPE, Comparisons, chosenOutputs, type OutputChoice } from './o
 import { openSession, runOne, type Session } from './session.ts';
 import { checkOutputs, comparable } from './verify.ts';
 
-/** What one model gave beside the reference. */
+/** One model compared with the reference. */
 export interface Judgement {
-  /** A row for each output of the reference that counts, as {@link verify} has them. */
+  /** A row for each output of the reference that is compared, as in {@link verify}. */
   readonly outputs: readonly OutputFigures[];
-  /** How many times the model was run. */
+  /** Number of runs of the model. */
   readonly samples: number;
-  /** Mean time of a run in milliseconds, without the first one where there are several. */
+  /** Mean time of a run in milliseconds; the first run is ignored if there are several. */
   readonly ms: number;
 }
 
-/** Settings of {@link openJudge}. */
+/** Options of {@link openJudge}. */
 export interface JudgeOptions extends OutputChoice {
-  /** Outputs of the reference that are kept, in bytes; beyond, it runs again for each model. */
+  /** Bytes of the reference's outputs to keep; if they are larger, the reference runs again for each model. */
   readonly cacheBytes?: number;
 }
 
-/** What {@link openJudge} does where nothing else is said. */
+/** What {@link openJudge} does by default. */
 export const JUDGE_DEFAULTS: Required<Pick<JudgeOptions, 'cacheBytes'>> = { cacheBytes: 128 * 2 ** 20 };
 
-/** Compares one model after the other with the same reference on the same data. */
+/** Compares several models, one after the other, with the same reference on the same data. */
 export interface Judge {
-  /** What the models are fed. */
+  /** What the models are fed, for people. */
   readonly data: string;
   /**
-   * Runs a model on all samples.
-   * @param path - of its file
-   * @throws CompressError `unsupported` if its inputs or outputs are others, `data`, `runtime`
+   * Runs a model on all samples and compares it with the reference.
+   * @param path - path of its file
+   * @throws CompressError `unsupported` if its inputs or outputs differ, `data`, `runtime`
    */
   judge(path: string): Promise<Judgement>;
   close(): Promise<void>;
 }
 
 /**
- * Opens a reference for many comparisons, as `verify` makes one: the data is opened once, and what the reference gives
- * is kept as far as it is small. Memory does not grow with the number of samples.
+ * Opens a reference for many comparisons like {@link verify}: the data is opened once, and outputs of the reference are
+ * kept while they are small. Memory does not grow with the number of samples.
  *
- * @param reference - path of the model that is right by definition
- * @param dataFor - opens the data, given what the models must be fed and a way to run the reference
+ * @param reference - path of the model to compare with
+ * @param dataFor - opens the data, given the inputs of the models and a way to run the reference
  * @throws CompressError `unsupported`, `options` for a name that no output has, `data`, `runtime`, `io`, `malformed`
  */
 export async function openJudge(reference: string, dataFor: DataFor, options: JudgeOptions = {}): Promise<Judge> {

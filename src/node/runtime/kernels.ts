@@ -13,22 +13,22 @@ import { readModel } from '../model.ts';
 import { installRuntime } from './install.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 
-/** An operator that will really run, and how often the graph has it. */
+/** An operator of the optimized graph, and how often it occurs there. */
 export interface Kernel {
-  /** E.g. `QLinearConv`; with its domain where that is neither ONNX nor `com.microsoft`. */
+  /** E.g. `QLinearConv`; with its domain if that is neither ONNX nor `com.microsoft`. */
   readonly op: string;
   readonly nodes: number;
 }
 
-/** A weight of integers that no integer kernel reads: it is made float again, as a whole, each time the model runs. */
+/** An integer weight that no integer kernel reads: all of it is converted to float each time the model runs. */
 export interface UnfusedWeight {
   readonly weight: string;
   readonly dtype: DType;
   readonly dims: readonly number[];
-  /** The node that reads it, by its name in the file; by its first output where it has no name. */
+  /** Name of the node that reads it, as in the file; its first output if it has no name. */
   readonly node: string;
   readonly opType: string;
-  /** Why ONNX Runtime did not fuse the two. */
+  /** Why ONNX Runtime did not fuse the weight and its reader. */
   readonly why: string;
 }
 
@@ -36,9 +36,12 @@ export interface UnfusedWeight {
 export interface Kernels {
   /** The most frequent first. */
   readonly kernels: readonly Kernel[];
-  /** In the order of the optimized graph; empty where every weight of integers is read by an integer kernel. */
+  /** In the order of the optimized graph; empty if every integer weight is read by an integer kernel. */
   readonly unfused: readonly UnfusedWeight[];
-  /** Weights that are stored as integers and were made float when the model was loaded: they run as float ones do. */
+  /**
+   * Weights that are stored as integers and were converted to float when the model was loaded. They run like float
+   * weights.
+   */
   readonly madeFloat: readonly string[];
 }
 

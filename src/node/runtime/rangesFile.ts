@@ -3,17 +3,17 @@ import { CompressError } from '../../errors.ts';
 import { readJson } from '../data/jsonFile.ts';
 import { writeTextFile } from '../files/textFile.ts';
 
-/** How ranges came about; kept beside them in their file. */
+/** How ranges were measured; stored with them in their file. */
 export interface RangesMeta {
   /** The observer that chose them. */
   readonly observer: string;
-  /** How many samples were run. */
+  /** Number of samples that were run. */
   readonly samples: number;
-  /** What products keep of their signal; older files do not tell. */
+  /** Signal-to-noise ratios of products; older files do not have them. */
   readonly products?: ProductSignals;
 }
 
-/** What a ranges file holds. */
+/** The content of a ranges file. */
 export interface SavedRanges extends RangesMeta {
   readonly ranges: ActivationRanges;
   readonly products: ProductSignals;
@@ -36,8 +36,8 @@ const PRODUCT_FIELDS = ['integers', 'stored'] as const;
 
 /**
  * Writes ranges as JSON, `{ version: 1, observer, samples, values: { name: { min, max, … } }, products: { name: {
- * integers, stored } } }`. The file appears when it is complete.
- * @throws CompressError `exists` if the file is there and `overwrite` is not set, `io`
+ * integers, stored } } }`. The file appears only when it is complete.
+ * @throws CompressError `exists` if the file exists and `overwrite` is not set, `io`
  */
 export async function saveRanges(
   path: string,
@@ -57,8 +57,8 @@ function plain(range: ActivationRange): Record<string, number | readonly number[
 }
 
 /**
- * Reads what {@link saveRanges} wrote, or a person edited; anything else is refused.
- * @throws CompressError `data` that names the file, and the value where one is wrong; `limit`, `io`
+ * Reads a file that {@link saveRanges} wrote or a person edited; anything else is refused.
+ * @throws CompressError `data` that names the file and the invalid value; `limit`, `io`
  */
 export async function loadRanges(path: string): Promise<SavedRanges> {
   const content = await readJson(

@@ -9,37 +9,41 @@ import { CHOICE_SHAPE, Comparisons, chosenOutputs, type OutputChoice } from './o
 import type { OutputKind } from './outputs/kinds.ts';
 import { openSession, runOne, type Session } from './session.ts';
 
-/** What a comparison of two models found. */
+/** The result of {@link verify}. */
 export interface VerifyReport extends Kernels {
-  /** Paths of the models: the one that is right by definition, and the one that is judged. */
+  /** Paths of the models: the reference, and the judged one. */
   readonly reference: string;
   readonly other: string;
-  /** What the two were fed. */
+  /** What both were fed, for people. */
   readonly data: string;
-  /** How many times each was run. */
+  /** Number of runs of each. */
   readonly samples: number;
   /**
-   * A row for each output of the reference that counts: first those with classes, last the states for the next step.
+   * A row for each output of the reference that is compared: first those with classes, last the states for the next
+   * step.
    */
   readonly outputs: readonly OutputFigures[];
 }
 
-/** Settings of {@link verify}. */
+/** Options of {@link verify}. */
 export interface VerifyOptions extends OutputChoice {
   /** Called after each sample that both models have run. */
   readonly onProgress?: (done: number) => void;
 }
 
 /**
- * Runs two models on the same data and compares what they give, sample by sample; and looks at what ONNX Runtime made
- * of the second. Memory does not grow with the number of samples.
+ * Runs two models on the same data, compares their outputs sample by sample, and reports how ONNX Runtime optimized the
+ * second. Memory does not grow with the number of samples.
  *
- * @param reference - path of the model that is right by definition
- * @param other - path of the model that is judged; `kernels` and `unfused` of the report are about it
- * @param dataFor - opens the data, given what both models must be fed and a way to run the first
- * @throws CompressError `unsupported` if inputs or outputs are not the same, `data` where there are no samples,
- *   `options` for a name that no output has, or where the metric is accuracy and the data has no labels for an output,
- *   `runtime`, `io`, `malformed`
+ * @param reference - path of the model to compare with
+ * @param other - path of the judged model; `kernels` and `unfused` of the report are about it
+ * @param dataFor - opens the data, given the inputs of both models and a way to run the first
+ * @throws CompressError `unsupported` if inputs or outputs differ; `data` if there are no samples; `options` for a
+ *   name that no output has, or if the metric is accuracy and the data has no labels for an output; `runtime`, `io`,
+ *   `malformed`
+ * @example
+ * const report = await verify('model.onnx', 'small.onnx', (inputs) => openData('test.npz', inputs));
+ * checkGates(report, { minSqnr: 30 });
  */
 export async function verify(
   reference: string,
@@ -101,19 +105,19 @@ export function checkLabels(outputs: readonly OutputFigures[]): void {
   });
 }
 
-/** What a comparison must reach; whatever is absent is not looked at. */
+/** Required results of a comparison; absent ones are not checked. */
 export interface Gates {
-  /** In dB, for every float output but states for the next step. */
+  /** SQNR in dB of every float output, apart from states for the next step. */
   readonly minSqnr?: number;
   /** A share from 0 to 1, for every output with classes. */
   readonly minTop1?: number;
-  /** Whether every weight of integers must be read by an integer kernel. */
+  /** Every integer weight must be read by an integer kernel. */
   readonly requireFused?: boolean;
 }
 
 /**
- * Passes only a comparison that reaches the gates. A gate that nothing can be held against is not reached.
- * @throws CompressError `gate` that names each output, its figure and what it must be
+ * Throws unless a comparison passes the gates. A gate fails if there is nothing to measure it on.
+ * @throws CompressError `gate` that names each output, its figure and the required value
  */
 export function checkGates(report: VerifyReport, gates: Gates): void {
   const { minSqnr, minTop1, requireFused } = VERIFY.rows;

@@ -28,35 +28,36 @@ export {
 } from './options.ts';
 export { type GroupReport, groupLine } from './report.ts';
 
-/** The report with what became of every group. */
+/** A report that also describes every group of channels. */
 export interface ChannelReport extends PassReport {
   readonly groups: readonly GroupReport[];
 }
 
-/** The pass, whose report tells about groups. */
+/** A pass with a {@link ChannelReport}. */
 export interface ChannelPass extends Pass {
   run(model: Model): Promise<ChannelReport>;
 }
 
 /**
  * Removes the least important channels of Conv, ConvTranspose, Gemm and MatMul: their filters, biases and normalization
- * parameters, and the columns of the layers that read them. What is left is a smaller dense model, which any runtime
- * runs faster.
+ * parameters, and the columns of the layers that read them. The result is a smaller dense model, which any runtime runs
+ * faster.
  *
  * Channels that must go together (a residual sum, a depthwise Conv, the features a flattened channel became, an
- * attention head in its four projections) are found by following every axis through the graph, from the weights on;
- * nothing is taken from the file's statements about shapes. An operator that is not understood keeps the channels it
- * reads.
+ * attention head in its four projections) are found by following every axis through the graph, starting from the
+ * weights; shapes that the file states are not used. An operator that is not understood keeps the channels it reads.
  *
  * ```
  * before  h = Relu(Conv(x, W1[64,32,3,3]))    y = Conv(h, W2[96,64,3,3])
  * after   h = Relu(Conv(x, W1[45,32,3,3]))    y = Conv(h, W2[96,45,3,3])       amount 0.3
  * ```
  *
- * Where no normalization runs over the channels, the model computes exactly what the old one would with the removed
+ * If no normalization runs over the channels, the result computes exactly what the old model would with the removed
  * columns of the reading layers set to zero.
  *
- * @throws CompressError `options` when the amount, the multiple or an operator type cannot be, or data is needed
+ * @throws CompressError `options` if the amount, the multiple or an operator type is invalid, or if data is missing
+ * @example
+ * await transform(model, removeChannels({ amount: 0.3 }));
  * @see https://arxiv.org/abs/2301.12900 Fang et al., DepGraph: Towards Any Structural Pruning, CVPR 2023
  */
 export function removeChannels(options: ChannelOptions): ChannelPass {

@@ -9,24 +9,29 @@ export { CHANNEL_NORMS, type ChannelNorm } from '../../options/pruneValues.ts';
 /** Operators whose output channels can be removed. */
 export const CHANNEL_OPS = ['Conv', 'ConvTranspose', 'Gemm', 'MatMul'] as const;
 
-/** What the pass asks about activations. */
+/** The requests about activations that the pass makes. */
 export type ChannelActivations = Activations<NormsRequest> & Activations<MomentsRequest>;
 
 export interface ChannelOptions extends Selection {
-  /** The fraction of channels to remove: of each group, or, with scope `global`, of all. */
+  /** Fraction of channels to remove: of each group, or, with scope `global`, of all. */
   readonly amount: number;
-  /** `l1`, `l2`: magnitudes of the weights. `wanda`: those times the norms of activations, which `source` gives. */
+  /**
+   * `l1`, `l2`: magnitudes of the weights. `wanda`: magnitudes times the norms of activations, which `source` provides.
+   */
   readonly norm?: ChannelNorm;
-  /** `group`: every group loses `amount`. `global`: the least important channels of all groups together. */
+  /** `group`: every group loses `amount`. `global`: the least important channels of all groups are removed. */
   readonly scope?: 'group' | 'global';
-  /** What is left of a group is rounded up to a multiple of this; kernels work on blocks of 8 or 16 channels. */
+  /**
+   * The number of remaining channels of a group is rounded up to a multiple of this: kernels work on blocks of 8 or 16
+   * channels.
+   */
   readonly roundTo?: number;
   /**
-   * Refits the layers that read removed channels by least squares; needs `source`. Without it, a source lets their
-   * biases take in the mean of what is gone.
+   * Refit the layers that read removed channels by least squares; needs `source`. Without it, a source only corrects
+   * their biases by the mean of what was removed.
    */
   readonly reconstruct?: boolean;
-  /** Whether features that LayerNormalization runs over may go, which changes its mean and variance. */
+  /** Also remove features that LayerNormalization runs over, which changes its mean and variance. */
   readonly normalized?: boolean;
   readonly source?: ChannelActivations;
 }

@@ -10,14 +10,14 @@ import { type Remaining, shrinking } from './rewrite.ts';
 import type { Axis, Pin } from './space.ts';
 import type { Weight } from './structure.ts';
 
-/** What became of one group, for people and programs. */
+/** The result for one group of channels. */
 export interface GroupReport {
   /** Weights whose output channels these are, and weights that read them. */
   readonly outputs: readonly string[];
   readonly inputs: readonly string[];
   readonly before: number;
   readonly after: number;
-  /** Why none went. */
+  /** Why no channel was removed. */
   readonly stays?: string;
 }
 

@@ -24,14 +24,14 @@ export interface Deduped {
 
 /**
  * Stores equal tensors once: initializers and Constant nodes with the same type, the same dims and the same bytes. What
- * the model computes stays the same.
+ * the model computes does not change.
  * ```
  * before  float32[8,8] a, float32[8,8] b   h = MatMul (x, a)   y = MatMul (h, b)
  * after   float32[8,8] a                   h = MatMul (x, a)   y = MatMul (h, a)        a and b are equal
  * ```
- * Equal tensors in two branches move to the graph around both. What a caller may feed, what is an output of its graph
- * and what training names stays, and so do tensors below 64 bytes and those of local functions. ONNX Runtime may not
- * fuse a DequantizeLinear whose integers another node reads too: of a quantized model, look at `verify`.
+ * Equal tensors in two branches move to the enclosing graph. Kept are tensors that a caller may override, outputs of a
+ * graph, tensors that `training_info` names, tensors below 64 bytes, and those of local functions. ONNX Runtime may not
+ * fuse a DequantizeLinear whose integers another node reads too, so check a quantized model with `verify`.
  *
  * @example
  * await transform(model, dedupe());

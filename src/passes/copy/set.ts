@@ -9,19 +9,22 @@ import { removeUnread } from '../fold/dead.ts';
 import type { Pass } from '../pass.ts';
 import { takeBranches } from './branches.ts';
 
-/** A value for an input: a number, true or false, or lists of them in as many dims as the input has. */
+/**
+ * A value for an input: a number, true or false, or nested lists of them with as many levels as the input has
+ * dimensions.
+ */
 export type InputValue = number | bigint | boolean | readonly InputValue[];
 
 /**
- * Makes constants of graph inputs, and removes what is dead then: of an If whose condition is settled, the branch that
- * is taken stays, and nodes that nothing reads go.
+ * Replaces graph inputs by constants, and removes what is dead then: an If with a known condition is replaced by the
+ * branch it takes, and nodes that nothing reads are removed.
  * ```
  * before  float32[n,512] x, int64[] sr     y = If (Equal(sr, 16000)) { … } { … }
  * after   float32[n,512] x                 y = …
  * ```
- * @param values - by the names of the inputs. One number fills an input whose dims are all known.
- * @throws CompressError `options` naming the input, its type and its dims, where there is no such input or the value
- *   does not fit
+ * @param values - by input name. A single number fills an input whose dimensions are all known.
+ * @throws CompressError `options` that names the input, its type and its dimensions, if there is no such input or the
+ *   value does not fit
  * @example
  * await transform(model, setInputs({ sr: 16000 }));
  */

@@ -24,7 +24,7 @@ import { Rewriting } from './rewriting.ts';
 import { lookUpLast } from './tables.ts';
 
 /**
- * Gives the float model back, from whatever form its weights and activations were quantized to, by us or by others:
+ * Restores a float model, whichever way its weights and activations were quantized, by this package or another:
  * ```
  * before  x ── DynamicQuantizeLinear ── DequantizeLinear ── MatMul(DequantizeLinear(W_quantized)) ── Sum ── y
  *         x ── QLinearConv(W_quantized, …) ── DequantizeLinear ── y
@@ -33,10 +33,12 @@ import { lookUpLast } from './tables.ts';
  *
  * after   x ── MatMul(W) ── y
  * ```
- * Weights are the numbers that the integers stood for, in the type their scales have, computed a piece at a time while
- * the model is written. Activations are floats: pairs of QuantizeLinear and DequantizeLinear go, with their rounding. A
- * Relu that a quantizer took out before integers which begin at 0 is put back. Inputs and outputs keep their names, and
- * so do weights where the names of their integers tell.
+ * Weights get the values that the integers represented, in the type of their scales; they are computed in chunks while
+ * the model is written. Activations are floats: pairs of QuantizeLinear and DequantizeLinear are removed, with their
+ * rounding. A Relu that a quantizer had replaced by integers starting at 0 is restored. Inputs and outputs keep their
+ * names, and so do weights if the names of their integers reveal them.
+ * @example
+ * await transform(model, dequantize());
  */
 export function dequantize(): Pass {
   return { name: 'dequantize', run };

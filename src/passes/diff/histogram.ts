@@ -2,10 +2,10 @@ import type { Reals } from '../../schemes/reals.ts';
 
 /** Elements of a weight counted in bins of equal width, before and after. */
 export interface HistogramPair {
-  /** Smallest and largest finite element before; where they are one number, the bins reach to both sides of it. */
+  /** Smallest and largest finite element before; if they are equal, the bins extend to both sides. */
   readonly min: number;
   readonly max: number;
-  /** Finite elements in each bin. The first and the last one hold what lies beyond them, too. */
+  /** Number of finite elements per bin. The first and last bin also count elements outside the range. */
   readonly before: readonly number[];
   readonly after: readonly number[];
 }

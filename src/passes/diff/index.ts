@@ -26,17 +26,19 @@ export type {
 
 /**
  * What changed from one model to another: facts of the file, inputs and outputs, operators, nodes and weights. Nodes
- * are matched by what they give, by their names, and from the inputs on by what they read, so that a model exported
- * again under other names is not all new. Weights are compared byte for byte, a chunk at a time; of those that differ
- * the elements are compared as numbers, `10·log10(Σw² / Σ(w − w')²)` in dB. A weight for which integers stand in the
- * other model (`<w>_quantized`) is compared with what these stand for.
+ * are matched by their outputs, by their names, and by their inputs starting from those of the model; so a model that
+ * was exported again with other names does not appear to be all new. Weights are compared byte for byte, a chunk at a
+ * time; those that differ are also compared element by element, as `10·log10(Σw² / Σ(w − w')²)` in dB. A weight that is
+ * stored as integers in the other model (`<w>_quantized`) is compared with the dequantized integers.
  *
- * Packed weights and sparse initializers are compared as what they stand for, nodes as they are without them; that they
- * are packed is a fact of the file. The models are not changed.
+ * Packed weights and sparse initializers are unpacked for the comparison; being packed counts as a fact about the file.
+ * The models are not changed.
  *
  * Doc strings and metadata of single nodes and tensors and kinds of attributes that hold types are not compared.
  *
- * @throws CompressError where weights cannot be read
+ * @throws CompressError if weights cannot be read
+ * @example
+ * const { weights, byteLength } = await diff(await readModel('model.onnx'), await readModel('small.onnx'));
  */
 export async function diff(before: Model, after: Model, options: DiffOptions = {}): Promise<ModelDiff> {
   checkShape('diff', options, { bins: 'number', sample: 'number', onProgress: 'function' });

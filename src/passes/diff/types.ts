@@ -2,33 +2,33 @@ import type { DType } from '../../ir/dtype.ts';
 import type { Difference } from '../../kernels/difference.ts';
 import type { HistogramPair } from './histogram.ts';
 
-/** A value before and after; undefined if it is not there. Texts are as in the file. */
+/** A value before and after; undefined where it does not exist. Texts are as in the file. */
 export interface Change<T = string> {
   readonly before: T | undefined;
   readonly after: T | undefined;
 }
 
-/** A fact about the whole model that changed, e.g. `opset`, `metadata author`. */
+/** A changed fact about the whole model, e.g. `opset` or `metadata author`. */
 export interface FactChange extends Change {
   readonly what: string;
 }
 
-/** An input or output of the model that came, went, or has another type. */
+/** An input or output of the model that was added or removed, or has another type. */
 export interface ValueChange extends Change {
   readonly name: string;
   readonly kind: 'input' | 'output';
 }
 
-/** An operator that there is another number of. */
+/** An operator whose number of nodes changed. */
 export interface OperatorChange {
   readonly opType: string;
   readonly before: number;
   readonly after: number;
 }
 
-/** A node that is in one of the models only. */
+/** A node that exists in only one of the models. */
 export interface NodeFacts {
-  /** Path of the graphs it is in, `''` for the main one. */
+  /** Path of its graph; `''` for the main graph. */
   readonly graph: string;
   readonly name: string;
   readonly opType: string;
@@ -36,17 +36,17 @@ export interface NodeFacts {
   readonly outputs: readonly string[];
 }
 
-/** A node in both models that is not the same. */
+/** A node that exists in both models and differs. */
 export interface NodeChange {
   readonly graph: string;
-  /** Its name after, or without one its first output. */
+  /** Its name after; its first output if it has no name. */
   readonly name: string;
   readonly opType: string;
-  /** What changed: `operator`, `input 1`, `output 0`, or an attribute's name. */
+  /** What changed: `operator`, `input 1`, `output 0`, or the name of an attribute. */
   readonly changes: readonly FactChange[];
 }
 
-/** What a tensor is, without its elements. */
+/** Facts about a tensor, without its elements. */
 export interface TensorFacts {
   readonly name: string;
   readonly dtype: DType;
@@ -54,52 +54,51 @@ export interface TensorFacts {
   readonly byteLength: number;
 }
 
-/** A weight that is not the same in both models. */
+/** A weight that differs between the models. */
 export interface WeightChange {
   readonly graph: string;
-  /** Its name before, or after where it is new. */
+  /** Its name before; its name after if it is new. */
   readonly name: string;
-  /** `quantized`: integers with a scale stand for it after, or stood before. */
+  /** `quantized`: it is stored as integers with a scale after, or was before. */
   readonly kind: 'added' | 'removed' | 'renamed' | 'changed' | 'quantized';
   readonly before: TensorFacts | undefined;
   readonly after: TensorFacts | undefined;
-  /** How integers have their scales: `per channel`, `per tensor`, `in blocks of 32`. */
+  /** How the integers share scales: `per channel`, `per tensor`, `in blocks of 32`. */
   readonly form?: string;
-  /** How they are stored, in a few words: `int8 per channel`, `uint4 in blocks of 32`. */
+  /** How it is stored, in a few words: `int8 per channel`, `uint4 in blocks of 32`. */
   readonly scheme?: string;
-  /** How the elements differ, where both are real numbers of one shape. */
+  /** How the elements differ, if both are real numbers of the same shape. */
   readonly values?: Difference;
-  /** How the elements are spread, where `values` is there and it was asked for. */
+  /** How the elements are distributed, if `values` is present and histograms were requested. */
   readonly histogram?: HistogramPair;
 }
 
-/** Settings of {@link diff}. */
+/** Options of {@link diff}. */
 export interface DiffOptions {
-  /** Bins of a histogram of each weight that changed; none is made without. */
+  /** Number of bins of a histogram for each changed weight; no histograms if omitted. */
   readonly bins?: number;
   /**
-   * Elements of a weight whose numbers are compared, spread over it; all of them where absent, and where it has not
-   * many more. `values.elements` tells how many there were. Whether a weight changed at all is still told by every
-   * byte of it.
+   * Number of elements of a weight to compare as numbers, spread evenly over it; all if omitted, or if the weight has
+   * hardly more. `values.elements` is the number compared. Whether a weight changed at all is decided from every byte.
    */
   readonly sample?: number;
-  /** Called after each weight, with the bytes of the weights before that were looked at, and of all of them. */
+  /** Called after each weight, with the bytes compared so far and the total. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** What {@link diff} found. Lists are empty where nothing changed. */
+/** The result of {@link diff}. Lists are empty if nothing changed. */
 export interface ModelDiff {
   /** Whether nothing that is compared differs. */
   readonly same: boolean;
-  /** Bytes of the files, data files included. */
+  /** Size of the files with their data files, in bytes. */
   readonly byteLength: Change<number>;
-  /** Why packed weights could not be unpacked, a sentence each: their parts are compared instead. */
+  /** Why packed weights could not be unpacked, one sentence each; their parts are compared instead. */
   readonly notes: readonly string[];
   readonly header: readonly FactChange[];
   readonly values: readonly ValueChange[];
   readonly operators: readonly OperatorChange[];
   readonly nodes: {
-    /** Nodes that are the same in both, names of values aside. */
+    /** Number of nodes that are the same in both, apart from the names of values. */
     readonly same: number;
     readonly changed: readonly NodeChange[];
     readonly removed: readonly NodeFacts[];

@@ -18,30 +18,32 @@ const SETTLED = 1e-4;
 
 export interface EqualizeOptions {
   /**
-   * With `channelPeaks` for {@link equalizationValues}; where they are missing, reach is estimated from the weights.
+   * With `channelPeaks` for {@link equalizationValues}; where they are missing, peaks are estimated from the weights.
    */
   readonly ranges?: ActivationRanges;
 }
 
-/** The activations between the layers that {@link equalize} will change, each with the axis of its channels. */
+/** The activations between the layers that {@link equalize} will change, each with its channel axis. */
 export function equalizationValues(model: Model): Map<string, number> {
   return new Map(findPairs(model).map(({ first, value }) => [value, isOp(first.node, 'Conv') ? 1 : -1]));
 }
 
 /**
- * Cross-layer equalization: where one Conv or Gemm reads another through nothing but ReLU-like operators and pooling, a
- * channel can be scaled down in the first and up by as much in the second. Afterwards the largest weight of each
- * channel is the same in both, and one scale for all of a tensor (or of an activation) fits every channel.
+ * Cross-layer equalization: if one Conv or Gemm reads another through only ReLU-like operators and pooling, a channel
+ * can be scaled down in the first and up by the same factor in the second. Afterwards the largest weight of each
+ * channel is the same in both, so one scale for a whole tensor (or activation) fits every channel.
  *
- * `s[i] = √(r1[i] · r2[i]) / r2[i]`, `r1` the largest |w| of output channel i of the first layer, `r2` that of input
- * channel i of the second; `W1[i] /= s[i]`, `b1[i] /= s[i]`, `W2[:, i] *= s[i]`, again and again along chains until
- * nothing changes. What the model computes stays the same but for rounding.
+ * `s[i] = √(r1[i] · r2[i]) / r2[i]`, `r1` the largest magnitude of output channel i of the first layer, `r2` that of
+ * input channel i of the second; `W1[i] /= s[i]`, `b1[i] /= s[i]`, `W2[:, i] *= s[i]`, repeated along chains until
+ * nothing changes. What the model computes does not change, apart from rounding.
  *
- * A channel is scaled up at most until it reaches as far as the loudest one did before: weights that are next to
- * nothing beside their bias would otherwise blow up a constant, and with it the range of the whole activation, until
- * nothing is left of the others in 8 bits. How far a channel reaches is what calibration saw, or `|b| + 3·√Σw²` (inputs
- * of power 1).
+ * A channel is scaled up at most to the peak that the loudest channel had before. Otherwise, where weights are tiny
+ * compared with their bias, a constant would grow, and with it the range of the whole activation, until the other
+ * channels vanish in 8 bits. The peak of a channel comes from calibration, or is estimated as `|b| + 3·√Σw²` (inputs of
+ * power 1).
  *
+ * @example
+ * await transform(model, fold(), equalize(), quantize({ perTensor: true }));
  * @see https://arxiv.org/abs/1906.04721 Nagel et al. 2019, section 4.1
  */
 export function equalize(options: EqualizeOptions = {}): Pass {

@@ -21,22 +21,25 @@ export function computesHalf({ compute, target, dtype }: Float16Options): boolea
 export { FLOAT16_DEFAULTS, type Float16Options } from './options.ts';
 
 /**
- * Stores float32 weights in 16 bits, wherever the model holds them; it computes in float32 as before:
+ * Stores float32 weights in 16 bits, wherever they are in the model, which still computes in float32:
  * ```
  * before  x ── Conv(W) ── y
  *
  * after   x ── Conv(W) ── y         W = Cast(W_float16)
  * ```
- * ONNX Runtime computes the Cast once, when it loads the model. The file is half as large, the time that of float. A
- * weight that 16 bits do not hold stays as it is: one with numbers beyond ±65504, or one that would lose more than
- * 2⁻¹¹ (bfloat16: 2⁻⁸) of itself, root mean square, because its numbers are too small. So do the smallest tensors, which
- * together make 2 % of the model, where `minElements`, `include` and `opTypes` say nothing: each would cost as much of the
- * signal as a large one.
+ * ONNX Runtime computes the Cast once, when it loads the model. The file is half as large, and as fast as float32. A
+ * weight that does not fit into 16 bits stays float32: one with values beyond ±65504, or one whose values are so small
+ * that its relative error (root mean square) would exceed 2⁻¹¹ (bfloat16: 2⁻⁸). Unless `minElements`, `include` or
+ * `opTypes` is given, the smallest tensors, which together make 2 % of the model, stay float32 too: each would cost as
+ * much of the signal as a large one.
  *
- * With `compute: 'float16'` the model computes in float16, but for what needs float32: sums of many numbers, what is large
- * between a square and its root, whole numbers, constants that float16 has not, and what schemas fix. Each value has one
- * Cast where it is read in the other type; inputs and outputs keep names and types, unless `io` says otherwise.
- * @throws CompressError `options` when options contradict each other
+ * With `compute: 'float16'` the model computes in float16, except where float32 is needed: sums of many numbers, large
+ * values between a square and its root, whole numbers, constants that float16 cannot represent, and types that operator
+ * schemas fix. A value gets one Cast if it is read in the other type. Inputs and outputs keep their names, and their
+ * types unless `io` says otherwise.
+ * @throws CompressError `options` if options contradict each other
+ * @example
+ * await transform(model, float16());
  */
 export function float16(options: Float16Options = {}): Pass {
   checkShape('float16', options, FLOAT16_SHAPE);

@@ -7,29 +7,30 @@ import { HALF_ROWS } from '../../options/float16.ts';
 import { LOW_ROWS } from '../../options/lowBits.ts';
 
 export interface Float16Options extends Selection {
-  /** `bfloat16` has the range of float32 and 8 digits instead of 11: less exact. It is stored, never computed with. */
+  /**
+   * `bfloat16` has the range of float32 and 8 significant bits instead of 11, so it is less exact. It is only a storage
+   * type.
+   */
   readonly dtype?: HalfDType;
   /**
-   * What the model computes in: `float32`, its weights stored in 16 bits; or `float16`, which GPUs compute in. By default
-   * what is fast for the target.
+   * What the model computes in: `float32`, with weights stored in 16 bits; or `float16`, which GPUs compute in. The
+   * default is what is fast on the target.
    */
   readonly compute?: 'float32' | 'float16';
-  /** Type of the inputs and outputs that are float32, where the model computes in float16. */
+  /** Type of the float32 inputs and outputs, if the model computes in float16. */
   readonly io?: 'float32' | 'float16';
-  /** Where the model is to run: `webgpu` computes in float16. */
+  /** Where the model will run: `webgpu` computes in float16. */
   readonly target?: Target;
   /**
-   * Leave tensors with fewer elements float32, where they are stored. By default those with fewer than 128, and the
-   * smallest, which together make 2 % of the model.
+   * For stored weights: tensors with fewer elements stay float32. By default, those with fewer than 128, and the
+   * smallest ones that together make 2 % of the model.
    */
   readonly minElements?: number;
-  /**
-   * What calibration found: nodes whose values come within half of 65504 stay float32.
-   */
+  /** Calibrated ranges: nodes whose values come within half of 65504 stay float32. */
   readonly ranges?: ActivationRanges;
   /**
-   * What calibration found of `correctionValues`, where weights are stored: biases take back what rounding a weight does
-   * to the mean of each output. Without them they stay.
+   * Calibrated means of `correctionValues`, for stored weights: biases are corrected for what rounding a weight does to
+   * the mean of each output. If omitted, biases do not change.
    */
   readonly means?: ActivationRanges;
 }

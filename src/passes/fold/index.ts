@@ -15,7 +15,7 @@ import { removeIdentities } from './identities.ts';
 import { doneNotes, leftovers } from './report.ts';
 import { FoldedWeights } from './weights.ts';
 
-/** What fold can do, in the order it does it. */
+/** The rules of fold, in the order in which they run. */
 export const FOLD_RULES = ['constants', 'identities', 'computed', 'hard_swish', 'chains', 'unread'] as const;
 
 /**
@@ -29,7 +29,7 @@ export const FOLD_RULES = ['constants', 'identities', 'computed', 'hard_swish', 
 export type FoldRule = (typeof FOLD_RULES)[number];
 
 export interface FoldOptions {
-  /** The rules to follow; all if omitted. */
+  /** The rules to apply; all if omitted. */
   readonly rules?: readonly FoldRule[];
 }
 
@@ -39,8 +39,8 @@ export const FOLD_DEFAULTS: Required<FoldOptions> = { rules: FOLD_RULES };
 const LOWEST_OPSET = 7;
 
 /**
- * Rewrites a float model into one that computes the same with fewer nodes, and that quantizes better: a factor behind a
- * Conv is a factor of its weight.
+ * Rewrites a float model into one that computes the same with fewer nodes and quantizes better: a factor after a Conv
+ * becomes a factor of its weight.
  *
  * ```
  * before  x ── Conv(W, b) ── BatchNormalization(γ, β, μ, σ²) ── Dropout ── y
@@ -48,14 +48,16 @@ const LOWEST_OPSET = 7;
  * after   x ── Conv(W', b') ── y         W' = W·γ/√(σ²+ε)     b' = (b−μ)·γ/√(σ²+ε) + β
  * ```
  *
- * Weights are computed in float64 and rounded once, however many constants go into them, and not before they are
- * written: only the constants that decide whether a rule holds are loaded. Doing it again changes nothing.
+ * Weights are computed in float64 when they are written, and rounded once, however many constants are merged into them.
+ * Only constants that decide whether a rule applies are loaded. Folding twice changes nothing.
  *
- * Float32 and float64 weights are folded; float16 and bfloat16 ones are left, as a factor could push them out of range.
- * Left are local functions, initializers that a caller may replace (graph inputs, from IR 4 on), and what
- * training_info names. A name keeps its meaning: a value that is another one afterwards has a new name. Types and
- * shapes that the file states for values that are gone stay in it and mean nothing.
+ * Float32 and float64 weights are folded; float16 and bfloat16 ones are not, as a factor could push them out of range.
+ * Local functions, initializers that a caller may override (graph inputs, from IR version 4 on), and tensors that
+ * `training_info` names do not change either. A name keeps its meaning: a value that changes gets a new name. Stated
+ * types and shapes of removed values stay in the file and have no effect.
  *
+ * @example
+ * await transform(model, fold());
  * @see https://onnx.ai/onnx/operators/onnx__BatchNormalization.html
  */
 export function fold(options: FoldOptions = {}): Pass {

@@ -5,40 +5,42 @@ import { checkShape, SELECTION_SHAPE, type Shape } from '../../options/check.ts'
 import { DETAIL_ROWS, METHOD_ROWS } from '../../options/prune.ts';
 import { PRUNABLE_OPS, PRUNE_DEFAULT } from '../../options/pruneValues.ts';
 
-/** Somewhere to put bytes, so that the weights of a large model are not in memory until it is written. */
+/** Storage for bytes, so that the weights of a large model need not stay in memory until they are written. */
 export interface Scratch {
-  /** Keeps a copy; what it returns reads it again. */
+  /** Stores a copy, and returns a function that reads it again. */
   keep(bytes: Uint8Array): Promise<() => Promise<Uint8Array>>;
 }
 
-/** At most `keep` of every `of` neighbours along the axis that is summed over stay. */
+/** Of every `of` neighbours along the input axis, at most `keep` are kept. */
 export interface Pattern {
   readonly keep: number;
   readonly of: number;
 }
 
 export interface WandaOptions extends Selection {
-  /** The fraction of the weights to prune, above 0 and below 1; with a pattern, what that leaves out. */
+  /** Fraction of the weights to prune, above 0 and below 1. With a pattern it follows from the pattern. */
   readonly amount: number;
-  /** N:M instead of single weights. */
+  /** An N:M pattern instead of single weights. */
   readonly pattern?: Pattern;
   /**
-   * All layers see the model as it was, in as few runs over the data as `gramBytes` allows; else each sees those before
-   * it pruned.
+   * Measure all layers on the unpruned model, in as few runs over the data as `gramBytes` allows. Otherwise each layer
+   * is measured with those before it pruned.
    */
   readonly parallel?: boolean;
-  /** Memory for the sums of layers that are looked at together. A layer that needs more by itself is left alone. */
+  /**
+   * Bytes of memory for the sums of layers that are measured together. A layer that needs more by itself is skipped.
+   */
   readonly gramBytes?: number;
-  /** Results of layers, those of a run that was interrupted too; they last as long as this one if omitted. */
+  /** Results of layers, including those of an interrupted run. If omitted, they last as long as this run. */
   readonly results?: Results;
 }
 
 export interface SparseGptOptions extends WandaOptions {
   /** Added to the diagonal of the Hessian, as a fraction of its mean. */
   readonly damping?: number;
-  /** Columns whose weights are chosen together. */
+  /** Number of columns whose weights are chosen together. */
   readonly blockSize?: number;
-  /** Where new weights wait for being written; memory if omitted. */
+  /** Where new weights are kept until they are written; in memory if omitted. */
   readonly scratch?: Scratch;
 }
 

@@ -17,21 +17,26 @@ import { countZeros, type Method, type Prune, runMethod } from './run.ts';
 type ResolvedOptions = SparseGptOptions & typeof SPARSEGPT_DEFAULTS;
 
 /**
- * Prunes weights one column after the other and changes those that stay, so that the layer's outputs on the data change
- * as little as can be: with `H = XXᵀ + damping · mean(diag) · I` and U the upper Cholesky factor of `H⁻¹`, the weights
- * of a block of columns with the smallest `w² / U[c][c]²` go, and `w[j] −= w[c] / U[c][c] · U[c][j]` for every j > c.
+ * Prunes weights column by column and updates the remaining ones so that the layer's outputs on the data change as
+ * little as possible: with `H = XXᵀ + damping · mean(diag) · I` and U the upper Cholesky factor of `H⁻¹`, the weights
+ * of a block of columns with the smallest `w² / U[c][c]²` are removed, and `w[j] −= w[c] / U[c][c] · U[c][j]` for every
+ * j > c.
  *
  * ```
- * before  W = [ 0.9 -0.1  0.4 -0.7 ]    y = W x, the second and third input mostly alike
- * after   W = [ 0.9  0.0  0.3  0.0 ]    0.3 does the work of -0.1 and 0.4
+ * before  W = [ 0.9 -0.1  0.4 -0.7 ]    y = W x, where the second and third input are mostly alike
+ * after   W = [ 0.9  0.0  0.3  0.0 ]    0.3 replaces -0.1 and 0.4
  * ```
  *
  * Of the first c columns of a weight, c at the end of a block, exactly `round(amount · elements)` are zero. An input
- * that is zero in all of the data loses its weights, as in the authors' code; its diagonal does not count in the mean.
- * Weights that were zero stay zero, and doing it again changes nothing.
+ * that is zero in all of the data loses its weights, as in the authors' code; its diagonal is left out of the mean.
+ * Weights that were zero stay zero, and pruning twice changes nothing.
  *
- * @param activations - the model's, on data like that it is for
+ * @param activations - activations of the model, on data like that of its use
  * @throws CompressError `options`
+ * @example
+ * const activations = openActivations(await openData('calib.npz', await modelInputs(model)));
+ * await transform(model, sparsegpt({ amount: 0.5 }, activations));
+ * await activations.close();
  * @see Frantar, Alistarh: SparseGPT: Massive Language Models Can Be Accurately Pruned in One-Shot, arXiv 2301.00774
  */
 export function sparsegpt(options: SparseGptOptions, activations: Activations): Pass {

@@ -13,19 +13,24 @@ import { checkWanda, type Pattern, WANDA_DEFAULTS, type WandaOptions } from './o
 import { type Method, type Prune, runMethod } from './run.ts';
 
 /**
- * Prunes weights by their size and that of the activations they meet: in each output row exactly `round(amount · K)` of
- * the K weights with the smallest `|w| · ‖x‖₂`, or all but `keep` of every `of`. The others stay as they are.
+ * Prunes weights by their magnitude and that of the activations they are multiplied with: in each output row exactly
+ * `round(amount · K)` of the K weights with the smallest `|w| · ‖x‖₂`, or all but `keep` of every `of`. The others do
+ * not change.
  *
  * ```
  * before  W = [ 0.9 -0.1  0.4 -0.7 ]    y = W x,  ‖x‖ = [ 0.1  5  2  1 ]
  * after   W = [ 0.0  0.0  0.4 -0.7 ]    |w|·‖x‖ = [ 0.09  0.5  0.8  0.7 ], amount 0.5
  * ```
  *
- * Weights of MatMul and Gemm on either side and of Conv, whose rows are filters. A weight that several nodes use gets
- * the sum over all of them. Doing it again changes nothing.
+ * Weights of MatMul and Gemm on either side and of Conv, whose rows are filters. For a weight that several nodes use,
+ * the norms are summed over all of them. Pruning twice changes nothing.
  *
- * @param activations - the model's, on data like that it is for
+ * @param activations - activations of the model, on data like that of its use
  * @throws CompressError `options`
+ * @example
+ * const activations = openActivations(await openData('calib.npz', await modelInputs(model)));
+ * await transform(model, wanda({ amount: 0.5 }, activations));
+ * await activations.close();
  * @see Sun, Liu, Bair, Kolter: A Simple and Effective Pruning Approach for Large Language Models, arXiv 2306.11695
  */
 export function wanda(options: WandaOptions, activations: Activations): Pass {

@@ -8,29 +8,30 @@ import type { Unpacked } from '../../schemes/unpacked.ts';
 import type { PackedForm } from '../pack/unpack.ts';
 import { nameOf, type Role, usageOf, usageOfUnpacked } from './roles.ts';
 
-/** One tensor the model holds: an initializer, or the value of a Constant node. */
+/** A tensor of the model: an initializer, or the value of a Constant node. */
 export interface WeightFacts {
   readonly name: string;
   readonly role: Role;
-  /** The operators that use it in the end. */
+  /** The operators that finally use it. */
   readonly opTypes: readonly string[];
   readonly node: string;
   readonly dtype: DType;
   readonly dims: readonly number[];
-  /** Of a weight in codes the numbers they stand for, not the bytes. */
+  /** Number of elements; for a weight stored as codes, of the numbers they represent. */
   readonly elements: number;
-  /** Bytes it takes in the file. */
+  /** Size in the file, in bytes. */
   readonly byteLength: number;
-  /** How a weight stored as integers is made real. */
+  /** How a weight that is stored as integers is converted to real numbers. */
   readonly form?: string;
-  /** How its numbers are stored, where they are integers or codes whose scales are known. */
+  /** How its numbers are stored, if they are integers or codes with known scales. */
   readonly scheme?: SchemeFacts;
-  /** How a weight is packed: all else is of what it stands for. */
+  /** How the weight is packed; all other facts are about the unpacked weight. */
   readonly packed?: PackedForm['form'];
 }
 
 /**
- * How often an operator is there, and what its weights take. A weight that several operators use is the first one's.
+ * How often an operator occurs, and the size of its weights. A weight that several operators use counts for the first
+ * one.
  */
 export interface OperatorFacts {
   readonly opType: string;
@@ -39,7 +40,7 @@ export interface OperatorFacts {
   readonly byteLength: number;
 }
 
-/** What tensors of one type take. */
+/** The size of all tensors of one type. */
 export interface DTypeFacts {
   readonly dtype: DType;
   readonly tensors: number;
@@ -47,7 +48,7 @@ export interface DTypeFacts {
   readonly byteLength: number;
 }
 
-/** A function of the model's own. */
+/** A local function of the model. */
 export interface FunctionFacts {
   readonly domain: string;
   readonly name: string;
@@ -61,25 +62,25 @@ export interface Structure {
   readonly graph: string;
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
-  /** Nodes of all graphs: bodies and functions are counted once. */
+  /** Number of nodes in all graphs; each body and each function counts once. */
   readonly nodes: number;
-  /** Bodies of If, Loop and Scan. */
+  /** Number of bodies of If, Loop and Scan. */
   readonly bodies: number;
   readonly functions: readonly FunctionFacts[];
-  /** Elements of all weights, those that packed ones leave out too. */
+  /** Number of elements of all weights, including those that packed weights leave out. */
   readonly parameters: number;
   readonly operators: readonly OperatorFacts[];
   readonly dtypes: readonly DTypeFacts[];
   /** Every tensor, the largest first. */
   readonly weights: readonly WeightFacts[];
-  /** Initializers in sparse form, whose elements lie in the file as values and indices. */
+  /** Initializers in sparse form: their elements are stored as values and indices. */
   readonly sparse: readonly {
     readonly name: string;
     readonly dtype: DType;
     readonly dims: readonly number[];
     readonly stored: number;
   }[];
-  /** How many weights are packed, as bit masks or sparse initializers. */
+  /** Number of weights that are packed, as bit masks or sparse initializers. */
   readonly packed: number;
 }
 

@@ -10,34 +10,36 @@ export type { DTypeFacts, FunctionFacts, OperatorFacts, Structure, WeightFacts }
 export { HISTOGRAM_BINS, type WeightStatistics } from './measure.ts';
 export { type Plan, type Planner, type Prediction, type PruneTarget, RECIPE_AMOUNT, type Recipe } from './recipes.ts';
 
-/** A weight with what its elements are like. */
+/** A weight with statistics of its elements. */
 export interface MeasuredWeight extends WeightFacts {
   readonly statistics: WeightStatistics;
 }
 
-/** What {@link inspect} found. */
+/** The result of {@link inspect}. */
 export interface Inspection extends Structure {
-  /** Why packed weights could not be unpacked, a sentence each: their parts are described as tensors. */
+  /** Why packed weights could not be unpacked, one sentence each; their parts are described as tensors. */
   readonly notes: readonly string[];
-  /** Where planning was asked for. */
+  /** Present if a plan was requested. */
   readonly plan?: Plan;
-  /** Every float and 8-bit weight, the largest first, where reading them was asked for. */
+  /** Every float and 8-bit weight, the largest first; present if reading them was requested. */
   readonly measured?: readonly MeasuredWeight[];
 }
 
 export interface InspectOptions {
-  /** Read the weights too, each once, a chunk at a time. */
+  /** Read the weights too, each once, in chunks. */
   readonly weights?: boolean;
   /** Predict what `quantize` and `prune` would do. */
   readonly planner?: Planner;
 }
 
 /**
- * Describes a model: its operators, its weights, and, where asked, what could be made of it and what its weights are
- * like. Changes nothing; without `weights` no weight is read, but for the masks of packed ones. These are described as
- * what they stand for, with the bytes they take in the file; nodes, functions and opsets are those of the file.
+ * Describes a model: its operators, its weights and, on request, how small it could become and statistics of its
+ * weights. Changes nothing. Without `weights`, no weight is read except the masks of packed ones. Packed weights are
+ * described as their unpacked values, with their size in the file; nodes, functions and opsets are those of the file.
  *
- * @throws CompressError where weights cannot be read
+ * @throws CompressError if weights cannot be read
+ * @example
+ * const { parameters, weights } = await inspect(model);
  */
 export async function inspect(model: Model, options: InspectOptions = {}): Promise<Inspection> {
   checkShape('inspect', options, { weights: 'flag', planner: 'object' });

@@ -11,13 +11,13 @@ import { traceForward } from './forward.ts';
 /** Bins of a histogram of values. */
 export const HISTOGRAM_BINS = 16;
 
-/** What the elements of a weight are like. */
+/** Statistics of the elements of a weight. */
 export interface WeightStatistics extends Statistics {
-  /** Axis of the output channels, along which `channelSpread` was taken; absent for one channel. */
+  /** Axis of the output channels, along which `channelSpread` was computed; absent if there is one channel. */
   readonly axis?: number;
-  /** `2:4` and the like, along the axis that is summed over. */
+  /** An N:M pattern such as `2:4`, along the input axis. */
   readonly pattern?: string;
-  /** Counts of the elements that are not zero, in bins of equal width from `min` to `max`. */
+  /** Number of nonzero elements per bin; the bins have equal width from `min` to `max`. */
   readonly histogram: readonly number[];
 }
 

@@ -17,16 +17,16 @@ export const RECIPE_AMOUNT = 0.6;
 /** Ways to make a model smaller whose result is predicted. */
 export type Recipe = 'int8' | 'int8 weights only' | 'int4' | 'float16' | 'pruned' | 'pruned int8';
 
-/** How large a model would become. */
+/** The predicted size of a model. */
 export interface Prediction {
   readonly recipe: Recipe;
-  /** Bytes of the model with its data files. */
+  /** Size of the model with its data files, in bytes. */
   readonly byteLength: number;
-  /** Weights that would change; 0: it would stay as it is. */
+  /** Number of weights that would change; 0 if the model would not change. */
   readonly weights: number;
 }
 
-/** A weight that pruning would take elements from. */
+/** A weight that pruning would set elements of to zero. */
 export interface PruneTarget {
   readonly weight: string;
   readonly opType: string;
@@ -38,20 +38,23 @@ export interface PruneTarget {
 /** What passes would do with a model. */
 export interface Plan {
   readonly byteLength: number;
-  /** `quantize`, dynamic and of weights only. No weight was read: one with NaN would be skipped after all. */
+  /**
+   * Report of `quantize`: dynamic, and weights only. No weight was read, so a weight with NaN, which would be skipped,
+   * counts as quantized.
+   */
   readonly int8: PassReport;
   readonly weightsOnly: PassReport;
-  /** `quantize` with 4 bits for products. */
+  /** Report of `quantize` with 4 bits for matrix products. */
   readonly int4: PassReport;
   readonly prune: { readonly targets: readonly PruneTarget[]; readonly skips: readonly Skip[] };
   readonly predictions: readonly Prediction[];
 }
 
-/** What planning needs of other rooms: passes change the model they are given, so each gets one of its own. */
+/** What planning needs from the caller. Passes change the model they are given, so each gets its own. */
 export interface Planner {
-  /** Opens the model again; closed when it has been looked at. */
+  /** Opens the model once more; it is closed after use. */
   open(): Promise<Model>;
-  /** Bytes the model would have when written, data files included; nothing is computed. */
+  /** Size in bytes that the model would have when written, with its data files; nothing is computed. */
   byteLengthOf(model: Model): number;
 }
 

@@ -13,8 +13,8 @@ import type { Unpacked } from '../../schemes/unpacked.ts';
 import { operatorOf } from '../constants/operators/index.ts';
 
 /**
- * What a tensor is to the node that reads it: a weight, whatever its type; a scale or zero point of a quantized one; or
- * a constant (a shape, an index, a lone number).
+ * What a tensor is to the node that reads it: a weight, of any type; a scale or zero point of a quantized weight; or a
+ * constant (a shape, an index, a single number).
  */
 export type Role = 'weight' | 'scale' | 'zero_point' | 'constant';
 

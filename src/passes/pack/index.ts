@@ -21,18 +21,20 @@ export { unpack } from './unpack.ts';
 const SPARSE_IR = 6;
 
 /**
- * Stores weights with many zeros in fewer bytes; what the model computes stays the same, bit for bit.
+ * Stores weights with many zeros in fewer bytes. What the model computes does not change, bit for bit.
  * ```
  * before  w                                        float32 [256, 64], 60 % of it +0: 65536 bytes
  * after   w = compress.Unpack(mask, kept, dims)    mask: 2048 bytes, kept: 26220
  * ```
  * Unpack is a function of standard operators in the file. ONNX Runtime computes it once, when it loads the model, and
- * runs the same kernels as before; loading takes longer and more memory meanwhile. Elements are left out by their bits:
- * −0 is kept, and of 8-bit weights the element that is left out is the most frequent one, whatever their zero points. A
- * weight that would not become smaller, nodes and names included, stays as it is. What was packed before is unpacked
- * first: doing it again gives the same file.
+ * runs the same kernels as before; loading takes longer, and more memory meanwhile. Elements are left out by their
+ * bits: −0 is kept, and for 8-bit weights the most frequent element is left out, whatever the zero points. A weight
+ * that would not become smaller, counting nodes and names, does not change. Packed weights are unpacked first, so
+ * packing twice gives the same file.
  *
- * @throws CompressError `options` for a way to store that we do not know
+ * @throws CompressError `options` for an unknown way to store
+ * @example
+ * await transform(model, prune({ method: 'l1', amount: 0.6 }), pack());
  * @see https://onnx.ai/onnx/operators/onnx__BitShift.html
  */
 export function pack(options: PackOptions = {}): Pass {

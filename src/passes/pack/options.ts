@@ -5,7 +5,7 @@ export { STORES, type Store } from '../../options/stores.ts';
 
 export interface PackOptions {
   readonly store?: Store;
-  /** The pass follows another one, and a model it cannot make smaller is not an error. */
+  /** The pass follows another one, and finding nothing to make smaller is no error. */
   readonly optional?: boolean;
 }
 

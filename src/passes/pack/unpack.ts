@@ -27,13 +27,15 @@ export interface Unpacked {
 }
 
 /**
- * Gives weights that {@link pack} stored back as ordinary tensors, bit for bit, and sparse initializers of whatever
- * origin. Nothing is computed before it is written.
+ * Converts weights that {@link pack} stored back to ordinary tensors, bit for bit; sparse initializers too, whoever
+ * wrote them. Nothing is computed before it is written.
  * ```
  * before  w = compress.Unpack(mask, kept, dims)
  * after   w
  * ```
- * A packed weight whose parts do not fit together is left as it is, with a note.
+ * A packed weight whose parts do not fit together does not change, and a note says so.
+ * @example
+ * await transform(model, unpack());
  */
 export function unpack(): Pass {
   return {

@@ -21,20 +21,22 @@ export { PRUNABLE_OPS, PRUNE_DEFAULTS, type PruneOptions } from './options.ts';
 export { isPruned, type SliceSparsity, sparsity, type WeightSparsity } from './sparsity.ts';
 
 /**
- * Sets the least important weights to zero, as `torch.nn.utils.prune` followed by `prune.remove` does: the file holds
- * the pruned weights, no mask is left.
+ * Sets the least important weights to zero, as `torch.nn.utils.prune` followed by `prune.remove` does: the file
+ * contains the pruned weights and no mask.
  *
- * Exactly `round(amount · n)` weights, or slices, become zero (half to even, as Python rounds); among equal magnitudes
- * the one with the lower index goes first. Doing it again changes nothing, unless the amount is `of` the `remaining`
- * weights: these are what is not zero. Zeros alone neither shrink a dense file nor speed it up.
+ * Exactly `round(amount · n)` weights, or slices, become zero (rounded half to even, as in Python); of equal
+ * magnitudes, the one with the lower index is pruned first. Pruning twice changes nothing, unless the amount is `of`
+ * the `remaining` weights, those that are not zero yet. Zeros alone neither shrink a dense file nor speed it up.
  *
  * ```
  * before  W = [ 0.9 -0.1  0.4 -0.7 ]    y = MatMul(x, W)
  * after   W = [ 0.9  0.0  0.0 -0.7 ]    y = MatMul(x, W)      l1, amount 0.5
  * ```
  *
- * @throws CompressError `options` when options cannot be or do not go together; when it runs, `options` where a weight
- *   would become zero altogether or an amount is for no weight, `data` where a mask or scores do not fit
+ * @throws CompressError `options` if options are invalid or do not go together; while running, `options` if a whole
+ *   weight would become zero or an amount matches no weight, `data` if a mask or scores do not fit
+ * @example
+ * await transform(model, prune({ method: 'l1', amount: 0.4 }));
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.prune.l1_unstructured.html
  */
 export function prune(options: PruneOptions): Pass {

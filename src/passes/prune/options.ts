@@ -16,44 +16,44 @@ export { PRUNABLE_OPS } from '../../options/pruneValues.ts';
  */
 export const MAX_GROUP = 256;
 
-/** What is pruned and how much. `axis` makes it whole slices, `nm` N:M groups, neither single weights. */
+/** What is pruned and how much: single weights, whole slices with `axis`, or N:M groups with `nm`. */
 export interface PruneOptions extends Selection {
   /**
-   * What makes a weight, or a slice, unimportant: its norm, or chance; or a `mask` tells. For single weights the norms
-   * order alike.
+   * What makes a weight or slice unimportant: its norm, or chance; `mask` takes the choice from `masks`. For single
+   * weights, all norms give the same order.
    */
   readonly method: Norm | 'random' | 'mask';
   /**
-   * A fraction between 0 and 1 of the weights (with `axis`, of the slices), or, from 1 on, a whole number of them: of
-   * each tensor, or of all.
+   * A fraction between 0 and 1 of the weights (with `axis`, of the slices), or, from 1 on, their number: of each
+   * tensor, or of all.
    */
   readonly amount?: number;
   /**
-   * Amounts of their own, by the name of a weight or of its node, or by a regular expression that one of them matches;
-   * the first that fits counts, names before expressions. 0 leaves a weight as it is. `amount` is that of all others;
-   * without it they are left.
+   * Amounts for single weights: by the name of a weight or of its node, or by a regular expression that matches one of
+   * these. Names take precedence over expressions; otherwise the first match counts. 0 prunes nothing. All other
+   * weights get `amount`; without it they are not pruned.
    */
   readonly amounts?: ReadonlyMap<string, number>;
-  /** `tensor`: every weight tensor loses `amount` of its own. `global`: the least important ones of all together. */
+  /** `tensor`: every weight tensor loses `amount`. `global`: the least important ones of all tensors are pruned. */
   readonly scope?: 'tensor' | 'global';
-  /** `all`: of all weights. `remaining`: of those that are not zero yet, as torch's iterative pruning counts. */
+  /** `all`: of all weights. `remaining`: of those that are not zero yet, as in torch's iterative pruning. */
   readonly of?: 'all' | 'remaining';
   /** For `random`: the same seed prunes the same weights on every machine. */
   readonly seed?: number;
   /** Prune whole slices along this axis. */
   readonly axis?: Axis;
-  /** Of every `group` weights that are neighbours along the inputs keep the `keep` largest; no amount is needed. */
+  /** Of every `group` neighbours along the input axis, keep the `keep` largest; needs no amount. */
   readonly nm?: GroupPattern;
-  /** Arrays shaped like the weights, whose magnitudes stand for those of the weights. */
+  /** Arrays of the weights' shapes, whose magnitudes are used instead of those of the weights. */
   readonly scores?: NamedArrays;
-  /** For `mask`: arrays shaped like the weights; 0 prunes a weight, 1 keeps it. */
+  /** For `mask`: arrays of the weights' shapes; 0 prunes a weight, 1 keeps it. */
   readonly masks?: NamedArrays;
   /**
-   * How matrices lie in `scores` or `masks`: `onnx` as the model stores them, `torch` as `[out, in]`. Not given: as the
-   * model stores them, unless that leaves a doubt.
+   * Layout of matrices in `scores` or `masks`: `onnx` as the model stores them, `torch` as `[out, in]`. If omitted: as
+   * the model stores them, and an error if that is ambiguous.
    */
   readonly layout?: 'onnx' | 'torch';
-  /** Whether a weight may become zero altogether. */
+  /** Allow a whole weight to become zero. */
   readonly allowEmpty?: boolean;
 }
 

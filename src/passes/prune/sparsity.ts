@@ -11,9 +11,9 @@ import { floatsOf } from './numbers.ts';
 import { PRUNABLE_OPS } from './options.ts';
 import { selectTargets, type TargetWeight } from './targets.ts';
 
-/** Slices along one axis, and how many of them hold nothing but zeros. */
+/** Slices along one axis, and how many of them contain only zeros. */
 export interface SliceSparsity {
-  /** In the weight as stored. */
+  /** Axis in the weight as stored. */
   readonly axis: number;
   readonly slices: number;
   readonly zero: number;
@@ -30,10 +30,10 @@ export interface WeightSparsity {
   readonly elements: number;
   /** Elements that are exactly zero, of either sign. */
   readonly zeros: number;
-  /** Output channels and inputs; undefined if the operator does not tell which axis they are along. */
+  /** Output channels, and inputs; undefined if the operator does not define their axis. */
   readonly out: SliceSparsity | undefined;
   readonly in: SliceSparsity | undefined;
-  /** The sparsest N:M pattern along the inputs that every group keeps to; undefined if there is none. */
+  /** The sparsest N:M pattern along the input axis that every group satisfies; undefined if there is none. */
   readonly nm: GroupPattern | undefined;
 }
 
@@ -43,11 +43,13 @@ const GROUPS = [2, 4, 8, 16, 32] as const;
 const MIN_SPARSITY = 0.01;
 
 /**
- * Measures the zeros of every weight that {@link prune} could prune, one in memory at a time, packed ones as what they
- * stand for. The model is not changed.
+ * Counts the zeros of every weight that {@link prune} could prune, one in memory at a time; packed weights are unpacked
+ * for it. The model is not changed.
  *
- * N:M tells that of every M neighbours along the inputs at most N are not zero, however that came about; of several
- * patterns the one with the smallest N/M, and of these the shortest.
+ * N:M means that of every M neighbours along the input axis at most N are nonzero, for whatever reason. Of several
+ * patterns, the one with the smallest N/M is reported, and of these the shortest.
+ * @example
+ * for (const { weight, zeros, elements } of await sparsity(model)) console.log(weight, zeros / elements);
  */
 export async function sparsity(model: Model): Promise<WeightSparsity[]> {
   const found: WeightSparsity[] = [];
@@ -58,8 +60,8 @@ export async function sparsity(model: Model): Promise<WeightSparsity[]> {
 }
 
 /**
- * Whether a model has been pruned, as far as its weights tell: one of them is zero in at least a hundredth of its
- * elements. `torch.nn.utils.prune.is_pruned` asks for masks, which a file does not have.
+ * Whether a model appears to be pruned: at least 1 % of the elements of some weight are zero.
+ * `torch.nn.utils.prune.is_pruned` looks for masks, which a file does not have.
  */
 export async function isPruned(model: Model): Promise<boolean> {
   const weights = await sparsity(model);

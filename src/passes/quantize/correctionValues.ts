@@ -6,8 +6,8 @@ import { allOf, type QuantizeOptions } from './options.ts';
 import { selectWeights } from './select.ts';
 
 /**
- * The activations whose channels' means bias correction needs (`means` of {@link QuantizeOptions}), each with the axis
- * of its channels, counted from the end where it is negative.
+ * The activations whose channel means bias correction needs (`means` of {@link QuantizeOptions}), each with its channel
+ * axis; negative counts from the end.
  */
 export function correctionValues(model: Model, options: QuantizeOptions = {}): Map<string, number> {
   const settled = { ...allOf(options), weightsOnly: true, format: 'qdq' as const };

@@ -17,10 +17,7 @@ import {
 } from '../../schemes/write.ts';
 import { barrierNode } from '../sum.ts';
 
-/**
- * The graphs we write for a MatMul: `qdq` where the opset has per-axis DequantizeLinear, `qoperator` with integer
- * operators.
- */
+/** How a MatMul is written: `qdq` if the opset has per-axis DequantizeLinear, `qoperator` with integer operators. */
 export type Format = 'qdq' | 'qoperator';
 
 /** How a product is written. */

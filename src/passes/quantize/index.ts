@@ -25,9 +25,9 @@ import type { LowSources } from './low/sources.ts';
 import { quantizeWeights } from './weights.ts';
 
 /**
- * Quantizes weights to 8 bits without data: they become integers in the file. Activations of large products are
- * quantized when the model runs, as `torch.quantization.quantize_dynamic` does for Linear layers; all other weights are
- * stored, and made float when the model is loaded.
+ * Quantizes weights to 8-bit integers, without data. Activations of large matrix products are quantized while the model
+ * runs, as `torch.quantization.quantize_dynamic` does for Linear layers. All other weights are stored as integers and
+ * converted to float when the model is loaded.
  *
  * ```
  * before  x ── MatMul(W) ── Add(b) ── y
@@ -39,23 +39,25 @@ import { quantizeWeights } from './weights.ts';
  *                  W_quantized ── Cast ── Mul(scale) ── Reshape ── MatMul ── Add(b) ── y
  * ```
  *
- * ONNX Runtime fuses the lower graph to one integer kernel (DynamicQuantizeMatMul); `weightsOnly` leaves x as it is and
- * becomes MatMulNBits where it has few rows. Gemm is written as MatMul, its alpha and transB folded into the weight.
- * Embedding tables become `Gather(W_quantized) ── Cast ── Mul(scale)`. Weights of Conv, ConvTranspose, LSTM, GRU, RNN and of
- * products that gain nothing from integers are stored: `Cast(W_quantized) · scale`, which ONNX Runtime computes once,
- * when it loads the model. They have a scale for each output channel, or for blocks of 64, 32 or 16 neighbours, as few as keep 44 dB; the
- * Reshape is there for blocks alone.
+ * ONNX Runtime fuses the dynamic graph into one integer kernel (DynamicQuantizeMatMul). `weightsOnly` leaves x float;
+ * if x has few rows, it becomes MatMulNBits. Gemm is written as MatMul, its alpha and transB folded into the weight.
+ * Embedding tables become `Gather(W_quantized) ── Cast ── Mul(scale)`. Weights of Conv, ConvTranspose, LSTM, GRU, RNN
+ * and of products that integers would not speed up are stored as `Cast(W_quantized) · scale`, which ONNX Runtime
+ * computes once, when it loads the model. They have one scale per output channel, or per block of 64, 32 or 16
+ * neighbours: as few scales as keep 44 dB. Only blocks need the Reshape.
  *
- * Where BatchNormalization nodes are, the model is folded first: they go into the weights, as ONNX Runtime does when it
- * loads a model, and their constants are not stored. Of equal weights one is kept.
+ * A model with BatchNormalization is folded first, which merges them into the weights, as ONNX Runtime does when it
+ * loads a model; their constants need not be stored. Equal weights are stored once.
  *
- * Where `minElements`, `include` and `opTypes` say nothing, weights that save nothing stay float: the smallest, which
- * together make 1 % of the model, a product before a Log, rotary tables, tables that meet no product.
+ * Unless `minElements`, `include` or `opTypes` is given, weights that are not worth it stay float: the smallest, which
+ * together make 1 % of the model, a product before a Log, rotary tables, and tables that no product reads.
  *
  * int8: `q = clamp(roundHalfEven(w / scale), −127, 127)`, `scale = max|w| / 127` for each output channel; scales of
  * stored weights are fitted to the least squared error.
  *
- * @throws CompressError `options` when options contradict each other
+ * @throws CompressError `options` if options contradict each other
+ * @example
+ * await transform(model, quantize({ weightsOnly: true }));
  * @see https://onnx.ai/onnx/operators/onnx__DynamicQuantizeLinear.html
  */
 export function quantize(options: QuantizeOptions = {}): Pass {

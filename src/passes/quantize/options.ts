@@ -13,46 +13,48 @@ import type { Floor } from './floor.ts';
 
 export { QUANTIZABLE_OPS } from '../../options/quantize.ts';
 
-/** Of weights in fewer than 8 bits. */
+/** Options for weights with fewer than 8 bits. */
 export interface LowOptions {
-  /** Bits of the weights of MatMul and Gemm: 2, 4 or 8. All others keep 8. */
+  /** Bits of the weights of MatMul and Gemm: 2, 4 or 8. All other weights keep 8. */
   readonly bits?: number;
-  /** Neighbours of a row that share a scale: 16, 32, 64, 128 or 256. */
+  /** Number of neighbours in a row that share a scale: 16, 32, 64, 128 or 256. */
   readonly block?: number;
-  /** A zero point for each block. */
+  /** Use a zero point for each block. */
   readonly asymmetric?: boolean;
-  /** What becomes of weights that get no few bits: 8 bits, or nothing, where `float16` follows. */
+  /** What happens to weights that do not get few bits: 8 bits, or nothing if `float16` follows. */
   readonly others?: 'int8' | 'float';
-  /** Bits of the last product. */
+  /** Bits of the last matrix product. */
   readonly headBits?: number;
   /** Bits of embedding tables: 4 or 8. */
   readonly tableBits?: number;
-  /** How they are written; by default what is fast for the target. */
+  /** How they are written; the default is what is fast on the target. */
   readonly form?: LowForm;
-  /** Where the model is to run. */
+  /** Where the model will run. */
   readonly target?: Target;
-  /** How codes are chosen: `gptq` needs data. */
+  /** How codes are chosen; `gptq` needs data. */
   readonly method?: LowMethod;
 }
 
 export interface QuantizeOptions extends Selection, LowOptions {
   /** Type of the weights: int8 is symmetric, uint8 asymmetric. */
   readonly dtype?: 'int8' | 'uint8';
-  /** Float activations: smaller, not faster for Conv. Otherwise activations are quantized when the model runs. */
+  /**
+   * Keep activations float: smaller, but no faster for Conv. Otherwise activations are quantized while the model runs.
+   */
   readonly weightsOnly?: boolean;
-  /** One scale a weight, not one an output channel. */
+  /** Use one scale per weight instead of one per output channel. */
   readonly perTensor?: boolean;
-  /** 7-bit weights, exact on x64 processors without VNNI. */
+  /** Use 7-bit weights, which are exact on x64 processors without VNNI. */
   readonly reduceRange?: boolean;
-  /** Leave weights with fewer elements float. */
+  /** Weights with fewer elements stay float. */
   readonly minElements?: number;
   /** `qdq`: QuantizeLinear and DequantizeLinear nodes. `qoperator`: MatMulInteger. */
   readonly format?: Format;
-  /** Operators of ONNX Runtime's own may be written: LSTM becomes com.microsoft.DynamicQuantizeLSTM. */
+  /** Allow ONNX Runtime's own operators: LSTM becomes com.microsoft.DynamicQuantizeLSTM. */
   readonly allowContrib?: boolean;
   /**
-   * What calibration found of `correctionValues`: biases take back what rounding a weight does to the mean of each
-   * output. Without them they stay.
+   * Calibrated means of `correctionValues`: biases are corrected for what rounding a weight does to the mean of each
+   * output. If omitted, biases do not change.
    */
   readonly means?: ActivationRanges;
 }

@@ -6,15 +6,15 @@ import { type Layer, type Outcome, score, type Trial, Trials } from './trials.ts
 
 export type { Layer, Outcome, Trial } from './trials.ts';
 
-/** What the search needs to know. */
+/** Options of the search. */
 export interface SearchOptions {
-  /** Makes the model with these layers float and the others quantized, and looks how good it is. */
+  /** Makes the model with these layers float and the others quantized, and measures it. */
   readonly evaluate: (float: readonly string[]) => Promise<Outcome>;
   /** Whether a metric is good enough. */
   readonly enough: (metric: number) => boolean;
-  /** Selections tried at most; without it the search ends when it is done. */
+  /** Maximum number of trials; if omitted, the search runs to its end. */
   readonly maxTrials?: number;
-  /** Called after each trial. `planned`: how many there will be if all goes as it most often does. */
+  /** Called after each trial; `planned` is the number of trials that a search usually takes. */
   readonly onTrial?: (done: number, planned: number) => void;
 }
 
@@ -25,42 +25,44 @@ const SEARCH_SHAPE: Shape<SearchOptions> = {
   onTrial: 'function',
 };
 
-/** What the search found. */
+/** The result of the search. */
 export interface SearchResult {
-  /** Every selection that was tried, in order. */
+  /** All trials, in order. */
   readonly trials: readonly Trial[];
-  /** The smallest of those that are good enough and quantize something; undefined if there is none. */
+  /** The smallest trial that is good enough and quantizes something; undefined if there is none. */
   readonly best: Trial | undefined;
-  /** Layers by what they cost when quantized, the worst a byte first; empty where quantizing all is good enough. */
+  /**
+   * Layers by the loss that quantizing them costs per byte saved, the worst first; empty if quantizing all is good
+   * enough.
+   */
   readonly ranking: readonly RankedLayer[];
   /** Whether `maxTrials` ended the search. */
   readonly cutShort: boolean;
 }
 
-/** A layer, and the noise that quantizing it brings: `Σ(r − o)² / Σr²` of the model's output. */
+/** A layer, and the noise that quantizing it adds: `Σ(r − o)² / Σr²` of the model's output. */
 export interface RankedLayer extends Layer {
   readonly noise: ExtendedReal;
 }
 
 /**
- * Leaves as few bytes float as a metric needs.
+ * Keeps as few bytes float as a metric allows.
  *
- * 1. All layers quantized: where that is good enough, it is the answer.
- * 2. Each layer alone quantized: the noise it brings. Where it is not quantized alone (an integer island too small to
- *    pay), the noise that goes when it alone stays float.
- * 3. Layers in the order of noise per byte saved, worst first. The shortest beginning of that list which must stay
- *    float
- *    is found by bisection, as if each further float layer made the model better.
- * 4. That is not always so, and a late layer of the beginning may be harmless: halves, quarters, … and at last single
- *    layers of it are quantized again, and stay so where the metric allows.
+ * 1. Quantize all layers: if that is good enough, it is the answer.
+ * 2. Quantize each layer alone, and measure the noise it adds. If it is not quantized alone (an integer region too
+ *    small to pay), measure the noise that disappears when it alone stays float.
+ * 3. Sort the layers by noise per byte saved, the worst first. Bisection finds the shortest prefix of that list that
+ *    must stay float, as if each further float layer improved the model.
+ * 4. That is not always true, and a late layer of the prefix may be harmless. So halves, quarters, … and finally single
+ *    layers of it are quantized again, and stay quantized if the metric allows.
  *
  * The answer is the smallest of *all* trials that are good enough, so it is measured, never inferred. No selection is
- * tried twice. With noise that only adds up, no float layer of the answer could be quantized.
+ * tried twice. If noise only adds up, no float layer of the answer could be quantized.
  *
- * @param layers - their names are distinct
- * @throws CompressError `options`, for equal names too
+ * @param layers - with distinct names
+ * @throws CompressError `options`, also for equal names
  * @see https://arxiv.org/abs/2004.09602 Wu et al. 2020, section 4.3: partial quantization by single-layer sensitivity
- * @see https://doi.org/10.1109/32.988498 Zeller and Hildebrandt 2002, whose ddmin step 4 is like
+ * @see https://doi.org/10.1109/32.988498 Zeller and Hildebrandt 2002: step 4 resembles their ddmin
  */
 export async function searchFloatLayers(layers: readonly Layer[], options: SearchOptions): Promise<SearchResult> {
   checkShape('searchFloatLayers', options, SEARCH_SHAPE, ['evaluate', 'enough']);

@@ -5,21 +5,21 @@ export interface Layer {
   readonly saved: number;
 }
 
-/** What came of a selection. */
+/** The measured result of a selection. */
 export interface Outcome {
-  /** How good the model is; more is better. */
+  /** How good the model is; higher is better. */
   readonly metric: number;
-  /** `Σ(r − o)² / Σr²` of its output: finer than most metrics, so layers are ranked by it. May be Infinity. */
+  /** `Σ(r − o)² / Σr²` of its output. It is finer than most metrics, so layers are ranked by it. May be Infinity. */
   readonly noise: number;
-  /** Size of the model. */
+  /** Size of the model in bytes. */
   readonly bytes: number;
-  /** Layers that really are quantized: some are left float for reasons of their own. */
+  /** Layers that are really quantized; some stay float for other reasons. */
   readonly quantized: readonly string[];
 }
 
 /** A selection that was tried. */
 export interface Trial extends Outcome {
-  /** The layers that were told to stay float, in the order of the model. */
+  /** The layers that the selection keeps float, in the model's order. */
   readonly float: readonly string[];
 }
 

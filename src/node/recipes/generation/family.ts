@@ -8,24 +8,24 @@ import { readFacts } from '../../runtime/facts.ts';
 /** A decoder in one of the forms that exporters write. */
 export interface DecoderFiles {
   /**
-   * `merged`: one file for all steps. `with past`: one for the first step, and one that takes what earlier steps kept.
-   * `without cache`: one that is fed all tokens at each step.
+   * `merged`: one file for all steps. `with past`: one file for the first step, and one that reads the cache of earlier
+   * steps. `without cache`: one file that is fed all tokens at each step.
    */
   readonly form: 'merged' | 'with past' | 'without cache';
-  /** Path of the model of the first step, and of all steps but for `with past`. */
+  /** Path of the model for the first step; except for `with past`, also for all later steps. */
   readonly first: string;
-  /** Path of the model of the later steps. */
+  /** Path of the model for the later steps. */
   readonly next: string;
 }
 
-/** The models of a folder that generate text together, in one dtype. */
+/** The models of a folder that generate text together, all in one dtype. */
 export interface Family {
-  /** The folder of config.json and the tokenizer. */
+  /** The folder with config.json and the tokenizer. */
   readonly root: string;
   readonly dtype: string;
-  /** Absent where the decoder reads the prompt itself. */
+  /** Absent if the decoder reads the prompt itself. */
   readonly encoder?: string;
-  /** In each form that is there; at least one. */
+  /** One for each form that exists; at least one. */
   readonly decoders: readonly DecoderFiles[];
 }
 
@@ -37,12 +37,12 @@ const NEXT = 'decoder_with_past_model';
 const ALONE = 'model';
 
 /**
- * Finds the models of a folder, in it or in its subfolder `onnx`, that generate text together: a decoder in whatever
- * forms there are, and its encoder.
- * @param dtype - as transformers.js calls it: of files `decoder_model_merged_quantized.onnx` it is `q8`; `fp32` of
- *   files without an ending
+ * Finds the models of a folder, in it or in its subfolder `onnx`, that generate text together: a decoder in all forms
+ * that exist, and its encoder.
+ * @param dtype - the name in transformers.js: `q8` for `decoder_model_merged_quantized.onnx`, `fp32` for files
+ *   without a suffix
  * @returns undefined if no model of the folder is a decoder
- * @throws CompressError `io`, `malformed`, `limit` for a decoder that cannot be read
+ * @throws CompressError `io`, `malformed`, `limit` if a decoder cannot be read
  * @example const family = await findFamily('whisper-tiny', 'q8');
  */
 export async function findFamily(root: string, dtype: VariantDtype = 'fp32'): Promise<Family | undefined> {
@@ -73,7 +73,10 @@ export async function familyOf(
   return { root, dtype, ...(encoder === undefined ? {} : { encoder }), decoders };
 }
 
-/** The same models of another folder or dtype. @throws CompressError `options` that names what is missing */
+/**
+ * Finds the same models in another folder or dtype.
+ * @throws CompressError `options` that names what is missing
+ */
 export async function sameFamily(reference: Family, root: string, dtype: VariantDtype): Promise<Family> {
   const found = await findFamily(root, dtype);
   const missing = namesOf(reference).find((name) => found === undefined || !namesOf(found).includes(name));

@@ -5,8 +5,8 @@ import { type Gates, gateFacts } from '../../runtime/verify.ts';
 import type { FamilyReport } from './verify.ts';
 
 /**
- * Passes only a comparison of families that reaches the gates: in each form of the decoder, with the judged encoder.
- * @throws CompressError `gate` that names each form, its figure and what it must be
+ * Throws unless a comparison of families passes the gates, in each form of the decoder, with the judged encoder.
+ * @throws CompressError `gate` that names each form, its figure and the required value
  */
 export function checkFamilyGates({ decoders, other }: FamilyReport, gates: Omit<Gates, 'requireFused'>): void {
   const { minSqnr, minTop1 } = VERIFY.rows;

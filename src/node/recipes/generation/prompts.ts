@@ -9,24 +9,24 @@ import { openSession } from '../../runtime/session.ts';
 import type { Family } from './family.ts';
 import { jsonOf, type Tokenizer } from './tokenizer.ts';
 
-/** What one text is made from. */
+/** What one text starts from. */
 export interface Prompt {
   readonly label: string;
-  /** What the encoder is fed; empty where there is none. */
+  /** Inputs of the encoder; empty if there is none. */
   readonly feeds: Readonly<Record<string, FeedTensor>>;
-  /** Tokens that the decoder begins with. */
+  /** Tokens that the decoder starts with. */
   readonly tokens: readonly number[];
 }
 
-/** Prompts, and what they are in a line. */
+/** Prompts, with a line that describes them. */
 export interface Prompts {
   readonly description: string;
   prompts(): AsyncIterable<Prompt>;
 }
 
 /**
- * Prompts of a family from data for its first model: rows for the encoder, or `input_ids` for a decoder alone.
- * @param dataFor - opens the data, given what that model must be fed and a way to run it
+ * Prompts for a family from data for its first model: rows for the encoder, or `input_ids` for a decoder alone.
+ * @param dataFor - opens the data, given the inputs of that model and a way to run it
  * @throws CompressError `data`, `options`, `runtime`
  */
 export async function promptsOf(family: Family, dataFor: DataFor): Promise<Prompts> {
@@ -44,8 +44,8 @@ export async function promptsOf(family: Family, dataFor: DataFor): Promise<Promp
 }
 
 /**
- * Prompts of a family from lines of text.
- * @throws CompressError `unsupported` if its first model reads no text
+ * Prompts for a family from lines of text.
+ * @throws CompressError `unsupported` if its first model does not read text
  */
 export async function promptsOfText(family: Family, lines: readonly string[], tokenizer: Tokenizer): Promise<Prompts> {
   const { encoder, root } = family;

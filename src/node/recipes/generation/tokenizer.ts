@@ -3,14 +3,14 @@ import { CompressError } from '../../../errors.ts';
 import { MAX_JSON_BYTES } from '../../data/json.ts';
 import { readJson } from '../../data/jsonFile.ts';
 
-/** Turns text into the tokens of a model, and back. */
+/** Converts text to the tokens of a model, and back. */
 export interface Tokenizer {
   encode(text: string): number[];
   decode(tokens: readonly number[]): string;
 }
 
 /**
- * The tokenizer of a model folder, by the package @huggingface/tokenizers.
+ * The tokenizer of a model folder, run by the package @huggingface/tokenizers.
  * @returns undefined if the folder has no tokenizer.json, or the package is not installed
  * @throws CompressError `malformed`, `limit`, `io` for a broken tokenizer.json
  */

@@ -10,64 +10,65 @@ import { encode, openEncoder, openSpeaker, type Speaker } from './generate.ts';
 import { endsOf, type Prompt, type Prompts } from './prompts.ts';
 import { type Beginning, compareAlong, SCORES, textOf, type Until } from './texts.ts';
 
-/** The same text by two families. */
+/** The texts that two families generate from the same prompt. */
 export interface Texts {
   readonly prompt: string;
-  /** Tokens after the prompt, the likeliest at each step. */
+  /** Tokens after the prompt, the most likely one at each step. */
   readonly reference: readonly number[];
   readonly other: readonly number[];
-  /** Tokens that are the same before the first that differs. */
+  /** Number of equal tokens before the first that differs. */
   readonly same: number;
 }
 
-/** How close a decoder of one family is to that of another, in one form. */
+/** How close a decoder of one family is to that of the other, in one form. */
 export interface DecoderReport {
   readonly form: DecoderFiles['form'];
   /** Names of the judged files. */
   readonly files: readonly string[];
-  /** The scores of the next token, along the text of the reference, fed with what the encoder of the reference gave. */
+  /** The scores of the next token along the reference's text, with the outputs of the reference's encoder. */
   readonly logits: OutputFigures;
-  /** The same, fed with what the judged encoder gave; absent where there is no encoder. */
+  /** The same with the outputs of the judged encoder; absent if there is no encoder. */
   readonly together?: OutputFigures;
-  /** How many of the texts are the same to the end. */
+  /** How many of the texts are equal to the end. */
   readonly sameTexts: Share;
   readonly texts: readonly Texts[];
 }
 
-/** What a comparison of two families found. */
+/** The result of {@link verifyFamily}. */
 export interface FamilyReport {
   /** The folders. */
   readonly reference: string;
   readonly other: string;
-  /** The dtype of the judged files, as transformers.js calls it. */
+  /** The dtype of the judged files, as named in transformers.js. */
   readonly dtype: string;
   readonly data: string;
-  /** The most tokens of a text. */
+  /** Maximum number of tokens in a text. */
   readonly tokens: number;
-  /** What the encoder gives; absent where there is none. */
+  /** Figures of the encoder's output; absent if there is no encoder. */
   readonly encoder?: OutputFigures;
   readonly decoders: readonly DecoderReport[];
 }
 
-/** Settings of {@link verifyFamily}. */
+/** Options of {@link verifyFamily}. */
 export interface FamilyOptions {
-  /** The most tokens of a text; 32 if omitted. */
+  /** Maximum number of tokens in a text; 32 if omitted. */
   readonly tokens?: number;
-  /** Called after each text that both families have made. */
+  /** Called after each text that both families have generated. */
   readonly onProgress?: (done: number) => void;
 }
 
 /**
- * Compares the models of two folders that generate text together: what the encoders give, the scores of each next token
- * along the text of the reference, and the texts that both make by themselves, the likeliest token at each step. Each
- * form of the decoder is judged: with a cache, merged, without.
+ * Compares the models of two folders that generate text together: the outputs of the encoders, the scores of each next
+ * token along the reference's text, and the texts that both generate with the most likely token at each step. Each form
+ * of the decoder is judged: with a cache, merged, without a cache.
  *
- * @param reference - the family that is right by definition
- * @param other - the judged one, of {@link sameFamily}
- * @param prompts - of the reference
- * @throws CompressError `data` if there is no prompt, `options`, `unsupported`, `runtime`
+ * @param reference - the family to compare with
+ * @param other - the judged family, from {@link sameFamily}
+ * @param prompts - made for the reference
+ * @throws CompressError `data` if there are no prompts, `options`, `unsupported`, `runtime`
  * @example
  * const float = await findFamily('exported');
+ * if (float === undefined) throw new Error('no model in this folder generates text');
  * const prompts = await promptsOf(float, (inputs) => openData('rows.npz', inputs));
  * const report = await verifyFamily(float, await sameFamily(float, 'repository', 'q8'), prompts);
  * for (const { form, logits, sameTexts } of report.decoders) console.log(form, logits.sqnr, sameTexts);

@@ -8,20 +8,20 @@ export type { TuneOptions } from './options.ts';
 export type { TuneReport, TuneTrial } from './tuned.ts';
 
 /**
- * Looks for the layers of a model that must stay float so that quantization keeps a metric, as `onnx-compress tune`
- * does: makes models in a temporary folder, runs each on the data, and takes the smallest that is good enough. Nothing
- * is written; the recipe of the report makes the model that was found.
+ * Finds the layers of a model that must stay float so that the quantized model keeps a metric, as `onnx-compress tune`
+ * does: writes models to a temporary folder, runs each on the data, and takes the smallest that is good enough. No
+ * other file is written; the recipe in the report makes the chosen model.
  *
- * @param model - path of its file, float; or of a folder whose models generate text together, which are tuned as one
- * @returns what was tried; `best` and `recipe` are undefined if nothing quantized keeps the metric
- * @throws CompressError `options`, also where model or data have no such metric; `nothing_to_do` where no layer can be
- *   quantized; what reading data and running models throws
+ * @param model - path of a float model; or of a folder whose models generate text together, which are tuned as one
+ * @returns the trials; `best` and `recipe` are undefined if nothing quantized keeps the metric
+ * @throws CompressError `options`, also if the model or the data does not provide the metric; `nothing_to_do` if no
+ *   layer can be quantized; errors of reading data and running models
  * @example
  * const found = await tune('model.onnx', { data: 'val.npz', maxDrop: 0.01 });
  * if (found.recipe !== undefined) {
- *   await using model = await readModel('model.onnx');
- *   await runRecipe(model, found.recipe);
- *   await writeModel(model, 'small.onnx');
+ * await using model = await readModel('model.onnx');
+ * await runRecipe(model, found.recipe);
+ * await writeModel(model, 'small.onnx');
  * }
  */
 export async function tune(model: string, options: TuneOptions): Promise<TuneReport> {

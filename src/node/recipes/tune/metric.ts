@@ -8,9 +8,9 @@ import type { OutputFigures, Share } from '../../runtime/compare.ts';
 export interface Figures {
   /** The metric: a share from 0 to 1, or dB. */
   readonly value: ExtendedReal;
-  /** The rows that the share is made of; of dB there are none. */
+  /** The rows behind a share; absent for dB. */
   readonly rows?: Share;
-  /** What is won against the float model, a share: negative where something is lost. Absent for dB. */
+  /** Change against the float model, as a share; negative for a loss. Absent for dB. */
   readonly change?: number;
 }
 

@@ -13,42 +13,42 @@ import type { CalibratedOptions } from '../calibrated.ts';
 type Static = 'ranges' | 'observer' | 'activations' | 'minNodeSqnr' | 'biasCorrection' | 'equalize';
 
 /**
- * What tuning keeps, and how it quantizes. Paths start from the folder of the process. Patterns go into a recipe, which
- * has no place for flags such as `i`.
+ * The metric to keep, and how to quantize. Paths are relative to the working directory. Patterns are written to a
+ * recipe, so they must have no flags such as `i`.
  */
 export interface TuneOptions extends QuantizeOptions, Pick<CalibratedOptions, Static> {
   /**
-   * Path of inputs to judge on, as docs/data.md has them; `__labels__` in it are the true classes. Of a folder they are
-   * what the encoder reads, or `input_ids` for a decoder alone.
+   * Path of data to judge on, in a format of docs/data.md; its array `__labels__` holds the true classes. For a folder:
+   * inputs of the encoder, or `input_ids` for a decoder alone.
    */
   readonly data?: string;
-  /** Of a folder, instead of `data`: path of a text with a prompt in each line. */
+  /** For a folder, instead of `data`: path of a text file with one prompt per line. */
   readonly prompts?: string;
-  /** Of a folder: the most tokens of a text, 32 where absent. */
+  /** For a folder: maximum number of tokens in a text; 32 if omitted. */
   readonly tokens?: number;
-  /** Judge on the first rows only. */
+  /** Judge on this many rows only, from the first. */
   readonly samples?: number;
-  /** Rows that are fed at once, for judging and for calibration. */
+  /** Rows per run, for judging and for calibration. */
   readonly batch?: number;
-  /** Share of the metric that may be lost, from 0 to 1: 0.01, a point, where neither this nor `minSqnr` is given. */
+  /** Share of the metric that may be lost, from 0 to 1. If neither this nor `minSqnr` is given: 0.01, one point. */
   readonly maxDrop?: number;
-  /** Keep this many dB of every output instead. */
+  /** Keep this SQNR in dB of every output instead. */
   readonly minSqnr?: number;
-  /** What is kept: if omitted, accuracy if the data has labels, else the same top-1 if an output has classes. */
+  /** The metric to keep. If omitted: accuracy if the data has labels, else the same top-1 if an output has classes. */
   readonly metric?: MetricName;
-  /** Name of the output that counts. */
+  /** Name of the output to judge. */
   readonly judge?: string;
-  /** Try at most so many selections. */
+  /** Maximum number of selections to try. */
   readonly maxTrials?: number;
-  /** Path of data to calibrate with, or the word `random`: Conv and Gemm are then quantized with their activations. */
+  /** Path of data to calibrate with, or the word `random`. Conv and Gemm are then quantized with their activations. */
   readonly calibrate?: string;
-  /** Calibrate with the first rows only. */
+  /** Calibrate with this many rows only, from the first. */
   readonly calibrateSamples?: number;
   /** How weights with many zeros are stored: `dense` if omitted. */
   readonly store?: Store;
-  /** Called after each model that was tried; the total is a guess until the last one. */
+  /** Called after each trial; `total` is an estimate until the last one. */
   readonly onProgress?: (done: number, total: number) => void;
-  /** An AbortSignal: once it is aborted, no further model is tried, and its reason is thrown. */
+  /** An AbortSignal. Once it is aborted, no further model is tried, and its reason is thrown. */
   readonly signal?: { throwIfAborted(): void };
 }
 

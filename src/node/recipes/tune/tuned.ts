@@ -9,46 +9,49 @@ import { type Candidates, changedLayers } from './candidate.ts';
 import { type Figures, type Metric, metricFor, noiseOf } from './metric.ts';
 import type { Candidate, Subject } from './subject.ts';
 
-/** One selection of layers. */
+/** One trial: a selection of layers, and the model it gives. */
 export interface TuneTrial extends Figures {
-  /** Layers that were told to stay float. */
+  /** Layers that the selection keeps float. */
   readonly float: readonly string[];
   /** Layers that are quantized. */
   readonly quantized: readonly string[];
-  /** Size of the model. */
+  /** Size of the model in bytes. */
   readonly bytes: number;
-  /** Mean time of a run, in milliseconds. */
+  /** Mean time of a run in milliseconds. */
   readonly ms: number;
   /** Whether it keeps the metric. */
   readonly enough: boolean;
 }
 
-/** What tuning found. */
+/** The result of {@link tune}. */
 export interface TuneReport {
   /** Path of the model. */
   readonly model: string;
-  /** What it was judged on: file, and number of samples. */
+  /** What models were judged on: the file and the number of samples. */
   readonly data: string;
   readonly metric: MetricName;
-  /** What may be lost of accuracy or of the rows with the same top-1, as a share from 0 to 1. */
+  /** Allowed loss of accuracy, or of rows with the same top-1, as a share from 0 to 1. */
   readonly maxDrop?: number;
-  /** How many dB are needed, where the metric is `sqnr`. */
+  /** Required dB, if the metric is `sqnr`. */
   readonly minSqnr?: number;
-  /** The model as it was. */
+  /** The float model. */
   readonly float: TuneTrial;
-  /** What can be quantized, in the order of the model: weights by name. */
+  /** Names of the weights that can be quantized, in the model's order. */
   readonly layers: readonly string[];
-  /** Layers by what they cost when quantized, the worst a byte first; empty where quantizing all is good enough. */
+  /**
+   * Layers by the loss that quantizing them costs per byte saved, the worst first; empty if quantizing all is good
+   * enough.
+   */
   readonly ranking: readonly RankedLayer[];
-  /** Every selection that was tried, in order. */
+  /** All trials, in order. */
   readonly trials: readonly TuneTrial[];
-  /** The smallest of those that keep the metric; undefined if none does. */
+  /** The smallest trial that keeps the metric; undefined if none does. */
   readonly best: TuneTrial | undefined;
   /** Whether `maxTrials` ended the search. */
   readonly cutShort: boolean;
-  /** How to make the best one. Its paths start where those of the options do. */
+  /** The recipe of the best trial. Its paths are relative to the same folder as those of the options. */
   readonly recipe: Recipe | undefined;
-  /** A sentence for each `include` and `exclude` that matches nothing. */
+  /** A sentence for each `include` or `exclude` pattern that matches nothing. */
   readonly notes: readonly string[];
 }
 

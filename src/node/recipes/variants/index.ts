@@ -14,13 +14,13 @@ export type { VariantsOptions } from './options.ts';
 export type { VariantFailure, VariantFile, VariantsReport } from './report.ts';
 
 /**
- * Writes the files that transformers.js looks for by `dtype`, as `onnx-compress variants` does: those of every float model of
- * a folder, what has to be told of them in config.json, and a section of the model card. Files that are there, made of
- * the same bytes in the same way, are kept, so that a run that was cut off goes on. One that cannot be made keeps no
- * other from being made.
+ * Writes the files that transformers.js looks for by `dtype`, as `onnx-compress variants` does: one per dtype for every
+ * float model of a folder, their entries in config.json, and a section of the model card. Existing files that were made
+ * from the same bytes in the same way are kept, so that an interrupted run can continue. If one file fails, the others
+ * are still written.
  *
- * @param input - path of a folder, with models in it or in its subfolder `onnx`; or of one model
- * @throws CompressError `options`, `io`; what is wrong with one file is in `failures` of the report
+ * @param input - path of a folder with models, in it or in its subfolder `onnx`; or path of one model
+ * @throws CompressError `options`, `io`; errors of single files are in `failures` of the report
  * @example
  * const report = await variants('exported', { output: 'repository', dtypes: ['q8', 'q4'] });
  * for (const { path, bytes, sqnr } of report.files) console.log(path, bytes, sqnr);

@@ -7,21 +7,21 @@ import { BNB4 } from '../../../passes/variants/settings.ts';
 
 /** What to write, and where. */
 export interface VariantsOptions {
-  /** Folder to write: models go to its subfolder `onnx`. It may be the one that is read. */
+  /** Folder to write to; models go to its subfolder `onnx`. It may be the input folder. */
   readonly output: string;
-  /** As transformers.js calls them; all but `int8` and `uint8` if omitted. */
+  /** Names in transformers.js; all but `int8` and `uint8` if omitted. */
   readonly dtypes?: readonly string[];
-  /** Replace files that are there and were made from other bytes, or in another way. */
+  /** Replace existing files that were made from other bytes or in another way. */
   readonly overwrite?: boolean;
-  /** Whether weights of every model go to data files; of those alone that are larger than `chunkBytes` if omitted. */
+  /** Write the weights of every model to data files; if omitted, only of models larger than `chunkBytes`. */
   readonly externalData?: boolean;
-  /** Bytes of a data file at most. */
+  /** Maximum size of a data file in bytes. */
   readonly chunkBytes?: number;
-  /** Whether each model is run beside the original; where onnxruntime-node is installed if absent. */
+  /** Compare each model with the original by running both; if omitted, only if onnxruntime-node is installed. */
   readonly check?: boolean;
-  /** Tell what would be made, and write nothing. */
+  /** Report what would be made, and write nothing. */
   readonly dryRun?: boolean;
-  /** Called while a file is made: which, what is done, and how far it is. */
+  /** Called while a file is made: its name, the current step, and the progress of that step. */
   readonly onProgress?: (file: string, what: string, done: number, total: number | undefined) => void;
 }
 

@@ -2,35 +2,35 @@ import type { ErrorCode } from '../../../errors.ts';
 import type { ExtendedReal } from '../../../kernels/real.ts';
 import type { RecipeStep } from '../../../passes/recipe.ts';
 
-/** A file that was asked for. */
+/** One requested file. */
 export interface VariantFile {
-  /** Path of the model it is of. */
+  /** Path of the model it is made from. */
   readonly source: string;
-  /** What transformers.js calls it. */
+  /** Its dtype, as named in transformers.js. */
   readonly dtype: string;
   readonly path: string;
   /**
-   * `written`; `kept`: it was there, made of the same bytes in the same way; `original`: it is the model that was read;
+   * `written`; `kept`: it existed, made from the same bytes in the same way; `original`: it is the input model;
    * `planned`: in a dry run.
    */
   readonly status: 'written' | 'kept' | 'original' | 'planned';
-  /** Of the file and its data files. */
+  /** Size of the file and its data files. */
   readonly bytes: number;
-  /** Of the model it is of. */
+  /** Size of the model it is made from. */
   readonly floatBytes: number;
-  /** How many data files it has. */
+  /** Number of data files. */
   readonly dataFiles: number;
   /** How it was made. */
   readonly steps: readonly RecipeStep[];
-  /** Whether no weight could be made smaller, so that it is as the model it is of. */
+  /** No weight could be made smaller, so the file equals the model it is made from. */
   readonly unchanged: boolean;
-  /** What is left of the worst output, in dB; absent where it was not run. */
+  /** SQNR of the worst output in dB; absent if the model was not run. */
   readonly sqnr?: ExtendedReal;
-  /** The name of that output. */
+  /** Name of that output. */
   readonly output?: string;
 }
 
-/** A file that could not be made, and why. */
+/** A file that could not be made, and the reason. */
 export interface VariantFailure {
   readonly path: string;
   readonly code: ErrorCode;
@@ -38,7 +38,7 @@ export interface VariantFailure {
   readonly hint: string | undefined;
 }
 
-/** What was made of a folder. */
+/** The result of {@link variants}. */
 export interface VariantsReport {
   readonly input: string;
   readonly output: string;
@@ -46,9 +46,9 @@ export interface VariantsReport {
   readonly failures: readonly VariantFailure[];
   /** Other files that were copied: tokenizers and settings. */
   readonly copied: readonly string[];
-  /** Of config.json and README.md, those that were changed. */
+  /** Which of config.json and README.md were changed. */
   readonly changed: readonly string[];
-  /** What the models were run on; absent where none was. */
+  /** What the models were run on; absent if none was run. */
   readonly data?: string;
   readonly notes: readonly string[];
 }

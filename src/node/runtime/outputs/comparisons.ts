@@ -6,16 +6,15 @@ import type { FeedTensor, Sample } from '../../data/types.ts';
 import { OutputComparison, type OutputFigures } from '../compare.ts';
 import type { OutputKind } from './kinds.ts';
 
-/** What of a model counts, where that is not left to its graph. */
+/** Which outputs to compare and how, if the graph should not decide. */
 export interface OutputChoice {
-  /** Names of the outputs that count; all if omitted. */
+  /** Names of the outputs to compare; all if omitted. */
   readonly outputs?: readonly string[];
   /**
-   * `top1` and `accuracy` say that the outputs have classes, along the last axis where the graph does not tell; `sqnr`
-   * that none has.
+   * `top1` and `accuracy`: the outputs have classes, along the last axis if the graph does not tell. `sqnr`: none has.
    */
   readonly metric?: MetricName;
-  /** How errors call the choice of outputs: `outputs` if omitted. */
+  /** The option for the choice of outputs that errors name: `outputs` if omitted. */
   readonly option?: string;
 }
 

@@ -4,32 +4,32 @@ import { Scopes } from '../scope.ts';
 import { isCache } from './caches.ts';
 import { type Head, Heads } from './head.ts';
 
-/** Where an output has a number for each class. */
+/** The class axis of an output that has a number for each class. */
 export interface Classes {
-  /** From the end where it is negative. */
+  /** Negative counts from the end. */
   readonly axis: number;
   /**
-   * How many there are, or more where some are cut off; an output of another length along the axis has none. Any number
-   * if omitted.
+   * Number of classes, or more if some are cut off. An output with another length along the axis has no classes. Any
+   * length if omitted.
    */
   readonly length?: number;
-  /** Whether an output has them that has no other axis but rows, as pooled pictures have. */
+  /** True if the output has no other axis but rows, such as pooled image features. */
   readonly alone?: true;
 }
 
 /** What an output of a model is for. */
 export interface OutputKind {
   readonly name: string;
-  /** Absent where it has no classes: a picture, an embedding, coordinates. */
+  /** Absent if the output has no classes: an image, an embedding, coordinates. */
   readonly classes?: Classes;
-  /** Whether it is a state that goes into the next step. */
+  /** True for a state that is fed to the next step. */
   readonly cache?: true;
 }
 
 /**
- * Tells from the graph which outputs have classes. They come out of a Softmax that weighs nothing inside the network,
- * or of the last layer with weights, with no more after it than a bias, a cast or another shape. Of that layer nobody
- * can tell whether it gives scores or coordinates; what other outputs and names say against it counts.
+ * Finds the outputs with classes from the graph. They come from a Softmax that is no attention inside the network, or
+ * from the last layer with weights, followed by at most a bias, a cast or a reshape. That layer may hold scores or
+ * coordinates; other outputs, and names, can rule classes out.
  */
 export function outputKinds(model: Model): readonly OutputKind[] {
   const scopes = new Scopes(model);

@@ -18,8 +18,8 @@ export { type Preference, STATIC_DEFAULTS, type StaticOptions } from './options.
 const WHY_APART = 'otherwise ONNX Runtime computes in float around them on x64 (uint8 needs no copies)';
 
 /**
- * The activations whose ranges {@link quantizeStatic} needs: what the Conv and Gemm it may rewrite read and make, as
- * the whole model calls them (see `Places`).
+ * The activations whose ranges {@link quantizeStatic} needs: inputs and outputs of the Conv and Gemm that it may
+ * rewrite, by their names in the whole model (see `Places`).
  */
 export function calibrationValues(model: Model, options: QuantizeOptions = {}): string[] {
   return [...channelAxes(model, options).keys()];
@@ -55,7 +55,7 @@ export function whyNothing(model: Model, options: QuantizeOptions = {}): string 
 }
 
 /**
- * Quantizes Conv and Gemm with their activations, whose ranges were calibrated: static quantization.
+ * Static quantization: quantizes Conv and Gemm with their activations, whose ranges were calibrated.
  *
  * ```
  * before  x ── Conv(W, b) ── Relu ── y
@@ -63,13 +63,17 @@ export function whyNothing(model: Model, options: QuantizeOptions = {}): string 
  * after   x ── Q ── DQ ── Conv(W_quantized ── DQ, b_quantized ── DQ) ── Relu ── Q ── DQ ── y
  * ```
  *
- * ONNX Runtime runs this as one QLinearConv (a Gemm as QGemm). Weights are int8, symmetric, a scale for each output
+ * ONNX Runtime runs this as one QLinearConv (a Gemm as QGemm). Weights are symmetric int8 with one scale per output
  * channel; the bias is int32 with the scale `x_scale · w_scale`. A Conv needs a quantized output; a Gemm has one only
- * where another quantized node reads it. MaxPool and operators that only move values pass the integers on. Inputs and
- * outputs of graphs stay float, and what goes into a branch of an If and comes out of it. What it leaves is left for
+ * where another quantized node reads it. MaxPool and operators that only move values pass integers on. Inputs and
+ * outputs of graphs stay float, and so do values that enter or leave a branch of an If. Layers that it skips remain for
  * the dynamic and weights-only forms.
  *
  * @throws CompressError `options` for opsets under 13, which have no DequantizeLinear per channel
+ * @example
+ * const data = await openData('calib.npz', await modelInputs(model));
+ * const { ranges } = await calibrate(model, calibrationValues(model), data);
+ * await transform(model, quantizeStatic({ ranges }), quantize());
  * @see https://arxiv.org/abs/1712.05877 Jacob et al. 2018, section 2
  */
 export function quantizeStatic(options: StaticOptions): Pass {

@@ -6,15 +6,20 @@ import type { ActivationDType } from './qdq.ts';
 
 export interface StaticOptions extends QuantizeOptions {
   /**
-   * What calibration measured, by the names of the folded model; see {@link calibrationValues}. Biases are corrected by
-   * it, too, where there are no `means`.
+   * Calibrated ranges by value name in the folded model; see {@link calibrationValues}. If there are no `means`, biases
+   * are corrected with them too.
    */
   readonly ranges: ActivationRanges;
   /** Type of quantized activations. */
   readonly activations?: ActivationDType;
-  /** A Conv or Gemm one of whose activations would fall below this signal-to-noise ratio, in dB, stays float. */
+  /**
+   * A Conv or Gemm stays float if an activation it reads or writes would fall below this signal-to-noise ratio in dB.
+   */
   readonly minNodeSqnr?: number;
-  /** `speed`: what integers would make slower stays float. `size`: all that keeps enough of its signal is quantized. */
+  /**
+   * `speed`: layers that integers would slow down stay float. `size`: every layer that keeps enough of its signal is
+   * quantized.
+   */
   readonly prefer?: Preference;
 }
 
@@ -28,7 +33,7 @@ export const STATIC_SHAPE: Shape<StaticOptions> = {
   prefer: ACTIVATION_ROWS.prefer,
 };
 
-/** What static quantization does unless told otherwise. */
+/** What static quantization does by default. */
 export const STATIC_DEFAULTS: Required<Pick<StaticOptions, 'activations' | 'minNodeSqnr' | 'prefer'>> = {
   activations: QUANTIZE_DEFAULT.activations,
   minNodeSqnr: QUANTIZE_DEFAULT.minNodeSqnr,

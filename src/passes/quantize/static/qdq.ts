@@ -18,7 +18,7 @@ export interface ActivationParams {
 /** The ranges of values, by what one graph calls them. */
 export type GraphRanges = Pick<ActivationRanges, 'get'>;
 
-/** Type of quantized activations; x64 processors have kernels for uint8 next to int8 weights. */
+/** Type of quantized activations. x64 processors have kernels for uint8 activations with int8 weights. */
 export type ActivationDType = 'uint8' | 'int8';
 
 /** A longer chain of movers is not followed. */
