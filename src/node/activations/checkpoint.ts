@@ -18,11 +18,15 @@ export interface CheckpointLimits {
 
 const LIMITS: CheckpointLimits = { most: 2 ** 30, held: 2 ** 27 };
 
-/** Types that can be fetched and fed again. */
 const KEPT: ReadonlySet<DType> = new Set([
   ...(['float32', 'float64', 'float16', 'bool'] as const),
   ...(['int8', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint32', 'uint64'] as const),
 ]);
+
+/** Whether a value of a type can be fetched and fed again. */
+export function canKeep(dtype: DType): boolean {
+  return KEPT.has(dtype);
+}
 
 /** The samples of a model that begins at some node: what its main graph reads from there on. */
 export interface Checkpoint {
@@ -42,14 +46,24 @@ export interface Checkpoint {
  * @param place - of the first of those nodes
  */
 export function frontierOf({ graph }: Model, place: number): string[] {
-  const varying = new Set(graph.fedInputs.map(({ name }) => name));
-  const frontier = new Set<string>();
-  for (const [index, node] of graph.nodes.entries()) {
-    const read = readBy(node).filter((name) => varying.has(name));
-    if (index >= place) for (const name of read) frontier.add(name);
-    else if (read.length > 0) for (const name of node.outputs) if (name !== '') varying.add(name);
+  const varying = varyingOf(graph);
+  const read = graph.nodes.slice(place).flatMap(readBy);
+  const before = new Set([...graph.nodes.slice(0, place).flatMap(({ outputs }) => outputs), ...fedTo(graph)]);
+  return [...new Set(read)].filter((name) => varying.has(name) && before.has(name));
+}
+
+/** Values of the main graph that depend on what is fed, inputs included. */
+export function varyingOf(graph: Graph): Set<string> {
+  const varying = new Set(fedTo(graph));
+  for (const node of graph.nodes) {
+    if (!readBy(node).some((name) => varying.has(name))) continue;
+    for (const name of node.outputs) if (name !== '') varying.add(name);
   }
-  return [...frontier];
+  return varying;
+}
+
+function fedTo(graph: Graph): string[] {
+  return graph.fedInputs.map(({ name }) => name);
 }
 
 /** Makes a checkpoint while a model runs on its samples. */
@@ -91,7 +105,7 @@ export class Recorder {
     const bytes = tensors.reduce((sum, [, tensor]) => sum + (tensor?.data.byteLength ?? 0), 0);
     this.#bytes += bytes;
     const fits = Math.max(this.#bytes, bytes * this.#samples) <= this.#limits.most;
-    if (!fits || tensors.some(([, tensor]) => tensor === undefined || !KEPT.has(tensor.dtype))) {
+    if (!fits || tensors.some(([, tensor]) => tensor === undefined || !canKeep(tensor.dtype))) {
       this.#failed = true;
       return;
     }
