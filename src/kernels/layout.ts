@@ -19,9 +19,16 @@ export function channelLayout(dims: readonly number[], axis: number | undefined)
 /** Side of the square blocks of {@link transpose}: 32 × 32 float32 fit the first-level cache twice. */
 const BLOCK = 32;
 
-/** A matrix `[rows, columns]` transposed to `[columns, rows]`, row-major both. */
-export function transpose(matrix: Float32Array, rows: number, columns: number): Float32Array {
-  const out = new Float32Array(matrix.length);
+/**
+ * A matrix `[rows, columns]` transposed to `[columns, rows]`, row-major both.
+ * @param out - where it goes
+ */
+export function transpose(
+  matrix: Float32Array,
+  rows: number,
+  columns: number,
+  out: Float32Array = new Float32Array(matrix.length),
+): Float32Array {
   for (let top = 0; top < rows; top += BLOCK) {
     const bottom = Math.min(top + BLOCK, rows);
     for (let left = 0; left < columns; left += BLOCK) {

@@ -1,37 +1,27 @@
-import { bytesSink } from '../../bytes/sink.ts';
-import { Graph } from '../../ir/graph.ts';
-import { Model } from '../../ir/model.ts';
-import { attribute, createNode } from '../../ir/node.ts';
 import { addGram, addSquares, mirror } from '../../kernels/importance/gram.ts';
-import { writeModel } from '../model.ts';
-import { openSession, type Session } from '../runtime/session.ts';
+import type { Session } from '../runtime/session.ts';
+import { GramPanels } from './panels.ts';
 
-/** Rows that one multiplication in float32 sums over; sums of these are float64. */
-const CHUNK = 512;
+/** How far sums go in float32, before they are added to others in float64. */
+interface Floats {
+  /** Rows that one multiplication sums over. */
+  readonly rows: number;
+  /** Multiplications whose results are added up. */
+  readonly times: number;
+}
+
+/** Adding in float64 takes as long as multiplying a hundred rows: nothing for few columns, too long for many. */
+const EXACT: Floats = { rows: 128, times: 1 };
+const LONG: Floats = { rows: 512, times: 8 };
+
+/** Columns up to which sums are as exact as can be. */
+const FEW = 256;
 
 /** Matrices of so many columns at most are summed here, in float64: asking ONNX Runtime would take longer. */
 export const NARROW = 48;
 
 /** Rows of them that are summed together. */
 const NEAR = 64;
-
-/**
- * A session that gives `xᵀx` as `g` of a matrix `x`, of whatever size.
- * @throws CompressError `runtime`
- */
-export async function openGram(): Promise<Session> {
-  const graph = new Graph({
-    name: 'gram',
-    inputs: [{ name: 'x', dtype: 'float32', dims: ['rows', 'columns'] }],
-    outputs: [{ name: 'g', dtype: 'float32', dims: ['columns', 'columns'] }],
-    nodes: [
-      createNode({ opType: 'Gemm', inputs: ['x', 'x'], outputs: ['g'], attributes: [attribute.int('transA', 1)] }),
-    ],
-  });
-  const sink = bytesSink();
-  await writeModel(new Model({ irVersion: 8, opsets: [{ domain: '', version: 13 }], graph }), sink);
-  return openSession(sink.bytes(), { label: 'the sum of activations', spins: false });
-}
 
 /** Sums of the vectors of one group: `Σ x xᵀ`, or only its diagonal. */
 export interface VectorSums {
@@ -78,16 +68,16 @@ export function squareSums(sums: Float64Array, factor: number): VectorSums {
   });
 }
 
-/** A session of {@link openGram} that is opened when it is needed first. */
+/** A session of `openGram` that is opened when it is needed first. */
 export type VectorGram = () => Promise<Session>;
 
-/** `Σ x xᵀ`. @param sums - `[columns, columns]` to add to */
-export function gramSums(sums: Float64Array, columns: number, factor: number, gram: VectorGram): VectorSums {
+/** `Σ x xᵀ`. @param sums - gives `[columns, columns]` to add to, once it is needed */
+export function gramSums(sums: () => Float64Array, columns: number, factor: number, gram: VectorGram): VectorSums {
   return columns <= NARROW ? narrowSums(sums, columns, factor) : wideSums(sums, columns, factor, gram);
 }
 
-function narrowSums(sums: Float64Array, columns: number, factor: number): VectorSums {
-  const own = new Float64Array(sums.length);
+function narrowSums(sums: () => Float64Array, columns: number, factor: number): VectorSums {
+  const own = new Float64Array(columns * columns);
   return counted(columns, {
     add(rows, weight) {
       for (let at = 0; at < rows.length; at += NEAR * columns) {
@@ -97,35 +87,45 @@ function narrowSums(sums: Float64Array, columns: number, factor: number): Vector
     },
     async finish() {
       mirror(own, columns);
-      addScaled(sums, own, factor);
+      addScaled(sums(), own, factor);
     },
   });
 }
 
-function wideSums(sums: Float64Array, columns: number, factor: number, gram: VectorGram): VectorSums {
-  let waiting = 0;
-  const buffer = new Float32Array(CHUNK * columns);
-  const flush = async (): Promise<void> => {
-    if (waiting === 0) return;
-    const data = buffer.subarray(0, waiting * columns);
-    const session = await gram();
-    const { g } = await session.run({ x: { dtype: 'float32', dims: [waiting, columns], data } });
-    addUpper(sums, g?.data as Float32Array, columns, factor);
-    waiting = 0;
+function wideSums(sums: () => Float64Array, columns: number, factor: number, gram: VectorGram): VectorSums {
+  const { rows: chunk, times } = columns <= FEW ? EXACT : LONG;
+  let [waiting, summed] = [0, 0];
+  let buffer: Float32Array | undefined;
+  let panels: GramPanels | undefined;
+  const add = async (rows: Float32Array): Promise<void> => {
+    panels ??= new GramPanels(columns);
+    await panels.add(rows, await gram());
+    summed++;
+    if (summed % times === 0) panels.moveTo(sums(), factor);
   };
-  /** Copies rows into the buffer, from the element `done` on. */
+  /** Takes rows from the element `done` on: as many as are multiplied together, or copies what waits for more. */
   const fill = (rows: Float32Array, weight: number, done: number): Promise<void> | undefined => {
-    const end = Math.min(rows.length, done + (CHUNK - waiting) * columns);
-    put(buffer, waiting * columns, rows.subarray(done, end), weight);
-    waiting += (end - done) / columns;
-    if (waiting < CHUNK) return undefined;
-    return flush().then(() => (end < rows.length ? fill(rows, weight, end) : undefined));
+    const end = Math.min(rows.length, done + (chunk - waiting) * columns);
+    const own = rows.subarray(done, end);
+    const next = (): Promise<void> | undefined => (end < rows.length ? fill(rows, weight, end) : undefined);
+    if (own.length === chunk * columns && weight === 1) return add(own).then(next);
+    buffer ??= new Float32Array(chunk * columns);
+    put(buffer, waiting * columns, own, weight);
+    waiting += own.length / columns;
+    if (waiting < chunk) return undefined;
+    waiting = 0;
+    return add(buffer).then(next);
   };
   return counted(columns, {
     add: (rows, weight) => fill(rows, weight, 0),
     async finish() {
-      await flush();
-      mirror(sums, columns);
+      if (waiting > 0 && buffer !== undefined) await add(buffer.subarray(0, waiting * columns));
+      waiting = 0;
+      const all = sums();
+      panels?.moveTo(all, factor);
+      panels = undefined;
+      buffer = undefined;
+      mirror(all, columns);
     },
   });
 }
@@ -136,16 +136,6 @@ function put(buffer: Float32Array, at: number, rows: Float32Array, weight: numbe
   if (weight === 1) return;
   const root = Math.sqrt(weight);
   for (let index = at; index < at + rows.length; index++) buffer[index] = (buffer[index] as number) * root;
-}
-
-/** What is right of the diagonal, and the diagonal: the rest is the same. */
-function addUpper(sums: Float64Array, more: Float32Array, columns: number, factor: number): void {
-  for (let row = 0; row < columns; row++) {
-    const end = (row + 1) * columns;
-    for (let at = row * (columns + 1); at < end; at++) {
-      sums[at] = (sums[at] as number) + factor * (more[at] as number);
-    }
-  }
 }
 
 function addScaled(sums: Float64Array, more: Float64Array, factor: number): void {

@@ -44,8 +44,9 @@ export class MomentSums {
     this.#means = new Float64Array(size);
     this.#wide = what === 'moments' && size > NARROW;
     if (what === 'moments') {
-      this.#products = new Float64Array(size * size);
-      this.#gram = gramSums(this.#products, size, 1, gram);
+      const products = new Float64Array(size * size);
+      this.#products = products;
+      this.#gram = gramSums(() => products, size, 1, gram);
     }
   }
 

@@ -1,4 +1,5 @@
 import type { SumRequest } from '../../activations/requests.ts';
+import { once } from '../../kernels/once.ts';
 import { gramSums, squareSums } from './accumulate.ts';
 import type { TallyFor } from './tally.ts';
 import { type Tools, vectorsOf } from './vectors.ts';
@@ -10,11 +11,11 @@ export function sumTally({ what, sources, groups, columns, idle }: SumRequest, t
     return { values, passes: 1, async add() {}, answer: async () => ({ sums: new Float64Array(), rows: 0 }) };
   }
   const size = what === 'gram' ? columns * columns : columns;
-  const sums = new Float64Array(groups * size);
+  const all = once(() => new Float64Array(groups * size));
   const watched = sources.map((source) => {
     const into = Array.from({ length: groups }, (_, group) => {
-      const own = sums.subarray(group * size, (group + 1) * size);
-      return what === 'gram' ? gramSums(own, columns, source.factor, tools.gram) : squareSums(own, source.factor);
+      const own = (): Float64Array => all().subarray(group * size, (group + 1) * size);
+      return what === 'gram' ? gramSums(own, columns, source.factor, tools.gram) : squareSums(own(), source.factor);
     });
     return { source, into };
   });
@@ -35,7 +36,7 @@ export function sumTally({ what, sources, groups, columns, idle }: SumRequest, t
     async answer() {
       for (const one of watched.flatMap(({ into }) => into)) await one.finish();
       const total = (of: 'rows' | 'of'): number => watched.reduce((sum, { into }) => sum + (into[0]?.[of] ?? 0), 0);
-      return { sums, rows: total('rows'), of: Math.round(total('of')) };
+      return { sums: all(), rows: total('rows'), of: Math.round(total('of')) };
     },
   };
 }

@@ -48,6 +48,12 @@ export interface Session {
     feeds: Readonly<Record<string, FeedTensor>>,
     fetches?: readonly string[],
   ): Promise<Readonly<Record<string, FeedTensor>>>;
+  /**
+   * Runs the model once, and leaves outputs in the arrays of these tensors.
+   * @param outputs - with the dims that they will have
+   * @throws CompressError `runtime`
+   */
+  runInto(feeds: Readonly<Record<string, FeedTensor>>, outputs: Readonly<Record<string, FeedTensor>>): Promise<void>;
   /** Gives the memory back. A second call does nothing. */
   release(): Promise<void>;
 }
@@ -85,11 +91,13 @@ export async function openSession(model: string | Uint8Array, options: SessionOp
         throw new CompressError('unsupported', label, 'has no numeric output to compute');
       }
       try {
-        const tensors = Object.entries(feeds).map(([name, one]) => [name, tensorOf(runtime, one)] as const);
-        return taken(await session.run(Object.fromEntries(tensors), fetches));
+        return taken(await session.run(tensorsOf(runtime, feeds), fetches));
       } catch (cause) {
         return fail(cause);
       }
+    },
+    async runInto(feeds, into) {
+      await session.run(tensorsOf(runtime, feeds), tensorsOf(runtime, into)).catch(fail);
     },
     async release() {
       if (released) return;
@@ -132,6 +140,10 @@ function settingsOf(options: SessionOptions): InferenceSession.SessionOptions {
       },
     },
   };
+}
+
+function tensorsOf(runtime: Runtime, tensors: Readonly<Record<string, FeedTensor>>): Record<string, Tensor> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, one]) => [name, tensorOf(runtime, one)]));
 }
 
 function tensorOf(runtime: Runtime, { dtype, data, dims }: FeedTensor): Tensor {

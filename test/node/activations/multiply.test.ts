@@ -43,3 +43,11 @@ test('matrices in float32 are multiplied as such', async () => {
     expect(product.into.data[at]).toBeCloseTo(value, 5);
   });
 });
+
+test('rows that do not follow each other are multiplied some at a time', async () => {
+  const product = windows(5, 3, 300_000, -1);
+  const expected = plainProduct(product);
+  await multiplier.multiply(product);
+  const far = expected.findIndex((value, at) => Math.abs(value - (product.into.data[at] as number)) > 1e-9);
+  expect(far).toBe(-1);
+});
