@@ -1,7 +1,8 @@
-// What removing channels costs and gains: accuracy, size and time of the digits models, and time of PP-OCR models, against the
-// model as it was, all in one run. Prints the tables of docs/passes/channels.md and writes results/channels.json.
+// What removing channels costs and gains: accuracy, size and time of the digits models, and time of PP-OCR models,
+// relative to the model as it was, all in one run. Prints the tables of docs/passes/channels.md and writes
+// results/channels.json.
 //   npm run build && node benchmarks/channels.js
-//   npm run build && node benchmarks/channels.js amounts    the table of docs/guides/pruning.md: accuracy by amount alone
+//   npm run build && node benchmarks/channels.js amounts    accuracy by amount: the table of docs/guides/pruning.md
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,10 +40,10 @@ async function accuracy(path, name) {
   return right / rows;
 }
 
-/** How many times as fast as the model before: the median of alternating runs, by onnx-compress bench. */
-function speedUp(before, after, ...more) {
+/** Time relative to the model before: the median of alternating runs, by onnx-compress bench. */
+function timeRatio(before, after, ...more) {
   const report = JSON.parse(compress('bench', before, after, '--threads', '1', '--json', '-q', ...more));
-  return 1 / report.batches[0].models[1].ratio.median;
+  return report.batches[0].models[1].ratio.median;
 }
 
 const percent = (share) => `${(share * 100).toFixed(1)} %`;
@@ -105,14 +106,14 @@ for (const name of ['digits-cnn', 'digits-cnn-bn', 'digits-mlp', 'digits-vit']) 
       size,
       before: base,
       after: await accuracy(after, name),
-      speed: speedUp(before, after, '--batch', '32'),
+      time: timeRatio(before, after, '--batch', '32'),
     });
   }
 }
 console.log('| model | how | size | accuracy | time, batch 32 |\n| --- | --- | --- | --- | --- |');
-for (const { name, label, size, before, after, speed } of digits) {
+for (const { name, label, size, before, after, time } of digits) {
   console.log(
-    `| ${name} | \`${label}\` | ${percent(size)} | ${percent(before)} → ${percent(after)} | ${speed.toFixed(2)}× |`,
+    `| ${name} | \`${label}\` | ${percent(size)} | ${percent(before)} → ${percent(after)} | ${time.toFixed(2)}× |`,
   );
 }
 
@@ -131,13 +132,11 @@ for (const [name, file] of [
     const after = join(folder, `${file}.onnx`);
     compress('prune', '--channels', amount, '--round-to', multiple, before, '-o', after, '-f', '-q');
     const size = statSync(after).size / statSync(before).size;
-    ocr.push({ name, amount, multiple, size, speed: speedUp(before, after, '--runs', '40', '--seconds', '60') });
+    ocr.push({ name, amount, multiple, size, time: timeRatio(before, after, '--runs', '40', '--seconds', '60') });
   }
 }
 console.log('\n| model | how | size | time |\n| --- | --- | --- | --- |');
-for (const { name, amount, multiple, size, speed } of ocr) {
-  console.log(
-    `| ${name} | \`--channels ${amount} --round-to ${multiple}\` | ${percent(size)} | ${speed.toFixed(2)}× |`,
-  );
+for (const { name, amount, multiple, size, time } of ocr) {
+  console.log(`| ${name} | \`--channels ${amount} --round-to ${multiple}\` | ${percent(size)} | ${time.toFixed(2)}× |`);
 }
 writeFileSync(join(root, 'benchmarks/results/channels.json'), `${JSON.stringify({ digits, ocr }, undefined, 2)}\n`);

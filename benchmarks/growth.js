@@ -1,10 +1,10 @@
 // How long whole runs take beside `cp` of the same model, in alternation, and how much memory they hold.
 //   npm run build && node benchmarks/growth.js [--sizes 64,1024,1024x768] [--rounds 5] [--folder /tmp]
-// Writes benchmarks/results/growth.csv and the table of docs/performance.md, in which other sizes stay as they are. A size is MiB of weights; above 1536 they are external data.
-// The weights are 4096×4096, or as many rows and columns as stand behind an x.
-// Every command is timed twice in a round: until it ends, its output in the page cache, and until its output is on the disk
-// (`sync` of its files). *Processor* is the least time of all its processors together, which tells most where others work on
-// the machine. Sizes above 2048 run 3 rounds at most.
+// Writes benchmarks/results/growth.csv and the table of docs/performance.md, in which other sizes stay as they are.
+// A size is MiB of weights; above 1536 they are external data. The weights are 4096×4096, or have as many rows and
+// columns as the number after an x. Every command is timed twice in a round: until it ends, its output in the page
+// cache, and until its output is on the disk (`sync` of its files). *Processor* is the least time of all its processors
+// together, the most reliable figure on a busy machine. Sizes above 2048 run 3 rounds at most.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,8 +27,8 @@ const compress = `"${process.execPath}" "${join(root, 'bin/compress.js')}"`;
 /** Commands by name; `$M` is the model. ONNX files end at 2 GiB, so a pipe has no place for more. */
 const COMMANDS = {
   cp: 'cp $M cp.onnx; if [ -e $M.data ]; then cp $M.data cp.data; fi',
-  // What the machine can do, for comparison: the start of Node and the system's copy; a Node program that only reads and
-  // writes; a pipe between two programs that only read and write.
+  // What the machine can do, for comparison: the start of Node and the system's copy; a Node program that only reads
+  // and writes; a pipe between two programs that only read and write.
   'limit: node then cp': `"${process.execPath}" -e 0; cp $M cp.onnx; if [ -e $M.data ]; then cp $M.data cp.data; fi`,
   'limit: read and write in Node': `"${process.execPath}" "${join(root, 'benchmarks/limit.js')}" $M out.onnx`,
   'limit: cat | cat': 'cat $M | cat > out.onnx',

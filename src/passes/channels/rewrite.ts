@@ -133,13 +133,21 @@ export function rewrite(analysis: Analysis, left: Remaining, fitted: Fitted | un
     if (tensor === undefined && !changed.has(weight.name)) continue;
     replaceConstant(weight.held, tensor ?? sliced(weight, left));
   }
+  // A node may change more than once: its number of groups, and its bias.
+  const now = new Map<Node, Node>();
+  const replace = (node: Node, change: (old: Node) => Partial<Node>): void => {
+    const old = now.get(node) ?? node;
+    const next = { ...old, ...change(old) };
+    graph.replaceNode(old, next);
+    now.set(node, next);
+  };
   for (const { node, axes, change } of analysis.edits) {
-    if (axes.some((axis) => left.changes(axis))) graph.replaceNode(node, { ...node, ...change(left) });
+    if (axes.some((axis) => left.changes(axis))) replace(node, () => change(left));
   }
   for (const { node, bias } of fitted?.biases ?? []) {
     const name = graph.uniqueName(bias.name);
     graph.addInitializer({ ...bias, name });
-    graph.replaceNode(node, { ...node, inputs: [...node.inputs.slice(0, 2), name] });
+    replace(node, ({ inputs }) => ({ inputs: [...inputs.slice(0, 2), name] }));
   }
   // Every reader may have a copy now.
   for (const held of left.copied) dropUnused(held, analysis.model.trainingNames);

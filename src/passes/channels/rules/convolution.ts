@@ -8,6 +8,7 @@ import { type Dim, known, sizeOf } from '../dims.ts';
 import type { Axis } from '../space.ts';
 import type { Factor } from '../structure.ts';
 import type { Value } from '../values.ts';
+import { inputOf, ownVectors, readOwn } from './own.ts';
 import { setInt } from './write.ts';
 
 /**
@@ -109,9 +110,11 @@ function inputPin(a: Analysis, node: Node): ReturnType<Analysis['because']> {
 }
 
 function bias(a: Analysis, node: Node, outputs: Axis | undefined): void {
-  const name = ownBias(node);
-  if (name === undefined) return;
-  a.space.couple(outputs, a.value(name)?.axes[0], a.because(node, 'has a bias that is computed'));
+  if (ownBias(node) === undefined) return;
+  const own = ownVectors(node, a, 2);
+  const axis = inputOf(node, a, own, 2)?.axes[0];
+  a.space.couple(outputs, axis, a.because(node, 'has a bias that is computed'));
+  readOwn(node, a, own);
 }
 
 /** Makes a channel of each group: its inputs and its outputs, and the number of groups follows. */

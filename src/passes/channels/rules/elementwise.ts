@@ -3,6 +3,7 @@ import type { Analysis, Rule, Rules } from '../analysis.ts';
 import { type Dim, known, over, plus, same, sizeOf, times } from '../dims.ts';
 import type { Axis } from '../space.ts';
 import type { Element, Value } from '../values.ts';
+import { inputOf, ownVectors, readOwn } from './own.ts';
 
 const UNARY =
   'Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Cast Ceil Celu Clip Cos Cosh Dropout Elu Erf Exp Floor Gelu ' +
@@ -37,7 +38,8 @@ function isExact(node: Node, elements: readonly Element[] | undefined): boolean 
 
 /** Elements that meet: their channels are the same ones. */
 const broadcasting: Rule = (node, a) => {
-  const values = node.inputs.map((name) => a.value(name));
+  const own = ownVectors(node, a);
+  const values = node.inputs.map((_, index) => inputOf(node, a, own, index));
   if (values.some((one) => one === undefined)) {
     a.giveUp(node, 'combines them with a value of unknown shape');
     return;
@@ -51,6 +53,7 @@ const broadcasting: Rule = (node, a) => {
   const elements = arithmetic(node, all);
   if (elements === undefined) for (const one of all) a.pinReads(node, one.elements);
   a.put(node, elements === undefined ? shape : { ...shape, elements });
+  readOwn(node, a, own);
 };
 
 export const elementwise: Rules = {

@@ -1,15 +1,12 @@
 import { findAttribute, intAttribute, intsAttribute, isOp, type Node } from '../../../ir/node.ts';
 import type { Analysis, Rule, Rules } from '../analysis.ts';
 import { known } from '../dims.ts';
-import type { Weight } from '../structure.ts';
 import { axisOf, type Value } from '../values.ts';
 import { broadcast } from './elementwise.ts';
+import { inputOf, ownVectors, readOwn } from './own.ts';
 
-/**
- * A scale, a shift and fixed or per-channel statistics: each channel by itself, on axis 1.
- * @param copies - parameters that the node is to have for itself, by their place
- */
-function perChannel(node: Node, a: Analysis, copies: readonly (Weight | undefined)[] = []): void {
+/** A scale, a shift and fixed or per-channel statistics: each channel by itself, on axis 1. */
+const perChannel: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const statistics =
     node.outputs.filter((one) => one !== '').length > 1 ||
@@ -20,31 +17,22 @@ function perChannel(node: Node, a: Analysis, copies: readonly (Weight | undefine
     return;
   }
   const pin = a.because(node, 'has computed parameters, or reads a value of unknown shape');
+  const own = ownVectors(node, a, 1);
   let axis = x?.axes[1];
-  node.inputs.slice(1).forEach((name, index) => {
-    const own = (copies[index + 1]?.value ?? a.value(name))?.axes[0];
-    a.space.couple(axis, own, pin);
-    axis ??= own;
-  });
+  for (let index = 1; index < node.inputs.length; index++) {
+    const parameter = inputOf(node, a, own, index)?.axes[0];
+    a.space.couple(axis, parameter, pin);
+    axis ??= parameter;
+  }
   if (x !== undefined) a.put(node, { dims: x.dims, axes: x.axes });
-}
+  readOwn(node, a, own);
+};
 
-/**
- * As BatchNormalization, with statistics of the image itself: of each row and channel, over all axes from 2 on.
- * Exporters of GroupNorm give every node the same ones and zeros; each has its own then, so that they lose groups by
- * themselves.
- */
+/** As BatchNormalization, with statistics of the image itself: of each row and channel, over all axes from 2 on. */
 const instanceNormalization: Rule = (node, a) => {
   const pin = a.because(node, 'computes their mean and variance, which would change');
   for (const axis of a.value(node.inputs[0])?.axes.slice(2) ?? []) a.space.pin(axis, pin);
-  const copies = node.inputs.map((name, index) => (index === 0 ? undefined : a.copyOf(name)));
-  perChannel(node, a, copies);
-  const axes = copies.map((one) => one?.value.axes[0]);
-  a.edit(node, axes, (view) => {
-    return {
-      inputs: node.inputs.map((name, index) => (copies[index] === undefined ? name : view.copy(copies[index]))),
-    };
-  });
+  perChannel(node, a);
 };
 
 /**
@@ -53,7 +41,10 @@ const instanceNormalization: Rule = (node, a) => {
  */
 const layerNormalization: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
-  const parameters = node.inputs.slice(1).flatMap((name) => (name === '' ? [] : [a.value(name)]));
+  const own = ownVectors(node, a, 1);
+  const parameters = node.inputs.flatMap((name, index) =>
+    name === '' || index === 0 ? [] : [inputOf(node, a, own, index)],
+  );
   if (x === undefined || parameters.some((one) => one === undefined)) {
     a.giveUp(node, 'normalizes a value of unknown shape, or has a scale of unknown shape');
     if (x !== undefined) a.put(node, { dims: x.dims, axes: x.axes });
@@ -70,6 +61,7 @@ const layerNormalization: Rule = (node, a) => {
     axes: x.axes.map((axis, index) => (index < first ? axis : undefined)),
   };
   for (const index of [1, 2]) a.put(node, statistics, index);
+  readOwn(node, a, own);
 };
 
 /** Operators that mix the elements of some axes: those keep their channels, the others pass. */
@@ -96,7 +88,7 @@ const varianceAxes = (node: Node, x: Value): readonly number[] =>
   findAttribute(node, 'across_channels') === undefined ? (intsAttribute(node, 'axes') ?? [0, 2, 3]) : from(x, 0);
 
 export const normalization: Rules = {
-  BatchNormalization: (node, a) => perChannel(node, a),
+  BatchNormalization: perChannel,
   InstanceNormalization: instanceNormalization,
   LayerNormalization: layerNormalization,
   RMSNormalization: layerNormalization,

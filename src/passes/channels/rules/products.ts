@@ -7,6 +7,7 @@ import type { Axis, Pin } from '../space.ts';
 import type { Factor } from '../structure.ts';
 import type { Value } from '../values.ts';
 import { broadcast } from './elementwise.ts';
+import { inputOf, ownVectors, readOwn } from './own.ts';
 
 /** `Y = A'·B' + C`: what is summed over goes together, and the columns of B', C and Y. */
 const gemm: Rule = (node, a) => {
@@ -26,7 +27,8 @@ const gemm: Rule = (node, a) => {
   const columns = b.axes[outer];
   const dims = [x?.dims[left.out] ?? a.openDim(), b.dims[outer] ?? a.openDim()];
   const c = ownBias(node);
-  const bias = c === undefined ? undefined : a.value(c);
+  const own = ownVectors(node, a, 2);
+  const bias = c === undefined ? undefined : inputOf(node, a, own, 2);
   if (bias !== undefined) broadcast(a, node, [bias, { dims, axes: [rows, columns] }]);
   else if (c !== undefined) {
     for (const axis of [rows, columns]) a.space.pin(axis, a.because(node, 'adds a value of unknown shape'));
@@ -38,6 +40,7 @@ const gemm: Rule = (node, a) => {
     reads: { kind: 'matrix', value: node.inputs[0] ?? '', axis: left.in },
     factors: [{ dim: dims[0] as Dim, axis: rows }, ...matrixFactors(b, inner, outer)],
   });
+  readOwn(node, a, own);
 };
 
 /** `Y = A·B` over the last two axes; the axes before them broadcast. */
