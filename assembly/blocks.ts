@@ -78,18 +78,17 @@ export function firstOf(step: i32, outputs: i32, along: i32, blocks: i32): i32 {
   return (along == 1 ? step % (stepsOf(outputs, along, blocks) / blocks) : step / blocks) * together(along);
 }
 
-/** The block of up to {@link together} outputs, four after the other, each four as `load4` has them. */
+/** The block of up to {@link together} outputs, each four as `load4` has them, `size` bytes after the four before. */
 export function loadAll(
-  data: usize, outputs: i32, first: i32, along: i32, across: i32, length: i32, to: usize,
+  data: usize, outputs: i32, first: i32, along: i32, across: i32, length: i32, to: usize, size: usize,
 ): void {
-  const size = <usize>length << 4;
   const end = min(outputs, first + together(along));
   if (along != 1 || end - first < 16) {
     for (; first < end; first += 4, to += size) load4(data, outputs, first, along, across, length, to);
     return;
   }
   const step = <usize>across << 2;
-  const last = to + size;
+  const last = to + (<usize>length << 4);
   for (let at = data + (<usize>first << 2); to < last; at += step, to += 16) {
     v128.store(to, v128.load(at));
     v128.store(to + size, v128.load(at, 16));
@@ -98,12 +97,12 @@ export function loadAll(
   }
 }
 
-/** Loads a number for each of four lanes; beyond the last output 1. */
-export function lanes4(from: usize, outputs: i32, first: i32, blocks: i32, index: i32, notes: usize): v128 {
+/** Loads a number for each of four lanes; beyond the last output 1. @param stride - from an output to the next one */
+export function lanes4(from: usize, outputs: i32, first: i32, stride: i32, index: i32, notes: usize): v128 {
   v128.store(notes, f32x4.splat(1));
   const lanes = min(4, outputs - first);
   for (let lane = 0; lane < lanes; lane++) {
-    const at = <usize>(first + lane) * <usize>blocks + <usize>index;
+    const at = <usize>(first + lane) * <usize>stride + <usize>index;
     store<f32>(notes + (<usize>lane << 2), load<f32>(from + (at << 2)));
   }
   return v128.load(notes);

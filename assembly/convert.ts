@@ -1,4 +1,4 @@
-// float16 and bfloat16 to float32 and back, packing and unpacking of few bits.
+// float16 and bfloat16 to float32 and back.
 
 /** Four float16 in 32-bit lanes to float32: exponents rebased by addition, subnormals normalized by a subtraction. */
 @inline
@@ -82,88 +82,5 @@ export function floatToBfloat(data: usize, length: i32, out: usize): void {
   }
   for (; data < end; data += 4, out += 2) {
     v128.store16_lane(out, cut(i32x4.splat(load<i32>(data))), 0);
-  }
-}
-
-/** Sixteen numbers of 4 bits as eight bytes, in 16-bit lanes. */
-@inline
-function nibbles(x: v128): v128 {
-  return v128.or(v128.and(x, i16x8.splat(0x000f)), v128.and(i16x8.shr_u(x, 4), i16x8.splat(0x00f0)));
-}
-
-/** Sixteen numbers of 2 bits as four bytes, in 32-bit lanes. */
-@inline
-function quarters(x: v128): v128 {
-  const two = v128.and(x, i8x16.splat(3));
-  const four = v128.and(v128.or(two, i16x8.shr_u(two, 6)), i16x8.splat(15));
-  return v128.and(v128.or(four, i32x4.shr_u(four, 12)), i32x4.splat(255));
-}
-
-export function packBits(data: usize, length: i32, bits: i32, out: usize): void {
-  const end = data + <usize>length;
-  if (bits == 4) {
-    for (; data + 32 <= end; data += 32, out += 16) {
-      v128.store(out, i8x16.narrow_i16x8_u(nibbles(v128.load(data)), nibbles(v128.load(data, 16))));
-    }
-  } else {
-    for (; data + 64 <= end; data += 64, out += 16) {
-      const front = i16x8.narrow_i32x4_u(quarters(v128.load(data)), quarters(v128.load(data, 16)));
-      const back = i16x8.narrow_i32x4_u(quarters(v128.load(data, 32)), quarters(v128.load(data, 48)));
-      v128.store(out, i8x16.narrow_i16x8_u(front, back));
-    }
-  }
-  const mask = (1 << bits) - 1;
-  while (data < end) {
-    let byte = 0;
-    for (let shift = 0; shift < 8 && data < end; shift += bits) byte |= (<i32>load<u8>(data++) & mask) << shift;
-    store<u8>(out++, <u8>byte);
-  }
-}
-
-export function packRows(data: usize, rows: i32, columns: i32, bits: i32, out: usize): void {
-  const mask = i8x16.splat(bits == 4 ? 15 : 3);
-  const together = 8 / bits;
-  const step = <usize>columns;
-  for (let row = 0; row < rows; row += together, data += step * <usize>together) {
-    const end = data + step;
-    let at = data;
-    for (; at + 16 <= end; at += 16, out += 16) {
-      let all = v128.and(v128.load(at), mask);
-      for (let k = 1; k < together; k++) {
-        all = v128.or(all, i8x16.shl(v128.and(v128.load(at + <usize>k * step), mask), k * bits));
-      }
-      v128.store(out, all);
-    }
-    for (; at < end; at++, out++) {
-      let byte = 0;
-      for (let k = 0; k < together; k++) {
-        byte |= (<i32>load<u8>(at + <usize>k * step) & ((1 << bits) - 1)) << (k * bits);
-      }
-      store<u8>(out, <u8>byte);
-    }
-  }
-}
-
-/** Sign extension of sixteen nibbles: the bit of the sign is flipped and subtracted. */
-@inline
-function extended(nibbles: v128, sign: v128): v128 {
-  return i8x16.sub(v128.xor(nibbles, sign), sign);
-}
-
-export function unpackInt4(data: usize, length: i32, signed: bool, out: usize): void {
-  const end = out + <usize>length;
-  const low = i8x16.splat(15);
-  const flip: u8 = signed ? 8 : 0;
-  const sign = i8x16.splat(flip);
-  for (; out + 32 <= end; data += 16, out += 32) {
-    const both = v128.load(data);
-    const first = extended(v128.and(both, low), sign);
-    const second = extended(i8x16.shr_u(both, 4), sign);
-    v128.store(out, v128.shuffle<i8>(first, second, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
-    v128.store(out, v128.shuffle<i8>(first, second, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31), 16);
-  }
-  for (let high = false; out < end; out++, high = !high) {
-    const nibble: u8 = high ? load<u8>(data++) >> 4 : load<u8>(data) & 15;
-    store<u8>(out, (nibble ^ flip) - flip);
   }
 }

@@ -1,6 +1,6 @@
 // Scales (and zero points) of blocks by search, as `Search` of src/kernels/lowbits/block.ts has it.
 import { blockOf, firstOf, loadAll, NOTES, rounded, SCALES, stepsOf, together, within, ZEROS } from './blocks';
-import { addLoss, noLoss, takeBlock } from './take';
+import { addLoss, noLoss, placeOf, takeBlock } from './take';
 import { negate, sumWhole, twice, unitsOf } from './whole';
 
 const SMALLEST_BASE: f32 = reinterpret<f32>(0x03800000); // 2^-120
@@ -197,10 +197,11 @@ function halved(x: v128): v128 {
 export function searchBlocks(
   data: usize, outputs: i32, inputs: i32, along: i32, across: i32, block: i32,
   bits: i32, symmetric: bool, steps: usize, count: i32, zeros: i32, empty: f32,
-  weights: usize, work: usize, scale: usize, zero: usize,
-  half: bool, out: usize, outAlong: i32, outAcross: i32,
+  weights: usize, work: usize, stride: i32, scale: usize, zero: usize,
+  half: bool, out: usize, outAlong: i32, outAcross: i32, packed: bool,
 ): void {
   const blocks = (inputs + block - 1) / block;
+  const size = <usize>block << 4;
   const units = work + NOTES + (<usize>block << 6);
   noLoss();
   const last = stepsOf(outputs, along, blocks);
@@ -211,20 +212,20 @@ export function searchBlocks(
     const length = min(block, inputs - start);
     const own: usize = weights == 0 ? 0 : weights + (<usize>start << 2);
     let tile = work + NOTES;
-    loadAll(data + ((<usize>start * <usize>across) << 2), outputs, first, along, across, length, tile);
+    loadAll(data + ((<usize>start * <usize>across) << 2), outputs, first, along, across, length, tile, size);
     const end = min(outputs, first + together(along));
-    for (let four = first; four < end; four += 4, tile += <usize>length << 4) {
+    for (let four = first; four < end; four += 4, tile += size) {
       searchBlock(work, tile, length, units, own, bits, symmetric, steps, count, zeros, empty);
       if (half) v128.store(work, halved(v128.load(work, SCALES)), SCALES);
       const lanes = min(4, outputs - four);
       for (let lane = 0; lane < lanes; lane++) {
-        const to = <usize>(four + lane) * <usize>blocks + <usize>index;
+        const to = <usize>(four + lane) * <usize>stride + <usize>index;
         store<f32>(scale + (to << 2), load<f32>(work + (<usize>lane << 2), SCALES));
         if (zero != 0) store<u8>(zero + to, <u8>load<f32>(work + (<usize>lane << 2), ZEROS));
       }
       if (out == 0) continue;
-      const to = out + <usize>four * <usize>outAlong + <usize>start * <usize>outAcross;
-      takeBlock(work, tile, length, bits, lanes, to, outAlong, outAcross);
+      const to = out + placeOf(four, start, bits, outAlong, outAcross, packed);
+      takeBlock(work, tile, length, block, bits, lanes, to, outAlong, outAcross, packed);
       addLoss(work);
     }
   }

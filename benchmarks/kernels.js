@@ -68,8 +68,6 @@ function bench(arena) {
         kernels.dequantizeRows(input, 1, CHUNK, CHUNK, scale, zero, true, wide, CHUNK),
       'dequantizeColumns (1 byte in)': () =>
         kernels.dequantizeColumns(input, 4 * ROWS, COLUMNS, COLUMNS, scale, zero, false, wide, COLUMNS),
-      'packBits (1 byte in)': () => kernels.packBits(input, CHUNK, 4, out),
-      'unpackInt4 (half a byte in)': () => kernels.unpackInt4(input, 2 * CHUNK, true, out),
       copy: () => {},
     },
   };

@@ -1,6 +1,6 @@
 import { CompressError } from '../errors.ts';
 
-/** Stores bytes, and returns a function that reads them again. */
+/** Stores bytes, whose memory may then be used for others, and returns a function that reads them again. */
 export type Keep = (bytes: Uint8Array) => Promise<() => Promise<Uint8Array>>;
 
 /** The result for one layer: facts as JSON, and bytes that are read on demand. */

@@ -50,6 +50,13 @@ export interface Stored {
   readonly file: Place | undefined;
 }
 
+/** Reads bytes again that were put aside. */
+export interface Kept {
+  (): Promise<Uint8Array>;
+  /** Where they lie; absent where that is memory. */
+  readonly stored?: Stored;
+}
+
 /** Some of the bytes: `byteLength` of them from byte `start` on. */
 export function partOf(stored: Stored, start: number, byteLength: number): Stored {
   const { label, file } = stored;

@@ -4,10 +4,15 @@ import { streamOf } from './stream.ts';
 
 const WORD = 4;
 
-/** The bytes as they lie. */
+/** The bytes as they lie in a file of the model. */
 export function copied(stored: Stored): Streamed {
+  return { ...copiedFrom(stored), place: async () => stored.file };
+}
+
+/** The same of any file. */
+export function copiedFrom(stored: Stored): Streamed {
   const { byteLength } = stored;
-  const stream = streamOf<'copy'>(stored, byteLength, (count) =>
+  return streamOf<'copy'>(stored, byteLength, (count) =>
     // Whole words: of zeros only whole elements are known.
     spans(Math.ceil(byteLength / WORD), count).map(({ start, length }) => ({
       job: { kind: 'copy', byteLength: Math.min(length * WORD, byteLength - start * WORD) },
@@ -15,5 +20,4 @@ export function copied(stored: Stored): Streamed {
       at: start * WORD,
     })),
   );
-  return { ...stream, place: async () => stored.file };
 }

@@ -2,7 +2,7 @@ import type { Stored } from '../bytes/stored.ts';
 import type { Loss } from '../kernels/loss.ts';
 import type { BlockForm, Coded, Codes, Order, PackedCodes } from '../kernels/lowbits/codes.ts';
 import { type CodesMatrix, codesSteps } from '../kernels/lowbits/codesSteps.ts';
-import { bytesForCodes, copyOfCodes, roomForCodes } from '../kernels/lowbits/room.ts';
+import { bytesForCodes, roomForCodes } from '../kernels/lowbits/room.ts';
 import type { SearchHow } from '../kernels/lowbits/search.ts';
 import { sharesIn } from '../kernels/lowbits/tiles.ts';
 import { Arena } from '../kernels/simd/arena.ts';
@@ -23,6 +23,8 @@ export interface CodesHow extends SearchHow {
 /** Codes, and what they lose. */
 export interface CodesAndLoss<C extends Coded = Codes | PackedCodes> extends Loss {
   readonly codes: C;
+  /** Gives the memory of the codes to others; present where threads share it. */
+  readonly release?: () => void;
 }
 
 /**
@@ -47,12 +49,12 @@ export async function codesOfStored(
     end += Math.ceil(bytes / 8) * 8;
     return { buffer: room, offset };
   });
-  try {
-    const found = await fill(stored, matrix, how, codes, count);
-    return found && { ...found, codes: copyOfCodes(found.codes) };
-  } finally {
+  const release = (): void => {
     idle.push(room);
-  }
+  };
+  const found = await fill(stored, matrix, how, codes, count);
+  if (found === undefined) release();
+  return found && { ...found, release };
 }
 
 /** Memory that threads share and none uses now: what is dropped is not collected for long. */

@@ -1,4 +1,5 @@
 import { type Bracket, type Within, within } from './bracket.ts';
+import { halvesOf } from './halves.ts';
 import type { ChannelLayout } from './layout.ts';
 import { transpose } from './layout.ts';
 import { type LinearParams, quantizeLinear } from './linear.ts';
@@ -6,6 +7,7 @@ import { type Losses, lossOf } from './loss.ts';
 import { addDigits, countSpecial, type Magnitudes, type Threshold, zeroInPlace } from './magnitude.ts';
 import { once } from './once.ts';
 import { type Range, rangeOf } from './range.ts';
+import type { HalfFormat } from './views.ts';
 
 /** Kernels over whole tensors: the scalar reference, or the same in WebAssembly. */
 export interface TensorKernels {
@@ -20,6 +22,8 @@ export interface TensorKernels {
     params: LinearParams,
     losses?: Losses,
   ): Uint8Array;
+  /** Floats of 16 bits, rounded to nearest, ties to even. */
+  halvesOf(data: Float32Array, format: HalfFormat): Uint8Array;
 }
 
 /** The reference; used for small tensors and where WebAssembly has no SIMD. */
@@ -36,6 +40,7 @@ export const reference: TensorKernels = {
       channels === 1 ? { outer: 1, channels: 1, inner: data.length } : { outer: columns, channels, inner: 1 };
     return reference.quantizeLinear(transpose(data, rows, columns), layout, params, losses);
   },
+  halvesOf,
 };
 
 /** Kernels over the magnitudes of float32 tensors. */

@@ -1,3 +1,4 @@
+import { halfSteps } from './halfSteps.ts';
 import type { ChannelLayout } from './layout.ts';
 import type { LinearParams } from './linear.ts';
 import { quantizeSteps, rangeSteps, transposeSteps } from './linearSteps.ts';
@@ -5,6 +6,7 @@ import type { Losses } from './loss.ts';
 import type { Range } from './range.ts';
 import { Arena } from './simd/arena.ts';
 import { perform, type Steps, type Transfer } from './steps.ts';
+import type { HalfFormat } from './views.ts';
 
 /**
  * The kernels of range.ts, linear.ts and layout.ts over whole tensors in memory, computed chunk by chunk in
@@ -67,5 +69,16 @@ export function quantizeTransposed(
     (bytes, at) => result.set(bytes, at),
   );
   losses?.add(loss);
+  return result;
+}
+
+/** As the reference of the same name in halves.ts. */
+export function halvesOf(data: Float32Array, format: HalfFormat): Uint8Array {
+  const result = new Uint8Array(2 * data.length);
+  over(
+    data,
+    (arena) => halfSteps(arena, { elements: data.length, from: 'float32', to: format }),
+    (bytes, at) => result.set(bytes, at),
+  );
   return result;
 }

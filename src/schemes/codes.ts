@@ -27,6 +27,8 @@ export interface CodesGiven {
 export interface MeasuredCodes<C extends Coded = Codes> {
   readonly codes: C;
   readonly losses: Losses;
+  /** Gives the memory of the codes to others; to be called once, when nobody needs them any more. */
+  readonly release?: (() => void) | undefined;
 }
 
 const lowbits = once(() => import('../compute/lowbits.ts'));
@@ -82,7 +84,7 @@ function measured<C extends Coded>(found: CodesAndLoss<C> | undefined): Measured
   if (found === undefined) return undefined;
   const losses = new Losses();
   losses.add(found);
-  return { codes: found.codes, losses };
+  return { codes: found.codes, losses, release: found.release };
 }
 
 /** The weights as rows, `[outputs, inputs]`, all of them in memory; undefined if they hold NaN or infinity. */

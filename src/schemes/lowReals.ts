@@ -3,8 +3,7 @@ import type { Node } from '../ir/node.ts';
 import { constant, type Tensor } from '../ir/tensor.ts';
 import { type BlockForm, blocksIn, type MatrixShape, middleOf } from '../kernels/lowbits/codes.ts';
 import { blocksFirst, packedIn } from '../kernels/lowbits/pack.ts';
-import { fromFloat32 } from '../kernels/rounded.ts';
-import { type LowWeight, type Place, Tensors, type Written } from './lowTensors.ts';
+import { type LowWeight, type Place, scalesIn, Tensors, type Written } from './lowTensors.ts';
 import { nameFor } from './names.ts';
 import { Unpacking } from './unpack.ts';
 import { castNode } from './write.ts';
@@ -85,7 +84,7 @@ export async function writeTable(low: LowWeight, { graph }: Place): Promise<Writ
   );
   const dtype = half ? 'float16' : 'float32';
   const scale = await tensors.add(nameFor(graph, of, 'scale'), dtype, [outputs, blocks, 1, 1], (codes) =>
-    fromFloat32(codes.scales, dtype),
+    scalesIn(dtype, codes.scales),
   );
   return { weight: { data, scale, shape }, added: tensors.added };
 }

@@ -1,10 +1,12 @@
+import type { Kept } from '../bytes/stored.ts';
+import { copiedFrom } from '../compute/copy.ts';
 import type { DType } from '../ir/dtype.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Node } from '../ir/node.ts';
-import { constant, derived, type Tensor } from '../ir/tensor.ts';
+import { constant, derived, streamed, type Tensor } from '../ir/tensor.ts';
+import { kernelsFor } from '../kernels/choose.ts';
 import type { BlockForm, Codes, MatrixShape, Order, PackedCodes } from '../kernels/lowbits/codes.ts';
 import type { LowForm } from '../kernels/lowbits/names.ts';
-import { fromFloat32 } from '../kernels/rounded.ts';
 import { nameFor } from './names.ts';
 import { type IntegerScheme, integerScheme, type StoredInteger } from './scheme.ts';
 import { castNode } from './write.ts';
@@ -18,8 +20,8 @@ export interface LowWeight {
   readonly shape: BlockForm & MatrixShape;
   /** The codes; absent for a plan, whose tensors are all zeros. */
   readonly codes: Codes | PackedCodes | undefined;
-  /** Puts bytes aside; they stay in memory if omitted. */
-  readonly keep?: ((bytes: Uint8Array) => Promise<() => Promise<Uint8Array>>) | undefined;
+  /** Puts bytes aside, whose memory is then used for others; they stay in memory if omitted. */
+  readonly keep?: ((bytes: Uint8Array) => Promise<Kept>) | undefined;
 }
 
 /**
@@ -68,15 +70,28 @@ export class Tensors {
     name: string,
     dtype: DType,
     dims: readonly number[],
-    make: (codes: Codes | PackedCodes) => ArrayBufferView,
+    make: (codes: Codes | PackedCodes) => ArrayBufferView | Promise<ArrayBufferView>,
   ): Promise<Tensor> {
-    const { codes, keep } = this.#low;
-    const tensor = codes === undefined ? blank(name, dtype, dims) : constant(name, dtype, dims, make(codes));
-    const load = codes === undefined ? undefined : await keep?.(await tensor.load());
-    const kept = load === undefined ? tensor : derived(name, dtype, dims, load);
+    const { codes } = this.#low;
+    const kept =
+      codes === undefined ? blank(name, dtype, dims) : await this.#kept(constant(name, dtype, dims, await make(codes)));
     this.#graph.setInitializer(kept);
     this.added += kept.byteLength;
     return kept;
+  }
+
+  /** The same tensor, its bytes put aside. */
+  async #kept(tensor: Tensor): Promise<Tensor> {
+    const { keep } = this.#low;
+    const { name, dtype, dims } = tensor;
+    const bytes = await tensor.load();
+    // Memory that threads share is used again for the next weight.
+    if (keep === undefined)
+      return bytes.buffer instanceof ArrayBuffer ? tensor : constant(name, dtype, dims, bytes.slice());
+    const kept = await keep(bytes);
+    return kept.stored === undefined
+      ? derived(name, dtype, dims, kept)
+      : streamed(name, dtype, dims, copiedFrom(kept.stored));
   }
 
   /** The tensor of the codes, which stands for the float weight. */
@@ -100,12 +115,17 @@ export class Tensors {
   ): Promise<[Tensor, string]> {
     const dtype = this.#low.shape.half ? 'float16' : 'float32';
     const name = nameFor(this.#graph, this.#low.of, 'scale');
-    const scale = await this.add(name, dtype, dims, (codes) => fromFloat32(make(codes), dtype));
+    const scale = await this.add(name, dtype, dims, async (codes) => scalesIn(dtype, make(codes)));
     if (dtype === 'float32') return [scale, name];
     const real = this.#graph.uniqueName(`${name}_cast`);
     this.#graph.insertBefore(anchor, castNode(this.#graph, name, real, 'float32'));
     return [scale, real];
   }
+}
+
+/** Scales in the type that they are stored in. */
+export async function scalesIn(dtype: 'float16' | 'float32', scales: Float32Array): Promise<ArrayBufferView> {
+  return dtype === 'float32' ? scales : (await kernelsFor(scales.length)).halvesOf(scales, dtype);
 }
 
 function blank(name: string, dtype: DType, dims: readonly number[]): Tensor {

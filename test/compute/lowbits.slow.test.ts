@@ -1,8 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Stored } from '../../src/bytes/stored.ts';
-import { type CodesHow, codesOfFloats, codesOfStored, type WholeMatrix } from '../../src/compute/lowbits.ts';
+import {
+  type CodesAndLoss,
+  type CodesHow,
+  codesOfFloats,
+  codesOfStored,
+  type WholeMatrix,
+} from '../../src/compute/lowbits.ts';
 import { transpose } from '../../src/kernels/layout.ts';
-import type { BlockForm, Codes, Order } from '../../src/kernels/lowbits/codes.ts';
+import type { BlockForm, Codes, Order, PackedCodes } from '../../src/kernels/lowbits/codes.ts';
 import { lossOfCodes } from '../../src/kernels/lowbits/loss.ts';
 import { searchMultipliers } from '../../src/kernels/lowbits/multipliers.ts';
 import { packCodes } from '../../src/kernels/lowbits/pack.ts';
@@ -124,4 +130,28 @@ test('NaN is told', () => {
   expect(codesOfFloats(floats, given, FORM, { method: 'mse' })).toBeDefined();
   const spoiled = floats.with(floats.length - 1, Number.NaN);
   expect(codesOfFloats(spoiled, given, FORM, { method: 'mse' })).toBeUndefined();
+});
+
+test.each(['outputs', 'inputs'] as const)(
+  'bands of several tiles are packed as a whole is, the %s first',
+  async (order) => {
+    const [outputs, inputs] = [1040, 4112];
+    const data = Float32Array.from({ length: outputs * inputs }, (_, at) => ((at * 7919) % 1009) - 300);
+    const form: BlockForm = { bits: 4, block: 16, symmetric: true, half: true };
+    const given = { format: 'float32', outputs, inputs, outFirst: false, factor: 1 } as const;
+    const found = await codesOfStored(stored(data), given, form, { method: 'mse' }, order);
+    const whole = codesOfFloats(data, { outputs, inputs, outFirst: false, factor: 1 }, form, { method: 'mse' });
+    const { packed, scales } = (found as CodesAndLoss<PackedCodes>).codes;
+    expect(Buffer.compare(packed, packCodes(whole?.codes as Codes, order))).toBe(0);
+    expect(Buffer.from(scales.buffer).equals(Buffer.from(whole?.codes.scales.buffer as ArrayBuffer))).toBe(true);
+  },
+);
+
+test('infinite numbers are told from large ones', () => {
+  const given = { outputs, inputs, outFirst: true, factor: 1 };
+  const large = floats.map((one) => one * 1e30);
+  expect(codesOfFloats(large, given, FORM, { method: 'mse' })).toBeDefined();
+  const infinite = large.with(5, Number.NEGATIVE_INFINITY);
+  expect(codesOfFloats(infinite, given, FORM, { method: 'mse' })).toBeUndefined();
+  expect(codesOfFloats(infinite, given, FORM, { method: 'hqq' })).toBeUndefined();
 });

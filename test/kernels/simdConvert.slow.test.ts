@@ -112,45 +112,6 @@ it.each([true, false])('dequantizes, signed %p', (signed) => {
   }
 });
 
-it.each([2, 4] as const)('packs several numbers of %d bits to a byte, the first in the low bits', (bits) => {
-  const perByte = 8 / bits;
-  for (const arena of [simd, scalar]) {
-    for (let length = 0; length <= 150; length++) {
-      const at = arena.allocate(160);
-      const out = arena.allocate(80) + 1;
-      const values = Int8Array.from({ length }, (_, index) => ((index * 5) % 16) - 8);
-      arena.bytes(at + 1, length).set(new Uint8Array(values.buffer));
-      arena.kernels.packBits(at + 1, length, bits, out);
-      const expected = Array.from({ length: Math.ceil(length / perByte) }, (_, index) =>
-        Array.from({ length: perByte }, (__, place) => (values[perByte * index + place] ?? 0) & (2 ** bits - 1)).reduce(
-          (byte, value, place) => byte + value * 2 ** (place * bits),
-          0,
-        ),
-      );
-      expect(Array.from(arena.bytes(out, expected.length))).toEqual(expected);
-    }
-  }
-});
-
-it.each([2, 4] as const)('packs rows of %d bits in place, as columns are packed', (bits) => {
-  for (const arena of [simd, scalar]) {
-    for (const columns of [1, 15, 16, 37]) {
-      const rows = 3 * (8 / bits);
-      const at = arena.allocate(rows * columns);
-      const values = Uint8Array.from({ length: rows * columns }, (_, index) => (index * 7) % 251);
-      arena.bytes(at, values.length).set(values);
-      arena.kernels.packRows(at, rows, columns, bits, at);
-      const found = arena.bytes(at, 3 * columns).slice();
-      for (let column = 0; column < columns; column++) {
-        const of = Uint8Array.from({ length: rows }, (_, row) => values[row * columns + column] as number);
-        arena.bytes(at, rows).set(of);
-        arena.kernels.packBits(at, rows, bits, at);
-        expect(Array.from(arena.bytes(at, 3))).toEqual([0, 1, 2].map((row) => found[row * columns + column]));
-      }
-    }
-  }
-});
-
 it('floatToBfloat inverts bfloatToFloat and quiets NaN', () => {
   for (const arena of [simd, scalar]) {
     const at = arena.allocate(4 * all.length);
@@ -199,20 +160,3 @@ function naiveBfloat(bits: number): number {
   const up = rest > 32_768n || (rest === 32_768n && floor % 2n === 1n);
   return Number(floor + (up ? 1n : 0n)) + (bits >= 0x80000000 ? 0x8000 : 0);
 }
-
-it.each([true, false])('unpacks what was packed, signed %p', (signed) => {
-  for (const arena of [simd, scalar]) {
-    for (let length = 0; length <= 100; length++) {
-      const at = arena.allocate(120);
-      const packed = arena.allocate(60) + 1;
-      const out = arena.allocate(130) + 3;
-      const values = Int8Array.from({ length }, (_, index) => ((index * 7) % 16) - (signed ? 8 : 0));
-      arena.bytes(at, length).set(new Uint8Array(values.buffer));
-      arena.kernels.packBits(at, length, 4, packed);
-      arena.bytes(out + length, 1).fill(0xaa);
-      arena.kernels.unpackInt4(packed, length, signed, out);
-      expect(Array.from(new Int8Array(arena.bytes(out, length).slice().buffer))).toEqual(Array.from(values));
-      expect(arena.bytes(out + length, 1)[0]).toBe(0xaa);
-    }
-  }
-});

@@ -4,13 +4,10 @@ import { LOWBITS_NOTES } from '../simd/kernels.ts';
 import { candidatesFor, needsWide } from './candidates.ts';
 import { type Coded, type Codes, middleOf, type PackedCodes } from './codes.ts';
 import { FRACTIONS } from './factors.ts';
-import { blockOf, finder, type SearchHow, weightsOf } from './search.ts';
-import type { Tile } from './tiles.ts';
+import { blockOf, finder, halfOf, type SearchHow, weightsOf } from './search.ts';
+import type { Band, Tile } from './tiles.ts';
 
-/** The bits of infinity in float16. */
-const INFINITY = 0x7c00;
-
-/** Room in the arena for a tile, and what is the same for all of them. */
+/** Room in the arena for a band, and what is the same for all of them. */
 export class Room {
   readonly input: number;
   readonly work: number;
@@ -19,7 +16,6 @@ export class Room {
   readonly out: number;
   readonly step: number;
   readonly factor: number;
-  readonly half: number;
   readonly known: number;
   readonly range: number;
   readonly weights: number;
@@ -27,12 +23,11 @@ export class Room {
   readonly fractions: number;
   readonly #into: Codes | PackedCodes;
 
-  /** @param largest - of the tiles */
-  constructor(arena: Arena, reader: Reader, largest: Tile, into: Codes | PackedCodes, how: SearchHow) {
-    const { block, symmetric, half, multipliers } = into;
+  /** @param largest - of the bands */
+  constructor(arena: Arena, reader: Reader, largest: Tile, tile: Tile, into: Codes | PackedCodes, how: SearchHow) {
+    const { block, symmetric, multipliers } = into;
     const strip = largest.outputs.length;
-    const inputs = largest.inputs.length;
-    const blocks = Math.ceil(inputs / block);
+    const blocks = Math.ceil(largest.inputs.length / block);
     this.#into = into;
     const floats = (values: ArrayLike<number>): number => {
       const at = arena.allocate(4 * values.length);
@@ -44,12 +39,11 @@ export class Room {
     this.work = arena.allocate(LOWBITS_NOTES + 16 * tiles);
     this.scale = arena.allocate(4 * strip * blocks);
     this.zero = symmetric ? 0 : arena.allocate(strip * blocks);
-    this.out = arena.allocate(strip * this.lengthOf(inputs));
+    this.out = arena.allocate(strip * this.bytesFor(largest.inputs.length));
     this.step = arena.allocate(4 * strip);
     this.factor = arena.allocate(strip * blocks);
-    this.half = half ? arena.allocate(2 * strip * blocks) : 0;
     this.known = arena.allocate(32 * blocks);
-    this.range = arena.allocate(8 * Math.max(strip, inputs));
+    this.range = arena.allocate(8 * Math.max(strip, tile.inputs.length));
     const weights = weightsOf(how.importance);
     this.weights = weights === undefined ? 0 : floats(weights);
     const { steps } = candidatesFor(into, weights !== undefined);
@@ -58,18 +52,27 @@ export class Room {
     this.fractions = floats(FRACTIONS);
   }
 
-  /** How many codes a row has: with whole blocks where they are packed. */
-  lengthOf(inputs: number): number {
-    const { block } = this.#into;
-    return 'packed' in this.#into ? Math.ceil(inputs / block) * block : inputs;
+  /** How many bytes the codes of an output have: of whole blocks where they are packed. */
+  bytesFor(inputs: number): number {
+    const { block, bits } = this.#into;
+    return 'packed' in this.#into ? (Math.ceil(inputs / block) * block * bits) / 8 : inputs;
   }
 }
 
-/** Leaves scales, zero points, steps, factors and codes of a tile in the room, and what they lose at the result. */
+/** A tile, and the band that it is a part of. */
+interface Where {
+  readonly band: Band;
+  readonly tile: Tile;
+}
+
+/**
+ * Leaves scales, zero points, steps, factors and codes of a tile in its place in the room, and what they lose at the
+ * result.
+ */
 export function chooseCodes(
   arena: Arena,
   room: Room,
-  tile: Tile,
+  { band, tile }: Where,
   outFirst: boolean,
   form: Codes | PackedCodes,
   how: SearchHow,
@@ -78,22 +81,26 @@ export function chooseCodes(
   const { bits, block, symmetric, half, multipliers } = form;
   const [along, across] = outFirst ? [inputs, 1] : [1, outputs];
   const size = [room.input, outputs, inputs, along, across, block, bits] as const;
-  const turned = 'packed' in form && form.order === 'inputs';
-  const lying: readonly [number, number] = turned ? [1, outputs] : [room.lengthOf(inputs), 1];
+  const packed = 'packed' in form;
+  const turned = packed && form.order === 'inputs';
+  const lying: readonly [number, number] = turned ? [1, outputs] : [room.bytesFor(band.inputs.length), 1];
+  const stride = Math.ceil(band.inputs.length / block);
+  const first = tile.inputs.start - band.inputs.start;
+  const [scale, zero] = [room.scale + (4 * first) / block, symmetric ? 0 : room.zero + first / block];
+  const out = room.out + room.bytesFor(first) * lying[1];
   const weights = room.weights === 0 ? 0 : room.weights + 4 * tile.inputs.start;
   if (how.method === 'mse' && !needsWide(form)) {
     const { steps, zeros } = candidatesFor(form, weights !== 0);
     const single = multipliers === undefined;
     const given = [symmetric, room.candidates, steps.length, zeros, single ? 1 : 0, weights] as const;
-    const rest = [room.work, room.scale, room.zero, half && single, single ? room.out : 0, ...lying] as const;
+    const rest = [room.work, stride, scale, zero, half && single, single ? out : 0, ...lying, packed] as const;
     arena.kernels.searchBlocks(...size, ...given, ...rest);
     if (single) return;
   } else {
-    findByRows(arena, room, tile, outFirst, form, how);
-    if (half && multipliers === undefined) roundToHalf(arena, room, outputs * Math.ceil(inputs / block));
+    findByRows(arena, { scale, zero, stride, input: room.input }, tile, outFirst, form, how);
   }
   if (multipliers !== undefined) takeFactors(arena, room, size, weights);
-  arena.kernels.takeCodes(...size, room.scale, room.zero, room.work, room.out, ...lying);
+  arena.kernels.takeCodes(...size, stride, scale, zero, room.work, out, ...lying, packed);
 }
 
 /** Makes each scale a small integer times the step of its output. */
@@ -117,39 +124,34 @@ function takeFactors(
 }
 
 /** By the reference, a row at a time: methods and widths that no kernel has. */
-function findByRows(arena: Arena, room: Room, tile: Tile, outFirst: boolean, form: Coded, how: SearchHow): void {
+function findByRows(
+  arena: Arena,
+  { scale, zero, stride, input: from }: { readonly [name in 'scale' | 'zero' | 'stride' | 'input']: number },
+  tile: Tile,
+  outFirst: boolean,
+  form: Coded,
+  how: SearchHow,
+): void {
   const [outputs, inputs] = [tile.outputs.length, tile.inputs.length];
   const blocks = Math.ceil(inputs / form.block);
-  const data = arena.floats(room.input, outputs * inputs);
-  const scales = arena.floats(room.scale, outputs * blocks);
-  const zeros = form.symmetric ? undefined : arena.bytes(room.zero, outputs * blocks);
+  const total = (outputs - 1) * stride + blocks;
+  const data = arena.floats(from, outputs * inputs);
+  const scales = arena.floats(scale, total);
+  const zeros = form.symmetric ? undefined : arena.bytes(zero, total);
   const weights = weightsOf(how.importance)?.subarray(tile.inputs.start, tile.inputs.start + inputs);
   const find = finder(form, how.method, weights !== undefined);
-  const empty = form.multipliers === undefined ? 1 : 0;
+  const single = form.multipliers === undefined;
   const row = new Float32Array(inputs);
-  for (let output = 0, at = 0; output < outputs; output++) {
+  for (let output = 0; output < outputs; output++) {
     for (let input = 0; input < inputs; input++) {
       row[input] = data[outFirst ? output * inputs + input : input * outputs + output] as number;
     }
-    for (let index = 0; index < blocks; index++, at++) {
+    for (let index = 0, at = output * stride; index < blocks; index++, at++) {
       const one = blockOf(row, inputs, form.block, 0, index, weights);
       const grid = find(one);
-      scales[at] = grid?.scale ?? empty;
+      const found = grid?.scale ?? (single ? 1 : 0);
+      scales[at] = form.half && single ? halfOf(found) : found;
       if (zeros !== undefined) zeros[at] = grid?.zero ?? middleOf(form.bits);
     }
   }
-}
-
-/** Scales become numbers that float16 has, as `halfOf` of search.ts makes them. */
-function roundToHalf(arena: Arena, room: Room, count: number): void {
-  const { kernels } = arena;
-  kernels.floatToHalf(room.scale, count, room.half);
-  const halves = new Uint16Array(arena.bytes(room.half, 2 * count).buffer, room.half, count);
-  for (let at = 0; at < count; at++) {
-    const half = halves[at] as number;
-    const magnitude = half & 0x7fff;
-    if (magnitude === 0) halves[at] = half | 1;
-    else if (magnitude >= INFINITY) halves[at] = (half & 0x8000) | (INFINITY - 1);
-  }
-  kernels.halfToFloat(room.half, count, room.scale);
 }

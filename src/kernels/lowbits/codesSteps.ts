@@ -4,10 +4,9 @@ import type { Arena } from '../simd/arena.ts';
 import type { Span } from '../slices.ts';
 import type { Steps } from '../steps.ts';
 import { chooseCodes, Room } from './chooseCodes.ts';
-import { blocksIn, type Coded, type Codes, middleOf, type PackedCodes } from './codes.ts';
-import { fillUp } from './pack.ts';
+import { blocksIn, type Coded, type Codes, type PackedCodes } from './codes.ts';
 import type { SearchHow } from './search.ts';
-import { type Cut, type Tile, tilesOf } from './tiles.ts';
+import { type Band, bandsOf, type Cut, type Tile } from './tiles.ts';
 
 /** A matrix of floats that lies somewhere, of which a part is wanted. */
 export interface CodesMatrix extends Cut {
@@ -19,7 +18,7 @@ export interface CodesMatrix extends Cut {
 }
 
 /**
- * As `searchCodes` of search.ts and `searchMultipliers` of multipliers.ts, a tile at a time. Writes nothing.
+ * As `searchCodes` of search.ts and `searchMultipliers` of multipliers.ts, a band at a time. Writes nothing.
  * @param into - gets the codes of what is wanted: threads fill in theirs
  * @returns what they lose; undefined if a number is NaN or infinite
  */
@@ -29,20 +28,26 @@ export function* codesSteps(
   how: SearchHow,
   into: Codes | PackedCodes,
 ): Steps<Loss | undefined> {
-  const tiles = [...tilesOf(matrix, into, matrix.wanted)];
+  const bands = [...bandsOf(matrix, into, matrix.wanted)];
   const losses = new Losses();
-  const [largest] = tiles;
-  if (largest === undefined) return losses;
-  const reader = new Reader(arena, matrix.format, largest.outputs.length * largest.inputs.length);
-  const room = new Room(arena, reader, largest, into, how);
-  for (const tile of tiles) {
-    yield* readTile(reader, matrix, tile);
-    multiply(arena.floats(room.input, tile.outputs.length * tile.inputs.length), matrix.factor);
-    if (!allFinite(arena, room, tile, matrix.outFirst)) return undefined;
-    chooseCodes(arena, room, tile, matrix.outFirst, into, how);
-    measured(arena, losses);
-    takeScales(arena, room, into, tile);
-    takeCodes(arena, room, into, tile);
+  const [largest] = bands;
+  const [tile] = largest?.tiles ?? [];
+  if (largest === undefined || tile === undefined) return losses;
+  const reader = new Reader(arena, matrix.format, tile.outputs.length * tile.inputs.length);
+  const room = new Room(arena, reader, largest, tile, into, how);
+  for (const band of bands) {
+    for (const tile of band.tiles) {
+      yield* readTile(reader, matrix, tile);
+      multiply(arena.floats(room.input, tile.outputs.length * tile.inputs.length), matrix.factor);
+      chooseCodes(arena, room, { band, tile }, matrix.outFirst, into, how);
+      const own = new Losses();
+      measured(arena, own);
+      // What squares cannot tell, large numbers or infinite ones, the numbers do.
+      if (!Number.isFinite(own.signal) && !allFinite(arena, room, tile, matrix.outFirst)) return undefined;
+      losses.add(own);
+    }
+    takeScales(arena, room, into, band);
+    takeCodes(arena, room, into, band);
   }
   const { signal, noise } = losses;
   return { signal, noise };
@@ -62,8 +67,8 @@ function putRows<T extends Float32Array | Uint8Array>(
   for (let row = 0; row < rows; row++) data.set(from.subarray(row * length, (row + 1) * length), at + row * stride);
 }
 
-/** Takes what belongs to the codes of a tile. */
-function takeScales(arena: Arena, room: Room, into: Coded, { outputs, inputs }: Tile): void {
+/** Takes what belongs to the codes of a band. */
+function takeScales(arena: Arena, room: Room, into: Coded, { outputs, inputs }: Band): void {
   const stride = blocksIn(into);
   const size = { rows: outputs.length, length: Math.ceil(inputs.length / into.block) };
   const total = size.rows * size.length;
@@ -74,33 +79,17 @@ function takeScales(arena: Arena, room: Room, into: Coded, { outputs, inputs }: 
   into.multipliers?.factors.set(new Int8Array(arena.bytes(room.factor, total)), at);
 }
 
-function takeCodes(arena: Arena, room: Room, into: Codes | PackedCodes, { outputs, inputs }: Tile): void {
-  const { bits, block, zeros } = into;
-  const [rows, first] = [outputs.length, inputs.start];
-  const length = room.lengthOf(inputs.length);
-  const laid = arena.bytes(room.out, rows * length);
-  if (!('packed' in into)) {
-    const at = outputs.start * into.inputs + first;
-    putRows(laid, { rows, length }, { data: into.codes, at, stride: into.inputs });
+function takeCodes(arena: Arena, room: Room, into: Codes | PackedCodes, { outputs, inputs }: Band): void {
+  const length = room.bytesFor(inputs.length);
+  const laid = arena.bytes(room.out, outputs.length * length);
+  if ('packed' in into && into.order === 'inputs') {
+    const at = room.bytesFor(inputs.start) * into.outputs + outputs.start;
+    putRows(laid, { rows: length, length: outputs.length }, { data: into.packed, at, stride: into.outputs });
     return;
   }
-  const { order, packed } = into;
-  const blocks = blocksIn(into);
-  fillUp(laid, { outputs: rows, inputs: inputs.length, length }, order, (row) => {
-    return zeros?.[(outputs.start + row + 1) * blocks - 1] ?? middleOf(bits);
-  });
-  const bytes = (count: number): number => (count * bits) / 8;
-  if (order === 'outputs') {
-    if (bits < 8) arena.kernels.packBits(room.out, rows * length, bits, room.out);
-    const stride = bytes(blocks * block);
-    const at = outputs.start * stride + bytes(first);
-    putRows(laid.subarray(0, bytes(laid.length)), { rows, length: bytes(length) }, { data: packed, at, stride });
-    return;
-  }
-  if (bits < 8) arena.kernels.packRows(room.out, length, rows, bits, room.out);
-  const size = { rows: bytes(length), length: rows };
-  const at = bytes(first) * into.outputs + outputs.start;
-  putRows(laid.subarray(0, bytes(laid.length)), size, { data: packed, at, stride: into.outputs });
+  const stride = room.bytesFor(into.inputs);
+  const at = outputs.start * stride + room.bytesFor(inputs.start);
+  putRows(laid, { rows: outputs.length, length }, { data: 'packed' in into ? into.packed : into.codes, at, stride });
 }
 
 /** Reads a tile, as it lies. */

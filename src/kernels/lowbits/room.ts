@@ -56,12 +56,3 @@ export function bytesForCodes(wanted: Wanted): number {
   const total = outputs * blocksIn(wanted);
   return 8 * 5 + 6 * total + 4 * outputs + (order === undefined ? outputs * inputs : (total * block * bits) / 8);
 }
-
-/** A copy, each array in memory of its own. */
-export function copyOfCodes<C extends Codes | PackedCodes>(codes: C): C {
-  const { scales, zeros, multipliers } = codes;
-  const bytes = 'packed' in codes ? { packed: codes.packed.slice() } : { codes: codes.codes.slice() };
-  const copy = { ...codes, ...bytes, scales: scales.slice(), zeros: zeros?.slice() };
-  if (multipliers === undefined) return copy;
-  return { ...copy, multipliers: { steps: multipliers.steps.slice(), factors: multipliers.factors.slice() } };
-}

@@ -3,6 +3,8 @@ import { blocksIn, type Coded, type MatrixShape } from './codes.ts';
 
 /** Elements of a matrix that are in the arena at a time: 2 Mi, where all inputs lie far apart 4 Mi. */
 const LIMIT: number = 1 << 21;
+/** Codes that are in the arena at a time. */
+const CODES: number = 1 << 24;
 
 /** How a matrix lies, and what is made of it. */
 export type Cut = MatrixShape & {
@@ -14,6 +16,12 @@ export type Cut = MatrixShape & {
 export interface Tile {
   readonly outputs: Span;
   readonly inputs: Span;
+}
+
+/** Outputs and inputs whose codes leave the arena together. */
+export interface Band extends Tile {
+  /** Its parts, all of them with its outputs; the first is the largest. */
+  readonly tiles: readonly Tile[];
 }
 
 /**
@@ -29,21 +37,30 @@ export function sharesIn(matrix: Cut, form: Coded): number {
   return shareOf(matrix, form) === 'outputs' ? matrix.outputs : blocksIn(form);
 }
 
-/** Cuts a part of a matrix; the first tile is the largest. @param wanted - of what threads share */
-export function* tilesOf(matrix: Cut, form: Coded, wanted: Span): Generator<Tile> {
+/** Cuts a part of a matrix; the first band is the largest. @param wanted - of what threads share */
+export function* bandsOf(matrix: Cut, form: Coded, wanted: Span): Generator<Band> {
   const { outputs, inputs, outFirst } = matrix;
   const { block } = form;
   if (shareOf(matrix, form) === 'outputs') {
     const step = most16((outFirst ? LIMIT : 2 * LIMIT) / inputs);
-    for (const own of cut(wanted, step)) yield { outputs: own, inputs: { start: 0, length: inputs } };
+    for (const own of cut(wanted, step)) {
+      const tile = { outputs: own, inputs: { start: 0, length: inputs } };
+      yield { ...tile, tiles: [tile] };
+    }
     return;
   }
   const beside = Math.min(outputs, most16(LIMIT / block));
   const step = Math.max(1, Math.floor(LIMIT / (beside * block)));
-  for (const { start, length } of cut(wanted, step)) {
+  const blocks = step * Math.max(1, Math.floor(CODES / (beside * block * step)));
+  const inputsOf = ({ start, length }: Span): Span => {
     const first = start * block;
-    const own = { start: first, length: Math.min(inputs, first + length * block) - first };
-    for (const some of cut({ start: 0, length: outputs }, beside)) yield { outputs: some, inputs: own };
+    return { start: first, length: Math.min(inputs, first + length * block) - first };
+  };
+  for (const some of cut({ start: 0, length: outputs }, beside)) {
+    for (const own of cut(wanted, blocks)) {
+      const tiles = [...cut(own, step)].map((one) => ({ outputs: some, inputs: inputsOf(one) }));
+      yield { outputs: some, inputs: inputsOf(own), tiles };
+    }
   }
 }
 

@@ -100,26 +100,6 @@ export interface Kernels extends ColumnKernels {
   floatToBfloat(data: number, length: number, out: number): void;
 
   /**
-   * Bytes [length] of which `bits`, 2 or 4, are kept, several to a byte, the first in the low bits:
-   * [ceil(length · bits / 8)]. `out` may be `data`.
-   */
-  packBits(data: number, length: number, bits: number, out: number): void;
-
-  /**
-   * The same of bytes [rows, columns] where those that share a byte are below each other:
-   * [rows · bits / 8, columns]. `out` may be `data`.
-   * @param rows - a multiple of 8 / bits
-   */
-  packRows(data: number, rows: number, columns: number, bits: number, out: number): void;
-
-  /**
-   * The other way: [ceil(length / 2)] bytes to one byte for each value, the low nibble first.
-   * @param signed - int4, −8 … 7 in two's complement, instead of uint4
-   * @see https://onnx.ai/onnx/technical/int4.html
-   */
-  unpackInt4(data: number, length: number, signed: boolean, out: number): void;
-
-  /**
    * Scales and zero points of blocks, by the search of lowbits/block.ts in float32, bit-equal to it.
    * @param data - float32, all finite: an output's weights lie `across` elements apart, and outputs `along`; one of them
    *   is 1
@@ -128,8 +108,9 @@ export interface Kernels extends ColumnKernels {
    * @param empty - the scale of a block of zeros
    * @param weights - float32 [inputs], how much an error of each counts; or 0 (no array) where all count the same
    * @param work - {@link LOWBITS_NOTES} bytes, 80 for each input of a block, and 16
-   * @param scale - float32 [outputs, blocks]
-   * @param zero - bytes [outputs, blocks]; or 0 (no array) where symmetric
+   * @param stride - of scales and zero points, from an output to the next one: at least as many as there are blocks
+   * @param scale - float32 [outputs, stride]
+   * @param zero - bytes [outputs, stride]; or 0 (no array) where symmetric
    * @param half - whether the scales become numbers that float16 has, as `halfOf` of lowbits/search.ts makes them
    * @param out - for the codes too, as those of `takeCodes`, and what they lose; or 0 (no array)
    */
@@ -148,19 +129,24 @@ export interface Kernels extends ColumnKernels {
     empty: number,
     weights: number,
     work: number,
+    stride: number,
     scale: number,
     zero: number,
     half: boolean,
     out: number,
     outAlong: number,
     outAcross: number,
+    packed: boolean,
   ): void;
 
   /**
    * The nearest codes for scales and zero points, as `takeCodes` of lowbits/block.ts; at {@link RESULT} the sums of squares
    * of the weights and of what rounding takes from them (f64 each).
    * @param work - {@link LOWBITS_NOTES} bytes, and 64 for each input of a block
+   * @param stride - of scales and zero points, from an output to the next one
    * @param out - a byte for each; those of an output lie `outAcross` apart, and outputs `outAlong`; one of them is 1
+   * @param packed - where `bits` is 2 or 4, a byte has as many codes of an output as fit, the first in the low bits; the
+   *   last block is filled up with the codes of 0. A block is a whole number of bytes.
    */
   takeCodes(
     data: number,
@@ -170,12 +156,14 @@ export interface Kernels extends ColumnKernels {
     across: number,
     block: number,
     bits: number,
+    stride: number,
     scale: number,
     zero: number,
     work: number,
     out: number,
     outAlong: number,
     outAcross: number,
+    packed: boolean,
   ): void;
 
   /**

@@ -1,14 +1,10 @@
-import { packBits } from '../packed.ts';
 import { type FloatFormat, toFloat32 } from '../views.ts';
 import type { Kernels } from './kernels.ts';
 
 /** The conversions in TypeScript. */
 export function scalarConversions(
   buffer: () => ArrayBuffer,
-): Pick<
-  Kernels,
-  'halfToFloat' | 'bfloatToFloat' | 'floatToHalf' | 'floatToBfloat' | 'packBits' | 'packRows' | 'unpackInt4'
-> {
+): Pick<Kernels, 'halfToFloat' | 'bfloatToFloat' | 'floatToHalf' | 'floatToBfloat'> {
   const toFloat =
     (format: FloatFormat): Kernels['halfToFloat'] =>
     (data, length, out) => {
@@ -31,25 +27,6 @@ export function scalarConversions(
       const bits = new Uint32Array(buffer(), data, length);
       const words = new Uint16Array(buffer(), out, length);
       for (let index = 0; index < length; index++) words[index] = bfloatBits(bits[index] as number);
-    },
-
-    packBits(data, length, bits, out) {
-      const packed = packBits(new Uint8Array(buffer(), data, length), bits as 2 | 4);
-      new Uint8Array(buffer(), out, packed.length).set(packed);
-    },
-
-    packRows(data, rows, columns, bits, out) {
-      const packed = packBits(new Uint8Array(buffer(), data, rows * columns), bits as 2 | 4, columns);
-      new Uint8Array(buffer(), out, packed.length).set(packed);
-    },
-
-    unpackInt4(data, length, signed, out) {
-      const packed = new Uint8Array(buffer(), data, (length + 1) >>> 1);
-      const values = new Uint8Array(buffer(), out, length);
-      for (let index = 0; index < length; index++) {
-        const nibble = ((packed[index >>> 1] as number) >>> (4 * (index & 1))) & 15;
-        values[index] = signed && nibble > 7 ? nibble - 16 : nibble;
-      }
     },
   };
 }

@@ -3,6 +3,7 @@ import { middleOf } from '../lowbits/codes.ts';
 import { FactorRow } from '../lowbits/factors.ts';
 import { ScaleSearch } from '../lowbits/scales.ts';
 import { halfOf } from '../lowbits/search.ts';
+import { packBits } from '../packed.ts';
 import { type Kernels, RESULT } from './kernels.ts';
 
 type Bits = 2 | 4 | 8;
@@ -28,35 +29,41 @@ export function scalarLowbits(
 
   const kernels: Pick<Kernels, 'searchBlocks' | 'takeCodes' | 'chooseFactors'> = {
     searchBlocks(data, outputs, inputs, along, across, block, ...rest) {
-      const [bits, symmetric, steps, count, zeros, empty, weights, work, scale, zero, half, out, ...lying] = rest;
+      const [bits, symmetric, steps, count, zeros, empty, weights, work, stride, scale, zero, half, out, ...lying] =
+        rest;
       const candidates = { steps: Array.from(new Int32Array(buffer(), steps, count)), zeros: zeros as 1 | 2 };
       const search = new ScaleSearch(candidates, { bits: bits as Bits, symmetric }, false);
       const blocks = Math.ceil(inputs / block);
-      const scales = floats(scale, outputs * blocks);
-      for (let output = 0, at = 0; output < outputs; output++) {
+      const scales = floats(scale, (outputs - 1) * stride + blocks);
+      for (let output = 0; output < outputs; output++) {
+        let at = output * stride;
         for (const one of blocksOf(rowOf(data + 4 * output * along, inputs, across), block, weights)) {
           const grid = search.find(one);
           const found = grid?.scale ?? empty;
           scales[at] = half ? halfOf(found) : found;
-          if (zero !== 0) bytes(zero, outputs * blocks)[at] = grid?.zero ?? middleOf(bits);
+          if (zero !== 0) bytes(zero, scales.length)[at] = grid?.zero ?? middleOf(bits);
           at++;
         }
       }
       if (out !== 0) {
-        kernels.takeCodes(data, outputs, inputs, along, across, block, bits, scale, zero, work, out, ...lying);
+        kernels.takeCodes(data, outputs, inputs, along, across, block, bits, stride, scale, zero, work, out, ...lying);
       }
     },
 
-    takeCodes(data, outputs, inputs, along, across, block, bits, scale, zero, _work, out, outAlong, outAcross) {
+    takeCodes(data, outputs, inputs, along, across, block, bits, stride, scale, zero, _work, out, ...lying) {
+      const [outAlong, outAcross, packed] = lying;
       let [signal, noise] = [0, 0];
       const blocks = Math.ceil(inputs / block);
-      for (let output = 0, at = 0; output < outputs; output++) {
-        const codes = new Uint8Array(inputs);
+      const total = (outputs - 1) * stride + blocks;
+      for (let output = 0; output < outputs; output++) {
+        let at = output * stride;
+        const last = zero === 0 ? middleOf(bits) : (bytes(zero, total)[at + blocks - 1] as number);
+        const codes = new Uint8Array(packed ? blocks * block : inputs).fill(last);
         const row = rowOf(data + 4 * output * along, inputs, across);
         for (const one of blocksOf(row, block, 0)) {
           const grid = {
-            scale: floats(scale, outputs * blocks)[at] as number,
-            zero: zero === 0 ? middleOf(bits) : (bytes(zero, outputs * blocks)[at] as number),
+            scale: floats(scale, total)[at] as number,
+            zero: zero === 0 ? middleOf(bits) : (bytes(zero, total)[at] as number),
           };
           at++;
           takeCodes(one, grid, 2 ** bits - 1, codes);
@@ -66,8 +73,9 @@ export function scalarLowbits(
             noise += (value - ((codes[index] as number) - grid.zero) * grid.scale) ** 2;
           }
         }
-        const line = bytes(out + output * outAlong, (inputs - 1) * outAcross + 1);
-        for (const [index, code] of codes.entries()) line[index * outAcross] = code;
+        const stored = packed && bits < 8 ? packBits(codes, bits as 2 | 4) : codes;
+        const line = bytes(out + output * outAlong, (stored.length - 1) * outAcross + 1);
+        for (const [index, byte] of stored.entries()) line[index * outAcross] = byte;
       }
       new Float64Array(buffer(), RESULT, 2).set([signal, noise]);
     },

@@ -1,6 +1,7 @@
 import { close, open } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Kept, Stored } from '../../bytes/stored.ts';
 import { ioError } from '../../errors.ts';
 import { readAll } from './readAll.ts';
 import { type TemporaryFolder, temporaryFolder } from './temporary.ts';
@@ -13,7 +14,7 @@ export interface ScratchFile {
    * @returns a function that reads them again
    * @throws CompressError `io`
    */
-  keep(bytes: Uint8Array): Promise<() => Promise<Uint8Array>>;
+  keep(bytes: Uint8Array): Promise<Kept>;
   close(): Promise<void>;
 }
 
@@ -37,11 +38,18 @@ export function scratchFile(): ScratchFile {
       const position = end;
       end += byteLength;
       await writeAll(fd, bytes, position, WHERE);
-      return async () => {
+      const stored: Stored = {
+        label: WHERE,
+        byteLength,
+        readInto: (target, start) => readAll(fd, target, position + start, WHERE),
+        file: { fd, position },
+      };
+      const read = async (): Promise<Uint8Array> => {
         const out = new Uint8Array(byteLength);
-        await readAll(fd, out, position, WHERE);
+        await stored.readInto(out, 0);
         return out;
       };
+      return Object.assign(read, { stored });
     },
     async close() {
       if (opened === undefined) return;

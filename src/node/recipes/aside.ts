@@ -15,5 +15,9 @@ export function scratchOf(model: Model): ScratchFile {
 /** Puts weights in few bits into a temporary file until they are written. */
 export function putAside(model: Model): Keep {
   const file = scratchOf(model);
-  return async (bytes) => (bytes.byteLength < LEAST ? async () => bytes : file.keep(bytes));
+  return async (bytes) => {
+    if (bytes.byteLength >= LEAST) return file.keep(bytes);
+    const own = bytes.slice();
+    return async () => own;
+  };
 }

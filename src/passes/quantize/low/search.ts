@@ -35,5 +35,7 @@ async function safely<T extends MeasuredCodes<Coded> | undefined>(
   const found = await find({ bits, block, symmetric, half });
   if (!half || form === 'multipliers' || found === undefined) return found;
   const safe = found.codes.scales.some((scale) => Math.abs(scale) >= SAFE_HALF);
-  return safe ? found : find({ bits, block, symmetric, half: false });
+  if (safe) return found;
+  found.release?.();
+  return find({ bits, block, symmetric, half: false });
 }

@@ -131,7 +131,9 @@ export class LowForms {
     if (found === undefined && !unread) return undefined;
     const of = constantName(use.held);
     const low: LowWeight = { tensor, of, shape: found?.codes ?? choice.shape, codes: found?.codes, keep };
-    return { ...(await write(low, placeOf(use), choice, use)), losses: found?.losses };
+    const made = await write(low, placeOf(use), choice, use);
+    found?.release?.();
+    return { ...made, losses: found?.losses };
   }
 }
 
