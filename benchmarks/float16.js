@@ -1,5 +1,5 @@
 // Forms of 16 bits on every model of some folders, beside the float model: loads, runs, size, signal.
-//   npm run build && node benchmarks/float16.js FOLDER|MODEL… [--form stored,computed,bfloat16] [--web] [--keep FOLDER] [--md]
+//   npm run build && node benchmarks/float16.js FOLDER|MODEL… [--form stored,computed,bfloat16,int16] [--web] [--keep FOLDER] [--md]
 // Inputs are those beside a model (NAME.npz or NAME-test.npz), or random ones. --web runs each form in onnxruntime-web's
 // WebAssembly too. Prints a row for each model, as JSON lines or a table (the one of docs/passes/float16.md).
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -13,6 +13,7 @@ const FORMS = {
   stored: {},
   bfloat16: { dtype: 'bfloat16' },
   computed: { compute: 'float16' },
+  int16: { dtype: 'int16' },
 };
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -17,6 +17,7 @@ import {
   type Granularity,
   type IntegerScheme,
   type Spread,
+  type StoredInteger,
   scaleDims,
   spreadOf,
 } from './scheme.ts';
@@ -44,7 +45,7 @@ function dimsOf({ tensor, transposed }: Given): readonly number[] {
 }
 
 /** The scales and zero points of numbers; undefined if they hold NaN or infinity. Reads them once. */
-export async function paramsOf(given: Given, scheme: IntegerScheme): Promise<LinearParams | undefined> {
+export async function paramsOf(given: Given, scheme: IntegerScheme<StoredInteger>): Promise<LinearParams | undefined> {
   if (given.unread) {
     const channels = elementCount(scaleDims(scheme.granularity, dimsOf(given)));
     const zeroPoint = new Int32Array(channels);

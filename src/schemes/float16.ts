@@ -67,7 +67,7 @@ export function obstacle({ largest, signal, noise }: Rounding, dtype: HalfDType)
   return { reason: 'too_small', detail };
 }
 
-/** A tensor that 16 bits do not hold. */
+/** Why 16 bits do not hold a tensor. */
 export interface HalfObstacle {
   readonly reason: 'out_of_range' | 'too_small';
   readonly detail: string;

@@ -8,7 +8,7 @@ import { kernelsFor } from '../kernels/choose.ts';
 import type { BlockForm, Codes, MatrixShape, Order, PackedCodes } from '../kernels/lowbits/codes.ts';
 import type { LowForm } from '../kernels/lowbits/names.ts';
 import { nameFor } from './names.ts';
-import { type IntegerScheme, integerScheme, type StoredInteger } from './scheme.ts';
+import { type IntegerScheme, integerScheme, type SmallInteger } from './scheme.ts';
 import { castNode } from './write.ts';
 
 /** A weight in few bits that is to stand in a graph. */
@@ -135,5 +135,5 @@ function blank(name: string, dtype: DType, dims: readonly number[]): Tensor {
 
 /** Codes as integers in blocks along an axis: for people, and for tensors that hold them one by one. */
 export function codesScheme({ bits, symmetric, block }: BlockForm, axis = 1): IntegerScheme {
-  return integerScheme(`${symmetric ? 'int' : 'uint'}${bits}` as StoredInteger, { kind: 'block', axis, size: block });
+  return integerScheme(`${symmetric ? 'int' : 'uint'}${bits}` as SmallInteger, { kind: 'block', axis, size: block });
 }

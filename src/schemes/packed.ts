@@ -1,10 +1,10 @@
 import { bitsOf, type DType } from '../ir/dtype.ts';
 import { packBits, unpackBits } from '../kernels/packed.ts';
 import { aligned } from '../kernels/views.ts';
-import { isSigned, type StoredInteger } from './scheme.ts';
+import { isSigned, type SmallInteger } from './scheme.ts';
 
 /** Integers of one byte each, as a tensor of their type has them. */
-export function packed(integers: Uint8Array, dtype: StoredInteger): Uint8Array {
+export function packed(integers: Uint8Array, dtype: SmallInteger): Uint8Array {
   const bits = bitsOf(dtype);
   return bits === 8 ? integers : packBits(integers, bits as 2 | 4);
 }

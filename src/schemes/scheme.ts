@@ -4,9 +4,11 @@ import { LARGEST } from '../kernels/halves.ts';
 import { channelLayout } from '../kernels/layout.ts';
 import type { Losses } from '../kernels/loss.ts';
 
+/** Integer types of 8 bits and fewer that real numbers are stored as. */
+export const SMALL_INTEGERS = ['int8', 'uint8', 'int4', 'uint4', 'int2', 'uint2'] as const;
+export type SmallInteger = (typeof SMALL_INTEGERS)[number];
 /** Integer types that real numbers are stored as. */
-export const STORED_INTEGERS = ['int8', 'uint8', 'int4', 'uint4', 'int2', 'uint2'] as const;
-export type StoredInteger = (typeof STORED_INTEGERS)[number];
+export type StoredInteger = SmallInteger | 'int16';
 
 /** Which elements share a scale; axes are counted from the front. */
 export type Granularity =
@@ -35,8 +37,8 @@ export interface Scheme {
 }
 
 /** Of integers. */
-export interface IntegerScheme extends Scheme {
-  readonly dtype: StoredInteger;
+export interface IntegerScheme<T extends StoredInteger = SmallInteger> extends Scheme {
+  readonly dtype: T;
 }
 
 /** Real numbers as they are stored. */
@@ -51,7 +53,7 @@ export interface Encoded {
 
 /** Real numbers stored as integers. */
 export interface EncodedIntegers extends Encoded {
-  readonly scheme: IntegerScheme;
+  readonly scheme: IntegerScheme<StoredInteger>;
   readonly scale: Tensor;
   /** How the scales are stored, where they are integers themselves; `scale` is what these make, and is not written. */
   readonly storedScale?: EncodedIntegers | undefined;
@@ -68,7 +70,11 @@ export interface EncodedIntegers extends Encoded {
  * Integers of a type: symmetric where it has a sign.
  * @param reduceRange - 7 bits instead of 8, so that sums of two products fit 16 bits on x64 without VNNI
  */
-export function integerScheme(dtype: StoredInteger, granularity: Granularity, reduceRange = false): IntegerScheme {
+export function integerScheme<T extends StoredInteger>(
+  dtype: T,
+  granularity: Granularity,
+  reduceRange = false,
+): IntegerScheme<T> {
   const symmetric = isSigned(dtype);
   return { name: nameOf(dtype, granularity), dtype, granularity, symmetric, limit: limitOf(dtype, reduceRange) };
 }
@@ -100,13 +106,13 @@ export function isSigned(dtype: DType): boolean {
 }
 
 export function isStoredInteger(dtype: DType): dtype is StoredInteger {
-  return (STORED_INTEGERS as readonly DType[]).includes(dtype);
+  return dtype === 'int16' || (SMALL_INTEGERS as readonly DType[]).includes(dtype);
 }
 
-/** Whether a type is one of those that real numbers are stored as in 8 bits or fewer, the small floats among them. */
+/** Whether a type is one of those that real numbers are stored as: int16, and 8 bits or fewer, the small floats among them. */
 export function isStoredType(dtype: DType): boolean {
   const bits = bitsOf(dtype);
-  return !isFloat(dtype) && dtype !== 'bool' && bits > 0 && bits <= 8;
+  return dtype === 'int16' || (!isFloat(dtype) && dtype !== 'bool' && bits > 0 && bits <= 8);
 }
 
 /** The axis along which the scales run, undefined for one scale. */

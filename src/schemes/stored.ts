@@ -16,14 +16,14 @@ import {
   granularityName,
   type IntegerScheme,
   integerScheme,
-  type StoredInteger,
+  type SmallInteger,
   scaleDims,
   spreadOf,
 } from './scheme.ts';
 
 /** How a weight that is stored as integers and computed with as float is to be stored. */
 export interface StoredForm {
-  readonly dtype: StoredInteger;
+  readonly dtype: SmallInteger;
   /** Which elements share a scale where nothing finer is needed. */
   readonly coarsest: Granularity;
   /** Leading axes whose places are rows, which blocks divide; undefined if nothing finer is wanted. */

@@ -3,7 +3,7 @@ import type { Graph } from '../ir/graph.ts';
 import { type Attribute, attribute, createNode, type Node } from '../ir/node.ts';
 import { constant, type Tensor } from '../ir/tensor.ts';
 import { nameFor } from './names.ts';
-import { type EncodedIntegers, type Granularity, partsOf, scaleDims } from './scheme.ts';
+import { type Encoded, type EncodedIntegers, type Granularity, partsOf, scaleDims } from './scheme.ts';
 
 /** Puts the tensors of an encoded weight into a graph. */
 export function addTensors(graph: Graph, encoded: EncodedIntegers): void {
@@ -77,10 +77,16 @@ export function writeArithmetic(graph: Graph, anchor: Node, encoded: EncodedInte
 }
 
 /** Gives scales and zero points the dims with which a Mul spreads them over the numbers. */
-export function setSpreadScales(graph: Graph, { data, scale, zeroPoint, scheme }: EncodedIntegers): void {
+export function setSpreadScales(graph: Graph, encoded: EncodedIntegers): void {
+  const { data, zeroPoint, scheme } = encoded;
+  graph.setInitializer(spreadScale(encoded) as Tensor);
   const dims = broadcastDims(scheme.granularity, data.dims);
-  graph.setInitializer({ ...scale, dims });
   if (zeroPoint !== undefined) graph.setInitializer({ ...zeroPoint, dims });
+}
+
+/** The scales with those dims; undefined where there are none. */
+export function spreadScale({ data, scale, scheme }: Encoded): Tensor | undefined {
+  return scale && { ...scale, dims: broadcastDims(scheme.granularity, data.dims) };
 }
 
 /** Values that plain arithmetic makes real numbers of. */

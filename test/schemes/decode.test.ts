@@ -5,7 +5,7 @@ import { asItIs, encode, paramsOf } from '../../src/schemes/encode.ts';
 import { encodeHalf } from '../../src/schemes/float16.ts';
 import { packed } from '../../src/schemes/packed.ts';
 import type { Reals } from '../../src/schemes/reals.ts';
-import { type EncodedIntegers, type Granularity, integerScheme, STORED_INTEGERS } from '../../src/schemes/scheme.ts';
+import { type EncodedIntegers, type Granularity, integerScheme, SMALL_INTEGERS } from '../../src/schemes/scheme.ts';
 import { DIMS, REALS, REFERENCES } from './reference.ts';
 
 const BLOCKS: Granularity = { kind: 'block', axis: 0, size: 4 };
@@ -19,7 +19,7 @@ async function numbers(reals: Reals): Promise<number[]> {
 const floatsOf = (values: readonly number[], dims: readonly number[]): Tensor =>
   constant('w', 'float32', dims, Float32Array.from(values));
 
-describe.each(STORED_INTEGERS)('%s in blocks', (dtype) => {
+describe.each(SMALL_INTEGERS)('%s in blocks', (dtype) => {
   const { raw, scale, zeroPoint, reals } = REFERENCES[dtype];
   const encoded: EncodedIntegers = {
     scheme: integerScheme(dtype, BLOCKS),
@@ -49,7 +49,7 @@ test.each<[string, Granularity, readonly number[]]>([
 ])('%s: what was encoded comes back within half a step, element for element', async (_, granularity, dims) => {
   const count = dims.reduce((a, b) => a * b, 1);
   const values = Array.from({ length: count }, (__, at) => (((at * 37) % 101) - 50) * (1 + at));
-  for (const dtype of STORED_INTEGERS) {
+  for (const dtype of SMALL_INTEGERS) {
     const given = asItIs(floatsOf(values, dims));
     const scheme = integerScheme(dtype, granularity);
     const params = await paramsOf(given, scheme);

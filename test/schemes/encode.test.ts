@@ -7,8 +7,8 @@ import {
   type EncodedIntegers,
   type Granularity,
   integerScheme,
-  STORED_INTEGERS,
-  type StoredInteger,
+  SMALL_INTEGERS,
+  type SmallInteger,
 } from '../../src/schemes/scheme.ts';
 import { DIMS, REALS, REFERENCES } from './reference.ts';
 
@@ -16,7 +16,7 @@ const NAMES = { of: 'w', data: 'q', scale: 's', zeroPoint: 'z' };
 const weight = (values: readonly number[], dims: readonly number[]): Tensor =>
   constant('w', 'float32', dims, Float32Array.from(values));
 
-async function encoded(given: Given, dtype: StoredInteger, granularity: Granularity): Promise<EncodedIntegers> {
+async function encoded(given: Given, dtype: SmallInteger, granularity: Granularity): Promise<EncodedIntegers> {
   const scheme = integerScheme(dtype, granularity);
   const params = await paramsOf(given, scheme);
   if (params === undefined) throw new Error('not finite');
@@ -28,7 +28,7 @@ const scalesOf = async ({ scale }: EncodedIntegers): Promise<number[]> => [...fl
 
 describe('blocks of 4 along the first axis', () => {
   const blocks: Granularity = { kind: 'block', axis: 0, size: 4 };
-  const types = STORED_INTEGERS;
+  const types = SMALL_INTEGERS;
 
   test.each(types)('%s: the bytes are those of the reference', async (dtype) => {
     const { raw, scale, zeroPoint } = REFERENCES[dtype];

@@ -1,4 +1,4 @@
-import type { StoredInteger } from '../../src/schemes/scheme.ts';
+import type { SmallInteger } from '../../src/schemes/scheme.ts';
 
 /**
  * What onnx's reference evaluator (1.23, opset 25) gives for QuantizeLinear and DequantizeLinear of one matrix in blocks of 4
@@ -19,7 +19,7 @@ export interface Reference {
   readonly reals: readonly number[];
 }
 
-export const REFERENCES: Readonly<Record<StoredInteger, Reference>> = {
+export const REFERENCES: Readonly<Record<SmallInteger, Reference>> = {
   int4: {
     scale: [0.44642857, 0.15178572, 0.41964287, 0.17857143, 0.41964287, 0.33035713],
     zeroPoint: [0, 0, 0, 0, 0, 0],

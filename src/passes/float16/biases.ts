@@ -3,11 +3,11 @@ import type { Tensor } from '../../ir/tensor.ts';
 import { ownBias } from '../../layers/bias.ts';
 import { dropUnused } from '../../layers/constant.ts';
 import { usesByTensor } from '../../layers/select.ts';
-import { encodeHalf, obstacle } from '../../schemes/float16.ts';
 import { BiasCorrection, LAYERS } from '../quantize/correct.ts';
 import { allOf } from '../quantize/options.ts';
 import { selectWeights } from '../quantize/select.ts';
 import type { Fits } from './constants.ts';
+import { shorten } from './forms.ts';
 import type { Resolved } from './options.ts';
 
 /**
@@ -29,9 +29,10 @@ export async function correctBiases(
   const uses = selectWeights(model, { ...allOf({}), weightsOnly: true, only: LAYERS });
   for (const [tensor, [use, ...others]] of usesByTensor(uses)) {
     if (use === undefined || others.length > 0 || !weights.has(tensor)) continue;
-    if (obstacle(await fits.rounding(tensor), dtype) !== undefined) continue;
+    const short = await shorten(use.held, dtype, fits);
+    if ('reason' in short) continue;
     const { graph, node } = use;
-    const bias = await correction.biasFor(use, await encodeHalf(tensor, tensor.name, dtype));
+    const bias = await correction.biasFor(use, short.encoded);
     if (bias === undefined) continue;
     const old = graph.constant(ownBias(node) ?? '');
     const [x = '', w = ''] = node.inputs;

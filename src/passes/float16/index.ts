@@ -14,7 +14,7 @@ import { storeHalves } from './stored.ts';
 /** Whether the model is to compute in float16. */
 export function computesHalf({ compute, target, dtype }: Float16Options): boolean {
   const fast = target !== undefined && halfTargets.value.includes(target);
-  const usual = fast && dtype !== 'bfloat16' ? 'float16' : 'float32';
+  const usual = fast && (dtype ?? 'float16') === 'float16' ? 'float16' : 'float32';
   return (compute ?? usual) === 'float16';
 }
 
@@ -46,8 +46,8 @@ export function float16(options: Float16Options = {}): Pass {
   const settled = { ...FLOAT16_DEFAULTS, ...defined(options) };
   const computes = computesHalf(options);
   const { dtype, io } = settled;
-  if (computes && dtype === 'bfloat16') {
-    throw new CompressError('options', 'compute', 'models compute in float16; bfloat16 is only for storage', {
+  if (computes && dtype !== 'float16') {
+    throw new CompressError('options', 'compute', `models compute in float16; ${dtype} is only for storage`, {
       hint: 'Leave out one of the two.',
     });
   }
@@ -84,6 +84,6 @@ function alreadyHalf(
     .graphs()
     .flatMap(heldBy)
     .filter(({ tensor }) => elementCount(tensor.dims) >= minElements);
-  const count = large.filter(({ tensor }) => isHalf(tensor.dtype)).length;
+  const count = large.filter(({ tensor: { dtype } }) => isHalf(dtype) || dtype === 'int16').length;
   return count === 0 ? [] : [`${count} ${count === 1 ? 'weight is' : 'weights are'} already in 16 bits`];
 }

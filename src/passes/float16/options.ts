@@ -1,17 +1,17 @@
 import type { ActivationRanges } from '../../activations/ranges.ts';
-import type { HalfDType } from '../../ir/dtype.ts';
 import type { Target } from '../../kernels/lowbits/names.ts';
 import type { Selection } from '../../layers/select.ts';
 import { SELECTION_SHAPE, type Shape } from '../../options/check.ts';
 import { HALF_ROWS } from '../../options/float16.ts';
 import { LOW_ROWS } from '../../options/lowBits.ts';
+import type { ShortDType } from './forms.ts';
 
 export interface Float16Options extends Selection {
   /**
-   * `bfloat16` has the range of float32 and 8 significant bits instead of 11, so it is less exact. It is only a storage
-   * type.
+   * `bfloat16` has the range of float32 and 8 significant bits instead of 11, so it is less exact. `int16`, with a scale
+   * for each output channel, is more exact. Both are only storage types.
    */
-  readonly dtype?: HalfDType;
+  readonly dtype?: ShortDType;
   /**
    * What the model computes in: `float32`, with weights stored in 16 bits; or `float16`, which GPUs compute in. The
    * default is what is fast on the target.
@@ -47,7 +47,7 @@ export const FLOAT16_DEFAULTS: Required<Omit<Float16Options, 'compute' | 'opType
 
 /** What each option takes. */
 export const FLOAT16_SHAPE: Shape<Float16Options> = {
-  dtype: ['float16', 'bfloat16'],
+  dtype: ['float16', 'bfloat16', 'int16'],
   compute: HALF_ROWS.compute,
   io: HALF_ROWS.io,
   target: LOW_ROWS.target,

@@ -7,6 +7,7 @@ import { RESHAPES } from '../../ir/reshapes.ts';
 import { LARGEST } from '../../kernels/halves.ts';
 import { constantName, isVariable } from '../../layers/constant.ts';
 import { matches } from '../../layers/pattern.ts';
+import type { HalfObstacle } from '../../schemes/float16.ts';
 import { floatStates } from '../../targets/halves.ts';
 import { rangeChains, SUMS } from './chains.ts';
 import type { Fits } from './constants.ts';
@@ -50,7 +51,7 @@ export interface Plan {
       readonly held: Constant;
       readonly node: Node;
       readonly detail: string;
-      readonly reason: 'out_of_range' | 'too_small';
+      readonly reason: HalfObstacle['reason'];
     }
   >;
   /** The float32 values of each graph. */

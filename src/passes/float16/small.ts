@@ -1,6 +1,7 @@
 import { elementCount } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Tensor } from '../../ir/tensor.ts';
+import { storedWeights } from '../../layers/stored.ts';
 import { floatTensors, smallestOf } from '../smallest.ts';
 import type { Resolved } from './options.ts';
 
@@ -26,7 +27,11 @@ export class Small {
     this.chosen = minElements === undefined && include.length === 0 && opTypes === undefined;
     const floats = this.chosen ? [...floatTensors(model)] : [];
     // Those that have 16 bits already count as what they were: a second run finds the same ones.
-    const all = floats.reduce((sum, { dims }) => sum + WIDTH * elementCount(dims), 0);
+    const shorts = this.chosen ? [...storedWeights(model).values()].map(({ tensor }) => tensor) : [];
+    const all = [...floats, ...shorts.filter(({ dtype }) => dtype === 'int16')].reduce(
+      (sum, { dims }) => sum + WIDTH * elementCount(dims),
+      0,
+    );
     const wide = floats.filter(({ dtype }) => dtype === 'float32');
     this.#smallest = smallestOf(SMALLEST * all, wide);
   }

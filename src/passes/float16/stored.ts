@@ -2,25 +2,25 @@ import type { Constant, Graph } from '../../ir/graph.ts';
 import { type Model, NO_OPSET, standardVersion } from '../../ir/model.ts';
 import { attribute, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { decibels } from '../../kernels/decibels.ts';
 import { constantName, heldBy, namesOf } from '../../layers/constant.ts';
 import { matches } from '../../layers/pattern.ts';
 import { sizeOf } from '../../layers/select.ts';
 import type { Change, Skip, SkipReason } from '../../layers/skip.ts';
-import { encodeHalf, obstacle } from '../../schemes/float16.ts';
-import { halfName } from '../../schemes/names.ts';
-import { castNode } from '../../schemes/write.ts';
 import { type Usage, usageOf } from '../inspect/roles.ts';
 import { raiseOpset } from '../opset/index.ts';
 import type { PassReport, Watch } from '../pass.ts';
 import { correctBiases } from './biases.ts';
 import { changeOf } from './change.ts';
 import { Fits } from './constants.ts';
+import { constantNode, shorten, tensorsOf, wideningNodes } from './forms.ts';
 import type { Resolved } from './options.ts';
 import { Small } from './small.ts';
 
-/** From which opset on Cast makes float32 of each type; before 6 its attribute was a text. */
-const CAST_OPSET = { float16: 6, bfloat16: 13 } as const;
+/**
+ * From which opset on Cast makes float32 of each type; before 6 its attribute was a text. A Mul spreads scales by itself
+ * from 7 on.
+ */
+const CAST_OPSET = { float16: 6, bfloat16: 13, int16: 7 } as const;
 
 /** A float32 weight, and how it is used. */
 interface Candidate {
@@ -38,13 +38,13 @@ interface Before {
   readonly watch?: Watch | undefined;
 }
 
-/** Puts 16 bits and a Cast where float32 weights were. The Cast gives the value its old name, so that no reader changes. */
+/** Puts 16 bits, and the nodes that widen them, where float32 weights were. The value has its old name, so that no reader changes. */
 export async function storeHalves(
   model: Model,
   options: Resolved,
   before: Before = {},
 ): Promise<Pick<PassReport, 'changes' | 'skips' | 'notes'>> {
-  const { fits = new Fits(options.dtype), told, watch } = before;
+  const { fits = new Fits(options.dtype === 'int16' ? 'float16' : options.dtype), told, watch } = before;
   const notes = await raised(model, options);
   const small = before.small ?? new Small(model, options);
   const stored = (): Set<Tensor> =>
@@ -53,36 +53,35 @@ export async function storeHalves(
   notes.push(...corrected);
   const { candidates, skips, count } = candidatesOf(model, options, small, biases);
   const changes: Change[] = [];
-  const made = new Map<Graph, Map<string, { readonly data: Tensor; readonly cast: Node }>>();
+  const made = new Map<Graph, Map<string, { readonly tensors: readonly Tensor[]; readonly nodes: readonly Node[] }>>();
   for (const [index, one] of candidates.entries()) {
-    const { held, name } = one;
-    const rounding = await fits.rounding(held.tensor);
+    const { held, name, usage } = one;
+    const short = await shorten(held, options.dtype, fits);
     watch?.(index + 1, candidates.length);
-    const why = obstacle(rounding, options.dtype);
-    if (why !== undefined) {
-      if (!told?.has(held.tensor)) skips.push(skipOf(one, why.reason, why.detail));
+    if ('reason' in short) {
+      if (!told?.has(held.tensor)) skips.push(skipOf(one, short.reason, short.detail));
       continue;
     }
-    const half = halfName(held.graph, name, options.dtype);
-    const { data } = await encodeHalf(held.tensor, half, options.dtype);
-    const cast = castNode(held.graph, half, name, 'float32');
-    const sqnr = rounding.signal === 0 ? undefined : decibels(rounding.signal, rounding.noise);
-    const { usage } = one;
-    const form = `${data.dtype} with a Cast${held.graph.isOverridable(name) ? '; no longer a graph input' : ''}`;
+    const tensors = tensorsOf(short);
+    const after = tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const form = `${short.form}${held.graph.isOverridable(name) ? '; no longer a graph input' : ''}`;
     const reads = { nodes: usage.node === '' ? [] : [usage.node], opType: usage.opTypes.join(', ') };
-    changes.push({ ...changeOf(name, held.tensor, reads, { after: data.byteLength, form }), sqnr });
+    changes.push({ ...changeOf(name, held.tensor, reads, { after, form }), sqnr: short.sqnr });
+    const nodes = wideningNodes(held.graph, short, name);
     if (held.node === undefined) {
-      made.set(held.graph, (made.get(held.graph) ?? new Map()).set(name, { data, cast }));
+      made.set(held.graph, (made.get(held.graph) ?? new Map()).set(name, { tensors, nodes }));
     } else {
+      const [data, ...scales] = tensors;
       const kept = held.node.attributes.filter(({ name: key }) => !key.startsWith('value'));
       const attributes = [...kept, attribute.tensor('value', data)];
-      held.graph.replaceNode(held.node, { ...held.node, outputs: [half], attributes }, cast);
+      const more = scales.map((scale) => constantNode(held.graph, scale));
+      held.graph.replaceNode(held.node, { ...held.node, outputs: [data.name], attributes }, ...more, ...nodes);
     }
   }
   for (const [graph, weights] of made) {
-    graph.replaceInitializers(new Map([...weights].map(([name, { data }]) => [name, [data]])));
+    graph.replaceInitializers(new Map([...weights].map(([name, { tensors }]) => [name, tensors])));
     for (const name of weights.keys()) graph.removeInput(name);
-    graph.insertFirst(...[...weights.values()].map(({ cast }) => cast));
+    graph.insertFirst(...[...weights.values()].flatMap(({ nodes }) => nodes));
   }
   if (made.size > 0) model.freeInitializers();
   if (count > 0) notes.push(small.note(count));
@@ -148,7 +147,12 @@ function refusal(
     return ['graph_input', 'it is the initial value of a variable'];
   }
   if (opset < CAST_OPSET[dtype]) {
-    return ['opset_too_old', opset === 0 ? NO_OPSET : `opset ${opset} has no Cast for ${dtype}`];
+    return [
+      'opset_too_old',
+      opset === 0
+        ? NO_OPSET
+        : `opset ${opset} has no ${dtype === 'int16' ? 'Mul that spreads scales' : `Cast for ${dtype}`}`,
+    ];
   }
   return undefined;
 }
