@@ -88,10 +88,13 @@ async function reshaped(
   const open = async (): Promise<Lines> => {
     const lines = await x.open();
     const [line, own] = [elementCount(dims.slice(1)), elementCount(x.dims.slice(1))];
+    // A line of codes holds many rows, and a sample reads several of them one after the other.
+    let held = { first: 0, end: 0, values: new Float32Array(0) };
     return async (from, to) => {
-      const first = Math.floor((from * line) / own);
-      const values = await lines(first, Math.ceil((to * line) / own));
-      return values.subarray(from * line - first * own, to * line - first * own);
+      const [first, end] = [Math.floor((from * line) / own), Math.ceil((to * line) / own)];
+      if (first < held.first || end > held.end) held = { first, end, values: await lines(first, end) };
+      const { values } = held;
+      return values.subarray(from * line - held.first * own, to * line - held.first * own);
     };
   };
   return { ...x, dims, open };

@@ -1,42 +1,67 @@
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ioError } from '../../errors.ts';
+import { storedWeights } from '../../layers/stored.ts';
 import { temporaryFolder } from '../files/temporary.ts';
 import { readModel, writeModel } from '../model.ts';
-import { type Kernels, openInspected } from './kernels.ts';
+import { type InspectedSession, type Kernels, openInspected } from './kernels.ts';
+import { replaceDecoded } from './lean.ts';
 
-/** A model file of more bytes has its weights put beside a copy of it before it is loaded. */
-const MOST_LOADED: number = 1 << 26;
+/** A model of more bytes is not loaded as it is: a copy of it is. Codes of two bits take 16 times as much when decoded. */
+const MOST_LOADED: number = 1 << 22;
 
 /**
  * Tells what ONNX Runtime makes of a model that is not to be run. Weights that lie beside a model are mapped into
- * memory, and those that no rewriting touches are never read: of a large model that has them in its file a copy is
- * made, for that long, in the folder for temporary files.
+ * memory, and those that no rewriting touches are never read. So a large model is copied, for that long, to the folder
+ * for temporary files, with its weights in a data file. Of the weights that ONNX Runtime decodes when it loads a model,
+ * the copy has one of each kind, see {@link replaceDecoded}.
  * @param path - the model's file; external data beside it is found
- * @param most - bytes of a model file that is loaded as it is
+ * @param most - bytes of a model that is loaded as it is
  * @throws CompressError as {@link openInspected}
  */
 export async function inspectKernels(path: string, most: number = MOST_LOADED): Promise<Kernels> {
-  const { size } = await stat(path).catch((cause: unknown) => {
-    throw ioError(path, cause);
-  });
-  const folder = size > most ? await temporaryFolder() : undefined;
-  try {
-    const loaded = folder === undefined ? path : join(folder.path, 'model.onnx');
-    if (folder !== undefined) await writeApart(path, loaded);
-    const { session, kernels } = await openInspected(loaded, { label: path, packsWeights: false, arena: false });
-    await session.release();
-    return kernels;
-  } finally {
-    await folder?.remove();
-  }
+  return (await isLarger(path, most))
+    ? ((await inspectCopy(path, true)) ?? inspectCopy(path, false))
+    : (await load(path, path)).kernels;
 }
 
-async function writeApart(path: string, target: string): Promise<void> {
+async function isLarger(path: string, most: number): Promise<boolean> {
   const model = await readModel(path);
   try {
-    await writeModel(model, target, { data: 'external' });
+    const { byteLength, dataFiles } = await model.header();
+    return dataFiles.reduce((sum, file) => sum + file.byteLength, byteLength) > most;
   } finally {
     await model.close();
   }
+}
+
+/**
+ * Inspects a copy of a model.
+ * @param lean - without most of the weights that are decoded; then undefined if ONNX Runtime decodes not all that are left
+ */
+async function inspectCopy(path: string, lean: false): Promise<Kernels>;
+async function inspectCopy(path: string, lean: true): Promise<Kernels | undefined>;
+async function inspectCopy(path: string, lean: boolean): Promise<Kernels | undefined> {
+  const model = await readModel(path);
+  const folder = await temporaryFolder();
+  try {
+    const names = [...storedWeights(model).keys()];
+    const replaced = lean ? await replaceDecoded(model) : new Map<string, readonly string[]>();
+    const copy = join(folder.path, 'model.onnx');
+    await writeModel(model, copy, { data: 'external' });
+    const { kernels, initializers } = await load(copy, path);
+    const made = new Set(kernels.madeFloat);
+    for (const [kept, alike] of replaced) {
+      if (initializers.has(kept)) return undefined;
+      if (made.has(kept)) for (const one of alike) made.add(one);
+    }
+    return { ...kernels, madeFloat: names.filter((name) => made.has(name)) };
+  } finally {
+    await folder.remove();
+    await model.close();
+  }
+}
+
+async function load(path: string, label: string): Promise<Omit<InspectedSession, 'session'>> {
+  const { session, ...found } = await openInspected(path, { label, packsWeights: false, arena: false });
+  await session.release();
+  return found;
 }

@@ -49,6 +49,8 @@ export interface Kernels {
 export interface InspectedSession {
   readonly session: Session;
   readonly kernels: Kernels;
+  /** Names of the initializers of the optimized main graph. */
+  readonly initializers: ReadonlySet<string>;
 }
 
 /**
@@ -66,7 +68,7 @@ export async function openInspected(
   try {
     const written = join(folder.path, 'optimized.onnx');
     session = await openSession(path, { ...options, optimizedModelPath: written });
-    return { session, kernels: await readKernels(written, path, original) };
+    return { session, ...(await readKernels(written, path, original)) };
   } catch (cause) {
     await session?.release();
     throw cause;
@@ -76,7 +78,11 @@ export async function openInspected(
   }
 }
 
-async function readKernels(path: string, madeFrom: string, original: Model): Promise<Kernels> {
+async function readKernels(
+  path: string,
+  madeFrom: string,
+  original: Model,
+): Promise<Omit<InspectedSession, 'session'>> {
   const there = await stat(path).catch(() => undefined);
   if (there === undefined) {
     throw new CompressError('runtime', 'onnxruntime-node', 'cannot save its optimized graph', {
@@ -86,7 +92,8 @@ async function readKernels(path: string, madeFrom: string, original: Model): Pro
   // Weights that ONNX Runtime left alone stay in the data files of the model.
   const optimized = await readModel(path, { dataBeside: madeFrom });
   try {
-    return kernelsOf(optimized, original);
+    const initializers = new Set(optimized.graph.initializers.keys());
+    return { kernels: kernelsOf(optimized, original), initializers };
   } finally {
     await optimized.close();
   }

@@ -2,8 +2,10 @@ import { writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
+import { readModel } from '../../../src/node/model.ts';
 import { inspectKernels } from '../../../src/node/runtime/inspectKernels.ts';
 import { type Kernels, openInspected } from '../../../src/node/runtime/kernels.ts';
+import { replaceDecoded } from '../../../src/node/runtime/lean.ts';
 import { buildModel, f32, float, type GraphSpec, type NodeSpec, type TensorSpec } from '../../support/build.ts';
 import { ownTemporaryFolder } from '../../support/temporary.ts';
 
@@ -72,6 +74,58 @@ test('codes of four bits that nodes unpack and make float are told as well, by t
     initializers: { b: bytes, shifts, range, shape, middle: f32([], [8]), s: scales(32) },
   });
   expect(found).toEqual({ kernels: [{ op: 'MatMul', nodes: 1 }], unfused: [], madeFloat: ['b'] });
+});
+
+test('a large model is inspected without most of the weights that are decoded when it is loaded', async () => {
+  const half = (size: number): TensorSpec => ({
+    ...{ dtype: 'float16', dims: [512, size] },
+    data: new Uint16Array(512 * size).fill(0x3c00),
+  });
+  const nodes = ['a', 'b', 'c', 'd'].flatMap((name, index): NodeSpec[] => [
+    { op: 'Cast', in: [name], out: [`${name}_float`], attributes: { to: 1 } },
+    { op: 'MatMul', in: [index === 0 ? 'x' : `r${index - 1}`, `${name}_float`], out: [`h${index}`] },
+    { op: 'Relu', in: [`h${index}`], out: [index === 3 ? 'y' : `r${index}`] },
+  ]);
+  const spec = {
+    nodes,
+    inputs: { x: f32(['N', 512]) },
+    outputs: { y: f32(['N', 512]) },
+    initializers: { a: half(512), b: half(512), c: half(512), d: half(512) },
+  };
+  const found = await inspect(spec);
+  expect(found.kernels).toContainEqual({ op: 'MatMul', nodes: 4 });
+  expect(found.kernels.map((one) => one.op)).not.toContain('Cast');
+  const path = join(folder.path, 'model.onnx');
+  expect(await inspectKernels(path, 0)).toEqual(found);
+
+  const model = await readModel(path);
+  const replaced = await replaceDecoded(model);
+  expect(replaced).toEqual(new Map([['a', ['b', 'c', 'd']]]));
+  expect(model.graph.nodes.filter((one) => one.opType === 'Cast').map((one) => one.inputs[0])).toEqual(['a']);
+  expect([...model.graph.initializers.values()].map(({ name, dtype }) => `${dtype} ${name}`).sort()).toEqual([
+    'float16 a',
+    'float32 b_float',
+    'float32 c_float',
+    'float32 d_float',
+  ]);
+  await model.close();
+});
+
+test('a decoded weight that is read in another way, or by a subgraph, is another kind', async () => {
+  const half = (): TensorSpec => ({
+    ...{ dtype: 'float16', dims: [512, 512] },
+    data: new Uint16Array(512 * 512).fill(0x3c00),
+  });
+  const cast = (name: string): NodeSpec => ({ op: 'Cast', in: [name], out: [`${name}_float`], attributes: { to: 1 } });
+  const nodes: NodeSpec[] = [
+    ...[cast('a'), cast('b'), mm('h', 'a_float')],
+    { op: 'MatMul', in: ['b_float', 'h'], out: ['y'] },
+  ];
+  const square = { x: f32([512, 512]) };
+  await inspect({ nodes, inputs: square, outputs: { y: f32([512, 512]) }, initializers: { a: half(), b: half() } });
+  const model = await readModel(join(folder.path, 'model.onnx'));
+  expect(await replaceDecoded(model)).toEqual(new Map());
+  await model.close();
 });
 
 test('integers that become other integers are not told as made float', async () => {
