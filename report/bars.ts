@@ -38,11 +38,11 @@ interface Pair {
   readonly after: number;
 }
 
-/** Where the bytes are: the largest of the changed weights, before and after, and all else that the files hold. */
+/** Where the bytes are: the largest of the changed weights, before and after, and everything else in the files. */
 export function byteBars({ layers, input, output }: ReportData): HTMLElement[] {
   const sum = (side: 'before' | 'after'): number => layers.reduce((total, one) => total + one[side], 0);
   const rest = {
-    name: layers.length === 0 ? 'all that the files hold' : 'all else in the files',
+    name: layers.length === 0 ? 'everything' : 'everything else',
     before: Math.max(0, input.bytes - sum('before')),
     after: Math.max(0, output.bytes - sum('after')),
   };

@@ -60,25 +60,24 @@ function save(data: ReportData): HTMLElement {
   return element('p', {}, element('a', link, 'Save as JSON'));
 }
 
-/** So many weights, and what is true of them. */
-function weights(count: number, of: string, predicate: string): string[] {
+/** A sentence about a number of weights of a type. */
+function weights(count: number, type: string, predicate: string): string[] {
   if (count === 0) return [];
-  return [`${count} ${count === 1 ? 'weight' : 'weights'} ${of} ${count === 1 ? 'is' : 'are'} ${predicate}.`];
+  return [`${count} ${type} ${count === 1 ? 'weight is' : 'weights are'} ${predicate}.`];
 }
 
-/** What becomes of the weights when the model is loaded and run, in sentences; halves are counted by their form. */
-function loaded({ unfused, madeFloat }: Verdict & { kind: 'asked' }, { layers, output }: ReportData): string {
+/** What happens to the weights when the model is loaded and run. */
+function loaded({ unfused, madeFloat, halves }: Verdict & { kind: 'asked' }, { output }: ReportData): string {
   const small = 'small in the file, not in memory, and as fast as before';
-  const halves = layers.filter(({ form }) => form.includes('float16 behind a Cast')).length;
   const facts = [
-    ...weights(unfused.length, 'of integers', 'made float again at every run, which can be many times slower'),
-    ...weights(madeFloat.length, 'of integers', `made float once, when the model is loaded: ${small}`),
-    ...weights(halves, 'of float16', `made float32 once, when the model is loaded: ${small}`),
+    ...weights(unfused.length, 'integer', 'converted to float at every run, which can be many times slower'),
+    ...weights(madeFloat.length, 'integer', `converted to float once, when the model is loaded: ${small}`),
+    ...weights(halves, '16-bit float', `converted to float32 once, when the model is loaded: ${small}`),
   ];
   if (facts.length > 0) return facts.join(' ');
   return output.roles.some(({ role }) => /^weights in u?int/.test(role))
-    ? 'No weight of integers is made float again, neither at every run nor when the model is loaded.'
-    : 'The model has no weights of integers.';
+    ? 'No integer weight is converted to float, neither at every run nor when the model is loaded.'
+    : 'The model has no integer weights.';
 }
 
 function verdict(data: ReportData): HTMLElement[] {
@@ -168,7 +167,7 @@ function left(data: ReportData): HTMLElement[] {
     { head: 'why', text: (row) => row.detail, order: (row) => row.reason },
   ];
   return [
-    ...(skips.length === 0 ? [] : [element('h2', {}, 'Left as it was'), sortable(columns, skips)]),
+    ...(skips.length === 0 ? [] : [element('h2', {}, 'Left unchanged'), sortable(columns, skips)]),
     ...(notes.length === 0 ? [] : [element('h2', {}, 'Notes'), element('ul', {}, ...notes)]),
   ];
 }
@@ -179,7 +178,7 @@ function sensitivityOf(found: ReportData['sensitivity']): HTMLElement[] {
   if (found.kind === 'not_measured') return [head, element('p', { class: 'soft' }, `Not measured: ${found.why}.`)];
   const { layers, of } = found;
   const which = of > layers.length ? ` The ${layers.length} largest of ${of} layers.` : '';
-  const text = `Noise in the outputs when one layer alone is changed, in percent of the signal, on ${found.data}: the longer the bar, the more is lost.${which}`;
+  const text = `Noise in the outputs, in percent of the signal, when only one layer is changed; the longest bar is the largest loss. Data: ${found.data}.${which}`;
   return [head, element('p', { class: 'soft' }, text), ...lossBars(layers)];
 }
 

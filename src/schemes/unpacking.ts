@@ -89,7 +89,7 @@ async function reshaped(
     const lines = await x.open();
     const [line, own] = [elementCount(dims.slice(1)), elementCount(x.dims.slice(1))];
     // A line of codes holds many rows, and a sample reads several of them one after the other.
-    let held = { first: 0, end: 0, values: new Float32Array(0) };
+    let held = { first: 0, end: 0, values: new Float32Array(0) as Float32Array };
     return async (from, to) => {
       const [first, end] = [Math.floor((from * line) / own), Math.ceil((to * line) / own)];
       if (first < held.first || end > held.end) held = { first, end, values: await lines(first, end) };

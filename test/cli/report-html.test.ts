@@ -144,7 +144,18 @@ describe('compress --report', () => {
     for (const one of layers) expect(one.sqnr).toBeGreaterThan(30);
   });
 
-  test('a weight that is made float again at each run is named, with why', () => {
+  test('counts the weights stored in 16 bits, if the model computes in float32', () => {
+    const cwd = folder();
+    for (const [name, options] of Object.entries({
+      stored: ['--float16'],
+      computed: ['--float16', '--compute', 'float16'],
+    }))
+      done(compress(['quantize', '-q', ...options, MLP, '-o', `${name}.onnx`, '--report', `${name}.html`], { cwd }));
+    expect(dataIn(join(cwd, 'stored.html')).verdict).toMatchObject({ kind: 'asked', halves: 3, madeFloat: [] });
+    expect(dataIn(join(cwd, 'computed.html')).verdict).toMatchObject({ kind: 'asked', halves: 0 });
+  });
+
+  test('names a weight that is converted to float at each run, with the reason', () => {
     const cwd = folder();
     const model = buildModel({
       opset: 21,

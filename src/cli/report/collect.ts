@@ -65,7 +65,7 @@ export async function collect(from: Collected): Promise<ReportData> {
           return { weight, node, opType, elements, reason, detail };
         }),
       })),
-      verdict: await verdictOf(from.written, report.output ?? ''),
+      verdict: await verdictOf(from.written, report),
       sensitivity: await from.sensitivity(),
     };
   } finally {
@@ -88,18 +88,26 @@ async function compared(
 }
 
 /** Has ONNX Runtime load the model, and looks at what it will run. */
-async function verdictOf(path: string, name: string): Promise<Verdict> {
+async function verdictOf(path: string, { output = '', passes }: RunReport): Promise<Verdict> {
   try {
     const { kernels, unfused, madeFloat } = await inspectKernels(path);
     return {
       kind: 'asked',
-      ...{ kernels, madeFloat },
+      ...{ kernels, madeFloat, halves: storedHalves(passes) },
       unfused: unfused.map(({ weight, node, opType, why }) => ({ weight, node, opType, why })),
     };
   } catch (cause) {
     if (!(cause instanceof CompressError)) throw cause;
-    return { kind: 'not_asked', why: `ONNX Runtime could not be queried: ${cause.message.replaceAll(path, name)}` };
+    return { kind: 'not_asked', why: `ONNX Runtime could not be queried: ${cause.message.replaceAll(path, output)}` };
   }
+}
+
+/** How many weights are stored in 16 bits, and computed with as float32. */
+function storedHalves(passes: RunReport['passes']): number {
+  const storing = passes.filter(
+    ({ pass, facts = [] }) => pass === 'float16' && !facts.some((fact) => fact.kind === 'float16'),
+  );
+  return storing.reduce((sum, { changes }) => sum + changes.length, 0);
 }
 
 /** An argument as a POSIX shell takes it. */

@@ -71,6 +71,8 @@ export type Verdict =
       readonly unfused: readonly ReportUnfused[];
       /** Names of weights of integers that were made float when the model was loaded. */
       readonly madeFloat: readonly string[];
+      /** How many weights the passes stored in 16 bits: they are converted to float32 when the model is loaded. */
+      readonly halves: number;
     }
   | { readonly kind: 'not_asked'; readonly why: string };
 
