@@ -1,6 +1,6 @@
 import { CompressError } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
-import { inspectKernels } from '../../node/runtime/inspectKernels.ts';
+import { inspectKernels } from '../../node/recipes/inspectKernels.ts';
 import { ownVersion, runtimeVersion } from '../../node/version.ts';
 import { PROGRAM } from '../../options/verbs.ts';
 import { type EqualizeOptions, equalize } from '../../passes/equalize/index.ts';

@@ -3,9 +3,9 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { readModel } from '../../../src/node/model.ts';
-import { inspectKernels } from '../../../src/node/runtime/inspectKernels.ts';
+import { inspectKernels } from '../../../src/node/recipes/inspectKernels.ts';
+import { replaceDecoded } from '../../../src/node/recipes/lean.ts';
 import { type Kernels, openInspected } from '../../../src/node/runtime/kernels.ts';
-import { replaceDecoded } from '../../../src/node/runtime/lean.ts';
 import { buildModel, f32, float, type GraphSpec, type NodeSpec, type TensorSpec } from '../../support/build.ts';
 import { ownTemporaryFolder } from '../../support/temporary.ts';
 

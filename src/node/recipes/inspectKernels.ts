@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { storedWeights } from '../../layers/stored.ts';
 import { temporaryFolder } from '../files/temporary.ts';
 import { readModel, writeModel } from '../model.ts';
-import { type InspectedSession, type Kernels, openInspected } from './kernels.ts';
+import { type InspectedSession, type Kernels, openInspected } from '../runtime/kernels.ts';
 import { replaceDecoded } from './lean.ts';
 
 /** A model of more bytes is not loaded as it is: a copy of it is. Codes of two bits take 16 times as much when decoded. */
