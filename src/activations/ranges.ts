@@ -16,11 +16,13 @@ export type ActivationRanges = ReadonlyMap<string, ActivationRange>;
 
 /**
  * Signal-to-noise ratio of one product in dB over the data, if that product alone is computed in another form: on
- * integers, or in float with a stored weight. If a logarithm follows the product, the ratio of the logarithm's output.
+ * integers, or in float with a weight that is stored in 8 bits, or in fewer. If a logarithm follows the product, the
+ * ratio of the logarithm's output.
  */
 export interface ProductSignal {
   readonly integers?: number;
   readonly stored?: number;
+  readonly low?: number;
 }
 
 /** By the name of the product's output in the whole (folded) model. */

@@ -27,7 +27,7 @@ import {
   resolveOptions,
 } from '../../passes/quantize/options.ts';
 import { alikeWeights, prepare, sharesWeights } from '../../passes/quantize/prepare.ts';
-import { withSmallest } from '../../passes/quantize/select.ts';
+import { skipBeforeLog, withSmallest } from '../../passes/quantize/select.ts';
 import {
   anyActivations,
   calibrationValues,
@@ -151,6 +151,8 @@ export function calibratedQuantize(asked: QuantizeOptions, given: CalibratedOpti
       notes.push(...found.notes);
       const { activations, minNodeSqnr, prefer } = { ...STATIC_DEFAULTS, ...options };
       settled = { ...settled, floor: { least: minNodeSqnr, signals: found.products, places: new Places(model) } };
+      // The first reason is the one that is reported: data says more than the static pass.
+      skipBeforeLog(model, settled, ledger);
       const statics = { ...quantizeOptions, ranges, activations, minNodeSqnr, prefer };
       const ahead = !weightsOnly && (await anyActivations(model, statics, ledger));
       if (ahead && model.opset < PER_AXIS_OPSET) notes.push(...(await raisedNotes(model)));
@@ -247,9 +249,9 @@ async function foundIn(
     ...(options.biasCorrection ? correctionValues(model, quantizeOptions) : []),
   ]);
   const values = weightsOnly ? [] : calibrationValues(model, quantizeOptions);
-  const trials = isLow(settled) ? undefined : await tryProducts(model, settled);
-  const figures = trials?.values ?? [];
-  const run = trials === undefined || figures.length === 0 ? model : trials.model;
+  const trials = await tryProducts(model, settled);
+  const figures = trials.values;
+  const run = figures.length === 0 ? model : trials.model;
   const used = means.size + figures.length > 0;
   const calibrating = { observer, means, figures, onProgress };
   const found = used ? await calibrate(run, values, data, calibrating) : NOTHING;
@@ -260,11 +262,11 @@ async function foundIn(
   if (random && used) {
     notes.unshift(
       weightsOnly
-        ? 'warning: biases are corrected by the means of random inputs; real inputs may have other means'
+        ? `warning: ${means.size > 0 ? 'biases are corrected by the means of random inputs' : 'products before a Log are judged on random inputs'}; real inputs may have other means`
         : 'warning: the ranges come from random inputs; real values will be clipped or use only few of the steps',
     );
   }
-  const products = trials?.signals(found.figures) ?? new Map();
+  const products = trials.signals(found.figures);
   if (options.saveRanges !== undefined) {
     const meta = { observer, samples: found.samples, ...(products.size > 0 && { products }) };
     await saveRanges(options.saveRanges, found.ranges, meta, { overwrite: options.overwrite === true });

@@ -32,11 +32,11 @@ const FIELDS = ['min', 'max', 'observedMin', 'observedMax', 'power', 'clipError'
 const CHANNEL_FIELDS = ['channelMeans', 'channelPowers', 'channelPeaks'] as const;
 
 /** Of a product, in dB. */
-const PRODUCT_FIELDS = ['integers', 'stored'] as const;
+const PRODUCT_FIELDS = ['integers', 'stored', 'low'] as const;
 
 /**
  * Writes ranges as JSON, `{ version: 1, observer, samples, values: { name: { min, max, … } }, products: { name: {
- * integers, stored } } }`. The file appears only when it is complete.
+ * integers, stored, low } } }`. The file appears only when it is complete.
  * @throws CompressError `exists` if the file exists and `overwrite` is not set, `io`
  */
 export async function saveRanges(

@@ -11,7 +11,7 @@ export interface Floor {
   readonly places: Places;
 }
 
-/** How a product may be computed with a weight of 8 bits. */
+/** How a product may be computed with a weight of 8 bits or fewer. */
 export type ProductForm = keyof ProductSignal;
 
 /**
@@ -21,9 +21,14 @@ export type ProductForm = keyof ProductSignal;
 export function belowFloor(use: WeightUse, form: ProductForm, floor: Floor | undefined): string | undefined {
   const kept = signalOf(use, floor)?.[form];
   if (floor === undefined || kept === undefined || kept >= floor.least) return undefined;
-  const how = form === 'integers' ? 'on integers' : 'with a weight in 8 bits';
-  return `it would keep ${kept.toFixed(1)} dB ${how}; ${floor.least} are asked for`;
+  return `it would keep ${kept.toFixed(1)} dB ${HOW[form]}; ${floor.least} are asked for`;
 }
+
+const HOW: { readonly [form in ProductForm]: string } = {
+  integers: 'on integers',
+  stored: 'with a weight in 8 bits',
+  low: 'with a weight in fewer bits',
+};
 
 /** Whether data shows that a product holds the floor in a form. */
 export function holdsFloor(use: WeightUse, form: ProductForm, floor: Floor | undefined): boolean {

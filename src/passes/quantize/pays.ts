@@ -16,6 +16,10 @@ export function isProduct({ node }: WeightUse): boolean {
   return isOp(node, 'MatMul') || isOp(node, 'Gemm');
 }
 
+export function isConv({ node }: WeightUse): boolean {
+  return isOp(node, 'Conv') || isOp(node, 'ConvTranspose');
+}
+
 /** The rows of the activations that meet the weights: from what the file states, and from what operators do. */
 export async function rowsOf(model: Model, uses: readonly WeightUse[]): Promise<Rows> {
   const dims = new Dims(model);

@@ -11,7 +11,7 @@ import { belowFloor, holdsFloor } from './floor.ts';
 import type { Ledger } from './ledger.ts';
 import { isRotary, meetsLog, meetsProduct } from './meets.ts';
 import { QUANTIZABLE_OPS, type ResolvedOptions } from './options.ts';
-import { isProduct } from './pays.ts';
+import { isConv, isProduct } from './pays.ts';
 import { recurrentWeights } from './recurrent.ts';
 
 /** What the smallest weights may make together of all floats of the model. */
@@ -55,6 +55,16 @@ export function selectWeights(model: Model, options: ResolvedOptions, ledger?: L
     else ledger?.skip(use.held, no);
   }
   return uses;
+}
+
+/** Tells a ledger of the weights that stay float before a Log, with what data shows of them. */
+export function skipBeforeLog(model: Model, options: ResolvedOptions, ledger: Ledger): void {
+  for (const { graph, node } of model.nodes()) {
+    const use = weightOf(graph, node);
+    if (use === undefined || 'reason' in use) continue;
+    const no = refusal(model, use, options);
+    if (no?.reason === 'before_log') ledger.skip(use.held, no);
+  }
 }
 
 /** The operator of which a node is a kind: an Einsum multiplies as MatMul does. */
@@ -113,7 +123,9 @@ function needless(use: WeightUse, { floats = 0, floor, trying }: ResolvedOptions
     if (byteLength > LARGE_PART * floats || meetsProduct(graph, node)) return undefined;
     return skipUse(use, 'no_product', 'its rows enter no product with a weight');
   }
-  if (trying || !isProduct(use) || holdsFloor(use, 'stored', floor) || !meetsLog(graph, node)) return undefined;
+  if (trying || !(isProduct(use) || isConv(use)) || !meetsLog(graph, node)) return undefined;
   const fact = belowFloor(use, 'stored', floor);
+  // A matrix stays float unless data shows that it need not, a Conv only if data shows that it has to.
+  if (isProduct(use) ? holdsFloor(use, 'stored', floor) : fact === undefined) return undefined;
   return skipUse(use, 'before_log', `a Log follows its product${fact === undefined ? '' : `: ${fact}`}`);
 }

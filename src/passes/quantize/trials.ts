@@ -6,6 +6,7 @@ import { Places } from '../../ir/places.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { decibels } from '../../kernels/decibels.ts';
 import { type WeightUse, weightOf } from '../../layers/select.ts';
+import { CONTRIB } from '../../schemes/nbits.ts';
 import { PER_AXIS_OPSET } from '../../schemes/opset.ts';
 import { castNode } from '../../schemes/write.ts';
 import { DistinctScales } from '../../targets/scales.ts';
@@ -14,9 +15,11 @@ import { settleEinsums } from './einsum.ts';
 import { Emitter } from './emit.ts';
 import { type ProductForm, productKey } from './floor.ts';
 import { Forms } from './forms.ts';
+import { type Choices, choose, headOf, neededBy } from './low/choose.ts';
+import { LowForms } from './low/write.ts';
 import { wayToLog } from './meets.ts';
-import { lookedAt, type ResolvedOptions } from './options.ts';
-import { isProduct, neededOpset, pays, type Rows, rowsOf, withinOpset } from './pays.ts';
+import { isLow, lookedAt, type ResolvedOptions } from './options.ts';
+import { isConv, isProduct, neededOpset, pays, type Rows, rowsOf, withinOpset } from './pays.ts';
 import { settleReshapes } from './reshapes.ts';
 import { selectWeights } from './select.ts';
 
@@ -43,7 +46,8 @@ const MOST = 200;
 
 /**
  * Writes products a second time, on integers and with a stored weight, beside themselves in a copy of the model, with
- * what they lose. Where a Log follows, what lies between is written again too, and the loss is that of the Log.
+ * what they lose. If a Log follows, the nodes between are written again too, and the loss is that of the Log. A Conv is
+ * tried only if a Log follows: with a stored weight.
  *
  * ```
  * before   x ── MatMul(W) ── y ── Clip ── Log ── l
@@ -53,7 +57,8 @@ const MOST = 200;
  *
  * All else reads the float values: each figure is of one product alone.
  *
- * @param options - those of the run; with `weightsOnly` only products before a Log are tried
+ * @param options - those of the run; with `weightsOnly`, and for fewer than 8 bits, only products before a Log are
+ *   tried, the latter in few bits too, with codes searched without data
  */
 export async function tryProducts(model: Model, options: ResolvedOptions): Promise<Trials> {
   const copy = cloneModel(model);
@@ -80,6 +85,13 @@ interface Product {
   readonly way: readonly Node[];
 }
 
+/** Products, and the rows that each has at least. */
+interface Found {
+  readonly products: readonly Product[];
+  readonly uses: readonly WeightUse[];
+  readonly rows: Rows;
+}
+
 class Trying {
   readonly #model: Model;
   readonly #options: ResolvedOptions;
@@ -96,36 +108,80 @@ class Trying {
     const options = this.#options;
     await settleReshapes(model, lookedAt(options));
     settleEinsums(model);
-    let found = await this.#products();
-    if (found.uses.length > 0 && model.opset < neededOpset(found.uses, options, found.rows)) {
-      await raiseOpset(model, PER_AXIS_OPSET);
-      found = await this.#products();
+    let found = await this.#found();
+    const needed = Math.max(neededOpset(found.uses, options, found.rows), neededBy(this.#choices(found)));
+    if (found.uses.length > 0 && model.opset < needed) {
+      await raiseOpset(model, Math.max(needed, PER_AXIS_OPSET));
+      found = await this.#found();
     }
     const { settled } = withinOpset(model, options);
     this.#places = new Places(model);
-    const { uses, rows } = found;
-    // Before there are copies, which read the same values.
-    const products = uses.map((use): Product => ({ use, way: wayToLog(use.graph, use.node) }));
+    const { products, rows } = found;
     const log = products.filter(({ way }) => way.length > 0);
+    const choices = this.#choices(found);
     const stored = { ...settled, ...(settled.weightsOnly ? {} : { weightsOnly: true, plain: true }) };
-    const dynamic = settled.weightsOnly ? [] : products.filter(({ use }) => pays(use, settled, rows));
-    return [...(await this.#try(dynamic, 'integers', settled)), ...(await this.#try(log, 'stored', stored))];
+    const tried = settled.weightsOnly ? [] : products.filter(({ use }) => isProduct(use));
+    const dynamic = tried.filter(({ use }) => pays(use, settled, rows));
+    return [
+      ...(await this.#try(dynamic, 'integers', (again) => this.#forms(again, settled))),
+      ...(await this.#try(log, 'stored', (again) => this.#forms(again, stored))),
+      ...(neededBy(choices) > model.opset ? [] : await this.#tryLow(log, choices)),
+    ];
   }
 
-  async #products(): Promise<{ uses: WeightUse[]; rows: Rows }> {
-    const uses = selectWeights(this.#model, this.#options).filter(isProduct);
-    const seen = uses.filter((use) => this.#places.hidden(use.graph) === undefined);
-    return { uses: seen, rows: await rowsOf(this.#model, seen) };
+  /** The products that are tried, with all that lies between them and logarithms. */
+  async #found(): Promise<Found> {
+    const onlyLog = isLow(this.#options) || this.#options.weightsOnly;
+    const products: Product[] = [];
+    for (const use of selectWeights(this.#model, this.#options)) {
+      const tried = isProduct(use) || isConv(use);
+      if (!tried || this.#places.hidden(use.graph) !== undefined) continue;
+      // Before there are copies, which read the same values.
+      const way = wayToLog(use.graph, use.node);
+      if (way.length > 0 || (isProduct(use) && !onlyLog)) products.push({ use, way });
+    }
+    const uses = products.map(({ use }) => use);
+    return { products, uses, rows: await rowsOf(this.#model, uses) };
   }
 
-  async #try(products: readonly Product[], form: ProductForm, options: ResolvedOptions): Promise<Trial[]> {
+  /** What is stored in fewer than 8 bits, if that is asked for. */
+  #choices({ uses, rows }: Found): Choices {
+    const options = this.#options;
+    if (!isLow(options)) return new Map();
+    const every = selectWeights(this.#model, { ...options, choosing: false, smallest: new Set(), minElements: 0 });
+    const known = { tied: new Set<Tensor>(), head: headOf(every), emitter: new Emitter() };
+    return choose(uses, options, rows, known).choices;
+  }
+
+  async #forms(again: readonly WeightUse[], options: ResolvedOptions): Promise<Forms> {
+    const known = { tied: new Set<Tensor>(), inFloat: new Set<Tensor>(), rows: await rowsOf(this.#model, again) };
+    return new Forms(new Emitter(), options, new DistinctScales(), known);
+  }
+
+  async #tryLow(products: readonly Product[], choices: Choices): Promise<Trial[]> {
+    const few = products.filter(({ use }) => choices.has(use.held.tensor));
+    if (few.length === 0) return [];
+    const settings = { choices, method: 'mse', unread: false, keep: undefined, ahead: new Map() } as const;
+    const forms = new LowForms(new Emitter(), { ...settings, int8: this.#options });
+    const trials = await this.#try(few, 'low', async () => forms);
+    if ([...choices.values()].some(({ form }) => form === 'nbits')) {
+      this.#model.addOpset(CONTRIB.domain, CONTRIB.version);
+    }
+    return trials;
+  }
+
+  /** @param formsFor - what writes the copies that are found again among the nodes */
+  async #try(
+    products: readonly Product[],
+    form: ProductForm,
+    formsFor: (again: readonly WeightUse[]) => Promise<Pick<Forms, 'apply' | 'end'>>,
+  ): Promise<Trial[]> {
     const copies = products.map((one) => ({ use: one.use, ...copied(one) }));
     const again = copies.flatMap(({ node, use }) => {
       const found = weightOf(use.graph, node);
       return found === undefined || 'reason' in found ? [] : [found];
     });
-    const known = { tied: new Set<Tensor>(), inFloat: new Set<Tensor>(), rows: await rowsOf(this.#model, again) };
-    const forms = new Forms(new Emitter(), options, new DistinctScales(), known);
+    const forms = await formsFor(again);
     const trials: Trial[] = [];
     for (const { use, node, pairs } of copies) {
       const found = again.find((one) => one.node === node);

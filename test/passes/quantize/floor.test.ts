@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { buildModel, f32, type NodeSpec, value } from '../../support/build.ts';
+import { buildModel, f32, i64, type NodeSpec, value } from '../../support/build.ts';
 import { normal, quantized } from '../../support/calibrated.ts';
 
 const op = (type: string, inputs: string[], out: string, attributes: NodeSpec['attributes'] = {}): NodeSpec => ({
@@ -71,4 +71,66 @@ test.each([
       /^a Log follows its product: it would keep \d+\.\d dB with a weight in 8 bits; 100 are asked/,
     ),
   ]);
+});
+
+/** The same with a Conv that has the filters, and what lies between it and the Log transposes and reshapes. */
+function convSpectrum(): Uint8Array {
+  const frames = Float32Array.from({ length: 16 }, (_, at) => 10 ** (-at / 4));
+  const filters = normal(128 * 128, 5).map((one, at) => one ** 2 * 10 ** (-Math.floor(at / 128) / 32));
+  return buildModel({
+    opset: 17,
+    inputs: { x: value('float32', ['n', 128, 16]) },
+    outputs: { y: value('float32', ['n', 8, 256]) },
+    initializers: {
+      ...{ w: f32([128, 128, 1], filters), frames: f32([16], frames), least: f32([], [1e-9]) },
+      shape: i64([3], [0, 8, 256]),
+    },
+    nodes: [
+      op('Mul', ['x', 'x'], 'squares'),
+      op('Mul', ['squares', 'frames'], 'power'),
+      op('Conv', ['power', 'w'], 'm'),
+      op('Clip', ['m', 'least'], 'clipped'),
+      op('Transpose', ['clipped'], 'turned', { perm: [0, 2, 1] }),
+      op('Reshape', ['turned', 'shape'], 'rows'),
+      op('Log', ['rows'], 'y'),
+    ],
+  });
+}
+
+test.each([
+  [{}, {}, 'int8 in blocks of 16, weights only'],
+  [{ minNodeSqnr: 100 }, {}, undefined],
+  [{ minNodeSqnr: 100 }, { weightsOnly: true }, undefined],
+] as const)(
+  'a Conv before a Log has a stored weight only if data shows that it may: %j %j',
+  async (options, asked, form) => {
+    const { report, kernels } = await quantized(convSpectrum(), { x: [128, 16] }, options, asked);
+    expect(report?.changes.map((one) => one.form)).toEqual(form === undefined ? [] : [form]);
+    expect(kernels['QLinearConv'] ?? 0).toBe(0);
+    if (form !== undefined) return;
+    expect(report?.skips.map((one) => one.detail)).toEqual([
+      expect.stringMatching(
+        /^a Log follows its product: it would keep \d+\.\d dB with a weight in 8 bits; 100 are asked/,
+      ),
+    ]);
+  },
+);
+
+const FEW = { bits: 4, headBits: 4 } as const;
+test.each([
+  [{ minNodeSqnr: -100 }, FEW, /^int4/, undefined],
+  [{}, FEW, /^int8 in blocks of 16, weights only/, /^it would keep -?\d+\.\d dB with a weight in fewer bits; 36 are/],
+  [{}, { bits: 4 }, /^int8 in blocks of 16, weights only/, /^it would keep -?\d+\.\d dB on integers; 36 are asked/],
+  [
+    { minNodeSqnr: 100 },
+    FEW,
+    undefined,
+    /^a Log follows its product: it would keep \d+\.\d dB with a weight in 8 bits/,
+  ],
+] as const)('few bits before a Log are measured too: %j %j', async (options, asked, form, why) => {
+  const { report } = await quantized(spectrum(), { x: [16, 128] }, options, asked);
+  expect(report?.changes.map((one) => one.form)).toEqual(form === undefined ? [] : [expect.stringMatching(form)]);
+  const reasons = report?.changes.flatMap(({ instead }) => instead?.detail ?? []) ?? [];
+  const all = [...reasons, ...(report?.skips.map((one) => one.detail) ?? [])];
+  expect(all).toEqual(why === undefined ? [] : [expect.stringMatching(why)]);
 });

@@ -10,6 +10,8 @@ import { codesScheme } from '../../../schemes/lowTensors.ts';
 import { firstOpset, PER_AXIS_OPSET, UNPACKING_OPSET } from '../../../schemes/opset.ts';
 import { decodeCosts, lowForms } from '../../../targets/lowbits.ts';
 import type { Emitter } from '../emit.ts';
+import { belowFloor, holdsFloor } from '../floor.ts';
+import { meetsLog } from '../meets.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { isProduct, pays, type Rows } from '../pays.ts';
 import { planProduct } from '../product.ts';
@@ -58,7 +60,9 @@ export function choose(
   const few = options.tableBits === 4;
   const candidates = [...byTensor].filter(
     ([tensor, all]) =>
-      (tied.has(tensor) ? few : all.every(isProduct)) && elementCount(tensor.dims) >= Math.max(1, least),
+      (tied.has(tensor) ? few : all.every(isProduct)) &&
+      elementCount(tensor.dims) >= Math.max(1, least) &&
+      all.every((use) => keepsSignal(use, options)),
   );
   const decoded = candidates.reduce((sum, [tensor]) => sum + elementCount(tensor.dims), 0);
   const { most } = decodeCosts.value;
@@ -83,6 +87,13 @@ export function choose(
     choices.set(tensor, open ? { ...choice, instead: chosen(withBlocks(target)) } : choice);
   }
   return { choices, note };
+}
+
+/** Whether data lets a product have fewer than 8 bits: before a Log only what was measured. */
+function keepsSignal(use: WeightUse, { floor, choosing, trying }: ResolvedOptions): boolean {
+  if (floor === undefined || trying) return true;
+  if (belowFloor(use, 'low', floor) !== undefined) return false;
+  return choosing !== true || holdsFloor(use, 'low', floor) || !meetsLog(use.graph, use.node);
 }
 
 /** The usual form, or one with float activations where multipliers do not do: those are int8, without zero points. */

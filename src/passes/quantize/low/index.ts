@@ -3,13 +3,14 @@ import type { Constant } from '../../../ir/graph.ts';
 import type { Model } from '../../../ir/model.ts';
 import type { LowForm } from '../../../kernels/lowbits/names.ts';
 import { constantName } from '../../../layers/constant.ts';
-import type { WeightUse } from '../../../layers/select.ts';
+import { skipUse, type WeightUse } from '../../../layers/select.ts';
 import { LOW_DEFAULT } from '../../../options/lowBits.ts';
 import { CONTRIB } from '../../../schemes/nbits.ts';
 import { decodeCosts, fastFrom, scalesBehindCast } from '../../../targets/lowbits.ts';
 import { bringWeights } from '../../constants/see.ts';
 import { settleEinsums } from '../einsum.ts';
 import { Emitter } from '../emit.ts';
+import { belowFloor } from '../floor.ts';
 import { tiedTables } from '../forms.ts';
 import type { Ledger } from '../ledger.ts';
 import { lookedAt, type ResolvedOptions } from '../options.ts';
@@ -70,6 +71,10 @@ export async function quantizeLow(
       : { ahead: new Map(), changed: new Map() };
   choices = new Map([...choices, ...changed]);
   if (changed.size > 0) notes.push(changedNote(own, changed));
+  for (const use of selectWeights(model, { ...settled, only: PRODUCTS })) {
+    const fact = belowFloor(use, 'low', settled.floor);
+    if (fact !== undefined) ledger.skip(use.held, skipUse(use, 'low_sqnr', fact));
+  }
   if (options.others !== 'float') {
     notes.push(...(await quantizeWeights(model, { ...settled, aside: new Set(choices.keys()) }, ledger, watch)));
   }
