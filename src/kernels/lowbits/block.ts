@@ -21,9 +21,15 @@ const SMALLEST_BASE = 2 ** -120;
 
 const { fround } = Math;
 
+/**
+ * The scale of a block of zeros: the least that float16 has. Kernels that take the zero point off a sum leave a rounding
+ * error of activations times the scale, which would be larger than small weights.
+ */
+export const EMPTY_SCALE: number = 2 ** -24;
+
 /** The grid of a block of zeros. */
 export function emptyGrid(middle: number): Grid {
-  return { scale: 1, zero: middle };
+  return { scale: EMPTY_SCALE, zero: middle };
 }
 
 /**

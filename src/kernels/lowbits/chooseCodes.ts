@@ -1,6 +1,7 @@
 import type { Reader } from '../linearSteps.ts';
 import type { Arena } from '../simd/arena.ts';
 import { LOWBITS_NOTES } from '../simd/kernels.ts';
+import { EMPTY_SCALE } from './block.ts';
 import { candidatesFor, needsWide } from './candidates.ts';
 import { type Coded, type Codes, middleOf, type PackedCodes } from './codes.ts';
 import { FRACTIONS } from './factors.ts';
@@ -92,7 +93,7 @@ export function chooseCodes(
   if (how.method === 'mse' && !needsWide(form)) {
     const { steps, zeros } = candidatesFor(form, weights !== 0);
     const single = multipliers === undefined;
-    const given = [symmetric, room.candidates, steps.length, zeros, single ? 1 : 0, weights] as const;
+    const given = [symmetric, room.candidates, steps.length, zeros, single ? EMPTY_SCALE : 0, weights] as const;
     const rest = [room.work, stride, scale, zero, half && single, single ? out : 0, ...lying, packed] as const;
     arena.kernels.searchBlocks(...size, ...given, ...rest);
     if (single) return;
@@ -149,7 +150,7 @@ function findByRows(
     for (let index = 0, at = output * stride; index < blocks; index++, at++) {
       const one = blockOf(row, inputs, form.block, 0, index, weights);
       const grid = find(one);
-      const found = grid?.scale ?? (single ? 1 : 0);
+      const found = grid?.scale ?? (single ? EMPTY_SCALE : 0);
       scales[at] = form.half && single ? halfOf(found) : found;
       if (zeros !== undefined) zeros[at] = grid?.zero ?? middleOf(form.bits);
     }

@@ -1,4 +1,5 @@
 import type { Tensor } from '../../../ir/tensor.ts';
+import { LARGEST } from '../../../kernels/halves.ts';
 import type { BlockForm, Coded, Codes, PackedCodes } from '../../../kernels/lowbits/codes.ts';
 import type { SearchMethod } from '../../../kernels/lowbits/search.ts';
 import { codesOf, codesOfMatrix, type MeasuredCodes } from '../../../schemes/codes.ts';
@@ -27,15 +28,15 @@ export async function searched(
   return safely(choice, (form) => codesOfMatrix(matrix, choice.shape, form, how));
 }
 
-/** Codes with scales of float16 if the form asks for them and the weights are large enough. */
+/** Codes with scales of float16 if the form asks for them and the weights are neither too small nor too large. */
 async function safely<T extends MeasuredCodes<Coded> | undefined>(
   { form, shape: { bits, block, symmetric, half } }: Choice,
   find: (form: BlockForm) => Promise<T>,
 ): Promise<T> {
   const found = await find({ bits, block, symmetric, half });
   if (!half || form === 'multipliers' || found === undefined) return found;
-  const safe = found.codes.scales.some((scale) => Math.abs(scale) >= SAFE_HALF);
-  if (safe) return found;
+  const widest = found.codes.scales.reduce((most, scale) => Math.max(most, Math.abs(scale)), 0);
+  if (widest >= SAFE_HALF && widest < LARGEST.float16) return found;
   found.release?.();
   return find({ bits, block, symmetric, half: false });
 }
