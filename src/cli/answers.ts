@@ -1,3 +1,4 @@
+import { TABLES } from '../options/tables.ts';
 import { isVerb, type Verb } from '../options/verbs.ts';
 import type { Command } from './command.ts';
 import { COMPLETE, completionScript, completionsOf } from './completion.ts';
@@ -24,7 +25,7 @@ export async function answerTo(argv: readonly string[], { color, columns, load }
     return offered.map((one) => `${one}\n`).join('');
   }
   const options = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
-  if (options.includes('--help') || options.includes('-h')) {
+  if (options.some(asksForHelp)) {
     const verb = options.find((one) => !one.startsWith('-'));
     const look = { color, columns: Math.min(columns || HELP_COLUMNS, HELP_COLUMNS) };
     if (verb === undefined || verb === 'completion') return programHelp(look);
@@ -33,4 +34,18 @@ export async function answerTo(argv: readonly string[], { color, columns, load }
   if (options.includes('--version')) return `${(await import('../node/version.ts')).versionText()}\n`;
   if (first !== 'completion') return undefined;
   return completionScript(second, process.env['SHELL']);
+}
+
+/** Letters of options that take no value. */
+const FLAGS: ReadonlySet<string | undefined> = new Set(
+  Object.values(TABLES).flatMap(({ rows }) =>
+    Object.values(rows).flatMap((row) => (row.kind === 'flag' ? (row.alias ?? []) : [])),
+  ),
+);
+
+/** Whether a word is `--help`, `-h`, or flags of one letter with an `h` among them: `-qh`. */
+function asksForHelp(word: string): boolean {
+  if (word === '--help') return true;
+  const letters = /^-(\w+)$/.exec(word)?.[1] ?? '';
+  return letters.includes('h') && [...letters].every((letter) => letter === 'h' || FLAGS.has(letter));
 }

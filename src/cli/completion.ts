@@ -64,7 +64,11 @@ Register-ArgumentCompleter -Native -CommandName onnx-compress, compress -ScriptB
   $before = if ($word -eq '') { $words.Count } else { $words.Count - 1 }
   onnx-compress ${COMPLETE} $before @words 2>$null | ForEach-Object {
     if ($_ -eq '${FILES}') {
-      Get-ChildItem -Path "$word*" | ForEach-Object { [System.Management.Automation.CompletionResult]::new((Resolve-Path -Relative $_)) }
+      Get-ChildItem -Path "$word*" | ForEach-Object {
+        $path = Resolve-Path -Relative -LiteralPath $_.FullName
+        if ($path -match "[^\\w./\\\\:-]") { $path = "'" + $path.Replace("'", "''") + "'" }
+        [System.Management.Automation.CompletionResult]::new($path, $_.Name, 'ProviderItem', $path)
+      }
     } else {
       $name, $text = $_ -split "\`t", 2
       if ($name -like "$word*") {

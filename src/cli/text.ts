@@ -16,13 +16,19 @@ export function decibels(value: number): string {
 
 const STYLE = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g'); // the colours of chalk
 
-/** Breaks a line between words so that none is wider than `columns`; what follows is indented a little more. */
+/** A space to break a line at: not one between a number and its unit. */
+const BREAK = / (?!(?<=\d )(?:%|[kMGT]?B|dB|ms|bits?)(?!\w))/;
+
+/**
+ * Breaks a line between words so that none is wider than `columns`. The lines after the first are indented by two more
+ * spaces. A number stays with its unit.
+ */
 export function wrap(line: string, columns: number): string[] {
   const indent = /^ */.exec(line)?.[0] ?? '';
   const lines: string[] = [];
   let current = '';
   let width = 0;
-  for (const word of line.trimStart().split(' ')) {
+  for (const word of line.trimStart().split(BREAK)) {
     const length = word.replace(STYLE, '').length;
     if (width > 0 && width + 1 + length > columns) {
       lines.push(current);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { shorten, shortenApart } from '../../src/cli/shorten.ts';
+import { wrap } from '../../src/cli/text.ts';
 import { buildModel, f32, type ModelSpec } from '../support/build.ts';
 import { compress, folder } from '../support/cli.ts';
 
@@ -82,4 +83,15 @@ test('onnx-compress diff shows two nodes as two', () => {
   expect(rows).toHaveLength(12);
   for (const row of rows) expect(row).toContain('…');
   expect(new Set(rows.map((row) => row.trim().split(/\s+/)[0])).size).toBe(12);
+});
+
+test('wrap breaks lines between words, but not between a number and its unit', () => {
+  expect(wrap('  takes about 55.7 kB of memory', 20)).toEqual(['  takes about', '    55.7 kB of', '    memory']);
+  expect(wrap('keeps 40.0 % of them, 12 dBm, 3 bits', 11)).toEqual([
+    'keeps',
+    '  40.0 % of',
+    '  them, 12',
+    '  dBm,',
+    '  3 bits',
+  ]);
 });

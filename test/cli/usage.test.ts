@@ -103,8 +103,9 @@ describe('a wrong command line exits 2 and says what to do', () => {
 });
 
 describe('help', () => {
-  const [all, prune, quantize, copy, fold, version] = compressEach([
+  const [all, prune, quantize, copy, fold, quietAll, quietPrune, quietQuantize, version] = compressEach([
     ...[['--help'], ['prune', '-h'], ['quantize', '--help'], ['copy', '--help'], ['fold', '--help']],
+    ...[['-qh'], ['prune', '-fqh'], ['quantize', '-hv']],
     ['--version'],
   ]);
 
@@ -115,6 +116,17 @@ describe('help', () => {
       expect(text).toContain('Examples:\n  # ');
       const long = text.split('\n').filter((line) => line.length > 80 && !/^(?: {2})?onnx-compress /.test(line));
       expect(long).toEqual([]);
+    }
+  });
+
+  test('is shown when -h is grouped with other flags of one letter', () => {
+    for (const [one, other] of [
+      [quietAll, all],
+      [quietPrune, prune],
+      [quietQuantize, quantize],
+    ]) {
+      expect(one).toMatchObject({ code: 0, stderr: '' });
+      expect(one?.stdout.toString()).toBe(other?.stdout.toString());
     }
   });
 
@@ -225,6 +237,8 @@ test('completion is for the shell that is named, or that $SHELL names', () => {
     expect(script).toMatch(/onnx-compress --get-completions/);
     expect(script.match(/\bcompress\b/g)?.length).toBeGreaterThan(script.match(/onnx-compress/g)?.length ?? 0);
   }
+  // Paths with spaces are one word for PowerShell only in quotes.
+  expect(completionScript('powershell', undefined)).toContain('[^\\w./\\\\:-]');
   expect(completionScript(undefined, '/usr/bin/fish')).toBe(completionScript('fish', '/bin/zsh'));
   expect(completionScript(undefined, undefined)).toBe(completionScript('bash', undefined));
   expect(() => completionScript('tcsh', undefined)).toThrow(`'tcsh' is not one of "bash", "zsh", "fish", "powershell"`);
