@@ -5,7 +5,11 @@ import { RESHAPES } from '../../ir/reshapes.ts';
 /** Operators that move values about, or turn their sign. */
 const MOVERS = [...RESHAPES, 'Transpose', 'Slice', 'Split', 'Concat', 'Expand', 'Cast', 'Identity', 'Neg', 'Dropout'];
 /** Operators a product goes through on its way to a logarithm that do not make small values large. */
-const BEFORE_LOG = [...MOVERS, 'Clip', 'Add', 'Sum', 'Max', 'Min', 'Relu', 'Abs', 'Sqrt', 'Pow', 'Mul', 'Div'];
+const BEFORE_LOG = [
+  ...[...MOVERS, 'Clip', 'Add', 'Sum', 'Max', 'Min', 'Relu', 'Abs', 'Sqrt', 'Pow', 'Mul', 'Div', 'Where'],
+  ...['ReduceSum', 'ReduceSumSquare', 'ReduceMean', 'ReduceL1', 'ReduceL2', 'ReduceMax', 'AveragePool', 'MaxPool'],
+];
+const LOGS = ['Log', 'ReduceLogSum'];
 /** Operators that multiply by weights, or by another activation; those of other domains may be such. */
 const PRODUCTS = ['MatMul', 'Gemm', 'Conv', 'ConvTranspose', 'Einsum', 'LSTM', 'GRU', 'RNN', 'MatMulInteger'];
 
@@ -16,9 +20,14 @@ const FAR = 4096;
 
 const isProduct = (node: Node): boolean => !isStandard(node.domain) || PRODUCTS.some((op) => isOp(node, op));
 
+/** Whether a node computes a logarithm of its input, or of sums of it. */
+export function isLog(node: Node): boolean {
+  return LOGS.some((op) => isOp(node, op));
+}
+
 /** Whether the result of a product goes through a logarithm, which makes an error of a small value a large one. */
 export function meetsLog(graph: Graph, node: Node): boolean {
-  return reaches(graph, node, BEFORE_LOG, (one) => isOp(one, 'Log'), NEAR) === true;
+  return reaches(graph, node, BEFORE_LOG, isLog, NEAR) === true;
 }
 
 /**
@@ -27,8 +36,8 @@ export function meetsLog(graph: Graph, node: Node): boolean {
  */
 export function wayToLog(graph: Graph, node: Node): Node[] {
   const behind = readersBehind(graph, node, BEFORE_LOG, NEAR).filter((one) => one.graph === graph);
-  const way = new Set(behind.map((one) => one.node).filter((one) => isThrough(one, BEFORE_LOG) || isOp(one, 'Log')));
-  return [...way].some((one) => isOp(one, 'Log')) ? graph.nodes.filter((one) => way.has(one)) : [];
+  const way = new Set(behind.map((one) => one.node).filter((one) => isThrough(one, BEFORE_LOG) || isLog(one)));
+  return [...way].some(isLog) ? graph.nodes.filter((one) => way.has(one)) : [];
 }
 
 /** Whether rows of a table meet a product; where too many nodes lie after it, that is taken for granted. */

@@ -1,7 +1,7 @@
 import type { ProductSignal, ProductSignals } from '../../activations/ranges.ts';
 import { cloneModel } from '../../ir/clone.ts';
 import type { Model } from '../../ir/model.ts';
-import { createNode, isOp, type Node } from '../../ir/node.ts';
+import { createNode, type Node } from '../../ir/node.ts';
 import { Places } from '../../ir/places.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { decibels } from '../../kernels/decibels.ts';
@@ -17,7 +17,7 @@ import { type ProductForm, productKey } from './floor.ts';
 import { Forms } from './forms.ts';
 import { type Choices, choose, headOf, neededBy } from './low/choose.ts';
 import { LowForms } from './low/write.ts';
-import { wayToLog } from './meets.ts';
+import { isLog, wayToLog } from './meets.ts';
 import { isLow, lookedAt, type ResolvedOptions } from './options.ts';
 import { isConv, isProduct, neededOpset, pays, type Rows, rowsOf, withinOpset } from './pays.ts';
 import { settleReshapes } from './reshapes.ts';
@@ -237,7 +237,7 @@ function copied({ use: { graph, node: product }, way }: Product): { readonly nod
   const node = copyOf(product);
   const nodes = [node, ...way.map(copyOf)];
   graph.insertLast(...nodes);
-  const ends = way.filter((one) => isOp(one, 'Log'));
+  const ends = way.filter(isLog);
   const pairs = (ends.length > 0 ? ends : [product]).map(({ outputs: [value = ''] }) => {
     return { value, copy: names.get(value) as string, log: ends.length > 0 };
   });

@@ -130,6 +130,14 @@ describe('bit for bit as ONNX Runtime', () => {
       [0, 1, 2],
     ],
     [[3, 30, 7], [1]],
+    [
+      [4, 6, 3, 2],
+      [0, 2, 3],
+    ],
+    [
+      [4, 1, 6, 5],
+      [0, 3],
+    ],
   ];
   test.each(['ReduceSum', 'ReduceMean', 'ReduceL2', 'ReduceSumSquare', 'ReduceMax', 'ReduceMin'])('%s', async (op) => {
     for (const [dims, axes] of SHAPES) {
@@ -137,11 +145,13 @@ describe('bit for bit as ONNX Runtime', () => {
       const { ours, theirs, constants } = await both(node(op, ['x', 'axes'], { keepdims: 0 }), initializers, 18);
       const [tensor] = ours;
       const floats = new Float32Array(Uint8Array.from((await tensor?.load()) ?? []).buffer);
-      // Sums over middle axes are the one exception, and say so.
-      const middle = dims.join() === '3,30,7' && (op === 'ReduceSum' || op === 'ReduceMean');
-      expect(tensor !== undefined && constants.isExact(tensor)).toBe(!middle);
-      if (middle) continue;
-      expect({ dims, floats }).toEqual({ dims, floats: Float32Array.from(theirs['c']?.data as Float32Array) });
+      // ONNX Runtime has an order of its own for middle axes, and for axes with others between them.
+      const adds = dims.length === 4 ? !['ReduceMax', 'ReduceMin'].includes(op) : /Sum$|Mean$/.test(op);
+      const inexact = adds && (dims.length === 4 || dims.join() === '3,30,7');
+      expect([op, dims, tensor !== undefined && constants.isExact(tensor)]).toEqual([op, dims, !inexact]);
+      const own = Float32Array.from(theirs['c']?.data as Float32Array);
+      if (inexact) for (const [at, one] of floats.entries()) expect(one).toBeCloseTo(own[at] as number, 5);
+      else expect({ dims, floats }).toEqual({ dims, floats: own });
     }
   });
 });

@@ -1,6 +1,8 @@
 import { expect, test } from '@jest/globals';
+import { quantize } from '../../../src/index.ts';
 import { buildModel, f32, i64, type NodeSpec, value } from '../../support/build.ts';
 import { normal, quantized } from '../../support/calibrated.ts';
+import { pass } from '../../support/model.ts';
 
 const op = (type: string, inputs: string[], out: string, attributes: NodeSpec['attributes'] = {}): NodeSpec => ({
   ...{ op: type, in: inputs, out: [out], name: out, attributes },
@@ -133,4 +135,41 @@ test.each([
   const reasons = report?.changes.flatMap(({ instead }) => instead?.detail ?? []) ?? [];
   const all = [...reasons, ...(report?.skips.map((one) => one.detail) ?? [])];
   expect(all).toEqual(why === undefined ? [] : [expect.stringMatching(why)]);
+});
+
+test.each<readonly [string, readonly NodeSpec[]]>([
+  ['a choice', [op('Less', ['m', 'least'], 'low'), op('Where', ['low', 'least', 'm'], 'c'), op('Log', ['c'], 'y')]],
+  ['a sum', [op('Mul', ['m', 'm'], 's'), op('ReduceSum', ['s', 'last'], 'c'), op('Log', ['c'], 'y')]],
+  ['a norm', [op('ReduceL2', ['m'], 'c', { axes: [2] }), op('Log', ['c'], 'y')]],
+  ['a mean of neighbours', [op('AveragePool', ['m'], 'c', { kernel_shape: [2] }), op('Log', ['c'], 'y')]],
+  ['nothing: the sum is of the Log itself', [op('ReduceLogSum', ['m'], 'y', { axes: [2] })]],
+])('without data, a product stays float if a Log follows, past %s', async (_, tail) => {
+  const model = buildModel({
+    opset: 17,
+    inputs: { x: value('float32', ['n', 16, 128]) },
+    outputs: { y: f32() },
+    initializers: { w: f32([128, 128], normal(128 * 128, 5)), least: f32([], [1e-9]), last: i64([1], [2]) },
+    nodes: [op('MatMul', ['x', 'w'], 'm'), ...tail],
+  });
+  const { report } = await pass(model, quantize());
+  expect(report.skips.map((one) => [one.weight, one.reason])).toEqual([['w', 'before_log']]);
+});
+
+test('a table that a Gemm multiplies by too is stored once, whatever is preferred', async () => {
+  const { report, bytes, sqnr } = await quantized(
+    buildModel({
+      opset: 17,
+      inputs: { x: value('float32', ['n', 1]) },
+      outputs: { y: f32() },
+      initializers: { table: f32([96, 128], normal(96 * 128, 5)), flat: i64([2], [-1, 128]) },
+      nodes: [
+        ...[op('Abs', ['x'], 'a'), op('Cast', ['a'], 'ids', { to: 7 }), op('Gather', ['table', 'ids'], 'rows')],
+        ...[op('Reshape', ['rows', 'flat'], 'h'), op('Gemm', ['h', 'table'], 'y', { transB: 1 })],
+      ],
+    }),
+    { x: [1] },
+  );
+  expect(report?.changes.map(({ weight }) => weight)).toEqual(['table']);
+  expect(bytes.length).toBeLessThan(96 * 128 * 1.2);
+  expect(sqnr).toBeGreaterThan(36);
 });

@@ -1,10 +1,12 @@
-import { elementCount } from '../../../ir/dtype.ts';
+import { bitsOf, elementCount } from '../../../ir/dtype.ts';
 import { intAttribute, intsAttribute } from '../../../ir/node.ts';
 import { constant } from '../../../ir/tensor.ts';
+import { pick } from '../../../kernels/constant/move.ts';
 import { type ReduceKind, type Reduction, reduce } from '../../../kernels/constant/reduce.ts';
+import { arithmetic, stridesOf, type Walk } from '../../../kernels/constant/shape.ts';
 import { axisOf, type Call, elementsOf, integers, isReal, type Operators, type Planned } from '../call.ts';
 
-/** Reductions of real numbers along axes that lie beside each other. */
+/** Reductions of real numbers. */
 export const REDUCING: Operators = {
   ReduceSum: (call) => reduced(call, 'sum'),
   ReduceMean: (call) => reduced(call, 'mean'),
@@ -25,13 +27,16 @@ async function reduced({ node, inputs: [x, second] }: Call, kind: ReduceKind): P
   const list = none ? dims.map((_, axis) => axis) : given.map((axis) => axisOf(axis, dims.length));
   if (list.includes(undefined)) return undefined;
   const axes = new Set(list as number[]);
-  const geometry = geometryOf(dims, axes);
-  if (geometry === undefined || geometry.reduced === 0) return undefined;
+  const { geometry, walk } = geometryOf(dims, axes);
+  if (geometry.reduced === 0) return undefined;
   const keeps = intAttribute(node, 'keepdims', 1) !== 0;
   const left = keeps ? dims.map((dim, axis) => (axes.has(axis) ? 1 : dim)) : dims.filter((_, axis) => !axes.has(axis));
-  const compute = ([bytes]: readonly Uint8Array[]): Float32Array | Float64Array =>
-    reduce(elementsOf(bytes as Uint8Array, dtype) as Float32Array, kind, geometry);
-  return [{ dtype, dims: left, reads: [x], compute, exact: isExact(kind, geometry), sure: true }];
+  const compute = ([bytes = new Uint8Array()]: readonly Uint8Array[]): Float32Array | Float64Array => {
+    const ordered = walk === undefined ? bytes : pick(bytes, bitsOf(dtype) / 8, walk);
+    return reduce(elementsOf(ordered, dtype) as Float32Array, kind, geometry);
+  };
+  const exact = walk === undefined ? isExact(kind, geometry) : kind === 'max' || kind === 'min';
+  return [{ dtype, dims: left, reads: [x], compute, exact, sure: true }];
 }
 
 /** Of a short list of integers, a shape for example. */
@@ -45,15 +50,29 @@ async function product({ node, inputs: [x, axes] }: Call): Promise<readonly Plan
     : undefined;
 }
 
-/** Undefined where the reduced axes do not lie beside each other. Axes of length 1 are nowhere. */
-function geometryOf(dims: readonly number[], axes: ReadonlySet<number>): Reduction | undefined {
+/**
+ * How a reduction goes over a tensor. Where other axes lie between the reduced ones, `walk` puts these last. Axes of
+ * length 1 do not count.
+ */
+function geometryOf(
+  dims: readonly number[],
+  axes: ReadonlySet<number>,
+): { readonly geometry: Reduction; readonly walk?: Walk } {
   const long = [...dims.keys()].filter((axis) => dims[axis] !== 1);
   const gone = long.filter((axis) => axes.has(axis));
   const [first = dims.length] = gone;
   const last = gone.at(-1) ?? first - 1;
-  if (long.some((axis) => axis > first && axis < last && !axes.has(axis))) return undefined;
+  if (long.some((axis) => axis > first && axis < last && !axes.has(axis))) {
+    const kept = long.filter((axis) => !axes.has(axis));
+    const count = (list: readonly number[]): number => elementCount(list.map((axis) => dims[axis] as number));
+    const strides = stridesOf(dims);
+    const steps = [...kept, ...gone].map((axis) => arithmetic(dims[axis] as number, 0, strides[axis] as number));
+    return { geometry: { outer: count(kept), reduced: count(gone), inner: 1 }, walk: { base: 0, steps } };
+  }
   const count = (from: number, to: number): number => elementCount(dims.slice(from, to));
-  return { outer: count(0, first), reduced: count(first, last + 1), inner: count(last + 1, dims.length) };
+  return {
+    geometry: { outer: count(0, first), reduced: count(first, last + 1), inner: count(last + 1, dims.length) },
+  };
 }
 
 /** ONNX Runtime adds along middle axes in an order of its own. */

@@ -3,6 +3,7 @@ import { isOp, type Node } from '../../../ir/node.ts';
 import { Places } from '../../../ir/places.ts';
 import { weightAxes } from '../../../layers/axes.ts';
 import { ownBias } from '../../../layers/bias.ts';
+import { constantName } from '../../../layers/constant.ts';
 import { gemmParts } from '../../../layers/gemm.ts';
 import { skipUse, type WeightUse, weightOf } from '../../../layers/select.ts';
 import type { Skip, SkipReason } from '../../../layers/skip.ts';
@@ -91,6 +92,10 @@ function unseen(use: WeightUse, hidden: string): No {
   return refused(use, 'not_calibrated', `it is ${hidden}`);
 }
 
+function isTable({ held }: WeightUse): boolean {
+  return held.graph.uses(constantName(held)).some(({ node }) => node !== undefined && isOp(node, 'Gather'));
+}
+
 function refusal(use: WeightUse, options: ResolvedOptions, model: Model): No | undefined {
   const { graph, node, held, index } = use;
   const { tensor } = held;
@@ -98,6 +103,8 @@ function refusal(use: WeightUse, options: ResolvedOptions, model: Model): No | u
   if (alone !== undefined) return { why: alone.detail };
   if (tensor.dtype !== 'float32') return { why: `its weight is ${tensor.dtype}` };
   if (index !== 1 || use.via.length > 0) return { why: 'its weight is not stored as the node reads it' };
+  // One copy serves the look-up and the dynamic product.
+  if (isOp(node, 'Gemm') && isTable(use)) return { why: 'its weight is a table too' };
   const channels = tensor.dims[weightAxes(use, tensor.dims)?.out ?? 0];
   const bias = ownBias(node);
   if (bias !== undefined) {
