@@ -6,6 +6,7 @@ import type { Model } from '../ir/model.ts';
 import { isOp, type Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { integersAt, weightReadAs } from '../schemes/chains.ts';
+import { codeInputs } from '../schemes/contrib.ts';
 import { integerWeightOf, isIntegerOp } from '../schemes/operators.ts';
 import { isArithmetic } from '../schemes/recognize.ts';
 import { codesBehind } from '../schemes/unpacked.ts';
@@ -67,9 +68,14 @@ export function weightOf(graph: Graph, node: Node): WeightUse | Skip | undefined
   return noWeight(graph, node, indices[0] as number);
 }
 
+/** Why the weights of an operator stay that has several of integers, as QMoE has: those after the first one. */
+export function otherWeights(graph: Graph, node: Node): Skip[] {
+  const [, ...others] = codeInputs(node);
+  return others.flatMap((index) => integerWeight(graph, node, node.inputs[index]) ?? []);
+}
+
 /** The weight of an operator on integers, where it is none of two activations. */
-function integerWeight(graph: Graph, node: Node): Skip | undefined {
-  const value = integerWeightOf(node) ?? '';
+function integerWeight(graph: Graph, node: Node, value = integerWeightOf(node) ?? ''): Skip | undefined {
   const held = traceBack(graph, value)?.held;
   if (held === undefined) return unpackedSkip(graph, node, value);
   const weight = weightReadAs(graph, node, node.inputs.indexOf(value));
@@ -149,7 +155,7 @@ export function weightUses(model: Model, opTypes: readonly string[]): { uses: We
   for (const { graph, node } of model.nodes()) {
     const found = weightOf(graph, node);
     if (found === undefined) continue;
-    if ('reason' in found) skips.push(found);
+    if ('reason' in found) skips.push(found, ...otherWeights(graph, node));
     else if (wanted.has(node.opType)) uses.push(found);
   }
   return { uses, skips };

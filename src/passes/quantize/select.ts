@@ -2,7 +2,7 @@ import { elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import { constantName } from '../../layers/constant.ts';
-import { isExcluded, notFloat, skipUse, type WeightUse, weightOf } from '../../layers/select.ts';
+import { isExcluded, notFloat, otherWeights, skipUse, type WeightUse, weightOf } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { traceBack } from '../../layers/trace.ts';
 import { floatTensors, isAmong, smallestOf } from '../smallest.ts';
@@ -42,7 +42,7 @@ export function selectWeights(model: Model, options: ResolvedOptions, ledger?: L
     const use = weightOf(graph, node) ?? einsumWeight(graph, node);
     if (use === undefined) continue;
     if ('reason' in use) {
-      ledger?.other(graph, use);
+      for (const one of [use, ...otherWeights(graph, node)]) ledger?.other(graph, one);
       continue;
     }
     if (!opTypes.includes(kindOf(node))) continue;
