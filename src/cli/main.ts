@@ -3,6 +3,7 @@ import yargs from 'yargs';
 import { type CompressError, ioError, knownError } from '../errors.ts';
 import { setPatternTester } from '../layers/pattern.ts';
 import { takeLeftoverNotes } from '../node/files/leftovers.ts';
+import { removeEmptyFolders } from '../node/files/madeFolders.ts';
 import { removeResults } from '../node/files/resultsFolder.ts';
 import { boundedTester } from '../node/patterns.ts';
 import { kebab } from '../options/option.ts';
@@ -72,6 +73,7 @@ export async function main(given: readonly string[]): Promise<void> {
   } catch (cause) {
     report(cause);
   }
+  removeEmptyFolders();
   endProgress();
   endJson(process.stdout);
   for (const note of [...keptNotes(), ...takeLeftoverNotes()]) process.stderr.write(`note: ${printable(note)}\n`);

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { removeEmptyFolders } from '../node/files/madeFolders.ts';
 import { takeKeptResults } from '../node/files/resultsFolder.ts';
 import { removeTemporaries } from '../node/files/sink.ts';
 import { endProgress } from './progress.ts';
@@ -24,6 +25,7 @@ export function onSignals(): void {
     process.on(signal, () => {
       endProgress();
       removeTemporaries();
+      removeEmptyFolders();
       // Not by the stream, which may lag: nothing comes after this.
       for (const note of keptNotes()) writeSync(2, `note: ${printable(note)}\n`);
       if (process.platform === 'win32') process.exit(code);

@@ -314,6 +314,18 @@ test('a picture has no classes: nothing is counted unless --metric says so', () 
   expect(JSON.parse(classes?.stdout.toString() ?? '')).toMatchObject({ name: 'top1' });
 });
 
+test('a run that fails leaves no folder that it made', () => {
+  const cwd = folder();
+  writeFileSync(join(cwd, 'bad.npz'), npzOf({ other: { dims: [2], data: Float32Array.of(1, 2) } }));
+  const lines = [
+    ['tune', MLP, '--data', 'bad.npz', '--min-sqnr', '20', '-o', 'tuned/inner/'],
+    ['quantize', MLP, '--exclude', '.*', '-o', 'same/'],
+    ['quantize', MLP, '-o', 'there/', '-q'],
+  ];
+  expect(compressEach(lines, { cwd }).map((one) => one.code)).toEqual([1, 1, 0]);
+  expect(readdirSync(cwd).sort()).toEqual(['bad.npz', 'there']);
+});
+
 describe('a wrong command line is refused before the work', () => {
   const cwd = folder();
   writeFileSync(join(cwd, 'there'), 'x');

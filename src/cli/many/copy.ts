@@ -1,9 +1,9 @@
 import { dirname, join, resolve } from 'node:path';
 import { knownError } from '../../errors.ts';
 import { copyFile } from '../../node/files/copyFile.ts';
+import { makeFolder } from '../../node/files/madeFolders.ts';
 import { readable } from '../../node/files/readable.ts';
 import type { WholeFolder } from './jobs.ts';
-import { makeFolder } from './several.ts';
 import type { Weights } from './weights.ts';
 
 /**

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { CompressError } from '../../errors.ts';
+import { makeFolder } from '../../node/files/madeFolders.ts';
 import type { StepValues } from '../../options/common.ts';
 import type { InspectValues } from '../../options/look.ts';
 import type { VerifyValues } from '../../options/measure.ts';
@@ -12,7 +13,6 @@ import { copyOthers } from './copy.ts';
 import { childHand, type Hand, runAll } from './crew.ts';
 import { type Jobs, jobsFor } from './jobs.ts';
 import { pairsOf } from './pairs.ts';
-import { makeFolder } from './several.ts';
 import { type Load, runTask, type Task } from './task.ts';
 import { Teller } from './tell.ts';
 import { clashing, weightsOf } from './weights.ts';

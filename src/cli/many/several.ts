@@ -1,8 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { ioError } from '../../errors.ts';
 import { isPattern } from '../../node/files/glob.ts';
 import { kindOf } from '../../node/files/kind.ts';
+import { makeFolder } from '../../node/files/madeFolders.ts';
 import type { CommonValues } from '../../options/common.ts';
 import type { VerifyValues } from '../../options/measure.ts';
 import { DASH } from '../arguments.ts';
@@ -40,11 +39,4 @@ export async function forOne<T extends Named>(values: T, models: readonly string
 /** Whether a path is that of a folder, there or to be. */
 async function leadsIntoFolder(path: string): Promise<boolean> {
   return /[/\\]$/.test(path) || (path !== '' && (await kindOf(path)) === 'folder');
-}
-
-/** Makes a folder and those above it. */
-export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((cause: unknown) => {
-    throw ioError(path, cause);
-  });
 }

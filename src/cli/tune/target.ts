@@ -1,5 +1,6 @@
 import { dirname, join, resolve } from 'node:path';
 import { kindOf } from '../../node/files/kind.ts';
+import { makeFolder } from '../../node/files/madeFolders.ts';
 import { checkTarget } from '../../node/files/sink.ts';
 import type { Step } from '../../node/recipes/runStep.ts';
 import type { Subject } from '../../node/recipes/tune/subject.ts';
@@ -7,7 +8,6 @@ import type { TuneValues } from '../../options/tune.ts';
 import { commonOf } from '../arguments.ts';
 import { copyOthers } from '../many/copy.ts';
 import { type Jobs, jobsFor, type WholeFolder } from '../many/jobs.ts';
-import { makeFolder } from '../many/several.ts';
 import { clashing, weightsOf } from '../many/weights.ts';
 import { outputOf } from '../output.ts';
 import { pipe, type Streams, writeNotes } from '../pipe.ts';

@@ -36,7 +36,9 @@ export async function shorten(held: Constant, dtype: ShortDType, fits: Fits): Pr
   const why = obstacle(rounding, half);
   if (dtype === 'int16') {
     const made = await encodeShorts(tensor, shortGranularity(tensor.dims, outputsOf(held)), namesFor(graph, name));
-    if (made !== undefined && !made.coarse && (why !== undefined || made.encoded.losses.noise <= rounding.noise)) {
+    const most = why === undefined ? rounding.noise : Number.MAX_VALUE;
+    // The largest float32 is infinity where its step is rounded up.
+    if (made !== undefined && !made.coarse && made.encoded.losses.noise <= most) {
       const { encoded } = made;
       return { encoded, sqnr: encoded.losses.sqnr, form: `${encoded.scheme.name} with Cast and Mul` };
     }
