@@ -34,7 +34,7 @@ const REASONS: Record<SkipReason, string> = {
   constant_result: 'a product of constants, which ONNX Runtime computes once',
   in_function: 'inside a local function',
   sparse: 'stored as a sparse tensor',
-  no_gain: 'packing would not make it smaller',
+  no_gain: 'it would not become smaller',
   too_large: 'larger than the 1 GiB that ONNX Runtime unpacks',
   fixed_channels: 'its channels belong to a graph input or output',
   pinned_channels: 'an operator fixes the number of its channels',

@@ -24,7 +24,7 @@ pack: 3 weights stored more compactly: 50.4 kB → 26.9 kB
   fc2.weight_quantized  int8 128×8×32    60.0 %  32.8 kB  17.3 kB  bitmask
   fc1.weight_quantized  int8 256×64      60.0 %  16.4 kB  8.72 kB  bitmask
   fc3.weight_quantized  int8 10×2×64     60.0 %  1.28 kB    801 B  bitmask
-  left 5 weights of Gemm, Mul, Cast, 4.10 kB: packing would not make it smaller
+  left 5 weights of Gemm, Mul, Cast, 4.10 kB: it would not become smaller
 `,
     ]);
   });
@@ -125,7 +125,7 @@ model (3 changes)
     const cwd = folder();
     const none = compress(['pack', MLP, '-o', 'out.onnx'], { cwd });
     expect([none.code, none.stderr.split('\n')[0]]).toEqual([1, `error: ${MLP}: pack found nothing to change`]);
-    expect(none.stderr).toContain('packing would not make it smaller');
+    expect(none.stderr).toContain('it would not become smaller');
     expect(none.stderr).toContain('Use --allow-unchanged');
     const unpacked = compress(['pack', '--store', 'dense', MLP, '-o', 'out.onnx'], { cwd });
     expect([unpacked.code, unpacked.stderr]).toEqual([1, expect.stringContaining('no weight is packed')]);

@@ -12,6 +12,7 @@ import { bringWeights } from '../constants/see.ts';
 import type { Watch } from '../pass.ts';
 import { timeOnIntegers } from './convs.ts';
 import { settleEinsums } from './einsum.ts';
+import { readElsewhere } from './elsewhere.ts';
 import { Emitter } from './emit.ts';
 import { belowFloor } from './floor.ts';
 import { Forms, type Rewritten, tiedTables } from './forms.ts';
@@ -58,6 +59,7 @@ export async function quantizeWeights(
       notes.push(`${model.hasOpset ? `opset stays ${model.opset}: ` : ''}${raised.reason}`);
     }
   }
+  if (options.choosing === true) uses = withoutLarger(model, uses, settling, ledger);
   const { settled, note } = withinOpset(model, options);
   if (note !== undefined && uses.some((use) => isProduct(use) && pays(use, options, rows))) notes.push(note);
   const mixed = settled.weightsOnly && settled.plain !== true && options.target === undefined;
@@ -88,6 +90,17 @@ export async function quantizeWeights(
     if (open) ledger.fact({ kind: 'stored_convs', weights: convs.length, time: timeOnIntegers(convs) });
   }
   return notes;
+}
+
+/** The uses without those of weights whose floats other nodes read. */
+function withoutLarger(model: Model, uses: WeightUse[], options: ResolvedOptions, ledger: Ledger): WeightUse[] {
+  const { only: _, aside: __, ...all } = options;
+  const kept = readElsewhere(selectWeights(model, all));
+  const isKept = (use: WeightUse): boolean => kept.has(use.held.tensor);
+  for (const use of uses.filter(isKept)) {
+    ledger.skip(use.held, skipUse(use, 'no_gain', 'other nodes read its floats, so the file would become larger'));
+  }
+  return uses.filter((use) => !isKept(use));
 }
 
 /** What users of the web should know, who took this form for the size. */

@@ -138,3 +138,35 @@ describe('equal weights under two names', () => {
     expect(Buffer.from(bytes).equals(Buffer.from(source))).toBe(true);
   });
 });
+
+describe('a weight whose floats another node reads', () => {
+  const spec: ModelSpec = {
+    opset: 17,
+    inputs: { x: f32(['n', 96]) },
+    outputs: { y: f32(), z: f32() },
+    initializers: {
+      ...{ w: f32([96, 96], randomFloats([96, 96], 3)), v: f32([96, 96], randomFloats([96, 96], 4)) },
+      b: f32([], [2]),
+    },
+    nodes: [
+      ...[
+        { op: 'MatMul', in: ['x', 'w'], out: ['m'] },
+        { op: 'MatMul', in: ['m', 'v'], out: ['y'] },
+      ],
+      { op: 'Mul', in: ['w', 'b'], out: ['z'] },
+    ],
+  };
+
+  test('stays float, since integers beside it would make the file larger', async () => {
+    const { report } = await pass(spec, quantize());
+    expect(report.changes.map((one) => one.weight)).toEqual(['v']);
+    expect(report.skips.map((one) => [one.weight, one.detail])).toEqual([
+      ['w', 'other nodes read its floats, so the file would become larger'],
+    ]);
+  });
+
+  test('is quantized if the options say which weights are meant', async () => {
+    const { report } = await pass(spec, quantize({ minElements: 1 }));
+    expect(report.changes.map((one) => one.weight)).toEqual(['w', 'v']);
+  });
+});
