@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 
 OUT = Path(__file__).resolve().parent.parent / "fixtures" / "reference" / "gptq.json"
-DAMPING = 0.01
-PASSES = 2
+DAMPING = 0.03
+PASSES = 1
+SWEEPS = 3
 
 
 def start(w, bits, block, symmetric, half, multipliers):
@@ -115,18 +116,17 @@ class Layer:
 
     def refine(self):
         self.sweep()
-        self.descend()
-        for anew in (True, False):
-            before = self.costs()
-            old = [None if one is None else one.copy() for one in (self.codes, self.scales, self.steps)]
+        for _ in range(SWEEPS - 1):
             self.refit()
-            if anew:
-                self.sweep()
-            self.descend()
-            worse = ~(self.costs() < before)
-            for new, was in zip((self.codes, self.scales, self.steps), old):
-                if new is not None:
-                    new[worse] = was[worse]
+            self.sweep()
+        before = self.costs()
+        old = [None if one is None else one.copy() for one in (self.codes, self.scales, self.steps)]
+        self.refit()
+        self.descend()
+        worse = ~(self.costs() < before)
+        for new, was in zip((self.codes, self.scales, self.steps), old):
+            if new is not None:
+                new[worse] = was[worse]
 
 
 def text(array, dtype):

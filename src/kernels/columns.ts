@@ -1,5 +1,5 @@
 import type { Run } from './passOn.ts';
-import type { MatrixView } from './products.ts';
+import { copyMatrix, type MatrixView, whole } from './products.ts';
 import { Arena } from './simd/arena.ts';
 import { columnWork, ROWS_TOGETHER } from './simd/columns.ts';
 import type { Kernels } from './simd/kernels.ts';
@@ -148,10 +148,7 @@ class Room {
     const offset = this.#arena.allocate(4 * this.rows * this.#width);
     const room = this.#arena.floats(offset, this.rows * this.#width);
     if (view === undefined) return offset;
-    for (let row = 0; row < this.#count; row++) {
-      const from = view.at + (start + row) * view.stride;
-      room.set(view.data.subarray(from, from + this.#width), row * this.#width);
-    }
+    copyMatrix({ ...view, at: view.at + start * view.stride }, whole(room, this.#width), this.#count, this.#width);
     room.fill(0, this.#count * this.#width);
     return offset;
   }
@@ -160,8 +157,8 @@ class Room {
     const offset = this.#arena.allocate(this.rows * this.#width);
     const room = this.#arena.bytes(offset, this.rows * this.#width);
     for (let row = 0; view !== undefined && row < this.#count; row++) {
-      const from = view.at + (start + row) * view.stride;
-      room.set(view.data.subarray(from, from + this.#width), row * this.#width);
+      const [from, to] = [view.at + (start + row) * view.stride, row * this.#width];
+      for (let at = 0; at < this.#width; at++) room[to + at] = view.data[from + at] as number;
     }
     room.fill(0, this.#count * this.#width);
     return offset;
@@ -175,17 +172,14 @@ class Room {
 
   takeFloats(offset: number, view: FloatView, start: number): void {
     const room = this.#arena.floats(offset, this.#count * this.#width);
-    for (let row = 0; row < this.#count; row++) {
-      const own = room.subarray(row * this.#width, (row + 1) * this.#width);
-      view.data.set(own, view.at + (start + row) * view.stride);
-    }
+    copyMatrix(whole(room, this.#width), { ...view, at: view.at + start * view.stride }, this.#count, this.#width);
   }
 
   takeBytes(offset: number, view: ByteView, start: number): void {
     const room = this.#arena.bytes(offset, this.#count * this.#width);
     for (let row = 0; row < this.#count; row++) {
-      const own = room.subarray(row * this.#width, (row + 1) * this.#width);
-      view.data.set(own, view.at + (start + row) * view.stride);
+      const [from, to] = [row * this.#width, view.at + (start + row) * view.stride];
+      for (let at = 0; at < this.#width; at++) view.data[to + at] = room[from + at] as number;
     }
   }
 }

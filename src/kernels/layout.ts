@@ -16,8 +16,8 @@ export function channelLayout(dims: readonly number[], axis: number | undefined)
   return { outer: product(dims.slice(0, axis)), channels: dims[axis] ?? 1, inner: product(dims.slice(axis + 1)) };
 }
 
-/** Side of the square blocks of {@link transpose}: 32 × 32 float32 fit the first-level cache twice. */
-const BLOCK = 32;
+/** Side of the square blocks of {@link transpose}: a line of a cache, so that few lines are in use at a time. */
+const BLOCK = 16;
 
 /**
  * A matrix `[rows, columns]` transposed to `[columns, rows]`, row-major both.

@@ -39,6 +39,29 @@ export function whole<T extends Reals>(data: T, columns: number): MatrixView<T> 
   return { data, at: 0, stride: columns };
 }
 
+/** Up to so many elements, a loop is faster than a copy of a view, which is an object more. */
+const SHORT = 512;
+
+/** Copies a matrix of this many rows and columns to where another one lies. */
+export function copyMatrix(from: MatrixView, to: MatrixView, rows: number, columns: number): void {
+  for (let row = 0; row < rows; row++) {
+    const [source, target] = [from.at + row * from.stride, to.at + row * to.stride];
+    if (columns > SHORT) to.data.set(from.data.subarray(source, source + columns), target);
+    else if (from.data instanceof Float32Array) copyFloats(from.data, source, to.data as Float32Array, target, columns);
+    else copyDoubles(from.data, source, to.data as Float64Array, target, columns);
+  }
+}
+
+// One for each type: a loop that sees both takes half as long again.
+
+function copyFloats(from: Float32Array, source: number, to: Float32Array, target: number, count: number): void {
+  for (let at = 0; at < count; at++) to[target + at] = from[source + at] as number;
+}
+
+function copyDoubles(from: Float64Array, source: number, to: Float64Array, target: number, count: number): void {
+  for (let at = 0; at < count; at++) to[target + at] = from[source + at] as number;
+}
+
 /** Runs a computation to its end in this thread. */
 export function multiplyHere<T>(products: Products<T>): T {
   for (;;) {

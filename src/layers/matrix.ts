@@ -122,8 +122,8 @@ export function scatter(matrix: Float32Array, layout: Layout, group: number, wei
   }
 }
 
-/** Rows and columns of a square that is copied at once, so that both sides of it stay in fast memory. */
-const SQUARE = 32;
+/** Rows and columns of a square that is copied at once: a line of a cache, so that few lines are in use at a time. */
+const SQUARE = 16;
 
 function* squares(
   rows: number,

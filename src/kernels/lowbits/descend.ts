@@ -1,8 +1,8 @@
-import { descendColumns, type FloatView, STRIP, takenBy } from '../columns.ts';
+import { descendColumns, STRIP, takenBy } from '../columns.ts';
 import type { Run } from '../passOn.ts';
 import { addProduct, type Product, type Products, whole } from '../products.ts';
 import type { Hessian } from './hessian.ts';
-import { columnCodes, type Ordered, type Residual } from './part.ts';
+import { columnCodes, type Ordered } from './part.ts';
 
 /** Inputs whose changes are told to all others together. */
 const SPAN = 512;
@@ -17,17 +17,12 @@ const FEW = 512;
  * With all others as they are, the cost is least where a weight is `q + (H·lost)[i] / H[i][i]`; the nearest code to
  * that is taken. A weight that is exactly 0 stays 0.
  *
- * @param residual - of the part; kept up to date
+ * @param own - with its pull, which is kept up to date
  * @see Behdin et al.: QuantEase, arXiv 2309.01885, algorithm 2
  */
-export function* descend(
-  own: Ordered,
-  residual: Residual,
-  { ordered: matrix }: Pick<Hessian, 'ordered'>,
-  passes: number,
-): Products<void> {
+export function* descend(own: Ordered, { ordered: matrix }: Pick<Hessian, 'ordered'>, passes: number): Products<void> {
   const { rows, inputs } = own;
-  const pull = whole(residual.pull, inputs);
+  const pull = whole(own.pull, inputs);
   const stride = Math.min(SPAN, inputs);
   const changes = whole(new Float32Array(rows * stride), stride);
   const around = (start: number, width: number): Run => ({ start, end: Math.min(start + width, inputs) });
@@ -46,7 +41,12 @@ export function* descend(
       let inSpan = 0;
       for (let start = first; start < span.end; start += STRIP) {
         const strip = around(start, STRIP);
-        const count = descendStrip(own, residual, matrix, strip, { ...changes, at: start - first });
+        const columns = { rows, width: strip.end - start, factor: takenBy(matrix, inputs, strip) };
+        const [asked, made] = [
+          { ...pull, at: start },
+          { ...changes, at: start - first },
+        ];
+        const count = descendColumns(columns, asked, made, columnCodes(own, start));
         inSpan += count;
         yield* ask(count, strip, span);
       }
@@ -63,34 +63,4 @@ function* told(count: number, product: Product): Products<void> {
   if (count === 0 || product.columns === 0) return;
   if (count * FEW < product.rows * product.depth) addProduct(product);
   else yield product;
-}
-
-/**
- * The inputs of one strip, which hear of each other's changes at once.
- * @param changes - `[rows, strip]`: what the codes stand for more
- * @returns how many there are
- */
-function descendStrip(
-  own: Ordered,
-  { lost, pull }: Residual,
-  matrix: Float32Array,
-  strip: Run,
-  changes: FloatView,
-): number {
-  const { rows, inputs } = own;
-  const columns = { rows, width: strip.end - strip.start, factor: takenBy(matrix, inputs, strip) };
-  const count = descendColumns(
-    columns,
-    { data: pull, at: strip.start, stride: inputs },
-    changes,
-    columnCodes(own, strip.start),
-  );
-  for (let row = 0; count > 0 && row < rows; row++) {
-    const from = changes.at + row * changes.stride - strip.start;
-    for (let at = strip.start; at < strip.end; at++) {
-      const to = row * inputs + at;
-      lost[to] = (lost[to] as number) - (changes.data[from + at] as number);
-    }
-  }
-  return count;
 }

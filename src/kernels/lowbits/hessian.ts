@@ -22,7 +22,7 @@ export interface HessianOptions {
   readonly actOrder?: boolean;
 }
 
-export const HESSIAN_DEFAULTS: Required<HessianOptions> = { damping: 0.01, actOrder: true };
+export const HESSIAN_DEFAULTS: Required<HessianOptions> = { damping: 0.03, actOrder: true };
 
 /** Of the mean: less is lost in float32. */
 const LEAST: number = 2 ** -20;
@@ -54,8 +54,8 @@ export function* prepareBy(gram: Float64Array, inputs: number, options: HessianO
     for (let input = 0; input < inputs; input++) {
       gram[input * (inputs + 1)] = Math.max(0, diagonal[input] as number) + damp;
     }
-    permute(gram, order, factor);
-    const ordered = new Float32Array(factor);
+    const ordered = new Float32Array(inputs * inputs);
+    permute(gram, order, factor, ordered);
     if (yield* inverseFactor(factor, inputs)) {
       return { inputs, matrix: narrowed(gram), order, ordered, factor: narrowed(factor) };
     }
@@ -63,12 +63,16 @@ export function* prepareBy(gram: Float64Array, inputs: number, options: HessianO
   }
 }
 
-/** Rows and columns of a square matrix in another order. */
-function permute(from: Float64Array, order: Uint32Array, to: Float64Array): void {
+/** Rows and columns of a square matrix in another order, rounded to float32 too. */
+function permute(from: Float64Array, order: Uint32Array, to: Float64Array, rounded: Float32Array): void {
   const n = order.length;
   for (let row = 0; row < n; row++) {
     const source = (order[row] as number) * n;
     const at = row * n;
-    for (let column = 0; column < n; column++) to[at + column] = from[source + (order[column] as number)] as number;
+    for (let column = 0; column < n; column++) {
+      const value = from[source + (order[column] as number)] as number;
+      to[at + column] = value;
+      rounded[at + column] = value;
+    }
   }
 }

@@ -21,14 +21,6 @@ export interface Part extends BlockForm {
   readonly multipliers: Multipliers | undefined;
 }
 
-/** What the codes of a part miss, with the inputs in the order of the Hessian. */
-export interface Residual {
-  /** `[rows, inputs]`: the weight less what its codes stand for. */
-  readonly lost: Float32Array;
-  /** `[rows, inputs]`: that times the Hessian. */
-  readonly pull: Float32Array;
-}
-
 /** A part with the inputs in the order of the Hessian, and with what stands for each weight. */
 export interface Ordered {
   readonly bits: number;
@@ -41,25 +33,65 @@ export interface Ordered {
   readonly zeros: Uint8Array;
   /** `[rows, inputs]`, chosen again in place. */
   readonly codes: Uint8Array;
+  /** `[rows, inputs]`: what the codes miss, times the Hessian, once it was asked for. */
+  readonly pull: Float32Array;
+  /** `[rows, inputs]`, for what is needed for a moment. */
+  readonly spare: Float32Array;
 }
 
-export function ordered(part: Part, order: Uint32Array): Ordered {
-  const { rows, inputs, bits, blocks, blockOf } = part;
-  const [weight, scales] = [new Float32Array(rows * inputs), new Float32Array(rows * inputs)];
-  const [zeros, codes] = [new Uint8Array(rows * inputs), new Uint8Array(rows * inputs)];
+/** Room for parts, one after the other: memory that is new each time costs more than what is done in it. */
+export class Room {
+  readonly rows: number;
+  readonly #inputs: number;
+  readonly #floats: readonly [Float32Array, Float32Array, Float32Array, Float32Array];
+  readonly #bytes: readonly [Uint8Array, Uint8Array];
+  #wanted: Float32Array | undefined;
+
+  /** @param rows - of the largest part */
+  constructor(rows: number, inputs: number) {
+    const floats = (): Float32Array => new Float32Array(rows * inputs);
+    this.rows = rows;
+    this.#inputs = inputs;
+    this.#floats = [floats(), floats(), floats(), floats()];
+    this.#bytes = [new Uint8Array(rows * inputs), new Uint8Array(rows * inputs)];
+  }
+
+  /** For the weight of a part times the Hessian. */
+  get wanted(): Float32Array {
+    this.#wanted ??= new Float32Array(this.rows * this.#inputs);
+    return this.#wanted;
+  }
+
+  /** Good until the next call. */
+  ordered(part: Part, order: Uint32Array): Ordered {
+    const { bits, rows, inputs, blocks, blockOf } = part;
+    const own = <A extends Float32Array | Uint8Array>(all: A): A => all.subarray(0, rows * this.#inputs) as A;
+    const [weight, scales, pull, spare] = this.#floats.map(own) as [Float32Array, ...Float32Array[]] as Floats;
+    const [zeros, codes] = this.#bytes.map(own) as [Uint8Array, Uint8Array];
+    const made: Ordered = { bits, rows, inputs, weight, scales, zeros, codes, pull, spare };
+    for (let row = 0, to = 0; row < rows; row++) {
+      for (let place = 0; place < inputs; place++, to++) {
+        const input = order[place] as number;
+        weight[to] = part.weight[row * inputs + input] as number;
+        zeros[to] = part.zeros[row * blocks + (blockOf[input] as number)] as number;
+      }
+    }
+    takeScales(made, part, order);
+    return made;
+  }
+}
+
+type Floats = [Float32Array, Float32Array, Float32Array, Float32Array];
+
+/** Gives weights the scales of their blocks. */
+export function takeScales({ weight, scales }: Ordered, part: Part, order: Uint32Array): void {
+  const { rows, inputs, blocks, blockOf } = part;
   const groups = Uint32Array.from(order, (input) => blockOf[input] as number);
   for (let row = 0, to = 0; row < rows; row++) {
     for (let place = 0; place < inputs; place++, to++) {
-      const at = row * inputs + (order[place] as number);
-      const group = row * blocks + (groups[place] as number);
-      const value = part.weight[at] as number;
-      weight[to] = value;
-      scales[to] = value === 0 ? 0 : (part.scales[group] as number);
-      zeros[to] = part.zeros[group] as number;
-      codes[to] = part.codes[at] as number;
+      scales[to] = weight[to] === 0 ? 0 : (part.scales[row * blocks + (groups[place] as number)] as number);
     }
   }
-  return { bits, rows, inputs, weight, scales, zeros, codes };
 }
 
 /** Gives a part the codes that were chosen in the order of the Hessian. */
@@ -68,8 +100,7 @@ export function takeCodes(part: Part, order: Uint32Array, { codes }: Ordered): v
 }
 
 /** Rows with the inputs as they were. */
-export function unordered(data: Float32Array, order: Uint32Array): Float32Array {
-  const out = new Float32Array(data.length);
+export function unordered(data: Float32Array, order: Uint32Array, out: Float32Array): Float32Array {
   putBack(data, order, out);
   return out;
 }
@@ -93,26 +124,42 @@ export function columnCodes({ bits, inputs, scales, zeros, codes }: Ordered, sta
   };
 }
 
-/** @param matrix - the Hessian in its order: `[inputs, inputs]` */
-export function* residualOf(
-  { rows, inputs, weight, scales, zeros, codes }: Ordered,
-  matrix: Float32Array,
-): Products<Residual> {
-  const lost = new Float32Array(rows * inputs);
-  for (let at = 0; at < lost.length; at++) {
+/** Finds the pull. @param matrix - the Hessian in its order: `[inputs, inputs]` */
+export function* findPull(own: Ordered, matrix: Float32Array): Products<void> {
+  const { weight, scales, zeros, codes, pull, spare } = own;
+  for (let at = 0; at < spare.length; at++) {
     const real = ((codes[at] as number) - (zeros[at] as number)) * (scales[at] as number);
-    lost[at] = (weight[at] as number) - real;
+    spare[at] = (weight[at] as number) - real;
   }
-  return { lost, pull: yield* timesHessian(lost, rows, matrix) };
+  yield* timesHessian(spare, own.rows, matrix, pull);
 }
 
-/** Rows times the Hessian. */
-export function* timesHessian<T extends Reals>(data: T, rows: number, matrix: T): Products<T> {
+/** What each row costs: `(w − q) H (w − q)ᵀ`. */
+export function rowCosts({ rows, inputs, weight, scales, zeros, codes, pull }: Ordered): Float64Array {
+  const out = new Float64Array(rows);
+  for (let row = 0, at = 0; row < rows; row++) {
+    let sum = 0;
+    for (const end = at + inputs; at < end; at++) {
+      const real = ((codes[at] as number) - (zeros[at] as number)) * (scales[at] as number);
+      sum += ((weight[at] as number) - real) * (pull[at] as number);
+    }
+    out[row] = sum;
+  }
+  return out;
+}
+
+/** Rows times the Hessian. @param out - where it goes */
+export function* timesHessian<T extends Reals>(
+  data: T,
+  rows: number,
+  matrix: T,
+  out: T = data.slice() as T,
+): Products<T> {
   const inputs = data.length / rows;
-  const made = data.slice().fill(0) as T;
-  const [into, left, right] = [whole(made, inputs), whole(data, inputs), whole(matrix, inputs)];
+  out.fill(0);
+  const [into, left, right] = [whole(out, inputs), whole(data, inputs), whole(matrix, inputs)];
   yield { into, left, right, rows, depth: inputs, columns: inputs, sign: 1 };
-  return made;
+  return out;
 }
 
 /** Rows that are worked on together: enough for products of matrices to pay, few enough for memory. */

@@ -3,7 +3,7 @@ import { fromFloats, toFloats } from '../narrow.ts';
 import { type Products, whole } from '../products.ts';
 import type { Multipliers } from './codes.ts';
 import type { Hessian } from './hessian.ts';
-import { type Part, timesHessian } from './part.ts';
+import { findPull, type Ordered, type Part, takeScales, unordered } from './part.ts';
 
 /** A scale that is to become so much larger or smaller stays: its block has few codes other than zero. */
 const FARTHEST = 3;
@@ -12,11 +12,23 @@ const RIDGE = 1e-9;
 
 /**
  * Gives a part the scales that cost least for its codes as they are, as far as its form can have them.
- * @param pull - what the codes miss, times the Hessian: `[rows, inputs]`
+ * @param own - with its pull, which is then that of the new scales
+ * @param wanted - with multipliers: the weight times the Hessian, `[rows, inputs]`
  */
-export function* refitScales(part: Part, pull: Float32Array, hessian: Hessian): Products<void> {
-  if (part.multipliers === undefined) setScales(part, yield* changeOfScales(part, pull, hessian));
-  else setSteps(part, part.multipliers, yield* timesOfSteps(part, pull, hessian));
+export function* refitScales(
+  part: Part,
+  own: Ordered,
+  hessian: Hessian,
+  wanted: Float32Array | undefined,
+): Products<void> {
+  if (part.multipliers !== undefined && wanted !== undefined) {
+    setSteps(part, part.multipliers, own, timesOfSteps(own, wanted), wanted);
+    takeScales(own, part, hessian.order);
+    return;
+  }
+  setScales(part, yield* changeOfScales(part, unordered(own.pull, hessian.order, own.spare), hessian));
+  takeScales(own, part, hessian.order);
+  yield* findPull(own, hessian.ordered);
 }
 
 /**
@@ -87,19 +99,19 @@ function* changeOfSome(
  *
  * @returns what the scales of each row are to be multiplied by: `[rows]`
  */
-function* timesOfSteps(part: Part, pull: Float32Array, { matrix }: Hessian): Products<Float64Array> {
-  const { rows, inputs, blocks, blockOf, scales } = part;
-  const reals = stepsOf(part);
-  for (let at = 0; at < reals.length; at++) {
-    const group = Math.floor(at / inputs) * blocks + (blockOf[at % inputs] as number);
-    reals[at] = (reals[at] as number) * (scales[group] as number);
+function timesOfSteps({ rows, inputs, scales, zeros, codes, pull }: Ordered, wanted: Float32Array): Float64Array {
+  const out = new Float64Array(rows);
+  for (let row = 0, at = 0; row < rows; row++) {
+    let [asked, square] = [0, 0];
+    for (const end = at + inputs; at < end; at++) {
+      const real = ((codes[at] as number) - (zeros[at] as number)) * (scales[at] as number);
+      asked += real * (pull[at] as number);
+      square += real * ((wanted[at] as number) - (pull[at] as number));
+    }
+    const times = 1 + asked / square;
+    out[row] = times > 1 / FARTHEST && times < FARTHEST ? times : 1;
   }
-  const product = yield* timesHessian(reals, rows, matrix);
-  return Float64Array.from({ length: rows }, (_, row) => {
-    const at = row * inputs;
-    const factor = 1 + dot(reals, at, pull, at, inputs) / dot(reals, at, product, at, inputs);
-    return factor > 1 / FARTHEST && factor < FARTHEST ? factor : 1;
-  });
+  return out;
 }
 
 /** The codes less their zero points. */
@@ -136,9 +148,22 @@ function setScales({ scales, half }: Part, change: Float64Array): void {
   }
 }
 
-function setSteps({ scales, rows, blocks }: Part, { steps, factors }: Multipliers, times: Float64Array): void {
-  for (let row = 0; row < rows; row++) {
-    steps[row] = (steps[row] as number) * (times[row] as number);
+function setSteps(
+  { scales, blocks }: Part,
+  { steps, factors }: Multipliers,
+  { rows, inputs, pull }: Ordered,
+  times: Float64Array,
+  wanted: Float32Array,
+): void {
+  for (let row = 0, at = 0; row < rows; row++) {
+    const before = steps[row] as number;
+    steps[row] = before * (times[row] as number);
+    const changed = before === 0 ? 1 : (steps[row] as number) / before;
+    // What the codes stand for becomes so many times as much, and so does that times the Hessian.
+    for (const end = at + inputs; at < end; at++) {
+      const all = wanted[at] as number;
+      pull[at] = all - changed * (all - (pull[at] as number));
+    }
     for (let index = row * blocks; index < (row + 1) * blocks; index++) {
       scales[index] = (factors[index] as number) * (steps[row] as number);
     }

@@ -1,4 +1,4 @@
-import type { MatrixView, Multiply, Product, Reals } from '../../kernels/products.ts';
+import { copyMatrix, type MatrixView, type Multiply, type Reals, whole } from '../../kernels/products.ts';
 import type { Session } from '../runtime/session.ts';
 import { addGemm, type GemmKind, openGemm } from './gemm.ts';
 
@@ -29,7 +29,7 @@ export class Multiplier {
       const made = room.contiguous('into', to, count, columns);
       const own = room.contiguous('left', from, count, depth);
       await addGemm(session, { data: made, rows: count, columns }, { data: own, rows: count, columns: depth }, factor);
-      if (!isTight(to, columns)) putBack(made, to, count, columns);
+      if (!isTight(to, columns)) copyMatrix(whole(made, columns), to, count, columns);
     }
   };
 
@@ -56,14 +56,11 @@ class Rooms<T extends Reals> {
   }
 
   contiguous(side: 'left' | 'right' | 'into', view: MatrixView, rows: number, columns: number): Reals {
-    const { data, at, stride } = view;
+    const { data, at } = view;
     if (isTight(view, columns)) return data.subarray(at, at + rows * columns);
     if (this.#rooms[side].length < rows * columns) this.#rooms[side] = this.#make(rows * columns);
     const room = this.#rooms[side].subarray(0, rows * columns);
-    for (let row = 0; row < rows; row++) {
-      const from = at + row * stride;
-      room.set(data.subarray(from, from + columns), row * columns);
-    }
+    copyMatrix(view, whole(room, columns), rows, columns);
     return room;
   }
 }
@@ -75,10 +72,4 @@ function isTight({ stride }: MatrixView, columns: number): boolean {
 
 function below({ data, at, stride }: MatrixView, rows: number): MatrixView {
   return { data, at: at + rows * stride, stride };
-}
-
-function putBack(made: Reals, { data, at, stride }: Product['into'], rows: number, columns: number): void {
-  for (let row = 0; row < rows; row++) {
-    data.set(made.subarray(row * columns, (row + 1) * columns), at + row * stride);
-  }
 }

@@ -1,8 +1,9 @@
 /** Against numpy; the cases are those of scripts/reference_gptq.py. */
 import { describe, expect, test } from '@jest/globals';
 import { blocksIn, type Codes, middleOf, realsOfCodes } from '../../../src/kernels/lowbits/codes.ts';
-import { refine } from '../../../src/kernels/lowbits/gptq.ts';
+import { refine, sweptCost } from '../../../src/kernels/lowbits/gptq.ts';
 import { prepare } from '../../../src/kernels/lowbits/hessian.ts';
+import { multiplyHere } from '../../../src/kernels/products.ts';
 import { randomFloats } from '../../support/random.ts';
 import { bytes, type Case, costOf, floats, gramOf, type Layer, layers } from './support.ts';
 
@@ -31,6 +32,8 @@ describe.each(layers)('$outputs × $inputs', (layer) => {
     const swept = refine(weight, start, hessian, { descend: 0, refit: false });
     expect(swept.codes).toEqual(bytes(one.swept));
     expect(swept.scales).toEqual(start.scales);
+    const cost = costOf(weight, swept, Float64Array.from(hessian.matrix));
+    expect(multiplyHere(sweptCost(weight, start, hessian)) / cost).toBeCloseTo(1, 4);
     const made = refine(weight, start, hessian);
     expect(made.codes).toEqual(bytes(one.codes));
     expect(costOf(weight, made, Float64Array.from(hessian.matrix)) / one.cost).toBeCloseTo(1, 6);

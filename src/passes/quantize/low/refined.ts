@@ -3,8 +3,7 @@ import { passingResults, ResultLine } from '../../../activations/results.ts';
 import type { Model } from '../../../ir/model.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
 import { decibels } from '../../../kernels/decibels.ts';
-import { outputCost } from '../../../kernels/lowbits/awq.ts';
-import { refineBy } from '../../../kernels/lowbits/gptq.ts';
+import { refineBy, sweptCost } from '../../../kernels/lowbits/gptq.ts';
 import { type Hessian, prepareBy } from '../../../kernels/lowbits/hessian.ts';
 import { once } from '../../../kernels/once.ts';
 import { type Multiply, multiplyBy } from '../../../kernels/products.ts';
@@ -27,10 +26,8 @@ export interface Refined {
   readonly changed: Choices;
 }
 
-/** How much more of its outputs a layer has to keep in another form, in dB. */
+/** How much more of its outputs a layer has to keep in another form, in dB, with the codes that GPTQ chooses. */
 export const WORTH = 3;
-/** How much more the search without data has to keep for the other form to be tried. */
-const PROMISE = 1;
 
 /**
  * Finds the codes of weights whose activations can be seen, by GPTQ: on the model as it is, in as few runs of the data
@@ -87,17 +84,12 @@ async function better(
   const own = await begun(tensor, choice, hessian);
   if (own === undefined) return undefined;
   const instead = choice.instead && (await begun(tensor, choice.instead, hessian, own));
-  const costOf = async ({ matrix, choice: { factor } }: Begun, { codes }: MeasuredCodes): Promise<number> =>
-    (await multiplyBy(outputCost(matrix, codes, hessian.matrix), multiply)) / factor ** 2;
-  const refined = async ({ matrix, start }: Begun): Promise<MeasuredCodes> =>
-    measuredCodes(matrix, await multiplyBy(refineBy(matrix, start.codes, hessian), multiply));
-  const codes = await refined(own);
-  if (instead === undefined) return { choice, codes };
-  const promised = decibels(await costOf(own, own.start), await costOf(instead, instead.start));
-  if (promised < PROMISE) return { choice, codes };
-  const others = await refined(instead);
-  const gained = decibels(await costOf(own, codes), await costOf(instead, others));
-  return gained < WORTH ? { choice, codes } : { choice: instead.choice, codes: others };
+  const costOf = async ({ matrix, start, choice: { factor } }: Begun): Promise<number> =>
+    (await multiplyBy(sweptCost(matrix, start.codes, hessian), multiply)) / factor ** 2;
+  const gains = instead !== undefined && decibels(await costOf(own), await costOf(instead)) >= WORTH;
+  const { matrix, start, choice: made } = gains ? instead : own;
+  const codes = await multiplyBy(refineBy(matrix, start.codes, hessian), multiply);
+  return { choice: made, codes: measuredCodes(matrix, codes) };
 }
 
 /** A weight as a form sees it, and where the choice of its codes begins. */
