@@ -11,6 +11,7 @@ const REASONS: Record<SkipReason, string> = {
   already_quantized: 'already quantized',
   below_min_elements: 'too small',
   among_smallest: 'among the smallest, together 1 % of the model: 8 bits would save nothing',
+  little_gain: '8 bits would save little and cost much of the signal',
   before_log: 'a logarithm follows its product',
   rotary: 'rotary position tables',
   no_product: 'its rows enter no matrix product',

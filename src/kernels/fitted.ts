@@ -74,10 +74,15 @@ export function fitScales(data: Float32Array, layout: ChannelLayout, range: Rang
  * The noise to be expected of ranges: a twelfth of the square of a step for each element. Fitted scales have about as
  * much, or less.
  */
-export function expectedNoise(range: Range, { outer, channels, inner }: ChannelLayout, limit: number): number {
+export function expectedNoise(
+  range: Range,
+  { outer, channels, inner }: ChannelLayout,
+  { symmetric, limit }: Pick<FitOptions, 'symmetric' | 'limit'>,
+): number {
   let noise = 0;
   for (let channel = 0; channel < channels; channel++) {
-    const step = Math.max(-(range.min[channel] as number), range.max[channel] as number) / limit;
+    const [min, max] = [range.min[channel] as number, range.max[channel] as number];
+    const step = (symmetric ? Math.max(-min, max) : max - min) / limit;
     noise += (step * step) / 12;
   }
   return noise * outer * inner;

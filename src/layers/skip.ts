@@ -8,6 +8,7 @@ export type SkipReason =
   | 'already_quantized' // it is integers or codes that are made real, or its operator is an integer one
   | 'below_min_elements' // smaller than `minElements`
   | 'among_smallest' // one of the weights that together make 1 % of the model
+  | 'little_gain' // 8 bits of it would take much of the signal for the bytes that they save
   | 'before_log' // its product goes through a logarithm
   | 'no_product' // a table whose rows meet no product
   | 'rotary' // a table of cosines or sines that turn queries and keys

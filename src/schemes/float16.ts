@@ -5,7 +5,7 @@ import { halvesOf, LARGEST, measureHalves, type Rounding, Roundings } from '../k
 import { once } from '../kernels/once.ts';
 import { asItIs, streamable } from './encode.ts';
 import { type Reals, realsOf } from './reals.ts';
-import { type Encoded, halfScheme } from './scheme.ts';
+import { type EncodedHalves, halfScheme } from './scheme.ts';
 
 /** Where the widest step is narrower, those of quiet blocks are too coarse as float16, whose least are 2⁻²⁴ apart. */
 export const SAFE_HALF: number = 2 ** -13;
@@ -18,7 +18,7 @@ const stored = once(() => import('../compute/halves.ts'));
  * @param tensor - of floats
  * @param name - of the tensor that stands for them
  */
-export async function encodeHalf(tensor: Tensor, name: string, dtype: HalfDType = 'float16'): Promise<Encoded> {
+export async function encodeHalf(tensor: Tensor, name: string, dtype: HalfDType = 'float16'): Promise<EncodedHalves> {
   const { dims } = tensor;
   const where = streamable(asItIs(tensor));
   let data: Tensor;

@@ -32,7 +32,12 @@ export function namesFor(graph: Graph, of: string): EncodedNames {
 
 /** A name for the floats of 16 bits that stand for `of`, free in the graph. */
 export function halfName(graph: Graph, of: string, dtype: HalfDType): string {
-  return graph.uniqueName(`${of}_${dtype}`);
+  return graph.uniqueName(nameOfHalf(of, dtype));
+}
+
+/** What we call the floats of 16 bits that stand for `of`. */
+export function nameOfHalf(of: string, dtype: HalfDType = 'float16'): string {
+  return `${of}_${dtype}`;
 }
 
 /** What other quantizers put after the name of a weight for its codes: ONNX Runtime's of few bits. */

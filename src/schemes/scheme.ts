@@ -41,6 +41,11 @@ export interface IntegerScheme<T extends StoredInteger = SmallInteger> extends S
   readonly dtype: T;
 }
 
+/** Of floats of 16 bits. */
+export interface HalfScheme extends Scheme {
+  readonly dtype: HalfDType;
+}
+
 /** Real numbers as they are stored. */
 export interface Encoded {
   readonly scheme: Scheme;
@@ -66,6 +71,18 @@ export interface EncodedIntegers extends Encoded {
   readonly losses?: Losses;
 }
 
+/** Real numbers stored as floats of 16 bits. */
+export interface EncodedHalves extends Encoded {
+  readonly scheme: HalfScheme;
+  /** What rounding takes from the numbers. */
+  readonly losses?: Losses;
+}
+
+/** Whether numbers are stored as integers, not as floats of 16 bits. */
+export function isIntegers(encoded: EncodedIntegers | EncodedHalves): encoded is EncodedIntegers {
+  return !isFloat(encoded.scheme.dtype);
+}
+
 /**
  * Integers of a type: symmetric where it has a sign.
  * @param reduceRange - 7 bits instead of 8, so that sums of two products fit 16 bits on x64 without VNNI
@@ -87,7 +104,7 @@ function limitOf(dtype: StoredInteger, reduceRange: boolean): number {
 }
 
 /** Floats of 16 bits. */
-export function halfScheme(dtype: HalfDType): Scheme {
+export function halfScheme(dtype: HalfDType): HalfScheme {
   return { name: dtype, dtype, granularity: PER_TENSOR, symmetric: true, limit: LARGEST[dtype] };
 }
 

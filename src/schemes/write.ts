@@ -3,7 +3,15 @@ import type { Graph } from '../ir/graph.ts';
 import { type Attribute, attribute, createNode, type Node } from '../ir/node.ts';
 import { constant, type Tensor } from '../ir/tensor.ts';
 import { nameFor } from './names.ts';
-import { type Encoded, type EncodedIntegers, type Granularity, partsOf, scaleDims } from './scheme.ts';
+import {
+  type Encoded,
+  type EncodedHalves,
+  type EncodedIntegers,
+  type Granularity,
+  isIntegers,
+  partsOf,
+  scaleDims,
+} from './scheme.ts';
 
 /** Puts the tensors of an encoded weight into a graph. */
 export function addTensors(graph: Graph, encoded: EncodedIntegers): void {
@@ -11,7 +19,7 @@ export function addTensors(graph: Graph, encoded: EncodedIntegers): void {
 }
 
 /** The name of what integers stand for. */
-export function standsFor({ data }: EncodedIntegers): string {
+export function standsFor({ data }: Encoded): string {
   return data.from?.name ?? data.name;
 }
 
@@ -57,15 +65,26 @@ export function granularityAttributes(granularity: Granularity): Attribute[] {
 }
 
 /**
- * A weight made real by plain arithmetic, put before `anchor`: `(Cast(data) − zero point) · scale`.
+ * A weight made real by plain arithmetic, put before `anchor`: `(Cast(data) − zero point) · scale`, or of float16 the Cast
+ * alone.
  * @param dtype - of the value that is made
  * @returns its name
  */
-export function writeArithmetic(graph: Graph, anchor: Node, encoded: EncodedIntegers, dtype: DType): string {
-  const { data, storedScale, zeroPoint, shape } = encoded;
+export function writeArithmetic(
+  graph: Graph,
+  anchor: Node,
+  encoded: EncodedIntegers | EncodedHalves,
+  dtype: DType,
+): string {
+  const { data } = encoded;
   graph.setInitializer(data);
   const of = standsFor(encoded);
   const output = nameFor(graph, of, 'real');
+  if (!isIntegers(encoded)) {
+    graph.insertBefore(anchor, castNode(graph, data.name, output, dtype));
+    return output;
+  }
+  const { storedScale, zeroPoint, shape } = encoded;
   if (storedScale === undefined) setSpreadScales(graph, encoded);
   const scale: ArithmeticParts['scale'] =
     storedScale === undefined

@@ -54,7 +54,7 @@ describe('symmetric scales', () => {
   test('the noise that ranges let expect is what comes out, within a decibel', () => {
     const data = randomFloats([64, 100], 7);
     const { noise, range, layout } = fitted(data, [64, 100], 0);
-    expect(Math.abs(10 * Math.log10(expectedNoise(range, layout, 127) / noise))).toBeLessThan(1);
+    expect(Math.abs(10 * Math.log10(expectedNoise(range, layout, OPTIONS) / noise))).toBeLessThan(1);
   });
 });
 

@@ -1,19 +1,15 @@
-/** Weights that are stored as integers and computed with as float: as many scales as they need. */
+/** Weights that are stored as integers or float16 and computed with as float. */
 import { describe, expect, test } from '@jest/globals';
 import { Graph } from '../../src/ir/graph.ts';
 import { constant } from '../../src/ir/tensor.ts';
 import { decode } from '../../src/schemes/decode.ts';
+import { foreseenWays, type MeasuredWay, measureWays } from '../../src/schemes/measured.ts';
 import { encodedBytes } from '../../src/schemes/scheme.ts';
-import { encodeStored, STORED_SQNR, type StoredForm } from '../../src/schemes/stored.ts';
+import { encodeAsHalf, encodeStored } from '../../src/schemes/stored.ts';
+import { coarsestWay, type StoredForm } from '../../src/schemes/ways.ts';
 import { randomFloats, seeded } from '../support/random.ts';
 
-const FORM: StoredForm = {
-  dtype: 'int8',
-  coarsest: { kind: 'channel', axis: 0 },
-  rows: 1,
-  reduceRange: false,
-  unread: false,
-};
+const FORM: StoredForm = { dtype: 'int8', coarsest: { kind: 'channel', axis: 0 }, rows: 1, reduceRange: false };
 
 /** Nearly normal numbers: sums of uniform ones. */
 function normal(count: number, seed: number): Float32Array {
@@ -21,84 +17,131 @@ function normal(count: number, seed: number): Float32Array {
   return Float32Array.from({ length: count }, () => Array.from({ length: 12 }, next).reduce((a, b) => a + b, -6));
 }
 
-async function stored(data: Float32Array, dims: readonly number[], form: Partial<StoredForm> = {}) {
+async function waysOf(data: Float32Array, dims: readonly number[], form: Partial<StoredForm> = {}) {
+  return measureWays(constant('w', 'float32', dims, data), { ...FORM, ...form }, 'w', true);
+}
+
+/** What a way makes of a weight, and what it takes of it. */
+async function stored(data: Float32Array, dims: readonly number[], { way }: MeasuredWay) {
   const tensor = constant('w', 'float32', dims, data);
-  const encoded = await encodeStored(tensor, { ...FORM, ...form }, new Graph({}), 'w');
-  if (encoded === undefined) return undefined;
+  if (way.kind === 'float') throw new Error('as it is');
+  const graph = new Graph({});
+  const encoded = await (way.kind === 'half'
+    ? encodeAsHalf(tensor, graph, 'w')
+    : encodeStored(tensor, way, graph, 'w'));
+  if (encoded === undefined) throw new Error('not finite');
   const reals: number[] = [];
   for await (const chunk of decode(encoded)()) reals.push(...chunk);
   const noise = reals.reduce((sum, real, at) => sum + (real - (data[at] as number)) ** 2, 0);
-  const signal = data.reduce((sum, value) => sum + value * value, 0);
-  return { encoded, sqnr: 10 * Math.log10(signal / noise) };
+  return { encoded, noise: noise / data.reduce((sum, value) => sum + value * value, 0) };
 }
 
-describe('as coarse as keeps enough', () => {
-  test('a scale for each channel, where that does', async () => {
-    const made = await stored(randomFloats([16, 8, 3, 3]), [16, 8, 3, 3]);
-    expect(made?.encoded).toMatchObject({
-      scheme: { name: 'int8 per channel' },
-      scale: { dtype: 'float32', dims: [16] },
-    });
-    expect(made?.encoded.data.dims).toEqual([16, 8, 3, 3]);
-    expect(made?.sqnr).toBeGreaterThan(STORED_SQNR);
+const named = ({ way }: MeasuredWay): string =>
+  way.kind === 'integers' ? `${way.scheme.name}, ${way.scales}` : way.kind;
+
+describe('the ways to store a weight', () => {
+  const dims = [128, 64, 3, 3];
+  const data = normal(128 * 576, 5);
+
+  test('from a scale for each channel on, to float', async () => {
+    const ways = (await waysOf(data, dims)) ?? [];
+    expect(ways.map(named)).toEqual([
+      'int8 per channel, float16',
+      'int8 in blocks of 64, uint8',
+      'int8 in blocks of 32, uint8',
+      'int8 in blocks of 16, uint8',
+      'half',
+      'float',
+    ]);
+    const bytes = ways.map(({ way }) => way.bytes);
+    expect(bytes).toEqual([...bytes].sort((a, b) => a - b));
+    const noises = ways.map(({ noise }) => noise);
+    expect(noises).toEqual([...noises].sort((a, b) => b - a));
   });
 
-  test('blocks in float16 where a channel is too long for its steps', async () => {
-    const made = await stored(normal(64 * 32 * 9, 2), [64, 32, 3, 3]);
-    // 288 inputs of a filter: in blocks of 48, 32 or 16.
-    expect(made?.encoded).toMatchObject({ shape: [64, 32, 3, 3], scale: { dtype: 'float16' } });
-    const [rows, blocks, size] = made?.encoded.data.dims ?? [];
-    expect([rows, (blocks ?? 0) * (size ?? 0)]).toEqual([64, 288]);
-    expect(made?.encoded.scale.dims).toEqual([64, blocks]);
-    expect(made?.sqnr).toBeGreaterThan(STORED_SQNR);
+  test('what is expected of each is what comes out, within a decibel, in the bytes foretold', async () => {
+    for (const one of (await waysOf(data, dims)) ?? []) {
+      if (one.way.kind === 'float') continue;
+      const { encoded, noise } = await stored(data, dims, one);
+      expect([named(one), Math.abs(10 * Math.log10(noise / one.noise)) < 1]).toEqual([named(one), true]);
+      const names = one.way.bytes - encodedBytes(encoded);
+      expect([named(one), names > 50 && names < 400]).toEqual([named(one), true]);
+    }
   });
 
-  test('scales of blocks in a byte each where that is smaller: of each row a step, which they are multiples of', async () => {
-    const made = await stored(normal(128 * 576, 5), [128, 64, 3, 3]);
-    const [rows = 0, blocks = 0, size = 0] = made?.encoded.data.dims ?? [];
-    expect([rows, blocks * size]).toEqual([128, 576]);
-    const { storedScale } = made?.encoded ?? {};
-    expect(storedScale?.data).toMatchObject({ name: 'w_scale_quantized', dtype: 'uint8', dims: [128, blocks, 1] });
-    expect(storedScale?.scale).toMatchObject({ name: 'w_scale_scale', dtype: 'float32', dims: [128] });
-    expect(made && encodedBytes(made.encoded)).toBe(128 * 576 + 128 * blocks + 4 * 128);
-    expect(made?.sqnr).toBeGreaterThan(STORED_SQNR);
-    // Of unsigned integers, which have zero points, scales are floats.
-    expect(
-      (await stored(normal(128 * 576, 5), [128, 64, 3, 3], { dtype: 'uint8' }))?.encoded.storedScale,
-    ).toBeUndefined();
+  test('in blocks: numbers of other dims, a byte for each scale and a step for each row', async () => {
+    const [, , , narrow] = (await waysOf(data, dims)) as [unknown, unknown, unknown, MeasuredWay];
+    const { encoded } = await stored(data, dims, narrow);
+    expect(encoded).toMatchObject({ shape: dims, data: { dims: [128, 36, 16] } });
+    const scale = 'storedScale' in encoded ? encoded.storedScale : undefined;
+    expect(scale?.data).toMatchObject({ name: 'w_scale_quantized', dtype: 'uint8', dims: [128, 36, 1] });
+    expect(scale?.scale).toMatchObject({ name: 'w_scale_scale', dtype: 'float32', dims: [128] });
+    expect(encodedBytes(encoded)).toBe(128 * 576 + 128 * 36 + 4 * 128);
   });
 
-  test('the narrowest blocks where nothing keeps enough', async () => {
-    const data = normal(4 * 64, 3);
-    for (let at = 0; at < data.length; at += 16) data[at] = 300;
-    const made = await stored(data, [4, 64], { dtype: 'int8', reduceRange: true });
-    expect(made?.encoded.scheme.name).toBe('int8 in blocks of 16');
-    expect(made?.encoded.data.dims).toEqual([4, 4, 16]);
+  test('unsigned integers have zero points, and scales that are floats', async () => {
+    const ways = (await waysOf(data, dims, { dtype: 'uint8' })) ?? [];
+    expect(ways.map(named).filter((name) => name.endsWith(', uint8'))).toEqual([]);
+    const { noise } = await stored(data, dims, ways[0] as MeasuredWay);
+    expect(Math.abs(10 * Math.log10(noise / (ways[0]?.noise ?? 0)))).toBeLessThan(1);
   });
 
-  test('small numbers: scales too small for float16 stay float32', async () => {
-    const data = normal(64 * 288, 2).map((value) => value * 1e-6);
-    const made = await stored(data, [64, 288]);
-    expect(made?.encoded.scale.dtype).toBe('float32');
-    expect(made?.sqnr).toBeGreaterThan(STORED_SQNR);
+  test('numbers too small for float16: neither the weight nor its scales are', async () => {
+    const ways =
+      (await waysOf(
+        data.map((value) => value * 1e-8),
+        dims,
+      )) ?? [];
+    expect(ways.map(named).filter((name) => /half|float16/.test(name))).toEqual([]);
+  });
+
+  test('unread: the same ways, as if of normally distributed numbers', async () => {
+    const tensor = constant('w', 'float32', dims, data);
+    const foreseen = foreseenWays(tensor, FORM, 'w', true);
+    const measured = (await waysOf(data, dims)) ?? [];
+    expect(foreseen.map(named)).toEqual(measured.map(named));
+    for (const [at, { noise, way }] of foreseen.entries()) {
+      expect(way.bytes).toBe(measured[at]?.way.bytes);
+      if (way.kind !== 'float') expect(Math.abs(10 * Math.log10(noise / (measured[at]?.noise ?? 0)))).toBeLessThan(3);
+    }
+  });
+
+  test('no rows, no blocks; a length that nothing divides stays one row; all or nothing', async () => {
+    const integers = async (dims: readonly number[], form?: Partial<StoredForm>) =>
+      (
+        (await waysOf(
+          normal(
+            dims.reduce((a, b) => a * b),
+            4,
+          ),
+          dims,
+          form,
+        )) ?? []
+      ).filter((one) => one.way.kind === 'integers');
+    expect(await integers([8, 1024], { rows: undefined })).toHaveLength(1);
+    expect(await integers([8, 1009])).toHaveLength(1);
+    const whole = await measureWays(constant('w', 'float32', [8, 64], normal(512, 4)), FORM, 'w', false);
+    expect(whole?.map(named)).toEqual([
+      'int8 per channel, float32',
+      'int8 in blocks of 32, float32',
+      'int8 in blocks of 16, float16',
+    ]);
   });
 });
 
-test('no rows, no blocks; unread, no look; a size that nothing divides stays one row', async () => {
-  const data = normal(8 * 1024, 4);
-  expect((await stored(data, [8, 1024], { rows: undefined }))?.encoded.scale.dims).toEqual([8]);
-  const unread = await encodeStored(
-    constant('w', 'float32', [8, 1024], data),
-    { ...FORM, unread: true },
-    new Graph({}),
-    'w',
-  );
-  expect(unread?.scale.dims).toEqual([8]);
-  expect((await stored(normal(8 * 1009, 5), [8, 1009]))?.encoded.scale.dims).toEqual([8]);
+test('unread: nothing is looked at', async () => {
+  const tensor = {
+    ...constant('w', 'float32', [8, 1024], normal(8192, 4)),
+    load: () => Promise.reject(new Error('read')),
+  };
+  const encoded = await encodeStored(tensor, coarsestWay([8, 1024], FORM), new Graph({}), 'w', true);
+  expect(encoded?.scale.dims).toEqual([8]);
 });
 
 test('NaN and infinity are refused', async () => {
   const data = randomFloats([4, 16]);
   data[5] = Number.NaN;
-  expect(await stored(data, [4, 16])).toBeUndefined();
+  expect(await waysOf(data, [4, 16])).toBeUndefined();
+  const tensor = constant('w', 'float32', [4, 16], data);
+  expect(await encodeStored(tensor, coarsestWay([4, 16], FORM), new Graph({}), 'w')).toBeUndefined();
 });

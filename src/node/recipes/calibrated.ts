@@ -157,7 +157,7 @@ export function calibratedQuantize(asked: QuantizeOptions, given: CalibratedOpti
       const ahead = !weightsOnly && (await anyActivations(model, statics, ledger));
       if (ahead && model.opset < PER_AXIS_OPSET) notes.push(...(await raisedNotes(model)));
       const correction = new BiasCorrection(model, options.biasCorrection ? ranges : new Map());
-      settled = { ...withSmallest(model, settled), correction };
+      settled = { ...(low ? withSmallest(model, settled) : settled), correction };
       if (ahead && model.opset >= PER_AXIS_OPSET) {
         notes.push(...(await quantizeActivations(model, statics, ledger, correction)));
       }

@@ -5,7 +5,7 @@ import type { Tensor } from '../../ir/tensor.ts';
 import { gemmParts } from '../../layers/gemm.ts';
 import { findStored } from '../../schemes/chains.ts';
 import type { Decodable } from '../../schemes/decodable.ts';
-import { nameOfCodes } from '../../schemes/names.ts';
+import { nameOfCodes, nameOfHalf } from '../../schemes/names.ts';
 import { type Reals, realsOf, scaledReals, spansOf, swappedReals } from '../../schemes/reals.ts';
 import { sampleOf } from '../../schemes/spans.ts';
 import { unpackedNamed } from '../../schemes/unpacked.ts';
@@ -82,8 +82,8 @@ export async function diffWeights(
       changed.push({ graph, name, ...(await quantizedChange(before, name, tensor, integers, look)) });
       continue;
     }
-    const other = renames.get(name);
-    const there = other === undefined || old.has(other) || used.has(other) ? undefined : now.get(other);
+    const other = renames.get(name) ?? nameOfHalf(name);
+    const there = old.has(other) || used.has(other) ? undefined : now.get(other);
     // Integers that a node reads in the place of floats are no other name for these.
     const moved = there !== undefined && isFloat(there.dtype) === isFloat(tensor.dtype) ? there : undefined;
     if (moved !== undefined) {

@@ -5,7 +5,7 @@ import { constant } from '../../ir/tensor.ts';
 import { transposeBefore } from '../../layers/gemm.ts';
 import { nameFor } from '../../schemes/names.ts';
 import { isNBits, type NBitsWeight, nbitsNode } from '../../schemes/nbits.ts';
-import { type EncodedIntegers, type Granularity, scaleAxis } from '../../schemes/scheme.ts';
+import { type EncodedHalves, type EncodedIntegers, type Granularity, scaleAxis } from '../../schemes/scheme.ts';
 import {
   arithmetic,
   castNode,
@@ -120,7 +120,7 @@ export class Emitter {
    * A weight that is stored as integers and used as float: `(Cast(W_quantized) − zero point) · scale`, put before
    * `anchor`: all of it is constant, and unlike a DequantizeLinear computed once (`keptDequantize` in src/targets).
    */
-  stored(graph: Graph, anchor: Node, weight: EncodedIntegers, dtype: DType): string {
+  stored(graph: Graph, anchor: Node, weight: EncodedIntegers | EncodedHalves, dtype: DType): string {
     return this.#share(graph, `stored ${weight.data.name} ${dtype}`, () =>
       writeArithmetic(graph, anchor, weight, dtype),
     );

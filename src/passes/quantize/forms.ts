@@ -1,15 +1,20 @@
 import { isShared } from '../../compute/executor.ts';
-import type { Graph } from '../../ir/graph.ts';
-import { intAttribute, isOp, type Node } from '../../ir/node.ts';
+import { intAttribute, isOp } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import type { Losses } from '../../kernels/loss.ts';
-import { isOutFirst, weightAxes } from '../../layers/axes.ts';
-import { withBias } from '../../layers/bias.ts';
-import { gemmParts } from '../../layers/gemm.ts';
-import { skipUse, usesByTensor, type WeightUse } from '../../layers/select.ts';
+import { weightAxes } from '../../layers/axes.ts';
+import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import type { Given } from '../../schemes/encode.ts';
-import { type EncodedIntegers, type IntegerScheme, integerScheme, PER_TENSOR } from '../../schemes/scheme.ts';
+import {
+  type Encoded,
+  type EncodedHalves,
+  type EncodedIntegers,
+  type IntegerScheme,
+  integerScheme,
+  PER_TENSOR,
+} from '../../schemes/scheme.ts';
+import type { StoredForm } from '../../schemes/ways.ts';
 import { setSpreadScales } from '../../schemes/write.ts';
 import type { DistinctScales } from '../../targets/scales.ts';
 import { batchedWeights, batchedZeroPoints, ownWeight } from '../../targets/weights.ts';
@@ -18,6 +23,8 @@ import { IntegerWeights } from './integers.ts';
 import type { ResolvedOptions } from './options.ts';
 import { pays, type Rows } from './pays.ts';
 import { followingAdd, planProduct, writeProduct } from './product.ts';
+import { readerOf, readInstead } from './readers.ts';
+import type { StoredUse } from './storage.ts';
 
 /** One use rewritten: bytes it added to the model, and what it is now in a few words. */
 export interface Rewritten {
@@ -29,20 +36,31 @@ export interface Rewritten {
 }
 
 /** What is to become of one use, before its weight is looked at. */
-interface Plan {
+interface Planned<Weight> {
   readonly given: Given;
   /** Axis of the output channels, in the order the weight is stored. */
   readonly axis: number;
+  readonly emit: (weight: Weight, bias: string | undefined) => void;
+}
+
+/** A weight that is made float when the model is loaded. */
+interface StoredPlan extends Planned<EncodedIntegers | EncodedHalves> {
+  /** Leading axes whose places are rows. */
+  readonly rows: number;
+}
+
+/** A weight whose integers are computed with, or looked up. */
+interface IntegerPlan extends Planned<EncodedIntegers> {
+  readonly rows?: undefined;
   /** One scale for all, whatever the options say. */
   readonly perTensor: boolean;
-  readonly emit: (weight: EncodedIntegers, bias: string | undefined) => void;
   /** What to call it, where the weight does not tell. */
   readonly form?: string;
-  /** Of a weight that is made float when the model is loaded: leading axes whose places are rows. */
-  readonly rows?: number;
   /** Whether each reader needs integers and scale that nobody else reads. */
   readonly alone?: boolean;
 }
+
+type Plan = StoredPlan | IntegerPlan;
 
 /** Decides the form for each operator and has it emitted. */
 export class Forms {
@@ -75,20 +93,36 @@ export class Forms {
   async apply(use: WeightUse): Promise<Rewritten | Skip> {
     const plan = this.#plan(use);
     if ('reason' in plan) return plan;
-    const made = await (plan.rows === undefined
-      ? this.#weights.of(use, plan.given, this.#scheme(plan), plan.alone === true)
-      : this.#weights.stored(use, { coarsest: { kind: 'channel', axis: plan.axis }, rows: plan.rows }));
+    if (plan.rows !== undefined) {
+      const stored = await this.#weights.stored(use, formOf(plan));
+      if ('reason' in stored) return stored;
+      await this.#emit(use, plan, stored.weight);
+      return { added: stored.added, form: storedName(stored.weight), losses: stored.weight.losses };
+    }
+    const made = await this.#weights.of(use, plan.given, this.#scheme(plan), plan.alone === true);
     if ('reason' in made) return made;
     await this.#emit(use, plan, made.weight);
-    const form = plan.rows === undefined ? this.#form(made.weight) : storedForm(made.weight);
-    return { added: made.added, form: plan.form ?? form, losses: made.weight.losses };
+    return { added: made.added, form: plan.form ?? this.#form(made.weight), losses: made.weight.losses };
   }
 
   /** Writes the nodes, with a bias that takes up the mean error of the weight. */
-  async #emit(use: WeightUse, plan: Plan, weight: EncodedIntegers): Promise<void> {
+  async #emit<Weight extends Encoded>(use: WeightUse, plan: Planned<Weight>, weight: Weight): Promise<void> {
     const { correction } = this.#options;
     const write = (bias: string | undefined): void => plan.emit(weight, bias);
     await (correction === undefined ? write(undefined) : correction.around(use, weight, plan.given.transposed, write));
+  }
+
+  /** Those of the uses whose weights are made float when the model is loaded, and what is read as integers besides. */
+  storedUses(uses: readonly WeightUse[]): { readonly stored: StoredUse[]; readonly others: ReadonlySet<Tensor> } {
+    const stored: StoredUse[] = [];
+    const others = new Set<Tensor>();
+    for (const use of uses) {
+      const plan = this.#plan(use);
+      if ('reason' in plan) continue;
+      if (plan.rows === undefined) others.add(use.held.tensor);
+      else stored.push({ use, ...formOf(plan) });
+    }
+    return { stored, others };
   }
 
   /** Has a thread look at the weight of a use that {@link apply} will be asked for, if there are several. */
@@ -136,26 +170,24 @@ export class Forms {
   #batched(use: WeightUse): Plan {
     const { graph, node, dtype } = use;
     const { dims } = use.held.tensor;
-    const emit = (weight: EncodedIntegers): void => {
-      if (this.#options.weightsOnly && !batchedWeights.value) {
+    const x = node.inputs[0] ?? '';
+    const planned = { given: this.#given(use), axis: dims.length - 1 };
+    if (this.#options.weightsOnly && !batchedWeights.value) {
+      const emit: StoredPlan['emit'] = (weight) => {
         const value = this.#emitter.stored(...this.#weights.placeOf(use, graph, node), weight, dtype);
-        graph.replaceNode(node, { ...node, inputs: [node.inputs[0] ?? '', value] });
-      } else {
-        const add = dtype === 'float32' ? followingAdd(graph, node) : undefined;
-        const x = node.inputs[0] ?? '';
-        writeProduct(this.#emitter, { graph, node, x, dtype }, weight, this.#options, { add });
-      }
+        graph.replaceNode(node, { ...node, inputs: [x, value] });
+      };
+      return { ...planned, emit, rows: dims.length - 1 };
+    }
+    const emit: IntegerPlan['emit'] = (weight) => {
+      const add = dtype === 'float32' ? followingAdd(graph, node) : undefined;
+      writeProduct(this.#emitter, { graph, node, x, dtype }, weight, this.#options, { add });
     };
     const dynamic = !this.#options.weightsOnly;
-    const perTensor = this.#options.dtype === 'uint8' && dynamic && !batchedZeroPoints.value;
-    const stored = this.#options.weightsOnly && !batchedWeights.value;
-    return {
-      ...{ given: this.#given(use), axis: dims.length - 1, perTensor, emit },
-      ...(stored && { rows: dims.length - 1 }),
-    };
+    return { ...planned, emit, perTensor: this.#options.dtype === 'uint8' && dynamic && !batchedZeroPoints.value };
   }
 
-  #gather(use: WeightUse): Plan {
+  #gather(use: WeightUse): IntegerPlan {
     const { graph, node, dtype } = use;
     const rank = use.held.tensor.dims.length;
     const axis = (intAttribute(node, 'axis', 0) + rank) % rank;
@@ -174,7 +206,7 @@ export class Forms {
   }
 
   /** A weight that is made float when the model is loaded, where it is held: what stands between stays. */
-  #stored(use: WeightUse): Plan | Skip {
+  #stored(use: WeightUse): StoredPlan | Skip {
     const { node, held } = use;
     const { dims, dtype } = held.tensor;
     const free = (use.reshaped || isOp(node, 'Einsum')) && dims.length > 1;
@@ -183,11 +215,11 @@ export class Forms {
       return skipUse(use, 'unsupported_rank', `its weight is [${dims.join(', ')}]; at least two dims are required`);
     }
     const { graph, reader } = readerOf(use);
-    const emit = (weight: EncodedIntegers, bias?: string): void => {
+    const emit: StoredPlan['emit'] = (weight, bias) => {
       const value = this.#emitter.stored(...this.#weights.placeOf(use, graph, reader), weight, dtype);
       readInstead(use, value, bias);
     };
-    return { given: this.#given(use), axis: out, perTensor: false, emit, rows: 1 };
+    return { given: this.#given(use), axis: out, emit, rows: 1 };
   }
 
   /** A product that computes in float: of a table, its integers and the scales of its rows are those of the table. */
@@ -195,7 +227,7 @@ export class Forms {
     const stored = this.#stored(use);
     if ('reason' in stored || !this.#tied.has(use.held.tensor)) return stored;
     const { rows: _, ...plan } = stored;
-    return plan;
+    return { ...plan, perTensor: false };
   }
 
   /** Whether the products of a weight compute in float, with what arithmetic makes of its integers. */
@@ -212,7 +244,7 @@ export class Forms {
     return { tensor, transposed: false, factor: 1, unread: this.#options.unread, ...how };
   }
 
-  #scheme({ perTensor, axis }: Plan): IntegerScheme {
+  #scheme({ perTensor, axis }: IntegerPlan): IntegerScheme {
     const { dtype, reduceRange } = this.#options;
     const whole = perTensor || this.#options.perTensor;
     return integerScheme(dtype, whole ? PER_TENSOR : { kind: 'channel', axis }, reduceRange);
@@ -225,48 +257,12 @@ export class Forms {
   }
 }
 
+/** Which scales a weight gets that is made float when the model is loaded. */
+function formOf({ axis, rows }: StoredPlan): Pick<StoredForm, 'coarsest' | 'rows'> {
+  return { coarsest: { kind: 'channel', axis }, rows };
+}
+
 /** What a weight that is made float when the model is loaded is called in reports. */
-export function storedForm({ scheme }: EncodedIntegers): string {
+export function storedName({ scheme }: Encoded): string {
   return `${scheme.name}, weights only`;
-}
-
-/**
- * Tables whose rows are looked up and which a product reads as `[out, in]` as well, as language models tie their
- * embedding to their output layer: a scale for each row serves both.
- */
-export function tiedTables(uses: readonly WeightUse[], dtype: ResolvedOptions['dtype']): Set<Tensor> {
-  const byTensor = usesByTensor(uses);
-  const tied = new Set<Tensor>();
-  if (dtype !== 'int8') return tied;
-  for (const [tensor, all] of byTensor) {
-    const here = all.every((use) => use.graph === use.held.graph && !use.reshaped);
-    const tables = all.filter((use) => isOp(use.node, 'Gather'));
-    const products = all.filter((use) => !tables.includes(use));
-    const whole = tables.every((use) => !use.transposed && intAttribute(use.node, 'axis', 0) === 0);
-    const plain = products.every((use) => isOutFirst(use) && gemmParts(use.node).alpha === 1 && use.index === 1);
-    if (here && whole && plain && tables.length > 0 && products.length > 0 && tensor.dims.length === 2)
-      tied.add(tensor);
-  }
-  return tied;
-}
-
-/** The node that reads a weight where it is held, before what hands it on, and its graph. */
-export function readerOf(use: WeightUse): { readonly graph: Graph; readonly reader: Node; readonly at: number } {
-  const first = use.via.at(-1);
-  const reader = first ?? use.node;
-  return { graph: graphOf(use, reader), reader, at: first === undefined ? use.index : 0 };
-}
-
-/** Has a weight's value read in its place, where it is held. @param bias - instead of that of the node */
-export function readInstead(use: WeightUse, value: string, bias?: string): void {
-  const { graph, reader, at } = readerOf(use);
-  const inputs = reader.inputs.map((one, index) => (index === at ? value : one));
-  graph.replaceNode(reader, bias === undefined ? { ...reader, inputs } : withBias({ ...reader, inputs }, bias));
-}
-
-/** The graph a node stands in: that of the use, or one around it. */
-function graphOf(use: WeightUse, node: Node): Graph {
-  let { graph } = use;
-  while (graph.parent !== undefined && graph.producer(node.outputs[0] ?? '') !== node) graph = graph.parent;
-  return graph;
 }

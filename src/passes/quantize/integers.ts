@@ -8,18 +8,20 @@ import type { Skip } from '../../layers/skip.ts';
 import { encode, type Given, paramsOf, streamable } from '../../schemes/encode.ts';
 import { nameFor, namesFor } from '../../schemes/names.ts';
 import {
+  type EncodedHalves,
   type EncodedIntegers,
   encodedBytes,
   type IntegerScheme,
-  PER_TENSOR,
   partsOf,
   scaleDims,
 } from '../../schemes/scheme.ts';
-import { encodeStored, type StoredForm } from '../../schemes/stored.ts';
+import { encodeAsHalf, encodeStored } from '../../schemes/stored.ts';
+import { coarsestWay, type StoredForm, type StoredWay } from '../../schemes/ways.ts';
 import { addTensors } from '../../schemes/write.ts';
 import type { DistinctScales } from '../../targets/scales.ts';
 import { capturedWeights } from '../../targets/weights.ts';
 import type { ResolvedOptions } from './options.ts';
+import { storedForm } from './storage.ts';
 
 /** A weight as integers, for the nodes of one graph. */
 interface Made {
@@ -37,7 +39,8 @@ export class IntegerWeights {
   readonly #scales: DistinctScales;
   readonly #made = new Map<Graph, Map<Tensor, Map<string, Made>>>();
   /** Weights that plain arithmetic makes float. */
-  readonly #stored = new Map<Graph, Map<Tensor, EncodedIntegers>>();
+  readonly #stored = new Map<Graph, Map<Tensor, EncodedIntegers | EncodedHalves>>();
+  #ways: ReadonlyMap<Tensor, StoredWay> = new Map();
   /** Those of them that several graphs read, such as both branches of an If. */
   readonly #everywhere = new Set<Tensor>();
   /** Looks at weights that have begun, by tensor and key. */
@@ -97,23 +100,35 @@ export class IntegerWeights {
     return { weight, added: encodedBytes(weight) };
   }
 
-  /** The integers of a weight that is made float when the model is loaded, and how many bytes came into the model. */
+  /** Says how weights are stored; those of which nothing is said get the scales asked for. */
+  planStored(ways: ReadonlyMap<Tensor, StoredWay>): void {
+    this.#ways = ways;
+  }
+
+  /** A weight that is made float when the model is loaded, and how many bytes came into the model. */
   async stored(
     use: WeightUse,
-    way: Pick<StoredForm, 'coarsest' | 'rows'>,
-  ): Promise<{ weight: EncodedIntegers; added: number } | Skip> {
+    form: Pick<StoredForm, 'coarsest' | 'rows'>,
+  ): Promise<{ weight: EncodedIntegers | EncodedHalves; added: number } | Skip> {
     const { held } = use;
     const readers = new Set(held.graph.uses(constantName(held)).map((one) => one.graph));
     if (readers.size > 1) this.#everywhere.add(held.tensor);
     const graph = this.#everywhere.has(held.tensor) ? held.graph : use.graph;
     const found = this.#stored.get(graph)?.get(held.tensor);
     if (found !== undefined) return { weight: found, added: 0 };
-    const { dtype, perTensor, reduceRange, unread = false } = this.#options;
-    const scales = perTensor ? { coarsest: PER_TENSOR, rows: undefined } : way;
-    const form = { dtype, reduceRange, unread, ...scales };
-    const weight = await encodeStored(held.tensor, form, graph, constantName(held));
+    const way = this.#ways.get(held.tensor) ?? coarsestWay(held.tensor.dims, storedForm(form, this.#options));
+    if (way.kind === 'float') {
+      return skipUse(use, 'little_gain', 'for the bytes that it saves, 8 bits of it would take the most of the signal');
+    }
+    const { unread = false } = this.#options;
+    const name = constantName(held);
+    const weight =
+      way.kind === 'half'
+        ? await encodeAsHalf(held.tensor, graph, name, unread)
+        : await encodeStored(held.tensor, way, graph, name, unread);
     if (weight === undefined) return skipUse(use, 'non_finite', 'it contains NaN or infinity');
-    this.#stored.set(graph, (this.#stored.get(graph) ?? new Map<Tensor, EncodedIntegers>()).set(held.tensor, weight));
+    const made = this.#stored.get(graph) ?? new Map<Tensor, EncodedIntegers | EncodedHalves>();
+    this.#stored.set(graph, made.set(held.tensor, weight));
     return { weight, added: encodedBytes(weight) };
   }
 

@@ -12,14 +12,15 @@ import { traceBack } from '../../layers/trace.ts';
 import { encode, type Given, paramsOf } from '../../schemes/encode.ts';
 import { namesFor } from '../../schemes/names.ts';
 import { CONTRIB } from '../../schemes/nbits.ts';
-import { type EncodedIntegers, encodedBytes, integerScheme } from '../../schemes/scheme.ts';
+import { type EncodedHalves, type EncodedIntegers, encodedBytes, integerScheme } from '../../schemes/scheme.ts';
 import { addTensors, inputsOf, statedZeroPoint } from '../../schemes/write.ts';
 import { dynamicLstm } from '../../targets/kernels.ts';
 import type { Emitter } from './emit.ts';
-import { storedForm } from './forms.ts';
+import { storedName } from './forms.ts';
 import type { IntegerWeights } from './integers.ts';
 import type { Ledger } from './ledger.ts';
 import type { ResolvedOptions } from './options.ts';
+import type { StoredUse } from './storage.ts';
 
 /** The weights of recurrent layers that are to be quantized; the ledger is told why not the others. */
 export function recurrentWeights(
@@ -65,6 +66,11 @@ function form(use: WeightUse, options: ResolvedOptions): Skip | undefined {
   );
 }
 
+/** Those whose weights are made float when the model is loaded. */
+export function storedRecurrent(uses: readonly WeightUse[], options: ResolvedOptions): StoredUse[] {
+  return uses.filter(({ node }) => !isContrib(node, options)).map((use) => ({ use, ...ROWS }));
+}
+
 /** Scales of a stored weight `[directions, gates · hidden, in]`: one for each row of each direction, or more. */
 const ROWS: Parameters<IntegerWeights['stored']>[1] = { coarsest: { kind: 'channel', axis: 1, from: 0 }, rows: 2 };
 
@@ -87,23 +93,28 @@ export async function quantizeRecurrent(
         ledger.skip(use.held, skipUse(use, 'unsupported_op', 'DynamicQuantizeLSTM requires both weights'));
       continue;
     }
-    const made: { use: WeightUse; weight: EncodedIntegers; added: number }[] = [];
-    for (const use of own) {
-      const one = await (contrib ? contribWeight(use, options) : weights.stored(use, ROWS));
-      if ('reason' in one) ledger.skip(use.held, one);
-      else made.push({ use, ...one });
-    }
-    if (contrib && made.length < own.length) continue;
+    const made: { use: WeightUse; weight: EncodedIntegers | EncodedHalves; added: number }[] = [];
     let next = node;
-    for (const { use, weight } of made) {
-      next = contrib
-        ? withContribWeight(use.graph, next, use.index, weight)
-        : withInput(next, use.index, emitter.stored(...weights.placeOf(use, use.graph, node), weight, use.dtype));
+    for (const use of own) {
+      const one = contrib ? await contribWeight(use, options) : await weights.stored(use, ROWS);
+      if ('reason' in one) {
+        ledger.skip(use.held, one);
+        continue;
+      }
+      made.push({ use, ...one });
+      if (!contrib) {
+        const value = emitter.stored(...weights.placeOf(use, use.graph, node), one.weight, use.dtype);
+        next = withInput(next, use.index, value);
+      } else if (made.length === own.length) {
+        for (const { use, weight } of made)
+          next = withContribWeight(use.graph, next, use.index, weight as EncodedIntegers);
+      }
     }
+    if (made.length === 0 || (contrib && made.length < own.length)) continue;
     own[0]?.graph.replaceNode(node, next);
     if (contrib) model.addOpset(CONTRIB.domain, CONTRIB.version);
     for (const { use, weight, added } of made) {
-      const how = contrib ? `${options.dtype} per channel, DynamicQuantizeLSTM` : storedForm(weight);
+      const how = contrib ? `${options.dtype} per channel, DynamicQuantizeLSTM` : storedName(weight);
       ledger.change(use.held, { node, added, form: how, losses: weight.losses });
       const input = use.held.graph.isInput(constantName(use.held));
       const dropped = dropUnused(use.held, model.trainingNames);

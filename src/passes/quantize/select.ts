@@ -23,12 +23,17 @@ const LARGE_PART = 0.1;
 /** Gather tables smaller than this are look-ups of shapes and positions, not embeddings. */
 const MIN_TABLE = 1024;
 
-/** The options with the weights that are left float because they are small, where nobody said which are meant. */
+/** The options with the size of the model, where nobody said which weights are meant. */
+export function withFloats(model: Model, options: ResolvedOptions): ResolvedOptions {
+  if (!options.choosing || options.floats !== undefined) return options;
+  return { ...options, floats: [...floatTensors(model)].reduce((sum, one) => sum + one.byteLength, 0) };
+}
+
+/** The options with the weights that are left float beside few bits because they are small. */
 export function withSmallest(model: Model, options: ResolvedOptions): ResolvedOptions {
   if (!options.choosing || options.smallest !== undefined) return options;
-  const { only: _, ...rest } = options;
-  const floats = [...floatTensors(model)].reduce((sum, one) => sum + one.byteLength, 0);
-  const all = { ...rest, floats };
+  const { only: _, ...all } = withFloats(model, options);
+  const { floats = 0 } = all;
   const uses = [...selectWeights(model, all), ...recurrentWeights(model, all, (use) => refusal(model, use, all))];
   const tensors = uses.map((use) => use.held.tensor);
   return { ...options, floats, smallest: smallestOf(SMALLEST * floats, tensors) };

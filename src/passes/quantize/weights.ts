@@ -15,13 +15,15 @@ import { settleEinsums } from './einsum.ts';
 import { readElsewhere } from './elsewhere.ts';
 import { Emitter } from './emit.ts';
 import { belowFloor } from './floor.ts';
-import { Forms, type Rewritten, tiedTables } from './forms.ts';
+import { Forms, type Rewritten } from './forms.ts';
 import type { Ledger } from './ledger.ts';
 import { isLow, lookedAt, type ResolvedOptions } from './options.ts';
 import { isProduct, neededOpset, pays, rowsOf, withinOpset } from './pays.ts';
-import { quantizeRecurrent, recurrentWeights } from './recurrent.ts';
+import { quantizeRecurrent, recurrentWeights, storedRecurrent } from './recurrent.ts';
 import { settleReshapes } from './reshapes.ts';
-import { refusal, selectWeights, withSmallest } from './select.ts';
+import { refusal, selectWeights, withFloats } from './select.ts';
+import { planStorage } from './storage.ts';
+import { tiedTables } from './tied.ts';
 
 /** Uses whose weights are looked at at a time: enough for every thread while one is thought about. */
 const AHEAD = 16;
@@ -42,7 +44,7 @@ export async function quantizeWeights(
   const notes = await bringWeights(model, opTypes, 'all');
   await settleReshapes(model, opTypes);
   if (opTypes.includes('MatMul')) settleEinsums(model);
-  const settling = withSmallest(model, options);
+  const settling = withFloats(model, options);
   let uses = selectWeights(model, settling, ledger);
   let rows = await rowsOf(model, uses);
   const needed = neededOpset(uses, options, rows);
@@ -73,9 +75,12 @@ export async function quantizeWeights(
   }
   const inFloat = new Set(low.map((use) => use.held.tensor).filter((tensor) => tied.has(tensor)));
   const forms = new Forms(emitter, settled, distinct, { tied, inFloat, rows });
-  const convs = model.opset < ARITHMETIC_OPSET ? [] : await rewrite(model, uses, forms, ledger, watch);
+  let convs: WeightUse[] = [];
   if (model.opset >= ARITHMETIC_OPSET) {
     const recurrent = recurrentWeights(model, options, (use) => refusal(model, use, settling), ledger);
+    const { stored, others } = forms.storedUses(uses);
+    forms.weights.planStored(await planStorage([...stored, ...storedRecurrent(recurrent, options)], others, settled));
+    convs = await rewrite(model, uses, forms, ledger, watch);
     await quantizeRecurrent(model, recurrent, options, { emitter, weights: forms.weights }, ledger);
   }
   if (model.opset < ARITHMETIC_OPSET) {

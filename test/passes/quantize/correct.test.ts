@@ -26,7 +26,13 @@ async function numbersOf(model: Opened, name: string): Promise<number[]> {
   const { dtype, load } = model.graph.initializers.get(name) as Tensor;
   const bytes = (await load()).slice().buffer as ArrayBuffer;
   return [
-    ...(dtype === 'int8' ? new Int8Array(bytes) : dtype === 'int32' ? new Int32Array(bytes) : new Float32Array(bytes)),
+    ...(dtype === 'int8'
+      ? new Int8Array(bytes)
+      : dtype === 'int32'
+        ? new Int32Array(bytes)
+        : dtype === 'uint8'
+          ? new Uint8Array(bytes)
+          : new Float32Array(bytes)),
   ];
 }
 
@@ -98,22 +104,31 @@ test('a Conv without a bias gets one', async () => {
 });
 
 test('the scales of blocks are those that the correction is for', async () => {
-  const row = Array.from({ length: 64 }, (_, at) => (at === 0 ? 8 : Math.sin(3 * at)));
-  const means = Array.from({ length: 64 }, (_, at) => 1 + (at % 5));
+  // Scales as small as these are no float16.
+  const row = Array.from({ length: 4096 }, (_, at) => (at === 0 ? 8 : Math.sin(3 * at)) * 1e-3);
+  const means = Array.from({ length: 4096 }, (_, at) => 1 + (at % 5));
   const model = await readModel(
     buildModel({
       opset: 13,
-      inputs: { x: value('float32', [1, 64, 3]) },
+      inputs: { x: value('float32', [1, 4096, 3]) },
       outputs: { y: value('float32', [1, 1, 3]) },
-      initializers: { w: f32([1, 64, 1], row) },
-      nodes: [{ op: 'Conv', in: ['x', 'w'], out: ['y'], attributes: { kernel_shape: [1] } }],
+      initializers: { w: f32([1, 4096, 1], row) },
+      nodes: [
+        {
+          ...{ op: 'Conv', name: '/features/features.0/conv/Conv', in: ['x', 'w'], out: ['y'] },
+          attributes: { kernel_shape: [1] },
+        },
+      ],
     }),
   );
   await stored(model, new Map([['x', withMeans(...means)]]));
-  const size = model.graph.initializers.get('w_quantized')?.dims[2] as number;
-  expect(size).toBeLessThan(64);
-  const [integers, scales] = [await numbersOf(model, 'w_quantized'), await numbersOf(model, 'w_scale')];
-  const error = integers.map((q, at) => q * (scales[Math.floor(at / size)] as number) - Math.fround(row[at] as number));
+  const integers = await numbersOf(model, 'w_quantized');
+  const scales = await numbersOf(model, 'w_scale_quantized');
+  const [step = 0] = await numbersOf(model, 'w_scale_scale');
+  expect([integers.length, scales.length]).toEqual([4096, 64]);
+  const error = integers.map(
+    (q, at) => q * Math.fround((scales[Math.floor(at / 64)] as number) * step) - Math.fround(row[at] as number),
+  );
   expectClose(await biasOf(model, 'Conv'), [-dot(error, means)]);
 });
 

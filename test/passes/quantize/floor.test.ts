@@ -61,7 +61,7 @@ function spectrum(): Uint8Array {
 
 test.each([
   [{ minNodeSqnr: -100 }, 'int8 per channel, dynamic', 1],
-  [{}, 'int8 in blocks of 16, weights only', 0],
+  [{}, 'int8 per channel, weights only', 0],
   [{ minNodeSqnr: 100 }, undefined, 0],
 ] as const)('a product before a Log is what holds the floor behind it: %j', async (options, form, integers) => {
   const { report, kernels } = await quantized(spectrum(), { x: [16, 128] }, options, {});

@@ -15,8 +15,9 @@ import { codesScheme, type LowWeight, type Place, type Written } from '../../../
 import type { NBitsWeight } from '../../../schemes/nbits.ts';
 import { type EncodedIntegers, integerScheme } from '../../../schemes/scheme.ts';
 import type { Emitter, ProductForm, ProductWeight } from '../emit.ts';
-import { type Rewritten, readInstead } from '../forms.ts';
+import type { Rewritten } from '../forms.ts';
 import { type ProductPlan, planProduct } from '../product.ts';
+import { readInstead } from '../readers.ts';
 import { type Choice, type Choices, idsRank } from './choose.ts';
 import type { Ahead } from './refined.ts';
 import { plainCodes } from './search.ts';

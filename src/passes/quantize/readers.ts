@@ -1,0 +1,25 @@
+import type { Graph } from '../../ir/graph.ts';
+import type { Node } from '../../ir/node.ts';
+import { withBias } from '../../layers/bias.ts';
+import type { WeightUse } from '../../layers/select.ts';
+
+/** The node that reads a weight where it is held, before what hands it on, and its graph. */
+export function readerOf(use: WeightUse): { readonly graph: Graph; readonly reader: Node; readonly at: number } {
+  const first = use.via.at(-1);
+  const reader = first ?? use.node;
+  return { graph: graphOf(use, reader), reader, at: first === undefined ? use.index : 0 };
+}
+
+/** Has a weight's value read in its place, where it is held. @param bias - instead of that of the node */
+export function readInstead(use: WeightUse, value: string, bias?: string): void {
+  const { graph, reader, at } = readerOf(use);
+  const inputs = reader.inputs.map((one, index) => (index === at ? value : one));
+  graph.replaceNode(reader, bias === undefined ? { ...reader, inputs } : withBias({ ...reader, inputs }, bias));
+}
+
+/** The graph a node stands in: that of the use, or one around it. */
+function graphOf(use: WeightUse, node: Node): Graph {
+  let { graph } = use;
+  while (graph.parent !== undefined && graph.producer(node.outputs[0] ?? '') !== node) graph = graph.parent;
+  return graph;
+}

@@ -1,0 +1,138 @@
+import { byteLengthOf, type DType, elementCount } from '../ir/dtype.ts';
+import { SAFE_HALF } from './float16.ts';
+import {
+  type Granularity,
+  granularityName,
+  type IntegerScheme,
+  integerScheme,
+  type SmallInteger,
+  scaleDims,
+} from './scheme.ts';
+
+/** How a weight that is computed with as float may be stored as integers. */
+export interface StoredForm {
+  readonly dtype: SmallInteger;
+  /** Which elements share a scale where nothing finer is wanted. */
+  readonly coarsest: Granularity;
+  /** Leading axes whose places are rows, which blocks divide; undefined if nothing finer is wanted. */
+  readonly rows: number | undefined;
+  readonly reduceRange: boolean;
+}
+
+/** One way to store a weight as integers. */
+export interface IntegerWay {
+  readonly kind: 'integers';
+  readonly scheme: IntegerScheme;
+  /** Dims that the integers have: those of the weight, or `[rows, blocks, size]`. */
+  readonly dims: readonly number[];
+  /** What the scales are stored as; integers with a scale for each row. */
+  readonly scales: 'float32' | 'float16' | 'uint8';
+  /** What it takes of a file, with the nodes that make it float. */
+  readonly bytes: number;
+}
+
+/** One way to store a weight: as integers, as float16, or as it is. */
+export type StoredWay =
+  | IntegerWay
+  | { readonly kind: 'half'; readonly bytes: number }
+  | { readonly kind: 'float'; readonly bytes: number };
+
+/** Neighbours in a row that share a scale, the most first. */
+const BLOCKS = [64, 32, 16];
+/** What a node takes of a file: so often the name of the weight, and so many bytes. A tensor: the same. */
+const [NODE_NAMES, NODE_FRAME] = [3.5, 50];
+const [TENSOR_NAMES, TENSOR_FRAME] = [1, 20];
+
+/** The coarsest way, with scales of float32. */
+export function coarsestWay(dims: readonly number[], { dtype, coarsest, reduceRange }: StoredForm): IntegerWay {
+  const scheme = integerScheme(dtype, coarsest, reduceRange);
+  const scales = byteLengthOf('float32', elementCount(scaleDims(coarsest, dims)));
+  return { kind: 'integers', scheme, dims, scales: 'float32', bytes: elementCount(dims) + scales };
+}
+
+/**
+ * The ways to store a weight as integers, from the coarsest scales on: those asked for, and one for 64, 32 or 16
+ * neighbours of a row. Scales are stored as whatever takes least of the file, with the nodes that make them float32.
+ *
+ * ```
+ * w [32, 16, 3, 3]  →  integers [32, 16, 3, 3], scales [32]
+ *                      integers [32, 3, 48], scales [32, 3], reshaped to [32, 16, 3, 3]
+ * ```
+ *
+ * @param peak - the largest magnitude: where it is small, float16 holds no scales
+ * @param of - name of the weight
+ */
+export function integerWays(dims: readonly number[], form: StoredForm, peak: number, of: string): IntegerWay[] {
+  const first = coarsestWay(dims, form);
+  const { dtype, rows, reduceRange } = form;
+  const { symmetric, limit } = first.scheme;
+  const halves = peak / limit >= SAFE_HALF;
+  let scales = elementCount(scaleDims(first.scheme.granularity, dims));
+  const way = (scheme: IntegerScheme, own: readonly number[], inBytes: number | undefined): IntegerWay => {
+    const stored = smallestScales(scales, symmetric ? inBytes : undefined, halves, of);
+    const zeroPoint = symmetric ? 0 : scales + node(2, of) + tensor(of);
+    const nodes = node(own === dims ? 2 : 3, of) + 2 * tensor(of);
+    return {
+      kind: 'integers',
+      scheme,
+      dims: own,
+      scales: stored.as,
+      bytes: elementCount(dims) + stored.bytes + zeroPoint + nodes,
+    };
+  };
+  const ways = [way(first.scheme, dims, undefined)];
+  if (rows === undefined) return ways;
+  const count = elementCount(dims.slice(0, rows));
+  const length = elementCount(dims.slice(rows));
+  for (const most of BLOCKS) {
+    const size = divisor(length, most);
+    const blocks = length / size;
+    if (size < most / 2 || count * blocks <= scales) continue;
+    scales = count * blocks;
+    const name = `${dtype} ${granularityName({ kind: 'block', axis: 1, size })}`;
+    const granularity = { kind: 'channel', axis: 1, from: 0 } as const;
+    ways.push(way({ ...integerScheme(dtype, granularity, reduceRange), name }, [count, blocks, size], count));
+  }
+  return ways;
+}
+
+/** float16 that a Cast makes float32. */
+export function halfWay(dims: readonly number[], of: string): StoredWay {
+  return { kind: 'half', bytes: byteLengthOf('float16', elementCount(dims)) + node(1, of) + tensor(of) };
+}
+
+/** As it is. */
+export function floatWay(dims: readonly number[], dtype: DType, of: string): StoredWay {
+  return { kind: 'float', bytes: byteLengthOf(dtype, elementCount(dims)) + tensor(of) };
+}
+
+/** As what so many scales take least of the file, with the nodes that make them float32. @param rows - that share a step */
+function smallestScales(
+  scales: number,
+  rows: number | undefined,
+  halves: boolean,
+  of: string,
+): { readonly as: IntegerWay['scales']; readonly bytes: number } {
+  const ways: { as: IntegerWay['scales']; bytes: number }[] = [
+    { as: 'float32', bytes: byteLengthOf('float32', scales) },
+  ];
+  if (halves) ways.push({ as: 'float16', bytes: byteLengthOf('float16', scales) + node(1, of) });
+  if (rows !== undefined) {
+    ways.push({ as: 'uint8', bytes: scales + byteLengthOf('float32', rows) + node(2, of) + tensor(of) });
+  }
+  return ways.reduce((best, one) => (one.bytes < best.bytes ? one : best));
+}
+
+function node(count: number, of: string): number {
+  return count * (NODE_NAMES * of.length + NODE_FRAME);
+}
+
+function tensor(of: string): number {
+  return TENSOR_NAMES * of.length + TENSOR_FRAME;
+}
+
+/** The largest divisor up to `most`. */
+function divisor(length: number, most: number): number {
+  for (let size = Math.min(most, length); size > 1; size--) if (length % size === 0) return size;
+  return 1;
+}
