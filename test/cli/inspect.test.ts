@@ -85,7 +85,7 @@ describe('onnx-compress inspect', () => {
     expect(measured[0]).toMatchObject({ name: 'fc2.weight', statistics: { zeros: 19661, elements: 32768 } });
   });
 
-  test('--json has every part, and the sizes of quantize --dry-run, but for finer scales', () => {
+  test('--json has every part, and the sizes of quantize --dry-run', () => {
     const found = JSON.parse(compress(['inspect', '--json', '-w', MLP]).stdout.toString());
     expect(Object.keys(found)).toEqual([
       ...[
@@ -120,23 +120,22 @@ describe('onnx-compress inspect', () => {
       [1, '--weights-only'],
     ] as const) {
       const dry = JSON.parse(compress(['quantize', flag, '-n', '--json', MLP]).stdout.toString());
-      // The integers are stored, two of the weights with the scales of blocks and a Reshape.
-      expect(found.plan.predictions[index].byteLength).toBe(dry.after - 1580);
+      expect(found.plan.predictions[index].byteLength).toBe(dry.after);
     }
   });
 
-  test('the size foretold is that of the file, with external data too, but for finer scales', () => {
+  test('the size foretold is that of the file, with external data too, but for forms that values decide', () => {
     const cwd = folder();
-    for (const [path, finer] of [
-      [fixture('edge/external-data.onnx'), 588],
-      [fixture('digits-vit.onnx'), 0],
+    for (const [path, apart] of [
+      [fixture('edge/external-data.onnx'), 0],
+      [fixture('digits-vit.onnx'), 0.03],
     ] as const) {
       const found = JSON.parse(compress(['inspect', '--json', path]).stdout.toString());
       const [done] = compressEach([['quantize', path, '-o', path.split('/').at(-1) ?? '', '--json', '-q', '-f']], {
         cwd,
       });
       const { after } = JSON.parse(done?.stdout.toString() ?? '');
-      expect(found.plan.predictions[0].byteLength).toBe(after - finer);
+      expect(Math.abs(found.plan.predictions[0].byteLength / after - 1)).toBeLessThanOrEqual(apart);
     }
     const external = JSON.parse(compress(['inspect', '--json', fixture('edge/external-data.onnx')]).stdout.toString());
     expect(external.header.dataFiles).toEqual([{ location: 'external-data.onnx.data', byteLength: 20736 }]);
@@ -251,7 +250,7 @@ predicted sizes
   float16 weights                              102 kB  50.2 %
   60 % pruned, as a bit mask and kept values  89.3 kB  43.8 %
   60 % pruned and int8, stored the same way   31.0 kB  15.2 %
-  at least, with quantize: a stored weight gets more scales where it needs them
+  within a few percent, with quantize: the form of a stored weight depends on its values
 weight values
   weight      zeros     std  spread  outliers  values
   fc2.weight  0.0 %   0.075    10.5      1.71  ▁▁▁▁▁▁▁▂▆█▅▁▁▁▁▁
@@ -295,7 +294,7 @@ predicted sizes
   float16 weights                              102 kB  50.2 %
   60 % pruned, as a bit mask and kept values  89.3 kB  43.8 %
   60 % pruned and int8, stored the same way   31.0 kB  15.2 %
-  at least, with quantize: a stored weight gets more scales where it needs them
+  within a few percent, with quantize: the form of a stored weight depends on its values
 weight values
   weight      shape            zeros      min     max      mean     std  spread  outliers  values
   fc2.weight  float32 128×256  0.0 %   -0.655   0.465   0.00132   0.075    10.5      1.71  ▁▁▁▁▁▁▁▂▆█▅▁▁▁▁▁

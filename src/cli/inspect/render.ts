@@ -70,13 +70,15 @@ function planned(plan: Plan, found: Inspection, options: RenderOptions, chalk: C
   return [
     ...lines.flatMap((line) => wrap(line, options.columns)),
     ...tableOf(planSection(plan), options, chalk),
-    ...(plan.int8.changes.some((one) => one.form?.endsWith('weights only')) ? wrap(`  ${LEAST}`, options.columns) : []),
+    ...(plan.int8.changes.some((one) => one.form?.endsWith('weights only'))
+      ? wrap(`  ${FORESEEN}`, options.columns)
+      : []),
     ...(found.packed === 0 ? [] : wrap(`  ${DENSE}`, options.columns)),
   ];
 }
 
-/** Why quantize may write more than predicted. */
-const LEAST = 'at least, with quantize: a stored weight gets more scales where it needs them';
+/** Why quantize may write more or less than predicted. */
+const FORESEEN = 'within a few percent, with quantize: the form of a stored weight depends on its values';
 /** Why the predicted sizes of a packed model may be larger than the file. */
 const DENSE = 'quantize and prune write packed weights dense; --store bitmask packs them again';
 
