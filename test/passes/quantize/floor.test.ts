@@ -100,7 +100,7 @@ function convSpectrum(): Uint8Array {
 }
 
 test.each([
-  [{}, {}, 'int8 in blocks of 16, weights only'],
+  [{}, {}, 'int8 per channel, weights only'],
   [{ minNodeSqnr: 100 }, {}, undefined],
   [{ minNodeSqnr: 100 }, { weightsOnly: true }, undefined],
 ] as const)(
@@ -121,8 +121,8 @@ test.each([
 const FEW = { bits: 4, headBits: 4 } as const;
 test.each([
   [{ minNodeSqnr: -100 }, FEW, /^int4/, undefined],
-  [{}, FEW, /^int8 in blocks of 16, weights only/, /^it would keep -?\d+\.\d dB with a weight in fewer bits; 36 are/],
-  [{}, { bits: 4 }, /^int8 in blocks of 16, weights only/, /^it would keep -?\d+\.\d dB on integers; 36 are asked/],
+  [{}, FEW, /^int8 per channel, weights only/, /^it would keep -?\d+\.\d dB with a weight in fewer bits; 36 are/],
+  [{}, { bits: 4 }, /^int8 per channel, weights only/, /^it would keep -?\d+\.\d dB on integers; 36 are asked/],
   [
     { minNodeSqnr: 100 },
     FEW,
