@@ -44,13 +44,14 @@ import { quantizeWeights } from './weights.ts';
  * Embedding tables become `Gather(W_quantized) ── Cast ── Mul(scale)`. Weights of Conv, ConvTranspose, LSTM, GRU, RNN
  * and of products that integers would not speed up are stored as `Cast(W_quantized) · scale`, which ONNX Runtime
  * computes once, when it loads the model. They have one scale per output channel, or per block of 64, 32 or 16
- * neighbours; small ones may be float16 after a Cast. The form of each is chosen over the whole model: the least noise in
- * as many bytes as ONNX Runtime's quantizer would take. Only blocks need the Reshape.
+ * neighbours; small ones may be float16 after a Cast. The form of each is chosen over the whole model: the least noise
+ * in as many bytes as ONNX Runtime's quantizer would take. Only blocks need the Reshape.
  *
  * A model with BatchNormalization is folded first, which merges them into the weights, as ONNX Runtime does when it
  * loads a model; their constants need not be stored. Equal weights are stored once.
  *
- * Unless `minElements`, `include` or `opTypes` is given, weights that are not worth it stay float: a product before a Log, rotary tables, and tables that no product reads.
+ * Unless `minElements`, `include` or `opTypes` is given, weights that are not worth it stay float: a product before a
+ * Log, rotary tables, and tables that no product reads.
  *
  * int8: `q = clamp(roundHalfEven(w / scale), −127, 127)`, `scale = max|w| / 127` for each output channel; scales of
  * stored weights are fitted to the least squared error.
@@ -79,8 +80,8 @@ export function quantizing(options: QuantizeOptions, sources: LowSources = {}): 
 /**
  * {@link quantize} as a plan: no weight is read, so that a model of any size takes milliseconds. The report is the
  * same, but for what only elements tell: no weight is found to hold NaN, and stored weights get the form that normally
- * distributed numbers would get. So the size is that of the result within a few percent. The scales mean nothing, and the
- * model must not be written.
+ * distributed numbers would get. So the size is that of the result within a few percent. The scales mean nothing, and
+ * the model must not be written.
  */
 export function planQuantize(options: QuantizeOptions = {}): Pass {
   const settled = { ...resolveOptions(forTarget(options)), unread: true };
