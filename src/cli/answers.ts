@@ -4,10 +4,10 @@ import type { Command } from './command.ts';
 import { COMPLETE, completionScript, completionsOf } from './completion.ts';
 import { HELP_COLUMNS, programHelp, verbHelp } from './help.ts';
 
-/** What is asked of the program itself, and of no model. */
+/** What the environment of a command line provides to answer it. */
 interface Asked {
   readonly color: boolean;
-  /** Of the terminal; undefined if there is none. */
+  /** Width of the terminal; undefined if there is none. */
   readonly columns: number | undefined;
   load(verb: Verb): Promise<Pick<Command<object>, 'verb' | 'usage' | 'table' | 'epilog'>>;
 }

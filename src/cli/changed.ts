@@ -7,7 +7,7 @@ import { type RenderOptions, table } from './table.ts';
 import { count, decibels, printable, wrap } from './text.ts';
 import { sum } from './verdict.ts';
 
-/** What a pass changed: a sentence, and a table with the weights that took the most bytes first. */
+/** What a pass changed: a sentence, and a table of the weights with the largest first. */
 export function changedLines(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {
   if (pass.changes.length === 0 && pass.pass !== 'convert' && pass.pass !== 'copy')
     return [`${chalk.green(pass.pass)}: no weight changed`];
@@ -15,10 +15,10 @@ export function changedLines(pass: PassReport, options: RenderOptions, chalk: Ch
   return (isStepVerb(pass.pass) ? HEADS[pass.pass] : sized)({ ...pass, changes }, options, chalk);
 }
 
-/** What stands above the notes of a pass. */
+/** The lines above the notes of a pass. */
 type Heads = (pass: PassReport, options: RenderOptions, chalk: ChalkInstance) => string[];
 
-/** Of each verb; sizes before and after are what any other pass has to tell. */
+/** For each verb; for other passes, the sizes before and after. */
 const HEADS: { readonly [verb in StepVerb]: Heads } = {
   prune: pruned,
   quantize: sized,
@@ -76,7 +76,7 @@ function packed(pass: PassReport, options: RenderOptions, chalk: ChalkInstance):
 function sized(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {
   const before = sum(pass.changes, (one) => one.before);
   const after = sum(pass.changes, (one) => one.after);
-  // A form that all weights have is said once, above the table.
+  // A form that all weights have is printed once, above the table.
   const forms = [...new Set(pass.changes.map((one) => one.form ?? ''))];
   const same = forms.length === 1 ? forms[0] : undefined;
   const measured = pass.changes.some((one) => one.sqnr !== undefined);

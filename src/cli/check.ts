@@ -3,21 +3,21 @@ import type { Check } from '../node/recipes/check.ts';
 import type { QuantizeValues } from '../options/quantize.ts';
 import { DASH } from './arguments.ts';
 
-/** What was written, of which size the float model was. */
+/** What was written, and how large the float model was. */
 interface Made {
   readonly output: string | undefined;
   readonly before: number;
 }
 
-/** Larger models are run only for who asks. */
+/** Larger models are run only on request. */
 const MOST_BYTES: number = 500 * 2 ** 20;
 
-/** Of the verbs that know it; others have no such values. */
+/** The values of verbs with `--check`; other verbs do not have them. */
 type Values = Pick<QuantizeValues, 'check' | 'noCheck' | 'calibrate' | 'model' | 'output' | 'dryRun'>;
 
 /**
- * Refuses what cannot be checked before the work begins.
- * @throws CompressError `options`; `runtime` where onnxruntime-node is missing
+ * Refuses, before the work begins, what could not be checked after it.
+ * @throws CompressError `options`; `runtime` if onnxruntime-node is missing
  */
 export async function refuseUncheckable({ check, model, output, dryRun }: Values): Promise<void> {
   if (check !== true) return;
@@ -33,8 +33,8 @@ export async function refuseUncheckable({ check, model, output, dryRun }: Values
 }
 
 /**
- * Runs the model as it was and as it is now, where that was asked for or data is there.
- * @returns the figures, or why there are none; undefined if nobody wants any
+ * Runs the model before and after, if that was requested or there is data.
+ * @returns the figures, or why there are none; undefined if nothing was requested
  */
 export async function checkOf(values: Values, report: Made): Promise<Check | string | undefined> {
   const { check, noCheck, calibrate, model, output } = values;

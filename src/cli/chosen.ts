@@ -1,6 +1,6 @@
 /**
- * The verb that the command line chose, on its way out of yargs. Thrown, because after a handler returns yargs lays out
- * the whole help text, which takes longer than to quantize a small model.
+ * The verb that the command line chose. It is thrown, because after a handler returns yargs lays out the whole help
+ * text, which takes longer than quantizing a small model.
  */
 export class Chosen extends Error {
   readonly run: () => void | Promise<void>;
@@ -11,7 +11,7 @@ export class Chosen extends Error {
   }
 }
 
-/** What was {@link Chosen} while parsing; undefined if it was help or the version. */
+/** The {@link Chosen} thrown while parsing; undefined for help or the version. */
 export async function chosenBy(parse: () => Promise<unknown>): Promise<Chosen | undefined> {
   try {
     await parse();

@@ -1,14 +1,13 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { CompressError } from '../errors.ts';
 
-/** The lowest two bits of a descriptor's flags say how it may be used; this is reading and writing. */
+/** The lowest two bits of a descriptor's flags are its access mode; this is read and write. */
 const READ_WRITE = 2;
 
 /**
- * Refuses to send a model where nobody gets it. Node puts /dev/null, to read and write, in the place of a standard
- * output that is closed (`>&-`), and all would seem well. A shell's `> /dev/null` is to write only, and is what
- * somebody wanted.
- * @throws CompressError `io` on Linux; elsewhere nothing tells one from the other
+ * Refuses to send a model to a closed standard output. If it is closed (`>&-`), Node opens /dev/null for reading and
+ * writing in its place, so the run would seem to succeed. A shell's `> /dev/null` is write-only, and is intended.
+ * @throws CompressError `io`, on Linux only: elsewhere the two cannot be told apart
  */
 export function refuseClosedOutput(): void {
   let flags: number;

@@ -9,7 +9,7 @@ import { errorWithDashes } from './dashes.ts';
 import type { Streams } from './pipe.ts';
 import type { Column } from './table.ts';
 
-/** Whether the streams may have colours: standard error for reports, standard output for results. */
+/** Whether each stream may have colours: standard error for reports, standard output for results. */
 export interface Colors {
   readonly color: boolean;
   readonly colorOut: boolean;
@@ -19,12 +19,12 @@ export interface Colors {
 export interface Command<T extends object> {
   readonly verb: Verb;
   readonly table: Table<T>;
-  /** How it is called, and what it does. */
+  /** Usage lines, and what the verb does. */
   readonly usage: readonly string[];
-  /** The end of its help: examples, and what there is to know besides. */
+  /** The end of its help: examples and further facts. */
   readonly epilog: readonly string[];
   run(values: T): void | Promise<void>;
-  /** Of a verb whose report goes to standard output: that of one model in a line, by its JSON. */
+  /** For a verb whose report goes to standard output: turns the JSON of one model into a table row. */
   readonly row?: ReportRow;
 }
 
@@ -35,8 +35,8 @@ export interface ReportRow {
 }
 
 /**
- * The verb as yargs takes it. Its handler throws {@link Chosen}.
- * @param run - what is done with what was told, and with the models of a verb that takes several
+ * The verb as a yargs command. Its handler throws {@link Chosen}.
+ * @param run - runs the verb with its values and, if it takes several models, their names
  */
 export function yargsCommand<T extends object>(
   { verb, table }: Command<T>,
@@ -70,7 +70,7 @@ export function takesMany({ positionals }: AnyTable): boolean {
   return positionals.model?.many === true;
 }
 
-/** Declares every row for yargs. */
+/** Declares the positionals and options of a table to yargs. */
 function declare(yargs: Argv, { positionals, rows }: AnyTable): Argv {
   let declared = yargs;
   for (const [name, { many = false }] of Object.entries(positionals)) {
@@ -89,10 +89,10 @@ function specOf(row: Option): Options {
   return isList(row) ? { ...text, array: true, nargs: 1 } : text;
 }
 
-/** Options that `-` means something for, or that have a sentence of their own about it. */
+/** Options for which `-` has a meaning or its own error. */
 const DASH_OPTIONS: ReadonlySet<string> = new Set(['output', 'report']);
 
-/** Refuses `-` as the file of an option: only models come from standard input. Elsewhere it is a dash. */
+/** Refuses `-` as the file of an option: only models are read from standard input. Elsewhere it stays a dash. */
 function withDashes({ rows }: AnyTable, args: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const own = (one: unknown): unknown => (one === DASH ? '-' : one);
   const found = Object.entries(rows).filter(([key]) => !DASH_OPTIONS.has(key) && [args[key]].flat().includes(DASH));
@@ -104,7 +104,7 @@ function withDashes({ rows }: AnyTable, args: Readonly<Record<string, unknown>>)
   return { ...args, ...Object.fromEntries(given) };
 }
 
-/** Refuses an option that is given twice, of which only one can be meant. */
+/** Refuses an option that is given twice but takes one value. */
 function refuseRepeated({ positionals, rows }: AnyTable, args: Readonly<Record<string, unknown>>): void {
   const lists = Object.entries(rows).flatMap(([key, row]) => (isList(row) ? [key, kebab(key)] : []));
   const many = new Set(['_', ...Object.keys(positionals), ...lists]);

@@ -5,13 +5,18 @@ import { choiceFact } from '../options/values.ts';
 import { isVerb, SUMMARIES, VERBS } from '../options/verbs.ts';
 import { OWN_OPTIONS } from './help.ts';
 
-/** Told in place of words where the shell is to offer names of files. */
+/** Printed instead of words if the shell should offer file names. */
 const FILES = ':files';
 
-/** What a script calls the program with: the number of words before the one at the cursor, then the words. */
+/**
+ * The argument with which scripts call the program; it is followed by the number of words before the cursor, and the
+ * words.
+ */
 export const COMPLETE = '--get-completions';
 
-/** Both names of the program in each; all ask the documented name, as another program may be called compress. */
+/**
+ * Each script completes both names of the program and calls the documented one: another program may be called compress.
+ */
 const SCRIPTS: Readonly<Record<string, string>> = {
   bash: `# bash completion of onnx-compress: source <(onnx-compress completion bash)
 _onnx_compress() {
@@ -94,9 +99,9 @@ export function completionScript(given: string | undefined, shell: string | unde
   return script;
 }
 
-/** Lines of `word<Tab>what it is` for the word at the cursor, of those that begin as it does. */
+/** Completions for the word at the cursor, one line each: `word<Tab>description`. */
 export function completionsOf(before: readonly string[], current: string): string[] {
-  // bash takes `--form=x` for three words.
+  // bash splits `--form=x` into three words.
   const [verb, ...words] = before.filter((one) => one !== '=');
   const offered = offers(verb, words.at(-1), current === '=' ? '' : current);
   const begun = current === '=' ? '' : current;
@@ -133,7 +138,7 @@ function rowOf(rows: AnyTable['rows'], word: string): Option | undefined {
   return Object.entries(rows).find(([key, { alias }]) => word === `--${kebab(key)}` || word === `-${alias}`)?.[1];
 }
 
-/** What can be given to an option; nothing where it is any number or text. */
+/** Possible values of an option; none if it takes any number or text. */
 function valuesOf(row: Option): string[] {
   if (row.kind === 'choice') return [...row.choices];
   if (row.kind === 'size') return row.sizes.map(String);
@@ -141,7 +146,7 @@ function valuesOf(row: Option): string[] {
   return row.kind === 'file' ? [...(row.word === undefined ? [] : [row.word]), FILES] : [];
 }
 
-/** As much of a help text as fits beside an option. */
+/** The part of a help text that fits next to an option. */
 function shortened(text: string): string {
   return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }

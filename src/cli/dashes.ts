@@ -3,10 +3,10 @@ import type { StepDone } from '../node/recipes/runStep.ts';
 import { type AnyTable, flagOf } from '../options/option.ts';
 import { TABLES } from '../options/tables.ts';
 
-/** `` `weightsOnly` `` or `` `l1: 0.4` ``: how the library's sentences name options. */
+/** `` `weightsOnly` `` or `` `l1: 0.4` ``: how messages of the library name options. */
 const NAMED = /`(([a-z][a-zA-Z0-9]*)(?:: ([^`]*))?)`/g;
 
-/** The rows of all verbs; of two with one key that of the first verb. */
+/** The options of all verbs; for a key of two verbs, that of the first verb. */
 const ALL: AnyTable['rows'] = Object.assign(
   {},
   ...Object.values(TABLES)
@@ -14,13 +14,13 @@ const ALL: AnyTable['rows'] = Object.assign(
     .reverse(),
 );
 
-/** The flag of an option, by its key or by what programs call it; undefined if there is none. */
+/** The flag of an option, by its key or by its name in the library; undefined if there is none. */
 function flagFor(name: string, rows: AnyTable['rows']): string | undefined {
   const called = Object.entries(rows).find(([, { program }]) => program === name);
   return called !== undefined ? flagOf(called[0]) : Object.hasOwn(rows, name) ? flagOf(name) : undefined;
 }
 
-/** A sentence as a command line has it: `--l1 0.4` where the library says `` `l1: 0.4` ``. */
+/** A message with options as on a command line: `--l1 0.4` where the library says `` `l1: 0.4` ``. */
 export function withDashes(sentence: string, rows: AnyTable['rows'] = ALL): string {
   return sentence.replaceAll(NAMED, (all, whole: string, name: string, value: string | undefined) => {
     const flag = flagFor(name, rows) ?? flagFor(name, ALL);
@@ -29,7 +29,7 @@ export function withDashes(sentence: string, rows: AnyTable['rows'] = ALL): stri
   });
 }
 
-/** An error as the command line of a verb says it. */
+/** An error with options as on a command line of the verb. */
 export function errorWithDashes(cause: unknown, { rows }: AnyTable): unknown {
   if (!(cause instanceof CompressError)) return cause;
   const { code, where, message, hint, kind } = cause;
@@ -41,13 +41,13 @@ export function errorWithDashes(cause: unknown, { rows }: AnyTable): unknown {
   return error;
 }
 
-/** What came of a step, as a command line says it. */
+/** The result of a step with options as on a command line. */
 export function doneWithDashes({ report, notes }: StepDone): StepDone {
   const skips = report.skips.map((one) => ({ ...one, detail: withDashes(one.detail) }));
   return { report: { ...report, skips, notes: notesWithDashes(report.notes) }, notes: notesWithDashes(notes) };
 }
 
-/** Notes as a command line says them. */
+/** Notes with options as on a command line. */
 export function notesWithDashes(notes: readonly string[]): string[] {
   return notes.map((one) => withDashes(one));
 }

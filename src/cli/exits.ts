@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.ts';
 
-/** What each exit code of the program means. A reader that stops and a signal have those of the system. */
+/** The exit codes of the program. If a reader stops or a signal arrives, the system's codes apply. */
 export const EXITS = {
   0: 'done',
   1: 'invalid model or file',

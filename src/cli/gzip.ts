@@ -3,13 +3,13 @@ import type { Piece, Watcher } from '../bytes/stored.ts';
 import { fileSource } from '../node/files/source.ts';
 
 /**
- * Windows of the output that are compressed to estimate the whole: together half a megabyte, a few hundredths of a
- * second.
+ * Number of windows of the output that are compressed to estimate the whole: half a megabyte in total, a few hundredths
+ * of a second.
  */
 const WINDOWS = 64;
 const WINDOW = 1 << 13;
 
-/** Files of no more bytes are compressed whole. */
+/** Files up to this many bytes are compressed whole. */
 const WHOLE: number = 1 << 20;
 
 /** Estimates how large a file would be with gzip, from evenly spread windows; exact up to a megabyte. */
@@ -19,12 +19,14 @@ export class GzipEstimate implements Watcher {
   #position = 0;
   #sampled = 0;
 
-  /** @param total - bytes the file will have */
+  /**
+   * @param total - number of bytes in the file
+   */
   constructor(total: number) {
     this.#total = total;
   }
 
-  /** Sees bytes of the file: the next ones, or those that begin at `position`. */
+  /** Takes bytes of the file: the next ones, or those at `position`. */
   add(chunk: Uint8Array, position: number = this.#position): void {
     this.#position = position;
     const spacing = spacingOf(this.#total);
@@ -43,7 +45,10 @@ export class GzipEstimate implements Watcher {
     this.#position += chunk.byteLength;
   }
 
-  /** Leaves out bytes that are shown later; gives where they begin. */
+  /**
+   * Skips bytes that are added later.
+   * @returns their position
+   */
   skip(byteLength: number): number {
     const start = this.#position;
     this.#position += byteLength;
@@ -70,14 +75,14 @@ export class GzipEstimate implements Watcher {
   /** Bytes with gzip at its default level. */
   byteLength(): number {
     if (this.#sampled === 0) return 0;
-    // Threads show what they wrote when they are done.
+    // Threads add what they wrote when they finish, so windows arrive out of order.
     const inOrder = this.#samples.sort((a, b) => a.position - b.position).map(({ bytes }) => bytes);
     const ratio = gzipSync(Buffer.concat(inOrder)).byteLength / this.#sampled;
     return Math.round(ratio * this.#total);
   }
 }
 
-/** The same for a file that is written already. */
+/** The estimate for a file that already exists. */
 export async function gzipEstimateOf(path: string): Promise<number> {
   const source = await fileSource(path);
   try {

@@ -7,12 +7,12 @@ import { asCalled } from './program.ts';
 import { wrap } from './text.ts';
 import { examples } from './usage.ts';
 
-/** How wide help is, at most: with more, lines are hard to read. */
+/** Maximum width of help: longer lines are hard to read. */
 export const HELP_COLUMNS = 80;
-/** A term that is longer has its description below. */
+/** Longer terms have their description on the next line. */
 const LONGEST_TERM = 24;
 
-/** What a line of help explains, and what there is to say. */
+/** A line of help: a term, and its description. */
 type Entry = readonly [term: string, text: string];
 
 interface Part {
@@ -26,7 +26,7 @@ interface Look {
   readonly color: boolean;
 }
 
-/** The options that every verb has and no table of options lists, with their help texts. */
+/** The options of every verb that are in no table, with their help texts. */
 export const OWN_OPTIONS = {
   help: 'show this help',
   version: 'show the versions',
@@ -64,7 +64,7 @@ export function programHelp(look: Look): string {
   );
 }
 
-/** The help of a verb: what it reads, and its options under their headings. */
+/** The help of a verb: its arguments, and its options under headings. */
 export function verbHelp(
   { verb, usage, table, epilog }: Pick<Command<object>, 'verb' | 'usage' | 'table' | 'epilog'>,
   look: Look,
@@ -82,7 +82,7 @@ function partsOf({ positionals, rows, groups = [] }: AnyTable): Part[] {
     const entries = parts.get(row.group) ?? [];
     parts.set(row.group, [...entries, [termOf(key, row), row.help]]);
   }
-  // Under the last heading, that of reports.
+  // Under the last heading, for reports.
   const last = [...parts.keys()].at(-1) ?? 'Options';
   parts.set(last, [...(parts.get(last) ?? []), HELP, VERSION]);
   const input = Object.entries(positionals).map(([name, { help }]): Entry => [name, help]);
@@ -97,7 +97,7 @@ function termOf(key: string, row: Option): string {
 
 function helpOf(usage: readonly string[], parts: readonly Part[], epilog: readonly string[], look: Look): string {
   const chalk = new Chalk({ level: look.color ? 1 : 0 });
-  // One column of descriptions for the whole text.
+  // All descriptions start in the same column.
   const terms = parts.flatMap(({ entries }) => entries.map(([term]) => term.length));
   const column = 4 + Math.max(...terms.filter((length) => length <= LONGEST_TERM));
   const entry = ([term, text]: Entry): string[] => {
@@ -122,7 +122,9 @@ function paragraph(text: string, columns: number): string[] {
   return wrap(text, columns).map((line) => line.trimStart());
 }
 
-/** Examples stay whole, to be copied; lines with a term and a description are laid out as options are. */
+/**
+ * Examples are not wrapped, so that they can be copied; lines with a term and a description are laid out like options.
+ */
 function epilogLines(text: string, columns: number, entry: (one: Entry) => string[]): string[] {
   const lines = text.split('\n');
   if (lines[0] === 'Examples:') return lines;

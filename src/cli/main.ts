@@ -28,7 +28,7 @@ import { asOptions, PARSER, usageError } from './usage.ts';
 export async function main(given: readonly string[]): Promise<void> {
   const argv = asOptions(given);
   const streams = {
-    // Made when it is needed: a stream takes the pipe for itself.
+    // Opened when it is needed: a stream takes over the pipe.
     get stdin() {
       return process.stdin;
     },
@@ -43,7 +43,7 @@ export async function main(given: readonly string[]): Promise<void> {
   setPatternTester(boundedTester());
   process.stderr.on('error', () => (process.exitCode ||= 1));
   process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
-    // A reader that stops (`--help | head -1`) ends the output, without a word.
+    // A reader that stops (`--help | head -1`) ends the output silently.
     if (cause.code === 'EPIPE') process.exitCode ||= 1;
     else report(ioError('<stdout>', cause));
   });
@@ -79,9 +79,7 @@ export async function main(given: readonly string[]): Promise<void> {
   for (const note of [...keptNotes(), ...takeLeftoverNotes()]) process.stderr.write(`note: ${printable(note)}\n`);
 }
 
-/**
- * Tells errors, and of each its sentence once: one of standard output comes from the stream, and from who wrote to it.
- */
+/** Prints errors, each message once: a failing standard output is reported by the stream and by its writer. */
 function reporter(argv: readonly string[], color: boolean): (cause: unknown) => void {
   const told = new Set<string>();
   return (cause) => {
@@ -99,7 +97,7 @@ function tell(cause: unknown, known: CompressError | undefined, argv: readonly s
   const verbose = argv.includes('--verbose') || argv.includes('-v');
   const { message } = known ?? (cause instanceof Error ? cause : new Error(String(cause)));
   const hint = hintOf(known, verbOf(argv));
-  // Only this error has lines of its own, made safe where they are made; elsewhere a newline can come from a name.
+  // Only this error has several lines, which are already safe; in others, a newline may come from a name.
   const ours = known?.code === 'nothing_to_do';
   const lines = `${chalk.red('error:')} ${ours ? message : printable(message)}`.split('\n');
   if (hint !== undefined) lines.push(`  ${hint}`);
@@ -113,14 +111,14 @@ function tell(cause: unknown, known: CompressError | undefined, argv: readonly s
   process.exitCode = exitOf(code);
 }
 
-/** Whether programs read the result. The command line may be wrong, so that nothing has parsed it. */
+/** Whether JSON is requested. The command line may be invalid, so nothing has parsed it. */
 function wantsJson(argv: readonly string[]): boolean {
   return / --(json|format[= ]json) /.test(` ${argv.join(' ')} `);
 }
 
 /**
- * Two things yargs does not do: it takes a lone `-` for an empty text, and does not give what follows `--` to the verb,
- * which is a path even if it begins with a dash.
+ * Two things that yargs gets wrong: it turns a lone `-` into an empty text, and does not pass what follows `--` to the
+ * verb, which is a path even if it starts with a dash.
  */
 function normalized(argv: readonly string[]): string[] {
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
@@ -141,7 +139,7 @@ function verbOf(argv: readonly string[]): Verb | undefined {
   return VERBS.find((one) => one === argv.find((other) => !other.startsWith('-')));
 }
 
-/** What to do about an error: of data in the place of a model, the option of the verb that takes it. */
+/** The advice for an error; for data in place of a model, the option of the verb that takes data. */
 function hintOf(known: CompressError | undefined, verb: Verb | undefined): string | undefined {
   if (known === undefined) return 'This is a bug in onnx-compress: please report it, with --verbose.';
   const data = known.kind === 'data_file' && verb !== undefined;
@@ -153,8 +151,8 @@ function hintOf(known: CompressError | undefined, verb: Verb | undefined): strin
 }
 
 /**
- * --no-color and --color win over NO_COLOR (any value) and FORCE_COLOR, and these over whether the stream is a terminal.
- * See https://no-color.org
+ * --no-color and --color take precedence over NO_COLOR (any value) and FORCE_COLOR, and these over whether the stream
+ * is a terminal. See https://no-color.org
  */
 function useColor(argv: readonly string[], terminal: boolean): boolean {
   const { env } = process;

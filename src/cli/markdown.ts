@@ -1,17 +1,17 @@
 import type { Column } from './table.ts';
 import { printable } from './text.ts';
 
-/** A part of a report: rows under heads. Texts are as in the file: whoever prints makes them safe. */
+/** A section of a report: rows under column heads. Texts are as in the file; the printer makes them safe. */
 export interface Section {
   readonly title: string;
   readonly columns: readonly Column[];
   readonly rows: readonly string[][];
 }
 
-/** Rows of a part of a comment; a pull request is no place for a thousand nodes. */
+/** Maximum number of rows in a comment: a pull request is no place for a thousand nodes. */
 const MAX_ROWS = 50;
 
-/** Parts of a report as Markdown, each a table under a heading. */
+/** Sections of a report as Markdown, each a table under a heading. */
 export function markdownSections(sections: readonly Section[], most: number = MAX_ROWS): string[] {
   return sections.flatMap(({ title, columns, rows }) => {
     const shown = rows.slice(0, most);
@@ -28,7 +28,7 @@ function row(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-/** Names come from the file: none may open a table cell, a tag, a link or a mention. */
+/** Names come from the file: none may start a table cell, a tag, a link or a mention. */
 export function escaped(text: string): string {
   return printable(text)
     .replaceAll('&', '&amp;')

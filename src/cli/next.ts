@@ -6,18 +6,18 @@ import { POOR_OUTPUT, poorWeights, worstOutput } from './poor.ts';
 import { count } from './text.ts';
 import { sum, zerosOf } from './verdict.ts';
 
-/** Sizes are predicted with so many bytes for a weight in 8 and in 4 bits, its scales included. */
+/** Predicted bytes per weight in 8 and in 4 bits, including scales. */
 const [BYTE, NIBBLE] = [1.06, 0.56];
-/** A step pays that leaves at most so much of the size. */
+/** A step is worth suggesting if it leaves at most this share of the size. */
 const PAYS = 0.9;
-/** Integers pay where they are expected to take less of the time than this. */
+/** Integers are worth suggesting if they are expected to take less than this share of the time. */
 const FASTER = 0.87;
-/** Models whose products are worth fewer bits than 8: bytes. */
+/** Size in bytes from which fewer than 8 bits are worth suggesting for matrix products. */
 const LARGE = 1_000_000;
-/** Why weights stay float that half the bits would do for. */
+/** Reasons for which weights stay float that could be stored in 16 bits. */
 const HALVED: ReadonlySet<SkipReason> = new Set(['unsupported_op', 'unsupported_rank', 'unknown_rank', 'no_product']);
 
-/** The step that would bring this model most now, by what is known of it; undefined if nothing would. */
+/** The step that would help this model most now, as far as is known; undefined if none would. */
 export function nextStep(report: RunReport): string | undefined {
   const last = report.passes.at(-1);
   if (last === undefined || report.reader === 'ours') return undefined;
@@ -41,12 +41,12 @@ function isFloating({ dtype }: Change): boolean {
   return dtype.includes('float');
 }
 
-/** What of a weight a bit mask and the values that are left take. */
+/** The size of a weight as a bit mask and its nonzero values. */
 function masked({ elements, zeros = 0 }: Change, size: number): number {
   return elements / 8 + (elements - zeros) * size;
 }
 
-/** Zeros stand in the file like all other numbers: quantizing and packing make it smaller. */
+/** For pruned weights: zeros are stored like all other numbers until a model is quantized or packed. */
 function smallerThanZeros({ passes, after }: RunReport, { changes }: PassReport): string | undefined {
   if (zerosOf(passes) === undefined || passes.some((one) => one.pass === 'pack')) return undefined;
   const others = after - sum(changes, (one) => one.after);
@@ -61,7 +61,7 @@ function smallerThanZeros({ passes, after }: RunReport, { changes }: PassReport)
   return both < PAYS * quantized ? `${zeros}${quantize}, then ${pack(both)}` : `${zeros}${quantize}`;
 }
 
-/** Channels are gone: what is left is float as before. */
+/** For removed channels: the remaining weights are still float. */
 function smallerFloats({ after }: RunReport, { changes }: PassReport): string | undefined {
   const floats = changes.filter(isFloating);
   const quantized = after - sum(floats, (one) => one.after - ((one.elements * one.after) / one.before) * BYTE);
@@ -69,7 +69,7 @@ function smallerFloats({ after }: RunReport, { changes }: PassReport): string | 
   return `onnx-compress quantize stores the weights in 8 bits (about ${formatBytes(quantized)})`;
 }
 
-/** Where some layers lose too much. */
+/** If some layers lose too much. */
 function keepWorst({ check }: RunReport, { changes }: PassReport): string | undefined {
   const output = worstOutput(check);
   const poor = sum([...poorWeights(changes).values()], (list) => list.length);
@@ -79,7 +79,7 @@ function keepWorst({ check }: RunReport, { changes }: PassReport): string | unde
   return `onnx-compress tune finds out ${which} must stay float; --exclude NAME keeps them float`;
 }
 
-/** Weights that were pruned before, in the same run. */
+/** For weights that were pruned earlier in the same run. */
 function packZeros({ passes, after }: RunReport, { changes }: PassReport): string | undefined {
   const pruned = new Map(
     passes.flatMap((one) => (one.pass === 'prune' ? one.changes : [])).map((one) => [one.weight, one]),
@@ -92,7 +92,7 @@ function packZeros({ passes, after }: RunReport, { changes }: PassReport): strin
   return `onnx-compress pack leaves out the zeros (about ${formatBytes(after - gain)})`;
 }
 
-/** Convs that are small now, and as slow as before. */
+/** For Conv that are smaller now, but no faster. */
 function calibrate(_: RunReport, { facts = [] }: PassReport): string | undefined {
   const stored = facts.find((one) => one.kind === 'stored_convs');
   if (stored === undefined || stored.time > FASTER) return undefined;
@@ -100,7 +100,7 @@ function calibrate(_: RunReport, { facts = [] }: PassReport): string | undefined
   return `--calibrate DATA runs ${convs} on integers, in about ${stored.time.toFixed(1)} of the time, judging by their shapes`;
 }
 
-/** What has no form in 8 bits. */
+/** For weights that have no 8-bit form. */
 function halveRest({ after }: RunReport, { skips }: PassReport): string | undefined {
   const left = skips.filter(({ reason }) => HALVED.has(reason));
   const bytes = sum(left, (one) => one.bytes);
@@ -108,7 +108,7 @@ function halveRest({ after }: RunReport, { skips }: PassReport): string | undefi
   return `onnx-compress quantize --float16 of the result halves the ${count(left.length, 'weight')} that stay float (about ${formatBytes(after - bytes / 2)})`;
 }
 
-/** Products of a large model. */
+/** For matrix products of a large model. */
 function fewerBits({ after }: RunReport, { changes }: PassReport): string | undefined {
   const products = changes.filter(({ opType, bits = 8 }) => bits === 8 && /^(MatMul|Gemm)$/.test(opType));
   const less = after - sum(products, (one) => one.after - one.elements * NIBBLE);
@@ -116,7 +116,7 @@ function fewerBits({ after }: RunReport, { changes }: PassReport): string | unde
   return `--int4 stores products in 4 bits (about ${formatBytes(less)}), with less loss if --calibrate DATA is given`;
 }
 
-/** Nobody has looked at what the outputs lose. */
+/** If the loss of the outputs was not measured. */
 function verify({ check, output, input }: RunReport, { changes }: PassReport): string | undefined {
   if (
     check !== undefined ||

@@ -4,7 +4,7 @@ import { CompressError } from '../errors.ts';
 import type { Model } from '../ir/model.ts';
 import { readModel } from '../node/model.ts';
 
-/** Opens what came through a pipe; an early end is probably that of the command before. */
+/** Opens a model from a pipe. If it ends early, the previous command has probably failed. */
 export function openSource(source: Source): Promise<Model> {
   return readModel(source).catch((cause: unknown) => {
     if (!(cause instanceof CompressError) || cause.kind !== 'cut_off') throw cause;
@@ -15,7 +15,7 @@ export function openSource(source: Source): Promise<Model> {
   });
 }
 
-/** Opens a file; of a named pipe it says how to read it. */
+/** Opens a file; the error for a named pipe says how to read one. */
 export function openPath(path: string): Promise<Model> {
   return readModel(path).catch(async (cause: unknown) => {
     const fifo = await stat(path).then(

@@ -7,7 +7,7 @@ import { refuseClosedOutput } from './closed.ts';
 /** The descriptor for reports and errors. */
 const STDERR = 2;
 
-/** Where the model goes: a path, or undefined for standard output, by whatever path it is named. */
+/** Where the model goes: a path; undefined for standard output, whatever path names it. */
 export function outputOf(
   args: CommonValues,
   streams: { readonly stdout: { readonly isTTY?: boolean } },
@@ -46,12 +46,12 @@ export function isStdout(path: string): boolean {
   return target.kind === 'descriptor' && target.fd === 1;
 }
 
-/** Whether what goes to a path goes through it, as into a pipe, and cannot be read again. */
+/** Whether a path is a stream, such as a pipe, which cannot be read again. */
 export function isStream(path: string | undefined): boolean {
   return path === undefined || targetOf(path).kind !== 'file';
 }
 
-/** Refuses a pipe or a device that cannot take a model. */
+/** Refuses a pipe or device that cannot take a model. */
 function refuseForModel(path: string, args: CommonValues): void {
   if (!isStream(path)) return;
   const target = targetOf(path);
@@ -73,9 +73,9 @@ function refuseForModel(path: string, args: CommonValues): void {
 }
 
 /**
- * Refuses to write beside the model what would go to another file of the run, or between the bytes on standard output.
- * @param own - the option that names `path`, as arguments have it
- * @param writesModel - whether the verb writes a model where no output is named
+ * Refuses to write a further file over another file of the run, or into the model on standard output.
+ * @param own - the option that names `path`
+ * @param writesModel - whether the verb writes a model if no output is named
  * @throws CompressError `options`
  */
 export function refuseOther(
@@ -103,7 +103,7 @@ export function refuseOther(
   }
 }
 
-/** Where an argument leads, which may be no path at all. */
+/** Where an argument leads, which need not be a path. */
 function leadOf(argument: string): OutputTarget {
   try {
     return targetOf(argument);
@@ -112,7 +112,7 @@ function leadOf(argument: string): OutputTarget {
   }
 }
 
-/** Whether two paths lead to one file that is there. */
+/** Whether two paths lead to the same existing file. */
 export async function sameFile(a: string, b: string): Promise<boolean> {
   const [one, other] = await Promise.all([a, b].map((path) => stat(path).catch(() => undefined)));
   return one !== undefined && other !== undefined && one.ino === other.ino && one.dev === other.dev;

@@ -2,8 +2,8 @@ import type { StoreValues } from '../options/common.ts';
 import type { PassReport } from '../passes/pass.ts';
 
 /**
- * Reports of a model that is written, or would be: where weights came packed and no later pass packs them, a note more,
- * because the file grows by that.
+ * Adds a note to the reports of a model whose weights were packed and will be written dense, because the file grows by
+ * that.
  */
 export function packedNotes(reports: readonly PassReport[], { store }: Partial<StoreValues>): PassReport[] {
   const last = reports.findLastIndex((one) => one.pass === 'pack');

@@ -6,7 +6,7 @@ import type { Pass } from '../passes/pass.ts';
 import type { Run } from './run.ts';
 import { prepareToCalibrate, stepRun } from './stepRun.ts';
 
-/** The values of a verb, and what a pass found, for the page that compares weights with what they were. */
+/** The values of a verb and results of its passes, for the report page, which compares weights before and after. */
 type Found = StepValues & StoreValues & { allowUnchanged?: boolean; equalizedRanges?: ActivationRanges };
 
 /** Runs the passes of a verb. */

@@ -39,37 +39,38 @@ export interface RunReport {
   readonly after: number;
   readonly dataFiles: readonly string[];
   /**
-   * Estimated size of the output with gzip; of a pruned model, whose zeros gain by it; undefined for external data, and
-   * where no report is shown.
+   * Estimated size of the output with gzip, for a pruned model, whose zeros compress well; undefined for external data,
+   * and if no report is shown.
    */
   readonly gzip: number | undefined;
   /** A sentence for each --include and --exclude that matches nothing. */
   readonly notes: readonly string[];
   readonly passes: readonly PassReport[];
-  /** What running both models showed, or why they were not run; absent where nobody asked. */
+  /** The comparison of both models, or why they were not run; absent if none was requested. */
   readonly check?: Check | string;
-  /** Who reads the pipe that the result went into, where that is this program: it reports what comes next. */
+  /** Set if this program also reads the pipe that the result went into: that process reports the next step. */
   readonly reader?: 'ours';
 }
 
-/** Standard streams. Tests bring their own. */
+/** Standard streams. Tests pass their own. */
 export interface Streams {
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
 }
 
-/** Keeps what goes through standard streams, for a report that reads both models afterwards. */
+/** Keeps what passes through standard streams, for a page that reads both models afterwards. */
 export interface StreamCopies {
-  /** Takes what was piped in, to be read again; gives what the run may close. */
+  /** Keeps the piped input so that it can be read again; returns a source that the run may close. */
   keep(source: Source): Source;
   /**
-   * Takes each chunk of a model that goes to standard output; it belongs to the caller again when the promise resolves.
+   * Takes each chunk of a model that is written to standard output. The caller may reuse the chunk once the promise
+   * resolves.
    */
   add(chunk: Uint8Array): Promise<void>;
 }
 
-/** open → read → transform → write: the same for every verb. */
+/** Opens, reads, transforms and writes a model: the same for every verb. */
 export async function pipe(
   args: CommonValues & Partial<StoreValues>,
   streams: Streams,
@@ -90,7 +91,7 @@ export async function pipe(
   }
   const input = fromStdin ? '<stdin>' : (args.model as string);
   await refuseInput(args, fromStdin);
-  // Before the work, which may be long; the sink looks again.
+  // Before the work, which may be long; the sink checks again.
   if (target !== undefined && !args.dryRun) await checkTarget(target, args.force === true);
   const model = await open(args, streams, fromStdin, beside);
   try {
@@ -127,7 +128,7 @@ export async function pipe(
       const after = plannedBytes(planned, model);
       return { input, output: undefined, before, after, dataFiles: [], gzip: undefined, notes, passes };
     }
-    // It takes a tenth of the time of a large model, and would not be shown.
+    // The estimate takes a tenth of the time of a large model, so it is made only if it is shown.
     const shown = args.quiet !== true || args.json === true;
     const toGzip = shown && reports.some((report) => report.pass === 'prune');
     // The plan is not kept: for a model of many nodes it is as large as the model.
@@ -159,7 +160,7 @@ export async function pipe(
   }
 }
 
-/** Says what is not wrong enough for an error. */
+/** Prints notes, which are less than errors. */
 export function writeNotes(notes: readonly string[], { stderr }: Pick<Streams, 'stderr'>): void {
   if (notes.length > 0) endProgress();
   for (const note of notes) stderr.write(`note: ${printable(note)}\n`);
@@ -177,7 +178,7 @@ async function open(
   return openSource(beside?.keep(source) ?? source);
 }
 
-/** Refuses to write over the input, whatever path leads to it, unless told to. */
+/** Refuses to overwrite the input, whatever path leads to it, unless forced. */
 async function refuseInput(args: CommonValues, fromStdin: boolean): Promise<void> {
   const { model, output } = args;
   if (args.force || args.dryRun || fromStdin || model === undefined || output === undefined || output === '-') return;
@@ -187,7 +188,7 @@ async function refuseInput(args: CommonValues, fromStdin: boolean): Promise<void
   });
 }
 
-/** Name of the data file beside the output, where there can be one. */
+/** Name of the data file next to the output, if there can be one. */
 function dataName(args: CommonValues, streams: Streams, target: string | undefined): string | undefined {
   if (target !== undefined) return isStream(target) ? undefined : `${basename(target)}.data`;
   // A dry run on a terminal predicts a run with -o: nothing else could follow.
@@ -201,7 +202,7 @@ export function plannedBytes(plan: ModelPlan, model: Model): number {
   return plan.keepsDataFiles ? inputByteLength(model) : plan.byteLength + dataBytes(plan);
 }
 
-/** Refuses what is not a model before somebody works on it. */
+/** Refuses an invalid model before any work is done on it. */
 function checked(model: Model, input: string): void {
   try {
     checkModel(model);
@@ -210,7 +211,7 @@ function checked(model: Model, input: string): void {
   }
 }
 
-/** Errors of passes and of the planner do not know the file: this puts its name in front. */
+/** Errors of passes and of the planner do not name the file: this adds its name. */
 function withFile(cause: unknown, file: string): unknown {
   if (!(cause instanceof CompressError) || cause.where.startsWith(file)) return cause;
   if (cause.code === 'options' || cause.code === 'io' || cause.code === 'exists') return cause;

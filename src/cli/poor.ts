@@ -2,20 +2,20 @@ import type { Change } from '../layers/skip.ts';
 import type { Check } from '../node/recipes/check.ts';
 import { count, decibels, printable } from './text.ts';
 
-/** Outputs of which 8 bits leave less, in dB, are warned of. */
+/** A warning is printed for outputs below this SQNR in dB after 8-bit quantization. */
 export const POOR_OUTPUT = 20;
 
-/** Weights of which so many bits leave less, in dB, are named. */
+/** SQNR in dB below which weights are named, by their number of bits. */
 const LITTLE: ReadonlyMap<number, number> = new Map([
   [8, 30],
   [4, 15],
   [2, 4],
 ]);
 
-/** A weight whose loss is known. */
+/** A weight with a measured loss. */
 type Measured = Change & { readonly sqnr: number };
 
-/** The weights that lose too much for their bits, the worst first, by that bound in dB. */
+/** The weights that lose too much for their number of bits, the worst first, by that limit in dB. */
 export function poorWeights(changes: readonly Change[]): Map<number, readonly Measured[]> {
   const poor = new Map<number, readonly Measured[]>();
   for (const [bits, little] of LITTLE) {
@@ -25,21 +25,21 @@ export function poorWeights(changes: readonly Change[]): Map<number, readonly Me
   return poor;
 }
 
-/** The weights whose loss is known, the worst first. */
+/** The weights with a measured loss, the worst first. */
 export function measured(changes: readonly Change[]): readonly Measured[] {
   const list = changes.flatMap((one) => (one.sqnr === undefined ? [] : [{ ...one, sqnr: one.sqnr }]));
   return list.sort((a, b) => a.sqnr - b.sqnr);
 }
 
-/** The output that lost most, where both models were run. */
+/** The output that lost most, if both models were run. */
 export function worstOutput(check: Check | string | undefined): Check['outputs'][number] | undefined {
   if (check === undefined || typeof check === 'string') return undefined;
   return check.outputs.toSorted((a, b) => a.sqnr - b.sqnr)[0];
 }
 
 /**
- * A line for each bound that weights are under, with the worst of them.
- * @param most - names, before the list is cut
+ * A line for each limit that weights are below, with the worst of them.
+ * @param most - number of names before the list is cut
  */
 export function poorLines(changes: readonly Change[], most: number): string[] {
   return [...poorWeights(changes)].map(([little, worst]) => {

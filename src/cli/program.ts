@@ -4,7 +4,9 @@ import { PROGRAM, VERBS } from '../options/verbs.ts';
 /** The other name of the program in package.json. The old Unix `compress` may come before it in PATH. */
 export const ALIAS = 'compress';
 
-/** The name this process was started by: the alias where a link of that name was, otherwise {@link PROGRAM}. */
+/**
+ * The name that this process was started with: the alias if a link of that name was used, otherwise {@link PROGRAM}.
+ */
 export function calledAs(path: string | undefined = process.argv[1]): string {
   return path !== undefined && basename(path) === ALIAS ? ALIAS : PROGRAM;
 }

@@ -1,14 +1,14 @@
 import { formatBytes } from '../passes/size.ts';
 
-/** Shows how far a long work is. `total` undefined: not known yet. */
+/** Shows progress. `total` is undefined while it is unknown. */
 export type Progress = (done: number, total: number | undefined) => void;
 
-/** Times a second a bar is drawn. */
+/** Redraws per second. */
 const FPS = 8;
-/** Work that is over sooner shows no bar, in milliseconds. */
+/** Work shorter than this, in milliseconds, shows no bar. */
 const PATIENCE = 500;
 
-/** What is counted. */
+/** The unit of progress. */
 type Unit = 'times' | 'bytes';
 
 interface Bar {
@@ -16,13 +16,13 @@ interface Bar {
   stop(): void;
 }
 
-/** The bar that is on the terminal now. */
+/** The bar that is on the terminal. */
 let shown: Bar | undefined;
 
-/** How often bars were taken away: one that is still being loaded then is not to appear afterwards. */
+/** How often bars were removed: a bar that was still loading then must not appear afterwards. */
 let ended = 0;
 
-/** Takes the bar away, for what is to be said next. A bar that stays keeps the process alive. */
+/** Removes the bar before other output. A bar that stays keeps the process alive. */
 export function endProgress(): void {
   shown?.stop();
   shown = undefined;
@@ -30,9 +30,10 @@ export function endProgress(): void {
 }
 
 /**
- * A bar on a terminal for work of more than half a second, gone when the work is done; elsewhere, on a terminal that
- * cannot go back in a line, and with --quiet, nothing. It changes no setting of the terminal.
- * @param what - in one word, e.g. `calibrating`
+ * Shows a bar on a terminal for work of more than half a second, and removes it when the work is done. Shows nothing
+ * with --quiet, elsewhere, and on a terminal that cannot return to the start of a line. It changes no setting of the
+ * terminal.
+ * @param what - one word, e.g. `calibrating`
  */
 export function progress(
   what: string,
@@ -54,7 +55,7 @@ export function progress(
   };
   const show = (): void => {
     const [done, total] = last;
-    // Only with a total there is something to fill. Other work may have shown its own bar since.
+    // A bar needs a total. Other work may have shown its own bar since.
     const taken = bar !== undefined && bar !== shown;
     if (bar !== undefined && total !== undefined && done !== total && (!known || taken)) start();
     if (bar === shown) bar?.update(done);
@@ -68,14 +69,14 @@ export function progress(
     if (performance.now() - begun < PATIENCE) return;
     loading = true;
     const endedBefore = ended;
-    // Not loaded before a bar is wanted.
+    // Loaded only if a bar is needed.
     void import('cli-progress').then(({ default: { SingleBar, Presets } }) => {
       begin = () => {
         const [now, end] = last;
         const format = end === undefined ? `${what} {value}` : `${what} {bar} {value}/{total} | {eta_formatted} left`;
         const formatValue = (value: number, _: object, kind: string): string =>
           unit === 'bytes' && (kind === 'value' || kind === 'total') ? formatBytes(value) : String(value);
-        // Lines are cut here, not by the terminal: one that was told to would go on when the process is no more.
+        // Lines are cut here, not by the terminal: its setting would remain if the process ended.
         const terminal = { stream, linewrap: true, hideCursor: false, gracefulExit: false };
         const settings = { format, formatValue, fps: FPS, clearOnComplete: true, ...terminal };
         const made = new SingleBar(settings, Presets.shades_classic);

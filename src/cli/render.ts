@@ -12,12 +12,12 @@ import type { RenderOptions } from './table.ts';
 import { decibels, printable, wrap, wrapHead } from './text.ts';
 import { verdictOf } from './verdict.ts';
 
-/** Names in a list, before it is cut. */
+/** Number of names in a list before it is cut. */
 const NAMED = 3;
 
 /**
- * The report for people: the verdict in one line, then of each pass what it changed, with the most bytes first, and
- * what it left and why; then what a check showed, and the step that would bring most now.
+ * The report for people: the verdict in one line; for each pass the largest changed weights, and what it skipped and
+ * why; the result of a check; and the next step that would help most.
  */
 export function render(report: RunReport, options: RenderOptions): string {
   const chalk = new Chalk({ level: options.color ? 1 : 0 });
@@ -42,7 +42,7 @@ export function render(report: RunReport, options: RenderOptions): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Names of files are not cut below this. */
+/** Minimum width of file names. */
 const SHORTEST = 12;
 const DRY = 'dry run, nothing written';
 
@@ -58,7 +58,7 @@ function headLines(report: RunReport, options: RenderOptions, chalk: ChalkInstan
   return wrapHead(`${from} → ${to ?? chalk.yellow(DRY)}: ${verdict(chalk.bold)}`, options);
 }
 
-/** Paths for so many columns: without their folders where these do not fit, and the longest cut. */
+/** Paths that fit into this width: without their folders if needed, and the longest are cut. */
 function fitting(paths: readonly string[], room: number): string[] {
   const width = (list: readonly string[]): number => list.join('').length;
   const whole = paths.map(printable);
@@ -69,7 +69,7 @@ function fitting(paths: readonly string[], room: number): string[] {
   return width(names) <= room ? names : names.map((name) => shorten(name, most));
 }
 
-/** What running both models showed. */
+/** The result of running both models. */
 function checkLines(check: Check | string, passes: readonly PassReport[], chalk: ChalkInstance): string[] {
   if (typeof check === 'string') return [`${chalk.yellow('not checked')}: ${printable(check)}`];
   const { data, outputs, ratio } = check;

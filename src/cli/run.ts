@@ -30,7 +30,7 @@ export async function runSteps(
   color: boolean,
 ): Promise<RunReport> {
   await refuseUncheckable(args);
-  // Charts and sessions are for those who ask for them.
+  // Charts and sessions are loaded only if they are requested.
   if (args.report !== undefined) {
     const { reported } = await import('./report/run.ts');
     return reported(args, steps, streams, (report) => tell(report, args, streams, color));
@@ -41,7 +41,7 @@ export async function runSteps(
 }
 
 async function tell(made: RunReport, args: CommonValues, streams: Streams, color: boolean): Promise<void> {
-  // Figures that nobody would see.
+  // Figures that would not be shown.
   const unseen = args.quiet === true && args.json !== true;
   const check = unseen ? undefined : await checkOf(args, made);
   const report: RunReport = check === undefined ? made : { ...made, check };

@@ -1,4 +1,4 @@
-/** Cuts the middle out of a text that is wider than `width`. */
+/** Cuts the middle of a text that is wider than `width`. */
 export function shorten(text: string, width: number): string {
   if (text.length <= width) return text;
   const head = Math.floor((width - 1) / 3);
@@ -26,17 +26,17 @@ export function shortenApart(texts: readonly string[], width: number): string[] 
   return texts.map((one) => shown.get(one) as string);
 }
 
-/** By how much the room for names grows where they cannot be told apart in it. */
+/** Factor by which the width grows if names cannot be kept distinct. */
 const WIDER = 1.25;
-/** In how many ways room is shared between the first difference and the end. */
+/** Number of ways to divide the width between the first difference and the end. */
 const SHARES = 12;
 
-/** The names, cut in one way that keeps them apart from each other and from those taken. */
+/** The names, all cut in the same way, distinct from each other and from `taken`. */
 function cutApart(names: readonly string[], width: number, taken: ReadonlySet<string>): readonly string[] {
   const start = commonStart(names);
   const longest = names.reduce((most, { length }) => Math.max(most, length), 0);
   for (let wide = width; wide < longest; wide = Math.ceil(wide * WIDER)) {
-    // As much as can be of the end, which tells what a thing is; the rest from where they begin to differ.
+    // Keep as much as possible of the end, which says what a thing is, and the rest from the first difference.
     for (let share = SHARES; share >= 0; share--) {
       const tail = Math.floor((share / SHARES) * (2 / 3) * wide);
       const forms = new Set<string>();
@@ -51,10 +51,10 @@ function cutApart(names: readonly string[], width: number, taken: ReadonlySet<st
   return names;
 }
 
-/** Characters before the first difference that are kept, so that a number is not alone. */
+/** Number of characters kept before the first difference, so that a number has some context. */
 const LEAD = 7;
 
-/** `…<from a little before start on>…<the last characters>`, as wide as `width`. */
+/** `…<text from shortly before start><last characters>`, `width` wide. */
 function window(name: string, start: number, width: number, tail: number): string {
   if (name.length <= width) return name;
   const from = start <= LEAD + 1 ? 0 : start - LEAD;
@@ -64,7 +64,7 @@ function window(name: string, start: number, width: number, tail: number): strin
   return `${head}${name.slice(from, from + room)}…${name.slice(name.length - tail)}`;
 }
 
-/** How many characters all of them begin with. */
+/** Length of the common prefix. */
 function commonStart(names: readonly string[]): number {
   const [first = '', ...others] = names;
   let length = first.length;

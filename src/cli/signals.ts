@@ -5,7 +5,7 @@ import { removeTemporaries } from '../node/files/sink.ts';
 import { endProgress } from './progress.ts';
 import { printable } from './text.ts';
 
-/** How to go on after a run that was interrupted, or failed. */
+/** How to continue a run that was interrupted or failed. */
 export function keptNotes(): string[] {
   return takeKeptResults().map(({ path, count }) => {
     const layers = count === 1 ? '1 layer' : `${count} layers`;
@@ -13,9 +13,9 @@ export function keptNotes(): string[] {
   });
 }
 
-/** A run that ends, however it does, leaves no bar, and an interrupted one no half file. */
+/** Removes the bar when a run ends in any way, and unfinished files when it is interrupted. */
 export function onSignals(): void {
-  // Once, however many runs there are in this process.
+  // Once, even if there are several runs in this process.
   process.off('exit', endProgress).on('exit', endProgress);
   for (const [signal, code] of [
     ['SIGINT', 130],
@@ -26,10 +26,10 @@ export function onSignals(): void {
       endProgress();
       removeTemporaries();
       removeEmptyFolders();
-      // Not by the stream, which may lag: nothing comes after this.
+      // Written directly, because the stream may lag and nothing is written after this.
       for (const note of keptNotes()) writeSync(2, `note: ${printable(note)}\n`);
       if (process.platform === 'win32') process.exit(code);
-      // By the signal itself: leaving in order would wait for whatever reads a pipe or copies a file just now.
+      // Ends by the signal itself: an orderly exit would wait for a pipe or a copy in progress.
       process.removeAllListeners(signal);
       process.kill(process.pid, signal);
     });

@@ -2,7 +2,7 @@ import type { Change, Skip, SkipReason } from '../layers/skip.ts';
 import { formatBytes } from '../passes/size.ts';
 import { count, printable } from './text.ts';
 
-/** Weights named for each reason where some are. */
+/** Number of weights named per reason in a short list. */
 const NAMED = 3;
 
 const REASONS: Record<SkipReason, string> = {
@@ -44,19 +44,19 @@ const REASONS: Record<SkipReason, string> = {
   opset_too_old: 'the opset is too old',
 };
 
-/** How much is told of each weight that was left: nothing, the facts of the largest, those of all. */
+/** How much to print about each skipped weight: nothing, the facts of the largest, or those of all. */
 export type Detail = 'none' | 'some' | 'all';
 
 /**
- * What was left as it was: a line a reason, with how many weights and bytes; then the weights and their facts, as far
- * as they are wanted. Lines are not wrapped; names are safe for a terminal.
- * @param mark - how to print the word that opens a reason
+ * What was skipped: one line per reason with the number of weights and bytes, then the weights and their facts as
+ * requested. Lines are not wrapped; names are safe for a terminal.
+ * @param mark - formats the first word of a reason
  */
 export function skipLines(skips: readonly Skip[], detail: Detail, mark: (word: string) => string): string[] {
   return reasonLines(skips, detail, mark('left'));
 }
 
-/** The same of weights that were changed, but not as well as could be, or not for every reader. */
+/** The same for weights that were changed, but not to the best form, or not for every reader. */
 export function insteadLines(changes: readonly Change[], detail: Detail): string[] {
   const skips = (kept: boolean): Skip[] =>
     changes.flatMap(({ instead, weight, opType, elements, before: bytes, nodes: [node = ''] }) =>
@@ -93,8 +93,8 @@ function nameOf({ weight, node }: Skip): string {
 }
 
 /**
- * Weights with their facts: all with one fact in a line, or --verbose a line each; a fact that is the reason itself is
- * not said again.
+ * Weights with their facts: one line for all weights with the same fact, or with --verbose one line each. A fact that
+ * only repeats the reason is left out.
  */
 function factLines(skips: readonly Skip[], reason: string, verbose: boolean): string[] {
   const groups = new Map<string | Skip, Skip[]>();

@@ -8,7 +8,7 @@ import { calibrates, type QuantizeValues } from '../options/quantize.ts';
 import { isStream, refuseOther } from './output.ts';
 import { progress } from './progress.ts';
 
-/** How a command line runs steps: with a bar, and lines about what was asked for. */
+/** How a command line runs steps: with a progress bar and notes. */
 export function stepRun(values: CommonValues & ResumeValues): StepRun {
   const { quiet, verbose, dryRun, force } = values;
   const results = resultsFor(values);
@@ -21,7 +21,7 @@ export function stepRun(values: CommonValues & ResumeValues): StepRun {
   };
 }
 
-/** Where the results of layers are kept: beside the output, where nothing else is said. */
+/** Where the results of layers are kept: next to the output by default. */
 function resultsFor({ resume, output, dryRun }: CommonValues & ResumeValues): ResultsFolder | undefined {
   if (resume === '') {
     throw new CompressError('options', 'resume', 'the name is empty', { hint: 'Is a variable of the script empty?' });
@@ -30,7 +30,7 @@ function resultsFor({ resume, output, dryRun }: CommonValues & ResumeValues): Re
   return dryRun || output === undefined || isStream(output) ? undefined : resultsFolder(`${output}.resume`);
 }
 
-/** Before data is run through a model: refuses a file of ranges that cannot be written. */
+/** Refuses, before the model runs on data, a ranges file that cannot be written. */
 export async function prepareToCalibrate(values: QuantizeValues): Promise<void> {
   const { saveRanges, dryRun, force } = values;
   if (saveRanges !== undefined && !dryRun) {
@@ -41,8 +41,8 @@ export async function prepareToCalibrate(values: QuantizeValues): Promise<void> 
 }
 
 /**
- * Thousands of runs each leave a little garbage. V8 would rather grow than collect it, to 50 MB over what is needed,
- * and memory would seem to grow with the data.
+ * Thousands of runs each leave a little garbage. V8 prefers to grow its heap by up to 50 MB before it collects, so
+ * memory would seem to grow with the data.
  */
 function keepYoungGenerationSmall(): void {
   setFlagsFromString('--max-semi-space-size=2');

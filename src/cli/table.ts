@@ -3,22 +3,22 @@ import Table from 'cli-table3';
 import { shortenApart } from './shorten.ts';
 import { printable, type Widths } from './text.ts';
 
-/** How to print: with colours or not, everything or the most important. */
+/** How to print: with colours or not, everything or only the most important. */
 export interface RenderOptions extends Widths {
   readonly color: boolean;
   readonly verbose: boolean;
 }
 
-/** Rows of a table before it is cut; --verbose shows all. */
+/** Number of rows before a table is cut; --verbose shows all. */
 const ROWS = 12;
-/** The first column, names, is never cut below this. */
+/** Minimum width of the first column, which has names. */
 const MIN_NAME = 16;
 
-/** One column: its head, and whether its cells are numbers. */
+/** A column: its head, and whether its cells are numbers. */
 export interface Column {
   readonly head: string;
   readonly right?: boolean;
-  /** Left out first where the terminal is narrow. */
+  /** Left out first if the terminal is narrow. */
   readonly optional?: boolean;
 }
 
@@ -28,7 +28,10 @@ const NO_LINES = {
   ...{ left: '  ', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' },
 };
 
-/** Rows under heads; names, the first column, are cut so that a row stays on one line and no two names become one. */
+/**
+ * Rows under column heads. Names, in the first column, are cut so that a row fits on one line and all names stay
+ * distinct.
+ */
 export function table(
   columns: readonly Column[],
   rows: readonly string[][],

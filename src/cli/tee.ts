@@ -3,14 +3,14 @@ import type { Place, WriteTarget } from '../bytes/stored.ts';
 import { readPlace } from '../node/files/place.ts';
 import type { GzipEstimate } from './gzip.ts';
 
-/** A sink that shows what is written to an estimate, which looks at some of it, and to someone who takes all. */
+/** A sink that also shows what is written to an estimate, which samples it, and to a consumer of all bytes. */
 export function tee(
   sink: Sink,
   estimate: GzipEstimate | undefined,
   all: { add(chunk: Uint8Array): Promise<void> } | undefined,
 ): Sink {
   if (estimate === undefined && all === undefined) return sink;
-  // Whoever takes all has to see it pass here: no copy by the system, no other threads.
+  // A consumer of all bytes must see them here, so neither the system nor other threads may copy them.
   const { reserve, refer, clone: _, ...rest } = sink;
   const shown: Sink = {
     ...rest,

@@ -1,4 +1,4 @@
-/** Names come from the file: control characters must not reach the terminal. */
+/** Makes a text safe for a terminal: names come from the file and may have control characters. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, '\uFFFD');
 }
@@ -51,9 +51,9 @@ const COLUMNS = 100;
 
 /** How wide a report may be. */
 export interface Widths {
-  /** Of tables and sentences. */
+  /** Width of tables and sentences. */
   readonly columns: number;
-  /** Of the first line, which names files: without a terminal it stays whole, for whoever searches it. */
+  /** Width of the first line, which names files. Without a terminal it is not wrapped, so that it can be searched. */
   readonly head?: number;
 }
 

@@ -3,15 +3,15 @@ import { skipLines } from './skips.ts';
 import { printable } from './text.ts';
 
 const ABSENT_WEIGHTS = ': the model has no weights of the operators it works on';
-/** What a model is missing where a pass that is not about operators finds nothing. */
+/** What a model lacks if a pass for particular nodes finds nothing. */
 const ABSENT: Readonly<Record<string, string>> = {
   float16: ': no large tensor of the model is float32',
   dequantize: ': the model has no integer weights or computations, and no 16-bit weights',
 };
 
 /**
- * How a command line tells that a step changed nothing: why, a line for each reason.
- * @param verbose - whether every weight is named
+ * The error for a step that changed nothing: the reasons, one line each.
+ * @param verbose - name every weight
  */
 export function unchangedWith(
   verbose: boolean,

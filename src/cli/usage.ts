@@ -6,12 +6,12 @@ import { VERBS } from '../options/verbs.ts';
 import { asCalled } from './program.ts';
 import { count } from './text.ts';
 
-/** How command lines are taken apart. */
+/** How command lines are parsed. */
 export const PARSER = { 'boolean-negation': false, 'duplicate-arguments-array': true } as const;
 
 /**
- * Says in our words what yargs found wrong with the command line.
- * @param known - options of the verb, to tell which one was meant
+ * Rewrites an error of yargs in this program's words.
+ * @param known - options of the verb, for suggestions
  */
 export function usageError(message: string, argv: readonly string[], known: readonly string[]): CompressError {
   const wrong: Wrong = (where, fact, hint) =>
@@ -27,7 +27,7 @@ export function usageError(message: string, argv: readonly string[], known: read
   if (verb !== '' && ![...VERBS, 'completion'].includes(verb)) return noVerb(verb, wrong);
   const few = /^Not enough non-option arguments: got (\d+), need at least (\d+)$/.exec(message);
   if (few !== null) {
-    // An option nobody knows takes what follows it for its value.
+    // An unknown option takes the next word as its value.
     const other = argv.find((one) => one.startsWith('--') && !known.includes(one.slice(2).split('=')[0] ?? ''));
     if (other !== undefined) return unknownArgument(other.slice(2).split('=')[0] ?? '', argv, known, wrong);
     return wrong(verb, `needs ${count(Number(few[2]), 'model')}; ${few[1]} ${few[1] === '1' ? 'is' : 'are'} given`);
@@ -39,7 +39,7 @@ export function usageError(message: string, argv: readonly string[], known: read
 
 type Wrong = (where: string, fact: string, hint?: string) => CompressError;
 
-/** Of a word in the place of the verb: a model that has none before it, or a verb that was mistyped or cut short. */
+/** The error for a word in place of the verb: a model without a verb before it, or a mistyped or abbreviated verb. */
 function noVerb(word: string, wrong: Wrong): CompressError {
   if (/\.onnx$|[\\/]/i.test(word) || existsSync(word)) {
     return wrong(
@@ -68,8 +68,8 @@ function unknownArgument(list: string, argv: readonly string[], known: readonly 
 }
 
 /**
- * What people type for help and the version, as the options they are: `help quantize`, `version`, `-V`; `-v` alone, which
- * is `--verbose` after a verb. `--no-color` and `--color` have been read by then.
+ * Turns what people type for help and the version into options: `help quantize`, `version`, `-V`, and a lone `-v`,
+ * which means `--verbose` after a verb. `--no-color` and `--color` have been read before.
  */
 export function asOptions(argv: readonly string[]): string[] {
   const [first, ...rest] = argv.filter((one) => one !== '--no-color' && one !== '--color');
@@ -79,7 +79,7 @@ export function asOptions(argv: readonly string[]): string[] {
   return first === '-v' && rest.length === 0 ? ['--version'] : [first, ...rest];
 }
 
-/** Examples for the end of a help text, each a command under what it does; a table would break the commands. */
+/** Examples for the end of a help text, each command below its description; a table would wrap the commands. */
 export function examples(list: readonly (readonly [what: string, command: string])[]): string {
   return `Examples:\n${list.map(([what, command]) => `  # ${what}\n  ${asCalled(command)}`).join('\n')}`;
 }

@@ -5,14 +5,14 @@ import type { RunReport } from './pipe.ts';
 import { measured, worstOutput } from './poor.ts';
 import { decibels } from './text.ts';
 
-/** Sizes closer than this are the same for people. */
+/** Sizes that differ by less than this share count as equal. */
 const SAME = 0.005;
-/** Where `times` says more than percent. */
+/** Ratio from which `times` is clearer than percent. */
 const TIMES = 1.1;
 
 /**
- * What a run came to, in a few words: size, what the outputs or the weights keep, and the time where it was measured.
- * @param strong - how to print the size of the result
+ * The result of a run in a few words: the size, the SQNR of outputs or weights, and the time if it was measured.
+ * @param strong - formats the size of the result
  */
 export function verdictOf(report: RunReport, strong: (text: string) => string): string {
   const { before, after, gzip, passes, check } = report;
@@ -43,7 +43,7 @@ function isSame(before: number, after: number): boolean {
   return Math.abs(before - after) < SAME * before;
 }
 
-/** The zeros of the last pruning, where it made any and the weights have their shapes still. */
+/** The zeros of the last pruning, if it made any and the shapes of the weights did not change. */
 export function zerosOf(
   passes: readonly PassReport[],
 ): { readonly zeros: number; readonly elements: number } | undefined {
@@ -52,12 +52,12 @@ export function zerosOf(
   return zeros === 0 ? undefined : { zeros, elements: sum(changes, (one) => one.elements) };
 }
 
-/** The changes of the last pass that tells what weights lost. */
+/** The changes of the last pass that reports the loss of weights. */
 function lastOf(passes: readonly PassReport[]): readonly Change[] {
   return passes.findLast(({ changes }) => changes.some((one) => one.sqnr !== undefined))?.changes ?? [];
 }
 
-/** A sum over a list. */
+/** The sum over a list. */
 export function sum<T>(list: readonly T[], value: (one: T) => number): number {
   return list.reduce((total, one) => total + value(one), 0);
 }

@@ -1,16 +1,16 @@
 import { expect, test } from '@jest/globals';
-import { described, limitOf, lostBehind, lostOf, metricOf } from '../../src/cli/tune/words.ts';
+import { described, limitOf, lossSuffix, lostOf, metricOf } from '../../src/cli/tune/words.ts';
 
 test('figures for people: of a share the rows and the points, of dB the figure alone', () => {
   const shown = (count: number, change: number) => {
     const one = { value: count / 100, rows: { count, of: 100 }, change };
-    return [metricOf(one), lostOf(one), lostBehind(one)];
+    return [metricOf(one), lostOf(one), lossSuffix(one)];
   };
   expect(shown(88, -0.03)).toEqual(['88.0 %', '−3.00', ' (−3.00 points)']);
   expect(shown(92, 0.01)).toEqual(['92.0 %', '+1.00', ' (+1.00 points)']);
   expect(shown(91, 0)).toEqual(['91.0 %', '0.00', ' (0.00 points)']);
   const decibels = { value: 34.209 };
-  expect([metricOf(decibels), lostOf(decibels), lostBehind(decibels)]).toEqual(['34.20 dB', '', '']);
+  expect([metricOf(decibels), lostOf(decibels), lossSuffix(decibels)]).toEqual(['34.20 dB', '', '']);
 });
 
 test('the limit in words', () => {

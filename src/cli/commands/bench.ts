@@ -16,7 +16,7 @@ import { examples } from '../usage.ts';
 import type { DataSources } from './verify.ts';
 
 /**
- * `onnx-compress bench`: how fast models are beside each other.
+ * `onnx-compress bench`: times models side by side.
  * @param color - whether standard output may have colours
  */
 export function benchCommand(
@@ -65,7 +65,7 @@ export function benchCommand(
   };
 }
 
-/** Random samples of which each is fed in turn. */
+/** Number of random samples, which are fed in turn. */
 const RANDOM_SAMPLES = 4;
 
 function render(report: BenchReport, options: RenderOptions): string {
@@ -119,7 +119,7 @@ function range({ p10, p90 }: Spread): string {
   return `${p10.toFixed(2)}–${p90.toFixed(2)}`;
 }
 
-/** Three digits. */
+/** A number with three significant digits. */
 function figure(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }

@@ -4,7 +4,7 @@ import { runVerb } from '../passes.ts';
 import type { Run } from '../run.ts';
 import { examples } from '../usage.ts';
 
-/** `onnx-compress convert`: the same model in a later version of the operators. */
+/** `onnx-compress convert`: rewrites a model for a later version of the operators. */
 export function convertCommand(run: Run): Command<ConvertValues> {
   return {
     verb: 'convert',

@@ -4,7 +4,7 @@ import { runVerb } from '../passes.ts';
 import type { Run } from '../run.ts';
 import { examples } from '../usage.ts';
 
-/** `onnx-compress copy`: read and write, changing nothing. */
+/** `onnx-compress copy`: reads and writes a model without changing what it computes. */
 export function copyCommand(run: Run): Command<CopyValues> {
   return {
     verb: 'copy',

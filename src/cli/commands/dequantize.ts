@@ -4,7 +4,7 @@ import { runVerb } from '../passes.ts';
 import type { Run } from '../run.ts';
 import { examples } from '../usage.ts';
 
-/** `onnx-compress dequantize`: the float model back. */
+/** `onnx-compress dequantize`: restores the float model. */
 export function dequantizeCommand(run: Run): Command<DequantizeValues> {
   return {
     verb: 'dequantize',

@@ -13,7 +13,7 @@ import { widthsOf } from '../text.ts';
 import { examples } from '../usage.ts';
 
 /**
- * `onnx-compress diff`: what changed from one model to another.
+ * `onnx-compress diff`: what changed between two models.
  * @param color - whether standard output may have colours
  */
 export function diffCommand(streams: Pick<Streams, 'stdin' | 'stdout'>, color: boolean): Command<DiffValues> {
@@ -62,7 +62,7 @@ async function compare(
     const after = await other.open();
     models.push(after);
     const found = await diff(before, after);
-    // Nothing that is compared differs: then it is worth looking at all the bytes.
+    // If nothing that is compared differs, the files may be equal byte for byte.
     const identical = found.same && (await sameFiles(before, after));
     for (const input of [one, other]) await input.unchanged();
     const title = titleOf(one.label, other.label);

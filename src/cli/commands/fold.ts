@@ -5,7 +5,7 @@ import { runVerb } from '../passes.ts';
 import type { Run } from '../run.ts';
 import { examples } from '../usage.ts';
 
-/** `onnx-compress fold`: the same model with fewer nodes. */
+/** `onnx-compress fold`: rewrites a model with fewer nodes. */
 export function foldCommand(run: Run): Command<StepValues> {
   return {
     verb: 'fold',

@@ -8,8 +8,8 @@ import type { Streams } from '../pipe.ts';
 import type { Run } from '../run.ts';
 
 /**
- * The verbs for yargs. Their handlers throw `Chosen`. Only those the command line names are loaded: the others, and
- * what they import, would take longer than most runs; of them the help shows a line.
+ * The verbs as yargs commands. Their handlers throw `Chosen`. Only the verbs that the command line names are loaded,
+ * because loading the others would take longer than most runs; help shows one line for each of those.
  */
 export function commandsFor(argv: readonly string[], streams: Streams, colors: Colors): Promise<CommandModule[]> {
   return Promise.all(
@@ -22,7 +22,7 @@ export function commandsFor(argv: readonly string[], streams: Streams, colors: C
   );
 }
 
-/** Runs a verb, for each of several models; one that can be a step of a recipe may be told to write its options down. */
+/** Runs a verb, for each model if there are several, and writes its options to a recipe if requested. */
 async function runCommand(
   loaded: Command<object>,
   told: Told,
@@ -43,7 +43,7 @@ async function runCommand(
   await savingRecipe(loaded.verb, values ?? told.run, run, async () => values ?? told.valuesFor(undefined));
 }
 
-/** A verb with all that it needs. */
+/** Loads a verb with all that it needs. */
 export async function loadVerb(verb: Verb, streams: Streams, { color, colorOut }: Colors): Promise<Command<object>> {
   if (verb === 'verify' || verb === 'bench') {
     const sources = await import('../sources.ts');
@@ -65,7 +65,7 @@ export async function loadVerb(verb: Verb, streams: Streams, { color, colorOut }
   }
 }
 
-/** Loads a verb whose passes go to `run`. */
+/** Loads a verb whose passes are run by `run`. */
 async function loadStep(verb: StepVerb, run: Run): Promise<Command<StepValues>> {
   switch (verb) {
     case 'prune':

@@ -13,7 +13,7 @@ import { printable, type Widths, widthsOf } from '../text.ts';
 import { examples } from '../usage.ts';
 
 /**
- * `onnx-compress inspect`: what a model is made of, and what could be made of it.
+ * `onnx-compress inspect`: what a model consists of, and how small it could become.
  * @param color - whether standard output may have colours
  */
 export function inspectCommand(streams: Pick<Streams, 'stdin' | 'stdout'>, color: boolean): Command<InspectValues> {
@@ -66,7 +66,7 @@ async function report(
   const format = args.json ? 'json' : (args.format ?? INSPECT_DEFAULT.format);
   const model = await input.open();
   try {
-    // A line a node, and nothing else: for grep and less.
+    // One line per node and nothing else: for grep and less.
     if (args.graph && format === 'text') return `${print(model).trimEnd().split('\n').map(printable).join('\n')}\n`;
     const header = await model.header();
     const planner = format === 'csv' ? {} : { planner: input };
@@ -81,7 +81,7 @@ async function report(
   }
 }
 
-/** A model in a line. */
+/** A model as one row of a table. */
 function rowOf({ input, header, parameters, nodes, opsets, dtypes }: InspectJson): string[] {
   const bytes = header.dataFiles.reduce((sum, one) => sum + one.byteLength, header.byteLength);
   const opset = opsets.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? '';

@@ -4,7 +4,7 @@ import { runVerb } from '../passes.ts';
 import type { Run } from '../run.ts';
 import { examples } from '../usage.ts';
 
-/** `onnx-compress pack`: the same weights in fewer bytes. */
+/** `onnx-compress pack`: stores the same weights in fewer bytes. */
 export function packCommand(run: Run): Command<PackValues> {
   return {
     verb: 'pack',

@@ -5,7 +5,7 @@ import { runVerb } from '../passes.ts';
 import type { Run } from '../run.ts';
 import { examples } from '../usage.ts';
 
-/** `onnx-compress prune`: torch.nn.utils.prune on the file. */
+/** `onnx-compress prune`: torch.nn.utils.prune for a model file. */
 export function pruneCommand(run: Run): Command<PruneValues> {
   return {
     verb: 'prune',

@@ -4,7 +4,7 @@ import { runVerb } from '../passes.ts';
 import type { Run } from '../run.ts';
 import { examples } from '../usage.ts';
 
-/** `onnx-compress quantize`: torch.quantization.quantize_dynamic on the file. */
+/** `onnx-compress quantize`: torch.quantization.quantize_dynamic for a model file, and more. */
 export function quantizeCommand(run: Run): Command<QuantizeValues> {
   return {
     verb: 'quantize',
@@ -40,7 +40,7 @@ export function quantizeCommand(run: Run): Command<QuantizeValues> {
   };
 }
 
-/** Of each mode, as `npm run bench` measures it: the rows linear-1024 and digits-cnn of docs/measured.md. */
+/** The cost of each mode, as measured by `npm run bench`: rows linear-1024 and digits-cnn of docs/measured.md. */
 const COSTS = `
 Measured against the float model (more in docs/measured.md):
   --int8          0.25 of the size, 0.73 of the time at batch 1, 0.23 at batch 32 (Linear layers of 1024); Conv as in float

@@ -10,7 +10,7 @@ import { stepsOf } from '../recipe/step.ts';
 import { runSteps } from '../run.ts';
 import { examples } from '../usage.ts';
 
-/** `onnx-compress run`: a chain of verbs in one go. */
+/** `onnx-compress run`: runs a chain of verbs at once. */
 export function runCommand(streams: Streams, color: boolean): Command<RunValues> {
   return {
     verb: 'run',
@@ -36,7 +36,7 @@ export function runCommand(streams: Streams, color: boolean): Command<RunValues>
       const { recipe, where, model } = await recipeFor(args);
       const { resume } = args;
       const common = { ...commonOf(args), model, ...(resume !== undefined && { resume }) };
-      // One to look at may be of a newer version.
+      // A recipe that is only printed may come from a newer version.
       const steps = args.print && args.fromModel !== undefined ? [] : await stepsOf(recipe, where, common);
       if (args.print) streams.stdout.write(`${formatRecipe(recipe, 2)}\n`);
       else await runSteps(common, args.noMetadata ? steps : recording(steps, recipe), streams, color);

@@ -63,7 +63,7 @@ export function tuneCommand(streams: Streams, color: boolean): Command<TuneValue
         const subject = await subjectOf(args, candidates);
         const target = await targetOf(args, subject, streams);
         const recipePath = args.dryRun ? undefined : await recipeTarget({ ...args }, false);
-        // A bar of its own for each calibration would be in the way of ours, and each candidate is written.
+        // Each candidate is calibrated and written: bars of its own would disturb the bar of the search.
         await prepareToCalibrate({ calibrate: args.calibrate, ranges: args.ranges });
         const found = await tuned(
           args,
@@ -90,7 +90,7 @@ export function tuneCommand(streams: Streams, color: boolean): Command<TuneValue
   };
 }
 
-/** Writes what was found, and says where. */
+/** Writes the result, and reports where. */
 async function write(
   { best, recipe }: TuneReport,
   args: TuneValues,
@@ -102,7 +102,7 @@ async function write(
   streams: Streams,
 ): Promise<Written> {
   if (best === undefined || recipe === undefined || args.dryRun) return {};
-  // What matches nothing is said already.
+  // Patterns that match nothing were reported already.
   const output = await target?.write(async () => {
     const { passes } = await candidates.ready(best.float);
     return recording(stepsWith(passes, { allowUnchanged: true }), recipe);

@@ -12,7 +12,7 @@ import { examples } from '../usage.ts';
 import { variantsJson } from '../variants/json.ts';
 import { render } from '../variants/render.ts';
 
-/** `onnx-compress variants`: the files of a repository for transformers.js. */
+/** `onnx-compress variants`: writes the files of a repository for transformers.js. */
 export function variantsCommand(streams: Pick<Streams, 'stdout' | 'stderr'>, color: boolean): Command<VariantsValues> {
   return {
     verb: 'variants',
@@ -50,7 +50,7 @@ export function variantsCommand(streams: Pick<Streams, 'stdout' | 'stderr'>, col
   };
 }
 
-/** A bar for each thing that is done to a file. */
+/** A progress bar for each step of making a file. */
 function bars(quiet: boolean): (file: string, what: string, done: number, total: number | undefined) => void {
   let shown = '';
   let bar: Progress | undefined;
@@ -62,7 +62,7 @@ function bars(quiet: boolean): (file: string, what: string, done: number, total:
   };
 }
 
-/** The report has a sentence for each file that could not be made. */
+/** Fails if a file could not be made. The report has a sentence for each of them. */
 function refuseFailures({ failures, files, input }: VariantsReport): void {
   const [first] = failures;
   if (first === undefined) return;

@@ -20,7 +20,7 @@ import { examples } from '../usage.ts';
 import { familyOf, renderFamily, verifyFolders } from '../verify/family.ts';
 import { randomLines } from '../verify/random.ts';
 
-/** Where inputs for the models come from. */
+/** Where the inputs for the models come from. */
 export interface DataSources {
   openData(
     path: string,
@@ -35,7 +35,7 @@ export interface DataSources {
 }
 
 /**
- * `onnx-compress verify`: how close a compressed model is to the one it was made from, and what ONNX Runtime made of it.
+ * `onnx-compress verify`: how close a compressed model is to its original, and how ONNX Runtime optimizes it.
  * @param color - whether standard output may have colours
  */
 export function verifyCommand(
@@ -166,7 +166,7 @@ function render(report: VerifyReport, random: boolean, options: RenderOptions): 
   return `${lines.join('\n')}\n`;
 }
 
-/** States for the next step in one line: there are two for each layer. */
+/** One line for all states that are fed to the next step: there are two per layer. */
 function cacheLine(caches: readonly OutputFigures[]): string {
   const [worst] = caches.toSorted((a, b) => a.sqnr - b.sqnr);
   if (worst === undefined) return '';
@@ -176,10 +176,10 @@ function cacheLine(caches: readonly OutputFigures[]): string {
   return `  ${count(caches.length, 'cache')}: ${figures}`;
 }
 
-/** Two models in a line: their worst outputs. */
+/** The comparison of two models as one row: their worst outputs. */
 function lineOf({ other, outputs, unfused, data }: VerifyReport): string[] {
   const counted = outputs.filter((one) => one.cache !== true && one.elements > 0);
-  // Infinity is a text in JSON.
+  // JSON has Infinity as text.
   const sqnr = Math.min(...counted.map((one) => Number(one.sqnr)));
   const [top1] = counted.flatMap((one) => one.top1 ?? []).toSorted((a, b) => a.count / a.of - b.count / b.of);
   return [other, counted.length === 0 ? '' : formatDb(sqnr), percent(top1), String(unfused.length), data];
@@ -192,7 +192,7 @@ function rowOf(one: OutputFigures): string[] {
   return [one.name, one.dtype, ...figures, percent(one.top1), right];
 }
 
-/** Three digits. */
+/** A number with three significant digits. */
 function shortened(value: number): string {
   return String(Number(value.toPrecision(3)));
 }

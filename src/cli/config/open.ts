@@ -13,9 +13,10 @@ import { MAX_OPTIONS_BYTES, objectOf, optionsIn, parseOptions, shownValue, wrong
 import type { RecipeStep } from '../../passes/recipe.ts';
 
 /**
- * The options of a verb in a config file; undefined where none are in it. Paths in it start from its folder.
- * @param named - whether the command line names it: then it may name files outside its folder
- * @throws CompressError `options` naming the file and the key, `limit`, `io`
+ * Reads the options of a verb from a config file; undefined if it has none for this verb. Paths in the file are
+ * relative to its folder.
+ * @param named - whether the command line names the file: only then may it refer to files outside its folder
+ * @throws CompressError `options` that names the file and the key, `limit`, `io`
  */
 export async function openConfig(
   verb: ConfigVerb,
@@ -24,14 +25,14 @@ export async function openConfig(
 ): Promise<ReadonlyMap<string, Given> | undefined> {
   const steps = parseConfig(await readTextFile(path, MAX_OPTIONS_BYTES), path);
   const own = steps.filter((one) => one.verb === verb);
-  // A folder may come from a stranger, whose file is not to say which of ours are opened.
+  // A folder may come from a stranger, whose config file must not choose which of the user's files are opened.
   if (!named) for (const step of own) await refuseElsewhere(step, path);
   const [step] = fromFolder({ steps: own }, dirname(path)).steps;
   if (step !== undefined) checkValues(step, path);
   return step?.options;
 }
 
-/** Reads a config file: the options of each verb in it, checked as the steps of a recipe are. */
+/** Parses a config file: options for each verb, checked like the steps of a recipe. */
 function parseConfig(text: string, path: string): RecipeStep[] {
   const { $schema, ...verbs } = parseOptions(text, path, 'config file');
   if ($schema !== undefined && typeof $schema !== 'string') {
@@ -59,7 +60,9 @@ function parseConfig(text: string, path: string): RecipeStep[] {
   });
 }
 
-/** Refuses values that cannot be, and options that exclude each other; what the verb needs besides may be given. */
+/**
+ * Refuses invalid values and options that exclude each other. Required options may still come from the command line.
+ */
 function checkValues({ verb, options }: RecipeStep, path: string): void {
   const { positionals, rows } = TABLES[verb as ConfigVerb];
   try {
@@ -76,7 +79,7 @@ async function refuseElsewhere({ verb, options }: RecipeStep, path: string): Pro
   for (const [key, value] of options) {
     if (!isFile(verb, key, value)) continue;
     const wanted = resolve(folder, value);
-    // A file that is not there has no links; who opens it tells that it is missing.
+    // A missing file has no links; opening it reports that it is missing.
     if (isInside(folder, wanted) && isInside(folder, await realpath(wanted).catch(() => wanted))) continue;
     const fact = `'${key}' names a file outside its folder: '${value}'`;
     throw wrong(placeIn(path, verb), fact, `If you trust it, name it: \`config: ${path}\`.`);

@@ -11,21 +11,23 @@ import { DASH } from '../arguments.ts';
 import type { Streams } from '../pipe.ts';
 import { printable } from '../text.ts';
 
-/** What a command line tells a verb, to which a config file may add for each model. */
+/** The options of a command line, to which a config file may add some for each model. */
 export interface Told {
-  /** The values of options that belong to the whole run. */
+  /** The values of options for the whole run. */
   readonly run: object;
   /**
-   * All values, for one model. Says once which file they are from, and what a preset stands for.
-   * @param model - its path; undefined where there is none, or where it is not known
+   * All values for one model. Prints once which file they come from, and which options a preset stands for.
+   * @param model - its path; undefined if there is none or it is unknown
    * @throws CompressError `options`, `limit`, `io`
    */
   valuesFor(model: string | undefined): Promise<object>;
-  /** Files that lie beside models and were taken so far. */
+  /** Config files next to models that were used so far. */
   readonly beside: ReadonlySet<string>;
 }
 
-/** @param said - the arguments by the keys of options */
+/**
+ * @param said - the given arguments by option key
+ */
 export function told<T extends object>(
   verb: Verb,
   table: Table<T>,
@@ -69,8 +71,8 @@ export function told<T extends object>(
 }
 
 /**
- * The config file that the command line names, or the one beside the model; undefined where there is none.
- * @param model - a path; undefined, or that of standard input, has nothing beside it
+ * The config file that the command line names, or the one next to the model; undefined if there is none.
+ * @param model - a path; undefined and standard input have no file next to them
  */
 async function configPath(
   { config, noConfig }: ConfigFileValues,
@@ -84,7 +86,7 @@ async function configPath(
   }
   if (config !== undefined) return config;
   if (model === undefined || model === '' || model === DASH) return undefined;
-  // Models of a folder that are tuned together are one.
+  // The models of a folder that are tuned together count as one.
   const place = (await kindOf(model)) === 'folder' ? model : dirname(model);
   const path = join(place, CONFIG_NAME);
   return (await kindOf(path)) === 'file' ? path : undefined;

@@ -5,6 +5,6 @@ export interface DiffJson extends ModelDiff {
   /** Paths of the two models. */
   readonly before: string;
   readonly after: string;
-  /** Whether they are the same byte for byte. */
+  /** Whether the files are equal byte for byte. */
   readonly identical: boolean;
 }

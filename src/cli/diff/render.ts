@@ -7,15 +7,18 @@ import { table } from '../table.ts';
 import { printable, wrap, wrapHead } from '../text.ts';
 import { sectionsOf, summaryOf } from './sections.ts';
 
-/** Columns left to the cells after the first; longer texts are cut in their middle. */
+/** Minimum width of a cell after the first column; longer texts are cut in the middle. */
 const MIN_CELL = 12;
 
-/** What is compared, in a line. */
+/** What is compared, in one line. */
 export function titleOf(before: string, after: string): string {
   return `${printable(before)} → ${printable(after)}`;
 }
 
-/** The report for people. `identical`: whether the files are the same byte for byte. */
+/**
+ * The report for people.
+ * @param identical - whether the files are equal byte for byte
+ */
 export function renderDiff(title: string, found: ModelDiff, identical: boolean, options: RenderOptions): string {
   const chalk = new Chalk({ level: options.color ? 1 : 0 });
   const head = found.same
@@ -29,7 +32,7 @@ export function renderDiff(title: string, found: ModelDiff, identical: boolean, 
   return `${[...wrapHead(head, options), ...notes, ...parts].join('\n')}\n`;
 }
 
-/** What there is to say of models that are the same. */
+/** The text for models that are the same. */
 export function sameText({ byteLength }: ModelDiff, identical: boolean): string {
   if (identical) return 'identical, byte for byte';
   const bytes = byteLength.before === byteLength.after ? '' : ` of ${byteLength.before} and ${byteLength.after} bytes`;
@@ -40,16 +43,16 @@ function countOf({ rows }: Section): string {
   return rows.length > 1 ? ` (${rows.length} changes)` : '';
 }
 
-/** Rows whose cells, but for the first, share what the terminal leaves them; nothing is cut where all is asked for. */
+/** Rows whose cells, apart from the first, are cut to the width of the terminal; with --verbose nothing is cut. */
 function fitted({ rows, columns }: Section, options: RenderOptions): string[][] {
   const safe = rows.map((row) => row.map(printable));
   if (options.verbose) return safe;
   const widths = columns.map((one, index) => Math.max(one.head.length, ...safe.map((row) => row[index]?.length ?? 0)));
   const first = Math.min(widths[0] ?? 0, Math.max(16, Math.floor(options.columns / 3)));
-  // Columns that are left out where it is narrow need no room then.
+  // Columns that a narrow terminal leaves out need no room.
   const needed = (index: number): number => (columns[index]?.optional ? 0 : (widths[index] as number) + 2);
   let over = widths.reduce((sum, _, index) => sum + (index === 0 ? 2 + first : needed(index)), 0) - options.columns;
-  // The widest gives way first.
+  // The widest column is cut first.
   const order = widths.map((_, index) => index).slice(1);
   for (const index of order.sort((a, b) => (widths[b] as number) - (widths[a] as number))) {
     if (over <= 0) break;

@@ -15,7 +15,7 @@ import { count, decibels } from '../text.ts';
 const RIGHT = { right: true } as const;
 const SIDES: readonly Column[] = [{ head: 'before' }, { head: 'after' }];
 
-/** What changed, part by part; parts without changes are left out. */
+/** What changed, by section; sections without changes are left out. */
 export function sectionsOf(found: ModelDiff): Section[] {
   const { header, values, operators, nodes, weights } = found;
   const all: Section[] = [
@@ -52,7 +52,7 @@ export function sectionsOf(found: ModelDiff): Section[] {
   return all.filter((one) => one.rows.length > 0);
 }
 
-/** The first line: sizes, and how much stayed as it was. */
+/** The first line: sizes, and how much did not change. */
 export function summaryOf({ byteLength, nodes, weights }: ModelDiff): string {
   const { before = 0, after = 0 } = byteLength;
   const sizes = `${formatBytes(before)} → ${formatBytes(after)} (${formatPercent(after, before)})`;
@@ -67,7 +67,7 @@ function pathOf({ graph, name }: { readonly graph: string; readonly name: string
   return graph === '' ? name : `${graph}/${name}`;
 }
 
-/** A row for each change of a node; the inputs of one that is another operator now are other inputs anyway. */
+/** A row for each change of a node. If its operator changed, its inputs changed anyway and are left out. */
 function changeRows(one: NodeChange): string[][] {
   const operator = one.changes.filter(({ what }) => what === 'operator');
   return (operator.length > 0 ? operator : one.changes).map(({ what, before, after }, index) => {
@@ -109,7 +109,7 @@ function typeOf({ dtype, dims }: TensorFacts): string {
   return `${dtype} [${dims.join(', ')}]`;
 }
 
-/** `41.3 dB` and `0.0021`; elements that are not finite in one of the two are told beside. */
+/** `41.3 dB` and `0.0021`; elements that are finite in only one of the two are mentioned too. */
 function figuresOf({ sqnr, maxAbs, changed, nonFinite }: Difference): [sqnr: string, error: string] {
   if (changed === 0) return ['same', '0'];
   const bad = nonFinite === 0 ? '' : ` (${nonFinite} not finite)`;

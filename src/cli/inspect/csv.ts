@@ -3,7 +3,7 @@ import { printable } from '../text.ts';
 
 type Row = WeightFacts & Partial<Pick<MeasuredWeight, 'statistics'>>;
 
-/** Of every weight of a model, by the names the JSON has for them. */
+/** Columns for every weight, named as in the JSON. */
 const FACTS: Readonly<Record<string, (one: Row) => string | number | undefined>> = {
   name: (one) => one.name,
   node: (one) => one.node,
@@ -17,7 +17,7 @@ const FACTS: Readonly<Record<string, (one: Row) => string | number | undefined>>
   packed: (one) => one.packed,
 };
 
-/** Where the weights were read. */
+/** Columns if the weights were read. */
 const STATISTICS = [
   'zeros',
   'nans',
@@ -31,8 +31,8 @@ const STATISTICS = [
 ] as const;
 
 /**
- * Every weight as a line of CSV under a line of names, the largest first.
- * @param input - what the model is called: it begins each line, so that lines of several models can stand together
+ * Every weight as a line of CSV below a header line, the largest first.
+ * @param input - the name of the model, in the first column: lines of several models can be combined
  */
 export function inspectionCsv(input: string, { weights, measured }: Inspection): string {
   const rows: readonly Row[] = measured ?? weights.filter((one) => one.role === 'weight');
@@ -45,7 +45,7 @@ export function inspectionCsv(input: string, { weights, measured }: Inspection):
   return [names, ...lines].map((line) => `${line.map(cell).join(',')}\n`).join('');
 }
 
-/** Names come from the file: what a spreadsheet would take for a formula begins with an apostrophe. */
+/** A cell. Names come from the file, so one that a spreadsheet would take for a formula gets a leading apostrophe. */
 function cell(value: string | number | undefined): string {
   if (typeof value !== 'string') return String(value ?? '');
   const text = printable(value).replace(/^[=+\-@]/, "'$&");

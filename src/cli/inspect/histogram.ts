@@ -1,7 +1,7 @@
 const BLOCKS = '▁▂▃▄▅▆▇█';
 const ASCII = '.:-=+*%#';
 
-/** Counts as a row of bars, a character each; a bin with anything in it has at least the lowest bar. */
+/** Counts as a row of bars, one character each; a bin that is not empty has at least the lowest bar. */
 export function bars(counts: readonly number[], ascii: boolean): string {
   const levels = ascii ? ASCII : BLOCKS;
   const most = counts.reduce((a, b) => Math.max(a, b), 0);

@@ -9,24 +9,24 @@ import { DASH } from '../arguments.ts';
 import { openPath, openSource } from '../open.ts';
 import { plannedBytes, type Streams } from '../pipe.ts';
 
-/** A model that is opened more than once. */
+/** A model that can be opened several times. */
 export interface Input {
   /** What reports call it. */
   readonly label: string;
   open(): Promise<Model>;
-  /** Bytes the model would have when written beside itself, data files included. */
+  /** Bytes the model would have if it were written next to itself, data files included. */
   byteLengthOf(model: Model): number;
   /**
-   * Whether what was read is still what it was, of a model that came through a pipe and lies in the file of the command
-   * before it.
-   * @throws CompressError `io` if it is not
+   * Checks that the input did not change while it was read, if it came through a pipe as a file of the previous
+   * command.
+   * @throws CompressError `io` if it changed
    */
   unchanged(): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * The model an argument names: a path, or standard input, which is kept until {@link Input.close}.
+ * The model that an argument names: a path, or standard input, which is kept until {@link Input.close}.
  * @throws CompressError `options` if there is none
  */
 export async function inputOf(path: string | undefined, streams: Pick<Streams, 'stdin'>): Promise<Input> {
@@ -48,7 +48,7 @@ export async function inputOf(path: string | undefined, streams: Pick<Streams, '
     });
   }
   const source = await stdinSource(() => streams.stdin as AsyncIterable<Uint8Array>, refuseBeginning);
-  // A model closes its source; this one is needed again.
+  // A model closes its source, but this one is needed again.
   const shared: Source = { ...source, close: async () => {} };
   return {
     label: '<stdin>',

@@ -4,18 +4,20 @@ import type { Attribute, Node } from '../../ir/node.ts';
 import type { ExtendedReal } from '../../kernels/real.ts';
 import type { Inspection } from '../../passes/inspect/index.ts';
 
-/** Longest value of metadata that is given whole. */
+/** Maximum length of a metadata value that is included. */
 const MAX_VALUE = 4096;
 
 /** What `inspect --json` writes. */
 export interface InspectJson extends Inspection {
   readonly input: string;
   readonly header: HeaderJson;
-  /** With --graph: the nodes of every graph. */
+  /** The nodes of every graph, with --graph. */
   readonly graphs?: readonly GraphJson[];
 }
 
-/** @param graphs - whose nodes are told too */
+/**
+ * @param graphs - include the nodes
+ */
 export async function inspectionJson(
   input: string,
   header: ModelHeader,
@@ -25,13 +27,13 @@ export async function inspectionJson(
   return { input, header: await headerJson(header), ...found, ...(graphs && { graphs: graphsJson(graphs) }) };
 }
 
-/** What a file says of itself. */
+/** What a file says about itself. */
 interface HeaderJson extends Omit<ModelHeader, 'docString' | 'metadata'> {
   readonly docStringByteLength: number;
   readonly metadata: readonly {
     readonly key: string;
     readonly byteLength: number;
-    /** Absent where it is longer than 4096 bytes. */
+    /** Absent if it is longer than 4096 bytes. */
     readonly value?: string;
   }[];
 }
@@ -50,14 +52,14 @@ interface AttributeJson {
   readonly name: string;
   readonly type: Attribute['type'];
   readonly value?: bigint | ExtendedReal | string | readonly bigint[] | readonly ExtendedReal[] | readonly string[];
-  /** Of a tensor, which has no value here. */
+  /** For a tensor, whose elements are not included. */
   readonly dtype?: string;
   readonly dims?: readonly number[];
-  /** The name of a body. */
+  /** The name of a body graph. */
   readonly graph?: string;
 }
 
-/** The header for programs: values of metadata as text, long ones cut to their length alone. */
+/** The header for programs: metadata values as text; of long ones only the length. */
 async function headerJson(header: ModelHeader): Promise<HeaderJson> {
   const { docString, metadata, ...rest } = header;
   const entries = metadata.map(async ({ key, value }) => {

@@ -11,10 +11,10 @@ export interface InspectRender extends RenderOptions {
   readonly ascii: boolean;
 }
 
-/** Names in a line before it says how many more there are. */
+/** Number of names in a line before the rest is only counted. */
 const NAMED = 8;
 
-/** A type and shape for people: `float32 [batch, 64]`, `?` for a dim that is not known. */
+/** A type and shape for people: `float32 [batch, 64]`, with `?` for an unknown dimension. */
 export function shapeOf({ dtype, dims }: Pick<ValueInfo, 'dtype' | 'dims'>): string {
   if (dtype === undefined) return 'not a tensor, or of a type the file does not state';
   return dims === undefined ? `${dtype} of any rank` : `${dtype} [${dims.map((dim) => dim ?? '?').join(', ')}]`;
@@ -25,7 +25,7 @@ export function shape({ dtype, dims }: Pick<WeightFacts, 'dtype' | 'dims'>): str
   return `${dtype} ${dims.join('×')}`.trimEnd();
 }
 
-/** What a file says about itself, as pairs of a word and a text that is safe for a terminal. */
+/** What a file says about itself, as pairs of a label and a text that is safe for a terminal. */
 export function headerLines(header: ModelHeader, structure: Structure): [what: string, text: string][] {
   const { producerName, producerVersion, domain, modelVersion, metadata, dataFiles } = header;
   const opsets = structure.opsets.map((one) => `${one.domain === '' ? 'opset' : one.domain} ${one.version}`);

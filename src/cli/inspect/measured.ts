@@ -8,13 +8,17 @@ import { bars } from './histogram.ts';
 import type { InspectRender } from './lines.ts';
 import { shape } from './lines.ts';
 
-/** Narrower terminals have no room for both ends of the values. */
+/** Narrower terminals leave out the minimum and maximum. */
 const WITH_ENDS = 96;
 
 const EXPLAINED =
   '  spread: largest over smallest channel magnitude; outliers: largest magnitude over the 99.9th percentile; values: min to max, without zeros';
 
-/** What weights are like, a row each, with histograms in ASCII or not, and with both ends of the values or not. */
+/**
+ * Statistics of weights, one row each.
+ * @param ascii - draw histograms in ASCII
+ * @param ends - include the minimum and maximum
+ */
 export function measuredSection(measured: readonly MeasuredWeight[], ascii = false, ends = true): Section {
   const patterns = measured.some((one) => one.statistics.pattern !== undefined);
   const right = { right: true } as const;
@@ -41,7 +45,7 @@ export function measuredSection(measured: readonly MeasuredWeight[], ascii = fal
   return { title: 'weight values', columns, rows };
 }
 
-/** What weights are like, a line each. */
+/** Statistics of weights, one line each. */
 export function measuredLines(
   measured: readonly MeasuredWeight[],
   options: InspectRender,
@@ -56,7 +60,7 @@ export function measuredLines(
   ];
 }
 
-/** What no column says: elements that are not finite, channels without any weight. */
+/** What no column shows: elements that are not finite, channels of zeros. */
 function notes(measured: readonly MeasuredWeight[], chalk: ChalkInstance): string[] {
   return measured.flatMap(({ name, statistics: it }) => {
     const facts: string[] = [];
@@ -67,7 +71,7 @@ function notes(measured: readonly MeasuredWeight[], chalk: ChalkInstance): strin
   });
 }
 
-/** Three digits. */
+/** A number with three significant digits. */
 function digits(value: number): string {
   return String(Number(value.toPrecision(3)));
 }

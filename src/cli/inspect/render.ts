@@ -44,7 +44,7 @@ function sizeOf(header: ModelHeader, found: Inspection): string {
   return `${formatBytes(files)}, ${count(found.parameters, 'parameter')}`;
 }
 
-/** The report as Markdown, every row in it. */
+/** The report as Markdown, with every row. */
 export function renderMarkdown(label: string, header: ModelHeader, found: Inspection): string {
   const facts = { title: 'model', columns: [{ head: 'fact' }, { head: 'value' }], rows: headerLines(header, found) };
   const sections = [
@@ -57,7 +57,9 @@ export function renderMarkdown(label: string, header: ModelHeader, found: Inspec
   return `${[head, ...notes, ...markdownSections(sections, Number.POSITIVE_INFINITY)].join('\n')}\n`;
 }
 
-/** @param found - what is above already */
+/**
+ * @param found - what was printed above
+ */
 function planned(plan: Plan, found: Inspection, options: RenderOptions, chalk: ChalkInstance): string[] {
   const notes = plan.int8.notes.filter((note) => !found.notes.includes(note));
   const lines = [...would('quantize --int8', { ...plan.int8, notes }, options, chalk)];

@@ -5,7 +5,7 @@ import { shape } from './lines.ts';
 
 const RIGHT = { right: true } as const;
 
-/** What the structure of a model tells, part by part; parts without rows are left out. */
+/** The structure of a model, by section; sections without rows are left out. */
 export function structureSections(found: Structure): Section[] {
   return [operators(found), types(found), weights(found)].filter((one) => one.rows.length > 0);
 }

@@ -9,17 +9,20 @@ import type { VariantsJson } from '../variants/json.ts';
 import type { ErrorJson } from './error.ts';
 import type { RunJson } from './run.ts';
 
-/** Version of what `--json` writes: it grows when a member goes or changes its meaning, not when one is added. */
+/**
+ * Version of the documents of `--json`. It is raised when a member is removed or changes its meaning, not when one is
+ * added.
+ */
 export const JSON_VERSION = 1;
 
 /**
- * What `--json` reports, by the name of the document. `scripts/schemas.js` makes a JSON schema of each,
- * `schemas/NAME.schema.json`; what stands here in comments stands there too.
+ * The documents of `--json`, by name. `scripts/schemas.js` generates a JSON schema for each,
+ * `schemas/NAME.schema.json`, including the comments.
  */
 export interface Reports {
-  /** What `prune`, `quantize`, `dequantize`, `pack`, `fold`, `convert`, `copy` and `run` report of one model. */
+  /** What `prune`, `quantize`, `dequantize`, `pack`, `fold`, `convert`, `copy` and `run` report about one model. */
   readonly run: RunJson;
-  /** What a verb reports that was given several models: what it says of each, and the totals. */
+  /** What a verb reports about several models: the report of each, and the totals. */
   readonly models: ManyJson;
   /** What `tune` reports. */
   readonly tune: TuneJson;
@@ -29,25 +32,25 @@ export interface Reports {
   readonly inspect: InspectJson;
   /** What `diff` reports. */
   readonly diff: DiffJson;
-  /** What `verify` reports of two models. */
+  /** What `verify` reports about two models. */
   readonly verify: VerifyReport;
-  /** What `verify` reports of two folders whose models generate text together. */
+  /** What `verify` reports about two folders whose models generate text together. */
   readonly 'verify-folders': FamilyReport;
   /** What `bench` reports. */
   readonly bench: BenchReport;
 }
 
-/** What a run has to report. */
+/** A report of any verb. */
 export type Report = Reports[keyof Reports];
 
-/** A report as `--json` writes it. A run that came to its figures and then failed has both. */
+/** A report as `--json` writes it. If the run measured its figures and then failed, it has an error too. */
 type Document<T> = {
-  /** Members may be added to a version; none goes or changes its meaning. */
+  /** A version may gain members; none is removed or changes its meaning. */
   readonly version: typeof JSON_VERSION;
 } & T & { readonly error?: ErrorJson };
 
 /** What `--json` writes, by the name of the document. */
 export type Documents = { readonly [Name in keyof Reports]: Document<Reports[Name]> } & {
-  /** What every verb writes that fails before it has anything to report. */
+  /** What a verb writes if it fails before it has anything to report. */
   readonly error: { readonly version: typeof JSON_VERSION; readonly error: ErrorJson };
 };

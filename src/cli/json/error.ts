@@ -2,12 +2,12 @@ import type { ErrorCode } from '../../errors.ts';
 
 /** An error for programs. */
 export interface ErrorJson {
-  /** What went wrong, as a word; `internal` is a mistake of this program. */
+  /** What went wrong, as a code; `internal` is a bug in this program. */
   readonly code: ErrorCode;
-  /** File, tensor or option it is about; empty where it is about none. */
+  /** The file, tensor or option that the error is about; empty if there is none. */
   readonly where: string;
-  /** The whole sentence, `where` at its beginning. */
+  /** The whole sentence; it starts with `where`. */
   readonly message: string;
-  /** What to do, where that can be told. */
+  /** What to do, if known. */
   readonly hint?: string;
 }

@@ -1,4 +1,4 @@
-/** A process that works on models one after the other, for `--jobs`. */
+/** A process that runs jobs one after the other, for `--jobs`. */
 import { setPatternTester } from '../../layers/pattern.ts';
 import { takeLeftoverNotes } from '../../node/files/leftovers.ts';
 import { removeTemporaries } from '../../node/files/sink.ts';
@@ -9,7 +9,7 @@ import { runTask, type Task } from './task.ts';
 
 onSignals();
 setPatternTester(boundedTester());
-// Whoever wanted the results is no more.
+// The process that wanted the results has ended.
 process.on('disconnect', () => {
   removeTemporaries();
   process.exit(1);

@@ -7,9 +7,9 @@ import type { WholeFolder } from './jobs.ts';
 import type { Weights } from './weights.ts';
 
 /**
- * Copies what lies in a folder beside its models, as it is. The data files of models belong to them. A link that leads
- * out of the folder is left, unless the models are links to the same place, as in the cache of Hugging Face.
- * @returns paths of what was copied, and a sentence for each file that was not
+ * Copies the other files of a model folder unchanged. Data files of models are not copied: they belong to the models. A
+ * link that leads out of the folder is skipped, unless the models link to the same place, as in the Hugging Face cache.
+ * @returns paths of the copied files, and a sentence for each file that was not copied
  */
 export async function copyOthers(
   { from, to, models, others }: WholeFolder,

@@ -3,27 +3,27 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Outcome, Task } from './task.ts';
 
-/** Whoever runs tasks, one at a time. */
-export interface Hand {
+/** A worker that runs one task at a time. */
+export interface TaskWorker {
   run(task: Task): Promise<Outcome>;
   close(): void;
 }
 
 /**
- * Runs tasks, as many at once as there are hands; each takes the next one when it is done.
- * @param done - called with each outcome in the order of the tasks, when it and all before it are there
+ * Runs tasks, as many at once as there are workers; a worker takes the next task when it has finished one.
+ * @param done - called with each outcome, in the order of the tasks
  */
 export async function runAll(
   tasks: readonly Task[],
-  hands: readonly Hand[],
+  workers: readonly TaskWorker[],
   done: (outcome: Outcome, index: number) => void,
 ): Promise<void> {
   const early = new Map<number, Outcome>();
   let next = 0;
   let told = 0;
-  const work = async (hand: Hand): Promise<void> => {
+  const work = async (worker: TaskWorker): Promise<void> => {
     for (let index = next++; index < tasks.length; index = next++) {
-      early.set(index, await hand.run(tasks[index] as Task));
+      early.set(index, await worker.run(tasks[index] as Task));
       for (let one = early.get(told); one !== undefined; one = early.get(told)) {
         early.delete(told);
         done(one, told++);
@@ -31,18 +31,18 @@ export async function runAll(
     }
   };
   try {
-    await Promise.all(hands.map(work));
+    await Promise.all(workers.map(work));
   } finally {
-    for (const hand of hands) hand.close();
+    for (const worker of workers) worker.close();
   }
 }
 
-/** A process that runs tasks: when it ends amid one, only that has failed. */
-export function childHand(): Hand {
+/** A worker process. If it ends during a task, only that task fails. */
+export function childWorker(): TaskWorker {
   let child: ChildProcess | undefined;
   return {
     run: (task) => {
-      // One that ended while it had nothing to do takes no task, and there is none to let go.
+      // A process that ended while idle is replaced.
       const here = child?.connected ? child : begin();
       child = here;
       return new Promise((resolve) => {
@@ -61,7 +61,7 @@ export function childHand(): Hand {
         here.send(task);
       });
     },
-    // It ends by itself: nobody is connected any more.
+    // The process ends by itself once it is disconnected.
     close: () => {
       if (child?.connected) child.disconnect();
     },
@@ -69,11 +69,11 @@ export function childHand(): Hand {
 }
 
 function begin(): ChildProcess {
-  // Beside this file, or beside the bundle it is part of.
+  // Next to this file, or next to the bundle that contains it.
   const path = fileURLToPath(new URL(`./child${extname(import.meta.url)}`, import.meta.url));
   const stdio = ['ignore', 'ignore', 'pipe', 'ipc'] as const;
   const child = fork(path, { serialization: 'advanced', execArgv: [], stdio: [...stdio] });
-  // What it says of itself, as of memory that is used up. It has no terminal, and shows no bars there.
+  // Messages of the process itself, e.g. about exhausted memory. It has no terminal, so it shows no bars.
   child.stderr?.pipe(process.stderr, { end: false });
   return child;
 }

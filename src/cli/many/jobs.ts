@@ -11,19 +11,19 @@ import { isStdout } from '../output.ts';
 
 /** One run of a verb. */
 export interface Job {
-  /** What it reads, as it is told. */
+  /** The input as the command line names it. */
   readonly input: string;
-  /** What it writes; undefined for verbs that only look, and where nothing is written. */
+  /** The output; undefined for verbs that only report, and if nothing is written. */
   readonly output?: string | undefined;
-  /** The values that it has of its own. */
+  /** The values of this job alone. */
   readonly given: object;
 }
 
-/** A folder that is copied whole, and what is in it beside its models. */
+/** A folder that is copied whole, and its contents other than models. */
 export interface WholeFolder {
   readonly from: string;
   readonly to: string;
-  /** Paths from there. */
+  /** Paths relative to the folder. */
   readonly models: readonly string[];
   readonly others: readonly string[];
 }
@@ -32,23 +32,24 @@ export interface WholeFolder {
 export interface Jobs {
   readonly jobs: readonly Job[];
   readonly whole?: WholeFolder;
-  /** Sentences about what has no job. */
+  /** Sentences about inputs that have no job. */
   readonly notes: readonly string[];
 }
 
 type Values = CommonValues & ManyValues;
 
-/** A model, and what it is called in the folder of results. */
+/** A model, and its name in the output folder. */
 interface Found {
   readonly path: string;
   readonly name: string;
 }
 
 /**
- * A job for each model that the arguments name, in their order: a file, a pattern, or a folder. Results are called as
- * their models are; those of a folder lie as they did there.
+ * A job for each model that the arguments name, in their order: a file, a pattern, or a folder. Outputs have the names
+ * of their models, and those of a folder keep its structure.
  * @param writes - whether the verb writes models
- * @throws CompressError `options` if two results would have one name, or one would be read; `io`
+ * @throws CompressError `options` if two outputs would have the same name, or an output would overwrite an input;
+ *   `io`
  */
 export async function jobsFor(verb: Verb, values: Values, models: readonly string[], writes: boolean): Promise<Jobs> {
   const { output, report, recursive = false } = values;
@@ -64,9 +65,9 @@ export async function jobsFor(verb: Verb, values: Values, models: readonly strin
     }
     const content = await contentOf(one, output);
     if (content.models.length === 0) throw new CompressError('io', one, 'there is no .onnx file in this folder');
-    // How models are made is no part of what is made.
+    // The config file says how models are made; it is not part of the result.
     const others = content.others.filter((name) => basename(name) !== CONFIG_NAME);
-    // Of several folders each keeps its name: their models are often called the same.
+    // With several folders, each keeps its name: their models often have the same names.
     const under = models.length === 1 ? '' : basename(resolve(one));
     found.push(...content.models.map((name) => ({ path: join(one, name), name: join(under, name) })));
     if (!recursive && writes && output !== undefined) whole = { from: one, to: output, ...content, others };
@@ -98,7 +99,7 @@ async function filesOf(argument: string): Promise<string[]> {
   return paths;
 }
 
-/** Refuses what is not a folder in the place of one. */
+/** Refuses an output that is not a folder, if one is needed. */
 async function refuseOutput(verb: Verb, { output, report, dryRun }: Values, models: number): Promise<void> {
   const hint = `For example: ${PROGRAM} ${verb} … -o small/.`;
   const are = models === 1 ? 'the model goes' : `${models} models go`;
@@ -120,7 +121,7 @@ async function refuseOutput(verb: Verb, { output, report, dryRun }: Values, mode
   });
 }
 
-/** Refuses two results under one name, and a result that another job reads. */
+/** Refuses two outputs of the same name, and an output that another job reads. */
 function refuseClashes(jobs: readonly Job[]): void {
   const inputs = new Map(jobs.map((job) => [resolve(job.input), job]));
   const outputs = new Map<string, Job>();
@@ -147,7 +148,7 @@ function refuseClashes(jobs: readonly Job[]): void {
   }
 }
 
-/** The folder in which two files lie. */
+/** The folder that contains both files. */
 function commonFolder(a: string, b: string): string {
   const above = new Set<string>();
   for (let at = dirname(resolve(a)); ; at = dirname(at)) {

@@ -3,10 +3,10 @@ import type { InspectJson } from '../inspect/json.ts';
 import type { ErrorJson } from '../json/error.ts';
 import type { RunJson } from '../json/run.ts';
 
-/** What came of a model. What is there already, and what no pass changed, was skipped. */
+/** The result for a model. Models whose output exists, and models that no pass changed, are skipped. */
 export type Status = 'done' | 'skipped' | 'failed';
 
-/** What came of all of them. */
+/** Totals over all models. */
 export interface Totals {
   models: number;
   done: number;
@@ -17,15 +17,15 @@ export interface Totals {
   after: number;
 }
 
-/** What a verb that takes several models reports of one. */
+/** What a verb that takes several models reports about one. */
 export type SingleReport = RunJson | InspectJson | VerifyReport;
 
-/** What `--json` says of a model. */
+/** The entry of one model in `--json`. */
 export interface ManyEntry {
   readonly input: string;
   readonly output?: string;
   readonly status: Status;
-  /** What the verb says of one model alone. */
+  /** What the verb reports about one model alone. */
   readonly report?: SingleReport;
   readonly error?: ErrorJson;
 }
@@ -34,7 +34,7 @@ export interface ManyEntry {
 export interface ManyJson {
   readonly models: readonly ManyEntry[];
   readonly totals: Totals;
-  /** Of a folder that was copied whole: its other files. */
+  /** For a folder that was copied whole: its other files. */
   readonly copied?: readonly string[];
   readonly notes: readonly string[];
 }

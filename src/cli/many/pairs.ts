@@ -4,7 +4,7 @@ import { contentOf } from '../../node/files/modelFolder.ts';
 import type { Jobs } from './jobs.ts';
 
 /**
- * A job for each model of a folder of models that are right: with the one of the same name that is judged.
+ * A job for each model of the reference folder, paired with the model of the same name in the other folder.
  * @throws CompressError `io`
  */
 export async function pairsOf(reference: string, other: string): Promise<Jobs> {

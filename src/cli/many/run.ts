@@ -10,7 +10,7 @@ import type { Told } from '../config/told.ts';
 import type { Streams } from '../pipe.ts';
 import { progress } from '../progress.ts';
 import { copyOthers } from './copy.ts';
-import { childHand, type Hand, runAll } from './crew.ts';
+import { childWorker, runAll, type TaskWorker } from './crew.ts';
 import { type Jobs, jobsFor } from './jobs.ts';
 import { pairsOf } from './pairs.ts';
 import { type Load, runTask, type Task } from './task.ts';
@@ -27,9 +27,9 @@ export interface Surroundings {
 type Values = StepValues & Partial<VerifyValues> & Pick<InspectValues, 'graph' | 'format'>;
 
 /**
- * Runs a verb for each of several models. One that fails does not stop the others; the exit code is then 1.
+ * Runs a verb for each of several models. A model that fails does not stop the others; the exit code is then 1.
  * @param models - as the command line names them
- * @throws CompressError before any model is read, where the command line cannot be
+ * @throws CompressError before any model is read, if the command line is invalid
  */
 export async function runMany(
   { verb, table, row }: Command<object>,
@@ -53,7 +53,7 @@ export async function runMany(
   const csv = values.format === 'csv';
   const nameless = values.graph === true && values.format !== 'md';
   const text = values.graph === true || verbose || values.format === 'md' || csv;
-  // A folder without one of its models would be of no use.
+  // A model folder in which one model is missing would be useless.
   const kept = whole !== undefined && 'allowUnchanged' in table.rows ? { allowUnchanged: true } : {};
   const tasks: Task[] = [];
   for (const job of jobs) {
@@ -68,12 +68,12 @@ export async function runMany(
   if (!dryRun) for (const one of new Set(folders)) await makeFolder(one);
   const teller = new Teller({ json, quiet, verbose, dryRun, whole: text, nameless, csv, row }, streams, colors);
   const parallel = Math.min(values.jobs ?? 1, tasks.length);
-  const hands: Hand[] =
+  const workers: TaskWorker[] =
     parallel > 1
-      ? Array.from({ length: parallel }, childHand)
+      ? Array.from({ length: parallel }, childWorker)
       : [{ run: (task) => runTask(task, load), close: () => {} }];
   const bar = parallel > 1 ? progress('models', quiet) : undefined;
-  await runAll(tasks, hands, (outcome, index) => {
+  await runAll(tasks, workers, (outcome, index) => {
     teller.tell(jobs[index] as Jobs['jobs'][number], outcome);
     bar?.(index + 1, tasks.length);
   });
@@ -83,7 +83,7 @@ export async function runMany(
   if (exit !== 0) process.exitCode = exit;
 }
 
-/** Refuses one recipe of models that have options of their own. */
+/** Refuses to save one recipe for models that have options of their own. */
 function refuseOneRecipe({ saveRecipe }: StepValues, { beside }: Told): void {
   const [path] = beside;
   if (saveRecipe === undefined || path === undefined) return;
@@ -92,7 +92,7 @@ function refuseOneRecipe({ saveRecipe }: StepValues, { beside }: Told): void {
   });
 }
 
-/** Refuses the name of a file that would be written again for each model. */
+/** Refuses the name of a file that every model would overwrite. */
 function refusePerModel({ rows }: AnyTable, values: object): void {
   for (const key of Object.keys(values)) {
     const own = key === 'resume' || rows[key]?.kind === 'target';

@@ -6,21 +6,21 @@ import type { CommonValues } from '../../options/common.ts';
 import type { VerifyValues } from '../../options/measure.ts';
 import { DASH } from '../arguments.ts';
 
-/** Values that name models, of whichever verb. */
+/** The values that name models, for any verb. */
 export type Named = Pick<CommonValues, 'model' | 'output' | 'dryRun'> &
   Partial<Pick<VerifyValues, 'reference' | 'other'>>;
 
 /**
  * The values of a verb that is given one model; undefined if there are several: files, patterns, or a folder.
- * @param models - what is given where several models may be
- * @throws CompressError `io` if the folder of the output cannot be made
+ * @param models - the models of the command line
+ * @throws CompressError `io` if the output folder cannot be created
  */
 export async function forOne<T extends Named>(values: T, models: readonly string[]): Promise<T | undefined> {
   const { reference, other } = values;
   if (reference !== undefined && other !== undefined) {
     const kinds = await Promise.all([reference, other].map(kindOf));
     if (kinds.some((one) => one !== 'folder')) return values;
-    // Models that generate text together are one thing.
+    // Models that generate text together count as one.
     const { findFamily } = await import('../../node/recipes/generation/family.ts');
     return (await findFamily(reference)) === undefined ? undefined : values;
   }
@@ -36,7 +36,7 @@ export async function forOne<T extends Named>(values: T, models: readonly string
   return { ...values, model, output: join(output, basename(model)) };
 }
 
-/** Whether a path is that of a folder, there or to be. */
+/** Whether a path is a folder, existing or to be created. */
 async function leadsIntoFolder(path: string): Promise<boolean> {
   return /[/\\]$/.test(path) || (path !== '' && (await kindOf(path)) === 'folder');
 }

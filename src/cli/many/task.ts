@@ -10,7 +10,7 @@ import type { Streams } from '../pipe.ts';
 import { keptNotes } from '../signals.ts';
 import type { SingleReport } from './json.ts';
 
-/** One run of a verb, as it is handed to whoever makes it. */
+/** One run of a verb, as a worker receives it. */
 export interface Task {
   readonly verb: Verb;
   readonly values: object;
@@ -19,27 +19,27 @@ export interface Task {
   readonly columns: { readonly stdout: number | undefined; readonly stderr: number | undefined };
 }
 
-/** An error, as it is told and handed from process to process. */
+/** An error in a form that processes can exchange. */
 export interface Failure extends ErrorJson {
-  /** Of a mistake of this program. */
+  /** The stack of a bug in this program. */
   readonly stack?: string | undefined;
 }
 
-/** What a run said, and why it failed. */
+/** The output of a run, and why it failed. */
 export interface Outcome {
-  /** Its report, where that is not a text; a gate that was not reached has one all the same. */
+  /** Its report, if that is not text; a failed gate has one too. */
   readonly report?: SingleReport | undefined;
   readonly stdout: string;
   readonly stderr: string;
-  /** Sentences about what is left to do. */
+  /** Sentences about what remains to be done. */
   readonly notes?: readonly string[];
   readonly failure?: Failure;
 }
 
-/** Loads a verb that speaks on these streams. */
+/** Loads a verb that writes to these streams. */
 export type Load = (verb: Verb, streams: Streams, colors: Colors) => Promise<Command<object>>;
 
-/** Runs a verb in this process, and keeps what it says. Nothing is thrown. */
+/** Runs a verb in this process and collects its output. Never throws. */
 export async function runTask({ verb, values, colors, columns }: Task, load: Load): Promise<Outcome> {
   const [stdout, stderr] = [kept(columns.stdout), kept(columns.stderr)];
   const streams = {
@@ -76,7 +76,7 @@ function failureOf(cause: unknown): Failure {
   return { code: 'internal', where: '', message: error.message, stack: error.stack };
 }
 
-/** A stream that keeps the text that is written to it. */
+/** A stream that collects the text written to it. */
 function kept(columns: number | undefined): { readonly stream: NodeJS.WriteStream; text(): string } {
   const parts: string[] = [];
   const stream = new Writable({
@@ -86,6 +86,6 @@ function kept(columns: number | undefined): { readonly stream: NodeJS.WriteStrea
       done();
     },
   });
-  // Of a terminal, verbs ask only how wide it is.
+  // Verbs ask a terminal only for its width.
   return { stream: Object.assign(stream, { columns }) as unknown as NodeJS.WriteStream, text: () => parts.join('') };
 }

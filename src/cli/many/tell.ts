@@ -14,29 +14,29 @@ import type { Job } from './jobs.ts';
 import type { ManyEntry, ManyJson, Status, Totals } from './json.ts';
 import type { Failure, Outcome } from './task.ts';
 
-/** How to tell it. */
+/** How to report several models. */
 export interface Telling {
   readonly json: boolean;
   readonly quiet: boolean;
-  /** Each report whole. */
+  /** Print each report in full. */
   readonly whole: boolean;
-  /** Whether a report does not name its model: a line with the path then stands above. */
+  /** Whether reports do not name their model: the path is then printed above each. */
   readonly nameless: boolean;
-  /** Whether reports are lines under a line of names, which stands there once. */
+  /** Whether reports are lines under a header line, which is printed once. */
   readonly csv: boolean;
   readonly verbose: boolean;
   readonly dryRun: boolean;
   readonly row: ReportRow | undefined;
 }
 
-/** What the JSON of a run that writes a model has. */
+/** The sizes in the JSON of a run that writes a model. */
 interface Sizes {
   readonly before: number;
   readonly after: number;
   readonly notes?: readonly string[];
 }
 
-/** Tells of each model as it is done, and of all of them at the end. */
+/** Reports each model when it is done, and the totals at the end. */
 export class Teller {
   readonly totals: Totals = { models: 0, done: 0, skipped: 0, failed: 0, before: 0, after: 0 };
   readonly #how: Telling;
@@ -46,11 +46,11 @@ export class Teller {
   readonly #rows: string[][] = [];
   readonly #entries: ManyEntry[] = [];
   readonly #exits = new Set<number>();
-  /** Whether a report is on standard output. */
+  /** Whether a report has been written to standard output. */
   #isBegun = false;
-  /** What was said once. */
+  /** Hints that were already printed. */
   readonly #hints = new Set<string>();
-  /** How many models a note was about. */
+  /** How many models each note was about. */
   readonly #notes = new Map<string, number>();
 
   constructor(how: Telling, streams: Pick<Streams, 'stdout' | 'stderr'>, colors: Colors) {
@@ -60,7 +60,7 @@ export class Teller {
     this.#chalk = new Chalk({ level: colors.color ? 1 : 0 });
   }
 
-  /** Tells of a model. */
+  /** Reports one model. */
   tell(job: Job, outcome: Outcome): void {
     endProgress();
     const { json, quiet, whole, row } = this.#how;
@@ -71,14 +71,14 @@ export class Teller {
     if (failure !== undefined) this.#exits.add(status === 'failed' ? exitOf(failure.code) : 1);
     if (json) this.#entry(job, status, outcome);
     if (whole && !quiet) this.#whole(job, outcome);
-    // A gate that failed has a report all the same.
+    // A failed gate has a report too.
     if (row !== undefined && report !== undefined && !json) this.#rows.push(row.cells(report));
     if (row === undefined && report !== undefined) this.#sizes(job, report as Sizes);
     if (failure !== undefined) this.#failure(job, status, failure);
     if (!quiet) for (const note of outcome.notes ?? []) this.#say(`note: ${printable(note)}`);
   }
 
-  /** Tells of all of them. */
+  /** Reports the totals. */
   end(copied: readonly string[] | undefined, notes: readonly string[]): void {
     endProgress();
     const { json, quiet, row, dryRun } = this.#how;
@@ -106,13 +106,13 @@ export class Teller {
     this.#say(`${this.#chalk.bold(count(models, 'model'))}${facts.length === 0 ? '' : `: ${facts.join(', ')}`}`);
   }
 
-  /** The exit code: that of a run of one model where all that failed say the same, else 1. */
+  /** The exit code: if all failed models failed alike, that of a single run; else 1. */
   exit(): number {
     const [first = 0] = this.#exits;
     return this.#exits.size > 1 ? 1 : first;
   }
 
-  /** Whether the reports that come are for people. */
+  /** Whether reports are for people. */
   #isText(): boolean {
     return this.#how.row !== undefined && this.#how.whole && !this.#how.json;
   }
@@ -148,7 +148,7 @@ export class Teller {
     const head = status === 'skipped' ? this.#chalk.yellow('skipped:') : this.#chalk.red('error:');
     const named = [input, output].some((path) => path !== undefined && message.startsWith(path));
     const about = named ? message : `${input}: ${message}`;
-    // One that changed nothing says why, a line for each reason.
+    // A model that did not change says why, one line per reason.
     const [first = '', ...more] = about.split('\n');
     this.#say(`${head} ${printable(first)}`);
     if (this.#how.verbose) for (const line of [...more, ...(stack?.split('\n') ?? [])]) this.#say(printable(line));
@@ -163,12 +163,12 @@ export class Teller {
   }
 }
 
-/** An error without where it came from. */
+/** An error without its stack. */
 function errorOf({ stack, ...error }: Failure): ErrorJson {
   return error;
 }
 
-/** Errors that leave a model as it was, for good reasons. */
+/** Errors after which a model counts as skipped, not as failed. */
 const SKIPPED: readonly string[] = ['exists', 'nothing_to_do'];
 
 function sizesOf(before: number, after: number, chalk: InstanceType<typeof Chalk>): string {

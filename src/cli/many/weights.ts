@@ -4,10 +4,10 @@ import { dataFilesOf } from '../../node/files/dataFiles.ts';
 import { readModel } from '../../node/model.ts';
 import type { Job } from './jobs.ts';
 
-/** The data files of each model that is read, by the model's path; none of one that cannot be read. */
+/** The data files of each input model, by the model's path; none for a model that cannot be read. */
 export type Weights = ReadonlyMap<string, readonly string[]>;
 
-/** Finds the data files of the models that results are made of. */
+/** Finds the data files of the input models. */
 export async function weightsOf(jobs: readonly Job[]): Promise<Weights> {
   const weights = new Map<string, readonly string[]>();
   for (const { input, output } of jobs) {
@@ -17,7 +17,7 @@ export async function weightsOf(jobs: readonly Job[]): Promise<Weights> {
   return weights;
 }
 
-/** Paths of a model's data files; undefined for one that cannot be read, of which its own run tells. */
+/** Paths of a model's data files; undefined if the model cannot be read, which its own run reports. */
 async function dataFilesAt(path: string): Promise<readonly string[] | undefined> {
   const model = await readModel(path).catch((cause: unknown) => {
     if (knownError(cause) === undefined) throw cause;
@@ -31,7 +31,7 @@ async function dataFilesAt(path: string): Promise<readonly string[] | undefined>
   }
 }
 
-/** A data file that a job may write: a copy of one that its model reads, or the one that is named after its result. */
+/** A data file that a job may write: a copy of one that its model reads, or the one named after its output. */
 interface Claim {
   readonly job: Job;
   readonly from: string;
@@ -39,10 +39,9 @@ interface Claim {
 }
 
 /**
- * The jobs whose results need data files of their own. An unchanged model keeps the names of its data files, and a
- * changed one has a file that is named after it: where two models would write one file with different bytes, none of
- * them keeps its names.
- * @throws CompressError `options` if a job could write a data file that another one reads
+ * The jobs whose outputs need data files of their own. An unchanged model keeps the names of its data files; a changed
+ * one gets a file named after it. If two models would write different bytes to one file, neither keeps the names.
+ * @throws CompressError `options` if a job could overwrite a data file that another one reads
  */
 export function clashing(jobs: readonly Job[], weights: Weights): ReadonlySet<Job> {
   const claims = jobs.flatMap((job) => claimsOf(job, weights.get(job.input) ?? []));

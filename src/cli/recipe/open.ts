@@ -9,8 +9,8 @@ import { MAX_OPTIONS_BYTES } from '../../options/written.ts';
 import { parseRecipe, type Recipe, recordedRecipe } from '../../passes/recipe.ts';
 
 /**
- * Reads a recipe from its file. Paths in it start from its folder.
- * @param base - the folder they start from instead
+ * Reads a recipe file. Paths in it are relative to its folder.
+ * @param base - another folder that they are relative to
  * @throws CompressError `options`, `limit`, `io`
  */
 export async function recipeFile(path: string, base: string | undefined): Promise<Recipe> {
@@ -27,10 +27,10 @@ export async function recipeFile(path: string, base: string | undefined): Promis
 }
 
 /**
- * Reads the recipe that a model carries. Files it names lie beside that model.
- * @param base - or in this folder
- * @param toRead - for people to read: then it may name any files
- * @throws CompressError `options` if there is none, or one that names files elsewhere; `limit`, `io`, `malformed`
+ * Reads the recipe in a model's metadata. The files that it names must be next to that model.
+ * @param base - another folder for these files
+ * @param toRead - only print it: then it may name any files
+ * @throws CompressError `options` if there is no recipe, or it names files elsewhere; `limit`, `io`, `malformed`
  */
 export async function recipeOfModel(path: string, base: string | undefined, toRead: boolean): Promise<Recipe> {
   const model = await readModel(path);
@@ -42,7 +42,7 @@ export async function recipeOfModel(path: string, base: string | undefined, toRe
   }
   for (const { verb, options } of toRead ? [] : recipe.steps) {
     for (const [key, value] of options) {
-      // Models come from strangers, and theirs is not to say which of our files are opened.
+      // Models come from strangers, and must not choose which of the user's files are opened.
       if (!isFile(verb, key, value) || /^(\.\/)?[^/\\]+$/.test(value)) continue;
       throw new CompressError('options', path, `its recipe refers to another file: '${key}' is '${value}'`, {
         hint: 'Print the recipe with --print, check it, and run it from a file.',

@@ -9,8 +9,8 @@ import { formatRecipe, type Recipe } from '../../passes/recipe.ts';
 import { refuseOther } from '../output.ts';
 
 /**
- * Runs a verb, then writes its options to `--save-recipe`; what can be refused is refused before the work.
- * @param values - all options, asked for when the work is done
+ * Runs a verb, then writes its options to `--save-recipe`. What can be refused is refused before the work.
+ * @param values - returns all options; called after the work
  */
 export async function savingRecipe(
   verb: StepVerb,
@@ -25,9 +25,9 @@ export async function savingRecipe(
 }
 
 /**
- * Where `--save-recipe` wants the recipe.
- * @param writesModel - whether the verb writes a model where no output is named
- * @throws CompressError `options`, `exists`, `io` if it cannot go there
+ * The path for `--save-recipe`.
+ * @param writesModel - whether the verb writes a model if no output is named
+ * @throws CompressError `options`, `exists`, `io` if the recipe cannot be written there
  */
 export async function recipeTarget(values: StepValues, writesModel = true): Promise<string | undefined> {
   const { saveRecipe: path, output, model, force } = values;
@@ -41,7 +41,7 @@ export async function recipeTarget(values: StepValues, writesModel = true): Prom
   return path;
 }
 
-/** Writes a recipe, its paths as they are from there. The file appears when it is complete. */
+/** Writes a recipe with paths relative to it. The file appears only when it is complete. */
 export async function saveRecipe(path: string, recipe: Recipe, overwrite: boolean): Promise<void> {
   await writeTextFile(path, `${formatRecipe(seenFrom(recipe, path), 2)}\n`, { overwrite });
 }

@@ -6,16 +6,16 @@ import type { Recipe } from '../../passes/recipe.ts';
 import { errorWithDashes } from '../dashes.ts';
 import { prepareToCalibrate, stepRun } from '../stepRun.ts';
 
-/** How a command line makes steps ready: quiet or not, and with its own names in errors. */
+/** How a command line prepares steps: quiet or not, and with its option names in errors. */
 export function readyOptions(common: CommonValues & ResumeValues): ReadyOptions {
   return { run: stepRun(common), said: (error, table) => errorWithDashes(error, table) as CompressError };
 }
 
 /**
- * The passes of a recipe. Each step is checked by the table of its verb, as a command line is.
+ * The passes of a recipe. Each step is checked by the table of its verb, like a command line.
  * @param where - what errors call the recipe
- * @param common - how `onnx-compress run` itself was called: what is quiet, what may be replaced
- * @throws CompressError `options` naming the step
+ * @param common - the values of `onnx-compress run` itself, e.g. `quiet` and `force`
+ * @throws CompressError `options` that names the step
  */
 export async function stepsOf(recipe: Recipe, where: string, common: CommonValues & ResumeValues): Promise<Step[]> {
   const steps: Step[] = [];

@@ -13,29 +13,29 @@ import type { ReportData, ReportLayer, Sensitivity, Verdict } from './data.ts';
 import { layerRows } from './layers.ts';
 import { bytesOf, hashed, outsideOf } from './side.ts';
 
-/** What a report is made of. */
+/** What a report is made from. */
 export interface Collected {
   readonly report: RunReport;
   /** The command line, without the program. */
   readonly argv: readonly string[];
-  /** The model as it was; it is changed meanwhile. */
+  /** The model before; it is changed meanwhile. */
   readonly before: Model;
   /** Path of what was written, or of a copy of it. */
   readonly written: string;
-  /** How the scales of channels were shared before weights were quantized, if they were. */
+  /** How channel scales were equalized before weights were quantized, if they were. */
   readonly equalized: EqualizeOptions | undefined;
   readonly sensitivity: () => Promise<Sensitivity | null>;
-  /** Shows how far a part of the work is, by what is done. */
+  /** Shows the progress of one part of the work. */
   readonly progress: (what: string, unit: 'times' | 'bytes') => Progress;
 }
 
-/** Gathers all that the page shows. Of large weights a sample is read; the digests need every byte of the files. */
+/** Collects all that the page shows. Large weights are sampled; the digests read every byte of the files. */
 export async function collect(from: Collected): Promise<ReportData> {
   const { report, before, progress } = from;
   const runtime = runtimeVersion();
   const after = await openPath(from.written);
   try {
-    // Asked before the comparison, which works on the models.
+    // Before the comparison, which changes the models.
     const [old, now] = [await outsideOf(before, report.input), await outsideOf(after, report.output ?? '')];
     const layers = await compared(from, after);
     const bar = progress('hashing', 'bytes');
@@ -80,14 +80,14 @@ async function compared(
   const { passes } = report;
   await unpackWeights(after);
   await unpackWeights(before);
-  // What folding makes of a weight is no noise: those after are compared with what was rounded.
+  // Folding is no noise, so new weights are compared with the folded ones.
   const folded = passes.some(({ facts = [] }) => facts.some((fact) => fact.kind === 'folded'));
   if (folded) await fold().run(before);
   if (equalized !== undefined) await equalize(equalized).run(before);
   return layerRows(before, after, passes, progress('comparing', 'bytes'));
 }
 
-/** Has ONNX Runtime load the model, and looks at what it will run. */
+/** Loads the model in ONNX Runtime and describes what it will run. */
 async function verdictOf(path: string, { output = '', passes }: RunReport): Promise<Verdict> {
   try {
     const { kernels, unfused, madeFloat } = await inspectKernels(path);
@@ -110,7 +110,7 @@ function storedHalves(passes: RunReport['passes']): number {
   return storing.reduce((sum, { changes }) => sum + changes.length, 0);
 }
 
-/** An argument as a POSIX shell takes it. */
+/** An argument quoted for a POSIX shell. */
 export function quoted(argument: string): string {
   if (/^[\w@%+=:,./-]+$/.test(argument)) return argument;
   return `'${argument.replaceAll("'", "'\\''")}'`;

@@ -1,6 +1,6 @@
 // The page in report/, which runs in a browser, reads this too: no imports.
 
-/** A weight that was left as it was, and why. */
+/** A weight that was left unchanged, and why. */
 export interface ReportSkip {
   readonly weight: string;
   readonly node: string;
@@ -10,7 +10,7 @@ export interface ReportSkip {
   readonly detail: string;
 }
 
-/** A quantized weight that is made float again at each run. */
+/** A quantized weight that is converted to float at each run. */
 export interface ReportUnfused {
   readonly weight: string;
   readonly node: string;
@@ -22,7 +22,7 @@ export interface ReportUnfused {
 export interface WeightHistogram {
   readonly min: number;
   readonly max: number;
-  /** Finite elements in each bin; the first and the last one hold what lies beyond them, too. */
+  /** Number of finite elements per bin; the first and last bin also count elements outside the range. */
   readonly before: readonly number[];
   readonly after: readonly number[];
 }
@@ -35,41 +35,39 @@ export interface ReportLayer {
   /** E.g. `float32 256×64`. */
   readonly shape: string;
   readonly elements: number;
-  /** How many of them the histograms are of, and those figures that no pass has told; all, or a sample. */
+  /** Number of elements that the histograms and unmeasured figures are based on: all, or a sample. */
   readonly compared: number;
   /** What it is now, e.g. `dynamic int8 per channel`. */
   readonly form: string;
   /** Bytes. */
   readonly before: number;
   readonly after: number;
-  /** Share of zeros in what is there now, 0 to 1; null where nobody looked. */
+  /** Share of zeros after the run, 0 to 1; null if unknown. */
   readonly sparsity: number | null;
-  /**
-   * Signal-to-noise ratio of the weight in dB; `Infinity` as text where nothing differs; null where it cannot be told.
-   */
+  /** Signal-to-noise ratio of the weight in dB; `Infinity` as text if nothing differs; null if unknown. */
   readonly sqnr: number | 'Infinity' | null;
   readonly histogram: WeightHistogram | null;
 }
 
-/** How much the outputs lose when one layer alone is changed, or why nobody looked. */
+/** How much the outputs lose when only one layer is changed, or why that was not measured. */
 export type Sensitivity =
   | {
       readonly kind: 'measured';
       /** What the models were fed. */
       readonly data: string;
-      /** Layers that were changed; the largest of them are in `layers`. */
+      /** Number of layers that were changed; `layers` has the largest of them. */
       readonly of: number;
       readonly layers: readonly { readonly weight: string; readonly sqnr: number | 'Infinity' }[];
     }
   | { readonly kind: 'not_measured'; readonly why: string };
 
-/** What ONNX Runtime makes of the result, or why nobody asked it. */
+/** How ONNX Runtime optimizes the result, or why it was not asked. */
 export type Verdict =
   | {
       readonly kind: 'asked';
       readonly kernels: readonly { readonly op: string; readonly nodes: number }[];
       readonly unfused: readonly ReportUnfused[];
-      /** Names of weights of integers that were made float when the model was loaded. */
+      /** Names of integer weights that were converted to float when the model was loaded. */
       readonly madeFloat: readonly string[];
       /** How many weights the passes stored in 16 bits: they are converted to float32 when the model is loaded. */
       readonly halves: number;
@@ -94,7 +92,7 @@ export interface ReportSide {
   readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
   /** E.g. `IR version 8, opset 17`. */
   readonly format: string;
-  /** Program that wrote it, and its version; empty where the file does not tell. */
+  /** The program that wrote it, with its version; empty if the file does not say. */
   readonly producer: string;
   /** A text for each: `x: float32 [batch, 64]`. */
   readonly inputs: readonly string[];

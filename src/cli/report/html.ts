@@ -9,8 +9,8 @@ import { refuseOther } from '../output.ts';
 import type { ReportData } from './data.ts';
 
 /**
- * Where `--report` wants the page; looked at before the work.
- * @throws CompressError `options`, `exists`, `io` if it cannot go there
+ * The path for the page of `--report`, checked before the work.
+ * @throws CompressError `options`, `exists`, `io` if the page cannot be written there
  */
 export async function reportTarget(args: CommonValues): Promise<string> {
   const { report: path = '' } = args;
@@ -22,14 +22,14 @@ export async function reportTarget(args: CommonValues): Promise<string> {
   }
   refuseOther('report', path, args);
   if ((await kindOf(path)) === 'folder') throw wrong(`'${path}' is a folder`, 'Name a file.');
-  // A model after --report is a slip, and with --force it would be lost.
+  // A model after --report is a mistake, and with --force the model would be lost.
   if (!/\.html?$/i.test(path))
     throw wrong(`'${path}' does not end in .html`, 'Name an HTML file: --report report.html.');
   await checkTarget(path, args.force === true);
   return path;
 }
 
-/** Puts the data into the page. No `<` of it is left, so that no name of a model ends the element it is in. */
+/** Puts the data into the page. Every `<` in it is escaped, so that no name from a model can end the element. */
 export function pageOf(template: string, data: ReportData): string {
   const json = JSON.stringify(data).replaceAll('<', '\\u003c');
   const place = 'id="data">null<';
@@ -37,7 +37,7 @@ export function pageOf(template: string, data: ReportData): string {
   return template.replace(place, () => `id="data">${json}<`);
 }
 
-/** Writes the page. The file appears when it is complete. */
+/** Writes the page. The file appears only when it is complete. */
 export async function writePage(path: string, data: ReportData, overwrite: boolean): Promise<void> {
   const template = new URL('./report.html', import.meta.url);
   const html = await readFile(template, 'utf8').catch((cause: unknown) => {

@@ -8,13 +8,13 @@ import type { ReportLayer } from './data.ts';
 
 /** Bins of a histogram on the page. */
 const BINS = 64;
-/** Elements of a weight that are looked at: of a large one a sample, in which a bin of a thousandth has some 260. */
+/** Number of elements to compare. In a sample of this size, a bin with a thousandth of the elements has about 260. */
 const SAMPLE: number = 1 << 18;
 
 /**
- * A row for each weight that the passes changed, in their order; what several passes did to one is one row.
- * @param before - the model as it was, but for what is not a matter of values: packed, folded
- * @param after - the model that was written, unpacked
+ * A row for each weight that the passes changed, in their order; several changes of one weight are one row.
+ * @param before - the model before, unpacked and folded as in the run
+ * @param after - the written model, unpacked
  */
 export async function layerRows(
   before: Model,
@@ -37,7 +37,7 @@ export async function layerRows(
   });
 }
 
-/** What weights are called that had another name before the model was folded. */
+/** Current names of weights that had another name before the model was folded. */
 function namesNow(model: Model): Map<string, string> {
   const names = new Map<string, string>();
   for (const graph of model.graphs()) {
@@ -51,18 +51,20 @@ function namesNow(model: Model): Map<string, string> {
 /** What happened to one weight. */
 interface Gathered {
   readonly weight: string;
-  /** Which one it is of those with this name: bodies may have one each. */
+  /** Index among the weights of this name: bodies may have one each. */
   readonly index: number;
   readonly changes: Change[];
 }
 
-/** @param integers - the weights that integers stand for, by the name of these */
+/**
+ * @param integers - weights that are stored as integers, by the name of the integers
+ */
 function gathered(passes: readonly PassReport[], integers: ReadonlyMap<string, string>): Map<string, Gathered> {
   const rows = new Map<string, Gathered>();
   for (const { changes } of passes) {
     const seen = new Map<string, number>();
     for (const change of changes) {
-      // Integers that stand for a weight of an earlier pass are that weight.
+      // Integers that represent a weight of an earlier pass are that weight.
       const plain = integers.get(change.weight) ?? change.weight;
       const weight = rows.has(`0 ${change.weight}`) || !rows.has(`0 ${plain}`) ? change.weight : plain;
       const index = seen.get(weight) ?? 0;
@@ -81,7 +83,7 @@ function rowOf(changes: readonly Change[], compared: WeightChange | undefined): 
   const values = compared?.values;
   const { elements } = last;
   const whole = values?.elements === elements;
-  // What a pass counted is of all elements; a sample is not.
+  // A pass counts all elements, a sample does not.
   const share = values && shareOf(values.zerosAfter, values.elements);
   const counted = last.zeros === undefined ? undefined : shareOf(last.zeros, elements);
   const told = changes.length === 1 ? last.sqnr : undefined;
@@ -106,12 +108,12 @@ function rowOf(changes: readonly Change[], compared: WeightChange | undefined): 
   };
 }
 
-/** Nothing has no share of zeros. */
+/** Undefined for a tensor without elements. */
 function shareOf(zeros: number, elements: number): number | undefined {
   return elements === 0 ? undefined : zeros / elements;
 }
 
-/** Decibels as JSON has them. */
+/** Decibels in JSON. */
 export function plainDecibels(sqnr: number): number | 'Infinity' | null {
   if (sqnr === Number.POSITIVE_INFINITY) return 'Infinity';
   return Number.isFinite(sqnr) ? sqnr : null;

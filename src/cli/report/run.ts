@@ -20,9 +20,9 @@ import { reportTarget, writePage } from './html.ts';
 import { sensitivityOf } from './sensitivity.ts';
 
 /**
- * Pipes the model through the steps, as {@link pipe} does, then writes the page that `--report` asks for.
- * @param tell - reports as without a page
- * @throws CompressError what {@link pipe} throws; then there is no page
+ * Runs the steps as {@link pipe} does, then writes the page for `--report`.
+ * @param tell - prints the report, as without a page
+ * @throws CompressError as {@link pipe}; then no page is written
  */
 export async function reported(
   args: CommonValues,
@@ -39,7 +39,7 @@ export async function reported(
   const beside = new Kept(join(folder.path, 'model.onnx'));
   let before: Model | undefined;
   try {
-    // Opened now: the result may take the place of the file.
+    // Opened now, because the result may replace the file.
     if (file !== undefined) before = await openPath(file);
     const report = await pipe(args, streams, steps, beside);
     await tell(report);
@@ -73,14 +73,14 @@ export async function reported(
   }
 }
 
-/** How scales of channels were shared, if they were. */
+/** How channel scales were equalized, if they were. */
 function equalizedIn(args: Readonly<Record<string, unknown>>): EqualizeOptions | undefined {
   if (args['equalize'] !== true) return undefined;
   const ranges = args['equalizedRanges'] as ActivationRanges | undefined;
   return ranges === undefined ? {} : { ranges };
 }
 
-/** What went through standard streams, for a second look. */
+/** Copies of what passed through standard streams, so that it can be read again. */
 class Kept implements StreamCopies {
   readonly #path: string;
   #source: Source | undefined;
@@ -101,12 +101,15 @@ class Kept implements StreamCopies {
     await this.#copy.write(chunk);
   }
 
-  /** Opens what was piped in. */
+  /** Opens the piped input again. */
   async open(): Promise<Model> {
     return readModel(staying(this.#source as Source));
   }
 
-  /** @throws CompressError `io` if what was piped in is not what it was */
+  /**
+   * Checks that the piped input has not changed.
+   * @throws CompressError `io` if it has
+   */
   async unchanged(): Promise<void> {
     await this.#source?.unchanged?.();
   }
@@ -124,7 +127,7 @@ class Kept implements StreamCopies {
   }
 }
 
-/** A source that outlives the model that is read from it. */
+/** A source that stays open when a model that reads from it is closed. */
 function staying(source: Source): Source {
   return { ...source, close: async () => {} };
 }

@@ -17,17 +17,17 @@ import { openData } from '../sources.ts';
 import type { Sensitivity } from './data.ts';
 import { plainDecibels } from './layers.ts';
 
-/** Layers that are looked at: each takes a model to be made, and run. */
+/** Maximum number of layers to measure: for each, a model is written and run. */
 const MOST_LAYERS = 64;
-/** Rows they are run on. */
+/** Maximum number of rows to run. */
 const MOST_ROWS = 128;
 
 /**
  * Quantizes each layer alone and compares the outputs with those of the float model, on the data of `--calibrate`.
- * @param report - of the quantization, whose layers are looked at
- * @param folder - of this process alone
- * @param unreadable - why the float model cannot be read again
- * @returns null where there is no data, or nothing was quantized
+ * @param report - the report of the quantization
+ * @param folder - a temporary folder of this process
+ * @param unreadable - why the float model cannot be read again, if so
+ * @returns null if there is no data or nothing was quantized
  */
 export async function sensitivityOf(
   args: QuantizeValues,
@@ -67,7 +67,7 @@ async function measured(
     const sizes = new Map(report.changes.map(({ weight, elements }) => [weight, elements]));
     const all = changedLayers(report.changes).map((one) => one.name);
     const largest = new Set(all.toSorted((a, b) => (sizes.get(b) ?? 0) - (sizes.get(a) ?? 0)).slice(0, MOST_LAYERS));
-    // The first candidate calibrates, for all of them.
+    // The first candidate calibrates for all of them.
     await quantized([]);
     const layers: { weight: string; sqnr: number | 'Infinity' }[] = [];
     let done = 0;

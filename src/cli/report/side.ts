@@ -8,7 +8,7 @@ import { type Inspection, inspect, type WeightFacts } from '../../passes/inspect
 import { shapeOf } from '../inspect/lines.ts';
 import type { ReportRole, ReportSide } from './data.ts';
 
-/** What a model is as a file, but for what reading all of it tells. */
+/** Facts about a model file that do not require reading all of it. */
 export type Outside = Omit<ReportSide, 'files'>;
 
 /**
@@ -30,7 +30,7 @@ export async function outsideOf(model: Model, name: string): Promise<Outside> {
   };
 }
 
-/** The files of a model, its own first; data files by the names that the model has for them. */
+/** The files of a model, the model file first; data files by their names in the model. */
 function sourcesOf(model: Model, name = ''): (readonly [name: string, source: Source])[] {
   const origin = modelOrigins.get(model);
   return origin === undefined ? [] : [[basename(name), origin.source], ...origin.dataFiles];
@@ -41,7 +41,7 @@ export function bytesOf(model: Model): number {
   return sourcesOf(model).reduce((sum, [, { byteLength }]) => sum + byteLength, 0);
 }
 
-/** Reads the files of a model of this name from end to end, for their digests. */
+/** Computes the digests of a model's files by reading them from end to end. */
 export async function hashed(
   model: Model,
   name: string,
@@ -66,7 +66,7 @@ const NAMES: Readonly<Record<Exclude<WeightFacts['role'], 'weight'>, string>> = 
   constant: 'shapes, indices and single numbers',
 };
 
-/** What the bytes are for, the most of them first. */
+/** What the bytes are for, the largest share first. */
 function rolesOf({ weights }: Inspection, bytes: number): ReportRole[] {
   const roles = new Map<string, { tensors: number; bytes: number }>();
   for (const { role, dtype, scheme, byteLength } of weights) {

@@ -7,20 +7,20 @@ import { limitOf } from './words.ts';
 
 /** What `tune --json` writes. */
 export interface TuneJson extends Pick<TuneReport, 'model' | 'data' | 'layers' | 'ranking' | 'cutShort' | 'notes'> {
-  /** The metric that is kept. */
+  /** The metric to keep. */
   readonly name: MetricName;
-  /** Path of the model that was written, and of its recipe; absent where there is none. */
+  /** Path of the written model, and of its recipe; absent if none was written. */
   readonly written: string | undefined;
   readonly recipe: string | undefined;
-  /** How much of the metric may be lost, as a sentence. */
+  /** The allowed loss of the metric, as a sentence. */
   readonly limit: string;
-  /** The model as it was. */
+  /** The float model. */
   readonly float: TrialJson;
-  /** Every selection that was tried, in order. */
+  /** All trials, in order. */
   readonly trials: readonly TrialJson[];
-  /** The smallest of those that keep the metric; null where none does. */
+  /** The smallest trial that keeps the metric; null if none does. */
   readonly best: TrialJson | null;
-  /** How to make the best one, as a step of a recipe. */
+  /** The step of a recipe that makes the best trial. */
   readonly step: PlainStep | null;
 }
 

@@ -6,12 +6,12 @@ import type { RankedLayer } from '../../passes/tune/search.ts';
 import type { RenderOptions } from '../table.ts';
 import { table } from '../table.ts';
 import { count, printable, wrap, wrapHead } from '../text.ts';
-import { described, limitOf, lostBehind, lostOf, metricOf, TITLES } from './words.ts';
+import { described, limitOf, lossSuffix, lostOf, metricOf, TITLES } from './words.ts';
 
-/** Layers the result names; --verbose names all, and so does the recipe. */
+/** Number of layers that are named; --verbose names all, and so does the recipe. */
 const NAMED = 8;
 
-/** Where things were written. */
+/** What was written. */
 export interface Written {
   readonly output?: string | undefined;
   readonly recipe?: string | undefined;
@@ -27,7 +27,7 @@ export function render(report: TuneReport, written: Written, options: RenderOpti
   );
   const right = { right: true } as const;
   const chosen = options.verbose ? trials : trials.filter((one) => one === best || !isAlone(one, layers));
-  // The best right below the first, so that a long table is not cut before it.
+  // The best trial directly below the first, so that cutting a long table does not hide it.
   const shown = chosen.toSorted((a, b) => rank(a, report) - rank(b, report));
   const drop = shown.some((one) => one.change !== undefined);
   const row = (name: string, one: TuneTrial, fine: string): string[] => [
@@ -80,7 +80,7 @@ function result({ best, layers, float, metric }: TuneReport, written: Written, o
       ? 'no layer stays float'
       : `${best.float.length} of ${count(layers.length, 'layer')} ${stays} float${names}`;
   const size = `${formatBytes(float.bytes)} → ${chalk.bold(formatBytes(best.bytes))} (${formatPercent(best.bytes, float.bytes)})`;
-  const lines = [`${chalk.green('result')}: ${what}: ${TITLES[metric]} ${metricOf(best)}${lostBehind(best)}, ${size}`];
+  const lines = [`${chalk.green('result')}: ${what}: ${TITLES[metric]} ${metricOf(best)}${lossSuffix(best)}, ${size}`];
   const { output, recipe } = written;
   if (output !== undefined) lines.push(`  ${chalk.bold(printable(output))} is written`);
   if (recipe !== undefined) lines.push(`  ${chalk.bold(printable(recipe))} is the recipe, for onnx-compress run`);
@@ -98,7 +98,7 @@ function isAlone(one: TuneTrial, layers: readonly string[]): boolean {
   return one.float.length > 0 && one.float.length === layers.length - 1;
 }
 
-/** Three digits. */
+/** A number with three significant digits. */
 function figure(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }

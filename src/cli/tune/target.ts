@@ -15,17 +15,17 @@ import { pipe, type Streams, writeNotes } from '../pipe.ts';
 /** Where the result goes. */
 export interface Target {
   /**
-   * Writes the float models as steps make them.
-   * @param stepsFor - gives the steps for a model
-   * @returns what was written, as people call it
+   * Writes the tuned models.
+   * @param stepsFor - returns the steps for a model
+   * @returns what was written, for people
    */
   write(stepsFor: () => Promise<readonly Step[]>, streams: Streams): Promise<string | undefined>;
 }
 
 /**
- * Where the options want the result: a file for a model, and for a folder another one with all that is in it. Refuses
- * before the work, which is long, what would be refused after it.
- * @returns undefined where nothing is to be written
+ * Where to write the result: a file for a model, or for a folder another folder with all its contents. Refuses now what
+ * would otherwise be refused after the search, which takes long.
+ * @returns undefined if nothing is to be written
  * @throws CompressError `options`, `exists`, `io`
  */
 export async function targetOf(args: TuneValues, subject: Subject, streams: Streams): Promise<Target | undefined> {
@@ -63,7 +63,7 @@ async function folderTarget(args: TuneValues, { files }: Subject, output: string
   };
 }
 
-/** The folder with models that have no part in this among the files that are copied as they are. */
+/** The folder, with models that are not tuned among the files that are copied unchanged. */
 function withoutTuned(whole: WholeFolder, tuned: ReadonlySet<string>): WholeFolder {
   const isTuned = (name: string): boolean => tuned.has(resolve(join(whole.from, name)));
   const models = whole.models.filter(isTuned);

@@ -5,7 +5,7 @@ import { formatDb } from '../../node/runtime/verify.ts';
 import type { MetricName } from '../../options/metrics.ts';
 import { formatPercent } from '../../passes/size.ts';
 
-/** The metric as people say it. */
+/** The metrics as people call them. */
 export const TITLES: { readonly [name in MetricName]: string } = {
   accuracy: 'accuracy',
   top1: 'same top-1',
@@ -25,20 +25,20 @@ export function metricOf({ rows, value }: Figures): string {
   return rows === undefined ? formatDb(value) : formatPercent(rows.count, rows.of);
 }
 
-/** What was lost of it, in points: `−0.84`, `+0.28`, `0.00`; nothing of dB. */
+/** The loss in points: `−0.84`, `+0.28`, `0.00`; empty for dB. */
 export function lostOf({ change }: Figures): string {
   if (change === undefined) return '';
   const text = Math.abs(100 * change).toFixed(2);
   return `${text === '0.00' ? '' : change < 0 ? '−' : '+'}${text}`;
 }
 
-/** What was lost, after a figure: ` (−0.84 points)`. */
-export function lostBehind(one: Figures): string {
+/** The loss after a figure: ` (−0.84 points)`. */
+export function lossSuffix(one: Figures): string {
   const lost = lostOf(one);
   return lost === '' ? '' : ` (${lost} points)`;
 }
 
-/** What stays float, in the shorter way. */
+/** What stays float, in the shorter of two ways. */
 export function described(float: readonly string[], layers: readonly string[]): string {
   if (float.length === 0) return 'nothing';
   if (float.length <= layers.length / 2) return float.join(', ');
@@ -48,14 +48,14 @@ export function described(float: readonly string[], layers: readonly string[]): 
 
 /**
  * Refuses a search that found nothing.
- * @throws CompressError `gate` that says how close the closest selection came
+ * @throws CompressError `gate` that says how close the best trial came
  */
 export function refuseNothing(report: TuneReport): void {
   const { model, best, trials, layers, metric, cutShort } = report;
   if (best !== undefined) return;
   const [closest] = trials.filter((one) => one.quantized.length > 0).sort((a, b) => b.value - a.value);
   const close = (one: TuneTrial): string =>
-    ` the closest, with ${described(one.float, layers)} float, has ${TITLES[metric]} ${metricOf(one)}${lostBehind(one)};`;
+    ` the closest, with ${described(one.float, layers)} float, has ${TITLES[metric]} ${metricOf(one)}${lossSuffix(one)};`;
   const fact = cutShort
     ? `none of the ${trials.length} selections tried keeps the metric:`
     : 'nothing quantized keeps the metric:';

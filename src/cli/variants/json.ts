@@ -7,11 +7,11 @@ export interface VariantsJson extends Omit<VariantsReport, 'files'> {
 }
 
 interface VariantFileJson extends Omit<VariantFile, 'steps'> {
-  /** How it was made, as the steps of a recipe. */
+  /** How it was made, as steps of a recipe. */
   readonly steps: readonly PlainStep[];
 }
 
-/** The report as JSON, with the steps as a recipe has them. */
+/** The report as JSON, with steps as in a recipe. */
 export function variantsJson({ files, ...rest }: VariantsReport): VariantsJson {
   return { ...rest, files: files.map((one) => ({ ...one, steps: one.steps.map(plainStep) })) };
 }

@@ -21,12 +21,12 @@ import { type RenderOptions, table } from '../table.ts';
 import { count, printable, wrap, wrapHead } from '../text.ts';
 import { randomLines } from './random.ts';
 
-/** Texts that are shown. */
+/** Number of texts to print. */
 const SHOWN = 3;
 
 /**
- * The models of the first folder that `verify` was given, where they generate text together.
- * @throws CompressError `options` if only one of the two is a folder, or an option is about folders only
+ * The models of the first folder given to `verify`, if they generate text together.
+ * @throws CompressError `options` if only one of the two paths is a folder, or an option applies only to folders
  */
 export async function familyOf({ reference, other, ...values }: VerifyValues): Promise<Family | undefined> {
   const kinds = await Promise.all([reference, other].map(kindOf));

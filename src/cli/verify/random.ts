@@ -4,7 +4,7 @@ import { wrap } from '../text.ts';
 
 const HINT = 'Random inputs: they show that the two agree, not how well either does. Give real ones with --data.';
 
-/** What figures are worth that no real data follows. */
+/** A warning about what figures on random data mean. */
 export function randomLines({ columns }: RenderOptions, chalk: ChalkInstance): string[] {
   return wrap(`  ${chalk.yellow(HINT)}`, columns);
 }
