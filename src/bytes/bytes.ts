@@ -24,7 +24,7 @@ function aligned({ byteOffset }: Uint8Array): boolean {
   return byteOffset % 8 === 0;
 }
 
-/** How many bytes a text takes in UTF-8. */
+/** Length of a text in UTF-8 bytes. */
 export function textLength(text: string): number {
   return new TextEncoder().encode(text).byteLength;
 }

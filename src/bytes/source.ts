@@ -75,14 +75,14 @@ export function becameShorter({ label, byteLength }: Pick<Source, 'label' | 'byt
   return new CompressError('io', label, `became shorter while it was being read: it had ${byteLength} bytes`);
 }
 /**
- * Where a model's external data may lie: in the folder of its file and, where its path is a link, in that of the link.
- * The cache of Hugging Face has both, `snapshots/…/model.onnx` and its data being links to `blobs/`.
+ * Where a model's external data may be: in the folder of its file and, if its path is a link, in that of the link. The
+ * Hugging Face cache has both: `snapshots/…/model.onnx` and its data are links to `blobs/`.
  */
 export interface DataFolder {
   /**
-   * Opens a data file by the location the model gives; one source a file, opened once. A location is looked up beside
-   * the link first, and where there is no such file, beside the file that it leads to.
-   * @throws CompressError `malformed` when the location would leave both folders, `io` when it cannot be opened.
+   * Opens a data file by the location in the model; each file is opened once, as one source. A location is first looked
+   * up next to the link, and if there is no such file, next to the file that the link points to.
+   * @throws CompressError `malformed` if the location would leave both folders, `io` if it cannot be opened
    */
   open(location: string, where: string): Promise<Source>;
   /**

@@ -50,14 +50,14 @@ export interface Stored {
   readonly file: Place | undefined;
 }
 
-/** Reads bytes again that were put aside. */
+/** Reads stored bytes again. */
 export interface Kept {
   (): Promise<Uint8Array>;
-  /** Where they lie; absent where that is memory. */
+  /** Where they are; absent if in memory. */
   readonly stored?: Stored;
 }
 
-/** Some of the bytes: `byteLength` of them from byte `start` on. */
+/** A part of the bytes: `byteLength` of them from `start` on. */
 export function partOf(stored: Stored, start: number, byteLength: number): Stored {
   const { label, file } = stored;
   return {

@@ -4,14 +4,14 @@ import { plainText, readModel } from './read.ts';
 import { isText } from './sniff.ts';
 
 /**
- * Refuses what can be no model by how it begins, before gigabytes more are waited for: another format, text, bytes that
- * are not protobuf. It reads the bytes as those of a model of which the rest is to come, so no model is refused here
- * that is not refused when it is there.
- * @param bytes - the first ones, some hundred or more
- * @throws CompressError as `readModel` does
+ * Refuses input whose first bytes cannot be those of a model, before gigabytes more arrive: another format, text, or
+ * bytes that are not protobuf. The bytes are read as the start of a model, so nothing is refused here that would not be
+ * refused when it is complete.
+ * @param bytes - the first bytes, some hundred or more
+ * @throws CompressError as `readModel`
  */
 export async function refuseBeginning(bytes: Uint8Array, label: string): Promise<void> {
-  // Zeros alone say nothing yet: so begins what has its place on a disk and is still to be written.
+  // Zeros alone say nothing yet: a file whose space is reserved but not yet written starts with them.
   if (bytes.every((byte) => byte === 0)) return;
   const source: Source = {
     label,
@@ -31,5 +31,5 @@ export async function refuseBeginning(bytes: Uint8Array, label: string): Promise
   if (isText(bytes) && !((tag & 7) === LENGTH && length >= 0x80)) throw plainText(label);
 }
 
-/** What is wanted next has not come yet. */
+/** The bytes needed next have not arrived yet. */
 class TheRest extends Error {}

@@ -6,26 +6,26 @@ import { Segment } from './segment.ts';
 import type { Skimmer } from './wire.ts';
 import type { Field } from './wireField.ts';
 
-/** What every reading function needs. */
+/** The state that all reading functions share. */
 export interface ReadContext {
   readonly skim: Skimmer;
   readonly folder: DataFolder | undefined;
   readonly dataFiles: Map<string, Source>;
 }
 
-/** Remembers where a leaf stands in the file. */
+/** Records where a leaf is in the file. */
 export function remember<T extends object>(context: ReadContext, leaf: T, field: Field): T {
   context.skim.leaf(field.tagStart);
   setOrigin(leaf, new Origin(context.skim.source, field));
   return leaf;
 }
 
-/** The field with its tag. */
+/** The field including its tag. */
 export function wholeOf(context: ReadContext, field: Field): Segment {
   return new Segment(context.skim.source, field.tagStart, field.end);
 }
 
-/** Several ranges of the file, one after the other: the fields of a message that we do not model. */
+/** Several ranges of the file in sequence: the fields of a message that this package does not know. */
 export class Ranges implements Blob {
   readonly segments: Segment[] = [];
 
@@ -41,7 +41,7 @@ export class Ranges implements Blob {
     return joinBytes(await Promise.all(this.segments.map((one) => one.load())));
   }
 
-  /** This, or undefined if nothing was added: what an optional `extra` wants. */
+  /** An object with these ranges as `extra`; an empty object if there are none. */
   orNone(): { extra: Ranges } | Record<string, never> {
     return this.segments.length === 0 ? {} : { extra: this };
   }

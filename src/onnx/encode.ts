@@ -20,12 +20,12 @@ export interface Addition {
   readonly outputs: readonly ValueInfo[];
 }
 
-/** What encoding needs beside the map. */
+/** What encoding needs besides the model. */
 export interface EncodeOptions extends TensorOptions {
   readonly adding?: Addition | undefined;
 }
 
-/** Whether nothing in the model differs from the file it was read from. */
+/** Whether the model is the same as the file it was read from. */
 export function isUntouchedModel(model: Model): boolean {
   const origin = containers.get(model);
   if (origin === undefined || modelOrigins.get(model)?.irVersion !== model.irVersion) return false;
@@ -70,7 +70,9 @@ export function encodeModel(model: Model, options: EncodeOptions): Parts {
   return parts;
 }
 
-/** Writes a container's fields in the order the file had; kinds the file did not have follow at the end. */
+/**
+ * Writes a container's fields in the order of the file; kinds of fields that the file did not have follow at the end.
+ */
 function encodeContainer(parts: Parts, container: Graph | Model, write: Record<number, () => void>): void {
   const outline = containers.get(container)?.outline ?? [];
   for (const entry of outline) {
@@ -131,7 +133,7 @@ function encodeFunction(graph: Graph, options: EncodeOptions): Parts {
   return parts;
 }
 
-/** What a function that was made, not read, says of itself. Attributes it has none. */
+/** The signature of a function that was created, not read. */
 function encodeSignature(parts: Parts, { name, inputs, outputs, signature }: Graph): void {
   parts.text(FUNCTION.name, name);
   for (const one of inputs) parts.text(FUNCTION.input, one.name);
@@ -167,7 +169,7 @@ function encodeNode(parts: Parts, field: number, node: Node, options: EncodeOpti
   parts.message(field, inner);
 }
 
-/** Payloads of new nodes without bodies and tensors: a model is planned before it is written, and once more then. */
+/** Encoded new nodes without bodies and tensors: a model is encoded once to plan it and again to write it. */
 const encodedNodes = new WeakMap<Node, Uint8Array>();
 
 function encodeAttribute(parts: Parts, one: Attribute, options: EncodeOptions): void {
@@ -227,12 +229,12 @@ function encodeLeaf(parts: Parts, field: number, leaf: object, encode: () => Par
   else parts.message(field, encode());
 }
 
-/** Whether the bytes a graph was read from still say what is to be written: nothing changed, and no weight moves. */
+/** Whether a graph can be copied from the file: nothing in it changed, and no weight moves. */
 function staysAsItWas(graph: Graph, options: EncodeOptions): boolean {
   return isUntouched(graph) && (options.keepExternal || !holdsExternal(graph)) && !movesOut(graph, options.place);
 }
 
-/** Whether some initializer of the graph goes to a data file. */
+/** Whether an initializer of the graph moves to a data file. */
 function movesOut(graph: Graph, place: Placement): boolean {
   for (const tensor of graph.initializers.values()) if (place(tensor) !== undefined) return true;
   return [...graph.bodies].some((body) => movesOut(body, place));

@@ -6,23 +6,23 @@ import { externals, originOf } from './origin.ts';
 import { Parts } from './parts.ts';
 import { Segment } from './segment.ts';
 
-/** Where a tensor's elements go when they do not stay in the model file. */
+/** Where a tensor's elements are written if they do not stay in the model file. */
 export interface TensorLocation {
   readonly location: string;
   readonly offset: number;
   readonly checksum: string | undefined;
 }
 
-/** Decides about a tensor of an initializer; undefined embeds it. */
+/** Chooses the location of an initializer's tensor; undefined keeps it in the model file. */
 export type Placement = (tensor: Tensor) => TensorLocation | undefined;
 
-/** What encoding a tensor needs. `keepExternal`: the data files stay as they are, so references to them hold. */
+/** Options of encoding a tensor. `keepExternal`: the data files do not change, so references to them stay valid. */
 export interface TensorOptions {
   readonly place: Placement;
   readonly keepExternal: boolean;
 }
 
-/** Encodes a tensor as field `number`, or copies it from the file it came from. */
+/** Encodes a tensor as field `number`, or copies it from its file. */
 export function encodeTensor(parts: Parts, field: number, tensor: Tensor, options: TensorOptions): void {
   const place = options.place(tensor);
   const origin = originOf(tensor);
@@ -53,7 +53,7 @@ export function encodeTensor(parts: Parts, field: number, tensor: Tensor, option
   parts.message(field, inner.blob(tensor.extra));
 }
 
-/** A sparse tensor stays in the model file: no reader takes external data there. */
+/** Encodes a sparse tensor. It stays in the model file: no reader accepts external data for it. */
 export function encodeSparse({ name, dims, values, indices }: SparseTensor, options: TensorOptions): Parts {
   if (values === undefined || indices === undefined) {
     throw new CompressError('internal', name, 'a sparse tensor without values or indices cannot be encoded');
@@ -65,7 +65,7 @@ export function encodeSparse({ name, dims, values, indices }: SparseTensor, opti
   return parts.ints(SPARSE.dims, dims);
 }
 
-/** The elements of a tensor: copied where they lie as raw bytes already, loaded or computed otherwise. */
+/** The elements of a tensor: copied if they are stored as raw bytes, otherwise loaded or computed. */
 export function dataParts(tensor: Tensor): Parts {
   const { stored } = tensor;
   return stored instanceof Segment ? new Parts().segment(stored) : new Parts().tensor(tensor);

@@ -18,7 +18,7 @@ export function* readEntry(context: ReadContext, field: Field): Reading<[key: st
   return [key, value];
 }
 
-/** The error for data files of tensors that we copy without looking into them: they could not follow a move. */
+/** The error for data files of tensors that are copied unread: these could not follow a move. */
 export function refuseExternal(context: ReadContext, where: string): CompressError {
   return new CompressError('unsupported', `${context.skim.source.label}, ${where}`, 'its data is in another file', {
     hint: 'Only initializers and Constant nodes may have external data.',
@@ -26,9 +26,9 @@ export function refuseExternal(context: ReadContext, where: string): CompressErr
 }
 
 /**
- * Finds the bytes that a tensor's `external_data` entries name.
- * @throws CompressError `malformed` when the range is not in the file or not of the tensor's size, `io` when there is
- *   no such file, `unsupported` when the model came through a pipe and so has no folder
+ * Finds the bytes that a tensor's `external_data` entries refer to.
+ * @throws CompressError `malformed` if the range is outside the file or has not the tensor's size, `io` if there is
+ *   no such file, `unsupported` if the model came through a pipe and so has no folder
  */
 export function* resolveExternal(
   context: ReadContext,

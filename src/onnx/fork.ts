@@ -4,8 +4,8 @@ import type { Model } from '../ir/model.ts';
 import { containers, modelOrigins } from './origin.ts';
 
 /**
- * A model of its own over the same leaves, which is written as the first one would be: what nobody changes is copied,
- * fields that we do not model included. Nothing is read. It owns no files: it is of use until the first one is closed.
+ * A second model over the same leaves. It is written like the first: what does not change is copied, including unknown
+ * fields. Nothing is read. It owns no files, so it is usable until the first model is closed.
  */
 export function forkModel(model: Model): Model {
   const fork = cloneModel(model);
@@ -18,7 +18,7 @@ export function forkModel(model: Model): Model {
   return fork;
 }
 
-/** A clone has the nodes and bodies of a graph in the same order. */
+/** Copies the outline of a graph: a clone has the nodes and bodies in the same order. */
 function keepOutline(graph: Graph, clone: Graph): void {
   const outline = containers.get(graph);
   if (outline !== undefined) containers.set(clone, outline);

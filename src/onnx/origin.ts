@@ -7,12 +7,12 @@ import { Segment } from './segment.ts';
 import type { Field } from './wireField.ts';
 
 /**
- * Where a leaf of a map stands in the file it was read from. A leaf that is still in the map when it is written is
- * copied from there; there are no dirty flags.
+ * Where a leaf is in the file it was read from. A leaf that is still in the model when it is written is copied from
+ * there, so no dirty flags are needed.
  */
 export class Origin {
   readonly #source: Source;
-  /** Number of the field the leaf was read as. */
+  /** Field number that the leaf was read from. */
   readonly field: number;
   readonly #tagStart: number;
   readonly #start: number;
@@ -26,29 +26,31 @@ export class Origin {
     this.#end = field.end;
   }
 
-  /** The leaf with the tag and length before it. */
+  /** The leaf including its tag and length. */
   get whole(): Segment {
     return new Segment(this.#source, this.#tagStart, this.#end);
   }
 
-  /** The leaf alone. */
+  /** The leaf without tag and length. */
   get payload(): Segment {
     return new Segment(this.#source, this.#start, this.#end);
   }
 }
 
-/** The fields of a message in the order of their first appearance: numbers of repeated leaves, or bytes to copy. */
+/**
+ * The fields of a message in the order of their first appearance: field numbers of repeated leaves, or bytes to copy.
+ */
 export type Outline = readonly (number | Segment)[];
 
-/** A graph, function or model as it was read. */
+/** The origin of a graph, function or model. */
 export interface ContainerOrigin {
   readonly payload: Segment;
   readonly outline: Outline;
-  /** Every leaf the container held, to see whether it still holds the same ones. */
+  /** Every leaf that the container had, to find out whether it still has the same ones. */
   readonly leaves: readonly object[];
 }
 
-/** Where a tensor's bytes lie outside the model file. */
+/** Where a tensor's bytes are outside the model file. */
 export interface ExternalRange {
   readonly source: Source;
   readonly location: string;
@@ -57,7 +59,7 @@ export interface ExternalRange {
   readonly checksum: string | undefined;
 }
 
-/** Gives its argument as `this` to a derived class, whose private fields then land on it. */
+/** Returns its argument as `this` to a derived class, which adds its private fields to it. */
 class Same {
   constructor(leaf: object) {
     // biome-ignore lint/correctness/noConstructorReturn: that is the point
@@ -66,8 +68,8 @@ class Same {
 }
 
 /**
- * A private field on a leaf: like an entry of a WeakMap, invisible and left behind by `{ ...leaf }`, but a WeakMap of a
- * large model's leaves takes the garbage collector longer than all the reading.
+ * A private field on a leaf. Like a WeakMap entry it is invisible and is not copied by `{ ...leaf }`; but a WeakMap of
+ * a large model's leaves would cost the garbage collector more time than reading the model.
  */
 class Stamp extends Same {
   readonly #origin: Origin;
@@ -82,12 +84,12 @@ class Stamp extends Same {
   }
 }
 
-/** The origin of a leaf; undefined for one that was made, not read. */
+/** The origin of a leaf; undefined for a leaf that was created, not read. */
 export function originOf(leaf: object): Origin | undefined {
   return Stamp.of(leaf);
 }
 
-/** Remembers where a leaf was read, once. */
+/** Records where a leaf was read. Called once per leaf. */
 export function setOrigin(leaf: object, origin: Origin): void {
   new Stamp(leaf, origin);
 }
@@ -104,10 +106,10 @@ export function holdsExternal(graph: Graph): boolean {
   return graph.nodes.some((node) => externalNodes.has(node)) || [...graph.bodies].some(holdsExternal);
 }
 
-/** Facts about a whole read model that the writer needs. */
+/** Facts about a model that was read, for the writer. */
 export interface ModelOrigin {
   readonly irVersion: number;
-  /** The field that said so. */
+  /** The field with the IR version. */
   readonly irVersionField: Segment;
   readonly source: Source;
   readonly folder: DataFolder | undefined;
@@ -121,14 +123,14 @@ export class OutlineBuilder {
   readonly #outline: (number | Segment)[] = [];
   readonly #seen = new Set<number>();
 
-  /** A repeated leaf: its group stands where its first member stood. */
+  /** Adds a repeated leaf; its group is at the position of the first one. */
   leaf(field: number): void {
     if (this.#seen.has(field)) return;
     this.#seen.add(field);
     this.#outline.push(field);
   }
 
-  /** Bytes to copy as they are; neighbours are merged. */
+  /** Adds bytes to copy; adjacent ranges are merged. */
   copy(segment: Segment): void {
     Segment.append(this.#outline, segment);
   }

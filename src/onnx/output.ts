@@ -6,7 +6,7 @@ import { modelOrigins } from './origin.ts';
 import { writeParts } from './parts.ts';
 import { DATA_MODES, type DataChunks, type DataMode, planModel } from './plan.ts';
 
-/** How to write a model. */
+/** Options of {@link writeModel}. */
 export interface WriteOptions {
   /** Where weights are stored; see {@link DataMode}. */
   readonly data?: DataMode;
@@ -33,8 +33,8 @@ export interface Written {
 }
 
 /**
- * Writes a model that fits one file: untouched bytes are copied, changed tensors computed one at a time.
- * After an error the sink is aborted.
+ * Writes a model that fits into one file: unchanged bytes are copied, changed tensors are computed one at a time. After
+ * an error the sink is aborted.
  *
  * @throws CompressError `io`, `limit`, `options`
  * @example
@@ -47,7 +47,7 @@ export async function writeModel(model: Model, sink: Sink, options: WriteOptions
   return writeInto(model, sink, options);
 }
 
-/** As {@link writeModel}, with options that were checked. */
+/** As {@link writeModel}, with checked options. */
 export async function writeInto(model: Model, sink: Sink, options: WriteOptions): Promise<Written> {
   const plan = planModel(model, { mode: options.data ?? 'auto', adding: options.adding });
   const wrote = counter(plan.byteLength, options.onProgress);
@@ -62,7 +62,7 @@ export async function writeInto(model: Model, sink: Sink, options: WriteOptions)
   return { byteLength: plan.byteLength, dataByteLength: 0, dataFiles: [] };
 }
 
-/** Adds up what is written. */
+/** Returns a function that adds up the written bytes and reports progress. */
 export function counter(total: number, onProgress: WriteOptions['onProgress']): (byteLength: number) => void {
   let written = 0;
   return (byteLength) => {
@@ -72,8 +72,8 @@ export function counter(total: number, onProgress: WriteOptions['onProgress']): 
 }
 
 /**
- * Checks that the files a model was read from are still what they were.
- * @throws CompressError `io` if they are not, or where something came after a model that another process handed over
+ * Checks that the files a model was read from have not changed.
+ * @throws CompressError `io` if they have, or if something follows a model that another process handed over
  */
 export async function checkUnchanged(model: Model): Promise<void> {
   const origin = modelOrigins.get(model);

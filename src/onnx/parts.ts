@@ -15,11 +15,11 @@ import { encodeText } from './text.ts';
  */
 export type Part = Uint8Array | Segment | Blob;
 
-/** Pieces of a message in order, their total length always known. */
+/** Parts of a message in order; their total length is always known. */
 export class Parts {
   readonly list: Part[] = [];
   #byteLength = 0;
-  /** How many short pieces of bytes end the list. */
+  /** Number of short byte arrays at the end of the list. */
   #run = 0;
   #slab: Uint8Array = new Uint8Array(0);
 
@@ -36,8 +36,8 @@ export class Parts {
   }
 
   /**
-   * Makes one piece of the short ones at the end of a long list, in memory of their own: a model of many nodes has
-   * hundreds of thousands, and each would keep alive the 8 KiB it was encoded in.
+   * Merges the short byte arrays at the end of a long list into one. A model with many nodes has hundreds of thousands
+   * of them, and each would keep the 8 KiB buffer alive that it was encoded in.
    */
   #pack(): void {
     const run = this.#run;
@@ -62,7 +62,7 @@ export class Parts {
     return this;
   }
 
-  /** Bytes to load or compute while they are written: a tensor. */
+  /** Adds bytes that are loaded or computed while they are written: a tensor. */
   tensor(tensor: Blob): this {
     this.#pack();
     this.list.push(tensor);
@@ -70,7 +70,7 @@ export class Parts {
     return this;
   }
 
-  /** Fields as the file has them: segments that reading made. */
+  /** Adds fields as they are in the file. */
   blob(blob: Blob | undefined): this {
     if (blob instanceof Ranges) for (const segment of blob.segments) this.segment(segment);
     else if (blob instanceof Segment) this.segment(blob);
@@ -78,7 +78,7 @@ export class Parts {
     return this;
   }
 
-  /** A nested message as field `number`: tag, length, payload. */
+  /** Adds a nested message as field `number`: tag, length, payload. */
   message(number: number, payload: Parts): this {
     this.bytes(writer().uint32(tag(number, LENGTH)).uint32(payload.byteLength).finish());
     const flat = payload.flat();
@@ -92,8 +92,8 @@ export class Parts {
   }
 
   /**
-   * The same as one piece, where all of it is encoded and short: a model of many nodes has hundreds of thousands of
-   * pieces.
+   * The parts as one byte array, if all are encoded and short: a model with many nodes has hundreds of thousands of
+   * parts.
    */
   flat(): Uint8Array | undefined {
     const { list } = this;
@@ -109,7 +109,7 @@ export class Parts {
     return this.bytes(varints(writer().uint32(tag(number, 0)), [BigInt(value)]).finish());
   }
 
-  /** A packed list of integers; nothing where it is empty. */
+  /** Adds a packed list of integers; nothing if it is empty. */
   ints(number: number, values: readonly (bigint | number)[]): this {
     if (values.length === 0) return this;
     const list = writer().uint32(tag(number, LENGTH)).fork();
@@ -122,17 +122,17 @@ const SHORT = 1 << 10;
 const RUN = 64;
 const SLAB: number = RUN * SHORT;
 
-/** Segments shorter than this are read together with what follows them in the file. */
+/** Segments shorter than this are read together with the next ones in the file. */
 const SMALL = 1 << 16;
 
-/** What parts are written to: a sink, or something beside it that sees the bytes. */
+/** Where parts are written: a sink, or an observer that sees the bytes. */
 export type Output = Pick<Sink, 'write' | 'clone' | 'refer'> &
   Partial<Pick<Sink, 'label'>> & { reserve?(byteLength: number): Promise<WriteTarget> };
 
-/** Told of bytes that are written. */
+/** Called with the number of bytes written. */
 export type Wrote = (byteLength: number) => void;
 
-/** Writes the parts in order; a part that does not give the bytes it promised is an `internal` error. */
+/** Writes the parts in order. A part with fewer or more bytes than announced is an `internal` error. */
 export async function writeParts(parts: readonly Part[], sink: Output, wrote: Wrote = () => {}): Promise<void> {
   if (await cloned(parts, sink)) return;
   const ahead = new ReadAhead();
@@ -154,7 +154,7 @@ export async function writeParts(parts: readonly Part[], sink: Output, wrote: Wr
   elsewhere.check();
 }
 
-/** Whether the parts are one long file from its start to its end, and the system copied it. */
+/** Whether the parts are one whole file, and the system copied it. */
 async function cloned(parts: readonly Part[], sink: Output): Promise<boolean> {
   const [part] = parts;
   if (parts.length !== 1 || !(part instanceof Segment) || part.byteLength < LONG) return false;
@@ -162,7 +162,7 @@ async function cloned(parts: readonly Part[], sink: Output): Promise<boolean> {
   return start === 0 && byteLength === source.byteLength && (await sink.clone?.(source)) === true;
 }
 
-/** A long copy or a tensor: computed by other threads where that is faster, in pieces where it can be. */
+/** Writes a long copy or a tensor: with other threads if that is faster, in chunks if possible. */
 async function writeLong(part: Segment | Blob, sink: Output, elsewhere: Elsewhere, wrote: Wrote): Promise<void> {
   const streamed = await streamOf(part);
   if (streamed?.fromFile() && sink.reserve !== undefined) {
@@ -172,7 +172,7 @@ async function writeLong(part: Segment | Blob, sink: Output, elsewhere: Elsewher
     };
     const target = await sink.reserve(part.byteLength);
     const written = streamed.writeTo(target).then(() => wrote(part.byteLength), failed);
-    // What goes after it waits for it.
+    // What follows must wait for it.
     if (target.position === undefined) await written;
     else elsewhere.add(written);
     return;
@@ -196,10 +196,10 @@ async function streamOf(part: Segment | Blob): Promise<Streamed | undefined> {
   return part.byteLength < LONG ? undefined : (await import('../compute/copy.ts')).copied(part);
 }
 
-/** Copies of at least this many bytes may be done by other threads. */
+/** Other threads may do copies of at least this many bytes. */
 const LONG = 4 << 20;
 
-/** Work that other threads do while this one goes on. */
+/** Work that other threads do meanwhile. */
 class Elsewhere {
   readonly #work: Promise<void>[] = [];
   #failure: { readonly cause: unknown } | undefined;
@@ -212,18 +212,20 @@ class Elsewhere {
     );
   }
 
-  /** @throws what went wrong so far */
+  /**
+   * @throws the first error so far
+   */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure.cause;
   }
 
-  /** Waits until no thread works for us any more. */
+  /** Waits until no thread works on the output any more. */
   async end(): Promise<void> {
     await Promise.all(this.#work);
   }
 }
 
-/** Bytes of a copy that are in memory at a time, twice. */
+/** Bytes of a copy in memory at a time, twice. */
 const CHUNK = 4 << 20;
 
 /** Copies a long segment, reading the next piece while the last one is written. */
@@ -242,14 +244,14 @@ async function copy(segment: Segment, write: (bytes: Uint8Array) => Promise<void
     const chunk = await next;
     if (at + CHUNK < segment.byteLength) {
       next = read(at + CHUNK);
-      // Should the write fail first, nothing waits for this read any more.
+      // If the write fails first, nothing awaits this read.
       next.catch(() => {});
     }
     await write(chunk);
   }
 }
 
-/** Many small copies from one region of a file cost one read. */
+/** Turns many small copies from one region of a file into one read. */
 class ReadAhead {
   #source: Source | undefined;
   #start = 0;

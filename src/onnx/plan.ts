@@ -99,7 +99,7 @@ export function planModel(model: Model, options: PlanOptions = {}): ModelPlan {
     const whole = new Segment(origin.source, 0, origin.source.byteLength);
     return { byteLength: whole.byteLength, parts: [whole], data: [], keepsDataFiles: hasExternal };
   }
-  // Whether or not any of its weights is still where it was.
+  // Whether or not any of its weights is still in a data file.
   const cameWithData = hasExternal || (origin !== undefined && origin.dataFiles.size > 0);
   const wantsExternal = mode === 'external' || (mode === 'auto' && cameWithData && mayGoOut && asItIs);
   const { adding } = options;

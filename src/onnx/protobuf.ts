@@ -3,8 +3,8 @@ import protobuf from 'protobufjs/minimal.js';
 const shared = protobuf.Writer.create();
 
 /**
- * A writer to be finished before the next one is asked for: a new one each time would leave a kilobyte to the garbage
- * collector.
+ * A writer that must be finished before the next one is requested: a new one each time would leave a kilobyte of
+ * garbage.
  */
 export function writer(): protobuf.Writer {
   return shared.reset();
@@ -19,7 +19,7 @@ export function varints(writer: protobuf.Writer, values: readonly bigint[]): pro
   return writer;
 }
 
-/** The number before a field: its own number and its wire type. */
+/** A field's tag: its number and wire type. */
 export function tag(number: number, wireType: number): number {
   return ((number << 3) | wireType) >>> 0;
 }

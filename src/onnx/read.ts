@@ -18,9 +18,9 @@ import { isText, sniff } from './sniff.ts';
 import { Skimmer } from './wire.ts';
 import type { Field } from './wireField.ts';
 
-/** How to read a model. */
+/** Options of {@link readModel}. */
 export interface ReadOptions {
-  /** Where external data lies; a model without it can have none. Closed with the model. */
+  /** The folder of external data; without it a model cannot have any. It is closed with the model. */
   readonly folder?: DataFolder | undefined;
 }
 
@@ -30,12 +30,12 @@ const READ_SHAPE: Shape<ReadOptions> = { folder: 'object' };
 export type ModelBytes = Uint8Array | ArrayBuffer | Source;
 
 /**
- * Opens a model: nodes, types and metadata are read, weights stay where they are until they are loaded.
- * The model keeps its source; `model.close()` gives it back.
+ * Opens a model: reads nodes, types and metadata. Weights stay in the source until they are needed. The model keeps its
+ * source open; `model.close()` closes it.
  *
  * @param input - the bytes of a file, or any {@link Source}
  * @throws CompressError `malformed`, `limit` or `unsupported`, naming the file, the place and the fact; `options` for
- * what is neither
+ *   what is neither
  * @example
  * const model = await readModel(await (await fetch('model.onnx')).arrayBuffer());
  */
