@@ -9,6 +9,13 @@ export const barrier: Fact<'Sum'> = {
   ...{ source: ort('core/optimizer/identity_elimination.cc'), version: MEASURED, value: 'Sum' },
 };
 
+export const reluInWasm: Fact<'Max'> = {
+  says:
+    'In WebAssembly, Max(x, 0) behind a dynamic product takes less time than Relu and gives the same bits: 0.82 to 0.94 of the ' +
+    'time of product and Relu with 16 rows and more, as much with one row. On a CPU it takes 1.00 to 1.07.',
+  ...{ source: ort('core/providers/cpu/activation/activations.h'), version: MEASURED, value: 'Max' },
+};
+
 export const takenOut: Fact<readonly string[]> = {
   says: 'Operators that it removes from a graph before it looks for patterns.',
   ...{ source: ort('core/optimizer/graph_transformer_utils.cc'), version: MEASURED, value: ['Dropout', 'Identity'] },

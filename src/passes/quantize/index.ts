@@ -22,6 +22,7 @@ import { alikeWeights, type Prepared, prepare, sharesWeights } from './prepare.t
 export { type LowOptions, QUANTIZABLE_OPS, QUANTIZE_DEFAULTS, type QuantizeOptions } from './options.ts';
 
 import type { LowSources } from './low/sources.ts';
+import { maximaForRelus } from './maxima.ts';
 import { quantizeWeights } from './weights.ts';
 
 /**
@@ -137,6 +138,17 @@ export async function quantizeAll(
   options: ResolvedOptions,
   ledger: Ledger,
   sources: LowSources = {},
+): Promise<string[]> {
+  const notes = await quantizeAny(model, options, ledger, sources);
+  if (options.target === 'web') maximaForRelus(model);
+  return notes;
+}
+
+async function quantizeAny(
+  model: Model,
+  options: ResolvedOptions,
+  ledger: Ledger,
+  sources: LowSources,
 ): Promise<string[]> {
   if (!isLow(options)) return quantizeWeights(model, options, ledger, sources.watch);
   const { quantizeLow } = await import('./low/index.ts');

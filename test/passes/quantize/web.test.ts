@@ -69,3 +69,39 @@ test.each(['nbits', 'standard'] as const)('the form %s is refused for the web', 
     `form: ${form} takes up to 13 times as long as float in WebAssembly, the target`,
   );
 });
+
+test.each<[string, QuantizeOptions]>([
+  ['8 bits', {}],
+  ['4 bits', { bits: 4, headBits: 4 }],
+])('the Relu behind a product on integers is a Max for the web alone: %s', async (_, options) => {
+  const spec: ModelSpec = {
+    opset: 17,
+    inputs: { x: f32(['n', 64]) },
+    outputs: { y: f32(['n', 96]) },
+    nodes: [
+      { op: 'MatMul', in: ['x', 'w'], out: ['h'] },
+      { op: 'Add', in: ['h', 'b'], out: ['a'] },
+      { op: 'Relu', in: ['a'], out: ['r'] },
+      { op: 'MatMul', in: ['r', 'v'], out: ['u'] },
+      { op: 'Relu', in: ['u'], out: ['s'] },
+      { op: 'Tanh', in: ['s'], out: ['t'] },
+      { op: 'Relu', in: ['t'], out: ['y'] },
+    ],
+    initializers: {
+      w: f32([64, 96], randomFloats([64, 96], 3, -0.2, 0.2)),
+      b: f32([96], randomFloats([96], 4, -0.2, 0.2)),
+      v: f32([96, 96], randomFloats([96, 96], 5, -0.2, 0.2)),
+    },
+  };
+  const feeds = { x: new Tensor('float32', randomFloats([5, 64], 6, -1, 1), [5, 64]) };
+  const how = { ...options, minElements: 0 };
+  const web = (await pass(spec, quantize({ ...how, target: 'web' }))).bytes;
+  const cpu = (await pass(spec, quantize({ ...how, target: 'cpu' }))).bytes;
+  const count = async (bytes: Uint8Array, opType: string): Promise<number> =>
+    [...(await modelOf(bytes)).nodes()].filter(({ node }) => node.opType === opType).length;
+  expect([await count(web, 'Max'), await count(web, 'Relu')]).toEqual([2, 1]);
+  expect([await count(cpu, 'Max'), await count(cpu, 'Relu')]).toEqual([0, 3]);
+  expect((await operatorsOf(web)).filter((one) => one.startsWith('DynamicQuantizeMatMul'))).toHaveLength(2);
+  const [one, other] = [await runModel(web, feeds), await runModel(cpu, feeds)];
+  expect(one['y']?.data).toEqual(other['y']?.data);
+});

@@ -6,6 +6,7 @@ import {
   mixedLayerNorm,
   movedPastDequantize,
   movedPastNorm,
+  reluInWasm,
   statedType,
   takenOut,
   withoutEffect,
@@ -13,7 +14,7 @@ import {
 import { buildModel, f32, type ModelSpec, type NodeSpec, value } from '../../support/build.ts';
 import { modelOf } from '../../support/model.ts';
 import { optimizedModel } from '../../support/ort.ts';
-import { type Check, edgesOf, floats, integers, type Little, look, node, pair, zero } from './look.ts';
+import { type Check, DYNAMIC, edgesOf, floats, integers, type Little, look, node, pair, zero } from './look.ts';
 
 const MATRIX = { f: floats([32, 32]), b: floats([32]) };
 
@@ -74,6 +75,20 @@ export const REWRITES: { readonly [Name in Exclude<keyof typeof rewrites, 'folde
   barrier: async () => {
     expect((await look({ nodes: between('Identity'), initializers: MATRIX })).ops).toEqual(['Gemm']);
     expect((await look({ nodes: between('Sum'), initializers: MATRIX })).ops).toEqual(['Add', 'MatMul', 'Sum']);
+  },
+  reluInWasm: async () => {
+    const behind = (op: string, inputs: readonly string[]): Little => ({
+      nodes: [
+        ...DYNAMIC,
+        node('DequantizeLinear', ['w', 's'], 'wd', { axis: 1 }),
+        ...[node('MatMul', ['xd', 'wd'], 'm'), node('Sum', ['m', 'b'], 'a')],
+        node(op, ['a', ...inputs], 'y'),
+      ],
+      initializers: { w: integers([32, 32]), s: floats([32]), b: floats([32]), none: f32([], [0]) },
+    });
+    const [relu, max] = [await look(behind('Relu', [])), await look(behind(reluInWasm.value, ['none']))];
+    expect(relu.ops).toEqual(['DynamicQuantizeMatMul', 'Relu', 'Sum']);
+    expect(max.ops).toEqual(['DynamicQuantizeMatMul', 'Max', 'Sum']);
   },
   takenOut: async () => {
     for (const op of takenOut.value) {
