@@ -95,10 +95,15 @@ export class FloatWeights {
   }
 }
 
+/** The name that a stored weight had, where that is known. */
+export function originalOf(held: Constant): string | undefined {
+  return held.tensor.from?.name ?? likelyOriginal(constantName(held));
+}
+
 /** The name that a stored weight had, where that is known and free, or one made from that of its integers. */
 function nameOf(held: Constant): string {
   const stored = constantName(held);
-  const original = held.tensor.from?.name ?? likelyOriginal(stored);
+  const original = originalOf(held);
   if (original === undefined) return nameFor(held.graph, stored, 'real');
   const free = withBodies([held.graph.root]).every((graph) => !graph.defines(original));
   return free ? original : held.graph.uniqueName(original);

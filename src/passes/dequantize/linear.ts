@@ -1,5 +1,5 @@
 import { DTYPES, elementCount, isFloat } from '../../ir/dtype.ts';
-import type { Graph } from '../../ir/graph.ts';
+import type { Constant, Graph } from '../../ir/graph.ts';
 import { intAttribute, isOp, type Node } from '../../ir/node.ts';
 import { reshapedDims } from '../../ir/reshapedDims.ts';
 import { arithmeticOf, movedWeight } from '../../schemes/chains.ts';
@@ -9,7 +9,8 @@ import { sharingOf } from '../../schemes/granularity.ts';
 import { stepRoleOf } from '../../schemes/recognize.ts';
 import { codesBehind } from '../../schemes/unpacked.ts';
 import { integers } from '../constants/call.ts';
-import type { Layout } from './floats.ts';
+import { canRedirect, redirect } from '../rename.ts';
+import { type Layout, originalOf } from './floats.ts';
 import type { Rewriting } from './rewriting.ts';
 
 /**
@@ -57,12 +58,27 @@ export async function dequantizeArithmetic(work: Rewriting, graph: Graph, node: 
   const moved =
     found && (movedWeight(graph, found.data, found.steps) ?? (await integerWeight(graph, found.data, found.steps)));
   if (found === undefined || moved === undefined) return false;
-  const { end, ...layout } = await formed(graph, node, found.gather === undefined ? moved.weight.dims : undefined);
+  const { end, ...layout } = await formed(
+    graph,
+    freed(graph, node, moved.held),
+    found.gather === undefined ? moved.weight.dims : undefined,
+  );
   const name = await work.moved(graph, node, moved, layout);
   if (name === undefined) return false;
   if (found.gather !== undefined) lookUp(work, graph, found.gather, name, end);
   else work.link(graph, end, name);
   return true;
+}
+
+/** The node, with another name for what it gives where that has the name of the weight: the weight gets it again. */
+function freed(graph: Graph, node: Node, held: Constant): Node {
+  const [name = ''] = node.outputs;
+  const other = graph.uniqueName(`${name}_stored`);
+  if (held.graph !== graph || originalOf(held) !== name || !canRedirect(graph, name, other)) return node;
+  const renamed = { ...node, outputs: [other] };
+  graph.replaceNode(node, renamed);
+  redirect(graph, name, other);
+  return renamed;
 }
 
 /** Rows of a float table under the name of what a node gave. */
