@@ -24,7 +24,7 @@ export class Roundings extends Losses implements Rounding {
   largest = 0;
   leastBeyond: number = Number.POSITIVE_INFINITY;
 
-  /** @param rounded - the numbers behind their 16 bits, as float32 again */
+  /** @param rounded - the numbers that their 16 bits stand for, as float32 again */
   compare(numbers: Float32Array, rounded: Float32Array): void {
     let { largest, leastBeyond, signal, noise } = this;
     for (let at = 0; at < numbers.length; at++) {

@@ -70,7 +70,7 @@ function isMover(graph: Graph, use: Use): use is Use & { readonly node: Node } {
   );
 }
 
-/** Whether ONNX Runtime fails on what it writes behind `mover`, or behind the next ones it comes to from there. */
+/** Whether ONNX Runtime fails on what it writes after `mover`, or after the next ones it comes to from there. */
 function breaks(graph: Graph, mover: Node, int8: boolean): boolean {
   const open = [mover];
   for (let node = open.pop(); node !== undefined; node = open.pop()) {

@@ -67,4 +67,4 @@ export type FoldAction =
   /** `what` did nothing: `Identity`, `Mul by 1`. */
   | { readonly action: 'removed'; readonly what: string }
   /** The operator `what` was merged into the weights of the operator `into`, which comes after it or before it. */
-  | { readonly action: 'merged'; readonly what: string; readonly into: string; readonly side: 'before' | 'behind' };
+  | { readonly action: 'merged'; readonly what: string; readonly into: string; readonly side: 'before' | 'after' };

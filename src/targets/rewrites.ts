@@ -11,7 +11,7 @@ export const barrier: Fact<'Sum'> = {
 
 export const reluInWasm: Fact<'Max'> = {
   says:
-    'In WebAssembly, Max(x, 0) behind a dynamic product takes less time than Relu and gives the same bits: 0.82 to 0.94 of the ' +
+    'In WebAssembly, Max(x, 0) after a dynamic product takes less time than Relu and gives the same bits: 0.82 to 0.94 of the ' +
     'time of product and Relu with 16 rows and more, as much with one row. On a CPU it takes 1.00 to 1.07.',
   ...{ source: ort('core/providers/cpu/activation/activations.h'), version: MEASURED, value: 'Max' },
 };

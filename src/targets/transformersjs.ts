@@ -36,7 +36,7 @@ export const modelFolder: Fact<string> = {
 
 /** How data files are found. */
 export interface DataFileFact {
-  /** Behind the whole name of the model file. */
+  /** After the whole name of the model file. */
   readonly suffix: string;
   /** More are refused. */
   readonly most: number;

@@ -173,10 +173,10 @@ nodes (15 changes)
   … and 3 more (--verbose)
 `;
 
-const AT_140 = `a → b: 314 kB → 81.9 kB (26.1 %); 6 nodes and 4 weights are the same
+const AT_140 = `a → b: 314 kB → 81.8 kB (26.1 %); 6 nodes and 4 weights are the same
 operators (6 changes)
   operator          before  after
-  Cast                   0      3
+  Cast                   0      5
   DequantizeLinear       0      1
   Gemm                   1      0
   MatMul                 0      1
@@ -187,21 +187,22 @@ weights (4 changes)
   fc.weight      float32 → int8 per channel  45.1 dB   0.000414  0.0 % → 0.5 %
   onnx::Conv_38  float32 → int8 per channel  49.7 dB    0.00783  0.0 % → 0.0 %
   onnx::Conv_41  float32 → int8 per channel  46.1 dB    0.00122  0.0 % → 0.6 %
-  onnx::Conv_44  float32 → int8 per channel  44.8 dB   0.000852  0.0 % → 0.6 %
-nodes (12 changes)
-  node                        operator          what
-  /conv1/Conv                 Conv              input 1: onnx::Conv_38 → onnx::Conv_38_dequantized
-  /conv2/Conv                 Conv              input 1: onnx::Conv_41 → onnx::Conv_41_dequantized
-  /conv3/Conv                 Conv              input 1: onnx::Conv_44 → onnx::Conv_44_dequantized
-  /fc/Gemm                    MatMul            was Gemm
-  onnx::Conv_38_cast_Cast     Cast              added
-  onnx::Conv_38_Mul           Mul               added
-  onnx::Conv_41_cast_Cast     Cast              added
-  onnx::Conv_41_Mul           Mul               added
-  onnx::Conv_44_cast_Cast     Cast              added
-  onnx::Conv_44_Mul           Mul               added
-  fc.weight_DequantizeLinear  DequantizeLinear  added
-  logits_Sum                  Sum               added
+  onnx::Conv_44  float32 → int8 per channel  44.8 dB   0.000851  0.0 % → 0.6 %
+nodes (14 changes)
+  node                           operator  what
+  /conv1/Conv                    Conv      input 1: onnx::Conv_38 → onnx::Conv_38_dequantized
+  /conv2/Conv                    Conv      input 1: onnx::Conv_41 → onnx::Conv_41_dequantized
+  /conv3/Conv                    Conv      input 1: onnx::Conv_44 → onnx::Conv_44_dequantized
+  /fc/Gemm                       MatMul    was Gemm
+  onnx::Conv_38_cast_Cast        Cast      added
+  onnx::Conv_38_Mul              Mul       added
+  onnx::Conv_41_cast_Cast        Cast      added
+  onnx::Conv_41_scale_cast_Cast  Cast      added
+  onnx::Conv_41_Mul              Mul       added
+  onnx::Conv_44_cast_Cast        Cast      added
+  onnx::Conv_44_scale_cast_Cast  Cast      added
+  onnx::Conv_44_Mul              Mul       added
+  … and 2 more (--verbose)
 `;
 
 const MARKDOWN = `**a → b**: 204 kB → 204 kB (100.0 %); 5 nodes and 3 weights are the same

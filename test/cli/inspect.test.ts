@@ -240,17 +240,18 @@ weights, the largest first
   fc1.bias    Gemm      float32 256      1.02 kB   0.5 %
   fc2.bias    Gemm      float32 128        512 B   0.3 %
   fc3.bias    Gemm      float32 10          40 B   0.0 %
-quantize --int8 would change 3 weights: 202 kB → 52.0 kB
+quantize --int8 would change 3 weights: 202 kB → 51.2 kB
 prune would choose from 50432 weights in 3 tensors
 predicted sizes
   made by                                        size  of now
-  quantize --int8                             54.9 kB  26.9 %
-  quantize --weights-only                     54.9 kB  26.9 %
+  quantize --int8                             54.3 kB  26.6 %
+  quantize --weights-only                     54.3 kB  26.6 %
   quantize --int4                             33.2 kB  16.3 %
   float16 weights                              102 kB  50.2 %
   60 % pruned, as a bit mask and kept values  89.3 kB  43.8 %
-  60 % pruned and int8, stored the same way   31.0 kB  15.2 %
-  within a few percent, with quantize: the form of a stored weight depends on its values
+  60 % pruned and int8, stored the same way   30.4 kB  14.9 %
+  within a few percent, with quantize: the form of a stored weight depends on
+    its values
 weight values
   weight      zeros     std  spread  outliers  values
   fc2.weight  0.0 %   0.075    10.5      1.71  ▁▁▁▁▁▁▁▂▆█▅▁▁▁▁▁
@@ -284,16 +285,16 @@ weights, the largest first
   fc1.bias    Gemm      float32 256      1.02 kB   0.5 %
   fc2.bias    Gemm      float32 128        512 B   0.3 %
   fc3.bias    Gemm      float32 10          40 B   0.0 %
-quantize --int8 would change 3 weights: 202 kB → 52.0 kB
+quantize --int8 would change 3 weights: 202 kB → 51.2 kB
 prune would choose from 50432 weights in 3 tensors
 predicted sizes
   made by                                        size  of now
-  quantize --int8                             54.9 kB  26.9 %
-  quantize --weights-only                     54.9 kB  26.9 %
+  quantize --int8                             54.3 kB  26.6 %
+  quantize --weights-only                     54.3 kB  26.6 %
   quantize --int4                             33.2 kB  16.3 %
   float16 weights                              102 kB  50.2 %
   60 % pruned, as a bit mask and kept values  89.3 kB  43.8 %
-  60 % pruned and int8, stored the same way   31.0 kB  15.2 %
+  60 % pruned and int8, stored the same way   30.4 kB  14.9 %
   within a few percent, with quantize: the form of a stored weight depends on its values
 weight values
   weight      shape            zeros      min     max      mean     std  spread  outliers  values

@@ -138,8 +138,8 @@ describe('compress --report', () => {
     const { layers } = dataIn(join(cwd, 'r.html'));
     expect(layers.map((one) => [one.weight, one.form])).toEqual([
       ['fc1.weight', 'int8 per channel, weights only, bitmask'],
-      ['fc2.weight', 'int8 in blocks of 32, weights only, bitmask'],
-      ['fc3.weight', 'int8 in blocks of 64, weights only, bitmask'],
+      ['fc2.weight', 'int8 per channel, weights only, bitmask'],
+      ['fc3.weight', 'int8 per channel, weights only, bitmask'],
     ]);
     for (const one of layers) expect(one.sqnr).toBeGreaterThan(30);
   });

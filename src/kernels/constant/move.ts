@@ -48,7 +48,7 @@ export function runOf({ base, steps }: Walk): number | undefined {
 
 /**
  * Tensors put together along an axis.
- * @param parts - bytes of each, and bytes of one of its rows: its length along the axis times all that is behind
+ * @param parts - bytes of each, and bytes of one of its rows: its length along the axis times all axes after it
  * @param outer - number of rows
  */
 export function join(

@@ -59,7 +59,7 @@ function objectColumns(
 }
 
 /**
- * The dims that are meant. One sample may be written without the axis of the batch; and behind an empty axis JSON has
+ * The dims that are meant. One sample may be written without the axis of the batch; and after an empty axis JSON has
  * nothing: `[[], []]` is all there is of [2, 0, 8], so the model must say how long the axes are.
  */
 function stated(dims: readonly number[], wanted: ValueInfo['dims'], single: boolean, where: string): readonly number[] {

@@ -12,7 +12,7 @@
  *   (2: of this way to do it; other versions look for other names).
  * 2. The writer looks there for its own pipe. It believes the name only where the file belongs to this user and the
  *   process in it lives here and has that very pipe as its standard input; else it writes into the pipe as ever.
- * 3. It makes `onnx-compress-TAG` in the same folder, the model and behind its end the references, removes the reader's
+ * 3. It makes `onnx-compress-TAG` in the same folder, the model and after its end the references, removes the reader's
  *   file, and sends {@link MESSAGE}, that tag and how long the model is, which no model begins with.
  * 4. The reader opens the file and those it refers to, cuts the references off, removes its name, and begins. Before
  *   its result counts it reads on: nothing else may come.

@@ -24,7 +24,7 @@ interface Leftover extends HiddenName {
 }
 
 /**
- * Clears up behind runs that were killed while they wrote `path`: removes their temporary files, and puts back an old
+ * Clears up after runs that were killed while they wrote `path`: removes their temporary files, and puts back an old
  * model whose successor did not come to be. Touches only files that have our names, belong to this user, and were made
  * on this host by a process that has ended. What cannot be removed stays.
  * @param model - where `path` is a data file: the model it is for

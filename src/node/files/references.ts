@@ -1,7 +1,7 @@
 /**
- * A file of which some bytes are not in it but in other open files, where they lie as they are or but for zeros. So a
+ * A file of which some bytes are not in it but in other open files, as they are or with more zeros. So a
  * model of which weights are untouched or pruned can be given to another process without writing them
- * (see handover.ts): the file has holes, and behind its end stands where the bytes of the holes are.
+ * (see handover.ts): the file has holes, and after its end come the places of the bytes of the holes.
  */
 import { accessSync, constants, fstatSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -28,7 +28,7 @@ interface Identity {
   readonly mtimeMs: number;
 }
 
-/** Whether another process of this user could open the file behind a descriptor, and find what we find. */
+/** Whether another process of this user could open the file of a descriptor, and find what we find. */
 export function canRefer(fd: number): boolean {
   try {
     accessSync(`/proc/self/fd/${fd}`, constants.R_OK);
@@ -205,7 +205,7 @@ export function referringSource(base: Source, { references, unchanged, close }: 
   };
 }
 
-/** The first reference that ends behind `start`. */
+/** The first reference that ends after `start`. */
 function firstBehind(references: readonly Reference[], start: number): number {
   let [low, high] = [0, references.length];
   while (low < high) {

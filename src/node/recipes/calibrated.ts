@@ -107,7 +107,7 @@ const SHAPE: Shape<CalibratedOptions> = {
 type Calibrating = CalibratedOptions & Required<Pick<CalibratedOptions, 'observer' | 'biasCorrection' | 'onProgress'>>;
 
 /**
- * Static quantization of a whole model, as `onnx-compress quantize --calibrate`: folds the model, runs it on the data,
+ * Static quantization of a whole model, as the command line does with data: folds the model, runs it on the data,
  * quantizes Conv and Gemm with their activations and MatMul dynamically, and stores the weights of the other Conv as
  * integers. With `weightsOnly`, all weights are stored and the data only corrects biases. For a target without integer
  * products, matrix products get few bits, with codes that the data chooses.

@@ -33,7 +33,7 @@ const SAMPLES = 8;
 const TIMING = { seconds: 0.5, runs: 20, warmup: 2 } as const;
 
 /**
- * Runs a model before and after on the same inputs, as the option `--check` does: measures the SQNR of each output, and
+ * Runs a model before and after on the same inputs: measures the SQNR of each output, and
  * the time of a run relative to the model before, in alternation. Takes a second or two for a small model.
  *
  * @param before - path of the original model

@@ -115,7 +115,7 @@ export async function runOne(session: Session, sample: Sample, fetches: readonly
   });
 }
 
-/** Where ONNX Runtime is to look for a model. Only one behind a link is read before; few are. */
+/** Where ONNX Runtime is to look for a model. Only one that a link leads to is read before; few are. */
 export async function pathToRun(path: string): Promise<string> {
   const isLink = await lstat(path).then(
     (found) => found.isSymbolicLink(),

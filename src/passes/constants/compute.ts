@@ -52,7 +52,7 @@ export class Constants {
     this.#foreknown = foreknown;
   }
 
-  /** The constant behind a name as a node of `graph` sees it, or what {@link compute} made. */
+  /** The constant that a name stands for, as a node of `graph` sees it, or what {@link compute} made. */
   of(graph: Graph, value: string): Tensor | undefined {
     for (let scope: Graph | undefined = graph; scope !== undefined; scope = scope.parent) {
       const made = this.#made.get(scope)?.get(value);

@@ -26,7 +26,7 @@ export const SUMS: readonly string[] = [
   ],
 ];
 
-/** What makes numbers large that something behind makes small again. */
+/** What makes numbers large that a later node makes small again. */
 const GROWS = new Set([...SUMS, 'Exp']);
 /** What makes large numbers small. */
 const SHRINKS = new Set(['Erf', 'Log', 'Reciprocal', 'Sigmoid', 'Sqrt', 'Tanh']);

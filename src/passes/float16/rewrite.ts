@@ -75,7 +75,7 @@ function castsBehind({ naming, types }: Rewriting, graph: Graph, node: Node): No
     const names = naming.of(graph, output);
     // It is there in float16 already.
     if (names?.half !== undefined && names.half === halfSource(types, graph, node)) return [];
-    // Of the source, where a Cast made the value: no Cast behind another.
+    // Of the source, where a Cast made the value: no Cast after another.
     const source = isFloatCast(node) && isMade(types, graph, node) ? node.inputs[0] : undefined;
     return castOf(graph, names, source);
   });

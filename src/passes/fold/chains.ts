@@ -37,7 +37,7 @@ export async function foldChains(folding: Folding, weights: FoldedWeights): Prom
 
 /**
  * Into the product before: `(α·x·W + β·b)·s + t = α·x·(W·s) + (β·b·s + t)`.
- * A MatMul has no bias: its Add behind is one; without that it takes factors only, except that a BatchNormalization
+ * A MatMul has no bias: the Add after it is one; without that it takes factors only, except that a BatchNormalization
  * becomes the Add.
  */
 async function foldBack(folding: Folding, weights: FoldedWeights, graph: Graph, affine: Affine): Promise<boolean> {
@@ -80,7 +80,7 @@ async function foldBack(folding: Folding, weights: FoldedWeights, graph: Graph, 
 }
 
 /**
- * Into the product behind: `α·(s·x + t)·W + β·b = α·x·(s·W) + (β·b + α·t·ΣW)`, ΣW over all that a channel adds up. The
+ * Into the product after it: `α·(s·x + t)·W + β·b = α·x·(s·W) + (β·b + α·t·ΣW)`, ΣW over all that a channel adds up. The
  * second only without padding, which adds zeros where x would have been shifted. s and t are one number each: a channel
  * of x is not a channel of y.
  */
@@ -102,7 +102,7 @@ async function foldForward(folding: Folding, weights: FoldedWeights, graph: Grap
   const weight = scale === undefined ? undefined : weights.scaled(found, scale, kind);
   graph.removeNode(affine.node);
   rewrite(folding, graph, found, { input: affine.input, weight, bias });
-  folding.count({ action: 'merged', what: kind, into: found.node.opType, side: 'behind' });
+  folding.count({ action: 'merged', what: kind, into: found.node.opType, side: 'after' });
   return true;
 }
 
@@ -119,7 +119,7 @@ async function foldPast(folding: Folding, weights: FoldedWeights, graph: Graph, 
   if (past === undefined) return false;
   rewrite(folding, graph, past.product, past);
   const [what, into] = [affine.node.opType, past.product.node.opType];
-  folding.count({ action: 'merged', what, into, side: 'behind' });
+  folding.count({ action: 'merged', what, into, side: 'after' });
   return true;
 }
 

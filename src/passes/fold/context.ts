@@ -45,7 +45,7 @@ export class Folding {
   }
 
   /**
-   * The constant behind a name as a node of `graph` sees it. Undefined for what is none: an activation, a default that
+   * The constant that a name stands for, as a node of `graph` sees it. Undefined for what is none: an activation, a default that
    * a caller may replace (an initializer that is a graph input too, from IR 4 on), a weight that training changes.
    */
   constant(graph: Graph, value: string | undefined): Constant | undefined {
@@ -69,7 +69,7 @@ export class Folding {
     return found;
   }
 
-  /** The number behind a name, where it is a constant of one element. */
+  /** The number that a name stands for, where it is a constant of one element. */
   async scalar(graph: Graph, value: string | undefined): Promise<Scalar | undefined> {
     const tensor = this.constant(graph, value)?.tensor;
     if (tensor === undefined || elementCount(tensor.dims) !== 1) return undefined;

@@ -61,7 +61,7 @@ export function endOf(product: Product): string {
   return (product.bias ?? product).node.outputs[0] ?? '';
 }
 
-/** The product that ends in a value, with the Add behind a MatMul as its bias. */
+/** The product that ends in a value, with the Add after a MatMul as its bias. */
 export function productBehind(folding: Folding, graph: Graph, value: string): Product | undefined {
   const producer = graph.producer(value);
   if (!isAnyOp(producer, 'Add')) {
@@ -108,7 +108,7 @@ function layoutOf(node: Node, dims: readonly number[]): WeightLayout | undefined
  */
 function biasOf(folding: Folding, graph: Graph, node: Node, channels: number, rank: number): ProductBias | undefined {
   const slot = biasSlot(graph, node);
-  // The Add behind a MatMul joins it only where nothing refers to the value between them.
+  // The Add after a MatMul joins it only where nothing refers to the value between them.
   if (slot === undefined || (slot.node !== node && folding.onlyUse(graph, node.outputs[0]) === undefined))
     return undefined;
   const { index, name } = slot;

@@ -48,7 +48,7 @@ export interface Product {
  * Writes the nodes that stand for quantized ones. Remembers per graph what can be shared: one DynamicQuantizeLinear
  * serves all that read the same activation.
  *
- * Behind every MatMul stands a Sum (with what was added, or alone), against `addBehind` and `clipBehind` of
+ * A Sum (with what was added, or alone) follows every MatMul, against `addBehind` and `clipBehind` of
  * src/targets.
  */
 export class Emitter {

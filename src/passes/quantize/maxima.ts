@@ -6,7 +6,7 @@ import { constant } from '../../ir/tensor.ts';
 import { reluInWasm } from '../../targets/rewrites.ts';
 
 /**
- * Writes the Relu behind products on integers as {@link reluInWasm} says; NaN stays NaN in both:
+ * Writes the Relu after products on integers as {@link reluInWasm} says; NaN stays NaN in both:
  * ```
  * before  product ── Sum(b) ── Relu ── y
  * after   product ── Sum(b) ── Max(0) ── y

@@ -28,7 +28,7 @@ import { tiedTables } from './tied.ts';
 /** Uses whose weights are looked at at a time: enough for every thread while one is thought about. */
 const AHEAD = 16;
 /** What became of a Conv, for people. */
-const STORED = 'stored as integers, computed in float as fast as before';
+const STORED = 'stored in 8 or 16 bits, computed in float as fast as before';
 
 /**
  * Quantizes the weights of the operators in `options.opTypes`, and tells the ledger what became of each.

@@ -8,7 +8,7 @@ import type { OutputFigures, Share } from '../../runtime/compare.ts';
 export interface Figures {
   /** The metric: a share from 0 to 1, or dB. */
   readonly value: ExtendedReal;
-  /** The rows behind a share; absent for dB. */
+  /** The rows that a share counts; absent for dB. */
   readonly rows?: Share;
   /** Change against the float model, as a share; negative for a loss. Absent for dB. */
   readonly change?: number;

@@ -151,7 +151,7 @@ function joined(axis: number | undefined, heads: readonly (Head | undefined)[]):
   return same ? first : undefined;
 }
 
-/** Behind a Flatten there are two axes. */
+/** After a Flatten there are two axes. */
 function flat(node: Node, head: Head | undefined): Head | undefined {
   return head === undefined || node.opType !== 'Flatten' ? head : { ...head, axis: 1 };
 }

@@ -62,7 +62,7 @@ function numberOf(dim: number | string | undefined): number | undefined {
 
 /** Whatever multiplies activations: with weights, or with each other. */
 const PRODUCTS = /MatMul|Gemm|Conv|Einsum|LSTM|GRU|^RNN|Attention/;
-/** Behind them there is a choice, not a number that is computed on with. */
+/** After them comes a choice, not a number that is computed on with. */
 const CHOOSING = new Set('ArgMax ArgMin TopK NonMaxSuppression Multinomial Shape Size Greater Less Equal'.split(' '));
 /** Values that are looked at. */
 const MOST_VALUES = 10_000;

@@ -27,7 +27,7 @@ export class Gains {
       for (const { graph, node, index } of this.#graph.uses(next.name)) {
         if (graph !== this.#graph || node === undefined || index !== 0) continue;
         const gains = await this.#gainsOf(node);
-        // Behind a Flatten each channel is several neighbours.
+        // After a Flatten each channel is several neighbours.
         const spread = (gains?.length ?? 0) / channels;
         if (gains !== undefined && spread >= 1 && Number.isInteger(spread)) found.push(joined(gains, spread));
         else if (channelsBehind(node) !== undefined && next.steps < MAX_PATH)
