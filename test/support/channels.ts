@@ -14,8 +14,17 @@ import { constant } from '../../src/ir/tensor.ts';
 import { constantName, replaceConstant } from '../../src/layers/constant.ts';
 import { CHANNEL_DEFAULTS, type ChannelOptions, planRemoval, removeChannels } from '../../src/passes/channels/index.ts';
 import { Remaining } from '../../src/passes/channels/rewrite.ts';
+import type { AttributeSpec, NodeSpec } from './build.ts';
 import { runModel } from './ort.ts';
 import { sqnr } from './sqnr.ts';
+
+/** A node with one output, whose name says which. */
+export const node = (
+  op: string,
+  inputs: readonly string[],
+  out: string,
+  attributes: Readonly<Record<string, AttributeSpec>> = {},
+): NodeSpec => ({ op, in: inputs, out: [out], name: `${op} ${out}`, attributes });
 
 /** Axis of the inputs in the weight of a node that sums over them. */
 const INPUT_AXIS: Readonly<Record<string, number>> = {

@@ -2,18 +2,12 @@
 import { describe, expect, test } from '@jest/globals';
 import { removeChannels } from '../../../src/index.node.ts';
 import { ints, weight } from '../../support/axes.ts';
-import { type AttributeSpec, buildModel, f32, i64, type ModelSpec, type NodeSpec, value } from '../../support/build.ts';
-import { inputOf, removal } from '../../support/channels.ts';
+import { buildModel, f32, i64, type ModelSpec, type NodeSpec, value } from '../../support/build.ts';
+import { inputOf, node, removal } from '../../support/channels.ts';
 import { modelOf } from '../../support/model.ts';
 import { seeded } from '../../support/random.ts';
 
 const OPTIONS = { amount: 0.5, roundTo: 1 };
-const node = (
-  op: string,
-  inputs: readonly string[],
-  out: string,
-  attributes: Readonly<Record<string, AttributeSpec>> = {},
-): NodeSpec => ({ op, in: inputs, out: [out], name: `${op} ${out}`, attributes });
 
 /** Axis `axis` of the shape of `of`, as a vector `out`. */
 const length = (of: string, axis: string, out: string): NodeSpec[] => [

@@ -1,17 +1,11 @@
 /** Layers that share nothing but a bias or a scale: exporters store equal ones once. */
 import { expect, test } from '@jest/globals';
 import { weight } from '../../support/axes.ts';
-import { type AttributeSpec, buildModel, f32, i64, type ModelSpec, type NodeSpec } from '../../support/build.ts';
-import { inputOf, removal } from '../../support/channels.ts';
+import { buildModel, f32, i64, type ModelSpec, type NodeSpec } from '../../support/build.ts';
+import { inputOf, node, removal } from '../../support/channels.ts';
 import { modelOf } from '../../support/model.ts';
 import { seeded } from '../../support/random.ts';
 
-const node = (
-  op: string,
-  inputs: readonly string[],
-  out: string,
-  attributes: Readonly<Record<string, AttributeSpec>> = {},
-): NodeSpec => ({ op, in: inputs, out: [out], name: `${op} ${out}`, attributes });
 const zeros = (dims: readonly number[]) => f32(dims, new Float32Array(dims.reduce((all, one) => all * one, 1)));
 
 /** Dims of the weights that are left, after the result was held against the old model with columns of zeros. */

@@ -5,9 +5,7 @@ import {
   type Float16Options,
   float16,
   type Graph,
-  type Model,
   type Node,
-  type PassReport,
   quantize,
   readModel,
   transform,
@@ -18,28 +16,14 @@ import { buildModel, f32, i64, type ModelSpec, type NodeSpec, value } from '../.
 import { fixture } from '../../support/cli.ts';
 import { readNpz } from '../../support/npz.ts';
 import { feed, runModel } from '../../support/ort.ts';
+import { inSixteenBits, type Made, thirds } from '../../support/sixteen.ts';
 import { sqnr } from '../../support/sqnr.ts';
 
 const FLOAT = 1;
 const HALF = 10;
 
-interface Made {
-  readonly model: Model;
-  readonly report: PassReport;
-  readonly bytes: Uint8Array;
-}
-
-async function computed(source: Uint8Array | string, options: Float16Options = {}): Promise<Made> {
-  const model = await readModel(source);
-  const [report] = await transform(model, float16({ compute: 'float16', ...options }));
-  const sink = bytesSink();
-  await writeModel(model, sink);
-  return { model, report: report as PassReport, bytes: sink.bytes() };
-}
-
-/** Numbers from −2 to 2 that float16 rounds. */
-const thirds = (count: number, scale = 1): number[] =>
-  Array.from({ length: count }, (_, at) => (scale * (((at * 7) % 13) - 6)) / 3);
+const computed = (source: Uint8Array | string, options: Float16Options = {}): Promise<Made> =>
+  inSixteenBits(source, { compute: 'float16', ...options });
 
 const W = f32([4, 4], thirds(16));
 const X = { x: feed([2, 4], Float32Array.from(thirds(8))) };

@@ -1,49 +1,15 @@
 import { expect, test } from '@jest/globals';
 import type { Tensor as OrtTensor } from 'onnxruntime-node';
-import {
-  bytesSink,
-  type Float16Options,
-  float16,
-  type Model,
-  type PassReport,
-  readModel,
-  transform,
-  writeModel,
-} from '../../../src/index.node.ts';
-import { buildModel, f32, i64, type ModelSpec, value } from '../../support/build.ts';
+import { type Float16Options, float16, readModel, transform } from '../../../src/index.node.ts';
+import { buildModel, f32, i64, value } from '../../support/build.ts';
 import { fixture } from '../../support/cli.ts';
 import { readNpz } from '../../support/npz.ts';
 import { feed, optimizedModel, runModel } from '../../support/ort.ts';
+import { inSixteenBits, type Made, product, thirds } from '../../support/sixteen.ts';
 import { sqnr } from '../../support/sqnr.ts';
 
-/** Numbers that 16 bits round: thirds of odd numbers, from −2 to 2. */
-const thirds = (count: number, scale = 1): number[] =>
-  Array.from({ length: count }, (_, at) => (scale * (((at * 7) % 13) - 6)) / 3);
-
-interface Made {
-  readonly model: Model;
-  readonly report: PassReport;
-  readonly bytes: Uint8Array;
-}
-
-async function stored(source: Uint8Array | string, options: Float16Options = {}): Promise<Made> {
-  const model = await readModel(source);
-  const [report] = await transform(model, float16(options));
-  const sink = bytesSink();
-  await writeModel(model, sink);
-  return { model, report: report as PassReport, bytes: sink.bytes() };
-}
-
-/** `y = x · w` and what else is said. */
-const product = (weights: readonly number[], more: Partial<ModelSpec> = {}) =>
-  buildModel({
-    opset: 17,
-    inputs: { x: f32([2, 16]) },
-    outputs: { y: f32([2, 8]) },
-    initializers: { w: f32([16, 8], weights) },
-    nodes: [{ op: 'MatMul', in: ['x', 'w'], out: ['y'], name: 'product' }],
-    ...more,
-  });
+const stored = (source: Uint8Array | string, options: Float16Options = {}): Promise<Made> =>
+  inSixteenBits(source, options);
 
 const X = { x: feed([2, 16], Float32Array.from(thirds(32))) };
 
