@@ -10,10 +10,13 @@ import { sum } from './verdict.ts';
 /** What a pass changed: a sentence, and a table of the weights with the largest first. */
 export function changedLines(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {
   if (pass.changes.length === 0 && pass.pass !== 'convert' && pass.pass !== 'copy')
-    return [`${chalk.green(pass.pass)}: no weight changed`];
+    return [`${chalk.green(titleOf(pass))}: no weight changed`];
   const changes = pass.changes.toSorted((a, b) => b.before - a.before);
   return (isStepVerb(pass.pass) ? HEADS[pass.pass] : sized)({ ...pass, changes }, options, chalk);
 }
+
+/** What reports call a pass, if its name says too little: this one also stores weights as bfloat16 and int16. */
+const TITLES: { readonly [pass in string]?: string } = { float16: '16 bits' };
 
 /** The lines above the notes of a pass. */
 type Heads = (pass: PassReport, options: RenderOptions, chalk: ChalkInstance) => string[];
@@ -91,8 +94,12 @@ function sized(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): 
     ...(same === undefined ? [{ head: 'now' }] : []),
   ];
   const into = same === undefined || same === '' ? '' : ` now ${printable(same)}`;
-  const head = `${chalk.green(pass.pass)}: ${count(pass.changes.length, 'weight')}${into}: ${formatBytes(before)} → ${formatBytes(after)}`;
+  const head = `${chalk.green(titleOf(pass))}: ${count(pass.changes.length, 'weight')}${into}: ${formatBytes(before)} → ${formatBytes(after)}`;
   return [...wrapped([head], options), ...table(columns, rows, options, chalk)];
+}
+
+function titleOf({ pass }: PassReport): string {
+  return TITLES[pass] ?? pass;
 }
 
 function wrapped(lines: readonly string[], options: RenderOptions): string[] {

@@ -20,7 +20,7 @@ test('calibration names what comes near 65504; few bits go with float16', () => 
   ];
   const done = compress([...args, '--no-check', model, '-o', 'q4f16.onnx'], { cwd });
   expect(done.stderr).toMatch(/^quantize: \d+ weights/m);
-  expect(done.stderr).toMatch(/^float16: \d+ weights now float16/m);
+  expect(done.stderr).toMatch(/^16 bits: \d+ weights now float16/m);
   expect(done.stderr).toContain('calibrated with digits-vit-calib.npz: 8 samples');
   expect(done.stderr).toMatch(/\d+ nodes compute in float16, with \d+ Casts/);
 });
