@@ -46,7 +46,7 @@ export async function measureWays(
   const elements = elementCount(dims);
   if (elements > MOST_ELEMENTS) {
     const way = coarsestWay(dims, form);
-    return [{ way, noise: foreseenNoise(way) }];
+    return [{ way, noise: predictedNoise(way) }];
   }
   const data = toFloat32(await tensor.load(), dtype as FloatDType);
   const kernels = await kernelsFor(elements);
@@ -71,9 +71,9 @@ export async function measureWays(
 }
 
 /** As {@link measureWays} of a weight that is not read: as if its elements were normally distributed. */
-export function foreseenWays(tensor: Tensor, form: StoredForm, of: string, whole: boolean): MeasuredWay[] {
+export function predictedWays(tensor: Tensor, form: StoredForm, of: string, whole: boolean): MeasuredWay[] {
   const { dims, dtype } = tensor;
-  const measured: MeasuredWay[] = integerWays(dims, form, 1, of).map((way) => ({ way, noise: foreseenNoise(way) }));
+  const measured: MeasuredWay[] = integerWays(dims, form, 1, of).map((way) => ({ way, noise: predictedNoise(way) }));
   if (!whole) return measured;
   if (dtype === 'float32' && elementCount(dims) <= MOST_HALVES) {
     measured.push({ way: halfWay(dims, of), noise: HALF_NOISE });
@@ -83,7 +83,7 @@ export function foreseenWays(tensor: Tensor, form: StoredForm, of: string, whole
 }
 
 /** Of normally distributed numbers: the largest magnitude of n is about √(2·ln n) times the root mean square. */
-function foreseenNoise(way: IntegerWay): number {
+function predictedNoise(way: IntegerWay): number {
   const { outer, inner } = layoutOf(way);
   const { symmetric, limit } = way.scheme;
   const step = ((symmetric ? 1 : 2) * Math.sqrt(2 * Math.log(Math.max(2, outer * inner)))) / limit;

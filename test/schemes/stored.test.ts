@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { Graph } from '../../src/ir/graph.ts';
 import { constant } from '../../src/ir/tensor.ts';
 import { decode } from '../../src/schemes/decode.ts';
-import { foreseenWays, type MeasuredWay, measureWays } from '../../src/schemes/measured.ts';
+import { type MeasuredWay, measureWays, predictedWays } from '../../src/schemes/measured.ts';
 import { encodedBytes } from '../../src/schemes/scheme.ts';
 import { encodeAsHalf, encodeStored } from '../../src/schemes/stored.ts';
 import { coarsestWay, type StoredForm } from '../../src/schemes/ways.ts';
@@ -97,7 +97,7 @@ describe('the ways to store a weight', () => {
 
   test('unread: the same ways, as if of normally distributed numbers', async () => {
     const tensor = constant('w', 'float32', dims, data);
-    const foreseen = foreseenWays(tensor, FORM, 'w', true);
+    const foreseen = predictedWays(tensor, FORM, 'w', true);
     const measured = (await waysOf(data, dims)) ?? [];
     expect(foreseen.map(named)).toEqual(measured.map(named));
     for (const [at, { noise, way }] of foreseen.entries()) {

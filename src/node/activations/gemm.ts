@@ -11,21 +11,21 @@ import { openSession, type Session } from '../runtime/session.ts';
 export interface GemmKind {
   readonly dtype: 'float32' | 'float64';
   readonly sign: 1 | -1;
-  /** Whether the right factor is read as its transpose. */
-  readonly turned: boolean;
+  /** Whether the right factor is given as its transpose. */
+  readonly transB: boolean;
 }
 
 /**
  * A session that gives `c + sign · a · b` as `y`, for matrices of any size.
  * @throws CompressError `runtime`
  */
-export async function openGemm({ dtype, sign, turned }: GemmKind): Promise<Session> {
+export async function openGemm({ dtype, sign, transB }: GemmKind): Promise<Session> {
   const value = (name: string, dims: string[]) => ({ name, dtype, dims });
   const graph = new Graph({
     name: 'product',
     inputs: [
       value('a', ['rows', 'depth']),
-      value('b', turned ? ['columns', 'depth'] : ['depth', 'columns']),
+      value('b', transB ? ['columns', 'depth'] : ['depth', 'columns']),
       value('c', ['rows', 'columns']),
     ],
     outputs: [value('y', ['rows', 'columns'])],
@@ -34,7 +34,7 @@ export async function openGemm({ dtype, sign, turned }: GemmKind): Promise<Sessi
         opType: 'Gemm',
         inputs: ['a', 'b', 'c'],
         outputs: ['y'],
-        attributes: [attribute.int('transB', Number(turned)), attribute.float('alpha', sign)],
+        attributes: [attribute.int('transB', Number(transB)), attribute.float('alpha', sign)],
       }),
     ],
   });

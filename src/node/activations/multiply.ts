@@ -18,7 +18,7 @@ export class Multiplier {
     const { into, left, right, rows, depth, columns, sign } = product;
     if (rows === 0 || columns === 0 || depth === 0) return;
     const dtype = into.data instanceof Float32Array ? 'float32' : 'float64';
-    const session = await this.#session({ dtype, sign, turned: false });
+    const session = await this.#session({ dtype, sign, transB: false });
     const room = this.#rooms[dtype];
     const factor = { data: room.contiguous('right', right, depth, columns), rows: depth, columns };
     const tight = isTight(into, columns) && isTight(left, depth);

@@ -10,7 +10,7 @@ const SIDE = 256;
  * @throws CompressError `runtime`
  */
 export function openGram(): Promise<Session> {
-  return openGemm({ dtype: 'float32', sign: 1, turned: true });
+  return openGemm({ dtype: 'float32', sign: 1, transB: true });
 }
 
 /** Some rows of a square matrix, without what is left of the first one's diagonal. */
@@ -27,7 +27,7 @@ interface Panel {
 export class GramPanels {
   readonly #columns: number;
   readonly #panels: readonly Panel[];
-  #turned: Float32Array | undefined;
+  #transposed: Float32Array | undefined;
 
   constructor(columns: number) {
     this.#columns = columns;
@@ -42,10 +42,10 @@ export class GramPanels {
   async add(vectors: Float32Array, session: Session): Promise<void> {
     const columns = this.#columns;
     const count = vectors.length / columns;
-    this.#turned ??= new Float32Array(vectors.length);
-    const turned = transpose(vectors, count, columns, this.#turned);
+    this.#transposed ??= new Float32Array(vectors.length);
+    const transposed = transpose(vectors, count, columns, this.#transposed);
     const from = (column: number, length: number): Float32Array =>
-      turned.subarray(column * count, (column + length) * count);
+      transposed.subarray(column * count, (column + length) * count);
     for (const { start, rows, data } of this.#panels) {
       const width = columns - start;
       await addGemm(

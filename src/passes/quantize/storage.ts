@@ -6,7 +6,7 @@ import { weightAxes } from '../../layers/axes.ts';
 import { ownBias } from '../../layers/bias.ts';
 import { constantName } from '../../layers/constant.ts';
 import { RECURRENT_INPUTS, type WeightUse } from '../../layers/select.ts';
-import { foreseenWays, type MeasuredWay, measureWays } from '../../schemes/measured.ts';
+import { type MeasuredWay, measureWays, predictedWays } from '../../schemes/measured.ts';
 import { PER_TENSOR } from '../../schemes/scheme.ts';
 import type { StoredForm, StoredWay } from '../../schemes/ways.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -52,7 +52,7 @@ export async function planStorage(
     const name = constantName(one.use.held);
     const whole = options.choosing === true && !others.has(tensor);
     const ways = options.unread
-      ? foreseenWays(tensor, form, name, whole)
+      ? predictedWays(tensor, form, name, whole)
       : await measureWays(tensor, form, name, whole);
     if (ways !== undefined) measured.push({ tensor, ways });
   }
