@@ -22,6 +22,12 @@ export interface Selection {
   readonly exclude?: readonly RegExp[];
 }
 
+/** A node and the graph it stands in. */
+export interface Place {
+  readonly graph: Graph;
+  readonly node: Node;
+}
+
 /** A weight as one node uses it. */
 export interface WeightUse extends Path {
   readonly graph: Graph;
@@ -29,6 +35,8 @@ export interface WeightUse extends Path {
   /** Which input of the node the weight is. */
   readonly index: number;
   readonly held: Constant;
+  /** The layer whose weight the node makes of it, together with other constants. */
+  readonly layer?: Place;
 }
 
 /** Operators with weights, and the inputs the weight may be, the usual one first. */
@@ -170,7 +178,8 @@ export function usesByTensor(uses: readonly WeightUse[]): Map<Tensor, WeightUse[
 
 /** Whether the user's expressions leave this use out. */
 export function isExcluded(use: WeightUse, selection: Selection): boolean {
-  const names = [use.node.name, ...namesOf(use.held), use.node.inputs[use.index] ?? ''];
+  const layer = use.layer === undefined ? [] : [use.layer.node.name];
+  const names = [use.node.name, ...layer, ...namesOf(use.held), use.node.inputs[use.index] ?? ''];
   const isNamed = (list: readonly RegExp[]): boolean => list.some((one) => matches(one, names));
   if (selection.include !== undefined && selection.include.length > 0 && !isNamed(selection.include)) return true;
   return isNamed(selection.exclude ?? []);

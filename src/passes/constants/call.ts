@@ -21,6 +21,8 @@ export type Planned =
       readonly reads: readonly Tensor[];
       /** Whether ONNX Runtime computes the same bits; true if omitted. */
       readonly exact?: boolean;
+      /** Steps that computing it takes, where it is more than one for each element. */
+      readonly work?: number;
       /** The elements, from those of `reads`. Undefined where there is no right answer, as after a division by 0. */
       compute(loaded: readonly Uint8Array[]): ArrayBufferView | undefined;
       /** Whether `compute` always has an answer, so that it can wait until the model is written. */

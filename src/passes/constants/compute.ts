@@ -4,7 +4,7 @@ import type { Model } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
 import { constant, derived, type Origin, type Tensor, tensorOf } from '../../ir/tensor.ts';
 import { isLongAndEmpty } from '../../kernels/constant/shape.ts';
-import { constantName, isVariable } from '../../layers/constant.ts';
+import { constantName, heldBy, isVariable } from '../../layers/constant.ts';
 import type { Planned } from './call.ts';
 import { operatorOf } from './operators/index.ts';
 
@@ -35,7 +35,8 @@ export type Foreknown = (graph: Graph, value: string) => Promise<Tensor | undefi
 
 /**
  * The constants of a model, and what nodes make of them. A result that is as large as a weight is computed when the
- * model is written; none is larger than what it is made of, but for {@link SMALL} ones.
+ * model is written; none is larger than what it is made of, or than the largest constant of the model, but for
+ * {@link SMALL} ones.
  */
 export class Constants {
   readonly #model: Model;
@@ -45,6 +46,7 @@ export class Constants {
   readonly #numbers = new WeakMap<Tensor, number>();
   readonly #byMeaning = new Map<string, number>();
   #held = 0;
+  #most: number | undefined;
 
   /** @param foreknown - asked for what no constant gives */
   constructor(model: Model, foreknown?: Foreknown) {
@@ -174,8 +176,8 @@ export class Constants {
       this.#costs.set(tensor, { elements: Math.max(0, ...costs.map((one) => one.elements)), largest, exact, from });
       return tensor;
     }
-    const { dtype, dims, reads, compute, sure } = planned;
-    const cost = elements + reads.reduce((sum, one) => sum + this.#costOf(one).elements, 0);
+    const { dtype, dims, reads, compute, sure, work = elements } = planned;
+    const cost = work + reads.reduce((sum, one) => sum + this.#costOf(one).elements, 0);
     const later = derived(
       name,
       dtype,
@@ -183,8 +185,10 @@ export class Constants {
       async () => compute(await loaded(reads, (one) => this.#costOf(one).elements)) ?? new Uint8Array(),
     );
     const bytes = given.reduce((sum, one) => sum + one.byteLength, 0);
-    if (later.byteLength > Math.max(SMALL, bytes) || cost > MAX_COST * (largest + SMALL)) return undefined;
-    const small = later.byteLength + reads.reduce((sum, one) => sum + one.byteLength, 0) <= SMALL;
+    if (later.byteLength > Math.max(SMALL, bytes, this.#largest()) || cost > MAX_COST * (largest + SMALL))
+      return undefined;
+    const together = later.byteLength + reads.reduce((sum, one) => sum + one.byteLength, 0);
+    const small = together <= SMALL && work <= SMALL;
     if (!small && !sure) return undefined;
     const tensor = small ? await this.#now(later, planned) : later;
     if (tensor === undefined) return undefined;
@@ -203,6 +207,15 @@ export class Constants {
     if (data === undefined) return undefined;
     this.#held += byteLength;
     return constant(name, dtype, dims, data);
+  }
+
+  /** Bytes of the largest constant: what is added to a weight, `B · A` for example, is as large as the weight. */
+  #largest(): number {
+    this.#most ??= this.#model
+      .graphs()
+      .flatMap(heldBy)
+      .reduce((most, { tensor }) => Math.max(most, tensor.byteLength), 0);
+    return this.#most;
   }
 
   #costOf(tensor: Tensor): Cost {

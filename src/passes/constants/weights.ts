@@ -21,11 +21,11 @@ import { type Placed, replaceByResults, worthwhile } from './region.ts';
  * before  v ── Mul(g / ReduceL2(v)) ── Conv                        after  w ── Conv
  * ```
  * What passes passes on (Transpose, Reshape, Cast) stays. Weights that are stored in fewer bits are left: half floats
- * after a Cast, integers after a Cast or DequantizeLinear. Products of constants too, which ONNX Runtime computes once.
+ * after a Cast, integers after a Cast or DequantizeLinear. A layer all of whose inputs are constants has no weight.
  * Nothing large is computed, or read, before it is asked for. Where no weight is found, nothing changes.
  *
- * Exponentials, roots other than the square one, normalizations and sums over middle axes may differ from ONNX
- * Runtime's in the last bits; all else is the same.
+ * Products, exponentials, roots other than the square one, normalizations and sums over middle axes may differ from
+ * ONNX Runtime's in the last bits; all else is the same.
  *
  * @param wanted - nodes whose weights may be such
  * @returns a sentence where there are such weights

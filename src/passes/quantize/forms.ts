@@ -109,7 +109,8 @@ export class Forms {
   async #emit<Weight extends Encoded>(use: WeightUse, plan: Planned<Weight>, weight: Weight): Promise<void> {
     const { correction } = this.#options;
     const write = (bias: string | undefined): void => plan.emit(weight, bias);
-    await (correction === undefined ? write(undefined) : correction.around(use, weight, plan.given.transposed, write));
+    const corrects = correction !== undefined && use.layer === undefined;
+    await (!corrects ? write(undefined) : correction.around(use, weight, plan.given.transposed, write));
   }
 
   /** Those of the uses whose weights are made float when the model is loaded, and what is read as integers besides. */
@@ -144,6 +145,7 @@ export class Forms {
 
   #plan(use: WeightUse): Plan | Skip {
     const { opType } = use.node;
+    if (use.layer !== undefined) return this.#stored(use);
     if (opType === 'Gather') return this.#gather(use);
     if (opType === 'MatMul' || opType === 'Gemm') return this.#linear(use);
     return this.#stored(use);
@@ -209,7 +211,7 @@ export class Forms {
   #stored(use: WeightUse): StoredPlan | Skip {
     const { node, held } = use;
     const { dims, dtype } = held.tensor;
-    const free = (use.reshaped || isOp(node, 'Einsum')) && dims.length > 1;
+    const free = (use.reshaped || use.layer !== undefined || isOp(node, 'Einsum')) && dims.length > 1;
     const out = free ? 0 : weightAxes(use, dims)?.out;
     if (out === undefined) {
       return skipUse(use, 'unsupported_rank', `its weight is [${dims.join(', ')}]; at least two dims are required`);

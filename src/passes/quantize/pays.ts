@@ -12,12 +12,12 @@ import type { ResolvedOptions } from './options.ts';
 /** Rows that each product has at least, as far as the model tells; 1 is the least there is. */
 export type Rows = ReadonlyMap<WeightUse, number>;
 
-export function isProduct({ node }: WeightUse): boolean {
-  return isOp(node, 'MatMul') || isOp(node, 'Gemm');
+export function isProduct({ node, layer }: WeightUse): boolean {
+  return layer === undefined && (isOp(node, 'MatMul') || isOp(node, 'Gemm'));
 }
 
-export function isConv({ node }: WeightUse): boolean {
-  return isOp(node, 'Conv') || isOp(node, 'ConvTranspose');
+export function isConv({ node, layer }: WeightUse): boolean {
+  return layer === undefined && (isOp(node, 'Conv') || isOp(node, 'ConvTranspose'));
 }
 
 /** The rows of the activations that meet the weights: from what the file states, and from what operators do. */

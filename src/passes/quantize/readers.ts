@@ -1,13 +1,13 @@
 import type { Graph } from '../../ir/graph.ts';
 import type { Node } from '../../ir/node.ts';
 import { withBias } from '../../layers/bias.ts';
-import type { WeightUse } from '../../layers/select.ts';
+import type { Place, WeightUse } from '../../layers/select.ts';
 
 /** The node that reads a weight where it is held, before what hands it on, and its graph. */
 export function readerOf(use: WeightUse): { readonly graph: Graph; readonly reader: Node; readonly at: number } {
   const first = use.via.at(-1);
-  const reader = first ?? use.node;
-  return { graph: graphOf(use, reader), reader, at: first === undefined ? use.index : 0 };
+  const { graph, node } = asIs(use, first ?? use.node);
+  return { graph, reader: node, at: first === undefined ? use.index : 0 };
 }
 
 /** Has a weight's value read in its place, where it is held. @param bias - instead of that of the node */
@@ -17,9 +17,10 @@ export function readInstead(use: WeightUse, value: string, bias?: string): void 
   graph.replaceNode(reader, bias === undefined ? { ...reader, inputs } : withBias({ ...reader, inputs }, bias));
 }
 
-/** The graph a node stands in: that of the use, or one around it. */
-function graphOf(use: WeightUse, node: Node): Graph {
+/** A node as it is now, in the graph of the use or one around it: another of its inputs may have been replaced. */
+function asIs(use: WeightUse, node: Node): Place {
+  const value = node.outputs.find((one) => one !== '') ?? '';
   let { graph } = use;
-  while (graph.parent !== undefined && graph.producer(node.outputs[0] ?? '') !== node) graph = graph.parent;
-  return graph;
+  while (graph.parent !== undefined && graph.producer(value) === undefined) graph = graph.parent;
+  return { graph, node: graph.producer(value) ?? node };
 }

@@ -39,12 +39,20 @@ export function withSmallest(model: Model, options: ResolvedOptions): ResolvedOp
   return { ...options, floats, smallest: smallestOf(SMALLEST * floats, tensors) };
 }
 
-/** The weights to quantize, in the order of the nodes; the ledger is told why not the others. */
-export function selectWeights(model: Model, options: ResolvedOptions, ledger?: Ledger): WeightUse[] {
+/**
+ * The weights to quantize, in the order of the nodes; the ledger is told why not the others.
+ * @param except - nodes that compute with constants alone: what they read is no weight of theirs
+ */
+export function selectWeights(
+  model: Model,
+  options: ResolvedOptions,
+  ledger?: Ledger,
+  except?: ReadonlySet<Node>,
+): WeightUse[] {
   const uses: WeightUse[] = [];
   const opTypes: readonly string[] = options.only ?? QUANTIZABLE_OPS;
   for (const { graph, node } of model.nodes()) {
-    const use = weightOf(graph, node) ?? einsumWeight(graph, node);
+    const use = except?.has(node) ? undefined : (weightOf(graph, node) ?? einsumWeight(graph, node));
     if (use === undefined) continue;
     if ('reason' in use) {
       for (const one of [use, ...otherWeights(graph, node)]) ledger?.other(graph, one);
@@ -79,11 +87,11 @@ function kindOf({ opType }: Node): string {
 
 /** Why a weight is not quantized, whatever its form would be. */
 export function refusal(model: Model, use: WeightUse, options: ResolvedOptions): Skip | undefined {
-  const { opType } = use.node;
+  const { opType } = use.layer?.node ?? use.node;
   const elements = elementCount(use.held.tensor.dims);
   const no = notFloat(use);
   if (no !== undefined) return no;
-  if (!options.opTypes.includes(kindOf(use.node)) || isExcluded(use, options)) {
+  if (!options.opTypes.includes(kindOf(use.layer?.node ?? use.node)) || isExcluded(use, options)) {
     return skipUse(use, 'excluded_by_user', 'excluded by `opTypes`, `include` or `exclude`');
   }
   if (options.choosing) {
@@ -100,7 +108,7 @@ export function refusal(model: Model, use: WeightUse, options: ResolvedOptions):
   if (use.reshaped && opType === 'Gather') {
     return skipUse(use, 'unsupported_op', 'its weight is reshaped to dims that the file does not state');
   }
-  if (opType !== 'Gather' && isOfConstants(use)) {
+  if (opType !== 'Gather' && use.layer === undefined && isOfConstants(use)) {
     return skipUse(use, 'constant_result', 'it is multiplied by a constant, so ONNX Runtime computes the product once');
   }
   if (use.graph.root.kind === 'function') return skipUse(use, 'in_function', 'inside a local function');
@@ -118,7 +126,7 @@ function isOfConstants({ graph, node, index }: WeightUse): boolean {
 
 /** Why a weight is better left float, where nobody asked for it. */
 function needless(use: WeightUse, { floats = 0, floor, trying }: ResolvedOptions): Skip | undefined {
-  const { graph, node } = use;
+  const { graph, node } = use.layer ?? use;
   const { byteLength } = use.held.tensor;
   if (byteLength < LEAST_BYTES) {
     return skipUse(use, 'no_gain', `it has ${byteLength} bytes; the nodes to dequantize it would take more`);
@@ -128,9 +136,9 @@ function needless(use: WeightUse, { floats = 0, floor, trying }: ResolvedOptions
     if (byteLength > LARGE_PART * floats || meetsProduct(graph, node)) return undefined;
     return skipUse(use, 'no_product', 'its rows enter no product with a weight');
   }
-  if (trying || !(isProduct(use) || isConv(use)) || !meetsLog(graph, node)) return undefined;
+  if (trying || !(use.layer !== undefined || isProduct(use) || isConv(use)) || !meetsLog(graph, node)) return undefined;
   const fact = belowFloor(use, 'stored', floor);
   // A matrix stays float unless data shows that it need not, a Conv only if data shows that it has to.
-  if (isProduct(use) ? holdsFloor(use, 'stored', floor) : fact === undefined) return undefined;
+  if (isConv(use) ? fact === undefined : holdsFloor(use, 'stored', floor)) return undefined;
   return skipUse(use, 'before_log', `a Log follows its product${fact === undefined ? '' : `: ${fact}`}`);
 }

@@ -16,8 +16,9 @@ import { readElsewhere } from './elsewhere.ts';
 import { Emitter } from './emit.ts';
 import { belowFloor } from './floor.ts';
 import { Forms, type Rewritten } from './forms.ts';
+import { leavesOf } from './leaves.ts';
 import type { Ledger } from './ledger.ts';
-import { isLow, lookedAt, type ResolvedOptions } from './options.ts';
+import { isLow, lookedAt, QUANTIZABLE_OPS, type ResolvedOptions } from './options.ts';
 import { isProduct, neededOpset, pays, rowsOf, withinOpset } from './pays.ts';
 import { quantizeRecurrent, recurrentWeights, storedRecurrent } from './recurrent.ts';
 import { settleReshapes } from './reshapes.ts';
@@ -45,7 +46,12 @@ export async function quantizeWeights(
   await settleReshapes(model, opTypes);
   if (opTypes.includes('MatMul')) settleEinsums(model);
   const settling = withFloats(model, options);
-  let uses = selectWeights(model, settling, ledger);
+  const selected = (): WeightUse[] => {
+    const { uses: leaves, nodes } = leavesOf(model, opTypes);
+    const plain = selectWeights(model, settling, ledger, nodes);
+    return [...plain, ...chosenLeaves(model, leaves, settling, ledger)];
+  };
+  let uses = selected();
   let rows = await rowsOf(model, uses);
   const needed = neededOpset(uses, options, rows);
   if (uses.length > 0 && model.opset < needed) {
@@ -55,13 +61,14 @@ export async function quantizeWeights(
       notes.push(`opset raised from ${raised.from} to ${raised.to}, which 8-bit weights with a scale per channel need`);
       notes.push(...raised.notes);
       // Raising replaces nodes: the ones found before may be gone.
-      uses = selectWeights(model, settling, ledger);
+      uses = selected();
       rows = await rowsOf(model, uses);
     } else {
       notes.push(`${model.hasOpset ? `opset stays ${model.opset}: ` : ''}${raised.reason}`);
     }
   }
   if (options.choosing === true) uses = withoutLarger(model, uses, settling, ledger);
+  const leaves = uses.filter((use) => use.layer !== undefined);
   const { settled, note } = withinOpset(model, options);
   if (note !== undefined && uses.some((use) => isProduct(use) && pays(use, options, rows))) notes.push(note);
   const mixed = settled.weightsOnly && settled.plain !== true && options.target === undefined;
@@ -73,7 +80,9 @@ export async function quantizeWeights(
   for (const use of low) {
     ledger.skip(use.held, skipUse(use, 'low_sqnr', belowFloor(use, 'integers', settled.floor) as string));
   }
-  const inFloat = new Set(low.map((use) => use.held.tensor).filter((tensor) => tied.has(tensor)));
+  const kept = low.filter((use) => tied.has(use.held.tensor));
+  // One copy serves the arithmetic and the products that read the same weight.
+  const inFloat = new Set([...kept, ...leaves].map((use) => use.held.tensor));
   const forms = new Forms(emitter, settled, distinct, { tied, inFloat, rows });
   let convs: WeightUse[] = [];
   if (model.opset >= ARITHMETIC_OPSET) {
@@ -100,12 +109,28 @@ export async function quantizeWeights(
 /** The uses without those of weights whose floats other nodes read. */
 function withoutLarger(model: Model, uses: WeightUse[], options: ResolvedOptions, ledger: Ledger): WeightUse[] {
   const { only: _, aside: __, ...all } = options;
-  const kept = readElsewhere(selectWeights(model, all));
+  const kept = readElsewhere([...selectWeights(model, all), ...leavesOf(model, QUANTIZABLE_OPS).uses]);
   const isKept = (use: WeightUse): boolean => kept.has(use.held.tensor);
   for (const use of uses.filter(isKept)) {
     ledger.skip(use.held, skipUse(use, 'no_gain', 'other nodes read its floats, so the file would become larger'));
   }
   return uses.filter((use) => !isKept(use));
+}
+
+/** Those of the leaves that become integers; the ledger is told why not the others. */
+function chosenLeaves(
+  model: Model,
+  leaves: readonly WeightUse[],
+  options: ResolvedOptions,
+  ledger: Ledger,
+): WeightUse[] {
+  return leaves.filter((use) => {
+    const { aside, only } = options;
+    if (aside?.has(use.held.tensor) || only?.includes(use.layer?.node.opType ?? '') === false) return false;
+    const no = refusal(model, use, options);
+    if (no !== undefined) ledger.skip(use.held, no);
+    return no === undefined;
+  });
 }
 
 /** What users of the web should know, who took this form for the size. */
@@ -138,7 +163,7 @@ export async function rewrite(
         ledger.skip(use.held, result);
         continue;
       }
-      ledger.change(use.held, { node: use.node, ...result });
+      ledger.change(use.held, { node: use.layer?.node ?? use.node, ...result });
       const byName = done.get(use.held.graph) ?? new Map<string, WeightUse[]>();
       const name = constantName(use.held);
       done.set(use.held.graph, byName.set(name, [...(byName.get(name) ?? []), use]));
@@ -154,7 +179,7 @@ export async function rewrite(
     for (const use of users) for (const node of use.via) dropIfUnread(model, node);
     const dropped = dropUnused(held, model.trainingNames);
     ledger.settle(held, { bytes: dropped ? 0 : held.tensor.byteLength, input });
-    convs.push(...users.filter((use) => use.node.opType.includes('Conv')).slice(0, 1));
+    convs.push(...users.filter((use) => (use.layer?.node ?? use.node).opType.includes('Conv')).slice(0, 1));
   }
   return convs;
 }

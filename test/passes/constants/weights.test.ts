@@ -14,7 +14,7 @@ import {
   type TensorSpec,
   value,
 } from '../../support/build.ts';
-import { bytesOf, modelOf, pass } from '../../support/model.ts';
+import { modelOf, pass } from '../../support/model.ts';
 import { feed, runModel } from '../../support/ort.ts';
 import { randomFloats } from '../../support/random.ts';
 import { sqnr } from '../../support/sqnr.ts';
@@ -157,23 +157,6 @@ describe('stay as they are', () => {
     const { report, model } = await pass(spec, prune({ method: 'l1', amount: 0.5 }));
     expect(report.changes).toEqual([]);
     expect(print(model)).toBe(print(before));
-  });
-
-  test('products of constants', async () => {
-    const spec: ModelSpec = {
-      ...{ opset: 17, inputs: { x: f32(['n', 16]) }, outputs: { y: f32() } },
-      initializers: { table: weight([32, 16]), w: weight([16, 16], 2) },
-      nodes: [
-        node('MatMul', ['table', 'w'], 'p'),
-        node('Transpose', ['p'], 't', { perm: [1, 0] }),
-        node('MatMul', ['x', 't'], 'y'),
-      ],
-    };
-    const model = await modelOf(spec);
-    const before = await bytesOf(model);
-    const report = await quantize().run(model);
-    expect(report.skips.map(({ weight: name, reason }) => `${name} ${reason}`)).toContain('w constant_result');
-    expect(await bytesOf(model)).toEqual(before);
   });
 });
 

@@ -69,7 +69,20 @@ const SINGLES: Readonly<Record<string, { readonly of: (one: number) => number; r
   Ceil: { of: Math.ceil, exact: true },
   Exp: { of: Math.exp, exact: false },
   Log: { of: Math.log, exact: false },
+  Relu: { of: (one) => (one < 0 ? 0 : one), exact: false },
+  Sign: { of: Math.sign, exact: false },
+  Tanh: { of: Math.tanh, exact: false },
+  Sigmoid: { of: (one) => 1 / (1 + Math.exp(-one)), exact: false },
+  Softplus: { of: (one) => Math.max(one, 0) + Math.log1p(Math.exp(-Math.abs(one))), exact: false },
+  Round: { of: halfToEven, exact: false },
 };
+
+/** The nearest whole number, of two the even one. */
+function halfToEven(one: number): number {
+  const low = Math.floor(one);
+  const over = one - low;
+  return over < 0.5 || (over === 0.5 && low % 2 === 0) ? low : low + 1;
+}
 
 /** Operators that compute element by element, as ONNX Runtime does: each result is rounded to its type. */
 export const ARITHMETIC: Operators = {

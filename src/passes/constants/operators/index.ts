@@ -1,15 +1,21 @@
 import { lookup } from '../../../ir/lookup.ts';
 import { isOp, type Node } from '../../../ir/node.ts';
-import type { Operator } from '../call.ts';
+import type { Operator, Operators } from '../call.ts';
 import { ARITHMETIC } from './arithmetic.ts';
+import { CONTRACTING } from './contracting.ts';
 import { MAKING } from './making.ts';
 import { MOVING } from './moving.ts';
 import { NORMALIZING } from './normalizing.ts';
+import { PLACING } from './placing.ts';
 import { REDUCING } from './reducing.ts';
+import { STANDARDIZING } from './standardizing.ts';
 
-const ALL = { ...MOVING, ...ARITHMETIC, ...REDUCING, ...NORMALIZING, ...MAKING };
+const ALL: Operators = {
+  ...{ ...MOVING, ...PLACING, ...ARITHMETIC, ...REDUCING, ...CONTRACTING },
+  ...{ ...NORMALIZING, ...STANDARDIZING, ...MAKING },
+};
 
-/** What computes a node of constants; undefined for operators that are not computed here, products among them. */
+/** What computes a node of constants; undefined for operators that are not computed here. */
 export function operatorOf(node: Node): Operator | undefined {
   return isOp(node, node.opType) ? lookup(ALL, node.opType) : undefined;
 }

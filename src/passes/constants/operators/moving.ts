@@ -17,6 +17,7 @@ import { walked } from '../walked.ts';
 /** Operators that move elements and compute none: of any type whose elements have whole bytes. */
 export const MOVING: Operators = {
   Identity: ({ inputs: [x] }) => x && [{ same: x, dims: x.dims }],
+  Dropout: ({ inputs: [x, , training] }) => (x && training === undefined ? [{ same: x, dims: x.dims }] : undefined),
   Reshape: reshape,
   Flatten: reshape,
   Squeeze: reshape,

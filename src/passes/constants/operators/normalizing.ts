@@ -12,12 +12,13 @@ export const NORMALIZING: Operators = { BatchNormalization: batchNormalization, 
 const EPSILON = Math.fround(1e-5);
 
 /**
- * `(x − mean) / √(variance + ε) · scale + bias` for each channel of dim 1, with mean and variance of x itself: so
- * NFNets standardize a weight. Its second and third output are the running mean and variance.
+ * `(x − mean) / √(variance + ε) · scale + bias` for each channel of dim 1. In training mean and variance are those of x
+ * itself: so NFNets standardize a weight. Its second and third output are the running mean and variance.
  */
 function batchNormalization({ node, opset, inputs }: Call): readonly Planned[] | undefined {
   const [x, scale, bias, mean, variance] = inputs;
-  if (opset < 14 || intAttribute(node, 'training_mode', 0) !== 1 || x === undefined || !isReal(x.dtype))
+  const trains = intAttribute(node, 'training_mode', 0) === 1;
+  if (opset < (trains ? 14 : 9) || x === undefined || !isReal(x.dtype) || (!trains && node.outputs.length > 1))
     return undefined;
   const { dtype, dims } = x;
   const [batch = 0, channels = 0] = dims;
@@ -35,7 +36,8 @@ function batchNormalization({ node, opset, inputs }: Call): readonly Planned[] |
     const [oldMean, oldVariance] = [means, variances] as [Floats, Floats];
     for (let channel = 0; channel < channels; channel++) {
       const places = Array.from({ length: batch }, (_, at) => (at * channels + channel) * taps);
-      const { average, spread } = moments(y, places, taps);
+      const known = { average: oldMean[channel] as number, spread: oldVariance[channel] as number };
+      const { average, spread } = trains ? moments(y, places, taps) : known;
       const factor = (gamma[channel] as number) / Math.sqrt(spread + epsilon);
       const shift = (beta[channel] as number) - average * factor;
       for (const start of places) {

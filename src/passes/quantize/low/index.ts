@@ -11,6 +11,7 @@ import { bringWeights } from '../../constants/see.ts';
 import { settleEinsums } from '../einsum.ts';
 import { Emitter } from '../emit.ts';
 import { belowFloor } from '../floor.ts';
+import { leavesOf } from '../leaves.ts';
 import type { Ledger } from '../ledger.ts';
 import { lookedAt, type ResolvedOptions } from '../options.ts';
 import { rowsOf } from '../pays.ts';
@@ -100,7 +101,9 @@ async function chosen(
 ): Promise<{ choices: Choices; note: string | undefined }> {
   await settleReshapes(model, lookedAt(options));
   settleEinsums(model);
-  const all = selectWeights(model, options);
+  // One copy in 8 bits serves a product and the arithmetic that reads its weight as well.
+  const shared = new Set(leavesOf(model, lookedAt(options)).uses.map((use) => use.held.tensor));
+  const all = selectWeights(model, options).filter((use) => !shared.has(use.held.tensor));
   const uses = all.filter((use) => (PRODUCTS as readonly string[]).includes(use.node.opType));
   const head = headOf(selectWeights(model, { ...options, choosing: false, smallest: new Set(), minElements: 0 }));
   const known = { tied: tiedTables(all, 'int8'), head, emitter };

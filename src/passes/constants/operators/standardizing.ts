@@ -1,0 +1,100 @@
+import { elementCount } from '../../../ir/dtype.ts';
+import { floatAttribute, intAttribute } from '../../../ir/node.ts';
+import type { Tensor } from '../../../ir/tensor.ts';
+import { axisOf, type Call, elementsOf, isReal, type Operators, type Planned } from '../call.ts';
+
+type Floats = Float32Array | Float64Array;
+
+/** Operators that scale rows by what is in them: summed in float64, as those of normalizing.ts are. */
+export const STANDARDIZING: Operators = {
+  InstanceNormalization: instanceNormalization,
+  LayerNormalization: layerNormalization,
+  Softmax: softmax,
+};
+
+/** What a missing epsilon is, as float32. */
+const EPSILON = Math.fround(1e-5);
+
+/** Of `[batch, channels, …]`, each channel of each image by itself. */
+function instanceNormalization({ node, inputs: [x, scale, bias] }: Call): readonly Planned[] | undefined {
+  const [batch = 0, channels = 0] = x?.dims ?? [];
+  if (x === undefined || x.dims.length < 3 || scale === undefined || bias === undefined) return undefined;
+  if (![scale, bias].every((one) => one.dims.length === 1 && one.dims[0] === channels)) return undefined;
+  const length = elementCount(x.dims.slice(2));
+  const epsilon = floatAttribute(node, 'epsilon', EPSILON);
+  return rowwise([x, scale, bias], { rows: batch * channels, length }, (row, index, [gain, shift]) => {
+    const channel = index % channels;
+    standardize(row, epsilon);
+    for (let at = 0; at < length; at++) {
+      row[at] = (row[at] as number) * (gain?.[channel] as number) + (shift?.[channel] as number);
+    }
+  });
+}
+
+/** All axes from one on together; its gain and shift go along the row. */
+function layerNormalization({ node, inputs: [x, scale, bias] }: Call): readonly Planned[] | undefined {
+  const axis = x && axisOf(intAttribute(node, 'axis', -1), x.dims.length);
+  if (x === undefined || axis === undefined || scale === undefined || node.outputs.length > 1) return undefined;
+  const length = elementCount(x.dims.slice(axis));
+  const along = [scale, ...(bias === undefined ? [] : [bias])];
+  if (!along.every((one) => elementCount(one.dims) === length)) return undefined;
+  const epsilon = floatAttribute(node, 'epsilon', EPSILON);
+  return rowwise([x, ...along], { rows: elementCount(x.dims.slice(0, axis)), length }, (row, _, [gain, shift]) => {
+    standardize(row, epsilon);
+    for (let at = 0; at < length; at++) row[at] = (row[at] as number) * (gain?.[at] as number) + (shift?.[at] ?? 0);
+  });
+}
+
+/** Up to opset 12 all axes from one on are a row. */
+function softmax({ node, opset, inputs: [x] }: Call): readonly Planned[] | undefined {
+  const whole = opset < 13;
+  const axis = x && axisOf(intAttribute(node, 'axis', whole ? 1 : -1), x.dims.length);
+  if (x === undefined || axis === undefined) return undefined;
+  const length = elementCount(x.dims.slice(axis, whole ? undefined : axis + 1));
+  const inner = whole ? 1 : elementCount(x.dims.slice(axis + 1));
+  const rows = elementCount(x.dims.slice(0, axis)) * inner;
+  return rowwise([x], { rows, length, inner }, (row) => {
+    const most = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+    let total = 0;
+    for (let at = 0; at < length; at++) total += row[at] = Math.exp((row[at] as number) - most);
+    for (let at = 0; at < length; at++) row[at] = (row[at] as number) / total;
+  });
+}
+
+/** `(row − mean) / √(variance + ε)` */
+function standardize(row: Float64Array, epsilon: number): void {
+  const mean = row.reduce((sum, one) => sum + one, 0) / row.length;
+  const variance = row.reduce((sum, one) => sum + (one - mean) ** 2, 0) / row.length;
+  const factor = 1 / Math.sqrt(variance + epsilon);
+  for (let at = 0; at < row.length; at++) row[at] = ((row[at] as number) - mean) * factor;
+}
+
+/** How many rows there are, and of how many elements, which are `inner` apart. */
+interface Rows {
+  readonly rows: number;
+  readonly length: number;
+  readonly inner?: number;
+}
+
+/** Changes each row of the first tensor by itself, with what the others hold. */
+function rowwise(
+  reads: readonly [Tensor, ...Tensor[]],
+  { rows, length, inner = 1 }: Rows,
+  change: (row: Float64Array, index: number, others: readonly Floats[]) => void,
+): readonly Planned[] | undefined {
+  const [{ dtype, dims }] = reads;
+  if (!isReal(dtype) || reads.some((one) => one.dtype !== dtype) || elementCount(dims) === 0) return undefined;
+  const compute = (loaded: readonly Uint8Array[]): Floats => {
+    const [first, ...others] = loaded.map((one) => elementsOf(one, dtype) as Floats);
+    const values = (first as Floats).slice() as Floats;
+    const row = new Float64Array(length);
+    for (let index = 0; index < rows; index++) {
+      const start = Math.floor(index / inner) * length * inner + (index % inner);
+      for (let at = 0; at < length; at++) row[at] = values[start + at * inner] as number;
+      change(row, index, others);
+      for (let at = 0; at < length; at++) values[start + at * inner] = row[at] as number;
+    }
+    return values;
+  };
+  return [{ dtype, dims, reads, compute, exact: false, sure: true }];
+}
