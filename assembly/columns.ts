@@ -1,61 +1,23 @@
 // Columns of a matrix one after the other, each with an error that those right of it take back, as
-// src/kernels/simd/scalarColumns.ts has it, bit by bit. Sixteen rows are computed side by side; they are copied to `work`
-// first, as [columns, 16].
-import { transpose4 } from './transpose';
+// src/kernels/simd/scalarColumns.ts has it, bit by bit. Matrices are [width, rows]: sixteen rows of a column lie beside
+// each other and are computed side by side. `work` keeps what these rows need of the columns before, as [columns, 16].
 
-/** Bytes at the beginning of `work` for what one column of sixteen rows notes. */
-const NOTES: usize = 64;
 /** Bytes of one column of sixteen rows. */
 const COLUMN: usize = 64;
 
-/** Sixteen rows, `[16, width]`, as `[width, 16]`. */
-function load16(from: usize, width: i32, to: usize): void {
-  const line = <usize>width << 2;
-  for (let quarter = 0; quarter < 4; quarter++) {
-    let a = from + <usize>(quarter << 2) * line;
-    let b = a + line;
-    let c = b + line;
-    let d = c + line;
-    let at = to + (<usize>quarter << 4);
-    let column = 0;
-    for (; column + 4 <= width; column += 4, at += 4 * COLUMN, a += 16, b += 16, c += 16, d += 16) {
-      transpose4(a, b, c, d, at, at + COLUMN, at + 2 * COLUMN, at + 3 * COLUMN);
-    }
-    for (; column < width; column++, at += COLUMN, a += 4, b += 4, c += 4, d += 4) {
-      store<f32>(at, load<f32>(a));
-      store<f32>(at, load<f32>(b), 4);
-      store<f32>(at, load<f32>(c), 8);
-      store<f32>(at, load<f32>(d), 12);
-    }
-  }
-}
-
-/** The other way. */
-function store16(from: usize, width: i32, to: usize): void {
-  const line = <usize>width << 2;
-  for (let quarter = 0; quarter < 4; quarter++) {
-    let a = to + <usize>(quarter << 2) * line;
-    let b = a + line;
-    let c = b + line;
-    let d = c + line;
-    let at = from + (<usize>quarter << 4);
-    let column = 0;
-    for (; column + 4 <= width; column += 4, at += 4 * COLUMN, a += 16, b += 16, c += 16, d += 16) {
-      transpose4(at, at + COLUMN, at + 2 * COLUMN, at + 3 * COLUMN, a, b, c, d);
-    }
-    for (; column < width; column++, at += COLUMN, a += 4, b += 4, c += 4, d += 4) {
-      store<f32>(a, load<f32>(at));
-      store<f32>(b, load<f32>(at, 4));
-      store<f32>(c, load<f32>(at, 8));
-      store<f32>(d, load<f32>(at, 12));
-    }
-  }
-}
-
-/** A byte of each of sixteen rows, as float32 at `to`. */
+/** Four of sixteen bytes, as float32. */
 @inline
-function bytes16(from: usize, width: i32, to: usize): void {
-  for (let lane: usize = 0; lane < 16; lane++, from += <usize>width) store<f32>(to + (lane << 2), <f32>load<u8>(from));
+function floats4(bytes: usize): v128 {
+  const words = i16x8.extend_low_i8x16_u(v128.load32_zero(bytes));
+  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(words));
+}
+
+/** Stores sixteen numbers from 0 to 255 as bytes. */
+@inline
+function storeBytes(to: usize, a: v128, b: v128, c: v128, d: v128): void {
+  const low = i16x8.narrow_i32x4_s(i32x4.trunc_sat_f32x4_s(a), i32x4.trunc_sat_f32x4_s(b));
+  const high = i16x8.narrow_i32x4_s(i32x4.trunc_sat_f32x4_s(c), i32x4.trunc_sat_f32x4_s(d));
+  v128.store(to, i8x16.narrow_i16x8_u(low, high));
 }
 
 /** Takes from a column of sixteen rows the errors of `count` columns, each times its factor. */
@@ -100,26 +62,30 @@ export function eliminate(
   data: usize, errors: usize, mask: usize, rows: i32, width: i32, bounds: usize, groups: i32, keep: i32,
   factor: usize, work: usize,
 ): void {
-  const tile = work + NOTES;
-  const lost = tile + <usize>width * COLUMN;
+  const lost = work;
   const scores = lost + <usize>width * COLUMN;
   const gone = scores + <usize>width * COLUMN;
-  const line = <usize>width << 2;
-  for (let row = 0; row < rows; row += 16) {
-    load16(data + <usize>row * line, width, tile);
-    const masks = mask + <usize>row * <usize>width;
-    for (let column: usize = 0; column < <usize>width; column++) bytes16(masks + column, width, gone + column * COLUMN);
+  const line = <usize>rows << 2;
+  for (let row: usize = 0; row < <usize>rows; row += 16) {
+    const values = data + (row << 2);
+    const wrong = errors + (row << 2);
+    for (let column: usize = 0; column < <usize>width; column++) {
+      const from = mask + column * <usize>rows + row;
+      const to = gone + column * COLUMN;
+      for (let quarter: usize = 0; quarter < 4; quarter++) v128.store(to + (quarter << 4), floats4(from + (quarter << 2)));
+    }
     for (let group = 0; group < groups; group++) {
       const from = load<i32>(bounds + (<usize>group << 2));
       const to = load<i32>(bounds + (<usize>group << 2), 4);
       if (keep >= 0) {
         for (let column = from; column < to; column++) {
           const at = <usize>column * COLUMN;
+          const own = values + <usize>column * line;
           const factors = factor + (<usize>column * <usize>width << 2);
-          settle(tile + at, lost, factors, from);
+          settle(own, lost, factors, from);
           const diagonal = v128.load32_splat(factors + (<usize>column << 2));
           for (let quarter: usize = 0; quarter < COLUMN; quarter += 16) {
-            const scaled = f32x4.div(v128.load(tile + at + quarter), diagonal);
+            const scaled = f32x4.div(v128.load(own + quarter), diagonal);
             const zero = f32x4.ne(v128.load(gone + at + quarter), f32x4.splat(0));
             v128.store(scores + at + quarter, v128.bitselect(f32x4.splat(-1), f32x4.mul(scaled, scaled), zero));
           }
@@ -129,19 +95,21 @@ export function eliminate(
       const first = keep >= 0 ? from : 0;
       for (let column = from; column < to; column++) {
         const at = <usize>column * COLUMN;
+        const own = values + <usize>column * line;
         const factors = factor + (<usize>column * <usize>width << 2);
-        settle(tile + at, lost + <usize>first * COLUMN, factors + (<usize>first << 2), column - first);
+        settle(own, lost + <usize>first * COLUMN, factors + (<usize>first << 2), column - first);
         const diagonal = v128.load32_splat(factors + (<usize>column << 2));
+        const error = wrong + <usize>column * line;
         for (let quarter: usize = 0; quarter < COLUMN; quarter += 16) {
-          const value = v128.load(tile + at + quarter);
+          const value = v128.load(own + quarter);
           const out = f32x4.ne(v128.load(gone + at + quarter), f32x4.splat(0));
-          v128.store(tile + at + quarter, v128.andnot(value, out));
-          v128.store(lost + at + quarter, v128.and(f32x4.div(value, diagonal), out));
+          const taken = v128.and(f32x4.div(value, diagonal), out);
+          v128.store(own + quarter, v128.andnot(value, out));
+          v128.store(lost + at + quarter, taken);
+          v128.store(error + quarter, taken);
         }
       }
     }
-    store16(tile, width, data + <usize>row * line);
-    store16(lost, width, errors + <usize>row * line);
   }
 }
 
@@ -157,33 +125,29 @@ export function sweepCodes(
   data: usize, errors: usize, scale: usize, zero: usize, code: usize, rows: i32, width: i32, bits: i32,
   factor: usize, work: usize,
 ): void {
-  const tile = work + NOTES;
-  const lost = tile + <usize>width * COLUMN;
-  const scales = lost + <usize>width * COLUMN;
-  const line = <usize>width << 2;
+  const lost = work;
+  const codes = lost + <usize>width * COLUMN;
   const last = f32x4.splat(<f32>((1 << bits) - 1));
-  for (let row = 0; row < rows; row += 16) {
-    load16(data + <usize>row * line, width, tile);
-    load16(scale + <usize>row * line, width, scales);
+  for (let row: usize = 0; row < <usize>rows; row += 16) {
     for (let column = 0; column < width; column++) {
-      const at = <usize>column * COLUMN;
+      const place = <usize>column * <usize>rows + row;
+      const own = data + (place << 2);
+      const at = lost + <usize>column * COLUMN;
       const factors = factor + (<usize>column * <usize>width << 2);
-      settle(tile + at, lost, factors, column);
-      const place = <usize>row * <usize>width + <usize>column;
-      bytes16(zero + place, width, work);
+      settle(own, lost, factors, column);
       const diagonal = v128.load32_splat(factors + (<usize>column << 2));
       for (let quarter: usize = 0; quarter < COLUMN; quarter += 16) {
-        const value = v128.load(tile + at + quarter);
-        const s = v128.load(scales + at + quarter);
-        const z = v128.load(work + quarter);
+        const value = v128.load(own + quarter);
+        const s = v128.load(scale + (place << 2) + quarter);
+        const z = floats4(zero + place + (quarter >> 2));
         const steps = nearest(value, s, z, last);
-        v128.store(lost + at + quarter, f32x4.div(f32x4.sub(value, f32x4.mul(steps, s)), diagonal));
-        v128.store(work + quarter, i32x4.trunc_sat_f32x4_s(f32x4.add(steps, z)));
+        const error = f32x4.div(f32x4.sub(value, f32x4.mul(steps, s)), diagonal);
+        v128.store(at + quarter, error);
+        v128.store(errors + (place << 2) + quarter, error);
+        v128.store(codes + quarter, f32x4.add(steps, z));
       }
-      let to = code + place;
-      for (let lane: usize = 0; lane < 16; lane++, to += <usize>width) store<u8>(to, load<u8>(work + (lane << 2)));
+      storeBytes(code + place, v128.load(codes), v128.load(codes, 16), v128.load(codes, 32), v128.load(codes, 48));
     }
-    store16(lost, width, errors + <usize>row * line);
   }
 }
 
@@ -191,45 +155,41 @@ export function descendCodes(
   pull: usize, changes: usize, scale: usize, zero: usize, code: usize, rows: i32, width: i32, bits: i32,
   square: usize, work: usize,
 ): i32 {
-  const tile = work + NOTES;
-  const lost = tile + <usize>width * COLUMN;
-  const scales = lost + <usize>width * COLUMN;
-  const zeros = scales + <usize>width * COLUMN;
-  const line = <usize>width << 2;
+  const lost = work;
+  const codes = lost + <usize>width * COLUMN;
+  const asked = codes + COLUMN;
   const last = f32x4.splat(<f32>((1 << bits) - 1));
   let count: i32 = 0;
-  for (let row = 0; row < rows; row += 16) {
-    load16(pull + <usize>row * line, width, tile);
-    load16(scale + <usize>row * line, width, scales);
+  for (let row: usize = 0; row < <usize>rows; row += 16) {
     for (let column = 0; column < width; column++) {
-      const at = <usize>column * COLUMN;
+      const place = <usize>column * <usize>rows + row;
+      const own = pull + (place << 2);
+      const at = lost + <usize>column * COLUMN;
       const factors = square + (<usize>column * <usize>width << 2);
-      settle(tile + at, lost, factors, column);
-      const place = <usize>row * <usize>width + <usize>column;
-      bytes16(zero + place, width, zeros);
-      bytes16(code + place, width, work);
+      for (let quarter: usize = 0; quarter < COLUMN; quarter += 16) v128.store(asked + quarter, v128.load(own + quarter));
+      settle(asked, lost, factors, column);
       const diagonal = v128.load32_splat(factors + (<usize>column << 2));
       let moved = i32x4.splat(0);
       for (let quarter: usize = 0; quarter < COLUMN; quarter += 16) {
-        const s = v128.load(scales + at + quarter);
-        const z = v128.load(zeros + quarter);
-        const before = f32x4.sub(v128.load(work + quarter), z);
-        const best = f32x4.add(f32x4.mul(before, s), f32x4.div(v128.load(tile + at + quarter), diagonal));
+        const s = v128.load(scale + (place << 2) + quarter);
+        const z = floats4(zero + place + (quarter >> 2));
+        const before = f32x4.sub(floats4(code + place + (quarter >> 2)), z);
+        const best = f32x4.add(f32x4.mul(before, s), f32x4.div(v128.load(asked + quarter), diagonal));
         const steps = nearest(best, s, z, last);
         const more = f32x4.sub(steps, before);
         // Each lane that differs counts down by one.
         moved = i32x4.add(moved, f32x4.ne(more, f32x4.splat(0)));
-        v128.store(lost + at + quarter, f32x4.mul(more, s));
-        v128.store(work + quarter, i32x4.trunc_sat_f32x4_s(f32x4.add(steps, z)));
+        const change = f32x4.mul(more, s);
+        v128.store(at + quarter, change);
+        v128.store(changes + (place << 2) + quarter, change);
+        v128.store(codes + quarter, f32x4.add(steps, z));
       }
       const all = i32x4.extract_lane(moved, 0) + i32x4.extract_lane(moved, 1);
       const here = -(all + i32x4.extract_lane(moved, 2) + i32x4.extract_lane(moved, 3));
       if (here == 0) continue;
       count += here;
-      let to = code + place;
-      for (let lane: usize = 0; lane < 16; lane++, to += <usize>width) store<u8>(to, load<u8>(work + (lane << 2)));
+      storeBytes(code + place, v128.load(codes), v128.load(codes, 16), v128.load(codes, 32), v128.load(codes, 48));
     }
-    store16(lost, width, changes + <usize>row * line);
   }
   return count;
 }

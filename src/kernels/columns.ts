@@ -5,12 +5,12 @@ import { columnWork, ROWS_TOGETHER } from './simd/columns.ts';
 import type { Kernels } from './simd/kernels.ts';
 
 /** Rows that are copied to where the kernels compute at a time. */
-const ROWS = 256;
+const ROWS = 2048;
 
 /** Columns that the kernels take at a time; those beyond hear of their errors by a product of matrices. */
 export const STRIP = 128;
 
-/** A matrix in float32. */
+/** A matrix in float32, a line for each column. */
 export type FloatView = MatrixView<Float32Array>;
 
 /** A matrix of bytes. */
@@ -20,7 +20,7 @@ export interface ByteView {
   readonly stride: number;
 }
 
-/** Columns beside each other, `[rows, width]`, and what each of them takes of the errors of those before it. */
+/** Columns after each other, `[width, rows]`, and what each of them takes of the errors of those before it. */
 export interface Strip {
   readonly rows: number;
   readonly width: number;
@@ -28,7 +28,7 @@ export interface Strip {
   readonly factor: Float32Array;
 }
 
-/** What stands for the weights of a strip, element by element: `[rows, width]` each. */
+/** What stands for the weights of a strip, element by element: `[width, rows]` each. */
 export interface ColumnCodes {
   readonly bits: number;
   /** 0 where the code is that of 0, whatever comes. */
@@ -39,7 +39,7 @@ export interface ColumnCodes {
 
 /** Which elements of a strip become 0. */
 export interface Elimination {
-  /** `[rows, width]`: 1 for what becomes 0, or, where groups choose, for what goes first. */
+  /** `[width, rows]`: 1 for what becomes 0, or, where groups choose, for what goes first. */
   readonly mask: ByteView;
   /** Where each group of columns begins, from 0 on, and the last one ends. */
   readonly bounds: readonly number[];
@@ -47,14 +47,11 @@ export interface Elimination {
   readonly keep: number;
 }
 
-/** What the columns of a run take of each other's errors, of an upper triangular matrix `[columns, columns]`. */
-export function takenBy(upper: Float32Array, columns: number, { start, end }: Run): Float32Array {
+/** What the columns of a run take of each other's errors, of a matrix `[columns, columns]`: its lower triangle. */
+export function takenBy(lower: Float32Array, columns: number, { start, end }: Run): Float32Array {
   const width = end - start;
   const factor = new Float32Array(width * width);
-  for (let row = 0; row < width; row++) {
-    const at = (start + row) * columns + start;
-    for (let column = row; column < width; column++) factor[column * width + row] = upper[at + column] as number;
-  }
+  copyMatrix({ data: lower, at: start * columns + start, stride: columns }, whole(factor, width), width, width);
   return factor;
 }
 
@@ -147,20 +144,14 @@ class Room {
   floats(view: FloatView | undefined, start: number): number {
     const offset = this.#arena.allocate(4 * this.rows * this.#width);
     const room = this.#arena.floats(offset, this.rows * this.#width);
-    if (view === undefined) return offset;
-    copyMatrix({ ...view, at: view.at + start * view.stride }, whole(room, this.#width), this.#count, this.#width);
-    room.fill(0, this.#count * this.#width);
+    if (view !== undefined) this.#fill(room, view, start);
     return offset;
   }
 
   bytes(view: ByteView | undefined, start: number): number {
     const offset = this.#arena.allocate(this.rows * this.#width);
     const room = this.#arena.bytes(offset, this.rows * this.#width);
-    for (let row = 0; view !== undefined && row < this.#count; row++) {
-      const [from, to] = [view.at + (start + row) * view.stride, row * this.#width];
-      for (let at = 0; at < this.#width; at++) room[to + at] = view.data[from + at] as number;
-    }
-    room.fill(0, this.#count * this.#width);
+    if (view !== undefined) this.#fill(room, view, start);
     return offset;
   }
 
@@ -171,15 +162,40 @@ class Room {
   }
 
   takeFloats(offset: number, view: FloatView, start: number): void {
-    const room = this.#arena.floats(offset, this.#count * this.#width);
-    copyMatrix(whole(room, this.#width), { ...view, at: view.at + start * view.stride }, this.#count, this.#width);
+    this.#take(this.#arena.floats(offset, this.rows * this.#width), view, start);
   }
 
   takeBytes(offset: number, view: ByteView, start: number): void {
-    const room = this.#arena.bytes(offset, this.#count * this.#width);
-    for (let row = 0; row < this.#count; row++) {
-      const [from, to] = [row * this.#width, view.at + (start + row) * view.stride];
-      for (let at = 0; at < this.#width; at++) view.data[to + at] = room[from + at] as number;
+    this.#take(this.#arena.bytes(offset, this.rows * this.#width), view, start);
+  }
+
+  #fill<A extends Float32Array | Uint8Array>(room: A, { data, at, stride }: Lines<A>, start: number): void {
+    if (stride === this.rows && stride === this.#count) {
+      room.set(data.subarray(at, at + room.length));
+      return;
+    }
+    room.fill(0);
+    for (let column = 0; column < this.#width; column++) {
+      const from = at + column * stride + start;
+      room.set(data.subarray(from, from + this.#count), column * this.rows);
     }
   }
+
+  #take<A extends Float32Array | Uint8Array>(room: A, { data, at, stride }: Lines<A>, start: number): void {
+    if (stride === this.rows && stride === this.#count) {
+      data.set(room, at);
+      return;
+    }
+    for (let column = 0; column < this.#width; column++) {
+      const from = column * this.rows;
+      data.set(room.subarray(from, from + this.#count), at + column * stride + start);
+    }
+  }
+}
+
+/** A line for each column. */
+interface Lines<A> {
+  readonly data: A;
+  readonly at: number;
+  readonly stride: number;
 }

@@ -42,3 +42,19 @@ export function transpose(
   }
   return out;
 }
+
+/** A square matrix `[n, n]` transposed in place. */
+export function transposeSquare(matrix: Float32Array, n: number): Float32Array {
+  for (let top = 0; top < n; top += BLOCK) {
+    for (let left = 0; left <= top; left += BLOCK) {
+      for (let row = top; row < Math.min(top + BLOCK, n); row++) {
+        for (let column = left; column < Math.min(left + BLOCK, row); column++) {
+          const held = matrix[row * n + column] as number;
+          matrix[row * n + column] = matrix[column * n + row] as number;
+          matrix[column * n + row] = held;
+        }
+      }
+    }
+  }
+  return matrix;
+}

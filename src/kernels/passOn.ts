@@ -6,20 +6,20 @@ export interface Run {
   readonly end: number;
 }
 
-/** A matrix whose columns are changed from left to right, each with an error that the columns right of it take back. */
+/** A matrix whose columns are changed one after the other, each with an error that the columns after it take back. */
 export interface Sweep {
   readonly rows: number;
-  /** `[rows, columns]` */
+  /** `[columns, rows]` */
   readonly matrix: MatrixView;
-  /** The upper triangular factor: `[columns, columns]`. */
+  /** The lower triangular factor: `[columns, columns]`. */
   readonly factor: MatrixView;
-  /** `[rows, …]`, from the column `first` of the matrix on. */
+  /** `[…, rows]`, from the column `first` of the matrix on. */
   readonly errors: MatrixView;
   readonly first: number;
 }
 
 /**
- * Once the columns of `strip` are done: `matrix −= errors · factor` for the columns that come next.
+ * Once the columns of `strip` are done: `matrix −= factor · errors` for the columns that come next.
  *
  * Columns close by hear of errors at once, and those far off of many errors together, in large products: `around` are
  * the runs that the strip lies in, each within the next one. Errors of the strip go to what is left of the first run; if
@@ -32,10 +32,10 @@ export function* passOn(strip: Run, around: readonly Run[], sweep: Sweep): Produ
   for (const run of around) {
     if (end < run.end) {
       yield {
-        into: { ...matrix, at: matrix.at + end },
-        left: { ...errors, at: errors.at + from - first },
-        right: { ...factor, at: factor.at + from * factor.stride + end },
-        ...{ rows, depth: end - from, columns: run.end - end, sign: -1 },
+        into: { ...matrix, at: matrix.at + end * matrix.stride },
+        left: { ...factor, at: factor.at + end * factor.stride + from },
+        right: { ...errors, at: errors.at + (from - first) * errors.stride },
+        ...{ rows: run.end - end, depth: end - from, columns: rows, sign: -1 },
       };
       return;
     }

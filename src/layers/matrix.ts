@@ -107,15 +107,27 @@ export function gather<T extends Reals>(weight: Floats, layout: Layout, group: n
   return out;
 }
 
-/** Puts the matrix of one group back. What float32 cannot tell from what was there stays. */
-export function scatter(matrix: Float32Array, layout: Layout, group: number, weight: Floats): void {
+/** The same with a line for each column. @param out - where it goes: `[columns, rows]` */
+export function gatherColumns(weight: Floats, layout: Layout, group: number, out: Float32Array): Float32Array {
   const { rows, columns, rowStep, offsets } = layout;
   for (const { row, end, from, to } of squares(rows, columns)) {
-    for (let at = row; at < end; at++) {
-      const base = (group * rows + at) * rowStep;
-      for (let column = from; column < to; column++) {
-        const index = base + (offsets[column] as number);
-        const value = matrix[at * columns + column] as number;
+    for (let column = from; column < to; column++) {
+      const base = group * rows * rowStep + (offsets[column] as number);
+      for (let at = row; at < end; at++) out[column * rows + at] = weight[base + at * rowStep] as number;
+    }
+  }
+  return out;
+}
+
+/** Puts the matrix of one group, `[columns, rows]`, back. What float32 cannot tell from what was there stays. */
+export function scatterColumns(matrix: Float32Array, layout: Layout, group: number, weight: Floats): void {
+  const { rows, columns, rowStep, offsets } = layout;
+  for (const { row, end, from, to } of squares(rows, columns)) {
+    for (let column = from; column < to; column++) {
+      const base = group * rows * rowStep + (offsets[column] as number);
+      for (let at = row; at < end; at++) {
+        const index = base + at * rowStep;
+        const value = matrix[column * rows + at] as number;
         if (value !== Math.fround(weight[index] as number)) weight[index] = value;
       }
     }

@@ -13,7 +13,7 @@ export type Rule =
   /** `keep` of each group may stay. */
   | { readonly keep: number; readonly groups: readonly Run[] };
 
-/** A matrix of weights, `[rows, columns]`, row-major, a row for each output. */
+/** A matrix of weights, `[columns, rows]`: those of an input, one for each output, lie beside each other. */
 export interface Matrix {
   readonly data: Float32Array;
   readonly rows: number;
@@ -21,21 +21,21 @@ export interface Matrix {
 }
 
 /**
- * SparseGPT: prunes a matrix in place, column after column, and lets the columns to the right take back the error.
+ * SparseGPT: prunes a matrix in place, column after column, and lets the columns that follow take back the error.
  *
- * With `U` the upper Cholesky factor of `H⁻¹`, a weight that is pruned from column c costs `w² / U[c][c]²`, and what
- * undoes most of it is `w[j] −= w[c] / U[c][c] · U[c][j]` for all j > c. Columns are taken in blocks: before each (for
+ * With `H⁻¹ = LLᵀ`, L lower triangular, a weight that is pruned from column c costs `w² / L[c][c]²`, and what undoes most
+ * of it is `w[j] −= w[c] / L[c][c] · L[j][c]` for all j > c. Columns are taken in blocks: before each (for
  * N:M: before each group) the cheapest weights of all rows together are chosen; columns beyond the block are updated
  * once a block.
  *
  * Weights that are zero when it begins stay zero and are chosen first. Scores that are equal are taken in the order of
- * the rows. The authors' code prunes all that is `<=` the element at index `⌊p·n⌋` of a block's sorted scores, which is
+ * the columns. The authors' code prunes all that is `<=` the element at index `⌊p·n⌋` of a block's sorted scores, which is
  * one more than `⌊p·n⌋`; here it is what the rule says exactly.
  *
- * @param u - `[columns, columns]`, see `inverseFactor`
+ * @param factor - `[columns, columns]`, L
  * @see Frantar, Alistarh: SparseGPT, arXiv 2301.00774, algorithm 1
  */
-export function* pruneCompensated(matrix: Matrix, u: Float32Array, rule: Rule, blockSize: number): Products<void> {
+export function* pruneCompensated(matrix: Matrix, factor: Float32Array, rule: Rule, blockSize: number): Products<void> {
   const { data, rows, columns } = matrix;
   const mask = new Uint8Array(data.length);
   for (let index = 0; index < data.length; index++) if (data[index] === 0) mask[index] = 1;
@@ -43,20 +43,19 @@ export function* pruneCompensated(matrix: Matrix, u: Float32Array, rule: Rule, b
   const spans = spansOf(runsOf(all, blockSize, rule));
   const errors = new Float32Array(rows * Math.max(0, ...spans.map(({ span }) => span.end - span.start)));
   for (const { span, blocks } of spans) {
-    const stride = span.end - span.start;
-    const lost = whole(errors, stride);
-    const sweep = { rows, matrix: whole(data, columns), factor: whole(u, columns), errors: lost, first: span.start };
+    const lost = whole(errors, rows);
+    const sweep = { rows, matrix: whole(data, rows), factor: whole(factor, columns), errors: lost, first: span.start };
     for (const block of blocks) {
-      if ('countTo' in rule) choose(matrix, u, block, mask, rule.countTo(block.end) - rule.countTo(block.start));
+      if ('countTo' in rule) choose(matrix, factor, block, mask, rule.countTo(block.end) - rule.countTo(block.start));
       for (const strip of runsOf(block, STRIP, rule)) {
         const { start, end } = strip;
         const groups = 'groups' in rule ? runsIn(strip, rule.groups) : [strip];
         eliminateColumns(
-          { rows, width: end - start, factor: takenBy(u, columns, strip) },
-          { data, at: start, stride: columns },
-          { data: errors, at: start - span.start, stride },
+          { rows, width: end - start, factor: takenBy(factor, columns, strip) },
+          { data, at: start * rows, stride: rows },
+          { ...lost, at: (start - span.start) * rows },
           {
-            mask: { data: mask, at: start, stride: columns },
+            mask: { data: mask, at: start * rows, stride: rows },
             bounds: [0, ...groups.map((one) => one.end - start)],
             keep: 'keep' in rule ? rule.keep : -1,
           },
@@ -110,31 +109,30 @@ function runsIn({ start, end }: Run, runs: readonly Run[]): Run[] {
 /** Bits of a float32 without the sign: of numbers that are not negative they have the same order. */
 const MAGNITUDE = 0x7fff_ffff;
 
-/** Marks the `count` cheapest weights of a block: those that are 0 already, and then by `|w| / U[c][c]`. */
-function choose({ data, rows, columns }: Matrix, u: Float32Array, block: Run, mask: Uint8Array, count: number): void {
+/** Marks the `count` cheapest weights of a block: those that are 0 already, and then by `|w| / L[c][c]`. */
+function choose(
+  { data, rows, columns }: Matrix,
+  factor: Float32Array,
+  block: Run,
+  mask: Uint8Array,
+  count: number,
+): void {
   if (count <= 0) return;
-  const width = block.end - block.start;
-  const scaled = new Float32Array(rows * width);
+  const [first, end] = [block.start * rows, block.end * rows];
+  const scaled = new Float32Array(end - first);
   const scores = new Uint32Array(scaled.buffer);
-  const diagonal = Float32Array.from({ length: width }, (_, at) => u[(block.start + at) * (columns + 1)] as number);
-  for (let row = 0, at = 0; row < rows; row++) {
-    for (let column = 0, from = row * columns + block.start; column < width; column++, from++, at++) {
-      scaled[at] = (data[from] as number) / (diagonal[column] as number);
-    }
+  for (let column = block.start, at = 0; column < block.end; column++) {
+    const diagonal = factor[column * (columns + 1)] as number;
+    for (const last = at + rows; at < last; at++) scaled[at] = (data[first + at] as number) / diagonal;
   }
-  for (let row = 0, at = 0; row < rows; row++) {
-    for (let from = row * columns + block.start, end = from + width; from < end; from++, at++) {
-      scores[at] = mask[from] === 1 ? 0 : Math.max(1, (scores[at] as number) & MAGNITUDE);
-    }
+  for (let at = 0; at < scores.length; at++) {
+    scores[at] = mask[first + at] === 1 ? 0 : Math.max(1, (scores[at] as number) & MAGNITUDE);
   }
   const most = Math.min(count, scores.length);
   const last = nthSmallest(scores.slice(), most);
   let ties = most - belowAndEqual(scores, last).less;
-  for (let row = 0, at = 0; row < rows; row++) {
-    const base = row * columns + block.start;
-    for (let column = base; column < base + width; column++, at++) {
-      const score = scores[at] as number;
-      if (score < last || (score === last && ties-- > 0)) mask[column] = 1;
-    }
+  for (let at = 0; at < scores.length; at++) {
+    const score = scores[at] as number;
+    if (score < last || (score === last && ties-- > 0)) mask[first + at] = 1;
   }
 }

@@ -1,6 +1,6 @@
-import { multiplyHere, type Products } from '../products.ts';
+import { multiplyHere, type Products, whole } from '../products.ts';
 import { type Codes, realsOfCodes } from './codes.ts';
-import { rowsTogether, timesHessian } from './part.ts';
+import { rowsTogether } from './part.ts';
 
 /** What is known of the activations that a matrix meets. */
 export interface Met {
@@ -92,7 +92,9 @@ export function* outputCost(
     for (let at = 0; at < lost.length; at++) {
       lost[at] = (matrix[from + at] as number) - (reals[from + at] as number) / (factors?.[at % inputs] ?? 1);
     }
-    const pull = yield* timesHessian(lost, rows, gram);
+    const pull = lost.slice().fill(0);
+    const [into, left, right] = [whole(pull, inputs), whole(lost, inputs), whole(gram, inputs)];
+    yield { into, left, right, rows, depth: inputs, columns: inputs, sign: 1 };
     for (let at = 0; at < lost.length; at++) sum += (lost[at] as number) * (pull[at] as number);
   }
   return sum;

@@ -1,14 +1,11 @@
 import { descendColumns, STRIP, takenBy } from '../columns.ts';
 import type { Run } from '../passOn.ts';
-import { addProduct, type Product, type Products, whole } from '../products.ts';
+import { type Product, type Products, whole } from '../products.ts';
 import type { Hessian } from './hessian.ts';
 import { columnCodes, type Ordered } from './part.ts';
 
 /** Inputs whose changes are told to all others together. */
 const SPAN = 512;
-
-/** Where less than one code in so many changes, the product of the changes is sooner done here than elsewhere. */
-const FEW = 512;
 
 /**
  * Coordinate descent: gives each weight the code that is best while all others stay, input after input, and that over
@@ -22,9 +19,8 @@ const FEW = 512;
  */
 export function* descend(own: Ordered, { ordered: matrix }: Pick<Hessian, 'ordered'>, passes: number): Products<void> {
   const { rows, inputs } = own;
-  const pull = whole(own.pull, inputs);
-  const stride = Math.min(SPAN, inputs);
-  const changes = whole(new Float32Array(rows * stride), stride);
+  const pull = whole(own.pull, rows);
+  const changes = whole(new Float32Array(rows * Math.min(SPAN, inputs)), rows);
   const around = (start: number, width: number): Run => ({ start, end: Math.min(start + width, inputs) });
   for (let pass = 0; pass < passes; pass++) {
     let changed = 0;
@@ -33,20 +29,22 @@ export function* descend(own: Ordered, { ordered: matrix }: Pick<Hessian, 'order
       // What the columns of `from` ask of those of `to`.
       const ask = (count: number, from: Run, to: Run): Products<void> =>
         told(count, {
-          into: { ...pull, at: to.start },
-          left: { ...changes, at: from.start - first },
-          right: { data: matrix, at: from.start * inputs + to.start, stride: inputs },
-          ...{ rows, depth: from.end - from.start, columns: to.end - to.start, sign: -1 },
+          into: { ...pull, at: to.start * rows },
+          left: { data: matrix, at: to.start * inputs + from.start, stride: inputs },
+          right: { ...changes, at: (from.start - first) * rows },
+          ...{ rows: to.end - to.start, depth: from.end - from.start, columns: rows, sign: -1 },
         });
       let inSpan = 0;
       for (let start = first; start < span.end; start += STRIP) {
         const strip = around(start, STRIP);
         const columns = { rows, width: strip.end - start, factor: takenBy(matrix, inputs, strip) };
-        const [asked, made] = [
-          { ...pull, at: start },
-          { ...changes, at: start - first },
-        ];
-        const count = descendColumns(columns, asked, made, columnCodes(own, start));
+        const asked = { ...pull, at: start * rows };
+        const count = descendColumns(
+          columns,
+          asked,
+          { ...changes, at: (start - first) * rows },
+          columnCodes(own, start),
+        );
         inSpan += count;
         yield* ask(count, strip, span);
       }
@@ -60,7 +58,5 @@ export function* descend(own: Ordered, { ordered: matrix }: Pick<Hessian, 'order
 
 /** A product with `count` factors that are not 0. */
 function* told(count: number, product: Product): Products<void> {
-  if (count === 0 || product.columns === 0) return;
-  if (count * FEW < product.rows * product.depth) addProduct(product);
-  else yield product;
+  if (count > 0 && product.rows > 0) yield product;
 }

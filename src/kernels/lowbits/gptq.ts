@@ -2,9 +2,9 @@ import { multiplyHere, type Products } from '../products.ts';
 import { blocksIn, type Codes, middleOf } from './codes.ts';
 import { descend } from './descend.ts';
 import type { Hessian } from './hessian.ts';
-import { findPull, type Ordered, type Part, Room, rowCosts, rowsTogether, takeCodes, timesHessian } from './part.ts';
+import { findPull, type Ordered, type Part, Room, rowCosts, rowsTogether, takeCodes, takeScales } from './part.ts';
 import { refitScales } from './refit.ts';
-import { sweep } from './sweep.ts';
+import { type Swept, sweep } from './sweep.ts';
 
 export interface RefineOptions {
   /** Passes of coordinate descent in the end; 0 leaves it out. */
@@ -47,17 +47,18 @@ export function* refineBy(
 ): Products<Codes> {
   const settings = { ...REFINE_DEFAULTS, ...options };
   const made = copyOf(start);
-  for (const { part, own, wanted } of partsOf(matrix, made, hessian)) {
-    yield* refinePart(part, own, hessian, settings, wanted);
-  }
+  for (const { part, own } of partsOf(matrix, made, hessian)) yield* refinePart(part, own, hessian, settings);
   return made;
 }
 
 /** What codes cost that GPTQ alone chooses, `tr((W − Q) H (W − Q)ᵀ)`: a fraction of the work of {@link refineBy}. */
 export function* sweptCost(matrix: Float32Array, start: Codes, hessian: Hessian): Products<number> {
-  let cost = 0;
-  for (const { own } of partsOf(matrix, start, hessian)) cost += yield* sweep(own, hessian);
-  return cost;
+  let sum = 0;
+  for (const { own } of partsOf(matrix, start, hessian)) {
+    const { costs } = yield* sweep(own, hessian);
+    sum = costs.reduce((all, cost) => all + cost, sum);
+  }
+  return sum;
 }
 
 function copyOf(start: Codes): Codes {
@@ -73,14 +74,13 @@ function* partsOf(
   matrix: Float32Array,
   codes: Codes,
   hessian: Hessian,
-): Generator<{ readonly part: Part; readonly own: Ordered; readonly wanted: Float32Array | undefined }> {
+): Generator<{ readonly part: Part; readonly own: Ordered }> {
   const { outputs, inputs, bits, block, symmetric, half, multipliers } = codes;
   const blocks = blocksIn(codes);
   const zeros = codes.zeros ?? new Uint8Array(outputs * blocks).fill(middleOf(bits));
   const blockOf = Uint32Array.from({ length: inputs }, (_, input) => Math.floor(input / block));
   const together = Math.min(rowsTogether(inputs), outputs);
   const room = roomFor(hessian, together);
-  const wanted = multipliers && room.wanted;
   for (let first = 0; first < outputs; first += together) {
     const end = Math.min(first + together, outputs);
     const part: Part = {
@@ -95,7 +95,7 @@ function* partsOf(
         factors: multipliers.factors.subarray(first * blocks, end * blocks),
       },
     };
-    yield { part, own: room.ordered(part, hessian.order), wanted: wanted?.subarray(0, part.rows * inputs) };
+    yield { part, own: room.ordered(part, hessian.order) };
   }
 }
 
@@ -116,32 +116,37 @@ function* refinePart(
   own: Ordered,
   hessian: Hessian,
   { descend: passes, refit }: Required<RefineOptions>,
-  wanted: Float32Array | undefined,
 ): Products<void> {
   const { order, ordered: matrix } = hessian;
-  if (refit && wanted !== undefined) yield* timesHessian(own.weight, part.rows, matrix, wanted);
-  yield* sweep(own, hessian);
-  if (passes > 0 || refit) yield* findPull(own, matrix);
+  const whole = refit && part.multipliers !== undefined ? yield* wholeErrors(part, own, hessian) : undefined;
+  let swept = yield* sweep(own, hessian, { beside: whole?.errors });
   for (let time = 1; refit && time < SWEEPS; time++) {
-    takeCodes(part, order, own);
-    yield* refitScales(part, own, hessian, wanted);
-    yield* sweep(own, hessian);
-    yield* findPull(own, matrix);
-  }
-  if (!refit) {
-    yield* descend(own, hessian, passes);
-    takeCodes(part, order, own);
-    return;
+    yield* refitScales(part, own, hessian, whole && { ...swept, squares: whole.squares });
+    swept = yield* sweep(own, hessian, { beside: whole?.errors });
   }
   takeCodes(part, order, own);
-  const costs = rowCosts(own);
   const old = choiceOf(part);
-  yield* refitScales(part, own, hessian, wanted);
+  if (refit) yield* refitScales(part, own, hessian, whole && { ...swept, squares: whole.squares });
+  if (refit || passes > 0) yield* findPull(own, matrix);
   yield* descend(own, hessian, passes);
   takeCodes(part, order, own);
+  if (!refit) return;
   rowCosts(own).forEach((cost, row) => {
-    if (!(cost < (costs[row] as number))) restore(part, old, row);
+    if (!(cost < (swept.costs[row] as number))) restore(part, old, row);
   });
+}
+
+/** The errors of codes that all stand for 0, `[inputs, rows]`, and the sum of their squares for each row. */
+function* wholeErrors(
+  part: Part,
+  own: Ordered,
+  hessian: Hessian,
+): Products<{ readonly errors: Float32Array; readonly squares: Swept['costs'] }> {
+  const errors = new Float32Array(own.weight.length);
+  own.scales.fill(0);
+  const { costs } = yield* sweep(own, hessian, { keep: errors });
+  takeScales(own, part, hessian.order);
+  return { errors, squares: costs };
 }
 
 /** What was chosen for a part so far. */

@@ -1,4 +1,5 @@
 import { inverseFactor } from '../cholesky.ts';
+import { transposeSquare } from '../layout.ts';
 import { narrowed } from '../narrow.ts';
 import { multiplyHere, type Products } from '../products.ts';
 
@@ -11,7 +12,7 @@ export interface Hessian {
   readonly order: Uint32Array;
   /** The matrix in that order. */
   readonly ordered: Float32Array;
-  /** The upper triangular `U` with `H⁻¹ = UᵀU`, rows and columns in that order: `[inputs, inputs]`. */
+  /** The lower triangular `L` with `H⁻¹ = LLᵀ`, rows and columns in that order: `[inputs, inputs]`. */
   readonly factor: Float32Array;
 }
 
@@ -57,7 +58,7 @@ export function* prepareBy(gram: Float64Array, inputs: number, options: HessianO
     const ordered = new Float32Array(inputs * inputs);
     permute(gram, order, factor, ordered);
     if (yield* inverseFactor(factor, inputs)) {
-      return { inputs, matrix: narrowed(gram), order, ordered, factor: narrowed(factor) };
+      return { inputs, matrix: narrowed(gram), order, ordered, factor: transposeSquare(narrowed(factor), inputs) };
     }
     if (!Number.isFinite(damp)) throw new RangeError('the sums of activations are not finite');
   }

@@ -1,5 +1,6 @@
 import type { ColumnCodes } from '../columns.ts';
-import { type Products, type Reals, whole } from '../products.ts';
+import { transpose } from '../layout.ts';
+import { type Products, whole } from '../products.ts';
 import type { BlockForm, Multipliers } from './codes.ts';
 
 /** Some rows of a matrix and what they are stored as. */
@@ -21,21 +22,24 @@ export interface Part extends BlockForm {
   readonly multipliers: Multipliers | undefined;
 }
 
-/** A part with the inputs in the order of the Hessian, and with what stands for each weight. */
+/**
+ * A part with the inputs in the order of the Hessian, and with what stands for each weight. All matrices are
+ * `[inputs, rows]`: what is computed for an input is computed for all rows.
+ */
 export interface Ordered {
   readonly bits: number;
   readonly rows: number;
   readonly inputs: number;
-  /** `[rows, inputs]`, the matrix as it is to be. */
+  /** The matrix as it is to be. */
   readonly weight: Float32Array;
-  /** `[rows, inputs]`, as in the part; 0 where a weight is exactly 0 or nothing else than the code of 0 is possible. */
+  /** Of each weight; 0 where a weight is exactly 0 or nothing else than the code of 0 is possible. */
   readonly scales: Float32Array;
   readonly zeros: Uint8Array;
-  /** `[rows, inputs]`, chosen again in place. */
+  /** Chosen again in place. */
   readonly codes: Uint8Array;
-  /** `[rows, inputs]`: what the codes miss, times the Hessian, once it was asked for. */
+  /** What the codes miss, times the Hessian, once it was asked for. */
   readonly pull: Float32Array;
-  /** `[rows, inputs]`, for what is needed for a moment. */
+  /** For what is needed for a moment. */
   readonly spare: Float32Array;
 }
 
@@ -45,7 +49,6 @@ export class Room {
   readonly #inputs: number;
   readonly #floats: readonly [Float32Array, Float32Array, Float32Array, Float32Array];
   readonly #bytes: readonly [Uint8Array, Uint8Array];
-  #wanted: Float32Array | undefined;
 
   /** @param rows - of the largest part */
   constructor(rows: number, inputs: number) {
@@ -56,12 +59,6 @@ export class Room {
     this.#bytes = [new Uint8Array(rows * inputs), new Uint8Array(rows * inputs)];
   }
 
-  /** For the weight of a part times the Hessian. */
-  get wanted(): Float32Array {
-    this.#wanted ??= new Float32Array(this.rows * this.#inputs);
-    return this.#wanted;
-  }
-
   /** Good until the next call. */
   ordered(part: Part, order: Uint32Array): Ordered {
     const { bits, rows, inputs, blocks, blockOf } = part;
@@ -69,11 +66,14 @@ export class Room {
     const [weight, scales, pull, spare] = this.#floats.map(own) as [Float32Array, ...Float32Array[]] as Floats;
     const [zeros, codes] = this.#bytes.map(own) as [Uint8Array, Uint8Array];
     const made: Ordered = { bits, rows, inputs, weight, scales, zeros, codes, pull, spare };
-    for (let row = 0, to = 0; row < rows; row++) {
-      for (let place = 0; place < inputs; place++, to++) {
+    for (const { first, end, from, to } of tiles(rows, inputs)) {
+      for (let place = from; place < to; place++) {
         const input = order[place] as number;
-        weight[to] = part.weight[row * inputs + input] as number;
-        zeros[to] = part.zeros[row * blocks + (blockOf[input] as number)] as number;
+        const group = blockOf[input] as number;
+        for (let row = first; row < end; row++) {
+          weight[place * rows + row] = part.weight[row * inputs + input] as number;
+          zeros[place * rows + row] = part.zeros[row * blocks + group] as number;
+        }
       }
     }
     takeScales(made, part, order);
@@ -85,37 +85,55 @@ type Floats = [Float32Array, Float32Array, Float32Array, Float32Array];
 
 /** Gives weights the scales of their blocks. */
 export function takeScales({ weight, scales }: Ordered, part: Part, order: Uint32Array): void {
-  const { rows, inputs, blocks, blockOf } = part;
-  const groups = Uint32Array.from(order, (input) => blockOf[input] as number);
-  for (let row = 0, to = 0; row < rows; row++) {
-    for (let place = 0; place < inputs; place++, to++) {
-      scales[to] = weight[to] === 0 ? 0 : (part.scales[row * blocks + (groups[place] as number)] as number);
-    }
+  const { rows, blocks, blockOf } = part;
+  const ofBlocks = transpose(part.scales, rows, blocks);
+  for (let place = 0, to = 0; place < order.length; place++) {
+    const from = (blockOf[order[place] as number] as number) * rows;
+    for (let row = 0; row < rows; row++, to++) scales[to] = weight[to] === 0 ? 0 : (ofBlocks[from + row] as number);
   }
 }
 
 /** Gives a part the codes that were chosen in the order of the Hessian. */
 export function takeCodes(part: Part, order: Uint32Array, { codes }: Ordered): void {
-  putBack(codes, order, part.codes);
+  putBack(codes, order, part.rows, part.codes);
 }
 
-/** Rows with the inputs as they were. */
-export function unordered(data: Float32Array, order: Uint32Array, out: Float32Array): Float32Array {
-  putBack(data, order, out);
+/** The matrix as `[rows, inputs]`, with the inputs as they were. */
+export function unordered(data: Float32Array, order: Uint32Array, rows: number, out: Float32Array): Float32Array {
+  putBack(data, order, rows, out);
   return out;
 }
 
-function putBack(data: Float32Array | Uint8Array, order: Uint32Array, out: Float32Array | Uint8Array): void {
-  for (let base = 0, from = 0; base < data.length; base += order.length) {
-    for (let place = 0; place < order.length; place++, from++) {
-      out[base + (order[place] as number)] = data[from] as number;
+function putBack<A extends Float32Array | Uint8Array>(data: A, order: Uint32Array, rows: number, out: A): void {
+  const inputs = order.length;
+  for (const { first, end, from, to } of tiles(rows, inputs)) {
+    for (let place = from; place < to; place++) {
+      const input = order[place] as number;
+      for (let row = first; row < end; row++) out[row * inputs + input] = data[place * rows + row] as number;
     }
   }
 }
 
-/** What stands for the weights of some columns, for the kernels. */
-export function columnCodes({ bits, inputs, scales, zeros, codes }: Ordered, start: number): ColumnCodes {
-  const place = { at: start, stride: inputs };
+/** Rows that are transposed together: for each input a line of a cache. */
+const TILE = 16;
+
+/** Inputs whose lines stay in fast memory meanwhile. */
+const NEAR = 512;
+
+function* tiles(
+  rows: number,
+  inputs: number,
+): Generator<{ readonly first: number; readonly end: number; readonly from: number; readonly to: number }> {
+  for (let from = 0; from < inputs; from += NEAR) {
+    for (let first = 0; first < rows; first += TILE) {
+      yield { first, end: Math.min(first + TILE, rows), from, to: Math.min(from + NEAR, inputs) };
+    }
+  }
+}
+
+/** What stands for the weights of the columns from `start` on, for the kernels. */
+export function columnCodes({ bits, rows, scales, zeros, codes }: Ordered, start: number): ColumnCodes {
+  const place = { at: start * rows, stride: rows };
   return {
     bits,
     scales: { data: scales, ...place },
@@ -126,55 +144,29 @@ export function columnCodes({ bits, inputs, scales, zeros, codes }: Ordered, sta
 
 /** Finds the pull. @param matrix - the Hessian in its order: `[inputs, inputs]` */
 export function* findPull(own: Ordered, matrix: Float32Array): Products<void> {
-  const { weight, scales, zeros, codes, pull, spare } = own;
+  const { rows, inputs, weight, scales, zeros, codes, pull, spare } = own;
   for (let at = 0; at < spare.length; at++) {
     const real = ((codes[at] as number) - (zeros[at] as number)) * (scales[at] as number);
     spare[at] = (weight[at] as number) - real;
   }
-  yield* timesHessian(spare, own.rows, matrix, pull);
+  pull.fill(0);
+  const [into, left, right] = [whole(pull, rows), whole(matrix, inputs), whole(spare, rows)];
+  yield { into, left, right, rows: inputs, depth: inputs, columns: rows, sign: 1 };
 }
 
 /** What each row costs: `(w − q) H (w − q)ᵀ`. */
-export function rowCosts({ rows, inputs, weight, scales, zeros, codes, pull }: Ordered): Float64Array {
+export function rowCosts({ rows, weight, scales, zeros, codes, pull }: Ordered): Float64Array {
   const out = new Float64Array(rows);
-  for (let row = 0, at = 0; row < rows; row++) {
-    let sum = 0;
-    for (const end = at + inputs; at < end; at++) {
+  for (let at = 0; at < weight.length; ) {
+    for (let row = 0; row < rows; row++, at++) {
       const real = ((codes[at] as number) - (zeros[at] as number)) * (scales[at] as number);
-      sum += ((weight[at] as number) - real) * (pull[at] as number);
+      out[row] = (out[row] as number) + ((weight[at] as number) - real) * (pull[at] as number);
     }
-    out[row] = sum;
   }
-  return out;
-}
-
-/** Rows times the Hessian. @param out - where it goes */
-export function* timesHessian<T extends Reals>(
-  data: T,
-  rows: number,
-  matrix: T,
-  out: T = data.slice() as T,
-): Products<T> {
-  const inputs = data.length / rows;
-  out.fill(0);
-  const [into, left, right] = [whole(out, inputs), whole(data, inputs), whole(matrix, inputs)];
-  yield { into, left, right, rows, depth: inputs, columns: inputs, sign: 1 };
   return out;
 }
 
 /** Rows that are worked on together: enough for products of matrices to pay, few enough for memory. */
 export function rowsTogether(inputs: number): number {
   return Math.max(64, Math.floor(2 ** 20 / inputs));
-}
-
-/** What each row costs: `(w − q) H (w − q)ᵀ`. */
-export function costs({ lost, pull }: { readonly lost: Reals; readonly pull: Reals }, rows: number): Float64Array {
-  const inputs = lost.length / rows;
-  const out = new Float64Array(rows);
-  for (let row = 0, at = 0; row < rows; row++) {
-    let sum = 0;
-    for (const end = at + inputs; at < end; at++) sum += (lost[at] as number) * (pull[at] as number);
-    out[row] = sum;
-  }
-  return out;
 }

@@ -3,32 +3,34 @@ import { fromFloats, toFloats } from '../narrow.ts';
 import { type Products, whole } from '../products.ts';
 import type { Multipliers } from './codes.ts';
 import type { Hessian } from './hessian.ts';
-import { findPull, type Ordered, type Part, takeScales, unordered } from './part.ts';
+import { findPull, type Ordered, type Part, takeCodes, takeScales, unordered } from './part.ts';
+import type { Swept } from './sweep.ts';
 
 /** A scale that is to become so much larger or smaller stays: its block has few codes other than zero. */
 const FARTHEST = 3;
 /** Of the mean of the diagonal: keeps blocks that depend on each other near the scales they had. */
 const RIDGE = 1e-9;
 
+/** Sums over the errors of a sweep, by row, and those of the errors that codes of 0 alone would have. */
+export interface StepSums extends Swept {
+  /** Of the squares of the latter. */
+  readonly squares: Float64Array;
+}
+
 /**
  * Gives a part the scales that cost least for its codes as they are, as far as its form can have them.
- * @param own - with its pull, which is then that of the new scales
- * @param wanted - with multipliers: the weight times the Hessian, `[rows, inputs]`
+ * @param sums - with multipliers
  */
-export function* refitScales(
-  part: Part,
-  own: Ordered,
-  hessian: Hessian,
-  wanted: Float32Array | undefined,
-): Products<void> {
-  if (part.multipliers !== undefined && wanted !== undefined) {
-    setSteps(part, part.multipliers, own, timesOfSteps(own, wanted), wanted);
-    takeScales(own, part, hessian.order);
-    return;
+export function* refitScales(part: Part, own: Ordered, hessian: Hessian, sums: StepSums | undefined): Products<void> {
+  if (part.multipliers !== undefined && sums !== undefined) {
+    setSteps(part, part.multipliers, timesOfSteps(sums));
+  } else {
+    takeCodes(part, hessian.order, own);
+    yield* findPull(own, hessian.ordered);
+    const pull = unordered(own.pull, hessian.order, own.rows, own.spare);
+    setScales(part, yield* changeOfScales(part, pull, hessian));
   }
-  setScales(part, yield* changeOfScales(part, unordered(own.pull, hessian.order, own.spare), hessian));
   takeScales(own, part, hessian.order);
-  yield* findPull(own, hessian.ordered);
 }
 
 /**
@@ -97,21 +99,18 @@ function* changeOfSome(
 /**
  * The same where the scales of a row keep what they are to each other: one step is fitted for each row.
  *
+ * With `H⁻¹ = UᵀU`, what codes miss is `EU` of the errors E of their sweep, and the weight is `VU` of the errors V that
+ * codes of 0 have. What the codes stand for is then `(V − E)U`, and its products under H are those of `V − E`: with `e` and
+ * `v` a row of each, `times = 1 + (v − e)·e / (v − e)·(v − e)`.
+ *
  * @returns what the scales of each row are to be multiplied by: `[rows]`
  */
-function timesOfSteps({ rows, inputs, scales, zeros, codes, pull }: Ordered, wanted: Float32Array): Float64Array {
-  const out = new Float64Array(rows);
-  for (let row = 0, at = 0; row < rows; row++) {
-    let [asked, square] = [0, 0];
-    for (const end = at + inputs; at < end; at++) {
-      const real = ((codes[at] as number) - (zeros[at] as number)) * (scales[at] as number);
-      asked += real * (pull[at] as number);
-      square += real * ((wanted[at] as number) - (pull[at] as number));
-    }
-    const times = 1 + asked / square;
-    out[row] = times > 1 / FARTHEST && times < FARTHEST ? times : 1;
-  }
-  return out;
+function timesOfSteps({ costs, products, squares }: StepSums): Float64Array {
+  return costs.map((cost, row) => {
+    const product = products[row] as number;
+    const times = 1 + (product - cost) / ((squares[row] as number) - 2 * product + cost);
+    return times > 1 / FARTHEST && times < FARTHEST ? times : 1;
+  });
 }
 
 /** The codes less their zero points. */
@@ -148,22 +147,9 @@ function setScales({ scales, half }: Part, change: Float64Array): void {
   }
 }
 
-function setSteps(
-  { scales, blocks }: Part,
-  { steps, factors }: Multipliers,
-  { rows, inputs, pull }: Ordered,
-  times: Float64Array,
-  wanted: Float32Array,
-): void {
-  for (let row = 0, at = 0; row < rows; row++) {
-    const before = steps[row] as number;
-    steps[row] = before * (times[row] as number);
-    const changed = before === 0 ? 1 : (steps[row] as number) / before;
-    // What the codes stand for becomes so many times as much, and so does that times the Hessian.
-    for (const end = at + inputs; at < end; at++) {
-      const all = wanted[at] as number;
-      pull[at] = all - changed * (all - (pull[at] as number));
-    }
+function setSteps({ scales, blocks }: Part, { steps, factors }: Multipliers, times: Float64Array): void {
+  for (let row = 0; row < times.length; row++) {
+    steps[row] = (steps[row] as number) * (times[row] as number);
     for (let index = row * blocks; index < (row + 1) * blocks; index++) {
       scales[index] = (factors[index] as number) * (steps[row] as number);
     }

@@ -1,29 +1,46 @@
 import { STRIP, sweepColumns, takenBy } from '../columns.ts';
 import { passOn, type Run } from '../passOn.ts';
-import { type MatrixView, type Products, whole } from '../products.ts';
+import { type Products, whole } from '../products.ts';
 import type { Hessian } from './hessian.ts';
 import { columnCodes, type Ordered } from './part.ts';
 
 /** Inputs whose errors are passed on to all later ones together. */
 const SPAN = 512;
 
+/** Sums over the inputs, by row. */
+export interface Swept {
+  /** What the codes cost, `(w − q) H (w − q)ᵀ`: with `W − Q = EU` of the errors E it is the sum of their squares. */
+  readonly costs: Float64Array;
+  /** The sums of the errors times those of {@link SweepOptions.beside}; zeros without it. */
+  readonly products: Float64Array;
+}
+
+export interface SweepOptions {
+  /** Errors that those of this sweep are multiplied by: `[inputs, rows]`. */
+  readonly beside?: Float32Array | undefined;
+  /** Where all errors go: `[inputs, rows]`. */
+  readonly keep?: Float32Array | undefined;
+}
+
 /**
  * GPTQ: chooses the codes input after input, and lets the inputs that follow take back the error.
  *
- * With `U` the upper Cholesky factor of `H⁻¹`, a weight that is stored as q instead of w changes each later one by
- * `w[j] −= (w − q) / U[i][i] · U[i][j]`. Scales and zero points stay as they are, whatever the order of the inputs. A
+ * With `H⁻¹ = LLᵀ`, L lower triangular, a weight that is stored as q instead of w changes each later one by
+ * `w[j] −= (w − q) / L[i][i] · L[j][i]`. Scales and zero points stay as they are, whatever the order of the inputs. A
  * weight that is exactly 0 stays 0, and passes on what it was to make up for.
  *
- * @returns what the codes cost, `tr((W − Q) H (W − Q)ᵀ)`: with `W − Q = EU` of the errors E it is the sum of their squares
  * @see Frantar, Ashkboos, Hoefler, Alistarh: GPTQ, arXiv 2210.17323, algorithm 1
  */
-export function* sweep(own: Ordered, { factor }: Pick<Hessian, 'factor'>): Products<number> {
+export function* sweep(
+  own: Ordered,
+  { factor }: Pick<Hessian, 'factor'>,
+  { beside, keep }: SweepOptions = {},
+): Products<Swept> {
   const { rows, inputs } = own;
   own.spare.set(own.weight);
-  const wanted = whole(own.spare, inputs);
-  let cost = 0;
-  const stride = Math.min(SPAN, inputs);
-  const errors = whole(new Float32Array(rows * stride), stride);
+  const wanted = whole(own.spare, rows);
+  const swept = { costs: new Float64Array(rows), products: new Float64Array(rows) };
+  const errors = whole(new Float32Array(rows * Math.min(SPAN, inputs)), rows);
   const around = (start: number, width: number): Run => ({ start, end: Math.min(start + width, inputs) });
   for (let first = 0; first < inputs; first += SPAN) {
     const span = around(first, SPAN);
@@ -31,18 +48,24 @@ export function* sweep(own: Ordered, { factor }: Pick<Hessian, 'factor'>): Produ
     for (let start = first; start < span.end; start += STRIP) {
       const strip = around(start, STRIP);
       const columns = { rows, width: strip.end - start, factor: takenBy(factor, inputs, strip) };
-      sweepColumns(columns, { ...wanted, at: start }, { ...errors, at: start - first }, columnCodes(own, start));
+      const [at, to] = [start * rows, (start - first) * rows];
+      sweepColumns(columns, { ...wanted, at }, { ...errors, at: to }, columnCodes(own, start));
       yield* passOn(strip, [span, around(0, inputs)], sums);
     }
-    cost += squares(errors, rows, span.end - first);
+    const made = errors.data.subarray(0, (span.end - first) * rows);
+    addProducts(swept.costs, made, made);
+    if (beside !== undefined) addProducts(swept.products, made, beside.subarray(first * rows, span.end * rows));
+    keep?.set(made, first * rows);
   }
-  return cost;
+  return swept;
 }
 
-function squares({ data, stride }: MatrixView<Float32Array>, rows: number, columns: number): number {
-  let sum = 0;
-  for (let row = 0; row < rows; row++) {
-    for (let at = row * stride, end = at + columns; at < end; at++) sum += (data[at] as number) ** 2;
+/** Adds the products of two matrices `[inputs, rows]`, element by element, to the sum of each row. */
+function addProducts(sums: Float64Array, left: Float32Array, right: Float32Array): void {
+  const rows = sums.length;
+  for (let at = 0; at < left.length; ) {
+    for (let row = 0; row < rows; row++, at++) {
+      sums[row] = (sums[row] as number) + (left[at] as number) * (right[at] as number);
+    }
   }
-  return sum;
 }

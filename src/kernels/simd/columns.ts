@@ -1,7 +1,7 @@
 /**
  * Kernels that take the columns of a matrix from left to right, each with an error that those right of it take back.
- * Matrices are float32 `[rows, width]`, row-major, and `rows` is a multiple of {@link ROWS_TOGETHER}. Sums go over the
- * columns in their order.
+ * Matrices are float32 `[width, rows]`: the rows of a column lie beside each other, and `rows` is a multiple of
+ * {@link ROWS_TOGETHER}. Sums go over the columns in their order.
  */
 export interface ColumnKernels {
   /**
@@ -31,7 +31,7 @@ export interface ColumnKernels {
 
   /**
    * GPTQ: column after column the nearest codes, and `(value − (code − zero) · scale) / diagonal` as error.
-   * @param data - as wanted; not changed
+   * @param data - as wanted; in place, with the errors of the columns before taken back
    * @param errors - written
    * @param scale - of each element; the code of one that is 0 is the zero point
    * @param zero - bytes

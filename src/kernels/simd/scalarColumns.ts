@@ -12,9 +12,11 @@ export function scalarColumns(buffer: () => ArrayBuffer): ColumnKernels {
     eliminate(data, errors, mask, rows, width, bounds, groups, keep, factor, _work) {
       const factors = floats(factor, width * width);
       const ends = new Int32Array(buffer(), bounds, groups + 1);
+      const [all, wrong] = [floats(data, rows * width), floats(errors, rows * width)];
       for (let row = 0; row < rows; row++) {
-        const [values, lost] = [data, errors].map((at) => floats(at + 4 * row * width, width)) as Pair;
-        const gone = bytes(mask + row * width, width).slice();
+        const values = lineOf(all, row, rows);
+        const lost = new Float32Array(width);
+        const gone = lineOf(bytes(mask, rows * width), row, rows);
         for (let group = 0; group < groups; group++) {
           const [from, to] = ends.subarray(group, group + 2) as unknown as [number, number];
           const first = keep < 0 ? 0 : from;
@@ -35,22 +37,30 @@ export function scalarColumns(buffer: () => ArrayBuffer): ColumnKernels {
             lost[column] = out ? value / (factors[column * (width + 1)] as number) : 0;
           }
         }
+        putLine(values, all, row, rows);
+        putLine(lost, wrong, row, rows);
       }
     },
 
     sweepCodes(data, errors, scale, zero, code, rows, width, bits, factor, _work) {
       const factors = floats(factor, width * width);
+      const [all, wrong] = [floats(data, rows * width), floats(errors, rows * width)];
       for (let row = 0; row < rows; row++) {
-        const [values, lost, scales] = [data, errors, scale].map((at) => floats(at + 4 * row * width, width)) as Rows;
-        const [zeros, codes] = [zero, code].map((at) => bytes(at + row * width, width)) as [Uint8Array, Uint8Array];
+        const [values, scales] = [lineOf(all, row, rows), lineOf(floats(scale, rows * width), row, rows)];
+        const zeros = lineOf(bytes(zero, rows * width), row, rows);
+        const [lost, codes] = [new Float32Array(width), new Uint8Array(width)];
         for (let column = 0; column < width; column++) {
           const value = settled(values[column] as number, lost, factors, column * width, 0, column);
           const [s, z] = [scales[column] as number, zeros[column] as number];
           const steps = nearest(value, s, z, bits);
           const error = fround(value - fround(steps * s));
+          values[column] = value;
           lost[column] = error / (factors[column * (width + 1)] as number);
           codes[column] = steps + z;
         }
+        putLine(values, all, row, rows);
+        putLine(lost, wrong, row, rows);
+        putLine(codes, bytes(code, rows * width), row, rows);
       }
     },
 
@@ -58,8 +68,9 @@ export function scalarColumns(buffer: () => ArrayBuffer): ColumnKernels {
       const factors = floats(square, width * width);
       let count = 0;
       for (let row = 0; row < rows; row++) {
-        const [pulls, lost, scales] = [pull, changes, scale].map((at) => floats(at + 4 * row * width, width)) as Rows;
-        const [zeros, codes] = [zero, code].map((at) => bytes(at + row * width, width)) as [Uint8Array, Uint8Array];
+        const [pulls, scales] = [pull, scale].map((at) => lineOf(floats(at, rows * width), row, rows)) as Pair;
+        const [zeros, codes] = [zero, code].map((at) => lineOf(bytes(at, rows * width), row, rows)) as Bytes;
+        const lost = new Float32Array(width);
         for (let column = 0; column < width; column++) {
           const asked = settled(pulls[column] as number, lost, factors, column * width, 0, column);
           const [s, z] = [scales[column] as number, zeros[column] as number];
@@ -70,6 +81,8 @@ export function scalarColumns(buffer: () => ArrayBuffer): ColumnKernels {
           codes[column] = steps + z;
           if (steps !== before) count++;
         }
+        putLine(lost, floats(changes, rows * width), row, rows);
+        putLine(codes, bytes(code, rows * width), row, rows);
       }
       return count;
     },
@@ -77,7 +90,18 @@ export function scalarColumns(buffer: () => ArrayBuffer): ColumnKernels {
 }
 
 type Pair = [Float32Array, Float32Array];
-type Rows = [Float32Array, Float32Array, Float32Array];
+type Bytes = [Uint8Array, Uint8Array];
+
+/** A row of `[width, rows]`: one element of each column. */
+function lineOf<A extends Float32Array | Uint8Array>(matrix: A, row: number, rows: number): A {
+  return matrix.filter((_, at) => at % rows === row) as A;
+}
+
+function putLine(line: Float32Array | Uint8Array, matrix: Float32Array | Uint8Array, row: number, rows: number): void {
+  line.forEach((value, column) => {
+    matrix[column * rows + row] = value;
+  });
+}
 
 /** 1 for all scores but the `keep` largest; the first of equal ones goes. */
 function chosen(scores: Float32Array, keep: number): number[] {

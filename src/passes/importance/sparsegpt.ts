@@ -5,10 +5,11 @@ import { derived } from '../../ir/tensor.ts';
 import { inverseFactor } from '../../kernels/cholesky.ts';
 import { pruneCompensated, type Rule } from '../../kernels/importance/obs.ts';
 import { groupsOf } from '../../kernels/importance/pattern.ts';
+import { transposeSquare } from '../../kernels/layout.ts';
 import { roundHalfEven } from '../../kernels/linear.ts';
 import { type Floats, fromFloats, narrowed, toFloats } from '../../kernels/narrow.ts';
 import { type Multiply, multiplyBy } from '../../kernels/products.ts';
-import { gather, scatter } from '../../layers/matrix.ts';
+import { gatherColumns, scatterColumns } from '../../layers/matrix.ts';
 import type { Pass } from '../pass.ts';
 import type { Layer } from './layers.ts';
 import { checkSparseGpt, SPARSEGPT_DEFAULTS, type SparseGptOptions } from './options.ts';
@@ -48,6 +49,10 @@ export function sparsegpt(options: SparseGptOptions, activations: Activations): 
     const reason = await factorize(moments.sums, wanted, settled.damping, multiply);
     if (reason !== undefined) return reason;
     const factors = narrowed(moments.sums);
+    const { groups, columns } = wanted;
+    for (let group = 0; group < groups; group++) {
+      transposeSquare(factors.subarray(group * columns ** 2, (group + 1) * columns ** 2), columns);
+    }
     return (layer, weight) => prune(layer, weight, factors, dead, settled, multiply);
   };
   const { scratch } = settled;
@@ -116,19 +121,18 @@ async function prune(
   const all = rows * columns;
   const out = weight.slice();
   for (let group = 0; group < groups; group++) {
-    const data = gather(weight, layout, group, new Float32Array(all));
+    const data = gatherColumns(weight, layout, group, new Float32Array(all));
     for (let column = 0; column < columns; column++) {
-      if (dead[group * columns + column] === 0) continue;
-      for (let row = 0; row < rows; row++) data[row * columns + column] = 0;
+      if (dead[group * columns + column] === 1) data.fill(0, column * rows, (column + 1) * rows);
     }
     const base = group * all;
     const rule: Rule =
       pattern === undefined
         ? { countTo: (to) => roundHalfEven(amount * (base + rows * to)) - roundHalfEven(amount * base) }
         : { keep: pattern.keep, groups: groupsOf(columns, segment, pattern.of) };
-    const u = factors.subarray(group * columns ** 2, (group + 1) * columns ** 2);
-    await multiplyBy(pruneCompensated({ data, rows, columns }, u, rule, blockSize), multiply);
-    scatter(data, layout, group, out);
+    const factor = factors.subarray(group * columns ** 2, (group + 1) * columns ** 2);
+    await multiplyBy(pruneCompensated({ data, rows, columns }, factor, rule, blockSize), multiply);
+    scatterColumns(data, layout, group, out);
   }
   const { name, dtype } = target.held.tensor;
   if (!isFloat(dtype)) throw new RangeError(`${name} is ${dtype}`);
