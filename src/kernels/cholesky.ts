@@ -36,11 +36,12 @@ export function* inverseFactor(a: Float64Array, n: number): Products<boolean> {
  */
 function* blockCholesky(a: Float64Array, n: number): Products<Float64Array[] | undefined> {
   const inverses: Float64Array[] = [];
+  const [turnedRoom, belowRoom] = [new Float64Array(Math.min(SIDE, n) * n), new Float64Array(Math.min(SIDE, n) * n)];
   for (let start = 0; start < n; start += SIDE) {
     const width = Math.min(SIDE, n - start);
     const end = start + width;
     const column = (row: number): MatrixView => ({ data: a, at: row * n + start, stride: n });
-    const turned = transposed({ data: a, at: start * n, stride: n }, width, start);
+    const turned = transposed({ data: a, at: start * n, stride: n }, width, start, turnedRoom);
     yield {
       ...{ into: column(start), left: { data: a, at: start * n, stride: n }, right: whole(turned, width) },
       ...{ rows: n - start, depth: start, columns: width, sign: -1 },
@@ -49,7 +50,7 @@ function* blockCholesky(a: Float64Array, n: number): Products<Float64Array[] | u
     if (!cholesky(block, width)) return undefined;
     invertBlock(block, width);
     inverses.push(block);
-    const below = copied(column(end), n - end, width);
+    const below = copied(column(end), n - end, width, belowRoom);
     clear(column(end), n - end, width);
     yield {
       ...{
@@ -65,12 +66,13 @@ function* blockCholesky(a: Float64Array, n: number): Products<Float64Array[] | u
 
 /** `L⁻¹` in place of `L`, and zeros above the diagonal, by rows of blocks. */
 function* invertLower(a: Float64Array, n: number, inverses: readonly Float64Array[]): Products<void> {
+  const room = new Float64Array(Math.min(SIDE, n) * n);
   for (const [index, block] of inverses.entries()) {
     const start = index * SIDE;
     const width = Math.min(SIDE, n - start);
     const row = { data: a, at: start * n, stride: n };
     // −X[i][i] · Σ L[i][k] · (row k of the inverse), whose rows are zero right of their diagonal.
-    const sums = new Float64Array(width * start);
+    const sums = room.subarray(0, width * start).fill(0);
     for (let from = 0; from < start; from += 2 * SIDE) {
       const right = { data: a, at: from * n + from, stride: n };
       yield {
@@ -98,16 +100,24 @@ function invertBlock(a: Float64Array, n: number): void {
   }
 }
 
-function copied({ data, at, stride }: MatrixView, rows: number, columns: number): Float64Array {
-  const out = new Float64Array(rows * columns);
+function copied(
+  { data, at, stride }: MatrixView,
+  rows: number,
+  columns: number,
+  out: Float64Array = new Float64Array(rows * columns),
+): Float64Array {
   for (let row = 0; row < rows; row++) {
     out.set(data.subarray(at + row * stride, at + row * stride + columns), row * columns);
   }
   return out;
 }
 
-function transposed({ data, at, stride }: MatrixView, rows: number, columns: number): Float64Array {
-  const out = new Float64Array(rows * columns);
+function transposed(
+  { data, at, stride }: MatrixView,
+  rows: number,
+  columns: number,
+  out: Float64Array = new Float64Array(rows * columns),
+): Float64Array {
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       out[column * rows + row] = data[at + row * stride + column] as number;

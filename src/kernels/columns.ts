@@ -24,8 +24,8 @@ export interface ByteView {
 export interface Strip {
   readonly rows: number;
   readonly width: number;
-  /** `[width, width]`, lower triangular: a row for the column that takes errors. */
-  readonly factor: Float32Array;
+  /** `[width, width]`, of which the lower triangle counts: a row for the column that takes errors. */
+  readonly factor: FloatView;
 }
 
 /** What stands for the weights of a strip, element by element: `[width, rows]` each. */
@@ -47,12 +47,9 @@ export interface Elimination {
   readonly keep: number;
 }
 
-/** What the columns of a run take of each other's errors, of a matrix `[columns, columns]`: its lower triangle. */
-export function takenBy(lower: Float32Array, columns: number, { start, end }: Run): Float32Array {
-  const width = end - start;
-  const factor = new Float32Array(width * width);
-  copyMatrix({ data: lower, at: start * columns + start, stride: columns }, whole(factor, width), width, width);
-  return factor;
+/** What the columns of a run take of each other's errors, of a matrix `[columns, columns]`. */
+export function takenBy(matrix: Float32Array, columns: number, { start }: Run): FloatView {
+  return { data: matrix, at: start * columns + start, stride: columns };
 }
 
 let shared: Arena | undefined;
@@ -111,7 +108,7 @@ function byRows({ rows, width, factor }: Strip, compute: (room: Room, part: Rows
   try {
     const at = shared.allocate(4 * width * width);
     const work = shared.allocate(columnWork(width));
-    shared.floats(at, width * width).set(factor);
+    copyMatrix(factor, whole(shared.floats(at, width * width), width), width, width);
     for (let start = 0; start < rows; start += ROWS) {
       const inner = shared.mark();
       const room = new Room(shared, Math.min(ROWS, rows - start), width);

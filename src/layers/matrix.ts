@@ -107,6 +107,11 @@ export function gather<T extends Reals>(weight: Floats, layout: Layout, group: n
   return out;
 }
 
+/** Whether a weight is, as it is stored, the matrix `[columns, rows]` of its only group. */
+export function isByColumns({ groups, rows, rowStep, offsets }: Layout): boolean {
+  return groups === 1 && rowStep === 1 && offsets.every((offset, column) => offset === column * rows);
+}
+
 /** The same with a line for each column. @param out - where it goes: `[columns, rows]` */
 export function gatherColumns(weight: Floats, layout: Layout, group: number, out: Float32Array): Float32Array {
   const { rows, columns, rowStep, offsets } = layout;

@@ -42,11 +42,14 @@ export function* pruneCompensated(matrix: Matrix, factor: Float32Array, rule: Ru
   const all = { start: 0, end: columns };
   const spans = spansOf(runsOf(all, blockSize, rule));
   const errors = new Float32Array(rows * Math.max(0, ...spans.map(({ span }) => span.end - span.start)));
+  const widest = 'countTo' in rule ? Math.min(blockSize, columns) * rows : 0;
+  const room = { scores: new Float32Array(widest), ranked: new Uint32Array(widest) };
   for (const { span, blocks } of spans) {
     const lost = whole(errors, rows);
     const sweep = { rows, matrix: whole(data, rows), factor: whole(factor, columns), errors: lost, first: span.start };
     for (const block of blocks) {
-      if ('countTo' in rule) choose(matrix, factor, block, mask, rule.countTo(block.end) - rule.countTo(block.start));
+      if ('countTo' in rule)
+        choose(matrix, factor, block, mask, rule.countTo(block.end) - rule.countTo(block.start), room);
       for (const strip of runsOf(block, STRIP, rule)) {
         const { start, end } = strip;
         const groups = 'groups' in rule ? runsIn(strip, rule.groups) : [strip];
@@ -109,6 +112,12 @@ function runsIn({ start, end }: Run, runs: readonly Run[]): Run[] {
 /** Bits of a float32 without the sign: of numbers that are not negative they have the same order. */
 const MAGNITUDE = 0x7fff_ffff;
 
+/** Memory for the scores of a block, and for them in another order. */
+interface ScoreRoom {
+  readonly scores: Float32Array;
+  readonly ranked: Uint32Array;
+}
+
 /** Marks the `count` cheapest weights of a block: those that are 0 already, and then by `|w| / L[c][c]`. */
 function choose(
   { data, rows, columns }: Matrix,
@@ -116,11 +125,12 @@ function choose(
   block: Run,
   mask: Uint8Array,
   count: number,
+  room: ScoreRoom,
 ): void {
   if (count <= 0) return;
   const [first, end] = [block.start * rows, block.end * rows];
-  const scaled = new Float32Array(end - first);
-  const scores = new Uint32Array(scaled.buffer);
+  const scaled = room.scores.subarray(0, end - first);
+  const scores = new Uint32Array(scaled.buffer, 0, scaled.length);
   for (let column = block.start, at = 0; column < block.end; column++) {
     const diagonal = factor[column * (columns + 1)] as number;
     for (const last = at + rows; at < last; at++) scaled[at] = (data[first + at] as number) / diagonal;
@@ -129,7 +139,9 @@ function choose(
     scores[at] = mask[first + at] === 1 ? 0 : Math.max(1, (scores[at] as number) & MAGNITUDE);
   }
   const most = Math.min(count, scores.length);
-  const last = nthSmallest(scores.slice(), most);
+  const ranked = room.ranked.subarray(0, scores.length);
+  ranked.set(scores);
+  const last = nthSmallest(ranked, most);
   let ties = most - belowAndEqual(scores, last).less;
   for (let at = 0; at < scores.length; at++) {
     const score = scores[at] as number;

@@ -2,10 +2,7 @@ import { descendColumns, STRIP, takenBy } from '../columns.ts';
 import type { Run } from '../passOn.ts';
 import { type Product, type Products, whole } from '../products.ts';
 import type { Hessian } from './hessian.ts';
-import { columnCodes, type Ordered } from './part.ts';
-
-/** Inputs whose changes are told to all others together. */
-const SPAN = 512;
+import { columnCodes, type Ordered, SPAN } from './part.ts';
 
 /**
  * Coordinate descent: gives each weight the code that is best while all others stay, input after input, and that over
@@ -20,7 +17,7 @@ const SPAN = 512;
 export function* descend(own: Ordered, { ordered: matrix }: Pick<Hessian, 'ordered'>, passes: number): Products<void> {
   const { rows, inputs } = own;
   const pull = whole(own.pull, rows);
-  const changes = whole(new Float32Array(rows * Math.min(SPAN, inputs)), rows);
+  const changes = whole(own.errors, rows);
   const around = (start: number, width: number): Run => ({ start, end: Math.min(start + width, inputs) });
   for (let pass = 0; pass < passes; pass++) {
     let changed = 0;

@@ -6,6 +6,8 @@ import { findPull, type Ordered, type Part, Room, rowCosts, rowsTogether, takeCo
 import { refitScales } from './refit.ts';
 import { type Swept, sweep } from './sweep.ts';
 
+export { Room } from './part.ts';
+
 export interface RefineOptions {
   /** Passes of coordinate descent in the end; 0 leaves it out. */
   readonly descend?: number;
@@ -38,23 +40,32 @@ export function refine(matrix: Float32Array, start: Codes, hessian: Hessian, opt
   return multiplyHere(refineBy(matrix, start, hessian, options));
 }
 
-/** The same for who multiplies elsewhere: `await multiplyBy(refineBy(…), multiply)`. */
+/**
+ * The same for who multiplies elsewhere: `await multiplyBy(refineBy(…), multiply)`.
+ * @param room - to compute in: the same for many matrices
+ */
 export function* refineBy(
   matrix: Float32Array,
   start: Codes,
   hessian: Hessian,
   options: RefineOptions = {},
+  room: Room = new Room(),
 ): Products<Codes> {
   const settings = { ...REFINE_DEFAULTS, ...options };
   const made = copyOf(start);
-  for (const { part, own } of partsOf(matrix, made, hessian)) yield* refinePart(part, own, hessian, settings);
+  for (const { part, own } of partsOf(matrix, made, hessian, room)) yield* refinePart(part, own, hessian, settings);
   return made;
 }
 
 /** What codes cost that GPTQ alone chooses, `tr((W − Q) H (W − Q)ᵀ)`: a fraction of the work of {@link refineBy}. */
-export function* sweptCost(matrix: Float32Array, start: Codes, hessian: Hessian): Products<number> {
+export function* sweptCost(
+  matrix: Float32Array,
+  start: Codes,
+  hessian: Hessian,
+  room: Room = new Room(),
+): Products<number> {
   let sum = 0;
-  for (const { own } of partsOf(matrix, start, hessian)) {
+  for (const { own } of partsOf(matrix, start, hessian, room)) {
     const { costs } = yield* sweep(own, hessian);
     sum = costs.reduce((all, cost) => all + cost, sum);
   }
@@ -74,13 +85,13 @@ function* partsOf(
   matrix: Float32Array,
   codes: Codes,
   hessian: Hessian,
+  room: Room,
 ): Generator<{ readonly part: Part; readonly own: Ordered }> {
   const { outputs, inputs, bits, block, symmetric, half, multipliers } = codes;
   const blocks = blocksIn(codes);
   const zeros = codes.zeros ?? new Uint8Array(outputs * blocks).fill(middleOf(bits));
   const blockOf = Uint32Array.from({ length: inputs }, (_, input) => Math.floor(input / block));
   const together = Math.min(rowsTogether(inputs), outputs);
-  const room = roomFor(hessian, together);
   for (let first = 0; first < outputs; first += together) {
     const end = Math.min(first + together, outputs);
     const part: Part = {
@@ -97,18 +108,6 @@ function* partsOf(
     };
     yield { part, own: room.ordered(part, hessian.order) };
   }
-}
-
-/** Of layers that meet the same activations. */
-const rooms = new WeakMap<Hessian, Room>();
-
-function roomFor(hessian: Hessian, rows: number): Room {
-  let room = rooms.get(hessian);
-  if (room === undefined || room.rows < rows) {
-    room = new Room(rows, hessian.inputs);
-    rooms.set(hessian, room);
-  }
-  return room;
 }
 
 function* refinePart(
@@ -142,11 +141,10 @@ function* wholeErrors(
   own: Ordered,
   hessian: Hessian,
 ): Products<{ readonly errors: Float32Array; readonly squares: Swept['costs'] }> {
-  const errors = new Float32Array(own.weight.length);
   own.scales.fill(0);
-  const { costs } = yield* sweep(own, hessian, { keep: errors });
+  const { costs } = yield* sweep(own, hessian, { keep: own.whole });
   takeScales(own, part, hessian.order);
-  return { errors, squares: costs };
+  return { errors: own.whole, squares: costs };
 }
 
 /** What was chosen for a part so far. */

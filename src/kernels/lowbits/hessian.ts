@@ -6,11 +6,9 @@ import { multiplyHere, type Products } from '../products.ts';
 /** What the layers that meet the same activations share. */
 export interface Hessian {
   readonly inputs: number;
-  /** `XᵀX / n` with something added to its diagonal: `[inputs, inputs]`. */
-  readonly matrix: Float32Array;
   /** The inputs as {@link ordered} and {@link factor} have them. */
   readonly order: Uint32Array;
-  /** The matrix in that order. */
+  /** `XᵀX / n` with something added to its diagonal, rows and columns in that order: `[inputs, inputs]`. */
   readonly ordered: Float32Array;
   /** The lower triangular `L` with `H⁻¹ = LLᵀ`, rows and columns in that order: `[inputs, inputs]`. */
   readonly factor: Float32Array;
@@ -36,7 +34,7 @@ const MORE = 10;
  * Inputs that depend on each other as far as float32 can tell get more damping. An input that is always zero meets none
  * of the others, so that its weights are rounded to nearest.
  *
- * @param gram - `XᵀX` or any multiple of it, finite: `[inputs, inputs]`. **It is used up**: the Hessian is in its place
+ * @param gram - `XᵀX` or any multiple of it, finite: `[inputs, inputs]`. **It is used up**: the factor is in its place
  */
 export function prepare(gram: Float64Array, inputs: number, options: HessianOptions = {}): Hessian {
   return multiplyHere(prepareBy(gram, inputs, options));
@@ -50,30 +48,41 @@ export function* prepareBy(gram: Float64Array, inputs: number, options: HessianO
   if (actOrder) order.sort((a, b) => (diagonal[b] as number) - (diagonal[a] as number) || a - b);
   const live = diagonal.filter((value) => value > 0);
   const mean = live.length === 0 ? 1 : live.reduce((sum, value) => sum + value, 0) / live.length;
-  const factor = new Float64Array(inputs * inputs);
+  permute(gram, order);
+  const ordered = new Float32Array(inputs * inputs);
   for (let damp = Math.max(damping, LEAST) * mean; ; damp *= MORE) {
-    for (let input = 0; input < inputs; input++) {
-      gram[input * (inputs + 1)] = Math.max(0, diagonal[input] as number) + damp;
+    for (let place = 0; place < inputs; place++) {
+      gram[place * (inputs + 1)] = Math.max(0, diagonal[order[place] as number] as number) + damp;
     }
-    const ordered = new Float32Array(inputs * inputs);
-    permute(gram, order, factor, ordered);
-    if (yield* inverseFactor(factor, inputs)) {
-      return { inputs, matrix: narrowed(gram), order, ordered, factor: transposeSquare(narrowed(factor), inputs) };
+    for (let at = 0; at < gram.length; at++) ordered[at] = gram[at] as number;
+    if (yield* inverseFactor(gram, inputs)) {
+      return { inputs, order, ordered, factor: transposeSquare(narrowed(gram), inputs) };
     }
     if (!Number.isFinite(damp)) throw new RangeError('the sums of activations are not finite');
+    // What it was is gone. To float32 is near enough where the next damping is ten times as much.
+    gram.set(ordered);
   }
 }
 
-/** Rows and columns of a square matrix in another order, rounded to float32 too. */
-function permute(from: Float64Array, order: Uint32Array, to: Float64Array, rounded: Float32Array): void {
+/** Puts rows and columns of a square matrix in another order, in its place. */
+function permute(matrix: Float64Array, order: Uint32Array): void {
   const n = order.length;
-  for (let row = 0; row < n; row++) {
-    const source = (order[row] as number) * n;
-    const at = row * n;
-    for (let column = 0; column < n; column++) {
-      const value = from[source + (order[column] as number)] as number;
-      to[at + column] = value;
-      rounded[at + column] = value;
+  const line = new Float64Array(n);
+  for (let base = 0; base < matrix.length; base += n) {
+    line.set(matrix.subarray(base, base + n));
+    for (let column = 0; column < n; column++) matrix[base + column] = line[order[column] as number] as number;
+  }
+  const done = new Uint8Array(n);
+  for (let first = 0; first < n; first++) {
+    if (done[first] === 1) continue;
+    line.set(matrix.subarray(first * n, (first + 1) * n));
+    let row = first;
+    for (let next = order[row] as number; next !== first; next = order[row] as number) {
+      matrix.copyWithin(row * n, next * n, (next + 1) * n);
+      done[row] = 1;
+      row = next;
     }
+    matrix.set(line, row * n);
+    done[row] = 1;
   }
 }

@@ -41,31 +41,36 @@ export interface Ordered {
   readonly pull: Float32Array;
   /** For what is needed for a moment. */
   readonly spare: Float32Array;
+  /** The errors, or changes, of the inputs that are next: `[inputs, rows]` of {@link SPAN} inputs at most. */
+  readonly errors: Float32Array;
+  /** For the errors of codes that all stand for 0. */
+  readonly whole: Float32Array;
 }
+
+/** Inputs whose errors are passed on to all later ones together. */
+export const SPAN = 512;
 
 /** Room for parts, one after the other: memory that is new each time costs more than what is done in it. */
 export class Room {
-  readonly rows: number;
-  readonly #inputs: number;
-  readonly #floats: readonly [Float32Array, Float32Array, Float32Array, Float32Array];
-  readonly #bytes: readonly [Uint8Array, Uint8Array];
+  #floats: readonly Float32Array[] = [];
+  #bytes: readonly Uint8Array[] = [];
+  #length = 0;
 
-  /** @param rows - of the largest part */
-  constructor(rows: number, inputs: number) {
-    const floats = (): Float32Array => new Float32Array(rows * inputs);
-    this.rows = rows;
-    this.#inputs = inputs;
-    this.#floats = [floats(), floats(), floats(), floats()];
-    this.#bytes = [new Uint8Array(rows * inputs), new Uint8Array(rows * inputs)];
+  #reserve(length: number): void {
+    if (length <= this.#length) return;
+    this.#length = length;
+    this.#floats = Array.from({ length: FLOATS }, () => new Float32Array(length));
+    this.#bytes = Array.from({ length: BYTES }, () => new Uint8Array(length));
   }
 
   /** Good until the next call. */
   ordered(part: Part, order: Uint32Array): Ordered {
     const { bits, rows, inputs, blocks, blockOf } = part;
-    const own = <A extends Float32Array | Uint8Array>(all: A): A => all.subarray(0, rows * this.#inputs) as A;
-    const [weight, scales, pull, spare] = this.#floats.map(own) as [Float32Array, ...Float32Array[]] as Floats;
+    this.#reserve(rows * inputs);
+    const own = <A extends Float32Array | Uint8Array>(all: A): A => all.subarray(0, rows * inputs) as A;
+    const [weight, scales, pull, spare, errors, whole] = this.#floats.map(own) as unknown as Floats;
     const [zeros, codes] = this.#bytes.map(own) as [Uint8Array, Uint8Array];
-    const made: Ordered = { bits, rows, inputs, weight, scales, zeros, codes, pull, spare };
+    const made: Ordered = { bits, rows, inputs, weight, scales, zeros, codes, pull, spare, errors, whole };
     for (const { first, end, from, to } of tiles(rows, inputs)) {
       for (let place = from; place < to; place++) {
         const input = order[place] as number;
@@ -81,7 +86,9 @@ export class Room {
   }
 }
 
-type Floats = [Float32Array, Float32Array, Float32Array, Float32Array];
+type Floats = [Float32Array, Float32Array, Float32Array, Float32Array, Float32Array, Float32Array];
+const FLOATS = 6;
+const BYTES = 2;
 
 /** Gives weights the scales of their blocks. */
 export function takeScales({ weight, scales }: Ordered, part: Part, order: Uint32Array): void {

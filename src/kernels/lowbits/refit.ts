@@ -39,7 +39,7 @@ export function* refitScales(part: Part, own: Ordered, hessian: Hessian, sums: S
  *
  * @returns `[rows, blocks]`
  */
-function* changeOfScales(part: Part, pull: Float32Array, { matrix }: Hessian): Products<Float64Array> {
+function* changeOfScales(part: Part, pull: Float32Array, hessian: Hessian): Products<Float64Array> {
   const { rows, inputs, blocks } = part;
   const steps = stepsOf(part);
   const change = new Float64Array(rows * blocks);
@@ -47,7 +47,7 @@ function* changeOfScales(part: Part, pull: Float32Array, { matrix }: Hessian): P
   for (let first = 0; first < rows; first += together) {
     const [from, to] = [first * inputs, Math.min(first + together, rows) * inputs];
     const [own, asked] = [steps.subarray(from, to), pull.subarray(from, to)];
-    change.set(yield* changeOfSome(part, own, asked, matrix), first * blocks);
+    change.set(yield* changeOfSome(part, own, asked, hessian), first * blocks);
   }
   return change;
 }
@@ -59,20 +59,32 @@ function* changeOfSome(
   { inputs, blocks, block }: Part,
   steps: Float32Array,
   pull: Float32Array,
-  matrix: Float32Array,
+  hessian: Hessian,
 ): Products<Float64Array> {
   const rows = steps.length / inputs;
   const normal = new Float64Array(rows * blocks * blocks);
   const product = new Float32Array(rows * inputs);
+  const near = new Float32Array(block * inputs);
+  const placeOf = new Uint32Array(inputs);
+  hessian.order.forEach((input, place) => {
+    placeOf[input] = place;
+  });
   for (let index = 0; index < blocks; index++) {
     const start = index * block;
     const columns = inputs - start;
+    const depth = Math.min(block, columns);
     product.fill(0, 0, rows * columns);
+    for (let at = 0, input = start; input < start + depth; input++) {
+      const from = (placeOf[input] as number) * inputs;
+      for (let other = start; other < inputs; other++, at++) {
+        near[at] = hessian.ordered[from + (placeOf[other] as number)] as number;
+      }
+    }
     yield {
       into: whole(product, columns),
       left: { data: steps, at: start, stride: inputs },
-      right: { data: matrix, at: start * inputs + start, stride: inputs },
-      ...{ rows, depth: Math.min(block, columns), columns, sign: 1 },
+      right: whole(near, columns),
+      ...{ rows, depth, columns, sign: 1 },
     };
     for (let row = 0; row < rows; row++) {
       for (let other = index; other < blocks; other++) {

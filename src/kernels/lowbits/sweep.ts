@@ -2,10 +2,7 @@ import { STRIP, sweepColumns, takenBy } from '../columns.ts';
 import { passOn, type Run } from '../passOn.ts';
 import { type Products, whole } from '../products.ts';
 import type { Hessian } from './hessian.ts';
-import { columnCodes, type Ordered } from './part.ts';
-
-/** Inputs whose errors are passed on to all later ones together. */
-const SPAN = 512;
+import { columnCodes, type Ordered, SPAN } from './part.ts';
 
 /** Sums over the inputs, by row. */
 export interface Swept {
@@ -40,7 +37,7 @@ export function* sweep(
   own.spare.set(own.weight);
   const wanted = whole(own.spare, rows);
   const swept = { costs: new Float64Array(rows), products: new Float64Array(rows) };
-  const errors = whole(new Float32Array(rows * Math.min(SPAN, inputs)), rows);
+  const errors = whole(own.errors, rows);
   const around = (start: number, width: number): Run => ({ start, end: Math.min(start + width, inputs) });
   for (let first = 0; first < inputs; first += SPAN) {
     const span = around(first, SPAN);

@@ -122,7 +122,7 @@ function wideSums(sums: () => Float64Array, columns: number, factor: number, gra
       if (waiting > 0 && buffer !== undefined) await add(buffer.subarray(0, waiting * columns));
       waiting = 0;
       const all = sums();
-      panels?.moveTo(all, factor);
+      if (summed % times !== 0) panels?.moveTo(all, factor);
       panels = undefined;
       buffer = undefined;
       mirror(all, columns);

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { bytesSink } from '../../bytes/sink.ts';
 import { Graph } from '../../ir/graph.ts';
 import { Model } from '../../ir/model.ts';
@@ -40,7 +41,7 @@ export async function openGemm({ dtype, sign, transB }: GemmKind): Promise<Sessi
   });
   const sink = bytesSink();
   await writeModel(new Model({ irVersion: 8, opsets: [{ domain: '', version: 13 }], graph }), sink);
-  return openSession(sink.bytes(), { label: 'the product of matrices', spins: false });
+  return openSession(sink.bytes(), { label: 'the product of matrices', spins: false, threads: availableParallelism() });
 }
 
 /** A matrix that fills an array, row-major. */

@@ -58,7 +58,7 @@ class Rooms<T extends Reals> {
   contiguous(side: 'left' | 'right' | 'into', view: MatrixView, rows: number, columns: number): Reals {
     const { data, at } = view;
     if (isTight(view, columns)) return data.subarray(at, at + rows * columns);
-    if (this.#rooms[side].length < rows * columns) this.#rooms[side] = this.#make(rows * columns);
+    if (this.#rooms[side].length < rows * columns) this.#rooms[side] = this.#make(Math.max(COPIED, rows * columns));
     const room = this.#rooms[side].subarray(0, rows * columns);
     copyMatrix(view, whole(room, columns), rows, columns);
     return room;

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
 import { bitsOf, elementCount } from '../../ir/dtype.ts';
@@ -20,9 +21,10 @@ export interface TappedSession {
 /** How often a session will be run. */
 type Runs = 'once' | 'often';
 
+// ONNX Runtime would take half of the processors where it cannot count cores.
 const SETTINGS: Readonly<Record<Runs, SessionOptions>> = {
   once: { optimization: 'disabled', packsWeights: false, arena: false },
-  often: { optimization: 'basic' },
+  often: { optimization: 'basic', threads: availableParallelism() },
 };
 
 /**
@@ -31,8 +33,8 @@ const SETTINGS: Readonly<Record<Runs, SessionOptions>> = {
  * every named value is.
  *
  * @param values - names that the main graph's nodes give; those that are outputs already may be among them
- * @param runs - `once` where the outputs alone are asked for one time: then ONNX Runtime rewrites nothing and maps the
- *   weights, of which it would make copies otherwise, and returns what a float16 weight takes as float32 at once
+ * @param runs - `once` where the outputs alone are asked for one time: then ONNX Runtime rewrites nothing, keeps no copies
+ *   of weights in an order of its own, and returns what a float16 weight takes as float32 at once
  * @throws CompressError `runtime` if ONNX Runtime refuses the model, `io`, `limit`
  */
 export function openTapped(model: Model, values: readonly string[], runs: Runs = 'often'): Promise<TappedSession> {
@@ -74,7 +76,7 @@ async function openAdded(model: Model, adding: Addition, runs: Runs = 'often'): 
   const folder = await temporaryFolder();
   try {
     const path = join(folder.path, 'model.onnx');
-    await writeModel(model, path, runs === 'once' ? { adding, data: 'external' } : { adding });
+    await writeModel(model, path, { adding, data: 'external' });
     const session = await openSession(path, { label: 'model', ...SETTINGS[runs] });
     return {
       session,

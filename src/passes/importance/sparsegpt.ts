@@ -9,7 +9,7 @@ import { transposeSquare } from '../../kernels/layout.ts';
 import { roundHalfEven } from '../../kernels/linear.ts';
 import { type Floats, fromFloats, narrowed, toFloats } from '../../kernels/narrow.ts';
 import { type Multiply, multiplyBy } from '../../kernels/products.ts';
-import { gatherColumns, scatterColumns } from '../../layers/matrix.ts';
+import { gatherColumns, isByColumns, scatterColumns } from '../../layers/matrix.ts';
 import type { Pass } from '../pass.ts';
 import type { Layer } from './layers.ts';
 import { checkSparseGpt, SPARSEGPT_DEFAULTS, type SparseGptOptions } from './options.ts';
@@ -53,7 +53,7 @@ export function sparsegpt(options: SparseGptOptions, activations: Activations): 
     for (let group = 0; group < groups; group++) {
       transposeSquare(factors.subarray(group * columns ** 2, (group + 1) * columns ** 2), columns);
     }
-    return (layer, weight) => prune(layer, weight, factors, dead, settled, multiply);
+    return (layer, weight, zeros) => prune(layer, weight, zeros, factors, dead, settled, multiply);
   };
   const { scratch } = settled;
   const results = settled.results ?? passingResults(scratch && ((bytes) => scratch.keep(bytes)));
@@ -110,6 +110,7 @@ async function factorize(
 async function prune(
   layer: Layer,
   weight: Floats,
+  zeros: number,
   factors: Float32Array,
   dead: Uint8Array,
   { amount, pattern, blockSize }: ResolvedOptions,
@@ -117,11 +118,11 @@ async function prune(
 ): ReturnType<Prune> {
   const { layout, target } = layer;
   const { groups, rows, columns, segment } = layout;
-  const before = countZeros(weight);
   const all = rows * columns;
   const out = weight.slice();
+  const inPlace = out instanceof Float32Array && isByColumns(layout);
   for (let group = 0; group < groups; group++) {
-    const data = gatherColumns(weight, layout, group, new Float32Array(all));
+    const data = inPlace ? (out as Float32Array) : gatherColumns(weight, layout, group, new Float32Array(all));
     for (let column = 0; column < columns; column++) {
       if (dead[group * columns + column] === 1) data.fill(0, column * rows, (column + 1) * rows);
     }
@@ -132,10 +133,10 @@ async function prune(
         : { keep: pattern.keep, groups: groupsOf(columns, segment, pattern.of) };
     const factor = factors.subarray(group * columns ** 2, (group + 1) * columns ** 2);
     await multiplyBy(pruneCompensated({ data, rows, columns }, factor, rule, blockSize), multiply);
-    scatterColumns(data, layout, group, out);
+    if (!inPlace) scatterColumns(data, layout, group, out);
   }
   const { name, dtype } = target.held.tensor;
   if (!isFloat(dtype)) throw new RangeError(`${name} is ${dtype}`);
   const kept = fromFloats(out, dtype);
-  return { lost: countZeros(toFloats(kept, dtype)) - before, kept };
+  return { lost: countZeros(toFloats(kept, dtype)) - zeros, kept };
 }

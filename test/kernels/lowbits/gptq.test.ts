@@ -5,7 +5,7 @@ import { refine, sweptCost } from '../../../src/kernels/lowbits/gptq.ts';
 import { prepare } from '../../../src/kernels/lowbits/hessian.ts';
 import { multiplyHere } from '../../../src/kernels/products.ts';
 import { randomFloats } from '../../support/random.ts';
-import { bytes, type Case, costOf, floats, gramOf, type Layer, layers } from './support.ts';
+import { bytes, type Case, costOf, floats, gramOf, hessianOf, type Layer, layers } from './support.ts';
 
 function startOf(one: Case, { outputs, inputs }: Layer): Codes {
   const { scales, zeros, factors, steps } = one.start;
@@ -32,11 +32,11 @@ describe.each(layers)('$outputs × $inputs', (layer) => {
     const swept = refine(weight, start, hessian, { descend: 0, refit: false });
     expect(swept.codes).toEqual(bytes(one.swept));
     expect(swept.scales).toEqual(start.scales);
-    const cost = costOf(weight, swept, Float64Array.from(hessian.matrix));
+    const cost = costOf(weight, swept, hessianOf(hessian));
     expect(multiplyHere(sweptCost(weight, start, hessian)) / cost).toBeCloseTo(1, 4);
     const made = refine(weight, start, hessian);
     expect(made.codes).toEqual(bytes(one.codes));
-    expect(costOf(weight, made, Float64Array.from(hessian.matrix)) / one.cost).toBeCloseTo(1, 6);
+    expect(costOf(weight, made, hessianOf(hessian)) / one.cost).toBeCloseTo(1, 6);
     floats(one.scales).forEach((scale, index) => {
       expect((made.scales[index] as number) / scale).toBeCloseTo(1, 6);
     });

@@ -1,6 +1,7 @@
 /** What scripts/reference_gptq.py recorded. */
 import { readFileSync } from 'node:fs';
 import { blocksIn, type Codes, middleOf } from '../../../src/kernels/lowbits/codes.ts';
+import type { Hessian } from '../../../src/kernels/lowbits/hessian.ts';
 
 export interface Case extends Pick<Codes, 'bits' | 'block' | 'symmetric' | 'half'> {
   start: { scales: string; zeros?: string; factors?: string; steps?: string };
@@ -37,6 +38,16 @@ export function gramOf(rows: ArrayLike<number>, inputs: number): Float64Array {
     }
   }
   return gram;
+}
+
+/** The Hessian with its inputs as they were. */
+export function hessianOf({ inputs, order, ordered }: Hessian): Float64Array {
+  const matrix = new Float64Array(inputs * inputs);
+  ordered.forEach((value, at) => {
+    const [row, column] = [order[Math.floor(at / inputs)] as number, order[at % inputs] as number];
+    matrix[row * inputs + column] = value;
+  });
+  return matrix;
 }
 
 /** `tr((W − Q) H (W − Q)ᵀ)` */

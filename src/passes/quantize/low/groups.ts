@@ -54,7 +54,13 @@ function groupsOf(layers: readonly Layer[]): Group[] {
 
 /** `XᵀX / n`, in the place of the sums; undefined if the data gives a layer nothing, or NaN or infinity. */
 export function gramOf({ sums, rows }: Sums, { groups }: SumRequest): Float64Array | undefined {
-  if (rows === 0 || groups !== 1 || !sums.every(Number.isFinite)) return undefined;
-  for (let at = 0; at < sums.length; at++) sums[at] = (sums[at] as number) / rows;
-  return sums;
+  if (rows === 0 || groups !== 1) return undefined;
+  let wrong = 0;
+  for (let at = 0; at < sums.length; at++) {
+    const mean = (sums[at] as number) / rows;
+    // NaN where it is not finite.
+    wrong += mean - mean;
+    sums[at] = mean;
+  }
+  return wrong === 0 ? sums : undefined;
 }

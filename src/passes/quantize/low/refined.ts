@@ -3,7 +3,7 @@ import { passingResults, ResultLine } from '../../../activations/results.ts';
 import type { Model } from '../../../ir/model.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
 import { decibels } from '../../../kernels/decibels.ts';
-import { refineBy, sweptCost } from '../../../kernels/lowbits/gptq.ts';
+import { Room, refineBy, sweptCost } from '../../../kernels/lowbits/gptq.ts';
 import { type Hessian, prepareBy } from '../../../kernels/lowbits/hessian.ts';
 import { once } from '../../../kernels/once.ts';
 import { type Multiply, multiplyBy } from '../../../kernels/products.ts';
@@ -41,7 +41,7 @@ export async function refinedCodes(
   activations: Activations,
   { results = passingResults(), onLayer }: Pick<LowSources, 'results' | 'onLayer'>,
 ): Promise<Refined> {
-  const { multiply } = activations;
+  const means = { multiply: activations.multiply, room: new Room() };
   const total = usesByTensor(uses).size;
   const line = new ResultLine(results);
   let done = 0;
@@ -49,13 +49,13 @@ export async function refinedCodes(
   const changed = new Map<Tensor, Choice>();
   for await (const { group, sums } of measuredGroups(model, uses, activations, results.earlier)) {
     const { wanted, layers } = group;
-    const hessian = once(async () => sums && hessianOf(sums, wanted, multiply));
+    const hessian = once(async () => sums && hessianOf(sums, wanted, means.multiply));
     for (const { target } of layers) {
       const { tensor } = target.held;
       const choice = choices.get(tensor) as Choice;
       const result = await line.next(async () => {
         const shared = await hessian();
-        return resultOf(choice, shared && (await better(tensor, choice, shared, multiply)));
+        return resultOf(choice, shared && (await better(tensor, choice, shared, means)));
       });
       const found = codesOfResult(result, choice, constantName(target.held));
       if (found !== undefined) ahead.set(tensor, found.load);
@@ -74,41 +74,64 @@ async function hessianOf(sums: Sums, wanted: SumRequest, multiply: Multiply | un
   return gram && multiplyBy(prepareBy(gram, wanted.columns), multiply);
 }
 
+/** What computes, and where. */
+interface Means {
+  readonly multiply: Multiply | undefined;
+  readonly room: Room;
+}
+
 /** Codes in the form that was chosen, or in the one instead of it where that keeps far more of the outputs. */
-async function better(
-  tensor: Tensor,
+async function better(tensor: Tensor, choice: Choice, hessian: Hessian, means: Means): Promise<Found | undefined> {
+  const own = await matrixOf({ tensor, ...choice });
+  if (own === undefined) return undefined;
+  const { instead } = choice;
+  const alike = instead?.factor === choice.factor;
+  const other = instead && (alike ? own : await matrixOf({ tensor, ...instead }));
+  const gains =
+    instead !== undefined &&
+    other !== undefined &&
+    decibels(await sampleCost(own, choice, hessian, means), await sampleCost(other, instead, hessian, means)) >= WORTH;
+  const [matrix, made] = gains ? [other, instead] : [own, choice];
+  const { codes } = await begun(matrix, made, hessian);
+  const { multiply, room } = means;
+  return {
+    choice: made,
+    codes: measuredCodes(matrix, await multiplyBy(refineBy(matrix, codes, hessian, {}, room), multiply)),
+  };
+}
+
+/** Where the choice of codes begins. @param matrix - `[outputs, inputs]` */
+async function begun(matrix: Float32Array, choice: Choice, hessian: Hessian): Promise<MeasuredCodes> {
+  const importance = choice.shape.bits > 2 ? diagonalOf(hessian) : undefined;
+  return searched(matrix, choice, choice.shape.bits > 2 ? 'mse' : 'rtn', importance);
+}
+
+/** Outputs that tell which form is better, evenly spread over all of them. */
+const SAMPLE = 512;
+
+/** What the codes of GPTQ cost in a form, of some of the outputs. */
+async function sampleCost(
+  matrix: Float32Array,
   choice: Choice,
   hessian: Hessian,
-  multiply: Multiply | undefined,
-): Promise<Found | undefined> {
-  const own = await begun(tensor, choice, hessian);
-  if (own === undefined) return undefined;
-  const instead = choice.instead && (await begun(tensor, choice.instead, hessian, own));
-  const costOf = async ({ matrix, start, choice: { factor } }: Begun): Promise<number> =>
-    (await multiplyBy(sweptCost(matrix, start.codes, hessian), multiply)) / factor ** 2;
-  const gains = instead !== undefined && decibels(await costOf(own), await costOf(instead)) >= WORTH;
-  const { matrix, start, choice: made } = gains ? instead : own;
-  const codes = await multiplyBy(refineBy(matrix, start.codes, hessian), multiply);
-  return { choice: made, codes: measuredCodes(matrix, codes) };
-}
-
-/** A weight as a form sees it, and where the choice of its codes begins. */
-interface Begun {
-  readonly choice: Choice;
-  readonly matrix: Float32Array;
-  readonly start: MeasuredCodes;
-}
-
-async function begun(tensor: Tensor, choice: Choice, hessian: Hessian, other?: Begun): Promise<Begun | undefined> {
-  const alike = other?.choice.outFirst === choice.outFirst && other.choice.factor === choice.factor;
-  const matrix = alike ? other.matrix : await matrixOf({ tensor, ...choice });
-  if (matrix === undefined) return undefined;
-  const importance = choice.shape.bits > 2 ? diagonalOf(hessian) : undefined;
-  const start = await searched(matrix, choice, choice.shape.bits > 2 ? 'mse' : 'rtn', importance);
-  return { choice, matrix, start };
+  { multiply, room }: Means,
+): Promise<number> {
+  const { outputs, inputs } = choice.shape;
+  const count = Math.min(outputs, SAMPLE);
+  const rows = count === outputs ? matrix : new Float32Array(count * inputs);
+  for (let row = 0; row < count && rows !== matrix; row++) {
+    const from = Math.floor((row * outputs) / count) * inputs;
+    rows.set(matrix.subarray(from, from + inputs), row * inputs);
+  }
+  const start = await begun(rows, { ...choice, shape: { ...choice.shape, outputs: count } }, hessian);
+  return (await multiplyBy(sweptCost(rows, start.codes, hessian, room), multiply)) / choice.factor ** 2;
 }
 
 /** How strong each input is, `[inputs]`. */
-function diagonalOf({ matrix, inputs }: Hessian): Float32Array {
-  return Float32Array.from({ length: inputs }, (_, input) => matrix[input * (inputs + 1)] as number);
+function diagonalOf({ ordered, order, inputs }: Hessian): Float32Array {
+  const diagonal = new Float32Array(inputs);
+  order.forEach((input, place) => {
+    diagonal[input] = ordered[place * (inputs + 1)] as number;
+  });
+  return diagonal;
 }
