@@ -24,6 +24,40 @@ export function packBits(values: Uint8Array, bits: 2 | 4, columns = 1): Uint8Arr
   return out;
 }
 
+/**
+ * Numbers of a matrix that share bytes with those of their column, packed again with those of their row, which is how
+ * a tensor of few bits lies. Read and written in order: no transposition.
+ * @param bytes - `[ceil(rows · bits / 8), columns]`, as {@link packBits} gives them
+ * @param flip - bits that are flipped in each number: the highest makes two's complement of codes around their middle
+ * @returns `rows · columns` numbers, rows going on in the byte where the one before ends
+ */
+export function packedAlong(bytes: Uint8Array, bits: 2 | 4 | 8, rows: number, columns: number, flip = 0): Uint8Array {
+  const perByte = 8 / bits;
+  const mask = (1 << bits) - 1;
+  const out = new Uint8Array(Math.ceil((rows * columns) / perByte));
+  const whole = columns % perByte === 0;
+  for (let row = 0, to = 0; row < rows; row++) {
+    const first = Math.floor(row / perByte) * columns;
+    const shift = (row % perByte) * bits;
+    if (whole) {
+      for (let at = first; at < first + columns; to++) {
+        let byte = 0;
+        for (let place = 0; place < 8; place += bits, at++) {
+          byte |= ((((bytes[at] as number) >> shift) & mask) ^ flip) << place;
+        }
+        out[to] = byte;
+      }
+      continue;
+    }
+    for (let at = first, number = row * columns; at < first + columns; at++, number++) {
+      const code = (((bytes[at] as number) >> shift) & mask) ^ flip;
+      const index = Math.floor(number / perByte);
+      out[index] = (out[index] as number) | (code << ((number % perByte) * bits));
+    }
+  }
+  return out;
+}
+
 /** The numbers that {@link packBits} put together; the last byte may give more than were put in. */
 export function unpackBits(bytes: Uint8Array, bits: 2 | 4, signed: boolean): Float32Array {
   const perByte = 8 / bits;

@@ -2,6 +2,7 @@ import { constant } from '../ir/tensor.ts';
 import { blocksIn, type Multipliers, middleOf } from '../kernels/lowbits/codes.ts';
 import { largestFactor } from '../kernels/lowbits/factors.ts';
 import { blocksFirst, inputsFirst, packedIn, packZeros, plain } from '../kernels/lowbits/pack.ts';
+import { packedAlong } from '../kernels/packed.ts';
 import { codesScheme, type LowWeight, type Place, Tensors, type Written } from './lowTensors.ts';
 import { nameFor } from './names.ts';
 import type { NBitsWeight } from './nbits.ts';
@@ -115,8 +116,10 @@ export async function writeStandard(low: LowWeight, { graph, anchor }: Place): P
   const scheme = codesScheme(shape, 0);
   const { dtype } = scheme;
   const tensors = new Tensors(low, graph);
-  const zero = symmetric ? middleOf(bits) : 0;
-  const data = await tensors.data(dtype, [inputs, outputs], (codes) => packed(inputsFirst(plain(codes), zero), dtype));
+  const flip = symmetric ? middleOf(bits) : 0;
+  const data = await tensors.data(dtype, [inputs, outputs], (codes) =>
+    packedAlong(packedIn(codes, 'inputs'), bits, inputs, outputs, flip),
+  );
   const [scale, scales] = await tensors.scales([blocks, outputs], anchor, (codes) =>
     blocksFirst(codes.scales, outputs),
   );

@@ -31,6 +31,7 @@ export interface LowWeight {
 export function orderOf(form: LowForm | 'int8' | 'table', outFirst: boolean): Order | undefined {
   switch (form) {
     case 'multipliers':
+    case 'standard':
       return 'inputs';
     case 'nbits':
     case 'table':
