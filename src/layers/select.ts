@@ -72,8 +72,9 @@ export function weightOf(graph: Graph, node: Node): WeightUse | Skip | undefined
     const found = traceBack(graph, node.inputs[index] ?? '');
     if (found?.held !== undefined) return { ...found, held: found.held, graph, node, index };
   }
-  if (node.opType === 'Gather') return undefined;
-  return noWeight(graph, node, indices[0] as number);
+  // What Gather reads may be anything that is no weight.
+  const find = node.opType === 'Gather' ? madeOfIntegers : noWeight;
+  return find(graph, node, node.inputs[indices[0] as number] ?? '');
 }
 
 /** Why the weights of an operator stay that has several of integers, as QMoE has: those after the first one. */
@@ -105,8 +106,8 @@ function unpackedSkip(graph: Graph, node: Node, value: string): Skip | undefined
   return skip(node, constantName(held), { elements: (bytes * 8) / bits, bytes }, 'already_quantized', detail);
 }
 
-function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
-  const given = node.inputs[index] ?? '';
+/** A skip for a value that integers are made real for when the model is loaded or runs. */
+function madeOfIntegers(graph: Graph, node: Node, given: string): Skip | undefined {
   const { scope, name, producer } = makerOf(graph, given, PASSED);
   if (producer !== undefined && isOp(producer, 'DequantizeLinear')) {
     const [integers = ''] = producer.inputs;
@@ -127,6 +128,13 @@ function noWeight(graph: Graph, node: Node, index: number): Skip | undefined {
   if (producer !== undefined && isArithmetic(scope, producer)) {
     return skip(node, given, NOTHING, 'already_quantized', 'its weight is stored as integers');
   }
+  return undefined;
+}
+
+function noWeight(graph: Graph, node: Node, given: string): Skip | undefined {
+  const integers = madeOfIntegers(graph, node, given);
+  if (integers !== undefined) return integers;
+  const { scope, name } = makerOf(graph, given, PASSED);
   if (name !== given) return undefined;
   if (scope.sparseInitializers.some((one) => one.name === name)) {
     return skip(node, name, NOTHING, 'sparse', 'its weight is stored as a sparse tensor');
@@ -160,13 +168,25 @@ export function weightUses(model: Model, opTypes: readonly string[]): { uses: We
   const uses: WeightUse[] = [];
   const skips: Skip[] = [];
   const wanted = new Set(opTypes);
+  const told = new Map<Graph, Set<string>>();
   for (const { graph, node } of model.nodes()) {
     const found = weightOf(graph, node);
     if (found === undefined) continue;
-    if ('reason' in found) skips.push(found, ...otherWeights(graph, node));
+    if ('reason' in found)
+      skips.push(...[found, ...otherWeights(graph, node)].filter((one) => isNew(told, graph, one)));
     else if (wanted.has(node.opType)) uses.push(found);
   }
   return { uses, skips };
+}
+
+/** Whether nobody has told of this weight yet, of those that read it for the same reason. */
+function isNew(told: Map<Graph, Set<string>>, graph: Graph, { weight, detail }: Skip): boolean {
+  let scope = graph;
+  while (scope.parent !== undefined && !scope.defines(weight)) scope = scope.parent;
+  const own = told.get(scope) ?? new Set();
+  told.set(scope, own);
+  const key = `${weight}\n${detail}`;
+  return !own.has(key) && own.add(key).size > 0;
 }
 
 /** Uses by the tensor they read, in their order. */

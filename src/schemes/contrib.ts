@@ -71,7 +71,7 @@ function matMulBnb4(graph: Graph, node: Node, codes: Tensor): Decodable | undefi
 
 /** Integers of 4 bits, or bytes with several codes each, in blocks along one axis; bytes are symmetric around the middle. */
 function gatherBlocks(graph: Graph, node: Node, data: Tensor): Decodable | undefined {
-  const rank = data.dims.length;
+  const rank = data.dtype === 'uint8' ? rowsOf(graph, node, data).length + 1 : data.dims.length;
   const given = intAttribute(node, 'quantize_axis', 1);
   const axis = given < 0 ? given + rank : given;
   const granularity = { kind: 'block', axis, size: intAttribute(node, 'block_size', 128) } as const;
@@ -79,8 +79,9 @@ function gatherBlocks(graph: Graph, node: Node, data: Tensor): Decodable | undef
   if (axis >= rank || granularity.size < 1) return undefined;
   if (data.dtype === 'uint8') {
     const bits = intAttribute(node, 'bits', 4);
-    const last = (data.dims.at(-1) ?? 0) * (8 / bits);
-    const dims = [...data.dims.slice(0, -1), last];
+    const rows = rowsOf(graph, node, data);
+    const last = (data.byteLength / elementCount(rows)) * (8 / bits);
+    const dims = [...rows, last];
     const zerosIn = Math.ceil(last / granularity.size);
     if (axis !== rank - 1) return undefined;
     return coded(graph, data, { bits, dims, granularity, scale: scaleName, zeroPoint: zeroName, zerosIn });
@@ -89,6 +90,15 @@ function gatherBlocks(graph: Graph, node: Node, data: Tensor): Decodable | undef
   const zeroPoint = zeroName === undefined || zeroName === '' ? undefined : smallBehind(graph, zeroName);
   if (scale === undefined || !isFloat(scale.dtype) || !data.dtype.endsWith('int4')) return undefined;
   return fitting({ data, granularity, scale, zeroPoint }, zeroPoint === undefined && data.dtype === 'int4');
+}
+
+/**
+ * The dims before the last one. A table that MatMulNBits multiplies by too has the dims of B, and a Reshape before this
+ * node; its scales have the same rows.
+ */
+function rowsOf(graph: Graph, { inputs: [table = '', , scale = ''] }: Node, data: Tensor): readonly number[] {
+  const own = graph.constant(table) === undefined ? smallBehind(graph, scale)?.dims : undefined;
+  return (own ?? data.dims).slice(0, -1);
 }
 
 /** Inputs of QMoE: scales after weights, zero points together at the end. */

@@ -124,3 +124,35 @@ export function blocksModel({ dtype, bits = 4, zeros, dims, block }: Blocks): Mo
     outputs: { y: value('float32') },
   };
 }
+
+/** `y = tanh(rows of a table) · tableᵀ` of one copy: the Reshape gives GatherBlockQuantized what MatMulNBits reads. */
+export function tiedModel(): ModelSpec {
+  const [rows, columns, block] = [5, 64, 32];
+  const blocks = columns / block;
+  const domain = 'com.microsoft';
+  return {
+    ...{
+      opset: 17,
+      domains: { [domain]: 1 },
+      inputs: { ids: value('int64', ['T']) },
+      outputs: { y: value('float32') },
+    },
+    nodes: [
+      { op: 'Reshape', in: ['table_Q4', 'rows'], out: ['flat'] },
+      {
+        ...{ op: 'GatherBlockQuantized', domain, in: ['flat', 'ids', 'table_scales'], out: ['e'] },
+        attributes: { gather_axis: 0, quantize_axis: 1, block_size: block, bits: 4 },
+      },
+      { op: 'Tanh', in: ['e'], out: ['t'] },
+      {
+        ...{ op: 'MatMulNBits', domain, in: ['t', 'table_Q4', 'table_scales'], out: ['y'] },
+        attributes: { K: columns, N: rows, bits: 4, block_size: block },
+      },
+    ],
+    initializers: {
+      table_Q4: u8([rows, blocks, block / 2], someBytes((rows * columns) / 2)),
+      table_scales: f([rows, blocks], someScales(rows * blocks)),
+      rows: { dtype: 'int64', dims: [2], data: BigInt64Array.of(BigInt(rows), BigInt(columns / 2)) },
+    },
+  };
+}

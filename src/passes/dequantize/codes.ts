@@ -1,6 +1,7 @@
-import type { Graph } from '../../ir/graph.ts';
-import { attribute, createNode, findAttribute, intAttribute, type Node } from '../../ir/node.ts';
-import { isVariable } from '../../layers/constant.ts';
+import type { Constant, Graph } from '../../ir/graph.ts';
+import { attribute, createNode, findAttribute, intAttribute, isOp, type Node } from '../../ir/node.ts';
+import { constantName, isVariable } from '../../layers/constant.ts';
+import { transposeBefore } from '../../layers/gemm.ts';
 import { codeInputs, codesAt } from '../../schemes/contrib.ts';
 import { constantBehind, type Decodable } from '../../schemes/decodable.ts';
 import type { Layout } from './floats.ts';
@@ -13,6 +14,7 @@ import type { Rewriting } from './rewriting.ts';
  * GatherBlockQuantized (table, ids, …)        →  Gather(W, ids)
  * QMoE (x, router, fc1, …)                    →  MoE(x, router, W1, …)
  * ```
+ * Codes that the first two read stay one weight: a Transpose makes of the table what a product multiplies by.
  */
 export function dequantizeCodes(work: Rewriting, graph: Graph, node: Node): void {
   const floats = new Map<number, string>();
@@ -27,7 +29,10 @@ export function dequantizeCodes(work: Rewriting, graph: Graph, node: Node): void
   }
   for (const [index, weight] of found) {
     const held = constantBehind(graph, node.inputs[index] ?? '')?.held;
-    if (held !== undefined) floats.set(index, work.weights.of(held, weight, layout));
+    if (held === undefined) continue;
+    const tied = layout.swapped === true && (work.weights.has(held, weight) || isTable(held));
+    const name = work.weights.of(held, weight, tied ? {} : layout);
+    floats.set(index, tied ? transposeBefore(graph, node, name, 2) : name);
   }
   const input = (index: number): string => floats.get(index) ?? node.inputs[index] ?? '';
   switch (node.opType) {
@@ -50,6 +55,18 @@ export function dequantizeCodes(work: Rewriting, graph: Graph, node: Node): void
     case 'QMoE':
       work.replace(graph, node, expertsNode(node, input));
   }
+}
+
+/** Whether rows of codes are looked up. */
+function isTable(held: Constant): boolean {
+  const looked = (node: Node | undefined): boolean => node?.opType === 'GatherBlockQuantized';
+  return held.graph
+    .uses(constantName(held))
+    .some(({ graph, node }) =>
+      node !== undefined && isOp(node, 'Reshape')
+        ? graph.uses(node.outputs[0] ?? '').some((use) => looked(use.node))
+        : looked(node),
+    );
 }
 
 /** `y = x · W (+ bias)` in the place of a node. */

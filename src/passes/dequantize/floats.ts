@@ -36,21 +36,26 @@ export class FloatWeights {
   readonly #made = new Map<Tensor, Made[]>();
   readonly #numbers = new Map<Tensor, number>();
 
+  /** Whether there is an initializer for a weight. */
+  has(held: Constant, weight: Decodable): boolean {
+    const { key } = this.#laid(weight, {});
+    return this.#made.get(held.tensor)?.some((one) => one.key === key) === true;
+  }
+
   /** The name of the initializer for a weight. */
   of(held: Constant, weight: Decodable, layout: Layout = {}): string {
-    const { swapped = false, dims = swapped ? turned(weight.dims) : weight.dims } = layout;
-    const dtype = (layout.dtype ?? weight.dtype) as FloatDType;
-    const key = JSON.stringify([
-      swapped,
-      dims,
-      dtype,
-      weight.scheme.name,
-      weight.parts.map((one) => this.#number(one)),
-    ]);
+    const { key, swapped, dims, dtype } = this.#laid(weight, layout);
     const known = this.#made.get(held.tensor) ?? [];
     const found = known.find((one) => one.key === key) ?? this.#make(held, weight, { swapped, dims, dtype }, key);
     if (!known.includes(found)) this.#made.set(held.tensor, [...known, found]);
     return found.name;
+  }
+
+  #laid(weight: Decodable, layout: Layout): Required<Layout> & { readonly key: string } {
+    const { swapped = false, dims = swapped ? turned(weight.dims) : weight.dims } = layout;
+    const dtype = (layout.dtype ?? weight.dtype) as FloatDType;
+    const parts = weight.parts.map((one) => this.#number(one));
+    return { swapped, dims, dtype, key: JSON.stringify([swapped, dims, dtype, weight.scheme.name, parts]) };
   }
 
   /** What was made, for the report, with the nodes that read it now; what none reads is taken out again. */

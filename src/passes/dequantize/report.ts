@@ -64,5 +64,5 @@ function skipOf(model: Rewriting['model'], graph: Graph, node: Node): Skip | und
   const detail = hasCodes(node)
     ? `the codes, scales and zero points of ${opType} are inconsistent, or stored in an unknown order`
     : `there is no float equivalent of ${opType} with such scales`;
-  return { ...facts, reason: 'unsupported_op', detail };
+  return { ...facts, reason: 'unknown_codes', detail };
 }

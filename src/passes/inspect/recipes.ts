@@ -61,14 +61,16 @@ export interface Planner {
 /**
  * What the verbs would touch, what they would leave and why, and how large the results would be. Runs the passes
  * themselves, but reads no weight: sizes of `int8`, `int8 weights only` and `int4` are those `quantize` then writes, or less
- * where a stored weight needs more scales than one a channel. The others are sums: float16 halves every float32 weight (a quarter of float64), packed ones as they lie in the file; a pruned
+ * where a stored weight needs more scales than one a channel. The others are sums: float16 halves every float32 tensor but scales (a quarter of float64), packed ones as they lie in the file; a pruned
  * weight takes a bit an element and the elements that are left, `⌈n / 8⌉ + (n − round(0.6 n)) · size`, beside all
  * others unpacked.
  * @param model - as it is; it is not changed
  */
 export async function planRecipes(model: Model, planner: Planner): Promise<Plan> {
   const byteLength = planner.byteLengthOf(model);
-  const halved = heldWeights(model).filter((one) => one.dtype === 'float32' || one.dtype === 'float64');
+  const halved = heldWeights(model).filter(
+    ({ dtype, role }) => (dtype === 'float32' || dtype === 'float64') && (role === 'weight' || role === 'constant'),
+  );
   const int8 = await quantized(planner, {});
   const weightsOnly = await quantized(planner, { weightsOnly: true });
   const int4 = await quantized(planner, { bits: 4 });

@@ -12,6 +12,7 @@ import {
   nbitsModel,
   someBytes,
   someScales,
+  tiedModel,
   u8,
 } from '../../support/codes.ts';
 import { pass } from '../../support/model.ts';
@@ -51,6 +52,16 @@ test.each<[string, Blocks]>([
   ['bytes of three axes', { dtype: 'uint8', bits: 8, dims: [3, 4, 32], block: 16 }],
 ])('GatherBlockQuantized: %s', async (_, form) => {
   await same(blocksModel(form), { ids: new Tensor('int64', BigInt64Array.of(2n, 0n, 1n, 2n), [4]) }, ['Gather']);
+});
+
+test('a table that MatMulNBits multiplies by too, with a Reshape before its rows are looked up, stays one', async () => {
+  const ids = new Tensor('int64', BigInt64Array.of(2n, 0n, 4n), [3]);
+  const nodes = ['Gather', 'Tanh', 'Transpose', 'MatMul'];
+  await same(tiedModel(), { ids }, nodes);
+  const { model } = await pass(tiedModel(), dequantize());
+  expect([...model.graph.initializers.values()].map(({ dtype, dims }) => [dtype, dims])).toEqual([
+    ['float32', [5, 64]],
+  ]);
 });
 
 test.each([
@@ -98,6 +109,6 @@ test('codes in an order of their own stay, and are named', async () => {
   };
   const { report } = await pass(g, dequantize());
   expect(report.changes).toEqual([]);
-  expect(report.skips.map((one) => [one.weight, one.reason])).toEqual([['w_Q4', 'unsupported_op']]);
+  expect(report.skips.map((one) => [one.weight, one.reason])).toEqual([['w_Q4', 'unknown_codes']]);
   expect(report.notes).toEqual(['still computed in integers: 1 MatMulNBits']);
 });

@@ -1,7 +1,7 @@
 /** Weights in codes of a few bits that other tools wrote: every verb names them, and leaves them as they are. */
 import { describe, expect, test } from '@jest/globals';
 import { inspect, prune, quantize } from '../../../src/index.node.ts';
-import { f32, type ModelSpec } from '../../support/build.ts';
+import { f32, type ModelSpec, value } from '../../support/build.ts';
 import { blocksModel, bnb4Model, nbitsModel, someBytes, someScales, u8 } from '../../support/codes.ts';
 import { modelOf } from '../../support/model.ts';
 
@@ -73,4 +73,29 @@ test('DequantizeLinear of int4 blocks', async () => {
   expect(found.measured?.[0]?.statistics.elements).toBe(256);
   const { skips } = await quantize({ minElements: 0 }).run(model);
   expect(skips[0]?.detail).toBe('its weight is the output of a DequantizeLinear of int4 in blocks of 32');
+});
+
+test('a table of int4 blocks that DequantizeLinear makes real', async () => {
+  const model = await modelOf({
+    ...{ opset: 21, irVersion: 10, inputs: { ids: value('int64', ['T']) }, outputs: { y: value('float32') } },
+    nodes: [
+      { op: 'DequantizeLinear', in: ['q', 's'], out: ['w'], attributes: { axis: 1, block_size: 32 } },
+      { op: 'Gather', in: ['w', 'ids'], out: ['y'] },
+    ],
+    initializers: { q: { dtype: 'int4', dims: [4, 64], data: someBytes(128) }, s: f32([4, 2], someScales(8)) },
+  });
+  const { skips } = await quantize({ minElements: 0 }).run(model);
+  expect(skips.map(({ weight, detail }) => [weight, detail])).toEqual([
+    ['w', 'its weight is the output of a DequantizeLinear of int4 in blocks of 32'],
+  ]);
+});
+
+test('a weight that two nodes read is told once', async () => {
+  const spec = nbitsModel({ K: 64, N: 5, bits: 4, block: 32 });
+  const [node] = spec.nodes;
+  if (node === undefined) throw new Error('no node');
+  const second = { ...node, name: 'mm2', out: ['z'] };
+  const both = { ...spec, nodes: [node, second], outputs: { ...spec.outputs, z: value('float32') } };
+  const { skips } = await prune({ method: 'l1', amount: 0.5, allowEmpty: true }).run(await modelOf(both));
+  expect(skips.map(({ weight, node: at }) => [weight, at])).toEqual([['w_Q4', 'mm']]);
 });

@@ -13,6 +13,7 @@ import {
 } from '../../../src/index.node.ts';
 import { buildModel, f32 } from '../../support/build.ts';
 import { folder, ROOT } from '../../support/cli.ts';
+import { nbitsModel } from '../../support/codes.ts';
 import { modelOf } from '../../support/model.ts';
 import { sparseModel } from '../../support/sparse.ts';
 
@@ -127,6 +128,12 @@ test('the other sizes are what their formulas say', async () => {
   expect(size('pruned')).toBe(bytes.length - 4 * (240 + 300) + (30 + 384) + (38 + 480));
   expect(size('pruned int8')).toBe(size('int8') - (240 + 300) + (30 + 96) + (38 + 120));
   expect(plan.prune.targets.map((one) => one.weight)).toEqual(['a', 'b']);
+});
+
+test('scales of codes keep their type, as float16 leaves them', async () => {
+  const plan = await planOf(() => modelOf(nbitsModel({ K: 64, N: 40, bits: 4, block: 32 })));
+  const float16 = plan.predictions.find((one) => one.recipe === 'float16');
+  expect(float16).toEqual({ recipe: 'float16', byteLength: plan.byteLength, weights: 0 });
 });
 
 test('a model without anything to quantize or prune keeps its size', async () => {
