@@ -8,7 +8,7 @@ import { usesByTensor, type WeightUse } from '../../../layers/select.ts';
 import { LOW_DEFAULT } from '../../../options/lowBits.ts';
 import { codesScheme } from '../../../schemes/lowTensors.ts';
 import { firstOpset, PER_AXIS_OPSET, UNPACKING_OPSET } from '../../../schemes/opset.ts';
-import { decodeCosts, lowForms } from '../../../targets/lowbits.ts';
+import { decodeCosts, isDecoded, lowForms } from '../../../targets/lowbits.ts';
 import type { Emitter } from '../emit.ts';
 import { belowFloor, holdsFloor } from '../floor.ts';
 import { meetsLog } from '../meets.ts';
@@ -65,11 +65,12 @@ export function choose(
       all.every((use) => keepsSignal(use, options)),
   );
   const decoded = candidates.reduce((sum, [tensor]) => sum + elementCount(tensor.dims), 0);
-  const { most } = decodeCosts.value;
+  const form = options.form ?? withActivations(usual, options);
+  const most = isDecoded(form) ? decodeCosts.value.most[form] : Number.POSITIVE_INFINITY;
   const over = decoded > most && options.form === undefined;
-  const asked = options.form ?? (over ? beyond : withActivations(usual, options));
+  const asked = over ? beyond : form;
   const note = over
-    ? `${decoded} product weights exceed the ${most} that a runtime can decode when it loads the model: ${asked} instead of ${usual}`
+    ? `${decoded} product weights exceed the ${most} that a runtime can decode when it loads the model: ${asked} instead of ${form}`
     : undefined;
   const choices = few ? tables(byTensor, tied, least, options) : new Map<Tensor, Choice>();
   if (asked === 'int8') return { choices, note };

@@ -6,7 +6,7 @@ import { constantName } from '../../../layers/constant.ts';
 import { skipUse, type WeightUse } from '../../../layers/select.ts';
 import { LOW_DEFAULT } from '../../../options/lowBits.ts';
 import { CONTRIB } from '../../../schemes/nbits.ts';
-import { decodeCosts, fastFrom, scalesBehindCast } from '../../../targets/lowbits.ts';
+import { decodeCosts, fastFrom, isDecoded, scalesBehindCast } from '../../../targets/lowbits.ts';
 import { bringWeights } from '../../constants/see.ts';
 import { settleEinsums } from '../einsum.ts';
 import { Emitter } from '../emit.ts';
@@ -133,11 +133,13 @@ function factsOf(choices: Choices, { target = LOW_DEFAULT.target }: ResolvedOpti
   for (const [form, { weights, elements, since }] of byForm) {
     const count = weights === 1 ? '1 weight' : `${weights} weights`;
     notes.push(`${count} in the form ${form}: ${SAYS[form]}, from ONNX Runtime ${since} on`);
-    if (form === 'nbits' || form === 'standard') continue;
-    const { bytes, time } = decodeCosts.value;
+    if (!isDecoded(form)) continue;
+    const { bytes, time, most } = decodeCosts.value;
     const where = target === 'web' ? 'web' : 'cpu';
     const seconds = (elements * time[where]) / 1e9;
-    const peak = (elements * bytes) / 1e6;
+    const peak = (elements * bytes[form][where]) / 1e6;
+    if (where === 'web' && elements > most[form])
+      notes.push(`${elements} of them may not fit the 4 GiB of WebAssembly`);
     if (seconds < 0.1) continue;
     notes.push(`decoding them adds about ${seconds.toFixed(1)} s and ${Math.round(peak)} MB to loading the model`);
   }
