@@ -1,4 +1,3 @@
-import type { Run } from './passOn.ts';
 import { copyMatrix, type MatrixView, whole } from './products.ts';
 import { Arena } from './simd/arena.ts';
 import { columnWork, ROWS_TOGETHER } from './simd/columns.ts';
@@ -45,11 +44,6 @@ export interface Elimination {
   readonly bounds: readonly number[];
   /** How many elements of each row of a group stay; below 0 the mask alone decides. */
   readonly keep: number;
-}
-
-/** What the columns of a run take of each other's errors, of a matrix `[columns, columns]`. */
-export function takenBy(matrix: Float32Array, columns: number, { start }: Run): FloatView {
-  return { data: matrix, at: start * columns + start, stride: columns };
 }
 
 let shared: Arena | undefined;

@@ -1,3 +1,4 @@
+import type { Lower } from './lower.ts';
 import type { MatrixView, Products } from './products.ts';
 
 /** Where a run of columns begins and ends: `[start, end)`. */
@@ -11,8 +12,8 @@ export interface Sweep {
   readonly rows: number;
   /** `[columns, rows]` */
   readonly matrix: MatrixView;
-  /** The lower triangular factor: `[columns, columns]`. */
-  readonly factor: MatrixView;
+  /** The factor: `[columns, columns]`. */
+  readonly factor: Lower;
   /** `[…, rows]`, from the column `first` of the matrix on. */
   readonly errors: MatrixView;
   readonly first: number;
@@ -33,7 +34,7 @@ export function* passOn(strip: Run, around: readonly Run[], sweep: Sweep): Produ
     if (end < run.end) {
       yield {
         into: { ...matrix, at: matrix.at + end * matrix.stride },
-        left: { ...factor, at: factor.at + end * factor.stride + from },
+        left: factor.block(end, from),
         right: { ...errors, at: errors.at + (from - first) * errors.stride },
         ...{ rows: run.end - end, depth: end - from, columns: rows, sign: -1 },
       };

@@ -8,6 +8,7 @@ import type { BlockForm, Coded, Codes, MatrixShape, Order, PackedCodes } from '.
 import { lossOfCodes } from '../kernels/lowbits/loss.ts';
 import { searchMultipliers } from '../kernels/lowbits/multipliers.ts';
 import { searchCodes } from '../kernels/lowbits/search.ts';
+import { allFinite } from '../kernels/narrow.ts';
 import { once } from '../kernels/once.ts';
 import { toFloat32 } from '../kernels/views.ts';
 import { streamable } from './encode.ts';
@@ -91,6 +92,6 @@ function measured<C extends Coded>(found: CodesAndLoss<C> | undefined): Measured
 export async function matrixOf({ tensor, shape, outFirst, factor }: CodesGiven): Promise<Float32Array | undefined> {
   const floats = toFloat32(await tensor.load(), tensor.dtype as FloatDType);
   const scaled = factor === 1 ? floats : floats.map((one) => one * factor);
-  if (!scaled.every(Number.isFinite)) return undefined;
+  if (!allFinite(scaled)) return undefined;
   return outFirst ? scaled : transpose(scaled, shape.inputs, shape.outputs);
 }

@@ -1,4 +1,5 @@
-import { eliminateColumns, STRIP, takenBy } from '../columns.ts';
+import { eliminateColumns, STRIP } from '../columns.ts';
+import { wholeLower } from '../lower.ts';
 import { belowAndEqual, nthSmallest } from '../order.ts';
 import { passOn, type Run } from '../passOn.ts';
 import { type Products, whole } from '../products.ts';
@@ -44,9 +45,10 @@ export function* pruneCompensated(matrix: Matrix, factor: Float32Array, rule: Ru
   const errors = new Float32Array(rows * Math.max(0, ...spans.map(({ span }) => span.end - span.start)));
   const widest = 'countTo' in rule ? Math.min(blockSize, columns) * rows : 0;
   const room = { scores: new Float32Array(widest), ranked: new Uint32Array(widest) };
+  const lower = wholeLower(factor, columns);
   for (const { span, blocks } of spans) {
     const lost = whole(errors, rows);
-    const sweep = { rows, matrix: whole(data, rows), factor: whole(factor, columns), errors: lost, first: span.start };
+    const sweep = { rows, matrix: whole(data, rows), factor: lower, errors: lost, first: span.start };
     for (const block of blocks) {
       if ('countTo' in rule)
         choose(matrix, factor, block, mask, rule.countTo(block.end) - rule.countTo(block.start), room);
@@ -54,7 +56,7 @@ export function* pruneCompensated(matrix: Matrix, factor: Float32Array, rule: Ru
         const { start, end } = strip;
         const groups = 'groups' in rule ? runsIn(strip, rule.groups) : [strip];
         eliminateColumns(
-          { rows, width: end - start, factor: takenBy(factor, columns, strip) },
+          { rows, width: end - start, factor: lower.block(start, start) },
           { data, at: start * rows, stride: rows },
           { ...lost, at: (start - span.start) * rows },
           {

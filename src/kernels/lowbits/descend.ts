@@ -1,4 +1,4 @@
-import { descendColumns, STRIP, takenBy } from '../columns.ts';
+import { descendColumns, STRIP } from '../columns.ts';
 import type { Run } from '../passOn.ts';
 import { type Product, type Products, whole } from '../products.ts';
 import type { Hessian } from './hessian.ts';
@@ -34,7 +34,11 @@ export function* descend(own: Ordered, { ordered: matrix }: Pick<Hessian, 'order
       let inSpan = 0;
       for (let start = first; start < span.end; start += STRIP) {
         const strip = around(start, STRIP);
-        const columns = { rows, width: strip.end - start, factor: takenBy(matrix, inputs, strip) };
+        const columns = {
+          rows,
+          width: strip.end - start,
+          factor: { data: matrix, at: start * (inputs + 1), stride: inputs },
+        };
         const asked = { ...pull, at: start * rows };
         const count = descendColumns(
           columns,

@@ -1,7 +1,7 @@
 import { inverseFactor } from '../cholesky.ts';
-import { transposeSquare } from '../layout.ts';
-import { narrowed } from '../narrow.ts';
+import { type Lower, packedLower } from '../lower.ts';
 import { multiplyHere, type Products } from '../products.ts';
+import { factorBlocks } from './sweep.ts';
 
 /** What the layers that meet the same activations share. */
 export interface Hessian {
@@ -10,8 +10,8 @@ export interface Hessian {
   readonly order: Uint32Array;
   /** `XᵀX / n` with something added to its diagonal, rows and columns in that order: `[inputs, inputs]`. */
   readonly ordered: Float32Array;
-  /** The lower triangular `L` with `H⁻¹ = LLᵀ`, rows and columns in that order: `[inputs, inputs]`. */
-  readonly factor: Float32Array;
+  /** `L` with `H⁻¹ = LLᵀ`, rows and columns in that order: `[inputs, inputs]`. */
+  readonly factor: Lower;
 }
 
 export interface HessianOptions {
@@ -34,7 +34,7 @@ const MORE = 10;
  * Inputs that depend on each other as far as float32 can tell get more damping. An input that is always zero meets none
  * of the others, so that its weights are rounded to nearest.
  *
- * @param gram - `XᵀX` or any multiple of it, finite: `[inputs, inputs]`. **It is used up**: the factor is in its place
+ * @param gram - `XᵀX` or any multiple of it, finite: `[inputs, inputs]`. **It is used up**
  */
 export function prepare(gram: Float64Array, inputs: number, options: HessianOptions = {}): Hessian {
   return multiplyHere(prepareBy(gram, inputs, options));
@@ -56,7 +56,7 @@ export function* prepareBy(gram: Float64Array, inputs: number, options: HessianO
     }
     for (let at = 0; at < gram.length; at++) ordered[at] = gram[at] as number;
     if (yield* inverseFactor(gram, inputs)) {
-      return { inputs, order, ordered, factor: transposeSquare(narrowed(gram), inputs) };
+      return { inputs, order, ordered, factor: packedLower(gram, inputs, factorBlocks(inputs)) };
     }
     if (!Number.isFinite(damp)) throw new RangeError('the sums of activations are not finite');
     // What it was is gone. To float32 is near enough where the next damping is ten times as much.

@@ -1,8 +1,23 @@
-import { STRIP, sweepColumns, takenBy } from '../columns.ts';
+import { STRIP, sweepColumns } from '../columns.ts';
+import type { Block, Lower } from '../lower.ts';
 import { passOn, type Run } from '../passOn.ts';
 import { type Products, whole } from '../products.ts';
-import type { Hessian } from './hessian.ts';
 import { columnCodes, type Ordered, SPAN } from './part.ts';
+
+/** The blocks of the factor that {@link sweep} reads. */
+export function factorBlocks(inputs: number): Block[] {
+  const blocks: Block[] = [];
+  for (let first = 0; first < inputs; first += SPAN) {
+    const last = Math.min(first + SPAN, inputs);
+    for (let start = first; start < last; start += STRIP) {
+      const end = Math.min(start + STRIP, last);
+      const [column, row] = [end < last ? start : first, end];
+      blocks.push({ row: start, rows: end - start, column: start, columns: end - start });
+      if (end < inputs) blocks.push({ row, rows: (end < last ? last : inputs) - end, column, columns: end - column });
+    }
+  }
+  return blocks;
+}
 
 /** Sums over the inputs, by row. */
 export interface Swept {
@@ -30,7 +45,7 @@ export interface SweepOptions {
  */
 export function* sweep(
   own: Ordered,
-  { factor }: Pick<Hessian, 'factor'>,
+  { factor }: { readonly factor: Lower },
   { beside, keep }: SweepOptions = {},
 ): Products<Swept> {
   const { rows, inputs } = own;
@@ -41,10 +56,10 @@ export function* sweep(
   const around = (start: number, width: number): Run => ({ start, end: Math.min(start + width, inputs) });
   for (let first = 0; first < inputs; first += SPAN) {
     const span = around(first, SPAN);
-    const sums = { rows, matrix: wanted, factor: whole(factor, inputs), errors, first };
+    const sums = { rows, matrix: wanted, factor, errors, first };
     for (let start = first; start < span.end; start += STRIP) {
       const strip = around(start, STRIP);
-      const columns = { rows, width: strip.end - start, factor: takenBy(factor, inputs, strip) };
+      const columns = { rows, width: strip.end - start, factor: factor.block(start, start) };
       const [at, to] = [start * rows, (start - first) * rows];
       sweepColumns(columns, { ...wanted, at }, { ...errors, at: to }, columnCodes(own, start));
       yield* passOn(strip, [span, around(0, inputs)], sums);

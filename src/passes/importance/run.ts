@@ -5,7 +5,7 @@ import { type Result, ResultLine, strangeResult } from '../../activations/result
 import { isFloat } from '../../ir/dtype.ts';
 import type { Model } from '../../ir/model.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import { type Floats, toFloats } from '../../kernels/narrow.ts';
+import { allFinite, type Floats, toFloats } from '../../kernels/narrow.ts';
 import { once } from '../../kernels/once.ts';
 import { constantName } from '../../layers/constant.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
@@ -199,15 +199,4 @@ export function countZeros(values: Floats): number {
   let zeros = 0;
   for (let index = 0; index < values.length; index++) if (values[index] === 0) zeros++;
   return zeros;
-}
-
-function allFinite(values: Floats): boolean {
-  // By index: an iterator takes ten times as long.
-  let wrong = 0;
-  for (let index = 0; index < values.length; index++) {
-    const value = values[index] as number;
-    // NaN where it is not finite.
-    wrong += value - value;
-  }
-  return wrong === 0;
 }
