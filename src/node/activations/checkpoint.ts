@@ -16,7 +16,7 @@ export interface CheckpointLimits {
   readonly held: number;
 }
 
-const LIMITS: CheckpointLimits = { most: 2 ** 30, held: 2 ** 27 };
+const LIMITS: CheckpointLimits = { most: 2 ** 30, held: 2 ** 24 };
 
 const KEPT: ReadonlySet<DType> = new Set([
   ...(['float32', 'float64', 'float16', 'bool'] as const),
@@ -115,11 +115,7 @@ export class Recorder {
         this.#note(name, tensor);
         readers.push([name, await this.#keep(tensor)]);
       }
-      this.#kept.push(async () => {
-        const feeds: Record<string, FeedTensor> = Object.create(null);
-        for (const [name, read] of readers) feeds[name] = await read();
-        return { label: sample.label, feeds };
-      });
+      this.#kept.push(readerOf(sample.label, readers));
     } catch (cause) {
       // A full disk: the model runs from its inputs then.
       if (!(cause instanceof CompressError)) throw cause;
@@ -163,15 +159,39 @@ export class Recorder {
   }
 
   async #keep(tensor: FeedTensor): Promise<() => Promise<FeedTensor>> {
-    if (this.#bytes <= this.#limits.held) return async () => tensor;
+    if (this.#bytes <= this.#limits.held) return fromMemory(tensor);
     const { dtype, dims, data } = tensor;
-    const read = await this.#scratch.keep(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    return async () => {
-      const elements = elementsOf(dtype, (await read()).buffer as ArrayBuffer);
-      if (elements === undefined) throw new CompressError('internal', dtype, 'was kept, but cannot be fed');
-      return { dtype, dims, data: elements };
-    };
+    return fromFile(
+      dtype,
+      dims,
+      await this.#scratch.keep(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+    );
   }
+}
+
+// Functions of their own: a closure keeps all that any closure beside it names, here the data itself.
+
+function readerOf(
+  label: string,
+  readers: readonly (readonly [string, () => Promise<FeedTensor>])[],
+): () => Promise<Sample> {
+  return async () => {
+    const feeds: Record<string, FeedTensor> = Object.create(null);
+    for (const [name, read] of readers) feeds[name] = await read();
+    return { label, feeds };
+  };
+}
+
+function fromMemory(tensor: FeedTensor): () => Promise<FeedTensor> {
+  return async () => tensor;
+}
+
+function fromFile(dtype: DType, dims: readonly number[], read: () => Promise<Uint8Array>): () => Promise<FeedTensor> {
+  return async () => {
+    const elements = elementsOf(dtype, (await read()).buffer as ArrayBuffer);
+    if (elements === undefined) throw new CompressError('internal', dtype, 'was kept, but cannot be fed');
+    return { dtype, dims, data: elements };
+  };
 }
 
 /** Whether the values can be computed from those given and from weights alone. */

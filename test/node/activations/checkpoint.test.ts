@@ -1,4 +1,7 @@
 import { readdirSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from '@jest/globals';
 import { constant as constantTensor, type Model } from '../../../src/index.node.ts';
 import { Recorder } from '../../../src/node/activations/checkpoint.ts';
@@ -182,5 +185,25 @@ describe('layers one after the other', () => {
     expect(found).toEqual(kept ? samples : []);
     await checkpoint?.close();
     expect(readdirSync(temporary.path)).toEqual([]);
+  });
+
+  test('what is in the temporary file is not in memory', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const recorder = new Recorder(await modelOf(spec), 4, 1, { most: 2 ** 20, held: 0 });
+    const seen: WeakRef<object>[] = [];
+    const value = (): FeedTensor => {
+      const data = new Float32Array(20);
+      seen.push(new WeakRef(data));
+      return { dtype: 'float32', dims: [5, 4], data };
+    };
+    await recorder.add({ label: 'one', feeds: { x: value() } }, value);
+    const checkpoint = await recorder.finish();
+    // A reference that was made in this turn lasts until the next one.
+    await nextTurn();
+    collect();
+    expect(seen.length).toBe(6);
+    expect(seen.filter((one) => one.deref() !== undefined)).toEqual([]);
+    await checkpoint?.close();
   });
 });
