@@ -6,15 +6,15 @@ import { ValueFacts } from './opset/infer.ts';
 import { throughSum } from './sum.ts';
 
 /**
- * Puts a Sum of one input where ONNX Runtime fails to load what it makes of a DequantizeLinear:
+ * Inserts a Sum with one input where ONNX Runtime would rewrite a DequantizeLinear into a graph that it fails to load:
  * ```
  * before  q ── DequantizeLinear ──────── Transpose ── y
  *
  * after   q ── DequantizeLinear ── Sum ── Transpose ── y
  * ```
- * {@link movedPastDequantize} tells what it makes, and where that ends the process; {@link statedType} what goes wrong
- * with int8. A quantized constant it computes ahead.
- * @returns how many were put there
+ * {@link movedPastDequantize} describes the rewritten graph and where it ends the process, {@link statedType} what goes
+ * wrong with int8. Quantized constants are not affected: ONNX Runtime folds them first.
+ * @returns how many were inserted
  */
 export function stopCarrying(graph: Graph, opset: number): number {
   const facts = new ValueFacts();
@@ -27,13 +27,14 @@ export function stopCarrying(graph: Graph, opset: number): number {
   return broken.length;
 }
 
-/** QuantizeLinear or DequantizeLinear, standard or ONNX Runtime's own. */
+/** QuantizeLinear or DequantizeLinear, of the standard domain or of ONNX Runtime's. */
 function isQuantization(node: Node, opType: string): boolean {
   return isOp(node, opType) || (node.opType === opType && node.domain === 'com.microsoft');
 }
 
 /**
- * Whether ONNX Runtime carries this DequantizeLinear on: its input is not a constant, scale and zero point are scalars.
+ * Whether ONNX Runtime propagates this DequantizeLinear: its input is not a constant, and scale and zero point are
+ * scalars.
  */
 function isCarried(graph: Graph, { inputs: [x = '', ...steps] }: Node): boolean {
   const held = graph.constant(x);
@@ -41,21 +42,21 @@ function isCarried(graph: Graph, { inputs: [x = '', ...steps] }: Node): boolean 
   return steps.every((name) => name === '' || isScalar(graph, name));
 }
 
-/** Whether a value is one constant number, as far as the file tells: one that is computed may be. */
+/** Whether a value may be a constant scalar. A computed value may be one. */
 function isScalar(graph: Graph, name: string): boolean {
   const held = graph.constant(name);
   if (held === undefined) return !graph.isInput(name);
   return !held.graph.isOverridable(name) && held.tensor.dims.reduce((product, dim) => product * dim, 1) === 1;
 }
 
-/** Whether ONNX Runtime makes the new pair uint8: there is a zero point, of int8, in the same graph. */
+/** Whether ONNX Runtime makes the new pair uint8: its zero point is int8 and in the same graph. */
 function isRetyped(graph: Graph, node: Node, facts: ValueFacts): boolean {
   const zeroPoint = node.inputs[2] ?? '';
   if (zeroPoint === '' || !isOp(node, node.opType) || !graph.defines(zeroPoint)) return false;
   return facts.dtype(graph, zeroPoint) === 'int8';
 }
 
-/** The operators of this graph after the node that only move what it makes. */
+/** Operators of this graph that read the node's output and only move its elements. */
 function moversOf(graph: Graph, node: Node): Node[] {
   return readersOf(graph, node).flatMap((use) => (isMover(graph, use) ? [use.node] : []));
 }
@@ -70,7 +71,7 @@ function isMover(graph: Graph, use: Use): use is Use & { readonly node: Node } {
   );
 }
 
-/** Whether ONNX Runtime fails on what it writes after `mover`, or after the next ones it comes to from there. */
+/** Whether ONNX Runtime fails on the pair it inserts after `mover`, or after the movers that follow. */
 function breaks(graph: Graph, mover: Node, int8: boolean): boolean {
   const open = [mover];
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
@@ -85,7 +86,7 @@ function breaks(graph: Graph, mover: Node, int8: boolean): boolean {
   return false;
 }
 
-/** Everything that reads the first output of a node, once what ONNX Runtime takes out, or may take out, is gone. */
+/** All uses of the first output of a node, looking through nodes that ONNX Runtime removes or may remove. */
 function readersOf(graph: Graph, node: Node, isGone = mayBeTakenOut): Use[] {
   const found: Use[] = [];
   const open = [...graph.uses(node.outputs[0] ?? '')];
@@ -102,12 +103,14 @@ function isTakenOut(node: Node): boolean {
   return takenOut.value.some((opType) => isOp(node, opType));
 }
 
-/** Whether ONNX Runtime takes the node out, or would with a certain constant: 1 to multiply by, the shape it has. */
+/**
+ * Whether ONNX Runtime removes the node, or would for certain constants: a factor of 1, a Reshape to the same shape.
+ */
 function mayBeTakenOut(node: Node, graph: Graph): boolean {
   if (isTakenOut(node) || isOp(node, 'Expand')) return true;
   if (!isOp(node, node.opType)) return false;
   if (withoutEffect.value.includes(node.opType))
     return node.inputs.some((name) => graph.constant(name) !== undefined && isScalar(graph, name));
-  // What is dequantized is float32 nearly always: a Cast to that changes nothing.
+  // Dequantized values are nearly always float32, and a Cast to float32 then changes nothing.
   return node.opType === 'Cast' && DTYPES[intAttribute(node, 'to', 0)] === 'float32';
 }

@@ -12,13 +12,13 @@ import type { Choice, Choices, Edit, Product, Weight } from './structure.ts';
 import { type Element, isWhole, type Value } from './values.ts';
 
 /**
- * How channels pass an operator: a rule couples the axes of what the node reads, states what it knows about the
- * outputs, and pins what cannot go. What it does not speak about is pinned or unknown.
+ * How channels pass through an operator. A rule couples the axes of the inputs, states what is known about the outputs,
+ * and pins channels that cannot be removed. Inputs that no rule mentions are pinned; outputs are unknown.
  */
 export type Rule = (node: Node, a: Analysis) => void;
 export type Rules = Readonly<Record<string, Rule>>;
 
-/** Which index of which axis must go together with which other, all over the main graph. */
+/** Which indices of which axes must be removed together, over the whole main graph. */
 export class Analysis {
   readonly space: Space = new Space();
   readonly edits: Edit[] = [];
@@ -45,8 +45,8 @@ export class Analysis {
   }
 
   /**
-   * Walks the graph in its order, which puts what makes a value before what reads it.
-   * @param rules - by operator of the standard domain; what has none is not followed
+   * Walks the graph in topological order.
+   * @param rules - by operator of the standard domain; other operators are not followed
    */
   run(rules: Rules): this {
     for (const node of this.graph.nodes) {
@@ -56,7 +56,7 @@ export class Analysis {
       if (isOp(node, 'Constant')) continue;
       if (rule === undefined) this.giveUp(node, 'is an operator with no rule for channels');
       else rule(node, this);
-      // Of an output that no rule spoke about nothing is known, so nothing that went into it may change.
+      // Nothing is known of an output that no rule mentioned, so none of the node's inputs may change.
       if (node.outputs.some((name) => name !== '' && this.#values.get(name) === undefined)) {
         this.giveUp(node, 'has an output whose channels cannot be traced');
       }
@@ -93,7 +93,7 @@ export class Analysis {
     return value;
   }
 
-  /** The same for a rule that keeps what was joined together. */
+  /** The same, for a rule that keeps joined axes. */
   valueWithJoined(name: string | undefined): Value | undefined {
     if (name === undefined || name === '') return undefined;
     if (!this.#values.has(name)) this.#values.set(name, this.#held(name));
@@ -101,8 +101,8 @@ export class Analysis {
   }
 
   /**
-   * States what a node gives as its output `index`. Elements are those of a scalar or a vector; where the value is
-   * neither, or has another number of them, the channels that were counted in them stay.
+   * States what is known of output `index` of a node. Elements are known of scalars and vectors only. For any other
+   * value, or another number of elements, the channels counted in them are pinned.
    */
   put(node: Node, value: Value, index = 0): void {
     const name = node.outputs[index] ?? '';
@@ -116,45 +116,45 @@ export class Analysis {
     const counted = value.dims.length < 2 && elements?.length === sizeOf(product(value.dims));
     if (!counted) this.pinReads(node, elements);
     const known = counted ? value : rest;
-    // A node that precedes this one has read the value as one that nothing is known of.
+    // An earlier node has already read this value as unknown.
     const early = this.#values.has(name);
     this.#values.set(name, known);
     if (early) this.pinValue(name, this.because(node, 'passes them to an earlier node'));
   }
 
-  /** A length nothing is known about. */
+  /** An unknown length. */
   openDim(): Dim {
     this.#symbols++;
     return open(`?${this.#symbols}`);
   }
 
-  /** A length that is `bound`, or `most` where that is less: as many positions of a table as the input has. */
+  /** The length `min(bound, most)`: as many rows of a position table as the input is long. */
   atMost(bound: Dim, most: number): Dim {
     const dim = lesser(bound, most) ?? this.openDim();
     this.#bounds.set(dim.symbols[0] as string, bound);
     return dim;
   }
 
-  /** The length that a length made by `atMost` has unless the input is too long. */
+  /** The `bound` of a length made by `atMost`: its value unless the input is too long. */
   boundOf({ factor, symbols }: Dim): Dim | undefined {
     return factor === 1 && symbols.length === 1 ? this.#bounds.get(symbols[0] as string) : undefined;
   }
 
-  /** An axis whose channels all stay. */
+  /** An axis with all channels pinned. */
   frozen(size: number, pin: Pin): Axis {
     const axis = this.space.fresh(size);
     this.space.pin(axis, pin);
     return axis;
   }
 
-  /** Makes all channels of a value stay, and those whose number went into its elements. */
+  /** Pins all channels of a value, and those that are counted in its elements. */
   pinValue(name: string | undefined, pin: Pin): void {
     const value = this.value(name);
     for (const axis of value?.axes ?? []) this.space.pin(axis, pin);
     for (const element of value?.elements ?? []) for (const axis of element.reads) this.space.pin(axis, pin);
   }
 
-  /** Makes the channels stay whose number is among numbers that are no longer a shape. */
+  /** Pins the channels that are counted in numbers which no longer form a shape. */
   pinReads(node: Node, elements: readonly Element[] | undefined): void {
     for (const axis of (elements ?? []).flatMap((one) => one.reads)) {
       this.space.pin(axis, this.because(node, 'uses their number in a computation'));
@@ -162,7 +162,7 @@ export class Analysis {
   }
 
   /**
-   * The integers of an input that says what a node does, undefined if one is computed. Channels counted in them stay.
+   * The integers of an input that configures a node, undefined for computed ones. Channels counted in them are pinned.
    */
   settings(node: Node, index: number): (number | undefined)[] | undefined {
     const name = node.inputs[index];
@@ -175,15 +175,15 @@ export class Analysis {
     return this.#small.constants.get(node.inputs[index] ?? '')?.ints;
   }
 
-  /** The number of which a ConstantOfShape makes a tensor of integers. */
+  /** The integer that a ConstantOfShape fills its output with. */
   fillOf(node: Node): Dim | undefined {
     const fill = this.#small.fills.get(node);
     return fill === undefined ? undefined : known(safeInteger(fill));
   }
 
   /**
-   * A weight as one of several readers has it, with channels of its own; undefined if it has no other reader, or has to
-   * stay what it is.
+   * A copy of a shared weight for one of its readers, with channels of its own. Undefined if it has no other reader or
+   * must not change.
    */
   copyOf(name: string): Weight | undefined {
     const axes = this.value(name)?.axes;
@@ -193,23 +193,23 @@ export class Analysis {
     return { ...weight, value: { ...weight.value, axes: axes.map((axis) => axis && this.space.fresh(axis.length)) } };
   }
 
-  /** Whether a weight is the model's own to change: no caller feeds another one, and nothing refers to it by name. */
+  /** Whether a weight may change: no caller can override it, and nothing refers to it by name. */
   mayChange({ name, held }: Weight): boolean {
     return this.#weightPin(name, held) === undefined;
   }
 
-  /** Element type of a value: of a constant, or what the file states. */
+  /** Element type of a value: that of the constant, or the type that the file states. */
   dtypeOf(name: string): DType | undefined {
     return this.graph.constant(name)?.tensor.dtype ?? this.graph.typeOf(name)?.dtype;
   }
 
-  /** Makes all channels a node reads stay; of its outputs nothing is known. */
+  /** Pins all channels that a node reads; nothing is known of its outputs. */
   giveUp(node: Node, what: string, reason: Pin['reason'] = 'pinned_channels'): void {
     const pin = { ...this.because(node, what), reason };
     for (const name of node.inputs) this.pinValue(name, pin);
   }
 
-  /** A reason with the node in it. */
+  /** A reason that names the node. */
   because(node: Node, what: string): Pin {
     const name = node.name || (node.outputs[0] ?? '');
     return { reason: 'pinned_channels', detail: `${node.opType} '${name}' ${what}` };
@@ -220,7 +220,7 @@ export class Analysis {
     if (present.length > 0) this.edits.push({ node, axes: present, change });
   }
 
-  /** Which of several ways to follow channels through the node is to be taken. */
+  /** The chosen one of several ways to follow channels through the node. */
   chosen(node: Node): number {
     return this.#chosen.get(node) ?? 0;
   }
@@ -231,7 +231,7 @@ export class Analysis {
     if (value !== undefined) this.#values.set(name, value);
   }
 
-  /** What is known of a value that a caller gives. */
+  /** What is known of a value that a caller feeds. */
   #fed(name: string, pin: Pin): Value | undefined {
     const { dims } = this.graph.typeOf(name) ?? {};
     if (dims === undefined) return undefined;
@@ -241,7 +241,7 @@ export class Analysis {
     };
   }
 
-  /** Lengths that inputs call by one name are the same one, as the callers of the model have them. */
+  /** Dimensions of inputs with one symbolic name have the same length. */
   #fedDim(dim: number | string | undefined, place: string): Dim {
     if (typeof dim === 'number' && dim >= 0) return known(dim);
     if (typeof dim !== 'string' || dim === '') return open(place);
@@ -267,7 +267,7 @@ export class Analysis {
     const pin = this.#weightPin(name, held);
     if (pin === undefined) return value;
     for (const axis of value.axes) this.space.pin(axis, pin);
-    // A caller may feed another shape, as far as the graph lets it.
+    // A caller may feed any shape that the graph allows.
     return this.graph.isOverridable(name) ? this.#fed(name, pin) : value;
   }
 
@@ -286,7 +286,7 @@ export class Analysis {
   }
 }
 
-/** Names that graphs inside a node read from around it. */
+/** Names that subgraphs read from the enclosing graph. */
 function captured(bodies: readonly Graph[]): Set<string> {
   const names = new Set<string>();
   for (const body of bodies) {

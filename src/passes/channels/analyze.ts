@@ -4,12 +4,12 @@ import { RULES } from './rules/index.ts';
 import { loadSmall } from './small.ts';
 import type { Choices } from './structure.ts';
 
-/** Times the graph is walked again to try another axis of a Reshape. */
+/** How often the graph is walked again to try another axis of a Reshape. */
 const MAX_WALKS = 12;
 
 /**
- * Walks the main graph, and walks it again with another axis chosen where a Reshape keeps its channels along one that
- * turned out to be pinned: `[N, S, 3·H·D]` cut into `[N, S, 3, H, D]` follows the heads H, not the 3.
+ * Walks the main graph. If the axis along which a Reshape was followed turns out to be pinned, another axis is chosen
+ * and the graph is walked again: `[N, S, 3·H·D]` cut into `[N, S, 3, H, D]` follows the heads H, not the 3.
  */
 export async function analyze(model: Model, normalized: boolean): Promise<Analysis> {
   const small = await loadSmall(model.graph);

@@ -1,16 +1,16 @@
-/** A length that may rest on lengths the file leaves open: `factor · Π symbols`. */
+/** A length that may depend on symbolic dimensions: `factor · Π symbols`. */
 export interface Dim {
   readonly factor: number;
   /** Sorted, so that equal lengths look equal. */
   readonly symbols: readonly string[];
 }
 
-/** A length that is known. */
+/** A known length. */
 export function known(factor: number): Dim {
   return { factor, symbols: [] };
 }
 
-/** A length that is open. */
+/** A symbolic length. */
 export function open(symbol: string): Dim {
   return { factor: 1, symbols: [symbol] };
 }
@@ -20,7 +20,7 @@ export function sizeOf(dim: Dim | undefined): number | undefined {
   return dim !== undefined && dim.symbols.length === 0 ? dim.factor : undefined;
 }
 
-/** Whether two lengths are the same whatever the open ones are. */
+/** Whether two lengths are equal for all values of the symbols. */
 export function same(a: Dim, b: Dim): boolean {
   return (
     a.factor === b.factor &&
@@ -33,7 +33,10 @@ export function times(a: Dim, b: Dim): Dim {
   return { factor: a.factor * b.factor, symbols: [...a.symbols, ...b.symbols].sort() };
 }
 
-/** The sum of two lengths; one that is open gives an open one, the same for the same two. Undefined where it is long. */
+/**
+ * The sum of two lengths. If one is symbolic, the sum is a new symbol that equal sums share. Undefined if its name
+ * becomes too long.
+ */
 export function plus(a: Dim | undefined, b: Dim | undefined): Dim | undefined {
   if (a === undefined || b === undefined) return undefined;
   if (same({ ...a, factor: 1 }, { ...b, factor: 1 })) return { ...a, factor: a.factor + b.factor };
@@ -41,13 +44,13 @@ export function plus(a: Dim | undefined, b: Dim | undefined): Dim | undefined {
   return symbol.length > MAX_SYMBOL ? undefined : open(symbol);
 }
 
-/** The length that is the lesser of one and a number. */
+/** The minimum of a length and a number. */
 export function lesser(a: Dim, most: number): Dim | undefined {
   const symbol = `${written(a)} ≤ ${most}`;
   return symbol.length > MAX_SYMBOL ? undefined : open(symbol);
 }
 
-/** Lengths made of others again and again would fill the memory. */
+/** Longest name of a derived symbol: names that nest without end would fill the memory. */
 const MAX_SYMBOL = 256;
 
 function written({ factor, symbols }: Dim): string {
@@ -59,7 +62,7 @@ export function product(dims: readonly Dim[]): Dim {
   return dims.reduce(times, known(1));
 }
 
-/** `a / b` where that is a whole length, whatever the open ones are. */
+/** `a / b` if that is a whole number for all values of the symbols. */
 export function over(a: Dim, b: Dim): Dim | undefined {
   if (b.factor === 0 || a.factor % b.factor !== 0) return undefined;
   const left = [...a.symbols];

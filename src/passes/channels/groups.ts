@@ -2,19 +2,19 @@ import type { Analysis } from './analysis.ts';
 import type { Axis } from './space.ts';
 import type { Weight } from './structure.ts';
 
-/** What an axis of a weight is to the node that multiplies by it. */
+/** The role of a weight's axis in the node that multiplies by it. */
 export type Role = 'outputs' | 'inputs' | 'parameter';
 
-/** One axis of one weight, as a group runs over it. */
+/** One axis of one weight that a group runs over. */
 export interface Occurrence {
   readonly weight: Weight;
   readonly axis: number;
   readonly role: Role;
-  /** For each index of the axis which channel of the group it belongs to; −1 for none. */
+  /** For each index of the axis, the channel of the group it belongs to; −1 for none. */
   readonly of: Int32Array;
 }
 
-/** Channels that are coupled in the same way: the outputs of a layer, and of all that must have as many. */
+/** Channels that are coupled in the same way: the outputs of a layer, and of all layers that must have as many. */
 export interface Group {
   /** Representatives in the space, in the order of the first weight. */
   readonly channels: readonly number[];
@@ -23,7 +23,7 @@ export interface Group {
   readonly width: number;
 }
 
-/** The channels that may go, by the weights they run over. */
+/** The removable channels, grouped by the weights they run over. */
 export function groupsOf(analysis: Analysis): Group[] {
   const { space } = analysis;
   const places: { weight: Weight; axis: number; channels: Axis }[] = [];
@@ -74,7 +74,7 @@ function rolesOf({ products }: Analysis): Map<Axis, Role> {
   return roles;
 }
 
-/** Names of the weights whose output channels the group is, then of those that read them. */
+/** Names of the weights that have the group as output channels, then of those that read it. */
 export function groupLayers(group: Group): { readonly outputs: string[]; readonly inputs: string[] } {
   const names = (role: Role): string[] => [
     ...new Set(group.occurrences.filter((one) => one.role === role).map((one) => one.weight.name)),

@@ -13,9 +13,9 @@ import type { ChannelActivations, ChannelNorm } from './options.ts';
  *
  * `I[c] = mean over W of ‖W[:, c]‖ / mean over c' of ‖W[:, c']‖`
  *
- * so that a layer of large weights does not decide alone, and groups can be compared. Weights that make the channel say
- * less about what goes missing, and count only where none reads it. With activations the columns are taken times how
- * strong the channel is (`Σ |W[:, c]|·‖x[c]‖`, as Wanda does for single weights).
+ * so that a layer with large weights does not dominate, and groups can be compared. The weights that produce a channel
+ * say less about the loss, and count only if no weight reads it. With activations, the columns are scaled by the norm
+ * of the channel (`Σ |W[:, c]|·‖x[c]‖`, as Wanda does for single weights).
  *
  * @param norms - `√(Σ x²)` of each channel, by the weight that reads it
  * @returns undefined for a group with NaN or infinity among its weights
@@ -47,7 +47,7 @@ export async function importances(
   return scores;
 }
 
-/** The weights that count: float ones that read the channels, else those that make them. */
+/** The weights that count: float weights that read the channels, otherwise those that produce them. */
 function counted(group: Group, norm: ChannelNorm, norms: ReadonlyMap<string, Float64Array>): readonly Occurrence[] {
   const floats = group.occurrences.filter((one) => isFloat(one.weight.held.tensor.dtype));
   const readers = floats.filter((one) => one.role === 'inputs');
@@ -95,7 +95,7 @@ function inUnitsOfMean(values: Float64Array): Float64Array {
   return mean === 0 ? values : values.map((one) => one / mean);
 }
 
-/** The norms that `wanda` needs: of what each weight reads, by the weight. */
+/** The norms that `wanda` needs: the norms of each weight's input, by weight. */
 export async function measuredNorms(
   analysis: Analysis,
   groups: readonly Group[],

@@ -82,7 +82,7 @@ export interface Plan {
   readonly analysis: Analysis;
   readonly groups: readonly Group[];
   readonly removed: Removed;
-  /** By the representative of a channel that could go, why it does not. */
+  /** Why a removable channel stays, by its representative. */
   readonly reasons: ReadonlyMap<number, Pin>;
 }
 

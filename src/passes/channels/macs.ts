@@ -2,16 +2,16 @@ import type { Analysis } from './analysis.ts';
 import type { Remaining } from './rewrite.ts';
 import type { Factor } from './structure.ts';
 
-/** Multiply-adds of a run with one row. */
+/** Multiply-adds of a run with batch size 1. */
 export interface Macs {
   readonly before: number;
   readonly after: number;
 }
 
 /**
- * Multiply-adds of all products by weights and of activations, a row at a time: an open length that is the first dim of
- * a graph input counts as 1.
- * @returns undefined if other lengths are open
+ * Multiply-adds of all products with weights and between activations, at batch size 1: a symbolic first dim of a graph
+ * input counts as 1.
+ * @returns undefined if other lengths are symbolic
  */
 export function macsOf(analysis: Analysis, left: Remaining): Macs | undefined {
   let [before, after] = [0, 0];

@@ -49,7 +49,7 @@ export const CHANNEL_DEFAULTS: Required<
 
 const { norm, roundTo, reconstruct, normalized } = DETAIL_ROWS;
 
-/** What each option takes. */
+/** The accepted values of each option. */
 export const CHANNEL_SHAPE: Shape<ChannelOptions> = {
   amount: METHOD_ROWS.channels,
   scope: ['group', 'global'],
@@ -58,5 +58,5 @@ export const CHANNEL_SHAPE: Shape<ChannelOptions> = {
   ...SELECTION_SHAPE,
 };
 
-/** Options with every default in its place. */
+/** Options with the defaults filled in. */
 export type ResolvedOptions = ChannelOptions & typeof CHANNEL_DEFAULTS;

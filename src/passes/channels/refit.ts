@@ -16,7 +16,7 @@ import type { ChannelActivations } from './options.ts';
 import { type Fitted, type Remaining, sliced } from './rewrite.ts';
 import type { Product, Weight } from './structure.ts';
 
-/** A layer that loses inputs, and can be fitted to what is left of them. */
+/** A layer that loses inputs and can be refitted to the remaining ones. */
 interface Layer {
   readonly product: Product;
   readonly reads: Vectors;
@@ -25,12 +25,12 @@ interface Layer {
   readonly inputs: number;
   /** Elements of the kernel; 1 for a matrix. */
   readonly taps: number;
-  /** Elements of a vector that it reads: `inputs · taps`. */
+  /** Length of an input vector: `inputs · taps`. */
   readonly columns: number;
   readonly bias: BiasPlace;
 }
 
-/** Where a shift of the outputs can go: onto a bias that is there, into a new one, or nowhere. */
+/** Where a shift of the outputs can go: onto an existing bias, into a new one, or nowhere. */
 type BiasPlace =
   | { readonly kind: 'held'; readonly weight: Weight }
   | { readonly kind: 'new'; readonly node: Node }
@@ -39,7 +39,7 @@ type BiasPlace =
 /** A share of the mean power of the inputs, so that features that hardly vary do not get large weights. */
 const RIDGE = 1e-3;
 
-/** Sums of so many bytes are held at once; more of them cost more passes over the data. */
+/** Bytes of sums held at once; a lower limit costs more passes over the data. */
 const GRAM_BYTES = 256 * 2 ** 20;
 
 /** The longest vector whose outer products are summed, which takes 128 MiB: a file may ask for any length. */
@@ -48,10 +48,10 @@ export const MAX_GRAM = 4096;
 const RECURRENT = ['LSTM', 'GRU', 'RNN'] as const;
 
 /**
- * With `bias`, lets the bias of every layer that reads removed channels take in what these were on the average: `b' = b
- * + W_R·E[x_R]`. With `weights`, fits such a layer again, so that over the kept channels it gives what it gave, in the
- * least-squares sense, over the data: the closed form of {@link refit}, from the moments of what the layer read before.
- * Each layer is fitted by itself, to the model as it was.
+ * With `bias`, adds the mean contribution of the removed channels to the bias of every layer that reads them: `b' = b +
+ * W_R·E[x_R]`. With `weights`, refits such a layer so that from the kept channels it reproduces its old outputs in the
+ * least-squares sense, by the closed form of {@link refit} with the moments of the layer's old input. Each layer is
+ * fitted by itself, to the model as it was.
  *
  * @see https://arxiv.org/abs/1707.06168 He et al., Channel Pruning for Accelerating Very Deep Neural Networks, section
  *   3.1
@@ -114,7 +114,7 @@ function refittableLayers(analysis: Analysis, left: Remaining): { layers: Layer[
   return { layers, passed };
 }
 
-/** Undefined where the weight comes by a detour, is shared, or is not a plain Conv or matrix. */
+/** Undefined if the weight is read through other nodes, is shared, or is not that of a plain Conv or matrix product. */
 function refittableLayer(analysis: Analysis, product: Product): Layer | undefined {
   const { node, reads, inputAxis, outputAxis } = product;
   const weight = analysis.weights.get(product.weight);
@@ -147,7 +147,7 @@ function biasOf(analysis: Analysis, node: Node, outputs: number): BiasPlace {
   return slot.name === '' ? { kind: 'new', node } : usable(slot.name);
 }
 
-/** The weight as `outputs × (inputs · taps)`, the layer's own outputs that are left alone. */
+/** The refitted weight as `outputs × (inputs · taps)`, for the kept outputs only. */
 async function fitted(layer: Layer, left: Remaining, moments: Moments): Promise<Refitted | undefined> {
   const { product, weight, taps, columns: size } = layer;
   const { tensor } = weight.held;

@@ -1,18 +1,18 @@
 import { type Dim, known, sizeOf, times } from './dims.ts';
 import type { Axis, Space } from './space.ts';
 
-/** A run of dims before and the run of dims after that have the same elements in the same order. */
+/** A run of dims before a Reshape, and the run after it that has the same elements in the same order. */
 export interface Link {
   readonly from: readonly number[];
   readonly to: readonly number[];
-  /** Lengths of all of them, where they are known. */
+  /** Their lengths, where known. */
   readonly fromSizes: readonly (number | undefined)[];
   readonly toSizes: readonly (number | undefined)[];
 }
 
 /**
- * Cuts two shapes with the same elements into the shortest runs of dims with equal products: `[N, 64, 2, 2]` to
- * `[N, 256]` gives `N` and `64·2·2 = 256`. Open lengths count as what they are: `N` meets `N`, `4·N` meets `4` and `N`.
+ * Cuts two shapes with the same elements into the shortest runs of dims with equal products: `[N, 64, 2, 2]` to `[N,
+ * 256]` gives `N` and `64·2·2 = 256`. Symbolic lengths are compared as symbols: `N` meets `N`, `4·N` meets `4` and `N`.
  */
 export function linksOf(from: readonly Dim[], to: readonly Dim[]): Link[] {
   const ends = (dims: readonly Dim[]): string[] => {
@@ -62,7 +62,7 @@ function link(
   };
 }
 
-/** Elements of one run that are looked at one by one: the features of a very large image. */
+/** The most elements of a run that are followed one by one: the features of a very large image. */
 const MAX_ELEMENTS = 2 ** 22;
 
 /**
@@ -89,7 +89,7 @@ export function through(space: Space, axis: Axis, link: Link, from: number, to: 
   return made;
 }
 
-/** How a dim lies among those of its run: its length, the elements of one index in a row, and how often they come. */
+/** The place of a dim in its run: its length, the consecutive elements of one index, and how often they repeat. */
 function blockOf(
   sizes: readonly (number | undefined)[],
   at: number,

@@ -12,7 +12,7 @@ import type { Weight } from './structure.ts';
 
 /** The result for one group of channels. */
 export interface GroupReport {
-  /** Weights whose output channels these are, and weights that read them. */
+  /** Weights that produce these channels, and weights that read them. */
   readonly outputs: readonly string[];
   readonly inputs: readonly string[];
   readonly before: number;
@@ -21,7 +21,7 @@ export interface GroupReport {
   readonly stays?: string;
 }
 
-/** The weights that changed, as they were. */
+/** The weights that changed, as they were before. */
 export function changesOf(analysis: Analysis, left: Remaining): Change[] {
   return shrinking(analysis, left).map((weight): Change => {
     const { tensor } = weight.held;
@@ -49,7 +49,7 @@ function dimsLeft({ held, value }: Weight, left: Remaining): number[] {
   });
 }
 
-/** Pins what the user left out: an excluded weight keeps its shape. */
+/** Pins what the user excluded: an excluded weight keeps its shape. */
 export function pinExcluded(analysis: Analysis, uses: readonly WeightUse[], selection: Selection): void {
   const left = { ...selection, include: [] };
   for (const use of uses) {
@@ -60,8 +60,8 @@ export function pinExcluded(analysis: Analysis, uses: readonly WeightUse[], sele
 }
 
 /**
- * Why a group is not to be touched: none of its output channels are of a weight that `include` and `opTypes` name (of a
- * table, its readers count), or none are of a weight that an operator reads as it is stored.
+ * Why a group is left alone: no weight that produces it is selected by `include` and `opTypes` (for a table, its
+ * readers count), or no operator reads such a weight as it is stored.
  */
 export function exclusion(uses: readonly WeightUse[], options: ResolvedOptions): (group: Group) => Pin | undefined {
   const wanted = uses.filter((use) => options.opTypes.includes(use.node.opType) && !isExcluded(use, options));
@@ -81,7 +81,7 @@ export function exclusion(uses: readonly WeightUse[], options: ResolvedOptions):
   };
 }
 
-/** The weights of products that kept their shape, each with why. */
+/** The weights of products that kept their shape, each with its reason. */
 export function skipsOf(analysis: Analysis, left: Remaining, reasons: ReadonlyMap<number, Pin>): Skip[] {
   const { uses, skips } = weightUses(analysis.model, CHANNEL_OPS);
   const seen = new Set<object>();
@@ -100,7 +100,7 @@ export function skipsOf(analysis: Analysis, left: Remaining, reasons: ReadonlyMa
   return skips;
 }
 
-/** A weight that no walk of the main graph meets. */
+/** A weight that is not read in the main graph. */
 function innerSkip(analysis: Analysis, use: WeightUse): Skip | undefined {
   if (use.graph === analysis.graph) return undefined;
   if (use.graph.root.kind === 'function') {
@@ -109,7 +109,7 @@ function innerSkip(analysis: Analysis, use: WeightUse): Skip | undefined {
   return skipUse(use, 'pinned_channels', `it is read in a subgraph, which is not analysed`);
 }
 
-/** Its output channels come first: why they stay is why it does. */
+/** The reason of its output channels takes precedence. */
 function reasonOf(
   { space }: Analysis,
   { value: { axes } }: Weight,
@@ -127,7 +127,7 @@ function reasonOf(
   return { reason, detail: 'it has only one channel' };
 }
 
-/** Every group that could lose channels, and for every layer whose channels all stay why. */
+/** Every group that could lose channels, and the reason for each layer whose channels all stay. */
 export function groupReports(
   analysis: Analysis,
   groups: readonly Group[],
@@ -149,7 +149,7 @@ export function groupReports(
   return [...free, ...pinned];
 }
 
-/** A group in a line. */
+/** A group, in one line. */
 export function groupLine({ outputs, inputs, before, after, stays }: GroupReport): string {
   const names = (list: readonly string[]): string => {
     const [first = '', ...more] = list;
@@ -161,13 +161,13 @@ export function groupLine({ outputs, inputs, before, after, stays }: GroupReport
   return after === before ? `${layers}: ${before} channels stay` : `${layers}: ${before} → ${after} channels`;
 }
 
-/** How many there were, and are. */
+/** Counts before and after. */
 interface Counts {
   readonly before: number;
   readonly after: number;
 }
 
-/** What the removal comes to, a sentence each. */
+/** The totals of the removal, one sentence each. */
 export function totals(parameters: Counts, macs: Macs | undefined): string[] {
   const fell = ({ before, after }: Counts): string => {
     const share = ((after - before) / before) * 100;

@@ -10,19 +10,19 @@ import type { Removed } from './select.ts';
 import type { Axis } from './space.ts';
 import type { View, Weight } from './structure.ts';
 
-/** Tensors that take the place of sliced ones, and biases that nodes had not. */
+/** Tensors that replace sliced ones, and biases of nodes that had none. */
 export interface Fitted {
   readonly replaced: ReadonlyMap<string, Tensor>;
   readonly biases: readonly { readonly node: Node; readonly bias: Tensor }[];
   readonly notes: readonly string[];
 }
 
-/** What is left of every axis once channels are removed. */
+/** The kept indices of every axis. */
 export class Remaining implements View {
   readonly #analysis: Analysis;
   readonly #removed: Removed;
   readonly #kept = new Map<Axis, readonly number[]>();
-  /** Weights that some of their readers have a copy of. */
+  /** Weights of which some readers have a copy. */
   readonly copied: Set<Constant> = new Set();
 
   constructor(analysis: Analysis, removed: Removed) {
@@ -82,12 +82,12 @@ export class Remaining implements View {
   }
 }
 
-/** The weights that lose something. */
+/** The weights that lose channels. */
 export function shrinking(analysis: Analysis, left: Remaining): Weight[] {
   return [...analysis.weights.values()].filter(({ value }) => value.axes.some((axis) => left.changes(axis)));
 }
 
-/** The weight without the removed channels, computed in pieces when it is asked for. */
+/** The weight without the removed channels, computed in chunks when it is read. */
 export function sliced({ held, value }: Weight, left: Remaining): Tensor {
   const { tensor } = held;
   const { name, dtype, dims, extra } = tensor;
@@ -106,7 +106,7 @@ export function sliced({ held, value }: Weight, left: Remaining): Tensor {
   return piecewise(name, dtype, made, chunks, extra);
 }
 
-/** The kept indices along every axis that has some. */
+/** The kept indices along every axis that loses some. */
 function gathered(
   bytes: Uint8Array,
   dims: readonly number[],
@@ -123,10 +123,10 @@ function gathered(
   }, bytes);
 }
 
-/** Writes what is left into the graph: weights, lengths that nodes state, and the stated types of values. */
+/** Updates the graph: weights, lengths that nodes state, and the stated types of values. */
 export function rewrite(analysis: Analysis, left: Remaining, fitted: Fitted | undefined): void {
   const { graph } = analysis;
-  // A bias that is fitted may keep its length.
+  // A refitted bias may keep its length.
   const changed = new Set(shrinking(analysis, left).map((one) => one.name));
   for (const weight of analysis.weights.values()) {
     const tensor = fitted?.replaced.get(weight.name);
@@ -149,16 +149,16 @@ export function rewrite(analysis: Analysis, left: Remaining, fitted: Fitted | un
     graph.addInitializer({ ...bias, name });
     replace(node, ({ inputs }) => ({ inputs: [...inputs.slice(0, 2), name] }));
   }
-  // Every reader may have a copy now.
+  // By now every reader may have a copy.
   for (const held of left.copied) dropUnused(held, analysis.model.trainingNames);
   graph.setValueInfo(graph.valueInfo.flatMap((one) => restated(analysis, left, one)));
 }
 
-/** What a file says about a value, with its new dims; nothing where it says something else than what was proven. */
+/** The stated type of a value, with its new dims; nothing if the file contradicts what was proven. */
 function restated(analysis: Analysis, left: Remaining, info: ValueInfo): ValueInfo[] {
   const value = analysis.valueWithJoined(info.name);
   if (value === undefined || info.dims === undefined) return [info];
-  // A length that was joined of others has a name that tells of them.
+  // A joined length has a symbolic name that mentions its parts.
   const joined = [...(value.joined?.values() ?? [])].flatMap((one) => one.axes);
   if (joined.some((axis) => left.changes(axis))) return [];
   if (!value.axes.some((axis) => left.changes(axis))) return [info];

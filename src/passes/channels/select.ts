@@ -3,16 +3,16 @@ import type { Analysis } from './analysis.ts';
 import type { Group } from './groups.ts';
 import type { ResolvedOptions } from './options.ts';
 
-/** The channels that go, by their representatives. */
+/** The channels to remove, by their representatives. */
 export type Removed = Set<number>;
 
-/** A group with how important its channels are. */
+/** A group with the importance of its channels. */
 export interface Ranked {
   readonly group: Group;
   readonly scores: Float64Array;
 }
 
-/** Chooses the least important channels; among equal ones the lower index goes first. Every axis keeps some. */
+/** Chooses the least important channels; among equal ones, the lower index. Every axis keeps at least one. */
 export function selectRemoved(analysis: Analysis, ranked: readonly Ranked[], options: ResolvedOptions): Removed {
   const removed: Removed = new Set();
   const counts =
@@ -27,7 +27,7 @@ export function selectRemoved(analysis: Analysis, ranked: readonly Ranked[], opt
   return removed;
 }
 
-/** How many channels of each group stay where all are compared with all. */
+/** How many channels of each group stay if all channels are ranked together. */
 function globalCounts(ranked: readonly Ranked[], { amount }: ResolvedOptions): number[] {
   const all = ranked.flatMap(({ scores }, group) => [...scores].map((score) => ({ score, group })));
   all.sort((a, b) => a.score - b.score);
@@ -42,7 +42,7 @@ function globalCounts(ranked: readonly Ranked[], { amount }: ResolvedOptions): n
   return left;
 }
 
-/** What is left, as features of the narrowest weight, rounded up to the multiple. */
+/** The number of channels kept, rounded up to the multiple in features of the narrowest weight. */
 function rounded({ channels, width }: Group, left: number, multiple: number): number {
   const features = Math.ceil((Math.max(left, 1) * width) / multiple) * multiple;
   return Math.min(channels.length, Math.ceil(features / width));
@@ -53,7 +53,7 @@ function order(scores: Float64Array): number[] {
   return [...scores.keys()].sort((a, b) => (scores[a] as number) - (scores[b] as number) || a - b);
 }
 
-/** Gives every axis that would be empty its most important channel back, e.g. a part of a Split. */
+/** Restores the most important channel of every axis that would become empty, e.g. a part of a Split. */
 function keepOne({ space }: Analysis, ranked: readonly Ranked[], removed: Removed): void {
   const score = new Map<number, number>();
   for (const { group, scores } of ranked) {

@@ -7,11 +7,11 @@ import { toFloat32, toIntegers } from '../../kernels/views.ts';
 export interface Small {
   /** The elements of constants, by name. */
   readonly constants: ReadonlyMap<string, { readonly ints?: readonly bigint[]; readonly floats?: readonly number[] }>;
-  /** The integer of which a ConstantOfShape makes a tensor, by node. */
+  /** The integer that a ConstantOfShape fills its output with, by node. */
   readonly fills: ReadonlyMap<Node, bigint>;
 }
 
-/** Elements of a vector that may be one: no tensor has more dims by far, and Split rarely more parts. */
+/** The longest vector that is read: far more than a tensor has dims, and Split rarely has more parts. */
 const MAX_ELEMENTS = 256;
 
 /**

@@ -2,8 +2,8 @@ import { CompressError } from '../../errors.ts';
 import type { SkipReason } from '../../layers/skip.ts';
 
 /**
- * An axis whose indices may be removed: for each index the channel it belongs to. Two axes that hold the same channel
- * lose it together; an axis of a flattened image names each channel once for every pixel.
+ * An axis whose indices may be removed: the channel of each index. Two axes that hold the same channel lose it
+ * together; an axis of a flattened image names each channel once for every pixel.
  */
 export type Axis = Int32Array;
 
@@ -17,7 +17,7 @@ export interface Pin {
 const MAX_INDICES = 2 ** 24;
 
 /**
- * The channels of a graph, as a forest of disjoint sets: what is coupled becomes one channel, and what is pinned stays.
+ * The channels of a graph, as a disjoint-set forest: coupled channels become one, pinned channels stay.
  * @see https://arxiv.org/abs/2301.12900 Fang et al., DepGraph: Towards Any Structural Pruning, CVPR 2023
  */
 export class Space {
@@ -27,7 +27,7 @@ export class Space {
   #count = 0;
   readonly #pins = new Map<number, Pin>();
 
-  /** An axis of channels of its own. */
+  /** A new axis with channels of its own. */
   fresh(size: number): Axis {
     const start = this.#count;
     this.#count += size;
@@ -51,13 +51,13 @@ export class Space {
     return this.note(axis);
   }
 
-  /** Makes an axis of channels that exist known: at least one of its indices has to stay. */
+  /** Registers an axis of existing channels: at least one of its indices has to stay. */
   note(axis: Axis): Axis {
     this.axes.add(axis);
     return axis;
   }
 
-  /** The one channel that stands for all it is coupled to. */
+  /** The representative of all channels that are coupled to this one. */
   find(channel: number): number {
     const parents = this.#parents;
     let root = channel;
@@ -70,11 +70,11 @@ export class Space {
     return root;
   }
 
-  /** Makes two channels one. */
+  /** Couples two channels. */
   unite(a: number, b: number): void {
     const [one, two] = [this.find(a), this.find(b)];
     if (one === two) return;
-    // The lower number stands for both, so that the order of channels is that of the first weight.
+    // The lower number represents both, so that channels keep the order of the first weight.
     const [low, high] = one < two ? [one, two] : [two, one];
     this.#parents[high] = low;
     const pin = this.#pins.get(high);
@@ -82,7 +82,7 @@ export class Space {
     this.#pins.delete(high);
   }
 
-  /** Couples two axes index by index; an axis that is not followed, or another length, pins the other. */
+  /** Couples two axes index by index. If one is unknown or the lengths differ, both are pinned. */
   couple(a: Axis | undefined, b: Axis | undefined, pin: Pin): void {
     if (a === b) return;
     if (a !== undefined && b !== undefined && a.length === b.length) {
@@ -93,7 +93,7 @@ export class Space {
     this.pin(b, pin);
   }
 
-  /** Makes all channels of an axis stay. The first reason is kept. */
+  /** Pins all channels of an axis. The first reason is kept. */
   pin(axis: Axis | undefined, pin: Pin): void {
     for (const channel of axis ?? []) this.pinOne(channel, pin);
   }

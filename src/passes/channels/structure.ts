@@ -5,19 +5,19 @@ import type { Dim } from './dims.ts';
 import type { Axis } from './space.ts';
 import type { Value } from './values.ts';
 
-/** What is left of the axes, for nodes that have to say so. */
+/** The kept indices of axes, for nodes that have to state their lengths. */
 export interface View {
   size(axis: Axis): number;
-  /** Indices that stay, in rising order. */
+  /** Indices that stay, in ascending order. */
   kept(axis: Axis): readonly number[];
-  /** Adds a constant of integers, int64 unless told otherwise, and gives its name. */
+  /** Adds a constant of integers, int64 by default, and returns its name. */
   ints(base: string, values: readonly (number | bigint)[], dtype?: 'int32' | 'int64'): string;
   /**
-   * Adds a shape for an input of a node, and gives its name: the numbers given, and where there is none what the input
-   * has computed so far.
+   * Adds a shape for an input of a node and returns its name. Where a number is undefined, the one that the graph
+   * computes stays in use.
    */
   lengths(node: Node, index: number, base: string, values: readonly (number | undefined)[]): string;
-  /** Adds what is left of a weight beside the weight itself, and gives its name. */
+  /** Adds a copy of a weight without its removed channels, and returns its name. */
   copy(weight: Weight): string;
 }
 
@@ -35,7 +35,7 @@ export interface Weight {
   readonly value: Value;
 }
 
-/** A factor of the number of multiply-adds: a length, and the axis it may shrink with. */
+/** A factor in the count of multiply-adds: a length, and the axis with which it may shrink. */
 export interface Factor {
   readonly dim: Dim;
   readonly axis: Axis | undefined;
@@ -49,7 +49,7 @@ export interface Product {
   /** Axes of the weight, undefined if they do not run over channels of their own. */
   readonly outputs: Axis | undefined;
   readonly inputs: Axis | undefined;
-  /** What it reads, where the weight's input axis is summed over. */
+  /** Its input vectors, if the weight's input axis is summed over. */
   readonly reads: Vectors | undefined;
   /** Positions of the two axes among the weight's dims. */
   readonly outputAxis: number;

@@ -1,17 +1,20 @@
 import { type Dim, sizeOf } from './dims.ts';
 import type { Axis } from './space.ts';
 
-/** One number of a shape that the graph computes, or of a constant. */
+/** One number of a computed shape or of a constant. */
 export interface Element {
   /** Undefined where it is not known. */
   readonly dim: Dim | undefined;
   /** The axis whose length it is at run time, so that it follows when channels go. */
   readonly from?: Axis | undefined;
-  /** Axes whose lengths went into it. */
+  /** Axes whose lengths it was computed from. */
   readonly reads: readonly Axis[];
 }
 
-/** Numbers of one value that are followed: values joined to themselves again and again would fill the memory. */
+/**
+ * The most numbers of a value that are followed: values concatenated with themselves again and again would fill the
+ * memory.
+ */
 export const MAX_NUMBERS = 1024;
 
 /** What is known about a value of the graph, proven from the weights and the graph's inputs. */
@@ -25,16 +28,16 @@ export interface Value {
   readonly elements?: readonly Element[];
   /** The elements of a small constant of floats, e.g. the scales of Resize. */
   readonly floats?: readonly number[];
-  /** Whether it is a constant, whose elements can be written again. */
+  /** Whether it is a constant, whose elements can be updated. */
   readonly isConstant?: boolean;
 }
 
-/** The last dim, second to last, …, counted from the end with negative numbers. */
+/** An axis counted from the front; negative numbers count from the end. */
 export function axisOf(value: Value, axis: number): number {
   return axis < 0 ? axis + value.dims.length : axis;
 }
 
-/** Whether every axis has a length, and as many channels: attributes of a broken file may say otherwise. */
+/** Whether every axis has a length and as many channels, which attributes of a broken file may contradict. */
 export function isWhole({ dims, axes }: Value): boolean {
   if (dims.length !== axes.length || dims.length > MAX_RANK) return false;
   for (let index = 0; index < dims.length; index++) {
@@ -45,5 +48,5 @@ export function isWhole({ dims, axes }: Value): boolean {
   return true;
 }
 
-/** ONNX Runtime's own tensors stay far below: a chain of Unsqueeze could go on. */
+/** Far more dims than real tensors have; a chain of Unsqueeze could go on without end. */
 const MAX_RANK = 64;

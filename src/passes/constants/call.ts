@@ -9,7 +9,7 @@ import { aligned, toIntegers } from '../../kernels/views.ts';
 export interface Call {
   readonly node: Node;
   readonly opset: number;
-  /** What it reads; undefined is an input that is left out. */
+  /** Its inputs; undefined for an omitted one. */
   readonly inputs: readonly (Tensor | undefined)[];
 }
 
@@ -21,19 +21,19 @@ export type Planned =
       readonly reads: readonly Tensor[];
       /** Whether ONNX Runtime computes the same bits; true if omitted. */
       readonly exact?: boolean;
-      /** Steps that computing it takes, where it is more than one for each element. */
+      /** Steps to compute it, if more than one for each element. */
       readonly work?: number;
       /** The elements, from those of `reads`. Undefined where there is no right answer, as after a division by 0. */
       compute(loaded: readonly Uint8Array[]): ArrayBufferView | undefined;
-      /** Whether `compute` always has an answer, so that it can wait until the model is written. */
+      /** Whether `compute` always has an answer, so that it can be deferred until the model is written. */
       readonly sure: boolean;
     }
-  /** The elements of another tensor as they are. */
+  /** The elements of another tensor, unchanged. */
   | { readonly same: Tensor; readonly dims: readonly number[] };
 
 /**
- * What an operator makes of constants: an entry for each of its outputs.
- * @returns undefined if it is not computed here: a type, attribute or shape that is not known
+ * Computes an operator on constants: an entry for each of its outputs.
+ * @returns undefined for a type, attribute or shape that is not supported
  */
 export type Operator = (call: Call) => Promise<readonly Planned[] | undefined> | readonly Planned[] | undefined;
 
@@ -43,7 +43,7 @@ export type Operators = Readonly<Record<string, Operator>>;
 /** More dims, or axes, than any tensor has. */
 export const MAX_RANK = 64;
 
-/** A short list of integers; undefined if the tensor is none, or absent. */
+/** A short list of integers; undefined if the tensor is absent or something else. */
 export async function integers(tensor: Tensor | undefined): Promise<number[] | undefined> {
   if (tensor === undefined || (tensor.dtype !== 'int64' && tensor.dtype !== 'int32')) return undefined;
   if (elementCount(tensor.dims) > MAX_RANK) return undefined;
@@ -56,7 +56,7 @@ export function sizeOf(dtype: DType): number | undefined {
   return bits >= 8 ? bits / 8 : undefined;
 }
 
-/** An axis counted from the front; undefined if there is none. */
+/** An axis counted from the front; undefined if it does not exist. */
 export function axisOf(axis: number, rank: number): number | undefined {
   const from = axis < 0 ? axis + rank : axis;
   return Number.isInteger(from) && from >= 0 && from < rank ? from : undefined;
@@ -96,7 +96,7 @@ export function elementsOf(bytes: Uint8Array, dtype: Computed): Elements {
   return new type(buffer as ArrayBuffer, byteOffset, byteLength / type.BYTES_PER_ELEMENT);
 }
 
-/** Elements to be filled in. */
+/** Elements to fill in. */
 export function emptyElements(dtype: Computed, dims: readonly number[]): Elements {
   return new ARRAYS[dtype](elementCount(dims));
 }

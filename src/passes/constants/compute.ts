@@ -8,35 +8,37 @@ import { constantName, heldBy, isVariable } from '../../layers/constant.ts';
 import type { Planned } from './call.ts';
 import { operatorOf } from './operators/index.ts';
 
-/** Bytes of a result that is computed at once, from no more: shapes, axes, scales. */
+/**
+ * A result of at most this many bytes, computed from inputs of at most as many, is computed at once: shapes, axes,
+ * scales.
+ */
 const SMALL: number = 1 << 16;
 /** Bytes of such results that are in memory together at most. */
 const MAX_HELD = 1 << 25;
-/** Elements that are computed again, for each of the largest tensor among them, when a weight is loaded. */
+/** The most elements computed when a weight is loaded, per element of the largest tensor among them. */
 const MAX_COST = 64;
-/** Bytes of constants that count as the same where they hold the same. */
+/** Constants of at most this many bytes are compared by content. */
 const MAX_COMPARED = 512;
 /** Positions of elements are int32. */
 const MAX_ELEMENTS = 2 ** 31 - 1;
 
-/** What computing a tensor takes. */
+/** The cost of computing a tensor. */
 interface Cost {
   /** Elements computed when it is loaded. */
   readonly elements: number;
-  /** Elements of the largest tensor on the way. */
+  /** Elements of the largest intermediate tensor. */
   readonly largest: number;
   readonly exact: boolean;
-  /** The largest float constant it is made of. */
+  /** The largest float constant it is computed from. */
   readonly from: Origin | undefined;
 }
 
-/** What values are worth that are not constants themselves; undefined if that is open. */
+/** The contents of values that are not constants but known before a run; undefined if they are not. */
 export type Foreknown = (graph: Graph, value: string) => Promise<Tensor | undefined>;
 
 /**
- * The constants of a model, and what nodes make of them. A result that is as large as a weight is computed when the
- * model is written; none is larger than what it is made of, or than the largest constant of the model, but for
- * {@link SMALL} ones.
+ * The constants of a model, and what nodes compute from them. A result as large as a weight is computed when the model
+ * is written. Except for {@link SMALL} ones, none is larger than its inputs or than the largest constant of the model.
  */
 export class Constants {
   readonly #model: Model;
@@ -54,7 +56,7 @@ export class Constants {
     this.#foreknown = foreknown;
   }
 
-  /** The constant that a name stands for, as a node of `graph` sees it, or what {@link compute} made. */
+  /** The constant with this name in the scope of `graph`, or the result of {@link compute}. */
   of(graph: Graph, value: string): Tensor | undefined {
     for (let scope: Graph | undefined = graph; scope !== undefined; scope = scope.parent) {
       const made = this.#made.get(scope)?.get(value);
@@ -83,23 +85,23 @@ export class Constants {
     return this.#costOf(tensor).exact;
   }
 
-  /** A number that results have in common that are computed in the same way from the same constants. */
+  /** A number that is the same for results computed in the same way from the same constants. */
   numberOf(tensor: Tensor): number | undefined {
     return this.#numbers.get(tensor);
   }
 
-  /** The outputs of a node as far as they are made. */
+  /** The outputs of a node that are computed. */
   outputs(graph: Graph, node: Node): readonly Tensor[] {
     const made = this.#made.get(graph);
     return node.outputs.flatMap((one) => made?.get(one) ?? []);
   }
 
-  /** Takes back what was made of a node. */
+  /** Forgets the results of a node. */
   forget(graph: Graph, node: Node): void {
     for (const one of node.outputs) this.#made.get(graph)?.delete(one);
   }
 
-  /** Computes a node, or says how it will be; false where it is not all of constants, or not computed here. */
+  /** Computes a node, or prepares to; false if an input is not constant or the operator is not supported. */
   async compute(graph: Graph, node: Node): Promise<boolean> {
     const operator = operatorOf(node);
     if (operator === undefined) return false;
@@ -126,11 +128,11 @@ export class Constants {
     return true;
   }
 
-  /** What a node computes, as a text. */
+  /** A key that is equal for nodes that compute the same. */
   async #meaningOf(node: Node, inputs: readonly (Tensor | undefined)[]): Promise<string> {
     const attributes = node.attributes.map((one) => {
       const isPlain = 'value' in one && (typeof one.value !== 'object' || Array.isArray(one.value));
-      // Of a tensor it is not looked whether another one is the same.
+      // Tensor attributes are not compared.
       return [one.name, isPlain ? String(one.value) : `own ${this.#byMeaning.size}`];
     });
     const numbers: (number | undefined)[] = [];
@@ -138,7 +140,7 @@ export class Constants {
     return JSON.stringify([node.opType, attributes, numbers]);
   }
 
-  /** Of a constant: of small ones their content, of others themselves. */
+  /** The number of a constant: small ones are compared by content, others by identity. */
   async #numberFor(tensor: Tensor): Promise<number> {
     const known = this.#numbers.get(tensor);
     if (known !== undefined) return known;
@@ -209,7 +211,7 @@ export class Constants {
     return constant(name, dtype, dims, data);
   }
 
-  /** Bytes of the largest constant: what is added to a weight, `B · A` for example, is as large as the weight. */
+  /** Bytes of the largest constant: a term that is added to a weight, such as `B · A`, is as large as the weight. */
   #largest(): number {
     this.#most ??= this.#model
       .graphs()
@@ -223,7 +225,7 @@ export class Constants {
   }
 }
 
-/** The bytes of tensors, those that take the most computing first: then little else is in memory meanwhile. */
+/** The bytes of tensors. The most expensive ones come first, while little else is in memory. */
 async function loaded(tensors: readonly Tensor[], costOf: (one: Tensor) => number): Promise<Uint8Array[]> {
   const bytes = new Map<Tensor, Uint8Array>();
   for (const one of [...new Set(tensors)].sort((a, b) => costOf(b) - costOf(a))) bytes.set(one, await one.load());

@@ -14,9 +14,9 @@ import { convolved, type Open, reshaped, times } from './shapes.ts';
 
 /** What is known of a value before the model runs. */
 export interface Known {
-  /** Undefined: not even how many there are. */
+  /** Undefined if not even the rank is known. */
   readonly dims?: readonly Open[] | undefined;
-  /** Of a short list of int64: what it holds. */
+  /** The elements, if it is a short list of int64. */
   readonly values?: readonly Open[] | undefined;
 }
 
@@ -30,7 +30,7 @@ const KEEPS_DIMS = new Set(
 );
 /** Operators that broadcast their inputs. */
 const BROADCASTS = new Set(['Add', 'Sub', 'Mul', 'Div', 'Mod', 'Pow', 'Where', 'Max', 'Min', 'Equal']);
-/** What operators do with integers. */
+/** Integer arithmetic, by operator. */
 const INTEGERS: Readonly<Record<string, (a: number, b: number) => number>> = {
   Add: (a, b) => a + b,
   Sub: (a, b) => a - b,
@@ -41,9 +41,9 @@ const INTEGERS: Readonly<Record<string, (a: number, b: number) => number>> = {
 const MAX_STEPS = 400;
 
 /**
- * Dims of values, and integers that are made of dims, as far as they are the same whenever the model runs: exporters
- * write the bounds of a Slice of a weight as `Shape(x)[-1]`. They come from dims of constants, from those that graph
- * inputs state, and from what operators do; what the file states of other values is not asked.
+ * Dims of values, and integers computed from dims, where they are the same in every run: exporters write the bounds of
+ * a Slice of a weight as `Shape(x)[-1]`. They are derived from dims of constants and of graph inputs, and from the
+ * operators. What the file states of other values is not used.
  */
 export class Dims {
   readonly #model: Model;
@@ -53,7 +53,7 @@ export class Dims {
     this.#model = model;
   }
 
-  /** The value as a tensor, where it is a short list of int64 all of which is known. */
+  /** The value as a tensor, if it is a short list of int64 and fully known. */
   async tensor(graph: Graph, value: string): Promise<Tensor | undefined> {
     if (!mayBeIntegers(graph, value)) return undefined;
     const { dims, values } = await this.of(graph, value);
@@ -69,7 +69,7 @@ export class Dims {
     this.#known.set(scope, known);
     const found = known.get(value);
     if (found !== undefined) return found;
-    // In a broken file a value may be made of itself: of that one nothing is known.
+    // In a broken file a value may depend on itself; nothing is known of it.
     known.set(value, {});
     const made = await this.#find(scope, value, steps);
     known.set(value, made);
@@ -84,7 +84,7 @@ export class Dims {
       const short = tensor.dtype === 'int64' && elementCount(dims) <= MAX_RANK;
       return short ? { dims, values: toIntegers(await tensor.load(), 'int64').map(safeInteger) } : { dims };
     }
-    // ONNX Runtime refuses to run a model on other dims than its inputs state.
+    // ONNX Runtime refuses inputs whose dims differ from the stated ones.
     if (graph.isInput(value)) return graph === this.#model.graph ? { dims: stated(graph, value) } : {};
     const node = graph.producer(value);
     if (node === undefined || steps > MAX_STEPS || node.outputs[0] !== value || !isOp(node, node.opType)) return {};
@@ -138,12 +138,12 @@ export class Dims {
   }
 }
 
-/** Operators that make a short list of integers of another one: their first input is one. */
+/** Operators that turn one short list of integers into another; the list is their first input. */
 const HANDS_ON = new Set(['Gather', 'Slice', 'Concat', 'Squeeze', 'Unsqueeze', 'Reshape', 'Cast', 'Identity']);
-/** Nodes that are looked at to tell whether a value is made of dims. */
+/** The most nodes visited to tell whether a value may be computed from dims. */
 const MAX_GLANCE = 32;
 
-/** Whether a value may be made of dims, by the operators before it: activations, which most values are, cost no more. */
+/** Whether a value may be computed from dims, judged by the operators before it. This rules out activations cheaply. */
 export function mayBeIntegers(graph: Graph, value: string): boolean {
   let [scope, name] = [graph, value];
   for (let step = 0; step < MAX_GLANCE; step++) {
@@ -167,7 +167,7 @@ function shapeOf(node: Node, { dims }: Known): Known {
   return { dims: [values.length], values };
 }
 
-/** What becomes of a short list of integers some of which may be open; undefined if it is none. */
+/** Computes a node on short lists of integers, some of which may be unknown; undefined if it is not such a list. */
 function wholeOf(node: Node, inputs: readonly Known[]): Known | undefined {
   const [x = {}, second = {}] = inputs;
   const { values } = x;
@@ -234,7 +234,7 @@ function slicedList(node: Node, values: readonly Open[], inputs: readonly Known[
   return { dims: [found.length], values: found };
 }
 
-/** A tensor of one number again and again, of which the ones of a shape are the values too. */
+/** A tensor filled with one number; ones also have known values. */
 function filled(node: Node, { values: dims }: Known): Known {
   if (dims === undefined) return {};
   const given = node.attributes.find((one) => one.name === 'value');
@@ -249,7 +249,7 @@ function broadcast(shapes: readonly (readonly Open[] | undefined)[]): readonly O
   const rank = Math.max(0, ...all.map((one) => one.length));
   return Array.from({ length: rank }, (_, axis) => {
     const dims = all.map((one) => (axis < rank - one.length ? 1 : one[axis - (rank - one.length)]));
-    // A length above 1 is the length, whatever the open ones are.
+    // A length above 1 is the result, whatever the unknown ones are.
     return dims.find((dim) => dim !== undefined && dim !== 1) ?? (dims.includes(undefined) ? undefined : 1);
   });
 }

@@ -12,8 +12,8 @@ import { inputOf, ownVectors, readOwn } from './own.ts';
 import { setInt } from './write.ts';
 
 /**
- * `Y[n, m] = Σ_c X[n, c] ⋆ W[m, c] + B[m]`: the inputs of X and W go together, and the outputs of W, B and Y. With
- * groups, whole groups go: every group has to keep as many channels as the others.
+ * `Y[n, m] = Σ_c X[n, c] ⋆ W[m, c] + B[m]`: the inputs of X and W are coupled, and the outputs of W, B and Y. With
+ * `group` above 1, every group has to keep the same number of channels.
  */
 const conv: Rule = (node, a) => {
   const found = weightOf(node, a);
@@ -94,7 +94,7 @@ function weightOf(node: Node, a: Analysis): { x: Value | undefined; weight: Valu
     a.giveUp(node, 'has a computed weight, or one whose rank differs from its input');
     return undefined;
   }
-  // The taps of the kernel, and the places of the image: channels of another layer may lie along these.
+  // The taps of the kernel and the pixels of the image: channels of another layer may run along these.
   const pin = a.because(node, 'convolves along them, so that their order matters');
   for (const axis of [...weight.axes.slice(2), ...(x?.axes.slice(2) ?? [])]) a.space.pin(axis, pin);
   return { x, weight, axes };
@@ -117,7 +117,7 @@ function bias(a: Analysis, node: Node, outputs: Axis | undefined): void {
   readOwn(node, a, own);
 }
 
-/** Makes a channel of each group: its inputs and its outputs, and the number of groups follows. */
+/** Makes the inputs and outputs of each group one channel; the number of groups is updated. */
 function groupwise(
   a: Analysis,
   node: Node,
@@ -140,7 +140,7 @@ function groupwise(
   a.edit(node, [first], (view) => ({ attributes: setInt(node, 'group', view.size(first) / block) }));
 }
 
-/** What one group reads: its windows where they are known, or else the channels of each place. */
+/** The vectors that one group reads: its windows where they are known, otherwise the channels of each pixel. */
 function vectorsOf(node: Node, windows: PatchGeometry | undefined): Vectors {
   const value = node.inputs[0] ?? '';
   return windows === undefined ? { kind: 'matrix', value, axis: 1 } : { kind: 'patches', value, geometry: windows };
@@ -160,7 +160,7 @@ function windowsOf(node: Node, weight: Value): PatchGeometry | undefined {
   return { kernel, strides, dilations, pads, autoPad: 'NOTSET', groups: 1, order: 'channels_first' };
 }
 
-/** Lengths of the image that comes out: `⌊(in + pads − dilation·(kernel − 1) − 1) / stride⌋ + 1`. */
+/** Spatial lengths of the output: `⌊(in + pads − dilation·(kernel − 1) − 1) / stride⌋ + 1`. */
 function spatialOf(
   a: Analysis,
   x: Value | undefined,

@@ -13,7 +13,7 @@ const BROADCAST =
   'Add And BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod Mul Or ' +
   'PRelu Pow Sub Sum Where Xor';
 
-/** Each element by itself: the output has the channels of the first input. */
+/** Elementwise with one operand: the output has the channels of the first input. */
 const unary: Rule = (node, a) => {
   const value = a.value(node.inputs[0]);
   for (const extra of node.inputs.slice(1)) a.pinValue(extra, a.because(node, 'uses them as parameters'));
@@ -27,16 +27,16 @@ const unary: Rule = (node, a) => {
   });
 };
 
-/** By the number of a type the integers up to which it holds all: float32, int32, int64, float64. */
+/** By the code of a data type, the largest integer up to which it represents all: float32, int32, int64, float64. */
 const EXACT: Readonly<Record<number, number>> = { 1: 2 ** 24, 6: 2 ** 31 - 1, 7: Number.MAX_SAFE_INTEGER, 11: 2 ** 53 };
 
-/** Whether numbers of a shape stay what they are in another type. A length that is open is taken for no larger ones. */
+/** Whether numbers of a shape keep their values in another type. Symbolic lengths are assumed to fit. */
 function isExact(node: Node, elements: readonly Element[] | undefined): boolean {
   const most = EXACT[intAttribute(node, 'to', 0)];
   return most !== undefined && (elements ?? []).every((one) => Math.abs(one.dim?.factor ?? 0) <= most);
 }
 
-/** Elements that meet: their channels are the same ones. */
+/** Operands that broadcast: channels that meet are coupled. */
 const broadcasting: Rule = (node, a) => {
   const own = ownVectors(node, a);
   const values = node.inputs.map((_, index) => inputOf(node, a, own, index));
@@ -62,8 +62,8 @@ export const elementwise: Rules = {
 };
 
 /**
- * The shape that values broadcast to, their axes coupled. A length that is open beside another one may be 1 or the
- * same at run time; what cannot be told apart is pinned.
+ * The shape that values broadcast to, their axes coupled. A symbolic length that meets another one may be 1 or equal at
+ * run time; such axes are pinned.
  */
 export function broadcast(a: Analysis, node: Node, shapes: readonly Pick<Value, 'dims' | 'axes'>[]): Value {
   const rank = Math.max(...shapes.map((one) => one.dims.length));
@@ -75,7 +75,8 @@ export function broadcast(a: Analysis, node: Node, shapes: readonly Pick<Value, 
       const dim = one.dims[index];
       return dim === undefined || same(dim, known(1)) ? [] : [{ dim, axis: one.axes[index] }];
     });
-    // As many rows of a table as the other value has: less where the input is too long, which fails.
+    // A slice of a table has as many rows as the other value. It has fewer only for too long an input, which then
+    // fails.
     const there = found.map((one) => {
       const bound = a.boundOf(one.dim);
       return bound !== undefined && found.some((other) => same(other.dim, bound)) ? { ...one, dim: bound } : one;
@@ -110,19 +111,19 @@ function arithmetic(node: Node, values: readonly Value[]): Element[] | undefined
   });
 }
 
-/** 1 where two numbers are equal, 0 where they are not, whatever channels go. */
+/** 1 if two numbers are equal, 0 if they differ, whichever channels are removed. */
 function compared(x: Element, y: Element): Element {
   const reads = [...x.reads, ...y.reads];
   if (x.dim === undefined || y.dim === undefined) return { dim: undefined, reads };
   const [left, right] = [sizeOf(x.dim), sizeOf(y.dim)];
-  // No length is negative: shapes are compared to the -1 that leaves one as it is.
+  // No length is negative: exporters compare shapes with the -1 that Expand keeps as it is.
   const apart = ((left ?? 0) < 0 && y.dim.factor >= 0) || ((right ?? 0) < 0 && x.dim.factor >= 0);
   if (apart) return { dim: known(0), reads: [] };
   if (left === undefined || right === undefined || reads.length > 0) return { dim: undefined, reads };
   return { dim: known(left === right ? 1 : 0), reads };
 }
 
-/** One of two numbers, by a third one. */
+/** One of two numbers, selected by a condition. */
 function chosen(condition: Element, yes: Element, no: Element): Element {
   const which = sizeOf(condition.dim);
   if (which !== undefined && condition.reads.length === 0) return which === 0 ? no : yes;
@@ -140,8 +141,8 @@ function combine(opType: string, x: Dim | undefined, y: Dim | undefined): Dim | 
 }
 
 /**
- * Undefined where the factor is no longer a length: "to the end" is the largest number, and nothing is reckoned from
- * it.
+ * Undefined where the factor is no longer a length: "to the end" is written as the largest integer, with which nothing
+ * can be computed.
  */
 function whole(dim: Dim | undefined): Dim | undefined {
   return dim !== undefined && Math.abs(dim.factor) < Number.MAX_SAFE_INTEGER ? dim : undefined;

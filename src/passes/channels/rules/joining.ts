@@ -6,7 +6,7 @@ import { axisOf, MAX_NUMBERS, type Value } from '../values.ts';
 import { broadcast } from './elementwise.ts';
 import { setAttribute, setInput } from './write.ts';
 
-/** The channels of one input after those of the other; the other axes are the same for all. */
+/** The channels of the inputs one after the other; all other axes are coupled. */
 const concat: Rule = (node, a) => {
   const found = node.inputs.map((name) => a.value(name));
   const [first] = found;
@@ -39,7 +39,7 @@ const concat: Rule = (node, a) => {
   a.put(node, { dims, axes, ...(elements === undefined ? {} : { elements }) });
 };
 
-/** Channels of one axis: values joined to themselves again and again would fill the memory. */
+/** The longest joined axis: values concatenated with themselves again and again would fill the memory. */
 const MAX_JOINED = 2 ** 22;
 
 function joined(parts: readonly Axis[]): Axis {
@@ -52,7 +52,7 @@ function joined(parts: readonly Axis[]): Axis {
   return whole;
 }
 
-/** The channels in runs, one for each output; the lengths of the runs are written again. */
+/** One run of channels for each output; the lengths of the runs are updated. */
 const split: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const at = x === undefined ? 0 : axisOf(x, intAttribute(node, 'axis', 0));
@@ -72,7 +72,7 @@ const split: Rule = (node, a) => {
     const replace = <T>(list: readonly T[], value: T): T[] => list.map((one, place) => (place === at ? value : one));
     a.put(node, { dims: replace(x.dims, known(size)), axes: replace(x.axes, part) }, index);
   });
-  // Lengths that are computed from those of other axes are written again as well.
+  // Lengths computed from those of other axes are updated as well.
   const reads = (a.value(node.inputs[1])?.elements ?? []).flatMap((one) => one.reads);
   a.edit(node, [axis, ...reads], (view) => {
     const lengths = parts.map((part, index) => (part === undefined ? (sizes[index] as number) : view.size(part)));
@@ -98,7 +98,7 @@ function sizesOf(a: Analysis, node: Node, x: Value, at: number): number[] | unde
   return whole !== undefined && sizes.reduce((sum, one) => sum + one, 0) !== whole ? undefined : sizes;
 }
 
-/** Zeros around: an axis that gets none passes. */
+/** Padding: axes that get none keep their channels. */
 const pad: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const rank = x?.dims.length ?? 0;
@@ -126,7 +126,7 @@ const pad: Rule = (node, a) => {
   a.put(node, { dims, axes: follows });
 };
 
-/** Repeats: an axis that is there once passes. */
+/** Repeats: axes with 1 repeat keep their channels. */
 const tile: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const repeats = a.value(node.inputs[1])?.elements;

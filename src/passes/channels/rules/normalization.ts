@@ -5,7 +5,7 @@ import { axisOf, type Value } from '../values.ts';
 import { broadcast } from './elementwise.ts';
 import { inputOf, ownVectors, readOwn } from './own.ts';
 
-/** A scale, a shift and fixed or per-channel statistics: each channel by itself, on axis 1. */
+/** Scale, shift and fixed statistics: each channel of axis 1 by itself. */
 const perChannel: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const statistics =
@@ -36,8 +36,8 @@ const instanceNormalization: Rule = (node, a) => {
 };
 
 /**
- * Mean and variance over the axes from one on: with a feature gone they are those of the others. Scale and shift may
- * have the axes before it too.
+ * Mean and variance over all axes from `axis` on: removing a feature changes both. Scale and shift may have earlier
+ * axes too.
  */
 const layerNormalization: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
@@ -64,7 +64,7 @@ const layerNormalization: Rule = (node, a) => {
   readOwn(node, a, own);
 };
 
-/** Operators that mix the elements of some axes: those keep their channels, the others pass. */
+/** Operators that mix the elements of some axes: these are pinned, the other axes keep their channels. */
 function mixes(what: string, axesOf: (node: Node, x: Value, a: Analysis) => readonly number[]): Rule {
   return (node, a) => {
     const x = a.value(node.inputs[0]);
@@ -79,11 +79,11 @@ function mixes(what: string, axesOf: (node: Node, x: Value, a: Analysis) => read
 
 const from = (x: Value, first: number): number[] => [...x.dims.keys()].slice(Math.max(first, 0));
 
-/** Up to opset 12 everything from the axis on is one. */
+/** Up to opset 12, all axes from `axis` on are flattened into one. */
 const softmaxAxes = (node: Node, x: Value, a: Analysis): number[] =>
   a.model.opset >= 13 ? [intAttribute(node, 'axis', -1)] : from(x, axisOf(x, intAttribute(node, 'axis', 1)));
 
-/** Opset 1 had a flag in place of axes. */
+/** Opset 1 has a flag instead of axes. */
 const varianceAxes = (node: Node, x: Value): readonly number[] =>
   findAttribute(node, 'across_channels') === undefined ? (intsAttribute(node, 'axes') ?? [0, 2, 3]) : from(x, 0);
 

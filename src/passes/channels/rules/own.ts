@@ -4,12 +4,12 @@ import type { Analysis } from '../analysis.ts';
 import type { Weight } from '../structure.ts';
 import type { Value } from '../values.ts';
 
-/** For each input of a node the vector that it is to have for itself; undefined for all other inputs. */
+/** For each input of a node, the vector that it gets a copy of; undefined for all other inputs. */
 export type OwnVectors = readonly (Weight | undefined)[];
 
 /**
- * The biases and scales of a node that other nodes read too. Exporters store equal ones once, the zeros of all layers
- * for example: the node gets its own, so that layers that have nothing else in common lose channels by themselves.
+ * The biases and scales that a node shares with other nodes. Exporters store equal vectors once, for example zero
+ * biases. The node gets its own copy, so that otherwise unrelated layers are not coupled.
  * @param first - the first input that may be one
  */
 export function ownVectors(node: Node, a: Analysis, first = 0): OwnVectors {
@@ -22,12 +22,12 @@ export function ownVectors(node: Node, a: Analysis, first = 0): OwnVectors {
   });
 }
 
-/** What is known of an input: of the node's own vector, or of what it reads. */
+/** What is known of an input: of the node's own copy, or of the value it reads. */
 export function inputOf(node: Node, a: Analysis, own: OwnVectors, index: number): Value | undefined {
   return own[index]?.value ?? a.value(node.inputs[index]);
 }
 
-/** Gives the node its own vectors where they lose channels. */
+/** Gives the node its own copies of vectors that lose channels. */
 export function readOwn(node: Node, a: Analysis, own: OwnVectors): void {
   const axes = own.flatMap((one) => one?.value.axes ?? []);
   a.edit(node, axes, (view) => ({

@@ -4,8 +4,8 @@ import { type Dim, known, sizeOf } from '../dims.ts';
 import { axisOf, type Value } from '../values.ts';
 
 /**
- * An operator that looks at places: all channels it reads stay, and of what it gives the lengths are known. So a mask or
- * a table of positions that it makes keeps no other channels.
+ * An operator that selects by position: all channels it reads are pinned, but the lengths of its output are known. So a
+ * mask or a table of positions that it makes pins no further channels.
  */
 function places(dimsOf: (node: Node, inputs: readonly Value[], a: Analysis) => readonly Dim[] | undefined): Rule {
   return (node, a) => {
@@ -19,7 +19,7 @@ function places(dimsOf: (node: Node, inputs: readonly Value[], a: Analysis) => r
   };
 }
 
-/** `indices[…, k]` names a place in the first k axes after those of the batch. */
+/** `indices[…, k]` is a position in the first k axes after the batch axes. */
 function gatheredDims(node: Node, [data, indices]: readonly Value[]): readonly Dim[] | undefined {
   const named = sizeOf(indices?.dims.at(-1));
   if (data === undefined || indices === undefined || named === undefined) return undefined;

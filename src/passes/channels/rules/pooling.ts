@@ -29,7 +29,7 @@ function pooled(a: Analysis, node: Node, dim: Dim, axis: number): Dim {
   return known(Math.max(0, Math.floor((size + around - dilation * (length - 1) - 1) / stride) + 1));
 }
 
-/** What is reduced over stays: a mean over fewer elements is another one. The other axes pass. */
+/** Reduced axes are pinned: fewer elements have a different mean. The other axes keep their channels. */
 const reduce: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const axes = x && axesOf(a, node, x);

@@ -9,7 +9,7 @@ import type { Value } from '../values.ts';
 import { broadcast } from './elementwise.ts';
 import { inputOf, ownVectors, readOwn } from './own.ts';
 
-/** `Y = A'·B' + C`: what is summed over goes together, and the columns of B', C and Y. */
+/** `Y = A'·B' + C`: the summed axes are coupled, and the columns of B', C and Y. */
 const gemm: Rule = (node, a) => {
   const [x, b] = [a.value(node.inputs[0]), a.value(node.inputs[1])];
   if (b?.dims.length !== 2 || (x !== undefined && x.dims.length !== 2)) {
@@ -53,7 +53,7 @@ const matMul: Rule = (node, a) => {
   const [l, r] = [axesOf(node, 0, left.dims), axesOf(node, 1, right.dims)] as [SummedAxes, SummedAxes];
   a.space.couple(left.axes[l.in], right.axes[r.in], innerPin(a, node));
   if (!same(left.dims[l.in] as Dim, right.dims[r.in] as Dim)) {
-    // One of the two is open: it is the other one at run time, and stays it only where both stay.
+    // One of the two is symbolic and equals the other at run time; that holds only while both are pinned.
     for (const axis of [left.axes[l.in], right.axes[r.in]]) a.space.pin(axis, innerPin(a, node));
   }
   const batch = (value: Value): Pick<Value, 'dims' | 'axes'> => ({
@@ -85,7 +85,7 @@ const matMul: Rule = (node, a) => {
   });
 };
 
-/** A table of embeddings gives its columns on; anything else that is picked along an axis keeps that axis. */
+/** The columns of an embedding table are the channels of the output. Otherwise the axis that is indexed is pinned. */
 const gather: Rule = (node, a) => {
   const [data, indices] = [a.value(node.inputs[0]), a.value(node.inputs[1])];
   if (data === undefined || indices === undefined) {
@@ -110,7 +110,7 @@ const gather: Rule = (node, a) => {
   });
 };
 
-/** Recurrent layers lose channels of what they read; their state keeps its size. */
+/** Recurrent layers can lose input channels; their state keeps its size. */
 const recurrent: Rule = (node, a) => {
   const [x, weight] = [a.value(node.inputs[0]), a.value(node.inputs[1])];
   const hidden = a.because(node, 'has a state of fixed size');
@@ -126,7 +126,7 @@ const recurrent: Rule = (node, a) => {
   const size = a.value(node.inputs[2])?.dims[2] ?? a.openDim();
   const dims = [x.dims[0], weight.dims[0], x.dims[1], size] as Dim[];
   const axes: (Axis | undefined)[] = dims.map(() => undefined);
-  // Counted are both; no layer of them has channels that could be ranked or fitted.
+  // Both products count as multiply-adds, but their channels can be neither ranked nor refitted.
   const steps = [x.dims[0], x.dims[1], ...weight.dims.slice(0, 2)] as Dim[];
   for (const own of [
     { dim: weight.dims[taken.in] as Dim, axis: weight.axes[taken.in] },

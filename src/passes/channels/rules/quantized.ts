@@ -1,10 +1,10 @@
 import type { Rule, Rules } from '../analysis.ts';
 
-/** Integers and their scales keep their shapes: what they stand for was fitted to them. */
+/** Integers and their scales keep their shapes, because the scales were fitted to these integers. */
 const stays: Rule = (node, a) => {
   a.giveUp(node, 'stores them as integers', 'already_quantized');
   const x = a.value(node.inputs[0]);
-  // Downstream the shape is worth knowing, though no channel of it can go.
+  // The shape helps downstream, although all its channels are pinned.
   if (x !== undefined) a.put(node, { dims: x.dims, axes: x.axes });
 };
 

@@ -22,7 +22,7 @@ const transpose: Rule = (node, a) => {
   });
 };
 
-/** Dims are joined and cut: a channel becomes a block of features, or a block of features a channel. */
+/** Dims are joined and split: a channel becomes a block of features, or a block of features a channel. */
 const reshape: Rule = (node, a) => {
   const x = a.valueWithJoined(node.inputs[0]);
   const target = a.value(node.inputs[1]);
@@ -34,7 +34,7 @@ const reshape: Rule = (node, a) => {
     return;
   }
   const reads = elements.flatMap((one) => one.reads);
-  // Where more than one length is open, and not where the input has it, no constant could say so.
+  // No constant can state more than one symbolic length, except those copied from the input.
   const states = stated(dims, x.dims) ?? partly(a, node, elements, dims);
   if (states === undefined) {
     a.giveUp(node, 'reshapes to more than one dynamic length');
@@ -64,7 +64,7 @@ const reshape: Rule = (node, a) => {
   });
 };
 
-/** What is said of the shape, where it cannot be followed from the input. */
+/** The stated shape, if it cannot be derived from the input. */
 function unproven(a: Analysis, elements: readonly Element[]): Value {
   return {
     dims: elements.map(({ dim }) => (dim === undefined || dim.factor < 1 ? a.openDim() : dim)),
@@ -72,7 +72,7 @@ function unproven(a: Analysis, elements: readonly Element[]): Value {
   };
 }
 
-/** `allowzero` came with opset 14: it is set only where the node has it. */
+/** `allowzero` exists from opset 14 on: it is set only if the node has it. */
 function isNeeded(node: Node): (one: { readonly name: string }) => boolean {
   const had = node.attributes.some((one) => one.name === 'allowzero');
   return (one) => one.name !== 'allowzero' || had;
@@ -83,7 +83,7 @@ function attributeShape(node: Node): Element[] | undefined {
   return intsAttribute(node, 'shape')?.map((one) => ({ dim: known(one), reads: [] }));
 }
 
-/** The dims that come out, 0 and −1 resolved. */
+/** The output dims, with 0 and −1 resolved. */
 function reshaped(node: Node, x: Value, elements: readonly Element[]): Dim[] | undefined {
   const copies = intAttribute(node, 'allowzero', 0) === 0;
   const rest = elements.findIndex((one) => one.dim !== undefined && same(one.dim, known(-1)));
@@ -92,7 +92,7 @@ function reshaped(node: Node, x: Value, elements: readonly Element[]): Dim[] | u
     return copies && same(one.dim, known(0)) ? x.dims[index] : one.dim;
   });
   const open = dims.findIndex((dim, index) => dim === undefined && index !== rest);
-  // One length that is computed is what the others leave, as the −1 is.
+  // One computed length is determined by the others, as −1 is.
   const found = rest >= 0 ? rest : open;
   if (open >= 0 && open !== found) return undefined;
   if (dims.some((dim, index) => dim === undefined && index !== found)) return undefined;
@@ -106,7 +106,7 @@ function reshaped(node: Node, x: Value, elements: readonly Element[]): Dim[] | u
   return same(product(all), product(x.dims)) ? all : undefined;
 }
 
-/** The shape as a constant: numbers, 0 for what is copied, and one −1. */
+/** The shape as a constant: numbers, 0 for copied dims, and at most one −1. */
 function stated(dims: readonly Dim[], copied: readonly Dim[]): number[] | undefined {
   let rests = 0;
   const list = dims.map((dim, index) => {
@@ -121,8 +121,8 @@ function stated(dims: readonly Dim[], copied: readonly Dim[]): number[] | undefi
 }
 
 /**
- * The shape with numbers where it has them, and undefined if what the graph computes goes on saying it. No channels go
- * whose number went into that.
+ * The shape with the known numbers, and undefined where the computed number stays in use. Channels counted in such a
+ * number are pinned.
  */
 function partly(
   a: Analysis,
@@ -138,15 +138,15 @@ function partly(
   });
 }
 
-/** A value with the dims that others were joined of in their place. */
+/** A value with its joined dims replaced by their parts. */
 function apart(x: Value): Pick<Value, 'dims' | 'axes'> {
   const parts = x.dims.map((dim, at) => x.joined?.get(at) ?? { dims: [dim], axes: [x.axes[at]] });
   return { dims: parts.flatMap((one) => one.dims), axes: parts.flatMap((one) => one.axes) };
 }
 
 /**
- * The axes that come out, by the runs of dims whose products are the same. A run that becomes one open length, as rows
- * and heads do for a product of matrices, is remembered: the Reshape that cuts it again has its channels.
+ * The output axes, from runs of dims with equal products. A run that becomes one open length, as rows and heads do for
+ * a product of matrices, is remembered, so that the Reshape that splits it again finds its channels.
  */
 function follow(
   a: Analysis,
@@ -184,7 +184,7 @@ interface Option {
   readonly to: number;
 }
 
-/** Every way to keep channels along one axis before and one after; those that may go first. */
+/** Every way to keep channels along one axis before and one after, removable ones first. */
 function optionsOf(a: Analysis, x: Pick<Value, 'axes'>, link: Link): Option[] {
   const pairs: Option[] = [];
   for (const from of link.from) {
@@ -204,12 +204,12 @@ const flatten: Rule = (node, a) => {
   a.put(node, { ...follow(a, node, x, dims), dims, ...numbersOf(x) });
 };
 
-/** Dims of 1 come and go. */
+/** Squeeze and Unsqueeze: dims of 1 are removed or added. */
 const squeeze: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const axes = x && (axesOf(a, node) ?? ((node.inputs[1] ?? '') === '' ? onesOf(x) : undefined));
   if (x === undefined || axes === undefined) return void a.giveUp(node, 'squeezes a value of unknown shape');
-  // Without axes, one channel that is left would be squeezed as well.
+  // Without axes, an axis with one channel left would be squeezed as well.
   const unstated = axesOf(a, node) === undefined;
   if (unstated) a.pinValue(node.inputs[0], a.because(node, 'removes every dim of 1, which they could become'));
   const gone = new Set(axes.map((one) => axisOf(x, one)));
@@ -248,7 +248,7 @@ function axesOf(a: Analysis, node: Node): number[] | undefined {
   return found?.every((one) => one !== undefined) ? found : undefined;
 }
 
-/** Without axes every dim of 1 goes, which must be known of all. */
+/** Without axes every dim of 1 is squeezed, so all dims must be known. */
 function onesOf(x: Value): number[] | undefined {
   if (x.dims.some((dim) => sizeOf(dim) === undefined)) return undefined;
   return x.dims.flatMap((dim, index) => (same(dim, known(1)) ? [index] : []));

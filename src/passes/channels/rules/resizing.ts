@@ -5,7 +5,7 @@ import type { Axis } from '../space.ts';
 import { type Element, MAX_NUMBERS, type Value } from '../values.ts';
 import { MIXED_OPSET, setInput } from './write.ts';
 
-/** An image in another size: an axis whose scale is 1, or whose size is its own, passes. */
+/** Resize: an axis with scale 1, or with its own length as size, keeps its channels. */
 const resize: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const old = node.opType === 'Upsample' || a.model.opset < 11;
@@ -14,7 +14,7 @@ const resize: Rule = (node, a) => {
   const sizes = a.value(sizesName);
   const several =
     findAttribute(node, 'axes') !== undefined || findAttribute(node, 'keep_aspect_ratio_policy') !== undefined;
-  // A region cuts off a part of an axis whose scale is 1 as well.
+  // A region of interest also crops axes with scale 1.
   const crops = stringAttribute(node, 'coordinate_transformation_mode', '') === 'tf_crop_and_resize';
   if (x === undefined || several || crops) {
     a.giveUp(node, 'resizes a value of unknown shape, chosen axes, or a region');
@@ -61,8 +61,8 @@ function put(a: Analysis, node: Node, x: Value, keeps: readonly boolean[], pin: 
 }
 
 /**
- * Which axes keep their length: those whose number is written again, or is the length of this very axis at run time.
- * All other numbers that were read off an axis pin it.
+ * Which axes keep their length: those whose number can be updated, or is this axis's own length at run time. An axis is
+ * pinned by any other number that was read from it.
  */
 function keepsOf(
   a: Analysis,
@@ -85,7 +85,7 @@ function keepsOf(
   });
 }
 
-/** A value repeated along dims of 1: what is no 1 before passes. */
+/** Expand: dims other than 1 keep their channels. */
 const expand: Rule = (node, a) => {
   const [x, target] = [a.value(node.inputs[0]), a.value(node.inputs[1])];
   const elements = target?.elements ?? unknownElements(target);
@@ -112,7 +112,7 @@ const expand: Rule = (node, a) => {
   }
   a.put(node, { dims, axes });
   if (!rewrites) return;
-  // 1 leaves an axis as long as it is.
+  // 1 keeps the length of an axis.
   a.edit(node, x.axes, (view) => {
     const lengths = elements.map((one, index) => {
       const axis = at(x.axes, index + rank - elements.length);
@@ -123,17 +123,17 @@ const expand: Rule = (node, a) => {
   });
 };
 
-/** A length that is no 1 as far as is known. */
+/** The length after Expand, if the input's is not known to be 1. */
 function expanded(a: Analysis, dim: Dim, element: Element | undefined): Dim {
   if (sizeOf(dim) !== undefined || element === undefined) return dim;
   if (element.dim === undefined) return a.openDim();
   if (same(element.dim, dim) || same(element.dim, known(1))) return dim;
-  // An open length may be the 1 that is repeated; one of at most this many is this many then.
+  // A symbolic length may be 1 and then be repeated; a length with an upper bound then equals the bound.
   const bound = a.boundOf(dim);
   return bound !== undefined && same(bound, element.dim) ? bound : a.openDim();
 }
 
-/** As many numbers as a computed shape has, none of which is known. */
+/** Unknown numbers, as many as a computed shape has. */
 function unknownElements(target: Value | undefined): Element[] | undefined {
   const rank = target?.dims.length === 1 ? sizeOf(target.dims[0]) : undefined;
   return rank === undefined || rank > MAX_NUMBERS

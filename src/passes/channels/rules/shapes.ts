@@ -3,7 +3,7 @@ import type { Rule, Rules } from '../analysis.ts';
 import { known, product, sizeOf } from '../dims.ts';
 import { type Element, MAX_NUMBERS } from '../values.ts';
 
-/** The lengths of a value, which remember the axes they are of. */
+/** The lengths of a value, each with the axis it belongs to. */
 const shape: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   if (x === undefined) return;
@@ -23,7 +23,7 @@ const size: Rule = (node, a) => {
   a.put(node, { dims: [], axes: [] });
 };
 
-/** A tensor of a computed shape, all of one number. */
+/** A tensor of a computed shape, filled with one number. */
 const constantOfShape: Rule = (node, a) => {
   const target = a.value(node.inputs[0]);
   if (target?.elements === undefined) return void a.giveUp(node, 'creates a tensor of a computed shape');
@@ -36,7 +36,7 @@ const constantOfShape: Rule = (node, a) => {
   a.put(node, { dims, axes, ...(elements === undefined ? {} : { elements }) });
 };
 
-/** Numbers from one to another, such as the positions of a sequence: as many as its length where they start at 0. */
+/** Numbers from start to limit, such as the positions of a sequence. If they start at 0, their count is its length. */
 const range: Rule = (node, a) => {
   for (const name of node.inputs) a.pinValue(name, a.because(node, 'counts up to their number'));
   const [start, limit, delta] = node.inputs.map((name) => a.value(name)?.elements?.[0]?.dim);

@@ -7,7 +7,7 @@ import type { View } from '../structure.ts';
 import { axisOf, type Element, type Value } from '../values.ts';
 import { setAttribute, setInput } from './write.ts';
 
-/** A run of channels where the step is 1; its ends are written again. Other slices keep their axis. */
+/** With step 1, a run of channels, whose ends are updated. Other slices pin their axis. */
 const slice: Rule = (node, a) => {
   const x = a.value(node.inputs[0]);
   const cuts = x === undefined ? undefined : cutsOf(a, node, x);
@@ -18,7 +18,7 @@ const slice: Rule = (node, a) => {
   const dims = [...x.dims];
   const axes = [...x.axes];
   const moved: (Moved | undefined)[] = cuts.map(() => undefined);
-  // Ends are written again all together, which those that are computed cannot be.
+  // All starts and ends are updated together, which computed ones cannot be.
   const computed = cuts.some(({ start, end }) => start.at === undefined || end.at === undefined);
   cuts.forEach((cut, index) => {
     const size = sizeOf(x.dims[cut.axis]);
@@ -49,10 +49,10 @@ const slice: Rule = (node, a) => {
 
 export const slicing: Rules = { Slice: slice };
 
-/** Exporters mean "to the end" by the largest integer, of 32 or 64 bits. */
+/** Exporters write "to the end" as the largest integer of 32 or 64 bits. */
 const ENDLESS = 2 ** 31 - 1;
 
-/** Where a cut begins or ends. */
+/** The start or end of a slice. */
 interface Bound {
   /** Undefined where it is computed. */
   readonly at: number | undefined;
@@ -69,7 +69,7 @@ interface Cut {
   readonly step: number;
 }
 
-/** A run of an axis whose channels may go. */
+/** A run of an axis with removable channels. */
 interface Moved {
   readonly channels: Axis;
   readonly start: number;
@@ -112,7 +112,7 @@ function placesOf(a: Analysis, node: Node, index: number, name: string): Bound[]
   });
 }
 
-/** Axes or steps; `absent` where the node has none. */
+/** Axes or steps; `absent` if the node has none. */
 function settingsOf(a: Analysis, node: Node, index: number, absent: number[] | undefined): number[] | undefined {
   if (a.model.opset < 10) return index === 3 ? (bigintsAttribute(node, 'axes')?.map(safeInteger) ?? absent) : absent;
   if ((node.inputs[index] ?? '') === '') return absent;
@@ -127,12 +127,12 @@ function rangeOf({ start, end }: Cut, size: number): { start: number; end: numbe
   return { start: from, end: Math.max(from, clamp(end.at)) };
 }
 
-/** The length that is left where it is not known as a number. */
+/** The remaining length if it is not a known number. */
 function lengthOf(a: Analysis, { start, end, step }: Cut, dim: Dim): Dim {
   const [size, until] = [sizeOf(dim), end.element?.dim];
   if (step !== 1 || start.at !== 0) return a.openDim();
   if ((end.at ?? 0) >= ENDLESS || (until !== undefined && same(until, dim))) return dim;
-  // What is open at both ends may be anything.
+  // If both ends are symbolic, nothing is known.
   return size === undefined || until === undefined || until.factor < 0 ? a.openDim() : a.atMost(until, size);
 }
 
@@ -141,7 +141,7 @@ function elementsOf(elements: readonly Element[], [cut, ...more]: readonly Cut[]
   return range === undefined || cut?.step !== 1 ? undefined : elements.slice(range.start, range.end);
 }
 
-/** Where a cut begins and ends once channels are gone; as it was stated where none can. */
+/** Start and end of a slice after channels are removed; as stated if none can be. */
 function placesLeft({ start, end }: Cut, moved: Moved | undefined, view: View): [bigint, bigint] {
   const stated = ({ exact, at }: Bound): bigint => exact ?? BigInt(at ?? 0);
   if (moved === undefined) return [stated(start), stated(end)];
@@ -149,7 +149,7 @@ function placesLeft({ start, end }: Cut, moved: Moved | undefined, view: View): 
   return [before(moved.start), before(moved.end)];
 }
 
-/** Starts and ends are of one type with axes and steps. */
+/** Starts and ends must have the data type of axes and steps. */
 function written(
   a: Analysis,
   node: Node,

@@ -19,5 +19,5 @@ export function setInput(node: Node, index: number, name: string): string[] {
   return inputs;
 }
 
-/** Where takes integers from this opset on: numbers of a shape can be written again while others are computed. */
+/** From this opset on, Where takes integers: some numbers of a shape can be updated while others are computed. */
 export const MIXED_OPSET = 9;
