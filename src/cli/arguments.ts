@@ -1,8 +1,23 @@
 import { CompressError } from '../errors.ts';
 import type { CommonValues } from '../options/common.ts';
+import type { Option } from '../options/option.ts';
 
 /** Stands for a lone `-` as the model while yargs parses, which turns `-` into an empty text. No path contains NUL. */
 export const DASH = '\0-';
+
+/**
+ * Parts a value from the letter it is written against, as in `-osmall.onnx` and `-fosmall.onnx`: yargs takes it for more
+ * letters. What has no letter of an option with a value, or nothing after that letter, stays as it is.
+ * @param options - those of the verb
+ */
+export function parted(argument: string, options: readonly Option[]): string[] {
+  for (let end = 2; /^-[a-z]/i.test(argument) && end < argument.length; end++) {
+    const option = options.find((one) => one.alias === argument[end - 1]);
+    if (option === undefined) break;
+    if (option.kind !== 'flag') return [argument.slice(0, end), argument.slice(end).replace(/^=/, '')];
+  }
+  return [argument];
+}
 
 /** Refuses standard input for verbs that read their models more than once. */
 export function refuseStdin(verb: string, paths: readonly string[]): void {

@@ -6,12 +6,12 @@ import { takeLeftoverNotes } from '../node/files/leftovers.ts';
 import { removeEmptyFolders } from '../node/files/madeFolders.ts';
 import { removeResults } from '../node/files/resultsFolder.ts';
 import { boundedTester } from '../node/patterns.ts';
-import { kebab } from '../options/option.ts';
+import { kebab, type Option } from '../options/option.ts';
 import { TABLES } from '../options/tables.ts';
 import { defined } from '../options/values.ts';
 import { PROGRAM, SUMMARIES, VERBS, type Verb } from '../options/verbs.ts';
 import { answerTo } from './answers.ts';
-import { DASH } from './arguments.ts';
+import { DASH, parted } from './arguments.ts';
 import { chosenBy } from './chosen.ts';
 import { commandsFor, loadVerb } from './commands/index.ts';
 import { COMPLETE } from './completion.ts';
@@ -117,15 +117,17 @@ function wantsJson(argv: readonly string[]): boolean {
 }
 
 /**
- * Two things that yargs gets wrong: it turns a lone `-` into an empty text, and does not pass what follows `--` to the
- * verb, which is a path even if it starts with a dash.
+ * Three things that yargs gets wrong: it turns a lone `-` into an empty text, does not pass what follows `--` to the
+ * verb, which is a path even if it starts with a dash, and reads `-oFILE` as five options.
  */
 function normalized(argv: readonly string[]): string[] {
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
+  const verb = verbOf(argv);
+  const options = verb === undefined ? [] : Object.values<Option>(TABLES[verb].rows);
   return argv.flatMap((one, index) => {
     if (index > end) return /^-./.test(one) ? `./${one}` : one;
     if (one === '-' && !/^(-\w*o|--output)$/.test(argv[index - 1] ?? '')) return DASH;
-    return index === end ? [] : one;
+    return index === end ? [] : parted(one, options);
   });
 }
 

@@ -37,7 +37,7 @@ export function changesOf(analysis: Analysis, left: Remaining): Change[] {
       elements,
       before: tensor.byteLength,
       after: (tensor.byteLength / elements) * elementCount(dims),
-      form: `now ${dims.join('×')}`,
+      form: dims.join('×'),
     };
   });
 }
