@@ -128,4 +128,6 @@ export interface Activations<R extends Request = SumRequest> {
   measure(model: Model, requests: readonly R[], part: Part): Promise<readonly AnswerTo<R>[]>;
   /** Multiplies large matrices; absent if the runtime is no faster at it than this thread. */
   readonly multiply?: Multiply;
+  /** Takes sums that nobody reads any more: their memory may hold the next ones. */
+  reuse?(sums: Float64Array): void;
 }

@@ -28,6 +28,7 @@ export interface DataActivations extends Activations<Request> {
    * @throws CompressError `data`, also if there are no samples; `runtime` if ONNX Runtime is missing or fails
    */
   measure<R extends Request>(model: Model, requests: readonly R[], part?: Part): Promise<readonly AnswerTo<R>[]>;
+  reuse(sums: Float64Array): void;
   /** Number of samples; 0 until the data was read once. */
   readonly samples: number;
   close(): Promise<void>;
@@ -61,6 +62,7 @@ class Runs implements DataActivations {
   readonly #multiplier = new Multiplier();
   #gram: Promise<Session> | undefined;
   #checkpoint: Checkpoint | undefined;
+  #spare: Float64Array | undefined;
 
   constructor(data: DataSet, options: ActivationOptions) {
     this.#data = data;
@@ -86,6 +88,7 @@ class Runs implements DataActivations {
     const tools = {
       gram: () => this.#openGram(),
       enough: requests.some(takesShares) ? await this.#enough() : undefined,
+      zeros: (length: number) => this.#zeros(length),
     };
     const tallies = requests.map((one) => tallyFor(one, tools));
     const keys = [...new Set(tallies.flatMap((one) => one.values))];
@@ -119,6 +122,16 @@ class Runs implements DataActivations {
     await this.#replace(undefined);
     await (await this.#gram)?.release();
     await this.#multiplier.close();
+  }
+
+  reuse(sums: Float64Array): void {
+    this.#spare = sums;
+  }
+
+  #zeros(length: number): Float64Array {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    return spare?.length === length ? spare.fill(0) : new Float64Array(length);
   }
 
   #openGram(): Promise<Session> {

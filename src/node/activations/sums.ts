@@ -11,7 +11,7 @@ export function sumTally({ what, sources, groups, columns, idle }: SumRequest, t
     return { values, passes: 1, async add() {}, answer: async () => ({ sums: new Float64Array(), rows: 0 }) };
   }
   const size = what === 'gram' ? columns * columns : columns;
-  const all = once(() => new Float64Array(groups * size));
+  const all = once(() => tools.zeros?.(groups * size) ?? new Float64Array(groups * size));
   const watched = sources.map((source) => {
     const into = Array.from({ length: groups }, (_, group) => {
       const own = (): Float64Array => all().subarray(group * size, (group + 1) * size);

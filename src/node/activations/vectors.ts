@@ -50,4 +50,6 @@ export interface Tools {
   readonly gram: VectorGram;
   /** Absent where no request may leave vectors out. */
   readonly enough: Enough | undefined;
+  /** Zeros: new ones if omitted. */
+  readonly zeros?: (length: number) => Float64Array;
 }

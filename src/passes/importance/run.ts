@@ -88,6 +88,7 @@ export async function runMethod(
       else if (options.parallel) later.push(outcome);
       else changes.push(outcome());
     }
+    if (sums !== undefined) activations.reuse?.(sums.sums);
   }
   for (const outcome of later) changes.push(outcome());
   const few = fewVectors(met, options.parallel ? MORE_ROWS : `${MORE_ROWS} \`parallel\` ${PARALLEL}`);

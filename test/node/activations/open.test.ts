@@ -43,6 +43,24 @@ describe('matrices', () => {
     expect([inner?.rows, squares?.rows, outer?.rows, activations.samples]).toEqual([707, 707, 707, 4]);
   });
 
+  test('sums that are given back hold the next ones of their length', async () => {
+    const inputs = [tensor([70, 50], 1)];
+    const activations = openActivations(dataOf(...inputs.map((x) => ({ x }))));
+    const model = await modelOf(RELU);
+    const measured = async (columns: number): Promise<Float64Array> => {
+      const [found] = await activations.measure(model, [matrix('r', columns)]);
+      return found?.sums as Float64Array;
+    };
+    const [first, second] = [await measured(50), await measured(50)];
+    expect(second).not.toBe(first);
+    const expected = [...first];
+    activations.reuse(first.fill(Number.NaN));
+    const third = await measured(50);
+    await activations.close();
+    expect(third).toBe(first);
+    expect([...third]).toEqual(expected);
+  });
+
   test('along the axis before the last', async () => {
     const inputs = [tensor([2, 6, 9], 1), tensor([6, 1], 2), tensor([6], 3)];
     const activations = openActivations(dataOf(...inputs.map((x) => ({ x }))));

@@ -62,6 +62,7 @@ export async function refinedCodes(
       if (found !== undefined && found.choice !== choice) changed.set(tensor, found.choice);
       onLayer?.(++done, total);
     }
+    if (sums !== undefined) activations.reuse?.(sums.sums);
   }
   // Not all weights are such that data says something of them.
   if (done < total) onLayer?.(total, total);
