@@ -51,8 +51,8 @@ export interface Runs {
 }
 
 /**
- * The elements of a tensor in order, so many whole runs of `length` elements at a time as fit a chunk, and at least one.
- * They are good until the next ones are asked for.
+ * The elements of a tensor in order, so many whole runs of `length` elements at a time as fit a chunk, and at least
+ * one. They are good until the next ones are asked for.
  * @param size - bytes of a chunk
  * @throws CompressError where the bytes cannot be read
  */

@@ -17,7 +17,8 @@ const LEAST_STEP = 2 ** -126;
  * Stores the scales of blocks as bytes: of each row the largest scale is 255 steps, and every other one becomes the
  * multiple of the step next to it, above or below, whichever loses less of its block.
  *
- * @param data - `[outer, channels, inner]` by `layout`, all finite; the blocks of a row are neighbours among the channels
+ * @param data - `[outer, channels, inner]` by `layout`, all finite; the blocks of a row are neighbours among the
+ *   channels
  * @param fitted - float32 scales, symmetric
  * @param rows - divides the number of channels
  */

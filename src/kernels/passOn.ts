@@ -23,8 +23,8 @@ export interface Sweep {
  * Once the columns of `strip` are done: `matrix −= factor · errors` for the columns that come next.
  *
  * Columns close by hear of errors at once, and those far off of many errors together, in large products: `around` are
- * the runs that the strip lies in, each within the next one. Errors of the strip go to what is left of the first run; if
- * the strip ends it, those of the whole run go to what is left of the next one, and so on.
+ * the runs that the strip lies in, each within the next one. Errors of the strip go to what is left of the first run;
+ * if the strip ends it, those of the whole run go to what is left of the next one, and so on.
  */
 export function* passOn(strip: Run, around: readonly Run[], sweep: Sweep): Products<void> {
   const { rows, matrix, factor, errors, first } = sweep;

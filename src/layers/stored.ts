@@ -15,8 +15,8 @@ export interface StoredWeight {
 }
 
 /**
- * Weights of integers that plain arithmetic makes float, as a whole, by name: `Cast(integers) · scale`. Codes of few bits
- * are such integers once they are unpacked.
+ * Weights of integers that plain arithmetic makes float, as a whole, by name: `Cast(integers) · scale`. Codes of few
+ * bits are such integers once they are unpacked.
  */
 export function storedWeights(model: Model): ReadonlyMap<string, StoredWeight> {
   const stored = new Map<string, StoredWeight>();

@@ -1,7 +1,9 @@
 import { CompressError } from '../errors.ts';
 import type { Given } from './values.ts';
 
-/** A file with options has a few hundred bytes; with the name of every layer of a large model, a few hundred thousand. */
+/**
+ * A file with options has a few hundred bytes; with the name of every layer of a large model, a few hundred thousand.
+ */
 export const MAX_OPTIONS_BYTES: number = 1 << 20;
 
 /**

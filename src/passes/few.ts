@@ -1,18 +1,18 @@
-/** A weight, and how many vectors of data say what it is worth. */
+/** A weight, and the number of data vectors that its layer saw. */
 export interface Met {
   readonly weight: string;
   readonly inputs: number;
   readonly vectors: number;
-  /** How many the data has; absent where all were looked at. */
+  /** How many the data has; absent if all were used. */
   readonly of?: number;
 }
 
 /**
- * A warning where layers met fewer vectors of data than they have inputs: their sums of outer products are of lower
- * rank than the layer then, and what is fitted to them is chance in every other direction.
+ * A warning if layers saw fewer data vectors than they have inputs. The sums of outer products are then rank-deficient,
+ * and a fit is arbitrary in all remaining directions.
  * @param layers - all of them
- * @param advice - what else there is
- * @returns undefined if each layer met enough
+ * @param advice - what to do instead
+ * @returns undefined if each layer saw enough
  */
 export function fewVectors(layers: readonly Met[], advice: string): string | undefined {
   const few = layers.filter(({ inputs, vectors }) => vectors < inputs);
@@ -25,8 +25,8 @@ export function fewVectors(layers: readonly Met[], advice: string): string | und
 }
 
 /**
- * Says that not all of the data was looked at, where it has more than layers need.
- * @returns undefined if each layer met all of its vectors
+ * A note that only part of the data was used, if there is more than layers need.
+ * @returns undefined if each layer saw all of its vectors
  */
 export function someVectors(layers: readonly Met[]): string | undefined {
   const some = layers.flatMap(({ weight, vectors, of }) =>

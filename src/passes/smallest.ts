@@ -4,8 +4,8 @@ import type { Tensor } from '../ir/tensor.ts';
 import { heldBy } from '../layers/constant.ts';
 
 /**
- * The smallest tensors, as many as there is room for: they stay float32, because fewer bits of them save nothing and may
- * cost as much of the signal as those of a large one.
+ * The smallest tensors, as many as there is room for: they stay float32, because fewer bits of them save nothing and
+ * may cost as much of the signal as those of a large one.
  * @param room - bytes that they may have together
  * @param tensors - all that could have fewer bits
  */

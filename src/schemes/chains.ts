@@ -10,7 +10,9 @@ import { isReadable } from './packed.ts';
 import { findEncoded } from './recognize.ts';
 import { isSigned } from './scheme.ts';
 
-/** Integers that a graph holds, and how the axes of what is read of them lie: axis `i` is axis `perm[i]` of the tensor. */
+/**
+ * Integers that a graph holds, and how the axes of what is read of them lie: axis `i` is axis `perm[i]` of the tensor.
+ */
 export interface Moved {
   readonly held: Constant;
   /** What stands between, the node next to the reader first. */

@@ -106,8 +106,8 @@ export function tensorOfComputed(one: Computed): Tensor | undefined {
 }
 
 /**
- * What codes that are computed are called: bytes of several codes lie `[blocks, bytes of a block, 1, outputs]`, those of a
- * table `[rows, blocks, bytes of a block, 1]`.
+ * What codes that are computed are called: bytes of several codes lie `[blocks, bytes of a block, 1, outputs]`, those
+ * of a table `[rows, blocks, bytes of a block, 1]`.
  */
 export function schemeOfComputed({ bits = 8, source, centred }: Computed): SchemeFacts {
   const [, own = 0, rows = 1, last] = source?.tensor.dims ?? [];
@@ -117,8 +117,8 @@ export function schemeOfComputed({ bits = 8, source, centred }: Computed): Schem
 }
 
 /**
- * Integers that nodes take out of codes when the model is loaded, as a weight: what a product of integers reads, or rows
- * of which are looked up.
+ * Integers that nodes take out of codes when the model is loaded, as a weight: what a product of integers reads, or
+ * rows of which are looked up.
  */
 export async function integerWeight(graph: Graph, value: string, steps: Steps): Promise<MovedWeight | undefined> {
   const turn = graph.producer(value);

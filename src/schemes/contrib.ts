@@ -69,7 +69,10 @@ function matMulBnb4(graph: Graph, node: Node, codes: Tensor): Decodable | undefi
   return bnb4({ kind: int('quant_type'), codes, scale, block: int('block_size'), dims: [int('N'), int('K')] });
 }
 
-/** Integers of 4 bits, or bytes with several codes each, in blocks along one axis; bytes are symmetric around the middle. */
+/**
+ * Integers of 4 bits, or bytes with several codes each, in blocks along one axis; bytes are symmetric around the
+ * middle.
+ */
 function gatherBlocks(graph: Graph, node: Node, data: Tensor): Decodable | undefined {
   const rank = data.dtype === 'uint8' ? rowsOf(graph, node, data).length + 1 : data.dims.length;
   const given = intAttribute(node, 'quantize_axis', 1);

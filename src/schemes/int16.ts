@@ -14,8 +14,8 @@ interface Shorts {
 }
 
 /**
- * Floats as integers of 16 bits with scales, `w ≈ scale · q`: `scale = max|w| / 32767`, `q = round(w / scale)`. Computed
- * in pieces when the writer asks for them; read twice before.
+ * Floats as integers of 16 bits with scales, `w ≈ scale · q`: `scale = max|w| / 32767`, `q = round(w / scale)`.
+ * Computed in pieces when the writer asks for them; read twice before.
  * @param tensor - of floats
  * @returns undefined if the tensor holds NaN or infinity
  */
@@ -129,7 +129,10 @@ function rounded(value: number): number {
   return Math.max(-LIMIT, Math.min(LIMIT, Math.round(value)));
 }
 
-/** Elements that share a scale, at least, where nothing says which axis the outputs are: fewer would cost too many bytes. */
+/**
+ * Elements that share a scale, at least, where nothing says which axis the outputs are: fewer would cost too many
+ * bytes.
+ */
 const LEAST_SHARING = 32;
 
 /**

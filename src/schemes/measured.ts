@@ -30,8 +30,8 @@ const HALF_NOISE = 4e-8;
 const MOST_HALVES: number = 1 << 18;
 
 /**
- * Every way to store a weight, with what is expected of it by the ranges of what shares a scale: a twelfth of the square
- * of a step for each element. Reads the weight once.
+ * Every way to store a weight, with what is expected of it by the ranges of what shares a scale: a twelfth of the
+ * square of a step for each element. Reads the weight once.
  * @param of - name of the weight
  * @param whole - whether the weight may stay float, or become float16
  * @returns undefined if the weight holds NaN or infinity

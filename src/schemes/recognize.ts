@@ -9,7 +9,10 @@ import { likelyNames } from './names.ts';
 import { isIntegerOp, type StepRole, stepRole } from './operators.ts';
 import { type EncodedIntegers, integerScheme, isStoredInteger, isStoredType, type StoredInteger } from './scheme.ts';
 
-/** The node that takes integers, or rows of them, for `(Cast(integers) − zero point) · scale` in, if that is how they are made real. */
+/**
+ * The node that takes integers, or rows of them, for `(Cast(integers) − zero point) · scale` in, if that is how they
+ * are made real.
+ */
 function castOf(graph: Graph, value: string): Node | undefined {
   const producer = graph.producer(value);
   const cast = producer !== undefined && isOp(producer, 'Sub') ? graph.producer(producer.inputs[0] ?? '') : producer;

@@ -126,7 +126,10 @@ export function isStoredInteger(dtype: DType): dtype is StoredInteger {
   return dtype === 'int16' || (SMALL_INTEGERS as readonly DType[]).includes(dtype);
 }
 
-/** Whether a type is one of those that real numbers are stored as: int16, and 8 bits or fewer, the small floats among them. */
+/**
+ * Whether a type is one of those that real numbers are stored as: int16, and 8 bits or fewer, the small floats among
+ * them.
+ */
 export function isStoredType(dtype: DType): boolean {
   const bits = bitsOf(dtype);
   return dtype === 'int16' || (!isFloat(dtype) && dtype !== 'bool' && bits > 0 && bits <= 8);

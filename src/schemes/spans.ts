@@ -11,8 +11,8 @@ export interface Span {
 const LENGTH = 1024;
 
 /**
- * A sample of about `most` elements of `count`, in spans of equal length that ascend: one in each of as many equal parts,
- * each at another place of its part, so that they do not all begin at the same place of a row.
+ * A sample of about `most` elements of `count`, in spans of equal length that ascend: one in each of as many equal
+ * parts, each at another place of its part, so that they do not all begin at the same place of a row.
  * @returns undefined where there are not so many more that a sample pays
  */
 export function sampleOf(count: number, most: number): readonly Span[] | undefined {

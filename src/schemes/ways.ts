@@ -106,7 +106,9 @@ export function floatWay(dims: readonly number[], dtype: DType, of: string): Sto
   return { kind: 'float', bytes: byteLengthOf(dtype, elementCount(dims)) + tensor(of) };
 }
 
-/** As what so many scales take least of the file, with the nodes that make them float32. @param rows - that share a step */
+/**
+ * As what so many scales take least of the file, with the nodes that make them float32. @param rows - that share a step
+ */
 function smallestScales(
   scales: number,
   rows: number | undefined,

@@ -65,8 +65,8 @@ export function granularityAttributes(granularity: Granularity): Attribute[] {
 }
 
 /**
- * A weight made real by plain arithmetic, put before `anchor`: `(Cast(data) − zero point) · scale`, or of float16 the Cast
- * alone.
+ * A weight made real by plain arithmetic, put before `anchor`: `(Cast(data) − zero point) · scale`, or of float16 the
+ * Cast alone.
  * @param dtype - of the value that is made
  * @returns its name
  */

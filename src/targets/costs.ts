@@ -61,7 +61,9 @@ export interface StaticCosts {
   readonly conv: { readonly float: ConvCosts; readonly integer: ConvCosts };
   /** Channels that a kernel computes with together. */
   readonly lanes: number;
-  /** A Conv of fewer outputs than `lanes`, or of fewer inputs that sums over fewer products than this, gains nothing. */
+  /**
+   * A Conv of fewer outputs than `lanes`, or of fewer inputs that sums over fewer products than this, gains nothing.
+   */
   readonly few: number;
   /** A Conv with one filter for each channel: for each place under the kernel, and for each place and channel. */
   readonly depthwise: {

@@ -1,6 +1,8 @@
 import type { Fact } from './fact.ts';
 
-/** What transformers.js looks for, and where. Rows are held against its sources by `test/passes/variants/names.test.ts`. */
+/**
+ * What transformers.js looks for, and where. Rows are held against its sources by `test/passes/variants/names.test.ts`.
+ */
 
 const SOURCES = 'https://github.com/huggingface/transformers.js/blob/main/packages/transformers/src';
 const VERSION = '4.3.2; 3.8.1 has the same names';

@@ -24,14 +24,14 @@ export interface Matrix {
 /**
  * SparseGPT: prunes a matrix in place, column after column, and lets the columns that follow take back the error.
  *
- * With `H⁻¹ = LLᵀ`, L lower triangular, a weight that is pruned from column c costs `w² / L[c][c]²`, and what undoes most
- * of it is `w[j] −= w[c] / L[c][c] · L[j][c]` for all j > c. Columns are taken in blocks: before each (for
- * N:M: before each group) the cheapest weights of all rows together are chosen; columns beyond the block are updated
- * once a block.
+ * With `H⁻¹ = LLᵀ`, L lower triangular, a weight that is pruned from column c costs `w² / L[c][c]²`, and what undoes
+ * most of it is `w[j] −= w[c] / L[c][c] · L[j][c]` for all j > c. Columns are taken in blocks: before each (for N:M:
+ * before each group) the cheapest weights of all rows together are chosen; columns beyond the block are updated once a
+ * block.
  *
  * Weights that are zero when it begins stay zero and are chosen first. Scores that are equal are taken in the order of
- * the columns. The authors' code prunes all that is `<=` the element at index `⌊p·n⌋` of a block's sorted scores, which is
- * one more than `⌊p·n⌋`; here it is what the rule says exactly.
+ * the columns. The authors' code prunes all that is `<=` the element at index `⌊p·n⌋` of a block's sorted scores, which
+ * is one more than `⌊p·n⌋`; here it is what the rule says exactly.
  *
  * @param factor - `[columns, columns]`, L
  * @see Frantar, Alistarh: SparseGPT, arXiv 2301.00774, algorithm 1

@@ -22,8 +22,8 @@ const SMALLEST_BASE = 2 ** -120;
 const { fround } = Math;
 
 /**
- * The scale of a block of zeros: the least that float16 has. Kernels that take the zero point off a sum leave a rounding
- * error of activations times the scale, which would be larger than small weights.
+ * The scale of a block of zeros: the least that float16 has. Kernels that take the zero point off a sum leave a
+ * rounding error of activations times the scale, which would be larger than small weights.
  */
 export const EMPTY_SCALE: number = 2 ** -24;
 
@@ -34,7 +34,8 @@ export function emptyGrid(middle: number): Grid {
 
 /**
  * The scale at which all weights fit: the one of largest magnitude at the code that is farthest below the middle. It
- * has the sign that this asks for: of two weights as large as each other, the positive one is taken. Undefined for zeros.
+ * has the sign that this asks for: of two weights as large as each other, the positive one is taken. Undefined for
+ * zeros.
  */
 export function symmetricBase(block: Block, middle: number): number | undefined {
   const { min, max } = rangeOf(block);

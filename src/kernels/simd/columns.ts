@@ -5,8 +5,8 @@
  */
 export interface ColumnKernels {
   /**
-   * SparseGPT: elements become 0, group of columns after group, and the columns that follow take back what that costs. An
-   * error is what an element was, divided by the diagonal.
+   * SparseGPT: elements become 0, group of columns after group, and the columns that follow take back what that costs.
+   * An error is what an element was, divided by the diagonal.
    * @param data - in place
    * @param errors - written; 0 where an element stays
    * @param mask - bytes: 1 for what becomes 0; with `keep`, for what is chosen first

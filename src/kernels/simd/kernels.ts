@@ -101,8 +101,8 @@ export interface Kernels extends ColumnKernels {
 
   /**
    * Scales and zero points of blocks, by the search of lowbits/block.ts in float32, bit-equal to it.
-   * @param data - float32, all finite: an output's weights lie `across` elements apart, and outputs `along`; one of them
-   *   is 1
+   * @param data - float32, all finite: an output's weights lie `across` elements apart, and outputs `along`; one of
+   *   them is 1
    * @param steps - int32 [count], an even number: what the candidates have, in parts of lowbits/candidates.ts
    * @param zeros - 1 or 2 zero points for each scale
    * @param empty - the scale of a block of zeros
@@ -140,13 +140,13 @@ export interface Kernels extends ColumnKernels {
   ): void;
 
   /**
-   * The nearest codes for scales and zero points, as `takeCodes` of lowbits/block.ts; at {@link RESULT} the sums of squares
-   * of the weights and of what rounding takes from them (f64 each).
+   * The nearest codes for scales and zero points, as `takeCodes` of lowbits/block.ts; at {@link RESULT} the sums of
+   * squares of the weights and of what rounding takes from them (f64 each).
    * @param work - {@link LOWBITS_NOTES} bytes, and 64 for each input of a block
    * @param stride - of scales and zero points, from an output to the next one
    * @param out - a byte for each; those of an output lie `outAcross` apart, and outputs `outAlong`; one of them is 1
-   * @param packed - where `bits` is 2 or 4, a byte has as many codes of an output as fit, the first in the low bits; the
-   *   last block is filled up with the codes of 0. A block is a whole number of bytes.
+   * @param packed - where `bits` is 2 or 4, a byte has as many codes of an output as fit, the first in the low bits;
+   *   the last block is filled up with the codes of 0. A block is a whole number of bytes.
    */
   takeCodes(
     data: number,

@@ -15,8 +15,8 @@ const collect = once((): (() => void) => {
 });
 
 /**
- * Frees large arrays that nothing needs any more. V8 would wait until there is far more garbage; the memory of one layer
- * then lies between that of others, and the system's allocator can use neither again.
+ * Frees large arrays that nothing needs any more. V8 would wait until there is far more garbage; the memory of one
+ * layer then lies between that of others, and the system's allocator can use neither again.
  */
 export function freeArrays(): void {
   if (process.memoryUsage().arrayBuffers < needed + SLACK) return;

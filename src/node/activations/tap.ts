@@ -33,8 +33,8 @@ const SETTINGS: Readonly<Record<Runs, SessionOptions>> = {
  * every named value is.
  *
  * @param values - names that the main graph's nodes give; those that are outputs already may be among them
- * @param runs - `once` where the outputs alone are asked for one time: then ONNX Runtime rewrites nothing, keeps no copies
- *   of weights in an order of its own, and returns what a float16 weight takes as float32 at once
+ * @param runs - `once` where the outputs alone are asked for one time: then ONNX Runtime rewrites nothing, keeps no
+ *   copies of weights in an order of its own, and returns what a float16 weight takes as float32 at once
  * @throws CompressError `runtime` if ONNX Runtime refuses the model, `io`, `limit`
  */
 export function openTapped(model: Model, values: readonly string[], runs: Runs = 'often'): Promise<TappedSession> {

@@ -8,8 +8,8 @@ export function isPattern(path: string): boolean {
 }
 
 /**
- * The paths that a pattern matches, sorted, as a shell expands it: `**` are folders at any depth, links are not followed
- * there, and hidden names have to be written out. For patterns in quotes, and for shells that expand nothing.
+ * The paths that a pattern matches, sorted, as a shell expands it: `**` are folders at any depth, links are not
+ * followed there, and hidden names have to be written out. For patterns in quotes, and for shells that expand nothing.
  * @returns none where nothing matches
  * @throws CompressError `io` for a folder that cannot be read
  * @example await expand('models/*.onnx'); // ['models/a.onnx', 'models/b.onnx']

@@ -5,7 +5,9 @@ import { readModel, writeModel } from '../model.ts';
 import { type InspectedSession, type Kernels, openInspected } from '../runtime/kernels.ts';
 import { replaceDecoded } from './lean.ts';
 
-/** A model of more bytes is not loaded as it is: a copy of it is. Codes of two bits take 16 times as much when decoded. */
+/**
+ * A model of more bytes is not loaded as it is: a copy of it is. Codes of two bits take 16 times as much when decoded.
+ */
 const MOST_LOADED: number = 1 << 22;
 
 /**
@@ -35,7 +37,8 @@ async function isLarger(path: string, most: number): Promise<boolean> {
 
 /**
  * Inspects a copy of a model.
- * @param lean - without most of the weights that are decoded; then undefined if ONNX Runtime decodes not all that are left
+ * @param lean - without most of the weights that are decoded; then undefined if ONNX Runtime decodes not all that are
+ *   left
  */
 async function inspectCopy(path: string, lean: false): Promise<Kernels>;
 async function inspectCopy(path: string, lean: true): Promise<Kernels | undefined>;

@@ -23,9 +23,10 @@ interface DecodedWeight {
 }
 
 /**
- * Replaces large weights that nodes of the main graph decode by tensors of the same type and shape. Of those that the same
- * operators decode and read, the smallest stays, so ONNX Runtime still shows what it makes of each kind. It computes
- * every other one when it loads the model and keeps it in memory; floats in a data file are mapped, and never read.
+ * Replaces large weights that nodes of the main graph decode by tensors of the same type and shape. Of those that the
+ * same operators decode and read, the smallest stays, so ONNX Runtime still shows what it makes of each kind. It
+ * computes every other one when it loads the model and keeps it in memory; floats in a data file are mapped, and never
+ * read.
  * @returns for each weight that stays, the names of those that were replaced because they are like it
  */
 export async function replaceDecoded(model: Model): Promise<ReadonlyMap<string, readonly string[]>> {

@@ -30,7 +30,8 @@ export interface ReadyOptions {
 }
 
 /**
- * Makes a step of a recipe ready to run: checks it by the table of its verb, as a command line is, and makes its passes.
+ * Makes a step of a recipe ready to run: checks it by the table of its verb, as a command line is, and makes its
+ * passes.
  * @param where - what errors call it
  * @throws CompressError `options` naming the step; `data` and `io` where a file it names is broken
  */

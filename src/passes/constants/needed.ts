@@ -6,7 +6,7 @@ import { mayBeIntegers } from './foreknown.ts';
 import { operatorOf } from './operators/index.ts';
 import type { Placed } from './region.ts';
 
-/** Nodes after one value at most. */
+/** The most nodes that are followed behind one value. */
 const MAX_NODES = 256;
 
 /**
@@ -41,8 +41,8 @@ export async function computedFor(constants: Constants, graph: Graph, node: Node
 }
 
 /**
- * Whether the operators before a node leave it open that it can be computed. Of most nodes they do not, and asking for
- * dims would look at all of the model.
+ * Whether a node may be computable, judged by the operators before it. This rules out most nodes without deriving dims,
+ * which would visit the whole model.
  */
 export function isPlausible(graph: Graph, node: Node): boolean {
   const seen = new Set<Node>();
@@ -61,13 +61,13 @@ export function isPlausible(graph: Graph, node: Node): boolean {
   return true;
 }
 
-/** Whether a value needs no node; what was computed before for another value does. */
+/** Whether a value needs no node to be computed. Results computed earlier for another value do need theirs. */
 async function isKnown(constants: Constants, { graph }: Placed, value: string): Promise<boolean> {
   if (graph.constant(value) !== undefined) return constants.of(graph, value) !== undefined;
   return constants.of(graph, value) === undefined && (await constants.value(graph, value)) !== undefined;
 }
 
-/** Whether the graph gives a value of the node out. */
+/** Whether an output of the node is a graph output. */
 function isOutput({ graph, node }: Placed): boolean {
   return node.outputs.some((one) => graph.uses(one).some((use) => use.node === undefined));
 }

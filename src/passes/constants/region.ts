@@ -12,17 +12,17 @@ export interface Placed {
   readonly node: Node;
 }
 
-/** Bytes of a tensor that costs no more than the node that made it: its name, its type and the names it read. */
+/** A tensor of at most this many bytes takes no more room than the node that computes it. */
 const FREE = 64;
 
 /** Nodes that share tensors of more than {@link FREE} bytes, and what computing them would do to the file. */
 interface Part {
   readonly nodes: Placed[];
-  /** Bytes of results that others read. */
+  /** Bytes of results that other nodes read. */
   added: number;
   /** Bytes of constants that nothing else reads. */
   gone: number;
-  /** The part it has become one with. */
+  /** The part it was merged into. */
   into?: Part;
 }
 
@@ -40,14 +40,14 @@ export function worthwhile(model: Model, constants: Constants, nodes: readonly P
     const out = new Set<Node>();
     for (const part of growing) {
       const makers = part.nodes.filter((one) => grows(constants, one));
-      // What makes much of little stays, and the rest is looked at again.
+      // Nodes that expand small inputs stay, and the rest is judged again.
       for (const { node } of makers.length > 0 ? makers : part.nodes) out.add(node);
     }
     left = closed(left, out);
   }
 }
 
-/** The nodes without those in `out`, and without what needs them. */
+/** The nodes without those in `out` and those that depend on them. */
 function closed(nodes: readonly Placed[], out: ReadonlySet<Node>): Placed[] {
   const all = new Set(nodes.map(({ node }) => node));
   const kept = new Set<Node>();
@@ -75,10 +75,10 @@ function partsOf(model: Model, constants: Constants, nodes: readonly Placed[]): 
   return [...parts];
 }
 
-/** Adds up what computing a part adds and what goes with it. */
+/** Adds up the bytes that computing a part adds and removes. */
 function weigh(model: Model, constants: Constants, part: Part, inside: ReadonlySet<Node>): void {
   const seen = new Set<Tensor>();
-  // What is computed twice in the same way is stored once.
+  // Results computed twice in the same way are stored once.
   const results = new Set<number>();
   for (const { graph, node } of part.nodes) {
     for (const value of node.inputs) {
@@ -106,10 +106,10 @@ function isLarge({ byteLength }: Tensor): boolean {
   return byteLength > FREE;
 }
 
-/** One part for all that is touched together. */
+/** Merges all parts that share one of the tensors. */
 function merged(parts: Set<Part>, partOf: Map<Tensor, Part>, touched: readonly Tensor[]): Part {
   const found = [...new Set(touched.flatMap((one) => partOf.get(one) ?? []).map(settled))];
-  // The smaller ones go into the largest, so that each node moves seldom.
+  // Smaller parts are merged into the largest, so that each node moves rarely.
   const [part = { nodes: [], added: 0, gone: 0 }, ...others] = found.sort((a, b) => b.nodes.length - a.nodes.length);
   parts.add(part);
   for (const other of others) {
@@ -121,7 +121,7 @@ function merged(parts: Set<Part>, partOf: Map<Tensor, Part>, touched: readonly T
   return part;
 }
 
-/** The part that a part went into. */
+/** The part that a part was finally merged into. */
 function settled(part: Part): Part {
   let last = part;
   while (last.into !== undefined) last = last.into;
@@ -135,7 +135,7 @@ function grows(constants: Constants, placed: Placed): boolean {
   return outputs > FREE && outputs > sum(new Set(inputsOf(constants, placed)));
 }
 
-/** Whether nothing needs a constant once the nodes are computed. */
+/** Whether a constant is unused once the nodes are computed. */
 function goes(model: Model, held: Constant, inside: ReadonlySet<Node>): boolean {
   if (isVariable(model, held)) return false;
   return held.graph.uses(constantName(held)).every((use) => use.node !== undefined && inside.has(use.node));
@@ -149,8 +149,8 @@ function producerOf(graph: Graph, value: string): Node | undefined {
 }
 
 /**
- * Puts the results of nodes where the nodes were, as initializers; what was read for them and no more goes. What is
- * computed twice in the same way is there once.
+ * Replaces nodes by their results as initializers, and removes constants that are no longer read. Results computed
+ * twice in the same way are stored once.
  */
 export function replaceByResults(model: Model, constants: Constants, nodes: readonly Placed[]): void {
   const results = nodes.map(({ graph, node }) => ({ graph, node, made: constants.outputs(graph, node) }));
@@ -173,8 +173,8 @@ export function replaceByResults(model: Model, constants: Constants, nodes: read
 }
 
 /**
- * Removes what made values that nothing reads: constants, and nodes, with what only they read.
- * @param values - as a node that is gone has read them
+ * Removes constants and nodes whose values nothing reads, and then their inputs.
+ * @param values - inputs of a removed node
  * @param isPure - whether a node may go; standard operators if omitted
  */
 export function dropUnread(

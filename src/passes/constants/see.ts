@@ -25,7 +25,7 @@ export async function bringWeights(
   return [...notes, ...(await settleComputed(model, wanted))];
 }
 
-/** Nodes of these operators whose weights may come out of other nodes. Cheap: in most models there are none. */
+/** Nodes of these operators whose weights may be computed by other nodes. Cheap: most models have none. */
 export function hidingNodes(model: Model, opTypes: readonly string[]): { graph: Graph; node: Node }[] {
   return [...model.nodes()].filter(({ graph, node }) => opTypes.includes(node.opType) && mayHide(graph, node));
 }

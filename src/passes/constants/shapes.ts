@@ -1,9 +1,9 @@
 import { intAttribute, intsAttribute, type Node, stringAttribute } from '../../ir/node.ts';
 
-/** A number that may be open. */
+/** A number that may be unknown. */
 export type Open = number | undefined;
 
-/** What a Conv makes of dims `[batch, channels, …]`; open where the file does not tell its padding in numbers. */
+/** The output dims of a Conv on `[batch, channels, …]`; unknown where its padding is not stated in numbers. */
 export function convolved(
   node: Node,
   dims: readonly Open[] | undefined,
@@ -23,7 +23,7 @@ export function convolved(
   return [dims[0], weight[0], ...space];
 }
 
-/** What a Reshape makes: 0 takes the dim over, −1 is what is left, unless anything is open. */
+/** The output dims of a Reshape: 0 copies a dim, −1 is inferred if all others are known. */
 export function reshaped(
   node: Node,
   dims: readonly Open[] | undefined,
@@ -38,7 +38,7 @@ export function reshaped(
   return made.map((dim) => (dim === -1 ? left : dim));
 }
 
-/** Open where either is. */
+/** The product; unknown if either factor is. */
 export function times(a: Open, b: Open): Open {
   return a === undefined || b === undefined ? undefined : a * b;
 }

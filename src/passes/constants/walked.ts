@@ -6,9 +6,9 @@ import type { Walk } from '../../kernels/constant/shape.ts';
 import { type Planned, sizeOf } from './call.ts';
 
 /**
- * The elements of a walk over a tensor. Those that lie one after another in a file are read from there when somebody
- * asks for them, and no others with them.
- * @param dims - of the result, where its axes are not those of the walk
+ * The elements of a walk over a tensor. A contiguous run in a file is read only when needed, without the rest of the
+ * tensor.
+ * @param dims - of the result, if its axes are not those of the walk
  */
 export function walked(
   tensor: Tensor,

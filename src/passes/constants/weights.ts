@@ -13,22 +13,22 @@ import { operatorOf } from './operators/index.ts';
 import { type Placed, replaceByResults, worthwhile } from './region.ts';
 
 /**
- * Makes initializers of weights that nodes compute from constants, where that does not make the file larger:
+ * Turns weights that nodes compute from constants into initializers, unless that makes the file larger:
  * ```
  * before  Slice(in_proj [192,64], 0, 64) ── Transpose ── MatMul    after  in_proj_0 [64,64] ── Transpose ── MatMul
  *         Slice(in_proj [192,64], 64, 192) ── …                           in_proj_1 [128,64] ── …
  *
  * before  v ── Mul(g / ReduceL2(v)) ── Conv                        after  w ── Conv
  * ```
- * What passes passes on (Transpose, Reshape, Cast) stays. Weights that are stored in fewer bits are left: half floats
- * after a Cast, integers after a Cast or DequantizeLinear. A layer all of whose inputs are constants has no weight.
- * Nothing large is computed, or read, before it is asked for. Where no weight is found, nothing changes.
+ * Nodes that passes look through (Transpose, Reshape, Cast) stay. So do weights stored in fewer bits: 16-bit floats
+ * before a Cast, integers before a Cast or DequantizeLinear. A layer whose inputs are all constants has no weight.
+ * Nothing large is computed or read before it is needed. If no weight is found, nothing changes.
  *
- * Products, exponentials, roots other than the square one, normalizations and sums over middle axes may differ from
- * ONNX Runtime's in the last bits; all else is the same.
+ * Products, exponentials, roots other than square roots, normalizations and sums over middle axes may differ from ONNX
+ * Runtime's in the last bits. All other results are identical.
  *
- * @param wanted - nodes whose weights may be such
- * @returns a sentence where there are such weights
+ * @param wanted - nodes whose weights may be computed
+ * @returns a sentence, if there are such weights
  */
 export async function settleComputed(model: Model, wanted: readonly Placed[]): Promise<string[]> {
   const dims = new Dims(model);
@@ -40,7 +40,7 @@ export async function settleComputed(model: Model, wanted: readonly Placed[]): P
       const own = await hidden(constants, graph, node.inputs[index] ?? '');
       if (own !== undefined) first.push(own);
     }
-    // Of a product of two constants, neither is the weight.
+    // In a product of two constants, neither is the weight.
     if (first.length === 0 || isOfConstants(constants, graph, node)) continue;
     const bias = biasSlot(graph, node)?.name ?? '';
     const behind = await hidden(constants, graph, bias);
@@ -62,27 +62,28 @@ export function mayHaveComputed({ graph, node }: Placed): boolean {
   });
 }
 
-/** The value that would have to be a constant for `value` to be a weight, and what makes it. */
+/** The value that would have to be a constant for `value` to be a weight, and the node that makes it. */
 function hiddenBehind(graph: Graph, value: string): (Placed & { readonly name: string }) | undefined {
   if (traceBack(graph, value)?.held !== undefined) return undefined;
   const chain: (Placed & { readonly name: string })[] = [];
   let [scope, name] = [graph, value];
   for (let step = 0; step <= MAX_VIA; step++) {
     const made = makerOf(scope, name, []);
-    // A constant that is turned in more than two axes, or cast to integers between: all of the way is computed.
+    // A constant that is transposed over more than two axes, or cast to integers on the way: the whole chain is
+    // computed.
     if (made.held !== undefined) return chain[0];
     if (made.producer === undefined || operatorOf(made.producer) === undefined) return undefined;
     chain.push({ graph: made.scope, node: made.producer, name });
     if (!PASSED.some((one) => isOp(made.producer as Node, one))) break;
     [scope, name] = [made.scope, made.producer.inputs[0] ?? ''];
   }
-  // What follows a maker and only gives other dims is computed with it; a Transpose or Cast is passed on.
+  // Nodes after it that only change dims are computed with it; a Transpose or Cast stays.
   let at = chain.length - 1;
   while (at > 0 && ['Identity', ...RESHAPES].some((one) => isOp((chain[at - 1] as Placed).node, one))) at--;
   return chain[at];
 }
 
-/** The nodes that make a hidden weight, all of which can be computed; undefined if there is none. */
+/** The nodes that compute a hidden weight, if all of them can be computed here; otherwise undefined. */
 async function hidden(constants: Constants, graph: Graph, value: string): Promise<Placed[] | undefined> {
   const found = value === '' ? undefined : hiddenBehind(graph, value);
   if (found === undefined) return undefined;

@@ -8,19 +8,19 @@ import { computedFor } from '../constants/needed.ts';
 import { canRead, redirect } from '../rename.ts';
 
 /**
- * Puts the nodes of a branch in the place of each If whose condition is a constant, or is computed from constants:
+ * Replaces each If whose condition is a constant, or computed from constants, by the nodes of its branch:
  * ```
  * before  y = If <then_branch = { h = Conv(x, w)   t = Relu(h) }, else_branch = …> (Equal(16000, 16000))
  * after   h = Conv(x, w)   y = Relu(h)
  * ```
- * Names stay as they are, unless another value of the model has the same one.
- * @returns how many there were
+ * Names are kept unless another value of the model has the same name.
+ * @returns how many were replaced
  */
 export async function takeBranches(model: Model): Promise<number> {
   const constants = new Constants(model);
   const names = new Definitions(model);
   let taken = 0;
-  // Outer ones first: what is in a branch that is not taken is not looked at.
+  // Outer ones first, so that branches not taken are skipped.
   const open = withBodies([model.graph]).flatMap(ifsOf).reverse();
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { graph, node } = next;
@@ -46,7 +46,7 @@ function ifsOf(graph: Graph): Placed[] {
   return graph.nodes.filter((node) => isOp(node, 'If')).map((node) => ({ graph, node }));
 }
 
-/** Whether a node is still in the model: what was around it may have gone with a branch. */
+/** Whether a node is still in the model: its enclosing graph may have been removed with a branch. */
 function isThere(model: Model, graph: Graph, node: Node): boolean {
   const [output = ''] = node.outputs;
   if (graph.producer(output) !== node) return false;
@@ -68,7 +68,7 @@ function branchOf(node: Node, condition: boolean): Graph | undefined {
   return found?.type === 'graph' ? found.value : undefined;
 }
 
-/** How many graphs give each name a meaning. */
+/** Counts the graphs that define each name. */
 class Definitions {
   readonly #counts = new Map<string, number>();
 
@@ -106,7 +106,7 @@ class Definitions {
   }
 }
 
-/** Moves what is in a branch before its If, which goes. Gives the nodes that moved. */
+/** Moves the nodes of a branch in front of its If, and removes the If. Returns the moved nodes. */
 function writeOut(graph: Graph, node: Node, branch: Graph, names: Definitions): readonly Node[] {
   const handedOn = nameOutputs(node, branch);
   const renamed = new Map<string, string>();
@@ -141,8 +141,8 @@ function writeOut(graph: Graph, node: Node, branch: Graph, names: Definitions): 
 }
 
 /**
- * Lets the nodes of a branch give out what the If does, by its names.
- * @returns outputs of the branch that no node of it makes, or that it gives out twice: they are passed on
+ * Renames outputs of the branch's nodes to the outputs of the If.
+ * @returns outputs of the branch that none of its nodes produces, or that it has twice: an Identity passes them on
  */
 function nameOutputs(node: Node, branch: Graph): { readonly from: string; readonly to: string }[] {
   const handedOn: { from: string; to: string }[] = [];

@@ -9,9 +9,9 @@ import { isVariable } from '../../layers/constant.ts';
 import type { Pass } from '../pass.ts';
 import { shareOne } from '../sharing.ts';
 
-/** Smaller tensors take no more room than what says where another one is. */
+/** Sharing smaller tensors would save nothing. */
 const LEAST_BYTES = 64;
-/** Tensors with one hash that are told apart: somebody may have made thousands. */
+/** The most different tensors compared per hash: a hostile file may have thousands. */
 const MAX_ALIKE = 8;
 
 /** What {@link dedupeTensors} did. */
@@ -48,14 +48,14 @@ export function dedupe(): Pass {
 }
 
 /**
- * {@link dedupe}, inside another pass. Of tensors with the same dims the first bytes are read; all of them, a chunk at a
- * time, where these are the same.
+ * {@link dedupe}, inside another pass. Of tensors with the same dims the first bytes are read; all of them, a chunk at
+ * a time, where these are the same.
  */
 export async function dedupeTensors(model: Model): Promise<Deduped> {
   return shareAll(model, await alikeTensors(model, () => true));
 }
 
-/** Tensors that have one hash, in groups: of those with the same dims, where `among` holds. */
+/** Groups of tensors with the same dims and hash, among those for which `among` holds. */
 export async function alikeTensors(model: Model, among: (tensor: Tensor) => boolean): Promise<Constant[][]> {
   const found: Constant[][] = [];
   for (const alike of groupsOf(model, among).values()) {
@@ -76,7 +76,7 @@ export async function shareAll(model: Model, groups: readonly Constant[][]): Pro
   return { tensors, bytes };
 }
 
-/** What was left out, in words. */
+/** A sentence on what was removed. */
 export function dedupedNote({ tensors, bytes }: Deduped): string {
   if (tensors === 0) return 'no two tensors are equal';
   return tensors === 1
@@ -84,7 +84,7 @@ export function dedupedNote({ tensors, bytes }: Deduped): string {
     : `${tensors} duplicate tensors removed: ${bytes} bytes less`;
 }
 
-/** Those that have something in common with others, in groups; what is alone is left out. */
+/** Groups of two and more with the same key; single ones are dropped. */
 async function splitBy(all: readonly Constant[], keyOf: (tensor: Tensor) => Promise<string>): Promise<Constant[][]> {
   if (all.length < 2) return [];
   const groups = new Map<string, Constant[]>();
@@ -117,7 +117,7 @@ async function shareEqual(model: Model, alike: readonly Constant[]): Promise<Ded
   return { tensors, bytes };
 }
 
-/** Tensors that can be left out, by what must be the same; outer graphs first, and initializers before Constant nodes. */
+/** Removable tensors by type and dims; outer graphs first, and initializers before Constant nodes. */
 function groupsOf(model: Model, among: (tensor: Tensor) => boolean): Map<string, Constant[]> {
   const groups = new Map<string, Constant[]>();
   for (const graph of model.graphs()) {
@@ -137,13 +137,13 @@ function groupsOf(model: Model, among: (tensor: Tensor) => boolean): Map<string,
   return groups;
 }
 
-/** Whether a use of a tensor wants it for itself: outputs have names, and ONNX Runtime writes into running means. */
+/** Whether a use needs a tensor of its own: outputs have names, and ONNX Runtime writes into running means. */
 function keepsApart({ node, index }: Use): boolean {
   if (node === undefined) return true;
   return isOp(node, 'BatchNormalization') && index >= 3 && intAttribute(node, 'training_mode', 0) === 1;
 }
 
-/** Bytes at the beginning of a tensor that tell most of them apart. */
+/** First bytes of a tensor, enough to distinguish most. */
 const BEGINNING = 256;
 
 async function beginningOf(tensor: Tensor): Promise<string> {
@@ -159,7 +159,7 @@ async function beginningOf(tensor: Tensor): Promise<string> {
   return part.join();
 }
 
-/** 64 bits that equal bytes have in common, and few others. */
+/** A 64-bit hash of the bytes. */
 async function hashOf(tensor: Tensor): Promise<string> {
   let [a, b] = [0x811c9dc5, 0x9747b28c];
   const mix = (word: number): void => {

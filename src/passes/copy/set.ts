@@ -57,7 +57,7 @@ export function setInputs(values: Readonly<Record<string, InputValue>>): Pass {
 export function readInputValues(texts: readonly string[]): Record<string, InputValue> {
   const values: Record<string, InputValue> = Object.create(null);
   for (const text of texts) {
-    // A name may have a = in it, a value has none.
+    // A name may contain `=`, a value cannot.
     const at = text.lastIndexOf('=');
     if (at < 1) throw wrong(`'${text}' is not an input name with a value`, 'For example: `set: sr=16000`.');
     const name = text.slice(0, at);
@@ -107,7 +107,7 @@ function tensorFor(model: Model, name: string, value: InputValue): Tensor {
   return constant(name, dtype, dims, data);
 }
 
-/** The dims of the tensor: those the input states, and for open ones those of the value. */
+/** The dims of the tensor: those the input states, and for symbolic ones those of the value. */
 function dimsOf(input: ValueInfo, value: InputValue, bad: (fact: string) => CompressError): number[] {
   const given = shapeOf(value);
   if (given === undefined) throw bad('the lists of the value differ in length');
@@ -126,7 +126,7 @@ function dimsOf(input: ValueInfo, value: InputValue, bad: (fact: string) => Comp
   });
 }
 
-/** Undefined where lists beside each other are not of one length. */
+/** Undefined if nested lists differ in length. */
 function shapeOf(value: InputValue): number[] | undefined {
   if (!Array.isArray(value)) return [];
   const shapes = (value as readonly InputValue[]).map(shapeOf);

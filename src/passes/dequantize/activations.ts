@@ -8,13 +8,13 @@ import { smallBehind } from '../../schemes/decodable.ts';
 import { unpacked } from '../../schemes/packed.ts';
 import type { Rewriting } from './rewriting.ts';
 
-/** Operators that give on elements, or the largest of them: the same on floats as on the integers that stand for them. */
+/** Operators that move elements or take their maximum: they do the same on floats as on integers. */
 const MOVERS = [
   ...['Identity', 'Transpose', 'Slice', 'Split', 'Gather', 'GatherElements', 'GatherND', 'Expand', 'Tile', 'Concat'],
   ...['MaxPool', 'ReduceMax', 'ReduceMin', 'DepthToSpace', 'SpaceToDepth', ...RESHAPES],
 ];
 
-/** Integers that are made when the model runs stand for a float: after QuantizeLinear and DynamicQuantizeLinear. */
+/** Records that the integers a QuantizeLinear or DynamicQuantizeLinear makes represent a float value. */
 export async function quantizeLinear(work: Rewriting, graph: Graph, node: Node): Promise<void> {
   const [float = ''] = node.inputs;
   if (node.opType === 'DynamicQuantizeLinear') {
@@ -27,7 +27,7 @@ export async function quantizeLinear(work: Rewriting, graph: Graph, node: Node):
   work.round(graph, node.outputs[0] ?? '', { float: clipped, scale, zeroPoint });
 }
 
-/** A node that moves integers about gets one beside it that does the same with their floats. */
+/** Adds, beside a node that moves integers, one that does the same with their floats. */
 export async function move(work: Rewriting, graph: Graph, node: Node): Promise<void> {
   if (!MOVERS.some((opType) => isOp(node, opType))) return;
   const count = isOp(node, 'Concat') ? node.inputs.length : 1;
@@ -40,7 +40,7 @@ export async function move(work: Rewriting, graph: Graph, node: Node): Promise<v
     if (float === undefined) return;
     inputs[index] = float;
   }
-  // The positions that MaxPool gives out as well are those of the integers.
+  // The second output of MaxPool, its indices, stays with the integers.
   const given = isOp(node, 'MaxPool') ? node.outputs.slice(0, 1) : node.outputs;
   const outputs = given.map((one) => (one === '' ? '' : graph.uniqueName(`${one}_dequantized`)));
   const name = graph.uniqueName(`${node.name || outputs[0]}_float`);
@@ -50,7 +50,7 @@ export async function move(work: Rewriting, graph: Graph, node: Node): Promise<v
   }
 }
 
-/** Products and sums, whose Relu quantizers take out where the integers begin at 0. */
+/** Products and sums after which quantizers remove a Relu if the integers start at 0. */
 const CUT = [
   'Conv',
   'ConvTranspose',
@@ -62,12 +62,12 @@ const CUT = [
   'BatchNormalization',
   'InstanceNormalization',
 ];
-/** The largest number of ReLU6, and how far from it that of its integers is at most. */
+/** The upper bound of ReLU6, and how far the largest number of its integers may be from it. */
 const SIX = { value: 6, tolerance: 0.05 } as const;
 
 /**
- * The value, with the Relu or ReLU6 that a quantizer took out before its QuantizeLinear: integers that begin at 0 cut
- * off what is below, and no other node does.
+ * The value, with the Relu or ReLU6 restored that a quantizer removed before its QuantizeLinear: integers that start at
+ * 0 clip negative numbers, and no other node does.
  */
 export async function clippedBefore(
   work: Rewriting,

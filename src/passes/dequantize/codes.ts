@@ -14,7 +14,8 @@ import type { Rewriting } from './rewriting.ts';
  * GatherBlockQuantized (table, ids, …)        →  Gather(W, ids)
  * QMoE (x, router, fc1, …)                    →  MoE(x, router, W1, …)
  * ```
- * Codes that the first two read stay one weight: a Transpose makes of the table what a product multiplies by.
+ * If both of the first two read the same codes, they stay one weight: a Transpose turns the table into the product's
+ * factor.
  */
 export function dequantizeCodes(work: Rewriting, graph: Graph, node: Node): void {
   const floats = new Map<number, string>();
@@ -69,7 +70,7 @@ function isTable(held: Constant): boolean {
     );
 }
 
-/** `y = x · W (+ bias)` in the place of a node. */
+/** Replaces a node by `y = x · W (+ bias)`. */
 export function product(
   work: Rewriting,
   graph: Graph,
@@ -92,7 +93,7 @@ export function product(
   );
 }
 
-/** What MoE takes as well. */
+/** Attributes that MoE has too. */
 const EXPERT_ATTRIBUTES = [
   ...['activation_type', 'k', 'normalize_routing_weights', 'use_sparse_mixer', 'swiglu_fusion', 'swiglu_limit'],
   ...['activation_alpha', 'activation_beta'],

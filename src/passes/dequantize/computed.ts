@@ -7,7 +7,7 @@ import { isUnpacking } from '../../schemes/unpacking.ts';
 import type { Rewriting } from './rewriting.ts';
 
 /**
- * Floats that nodes make of codes when the model is loaded become an initializer:
+ * Floats that nodes compute from codes when the model is loaded become an initializer:
  * ```
  * before  codes ── BitShift ── Mod ── Cast ── Reshape ── Sub ── Mul(scales) ── Reshape ── y        after  W ── y
  * ```
@@ -20,7 +20,7 @@ export async function dequantizeComputed(work: Rewriting, graph: Graph, node: No
   if (computed === undefined || !computed.scaled || held === undefined || !isFloat(computed.dtype)) return;
   if (isVariable(work.model, held) || held.graph.kind === 'function') return;
   for (const { graph: at, node: next } of graph.uses(output)) {
-    // Of several nodes one after another the last one counts.
+    // Of a chain of nodes, the last one counts.
     const further = next !== undefined && isUnpacking(next) && (await computedAt(at, next.outputs[0] ?? ''));
     if (!further) {
       work.link(graph, node, work.weights.of(held, realWeight(computed)));

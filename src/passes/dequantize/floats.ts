@@ -11,7 +11,7 @@ import { likelyOriginal, nameFor } from '../../schemes/names.ts';
 import { floatTensor, type Reals } from '../../schemes/reals.ts';
 import { namesOf, operatorsOf } from '../pack/weights.ts';
 
-/** How a float weight is to lie, where not as the numbers are stored. */
+/** The layout of a float weight, where it differs from the stored one. */
 export interface Layout {
   /** The last two axes swapped. */
   readonly swapped?: boolean;
@@ -19,7 +19,7 @@ export interface Layout {
   readonly dtype?: DType;
 }
 
-/** A float weight that was made. */
+/** A float weight that was created. */
 interface Made {
   readonly key: string;
   readonly name: string;
@@ -29,8 +29,8 @@ interface Made {
 }
 
 /**
- * Makes float initializers of stored weights, where these are held. One is made for all who read the same numbers in
- * the same layout. Nothing is decoded before it is written, and then some of it at a time.
+ * Creates float initializers for stored weights, in the same graph. All readers of the same numbers in the same layout
+ * share one. Weights are decoded in chunks while the model is written.
  */
 export class FloatWeights {
   readonly #made = new Map<Tensor, Made[]>();
@@ -58,7 +58,7 @@ export class FloatWeights {
     return { swapped, dims, dtype, key: JSON.stringify([swapped, dims, dtype, weight.scheme.name, parts]) };
   }
 
-  /** What was made, for the report, with the nodes that read it now; what none reads is taken out again. */
+  /** The created weights with their readers, for the report; unread ones are removed again. */
   settled(): Change[] {
     return [...this.#made.values()].flat().flatMap(({ held: { graph }, name, change }) => {
       const nodes = readersOf(graph, name);
@@ -69,7 +69,7 @@ export class FloatWeights {
     });
   }
 
-  /** Gives a weight that was made another type. */
+  /** Changes the type of a created weight. */
   recast(name: string, dtype: DType): boolean {
     const made = [...this.#made.values()].flat().find((one) => one.name === name);
     if (made === undefined || !isFloat(dtype)) return false;
@@ -100,12 +100,12 @@ export class FloatWeights {
   }
 }
 
-/** The name that a stored weight had, where that is known. */
+/** The original name of a stored weight, if known. */
 export function originalOf(held: Constant): string | undefined {
   return held.tensor.from?.name ?? likelyOriginal(constantName(held));
 }
 
-/** The name that a stored weight had, where that is known and free, or one made from that of its integers. */
+/** The original name of a stored weight if known and free, otherwise one derived from the name of its integers. */
 function nameOf(held: Constant): string {
   const stored = constantName(held);
   const original = originalOf(held);
@@ -118,7 +118,7 @@ function turned(dims: readonly number[]): number[] {
   return [...dims.slice(0, -2), ...dims.slice(-2).reverse()];
 }
 
-/** Nodes that read a value, after a Transpose or what gives it other dims. */
+/** Nodes that read a value, looking through Transpose and nodes that change its dims. */
 function readersOf(graph: Graph, value: string, steps = 4): Node[] {
   return graph.uses(value).flatMap(({ graph: at, node }) => {
     if (node === undefined) return [];

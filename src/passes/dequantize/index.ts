@@ -67,7 +67,7 @@ async function run(model: Model): Promise<PassReport> {
   return { pass: 'dequantize', changes, skips: left.skips, ...unpacked, ...facts, notes };
 }
 
-/** Whether a node has to do with integers that stand for real numbers. */
+/** Whether a node reads or makes integers that represent real numbers. */
 function isQuantized(graph: Graph, node: Node): boolean {
   return isStep(node) || isIntegerOp(node) || arithmeticOf(graph, node) !== undefined;
 }
@@ -98,7 +98,7 @@ async function rewrite(work: Rewriting, graph: Graph, node: Node): Promise<void>
   }
 }
 
-/** Takes out what only handed values on, and what nobody reads any more. */
+/** Removes nodes that only pass values on, and nodes that are no longer read. */
 function settle(work: Rewriting): void {
   const { model, links, loose } = work;
   if (loose.length === 0) return;
@@ -118,13 +118,13 @@ function settle(work: Rewriting): void {
 /** The domain of ONNX Runtime's own operators. */
 const CONTRIB = 'com.microsoft';
 
-/** Writes what is left of one graph as it was before it was quantized. */
+/** Restores the remaining nodes of one graph to their form before quantization. */
 function settleGraph(work: Rewriting, graph: Graph): void {
   settleSums(graph, work.model.trainingNames);
   narrowProducts(work, graph);
 }
 
-/** A Sum of one value goes, and one that adds to a product becomes the Add that it was. */
+/** Removes a Sum with one input, and turns one that adds to a product back into an Add. */
 function settleSums(graph: Graph, keep: ReadonlySet<string>): void {
   for (const node of graph.nodes) {
     if (!isOp(node, 'Sum') || graph.producer(node.outputs[0] ?? '') !== node) continue;

@@ -14,7 +14,8 @@ import { type Layout, originalOf } from './floats.ts';
 import type { Rewriting } from './rewriting.ts';
 
 /**
- * A DequantizeLinear goes where its float is known: before the QuantizeLinear, or as the weight its integers stand for.
+ * Removes a DequantizeLinear whose float is known: the input of the QuantizeLinear, or the weight that the integers
+ * represent.
  * ```
  * before  x ── QuantizeLinear ── DequantizeLinear ── y        after  x ── y
  *         W_quantized ── DequantizeLinear ── y                       W ── y
@@ -45,15 +46,15 @@ export async function dequantizeLinear(work: Rewriting, graph: Graph, node: Node
 }
 
 /**
- * The Mul of `(Cast(W_quantized) − zero point) · scale` goes, with what only gives the product other dims or another
- * float type; rows of a table are looked up among floats.
+ * The Mul of `(Cast(W_quantized) − zero point) · scale` is removed, with nodes that only change the product's dims or
+ * float type. Table rows are looked up among floats.
  * @returns whether it was one
  */
 export async function dequantizeArithmetic(work: Rewriting, graph: Graph, node: Node): Promise<boolean> {
-  // Scales that are integers themselves are read with the numbers they belong to.
+  // Scales that are themselves stored as integers are decoded with the weight they belong to.
   if (stepRoleOf(graph, node, 0) === 'scale') return false;
   const found = arithmeticOf(graph, node);
-  // Codes that are unpacked become floats at the end of what unpacks them, which may be cut still.
+  // Packed codes become floats at the end of the nodes that unpack them, which may include a Slice.
   if (found?.gather === undefined && codesBehind(graph, found?.data ?? '') !== undefined) return false;
   const moved =
     found && (movedWeight(graph, found.data, found.steps) ?? (await integerWeight(graph, found.data, found.steps)));
@@ -70,7 +71,7 @@ export async function dequantizeArithmetic(work: Rewriting, graph: Graph, node: 
   return true;
 }
 
-/** The node, with another name for what it gives where that has the name of the weight: the weight gets it again. */
+/** The node, with its output renamed if it has the original name of the weight, which gets that name back. */
 function freed(graph: Graph, node: Node, held: Constant): Node {
   const [name = ''] = node.outputs;
   const other = graph.uniqueName(`${name}_stored`);
@@ -81,7 +82,7 @@ function freed(graph: Graph, node: Node, held: Constant): Node {
   return renamed;
 }
 
-/** Rows of a float table under the name of what a node gave. */
+/** Looks up rows of a float table, under the output name of the node it replaces. */
 function lookUp(work: Rewriting, graph: Graph, gather: Node, table: string, end: Node): void {
   const inputs = [table, ...gather.inputs.slice(1)];
   work.replace(graph, end, { ...gather, inputs, outputs: [end.outputs[0] ?? ''] });

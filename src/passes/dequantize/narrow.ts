@@ -5,7 +5,7 @@ import { ValueFacts } from '../opset/infer.ts';
 import type { Rewriting } from './rewriting.ts';
 
 /**
- * A product that only had to be float32 because of its integers has the type of the model again:
+ * Restores the model's type in a product that had to be float32 only because of its integers:
  * ```
  * before  x ── Cast(float32) ── MatMul(W) ── Add(Cast(bias)) ── Cast(float16) ── y      after  x ── MatMul(W) ── Add(bias) ── y
  * ```
@@ -56,7 +56,7 @@ function narrow(
   work.loosen(graph, add.inputs);
 }
 
-/** The node that makes a value which one node alone reads. */
+/** The node that makes a value, if it has a single reader. */
 function alone(graph: Graph, value: string): Node | undefined {
   const uses = graph.uses(value);
   return uses.length === 1 && uses[0]?.graph === graph ? graph.producer(value) : undefined;

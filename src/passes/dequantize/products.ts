@@ -6,7 +6,7 @@ import { product } from './codes.ts';
 import type { Rewriting } from './rewriting.ts';
 
 /**
- * A product of integers, and what makes it real, becomes the product of floats:
+ * Replaces a product of integers, with the nodes that scale it, by a product of floats:
  * ```
  * before  x ── DynamicQuantizeLinear ── MatMulInteger(W_quantized) ── Cast ── Mul(x_scale · W_scale) ── y
  * after   x ── MatMul(W) ── y
@@ -49,7 +49,7 @@ export async function integerToFloat(work: Rewriting, graph: Graph, node: Node):
   product(work, graph, node, [left, right], bias);
 }
 
-/** `DynamicQuantizeLSTM` becomes LSTM, each direction of its weights turned over. */
+/** `DynamicQuantizeLSTM` becomes LSTM, with the weights of each direction transposed. */
 export async function dynamicLstm(work: Rewriting, graph: Graph, node: Node): Promise<void> {
   const inputs = node.inputs.slice(0, 8);
   const found = [1, 2].map((index) => {

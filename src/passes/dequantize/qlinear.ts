@@ -10,22 +10,22 @@ import { granularityOf, type Sharing } from '../../schemes/granularity.ts';
 import { clippedBefore } from './activations.ts';
 import type { Rewriting } from './rewriting.ts';
 
-/** An operator on quantized operands, and the one on floats that it stands for. */
+/** An operator on quantized operands, and the corresponding float operator. */
 interface Form {
   readonly opType: string;
-  /** Where its operands are: integers, with scale and zero point after them. */
+  /** Input positions of its operands: integers, followed by scale and zero point. */
   readonly operands: readonly number[];
-  /** Where scale and zero point of the result are. */
+  /** Input position of the result's scale, followed by its zero point. */
   readonly result: number;
   readonly bias?: number;
   /** Other inputs that it passes on, before the operands. */
   readonly first?: readonly number[];
-  /** Attributes that the float operator has not. */
+  /** Attributes that the float operator does not have. */
   readonly without?: readonly string[];
 }
 
 /**
- * The operators of the standard and of com.microsoft that compute with quantized operands and give quantized results.
+ * The operators of the standard and of com.microsoft that compute with quantized operands and return quantized results.
  * @see https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
  */
 const FORMS: Readonly<Record<string, Form>> = {
@@ -48,7 +48,7 @@ export function isQuantizedOp({ opType }: Node): boolean {
 }
 
 /**
- * Such a node becomes the float operator, with a QuantizeLinear after it for those who read integers:
+ * Replaces such a node by the float operator, followed by a QuantizeLinear for readers of integers:
  * ```
  * before  a ── QLinearAdd(b) ── c                 after  a' ── Add(b') ── QuantizeLinear ── c
  * ```
@@ -102,7 +102,7 @@ function sharingOf(node: Node): Sharing {
   return { axis: node.opType === 'QGemm' && intAttribute(node, 'transB', 0) !== 0 ? 0 : 1, block: 0 };
 }
 
-/** From opset 18 on the axes of ReduceMean are an input. */
+/** From opset 18 on, the axes of ReduceMean are an input. */
 const AXES_OPSET = 18;
 
 function extraOf(
@@ -119,7 +119,7 @@ function extraOf(
 }
 
 /**
- * The bias of a QLinearConv or QGemm as floats: its step is that of the products, `x_scale · W_scale`, times alpha.
+ * The bias of a QLinearConv or QGemm as floats: its scale is that of the products, `x_scale · W_scale`, times alpha.
  * @returns undefined if it is not a constant
  */
 function biasOf(work: Rewriting, graph: Graph, node: Node, bias: string): string | undefined {

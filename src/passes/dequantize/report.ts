@@ -9,20 +9,20 @@ import { integerWeightOf, isIntegerOp } from '../../schemes/operators.ts';
 import type { Dequantized } from '../facts.ts';
 import type { Counted, Rewriting } from './rewriting.ts';
 
-/** Whether a node turns floats into integers, or back. */
+/** Whether a node quantizes or dequantizes. */
 export function isStep({ domain, opType }: Node): boolean {
   if (domain === '' || domain === 'ai.onnx') return /^(Quantize|Dequantize|DynamicQuantize)Linear$/.test(opType);
   return domain === 'com.microsoft' && /^(Quantize|Dequantize)Linear$/.test(opType);
 }
 
-/** What was done beside the weights. */
+/** Changes other than to weights. */
 export function factOf({ counts, rounded }: Rewriting): Dequantized {
   const of = (what: Counted): number => counts.get(what) ?? 0;
   const values = rounded.filter(({ graph, value }) => graph.producer(value) === undefined).length;
   return { kind: 'dequantized', values, relus: of('relus'), clips: of('clips') };
 }
 
-/** The same, a sentence each. */
+/** The same, one sentence each. */
 export function notesOf({ values, relus, clips }: Dequantized): string[] {
   const notes: string[] = [];
   if (values > 0) notes.push(`${values} ${values === 1 ? 'value is' : 'values are'} no longer rounded to integers`);

@@ -9,25 +9,25 @@ import { type MovedWeight, movedWeight } from '../../schemes/chains.ts';
 import { constantBehind, type Steps } from '../../schemes/decodable.ts';
 import { FloatWeights, type Layout } from './floats.ts';
 
-/** Integers that the model makes when it runs, and the float value they stand for. */
+/** Integers that the model computes when it runs, and the float value they represent. */
 export interface Standing {
   readonly float: string;
   readonly scale: string;
   readonly zeroPoint: string;
 }
 
-/** What was put back before values that were rounded. */
+/** Activation functions that were restored before quantized values. */
 export type Counted = 'relus' | 'clips';
 
-/** What the rewrites of one run share: which integers stand for which floats, and what was put in their place. */
+/** The state of one run: which integers represent which floats, and their replacements. */
 export class Rewriting {
   readonly model: Model;
   readonly weights: FloatWeights = new FloatWeights();
-  /** Values that an Identity gives out, which is to go once all is rewritten. */
+  /** Outputs of temporary Identity nodes, which are removed at the end. */
   readonly links: { readonly graph: Graph; readonly value: string }[] = [];
-  /** Values that nodes which are gone have read, and that stand for each other: what nobody reads goes too. */
+  /** Former inputs of removed nodes: values that nothing reads any more are removed too. */
   readonly loose: { readonly graph: Graph; readonly values: readonly string[] }[] = [];
-  /** What was done beside the weights, and how often. */
+  /** How often each was restored. */
   readonly counts: Map<Counted, number> = new Map();
   readonly #standing = new Map<Graph, Map<string, Standing>>();
 
@@ -39,30 +39,30 @@ export class Rewriting {
     this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
   }
 
-  /** Integers that were made from floats, each a value that was rounded. */
+  /** Integers that a float value was rounded to. */
   readonly rounded: { readonly graph: Graph; readonly value: string }[] = [];
 
-  /** Notes that integers stand for a float value, which they were made from. */
+  /** Records that integers were quantized from a float value. */
   round(graph: Graph, integers: string, standing: Standing): void {
     this.rounded.push({ graph, value: integers });
     this.stand(graph, integers, standing);
   }
 
-  /** Notes that integers stand for a float value. */
+  /** Records that integers represent a float value. */
   stand(graph: Graph, integers: string, standing: Standing): void {
     const own = this.#standing.get(graph) ?? new Map<string, Standing>();
     this.#standing.set(graph, own.set(integers, standing));
     this.loosen(graph, [integers, standing.float]);
   }
 
-  /** What integers stand for, as a node of the graph sees them. */
+  /** The float value that integers represent, in the scope of a graph. */
   standing(graph: Graph, integers: string): Standing | undefined {
     let scope = graph;
     while (scope.parent !== undefined && !scope.defines(integers)) scope = scope.parent;
     return this.#standing.get(scope)?.get(integers);
   }
 
-  /** The float value after integers that are read with these steps; undefined if they stand for none. */
+  /** The float value of integers that are read with this scale and zero point; undefined if there is none. */
   async floatOf(graph: Graph, integers: string, scale: string, zeroPoint: string): Promise<string | undefined> {
     const found = this.standing(graph, integers);
     if (found === undefined) return undefined;
@@ -71,7 +71,7 @@ export class Rewriting {
     return same ? found.float : undefined;
   }
 
-  /** Whether two names are of one number: a zero point that is left out is 0. */
+  /** Whether two names have the same number: an omitted zero point is 0. */
   async #isSame(graph: Graph, one: string, other: string): Promise<boolean> {
     if (one === other) return true;
     const [a, b] = await Promise.all(
@@ -100,7 +100,7 @@ export class Rewriting {
   }
 
   /**
-   * A stored weight as floats, turned as its reader has it; undefined if what stands between does something else, or a
+   * A stored weight as floats, in the layout that its reader needs. Undefined if nodes between do something else, or a
    * caller may override it.
    */
   async moved(graph: Graph, reader: Node, moved: MovedWeight, layout: Layout = {}): Promise<string | undefined> {
@@ -118,18 +118,18 @@ export class Rewriting {
     return output;
   }
 
-  /** Puts nodes where one was that is gone. */
+  /** Replaces a node. */
   replace(graph: Graph, old: Node, ...next: readonly Node[]): void {
     graph.replaceNode(old, ...next);
     this.loosen(graph, old.inputs);
   }
 
-  /** Notes values that may have no reader any more. */
+  /** Records values that may have lost their last reader. */
   loosen(graph: Graph, values: readonly string[]): void {
     this.loose.push({ graph, values });
   }
 
-  /** Gives out a float under the name that a node gave it. */
+  /** Passes a float value on under the output name of a removed node. */
   link(graph: Graph, old: Node, float: string): void {
     const name = graph.uniqueName(`${old.outputs[0]}_Identity`);
     const node = createNode({ name, opType: 'Identity', inputs: [float], outputs: [old.outputs[0] ?? ''] });

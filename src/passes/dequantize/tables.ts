@@ -5,11 +5,11 @@ import { Unpacking } from '../../schemes/unpack.ts';
 import { isUnpacking } from '../../schemes/unpacking.ts';
 import type { Rewriting } from './rewriting.ts';
 
-/** Nodes between codes that are looked up and what is made of them. */
+/** The longest chain of nodes after a lookup of codes. */
 const MAX_STEPS = 24;
 
 /**
- * Rows of a table whose codes are unpacked after they were looked up are looked up last, so that a constant is unpacked:
+ * Moves the lookup of a table's rows after the unpacking of its codes, so that the unpacked table is a constant:
  * ```
  * before  Gather(codes, ids) ── BitShift ── Mod ── Cast ── Sub ── Mul(Gather(scales, ids)) ── Reshape ── y
  * after   codes ── BitShift ── Mod ── Cast ── Sub ── Mul(scales) ── Reshape ── Gather(·, ids) ── y
@@ -33,7 +33,7 @@ export async function lookUpLast(work: Rewriting, graph: Graph, gather: Node): P
   work.replace(graph, end, createNode({ name, opType: 'Gather', inputs: [table, ids], outputs: [output] }));
 }
 
-/** The nodes that unpack what was looked up, one after another. */
+/** The chain of nodes that unpack the looked-up rows. */
 function followed(graph: Graph, gather: Node): Node[] {
   const nodes: Node[] = [];
   let value = gather.outputs[0] ?? '';
@@ -48,14 +48,14 @@ function followed(graph: Graph, gather: Node): Node[] {
   return nodes;
 }
 
-/** Makes of values that were looked up those of the whole table. */
+/** Rebuilds values computed from looked-up rows for the whole table. */
 class Lift {
-  /** Values that were made, whatever came of it. */
+  /** All values that were created. */
   readonly made: string[] = [];
   readonly #graph: Graph;
   readonly #ids: string;
   readonly #write: Unpacking;
-  /** Dims of the ids: zeros at the beginning of a shape, which keep them. */
+  /** Rank of the ids: leading zeros of a shape, which copy their dims. */
   #rank = 1;
 
   constructor(graph: Graph, gather: Node) {

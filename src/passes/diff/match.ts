@@ -2,13 +2,13 @@ import type { Graph } from '../../ir/graph.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import { nameOf } from '../inspect/roles.ts';
 
-/** A node of one graph, and the one of the other that it became. */
+/** A node of one graph, and the corresponding node of the other. */
 export interface Pair {
   readonly before: Node;
   readonly after: Node;
 }
 
-/** Which nodes of two graphs are the same ones. */
+/** The correspondence between the nodes of two graphs. */
 export interface Matching {
   readonly pairs: readonly Pair[];
   readonly removed: readonly Node[];
@@ -17,7 +17,7 @@ export interface Matching {
   readonly values: ReadonlyMap<string, string>;
 }
 
-/** The nodes that compute; Constant nodes are weights. */
+/** All nodes but Constant nodes, which count as weights. */
 export function computing(graph: Graph): Node[] {
   return graph.nodes.filter((node) => !isOp(node, 'Constant'));
 }
@@ -50,7 +50,7 @@ class Matcher {
     this.#after = computing(after);
     this.#afterGraph = after;
     this.#values = new Map(outer);
-    // An input of another name is the one in its place, unless the name is there too.
+    // An input with a new name corresponds by position, unless its old name still exists.
     const names = new Set(after.inputs.map((one) => one.name));
     before.inputs.forEach(({ name }, index) => {
       const there = after.inputs[index]?.name;
@@ -125,7 +125,7 @@ class Matcher {
   }
 }
 
-/** Nodes by their names, those left out that several nodes have. */
+/** Nodes by name, without ambiguous names. */
 function uniqueNames(nodes: readonly Node[]): Map<string, Node> {
   const found = new Map<string, Node>();
   const twice = new Set<string>();

@@ -26,7 +26,7 @@ export async function changedNodes(
     const [old, now] = [nameOf(before), nameOf(after)];
     if (old !== now) changes.push({ what: 'operator', before: old, after: now });
     changes.push(...inputChanges(before, after, (name) => renamed.get(name) ?? values.get(name) ?? name));
-    // Attributes of another operator are other ones.
+    // Attributes of different operators are not compared.
     if (old === now) changes.push(...(await attributeChanges(before, after)));
     if (before.outputs.length !== after.outputs.length) {
       changes.push({ what: 'outputs', before: before.outputs.join(', '), after: after.outputs.join(', ') });
@@ -118,7 +118,7 @@ function cut(text: string): string {
   return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN - 1)}…`;
 }
 
-/** Bodies of two nodes that are one, with a path for reports. */
+/** Corresponding bodies of a pair of nodes, with a path for reports. */
 export function bodyPairs(path: string, { before, after }: Pair): { path: string; before: Graph; after: Graph }[] {
   const now = new Map(after.attributes.map((one) => [one.name, one]));
   const name = after.name || (after.outputs[0] ?? '');

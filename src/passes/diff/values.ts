@@ -4,7 +4,7 @@ import type { Tensor } from '../../ir/tensor.ts';
 import { type Difference, DifferenceOf } from '../../kernels/difference.ts';
 import type { Reals } from '../../schemes/reals.ts';
 
-/** Whether two tensors hold the same bytes; of those that do not, no more is read than up to the first difference. */
+/** Whether two tensors hold the same bytes; reads only up to the first difference. */
 export async function sameBytes(before: Tensor, after: Tensor): Promise<boolean> {
   if (before === after) return true;
   if (before.byteLength !== after.byteLength) return false;
@@ -20,7 +20,7 @@ export async function sameBytes(before: Tensor, after: Tensor): Promise<boolean>
   }
 }
 
-/** Compares two tensors of as many elements, both read once, side by side. */
+/** Compares two tensors with equally many elements, reading each once. */
 export async function difference(before: Reals, after: Reals): Promise<Difference> {
   const found = new DifferenceOf();
   const [one, other] = [before()[Symbol.asyncIterator](), after()[Symbol.asyncIterator]()];

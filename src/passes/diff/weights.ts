@@ -13,38 +13,37 @@ import { histogramPair } from './histogram.ts';
 import type { TensorFacts, WeightChange } from './types.ts';
 import { difference, sameBytes } from './values.ts';
 
-/** What became of the weights of a graph. */
+/** The differences between the weights of two graphs. */
 export interface WeightsDiff {
   readonly same: number;
   readonly changed: readonly WeightChange[];
-  /** Names after of weights that have another name now. */
+  /** New names of renamed weights. */
   readonly renamed: ReadonlyMap<string, string>;
 }
 
-/** What the graphs of two models have in common while their weights are compared. */
+/** State shared by all graphs while weights are compared. */
 export interface Compared {
-  /** Integers in a body that stand for a weight around it; those found are added. */
+  /** Integers in a body that represent a weight of an enclosing graph; new ones are added. */
   readonly claimed: WeakSet<Tensor>;
   /** How elements are compared. */
   readonly look: Look;
-  /** Told of each weight before that was looked at. */
+  /** Called for each weight of the first model once it was compared. */
   readonly seen: (tensor: Tensor) => void;
 }
 
 /** How the elements of a weight are compared. */
 export interface Look {
-  /** Bins of histograms, where they are wanted. */
+  /** Bins of histograms, if requested. */
   readonly bins: number | undefined;
-  /** Elements of a weight that are looked at; all where undefined. */
+  /** Elements compared per weight; all if undefined. */
   readonly sample: number | undefined;
 }
 
-/** Integers that stand for a weight are this close to it, in dB, however coarse; a matrix turned over is not. */
+/** SQNR in dB that even coarse integers of a weight reach; a transposed matrix does not. */
 const CLOSE = 3;
 
 /**
- * Compares the weights of two graphs: those of one name; those that `renames` takes for one; those for which integers
- * stand in the other graph.
+ * Compares the weights of two graphs: by name, by `renames`, and with integers that represent them in the other graph.
  * @param renames - names after by names before, of weights that the same nodes read
  */
 export async function diffWeights(
@@ -84,7 +83,7 @@ export async function diffWeights(
     }
     const other = renames.get(name) ?? nameOfHalf(name);
     const there = old.has(other) || used.has(other) ? undefined : now.get(other);
-    // Integers that a node reads in the place of floats are no other name for these.
+    // Integers that replace floats as an input are not a renamed weight.
     const moved = there !== undefined && isFloat(there.dtype) === isFloat(tensor.dtype) ? there : undefined;
     if (moved !== undefined) {
       used.add(moved.name);
@@ -114,7 +113,7 @@ export async function diffWeights(
   return { same, changed, renamed };
 }
 
-/** What stands for a weight in one of these graphs. */
+/** The stored form of a weight in one of these graphs. */
 async function storedAs(places: readonly Graph[], of: string): Promise<Decodable | undefined> {
   for (const place of places) {
     const found = (await unpackedNamed(place, nameOfCodes(of))) ?? findStored(place, of);
@@ -123,7 +122,7 @@ async function storedAs(places: readonly Graph[], of: string): Promise<Decodable
   return undefined;
 }
 
-/** Weights after that integers stood for before: what `diff` of the other order calls quantized. */
+/** Weights of the second model that were stored as integers in the first: quantized, in reverse order. */
 async function standIns(
   path: string,
   before: Graph,
@@ -143,7 +142,7 @@ async function standIns(
     gone.push(...integers.parts.map((one) => one.name));
     const { form, scheme, values } = await quantizedChange(after, name, tensor, integers, { sample, bins: undefined });
     const sides = { before: factsOf(integers.parts[0]), after: factsOf(tensor) };
-    // The floats are the right ones, whichever side they are on; only the zeros have an order.
+    // The float weight is always the reference; only the zero counts depend on the order.
     const turned = values && { ...values, zerosBefore: values.zerosAfter, zerosAfter: values.zerosBefore };
     changed.push({ graph: path, name, kind: 'quantized', ...sides, form, scheme, ...(turned && { values: turned }) });
   }
@@ -202,7 +201,7 @@ async function compared(before: Reals, after: Reals, elements: number, look: Loo
   const { bins, sample } = look;
   const spans = sample === undefined ? undefined : sampleOf(elements, sample);
   const [one, other] = spans === undefined ? [before, after] : [await some(before), await some(after)];
-  /** What is looked at is kept: a histogram reads it twice more. */
+  /** Keeps sampled elements: a histogram reads them twice more. */
   async function some(reals: Reals): Promise<Reals> {
     const values = await spansOf(reals, spans ?? []);
     return async function* () {
@@ -236,14 +235,14 @@ async function quantizedChange(
   const real = realsOf(tensor);
   const elements = elementCount(dims);
   if (real === undefined || elementCount(tensor.dims) !== elements) return sides;
-  // Floats of 16 bits stand where the float32 ones did: nothing is taken into them.
+  // 16-bit floats absorb no alpha.
   const factor = scheme.bits === 16 ? 1 : factorOf(graph, name);
   const old = factor === 1 ? real : scaledReals(real, factor);
   const found: Compare[] = [];
   const plain = sameDims(tensor.dims, dims);
   const turned = isSwapped(tensor.dims, dims);
   if (plain || !turned) found.push(await compared(old, integers.reals, elements, look));
-  // A square matrix may have been turned: then only one of the two is close.
+  // A square matrix may have been transposed: then only one of the two layouts is close.
   if (turned && (found[0]?.values?.sqnr ?? 0) < CLOSE)
     found.push(await compared(old, integers.swapped, elements, look));
   const sqnr = ({ values }: Compare): number => values?.sqnr ?? Number.NEGATIVE_INFINITY;
@@ -251,7 +250,7 @@ async function quantizedChange(
   return { ...sides, ...best };
 }
 
-/** The alpha of the Gemm that a weight is of, which quantizers take into it. */
+/** The alpha of the weight's Gemm, which quantizers multiply into it. */
 function factorOf(graph: Graph, name: string): number {
   const node = graph.uses(name).find((use) => use.node !== undefined && isOp(use.node, 'Gemm') && use.index < 2)?.node;
   return node === undefined ? 1 : gemmParts(node).alpha;

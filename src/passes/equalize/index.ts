@@ -82,7 +82,7 @@ export function equalize(options: EqualizeOptions = {}): Pass {
   };
 }
 
-/** Moves the scales of one pair; the largest share by which one changed. */
+/** Moves the scales of one pair; returns the largest relative change. */
 function settle({ first, second, spread }: Pair, scaled: ReadonlyMap<Layer, Scaled>): number {
   const [one, two] = [scaled.get(first) as Scaled, scaled.get(second) as Scaled];
   const r1 = one.largest('outputs');
@@ -93,7 +93,7 @@ function settle({ first, second, spread }: Pair, scaled: ReadonlyMap<Layer, Scal
     for (let at = channel * spread; at < (channel + 1) * spread; at++) below = Math.max(below, r2[at] as number);
     const above = r1[channel] as number;
     const wanted = Math.sqrt(above * below) / below;
-    // A channel of zeros on either side has nothing to share.
+    // A channel of zeros on either side cannot be scaled.
     if (!(wanted > 0 && Number.isFinite(wanted) && Number.isFinite(1 / wanted))) continue;
     const factor = one.outputs[channel] as number;
     const next = Math.min(factor / wanted, one.most[channel] as number);
@@ -127,7 +127,7 @@ class Scaled {
     this.most = new Float64Array(layer.outputs).fill(Number.POSITIVE_INFINITY);
   }
 
-  /** Keeps every output channel within the largest of these peaks; one that is never there is not scaled up. */
+  /** Keeps every output channel within the largest of these peaks; a channel that is always 0 is not scaled up. */
   limit(peaks: ArrayLike<number>): void {
     const largest = Array.from(peaks).reduce((most, one) => Math.max(most, one), 0);
     for (let channel = 0; channel < this.most.length; channel++) {
@@ -148,7 +148,7 @@ class Scaled {
     return result;
   }
 
-  /** Puts weight and bias with their factors into the graph. */
+  /** Writes the scaled weight and bias into the graph. */
   apply(graph: Graph, keep: ReadonlySet<string>): void {
     const { node, weight, bias } = this.#layer;
     const [outputs, inputs] = [this.outputs, this.inputs];
@@ -202,8 +202,7 @@ async function magnitudes({ weight, outputs, inputs, groups }: Layer): Promise<F
 }
 
 /**
- * How far each output channel reaches, as far as weights and bias tell: three standard deviations, for inputs of power
- * 1.
+ * The estimated peak of each output channel from weights and bias: three standard deviations, for inputs of power 1.
  */
 async function estimatedPeaks(layer: Layer): Promise<Float64Array> {
   const data = toFloat32(await layer.weight.tensor.load(), 'float32');

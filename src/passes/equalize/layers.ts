@@ -5,7 +5,7 @@ import { biasSlot } from '../../layers/bias.ts';
 import { weightOf } from '../../layers/select.ts';
 import { channelsBehind, geometryOf, MAX_PATH, type WeightGeometry } from '../quantize/geometry.ts';
 
-/** A Conv or Gemm with what is needed to move scales in and out of it. */
+/** A Conv or Gemm, with everything needed to move scales in and out. */
 export interface Layer extends WeightGeometry {
   readonly node: Node;
   readonly weight: Constant;
@@ -16,9 +16,9 @@ export interface Layer extends WeightGeometry {
 export interface Pair {
   readonly first: Layer;
   readonly second: Layer;
-  /** What the first makes, after its own Relu. */
+  /** Output of the first layer, after its own Relu. */
   readonly value: string;
-  /** Elements of one channel of the first that the second sees as neighbours: more than 1 after a Flatten. */
+  /** Number of adjacent input features of the second layer per channel of the first: more than 1 after a Flatten. */
   readonly spread: number;
 }
 
@@ -42,7 +42,7 @@ export function findPairs(model: Model): Pair[] {
   return pairs;
 }
 
-/** The output of a layer, or of the Relu that alone reads it. */
+/** The output of a layer, or of a Relu that is its only reader. */
 function madeBy(graph: Graph, node: Node): string {
   const y = node.outputs[0] as string;
   const [only] = graph.uses(y);

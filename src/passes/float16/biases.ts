@@ -11,8 +11,8 @@ import { shorten } from './forms.ts';
 import type { Resolved } from './options.ts';
 
 /**
- * Has biases take back what rounding to 16 bits does to the mean of each output. They stay float32: rounded, they would
- * lose what they took back.
+ * Corrects biases for the shift that rounding to 16 bits causes in the mean of each output. They stay float32, because
+ * rounding would undo the correction.
  * @param stored - gives the weights that are to be stored in 16 bits
  * @returns the biases, and a note
  */

@@ -3,7 +3,7 @@ import type { Graph } from '../../ir/graph.ts';
 import { isOp, isStandard, type Node } from '../../ir/node.ts';
 import { RESHAPES } from '../../ir/reshapes.ts';
 
-/** Sums and products of many numbers: they pass 65504 where none of the numbers does, and runtimes add them up in float16. */
+/** Sums and products of many numbers: they can exceed 65504 when no number does, and runtimes accumulate in float16. */
 export const SUMS: readonly string[] = [
   ...[
     'ReduceL1',
@@ -26,30 +26,30 @@ export const SUMS: readonly string[] = [
   ],
 ];
 
-/** What makes numbers large that a later node makes small again. */
+/** Operators whose large results a later node makes small again. */
 const GROWS = new Set([...SUMS, 'Exp']);
-/** What makes large numbers small. */
+/** Operators that map large numbers to small ones. */
 const SHRINKS = new Set(['Erf', 'Log', 'Reciprocal', 'Sigmoid', 'Sqrt', 'Tanh']);
-/** What may stand between the two. */
+/** Operators that may stand between the two. */
 export const BETWEEN: ReadonlySet<string> = new Set([
   ...['Abs', 'Add', 'Cast', 'Clip', 'Concat', 'Div', 'Expand', 'Identity', 'Max', 'Min', 'Mul', 'Neg', 'ReduceMax'],
   ...['Relu', 'Slice', 'Sub', 'Sum', 'Transpose', 'Where', ...RESHAPES],
 ]);
-/** What gives exact numbers of an angle only where the angle is exact. */
+/** Operators that need an exact angle. */
 const ANGLES = new Set(['Cos', 'Sin', 'Tan']);
 
-/** Nodes between one and what makes its numbers small, or between an angle and what it is made of. */
+/** The most nodes between a growing and a shrinking one, or between an angle and its inputs. */
 export const MAX_HOPS = 8;
 
 /**
- * Nodes that stay float32 because numbers in the middle of what they compute would not fit: from a square, an
- * exponential or a sum to the root, logarithm or quotient that makes them small again, as LayerNormalization, RMSNorm,
- * Gelu and Softmax are written out; and what angles are made of.
+ * Nodes that stay float32 because intermediate results would not fit: from a square, an exponential or a sum to the
+ * root, logarithm or quotient that makes them small again, as in decomposed LayerNormalization, RMSNorm, Gelu and
+ * Softmax. Nodes that compute angles stay float32 too.
  * ```
  * x ── ReduceMean ── Sub ── Pow ── ReduceMean ── Add(ε) ── Sqrt ── Div ── Mul(γ)
  *      └───────────────────────── float32 ──────────────────────────┘
  * ```
- * @param starts - nodes beside those of an operator that grows: an epsilon that float16 has not
+ * @param starts - further nodes to start from: those with an epsilon that float16 cannot represent
  */
 export function rangeChains(graph: Graph, starts: ReadonlySet<Node>): Set<Node> {
   const kept = new Set<Node>();
@@ -65,15 +65,15 @@ function isGrowing(node: Node): boolean {
   return GROWS.has(node.opType) || isSquare(node);
 }
 
-/** Whether a node of a standard operator multiplies numbers by themselves. */
+/** Whether a node of a standard operator squares its input. */
 export function isSquare({ opType, inputs }: Node): boolean {
   return opType === 'Pow' || (opType === 'Mul' && inputs[0] === inputs[1]);
 }
 
-/** Keeps the nodes on every way from one to something that makes numbers small. */
+/** Keeps the nodes on every path from a node to one that shrinks. */
 function follow(graph: Graph, start: Node, kept: Set<Node>, distances: ReadonlyMap<Node, number>): void {
   const open = [start];
-  // A list that grows is walked to its end.
+  // The list grows during the loop.
   for (const node of open) {
     const onWay = readersOf(graph, node).filter((use) => isEnd(use.node, use.index) || distances.has(use.node));
     if (onWay.length > 0) kept.add(node);
@@ -86,7 +86,7 @@ function follow(graph: Graph, start: Node, kept: Set<Node>, distances: ReadonlyM
   }
 }
 
-/** How many nodes away the nearest thing is that makes numbers small, of nodes that hand large ones on to it. */
+/** The distance to the nearest shrinking node, by node that passes large numbers on to it. */
 function distancesOf(graph: Graph): Map<Node, number> {
   const distances = new Map<Node, number>();
   const open: Node[] = [];
@@ -108,7 +108,7 @@ export function producersOf(graph: Graph, node: Node): Node[] {
   return node.inputs.flatMap((input) => graph.producer(input) ?? []);
 }
 
-/** The division by what became small is exact only where that is. */
+/** Keeps the division by the shrunk number, which is only as exact as that number. */
 function quotient(graph: Graph, node: Node, kept: Set<Node>): void {
   if (!isOp(node, 'Sqrt')) return;
   for (const { node: next, index } of readersOf(graph, node)) {
@@ -136,9 +136,9 @@ function isEnd(node: Node, index: number): boolean {
 }
 
 /**
- * Nodes and what they are made of, at most {@link MAX_HOPS} away.
- * @param takes - whether a node of a standard operator is among it
- * @param ends - whether what makes a node is not looked for
+ * Nodes and their producers, at most {@link MAX_HOPS} away.
+ * @param takes - whether to include a node of a standard operator
+ * @param ends - whether to stop at a node
  */
 export function madeOf(
   graph: Graph,
@@ -147,7 +147,7 @@ export function madeOf(
   ends: (node: Node) => boolean = () => false,
 ): ReadonlySet<Node> {
   const hops = new Map<Node, number>(nodes.map((node) => [node, MAX_HOPS]));
-  // A map that grows is walked to its end, in the order of the distance.
+  // The map grows during the loop, in order of distance.
   for (const [node, left] of hops) {
     if (left === 0 || ends(node)) continue;
     for (const producer of producersOf(graph, node)) {

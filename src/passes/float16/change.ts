@@ -3,7 +3,7 @@ import type { Node } from '../../ir/node.ts';
 import type { Change } from '../../layers/skip.ts';
 import { namesOf, operatorsOf } from '../pack/weights.ts';
 
-/** Who reads a weight, as a report names them. */
+/** The readers of a weight, as reports name them. */
 type Reads = Pick<Change, 'nodes' | 'opType'>;
 
 /** The nodes of a report, by name, and their operators. */
@@ -12,7 +12,7 @@ export function readsOf(nodes: readonly Node[]): Reads {
 }
 
 /**
- * What a report says of a tensor that has another float type now.
+ * The report of a tensor whose float type changed.
  * @param now - bytes of what stands for it, in words what that is, and bytes that went, where those are not its own
  */
 export function changeOf(

@@ -19,8 +19,9 @@ import { Types } from './types.ts';
 import { type HalfConstant, Weights } from './weights.ts';
 
 /**
- * Lets a model compute in float16, but for what needs float32: types follow from the model's inputs and constants, each
- * value has one Cast where it is read in the other type, and weights that nodes in float32 read are stored in 16 bits.
+ * Makes a model compute in float16 except where float32 is needed: types follow from the model's inputs and constants,
+ * each value has one Cast where it is read in the other type, and weights that nodes in float32 read are stored in 16
+ * bits.
  */
 export async function computeHalves(
   model: Model,
@@ -81,7 +82,7 @@ const REASONS: Readonly<Record<KeptReason, string>> = {
   type: 'because types are unknown',
 };
 
-/** Nodes named for a reason. */
+/** The most nodes named for a reason. */
 const NAMED = 5;
 
 function notesOf({ kept }: Plan, { nodes, casts }: ComputedHalf): string[] {

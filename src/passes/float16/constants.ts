@@ -5,21 +5,21 @@ import { fromFloat32 } from '../../kernels/rounded.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import { type HalfObstacle, obstacle, roundingOf } from '../../schemes/float16.ts';
 
-/** What float16 does to a constant. */
+/** How float16 represents a constant. */
 export type Fit =
   | { readonly kind: 'fits' }
   /** Numbers beyond ±65504 that only say "very large": a mask, or a bound that bounds nothing. */
   | { readonly kind: 'bound' }
   | ({ readonly kind: 'obstacle' } & HalfObstacle);
 
-/** A number of a mask is at least so large; smaller ones are meant as they are. */
+/** The least magnitude of a mask value; smaller numbers are meant exactly. */
 const LEAST_BOUND = 99_999;
 /** One number is read alone, so that it keeps its digits: a step of float16, of it. */
 const LONE_LOSS = 2 ** -10;
 
 const LARGEST_HALF = LARGEST.float16;
 
-/** What 16 bits do to constants. Each is read once, whoever asks. */
+/** How 16 bits represent constants. Each constant is read once. */
 export class Fits {
   readonly #dtype: HalfDType;
   readonly #known = new Map<Tensor, Promise<Rounding>>();
@@ -34,7 +34,7 @@ export class Fits {
     return found;
   }
 
-  /** What float16 does to a constant that a node computes with. */
+  /** How float16 represents a constant that a node computes with. */
   async of(tensor: Tensor): Promise<Fit> {
     const rounding = await this.rounding(tensor);
     if (rounding.largest > LARGEST_HALF && rounding.leastBeyond >= LEAST_BOUND) return { kind: 'bound' };
@@ -46,7 +46,9 @@ export class Fits {
   }
 }
 
-/** A constant with its finite numbers brought into the range of float16: infinity would make NaN of a row that is masked whole. */
+/**
+ * A constant with its finite numbers clamped to the range of float16: infinity would turn a fully masked row into NaN.
+ */
 export function bounded(tensor: Tensor, name: string, dtype: 'float16' | 'float32'): Tensor {
   const compute = async (): Promise<ArrayBufferView> => {
     const values = toFloat32(await tensor.load(), tensor.dtype as FloatDType);

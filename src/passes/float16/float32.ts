@@ -13,9 +13,9 @@ import { TYPE_ATTRIBUTES, Types } from './types.ts';
 import { widenStored } from './wide.ts';
 
 /**
- * Makes float32 of all that is float16 or bfloat16: weights, what nodes make, inputs and outputs. Casts between the two
- * go. The numbers are those that 16 bits held; what is computed from them is rounded to float32.
- * @returns the weights, and how many Casts went
+ * Converts everything that is float16 or bfloat16 to float32: weights, node outputs, inputs and outputs. Casts between
+ * the types are removed. Weights keep their 16-bit values; results are rounded to float32.
+ * @returns the weights, and the number of removed Casts
  */
 export function widenAll(model: Model): { readonly changes: Change[]; readonly casts: number } {
   const changes = widenStored(model);
@@ -60,7 +60,7 @@ function retype(graph: Graph, node: Node): void {
   if (attributes.some((one, at) => one !== node.attributes[at])) graph.replaceNode(node, { ...node, attributes });
 }
 
-/** Takes out Casts from float32 to float32, but where they stand between an input and an output. */
+/** Removes Casts from float32 to float32, except between a graph input and a graph output. */
 function removeCasts(model: Model): number {
   const types = new Types(model);
   let removed = 0;

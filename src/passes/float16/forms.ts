@@ -12,10 +12,10 @@ import type { Encoded } from '../../schemes/scheme.ts';
 import { arithmetic, castNode, spreadScale } from '../../schemes/write.ts';
 import type { Fits } from './constants.ts';
 
-/** What weights are stored as in 16 bits: floats, or integers with scales where these keep more. */
+/** How weights are stored in 16 bits: as floats, or as integers with scales where these are more exact. */
 export type ShortDType = HalfDType | 'int16';
 
-/** A weight in 16 bits, and what these keep of it. */
+/** A weight in 16 bits, with its rounding loss. */
 export interface Short {
   readonly encoded: Encoded;
   /** For people: `float16 with a Cast`. */
@@ -24,9 +24,9 @@ export interface Short {
 }
 
 /**
- * A weight in 16 bits; or why it must stay as it is. Reads it. Integers keep more of most weights than floats: 16
- * binary digits instead of 11. Of those of which they keep less, because numbers of very different size share a scale,
- * floats are stored.
+ * A weight in 16 bits; or why it must stay as it is. Reads the weight. Integers are more exact for most weights: 16
+ * significant bits instead of 11. If they are less exact, because numbers of very different size share a scale, floats
+ * are stored.
  */
 export async function shorten(held: Constant, dtype: ShortDType, fits: Fits): Promise<Short | HalfObstacle> {
   const { graph, tensor } = held;
@@ -37,7 +37,7 @@ export async function shorten(held: Constant, dtype: ShortDType, fits: Fits): Pr
   if (dtype === 'int16') {
     const made = await encodeShorts(tensor, shortGranularity(tensor.dims, outputsOf(held)), namesFor(graph, name));
     const most = why === undefined ? rounding.noise : Number.MAX_VALUE;
-    // The largest float32 is infinity where its step is rounded up.
+    // A scale rounded up would turn the largest float32 into infinity.
     if (made !== undefined && !made.coarse && made.encoded.losses.noise <= most) {
       const { encoded } = made;
       return { encoded, sqnr: encoded.losses.sqnr, form: `${encoded.scheme.name} with Cast and Mul` };
@@ -49,7 +49,9 @@ export async function shorten(held: Constant, dtype: ShortDType, fits: Fits): Pr
   return { encoded, sqnr, form: `${half} with a Cast` };
 }
 
-/** The axis of the outputs of the first node that reads a weight; undefined for a table, and where no node sums over it. */
+/**
+ * The axis of the outputs of the first node that reads a weight; undefined for a table, and where no node sums over it.
+ */
 function outputsOf(held: Constant): number | undefined {
   for (const { node, index } of held.graph.uses(constantName(held))) {
     const axes = node && weightAxes({ node, index, transposed: false }, held.tensor.dims);
@@ -58,20 +60,20 @@ function outputsOf(held: Constant): number | undefined {
   return undefined;
 }
 
-/** The tensors that stand for a weight, the weight itself first. */
+/** The tensors that represent a weight, its elements first. */
 export function tensorsOf({ encoded }: Short): readonly [Tensor, ...Tensor[]] {
   const scale = spreadScale(encoded);
   return scale === undefined ? [encoded.data] : [encoded.data, scale];
 }
 
-/** The nodes that make a weight float32 again, under a name: ONNX Runtime computes them when it loads the model. */
+/** The nodes that convert a weight back to float32 under a name; ONNX Runtime computes them when it loads the model. */
 export function wideningNodes(graph: Graph, { encoded }: Short, name: string): readonly Node[] {
   const { data, scale } = encoded;
   if (scale === undefined || isHalf(data.dtype)) return [castNode(graph, data.name, name, 'float32')];
   return arithmetic(graph, { of: name, data: data.name, scale, zeroPoint: undefined }, 'float32', name);
 }
 
-/** A tensor as a Constant node: where a function or a branch holds it so. */
+/** A tensor as a Constant node, for functions and branches that store it so. */
 export function constantNode(graph: Graph, tensor: Tensor): Node {
   const attributes = [attribute.tensor('value', tensor)];
   const name = graph.uniqueName(`${tensor.name}_Constant`);

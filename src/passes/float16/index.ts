@@ -73,7 +73,7 @@ export function float16(options: Float16Options = {}): Pass {
   };
 }
 
-/** What a model is where nothing changes: in 16 bits already. */
+/** The report of a model that is already in 16 bits. */
 function alreadyHalf(
   model: Model,
   { changes }: Pick<PassReport, 'changes'>,

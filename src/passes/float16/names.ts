@@ -6,10 +6,10 @@ import { isFloatCast, type Plan, type Value } from './plan.ts';
 import { rowOf } from './rows.ts';
 import type { Types } from './types.ts';
 
-/** What a reader wants of a float32 value: `any` takes it as it is. */
+/** The type in which a reader needs a float32 value: `any` takes it as it is. */
 export type Want = 'half' | 'float' | 'any';
 
-/** Who reads a value. */
+/** The readers of a value. */
 export interface Wants {
   readonly half: boolean;
   readonly float: boolean;
@@ -17,15 +17,15 @@ export interface Wants {
   readonly output: boolean;
 }
 
-/** What a value is called in each type; undefined if nothing reads it in that type. */
+/** The name of a value in each type; undefined if nothing reads it in that type. */
 export interface Names {
-  /** Whether what makes it makes float16. */
+  /** Whether its producer makes float16. */
   readonly made: boolean;
   readonly half: string | undefined;
   readonly float: string | undefined;
 }
 
-/** Finds out what every reader wants, and names what it is to read. */
+/** Finds the type that every reader needs, and the name it is to read. */
 export class Naming {
   readonly #model: Model;
   readonly #types: Types;
@@ -45,7 +45,7 @@ export class Naming {
     }
   }
 
-  /** Nodes that make float16 at once where they made float32, because nothing reads that. */
+  /** Nodes that now make float16 directly, because nothing reads their float32 output. */
   get absorbed(): ReadonlySet<Node> {
     return this.#absorbed;
   }
@@ -55,7 +55,7 @@ export class Naming {
     return this.#names.get(graph)?.get(value);
   }
 
-  /** What a reader of a float32 value wants. */
+  /** The type that a reader of a float32 value needs. */
   wantOf({ graph, node, index }: Use): Want {
     if (node === undefined) return graph === this.#model.graph && this.#io === 'float16' ? 'half' : 'float';
     if (isOp(node, 'Shape') || isOp(node, 'Size') || (isOp(node, 'Cast') && !isFloatCast(node))) return 'any';
@@ -63,7 +63,7 @@ export class Naming {
     return this.#plan.halves.has(node) && row?.mayBeHalf(row.input(index)) ? 'half' : 'float';
   }
 
-  /** Who reads a value of this graph. */
+  /** The readers of a value of this graph. */
   wantsOf(graph: Graph, value: string): Wants {
     const uses = graph.uses(value);
     const wants = uses.map((use) => this.wantOf(use));
@@ -92,13 +92,13 @@ export class Naming {
   }
 }
 
-/** Whether a node makes floats of what is not float32, in a type that its attribute says. */
+/** Whether a node converts values to float32 by an attribute that names the type. */
 export function isMade(types: Types, graph: Graph, node: Node): boolean {
   if (isOp(node, 'ConstantOfShape')) return true;
   return isFloatCast(node) && types.of(graph, node.inputs[0] ?? '') !== 'float32';
 }
 
-/** The float16 value that a Cast makes float32 of: who wants float16 reads that one. */
+/** The float16 source of a Cast to float32: readers that need float16 read it directly. */
 export function halfSource(types: Types, graph: Graph, node: Node): string | undefined {
   const [source = ''] = node.inputs;
   return isFloatCast(node) && types.of(graph, source) === 'float16' ? source : undefined;

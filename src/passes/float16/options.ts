@@ -8,8 +8,8 @@ import type { ShortDType } from './forms.ts';
 
 export interface Float16Options extends Selection {
   /**
-   * `bfloat16` has the range of float32 and 8 significant bits instead of 11, so it is less exact. `int16`, with a scale
-   * for each output channel, is more exact. Both are only storage types.
+   * `bfloat16` has the range of float32 and 8 significant bits instead of 11, so it is less exact. `int16`, with a
+   * scale for each output channel, is more exact. Both are only storage types.
    */
   readonly dtype?: ShortDType;
   /**
@@ -45,7 +45,7 @@ export const FLOAT16_DEFAULTS: Required<Omit<Float16Options, 'compute' | 'opType
   exclude: [],
 };
 
-/** What each option takes. */
+/** The accepted values of each option. */
 export const FLOAT16_SHAPE: Shape<Float16Options> = {
   dtype: ['float16', 'bfloat16', 'int16'],
   compute: HALF_ROWS.compute,
@@ -57,5 +57,5 @@ export const FLOAT16_SHAPE: Shape<Float16Options> = {
   ...SELECTION_SHAPE,
 };
 
-/** The options of a run. Operators are any where none is named. */
+/** The options of a run. All operators count if none is named. */
 export type Resolved = typeof FLOAT16_DEFAULTS & Pick<Float16Options, 'opTypes' | 'minElements'>;

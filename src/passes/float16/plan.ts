@@ -17,11 +17,11 @@ import type { Small } from './small.ts';
 import { spectra } from './spectra.ts';
 import { isContainer, type Types } from './types.ts';
 
-/** What a value is, where it is float32 in the model. */
+/** Facts about a float32 value of the model. */
 export interface Value {
   /** Whether the node that makes it computes in float16. */
   readonly half: boolean;
-  /** Whether it is made of whole numbers and constants alone: positions, sizes, masks, which float16 would round. */
+  /** Whether it is computed from integers and constants only: positions, sizes, masks, which float16 would round. */
   readonly exact: boolean;
 }
 
@@ -38,11 +38,11 @@ export type KeptReason =
   | 'sum'
   | 'type';
 
-/** What becomes of each node and value. */
+/** The type of each node and value. */
 export interface Plan {
   /** Nodes that compute in float16. */
   readonly halves: ReadonlySet<Node>;
-  /** Nodes that compute in float32, though they have floats to compute with. */
+  /** Nodes with float operands that compute in float32. */
   readonly kept: ReadonlyMap<Node, KeptReason>;
   /** Constants that keep a node in float32, and why. */
   readonly obstacles: ReadonlyMap<
@@ -58,7 +58,7 @@ export interface Plan {
   readonly values: ReadonlyMap<Graph, ReadonlyMap<string, Value>>;
 }
 
-/** Operators that hand elements on: they take whatever type these have. */
+/** Operators that pass elements on, of any type. */
 const MOVES = new Set([
   ...[
     'CenterCropPad',
@@ -73,7 +73,7 @@ const MOVES = new Set([
   ],
   ...['Pad', 'ReverseSequence', 'Slice', 'SpaceToDepth', 'Split', 'Tile', 'Transpose', 'Trilu', 'Unique', ...RESHAPES],
 ]);
-/** Operators with weights. A product with one takes numbers of any kind to where they are rounded anyway. */
+/** Operators with weights. Their results are rounded anyway, even if their inputs are exact. */
 const WEIGHTED = new Set([
   'Conv',
   'ConvTranspose',
@@ -87,17 +87,17 @@ const WEIGHTED = new Set([
   'MatMulNBits',
   'FusedMatMul',
 ]);
-/** Operators for which a number beyond ±65504 may be the nearest one: it is added, chosen or a bound. */
+/** Operators whose constants beyond ±65504 may be clamped: they are added, selected or used as a bound. */
 const BOUNDED = new Set([...MOVES, 'Add', 'Clip', 'Max', 'Min', 'ScatterElements', 'ScatterND', 'Sub', 'Where']);
 /** Operators on integers, whose scales stay as they are. */
 const QUANTIZED = /^(Dequantize|DynamicQuantize|Quantize|Q)Linear/;
-/** What makes weights or activations of integers: no whole numbers. */
+/** Operators that decode integers into weights or activations: their outputs are not integers. */
 const DECODES = new Set(['DequantizeLinear', 'GatherBlockQuantized']);
 
 /** Fewer elements are not a weight. */
 const LEAST_WEIGHT = 128;
 
-/** What the planner needs to know. */
+/** The inputs of the planner. */
 interface Planning {
   readonly model: Model;
   readonly types: Types;
@@ -134,7 +134,7 @@ export class Planner {
   async #graph(graph: Graph): Promise<void> {
     const own = new Map<string, Value>();
     this.#values.set(graph, own);
-    // An input with a value of its own keeps the type of that.
+    // An input with a default value keeps the type of that value.
     const asked = graph === this.#model.graph && this.#options.io === 'float16';
     const fed = new Set(asked ? graph.fedInputs.map(({ name }) => name) : []);
     for (const { name } of graph.inputs) {
@@ -153,7 +153,7 @@ export class Planner {
     }
   }
 
-  /** Nodes with a lone constant that float16 has not. */
+  /** Nodes with a scalar constant that float16 cannot represent. */
   async #epsilons(graph: Graph): Promise<Set<Node>> {
     const found = new Set<Node>();
     for (const node of graph.nodes) {
@@ -233,8 +233,8 @@ export class Planner {
   }
 
   /**
-   * Whether a node has few weights and reads what the model is fed, which nobody made of size 1 yet: what rounding takes
-   * from its weights is large beside what later layers lose, and there is little to save.
+   * Whether a node has few weights and reads a model input, which is not normalized yet. Rounding its weights loses
+   * much more than in later layers, and saves little.
    */
   #isFirst(graph: Graph, node: Node, inputs: readonly { held: Constant | undefined }[]): boolean {
     if (!this.#small.chosen || !WEIGHTED.has(node.opType) || graph.parent !== undefined) return false;
@@ -248,7 +248,7 @@ export class Planner {
     return graph.isInput(value);
   }
 
-  /** Whether twice the largest number that was seen passes what float16 has. */
+  /** Whether twice the largest number seen exceeds the range of float16. */
   #passes(value: string): boolean {
     const range = this.#options.ranges.get(value);
     return range !== undefined && 2 * Math.max(-range.observedMin, range.observedMax) > LARGEST.float16;
@@ -273,14 +273,14 @@ export class Planner {
 
 const BEYOND = { reason: 'out_of_range', detail: 'it contains values beyond ±65504, the range of float16' } as const;
 
-/** A constant that may have another type; undefined for all else, and for what a caller may feed. */
+/** A constant whose type may change; undefined for anything else, and for values that a caller may override. */
 export function typedConstant(model: Model, graph: Graph, value: string): Constant | undefined {
   const held = graph.constant(value);
   if (held === undefined || isVariable(model, held)) return undefined;
   return held.graph.parent !== undefined && held.graph.isInput(constantName(held)) ? undefined : held;
 }
 
-/** Whether a node is a Cast to float32. That of a float32 changes nothing. */
+/** Whether a node is a Cast to float32. */
 export function isFloatCast(node: Node): boolean {
   return isOp(node, 'Cast') && DTYPES[intAttribute(node, 'to', 0)] === 'float32';
 }

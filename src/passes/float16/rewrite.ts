@@ -27,15 +27,15 @@ export interface Rewriting {
 }
 
 /**
- * Gives each node what it reads in the type it computes in. A value has one Cast for all that read it in the other
- * type, after what makes it; one that is made by a Cast has a second one of the same source.
- * @returns how many Casts were put in
+ * Gives each node its inputs in the type it computes in. All readers in the other type share one Cast, placed after the
+ * producer. A value made by a Cast gets a second Cast from the same source.
+ * @returns the number of inserted Casts
  */
 export async function rewriteNodes(work: Rewriting): Promise<number> {
   const graphs = withBodies([work.model.graph]);
   const changes: (() => void)[] = [];
   let casts = 0;
-  // What a node reads is looked up before any node is replaced.
+  // Inputs are looked up before any node is replaced.
   for (const graph of graphs) {
     const first = firstCasts(work, graph);
     if (first.length > 0) changes.push(() => graph.insertFirst(...first));
@@ -54,14 +54,14 @@ export async function rewriteNodes(work: Rewriting): Promise<number> {
   return casts;
 }
 
-/** Whether a node is a Cast of float16 that nothing reads: all readers take what it is made of. */
+/** Whether a node is a Cast from float16 that nothing reads, because all readers take its source. */
 function isIdle({ naming, types }: Rewriting, graph: Graph, node: Node): boolean {
   const source = halfSource(types, graph, node);
   const names = naming.of(graph, node.outputs[0] ?? '');
   return source !== undefined && names?.half === source && names.float === undefined;
 }
 
-/** The Casts of values that no node of the graph makes. */
+/** Casts of values that no node of the graph produces. */
 function firstCasts({ plan, naming }: Rewriting, graph: Graph): Node[] {
   const casts: Node[] = [];
   for (const name of plan.values.get(graph)?.keys() ?? []) {
@@ -73,15 +73,15 @@ function firstCasts({ plan, naming }: Rewriting, graph: Graph): Node[] {
 function castsBehind({ naming, types }: Rewriting, graph: Graph, node: Node): Node[] {
   return node.outputs.flatMap((output) => {
     const names = naming.of(graph, output);
-    // It is there in float16 already.
+    // It already exists in float16.
     if (names?.half !== undefined && names.half === halfSource(types, graph, node)) return [];
-    // Of the source, where a Cast made the value: no Cast after another.
+    // If a Cast made the value, cast its source instead.
     const source = isFloatCast(node) && isMade(types, graph, node) ? node.inputs[0] : undefined;
     return castOf(graph, names, source);
   });
 }
 
-/** The Cast from the type that a value is made in to the other, where that is read. */
+/** The Cast of a value to its other type, if that is read. */
 function castOf(graph: Graph, names: Names | undefined, source?: string): Node[] {
   if (names?.half === undefined || names.float === undefined) return [];
   const [from, to] = names.made ? [names.half, names.float] : [names.float, names.half];
@@ -102,7 +102,7 @@ async function rewritten(work: Rewriting, graph: Graph, node: Node): Promise<Nod
   return { ...node, inputs, outputs, attributes };
 }
 
-/** The name of a value in the type that its reader wants. */
+/** The name of a value in the type that its reader needs. */
 function inputOf(
   { model, types, naming, weights }: Rewriting,
   graph: Graph,
@@ -149,7 +149,7 @@ async function attributesOf(
   return replace(attribute.tensor('value', constant(fill.name, dtype, fill.dims, bytes)));
 }
 
-/** What the file states of values is true of those that are float16 now. */
+/** Updates the stated types of values that are float16 now. */
 function settleTypes({ plan, naming }: Rewriting, graph: Graph): void {
   const halves = [...(plan.values.get(graph) ?? [])].flatMap(([name]) =>
     naming.of(graph, name)?.half === name ? [name] : [],

@@ -34,7 +34,7 @@ export class Row {
     this.#halves = new Set(halves.trim().split(' '));
   }
 
-  /** The type variable of an input, `f` where it is float32 alone, `-` where it is none. */
+  /** The type variable of an input, `f` if it is always float32, `-` if never. */
   input(index: number): string {
     return formal(this.#inputs, index);
   }

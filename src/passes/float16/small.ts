@@ -5,10 +5,10 @@ import { storedWeights } from '../../layers/stored.ts';
 import { floatTensors, smallestOf } from '../smallest.ts';
 import type { Resolved } from './options.ts';
 
-/** Fewer elements save less than the Cast takes. */
+/** With fewer elements, the Cast takes more room than they save. */
 export const LEAST_ELEMENTS = 128;
 /**
- * What the smallest tensors may make together of all floats of the model. Rounding takes the same part of each, so that a
+ * The share of the smallest tensors in all floats of the model. Rounding has the same relative error in each, so a
  * small one costs as much of the signal as a large one, and saves nothing.
  */
 const SMALLEST = 0.02;
@@ -19,14 +19,14 @@ const WIDTH = 4;
 export class Small {
   readonly #least: number;
   readonly #smallest: ReadonlySet<Tensor>;
-  /** Whether the smallest were looked for: nobody said which tensors are meant. */
+  /** Whether the smallest tensors were chosen here, because the user did not select any. */
   readonly chosen: boolean;
 
   constructor(model: Model, { minElements, include, opTypes }: Resolved) {
     this.#least = minElements ?? LEAST_ELEMENTS;
     this.chosen = minElements === undefined && include.length === 0 && opTypes === undefined;
     const floats = this.chosen ? [...floatTensors(model)] : [];
-    // Those that have 16 bits already count as what they were: a second run finds the same ones.
+    // Tensors already in 16 bits count as float32, so that a second run finds the same ones.
     const shorts = this.chosen ? [...storedWeights(model).values()].map(({ tensor }) => tensor) : [];
     const all = [...floats, ...shorts.filter(({ dtype }) => dtype === 'int16')].reduce(
       (sum, { dims }) => sum + WIDTH * elementCount(dims),
@@ -40,7 +40,7 @@ export class Small {
     return elementCount(tensor.dims) < this.#least || this.#smallest.has(tensor);
   }
 
-  /** Why they stay, for so many of them. */
+  /** Why `count` tensors stay. */
   note(count: number): string {
     const stay = count === 1 ? 'tensor stays' : 'tensors stay';
     const why = this.chosen

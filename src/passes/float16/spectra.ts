@@ -2,11 +2,11 @@ import type { Graph } from '../../ir/graph.ts';
 import { isOp, isStandard, type Node } from '../../ir/node.ts';
 import { BETWEEN, isSquare, MAX_HOPS, madeOf, producersOf, readersOf } from './chains.ts';
 
-/** What adds numbers up by weights: the filters of a spectrum, and the transform before it. */
+/** Operators of weighted sums: the filters of a spectrum, and the transform before it. */
 const PRODUCTS = new Set(['Conv', 'DFT', 'Einsum', 'Gemm', 'MatMul', 'STFT']);
 
 /**
- * Nodes of a spectrum that becomes decibels: its powers pass 65504 wherever sound is loud, and the quiet ones, which a
+ * Nodes of a spectrum that is converted to decibels. Its powers exceed 65504 where sound is loud; quiet ones, which the
  * logarithm makes large, are too small for float16.
  * ```
  * x ── Conv(cosines) ── Pow ──┐
@@ -23,7 +23,7 @@ export function spectra(graph: Graph): ReadonlySet<Node> {
   const made = madeOf(graph, last, takes, isSquare);
   const squares = [...made].filter(isSquare);
   const kept = new Set(squares);
-  // A set that grows is walked to its end.
+  // The set grows during the loop.
   for (const node of kept) {
     if (logs.has(node)) continue;
     for (const { node: reader } of readersOf(graph, node)) if (made.has(reader) || logs.has(reader)) kept.add(reader);
@@ -37,10 +37,10 @@ function mayStandBetween({ opType }: Node): boolean {
   return BETWEEN.has(opType) || PRODUCTS.has(opType);
 }
 
-/** What is squared, back to the product that makes it. */
+/** The nodes from a square back to the product that computes its input. */
 function transformBehind(graph: Graph, square: Node): Node[] {
   const found = producersOf(graph, square);
-  // A list that grows is walked to its end.
+  // The list grows during the loop.
   for (const one of found) {
     if (found.length > MAX_HOPS || !BETWEEN.has(one.opType)) continue;
     found.push(...producersOf(graph, one).filter((next) => !found.includes(next)));

@@ -17,8 +17,8 @@ import type { Resolved } from './options.ts';
 import { Small } from './small.ts';
 
 /**
- * From which opset on Cast makes float32 of each type; before 6 its attribute was a text. A Mul spreads scales by itself
- * from 7 on.
+ * The opset from which on Cast converts each type to float32; before 6 its attribute was a string. From 7 on, Mul
+ * broadcasts scales.
  */
 const CAST_OPSET = { float16: 6, bfloat16: 13, int16: 7 } as const;
 
@@ -29,16 +29,19 @@ interface Candidate {
   readonly usage: Usage;
 }
 
-/** What is known before weights are stored, where the model was made to compute in float16. */
+/** What is known before weights are stored, if the model was converted to compute in float16. */
 interface Before {
   readonly fits?: Fits;
   readonly small?: Small;
-  /** Tensors of which the report says already why they stay. */
+  /** Tensors that the report has already explained. */
   readonly told?: { has(tensor: Tensor): boolean };
   readonly watch?: Watch | undefined;
 }
 
-/** Puts 16 bits, and the nodes that widen them, where float32 weights were. The value has its old name, so that no reader changes. */
+/**
+ * Replaces float32 weights by 16 bits and the nodes that widen them. The value keeps its name, so that no reader
+ * changes.
+ */
 export async function storeHalves(
   model: Model,
   options: Resolved,
@@ -88,7 +91,7 @@ export async function storeHalves(
   return { changes, skips, notes };
 }
 
-/** Raises the opset where its Cast does not know the type. */
+/** Raises the opset if its Cast does not support the type. */
 async function raised(model: Model, { dtype }: Resolved): Promise<string[]> {
   const needed = CAST_OPSET[dtype];
   if (!model.hasOpset || model.opset >= needed) return [];

@@ -11,7 +11,9 @@ import { rowOf } from './rows.ts';
  */
 export type ValueType = DType | `*${DType}` | 'other';
 
-/** Operators whose attribute names the type of their output, and what it is where it is left out: an input's, or this. */
+/**
+ * Operators whose attribute names the type of their output, and what it is where it is left out: an input's, or this.
+ */
 const NAMED: Readonly<Record<string, readonly [attribute: string, otherwise: DType | number]>> = {
   Bernoulli: ['dtype', 0],
   BitCast: ['to', 0],
@@ -45,7 +47,10 @@ export function isContainer({ domain, opType }: Node): boolean {
   return WRAPS.has(opType) || UNWRAPS.has(opType) || opType === 'SequenceErase' || opType === 'SequenceMap';
 }
 
-/** The types of all values of a model, from its inputs and constants on: what the file states of others may be wrong. */
+/**
+ * The types of all values of a model, derived from its inputs and constants: types stated for other values may be
+ * wrong.
+ */
 export class Types {
   readonly #of = new Map<Graph, Map<string, ValueType | undefined>>();
   readonly #model: Model;
@@ -114,7 +119,7 @@ export class Types {
     if (kind === '-') return 'other';
     const bound = node.inputs.findIndex((name, at) => name !== '' && row?.input(at) === kind);
     if (bound >= 0) return input(bound);
-    // LayerNormalization and Dropout have further outputs of a type of their own.
+    // Further outputs of LayerNormalization and Dropout have other types.
     return opType === 'LayerNormalization' ? 'float32' : undefined;
   }
 

@@ -17,7 +17,7 @@ import type { Types } from './types.ts';
 /**
  * How a float32 constant is written:
  * - `half`: float16, under its name
- * - `cast`: float16, and a Cast that gives those who compute in float32 its old name
+ * - `cast`: float16, and a Cast to float32 under its old name
  * - `both`: float32 as before, and a small copy in float16
  */
 type Form = 'half' | 'cast' | 'both';
@@ -35,7 +35,7 @@ export interface HalfConstant {
   readonly data: Tensor;
   /** Nodes that read it. */
   readonly readers: readonly Node[];
-  /** Bytes of what stands for it. */
+  /** Bytes of its new form. */
   readonly after: number;
 }
 
@@ -45,11 +45,13 @@ export class Weights {
   readonly #naming: Naming;
   readonly #fits: Fits;
   readonly #entries = new Map<Graph, Map<string, Entry>>();
-  /** Nodes in float32 whose constants beyond the range must come into it, because a float16 node reads what they make. */
+  /**
+   * Float32 nodes whose constants must be clamped to the range of float16, because a float16 node reads their output.
+   */
   readonly #bounded = new Set<Node>();
   readonly #bounds = new Map<Tensor, { readonly held: Constant; readonly name: string }>();
 
-  /** @param least - elements from which on one that is read in both types is stored once */
+  /** @param least - least elements of a constant that is stored once though it is read in both types */
   constructor(model: Model, naming: Naming, fits: Fits, least: number = LEAST_ELEMENTS) {
     this.#model = model;
     this.#naming = naming;
@@ -69,7 +71,7 @@ export class Weights {
     }
   }
 
-  /** The name under which a reader finds a constant. */
+  /** The name of a constant for a reader. */
   nameFor(held: Constant, want: Want, node: Node): string {
     const name = constantName(held);
     const entry = this.#entries.get(held.graph)?.get(name);
@@ -78,14 +80,14 @@ export class Weights {
     return bound?.name ?? name;
   }
 
-  /** Whether a node in float32 has its numbers brought into the range of float16. */
+  /** Whether the constants of a float32 node are clamped to the range of float16. */
   isBounded(node: Node): boolean {
     return this.#bounded.has(node);
   }
 
   /**
-   * Finds what masks are made of in float32, where a Cast gives them to nodes in float16: it would make infinity of what
-   * float16 has not.
+   * Finds the constants of masks that are computed in float32 and cast to float16: the Cast would turn numbers beyond
+   * its range into infinity.
    */
   async bound(plan: Plan, types: Types): Promise<void> {
     for (const [graph, values] of plan.values) {
@@ -98,7 +100,7 @@ export class Weights {
 
   async #boundBehind(plan: Plan, types: Types, graph: Graph, value: string): Promise<void> {
     const open = [value];
-    // A list that grows is walked to its end.
+    // The list grows during the loop.
     for (const one of open) {
       const node = graph.producer(one);
       if (node === undefined || this.#bounded.has(node) || plan.halves.has(node)) continue;
@@ -115,7 +117,7 @@ export class Weights {
     }
   }
 
-  /** Puts the tensors into the graphs, once no node reads them as before. */
+  /** Writes the tensors into the graphs, once no node reads the old ones. */
   async write(): Promise<HalfConstant[]> {
     const made: HalfConstant[] = [];
     for (const { held, name } of this.#bounds.values())

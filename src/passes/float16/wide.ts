@@ -11,13 +11,13 @@ import { stepRoleOf } from '../../schemes/recognize.ts';
 import { changeOf, readsOf } from './change.ts';
 
 /**
- * Makes weights that are stored in 16 bits float32 again, or whatever their Cast made of them:
+ * Converts weights stored in 16 bits back to float32, or to the type of their Cast:
  * ```
  * before  x ── Conv(W) ── y         W = Cast(W_float16)
  *
  * after   x ── Conv(W) ── y
  * ```
- * Nothing is converted before it is written, and then some of it at a time.
+ * Weights are converted in chunks while the model is written.
  */
 export function widenStored(model: Model): Change[] {
   const changes = [...model.nodes()].flatMap(({ graph, node }) => widen(model, graph, node) ?? []);
@@ -41,7 +41,7 @@ function widen(model: Model, graph: Graph, node: Node): Change | undefined {
   return changeOf(name, tensor, readsOf(readers), now);
 }
 
-/** Puts a tensor where a node made a value of its name. */
+/** Replaces a node by a tensor with the name of its output. */
 function put(graph: Graph, node: Node, tensor: Tensor): void {
   if (graph.kind === 'function') {
     const attributes = [attribute.tensor('value', tensor)];

@@ -15,31 +15,31 @@ export interface ScaleAndShift {
 /** A node that computes `x · scale + shift` with constants. */
 export interface Affine {
   readonly node: Node;
-  /** The x. */
+  /** The name of x. */
   readonly input: string;
   readonly output: string;
   /** Dims of the constant, as it is broadcast; of BatchNormalization `[C]`, along dim 1 of x. */
   readonly dims: readonly number[];
   readonly scales: boolean;
   readonly shifts: boolean;
-  /** Loads the constants. Undefined where a weight cannot take them in: not finite, or huge. */
+  /** Loads the constants. Undefined if a weight cannot absorb them: not finite, or huge. */
   load(): Promise<ScaleAndShift | undefined>;
 }
 
-/** A larger factor could push a weight out of the range of float32 where the activation it multiplied stayed within. */
+/** A larger factor could push a weight out of the range of float32 although the activation stays within. */
 const MAX_FACTOR = 2 ** 64;
-/** What BatchNormalization takes for a missing epsilon: 1e-5 as float32. */
+/** The default epsilon of BatchNormalization: 1e-5 as float32. */
 const EPSILON = Math.fround(1e-5);
 
 /** Operators with two operands, one of which may be the constant. */
 const ARITHMETIC = ['Add', 'Sub', 'Mul', 'Div'];
 
 /**
- * What the node does to its activation, or undefined if it is not `x · scale + shift` with constants:
+ * The scale and shift of a node, or undefined if it is not `x · scale + shift` with constants:
  * ```
  * Mul x·c      Div x/c      Add x+c      Sub x−c  c−x      BatchNormalization (x−μ)·γ/√(σ²+ε) + β
  * ```
- * Loads nothing.
+ * Reads no weights.
  */
 export function affineOf(folding: Folding, graph: Graph, node: Node): Affine | undefined {
   if (isOp(node, 'BatchNormalization')) return batchNormalization(folding, graph, node);
@@ -84,7 +84,7 @@ export function normalizationConstants(folding: Folding, graph: Graph, node: Nod
   return all.length === 4 ? all : undefined;
 }
 
-/** Whether a BatchNormalization only applies what it learned, to dim 1 as a whole. */
+/** Whether a BatchNormalization is in inference mode and normalizes dim 1 as a whole. */
 export function isInference(folding: Folding, node: Node): boolean {
   if (node.outputs.slice(1).some((one) => one !== '') || intAttribute(node, 'training_mode', 0) !== 0) return false;
   return folding.model.opset >= 7 && intAttribute(node, 'spatial', 1) === 1;
@@ -125,8 +125,8 @@ function usable(found: ScaleAndShift): ScaleAndShift | undefined {
 }
 
 /**
- * Whether the constant goes along the channels of a product: one element, or different ones only along the channel
- * axis, and broadcast so that the shape stays.
+ * Whether the constant runs along the channels of a product: one element, or one per channel, broadcast without
+ * changing the shape.
  * @param axis the channel axis of the product's output, counted from the end: −1 is the last
  * @param rank number of dims of the product's output; undefined if it is not known
  */

@@ -4,11 +4,11 @@ import { movedPastNorm, takenOut } from '../../targets/rewrites.ts';
 import { throughSum } from '../sum.ts';
 import { type Folding, isAnyOp } from './context.ts';
 
-/** Longest way looked at between a MatMul and a BatchNormalization. */
+/** The most nodes followed between a MatMul and a BatchNormalization. */
 const MAX_WAY = 16;
 
 /**
- * Puts a Sum of one input after every output that ONNX Runtime would take out of the graph:
+ * Inserts a Sum with one input after every output that ONNX Runtime would remove from the graph:
  * ```
  * before  A ── Transpose ── t, an output ───────── Gemm ── y       Gemm <transA, transB> (A, B) ── y: nothing makes t
  *         B ── Transpose ───────────────────────────┘
@@ -20,7 +20,7 @@ const MAX_WAY = 16;
  * whose inputs is a Transpose too. {@link movedPastNorm}: not at what moves values between a MatMul and a
  * BatchNormalization. The model does not load then; a body of If, Loop or Scan gives out other memory.
  *
- * Folding brings such nodes together where an Identity stood between, or a node that nothing reads read the value too.
+ * Folding creates such neighbours when it removes an Identity between them, or an unread node that also read the value.
  */
 export function standApart(folding: Folding): void {
   for (const graph of folding.graphs) {
@@ -35,7 +35,7 @@ export function standApart(folding: Folding): void {
   }
 }
 
-/** Whether ONNX Runtime makes one node of what makes an output and what reads it. */
+/** Whether ONNX Runtime fuses the producer of an output with its reader. */
 function isTakenOut(folding: Folding, graph: Graph, producer: Node, readers: readonly Node[]): boolean {
   const [first, second] = readers;
   if (first === undefined) return false;
@@ -48,9 +48,8 @@ function isTakenOut(folding: Folding, graph: Graph, producer: Node, readers: rea
 }
 
 /**
- * The nodes that read a value, once ONNX Runtime has taken out Identity and Dropout; that it is an output does not
- * count.
- * @returns undefined if a body reads it too: then ONNX Runtime leaves it
+ * The nodes that read a value once ONNX Runtime has removed Identity and Dropout, not counting graph outputs.
+ * @returns undefined if a body reads it too: ONNX Runtime then keeps it
  */
 function readersOf(graph: Graph, value: string): Node[] | undefined {
   const found = new Set<Node>();
@@ -66,14 +65,14 @@ function readersOf(graph: Graph, value: string): Node[] | undefined {
   return [...found];
 }
 
-/** A Transpose of a matrix, as far as the file tells. */
+/** A node that may be a Transpose of a matrix. */
 function isTranspose(node: Node | undefined): node is Node {
   if (node === undefined || !isOp(node, 'Transpose')) return false;
   const perm = intsAttribute(node, 'perm');
   return perm === undefined || (perm.length === 2 && perm[0] === 1);
 }
 
-/** Whether one of the two factors of a Gemm is a Transpose, another one than `except`. */
+/** Whether a factor of a Gemm is a Transpose other than `except`. */
 function hasTranspose(graph: Graph, gemm: Node, except?: Node): boolean {
   return gemm.inputs.slice(0, 2).some((value) => {
     const producer = graph.producer(value);
@@ -81,7 +80,7 @@ function hasTranspose(graph: Graph, gemm: Node, except?: Node): boolean {
   });
 }
 
-/** Whether a Transpose is all that reads a Gemm without bias. */
+/** Whether a Gemm has no bias and a Transpose as its only reader. */
 function isTurned(graph: Graph, gemm: Node): boolean {
   const [first, second] = readersOf(graph, gemm.outputs[0] ?? '') ?? [];
   return !hasBias(gemm) && second === undefined && isTranspose(first);
@@ -91,12 +90,12 @@ function hasBias(gemm: Node): boolean {
   return gemm.inputs.length > 2;
 }
 
-/** Whether ONNX Runtime passes a node by on its way from a MatMul to a BatchNormalization. */
+/** Whether ONNX Runtime looks through a node between a MatMul and a BatchNormalization. */
 function isMover(node: Node): boolean {
   return isAnyOp(node, ...movedPastNorm.value);
 }
 
-/** Whether the node moves what a MatMul with a constant weight makes, and nothing else reads it on the way. */
+/** Whether the node moves the output of a MatMul with a constant weight, without other readers on the way. */
 function isBehindMatMul(folding: Folding, graph: Graph, mover: Node): boolean {
   let node: Node | undefined = mover;
   for (let step = 0; step < MAX_WAY && node !== undefined; step++) {
@@ -109,7 +108,7 @@ function isBehindMatMul(folding: Folding, graph: Graph, mover: Node): boolean {
   return false;
 }
 
-/** Whether the node is a BatchNormalization, or moves what one alone reads. */
+/** Whether the node is a BatchNormalization, or moves a value that only one reads. */
 function isBeforeNorm(folding: Folding, graph: Graph, first: Node): boolean {
   let node: Node | undefined = first;
   for (let step = 0; step < MAX_WAY && node !== undefined; step++) {

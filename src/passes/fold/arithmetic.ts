@@ -99,7 +99,7 @@ export function scaleChannels<T extends Float32Array | Float64Array>(
   return out;
 }
 
-/** `ΣW` over everything that one output channel adds up: a sum for each channel, in float64. */
+/** `ΣW` over the terms of each output channel, in float64. */
 export function channelSums(weight: Float32Array | Float64Array, layout: WeightLayout): Float64Array {
   const sums = new Float64Array(channelsOf(layout));
   eachRun(layout, (channel, start, end) => {
@@ -110,7 +110,7 @@ export function channelSums(weight: Float32Array | Float64Array, layout: WeightL
   return sums;
 }
 
-/** Calls back for each stretch of elements of one channel. */
+/** Calls `run` for each run of elements of one channel. */
 function eachRun(layout: WeightLayout, run: (channel: number, start: number, end: number) => void): void {
   let start = 0;
   for (let group = 0; group < layout.groups; group++) {

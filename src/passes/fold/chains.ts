@@ -8,8 +8,8 @@ import { addsUpEvenly, endOf, type Product, productBehind, productOf } from './p
 import type { FoldedWeights } from './weights.ts';
 
 /**
- * Folds constants that scale and shift an activation into the product before or after them, where nothing else reads
- * the value between:
+ * Folds constants that scale and shift an activation into the product before or after it, if nothing else reads the
+ * value between:
  * ```
  * before  x ── Conv(W, b) ── BatchNormalization ── Mul(s) ── Add(t) ── y
  * after   x ── Conv(W', b') ── y                        W' = W·γ/√(σ²+ε)·s, …
@@ -17,8 +17,8 @@ import type { FoldedWeights } from './weights.ts';
  * before  x ── Mul(s) ── Add(t) ── Conv(W, b) ── y      s and t one number each
  * after   x ── Conv(s·W, b + t·ΣW) ── y
  * ```
- * A product keeps the name of the value it ends in. What cannot go back is tried forward. Every node waits once; one
- * that was folded wakes the node before it, so a chain takes time in its length.
+ * A product takes the name of the last value it absorbed. A constant that cannot be folded backward is tried forward.
+ * Every node is queued once, and a fold queues the node before it again, so the time is linear in the chain's length.
  */
 export async function foldChains(folding: Folding, weights: FoldedWeights): Promise<void> {
   for (const graph of folding.graphs) {
@@ -53,7 +53,7 @@ async function foldBack(folding: Folding, weights: FoldedWeights, graph: Graph, 
   if (change === undefined) return false;
   const { scale, shift } = change;
   const kind = affine.node.opType;
-  // The bias first: it is told in terms of the weight as it is.
+  // The bias first: it is computed from the unchanged weight.
   const touched = found.bias?.held !== undefined || shift !== undefined;
   const bias = touched
     ? weights.biased(found, { ...(scale !== undefined && { scale }), ...(shift !== undefined && { shift }) }, kind)
@@ -80,9 +80,9 @@ async function foldBack(folding: Folding, weights: FoldedWeights, graph: Graph, 
 }
 
 /**
- * Into the product after it: `α·(s·x + t)·W + β·b = α·x·(s·W) + (β·b + α·t·ΣW)`, ΣW over all that a channel adds up. The
- * second only without padding, which adds zeros where x would have been shifted. s and t are one number each: a channel
- * of x is not a channel of y.
+ * Into the product after it: `α·(s·x + t)·W + β·b = α·x·(s·W) + (β·b + α·t·ΣW)`, ΣW over all that a channel adds up.
+ * The second only without padding, which adds zeros where x would have been shifted. s and t are one number each: a
+ * channel of x is not a channel of y.
  */
 async function foldForward(folding: Folding, weights: FoldedWeights, graph: Graph, affine: Affine): Promise<boolean> {
   if (isOp(affine.node, 'BatchNormalization') || affine.dims.some((dim) => dim !== 1)) return false;
@@ -90,7 +90,7 @@ async function foldForward(folding: Folding, weights: FoldedWeights, graph: Grap
   if (use === undefined || closesGelu(graph, affine)) return false;
   const found = use.index === 0 ? productOf(folding, graph, use.node) : undefined;
   if (found === undefined) return foldPast(folding, weights, graph, affine);
-  // A constant of fewer dims than the product reads cannot have changed the number of dims.
+  // A constant with fewer dims than the product's input cannot have changed the rank.
   const rank = isOp(found.node, 'MatMul') ? 0 : (found.rank ?? 0) - 1;
   if (affine.dims.length > rank && !folding.keepsShape(affine.dims.length, graph, affine.input)) return false;
   if (affine.shifts && (found.bias === undefined || !addsUpEvenly(found))) return false;
@@ -123,7 +123,7 @@ async function foldPast(folding: Folding, weights: FoldedWeights, graph: Graph, 
   return true;
 }
 
-/** What a product reads and gives from now on; undefined if it stays. */
+/** The new inputs and outputs of a product; undefined if unchanged. */
 interface Rewritten {
   readonly input?: string;
   readonly weight?: string | undefined;
@@ -131,7 +131,7 @@ interface Rewritten {
   readonly output?: string;
 }
 
-/** Replaces a product and the Add after it. What is between these two is another value then, and gets a new name. */
+/** Replaces a product and the Add after it. The value between them changes and gets a new name. */
 function rewrite(folding: Folding, graph: Graph, product: Product, change: Rewritten): void {
   const { node, bias: slot } = product;
   const { input, weight, bias, output } = change;
@@ -160,7 +160,7 @@ function withInput(node: Node, index: number, value: string): Node {
   return { ...node, inputs };
 }
 
-/** The product with this bias, which holds beta already. */
+/** The product with this bias, which already includes beta. */
 function withBias(node: Node, bias: string): Node {
   const attributes = node.attributes.filter((one: Attribute) => !(isOp(node, 'Gemm') && one.name === 'beta'));
   return { ...withInput(node, 2, bias), attributes };

@@ -4,12 +4,12 @@ import { type Placed, replaceByResults, worthwhile } from '../constants/region.t
 import type { Folding } from './context.ts';
 
 /**
- * Computes nodes all of whose inputs are constants, bit for bit as ONNX Runtime would, and puts their results there:
+ * Replaces nodes whose inputs are all constants by their results, bit for bit as ONNX Runtime computes them:
  * ```
  * before  Shape(W) ── Gather(0) ── Unsqueeze ── Concat(…, −1) ── Reshape      after  Reshape(x, [8, −1])
  * ```
- * The file does not grow by it: a part of the graph whose results take more bytes than the constants that go with it
- * stays, as do products, which ONNX Runtime computes once, and what gives an output.
+ * The file does not grow: a part of the graph stays if its results take more bytes than the constants removed with it.
+ * Products stay too, which ONNX Runtime computes once, and so do nodes that make graph outputs.
  */
 export async function computeConstants(folding: Folding): Promise<void> {
   const { model } = folding;
@@ -28,7 +28,7 @@ export async function computeConstants(folding: Folding): Promise<void> {
   for (let count = 0; count < computed.length; count++) folding.count({ action: 'computed' });
 }
 
-/** Whether a value has to come out of a node: an output of its graph, or what training names. */
+/** Whether a node has to keep making a value: a graph output, or a name that training_info uses. */
 function isKept(folding: Folding, graph: Placed['graph'], value: string): boolean {
   return folding.model.trainingNames.has(value) || graph.uses(value).some((use) => use.node === undefined);
 }

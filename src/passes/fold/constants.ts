@@ -27,7 +27,7 @@ export function constantsToInitializers(folding: Folding): void {
   }
 }
 
-/** The tensor under the name of its node; its bytes stay where they are. */
+/** The tensor under the name of its node, sharing its bytes. */
 function named(held: Constant): Tensor {
   const { tensor } = held;
   const name = constantName(held);

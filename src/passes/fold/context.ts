@@ -8,13 +8,13 @@ import type { FoldAction, Folded } from '../facts.ts';
 import { ValueFacts } from '../opset/infer.ts';
 import { toNumbers } from './arithmetic.ts';
 
-/** One number a node reads, and how many dims it comes with. */
+/** A constant of one element, and its number of dims. */
 export interface Scalar {
   readonly value: number;
   readonly rank: number;
 }
 
-/** What the rules of one run share: questions about the model, and what was done. */
+/** The state that the rules of one run share: queries on the model, and counts of what was done. */
 export class Folding {
   readonly model: Model;
   /**
@@ -39,14 +39,15 @@ export class Folding {
     this.#done.set(key, { kind: 'folded', ...action, count: (this.#done.get(key)?.count ?? 0) + 1 });
   }
 
-  /** What was done, and how often, in the order of the first time. */
+  /** What was done and how often, in order of first occurrence. */
   get done(): Folded[] {
     return [...this.#done.values()];
   }
 
   /**
-   * The constant that a name stands for, as a node of `graph` sees it. Undefined for what is none: an activation, a default that
-   * a caller may replace (an initializer that is a graph input too, from IR 4 on), a weight that training changes.
+   * The constant that a name stands for, as a node of `graph` sees it. Undefined for what is none: an activation, a
+   * default that a caller may replace (an initializer that is a graph input too, from IR 4 on), a weight that training
+   * changes.
    */
   constant(graph: Graph, value: string | undefined): Constant | undefined {
     if (value === undefined || value === '') return undefined;
@@ -54,12 +55,12 @@ export class Folding {
     return held === undefined || this.isVariable(held) ? undefined : held;
   }
 
-  /** Whether the tensor is only a first value. */
+  /** Whether the tensor is only an initial value, which training changes. */
   isVariable(held: Constant): boolean {
     return isVariable(this.model, held);
   }
 
-  /** The elements of a small constant, loaded once; undefined if they are not numbers. */
+  /** The elements of a small constant, loaded once; undefined for types other than numbers. */
   numbers(tensor: Tensor): Promise<Float64Array | undefined> {
     let found = this.#numbers.get(tensor);
     if (found === undefined) {
@@ -69,7 +70,7 @@ export class Folding {
     return found;
   }
 
-  /** The number that a name stands for, where it is a constant of one element. */
+  /** The value of a constant of one element. */
   async scalar(graph: Graph, value: string | undefined): Promise<Scalar | undefined> {
     const tensor = this.constant(graph, value)?.tensor;
     if (tensor === undefined || elementCount(tensor.dims) !== 1) return undefined;
@@ -85,7 +86,9 @@ export class Folding {
     return rank === 0 || (this.facts.rank(graph, value) ?? 0) >= rank;
   }
 
-  /** The node of the same graph that alone reads a value, if no output, body or training does. */
+  /**
+   * The only reader of a value, if it is a node of the same graph and no output, body or training_info uses the value.
+   */
   onlyUse(graph: Graph, value: string | undefined): (Use & { readonly node: Node }) | undefined {
     if (value === undefined || value === '' || this.model.trainingNames.has(value)) return undefined;
     const [use, other] = graph.uses(value);
@@ -115,7 +118,7 @@ export function isAlive(graph: Graph, node: Node): boolean {
   return graph.producer(outputOf(node)) === node;
 }
 
-/** The inputs of a node of two operands, the one that `find` knows first; undefined if it knows none or both. */
+/** The two operands of a node, first the one that `find` accepts; undefined if it accepts none or both. */
 export function operands<T>(
   node: Node,
   find: (value: string) => T | undefined,

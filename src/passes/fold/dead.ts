@@ -8,7 +8,7 @@ import type { Folding } from './context.ts';
  * is a graph input, which a caller may still feed (up to IR 3, where all are, it goes with its input).
  */
 export function removeUnread(folding: Folding): void {
-  // Bodies before what is around them, the last node before those it reads: each is looked at once.
+  // Bodies before enclosing graphs and nodes in reverse order, so that each is visited once.
   const inner = [...folding.graphs].reverse();
   for (const graph of inner) {
     for (const node of [...graph.nodes].reverse()) {
@@ -23,7 +23,7 @@ export function removeUnread(folding: Folding): void {
 function isRead(folding: Folding, graph: Graph, node: Node): boolean {
   const named = node.outputs.filter((one) => one !== '');
   const { trainingNames } = folding.model;
-  // A node without outputs is there for what it does.
+  // A node without outputs has side effects.
   return named.length === 0 || named.some((one) => trainingNames.has(one) || graph.uses(one).length > 0);
 }
 

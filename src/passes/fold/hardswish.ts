@@ -5,11 +5,11 @@ import { type Folding, isAnyOp } from './context.ts';
 
 /** From this opset on, the bounds of Clip are inputs. */
 const CLIP_INPUTS = 11;
-/** How far from 1/6 a constant may be that was meant so: the roundings of float32 and float16. */
+/** Relative tolerance for a constant meant as 1/6: the rounding of float32 and float16. */
 const TOLERANCE = { float32: 1e-6, float16: 1e-3 };
 
 /**
- * Hard-sigmoid and hard-swish that an exporter wrote out are written as they are named:
+ * Replaces decomposed hard-sigmoid and hard-swish by HardSigmoid:
  * ```
  * before  x ── Add(3) ── Clip(0, 6) ── Div(6) ── y            after  x ── HardSigmoid(1/6, 0.5) ── y
  *
@@ -95,7 +95,7 @@ async function rewrite(folding: Folding, graph: Graph, clip: Node, { add, x, dty
   }
 }
 
-/** Puts the two nodes where the last of the old ones was. */
+/** Inserts the two nodes at the position of the last old one. */
 function write(folding: Folding, graph: Graph, old: Node, x: string): void {
   const [y = ''] = old.outputs;
   const gate = graph.uniqueName(`${y}_HardSigmoid`);
@@ -132,7 +132,7 @@ async function isSixth(
   return isOp(node, 'Div') ? scalar.value === 6 : Math.abs(scalar.value * 6 - 1) <= TOLERANCE[dtype];
 }
 
-/** Whether a Mul alone reads the gate, and x is what it gates. */
+/** Whether a Mul with x is the only reader of the gate. */
 function readsBoth(folding: Folding, graph: Graph, gate: string, x: string): boolean {
   const use = folding.onlyUse(graph, gate);
   return isAnyOp(use?.node, 'Mul') && use.node.inputs[1 - use.index] === x;

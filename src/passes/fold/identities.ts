@@ -5,14 +5,14 @@ import { intAttribute, isOp, type Node } from '../../ir/node.ts';
 import { bypass } from '../rename.ts';
 import { type Folding, isAlive } from './context.ts';
 
-/** What leaves the other operand as it is, and whether it may be the first one too. */
+/** The neutral element of each operator, and whether it may be the first operand too. */
 const NEUTRAL: Readonly<Record<string, { readonly value: number; readonly commutes: boolean }>> = {
   Add: { value: 0, commutes: true },
   Sub: { value: 0, commutes: false },
   Mul: { value: 1, commutes: true },
   Div: { value: 1, commutes: false },
 };
-/** From this opset on, Dropout is told by an input whether it trains. */
+/** From this opset on, an input of Dropout sets training mode. */
 const DROPOUT_INPUTS = 12;
 
 /**
@@ -28,7 +28,7 @@ const DROPOUT_INPUTS = 12;
  */
 export async function removeIdentities(folding: Folding): Promise<void> {
   for (const graph of folding.graphs) {
-    // The first node on top: of a chain of Identity each takes what the one before it read.
+    // The first node on top: in a chain of Identity, each then reads the input of the one before it.
     const stack = [...graph.nodes].reverse();
     for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
       if (!isAlive(graph, node)) continue;
@@ -47,7 +47,7 @@ function labelOf(node: Node): string {
   return `${node.opType} by ${lookup(NEUTRAL, node.opType)?.value}`;
 }
 
-/** The value that the node gives out unchanged. */
+/** The input that the node passes on unchanged. */
 async function passedOn(folding: Folding, graph: Graph, node: Node): Promise<string | undefined> {
   const [x = '', second] = node.inputs;
   if (x === '' || node.outputs[0] === '') return undefined;
@@ -65,7 +65,7 @@ async function passedOn(folding: Folding, graph: Graph, node: Node): Promise<str
   return undefined;
 }
 
-/** Whether a Dropout does nothing: its mask is not read, and it is not told to train. */
+/** Whether a Dropout does nothing: its mask is not read, and it is not in training mode. */
 async function isInference(folding: Folding, graph: Graph, node: Node): Promise<boolean> {
   const [, mask = ''] = node.outputs;
   if (mask !== '' && graph.uses(mask).length > 0) return false;

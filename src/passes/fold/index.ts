@@ -35,7 +35,7 @@ export interface FoldOptions {
 
 export const FOLD_DEFAULTS: Required<FoldOptions> = { rules: FOLD_RULES };
 
-/** The oldest opset whose operators broadcast, normalize and drop out as the rules say. */
+/** The oldest opset in which broadcasting, BatchNormalization and Dropout work as the rules assume. */
 const LOWEST_OPSET = 7;
 
 /**
@@ -77,9 +77,9 @@ async function run(model: Model, rules: ReadonlySet<FoldRule>): Promise<PassRepo
   if (rules.has('constants')) constantsToInitializers(folding);
   if (rules.has('identities')) await removeIdentities(folding);
   if (rules.has('computed')) await computeConstants(folding);
-  // Before the others too: a value that only a dead node reads besides is free to be folded.
+  // First as well: once a dead reader is removed, a value may have a single reader and can be folded.
   if (rules.has('unread')) removeUnread(folding);
-  // Before the chains, which would take the 3 of a hard-sigmoid into a bias.
+  // Before the chains, which would fold the 3 of a hard-sigmoid into a bias.
   if (rules.has('hard_swish')) await nameHardSwish(folding);
   const chains = rules.has('chains') && model.opset >= LOWEST_OPSET;
   if (chains) await foldChains(folding, weights);

@@ -8,14 +8,14 @@ import { addsUpEvenly, type Product, productOf } from './product.ts';
 import type { FoldedWeights } from './weights.ts';
 
 /**
- * A factor goes past an Add that cannot be folded itself, since the Conv after it pads:
+ * Moves a factor past an Add that cannot be folded because the following Conv pads:
  * ```
  * before  x ── Mul(s) ── Add(t) ── Conv(W, pads) ── y
  * after   x ── Add(t/s) ── Conv(s·W, pads) ── y
  * ```
  * `s·x + t = s·(x + t/s)`, and the zeros of the padding are zeros times s. s and t are one number each, s is not 0. The
- * Add is rewritten and the Mul gone then; what it gives has a new name, being another value.
- * @returns the product, and what it is to read from now on
+ * Add is rewritten and the Mul removed. The Add's output changes and gets a new name.
+ * @returns the product, and its new input
  */
 export async function foldPastAdd(
   folding: Folding,
@@ -27,7 +27,7 @@ export async function foldPastAdd(
   const use = add && folding.onlyUse(graph, add.output);
   const product = use?.index === 0 ? productOf(folding, graph, use.node) : undefined;
   if (add === undefined || product === undefined) return undefined;
-  // The Add goes forward itself.
+  // The Add itself can be folded forward.
   if (addsUpEvenly(product) && product.bias !== undefined) return undefined;
   if (!folding.keepsShape(affine.dims.length, graph, affine.input)) return undefined;
   const [factor, added] = await Promise.all([affine.load(), add.load()]);
@@ -45,7 +45,7 @@ export async function foldPastAdd(
   return { product, input: output, weight };
 }
 
-/** The Add or Sub of one number that alone reads what a factor of one number made. */
+/** The Add or Sub of a scalar that is the only reader of a scaled value. */
 function nextAdd(folding: Folding, graph: Graph, affine: Affine): Affine | undefined {
   const isOne = (one: Affine): boolean => one.dims.every((dim) => dim === 1);
   if (!affine.scales || affine.shifts || !isOne(affine)) return undefined;

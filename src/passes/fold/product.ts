@@ -6,9 +6,9 @@ import { type BiasSlot, biasSlot } from '../../layers/bias.ts';
 import { channelsOf, type FoldedDType, type WeightLayout } from './arithmetic.ts';
 import { type Folding, isAnyOp, operands } from './context.ts';
 
-/** Where the bias of a product stands, and the constant it is. */
+/** The position of a product's bias, and its constant. */
 export interface ProductBias extends Omit<BiasSlot, 'name'> {
-  /** Undefined: there is none yet, 0. */
+  /** Undefined if there is none yet. */
   readonly held: Constant | undefined;
 }
 
@@ -20,20 +20,22 @@ export interface Product {
   readonly dtype: FoldedDType;
   readonly layout: WeightLayout;
   readonly channels: number;
-  /** Number of dims of the output; undefined if it is not known. */
+  /** Rank of the output; undefined if not known. */
   readonly rank: number | undefined;
-  /** Dim of the output along which the channels are, counted from the end. */
+  /** Channel axis of the output, counted from the end. */
   readonly axis: number;
-  /** Undefined where nothing can be added: the bias is not a constant, or no vector, or MatMul has no Add after it. */
+  /** Undefined if nothing can be added: the bias is not a constant vector, or MatMul has no Add after it. */
   readonly bias: ProductBias | undefined;
   readonly alpha: number;
   readonly beta: number;
 }
 
-/** Operators with weights that can take in what stands beside them. */
+/** Operators whose weights can absorb neighbouring constants. */
 const PRODUCTS = ['Conv', 'ConvTranspose', 'Gemm', 'MatMul'];
 
-/** The product of a node, or undefined if it is none or its weight is not a constant of a type that is folded. */
+/**
+ * The product that a node computes; undefined for other nodes, and if the weight is not a constant of a foldable type.
+ */
 export function productOf(folding: Folding, graph: Graph, node: Node | undefined): Product | undefined {
   if (!isAnyOp(node, ...PRODUCTS)) return undefined;
   const weight = folding.constant(graph, node.inputs[1]);
@@ -56,7 +58,7 @@ export function productOf(folding: Folding, graph: Graph, node: Node | undefined
   return { ...common, rank: dims.length, axis: 1 - dims.length, bias };
 }
 
-/** The value in which a product with all it takes in ends. */
+/** The output of a product, after its Add if it has one. */
 export function endOf(product: Product): string {
   return (product.bias ?? product).node.outputs[0] ?? '';
 }
@@ -66,7 +68,7 @@ export function productBehind(folding: Folding, graph: Graph, value: string): Pr
   const producer = graph.producer(value);
   if (!isAnyOp(producer, 'Add')) {
     const found = productOf(folding, graph, producer);
-    // A MatMul whose bias is the very node that asks: then it has none yet.
+    // If the Add is the node being folded, the MatMul has no bias yet.
     return found !== undefined && endOf(found) !== value ? { ...found, bias: undefined } : found;
   }
   const constant = operands(producer, (one) => folding.constant(graph, one));
@@ -76,7 +78,7 @@ export function productBehind(folding: Folding, graph: Graph, value: string): Pr
   return product?.bias?.node === producer ? product : undefined;
 }
 
-/** Whether `Σ x·W` has the same number of terms everywhere: then a constant added to x is one added to y. */
+/** Whether `Σ x·W` has the same number of terms everywhere, so that a constant added to x adds a constant to y. */
 export function addsUpEvenly(product: Product): boolean {
   const { node } = product;
   if (isOp(node, 'Gemm') || isOp(node, 'MatMul')) return true;
@@ -86,7 +88,7 @@ export function addsUpEvenly(product: Product): boolean {
   return (intsAttribute(node, 'pads') ?? []).every((one) => one === 0);
 }
 
-/** How the channels lie in a weight; undefined if its operator does not say, or its groups do not fit. */
+/** The layout of a weight; undefined if its operator does not determine it, or its groups do not fit. */
 function layoutOf(node: Node, dims: readonly number[]): WeightLayout | undefined {
   const axes = weightAxes({ node, index: 1, transposed: false }, dims);
   const isConvolution = isAnyOp(node, 'Conv', 'ConvTranspose');
@@ -102,13 +104,12 @@ function layoutOf(node: Node, dims: readonly number[]): WeightLayout | undefined
 }
 
 /**
- * The bias of a product, where something can be added to it: none yet, or a constant that broadcasts along the
- * channels.
- * @param rank - dims that a bias may have at most
+ * The bias of a product, if it can be extended: none yet, or a constant that broadcasts along the channels.
+ * @param rank - the most dims a bias may have
  */
 function biasOf(folding: Folding, graph: Graph, node: Node, channels: number, rank: number): ProductBias | undefined {
   const slot = biasSlot(graph, node);
-  // The Add after a MatMul joins it only where nothing refers to the value between them.
+  // The Add after a MatMul counts as its bias only if nothing else refers to the value between.
   if (slot === undefined || (slot.node !== node && folding.onlyUse(graph, node.outputs[0]) === undefined))
     return undefined;
   const { index, name } = slot;

@@ -7,7 +7,7 @@ import { type Affine, affineOf, fitsChannels } from './affine.ts';
 import { type Folding, isAnyOp } from './context.ts';
 import { productBehind } from './product.ts';
 
-/** What was done, a sentence each; what was cleared away comes last. */
+/** What was done, one sentence each; removals come last. */
 export function doneNotes(done: readonly Folded[]): string[] {
   const isClearing = ({ action }: Folded): boolean => action === 'unread_node' || action === 'unread_initializer';
   return [...done.filter((one) => !isClearing(one)), ...done.filter(isClearing)].map(sentence);
@@ -38,7 +38,7 @@ function sentence(done: Folded): string {
   }
 }
 
-/** The BatchNormalizations that stay, with their reasons where a weight is the reason, and what else was left. */
+/** The BatchNormalizations that stay, as skips if a weight is the reason, otherwise as notes. */
 export async function leftovers(folding: Folding): Promise<{ skips: Skip[]; notes: string[] }> {
   const skips: Skip[] = [];
   const notes: string[] = [];

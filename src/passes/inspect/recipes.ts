@@ -60,10 +60,10 @@ export interface Planner {
 
 /**
  * What the verbs would touch, what they would leave and why, and how large the results would be. Runs the passes
- * themselves, but reads no weight: sizes of `int8`, `int8 weights only` and `int4` are those `quantize` then writes, or less
- * where a stored weight needs more scales than one a channel. The others are sums: float16 halves every float32 tensor but scales (a quarter of float64), packed ones as they lie in the file; a pruned
- * weight takes a bit an element and the elements that are left, `⌈n / 8⌉ + (n − round(0.6 n)) · size`, beside all
- * others unpacked.
+ * themselves, but reads no weight: sizes of `int8`, `int8 weights only` and `int4` are those `quantize` then writes, or
+ * less where a stored weight needs more scales than one a channel. The others are sums: float16 halves every float32
+ * tensor but scales (a quarter of float64), packed ones as they lie in the file; a pruned weight takes a bit an element
+ * and the elements that are left, `⌈n / 8⌉ + (n − round(0.6 n)) · size`, beside all others unpacked.
  * @param model - as it is; it is not changed
  */
 export async function planRecipes(model: Model, planner: Planner): Promise<Plan> {

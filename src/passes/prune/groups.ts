@@ -69,7 +69,8 @@ async function pruneOne(target: TargetWeight, pattern: GroupPattern, context: Co
 const PIECE: number = 8 << 20;
 
 /**
- * Zeroes what its own magnitudes choose, a piece of whole groups at a time: a large weight is never in memory as a whole.
+ * Zeroes what its own magnitudes choose, a piece of whole groups at a time: a large weight is never in memory as a
+ * whole.
  */
 async function zeroInPieces(
   tensor: Tensor,

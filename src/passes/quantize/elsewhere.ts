@@ -5,8 +5,8 @@ import { constantName } from '../../layers/constant.ts';
 import { RECURRENT_INPUTS, usesByTensor, type WeightUse } from '../../layers/select.ts';
 
 /**
- * Weights whose floats stay in the file whatever becomes of these uses: other nodes read them too, or they are an output
- * of their graph. Integers beside them would make the file larger.
+ * Weights whose floats stay in the file whatever becomes of these uses: other nodes read them too, or they are an
+ * output of their graph. Integers beside them would make the file larger.
  */
 export function readElsewhere(uses: readonly WeightUse[]): Set<Tensor> {
   const found = new Set<Tensor>();

@@ -132,7 +132,9 @@ export class IntegerWeights {
     return { weight, added: encodedBytes(weight) };
   }
 
-  /** Where a stored weight is made float: where it is read, or first in the graph that holds it where several read it. */
+  /**
+   * Where a stored weight is made float: where it is read, or first in the graph that holds it where several read it.
+   */
   placeOf({ held }: WeightUse, graph: Graph, reader: Node): [Graph, Node] {
     const [first = reader] = held.graph.nodes;
     return this.#everywhere.has(held.tensor) ? [held.graph, first] : [graph, reader];

@@ -22,9 +22,9 @@ export function alikeWeights(model: Model): Promise<Constant[][]> {
 }
 
 /**
- * Folds the model where `folds` says so, and stores equal weights once. A weight that took in a BatchNormalization is as
- * large as before, and the constants of the BatchNormalization are gone. Folding is first: it leaves a weight with two
- * readers.
+ * Folds the model where `folds` says so, and stores equal weights once. A weight that took in a BatchNormalization is
+ * as large as before, and the constants of the BatchNormalization are gone. Folding is first: it leaves a weight with
+ * two readers.
  * @param alike - from {@link alikeWeights}
  */
 export async function prepare(model: Model, folds: boolean, alike: readonly Constant[][]): Promise<Prepared> {

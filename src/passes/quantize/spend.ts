@@ -27,7 +27,8 @@ interface Step {
 
 /**
  * Chooses a way for each weight: the least noise that fits the room. Each weight begins with its smallest way; then the
- * step that takes away the most noise for each byte is next, until there is no room for any, or none is worth its bytes.
+ * step that takes away the most noise for each byte is next, until there is no room for any, or none is worth its
+ * bytes.
  *
  * A weight adds noise to what its layer gives in proportion to its own, however large it is. So noise counts alike
  * everywhere, and small weights get bytes first.

@@ -67,8 +67,8 @@ export async function planStorage(
 }
 
 /**
- * What `quantize_dynamic` of onnxruntime.quantization makes of weights: 1 byte for each element, scales and zero points,
- * and instead of a node
+ * What `quantize_dynamic` of onnxruntime.quantization makes of weights: 1 byte for each element, scales and zero
+ * points, and instead of a node
  *
  * ```
  * x ── DynamicQuantizeLinear ── ConvInteger(W_quantized) ── Cast ── Mul(x_scale · W_scale) ── Add(Reshape(b)) ── y

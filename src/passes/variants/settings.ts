@@ -18,10 +18,11 @@ const IN_FLOAT16 = quantize({ float16: true, compute: 'float16' });
  * is written as it is.
  *
  * - `fp16` computes in float16, for GPUs; its inputs and outputs stay float32, so that a part can be of another dtype.
- * - `q8`, `int8`, `uint8` run on integers: products with activations that are quantized while it runs, which WebAssembly
- *   computes fastest; everything else is stored in 8 bits, tables of embeddings too, and made float when it is loaded.
- * - `q4` is for WebGPU: MatMulNBits of blocks of 32, without zero points, in 4 bits throughout, because the ONNX Runtime of
- *   version 3 knows no other width. `q4f16` computes the rest in float16.
+ * - `q8`, `int8`, `uint8` run on integers: products with activations that are quantized while it runs, which
+ *   WebAssembly computes fastest; everything else is stored in 8 bits, tables of embeddings too, and made float when it
+ *   is loaded.
+ * - `q4` is for WebGPU: MatMulNBits of blocks of 32, without zero points, in 4 bits throughout, because the ONNX
+ *   Runtime of version 3 knows no other width. `q4f16` computes the rest in float16.
  */
 export const VARIANT_STEPS: { readonly [dtype in VariantDtype]: readonly RecipeStep[] } = {
   fp32: [],

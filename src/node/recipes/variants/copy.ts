@@ -20,7 +20,9 @@ export interface Others {
   readonly mayRead: (path: string) => Promise<boolean>;
 }
 
-/** Names of the files that belong to a model beside its weights: tokenizers, settings. Folders and hidden files stay. */
+/**
+ * Names of the files that belong to a model beside its weights: tokenizers, settings. Folders and hidden files stay.
+ */
 export async function otherFiles({ from, weights }: Pick<Others, 'from' | 'weights'>): Promise<string[]> {
   const entries = await readdir(from, { withFileTypes: true }).catch((cause: unknown) => {
     throw ioError(from, cause);

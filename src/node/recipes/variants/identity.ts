@@ -15,8 +15,8 @@ import type { Settings } from './options.ts';
 const MAX_NOTE_BYTES = 4096;
 
 /**
- * SHA-256 of a model's files: that of the model, then those of its weights in the order of their names. Of a float model
- * that we wrote, which has the weights of the one it was made of, the digest of that.
+ * SHA-256 of a model's files: that of the model, then those of its weights in the order of their names. Of a float
+ * model that we wrote, which has the weights of the one it was made of, the digest of that.
  */
 export async function digestOf(model: Model): Promise<string> {
   const known = originalOf(await noteOf(model));
@@ -28,7 +28,9 @@ export async function digestOf(model: Model): Promise<string> {
   return hash.digest('hex');
 }
 
-/** What a variant notes: two that note the same are the same. Another version may give other bytes by the same steps. */
+/**
+ * What a variant notes: two that note the same are the same. Another version may give other bytes by the same steps.
+ */
 export function identityOf(digest: string, dtype: VariantDtype, { externalData, chunkBytes }: Settings): string {
   const steps = VARIANT_STEPS[dtype].map(plainStep);
   return JSON.stringify({ sha256: digest, dtype, steps, externalData, chunkBytes, version: ownVersion() });

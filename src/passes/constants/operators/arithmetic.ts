@@ -16,7 +16,7 @@ import {
   sizeOf,
 } from '../call.ts';
 
-/** What an operator does with two elements: real numbers are rounded to their type once, integers wrap around. */
+/** A binary operation on elements: reals are rounded once to their type, integers wrap around. */
 interface Binary {
   readonly real: (a: number, b: number) => number;
   /** Undefined: there is no answer. */
@@ -40,7 +40,7 @@ const MOD: Binary = {
   whole: (a, b) => (b === 0n ? undefined : a - b * (a / b - (a % b !== 0n && a < 0n !== b < 0n ? 1n : 0n))),
 };
 
-/** Of two zeros the second one, as SSE does. */
+/** The larger number; of two zeros the second one, as SSE does. */
 function larger(a: number, b: number): number {
   return Number.isNaN(a) || Number.isNaN(b) ? Number.NaN : a > b ? a : b;
 }
@@ -77,7 +77,7 @@ const SINGLES: Readonly<Record<string, { readonly of: (one: number) => number; r
   Round: { of: halfToEven, exact: false },
 };
 
-/** The nearest whole number, of two the even one. */
+/** The nearest integer, ties to even. */
 function halfToEven(one: number): number {
   const low = Math.floor(one);
   const over = one - low;
@@ -112,7 +112,7 @@ function table<T>(from: Readonly<Record<string, T>>, make: (one: T) => Operator)
   return Object.fromEntries(Object.entries(from).map(([name, one]) => [name, make(one)]));
 }
 
-/** Before opset 7 operands are broadcast in another way. */
+/** Before opset 7, operands are broadcast differently. */
 const LOWEST_OPSET = 7;
 
 /** `a ∘ b ∘ c …`, two at a time. */
@@ -206,10 +206,10 @@ async function power({ inputs: [x, y], opset }: Call): Promise<readonly Planned[
   return single(x, exponent === 0.5 ? Math.sqrt : (one) => one ** exponent, false);
 }
 
-/** Integers that a float32 holds, each of them. */
+/** A float32 represents every integer up to this. */
 const EXACT = 2 ** 24;
 
-/** Between numbers; not from half floats and small integers, in which weights are stored. */
+/** Cast between numbers, but not from 16-bit floats and small integers, in which weights are stored. */
 function cast(x: Tensor | undefined, to: DType): readonly Planned[] | undefined {
   if (x === undefined || !isComputed(x.dtype) || !isComputed(to)) return undefined;
   const { dtype, dims } = x;
@@ -224,7 +224,7 @@ function cast(x: Tensor | undefined, to: DType): readonly Planned[] | undefined 
         fits &&= !isWhole || Math.abs(Number(one)) <= EXACT;
         out[at] = Number(one);
       } else {
-        // Beyond the range of the type every machine has an answer of its own.
+        // Out of range, the result depends on the processor.
         const cut = typeof one === 'bigint' ? one : Number.isFinite(one) ? BigInt(Math.trunc(one)) : LOWEST;
         fits &&= cut === BigInt.asIntN(to === 'int32' ? 32 : 63, cut);
         if (fits) out[at] = to === 'int64' ? cut : Number(cut);

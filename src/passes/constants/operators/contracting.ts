@@ -7,17 +7,17 @@ import { broadcastDims, stridesOf } from '../../../kernels/constant/shape.ts';
 import { gemmParts } from '../../../layers/gemm.ts';
 import { type Call, elementsOf, emptyElements, isReal, type Operators, type Planned } from '../call.ts';
 
-/** Products: summed in float64, so that ONNX Runtime's may be other in the last bits. */
+/** Products, summed in float64: ONNX Runtime's results may differ in the last bits. */
 export const CONTRACTING: Operators = { MatMul: matmul, Gemm: gemm, Einsum: einsum };
 
-/** Two factors whose axes have letters, and the letters of the result. */
+/** The axis letters of two factors and of the result. */
 interface Letters {
   readonly left: string;
   readonly right: string;
   readonly out: string;
 }
 
-/** Letters for the dims of a batch: capitals, as those of a matrix are small. */
+/** Letters for batch dims: capitals, because matrix dims have small letters. */
 const BATCH = 'ABCDEFGH';
 
 /** As numpy: a vector is a row on the left, a column on the right. */
@@ -73,7 +73,7 @@ function contracted([a, b]: readonly [Tensor, Tensor], letters: Letters): readon
   const { kept, summed } = axes;
   const dims = kept.map((one) => one.length);
   const terms = elementCount(summed.map((one) => one.length));
-  // Sums over axes that only one factor has could be longer than both are.
+  // Axes that only one factor has could make the sums longer than both factors.
   if (terms > Math.max(elementCount(a.dims), elementCount(b.dims))) return undefined;
   const compute = ([left, right]: readonly Uint8Array[]): Elements => {
     const out = emptyElements(dtype, dims) as Float32Array;

@@ -15,7 +15,7 @@ const ALL: Operators = {
   ...{ ...NORMALIZING, ...STANDARDIZING, ...MAKING },
 };
 
-/** What computes a node of constants; undefined for operators that are not computed here. */
+/** The function that computes a node of constants; undefined for unsupported operators. */
 export function operatorOf(node: Node): Operator | undefined {
   return isOp(node, node.opType) ? lookup(ALL, node.opType) : undefined;
 }

@@ -4,7 +4,7 @@ import { constant, type Tensor } from '../../../ir/tensor.ts';
 import { filled } from '../../../kernels/constant/move.ts';
 import { type Call, elementsOf, integers, isReal, type Operators, type Planned, sizeOf } from '../call.ts';
 
-/** Operators that make something of little: shapes, and tensors of one number or of a row of numbers. */
+/** Operators that generate tensors: shapes, filled tensors and ranges. */
 export const MAKING: Operators = {
   Shape: ({ node, inputs: [x] }) => {
     if (x === undefined) return undefined;
@@ -32,7 +32,7 @@ async function constantOfShape({ node, inputs: [shape] }: Call): Promise<readonl
   return [{ dtype: fill.dtype, dims, reads: [fill], compute, sure: true }];
 }
 
-/** Numbers that a Range makes at most: it says nothing of their number before it is computed. */
+/** The longest Range that is computed: its length is not known before. */
 const MAX_RANGE = 1 << 14;
 
 async function range({ inputs }: Call): Promise<readonly Planned[] | undefined> {
@@ -45,7 +45,7 @@ async function range({ inputs }: Call): Promise<readonly Planned[] | undefined> 
   );
   const [first, last, step] = numbers as [number, number, number];
   const count = Math.max(0, Math.ceil((last - first) / step));
-  // A sum of many steps is rounded in an order of its own.
+  // Fractional steps accumulate rounding that depends on the implementation.
   if (step === 0 || !(count <= MAX_RANGE) || !numbers.every(Number.isSafeInteger)) return undefined;
   const values = Array.from({ length: count }, (_, index) => first + index * step);
   if (isReal(dtype) && values.some((one) => Math.abs(one) > 2 ** 24)) return undefined;

@@ -14,7 +14,7 @@ import {
 import { axisOf, type Call, integers, type Operators, type Planned, sizeOf } from '../call.ts';
 import { walked } from '../walked.ts';
 
-/** Operators that move elements and compute none: of any type whose elements have whole bytes. */
+/** Operators that only move elements, of any type whose elements have whole bytes. */
 export const MOVING: Operators = {
   Identity: ({ inputs: [x] }) => x && [{ same: x, dims: x.dims }],
   Dropout: ({ inputs: [x, , training] }) => (x && training === undefined ? [{ same: x, dims: x.dims }] : undefined),
@@ -50,7 +50,7 @@ function transposed(node: Node, dims: readonly number[]): Walk | undefined {
   return { base: 0, steps: perm.map((axis) => arithmetic(dims[axis] as number, 0, strides[axis] as number)) };
 }
 
-/** Up to opset 9 the bounds are attributes. */
+/** Up to opset 9, the bounds are attributes. */
 async function sliced({ node, inputs }: Call, dims: readonly number[]): Promise<Walk | undefined> {
   const [, ...given] = inputs;
   const [starts, ends, axes, strides] = await Promise.all([0, 1, 2, 3].map((index) => integers(given[index])));
@@ -58,7 +58,7 @@ async function sliced({ node, inputs }: Call, dims: readonly number[]): Promise<
   const last = intsAttribute(node, 'ends') ?? ends;
   const along = intsAttribute(node, 'axes') ?? axes ?? first?.map((_, axis) => axis);
   if (first === undefined || last === undefined || along === undefined) return undefined;
-  // A bound that is there and not known.
+  // A bound is present but not constant.
   if (given.some((one, index) => one !== undefined && [starts, ends, axes, strides][index] === undefined))
     return undefined;
   const own = stridesOf(dims);
@@ -74,7 +74,7 @@ async function sliced({ node, inputs }: Call, dims: readonly number[]): Promise<
   return { base: 0, steps };
 }
 
-/** Which of `length` elements a slice takes: from `first` on, so many. */
+/** Which of `length` elements a slice takes: `count` of them, from `first` on. */
 export function sliceRange(
   length: number,
   start: number,

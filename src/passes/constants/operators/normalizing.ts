@@ -5,15 +5,16 @@ import { axisOf, type Call, elementsOf, isReal, type Operators, type Planned } f
 
 type Floats = Float32Array | Float64Array;
 
-/** Normalizations: summed in float64, so that ONNX Runtime's may be other in the last bits. */
+/** Normalizations, summed in float64: ONNX Runtime's results may differ in the last bits. */
 export const NORMALIZING: Operators = { BatchNormalization: batchNormalization, LpNormalization: lpNormalization };
 
-/** What a missing epsilon is, as float32. */
+/** The default epsilon, as float32. */
 const EPSILON = Math.fround(1e-5);
 
 /**
- * `(x − mean) / √(variance + ε) · scale + bias` for each channel of dim 1. In training mean and variance are those of x
- * itself: so NFNets standardize a weight. Its second and third output are the running mean and variance.
+ * `(x − mean) / √(variance + ε) · scale + bias` for each channel of dim 1. In training mode, mean and variance are
+ * those of x itself, which is how NFNets standardize a weight; the second and third output are the running mean and
+ * variance.
  */
 function batchNormalization({ node, opset, inputs }: Call): readonly Planned[] | undefined {
   const [x, scale, bias, mean, variance] = inputs;
@@ -69,7 +70,7 @@ function moments(
   return { average, spread: sum((one) => (one - average) ** 2) };
 }
 
-/** `x / ‖x‖` along an axis; where the norm is 0, 0. */
+/** `x / ‖x‖` along an axis; 0 where the norm is 0. */
 function lpNormalization({ node, inputs: [x] }: Call): readonly Planned[] | undefined {
   const axis = x && axisOf(intAttribute(node, 'axis', -1), x.dims.length);
   const p = intAttribute(node, 'p', 2);

@@ -5,7 +5,7 @@ import { pick } from '../../../kernels/constant/move.ts';
 import { arithmetic, positions, stridesOf, type Walk } from '../../../kernels/constant/shape.ts';
 import { axisOf, type Call, elementsOf, integers, type Operators, type Planned, sizeOf } from '../call.ts';
 
-/** Operators that place elements by numbers that lie in other tensors, or in blocks. */
+/** Operators that place elements by indices or in blocks. */
 export const PLACING: Operators = {
   DepthToSpace: depthToSpace,
   Trilu: trilu,
@@ -62,7 +62,7 @@ async function trilu({ node, inputs: [x, diagonal] }: Call): Promise<readonly Pl
   return [{ dtype: x.dtype, dims: x.dims, reads: [x], compute, sure: true }];
 }
 
-/** The places of a tensor's elements that indices along one axis take; undefined if one is outside. */
+/** The positions of the elements that indices along one axis select; undefined if one is out of range. */
 function placesAlong(
   dims: readonly number[],
   axis: number,
@@ -81,7 +81,7 @@ function placesAlong(
   return places;
 }
 
-/** The axis along which indices go, where they are integers and lie within the other axes. */
+/** The axis that indices run along, if they are integers and fit within the other axes. */
 function alongOf({ node }: Call, x: Tensor | undefined, indices: Tensor | undefined): number | undefined {
   const axis = x && axisOf(intAttribute(node, 'axis', 0), x.dims.length);
   if (x === undefined || indices === undefined || axis === undefined) return undefined;
@@ -146,7 +146,7 @@ async function scatterND({ node, inputs: [x, indices, updates] }: Call): Promise
   return [{ dtype: x.dtype, dims: x.dims, reads: [x, updates], compute, sure: true }];
 }
 
-/** Whether indices are all within an axis: only then there is an answer. */
+/** Whether all indices are within an axis: otherwise there is no answer. */
 async function areWithin(indices: Tensor, length: number): Promise<boolean> {
   const all = elementsOf(await indices.load(), indices.dtype as 'int64');
   return (all as BigInt64Array).every((one: bigint | number) => axisOf(Number(one), length) !== undefined);

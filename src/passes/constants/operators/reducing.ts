@@ -39,7 +39,7 @@ async function reduced({ node, inputs: [x, second] }: Call, kind: ReduceKind): P
   return [{ dtype, dims: left, reads: [x], compute, exact, sure: true }];
 }
 
-/** Of a short list of integers, a shape for example. */
+/** The product of a short list of integers, e.g. of a shape. */
 async function product({ node, inputs: [x, axes] }: Call): Promise<readonly Planned[] | undefined> {
   const list = axes === undefined && x?.dtype === 'int64' && x.dims.length === 1 ? await integers(x) : undefined;
   if (list === undefined || intsAttribute(node, 'axes') !== undefined) return undefined;
@@ -51,8 +51,8 @@ async function product({ node, inputs: [x, axes] }: Call): Promise<readonly Plan
 }
 
 /**
- * How a reduction goes over a tensor. Where other axes lie between the reduced ones, `walk` puts these last. Axes of
- * length 1 do not count.
+ * The layout of a reduction. If other axes lie between the reduced ones, `walk` moves the reduced axes last. Axes of
+ * length 1 are ignored.
  */
 function geometryOf(
   dims: readonly number[],
@@ -75,7 +75,7 @@ function geometryOf(
   };
 }
 
-/** ONNX Runtime adds along middle axes in an order of its own. */
+/** Whether ONNX Runtime computes the same bits: it adds along middle axes in another order. */
 function isExact(kind: ReduceKind, { outer, reduced: count, inner }: Reduction): boolean {
   return (kind !== 'sum' && kind !== 'mean') || outer === 1 || inner === 1 || count <= 2;
 }

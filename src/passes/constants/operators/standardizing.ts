@@ -5,17 +5,17 @@ import { axisOf, type Call, elementsOf, isReal, type Operators, type Planned } f
 
 type Floats = Float32Array | Float64Array;
 
-/** Operators that scale rows by what is in them: summed in float64, as those of normalizing.ts are. */
+/** Operators that scale rows by their own statistics, summed in float64 as in normalizing.ts. */
 export const STANDARDIZING: Operators = {
   InstanceNormalization: instanceNormalization,
   LayerNormalization: layerNormalization,
   Softmax: softmax,
 };
 
-/** What a missing epsilon is, as float32. */
+/** The default epsilon, as float32. */
 const EPSILON = Math.fround(1e-5);
 
-/** Of `[batch, channels, …]`, each channel of each image by itself. */
+/** Normalizes each channel of each image of `[batch, channels, …]`. */
 function instanceNormalization({ node, inputs: [x, scale, bias] }: Call): readonly Planned[] | undefined {
   const [batch = 0, channels = 0] = x?.dims ?? [];
   if (x === undefined || x.dims.length < 3 || scale === undefined || bias === undefined) return undefined;
@@ -31,7 +31,7 @@ function instanceNormalization({ node, inputs: [x, scale, bias] }: Call): readon
   });
 }
 
-/** All axes from one on together; its gain and shift go along the row. */
+/** Normalizes over all axes from `axis` on; scale and bias run along the row. */
 function layerNormalization({ node, inputs: [x, scale, bias] }: Call): readonly Planned[] | undefined {
   const axis = x && axisOf(intAttribute(node, 'axis', -1), x.dims.length);
   if (x === undefined || axis === undefined || scale === undefined || node.outputs.length > 1) return undefined;
@@ -45,7 +45,7 @@ function layerNormalization({ node, inputs: [x, scale, bias] }: Call): readonly 
   });
 }
 
-/** Up to opset 12 all axes from one on are a row. */
+/** Up to opset 12, all axes from `axis` on form a row. */
 function softmax({ node, opset, inputs: [x] }: Call): readonly Planned[] | undefined {
   const whole = opset < 13;
   const axis = x && axisOf(intAttribute(node, 'axis', whole ? 1 : -1), x.dims.length);
@@ -69,14 +69,14 @@ function standardize(row: Float64Array, epsilon: number): void {
   for (let at = 0; at < row.length; at++) row[at] = ((row[at] as number) - mean) * factor;
 }
 
-/** How many rows there are, and of how many elements, which are `inner` apart. */
+/** The number of rows, the elements of a row, and their stride `inner`. */
 interface Rows {
   readonly rows: number;
   readonly length: number;
   readonly inner?: number;
 }
 
-/** Changes each row of the first tensor by itself, with what the others hold. */
+/** Rewrites each row of the first tensor, with the contents of the others. */
 function rowwise(
   reads: readonly [Tensor, ...Tensor[]],
   { rows, length, inner = 1 }: Rows,

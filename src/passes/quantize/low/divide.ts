@@ -100,7 +100,9 @@ function editsFor(model: Model, value: string, readers: ReadonlySet<Node>, lengt
   return undefined;
 }
 
-/** Of a constant that is added or multiplied along the last axis. One number stays: a runtime looks for that of a Gelu. */
+/**
+ * Of a constant that is added or multiplied along the last axis. One number stays: a runtime looks for that of a Gelu.
+ */
 function editOf(model: Model, name: string, length: number): Edit | undefined {
   const tensor = ownTensor(model, name);
   const { dims = [] } = tensor ?? {};

@@ -32,7 +32,8 @@ export const WORTH = 3;
 /**
  * Finds the codes of weights whose activations can be seen, by GPTQ: on the model as it is, in as few runs of the data
  * as memory allows. Layers that read the same activations share their sums.
- * @param sources - `results`: those of an earlier run, and where codes wait until they are written; in memory without it
+ * @param sources - `results`: those of an earlier run, and where codes wait until they are written; in memory without
+ *   it
  */
 export async function refinedCodes(
   model: Model,

@@ -5,8 +5,8 @@ import { floatWeights, slowPools } from '../../../targets/activations.ts';
 import { throughSum } from '../../sum.ts';
 
 /**
- * Keeps layers float that are to stay float, between integers too, against {@link floatWeights}: a Sum of one input is a
- * barrier.
+ * Keeps layers float that are to stay float, between integers too, against {@link floatWeights}: a Sum of one input is
+ * a barrier.
  *
  * ```
  * before  x ── Q ── DQ ── Conv(W float) ── Relu ────────── Q ── DQ ── y
