@@ -84,6 +84,21 @@ export const decodeCosts: Fact<DecodeCosts> = {
   },
 };
 
+/** Which DequantizeLinear of blocks become MatMulNBits. */
+export interface FusedBlocks {
+  /** Whether a body may read the integers of the graph around it. */
+  readonly bodies: boolean;
+  /** For a number of bits, what the number of outputs is a multiple of. */
+  readonly columns: { readonly [bits: number]: number };
+}
+
+export const fusedBlocks: Fact<FusedBlocks> = {
+  says:
+    'A model is refused when it is loaded if a DequantizeLinear of blocks in a body reads integers of the graph around it ("Missing required weight"). ' +
+    'Two bits become a MatMulNBits with wrong codes unless the number of outputs is a multiple of 4, so that each row begins with a byte; four bits are right with any number.',
+  ...{ source: MATMUL_NBITS, version: '1.30', value: { bodies: false, columns: { 2: 4 } } },
+};
+
 export const scalesBehindCast: Fact<'disabled'> = {
   says: 'MatMulNBits with accuracy_level 4 packs its weights with the scales when a session is created: scales that a Cast computes at run time count as zeros.',
   ...{ source: MATMUL_NBITS, version: '1.30', value: 'disabled' },

@@ -8,7 +8,7 @@ import { usesByTensor, type WeightUse } from '../../../layers/select.ts';
 import { LOW_DEFAULT } from '../../../options/lowBits.ts';
 import { codesScheme } from '../../../schemes/lowTensors.ts';
 import { firstOpset, PER_AXIS_OPSET, UNPACKING_OPSET } from '../../../schemes/opset.ts';
-import { decodeCosts, isDecoded, lowForms } from '../../../targets/lowbits.ts';
+import { decodeCosts, fusedBlocks, isDecoded, lowForms } from '../../../targets/lowbits.ts';
 import type { Emitter } from '../emit.ts';
 import { belowFloor, holdsFloor } from '../floor.ts';
 import { meetsLog } from '../meets.ts';
@@ -177,9 +177,10 @@ function choiceFor(
   const product =
     options.plain !== true && same && plan !== undefined && uses.every((one) => gains(one, asked, options, rows));
   const eight = bits === 8 && asked !== 'nbits';
+  const columns = (plan?.given.transposed ? tensor.dims[0] : tensor.dims.at(-1)) ?? 1;
   // A matrix for each batch is for products on int8 alone.
   const matrix = tensor.dims.length === 2 || eight || asked === 'multipliers';
-  const single = matrix && (asked !== 'standard' || uses.length === 1);
+  const single = matrix && (asked !== 'standard' || (uses.length === 1 && fuses(use, bits, columns)));
   // Without a method, what keeps 8 bits is written as it is without few bits.
   if (eight && options.method === undefined) return undefined;
   const form = !product ? 'folded' : eight ? 'int8' : single ? asked : 'folded';
@@ -194,6 +195,12 @@ function choiceFor(
   const half = form !== 'multipliers' && form !== 'int8';
   const block = eight ? inputs : blockFor(inputs, form, bits, options.block ?? LOW_DEFAULT.block);
   return { form, shape: { bits, symmetric, half, outputs, inputs, block }, outFirst, factor, tied: false };
+}
+
+/** Whether ONNX Runtime fuses a DequantizeLinear of blocks for a product, and rightly. */
+function fuses({ graph, held }: WeightUse, bits: BlockForm['bits'], outputs: number): boolean {
+  const { bodies, columns } = fusedBlocks.value;
+  return (bodies || held.graph === graph) && outputs % (columns[bits] ?? 1) === 0;
 }
 
 /** Whether a product is no slower in a form than in float; a form that somebody named is taken. */
