@@ -1,6 +1,6 @@
 /**
- * Begins something for each item, several at a time, and gives the results in the order of the items. After an error,
- * or when no more is wanted, it waits for what has begun: reading ends before the file is closed.
+ * Starts work for each item, several at a time, and yields the results in order. After an error, or when the consumer
+ * stops, it waits for running work, so that reading ends before the file is closed.
  * @param atOnce - how many may run at a time when this item would be the next
  */
 export async function* overlapped<T, R>(
@@ -14,7 +14,7 @@ export async function* overlapped<T, R>(
     for (let done = 0; done < items.length; done++) {
       while (next < items.length && running.length < Math.max(1, atOnce(items[next] as T))) {
         const begun = begin(items[next++] as T);
-        // Its failure is told at its turn; until then it must not be an unhandled rejection.
+        // Mark as handled; the error is thrown when the result is awaited.
         begun.catch(() => {});
         running.push(begun);
       }

@@ -17,8 +17,7 @@ const NF4 = [
 
 /**
  * What codes of 4 bits stand for, as a share of the largest magnitude of their block, by `quant_type`.
- * @see
- *   https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/contrib_ops/cpu/quantization/blockwise_quant_block_bnb4.h
+ * @see https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/contrib_ops/cpu/quantization/blockwise_quant_block_bnb4.h
  */
 const KINDS: readonly { readonly name: string; readonly levels: Float32Array }[] = [
   { name: 'FP4', levels: Float32Array.from([...FP4, ...FP4.map((one) => -one)]) },

@@ -73,13 +73,13 @@ function isBesideHalf(folding: Folding, graph: Graph, node: Node): boolean {
   const producer = affine && graph.producer(affine.input);
   if (!isAnyOp(producer, 'Conv', 'ConvTranspose', 'Gemm', 'MatMul')) return false;
   const dtype = folding.constant(graph, producer.inputs[1])?.tensor.dtype;
-  // What is added after a MatMul stays beside weights of any type.
+  // A term added after a MatMul stays, whatever the weight's type.
   const adds = isOp(producer, 'MatMul') && affine?.scales === false;
   const isHalf = !adds && (dtype === 'float16' || dtype === 'bfloat16');
   return isHalf && folding.onlyUse(graph, affine?.input) !== undefined;
 }
 
-/** A skip where a parameter is not a constant. */
+/** A skip if a parameter is not a constant. */
 function variable(folding: Folding, graph: Graph, node: Node): Skip | undefined {
   const name = node.inputs.slice(1, 5).find((value) => {
     const held = graph.constant(value);
@@ -92,7 +92,7 @@ function variable(folding: Folding, graph: Graph, node: Node): Skip | undefined 
   return skipOf(graph, node, name, 'graph_input', 'it is a graph input, which a caller may override');
 }
 
-/** A skip where the parameters give no finite factor. */
+/** A skip if the parameters give no finite factor. */
 async function notFinite(folding: Folding, graph: Graph, node: Node): Promise<Skip | undefined> {
   const affine = affineOf(folding, graph, node);
   const found = affine && productBehind(folding, graph, affine.input);

@@ -33,7 +33,7 @@ interface BiasRecipe {
   readonly sumFactor: PerChannel;
 }
 
-/** Writes folded weights as tensors that are computed when they are written, and remembers them for the report. */
+/** Creates folded weights, which are computed while the model is written, and records them for the report. */
 export class FoldedWeights {
   readonly #weights = new WeakMap<Tensor, WeightRecipe>();
   readonly #biases = new WeakMap<Tensor, BiasRecipe>();
@@ -49,7 +49,7 @@ export class FoldedWeights {
 
   /**
    * `W'[c] = W[c] · scale[c]`.
-   * @returns the name the product reads its weight by from now on
+   * @returns the new name of the product's weight
    */
   scaled(product: Product, scale: PerChannel, kind: string): string {
     const { tensor } = product.weight;
@@ -68,7 +68,7 @@ export class FoldedWeights {
   /**
    * `b'[c] = (beta · b[c] + fed · alpha · ΣW[c]) · scale[c] + shift[c]`, where `fed` is a constant that was added to
    * the product's input, and W the weight before `scale` is folded in.
-   * @returns the name the product reads its bias by from now on; it is to be read with beta 1
+   * @returns the new name of the product's bias, which is to be read with beta 1
    */
   biased(product: Product, change: { scale?: PerChannel; shift?: PerChannel; fed?: number }, kind: string): string {
     const { bias, weight, channels, dtype, layout } = product;
@@ -82,7 +82,7 @@ export class FoldedWeights {
       source: product.beta === 0 ? undefined : before.source,
       scale: times(times(before.scale, product.beta), scale),
       shift: plus(times(times(before.shift, product.beta), scale), shift),
-      // 0 and nothing else says that W is not needed.
+      // The number 0 says that W is not needed.
       sumFactor: isFed ? times(plus(times(before.sumFactor, product.beta), added), scale) : 0,
     };
     const unscaled = scaledBefore?.source ?? weight.tensor;
@@ -104,14 +104,14 @@ export class FoldedWeights {
     return name;
   }
 
-  /** The old name where nothing else reads the weight, a new one otherwise. */
+  /** The old name if nothing else reads the weight, otherwise a new one. */
   #nameOf(product: Product, held: Constant, reader: Node, dims: readonly number[]): string {
     const name = constantName(held);
     const own = isOwn(held, product.graph, reader) && dims === held.tensor.dims;
     return own ? name : product.graph.uniqueName(`${name}_folded`);
   }
 
-  /** Adds the tensor where the old one was, or to the product's graph where that is still needed. */
+  /** Replaces the old tensor, or adds the new one to the product's graph if the old one is still needed. */
   #put(product: Product, old: Constant | undefined, made: Tensor, kind: string): void {
     const same = old !== undefined && constantName(old) === made.name ? old : undefined;
     const graph = same?.graph ?? product.graph;

@@ -11,17 +11,17 @@ import { fewInputs } from '../prune/groups.ts';
 import type { TargetWeight } from '../prune/targets.ts';
 import type { Pattern } from './options.ts';
 
-/** A weight whose activations can be seen. */
+/** A weight whose activations can be observed. */
 export interface Layer {
   readonly target: TargetWeight;
   readonly layout: Layout;
   /** One for each node that uses the weight. */
   readonly sources: readonly Source[];
-  /** Where the first of these nodes is among those of the main graph. */
+  /** Position of the first of these nodes in the main graph. */
   readonly position: number;
 }
 
-/** The weight as one node uses it, or why its activations cannot be seen. */
+/** The weight as one node uses it, or why its activations cannot be observed. */
 type Seen = { readonly layout: Layout; readonly source: Source } | Skip;
 
 /** The targets as layers in the order in which they run; skips for the others. */
@@ -111,7 +111,7 @@ function seenBy(model: Model, use: WeightUse, pattern: Pattern | undefined): See
   return unseen(model, use, value) ?? { layout, source: { kind: 'matrix', value, axis, factor: alpha * alpha } };
 }
 
-/** Whether a convolution has positive strides and dilations and pads for each axis: files may say anything. */
+/** Whether a convolution has positive strides and dilations, and pads for each axis: files may be invalid. */
 function isWalk({ kernel, strides, dilations, pads, autoPad }: PatchGeometry): boolean {
   const whole = (list: readonly number[], count: number, least: number): boolean =>
     list.length === count && list.every((one) => Number.isSafeInteger(one) && one >= least);
@@ -119,7 +119,7 @@ function isWalk({ kernel, strides, dilations, pads, autoPad }: PatchGeometry): b
   return whole(strides, kernel.length, 1) && whole(dilations, kernel.length, 1) && padded;
 }
 
-/** A skip where the value that meets a weight is not an activation. */
+/** A skip if the value that a weight is multiplied by is not an activation. */
 function unseen({ graph }: Model, use: WeightUse, value: string): Skip | undefined {
   const computed = graph.producer(value) !== undefined || (graph.isInput(value) && !graph.initializers.has(value));
   if (computed && graph.constant(value) === undefined) return undefined;
@@ -133,8 +133,8 @@ function sameLayout(a: Layout, b: Layout): boolean {
 }
 
 /**
- * Who else reads the weight than the nodes whose activations are seen: what it gives others says nothing about their
- * need of its elements, and SparseGPT changes all of them.
+ * A reader of the weight other than the observed nodes. Nothing is known of its activations, and SparseGPT changes all
+ * elements.
  */
 function otherReader({ held, uses }: TargetWeight): string | undefined {
   const via = new Set(uses.flatMap((use) => use.via));

@@ -58,7 +58,7 @@ export const SPARSEGPT_DEFAULTS: typeof WANDA_DEFAULTS & Required<Pick<SparseGpt
 
 const { parallelLayers, damping, blockSize } = DETAIL_ROWS;
 
-/** What each option takes. */
+/** The accepted values of each option. */
 const WANDA_SHAPE: Shape<WandaOptions> = {
   amount: METHOD_ROWS.wanda,
   pattern: 'object',

@@ -19,21 +19,21 @@ import { applyPruning, selectTargets } from '../prune/targets.ts';
 import { type Layer, observedLayers } from './layers.ts';
 import type { WandaOptions } from './options.ts';
 
-/** How a method prunes the layers that meet the same activations. */
+/** How a method prunes layers with the same input activations. */
 export interface Method {
   readonly what: SumRequest['what'];
-  /** What the layers share, or a sentence that tells why there is nothing. May use up the sums. */
+  /** Prepares what the layers share, or returns a sentence why that is impossible. May overwrite the sums. */
   prepare(moments: Sums, wanted: SumRequest): Promise<Prune | string> | Prune | string;
-  /** The tensor in the place of a pruned weight, from what {@link Prune} gave. */
+  /** The tensor that replaces a pruned weight, from the result of {@link Prune}. */
   replacement(tensor: Tensor, kept: () => Promise<Uint8Array>): Tensor;
-  /** Bytes of what {@link Prune} gives. */
+  /** Bytes of the result of {@link Prune}. */
   keptBytes(tensor: Tensor): number;
 }
 
 /**
- * Prunes one weight with the elements `weight`, which are not to be changed: they may be those of the model. `zeros` of
+ * Prunes one weight with the elements `weight`, which must not be modified: they may belong to the model. `zeros` of
  * them are zero.
- * @returns how many elements become zero that were not, and what tells which tensor takes its place
+ * @returns how many nonzero elements become zero, and the bytes from which the replacement is made
  */
 export type Prune = (
   layer: Layer,
@@ -41,12 +41,12 @@ export type Prune = (
   zeros: number,
 ) => Promise<{ readonly lost: number; readonly kept: Uint8Array }>;
 
-/** Layers that meet the same activations. */
+/** Layers with the same input activations. */
 interface Group extends LayerGroup {
   readonly layers: readonly Layer[];
 }
 
-/** What became of a layer; done later where all layers are to see the model as it was. */
+/** The outcome of a layer; applied later if all layers are measured on the unpruned model. */
 type Outcome = Skip | (() => Change);
 
 /** Runs a method over all layers of a model. */
@@ -99,12 +99,12 @@ export async function runMethod(
 const MORE_ROWS = 'More rows would help; `l1`, which needs no data, may be more accurate.';
 const PARALLEL = 'keeps errors of one layer out of the next.';
 
-/** What a layer met. */
+/** The data vectors that a layer saw. */
 function metBy({ target }: Layer, { columns }: SumRequest, { rows, of = rows }: Vectors): Met {
   return { weight: constantName(target.held), inputs: columns, vectors: rows, of };
 }
 
-/** Layers with the same sources beside each other, in the order of the first of each. */
+/** Layers grouped by source, in the order of the first layer of each group. */
 function groupsOf(layers: readonly Layer[], what: SumRequest['what']): Group[] {
   const groups = new Map<string, Group & { readonly layers: Layer[] }>();
   for (const layer of layers) {
@@ -124,7 +124,7 @@ function groupsOf(layers: readonly Layer[], what: SumRequest['what']): Group[] {
 /** How many vectors were summed for a layer, and of how many. */
 type Vectors = Pick<Sums, 'rows' | 'of'>;
 
-/** What is kept of a layer beside the bytes: of one that is left alone, why. */
+/** Facts of a layer kept beside the bytes; for a skipped one, the reason. */
 interface Facts {
   readonly vectors: Vectors;
   readonly zeros?: number;
@@ -152,7 +152,7 @@ async function pruned(
   return { facts: { vectors, zeros, lost }, parts: lost === 0 ? [] : [kept] };
 }
 
-/** What a result says of its layer; it may come from a file. */
+/** The outcome that a result describes; it may come from a file. */
 function outcomeOf(
   { facts, parts }: Result,
   { target }: Layer,
@@ -182,7 +182,7 @@ function outcomeOf(
 
 const REASONS: readonly string[] = ['not_reached', 'no_importance', 'non_finite'];
 
-/** Why sums tell nothing. */
+/** Why sums are unusable; undefined if they are usable. */
 function reasonOf({ sums, rows }: Sums, { what, columns }: SumRequest): string | undefined {
   if (rows === 0) return 'the data never reaches it';
   const step = what === 'gram' ? columns + 1 : 1;
@@ -195,7 +195,7 @@ function reasonOf({ sums, rows }: Sums, { what, columns }: SumRequest): string |
   return undefined;
 }
 
-/** How many elements are zero. */
+/** The number of zero elements. */
 export function countZeros(values: Floats): number {
   let zeros = 0;
   for (let index = 0; index < values.length; index++) if (values[index] === 0) zeros++;

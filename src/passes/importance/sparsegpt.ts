@@ -66,7 +66,7 @@ export function sparsegpt(options: SparseGptOptions, activations: Activations): 
   return { name: 'prune', run: (model) => runMethod(model, activations, method, { ...settled, results }) };
 }
 
-/** Columns without an activation, by group. */
+/** Columns whose input is always zero, by group. */
 function deadColumns(sums: Float64Array, { groups, columns }: SumRequest): Uint8Array {
   const dead = new Uint8Array(groups * columns);
   for (let index = 0; index < dead.length; index++) {
@@ -78,7 +78,8 @@ function deadColumns(sums: Float64Array, { groups, columns }: SumRequest): Uint8
 }
 
 /**
- * Turns the Gram matrix of each group into the factor of its damped inverse, in place; a sentence where there is none.
+ * Turns the Gram matrix of each group into the factor of its damped inverse, in place; returns a sentence if there is
+ * none.
  */
 async function factorize(
   sums: Float64Array,

@@ -51,9 +51,9 @@ export function wanda(options: WandaOptions, activations: Activations): Pass {
 }
 
 /**
- * From this amount on small models keep clearly more where all layers are measured as they were: what Wanda takes out
- * of one layer it cannot make up for in the next, whose activations are then those of a model that is off. See the
- * table in docs/passes/wanda-sparsegpt.md.
+ * From this amount on, small models are clearly better if all layers are measured on the unpruned model: Wanda cannot
+ * compensate in the next layer for what it removed, and would measure distorted activations. See the table in
+ * docs/passes/wanda-sparsegpt.md.
  */
 const AMOUNT_IN_PARALLEL = 0.5;
 const IN_PARALLEL = 'at this amount, small models are often more accurate with `parallel`';
@@ -71,7 +71,7 @@ async function prune(
     pattern === undefined
       ? { count: roundHalfEven(amount * columns) }
       : { keep: pattern.keep, groups: groupsOf(columns, layout.segment, pattern.of) };
-  // One bit an element: the weight itself is read again when it is written.
+  // One bit per element: the weight itself is read again when it is written.
   const mask = new Uint8Array(Math.ceil(weight.length / 8));
   let lost = 0;
   for (let group = 0; group < layout.groups; group++) {

@@ -4,25 +4,25 @@ import type { Graph } from '../../ir/graph.ts';
 import { type Model, standardVersion } from '../../ir/model.ts';
 import { obstacle } from './obstacle.ts';
 
-/** Functions that call functions multiply: ten levels of ten calls are ten thousand million nodes. */
+/** Nested functions multiply: ten levels of ten calls are ten thousand million nodes. */
 export const MAX_INLINED_NODES = 200_000;
-/** Names get a part for every call on the way, and many long names take memory. */
+/** Names get a prefix for every call on the way, and many long names take memory. */
 const MAX_CALL_DEPTH = 250;
 
-/** A function that had to stay, or all of them where there is no name, and the sentence about it. */
+/** A function that had to stay (all functions if there is no name), and the sentence about it. */
 export interface Kept {
   readonly name?: string;
   readonly note: string;
 }
 
-/** Which functions are inlined, how often each, and why the others are not. */
+/** Which functions are inlined, how often each is called, and why the others stay. */
 export interface Choice {
   readonly chosen: ReadonlySet<Graph>;
   readonly instances: ReadonlyMap<Graph, number>;
   readonly kept: Kept[];
 }
 
-/** Takes the functions that are asked for, but for those with an obstacle. */
+/** Chooses the wanted functions, except those with an obstacle. */
 export function choose(model: Model, calls: Calls, asked: readonly Graph[]): Choice {
   const chosen = new Set(asked);
   const kept: Kept[] = [];
@@ -71,7 +71,7 @@ function sizesOf(calleesFirst: readonly Graph[], calls: Calls, chosen: ReadonlyS
   return sizes;
 }
 
-/** How deep each function calls others. */
+/** The call depth of each function. */
 function depthsOf(calleesFirst: readonly Graph[], calls: Calls): Map<Graph, number> {
   const depths = new Map<Graph, number>();
   for (const one of calleesFirst) {
@@ -87,7 +87,7 @@ function countNodes(graph: Graph): number {
   return withBodies([graph]).reduce((sum, one) => sum + one.nodes.length, 0);
 }
 
-/** The version of the standard operators; of a model that imports none, what its functions speak. */
+/** The opset of the model; if it imports none, that of its functions. */
 export function opsetWith(model: Model, functions: readonly Graph[]): number {
   const own = functions.map((one) => standardVersion(one.signature?.opsets ?? []) ?? 0);
   return standardVersion(model.opsets) ?? Math.max(0, ...own);

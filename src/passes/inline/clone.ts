@@ -6,11 +6,11 @@ import { type Attribute, createNode, isOp, type Node } from '../../ir/node.ts';
 import { RESHAPES } from '../../ir/reshapes.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 
-/** What the parts of a function mean where it is called. */
+/** The bindings of a function's names and attributes at a call. */
 interface Setting {
-  /** Names outside for names inside. */
+  /** Names in the caller, by names in the function. */
   readonly names: Map<string, string>;
-  /** Attributes of the call, by the names references use. */
+  /** Attributes of the call, by name. */
   readonly attributes: ReadonlyMap<string, Attribute>;
   /** A new name for a value or a node of the function. */
   readonly fresh: (name: string) => string;
@@ -18,7 +18,7 @@ interface Setting {
   readonly sharedName: (tensor: Tensor | undefined, name: string) => string | undefined;
 }
 
-/** Smaller constants are copied: a number beside its node is easier to read, and no larger. */
+/** Smaller constants are copied: a number beside its node is easier to read and takes no more room. */
 const SHARED_BYTES = 256;
 
 /** Weights of functions that are called more than once: initializers of the main graph, one for all copies. */
@@ -31,7 +31,7 @@ export class SharedWeights {
     this.#graph = graph;
   }
 
-  /** The initializer that holds the tensor; undefined for one that each copy is to have for itself. */
+  /** The initializer that holds the tensor; undefined if each copy gets its own. */
   nameOf(tensor: Tensor | undefined, callee: string, inside: string): string | undefined {
     if (tensor === undefined || tensor.dtype === 'string' || tensor.byteLength < SHARED_BYTES) return undefined;
     let name = this.#names.get(tensor);
@@ -45,9 +45,9 @@ export class SharedWeights {
 }
 
 /**
- * The nodes that stand for a call of a function: its inputs replaced by what the call gives, every other name new, and
- * references to attributes by the attributes of the call.
- * @param shared - of a function that is called more than once: where its weights go
+ * The nodes that replace a call of a function: its inputs become those of the call, all other names are new, and
+ * attribute references are resolved.
+ * @param shared - the weights of a function that is called more than once
  */
 export function instantiate(call: Node, callee: Graph, host: Graph, shared?: SharedWeights): Node[] {
   const prefix = call.name || call.outputs.find((one) => one !== '') || callee.name;
@@ -60,7 +60,7 @@ export function instantiate(call: Node, callee: Graph, host: Graph, shared?: Sha
   callee.outputs.forEach(({ name }, index) => {
     const outside = call.outputs[index] ?? '';
     if (outside === '') return;
-    // An input that is an output as well, or one value twice: an Identity hands it on.
+    // An input that is also an output, or a value that is an output twice: an Identity passes it on.
     if (!names.has(name)) names.set(name, outside);
     else passed.push(createNode({ opType: 'Identity', inputs: [names.get(name) as string], outputs: [outside] }));
   });
@@ -73,7 +73,7 @@ export function instantiate(call: Node, callee: Graph, host: Graph, shared?: Sha
 
 function copyNodes(graph: Graph, setting: Setting): Node[] {
   const { names, fresh, sharedName } = setting;
-  // What a graph gives out must be made in it.
+  // A graph must make its own outputs.
   const givenOut = namesOf(graph.outputs);
   const copied: Node[] = [];
   for (const node of graph.nodes) {
@@ -97,9 +97,9 @@ function copyAttribute(one: Attribute, setting: Setting): Attribute[] {
   switch (one.type) {
     case 'reference': {
       const given = setting.attributes.get(one.value);
-      // A reference to what the call leaves out leaves the attribute out too.
+      // A reference to an omitted attribute of the call is omitted too.
       if (given === undefined) return [];
-      // A graph that is handed in is the caller's: each node that has it needs its own.
+      // A graph attribute belongs to the caller: each node gets its own copy.
       const own = cloneBodies(given);
       return [own.name === one.name ? own : { ...own, name: one.name }];
     }
@@ -128,7 +128,7 @@ function copyBody(body: Graph, outer: Setting): Graph {
     if (weight !== undefined) shared.add(tensor);
   }
   const own = new Set(body.nodes.flatMap((node) => node.outputs));
-  // Names of the function that a body defines again mean the body's inside it.
+  // Names that a body redefines shadow those of the function.
   for (const name of own) if (name !== '') names.set(name, outer.fresh(name));
   if (body.sparseInitializers.length > 0) throw new CompressError('internal', body.name, 'a body with sparse weights');
   return new Graph({
@@ -141,7 +141,7 @@ function copyBody(body: Graph, outer: Setting): Graph {
   });
 }
 
-/** Whether a weight gets other dims, which passes give only to one that nothing else reads. */
+/** Whether a node changes the dims of a weight, which passes do only if nothing else reads it. */
 function isReshaped(graph: Graph, weight: string): boolean {
   return graph.uses(weight).some(({ node }) => node !== undefined && [...RESHAPES, 'Einsum'].includes(node.opType));
 }

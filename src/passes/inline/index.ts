@@ -6,17 +6,17 @@ import { bodiesOf, isStandard } from '../../ir/node.ts';
 import { choose, type Kept, notInlined, opsetWith } from './choose.ts';
 import { instantiate, SharedWeights } from './clone.ts';
 
-/** What inlining did: names of functions that are gone, and what had to stay. */
+/** The result of inlining: names of removed functions, and those that had to stay. */
 export interface Inlined {
   readonly inlined: readonly string[];
-  /** Those that went because nothing calls them. */
+  /** Functions removed because nothing calls them. */
   readonly dropped: readonly string[];
   readonly kept: readonly Kept[];
 }
 
 /** How functions are inlined. */
 export interface InlineOptions {
-  /** Functions that are wanted and that nothing calls are removed; otherwise they stay. */
+  /** Remove wanted functions that nothing calls; otherwise they stay. */
   readonly dropsUncalled?: boolean;
 }
 
@@ -26,7 +26,7 @@ export interface InlineOptions {
  * before:  y = my.Linear <alpha = 2.> (x, w)              after:  linear/t = MatMul (x, w)
  *                                                                 y = Mul (linear/t, two)
  * ```
- * A function that is wanted takes along those that call it. What cannot be inlined stays as it is. A weight inside a
+ * If a function is wanted, its callers are inlined too. Functions that cannot be inlined stay. A weight inside a
  * function that is called more than once becomes one initializer, which all copies read.
  * @param wanted - which functions, by their nodes
  * @see https://onnx.ai/onnx/repo-docs/IR.html#functions
@@ -81,7 +81,7 @@ function listed(names: readonly string[]): string {
   return more > 0 ? `${names.slice(0, SHOWN).join(', ')} and ${more} more` : names.join(', ');
 }
 
-/** Replaces calls, and those that come to light; gives the functions that were called. */
+/** Replaces calls, including those inside inlined functions; returns the functions that were called. */
 function expand(
   model: Model,
   chosen: ReadonlySet<Graph>,
@@ -106,7 +106,7 @@ function expand(
   return used;
 }
 
-/** Makes the model speak what the nodes it got speak. */
+/** Adds the opset imports that the inlined nodes need. */
 function takeOver(model: Model, used: ReadonlySet<Graph>): void {
   const opset = opsetWith(model, [...used]);
   if (opset !== model.opset) model.setOpset(opset);

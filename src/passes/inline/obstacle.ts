@@ -5,8 +5,8 @@ import { isOp, isStandard, type Node } from '../../ir/node.ts';
 import { changedBetween } from '../opset/table.ts';
 
 /**
- * Why a function cannot be inlined, by itself, into a model that speaks `opset`; undefined if it can. Its nodes mean
- * afterwards what the model's version of their domain says.
+ * Why a function, apart from its callees, cannot be inlined into a model of opset `opset`; undefined if it can. Inlined
+ * nodes follow the model's version of their domain.
  */
 export function obstacle(model: Model, callee: Graph, opset: number): string | undefined {
   const made = new Set([...callee.inputs.map((one) => one.name), ...callee.nodes.flatMap((node) => node.outputs)]);

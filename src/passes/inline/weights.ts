@@ -8,9 +8,9 @@ import { isAttribute, type Trace, traceBack } from '../../layers/trace.ts';
 import { type Inlined, inlineFunctions } from './index.ts';
 
 /**
- * Inlines the functions that have weights of the given operators. A function of activations alone stays, and so does
- * one that nothing calls.
- * @param which - all weights: in the functions, or handed to them by their callers; or only the handed ones
+ * Inlines the functions that have weights of the given operators. Functions without weights stay, and so do uncalled
+ * ones.
+ * @param which - all weights, inside functions or passed as arguments; or only those passed as arguments
  */
 export function inlineWeights(model: Model, opTypes: readonly string[], which: 'all' | 'handed'): Inlined {
   if (model.functions.length === 0) return { inlined: [], dropped: [], kept: [] };
@@ -29,7 +29,7 @@ export function inlineWeights(model: Model, opTypes: readonly string[], which: '
   );
 }
 
-/** Which inputs of a node may be weights; an Einsum is a MatMul written otherwise. */
+/** Which inputs of a node may be weights; an Einsum counts as a MatMul. */
 function weightInputs(node: Node, opTypes: readonly string[]): readonly number[] {
   if (!isOp(node, node.opType)) return [];
   const opType = node.opType === 'Einsum' ? 'MatMul' : node.opType;
@@ -37,7 +37,7 @@ function weightInputs(node: Node, opTypes: readonly string[]): readonly number[]
   return lookup(WEIGHT_INPUTS, opType) ?? lookup(RECURRENT_INPUTS, opType) ?? [];
 }
 
-/** Names of the inputs of each function that some call gives a weight, itself or as an input of its own function. */
+/** Inputs of each function that receive a weight in some call, directly or through a calling function. */
 function handedInputs(model: Model): Map<Graph, Set<string>> {
   const found = new Map<Graph, Set<string>>();
   const handedOn = new Map<Graph, { readonly from: string; readonly to: Graph; readonly name: string }[]>();

@@ -87,16 +87,16 @@ export interface Structure {
 /** A tensor with the place where it is held. */
 export interface HeldWeight extends WeightFacts {
   readonly held: Constant;
-  /** What its integers or codes stand for, where their scales are known. */
+  /** The weight that its integers or codes represent, if their scales are known. */
   readonly stands: Decodable | undefined;
 }
 
-/** Tensors of a model in which no weight is packed, and how some of them lay in the file. */
+/** Tensors of an unpacked model, with the packed form that some have in the file. */
 type Packed = ReadonlyMap<Tensor, PackedForm>;
 
 /**
  * Every tensor of the model, in the order of its graphs.
- * @param unpacked - what is known of those that are unpacked when the model is loaded
+ * @param unpacked - weights that nodes unpack when the model is loaded
  */
 export function heldWeights(
   model: Model,
@@ -106,7 +106,7 @@ export function heldWeights(
   return model.graphs().flatMap((graph) => heldBy(graph).map((held) => factsOf(held, packed, unpacked)));
 }
 
-/** Elements of all weights: what reports call parameters. Scales, shapes, indices and lone numbers are none. */
+/** Elements of all weights, which reports call parameters. Scales, shapes, indices and scalars do not count. */
 export function countParameters(weights: readonly WeightFacts[]): number {
   return weights.reduce((sum, one) => sum + (one.role === 'weight' ? one.elements : 0), 0);
 }
@@ -125,7 +125,7 @@ function factsOf(held: Constant, packed: Packed, unpacked: ReadonlyMap<Tensor, U
 }
 
 /**
- * Describes a model as it is in the file, but for its weights. Reads none of them.
+ * Describes a model as it is in the file. Reads no weights.
  * @param weights - all of them, unpacked
  */
 export function describeModel(model: Model, weights: readonly HeldWeight[]): Structure {

@@ -1,21 +1,21 @@
 import type { Graph } from '../../ir/graph.ts';
 import { intsAttribute, isOp, type Node } from '../../ir/node.ts';
 
-/** Where a weight ends: the input of a node. */
+/** The node input that a weight ends up in. */
 export interface End {
   readonly node: Node;
   readonly index: number;
-  /** Whether it is a matrix transposed on its way. */
+  /** Whether it is a matrix that was transposed on the way. */
   readonly transposed: boolean;
 }
 
 /** Longest chain followed. */
 const MAX_HOPS = 8;
-/** What a weight passes through as it is, element by element, on its way to its operator. */
+/** Operators that a weight passes through unchanged, element by element, on the way to its operator. */
 const THROUGH = ['Identity', 'Cast', 'DequantizeLinear', 'Transpose'];
 
 /**
- * Follows a value to the first operator that does something with it; undefined if a reshape or nothing is in the way.
+ * Follows a value to the first operator that computes with it; undefined if a reshape comes first, or nothing reads it.
  */
 export function traceForward(graph: Graph, name: string): End | undefined {
   let [scope, value, transposed] = [graph, name, false];
@@ -23,7 +23,7 @@ export function traceForward(graph: Graph, name: string): End | undefined {
     const use = scope.uses(value).find((one) => one.node !== undefined);
     if (use?.node === undefined) return undefined;
     const { node, index } = use;
-    // Integers that are made real: `(Cast(q) − zero point) · scale`.
+    // Dequantized integers: `(Cast(q) − zero point) · scale`.
     const real = hop > 0 && index === 0 && (isOp(node, 'Sub') || isOp(node, 'Mul'));
     if (!real && !THROUGH.some((opType) => isOp(node, opType))) return { node, index, transposed };
     if (isOp(node, 'Transpose')) {

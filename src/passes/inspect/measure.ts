@@ -22,9 +22,9 @@ export interface WeightStatistics extends Statistics {
 }
 
 /**
- * Looks at every element of a weight once, a chunk at a time. float64 is rounded to float32; 8-bit integers are taken
- * as they are, without scale and zero point; of fewer bits the numbers are looked at that they stand for.
- * @returns undefined for a type of which no numbers are known
+ * Reads every element of a weight once, in chunks. float64 is rounded to float32; 8-bit integers are measured without
+ * scale and zero point; fewer bits are decoded first.
+ * @returns undefined for a type that is not decoded
  */
 export async function measureWeight({ held, stands, name }: HeldWeight): Promise<WeightStatistics | undefined> {
   const { tensor } = held;

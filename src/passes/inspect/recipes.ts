@@ -11,7 +11,7 @@ import { countOf, selectTargets, type TargetWeight } from '../prune/targets.ts';
 import { planQuantize, type QuantizeOptions } from '../quantize/index.ts';
 import { heldWeights } from './describe.ts';
 
-/** Share of the weights that the recipes with pruning take away. */
+/** The fraction of weights that the recipes with pruning remove. */
 export const RECIPE_AMOUNT = 0.6;
 
 /** Ways to make a model smaller whose result is predicted. */
@@ -59,11 +59,11 @@ export interface Planner {
 }
 
 /**
- * What the verbs would touch, what they would leave and why, and how large the results would be. Runs the passes
- * themselves, but reads no weight: sizes of `int8`, `int8 weights only` and `int4` are those `quantize` then writes, or
- * less where a stored weight needs more scales than one a channel. The others are sums: float16 halves every float32
- * tensor but scales (a quarter of float64), packed ones as they lie in the file; a pruned weight takes a bit an element
- * and the elements that are left, `⌈n / 8⌉ + (n − round(0.6 n)) · size`, beside all others unpacked.
+ * What the verbs would change, what they would skip and why, and how large the results would be. Runs the passes
+ * themselves, but reads no weight: sizes of `int8`, `int8 weights only` and `int4` are those that `quantize` writes, or
+ * slightly less if a stored weight needs more than one scale per channel. The others are sums: float16 halves every
+ * float32 tensor except scales (and quarters float64). A pruned weight takes one bit per element plus the kept
+ * elements, `⌈n / 8⌉ + (n − round(0.6 n)) · size`, beside all others unpacked.
  * @param model - as it is; it is not changed
  */
 export async function planRecipes(model: Model, planner: Planner): Promise<Plan> {
@@ -93,7 +93,7 @@ export async function planRecipes(model: Model, planner: Planner): Promise<Plan>
   };
 }
 
-/** What `prune` would choose from, and the bytes of the model with all weights unpacked. */
+/** The weights that `prune` would choose from, and the bytes of the model with all weights unpacked. */
 function prunable(
   model: Model,
   planner: Planner,
@@ -137,7 +137,7 @@ function sizeOf({ report, byteLength }: Quantized): { byteLength: number; weight
   return { byteLength, weights: report.changes.length };
 }
 
-/** Bytes that a pruned weight takes more, or rather less, with a bit for each element and the kept ones. */
+/** Change in bytes of a pruned weight stored as one bit per element plus the kept elements; mostly negative. */
 function bitmaskGain({ held, elements }: TargetWeight): number {
   const { dtype, byteLength } = held.tensor;
   return packed(elements, byteLengthOf(dtype, 1)) - byteLength;
@@ -147,7 +147,7 @@ function packed(elements: number, size: number): number {
   return Math.ceil(elements / 8) + (elements - countOf(RECIPE_AMOUNT, elements)) * size;
 }
 
-/** What is pruned and then quantized has a bit for each element and a byte for each that is left. */
+/** A weight pruned and then quantized takes one bit per element and one byte per kept element. */
 function prunedInt8(
   targets: readonly TargetWeight[],
   { report, byteLength }: Quantized,

@@ -13,8 +13,8 @@ import type { Unpacked } from '../../schemes/unpacked.ts';
 import { operatorOf } from '../constants/operators/index.ts';
 
 /**
- * What a tensor is to the node that reads it: a weight, of any type; a scale or zero point of a quantized weight; or a
- * constant (a shape, an index, a single number).
+ * The role of a tensor for the node that reads it: a weight, of any type; a scale or zero point of a quantized weight;
+ * or a constant (a shape, an index, a single number).
  */
 export type Role = 'weight' | 'scale' | 'zero_point' | 'constant';
 
@@ -25,15 +25,15 @@ export interface Usage {
   readonly opTypes: readonly string[];
   /** The first node that reads it, by name or, without one, by output. */
   readonly node: string;
-  /** How a weight stored as integers is made real, e.g. `DequantizeLinear`; undefined for all others. */
+  /** How a weight stored as integers is dequantized, e.g. `DequantizeLinear`; undefined for all others. */
   readonly form: string | undefined;
-  /** What its integers or codes stand for, where their scales are known. */
+  /** The weight that its integers or codes represent, if their scales are known. */
   readonly weight: Decodable | undefined;
 }
 
-/** Longest chain followed: a cyclic graph has no end. */
+/** Longest chain followed: a graph may be cyclic. */
 const MAX_HOPS = 8;
-/** Nodes visited for one tensor at most: of a constant that a thousand nodes read, eight say as much. */
+/** The most nodes visited for one tensor: the first readers of a constant are representative. */
 const MAX_USERS = 64;
 
 const THROUGH = ['Identity', 'Cast', 'Transpose', 'DequantizeLinear', ...RESHAPES];
@@ -67,7 +67,7 @@ export function usageOf({ graph, ...held }: Constant): Usage {
   };
 }
 
-/** How a tensor is used that nodes unpack when the model is loaded, or need for it. */
+/** The use of a tensor that nodes unpack, or need for unpacking, when the model is loaded. */
 export function usageOfUnpacked(held: Constant, { role, weight, end }: Unpacked): Usage {
   const opTypes = role === 'weight' ? [nameOf(end)] : usageOf(held).opTypes;
   const form = weight === undefined ? undefined : isIntegerOp(end) ? `unpacked, ${end.opType}` : 'unpacked · scale';
@@ -75,8 +75,8 @@ export function usageOfUnpacked(held: Constant, { role, weight, end }: Unpacked)
 }
 
 /**
- * The operators a value gets to, through those that only give it another form.
- * @param index - which input of the node it is, where arithmetic with other constants is followed too
+ * The operators that use a value, looking through those that only change its form.
+ * @param index - position among the node's inputs, if arithmetic with other constants is to be followed too
  */
 function endsOf(graph: Graph, node: Node, index: number | undefined): Set<string> {
   const ends = new Set<string>();
@@ -89,7 +89,7 @@ function endsOf(graph: Graph, node: Node, index: number | undefined): Set<string
     for (const one of level) {
       const { node: at } = one;
       const stored = isArithmetic(one.graph, at) || (isOp(at, 'Sub') && isCentred(one.graph, at.inputs[0] ?? ''));
-      // A Slice of all of a weight gives one more reader integers of its own.
+      // A Slice of a whole weight gives one more reader its own integers.
       const copied = isOp(at, 'Slice') && formOf(one.graph, at, 0) !== undefined;
       const through = stored || copied || THROUGH.some((opType) => isOp(at, opType));
       if (!through && (one.index === undefined || !isOfConstants(one.graph, at, one.index))) {
@@ -108,7 +108,7 @@ function endsOf(graph: Graph, node: Node, index: number | undefined): Set<string
   return ends;
 }
 
-/** Whether a node computes from one of its inputs and from constants alone; of a Slice or Split the data counts. */
+/** Whether all inputs of a node but one are constants; for a Slice or Split, the one is the data. */
 function isOfConstants(graph: Graph, node: Node, index: number): boolean {
   if (isOp(node, 'Slice') || isOp(node, 'Split')) return index === 0;
   let left = MAX_USERS;
@@ -122,7 +122,7 @@ function isOfConstants(graph: Graph, node: Node, index: number): boolean {
   return operatorOf(node) !== undefined && node.inputs.every((value, at) => at === index || isConstant(graph, value));
 }
 
-/** An operator with the domain that is not the standard one. */
+/** An operator's name, with its domain unless that is the standard one. */
 export function nameOf({ domain, opType }: Node): string {
   return isStandard(domain) ? opType : `${domain}.${opType}`;
 }

@@ -5,19 +5,19 @@ import { constant, type Tensor } from '../../ir/tensor.ts';
 import { fromFloat32 } from '../../kernels/rounded.ts';
 import type { ValueFacts } from './infer.ts';
 
-/** What an adapter gives: the nodes that say the same in the new version, or the reason why there are none. */
+/** The result of an adapter: equivalent nodes of the new version, or the reason why there are none. */
 export type Adapted = { readonly nodes: readonly Node[] } | { readonly refused: string };
 
 /**
- * Says what a node of one version of its operator says, in the next version. Changes nothing: new tensors go through
- * the {@link Scope}, and enter the graph only when the whole model can be raised.
+ * Translates a node to the next version of its operator. Changes nothing in the graph: new tensors go through the
+ * {@link Scope}, and enter the graph only when the whole model can be raised.
  */
 export type Adapter = (node: Node, scope: Scope) => Adapted | Promise<Adapted>;
 
 /** What an adapter may ask about the graph a node is in, and how it adds tensors and names. */
 export class Scope {
   readonly graph: Graph;
-  /** The node as it stands in the file, before adapters of lower versions rewrote it. */
+  /** The node as it is in the file, before adapters of lower versions rewrote it. */
   readonly original: Node;
   readonly facts: ValueFacts;
   readonly #tensors: Tensor[] = [];
@@ -60,7 +60,7 @@ export class Scope {
   }
 }
 
-/** The node with other inputs, outputs or attributes; what is not named stays the same object. */
+/** The node with some of its inputs, outputs or attributes replaced. */
 export function rewritten(node: Node, change: Partial<Node>): Adapted {
   return { nodes: [{ ...node, ...change }] };
 }

@@ -9,26 +9,26 @@ const KEEPS_DIMS = new Set(
     'Sigmoid Softplus Softsign Tanh'
   ).split(' '),
 );
-/** A value after more nodes than this has no dims that we work out. */
+/** Dims are not derived through more nodes than this. */
 const MAX_STEPS = 256;
 
 type Sizes = readonly (number | undefined)[];
 
 /** The window of a convolution or pooling, by its attributes: a number for each axis in space. */
 interface Window {
-  /** How far it reaches: `(kernel − 1) · dilation + 1`. */
+  /** Extent per axis: `(kernel − 1) · dilation + 1`. */
   readonly reach: readonly number[];
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
   readonly outputPadding: readonly number[];
-  /** Heads, then tails. */
+  /** All begins, then all ends. */
   readonly pads: readonly number[];
   readonly auto: string;
 }
 
 /**
  * Automatic padding may be odd, and the texts of opsets 1 and 11 give the odd pixel to different sides. ONNX Runtime
- * gives it to the same side in both, so what it computes can be said with pads where sizes are known:
+ * gives it to the same side in both, so the same can be expressed with pads if sizes are known:
  * ```
  * before:  ConvTranspose <output_shape = [6], strides = [2]> (x: [1, 2, 4], w: [2, 1, 3])
  * after:   ConvTranspose <pads = [2, 1], strides = [2]> (x, w)
@@ -61,7 +61,7 @@ export const convTransposeTo11: Adapter = (node, scope) => {
   return rewritten(node, { attributes: [...kept, attribute.ints('pads', pads), ...padding] });
 };
 
-/** What an axis is padded by, both sides together, to give `wanted` or, without it, `size · stride`. */
+/** Total padding of an axis, both sides together, for an output of `wanted` or, without it, `size · stride`. */
 function paddingOf(
   window: Window,
   axis: number,
@@ -74,7 +74,7 @@ function paddingOf(
   return size === undefined ? undefined : stride * (size - 1) + extra + reach - wanted;
 }
 
-/** The window of a Conv, ConvTranspose or pooling; undefined if nothing says how large it is. */
+/** The window of a Conv, ConvTranspose or pooling; undefined if its size is not known. */
 function windowOf(graph: Graph, node: Node): Window | undefined {
   const weight = node.inputs[1] ?? '';
   const dims = graph.constant(weight)?.tensor.dims ?? graph.typeOf(weight)?.dims;
@@ -92,7 +92,7 @@ function windowOf(graph: Graph, node: Node): Window | undefined {
   };
 }
 
-/** The sizes of a value in space, all dims but the first two, as the file states them or operators make them. */
+/** The spatial sizes of a value (all dims but the first two), as stated in the file or derived from operators. */
 function sizesOf(graph: Graph, value: string, steps = 0): Sizes | undefined {
   const stated = graph
     .typeOf(value)
@@ -112,7 +112,7 @@ function sizesOf(graph: Graph, value: string, steps = 0): Sizes | undefined {
   return sizes?.map((size, axis) => (size === undefined ? undefined : sizeBehind(node, before, axis, size)));
 }
 
-/** How long an axis is after a window that went over `size`. */
+/** The output length of an axis of length `size` after a window. */
 function sizeBehind(
   node: Node,
   { reach, strides, outputPadding, pads, auto }: Window,

@@ -25,19 +25,19 @@ export type RaiseResult =
       readonly from: number;
       readonly to: number;
       readonly adapted: readonly AdaptedOperator[];
-      /** What became of local functions, and what was written for ONNX Runtime's sake, a sentence each. */
+      /** Notes on local functions and on workarounds for ONNX Runtime, one sentence each. */
       readonly notes: readonly string[];
     }
   | {
       readonly raised: false;
       readonly reason: string;
-      /** Where ONNX Runtime has no kernel for an operator: the highest opset where it runs all it runs now. */
+      /** If ONNX Runtime lacks a kernel: the highest opset at which it runs everything it runs now. */
       readonly runsUpTo?: number;
     };
 
 /** What {@link raiseOpset} may do. */
 export interface RaiseOptions {
-  /** Raise also where ONNX Runtime loses a kernel: other runtimes may have it. */
+  /** Raise even if ONNX Runtime loses a kernel: other runtimes may have it. */
   readonly force?: boolean | undefined;
 }
 
@@ -67,7 +67,7 @@ interface Edit {
 }
 
 /**
- * Rewrites a model for a higher version of the standard operators, so that it computes what it did:
+ * Rewrites a model for a higher version of the standard operators without changing what it computes:
  * ```
  * opset 9:  Clip <min = 0, max = 6> (x)         opset 13:  Clip (x, clip_min, clip_max)
  * ```
@@ -78,10 +78,10 @@ interface Edit {
  * Raises the IR version where the opset needs it. Up to IR 3 initializers are listed as graph inputs too, which in
  * later versions would mean that a caller may replace them: those inputs are removed.
  *
- * Local functions in which an operator changed are inlined, since ONNX wants function and model to agree on every
- * operator's version; that alone happens before the check. One that cannot be inlined refuses the model.
+ * Local functions in which an operator changed are inlined, because ONNX requires functions and model to agree on
+ * operator versions. Only this happens before the check. If one cannot be inlined, the model is refused.
  *
- * An operator that ONNX Runtime runs now and would not at `target` refuses the model too, unless `force` is set.
+ * The model is also refused if ONNX Runtime runs an operator now but would not at `target`, unless `force` is set.
  * @param target opset to reach, at most {@link HIGHEST_OPSET}.
  * @see https://github.com/onnx/onnx/blob/main/docs/Changelog.md
  */
@@ -132,7 +132,7 @@ export async function raiseOpset(
   return { raised: true, from, to: target, adapted: count(edits), notes };
 }
 
-/** A node of a function whose operator changes on the way from the version that the function or the model speaks. */
+/** A node of a function whose operator changes between the function's or the model's version and `target`. */
 function changedIn(model: Model, callee: Graph, target: number): Node | undefined {
   const own = Math.max(model.opset, standardVersion(callee.signature?.opsets ?? []) ?? 0);
   if (own >= target) return undefined;
@@ -145,7 +145,7 @@ function changedIn(model: Model, callee: Graph, target: number): Node | undefine
   return undefined;
 }
 
-/** Takes one node through every version on the way; undefined if it stays, a sentence where it cannot. */
+/** Takes one node through every version on the way; undefined if it stays, a sentence if that is impossible. */
 async function planNode(scope: Scope, from: number, target: number): Promise<Edit | string | undefined> {
   const { graph, original } = scope;
   if (!existsAt(original.opType, from)) return `${labelOf(original)} is not an operator of opset ${from}`;
@@ -176,7 +176,7 @@ function raiseIrVersion(model: Model, opset: number): void {
   model.setIrVersion(needed);
 }
 
-/** Puts a Sum where ONNX Runtime cannot load what it makes of the nodes at that opset, and says so. */
+/** Inserts a Sum where ONNX Runtime's own rewrites at that opset would fail to load; returns notes. */
 function sumsFor(model: Model, opset: number): string[] {
   const graphs = model.graphs();
   const total = (stop: (graph: Graph) => number): number => graphs.reduce((sum, graph) => sum + stop(graph), 0);

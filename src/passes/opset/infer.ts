@@ -18,10 +18,10 @@ const KEEPS_RANK = new Set(
 );
 /** Operators that broadcast two inputs; their output has the larger rank. */
 const BROADCASTS = new Set(['Add', 'And', 'Div', 'Mul', 'Pow', 'Sub']);
-/** A rank that takes more steps than this to find out stays unknown, so that no chain of nodes exhausts the stack. */
+/** A rank that takes more steps than this to derive stays unknown, so that no chain of nodes exhausts the stack. */
 const MAX_STEPS = 1000;
 
-/** A value as a node of `graph` sees it: the node that makes it, and the graph that node is in. */
+/** The producer of a value in the scope of a graph, and the graph that contains it. */
 interface Origin {
   readonly graph: Graph;
   readonly node: Node;

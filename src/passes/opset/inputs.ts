@@ -9,7 +9,7 @@ import {
 } from '../../ir/node.ts';
 import { type Adapted, type Adapter, rewritten, type Scope, without } from './adapter.ts';
 
-/** The largest float32, which Clip up to opset 6 takes for an absent bound. */
+/** The largest float32, the default bound of Clip up to opset 6. */
 const FLOAT32_MAX = 3.4028234663852886e38;
 
 /**
@@ -105,7 +105,7 @@ export const dropoutTo12: Adapter = (node, scope) => {
   return rewritten(node, { inputs, outputs: node.outputs.slice(0, 1), attributes: without(node, 'ratio') });
 };
 
-/** Split without lengths has to say in how many parts. */
+/** Split without lengths has to state the number of outputs. */
 export const splitTo18: Adapter = (node) => {
   if (node.inputs[1] !== undefined && node.inputs[1] !== '') return { nodes: [node] };
   return rewritten(node, { attributes: [...node.attributes, attribute.int('num_outputs', node.outputs.length)] });
@@ -120,7 +120,7 @@ export const dftTo20: Adapter = (node, scope) =>
 
 /**
  * Up to opset 12, Softmax, LogSoftmax and Hardmax see a matrix: all dims before `axis`, and all from it on. Where only
- * one dim from `axis` on is not 1, that is the new meaning already; elsewhere the matrix is made:
+ * one dim from `axis` on is not 1, that is the new meaning already; otherwise the matrix is made explicitly:
  * ```
  * before:                                 after:
  *    x ── Softmax <axis = 1> ── y            x ── Flatten <axis = 1> ── Softmax <axis = -1> ── Reshape ── y

@@ -5,28 +5,28 @@ import { mixedLayerNorm } from '../../targets/rewrites.ts';
 import { throughSum } from '../sum.ts';
 import { ValueFacts } from './infer.ts';
 
-/** A layer normalization written out, as ONNX Runtime looks for it. */
+/** A decomposed layer normalization, as ONNX Runtime matches it. */
 interface WrittenOut {
   /** ReduceMean and one or two Subs: those that read the input. */
   readonly first: readonly Node[];
-  /** The Cast that makes their input, and makes it for them alone. */
+  /** The Cast that makes their input, if nothing else reads it. */
   readonly cast: Node | undefined;
   readonly div: Node;
-  /** What reads the Div. */
+  /** The reader of the Div. */
   readonly next: Node;
   readonly scale: DType | undefined;
 }
 
 /**
- * Keeps ONNX Runtime from making a LayerNormalization of two types, see {@link mixedLayerNorm}:
+ * Prevents ONNX Runtime from fusing a LayerNormalization of two types, see {@link mixedLayerNorm}:
  * ```
  * before  x (float16) ── Cast ── ReduceMean, Sub, …, Div ── Mul(scale: float32) ── Add
  *
  * after   x (float16) ── Cast ── Sum ── ReduceMean, Sub, …, Div ── Mul(scale: float32) ── Add
  * ```
- * The input of what it makes is that of the Cast, the scale that of the Mul. With the Sum, it reads float32. Where no
- * Sum before it gives one type, one after the Div keeps the nodes as they are.
- * @returns how many were mended
+ * The fused node would read the input of the Cast and the scale of the Mul. With the Sum, it reads float32. If a Sum
+ * before it does not give one type, a Sum after the Div prevents the fusion.
+ * @returns the number of layer normalizations changed
  */
 export function stopMixedLayerNorms(graph: Graph, opset: number): number {
   if (opset < mixedLayerNorm.value) return 0;
@@ -54,7 +54,7 @@ function castTo(cast: Node): DType | undefined {
   return DTYPES[intAttribute(cast, 'to', 0)];
 }
 
-/** The layer normalization that begins with this ReduceMean. */
+/** The layer normalization that starts with this ReduceMean. */
 function writtenOut(graph: Graph, mean: Node, facts: ValueFacts): WrittenOut | undefined {
   const [x = ''] = mean.inputs;
   const subs = readersOf(graph, mean);
@@ -81,14 +81,14 @@ function writtenOut(graph: Graph, mean: Node, facts: ValueFacts): WrittenOut | u
   };
 }
 
-/** The nodes that read the first output of a node; none where a body or a caller does too. */
+/** The nodes that read the first output of a node; none if a body or a caller reads it too. */
 function readersOf(graph: Graph, node: Node): Node[] {
   const uses = graph.uses(node.outputs[0] ?? '');
   const readers = uses.flatMap((use) => (use.node === undefined || use.graph !== graph ? [] : [use.node]));
   return readers.length === uses.length ? [...new Set(readers)] : [];
 }
 
-/** The one node that reads the first output of a node, where it is of that operator. */
+/** The only reader of a node's first output, if it is of that operator. */
 function only(graph: Graph, node: Node, opType: string): Node | undefined {
   const [reader, more] = readersOf(graph, node);
   return reader !== undefined && more === undefined && isOp(reader, opType) ? reader : undefined;

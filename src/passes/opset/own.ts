@@ -2,11 +2,11 @@ import { type DType, dtypeNumber } from '../../ir/dtype.ts';
 import { attribute, createNode, intAttribute, type Node } from '../../ir/node.ts';
 import { type Adapter, rewritten, type Scope, without } from './adapter.ts';
 
-/** Float types from the narrowest: the wider of two holds all numbers of the other. */
+/** Float types, narrowest first: each represents all numbers of the ones before it. */
 const WIDTHS: readonly (DType | undefined)[] = ['float16', 'float32', 'float64'];
 
 /**
- * ONNX Runtime's own gives what has the type of the scale, whatever the input has; from opset 17 on there is one type:
+ * ONNX Runtime's own operator has outputs of the scale's type; from opset 17 on there is one type:
  * ```
  * before:                                  after:
  *    x (float16) ── LayerNormalization        x ── Cast ── LayerNormalization
@@ -43,7 +43,7 @@ function castOf(scope: Scope, from: string, to: string, dtype: DType): Node {
   return createNode({ opType: 'Cast', name: scope.name('Cast'), inputs: [from], outputs: [to], attributes });
 }
 
-/** It normalized over all but the channels, or over them too; opset 9 has axes. */
+/** Up to opset 8 it normalizes over all axes but the channels, or over all; opset 9 has `axes`. */
 export const meanVarianceTo9: Adapter = (node) => {
   if (intAttribute(node, 'normalize_variance', 1) === 0) {
     return { refused: 'its attribute normalize_variance = 0 was removed in opset 9' };

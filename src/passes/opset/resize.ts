@@ -30,13 +30,13 @@ export const resizeTo11: Adapter = async (node, scope) => {
     if (typeof rounding !== 'string') return rounding;
     added.push(attribute.string('nearest_mode', rounding));
   }
-  // Opset 11 wants a roi; an empty tensor says that there is none.
+  // Opset 11 requires a roi; an empty tensor stands for none.
   const roi = scope.add('roi', 'float32', [0], new Float32Array(0));
   return rewritten(node, { inputs: [x, roi, scales], attributes: [...node.attributes, ...added] });
 };
 
 async function roundingOf(scales: string, scope: Scope): Promise<'floor' | 'ceil' | Adapted> {
-  // Upsample only enlarges, whatever its scales turn out to be.
+  // Upsample never shrinks, so its scales need not be known.
   if (scope.original.opType === 'Upsample') return nearestResize.value.enlarging;
   const held = scope.graph.constant(scales);
   if (held === undefined || held.graph.isOverridable(scales)) {

@@ -2,16 +2,16 @@ import type { DType } from '../../ir/dtype.ts';
 import { lookup } from '../../ir/lookup.ts';
 import { LOST_KERNELS, RUNTIME_VERSION } from '../../targets/lostKernels.ts';
 
-/** Nodes that ONNX Runtime does not run at the opset that was asked for. */
+/** Nodes that ONNX Runtime does not run at the target opset. */
 interface Missing {
-  /** `RoiAlign`, or with the type where only that has no kernel: `Elu of float64`. */
+  /** `RoiAlign`, or with a type if only that type has no kernel: `Elu of float64`. */
   readonly name: string;
   readonly opType: string;
   readonly dtype: DType | undefined;
   count: number;
 }
 
-/** Whether {@link runsAt} needs an element type to tell about the operator. */
+/** Whether {@link runsAt} needs an element type for this operator. */
 export function mayLoseKernel(opType: string): boolean {
   return lookup(LOST_KERNELS, opType) !== undefined;
 }

@@ -19,7 +19,7 @@ import { batchNormalizationTo9, batchNormalizationTo14, erfTo13, gone, scatterTo
 import { layerNormalizationTo17, meanVarianceTo9 } from './own.ts';
 import { gridSampleTo20, resizeTo11, resizeTo13, roiAlignTo16, upsampleTo9, upsampleTo10 } from './resize.ts';
 
-/** What the step of an operator to a version is: nothing to do, or an adapter. */
+/** The step of an operator to a version: nothing to do, or an adapter. */
 export type Entry = 'same' | Adapter;
 
 const axes = listToInput('axes');
@@ -64,8 +64,8 @@ const ADAPTERS: Readonly<Record<string, Readonly<Record<number, Adapter>>>> = {
 };
 
 /**
- * Steps that ask for nothing, each compared with the schemas' attributes, inputs, types and text: element types were
- * added, or an attribute or input whose default is what the operator did before, or the text says the same better.
+ * Steps without an adapter, each compared with the schemas' attributes, inputs, types and text. Element types were
+ * added, or an attribute or input whose default keeps the old behaviour, or only the wording changed.
  */
 const SAME: Readonly<Record<string, readonly number[]>> = {
   Abs: [13],
@@ -175,14 +175,14 @@ const SAME: Readonly<Record<string, readonly number[]>> = {
 };
 
 /**
- * Every step to 22, 23, 24 and 25 asks for nothing: compared by schema, they add element types, inputs that may be left
- * out, or attributes whose default is what was (output_dtype, precision, round_mode, the window of Attention). Opset 26
- * adds operators and changes none.
+ * No step to 22, 23, 24 or 25 needs an adapter: by their schemas, they add element types, optional inputs, or
+ * attributes whose default keeps the old behaviour (output_dtype, precision, round_mode, the window of Attention).
+ * Opset 26 adds operators and changes none.
  */
 const LAST_OF_TABLE = 21;
 
 /**
- * What taking an operator to `version` asks for.
+ * The step that takes an operator to `version`.
  * @returns undefined for a version that the table does not know
  */
 export function entryOf(opType: string, version: number): Entry | undefined {
@@ -192,10 +192,7 @@ export function entryOf(opType: string, version: number): Entry | undefined {
   return lookup(SAME, opType)?.includes(version) ? 'same' : undefined;
 }
 
-/**
- * The versions of an operator that ONNX, or ONNX Runtime before it, has in the standard domain; none where it is not
- * known.
- */
+/** The versions of an operator in the standard domain, including those that only ONNX Runtime had; empty if unknown. */
 export function versionsOf(opType: string): readonly number[] {
   if (standardOwn.value.includes(opType)) return [1];
   const versions = lookup(OPERATOR_VERSIONS, opType) ?? [];
@@ -208,7 +205,7 @@ export function existsAt(opType: string, opset: number): boolean {
   return first !== undefined && first <= opset;
 }
 
-/** The first version between two opsets, whichever is higher, in which the operator's schema changed or came to be. */
+/** The first version between two opsets, in either order, in which the operator's schema was added or changed. */
 export function changedBetween(opType: string, one: number, other: number): number | undefined {
   const [low, high] = [Math.min(one, other), Math.max(one, other)];
   return versionsOf(opType).find((version) => version > low && version <= high);

@@ -20,7 +20,7 @@ export interface Refusal {
   readonly detail: string;
 }
 
-/** Chooses for one weight, which is read once: for bytes twice, where the two ways leave out different elements. */
+/** Chooses for one weight. It is read once, 8-bit weights twice if the two ways omit different elements. */
 export async function choose({ held, name }: Packable, store: Store): Promise<Choice | Refusal> {
   const { tensor } = held;
   const { dims } = tensor;

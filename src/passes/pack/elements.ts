@@ -17,7 +17,7 @@ import { CHUNK, pieces, Reading } from './stream.ts';
 export interface Counted {
   readonly elements: number;
   readonly size: ElementBytes;
-  /** The bits of the element that is left out: 0, or, of bytes, the one that is most frequent. */
+  /** The bits of the omitted element: 0, or for bytes the most frequent one. */
   readonly fill: number;
   /** Elements that are not `fill`. */
   readonly kept: number;
@@ -29,7 +29,7 @@ export function sizeOf(dtype: DType): ElementBytes | undefined {
   return bits === 8 || bits === 16 || bits === 32 || bits === 64 ? ((bits / 8) as ElementBytes) : undefined;
 }
 
-/** Reads the tensor once. @param anyFill - the element left out may be another than 0: a zero point */
+/** Reads the tensor once. @param anyFill - the omitted element may be other than 0: a zero point */
 export async function count(tensor: Tensor, size: ElementBytes, anyFill: boolean): Promise<Counted> {
   const elements = elementCount(tensor.dims);
   const counts = new Float64Array(256);
@@ -63,7 +63,7 @@ export function maskOf(name: string, tensor: Tensor, { elements, size, fill }: C
   });
 }
 
-/** The elements that are kept, `fill` before them where the graph looks it up there: `[kept + 1]` or `[kept]`. */
+/** The kept elements, preceded by `fill` if the graph looks it up there: `[kept + 1]` or `[kept]`. */
 export function valuesOf(name: string, tensor: Tensor, counted: Counted, withFill: boolean): Tensor {
   const { size, fill, kept } = counted;
   const chunks = async function* (): AsyncGenerator<Uint8Array> {
@@ -79,7 +79,7 @@ export function valuesOf(name: string, tensor: Tensor, counted: Counted, withFil
   return piecewise(name, tensor.dtype, [withFill ? kept + 1 : kept], chunks, tensor.extra);
 }
 
-/** Where the kept elements lie: int64 `[kept]`, ascending. */
+/** Positions of the kept elements: int64 `[kept]`, ascending. */
 export function positionsOf(name: string, tensor: Tensor, { size, fill, kept }: Counted): Tensor {
   return piecewise(name, 'int64', [kept], async function* () {
     let start = 0;
@@ -110,7 +110,7 @@ export async function countMask(mask: Tensor, elements: number): Promise<number 
   }
 }
 
-/** The tensor that mask and values stand for. The first of `values` is what has no bit. */
+/** The tensor that mask and values represent. The first of `values` is the omitted element. */
 export function denseOf(name: string, dims: readonly number[], mask: Tensor, values: Tensor): Tensor {
   const size = sizeOf(values.dtype) ?? 1;
   const chunks = async function* (): AsyncGenerator<Uint8Array> {

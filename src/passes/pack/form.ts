@@ -5,16 +5,17 @@ import { type Model, standardVersion } from '../../ir/model.ts';
 import { type Attribute, attribute, createNode, isOp, type Node } from '../../ir/node.ts';
 import { constant, type Tensor } from '../../ir/tensor.ts';
 
-/** Version of the standard domain that has all the operators of the form for the types it needs. */
+/** The opset that has all operators of the form for the types it needs. */
 export const MASK_OPSET = 13;
 /** The first IR version with functions in the file. */
 export const MASK_IR = 8;
-/** Domain of the functions that make a weight of its mask and its values. */
+/** Domain of the functions that compute a weight from its mask and values. */
 const DOMAIN = 'compress';
 
 /**
- * Bytes that a mask or a sparse tensor of a file may claim to stand for: few can claim any number. As many as a runtime
- * computes when it loads a model (`foldedBytes` in src/targets), or what is written could not be read.
+ * The most bytes that a mask or sparse tensor of a file may expand to, since a small one can claim any size. It equals
+ * what a runtime computes when it loads a model (`foldedBytes` in src/targets), so that every written model can be
+ * read.
  */
 export const MAX_FOLDED: number = 2 ** 30;
 
@@ -35,8 +36,8 @@ function variantFor(dims: readonly number[]): Variant {
  * bit    = Slice(bit, [0], ReduceProd(dims))                       only of UnpackCut: uint8 [elements]
  * weight = Reshape(Gather(values, CumSum(bit) · bit), dims)        position 0, where the fill lies, for what is left out
  * ```
- * Bits become int32 as late as can be: while ONNX Runtime loads a model, it keeps what every node gives.
- * @param opset - version of the standard operators the model speaks
+ * Bits become int32 as late as possible: while ONNX Runtime loads a model, it keeps the output of every node.
+ * @param opset - opset of the model
  * @see https://onnx.ai/onnx/repo-docs/IR.html#functions
  */
 function unpackFunction(variant: Variant, name: string, opset: number): Graph {
@@ -75,7 +76,7 @@ function unpackFunction(variant: Variant, name: string, opset: number): Graph {
   });
 }
 
-/** What the nodes of all weights share: the functions, and the dims of weights of equal shape. */
+/** State shared by the nodes of all weights: the functions, and the dims of weights of equal shape. */
 export class Shared {
   readonly #model: Model;
   readonly #dims = new Map<string, string>();
@@ -85,7 +86,7 @@ export class Shared {
     this.#model = model;
   }
 
-  /** The node that makes the weight of its mask and values. */
+  /** The node that computes the weight from its mask and values. */
   node(mask: string, values: string, dims: readonly number[], weight: string): Node {
     return callOf(this.#functionFor(variantFor(dims)), mask, values, this.#nameOf(dims), weight);
   }
@@ -119,7 +120,7 @@ function callOf(opType: string, mask: string, values: string, dims: string, weig
   return createNode({ opType, domain: DOMAIN, inputs: [mask, values, dims], outputs: [weight] });
 }
 
-/** Whether a function is one that we write, under whatever name: which one. */
+/** The variant of a function that this pass wrote, whatever its name; undefined for other functions. */
 export async function unpackVariant(one: Graph): Promise<Variant | undefined> {
   const version = standardVersion(one.signature?.opsets ?? []) ?? 0;
   if (one.kind !== 'function' || version < MASK_OPSET) return undefined;
@@ -159,9 +160,7 @@ async function sameTensor(one: Tensor, other: Tensor): Promise<boolean> {
   return (await one.load()).join() === (await other.load()).join();
 }
 
-/**
- * Bytes of the functions and their import in a file, by what they are: worth paying only where the weights gain more.
- */
+/** Bytes that each function and the import take in a file: the weights have to save more. */
 const SHARED_BYTES: Readonly<Record<Variant, number>> = { Unpack: 425, UnpackCut: 515 };
 
 /** Bytes that the weights of these dims share. */

@@ -96,7 +96,7 @@ function isMasked({ choice }: Chosen): boolean {
   return choice.form === 'bitmask';
 }
 
-/** Raises the opset; a sentence where that cannot be. */
+/** Raises the opset; returns a sentence if that is impossible. */
 async function raise(model: Model, notes: string[]): Promise<string | undefined> {
   const { raiseOpset } = await import('../opset/index.ts');
   const raised = await raiseOpset(model, MASK_OPSET);
@@ -108,19 +108,19 @@ async function raise(model: Model, notes: string[]): Promise<string | undefined>
   return undefined;
 }
 
-/** Raises the IR version where new initializers, or sparse ones, need it. */
+/** Raises the IR version if functions or sparse initializers need it. */
 function prepare(model: Model, chosen: readonly Chosen[]): void {
   const needed = chosen.every(isMasked) ? FREE_INITIALIZERS : SPARSE_IR;
   if (model.irVersion < needed) model.setIrVersion(needed);
 }
 
-/** What becomes of the initializers of one graph. */
+/** The changes to the initializers of one graph. */
 interface Edits {
   readonly tensors: Map<string, readonly Tensor[]>;
   readonly sparse: SparseTensor[];
 }
 
-/** Puts the chosen weights in their new form, all those of a graph at once. */
+/** Rewrites the chosen weights, all those of a graph at once. */
 function apply(model: Model, chosen: readonly Chosen[]): Change[] {
   const shared = chosen.some(isMasked) ? new Shared(model) : undefined;
   const graphs = new Map<Graph, Edits>();
@@ -144,11 +144,11 @@ function apply(model: Model, chosen: readonly Chosen[]): Change[] {
   return changes;
 }
 
-/** Writes the node of one weight; its mask and values stand where the weight stood. */
+/** Writes the node of one weight; its mask and values replace the weight. */
 function mask({ held, name, choice }: Chosen, shared: Shared, tensors: Map<string, readonly Tensor[]>): void {
   const { graph, tensor, node } = held;
   const { counted } = choice;
-  // Short names: of a small weight they would be a part that counts. The node tells whose they are.
+  // Short names, since long ones would matter for small weights. The node shows which weight they belong to.
   const names = { mask: graph.uniqueName(MASK_NAME), values: graph.uniqueName(VALUES_NAME) };
   const made = shared.node(names.mask, names.values, tensor.dims, name);
   if (node === undefined) {

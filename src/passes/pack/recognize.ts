@@ -8,14 +8,14 @@ import { toIntegers } from '../../kernels/views.ts';
 import { countMask, sizeOf } from './elements.ts';
 import { MAX_FOLDED, unpackVariant } from './form.ts';
 
-/** A weight that a call of our function makes. */
+/** A weight that a call of the unpack function computes. */
 export interface PackedWeight {
   readonly graph: Graph;
   readonly node: Node;
   readonly dims: readonly number[];
   readonly mask: Constant;
   readonly values: Constant;
-  /** Where the dims are held, which others may read too. */
+  /** The constant with the dims, which other weights may share. */
   readonly shape: Constant;
 }
 
@@ -23,8 +23,8 @@ export interface PackedWeight {
 const MAX_DIMS_BYTES = 512;
 
 /**
- * Functions of the model that are ours: they are known by what they compute, not by a name. Each with whether it takes
- * weights whose elements leave bits of the mask over.
+ * The unpack functions of the model, recognized by their nodes, not by name. The value is whether the function drops
+ * surplus bits of the mask.
  */
 export async function unpackFunctions(model: Model): Promise<Map<Graph, boolean>> {
   const found = new Map<Graph, boolean>();
@@ -36,8 +36,8 @@ export async function unpackFunctions(model: Model): Promise<Map<Graph, boolean>
 }
 
 /**
- * Reads a call of our function.
- * @returns a sentence where mask, values and dims do not fit together, or are not constants
+ * Reads a call of an unpack function.
+ * @returns a sentence if mask, values and dims do not fit together, or are not constants
  */
 export async function recognize(graph: Graph, node: Node, cuts: boolean): Promise<PackedWeight | string> {
   const name = node.outputs[0] ?? '';
@@ -70,7 +70,7 @@ async function dimsOf(tensor: Tensor): Promise<number[] | undefined> {
   return toIntegers(await tensor.load(), 'int64').map(safeInteger);
 }
 
-/** What does not fit; undefined if all does. Reads the mask. */
+/** A sentence on what does not fit; undefined if everything does. Reads the mask. */
 async function misfit(
   mask: Tensor,
   values: Tensor,

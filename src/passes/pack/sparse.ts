@@ -5,7 +5,7 @@ import { type Counted, positionsOf, sizeOf, valuesOf } from './elements.ts';
 import { MAX_FOLDED } from './form.ts';
 import { pieces, Reading } from './stream.ts';
 
-/** A weight as its values that are not zero and their positions. */
+/** A weight as its nonzero values and their positions. */
 export function sparseOf(tensor: Tensor, name: string, counted: Counted): SparseTensor {
   return {
     name,
@@ -25,7 +25,7 @@ interface Complete extends SparseTensor {
 
 /**
  * The dense tensor a sparse one stands for. Reads the indices once.
- * @returns a sentence where it is not what ONNX says it must be
+ * @returns a sentence if it is not valid ONNX
  */
 export async function expandSparse(sparse: SparseTensor): Promise<Tensor | string> {
   const { name, dims, values, indices, stored } = sparse;

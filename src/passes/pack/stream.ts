@@ -1,7 +1,7 @@
 import type { Streamed } from '../../bytes/stored.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 
-/** Reads a tensor from its first byte to its last, however it comes: from a file, in pieces, or all at once. */
+/** Reads a tensor sequentially, whether it comes from a file, in chunks, or all at once. */
 export class Reading {
   readonly #tensor: Tensor;
   #at = 0;
@@ -14,7 +14,7 @@ export class Reading {
     this.#tensor = tensor;
   }
 
-  /** The next bytes, good until the next call. There must be so many. */
+  /** The next bytes, valid until the next call. The tensor must have that many left. */
   async take(byteLength: number): Promise<Uint8Array> {
     const { stored, streamed: stream } = this.#tensor;
     const start = this.#at;
@@ -30,7 +30,7 @@ export class Reading {
     return target;
   }
 
-  /** Lets go of what the reading held. */
+  /** Releases the source. */
   async close(): Promise<void> {
     this.#loaded = undefined;
     await this.#chunks?.return?.();
@@ -55,7 +55,7 @@ export class Reading {
 /** Elements that are in memory at a time; a multiple of 8, so that masks are made of whole bytes. */
 export const CHUNK: number = 1 << 18;
 
-/** Lengths of the pieces in which so many elements are handled. */
+/** Splits a number of elements into chunks. */
 export function* pieces(elements: number): Generator<{ readonly start: number; readonly count: number }> {
   for (let start = 0; start < elements; start += CHUNK) yield { start, count: Math.min(CHUNK, elements - start) };
 }

@@ -20,9 +20,9 @@ export interface PackedForm {
 /** What unpacking did. */
 export interface Unpacked {
   readonly changes: readonly Change[];
-  /** The tensors that are there now, and how they lay in the file. */
+  /** The unpacked tensors, and their packed form in the file. */
   readonly packed: ReadonlyMap<Tensor, PackedForm>;
-  /** What could not be unpacked, a sentence each. */
+  /** Weights that could not be unpacked, one sentence each. */
   readonly notes: readonly string[];
 }
 
@@ -47,7 +47,7 @@ export function unpack(): Pass {
   };
 }
 
-/** {@link unpackWeights} for a pass that begins with it: what its report has of that. */
+/** {@link unpackWeights} as the first step of another pass, with the entries for its report. */
 export async function unpackFirst(model: Model): Promise<Pick<PassReport, 'unpacked'> & { notes: string[] }> {
   const { changes, notes } = await unpackWeights(model);
   return { notes: [...notes], ...(changes.length === 0 ? {} : { unpacked: changes.length }) };
@@ -88,7 +88,7 @@ export async function unpackWeights(model: Model): Promise<Unpacked> {
   return { changes, packed, notes };
 }
 
-/** Removes the import of a domain nothing in the model is of any more. */
+/** Removes the import of a domain that is no longer used. */
 function dropDomain(model: Model, domain: string): void {
   const functions = model.functions.some(({ signature }) => signature?.domain === domain);
   if (functions) return;
@@ -96,7 +96,7 @@ function dropDomain(model: Model, domain: string): void {
   model.removeOpset(domain);
 }
 
-/** Takes the node of a weight out of its graph, and notes in `tensors` what becomes of the initializers. */
+/** Removes the node of a weight from its graph, and records in `tensors` the changes to the initializers. */
 function replace(
   { graph, node, dims, mask, values }: PackedWeight,
   tensors: Map<string, readonly Tensor[]>,

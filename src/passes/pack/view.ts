@@ -3,15 +3,15 @@ import type { Model } from '../../ir/model.ts';
 import { unpackFunctions } from './recognize.ts';
 import { type Unpacked, unpackWeights } from './unpack.ts';
 
-/** A model to look at, in which no weight is packed. */
+/** A read-only view of a model in which no weight is packed. */
 export interface UnpackedView extends Unpacked {
-  /** The model itself where nothing in it was packed. */
+  /** The model itself if nothing in it is packed. */
   readonly model: Model;
 }
 
 /**
- * The same as {@link unpackWeights}, for reading only: the model stays as it is. Of packed weights the masks are
- * read; the weights are computed in pieces when they are asked for.
+ * The same as {@link unpackWeights}, for reading only: the model stays as it is. The masks of packed weights are read;
+ * the weights are computed in chunks when they are read.
  */
 export async function unpackedView(model: Model): Promise<UnpackedView> {
   const sparse = model.graphs().some((graph) => graph.sparseInitializers.length > 0);

@@ -6,7 +6,7 @@ import { constantName } from '../../layers/constant.ts';
 import { sizeOf } from '../../layers/select.ts';
 import type { Skip, SkipReason } from '../../layers/skip.ts';
 
-/** Tensors below this many bytes are left: the nodes alone take more. */
+/** Smaller tensors, in bytes, are left alone: the nodes take more room. */
 export const MIN_BYTES = 256;
 
 /** A weight that may be stored in another way, and the nodes that read it. */
@@ -16,7 +16,7 @@ export interface Packable {
   readonly nodes: readonly Node[];
 }
 
-/** Every tensor of weights the model holds outside of functions, and those that must stay as they are. */
+/** Every weight tensor outside of functions, and those that must not change. */
 export function packableWeights(model: Model): { weights: Packable[]; skips: Skip[] } {
   const weights: Packable[] = [];
   const skips: Skip[] = [];
@@ -55,12 +55,12 @@ function isWeight({ tensor }: Constant): boolean {
   return byteLength >= MIN_BYTES && (isFloat(dtype) || dtype === 'int8' || dtype === 'uint8');
 }
 
-/** The operators that read a weight, as reports have them. */
+/** The operators that read a weight, for reports. */
 export function operatorsOf(nodes: readonly Node[]): string {
   return [...new Set(nodes.map((node) => node.opType))].join(', ');
 }
 
-/** The names of nodes, as reports have them. */
+/** The names of nodes, for reports. */
 export function namesOf(nodes: readonly Node[]): string[] {
   return nodes.map((node) => node.name || (node.outputs[0] ?? ''));
 }

@@ -13,8 +13,8 @@ export type AmountOf = (target: TargetWeight) => number | undefined;
  * Amounts by the names of weights and nodes. A key that is a name stands for that alone; every other one is a regular
  * expression, as with `include`.
  *
- * @param skips - weights that are left anyway, whose names are known too
- * @throws CompressError `options` if a key is not an expression, or fits nothing
+ * @param skips - weights that are skipped anyway, whose names are valid keys too
+ * @throws CompressError `options` if a key is not a valid expression, or matches nothing
  */
 export function amountsFor(
   targets: readonly TargetWeight[],

@@ -9,11 +9,11 @@ import type { ResolvedOptions } from './options.ts';
 import { measureScored, type ScoreWidth } from './scored.ts';
 import { countOf, NAN_DETAIL, type TargetWeight } from './targets.ts';
 
-/** What the methods share: the options, what files say of each weight, and where skips go. */
+/** State shared by the methods: the options, the arrays that files have for weights, and the skips. */
 export interface Context {
   readonly options: ResolvedOptions;
   readonly amountOf: AmountOf;
-  /** Scores by weight; undefined if the weights themselves order. */
+  /** Scores by weight; undefined if magnitudes are used. */
   readonly scores: ReadonlyMap<TargetWeight, Matched> | undefined;
   /** How scores are compared. */
   readonly scoreWidth: ScoreWidth;
@@ -21,12 +21,12 @@ export interface Context {
   readonly watch: Watch | undefined;
 }
 
-/** Reports that a weight is left. */
+/** Records that a weight is skipped. */
 export function leave({ skips }: Context, target: TargetWeight, reason: SkipReason, detail: string): undefined {
   skips.push(skipUse(target.uses[0] as WeightUse, reason, detail));
 }
 
-/** What orders the elements of a weight. */
+/** The magnitudes or scores that rank the elements of a weight. */
 export async function measured(
   { options, scores, scoreWidth }: Context,
   target: TargetWeight,
@@ -38,7 +38,7 @@ export async function measured(
   return measureScored(tensor, score, scoreWidth, options.of === 'remaining', memory);
 }
 
-/** Whether a weight can be ordered: its NaN, where it has some, have no place. */
+/** Whether the elements of a weight can be ranked: NaN has no rank. */
 export function isOrdered(context: Context, target: TargetWeight, nans: number): boolean {
   if (context.options.method === 'random' || context.scores !== undefined) return true;
   if (nans === 0) return true;
@@ -47,7 +47,7 @@ export function isOrdered(context: Context, target: TargetWeight, nans: number):
 }
 
 /**
- * How many of `total` things an amount means, of which `gone` are zero already.
+ * The number of `total` things that an amount selects, of which `gone` are zero already.
  * @param things - what they are, e.g. `weights`
  * @returns undefined if there are fewer, which is then reported
  */
@@ -63,7 +63,7 @@ export function wanted(
   return leave(context, target, 'amount_exceeds_size', `it has ${free} ${which}, fewer than ${amount}`);
 }
 
-/** The name that a choice by chance depends on. */
+/** The name that a random choice depends on. */
 export function seedName(target: TargetWeight): string {
   return constantName(target.held);
 }

@@ -13,7 +13,7 @@ import { addDigits, countOf, type TargetWeight } from './targets.ts';
 interface Looked {
   readonly target: TargetWeight;
   readonly scale: Measured;
-  /** What the first reading told about its threshold. Zeros are not counted yet. */
+  /** The result of the first reading. Zeros are not counted yet. */
   readonly look: Look;
 }
 
@@ -23,10 +23,10 @@ interface Look {
   readonly surveyed?: Surveyed;
 }
 
-/** Prunes its amount of every weight tensor by itself. */
+/** Prunes every weight tensor by itself, each by its amount. */
 export async function pruneEach(targets: readonly TargetWeight[], context: Context): Promise<Planned[]> {
   const planned: Planned[] = [];
-  // Skips are told before any weight is read.
+  // Skips are recorded before any weight is read.
   const all = { ...context, options: { ...context.options, of: 'all' as const } };
   const waiting = targets.filter((one) => wanted(all, one, amountOf(one, context), sizeOf(one, 0)) !== undefined);
   const elements = waiting.reduce((sum, one) => sum + one.elements, 0);
@@ -59,7 +59,7 @@ async function lookAt(target: TargetWeight, context: Context, share: number): Pr
   const { elements } = target;
   const { method, of } = context.options;
   const count = countOf(amountOf(target, context), elements);
-  // Of what remains: how many that is, is known after the first look.
+  // For `remaining`, the number is known only after the first reading.
   const blind = method === 'random' || of === 'remaining';
   const select = blind || count === 0 || elements > share ? undefined : scale.surveying?.select;
   if (blind) return { target, scale, look: {} };

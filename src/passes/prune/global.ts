@@ -7,7 +7,7 @@ import { chooseRandom } from './random.ts';
 import { survey } from './survey.ts';
 import { addDigits, countOf, type TargetWeight } from './targets.ts';
 
-/** A target, and what orders it. */
+/** A target, and what ranks its elements. */
 interface Weight {
   readonly target: TargetWeight;
   readonly scale: Measured;
@@ -45,7 +45,7 @@ export async function pruneGlobal(targets: readonly TargetWeight[], context: Con
     : globalThreshold(usable, gone + count, found && usable.flatMap(({ scale }) => found.get(scale) ?? []));
 }
 
-/** One look at all weights; those that turn out not to be usable are left out of it afterwards. */
+/** Reads all weights once; those that turn out to be unusable are removed afterwards. */
 async function surveyed(
   weights: readonly Weight[],
   amount: number,
@@ -89,7 +89,7 @@ async function globalThreshold(
     (parts !== undefined && count > zeros ? thresholdWithin(parts, count) : undefined) ??
     (await selectThreshold(pass, width, count, addDigits));
   const planned: Planned[] = [];
-  // Ties are given to the tensors in order.
+  // Ties are pruned in the order of the tensors.
   for (const { target, zeros, scale } of usable) {
     planned.push({ target, zeros, pruning: await scale.prune(threshold) });
   }

@@ -34,9 +34,7 @@ export async function pruneGroups(
   return planned;
 }
 
-/**
- * Says that a sum has fewer inputs along this axis than a group has; undefined if there is at least one whole group.
- */
+/** A sentence if the axis is shorter than a group; undefined if there is at least one whole group. */
 export function fewInputs({ axis, run }: Exclude<FoundAxis, string>, group: number): string | undefined {
   if (run >= group) return undefined;
   return `it has ${run} ${run === 1 ? 'input' : 'inputs'} along axis ${axis}, fewer than a group of ${group}`;
@@ -65,20 +63,17 @@ async function pruneOne(target: TargetWeight, pattern: GroupPattern, context: Co
   return { target, zeros, pruning: await zeroChosen(tensor, choose, bytes), form };
 }
 
-/** Bytes of a piece: the engine is slower on smaller ones, a sixth on those of 1 MiB. */
+/** Bytes per chunk: with chunks of 1 MiB, the engine is a sixth slower. */
 const PIECE: number = 8 << 20;
 
-/**
- * Zeroes what its own magnitudes choose, a piece of whole groups at a time: a large weight is never in memory as a
- * whole.
- */
+/** Prunes by magnitude, in chunks of whole groups, so that a large weight is never in memory as a whole. */
 async function zeroInPieces(
   tensor: Tensor,
   { outer, channels, inner }: ChannelLayout,
   run: number,
   pattern: GroupPattern,
 ): Promise<{ readonly zeros: number; readonly nans: number; readonly pruning: Pruning }> {
-  // A single matrix is cut along its channels: where groups end, or runs where groups do not end with them.
+  // A single matrix is split along its channels: at ends of groups, or at ends of runs if groups do not fill runs.
   const isSingle = outer === 1;
   const cut = run < channels && run % pattern.group !== 0 ? run : pattern.group;
   const unit = (isSingle ? cut : channels) * inner;

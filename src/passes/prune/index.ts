@@ -61,7 +61,7 @@ async function run(model: Model, options: ResolvedOptions, watch?: Watch): Promi
   return { pass: 'prune', changes, skips, ...unpacked, notes };
 }
 
-/** Fewer zeros than this share are hardly what was meant by a number: 40 may have been percent. */
+/** A count that prunes less than this fraction gets a note: 40 may have been meant as a percentage. */
 const FEW = 0.01;
 
 function fewNotes(changes: readonly Change[], { amount = 0, axis, nm }: ResolvedOptions): string[] {
@@ -73,7 +73,7 @@ function fewNotes(changes: readonly Change[], { amount = 0, axis, nm }: Resolved
   return [`${amount} is a count of weights: ${((100 * zeros) / all).toPrecision(2)} % are zero${percent}`];
 }
 
-/** Whether the files say something of a weight; where not, it is left. */
+/** Whether the files have an array for a weight; otherwise it is skipped. */
 function isMeant(
   target: TargetWeight,
   context: Context,

@@ -5,8 +5,7 @@ import type { Planned } from './planned.ts';
 import type { TargetWeight } from './targets.ts';
 
 /**
- * Prunes what masks tell: `custom_from_mask` of torch. Where a mask is 0 the weight becomes zero, where it is 1 the
- * weight stays.
+ * Prunes by masks: `custom_from_mask` of torch. 0 prunes a weight, 1 keeps it.
  *
  * @throws CompressError `data` if a mask has another number
  */

@@ -7,15 +7,13 @@ import { belowThreshold, type Magnitudes, type Threshold } from '../../kernels/m
 import { once } from '../../kernels/once.ts';
 import { aligned, type FloatFormat, halves, toFloat32 } from '../../kernels/views.ts';
 
-/** Sets `count` elements, one where it is not told, from `index` on to +0. */
+/** Sets `count` elements (default 1) from `index` on to +0. */
 export type Zero = (index: number, count?: number) => void;
 
-/**
- * Names the elements of a weight that become zero, each time the same ones. Of `bytes` it changes nothing but these.
- */
+/** Calls `zero` for the elements to prune, the same ones each time. Changes nothing else in `bytes`. */
 export type Choose = (zero: Zero, bytes: Uint8Array) => Promise<void> | void;
 
-/** What pruning does to a weight: how many elements become zero that were not, and the tensor that takes its place. */
+/** The result of pruning a weight: how many nonzero elements become zero, and the new tensor. */
 export interface Pruning {
   readonly lost: number;
   readonly replacement: Tensor | undefined;
@@ -23,32 +21,32 @@ export interface Pruning {
 
 export const NOTHING: Pruning = { lost: 0, replacement: undefined };
 
-/** The magnitudes of one weight, for a radix selection: in memory, or in pieces where they lie. */
+/** The magnitudes of one weight, for a radix selection: in memory, or read in chunks from the file. */
 export interface Measured {
   /** 16-bit digits of a magnitude: 2, or 4 for float64. */
   readonly width: number;
-  /** Whether no element comes before one that is zero: false where scores order. */
+  /** Whether zeros rank first: false for scores. */
   readonly zerosFirst: boolean;
-  /** Zeros of the weight, and NaN of what orders it. */
+  /** Counts zeros of the weight, and NaN among its magnitudes or scores. */
   countSpecial(): Promise<{ readonly zeros: number; readonly nans: number }>;
   addDigits(histogram: Float64Array, prefix: readonly number[]): Promise<void>;
-  /** How to look at it once instead of once for each digit; undefined if scores order. */
+  /** How to read it once instead of once per digit; undefined for scores. */
   readonly surveying?: Surveying;
-  /** Prunes what is below the threshold and takes this weight's ties off it. */
+  /** Prunes everything below the threshold, and subtracts this weight's ties from it. */
   prune(threshold: Threshold): Promise<Pruning>;
 }
 
-/** What `survey` asks of a weight. */
+/** What `survey` needs from a weight. */
 export interface Surveying {
-  /** Whether it is read in pieces where it lies. */
+  /** Whether it is read in chunks from its file. */
   readonly inPieces: boolean;
-  /** Magnitudes of float32, `SAMPLE_PIECE` neighbours from each start on. */
+  /** Magnitudes of float32, `SAMPLE_PIECE` consecutive ones from each start on. */
   sample(starts: readonly number[]): Promise<Uint32Array>;
-  /** One look at all elements, which also answers {@link Measured.countSpecial}; {@link Measured.prune} ends it. */
+  /** Reads all elements once, and counts for {@link Measured.countSpecial}; {@link Measured.prune} releases them. */
   survey(bracket: Bracket): Promise<readonly Within[]>;
   /**
-   * Where a large weight lies in a file: has one thread look for the threshold under which exactly `count` elements
-   * lie. Undefined from it where a sample did not tell.
+   * For a large weight in a file: has one thread find the threshold below which exactly `count` elements lie. It
+   * resolves to undefined if a sample was not enough.
    */
   readonly select?: ((count: number) => Promise<Threshold | undefined>) | undefined;
 }
@@ -127,7 +125,7 @@ function measureLoaded(tensor: Tensor, memory: 'keep' | 'forget'): Measured {
   };
 }
 
-/** The bits, without the sign, of a piece of a sample. */
+/** The bits of one sampled run, without the signs. */
 function magnitudesAt(words: Uint16Array, start: number): Uint32Array {
   const length = Math.min(SAMPLE_PIECE, words.length / 2 - start);
   return Uint32Array.from(
@@ -138,7 +136,7 @@ function magnitudesAt(words: Uint16Array, start: number): Uint32Array {
 }
 
 /**
- * Zeroes the elements that `choose` names.
+ * Zeroes the elements that `choose` selects.
  * @param bytes - of the tensor, where they are at hand
  */
 export async function zeroChosen(tensor: Tensor, choose: Choose, bytes?: Uint8Array): Promise<Pruning> {
@@ -146,7 +144,7 @@ export async function zeroChosen(tensor: Tensor, choose: Choose, bytes?: Uint8Ar
   return { lost, replacement: replaced(tensor, (own) => choose(zeroing(own, tensor), own)) };
 }
 
-/** By itself: a closure beside the one that the replacement keeps would keep the bytes too. */
+/** A function of its own: otherwise the closure that the replacement keeps would also keep the bytes alive. */
 async function countLost(bytes: Uint8Array, tensor: Tensor, choose: Choose): Promise<number> {
   const zero = zeroTest(bytes, tensor);
   let lost = 0;
@@ -156,7 +154,7 @@ async function countLost(bytes: Uint8Array, tensor: Tensor, choose: Choose): Pro
   return lost;
 }
 
-/** Zeros and NaN among the elements of a tensor, or a piece of it. */
+/** Counts zeros and NaN in a tensor, or a part of it. */
 export async function countSpecial(
   bytes: Uint8Array,
   tensor: Tensor,
@@ -165,7 +163,7 @@ export async function countSpecial(
   return (await magnitudeKernelsFor(held.width, elementCount(tensor.dims))).countSpecial(held);
 }
 
-/** The tensor with elements zeroed in a copy that is its own, each time it is asked for. */
+/** The tensor with elements zeroed, in a new copy each time it is read. */
 export function replaced(tensor: Tensor, zero: (bytes: Uint8Array) => Promise<void> | void): Tensor {
   const compute = async (): Promise<Uint8Array> => {
     const bytes = new Uint8Array(await tensor.load());
@@ -177,19 +175,16 @@ export function replaced(tensor: Tensor, zero: (bytes: Uint8Array) => Promise<vo
 
 function pruneBelow(tensor: Tensor, threshold: Threshold): (bytes: Uint8Array) => Promise<void> {
   return async (bytes) => {
-    // A copy each time: the count of ties runs down, and a weight may be computed more than once.
+    // A copy each time: the count of ties is decremented, and a weight may be computed more than once.
     const mine = { ...threshold };
     const held = words(bytes, tensor);
-    // float32 and float64 are zeroed where they are; half floats are compared as float32, which is a copy.
+    // float32 and float64 are zeroed in place; 16-bit floats are compared as a float32 copy.
     if (held.words.buffer !== bytes.buffer) belowThreshold(held, mine, zeroing(bytes, tensor));
     else (await magnitudeKernelsFor(held.width, held.words.length / held.width)).zeroInPlace(held, mine);
   };
 }
 
-/**
- * The elements of a float tensor as 16-bit words; half floats as the float32 they stand for, so that one order holds
- * for all.
- */
+/** The elements of a float tensor as 16-bit words; 16-bit floats are widened to float32, so that all compare alike. */
 export function words(bytes: Uint8Array, tensor: Tensor): Magnitudes {
   if (tensor.dtype === 'float64') return { words: halves(aligned(bytes, 8)), width: 4 };
   if (!isFloat(tensor.dtype)) throw new RangeError(`${tensor.name} is ${tensor.dtype}`);
@@ -197,7 +192,7 @@ export function words(bytes: Uint8Array, tensor: Tensor): Magnitudes {
   return { words: new Uint16Array(data.buffer, data.byteOffset, data.length * 2), width: 2 };
 }
 
-/** How to zero elements in place, of whatever float type. */
+/** Zeroes elements of any float type in place. */
 export function zeroing(bytes: Uint8Array, tensor: Tensor): Zero {
   const elements = elementsIn(bytes, tensor);
   return (index, count = 1) => {

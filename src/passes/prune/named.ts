@@ -10,9 +10,9 @@ import { type AnyNumbers, numbersOf, transposed } from './numbers.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { TargetWeight } from './targets.ts';
 
-/** The array a file has for a weight. */
+/** The array of a file for a weight. */
 export interface Matched {
-  /** What errors call it, e.g. `masks.npz, array 'fc1.weight_mask'`. */
+  /** Its name in errors, e.g. `masks.npz, array 'fc1.weight_mask'`. */
   readonly where: string;
   readonly dtype: DType;
   /** Its elements in the order of the weight's. */
@@ -25,11 +25,11 @@ const MASK = '_mask';
 const LISTED = 5;
 
 /**
- * Finds the array of each weight: by the weight's name, with `_mask` after it, or by the path of the module that the
- * node's name tells (`conv1.weight` for `/conv1/Conv`). Where a file has names with `_mask`, it is a `state_dict()`,
- * and only these are looked at.
+ * Finds the array of each weight: by the weight's name, with `_mask` after it, or by the module path in the node's name
+ * (`conv1.weight` for `/conv1/Conv`). If a file has names with `_mask`, it is a `state_dict()`, and only these are
+ * used.
  *
- * @param skips - weights that are left anyway; arrays for them are of no used
+ * @param skips - weights that are skipped anyway; arrays for them are ignored
  * @throws CompressError `data` if a name is that of no weight, or a shape is not the weight's
  */
 export function matchArrays(
@@ -69,7 +69,7 @@ export function matchArrays(
   return { matched, notes };
 }
 
-/** Whether the model holds a constant of that name: a bias, for example. */
+/** Whether the model has a constant of that name, for example a bias. */
 function isValue(model: Model, name: string): boolean {
   for (const graph of model.graphs()) if (graph.constant(name) !== undefined) return true;
   return false;

@@ -1,14 +1,14 @@
 import { namesOf as namesOfHeld } from '../../layers/constant.ts';
 import type { TargetWeight } from './targets.ts';
 
-/** Names a weight is known by. */
+/** The names of a weight. */
 export function namesOf({ held }: TargetWeight): readonly string[] {
   return namesOfHeld(held);
 }
 
 /**
  * The module of a node, as torch names it, from the name that PyTorch's exporter gives the node: `layers.0.fc` for
- * `/layers/layers.0/fc/MatMul`. A child of a list has the list's name in its own.
+ * `/layers/layers.0/fc/MatMul`. The name of a list's child contains that of the list.
  */
 export function modulePath(node: string): string | undefined {
   if (!node.startsWith('/')) return undefined;

@@ -2,7 +2,7 @@ import { type DType, isFloat } from '../../ir/dtype.ts';
 import type { Numbers } from '../../kernels/sliceNorms.ts';
 import { aligned, toFloat32 } from '../../kernels/views.ts';
 
-/** Elements of a file as numbers: as they are where JavaScript has such arrays, float32 for half floats. */
+/** Elements of a file as numbers: in their own type if JavaScript has such arrays, float32 for 16-bit floats. */
 export type AnyNumbers = Numbers | Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array;
 
 /** The elements of a float tensor: float64 as it is, all others as float32, which holds them exactly. */
@@ -13,10 +13,7 @@ export function floatsOf(bytes: Uint8Array, dtype: DType): Numbers {
   return new Float64Array(at.buffer, at.byteOffset, at.byteLength / 8);
 }
 
-/**
- * Little-endian elements as numbers; undefined for types that are none, or none that JavaScript reads.
- * 64-bit integers are rounded to float64.
- */
+/** Little-endian elements as numbers; undefined for other types. 64-bit integers are rounded to float64. */
 export function numbersOf(bytes: Uint8Array, dtype: DType): AnyNumbers | undefined {
   if (isFloat(dtype)) return floatsOf(bytes, dtype);
   if (dtype === 'bool' || dtype === 'uint8') return bytes;
@@ -41,7 +38,7 @@ export function numbersOf(bytes: Uint8Array, dtype: DType): AnyNumbers | undefin
   }
 }
 
-/** A matrix `[rows, columns]` as `[columns, rows]`, row-major both. */
+/** A matrix `[rows, columns]` transposed to `[columns, rows]`, both row-major. */
 export function transposed(data: AnyNumbers, rows: number, columns: number): AnyNumbers {
   const out = data.slice();
   for (let row = 0, at = 0; row < rows; row++) {

@@ -10,10 +10,7 @@ import { PRUNABLE_OPS, PRUNE_DEFAULT } from '../../options/pruneValues.ts';
 
 export { PRUNABLE_OPS } from '../../options/pruneValues.ts';
 
-/**
- * Groups longer than this are not a pattern that any hardware has; choosing in one takes time with the square of its
- * length.
- */
+/** The longest group: no hardware has longer ones, and choosing in a group takes time quadratic in its length. */
 export const MAX_GROUP = 256;
 
 /** What is pruned and how much: single weights, whole slices with `axis`, or N:M groups with `nm`. */
@@ -80,11 +77,11 @@ const SHAPE: Shape<PruneOptions> = {
   ...SELECTION_SHAPE,
 };
 
-/** Options with every default in its place. */
+/** Options with the defaults filled in. */
 export type ResolvedOptions = PruneOptions & Required<Pick<PruneOptions, Defaulted>>;
 
 /**
- * Puts the defaults in and refuses what cannot be or does not go together.
+ * Fills in the defaults, and rejects invalid or contradictory options.
  * @throws CompressError `options`
  */
 export function settle(options: PruneOptions): ResolvedOptions {

@@ -6,19 +6,19 @@ import { listed } from './named.ts';
 import type { ResolvedOptions } from './options.ts';
 import { applyPruning, type TargetWeight } from './targets.ts';
 
-/** What would become of one weight. Nothing is replaced before all weights are planned. */
+/** The planned change of one weight. Nothing is replaced before all weights are planned. */
 export interface Planned {
   readonly target: TargetWeight;
   /** Weights that are zero already. */
   readonly zeros: number;
   readonly pruning: Pruning;
-  /** What was done, where the count of zeros does not tell: `3 of 10 slices along axis 0`. */
+  /** What was done, if the count of zeros does not show it: `3 of 10 slices along axis 0`. */
   readonly form?: string;
 }
 
 /**
- * Carries out what was planned.
- * @throws CompressError `options` if a weight would become zero altogether and that was not allowed
+ * Carries out the plan.
+ * @throws CompressError `options` if a whole weight would become zero and that is not allowed
  */
 export function carryOut(planned: readonly Planned[], { allowEmpty }: ResolvedOptions): Change[] {
   const empty = planned.filter(

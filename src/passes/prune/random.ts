@@ -4,7 +4,7 @@ import type { Tensor } from '../../ir/tensor.ts';
 import { type Choose, zeroTest } from './measure.ts';
 
 /**
- * Chooses exactly `count` of `total` indices, each set equally likely, in rising order and without memory for them
+ * Chooses exactly `count` of `total` indices, each set equally likely, in ascending order and without storing them
  * (Knuth, The Art of Computer Programming, vol. 2, 3.4.2, algorithm S). The same seed and name choose the same indices
  * on every machine.
  *
@@ -26,16 +26,16 @@ export function selectRandom(
   }
 }
 
-/** A choice among the weights of one tensor, or among those of all, of which the tensor has some. */
+/** A choice among the weights of one tensor, or of all tensors together. */
 export interface RandomChoice {
-  /** How many there are to choose from, and how many are chosen. */
+  /** The number of candidates, and how many are chosen. */
   readonly total: number;
   readonly count: number;
   readonly seed: number;
   readonly name: string;
   /** Only weights that are not zero are counted. */
   readonly skipZeros: boolean;
-  /** Which of `total` this tensor has: all, where not told. */
+  /** Index of this tensor's first element among the `total`; 0 if omitted. */
   readonly start?: number;
   readonly end?: number;
 }
@@ -44,7 +44,7 @@ export interface RandomChoice {
 export function chooseRandom(tensor: Tensor, choice: RandomChoice): Choose {
   const { total, count, seed, name, skipZeros, start = 0, end = total } = choice;
   return (zero, bytes) => {
-    // The bytes are zeroed while they are read, but only where the search has been.
+    // Bytes are zeroed during the scan, but only behind the current position.
     const isZero = skipZeros ? zeroTest(bytes, tensor) : undefined;
     let [index, place] = [-1, start - 1];
     selectRandom(total, count, seed, name, (chosen) => {
