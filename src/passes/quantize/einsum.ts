@@ -7,20 +7,20 @@ import { dropUnused, madeFrom } from '../../layers/constant.ts';
 import type { WeightUse } from '../../layers/select.ts';
 import { traceBack } from '../../layers/trace.ts';
 
-/** An Einsum that is a product with a matrix, once its indices are taken together. */
+/** An Einsum that is a matrix product once its indices are flattened. */
 export interface EinsumProduct {
-  /** Indices of x that stay, then those that are summed over, then those of the weight that stay. */
+  /** Free indices of x, then summed indices, then free indices of the weight. */
   readonly free: string;
   readonly summed: string;
   readonly kept: string;
-  /** The weight has the indices that stay before those that are summed over. */
+  /** Whether the weight has its free indices before the summed ones. */
   readonly swapped: boolean;
 }
 
 /**
  * Reads an equation of an activation and a weight, e.g. `bsd,dhk->bshk` without spaces: batch and position stay, d is
  * summed over, h and k come from the weight.
- * @returns undefined if it is not a product of matrices, or the output is not written out
+ * @returns undefined if it is not a matrix product, or the output is implicit
  */
 export function productOf(equation: string): EinsumProduct | undefined {
   const found = /^(\.\.\.)?([a-zA-Z]+),([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)$/.exec(equation);
@@ -33,7 +33,7 @@ export function productOf(equation: string): EinsumProduct | undefined {
   const free = [...x].filter((one) => !w.includes(one)).join('');
   const ordered = x === free + summed && y === free + kept && (w === summed + kept || w === kept + summed);
   if (!ordered || summed === '' || kept === '') return undefined;
-  // With dims we cannot count, only the last one of x and y can be told from the others.
+  // Behind an ellipsis, only the last dims of x and y are known.
   if (before !== undefined && (summed.length > 1 || kept.length > 1)) return undefined;
   return { free: (before ?? '') + free, summed, kept, swapped: w !== summed + kept };
 }
@@ -51,7 +51,7 @@ export function einsumWeight(graph: Graph, node: Node): WeightUse | undefined {
 }
 
 /**
- * Writes every Einsum of an activation and a weight as the MatMul it is:
+ * Rewrites every Einsum of an activation and a weight as a MatMul:
  * ```
  * before:  y = Einsum <equation = "bshk,hkd->bsd"> (x, w [8, 64, 512])
  * after:   flat = Reshape (x, [0, 0, 512])      y = MatMul (flat, w_matrix [512, 512])
@@ -75,7 +75,7 @@ function settle(model: Model, graph: Graph, node: Node): void {
   if (dims.length !== summed.length + kept.length) return;
   let matrix = w;
   if (!plain) {
-    // Other dims for the weight itself, where nobody else reads it.
+    // If nothing else reads the weight, change its own dims.
     const own = graph.constant(w) !== undefined && held.graph.kind === 'graph' && held.graph.uses(w).length === 1;
     if (!own || held.graph.isOverridable(w) || model.trainingNames.has(w)) return;
     const at = swapped ? kept.length : summed.length;

@@ -27,7 +27,7 @@ export interface ProductForm {
   readonly weightsOnly: boolean;
 }
 
-/** What a product multiplies by: integers, or those of a kernel for few bits. */
+/** The weight of a product: integers, or the codes of a kernel for few bits. */
 export type ProductWeight = EncodedIntegers | NBitsWeight;
 
 export interface ProductOptions extends ProductForm {
@@ -35,7 +35,7 @@ export interface ProductOptions extends ProductForm {
   readonly dtype: DType;
   /** A float32 value added to the product; anything that broadcasts. */
   readonly added?: string | undefined;
-  /** Name of the result where it is not that of the node: a following Add is taken in. */
+  /** Name of the result if it differs from the node's output: a following Add is merged. */
   readonly output?: string | undefined;
 }
 
@@ -45,19 +45,19 @@ export interface Product {
 }
 
 /**
- * Writes the nodes that stand for quantized ones. Remembers per graph what can be shared: one DynamicQuantizeLinear
- * serves all that read the same activation.
+ * Writes the quantized nodes. Remembers per graph what can be shared: all readers of an activation share one
+ * DynamicQuantizeLinear.
  *
- * A Sum (with what was added, or alone) follows every MatMul, against `addBehind` and `clipBehind` of
- * src/targets.
+ * A Sum (of the product and the added value, or of the product alone) follows every MatMul, against `addBehind` and
+ * `clipBehind` of src/targets.
  */
 export class Emitter {
   readonly #shared = new WeakMap<Graph, Map<string, string>>();
 
   /**
-   * `y = x · W (+ added)` with integer weights. What it shares with others is put before `node`.
+   * `y = x · W (+ added)` with integer weights. Shared nodes are inserted before `node`.
    * @param x - the activation, `[…, K]`, of dtype `options.dtype`
-   * @returns nodes for the place of `node`, and those that give `y`, for the place where `added` is known
+   * @returns nodes to replace `node`, and those that compute `y`, to be placed where `added` is available
    */
   product(graph: Graph, node: Node, x: string, weight: ProductWeight, options: ProductOptions): Product {
     const y = options.output ?? (node.outputs[0] as string);
@@ -92,7 +92,7 @@ export class Emitter {
     return { main, end: [sum(summed), castNode(graph, summed, y, options.dtype)] };
   }
 
-  /** `MatMulNBits(x, W)`, and what is added after it: no rewrite of a runtime looks for one of the two. */
+  /** `MatMulNBits(x, W)` and an Add after it: no runtime rewrites either. */
   #nbitsProduct(graph: Graph, node: Node, x: string, weight: NBitsWeight, options: ProductOptions): Product {
     const y = options.output ?? (node.outputs[0] as string);
     const steps: ((output: string) => Node)[] = [(output) => nbitsNode(node, x, weight, output)];
@@ -111,7 +111,7 @@ export class Emitter {
     return { main: [main], end };
   }
 
-  /** The value as float32: itself, or a Cast of it put before `anchor`. */
+  /** The value as float32: itself, or a Cast inserted before `anchor`. */
   toFloat(graph: Graph, anchor: Node, x: string, dtype: DType): string {
     return dtype === 'float32' ? x : this.#cast(graph, anchor, x);
   }
@@ -127,8 +127,8 @@ export class Emitter {
   }
 
   /**
-   * Rows of an integer table, made real by `Cast · Mul`: as fast as the float table, and where the indices are constant
-   * computed once. A scale for each row is looked up as well.
+   * Rows of an integer table, dequantized by `Cast · Mul`: as fast as the float table, and computed once if the indices
+   * are constant. Scales per row are looked up too.
    */
   embedding(graph: Graph, node: Node, table: EncodedIntegers, dtype: DType): Node[] {
     const [y = ''] = node.outputs;
@@ -148,7 +148,7 @@ export class Emitter {
     return [...nodes, ...arithmetic(graph, own, dtype, y)];
   }
 
-  /** One dim more after the others. */
+  /** Appends a dim of 1. */
   #column(graph: Graph, nodes: Node[], value: string): string {
     const axes = this.#share(graph, 'axes of a column', () => {
       const name = graph.uniqueName('last_axis');
@@ -162,8 +162,8 @@ export class Emitter {
   }
 
   /**
-   * A matrix `[out, in]` as a product reads it, `[in, out]`, by a Transpose that is computed when the model is loaded:
-   * one copy serves a table and a product.
+   * Transposes a matrix `[out, in]` to `[in, out]` for a product. The Transpose is computed when the model is loaded,
+   * so that a table and a product share one copy in the file.
    */
   transposed(graph: Graph, anchor: Node, weight: EncodedIntegers): EncodedIntegers {
     const { data } = weight;
@@ -177,7 +177,7 @@ export class Emitter {
     };
   }
 
-  /** x, quantized when ONNX Runtime runs, as `[quantized, scale, zero point]`. */
+  /** x quantized at run time, as `[quantized, scale, zero point]`. */
   #quantizedActivation(graph: Graph, anchor: Node, x: string): [string, string, string] {
     const made = this.#share(graph, `quantized ${x}`, () => {
       const outputs = (['data', 'scale', 'zeroPoint'] as const).map((part) => nameFor(graph, x, part));
@@ -241,7 +241,7 @@ export class Emitter {
   }
 }
 
-/** Whether what is added is a vector that the kernel of the product takes in as its bias: then an Add says so. */
+/** Whether the added value is a vector that the product's kernel takes as its bias: it then stays an Add. */
 function ownAdd(graph: Graph, { format, weightsOnly, added, dtype }: ProductOptions): boolean {
   if (format !== 'qoperator' || weightsOnly || added === undefined || dtype !== 'float32') return false;
   return graph.constant(added)?.tensor.dims.length === 1;

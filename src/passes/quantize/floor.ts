@@ -2,11 +2,11 @@ import type { ProductSignal, ProductSignals } from '../../activations/ranges.ts'
 import type { Places } from '../../ir/places.ts';
 import type { WeightUse } from '../../layers/select.ts';
 
-/** What data shows of the products of a model, and how much of its signal each has to keep. */
+/** The measured SQNR of a model's products, and the least that each must reach. */
 export interface Floor {
   /** In dB. */
   readonly least: number;
-  /** By what the whole model calls the output of a product. */
+  /** By the name of a product's output in the whole model. */
   readonly signals: ProductSignals;
   readonly places: Places;
 }
@@ -15,8 +15,8 @@ export interface Floor {
 export type ProductForm = keyof ProductSignal;
 
 /**
- * Why a product does not hold the floor in a form, for reports.
- * @returns undefined where it does, or nothing is known of it
+ * Why a product falls below the floor in a form, for reports.
+ * @returns undefined if it does not, or was not measured
  */
 export function belowFloor(use: WeightUse, form: ProductForm, floor: Floor | undefined): string | undefined {
   const kept = signalOf(use, floor)?.[form];
@@ -30,7 +30,7 @@ const HOW: { readonly [form in ProductForm]: string } = {
   low: 'with a weight in fewer bits',
 };
 
-/** Whether data shows that a product holds the floor in a form. */
+/** Whether a product was measured to reach the floor in a form. */
 export function holdsFloor(use: WeightUse, form: ProductForm, floor: Floor | undefined): boolean {
   return signalOf(use, floor)?.[form] !== undefined && belowFloor(use, form, floor) === undefined;
 }
@@ -39,7 +39,7 @@ function signalOf({ graph, node }: WeightUse, floor: Floor | undefined): Product
   return floor?.signals.get(productKey(floor.places, graph, node));
 }
 
-/** What the whole model calls a product. */
+/** The name of a product in the whole model. */
 export function productKey(
   places: Places,
   graph: WeightUse['graph'],

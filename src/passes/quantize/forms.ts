@@ -31,11 +31,11 @@ export interface Rewritten {
   readonly added: number;
   readonly form: string;
   readonly losses?: Losses | undefined;
-  /** Of each number, where they are fewer than 8. */
+  /** Bits per number, if fewer than 8. */
   readonly bits?: number | undefined;
 }
 
-/** What is to become of one use, before its weight is looked at. */
+/** The planned form of one use, before its weight is read. */
 interface Planned<Weight> {
   readonly given: Given;
   /** Axis of the output channels, in the order the weight is stored. */
@@ -43,18 +43,18 @@ interface Planned<Weight> {
   readonly emit: (weight: Weight, bias: string | undefined) => void;
 }
 
-/** A weight that is made float when the model is loaded. */
+/** A weight that is converted to float when the model is loaded. */
 interface StoredPlan extends Planned<EncodedIntegers | EncodedHalves> {
-  /** Leading axes whose places are rows. */
+  /** Number of leading axes that index rows. */
   readonly rows: number;
 }
 
-/** A weight whose integers are computed with, or looked up. */
+/** A weight whose integers are multiplied or looked up. */
 interface IntegerPlan extends Planned<EncodedIntegers> {
   readonly rows?: undefined;
-  /** One scale for all, whatever the options say. */
+  /** One scale per tensor, whatever the options say. */
   readonly perTensor: boolean;
-  /** What to call it, where the weight does not tell. */
+  /** Its name in reports, if not that of the weight's scheme. */
   readonly form?: string;
   /** Whether each reader needs integers and scale that nobody else reads. */
   readonly alone?: boolean;
@@ -62,7 +62,7 @@ interface IntegerPlan extends Planned<EncodedIntegers> {
 
 type Plan = StoredPlan | IntegerPlan;
 
-/** Decides the form for each operator and has it emitted. */
+/** Decides the form for each operator and emits it. */
 export class Forms {
   readonly #emitter: Emitter;
   readonly #options: ResolvedOptions;
@@ -72,8 +72,7 @@ export class Forms {
   readonly #weights: IntegerWeights;
 
   /**
-   * @param known - tables that are output layers too, see {@link tiedTables}; those of them whose products stay in
-   *   float; the rows of products
+   * @param known - tied tables, see {@link tiedTables}; those of them whose products stay float; the rows of products
    */
   constructor(
     emitter: Emitter,
@@ -89,7 +88,7 @@ export class Forms {
     this.#weights = new IntegerWeights(options, scales);
   }
 
-  /** Rewrites the node of one use, or tells why not; then nothing has changed. */
+  /** Rewrites the node of one use, or returns why not; in that case nothing has changed. */
   async apply(use: WeightUse): Promise<Rewritten | Skip> {
     const plan = this.#plan(use);
     if ('reason' in plan) return plan;
@@ -105,7 +104,7 @@ export class Forms {
     return { added: made.added, form: plan.form ?? this.#form(made.weight), losses: made.weight.losses };
   }
 
-  /** Writes the nodes, with a bias that takes up the mean error of the weight. */
+  /** Writes the nodes, with a bias corrected for the mean error of the weight. */
   async #emit<Weight extends Encoded>(use: WeightUse, plan: Planned<Weight>, weight: Weight): Promise<void> {
     const { correction } = this.#options;
     const write = (bias: string | undefined): void => plan.emit(weight, bias);
@@ -113,7 +112,7 @@ export class Forms {
     await (!corrects ? write(undefined) : correction.around(use, weight, plan.given.transposed, write));
   }
 
-  /** Those of the uses whose weights are made float when the model is loaded, and what is read as integers besides. */
+  /** The uses whose weights are converted to float when the model is loaded, and the tensors also read as integers. */
   storedUses(uses: readonly WeightUse[]): { readonly stored: StoredUse[]; readonly others: ReadonlySet<Tensor> } {
     const stored: StoredUse[] = [];
     const others = new Set<Tensor>();
@@ -126,19 +125,19 @@ export class Forms {
     return { stored, others };
   }
 
-  /** Has a thread look at the weight of a use that {@link apply} will be asked for, if there are several. */
+  /** Has another thread start on the weight of a use that {@link apply} will handle, if there are several threads. */
   begin(use: WeightUse): void {
     if (this.#options.unread || use.held.tensor.stored === undefined || !isShared(use.held.tensor.stored)) return;
     const plan = this.#plan(use);
     if (!('reason' in plan) && plan.rows === undefined) this.#weights.begin(use, plan.given, this.#scheme(plan));
   }
 
-  /** The integers it makes. */
+  /** The integer weights it creates. */
   get weights(): IntegerWeights {
     return this.#weights;
   }
 
-  /** Waits until no thread looks at a weight any more. */
+  /** Waits until no thread reads a weight any more. */
   end(): Promise<void> {
     return this.#weights.end();
   }
@@ -168,7 +167,7 @@ export class Forms {
     };
   }
 
-  /** A MatMul with a matrix for each batch: one scale for a column of all of them. */
+  /** A MatMul with one matrix per batch: all batches share the scale of a column. */
   #batched(use: WeightUse): Plan {
     const { graph, node, dtype } = use;
     const { dims } = use.held.tensor;
@@ -207,7 +206,7 @@ export class Forms {
     };
   }
 
-  /** A weight that is made float when the model is loaded, where it is held: what stands between stays. */
+  /** A weight that is converted to float when the model is loaded, where it is stored: nodes after it stay. */
   #stored(use: WeightUse): StoredPlan | Skip {
     const { node, held } = use;
     const { dims, dtype } = held.tensor;
@@ -224,7 +223,7 @@ export class Forms {
     return { given: this.#given(use), axis: out, emit, rows: 1 };
   }
 
-  /** A product that computes in float: of a table, its integers and the scales of its rows are those of the table. */
+  /** A product that computes in float: for a tied table, it uses the table's integers and row scales. */
   #plain(use: WeightUse): Plan | Skip {
     const stored = this.#stored(use);
     if ('reason' in stored || !this.#tied.has(use.held.tensor)) return stored;
@@ -232,12 +231,12 @@ export class Forms {
     return { ...plan, perTensor: false };
   }
 
-  /** Whether the products of a weight compute in float, with what arithmetic makes of its integers. */
+  /** Whether the products of a weight compute in float, on its dequantized integers. */
   #isPlain({ held }: WeightUse): boolean {
     return this.#options.plain === true || this.#inFloat.has(held.tensor);
   }
 
-  /** Whether each product needs integers and a scale of its own, which no table reads either. */
+  /** Whether each product needs integers and a scale that no other product and no table reads. */
   get #alone(): boolean {
     return this.#options.weightsOnly && this.#options.plain !== true && ownWeight.value;
   }
@@ -259,12 +258,12 @@ export class Forms {
   }
 }
 
-/** Which scales a weight gets that is made float when the model is loaded. */
+/** The scales of a weight that is converted to float when the model is loaded. */
 function formOf({ axis, rows }: StoredPlan): Pick<StoredForm, 'coarsest' | 'rows'> {
   return { coarsest: { kind: 'channel', axis }, rows };
 }
 
-/** What a weight that is made float when the model is loaded is called in reports. */
+/** The name of a stored weight's form in reports. */
 export function storedName({ scheme }: Encoded): string {
   return `${scheme.name}, weights only`;
 }

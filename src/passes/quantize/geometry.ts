@@ -2,7 +2,7 @@ import { intAttribute, isOp, type Node } from '../../ir/node.ts';
 import { weightAxes } from '../../layers/axes.ts';
 import { gemmParts } from '../../layers/gemm.ts';
 
-/** How the weight of a Conv or Gemm lies: which of its elements meet which channels. */
+/** The layout of a Conv or Gemm weight: which elements belong to which channels. */
 export interface WeightGeometry {
   /** Number of output channels and of input channels. */
   readonly outputs: number;
@@ -13,7 +13,7 @@ export interface WeightGeometry {
   readonly inputsFirst: boolean;
 }
 
-/** Undefined for other operators, for a Gemm that scales or transposes its input, and where the dims do not fit. */
+/** Undefined for other operators, for a Gemm that scales or transposes its input, and if the dims do not fit. */
 export function geometryOf(node: Node, dims: readonly number[]): WeightGeometry | undefined {
   const isConv = isOp(node, 'Conv');
   if (!isConv && !isOp(node, 'Gemm')) return undefined;
@@ -59,12 +59,12 @@ const HOMOGENEOUS = [
   'GlobalMaxPool',
   'Identity',
 ] as const;
-/** A longer way from one layer to the next is not followed. */
+/** The most nodes followed from one layer to the next. */
 export const MAX_PATH = 8;
 
 /**
- * What becomes of the channels of a value after a node that reads it: `kept` one by one, `flat` where each becomes
- * several neighbours in order.
+ * How a node passes the channels of its input on: `kept` one by one, or `flat` if each becomes several neighbouring
+ * features.
  */
 export function channelsBehind(node: Node): 'kept' | 'flat' | undefined {
   if (isOp(node, 'Flatten') && intAttribute(node, 'axis', 1) === 1) return 'flat';

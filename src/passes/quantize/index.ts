@@ -66,7 +66,7 @@ export function quantize(options: QuantizeOptions = {}): Pass {
   return quantizing(options);
 }
 
-/** {@link quantize} with what may help it. */
+/** {@link quantize} with optional sources of data. */
 export function quantizing(options: QuantizeOptions, sources: LowSources = {}): Pass {
   checkShape('quantize', options, QUANTIZE_SHAPE);
   const settled = resolveOptions(forTarget(options));
@@ -80,9 +80,9 @@ export function quantizing(options: QuantizeOptions, sources: LowSources = {}): 
 
 /**
  * {@link quantize} as a plan: no weight is read, so that a model of any size takes milliseconds. The report is the
- * same, but for what only elements tell: no weight is found to hold NaN, and stored weights get the form that normally
- * distributed numbers would get. So the size is that of the result within a few percent. The scales mean nothing, and
- * the model must not be written.
+ * same, except for what only the elements show: no weight is found to hold NaN, and stored weights get the form that
+ * normally distributed numbers would get. So the size is that of the result within a few percent. The scales mean
+ * nothing, and the model must not be written.
  */
 export function planQuantize(options: QuantizeOptions = {}): Pass {
   const settled = { ...resolveOptions(forTarget(options)), unread: true };
@@ -101,8 +101,8 @@ async function run(model: Model, options: ResolvedOptions, sources: LowSources =
 }
 
 /**
- * The account of a run; nothing is said of weights that are for a pass to come.
- * @param before - facts about what came before the quantization
+ * The report of a run, without weights left for a later pass.
+ * @param before - facts about the preparation
  */
 export function closed(
   ledger: Ledger,
@@ -115,7 +115,7 @@ export function closed(
   return facts.length === 0 ? rest : { ...rest, facts };
 }
 
-/** What comes before quantization, where any weight changes: a model of which none does stays as it is. */
+/** Prepares a model for quantization, unless no weight would change: such a model stays as it is. */
 async function prepared(model: Model, options: ResolvedOptions): Promise<Prepared> {
   const folds = model.graph.nodes.some((node) => isOp(node, 'BatchNormalization'));
   const alike = sharesWeights(options) ? await alikeWeights(model) : [];
@@ -124,7 +124,7 @@ async function prepared(model: Model, options: ResolvedOptions): Promise<Prepare
   return prepare(model, folds, alike);
 }
 
-/** Whether any weight would change, as a plan tells. */
+/** Whether any weight would change, according to a plan. */
 async function changesAny(model: Model, options: ResolvedOptions): Promise<boolean> {
   const ledger = new Ledger(model, options.minElements);
   const correction = new BiasCorrection(model, new Map());

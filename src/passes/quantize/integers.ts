@@ -27,23 +27,23 @@ import { storedForm } from './storage.ts';
 interface Made {
   readonly weight: EncodedIntegers;
   readonly params: LinearParams;
-  /** How many more readers have a copy of their own. */
+  /** How many further readers have their own copy. */
   copies: number;
-  /** Where all copies begin. */
+  /** The name of the start index that all copies share. */
   start: string | undefined;
 }
 
-/** Makes weights into integers, once for all nodes that can share them. */
+/** Converts weights to integers, once for all nodes that can share them. */
 export class IntegerWeights {
   readonly #options: ResolvedOptions;
   readonly #scales: DistinctScales;
   readonly #made = new Map<Graph, Map<Tensor, Map<string, Made>>>();
-  /** Weights that plain arithmetic makes float. */
+  /** Weights that plain arithmetic converts to float. */
   readonly #stored = new Map<Graph, Map<Tensor, EncodedIntegers | EncodedHalves>>();
   #ways: ReadonlyMap<Tensor, StoredWay> = new Map();
   /** Those of them that several graphs read, such as both branches of an If. */
   readonly #everywhere = new Set<Tensor>();
-  /** Looks at weights that have begun, by tensor and key. */
+  /** Started readings of weights, by tensor and key. */
   readonly #begun = new Map<Tensor, Map<string, Promise<LinearParams | undefined>>>();
 
   constructor(options: ResolvedOptions, scales: DistinctScales) {
@@ -51,7 +51,7 @@ export class IntegerWeights {
     this.#scales = scales;
   }
 
-  /** Has a thread look at the weight of a use that {@link of} will be asked for. */
+  /** Has a thread start on the weight of a use that {@link of} will handle. */
   begin(use: WeightUse, given: Given, scheme: IntegerScheme): void {
     const { tensor } = use.held;
     if (streamable(given) === undefined) return;
@@ -59,18 +59,18 @@ export class IntegerWeights {
     const begun = this.#begun.get(tensor) ?? new Map<string, Promise<LinearParams | undefined>>();
     if (begun.has(key) || this.#madeFor(use, key) !== undefined) return;
     const params = paramsOf(given, scheme);
-    // Its failure is told by who waits for it; until then nobody looks.
+    // Mark as handled; whoever awaits it reports the error.
     params.catch(() => {});
     this.#begun.set(tensor, begun.set(key, params));
   }
 
-  /** Waits until no thread looks at a weight any more. */
+  /** Waits until no thread reads a weight any more. */
   async end(): Promise<void> {
     await Promise.allSettled([...this.#begun.values()].flatMap((one) => [...one.values()]));
   }
 
   /**
-   * The integers of a weight, and how many bytes came into the model for this use.
+   * The integers of a weight, and the bytes added to the model for this use.
    * @param alone - whether each reader needs integers and a scale that nobody else reads
    */
   async of(
@@ -100,12 +100,12 @@ export class IntegerWeights {
     return { weight, added: encodedBytes(weight) };
   }
 
-  /** Says how weights are stored; those of which nothing is said get the scales asked for. */
+  /** Sets how weights are stored; all others get the requested scales. */
   planStored(ways: ReadonlyMap<Tensor, StoredWay>): void {
     this.#ways = ways;
   }
 
-  /** A weight that is made float when the model is loaded, and how many bytes came into the model. */
+  /** A weight that is converted to float when the model is loaded, and the bytes added to the model. */
   async stored(
     use: WeightUse,
     form: Pick<StoredForm, 'coarsest' | 'rows'>,
@@ -133,7 +133,7 @@ export class IntegerWeights {
   }
 
   /**
-   * Where a stored weight is made float: where it is read, or first in the graph that holds it where several read it.
+   * Where a stored weight is converted to float: at its reader, or first in the graph that holds it if it has several.
    */
   placeOf({ held }: WeightUse, graph: Graph, reader: Node): [Graph, Node] {
     const [first = reader] = held.graph.nodes;
@@ -151,8 +151,8 @@ export class IntegerWeights {
 
   /**
    * The same integers for one more reader, where each needs its own (`ownWeight` in src/targets): a Slice of all of
-   * them, which is computed when the model is loaded. Each ends elsewhere after the last row, or they would be merged
-   * before that.
+   * them, which is computed when the model is loaded. Each has another end beyond the last row, or they would be merged
+   * first.
    */
   #copyOf({ graph, node, held }: WeightUse, made: Made): { weight: EncodedIntegers; added: number } {
     const { weight, params } = made;
@@ -182,7 +182,7 @@ export class IntegerWeights {
   }
 }
 
-/** What makes the integers of a weight those of another use too. */
+/** A key that is equal for uses that can share integers. */
 function keyOf({ transposed, factor }: Given, { granularity }: IntegerScheme): string {
   return JSON.stringify([transposed, factor, granularity]);
 }

@@ -11,7 +11,7 @@ import { codesBehind } from '../../schemes/unpacked.ts';
 import { mayBeIntegers } from '../constants/foreknown.ts';
 import { hidingNodes } from '../constants/see.ts';
 
-/** Nodes between constants and one weight at most. */
+/** The most nodes between constants and a weight. */
 const MAX_NODES = 256;
 /** Smaller constants are gains, bounds and biases. */
 const MIN_ELEMENTS = 1024;
@@ -23,22 +23,22 @@ const EVEN = new Set([
   ...['Relu', 'LeakyRelu', 'Tanh', 'Sigmoid', 'Erf', 'ReduceSum', 'ReduceMean', 'ReduceL2', 'ReduceMax', 'ReduceMin'],
   ...['BatchNormalization', 'InstanceNormalization', 'LayerNormalization', 'LpNormalization', 'Div'],
 ]);
-/** Operators that give numbers of their own at each run. */
+/** Operators whose result differs at each run. */
 const RANDOM = ['RandomNormal', 'RandomNormalLike', 'RandomUniform', 'RandomUniformLike', 'Bernoulli', 'Multinomial'];
 
-/** A constant that arithmetic makes the weight of a layer of: nothing else than that reads what comes of it. */
+/** A constant from which arithmetic computes the weight of a layer, and nothing else. */
 export interface LeafUse extends WeightUse {
   readonly layer: Place;
 }
 
 /**
- * Float constants of which nodes make the weight of a layer when the model is loaded, and that were not computed before
- * because the file would have grown, or with too much work: they are stored as integers that become float first.
+ * Float constants from which nodes compute the weight of a layer when the model is loaded. They were not folded because
+ * the file would grow or the work is too large. They are stored as integers and converted to float first.
  * ```
  * W (float) ── Mul(gain) ── MatMul        W_quantized ── Cast ── Mul(scale) ── Mul(gain) ── MatMul
  *          └── Mul(other) ── MatMul                                       └── Mul(other) ── MatMul
  * ```
- * @returns the uses, and all nodes of constants on the way
+ * @returns the uses, and all constant nodes on the way
  */
 export function leavesOf(
   model: Model,
@@ -61,7 +61,7 @@ export function leavesOf(
   return { uses: [...uses.values()].flatMap((one) => [...one.values()]), nodes };
 }
 
-/** The nodes that make a value of constants alone; undefined if it is not made so, or of too much. */
+/** The nodes that compute a value from constants alone; undefined if there are other inputs or too many nodes. */
 function coneOf(graph: Graph, value: string): Place[] | undefined {
   const found = new Map<Node, Place>();
   const open = [{ graph, value }];
@@ -78,7 +78,7 @@ function coneOf(graph: Graph, value: string): Place[] | undefined {
   return [...found.values()];
 }
 
-/** The large constants whose noise is that of the weight in the end. */
+/** The large constants whose relative noise carries over to the weight. */
 function evenLeaves(model: Model, layer: Place, value: string): LeafUse[] {
   const leaves: LeafUse[] = [];
   const seen = new Set<Node>();
@@ -89,7 +89,7 @@ function evenLeaves(model: Model, layer: Place, value: string): LeafUse[] {
     if (seen.has(node) || !EVEN.has(node.opType) || isStored(next)) continue;
     seen.add(node);
     for (const [index, input] of node.inputs.entries()) {
-      // What is divided by a small number that is not exact can be anything.
+      // Dividing by a small inexact number can amplify noise without bound.
       const divides = index === 1 && isOp(node, 'Div');
       if (input === '' || divides || stepRoleOf(graph, node, index) !== undefined) continue;
       const made = makerOf(graph, input, []);
@@ -107,7 +107,7 @@ function evenLeaves(model: Model, layer: Place, value: string): LeafUse[] {
   return leaves;
 }
 
-/** Whether a node makes integers or codes real. */
+/** Whether a node dequantizes integers or codes. */
 function isStored({ graph, node }: Place): boolean {
   return isArithmetic(graph, node) || node.inputs.some((one) => codesBehind(graph, one) !== undefined);
 }

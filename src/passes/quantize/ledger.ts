@@ -10,39 +10,39 @@ import type { Change, Skip } from '../../layers/skip.ts';
 import type { PassFact } from '../facts.ts';
 import { type Unsupported, unsupported } from './rest.ts';
 
-/** One node that reads a weight in another form now. */
+/** One node that now reads a weight in a new form. */
 export interface Rewrite {
   readonly node: Node;
-  /** Bytes that were added for it. */
+  /** Bytes added for it. */
   readonly added: number;
-  /** What the weight is for it, in a few words. */
+  /** The new form, in a few words. */
   readonly form: string;
-  /** What rounding takes from it: told when the integers are made. */
+  /** The rounding loss, known once the integers are computed. */
   readonly losses?: Losses | undefined;
   /** Fewer than 8. */
   readonly bits?: number | undefined;
 }
 
-/** What became of one weight of the file. */
+/** The outcome of one weight of the file. */
 interface Entry {
   readonly name: string;
   readonly root: Tensor;
   readonly rewrites: Rewrite[];
   /** Bytes of it that stay float. */
   left: number;
-  /** Whether a caller could feed another value before. */
+  /** Whether a caller could override it before. */
   input: boolean;
   skip?: Skip;
 }
 
 /**
- * The account of a run: every weight of the file once, as changed or as left alone for one reason, under the name it
- * has there. Kept by tensor, however many nodes read it and whatever passes on the way make of it.
+ * The record of a run: every weight of the file once, as changed or as skipped for one reason, under its name in the
+ * file. Kept by tensor, however many nodes read it and whatever earlier passes derived from it.
  */
 export class Ledger {
   /** Names of the float tensors in the file. */
   readonly #names = new Map<Tensor, string>();
-  /** Every value of the file. What has another name is ours. */
+  /** Names of all values of the file. Any other name was added by this run. */
   readonly #values: ReadonlySet<string>;
   readonly #unsupported: ReadonlyMap<Tensor, Unsupported>;
   /** By tensor and name: a Constant that was copied with its function is a weight for each call. */
@@ -72,26 +72,26 @@ export class Ledger {
     this.#unsupported = large;
   }
 
-  /** A weight was rewritten for one of its readers. */
+  /** Records that a weight was rewritten for one of its readers. */
   change(held: Constant, rewrite: Rewrite): void {
     const entry = this.#entry(held);
     entry.rewrites.push(rewrite);
     this.#changed.add(entry);
   }
 
-  /** A fact about the whole model. */
+  /** Records a fact about the whole model. */
   fact(fact: PassFact): void {
     this.#facts.push(fact);
   }
 
-  /** How much of a rewritten weight stays, once all its readers were looked at. */
+  /** Records how many bytes of a rewritten weight stay, once all its readers were handled. */
   settle(held: Constant, left: { readonly bytes: number; readonly input?: boolean }): void {
     const entry = this.#entry(held);
     entry.left = left.bytes;
     entry.input ||= left.input === true;
   }
 
-  /** A weight was left alone, unless it is changed for another reader. The first reason is told. */
+  /** Records that a weight was skipped, unless it is changed for another reader. The first reason counts. */
   skip(held: Constant, skip: Skip): void {
     if (isFloat(held.tensor.dtype)) {
       const entry = this.#entry(held);
@@ -101,9 +101,7 @@ export class Ledger {
     }
   }
 
-  /**
-   * What the weight of a node is that cannot be had: maybe no tensor at all. What this run wrote itself is not told.
-   */
+  /** Records a weight that cannot be accessed and may be no tensor at all. Values that this run wrote are ignored. */
   other(graph: Graph, skip: Skip): void {
     const held = graph.constant(skip.weight);
     if (held !== undefined) this.skip(held, skip);
@@ -120,8 +118,8 @@ export class Ledger {
   }
 
   /**
-   * The account.
-   * @param model - as it is now, where all that can be done was tried: large weights nobody has spoken of are told too
+   * The resulting report.
+   * @param model - the result, if everything was tried: large weights without an entry are then reported too
    */
   close(model?: Model): { changes: Change[]; skips: Skip[]; facts: readonly PassFact[] } {
     const left = [...this.#entries.values()]
@@ -132,7 +130,7 @@ export class Ledger {
     return { changes: [...this.#changed].map(changeOf), skips, facts: this.#facts };
   }
 
-  /** Every large float tensor nobody has spoken of: nothing is left float in silence. */
+  /** Every large float tensor without an entry: nothing stays float unreported. */
   #rest(model: Model): Skip[] {
     const open = [...this.#unsupported].filter(([root]) => !this.#entries.has(root));
     if (open.length === 0) return [];
@@ -157,7 +155,7 @@ export class Ledger {
     return entry;
   }
 
-  /** The tensor of the file that one stands for. */
+  /** The tensor of the file that a tensor was derived from. */
   #rootOf(tensor: Tensor): Tensor {
     let root = tensor;
     while (!this.#names.has(root) && root.from !== undefined) root = root.from.tensor;

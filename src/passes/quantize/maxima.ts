@@ -6,12 +6,12 @@ import { constant } from '../../ir/tensor.ts';
 import { reluInWasm } from '../../targets/rewrites.ts';
 
 /**
- * Writes the Relu after products on integers as {@link reluInWasm} says; NaN stays NaN in both:
+ * Replaces the Relu after integer products as {@link reluInWasm} says; both keep NaN:
  * ```
  * before  product ── Sum(b) ── Relu ── y
  * after   product ── Sum(b) ── Max(0) ── y
  * ```
- * @returns how many
+ * @returns the number of replaced nodes
  */
 export function maximaForRelus(model: Model): number {
   let count = 0;
@@ -31,7 +31,7 @@ export function maximaForRelus(model: Model): number {
   return count;
 }
 
-/** Whether a value is a product on integers, or one with a bias: always float32. */
+/** Whether a value is an integer product, with or without a bias: always float32. */
 function isSumOnIntegers(graph: Graph, value: string): boolean {
   const node = graph.producer(value);
   if (node === undefined) return false;

@@ -2,20 +2,20 @@ import type { Graph } from '../../ir/graph.ts';
 import { bodiesOf, isOp, isStandard, type Node } from '../../ir/node.ts';
 import { RESHAPES } from '../../ir/reshapes.ts';
 
-/** Operators that move values about, or turn their sign. */
+/** Operators that move values, or change their sign. */
 const MOVERS = [...RESHAPES, 'Transpose', 'Slice', 'Split', 'Concat', 'Expand', 'Cast', 'Identity', 'Neg', 'Dropout'];
-/** Operators a product goes through on its way to a logarithm that do not make small values large. */
+/** Operators between a product and a logarithm that do not enlarge small values. */
 const BEFORE_LOG = [
   ...[...MOVERS, 'Clip', 'Add', 'Sum', 'Max', 'Min', 'Relu', 'Abs', 'Sqrt', 'Pow', 'Mul', 'Div', 'Where'],
   ...['ReduceSum', 'ReduceSumSquare', 'ReduceMean', 'ReduceL1', 'ReduceL2', 'ReduceMax', 'AveragePool', 'MaxPool'],
 ];
 const LOGS = ['Log', 'ReduceLogSum'];
-/** Operators that multiply by weights, or by another activation; those of other domains may be such. */
+/** Operators that multiply by weights or by another activation; operators of other domains count too. */
 const PRODUCTS = ['MatMul', 'Gemm', 'Conv', 'ConvTranspose', 'Einsum', 'LSTM', 'GRU', 'RNN', 'MatMulInteger'];
 
-/** Nodes looked at on the way to a logarithm. */
+/** The most nodes visited on the way to a logarithm. */
 const NEAR = 16;
-/** Nodes looked at after a table. */
+/** The most nodes visited after a table. */
 const FAR = 4096;
 
 const isProduct = (node: Node): boolean => !isStandard(node.domain) || PRODUCTS.some((op) => isOp(node, op));
@@ -31,8 +31,8 @@ export function meetsLog(graph: Graph, node: Node): boolean {
 }
 
 /**
- * What lies between a product and the logarithms its result goes through, and these, in the order of the graph.
- * @returns nothing where there are none, or they are in another graph
+ * The nodes from a product to the logarithms of its result, including these, in graph order.
+ * @returns an empty list if there are none, or they are in another graph
  */
 export function wayToLog(graph: Graph, node: Node): Node[] {
   const behind = readersBehind(graph, node, BEFORE_LOG, NEAR).filter((one) => one.graph === graph);
@@ -40,14 +40,14 @@ export function wayToLog(graph: Graph, node: Node): Node[] {
   return [...way].some(isLog) ? graph.nodes.filter((one) => way.has(one)) : [];
 }
 
-/** Whether rows of a table meet a product; where too many nodes lie after it, that is taken for granted. */
+/** Whether rows of a table reach a product; assumed if too many nodes follow. */
 export function meetsProduct(graph: Graph, gather: Node): boolean {
   return reaches(graph, gather, undefined, isProduct, FAR) !== false;
 }
 
 /**
- * Whether rows of a table turn what a product made, as those of rotary positions do: the table holds cosines or sines,
- * and is multiplied by queries and keys.
+ * Whether rows of a table rotate the result of a product, as rotary position embeddings do: the table holds cosines or
+ * sines, and is multiplied by queries and keys.
  */
 export function isRotary(graph: Graph, gather: Node): boolean {
   return readersBehind(graph, gather, [...MOVERS, 'Cos', 'Sin'], NEAR).some(({ graph: at, node, index }) => {
@@ -65,7 +65,7 @@ interface Reader {
   readonly index: number;
 }
 
-/** What reads the results of a node, and of the operators in `through` after it; up to `most` nodes. */
+/** Readers of a node's outputs, looking through operators in `through`; up to `most` nodes. */
 function readersBehind(graph: Graph, node: Node, through: readonly string[] | undefined, most: number): Reader[] {
   const seen = new Set<Node>([node]);
   const open: { graph: Graph; node: Node }[] = [{ graph, node }];
@@ -73,7 +73,7 @@ function readersBehind(graph: Graph, node: Node, through: readonly string[] | un
   for (let next = open.shift(); next !== undefined && seen.size <= most; next = open.shift()) {
     const at = next.graph;
     for (const { graph: scope, node: reader, index } of next.node.outputs.flatMap((one) => at.uses(one))) {
-      // What leaves a body goes on as a result of the node that has it.
+      // An output of a body continues as an output of the node that owns the body.
       const follower = reader ?? ownerOf(scope);
       if (follower === undefined) continue;
       const where = reader === undefined ? (scope.parent as Graph) : scope;
@@ -87,7 +87,7 @@ function readersBehind(graph: Graph, node: Node, through: readonly string[] | un
   return readers;
 }
 
-/** Undefined where too many nodes would have to be looked at. */
+/** Undefined if too many nodes would have to be visited. */
 function reaches(
   graph: Graph,
   node: Node,
@@ -100,12 +100,12 @@ function reaches(
   return new Set(readers.map((one) => one.node)).size > most ? undefined : false;
 }
 
-/** The node that has a graph as a body. */
+/** The node that owns a body. */
 function ownerOf(body: Graph): Node | undefined {
   return [...(body.parent?.nodes ?? [])].find((node) => bodiesOf(node).includes(body));
 }
 
-/** Whether a product with an activation makes a value, after operators that move it or add a bias. */
+/** Whether a value comes from a product with an activation, through operators that move it or add a bias. */
 function comesOfProduct(graph: Graph, value: string): boolean {
   let open = [value];
   for (let step = 0; step < NEAR && open.length > 0; step++) {

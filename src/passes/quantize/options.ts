@@ -73,7 +73,7 @@ export const QUANTIZE_DEFAULTS: Required<Omit<QuantizeOptions, keyof LowOptions>
   exclude: [],
 };
 
-/** What each option takes. */
+/** The accepted values of each option. */
 export const QUANTIZE_SHAPE: Shape<QuantizeOptions> = {
   dtype: ['int8', 'uint8'],
   ...WEIGHT_ROWS,
@@ -83,30 +83,30 @@ export const QUANTIZE_SHAPE: Shape<QuantizeOptions> = {
   means: 'object',
 };
 
-/** The options of a run, all of them there. */
+/** The options of a run, with defaults filled in. */
 export type ResolvedOptions = Required<Omit<QuantizeOptions, keyof LowOptions>> &
   LowOptions & {
     /** Whether there is data. */
     readonly data?: boolean;
-    /** Weights that another call takes. */
+    /** Weights that another call handles. */
     readonly aside?: ReadonlySet<Tensor>;
     /** Weights are not read, for a plan: every scale is 1, and every size is that of the result. */
     readonly unread?: boolean;
-    /** Operators this call looks at; the others are for another call. */
+    /** Operators this call handles; the others are for another call. */
     readonly only?: readonly string[];
-    /** Whether weights that save nothing may stay float: nobody said which weights are meant. */
+    /** Whether weights that save little may stay float, because the user did not select any. */
     readonly choosing?: boolean;
     /** Whether products are stored and computed in float too: the opset, or the target, has nothing better. */
     readonly plain?: boolean;
-    /** Bytes of all floats of the model, where it is known. */
+    /** Bytes of all floats of the model, if known. */
     readonly floats?: number;
     /** The smallest weights, if they are known already. */
     readonly smallest?: ReadonlySet<Tensor>;
-    /** What data shows of products; each is held to it. */
+    /** The least SQNR of products, and their measured values. */
     readonly floor?: Floor;
-    /** Whether products are only tried: those before a Log too. */
+    /** Whether this is a trial run, which includes products before a Log. */
     readonly trying?: boolean;
-    /** What corrects biases, where it is there already: it counts the layers of several calls. */
+    /** The bias correction to use, if several calls share one. */
     readonly correction?: BiasCorrection;
   };
 
@@ -115,7 +115,7 @@ export function lookedAt({ opTypes, only }: ResolvedOptions): readonly string[] 
   return only === undefined ? opTypes : opTypes.filter((one) => only.includes(one));
 }
 
-/** The options of a pass that leaves no weight float because it is small: integers on both sides need it. */
+/** Options under which small weights are quantized too, as integer activations need. */
 export function allOf(options: QuantizeOptions): ResolvedOptions {
   return { ...resolveOptions(options), choosing: false };
 }
@@ -143,8 +143,8 @@ export function resolveOptions(options: QuantizeOptions): ResolvedOptions & { re
 }
 
 /**
- * The options with the form that the target computes fast, where it has no products of integers and nobody asks for
- * what this form has not.
+ * The options with the form that is fast on the target, if it has no integer products and the other options allow that
+ * form.
  */
 export function forTarget(options: QuantizeOptions): QuantizeOptions {
   const { target = 'cpu', dtype = 'int8', format = 'qdq', perTensor, reduceRange } = options;
@@ -153,7 +153,7 @@ export function forTarget(options: QuantizeOptions): QuantizeOptions {
   return { ...options, bits: 8, form: lowForms.value[target].form };
 }
 
-/** Refuses what says something of few bits where there are none, and what does not go together. */
+/** Rejects options for few bits if there are none, and contradictory options. */
 function checkLow(options: ResolvedOptions): void {
   const { bits = 8, form, method, asymmetric, dtype, format, perTensor, reduceRange } = options;
   const together = (other: string, why: string): CompressError =>

@@ -9,7 +9,7 @@ import { Dims } from '../constants/foreknown.ts';
 import { belowFloor } from './floor.ts';
 import type { ResolvedOptions } from './options.ts';
 
-/** Rows that each product has at least, as far as the model tells; 1 is the least there is. */
+/** The least number of rows of each product that the model guarantees, at least 1. */
 export type Rows = ReadonlyMap<WeightUse, number>;
 
 export function isProduct({ node, layer }: WeightUse): boolean {
@@ -20,7 +20,7 @@ export function isConv({ node, layer }: WeightUse): boolean {
   return layer === undefined && (isOp(node, 'Conv') || isOp(node, 'ConvTranspose'));
 }
 
-/** The rows of the activations that meet the weights: from what the file states, and from what operators do. */
+/** The rows of each weight's input activation, from stated dims and from the operators. */
 export async function rowsOf(model: Model, uses: readonly WeightUse[]): Promise<Rows> {
   const dims = new Dims(model);
   const rows = new Map<WeightUse, number>();
@@ -35,14 +35,14 @@ export async function rowsOf(model: Model, uses: readonly WeightUse[]): Promise<
   return rows;
 }
 
-/** The product of the dims that are known, but for the one that is summed over. */
+/** The product of the known dims, except the summed one. */
 function rowsIn(dims: readonly unknown[], fromEnd: number): number {
   const summed = Math.max(0, dims.length - fromEnd);
   const others = dims.filter((dim, axis): dim is number => axis !== summed && typeof dim === 'number' && dim > 0);
   return others.reduce((product, dim) => product * dim, 1);
 }
 
-/** Whether a product on integers, or of integers with floats, is worth what it costs, and keeps its signal. */
+/** Whether a quantized product is worth its cost and keeps enough of its signal. */
 export function pays(use: WeightUse, { choosing, weightsOnly, floor }: ResolvedOptions, rows: Rows): boolean {
   if (!weightsOnly && belowFloor(use, 'integers', floor) !== undefined) return false;
   if (choosing !== true) return true;
@@ -59,7 +59,7 @@ export function neededOpset(uses: readonly WeightUse[], options: ResolvedOptions
   return !options.weightsOnly && options.format === 'qoperator' ? INTEGER_OPSET : PER_AXIS_OPSET;
 }
 
-/** The best the model's opset allows, and a note where that is less than asked for. */
+/** The best options that the model's opset allows, and a note if that is less than requested. */
 export function withinOpset(model: Model, options: ResolvedOptions): { settled: ResolvedOptions; note?: string } {
   if (model.opset >= PER_AXIS_OPSET || model.opset < ARITHMETIC_OPSET) return { settled: options };
   if (model.opset >= INTEGER_OPSET && !options.weightsOnly) {

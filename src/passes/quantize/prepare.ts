@@ -11,20 +11,19 @@ export interface Prepared extends Pick<PassReport, 'facts'> {
   readonly notes: readonly string[];
 }
 
-/** Whether equal weights may be stored once: not where weights are chosen by name, as one name is gone then. */
+/** Whether equal weights may be stored once: not if weights are selected by name, because one name disappears. */
 export function sharesWeights({ include, exclude }: Pick<ResolvedOptions, 'include' | 'exclude'>): boolean {
   return include.length === 0 && exclude.length === 0;
 }
 
-/** Weights that may be equal, in groups. Biases are left out: what corrects one must not change another. */
+/** Weights that may be equal, in groups. Biases are left out, because correcting one must not change another. */
 export function alikeWeights(model: Model): Promise<Constant[][]> {
   return alikeTensors(model, ({ dims }) => dims.length > 1);
 }
 
 /**
- * Folds the model where `folds` says so, and stores equal weights once. A weight that took in a BatchNormalization is
- * as large as before, and the constants of the BatchNormalization are gone. Folding is first: it leaves a weight with
- * two readers.
+ * Folds the model if `folds` is set, and stores equal weights once. Folding merges a BatchNormalization into a weight
+ * without enlarging it. It comes first because it does not fold a weight with two readers.
  * @param alike - from {@link alikeWeights}
  */
 export async function prepare(model: Model, folds: boolean, alike: readonly Constant[][]): Promise<Prepared> {
@@ -35,7 +34,7 @@ export async function prepare(model: Model, folds: boolean, alike: readonly Cons
     facts.push(...folded.facts);
     notes.push(`folded first: ${folded.notes.join('; ')}`);
   }
-  // What was folded is another weight now: only then it is looked at again.
+  // Folded weights have changed: group again only then.
   const groups = alike.length > 0 && folded?.facts !== undefined ? await alikeWeights(model) : alike;
   const shared = await shareAll(model, groups);
   if (shared.tensors > 0) {

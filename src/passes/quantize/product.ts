@@ -8,7 +8,7 @@ import type { Given } from '../../schemes/encode.ts';
 import type { EncodedIntegers } from '../../schemes/scheme.ts';
 import type { Emitter, ProductForm, ProductWeight } from './emit.ts';
 
-/** How a product of an activation and a matrix is to be written, before its weight is looked at. */
+/** The planned form of a product of an activation and a matrix, before its weight is read. */
 export interface ProductPlan {
   /** The weight as `[inputs, outputs]`; of a tied table `[outputs, inputs]`. */
   readonly given: Pick<Given, 'transposed' | 'factor'>;
@@ -19,7 +19,7 @@ export interface ProductPlan {
 /**
  * How a MatMul or Gemm is written as a product on integers: alpha and transB of a Gemm go into the weight, its bias and
  * a following Add after the product. The weight is a matrix, or on the right of a MatMul one for each batch.
- * @param tied - the weight is a table too: it stays as it lies
+ * @param tied - the weight is also a table, so it keeps its layout
  * @returns undefined if it cannot be: its weight is none of the two, the rank of what a left weight meets is unknown
  */
 export function planProduct(emitter: Emitter, use: WeightUse, tied: boolean): ProductPlan | undefined {
@@ -63,14 +63,14 @@ interface Multiplied {
   readonly dtype: DType;
 }
 
-/** What stands around a product. */
+/** The context of a product. */
 interface How {
   readonly added?: string | undefined;
   readonly output?: string;
   readonly add?: FollowingAdd | undefined;
 }
 
-/** Writes a product in the place of its node, and what is added to it in the place of the Add. */
+/** Replaces a node by its quantized product, and a following Add by the new addition. */
 export function writeProduct(
   emitter: Emitter,
   { graph, node, x, dtype }: Multiplied,
@@ -91,7 +91,7 @@ export function writeProduct(
   }
 }
 
-/** An Add that is all that reads a product, and its other side. */
+/** An Add that is the only reader of a product, and its other operand. */
 interface FollowingAdd {
   readonly node: Node;
   readonly other: string;

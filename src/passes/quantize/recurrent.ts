@@ -22,7 +22,7 @@ import type { Ledger } from './ledger.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { StoredUse } from './storage.ts';
 
-/** The weights of recurrent layers that are to be quantized; the ledger is told why not the others. */
+/** The weights of recurrent layers to quantize; the reasons for the others go to the ledger. */
 export function recurrentWeights(
   model: Model,
   options: ResolvedOptions,
@@ -50,7 +50,7 @@ function isContrib({ opType }: Node, { weightsOnly, allowContrib }: ResolvedOpti
   return allowContrib && !weightsOnly && opType === 'LSTM';
 }
 
-/** Why the options have no form for it. */
+/** Why the options have no form for a weight. */
 function form(use: WeightUse, options: ResolvedOptions): Skip | undefined {
   const { node } = use;
   const other =
@@ -66,7 +66,7 @@ function form(use: WeightUse, options: ResolvedOptions): Skip | undefined {
   );
 }
 
-/** Those whose weights are made float when the model is loaded. */
+/** The uses whose weights are converted to float when the model is loaded. */
 export function storedRecurrent(uses: readonly WeightUse[], options: ResolvedOptions): StoredUse[] {
   return uses.filter(({ node }) => !isContrib(node, options)).map((use) => ({ use, ...ROWS }));
 }
@@ -75,8 +75,9 @@ export function storedRecurrent(uses: readonly WeightUse[], options: ResolvedOpt
 const ROWS: Parameters<IntegerWeights['stored']>[1] = { coarsest: { kind: 'channel', axis: 1, from: 0 }, rows: 2 };
 
 /**
- * Stores the weights of LSTM, GRU and RNN as integers with a scale for each row or finer ones, made real when the model
- * is loaded; or, with `allowContrib`, turns LSTM into `com.microsoft.DynamicQuantizeLSTM`, which computes with them.
+ * Stores the weights of LSTM, GRU and RNN as integers with a scale for each row or finer ones, converted to float when
+ * the model is loaded; or, with `allowContrib`, turns LSTM into `com.microsoft.DynamicQuantizeLSTM`, which computes
+ * with them.
  */
 export async function quantizeRecurrent(
   model: Model,
@@ -123,7 +124,7 @@ export async function quantizeRecurrent(
   }
 }
 
-/** Each direction transposed, with scales [directions, rows] and zero points, as DynamicQuantizeLSTM wants them. */
+/** Each direction transposed, with scales [directions, rows] and zero points, as DynamicQuantizeLSTM requires. */
 async function contribWeight(
   use: WeightUse,
   options: ResolvedOptions,

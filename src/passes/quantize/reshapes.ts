@@ -10,12 +10,12 @@ import { dropUnused, madeFrom } from '../../layers/constant.ts';
 import { traceBack } from '../../layers/trace.ts';
 
 /**
- * Gives weights that come through a Reshape, Flatten, Squeeze or Unsqueeze the dims these make, and removes the node:
- * the elements and their order are the same.
+ * Applies a Reshape, Flatten, Squeeze or Unsqueeze to its weight's dims, and removes the node: elements and order stay
+ * the same.
  * ```
  * before:  shaped = Reshape (w [768], [24, 32])        after:  shaped [24, 32], an initializer
  * ```
- * @param users - operators whose weights are looked at
+ * @param users - operators whose weights are handled
  */
 export async function settleReshapes(model: Model, users: readonly string[]): Promise<void> {
   for (const { graph, node } of [...model.nodes()]) {
@@ -28,7 +28,7 @@ export async function settleReshapes(model: Model, users: readonly string[]): Pr
   }
 }
 
-/** Makes an initializer of what the node gives; false where it is not a reshape of a weight that is nobody else's. */
+/** Turns the output of a node into an initializer; false if it is not a reshape of a weight without other readers. */
 async function settle(model: Model, from: Graph, node: Node): Promise<boolean> {
   const [weight = ''] = node.inputs;
   const output = node.outputs[0] ?? '';
@@ -56,7 +56,7 @@ async function dimsAfter(node: Node, dims: readonly number[], graph: Graph): Pro
 /** More dims than any weight has. */
 const MAX_RANK = 64;
 
-/** A short list of int64 that the model holds, and no caller can replace. */
+/** A short list of int64 that no caller can override. */
 async function intsOf(graph: Graph, name: string): Promise<number[] | undefined> {
   const held = graph.constant(name);
   if (held?.tensor.dtype !== 'int64' || elementCount(held.tensor.dims) > MAX_RANK) return undefined;

@@ -8,17 +8,17 @@ import { MAX_VIA, PASSED } from '../../layers/trace.ts';
 import { usageOf } from '../inspect/roles.ts';
 import { QUANTIZABLE_OPS } from './options.ts';
 
-/** Float tensors below this are biases and constants, not weights somebody misses in the report. */
+/** Smaller float tensors are biases and constants, not weights to report. */
 const NOTABLE = 1024;
 
-/** Why a large tensor cannot be quantized, and the node that says so. */
+/** Why a large tensor cannot be quantized, and the node responsible. */
 export interface Unsupported {
   readonly node: string;
   readonly opType: string;
   readonly detail: string;
 }
 
-/** Where a weight gets to: the input of a node, and the operators it was passed on by. */
+/** A final reader of a weight: the input of a node, and the operators that passed it on. */
 interface End {
   readonly node: Node;
   readonly index: number;
@@ -26,8 +26,8 @@ interface End {
 }
 
 /**
- * Why there is no 8-bit form for a tensor, should no node turn out to have one.
- * @returns undefined for what nobody misses: small tensors, vectors in any number of dims, biases, scales
+ * Why there is no 8-bit form for a tensor that no node could quantize.
+ * @returns undefined for tensors not worth reporting: small ones, vectors of any rank, biases, scales
  */
 export function unsupported(held: Constant, minElements: number): Unsupported | undefined {
   const { dims } = held.tensor;
@@ -54,7 +54,7 @@ function reasonOf({ node: { opType }, via }: End): string {
     : `${opType} has no 8-bit form for this input`;
 }
 
-/** Whether what a node does with it is to add it: what is left once weights and activations are known. */
+/** Whether a node only adds the tensor. */
 function isBias({ node, index }: End): boolean {
   if (!isOp(node, node.opType)) return false;
   const recurrent = lookup(RECURRENT_INPUTS, node.opType);
@@ -62,7 +62,7 @@ function isBias({ node, index }: End): boolean {
   return node.opType !== 'Gather' && lookup(WEIGHT_INPUTS, node.opType) !== undefined && index === 2;
 }
 
-/** The nodes that do something with a value, after those that only hand it on. */
+/** The nodes that compute with a value, looking through those that only pass it on. */
 function endsOf(graph: Graph, name: string): End[] {
   const ends: End[] = [];
   const open: { readonly scope: Graph; readonly value: string; readonly via: readonly string[] }[] = [
@@ -79,5 +79,5 @@ function endsOf(graph: Graph, name: string): End[] {
   return ends;
 }
 
-/** Of a constant that a thousand nodes read, a few say as much. */
+/** The most readers visited; the first ones of a constant are representative. */
 const MAX_ENDS = 64;

@@ -14,22 +14,22 @@ import { QUANTIZABLE_OPS, type ResolvedOptions } from './options.ts';
 import { isConv, isProduct } from './pays.ts';
 import { recurrentWeights } from './recurrent.ts';
 
-/** What the smallest weights may make together of all floats of the model. */
+/** The share of the smallest weights, together, in all floats of the model. */
 const SMALLEST = 0.01;
-/** A smaller weight and its scales would take more bytes as integers, with the nodes that make them float. */
+/** With its scales and nodes, a smaller weight would take more bytes as integers. */
 const LEAST_BYTES = 512;
-/** A table that meets no product, and is more than this part of the model, is what there is to compress. */
+/** A table that reaches no product is quantized if it is more than this share of the model. */
 const LARGE_PART = 0.1;
 /** Gather tables smaller than this are look-ups of shapes and positions, not embeddings. */
 const MIN_TABLE = 1024;
 
-/** The options with the size of the model, where nobody said which weights are meant. */
+/** The options with the size of the model, unless the user selected weights. */
 export function withFloats(model: Model, options: ResolvedOptions): ResolvedOptions {
   if (!options.choosing || options.floats !== undefined) return options;
   return { ...options, floats: [...floatTensors(model)].reduce((sum, one) => sum + one.byteLength, 0) };
 }
 
-/** The options with the weights that are left float beside few bits because they are small. */
+/** The options with the weights that stay float because they are small. */
 export function withSmallest(model: Model, options: ResolvedOptions): ResolvedOptions {
   if (!options.choosing || options.smallest !== undefined) return options;
   const { only: _, ...all } = withFloats(model, options);
@@ -40,8 +40,8 @@ export function withSmallest(model: Model, options: ResolvedOptions): ResolvedOp
 }
 
 /**
- * The weights to quantize, in the order of the nodes; the ledger is told why not the others.
- * @param except - nodes that compute with constants alone: what they read is no weight of theirs
+ * The weights to quantize, in node order; the reasons for the others go to the ledger.
+ * @param except - nodes that compute on constants only: their inputs are not weights
  */
 export function selectWeights(
   model: Model,
@@ -70,7 +70,7 @@ export function selectWeights(
   return uses;
 }
 
-/** Tells a ledger of the weights that stay float before a Log, with what data shows of them. */
+/** Records in a ledger the weights that stay float before a Log, with their measured values. */
 export function skipBeforeLog(model: Model, options: ResolvedOptions, ledger: Ledger): void {
   for (const { graph, node } of model.nodes()) {
     const use = weightOf(graph, node);
@@ -80,7 +80,7 @@ export function skipBeforeLog(model: Model, options: ResolvedOptions, ledger: Le
   }
 }
 
-/** The operator of which a node is a kind: an Einsum multiplies as MatMul does. */
+/** The operator by which a node is selected: an Einsum counts as MatMul. */
 function kindOf({ opType }: Node): string {
   return opType === 'Einsum' ? 'MatMul' : opType;
 }
@@ -118,13 +118,13 @@ export function refusal(model: Model, use: WeightUse, options: ResolvedOptions):
   return undefined;
 }
 
-/** Whether what the node multiplies by the weight is a constant too. */
+/** Whether the other factor of the node is a constant too. */
 function isOfConstants({ graph, node, index }: WeightUse): boolean {
   const other = node.inputs[index === 0 ? 1 : 0] ?? '';
   return traceBack(graph, other)?.held !== undefined;
 }
 
-/** Why a weight is better left float, where nobody asked for it. */
+/** Why a weight should stay float, unless the user selected it. */
 function needless(use: WeightUse, { floats = 0, floor, trying }: ResolvedOptions): Skip | undefined {
   const { graph, node } = use.layer ?? use;
   const { byteLength } = use.held.tensor;

@@ -4,17 +4,17 @@ export interface Offer {
   readonly noise: number;
 }
 
-/** What ends the spending. All noise is relative to its weight, and summed over all weights. */
+/** The limits of spending bytes. Noise is relative to its weight, and summed over all weights. */
 export interface Limits {
   /** Bytes of all weights together. */
   readonly room: number;
-  /** A byte that takes away less noise than this is not spent. */
+  /** The least noise that a byte must remove to be spent. */
   readonly worth: number;
-  /** With more noise than this, bytes are spent beyond the room. */
+  /** With more noise than this, bytes are spent beyond `room`. */
   readonly ruined: number;
 }
 
-/** A better way for a weight: what it costs more than the one before, and what noise it takes away. */
+/** A better way for a weight: its additional bytes, and the noise it removes. */
 interface Step {
   readonly weight: number;
   /** Index of the offer. */
@@ -26,12 +26,11 @@ interface Step {
 }
 
 /**
- * Chooses a way for each weight: the least noise that fits the room. Each weight begins with its smallest way; then the
- * step that takes away the most noise for each byte is next, until there is no room for any, or none is worth its
- * bytes.
+ * Chooses a way for each weight: the least noise that fits the room. Each weight starts with its smallest way. Then the
+ * step that removes the most noise per byte is taken, until no step fits or none is worth its bytes.
  *
- * A weight adds noise to what its layer gives in proportion to its own, however large it is. So noise counts alike
- * everywhere, and small weights get bytes first.
+ * The relative noise of a weight carries over to its layer's output, however large the weight is. So noise counts
+ * equally everywhere, and small weights get bytes first.
  *
  * @param weights - the offers for each, at least one
  * @returns the index of the offer for each
@@ -49,7 +48,7 @@ export function spend(weights: readonly (readonly Offer[])[], { room, worth, rui
       return { weight, to, bytes, noise, worth: noise / bytes };
     }),
   );
-  // Of one weight the steps stay in their order: along a hull each is worth less than the one before.
+  // The steps of one weight stay in order: along a hull, each is worth less than the one before.
   steps.sort((a, b) => b.worth - a.worth);
   const full = new Set<number>();
   for (const step of steps) {

@@ -16,7 +16,7 @@ import type { Choice, Choices } from './choose.ts';
 import { divideInput, multiplied } from './divide.ts';
 import { gramOf, measuredGroups } from './groups.ts';
 
-/** Weights that read the same value, and what their inputs are multiplied by. */
+/** Weights that are multiplied by the same value, and the factors of their inputs. */
 interface Scaling {
   readonly value: string;
   readonly uses: readonly WeightUse[];
@@ -24,11 +24,11 @@ interface Scaling {
 }
 
 /**
- * AWQ: multiplies the columns of weights that meet strong activations, so that rounding takes less from them, and
- * divides the activations by as much. What the model computes stays the same. Weights that read the same value have
- * the same factors.
+ * AWQ: scales up the columns of weights that meet large activations, so that rounding harms them less, and divides the
+ * activations by the same factors. The result of the model does not change. Weights that read the same value share the
+ * factors.
  * @see Lin et al.: AWQ, arXiv 2306.00978
- * @returns how many weights were scaled, and of how many values the division went into what computes them
+ * @returns how many weights were scaled, and for how many values the division was folded into their producer
  */
 export async function scaleInputs(
   model: Model,
@@ -57,7 +57,7 @@ export async function scaleInputs(
   for (const { value, uses: all, factors } of scalings) {
     for (const { held } of all) {
       const axis = (choices.get(held.tensor) as Choice).outFirst ? 1 : 0;
-      // Its columns may have taken the factors of what reads it.
+      // Its columns may already include the factors of the next layer.
       const tensor = model.graph.initializers.get(held.tensor.name) as Tensor;
       model.graph.setInitializer(multiplied(tensor, axis, factors));
     }
@@ -67,7 +67,7 @@ export async function scaleInputs(
   return { weights, values: scalings.length, absorbed };
 }
 
-/** What the columns of weights are multiplied by; undefined if they stay as they are. */
+/** The factors of the columns of weights; undefined if they do not change. */
 async function factorsOf(
   wanted: SumRequest,
   sums: Sums,
@@ -96,7 +96,7 @@ async function factorsOf(
   return power === 0 ? undefined : factors;
 }
 
-/** Whether the columns of a weight can be multiplied, and what its one reader reads divided. */
+/** Whether the columns of a weight can be scaled, and the input of its only reader divided. */
 function isScalable(model: Model, uses: readonly WeightUse[]): boolean {
   const [use, more] = uses;
   if (use === undefined || more !== undefined || use.graph !== model.graph || use.held.graph !== model.graph)
@@ -130,7 +130,7 @@ async function stacked(tensors: readonly Tensor[], choices: Choices): Promise<Fl
   return all;
 }
 
-/** The root mean square of each input; one that the data never shows is as strong as the others on the whole. */
+/** The root mean square of each input; inputs that are always 0 in the data get the overall value. */
 function strengthOf(gram: Float64Array, inputs: number): Float64Array {
   const all = Float64Array.from({ length: inputs }, (_, input) => Math.sqrt(gram[input * (inputs + 1)] as number));
   const live = all.filter((one) => one > 0);

@@ -23,23 +23,23 @@ export interface Choice {
   readonly shape: BlockForm & MatrixShape;
   /** Whether the tensor has the outputs first, as it is read. */
   readonly outFirst: boolean;
-  /** What all numbers are multiplied by: alpha of a Gemm. */
+  /** Factor of all numbers: alpha of a Gemm. */
   readonly factor: number;
-  /** Whether rows of it are looked up as well: an embedding that is the output layer too. */
+  /** Whether rows of it are looked up as well: an embedding tied to the output layer. */
   readonly tied: boolean;
-  /** What it becomes where data shows that this keeps far more of the outputs. */
+  /** The alternative, if data shows that it preserves the outputs much better. */
   readonly instead?: Choice | undefined;
 }
 
 /** A smaller weight would save fewer bytes beside int8 than its nodes take. */
 const LEAST_ELEMENTS = 4096;
 
-/** How each weight is stored; one that is not in it keeps 8 bits. Several nodes may read a weight. */
+/** How each weight is stored; missing ones keep 8 bits. Several nodes may read a weight. */
 export type Choices = ReadonlyMap<Tensor, Choice>;
 
 /** What is known of the model. */
 export interface Known {
-  /** Tables that are output layers too: one copy serves both, in the bits of tables. */
+  /** Tied tables: embedding and output layer share one copy, in the bits of tables. */
   readonly tied: ReadonlySet<Tensor>;
   /** The weight of the last product. */
   readonly head: Tensor | undefined;
@@ -90,7 +90,7 @@ export function choose(
   return { choices, note };
 }
 
-/** Whether data lets a product have fewer than 8 bits: before a Log only what was measured. */
+/** Whether a product may have fewer than 8 bits: before a Log, only if data was measured. */
 function keepsSignal(use: WeightUse, { floor, choosing, trying }: ResolvedOptions): boolean {
   if (floor === undefined || trying) return true;
   if (belowFloor(use, 'low', floor) !== undefined) return false;
@@ -109,7 +109,7 @@ function withBlocks(target: Target): LowForm {
   return target === 'web' ? 'folded' : 'nbits';
 }
 
-/** Tables of which whole rows are looked up, as many at a time as a value of a known rank asks for. */
+/** Tables of which whole rows are looked up by ids of a known rank. */
 function tables(
   byTensor: ReadonlyMap<Tensor, readonly WeightUse[]>,
   tied: ReadonlySet<Tensor>,
@@ -130,8 +130,8 @@ function tables(
 }
 
 /**
- * A table that is the output layer too: rows are looked up in what the product multiplies by. DequantizeLinear is fused
- * for a product that reads its integers alone.
+ * A tied table: rows are looked up in the weight of the product. DequantizeLinear is fused only for a product that is
+ * the only reader of its integers.
  */
 function tiedChoice(
   { dims: [outputs = 1, inputs = 1] }: Tensor,
@@ -147,7 +147,7 @@ function tiedChoice(
   return { form, shape, outFirst: true, factor: 1, tied: true };
 }
 
-/** The rank of what says which rows are looked up. */
+/** The rank of the ids that rows are looked up by. */
 export function idsRank({ graph, node }: WeightUse): number | undefined {
   const ids = node.inputs[1] ?? '';
   return graph.constant(ids)?.tensor.dims.length ?? graph.typeOf(ids)?.dims?.length;
@@ -178,10 +178,10 @@ function choiceFor(
     options.plain !== true && same && plan !== undefined && uses.every((one) => gains(one, asked, options, rows));
   const eight = bits === 8 && asked !== 'nbits';
   const columns = (plan?.given.transposed ? tensor.dims[0] : tensor.dims.at(-1)) ?? 1;
-  // A matrix for each batch is for products on int8 alone.
+  // One matrix per batch is supported only for products on int8.
   const matrix = tensor.dims.length === 2 || eight || asked === 'multipliers';
   const single = matrix && (asked !== 'standard' || (uses.length === 1 && fuses(use, bits, columns)));
-  // Without a method, what keeps 8 bits is written as it is without few bits.
+  // Without a method, 8-bit weights are written as plain `quantize` does.
   if (eight && options.method === undefined) return undefined;
   const form = !product ? 'folded' : eight ? 'int8' : single ? asked : 'folded';
   const symmetric = eight || options.asymmetric !== true || form === 'multipliers';
@@ -203,21 +203,21 @@ function fuses({ graph, held }: WeightUse, bits: BlockForm['bits'], outputs: num
   return (bodies || held.graph === graph) && outputs % (columns[bits] ?? 1) === 0;
 }
 
-/** Whether a product is no slower in a form than in float; a form that somebody named is taken. */
+/** Whether a product is no slower in a form than in float; a form that the user named is always used. */
 function gains(use: WeightUse, asked: LowForm, options: ResolvedOptions, rows: Rows): boolean {
   if (asked !== 'nbits') return pays(use, options, rows);
   const chosen = options.form === undefined && (options.target ?? LOW_DEFAULT.target) === 'cpu';
   return !chosen || pays(use, { ...options, weightsOnly: true }, rows);
 }
 
-/** A block, or one that holds a whole row where that is shorter: kernels want powers of two, bytes whole. */
+/** The block size, or one that holds a whole row if that is shorter: kernels need powers of two and whole bytes. */
 function blockFor(inputs: number, form: LowForm | 'int8', bits: number, block: number): number {
   const kernel = form === 'nbits' || form === 'standard';
   const row = kernel ? 2 ** Math.ceil(Math.log2(inputs)) : Math.ceil(inputs / 4) * 4;
   return Math.min(block, Math.max(kernel ? 16 : 8 / bits, row));
 }
 
-/** Whether the blocks of a weight that is made float lie in its rows, whatever its operator does with it. */
+/** Whether the blocks of a weight that is converted to float run along its rows. */
 function isOutputsFirst(use: WeightUse): boolean {
   const { dims } = use.held.tensor;
   return use.reshaped || (weightAxes(use, dims)?.out ?? 0) !== dims.length - 1;
@@ -241,7 +241,7 @@ function opsetOf({ form, shape }: Choice): number {
   }
 }
 
-/** The uses among these whose weights are to get fewer bits. */
+/** The uses whose weights get fewer bits. */
 export function usesOf(uses: readonly WeightUse[], choices: Choices): WeightUse[] {
   return uses.filter((use) => choices.has(use.held.tensor));
 }

@@ -7,8 +7,8 @@ import { isVariable } from '../../../layers/constant.ts';
 import { gemmParts } from '../../../layers/gemm.ts';
 
 /**
- * Has nodes read a value divided by factors along its last axis: in what computes the value where that is exact and
- * nobody else reads it, else by a Mul.
+ * Divides a value by factors along its last axis, for some of its readers. The division is folded into the value's
+ * producer if that is exact and nothing else reads it; otherwise a Mul is inserted.
  *
  * ```
  * x ── LayerNormalization(γ, β) ── MatMul(W)      γ / s, β / s
@@ -16,8 +16,8 @@ import { gemmParts } from '../../../layers/gemm.ts';
  * x ── MatMul(W)                                  x ── Mul(1 / s) ── MatMul(W)
  * ```
  *
- * @param factors - positive: a Relu hands them on
- * @returns whether what computes the value took them
+ * @param factors - positive, so that they pass through a Relu
+ * @returns whether they were folded into the producer
  */
 export function divideInput(model: Model, value: string, readers: ReadonlySet<Node>, factors: Float32Array): boolean {
   const { graph } = model;
@@ -54,16 +54,18 @@ export function multiplied(tensor: Tensor, axis: number, factors: Float32Array):
   });
 }
 
-/** A constant that takes the factors, along an axis. */
+/** A constant that absorbs the factors, along an axis. */
 interface Edit {
   readonly name: string;
   readonly axis: number;
 }
 
-/** Nodes that are followed from a value to what takes its factors. */
+/** The most nodes followed from a value to the constants that absorb its factors. */
 const MOST_STEPS = 8;
 
-/** The constants that have to be divided for a value to be; undefined if that is not exact, or others read it. */
+/**
+ * The constants to divide so that a value is divided; undefined if that is not exact, or the value has other readers.
+ */
 function editsFor(model: Model, value: string, readers: ReadonlySet<Node>, length: number): Edit[] | undefined {
   const { graph } = model;
   const edits: Edit[] = [];
@@ -100,9 +102,7 @@ function editsFor(model: Model, value: string, readers: ReadonlySet<Node>, lengt
   return undefined;
 }
 
-/**
- * Of a constant that is added or multiplied along the last axis. One number stays: a runtime looks for that of a Gelu.
- */
+/** For a constant added or multiplied along the last axis. Scalars stay, because runtimes match those of a Gelu. */
 function editOf(model: Model, name: string, length: number): Edit | undefined {
   const tensor = ownTensor(model, name);
   const { dims = [] } = tensor ?? {};
@@ -110,7 +110,7 @@ function editOf(model: Model, name: string, length: number): Edit | undefined {
   return along ? { name, axis: dims.length - 1 } : undefined;
 }
 
-/** Of the matrix of a product, along its outputs. */
+/** For the matrix of a product, along its outputs. */
 function columnsOf(model: Model, node: Node, length: number): Edit | undefined {
   const name = node.inputs[1] ?? '';
   const { dims = [] } = ownTensor(model, name) ?? {};
@@ -118,7 +118,7 @@ function columnsOf(model: Model, node: Node, length: number): Edit | undefined {
   return dims.length === 2 && dims[axis] === length ? { name, axis } : undefined;
 }
 
-/** A float32 initializer that one node alone reads, and no caller may change. */
+/** A float32 initializer with a single reader, which no caller may override. */
 function ownTensor(model: Model, name: string): Tensor | undefined {
   const { graph }: { graph: Graph } = model;
   const tensor = graph.initializers.get(name);

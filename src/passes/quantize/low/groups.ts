@@ -6,10 +6,10 @@ import type { Model } from '../../../ir/model.ts';
 import { usesByTensor, type WeightUse } from '../../../layers/select.ts';
 import { type Layer, observedLayers } from '../../importance/layers.ts';
 
-/** Bytes of sums that are in memory at a time, where one layer does not need more. */
+/** Bytes of sums in memory at a time, unless a single layer needs more. */
 const GRAM_BYTES: number = 2 ** 25;
 
-/** Layers that read the same activations. */
+/** Layers with the same input activations. */
 interface Group extends LayerGroup {
   readonly layers: Layer[];
 }
@@ -17,7 +17,7 @@ interface Group extends LayerGroup {
 export type MeasuredGroup = SummedGroup<Group>;
 
 /**
- * Sums of outer products of the activations that weights meet, on the model as it is: in as few runs of the data as
+ * Sums of outer products of the layers' input activations in the unchanged model, in as few passes over the data as
  * memory allows. Layers that read the same activations share their sums.
  * @param known - as `summedGroups` has it, and `resultsOf`
  */
@@ -41,7 +41,7 @@ function groupsOf(layers: readonly Layer[]): Group[] {
   const groups = new Map<string, Group>();
   for (const layer of layers) {
     const { sources, layout } = layer;
-    // What all vectors are multiplied by changes no code.
+    // A common factor of all vectors does not affect the codes.
     const plain = sources.length === 1 ? sources.map((one) => ({ ...one, factor: 1 })) : sources;
     const key = JSON.stringify([plain, layout.columns]);
     const wanted: SumRequest = { what: 'gram', sources: plain, groups: layout.groups, columns: layout.columns };
@@ -52,13 +52,13 @@ function groupsOf(layers: readonly Layer[]): Group[] {
   return [...groups.values()];
 }
 
-/** `XᵀX / n`, in the place of the sums; undefined if the data gives a layer nothing, or NaN or infinity. */
+/** `XᵀX / n`, in place of the sums; undefined if a layer got no data, or NaN or infinity. */
 export function gramOf({ sums, rows }: Sums, { groups }: SumRequest): Float64Array | undefined {
   if (rows === 0 || groups !== 1) return undefined;
   let wrong = 0;
   for (let at = 0; at < sums.length; at++) {
     const mean = (sums[at] as number) / rows;
-    // NaN where it is not finite.
+    // NaN if `mean` is not finite.
     wrong += mean - mean;
     sums[at] = mean;
   }

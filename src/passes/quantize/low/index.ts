@@ -26,7 +26,7 @@ import type { LowSources } from './sources.ts';
 import { LowForms } from './write.ts';
 
 /**
- * Quantizes the products of a model to few bits, and all other weights to 8, and tells the ledger what became of each.
+ * Quantizes the products of a model to few bits and all other weights to 8, and records the outcome in the ledger.
  * @returns facts about the whole model
  */
 export async function quantizeLow(
@@ -48,7 +48,7 @@ export async function quantizeLow(
     const raised = await raiseOpset(model, needed);
     if (raised.raised) {
       notes.push(`opset raised from ${raised.from} to ${raised.to}, which low-bit weights need`, ...raised.notes);
-      // Raising replaces nodes: the ones found before may be gone.
+      // Raising the opset replaces nodes, so nodes found before may be gone.
       ({ choices } = await chosen(model, settled, emitter));
     } else {
       notes.push(
@@ -59,7 +59,7 @@ export async function quantizeLow(
   }
   const method = options.method ?? (activations === undefined ? 'mse' : 'gptq');
   const uses = usesOf(selectWeights(model, { ...settled, only: PRODUCTS }), choices);
-  // Rows of a tied table are looked up as well, where each number counts alike.
+  // Tied tables are left out: their rows are looked up too, where all elements matter equally.
   const own = uses.filter((use) => choices.get(use.held.tensor)?.tied === false);
   if (method === 'awq' && activations !== undefined) {
     notes.push(awqNote(await scaleInputs(model, own, choices, activations, results)));
@@ -101,7 +101,7 @@ async function chosen(
 ): Promise<{ choices: Choices; note: string | undefined }> {
   await settleReshapes(model, lookedAt(options));
   settleEinsums(model);
-  // One copy in 8 bits serves a product and the arithmetic that reads its weight as well.
+  // A product and arithmetic that read the same weight share one 8-bit copy.
   const shared = new Set(leavesOf(model, lookedAt(options)).uses.map((use) => use.held.tensor));
   const all = selectWeights(model, options).filter((use) => !shared.has(use.held.tensor));
   const uses = all.filter((use) => (PRODUCTS as readonly string[]).includes(use.node.opType));
@@ -116,7 +116,7 @@ function later(one: string, other: string): string {
   return a < b ? other : one;
 }
 
-/** What the forms are, from which version on they are fast, and what decoding them costs. */
+/** Facts for the report: the forms, from which version on they are fast, and the cost of decoding. */
 function factsOf(choices: Choices, { target = LOW_DEFAULT.target }: ResolvedOptions): string[] {
   const notes: string[] = [];
   const byForm = new Map<LowForm, { weights: number; elements: number; since: string }>();
@@ -157,7 +157,7 @@ function awqNote({ weights, values, absorbed }: Awaited<ReturnType<typeof scaleI
   return `AWQ scaled the columns of ${weights} weights and divided ${values} activations: ${how}`;
 }
 
-/** Names the weights that are not multipliers because data says so. */
+/** Names the weights that are not stored as multipliers because of the data. */
 function changedNote(uses: readonly WeightUse[], changed: Choices): string {
   const held = new Map(uses.map((use) => [use.held.tensor, use.held]));
   const names = [...changed].map(([tensor, { form }]) => `${constantName(held.get(tensor) as Constant)} (${form})`);

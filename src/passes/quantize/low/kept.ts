@@ -12,7 +12,7 @@ export interface Found {
   readonly codes: MeasuredCodes;
 }
 
-/** Codes that were found, in the form that was chosen or in the one instead of it; read when they are needed. */
+/** Codes in the chosen form or its alternative, read when they are needed. */
 export interface KeptCodes {
   readonly choice: Choice;
   load(): Promise<MeasuredCodes>;
@@ -26,7 +26,7 @@ interface Facts {
   readonly noise: number;
 }
 
-/** The bytes that are kept; empty where a form has no such numbers. */
+/** The stored bytes; empty if a form has no such numbers. */
 type Parts = [codes: Uint8Array, scales: Uint8Array, zeros: Uint8Array, steps: Uint8Array, factors: Uint8Array];
 
 /** Codes as a result that can be kept; undefined ones too. */
@@ -81,7 +81,7 @@ export function codesOfResult({ facts, parts }: Result, own: Choice, layer: stri
 
 const orNothing = (bytes: Uint8Array | undefined): Uint8Array => bytes ?? new Uint8Array(0);
 
-/** Whether all arrays have the lengths of the form, and numbers that it can have. */
+/** Whether all arrays have the lengths and value ranges of the form. */
 function fits(made: Codes): boolean {
   const { outputs, inputs, bits, codes, scales, zeros, multipliers } = made;
   const count = outputs * blocksIn(made);

@@ -16,22 +16,22 @@ import { codesOfResult, type Found, resultOf } from './kept.ts';
 import { searched } from './search.ts';
 import type { LowSources } from './sources.ts';
 
-/** Codes that were found ahead, by weight. */
+/** Precomputed codes, by weight. */
 export type Ahead = ReadonlyMap<Tensor, () => Promise<MeasuredCodes>>;
 
-/** What data told. */
+/** The results from data. */
 export interface Refined {
   readonly ahead: Ahead;
-  /** Weights that keep far more in another form than was chosen for them. */
+  /** Weights for which another form than the chosen one is much better. */
   readonly changed: Choices;
 }
 
-/** How much more of its outputs a layer has to keep in another form, in dB, with the codes that GPTQ chooses. */
+/** The improvement in output SQNR, in dB with GPTQ codes, for which a layer gets another form. */
 export const WORTH = 3;
 
 /**
- * Finds the codes of weights whose activations can be seen, by GPTQ: on the model as it is, in as few runs of the data
- * as memory allows. Layers that read the same activations share their sums.
+ * Finds the codes of weights whose activations can be observed, by GPTQ, on the unchanged model, in as few passes over
+ * the data as memory allows. Layers that read the same activations share their sums.
  * @param sources - `results`: those of an earlier run, and where codes wait until they are written; in memory without
  *   it
  */
@@ -65,24 +65,24 @@ export async function refinedCodes(
     }
     if (sums !== undefined) activations.reuse?.(sums.sums);
   }
-  // Not all weights are such that data says something of them.
+  // Not all weights have observable activations.
   if (done < total) onLayer?.(total, total);
   return { ahead, changed };
 }
 
-/** Undefined where the data gives a layer nothing, or NaN or infinity. */
+/** Undefined if a layer got no data, or NaN or infinity. */
 async function hessianOf(sums: Sums, wanted: SumRequest, multiply: Multiply | undefined): Promise<Hessian | undefined> {
   const gram = gramOf(sums, wanted);
   return gram && multiplyBy(prepareBy(gram, wanted.columns), multiply);
 }
 
-/** What computes, and where. */
+/** The kernels and threads to use. */
 interface Means {
   readonly multiply: Multiply | undefined;
   readonly room: Room;
 }
 
-/** Codes in the form that was chosen, or in the one instead of it where that keeps far more of the outputs. */
+/** Codes in the chosen form, or in its alternative if that preserves the outputs much better. */
 async function better(tensor: Tensor, choice: Choice, hessian: Hessian, means: Means): Promise<Found | undefined> {
   const own = await matrixOf({ tensor, ...choice });
   if (own === undefined) return undefined;
@@ -102,16 +102,16 @@ async function better(tensor: Tensor, choice: Choice, hessian: Hessian, means: M
   };
 }
 
-/** Where the choice of codes begins. @param matrix - `[outputs, inputs]` */
+/** The initial codes. @param matrix - `[outputs, inputs]` */
 async function begun(matrix: Float32Array, choice: Choice, hessian: Hessian): Promise<MeasuredCodes> {
   const importance = choice.shape.bits > 2 ? diagonalOf(hessian) : undefined;
   return searched(matrix, choice, choice.shape.bits > 2 ? 'mse' : 'rtn', importance);
 }
 
-/** Outputs that tell which form is better, evenly spread over all of them. */
+/** Number of outputs, evenly spread, on which forms are compared. */
 const SAMPLE = 512;
 
-/** What the codes of GPTQ cost in a form, of some of the outputs. */
+/** The loss of GPTQ codes in a form, on a sample of the outputs. */
 async function sampleCost(
   matrix: Float32Array,
   choice: Choice,
@@ -129,7 +129,7 @@ async function sampleCost(
   return (await multiplyBy(sweptCost(rows, start.codes, hessian, room), multiply)) / choice.factor ** 2;
 }
 
-/** How strong each input is, `[inputs]`. */
+/** The diagonal of the Hessian: the power of each input, `[inputs]`. */
 function diagonalOf({ ordered, order, inputs }: Hessian): Float32Array {
   const diagonal = new Float32Array(inputs);
   order.forEach((input, place) => {

@@ -22,7 +22,7 @@ import { type Choice, type Choices, idsRank } from './choose.ts';
 import type { Ahead } from './refined.ts';
 import { plainCodes } from './search.ts';
 
-/** What writing a weight in few bits needs. */
+/** The settings for writing weights in few bits. */
 export interface LowSettings {
   readonly choices: Choices;
   readonly method: LowMethod;
@@ -31,14 +31,14 @@ export interface LowSettings {
   readonly keep: Keep | undefined;
   /** How products on 8 bits are written. */
   readonly int8: ProductForm;
-  /** Codes that data told. */
+  /** Codes precomputed from data. */
   readonly ahead: Ahead;
 }
 
 /** Codes of a weight; undefined if it holds NaN or infinity. */
 type Found = MeasuredCodes<Codes | PackedCodes> | undefined;
 
-/** A weight in the graph, and what rounding took from it. */
+/** A weight in the graph, and its rounding loss. */
 interface Made extends Written<Form> {
   readonly losses: Rewritten['losses'];
 }
@@ -48,7 +48,7 @@ export class LowForms {
   readonly #emitter: Emitter;
   readonly #settings: LowSettings;
   readonly #made = new Map<Graph, Map<string, Made>>();
-  /** Weights whose codes are not looked for yet, in the order of their uses. */
+  /** Weights whose codes are not being searched yet, in the order of their uses. */
   readonly #coming = new Set<Tensor>();
   readonly #begun = new Map<Tensor, Promise<Found>>();
 
@@ -57,7 +57,9 @@ export class LowForms {
     this.#settings = settings;
   }
 
-  /** Rewrites the node of a use whose weight is among the choices, or tells why not; then nothing has changed. */
+  /**
+   * Rewrites the node of a use whose weight is among the choices, or returns why not; in that case nothing has changed.
+   */
   async apply(use: WeightUse): Promise<Rewritten | Skip> {
     const choice = this.#settings.choices.get(use.held.tensor) as Choice;
     const own = this.#made.get(use.held.graph) ?? new Map<string, Made>();
@@ -72,26 +74,26 @@ export class LowForms {
     return { added: before === undefined ? made.added : 0, form: formName(choice), losses: made.losses, bits: few };
   }
 
-  /** Hears of a use that {@link apply} will be asked for: while one weight is written, threads look at the next. */
+  /** Announces a use that {@link apply} will handle: while one weight is written, threads work on the next. */
   begin({ held: { tensor } }: WeightUse): void {
     const { unread, ahead } = this.#settings;
     if (unread || ahead.has(tensor) || tensor.stored === undefined || !isShared(tensor.stored)) return;
     this.#coming.add(tensor);
   }
 
-  /** Waits until no thread looks at a weight any more. */
+  /** Waits until no thread reads a weight any more. */
   async end(): Promise<void> {
     await Promise.allSettled(this.#begun.values());
   }
 
-  /** The codes of a weight; those of the next one are looked for meanwhile. */
+  /** The codes of a weight; meanwhile those of the next one are searched. */
   async #found(tensor: Tensor, choice: Choice): Promise<Found> {
     const found = this.#begun.get(tensor) ?? this.#look(tensor, choice);
     this.#coming.delete(tensor);
     const [next] = this.#coming;
     if (next !== undefined && !this.#begun.has(next)) {
       const codes = this.#look(next, this.#settings.choices.get(next) as Choice);
-      // Should this one fail, nobody waits for the next.
+      // Mark as handled: if this weight fails, nothing awaits the next.
       codes.catch(() => {});
       this.#begun.set(next, codes);
     }
@@ -108,7 +110,7 @@ export class LowForms {
     return ahead.get(tensor)?.() ?? plainCodes(tensor, choice, plain);
   }
 
-  /** Has a node read what its weight became. */
+  /** Connects a node to the new form of its weight. */
   #read(use: WeightUse, { form, tied, shape }: Choice, weight: Form): void {
     const { graph, node, dtype } = use;
     if (typeof weight === 'string') {
@@ -138,10 +140,10 @@ export class LowForms {
   }
 }
 
-/** What a weight became: a product multiplies by it, a node reads it, or its rows are looked up. */
+/** The new form of a weight: for a product, as a float value, or as a table. */
 type Form = ProductWeight | LowTable | string;
 
-/** Writes the rows of a table in the place of its Gather. */
+/** Replaces the Gather of a table. */
 function lookUp(use: WeightUse, table: LowTable): void {
   const { graph, node, dtype } = use;
   const [output = ''] = node.outputs;
@@ -180,13 +182,13 @@ async function write(
   }
 }
 
-/** What a weight is called in reports. */
+/** The name of a weight's form in reports. */
 function formName({ form, shape, tied }: Choice): string {
   if (form === 'int8') return integerScheme('int8', { kind: 'channel', axis: 1 }).name;
   return `${codesScheme(shape).name}, ${form}${tied ? ', also a table' : ''}`;
 }
 
-/** Where the nodes stand that make a weight: where it is read, or first in the graph that holds it. */
+/** Where the nodes of a weight are inserted: at its reader, or first in the graph that holds it. */
 function placeOf({ graph, node, held, via }: WeightUse): Place {
   const [first = node] = held.graph.nodes;
   if (held.graph !== graph) return { graph: held.graph, anchor: first };
