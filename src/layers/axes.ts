@@ -3,7 +3,7 @@ import { findAttribute, intAttribute, isOp, type Node } from '../ir/node.ts';
 import type { WeightUse } from './select.ts';
 
 /**
- * An axis of a weight: its index in the weight as stored (negative counts from the end), or what it holds: outputs or
+ * An axis of a weight: its index in the stored weight (negative counts from the end), or its meaning: outputs or
  * inputs.
  */
 export type Axis = number | 'out' | 'in';
@@ -14,25 +14,25 @@ export interface SharedWeight {
   readonly uses: readonly WeightUse[];
 }
 
-/** How a node takes a weight: which of its inputs it is, and whether it is transposed on its way. */
+/** How a node reads a weight: its input position, and whether it is transposed on the way. */
 export interface Taken {
   readonly node: Node;
   readonly index: number;
   readonly transposed: boolean;
 }
 
-/** Which axes of a stored weight its operator keeps and which it sums over. */
+/** The axes of a stored weight that its operator keeps, and those it sums over. */
 export interface WeightAxes {
-  /** The output channels, each of which gets a scale of its own; of a table the features of a row. */
+  /** The output channels, each with a scale of its own; for a table, the features of a row. */
   readonly out: number;
-  /** What a sum runs over; undefined for a table, of which rows are looked up. */
+  /** The axis that is summed over; undefined for a table, whose rows are looked up. */
   readonly in: number | undefined;
-  /** Groups of a convolution, each with inputs of its own. */
+  /** Number of groups of a convolution, each with inputs of its own. */
   readonly groups: number;
 }
 
 /**
- * The axes of a weight `dims` as the operator takes it, the one place that says so:
+ * The axes of a weight `dims` as the operator uses it, defined only here:
  *
  * | operator | weight | out | in |
  * | --- | --- | --- | --- |
@@ -45,7 +45,7 @@ export interface WeightAxes {
  * | LSTM, GRU, RNN | `[directions, gates · hidden, in]` | 1 | 2 |
  * | Gather | `[rows, …, features]` | last | none |
  *
- * @returns undefined for other operators and inputs, and where an attribute that matters refers to one of a call
+ * @returns undefined for other operators and inputs, and if a relevant attribute is a reference
  * @see https://onnx.ai/onnx/operators/
  */
 export function weightAxes({ node, index, transposed }: Taken, dims: ArrayLike<unknown>): WeightAxes | undefined {
@@ -84,7 +84,7 @@ export function weightAxes({ node, index, transposed }: Taken, dims: ArrayLike<u
   }
 }
 
-/** The axes of a weight that is summed over: of no table. */
+/** The axes of a weight that is summed over, i.e. not a table. */
 export interface SummedAxes extends WeightAxes {
   readonly in: number;
 }
@@ -95,12 +95,12 @@ export function summedAxes(taken: Taken, dims: ArrayLike<unknown>): SummedAxes |
   return axes?.in === undefined ? undefined : { ...axes, in: axes.in };
 }
 
-/** Whether a matrix is held as `[out, in]`, as `torch.nn.Linear` has it; false for `[in, out]`. */
+/** Whether a matrix is stored as `[out, in]`, as in `torch.nn.Linear`; false for `[in, out]`. */
 export function isOutFirst(use: WeightUse): boolean {
   return weightAxes(use, use.held.tensor.dims)?.out === 0;
 }
 
-/** An axis that was found, and the length of the runs along it that belong together; or why there is none. */
+/** An axis and the length of the runs along it that belong together, or a sentence why there is none. */
 export type FoundAxis = { readonly axis: number; readonly run: number } | string;
 
 /**
@@ -111,7 +111,7 @@ export type FoundAxis = { readonly axis: number; readonly run: number } | string
  *
  * @param whole - every slice must be one channel; otherwise `in` is what a sum runs over, in a group of a convolution
  *   too
- * @returns a sentence where the weight has no such axis, or where nodes that share it see different ones
+ * @returns a sentence if the weight has no such axis, or nodes that share it use different ones
  */
 export function findAxis(target: SharedWeight, axis: Axis, whole = true): FoundAxis {
   const { dims } = target.held.tensor;
@@ -128,7 +128,7 @@ export function findAxis(target: SharedWeight, axis: Axis, whole = true): FoundA
   return other === undefined ? first : 'the nodes that share it use different axes of it';
 }
 
-/** Whether a matrix is stored as `[in, out]`, the transpose of what `torch.nn.Linear` holds. */
+/** Whether a matrix is stored as `[in, out]`, the transpose of the weight of `torch.nn.Linear`. */
 export function isInOut(target: SharedWeight): boolean {
   const isMatrix = target.held.tensor.dims.length === 2;
   const products = target.uses.every((use) => use.node.opType === 'Gemm' || use.node.opType === 'MatMul');
@@ -153,7 +153,7 @@ function along(use: WeightUse, axis: 'out' | 'in', whole: boolean): FoundAxis {
   if (groups === 1) return { axis: index, run: length };
   if (groups < 1 || (use.held.tensor.dims[0] as number) % groups !== 0)
     return `it cannot be divided into ${groups} groups`;
-  // The first axis has the channels of one group after those of another; a slice of the second is in every group.
+  // The first axis has the channels group by group; a slice of the second spans all groups.
   if (index === 0) return { axis: 0, run: length / groups };
   return whole
     ? `its ${groups} groups share that axis, so that no slice is a single channel`

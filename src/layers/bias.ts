@@ -1,21 +1,21 @@
 import type { Graph } from '../ir/graph.ts';
 import { isOp, type Node } from '../ir/node.ts';
 
-/** Where the bias of a product with a weight stands. */
+/** The position of the bias of a product with a weight. */
 export interface BiasSlot {
   /** The product, or the Add after it. */
   readonly node: Node;
   readonly index: number;
-  /** The value; empty where there is none yet. */
+  /** Name of the value; empty if there is none yet. */
   readonly name: string;
 }
 
-/** Operators that take their bias as an input of their own, and which input that is. */
+/** Operators with a bias input, and its position. */
 const OWN_BIAS = { ops: ['Conv', 'ConvTranspose', 'Gemm'], index: 2 } as const;
 
 /**
- * Where a node that multiplies by a weight has its bias: Conv, ConvTranspose and Gemm as input 2, MatMul as what the
- * Add adds that alone reads it.
+ * The bias of a node that multiplies by a weight: input 2 of Conv, ConvTranspose and Gemm; for a MatMul, the other
+ * operand of an Add that is its only reader.
  * @returns undefined for other operators, and for a MatMul without such an Add
  */
 export function biasSlot(graph: Graph, node: Node): BiasSlot | undefined {
@@ -28,7 +28,7 @@ export function biasSlot(graph: Graph, node: Node): BiasSlot | undefined {
   return { node: add, index, name: add.inputs[index] ?? '' };
 }
 
-/** The bias that a Conv, ConvTranspose or Gemm takes itself; undefined if there is none, and for other operators. */
+/** The bias input of a Conv, ConvTranspose or Gemm; undefined if absent, and for other operators. */
 export function ownBias(node: Node): string | undefined {
   const name = hasOwnBias(node) ? node.inputs[OWN_BIAS.index] : undefined;
   return name === '' ? undefined : name;

@@ -3,7 +3,7 @@ import type { Model } from '../ir/model.ts';
 import { attribute, isOp } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 
-/** Puts `tensor` where the weight was: the initializer of that name, or the value of its Constant node. */
+/** Replaces a weight by `tensor`: the initializer of that name, or the value of its Constant node. */
 export function replaceConstant(held: Constant, tensor: Tensor): void {
   const { graph, node } = held;
   if (node === undefined) {
@@ -21,30 +21,30 @@ export function heldBy(graph: Graph): Constant[] {
   return [...initializers, ...constants.flatMap((name) => graph.constant(name) ?? [])];
 }
 
-/** The name a weight is known by: of its initializer, or of the value its Constant node makes. */
+/** The name of a weight: that of its initializer, or of the output of its Constant node. */
 export function constantName(held: Constant): string {
   return held.node?.outputs[0] ?? held.tensor.name;
 }
 
-/** Whether a tensor is only a first value: a caller may override it, or training changes it. */
+/** Whether a tensor is only an initial value: a caller may override it, or training changes it. */
 export function isVariable(model: Pick<Model, 'trainingNames'>, held: Constant): boolean {
   const name = constantName(held);
   return model.trainingNames.has(name) || held.graph.isOverridable(name);
 }
 
-/** The tensor, with a note of the weight it was made of. */
+/** The tensor, with a record of the weight it was derived from. */
 export function madeFrom(held: Constant, tensor: Tensor): Tensor {
   return { ...tensor, from: { tensor: held.tensor, name: constantName(held) } };
 }
 
-/** Everything a weight was called: now, and before passes made it what it is. */
+/** All names of a weight: the current one, and those before passes changed it. */
 export function namesOf(held: Constant): string[] {
   const names = [constantName(held), held.tensor.name];
   for (let { from } = held.tensor; from !== undefined; from = from.tensor.from) names.push(from.name);
   return names;
 }
 
-/** Removes a weight nothing reads any more, its entry among the graph inputs included. Tells whether it did. */
+/** Removes a weight nothing reads any more, its entry among the graph inputs included. Returns whether it did. */
 export function dropUnused(held: Constant, keep: ReadonlySet<string>): boolean {
   const name = constantName(held);
   const { graph, node } = held;

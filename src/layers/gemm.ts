@@ -3,7 +3,7 @@ import { attribute, createNode, floatAttribute, intAttribute, type Node } from '
 import { constant } from '../ir/tensor.ts';
 import { ownBias } from './bias.ts';
 
-/** What a Gemm is as a product: `alpha · A' · B' + beta · C`. */
+/** The parts of a Gemm as a product: `alpha · A' · B' + beta · C`. */
 export interface GemmParts {
   readonly transA: boolean;
   readonly transB: boolean;
@@ -25,7 +25,7 @@ export function gemmParts(node: Node): GemmParts {
   };
 }
 
-/** A Transpose before `anchor`; gives its output. */
+/** Inserts a Transpose before `anchor`; returns its output. */
 export function transposeBefore(graph: Graph, anchor: Node, x: string, rank: number): string {
   const output = graph.uniqueName(`${x}_transposed`);
   graph.insertBefore(anchor, transposeNode(graph, x, output, rank));
@@ -46,7 +46,7 @@ export function transposeNode(graph: Graph, x: string, output: string, rank: num
   });
 }
 
-/** `beta · C` before `anchor`, in the model's own float type. */
+/** Computes `beta · C` before `anchor`, in the model's own float type. */
 export function scaledBefore(graph: Graph, anchor: Node, c: string, beta: number): string {
   const factor = graph.uniqueName(`${c}_beta`);
   graph.setInitializer(constant(factor, 'float32', [], Float32Array.of(beta)));

@@ -2,8 +2,8 @@ import { type Elements, type NdArray, strided } from '../ir/view.ts';
 import type { SummedAxes } from './axes.ts';
 
 /**
- * A weight as `[outputs, inputs, taps]`, however its operator takes it: a view of the same elements with strides,
- * nothing is copied. Inputs are those of one group, taps the elements of a kernel (1 for a matrix).
+ * A weight as `[outputs, inputs, taps]`, whatever its stored layout: a strided view without a copy. Inputs are those of
+ * one group, taps the elements of a kernel (1 for a matrix).
  *
  * ```
  * Gemm w[in, out]        →  [out, in, 1], strides [1, out, 1]

@@ -15,11 +15,11 @@ export interface Layout {
   readonly columns: number;
   readonly rowStep: number;
   readonly offsets: Int32Array;
-  /** Columns that follow each other along one axis of the weight: all, or the input channels of a convolution. */
+  /** Number of consecutive columns along one axis of the weight: all, or the input channels of a convolution. */
   readonly segment: number;
 }
 
-/** How a MatMul or Gemm reads a matrix: with the weight's two axes, and which of the activation's is summed over. */
+/** How a MatMul or Gemm reads a matrix: the weight's two axes, and the activation's summed axis. */
 export interface MatrixUse {
   readonly layout: Layout;
   readonly axis: -1 | -2;
@@ -50,8 +50,8 @@ function strided(rows: number, columns: number, rowStep: number, columnStep: num
 }
 
 /**
- * The layout of the weight of a Conv, and how it walks.
- * @returns undefined if a caller says how many groups it has
+ * The layout of the weight of a Conv, and the geometry of its windows.
+ * @returns undefined if its number of groups is a reference to an attribute of a call
  */
 export function convUse(
   node: Node,
@@ -112,7 +112,7 @@ export function isByColumns({ groups, rows, rowStep, offsets }: Layout): boolean
   return groups === 1 && rowStep === 1 && offsets.every((offset, column) => offset === column * rows);
 }
 
-/** The same with a line for each column. @param out - where it goes: `[columns, rows]` */
+/** The same, transposed. @param out - where it goes: `[columns, rows]` */
 export function gatherColumns(weight: Floats, layout: Layout, group: number, out: Float32Array): Float32Array {
   const { rows, columns, rowStep, offsets } = layout;
   for (const { row, end, from, to } of squares(rows, columns)) {
@@ -124,7 +124,7 @@ export function gatherColumns(weight: Floats, layout: Layout, group: number, out
   return out;
 }
 
-/** Puts the matrix of one group, `[columns, rows]`, back. What float32 cannot tell from what was there stays. */
+/** Writes the matrix of one group, `[columns, rows]`, back. Elements that are equal in float32 are not overwritten. */
 export function scatterColumns(matrix: Float32Array, layout: Layout, group: number, weight: Floats): void {
   const { rows, columns, rowStep, offsets } = layout;
   for (const { row, end, from, to } of squares(rows, columns)) {
@@ -139,7 +139,7 @@ export function scatterColumns(matrix: Float32Array, layout: Layout, group: numb
   }
 }
 
-/** Rows and columns of a square that is copied at once: a line of a cache, so that few lines are in use at a time. */
+/** Rows and columns of a square that is copied at once: one cache line wide, so that few lines are in use. */
 const SQUARE = 16;
 
 function* squares(

@@ -39,7 +39,7 @@ export interface WeightUse extends Path {
   readonly layer?: Place;
 }
 
-/** Operators with weights, and the inputs the weight may be, the usual one first. */
+/** Operators with weights, and the inputs that may be the weight, the usual one first. */
 export const WEIGHT_INPUTS: Readonly<Record<string, readonly number[]>> = {
   MatMul: [1, 0],
   Gemm: [1, 0],
@@ -62,7 +62,7 @@ export function weightInputs(node: Node): readonly number[] {
 
 /**
  * Finds the weight of a node, through the nodes between that {@link traceBack} follows.
- * @returns undefined for an operator without weights; a skip where its weight cannot be had
+ * @returns undefined for an operator without weights; a skip if its weight is not accessible
  */
 export function weightOf(graph: Graph, node: Node): WeightUse | Skip | undefined {
   if (isIntegerOp(node)) return integerWeight(graph, node);
@@ -72,18 +72,18 @@ export function weightOf(graph: Graph, node: Node): WeightUse | Skip | undefined
     const found = traceBack(graph, node.inputs[index] ?? '');
     if (found?.held !== undefined) return { ...found, held: found.held, graph, node, index };
   }
-  // What Gather reads may be anything that is no weight.
+  // The data of a Gather need not be a weight.
   const find = node.opType === 'Gather' ? madeOfIntegers : noWeight;
   return find(graph, node, node.inputs[indices[0] as number] ?? '');
 }
 
-/** Why the weights of an operator stay that has several of integers, as QMoE has: those after the first one. */
+/** Skips for the further integer weights of an operator with several, such as QMoE. */
 export function otherWeights(graph: Graph, node: Node): Skip[] {
   const [, ...others] = codeInputs(node);
   return others.flatMap((index) => integerWeight(graph, node, node.inputs[index]) ?? []);
 }
 
-/** The weight of an operator on integers, where it is none of two activations. */
+/** A skip for the weight of an operator on integers, unless both factors are activations. */
 function integerWeight(graph: Graph, node: Node, value = integerWeightOf(node) ?? ''): Skip | undefined {
   const held = traceBack(graph, value)?.held;
   if (held === undefined) return unpackedSkip(graph, node, value);
@@ -106,7 +106,7 @@ function unpackedSkip(graph: Graph, node: Node, value: string): Skip | undefined
   return skip(node, constantName(held), { elements: (bytes * 8) / bits, bytes }, 'already_quantized', detail);
 }
 
-/** A skip for a value that integers are made real for when the model is loaded or runs. */
+/** A skip for a value that is dequantized from integers when the model is loaded or runs. */
 function madeOfIntegers(graph: Graph, node: Node, given: string): Skip | undefined {
   const { scope, name, producer } = makerOf(graph, given, PASSED);
   if (producer !== undefined && isOp(producer, 'DequantizeLinear')) {
@@ -142,11 +142,11 @@ function noWeight(graph: Graph, node: Node, given: string): Skip | undefined {
   if (node.opType !== 'MatMul' && scope.isInput(name)) {
     return skip(node, name, NOTHING, 'graph_input', 'its weight is a graph input without a value');
   }
-  // Two activations are multiplied: there is no weight to speak of.
+  // Two activations are multiplied: there is no weight.
   return undefined;
 }
 
-/** What makes a value, or holds it, after operators that only hand it on. */
+/** The node or constant behind a value, looking through operators that only pass it on. */
 export function makerOf(
   graph: Graph,
   value: string,
@@ -163,7 +163,7 @@ export function makerOf(
   }
 }
 
-/** Every weight use of the model with the operators in `opTypes`, and the skips that finding them gave. */
+/** Every weight use of the model by operators in `opTypes`, and skips for inaccessible weights. */
 export function weightUses(model: Model, opTypes: readonly string[]): { uses: WeightUse[]; skips: Skip[] } {
   const uses: WeightUse[] = [];
   const skips: Skip[] = [];
@@ -179,7 +179,7 @@ export function weightUses(model: Model, opTypes: readonly string[]): { uses: We
   return { uses, skips };
 }
 
-/** Whether nobody has told of this weight yet, of those that read it for the same reason. */
+/** Whether this weight was not reported yet with the same reason. */
 function isNew(told: Map<Graph, Set<string>>, graph: Graph, { weight, detail }: Skip): boolean {
   let scope = graph;
   while (scope.parent !== undefined && !scope.defines(weight)) scope = scope.parent;
@@ -214,7 +214,7 @@ function skipHeld(node: Node, held: Constant, reason: SkipReason, detail: string
   return skip(node, constantName(held), sizeOf(held), reason, detail);
 }
 
-/** A skip if the weight is nothing a float pass can work on. */
+/** A skip if the weight's type is not one that float passes support. */
 export function notFloat(use: WeightUse): Skip | undefined {
   const { dtype } = use.held.tensor;
   return isFloat(dtype) ? undefined : skipUse(use, 'not_float', `its weight is ${dtype}`);
@@ -222,10 +222,10 @@ export function notFloat(use: WeightUse): Skip | undefined {
 
 type Size = Pick<Skip, 'elements' | 'bytes'>;
 
-/** Of what is not a tensor. */
+/** The size of anything that is not a tensor. */
 const NOTHING: Size = { elements: 0, bytes: 0 };
 
-/** How large a weight is that was left. */
+/** The size of a skipped weight. */
 export function sizeOf({ tensor }: Pick<Constant, 'tensor'>): Size {
   return { elements: elementCount(tensor.dims), bytes: tensor.byteLength };
 }
@@ -242,7 +242,7 @@ function skip(node: Node, weight: string, size: Size, reason: SkipReason, detail
 }
 
 /**
- * Refuses operator names a pass does not know.
+ * Rejects operator names that a pass does not support.
  * @throws CompressError `options`
  */
 export function checkOpTypes(opTypes: readonly string[], known: readonly string[]): void {

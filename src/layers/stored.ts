@@ -7,7 +7,7 @@ import { formOf, stepRoleOf } from '../schemes/recognize.ts';
 import { isStoredType } from '../schemes/scheme.ts';
 import { codesBehind } from '../schemes/unpacked.ts';
 
-/** A weight of integers, or of packed codes, and the Cast that begins to make it float. */
+/** A weight of integers, or of packed codes, and the Cast that starts its conversion to float. */
 export interface StoredWeight {
   readonly graph: Graph;
   readonly node: Node;
@@ -15,8 +15,8 @@ export interface StoredWeight {
 }
 
 /**
- * Weights of integers that plain arithmetic makes float, as a whole, by name: `Cast(integers) · scale`. Codes of few
- * bits are such integers once they are unpacked.
+ * Integer weights that plain arithmetic converts to float as a whole, by name: `Cast(integers) · scale`. Unpacked codes
+ * of few bits count too.
  */
 export function storedWeights(model: Model): ReadonlyMap<string, StoredWeight> {
   const stored = new Map<string, StoredWeight>();

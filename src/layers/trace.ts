@@ -3,33 +3,33 @@ import type { Constant, Graph } from '../ir/graph.ts';
 import { intAttribute, intsAttribute, isOp, type Node } from '../ir/node.ts';
 import { RESHAPES } from '../ir/reshapes.ts';
 
-/** How a weight comes to the node that uses it. */
+/** The path of a weight to the node that uses it. */
 export interface Path {
-  /** Nodes between the two, the one next to the user first. */
+  /** Nodes between, the one next to the user first. */
   readonly via: readonly Node[];
-  /** Whether these turn a matrix `[a, b]` into `[b, a]`. */
+  /** Whether these transpose a matrix. */
   readonly transposed: boolean;
-  /** Whether one of these gives it other dims. */
+  /** Whether one of these changes its dims. */
   readonly reshaped: boolean;
-  /** Element type the user sees, after every Cast. */
+  /** Element type at the user, after all Casts. */
   readonly dtype: DType;
 }
 
-/** Where a value comes from: a weight the model holds, or, without one, what a call of the function gives it. */
+/** The origin of a value: a weight of the model, or, if absent, an argument of the function's call. */
 export interface Trace extends Path {
   readonly held: Constant | undefined;
   readonly graph: Graph;
   readonly name: string;
 }
 
-/** Longest chain followed: a cyclic graph has no end. */
+/** Longest chain followed: a graph may be cyclic. */
 export const MAX_VIA = 8;
 
 /** What {@link traceBack} follows. */
 export const PASSED: readonly string[] = ['Identity', 'Cast', 'Transpose', ...RESHAPES];
 
 /**
- * Follows a value back through Identity, Cast between float types, Transpose of a matrix, and what gives a weight other
+ * Follows a value back through Identity, Cast between float types, Transpose of a matrix, and nodes that change its
  * dims.
  * @returns undefined if another node makes it
  */
@@ -56,7 +56,7 @@ export function isAttribute(node: Node | undefined): boolean {
   return node !== undefined && isOp(node, 'Constant') && node.attributes.some((one) => one.type === 'reference');
 }
 
-/** What becomes of a weight on its way, from where it is held on. */
+/** The effect of the nodes on the path of a weight. */
 function along(graph: Graph, name: string, held: Constant, via: readonly Node[]): Trace | undefined {
   let [transposed, reshaped] = [false, false];
   let { dtype } = held.tensor;

@@ -31,7 +31,7 @@ export interface Recipe {
 /** The one version of the format there is. */
 export const RECIPE_VERSION = 1;
 
-/** Verbs that follow each other. An attack repeats one until the machine is busy for days. */
+/** The most steps: a hostile recipe could repeat one to keep the machine busy for days. */
 export const MAX_STEPS = 256;
 
 /**

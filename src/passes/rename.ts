@@ -2,21 +2,21 @@ import type { Graph, Use } from '../ir/graph.ts';
 import { isOp, type Node } from '../ir/node.ts';
 
 /**
- * Whether everything that reads `from` can read `to` instead: not where the value is an output, which has its name, or
- * where a body around the reader means something else by `to`.
+ * Whether all readers of `from` can read `to` instead: not if `from` is a graph output, or a body around a reader
+ * redefines `to`.
  */
 export function canRedirect(graph: Graph, from: string, to: string): boolean {
   return graph.uses(from).every((use) => use.node !== undefined) && canRead(graph, from, to);
 }
 
-/** Whether all nodes that read `from` would find `to`: no body around one means something else by it. */
+/** Whether `to` is visible to all nodes that read `from`: no body around one redefines it. */
 export function canRead(graph: Graph, from: string, to: string): boolean {
   return graph.uses(from).every((use) => use.node === undefined || !isShadowed(use, graph, to));
 }
 
 /**
  * Lets every node that reads `from` read `to`, those in bodies of If, Loop and Scan included.
- * @returns the nodes that stand for the rewritten ones
+ * @returns the rewritten nodes
  */
 export function redirect(graph: Graph, from: string, to: string): readonly { graph: Graph; node: Node }[] {
   const readers = new Map<Node, Graph>();
@@ -37,10 +37,10 @@ function isShadowed(use: Use, graph: Graph, name: string): boolean {
 }
 
 /**
- * Takes a node out of the way that gives out `source` as it is: who read it reads `source`. The name of an output of
- * the graph survives: what makes the value is renamed.
+ * Bypasses a node that passes `source` on unchanged: its readers read `source`. The name of a graph output survives:
+ * the producer's output is renamed.
  * @param keep - names that must stay
- * @returns the nodes that are rewritten, or undefined if the node must stay
+ * @returns the rewritten nodes, or undefined if the node must stay
  */
 export function bypass(
   graph: Graph,

@@ -5,13 +5,13 @@ import { canRedirect, redirect } from './rename.ts';
 
 /**
  * Lets all readers of two equal tensors read one.
- * @returns what is left; undefined if both have to stay
+ * @returns the remaining one; undefined if both have to stay
  */
 export function shareOne(model: Model, first: Constant, second: Constant): Constant | undefined {
   const home = graphAround(first.graph, second.graph);
   if (home === undefined) return undefined;
   let kept = first;
-  // A Constant node may follow what reads it from now on.
+  // A Constant node may come after its new readers.
   if (home !== first.graph || (first.node !== undefined && second.graph !== home)) {
     const tensor = { ...first.tensor, name: home.uniqueName(constantName(first)) };
     if (!moveReaders(first, home, tensor.name)) return undefined;
@@ -24,7 +24,7 @@ export function shareOne(model: Model, first: Constant, second: Constant): Const
   return kept;
 }
 
-/** The innermost graph that is around both, or is one of them. */
+/** The innermost graph that contains both, or is one of them. */
 function graphAround(one: Graph, other: Graph): Graph | undefined {
   const around = new Set<Graph>();
   for (let graph: Graph | undefined = one; graph !== undefined; graph = graph.parent) around.add(graph);
@@ -33,7 +33,7 @@ function graphAround(one: Graph, other: Graph): Graph | undefined {
   return graph;
 }
 
-/** Lets the readers of a tensor read a value of `home`; false where a graph between means another one by its name. */
+/** Redirects the readers of a tensor to a value of `home`; false if a graph between redefines its name. */
 function moveReaders(held: Constant, home: Graph, to: string): boolean {
   const name = constantName(held);
   for (let graph: Graph = held.graph; graph !== home; graph = graph.parent as Graph)

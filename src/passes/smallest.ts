@@ -4,8 +4,8 @@ import type { Tensor } from '../ir/tensor.ts';
 import { heldBy } from '../layers/constant.ts';
 
 /**
- * The smallest tensors, as many as there is room for: they stay float32, because fewer bits of them save nothing and
- * may cost as much of the signal as those of a large one.
+ * The smallest tensors, as many as fit `room`. They stay float32, because fewer bits save little and may cost as much
+ * of the signal as in a large tensor.
  * @param room - bytes that they may have together
  * @param tensors - all that could have fewer bits
  */
@@ -27,7 +27,7 @@ export function floatTensors(model: Model): ReadonlySet<Tensor> {
   return new Set(held.flatMap(({ tensor }) => (isFloat(tensor.dtype) ? [tensor] : [])));
 }
 
-/** Whether a tensor, or what it was made of, is one of them. */
+/** Whether a tensor, or its original, is one of them. */
 export function isAmong(smallest: ReadonlySet<Tensor>, tensor: Tensor): boolean {
   for (let one: Tensor | undefined = tensor; one !== undefined; one = one.from?.tensor) {
     if (smallest.has(one)) return true;

@@ -3,12 +3,11 @@ import { createNode, type Node } from '../ir/node.ts';
 import { barrier } from '../targets/rewrites.ts';
 
 /**
- * Puts a Sum of one input between a value and nodes that read it:
+ * Inserts a Sum with one input between a value and some readers:
  * ```
  * before  a ── value ── reader           after  a ── value ── Sum ── reader
  * ```
- * It changes no number, and is a {@link barrier}: a runtime's rewrites which look for what stands on both sides no more
- * find it.
+ * It changes no number and is a {@link barrier}: rewrites of a runtime that match nodes on both sides no longer apply.
  * @param readers - in the order of the graph
  */
 export function throughSum(graph: Graph, value: string, readers: readonly Node[], suffix: string): void {

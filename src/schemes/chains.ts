@@ -11,19 +11,20 @@ import { findEncoded } from './recognize.ts';
 import { isSigned } from './scheme.ts';
 
 /**
- * Integers that a graph holds, and how the axes of what is read of them lie: axis `i` is axis `perm[i]` of the tensor.
+ * Integers that a graph holds, and the permutation of axes when they are read: axis `i` is axis `perm[i]` of the
+ * tensor.
  */
 export interface Moved {
   readonly held: Constant;
-  /** What stands between, the node next to the reader first. */
+  /** Nodes between, the one next to the reader first. */
   readonly via: readonly Node[];
   readonly perm: readonly number[];
 }
 
-/** Steps back that are followed. */
+/** The most steps followed back. */
 const MAX_STEPS = 8;
 
-/** The constant that a value is, after Identity, Transpose and Slice. */
+/** The constant behind a value, through Identity, Transpose and Slice. */
 export function movedConstant(graph: Graph, value: string): Moved | undefined {
   let [scope, name]: [Graph, string] = [graph, value];
   const via: Node[] = [];
@@ -49,12 +50,12 @@ export function movedConstant(graph: Graph, value: string): Moved | undefined {
   return undefined;
 }
 
-/** A weight as a tensor holds it, and how it is turned before it is read. */
+/** A stored weight, and how it is permuted before it is read. */
 export interface MovedWeight extends Moved {
   readonly weight: Decodable;
 }
 
-/** Integers that are made real by steps which are told in the axes of the value that is read. */
+/** Integers whose scales refer to the axes of the value that is read. */
 export function movedWeight(graph: Graph, value: string, steps: Steps): MovedWeight | undefined {
   const moved = movedConstant(graph, value);
   if (moved === undefined) return undefined;
@@ -78,18 +79,18 @@ export function movedWeight(graph: Graph, value: string, steps: Steps): MovedWei
   return { ...moved, weight: asRead(graph, steps.scale, weight) ?? weight };
 }
 
-/** Integers, or rows of a table of them, made real by `(Cast(q) − zero point) · scale`. */
+/** Integers, or rows of a table of them, dequantized by `(Cast(q) − zero point) · scale`. */
 export interface Arithmetic {
   /** The Mul. */
   readonly node: Node;
   /** The integers, or the table. */
   readonly data: string;
   readonly steps: Steps;
-  /** What looks the rows up. */
+  /** The node that looks the rows up. */
   readonly gather: Node | undefined;
 }
 
-/** Reads the Mul of such arithmetic; undefined if it is none. */
+/** Parses such arithmetic from its Mul; undefined for any other node. */
 export function arithmeticOf(graph: Graph, node: Node): Arithmetic | undefined {
   if (!isOp(node, 'Mul')) return undefined;
   const [real = '', scale = ''] = node.inputs;
@@ -104,7 +105,7 @@ export function arithmeticOf(graph: Graph, node: Node): Arithmetic | undefined {
     return { node, data: integers, steps: { scale, zeroPoint }, gather: undefined };
   }
   const [data = '', indices] = made.inputs;
-  // The scale of a row is looked up as the row is, and gets one dim more.
+  // The scale of a row is looked up like the row, and gets one more dim.
   const column = graph.producer(scale);
   const rows = column !== undefined && isOp(column, 'Unsqueeze') ? graph.producer(column.inputs[0] ?? '') : column;
   const looked = rows !== undefined && isOp(rows, 'Gather') && rows.inputs[1] === indices;
@@ -112,22 +113,22 @@ export function arithmeticOf(graph: Graph, node: Node): Arithmetic | undefined {
   return { node, data, steps: { zeroPoint, ...own }, gather: made };
 }
 
-/** The same, by the Cast that it begins with. */
+/** The same, from the Cast that it starts with. */
 export function arithmeticFrom(graph: Graph, cast: Node): Arithmetic | undefined {
   const [next] = graph.uses(cast.outputs[0] ?? '');
   const mul = next?.node !== undefined && isOp(next.node, 'Sub') ? graph.uses(next.node.outputs[0] ?? '')[0] : next;
   return mul?.node && arithmeticOf(mul.graph, mul.node);
 }
 
-/** A product of integers, which `Cast(product) · scales` makes real. */
+/** An integer product, scaled by `Cast(product) · scales`. */
 export interface IntegerProduct {
   /** The Mul that gives the real product. */
   readonly end: Node;
-  /** Of what is quantized when the model runs, and of the weight. */
+  /** Scales of the dynamically quantized activation and of the weight. */
   readonly scales: readonly [string, string];
 }
 
-/** What makes the product of a MatMulInteger or ConvInteger real, where one Mul alone reads it. */
+/** The scaling of a MatMulInteger or ConvInteger, if a single Mul reads its product. */
 export function integerProductOf(graph: Graph, node: Node): IntegerProduct | undefined {
   const only = (value: string): Node | undefined => {
     const [use, more] = graph.uses(value);
@@ -148,7 +149,7 @@ export function integerProductOf(graph: Graph, node: Node): IntegerProduct | und
   return { end, scales: dynamic(b) && !dynamic(a) ? [b, a] : [a, b] };
 }
 
-/** The weight that a node reads as integers at an input, with scales told by the node or by what follows it. */
+/** The weight that a node reads as integers at an input, with scales from the node or from nodes after it. */
 export function integersAt(graph: Graph, node: Node, index: number): MovedWeight | undefined {
   const value = node.inputs[index] ?? '';
   const input = (role: 'scale' | 'zero_point'): string => {
@@ -177,7 +178,7 @@ export function integersAt(graph: Graph, node: Node, index: number): MovedWeight
   });
 }
 
-/** The weight that stored integers or codes are to the node that reads them, whatever way they take to it. */
+/** The weight that a reader gets from stored integers or codes, whatever the nodes between. */
 export function weightReadAs(
   graph: Graph,
   node: Node,
@@ -199,7 +200,8 @@ export function weightReadAs(
 }
 
 /**
- * Finds what stands for the weight `of` of another file: after a Cast of that name, or by the names quantizers give.
+ * Finds the stored form of the weight `of` of another file: behind a Cast of that name, or by the names that quantizers
+ * use.
  */
 export function findStored(graph: Graph, of: string): Decodable | undefined {
   const half = halfBehind(graph, of);

@@ -13,10 +13,10 @@ import { once } from '../kernels/once.ts';
 import { toFloat32 } from '../kernels/views.ts';
 import { streamable } from './encode.ts';
 
-/** Float weights that are to become codes. */
+/** Float weights to convert to codes. */
 export interface CodesGiven {
   readonly tensor: Tensor;
-  /** As which matrix its elements are seen. */
+  /** The matrix that its elements form. */
   readonly shape: MatrixShape;
   /** Whether the matrix is `[outputs, inputs]` in the file, as in Gemm with transB; else `[inputs, outputs]`. */
   readonly outFirst: boolean;
@@ -24,19 +24,19 @@ export interface CodesGiven {
   readonly factor: number;
 }
 
-/** Codes, and what they lose of the weights. */
+/** Codes, and their loss. */
 export interface MeasuredCodes<C extends Coded = Codes> {
   readonly codes: C;
   readonly losses: Losses;
-  /** Gives the memory of the codes to others; to be called once, when nobody needs them any more. */
+  /** Releases the memory of the codes for reuse; called once, when they are no longer needed. */
   readonly release?: (() => void) | undefined;
 }
 
 const lowbits = once(() => import('../compute/lowbits.ts'));
 
 /**
- * Weights as codes, chosen without data: read in pieces where they lie in a file, by the threads there are.
- * @param order - in which they are to be stored: those of large weights are packed so where they are found
+ * Weights as codes, chosen without data. Weights in files are read in chunks by all threads.
+ * @param order - in which they are stored; codes of large weights are packed in this order as they are found
  * @returns undefined if they hold NaN or infinity
  * @throws CompressError where they cannot be read, RangeError for a method that the form does not go with
  */
@@ -76,7 +76,7 @@ export async function codesOfMatrix(
   return measuredCodes(matrix, codes);
 }
 
-/** Codes with what they lose of a matrix. */
+/** Codes with their loss on a matrix. */
 export function measuredCodes(matrix: Float32Array, codes: Codes): MeasuredCodes {
   return measured({ codes, ...lossOfCodes(matrix, codes) }) as MeasuredCodes;
 }

@@ -12,12 +12,12 @@ import { type Reals, swappedOf, withSpans } from './reals.ts';
 import { granularityName } from './scheme.ts';
 import { isUnpacking, unpackedBy } from './unpacking.ts';
 
-/** Constants up to so many elements are in memory meanwhile, whole. */
+/** Constants of at most this many elements are kept in memory as a whole. */
 const SMALL = 1 << 16;
-/** Nodes after a value. */
+/** The most nodes behind a value. */
 const MAX_NODES = 24;
 
-/** What a value is computed as, where constants and operators that unpack codes make it; undefined for all others. */
+/** How a value is computed from constants by operators that unpack codes; undefined for any other value. */
 export async function computedAt(graph: Graph, value: string, left: number = MAX_NODES): Promise<Computed | undefined> {
   let scope = graph;
   while (scope.parent !== undefined && !scope.defines(value)) scope = scope.parent;
@@ -76,7 +76,7 @@ async function opened(tensor: Tensor): Promise<Lines> {
 /** Elements that are computed together. */
 const ELEMENTS = 1 << 17;
 
-/** The numbers that are computed, some lines at a time. */
+/** The computed numbers, some lines at a time. */
 export function realsOfComputed(one: Computed): Reals {
   const line = Math.max(1, elementCount(one.dims.slice(1)));
   async function* all(): AsyncGenerator<Float32Array, void, void> {
@@ -106,8 +106,8 @@ export function tensorOfComputed(one: Computed): Tensor | undefined {
 }
 
 /**
- * What codes that are computed are called: bytes of several codes lie `[blocks, bytes of a block, 1, outputs]`, those
- * of a table `[rows, blocks, bytes of a block, 1]`.
+ * The scheme of computed codes: packed bytes have the layout `[blocks, bytes of a block, 1, outputs]`, those of a table
+ * `[rows, blocks, bytes of a block, 1]`.
  */
 export function schemeOfComputed({ bits = 8, source, centred }: Computed): SchemeFacts {
   const [, own = 0, rows = 1, last] = source?.tensor.dims ?? [];
@@ -116,10 +116,7 @@ export function schemeOfComputed({ bits = 8, source, centred }: Computed): Schem
   return { name: `${centred ? 'uint' : 'int'}${bits} ${sharing}`, sharing, bits, symmetric: !centred };
 }
 
-/**
- * Integers that nodes take out of codes when the model is loaded, as a weight: what a product of integers reads, or
- * rows of which are looked up.
- */
+/** Integers that nodes unpack from codes when the model is loaded, as a weight of an integer product or a table. */
 export async function integerWeight(graph: Graph, value: string, steps: Steps): Promise<MovedWeight | undefined> {
   const turn = graph.producer(value);
   if (turn !== undefined && isOp(turn, 'Transpose')) return turnedWeight(graph, turn, steps);
@@ -152,7 +149,7 @@ export function realWeight(computed: Computed): Decodable {
 function partsOf(computed: Computed): Pick<Decodable, 'scheme' | 'parts'> {
   const { source, parts } = computed;
   const [first = parts[0]] = source === undefined ? [] : [source.tensor];
-  // Shapes and tables are those of all weights.
+  // Shapes and lookup tables are shared by all weights.
   const others = parts.filter((one) => one !== first && one.dims.length > 1);
   return { scheme: schemeOfComputed(computed), parts: [first as Decodable['parts'][0], ...others] };
 }

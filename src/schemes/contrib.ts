@@ -12,7 +12,7 @@ import type { Granularity } from './scheme.ts';
 type Reader = (graph: Graph, node: Node, data: Tensor, index: number) => Decodable | undefined;
 
 /**
- * Operators of com.microsoft that hold weights in codes of a few bits, with the inputs that are such.
+ * Operators of com.microsoft with weights in codes of a few bits, and the inputs concerned.
  * @see https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
  */
 const READERS: Readonly<Record<string, { readonly weights: readonly number[]; readonly read: Reader }>> = {
@@ -22,7 +22,7 @@ const READERS: Readonly<Record<string, { readonly weights: readonly number[]; re
   QMoE: { weights: [2, 5, 8], read: experts },
 };
 
-/** Whether a node holds weights in codes of a few bits, in a form of its own. */
+/** Whether a node is such an operator. */
 export function hasCodes({ domain, opType }: Node): boolean {
   return domain === 'com.microsoft' && Object.hasOwn(READERS, opType);
 }
@@ -48,7 +48,7 @@ export function codesAt(graph: Graph, node: Node, index: number): Decodable | un
 function nbits(graph: Graph, node: Node, data: Tensor): Decodable | undefined {
   const int = (name: string, fallback: number): number => intAttribute(node, name, fallback);
   const [rows, columns, bits, block] = [int('N', 0), int('K', 0), int('bits', 4), int('block_size', 0)];
-  // Codes in an order of their own, by g_idx, or in that of a GPU.
+  // Codes may be reordered by g_idx, or prepacked for a GPU.
   const plain = (node.inputs[4] ?? '') === '' && int('weight_prepacked', 0) === 0;
   if (!plain || !(block > 0) || !(rows > 0) || !(columns > 0)) return undefined;
   const blocks = Math.ceil(columns / block);
@@ -61,7 +61,7 @@ function nbits(graph: Graph, node: Node, data: Tensor): Decodable | undefined {
   });
 }
 
-/** B: codes of `[N, K]`, blocks going on over the ends of rows. */
+/** B: codes of `[N, K]`, in blocks that may cross row ends. */
 function matMulBnb4(graph: Graph, node: Node, codes: Tensor): Decodable | undefined {
   const scale = smallBehind(graph, node.inputs[2] ?? '');
   const int = (name: string): number => intAttribute(node, name, -1);
@@ -131,7 +131,7 @@ interface Coded {
   readonly granularity: Granularity;
   readonly scale: string | undefined;
   readonly zeroPoint: string | undefined;
-  /** Zero points that lie together, the last byte of them filled up. */
+  /** Number of zero points packed together, the last byte padded. */
   readonly zerosIn: number;
 }
 
@@ -158,7 +158,7 @@ function coded(
   return made && { ...made, parts: [bytes, scale, ...(stored === undefined ? [] : [stored])] };
 }
 
-/** Zero points one to an element, as scales are: floats are so already, codes lie `together` in bytes. */
+/** Zero points as one element each, like scales: floats already are, codes are packed `together` in bytes. */
 function zerosOf(stored: Tensor, bits: number, count: number, together: number): Tensor | undefined {
   if (isFloat(stored.dtype) || bits === 8) return elementCount(stored.dims) === count ? stored : undefined;
   const bytes = Math.ceil((together * bits) / 8);
@@ -170,7 +170,7 @@ function zerosOf(stored: Tensor, bits: number, count: number, together: number):
   });
 }
 
-/** Where there is a scale for each block, and a zero point for each scale or one for all. */
+/** The weight, if there is a scale for each block, and a zero point for each scale or a single one. */
 function fitting(numbers: LinearNumbers, symmetric: boolean): Decodable | undefined {
   const { data, granularity, scale, zeroPoint } = numbers;
   const size = granularity.kind === 'block' ? granularity.size : 1;

@@ -20,10 +20,10 @@ export interface SchemeFacts {
   readonly symmetric: boolean;
 }
 
-/** A weight whose real numbers can be read, whatever it is stored as. */
+/** A weight whose real values can be read, however it is stored. */
 export interface Decodable {
   readonly scheme: SchemeFacts;
-  /** What it is stored in: the integers first, scales and zero points after them. */
+  /** The tensors it is stored in: integers first, then scales and zero points. */
   readonly parts: readonly [data: Tensor, ...steps: Tensor[]];
   /** Dims of the numbers. */
   readonly dims: readonly number[];
@@ -48,17 +48,17 @@ export function decodableOf(numbers: LinearNumbers, symmetric: boolean): Decodab
   };
 }
 
-/** What such integers are stored in: themselves first. */
+/** The tensors of such a weight, integers first. */
 function partsOfLinear({ data, scale, scaleParts = [scale], zeroPoint }: LinearNumbers): [Tensor, ...Tensor[]] {
   return [data, ...scaleParts, ...(zeroPoint === undefined ? [] : [zeroPoint])];
 }
 
-/** Names of what makes integers real, and which of these share a scale. */
+/** Names of the scale and zero point of integers, and how scales are shared. */
 export interface Steps {
   readonly scale: string;
-  /** Empty: 0. */
+  /** Empty for 0. */
   readonly zeroPoint: string;
-  /** Absent where the dims of the scales tell. */
+  /** Absent if it follows from the dims of the scales. */
   readonly sharing?: Sharing | undefined;
 }
 
@@ -86,20 +86,23 @@ function linearBy(
     : undefined;
 }
 
-/** The same as a weight that can be read. Whether it is symmetric is told by its type: zero points are not read. */
+/** The same as a readable weight. Whether it is symmetric follows from its type, because zero points are not read. */
 export function decodableIn(graph: Graph, data: Tensor, steps: Steps): Decodable | undefined {
   const linear = linearIn(graph, data, steps);
   const symmetric = linear?.zeroPoint === undefined || isSigned(data.dtype);
   return asRead(graph, steps.scale, linear && decodableOf(linear, symmetric));
 }
 
-/** A constant, and the type that those have who read it. */
+/** A constant, and the type in which it is read. */
 export interface Behind {
   readonly held: Constant;
   readonly dtype: DType;
 }
 
-/** The constant after a Cast, or what gives it other dims: scales stored as halves. Its dims are those after them. */
+/**
+ * The constant behind a Cast or a node that changes its dims, such as scales stored as float16. Its dims are those that
+ * are read.
+ */
 export function constantBehind(graph: Graph, value: string): Behind | undefined {
   let [scope, name]: [Graph, string] = [graph, value];
   let dtype: DType | undefined;
@@ -157,7 +160,7 @@ export function asRead(graph: Graph, scale: string, weight: Decodable | undefine
 
 const PASSED = ['Cast', 'Identity', ...RESHAPES];
 
-/** A weight stored in 16 bits, of which a Cast makes the value. */
+/** The weight in 16 bits behind a value that a Cast makes. */
 export function halfBehind(graph: Graph, value: string): Decodable | undefined {
   const cast = graph.producer(value);
   if (cast === undefined || !isOp(cast, 'Cast')) return undefined;
@@ -171,7 +174,7 @@ export function halfBehind(graph: Graph, value: string): Decodable | undefined {
   return { scheme, parts: [tensor], dims, dtype: to, reals, swapped: turned };
 }
 
-/** A tensor of the same bytes, seen as elements of another type and dims. */
+/** A tensor of the same bytes, reinterpreted with another type and dims. */
 export function seenAs(tensor: Tensor, dtype: DType, dims: readonly number[]): Tensor {
   return { ...tensor, dtype, dims };
 }

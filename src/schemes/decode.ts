@@ -6,16 +6,16 @@ import { cutRows, mapped, type Reals, realsOf, swapped, swappedReals, withSpans 
 import { type Encoded, type EncodedIntegers, type Granularity, isStoredInteger, spreadOf } from './scheme.ts';
 import { spanReader } from './spans.ts';
 
-/** Integers of any type, and what makes them real: `(q − zero point) · scale`. */
+/** Integers of any type, with the parts to dequantize them: `(q − zero point) · scale`. */
 export interface LinearNumbers {
   readonly data: Tensor;
   readonly granularity: Granularity;
   readonly scale: Tensor;
-  /** What the scales are stored in, where that is not one tensor of floats. */
+  /** The tensors of the scales, if they are not a single float tensor. */
   readonly scaleParts?: readonly Tensor[] | undefined;
-  /** As many as scales, or one; integers of any type, or floats. */
+  /** One per scale, or a single one; integers of any type, or floats. */
   readonly zeroPoint?: Tensor | undefined;
-  /** Dims of the numbers, where the integers have others; a shorter last axis is that of rows which are filled up. */
+  /** Dims of the numbers, if the integers have others; a shorter last axis means padded rows. */
   readonly shape?: readonly number[] | undefined;
 }
 
@@ -33,7 +33,7 @@ function linearOf(encoded: EncodedIntegers): LinearNumbers {
   return { ...encoded, granularity: encoded.scheme.granularity };
 }
 
-/** The numbers that integers stand for, in float32, some at a time. */
+/** The numbers that integers represent, in float32, in chunks. */
 export function decodeLinear(numbers: LinearNumbers): Reals {
   const { data, shape = data.dims } = numbers;
   const toNumbers = (bytes: Uint8Array): Float32Array => unpacked(bytes, data.dtype);
@@ -78,7 +78,7 @@ function isIntegers(encoded: Encoded): encoded is EncodedIntegers {
   return isStoredInteger(encoded.scheme.dtype);
 }
 
-/** Reads scales and zero points; gives what makes integers real that begin at element `start`. */
+/** Reads scales and zero points; returns a function that dequantizes integers from element `start` on. */
 async function realOf({
   data,
   granularity,

@@ -22,18 +22,18 @@ import {
   spreadOf,
 } from './scheme.ts';
 
-/** Float numbers that are to be stored, and in which order. */
+/** Float numbers to store, and their order. */
 export interface Given {
   readonly tensor: Tensor;
   /** Whether the two axes of a matrix are swapped. Axes of the scheme are those after that. */
   readonly transposed: boolean;
   /** Factor folded into the numbers: alpha of a Gemm. */
   readonly factor: number;
-  /** Not read, for a plan: every scale is 1. */
+  /** Not read, for a plan: all scales are 1. */
   readonly unread?: boolean | undefined;
 }
 
-/** A tensor as it is. */
+/** A tensor unchanged. */
 export function asItIs(tensor: Tensor): Given {
   return { tensor, transposed: false, factor: 1 };
 }
@@ -87,8 +87,8 @@ function turned({ outer, length, inner }: Line): Line {
 }
 
 /**
- * The tensors that stand for float numbers: integers, scale and zero point. The integers are computed when the writer
- * asks for them.
+ * The tensors that encode float numbers: integers, scale and zero point. The integers are computed when they are
+ * written.
  * @param names - of the tensors, unused in the model
  */
 export async function encode(
@@ -140,7 +140,7 @@ export async function encode(
   };
 }
 
-/** Where numbers lie, and how, if they can be computed in pieces as they stand. */
+/** The stored bytes and format of numbers, if they can be encoded in chunks. */
 export function streamable({ tensor, factor }: Given): { stored: Stored; format: StreamedFormat } | undefined {
   const { stored, dtype } = tensor;
   if (stored === undefined || factor !== 1) return undefined;

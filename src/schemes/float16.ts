@@ -14,9 +14,9 @@ const stored = once(() => import('../compute/halves.ts'));
 
 /**
  * Floats as floats of 16 bits, rounded to nearest, ties to even; beyond the largest they become infinite. Computed in
- * pieces when the writer asks for them.
+ * chunks when they are written.
  * @param tensor - of floats
- * @param name - of the tensor that stands for them
+ * @param name - of the new tensor
  */
 export async function encodeHalf(tensor: Tensor, name: string, dtype: HalfDType = 'float16'): Promise<EncodedHalves> {
   const { dims } = tensor;
@@ -34,7 +34,7 @@ export async function encodeHalf(tensor: Tensor, name: string, dtype: HalfDType 
   return { scheme: halfScheme(dtype), data: { ...data, from: { tensor, name: tensor.name } } };
 }
 
-/** What 16 bits do to a tensor of floats. Reads all of it. */
+/** The rounding of a float tensor to 16 bits. Reads all of it. */
 export async function roundingOf(tensor: Tensor, dtype: HalfDType): Promise<Rounding> {
   const where = streamable(asItIs(tensor));
   if (where !== undefined && (await worthStreaming(elementCount(tensor.dims)))) {
@@ -47,12 +47,12 @@ export async function roundingOf(tensor: Tensor, dtype: HalfDType): Promise<Roun
 }
 
 /**
- * What rounding takes at most of a number in the normal range of each type, as a part of it: half a step. A tensor that
- * loses more, root mean square over all of it, holds numbers too small for the type.
+ * The largest relative rounding error in the normal range of each type: half a step. A tensor with a larger RMS error
+ * holds numbers too small for the type.
  */
 const LOSS: Readonly<Record<HalfDType, number>> = { float16: 2 ** -11, bfloat16: 2 ** -8 };
 
-/** Why a tensor must stay as it is, in words after its name; undefined if 16 bits hold it. */
+/** Why a tensor must stay as it is, as words to follow its name; undefined if 16 bits suffice. */
 export function obstacle({ largest, signal, noise }: Rounding, dtype: HalfDType): HalfObstacle | undefined {
   if (largest > LARGEST[dtype]) {
     return {
@@ -67,7 +67,7 @@ export function obstacle({ largest, signal, noise }: Rounding, dtype: HalfDType)
   return { reason: 'too_small', detail };
 }
 
-/** Why 16 bits do not hold a tensor. */
+/** Why 16 bits are not enough for a tensor. */
 export interface HalfObstacle {
   readonly reason: 'out_of_range' | 'too_small';
   readonly detail: string;

@@ -3,15 +3,15 @@ import { intAttribute, type Node } from '../ir/node.ts';
 import { channelLayout } from '../kernels/layout.ts';
 import { type Granularity, PER_TENSOR } from './scheme.ts';
 
-/** What an operator says of the scales it reads. */
+/** How an operator shares the scales it reads. */
 export interface Sharing {
   /** The axis along which they run, negative from the last. */
   readonly axis: number;
-  /** Neighbours along it that share one; 0 where each place has its own. */
+  /** Neighbours along it that share one; 0 if each index has its own. */
   readonly block: number;
 }
 
-/** What a DequantizeLinear says of its scales. */
+/** How a DequantizeLinear shares its scales. */
 export function sharingOf(node: Node): Sharing {
   return { axis: intAttribute(node, 'axis', 1), block: intAttribute(node, 'block_size', 0) };
 }

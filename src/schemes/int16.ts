@@ -9,13 +9,13 @@ import { type EncodedIntegers, type Granularity, integerScheme, scaleDims, sprea
 /** Floats as integers of 16 bits. */
 interface Shorts {
   readonly encoded: EncodedIntegers & { readonly losses: Losses };
-  /** Whether most numbers of a channel are so small beside its largest that few of the 16 bits are left for them. */
+  /** Whether most numbers of a channel are so small relative to its largest that few bits remain for them. */
   readonly coarse: boolean;
 }
 
 /**
  * Floats as integers of 16 bits with scales, `w ≈ scale · q`: `scale = max|w| / 32767`, `q = round(w / scale)`.
- * Computed in pieces when the writer asks for them; read twice before.
+ * Computed in chunks when they are written; the tensor is read twice before.
  * @param tensor - of floats
  * @returns undefined if the tensor holds NaN or infinity
  */
@@ -93,7 +93,7 @@ class Rounded {
     return out;
   }
 
-  /** What rounding does to numbers. */
+  /** The rounding loss of numbers. */
   measure(numbers: Float32Array, start: number): Loss {
     let [signal, noise] = [0, 0];
     this.#each(numbers, start, (from, end, line) => {

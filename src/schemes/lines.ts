@@ -8,27 +8,27 @@ import { isPacked } from './packed.ts';
 export type Lines = (from: number, to: number) => Promise<Float32Array>;
 
 /**
- * What nodes make of constants when a model is loaded: codes taken out of bytes, and made real. It is computed a few
- * lines of its first axis at a time.
+ * A value that nodes compute from constants when a model is loaded: unpacked and dequantized codes. It is computed a
+ * few lines of its first axis at a time.
  */
 export interface Computed {
   readonly dtype: DType;
   readonly dims: readonly number[];
-  /** Reads what is small; gives what computes lines. */
+  /** Reads small constants; returns a function that computes lines. */
   readonly open: () => Promise<Lines>;
-  /** The integers it is made of: the codes, or the largest. */
+  /** The integers it is computed from: the codes, or the largest. */
   readonly source: Constant | undefined;
-  /** All constants it is made of. */
+  /** All constants it is computed from. */
   readonly parts: readonly Tensor[];
-  /** Bits of each code, where bytes hold several. */
+  /** Bits per code, if bytes hold several. */
   readonly bits: number | undefined;
-  /** Whether as many zero points as scales are taken off. */
+  /** Whether a zero point per scale is subtracted. */
   readonly centred: boolean;
   /** Whether floats are multiplied: by scales. */
   readonly scaled: boolean;
 }
 
-/** What several are made of together. */
+/** The combined sources of several values. */
 function joined(all: readonly Computed[]): Pick<Computed, 'source' | 'parts' | 'bits' | 'centred' | 'scaled'> {
   // Bytes of several codes come before those of scales and factors.
   const codes = all.filter((one) => one.bits !== undefined);

@@ -11,7 +11,7 @@ import { nameFor } from './names.ts';
 import { type IntegerScheme, integerScheme, type SmallInteger } from './scheme.ts';
 import { castNode } from './write.ts';
 
-/** A weight in few bits that is to stand in a graph. */
+/** A weight in few bits to write into a graph. */
 export interface LowWeight {
   /** The float weight, and what it is called. */
   readonly tensor: Tensor;
@@ -20,7 +20,7 @@ export interface LowWeight {
   readonly shape: BlockForm & MatrixShape;
   /** The codes; absent for a plan, whose tensors are all zeros. */
   readonly codes: Codes | PackedCodes | undefined;
-  /** Puts bytes aside, whose memory is then used for others; they stay in memory if omitted. */
+  /** Stores bytes elsewhere, so that their memory can be reused; they stay in memory if omitted. */
   readonly keep?: ((bytes: Uint8Array) => Promise<Kept>) | undefined;
 }
 
@@ -43,14 +43,14 @@ export function orderOf(form: LowForm | 'int8' | 'table', outFirst: boolean): Or
   }
 }
 
-/** Where the nodes go that make a weight of its tensors. */
+/** Where the nodes that compute a weight are inserted. */
 export interface Place {
   readonly graph: Graph;
   /** They are put before it. */
   readonly anchor: Node;
 }
 
-/** What stands in the graph now, and how many bytes of tensors it took. */
+/** The result in the graph, and the bytes of its tensors. */
 export interface Written<W> {
   readonly weight: W;
   readonly added: number;
@@ -86,7 +86,7 @@ export class Tensors {
     const { keep } = this.#low;
     const { name, dtype, dims } = tensor;
     const bytes = await tensor.load();
-    // Memory that threads share is used again for the next weight.
+    // Shared memory is reused for the next weight.
     if (keep === undefined)
       return bytes.buffer instanceof ArrayBuffer ? tensor : constant(name, dtype, dims, bytes.slice());
     const kept = await keep(bytes);

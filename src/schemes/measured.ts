@@ -16,17 +16,17 @@ import {
   type StoredWay,
 } from './ways.ts';
 
-/** A way to store a weight, and what it takes of the weight: noise over signal. */
+/** A way to store a weight, and its noise over signal. */
 export interface MeasuredWay {
   readonly way: StoredWay;
   readonly noise: number;
 }
 
-/** Larger weights are read in pieces and get a scale a channel: their elements are not all in memory at a time. */
+/** Larger weights are read in chunks and get one scale per channel: they are never in memory as a whole. */
 export const MOST_ELEMENTS: number = 1 << 24;
-/** What rounding to float16 takes of numbers, where it is not measured. */
+/** Relative noise of rounding to float16, if not measured. */
 const HALF_NOISE = 4e-8;
-/** Larger weights are not tried as float16: bytes win more elsewhere. */
+/** Larger weights are not tried as float16: the bytes are better spent elsewhere. */
 const MOST_HALVES: number = 1 << 18;
 
 /**

@@ -2,15 +2,15 @@ import type { HalfDType } from '../ir/dtype.ts';
 import type { Graph } from '../ir/graph.ts';
 
 /**
- * What a tensor or value that stands for another one is called: the name of that one, and this after it. Names are made
- * here and never taken apart: what a tensor stands for is in `Tensor.from`.
+ * Suffixes of tensors and values derived from another one. Names are only built here, never parsed: the original of a
+ * tensor is in `Tensor.from`.
  */
 const SUFFIXES = { data: '_quantized', scale: '_scale', zeroPoint: '_zero_point', real: '_dequantized' } as const;
 
 /** What becomes of a value: the numbers stored, their scale and zero point, and the value they make again. */
 export type Part = keyof typeof SUFFIXES;
 
-/** Names of the tensors that stand for one float tensor. */
+/** Names of the tensors that encode one float tensor. */
 export interface EncodedNames {
   /** Of the tensor they stand for. */
   readonly of: string;
@@ -40,7 +40,7 @@ export function nameOfHalf(of: string, dtype: HalfDType = 'float16'): string {
   return `${of}_${dtype}`;
 }
 
-/** What other quantizers put after the name of a weight for its codes: ONNX Runtime's of few bits. */
+/** Suffixes of codes in ONNX Runtime's low-bit quantizers. */
 const CODES = ['_Q4', '_Q8', '_Q2', '_Bnb4', '_DQ_Q4', '_DQ_Q8', '_DQ_Q2'] as const;
 
 /**
@@ -59,12 +59,12 @@ export function likelyNames(of: string): EncodedNames[] {
   return [...own, ...codes];
 }
 
-/** What we call the codes that stand for `of`. */
+/** Our name for the codes of `of`. */
 export function nameOfCodes(of: string): string {
   return `${of}${SUFFIXES.data}`;
 }
 
-/** What integers or codes of this name likely stand for; undefined if the name does not tell. */
+/** The likely original name of integers or codes; undefined if their name does not reveal it. */
 export function likelyOriginal(data: string): string | undefined {
   const bare = data.replace(/_[12]$/, '');
   const suffix = [SUFFIXES.data, ...[...CODES].sort((a, b) => b.length - a.length)].find((one) => bare.endsWith(one));

@@ -1,7 +1,7 @@
 import { lookup } from '../ir/lookup.ts';
 import { isOp, type Node } from '../ir/node.ts';
 
-/** What an input is that says how integers are to be read. */
+/** The role of an input that parametrizes integers. */
 export type StepRole = 'scale' | 'zero_point';
 
 /** Operators that compute with integers. */
@@ -17,10 +17,7 @@ const TO_FLOAT: Steps = [undefined, undefined, 'scale', 'scale', 'zero_point', '
 const EXPERT: Steps = [undefined, 'scale', undefined];
 const LSTM: Steps = [...new Array<undefined>(8), 'scale', 'zero_point', 'scale', 'zero_point'];
 
-/**
- * Which input of an operator on integers is its weight, where it is none of two activations; and what its inputs are
- * beside that.
- */
+/** The weight input of operators on integers, and their scale and zero point inputs. */
 const OPERATORS: Readonly<Record<string, { readonly weight: number; readonly steps?: Steps }>> = {
   MatMulInteger: { weight: 1, steps: ZERO_POINTS },
   MatMulIntegerToFloat: { weight: 1, steps: TO_FLOAT },

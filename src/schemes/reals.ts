@@ -9,14 +9,14 @@ import { picked, type Span, spanReader, spansOfRows } from './spans.ts';
 /** Elements looked at together: a multiple of every packing. */
 const ELEMENTS: number = 1 << 17;
 
-/** A tensor as real numbers, some {@link ELEMENTS} at a time. */
+/** A tensor as real numbers, about {@link ELEMENTS} at a time. */
 export interface Reals {
   (): AsyncIterable<Float32Array>;
-  /** Those of spans that ascend, where the others need not be read for them. */
+  /** Reads ascending spans only, if the rest need not be read for them. */
   readonly spans?: ((spans: readonly Span[]) => AsyncIterable<Float32Array>) | undefined;
 }
 
-/** Real numbers of which spans can be read alone. */
+/** Real numbers whose spans can be read separately. */
 export function withSpans(all: () => AsyncIterable<Float32Array>, spans: Reals['spans']): Reals {
   return Object.assign(() => all(), { spans });
 }
@@ -73,7 +73,7 @@ export async function* mapped(
   for await (const chunk of chunksOf(tensor, (ELEMENTS * bitsOf(tensor.dtype)) / 8)) yield toFloats(chunk);
 }
 
-/** Columns turned at a time. */
+/** Columns transposed at a time. */
 const COLUMNS = 64;
 
 /** The first `kept` elements of each row of `length`. */

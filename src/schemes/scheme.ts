@@ -60,21 +60,21 @@ export interface Encoded {
 export interface EncodedIntegers extends Encoded {
   readonly scheme: IntegerScheme<StoredInteger>;
   readonly scale: Tensor;
-  /** How the scales are stored, where they are integers themselves; `scale` is what these make, and is not written. */
+  /** The stored scales, if they are integers themselves; `scale` is their dequantized form, and is not written. */
   readonly storedScale?: EncodedIntegers | undefined;
   /**
-   * Dims of the numbers, where the integers have others: blocks of neighbours lie along an axis of their own, or the
-   * last block of each row is filled up.
+   * Dims of the numbers, if the integers have others: blocks have an axis of their own, or the last block of each row
+   * is padded.
    */
   readonly shape?: readonly number[];
-  /** What rounding takes from the numbers: measured while the integers are made, or before. */
+  /** Rounding loss, measured while the integers are computed, or before. */
   readonly losses?: Losses;
 }
 
 /** Real numbers stored as floats of 16 bits. */
 export interface EncodedHalves extends Encoded {
   readonly scheme: HalfScheme;
-  /** What rounding takes from the numbers. */
+  /** Rounding loss. */
   readonly losses?: Losses;
 }
 
@@ -179,12 +179,12 @@ export function spreadOf(granularity: Granularity, dims: readonly number[]): Spr
   return { outer: joined ? (outer * channels) / Math.max(1, length) : outer, length, inner, block: undefined };
 }
 
-/** Bytes of what stands for a tensor, all of it. */
+/** Bytes of all tensors that encode one. */
 export function encodedBytes(encoded: Encoded | EncodedIntegers): number {
   return partsOf(encoded).reduce((sum, one) => sum + one.byteLength, 0);
 }
 
-/** The tensors that stand for one. */
+/** The tensors that encode one. */
 export function partsOf(encoded: Encoded | EncodedIntegers): Tensor[] {
   const { data, scale, zeroPoint } = encoded;
   const stored = 'storedScale' in encoded ? encoded.storedScale : undefined;

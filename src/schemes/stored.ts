@@ -16,9 +16,9 @@ import { type EncodedHalves, type EncodedIntegers, integerScheme } from './schem
 import type { IntegerWay } from './ways.ts';
 
 /**
- * A weight as integers that are made float when the model is loaded. Its scales are fitted to the least squared error.
- * Many scales of blocks are stored in fewer bits than 32: as float16 after a Cast, or as integers of 8 bits themselves,
- * each row with a scale of its own.
+ * A weight as integers that are converted to float when the model is loaded. Its scales are fitted to the least squared
+ * error. Many scales of blocks are stored in fewer bits than 32: as float16 after a Cast, or as integers of 8 bits
+ * themselves, each row with a scale of its own.
  * @param of - name of the weight in the graph
  * @param unread - the weight is not read: every scale is 1
  * @returns undefined if the weight holds NaN or infinity
@@ -49,7 +49,7 @@ export async function encodeStored(
   return made(tensor, way, fitted, graph, names);
 }
 
-/** A weight as float16, and what that takes from it. @param unread - the weight is not read */
+/** A weight as float16, and its rounding loss. @param unread - the weight is not read */
 export async function encodeAsHalf(tensor: Tensor, graph: Graph, of: string, unread = false): Promise<EncodedHalves> {
   const encoded = await encodeHalf(tensor, halfName(graph, of, 'float16'));
   const losses = new Losses();

@@ -4,8 +4,8 @@ import { constant, type Tensor } from '../ir/tensor.ts';
 import { castNode } from './write.ts';
 
 /**
- * Writes the nodes that make integers of packed ones, all of operators that opset 11 has: a runtime computes them once,
- * when it loads the model.
+ * Writes the nodes that unpack integers, with operators of opset 11: a runtime computes them once, when it loads the
+ * model.
  */
 export class Unpacking {
   readonly #graph: Graph;

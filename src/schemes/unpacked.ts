@@ -9,12 +9,12 @@ import type { Decodable, Steps } from './decodable.ts';
 import { isReadable } from './packed.ts';
 import { isUnpacking } from './unpacking.ts';
 
-/** A tensor that nodes unpack when the model is loaded, or that they need for it. */
+/** A tensor that nodes unpack when the model is loaded, or need for unpacking. */
 export interface Unpacked {
   readonly role: 'weight' | 'scale' | 'zero_point' | 'constant';
-  /** Of codes: what they stand for. */
+  /** For codes, the weight they represent. */
   readonly weight?: Decodable;
-  /** The node that reads what is made of them. */
+  /** The node that reads the result. */
   readonly end: Node;
 }
 
@@ -65,7 +65,7 @@ async function endOf(
   return undefined;
 }
 
-/** Steps that are followed. */
+/** The most steps followed. */
 const MAX_STEPS = 24;
 
 async function weightAt(graph: Graph, node: Node, value: string): Promise<Decodable | undefined> {
@@ -87,13 +87,13 @@ function rowSteps(graph: Graph, value: string): Steps | undefined {
   return cast?.node && arithmeticFrom(cast.graph, cast.node)?.steps;
 }
 
-/** Codes that are unpacked when a model is loaded, as their operators alone tell: nothing is read. */
+/** Codes that are unpacked when a model is loaded, judged by operators only: nothing is read. */
 export interface CodesBehind {
   readonly held: Constant;
   readonly bits: number;
 }
 
-/** The codes that nodes make a value of; undefined if it is made of anything else. */
+/** The codes from which nodes compute a value; undefined for any other value. */
 export function codesBehind(graph: Graph, value: string): CodesBehind | undefined {
   let [scope, name]: [Graph, string] = [graph, value];
   for (let step = 0; step < MAX_STEPS; step++) {

@@ -9,10 +9,10 @@ import {
   scaleDims,
 } from './scheme.ts';
 
-/** How a weight that is computed with as float may be stored as integers. */
+/** How a weight that is used as float may be stored as integers. */
 export interface StoredForm {
   readonly dtype: SmallInteger;
-  /** Which elements share a scale where nothing finer is wanted. */
+  /** The coarsest sharing of scales. */
   readonly coarsest: Granularity;
   /** Leading axes whose places are rows, which blocks divide; undefined if nothing finer is wanted. */
   readonly rows: number | undefined;
@@ -27,7 +27,7 @@ export interface IntegerWay {
   readonly dims: readonly number[];
   /** What the scales are stored as; integers with a scale for each row. */
   readonly scales: 'float32' | 'float16' | 'uint8';
-  /** What it takes of a file, with the nodes that make it float. */
+  /** Bytes in the file, including the nodes that convert it to float. */
   readonly bytes: number;
 }
 

@@ -18,12 +18,12 @@ export function addTensors(graph: Graph, encoded: EncodedIntegers): void {
   for (const tensor of partsOf(encoded)) graph.setInitializer(tensor);
 }
 
-/** The name of what integers stand for. */
+/** The name of the tensor that integers represent. */
 export function standsFor({ data }: Encoded): string {
   return data.from?.name ?? data.name;
 }
 
-/** The zero point of integers, stated where it is all zeros too: some operators want one. */
+/** The zero point of integers, even if it is all zeros: some operators require one. */
 export function statedZeroPoint({ scheme, scale, zeroPoint }: EncodedIntegers, name: string): Tensor {
   if (zeroPoint !== undefined) return zeroPoint;
   const byteLength = byteLengthOf(scheme.dtype, elementCount(scale.dims));
@@ -52,7 +52,7 @@ export function inputsOf(encoded: EncodedIntegers): string[] {
   return partsOf(encoded).map((one) => one.name);
 }
 
-/** What DequantizeLinear has to be told about scales. */
+/** The attributes of DequantizeLinear for shared scales. */
 export function granularityAttributes(granularity: Granularity): Attribute[] {
   switch (granularity.kind) {
     case 'tensor':
@@ -65,8 +65,8 @@ export function granularityAttributes(granularity: Granularity): Attribute[] {
 }
 
 /**
- * A weight made real by plain arithmetic, put before `anchor`: `(Cast(data) − zero point) · scale`, or of float16 the
- * Cast alone.
+ * A weight converted to float by plain arithmetic, inserted before `anchor`: `(Cast(data) − zero point) · scale`, or of
+ * float16 the Cast alone.
  * @param dtype - of the value that is made
  * @returns its name
  */
@@ -108,7 +108,7 @@ export function spreadScale({ data, scale, scheme }: Encoded): Tensor | undefine
   return scale && { ...scale, dims: broadcastDims(scheme.granularity, data.dims) };
 }
 
-/** Values that plain arithmetic makes real numbers of. */
+/** The inputs of dequantizing arithmetic. */
 export interface ArithmeticParts {
   /** What the numbers stand for. */
   readonly of: string;

@@ -1,6 +1,6 @@
 import { type Fact, MEASURED } from './fact.ts';
 
-/** What ONNX Runtime's CPU takes for a kernel on integers beside the float one. */
+/** The benchmark of ONNX Runtime's integer kernels against float ones on CPUs. */
 const BENCHMARK = 'benchmarks/ort-kernels.js';
 
 export const dynamicProduct: Fact<{ readonly least: number; readonly widest: number }> = {
@@ -37,14 +37,14 @@ export function dynamicPays(rows: number, inputs: number, outputs: number): bool
   return Math.sqrt(rows) * inputs * Math.min(outputs, widest * inputs) >= least;
 }
 
-/** Microseconds of a kernel: for its start, and for each of what it counts. */
+/** Microseconds of a Conv kernel: per start, and per counted unit. */
 export interface ConvCosts {
   readonly start: number;
   /** For each element of the output. */
   readonly output: number;
-  /** For each element that lies under the kernel, where that has more than one place. */
+  /** For each element under the kernel, if that has more than one tap. */
   readonly patch: number;
-  /** For each multiplication, where channels are counted in full `lanes`. */
+  /** For each multiplication, with channels rounded up to full `lanes`. */
   readonly product: number;
 }
 
@@ -56,32 +56,32 @@ export interface GemmCosts {
   readonly product: number;
 }
 
-/** What a kernel takes in float and on integers, in microseconds. */
+/** Times of kernels in float and on integers, in microseconds. */
 export interface StaticCosts {
   readonly conv: { readonly float: ConvCosts; readonly integer: ConvCosts };
-  /** Channels that a kernel computes with together. */
+  /** Channels that a kernel processes together. */
   readonly lanes: number;
   /**
    * A Conv of fewer outputs than `lanes`, or of fewer inputs that sums over fewer products than this, gains nothing.
    */
   readonly few: number;
-  /** A Conv with one filter for each channel: for each place under the kernel, and for each place and channel. */
+  /** A depthwise Conv: for each tap, and for each tap and channel. */
   readonly depthwise: {
     readonly float: { readonly start: number; readonly place: number; readonly product: number };
     readonly integer: { readonly start: number; readonly place: number; readonly product: number };
   };
-  /** What groups of a Conv take on integers, times what they take in float. */
+  /** Time of a grouped Conv on integers relative to float. */
   readonly groups: number;
   readonly gemm: { readonly float: GemmCosts; readonly integer: GemmCosts };
-  /** Weights of a Gemm that stay near the processor from run to run. */
+  /** Elements of a Gemm's weight that stay in the cache between runs. */
   readonly near: number;
   /** For each place under the kernel of each output; on integers also for each place, whatever the channels. */
   readonly maxPool: { readonly float: number; readonly integer: number; readonly place: number };
   /** For each element of the output of Add and Concat. */
   readonly join: { readonly float: number; readonly integer: number };
-  /** QuantizeLinear or DequantizeLinear, and what turns the layout there. */
+  /** QuantizeLinear or DequantizeLinear, including the change of layout. */
   readonly border: { readonly start: number; readonly element: number };
-  /** Integers have to be so many times faster than they are expected to be, before they are written. */
+  /** Safety factor: integers must be estimated to be this many times faster to be used. */
   readonly doubt: number;
 }
 
@@ -113,13 +113,13 @@ export const staticCosts: Fact<StaticCosts> = {
   },
 };
 
-/** What a kernel takes, in microseconds. */
+/** Times of a kernel, in microseconds. */
 export interface Times {
   readonly float: number;
   readonly integer: number;
 }
 
-/** A Conv by what decides its time. */
+/** The properties of a Conv that determine its time. */
 export interface ConvShape {
   /** Places of the output, for each of its channels. */
   readonly places: number;
@@ -130,7 +130,7 @@ export interface ConvShape {
   readonly groups: number;
 }
 
-/** What a Conv takes; each kind of it has kernels of its own. */
+/** Times of a Conv; each kind has its own kernels. */
 export function convTimes(shape: ConvShape): Times {
   const { places, inputs, outputs, taps, groups } = shape;
   const { conv, depthwise, groups: slower, lanes, few } = staticCosts.value;
@@ -153,7 +153,7 @@ export function convTimes(shape: ConvShape): Times {
   return { float, integer: narrow ? Math.max(float, time(conv.integer)) : time(conv.integer) };
 }
 
-/** What a Gemm takes. */
+/** Times of a Gemm. */
 export function gemmTimes(rows: number, inputs: number, outputs: number): Times {
   const { gemm, near } = staticCosts.value;
   const weights = inputs * outputs;
@@ -171,13 +171,13 @@ export function maxPoolTimes(elements: number, channels: number, places: number)
   return { float: elements * places * float, integer: elements * places * (integer + place / channels) };
 }
 
-/** What Add or Concat takes. */
+/** Times of an Add or Concat. */
 export function joinTimes(elements: number): Times {
   const { float, integer } = staticCosts.value.join;
   return { float: elements * float, integer: elements * integer };
 }
 
-/** What a QuantizeLinear or DequantizeLinear takes. */
+/** Time of a QuantizeLinear or DequantizeLinear. */
 export function borderTime(elements: number): number {
   const { start, element } = staticCosts.value.border;
   return start + elements * element;

@@ -2,7 +2,7 @@ import { isOp, type Node } from '../ir/node.ts';
 import { type Condition, madeBy, type Reading } from './fact.ts';
 import * as weights from './weights.ts';
 
-/** In the order in which they are told: the first that is not met is the reason. */
+/** In order of precedence: the first one not met is reported. */
 const CONDITIONS: readonly Condition<unknown>[] = [
   weights.wholeTable,
   weights.convActivations,
@@ -21,7 +21,7 @@ const CONDITIONS: readonly Condition<unknown>[] = [
   weights.addBehind,
 ];
 
-/** The first condition of ONNX Runtime's fusions that a node does not meet, in a few words. */
+/** The first condition of ONNX Runtime's fusions that a node fails, in a few words. */
 export function whyUnfused(reading: Omit<Reading, 'quantized'>): string {
   const { graph, dequantize, node } = reading;
   const output = dequantize.outputs[0] ?? '';

@@ -2,15 +2,15 @@ import type { Graph } from '../ir/graph.ts';
 import { isOp, type Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 
-/** Something a runtime does that decides what is written for it. */
+/** A behaviour of a runtime that determines what is written for it. */
 export interface Fact<Value> {
-  /** What it does, in a sentence or two. */
+  /** The behaviour, in a sentence or two. */
   readonly says: string;
-  /** Where it stands: a file of the runtime's sources, or a page about it. */
+  /** Its source: a file of the runtime's sources, or a page about it. */
   readonly source: string;
-  /** Versions it was seen in. */
+  /** Versions in which it was observed. */
   readonly version: string;
-  /** What code has to know of it. */
+  /** The value that code reads. */
   readonly value: Value;
 }
 
@@ -20,9 +20,9 @@ export interface Reading {
   readonly graph: Graph;
   readonly dequantize: Node;
   readonly node: Node;
-  /** Whether the node's other factor comes out of a DequantizeLinear too. */
+  /** Whether the node's other factor also comes from a DequantizeLinear. */
   readonly quantized: boolean;
-  /** What the runtime made of the node. */
+  /** The node that the runtime turned it into. */
   readonly made: Node | undefined;
   /** How many nodes read the weight. */
   readonly sharers: number;
@@ -30,9 +30,9 @@ export interface Reading {
 
 /** A condition for a weight to be read by an integer kernel. */
 export interface Condition<Value> extends Fact<Value> {
-  /** Operators it is about: products are MatMul and Gemm. */
+  /** The operators it applies to: products are MatMul and Gemm. */
   readonly of: 'table' | 'conv' | 'product';
-  /** How a reading does not meet it, as people read it; undefined if it does. */
+  /** Why a reading does not meet it, for people; undefined if it does. */
   unmet(reading: Reading): string | undefined;
 }
 

@@ -23,7 +23,7 @@ export const hardSigmoidTypes: Fact<readonly DType[]> = {
   ...{ source: ort('core/providers/cpu/activation/activations.cc'), version: MEASURED, value: ['float32', 'float16'] },
 };
 
-/** What `com.microsoft.DynamicQuantizeLSTM` takes. */
+/** The LSTM variants that `com.microsoft.DynamicQuantizeLSTM` supports. */
 export interface LstmKernel {
   readonly weights: DType;
   readonly activations: DType;

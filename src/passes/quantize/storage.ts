@@ -13,14 +13,14 @@ import type { ResolvedOptions } from './options.ts';
 import { isProduct } from './pays.ts';
 import { spend } from './spend.ts';
 
-/** A use whose weight is made float when the model is loaded, and the scales it gets at least. */
+/** A use whose weight is converted to float when the model is loaded, and its coarsest scales. */
 export interface StoredUse extends Pick<StoredForm, 'coarsest' | 'rows'> {
   readonly use: WeightUse;
 }
 
-/** Noise of all stored weights together, over their signals, with which outputs are ruined. */
+/** Total relative noise of all stored weights above which outputs are ruined. */
 const RUINED = 0.01;
-/** The least noise that bytes have to take away: so much for as many as 1 % of the floats. */
+/** The least noise that bytes must remove: this much per 1 % of the floats. */
 const WORTH = 0.0003;
 
 /** How a weight may be stored, by the options of the run. */
@@ -34,9 +34,9 @@ export function storedForm(
 }
 
 /**
- * Decides how each stored weight is stored, by what all ways would take and lose of all weights: the least noise in a
- * file that is not larger than with 8 bits of ONNX Runtime's quantizer ({@link plainBytes}).
- * @param others - tensors that are read as integers besides: these are not left float
+ * Decides how each weight is stored, by bytes and noise of all ways for all weights: the least noise in a file that is
+ * not larger than with ONNX Runtime's 8-bit quantizer ({@link plainBytes}).
+ * @param others - tensors also read as integers, which do not stay float
  */
 export async function planStorage(
   stored: readonly StoredUse[],
@@ -74,7 +74,7 @@ export async function planStorage(
  * x ── DynamicQuantizeLinear ── ConvInteger(W_quantized) ── Cast ── Mul(x_scale · W_scale) ── Add(Reshape(b)) ── y
  * ```
  *
- * with names made of those of x, W, y and the node. Counted rather low.
+ * with names derived from those of x, W, y and the node. A low estimate.
  */
 export function plainBytes(uses: readonly WeightUse[]): number {
   const tensors = new Map<Tensor, number>();
@@ -87,7 +87,7 @@ export function plainBytes(uses: readonly WeightUse[]): number {
     const name = constantName(held).length;
     const scales = isProduct(use) ? (dims[weightAxes(use, dims)?.out ?? 0] ?? 1) : 1;
     tensors.set(held.tensor, elementCount(dims) + 5 * scales + 2 * name + 60);
-    // One node of ONNX Runtime's own takes the place of a recurrent one.
+    // ONNX Runtime replaces a recurrent node by a single node of its own.
     if (lookup(RECURRENT_INPUTS, node.opType) !== undefined) continue;
     const seen = activations.get(graph) ?? new Set<string>();
     activations.set(graph, seen);

@@ -23,31 +23,31 @@ import { isConv, isProduct, neededOpset, pays, type Rows, rowsOf, withinOpset } 
 import { settleReshapes } from './reshapes.ts';
 import { selectWeights } from './select.ts';
 
-/** One form of a product beside the float one: the values that hold the two sums of squares. */
+/** A trial of one form of a product: the values that hold the two sums of squares. */
 interface Trial {
-  /** What the whole model calls the product. */
+  /** The name of the product in the whole model. */
   readonly key: string;
   readonly form: ProductForm;
   readonly signal: string;
   readonly noise: string;
 }
 
-/** A model that computes its products in other forms as well, each by itself. */
+/** A model that also computes its products in other forms, each separately. */
 export interface Trials {
   readonly model: Model;
-  /** Values of one element that the model has to be run for. */
+  /** Scalar outputs to fetch from the model. */
   readonly values: readonly string[];
-  /** @param means - of these values over all runs; those that no run gave are not in it */
+  /** @param means - of these values over all runs; values without results are missing */
   signals(means: ReadonlyMap<string, number>): ProductSignals;
 }
 
-/** The most that is told, in dB, of a product that loses next to nothing. */
+/** The cap of reported SQNR, in dB, for nearly exact products. */
 const MOST = 200;
 
 /**
- * Writes products a second time, on integers and with a stored weight, beside themselves in a copy of the model, with
- * what they lose. If a Log follows, the nodes between are written again too, and the loss is that of the Log. A Conv is
- * tried only if a Log follows: with a stored weight.
+ * Adds quantized copies of products, on integers and with a stored weight, to a copy of the model, and computes their
+ * loss. If a Log follows, the nodes between are copied too, and the loss is measured after the Log. A Conv is tried
+ * only if a Log follows: with a stored weight.
  *
  * ```
  * before   x ── MatMul(W) ── y ── Clip ── Log ── l
@@ -55,7 +55,7 @@ const MOST = 200;
  * beside   x ── Q ── DQ ── MatMul(W_quantized ── DQ) ── Clip ── Log ── l'      signal Σ (l − mean)², noise Σ (l − l')²
  * ```
  *
- * All else reads the float values: each figure is of one product alone.
+ * All other nodes read the float values, so each figure is that of a single product.
  *
  * @param options - those of the run; with `weightsOnly`, and for fewer than 8 bits, only products before a Log are
  *   tried, the latter in few bits too, with codes searched without data
@@ -79,13 +79,13 @@ export async function tryProducts(model: Model, options: ResolvedOptions): Promi
   };
 }
 
-/** A product, with what lies between it and logarithms, and these. */
+/** A product, with the nodes up to and including its logarithms. */
 interface Product {
   readonly use: WeightUse;
   readonly way: readonly Node[];
 }
 
-/** Products, and the rows that each has at least. */
+/** Products, and the least number of rows of each. */
 interface Found {
   readonly products: readonly Product[];
   readonly uses: readonly WeightUse[];
@@ -129,14 +129,14 @@ class Trying {
     ];
   }
 
-  /** The products that are tried, with all that lies between them and logarithms. */
+  /** The products to try, with the nodes up to their logarithms. */
   async #found(): Promise<Found> {
     const onlyLog = isLow(this.#options) || this.#options.weightsOnly;
     const products: Product[] = [];
     for (const use of selectWeights(this.#model, this.#options)) {
       const tried = isProduct(use) || isConv(use);
       if (!tried || this.#places.hidden(use.graph) !== undefined) continue;
-      // Before there are copies, which read the same values.
+      // Before copies exist that read the same values.
       const way = wayToLog(use.graph, use.node);
       if (way.length > 0 || (isProduct(use) && !onlyLog)) products.push({ use, way });
     }
@@ -144,7 +144,7 @@ class Trying {
     return { products, uses, rows: await rowsOf(this.#model, uses) };
   }
 
-  /** What is stored in fewer than 8 bits, if that is asked for. */
+  /** The weights in fewer than 8 bits, if requested. */
   #choices({ uses, rows }: Found): Choices {
     const options = this.#options;
     if (!isLow(options)) return new Map();
@@ -170,7 +170,7 @@ class Trying {
     return trials;
   }
 
-  /** @param formsFor - what writes the copies that are found again among the nodes */
+  /** @param formsFor - creates the forms for the copies */
   async #try(
     products: readonly Product[],
     form: ProductForm,
@@ -193,7 +193,7 @@ class Trying {
     return trials;
   }
 
-  /** Has a graph sum up what a copy of a value loses. */
+  /** Adds nodes that sum up the loss of a copy. */
   #loss({ graph, dtype }: WeightUse, { value, copy, log }: Pair): Pick<Trial, 'signal' | 'noise'> {
     const add = (opType: string, inputs: readonly string[]): string => {
       const output = graph.uniqueName(`${copy}_${opType}`);
@@ -218,11 +218,11 @@ class Trying {
 interface Pair {
   readonly value: string;
   readonly copy: string;
-  /** Whether a Log gives it. */
+  /** Whether a Log computes it. */
   readonly log: boolean;
 }
 
-/** Writes a product again at the end of its graph, and all between it and logarithms. */
+/** Copies a product to the end of its graph, with the nodes up to its logarithms. */
 function copied({ use: { graph, node: product }, way }: Product): { readonly node: Node; readonly pairs: Pair[] } {
   const names = new Map<string, string>();
   const copyOf = (node: Node): Node => {

@@ -26,13 +26,13 @@ import { refusal, selectWeights, withFloats } from './select.ts';
 import { planStorage } from './storage.ts';
 import { tiedTables } from './tied.ts';
 
-/** Uses whose weights are looked at at a time: enough for every thread while one is thought about. */
+/** Uses whose weights are read ahead: enough to keep every thread busy. */
 const AHEAD = 16;
-/** What became of a Conv, for people. */
+/** The form of a stored Conv, for reports. */
 const STORED = 'stored in 8 or 16 bits, computed in float as fast as before';
 
 /**
- * Quantizes the weights of the operators in `options.opTypes`, and tells the ledger what became of each.
+ * Quantizes the weights of the operators in `options.opTypes`, and records the outcome in the ledger.
  * @returns facts about the whole model
  */
 export async function quantizeWeights(
@@ -60,7 +60,7 @@ export async function quantizeWeights(
     if (raised.raised) {
       notes.push(`opset raised from ${raised.from} to ${raised.to}, which 8-bit weights with a scale per channel need`);
       notes.push(...raised.notes);
-      // Raising replaces nodes: the ones found before may be gone.
+      // Raising the opset replaces nodes, so nodes found before may be gone.
       uses = selected();
       rows = await rowsOf(model, uses);
     } else {
@@ -81,7 +81,7 @@ export async function quantizeWeights(
     ledger.skip(use.held, skipUse(use, 'low_sqnr', belowFloor(use, 'integers', settled.floor) as string));
   }
   const kept = low.filter((use) => tied.has(use.held.tensor));
-  // One copy serves the arithmetic and the products that read the same weight.
+  // Arithmetic and products that read the same weight share one copy.
   const inFloat = new Set([...kept, ...leaves].map((use) => use.held.tensor));
   const forms = new Forms(emitter, settled, distinct, { tied, inFloat, rows });
   let convs: WeightUse[] = [];
@@ -99,14 +99,14 @@ export async function quantizeWeights(
   model.freeInitializers();
   if (convs.length > 0) {
     notes.push(`${convs.length} of them of Conv: ${STORED}`);
-    // Beside weights in few bits, data leaves them as they are.
+    // With few bits, data does not change them.
     const open = !options.weightsOnly && !isLow(options);
     if (open) ledger.fact({ kind: 'stored_convs', weights: convs.length, time: timeOnIntegers(convs) });
   }
   return notes;
 }
 
-/** The uses without those of weights whose floats other nodes read. */
+/** The uses, without weights whose floats other nodes read. */
 function withoutLarger(model: Model, uses: WeightUse[], options: ResolvedOptions, ledger: Ledger): WeightUse[] {
   const { only: _, aside: __, ...all } = options;
   const kept = readElsewhere([...selectWeights(model, all), ...leavesOf(model, QUANTIZABLE_OPS).uses]);
@@ -117,7 +117,7 @@ function withoutLarger(model: Model, uses: WeightUse[], options: ResolvedOptions
   return uses.filter((use) => !isKept(use));
 }
 
-/** Those of the leaves that become integers; the ledger is told why not the others. */
+/** The leaves that become integers; the reasons for the others go to the ledger. */
 function chosenLeaves(
   model: Model,
   leaves: readonly WeightUse[],
@@ -133,17 +133,20 @@ function chosenLeaves(
   });
 }
 
-/** What users of the web should know, who took this form for the size. */
+/** A note for users of the web who chose this form for its size. */
 const IN_WEBASSEMBLY = `in WebAssembly, products of floats and integers take up to ${floatProducts.value.slower} times as long as float: for the web, leave out \`weightsOnly\` or give \`target: web\``;
 
-/** Rewrites the node of a use, or tells why not; may look at the weights of the next ones meanwhile. */
+/** Rewrites the node of a use, or returns why not; may read the next weights ahead. */
 export interface Rewriter {
   apply(use: WeightUse): Promise<Rewritten | Skip>;
   begin?(use: WeightUse): void;
   end?(): Promise<void>;
 }
 
-/** Rewrites every use, then drops the float weights nothing reads any more; a use of each that is read by a Conv. */
+/**
+ * Rewrites every use, then drops float weights that are no longer read; returns one use of each weight that a Conv
+ * reads.
+ */
 export async function rewrite(
   model: Model,
   uses: readonly WeightUse[],
@@ -155,7 +158,7 @@ export async function rewrite(
   let begun = 0;
   try {
     for (const [index, use] of uses.entries()) {
-      // Whoever is free looks at the next weights while this one is thought about.
+      // Free threads read the next weights while this one is processed.
       for (; begun < Math.min(uses.length, index + AHEAD); begun++) forms.begin?.(uses[begun] as WeightUse);
       const result = await forms.apply(use);
       watch?.(index + 1, uses.length);
@@ -169,7 +172,7 @@ export async function rewrite(
       done.set(use.held.graph, byName.set(name, [...(byName.get(name) ?? []), use]));
     }
   } finally {
-    // After an error: what reads the file ends before somebody closes it.
+    // After an error: reading must end before the file is closed.
     await forms.end?.();
   }
   const convs: WeightUse[] = [];

@@ -80,7 +80,7 @@ export async function searchFloatLayers(layers: readonly Layer[], options: Searc
     while (start !== undefined && !begun.has(start)) {
       begun.add(start);
       const end = await takeBack(start, trials);
-      // Where a trial in passing was smaller, layers are taken back from that one as well.
+      // If another trial was smaller, layers are quantized again from that one as well.
       start = trials.best === end ? undefined : trials.best;
     }
   };
@@ -123,7 +123,7 @@ async function shortestBeginning(ranking: readonly RankedLayer[], trials: Trials
       found = trial;
     } else fails = middle;
   }
-  // Even the last layer alone may be too much, and another one not.
+  // Keeping the whole prefix may fail although another trial succeeded.
   return found ?? trials.best;
 }
 

@@ -18,9 +18,9 @@ export interface PresentFile {
 export const SECTION: string = dataFiles.value.key[0];
 
 /**
- * What transformers.js has to be told of the files, put into its section of config.json. What the section says already
- * stays, unless it is not so: keys are added for the files that it is wrong about.
- * @returns the section; undefined if it says nothing, and nothing has to be said
+ * Adds what transformers.js has to know about the files to its section of config.json. Existing entries stay; keys are
+ * added for files about which they are wrong.
+ * @returns the section; undefined if there is none and none is needed
  */
 export function mergedSection(section: JsonObject | undefined, files: readonly PresentFile[]): JsonObject | undefined {
   const [, key] = dataFiles.value.key;
@@ -36,16 +36,16 @@ function entryOf(key: string, value: unknown): JsonObject {
   return value === undefined ? {} : { [key]: value };
 }
 
-/** How many data files each file has: by the whole name, which goes before that of the model. */
+/** How many data files each file has, by full name, which takes precedence over that of the model. */
 function mergedCounts(given: unknown, files: readonly PresentFile[]): unknown {
   const wrong = files.filter(({ file, data }) => toldCount(given, file) !== data);
   if (wrong.length === 0) return given;
-  // One number is said of every file, also of those that have none.
+  // A single number applies to every file, even to those without data files.
   const listed = isObject(given) ? wrong : files.filter((one) => one.data > 0);
   return { ...(isObject(given) ? given : {}), ...Object.fromEntries(listed.map(({ file, data }) => [file, data])) };
 }
 
-/** What transformers.js makes of a setting for a file. */
+/** The number that transformers.js derives from a setting for a file. */
 function toldCount(given: unknown, file: string): number {
   if (!isObject(given)) return Number(given ?? 0);
   const name = partsOf(file)?.name ?? '';
@@ -53,7 +53,7 @@ function toldCount(given: unknown, file: string): number {
   return Number(told ?? 0);
 }
 
-/** The type of past keys and values by dtype, where it is not float32 or something else is said. */
+/** The type of past keys and values by dtype, if it is not float32 or the setting is wrong. */
 function mergedTypes(given: unknown, files: readonly PresentFile[]): unknown {
   const told = (dtype: string): unknown => (isObject(given) ? given[dtype] : given) ?? 'float32';
   const wrong = files.flatMap(({ file, cache }) => {

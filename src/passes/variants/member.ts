@@ -1,4 +1,4 @@
-/** A key of the outermost object of a JSON text, and where its value stands. */
+/** A key of the outermost object of a JSON text, and the position of its value. */
 interface Member {
   readonly key: string;
   readonly start: number;
@@ -9,8 +9,8 @@ interface Member {
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}:,]|[^\s"[\]{}:,]+/g;
 
 /**
- * The text of a JSON object with another value for one of its keys; everything else stays as it is, byte for byte, with
- * numbers that JavaScript has not. A key that is not there is put at the end.
+ * The text of a JSON object with another value for one of its keys; everything else stays byte for byte, including
+ * numbers that JavaScript cannot represent. A new key is added at the end.
  * @param text - of an object, which is JSON
  * @example
  * withMember('{\n  "a": 1e999\n}', 'b', true); // '{\n  "a": 1e999,\n  "b": true\n}'

@@ -4,12 +4,12 @@ import { dataFiles, dtypeSuffixes, modelFolder } from '../../targets/transformer
 /** The folder of a repository that models are in. */
 export const MODEL_FOLDER: string = modelFolder.value;
 
-/** Under this key a variant notes in its metadata what it was made of, and how. */
+/** The metadata key under which a variant records its source and steps. */
 export const VARIANT_KEY = 'onnx_compress.variant';
 
 const ENDING = '.onnx';
 
-/** What a model file is of: `model_q4.onnx` is `model` with the dtype `q4`. */
+/** The parts of a model's file name: `model_q4.onnx` is `model` with the dtype `q4`. */
 export interface FileParts {
   readonly name: string;
   readonly dtype: string;
@@ -38,7 +38,7 @@ export function dataFile(file: string, index: number): string {
 /** The most data files that a model may have. */
 export const MOST_DATA_FILES: number = dataFiles.value.most;
 
-/** The dtypes that are asked for, each once, in the order in which they are made. */
+/** The requested dtypes, each once, in the order in which they are made. */
 export function inOrder(dtypes: readonly VariantDtype[]): VariantDtype[] {
   return VARIANT_DTYPES.filter((one) => dtypes.includes(one));
 }

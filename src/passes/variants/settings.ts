@@ -34,7 +34,7 @@ export const VARIANT_STEPS: { readonly [dtype in VariantDtype]: readonly RecipeS
   q4f16: [FOUR_BITS, IN_FLOAT16],
 };
 
-/** Why no file of this dtype is written, and what to take. */
+/** Why no file of this dtype is written, and what to use instead. */
 export const BNB4: { readonly fact: string; readonly hint: string } = {
   fact: `bnb4 can be read but not written: it runs ${bnb4Products.value.slower} times slower than float`,
   hint: 'Use q4: the same size, as accurate, and fast on WebGPU.',

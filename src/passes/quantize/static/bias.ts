@@ -2,7 +2,7 @@ import { constant, type Tensor } from '../../../ir/tensor.ts';
 import type { LinearParams } from '../../../kernels/linear.ts';
 import { floats } from '../../../kernels/views.ts';
 
-/** Largest int32 magnitude a bias uses: sums of products come on top of it. */
+/** Largest int32 magnitude of a bias: sums of products are added to it. */
 const BIAS_LIMIT = 2 ** 30;
 
 /** A bias as int32 with its scale. */
@@ -12,8 +12,8 @@ export interface QuantizedBias {
 }
 
 /**
- * The bias in steps of the product, as integer kernels add it: `q = round(b / (x_scale · w_scale))`, per channel. Where
- * q would not fit, the scale of the weight's channel is raised in `params` until it does.
+ * The bias as multiples of the product's scale, as integer kernels add it: `q = round(b / (x_scale · w_scale))`, per
+ * channel. Where q would not fit, the scale of the weight's channel is raised in `params` until it does.
  *
  * @param bias - float32 `[N]`
  * @param params - of the weight, per channel or one for all; changed in place

@@ -13,12 +13,12 @@ import type { ResolvedOptions } from '../options.ts';
 import { refusal as leftAlone } from '../select.ts';
 import { clipBehind } from './join.ts';
 
-/** A Conv or Gemm that can run on integers, with the values whose ranges that takes, as its graph calls them. */
+/** A Conv or Gemm that can run on integers, with the values whose ranges it needs, by their names in its graph. */
 export interface Candidate {
   readonly use: WeightUse;
   /** The activation it reads. */
   readonly x: string;
-  /** The value that is quantized: its own output, or that of the Relu or Clip that alone reads it. */
+  /** The value that is quantized: its own output, or that of a Relu or Clip that is its only reader. */
   readonly y: string;
   /** The node that makes `y`. */
   readonly last: Node;
@@ -29,14 +29,14 @@ export interface Candidate {
 /** What can be quantized with its activations, and what cannot. */
 export interface Found {
   readonly candidates: readonly Candidate[];
-  /** How many nodes cannot for which reason, e.g. `Conv: its bias is not a constant`. */
+  /** How many nodes cannot be quantized, by reason, e.g. `Conv: its bias is not a constant`. */
   readonly reasons: ReadonlyMap<string, number>;
 }
 
 /**
- * The nodes that can run on integers, graph after graph in their order: nodes of the main graph and of branches of If,
- * which calibration sees.
- * @param ledger - is told of weights that cannot, and why
+ * The nodes that can run on integers, in graph order: those of the main graph and of branches of If, which calibration
+ * observes.
+ * @param ledger - receives skips for the weights of all others
  */
 export function staticCandidates(
   model: Model,
@@ -77,13 +77,13 @@ function candidateOf(use: WeightUse): Candidate {
   };
 }
 
-/** Why a node cannot; with a skip unless the dynamic form or the report of the whole pass speaks of its weight. */
+/** Why a node cannot run on integers; with a skip unless its weight is reported elsewhere. */
 interface No {
   readonly why: string;
   readonly skip?: Skip;
 }
 
-/** A Gemm that cannot has a dynamic form, which needs no range. */
+/** A refused Gemm still has the dynamic form, which needs no range. */
 function refused(use: WeightUse, reason: SkipReason, why: string): No {
   return isOp(use.node, 'Gemm') ? { why } : { why, skip: skipUse(use, reason, why) };
 }
@@ -103,7 +103,7 @@ function refusal(use: WeightUse, options: ResolvedOptions, model: Model): No | u
   if (alone !== undefined) return { why: alone.detail };
   if (tensor.dtype !== 'float32') return { why: `its weight is ${tensor.dtype}` };
   if (index !== 1 || use.via.length > 0) return { why: 'its weight is not stored as the node reads it' };
-  // One copy serves the look-up and the dynamic product.
+  // The lookup and the dynamic product share one copy.
   if (isOp(node, 'Gemm') && isTable(use)) return { why: 'its weight is a table too' };
   const channels = tensor.dims[weightAxes(use, tensor.dims)?.out ?? 0];
   const bias = ownBias(node);

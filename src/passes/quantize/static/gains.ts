@@ -5,7 +5,7 @@ import { toFloat32 } from '../../../kernels/views.ts';
 import { weightOf } from '../../../layers/select.ts';
 import { channelsBehind, eachPair, geometryOf, MAX_PATH } from '../geometry.ts';
 
-/** How loud each channel of a value is to the layers that read it. */
+/** The gain with which layers read each channel of a value. */
 export class Gains {
   readonly #graph: Graph;
   /** Σ w² for each input channel, by the node that reads it. */
@@ -17,7 +17,7 @@ export class Gains {
 
   /**
    * Σ w² over the weights that meet each channel, for every Conv and Gemm that reads the value, directly or through
-   * operators that keep its channels apart. Nothing is said of other readers.
+   * operators that keep its channels apart. Other readers are ignored.
    * @param channels - how many the value has
    */
   async of(value: string, channels: number): Promise<Float64Array[]> {
@@ -27,7 +27,7 @@ export class Gains {
       for (const { graph, node, index } of this.#graph.uses(next.name)) {
         if (graph !== this.#graph || node === undefined || index !== 0) continue;
         const gains = await this.#gainsOf(node);
-        // After a Flatten each channel is several neighbours.
+        // After a Flatten, each channel is several neighbouring features.
         const spread = (gains?.length ?? 0) / channels;
         if (gains !== undefined && spread >= 1 && Number.isInteger(spread)) found.push(joined(gains, spread));
         else if (channelsBehind(node) !== undefined && next.steps < MAX_PATH)

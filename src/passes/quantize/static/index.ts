@@ -18,14 +18,14 @@ export { type Preference, STATIC_DEFAULTS, type StaticOptions } from './options.
 const WHY_APART = 'otherwise ONNX Runtime computes in float around them on x64 (uint8 needs no copies)';
 
 /**
- * The activations whose ranges {@link quantizeStatic} needs: inputs and outputs of the Conv and Gemm that it may
+ * The activations whose ranges {@link quantizeStatic} needs: inputs and outputs of the Conv and Gemm nodes that it may
  * rewrite, by their names in the whole model (see `Places`).
  */
 export function calibrationValues(model: Model, options: QuantizeOptions = {}): string[] {
   return [...channelAxes(model, options).keys()];
 }
 
-/** The axis of the channels of each of {@link calibrationValues}: what the floor needs to look at channels. */
+/** The axis of the channels of each of {@link calibrationValues}: what the SQNR floor needs to measure channels. */
 export function channelAxes(model: Model, options: QuantizeOptions = {}): Map<string, number> {
   const places = new Places(model);
   const { candidates } = staticCandidates(model, allOf(options), places);
@@ -40,7 +40,7 @@ export function channelAxes(model: Model, options: QuantizeOptions = {}): Map<st
 const NAMED = 3;
 
 /**
- * Why no activation of the model is quantized ahead, so that there is nothing to calibrate.
+ * Why no activation of the model is statically quantized, so that there is nothing to calibrate.
  * @returns undefined if some are
  */
 export function whyNothing(model: Model, options: QuantizeOptions = {}): string | undefined {
@@ -78,7 +78,7 @@ export function whyNothing(model: Model, options: QuantizeOptions = {}): string 
  */
 export function quantizeStatic(options: StaticOptions): Pass {
   checkShape('quantizeStatic', options, STATIC_SHAPE);
-  // Options that contradict each other are told at once.
+  // Contradictory options are rejected at once.
   resolveOptions(options);
   return {
     name: 'quantize',
@@ -93,8 +93,8 @@ export function quantizeStatic(options: StaticOptions): Pass {
 }
 
 /**
- * {@link quantizeStatic}, with a ledger that other forms may go on with. Each graph is rewritten by itself: ONNX
- * Runtime fuses no node with what a graph around it computes or holds.
+ * {@link quantizeStatic}, with a ledger that other forms continue. Each graph is rewritten by itself: ONNX Runtime
+ * fuses no node with values of an enclosing graph.
  * @returns facts about the whole model
  */
 export async function quantizeActivations(
@@ -115,8 +115,8 @@ export async function quantizeActivations(
 }
 
 /**
- * Whether any layer is to run on integers, whatever the opset: what that needs is not done for nothing. The ledger is
- * told why not.
+ * Whether any layer would run on integers, at any opset, so that the model is not prepared in vain. The reasons against
+ * go to the ledger.
  */
 export async function anyActivations(model: Model, options: StaticOptions, ledger: Ledger): Promise<boolean> {
   const correction = new BiasCorrection(model, new Map());
@@ -126,7 +126,7 @@ export async function anyActivations(model: Model, options: StaticOptions, ledge
   return false;
 }
 
-/** What rewrites each graph, and the layers of it that may run on integers. */
+/** The rewriter of each graph, with the layers that may run on integers. */
 function* rewriters(
   model: Model,
   options: StaticOptions,

@@ -3,8 +3,8 @@ import { isOp, type Node } from '../../../ir/node.ts';
 import { clips, joiners } from '../../../targets/activations.ts';
 
 /**
- * The Add or Concat that runs on integers where a node makes a quantized value: the node itself, or what precedes it
- * where it clips a value that nobody else reads.
+ * The Add or Concat that runs on integers if a node's output is quantized: the node itself, or the one before it if the
+ * node clips a value without other readers.
  */
 export function joinerOf(graph: Graph, node: Node): Node | undefined {
   if (isJoiner(node)) return clipBehind(graph, node) === undefined ? node : undefined;
@@ -12,7 +12,7 @@ export function joinerOf(graph: Graph, node: Node): Node | undefined {
   return join !== undefined && isJoiner(join) && clipBehind(graph, join) === node ? join : undefined;
 }
 
-/** The Relu or Clip that alone reads what a node makes, where a QuantizeLinear after it can take its place. */
+/** A Relu or Clip that is the only reader of a node's output and can be absorbed by a following QuantizeLinear. */
 export function clipBehind(graph: Graph, node: Node): Node | undefined {
   const [use, more] = graph.uses(node.outputs[0] ?? '');
   const clip = more === undefined && use?.graph === graph && use.index === 0 ? use.node : undefined;

@@ -33,7 +33,7 @@ export const STATIC_SHAPE: Shape<StaticOptions> = {
   prefer: ACTIVATION_ROWS.prefer,
 };
 
-/** What static quantization does by default. */
+/** The defaults of static quantization. */
 export const STATIC_DEFAULTS: Required<Pick<StaticOptions, 'activations' | 'minNodeSqnr' | 'prefer'>> = {
   activations: QUANTIZE_DEFAULT.activations,
   minNodeSqnr: QUANTIZE_DEFAULT.minNodeSqnr,

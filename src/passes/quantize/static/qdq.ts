@@ -15,7 +15,7 @@ export interface ActivationParams {
   readonly zeroPoint: number;
 }
 
-/** The ranges of values, by what one graph calls them. */
+/** The ranges of values, by their names in one graph. */
 export type GraphRanges = Pick<ActivationRanges, 'get'>;
 
 /** Type of quantized activations. x64 processors have kernels for uint8 activations with int8 weights. */
@@ -33,7 +33,7 @@ export function activationParams(min: number, max: number, dtype: ActivationDTyp
   const [low, high] = [Math.min(min, 0), Math.max(max, 0)];
   const scale = Math.fround((high - low) / 255);
   const lowest = dtype === 'uint8' ? 0 : -128;
-  // Nothing but zeros, or steps too small for a float32.
+  // All zeros, or a scale too small for float32.
   if (scale < MIN_SCALE) return { scale: 1, zeroPoint: lowest };
   return { scale, zeroPoint: Math.min(255, Math.max(0, Math.round(-low / scale))) + lowest };
 }
@@ -43,7 +43,7 @@ const MIN_SCALE = 2 ** -126;
 
 /** A value of which each reader quantizes its own copy. */
 interface Apart {
-  /** Whether it lies on its steps already: a quantized node makes it. */
+  /** Whether it is already a multiple of its scale, because a quantized node makes it. */
   readonly made: boolean;
   /** For the next reader. */
   params: ActivationParams;
@@ -52,14 +52,14 @@ interface Apart {
 }
 
 /**
- * Puts QuantizeLinear and DequantizeLinear after values, one pair a value, and knows the steps each value lies on.
+ * Inserts QuantizeLinear and DequantizeLinear after values, one pair per value, and tracks the scale of each value.
  *
- * An int8 value that several read gets a pair for each reader, their scales apart by the smallest step of a float32:
+ * An int8 value with several readers gets a pair for each reader, with scales that differ by one float32 step:
  * ```
  * Conv ── Q ── DQ ── Sum ─┬─ Q ── DQ ── Conv
  *                         └─ Q ── DQ ── Add
  * ```
- * Why, is told by {@link ownPairs}.
+ * {@link ownPairs} says why.
  */
 export class QuantizedValues {
   readonly #graph: Graph;
@@ -68,13 +68,13 @@ export class QuantizedValues {
   readonly #passes: (value: string) => boolean;
   /** By the name that readers of the dequantized value use. */
   readonly #params = new Map<string, ActivationParams>();
-  /** Where the dequantized form of a value has another name: graph inputs, and values that float nodes read too. */
+  /** Names of dequantized values, where they differ: graph inputs, and values that float nodes read too. */
   readonly #readAs = new Map<string, string>();
   /** Values with a QuantizeLinear right after the node that makes them. */
   readonly #quantized = new Set<string>();
   readonly #apart = new Map<string, Apart>();
 
-  /** @param passes - whether what makes a value, without a weight, is to pass integers on */
+  /** @param passes - whether the producer of a value, a node without weights, should pass integers on */
   constructor(graph: Graph, ranges: GraphRanges, dtype: ActivationDType, passes: (value: string) => boolean) {
     this.#passes = passes;
     this.#graph = graph;
@@ -82,19 +82,19 @@ export class QuantizedValues {
     this.#dtype = dtype;
   }
 
-  /** Whether the node that makes a value, as the graph is now, makes integers. */
+  /** Whether the producer of a value now makes integers. */
   isQuantized(value: string): boolean {
     return this.#quantized.has(value);
   }
 
-  /** How many values have a copy for each of several readers. */
+  /** The number of values with a pair for each of several readers. */
   get apart(): number {
     return [...this.#apart.values()].filter((one) => one.made || one.readers > 1).length;
   }
 
   /**
-   * The value dequantized, for a quantized node that reads it; what that takes is put before `anchor`.
-   * Nodes that read `value` itself still read floats.
+   * The dequantized value for a quantized reader; new nodes are inserted before `anchor`. Nodes that read `value`
+   * itself still read floats.
    */
   input(value: string, anchor: Node): { readonly name: string; readonly params: ActivationParams } {
     const apart = this.#apart.get(value);
@@ -132,8 +132,8 @@ export class QuantizedValues {
   }
 
   /**
-   * Gives a copy to other readers, too, that run on integers because DequantizeLinear precedes and QuantizeLinear after
-   * them. Called once all is written.
+   * Also gives a pair to other readers that run on integers because they are between DequantizeLinear and
+   * QuantizeLinear. Called at the end.
    */
   finish(): void {
     const graph = this.#graph;
@@ -147,7 +147,7 @@ export class QuantizedValues {
     }
   }
 
-  /** Whether all that a node without weights reads and makes is quantized. */
+  /** Whether all inputs and outputs of a node without weights are quantized. */
   #isBetween(node: Node): boolean {
     const graph = this.#graph;
     if (isOp(node, 'QuantizeLinear') || floatWeights.value.operators.some((op) => isOp(node, op))) return false;
@@ -159,7 +159,7 @@ export class QuantizedValues {
   }
 
   /**
-   * The Add or Concat that makes a value, where all it reads is quantized, so that it runs on integers if the value is
+   * The Add or Concat that makes a value, if all its inputs are quantized: it runs on integers if the value is
    * quantized too.
    */
   #joiner(producer: Node): Node | undefined {
@@ -172,13 +172,13 @@ export class QuantizedValues {
     return this.#params.has(value) || this.#apart.get(value)?.made === true;
   }
 
-  /** Steps for a value that a quantized node makes. */
+  /** Scale and zero point for a value that a quantized node makes. */
   outputParams(value: string): ActivationParams | undefined {
     const range = this.#ranges.get(value);
     return range && activationParams(range.min, range.max, this.#dtype);
   }
 
-  /** Quantizes the value right after the node that makes it: everybody reads it dequantized, under its own name. */
+  /** Quantizes the value right after its producer: all readers get the dequantized value, under its own name. */
   output(producer: Node, value: string, params: ActivationParams): void {
     this.#behind(producer, value, params, producer.inputs);
   }
@@ -200,7 +200,7 @@ export class QuantizedValues {
     this.#apart.set(value, { params, made: true, readers: 0 });
   }
 
-  /** A pair for one reader, with a scale no other reader of the value has. */
+  /** A pair for one reader, with a scale that no other reader of the value has. */
   #copy(value: string, anchor: Node, apart: Apart): { readonly name: string; readonly params: ActivationParams } {
     const { params } = apart;
     apart.params = { ...params, scale: nextUp(params.scale) };
@@ -227,7 +227,7 @@ export class QuantizedValues {
     return [node('QuantizeLinear', value, quantized), node('DequantizeLinear', quantized, output)];
   }
 
-  /** The quantized value that a chain of movers took this one from. */
+  /** The quantized value from which a chain of movers made this one. */
   #sourceOf(value: string): string | undefined {
     let name = value;
     for (let step = 0; step < MAX_CHAIN; step++) {

@@ -39,15 +39,13 @@ import { type ActivationDType, type GraphRanges, QuantizedValues } from './qdq.t
 import { keepLayersFloat, keepPoolsFloat } from './seal.ts';
 import { type Worth, worthwhile } from './worth.ts';
 
-/**
- * What a layer hears of a value is estimated from its weights: it may be one bit, in dB, below the floor for the whole.
- */
+/** The SQNR that a layer sees is estimated from its weights, so it may be one bit, in dB, below the floor. */
 const BIT: number = 20 * Math.log10(2);
 
-/** Names of tensors that are only looked at. */
+/** Names for tensors that are not written. */
 const UNNAMED = { of: '', data: 'integers', scale: 'scale', zeroPoint: 'zeroPoint' };
 
-/** A weight as integers, for all readers whose scales are the same. */
+/** A weight as integers, for all readers with the same scales. */
 interface Stored {
   readonly scale: Float32Array;
   readonly inputs: readonly string[];
@@ -90,7 +88,7 @@ export class Rewriter {
     this.#ledger = ledger;
   }
 
-  /** @returns how many values have a copy for each of several readers */
+  /** @returns the number of values with a pair for each of several readers */
   async run(candidates: readonly Candidate[]): Promise<number> {
     const worth = await this.choose(candidates);
     const values = new QuantizedValues(this.#graph, this.#ranges, this.#activations, worth.passes);
@@ -103,14 +101,14 @@ export class Rewriter {
     return values.apart;
   }
 
-  /** What is to run on integers; the ledger is told why not the others. */
+  /** The layers to run on integers; the reasons for the others go to the ledger. */
   async choose(candidates: readonly Candidate[]): Promise<Worth> {
     const accepted: Candidate[] = [];
     for (const one of candidates) if (await this.#accepts(one)) accepted.push(one);
     return this.#worth(accepted);
   }
 
-  /** Of the layers that can run on integers those that are to. */
+  /** The layers that should run on integers, among those that can. */
   #worth(accepted: readonly Candidate[]): Worth {
     if (this.#prefer === 'size') return { layers: new Set(accepted), passes: () => true };
     const worth = worthwhile(this.#graph, accepted, this.#ranges);
@@ -137,9 +135,7 @@ export class Rewriter {
     return true;
   }
 
-  /**
-   * Why 8 bits are too few for a value: for the whole of it, or for what a layer that reads it makes of its channels.
-   */
+  /** Why 8 bits are too few for a value: overall, or weighted by the gains of a layer that reads it. */
   async #tooLow(value: string, range: ActivationRange): Promise<string | undefined> {
     const whole = expectedSqnr(range);
     if (whole < this.#floor)
@@ -152,7 +148,7 @@ export class Rewriter {
     return `${fact}: its largest channels are not the important ones; the minimum is ${least.toFixed(1)}`;
   }
 
-  /** Values that quantized nodes read, and those they were taken from by one node after another. */
+  /** Values that quantized nodes read, and those from which movers made them. */
   #readByQuantized(accepted: readonly Candidate[]): Set<string> {
     const read = new Set<string>();
     for (const { x } of accepted) {
@@ -208,7 +204,7 @@ export class Rewriter {
     graph.replaceNode(node, next);
     const output = values.outputParams(y);
     if (output !== undefined && (!gemm || read.has(y))) values.output(last === node ? next : last, y, output);
-    // A clip of floats would be taken into a float Gemm, before anybody looks for integers.
+    // ONNX Runtime would fuse a float clip into a float Gemm before it looks for integers.
     else if (last !== node) throughSum(graph, next.outputs[0] ?? '', [last], 'product');
     const form = `${scheme.name}, static`;
     this.#ledger.change(held, { node: next, added: bytes, form, losses });
@@ -217,7 +213,7 @@ export class Rewriter {
     if (old !== undefined) dropUnused(old, this.#model.trainingNames);
   }
 
-  /** The integers of a weight, their scale and zero point: those that another reader has, where they are the same. */
+  /** The integers of a weight with scale and zero point, shared with another reader if they are equal. */
   async #weight(
     held: Constant,
     scheme: IntegerScheme,

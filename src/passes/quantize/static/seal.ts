@@ -5,8 +5,7 @@ import { floatWeights, slowPools } from '../../../targets/activations.ts';
 import { throughSum } from '../../sum.ts';
 
 /**
- * Keeps layers float that are to stay float, between integers too, against {@link floatWeights}: a Sum of one input is
- * a barrier.
+ * Keeps float layers between integers float, against {@link floatWeights}: a Sum with one input is a barrier.
  *
  * ```
  * before  x ── Q ── DQ ── Conv(W float) ── Relu ────────── Q ── DQ ── y
@@ -14,7 +13,7 @@ import { throughSum } from '../../sum.ts';
  * after   x ── Q ── DQ ── Conv(W float) ── Relu ── Sum ─── Q ── DQ ── y
  * ```
  *
- * @returns how many were kept so
+ * @returns the number of layers kept float
  */
 export function keepLayersFloat(graph: Graph): number {
   let kept = 0;
@@ -32,8 +31,8 @@ export function keepLayersFloat(graph: Graph): number {
 }
 
 /**
- * Keeps pools float whose kernels on integers take longer than what quantizes around them, against {@link slowPools}.
- * @param isQuantized - whether a MaxPool that makes this value is to run on integers
+ * Keeps pools float whose integer kernels are slower than quantizing around them, against {@link slowPools}.
+ * @param isQuantized - whether a MaxPool that makes this value should run on integers
  */
 export function keepPoolsFloat(graph: Graph, isQuantized: (value: string) => boolean): void {
   for (const node of [...graph.nodes]) {
@@ -42,7 +41,7 @@ export function keepPoolsFloat(graph: Graph, isQuantized: (value: string) => boo
     if (!pool || (isOp(node, 'MaxPool') && isQuantized(y))) continue;
     const quantizing = graph.uses(y).flatMap((use) => (use.node && isOp(use.node, 'QuantizeLinear') ? [use.node] : []));
     const [dequantized, quantized] = [isDequantized(graph, x), quantizing.length > 0];
-    // Either side moves past a MaxPool.
+    // ONNX Runtime moves either side past a MaxPool.
     if (dequantized && (quantized || isOp(node, 'MaxPool'))) throughSum(graph, x, [node], 'float');
     if (quantized && isOp(node, 'MaxPool')) throughSum(graph, y, quantizing, 'float');
   }
@@ -53,9 +52,7 @@ function isDequantized(graph: Graph, value: string): boolean {
   return producer !== undefined && isOp(producer, 'DequantizeLinear');
 }
 
-/**
- * The QuantizeLinear that alone reads the value, maybe after nodes of the operators in `between`, one after another.
- */
+/** The QuantizeLinear that is the only reader of a value, possibly after a chain of operators in `between`. */
 export function quantizedBy(graph: Graph, value: string, between: readonly string[]): Node | undefined {
   let current = value;
   for (let step = 0; step <= floatWeights.value.most; step++) {

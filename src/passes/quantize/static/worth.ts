@@ -17,17 +17,17 @@ import type { Candidate } from './candidates.ts';
 import { joinerOf } from './join.ts';
 import type { GraphRanges } from './qdq.ts';
 
-/** What is to run on integers. */
+/** The nodes to run on integers. */
 export interface Worth {
   readonly layers: ReadonlySet<Candidate>;
-  /** Whether what makes a value, without a weight, passes integers on. */
+  /** Whether the producer of a value, a node without weights, passes integers on. */
   readonly passes: (value: string) => boolean;
 }
 
 /**
- * Of the layers that may run on integers those that are worth it: what they and the operators between them take, and
- * what quantizes and dequantizes at every border between integers and floats, are together the least that they can be.
- * The times are expected ones, the same on every machine.
+ * Chooses the layers to run on integers so that the total time is least: of layers, of operators between them, and of
+ * quantizing and dequantizing at each border between integers and floats. The times are estimates, the same on every
+ * machine.
  */
 export function worthwhile(graph: Graph, candidates: readonly Candidate[], ranges: GraphRanges): Worth {
   return new Island(graph, candidates, ranges).solve();
@@ -36,10 +36,10 @@ export function worthwhile(graph: Graph, candidates: readonly Candidate[], range
 /** A node that may run on integers. */
 interface Part {
   readonly id: number;
-  /** The value it makes, whether that is made real for nothing, and how many elements it has. */
+  /** Its output, whether dequantizing that is free, and its number of elements. */
   readonly output: string;
   readonly free: boolean;
-  /** Whether it has a weight: others only pass on what is made of integers. */
+  /** Whether it has a weight; other nodes only pass integers on. */
   readonly layer: boolean;
   readonly elements: number;
   readonly channels: number;
@@ -91,7 +91,7 @@ class Island {
     this.#add(node, [x], y, times, { layer: true, free: gemm, elements: places * outputs, channels: outputs });
   }
 
-  /** What passes integers on, where all it reads may be made of integers. */
+  /** Adds a node that passes integers on if all its inputs may be integers. */
   #addBetween(node: Node): void {
     const { outputs, opType } = node;
     const [output = ''] = outputs;
@@ -138,7 +138,7 @@ class Island {
     return part;
   }
 
-  /** What it takes to quantize a value once for all integer readers, or to make it real for the others. */
+  /** Adds the cost of quantizing a value once for all integer readers, or of dequantizing it for the others. */
   #addBorder(value: string): void {
     const maker = this.#makers.get(value);
     const readers = this.#graph.uses(value).map(({ graph, node }) => {
@@ -161,7 +161,7 @@ class Island {
     return Math.max(0, ...readers.map((one) => one?.elements ?? 0));
   }
 
-  /** Elements of a value in a run, as the data or else the file tells. */
+  /** Elements of a value in a run, from the data or otherwise from the file. */
   #elementsOf(value: string): number | undefined {
     const seen = this.#ranges.get(value)?.elements;
     if (seen !== undefined) return seen;
