@@ -136,14 +136,19 @@ export class Emitter {
     const nodes: Node[] = [];
     const rows = (of: string): string => {
       const output = graph.uniqueName(`${of}_rows`);
-      const name = nodes.length === 0 ? node.name : graph.uniqueName(`${of}_Gather`);
-      nodes.push({ ...node, name, inputs: [of, ...node.inputs.slice(1)], outputs: [output] });
+      const [first, inputs] = [nodes.length === 0, [of, ...node.inputs.slice(1)]];
+      // What an exporter wrote about the node, a stack trace for example, is kept once.
+      const { extra: _, ...plain } = node;
+      const name = first ? node.name : graph.uniqueName(`${of}_Gather`);
+      nodes.push({ ...(first ? node : plain), name, inputs, outputs: [output] });
       return output;
     };
     const parts = { of: y, data: rows(data.name), scale, zeroPoint };
     if (scaleAxis(scheme) !== 0 || data.dims.length < 2) return [...nodes, ...arithmetic(graph, parts, dtype, y)];
     const found = rows(scale.name);
-    const column = graph.initializers.get(scale.name)?.dims.length === 1 ? this.#column(graph, nodes, found) : found;
+    // Scales that a Cast makes float32 are no initializer of this name.
+    const { dims } = graph.initializers.get(scale.name) ?? scale;
+    const column = dims.length === 1 ? this.#column(graph, nodes, found) : found;
     const own = { ...parts, scale: { name: column, dtype: scale.dtype } };
     return [...nodes, ...arithmetic(graph, own, dtype, y)];
   }

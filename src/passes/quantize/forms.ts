@@ -58,6 +58,8 @@ interface IntegerPlan extends Planned<EncodedIntegers> {
   readonly form?: string;
   /** Whether each reader needs integers and scale that nobody else reads. */
   readonly alone?: boolean;
+  /** Whether its scales may be stored as float16. */
+  readonly halved?: boolean;
 }
 
 type Plan = StoredPlan | IntegerPlan;
@@ -98,7 +100,8 @@ export class Forms {
       await this.#emit(use, plan, stored.weight);
       return { added: stored.added, form: storedName(stored.weight), losses: stored.weight.losses };
     }
-    const made = await this.#weights.of(use, plan.given, this.#scheme(plan), plan.alone === true);
+    const { alone = false, halved = false } = plan;
+    const made = await this.#weights.of(use, plan.given, this.#scheme(plan), { alone, halved });
     if ('reason' in made) return made;
     await this.#emit(use, plan, made.weight);
     return { added: made.added, form: plan.form ?? this.#form(made.weight), losses: made.weight.losses };
@@ -163,7 +166,7 @@ export class Forms {
     const emit = (weight: EncodedIntegers, bias?: string): void => product.emit(weight, this.#options, bias);
     return {
       ...{ given: this.#given(use, product.given), axis: tied ? 0 : 1 },
-      ...{ perTensor: false, emit, alone: this.#alone },
+      ...{ perTensor: false, emit, alone: this.#alone, halved: this.#isHalved(use) },
     };
   }
 
@@ -198,6 +201,7 @@ export class Forms {
       axis: tied ? 0 : rank - 1,
       perTensor: axis === rank - 1,
       alone: tied && this.#alone,
+      halved: this.#isHalved(use),
       emit: (weight) => {
         if (tied && this.#isPlain(use)) setSpreadScales(graph, weight);
         graph.replaceNode(node, ...this.#emitter.embedding(graph, node, weight, dtype));
@@ -234,6 +238,11 @@ export class Forms {
   /** Whether the products of a weight compute in float, on its dequantized integers. */
   #isPlain({ held }: WeightUse): boolean {
     return this.#options.plain === true || this.#inFloat.has(held.tensor);
+  }
+
+  /** Whether the scales of a weight may be float16: a tied table has one for each row, often thousands. */
+  #isHalved(use: WeightUse): boolean {
+    return this.#tied.has(use.held.tensor) && !this.#isPlain(use) && !this.#alone;
   }
 
   /** Whether each product needs integers and a scale that no other product and no table reads. */

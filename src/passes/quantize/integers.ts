@@ -1,7 +1,9 @@
 import type { Graph } from '../../ir/graph.ts';
 import { createNode, type Node } from '../../ir/node.ts';
 import { constant, type Tensor } from '../../ir/tensor.ts';
+import { LARGEST } from '../../kernels/halves.ts';
 import type { LinearParams } from '../../kernels/linear.ts';
+import { fromFloat32, roundedToHalf } from '../../kernels/rounded.ts';
 import { constantName } from '../../layers/constant.ts';
 import { skipUse, type WeightUse } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
@@ -11,13 +13,14 @@ import {
   type EncodedHalves,
   type EncodedIntegers,
   encodedBytes,
+  halfScheme,
   type IntegerScheme,
   partsOf,
   scaleDims,
 } from '../../schemes/scheme.ts';
 import { encodeAsHalf, encodeStored } from '../../schemes/stored.ts';
 import { coarsestWay, type StoredForm, type StoredWay } from '../../schemes/ways.ts';
-import { addTensors } from '../../schemes/write.ts';
+import { addTensors, castNode } from '../../schemes/write.ts';
 import type { DistinctScales } from '../../targets/scales.ts';
 import { capturedWeights } from '../../targets/weights.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -71,13 +74,14 @@ export class IntegerWeights {
 
   /**
    * The integers of a weight, and the bytes added to the model for this use.
-   * @param alone - whether each reader needs integers and a scale that nobody else reads
+   * @param how - `alone`: each reader needs integers and a scale that nobody else reads; `halved`: scales may be stored
+   *   as float16
    */
   async of(
     use: WeightUse,
     given: Given,
     scheme: IntegerScheme,
-    alone: boolean,
+    { alone, halved }: { readonly alone: boolean; readonly halved: boolean },
   ): Promise<{ weight: EncodedIntegers; added: number } | Skip> {
     const { held } = use;
     const { unread } = this.#options;
@@ -92,12 +96,15 @@ export class IntegerWeights {
     const names = namesFor(home, constantName(held));
     const rank = scaleDims(scheme.granularity, held.tensor.dims).length;
     if (this.#options.weightsOnly && !unread) this.#scales.settle(params.scale, rank);
+    const halves = halved && params.scale.length >= MIN_HALVES && params.scale.every(fitsHalf);
+    if (halves) params.scale.set(params.scale.map(roundedToHalf));
     const weight = await encode(given, scheme, params, names);
-    addTensors(home, weight);
+    if (halves) addHalved(home, weight, params.scale);
+    else addTensors(home, weight);
     const made = this.#made.get(home) ?? new Map<Tensor, Map<string, Made>>();
     const ofTensor = made.get(held.tensor) ?? new Map<string, Made>();
     this.#made.set(home, made.set(held.tensor, ofTensor.set(key, { weight, params, copies: 0, start: undefined })));
-    return { weight, added: encodedBytes(weight) };
+    return { weight, added: encodedBytes(weight) - (halves ? 2 * params.scale.length : 0) };
   }
 
   /** Sets how weights are stored; all others get the requested scales. */
@@ -185,4 +192,22 @@ export class IntegerWeights {
 /** A key that is equal for uses that can share integers. */
 function keyOf({ transposed, factor }: Given, { granularity }: IntegerScheme): string {
   return JSON.stringify([transposed, factor, granularity]);
+}
+
+/** Scales that are stored as float16 at least: fewer save less than the Cast takes. */
+const MIN_HALVES = 256;
+/** From here on float16 is at most 0.2 % off. Integers are computed with the scale that is stored, so this costs nothing. */
+const LEAST_HALF = 2 ** -16;
+
+function fitsHalf(scale: number): boolean {
+  return scale >= LEAST_HALF && scale <= LARGEST.float16;
+}
+
+/** Puts integers into a graph, and scales as float16 that a Cast makes float32 when the model is loaded. */
+function addHalved(graph: Graph, { data, scale, zeroPoint }: EncodedIntegers, values: Float32Array): void {
+  const halves = graph.uniqueName(`${scale.name}_${halfScheme('float16').name}`);
+  for (const tensor of [data, zeroPoint]) if (tensor !== undefined) graph.setInitializer(tensor);
+  graph.setInitializer(constant(halves, 'float16', scale.dims, fromFloat32(values, 'float16')));
+  const cast = castNode(graph, halves, scale.name, 'float32');
+  graph.insertBefore(graph.nodes[0] as Node, cast);
 }
