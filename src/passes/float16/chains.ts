@@ -55,9 +55,23 @@ export function rangeChains(graph: Graph, starts: ReadonlySet<Node>): Set<Node> 
   const kept = new Set<Node>();
   const distances = distancesOf(graph);
   for (const node of graph.nodes) if (starts.has(node) || isGrowing(node)) follow(graph, node, kept, distances);
-  const angles = graph.nodes.filter((node) => isStandard(node.domain) && ANGLES.has(node.opType));
-  for (const node of madeOf(graph, angles, (one) => makesAngle(graph, one))) kept.add(node);
+  for (const node of angleNodes(graph)) kept.add(node);
   return kept;
+}
+
+/** Nodes that compute angles, up to the Sin, Cos or Tan that reads them. */
+export function angleNodes(graph: Graph): ReadonlySet<Node> {
+  const angles = graph.nodes.filter((node) => isStandard(node.domain) && ANGLES.has(node.opType));
+  return madeOf(graph, angles, (one) => makesAngle(graph, one));
+}
+
+/**
+ * Whether a constant is a factor of angles, as the inverse frequencies of rotary embeddings are: a vector that
+ * positions are multiplied by, so that its rounding grows with the position.
+ * @param angles - the {@link angleNodes} of all graphs
+ */
+export function isFrequency({ graph, name }: { graph: Graph; name: string }, angles: ReadonlySet<Node>): boolean {
+  return isVector(graph, name) && graph.uses(name).some(({ node }) => node !== undefined && angles.has(node));
 }
 
 function isGrowing(node: Node): boolean {
@@ -159,7 +173,8 @@ export function madeOf(
 
 /** Whether a node is part of an angle: up to the weights or the values it comes from. */
 function makesAngle(graph: Graph, node: Node): boolean {
-  return BETWEEN.has(node.opType) || (isOp(node, 'MatMul') && node.inputs.every((one) => isVector(graph, one)));
+  const multiplies = isOp(node, 'MatMul') || isOp(node, 'Einsum');
+  return BETWEEN.has(node.opType) || (multiplies && node.inputs.every((one) => isVector(graph, one)));
 }
 
 /** Whether a value is not a weight: not constant, or a vector. */

@@ -10,6 +10,7 @@ import { type Usage, usageOf } from '../inspect/roles.ts';
 import { raiseOpset } from '../opset/index.ts';
 import type { PassReport, Watch } from '../pass.ts';
 import { correctBiases } from './biases.ts';
+import { angleNodes, isFrequency } from './chains.ts';
 import { changeOf } from './change.ts';
 import { Fits } from './constants.ts';
 import { constantNode, shorten, tensorsOf, wideningNodes } from './forms.ts';
@@ -21,6 +22,9 @@ import { Small } from './small.ts';
  * broadcasts scales.
  */
 const CAST_OPSET = { float16: 6, bfloat16: 13, int16: 7 } as const;
+
+/** Why factors of angles stay float32. */
+const ROTARY: [SkipReason, string] = ['rotary', 'Sin or Cos reads its product with positions, which grows with them'];
 
 /** A float32 weight, and how it is used. */
 interface Candidate {
@@ -110,6 +114,7 @@ function candidatesOf(
   const candidates: Candidate[] = [];
   const skips: Skip[] = [];
   let count = 0;
+  const angles = new Set([...model.graphs()].flatMap((graph) => [...angleNodes(graph)]));
   for (const graph of model.graphs()) {
     const opset = standardVersion(graph.root.signature?.opsets ?? model.opsets) ?? 0;
     for (const held of heldBy(graph)) {
@@ -119,7 +124,7 @@ function candidatesOf(
         continue;
       }
       const one = { held, name: constantName(held), usage: usageOf(held) };
-      const why = refusal(model, one, opset, options);
+      const why = isFrequency({ graph, name: one.name }, angles) ? ROTARY : refusal(model, one, opset, options);
       if (why === undefined) candidates.push(one);
       else skips.push(skipOf(one, ...why));
     }

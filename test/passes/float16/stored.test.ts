@@ -222,3 +222,23 @@ test('with means of activations, biases take back what rounding a weight does to
     expect(await compare(source, bytes, feeds)).toBeGreaterThan((await compare(source, nearest, feeds)) + 30);
   }
 });
+
+test('inverse frequencies stay float32 even if every tensor is asked for: positions multiply their rounding', async () => {
+  const bytes = buildModel({
+    opset: 17,
+    inputs: { x: f32([3, 1]) },
+    outputs: { cos: f32([3, 4]), y: f32([3, 4]) },
+    initializers: { inv_freq: f32([1, 4], [1, 0.3, 0.07, 0.01]), w: f32([1, 4], [1, 0.3, 0.07, 0.01]) },
+    nodes: [
+      { op: 'MatMul', in: ['x', 'inv_freq'], out: ['angle'] },
+      { op: 'Concat', in: ['angle'], out: ['angles'], attributes: { axis: 1 } },
+      { op: 'Cos', in: ['angles'], out: ['cos'] },
+      { op: 'MatMul', in: ['x', 'w'], out: ['y'] },
+    ],
+  });
+  for (const dtype of ['float16', 'int16'] as const) {
+    const { report } = await stored(bytes, { minElements: 1, dtype });
+    expect(report.changes.map((one) => one.weight)).toEqual(['w']);
+    expect(report.skips).toMatchObject([{ weight: 'inv_freq', reason: 'rotary' }]);
+  }
+});

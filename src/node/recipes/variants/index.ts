@@ -1,14 +1,14 @@
-import { mkdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { mkdir, rmdir } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { ioError } from '../../../errors.ts';
 import { MODEL_FOLDER } from '../../../passes/variants/names.ts';
 import { familyOf } from '../generation/family.ts';
 import { filesOf } from './files.ts';
 import { measureFiles, writtenBy } from './measure.ts';
-import { settingsOf, type VariantsOptions } from './options.ts';
+import { type Settings, settingsOf, type VariantsOptions } from './options.ts';
 import type { VariantFailure, VariantFile, VariantsReport } from './report.ts';
 import { completeRepository, NOTHING } from './repository.ts';
-import { findSources } from './sources.ts';
+import { findSources, type Sources } from './sources.ts';
 
 export type { VariantsOptions } from './options.ts';
 export type { VariantFailure, VariantFile, VariantsReport } from './report.ts';
@@ -17,7 +17,7 @@ export type { VariantFailure, VariantFile, VariantsReport } from './report.ts';
  * Writes the files that transformers.js looks for by `dtype`, as `onnx-compress variants` does: one per dtype for every
  * float model of a folder, their entries in config.json, and a section of the model card. Existing files that were made
  * from the same bytes in the same way are kept, so that an interrupted run can continue. If one file fails, the others
- * are still written.
+ * are still written. If none can be made, nothing is written.
  *
  * @param input - path of a folder with models, in it or in its subfolder `onnx`; or path of one model
  * @throws CompressError `options`, `io`; errors of single files are in `failures` of the report
@@ -29,11 +29,35 @@ export async function variants(input: string, options: VariantsOptions): Promise
   const settings = settingsOf(options);
   const sources = await findSources(input);
   const { output, dryRun } = settings;
-  if (!dryRun) {
-    await mkdir(join(output, MODEL_FOLDER), { recursive: true }).catch((cause: unknown) => {
-      throw ioError(output, cause);
-    });
+  const folder = join(output, MODEL_FOLDER);
+  const first = dryRun ? undefined : await made(folder, output);
+  try {
+    return await write(input, sources, settings);
+  } finally {
+    if (first !== undefined) await removeEmpty(folder, first);
   }
+}
+
+/** Makes a folder and those above it. Returns the topmost that did not exist. */
+async function made(folder: string, output: string): Promise<string | undefined> {
+  return await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
+    throw ioError(output, cause);
+  });
+}
+
+/** Removes a folder and those above it, up to one of them, as long as they are empty. */
+async function removeEmpty(folder: string, last: string): Promise<void> {
+  for (let one = resolve(folder); one.startsWith(resolve(last)); one = dirname(one)) {
+    const gone = await rmdir(one).then(
+      () => true,
+      () => false,
+    );
+    if (!gone) return;
+  }
+}
+
+async function write(input: string, sources: Sources, settings: Settings): Promise<VariantsReport> {
+  const { output, dryRun } = settings;
   const files: VariantFile[] = [];
   const failures: VariantFailure[] = [];
   const weights = new Set<string>();
@@ -44,13 +68,14 @@ export async function variants(input: string, options: VariantsOptions): Promise
     return sources.isFolder ? familyOf(sources.root, 'fp32', new Map(paths)) : undefined;
   });
   for (const source of sources.models) {
-    const made = await filesOf(source, settings, failures, weights);
-    const measured = await measureFiles(source.path, made, dryRun ? false : settings.check, failures, written);
+    const one = await filesOf(source, settings, failures, weights);
+    const measured = await measureFiles(source.path, one, dryRun ? false : settings.check, failures, written);
     files.push(...measured.files);
     data ??= measured.data;
     for (const note of [...measured.notes, ...notesOf(measured.files)]) notes.add(note);
   }
-  const around = dryRun ? NOTHING : await completeRepository(sources, settings, { files, failures, weights, data });
+  const nothing = dryRun || files.length === 0;
+  const around = nothing ? NOTHING : await completeRepository(sources, settings, { files, failures, weights, data });
   return {
     ...{ input, output, files, failures, copied: around.copied, changed: around.changed },
     ...(data === undefined ? {} : { data }),

@@ -283,3 +283,13 @@ test('a second run without figures leaves those of the first in the card', async
   expect(await textOf('README.md')).toBe(card);
   expect(card).toMatch(/ dB \|/);
 });
+
+test('a run that makes no file leaves nothing, and what was there before stays', async () => {
+  await writeFile(join(input, 'encoder_model.onnx'), 'broken');
+  const deep = join(output, 'a/b');
+  expect((await variants(input, { output: deep, dtypes: ['q8'], check: false })).failures).toHaveLength(1);
+  expect((await readdir(folder)).sort()).toEqual(['in']);
+  await mkdir(output);
+  expect((await run()).failures).toHaveLength(1);
+  expect(await readdir(output)).toEqual([]);
+});
