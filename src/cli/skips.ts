@@ -29,6 +29,7 @@ const REASONS: Record<SkipReason, string> = {
   not_calibrated: 'an activation has no calibrated range',
   unfused_island: 'integers would not be faster there',
   unsupported_op: 'no 8-bit form for this operator',
+  unpruned_op: 'weights of this operator are not pruned',
   unknown_codes: 'no float form is known',
   unsupported_rank: 'this rank is not supported',
   unknown_rank: 'the rank of the input is unknown',

@@ -26,6 +26,7 @@ export type SkipReason =
   | 'not_calibrated' // no range is known for an activation
   | 'unfused_island' // integers would not be faster there
   | 'unsupported_op' // no form for this operator
+  | 'unpruned_op' // prune: weights of this operator are not pruned
   | 'unknown_codes' // dequantize: what its integers or codes stand for is not known
   | 'unsupported_rank' // no form for a weight of this rank
   | 'unknown_rank' // the form needs the rank of the input, which the file does not tell

@@ -1,11 +1,22 @@
 import { elementCount } from '../../ir/dtype.ts';
 import type { Constant } from '../../ir/graph.ts';
+import { lookup } from '../../ir/lookup.ts';
 import type { Model } from '../../ir/model.ts';
+import { isOp } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { roundHalfEven } from '../../kernels/linear.ts';
 import { constantName, replaceConstant } from '../../layers/constant.ts';
-import { isExcluded, notFloat, type Selection, skipUse, type WeightUse, weightUses } from '../../layers/select.ts';
+import {
+  isExcluded,
+  notFloat,
+  RECURRENT_INPUTS,
+  type Selection,
+  skipUse,
+  type WeightUse,
+  weightUses,
+} from '../../layers/select.ts';
 import type { Change, Skip } from '../../layers/skip.ts';
+import { traceBack } from '../../layers/trace.ts';
 import type { Measured, Pruning } from './measure.ts';
 import { PRUNABLE_OPS } from './options.ts';
 
@@ -22,6 +33,7 @@ export function selectTargets(
   options: Selection & { readonly opTypes: readonly string[] },
 ): { targets: TargetWeight[]; skips: Skip[] } {
   const { uses, skips } = weightUses(model, PRUNABLE_OPS);
+  skips.push(...unprunedOps(model));
   const groups = new Map<Tensor, WeightUse[]>();
   const left = new Map<Tensor, WeightUse>();
   for (const use of uses) {
@@ -39,6 +51,20 @@ export function selectTargets(
     return { held, uses: list, elements: elementCount(held.tensor.dims) };
   });
   return { targets: targets.filter((one) => one.elements > 0), skips };
+}
+
+/** Skips for float weights of operators that have some, but that pruning does not know. */
+function unprunedOps(model: Model): Skip[] {
+  return [...model.nodes()].flatMap(({ graph, node }) => {
+    if (!isOp(node, node.opType)) return [];
+    const indices = isOp(node, 'Einsum') ? [...node.inputs.keys()] : (lookup(RECURRENT_INPUTS, node.opType) ?? []);
+    return indices.flatMap((index): Skip[] => {
+      const found = traceBack(graph, node.inputs[index] ?? '');
+      if (found?.held === undefined) return [];
+      const use = { ...found, held: found.held, graph, node, index };
+      return [notFloat(use) ?? skipUse(use, 'unpruned_op', `weights of ${node.opType} are not pruned`)];
+    });
+  });
 }
 
 /** How many of `elements` weights an amount means. */

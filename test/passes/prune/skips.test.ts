@@ -51,6 +51,27 @@ describe('skips', () => {
     expect(changed).toEqual(['w0', 'w1']);
   });
 
+  test('unpruned_op: weights of Einsum and LSTM are named', async () => {
+    const spec: ModelSpec = {
+      ...{ opset: 17, inputs: { x: f32([2, 3, 4]) }, outputs: { y: f32(), z: f32() } },
+      initializers: {
+        e: f32([4, 4], randomFloats([4, 4], 1)),
+        m: f32([4, 4], randomFloats([4, 4], 2)),
+        w: f32([1, 8, 4], randomFloats([1, 8, 4], 3)),
+        r: f32([1, 8, 2], randomFloats([1, 8, 2], 4)),
+      },
+      nodes: [
+        { op: 'Einsum', in: ['x', 'e'], out: ['p'], attributes: { equation: 'abc,cd->abd' } },
+        { op: 'MatMul', in: ['p', 'm'], out: ['z'] },
+        { op: 'LSTM', in: ['z', 'w', 'r'], out: ['y'], attributes: { hidden_size: 2 } },
+      ],
+    };
+    const { changed, skipped, detail } = await outcome(spec, L1);
+    expect(changed).toEqual(['m']);
+    expect(skipped).toEqual(['e', 'w', 'r'].map((one) => [one, 'unpruned_op']));
+    expect(detail).toBe('weights of Einsum are not pruned');
+  });
+
   test('amount_exceeds_size', async () => {
     const w0 = f32([2, 2], [1, 2, 3, 4]);
     const { changed, skipped, detail } = await outcome(model({ w0 }), { ...L1, amount: 5 });
