@@ -28,7 +28,7 @@ export type {
 export type { Result, Results } from './activations/results.ts';
 export { bytesSink, type Reserved, type Sink } from './bytes/sink.ts';
 export { bytesSource, type Source, type SourceFiles } from './bytes/source.ts';
-export type { Blob, Piece, Place, Stored, Streamed, Watcher, WriteTarget, Zeroed } from './bytes/stored.ts';
+export type { Blob, Kept, Piece, Place, Stored, Streamed, Watcher, WriteTarget, Zeroed } from './bytes/stored.ts';
 export { CompressError, type ErrorCode, type ErrorDetails, type ErrorKind } from './errors.ts';
 export type { NamedArray, NamedArrays } from './ir/arrays.ts';
 export { DTYPES, type DType, type HalfDType } from './ir/dtype.ts';
@@ -105,6 +105,7 @@ export type {
   PassFact,
   StoredConvs,
 } from './passes/facts.ts';
+export type { ShortDType } from './passes/float16/forms.ts';
 export { FLOAT16_DEFAULTS, type Float16Options, float16 } from './passes/float16/index.ts';
 export { FOLD_DEFAULTS, FOLD_RULES, type FoldOptions, type FoldRule, fold } from './passes/fold/index.ts';
 export {

@@ -19,8 +19,8 @@ export const blockedProduct: Fact<{ readonly most: number; readonly least: numbe
 
 /**
  * Whether a product of floats with integers is no slower than the float one.
- * @param rows - of the activation, as many as the file tells of; 1 is the least it can have
- * @param inputs - what is summed over
+ * @param rows - rows of the activation that the file states; at least 1
+ * @param inputs - length of the axis that is summed over
  */
 export function blockedPays(rows: number, inputs: number, outputs: number): boolean {
   const { most, least } = blockedProduct.value;
@@ -29,8 +29,8 @@ export function blockedPays(rows: number, inputs: number, outputs: number): bool
 
 /**
  * Whether a product with quantized activations is no slower than the float one.
- * @param rows - of the activation, as many as the file tells of; 1 is the least it can have
- * @param inputs - what is summed over
+ * @param rows - rows of the activation that the file states; at least 1
+ * @param inputs - length of the axis that is summed over
  */
 export function dynamicPays(rows: number, inputs: number, outputs: number): boolean {
   const { least, widest } = dynamicProduct.value;

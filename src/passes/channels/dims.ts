@@ -34,8 +34,8 @@ export function times(a: Dim, b: Dim): Dim {
 }
 
 /**
- * The sum of two lengths. If one is symbolic, the sum is a new symbol that equal sums share. Undefined if its name
- * becomes too long.
+ * The sum of two lengths. Factors of the same symbols are added; any other sum is a new symbol, which equal sums share.
+ * Undefined if its name becomes too long.
  */
 export function plus(a: Dim | undefined, b: Dim | undefined): Dim | undefined {
   if (a === undefined || b === undefined) return undefined;
