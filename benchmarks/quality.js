@@ -46,8 +46,10 @@ function feedsOf(inputs, rows) {
   );
 }
 
+/** Threads do not spin: those of one model would take the processors from the other, which runs in turn with it. */
 async function open(path) {
-  return InferenceSession.create(path, { intraOpNumThreads: THREADS, logSeverityLevel: 3 });
+  const extra = { session: { intra_op: { allow_spinning: '0' } } };
+  return InferenceSession.create(path, { intraOpNumThreads: THREADS, logSeverityLevel: 3, extra });
 }
 
 async function once(session, feeds) {
