@@ -1,4 +1,4 @@
-// Columns of a matrix one after the other, each with an error that those right of it take back, as
+// Columns of a matrix one after the other, each with an error that those after it take back, as
 // src/kernels/simd/scalarColumns.ts has it, bit by bit. Matrices are [width, rows]: sixteen rows of a column lie beside
 // each other and are computed side by side. `work` keeps what these rows need of the columns before, as [columns, 16].
 

@@ -6,11 +6,12 @@ import type { Option } from '../options/option.ts';
 export const DASH = '\0-';
 
 /**
- * Parts a value from the letter it is written against, as in `-osmall.onnx` and `-fosmall.onnx`: yargs takes it for more
- * letters. What has no letter of an option with a value, or nothing after that letter, stays as it is.
+ * Splits a value from the letter of its option, as in `-osmall.onnx` and `-fosmall.onnx`: yargs would read the value as
+ * more letters. Every other argument stays as it is.
  * @param options - those of the verb
+ * @example splitAttached('-osmall.onnx', options); // ['-o', 'small.onnx']
  */
-export function parted(argument: string, options: readonly Option[]): string[] {
+export function splitAttached(argument: string, options: readonly Option[]): string[] {
   for (let end = 2; /^-[a-z]/i.test(argument) && end < argument.length; end++) {
     const option = options.find((one) => one.alias === argument[end - 1]);
     if (option === undefined) break;

@@ -11,7 +11,7 @@ import { TABLES } from '../options/tables.ts';
 import { defined } from '../options/values.ts';
 import { PROGRAM, SUMMARIES, VERBS, type Verb } from '../options/verbs.ts';
 import { answerTo } from './answers.ts';
-import { DASH, parted } from './arguments.ts';
+import { DASH, splitAttached } from './arguments.ts';
 import { chosenBy } from './chosen.ts';
 import { commandsFor, loadVerb } from './commands/index.ts';
 import { COMPLETE } from './completion.ts';
@@ -127,7 +127,7 @@ function normalized(argv: readonly string[]): string[] {
   return argv.flatMap((one, index) => {
     if (index > end) return /^-./.test(one) ? `./${one}` : one;
     if (one === '-' && !/^(-\w*o|--output)$/.test(argv[index - 1] ?? '')) return DASH;
-    return index === end ? [] : parted(one, options);
+    return index === end ? [] : splitAttached(one, options);
   });
 }
 

@@ -44,6 +44,12 @@ function callKey(domain = '', name = '', overload = ''): string {
 /** The first IR version whose initializers need not be graph inputs. */
 export const FREE_INITIALIZERS = 4;
 
+/** A node and the graph that contains it. */
+export interface PlacedNode {
+  readonly graph: Graph;
+  readonly node: Node;
+}
+
 /** A whole model: its main graph, its functions and the operator versions it uses. */
 export class Model {
   readonly graph: Graph;
@@ -181,7 +187,7 @@ export class Model {
   }
 
   /** Every node, with the graph that contains it. */
-  *nodes(): Generator<{ readonly graph: Graph; readonly node: Node }> {
+  *nodes(): Generator<PlacedNode> {
     for (const graph of this.graphs()) for (const node of graph.nodes) yield { graph, node };
   }
 

@@ -16,8 +16,25 @@ export function channelLayout(dims: readonly number[], axis: number | undefined)
   return { outer: product(dims.slice(0, axis)), channels: dims[axis] ?? 1, inner: product(dims.slice(axis + 1)) };
 }
 
-/** Side of the square blocks of {@link transpose}: a line of a cache, so that few lines are in use at a time. */
-const BLOCK = 16;
+/** Elements of float32 in a line of a cache: in a tile with this side few lines are in use at a time. */
+export const LINE = 16;
+
+/** Part of a matrix: rows `[top, bottom)`, columns `[left, right)`. */
+export interface Tile {
+  readonly top: number;
+  readonly bottom: number;
+  readonly left: number;
+  readonly right: number;
+}
+
+/** The tiles of a matrix, from left to right and then down. */
+export function* tiles(rows: number, columns: number, height: number = LINE, width: number = LINE): Generator<Tile> {
+  for (let top = 0; top < rows; top += height) {
+    for (let left = 0; left < columns; left += width) {
+      yield { top, bottom: Math.min(top + height, rows), left, right: Math.min(left + width, columns) };
+    }
+  }
+}
 
 /**
  * A matrix `[rows, columns]` transposed to `[columns, rows]`, row-major both.
@@ -29,14 +46,10 @@ export function transpose(
   columns: number,
   out: Float32Array = new Float32Array(matrix.length),
 ): Float32Array {
-  for (let top = 0; top < rows; top += BLOCK) {
-    const bottom = Math.min(top + BLOCK, rows);
-    for (let left = 0; left < columns; left += BLOCK) {
-      const right = Math.min(left + BLOCK, columns);
-      for (let row = top; row < bottom; row++) {
-        for (let column = left; column < right; column++) {
-          out[column * rows + row] = matrix[row * columns + column] as number;
-        }
+  for (const { top, bottom, left, right } of tiles(rows, columns)) {
+    for (let row = top; row < bottom; row++) {
+      for (let column = left; column < right; column++) {
+        out[column * rows + row] = matrix[row * columns + column] as number;
       }
     }
   }
@@ -45,10 +58,10 @@ export function transpose(
 
 /** A square matrix `[n, n]` transposed in place. */
 export function transposeSquare(matrix: Float32Array, n: number): Float32Array {
-  for (let top = 0; top < n; top += BLOCK) {
-    for (let left = 0; left <= top; left += BLOCK) {
-      for (let row = top; row < Math.min(top + BLOCK, n); row++) {
-        for (let column = left; column < Math.min(left + BLOCK, row); column++) {
+  for (let top = 0; top < n; top += LINE) {
+    for (let left = 0; left <= top; left += LINE) {
+      for (let row = top; row < Math.min(top + LINE, n); row++) {
+        for (let column = left; column < Math.min(left + LINE, row); column++) {
           const held = matrix[row * n + column] as number;
           matrix[row * n + column] = matrix[column * n + row] as number;
           matrix[column * n + row] = held;

@@ -1,3 +1,4 @@
+import { tiles } from './layout.ts';
 import type { MatrixView } from './products.ts';
 
 /** A lower triangular matrix `[n, n]`, of which blocks are read. */
@@ -18,9 +19,6 @@ export interface Block {
   readonly column: number;
   readonly columns: number;
 }
-
-/** Rows and columns that are transposed together: a line of a cache. */
-const TILE = 16;
 
 /**
  * Blocks of a matrix one after the other, the rows of each without what lies between them: what multiplies by a block
@@ -52,13 +50,9 @@ function transposeBlock(
   to: Float32Array,
   at: number,
 ): void {
-  for (let top = 0; top < rows; top += TILE) {
-    for (let left = 0; left < columns; left += TILE) {
-      for (let i = top; i < Math.min(top + TILE, rows); i++) {
-        for (let j = left; j < Math.min(left + TILE, columns); j++) {
-          to[at + i * columns + j] = upper[(column + j) * n + row + i] as number;
-        }
-      }
+  for (const { top, bottom, left, right } of tiles(rows, columns)) {
+    for (let i = top; i < bottom; i++) {
+      for (let j = left; j < right; j++) to[at + i * columns + j] = upper[(column + j) * n + row + i] as number;
     }
   }
 }

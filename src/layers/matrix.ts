@@ -1,5 +1,6 @@
 import { intsAttribute, type Node, stringAttribute } from '../ir/node.ts';
 import type { PatchGeometry } from '../kernels/importance/patches.ts';
+import { tiles } from '../kernels/layout.ts';
 import type { Floats } from '../kernels/narrow.ts';
 import type { Reals } from '../kernels/products.ts';
 import { summedAxes } from './axes.ts';
@@ -96,10 +97,10 @@ const PADDINGS: readonly PatchGeometry['autoPad'][] = ['VALID', 'SAME_UPPER', 'S
 /** The matrix of one group. @param out - where it goes: `[rows, columns]` */
 export function gather<T extends Reals>(weight: Floats, layout: Layout, group: number, out: T): T {
   const { rows, columns, rowStep, offsets } = layout;
-  for (const { row, end, from, to } of squares(rows, columns)) {
-    for (let at = row; at < end; at++) {
+  for (const { top, bottom, left, right } of tiles(rows, columns)) {
+    for (let at = top; at < bottom; at++) {
       const base = (group * rows + at) * rowStep;
-      for (let column = from; column < to; column++) {
+      for (let column = left; column < right; column++) {
         out[at * columns + column] = weight[base + (offsets[column] as number)] as number;
       }
     }
@@ -115,10 +116,10 @@ export function isByColumns({ groups, rows, rowStep, offsets }: Layout): boolean
 /** The same, transposed. @param out - where it goes: `[columns, rows]` */
 export function gatherColumns(weight: Floats, layout: Layout, group: number, out: Float32Array): Float32Array {
   const { rows, columns, rowStep, offsets } = layout;
-  for (const { row, end, from, to } of squares(rows, columns)) {
-    for (let column = from; column < to; column++) {
+  for (const { top, bottom, left, right } of tiles(rows, columns)) {
+    for (let column = left; column < right; column++) {
       const base = group * rows * rowStep + (offsets[column] as number);
-      for (let at = row; at < end; at++) out[column * rows + at] = weight[base + at * rowStep] as number;
+      for (let at = top; at < bottom; at++) out[column * rows + at] = weight[base + at * rowStep] as number;
     }
   }
   return out;
@@ -127,28 +128,14 @@ export function gatherColumns(weight: Floats, layout: Layout, group: number, out
 /** Writes the matrix of one group, `[columns, rows]`, back. Elements that are equal in float32 are not overwritten. */
 export function scatterColumns(matrix: Float32Array, layout: Layout, group: number, weight: Floats): void {
   const { rows, columns, rowStep, offsets } = layout;
-  for (const { row, end, from, to } of squares(rows, columns)) {
-    for (let column = from; column < to; column++) {
+  for (const { top, bottom, left, right } of tiles(rows, columns)) {
+    for (let column = left; column < right; column++) {
       const base = group * rows * rowStep + (offsets[column] as number);
-      for (let at = row; at < end; at++) {
+      for (let at = top; at < bottom; at++) {
         const index = base + at * rowStep;
         const value = matrix[column * rows + at] as number;
         if (value !== Math.fround(weight[index] as number)) weight[index] = value;
       }
-    }
-  }
-}
-
-/** Rows and columns of a square that is copied at once: one cache line wide, so that few lines are in use. */
-const SQUARE = 16;
-
-function* squares(
-  rows: number,
-  columns: number,
-): Generator<{ readonly row: number; readonly end: number; readonly from: number; readonly to: number }> {
-  for (let row = 0; row < rows; row += SQUARE) {
-    for (let from = 0; from < columns; from += SQUARE) {
-      yield { row, end: Math.min(row + SQUARE, rows), from, to: Math.min(from + SQUARE, columns) };
     }
   }
 }

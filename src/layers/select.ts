@@ -2,7 +2,7 @@ import { CompressError } from '../errors.ts';
 import { elementCount, isFloat } from '../ir/dtype.ts';
 import type { Constant, Graph } from '../ir/graph.ts';
 import { lookup } from '../ir/lookup.ts';
-import type { Model } from '../ir/model.ts';
+import type { Model, PlacedNode } from '../ir/model.ts';
 import { isOp, type Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { integersAt, weightReadAs } from '../schemes/chains.ts';
@@ -22,12 +22,6 @@ export interface Selection {
   readonly exclude?: readonly RegExp[];
 }
 
-/** A node and the graph it stands in. */
-export interface Place {
-  readonly graph: Graph;
-  readonly node: Node;
-}
-
 /** A weight as one node uses it. */
 export interface WeightUse extends Path {
   readonly graph: Graph;
@@ -36,7 +30,7 @@ export interface WeightUse extends Path {
   readonly index: number;
   readonly held: Constant;
   /** The layer whose weight the node makes of it, together with other constants. */
-  readonly layer?: Place;
+  readonly layer?: PlacedNode;
 }
 
 /** Operators with weights, and the inputs that may be the weight, the usual one first. */

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { parted } from '../../src/cli/arguments.ts';
+import { splitAttached } from '../../src/cli/arguments.ts';
 import { TABLES } from '../../src/options/tables.ts';
 import { fixture, folder } from '../support/cli.ts';
 import { compress } from '../support/resident.ts';
@@ -21,7 +21,7 @@ test.each([
   ['-5', ['-5']],
   ['-', ['-']],
 ])('%s', (given, read) => {
-  expect(parted(given, Object.values(TABLES.quantize.rows))).toEqual(read);
+  expect(splitAttached(given, Object.values(TABLES.quantize.rows))).toEqual(read);
 });
 
 test('-oFILE writes FILE, also after other letters; what follows -- is a model', () => {

@@ -1,5 +1,5 @@
 import type { ColumnCodes } from '../columns.ts';
-import { transpose } from '../layout.ts';
+import { LINE, tiles, transpose } from '../layout.ts';
 import { type Products, whole } from '../products.ts';
 import type { BlockForm, Multipliers } from './codes.ts';
 
@@ -71,11 +71,11 @@ export class Room {
     const [weight, scales, pull, spare, errors, whole] = this.#floats.map(own) as unknown as Floats;
     const [zeros, codes] = this.#bytes.map(own) as [Uint8Array, Uint8Array];
     const made: Ordered = { bits, rows, inputs, weight, scales, zeros, codes, pull, spare, errors, whole };
-    for (const { first, end, from, to } of tiles(rows, inputs)) {
-      for (let place = from; place < to; place++) {
+    for (const { top, bottom, left, right } of tiles(inputs, rows, NEAR, LINE)) {
+      for (let place = top; place < bottom; place++) {
         const input = order[place] as number;
         const group = blockOf[input] as number;
-        for (let row = first; row < end; row++) {
+        for (let row = left; row < right; row++) {
           weight[place * rows + row] = part.weight[row * inputs + input] as number;
           zeros[place * rows + row] = part.zeros[row * blocks + group] as number;
         }
@@ -113,30 +113,16 @@ export function unordered(data: Float32Array, order: Uint32Array, rows: number, 
 
 function putBack<A extends Float32Array | Uint8Array>(data: A, order: Uint32Array, rows: number, out: A): void {
   const inputs = order.length;
-  for (const { first, end, from, to } of tiles(rows, inputs)) {
-    for (let place = from; place < to; place++) {
+  for (const { top, bottom, left, right } of tiles(inputs, rows, NEAR, LINE)) {
+    for (let place = top; place < bottom; place++) {
       const input = order[place] as number;
-      for (let row = first; row < end; row++) out[row * inputs + input] = data[place * rows + row] as number;
+      for (let row = left; row < right; row++) out[row * inputs + input] = data[place * rows + row] as number;
     }
   }
 }
 
-/** Rows that are transposed together: for each input a line of a cache. */
-const TILE = 16;
-
-/** Inputs whose lines stay in fast memory meanwhile. */
+/** Inputs whose lines stay in fast memory while rows are transposed, a line of them at a time. */
 const NEAR = 512;
-
-function* tiles(
-  rows: number,
-  inputs: number,
-): Generator<{ readonly first: number; readonly end: number; readonly from: number; readonly to: number }> {
-  for (let from = 0; from < inputs; from += NEAR) {
-    for (let first = 0; first < rows; first += TILE) {
-      yield { first, end: Math.min(first + TILE, rows), from, to: Math.min(from + NEAR, inputs) };
-    }
-  }
-}
 
 /** What stands for the weights of the columns from `start` on, for the kernels. */
 export function columnCodes({ bits, rows, scales, zeros, codes }: Ordered, start: number): ColumnCodes {

@@ -111,8 +111,8 @@ function* changeOfSome(
 /**
  * The same where the scales of a row keep what they are to each other: one step is fitted for each row.
  *
- * With `H⁻¹ = UᵀU`, what codes miss is `EU` of the errors E of their sweep, and the weight is `VU` of the errors V that
- * codes of 0 have. What the codes stand for is then `(V − E)U`, and its products under H are those of `V − E`: with `e`
+ * With `H⁻¹ = LLᵀ`, the weight less its codes is `ELᵀ` of the errors E of their sweep, and the weight itself `VLᵀ` of the
+ * errors V that codes of 0 have. So the codes stand for `(V − E)Lᵀ`, and products under H are those of `V − E`: with `e`
  * and `v` a row of each, `times = 1 + (v − e)·e / (v − e)·(v − e)`.
  *
  * @returns what the scales of each row are to be multiplied by: `[rows]`

@@ -21,7 +21,7 @@ export function factorBlocks(inputs: number): Block[] {
 
 /** Sums over the inputs, by row. */
 export interface Swept {
-  /** What the codes cost, `(w − q) H (w − q)ᵀ`: with `W − Q = EU` of the errors E it is the sum of their squares. */
+  /** What the codes cost, `(w − q) H (w − q)ᵀ`. `W − Q = ELᵀ` of the errors E, so it is the sum of their squares. */
   readonly costs: Float64Array;
   /** The sums of the errors times those of {@link SweepOptions.beside}; zeros without it. */
   readonly products: Float64Array;

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { bytesSink } from '../../bytes/sink.ts';
 import { Graph } from '../../ir/graph.ts';
 import { Model } from '../../ir/model.ts';
@@ -6,7 +5,7 @@ import { attribute, createNode } from '../../ir/node.ts';
 import type { Reals } from '../../kernels/products.ts';
 import type { FeedTensor } from '../data/types.ts';
 import { writeModel } from '../model.ts';
-import { openSession, type Session } from '../runtime/session.ts';
+import { openSession, PROCESSORS, type Session } from '../runtime/session.ts';
 
 /** What a session of {@link openGemm} computes. */
 export interface GemmKind {
@@ -41,7 +40,7 @@ export async function openGemm({ dtype, sign, transB }: GemmKind): Promise<Sessi
   });
   const sink = bytesSink();
   await writeModel(new Model({ irVersion: 8, opsets: [{ domain: '', version: 13 }], graph }), sink);
-  return openSession(sink.bytes(), { label: 'the product of matrices', spins: false, threads: availableParallelism() });
+  return openSession(sink.bytes(), { label: 'the product of matrices', spins: false, threads: PROCESSORS });
 }
 
 /** A matrix that fills an array, row-major. */

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
 import { bitsOf, elementCount } from '../../ir/dtype.ts';
@@ -9,7 +8,7 @@ import type { Addition } from '../../onnx/encode.ts';
 import type { Sample } from '../data/types.ts';
 import { temporaryFolder } from '../files/temporary.ts';
 import { writeModel } from '../model.ts';
-import { openSession, type Session, type SessionOptions } from '../runtime/session.ts';
+import { openSession, PROCESSORS, type Session, type SessionOptions } from '../runtime/session.ts';
 
 /** A session that gives more than the model's outputs, and the files it was made from. */
 export interface TappedSession {
@@ -21,10 +20,9 @@ export interface TappedSession {
 /** How often a session will be run. */
 type Runs = 'once' | 'often';
 
-// ONNX Runtime would take half of the processors where it cannot count cores.
 const SETTINGS: Readonly<Record<Runs, SessionOptions>> = {
   once: { optimization: 'disabled', packsWeights: false, arena: false },
-  often: { optimization: 'basic', threads: availableParallelism() },
+  often: { optimization: 'basic', threads: PROCESSORS },
 };
 
 /**

@@ -8,21 +8,26 @@ const made: string[] = [];
 
 /**
  * Makes a folder and those above it.
+ * @returns those that did not exist, each after those above it
  * @throws CompressError `io`
  */
-export async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string): Promise<readonly string[]> {
   const first = await mkdir(path, { recursive: true }).catch((cause: unknown) => {
     throw ioError(path, cause);
   });
-  if (first === undefined) return;
+  if (first === undefined) return [];
   const above: string[] = [];
   for (let one = resolve(path); one.length >= resolve(first).length; one = dirname(one)) above.push(one);
   made.push(...above.reverse());
+  return above;
 }
 
-/** Removes those of the folders in which there is nothing: the run that made them failed. */
-export function removeEmptyFolders(): void {
-  for (const path of made.splice(0).reverse()) {
+/**
+ * Removes those of the folders in which there is nothing: the run that made them failed.
+ * @param folders - all that were made if omitted
+ */
+export function removeEmptyFolders(folders: readonly string[] = made.splice(0)): void {
+  for (const path of [...folders].reverse()) {
     try {
       rmdirSync(path);
     } catch {

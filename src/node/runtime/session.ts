@@ -1,4 +1,5 @@
 import { lstat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { CompressError } from '../../errors.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
@@ -7,6 +8,9 @@ import { firstLine, loadRuntime, type Runtime } from './load.ts';
 
 /** How far ONNX Runtime rewrites a graph before it runs it. */
 export type Optimization = 'disabled' | 'basic' | 'extended' | 'all';
+
+/** As many threads as there are processors: by itself ONNX Runtime takes half of them where it cannot count cores. */
+export const PROCESSORS: number = availableParallelism();
 
 /** Settings of a session; whatever is absent is as ONNX Runtime has it. */
 export interface SessionOptions {

@@ -1,6 +1,7 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Constant, Graph } from '../../ir/graph.ts';
 import { floatAttribute, intAttribute, isOp, type Node } from '../../ir/node.ts';
+import { DEFAULT_EPSILON } from '../../layers/normalization.ts';
 import { combine, type PerChannel } from './arithmetic.ts';
 import { type Folding, operands } from './context.ts';
 
@@ -28,9 +29,6 @@ export interface Affine {
 
 /** A larger factor could push a weight out of the range of float32 although the activation stays within. */
 const MAX_FACTOR = 2 ** 64;
-/** The default epsilon of BatchNormalization: 1e-5 as float32. */
-const EPSILON = Math.fround(1e-5);
-
 /** Operators with two operands, one of which may be the constant. */
 const ARITHMETIC = ['Add', 'Sub', 'Mul', 'Div'];
 
@@ -108,7 +106,7 @@ function batchNormalization(folding: Folding, graph: Graph, node: Node): Affine 
     async load() {
       const [gamma, beta, mean, variance] = await Promise.all(tensors.map((one) => folding.numbers(one)));
       if (!gamma || !beta || !mean || !variance) return undefined;
-      const epsilon = floatAttribute(node, 'epsilon', EPSILON);
+      const epsilon = floatAttribute(node, 'epsilon', DEFAULT_EPSILON);
       const scale = gamma.map((one, channel) => one / Math.sqrt((variance[channel] as number) + epsilon));
       const shift = beta.map((one, channel) => one - (mean[channel] as number) * (scale[channel] as number));
       // σ² + ε ≤ 0 has no root: γ/0 and γ/NaN are not finite, 0/0 is neither.

@@ -196,7 +196,7 @@ function keyOf({ transposed, factor }: Given, { granularity }: IntegerScheme): s
 
 /** Scales that are stored as float16 at least: fewer save less than the Cast takes. */
 const MIN_HALVES = 256;
-/** From here on float16 is at most 0.2 % off. Integers are computed with the scale that is stored, so this costs nothing. */
+/** From here on float16 is at most 0.2 % off. Integers are computed with the stored scale, so this costs nothing. */
 const LEAST_HALF = 2 ** -16;
 
 function fitsHalf(scale: number): boolean {

@@ -1,10 +1,10 @@
 import { elementCount, isFloat } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
-import type { Model } from '../../ir/model.ts';
+import type { Model, PlacedNode } from '../../ir/model.ts';
 import { bodiesOf, isOp, isStandard, type Node } from '../../ir/node.ts';
 import { RESHAPES } from '../../ir/reshapes.ts';
 import { isVariable } from '../../layers/constant.ts';
-import { makerOf, type Place, type WeightUse, weightInputs } from '../../layers/select.ts';
+import { makerOf, type WeightUse, weightInputs } from '../../layers/select.ts';
 import { traceBack } from '../../layers/trace.ts';
 import { isArithmetic, stepRoleOf } from '../../schemes/recognize.ts';
 import { codesBehind } from '../../schemes/unpacked.ts';
@@ -28,7 +28,7 @@ const RANDOM = ['RandomNormal', 'RandomNormalLike', 'RandomUniform', 'RandomUnif
 
 /** A constant from which arithmetic computes the weight of a layer, and nothing else. */
 export interface LeafUse extends WeightUse {
-  readonly layer: Place;
+  readonly layer: PlacedNode;
 }
 
 /**
@@ -62,8 +62,8 @@ export function leavesOf(
 }
 
 /** The nodes that compute a value from constants alone; undefined if there are other inputs or too many nodes. */
-function coneOf(graph: Graph, value: string): Place[] | undefined {
-  const found = new Map<Node, Place>();
+function coneOf(graph: Graph, value: string): PlacedNode[] | undefined {
+  const found = new Map<Node, PlacedNode>();
   const open = [{ graph, value }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { scope, producer, held } = makerOf(next.graph, next.value, []);
@@ -79,11 +79,11 @@ function coneOf(graph: Graph, value: string): Place[] | undefined {
 }
 
 /** The large constants whose relative noise carries over to the weight. */
-function evenLeaves(model: Model, layer: Place, value: string): LeafUse[] {
+function evenLeaves(model: Model, layer: PlacedNode, value: string): LeafUse[] {
   const leaves: LeafUse[] = [];
   const seen = new Set<Node>();
   const { scope, producer } = makerOf(layer.graph, value, []);
-  const open: Place[] = producer === undefined ? [] : [{ graph: scope, node: producer }];
+  const open: PlacedNode[] = producer === undefined ? [] : [{ graph: scope, node: producer }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { graph, node } = next;
     if (seen.has(node) || !EVEN.has(node.opType) || isStored(next)) continue;
@@ -108,6 +108,6 @@ function evenLeaves(model: Model, layer: Place, value: string): LeafUse[] {
 }
 
 /** Whether a node dequantizes integers or codes. */
-function isStored({ graph, node }: Place): boolean {
+function isStored({ graph, node }: PlacedNode): boolean {
   return isArithmetic(graph, node) || node.inputs.some((one) => codesBehind(graph, one) !== undefined);
 }

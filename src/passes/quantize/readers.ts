@@ -1,7 +1,8 @@
 import type { Graph } from '../../ir/graph.ts';
+import type { PlacedNode } from '../../ir/model.ts';
 import type { Node } from '../../ir/node.ts';
 import { withBias } from '../../layers/bias.ts';
-import type { Place, WeightUse } from '../../layers/select.ts';
+import type { WeightUse } from '../../layers/select.ts';
 
 /** The first node that reads a weight, before nodes that pass it on, and its graph. */
 export function readerOf(use: WeightUse): { readonly graph: Graph; readonly reader: Node; readonly at: number } {
@@ -18,7 +19,7 @@ export function readInstead(use: WeightUse, value: string, bias?: string): void 
 }
 
 /** The current version of a node, in the use's graph or an enclosing one: another input may have been replaced. */
-function asIs(use: WeightUse, node: Node): Place {
+function asIs(use: WeightUse, node: Node): PlacedNode {
   const value = node.outputs.find((one) => one !== '') ?? '';
   let { graph } = use;
   while (graph.parent !== undefined && graph.producer(value) === undefined) graph = graph.parent;

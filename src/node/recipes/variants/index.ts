@@ -1,7 +1,6 @@
-import { mkdir, rmdir } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
-import { ioError } from '../../../errors.ts';
+import { basename, join } from 'node:path';
 import { MODEL_FOLDER } from '../../../passes/variants/names.ts';
+import { makeFolder, removeEmptyFolders } from '../../files/madeFolders.ts';
 import { familyOf } from '../generation/family.ts';
 import { filesOf } from './files.ts';
 import { measureFiles, writtenBy } from './measure.ts';
@@ -29,30 +28,11 @@ export async function variants(input: string, options: VariantsOptions): Promise
   const settings = settingsOf(options);
   const sources = await findSources(input);
   const { output, dryRun } = settings;
-  const folder = join(output, MODEL_FOLDER);
-  const first = dryRun ? undefined : await made(folder, output);
+  const folders = dryRun ? [] : await makeFolder(join(output, MODEL_FOLDER));
   try {
     return await write(input, sources, settings);
   } finally {
-    if (first !== undefined) await removeEmpty(folder, first);
-  }
-}
-
-/** Makes a folder and those above it. Returns the topmost that did not exist. */
-async function made(folder: string, output: string): Promise<string | undefined> {
-  return await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-    throw ioError(output, cause);
-  });
-}
-
-/** Removes a folder and those above it, up to one of them, as long as they are empty. */
-async function removeEmpty(folder: string, last: string): Promise<void> {
-  for (let one = resolve(folder); one.startsWith(resolve(last)); one = dirname(one)) {
-    const gone = await rmdir(one).then(
-      () => true,
-      () => false,
-    );
-    if (!gone) return;
+    removeEmptyFolders(folders);
   }
 }
 

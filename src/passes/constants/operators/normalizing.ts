@@ -1,15 +1,13 @@
 import { elementCount } from '../../../ir/dtype.ts';
 import { floatAttribute, intAttribute } from '../../../ir/node.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
-import { axisOf, type Call, elementsOf, isReal, type Operators, type Planned } from '../call.ts';
+import { DEFAULT_EPSILON } from '../../../layers/normalization.ts';
+import { type Call, elementsOf, isReal, type Operators, type Planned } from '../call.ts';
 
 type Floats = Float32Array | Float64Array;
 
-/** Normalizations, summed in float64: ONNX Runtime's results may differ in the last bits. */
-export const NORMALIZING: Operators = { BatchNormalization: batchNormalization, LpNormalization: lpNormalization };
-
-/** The default epsilon, as float32. */
-const EPSILON = Math.fround(1e-5);
+/** BatchNormalization, summed in float64: ONNX Runtime's results may differ in the last bits. */
+export const NORMALIZING: Operators = { BatchNormalization: batchNormalization };
 
 /**
  * `(x − mean) / √(variance + ε) · scale + bias` for each channel of dim 1. In training mode, mean and variance are
@@ -28,7 +26,7 @@ function batchNormalization({ node, opset, inputs }: Call): readonly Planned[] |
   const fits = (one: Tensor | undefined): boolean =>
     one?.dtype === dtype && one.dims.length === 1 && one.dims[0] === channels;
   if (dims.length < 2 || batch * taps === 0 || !parameters.every(fits)) return undefined;
-  const epsilon = floatAttribute(node, 'epsilon', EPSILON);
+  const epsilon = floatAttribute(node, 'epsilon', DEFAULT_EPSILON);
   const momentum = floatAttribute(node, 'momentum', Math.fround(0.9));
   const reads = [x, ...(parameters as Tensor[])];
   const all = (loaded: readonly Uint8Array[]): readonly [Floats, Floats, Floats] => {
@@ -68,30 +66,4 @@ function moments(
   };
   const average = sum((one) => one);
   return { average, spread: sum((one) => (one - average) ** 2) };
-}
-
-/** `x / ‖x‖` along an axis; 0 where the norm is 0. */
-function lpNormalization({ node, inputs: [x] }: Call): readonly Planned[] | undefined {
-  const axis = x && axisOf(intAttribute(node, 'axis', -1), x.dims.length);
-  const p = intAttribute(node, 'p', 2);
-  if (x === undefined || !isReal(x.dtype) || axis === undefined || (p !== 1 && p !== 2)) return undefined;
-  const { dtype, dims } = x;
-  const [outer, length, inner] = [
-    elementCount(dims.slice(0, axis)),
-    dims[axis] as number,
-    elementCount(dims.slice(axis + 1)),
-  ];
-  const compute = ([bytes]: readonly Uint8Array[]): Floats => {
-    const values = elementsOf(bytes as Uint8Array, dtype).slice() as Floats;
-    for (let row = 0; row < outer * inner; row++) {
-      const start = Math.floor(row / inner) * length * inner + (row % inner);
-      const end = start + length * inner;
-      let total = 0;
-      for (let at = start; at < end; at += inner) total += Math.abs(values[at] as number) ** p;
-      const norm = p === 2 ? Math.sqrt(total) : total;
-      for (let at = start; at < end; at += inner) values[at] = norm === 0 ? 0 : (values[at] as number) / norm;
-    }
-    return values;
-  };
-  return [{ dtype, dims, reads: [x], compute, exact: false, sure: true }];
 }

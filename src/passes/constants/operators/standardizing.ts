@@ -1,6 +1,7 @@
 import { elementCount } from '../../../ir/dtype.ts';
 import { floatAttribute, intAttribute } from '../../../ir/node.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
+import { DEFAULT_EPSILON } from '../../../layers/normalization.ts';
 import { axisOf, type Call, elementsOf, isReal, type Operators, type Planned } from '../call.ts';
 
 type Floats = Float32Array | Float64Array;
@@ -9,11 +10,9 @@ type Floats = Float32Array | Float64Array;
 export const STANDARDIZING: Operators = {
   InstanceNormalization: instanceNormalization,
   LayerNormalization: layerNormalization,
+  LpNormalization: lpNormalization,
   Softmax: softmax,
 };
-
-/** The default epsilon, as float32. */
-const EPSILON = Math.fround(1e-5);
 
 /** Normalizes each channel of each image of `[batch, channels, …]`. */
 function instanceNormalization({ node, inputs: [x, scale, bias] }: Call): readonly Planned[] | undefined {
@@ -21,7 +20,7 @@ function instanceNormalization({ node, inputs: [x, scale, bias] }: Call): readon
   if (x === undefined || x.dims.length < 3 || scale === undefined || bias === undefined) return undefined;
   if (![scale, bias].every((one) => one.dims.length === 1 && one.dims[0] === channels)) return undefined;
   const length = elementCount(x.dims.slice(2));
-  const epsilon = floatAttribute(node, 'epsilon', EPSILON);
+  const epsilon = floatAttribute(node, 'epsilon', DEFAULT_EPSILON);
   return rowwise([x, scale, bias], { rows: batch * channels, length }, (row, index, [gain, shift]) => {
     const channel = index % channels;
     standardize(row, epsilon);
@@ -38,7 +37,7 @@ function layerNormalization({ node, inputs: [x, scale, bias] }: Call): readonly 
   const length = elementCount(x.dims.slice(axis));
   const along = [scale, ...(bias === undefined ? [] : [bias])];
   if (!along.every((one) => elementCount(one.dims) === length)) return undefined;
-  const epsilon = floatAttribute(node, 'epsilon', EPSILON);
+  const epsilon = floatAttribute(node, 'epsilon', DEFAULT_EPSILON);
   return rowwise([x, ...along], { rows: elementCount(x.dims.slice(0, axis)), length }, (row, _, [gain, shift]) => {
     standardize(row, epsilon);
     for (let at = 0; at < length; at++) row[at] = (row[at] as number) * (gain?.[at] as number) + (shift?.[at] ?? 0);
@@ -58,6 +57,19 @@ function softmax({ node, opset, inputs: [x] }: Call): readonly Planned[] | undef
     let total = 0;
     for (let at = 0; at < length; at++) total += row[at] = Math.exp((row[at] as number) - most);
     for (let at = 0; at < length; at++) row[at] = (row[at] as number) / total;
+  });
+}
+
+/** `x / ‖x‖` along an axis; 0 where the norm is 0. */
+function lpNormalization({ node, inputs: [x] }: Call): readonly Planned[] | undefined {
+  const axis = x && axisOf(intAttribute(node, 'axis', -1), x.dims.length);
+  const p = intAttribute(node, 'p', 2);
+  if (x === undefined || axis === undefined || (p !== 1 && p !== 2)) return undefined;
+  const [length = 0, inner] = [x.dims[axis], elementCount(x.dims.slice(axis + 1))];
+  return rowwise([x], { rows: elementCount(x.dims) / length, length, inner }, (row) => {
+    const total = row.reduce((sum, one) => sum + Math.abs(one) ** p, 0);
+    const norm = p === 2 ? Math.sqrt(total) : total;
+    for (let at = 0; at < row.length; at++) row[at] = norm === 0 ? 0 : (row[at] as number) / norm;
   });
 }
 
