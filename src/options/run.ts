@@ -1,4 +1,4 @@
-import { COMMON_ROWS, type CommonValues, FILES, MODEL, REPORT_ROW, RESUME_ROWS, type ResumeValues } from './common.ts';
+import { COMMON_ROWS, type CommonValues, FILES, REPORT_ROW, RESUME_ROWS, type ResumeValues } from './common.ts';
 import type { Table } from './option.ts';
 import { STEP_VERBS } from './verbs.ts';
 
@@ -18,7 +18,7 @@ const RECIPE = 'Recipe';
 export const RUN: Table<RunValues> = {
   positionals: {
     recipe: { help: `JSON file with the steps: ${STEP_VERBS.join(', ')} (docs/recipes.md)` },
-    model: MODEL,
+    model: { help: 'ONNX file to read, or a folder of models; - or nothing means standard input' },
   },
   groups: [RECIPE, FILES],
   rows: {

@@ -122,6 +122,33 @@ test('an expression that matches nothing is said with the step it belongs to', (
   expect(json?.stderr).toBe('');
 });
 
+test('a recipe runs on every model of a folder, its own or that of a model', () => {
+  const cwd = folder();
+  mkdirSync(join(cwd, 'in'));
+  for (const name of ['digits-mlp.onnx', 'digits-cnn.onnx']) copyFileSync(fixture(name), join(cwd, 'in', name));
+  writeFileSync(join(cwd, 'in/config.json'), '{}');
+  const step = { verb: 'quantize', weightsOnly: true, include: ['^fc2', '^typo'] };
+  writeFileSync(join(cwd, 'r.json'), JSON.stringify({ onnxCompress: 1, steps: [step] }));
+  const [one, all, again, print] = compressEach(
+    [
+      ['run', 'r.json', 'in/digits-mlp.onnx', '-o', 'one.onnx', '-q'],
+      ['run', 'r.json', 'in', '-o', 'out'],
+      ['run', '--from-model', 'one.onnx', 'in', '-o', 'again', '-q'],
+      ['run', 'r.json', 'in', '--print'],
+    ],
+    { cwd },
+  );
+  expect([one, all, again, print].map((run) => run?.code)).toEqual([0, 0, 0, 0]);
+  expect(all?.stderr.match(/^note: .*/gm)).toEqual([
+    "note: r.json, steps[0] 'quantize': --include ^fc2 matches no weight and no node (1 model)",
+    "note: r.json, steps[0] 'quantize': --include ^typo matches no weight and no node (2 models)",
+  ]);
+  expect(readdirSync(join(cwd, 'out')).sort()).toEqual(['config.json', 'digits-cnn.onnx', 'digits-mlp.onnx']);
+  const mlp = readFileSync(join(cwd, 'one.onnx'));
+  for (const to of ['out', 'again']) expect(readFileSync(join(cwd, to, 'digits-mlp.onnx')).equals(mlp)).toBe(true);
+  expect(JSON.parse(print?.stdout.toString() ?? '').steps).toEqual([step]);
+});
+
 test('the document and the help name every verb that can be a step', () => {
   const document = readFileSync(join(ROOT, 'docs/recipes.md'), 'utf8');
   const named = STEP_VERBS.map((verb) => `\`${verb}\``);

@@ -3,7 +3,7 @@ import type { StepValues } from '../../options/common.ts';
 import { isStepVerb, type StepVerb, SUMMARIES, VERBS, type Verb } from '../../options/verbs.ts';
 import { type Colors, type Command, yargsCommand } from '../command.ts';
 import type { Told } from '../config/told.ts';
-import { forOne, type Named } from '../many/several.ts';
+import { folderOf, forOne, type Named } from '../many/several.ts';
 import type { Streams } from '../pipe.ts';
 import type { Run } from '../run.ts';
 
@@ -26,10 +26,12 @@ export function commandsFor(argv: readonly string[], streams: Streams, colors: C
 async function runCommand(
   loaded: Command<object>,
   told: Told,
-  models: readonly string[],
+  listed: readonly string[],
   streams: Streams,
   colors: Colors,
 ): Promise<void> {
+  const folder = loaded.verb === 'run' ? await folderOf(told.run) : undefined;
+  const models = folder === undefined ? listed : [folder];
   const one: Named | undefined = await forOne(told.run, models);
   const values = one === undefined ? undefined : { ...(await told.valuesFor(one.model)), ...one };
   const run = async (): Promise<void> => {

@@ -19,7 +19,7 @@ export function runCommand(streams: Streams, color: boolean): Command<RunValues>
       'onnx-compress run recipe.json [model.onnx|-] [-o out.onnx|-] [options]',
       'onnx-compress run --from-model other.onnx [model.onnx|-] [-o out.onnx|-] [options]',
       '',
-      'Runs the steps of a recipe on a model, which is read and written once.',
+      'Runs the steps of a recipe on a model, which is read and written once; or on each model of a folder.',
     ],
     epilog: [
       examples([
@@ -29,15 +29,17 @@ export function runCommand(streams: Streams, color: boolean): Command<RunValues>
           'onnx-compress prune --l1 0.4 --save-recipe recipe.json m.onnx -o p.onnx',
         ],
         ['repeat what was done to another model', 'onnx-compress run --from-model small.onnx v2.onnx -o small2.onnx'],
+        ['run it on every model of a folder', 'onnx-compress run recipe.json whisper-tiny/ -o small/'],
         ['show what was done to a model', 'onnx-compress run --from-model small.onnx --print'],
       ]),
     ],
-    run: async (args) => {
+    run: async (args: RunValues & { readonly allowUnchanged?: boolean }) => {
       const { recipe, where, model } = await recipeFor(args);
       const { resume } = args;
       const common = { ...commonOf(args), model, ...(resume !== undefined && { resume }) };
       // A recipe that is only printed may come from a newer version.
-      const steps = args.print && args.fromModel !== undefined ? [] : await stepsOf(recipe, where, common);
+      const made = args.print && args.fromModel !== undefined ? [] : await stepsOf(recipe, where, common);
+      const steps = args.allowUnchanged ? made.map((step) => ({ ...step, allowUnchanged: true })) : made;
       if (args.print) streams.stdout.write(`${formatRecipe(recipe, 2)}\n`);
       else await runSteps(common, args.noMetadata ? steps : recording(steps, recipe), streams, color);
     },
@@ -47,13 +49,13 @@ export function runCommand(streams: Streams, color: boolean): Command<RunValues>
 async function recipeFor(args: RunValues): Promise<{ recipe: Recipe; where: string; model: string | undefined }> {
   const { fromModel, base, recipe: first } = args;
   if (fromModel !== undefined) {
-    if (args.model !== undefined) {
+    if (args.model !== undefined && first !== undefined) {
       throw new CompressError('options', 'fromModel', 'a recipe file is given too', {
         hint: 'Leave out one of the two.',
       });
     }
     const recipe = await recipeOfModel(fromModel, base, args.print === true);
-    return { recipe, where: `the recipe of ${fromModel}`, model: first };
+    return { recipe, where: `the recipe of ${fromModel}`, model: first ?? args.model };
   }
   if (first === undefined || first === DASH || first === '') {
     const fact =

@@ -103,8 +103,8 @@ async function write(
 ): Promise<Written> {
   if (best === undefined || recipe === undefined || args.dryRun) return {};
   // Patterns that match nothing were reported already.
-  const output = await target?.write(async () => {
-    const { passes } = await candidates.ready(best.float);
+  const output = await target?.write(async (model) => {
+    const { passes } = await candidates.ready(model, best.float);
     return recording(stepsWith(passes, { allowUnchanged: true }), recipe);
   }, streams);
   if (recipePath !== undefined) await saveRecipe(recipePath, recipe, args.force === true);

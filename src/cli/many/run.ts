@@ -54,14 +54,17 @@ export async function runMany(
   const nameless = values.graph === true && values.format !== 'md';
   const text = values.graph === true || verbose || values.format === 'md' || csv;
   // A model folder in which one model is missing would be useless.
-  const kept = whole !== undefined && 'allowUnchanged' in table.rows ? { allowUnchanged: true } : {};
+  const kept =
+    whole !== undefined && ('allowUnchanged' in table.rows || verb === 'run') ? { allowUnchanged: true } : {};
+  // With the recipe of a model, what stands in the place of a recipe is the folder.
+  const unnamed = 'fromModel' in values && values.fromModel !== undefined ? { recipe: undefined } : {};
   const tasks: Task[] = [];
   for (const job of jobs) {
     const own = await told.valuesFor(job.input);
     refuseOneRecipe(values, told);
     const asJson = row === undefined || json || !text;
     const data = apart.has(job) ? { externalData: true } : {};
-    tasks.push({ verb, colors, columns, values: { ...own, ...kept, ...data, ...job.given, json: asJson } });
+    tasks.push({ verb, colors, columns, values: { ...own, ...kept, ...data, ...unnamed, ...job.given, json: asJson } });
   }
   const targets = jobs.flatMap(({ given }) => [(given as Values).output, (given as Values).report]);
   const folders = targets.flatMap((one) => (one === undefined ? [] : [dirname(one)]));

@@ -4,6 +4,7 @@ import { kindOf } from '../../node/files/kind.ts';
 import { makeFolder } from '../../node/files/madeFolders.ts';
 import type { CommonValues } from '../../options/common.ts';
 import type { VerifyValues } from '../../options/measure.ts';
+import type { RunValues } from '../../options/run.ts';
 import { DASH } from '../arguments.ts';
 
 /** The values that name models, for any verb. */
@@ -34,6 +35,13 @@ export async function forOne<T extends Named>(values: T, models: readonly string
   if (output === undefined || !(await leadsIntoFolder(output))) return { ...values, model };
   if (!dryRun) await makeFolder(output);
   return { ...values, model, output: join(output, basename(model)) };
+}
+
+/** The folder of models that a recipe is run on; undefined where it is one model. The first path may be the model. */
+export async function folderOf({ recipe, model, fromModel, print }: RunValues): Promise<string | undefined> {
+  const path = fromModel === undefined ? model : recipe;
+  if (print || path === undefined || path === '' || path === DASH) return undefined;
+  return (await kindOf(path)) === 'folder' ? path : undefined;
 }
 
 /** Whether a path is a folder, existing or to be created. */

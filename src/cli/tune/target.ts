@@ -16,10 +16,10 @@ import { pipe, type Streams, writeNotes } from '../pipe.ts';
 export interface Target {
   /**
    * Writes the tuned models.
-   * @param stepsFor - returns the steps for a model
+   * @param stepsFor - returns the steps for the model at a path
    * @returns what was written, for people
    */
-  write(stepsFor: () => Promise<readonly Step[]>, streams: Streams): Promise<string | undefined>;
+  write(stepsFor: (model: string) => Promise<readonly Step[]>, streams: Streams): Promise<string | undefined>;
 }
 
 /**
@@ -34,7 +34,7 @@ export async function targetOf(args: TuneValues, subject: Subject, streams: Stre
   if ((await kindOf(model)) === 'folder') return folderTarget(args, subject, output);
   const target = outputOf(args, streams);
   if (target !== undefined && !dryRun) await checkTarget(target, force);
-  return { write: async (stepsFor) => (await pipe(commonOf(args), streams, await stepsFor())).output };
+  return { write: async (stepsFor) => (await pipe(commonOf(args), streams, await stepsFor(model))).output };
 }
 
 async function folderTarget(args: TuneValues, { files }: Subject, output: string): Promise<Target> {
@@ -52,7 +52,11 @@ async function folderTarget(args: TuneValues, { files }: Subject, output: string
       const apart = args.embed || args.externalData ? new Set() : clashing(jobs, weights);
       for (const job of jobs) {
         const data = apart.has(job) ? { externalData: true } : {};
-        await pipe({ ...commonOf(args), ...data, model: job.input, output: job.output }, streams, await stepsFor());
+        await pipe(
+          { ...commonOf(args), ...data, model: job.input, output: job.output },
+          streams,
+          await stepsFor(job.input),
+        );
       }
       if (whole !== undefined) {
         const { notes } = await copyOthers(withoutTuned(whole, tuned), weights, force);

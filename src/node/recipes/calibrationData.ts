@@ -1,6 +1,9 @@
+import { CompressError, type ErrorCode } from '../../errors.ts';
 import type { Model } from '../../ir/model.ts';
+import { modelOrigins } from '../../onnx/origin.ts';
+import { defined } from '../../options/values.ts';
 import { openTapped } from '../activations/tap.ts';
-import { fittingRandomData } from '../data/fitting.ts';
+import { type DataFor, fittingRandomData } from '../data/fitting.ts';
 import { modelInputs } from '../data/inputs.ts';
 import { openData } from '../data/open.ts';
 import type { DataSet } from '../data/types.ts';
@@ -18,21 +21,65 @@ interface Given {
   readonly batch?: number | undefined;
 }
 
-/** The data that a run is given, or random inputs. */
-export async function dataOf(model: Model, options: Given): Promise<{ data: DataSet; random: boolean }> {
-  const inputs = model.graph.fedInputs;
-  const { batch, samples } = options;
-  const sizes = { ...(batch === undefined ? {} : { batch }), ...(samples === undefined ? {} : { samples }) };
-  const random = options.data === RANDOM;
-  const data = random ? await randomFor(model, sizes) : await openData(options.data ?? '', inputs, sizes);
-  return { data, random };
+/** The first rows of data, and how many are fed at once. */
+interface Sizes {
+  readonly batch?: number;
+  readonly samples?: number;
 }
 
-/** Random inputs that the model runs with. */
-async function randomFor(
-  model: Model,
-  sizes: { readonly batch?: number; readonly samples?: number },
-): Promise<DataSet> {
+/**
+ * The data that a run is given, or random inputs. A decoder that the data does not fit is fed what the models of its
+ * folder make of the data.
+ */
+export async function dataOf(model: Model, options: Given): Promise<{ data: DataSet; random: boolean }> {
+  const { data: path = '', batch, samples } = options;
+  const sizes = defined({ batch, samples });
+  const random = path === RANDOM;
+  return { data: random ? await randomFor(model, sizes) : await rowsFor(model, path, sizes), random };
+}
+
+async function rowsFor(model: Model, path: string, sizes: Sizes): Promise<DataSet> {
+  try {
+    return await openData(path, model.graph.fedInputs, sizes);
+  } catch (cause) {
+    if (!(cause instanceof CompressError) || cause.code !== 'data') throw cause;
+    // What is wrong with the data for the encoder says nothing about this model.
+    const made = await written(model, (inputs) => openData(path, inputs, sizes)).catch(passOver('data'));
+    if (made === undefined) throw cause;
+    return made;
+  }
+}
+
+/** Random inputs that the model runs with: for a decoder, what the models of its folder make of random inputs. */
+async function randomFor(model: Model, sizes: Sizes): Promise<DataSet> {
+  const settings = { seed: 0, samples: RANDOM_ROWS, ...sizes };
+  const made = written(model, (inputs, trial) => fittingRandomData(inputs, settings, trial));
+  const data = await made.then(runnable).catch(passOver('data', 'runtime', 'unsupported'));
+  return data ?? randomAlone(model, sizes);
+}
+
+/** What a decoder is fed when the models of its folder write; undefined if the model is none. */
+async function written(model: Model, dataFor: DataFor): Promise<DataSet | undefined> {
+  const path = modelOrigins.get(model)?.folder?.modelPath;
+  if (path === undefined) return undefined;
+  return (await import('./generation/fed.ts')).decoderData(path, dataFor);
+}
+
+/** The same data, once its first sample was there. */
+async function runnable(data: DataSet | undefined): Promise<DataSet | undefined> {
+  for await (const _ of data?.samples() ?? []) break;
+  return data;
+}
+
+/** Makes nothing of an error of one of these kinds. */
+function passOver(...codes: readonly ErrorCode[]): (cause: unknown) => undefined {
+  return (cause) => {
+    if (!(cause instanceof CompressError) || !codes.includes(cause.code)) throw cause;
+    return undefined;
+  };
+}
+
+async function randomAlone(model: Model, sizes: Sizes): Promise<DataSet> {
   const inputs = await modelInputs(model);
   const { session, close } = await openTapped(model, []);
   try {

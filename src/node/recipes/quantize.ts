@@ -64,7 +64,20 @@ export async function quantizingPass(values: QuantizeValues, run: StepRun): Prom
   });
 }
 
+/**
+ * Whether the ranges of activations, in a file, are all that the data tells: so the data need not be read again for
+ * another selection of layers. Equalizing changes what is calibrated, and codes of few bits are chosen by the data.
+ */
+export function needsRangesAlone(values: QuantizeValues): boolean {
+  if (values.calibrate === undefined || values.equalize || halfOf(values) !== undefined) return false;
+  return !isLow(forTarget(withoutSelection(values)));
+}
+
 function readOptions(values: QuantizeValues): QuantizeOptions {
+  return { ...withoutSelection(values), ...readSelection(values) };
+}
+
+function withoutSelection(values: QuantizeValues): QuantizeOptions {
   const { uint8, weightsOnly, perTensor, reduceRange, minElements, format, allowContrib } = values;
   if (weightsOnly && format === 'qoperator') {
     throw new CompressError(
@@ -77,7 +90,7 @@ function readOptions(values: QuantizeValues): QuantizeOptions {
     );
   }
   const given = { weightsOnly, perTensor, reduceRange, minElements, format, allowContrib, ...lowOptions(values) };
-  return { dtype: uint8 ? 'uint8' : 'int8', ...defined(given), ...readSelection(values) };
+  return { dtype: uint8 ? 'uint8' : 'int8', ...defined(given) };
 }
 
 /** What is said of weights in fewer than 8 bits. */

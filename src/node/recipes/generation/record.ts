@@ -1,8 +1,9 @@
 import { fittingRandomData } from '../../data/fitting.ts';
 import type { DataSet, Sample } from '../../data/types.ts';
 import type { Family } from './family.ts';
-import { bestOf, encode, openEncoder, openSpeaker } from './generate.ts';
-import { promptsOf } from './prompts.ts';
+import { bestOf, encode, openEncoder, openSpeaker, type Speaker } from './generate.ts';
+import { type Prompt, promptsOf } from './prompts.ts';
+import type { Beginning, Until } from './texts.ts';
 
 /** Texts, and steps of each: with the first one, and some that are fed what earlier ones kept. */
 const [TEXTS, STEPS] = [4, 4];
@@ -24,11 +25,10 @@ export async function recordedData(family: Family): Promise<ReadonlyMap<string, 
       const speaker = await openSpeaker(decoder);
       try {
         for await (const prompt of prompts()) {
-          await speaker.speak(prompt.tokens, await encode(encoder, prompt), (given, step) => {
-            const { path, feeds } = given;
-            samples.set(path, [...(samples.get(path) ?? []), { label: `${prompt.label}, step ${step}`, feeds }]);
-            return step + 1 < STEPS ? bestOf(given) : undefined;
-          });
+          const beginning = { tokens: prompt.tokens, encoded: await encode(encoder, prompt) };
+          for (const { path, ...sample } of await runsOf(speaker, prompt, beginning, { tokens: STEPS, ends: NONE })) {
+            samples.set(path, [...(samples.get(path) ?? []), sample]);
+          }
         }
       } finally {
         await speaker.close();
@@ -40,6 +40,27 @@ export async function recordedData(family: Family): Promise<ReadonlyMap<string, 
   const what = family.encoder === undefined ? 'random prompts' : 'the encoder outputs for random inputs';
   const described = `${what}, seed 0, and the steps that follow`;
   return new Map([...samples].map(([path, list]) => [path, dataOf(described, list)]));
+}
+
+const NONE: ReadonlySet<number> = new Set();
+
+/**
+ * The runs of a decoder that writes one text by itself, each with the path of the model that ran.
+ * @throws CompressError `runtime`, `unsupported`
+ */
+export async function runsOf(
+  speaker: Speaker,
+  { label }: Prompt,
+  { tokens, encoded }: Beginning,
+  until: Until,
+): Promise<(Sample & { readonly path: string })[]> {
+  const runs: (Sample & { readonly path: string })[] = [];
+  await speaker.speak(tokens, encoded, (given, step) => {
+    runs.push({ path: given.path, label: `${label}, step ${step}`, feeds: given.feeds });
+    const token = bestOf(given);
+    return step + 1 >= until.tokens || token === undefined || until.ends.has(token) ? undefined : token;
+  });
+  return runs;
 }
 
 function dataOf(description: string, list: readonly Sample[]): DataSet {

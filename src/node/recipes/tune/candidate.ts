@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { CompressError } from '../../../errors.ts';
 import type { Change } from '../../../layers/skip.ts';
 import { inputByteLength } from '../../../onnx/size.ts';
@@ -7,6 +7,7 @@ import type { RecipeStep } from '../../../passes/recipe.ts';
 import type { Layer } from '../../../passes/tune/search.ts';
 import { readModel, writeModel } from '../../model.ts';
 import { expectWork } from '../../threads/work.ts';
+import { needsRangesAlone } from '../quantize.ts';
 import { runStep, type Step, type StepDone, stepsWith } from '../runStep.ts';
 import { type ReadyOptions, type ReadyStep, readyStep } from '../steps.ts';
 
@@ -22,9 +23,10 @@ export interface Made extends StepDone {
 export class Candidates {
   readonly #step: RecipeStep;
   readonly #how: ReadyOptions;
-  /** Where the ranges of activations are kept between candidates. */
-  readonly #ranges: string | undefined;
-  #calibrated = false;
+  /** The folder with the ranges of activations, where they can be kept between candidates. */
+  readonly #folder: string | undefined;
+  /** Files of ranges by the path of the model. */
+  readonly #ranges = new Map<string, string>();
 
   /**
    * @param step - how to quantize
@@ -33,9 +35,7 @@ export class Candidates {
   constructor(step: RecipeStep, folder: string, how: ReadyOptions) {
     this.#step = step;
     this.#how = how;
-    // Equalizing changes what is calibrated: ranges of it cannot be kept.
-    const keeps = step.options.has('calibrate') && !step.options.has('equalize');
-    this.#ranges = keeps ? join(folder, 'ranges.json') : undefined;
+    this.#folder = needsRangesAlone(Object.fromEntries(step.options)) ? folder : undefined;
   }
 
   /** The step with these layers left float, for a recipe. */
@@ -54,15 +54,20 @@ export class Candidates {
     await readyStep(this.#step, '', this.#how);
   }
 
-  /** {@link step}, ready to run. The model is calibrated once: the first selection's ranges serve the others. */
-  async ready(float: readonly string[]): Promise<ReadyStep> {
+  /**
+   * {@link step}, ready to run. A model is calibrated once, if its ranges are all that the data tells: those of the
+   * first selection serve the others.
+   * @param from - path of the float model
+   */
+  async ready(from: string, float: readonly string[]): Promise<ReadyStep> {
     const step = this.step(float);
-    const ranges = this.#ranges;
-    if (ranges === undefined) return readyStep(step, '', this.#how);
-    if (!this.#calibrated) {
-      this.#calibrated = true;
+    if (this.#folder === undefined) return readyStep(step, '', this.#how);
+    const ranges = this.#ranges.get(resolve(from));
+    if (ranges === undefined) {
+      const saveRanges = join(this.#folder, `ranges${this.#ranges.size}.json`);
+      this.#ranges.set(resolve(from), saveRanges);
       const run = { ...this.#how.run, overwrite: true };
-      return readyStep(step, '', { ...this.#how, run, further: { saveRanges: ranges } });
+      return readyStep(step, '', { ...this.#how, run, further: { saveRanges } });
     }
     const options = new Map(step.options);
     options.delete('calibrate');
@@ -76,7 +81,7 @@ export class Candidates {
    * @param to - where it goes
    */
   async make(from: string, to: string, float: readonly string[]): Promise<Made> {
-    const { values, ...ready } = await this.ready(float);
+    const { values, ...ready } = await this.ready(from, float);
     const [first, ...rest] = stepsWith(ready.passes, { ...ready, selection: values });
     if (first === undefined) throw new CompressError('internal', from, 'quantize has no pass');
     const model = await readModel(from);

@@ -12,8 +12,8 @@ import { FamilyJudge } from './familyJudge.ts';
 import { sizeOf } from './size.ts';
 import type { Candidate, Subject, Trials } from './subject.ts';
 
-/** Options that are about one model: rows for it, or an output of it. */
-const OF_ONE = ['judge', 'batch', 'calibrate', 'ranges', 'calibrateSamples'] as const;
+/** Options that are about one model: an output of it, or what its inputs and activations are. */
+const OF_ONE = ['judge', 'batch', 'ranges'] as const;
 
 /** Models that generate text together. A selection is one for all of them: a layer is what has the same name. */
 export class FamilySubject implements Subject {

@@ -80,6 +80,19 @@ test('one selection of layers keeps the scores of encoder and decoders together,
   expect(await keptBy(found.recipe)).toBeCloseTo(found.best.value, 6);
 });
 
+test('a decoder is calibrated with what its encoder gives for the data, in each selection and by the recipe', async () => {
+  const options = { data, tokens: TOKENS, bits: 4, include: [/attention\.query|(self|cross)\.output/] } as const;
+  const [without, all] = [
+    await tune(float, { ...options, minSqnr: 1 }),
+    await tune(float, { ...options, calibrate: data, minSqnr: 1 }),
+  ];
+  expect(all.best?.value).toBeGreaterThan((without.best?.value ?? 0) + 1);
+  const found = await tune(float, { ...options, calibrate: data, minSqnr: (all.best?.value ?? 0) + 1 });
+  expect(found.best?.float.length).toBeGreaterThan(0);
+  expect(found.recipe?.steps[0]?.options.get('calibrate')).toBe(data);
+  expect(await keptBy(found.recipe as Recipe)).toBeCloseTo(found.best?.value ?? 0, 6);
+});
+
 test('the metric is the next token where nothing else is said; labels there are none', async () => {
   expect((await tune(float, { data, tokens: 2, maxDrop: 1, maxTrials: 1 })).metric).toBe('top1');
   await expect(tune(float, { data, tokens: 2, metric: 'accuracy' })).rejects.toThrow('the data has no labels');
@@ -87,7 +100,7 @@ test('the metric is the next token where nothing else is said; labels there are 
 
 test('what is about one model, or about a folder, is refused for the other', async () => {
   const model = join(float, 'encoder_model.onnx');
-  await expect(tune(float, { data, calibrate: data })).rejects.toThrow('is about one model, and this is a folder');
+  await expect(tune(float, { data, ranges: data })).rejects.toThrow('is about one model, and this is a folder');
   await expect(tune(float, { data, judge: 'logits' })).rejects.toThrow('is about one model, and this is a folder');
   await expect(tune(float, {})).rejects.toThrow('no data is given to measure accuracy');
   await expect(tune(model, { data, tokens: 2 })).rejects.toThrow('is about a folder with a decoder');
