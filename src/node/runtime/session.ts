@@ -4,6 +4,7 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { CompressError } from '../../errors.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
 import type { FeedData, FeedTensor, Sample } from '../data/types.ts';
+import { letGo } from './letGo.ts';
 import { firstLine, loadRuntime, type Runtime } from './load.ts';
 
 /** How far ONNX Runtime rewrites a graph before it runs it. */
@@ -101,7 +102,9 @@ export async function openSession(model: string | Uint8Array, options: SessionOp
       }
     },
     async runInto(feeds, into) {
-      await session.run(tensorsOf(runtime, feeds), tensorsOf(runtime, into)).catch(fail);
+      const results = await session.run(tensorsOf(runtime, feeds), tensorsOf(runtime, into)).catch(fail);
+      // onnxruntime-node copies each output to an array of its own, even where it was given one.
+      for (const copy of Object.values(results)) letGo((copy as Tensor).data as FeedData);
     },
     async release() {
       if (released) return;
