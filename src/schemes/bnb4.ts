@@ -6,7 +6,7 @@ import type { Decodable } from './decodable.ts';
 import { type Reals, swapped } from './reals.ts';
 import { granularityName } from './scheme.ts';
 
-/** Magnitudes of FP4, the codes with the highest bit being those below zero. */
+/** Magnitudes of FP4; codes with the highest bit set are negative. */
 const FP4 = [0, 1 / 192, 2 / 3, 1, 1 / 3, 1 / 2, 1 / 6, 1 / 4];
 /** Quantiles of the normal distribution. */
 const NF4 = [
@@ -16,7 +16,7 @@ const NF4 = [
 ];
 
 /**
- * What codes of 4 bits stand for, as a share of the largest magnitude of their block, by `quant_type`.
+ * The values of 4-bit codes, relative to the largest magnitude of their block, by `quant_type`.
  * @see https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/contrib_ops/cpu/quantization/blockwise_quant_block_bnb4.h
  */
 const KINDS: readonly { readonly name: string; readonly levels: Float32Array }[] = [
@@ -24,19 +24,21 @@ const KINDS: readonly { readonly name: string; readonly levels: Float32Array }[]
   { name: 'NF4', levels: Float32Array.from(NF4) },
 ];
 
-/** Codes of 4 bits, two to a byte, the first in the high bits; a scale for each `block` of them, rows not regarded. */
+/**
+ * 4-bit codes, two per byte, the first in the high bits. Every `block` codes share a scale; blocks may cross row ends.
+ */
 export interface Bnb4 {
   /** 0: FP4, 1: NF4. */
   readonly kind: number;
   readonly codes: Tensor;
-  /** Largest magnitudes. */
+  /** The largest magnitude of each block. */
   readonly scale: Tensor;
   readonly block: number;
   /** Dims of the matrix. */
   readonly dims: readonly [number, number];
 }
 
-/** A weight of MatMulBnb4; undefined if its parts do not fit together. */
+/** The weight of a MatMulBnb4; undefined if its parts do not fit together. */
 export function bnb4({ kind, codes, scale, block, dims }: Bnb4): Decodable | undefined {
   const total = elementCount(dims);
   const known = KINDS[kind];
@@ -48,7 +50,10 @@ export function bnb4({ kind, codes, scale, block, dims }: Bnb4): Decodable | und
     codes.byteLength === Math.ceil(total / 2) &&
     elementCount(scale.dims) === Math.ceil(total / block);
   if (!fits) return undefined;
-  /** Gives what makes codes real: so many from element `start` on, which lie in `bytes` from element `at` on. */
+  /**
+   * Loads the scales; returns a function that decodes `length` codes from element `start` on, stored in `bytes` from
+   * code `at` on.
+   */
   const toReals = async (): Promise<(bytes: Uint8Array, at: number, start: number, length: number) => Float32Array> => {
     const scales = toFloat32(await scale.load(), scale.dtype as FloatDType);
     return (bytes, at, start, length) => {

@@ -10,18 +10,15 @@ import { isReadable } from './packed.ts';
 import { findEncoded } from './recognize.ts';
 import { isSigned } from './scheme.ts';
 
-/**
- * Integers that a graph holds, and the permutation of axes when they are read: axis `i` is axis `perm[i]` of the
- * tensor.
- */
+/** Stored integers, and how their axes are permuted before they are read: axis `i` is axis `perm[i]` of the tensor. */
 export interface Moved {
   readonly held: Constant;
-  /** Nodes between, the one next to the reader first. */
+  /** The nodes between, starting with the one nearest the reader. */
   readonly via: readonly Node[];
   readonly perm: readonly number[];
 }
 
-/** The most steps followed back. */
+/** The maximum number of nodes to follow. */
 const MAX_STEPS = 8;
 
 /** The constant behind a value, through Identity, Transpose and Slice. */
@@ -55,7 +52,7 @@ export interface MovedWeight extends Moved {
   readonly weight: Decodable;
 }
 
-/** Integers whose scales refer to the axes of the value that is read. */
+/** The weight of integers whose scales refer to the axes of the value that is read, after any Transpose. */
 export function movedWeight(graph: Graph, value: string, steps: Steps): MovedWeight | undefined {
   const moved = movedConstant(graph, value);
   if (moved === undefined) return undefined;
@@ -79,18 +76,18 @@ export function movedWeight(graph: Graph, value: string, steps: Steps): MovedWei
   return { ...moved, weight: asRead(graph, steps.scale, weight) ?? weight };
 }
 
-/** Integers, or rows of a table of them, dequantized by `(Cast(q) − zero point) · scale`. */
+/** Integers, or rows of an integer table, dequantized by `(Cast(q) − zero point) · scale`. */
 export interface Arithmetic {
   /** The Mul. */
   readonly node: Node;
   /** The integers, or the table. */
   readonly data: string;
   readonly steps: Steps;
-  /** The node that looks the rows up. */
+  /** The Gather that looks up the rows. */
   readonly gather: Node | undefined;
 }
 
-/** Parses such arithmetic from its Mul; undefined for any other node. */
+/** Parses this arithmetic from its Mul; undefined for any other node. */
 export function arithmeticOf(graph: Graph, node: Node): Arithmetic | undefined {
   if (!isOp(node, 'Mul')) return undefined;
   const [real = '', scale = ''] = node.inputs;
@@ -105,7 +102,7 @@ export function arithmeticOf(graph: Graph, node: Node): Arithmetic | undefined {
     return { node, data: integers, steps: { scale, zeroPoint }, gather: undefined };
   }
   const [data = '', indices] = made.inputs;
-  // The scale of a row is looked up like the row, and gets one more dim.
+  // Row scales are looked up like the rows, and may get one more dim.
   const column = graph.producer(scale);
   const rows = column !== undefined && isOp(column, 'Unsqueeze') ? graph.producer(column.inputs[0] ?? '') : column;
   const looked = rows !== undefined && isOp(rows, 'Gather') && rows.inputs[1] === indices;
@@ -113,7 +110,7 @@ export function arithmeticOf(graph: Graph, node: Node): Arithmetic | undefined {
   return { node, data, steps: { zeroPoint, ...own }, gather: made };
 }
 
-/** The same, from the Cast that it starts with. */
+/** The same, starting from its Cast. */
 export function arithmeticFrom(graph: Graph, cast: Node): Arithmetic | undefined {
   const [next] = graph.uses(cast.outputs[0] ?? '');
   const mul = next?.node !== undefined && isOp(next.node, 'Sub') ? graph.uses(next.node.outputs[0] ?? '')[0] : next;
@@ -122,13 +119,13 @@ export function arithmeticFrom(graph: Graph, cast: Node): Arithmetic | undefined
 
 /** An integer product, scaled by `Cast(product) · scales`. */
 export interface IntegerProduct {
-  /** The Mul that gives the real product. */
+  /** The Mul that computes the float product. */
   readonly end: Node;
   /** Scales of the dynamically quantized activation and of the weight. */
   readonly scales: readonly [string, string];
 }
 
-/** The scaling of a MatMulInteger or ConvInteger, if a single Mul reads its product. */
+/** The scaling of a MatMulInteger or ConvInteger, if only one Cast and one Mul read its product. */
 export function integerProductOf(graph: Graph, node: Node): IntegerProduct | undefined {
   const only = (value: string): Node | undefined => {
     const [use, more] = graph.uses(value);
@@ -149,7 +146,7 @@ export function integerProductOf(graph: Graph, node: Node): IntegerProduct | und
   return { end, scales: dynamic(b) && !dynamic(a) ? [b, a] : [a, b] };
 }
 
-/** The weight that a node reads as integers at an input, with scales from the node or from nodes after it. */
+/** The integer weight that a node reads at an input, with scales from the node or from nodes after it. */
 export function integersAt(graph: Graph, node: Node, index: number): MovedWeight | undefined {
   const value = node.inputs[index] ?? '';
   const input = (role: 'scale' | 'zero_point'): string => {
@@ -178,7 +175,7 @@ export function integersAt(graph: Graph, node: Node, index: number): MovedWeight
   });
 }
 
-/** The weight that a reader gets from stored integers or codes, whatever the nodes between. */
+/** The weight that a node reads from stored integers or codes, through the nodes that follow. */
 export function weightReadAs(
   graph: Graph,
   node: Node,
@@ -200,7 +197,7 @@ export function weightReadAs(
 }
 
 /**
- * Finds the stored form of the weight `of` of another file: behind a Cast of that name, or by the names that quantizers
+ * Finds the stored form of weight `of` of another file: behind a Cast with that name, or by the names that quantizers
  * use.
  */
 export function findStored(graph: Graph, of: string): Decodable | undefined {

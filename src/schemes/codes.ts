@@ -16,11 +16,14 @@ import { streamable } from './encode.ts';
 /** Float weights to convert to codes. */
 export interface CodesGiven {
   readonly tensor: Tensor;
-  /** The matrix that its elements form. */
+  /** The shape of the matrix that its elements form. */
   readonly shape: MatrixShape;
-  /** Whether the matrix is `[outputs, inputs]` in the file, as in Gemm with transB; else `[inputs, outputs]`. */
+  /**
+   * Whether the file stores the matrix as `[outputs, inputs]`, as in Gemm with transB; otherwise as `[inputs,
+   * outputs]`.
+   */
   readonly outFirst: boolean;
-  /** Factor folded into the numbers: alpha of a Gemm. */
+  /** A factor folded into the numbers: the alpha of a Gemm. */
   readonly factor: number;
 }
 
@@ -35,10 +38,10 @@ export interface MeasuredCodes<C extends Coded = Codes> {
 const lowbits = once(() => import('../compute/lowbits.ts'));
 
 /**
- * Weights as codes, chosen without data. Weights in files are read in chunks by all threads.
- * @param order - in which they are stored; codes of large weights are packed in this order as they are found
+ * Chooses the codes of a weight without data. All threads read a weight in a file, in chunks.
+ * @param order - the order in which codes are stored; codes of large weights are packed in this order as they are found
  * @returns undefined if they hold NaN or infinity
- * @throws CompressError where they cannot be read, RangeError for a method that the form does not go with
+ * @throws CompressError if they cannot be read, RangeError for a method that does not support the form
  */
 export async function codesOf(
   given: CodesGiven,
@@ -58,7 +61,7 @@ export async function codesOf(
 }
 
 /**
- * The same of a matrix in memory.
+ * The same for a matrix in memory.
  * @param matrix - `[outputs, inputs]`, all finite
  */
 export async function codesOfMatrix(
@@ -88,7 +91,7 @@ function measured<C extends Coded>(found: CodesAndLoss<C> | undefined): Measured
   return { codes: found.codes, losses, release: found.release };
 }
 
-/** The weights as rows, `[outputs, inputs]`, all of them in memory; undefined if they hold NaN or infinity. */
+/** The whole weight in memory as `[outputs, inputs]`; undefined if it holds NaN or infinity. */
 export async function matrixOf({ tensor, shape, outFirst, factor }: CodesGiven): Promise<Float32Array | undefined> {
   const floats = toFloat32(await tensor.load(), tensor.dtype as FloatDType);
   const scaled = factor === 1 ? floats : floats.map((one) => one * factor);

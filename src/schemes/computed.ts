@@ -12,12 +12,12 @@ import { type Reals, swappedOf, withSpans } from './reals.ts';
 import { granularityName } from './scheme.ts';
 import { isUnpacking, unpackedBy } from './unpacking.ts';
 
-/** Constants of at most this many elements are kept in memory as a whole. */
+/** Constants of at most this many elements are kept in memory whole. */
 const SMALL = 1 << 16;
-/** The most nodes behind a value. */
+/** The longest chain of nodes behind a value. */
 const MAX_NODES = 24;
 
-/** How a value is computed from constants by operators that unpack codes; undefined for any other value. */
+/** How operators that unpack codes compute a value from constants; undefined for any other value. */
 export async function computedAt(graph: Graph, value: string, left: number = MAX_NODES): Promise<Computed | undefined> {
   let scope = graph;
   while (scope.parent !== undefined && !scope.defines(value)) scope = scope.parent;
@@ -73,10 +73,10 @@ async function opened(tensor: Tensor): Promise<Lines> {
   };
 }
 
-/** Elements that are computed together. */
+/** Elements computed at a time. */
 const ELEMENTS = 1 << 17;
 
-/** The computed numbers, some lines at a time. */
+/** The computed numbers, a few lines at a time. */
 export function realsOfComputed(one: Computed): Reals {
   const line = Math.max(1, elementCount(one.dims.slice(1)));
   async function* all(): AsyncGenerator<Float32Array, void, void> {
@@ -95,7 +95,7 @@ export function realsOfComputed(one: Computed): Reals {
   });
 }
 
-/** Computed integers of a byte each as a tensor. */
+/** Computed 8-bit integers as a tensor. */
 export function tensorOfComputed(one: Computed): Tensor | undefined {
   const { dtype, dims } = one;
   if (dtype !== 'int8' && dtype !== 'uint8') return undefined;
@@ -130,7 +130,7 @@ export async function integerWeight(graph: Graph, value: string, steps: Steps): 
   return { held, via: [], perm, weight: { ...weight, ...partsOf(computed), parts: [held.tensor, ...others] } };
 }
 
-/** A table as a product reads it. */
+/** A table that a product reads transposed. */
 async function turnedWeight(graph: Graph, turn: Node, steps: Steps): Promise<MovedWeight | undefined> {
   const perm = intsAttribute(turn, 'perm') ?? [];
   if (perm.join() !== '1,0' || steps.sharing?.axis !== -1) return undefined;

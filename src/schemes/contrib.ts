@@ -12,7 +12,7 @@ import type { Granularity } from './scheme.ts';
 type Reader = (graph: Graph, node: Node, data: Tensor, index: number) => Decodable | undefined;
 
 /**
- * Operators of com.microsoft with weights in codes of a few bits, and the inputs concerned.
+ * Operators of com.microsoft with low-bit weights, and the inputs that are weights.
  * @see https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
  */
 const READERS: Readonly<Record<string, { readonly weights: readonly number[]; readonly read: Reader }>> = {
@@ -22,12 +22,12 @@ const READERS: Readonly<Record<string, { readonly weights: readonly number[]; re
   QMoE: { weights: [2, 5, 8], read: experts },
 };
 
-/** Whether a node is such an operator. */
+/** Whether a node is one of these operators. */
 export function hasCodes({ domain, opType }: Node): boolean {
   return domain === 'com.microsoft' && Object.hasOwn(READERS, opType);
 }
 
-/** The inputs of such a node that are weights. */
+/** The weight inputs of such a node. */
 export function codeInputs(node: Node): readonly number[] {
   const weights = hasCodes(node) ? (READERS[node.opType]?.weights ?? []) : [];
   return weights.filter((index) => (node.inputs[index] ?? '') !== '');
@@ -42,8 +42,7 @@ export function codesAt(graph: Graph, node: Node, index: number): Decodable | un
 }
 
 /**
- * B `[N, blocks, bytes of a block]`: rows of K codes, the last block filled up, the first code of a byte in the low
- * bits.
+ * B `[N, blocks, bytes of a block]`: rows of K codes, the last block padded, the first code of a byte in the low bits.
  */
 function nbits(graph: Graph, node: Node, data: Tensor): Decodable | undefined {
   const int = (name: string, fallback: number): number => intAttribute(node, name, fallback);
@@ -70,8 +69,8 @@ function matMulBnb4(graph: Graph, node: Node, codes: Tensor): Decodable | undefi
 }
 
 /**
- * Integers of 4 bits, or bytes with several codes each, in blocks along one axis; bytes are symmetric around the
- * middle.
+ * 4-bit integers, or bytes of several codes each, in blocks along one axis. Without zero points, codes in bytes are
+ * symmetric around the middle.
  */
 function gatherBlocks(graph: Graph, node: Node, data: Tensor): Decodable | undefined {
   const rank = data.dtype === 'uint8' ? rowsOf(graph, node, data).length + 1 : data.dims.length;
@@ -96,7 +95,7 @@ function gatherBlocks(graph: Graph, node: Node, data: Tensor): Decodable | undef
 }
 
 /**
- * The dims before the last one. A table that MatMulNBits multiplies by too has the dims of B, and a Reshape before this
+ * The dims before the last one. A table that a MatMulNBits also reads has the dims of its B, and a Reshape before this
  * node; its scales have the same rows.
  */
 function rowsOf(graph: Graph, { inputs: [table = '', , scale = ''] }: Node, data: Tensor): readonly number[] {
@@ -104,7 +103,9 @@ function rowsOf(graph: Graph, { inputs: [table = '', , scale = ''] }: Node, data
   return (own ?? data.dims).slice(0, -1);
 }
 
-/** Inputs of QMoE: scales after weights, zero points together at the end. */
+/**
+ * Zero point inputs of QMoE by weight input: each scale follows its weight, the zero points are together at the end.
+ */
 const EXPERT_ZEROS: Readonly<Record<number, number>> = { 2: 11, 5: 12, 8: 13 };
 
 /** `[experts, outputs, bytes of inputs]`, with a scale for each output or each block of its inputs. */
@@ -122,7 +123,7 @@ function experts(graph: Graph, node: Node, data: Tensor, index: number): Decodab
   });
 }
 
-/** Codes in bytes, the first in the low bits. */
+/** Codes packed in bytes, the first in the low bits. */
 interface Coded {
   readonly bits: number;
   /** Dims of the codes. */
@@ -131,7 +132,7 @@ interface Coded {
   readonly granularity: Granularity;
   readonly scale: string | undefined;
   readonly zeroPoint: string | undefined;
-  /** Number of zero points packed together, the last byte padded. */
+  /** How many zero points are packed together; the last byte is padded. */
   readonly zerosIn: number;
 }
 
@@ -158,7 +159,10 @@ function coded(
   return made && { ...made, parts: [bytes, scale, ...(stored === undefined ? [] : [stored])] };
 }
 
-/** Zero points as one element each, like scales: floats already are, codes are packed `together` in bytes. */
+/**
+ * Zero points with one element each, like scales. Floats already have that form; codes are packed, `together` of them
+ * at a time.
+ */
 function zerosOf(stored: Tensor, bits: number, count: number, together: number): Tensor | undefined {
   if (isFloat(stored.dtype) || bits === 8) return elementCount(stored.dims) === count ? stored : undefined;
   const bytes = Math.ceil((together * bits) / 8);
@@ -170,7 +174,7 @@ function zerosOf(stored: Tensor, bits: number, count: number, together: number):
   });
 }
 
-/** The weight, if there is a scale for each block, and a zero point for each scale or a single one. */
+/** The weight, if every block has a scale, and there is one zero point per scale or a single one. */
 function fitting(numbers: LinearNumbers, symmetric: boolean): Decodable | undefined {
   const { data, granularity, scale, zeroPoint } = numbers;
   const size = granularity.kind === 'block' ? granularity.size : 1;

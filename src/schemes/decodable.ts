@@ -20,21 +20,21 @@ export interface SchemeFacts {
   readonly symmetric: boolean;
 }
 
-/** A weight whose real values can be read, however it is stored. */
+/** A weight whose real values can be read, whatever its stored form. */
 export interface Decodable {
   readonly scheme: SchemeFacts;
   /** The tensors it is stored in: integers first, then scales and zero points. */
   readonly parts: readonly [data: Tensor, ...steps: Tensor[]];
-  /** Dims of the numbers. */
+  /** Dims of the real values. */
   readonly dims: readonly number[];
-  /** Type of the scales where they are read, in which the operator computes. */
+  /** The type in which the scales are read, and in which the operator computes. */
   readonly dtype: FloatDType;
   readonly reals: Reals;
-  /** With the last two axes swapped. */
+  /** The real values with the last two axes swapped. */
   readonly swapped: Reals;
 }
 
-/** Integers with their scales as a weight that can be read. */
+/** Integers with their scales as a readable weight. */
 export function decodableOf(numbers: LinearNumbers, symmetric: boolean): Decodable {
   const { data, granularity, scale, shape } = numbers;
   const sharing = granularityName(granularity);
@@ -58,11 +58,11 @@ export interface Steps {
   readonly scale: string;
   /** Empty for 0. */
   readonly zeroPoint: string;
-  /** Absent if it follows from the dims of the scales. */
+  /** Absent if the dims of the scales determine it. */
   readonly sharing?: Sharing | undefined;
 }
 
-/** Integers that a graph holds, with scales and zero points that it holds too; undefined if they do not fit. */
+/** Integers stored in a graph with their scales and zero points; undefined if these do not fit. */
 export function linearIn(graph: Graph, data: Tensor, steps: Steps): LinearNumbers | undefined {
   return linearBy(graph, data, steps, scalesBehind(graph, steps.scale));
 }
@@ -86,23 +86,20 @@ function linearBy(
     : undefined;
 }
 
-/** The same as a readable weight. Whether it is symmetric follows from its type, because zero points are not read. */
+/** The same as a readable weight. The type tells whether it is symmetric, because zero points are not read. */
 export function decodableIn(graph: Graph, data: Tensor, steps: Steps): Decodable | undefined {
   const linear = linearIn(graph, data, steps);
   const symmetric = linear?.zeroPoint === undefined || isSigned(data.dtype);
   return asRead(graph, steps.scale, linear && decodableOf(linear, symmetric));
 }
 
-/** A constant, and the type in which it is read. */
+/** A constant, and the type in which a node reads it. */
 export interface Behind {
   readonly held: Constant;
   readonly dtype: DType;
 }
 
-/**
- * The constant behind a Cast or a node that changes its dims, such as scales stored as float16. Its dims are those that
- * are read.
- */
+/** The constant behind a Cast or a node that changes its dims, such as scales stored as float16. */
 export function constantBehind(graph: Graph, value: string): Behind | undefined {
   let [scope, name]: [Graph, string] = [graph, value];
   let dtype: DType | undefined;
@@ -123,15 +120,15 @@ export function smallBehind(graph: Graph, value: string): Tensor | undefined {
   return constantBehind(graph, value)?.held.tensor;
 }
 
-/** Scales as they are read, and the tensors they are stored in. */
+/** Scales as a node reads them, and the tensors that store them. */
 export interface ScalesBehind {
   readonly scale: Tensor;
   readonly parts: readonly Tensor[];
 }
 
 /**
- * The scales that a value is: a constant, or integers with scales of their own, `Cast(integers) · scale`. Those scales
- * are constants: nothing is stored so more than once, and a circle of such nodes has no end.
+ * The scales behind a value: a constant, or integers with scales of their own, `Cast(integers) · scale`. Those inner
+ * scales must be constants: nothing is stored in more than two levels, and a cycle of such nodes would never end.
  */
 export function scalesBehind(graph: Graph, value: string): ScalesBehind | undefined {
   const plain = plainScales(graph, value);
@@ -152,7 +149,7 @@ function plainScales(graph: Graph, value: string): ScalesBehind | undefined {
   return scale && { scale, parts: [scale] };
 }
 
-/** The weight in the type that its scales have where they are read. */
+/** The weight in the type in which its scales are read. */
 export function asRead(graph: Graph, scale: string, weight: Decodable | undefined): Decodable | undefined {
   const dtype = constantBehind(graph, scale)?.dtype;
   return weight && dtype !== undefined && isFloat(dtype) ? { ...weight, dtype } : weight;
@@ -160,7 +157,7 @@ export function asRead(graph: Graph, scale: string, weight: Decodable | undefine
 
 const PASSED = ['Cast', 'Identity', ...RESHAPES];
 
-/** The weight in 16 bits behind a value that a Cast makes. */
+/** The 16-bit float weight behind the output of a Cast. */
 export function halfBehind(graph: Graph, value: string): Decodable | undefined {
   const cast = graph.producer(value);
   if (cast === undefined || !isOp(cast, 'Cast')) return undefined;
@@ -174,7 +171,7 @@ export function halfBehind(graph: Graph, value: string): Decodable | undefined {
   return { scheme, parts: [tensor], dims, dtype: to, reals, swapped: turned };
 }
 
-/** A tensor of the same bytes, reinterpreted with another type and dims. */
+/** A tensor with the same bytes, reinterpreted with another type and dims. */
 export function seenAs(tensor: Tensor, dtype: DType, dims: readonly number[]): Tensor {
   return { ...tensor, dtype, dims };
 }

@@ -13,13 +13,13 @@ export interface LinearNumbers {
   readonly scale: Tensor;
   /** The tensors of the scales, if they are not a single float tensor. */
   readonly scaleParts?: readonly Tensor[] | undefined;
-  /** One per scale, or a single one; integers of any type, or floats. */
+  /** One per scale, or a single one, as integers of any type or floats. */
   readonly zeroPoint?: Tensor | undefined;
-  /** Dims of the numbers, if the integers have others; a shorter last axis means padded rows. */
+  /** Dims of the numbers, if they differ from those of the integers; a shorter last axis means padded rows. */
   readonly shape?: readonly number[] | undefined;
 }
 
-/** The numbers that are stored, in float32: `(q − zero point) · scale`, or float16 as it is. */
+/** The stored numbers as float32: `(q − zero point) · scale`, or float16 unchanged. */
 export function decode(encoded: Encoded): Reals {
   return isIntegers(encoded) ? decodeLinear(linearOf(encoded)) : (realsOf(encoded.data) as Reals);
 }
@@ -33,7 +33,7 @@ function linearOf(encoded: EncodedIntegers): LinearNumbers {
   return { ...encoded, granularity: encoded.scheme.granularity };
 }
 
-/** The numbers that integers represent, in float32, in chunks. */
+/** The numbers that integers represent, as float32, in chunks. */
 export function decodeLinear(numbers: LinearNumbers): Reals {
   const { data, shape = data.dims } = numbers;
   const toNumbers = (bytes: Uint8Array): Float32Array => unpacked(bytes, data.dtype);
@@ -42,7 +42,7 @@ export function decodeLinear(numbers: LinearNumbers): Reals {
     const total = elementCount(data.dims);
     let start = 0;
     for await (const integers of mapped(data, toNumbers)) {
-      // The last byte may have room for more elements than there are.
+      // The last byte may hold padding.
       yield toReal(integers.subarray(0, total - start), start);
       start += integers.length;
     }
@@ -68,7 +68,7 @@ export function decodeLinearSwapped(numbers: LinearNumbers): Reals {
   return swapped(data.dims, load, keptOf(data, shape));
 }
 
-/** Elements of each row that count. */
+/** Elements of each row that are not padding. */
 function keptOf({ dims }: Tensor, shape: readonly number[]): number {
   const row = dims.at(-1) ?? 1;
   return elementCount(shape) === elementCount(dims) ? row : (shape.at(-1) ?? row);

@@ -22,23 +22,23 @@ import {
   spreadOf,
 } from './scheme.ts';
 
-/** Float numbers to store, and their order. */
+/** Floats to store, and their order. */
 export interface Given {
   readonly tensor: Tensor;
-  /** Whether the two axes of a matrix are swapped. Axes of the scheme are those after that. */
+  /** Whether the two axes of a matrix are swapped first. Axes of the scheme refer to the swapped matrix. */
   readonly transposed: boolean;
-  /** Factor folded into the numbers: alpha of a Gemm. */
+  /** A factor folded into the numbers: the alpha of a Gemm. */
   readonly factor: number;
-  /** Not read, for a plan: all scales are 1. */
+  /** Set for a plan: nothing is read, and all scales are 1. */
   readonly unread?: boolean | undefined;
 }
 
-/** A tensor unchanged. */
+/** A tensor as it is. */
 export function asItIs(tensor: Tensor): Given {
   return { tensor, transposed: false, factor: 1 };
 }
 
-/** Dims of what is stored. */
+/** Dims of the stored tensor. */
 function dimsOf({ tensor, transposed }: Given): readonly number[] {
   const [rows = 0, columns = 0] = tensor.dims;
   return transposed ? [columns, rows] : tensor.dims;
@@ -65,7 +65,8 @@ async function rangeOf(given: Given, granularity: Granularity): Promise<Range | 
     const [rows = 0, columns = 0] = tensor.dims;
     return rangeOfBlocks(transposed ? transpose(data, rows, columns) : data, { ...spread, block });
   }
-  // Ranges do not need the matrix transposed: of `[a, b]`, the channels of one axis are those of the other.
+  // Ranges do not need the transposed matrix: channels of one axis of `[a, b]` are channels of the other axis of `[b,
+  // a]`.
   const layout = layoutOf(transposed && granularity.kind === 'channel' ? turned(spread) : spread);
   const where = streamable(given);
   if (where !== undefined && (await worthStreaming(elementCount(tensor.dims)))) {
@@ -87,9 +88,8 @@ function turned({ outer, length, inner }: Line): Line {
 }
 
 /**
- * The tensors that encode float numbers: integers, scale and zero point. The integers are computed when they are
- * written.
- * @param names - of the tensors, unused in the model
+ * The tensors that encode floats: integers, scale and zero point. The integers are computed when they are written.
+ * @param names - names of the tensors, not yet used in the model
  */
 export async function encode(
   given: Given,

@@ -7,16 +7,19 @@ import { asItIs, streamable } from './encode.ts';
 import { type Reals, realsOf } from './reals.ts';
 import { type EncodedHalves, halfScheme } from './scheme.ts';
 
-/** Where the widest step is narrower, those of quiet blocks are too coarse as float16, whose least are 2⁻²⁴ apart. */
+/**
+ * The least largest scale that float16 may hold. Below it, scales of quiet blocks become too coarse: the smallest
+ * float16 numbers are 2⁻²⁴ apart.
+ */
 export const SAFE_HALF: number = 2 ** -13;
 
 const stored = once(() => import('../compute/halves.ts'));
 
 /**
- * Floats as floats of 16 bits, rounded to nearest, ties to even; beyond the largest they become infinite. Computed in
+ * Floats as 16-bit floats, rounded to nearest, ties to even; larger numbers become infinite. They are computed in
  * chunks when they are written.
- * @param tensor - of floats
- * @param name - of the new tensor
+ * @param tensor - a float tensor
+ * @param name - name of the new tensor
  */
 export async function encodeHalf(tensor: Tensor, name: string, dtype: HalfDType = 'float16'): Promise<EncodedHalves> {
   const { dims } = tensor;
@@ -34,7 +37,7 @@ export async function encodeHalf(tensor: Tensor, name: string, dtype: HalfDType 
   return { scheme: halfScheme(dtype), data: { ...data, from: { tensor, name: tensor.name } } };
 }
 
-/** The rounding of a float tensor to 16 bits. Reads all of it. */
+/** What a float tensor loses in 16 bits. Reads all of it. */
 export async function roundingOf(tensor: Tensor, dtype: HalfDType): Promise<Rounding> {
   const where = streamable(asItIs(tensor));
   if (where !== undefined && (await worthStreaming(elementCount(tensor.dims)))) {
@@ -48,11 +51,11 @@ export async function roundingOf(tensor: Tensor, dtype: HalfDType): Promise<Roun
 
 /**
  * The largest relative rounding error in the normal range of each type: half a step. A tensor with a larger RMS error
- * holds numbers too small for the type.
+ * contains numbers too small for the type.
  */
 const LOSS: Readonly<Record<HalfDType, number>> = { float16: 2 ** -11, bfloat16: 2 ** -8 };
 
-/** Why a tensor must stay as it is, as words to follow its name; undefined if 16 bits suffice. */
+/** Why a tensor must stay as it is, worded to follow its name; undefined if 16 bits suffice. */
 export function obstacle({ largest, signal, noise }: Rounding, dtype: HalfDType): HalfObstacle | undefined {
   if (largest > LARGEST[dtype]) {
     return {
@@ -63,7 +66,8 @@ export function obstacle({ largest, signal, noise }: Rounding, dtype: HalfDType)
   const loss = Math.sqrt(noise / Math.max(signal, Number.MIN_VALUE));
   if (loss <= LOSS[dtype]) return undefined;
   const percent = (part: number): string => `${Number((100 * part).toPrecision(2))} %`;
-  const detail = `its values are too small: ${dtype} would lose ${percent(loss)} of them, and at most ${percent(LOSS[dtype])} of larger ones`;
+  const lost = `${dtype} would lose ${percent(loss)} of them, and at most ${percent(LOSS[dtype])} of larger ones`;
+  const detail = `its values are too small: ${lost}`;
   return { reason: 'too_small', detail };
 }
 

@@ -5,9 +5,9 @@ import { type Granularity, PER_TENSOR } from './scheme.ts';
 
 /** How an operator shares the scales it reads. */
 export interface Sharing {
-  /** The axis along which they run, negative from the last. */
+  /** The axis along which scales run; a negative axis counts from the last. */
   readonly axis: number;
-  /** Neighbours along it that share one; 0 if each index has its own. */
+  /** How many neighbours along the axis share a scale; 0 if each index has its own. */
   readonly block: number;
 }
 
@@ -16,7 +16,10 @@ export function sharingOf(node: Node): Sharing {
   return { axis: intAttribute(node, 'axis', 1), block: intAttribute(node, 'block_size', 0) };
 }
 
-/** Which elements of a tensor share a scale, by dims and what the operator says; undefined if they do not fit. */
+/**
+ * Which elements of a tensor share a scale, from the dims and the attributes of the operator; undefined if these do not
+ * fit.
+ */
 export function granularityOf(
   dims: readonly number[],
   scaleDims: readonly number[],
@@ -31,7 +34,7 @@ export function granularityOf(
     return scales === outer * Math.ceil(channels / block) * inner ? { kind: 'block', axis, size: block } : undefined;
   }
   if (scaleDims.length === 1) return dims[axis] === scales ? { kind: 'channel', axis } : undefined;
-  // Spread over the axes it has more than one for: one of them, or all before the last ones.
+  // Scales of full rank run along the axes where they have more than one element: a single axis, or the first ones.
   const axes = scaleDims.flatMap((dim, at) => (dim > 1 ? [at] : []));
   const last = axes.at(-1);
   if (scaleDims.length !== rank || last === undefined) return undefined;

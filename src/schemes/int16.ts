@@ -6,17 +6,17 @@ import type { EncodedNames } from './names.ts';
 import { type Reals, realsOf } from './reals.ts';
 import { type EncodedIntegers, type Granularity, integerScheme, scaleDims, spreadOf } from './scheme.ts';
 
-/** Floats as integers of 16 bits. */
+/** Floats as 16-bit integers. */
 interface Shorts {
   readonly encoded: EncodedIntegers & { readonly losses: Losses };
-  /** Whether most numbers of a channel are so small relative to its largest that few bits remain for them. */
+  /** Whether a channel's largest number leaves few bits for most of its others. */
   readonly coarse: boolean;
 }
 
 /**
- * Floats as integers of 16 bits with scales, `w ≈ scale · q`: `scale = max|w| / 32767`, `q = round(w / scale)`.
- * Computed in chunks when they are written; the tensor is read twice before.
- * @param tensor - of floats
+ * Floats as 16-bit integers with scales, `w ≈ scale · q`: `scale = max|w| / 32767`, `q = round(w / scale)`. They are
+ * computed in chunks when they are written; the tensor is read twice before that.
+ * @param tensor - a float tensor
  * @returns undefined if the tensor holds NaN or infinity
  */
 export async function encodeShorts(
@@ -56,14 +56,17 @@ export async function encodeShorts(
 const LIMIT = 32767;
 /** An integer below this has fewer than six bits. */
 const FEW = 32;
-/** Steps of a channel are large from so many times the usual ones on: quiet channels of large weights lose nothing. */
+/**
+ * The step of a channel is large if it exceeds the median step this many times: quiet channels of large weights lose
+ * nothing.
+ */
 const FAR = 16;
 
-/** Integers of numbers, some of these at a time. */
+/** Rounds numbers to integers, a chunk at a time. */
 class Rounded {
   readonly #scales: Float32Array;
   readonly #inner: number;
-  /** Of each channel: numbers that are not 0, and how many of them few bits are left for. */
+  /** For each channel, how many numbers are not 0, and how many of those have few bits. */
   readonly #counts: Uint32Array;
   readonly #few: Uint32Array;
 
@@ -75,7 +78,9 @@ class Rounded {
     this.#few = new Uint32Array(scales.length);
   }
 
-  /** Whether that is most numbers of a channel with far larger steps than others have, or of all. */
+  /**
+   * Whether most numbers of a channel have few bits, in a channel whose step is far above the median, or the only one.
+   */
   get isCoarse(): boolean {
     const scales = this.#scales;
     const median = scales.toSorted()[scales.length >> 1] as number;
@@ -83,7 +88,7 @@ class Rounded {
     return this.#few.some((few, line) => 2 * few > (this.#counts[line] as number) && isFar(scales[line] as number));
   }
 
-  /** @param start - which element of the tensor is the first */
+  /** @param start - index in the tensor of the first number */
   integers(numbers: Float32Array, start: number): Int16Array {
     const out = new Int16Array(numbers.length);
     this.#each(numbers, start, (from, end, line) => {
@@ -112,7 +117,7 @@ class Rounded {
     return { signal, noise };
   }
 
-  /** Neighbours that share a scale, as far as they are among these numbers. */
+  /** Calls `run` for each run of numbers that share a scale. */
   #each(numbers: Float32Array, start: number, run: (from: number, end: number, line: number) => void): void {
     const inner = this.#inner;
     for (let at = 0; at < numbers.length; ) {
@@ -130,14 +135,14 @@ function rounded(value: number): number {
 }
 
 /**
- * Elements that share a scale, at least, where nothing says which axis the outputs are: fewer would cost too many
+ * The least number of elements that share a scale if no output axis is known: scales for fewer would take too many
  * bytes.
  */
 const LEAST_SHARING = 32;
 
 /**
- * Which elements of a tensor share a scale: those of an output channel.
- * @param out - the axis of these; undefined where there is none, as in a table: then each row has a scale
+ * Which elements of a tensor share a scale: those of one output channel.
+ * @param out - the output axis; undefined if there is none, as in a table: then each row of enough elements has a scale
  */
 export function shortGranularity(dims: readonly number[], out: number | undefined): Granularity {
   if (out !== undefined) return { kind: 'channel', axis: out };

@@ -4,7 +4,7 @@ import type { Tensor } from '../ir/tensor.ts';
 import { broadcastDims } from '../kernels/constant/shape.ts';
 import { isPacked } from './packed.ts';
 
-/** Elements `from` to `to` of the first axis, all after them included. */
+/** Computes lines `from` to `to` of the first axis, with all elements of the axes after it. */
 export type Lines = (from: number, to: number) => Promise<Float32Array>;
 
 /**
@@ -16,7 +16,7 @@ export interface Computed {
   readonly dims: readonly number[];
   /** Reads small constants; returns a function that computes lines. */
   readonly open: () => Promise<Lines>;
-  /** The integers it is computed from: the codes, or the largest. */
+  /** The integers it is computed from: the codes, or else the largest tensor. */
   readonly source: Constant | undefined;
   /** All constants it is computed from. */
   readonly parts: readonly Tensor[];
@@ -24,13 +24,13 @@ export interface Computed {
   readonly bits: number | undefined;
   /** Whether a zero point per scale is subtracted. */
   readonly centred: boolean;
-  /** Whether floats are multiplied: by scales. */
+  /** Whether floats were multiplied by scales. */
   readonly scaled: boolean;
 }
 
 /** The combined sources of several values. */
 function joined(all: readonly Computed[]): Pick<Computed, 'source' | 'parts' | 'bits' | 'centred' | 'scaled'> {
-  // Bytes of several codes come before those of scales and factors.
+  // Bytes that hold several codes take precedence over scales and factors.
   const codes = all.filter((one) => one.bits !== undefined);
   const sources = (codes.length > 0 ? codes : all).flatMap((one) => one.source ?? []);
   const [source] = sources.sort((a, b) => b.tensor.byteLength - a.tensor.byteLength);
@@ -43,7 +43,7 @@ function joined(all: readonly Computed[]): Pick<Computed, 'source' | 'parts' | '
   };
 }
 
-/** Elements of two, one of which may serve whole axes of the other. */
+/** An elementwise operation on two values, with broadcasting. */
 export function paired(
   a: Computed | undefined,
   b: Computed | undefined,
@@ -65,7 +65,7 @@ export function paired(
   return { dtype: a.dtype, dims, open, ...joined([a, b]) };
 }
 
-/** Gives for lines of `dims` the elements of an operand that belong to theirs, one for each. */
+/** The lines of an operand broadcast to `dims`. */
 async function spread(one: Computed, dims: readonly number[]): Promise<Lines> {
   const lines = await one.open();
   const own = [...Array<number>(dims.length - one.dims.length).fill(1), ...one.dims];
@@ -73,7 +73,7 @@ async function spread(one: Computed, dims: readonly number[]): Promise<Lines> {
   const whole = leads ? undefined : await lines(0, one.dims[0] ?? 1);
   const same = own.every((dim, axis) => dim === dims[axis]);
   if (same && leads) return lines;
-  // Where an element lies among those of a line, for each place of a line.
+  // For each place of a broadcast line, the index of its element in the operand's line.
   const places = placesOf(dims.slice(1), own.slice(1));
   const [line, length] = [elementCount(dims.slice(1)), elementCount(own.slice(1))];
   return async (from, to) => {
@@ -88,7 +88,7 @@ async function spread(one: Computed, dims: readonly number[]): Promise<Lines> {
   };
 }
 
-/** For each place of a shape, the one of another that is spread over it. */
+/** For each place of a shape, the index of the element that is broadcast to it from the shape `own`. */
 function placesOf(dims: readonly number[], own: readonly number[]): Int32Array {
   const places = new Int32Array(elementCount(dims));
   for (let at = 0; at < places.length; at++) {

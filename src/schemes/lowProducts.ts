@@ -11,17 +11,17 @@ import { type EncodedIntegers, integerScheme } from './scheme.ts';
 import { Unpacking } from './unpack.ts';
 
 /**
- * For a product on integers: int8 `[inputs, outputs]` computed when the model is loaded, and a scale for each output;
- * `[outputs, inputs]` for a table that is the output layer too (`outFirst`). The matrices of all batches lie below each
- * other, and are as they were, `dims`, in the end.
+ * Writes a weight for an integer product: int8 `[inputs, outputs]`, computed when the model is loaded, and a scale per
+ * output. A table that is the output layer too is `[outputs, inputs]` (`outFirst`). The matrices of a batch are
+ * stacked, and get their own `dims` at the end.
  *
  * ```
  * codes uint8 [blocks, block/2, 1, outputs] ── BitShift ── Mod ── Cast ─┐
  * factors uint8 [blocks, 1, 1, outputs] ────── Cast ── Mul(16) ─────── Add ── Gather(products) ── Reshape ── int8
  * ```
  *
- * `products` holds `(code − middle) · factor` for every factor and code: one look-up takes less memory than arithmetic
- * in int32.
+ * `products` holds `(code − middle) · factor` for every factor and code: one lookup takes less memory than int32
+ * arithmetic.
  */
 export async function writeMultipliers(
   low: LowWeight,
@@ -64,19 +64,19 @@ export async function writeMultipliers(
   return { weight: { scheme, data: decoded, scale }, added: tensors.added };
 }
 
-/** The dims of a weight that has a matrix for each batch. */
+/** The dims of a weight that is a batch of matrices; undefined for a single matrix. */
 function batchedDims(dims: readonly number[]): readonly number[] | undefined {
   return dims.length > 2 ? dims : undefined;
 }
 
-/** Factors as numbers from 0 on; `from` with a function takes ten times as long. */
+/** Factors shifted to start at 0. A loop, because `from` with a function takes ten times as long. */
 function raised(factors: Int8Array, by: number): Uint8Array {
   const out = new Uint8Array(factors.length);
   for (let at = 0; at < out.length; at++) out[at] = (factors[at] as number) + by;
   return out;
 }
 
-/** `(code − middle) · factor` for each factor from −bound on, and each code. */
+/** `(code − middle) · factor` for each factor from −bound to bound, and each code. */
 function productsOf(bits: number, bound: number): Int8Array {
   const count = 2 ** bits;
   const middle = middleOf(bits);
@@ -86,7 +86,7 @@ function productsOf(bits: number, bound: number): Int8Array {
   );
 }
 
-/** For `com.microsoft.MatMulNBits`. */
+/** Writes a weight for `com.microsoft.MatMulNBits`. */
 export async function writeNBits(low: LowWeight, { graph, anchor }: Place): Promise<Written<NBitsWeight>> {
   const { shape, of } = low;
   const { outputs, inputs, bits, block, symmetric } = shape;
@@ -108,7 +108,7 @@ export async function writeNBits(low: LowWeight, { graph, anchor }: Place): Prom
   };
 }
 
-/** For `DequantizeLinear` with blocks, of opset 21: integers `[inputs, outputs]`. */
+/** Writes a weight for `DequantizeLinear` with blocks, as in opset 21: integers `[inputs, outputs]`. */
 export async function writeStandard(low: LowWeight, { graph, anchor }: Place): Promise<Written<EncodedIntegers>> {
   const { shape, of } = low;
   const { outputs, inputs, bits, symmetric } = shape;
@@ -137,7 +137,7 @@ export async function writeStandard(low: LowWeight, { graph, anchor }: Place): P
   return { weight, added: tensors.added };
 }
 
-/** For products on int8: integers `[inputs, outputs]` of 8 bits, or `dims` with batches, a scale for each output. */
+/** Writes a weight for int8 products: int8 `[inputs, outputs]`, or `dims` with batches, and a scale per output. */
 export async function writeInt8(
   low: LowWeight,
   { graph }: Place,

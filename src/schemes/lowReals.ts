@@ -8,16 +8,16 @@ import { nameFor } from './names.ts';
 import { Unpacking } from './unpack.ts';
 import { castNode } from './write.ts';
 
-/** How a weight that is made float lies in its tensor. */
+/** The layout of a weight that is decoded to float. */
 export interface Lying {
   readonly dims: readonly number[];
   readonly dtype: DType;
-  /** Whether the outputs come first, before all inputs. */
+  /** Whether the output axis comes before all input axes. */
   readonly outFirst: boolean;
 }
 
 /**
- * A weight that is made float when the model is loaded, by operators of opset 11.
+ * Writes a weight that operators of opset 11 decode to float when the model is loaded.
  * @returns the name of the value
  */
 export async function writeFolded(low: LowWeight, { graph, anchor }: Place, lying: Lying): Promise<Written<string>> {
@@ -64,8 +64,8 @@ export async function writeFolded(low: LowWeight, { graph, anchor }: Place, lyin
 }
 
 /**
- * A table in few bits: the codes of a row `[blocks, block · bits / 8, 1]`, and its scales `[blocks, 1, 1]`; without the
- * last dims where MatMulNBits reads them too.
+ * A low-bit table: each row has codes `[blocks, block · bits / 8, 1]` and scales `[blocks, 1, 1]`. The dims of 1 are
+ * absent if a MatMulNBits reads the table too.
  */
 export interface LowTable {
   readonly data: Tensor;
@@ -73,7 +73,7 @@ export interface LowTable {
   readonly shape: BlockForm & MatrixShape;
 }
 
-/** For `Gather`, whose rows {@link tableRows} makes real. */
+/** Writes a table for a `Gather`, whose rows {@link tableRows} decodes. */
 export async function writeTable(low: LowWeight, { graph }: Place): Promise<Written<LowTable>> {
   const { shape, of } = low;
   const { outputs, bits, block, half } = shape;
@@ -90,10 +90,10 @@ export async function writeTable(low: LowWeight, { graph }: Place): Promise<Writ
 }
 
 /**
- * The rows of a table that ids of some rank ask for, put before `anchor`:
+ * Looks up and decodes the rows of a table, with nodes before `anchor`:
  * `Gather(codes) ── BitShift ── Mod ── Cast ── Sub(middle) ── Mul(Gather(scales)) ── Reshape`.
  * @param output - name of the rows, in the type `dtype`
- * @returns the node that gives them, for the caller to place
+ * @returns the last node, for the caller to place
  */
 export function tableRows(
   { graph, anchor }: Place,

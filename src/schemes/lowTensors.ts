@@ -11,22 +11,22 @@ import { nameFor } from './names.ts';
 import { type IntegerScheme, integerScheme, type SmallInteger } from './scheme.ts';
 import { castNode } from './write.ts';
 
-/** A weight in few bits to write into a graph. */
+/** A low-bit weight to write into a graph. */
 export interface LowWeight {
-  /** The float weight, and what it is called. */
+  /** The float weight, and its name. */
   readonly tensor: Tensor;
   readonly of: string;
-  /** How it is stored, and as which matrix. */
+  /** How it is stored, and the shape of its matrix. */
   readonly shape: BlockForm & MatrixShape;
   /** The codes; absent for a plan, whose tensors are all zeros. */
   readonly codes: Codes | PackedCodes | undefined;
-  /** Stores bytes elsewhere, so that their memory can be reused; they stay in memory if omitted. */
+  /** Stores bytes elsewhere, so that their memory can be reused; if omitted, they stay in memory. */
   readonly keep?: ((bytes: Uint8Array) => Promise<Kept>) | undefined;
 }
 
 /**
- * In which order the codes of a form are packed; undefined if they are stored one by one, or as a type of few bits.
- * @param outFirst - whether the weight has its outputs first
+ * The order in which the codes of a form are packed; undefined if each is stored as one element of an integer type.
+ * @param outFirst - whether the output axis of the weight comes first
  */
 export function orderOf(form: LowForm | 'int8' | 'table', outFirst: boolean): Order | undefined {
   switch (form) {
@@ -46,7 +46,7 @@ export function orderOf(form: LowForm | 'int8' | 'table', outFirst: boolean): Or
 /** Where the nodes that compute a weight are inserted. */
 export interface Place {
   readonly graph: Graph;
-  /** They are put before it. */
+  /** The node to insert them before. */
   readonly anchor: Node;
 }
 
@@ -56,7 +56,7 @@ export interface Written<W> {
   readonly added: number;
 }
 
-/** The tensors of one weight, put into its graph as they are made. */
+/** The tensors of one weight; each is added to the graph when it is made. */
 export class Tensors {
   added = 0;
   readonly #low: LowWeight;
@@ -81,7 +81,7 @@ export class Tensors {
     return kept;
   }
 
-  /** The same tensor, its bytes put aside. */
+  /** The same tensor, with its bytes stored by `keep`. */
   async #kept(tensor: Tensor): Promise<Tensor> {
     const { keep } = this.#low;
     const { name, dtype, dims } = tensor;
@@ -95,7 +95,7 @@ export class Tensors {
       : streamed(name, dtype, dims, copiedFrom(kept.stored));
   }
 
-  /** The tensor of the codes, which stands for the float weight. */
+  /** Adds the tensor of the codes, which represents the float weight. */
   async data(
     dtype: DType,
     dims: readonly number[],
@@ -108,7 +108,10 @@ export class Tensors {
     return from;
   }
 
-  /** Scales, of float16 where the form says so: then a Cast makes them float32. */
+  /**
+   * Adds the scales, as float16 with a Cast to float32 if the form says so. Returns them and the name of the float32
+   * value.
+   */
   async scales(
     dims: readonly number[],
     anchor: Node,
@@ -124,7 +127,7 @@ export class Tensors {
   }
 }
 
-/** Scales in the type that they are stored in. */
+/** Scales converted to their stored type. */
 export async function scalesIn(dtype: 'float16' | 'float32', scales: Float32Array): Promise<ArrayBufferView> {
   return dtype === 'float32' ? scales : (await kernelsFor(scales.length)).halvesOf(scales, dtype);
 }
@@ -134,7 +137,7 @@ function blank(name: string, dtype: DType, dims: readonly number[]): Tensor {
   return tensor;
 }
 
-/** Codes as integers in blocks along an axis: for people, and for tensors that hold them one by one. */
+/** The scheme of codes in blocks along an axis: to show to people, and for tensors with one code per element. */
 export function codesScheme({ bits, symmetric, block }: BlockForm, axis = 1): IntegerScheme {
   return integerScheme(`${symmetric ? 'int' : 'uint'}${bits}` as SmallInteger, { kind: 'block', axis, size: block });
 }

@@ -16,22 +16,22 @@ import {
   type StoredWay,
 } from './ways.ts';
 
-/** A way to store a weight, and its noise over signal. */
+/** A way to store a weight, and its noise relative to the signal. */
 export interface MeasuredWay {
   readonly way: StoredWay;
   readonly noise: number;
 }
 
-/** Larger weights are read in chunks and get one scale per channel: they are never in memory as a whole. */
+/** Larger weights are read in chunks and get the coarsest scales: they are never in memory whole. */
 export const MOST_ELEMENTS: number = 1 << 24;
-/** Relative noise of rounding to float16, if not measured. */
+/** Relative noise of rounding to float16, if it is not measured. */
 const HALF_NOISE = 4e-8;
-/** Larger weights are not tried as float16: the bytes are better spent elsewhere. */
+/** Larger weights are not tried as float16: their bytes are better spent elsewhere. */
 const MOST_HALVES: number = 1 << 18;
 
 /**
- * Every way to store a weight, with what is expected of it by the ranges of what shares a scale: a twelfth of the
- * square of a step for each element. Reads the weight once.
+ * Every way to store a weight, with its expected noise: a twelfth of the squared step per element. The step follows
+ * from the range of the elements that share a scale. Reads the weight once.
  * @param of - name of the weight
  * @param whole - whether the weight may stay float, or become float16
  * @returns undefined if the weight holds NaN or infinity
@@ -70,7 +70,7 @@ export async function measureWays(
   return measured;
 }
 
-/** As {@link measureWays} of a weight that is not read: as if its elements were normally distributed. */
+/** Like {@link measureWays} for a weight that is not read: its elements are taken to be normally distributed. */
 export function predictedWays(tensor: Tensor, form: StoredForm, of: string, whole: boolean): MeasuredWay[] {
   const { dims, dtype } = tensor;
   const measured: MeasuredWay[] = integerWays(dims, form, 1, of).map((way) => ({ way, noise: predictedNoise(way) }));
@@ -82,7 +82,9 @@ export function predictedWays(tensor: Tensor, form: StoredForm, of: string, whol
   return measured;
 }
 
-/** Of normally distributed numbers: the largest magnitude of n is about √(2·ln n) times the root mean square. */
+/**
+ * The noise for normally distributed numbers: the largest magnitude of n is about √(2·ln n) times the root mean square.
+ */
 function predictedNoise(way: IntegerWay): number {
   const { outer, inner } = layoutOf(way);
   const { symmetric, limit } = way.scheme;
@@ -109,7 +111,7 @@ function extentOf(data: Float32Array): { readonly peak: number; readonly signal:
   return { peak, signal };
 }
 
-/** A weight of zeros loses nothing. */
+/** The noise relative to the signal; 0 for a weight of zeros, which loses nothing. */
 function part(noise: number, signal: number): number {
   return signal > 0 ? noise / signal : 0;
 }

@@ -2,50 +2,50 @@ import type { HalfDType } from '../ir/dtype.ts';
 import type { Graph } from '../ir/graph.ts';
 
 /**
- * Suffixes of tensors and values derived from another one. Names are only built here, never parsed: the original of a
- * tensor is in `Tensor.from`.
+ * Suffixes of tensors and values derived from another one. Within a run, `Tensor.from` holds the original of a tensor;
+ * names are parsed only for models read from files.
  */
 const SUFFIXES = { data: '_quantized', scale: '_scale', zeroPoint: '_zero_point', real: '_dequantized' } as const;
 
-/** What becomes of a value: the numbers stored, their scale and zero point, and the value they make again. */
+/** A part of an encoded value: the stored numbers, their scale and zero point, and the dequantized value. */
 export type Part = keyof typeof SUFFIXES;
 
 /** Names of the tensors that encode one float tensor. */
 export interface EncodedNames {
-  /** Of the tensor they stand for. */
+  /** Name of the tensor that they represent. */
   readonly of: string;
   readonly data: string;
   readonly scale: string;
   readonly zeroPoint: string;
 }
 
-/** A name for what `of` becomes, free in the graph. */
+/** An unused name for a part of `of`. */
 export function nameFor(graph: Graph, of: string, part: Part): string {
   return graph.uniqueName(`${of}${SUFFIXES[part]}`);
 }
 
-/** Names for all the tensors that are to stand for `of`, free in the graph. */
+/** Unused names for all tensors that will represent `of`. */
 export function namesFor(graph: Graph, of: string): EncodedNames {
   const name = (part: Part): string => nameFor(graph, of, part);
   return { of, data: name('data'), scale: name('scale'), zeroPoint: name('zeroPoint') };
 }
 
-/** A name for the floats of 16 bits that stand for `of`, free in the graph. */
+/** An unused name for the 16-bit floats that will represent `of`. */
 export function halfName(graph: Graph, of: string, dtype: HalfDType): string {
   return graph.uniqueName(nameOfHalf(of, dtype));
 }
 
-/** What we call the floats of 16 bits that stand for `of`. */
+/** Our name for the 16-bit floats that represent `of`. */
 export function nameOfHalf(of: string, dtype: HalfDType = 'float16'): string {
   return `${of}_${dtype}`;
 }
 
-/** Suffixes of codes in ONNX Runtime's low-bit quantizers. */
+/** Suffixes that ONNX Runtime's low-bit quantizers give to codes. */
 const CODES = ['_Q4', '_Q8', '_Q2', '_Bnb4', '_DQ_Q4', '_DQ_Q8', '_DQ_Q2'] as const;
 
 /**
- * Names that the tensors which stand for `of` have in another file, the likeliest first: ours and those of ONNX
- * Runtime's quantizers. A file says nowhere what its integers stand for.
+ * Names that the tensors representing `of` may have in another file, likeliest first: ours, then those of ONNX
+ * Runtime's quantizers. A file does not state what its integers represent.
  */
 export function likelyNames(of: string): EncodedNames[] {
   const own = ['', '_1', '_2'].map((count) => {

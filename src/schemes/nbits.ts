@@ -3,12 +3,12 @@ import type { Tensor } from '../ir/tensor.ts';
 import type { Losses } from '../kernels/loss.ts';
 import type { Encoded, IntegerScheme } from './scheme.ts';
 
-/** ONNX Runtime's own operators, and the version of them that has MatMulNBits. */
+/** The domain of ONNX Runtime's own operators, and the version that has MatMulNBits. */
 export const CONTRIB = { domain: 'com.microsoft', version: 1 } as const;
 
 /**
- * A weight as `com.microsoft.MatMulNBits` takes it: `data` uint8 `[outputs, blocks, block · bits / 8]`, `scale`
- * `[outputs, blocks]`, zero points in as many bits as the codes.
+ * A weight as `com.microsoft.MatMulNBits` reads it: `data` uint8 `[outputs, blocks, block · bits / 8]`, `scale`
+ * `[outputs, blocks]`, zero points with as many bits as the codes.
  */
 export interface NBitsWeight extends Encoded {
   readonly scheme: IntegerScheme;
@@ -17,7 +17,7 @@ export interface NBitsWeight extends Encoded {
   readonly block: number;
   readonly inputs: number;
   readonly outputs: number;
-  /** Name of the scales as float32: those of float16 come out of a Cast. */
+  /** Name of the scales as float32: for float16 scales, the output of a Cast. */
   readonly scales: string;
   readonly losses?: Losses;
 }
@@ -27,8 +27,7 @@ export function isNBits(weight: Encoded): weight is NBitsWeight {
 }
 
 /**
- * `output = MatMulNBits(x, W)` in the place of `node`, with activations that are quantized to int8 block by block
- * inside the kernel.
+ * `output = MatMulNBits(x, W)` to replace `node`. The kernel quantizes activations to int8, block by block.
  * @see https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MatMulNBits
  */
 export function nbitsNode({ name, extra }: Node, x: string, weight: NBitsWeight, output: string): Node {

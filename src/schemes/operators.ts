@@ -1,12 +1,14 @@
 import { lookup } from '../ir/lookup.ts';
 import { isOp, type Node } from '../ir/node.ts';
 
-/** The role of an input that parametrizes integers. */
+/** The role of an input that gives the meaning of integers. */
 export type StepRole = 'scale' | 'zero_point';
 
 /** Operators that compute with integers. */
-const INTEGER_OPS =
-  /^(QLinear|MatMulInteger|ConvInteger|QGemm|QAttention|DynamicQuantize|MatMulNBits|MatMulBnb4|GatherBlockQuantized|QMoE)/;
+const INTEGER_OPS = new RegExp(
+  '^(QLinear|MatMulInteger|ConvInteger|QGemm|QAttention|DynamicQuantize|MatMulNBits|MatMulBnb4|' +
+    'GatherBlockQuantized|QMoE)',
+);
 
 type Steps = readonly (StepRole | undefined)[];
 
@@ -17,7 +19,7 @@ const TO_FLOAT: Steps = [undefined, undefined, 'scale', 'scale', 'zero_point', '
 const EXPERT: Steps = [undefined, 'scale', undefined];
 const LSTM: Steps = [...new Array<undefined>(8), 'scale', 'zero_point', 'scale', 'zero_point'];
 
-/** The weight input of operators on integers, and their scale and zero point inputs. */
+/** The weight input of integer operators, and their scale and zero point inputs. */
 const OPERATORS: Readonly<Record<string, { readonly weight: number; readonly steps?: Steps }>> = {
   MatMulInteger: { weight: 1, steps: ZERO_POINTS },
   MatMulIntegerToFloat: { weight: 1, steps: TO_FLOAT },
@@ -42,12 +44,15 @@ export function isIntegerOp({ opType }: Node): boolean {
   return INTEGER_OPS.test(opType);
 }
 
-/** The input of an operator on integers that is its weight; undefined for others, and where two activations meet. */
+/** The weight input of an integer operator; undefined for other operators. */
 export function integerWeightOf({ inputs, opType }: Node): string | undefined {
   return inputs[lookup(OPERATORS, opType)?.weight ?? -1];
 }
 
-/** What an input of QuantizeLinear, DequantizeLinear or an operator on integers is, where it is not a number itself. */
+/**
+ * The role of an input of QuantizeLinear, DequantizeLinear or an integer operator; undefined if it holds the numbers
+ * themselves.
+ */
 export function stepRole(node: Node, index: number): StepRole | undefined {
   if (isOp(node, 'DequantizeLinear') || isOp(node, 'QuantizeLinear')) return OPERAND[index];
   return lookup(OPERATORS, node.opType)?.steps?.[index];

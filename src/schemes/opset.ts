@@ -1,19 +1,19 @@
 import { bitsOf } from '../ir/dtype.ts';
 import type { IntegerScheme } from './scheme.ts';
 
-/** Versions of the standard domain from which there is a DequantizeLinear, and one that takes a scale per channel. */
+/** The opsets that introduced DequantizeLinear, and its scales per channel. */
 export const DEQUANTIZE_OPSET = 10;
 export const PER_AXIS_OPSET = 13;
 
-/** The version from which there are MatMulInteger and DynamicQuantizeLinear. */
+/** The opset from which MatMulInteger and DynamicQuantizeLinear both exist. */
 export const INTEGER_OPSET = 11;
-/** The version from which there is BitShift, which takes codes of few bits apart. */
+/** The opset that introduced BitShift, which unpacks low-bit codes. */
 export const UNPACKING_OPSET = 11;
-/** The version from which Mul spreads a scale over the numbers it belongs to. */
+/** The opset from which Mul broadcasts, as a scale needs. */
 export const ARITHMETIC_OPSET = 7;
 
 /**
- * The first version of the standard domain whose DequantizeLinear takes integers of a scheme.
+ * The first opset whose DequantizeLinear accepts integers of a scheme.
  * @see https://onnx.ai/onnx/operators/onnx__DequantizeLinear.html
  */
 export function firstOpset({ dtype, granularity }: Pick<IntegerScheme, 'dtype' | 'granularity'>): number {

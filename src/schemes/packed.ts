@@ -3,13 +3,13 @@ import { packBits, unpackBits } from '../kernels/packed.ts';
 import { aligned } from '../kernels/views.ts';
 import { isSigned, type SmallInteger } from './scheme.ts';
 
-/** Integers of one byte each, as a tensor of their type has them. */
+/** Packs integers of one byte each as a tensor of their type stores them. */
 export function packed(integers: Uint8Array, dtype: SmallInteger): Uint8Array {
   const bits = bitsOf(dtype);
   return bits === 8 ? integers : packBits(integers, bits as 2 | 4);
 }
 
-/** Integers of whole bytes. */
+/** Integer types of whole bytes. */
 const WHOLE = {
   uint8: Uint8Array,
   int8: Int8Array,
@@ -19,8 +19,8 @@ const WHOLE = {
 } as const;
 
 /**
- * The bytes of a tensor of integers as numbers, those of 32 bits rounded to float32; the last byte of a tensor may hold
- * more than it has elements.
+ * The bytes of an integer tensor as numbers; 32-bit integers are rounded to float32. The last byte may hold padding, so
+ * there may be more numbers than elements.
  */
 export function unpacked(bytes: Uint8Array, dtype: DType): Float32Array {
   if (isPacked(dtype)) return unpackBits(bytes, bitsOf(dtype) as 2 | 4, isSigned(dtype));
@@ -29,7 +29,7 @@ export function unpacked(bytes: Uint8Array, dtype: DType): Float32Array {
   return Float32Array.from(new type(buffer as ArrayBuffer, byteOffset, byteLength / type.BYTES_PER_ELEMENT));
 }
 
-/** So many of the numbers, from one on. */
+/** `length` of the numbers, from element `start` on. */
 export function unpackedFrom(bytes: Uint8Array, dtype: DType, start: number, length: number): Float32Array {
   const bits = bitsOf(dtype);
   const first = Math.floor((start * bits) / 8);
@@ -38,7 +38,7 @@ export function unpackedFrom(bytes: Uint8Array, dtype: DType, start: number, len
   return numbers.subarray(skipped, skipped + length);
 }
 
-/** Whether a type is one of integers that {@link unpacked} reads. */
+/** Whether a type is an integer type that {@link unpacked} reads. */
 export function isReadable(dtype: DType): boolean {
   return dtype in WHOLE || ['int4', 'uint4', 'int2', 'uint2'].includes(dtype);
 }

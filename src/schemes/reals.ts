@@ -6,13 +6,13 @@ import { toFloat32 } from '../kernels/views.ts';
 import { unpacked } from './packed.ts';
 import { picked, type Span, spanReader, spansOfRows } from './spans.ts';
 
-/** Elements looked at together: a multiple of every packing. */
+/** Elements read at a time: a multiple of every packing. */
 const ELEMENTS: number = 1 << 17;
 
-/** A tensor as real numbers, about {@link ELEMENTS} at a time. */
+/** Reads a tensor as real numbers, about {@link ELEMENTS} at a time. */
 export interface Reals {
   (): AsyncIterable<Float32Array>;
-  /** Reads ascending spans only, if the rest need not be read for them. */
+  /** Reads only the given spans, which ascend; absent if that would mean reading the rest too. */
   readonly spans?: ((spans: readonly Span[]) => AsyncIterable<Float32Array>) | undefined;
 }
 
@@ -21,7 +21,7 @@ export function withSpans(all: () => AsyncIterable<Float32Array>, spans: Reals['
   return Object.assign(() => all(), { spans });
 }
 
-/** The numbers of some spans, together. */
+/** The numbers of all spans in one array. */
 export async function spansOf(reals: Reals, spans: readonly Span[]): Promise<Float32Array> {
   const all = new Float32Array(spans.reduce((sum, { start, end }) => sum + end - start, 0));
   let at = 0;
@@ -55,7 +55,7 @@ export function realsOf(tensor: Tensor): Reals | undefined {
   );
 }
 
-/** A float tensor of such numbers, computed some at a time. */
+/** A float tensor of such numbers, computed in chunks. */
 export function floatTensor(name: string, dtype: FloatDType, dims: readonly number[], reals: Reals): Tensor {
   return piecewise(name, dtype, dims, async function* () {
     for await (const chunk of reals()) {
@@ -96,10 +96,10 @@ export function cutRows(reals: Reals, length: number, kept: number): Reals {
 }
 
 /**
- * A matrix, or several, with the last two axes swapped. A column lies all over the bytes of a matrix, so all of them
+ * One or more matrices with the last two axes swapped. A column is spread over all bytes of a matrix, so all of them
  * are in memory meanwhile.
- * @param load - gives what turns the elements from `start` on into numbers
- * @param kept - columns that are wanted, the first ones
+ * @param load - returns a function that reads `length` elements from `start` on
+ * @param kept - how many columns to keep; the others are padding
  */
 export function swapped(
   dims: readonly number[],
@@ -138,7 +138,7 @@ export function swapped(
   });
 }
 
-/** Numbers that only come in order, with the last two axes swapped: all of them are in memory meanwhile. */
+/** Numbers that can only be read in order, with the last two axes swapped: all of them are in memory meanwhile. */
 export function swappedOf(dims: readonly number[], reals: Reals): Reals {
   return swapped(dims, async () => {
     const all = new Float32Array(elementCount(dims));
@@ -151,7 +151,7 @@ export function swappedOf(dims: readonly number[], reals: Reals): Reals {
   });
 }
 
-/** A float matrix with its axes swapped. */
+/** A float tensor with its last two axes swapped. */
 export function swappedReals(tensor: Tensor): Reals | undefined {
   const toFloats = isFloat(tensor.dtype) ? reader(tensor) : undefined;
   if (toFloats === undefined) return undefined;
@@ -161,7 +161,7 @@ export function swappedReals(tensor: Tensor): Reals | undefined {
   });
 }
 
-/** How to read a chunk of a tensor as float32: of floats, or of integers of 8 bits as they are. */
+/** How to read a chunk of a tensor of floats or 8-bit integers as float32. */
 export function reader({ dtype }: Pick<Tensor, 'dtype'>): ((bytes: Uint8Array) => Float32Array) | undefined {
   if (isFloat(dtype)) return (bytes) => toFloat32(bytes, dtype);
   return dtype === 'uint8' || dtype === 'int8' ? (bytes) => unpacked(bytes, dtype) : undefined;

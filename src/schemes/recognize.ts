@@ -9,10 +9,7 @@ import { likelyNames } from './names.ts';
 import { isIntegerOp, type StepRole, stepRole } from './operators.ts';
 import { type EncodedIntegers, integerScheme, isStoredInteger, isStoredType, type StoredInteger } from './scheme.ts';
 
-/**
- * The node that takes integers, or rows of them, for `(Cast(integers) − zero point) · scale` in, if that is how they
- * are made real.
- */
+/** The Cast of `(Cast(integers) − zero point)`, if that computes a value from stored integers or from rows of them. */
 function castOf(graph: Graph, value: string): Node | undefined {
   const producer = graph.producer(value);
   const cast = producer !== undefined && isOp(producer, 'Sub') ? graph.producer(producer.inputs[0] ?? '') : producer;
@@ -24,7 +21,7 @@ function castOf(graph: Graph, value: string): Node | undefined {
   return dtype !== undefined && isStoredType(dtype) ? cast : undefined;
 }
 
-/** Whether a value is stored integers after a Cast, and after the Sub of a zero point where there is one. */
+/** Whether a value is stored integers after a Cast, and after the Sub of a zero point if there is one. */
 export function isCentred(graph: Graph, value: string): boolean {
   return castOf(graph, value) !== undefined;
 }
@@ -34,7 +31,7 @@ export function isArithmetic(graph: Graph, node: Node): boolean {
   return isOp(node, 'Mul') && isCentred(graph, node.inputs[0] ?? '');
 }
 
-/** Whether a node reads a scale or zero point at this input. */
+/** Whether a node reads a scale, or a zero point, at this input. */
 export function stepRoleOf(graph: Graph, node: Node, index: number): StepRole | undefined {
   const listed = stepRole(node, index);
   if (listed !== undefined) return listed;
@@ -57,7 +54,7 @@ export function stepRoleOf(graph: Graph, node: Node, index: number): StepRole | 
   return scales ? 'scale' : undefined;
 }
 
-/** Whether a node is the Mul of scales that are stored as integers themselves. */
+/** Whether a node is the Mul that dequantizes scales stored as integers. */
 function makesScales(graph: Graph, node: Node): boolean {
   if (!isArithmetic(graph, node)) return false;
   return graph.uses(node.outputs[0] ?? '').some(({ graph: at, node: reader, index }) => {
@@ -65,7 +62,7 @@ function makesScales(graph: Graph, node: Node): boolean {
   });
 }
 
-/** What is looked up beside integers of a table: the scale of each row, maybe with one dim more. */
+/** The role of what a Gather looks up beside an integer table: the scale of each row, perhaps with one more dim. */
 function gatheredRole(graph: Graph, gather: Node): StepRole | undefined {
   for (const { graph: at, node, index } of graph.uses(gather.outputs[0] ?? '')) {
     if (node === undefined) continue;
@@ -75,7 +72,7 @@ function gatheredRole(graph: Graph, gather: Node): StepRole | undefined {
   return undefined;
 }
 
-/** How integers that a node reads become real numbers, or are computed with, e.g. `DequantizeLinear`. */
+/** How a node dequantizes the integers that it reads, or computes with them, e.g. `DequantizeLinear`. */
 export function formOf(graph: Graph, node: Node, index: number): string | undefined {
   if (isOp(node, 'DequantizeLinear') && index === 0) return 'DequantizeLinear';
   if (isOp(node, 'Gather') && index === 0) {
@@ -96,7 +93,7 @@ export function formOf(graph: Graph, node: Node, index: number): string | undefi
   return isIntegerOp(node) ? node.opType : undefined;
 }
 
-/** Finds the integers that stand for the weight `of` of another file, by the names that quantizers give them. */
+/** Finds the integers that represent weight `of` of another file, by the names that quantizers give them. */
 export function findEncoded(graph: Graph, of: string): EncodedIntegers | undefined {
   for (const names of likelyNames(of)) {
     const data = graph.initializers.get(names.data) ?? graph.constant(names.data)?.tensor;
@@ -115,7 +112,7 @@ export function findEncoded(graph: Graph, of: string): EncodedIntegers | undefin
   return undefined;
 }
 
-/** The DequantizeLinear of integers, after a Gather where they are a table. */
+/** The DequantizeLinear of integers, after a Gather if they are a table. */
 function dequantizer(graph: Graph, value: string): Node | undefined {
   for (const { node, index } of graph.uses(value)) {
     if (node === undefined || index !== 0) continue;

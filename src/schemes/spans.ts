@@ -1,33 +1,33 @@
 import { byteLengthOf, elementCount } from '../ir/dtype.ts';
 import type { Tensor } from '../ir/tensor.ts';
 
-/** Elements from `start` up to `end`. */
+/** Elements from `start` to `end`, exclusive. */
 export interface Span {
   readonly start: number;
   readonly end: number;
 }
 
-/** Elements of a span of a sample: few spans would be of few rows, and short ones are many reads. */
+/** Elements of each span of a sample: long spans would cover few rows, and short ones need many reads. */
 const LENGTH = 1024;
 
 /**
- * A sample of about `most` elements of `count`, in spans of equal length that ascend: one in each of as many equal
- * parts, each at another place of its part, so that they do not all begin at the same place of a row.
- * @returns undefined where there are not so many more that a sample pays
+ * A sample of about `most` of `count` elements, in ascending spans of equal length. There is one span in each of as
+ * many equal parts, each at another place of its part, so that they do not all begin at the same place of a row.
+ * @returns undefined if there are too few elements for a sample to pay
  */
 export function sampleOf(count: number, most: number): readonly Span[] | undefined {
   const parts = Math.max(1, Math.floor(most / LENGTH));
   const part = count / parts;
   if (part < 2 * LENGTH) return undefined;
   return Array.from({ length: parts }, (_, index) => {
-    // Multiples of the golden ratio spread evenly, however many there are.
+    // Multiples of the golden ratio spread evenly, whatever their number.
     const place = ((index + 1) * 0.6180339887498949) % 1;
     const start = Math.floor(index * part + place * (part - LENGTH));
     return { start, end: start + LENGTH };
   });
 }
 
-/** Spans of rows that are cut to their first `kept` of `length` elements, as spans of the whole rows. */
+/** Converts spans of rows cut to their first `kept` of `length` elements to spans of the whole rows. */
 export function spansOfRows(spans: readonly Span[], length: number, kept: number): readonly Span[] {
   if (kept === length) return spans;
   return spans.flatMap(({ start, end }) => {
@@ -43,10 +43,10 @@ export function spansOfRows(spans: readonly Span[], length: number, kept: number
   });
 }
 
-/** Elements that share bytes, whatever their type, come in groups of so many or of a divisor. */
+/** Elements that share bytes come in groups of this many or a divisor of it, whatever their type. */
 const GROUP = 8;
 
-/** Reads spans of a tensor whose bytes lie somewhere, and no others; undefined of one that is computed. */
+/** Reads spans of a stored tensor, and only these; undefined for a tensor that is computed. */
 export function spanReader(
   { stored, dtype, dims, byteLength }: Tensor,
   toFloats: (bytes: Uint8Array) => Float32Array,
@@ -62,7 +62,7 @@ export function spanReader(
   };
 }
 
-/** The elements of spans that ascend, out of all of them. */
+/** Picks the elements of ascending spans out of all elements. */
 export async function* picked(
   all: AsyncIterable<Float32Array>,
   spans: readonly Span[],

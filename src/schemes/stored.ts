@@ -17,10 +17,10 @@ import type { IntegerWay } from './ways.ts';
 
 /**
  * A weight as integers that are converted to float when the model is loaded. Its scales are fitted to the least squared
- * error. Many scales of blocks are stored in fewer bits than 32: as float16 after a Cast, or as integers of 8 bits
- * themselves, each row with a scale of its own.
+ * error. Numerous block scales are stored in fewer than 32 bits: as float16 with a Cast, or as 8-bit integers with a
+ * scale per row.
  * @param of - name of the weight in the graph
- * @param unread - the weight is not read: every scale is 1
+ * @param unread - do not read the weight: every scale is 1
  * @returns undefined if the weight holds NaN or infinity
  */
 export async function encodeStored(
@@ -49,7 +49,7 @@ export async function encodeStored(
   return made(tensor, way, fitted, graph, names);
 }
 
-/** A weight as float16, and its rounding loss. @param unread - the weight is not read */
+/** A weight as float16, and its rounding loss. @param unread - do not read the weight */
 export async function encodeAsHalf(tensor: Tensor, graph: Graph, of: string, unread = false): Promise<EncodedHalves> {
   const encoded = await encodeHalf(tensor, halfName(graph, of, 'float16'));
   const losses = new Losses();
@@ -85,7 +85,7 @@ async function made(
   };
 }
 
-/** Scales as integers, `[rows, blocks, 1]`, as a weight of a scale for each row is. */
+/** Block scales as integers `[rows, blocks, 1]`, with a scale per row like a weight. */
 function storedScale(
   scale: Tensor,
   [rows = 1, blocks = 1]: readonly number[],

@@ -4,7 +4,7 @@ import { constant, type Tensor } from '../ir/tensor.ts';
 import { castNode } from './write.ts';
 
 /**
- * Writes the nodes that unpack integers, with operators of opset 11: a runtime computes them once, when it loads the
+ * Writes the nodes that unpack integers, with operators of opset 11. A runtime computes them once, when it loads the
  * model.
  */
 export class Unpacking {
@@ -13,8 +13,8 @@ export class Unpacking {
   readonly #of: string;
 
   /**
-   * @param anchor - the nodes are put before it
-   * @param of - name of what the integers stand for
+   * @param anchor - the node to insert them before
+   * @param of - name of the tensor that the integers represent
    */
   constructor(graph: Graph, anchor: Node, of: string) {
     this.#graph = graph;
@@ -22,7 +22,7 @@ export class Unpacking {
     this.#of = of;
   }
 
-  /** A node of some operator; gives its output. */
+  /** Inserts a node; returns the name of its output. */
   node(opType: string, inputs: readonly string[], attributes: Node['attributes'] = []): string {
     const output = this.#graph.uniqueName(`${this.#of}_${opType.toLowerCase()}`);
     const name = this.#graph.uniqueName(`${output}_${opType}`);
@@ -40,14 +40,14 @@ export class Unpacking {
     return this.node('Reshape', [value, this.numbers(dims)]);
   }
 
-  /** The first `count` along an axis. */
+  /** The first `count` elements along an axis. */
   first(value: string, count: number, axis: number): string {
     return this.node('Slice', [value, this.numbers([0]), this.numbers([count]), this.numbers([axis])]);
   }
 
   /**
-   * The codes in the bits of bytes, as uint8, `8 / bits` of each byte along an axis that is 1 long.
-   * @param trailing - axes after that one
+   * Unpacks the codes in bytes, as uint8: the `8 / bits` codes of a byte are put along an axis of length 1.
+   * @param trailing - number of axes after that one
    */
   bits(value: string, bits: number, trailing: number): string {
     if (bits === 8) return value;
@@ -60,14 +60,14 @@ export class Unpacking {
     return this.node('Mod', [shifted, range]);
   }
 
-  /** Whole numbers as a vector of int64. */
+  /** Integers as an int64 vector. */
   numbers(values: readonly number[]): string {
     return this.shared(`shape_${values.join('x')}`, (name) =>
       constant(name, 'int64', [values.length], BigInt64Array.from(values, BigInt)),
     );
   }
 
-  /** A constant that is the same for all weights of a graph. */
+  /** A constant that all weights of a graph share. */
   shared(key: string, make: (name: string) => Tensor): string {
     const own = SHARED.get(this.#graph) ?? new Map<string, string>();
     const found = own.get(key);

@@ -9,7 +9,7 @@ import type { Decodable, Steps } from './decodable.ts';
 import { isReadable } from './packed.ts';
 import { isUnpacking } from './unpacking.ts';
 
-/** A tensor that nodes unpack when the model is loaded, or need for unpacking. */
+/** A tensor that nodes unpack when the model is loaded, or that they need for unpacking. */
 export interface Unpacked {
   readonly role: 'weight' | 'scale' | 'zero_point' | 'constant';
   /** For codes, the weight they represent. */
@@ -18,7 +18,7 @@ export interface Unpacked {
   readonly end: Node;
 }
 
-/** All such tensors of a model. */
+/** Finds all such tensors of a model. */
 export async function unpackedTensors(model: Model): Promise<ReadonlyMap<Tensor, Unpacked>> {
   const found = new Map<Tensor, Unpacked>();
   for (const { graph, node } of model.nodes()) {
@@ -31,7 +31,7 @@ export async function unpackedTensors(model: Model): Promise<ReadonlyMap<Tensor,
     const source = computed.source?.tensor;
     for (const tensor of computed.parts) {
       const other = isFloat(tensor.dtype) || !isFloat(computed.dtype) ? 'scale' : 'zero_point';
-      // Shapes, shifts and tables are those of all weights.
+      // Shapes, shifts and tables are shared by all weights.
       const own = tensor.dims.length > 2 && isReadable(tensor.dtype) ? other : 'constant';
       const role =
         tensor === source ? 'weight' : isFloat(tensor.dtype) && elementCount(tensor.dims) > 1 ? 'scale' : own;
@@ -41,7 +41,7 @@ export async function unpackedTensors(model: Model): Promise<ReadonlyMap<Tensor,
   return found;
 }
 
-/** The weight that codes of this name stand for; undefined if no nodes unpack them. */
+/** The weight that codes of this name represent; undefined if no nodes unpack them. */
 export async function unpackedNamed(graph: Graph, data: string): Promise<Decodable | undefined> {
   const use = graph.uses(data).find((one) => one.node !== undefined && isOp(one.node, 'BitShift'));
   const end = use?.node && (await endOf(use.graph, use.node));
@@ -65,7 +65,7 @@ async function endOf(
   return undefined;
 }
 
-/** The most steps followed. */
+/** The maximum number of nodes to follow. */
 const MAX_STEPS = 24;
 
 async function weightAt(graph: Graph, node: Node, value: string): Promise<Decodable | undefined> {
@@ -80,14 +80,14 @@ function productSteps(graph: Graph, node: Node): Steps | undefined {
   return scale === undefined ? undefined : { scale, zeroPoint: node.inputs[3] ?? '', sharing: { axis: -1, block: 0 } };
 }
 
-/** Of integers whose rows are looked up: a product may read them as well. */
+/** The scale and zero point of integers whose rows are looked up; a product may read them as well. */
 function rowSteps(graph: Graph, value: string): Steps | undefined {
   const gather = graph.uses(value).find(({ node, index }) => index === 0 && node !== undefined && isOp(node, 'Gather'));
   const cast = gather?.node && gather.graph.uses(gather.node.outputs[0] ?? '')[0];
   return cast?.node && arithmeticFrom(cast.graph, cast.node)?.steps;
 }
 
-/** Codes that are unpacked when a model is loaded, judged by operators only: nothing is read. */
+/** Codes that are unpacked when a model is loaded, recognized by operators alone, without reading data. */
 export interface CodesBehind {
   readonly held: Constant;
   readonly bits: number;
@@ -107,7 +107,7 @@ export function codesBehind(graph: Graph, value: string): CodesBehind | undefine
       if (held === undefined || shifts === undefined) return undefined;
       return { held, bits: bitsOf(held.tensor.dtype) / elementCount(shifts.dims) };
     }
-    // Entries of a table are looked up by codes.
+    // Codes index the entries of a table.
     name = node.inputs[isOp(node, 'Gather') ? 1 : 0] ?? '';
   }
   return undefined;

@@ -5,12 +5,12 @@ import { reshapedDims } from '../ir/reshapedDims.ts';
 import { toIntegers } from '../kernels/views.ts';
 import { type Computed, type Lines, paired } from './lines.ts';
 
-/** Entries of a table that is in memory meanwhile, whole. */
+/** The most entries of a lookup table, which is held in memory. */
 const MOST_ENTRIES = 1 << 16;
-/** What int32 holds and float32 does exactly. */
+/** Integer types that are computed in float32; codes, factors and indices are small enough to be exact. */
 const WHOLE_TYPES: readonly DType[] = ['uint8', 'int8', 'int32'];
 
-/** What an operator makes of what is computed; undefined if it does something else. */
+/** Applies an operator to computed inputs; undefined if it does not unpack codes here. */
 type Operator = (node: Node, inputs: readonly Computed[]) => Promise<Computed | undefined> | Computed | undefined;
 
 /** The operators that unpack codes. */
@@ -19,7 +19,7 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   Cast: (node, [x]) => {
     const dtype = DTYPES[intAttribute(node, 'to', 0)] ?? 'undefined';
     const known = isFloat(dtype) || WHOLE_TYPES.includes(dtype);
-    // A float becomes whole by another rule.
+    // A Cast from float to integer truncates, which is not modelled.
     return x !== undefined && known && (isFloat(dtype) || !isFloat(x.dtype)) ? { ...x, dtype } : undefined;
   },
   BitShift: (node, [x, by]) =>
@@ -45,7 +45,7 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   Slice: sliced,
 };
 
-/** What such a node computes; undefined for other nodes. */
+/** The value that such a node computes; undefined for other nodes. */
 export async function unpackedBy(node: Node, inputs: readonly Computed[]): Promise<Computed | undefined> {
   return isUnpacking(node) ? OPERATORS[node.opType]?.(node, inputs) : undefined;
 }
@@ -55,7 +55,7 @@ export function isUnpacking(node: Node): boolean {
   return Object.hasOwn(OPERATORS, node.opType) && isOp(node, node.opType);
 }
 
-/** Not of bytes, which wrap around. */
+/** Excludes bytes, which would wrap around. */
 function wide(made: Computed | undefined): Computed | undefined {
   return made !== undefined && (isFloat(made.dtype) || made.dtype === 'int32') ? made : undefined;
 }
@@ -64,7 +64,7 @@ function isWhole({ dtype }: Computed): boolean {
   return WHOLE_TYPES.includes(dtype);
 }
 
-/** Entries of a small table. */
+/** Looks up entries of a small table. */
 function lookedUp(node: Node, [table, indices]: readonly Computed[]): Computed | undefined {
   if (table === undefined || indices === undefined || intAttribute(node, 'axis', 0) !== 0) return undefined;
   if (table.dims.length !== 1 || elementCount(table.dims) > MOST_ENTRIES || !isWhole(indices)) return undefined;
@@ -88,7 +88,7 @@ async function reshaped(
   const open = async (): Promise<Lines> => {
     const lines = await x.open();
     const [line, own] = [elementCount(dims.slice(1)), elementCount(x.dims.slice(1))];
-    // A line of codes holds many rows, and a sample reads several of them one after the other.
+    // A line of codes holds many rows, and a sample reads several of them in turn, so the last lines are kept.
     let held = { first: 0, end: 0, values: new Float32Array(0) as Float32Array };
     return async (from, to) => {
       const [first, end] = [Math.floor((from * line) / own), Math.ceil((to * line) / own)];
@@ -131,7 +131,7 @@ async function sliced(_: Node, [x, ...bounds]: readonly Computed[]): Promise<Com
   return { ...x, dims, open };
 }
 
-/** All elements of a short list. */
+/** All elements of a short list as numbers. */
 async function numbersOf(one: Computed): Promise<number[]> {
   const [tensor] = one.parts;
   if (one.dtype === 'int64' && tensor !== undefined) return toIntegers(await tensor.load(), 'int64').map(safeInteger);

@@ -14,7 +14,7 @@ export interface StoredForm {
   readonly dtype: SmallInteger;
   /** The coarsest sharing of scales. */
   readonly coarsest: Granularity;
-  /** Leading axes whose places are rows, which blocks divide; undefined if nothing finer is wanted. */
+  /** How many leading axes index rows, which are divided into blocks; undefined if no finer scales are wanted. */
   readonly rows: number | undefined;
   readonly reduceRange: boolean;
 }
@@ -23,27 +23,30 @@ export interface StoredForm {
 export interface IntegerWay {
   readonly kind: 'integers';
   readonly scheme: IntegerScheme;
-  /** Dims that the integers have: those of the weight, or `[rows, blocks, size]`. */
+  /** Dims of the integers: those of the weight, or `[rows, blocks, size]`. */
   readonly dims: readonly number[];
-  /** What the scales are stored as; integers with a scale for each row. */
+  /** The type of the stored scales; uint8 scales have a scale per row themselves. */
   readonly scales: 'float32' | 'float16' | 'uint8';
   /** Bytes in the file, including the nodes that convert it to float. */
   readonly bytes: number;
 }
 
-/** One way to store a weight: as integers, as float16, or as it is. */
+/** One way to store a weight: as integers, as float16, or unchanged. */
 export type StoredWay =
   | IntegerWay
   | { readonly kind: 'half'; readonly bytes: number }
   | { readonly kind: 'float'; readonly bytes: number };
 
-/** Neighbours in a row that share a scale, the most first. */
+/** Block sizes: how many neighbours in a row share a scale, coarsest first. */
 const BLOCKS = [64, 32, 16];
-/** What a node takes of a file: so often the name of the weight, and so many bytes. A tensor: the same. */
+/**
+ * Estimated bytes of a node in the file: this many times the length of the weight's name, plus a fixed number. Likewise
+ * for a tensor.
+ */
 const [NODE_NAMES, NODE_FRAME] = [3.5, 50];
 const [TENSOR_NAMES, TENSOR_FRAME] = [1, 20];
 
-/** The coarsest way, with scales of float32. */
+/** The coarsest way, with float32 scales. */
 export function coarsestWay(dims: readonly number[], { dtype, coarsest, reduceRange }: StoredForm): IntegerWay {
   const scheme = integerScheme(dtype, coarsest, reduceRange);
   const scales = byteLengthOf('float32', elementCount(scaleDims(coarsest, dims)));
@@ -51,15 +54,16 @@ export function coarsestWay(dims: readonly number[], { dtype, coarsest, reduceRa
 }
 
 /**
- * The ways to store a weight as integers, from the coarsest scales on: those asked for, and one for 64, 32 or 16
- * neighbours of a row. Scales are stored as whatever takes least of the file, with the nodes that make them float32.
+ * The ways to store a weight as integers, coarsest scales first: the scales asked for, then one per 64, 32 or 16
+ * neighbours of a row. Scales are stored in the type that takes the fewest bytes, including the nodes that convert them
+ * to float32.
  *
  * ```
  * w [32, 16, 3, 3]  →  integers [32, 16, 3, 3], scales [32]
  *                      integers [32, 3, 48], scales [32, 3], reshaped to [32, 16, 3, 3]
  * ```
  *
- * @param peak - the largest magnitude: where it is small, float16 holds no scales
+ * @param peak - the largest magnitude: if it is small, scales are not stored as float16
  * @param of - name of the weight
  */
 export function integerWays(dims: readonly number[], form: StoredForm, peak: number, of: string): IntegerWay[] {
@@ -96,18 +100,19 @@ export function integerWays(dims: readonly number[], form: StoredForm, peak: num
   return ways;
 }
 
-/** float16 that a Cast makes float32. */
+/** Stored as float16, with a Cast to float32. */
 export function halfWay(dims: readonly number[], of: string): StoredWay {
   return { kind: 'half', bytes: byteLengthOf('float16', elementCount(dims)) + node(1, of) + tensor(of) };
 }
 
-/** As it is. */
+/** Stored unchanged. */
 export function floatWay(dims: readonly number[], dtype: DType, of: string): StoredWay {
   return { kind: 'float', bytes: byteLengthOf(dtype, elementCount(dims)) + tensor(of) };
 }
 
 /**
- * As what so many scales take least of the file, with the nodes that make them float32. @param rows - that share a step
+ * The type in which scales take the fewest bytes, including the nodes that convert them to float32. @param rows -
+ * number of rows, each with one step for its uint8 scales
  */
 function smallestScales(
   scales: number,
@@ -133,7 +138,7 @@ function tensor(of: string): number {
   return TENSOR_NAMES * of.length + TENSOR_FRAME;
 }
 
-/** The largest divisor up to `most`. */
+/** The largest divisor of `length` up to `most`. */
 function divisor(length: number, most: number): number {
   for (let size = Math.min(most, length); size > 1; size--) if (length % size === 0) return size;
   return 1;

@@ -13,7 +13,7 @@ import {
   scaleDims,
 } from './scheme.ts';
 
-/** Puts the tensors of an encoded weight into a graph. */
+/** Adds the tensors of an encoded weight to a graph. */
 export function addTensors(graph: Graph, encoded: EncodedIntegers): void {
   for (const tensor of partsOf(encoded)) graph.setInitializer(tensor);
 }
@@ -32,8 +32,8 @@ export function statedZeroPoint({ scheme, scale, zeroPoint }: EncodedIntegers, n
 
 /**
  * `of_dequantized = DequantizeLinear(data, scale, zero point)`, for the caller to place.
- * @param of - name of what the integers stand for
- * @param inputs - names of data, scale and, where there is one, zero point
+ * @param of - name of the tensor that the integers represent
+ * @param inputs - names of data, scale and, if there is one, zero point
  */
 export function dequantizeNode(
   graph: Graph,
@@ -47,7 +47,7 @@ export function dequantizeNode(
   return { ...node, outputs: [output] };
 }
 
-/** Names of data, scale and, where there is one, zero point, as DequantizeLinear reads them. */
+/** Names of data, scale and, if there is one, zero point, as DequantizeLinear reads them. */
 export function inputsOf(encoded: EncodedIntegers): string[] {
   return partsOf(encoded).map((one) => one.name);
 }
@@ -65,10 +65,10 @@ export function granularityAttributes(granularity: Granularity): Attribute[] {
 }
 
 /**
- * A weight converted to float by plain arithmetic, inserted before `anchor`: `(Cast(data) − zero point) · scale`, or of
- * float16 the Cast alone.
- * @param dtype - of the value that is made
- * @returns its name
+ * Converts a weight to float by plain arithmetic, inserted before `anchor`: `(Cast(data) − zero point) · scale`, or
+ * only the Cast for float16.
+ * @param dtype - type of the result
+ * @returns name of the result
  */
 export function writeArithmetic(
   graph: Graph,
@@ -95,7 +95,7 @@ export function writeArithmetic(
   return output;
 }
 
-/** Gives scales and zero points the dims with which a Mul spreads them over the numbers. */
+/** Gives scales and zero points the dims with which Mul and Sub broadcast them to the numbers. */
 export function setSpreadScales(graph: Graph, encoded: EncodedIntegers): void {
   const { data, zeroPoint, scheme } = encoded;
   graph.setInitializer(spreadScale(encoded) as Tensor);
@@ -103,19 +103,19 @@ export function setSpreadScales(graph: Graph, encoded: EncodedIntegers): void {
   if (zeroPoint !== undefined) graph.setInitializer({ ...zeroPoint, dims });
 }
 
-/** The scales with those dims; undefined where there are none. */
+/** The scales with those dims; undefined if there are none. */
 export function spreadScale({ data, scale, scheme }: Encoded): Tensor | undefined {
   return scale && { ...scale, dims: broadcastDims(scheme.granularity, data.dims) };
 }
 
 /** The inputs of dequantizing arithmetic. */
 export interface ArithmeticParts {
-  /** What the numbers stand for. */
+  /** Name of the tensor that the numbers represent. */
   readonly of: string;
   readonly data: string;
   readonly scale: { readonly name: string; readonly dtype: DType };
   readonly zeroPoint: { readonly name: string } | undefined;
-  /** Dims of the result, where they are not those of the data. */
+  /** Dims of the result, if they differ from those of the data. */
   readonly shape?: readonly number[] | undefined;
 }
 
@@ -146,7 +146,7 @@ export function arithmetic(
   return nodes;
 }
 
-/** Dims for a Reshape; equal ones are one tensor in a graph. */
+/** Dims for a Reshape; equal dims share one tensor of the graph. */
 function shapeConstant(graph: Graph, dims: readonly number[]): string {
   const key = dims.join('x');
   const own = shapes.get(graph) ?? new Map<string, string>();
@@ -161,14 +161,16 @@ function shapeConstant(graph: Graph, dims: readonly number[]): string {
 /** Names of the shapes made for each graph. */
 const shapes = new WeakMap<Graph, Map<string, string>>();
 
-/** Dims under which scales meet their data in arithmetic: those of the data, 1 where a scale serves a whole axis. */
+/**
+ * Dims with which scales broadcast to their data: those of the data, with 1 for each axis whose elements share a scale.
+ */
 function broadcastDims(granularity: Granularity, dims: readonly number[]): number[] {
   if (granularity.kind !== 'channel') return scaleDims(granularity, dims);
   const { axis, from = axis } = granularity;
   return dims.map((dim, at) => (from <= at && at <= axis ? dim : 1));
 }
 
-/** A Cast, with its name made from its output's. */
+/** A Cast, named after its output. */
 export function castNode(graph: Graph, input: string, output: string, to: DType): Node {
   const name = graph.uniqueName(`${output}_Cast`);
   const attributes = [attribute.int('to', dtypeNumber(to))];

@@ -5,22 +5,22 @@ const BENCHMARK = 'benchmarks/ort-kernels.js';
 
 export const dynamicProduct: Fact<{ readonly least: number; readonly widest: number }> = {
   says:
-    'DynamicQuantizeMatMul of [M, K] · [K, N] is faster than a float MatMul if √M · K · min(N, widest · K) is at least `least`: ' +
-    'it has to quantize the activation first and scale every column of the result.',
+    'DynamicQuantizeMatMul of [M, K] · [K, N] is faster than a float MatMul if √M · K · min(N, widest · K) is at ' +
+    'least `least`: it has to quantize the activation first and scale every column of the result.',
   ...{ source: BENCHMARK, version: MEASURED, value: { least: 65536, widest: 4 } },
 };
 
 export const blockedProduct: Fact<{ readonly most: number; readonly least: number }> = {
   says:
-    'MatMulNBits with 8 bits is faster than a float MatMul for up to `most` rows and a weight of at least `least` elements: ' +
-    'it reads a quarter of the bytes, but computes more slowly.',
+    'MatMulNBits with 8 bits is faster than a float MatMul for up to `most` rows and a weight of at least `least` ' +
+    'elements: it reads a quarter of the bytes, but computes more slowly.',
   ...{ source: 'benchmarks/zoo/products.py', version: MEASURED, value: { most: 8, least: 2 ** 18 } },
 };
 
 /**
- * Whether a product of floats with integers is no slower than the float one.
- * @param rows - rows of the activation that the file states; at least 1
- * @param inputs - length of the axis that is summed over
+ * Whether MatMulNBits is no slower than the float product.
+ * @param rows - rows of the activation as the file states them; at least 1
+ * @param inputs - length of the summed axis
  */
 export function blockedPays(rows: number, inputs: number, outputs: number): boolean {
   const { most, least } = blockedProduct.value;
@@ -28,27 +28,27 @@ export function blockedPays(rows: number, inputs: number, outputs: number): bool
 }
 
 /**
- * Whether a product with quantized activations is no slower than the float one.
- * @param rows - rows of the activation that the file states; at least 1
- * @param inputs - length of the axis that is summed over
+ * Whether a product with dynamically quantized activations is no slower than the float product.
+ * @param rows - rows of the activation as the file states them; at least 1
+ * @param inputs - length of the summed axis
  */
 export function dynamicPays(rows: number, inputs: number, outputs: number): boolean {
   const { least, widest } = dynamicProduct.value;
   return Math.sqrt(rows) * inputs * Math.min(outputs, widest * inputs) >= least;
 }
 
-/** Microseconds of a Conv kernel: per start, and per counted unit. */
+/** Microseconds of a Conv kernel: a fixed start, and a cost per unit. */
 export interface ConvCosts {
   readonly start: number;
-  /** For each element of the output. */
+  /** Per output element. */
   readonly output: number;
-  /** For each element under the kernel, if that has more than one tap. */
+  /** Per element under the kernel, if the kernel has more than one tap. */
   readonly patch: number;
-  /** For each multiplication, with channels rounded up to full `lanes`. */
+  /** Per multiplication, with output channels rounded up to full `lanes`. */
   readonly product: number;
 }
 
-/** Microseconds of a Gemm: for its start, for each weight that is near, each of the others, and each multiplication. */
+/** Microseconds of a Gemm: a fixed start, then per weight in the cache, per other weight, and per multiplication. */
 export interface GemmCosts {
   readonly start: number;
   readonly near: number;
@@ -56,16 +56,17 @@ export interface GemmCosts {
   readonly product: number;
 }
 
-/** Times of kernels in float and on integers, in microseconds. */
+/** Microseconds of float and integer kernels. */
 export interface StaticCosts {
   readonly conv: { readonly float: ConvCosts; readonly integer: ConvCosts };
-  /** Channels that a kernel processes together. */
+  /** Channels that a kernel processes at a time. */
   readonly lanes: number;
   /**
-   * A Conv of fewer outputs than `lanes`, or of fewer inputs that sums over fewer products than this, gains nothing.
+   * A Conv gains nothing if it has fewer outputs than `lanes`, or fewer inputs than `lanes` and sums fewer products
+   * than this.
    */
   readonly few: number;
-  /** A depthwise Conv: for each tap, and for each tap and channel. */
+  /** A depthwise Conv: per tap, and per tap and channel. */
   readonly depthwise: {
     readonly float: { readonly start: number; readonly place: number; readonly product: number };
     readonly integer: { readonly start: number; readonly place: number; readonly product: number };
@@ -75,20 +76,24 @@ export interface StaticCosts {
   readonly gemm: { readonly float: GemmCosts; readonly integer: GemmCosts };
   /** Elements of a Gemm's weight that stay in the cache between runs. */
   readonly near: number;
-  /** For each place under the kernel of each output; on integers also for each place, whatever the channels. */
+  /**
+   * Per element under the kernel, for each output; integers also take `place` per element, however many channels there
+   * are.
+   */
   readonly maxPool: { readonly float: number; readonly integer: number; readonly place: number };
-  /** For each element of the output of Add and Concat. */
+  /** Per output element of Add and Concat. */
   readonly join: { readonly float: number; readonly integer: number };
-  /** QuantizeLinear or DequantizeLinear, including the change of layout. */
+  /** A QuantizeLinear or DequantizeLinear, including the layout change. */
   readonly border: { readonly start: number; readonly element: number };
-  /** Safety factor: integers must be estimated to be this many times faster to be used. */
+  /** Safety factor: integers are used only if the estimate says they are this many times faster. */
   readonly doubt: number;
 }
 
 export const staticCosts: Fact<StaticCosts> = {
   says:
-    'Convs run in float with channels in blocks, on integers with channels last. Integers are faster if many products are summed, and slower ' +
-    'for depthwise filters, few channels and small values, where the conversions around them take longer.',
+    'Convs run in float with channels in blocks, on integers with channels last. Integers are faster if many ' +
+    'products are summed, and slower for depthwise filters, few channels and small values, where the conversions ' +
+    'around them take longer.',
   ...{ source: BENCHMARK, version: MEASURED },
   value: {
     conv: {
@@ -121,16 +126,16 @@ export interface Times {
 
 /** The properties of a Conv that determine its time. */
 export interface ConvShape {
-  /** Places of the output, for each of its channels. */
+  /** Output elements per channel. */
   readonly places: number;
   readonly inputs: number;
   readonly outputs: number;
-  /** Places of the kernel. */
+  /** Elements of the kernel. */
   readonly taps: number;
   readonly groups: number;
 }
 
-/** Times of a Conv; each kind has its own kernels. */
+/** Times of a Conv. Plain, grouped and depthwise ones have different kernels. */
 export function convTimes(shape: ConvShape): Times {
   const { places, inputs, outputs, taps, groups } = shape;
   const { conv, depthwise, groups: slower, lanes, few } = staticCosts.value;
@@ -165,7 +170,7 @@ export function gemmTimes(rows: number, inputs: number, outputs: number): Times 
   return { float: time(gemm.float), integer: time(gemm.integer) };
 }
 
-/** What a MaxPool takes. @param places - under the kernel, for each element of the output */
+/** Times of a MaxPool. @param places - elements under the kernel */
 export function maxPoolTimes(elements: number, channels: number, places: number): Times {
   const { float, integer, place } = staticCosts.value.maxPool;
   return { float: elements * places * float, integer: elements * places * (integer + place / channels) };

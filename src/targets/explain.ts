@@ -2,7 +2,7 @@ import { isOp, type Node } from '../ir/node.ts';
 import { type Condition, madeBy, type Reading } from './fact.ts';
 import * as weights from './weights.ts';
 
-/** In order of precedence: the first one not met is reported. */
+/** In order of precedence: the first unmet condition is reported. */
 const CONDITIONS: readonly Condition<unknown>[] = [
   weights.wholeTable,
   weights.convActivations,

@@ -2,19 +2,19 @@ import type { Graph } from '../ir/graph.ts';
 import { isOp, type Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 
-/** A behaviour of a runtime that determines what is written for it. */
+/** A behaviour of a runtime that determines what we write for it. */
 export interface Fact<Value> {
   /** The behaviour, in a sentence or two. */
   readonly says: string;
   /** Its source: a file of the runtime's sources, or a page about it. */
   readonly source: string;
-  /** Versions in which it was observed. */
+  /** The versions in which it was observed. */
   readonly version: string;
   /** The value that code reads. */
   readonly value: Value;
 }
 
-/** A node that reads a weight through a DequantizeLinear, in the file as it was written. */
+/** A node that reads a weight through a DequantizeLinear, as the file has it. */
 export interface Reading {
   readonly weight: Tensor;
   readonly graph: Graph;
@@ -24,7 +24,7 @@ export interface Reading {
   readonly quantized: boolean;
   /** The node that the runtime turned it into. */
   readonly made: Node | undefined;
-  /** How many nodes read the weight. */
+  /** The number of nodes that read the weight. */
   readonly sharers: number;
 }
 
@@ -43,10 +43,10 @@ export function ort(path: string): string {
   return `${SOURCES}/${path}`;
 }
 
-/** The version in which all facts are tested. */
+/** The version in which the facts are tested. */
 export const MEASURED = '1.30';
 
-/** Whether an operator makes a value. */
+/** Whether an operator of this type produces a value. */
 export function madeBy(graph: Graph, value: string, opType: string): boolean {
   const producer = graph.producer(value);
   return producer !== undefined && isOp(producer, opType);

@@ -1,7 +1,7 @@
 import type { DType } from '../ir/dtype.ts';
 import { type Fact, MEASURED, ort } from './fact.ts';
 
-/** Types and forms that ONNX Runtime's CPU has kernels for. */
+/** Types and forms for which ONNX Runtime's CPU provider has kernels. */
 
 export const gatheredTypes: Fact<readonly DType[]> = {
   says: 'Types from which Gather unpacks weights exactly, as tested.',
@@ -23,7 +23,7 @@ export const hardSigmoidTypes: Fact<readonly DType[]> = {
   ...{ source: ort('core/providers/cpu/activation/activations.cc'), version: MEASURED, value: ['float32', 'float16'] },
 };
 
-/** The LSTM variants that `com.microsoft.DynamicQuantizeLSTM` supports. */
+/** The LSTM variant that `com.microsoft.DynamicQuantizeLSTM` supports. */
 export interface LstmKernel {
   readonly weights: DType;
   readonly activations: DType;
@@ -32,28 +32,32 @@ export interface LstmKernel {
 }
 
 export const dynamicLstm: Fact<LstmKernel> = {
-  says: 'DynamicQuantizeLSTM takes int8 weights with zero points of 0, and float32 activations with the sequence axis first.',
+  says:
+    'DynamicQuantizeLSTM takes int8 weights with zero points of 0, and float32 activations with the sequence axis ' +
+    'first.',
   source:
     'https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.DynamicQuantizeLSTM',
   ...{ version: MEASURED, value: { weights: 'int8', activations: 'float32', layout: 0 } },
 };
 
 export const nearestResize: Fact<{ readonly enlarging: 'floor'; readonly shrinking: 'ceil' }> = {
-  says: 'Resize of opset 10 does not define how "nearest" rounds; the runtime rounds down when enlarging and up when shrinking.',
+  says:
+    'Resize of opset 10 does not define how "nearest" rounds; the runtime rounds down when enlarging and up when ' +
+    'shrinking.',
   ...{ source: ort('core/providers/cpu/tensor/upsample.h'), version: MEASURED },
   value: { enlarging: 'floor', shrinking: 'ceil' },
 };
 
 export const standardBefore: Fact<readonly string[]> = {
   says:
-    'Operators that it had in the standard domain before ONNX did, as version 1: a model of a lower opset with them, as its optimizer ' +
-    'writes it, is valid to it.',
+    'Operators that it had in the standard domain before ONNX did, as version 1. Its optimizer writes them into ' +
+    'models of writes it, is valid to it.',
   ...{ source: 'https://github.com/microsoft/onnxruntime/blob/main/docs/OperatorKernels.md', version: MEASURED },
   value: ['LayerNormalization', 'MeanVarianceNormalization', 'ThresholdedRelu'],
 };
 
 export const standardOwn: Fact<readonly string[]> = {
-  says: 'Operators that only it has in the standard domain, the same at every opset.',
+  says: 'Operators that only ONNX Runtime has in the standard domain, the same at every opset.',
   ...{ source: 'https://github.com/microsoft/onnxruntime/blob/main/docs/OperatorKernels.md', version: MEASURED },
   value: ['MemcpyFromHost', 'MemcpyToHost', 'SimplifiedLayerNormalization'],
 };

@@ -5,7 +5,7 @@ import * as kernels from './kernels.ts';
 import * as rewrites from './rewrites.ts';
 import * as weights from './weights.ts';
 
-/** Everything that is known of ONNX Runtime's CPU provider, by name. Tests ask onnxruntime-node for each. */
+/** All facts about ONNX Runtime's CPU provider, by name. Each is tested in onnxruntime-node. */
 export const ONNX_RUNTIME_CPU: Readonly<Record<string, Fact<unknown>>> = {
   ...weights,
   ...rewrites,

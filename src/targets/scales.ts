@@ -6,22 +6,22 @@ import { floats } from '../kernels/views.ts';
 import { mergedConstants } from './rewrites.ts';
 
 /**
- * Steps a scale may move: the 66th weight of equal scales shares one again, which costs time in ONNX Runtime and
- * nothing else. Thousands of steps would be felt in the result, and thousands of weights would each search through all
- * before it.
+ * How many steps a scale may move. The 66th weight with equal scales shares one again, which costs only time in ONNX
+ * Runtime. Thousands of steps would change the result noticeably, and each of thousands of weights would search through
+ * all before it.
  */
 const MOST_STEPS = 64;
 
 /**
- * Keeps small scales apart from every other constant of their shape in the model, so that ONNX Runtime does not merge
- * them: a scale that is taken moves up by the smallest step a float32 can, at most a few parts in ten million.
+ * Makes small scales differ from every other constant of their rank in the model, so that ONNX Runtime does not merge
+ * them. A scale that is already taken moves up by the smallest steps of float32, at most a few parts in a million.
  */
 export class DistinctScales {
   readonly #taken = new Set<string>();
-  /** Lists whose next steps are all taken. */
+  /** Scales whose next steps are all taken. */
   readonly #crowded = new Set<string>();
 
-  /** Knows the small float constants of a model. */
+  /** Starts with the small float constants of a model. */
   static async of(model: Model): Promise<DistinctScales> {
     const scales = new DistinctScales();
     for (const graph of model.graphs()) {
@@ -37,8 +37,8 @@ export class DistinctScales {
   }
 
   /**
-   * Changes the first scale until the list is unlike all others of its rank, where that takes few steps, and remembers
-   * it.
+   * Raises the first scale until the list differs from all others of its rank, and remembers the list; leaves it as it
+   * is if that takes too many steps.
    */
   settle(scale: Float32Array, rank: number): void {
     if (scale.length > mergedConstants.value) return;

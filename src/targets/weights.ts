@@ -3,11 +3,13 @@ import { findAttribute, floatAttribute, intAttribute, isOp, type Node } from '..
 import { ownBias } from '../layers/bias.ts';
 import { type Condition, type Fact, MEASURED, madeBy, ort } from './fact.ts';
 
-/** Conditions under which ONNX Runtime's CPU reads stored weights with an integer kernel. */
+/** Conditions under which ONNX Runtime's CPU provider reads stored weights with an integer kernel. */
 const SELECTORS = ort('core/optimizer/qdq_transformer/selectors_actions/qdq_selectors.cc');
 
 export const wholeTable: Condition<'Gather, DequantizeLinear'> = {
-  says: 'A DequantizeLinear before a Gather dequantizes the whole table at every run; after it, only the rows that are read.',
+  says:
+    'A DequantizeLinear before a Gather dequantizes the whole table at every run; after it, only the rows that are ' +
+    'read.',
   ...{ source: SELECTORS, version: MEASURED, of: 'table', value: 'Gather, DequantizeLinear' },
   unmet: () => 'the whole table is dequantized to read some of its rows',
 };
@@ -176,7 +178,7 @@ function scaleDims({ graph, dequantize }: { graph: Graph; dequantize: Node }): r
   return graph.constant(dequantize.inputs[1] ?? '')?.tensor.dims;
 }
 
-/** Whether a QuantizeLinear reads what a node makes, after a Relu too. */
+/** Whether a QuantizeLinear reads the output of a node, for a Gemm also through a Relu. */
 function quantizedBehind(graph: Graph, node: Node): boolean {
   const [next] = readersOf(graph, node);
   if (next === undefined) return false;
