@@ -103,7 +103,7 @@ export async function openSession(model: string | Uint8Array, options: SessionOp
     },
     async runInto(feeds, into) {
       const results = await session.run(tensorsOf(runtime, feeds), tensorsOf(runtime, into)).catch(fail);
-      // onnxruntime-node 1.21 to 1.30 copy each output to an array of their own, even where they were given one.
+      // onnxruntime-node 1.30 copies each output to an array of its own, even where it was given one.
       for (const [name, copy] of Object.entries(results)) {
         const data = (copy as Tensor).data as FeedData;
         if (data.buffer !== into[name]?.data.buffer) letGo(data);
