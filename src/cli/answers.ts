@@ -2,7 +2,7 @@ import { TABLES } from '../options/tables.ts';
 import { isVerb, type Verb } from '../options/verbs.ts';
 import type { Command } from './command.ts';
 import { COMPLETE, completionScript, completionsOf } from './completion.ts';
-import { HELP_COLUMNS, programHelp, verbHelp } from './help.ts';
+import { completionHelp, HELP_COLUMNS, programHelp, verbHelp } from './help.ts';
 
 /** What the environment of a command line provides to answer it. */
 interface Asked {
@@ -28,7 +28,8 @@ export async function answerTo(argv: readonly string[], { color, columns, load }
   if (options.some(asksForHelp)) {
     const verb = options.find((one) => !one.startsWith('-'));
     const look = { color, columns: Math.min(columns || HELP_COLUMNS, HELP_COLUMNS) };
-    if (verb === undefined || verb === 'completion') return programHelp(look);
+    if (verb === undefined) return programHelp(look);
+    if (verb === 'completion') return completionHelp(look);
     return isVerb(verb) ? verbHelp(await load(verb), look) : undefined;
   }
   if (options.includes('--version')) return `${(await import('../node/version.ts')).versionText()}\n`;

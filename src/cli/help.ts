@@ -64,6 +64,28 @@ export function programHelp(look: Look): string {
   );
 }
 
+/** The help on completion scripts: how each shell reads its own. */
+export function completionHelp(look: Look): string {
+  return helpOf(
+    [
+      `${PROGRAM} completion [bash|zsh|fish|powershell]`,
+      '',
+      'Prints a script with which a shell completes verbs, options, their values and file names. Without a name, it is',
+      'that of $SHELL.',
+    ],
+    [{ head: 'Options', entries: [HELP] }],
+    [
+      examples([
+        ['bash: in ~/.bashrc', 'source <(onnx-compress completion bash)'],
+        ['zsh: in ~/.zshrc, after compinit', 'source <(onnx-compress completion zsh)'],
+        ['fish', 'onnx-compress completion fish > ~/.config/fish/completions/onnx-compress.fish'],
+        ['PowerShell: in $PROFILE', 'onnx-compress completion powershell | Out-String | Invoke-Expression'],
+      ]),
+    ],
+    look,
+  );
+}
+
 /** The help of a verb: its arguments, and its options under headings. */
 export function verbHelp(
   { verb, usage, table, epilog }: Pick<Command<object>, 'verb' | 'usage' | 'table' | 'epilog'>,

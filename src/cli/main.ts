@@ -21,7 +21,7 @@ import { endJson } from './json/write.ts';
 import { asCalled, calledAs } from './program.ts';
 import { endProgress } from './progress.ts';
 import { keptNotes, onSignals } from './signals.ts';
-import { printable, wrap } from './text.ts';
+import { columnsOf, printable, wrap } from './text.ts';
 import { asOptions, PARSER, usageError } from './usage.ts';
 
 /** The command line: parses the arguments, runs the verb and sets the exit code ({@link EXITS}). */
@@ -64,7 +64,7 @@ export async function main(given: readonly string[]): Promise<void> {
     });
   try {
     const answer = await answerTo(given[0] === COMPLETE ? given : argv, {
-      ...{ color: colorOut, columns: process.stdout.columns },
+      ...{ color: colorOut, columns: columnsOf(process.stdout) },
       load: (verb) => loadVerb(verb, streams, colors),
     });
     if (answer !== undefined) process.stdout.write(answer);
@@ -101,7 +101,7 @@ function tell(cause: unknown, known: CompressError | undefined, argv: readonly s
   const ours = known?.code === 'nothing_to_do';
   const lines = `${chalk.red('error:')} ${ours ? message : printable(message)}`.split('\n');
   if (hint !== undefined) lines.push(`  ${hint}`);
-  const columns = process.stderr.columns || Number.POSITIVE_INFINITY;
+  const columns = columnsOf(process.stderr) ?? Number.POSITIVE_INFINITY;
   const shown = lines.flatMap((line) => wrap(line, columns));
   if (verbose && known?.code !== 'options' && cause instanceof Error)
     shown.push(...(cause.stack ?? '').split('\n').map(printable));

@@ -14,6 +14,10 @@ const PAYS = 0.9;
 const FASTER = 0.87;
 /** Size in bytes from which fewer than 8 bits are worth suggesting for matrix products. */
 const LARGE = 1_000_000;
+/** SQNR of an output in dB below which a pruned model needs a look at its accuracy before anything else. */
+const RUINED = 10;
+/** Share of zeros from which they are worth a word. */
+const FEW = 0.01;
 /** Reasons for which weights stay float that could be stored in 16 bits. */
 const HALVED: ReadonlySet<SkipReason> = new Set(['unsupported_op', 'unsupported_rank', 'unknown_rank', 'no_product']);
 
@@ -32,8 +36,8 @@ export function nextStep(report: RunReport): string | undefined {
 type Step = (report: RunReport, last: PassReport) => string | undefined;
 
 const STEPS: Readonly<Record<string, readonly Step[]>> = {
-  prune: [smallerThanZeros],
-  channels: [smallerFloats],
+  prune: [measureFirst, smallerThanZeros],
+  channels: [measureFirst, smallerFloats],
   quantize: [keepWorst, packZeros, calibrate, halveRest, fewerBits, verify],
 };
 
@@ -46,15 +50,24 @@ function masked({ elements, zeros = 0 }: Change, size: number): number {
   return elements / 8 + (elements - zeros) * size;
 }
 
+/** For outputs of which little is left. */
+function measureFirst({ check }: RunReport): string | undefined {
+  const output = worstOutput(check);
+  if (output === undefined || output.sqnr >= RUINED) return undefined;
+  return 'onnx-compress verify --data DATA measures the accuracy that is left, if DATA has labels; a smaller amount leaves more';
+}
+
 /** For pruned weights: zeros are stored like all other numbers until a model is quantized or packed. */
 function smallerThanZeros({ passes, after }: RunReport, { changes }: PassReport): string | undefined {
-  if (zerosOf(passes) === undefined || passes.some((one) => one.pass === 'pack')) return undefined;
+  const pruned = zerosOf(passes);
+  if (pruned === undefined || passes.some((one) => one.pass === 'pack')) return undefined;
   const others = after - sum(changes, (one) => one.after);
   const floats = changes.filter(isFloating);
   const quantized = others + sum(changes, (one) => (isFloating(one) ? one.elements * BYTE : one.after));
   const packed = others + sum(changes, (one) => masked(one, one.after / one.elements));
   const both = others + sum(changes, (one) => masked(one, isFloating(one) ? BYTE : one.after / one.elements));
-  const zeros = 'zeros alone make a model neither smaller nor faster: ';
+  const few = pruned.zeros < FEW * pruned.elements;
+  const zeros = few ? '' : 'zeros alone make a model neither smaller nor faster: ';
   const pack = (bytes: number): string => `onnx-compress pack leaves them out (about ${formatBytes(bytes)})`;
   if (floats.length === 0) return packed < PAYS * after ? `${zeros}${pack(packed)}` : undefined;
   const quantize = `onnx-compress quantize stores weights in 8 bits (about ${formatBytes(quantized)})`;
@@ -97,7 +110,7 @@ function calibrate(_: RunReport, { facts = [] }: PassReport): string | undefined
   const stored = facts.find((one) => one.kind === 'stored_convs');
   if (stored === undefined || stored.time > FASTER) return undefined;
   const convs = stored.weights === 1 ? 'the Conv layer' : `the ${stored.weights} Conv layers`;
-  return `--calibrate DATA runs ${convs} on integers, in about ${stored.time.toFixed(1)} of the time, judging by their shapes`;
+  return `--calibrate DATA runs ${convs} on integers, and measures how much faster that is`;
 }
 
 /** For weights that have no 8-bit form. */

@@ -16,6 +16,15 @@ interface Bar {
   stop(): void;
 }
 
+/** Seconds for people; `?` while the speed is unknown, for which cli-progress has words of its own. */
+function formatTime(seconds: number | string): string {
+  if (typeof seconds === 'string') return '?';
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
 /** The bar that is on the terminal. */
 let shown: Bar | undefined;
 
@@ -78,7 +87,7 @@ export function progress(
           unit === 'bytes' && (kind === 'value' || kind === 'total') ? formatBytes(value) : String(value);
         // Lines are cut here, not by the terminal: its setting would remain if the process ended.
         const terminal = { stream, linewrap: true, hideCursor: false, gracefulExit: false };
-        const settings = { format, formatValue, fps: FPS, clearOnComplete: true, ...terminal };
+        const settings = { format, formatValue, formatTime, fps: FPS, clearOnComplete: true, ...terminal };
         const made = new SingleBar(settings, Presets.shades_classic);
         made.start(end ?? Number.MAX_SAFE_INTEGER, now);
         return made;

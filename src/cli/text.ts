@@ -16,8 +16,8 @@ export function decibels(value: number): string {
 
 const STYLE = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g'); // the colours of chalk
 
-/** A space to break a line at: not one between a number and its unit. */
-const BREAK = / (?!(?<=\d )(?:%|[kMGT]?B|dB|ms|bits?)(?!\w))/;
+/** A space to break a line at: not one between a number and its unit, or before a factor (`×0.78`). */
+const BREAK = / (?!(?<=\d )(?:%|[kMGT]?B|dB|ms|bits?)(?!\w)|×)/;
 
 /**
  * Breaks a line between words so that none is wider than `columns`. The lines after the first are indented by two more
@@ -46,8 +46,14 @@ export function wrap(line: string, columns: number): string[] {
   return [...lines, current];
 }
 
-/** Width of a report that does not go to a terminal. */
+/** Width of a report that does not go to a terminal, if COLUMNS does not say. */
 const COLUMNS = 100;
+
+/** The width of a terminal, or the one that COLUMNS names; undefined for neither. */
+export function columnsOf({ columns }: { readonly columns?: number | undefined }): number | undefined {
+  const named = process.env['COLUMNS'] ?? '';
+  return columns || (/^[1-9]\d{1,3}$/.test(named) ? Number(named) : undefined);
+}
 
 /** How wide a report may be. */
 export interface Widths {
@@ -59,7 +65,8 @@ export interface Widths {
 
 /** How wide a report on this stream may be. */
 export function widthsOf(stream: { readonly columns?: number }): Widths {
-  return { columns: stream.columns || COLUMNS, head: stream.columns || Number.POSITIVE_INFINITY };
+  const columns = columnsOf(stream);
+  return { columns: columns ?? COLUMNS, head: columns ?? Number.POSITIVE_INFINITY };
 }
 
 /** Breaks the first line of a report. */

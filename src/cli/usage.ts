@@ -59,12 +59,32 @@ function unknownArgument(list: string, argv: readonly string[], known: readonly 
   const option = argv.find((one) => one.startsWith('--') && names.includes(one.slice(2).split('=')[0] ?? ''));
   if (option !== undefined) {
     const name = option.split('=')[0] ?? option;
-    const meant = nearest(name.slice(2), known);
+    const meant = meantBy(name.slice(2), known);
     return wrong(name, `there is no such option${meant === undefined ? '' : `. Did you mean --${meant}?`}`);
   }
   const [first = ''] = names;
-  if (!argv.includes(first)) return wrong(`-${first}`, 'there is no such option');
+  if (!argv.includes(first)) {
+    const file = argv.find((one) => one.startsWith(`-${first}`) && existsSync(one));
+    const hint = file === undefined ? [] : [`The file of this name is ./${file}.`];
+    return wrong(`-${first}`, 'there is no such option', ...hint);
+  }
   return wrong('', `'${first}' is one argument too many`, 'One model at a time; -o names the output.');
+}
+
+/** Names that other programs have for options. */
+const ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ['fp16', 'float16'],
+  ['half', 'float16'],
+  ['bf16', 'bfloat16'],
+  ['q8', 'int8'],
+  ['q4', 'int4'],
+  ['sparsity', 'l1'],
+  ['static', 'calibrate'],
+]);
+
+function meantBy(name: string, known: readonly string[]): string | undefined {
+  const other = ELSEWHERE.get(name);
+  return other !== undefined && known.includes(other) ? other : nearest(name, known);
 }
 
 /**

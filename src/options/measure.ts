@@ -109,10 +109,10 @@ export const VERIFY: Table<VerifyValues> = {
     },
     minTop1: {
       kind: 'number',
-      what: 'a fraction from 0 to 1',
+      what: 'a fraction from 0 to 1 or a percentage',
       most: 1,
       value: 'SHARE',
-      help: 'fail if less than this fraction of rows, e.g. 0.99, has the same top-1',
+      help: 'fail if less than this share of rows, e.g. 99% or 0.99, has the same top-1',
       group: GATES,
     },
     requireFused: { kind: 'flag', help: 'fail if a weight is dequantized at every run', group: GATES },

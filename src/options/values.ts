@@ -67,15 +67,18 @@ export function readValue(key: string, option: Option, given: Given): unknown {
 }
 
 /** Text that is a number as a number; everything else as it is. */
-function typed({ kind }: Pick<Option, 'kind'>, given: Given): Given | readonly Given[] {
-  if (kind === 'counts') return [...new Set(list(String(given)))].map((one) => typed({ kind: 'count' }, one) as Given);
+function typed(option: Option, given: Given): Given | readonly Given[] {
+  const { kind } = option;
+  if (kind === 'counts')
+    return [...new Set(list(String(given)))].map((one) => typed({ ...option, kind: 'count' }, one) as Given);
   if (kind === 'words') return [given].flat().flatMap((one) => list(String(one)));
   if (kind === 'patterns' || kind === 'names') return [given].flat() as readonly string[];
   const written = NUMBERS[kind];
   if (typeof given === 'number') return written === undefined ? String(given) : given;
   if (typeof given !== 'string') return given;
   if (kind === 'share') return shareOf(given) ?? given;
-  if ((kind === 'amount' || kind === 'fraction') && given.includes('%')) return percentOf(given) ?? given;
+  const part = kind === 'amount' || kind === 'fraction' || (kind === 'number' && option.most === 1);
+  if (part && given.includes('%')) return percentOf(given) ?? given;
   return written?.test(given.trim()) && !Number.isNaN(Number(given)) ? Number(given) : given;
 }
 

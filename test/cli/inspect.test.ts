@@ -243,15 +243,14 @@ weights, the largest first
 quantize --int8 would change 3 weights: 202 kB → 51.2 kB
 prune would choose from 50432 weights in 3 tensors
 predicted sizes
-  made by                                        size  of now
-  quantize --int8                             54.3 kB  26.6 %
-  quantize --weights-only                     54.3 kB  26.6 %
-  quantize --int4                             33.2 kB  16.3 %
-  float16 weights                              102 kB  50.2 %
-  60 % pruned, as a bit mask and kept values  89.3 kB  43.8 %
-  60 % pruned and int8, stored the same way   30.4 kB  14.9 %
-  within a few percent, with quantize: the form of a stored weight depends on
-    its values
+  made by                                       size  of now
+  quantize --int8                            54.3 kB  26.6 %
+  quantize --weights-only                    54.3 kB  26.6 %
+  quantize --int4                            33.2 kB  16.3 %
+  quantize --float16                          102 kB  50.2 %
+  prune --l1 60% | pack                      89.3 kB  43.8 %
+  prune --l1 60% | quantize --store bitmask  30.4 kB  14.9 %
+  within a few percent: the form of a weight depends on its values
 weight values
   weight      zeros     std  spread  outliers  values
   fc2.weight  0.0 %   0.075    10.5      1.71  ▁▁▁▁▁▁▁▂▆█▅▁▁▁▁▁
@@ -288,14 +287,14 @@ weights, the largest first
 quantize --int8 would change 3 weights: 202 kB → 51.2 kB
 prune would choose from 50432 weights in 3 tensors
 predicted sizes
-  made by                                        size  of now
-  quantize --int8                             54.3 kB  26.6 %
-  quantize --weights-only                     54.3 kB  26.6 %
-  quantize --int4                             33.2 kB  16.3 %
-  float16 weights                              102 kB  50.2 %
-  60 % pruned, as a bit mask and kept values  89.3 kB  43.8 %
-  60 % pruned and int8, stored the same way   30.4 kB  14.9 %
-  within a few percent, with quantize: the form of a stored weight depends on its values
+  made by                                       size  of now
+  quantize --int8                            54.3 kB  26.6 %
+  quantize --weights-only                    54.3 kB  26.6 %
+  quantize --int4                            33.2 kB  16.3 %
+  quantize --float16                          102 kB  50.2 %
+  prune --l1 60% | pack                      89.3 kB  43.8 %
+  prune --l1 60% | quantize --store bitmask  30.4 kB  14.9 %
+  within a few percent: the form of a weight depends on its values
 weight values
   weight      shape            zeros      min     max      mean     std  spread  outliers  values
   fc2.weight  float32 128×256  0.0 %   -0.655   0.465   0.00132   0.075    10.5      1.71  ▁▁▁▁▁▁▁▂▆█▅▁▁▁▁▁

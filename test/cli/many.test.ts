@@ -192,7 +192,7 @@ test('prune writes a page for each model and one recipe; inspect and verify have
   const rows = (text: string | undefined): string[][] =>
     (text ?? '').split('\n').map((line) => line.trim().split(/ +/));
   expect(rows(inspected?.stdout.toString()).slice(0, 3)).toEqual([
-    ['model', 'size', 'parameters', 'nodes', 'opset', 'largest', 'operators'],
+    ['model', 'size', 'parameters', 'nodes', 'opset', 'type'],
     ['f/a.onnx', '204', 'kB', '50826', '5', '17', 'float32'],
     ['f/s/b.onnx', '204', 'kB', '50826', '5', '17', 'float32'],
   ]);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { shorten, shortenApart } from '../../src/cli/shorten.ts';
-import { wrap } from '../../src/cli/text.ts';
+import { widthsOf, wrap } from '../../src/cli/text.ts';
 import { buildModel, f32, type ModelSpec } from '../support/build.ts';
 import { compress, folder } from '../support/cli.ts';
 
@@ -85,7 +85,24 @@ test('onnx-compress diff shows two nodes as two', () => {
   expect(new Set(rows.map((row) => row.trim().split(/\s+/)[0])).size).toBe(12);
 });
 
+test('the width of a report is that of the terminal, else COLUMNS, else 100; only the first two cut its first line', () => {
+  const given = process.env['COLUMNS'];
+  const widths = (columns: string, stream: { columns?: number } = {}) => {
+    process.env['COLUMNS'] = columns;
+    return Object.values(widthsOf(stream));
+  };
+  try {
+    expect(widths('72', { columns: 90 })).toEqual([90, 90]);
+    expect(widths('72')).toEqual([72, 72]);
+    for (const none of ['', '0', 'wide', '-5']) expect(widths(none)).toEqual([100, Number.POSITIVE_INFINITY]);
+  } finally {
+    if (given === undefined) delete process.env['COLUMNS'];
+    else process.env['COLUMNS'] = given;
+  }
+});
+
 test('wrap breaks lines between words, but not between a number and its unit', () => {
+  expect(wrap('faster, time ×0.78', 14)).toEqual(['faster,', '  time ×0.78']);
   expect(wrap('  takes about 55.7 kB of memory', 20)).toEqual(['  takes about', '    55.7 kB of', '    memory']);
   expect(wrap('keeps 40.0 % of them, 12 dBm, 3 bits', 11)).toEqual([
     'keeps',

@@ -46,6 +46,8 @@ describe('a wrong command line exits 2 and says what to do', () => {
       /--l3: there is no such option\. Did you mean --l1\?\n {2}See onnx-compress prune --help/,
     ],
     [['quantize', '--wieghts-only', M], /--wieghts-only: there is no such option\. Did you mean --weights-only\?/],
+    [['quantize', '--fp16', M], /--fp16: there is no such option\. Did you mean --float16\?/],
+    [['verify', M, M, '--min-top1', '199%'], /--min-top1: '199%' is not a fraction from 0 to 1 or a percentage\n/],
     [['quantize', '--ext=1', M], /--ext: there is no such option\. Did you mean --external-data\?/],
     [['inspect', '--l1', '0.4', M], /--l1: there is no such option\n/],
     [['diff', '--exitcode', M, M], /--exitcode: there is no such option\. Did you mean --exit-code\?/],
@@ -180,6 +182,23 @@ test('help and the version are there under every name people try', () => {
   expect(alike?.stdout.toString()).toBe(all?.stdout.toString());
   expect(new Set(versions.map((one) => one.stdout.toString())).size).toBe(1);
   expect(versions[0]?.stdout.toString()).toMatch(/^\d+\.\d+\.\d+\n/);
+});
+
+test('help on completion says how each shell reads its script', () => {
+  const [help, alike] = compressEach([
+    ['completion', '--help'],
+    ['help', 'completion'],
+  ]);
+  for (const name of ['bash', 'zsh', 'fish', 'powershell'])
+    expect(help?.stdout.toString()).toContain(`completion ${name}`);
+  expect(alike?.stdout.toString()).toBe(help?.stdout.toString());
+});
+
+test('a file that a pattern of the shell turned into an option is named with its folder', () => {
+  const cwd = folder();
+  symlinkSync(M, join(cwd, '-m.onnx'));
+  const [one] = compressEach([['inspect', '-m.onnx']], { cwd });
+  expect(one?.stderr).toBe('error: -m: there is no such option\n  The file of this name is ./-m.onnx.\n');
 });
 
 test('a preset is told as the options it stands for, before the report', () => {

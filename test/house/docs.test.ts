@@ -1,6 +1,7 @@
 /**
- * The commands of README.md and docs/ that are fenced as `sh test` run as they stand, those of a page in one folder; so do those
- * fenced as `sh` that speak of a model.onnx and its calib.npz. A line that ends in a backslash goes on in the next one.
+ * The commands of README.md and docs/ that are fenced as `sh test` run as they stand, those of a page in one folder; so
+ * do those fenced as `sh` that name a model.onnx and its calib.npz. A line that ends in a backslash goes on in the next
+ * one. Commands fenced as `console test` print what stands below them.
  */
 import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -61,6 +62,24 @@ describe.each(commands)('%s', (_, lines) => {
     expect(done.stderr).not.toMatch(/^error:/m);
     expect(done.code).toBe(0);
   });
+});
+
+test('a page shows what its commands print', () => {
+  const cwd = folder();
+  const [m, pruned] = [join(cwd, 'm.onnx'), join(cwd, 'pruned.onnx')];
+  for (const name of ['m.onnx', 'digits-mlp.onnx'])
+    symlinkSync(join(ROOT, 'fixtures/digits-mlp.onnx'), join(cwd, name));
+  compress(['prune', '--l1', '60%', m, '-o', pruned]);
+  compress(['pack', pruned, '-o', join(cwd, 'packed.onnx')]);
+  const blocks = PAGES.flatMap((page) => blocksOf(page, 'console test'));
+  expect(blocks.length).toBeGreaterThan(2);
+  for (const block of blocks) {
+    const printed = block.replaceAll(/^(?:[^$].*)?\n/gm, '').replaceAll(/^\$ (.*\n)/gm, (line, command: string) => {
+      const done = run(command, cwd);
+      return line + done.stdout + done.stderr;
+    });
+    expect(printed).toBe(block);
+  }
 });
 
 test('README.md shows what the demo prints', () => {

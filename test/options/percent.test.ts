@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { VERIFY } from '../../src/options/measure.ts';
 import { PRUNE } from '../../src/options/prune.ts';
 import { TUNE } from '../../src/options/tune.ts';
 import { valuesOf } from '../../src/options/values.ts';
@@ -15,6 +16,10 @@ test.each([
 
 test.each(['wanda', 'sparsegpt', 'channels'] as const)('prune --%s takes percent', (method) => {
   expect(valuesOf(PRUNE, { [method]: '30%', calibrate: 'data.npz' })[method]).toBe(0.3);
+});
+
+test('verify --min-top1 takes percent', () => {
+  expect(valuesOf(VERIFY, { minTop1: '99%' }).minTop1).toBe(0.99);
 });
 
 test.each([

@@ -109,7 +109,7 @@ export function folder(): string {
 export function environment(env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   checkBuilt();
   const base = { ...process.env };
-  for (const name of ['NO_COLOR', 'FORCE_COLOR', 'NODE_OPTIONS']) delete base[name];
+  for (const name of ['NO_COLOR', 'FORCE_COLOR', 'NODE_OPTIONS', 'COLUMNS']) delete base[name];
   return { ...base, PATH: `${shim()}:${process.env['PATH'] ?? ''}`, ...env };
 }
 

@@ -38,7 +38,7 @@ export function inspectCommand(streams: Pick<Streams, 'stdin' | 'stdout'>, color
       heads: [
         { head: 'model' },
         ...['size', 'parameters', 'nodes', 'opset'].map((head) => ({ head, right: true })),
-        { head: 'largest operators', optional: true },
+        { head: 'type', optional: true },
       ],
       cells: (report) => rowOf(report as InspectJson),
     },

@@ -148,10 +148,10 @@ function render(report: VerifyReport, random: boolean, options: RenderOptions): 
   const counts = kernels.map(({ op, nodes }) => [op, String(nodes)]);
   lines.push(...table([{ head: 'kernel' }, { head: 'nodes', ...right }], counts, options, chalk));
   if (madeFloat.length > 0) {
-    const [what, are] = madeFloat.length === 1 ? ['1 weight', 'is'] : [`${madeFloat.length} weights`, 'are'];
+    const [are, run] = madeFloat.length === 1 ? ['is', 'runs'] : ['are', 'run'];
     lines.push(
       ...wrap(
-        `  ${what} of integers ${are} made float when the model is loaded, and ${madeFloat.length === 1 ? 'runs' : 'run'} as before`,
+        `  ${count(madeFloat.length, 'integer weight')} ${are} converted to float when the model is loaded, and ${run} as before`,
         options.columns,
       ),
     );

@@ -72,15 +72,13 @@ function planned(plan: Plan, found: Inspection, options: RenderOptions, chalk: C
   return [
     ...lines.flatMap((line) => wrap(line, options.columns)),
     ...tableOf(planSection(plan), options, chalk),
-    ...(plan.int8.changes.some((one) => one.form?.endsWith('weights only'))
-      ? wrap(`  ${FORESEEN}`, options.columns)
-      : []),
+    ...(plan.predictions.some((one) => one.weights > 0) ? wrap(`  ${FORESEEN}`, options.columns) : []),
     ...(found.packed === 0 ? [] : wrap(`  ${DENSE}`, options.columns)),
   ];
 }
 
-/** Why quantize may write more or less than predicted. */
-const FORESEEN = 'within a few percent, with quantize: the form of a stored weight depends on its values';
+/** Why a command may write more or less than predicted. */
+const FORESEEN = 'within a few percent: the form of a weight depends on its values';
 /** Why the predicted sizes of a packed model may be larger than the file. */
 const DENSE = 'quantize and prune write packed weights dense; --store bitmask packs them again';
 

@@ -67,9 +67,9 @@ const RECIPES: Readonly<Record<Recipe, string>> = {
   int8: 'quantize --int8',
   'int8 weights only': 'quantize --weights-only',
   int4: 'quantize --int4',
-  float16: 'float16 weights',
-  pruned: '60 % pruned, as a bit mask and kept values',
-  'pruned int8': '60 % pruned and int8, stored the same way',
+  float16: 'quantize --float16',
+  pruned: 'prune --l1 60% | pack',
+  'pruned int8': 'prune --l1 60% | quantize --store bitmask',
 };
 
 /** How large the model would become. */

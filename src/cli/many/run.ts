@@ -9,6 +9,7 @@ import type { Colors, Command } from '../command.ts';
 import type { Told } from '../config/told.ts';
 import type { Streams } from '../pipe.ts';
 import { progress } from '../progress.ts';
+import { columnsOf } from '../text.ts';
 import { copyOthers } from './copy.ts';
 import { childWorker, runAll, type TaskWorker } from './crew.ts';
 import { type Jobs, jobsFor } from './jobs.ts';
@@ -49,7 +50,7 @@ export async function runMany(
       : await jobsFor(verb, values, models, writes);
   const weights = await weightsOf(jobs);
   const apart = values.embed || values.externalData ? new Set() : clashing(jobs, weights);
-  const columns = { stdout: streams.stdout.columns, stderr: streams.stderr.columns };
+  const columns = { stdout: columnsOf(streams.stdout), stderr: columnsOf(streams.stderr) };
   const csv = values.format === 'csv';
   const nameless = values.graph === true && values.format !== 'md';
   const text = values.graph === true || verbose || values.format === 'md' || csv;

@@ -1,5 +1,6 @@
 import { Chalk } from 'chalk';
 import { defined } from '../../options/values.ts';
+import type { PassReport } from '../../passes/pass.ts';
 import { formatBytes, formatPercent } from '../../passes/size.ts';
 import type { Colors, ReportRow } from '../command.ts';
 import { exitOf } from '../exits.ts';
@@ -9,7 +10,8 @@ import type { Streams } from '../pipe.ts';
 import { asCalled } from '../program.ts';
 import { endProgress } from '../progress.ts';
 import { table } from '../table.ts';
-import { count, printable, widthsOf, wrap } from '../text.ts';
+import { columnsOf, count, printable, widthsOf, wrap } from '../text.ts';
+import { zerosOf } from '../verdict.ts';
 import type { Job } from './jobs.ts';
 import type { ManyEntry, ManyJson, Status, Totals } from './json.ts';
 import type { Failure, Outcome } from './task.ts';
@@ -34,6 +36,7 @@ interface Sizes {
   readonly before: number;
   readonly after: number;
   readonly notes?: readonly string[];
+  readonly passes?: readonly PassReport[];
 }
 
 /** Reports each model when it is done, and the totals at the end. */
@@ -136,12 +139,14 @@ export class Teller {
     this.#streams.stderr.write(stderr);
   }
 
-  #sizes({ input, output }: Job, { before, after, notes = [] }: Sizes): void {
+  #sizes({ input, output }: Job, { before, after, notes = [], passes = [] }: Sizes): void {
     this.totals.before += before;
     this.totals.after += after;
     for (const note of notes) this.#notes.set(note, (this.#notes.get(note) ?? 0) + 1);
     if (this.#how.quiet || this.#how.whole) return;
-    this.#say(`${this.#chalk.bold(printable(output ?? input))}: ${sizesOf(before, after, this.#chalk)}`);
+    const pruned = zerosOf(passes);
+    const zeros = pruned === undefined ? '' : `, ${formatPercent(pruned.zeros, pruned.elements)} zeros`;
+    this.#say(`${this.#chalk.bold(printable(output ?? input))}: ${sizesOf(before, after, this.#chalk)}${zeros}`);
   }
 
   #failure({ input, output }: Job, status: Status, { message, hint, stack }: Failure): void {
@@ -158,7 +163,7 @@ export class Teller {
   }
 
   #say(line: string): void {
-    const columns = this.#streams.stderr.columns || Number.POSITIVE_INFINITY;
+    const columns = columnsOf(this.#streams.stderr) ?? Number.POSITIVE_INFINITY;
     this.#streams.stderr.write(`${wrap(line, columns).join('\n')}\n`);
   }
 }

@@ -68,18 +68,18 @@ function skipsOf({ obstacles }: Plan): Skip[] {
   }));
 }
 
-/** Why nodes compute in float32, in a sentence about them. */
+/** Why nodes compute in float32. */
 const REASONS: Readonly<Record<KeptReason, string>> = {
-  calibrated: 'because calibrated values exceed half of 65504',
-  chain: 'because intermediate values may become large, or are angles',
-  constant: 'because a constant exceeds float16',
-  fed: 'because they have few weights and read model inputs',
-  excluded: 'because they are excluded',
-  integers: 'because they compute on integers: positions, sizes, masks',
-  operator: 'because they handle sequences, branches or integers',
-  recurrent: 'because their state would be rounded at each step',
-  sum: 'because they sum many values',
-  type: 'because types are unknown',
+  calibrated: 'calibrated values exceed half of 65504',
+  chain: 'intermediate values may become large, or are angles',
+  constant: 'a constant exceeds float16',
+  fed: 'few weights, and a model input to read',
+  excluded: 'excluded',
+  integers: 'computed on integers: positions, sizes, masks',
+  operator: 'sequences, branches or integers',
+  recurrent: 'a state that would be rounded at each step',
+  sum: 'a sum of many values',
+  type: 'types are unknown',
 };
 
 /** The most nodes named for a reason. */
@@ -94,7 +94,7 @@ function notesOf({ kept }: Plan, { nodes, casts }: ComputedHalf): string[] {
     const names = namesOf(all);
     const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
     notes.push(
-      `${all.length} ${all.length === 1 ? 'stays' : 'stay'} float32, ${text}: ${names.slice(0, NAMED).join(', ')}${more}`,
+      `${all.length} ${all.length === 1 ? 'node stays' : 'nodes stay'} float32: ${text} (${names.slice(0, NAMED).join(', ')}${more})`,
     );
   }
   return notes;

@@ -79,6 +79,12 @@ export class Ledger {
     this.#changed.add(entry);
   }
 
+  /** The name of a weight in the file. */
+  nameOf(held: Constant): string {
+    const root = this.#rootOf(held.tensor);
+    return root === held.tensor ? constantName(held) : (this.#names.get(root) ?? constantName(held));
+  }
+
   /** Records a fact about the whole model. */
   fact(fact: PassFact): void {
     this.#facts.push(fact);
@@ -148,7 +154,7 @@ export class Ledger {
 
   #entry(held: Constant): Entry {
     const root = this.#rootOf(held.tensor);
-    const name = root === held.tensor ? constantName(held) : (this.#names.get(root) ?? constantName(held));
+    const name = this.nameOf(held);
     const byName = this.#entries.get(root) ?? new Map<string, Entry>();
     const entry = byName.get(name) ?? { name, root, rewrites: [], left: 0, input: false };
     this.#entries.set(root, byName.set(name, entry));

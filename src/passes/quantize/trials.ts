@@ -149,7 +149,7 @@ class Trying {
     const options = this.#options;
     if (!isLow(options)) return new Map();
     const every = selectWeights(this.#model, { ...options, choosing: false, smallest: new Set(), minElements: 0 });
-    const known = { tied: new Set<Tensor>(), head: headOf(every), emitter: new Emitter() };
+    const known = { tied: new Set<Tensor>(), head: headOf(every)?.tensor, emitter: new Emitter() };
     return choose(uses, options, rows, known).choices;
   }
 

@@ -109,7 +109,7 @@ test('one Cast serves all that read a value in the other type', async () => {
   ];
   const made = await computed(net(nodes, { initializers: { w: W } }));
   expect(casts(made.model.graph).filter((one) => one.startsWith('m>'))).toEqual(['m>m_float32:32']);
-  expect(made.report.notes).toContain('2 stay float32, because they sum many values: a, b');
+  expect(made.report.notes).toContain('2 nodes stay float32: a sum of many values (a, b)');
 });
 
 test('a layer normalization that is written out stays float32 from its sums to its quotient', async () => {
@@ -245,7 +245,7 @@ test('a constant beyond the range keeps its node in float32, by name', async () 
   });
   const made = await computed(bytes);
   expect(made.report.skips).toMatchObject([{ weight: 'large', node: 'y', reason: 'out_of_range' }]);
-  expect(made.report.notes).toContain('1 stays float32, because a constant exceeds float16: y');
+  expect(made.report.notes).toContain('1 node stays float32: a constant exceeds float16 (y)');
   await expectClose(bytes, made);
 });
 
@@ -438,7 +438,7 @@ test('the first product stays float32 where it has few weights', async () => {
   const initializers = { shape: i64([2], [2, 4]), v: f32([4, 32], v), w: f32([32, 512], thirds(16384)) };
   const bytes = net(nodes, { initializers, inputs: { x: f32([8]) } });
   const made = await computed(bytes);
-  expect(made.report.notes).toContain('1 stays float32, because they have few weights and read model inputs: a');
+  expect(made.report.notes).toContain('1 node stays float32: few weights, and a model input to read (a)');
   expect(casts(made.model.graph)).toEqual(['a>a_float16:16', 'y_float16>y:32']);
   const large = {
     x: feed(

@@ -1,4 +1,5 @@
 import { elementCount } from '../../../ir/dtype.ts';
+import type { Constant } from '../../../ir/graph.ts';
 import { intAttribute, isOp } from '../../../ir/node.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
 import type { BlockForm, MatrixShape } from '../../../kernels/lowbits/codes.ts';
@@ -32,7 +33,7 @@ export interface Choice {
 }
 
 /** A smaller weight would save fewer bytes beside int8 than its nodes take. */
-const LEAST_ELEMENTS = 4096;
+export const LEAST_ELEMENTS = 4096;
 
 /** How each weight is stored; missing ones keep 8 bits. Several nodes may read a weight. */
 export type Choices = ReadonlyMap<Tensor, Choice>;
@@ -154,9 +155,9 @@ export function idsRank({ graph, node }: WeightUse): number | undefined {
 }
 
 /** The weight of the last product of the main graph. */
-export function headOf(uses: readonly WeightUse[]): Tensor | undefined {
+export function headOf(uses: readonly WeightUse[]): Constant | undefined {
   return uses.filter((use) => isProduct(use) && use.graph.kind === 'graph' && use.graph.parent === undefined).at(-1)
-    ?.held.tensor;
+    ?.held;
 }
 
 function choiceFor(

@@ -21,6 +21,7 @@ import { tiedTables } from '../tied.ts';
 import { quantizeWeights, rewrite } from '../weights.ts';
 import { scaleInputs } from './awq.ts';
 import { type Choices, choose, headOf, neededBy, usesOf } from './choose.ts';
+import { eightBitNotes } from './eight.ts';
 import { type Refined, refinedCodes, WORTH } from './refined.ts';
 import type { LowSources } from './sources.ts';
 import { LowForms } from './write.ts';
@@ -40,8 +41,9 @@ export async function quantizeLow(
   const notes = await bringWeights(model, lookedAt(options), 'all');
   let settled = withSmallest(model, options);
   const emitter = new Emitter();
-  let { choices, note } = await chosen(model, settled, emitter);
+  let { choices, note, head } = await chosen(model, settled, emitter);
   if (note !== undefined) notes.push(note);
+  const last = head && ledger.nameOf(head);
   const needed = neededBy(choices);
   if (model.opset < needed) {
     const { raiseOpset } = await import('../../opset/index.ts');
@@ -87,6 +89,7 @@ export async function quantizeLow(
   return [
     ...notes,
     ...factsOf(choices, options),
+    ...eightBitNotes(ledger.close().changes, last, options),
     ...(ahead.size > 0 ? [`GPTQ chose the codes of ${ahead.size} weights`] : []),
   ];
 }
@@ -98,7 +101,7 @@ async function chosen(
   model: Model,
   options: ResolvedOptions,
   emitter: Emitter,
-): Promise<{ choices: Choices; note: string | undefined }> {
+): Promise<{ choices: Choices; note: string | undefined; head: Constant | undefined }> {
   await settleReshapes(model, lookedAt(options));
   settleEinsums(model);
   // A product and arithmetic that read the same weight share one 8-bit copy.
@@ -106,8 +109,8 @@ async function chosen(
   const all = selectWeights(model, options).filter((use) => !shared.has(use.held.tensor));
   const uses = all.filter((use) => (PRODUCTS as readonly string[]).includes(use.node.opType));
   const head = headOf(selectWeights(model, { ...options, choosing: false, smallest: new Set(), minElements: 0 }));
-  const known = { tied: tiedTables(all, 'int8'), head, emitter };
-  return choose(all, options, await rowsOf(model, uses), known);
+  const known = { tied: tiedTables(all, 'int8'), head: head?.tensor, emitter };
+  return { ...choose(all, options, await rowsOf(model, uses), known), head };
 }
 
 /** The later of two versions 1.N. */
