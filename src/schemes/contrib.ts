@@ -47,16 +47,22 @@ export function codesAt(graph: Graph, node: Node, index: number): Decodable | un
 function nbits(graph: Graph, node: Node, data: Tensor): Decodable | undefined {
   const int = (name: string, fallback: number): number => intAttribute(node, name, fallback);
   const [rows, columns, bits, block] = [int('N', 0), int('K', 0), int('bits', 4), int('block_size', 0)];
-  // Codes may be reordered by g_idx, or prepacked for a GPU.
-  const plain = (node.inputs[4] ?? '') === '' && int('weight_prepacked', 0) === 0;
-  if (!plain || !(block > 0) || !(rows > 0) || !(columns > 0)) return undefined;
+  // Codes may be prepacked for a GPU.
+  if (int('weight_prepacked', 0) !== 0 || !(block > 0) || !(rows > 0) || !(columns > 0)) return undefined;
   const blocks = Math.ceil(columns / block);
+  // g_idx says to which block each place of a row belongs.
+  const order = node.inputs[4] ?? '';
+  const groups = order === '' ? undefined : smallBehind(graph, order);
+  const places = elementCount(groups?.dims ?? [columns]);
+  if (order !== '' && (groups?.dtype !== 'int32' || (places !== columns && places !== blocks * block)))
+    return undefined;
   return coded(graph, data, {
     ...{ bits, dims: [rows, blocks * block], shape: [rows, columns] },
     granularity: { kind: 'block', axis: 1, size: block },
     scale: node.inputs[2],
     zeroPoint: node.inputs[3],
     zerosIn: blocks,
+    groups,
   });
 }
 
@@ -134,6 +140,7 @@ interface Coded {
   readonly zeroPoint: string | undefined;
   /** How many zero points are packed together; the last byte is padded. */
   readonly zerosIn: number;
+  readonly groups?: Tensor | undefined;
 }
 
 const TYPES: Readonly<Record<number, 'uint2' | 'uint4' | 'uint8'>> = { 2: 'uint2', 4: 'uint4', 8: 'uint8' };
@@ -141,7 +148,7 @@ const TYPES: Readonly<Record<number, 'uint2' | 'uint4' | 'uint8'>> = { 2: 'uint2
 function coded(
   graph: Graph,
   bytes: Tensor,
-  { bits, dims, shape, granularity, ...named }: Coded,
+  { bits, dims, shape, granularity, groups, ...named }: Coded,
 ): Decodable | undefined {
   const dtype = TYPES[bits];
   const scale = smallBehind(graph, named.scale ?? '');
@@ -154,9 +161,9 @@ function coded(
     stored === undefined
       ? constant('', 'uint8', [], Uint8Array.of(2 ** (bits - 1)))
       : zerosOf(stored, bits, elementCount(scale.dims), named.zerosIn);
-  const numbers = { data: seenAs(bytes, dtype, dims), granularity, scale, zeroPoint, ...(shape && { shape }) };
+  const numbers = { data: seenAs(bytes, dtype, dims), granularity, scale, zeroPoint, groups, ...(shape && { shape }) };
   const made = zeroPoint && fitting(numbers, stored === undefined);
-  return made && { ...made, parts: [bytes, scale, ...(stored === undefined ? [] : [stored])] };
+  return made && { ...made, parts: [bytes, scale, ...[stored, groups].filter((one) => one !== undefined)] };
 }
 
 /**

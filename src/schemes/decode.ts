@@ -1,6 +1,7 @@
+import { CompressError } from '../errors.ts';
 import { elementCount, isFloat } from '../ir/dtype.ts';
 import type { Tensor } from '../ir/tensor.ts';
-import { toFloat32 } from '../kernels/views.ts';
+import { toFloat32, toIntegers } from '../kernels/views.ts';
 import { unpacked, unpackedFrom } from './packed.ts';
 import { cutRows, mapped, type Reals, realsOf, swapped, swappedReals, withSpans } from './reals.ts';
 import { type Encoded, type EncodedIntegers, type Granularity, isStoredInteger, spreadOf } from './scheme.ts';
@@ -15,6 +16,8 @@ export interface LinearNumbers {
   readonly scaleParts?: readonly Tensor[] | undefined;
   /** One per scale, or a single one, as integers of any type or floats. */
   readonly zeroPoint?: Tensor | undefined;
+  /** Which block each place along the axis belongs to, int32, if they do not follow one another. */
+  readonly groups?: Tensor | undefined;
   /** Dims of the numbers, if they differ from those of the integers; a shorter last axis means padded rows. */
   readonly shape?: readonly number[] | undefined;
 }
@@ -84,19 +87,24 @@ async function realOf({
   granularity,
   scale,
   zeroPoint,
+  groups,
 }: LinearNumbers): Promise<(integers: Float32Array, start: number) => Float32Array> {
   if (!isFloat(scale.dtype)) throw new TypeError(`${scale.name}: a scale of ${scale.dtype}`);
   const scales = toFloat32(await scale.load(), scale.dtype);
   const zeros = zeroPoint === undefined ? undefined : await numbersOf(zeroPoint);
   const { length, inner, block } = spreadOf(granularity, data.dims);
   const blocks = Math.ceil(length / (block ?? 1));
+  const order = groups && (await groupsOf(groups, blocks));
   return (integers, start) => {
     const out = new Float32Array(integers.length);
     const line = Math.floor(start / inner);
     let [within, along, first] = [start % inner, line % length, Math.floor(line / length) * blocks];
     let which = 0;
     const settle = (): void => {
-      which = block === undefined ? along : (first + Math.floor(along / block)) * inner;
+      which =
+        block === undefined
+          ? along
+          : (first + (order === undefined ? Math.floor(along / block) : (order[along] ?? 0))) * inner;
     };
     settle();
     for (let at = 0; at < out.length; at++) {
@@ -113,6 +121,15 @@ async function realOf({
     }
     return out;
   };
+}
+
+/** @throws CompressError `malformed` for a block that there is not */
+async function groupsOf(groups: Tensor, blocks: number): Promise<readonly number[]> {
+  const order = toIntegers(await groups.load(), 'int32').map(Number);
+  const wrong = order.findIndex((one) => one < 0 || one >= blocks);
+  if (wrong === -1) return order;
+  const fact = `element ${wrong} is block ${order[wrong]} of a weight with ${blocks} blocks`;
+  throw new CompressError('malformed', groups.name, fact);
 }
 
 /** All elements of a small tensor, whatever its type. */

@@ -33,10 +33,12 @@ export interface NBits {
   readonly bias?: boolean;
   /** Scales are stored as halves behind a Cast. */
   readonly halved?: boolean;
+  /** The block of each place of a row. */
+  readonly order?: readonly number[];
 }
 
 /** `y = MatMulNBits(x, w_Q4, w_scales, …)` of x `[M, K]`. */
-export function nbitsModel({ K, N, bits, block, zeros, bias, halved }: NBits): ModelSpec {
+export function nbitsModel({ K, N, bits, block, zeros, bias, halved, order }: NBits): ModelSpec {
   const blocks = Math.ceil(K / block);
   const scales = someScales(N * blocks, true);
   const packed = Math.ceil((blocks * bits) / 8);
@@ -52,7 +54,8 @@ export function nbitsModel({ K, N, bits, block, zeros, bias, halved }: NBits): M
       someScales(N * blocks).map((one) => one * 100),
     );
   if (bias) initializers['b'] = f([N], someScales(N));
-  const inputs = [...names, zeros ? 'w_zero_points' : '', '', bias ? 'b' : ''];
+  if (order) initializers['g_idx'] = { dtype: 'int32', dims: [order.length], data: Int32Array.from(order) };
+  const inputs = [...names, zeros ? 'w_zero_points' : '', order ? 'g_idx' : '', bias ? 'b' : ''];
   while (inputs.at(-1) === '') inputs.pop();
   const nodes: NodeSpec[] = [
     {

@@ -17,7 +17,9 @@ export async function dequantizeProduct(work: Rewriting, graph: Graph, node: Nod
   const found = integerProductOf(graph, node);
   if (found === undefined) return;
   const [integers = '', weight = '', zeroPoint = '', weightZero = ''] = node.inputs;
-  const x = await work.floatOf(graph, integers, found.scales[0], zeroPoint);
+  const x =
+    (await work.floatOf(graph, integers, found.scales[0], zeroPoint)) ??
+    (await work.rowsOf(graph, integers, { scale: found.scales[0], zeroPoint }));
   if (x === undefined) return;
   const made = await work.floatOf(graph, weight, found.scales[1], weightZero);
   const sharing = { axis: -1, block: 0 };

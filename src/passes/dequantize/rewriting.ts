@@ -1,4 +1,5 @@
 import { equalBytes } from '../../bytes/bytes.ts';
+import { elementCount } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import type { Model } from '../../ir/model.ts';
 import { attribute, createNode, isOp, type Node } from '../../ir/node.ts';
@@ -6,7 +7,7 @@ import { toIntegers } from '../../kernels/views.ts';
 import { isVariable } from '../../layers/constant.ts';
 import { transposeNode } from '../../layers/gemm.ts';
 import { type MovedWeight, movedWeight } from '../../schemes/chains.ts';
-import { constantBehind, type Steps } from '../../schemes/decodable.ts';
+import { constantBehind, type Steps, smallBehind } from '../../schemes/decodable.ts';
 import { FloatWeights, type Layout } from './floats.ts';
 
 /** Integers that the model computes when it runs, and the float value they represent. */
@@ -71,6 +72,24 @@ export class Rewriting {
     return same ? found.float : undefined;
   }
 
+  /**
+   * Rows of a table of integers, looked up for a reader of integers, as rows of a table of floats. Undefined for other
+   * values, and where each row has a scale of its own.
+   */
+  async rowsOf(graph: Graph, integers: string, { scale, zeroPoint }: Steps): Promise<string | undefined> {
+    const gather = graph.producer(integers);
+    if (gather === undefined || !isOp(gather, 'Gather')) return undefined;
+    if (elementCount(smallBehind(graph, scale)?.dims ?? [0]) !== 1) return undefined;
+    const table = movedWeight(graph, gather.inputs[0] ?? '', { scale, zeroPoint });
+    const rows = table && (await this.moved(graph, gather, table));
+    if (rows === undefined) return undefined;
+    const name = graph.uniqueName(`${gather.name || integers}_float`);
+    const float = graph.uniqueName(`${integers}_float`);
+    graph.insertBefore(gather, { ...gather, name, inputs: [rows, ...gather.inputs.slice(1)], outputs: [float] });
+    this.stand(graph, integers, { float, scale, zeroPoint });
+    return float;
+  }
+
   /** Whether two names have the same number: an omitted zero point is 0. */
   async #isSame(graph: Graph, one: string, other: string): Promise<boolean> {
     if (one === other) return true;
@@ -89,7 +108,8 @@ export class Rewriting {
   async operand(graph: Graph, node: Node, integers: string, steps: Steps): Promise<string> {
     const float = await this.floatOf(graph, integers, steps.scale, steps.zeroPoint);
     const moved = float === undefined ? movedWeight(graph, integers, steps) : undefined;
-    const found = float ?? (moved && (await this.moved(graph, node, moved)));
+    const found =
+      float ?? (moved && (await this.moved(graph, node, moved))) ?? (await this.rowsOf(graph, integers, steps));
     if (found !== undefined) return found;
     const output = graph.uniqueName(`${integers}_dequantized`);
     const inputs = [integers, steps.scale, ...(steps.zeroPoint === '' ? [] : [steps.zeroPoint])];

@@ -1,5 +1,6 @@
 /** Operators on integers as ONNX Runtime's quantizers write them, and activations that are rounded. */
 import { describe, expect, test } from '@jest/globals';
+import { Tensor } from 'onnxruntime-node';
 import { dequantize, quantize } from '../../../src/index.node.ts';
 import {
   buildModel,
@@ -148,6 +149,45 @@ test.each(CASES)('%s', async (_, spec, nodes) => {
   expect(model.graph.nodes.map((node) => node.opType)).toEqual(nodes);
   expect(model.opsets.map((one) => one.domain)).toEqual(['']);
   expect(sqnr(await runModel(bytes, X), await runModel(buildModel(spec), X))).toBeGreaterThan(25);
+});
+
+/** A table of integers, whose rows a reader of integers looks up. */
+const TABLE: Readonly<Record<string, TensorSpec>> = { ...COMMON, t: int8([9, 6]), w: int8([6, 5], 2), b: int8([5], 3) };
+
+test.each<[string, readonly NodeSpec[], readonly string[]]>([
+  [
+    'MatMulInteger, and a float reader',
+    [
+      { op: 'Mul', in: ['s', 'ws'], out: ['m'] },
+      { op: 'MatMulInteger', in: ['g', 'w', 'wz', 'wz'], out: ['i'] },
+      { op: 'Cast', in: ['i'], out: ['c'], attributes: { to: 1 } },
+      { op: 'Mul', in: ['c', 'm'], out: ['h'] },
+      { op: 'DequantizeLinear', in: ['g', 's', 'wz'], out: ['f'] },
+      { op: 'MatMul', in: ['f', 'f5'], out: ['k'] },
+      { op: 'Add', in: ['h', 'k'], out: ['y'] },
+    ],
+    ['Gather', 'MatMul', 'MatMul', 'Add'],
+  ],
+  [
+    'QLinearMatMul and QLinearAdd',
+    [
+      { op: 'QLinearMatMul', in: ['g', 's', 'wz', 'w', 'ws', 'wz', 'r', 'wz'], out: ['a'] },
+      { ...contrib('QLinearAdd', ['a', 'r', 'wz', 'b', 'ws', 'wz', 'r', 'wz']), out: ['p'] },
+      { op: 'DequantizeLinear', in: ['p', 'r', 'wz'], out: ['y'] },
+    ],
+    ['Gather', 'MatMul', 'Add'],
+  ],
+])('rows of a table of integers: %s', async (_, nodes, kept) => {
+  const spec: ModelSpec = {
+    ...{ opset: 13, domains: { 'com.microsoft': 1 }, inputs: { ids: value('int64', ['n']) }, outputs: { y: f32() } },
+    nodes: [{ op: 'Gather', in: ['t', 'ids'], out: ['g'] }, ...nodes],
+    initializers: { ...TABLE, f5: f32([6, 5], randomFloats([6, 5])) },
+  };
+  const { model, bytes, report } = await pass(spec, dequantize());
+  expect([integerTypes(model), report.skips]).toEqual([[], []]);
+  expect(model.graph.nodes.map((node) => node.opType)).toEqual(kept);
+  const feeds = { ids: new Tensor('int64', BigInt64Array.of(8n, 0n, 3n), [3]) };
+  expect(sqnr(await runModel(bytes, feeds), await runModel(buildModel(spec), feeds))).toBeGreaterThan(25);
 });
 
 describe('a Relu that a quantizer took out', () => {
