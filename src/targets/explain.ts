@@ -18,7 +18,7 @@ const CONDITIONS: readonly Condition<unknown>[] = [
   weights.gemmRelu,
   weights.gemmBias,
   weights.clipBehind,
-  weights.addBehind,
+  weights.followingAdd,
 ];
 
 /** The first condition of ONNX Runtime's fusions that a node fails, in a few words. */

@@ -144,12 +144,12 @@ export const clipBehind: Condition<readonly string[]> = {
   },
 };
 
-export const addBehind: Condition<'Add'> = {
+export const followingAdd: Condition<'Add'> = {
   says: 'MatMul and Add of rank 2 become a float Gemm before integer patterns are matched.',
   ...{ source: ort('core/optimizer/matmul_add_fusion.cc'), version: MEASURED, of: 'product', value: 'Add' },
   unmet({ graph, node, made }) {
     const [only, ...more] = readersOf(graph, node);
-    if (!isOp(node, 'MatMul') || only === undefined || more.length > 0 || !isOp(only, addBehind.value))
+    if (!isOp(node, 'MatMul') || only === undefined || more.length > 0 || !isOp(only, followingAdd.value))
       return undefined;
     return made?.opType.endsWith('Gemm') ? 'the MatMul and its Add became a float Gemm' : undefined;
   },

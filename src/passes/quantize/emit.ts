@@ -48,7 +48,7 @@ export interface Product {
  * Writes the quantized nodes. Remembers per graph what can be shared: all readers of an activation share one
  * DynamicQuantizeLinear.
  *
- * A Sum (of the product and the added value, or of the product alone) follows every MatMul, against `addBehind` and
+ * A Sum (of the product and the added value, or of the product alone) follows every MatMul, against `followingAdd` and
  * `clipBehind` of src/targets.
  */
 export class Emitter {

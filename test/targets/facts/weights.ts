@@ -134,7 +134,7 @@ export const WEIGHTS: { readonly [Name in keyof typeof weights]: Check } = {
       little([dq(1), matmul('h'), node(op, ['h'], 'r'), node('MatMul', ['r', 'f'], 'y')], { f: floats([32, 4]) });
     return fusesNot(behind('Sigmoid'), behind('Relu'), 'a Relu directly follows the MatMul');
   },
-  addBehind: () => {
+  followingAdd: () => {
     const behind = (op: string) =>
       little([...DYNAMIC, dq(1), matmul('h', 'xd'), node(op, ['h', 'b'], 'y')], { b: floats([32]) });
     return fusesNot(behind('Sum'), behind('Add'), 'the MatMul and its Add became a float Gemm');
