@@ -17,7 +17,7 @@ const CONDITIONS: readonly Condition<unknown>[] = [
   weights.gemmOutput,
   weights.gemmRelu,
   weights.gemmBias,
-  weights.clipBehind,
+  weights.followingClip,
   weights.followingAdd,
 ];
 

@@ -133,13 +133,13 @@ export const gemmBias: Condition<'int32'> = {
   },
 };
 
-export const clipBehind: Condition<readonly string[]> = {
+export const followingClip: Condition<readonly string[]> = {
   says: 'A MatMul that only a Relu or Clip reads is fused only if a QuantizeLinear makes that operator redundant.',
   ...{ source: SELECTORS, version: MEASURED, of: 'product', value: ['Relu'] },
   unmet({ graph, node }) {
     const [only, ...more] = readersOf(graph, node);
     if (!isOp(node, 'MatMul') || only === undefined || more.length > 0) return undefined;
-    const clip = clipBehind.value.find((op) => isOp(only, op));
+    const clip = followingClip.value.find((op) => isOp(only, op));
     return clip === undefined ? undefined : `a ${clip} directly follows the MatMul`;
   },
 };

@@ -49,7 +49,7 @@ export interface Product {
  * DynamicQuantizeLinear.
  *
  * A Sum (of the product and the added value, or of the product alone) follows every MatMul, against `followingAdd` and
- * `clipBehind` of src/targets.
+ * `followingClip` of src/targets.
  */
 export class Emitter {
   readonly #shared = new WeakMap<Graph, Map<string, string>>();

@@ -129,7 +129,7 @@ export const WEIGHTS: { readonly [Name in keyof typeof weights]: Check } = {
     const bad = little([...pair('x', 'xd'), weight, gemm({}, 'xd', ['b'])], { ...step, b: floats([32]) });
     await fusesNot(good, bad, 'the bias of the Gemm is float');
   },
-  clipBehind: () => {
+  followingClip: () => {
     const behind = (op: string) =>
       little([dq(1), matmul('h'), node(op, ['h'], 'r'), node('MatMul', ['r', 'f'], 'y')], { f: floats([32, 4]) });
     return fusesNot(behind('Sigmoid'), behind('Relu'), 'a Relu directly follows the MatMul');
