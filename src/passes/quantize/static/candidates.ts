@@ -11,7 +11,7 @@ import type { Ledger } from '../ledger.ts';
 import { meetsLog } from '../meets.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { refusal as leftAlone } from '../select.ts';
-import { clipBehind } from './join.ts';
+import { clipAfter } from './join.ts';
 
 /** A Conv or Gemm that can run on integers, with the values whose ranges it needs, by their names in its graph. */
 export interface Candidate {
@@ -67,7 +67,7 @@ export function staticCandidates(
 
 function candidateOf(use: WeightUse): Candidate {
   const { graph, node } = use;
-  const last = clipBehind(graph, node) ?? node;
+  const last = clipAfter(graph, node) ?? node;
   return {
     use,
     x: node.inputs[0] as string,

@@ -7,13 +7,13 @@ import { clips, joiners } from '../../../targets/activations.ts';
  * node clips a value without other readers.
  */
 export function joinerOf(graph: Graph, node: Node): Node | undefined {
-  if (isJoiner(node)) return clipBehind(graph, node) === undefined ? node : undefined;
+  if (isJoiner(node)) return clipAfter(graph, node) === undefined ? node : undefined;
   const join = graph.producer(node.inputs[0] ?? '');
-  return join !== undefined && isJoiner(join) && clipBehind(graph, join) === node ? join : undefined;
+  return join !== undefined && isJoiner(join) && clipAfter(graph, join) === node ? join : undefined;
 }
 
 /** A Relu or Clip that is the only reader of a node's output and can be absorbed by a following QuantizeLinear. */
-export function clipBehind(graph: Graph, node: Node): Node | undefined {
+export function clipAfter(graph: Graph, node: Node): Node | undefined {
   const [use, more] = graph.uses(node.outputs[0] ?? '');
   const clip = more === undefined && use?.graph === graph && use.index === 0 ? use.node : undefined;
   if (clip === undefined || !clips.value.some((op) => isOp(clip, op))) return undefined;
