@@ -42,7 +42,7 @@ export async function rewriteNodes(work: Rewriting): Promise<number> {
     casts += first.length;
     for (const node of graph.nodes) {
       if (isOp(node, 'Constant')) continue;
-      const behind = castsBehind(work, graph, node);
+      const behind = castsAfter(work, graph, node);
       casts += behind.length;
       const next = await rewritten(work, graph, node);
       if (isIdle(work, graph, node)) changes.push(() => graph.removeNode(node));
@@ -70,7 +70,7 @@ function firstCasts({ plan, naming }: Rewriting, graph: Graph): Node[] {
   return casts;
 }
 
-function castsBehind({ naming, types }: Rewriting, graph: Graph, node: Node): Node[] {
+function castsAfter({ naming, types }: Rewriting, graph: Graph, node: Node): Node[] {
   return node.outputs.flatMap((output) => {
     const names = naming.of(graph, output);
     // It already exists in float16.
