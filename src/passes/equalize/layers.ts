@@ -3,7 +3,7 @@ import type { Model } from '../../ir/model.ts';
 import { isOp, type Node } from '../../ir/node.ts';
 import { biasSlot } from '../../layers/bias.ts';
 import { weightOf } from '../../layers/select.ts';
-import { channelsBehind, geometryOf, MAX_PATH, type WeightGeometry } from '../quantize/geometry.ts';
+import { channelsAfter, geometryOf, MAX_PATH, type WeightGeometry } from '../quantize/geometry.ts';
 
 /** A Conv or Gemm, with everything needed to move scales in and out. */
 export interface Layer extends WeightGeometry {
@@ -62,7 +62,7 @@ function nextLayer(
     const { node } = only;
     const second = layers.get(node);
     if (second !== undefined) return { second, flat };
-    const behind = channelsBehind(node);
+    const behind = channelsAfter(node);
     if (behind === undefined || (flat && behind === 'kept')) return undefined;
     flat = behind === 'flat';
     value = node.outputs[0] as string;

@@ -66,7 +66,7 @@ export const MAX_PATH = 8;
  * How a node passes the channels of its input on: `kept` one by one, or `flat` if each becomes several neighbouring
  * features.
  */
-export function channelsBehind(node: Node): 'kept' | 'flat' | undefined {
+export function channelsAfter(node: Node): 'kept' | 'flat' | undefined {
   if (isOp(node, 'Flatten') && intAttribute(node, 'axis', 1) === 1) return 'flat';
   const plain = node.outputs.slice(1).every((one) => one === '');
   return plain && HOMOGENEOUS.some((op) => isOp(node, op)) ? 'kept' : undefined;

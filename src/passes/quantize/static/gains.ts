@@ -3,7 +3,7 @@ import type { Graph } from '../../../ir/graph.ts';
 import { isOp, type Node } from '../../../ir/node.ts';
 import { toFloat32 } from '../../../kernels/views.ts';
 import { weightOf } from '../../../layers/select.ts';
-import { channelsBehind, eachPair, geometryOf, MAX_PATH } from '../geometry.ts';
+import { channelsAfter, eachPair, geometryOf, MAX_PATH } from '../geometry.ts';
 
 /** The gain with which layers read each channel of a value. */
 export class Gains {
@@ -30,7 +30,7 @@ export class Gains {
         // After a Flatten, each channel is several neighbouring features.
         const spread = (gains?.length ?? 0) / channels;
         if (gains !== undefined && spread >= 1 && Number.isInteger(spread)) found.push(joined(gains, spread));
-        else if (channelsBehind(node) !== undefined && next.steps < MAX_PATH)
+        else if (channelsAfter(node) !== undefined && next.steps < MAX_PATH)
           open.push({ name: node.outputs[0] ?? '', steps: next.steps + 1 });
       }
     }
