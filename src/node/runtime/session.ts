@@ -131,7 +131,7 @@ export async function pathToRun(path: string): Promise<string> {
     (found) => found.isSymbolicLink(),
     () => false,
   );
-  return isLink ? (await import('./linked.ts')).behindLink(path) : path;
+  return isLink ? (await import('./linked.ts')).resolvedModelPath(path) : path;
 }
 
 function settingsOf(options: SessionOptions): InferenceSession.SessionOptions {
