@@ -9,7 +9,7 @@ import { integersAt, weightReadAs } from '../schemes/chains.ts';
 import { codeInputs } from '../schemes/contrib.ts';
 import { integerWeightOf, isIntegerOp } from '../schemes/operators.ts';
 import { isArithmetic } from '../schemes/recognize.ts';
-import { codesBehind } from '../schemes/unpacked.ts';
+import { sourceCodes } from '../schemes/unpacked.ts';
 import { constantName, namesOf } from './constant.ts';
 import { matches } from './pattern.ts';
 import type { Skip, SkipReason } from './skip.ts';
@@ -92,7 +92,7 @@ function integerWeight(graph: Graph, node: Node, value = integerWeightOf(node) ?
 
 /** A skip for codes of a few bits that are unpacked when the model is loaded. */
 function unpackedSkip(graph: Graph, node: Node, value: string): Skip | undefined {
-  const codes = codesBehind(graph, value);
+  const codes = sourceCodes(graph, value);
   if (codes === undefined) return undefined;
   const { held, bits } = codes;
   const bytes = held.tensor.byteLength;

@@ -5,7 +5,7 @@ import { intAttribute, isOp, type Node } from '../ir/node.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { formOf, stepRoleOf } from '../schemes/recognize.ts';
 import { isStoredType } from '../schemes/scheme.ts';
-import { codesBehind } from '../schemes/unpacked.ts';
+import { sourceCodes } from '../schemes/unpacked.ts';
 
 /** A weight of integers, or of packed codes, and the Cast that starts its conversion to float. */
 export interface StoredWeight {
@@ -23,7 +23,7 @@ export function storedWeights(model: Model): ReadonlyMap<string, StoredWeight> {
   for (const { graph, node } of model.nodes()) {
     if (!isOp(node, 'Cast') || !isFloat(DTYPES[intAttribute(node, 'to', 0)] ?? 'undefined')) continue;
     const [value = ''] = node.inputs;
-    const tensor = integersOf(graph, node, value) ?? codesBehind(graph, value)?.held.tensor;
+    const tensor = integersOf(graph, node, value) ?? sourceCodes(graph, value)?.held.tensor;
     if (tensor !== undefined) stored.set(tensor.name, { graph, node, tensor });
   }
   return stored;

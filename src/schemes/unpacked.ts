@@ -94,7 +94,7 @@ export interface CodesBehind {
 }
 
 /** The codes from which nodes compute a value; undefined for any other value. */
-export function codesBehind(graph: Graph, value: string): SourceCodes | undefined {
+export function sourceCodes(graph: Graph, value: string): SourceCodes | undefined {
   let [scope, name]: [Graph, string] = [graph, value];
   for (let step = 0; step < MAX_STEPS; step++) {
     while (scope.parent !== undefined && !scope.defines(name)) scope = scope.parent;

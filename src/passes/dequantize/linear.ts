@@ -7,7 +7,7 @@ import { integerWeight } from '../../schemes/computed.ts';
 import { smallBehind } from '../../schemes/decodable.ts';
 import { sharingOf } from '../../schemes/granularity.ts';
 import { stepRoleOf } from '../../schemes/recognize.ts';
-import { codesBehind } from '../../schemes/unpacked.ts';
+import { sourceCodes } from '../../schemes/unpacked.ts';
 import { integers } from '../constants/call.ts';
 import { canRedirect, redirect } from '../rename.ts';
 import { type Layout, originalOf } from './floats.ts';
@@ -55,7 +55,7 @@ export async function dequantizeArithmetic(work: Rewriting, graph: Graph, node: 
   if (stepRoleOf(graph, node, 0) === 'scale') return false;
   const found = arithmeticOf(graph, node);
   // Packed codes become floats at the end of the nodes that unpack them, which may include a Slice.
-  if (found?.gather === undefined && codesBehind(graph, found?.data ?? '') !== undefined) return false;
+  if (found?.gather === undefined && sourceCodes(graph, found?.data ?? '') !== undefined) return false;
   const moved =
     found && (movedWeight(graph, found.data, found.steps) ?? (await integerWeight(graph, found.data, found.steps)));
   if (found === undefined || moved === undefined) return false;

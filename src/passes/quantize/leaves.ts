@@ -7,7 +7,7 @@ import { isVariable } from '../../layers/constant.ts';
 import { makerOf, type WeightUse, weightInputs } from '../../layers/select.ts';
 import { traceBack } from '../../layers/trace.ts';
 import { isArithmetic, stepRoleOf } from '../../schemes/recognize.ts';
-import { codesBehind } from '../../schemes/unpacked.ts';
+import { sourceCodes } from '../../schemes/unpacked.ts';
 import { mayBeIntegers } from '../constants/foreknown.ts';
 import { hidingNodes } from '../constants/see.ts';
 
@@ -109,5 +109,5 @@ function evenLeaves(model: Model, layer: PlacedNode, value: string): LeafUse[] {
 
 /** Whether a node dequantizes integers or codes. */
 function isStored({ graph, node }: PlacedNode): boolean {
-  return isArithmetic(graph, node) || node.inputs.some((one) => codesBehind(graph, one) !== undefined);
+  return isArithmetic(graph, node) || node.inputs.some((one) => sourceCodes(graph, one) !== undefined);
 }
