@@ -117,7 +117,7 @@ export function constantBehind(graph: Graph, value: string): Behind | undefined 
 
 /** Its tensor. */
 export function smallBehind(graph: Graph, value: string): Tensor | undefined {
-  return constantBehind(graph, value)?.held.tensor;
+  return sourceConstant(graph, value)?.held.tensor;
 }
 
 /** Scales as a node reads them, and the tensors that store them. */
@@ -151,7 +151,7 @@ function plainScales(graph: Graph, value: string): ScalesBehind | undefined {
 
 /** The weight in the type in which its scales are read. */
 export function asRead(graph: Graph, scale: string, weight: Decodable | undefined): Decodable | undefined {
-  const dtype = constantBehind(graph, scale)?.dtype;
+  const dtype = sourceConstant(graph, scale)?.dtype;
   return weight && dtype !== undefined && isFloat(dtype) ? { ...weight, dtype } : weight;
 }
 

@@ -3,7 +3,7 @@ import { attribute, createNode, findAttribute, intAttribute, isOp, type Node } f
 import { constantName, isVariable } from '../../layers/constant.ts';
 import { transposeBefore } from '../../layers/gemm.ts';
 import { codeInputs, codesAt } from '../../schemes/contrib.ts';
-import { constantBehind, type Decodable } from '../../schemes/decodable.ts';
+import { type Decodable, sourceConstant } from '../../schemes/decodable.ts';
 import type { Layout } from './floats.ts';
 import type { Rewriting } from './rewriting.ts';
 
@@ -23,13 +23,13 @@ export function dequantizeCodes(work: Rewriting, graph: Graph, node: Node): void
   const found: [number, Decodable][] = [];
   for (const index of codeInputs(node)) {
     const weight = codesAt(graph, node, index);
-    const held = constantBehind(graph, node.inputs[index] ?? '')?.held;
+    const held = sourceConstant(graph, node.inputs[index] ?? '')?.held;
     if (weight === undefined || held === undefined || isVariable(work.model, held)) return;
     if (held.graph.kind === 'function') return;
     found.push([index, weight]);
   }
   for (const [index, weight] of found) {
-    const held = constantBehind(graph, node.inputs[index] ?? '')?.held;
+    const held = sourceConstant(graph, node.inputs[index] ?? '')?.held;
     if (held === undefined) continue;
     const tied = layout.swapped === true && (work.weights.has(held, weight) || isTable(held));
     const name = work.weights.of(held, weight, tied ? {} : layout);

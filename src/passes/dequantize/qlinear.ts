@@ -5,7 +5,7 @@ import { createNode, floatAttribute, intAttribute, intsAttribute, type Node } fr
 import { constant, derived, type Tensor } from '../../ir/tensor.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import { isVariable } from '../../layers/constant.ts';
-import { constantBehind, decodableOf, smallBehind } from '../../schemes/decodable.ts';
+import { decodableOf, smallBehind, sourceConstant } from '../../schemes/decodable.ts';
 import { granularityOf, type Sharing } from '../../schemes/granularity.ts';
 import { clippedBefore } from './activations.ts';
 import type { Rewriting } from './rewriting.ts';
@@ -123,7 +123,7 @@ function extraOf(
  * @returns undefined if it is not a constant
  */
 function biasOf(work: Rewriting, graph: Graph, node: Node, bias: string): string | undefined {
-  const held = constantBehind(graph, bias)?.held;
+  const held = sourceConstant(graph, bias)?.held;
   const scales = [1, 4].map((index) => smallBehind(graph, node.inputs[index] ?? ''));
   const [x, w] = scales;
   if (held === undefined || x === undefined || w === undefined || isVariable(work.model, held)) return undefined;

@@ -4,7 +4,7 @@ import { constantName, isVariable } from '../../layers/constant.ts';
 import { sizeOf } from '../../layers/select.ts';
 import type { Skip } from '../../layers/skip.ts';
 import { hasCodes } from '../../schemes/contrib.ts';
-import { constantBehind } from '../../schemes/decodable.ts';
+import { sourceConstant } from '../../schemes/decodable.ts';
 import { integerWeightOf, isIntegerOp } from '../../schemes/operators.ts';
 import type { Dequantized } from '../facts.ts';
 import type { Counted, Rewriting } from './rewriting.ts';
@@ -47,7 +47,7 @@ export function leftovers({ model }: Rewriting): { readonly skips: Skip[]; reado
 
 function skipOf(model: Rewriting['model'], graph: Graph, node: Node): Skip | undefined {
   const value = isStep(node) ? (node.inputs[0] ?? '') : (integerWeightOf(node) ?? '');
-  const held = constantBehind(graph, value)?.held;
+  const held = sourceConstant(graph, value)?.held;
   if (held === undefined) return undefined;
   const { opType } = node;
   const weight = constantName(held);

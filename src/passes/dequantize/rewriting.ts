@@ -94,7 +94,7 @@ export class Rewriting {
   async #isSame(graph: Graph, one: string, other: string): Promise<boolean> {
     if (one === other) return true;
     const [a, b] = await Promise.all(
-      [one, other].map(async (name) => (name === '' ? undefined : constantBehind(graph, name)?.held.tensor.load())),
+      [one, other].map(async (name) => (name === '' ? undefined : sourceConstant(graph, name)?.held.tensor.load())),
     );
     if (a === undefined || b === undefined)
       return (one === '' || other === '') && (a ?? b ?? [1]).every((byte) => byte === 0);
