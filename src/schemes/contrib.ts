@@ -4,7 +4,7 @@ import { intAttribute, type Node } from '../ir/node.ts';
 import { constant, derived, type Tensor } from '../ir/tensor.ts';
 import { unpackBits } from '../kernels/packed.ts';
 import { bnb4 } from './bnb4.ts';
-import { asRead, type Decodable, decodableOf, seenAs, smallBehind } from './decodable.ts';
+import { asRead, type Decodable, decodableOf, seenAs, sourceTensor } from './decodable.ts';
 import type { LinearNumbers } from './decode.ts';
 import type { Granularity } from './scheme.ts';
 
@@ -36,7 +36,7 @@ export function codeInputs(node: Node): readonly number[] {
 /** The weight that such a node reads at an input; undefined if it is not a constant or its parts do not fit. */
 export function codesAt(graph: Graph, node: Node, index: number): Decodable | undefined {
   if (!codeInputs(node).includes(index)) return undefined;
-  const data = smallBehind(graph, node.inputs[index] ?? '');
+  const data = sourceTensor(graph, node.inputs[index] ?? '');
   const scale = node.inputs[node.opType === 'QMoE' ? index + 1 : 2] ?? '';
   return data && asRead(graph, scale, READERS[node.opType]?.read(graph, node, data, index));
 }
@@ -68,7 +68,7 @@ function nbits(graph: Graph, node: Node, data: Tensor): Decodable | undefined {
 
 /** B: codes of `[N, K]`, in blocks that may cross row ends. */
 function matMulBnb4(graph: Graph, node: Node, codes: Tensor): Decodable | undefined {
-  const scale = smallBehind(graph, node.inputs[2] ?? '');
+  const scale = sourceTensor(graph, node.inputs[2] ?? '');
   const int = (name: string): number => intAttribute(node, name, -1);
   if (scale === undefined || int('N') < 1 || int('K') < 1 || intAttribute(node, 'transB', 1) !== 1) return undefined;
   return bnb4({ kind: int('quant_type'), codes, scale, block: int('block_size'), dims: [int('N'), int('K')] });
@@ -94,8 +94,8 @@ function gatherBlocks(graph: Graph, node: Node, data: Tensor): Decodable | undef
     if (axis !== rank - 1) return undefined;
     return coded(graph, data, { bits, dims, granularity, scale: scaleName, zeroPoint: zeroName, zerosIn });
   }
-  const scale = smallBehind(graph, scaleName ?? '');
-  const zeroPoint = zeroName === undefined || zeroName === '' ? undefined : smallBehind(graph, zeroName);
+  const scale = sourceTensor(graph, scaleName ?? '');
+  const zeroPoint = zeroName === undefined || zeroName === '' ? undefined : sourceTensor(graph, zeroName);
   if (scale === undefined || !isFloat(scale.dtype) || !data.dtype.endsWith('int4')) return undefined;
   return fitting({ data, granularity, scale, zeroPoint }, zeroPoint === undefined && data.dtype === 'int4');
 }
@@ -105,7 +105,7 @@ function gatherBlocks(graph: Graph, node: Node, data: Tensor): Decodable | undef
  * node; its scales have the same rows.
  */
 function rowsOf(graph: Graph, { inputs: [table = '', , scale = ''] }: Node, data: Tensor): readonly number[] {
-  const own = graph.constant(table) === undefined ? smallBehind(graph, scale)?.dims : undefined;
+  const own = graph.constant(table) === undefined ? sourceTensor(graph, scale)?.dims : undefined;
   return (own ?? data.dims).slice(0, -1);
 }
 
@@ -151,11 +151,11 @@ function coded(
   { bits, dims, shape, granularity, groups, ...named }: Coded,
 ): Decodable | undefined {
   const dtype = TYPES[bits];
-  const scale = smallBehind(graph, named.scale ?? '');
+  const scale = sourceTensor(graph, named.scale ?? '');
   if (dtype === undefined || scale === undefined || !isFloat(scale.dtype) || bytes.dtype !== 'uint8') return undefined;
   if (elementCount(dims) * bits !== bytes.byteLength * 8) return undefined;
   const given = named.zeroPoint ?? '';
-  const stored = given === '' ? undefined : smallBehind(graph, given);
+  const stored = given === '' ? undefined : sourceTensor(graph, given);
   if (given !== '' && stored === undefined) return undefined;
   const zeroPoint =
     stored === undefined

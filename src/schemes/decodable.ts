@@ -73,7 +73,7 @@ function linearBy(
   steps: Steps,
   scales: ScalesBehind | undefined,
 ): LinearNumbers | undefined {
-  const zeroPoint = steps.zeroPoint === '' ? undefined : smallBehind(graph, steps.zeroPoint);
+  const zeroPoint = steps.zeroPoint === '' ? undefined : sourceTensor(graph, steps.zeroPoint);
   if (scales === undefined) return undefined;
   const { scale, parts: scaleParts } = scales;
   if (!isFloat(scale.dtype) || !isReadable(data.dtype)) return undefined;
@@ -116,7 +116,7 @@ export function constantBehind(graph: Graph, value: string): Behind | undefined 
 }
 
 /** Its tensor. */
-export function smallBehind(graph: Graph, value: string): Tensor | undefined {
+export function sourceTensor(graph: Graph, value: string): Tensor | undefined {
   return sourceConstant(graph, value)?.held.tensor;
 }
 
@@ -145,7 +145,7 @@ export function scalesBehind(graph: Graph, value: string): ScalesBehind | undefi
 }
 
 function plainScales(graph: Graph, value: string): ScalesBehind | undefined {
-  const scale = smallBehind(graph, value);
+  const scale = sourceTensor(graph, value);
   return scale && { scale, parts: [scale] };
 }
 

@@ -3,7 +3,7 @@ import type { Graph } from '../ir/graph.ts';
 import { isOp, type Node } from '../ir/node.ts';
 import { RESHAPES } from '../ir/reshapes.ts';
 import type { Tensor } from '../ir/tensor.ts';
-import { smallBehind } from './decodable.ts';
+import { sourceTensor } from './decodable.ts';
 import { granularityOf, sharingOf } from './granularity.ts';
 import { likelyNames } from './names.ts';
 import { isIntegerOp, type StepRole, stepRole } from './operators.ts';
@@ -100,7 +100,7 @@ export function findEncoded(graph: Graph, of: string): EncodedIntegers | undefin
     if (data === undefined || !isStoredInteger(data.dtype)) continue;
     const node = dequantizer(graph, data.name);
     const tensor = (value: string | undefined): Tensor | undefined =>
-      value === undefined || value === '' ? undefined : smallBehind(graph, value);
+      value === undefined || value === '' ? undefined : sourceTensor(graph, value);
     const scale = tensor(node?.inputs[1] ?? names.scale);
     if (scale === undefined || !isFloat(scale.dtype)) continue;
     const granularity = granularityOf(data.dims, scale.dims, node && sharingOf(node));

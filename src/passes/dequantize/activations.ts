@@ -4,7 +4,7 @@ import { attribute, createNode, isOp, type Node } from '../../ir/node.ts';
 import { RESHAPES } from '../../ir/reshapes.ts';
 import { constant } from '../../ir/tensor.ts';
 import { toFloat32 } from '../../kernels/views.ts';
-import { smallBehind } from '../../schemes/decodable.ts';
+import { sourceTensor } from '../../schemes/decodable.ts';
 import { unpacked } from '../../schemes/packed.ts';
 import type { Rewriting } from './rewriting.ts';
 
@@ -78,7 +78,7 @@ export async function clippedBefore(
 ): Promise<string> {
   const producer = graph.producer(float);
   if (producer === undefined || !CUT.some((opType) => isOp(producer, opType))) return float;
-  const [scale, zero] = [smallBehind(graph, steps.scale), smallBehind(graph, steps.zeroPoint)];
+  const [scale, zero] = [sourceTensor(graph, steps.scale), sourceTensor(graph, steps.zeroPoint)];
   const bounds = zero === undefined ? { low: 0, high: 255 } : BOUNDS[zero.dtype as keyof typeof BOUNDS];
   if (scale === undefined || !isFloat(scale.dtype) || bounds === undefined || scale.dims.some((dim) => dim > 1))
     return float;

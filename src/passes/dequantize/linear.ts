@@ -4,7 +4,7 @@ import { intAttribute, isOp, type Node } from '../../ir/node.ts';
 import { reshapedDims } from '../../ir/reshapedDims.ts';
 import { arithmeticOf, movedWeight } from '../../schemes/chains.ts';
 import { integerWeight } from '../../schemes/computed.ts';
-import { smallBehind } from '../../schemes/decodable.ts';
+import { sourceTensor } from '../../schemes/decodable.ts';
 import { sharingOf } from '../../schemes/granularity.ts';
 import { stepRoleOf } from '../../schemes/recognize.ts';
 import { sourceCodes } from '../../schemes/unpacked.ts';
@@ -38,7 +38,7 @@ export async function dequantizeLinear(work: Rewriting, graph: Graph, node: Node
     return;
   }
   const gather = graph.producer(integers);
-  const single = elementCount(smallBehind(graph, scale)?.dims ?? [0, 0]) === 1;
+  const single = elementCount(sourceTensor(graph, scale)?.dims ?? [0, 0]) === 1;
   if (gather === undefined || !isOp(gather, 'Gather') || !single) return;
   const table = movedWeight(graph, gather.inputs[0] ?? '', { scale, zeroPoint });
   const rows = table && (await work.moved(graph, node, table, layout));

@@ -5,7 +5,7 @@ import { createNode, floatAttribute, intAttribute, intsAttribute, type Node } fr
 import { constant, derived, type Tensor } from '../../ir/tensor.ts';
 import { toFloat32 } from '../../kernels/views.ts';
 import { isVariable } from '../../layers/constant.ts';
-import { decodableOf, smallBehind, sourceConstant } from '../../schemes/decodable.ts';
+import { decodableOf, sourceConstant, sourceTensor } from '../../schemes/decodable.ts';
 import { granularityOf, type Sharing } from '../../schemes/granularity.ts';
 import { clippedBefore } from './activations.ts';
 import type { Rewriting } from './rewriting.ts';
@@ -124,7 +124,7 @@ function extraOf(
  */
 function biasOf(work: Rewriting, graph: Graph, node: Node, bias: string): string | undefined {
   const held = sourceConstant(graph, bias)?.held;
-  const scales = [1, 4].map((index) => smallBehind(graph, node.inputs[index] ?? ''));
+  const scales = [1, 4].map((index) => sourceTensor(graph, node.inputs[index] ?? ''));
   const [x, w] = scales;
   if (held === undefined || x === undefined || w === undefined || isVariable(work.model, held)) return undefined;
   if (held.tensor.dtype !== 'int32' || held.graph.kind === 'function') return undefined;
