@@ -64,7 +64,7 @@ export interface Steps {
 
 /** Integers stored in a graph with their scales and zero points; undefined if these do not fit. */
 export function linearIn(graph: Graph, data: Tensor, steps: Steps): LinearNumbers | undefined {
-  return linearBy(graph, data, steps, scalesBehind(graph, steps.scale));
+  return linearBy(graph, data, steps, sourceScales(graph, steps.scale));
 }
 
 function linearBy(
@@ -130,7 +130,7 @@ export interface ScalesBehind {
  * The scales behind a value: a constant, or integers with scales of their own, `Cast(integers) · scale`. Those inner
  * scales must be constants: nothing is stored in more than two levels, and a cycle of such nodes would never end.
  */
-export function scalesBehind(graph: Graph, value: string): ScalesBehind | undefined {
+export function sourceScales(graph: Graph, value: string): ScalesBehind | undefined {
   const plain = plainScales(graph, value);
   if (plain !== undefined) return plain;
   const mul = graph.producer(value);
