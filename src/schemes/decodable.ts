@@ -71,7 +71,7 @@ function linearBy(
   graph: Graph,
   data: Tensor,
   steps: Steps,
-  scales: ScalesBehind | undefined,
+  scales: SourceScales | undefined,
 ): LinearNumbers | undefined {
   const zeroPoint = steps.zeroPoint === '' ? undefined : sourceTensor(graph, steps.zeroPoint);
   if (scales === undefined) return undefined;
@@ -130,7 +130,7 @@ export interface ScalesBehind {
  * The scales behind a value: a constant, or integers with scales of their own, `Cast(integers) · scale`. Those inner
  * scales must be constants: nothing is stored in more than two levels, and a cycle of such nodes would never end.
  */
-export function sourceScales(graph: Graph, value: string): ScalesBehind | undefined {
+export function sourceScales(graph: Graph, value: string): SourceScales | undefined {
   const plain = plainScales(graph, value);
   if (plain !== undefined) return plain;
   const mul = graph.producer(value);
@@ -144,7 +144,7 @@ export function sourceScales(graph: Graph, value: string): ScalesBehind | undefi
   return { scale: real, parts: partsOfLinear(stored) };
 }
 
-function plainScales(graph: Graph, value: string): ScalesBehind | undefined {
+function plainScales(graph: Graph, value: string): SourceScales | undefined {
   const scale = sourceTensor(graph, value);
   return scale && { scale, parts: [scale] };
 }
