@@ -2,7 +2,7 @@ import type { Constant, Graph } from '../ir/graph.ts';
 import { intsAttribute, isOp, type Node } from '../ir/node.ts';
 import { RESHAPES } from '../ir/reshapes.ts';
 import { codesAt, hasCodes } from './contrib.ts';
-import { asRead, type Decodable, decodableIn, decodableOf, halfBehind, linearIn, type Steps } from './decodable.ts';
+import { asRead, type Decodable, decodableIn, decodableOf, linearIn, type Steps, sourceHalf } from './decodable.ts';
 import { sharingOf } from './granularity.ts';
 import { likelyNames } from './names.ts';
 import { stepRole } from './operators.ts';
@@ -201,7 +201,7 @@ export function weightReadAs(
  * use.
  */
 export function findStored(graph: Graph, of: string): Decodable | undefined {
-  const half = halfBehind(graph, of);
+  const half = sourceHalf(graph, of);
   if (half !== undefined) return half;
   for (const { data } of likelyNames(of)) {
     const tensor = graph.constant(data)?.tensor;

@@ -5,7 +5,7 @@ import { attribute, createNode, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { dropUnused, isVariable, madeFrom } from '../../layers/constant.ts';
 import type { Change } from '../../layers/skip.ts';
-import { halfBehind } from '../../schemes/decodable.ts';
+import { sourceHalf } from '../../schemes/decodable.ts';
 import { floatTensor } from '../../schemes/reals.ts';
 import { stepRoleOf } from '../../schemes/recognize.ts';
 import { changeOf, readsOf } from './change.ts';
@@ -27,7 +27,7 @@ export function widenStored(model: Model): Change[] {
 
 function widen(model: Model, graph: Graph, node: Node): Change | undefined {
   const [name = ''] = node.outputs;
-  const weight = halfBehind(graph, name);
+  const weight = sourceHalf(graph, name);
   const held = graph.constant(node.inputs[0] ?? '');
   if (weight === undefined || held === undefined || isVariable(model, held)) return undefined;
   const { dtype: to, dims, reals } = weight;
