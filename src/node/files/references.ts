@@ -149,7 +149,7 @@ export function referringSource(base: Source, { references, unchanged, close }: 
   const { label, byteLength } = base;
   /** The references that have bytes from `start` to `end`. */
   const within = (start: number, end: number): readonly Reference[] => {
-    const from = firstBehind(references, start);
+    const from = firstEndingAfter(references, start);
     let to = from;
     while ((references[to]?.at ?? end) < end) to++;
     return references.slice(from, to);
@@ -206,7 +206,7 @@ export function referringSource(base: Source, { references, unchanged, close }: 
 }
 
 /** The first reference that ends after `start`. */
-function firstBehind(references: readonly Reference[], start: number): number {
+function firstEndingAfter(references: readonly Reference[], start: number): number {
   let [low, high] = [0, references.length];
   while (low < high) {
     const middle = (low + high) >>> 1;
