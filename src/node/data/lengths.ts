@@ -40,7 +40,7 @@ export class OpenDims {
         if (typeof dim === 'string') this.#parsed.set(dim, parseDim(dim));
         else if (dim === undefined && axis > 0) {
           this.#groups.add(looksOf(input));
-          if (hasRowsBehind(input, inputs)) this.#derived.add(looksOf(input));
+          if (hasInnerRows(input, inputs)) this.#derived.add(looksOf(input));
         }
         if (typeof dim !== 'string' || (axis === 0 && this.#isRows(dim))) return;
         for (const name of this.#parsed.get(dim)?.names ?? []) places.set(name, [...(places.get(name) ?? []), index]);
@@ -97,7 +97,7 @@ export class OpenDims {
  * Whether the one open axis of an input is after a fixed one, in a model whose rows are open: a state `[layers, ?,
  * width]`.
  */
-function hasRowsBehind({ dims = [] }: ValueInfo, inputs: readonly ValueInfo[]): boolean {
+function hasInnerRows({ dims = [] }: ValueInfo, inputs: readonly ValueInfo[]): boolean {
   const open = dims.filter((dim) => typeof dim !== 'number').length;
   return (
     typeof dims[0] === 'number' && open === 1 && inputs.some((one) => one.dims?.length && one.dims[0] === undefined)
