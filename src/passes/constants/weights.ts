@@ -57,13 +57,13 @@ export async function settleComputed(model: Model, wanted: readonly Placed[]): P
 /** Whether a node may have a weight that {@link settleComputed} finds: only its operators are looked at. */
 export function mayHaveComputed({ graph, node }: Placed): boolean {
   return weightInputs(node).some((index) => {
-    const found = hiddenBehind(graph, node.inputs[index] ?? '');
+    const found = hiddenWeight(graph, node.inputs[index] ?? '');
     return found !== undefined && isPlausible(found.graph, found.node);
   });
 }
 
 /** The value that would have to be a constant for `value` to be a weight, and the node that makes it. */
-function hiddenBehind(graph: Graph, value: string): (Placed & { readonly name: string }) | undefined {
+function hiddenWeight(graph: Graph, value: string): (Placed & { readonly name: string }) | undefined {
   if (traceBack(graph, value)?.held !== undefined) return undefined;
   const chain: (Placed & { readonly name: string })[] = [];
   let [scope, name] = [graph, value];
@@ -85,7 +85,7 @@ function hiddenBehind(graph: Graph, value: string): (Placed & { readonly name: s
 
 /** The nodes that compute a hidden weight, if all of them can be computed here; otherwise undefined. */
 async function hidden(constants: Constants, graph: Graph, value: string): Promise<Placed[] | undefined> {
-  const found = value === '' ? undefined : hiddenBehind(graph, value);
+  const found = value === '' ? undefined : hiddenWeight(graph, value);
   if (found === undefined) return undefined;
   const nodes = await computedFor(constants, found.graph, found.node);
   const tensor = constants.of(found.graph, found.name);
