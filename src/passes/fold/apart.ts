@@ -44,7 +44,7 @@ function isTakenOut(folding: Folding, graph: Graph, producer: Node, readers: rea
   }
   if (second !== undefined) return false;
   if (isOp(producer, 'Gemm') && isTranspose(first)) return !hasBias(producer) && hasTranspose(graph, producer);
-  return isMover(producer) && isBehindMatMul(folding, graph, producer) && isBeforeNorm(folding, graph, first);
+  return isMover(producer) && followsMatMul(folding, graph, producer) && isBeforeNorm(folding, graph, first);
 }
 
 /**
@@ -96,7 +96,7 @@ function isMover(node: Node): boolean {
 }
 
 /** Whether the node moves the output of a MatMul with a constant weight, without other readers on the way. */
-function isBehindMatMul(folding: Folding, graph: Graph, mover: Node): boolean {
+function followsMatMul(folding: Folding, graph: Graph, mover: Node): boolean {
   let node: Node | undefined = mover;
   for (let step = 0; step < MAX_WAY && node !== undefined; step++) {
     const value: string = node.inputs[0] ?? '';
