@@ -4,7 +4,7 @@ import { geluFactor } from '../../targets/rewrites.ts';
 import { type Affine, affineOf, fitsChannels } from './affine.ts';
 import { type Folding, isAlive } from './context.ts';
 import { foldPastAdd } from './past.ts';
-import { addsUpEvenly, endOf, type Product, productBehind, productOf } from './product.ts';
+import { addsUpEvenly, endOf, type Product, productEndingIn, productOf } from './product.ts';
 import type { FoldedWeights } from './weights.ts';
 
 /**
@@ -42,7 +42,7 @@ export async function foldChains(folding: Folding, weights: FoldedWeights): Prom
  */
 async function foldBack(folding: Folding, weights: FoldedWeights, graph: Graph, affine: Affine): Promise<boolean> {
   if (folding.onlyUse(graph, affine.input)?.node !== affine.node) return false;
-  const found = productBehind(folding, graph, affine.input);
+  const found = productEndingIn(folding, graph, affine.input);
   if (found === undefined || !fitsChannels(affine, found.channels, found.axis, found.rank)) return false;
   const normalizes = isOp(affine.node, 'BatchNormalization');
   const plain = isOp(found.node, 'MatMul') && found.bias === undefined;

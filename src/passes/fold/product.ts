@@ -64,7 +64,7 @@ export function endOf(product: Product): string {
 }
 
 /** The product that ends in a value, with the Add after a MatMul as its bias. */
-export function productBehind(folding: Folding, graph: Graph, value: string): Product | undefined {
+export function productEndingIn(folding: Folding, graph: Graph, value: string): Product | undefined {
   const producer = graph.producer(value);
   if (!isAnyOp(producer, 'Add')) {
     const found = productOf(folding, graph, producer);

@@ -5,7 +5,7 @@ import type { Skip, SkipReason } from '../../layers/skip.ts';
 import type { Folded } from '../facts.ts';
 import { type Affine, affineOf, fitsChannels } from './affine.ts';
 import { type Folding, isAnyOp } from './context.ts';
-import { productBehind } from './product.ts';
+import { productEndingIn } from './product.ts';
 
 /** What was done, one sentence each; removals come last. */
 export function doneNotes(done: readonly Folded[]): string[] {
@@ -95,7 +95,7 @@ function variable(folding: Folding, graph: Graph, node: Node): Skip | undefined 
 /** A skip if the parameters give no finite factor. */
 async function notFinite(folding: Folding, graph: Graph, node: Node): Promise<Skip | undefined> {
   const affine = affineOf(folding, graph, node);
-  const found = affine && productBehind(folding, graph, affine.input);
+  const found = affine && productEndingIn(folding, graph, affine.input);
   if (found === undefined || !fitsChannels(affine as Affine, found.channels, found.axis, found.rank)) return undefined;
   if (folding.onlyUse(graph, affine?.input) === undefined || (await affine?.load()) !== undefined) return undefined;
   const detail = 'its parameters give no finite factor (NaN, infinity or a negative variance)';
