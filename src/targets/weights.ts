@@ -104,7 +104,7 @@ export const gemmOutput: Condition<'QuantizeLinear'> = {
   says: 'A Gemm with float activations is fused only if its output stays float.',
   ...{ source: SELECTORS, version: MEASURED, of: 'product', value: 'QuantizeLinear' },
   unmet({ graph, node, quantized }) {
-    if (!isOp(node, 'Gemm') || quantized || !quantizedBehind(graph, node)) return undefined;
+    if (!isOp(node, 'Gemm') || quantized || !isQuantizedAfter(graph, node)) return undefined;
     return 'the output of the Gemm is quantized, but its activations are float';
   },
 };
@@ -116,7 +116,7 @@ export const gemmRelu: Condition<'Relu'> = {
   unmet({ graph, node }) {
     const [only, ...more] = readersOf(graph, node);
     const relu = isOp(node, 'Gemm') && more.length === 0 && only !== undefined && isOp(only, gemmRelu.value);
-    if (!relu || !quantizedBehind(graph, only)) return undefined;
+    if (!relu || !isQuantizedAfter(graph, only)) return undefined;
     return 'a Relu precedes its QuantizeLinear, whose range extends below zero';
   },
 };
@@ -182,7 +182,7 @@ function scaleDims({ graph, dequantize }: { graph: Graph; dequantize: Node }): r
 function quantizedBehind(graph: Graph, node: Node): boolean {
   const [next] = readersOf(graph, node);
   if (next === undefined) return false;
-  return isOp(next, 'QuantizeLinear') || (isOp(next, 'Relu') && isOp(node, 'Gemm') && quantizedBehind(graph, next));
+  return isOp(next, 'QuantizeLinear') || (isOp(next, 'Relu') && isOp(node, 'Gemm') && isQuantizedAfter(graph, next));
 }
 
 function readersOf(graph: Graph, node: Node): (Node | undefined)[] {
