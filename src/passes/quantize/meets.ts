@@ -35,7 +35,7 @@ export function meetsLog(graph: Graph, node: Node): boolean {
  * @returns an empty list if there are none, or they are in another graph
  */
 export function wayToLog(graph: Graph, node: Node): Node[] {
-  const behind = readersBehind(graph, node, BEFORE_LOG, NEAR).filter((one) => one.graph === graph);
+  const behind = readersThrough(graph, node, BEFORE_LOG, NEAR).filter((one) => one.graph === graph);
   const way = new Set(behind.map((one) => one.node).filter((one) => isThrough(one, BEFORE_LOG) || isLog(one)));
   return [...way].some(isLog) ? graph.nodes.filter((one) => way.has(one)) : [];
 }
@@ -50,7 +50,7 @@ export function meetsProduct(graph: Graph, gather: Node): boolean {
  * sines, and is multiplied by queries and keys.
  */
 export function isRotary(graph: Graph, gather: Node): boolean {
-  return readersBehind(graph, gather, [...MOVERS, 'Cos', 'Sin'], NEAR).some(({ graph: at, node, index }) => {
+  return readersThrough(graph, gather, [...MOVERS, 'Cos', 'Sin'], NEAR).some(({ graph: at, node, index }) => {
     return isOp(node, 'Mul') && comesOfProduct(at, node.inputs[1 - index] ?? '');
   });
 }
@@ -66,7 +66,7 @@ interface Reader {
 }
 
 /** Readers of a node's outputs, looking through operators in `through`; up to `most` nodes. */
-function readersBehind(graph: Graph, node: Node, through: readonly string[] | undefined, most: number): Reader[] {
+function readersThrough(graph: Graph, node: Node, through: readonly string[] | undefined, most: number): Reader[] {
   const seen = new Set<Node>([node]);
   const open: { graph: Graph; node: Node }[] = [{ graph, node }];
   const readers: Reader[] = [];
@@ -95,7 +95,7 @@ function reaches(
   wanted: (node: Node) => boolean,
   most: number,
 ): boolean | undefined {
-  const readers = readersBehind(graph, node, through, most);
+  const readers = readersThrough(graph, node, through, most);
   if (readers.some((one) => wanted(one.node))) return true;
   return new Set(readers.map((one) => one.node)).size > most ? undefined : false;
 }
