@@ -120,7 +120,7 @@ export function announce(fd: number): Announcement | undefined {
       try {
         await checkOurs(handle);
         const byteLength = Number(found?.at(-1));
-        references = await referencesBehind(handle, byteLength, writer);
+        references = await trailingReferences(handle, byteLength, writer);
         await unlink(file);
         return { handle, byteLength, references, rest: bytes.subarray(message.length) };
       } catch (cause) {
@@ -133,7 +133,7 @@ export function announce(fd: number): Announcement | undefined {
 }
 
 /** What follows the model in a file, which then ends with the model. */
-async function referencesBehind(
+async function trailingReferences(
   handle: FileHandle,
   byteLength: number,
   writer: number,
