@@ -6,7 +6,7 @@ import { constantName } from '../../../layers/constant.ts';
 import { skipUse, type WeightUse } from '../../../layers/select.ts';
 import { LOW_DEFAULT } from '../../../options/lowBits.ts';
 import { CONTRIB } from '../../../schemes/nbits.ts';
-import { decodeCosts, fastFrom, isDecoded, scalesBehindCast } from '../../../targets/lowbits.ts';
+import { decodeCosts, fastFrom, isDecoded, scalesAfterCast } from '../../../targets/lowbits.ts';
 import { bringWeights } from '../../constants/see.ts';
 import { settleEinsums } from '../einsum.ts';
 import { Emitter } from '../emit.ts';
@@ -148,7 +148,7 @@ function factsOf(choices: Choices, { target = LOW_DEFAULT.target }: ResolvedOpti
   }
   if (byForm.size > 0) {
     notes.push(
-      `the graph optimization level must not be "${scalesBehindCast.value}": weights are decoded once, when the model is loaded`,
+      `the graph optimization level must not be "${scalesAfterCast.value}": weights are decoded once, when the model is loaded`,
     );
   }
   return notes;
