@@ -109,11 +109,11 @@ function sizesOf(graph: Graph, value: string, steps = 0): Sizes | undefined {
   const wanted = node.opType === 'ConvTranspose' ? intsAttribute(node, 'output_shape') : undefined;
   if (wanted !== undefined) return wanted;
   const sizes = sizesOf(graph, node.inputs[0] ?? '', steps + 1);
-  return sizes?.map((size, axis) => (size === undefined ? undefined : sizeBehind(node, before, axis, size)));
+  return sizes?.map((size, axis) => (size === undefined ? undefined : sizeAfterWindow(node, before, axis, size)));
 }
 
 /** The output length of an axis of length `size` after a window. */
-function sizeBehind(
+function sizeAfterWindow(
   node: Node,
   { reach, strides, outputPadding, pads, auto }: Window,
   axis: number,
