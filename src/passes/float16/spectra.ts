@@ -28,7 +28,7 @@ export function spectra(graph: Graph): ReadonlySet<Node> {
     if (logs.has(node)) continue;
     for (const { node: reader } of readersOf(graph, node)) if (made.has(reader) || logs.has(reader)) kept.add(reader);
   }
-  for (const square of squares) for (const one of transformBehind(graph, square)) kept.add(one);
+  for (const square of squares) for (const one of transformBefore(graph, square)) kept.add(one);
   return kept;
 }
 
@@ -38,7 +38,7 @@ function mayStandBetween({ opType }: Node): boolean {
 }
 
 /** The nodes from a square back to the product that computes its input. */
-function transformBehind(graph: Graph, square: Node): Node[] {
+function transformBefore(graph: Graph, square: Node): Node[] {
   const found = producersOf(graph, square);
   // The list grows during the loop.
   for (const one of found) {
