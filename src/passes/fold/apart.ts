@@ -40,7 +40,7 @@ function isTakenOut(folding: Folding, graph: Graph, producer: Node, readers: rea
   const [first, second] = readers;
   if (first === undefined) return false;
   if (isTranspose(producer) && readers.every((one) => isOp(one, 'Gemm'))) {
-    return readers.some((gemm) => hasTranspose(graph, gemm, producer) || isTurned(graph, gemm));
+    return readers.some((gemm) => hasTranspose(graph, gemm, producer) || feedsTranspose(graph, gemm));
   }
   if (second !== undefined) return false;
   if (isOp(producer, 'Gemm') && isTranspose(first)) return !hasBias(producer) && hasTranspose(graph, producer);
@@ -81,7 +81,7 @@ function hasTranspose(graph: Graph, gemm: Node, except?: Node): boolean {
 }
 
 /** Whether a Gemm has no bias and a Transpose as its only reader. */
-function isTurned(graph: Graph, gemm: Node): boolean {
+function feedsTranspose(graph: Graph, gemm: Node): boolean {
   const [first, second] = readersOf(graph, gemm.outputs[0] ?? '') ?? [];
   return !hasBias(gemm) && second === undefined && isTranspose(first);
 }
