@@ -16,7 +16,7 @@ const MAX_WAY = 16;
  * after   A ── Transpose ── t, an output ── Sum ── Gemm ── y
  *         B ── Transpose ───────────────────────────┘
  * ```
- * `turnedGemm` of src/targets: it looks at one of two inputs of a Gemm, and not at a Gemm before a Transpose one of
+ * `transposedGemm` of src/targets: it looks at one of two inputs of a Gemm, and not at a Gemm before a Transpose one of
  * whose inputs is a Transpose too. {@link movedPastNorm}: not at what moves values between a MatMul and a
  * BatchNormalization. The model does not load then; a body of If, Loop or Scan gives out other memory.
  *
