@@ -1,7 +1,7 @@
 import { DTYPES } from '../ir/dtype.ts';
 import type { Graph, Use } from '../ir/graph.ts';
 import { intAttribute, isOp, type Node } from '../ir/node.ts';
-import { movedPastDequantize, statedType, takenOut, withoutEffect } from '../targets/rewrites.ts';
+import { movedPastDequantize, removedOnLoad, statedType, withoutEffect } from '../targets/rewrites.ts';
 import { ValueFacts } from './opset/infer.ts';
 import { throughSum } from './sum.ts';
 
@@ -100,7 +100,7 @@ function readersOf(graph: Graph, node: Node, isGone = mayBeTakenOut): Use[] {
 }
 
 function isTakenOut(node: Node): boolean {
-  return takenOut.value.some((opType) => isOp(node, opType));
+  return removedOnLoad.value.some((opType) => isOp(node, opType));
 }
 
 /**

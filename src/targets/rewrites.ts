@@ -16,7 +16,7 @@ export const reluInWasm: Fact<'Max'> = {
   ...{ source: ort('core/providers/cpu/activation/activations.h'), version: MEASURED, value: 'Max' },
 };
 
-export const takenOut: Fact<readonly string[]> = {
+export const removedOnLoad: Fact<readonly string[]> = {
   says: 'Operators that it removes from a graph before it looks for patterns.',
   ...{ source: ort('core/optimizer/graph_transformer_utils.cc'), version: MEASURED, value: ['Dropout', 'Identity'] },
 };

@@ -1,6 +1,6 @@
 import type { Graph } from '../../ir/graph.ts';
 import { intsAttribute, isOp, type Node } from '../../ir/node.ts';
-import { movedPastNorm, takenOut } from '../../targets/rewrites.ts';
+import { movedPastNorm, removedOnLoad } from '../../targets/rewrites.ts';
 import { throughSum } from '../sum.ts';
 import { type Folding, isAnyOp } from './context.ts';
 
@@ -58,7 +58,7 @@ function readersOf(graph: Graph, value: string): Node[] | undefined {
     if (use.graph !== graph) return undefined;
     const { node } = use;
     if (node === undefined) continue;
-    const behind = isAnyOp(node, ...takenOut.value) ? graph.uses(node.outputs[0] ?? '') : [];
+    const behind = isAnyOp(node, ...removedOnLoad.value) ? graph.uses(node.outputs[0] ?? '') : [];
     if (behind.length === 0 || behind.some((one) => one.node === undefined)) found.add(node);
     else open.push(...behind);
   }
@@ -103,7 +103,7 @@ function followsMatMul(folding: Folding, graph: Graph, mover: Node): boolean {
     node = graph.producer(value);
     if (node === undefined || readersOf(graph, value)?.length !== 1) return false;
     if (isOp(node, 'MatMul')) return folding.constant(graph, node.inputs[1]) !== undefined;
-    if (!isMover(node) && !isAnyOp(node, ...takenOut.value)) return false;
+    if (!isMover(node) && !isAnyOp(node, ...removedOnLoad.value)) return false;
   }
   return false;
 }

@@ -7,8 +7,8 @@ import {
   movedPastDequantize,
   movedPastNorm,
   reluInWasm,
+  removedOnLoad,
   statedType,
-  takenOut,
   withoutEffect,
 } from '../../../src/targets/rewrites.ts';
 import { buildModel, f32, type ModelSpec, type NodeSpec, value } from '../../support/build.ts';
@@ -91,7 +91,7 @@ export const REWRITES: { readonly [Name in Exclude<keyof typeof rewrites, 'folde
     expect(max.ops).toEqual(['DynamicQuantizeMatMul', 'Max', 'Sum']);
   },
   takenOut: async () => {
-    for (const op of takenOut.value) {
+    for (const op of removedOnLoad.value) {
       expect((await look({ nodes: between(op), initializers: MATRIX })).ops).toEqual(['Gemm']);
     }
   },
