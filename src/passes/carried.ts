@@ -75,7 +75,7 @@ function isMover(graph: Graph, use: Use): use is Use & { readonly node: Node } {
 function breaks(graph: Graph, mover: Node, int8: boolean): boolean {
   const open = [mover];
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
-    const near = readersOf(graph, node, isTakenOut);
+    const near = readersOf(graph, node, isRemoved);
     if (near.some((use) => use.node !== undefined && isQuantization(use.node, 'QuantizeLinear'))) continue;
     const readers = readersOf(graph, node);
     if (readers.some((use) => use.graph !== graph)) return true;
@@ -99,7 +99,7 @@ function readersOf(graph: Graph, node: Node, isGone = mayBeTakenOut): Use[] {
   return found;
 }
 
-function isTakenOut(node: Node): boolean {
+function isRemoved(node: Node): boolean {
   return removedOnLoad.value.some((opType) => isOp(node, opType));
 }
 
@@ -107,7 +107,7 @@ function isTakenOut(node: Node): boolean {
  * Whether ONNX Runtime removes the node, or would for certain constants: a factor of 1, a Reshape to the same shape.
  */
 function mayBeTakenOut(node: Node, graph: Graph): boolean {
-  if (isTakenOut(node) || isOp(node, 'Expand')) return true;
+  if (isRemoved(node) || isOp(node, 'Expand')) return true;
   if (!isOp(node, node.opType)) return false;
   if (withoutEffect.value.includes(node.opType))
     return node.inputs.some((name) => graph.constant(name) !== undefined && isScalar(graph, name));
