@@ -87,7 +87,7 @@ function breaks(graph: Graph, mover: Node, int8: boolean): boolean {
 }
 
 /** All uses of the first output of a node, looking through nodes that ONNX Runtime removes or may remove. */
-function readersOf(graph: Graph, node: Node, isGone = mayBeTakenOut): Use[] {
+function readersOf(graph: Graph, node: Node, isGone = mayBeRemoved): Use[] {
   const found: Use[] = [];
   const open = [...graph.uses(node.outputs[0] ?? '')];
   for (let use = open.pop(); use !== undefined; use = open.pop()) {
@@ -106,7 +106,7 @@ function isRemoved(node: Node): boolean {
 /**
  * Whether ONNX Runtime removes the node, or would for certain constants: a factor of 1, a Reshape to the same shape.
  */
-function mayBeTakenOut(node: Node, graph: Graph): boolean {
+function mayBeRemoved(node: Node, graph: Graph): boolean {
   if (isRemoved(node) || isOp(node, 'Expand')) return true;
   if (!isOp(node, node.opType)) return false;
   if (withoutEffect.value.includes(node.opType))
