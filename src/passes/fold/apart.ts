@@ -27,7 +27,7 @@ export function standApart(folding: Folding): void {
     for (const { name } of graph.outputs) {
       const producer = graph.producer(name);
       const readers = producer === undefined ? undefined : readersOf(graph, name);
-      if (producer === undefined || readers === undefined || !isTakenOut(folding, graph, producer, readers)) continue;
+      if (producer === undefined || readers === undefined || !isFusedAway(folding, graph, producer, readers)) continue;
       const direct = new Set(graph.uses(name).flatMap((use) => use.node ?? []));
       throughSum(graph, name, [...direct], 'apart');
       folding.count({ action: 'apart' });
@@ -36,7 +36,7 @@ export function standApart(folding: Folding): void {
 }
 
 /** Whether ONNX Runtime fuses the producer of an output with its reader. */
-function isTakenOut(folding: Folding, graph: Graph, producer: Node, readers: readonly Node[]): boolean {
+function isFusedAway(folding: Folding, graph: Graph, producer: Node, readers: readonly Node[]): boolean {
   const [first, second] = readers;
   if (first === undefined) return false;
   if (isTranspose(producer) && readers.every((one) => isOp(one, 'Gemm'))) {
