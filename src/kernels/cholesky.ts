@@ -36,12 +36,15 @@ export function* inverseFactor(a: Float64Array, n: number): Products<boolean> {
  */
 function* blockCholesky(a: Float64Array, n: number): Products<Float64Array[] | undefined> {
   const inverses: Float64Array[] = [];
-  const [turnedRoom, belowRoom] = [new Float64Array(Math.min(SIDE, n) * n), new Float64Array(Math.min(SIDE, n) * n)];
+  const [transposedRoom, belowRoom] = [
+    new Float64Array(Math.min(SIDE, n) * n),
+    new Float64Array(Math.min(SIDE, n) * n),
+  ];
   for (let start = 0; start < n; start += SIDE) {
     const width = Math.min(SIDE, n - start);
     const end = start + width;
     const column = (row: number): MatrixView => ({ data: a, at: row * n + start, stride: n });
-    const turned = transposed({ data: a, at: start * n, stride: n }, width, start, turnedRoom);
+    const turned = transposed({ data: a, at: start * n, stride: n }, width, start, transposedRoom);
     yield {
       ...{ into: column(start), left: { data: a, at: start * n, stride: n }, right: whole(turned, width) },
       ...{ rows: n - start, depth: start, columns: width, sign: -1 },
