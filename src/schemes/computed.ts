@@ -119,7 +119,7 @@ export function schemeOfComputed({ bits = 8, source, centred }: Computed): Schem
 /** Integers that nodes unpack from codes when the model is loaded, as a weight of an integer product or a table. */
 export async function integerWeight(graph: Graph, value: string, steps: Steps): Promise<MovedWeight | undefined> {
   const turn = graph.producer(value);
-  if (turn !== undefined && isOp(turn, 'Transpose')) return turnedWeight(graph, turn, steps);
+  if (turn !== undefined && isOp(turn, 'Transpose')) return transposedWeight(graph, turn, steps);
   const computed = await computedAt(graph, value);
   const data = computed && tensorOfComputed(computed);
   const held = computed?.source;
