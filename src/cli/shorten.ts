@@ -10,7 +10,7 @@ export function shorten(text: string, width: number): string {
  * part in which they differ is kept, as `…layers.10/attn/q…MatMul`, a little wider than `width` where there is no
  * otherway.
  */
-export function shortenApart(texts: readonly string[], width: number): string[] {
+export function shortenDistinct(texts: readonly string[], width: number): string[] {
   const shown = new Map<string, string>();
   const taken = new Set<string>();
   const settle = (names: readonly string[], forms: readonly string[]): void => {

@@ -1,6 +1,6 @@
 import type { ChalkInstance } from 'chalk';
 import Table from 'cli-table3';
-import { shortenApart } from './shorten.ts';
+import { shortenDistinct } from './shorten.ts';
 import { printable, type Widths } from './text.ts';
 
 /** How to print: with colours or not, everything or only the most important. */
@@ -53,7 +53,7 @@ export function table(
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
     colAligns: kept.map((index) => (columns[index]?.right ? 'right' : 'left')),
   });
-  const names = shortenApart(
+  const names = shortenDistinct(
     cells.map((row) => row[0] ?? ''),
     name,
   );

@@ -14,13 +14,13 @@ const LAYERS = Array.from({ length: 12 }, (_, layer) =>
 describe('names that are cut stay apart', () => {
   test('one is cut in its middle', () => {
     expect(shorten('/model/encoder/MatMul', 13)).toBe('/mod…r/MatMul');
-    expect(shortenApart(['short', '/model/encoder/MatMul'], 13)).toEqual(['short', '/mod…r/MatMul']);
-    expect(shortenApart([], 13)).toEqual([]);
+    expect(shortenDistinct(['short', '/model/encoder/MatMul'], 13)).toEqual(['short', '/mod…r/MatMul']);
+    expect(shortenDistinct([], 13)).toEqual([]);
   });
 
   test('where cutting makes two of them one, the part in which they differ is kept, and as much of the end as can be', () => {
     expect(new Set(LAYERS.map((one) => shorten(one, 33))).size).toBe(1);
-    const cut = shortenApart(LAYERS, 50);
+    const cut = shortenDistinct(LAYERS, 50);
     expect(cut.slice(0, 4)).toEqual([
       '…layers.0/self_a…q_proj/MatMul_output_0_Dequantize',
       '…layers.0/self_a…k_proj/MatMul_output_0_Dequantize',
@@ -33,13 +33,13 @@ describe('names that are cut stay apart', () => {
 
   test('one name twice is one name', () => {
     const twice = [...LAYERS.slice(0, 2), ...LAYERS.slice(0, 2)];
-    const cut = shortenApart(twice, 33);
+    const cut = shortenDistinct(twice, 33);
     expect(cut.slice(2)).toEqual(cut.slice(0, 2));
     expect(cut[0]).not.toBe(cut[1]);
   });
 
   test('where the width is too small for what differs, they are a little wider rather than one', () => {
-    const cut = shortenApart(LAYERS, 16);
+    const cut = shortenDistinct(LAYERS, 16);
     expect(new Set(cut).size).toBe(LAYERS.length);
     for (const one of cut) expect(one.length).toBeLessThanOrEqual(25);
   });
@@ -50,7 +50,7 @@ describe('names that are cut stay apart', () => {
     const name = fc.array(part, { minLength: 1, maxLength: 12 }).map((parts) => parts.join(''));
     fc.assert(
       fc.property(fc.array(name, { maxLength: 30 }), fc.integer({ min: 4, max: 40 }), (names, width) => {
-        const cut = shortenApart(names, width);
+        const cut = shortenDistinct(names, width);
         expect(cut).toHaveLength(names.length);
         expect(new Set(cut).size).toBe(new Set(names).size);
         names.forEach((one, index) => {
