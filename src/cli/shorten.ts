@@ -22,7 +22,7 @@ export function shortenDistinct(texts: readonly string[], width: number): string
   };
   const groups = [...grouped(new Set(texts), (one) => shorten(one, width))];
   for (const [form, names] of groups) if (names.length === 1) settle(names, [form]);
-  for (const [, names] of groups) if (names.length > 1) settle(names, cutApart(names, width, taken));
+  for (const [, names] of groups) if (names.length > 1) settle(names, cutDistinct(names, width, taken));
   return texts.map((one) => shown.get(one) as string);
 }
 
@@ -32,7 +32,7 @@ const WIDER = 1.25;
 const SHARES = 12;
 
 /** The names, all cut in the same way, distinct from each other and from `taken`. */
-function cutApart(names: readonly string[], width: number, taken: ReadonlySet<string>): readonly string[] {
+function cutDistinct(names: readonly string[], width: number, taken: ReadonlySet<string>): readonly string[] {
   const start = commonStart(names);
   const longest = names.reduce((most, { length }) => Math.max(most, length), 0);
   for (let wide = width; wide < longest; wide = Math.ceil(wide * WIDER)) {
