@@ -22,7 +22,7 @@ const MAX_WAY = 16;
  *
  * Folding creates such neighbours when it removes an Identity between them, or an unread node that also read the value.
  */
-export function standApart(folding: Folding): void {
+export function separate(folding: Folding): void {
   for (const graph of folding.graphs) {
     for (const { name } of graph.outputs) {
       const producer = graph.producer(name);

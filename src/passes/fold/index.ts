@@ -4,7 +4,7 @@ import { checkShape } from '../../options/check.ts';
 import { choiceFact } from '../../options/values.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
-import { standApart } from './apart.ts';
+import { separate } from './apart.ts';
 import { foldChains } from './chains.ts';
 import { computeConstants } from './computed.ts';
 import { constantsToInitializers } from './constants.ts';
@@ -84,7 +84,7 @@ async function run(model: Model, rules: ReadonlySet<FoldRule>): Promise<PassRepo
   const chains = rules.has('chains') && model.opset >= LOWEST_OPSET;
   if (chains) await foldChains(folding, weights);
   if (rules.has('unread')) removeUnread(folding);
-  if (folding.done.length > 0) standApart(folding);
+  if (folding.done.length > 0) separate(folding);
   const facts = folding.done;
   const done = doneNotes(facts);
   if (done.length > 0) model.freeInitializers();
