@@ -127,7 +127,7 @@ function groupsOf(model: Model, among: (tensor: Tensor) => boolean): Map<string,
       const held = graph.constant(name);
       if (held === undefined || held.tensor.byteLength < LEAST_BYTES || !among(held.tensor)) continue;
       if (isVariable(model, held)) continue;
-      if (graph.uses(name).some(keepsApart)) continue;
+      if (graph.uses(name).some(needsOwnTensor)) continue;
       const key = `${held.tensor.dtype} ${held.tensor.dims.join()}`;
       const list = groups.get(key);
       if (list === undefined) groups.set(key, [held]);
@@ -138,7 +138,7 @@ function groupsOf(model: Model, among: (tensor: Tensor) => boolean): Map<string,
 }
 
 /** Whether a use needs a tensor of its own: outputs have names, and ONNX Runtime writes into running means. */
-function keepsApart({ node, index }: Use): boolean {
+function needsOwnTensor({ node, index }: Use): boolean {
   if (node === undefined) return true;
   return isOp(node, 'BatchNormalization') && index >= 3 && intAttribute(node, 'training_mode', 0) === 1;
 }
