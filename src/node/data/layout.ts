@@ -52,7 +52,7 @@ export function layoutOf(given: readonly Given[]): Layout | Mismatch | undefined
       else if (isFixedLike(one, sure, names)) other ??= { input: one.input, rows: rowsOf(one), before: rows };
     }
   }
-  if (other !== undefined) return areApart(sure, names) ? undefined : other;
+  if (other !== undefined) return haveOtherRowNames(sure, names) ? undefined : other;
   const fixed = [...axes].map(([input, axis]) => input.dims?.[axis]).find((dim) => typeof dim === 'number');
   return fixed === 0 ? undefined : { axes, rows, fixed };
 }
@@ -74,7 +74,7 @@ function isFixedLike({ input }: Given, sure: readonly Given[], names: ReadonlySe
 }
 
 /** Whether the model names the rows of these inputs differently, so that there may be as many of each as there are. */
-function areApart(sure: readonly Given[], names: ReadonlySet<string>): boolean {
+function haveOtherRowNames(sure: readonly Given[], names: ReadonlySet<string>): boolean {
   const counts = new Map<string, number>();
   for (const one of sure) {
     const name = one.input.dims?.[axisOf(one, names)];
