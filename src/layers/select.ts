@@ -67,7 +67,7 @@ export function weightOf(graph: Graph, node: Node): WeightUse | Skip | undefined
     if (found?.held !== undefined) return { ...found, held: found.held, graph, node, index };
   }
   // The data of a Gather need not be a weight.
-  const find = node.opType === 'Gather' ? madeOfIntegers : noWeight;
+  const find = node.opType === 'Gather' ? integerSkip : noWeight;
   return find(graph, node, node.inputs[indices[0] as number] ?? '');
 }
 
@@ -101,7 +101,7 @@ function unpackedSkip(graph: Graph, node: Node, value: string): Skip | undefined
 }
 
 /** A skip for a value that is dequantized from integers when the model is loaded or runs. */
-function madeOfIntegers(graph: Graph, node: Node, given: string): Skip | undefined {
+function integerSkip(graph: Graph, node: Node, given: string): Skip | undefined {
   const { scope, name, producer } = makerOf(graph, given, PASSED);
   if (producer !== undefined && isOp(producer, 'DequantizeLinear')) {
     const [integers = ''] = producer.inputs;
@@ -126,7 +126,7 @@ function madeOfIntegers(graph: Graph, node: Node, given: string): Skip | undefin
 }
 
 function noWeight(graph: Graph, node: Node, given: string): Skip | undefined {
-  const integers = madeOfIntegers(graph, node, given);
+  const integers = integerSkip(graph, node, given);
   if (integers !== undefined) return integers;
   const { scope, name } = makerOf(graph, given, PASSED);
   if (name !== given) return undefined;
