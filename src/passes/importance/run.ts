@@ -83,7 +83,7 @@ export async function runMethod(
     for (const layer of group.layers) {
       const result = await line.next(async () => pruned(layer, sums as Sums, (await prepared()) as Prune | string));
       const { vectors, outcome } = outcomeOf(result, layer, method);
-      if (vectors.rows > 0) met.push(metBy(layer, group.wanted, vectors));
+      if (vectors.rows > 0) met.push(seenBy(layer, group.wanted, vectors));
       if (typeof outcome !== 'function') skips.push(outcome);
       else if (options.parallel) later.push(outcome);
       else changes.push(outcome());
@@ -100,7 +100,7 @@ const MORE_ROWS = 'More rows would help; `l1`, which needs no data, may be more 
 const PARALLEL = 'keeps errors of one layer out of the next.';
 
 /** The data vectors that a layer saw. */
-function metBy({ target }: Layer, { columns }: SumRequest, { rows, of = rows }: Vectors): Met {
+function seenBy({ target }: Layer, { columns }: SumRequest, { rows, of = rows }: Vectors): Met {
   return { weight: constantName(target.held), inputs: columns, vectors: rows, of };
 }
 
