@@ -38,7 +38,7 @@ function entryOf(key: string, value: unknown): JsonObject {
 
 /** How many data files each file has, by full name, which takes precedence over that of the model. */
 function mergedCounts(given: unknown, files: readonly PresentFile[]): unknown {
-  const wrong = files.filter(({ file, data }) => toldCount(given, file) !== data);
+  const wrong = files.filter(({ file, data }) => statedCount(given, file) !== data);
   if (wrong.length === 0) return given;
   // A single number applies to every file, even to those without data files.
   const listed = isObject(given) ? wrong : files.filter((one) => one.data > 0);
@@ -46,7 +46,7 @@ function mergedCounts(given: unknown, files: readonly PresentFile[]): unknown {
 }
 
 /** The number that transformers.js derives from a setting for a file. */
-function toldCount(given: unknown, file: string): number {
+function statedCount(given: unknown, file: string): number {
   if (!isObject(given)) return Number(given ?? 0);
   const name = partsOf(file)?.name ?? '';
   const told = Object.hasOwn(given, file) ? given[file] : Object.hasOwn(given, name) ? given[name] : 0;
