@@ -34,7 +34,7 @@ interface Cost {
 }
 
 /** The contents of values that are not constants but known before a run; undefined if they are not. */
-export type Foreknown = (graph: Graph, value: string) => Promise<Tensor | undefined>;
+export type Predict = (graph: Graph, value: string) => Promise<Tensor | undefined>;
 
 /**
  * The constants of a model, and what nodes compute from them. A result as large as a weight is computed when the model
@@ -42,7 +42,7 @@ export type Foreknown = (graph: Graph, value: string) => Promise<Tensor | undefi
  */
 export class Constants {
   readonly #model: Model;
-  readonly #foreknown: Foreknown | undefined;
+  readonly #foreknown: Predict | undefined;
   readonly #made = new Map<Graph, Map<string, Tensor>>();
   readonly #costs = new WeakMap<Tensor, Cost>();
   readonly #numbers = new WeakMap<Tensor, number>();
@@ -51,7 +51,7 @@ export class Constants {
   #most: number | undefined;
 
   /** @param foreknown - asked for what no constant gives */
-  constructor(model: Model, foreknown?: Foreknown) {
+  constructor(model: Model, foreknown?: Predict) {
     this.#model = model;
     this.#foreknown = foreknown;
   }
