@@ -42,7 +42,7 @@ export type Predict = (graph: Graph, value: string) => Promise<Tensor | undefine
  */
 export class Constants {
   readonly #model: Model;
-  readonly #foreknown: Predict | undefined;
+  readonly #predict: Predict | undefined;
   readonly #made = new Map<Graph, Map<string, Tensor>>();
   readonly #costs = new WeakMap<Tensor, Cost>();
   readonly #numbers = new WeakMap<Tensor, number>();
@@ -53,7 +53,7 @@ export class Constants {
   /** @param foreknown - asked for what no constant gives */
   constructor(model: Model, foreknown?: Predict) {
     this.#model = model;
-    this.#foreknown = foreknown;
+    this.#predict = foreknown;
   }
 
   /** The constant with this name in the scope of `graph`, or the result of {@link compute}. */
@@ -77,7 +77,7 @@ export class Constants {
 
   /** The same, or what is known of the value without computing it. */
   async value(graph: Graph, value: string): Promise<Tensor | undefined> {
-    return this.of(graph, value) ?? (await this.#foreknown?.(graph, value));
+    return this.of(graph, value) ?? (await this.#predict?.(graph, value));
   }
 
   /** Whether ONNX Runtime computes the same bits. */
