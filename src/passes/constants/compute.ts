@@ -50,10 +50,10 @@ export class Constants {
   #held = 0;
   #most: number | undefined;
 
-  /** @param foreknown - asked for what no constant gives */
-  constructor(model: Model, foreknown?: Predict) {
+  /** @param predict - asked for what no constant gives */
+  constructor(model: Model, predict?: Predict) {
     this.#model = model;
-    this.#predict = foreknown;
+    this.#predict = predict;
   }
 
   /** The constant with this name in the scope of `graph`, or the result of {@link compute}. */
