@@ -3,7 +3,7 @@ import { type Codes, realsOfCodes } from './codes.ts';
 import { rowsTogether } from './part.ts';
 
 /** What is known of the activations that a matrix meets. */
-export interface Met {
+export interface SeenVectors {
   /** The mean of `|x|`, or its root mean square: `[inputs]`. */
   readonly strength: ArrayLike<number>;
   /** `XᵀX / n`, or any multiple of it: `[inputs, inputs]`. */
@@ -36,14 +36,14 @@ const LEAST = 1e-4;
  * @param search - makes codes of a matrix of these dims
  * @see Lin et al.: AWQ, arXiv 2306.00978, section 3.2
  */
-export function awq(matrix: Float32Array, met: Met, search: (matrix: Float32Array) => Codes): Scaled {
+export function awq(matrix: Float32Array, met: SeenVectors, search: (matrix: Float32Array) => Codes): Scaled {
   return multiplyHere(awqBy(matrix, met, search));
 }
 
 /** The same for who multiplies elsewhere. */
 export function* awqBy(
   matrix: Float32Array,
-  { strength, gram }: Met,
+  { strength, gram }: SeenVectors,
   search: (matrix: Float32Array) => Codes,
 ): Products<Scaled> {
   let best: Scaled | undefined;
