@@ -4,7 +4,7 @@ import { type AnyTable, isList, kebab, type Option, type Table } from '../option
 import { SUMMARIES, type Verb } from '../options/verbs.ts';
 import { DASH } from './arguments.ts';
 import { Chosen } from './chosen.ts';
-import { type Told, told } from './config/told.ts';
+import { type GivenOptions, told } from './config/told.ts';
 import { errorWithDashes } from './dashes.ts';
 import type { Streams } from './pipe.ts';
 import type { Column } from './table.ts';
@@ -41,7 +41,7 @@ export interface ReportRow {
 export function yargsCommand<T extends object>(
   { verb, table }: Command<T>,
   { stderr }: Pick<Streams, 'stderr'>,
-  run: (told: Told, models: readonly string[]) => void | Promise<void>,
+  run: (told: GivenOptions, models: readonly string[]) => void | Promise<void>,
 ): CommandModule {
   const { command, describe } = SUMMARIES[verb];
   return {

@@ -2,7 +2,7 @@ import type { CommandModule } from 'yargs';
 import type { StepValues } from '../../options/common.ts';
 import { isStepVerb, type StepVerb, SUMMARIES, VERBS, type Verb } from '../../options/verbs.ts';
 import { type Colors, type Command, yargsCommand } from '../command.ts';
-import type { Told } from '../config/told.ts';
+import type { GivenOptions } from '../config/told.ts';
 import { folderOf, forOne, type Named } from '../many/several.ts';
 import type { Streams } from '../pipe.ts';
 import type { Run } from '../run.ts';
@@ -25,7 +25,7 @@ export function commandsFor(argv: readonly string[], streams: Streams, colors: C
 /** Runs a verb, for each model if there are several, and writes its options to a recipe if requested. */
 async function runCommand(
   loaded: Command<object>,
-  told: Told,
+  told: GivenOptions,
   listed: readonly string[],
   streams: Streams,
   colors: Colors,

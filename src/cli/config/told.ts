@@ -12,7 +12,7 @@ import type { Streams } from '../pipe.ts';
 import { printable } from '../text.ts';
 
 /** The options of a command line, to which a config file may add some for each model. */
-export interface Told {
+export interface GivenOptions {
   /** The values of options for the whole run. */
   readonly run: object;
   /**
@@ -33,7 +33,7 @@ export function told<T extends object>(
   table: Table<T>,
   said: Readonly<Record<string, unknown>>,
   { stderr }: Pick<Streams, 'stderr'>,
-): Told {
+): GivenOptions {
   const beside = new Set<string>();
   const lines = new Set<string>();
   const say = (line: string | undefined): void => {

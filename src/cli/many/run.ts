@@ -6,7 +6,7 @@ import type { InspectValues } from '../../options/look.ts';
 import type { VerifyValues } from '../../options/measure.ts';
 import type { AnyTable } from '../../options/option.ts';
 import type { Colors, Command } from '../command.ts';
-import type { Told } from '../config/told.ts';
+import type { GivenOptions } from '../config/told.ts';
 import type { Streams } from '../pipe.ts';
 import { progress } from '../progress.ts';
 import { columnsOf } from '../text.ts';
@@ -34,7 +34,7 @@ type Values = StepValues & Partial<VerifyValues> & Pick<InspectValues, 'graph' |
  */
 export async function runMany(
   { verb, table, row }: Command<object>,
-  told: Told,
+  told: GivenOptions,
   models: readonly string[],
   { streams, colors, load }: Surroundings,
 ): Promise<void> {
@@ -88,7 +88,7 @@ export async function runMany(
 }
 
 /** Refuses to save one recipe for models that have options of their own. */
-function refuseOneRecipe({ saveRecipe }: StepValues, { beside }: Told): void {
+function refuseOneRecipe({ saveRecipe }: StepValues, { beside }: GivenOptions): void {
   const [path] = beside;
   if (saveRecipe === undefined || path === undefined) return;
   throw new CompressError('options', 'saveRecipe', `one recipe cannot hold what ${path} says of its models alone`, {
