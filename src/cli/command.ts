@@ -4,7 +4,7 @@ import { type AnyTable, isList, kebab, type Option, type Table } from '../option
 import { SUMMARIES, type Verb } from '../options/verbs.ts';
 import { DASH } from './arguments.ts';
 import { Chosen } from './chosen.ts';
-import { type GivenOptions, told } from './config/told.ts';
+import { type GivenOptions, givenOptions } from './config/told.ts';
 import { errorWithDashes } from './dashes.ts';
 import type { Streams } from './pipe.ts';
 import type { Column } from './table.ts';
@@ -55,7 +55,7 @@ export function yargsCommand<T extends object>(
           const many = takesMany(table);
           const given = withDashes(table, args);
           const { model, ...rest } = given;
-          const said = told(verb, table, many ? rest : given, { stderr });
+          const said = givenOptions(verb, table, many ? rest : given, { stderr });
           await run(said, many ? ((model ?? []) as readonly string[]) : []);
         } catch (cause) {
           throw errorWithDashes(cause, table);

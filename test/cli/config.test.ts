@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { openConfig } from '../../src/cli/config/open.ts';
-import { told } from '../../src/cli/config/told.ts';
+import { givenOptions } from '../../src/cli/config/told.ts';
 import { CONFIG_NAME, type ConfigVerb } from '../../src/options/config.ts';
 import type { Table } from '../../src/options/option.ts';
 import { TABLES } from '../../src/options/tables.ts';
@@ -24,7 +24,7 @@ async function valuesOf(
 ): Promise<{ values: object; lines: string }> {
   let lines = '';
   const stderr = { write: (text: string) => (lines += text) } as unknown as NodeJS.WriteStream;
-  const all = told(verb, TABLES[verb] as Table<object>, said, { stderr });
+  const all = givenOptions(verb, TABLES[verb] as Table<object>, said, { stderr });
   const values = await all.valuesFor(join(path, '../model.onnx'));
   return { values, lines: lines.replaceAll(path, 'FILE') };
 }
@@ -67,9 +67,9 @@ describe('what is given wins', () => {
 
   test('a model of standard input has no file beside it, and takes the one that is named', async () => {
     const stderr = { write: () => true } as unknown as NodeJS.WriteStream;
-    const plain = told('prune', TABLES.prune as Table<object>, { l1: '0.4' }, { stderr });
+    const plain = givenOptions('prune', TABLES.prune as Table<object>, { l1: '0.4' }, { stderr });
     expect(await plain.valuesFor(undefined)).toEqual({ l1: 0.4 });
-    const named = told('prune', TABLES.prune as Table<object>, { config: path }, { stderr });
+    const named = givenOptions('prune', TABLES.prune as Table<object>, { config: path }, { stderr });
     expect(await named.valuesFor(undefined)).toMatchObject({ structured: 'l1', amount: 0.25 });
   });
 });

@@ -28,7 +28,7 @@ export interface GivenOptions {
 /**
  * @param said - the given arguments by option key
  */
-export function told<T extends object>(
+export function givenOptions<T extends object>(
   verb: Verb,
   table: Table<T>,
   said: Readonly<Record<string, unknown>>,
