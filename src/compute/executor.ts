@@ -32,7 +32,7 @@ export interface FileExecutor {
    */
   run<Kind extends Job['kind']>(stored: Stored, parts: readonly Part<Kind>[]): Promise<Results[Kind][]>;
   /** Has a whole job done by one thread, for a caller that has several at once; errors as those of `run`. */
-  runApart<Kind extends Job['kind']>(stored: Stored, job: JobOf<Kind>): Promise<Results[Kind]>;
+  runAlone<Kind extends Job['kind']>(stored: Stored, job: JobOf<Kind>): Promise<Results[Kind]>;
   /**
    * Runs parts that write their results.
    * @param cutInto - at most so many parts, each of which writes from where the one before ends

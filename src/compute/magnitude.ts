@@ -89,7 +89,7 @@ export class StoredMagnitudes {
    */
   async select(count: number): Promise<Threshold | undefined> {
     const job = { kind: 'select', elements: this.#stored.byteLength / 4, parts: this.#parts, count } as const;
-    this.#selection = await fileExecutorOf(this.#stored).runApart<'select'>(this.#stored, job);
+    this.#selection = await fileExecutorOf(this.#stored).runAlone<'select'>(this.#stored, job);
     const { found } = this.#selection;
     return found && { key: [found.bits >>> 16, found.bits & 0xffff], ties: found.ties };
   }

@@ -9,7 +9,7 @@ const threads: FileExecutor = {
   threadsFor,
   partsFor,
   run: async (stored, parts) => (await import('./run.ts')).runParts(stored, parts),
-  runApart: async (stored, job) => (await import('./run.ts')).runApart(stored, job),
+  runAlone: async (stored, job) => (await import('./run.ts')).runApart(stored, job),
   write: async (...what) => (await import('./run.ts')).write(...what),
 };
 
