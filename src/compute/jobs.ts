@@ -7,7 +7,7 @@ import { type Floats, type MatrixBand, quantizeSteps, rangeSteps, transposeSteps
 import type { Loss } from '../kernels/loss.ts';
 import type { Codes, PackedCodes } from '../kernels/lowbits/codes.ts';
 import { type CodesMatrix, codesSteps } from '../kernels/lowbits/codesSteps.ts';
-import type { SearchHow } from '../kernels/lowbits/search.ts';
+import type { SearchOptions } from '../kernels/lowbits/search.ts';
 import {
   type Counts,
   copySteps,
@@ -41,7 +41,7 @@ export type Job =
   | {
       readonly kind: 'codes';
       readonly matrix: CodesMatrix;
-      readonly how: SearchHow;
+      readonly how: SearchOptions;
       readonly into: Codes | PackedCodes;
     };
 

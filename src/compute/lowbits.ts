@@ -3,7 +3,7 @@ import type { Loss } from '../kernels/loss.ts';
 import type { BlockForm, Coded, Codes, Order, PackedCodes } from '../kernels/lowbits/codes.ts';
 import { type CodesMatrix, codesSteps } from '../kernels/lowbits/codesSteps.ts';
 import { bytesForCodes, roomForCodes } from '../kernels/lowbits/room.ts';
-import type { SearchHow } from '../kernels/lowbits/search.ts';
+import type { SearchOptions } from '../kernels/lowbits/search.ts';
 import { sharesIn } from '../kernels/lowbits/tiles.ts';
 import { Arena } from '../kernels/simd/arena.ts';
 import { spans } from '../kernels/slices.ts';
@@ -15,7 +15,7 @@ import { runParts } from './here.ts';
 export type WholeMatrix = Omit<CodesMatrix, 'wanted'>;
 
 /** How codes are chosen, and what scales they have. */
-export interface CodesHow extends SearchHow {
+export interface CodesHow extends SearchOptions {
   /** Whether each scale is a small integer times the step of its output. */
   readonly multipliers?: boolean;
 }
@@ -69,7 +69,7 @@ function takeShared(bytes: number): SharedArrayBuffer {
 async function fill(
   stored: Stored,
   matrix: WholeMatrix,
-  how: SearchHow,
+  how: SearchOptions,
   codes: Codes | PackedCodes,
   count: number,
 ): Promise<CodesAndLoss | undefined> {

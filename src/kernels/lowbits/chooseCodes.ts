@@ -5,7 +5,7 @@ import { EMPTY_SCALE } from './block.ts';
 import { candidatesFor, needsWide } from './candidates.ts';
 import { type Coded, type Codes, middleOf, type PackedCodes } from './codes.ts';
 import { FRACTIONS } from './factors.ts';
-import { blockOf, finder, halfOf, type SearchHow, weightsOf } from './search.ts';
+import { blockOf, finder, halfOf, type SearchOptions, weightsOf } from './search.ts';
 import type { Band, Tile } from './tiles.ts';
 
 /** Room in the arena for a band, and what is the same for all of them. */
@@ -25,7 +25,7 @@ export class Room {
   readonly #into: Codes | PackedCodes;
 
   /** @param largest - of the bands */
-  constructor(arena: Arena, reader: Reader, largest: Tile, tile: Tile, into: Codes | PackedCodes, how: SearchHow) {
+  constructor(arena: Arena, reader: Reader, largest: Tile, tile: Tile, into: Codes | PackedCodes, how: SearchOptions) {
     const { block, symmetric, multipliers } = into;
     const strip = largest.outputs.length;
     const blocks = Math.ceil(largest.inputs.length / block);
@@ -76,7 +76,7 @@ export function chooseCodes(
   { band, tile }: Where,
   outFirst: boolean,
   form: Codes | PackedCodes,
-  how: SearchHow,
+  how: SearchOptions,
 ): void {
   const [outputs, inputs] = [tile.outputs.length, tile.inputs.length];
   const { bits, block, symmetric, half, multipliers } = form;
@@ -131,7 +131,7 @@ function findByRows(
   tile: Tile,
   outFirst: boolean,
   form: Coded,
-  how: SearchHow,
+  how: SearchOptions,
 ): void {
   const [outputs, inputs] = [tile.outputs.length, tile.inputs.length];
   const blocks = Math.ceil(inputs / form.block);

@@ -5,7 +5,7 @@ import type { Span } from '../slices.ts';
 import type { Steps } from '../steps.ts';
 import { chooseCodes, Room } from './chooseCodes.ts';
 import { blocksIn, type Coded, type Codes, type PackedCodes } from './codes.ts';
-import type { SearchHow } from './search.ts';
+import type { SearchOptions } from './search.ts';
 import { type Band, bandsOf, type Cut, type Tile } from './tiles.ts';
 
 /** A matrix of floats that lies somewhere, of which a part is wanted. */
@@ -25,7 +25,7 @@ export interface CodesMatrix extends Cut {
 export function* codesSteps(
   arena: Arena,
   matrix: CodesMatrix,
-  how: SearchHow,
+  how: SearchOptions,
   into: Codes | PackedCodes,
 ): Steps<Loss | undefined> {
   const bands = [...bandsOf(matrix, into, matrix.wanted)];

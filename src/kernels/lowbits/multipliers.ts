@@ -1,7 +1,7 @@
 import { type Block, takeCodes } from './block.ts';
 import { type BlockForm, blocksIn, type Codes, type MatrixShape, middleOf } from './codes.ts';
 import { FactorRow } from './factors.ts';
-import { blockOf, finder, type SearchHow, weightsOf } from './search.ts';
+import { blockOf, finder, type SearchOptions, weightsOf } from './search.ts';
 
 /**
  * A matrix in a few bits whose scales are small integers times the step of their output, so that
@@ -13,7 +13,12 @@ import { blockOf, finder, type SearchHow, weightsOf } from './search.ts';
  * @param how - of the scale of each block by itself
  * @throws RangeError for other forms, and for `hqq`
  */
-export function searchMultipliers(matrix: Float32Array, shape: MatrixShape, form: BlockForm, how: SearchHow): Codes {
+export function searchMultipliers(
+  matrix: Float32Array,
+  shape: MatrixShape,
+  form: BlockForm,
+  how: SearchOptions,
+): Codes {
   const { outputs, inputs } = shape;
   const { bits, block, symmetric } = form;
   if (!symmetric || bits === 8) throw new RangeError('multipliers require symmetric codes of 2 or 4 bits');

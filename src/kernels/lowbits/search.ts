@@ -12,7 +12,7 @@ import { ScaleSearch } from './scales.ts';
  */
 export type SearchMethod = 'rtn' | 'mse' | 'hqq';
 
-export interface SearchHow {
+export interface SearchOptions {
   readonly method: SearchMethod;
   /** `[inputs]`, 0 or more: how much an error of each input counts for `mse`. All the same if omitted. */
   readonly importance?: Float32Array | undefined;
@@ -24,7 +24,7 @@ export interface SearchHow {
  * @returns codes that are the nearest for their scale and zero point; a weight of 0 stays 0
  * @throws RangeError for `hqq` in symmetric form: it has no zero point to move
  */
-export function searchCodes(matrix: Float32Array, shape: MatrixShape, form: BlockForm, how: SearchHow): Codes {
+export function searchCodes(matrix: Float32Array, shape: MatrixShape, form: BlockForm, how: SearchOptions): Codes {
   const { outputs, inputs } = shape;
   const { bits, block, symmetric, half } = form;
   const blocks = blocksIn({ inputs, block });
