@@ -15,7 +15,7 @@ import { runParts } from './here.ts';
 export type WholeMatrix = Omit<CodesMatrix, 'wanted'>;
 
 /** How codes are chosen, and what scales they have. */
-export interface CodesHow extends SearchOptions {
+export interface CodesOptions extends SearchOptions {
   /** Whether each scale is a small integer times the step of its output. */
   readonly multipliers?: boolean;
 }
@@ -36,7 +36,7 @@ export async function codesOfStored(
   stored: Stored,
   matrix: WholeMatrix,
   form: BlockForm,
-  { multipliers = false, ...how }: CodesHow,
+  { multipliers = false, ...how }: CodesOptions,
   order?: Order,
 ): Promise<CodesAndLoss | undefined> {
   const wanted = { ...form, outputs: matrix.outputs, inputs: matrix.inputs, multipliers, order };
@@ -95,7 +95,7 @@ export function codesOfFloats(
   data: Float32Array,
   matrix: Omit<WholeMatrix, 'format'>,
   form: BlockForm,
-  { multipliers = false, ...how }: CodesHow,
+  { multipliers = false, ...how }: CodesOptions,
 ): CodesAndLoss<Codes> | undefined {
   shared ??= new Arena();
   const mark = shared.mark();

@@ -1,4 +1,4 @@
-import type { CodesAndLoss, CodesHow } from '../compute/lowbits.ts';
+import type { CodesAndLoss, CodesOptions } from '../compute/lowbits.ts';
 import { elementCount, type FloatDType } from '../ir/dtype.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { worthStreaming } from '../kernels/choose.ts';
@@ -46,7 +46,7 @@ const lowbits = once(() => import('../compute/lowbits.ts'));
 export async function codesOf(
   given: CodesGiven,
   form: BlockForm,
-  how: CodesHow,
+  how: CodesOptions,
   order?: Order,
 ): Promise<MeasuredCodes<Codes | PackedCodes> | undefined> {
   const { tensor, shape, outFirst, factor } = given;
@@ -68,7 +68,7 @@ export async function codesOfMatrix(
   matrix: Float32Array,
   shape: MatrixShape,
   form: BlockForm,
-  how: CodesHow,
+  how: CodesOptions,
 ): Promise<MeasuredCodes> {
   if (await worthStreaming(matrix.length)) {
     const { codesOfFloats } = await lowbits();

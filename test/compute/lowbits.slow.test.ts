@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Stored } from '../../src/bytes/stored.ts';
 import {
   type CodesAndLoss,
-  type CodesHow,
+  type CodesOptions,
   codesOfFloats,
   codesOfStored,
   type WholeMatrix,
@@ -47,7 +47,7 @@ describe.each(['float32', 'float16', 'bfloat16'] as const)('%s', (format) => {
 
   test.each(FORMS)('$method, $bits bits, symmetric $symmetric: what the reference gives', async (one) => {
     const form: BlockForm = { bits: one.bits, symmetric: one.symmetric, block: 32, half: true };
-    const how: CodesHow = { method: one.method, importance };
+    const how: CodesOptions = { method: one.method, importance };
     const expected = searchCodes(matrix, { outputs, inputs }, form, how);
     const { noise } = lossOfCodes(matrix, expected);
     for (const outFirst of [true, false]) {
@@ -63,7 +63,7 @@ describe.each(['float32', 'float16', 'bfloat16'] as const)('%s', (format) => {
     [4, 'rtn'],
   ] as const)('multipliers of %d bits by %s: what the reference gives', async (bits, method) => {
     const form: BlockForm = { bits, symmetric: true, block: 16, half: false };
-    const how: CodesHow = { method, multipliers: true };
+    const how: CodesOptions = { method, multipliers: true };
     const expected = searchMultipliers(matrix, { outputs, inputs }, form, how);
     for (const outFirst of [true, false]) {
       const found = await codesOfStored(stored(outFirst ? words : turned), given(outFirst), form, how);
@@ -96,7 +96,7 @@ describe.each([2, 4, 8] as const)('%d bits', (bits) => {
   test.each(['outputs', 'inputs'] as const)('packed with the %s first', async (order) => {
     for (const symmetric of [true, false]) {
       const form: BlockForm = { bits, symmetric, block: 16, half: true };
-      const how: CodesHow = { method: 'mse' };
+      const how: CodesOptions = { method: 'mse' };
       const expected = searchCodes(floats, { outputs, inputs }, form, how);
       const { codes: _, ...coded } = expected;
       const packed = packedByHand(expected, order);
