@@ -62,7 +62,7 @@ export function rangeChains(graph: Graph, starts: ReadonlySet<Node>): Set<Node> 
 /** Nodes that compute angles, up to the Sin, Cos or Tan that reads them. */
 export function angleNodes(graph: Graph): ReadonlySet<Node> {
   const angles = graph.nodes.filter((node) => isStandard(node.domain) && ANGLES.has(node.opType));
-  return producersOf(graph, angles, (one) => makesAngle(graph, one));
+  return upstream(graph, angles, (one) => makesAngle(graph, one));
 }
 
 /**
@@ -154,7 +154,7 @@ function isEnd(node: Node, index: number): boolean {
  * @param takes - whether to include a node of a standard operator
  * @param ends - whether to stop at a node
  */
-export function producersOf(
+export function upstream(
   graph: Graph,
   nodes: readonly Node[],
   takes: (node: Node) => boolean,

@@ -1,6 +1,6 @@
 import type { Graph } from '../../ir/graph.ts';
 import { isOp, isStandard, type Node } from '../../ir/node.ts';
-import { BETWEEN, isSquare, MAX_HOPS, producersOf, producersOf, readersOf } from './chains.ts';
+import { BETWEEN, isSquare, MAX_HOPS, producersOf, readersOf, upstream } from './chains.ts';
 
 /** Operators of weighted sums: the filters of a spectrum, and the transform before it. */
 const PRODUCTS = new Set(['Conv', 'DFT', 'Einsum', 'Gemm', 'MatMul', 'STFT']);
@@ -20,7 +20,7 @@ export function spectra(graph: Graph): ReadonlySet<Node> {
   const last = [...logs].flatMap((log) =>
     producersOf(graph, log).filter((one) => isStandard(one.domain) && takes(one)),
   );
-  const made = producersOf(graph, last, takes, isSquare);
+  const made = upstream(graph, last, takes, isSquare);
   const squares = [...made].filter(isSquare);
   const kept = new Set(squares);
   // The set grows during the loop.

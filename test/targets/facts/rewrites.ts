@@ -90,7 +90,7 @@ export const REWRITES: { readonly [Name in Exclude<keyof typeof rewrites, 'folde
     expect(relu.ops).toEqual(['DynamicQuantizeMatMul', 'Relu', 'Sum']);
     expect(max.ops).toEqual(['DynamicQuantizeMatMul', 'Max', 'Sum']);
   },
-  takenOut: async () => {
+  removedOnLoad: async () => {
     for (const op of removedOnLoad.value) {
       expect((await look({ nodes: between(op), initializers: MATRIX })).ops).toEqual(['Gemm']);
     }
