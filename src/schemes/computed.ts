@@ -131,7 +131,7 @@ export async function integerWeight(graph: Graph, value: string, steps: Steps): 
 }
 
 /** A table that a product reads transposed. */
-async function turnedWeight(graph: Graph, turn: Node, steps: Steps): Promise<MovedWeight | undefined> {
+async function transposedWeight(graph: Graph, turn: Node, steps: Steps): Promise<MovedWeight | undefined> {
   const perm = intsAttribute(turn, 'perm') ?? [];
   if (perm.join() !== '1,0' || steps.sharing?.axis !== -1) return undefined;
   const found = await integerWeight(graph, turn.inputs[0] ?? '', { ...steps, sharing: { ...steps.sharing, axis: 0 } });

@@ -94,13 +94,13 @@ export function decodableIn(graph: Graph, data: Tensor, steps: Steps): Decodable
 }
 
 /** A constant, and the type in which a node reads it. */
-export interface Behind {
+export interface SourceConstant {
   readonly held: Constant;
   readonly dtype: DType;
 }
 
 /** The constant behind a Cast or a node that changes its dims, such as scales stored as float16. */
-export function constantBehind(graph: Graph, value: string): Behind | undefined {
+export function sourceConstant(graph: Graph, value: string): SourceConstant | undefined {
   let [scope, name]: [Graph, string] = [graph, value];
   let dtype: DType | undefined;
   for (let step = 0; step < 4; step++) {
@@ -121,7 +121,7 @@ export function sourceTensor(graph: Graph, value: string): Tensor | undefined {
 }
 
 /** Scales as a node reads them, and the tensors that store them. */
-export interface ScalesBehind {
+export interface SourceScales {
   readonly scale: Tensor;
   readonly parts: readonly Tensor[];
 }
@@ -158,7 +158,7 @@ export function asRead(graph: Graph, scale: string, weight: Decodable | undefine
 const PASSED = ['Cast', 'Identity', ...RESHAPES];
 
 /** The 16-bit float weight behind the output of a Cast. */
-export function halfBehind(graph: Graph, value: string): Decodable | undefined {
+export function sourceHalf(graph: Graph, value: string): Decodable | undefined {
   const cast = graph.producer(value);
   if (cast === undefined || !isOp(cast, 'Cast')) return undefined;
   const to = DTYPES[intAttribute(cast, 'to', 0)];

@@ -88,7 +88,7 @@ function rowSteps(graph: Graph, value: string): Steps | undefined {
 }
 
 /** Codes that are unpacked when a model is loaded, recognized by operators alone, without reading data. */
-export interface CodesBehind {
+export interface SourceCodes {
   readonly held: Constant;
   readonly bits: number;
 }

@@ -105,7 +105,7 @@ export const fusedBlocks: Fact<FusedBlocks> = {
   ...{ source: MATMUL_NBITS, version: '1.30', value: { bodies: false, columns: { 2: 4 } } },
 };
 
-export const scalesBehindCast: Fact<'disabled'> = {
+export const scalesAfterCast: Fact<'disabled'> = {
   says:
     'MatMulNBits with accuracy_level 4 packs weights and scales when a session is created: scales that a Cast ' +
     'computes at run time are taken as zeros.',

@@ -78,7 +78,7 @@ export const movedPastNorm: Fact<readonly string[]> = {
   ...{ source: ort('core/optimizer/matmul_bn_fusion.cc'), version: MEASURED, value: ['Reshape', 'Transpose'] },
 };
 
-export const turnedGemm: Fact<readonly string[]> = {
+export const transposedGemm: Fact<readonly string[]> = {
   says:
     'It folds a Transpose before or after a Gemm into it, without always checking whether the Transpose produces a ' +
     'graph output.',

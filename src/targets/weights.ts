@@ -179,7 +179,7 @@ function scaleDims({ graph, dequantize }: { graph: Graph; dequantize: Node }): r
 }
 
 /** Whether a QuantizeLinear reads the output of a node, for a Gemm also through a Relu. */
-function quantizedBehind(graph: Graph, node: Node): boolean {
+function isQuantizedAfter(graph: Graph, node: Node): boolean {
   const [next] = readersOf(graph, node);
   if (next === undefined) return false;
   return isOp(next, 'QuantizeLinear') || (isOp(next, 'Relu') && isOp(node, 'Gemm') && isQuantizedAfter(graph, next));

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { shorten, shortenApart } from '../../src/cli/shorten.ts';
+import { shorten, shortenDistinct } from '../../src/cli/shorten.ts';
 import { widthsOf, wrap } from '../../src/cli/text.ts';
 import { buildModel, f32, type ModelSpec } from '../support/build.ts';
 import { compress, folder } from '../support/cli.ts';

@@ -9,7 +9,7 @@ const threads: FileExecutor = {
   threadsFor,
   partsFor,
   run: async (stored, parts) => (await import('./run.ts')).runParts(stored, parts),
-  runAlone: async (stored, job) => (await import('./run.ts')).runApart(stored, job),
+  runAlone: async (stored, job) => (await import('./run.ts')).runAlone(stored, job),
   write: async (...what) => (await import('./run.ts')).write(...what),
 };
 

@@ -25,8 +25,8 @@ export function runParts<Kind extends Job['kind']>(
   return settled(parts.map(({ job, start }) => done(run, { job, from: moved(file, start), to: undefined }, stored)));
 }
 
-/** As `runApart` of {@link FileExecutor}. */
-export function runApart<Kind extends Job['kind']>(stored: Stored, job: JobOf<Kind>): Promise<Results[Kind]> {
+/** As `runAlone` of {@link FileExecutor}. */
+export function runAlone<Kind extends Job['kind']>(stored: Stored, job: JobOf<Kind>): Promise<Results[Kind]> {
   return done(perform, { job, from: fileOf(stored), to: undefined }, stored);
 }
 

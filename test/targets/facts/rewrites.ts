@@ -160,7 +160,7 @@ export const REWRITES: { readonly [Name in Exclude<keyof typeof rewrites, 'folde
       expect(await lost(behind)).toEqual(['r']);
     }
   },
-  turnedGemm: async () => {
+  transposedGemm: async () => {
     const turn = (from: string, to: string) => node('Transpose', [from], to, { perm: [1, 0] });
     const factors: ModelSpec = {
       ...{ opset: 13, inputs: { a: f32([4, 3]), b: f32([5, 3]) }, outputs: { y: f32(), t: f32() } },
